@@ -36,7 +36,7 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.9",
-    packages=find_namespace_packages(include=["metaflow_extensions.*"]),
+    packages=find_namespace_packages(include=["metaflow_extensions", "metaflow_extensions.*"]),
     package_data={"metaflow_extensions.fasts3": ["py.typed"]},
     # The oldest versions that pass the contract suite: `make test-oldest`.
     install_requires=["metaflow>=2.15", "boto3>=1.36"],

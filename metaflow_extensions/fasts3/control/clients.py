@@ -1,0 +1,209 @@
+"""boto3 clients: made once per process and set of parameters, by Metaflow's own `get_aws_client`.
+
+So a company's client provider is honoured, and credentials are fetched once, however many `S3` objects there are.
+"""
+
+import copy
+import hashlib
+import os
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Dict, NamedTuple, Optional, Tuple
+
+import metaflow.metaflow_config as configuration
+
+if TYPE_CHECKING:  # boto3 is imported with the first client, not with metaflow: that takes as long again
+    from metaflow_extensions.fasts3.reference.boto3_client import ClientRecipe, CredentialSet
+
+CONNECT_TIMEOUT = 4.0  # seconds, instead of botocore's 60, where the user has set none
+INLINE_CONNECTIONS = 16  # kept alive by a client in the user's process
+
+
+class Connection:
+    """A client and what is known of it. Made for one process; a forked child makes its own.
+
+    Attributes
+    ----------
+    transfers : Boto3Transfers
+        For jobs in the user's process.
+    recipe : ClientRecipe or None
+        From which workers make the same client; None where they can't.
+    why_inline : str or None
+        Why they can't.
+    """
+
+    def __init__(self, client: Any) -> None:
+        from metaflow_extensions.fasts3.control.recipe import NotPortable, credentials_of, recipe_of, tries_once
+        from metaflow_extensions.fasts3.reference.boto3_client import build
+        from metaflow_extensions.fasts3.reference.boto3_transfers import Boto3Transfers
+
+        self._credentials = credentials_of(client)
+        self.endpoint_url = str(getattr(getattr(client, "meta", None), "endpoint_url", ""))
+        self.recipe: "Optional[ClientRecipe]" = None
+        self.why_inline: Optional[str] = None
+        try:
+            self.recipe = recipe_of(client)
+        except NotPortable as error:
+            self.why_inline = str(error)
+        if self.recipe is not None and not tries_once(client):
+            client = build(self.recipe, self._credentials, INLINE_CONNECTIONS)
+        self.transfers = Boto3Transfers(client)
+
+    def credentials(self) -> "Optional[CredentialSet]":
+        """The set to sign with now. Refreshed, where it can be, some minutes before it expires."""
+        from metaflow_extensions.fasts3.reference.boto3_client import CredentialSet
+
+        if self._credentials is None:
+            return None
+        frozen = self._credentials.get_frozen_credentials()
+        return CredentialSet(frozen.access_key, frozen.secret_key, frozen.token)
+
+    @property
+    def identity(self) -> str:
+        """The access key id that requests are signed with, for messages; no secret."""
+        if self.recipe is not None and self.recipe.anonymous:
+            return "nobody (unsigned)"
+        return str(getattr(self._credentials, "access_key", None) or "nobody")
+
+
+class ClientParameters(NamedTuple):
+    """What a user can ask of a client; see `S3`."""
+
+    role: Optional[str] = None
+    session_vars: Optional[Dict[str, Any]] = None
+    client_params: Optional[Dict[str, Any]] = None
+
+
+class S3Client:
+    """A boto3 client for `S3(external_client=...)`, in the form that Metaflow's S3 datastore uses.
+
+    Parameters
+    ----------
+    s3_role_arn : str, optional
+        An IAM role to assume.
+    s3_session_vars : dict, optional
+        Variables of the boto3 session.
+    s3_client_params : dict, optional
+        Arguments of the boto3 client.
+    """
+
+    def __init__(
+        self,
+        s3_role_arn: Optional[str] = None,
+        s3_session_vars: Optional[Dict[str, Any]] = None,
+        s3_client_params: Optional[Dict[str, Any]] = None,
+    ) -> None:
+        self._parameters = ClientParameters(s3_role_arn, s3_session_vars, s3_client_params)
+
+    @property
+    def client(self) -> Any:
+        """The boto3 client."""
+        return _cached(self._parameters)[0]
+
+    @property
+    def error(self) -> Any:
+        """The exception class that the client raises for S3's errors."""
+        from botocore.exceptions import ClientError
+
+        return ClientError
+
+    @property
+    def connection(self) -> Connection:
+        """The client, ready for transfers."""
+        return _cached(self._parameters)[1]
+
+    def reset_client(self) -> None:
+        """Make a new client when it is needed next, with new credentials."""
+        with _lock:
+            _clients.pop(_name(self._parameters), None)
+
+
+def connection_of(external_client: Any) -> Connection:
+    """The connection of a client that the user has handed in.
+
+    Parameters
+    ----------
+    external_client : S3Client, botocore.client.S3, or an object with a `client`
+    """
+    if isinstance(external_client, S3Client):
+        return external_client.connection
+    client = getattr(external_client, "client", external_client)
+    name = ("external", id(client), os.getpid())
+    with _lock:
+        known = _clients.get(name)
+        if known is None or known[0] is not client:
+            known = _clients[name] = (client, Connection(client))
+        return known[1]
+
+
+_lock = threading.RLock()
+_clients: Dict[Tuple[Any, ...], Tuple[Any, Connection]] = {}
+
+
+def _new_lock() -> None:
+    global _lock  # noqa: PLW0603  # it may be held by a thread that the forked child does not have
+    _lock = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_new_lock)
+
+
+def _cached(parameters: ClientParameters) -> Tuple[Any, Connection]:
+    name = _name(parameters)
+    with _lock:
+        if name not in _clients:
+            client = _make(parameters)
+            _clients[name] = (client, Connection(client))
+        return _clients[name]
+
+
+def _make(parameters: ClientParameters) -> Any:
+    from botocore.config import Config
+    from metaflow.plugins.aws.aws_client import get_aws_client
+
+    from metaflow_extensions.fasts3.control.recipe import ONE_TRY
+
+    # Copies: providers write into what they are given.
+    client_params = copy.copy(parameters.client_params or configuration.DATATOOLS_CLIENT_PARAMS or {})
+    given = client_params.get("config") or {}
+    config = given if isinstance(given, Config) else Config(**given)
+    chosen = getattr(config, "_user_provided_options", {})
+    ours = {"retries": ONE_TRY, "connect_timeout": CONNECT_TIMEOUT, "max_pool_connections": INLINE_CONNECTIONS}
+    missing = {name: value for name, value in ours.items() if name not in chosen}
+    client_params["config"] = config.merge(Config(**missing))
+    return get_aws_client(
+        "s3",
+        role_arn=parameters.role,
+        session_vars=copy.copy(parameters.session_vars or configuration.DATATOOLS_SESSION_VARS or {}),
+        client_params=client_params,
+    )
+
+
+def _name(parameters: ClientParameters) -> Tuple[Any, ...]:
+    """What a cached client is found by: the process, and all that it was made from. Secrets only as a digest."""
+    aws = sorted((name, value) for name, value in os.environ.items() if name.startswith("AWS_"))
+    defaults = (configuration.DATATOOLS_CLIENT_PARAMS, configuration.DATATOOLS_SESSION_VARS)
+    made_from = repr((_plain(parameters), _plain(defaults), aws, _files()))
+    return (os.getpid(), hashlib.sha256(made_from.encode("utf-8", "surrogateescape")).hexdigest())
+
+
+def _plain(value: Any) -> Any:
+    """A value whose repr tells all of it; that of a botocore Config tells only where it lies in memory."""
+    if isinstance(value, dict):
+        return sorted((str(name), _plain(inner)) for name, inner in value.items())
+    if isinstance(value, (list, tuple)):
+        return [_plain(inner) for inner in value]
+    return _plain(value._user_provided_options) if hasattr(value, "_user_provided_options") else value
+
+
+def _files() -> Tuple[Tuple[str, int], ...]:
+    """The files that boto3 reads, with the time of their last change: a new login makes a new client."""
+    names = {"AWS_CONFIG_FILE": "~/.aws/config", "AWS_SHARED_CREDENTIALS_FILE": "~/.aws/credentials"}
+    found = []
+    for variable, default in names.items():
+        path = Path(os.environ.get(variable, default)).expanduser()
+        try:
+            found.append((str(path), path.stat().st_mtime_ns))
+        except OSError:
+            continue
+    return tuple(found)

@@ -1,0 +1,23 @@
+"""The settings of a call, as Metaflow's configuration has them at the moment."""
+
+from dataclasses import dataclass
+
+import metaflow.metaflow_config as configuration
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How much a call may do at a time and how patient it is."""
+
+    retries: int = 20  # tries after the first: the larger of S3_RETRY_COUNT and S3_TRANSIENT_RETRY_COUNT
+    outage_timeout: float = 300.0  # seconds; S3_OUTAGE_TIMEOUT
+    connections: int = 64  # requests under way at the same time; S3_WORKER_COUNT
+
+    @classmethod
+    def read(cls) -> "Settings":
+        """Read what is configured now (METAFLOW_* variables were read when metaflow was imported)."""
+        return cls(
+            retries=max(int(configuration.S3_RETRY_COUNT), int(configuration.S3_TRANSIENT_RETRY_COUNT)),
+            outage_timeout=float(getattr(configuration, "S3_OUTAGE_TIMEOUT", cls.outage_timeout)),
+            connections=max(1, int(configuration.S3_WORKER_COUNT)),
+        )

@@ -1,0 +1,152 @@
+"""Carries out plans for the methods of `S3`: with which client, in which process, and what a failure becomes."""
+
+import logging
+import os
+from enum import Enum
+from typing import Any, Callable, Iterable, Optional
+
+from metaflow_extensions.fasts3.control import presence
+from metaflow_extensions.fasts3.control.clients import Connection
+from metaflow_extensions.fasts3.control.settings import Settings
+from metaflow_extensions.fasts3.face.errors import MetaflowS3Exception, exception_of
+from metaflow_extensions.fasts3.pool import worker_pool
+from metaflow_extensions.fasts3.pool.inline_runner import InlineRunner
+from metaflow_extensions.fasts3.pool.messages import Job
+from metaflow_extensions.fasts3.pool.perform import Performer, Terms
+from metaflow_extensions.fasts3.pool.plan import JobFailed, JobQueue, Plan, Requests
+from metaflow_extensions.fasts3.pool.process_runner import ProcessRunner
+from metaflow_extensions.fasts3.wire.failures import UNANSWERED, Code
+from metaflow_extensions.fasts3.wire.retry import RetryPolicy
+
+log = logging.getLogger("metaflow_fasts3")
+
+FEW_PIECES = 4  # of one object: not worth a worker's start
+INLINE_THREADS = 8  # more only wait for one another in one Python process
+THREADS_PER_WORKER = 16
+MOST_WORKERS = 16
+
+
+class Place(Enum):
+    """Where a plan is carried out."""
+
+    HERE = "in this process"
+    WORKERS = "in workers"
+    HERE_FIRST = "its first job here, and the rest in workers if there is much of it"
+
+
+class Engine:
+    """Carries out plans.
+
+    Parameters
+    ----------
+    connection : callable
+        Gives the connection of this process.
+    failure_rate : float
+        Per cent of the tries that are made to fail, for tests of retries.
+    """
+
+    def __init__(self, connection: Callable[[], Connection], failure_rate: float = 0.0) -> None:
+        self._connection = connection
+        self._failure_rate = failure_rate
+
+    def run(self, plan: Plan, place: Place, bucket: str) -> None:
+        """Carry out a plan.
+
+        Parameters
+        ----------
+        plan : Plan
+        place : Place
+            Where, if the client can be had in workers.
+        bucket : str
+            One of those concerned, to ask whether the endpoint is there.
+
+        Raises
+        ------
+        MetaflowException
+            That of `face.errors` which says what failed.
+        """
+        connection = self._connection_for(bucket)
+        settings = Settings.read()
+        queue = JobQueue(plan)
+        try:
+            if connection.recipe is None:
+                place = Place.HERE
+            log.debug("%s is carried out %s %s", type(plan).__name__, place.value, connection.why_inline or "")
+            if place is not Place.WORKERS:
+                here = InlineRunner(connection.transfers, self._terms(connection, settings), INLINE_THREADS)
+                if place is Place.HERE_FIRST:
+                    here.run_first(plan, queue)
+                if place is Place.HERE or not queue.at_least(FEW_PIECES + 1):
+                    here.run(plan, queue)
+            if queue.has_more():
+                self._workers(connection, settings).run(plan, queue)
+        except JobFailed as failed:
+            self._clean_up(plan, connection)
+            if failed.failure.code not in UNANSWERED:
+                presence.note_answer(connection.endpoint_url)
+            raise exception_of(
+                failed.job.operation, failed.job.url, failed.failure, connection.identity
+            ) from failed
+        except BaseException:
+            self._clean_up(plan, connection)
+            raise
+        presence.note_answer(connection.endpoint_url)
+
+    def check_buckets(self, buckets: Iterable[str]) -> None:
+        """Raise MetaflowS3NotFound for a bucket that does not exist, where a bare 404 of a key left it open."""
+        for bucket in buckets:
+            try:
+                self.run(Requests([Job(0, "head_bucket", bucket)]), Place.HERE, bucket)
+            except Exception as error:
+                # Who may not look at the bucket is told nothing of it; then the 404 stands as it was.
+                if getattr(error, "s3_code", "") == "NoSuchBucket":
+                    raise
+                log.debug("bucket %s: %s", bucket, error)
+
+    def _connection_for(self, bucket: str) -> Connection:
+        try:
+            connection = self._connection()
+        except Exception as error:
+            raise MetaflowS3Exception(f"No S3 client could be made: {error}") from error
+        url = connection.endpoint_url
+        if url and not presence.has_answered(url) and not _goes_through_proxy(connection):
+            reason = presence.why_absent(url, bucket)
+            if reason:
+                raise MetaflowS3Exception(
+                    f"S3 can't be reached at {url}: {reason}. "
+                    "Check the network and the endpoint (METAFLOW_S3_ENDPOINT_URL, AWS_ENDPOINT_URL_S3, client_params)."
+                )
+        return connection
+
+    def _terms(self, connection: Connection, settings: Settings) -> Terms:
+        policy = RetryPolicy(settings.retries, settings.outage_timeout)
+        return Terms(policy, presence.has_answered(connection.endpoint_url), self._failure_rate)
+
+    def _workers(self, connection: Connection, settings: Settings) -> ProcessRunner:
+        workers = min(os.cpu_count() or 1, MOST_WORKERS, settings.connections)
+        threads = max(1, min(THREADS_PER_WORKER, settings.connections // workers))
+
+        def setup() -> Any:
+            return [connection.recipe, connection.credentials(), self._terms(connection, settings), threads]
+
+        return ProcessRunner(worker_pool.shared, setup, connection.credentials, workers, threads)
+
+    def _clean_up(self, plan: Plan, connection: Connection) -> None:
+        """Put S3 right after a failure, one try each: the failure itself is what the user has to hear of."""
+        perform = Performer(connection.transfers, Terms(RetryPolicy(0))).perform
+        for job in plan.cleanup():
+            outcome = perform(job)
+            if outcome.failure:
+                log.debug("%s of %s failed: %s", job.operation, job.url, outcome.failure)
+                if outcome.failure.code is Code.UNREACHABLE:
+                    return
+
+
+def _goes_through_proxy(connection: Connection) -> bool:
+    """Whether a proxy stands between, so that no connection of ours says anything about the endpoint."""
+    from botocore.utils import get_environ_proxies
+
+    if connection.recipe is None:
+        return True
+    given: Optional[Any] = connection.recipe.config.get("proxies")
+    return bool(given or get_environ_proxies(connection.endpoint_url))

@@ -1,0 +1,119 @@
+"""The exceptions that users catch, and the one table from what failed to which of them is raised."""
+
+from typing import Dict, Type
+
+from metaflow.exception import MetaflowException
+
+from metaflow_extensions.fasts3.wire.failures import Code, Failure
+
+
+class MetaflowS3InvalidObject(MetaflowException):  # type: ignore[misc]  # metaflow has no types
+    """What was given to be stored can't be."""
+
+    headline = "Not a string-like object"
+
+
+class MetaflowS3URLException(MetaflowException):  # type: ignore[misc]
+    """A key, URL or location that makes no sense as it was given."""
+
+    headline = "Invalid address"
+
+
+class MetaflowS3Exception(MetaflowException):  # type: ignore[misc]
+    """S3 could not be reached, or refused for a reason that no other exception names."""
+
+    headline = "S3 access failed"
+
+
+class MetaflowS3NotFound(MetaflowException):  # type: ignore[misc]
+    """There is no such object, bucket or local file."""
+
+    headline = "S3 object not found"
+
+
+class MetaflowS3AccessDenied(MetaflowException):  # type: ignore[misc]
+    """S3 knows the object, perhaps, but not for this identity."""
+
+    headline = "S3 access denied"
+
+
+class MetaflowS3InvalidRange(MetaflowException):  # type: ignore[misc]
+    """The range asked for lies outside of the object."""
+
+    headline = "S3 invalid range"
+
+
+class MetaflowS3InsufficientDiskSpace(MetaflowException):  # type: ignore[misc]
+    """The local disk is full."""
+
+    headline = "Insufficient disk space"
+
+
+EXCEPTIONS: Dict[Code, Type[MetaflowException]] = {
+    Code.NOT_FOUND: MetaflowS3NotFound,
+    Code.NO_BUCKET: MetaflowS3NotFound,
+    Code.ACCESS_DENIED: MetaflowS3AccessDenied,
+    Code.INVALID_RANGE: MetaflowS3InvalidRange,
+    Code.DISK_FULL: MetaflowS3InsufficientDiskSpace,
+}
+"""All other codes are MetaflowS3Exception."""
+
+# What the operation of a job is called in S3's API, in IAM policies and in logs.
+API_NAMES = {
+    "head": "HeadObject",
+    "head_bucket": "HeadBucket",
+    "get": "GetObject",
+    "put": "PutObject",
+    "list_page": "ListObjectsV2",
+    "delete": "DeleteObject",
+    "create_upload": "CreateMultipartUpload",
+    "upload_part": "UploadPart",
+    "complete_upload": "CompleteMultipartUpload",
+    "abort_upload": "AbortMultipartUpload",
+}
+
+REMEDIES = {
+    Code.NO_BUCKET: "Check the name of the bucket, and that the endpoint is the right one.",
+    Code.NO_CREDENTIALS: "Configure credentials as for boto3, for instance with `aws configure` or AWS_PROFILE.",
+    Code.UNTRUSTED: "If its certificate authority is your own, name its bundle in AWS_CA_BUNDLE "
+    "or METAFLOW_S3_VERIFY_CERTIFICATE.",
+    Code.DISK_FULL: "Make room, or set `tmproot` to a directory on a larger disk.",
+}
+HEAD_REFUSED = (
+    "S3 answers 403 to HeadObject also where a key does not exist and the identity lacks s3:ListBucket on the bucket."
+)
+
+
+def exception_of(operation: str, url: str, failure: Failure, identity: str) -> MetaflowException:
+    """The exception to raise for a failed job.
+
+    Parameters
+    ----------
+    operation : str
+        A method of `Transfers`.
+    url : str
+        The S3 URL that it was about.
+    failure : Failure
+        What happened.
+    identity : str
+        The access key id that the request was signed with.
+
+    Returns
+    -------
+    MetaflowException
+        Its message names operation, URL, S3's code and request id, the identity, and how often and how long it was
+        tried; its attributes `url`, `s3_code`, `status` and `request_id` hold the same for programs.
+    """
+    said = ": ".join(part for part in (failure.s3_code, failure.message) if part) or failure.code.value
+    facts = [f"HTTP {failure.status}"] if failure.status else []
+    facts += [f"request id {failure.request_id}"] if failure.request_id else []
+    facts += [f"access key id {identity}"]
+    facts += [f"{failure.tries} tries in {failure.seconds:.1f} s"] if failure.tries > 1 else []
+    remedy = REMEDIES.get(failure.code, "")
+    if failure.code is Code.ACCESS_DENIED and operation == "head":
+        remedy = HEAD_REFUSED
+    told = f"{API_NAMES.get(operation, operation)} of {url} failed: {said.rstrip('.')} ({', '.join(facts)})."
+    error = EXCEPTIONS.get(failure.code, MetaflowS3Exception)(" ".join(filter(None, (told, remedy))))
+    error.url, error.s3_code = url, failure.s3_code
+    error.status, error.request_id = failure.status, failure.request_id
+    return error

@@ -1,0 +1,166 @@
+"""Where a client's keys live: a root URL, or nothing and every key a full URL.
+
+S3 URLs are split by hand. To urlparse a `?` begins a query and tabs are nothing, but to S3 they are parts of the key.
+"""
+
+from typing import Any, NamedTuple, Optional, Tuple
+
+import metaflow.metaflow_config as configuration
+from metaflow import FlowSpec
+from metaflow.metaflow_current import current
+
+from metaflow_extensions.fasts3.face.errors import MetaflowS3URLException
+
+SCHEME = "s3://"
+LONGEST_KEY = 1024  # bytes of UTF-8: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
+
+
+def split_object_url(url: str) -> Tuple[str, str]:
+    """Bucket and key of the S3 URL of an object, which needs to have a key."""
+    bucket, key = split_url(url)
+    if not key:
+        raise MetaflowS3URLException(f"'{url}' names a bucket but no key in it. Give the key of an object.")
+    return bucket, key
+
+
+def split_url(url: str) -> Tuple[str, str]:
+    """Bucket and key of an S3 URL. Leading slashes of the key are dropped.
+
+    Raises
+    ------
+    MetaflowS3URLException
+        It is not an S3 URL, or has no bucket, or a key that S3 does not take.
+    """
+    bucket, _, key = url[len(SCHEME) :].partition("/")
+    if not url.startswith(SCHEME) or not bucket:
+        raise MetaflowS3URLException(f"'{url}' does not name a bucket. Write it as s3://bucket/key.")
+    key = key.lstrip("/")
+    try:
+        size = len(key.encode("utf-8"))
+    except UnicodeEncodeError as error:
+        raise MetaflowS3URLException(f"The key of {url!r} is not valid Unicode: {error.reason}.") from None
+    if size > LONGEST_KEY:
+        raise MetaflowS3URLException(
+            f"The key of '{url}' has {size} bytes; S3 takes {LONGEST_KEY} at most. Shorten the key or the prefix."
+        )
+    return bucket, key
+
+
+def as_directory(url: str) -> str:
+    """A URL as the prefix of what is below it: with a trailing slash."""
+    return url if url.endswith("/") else url + "/"
+
+
+class Location(NamedTuple):
+    """The root of a client."""
+
+    root: Optional[str] = None  # s3://bucket/prefix without a trailing slash; None: keys are full URLs
+
+    def url(self, key: Optional[str]) -> str:
+        """The S3 URL of a key; of the root itself for None and "".
+
+        Raises
+        ------
+        MetaflowS3URLException
+            The key does not go with the root; the sentence says what to do.
+        """
+        if key is not None and not isinstance(key, str):
+            raise MetaflowS3URLException(
+                f"A key is a string, not {type(key).__name__}: {key!r}. Give a key, or a list of keys to a _many call."
+            )
+        if self.root is None:
+            return _full_url(key)
+        if not key:
+            return self.root
+        if key.startswith(SCHEME):
+            raise MetaflowS3URLException(
+                f"Don't use absolute S3 URLs when the S3 client is initialized with a prefix. URL: {key}. "
+                f"Give the part after {self.root}/, or use S3() without a prefix."
+            )
+        return f"{self.root}/{key.lstrip('/')}"
+
+
+def _full_url(key: Optional[str]) -> str:
+    if key and key.startswith(SCHEME):
+        return key
+    given = "No key was given" if not key else f"'{key}' is not a full s3:// URL"
+    if current.is_running_flow:
+        raise MetaflowS3URLException(
+            f"{given}. Specify S3(run=self) when you use S3 inside a running flow. "
+            "Otherwise you have to use S3 with full s3:// urls."
+        )
+    raise MetaflowS3URLException(
+        f"{given}. Initialize S3 with an 's3root' or 'run' if you don't want to specify full s3:// urls. "
+        "(Flow(...).latest_run is None for a flow that has no run in your namespace.)"
+    )
+
+
+def location_of(bucket: Optional[str], prefix: Optional[str], run: Any, s3root: Any) -> Location:
+    """The location that the arguments of `S3` mean.
+
+    Parameters
+    ----------
+    bucket, prefix : str, optional
+        Replace those parts of DATATOOLS_S3ROOT, with `run` only.
+    run : FlowSpec or Run, optional
+    s3root : str, optional
+
+    Raises
+    ------
+    MetaflowS3URLException
+        The arguments mean no location, or two.
+    """
+    if run is not None and s3root is not None:
+        raise MetaflowS3URLException(
+            "S3 was given both 'run' and 's3root', which are two places. Use one of them; "
+            "with 'run', the place is changed by 'bucket' and 'prefix'."
+        )
+    if run is not None:
+        return Location(_run_root(bucket, prefix, *_flow_and_run(run)))
+    if bucket or prefix:
+        raise MetaflowS3URLException(
+            "'bucket' and 'prefix' replace parts of DATATOOLS_S3ROOT and go with 'run' only. "
+            "Use s3root='s3://bucket/prefix' instead. "
+            "(If you gave run=Flow(...).latest_run: it is None for a flow that has no run in your namespace.)"
+        )
+    if s3root is None or s3root == "":
+        return Location()
+    root = s3root.decode("utf-8") if isinstance(s3root, bytes) else s3root
+    if not isinstance(root, str) or not root.startswith(SCHEME):
+        raise MetaflowS3URLException(f"s3root needs to be an S3 URL prefixed with s3://. It is {root!r}.")
+    split_url(root)
+    return Location(root.rstrip("/"))
+
+
+def _flow_and_run(run: Any) -> Tuple[str, str]:
+    if isinstance(run, FlowSpec):
+        if not current.is_running_flow:
+            raise MetaflowS3URLException(
+                "Initializing S3 with a FlowSpec outside of a running flow is not supported. "
+                "Use S3(run=Flow('Name').latest_run) or S3(run=Run('Name/id')) for the data of a past run."
+            )
+        return str(current.flow_name), str(current.run_id)
+    pathspec = getattr(run, "pathspec", None)
+    if isinstance(pathspec, str) and pathspec.count("/") == 1:
+        flow, run_id = pathspec.split("/")
+        return flow, run_id
+    raise MetaflowS3URLException(
+        f"'run' needs to be self inside a flow, or a Run object, not {type(run).__name__}: {run!r}. "
+        "Use for instance S3(run=Run('Name/id')) or S3(run=Flow('Name').latest_run)."
+    )
+
+
+def _run_root(bucket: Optional[str], prefix: Optional[str], flow: str, run_id: str) -> str:
+    configured = configuration.DATATOOLS_S3ROOT
+    if not configured and not (bucket and prefix):
+        raise MetaflowS3URLException(
+            "DATATOOLS_S3ROOT is not configured when trying to use S3 storage. "
+            "Set METAFLOW_DATATOOLS_S3ROOT=s3://bucket/prefix, or run `metaflow configure aws`."
+        )
+    default_bucket, default_prefix = split_url(str(configured)) if configured else ("", "")
+    if bucket and "/" in bucket:
+        raise MetaflowS3URLException(
+            f"'bucket' is the name of a bucket alone, not {bucket!r}. Put what follows it into 'prefix'."
+        )
+    directories = [(prefix or default_prefix).strip("/"), flow, run_id]
+    return SCHEME + "/".join([bucket or default_bucket, *filter(None, directories)])

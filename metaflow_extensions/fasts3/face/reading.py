@@ -1,0 +1,219 @@
+"""The methods of `S3` that download."""
+
+import os
+import warnings
+from typing import Any, Dict, Iterable, List, Optional, Tuple, Union
+
+from metaflow_extensions.fasts3.face.engine import Place
+from metaflow_extensions.fasts3.face.errors import MetaflowS3URLException
+from metaflow_extensions.fasts3.face.foundation import Foundation
+from metaflow_extensions.fasts3.face.location import as_directory, split_object_url, split_url
+from metaflow_extensions.fasts3.face.requested import RangeInfo, S3GetObject, key_of, range_of, several
+from metaflow_extensions.fasts3.face.s3object import S3Object
+from metaflow_extensions.fasts3.pool.downloads import Download, Downloaded, Downloads
+from metaflow_extensions.fasts3.pool.queries import Listing
+
+
+class Reading(Foundation):
+    """get, get_many, get_recursive, get_all."""
+
+    def get(
+        self,
+        key: Optional[Union[str, S3GetObject]] = None,
+        return_missing: bool = False,
+        return_info: bool = True,
+    ) -> S3Object:
+        """
+        Get a single object from S3.
+
+        Parameters
+        ----------
+        key : Union[str, S3GetObject], optional, default None
+            Object to download. It can be an S3 url, a path suffix, or an `S3GetObject` that defines a range of data
+            to download. If None, or not provided, gets the S3 root.
+        return_missing : bool, default False
+            If set to True, do not raise an exception for a missing key but return it as an `S3Object` with
+            `.exists == False`.
+        return_info : bool, default True
+            If set to True, fetch the content-type and user metadata associated with the object at no extra cost,
+            included for symmetry with `get_many`.
+
+        Returns
+        -------
+        S3Object
+            An S3Object corresponding to the object requested.
+
+        Raises
+        ------
+        MetaflowS3NotFound
+            There is no such object, unless `return_missing`; or no such bucket.
+        MetaflowS3AccessDenied, MetaflowS3InvalidRange, MetaflowS3InsufficientDiskSpace, MetaflowS3Exception
+            S3 refused, the range lies outside of the object, the disk is full, or S3 could not be reached.
+        MetaflowS3URLException
+            The key does not go with the way this client was initialized.
+        """
+        return self._download([key], Place.HERE_FIRST, return_missing, return_info)[0]
+
+    def get_many(
+        self,
+        keys: Iterable[Union[str, S3GetObject]],
+        return_missing: bool = False,
+        return_info: bool = True,
+    ) -> List[S3Object]:
+        """
+        Get many objects from S3 in parallel.
+
+        Parameters
+        ----------
+        keys : Iterable[Union[str, S3GetObject]]
+            Objects to download. Each object can be an S3 url, a path suffix, or an `S3GetObject` that defines a range
+            of data to download.
+        return_missing : bool, default False
+            If set to True, do not raise an exception for a missing key but return it as an `S3Object` with
+            `.exists == False`.
+        return_info : bool, default True
+            If set to True, fetch the content-type and user metadata associated with the object at no extra cost,
+            included for symmetry with `get`.
+
+        Returns
+        -------
+        List[S3Object]
+            S3Objects corresponding to the objects requested, in the same order. A key that is asked for twice is
+            downloaded once.
+
+        Raises
+        ------
+        MetaflowS3NotFound, MetaflowS3AccessDenied, MetaflowS3InvalidRange, MetaflowS3InsufficientDiskSpace, \
+MetaflowS3URLException, MetaflowS3Exception
+            As for `get`, for the first object that failed.
+        """
+        return self._download(several(keys), Place.WORKERS, return_missing, return_info)
+
+    def get_recursive(self, keys: Iterable[str], return_info: bool = False) -> List[S3Object]:
+        """
+        Get many objects from S3 recursively in parallel.
+
+        Parameters
+        ----------
+        keys : Iterable[str]
+            Prefixes to download recursively. Each prefix can be an S3 url or a path suffix which define the root
+            prefix under which all objects are downloaded. A prefix is a directory: 'log' is all below 'log/', not
+            'log_other/...' and not an object named 'log'.
+        return_info : bool, default False
+            If set to True, fetch the content-type and user metadata associated with the object.
+
+        Returns
+        -------
+        List[S3Object]
+            S3Objects stored under the given prefixes: prefix by prefix in the order given, each in key order. Their
+            `prefix` is the prefix asked for, as a URL; with `return_info=True` the root of this client.
+
+        Raises
+        ------
+        MetaflowS3NotFound, MetaflowS3AccessDenied, MetaflowS3InsufficientDiskSpace, MetaflowS3URLException, \
+MetaflowS3Exception
+            As for `get`, for the first prefix or object that failed.
+
+        Warns
+        -----
+        UserWarning
+            Nothing is below a prefix, although keys begin with its text.
+        """
+        prefixes = [self._location.url(key_of(key)) for key in several(keys)]
+        found = self._list([Listing(*split_url(as_directory(url))) for url in prefixes])
+        urls: List[Tuple[str, str]] = []  # the prefix asked for, the object
+        for prefix, entries in zip(prefixes, found):
+            bucket, text = split_url(prefix)
+            if not entries and text and not text.endswith("/"):
+                self._warn_of_neighbours(prefix, bucket, text)
+            urls.extend((prefix, f"s3://{bucket}/{entry.key}") for entry in entries)
+        results = self._fetch([(url, None, None) for _, url in urls], Place.WORKERS, False)
+        roots = [self._location.root if return_info else prefix for prefix, _ in urls]
+        return [
+            _s3object(root, url, result, return_info) for root, (_, url), result in zip(roots, urls, results)
+        ]
+
+    def get_all(self, return_info: bool = False) -> List[S3Object]:
+        """
+        Get all objects under the prefix set in the `S3` constructor.
+
+        This method requires that the `S3` object is initialized either with `run` or `s3root`.
+
+        Parameters
+        ----------
+        return_info : bool, default False
+            If set to True, fetch the content-type and user metadata associated with the object.
+
+        Returns
+        -------
+        List[S3Object]
+            S3Objects stored under the main prefix, in key order; see `get_recursive`.
+
+        Raises
+        ------
+        MetaflowS3URLException
+            This client has no prefix.
+        MetaflowS3NotFound, MetaflowS3AccessDenied, MetaflowS3InsufficientDiskSpace, MetaflowS3Exception
+            As for `get`.
+        """
+        if self._location.root is None:
+            raise MetaflowS3URLException(
+                "Can't get_all() when S3 is initialized without a prefix. Use S3(run=...) or S3(s3root=...)."
+            )
+        return self.get_recursive([None], return_info)  # type: ignore[list-item]  # None is the root itself
+
+    def _download(
+        self, keys: List[Any], place: Place, return_missing: bool, return_info: bool
+    ) -> List[S3Object]:
+        requests = [(self._location.url(key_of(key)), *range_of(key)) for key in keys]
+        results = self._fetch(requests, place, return_missing)
+        root = self._location.root
+        return [_s3object(root, url, result, return_info) for (url, _, _), result in zip(requests, results)]
+
+    def _fetch(
+        self, requests: List[Tuple[str, Optional[str], Optional[int]]], place: Place, missing_ok: bool
+    ) -> List[Optional[Downloaded]]:
+        """Download what is asked for, each different request once."""
+        wanted: Dict[Tuple[str, Optional[str], Optional[int]], Download] = {}
+        for request in requests:
+            if request not in wanted:
+                url, byte_range, nothing_at = request
+                bucket, key = split_object_url(url)
+                wanted[request] = Download(bucket, key, self._tempdir.file(key), byte_range, nothing_at)
+        if not wanted:
+            return []
+        plan = Downloads(list(wanted.values()), missing_ok)
+        self._engine.run(plan, place, next(iter(wanted.values())).bucket)
+        self._engine.check_buckets(plan.unproven)
+        results = dict(zip(wanted, plan.results))
+        for result in plan.results:
+            if result is not None and result.reply.length == 0 and not os.path.exists(result.path):
+                os.close(os.open(result.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        return [results[request] for request in requests]
+
+    def _warn_of_neighbours(self, url: str, bucket: str, text: str) -> None:
+        if self._list([Listing(bucket, text, first_only=True)])[0]:
+            warnings.warn(
+                f"Nothing is below '{url}/', but there are keys that begin with '{url}'. A prefix is a directory here; "
+                "Metaflow's own S3 would have returned them. Give a whole directory, or use list_paths to choose.",
+                stacklevel=3,
+            )
+
+
+def _s3object(root: Optional[str], url: str, result: Optional[Downloaded], return_info: bool) -> S3Object:
+    if result is None:
+        return S3Object(root, url)
+    reply = result.reply
+    if not return_info:
+        return S3Object(root, url, result.path, reply.length)
+    return S3Object(
+        root,
+        url,
+        result.path,
+        reply.length,
+        content_type=reply.info.content_type,
+        metadata=reply.info.metadata,
+        range_info=RangeInfo(reply.info.size, reply.first, reply.length),
+        last_modified=reply.info.last_modified,
+        encryption=reply.info.encryption,
+    )

@@ -1,0 +1,186 @@
+"""What users hand in: the helper objects of the API, and how any of their many spellings is read.
+
+Keys may be str or UTF-8 bytes; whole requests may be strings, tuples, the objects below, or anything with the same
+attributes.
+"""
+
+import json
+from io import BufferedIOBase, RawIOBase
+from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Tuple, Union
+
+from metaflow_extensions.fasts3.face.errors import (
+    MetaflowS3InvalidObject,
+    MetaflowS3InvalidRange,
+    MetaflowS3URLException,
+)
+from metaflow_extensions.fasts3.wire.transfers import PutHeaders
+
+PutValue = Union[RawIOBase, BufferedIOBase, str, bytes]
+
+USER_ATTRIBUTES = "metaflow-user-attributes"
+"""The one metadata key under which both classes store the user's metadata, as JSON."""
+
+
+class S3GetObject(NamedTuple):
+    """
+    Represents a chunk of an S3 object. A range query is performed to download only a subset of data,
+    `object[key][offset:offset + length]`, from S3.
+
+    Attributes
+    ----------
+    key : str, optional
+        Key identifying the object. Works the same way as any `key` passed to `get` or `get_many`.
+    offset : int, optional
+        A byte offset in the object; 0 where only `length` is given.
+    length : int, optional
+        The number of bytes to download; to the end where it is None. A negative length is the object's tail: the
+        last `-length` bytes, whatever `offset` is.
+    """
+
+    key: Optional[str] = None
+    offset: Optional[int] = None
+    length: Optional[int] = None
+
+
+class _S3PutObject(NamedTuple):
+    key: Optional[str] = None
+    value: Optional[PutValue] = None
+    path: Optional[str] = None
+    content_type: Optional[str] = None
+    encryption: Optional[str] = None
+    metadata: Optional[Dict[str, Any]] = None
+
+
+class S3PutObject(_S3PutObject):
+    """
+    Defines an object with metadata to be uploaded with `put_many` or `put_files`.
+
+    Attributes
+    ----------
+    key : str, optional
+        Key identifying the object. Works the same way as `key` passed to `put` or `put_many`.
+    value : str, bytes or binary file, optional
+        Object to upload. Works the same way as `obj` passed to `put` or `put_many`.
+    path : str, optional
+        Path to a local file. Works the same way as `path` passed to `put_files`.
+    content_type : str, optional
+        Optional MIME type for the file.
+    encryption : str, optional
+        Server-side encryption of this object; that of the `S3` client where it is None.
+    metadata : Dict, optional
+        A JSON-encodable dictionary of additional headers to be stored as metadata with the file.
+    """
+
+    __slots__ = ()
+
+    def __new__(
+        cls,
+        key: Optional[str] = None,
+        value: Optional[PutValue] = None,
+        path: Optional[str] = None,
+        content_type: Optional[str] = None,
+        encryption: Optional[str] = None,
+        metadata: Optional[Dict[str, Any]] = None,
+    ) -> "S3PutObject":
+        # Before it knew encryption, Metaflow had metadata in that place, and its reference still has.
+        if isinstance(encryption, dict) and metadata is None:
+            encryption, metadata = None, encryption
+        return super().__new__(cls, key, value, path, content_type, encryption, metadata)
+
+
+class RangeInfo(NamedTuple):
+    """
+    What was downloaded of an object.
+
+    Attributes
+    ----------
+    total_size : int
+        Size of the object in S3, in bytes.
+    request_offset : int
+        The starting offset.
+    request_length : int
+        The number of bytes downloaded; -1: to the end.
+    """
+
+    total_size: int
+    request_offset: int = 0
+    request_length: int = -1
+
+
+def several(requests: Any) -> List[Any]:
+    """Any iterable of requests as a list.
+
+    Raises
+    ------
+    MetaflowS3URLException
+        It is one request: a string is not many keys of one letter each.
+    """
+    if isinstance(requests, (str, bytes)) or hasattr(requests, "key") or not isinstance(requests, Iterable):
+        raise MetaflowS3URLException(
+            f"A list is needed, not {requests!r}. Put it into a list, or use the call for a single key."
+        )
+    return list(requests)
+
+
+def key_of(requested: Any) -> Optional[str]:
+    """The key or URL of a request, as a str."""
+    key = getattr(requested, "key", requested)
+    return key.decode("utf-8") if isinstance(key, bytes) else key
+
+
+def range_of(requested: Any) -> Tuple[Optional[str], Optional[int]]:
+    """The Range header of a request (RFC 9110 section 14.2), and the offset of an empty range.
+
+    Returns
+    -------
+    (str or None, int or None)
+        Both None for a whole object.
+
+    Raises
+    ------
+    MetaflowS3InvalidRange
+        Offset or length is not a whole number, or the offset is negative.
+    """
+    offset, length = getattr(requested, "offset", None), getattr(requested, "length", None)
+    if offset is None and length is None:
+        return None, None
+    for name, number in (("offset", offset), ("length", length)):
+        if number is not None and (not hasattr(number, "__index__") or isinstance(number, bool)):
+            raise MetaflowS3InvalidRange(
+                f"The {name} of '{key_of(requested)}' is {number!r}. Give it as a number of bytes, an int."
+            )
+    if length is not None and length < 0:
+        return f"bytes={length}", None  # its minus sign is HTTP's for a suffix, too
+    start = 0 if offset is None else int(offset)
+    if start < 0:
+        raise MetaflowS3InvalidRange(
+            f"The offset of '{key_of(requested)}' is {start}. For the end of an object, give a negative length."
+        )
+    if length == 0:
+        return None, start
+    return (f"bytes={start}-" if length is None else f"bytes={start}-{start + length - 1}"), None
+
+
+def headers_of(
+    key: Any, content_type: Any, metadata: Any, encryption: Optional[str], default_encryption: Optional[str]
+) -> PutHeaders:
+    """What is to be stored with an object.
+
+    Raises
+    ------
+    MetaflowS3InvalidObject
+        The metadata can't be written as JSON, or the content type is not text for a header.
+    """
+    if content_type is not None and (not isinstance(content_type, str) or not content_type.isprintable()):
+        raise MetaflowS3InvalidObject(
+            f"The content type of '{key}' is {content_type!r}. Give a string such as 'text/plain', without line breaks."
+        )
+    stored = None
+    if metadata:
+        try:
+            stored = {USER_ATTRIBUTES: json.dumps(metadata)}
+        except (TypeError, ValueError) as error:
+            raise MetaflowS3InvalidObject(
+                f"The metadata of '{key}' can't be written as JSON ({error}). Use strings, numbers, lists and dicts."
+            ) from error
+    return PutHeaders(content_type or None, stored, encryption or default_encryption or None)

@@ -1,0 +1,134 @@
+"""Class S3, put together."""
+
+from typing import Any, Callable, Dict, Optional
+
+from metaflow.debug import debug
+from metaflow.metaflow_config import S3_SERVER_SIDE_ENCRYPTION, TEMPDIR
+
+import metaflow.metaflow_config as configuration
+from metaflow_extensions.fasts3.control.clients import Connection, S3Client, connection_of
+from metaflow_extensions.fasts3.face.engine import Engine
+from metaflow_extensions.fasts3.face.location import location_of
+from metaflow_extensions.fasts3.face.querying import Querying
+from metaflow_extensions.fasts3.face.reading import Reading
+from metaflow_extensions.fasts3.face.tempdir import TemporaryDirectory
+from metaflow_extensions.fasts3.face.writing import Writing
+
+
+class S3(Reading, Querying, Writing):
+    """
+    The Metaflow S3 client.
+
+    This object manages the connection to S3 and a temporary directory that is used to download objects. Note that in
+    most cases when the data fits in memory, no local disk IO is needed as operations are cached by the operating
+    system, which makes operations fast as long as there is enough memory available.
+
+    The easiest way is to use this object as a context manager:
+    ```
+    with S3() as s3:
+        data = [obj.blob for obj in s3.get_many(urls)]
+    print(data)
+    ```
+    The context manager takes care of creating and deleting a temporary directory automatically. Without a context
+    manager, you must call `.close()` to delete the directory explicitly:
+    ```
+    s3 = S3()
+    data = [obj.blob for obj in s3.get_many(urls)]
+    s3.close()
+    ```
+    You can customize the location of the temporary directory with `tmproot`. It defaults to the current working
+    directory.
+
+    To make it easier to deal with object locations, the client can be initialized with an S3 path prefix. There are
+    three ways to handle locations:
+
+    1. Use a `metaflow.Run` object or `self`, e.g. `S3(run=self)` which initializes the prefix with the global
+       `DATATOOLS_S3ROOT` path, combined with the current run ID. This mode makes it easy to version data based on the
+       run ID consistently. You can use the `bucket` and `prefix` to override parts of `DATATOOLS_S3ROOT`.
+
+    2. Specify an S3 prefix explicitly with `s3root`, e.g. `S3(s3root='s3://mybucket/some/path')`.
+
+    3. Specify nothing, i.e. `S3()`, in which case all operations require a full S3 url prefixed with `s3://`.
+
+    One client may be used by many threads, and by a forked child.
+
+    Parameters
+    ----------
+    tmproot : str, default '.'
+        Where to store the temporary directory.
+    bucket : str, optional, default None
+        Override the bucket from `DATATOOLS_S3ROOT` when `run` is specified.
+    prefix : str, optional, default None
+        Override the path from `DATATOOLS_S3ROOT` when `run` is specified.
+    run : FlowSpec or Run, optional, default None
+        Derive path prefix from the current or a past run ID, e.g. S3(run=self).
+    s3root : str, optional, default None
+        If `run` is not specified, use this as the S3 prefix.
+    encryption : str, optional, default None
+        Server-side encryption to use when uploading objects to S3.
+    role : str, optional, default None
+        ARN of an IAM role to assume.
+    session_vars : Dict, optional, default None
+        Variables of the boto3 session; DATATOOLS_SESSION_VARS if None.
+    client_params : Dict, optional, default None
+        Arguments of the boto3 client, e.g. `endpoint_url` or `config`; DATATOOLS_CLIENT_PARAMS if None.
+    external_client : optional, default None
+        A boto3 S3 client, or an object that has one as `client`, to use instead; then the three above do not count.
+    inject_failure_rate : float, default 0
+        Per cent of the requests that are made to fail, to try out retries. 100: all fail for good.
+
+    Raises
+    ------
+    MetaflowS3URLException
+        The location makes no sense; the sentence says what to do.
+    """
+
+    TYPE = "s3"
+
+    @classmethod
+    def get_root_from_config(cls, echo: Callable[..., None], create_on_absent: bool = True) -> Optional[str]:
+        """The root of versioned data, as Metaflow's IncludeFile asks for it: DATATOOLS_S3ROOT."""
+        root: Optional[str] = configuration.DATATOOLS_S3ROOT
+        return root
+
+    def __init__(
+        self,
+        tmproot: str = TEMPDIR,
+        bucket: Optional[str] = None,
+        prefix: Optional[str] = None,
+        run: Any = None,
+        s3root: Optional[str] = None,
+        encryption: Optional[str] = S3_SERVER_SIDE_ENCRYPTION,
+        role: Optional[str] = None,
+        session_vars: Optional[Dict[str, Any]] = None,
+        client_params: Optional[Dict[str, Any]] = None,
+        external_client: Any = None,
+        inject_failure_rate: float = 0,
+    ) -> None:
+        self._location = location_of(bucket, prefix, run, s3root)
+        self._encryption = encryption
+        self._client = external_client or S3Client(role, session_vars, client_params)
+        self._engine = Engine(self._connection, inject_failure_rate)
+        self._tempdir = TemporaryDirectory(tmproot)
+
+    def __enter__(self) -> "S3":
+        return self
+
+    def __exit__(self, *args: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<S3 {self._location.root or 'with full s3:// URLs'}>"
+
+    def close(self) -> None:
+        """
+        Delete all temporary files downloaded in this context.
+
+        The client can be used afterwards; what it downloads then is deleted by the next `close`, or when the process
+        ends.
+        """
+        if not debug.s3client:  # METAFLOW_DEBUG_S3CLIENT keeps the files, as it does for Metaflow's own class
+            self._tempdir.remove()
+
+    def _connection(self) -> Connection:
+        return connection_of(self._client)

@@ -1,0 +1,274 @@
+"""Class S3Object: one result."""
+
+import json
+import os
+from typing import Any, Dict, Optional
+
+from metaflow_extensions.fasts3.face.requested import USER_ATTRIBUTES, RangeInfo
+
+
+class S3Object:
+    """
+    This object represents a path or an object in S3, with an optional local copy.
+
+    `S3Object`s are not instantiated directly, but they are returned by many methods of the `S3` client.
+    """
+
+    def __init__(
+        self,
+        prefix: Optional[str],
+        url: str,
+        path: Optional[str] = None,
+        size: Optional[int] = None,
+        content_type: Optional[str] = None,
+        metadata: Optional[Dict[str, str]] = None,
+        range_info: Optional[RangeInfo] = None,
+        last_modified: Optional[int] = None,
+        encryption: Optional[str] = None,
+    ) -> None:
+        self._url = url
+        self._path = path
+        self._size = os.stat(path).st_size if path and size is None else size
+        self._content_type = content_type
+        self._metadata = _user_attributes(metadata)
+        self._range_info = range_info
+        self._last_modified = last_modified
+        self._encryption = encryption
+        if prefix is None or prefix == url:
+            self._prefix, self._key = None, url
+        else:
+            directory = prefix if prefix.endswith("/") else prefix + "/"
+            self._prefix, self._key = prefix, url[len(directory) :]
+
+    @classmethod
+    def directory(cls, prefix: Optional[str], url: str) -> "S3Object":
+        """A directory in a listing: its URL has a trailing slash, its key has not."""
+        entry = cls(prefix, url)
+        entry._key = entry._key[:-1] if entry._key.endswith("/") else entry._key
+        return entry
+
+    @property
+    def exists(self) -> bool:
+        """
+        Does this key correspond to an object in S3?
+
+        Returns
+        -------
+        bool
+            True if this object points at an existing object (file) in S3.
+        """
+        return self._size is not None
+
+    @property
+    def downloaded(self) -> bool:
+        """
+        Has this object been downloaded?
+
+        If True, the contents can be accessed through `path`, `blob`, and `text` properties.
+
+        Returns
+        -------
+        bool
+            True if the contents of this object have been downloaded.
+        """
+        return bool(self._path)
+
+    @property
+    def url(self) -> str:
+        """
+        S3 location of the object
+
+        Returns
+        -------
+        str
+            The S3 location of this object.
+        """
+        return self._url
+
+    @property
+    def prefix(self) -> Optional[str]:
+        """
+        Prefix requested that matches this object.
+
+        For `list_paths`, `list_recursive`, and `get_recursive` and `get_all` with `return_info=False`, this is the
+        prefix asked for, as a URL. For all other calls, those two with `return_info=True` included, it is the root
+        of the client; None without one.
+
+        Returns
+        -------
+        str
+            Requested prefix
+        """
+        return self._prefix
+
+    @property
+    def key(self) -> str:
+        """
+        Key corresponds to the key given to the get call that produced this object.
+
+        It is what follows `prefix` in `url`; the full S3 URL where `prefix` is None.
+
+        Returns
+        -------
+        str
+            Key requested.
+        """
+        return self._key
+
+    @property
+    def path(self) -> Optional[str]:
+        """
+        Path to a local temporary file corresponding to the object downloaded.
+
+        This file gets deleted automatically when a S3 scope exits. Returns None if this S3Object has not been
+        downloaded.
+
+        Returns
+        -------
+        str
+            Local path, if the object has been downloaded.
+        """
+        return self._path
+
+    @property
+    def blob(self) -> Optional[bytes]:
+        """
+        Contents of the object as a byte string or None if the object hasn't been downloaded.
+
+        Returns
+        -------
+        bytes
+            Contents of the object as bytes.
+        """
+        if not self._path:
+            return None
+        with open(self._path, "rb") as file:
+            return file.read()
+
+    @property
+    def text(self) -> Optional[str]:
+        """
+        Contents of the object as a string or None if the object hasn't been downloaded.
+
+        The object is assumed to contain UTF-8 encoded data; what is not shows as U+FFFD.
+
+        Returns
+        -------
+        str
+            Contents of the object as text.
+        """
+        blob = self.blob
+        return None if blob is None else blob.decode("utf-8", errors="replace")
+
+    @property
+    def size(self) -> Optional[int]:
+        """
+        Size of the object in bytes; of a range, the size of what was downloaded.
+
+        Returns None if the key does not correspond to an object in S3.
+
+        Returns
+        -------
+        int
+            Size of the object in bytes, if the object exists.
+        """
+        return self._size
+
+    @property
+    def has_info(self) -> bool:
+        """
+        Returns true if this `S3Object` contains the content-type MIME header or user-defined metadata.
+
+        If False, this means that `content_type`, `metadata`, `range_info` and `last_modified` will return None.
+
+        Returns
+        -------
+        bool
+            True if additional metadata is available.
+        """
+        told = (self._content_type, self._metadata, self._range_info, self._encryption, self._last_modified)
+        return any(fact is not None for fact in told)
+
+    @property
+    def metadata(self) -> Optional[Dict[str, Any]]:
+        """
+        Returns a dictionary of user-defined metadata, or None if no metadata is defined.
+
+        Returns
+        -------
+        Dict
+            User-defined metadata.
+        """
+        return self._metadata
+
+    @property
+    def content_type(self) -> Optional[str]:
+        """
+        Returns the content-type of the S3 object or None if it is not defined.
+
+        Returns
+        -------
+        str
+            Content type or None if the content type is undefined.
+        """
+        return self._content_type
+
+    @property
+    def encryption(self) -> Optional[str]:
+        """
+        Returns the encryption type of the S3 object or None if it is not defined.
+
+        Returns
+        -------
+        str
+            Server-side-encryption type or None if parameter is not set.
+        """
+        return self._encryption
+
+    @property
+    def range_info(self) -> Optional[RangeInfo]:
+        """
+        What was downloaded of the object.
+
+        The returned object has the following fields:
+        - `total_size`: Size of the object in S3.
+        - `request_offset`: The starting offset.
+        - `request_length`: The number of bytes downloaded.
+
+        Returns
+        -------
+        RangeInfo
+            Of a whole object it covers all; None where nothing was downloaded or `return_info` was False.
+        """
+        return self._range_info
+
+    @property
+    def last_modified(self) -> Optional[int]:
+        """
+        Returns the last modified unix timestamp of the object.
+
+        Returns
+        -------
+        int
+            Unix timestamp corresponding to the last modified time.
+        """
+        return self._last_modified
+
+    def __str__(self) -> str:
+        if self._size is None:
+            return f"<S3Object {self._url} (object does not exist)>"
+        return f"<S3Object {self._url} ({self._size} bytes, {'local' if self._path else 'in S3'})>"
+
+    __repr__ = __str__
+
+
+def _user_attributes(metadata: Optional[Dict[str, str]]) -> Optional[Dict[str, Any]]:
+    """The user's metadata; None for an object of another program, whatever that stored under our name."""
+    stored = (metadata or {}).get(USER_ATTRIBUTES)
+    if stored is None:
+        return None
+    try:
+        attributes = json.loads(stored)
+    except ValueError:
+        return None
+    return attributes if isinstance(attributes, dict) else None

@@ -1,0 +1,88 @@
+"""Where the bytes of an upload come from: memory, an open file, or a path. Read when they are sent, not before."""
+
+import os
+from io import BufferedIOBase, RawIOBase
+from typing import Any, Callable, Tuple
+
+from metaflow_extensions.fasts3.face.errors import MetaflowS3InvalidObject, MetaflowS3NotFound
+from metaflow_extensions.fasts3.pool.messages import Buffer
+from metaflow_extensions.fasts3.pool.planning import Piece
+
+Reader = Callable[[Piece], Buffer]
+
+
+def value_source(key: Any, value: Any) -> Tuple[int, Reader]:
+    """The size of a value in bytes, and what gives its pieces.
+
+    Parameters
+    ----------
+    key : str
+        For messages.
+    value : str, bytes, bytearray, memoryview or binary file
+        A string is encoded in UTF-8. A file is taken whole, from its beginning, wherever it stands.
+
+    Raises
+    ------
+    MetaflowS3InvalidObject
+        It is something else, or a file that can't be read or not be rewound.
+    """
+    if isinstance(value, str):
+        try:
+            value = value.encode("utf-8")
+        except UnicodeEncodeError as error:
+            raise MetaflowS3InvalidObject(
+                f"The string for the key '{key}' is not valid Unicode ({error.reason}). Encode it to bytes yourself."
+            ) from None
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        view = memoryview(value).cast("B") if memoryview(value).contiguous else memoryview(bytes(value))
+        return view.nbytes, lambda piece: view[piece.first : piece.first + piece.length]
+    if isinstance(value, (RawIOBase, BufferedIOBase)):
+        return _file_source(key, value)
+    raise MetaflowS3InvalidObject(
+        f"Object corresponding to the key '{key}' is not a string or a bytes object, but {type(value).__name__}. "
+        "Encode it first, for instance with json.dumps or pickle.dumps."
+    )
+
+
+def _file_source(key: Any, file: Any) -> Tuple[int, Reader]:
+    if file.closed or not file.readable() or not file.seekable():
+        raise MetaflowS3InvalidObject(
+            f"Object corresponding to the key '{key}' is not readable or seekable. Open it in mode 'rb'."
+        )
+
+    def read(piece: Piece) -> Buffer:
+        file.seek(piece.first)
+        data = bytearray()
+        while len(data) < piece.length:  # a raw file may give less than it is asked for
+            more = file.read(piece.length - len(data))
+            if not more:
+                raise MetaflowS3InvalidObject(
+                    f"The file for the key '{key}' became shorter while it was uploaded. Upload it again."
+                )
+            data += more
+        return data
+
+    return file.seek(0, os.SEEK_END), read
+
+
+def path_size(key: Any, path: Any) -> Tuple[str, int]:
+    """A local file's absolute path, because a worker may stand elsewhere, and its size in bytes.
+
+    Raises
+    ------
+    MetaflowS3NotFound
+        There is no such file.
+    MetaflowS3InvalidObject
+        It is not a path, or not of a file.
+    """
+    try:
+        absolute = os.path.abspath(os.fsdecode(path))
+        if os.path.isdir(absolute):
+            raise MetaflowS3InvalidObject(
+                f"'{path}', for the key '{key}', is a directory. Give the path of a file, one for each key."
+            )
+        return absolute, os.stat(absolute).st_size
+    except TypeError:
+        raise MetaflowS3InvalidObject(f"The path for the key '{key}' is not a path: {path!r}.") from None
+    except (OSError, ValueError):
+        raise MetaflowS3NotFound(f"Local file not found: {path} (for the key '{key}')") from None

@@ -1,0 +1,82 @@
+"""The temporary directory of an `S3` object: made when it is first needed, removed by `close` or at the process's end."""
+
+import atexit
+import itertools
+import os
+import re
+import shutil
+import tempfile
+import threading
+from typing import Dict, Optional
+
+from metaflow_extensions.fasts3.face.errors import MetaflowS3Exception
+
+NOT_SAFE = re.compile(r"[^A-Za-z0-9._-]+")
+NAME_LENGTH = 60  # characters kept of a key; the rest would only make paths long
+
+_made: Dict[str, int] = {}  # directory -> the process that made it
+_lock = threading.Lock()
+
+
+def _new_lock() -> None:
+    global _lock  # noqa: PLW0603  # it may be held by a thread that the forked child does not have
+    _lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_new_lock)
+
+
+class TemporaryDirectory:
+    """Gives names for local files.
+
+    Parameters
+    ----------
+    root : str
+        Where the directory is made.
+    """
+
+    def __init__(self, root: str) -> None:
+        self._root = root
+        self._path: Optional[str] = None
+        self._numbers = itertools.count()
+
+    def file(self, key: str) -> str:
+        """A path that nothing has, for an object with this key.
+
+        It ends like the key, so that libraries which go by a file's extension understand it, but only harmless
+        characters are taken from it, and it begins with a number of ours.
+        """
+        name = NOT_SAFE.sub("_", key.rstrip("/").rpartition("/")[2])[-NAME_LENGTH:]
+        # The process id, because a forked child goes on with the same directory and the same count.
+        return os.path.join(self.path(), f"{os.getpid()}-{next(self._numbers)}-{name}")
+
+    def path(self) -> str:
+        """The directory, 0700."""
+        with _lock:
+            if self._path is None:
+                try:
+                    self._path = os.path.abspath(tempfile.mkdtemp(prefix="metaflow.s3.", dir=self._root))
+                except OSError as error:
+                    raise MetaflowS3Exception(
+                        f"No temporary directory can be made in '{self._root}' ({error.strerror or error}). "
+                        "Set `tmproot`, or METAFLOW_TEMPDIR, to a directory where you may write."
+                    ) from error
+                _made[self._path] = os.getpid()
+            return self._path
+
+    def remove(self) -> None:
+        """Remove the directory and all in it; the next `file` makes a new one."""
+        with _lock:
+            path, self._path = self._path, None
+        if path is not None:
+            _made.pop(path, None)
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _remove_all() -> None:
+    for path, owner in list(_made.items()):
+        if owner == os.getpid():  # a forked child that ends leaves its parent's files alone
+            shutil.rmtree(path, ignore_errors=True)
+
+
+atexit.register(_remove_all)

@@ -1,0 +1,205 @@
+"""The methods of `S3` that upload."""
+
+from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Tuple, Union
+
+from metaflow_extensions.fasts3.face.engine import Place
+from metaflow_extensions.fasts3.face.errors import MetaflowS3InvalidObject
+from metaflow_extensions.fasts3.face.foundation import Foundation
+from metaflow_extensions.fasts3.face.location import split_object_url
+from metaflow_extensions.fasts3.face.requested import PutValue, S3PutObject, headers_of, key_of, several
+from metaflow_extensions.fasts3.face.sources import path_size, value_source
+from metaflow_extensions.fasts3.pool.uploads import Upload, Uploads
+
+
+class _Asked(NamedTuple):
+    """One object to store, as the user gave it."""
+
+    key: Any
+    source: Any  # the value or the path
+    content_type: Optional[str] = None
+    metadata: Optional[Dict[str, Any]] = None
+    encryption: Optional[str] = None
+
+
+class Writing(Foundation):
+    """put, put_many, put_files."""
+
+    _encryption: Optional[str]
+
+    def put(
+        self,
+        key: Union[str, S3PutObject],
+        obj: PutValue,
+        overwrite: bool = True,
+        content_type: Optional[str] = None,
+        metadata: Optional[Dict[str, Any]] = None,
+    ) -> str:
+        """
+        Upload a single object to S3.
+
+        Parameters
+        ----------
+        key : Union[str, S3PutObject]
+            Object path. It can be an S3 url or a path suffix.
+        obj : PutValue
+            An object to store in S3. Strings are converted to UTF-8 encoding. A binary file is stored whole,
+            wherever it stands, and left open.
+        overwrite : bool, default True
+            Overwrite the object if it exists. If set to False, the operation succeeds without uploading anything if
+            the key already exists.
+        content_type : str, optional, default None
+            Optional MIME type for the object.
+        metadata : Dict[str, str], optional, default None
+            A JSON-encodable dictionary of additional headers to be stored as metadata with the object. S3 takes 2 KB.
+
+        Returns
+        -------
+        str
+            URL of the object stored, whether it was stored now or, with `overwrite=False`, before.
+
+        Raises
+        ------
+        MetaflowS3InvalidObject
+            `obj` is not a string, bytes or a binary file, or `metadata` can't be written as JSON.
+        MetaflowS3NotFound
+            There is no such bucket.
+        MetaflowS3AccessDenied, MetaflowS3URLException, MetaflowS3Exception
+            S3 refused, the key does not go with the way this client was initialized, or S3 could not be reached.
+            With `overwrite=False` also where S3 would not say whether the object exists.
+        """
+        asked = _Asked(
+            key_of(key),
+            obj,
+            content_type or getattr(key, "content_type", None),
+            metadata or getattr(key, "metadata", None),
+            getattr(key, "encryption", None),
+        )
+        return self._upload([asked], self._from_value, overwrite, Place.HERE)[0][1]
+
+    def put_many(
+        self,
+        key_objs: Iterable[Union[Tuple[str, PutValue], S3PutObject]],
+        overwrite: bool = True,
+    ) -> List[Tuple[str, str]]:
+        """
+        Upload many objects to S3.
+
+        Each object to be uploaded can be specified in two ways:
+
+        1. As a `(key, obj)` tuple where `key` is a string specifying the path and `obj` is a string or a bytes
+           object.
+
+        2. As a `S3PutObject` which contains additional metadata to be stored with the object.
+
+        Parameters
+        ----------
+        key_objs : Iterable[Union[Tuple[str, PutValue], S3PutObject]]
+            List of key-object pairs to upload.
+        overwrite : bool, default True
+            Overwrite the object if it exists. If set to False, the operation succeeds without uploading anything if
+            the key already exists.
+
+        Returns
+        -------
+        List[Tuple[str, str]]
+            List of `(key, url)` pairs corresponding to the objects uploaded, in the order given.
+
+        Raises
+        ------
+        MetaflowS3InvalidObject, MetaflowS3NotFound, MetaflowS3AccessDenied, MetaflowS3URLException, \
+MetaflowS3Exception
+            As for `put`. What is wrong with any of the pairs is found before anything is uploaded.
+        """
+        asked = [_asked(item, "value") for item in several(key_objs)]
+        return self._stored(asked, self._from_value, overwrite)
+
+    def put_files(
+        self,
+        key_paths: Iterable[Union[Tuple[str, str], S3PutObject]],
+        overwrite: bool = True,
+    ) -> List[Tuple[str, str]]:
+        """
+        Upload many local files to S3.
+
+        Each file to be uploaded can be specified in two ways:
+
+        1. As a `(key, path)` tuple where `key` is a string specifying the S3 path and `path` is the path to a local
+           file.
+
+        2. As a `S3PutObject` which contains additional metadata to be stored with the file.
+
+        Parameters
+        ----------
+        key_paths : Iterable[Union[Tuple[str, str], S3PutObject]]
+            List of files to upload.
+        overwrite : bool, default True
+            Overwrite the object if it exists. If set to False, the operation succeeds without uploading anything if
+            the key already exists.
+
+        Returns
+        -------
+        List[Tuple[str, str]]
+            List of `(key, url)` pairs corresponding to the files uploaded, in the order given.
+
+        Raises
+        ------
+        MetaflowS3NotFound
+            There is no such local file, or no such bucket.
+        MetaflowS3InvalidObject, MetaflowS3AccessDenied, MetaflowS3URLException, MetaflowS3Exception
+            As for `put`. What is wrong with any of the pairs is found before anything is uploaded.
+        """
+        asked = [_asked(item, "path") for item in several(key_paths)]
+        return self._stored(asked, self._from_path, overwrite)
+
+    def _stored(
+        self, asked: List[_Asked], upload: Callable[[_Asked, str], Upload], overwrite: bool
+    ) -> List[Tuple[str, str]]:
+        results = self._upload(asked, upload, overwrite, Place.WORKERS) if asked else []
+        return [(key, url) for key, url, stored in results if stored]
+
+    def _upload(
+        self, asked: List[_Asked], upload: Callable[[_Asked, str], Upload], overwrite: bool, place: Place
+    ) -> List[Tuple[Any, str, bool]]:
+        """Store what is asked for; key, URL, and whether it was stored now."""
+        urls = [self._location.url(item.key) for item in asked]
+        last = {url: number for number, url in enumerate(urls)}
+        if len(last) < len(urls) and not overwrite:
+            # The first of several for one key would be stored, and the others find it there.
+            last = {url: number for number, url in reversed(list(enumerate(urls)))}
+        # One upload a key: side by side, which of several came last would be a matter of chance.
+        chosen = sorted(last.values())
+        uploads = [upload(item, url) for item, url in zip(asked, urls)]
+        plan = Uploads([uploads[number] for number in chosen], only_if_absent=not overwrite)
+        self._engine.run(plan, place, uploads[0].bucket)
+        stored = dict(zip((urls[number] for number in chosen), plan.stored))
+        return [(item.key, url, stored[url]) for item, url in zip(asked, urls)]
+
+    def _from_value(self, item: _Asked, url: str) -> Upload:
+        size, read = value_source(item.key, item.source)
+        return Upload(*split_object_url(url), size, self._headers(item), read=read)
+
+    def _from_path(self, item: _Asked, url: str) -> Upload:
+        path, size = path_size(item.key, item.source)
+        return Upload(*split_object_url(url), size, self._headers(item), path=path)
+
+    def _headers(self, item: _Asked) -> Any:
+        return headers_of(item.key, item.content_type, item.metadata, item.encryption, self._encryption)
+
+
+def _asked(item: Any, source: str) -> _Asked:
+    """A pair, an S3PutObject, or anything with its attributes."""
+    if hasattr(item, "key") and hasattr(item, source):
+        return _Asked(
+            key_of(item),
+            getattr(item, source),
+            getattr(item, "content_type", None),
+            getattr(item, "metadata", None),
+            getattr(item, "encryption", None),
+        )
+    try:
+        key, given = item[0], item[1]
+    except (TypeError, LookupError):
+        raise MetaflowS3InvalidObject(
+            f"{item!r} is not a pair. Give (key, {'path' if source == 'path' else 'value'}) or an S3PutObject."
+        ) from None
+    return _Asked(key_of(key), given)

@@ -1,0 +1,61 @@
+"""When is a server ready: once it has answered a signed request and the bucket is there."""
+
+import os
+import time
+from typing import Any
+
+import botocore.session
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from .errors import ServerFailed
+from .storage import Keys
+
+# As set in the reply to CreateBucket. The second is SeaweedFS's, even to the bucket's owner.
+_IT_IS_THERE = ("BucketAlreadyOwnedByYou", "BucketAlreadyExists")
+
+
+def make_bucket(bucket: str, endpoint_url: str, keys: Keys, deadline: float) -> None:
+    """Create the bucket, trying again until the server can; `deadline` is in `time.monotonic` terms."""
+    client = _client(endpoint_url, keys)
+    try:
+        while True:
+            try:
+                client.create_bucket(Bucket=bucket)
+                return
+            except ClientError as error:
+                if error.response["Error"]["Code"] in _IT_IS_THERE:
+                    return
+                status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+                if status < 500 or time.monotonic() > deadline:
+                    raise ServerFailed(f"The server did not make the bucket {bucket!r}: {error}.") from error
+            except BotoCoreError as error:
+                if time.monotonic() > deadline:
+                    raise ServerFailed(f"The server does not answer: {error}.") from error
+            time.sleep(0.05)
+    finally:
+        client.close()
+
+
+def _client(endpoint_url: str, keys: Keys) -> Any:
+    # Nothing of the user's may reach this client: not a profile that does not exist, nor a proxy.
+    nothing = {
+        "profile": (None, None, None, None),
+        "config_file": (None, None, os.devnull, None),
+        "credentials_file": (None, None, os.devnull, None),
+        "ca_bundle": (None, None, None, None),
+    }
+    return botocore.session.Session(session_vars=nothing).create_client(
+        "s3",
+        endpoint_url=endpoint_url,
+        region_name="us-east-1",
+        aws_access_key_id=keys.access_key,
+        aws_secret_access_key=keys.secret_key,
+        config=Config(
+            connect_timeout=2,
+            read_timeout=10,
+            retries={"total_max_attempts": 1},
+            proxies={},
+            s3={"addressing_style": "path"},
+        ),
+    )

@@ -1,0 +1,247 @@
+"""SeaweedFS on this machine: a real S3 server, from PyPI, that listens nowhere but on the loopback address.
+
+It checks signatures, keeps what it is given on disk and starts in about a second. This is what
+``metaflow fasts3 serve`` runs, and what the tests and benchmarks measure against.
+
+Its S3 port asks for credentials. The ports behind it (master, volume, filer) do not, as is SeaweedFS's way:
+on a machine with other users on it, whoever is logged in can reach them.
+"""
+
+import contextlib
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Optional, Union
+
+from . import supervisor
+from .errors import LocalServerError, ServerFailed
+from .readiness import make_bucket
+from .seaweedfs_command import LOOPBACK, arguments, choose_ports, find_program, leftovers
+from .storage import Keys, Storage
+
+# Free ports are found by binding and letting go, so another process can be quicker. Three times running, it
+# is no accident.
+_ATTEMPTS = 3
+
+# SeaweedFS takes about two seconds for an orderly end. Each write is in the hands of the kernel once it is
+# acknowledged, so even a server that has to be killed after this has lost nothing.
+_GRACE_SECONDS = 5.0
+
+_TAIL_LINES = 15
+
+
+class SeaweedFS:
+    """A SeaweedFS server with one bucket, for as long as the ``with`` block runs or the starter lives.
+
+    It ends with its starter, even if that one is killed: see `supervisor`.
+
+    Parameters
+    ----------
+    directory : str or Path, optional
+        Where to keep the data and the credentials, so that both outlast the server. Default: a temporary
+        directory, removed when the server stops.
+    port : int, optional
+        The port of the S3 endpoint on 127.0.0.1. Default: a free one.
+    bucket : str
+        The bucket to have when it is ready. Default: ``metaflow``.
+    start_timeout : float
+        Seconds to wait for the first answer. Default: 60.
+
+    Raises
+    ------
+    MissingServer
+        The program is not installed.
+    PortTaken
+        Something else listens on `port`.
+    UnusableDirectory
+        `directory` can't be written, or another server uses it.
+    ServerFailed
+        The server ended by itself or did not answer in time.
+
+    Examples
+    --------
+    >>> with SeaweedFS() as server:
+    ...     client = boto3.client("s3", endpoint_url=server.endpoint_url, ...)
+    """
+
+    def __init__(
+        self,
+        directory: Optional[Union[str, "os.PathLike[str]"]] = None,
+        *,
+        port: Optional[int] = None,
+        bucket: str = "metaflow",
+        start_timeout: float = 60.0,
+    ) -> None:
+        self.bucket = bucket
+        self.region = "us-east-1"
+        self._directory = None if directory is None else Path(directory).absolute()
+        self._wanted_port = port
+        self._start_timeout = start_timeout
+        self._process: Optional[subprocess.Popen[bytes]] = None
+        self._scratch: Optional[Path] = None
+        self._storage: Optional[Storage] = None
+        self._keys = Keys("", "")
+        self._port = 0
+
+    def __repr__(self) -> str:
+        """Name what is running and where, and no secret."""
+        state = f"at {self.endpoint_url}" if self._process else "stopped"
+        return f"<SeaweedFS {state}, bucket {self.bucket!r}>"
+
+    def __enter__(self) -> "SeaweedFS":
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: Optional[type[BaseException]],
+        error: Optional[BaseException],
+        traceback: Optional[TracebackType],
+    ) -> None:
+        self.stop()
+
+    @property
+    def endpoint_url(self) -> str:
+        """The URL to give to S3 clients."""
+        return f"http://{LOOPBACK}:{self._port}"
+
+    @property
+    def access_key(self) -> str:
+        """The access key id of the only identity that the server knows."""
+        return self._keys.access_key
+
+    @property
+    def secret_key(self) -> str:
+        """The secret that belongs to `access_key`."""
+        return self._keys.secret_key
+
+    @property
+    def directory(self) -> Path:
+        """Where the data is."""
+        if self._storage is None:
+            raise LocalServerError("The server has not been started.")
+        return self._storage.home
+
+    def environment(self) -> dict[str, str]:
+        """Give the variables that make Metaflow and every AWS client use this server."""
+        return {
+            "METAFLOW_S3_ENDPOINT_URL": self.endpoint_url,
+            "METAFLOW_DATASTORE_SYSROOT_S3": f"s3://{self.bucket}/metaflow",
+            "METAFLOW_DATATOOLS_S3ROOT": f"s3://{self.bucket}/data",
+            "AWS_ACCESS_KEY_ID": self.access_key,
+            "AWS_SECRET_ACCESS_KEY": self.secret_key,
+            "AWS_DEFAULT_REGION": self.region,
+            "AWS_ENDPOINT_URL_S3": self.endpoint_url,
+        }
+
+    def start(self) -> None:
+        """Start the server and return when it has answered a signed request and has the bucket."""
+        if self._process is not None:
+            raise LocalServerError("The server is running already.")
+        program = find_program()
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                self._launch(program)
+                self._wait_until_ready()
+                return
+            except BaseException as error:
+                lost_a_port = isinstance(error, ServerFailed) and "address already in use" in self.log_tail()
+                self.stop()
+                if not lost_a_port or attempt == _ATTEMPTS:
+                    raise
+
+    def stop(self) -> None:
+        """End the server, and remove its data if they were temporary. Does nothing if it is not running."""
+        process, self._process = self._process, None
+        if process is not None:
+            # OSError: the server may have ended by itself, and its supervisor with it.
+            with contextlib.suppress(OSError):
+                os.write(self._leash, b".")
+            os.close(self._leash)
+            process.wait()
+        if self._scratch is not None:
+            shutil.rmtree(self._scratch, ignore_errors=True)
+            self._scratch = None
+
+    def wait(self) -> None:
+        """Block for as long as the server runs.
+
+        Raises
+        ------
+        ServerFailed
+            It ended, which it never does by itself when all is well.
+        """
+        if self._process is not None:
+            self._process.wait()
+            raise ServerFailed(f"SeaweedFS ended by itself. The end of its log:\n{self.log_tail()}")
+
+    def log_tail(self) -> str:
+        """Give the last lines of the server's log, without the secret, or nothing if there are none."""
+        if self._storage is None or not self._storage.log.exists():
+            return ""
+        text = self._storage.log.read_text(encoding="utf-8", errors="replace")
+        lines = text.replace(self.secret_key, "...").splitlines() if self.secret_key else text.splitlines()
+        return "\n".join(lines[-_TAIL_LINES:])
+
+    def _launch(self, program: str) -> None:
+        ports = choose_ports(self._wanted_port)
+        self._port = ports["s3.port"]
+        self._scratch = scratch = Path(tempfile.mkdtemp(prefix="fasts3-"))
+        self._storage = storage = Storage(self._directory or scratch)
+        self._keys = storage.keys()
+        supervision = [
+            # Nobody misses temporary data, so their server may be killed at once.
+            str(_GRACE_SECONDS if self._directory else 0),
+            str(scratch),
+            *leftovers(ports, storage.data),
+            "--",
+            *arguments(program, ports, storage.data, scratch, storage.identities),
+        ]
+        # The claim on the directory is handed to the supervisor: it lasts as long as the server may write.
+        claim = storage.claim()
+        told, leash = os.pipe()
+        try:
+            with storage.open_log() as log:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-I", "-S", supervisor.__file__, *supervision],
+                    stdin=told,
+                    stdout=log,
+                    stderr=log,
+                    # The user's AWS_* and WEED_* variables would become its identities and settings.
+                    env={"HOME": str(scratch), "WEED_ADMIN_PASSWORD": secrets.token_urlsafe(30)},
+                    cwd=scratch,
+                    pass_fds=(claim,),
+                    # Ctrl-C in a terminal is for the starter, which then ends the server in order.
+                    start_new_session=True,
+                )
+        except BaseException:
+            os.close(leash)
+            raise
+        finally:
+            os.close(claim)
+            os.close(told)
+        self._leash = leash
+
+    def _wait_until_ready(self) -> None:
+        deadline = time.monotonic() + self._start_timeout
+        pause = 0.01
+        while not self._accepts():
+            if self._process is None or self._process.poll() is not None:
+                raise ServerFailed(f"SeaweedFS did not start. The end of its log:\n{self.log_tail()}")
+            if time.monotonic() > deadline:
+                raise ServerFailed(f"SeaweedFS did not answer within {self._start_timeout:g} seconds.")
+            time.sleep(pause)
+            pause = min(pause * 1.5, 0.1)
+        make_bucket(self.bucket, self.endpoint_url, self._keys, deadline)
+
+    def _accepts(self) -> bool:
+        with socket.socket() as probe:
+            probe.settimeout(1.0)
+            return probe.connect_ex((LOOPBACK, self._port)) == 0

@@ -1,0 +1,5 @@
+"""Makes `metaflow.S3`, `metaflow.plugins.datatools.S3` and IncludeFile's `s3` client this project's class."""
+
+from metaflow_extensions.fasts3.plugins.datatools.s3.s3 import S3, MetaflowS3Exception
+
+__all__ = ["S3", "MetaflowS3Exception"]

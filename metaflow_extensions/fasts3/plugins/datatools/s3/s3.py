@@ -1,0 +1,42 @@
+"""Stands in for `metaflow.plugins.datatools.s3.s3`: every name that Metaflow and its users import from there."""
+
+from typing import Any, Callable, TypeVar
+
+from metaflow_extensions.fasts3.control.clients import S3Client
+from metaflow_extensions.fasts3.face.errors import (
+    MetaflowS3AccessDenied,
+    MetaflowS3Exception,
+    MetaflowS3InsufficientDiskSpace,
+    MetaflowS3InvalidObject,
+    MetaflowS3InvalidRange,
+    MetaflowS3NotFound,
+    MetaflowS3URLException,
+)
+from metaflow_extensions.fasts3.face.requested import PutValue, RangeInfo, S3GetObject, S3PutObject
+from metaflow_extensions.fasts3.face.s3 import S3
+from metaflow_extensions.fasts3.face.s3object import S3Object
+
+__all__ = [
+    "S3",
+    "MetaflowS3AccessDenied",
+    "MetaflowS3Exception",
+    "MetaflowS3InsufficientDiskSpace",
+    "MetaflowS3InvalidObject",
+    "MetaflowS3InvalidRange",
+    "MetaflowS3NotFound",
+    "MetaflowS3URLException",
+    "PutValue",
+    "RangeInfo",
+    "S3Client",
+    "S3GetObject",
+    "S3Object",
+    "S3PutObject",
+    "check_s3_deps",
+]
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def check_s3_deps(function: Function) -> Function:
+    """Metaflow's decorator for what needs boto3; this distribution requires boto3, so there is nothing to check."""
+    return function

@@ -1,0 +1,158 @@
+"""The plan of downloads: one GET for a small object, more ranges in parallel once a large one is known to be large.
+
+The first reply tells the size. What it does not bring is asked for in pieces, each with If-Match, so that no file is
+ever put together from two versions of an object; an object that changes meanwhile is begun again, in a new file.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
+
+from metaflow_extensions.fasts3.pool.messages import Job, Outcome
+from metaflow_extensions.fasts3.pool.plan import JobFailed
+from metaflow_extensions.fasts3.pool.planning import PART_SIZE, Piece, pieces
+from metaflow_extensions.fasts3.wire.failures import Code, Failure
+from metaflow_extensions.fasts3.wire.transfers import GetReply
+
+RESTARTS = 3  # an object that changes during four downloads in a row is being written all the time
+
+
+class Download(NamedTuple):
+    """An object, or a range of one, that is wanted."""
+
+    bucket: str
+    key: str
+    path: str  # the local file
+    byte_range: Optional[str] = None  # a Range header; None: the whole object
+    nothing_at: Optional[int] = None  # no bytes, from this offset: HTTP has no empty range, so HEAD is asked
+
+
+class Downloaded(NamedTuple):
+    """What became of it."""
+
+    path: str
+    reply: GetReply
+
+
+@dataclass
+class _Large:
+    """An object that is being downloaded in pieces."""
+
+    result: Downloaded
+    missing: int  # pieces that have not come yet
+    restarts: int = 0
+
+
+class Downloads:
+    """`Plan` for downloads.
+
+    Parameters
+    ----------
+    wanted : sequence of Download
+    missing_ok : bool
+        Whether a key that is not there is a result, None, rather than a failure.
+    step : int
+        Bytes of a piece.
+
+    Attributes
+    ----------
+    results : list of Downloaded or None
+        One for each wanted, in the same order; None while it has not come and where the key is missing.
+    unproven : set of str
+        Buckets of which a bare 404 left open whether they exist.
+    """
+
+    def __init__(self, wanted: Sequence[Download], missing_ok: bool = False, step: int = PART_SIZE) -> None:
+        self._wanted = wanted
+        self._missing_ok = missing_ok
+        self._step = step
+        self._large: Dict[int, _Large] = {}
+        self._pieces: Dict[int, Tuple[int, _Large]] = {}  # job number -> index in wanted, the try it belongs to
+        self._number = len(wanted)  # job numbers below are first requests, the others are pieces
+        self.results: List[Optional[Downloaded]] = [None] * len(wanted)
+        self.unproven: Set[str] = set()
+
+    def start(self) -> Iterator[Job]:
+        return (self._first_job(index, wanted.path) for index, wanted in enumerate(self._wanted))
+
+    def receive(self, job: Job, outcome: Outcome) -> Iterable[Job]:
+        if job.number in self._pieces:
+            return self._receive_piece(job, outcome)
+        return self._receive_first(job, outcome)
+
+    def cleanup(self) -> List[Job]:
+        return []
+
+    def _first_job(self, index: int, path: str) -> Job:
+        wanted = self._wanted[index]
+        if wanted.nothing_at is not None:
+            return Job(index, "head", wanted.bucket, wanted.key)
+        arguments: Dict[str, Any] = {"path": path, "limit": self._step}
+        if wanted.byte_range:
+            arguments["byte_range"] = wanted.byte_range
+        return Job(index, "get", wanted.bucket, wanted.key, arguments)
+
+    def _receive_first(self, job: Job, outcome: Outcome) -> Iterable[Job]:
+        wanted = self._wanted[job.number]
+        if outcome.failure:
+            if outcome.failure.code is Code.NOT_FOUND and self._missing_ok:
+                if outcome.failure.s3_code != "NoSuchKey":
+                    self.unproven.add(job.bucket)
+                return ()
+            raise JobFailed(job, outcome.failure)
+        if wanted.nothing_at is not None:
+            info = outcome.reply
+            if wanted.nothing_at > info.size:
+                told = f"the object has {info.size} bytes, none at offset {wanted.nothing_at}"
+                raise JobFailed(job, Failure(Code.INVALID_RANGE, told))
+            self.results[job.number] = Downloaded(wanted.path, GetReply(info, wanted.nothing_at, 0, 0))
+            return ()
+        reply = outcome.reply
+        result = Downloaded(job.arguments["path"], reply)
+        if reply.received == reply.length:
+            self.results[job.number] = result
+            return ()
+        end = reply.first + reply.length
+        rest = list(pieces(reply.first + reply.received, end, self._step))
+        before = self._large.get(job.number)
+        large = _Large(result, len(rest), before.restarts if before else 0)
+        self._large[job.number] = large
+        return (self._piece_job(job.number, large, piece) for piece in rest)
+
+    def _piece_job(self, index: int, large: _Large, piece: Piece) -> Job:
+        number = self._number
+        self._number += 1
+        self._pieces[number] = (index, large)
+        reply = large.result.reply
+        arguments = {
+            "path": large.result.path,
+            "position": piece.first - reply.first,
+            "byte_range": piece.byte_range,
+            "if_match": reply.info.etag or None,
+        }
+        return Job(number, "get", self._wanted[index].bucket, self._wanted[index].key, arguments)
+
+    def _receive_piece(self, job: Job, outcome: Outcome) -> Iterable[Job]:
+        index, large = self._pieces.pop(job.number)
+        if self._large.get(index) is not large:
+            return ()  # of a try that was given up
+        if outcome.failure:
+            if outcome.failure.code in (Code.PRECONDITION, Code.NOT_FOUND, Code.INVALID_RANGE):
+                return self._begin_again(job, index, large)
+            raise JobFailed(job, outcome.failure)
+        first, now = large.result.reply.info, outcome.reply.info
+        if (now.etag, now.size) != (first.etag, first.size):  # a server that does not know If-Match
+            return self._begin_again(job, index, large)
+        large.missing -= 1
+        if not large.missing:
+            self.results[index] = large.result
+            del self._large[index]
+        return ()
+
+    def _begin_again(self, job: Job, index: int, large: _Large) -> Iterable[Job]:
+        if large.restarts == RESTARTS:
+            told = f"the object changed during each of {RESTARTS + 1} downloads"
+            raise JobFailed(job, Failure(Code.PRECONDITION, told, tries=RESTARTS + 1))
+        large = _Large(large.result, 0, large.restarts + 1)
+        self._large[index] = large
+        # A new file: pieces of the old try may still be written to the old one.
+        return [self._first_job(index, f"{self._wanted[index].path}.{large.restarts}")]

@@ -1,0 +1,69 @@
+"""Carries out a plan in the user's process: a few jobs, or a client that no worker could make again."""
+
+import threading
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import Dict, Optional, Set
+
+from metaflow_extensions.fasts3.pool.messages import Job, Outcome
+from metaflow_extensions.fasts3.pool.perform import Performer, Terms
+from metaflow_extensions.fasts3.pool.plan import JobQueue, Plan
+from metaflow_extensions.fasts3.wire.transfers import Transfers
+
+PATIENCE_WITH_THE_REST = 1.0  # seconds for the jobs under way when another has failed
+
+
+class InlineRunner:
+    """Does jobs here.
+
+    Parameters
+    ----------
+    transfers : Transfers
+    terms : Terms
+    threads : int
+        Jobs done side by side where there are several.
+    """
+
+    def __init__(self, transfers: Transfers, terms: Terms, threads: int) -> None:
+        self._stop = threading.Event()
+        self._perform = Performer(transfers, terms, pause=self._stop.wait).perform
+        self._threads = threads
+
+    def run_first(self, plan: Plan, queue: JobQueue) -> None:
+        """Do one job, in this thread."""
+        job = queue.take()
+        if job is not None:
+            queue.follow(plan.receive(job, self._perform(job)))
+
+    def run(self, plan: Plan, queue: JobQueue) -> None:
+        """Carry out the jobs of a queue and all that follow from them.
+
+        Raises
+        ------
+        JobFailed
+        """
+        while queue.has_more():
+            if queue.at_least(2):
+                self._run_parallel(plan, queue)
+            else:
+                self.run_first(plan, queue)
+
+    def _run_parallel(self, plan: Plan, queue: JobQueue) -> None:
+        executor = ThreadPoolExecutor(self._threads, thread_name_prefix="fasts3")
+        running: Dict["Future[Outcome]", Job] = {}
+        done: Set["Future[Outcome]"] = set()
+        try:
+            while True:
+                job: Optional[Job] = queue.take() if len(running) < self._threads else None
+                if job is not None:
+                    running[executor.submit(self._perform, job)] = job
+                elif running:
+                    done, _ = wait(running, return_when=FIRST_COMPLETED)
+                    for future in done:
+                        queue.follow(plan.receive(running.pop(future), future.result()))
+                else:
+                    return
+        finally:
+            self._stop.set()  # those under way when another failed: no further tries
+            wait(running, timeout=PATIENCE_WITH_THE_REST)
+            executor.shutdown(wait=False, cancel_futures=True)
+            self._stop.clear()

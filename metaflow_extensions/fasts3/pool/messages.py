@@ -1,0 +1,172 @@
+"""The language between the user's process and a worker: frames, and the jobs and outcomes inside them.
+
+Bytes in, messages out; this file does not know a pipe. A frame is a fixed head, then a JSON document, then raw bytes
+(bodies to upload), so that bytes never pass through JSON:
+
+    magic 2 | version 1 | kind 1 | length of the JSON 4 | length of the raw bytes 4 | JSON | raw bytes
+"""
+
+import json
+import struct
+from enum import IntEnum
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Union
+
+from metaflow_extensions.fasts3.wire.failures import Code, Failure
+from metaflow_extensions.fasts3.wire.transfers import GetReply, ListedObject, ObjectInfo, Page, PutHeaders
+
+MAGIC = b"\xf3S"
+VERSION = 1
+HEAD = struct.Struct(">2sBBII")
+LIMIT = 256 * 2**20  # bytes of one frame; a body is at most one part, far below
+
+Buffer = Union[bytes, bytearray, memoryview]
+
+
+class Kind(IntEnum):
+    """What a frame holds."""
+
+    HELLO = 1  # worker -> parent, first: the worker's version and process id
+    SETUP = 2  # parent -> worker: how to reach S3, how patient to be
+    CREDENTIALS = 3  # parent -> worker: the set to sign with from now on
+    JOBS = 4  # parent -> worker
+    OUTCOMES = 5  # worker -> parent
+
+
+class Frame(NamedTuple):
+    """One message."""
+
+    kind: Kind
+    document: Any  # what JSON can hold
+    raw: Buffer = b""
+
+
+class FrameError(ValueError):
+    """Bytes that are not a frame, or a frame over the limit."""
+
+
+def encode(frame: Frame) -> List[Buffer]:
+    """The bytes of a frame, in pieces, so that a large body is not copied."""
+    document = json.dumps(frame.document, separators=(",", ":")).encode("ascii")
+    size = memoryview(frame.raw).nbytes
+    if len(document) + size > LIMIT:
+        raise FrameError(f"a frame of {len(document) + size} bytes is over the limit of {LIMIT}")
+    head = HEAD.pack(MAGIC, VERSION, frame.kind, len(document), size)
+    return [head + document, frame.raw] if size else [head + document]
+
+
+class FrameReader:
+    """Cuts a stream of bytes into frames."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> Iterator[Frame]:
+        """Take bytes as they came; give the frames that are whole.
+
+        Raises
+        ------
+        FrameError
+            The stream is not of this protocol; nothing more can be read from it.
+        """
+        self._buffer += data
+        while len(self._buffer) >= HEAD.size:
+            magic, version, kind, document_size, raw_size = HEAD.unpack_from(self._buffer)
+            if magic != MAGIC or version != VERSION:
+                raise FrameError(f"not a frame of version {VERSION}: begins with {bytes(self._buffer[:4])!r}")
+            end = HEAD.size + document_size + raw_size
+            if end > LIMIT + HEAD.size:
+                raise FrameError(f"a frame of {end} bytes is over the limit of {LIMIT}")
+            if len(self._buffer) < end:
+                return
+            body = bytes(self._buffer[HEAD.size : end])
+            del self._buffer[:end]
+            yield _frame(kind, body[:document_size], body[document_size:])
+
+
+def _frame(kind: int, document: bytes, raw: bytes) -> Frame:
+    try:
+        return Frame(Kind(kind), json.loads(document), raw)
+    except ValueError as error:
+        raise FrameError(f"a frame of kind {kind} does not hold JSON: {error}") from None
+
+
+class Job(NamedTuple):
+    """One request to S3: a call of a `Transfers` method."""
+
+    number: int  # the plan's name for it; comes back with the outcome
+    operation: str  # the method's name
+    bucket: str
+    key: str = ""
+    arguments: Dict[str, Any] = {}  # its keyword arguments but the body; never changed
+    body: Optional[Buffer] = None  # bytes to upload
+
+    @property
+    def url(self) -> str:
+        """Where the job works, for messages."""
+        return f"s3://{self.bucket}/{self.key}"
+
+
+class Outcome(NamedTuple):
+    """What became of a job: a reply or a failure."""
+
+    number: int
+    reply: Any = None  # what the method returned
+    failure: Optional[Failure] = None
+    answered: bool = False  # S3 has answered the worker, now or before
+
+
+def jobs_frame(jobs: Sequence[Job]) -> Frame:
+    """Jobs, bodies laid one after the other behind the JSON."""
+    rows = [(*job[:5], -1 if job.body is None else memoryview(job.body).nbytes) for job in jobs]
+    bodies: List[Buffer] = [job.body for job in jobs if job.body is not None]
+    return Frame(Kind.JOBS, rows, bodies[0] if len(bodies) == 1 else b"".join(bodies))
+
+
+def jobs_of(frame: Frame) -> Iterator[Job]:
+    """The jobs in a frame."""
+    raw = memoryview(frame.raw)
+    position = 0
+    for number, operation, bucket, key, arguments, size in frame.document:
+        if "headers" in arguments:
+            arguments["headers"] = PutHeaders(*arguments["headers"])
+        body: Optional[bytes] = None
+        if size >= 0:
+            body = bytes(raw[position : position + size])
+            position += size
+        yield Job(number, operation, bucket, key, arguments, body)
+
+
+def outcomes_frame(outcomes: Sequence[Outcome]) -> Frame:
+    """Outcomes; a named tuple becomes a JSON array."""
+    return Frame(Kind.OUTCOMES, outcomes)
+
+
+def outcomes_of(frame: Frame, operations: Dict[int, str]) -> Iterator[Outcome]:
+    """The outcomes in a frame.
+
+    Parameters
+    ----------
+    operations : dict of int to str
+        The operation of each job that this worker has; an outcome of any other is nonsense.
+
+    Raises
+    ------
+    FrameError
+        The frame is not what a worker would send.
+    """
+    try:
+        for number, reply, failure, answered in frame.document:
+            told = None if failure is None else Failure(Code(failure[0]), *failure[1:])
+            yield Outcome(number, None if told else _reply(operations[number], reply), told, bool(answered))
+    except (LookupError, TypeError, ValueError) as error:
+        raise FrameError(f"outcomes that make no sense: {type(error).__name__}: {error}") from None
+
+
+def _reply(operation: str, reply: Any) -> Any:
+    if operation == "head":
+        return ObjectInfo(*reply)
+    if operation == "get":
+        return GetReply(ObjectInfo(*reply[0]), *reply[1:])
+    if operation == "list_page":
+        return Page([ListedObject(*row) for row in reply[0]], reply[1], reply[2])
+    return reply

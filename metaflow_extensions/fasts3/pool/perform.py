@@ -1,0 +1,97 @@
+"""Do one job: call the method that it names, again where the retry policy says so, and tell the outcome.
+
+The same in a worker and in the user's process. Clock, sleep and chance are arguments.
+"""
+
+import random
+import time
+from typing import Any, Callable, NamedTuple, Optional
+
+from metaflow_extensions.fasts3.pool.messages import Job, Outcome
+from metaflow_extensions.fasts3.wire.failures import UNANSWERED, Code, Failure, TransferError
+from metaflow_extensions.fasts3.wire.retry import RetryPolicy, decide
+from metaflow_extensions.fasts3.wire.transfers import Transfers
+
+OPERATIONS = frozenset(
+    {
+        "head",
+        "head_bucket",
+        "get",
+        "put",
+        "list_page",
+        "delete",
+        "create_upload",
+        "upload_part",
+        "complete_upload",
+        "abort_upload",
+    }
+)
+
+
+class Terms(NamedTuple):
+    """The conditions of one call, alike for all its jobs."""
+
+    policy: RetryPolicy = RetryPolicy()
+    answered: bool = False  # whether the endpoint has answered this process before the call
+    failure_rate: float = 0.0  # per cent of the tries that are made to fail (inject_failure_rate)
+
+
+class Performer:
+    """Does jobs on one `Transfers`; many threads may share it.
+
+    Parameters
+    ----------
+    transfers : Transfers
+    terms : Terms
+    pause : callable
+        Waits so many seconds; True from it means that nobody wants the outcome any more.
+    clock, chance : callable
+        `time.monotonic` and `random.random`; others in tests.
+    """
+
+    def __init__(
+        self,
+        transfers: Transfers,
+        terms: Terms,
+        pause: Callable[[float], Optional[bool]] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self._transfers = transfers
+        self._terms = terms
+        self._answered = terms.answered
+        self._clock = clock
+        self._pause = pause
+        self._chance = chance
+
+    def perform(self, job: Job) -> Outcome:
+        """Do one job to its end. Never raises."""
+        started = self._clock()
+        tries = 0
+        while True:
+            tries += 1
+            try:
+                reply = self._attempt(job)
+            except TransferError as error:
+                failure = error.failure
+            except Exception as error:  # a defect of ours; the call fails with it, the worker lives on
+                failure = Failure(Code.REJECTED, f"{type(error).__name__}: {error}")
+            else:
+                self._answered = True
+                return Outcome(job.number, reply, None, True)
+            self._answered = self._answered or failure.code not in UNANSWERED
+            elapsed = self._clock() - started
+            wait = decide(self._terms.policy, failure.code, tries, elapsed, self._answered, self._chance())
+            if wait is None or self._pause(wait):
+                told = failure._replace(tries=tries, seconds=round(elapsed, 3))
+                return Outcome(job.number, None, told, self._answered)
+
+    def _attempt(self, job: Job) -> Any:
+        if self._terms.failure_rate and self._chance() * 100 < self._terms.failure_rate:
+            raise TransferError(Failure(Code.INJECTED, "a failure was injected (inject_failure_rate)"))
+        if job.operation not in OPERATIONS:
+            raise TransferError(Failure(Code.REJECTED, f"there is no operation {job.operation!r}"))
+        method = getattr(self._transfers, job.operation)
+        if job.body is not None:
+            return method(job.bucket, job.key, body=job.body, **job.arguments)
+        return method(job.bucket, job.key, **job.arguments)

@@ -1,0 +1,99 @@
+"""What a plan is: work that gives jobs and takes outcomes, and knows no process, no socket and no clock."""
+
+from typing import Dict, Iterable, Iterator, List, Optional, Protocol
+
+from metaflow_extensions.fasts3.pool.messages import Job, Outcome
+from metaflow_extensions.fasts3.wire.failures import Failure
+
+
+class JobFailed(Exception):
+    """A job failed, and with it the plan."""
+
+    def __init__(self, job: Job, failure: Failure) -> None:
+        super().__init__(job.operation, job.url, failure.code.value)
+        self.job = job
+        self.failure = failure
+
+
+class Plan(Protocol):
+    """Work for a runner.
+
+    A runner takes the jobs of `start`, in order but as it has room for them, and hands each outcome to `receive`,
+    whose jobs it does before the others: what was begun is finished first.
+    """
+
+    def start(self) -> Iterator[Job]:
+        """The first jobs. Taken lazily, so that bodies are read when they are sent."""
+
+    def receive(self, job: Job, outcome: Outcome) -> Iterable[Job]:
+        """Take one outcome, in any order; give the jobs that follow from it.
+
+        Raises
+        ------
+        JobFailed
+            The plan can't be completed.
+        """
+
+    def cleanup(self) -> List[Job]:
+        """Jobs that put S3 right after a failure; they may fail as well."""
+
+
+class JobQueue:
+    """The jobs of one plan that nobody has yet, those that follow from others first."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._sources: List[Iterator[Job]] = [plan.start()]
+        self._next: List[Job] = []
+
+    def take(self) -> Optional[Job]:
+        """The next job, or None where there is none at the moment."""
+        if self._next:
+            return self._next.pop()
+        while self._sources:
+            for job in self._sources[-1]:
+                return job
+            self._sources.pop()
+        return None
+
+    def put_back(self, jobs: Iterable[Job]) -> None:
+        """Jobs that have to be done again; they come next."""
+        self._next.extend(jobs)
+
+    def follow(self, jobs: Iterable[Job]) -> None:
+        """Jobs that follow from an outcome."""
+        self._sources.append(iter(jobs))
+
+    def has_more(self) -> bool:
+        """Whether `take` would give a job."""
+        return self.at_least(1)
+
+    def at_least(self, count: int) -> bool:
+        """Whether `take` would give so many jobs in a row."""
+        taken: List[Job] = []
+        while len(taken) < count:
+            job = self.take()
+            if job is None:
+                break
+            taken.append(job)
+        self._next.extend(reversed(taken))
+        return len(taken) == count
+
+
+class Requests:
+    """The simplest plan: jobs that do not depend on one another, all of which have to succeed."""
+
+    def __init__(self, jobs: Iterable[Job]) -> None:
+        self._jobs = list(jobs)
+        self.replies: Dict[int, object] = {}
+
+    def start(self) -> Iterator[Job]:
+        return iter(self._jobs)
+
+    def receive(self, job: Job, outcome: Outcome) -> Iterable[Job]:
+        if outcome.failure:
+            raise JobFailed(job, outcome.failure)
+        self.replies[job.number] = outcome.reply
+        return ()
+
+    def cleanup(self) -> List[Job]:
+        return []

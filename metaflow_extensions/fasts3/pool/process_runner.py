@@ -1,0 +1,212 @@
+"""Carries out a plan in worker processes.
+
+The calling thread itself waits for the workers, so that an exception in it (Ctrl-C, a time-out) ends the call and
+nothing else. A worker that dies or answers nonsense is replaced, and its jobs are done again.
+"""
+
+import selectors
+import time
+from typing import Any, Callable, Dict, List, Optional
+
+from metaflow_extensions.fasts3.pool.messages import Job
+from metaflow_extensions.fasts3.pool.plan import JobFailed, JobQueue, Plan
+from metaflow_extensions.fasts3.pool.worker_pool import WorkerPool
+from metaflow_extensions.fasts3.pool.worker_process import WorkerGone, WorkerProcess
+from metaflow_extensions.fasts3.wire.failures import Code, Failure
+
+DEATHS = 3  # workers that may die over one job
+BODY_BYTES = 64 * 2**20  # bytes of bodies that one worker may have waiting
+LOOK_AT_CREDENTIALS = 10.0  # seconds
+PATIENCE_WITH_THE_REST = 1.0  # seconds for the jobs under way when another has failed
+
+
+class ProcessRunner:
+    """Feeds leased workers.
+
+    Parameters
+    ----------
+    pool : WorkerPool
+    setup : callable
+        Gives what `WorkerProcess.prepare` tells a worker, as of now.
+    credentials : callable
+        Gives the set to sign with, as of now.
+    workers : int
+        How many to lease at the most; one more is leased whenever there are more jobs than room.
+    threads : int
+        Jobs that each does side by side.
+    """
+
+    def __init__(
+        self,
+        pool: WorkerPool,
+        setup: Callable[[], Any],
+        credentials: Callable[[], Any],
+        workers: int,
+        threads: int,
+    ) -> None:
+        self._pool = pool
+        self._setup = setup
+        self._credentials = credentials
+        self._limit = workers
+        self._room = 2 * threads  # as many again wait in the worker, so that its threads never wait for us
+
+    def run(self, plan: Plan, queue: JobQueue) -> None:
+        """Carry out the jobs of a queue and all that follow from them.
+
+        Raises
+        ------
+        JobFailed
+            The plan failed. Jobs that were under way have ended.
+        """
+        call = _Call(self._pool, self._setup, self._room)
+        try:
+            self._run(call, plan, queue)
+        except JobFailed:
+            call.let_the_rest_end()
+            raise
+        except BaseException:
+            call.end_now()
+            raise
+        finally:
+            call.leave()
+
+    def _run(self, call: "_Call", plan: Plan, queue: JobQueue) -> None:
+        told, looked = self._credentials(), time.monotonic()
+        while True:
+            self._feed(call, queue)
+            if not call.workers_with_jobs():
+                return
+            for job, outcome in call.wait(queue):
+                queue.follow(plan.receive(job, outcome))
+            if time.monotonic() - looked > LOOK_AT_CREDENTIALS:
+                current, looked = self._credentials(), time.monotonic()
+                if current != told:
+                    told = current
+                    call.give_credentials(current, queue)
+
+    def _feed(self, call: "_Call", queue: JobQueue) -> None:
+        while queue.has_more():
+            worker = call.roomiest()
+            if worker is None:
+                if len(call.workers) == self._limit or not call.lease(wait=not call.workers):
+                    return
+                continue
+            call.fill(worker, queue)
+
+
+class _Call:
+    """The workers of one call."""
+
+    def __init__(self, pool: WorkerPool, setup: Callable[[], Any], room: int) -> None:
+        self._pool = pool
+        self._setup = setup
+        self._room = room
+        self._deaths: Dict[int, int] = {}
+        self._stillborn = 0
+        self._selector = selectors.DefaultSelector()
+        self.workers: List[WorkerProcess] = []
+
+    def lease(self, wait: bool) -> bool:
+        worker = self._pool.lease(wait)
+        if worker is None:
+            return False
+        self.workers.append(worker)
+        self._selector.register(worker, selectors.EVENT_READ)
+        return True
+
+    def workers_with_jobs(self) -> bool:
+        return any(worker.jobs for worker in self.workers)
+
+    def roomiest(self) -> Optional[WorkerProcess]:
+        free = [worker for worker in self.workers if len(worker.jobs) < self._room and not worker.alone]
+        return min(free, key=lambda worker: len(worker.jobs), default=None)
+
+    def fill(self, worker: WorkerProcess, queue: JobQueue) -> None:
+        """Hand one worker jobs, as many as it has room for; half at most at a time, so that others get theirs."""
+        batch: List[Job] = []
+        size = sum(len(job.body) for job in worker.jobs.values() if job.body is not None)
+        while len(worker.jobs) + len(batch) < self._room and len(batch) < max(1, self._room // 2):
+            job = queue.take()
+            if job is None:
+                break
+            suspect = self._deaths.get(job.number, 0) >= DEATHS - 1
+            if suspect and (worker.jobs or batch):
+                queue.put_back([job])  # it has to be alone; this worker is full until it is empty
+                worker.alone = True
+                break
+            worker.alone = suspect
+            batch.append(job)
+            size += len(job.body) if job.body is not None else 0
+            if suspect or size > BODY_BYTES:
+                break
+        try:
+            worker.prepare(self._setup())
+            if batch:
+                worker.give(batch)
+        except WorkerGone as gone:
+            worker.jobs.update({job.number: job for job in batch})
+            self._replace(worker, queue, gone)
+
+    def wait(self, queue: JobQueue) -> "List[tuple[Job, Any]]":
+        """Outcomes that have come, at least after a while."""
+        outcomes = []
+        for key, _ in self._selector.select(LOOK_AT_CREDENTIALS):
+            worker: WorkerProcess = key.fileobj  # type: ignore[assignment]
+            try:
+                for answered in worker.outcomes():
+                    outcomes.append(answered)  # one by one: those before a piece of nonsense count
+            except WorkerGone as gone:
+                self._replace(worker, queue, gone)
+            if not worker.jobs:
+                worker.alone = False
+        return outcomes
+
+    def give_credentials(self, credentials: Any, queue: JobQueue) -> None:
+        for worker in list(self.workers):
+            try:
+                worker.give_credentials(credentials)
+            except WorkerGone as gone:
+                self._replace(worker, queue, gone)
+
+    def let_the_rest_end(self) -> None:
+        """Wait for what is under way, but not for long; what is not done then is ended."""
+        until = time.monotonic() + PATIENCE_WITH_THE_REST
+        while self.workers_with_jobs() and time.monotonic() < until:
+            for key, _ in self._selector.select(max(0.0, until - time.monotonic())):
+                worker: WorkerProcess = key.fileobj  # type: ignore[assignment]
+                try:
+                    list(worker.outcomes())
+                except WorkerGone:
+                    self._drop(worker)
+        self.end_now(only_busy=True)
+
+    def end_now(self, only_busy: bool = False) -> None:
+        for worker in list(self.workers):
+            if worker.jobs or not only_busy:
+                self._drop(worker)
+
+    def leave(self) -> None:
+        for worker in self.workers:
+            self._pool.give_back(worker)
+        self.workers = []
+        self._selector.close()
+
+    def _drop(self, worker: WorkerProcess) -> None:
+        self.workers.remove(worker)
+        self._selector.unregister(worker)
+        self._pool.discard(worker)
+
+    def _replace(self, worker: WorkerProcess, queue: JobQueue, gone: WorkerGone) -> None:
+        """Do a lost worker's jobs again elsewhere, unless one of them is why it was lost."""
+        self._drop(worker)
+        jobs, worker.jobs = list(worker.jobs.values()), {}
+        if not worker.greeted:
+            self._stillborn += 1
+            if self._stillborn == DEATHS:
+                told = f"s3op.py does not start ({gone}); run it by hand with this Python to see why"
+                raise JobFailed(jobs[0] if jobs else Job(0, "get", "", ""), Failure(Code.CRASHED, told))
+        for job in jobs if worker.greeted else ():
+            self._deaths[job.number] = self._deaths.get(job.number, 0) + 1
+            if worker.alone and self._deaths[job.number] >= DEATHS:
+                raise JobFailed(job, Failure(Code.CRASHED, f"{DEATHS} workers died over it; the last: {gone}"))
+        queue.put_back(jobs)

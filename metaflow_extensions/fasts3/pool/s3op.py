@@ -1,0 +1,52 @@
+"""The subprocess script in which transfers run: `python s3op.py PARENT_PID`, jobs on stdin, outcomes on stdout.
+
+Started by `pool/worker_process.py`. Standard library only until the first job needs boto3.
+"""
+
+import sys
+import types
+from pathlib import Path
+
+BY_HAND = """\
+This is s3op.py, the part of metaflow-fasts3 in which transfers run. It is started by the package itself and speaks
+binary frames over pipes; by hand there is nothing to do with it. Use the package instead:
+
+    from metaflow import S3
+
+    with S3(s3root="s3://my-bucket/my/prefix") as s3:
+        s3.put("greeting", "hello")
+        print(s3.get("greeting").text)
+"""
+
+
+def lay_packages() -> None:
+    """Make this very copy importable, and nothing else.
+
+    Python put this script's folder first on the path, where `messages` and others would become top-level modules; and a
+    search of the path could find another installed version. So the two namespace packages are laid by hand.
+    """
+    here = Path(__file__).resolve().parent
+    sys.path = [entry for entry in sys.path if not entry or Path(entry).resolve() != here]
+    for name, folder in (
+        ("metaflow_extensions", here.parent.parent),
+        ("metaflow_extensions.fasts3", here.parent),
+    ):
+        package = types.ModuleType(name)
+        package.__path__ = [str(folder)]
+        sys.modules[name] = package
+
+
+def main() -> int:
+    """Serve the parent until it is gone."""
+    if len(sys.argv) != 2 or not sys.argv[1].isdigit():
+        print(BY_HAND)
+        return 2
+    lay_packages()
+    from metaflow_extensions.fasts3.pool.worker import serve
+
+    serve(int(sys.argv[1]))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

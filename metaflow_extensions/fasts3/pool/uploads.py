@@ -1,0 +1,169 @@
+"""The plan of uploads: one PUT for a small object, a multipart upload with parallel parts for a large one.
+
+With `only_if_absent` a HEAD comes first, and the upload itself carries If-None-Match: *, so that nothing is overwritten
+even in a race. Only 'not there' lets an upload begin; any other answer than 'there' is a failure.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence
+
+from metaflow_extensions.fasts3.pool.messages import Buffer, Job, Outcome
+from metaflow_extensions.fasts3.pool.plan import JobFailed
+from metaflow_extensions.fasts3.pool.planning import PART_SIZE, Piece, part_size, pieces
+from metaflow_extensions.fasts3.wire.failures import Code
+from metaflow_extensions.fasts3.wire.transfers import PutHeaders
+
+RESTARTS = 2  # of a multipart upload that vanished on the server
+
+
+class Upload(NamedTuple):
+    """An object to be stored, from a file or from memory."""
+
+    bucket: str
+    key: str
+    size: int  # bytes
+    headers: PutHeaders = PutHeaders()
+    path: Optional[str] = None  # the local file; without it, `read` gives the bytes
+    read: Optional[Callable[[Piece], Buffer]] = None
+
+
+@dataclass
+class _Multipart:
+    """A multipart upload that is open on the server."""
+
+    upload_id: str
+    parts: List[Optional[Dict[str, str]]]
+    missing: int
+
+
+class Uploads:
+    """`Plan` for uploads.
+
+    Parameters
+    ----------
+    uploads : sequence of Upload
+    only_if_absent : bool
+        Leave alone what exists.
+    step : int
+        Bytes up to which an object is one PUT, and the least size of a part.
+
+    Attributes
+    ----------
+    stored : list of bool
+        One for each upload, in the same order: True once it is stored, False where the key existed.
+    """
+
+    def __init__(self, uploads: Sequence[Upload], only_if_absent: bool = False, step: int = PART_SIZE) -> None:
+        self._uploads = uploads
+        self._absent = only_if_absent
+        self._conditional = [only_if_absent] * len(uploads)  # False once the server said that it can't
+        self._step = step
+        self._open: Dict[int, _Multipart] = {}
+        self._restarts: Dict[int, int] = {}
+        self._indices: Dict[int, int] = {}  # job number -> index in uploads
+        self._number = 0
+        self.stored: List[bool] = [False] * len(uploads)
+
+    def start(self) -> Iterator[Job]:
+        first = self._head if self._absent else self._begin
+        return (first(index) for index in range(len(self._uploads)))
+
+    def receive(self, job: Job, outcome: Outcome) -> Iterable[Job]:
+        index = self._indices.pop(job.number)
+        if outcome.failure:
+            return self._failed(index, job, outcome)
+        follow: Dict[str, Callable[[int, Job, Any], Iterable[Job]]] = {
+            "head": lambda *_: (),  # it exists
+            "put": self._done,
+            "create_upload": self._created,
+            "upload_part": self._part_done,
+            "complete_upload": self._done,
+            "abort_upload": lambda *_: (),
+        }
+        return follow[job.operation](index, job, outcome.reply)
+
+    def cleanup(self) -> List[Job]:
+        return [self._job(index, "abort_upload", upload_id=open_.upload_id) for index, open_ in self._open.items()]
+
+    def _job(self, index: int, operation: str, body: Optional[Buffer] = None, **arguments: Any) -> Job:
+        number = self._number
+        self._number += 1
+        self._indices[number] = index
+        upload = self._uploads[index]
+        return Job(number, operation, upload.bucket, upload.key, arguments, body)
+
+    def _head(self, index: int) -> Job:
+        return self._job(index, "head")
+
+    def _begin(self, index: int) -> Job:
+        upload = self._uploads[index]
+        if upload.size > self._step:
+            return self._job(index, "create_upload", headers=upload.headers)
+        arguments: Dict[str, Any] = {"headers": upload.headers}
+        if self._conditional[index]:
+            arguments["only_if_absent"] = True
+        if upload.path is not None:
+            return self._job(index, "put", path=upload.path, **arguments)
+        return self._job(index, "put", _body(upload, Piece(0, upload.size)), **arguments)
+
+    def _created(self, index: int, job: Job, upload_id: str) -> Iterable[Job]:
+        upload = self._uploads[index]
+        cut = list(pieces(0, upload.size, part_size(upload.size, self._step)))
+        self._open[index] = _Multipart(upload_id, [None] * len(cut), len(cut))
+        return (self._part(index, upload_id, number, piece) for number, piece in enumerate(cut, 1))
+
+    def _part(self, index: int, upload_id: str, number: int, piece: Piece) -> Job:
+        upload = self._uploads[index]
+        if upload.path is None:
+            job = self._job(index, "upload_part", _body(upload, piece), upload_id=upload_id, number=number)
+        else:
+            place = {"path": upload.path, "position": piece.first, "length": piece.length}
+            job = self._job(index, "upload_part", upload_id=upload_id, number=number, **place)
+        return job
+
+    def _part_done(self, index: int, job: Job, told: Dict[str, str]) -> Iterable[Job]:
+        open_ = self._open.get(index)
+        if open_ is None or open_.upload_id != job.arguments["upload_id"]:
+            return ()  # of a try that was given up
+        open_.parts[job.arguments["number"] - 1] = told
+        open_.missing -= 1
+        return () if open_.missing else [self._complete(index, open_)]
+
+    def _complete(self, index: int, open_: _Multipart) -> Job:
+        condition = {"only_if_absent": True} if self._conditional[index] else {}
+        return self._job(index, "complete_upload", upload_id=open_.upload_id, parts=open_.parts, **condition)
+
+    def _done(self, index: int, job: Job, reply: object) -> Iterable[Job]:
+        self._open.pop(index, None)
+        self.stored[index] = True
+        return ()
+
+    def _failed(self, index: int, job: Job, outcome: Outcome) -> Iterable[Job]:
+        assert outcome.failure is not None  # noqa: S101  # for the type checker
+        code = outcome.failure.code
+        if job.operation == "head" and code is Code.NOT_FOUND:
+            return [self._begin(index)]
+        if job.operation == "abort_upload":
+            return ()  # the race was lost all the same; S3's lifecycle rules are there for what stays behind
+        if job.arguments.get("only_if_absent"):
+            if code is Code.PRECONDITION:  # somebody else was faster
+                open_ = self._open.pop(index, None)
+                return [self._job(index, "abort_upload", upload_id=open_.upload_id)] if open_ else ()
+            if code is Code.NOT_IMPLEMENTED:  # the HEAD has to be enough for this server
+                self._conditional[index] = False
+                return [self._complete(index, self._open[index]) if index in self._open else self._begin(index)]
+        if code is Code.NO_UPLOAD and self._restarts.get(index, 0) < RESTARTS:
+            return self._begin_again(index, job)
+        raise JobFailed(job, outcome.failure)
+
+    def _begin_again(self, index: int, job: Job) -> Iterable[Job]:
+        open_ = self._open.get(index)
+        if open_ is None or open_.upload_id != job.arguments["upload_id"]:
+            return ()  # of a try that was given up
+        del self._open[index]
+        self._restarts[index] = self._restarts.get(index, 0) + 1
+        return [self._begin(index)]
+
+
+def _body(upload: Upload, piece: Piece) -> Buffer:
+    return upload.read(piece) if upload.read and piece.length else b""

@@ -1,0 +1,189 @@
+"""The inside of a worker process: frames in, threads that do the jobs, frames out.
+
+It ends, at once and whatever its threads are doing, when its stdin ends or its parent is not its parent any more.
+"""
+
+import os
+import select
+import sys
+import threading
+from collections import deque
+from queue import SimpleQueue
+from typing import Any, Callable, Deque, Dict, NamedTuple, Optional
+
+from metaflow_extensions.fasts3.pool.messages import (
+    VERSION,
+    Frame,
+    FrameReader,
+    Job,
+    Kind,
+    Outcome,
+    encode,
+    jobs_of,
+    outcomes_frame,
+)
+from metaflow_extensions.fasts3.pool.perform import Performer, Terms
+from metaflow_extensions.fasts3.wire.failures import Code, Failure
+from metaflow_extensions.fasts3.wire.retry import RetryPolicy
+
+LOOK_FOR_PARENT = 0.5  # seconds; a forked sibling may hold our stdin open, so its end is not the only sign
+IDLE_LIMIT = 300.0  # seconds without a word after which a worker makes room; the parent starts another in time
+READ_SIZE = 2**20  # bytes
+
+
+class Setup(NamedTuple):
+    """What a SETUP frame holds: how to do the jobs that follow."""
+
+    recipe: Any  # reference.boto3_client.ClientRecipe
+    credentials: Any  # reference.boto3_client.CredentialSet, or None
+    terms: Terms
+    threads: int  # jobs done side by side
+
+
+class Outbox:
+    """Outcomes on their way to the parent. Whoever adds one while nobody writes, writes all that are there."""
+
+    def __init__(self, send: Callable[[Frame], None]) -> None:
+        self._send = send
+        self._waiting: Deque[Outcome] = deque()
+        self._writing = threading.Lock()
+
+    def put(self, outcome: Outcome) -> None:
+        self._waiting.append(outcome)
+        while self._waiting and self._writing.acquire(blocking=False):
+            try:
+                batch = [self._waiting.popleft() for _ in range(len(self._waiting))]
+                if batch:
+                    self._send(outcomes_frame(batch))
+            finally:
+                self._writing.release()
+
+
+class Worker:
+    """Takes frames, does jobs."""
+
+    def __init__(self, send: Callable[[Frame], None]) -> None:
+        self._send = send
+        self._outbox = Outbox(send)
+        self._jobs: "SimpleQueue[Job]" = SimpleQueue()
+        self._threads = 0
+        self._limit = 1
+        self._clients: Dict[str, Any] = {}  # recipe -> (transfers, its credentials)
+        self._credentials: Any = None
+        self._perform: Callable[[Job], Outcome] = _unprepared
+
+    def greet(self) -> None:
+        """Say who is here."""
+        self._send(Frame(Kind.HELLO, [VERSION, os.getpid()]))
+
+    def handle(self, frame: Frame) -> None:
+        """Act on one frame of the parent."""
+        if frame.kind is Kind.SETUP:
+            recipe, credentials, (policy, *terms), threads = frame.document
+            self._limit = threads
+            self._prepare(Setup(recipe, credentials, Terms(RetryPolicy(*policy), *terms), threads))
+        elif frame.kind is Kind.CREDENTIALS and self._credentials is not None:
+            from metaflow_extensions.fasts3.reference.boto3_client import CredentialSet
+
+            self._credentials.replace(CredentialSet(*frame.document))
+        elif frame.kind is Kind.JOBS:
+            for job in jobs_of(frame):
+                self._jobs.put(job)
+                if self._threads < self._limit:
+                    self._threads += 1
+                    threading.Thread(target=self._work, daemon=True).start()
+
+    def _work(self) -> None:
+        while True:
+            self._outbox.put(self._perform(self._jobs.get()))
+
+    def _prepare(self, setup: Setup) -> None:
+        try:
+            self._perform = Performer(self._transfers(setup), setup.terms).perform
+        except Exception as error:  # every job of the call is told; the message of botocore holds no secret
+            failure = Failure(Code.REJECTED, f"no client could be made: {type(error).__name__}: {error}")
+            self._perform = lambda job: Outcome(job.number, None, failure)
+
+    def _transfers(self, setup: Setup) -> Any:
+        # Imported now, not at the start: the parent may still be looking for its credentials meanwhile.
+        from metaflow_extensions.fasts3.reference.boto3_client import (
+            ClientRecipe,
+            CredentialSet,
+            CurrentCredentials,
+            build,
+        )
+        from metaflow_extensions.fasts3.reference.boto3_transfers import Boto3Transfers
+
+        name = repr((setup.recipe, setup.threads))
+        if name not in self._clients:
+            credentials = setup.credentials and CurrentCredentials(CredentialSet(*setup.credentials))
+            client = build(ClientRecipe(*setup.recipe), credentials, setup.threads)
+            self._clients = {name: (Boto3Transfers(client), credentials)}
+        transfers, self._credentials = self._clients[name]
+        if self._credentials is not None and setup.credentials:
+            self._credentials.replace(CredentialSet(*setup.credentials))
+        return transfers
+
+
+def _unprepared(job: Job) -> Outcome:
+    return Outcome(job.number, None, Failure(Code.REJECTED, "a job came before its setup"))
+
+
+def serve(parent: int) -> None:
+    """Serve a parent process over this process's stdin and stdout, until it is gone.
+
+    Parameters
+    ----------
+    parent : int
+        Its process id.
+    """
+    incoming, outgoing = _take_pipes()
+
+    def send(frame: Frame) -> None:
+        for piece in encode(frame):
+            _write(outgoing, piece)
+
+    worker = Worker(send)
+    reader = FrameReader()
+    try:
+        worker.greet()
+        while True:
+            data = _read(incoming, parent)
+            if not data:
+                break
+            for frame in reader.feed(data):
+                worker.handle(frame)
+    except BrokenPipeError:
+        pass
+    finally:
+        sys.stderr.flush()
+        os._exit(0)  # without waiting for the threads: nobody is there to hear what they would say
+
+
+def _take_pipes() -> "tuple[int, int]":
+    """Our pipes, moved out of the way of any code that prints to stdout or reads stdin."""
+    incoming, outgoing = os.dup(0), os.dup(1)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.dup2(2, 1)
+    return incoming, outgoing
+
+
+def _read(incoming: int, parent: int) -> Optional[bytes]:
+    """What came, or nothing when it is time to go."""
+    waited = 0.0
+    while waited < IDLE_LIMIT:
+        ready, _, _ = select.select([incoming], [], [], LOOK_FOR_PARENT)
+        if os.getppid() != parent:
+            return None
+        if ready:
+            return os.read(incoming, READ_SIZE)
+        waited += LOOK_FOR_PARENT
+    return None
+
+
+def _write(outgoing: int, piece: Any) -> None:
+    view = memoryview(piece)
+    while view:
+        view = view[os.write(outgoing, view) :]

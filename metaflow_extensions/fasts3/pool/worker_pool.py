@@ -1,0 +1,88 @@
+"""The workers of this process: leased to one call at a time, warm between calls, forgotten by a forked child."""
+
+import atexit
+import os
+import threading
+from typing import List, Optional, Set
+
+from metaflow_extensions.fasts3.pool.worker_process import WorkerProcess
+
+
+class WorkerPool:
+    """Lends workers.
+
+    Parameters
+    ----------
+    limit : int
+        How many there may be at most; a call that finds them all lent waits for its first one.
+    warm : int
+        How many are kept while nobody needs them.
+    """
+
+    def __init__(self, limit: int, warm: int) -> None:
+        self._limit = limit
+        self._warm = warm
+        self._lock = threading.Condition()
+        self._idle: List[WorkerProcess] = []
+        self._lent: Set[WorkerProcess] = set()
+
+    def lease(self, wait: bool = True) -> Optional[WorkerProcess]:
+        """A worker for the caller alone; None where all are lent and it is not to wait."""
+        with self._lock:
+            while True:
+                while self._idle:
+                    worker = self._idle.pop()
+                    if worker.is_alive():
+                        self._lent.add(worker)
+                        return worker
+                    worker.close()
+                if len(self._lent) < self._limit:
+                    worker = WorkerProcess()
+                    self._lent.add(worker)
+                    return worker
+                if not wait:
+                    return None
+                self._lock.wait()
+
+    def give_back(self, worker: WorkerProcess) -> None:
+        """Return a worker that has no jobs left."""
+        with self._lock:
+            self._lent.discard(worker)
+            keep = len(self._idle) < self._warm and not worker.jobs
+            if keep:
+                self._idle.append(worker)
+            self._lock.notify()
+        if not keep:
+            worker.close()
+
+    def discard(self, worker: WorkerProcess) -> None:
+        """End a worker, whatever it does."""
+        with self._lock:
+            self._lent.discard(worker)
+            self._lock.notify()
+        worker.kill()
+
+    def close(self) -> None:
+        """End the workers that nobody has leased."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for worker in idle:
+            worker.close()
+
+    def forget(self) -> None:
+        """In a forked child: begin anew. The lock may be held by a thread that does not exist here."""
+        workers = [*self._idle, *self._lent]
+        self._lock = threading.Condition()
+        self._idle = []
+        self._lent = set()
+        for worker in workers:
+            worker.forget()
+
+
+_CORES = os.cpu_count() or 1
+
+shared = WorkerPool(limit=max(16, 4 * _CORES), warm=min(16, max(2, _CORES)))
+"""The pool of this process."""
+
+atexit.register(shared.close)
+os.register_at_fork(after_in_child=shared.forget)

@@ -1,0 +1,151 @@
+"""A worker as its parent sees it: a process, two pipes and the jobs that it has."""
+
+import contextlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Dict, Iterator, Optional, Sequence
+
+from metaflow_extensions.fasts3.pool.messages import (
+    VERSION,
+    Frame,
+    FrameError,
+    FrameReader,
+    Job,
+    Kind,
+    Outcome,
+    encode,
+    jobs_frame,
+    outcomes_of,
+)
+
+SCRIPT = Path(__file__).with_name("s3op.py")
+READ_SIZE = 2**20  # bytes
+
+
+class WorkerGone(Exception):
+    """The worker died, or said what makes no sense."""
+
+
+class WorkerProcess:
+    """One `s3op.py` subprocess.
+
+    Attributes
+    ----------
+    jobs : dict of int to Job
+        What it was given and has not answered, by number.
+    greeted : bool
+        Whether it has said hello: before, its death is a failure to start.
+    alone : bool
+        It has one job that outlived several workers, and gets no other meanwhile.
+    """
+
+    def __init__(self) -> None:
+        self.jobs: Dict[int, Job] = {}
+        self.greeted = False
+        self.alone = False
+        self._setup: Any = None
+        self._reader = FrameReader()
+        # -W ignore: a deprecation that botocore announces would be shown once for each worker.
+        # A session of its own: Ctrl-C in a terminal is for the parent, which decides what becomes of the work.
+        self._process = subprocess.Popen(
+            [sys.executable, "-W", "ignore", str(SCRIPT), str(os.getpid())],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            bufsize=0,
+            start_new_session=True,
+        )
+        assert self._process.stdin is not None  # noqa: S101  # for the type checker
+        assert self._process.stdout is not None  # noqa: S101
+        self._to = self._process.stdin.fileno()
+        self._from = self._process.stdout.fileno()
+
+    def __repr__(self) -> str:
+        return f"<WorkerProcess {self.pid}, {len(self.jobs)} jobs>"
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def fileno(self) -> int:
+        """The pipe it answers on, for a selector."""
+        return self._from
+
+    def is_alive(self) -> bool:
+        return self._process.poll() is None
+
+    def prepare(self, setup: Any) -> None:
+        """Tell it how to do the jobs that follow, unless it was told just that before."""
+        if setup != self._setup:
+            self._send(Frame(Kind.SETUP, setup))
+            self._setup = setup
+
+    def give_credentials(self, credentials: Sequence[Optional[str]]) -> None:
+        """Have it sign with another set from now on."""
+        self._send(Frame(Kind.CREDENTIALS, credentials))
+        self._setup = None
+
+    def give(self, jobs: Sequence[Job]) -> None:
+        """Hand it jobs."""
+        for job in jobs:
+            self.jobs[job.number] = job
+        self._send(jobs_frame(jobs))
+
+    def outcomes(self) -> Iterator["tuple[Job, Outcome]"]:
+        """What it answered, with the jobs that it was asked; waits until there is something.
+
+        Raises
+        ------
+        WorkerGone
+        """
+        data = os.read(self._from, READ_SIZE)
+        if not data:
+            raise WorkerGone(f"worker {self.pid} ended with status {self._process.wait()}")
+        try:
+            for frame in self._reader.feed(data):
+                if frame.kind is Kind.HELLO and frame.document[0] == VERSION:
+                    self.greeted = True
+                elif frame.kind is Kind.OUTCOMES:
+                    operations = {number: job.operation for number, job in self.jobs.items()}
+                    for outcome in outcomes_of(frame, operations):
+                        yield self.jobs.pop(outcome.number), outcome
+                else:
+                    raise FrameError(f"a frame of kind {frame.kind.name} is not for the parent")
+        except (FrameError, LookupError, TypeError) as error:
+            raise WorkerGone(f"worker {self.pid} answers nonsense: {error}") from error
+
+    def kill(self) -> None:
+        """End it now, whatever it does."""
+        with contextlib.suppress(OSError):
+            self._process.kill()
+        self.close()
+
+    def close(self) -> None:
+        """End it; it goes as soon as it sees the end of its stdin."""
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(OSError):
+                    pipe.close()
+        try:
+            self._process.wait(timeout=2)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def forget(self) -> None:
+        """In a forked child: let go of a process that is the parent's."""
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(OSError):
+                    pipe.close()
+        self._process.returncode = 0  # or its destructor would warn of a process that still runs
+
+    def _send(self, frame: Frame) -> None:
+        try:
+            for piece in encode(frame):
+                view = memoryview(piece)
+                while view:
+                    view = view[os.write(self._to, view) :]
+        except OSError as error:
+            raise WorkerGone(f"worker {self.pid} does not listen: {error}") from error

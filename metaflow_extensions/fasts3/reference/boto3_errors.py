@@ -1,0 +1,128 @@
+"""One table from what botocore, urllib3 and the file system raise to the codes of `wire/failures.py`."""
+
+import errno
+import ssl
+from typing import Dict, Optional
+
+import botocore.exceptions as botocore_errors
+import urllib3.exceptions as urllib3_errors
+
+from metaflow_extensions.fasts3.wire.failures import Code, Failure
+
+# https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html#ErrorCodeList
+# Only codes whose HTTP status does not say enough.
+BY_S3_CODE: Dict[str, Code] = {
+    "NoSuchBucket": Code.NO_BUCKET,
+    "NoSuchUpload": Code.NO_UPLOAD,
+    "AllAccessDisabled": Code.ACCESS_DENIED,
+    "InvalidAccessKeyId": Code.ACCESS_DENIED,
+    "SignatureDoesNotMatch": Code.ACCESS_DENIED,
+    "ExpiredToken": Code.ACCESS_DENIED,
+    "InvalidToken": Code.ACCESS_DENIED,
+    "TokenRefreshRequired": Code.ACCESS_DENIED,
+    "BadDigest": Code.BROKEN,
+    "IncompleteBody": Code.BROKEN,
+    "XAmzContentChecksumMismatch": Code.BROKEN,
+    "ConditionalRequestConflict": Code.BUSY,
+    "OperationAborted": Code.BUSY,
+    "PriorRequestNotComplete": Code.BUSY,
+    "RequestTimeout": Code.BUSY,
+    "RequestTimeoutException": Code.BUSY,
+    "SlowDown": Code.BUSY,
+    "Throttling": Code.BUSY,
+    "ThrottlingException": Code.BUSY,
+    "RequestLimitExceeded": Code.BUSY,
+    "BandwidthLimitExceeded": Code.BUSY,
+    "InternalError": Code.BUSY,
+}
+
+BY_STATUS: Dict[int, Code] = {
+    401: Code.ACCESS_DENIED,
+    403: Code.ACCESS_DENIED,
+    404: Code.NOT_FOUND,
+    408: Code.BUSY,
+    412: Code.PRECONDITION,
+    416: Code.INVALID_RANGE,
+    425: Code.BUSY,
+    429: Code.BUSY,
+    501: Code.NOT_IMPLEMENTED,
+}
+
+NO_CREDENTIALS = (
+    botocore_errors.NoCredentialsError,
+    botocore_errors.PartialCredentialsError,
+    botocore_errors.CredentialRetrievalError,
+    botocore_errors.NoAuthTokenError,
+    botocore_errors.TokenRetrievalError,
+    botocore_errors.SSOError,
+)
+UNREACHABLE = (
+    botocore_errors.ConnectionError,
+    botocore_errors.HTTPClientError,
+    urllib3_errors.HTTPError,
+    ConnectionError,
+    TimeoutError,
+    ssl.SSLError,
+)
+BROKEN = (
+    botocore_errors.IncompleteReadError,
+    botocore_errors.FlexibleChecksumError,
+    botocore_errors.ChecksumError,
+)
+DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
+
+
+def failure_of(error: Exception) -> Failure:
+    """What an exception means.
+
+    Parameters
+    ----------
+    error : Exception
+        As caught around one call of a boto3 client or of the file system.
+
+    Returns
+    -------
+    Failure
+    """
+    if isinstance(error, botocore_errors.ClientError):
+        return _answered(error)
+    if isinstance(error, NO_CREDENTIALS):
+        return Failure(Code.NO_CREDENTIALS, _sentence(error))
+    if _is_untrusted(error):
+        return Failure(Code.UNTRUSTED, _sentence(error))
+    if isinstance(error, BROKEN):
+        return Failure(Code.BROKEN, _sentence(error))
+    if isinstance(error, UNREACHABLE):
+        return Failure(Code.UNREACHABLE, _sentence(error))
+    if isinstance(error, OSError) and not isinstance(error, botocore_errors.BotoCoreError):
+        code = Code.DISK_FULL if error.errno in DISK_FULL else Code.LOCAL_FILE
+        return Failure(code, _sentence(error))
+    return Failure(Code.REJECTED, _sentence(error))
+
+
+def _answered(error: botocore_errors.ClientError) -> Failure:
+    document = error.response.get("Error", {})
+    reply = error.response.get("ResponseMetadata", {})
+    s3_code = str(document.get("Code", ""))
+    status = int(reply.get("HTTPStatusCode", 0))
+    code = BY_S3_CODE.get(s3_code) or BY_STATUS.get(status)
+    if code is None:
+        code = Code.BUSY if status >= 500 else Code.REJECTED
+    return Failure(code, str(document.get("Message", "")), s3_code, status, str(reply.get("RequestId") or ""))
+
+
+def _is_untrusted(error: BaseException) -> bool:
+    """Whether the server's certificate is behind this; botocore hides the cause in `kwargs`, urllib3 in `reason`."""
+    cause: Optional[object] = error
+    for _ in range(6):
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return True
+        inner = getattr(cause, "kwargs", {}).get("error") or getattr(cause, "reason", None)
+        if not isinstance(inner, BaseException):
+            inner = next((arg for arg in getattr(cause, "args", ()) if isinstance(arg, BaseException)), None)
+        cause = inner or getattr(cause, "__cause__", None) or getattr(cause, "__context__", None)
+    return False
+
+
+def _sentence(error: Exception) -> str:
+    return str(error) or type(error).__name__

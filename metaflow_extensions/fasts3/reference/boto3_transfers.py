@@ -1,0 +1,225 @@
+"""The transfers on boto3: the reference that every faster implementation is held against, and the way out.
+
+One method, one request. Retries are not made here: the client is built to try once, and `pool/perform.py` decides.
+"""
+
+import os
+from contextlib import contextmanager
+from io import BytesIO
+from typing import Any, BinaryIO, Dict, Iterator, List, Optional, Tuple
+
+from s3transfer.utils import ReadFileChunk
+
+from metaflow_extensions.fasts3.reference.boto3_errors import failure_of
+from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
+from metaflow_extensions.fasts3.wire.transfers import GetReply, ListedObject, ObjectInfo, Page, PutHeaders
+
+CHUNK = 2**20  # bytes read from the socket at a time: large enough for few Python calls, small enough for memory
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except TransferError:
+        raise
+    except Exception as error:
+        raise TransferError(failure_of(error)) from error
+
+
+class Boto3Transfers:
+    """`wire.transfers.Transfers` on a boto3 client. One instance serves many threads."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        # Old versions of botocore do not have the setting, and then no checksums either.
+        asked = getattr(client.meta.config, "request_checksum_calculation", "when_required")
+        self._checksum = {"ChecksumAlgorithm": "CRC32"} if asked == "when_supported" else {}
+
+    def head(self, bucket: str, key: str) -> ObjectInfo:
+        with _translated():
+            reply = self._client.head_object(Bucket=bucket, Key=key)
+            return _info(reply, reply["ContentLength"])
+
+    def head_bucket(self, bucket: str) -> None:
+        try:
+            with _translated():
+                self._client.head_bucket(Bucket=bucket)
+        except TransferError as error:
+            if error.failure.code is Code.NOT_FOUND:  # a HEAD has no body that could say NoSuchBucket
+                failure = error.failure._replace(code=Code.NO_BUCKET, s3_code="NoSuchBucket")
+                raise TransferError(failure) from error
+            raise
+
+    def get(
+        self,
+        bucket: str,
+        key: str,
+        path: str,
+        position: int = 0,
+        byte_range: Optional[str] = None,
+        if_match: Optional[str] = None,
+        limit: Optional[int] = None,
+    ) -> GetReply:
+        conditions = {"Range": byte_range, "IfMatch": if_match}
+        with _translated():
+            reply = self._client.get_object(
+                Bucket=bucket, Key=key, **{name: value for name, value in conditions.items() if value}
+            )
+            length = reply["ContentLength"]
+            first, total = _content_range(reply.get("ContentRange"), length)
+            wanted = length if limit is None else min(length, limit)
+            with reply["Body"] as body, _open_to_write(path, position) as file:
+                received = _copy(body, file, wanted)
+                if received == length:
+                    body.read(1)  # at its end botocore compares the length and, where there is one, the checksum
+            if received < wanted:
+                raise TransferError(Failure(Code.BROKEN, f"{received} bytes came where {wanted} were announced"))
+            return GetReply(_info(reply, total), first, length, received)
+
+    def put(
+        self,
+        bucket: str,
+        key: str,
+        body: Optional[bytes] = None,
+        path: Optional[str] = None,
+        headers: PutHeaders = PutHeaders(),
+        only_if_absent: bool = False,
+    ) -> str:
+        with _translated(), BytesIO(body) if path is None else open(path, "rb") as source:
+            reply = self._client.put_object(
+                Bucket=bucket, Key=key, Body=source, **_put_arguments(headers), **_condition(only_if_absent)
+            )
+            return str(reply.get("ETag", ""))
+
+    def list_page(
+        self, bucket: str, key: str, delimiter: str = "", token: Optional[str] = None, limit: int = 1000
+    ) -> Page:
+        continued = {"ContinuationToken": token} if token else {}
+        with _translated():
+            reply = self._client.list_objects_v2(
+                Bucket=bucket, Prefix=key, Delimiter=delimiter, MaxKeys=limit, **continued
+            )
+            return Page(
+                [ListedObject(row["Key"], row["Size"]) for row in reply.get("Contents", ())],
+                [row["Prefix"] for row in reply.get("CommonPrefixes", ())],
+                reply.get("NextContinuationToken") if reply.get("IsTruncated") else None,
+            )
+
+    def delete(self, bucket: str, key: str) -> None:
+        with _translated():
+            self._client.delete_object(Bucket=bucket, Key=key)
+
+    def create_upload(self, bucket: str, key: str, headers: PutHeaders = PutHeaders()) -> str:
+        with _translated():
+            reply = self._client.create_multipart_upload(
+                Bucket=bucket, Key=key, **_put_arguments(headers), **self._checksum
+            )
+            return str(reply["UploadId"])
+
+    def upload_part(
+        self,
+        bucket: str,
+        key: str,
+        upload_id: str,
+        number: int,
+        body: Optional[bytes] = None,
+        path: Optional[str] = None,
+        position: int = 0,
+        length: int = 0,
+    ) -> Dict[str, str]:
+        with _translated(), _part_source(body, path, position, length) as source:
+            reply = self._client.upload_part(
+                Bucket=bucket, Key=key, UploadId=upload_id, PartNumber=number, Body=source, **self._checksum
+            )
+            told = ["ETag"] + (["ChecksumCRC32"] if self._checksum else [])
+            return {name: reply[name] for name in told if name in reply}
+
+    def complete_upload(
+        self, bucket: str, key: str, upload_id: str, parts: List[Dict[str, str]], only_if_absent: bool = False
+    ) -> str:
+        numbered = [dict(part, PartNumber=number) for number, part in enumerate(parts, 1)]
+        with _translated():
+            reply = self._client.complete_multipart_upload(
+                Bucket=bucket,
+                Key=key,
+                UploadId=upload_id,
+                MultipartUpload={"Parts": numbered},
+                **_condition(only_if_absent),
+            )
+            return str(reply.get("ETag", ""))
+
+    def abort_upload(self, bucket: str, key: str, upload_id: str) -> None:
+        try:
+            with _translated():
+                self._client.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload_id)
+        except TransferError as error:
+            if error.failure.code is not Code.NO_UPLOAD:
+                raise
+
+
+def _info(reply: Dict[str, Any], size: int) -> ObjectInfo:
+    modified = reply.get("LastModified")
+    return ObjectInfo(
+        size=size,
+        etag=reply.get("ETag", ""),
+        content_type=reply.get("ContentType"),
+        metadata=reply.get("Metadata", {}),
+        last_modified=None if modified is None else int(modified.timestamp()),
+        encryption=reply.get("ServerSideEncryption"),
+    )
+
+
+def _content_range(header: Optional[str], length: int) -> Tuple[int, int]:
+    """First byte and total size, of `bytes 0-99/1234` (RFC 9110 section 14.4); the whole object without it."""
+    if not header:
+        return 0, length
+    try:
+        unit, _, rest = header.partition(" ")
+        span, _, total = rest.partition("/")
+        first, _, last = span.partition("-")
+        if unit == "bytes" and int(last) - int(first) + 1 == length <= int(total):
+            return int(first), int(total)
+    except ValueError:
+        pass
+    raise TransferError(Failure(Code.BROKEN, f"Content-Range {header!r} does not go with {length} bytes"))
+
+
+@contextmanager
+def _open_to_write(path: str, position: int) -> Iterator[BinaryIO]:
+    # Made for its owner only, and never through a link that somebody else put there.
+    flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | (0 if position else os.O_TRUNC)
+    with open(os.open(path, flags, 0o600), "wb") as file:
+        if position:
+            file.seek(position)
+        yield file
+
+
+def _copy(body: Any, file: BinaryIO, wanted: int) -> int:
+    received = 0
+    while received < wanted:
+        data = body.read(min(CHUNK, wanted - received))
+        if not data:
+            break
+        file.write(data)
+        received += len(data)
+    return received
+
+
+def _part_source(body: Optional[bytes], path: Optional[str], position: int, length: int) -> Any:
+    if path is None:
+        return BytesIO(body or b"")
+    return ReadFileChunk.from_filename(path, position, length)
+
+
+def _put_arguments(headers: PutHeaders) -> Dict[str, Any]:
+    named = {
+        "ContentType": headers.content_type,
+        "Metadata": headers.metadata,
+        "ServerSideEncryption": headers.encryption,
+    }
+    return {name: value for name, value in named.items() if value}
+
+
+def _condition(only_if_absent: bool) -> Dict[str, str]:
+    return {"IfNoneMatch": "*"} if only_if_absent else {}

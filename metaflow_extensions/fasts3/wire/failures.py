@@ -1,0 +1,56 @@
+"""What can go wrong with one transfer, as codes that may cross a pipe.
+
+This file does not know who noticed the failure (botocore, a socket, the file system) nor what the user is shown.
+"""
+
+from enum import Enum
+from typing import NamedTuple
+
+
+class Code(str, Enum):
+    """Every way in which a transfer can fail."""
+
+    NOT_FOUND = "not-found"  # 404 of a key
+    NO_BUCKET = "no-bucket"  # 404 of the bucket itself
+    NO_UPLOAD = "no-upload"  # 404 of a multipart upload: completed or aborted already
+    ACCESS_DENIED = "access-denied"  # 403, and identities that S3 does not know
+    INVALID_RANGE = "invalid-range"  # 416
+    PRECONDITION = "precondition"  # 412: If-Match or If-None-Match did not hold
+    NOT_IMPLEMENTED = "not-implemented"  # 501: this server does not know the feature
+    REJECTED = "rejected"  # any other 4xx: the request is wrong and stays wrong
+    UNTRUSTED = "untrusted"  # the server's certificate can't be verified
+    NO_CREDENTIALS = "no-credentials"  # nobody to sign as
+    UNREACHABLE = "unreachable"  # no connection, or it broke: S3 has not answered
+    BUSY = "busy"  # 5xx, 429, SlowDown, time-outs that S3 reports: later is better
+    BROKEN = "broken"  # an answer that makes no sense: too short, wrong checksum, not XML
+    INJECTED = "injected"  # a test asked for it (inject_failure_rate)
+    DISK_FULL = "disk-full"  # ENOSPC, EDQUOT
+    LOCAL_FILE = "local-file"  # the local file can't be read or written
+    CRASHED = "crashed"  # the worker died, several times, while it did this job
+
+
+TRANSIENT = frozenset({Code.UNREACHABLE, Code.BUSY, Code.BROKEN, Code.INJECTED})
+"""Failures after which the same request may well succeed."""
+
+UNANSWERED = frozenset({Code.UNREACHABLE, Code.INJECTED, Code.NO_CREDENTIALS, Code.LOCAL_FILE, Code.CRASHED})
+"""Failures that do not show that the endpoint is there."""
+
+
+class Failure(NamedTuple):
+    """One failed transfer, told in values."""
+
+    code: Code
+    message: str = ""  # one sentence, from S3 or from the operating system
+    s3_code: str = ""  # <Code> of S3's error document, e.g. NoSuchKey
+    status: int = 0  # HTTP status; 0 where there was no reply
+    request_id: str = ""  # x-amz-request-id, what AWS support asks for
+    tries: int = 1  # how many times it was tried
+    seconds: float = 0.0  # from the first try to the last failure
+
+
+class TransferError(Exception):
+    """Raised by a `Transfers` method; `failure` says what happened."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.code.value, failure.message)
+        self.failure = failure

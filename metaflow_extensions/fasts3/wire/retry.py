@@ -1,0 +1,55 @@
+"""Whether and when to try a failed transfer again.
+
+This file does not sleep, does not look at a clock and does not know a socket: `decide` takes what happened and gives
+the seconds to wait, or None to give up.
+"""
+
+from typing import NamedTuple, Optional
+
+from metaflow_extensions.fasts3.wire.failures import TRANSIENT, Code
+
+FIRST_WAIT = 0.1  # seconds; a lone hiccup should cost next to nothing
+LONGEST_WAIT = 20.0  # seconds; longer gives S3 nothing and the user a bad time
+FIRST_CONTACT_LIMIT = 5.0  # seconds; with the look for a listener before (8 s at most) an error comes within 10
+
+
+class RetryPolicy(NamedTuple):
+    """How patient a call is."""
+
+    retries: int = 20  # tries after the first; S3_RETRY_COUNT and S3_TRANSIENT_RETRY_COUNT, the larger
+    outage_limit: float = 300.0  # seconds that an endpoint which has answered before may stay away
+
+
+def decide(
+    policy: RetryPolicy, code: Code, tries: int, elapsed: float, answered: bool, random: float
+) -> Optional[float]:
+    """Seconds to wait before the next try, or None to give up.
+
+    Parameters
+    ----------
+    policy : RetryPolicy
+        How patient the call is.
+    code : Code
+        What the last try failed with.
+    tries : int
+        How many times it was tried, 1 or more.
+    elapsed : float
+        Seconds since the first try began.
+    answered : bool
+        Whether this endpoint has ever answered this process: an outage is waited for, a mistake is not.
+    random : float
+        A number from 0 to 1, so that many clients do not come back at the same moment.
+
+    Returns
+    -------
+    float or None
+    """
+    if code not in TRANSIENT or tries > policy.retries:
+        return None
+    if code is Code.INJECTED:
+        return 0.0  # a faked failure is there to exercise the retries, not the patience of the tester
+    # Exponential backoff with equal jitter: half of the wait is certain, half is drawn.
+    ceiling = min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(tries - 1, 16))
+    wait = ceiling * (0.5 + 0.5 * random)
+    limit = policy.outage_limit if answered else min(FIRST_CONTACT_LIMIT, policy.outage_limit)
+    return wait if elapsed + wait <= limit else None

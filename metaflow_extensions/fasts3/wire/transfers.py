@@ -1,0 +1,133 @@
+"""What one transfer is: the interface that every implementation offers, and its vocabulary.
+
+All arguments but the body of an upload, and all replies, are made of JSON's types, so that any method call can be
+sent to a worker as it stands. Every method raises `TransferError` and nothing else for what S3, the network or the
+file system did.
+"""
+
+from typing import Dict, List, NamedTuple, Optional, Protocol
+
+
+class ObjectInfo(NamedTuple):
+    """What the headers of a HEAD or GET say about an object."""
+
+    size: int  # bytes of the whole object
+    etag: str  # as sent, with its quotes; "" where the server sends none
+    content_type: Optional[str]
+    metadata: Dict[str, str]  # x-amz-meta-*, names without the prefix
+    last_modified: Optional[int]  # Unix timestamp, seconds
+    encryption: Optional[str]  # x-amz-server-side-encryption
+
+
+class GetReply(NamedTuple):
+    """A download, or the beginning of one."""
+
+    info: ObjectInfo
+    first: int  # offset in the object of the first byte of the range answered
+    length: int  # bytes of that range
+    received: int  # bytes of it that are in the file now; fewer than `length` where `limit` cut it short
+
+
+class PutHeaders(NamedTuple):
+    """What is stored with an object besides its bytes."""
+
+    content_type: Optional[str] = None
+    metadata: Optional[Dict[str, str]] = None
+    encryption: Optional[str] = None
+
+
+class ListedObject(NamedTuple):
+    """One <Contents> of a listing."""
+
+    key: str
+    size: int
+
+
+class Page(NamedTuple):
+    """One page of ListObjectsV2."""
+
+    objects: List[ListedObject]
+    prefixes: List[str]  # CommonPrefixes, each with its trailing delimiter
+    next_token: Optional[str]  # None on the last page
+
+
+class Transfers(Protocol):
+    """One request to S3 a method; see https://docs.aws.amazon.com/AmazonS3/latest/API/."""
+
+    def head(self, bucket: str, key: str) -> ObjectInfo:
+        """HeadObject."""
+
+    def head_bucket(self, bucket: str) -> None:
+        """HeadBucket: fails with NO_BUCKET where there is none."""
+
+    def get(
+        self,
+        bucket: str,
+        key: str,
+        path: str,
+        position: int = 0,
+        byte_range: Optional[str] = None,
+        if_match: Optional[str] = None,
+        limit: Optional[int] = None,
+    ) -> GetReply:
+        """GetObject into a local file.
+
+        Parameters
+        ----------
+        path : str
+            The file. It is made, or emptied, when `position` is 0.
+        position : int
+            Where in the file the first byte goes.
+        byte_range : str, optional
+            A Range header (RFC 9110 section 14.2); the whole object without it.
+        if_match : str, optional
+            Fail with PRECONDITION unless the object still has this ETag.
+        limit : int, optional
+            Stop after so many bytes, and say so in `GetReply.received`.
+        """
+
+    def put(
+        self,
+        bucket: str,
+        key: str,
+        body: Optional[bytes] = None,
+        path: Optional[str] = None,
+        headers: PutHeaders = PutHeaders(),
+        only_if_absent: bool = False,
+    ) -> str:
+        """PutObject from bytes or from a file; the ETag.
+
+        With `only_if_absent`, PRECONDITION where the key exists (If-None-Match: *).
+        """
+
+    def list_page(
+        self, bucket: str, key: str, delimiter: str = "", token: Optional[str] = None, limit: int = 1000
+    ) -> Page:
+        """ListObjectsV2: one page of the keys that begin with `key`."""
+
+    def delete(self, bucket: str, key: str) -> None:
+        """DeleteObject."""
+
+    def create_upload(self, bucket: str, key: str, headers: PutHeaders = PutHeaders()) -> str:
+        """CreateMultipartUpload; the upload id."""
+
+    def upload_part(
+        self,
+        bucket: str,
+        key: str,
+        upload_id: str,
+        number: int,
+        body: Optional[bytes] = None,
+        path: Optional[str] = None,
+        position: int = 0,
+        length: int = 0,
+    ) -> Dict[str, str]:
+        """UploadPart; what CompleteMultipartUpload wants to hear of this part (its ETag, its checksum)."""
+
+    def complete_upload(
+        self, bucket: str, key: str, upload_id: str, parts: List[Dict[str, str]], only_if_absent: bool = False
+    ) -> str:
+        """CompleteMultipartUpload; the ETag of the object."""
+
+    def abort_upload(self, bucket: str, key: str, upload_id: str) -> None:
+        """AbortMultipartUpload; no error where it is gone already."""

@@ -1,0 +1,77 @@
+"""The servers to test on, and a process that knows nothing of the machine it runs on."""
+
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Callable
+
+import pytest
+
+
+def _forget_this_machine() -> str:
+    """Take away the developer's settings, and give the empty directory that stands in for their home."""
+    for name in list(os.environ):
+        if name.upper().startswith(("AWS_", "METAFLOW_")) or name.upper().endswith("_PROXY"):
+            del os.environ[name]
+    home = tempfile.mkdtemp(prefix="fasts3-test-home-")
+    os.environ.update(
+        AWS_CONFIG_FILE=os.path.join(home, "aws-config"),
+        AWS_SHARED_CREDENTIALS_FILE=os.path.join(home, "aws-credentials"),
+        AWS_EC2_METADATA_DISABLED="true",
+        METAFLOW_HOME=os.path.join(home, "metaflow"),
+        METAFLOW_USER="tester",
+    )
+    return home
+
+
+# Here, and not in a fixture: Metaflow reads its settings when it is imported, which test modules do.
+_HOME = _forget_this_machine()
+
+# After that, because these modules are this project's.
+from servers.s3_server import S3Server  # noqa: E402
+from servers.starters import STARTERS  # noqa: E402
+
+
+def pytest_unconfigure() -> None:
+    shutil.rmtree(_HOME, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def running_server() -> "Iterator[Callable[[str], S3Server]]":
+    """Give the server of a name, started the first time it is asked for and stopped with the session."""
+    running: "dict[str, S3Server]" = {}
+    with ExitStack() as stack:
+
+        def get(name: str) -> S3Server:
+            if name not in running:
+                running[name] = stack.enter_context(STARTERS[name]())
+            return running[name]
+
+        yield get
+
+
+@pytest.fixture(scope="session", params=list(STARTERS))
+def server(request: pytest.FixtureRequest, running_server: "Callable[[str], S3Server]") -> S3Server:
+    """Run the test on each server. What one of them can't do is in its `lacks`."""
+    return running_server(request.param)
+
+
+@pytest.fixture(scope="session")
+def moto(running_server: "Callable[[str], S3Server]") -> S3Server:
+    """Run the test on moto: the oracle for the meaning of requests."""
+    return running_server("moto")
+
+
+@pytest.fixture(scope="session")
+def seaweedfs(running_server: "Callable[[str], S3Server]") -> S3Server:
+    """Run the test on SeaweedFS: the one that checks signatures and is fast."""
+    return running_server("seaweedfs")
+
+
+@pytest.fixture
+def prefix() -> str:
+    """Give the beginning of keys that no other test uses; without a slash at its end."""
+    return f"test-{uuid.uuid4().hex}"

@@ -1,0 +1,130 @@
+"""What the contract stands on: an `S3` to test, and boto3 to see what is really stored."""
+
+import warnings
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Callable
+
+import pytest
+
+with warnings.catch_warnings():
+    # Metaflow's modules warn of one another when they are first imported (its own yaml of the installed one).
+    warnings.simplefilter("ignore")
+    from metaflow import S3
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers", "needs(*abilities): skip where `server.lacks` one of these, naming it as the reason"
+    )
+
+
+@pytest.fixture(autouse=True)
+def _skip_what_the_server_lacks(request: pytest.FixtureRequest) -> None:
+    # The names are those of servers.capabilities.
+    needed = {ability for mark in request.node.iter_markers("needs") for ability in mark.args}
+    if needed:
+        server = request.getfixturevalue("server")
+        lacking = sorted(needed & server.lacks)
+        if lacking:
+            pytest.skip(f"{server.name} lacks {', '.join(lacking)}")
+
+
+@pytest.fixture
+def tmproot(tmp_path: Path) -> Path:
+    """Where temporary directories of `S3` go, and nothing else."""
+    folder = tmp_path / "tmproot"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def make_s3(server: Any, tmproot: Path) -> Iterator[Callable[..., S3]]:
+    """Make an `S3` that talks to the server; closed at the end of the test."""
+    made = []
+
+    def make(**kwargs: Any) -> S3:
+        kwargs.setdefault("tmproot", str(tmproot))
+        kwargs.setdefault("client_params", server.client_params())
+        made.append(S3(**kwargs))
+        return made[-1]
+
+    yield make
+    for s3 in made:
+        s3.close()
+
+
+@pytest.fixture
+def root(server: Any, prefix: str) -> str:
+    """The URL below which everything of this test lies, without a slash at the end."""
+    return f"s3://{server.bucket}/{prefix.strip('/')}"
+
+
+@pytest.fixture
+def s3(make_s3: Callable[..., S3], root: str) -> S3:
+    """An `S3` with the test's root."""
+    return make_s3(s3root=root)
+
+
+@pytest.fixture
+def bare(make_s3: Callable[..., S3]) -> S3:
+    """An `S3` without a root: full URLs only."""
+    return make_s3()
+
+
+class Stored:
+    """The objects below one root, as boto3 sees them. Keys are relative to that root."""
+
+    def __init__(self, client: Any, bucket: str, prefix: str) -> None:
+        self.client = client
+        self.bucket = bucket
+        self.prefix = prefix  # ends in a slash, or is empty
+
+    def _at(self, key: str) -> "dict[str, str]":
+        return {"Bucket": self.bucket, "Key": self.prefix + key}
+
+    def put(self, key: str, body: bytes = b"", **headers: Any) -> None:
+        self.client.put_object(**self._at(key), Body=body, **headers)
+
+    def put_all(self, blobs: Mapping[str, bytes]) -> None:
+        for key, body in blobs.items():
+            self.put(key, body)
+
+    def blob(self, key: str) -> bytes:
+        return self.client.get_object(**self._at(key))["Body"].read()
+
+    def head(self, key: str) -> "dict[str, Any]":
+        return self.client.head_object(**self._at(key))
+
+    def list(self) -> "set[str]":
+        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=self.prefix)
+        return {entry["Key"][len(self.prefix) :] for page in pages for entry in page.get("Contents", [])}
+
+    def blobs(self) -> "dict[str, bytes]":
+        return {key: self.blob(key) for key in self.list()}
+
+
+@pytest.fixture(scope="session")
+def oracle(server: Any) -> Iterator[Any]:
+    """boto3's client for the server. One for all tests: making one takes longer than most tests."""
+    client = server.boto3_client()
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def stored(oracle: Any, server: Any, prefix: str) -> Stored:
+    """What is really stored below `root`."""
+    return Stored(oracle, server.bucket, prefix.strip("/") + "/")
+
+
+@pytest.fixture
+def own_bucket(oracle: Any, prefix: str) -> Iterator[Stored]:
+    """A bucket that only this test writes to."""
+    client = oracle
+    bucket = Stored(client, "own-" + "".join(c for c in prefix.lower() if c.isalnum())[-40:], "")
+    client.create_bucket(Bucket=bucket.bucket)
+    yield bucket
+    for key in bucket.list():
+        client.delete_object(Bucket=bucket.bucket, Key=key)
+    client.delete_bucket(Bucket=bucket.bucket)

@@ -1,0 +1,16 @@
+"""Large contents, and how to compare them without pytest writing megabytes about it."""
+
+import hashlib
+import random
+from functools import lru_cache
+
+
+@lru_cache(maxsize=4)
+def noise(size: int) -> bytes:
+    """The same `size` bytes each time, none like its neighbours: a part out of place is noticed."""
+    return random.Random(size).randbytes(size)
+
+
+def digest(blob: bytes) -> "tuple[int, str]":
+    """Size and hash: equal when the contents are."""
+    return len(blob), hashlib.sha256(blob).hexdigest()

@@ -1,0 +1,111 @@
+"""Errors are of the right class, and say what happened to what."""
+
+import pytest
+from metaflow.datatools.s3 import (
+    MetaflowS3AccessDenied,
+    MetaflowS3Exception,
+    MetaflowS3InvalidObject,
+    MetaflowS3InvalidRange,
+    MetaflowS3NotFound,
+    MetaflowS3URLException,
+)
+from metaflow.exception import MetaflowException
+
+from contract.verbs import EVERY, LENIENT_READS, LISTINGS, READS, ROOTED, WRITES
+
+
+def test_headlines():
+    assert {error: error.headline for error in MetaflowException.__subclasses__() if "S3" in error.__name__} >= {
+        MetaflowS3AccessDenied: "S3 access denied",
+        MetaflowS3Exception: "S3 access failed",
+        MetaflowS3InvalidObject: "Not a string-like object",
+        MetaflowS3InvalidRange: "S3 invalid range",
+        MetaflowS3NotFound: "S3 object not found",
+        MetaflowS3URLException: "Invalid address",
+    }
+
+
+@pytest.mark.parametrize("verb", READS.values(), ids=READS)
+def test_a_missing_key(s3, root, server, verb):
+    with pytest.raises(MetaflowS3NotFound) as error:
+        verb(s3, "dir/nowhere")
+    assert f"{root}/dir/nowhere" in str(error.value)
+    assert server.access_key in str(error.value)
+    assert server.secret_key not in str(error.value)
+
+
+@pytest.mark.parametrize("verb", ["get", "get_many"])
+def test_a_message_says_what_s3_said(s3, verb):
+    with pytest.raises(MetaflowS3NotFound, match=r"(?s)NoSuchKey.*GetObject|GetObject.*NoSuchKey"):
+        READS[verb](s3, "nowhere")
+
+
+MISSING_BUCKET = [
+    *(pytest.param(verb, id=name) for name, verb in {**READS, **LENIENT_READS, **LISTINGS, **ROOTED}.items()),
+    *(
+        # SeaweedFS makes the bucket when it is asked to store something in it.
+        pytest.param(verb, id=name, marks=pytest.mark.needs("missing-buckets"))
+        for name, verb in WRITES.items()
+    ),
+]
+
+
+@pytest.mark.parametrize("verb", MISSING_BUCKET)
+def test_a_missing_bucket_is_an_error_that_names_it(make_s3, prefix, verb):
+    # Also with return_missing, which is for keys.
+    bucket = f"no-{prefix}"
+    with pytest.raises(MetaflowS3NotFound, match=bucket):
+        verb(make_s3(s3root=f"s3://{bucket}/some"), "key")
+
+
+@pytest.mark.parametrize("verb", MISSING_BUCKET[: -len(WRITES) - len(ROOTED)])
+def test_a_missing_bucket_of_a_url(bare, prefix, verb):
+    bucket = f"no-{prefix}"
+    with pytest.raises(MetaflowS3NotFound, match=bucket):
+        verb(bare, f"s3://{bucket}/some/key")
+
+
+def test_a_missing_bucket_among_others(bare, root, stored, prefix):
+    stored.put("here", b"x")
+    with pytest.raises(MetaflowS3NotFound, match=f"no-{prefix}"):
+        bare.get_many([f"{root}/here", f"s3://no-{prefix}/key", f"{root}/nowhere"], return_missing=True)
+
+
+@pytest.mark.needs("signatures")
+@pytest.mark.parametrize("verb", {**EVERY, **ROOTED}.values(), ids={**EVERY, **ROOTED})
+def test_a_wrong_secret_is_access_denied(make_s3, root, server, stored, verb):
+    stored.put("k", b"value")
+    params = {**server.client_params(), "aws_secret_access_key": "not-the-secret"}
+    with pytest.raises(MetaflowS3AccessDenied) as error:
+        verb(make_s3(s3root=root, client_params=params), "k")
+    assert root in str(error.value)
+    assert server.access_key in str(error.value)
+    assert "not-the-secret" not in str(error.value)
+    assert stored.blobs() == {"k": b"value"}
+
+
+@pytest.mark.needs("unknown-identities")
+@pytest.mark.parametrize("verb", ["get", "get_many", "info", "info_many"])
+def test_an_unknown_identity_is_access_denied(make_s3, root, server, stored, verb):
+    stored.put("k", b"value")
+    params = {**server.client_params(), "aws_access_key_id": "nobody-we-know"}
+    with pytest.raises(MetaflowS3AccessDenied, match="nobody-we-know"):
+        READS[verb](make_s3(s3root=root, client_params=params), "k")
+
+
+@pytest.mark.parametrize("verb", {**EVERY, **ROOTED}.values(), ids={**EVERY, **ROOTED})
+def test_after_an_error_the_client_still_works(s3, stored, prefix, verb):
+    stored.put("k", b"value")
+    with pytest.raises(MetaflowS3NotFound):
+        s3.get("nowhere")
+    with pytest.raises(MetaflowS3NotFound):
+        s3.get_many(["k", "nowhere", "k"])
+    verb(s3, "dir")  if verb in LISTINGS.values() else verb(s3, "k")
+    assert s3.get("k").exists
+
+
+@pytest.mark.parametrize("verb", {**READS, **LISTINGS}.values(), ids={**READS, **LISTINGS})
+def test_nothing_is_left_on_disk_after_an_error(make_s3, prefix, tmproot, verb):
+    with make_s3(s3root=f"s3://no-{prefix}") as s3, pytest.raises(MetaflowS3NotFound):
+        verb(s3, "k")
+    assert list(tmproot.rglob("*")) == []

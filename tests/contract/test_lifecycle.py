@@ -1,0 +1,149 @@
+"""Temporary files: where they are, who may read them, and that they go."""
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+from metaflow import S3
+
+from contract.verbs import EVERY, LISTINGS, ROOTED
+
+
+def folder_of(got, tmproot):
+    """The temporary directory that a downloaded object is in."""
+    return tmproot / Path(got.path).resolve().relative_to(tmproot.resolve()).parts[0]
+
+
+def test_leaving_the_block_removes_what_was_downloaded(make_s3, root, stored, tmproot):
+    stored.put_all({"a": b"1", "b": b"2"})
+    with make_s3(s3root=root) as s3:
+        paths = [o.path for o in (s3.get("a"), *s3.get_many(["a", "b"]), *s3.get_all())]
+        assert all(os.path.exists(path) for path in paths)
+    assert not any(os.path.exists(path) for path in paths)
+    assert list(tmproot.iterdir()) == []
+
+
+def test_the_block_is_the_client(make_s3):
+    s3 = make_s3()
+    with s3 as inside:
+        assert inside is s3
+
+
+def test_an_error_leaves_the_block_just_as_clean(make_s3, root, stored, tmproot):
+    stored.put("a", b"1")
+    with pytest.raises(ZeroDivisionError), make_s3(s3root=root) as s3:
+        s3.get("a")
+        raise ZeroDivisionError
+    assert list(tmproot.iterdir()) == []
+
+
+def test_close_may_be_called_twice(s3, stored, tmproot):
+    stored.put("a", b"1")
+    s3.get("a")
+    s3.close()
+    s3.close()
+    assert list(tmproot.iterdir()) == []
+
+
+@pytest.mark.parametrize("verb", {**EVERY, **ROOTED}.values(), ids={**EVERY, **ROOTED})
+def test_after_close_every_call_still_works(s3, stored, tmproot, verb):
+    stored.put_all({"a": b"value", "dir/x": b"value"})
+    s3.get("a")
+    s3.close()
+
+    verb(s3, "dir" if verb in LISTINGS.values() else "a")
+    got = s3.get("a")
+
+    assert got.blob == stored.blob("a")
+    assert folder_of(got, tmproot).is_dir()
+    s3.close()
+    assert list(tmproot.iterdir()) == []
+
+
+def test_what_was_not_asked_for_is_not_there(s3, stored, tmproot):
+    stored.put("a", b"1")
+    got = s3.get_many(["a"])[0]
+    assert {path for path in tmproot.rglob("*") if path.is_file()} == {Path(got.path).resolve()}
+
+
+def test_only_the_owner_may_look(s3, stored, tmproot):
+    stored.put("a", b"1")
+    for got in (s3.get("a"), s3.get_many(["a"])[0]):
+        assert stat.S_IMODE(folder_of(got, tmproot).stat().st_mode) == 0o700
+
+
+def test_two_clients_share_no_directory(make_s3, root, stored, tmproot):
+    stored.put("a", b"1")
+    one, other = make_s3(s3root=root), make_s3(s3root=root)
+    got_one, got_other = one.get_many(["a"])[0], other.get_many(["a"])[0]
+
+    assert folder_of(got_one, tmproot) != folder_of(got_other, tmproot)
+    one.close()
+    assert not os.path.exists(got_one.path)
+    assert got_other.blob == b"1"
+
+
+def test_tmproot_is_the_working_directory_unless_said(server, root, stored, tmproot, monkeypatch):
+    stored.put("a", b"1")
+    monkeypatch.chdir(tmproot)
+    with S3(s3root=root, client_params=server.client_params()) as s3:
+        folders = [folder_of(o, tmproot) for o in (s3.get("a"), *s3.get_many(["a"]))]
+        assert all(folder.is_dir() for folder in folders)
+    assert list(tmproot.iterdir()) == []
+
+
+def test_a_relative_tmproot_is_where_it_was_when_the_client_was_made(make_s3, root, stored, tmp_path, monkeypatch):
+    stored.put("a", b"1")
+    (tmp_path / "here").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    s3 = make_s3(s3root=root, tmproot=".")
+    got = s3.get("a")
+    many = s3.get_many(["a"])
+    assert [o.blob for o in (got, *many)] == [b"1", b"1"]
+    assert len(list((tmp_path / "here").iterdir())) == 1
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+NASTY = {
+    "escaped slashes": "%2Fetc%2Fpasswd",
+    "escaped dots": "%2e%2e%2f%2e%2e%2fpasswd",
+    "hidden": ".hidden",
+    "dash": "-rf *",
+    "variable": "$HOME `id` $(id)",
+    "name of a device": "CON.txt:stream",
+}
+NASTY_NEEDY = {
+    "dot dot": ("../../escape", "dot-keys"),
+    "only dot dot": ("..", "dot-keys"),
+    "backslashes": ("..\\..\\escape", "backslash-keys"),
+    "newline": ("a\nb", "newline-keys"),
+    "long": ("n" * 700, "long-segment-keys"),
+}
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        *(pytest.param(key, id=name) for name, key in NASTY.items()),
+        *(pytest.param(key, id=name, marks=pytest.mark.needs(need)) for name, (key, need) in NASTY_NEEDY.items()),
+    ],
+)
+def test_no_key_leads_out_of_the_temporary_directory(s3, stored, tmproot, key):
+    stored.put(f"a/{key}", b"1")
+    for got in (s3.get(f"a/{key}"), *s3.get_many([f"a/{key}"]), *s3.get_all()):
+        assert got.blob == b"1"
+        path = Path(got.path)
+        assert ".." not in path.parts
+        assert path.resolve().is_relative_to(tmproot.resolve())
+        assert path.resolve() == path.absolute()
+        # Names that any file system and any shell can live with.
+        assert len(path.name.encode()) <= 255
+        assert path.name.isprintable()
+        assert not set(path.name) & set("/\\:*?\"'<>|$` \t\n")
+
+
+def test_a_client_that_did_nothing_closes_too(make_s3, tmproot):
+    make_s3().close()
+    assert list(tmproot.iterdir()) == []

@@ -1,0 +1,129 @@
+"""`S3.put`: one object."""
+
+import io
+import os
+from types import SimpleNamespace
+
+import pytest
+from metaflow.datatools.s3 import MetaflowS3InvalidObject, S3PutObject
+
+VALUES = {
+    "bytes": (b"\x00\xff raw", b"\x00\xff raw"),
+    "no bytes": (b"", b""),
+    "str": ("plain", b"plain"),
+    "no text": ("", b""),
+    "str is stored as UTF-8": ("gr\xfc\xdfe \U0001f984\r\n", "grüße 🦄\r\n".encode()),
+    "BytesIO": (io.BytesIO(b"in memory"), b"in memory"),
+    "empty BytesIO": (io.BytesIO(), b""),
+    "subclass of str": (type("Text", (str,), {})("sub"), b"sub"),
+    "subclass of bytes": (type("Blob", (bytes,), {})(b"sub"), b"sub"),
+}
+
+
+@pytest.mark.parametrize(("value", "stored_as"), VALUES.values(), ids=VALUES)
+def test_a_value_is_stored_and_its_url_returned(s3, root, stored, value, stored_as):
+    if isinstance(value, io.BytesIO):
+        value = io.BytesIO(value.getvalue())  # put closes it, and the table serves every server
+    assert s3.put("a/b", value) == f"{root}/a/b"
+    assert stored.blobs() == {"a/b": stored_as}
+
+
+def test_a_full_url(bare, root, stored):
+    assert bare.put(f"{root}/a/b", b"x") == f"{root}/a/b"
+    assert stored.blobs() == {"a/b": b"x"}
+
+
+OPEN = {
+    "rb": lambda path: open(path, "rb"),
+    "rb unbuffered": lambda path: open(path, "rb", buffering=0),
+    "r+b": lambda path: open(path, "r+b"),
+}
+
+
+@pytest.mark.parametrize("open_it", OPEN.values(), ids=OPEN)
+def test_an_open_file_is_stored_whole_and_closed(s3, stored, tmp_path, open_it):
+    # Metaflow's own class goes to the start of the file first, and closes it in the end.
+    path = tmp_path / "local"
+    path.write_bytes(b"0123456789")
+    with open_it(path) as file:
+        file.seek(4)
+        s3.put("k", file)
+        assert file.closed
+    assert stored.blob("k") == b"0123456789"
+    assert path.read_bytes() == b"0123456789"
+
+
+def test_a_bytesio_is_stored_whole_and_closed(s3, stored):
+    buffer = io.BytesIO(b"0123456789")
+    buffer.seek(4)
+    s3.put("k", buffer)
+    assert buffer.closed
+    assert stored.blob("k") == b"0123456789"
+
+
+def test_a_second_put_replaces_the_first(s3, stored):
+    s3.put("k", b"first and longer", content_type="text/x-first", metadata={"a": 1})
+    s3.put("k", b"second")
+
+    assert stored.blob("k") == b"second"
+    assert s3.get("k").metadata is None
+    assert s3.get("k").content_type != "text/x-first"
+
+
+@pytest.mark.parametrize("slashes", ["/", "///"])
+def test_leading_slashes_of_a_key_are_dropped(s3, root, stored, slashes):
+    assert s3.put(slashes + "a/b", b"x") == f"{root}/a/b"
+    assert stored.blobs() == {"a/b": b"x"}
+
+
+def test_leading_slashes_of_the_key_in_a_url_are_dropped(bare, root, stored, server):
+    doubled = root.replace(server.bucket + "/", server.bucket + "//") + "/k"
+    bare.put(doubled, b"x")
+    assert stored.blobs() == {"k": b"x"}
+    assert bare.get(doubled).blob == b"x"
+
+
+def test_no_key_puts_at_the_root(make_s3, root, stored):
+    assert make_s3(s3root=f"{root}/single").put("", b"x") == f"{root}/single"
+    assert stored.blobs() == {"single": b"x"}
+
+
+@pytest.mark.parametrize("key", [S3PutObject("k"), SimpleNamespace(key="k")], ids=["S3PutObject", "duck"])
+def test_the_key_may_be_an_object_that_has_one(s3, root, stored, key):
+    assert s3.put(key, b"x") == f"{root}/k"
+    assert stored.blobs() == {"k": b"x"}
+
+
+def write_only(folder):
+    return open(folder / "write-only", "wb")
+
+
+def pipe(folder):
+    reading, writing = os.pipe()
+    os.close(writing)
+    return open(reading, "rb")
+
+
+BAD_VALUES = {
+    "None": lambda _: None,
+    "number": lambda _: 5,
+    "list": lambda _: [b"x"],
+    "dict": lambda _: {"a": 1},
+    "bytearray": lambda _: bytearray(b"x"),
+    "memoryview": lambda _: memoryview(b"x"),
+    "text file": lambda _: io.StringIO("x"),
+    "file not readable": write_only,
+    "file not seekable": pipe,
+}
+
+
+@pytest.mark.parametrize("make_value", BAD_VALUES.values(), ids=BAD_VALUES)
+def test_any_other_value_is_an_error_that_names_the_key(s3, stored, tmp_path, make_value):
+    value = make_value(tmp_path)
+    try:
+        with pytest.raises(MetaflowS3InvalidObject, match="the-key"):
+            s3.put("the-key", value)
+    finally:
+        if isinstance(value, io.IOBase):
+            value.close()
+    assert stored.list() == set()

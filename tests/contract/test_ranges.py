@@ -1,0 +1,197 @@
+"""Ranges: `S3GetObject(key, offset, length)` is `object[key][offset:offset + length]`."""
+
+from collections import namedtuple
+from types import SimpleNamespace
+
+import pytest
+from metaflow.datatools.s3 import MetaflowS3InvalidRange, MetaflowS3NotFound, RangeInfo, S3GetObject
+from metaflow.exception import MetaflowException
+
+BODY = b"0123456789"
+
+# offset, length, the bytes, range_info's request_offset
+RANGES = {
+    "offset only": (3, None, b"3456789", 3),
+    "offset 0": (0, None, BODY, 0),
+    "the last byte": (9, None, b"9", 9),
+    "length only": (None, 4, b"0123", 0),
+    "both": (2, 5, b"23456", 2),
+    "one byte": (0, 1, b"0", 0),
+    "all of it": (0, 10, BODY, 0),
+    "more than there is": (0, 100, BODY, 0),
+    "over the end": (8, 5, b"89", 8),
+    "tail": (None, -3, b"789", 7),
+    "tail, whatever the offset": (4, -3, b"789", 7),
+    "tail of one byte": (None, -1, b"9", 9),
+    "tail as long as the object": (None, -10, BODY, 0),
+    "neither": (None, None, BODY, 0),
+}
+LONG_TAIL = pytest.param(None, -25, BODY, 0, id="tail longer than the object", marks=pytest.mark.needs("suffix-ranges"))
+
+each_range = pytest.mark.parametrize(
+    ("offset", "length", "expected", "start"),
+    [*(pytest.param(*case, id=name) for name, case in RANGES.items()), LONG_TAIL],
+)
+
+
+@each_range
+def test_get(s3, root, stored, offset, length, expected, start):
+    stored.put("k", BODY)
+
+    got = s3.get(S3GetObject("k", offset, length))
+
+    assert (got.blob, got.size) == (expected, len(expected))
+    assert got.range_info == RangeInfo(len(BODY), start, len(expected))
+    assert (got.key, got.prefix, got.url) == ("k", root, f"{root}/k")
+    assert (got.exists, got.downloaded, got.has_info) == (True, True, True)
+
+
+@each_range
+def test_get_many(s3, root, stored, offset, length, expected, start):
+    stored.put("k", BODY)
+
+    (got,) = s3.get_many([S3GetObject("k", offset, length)])
+
+    assert (got.blob, got.size) == (expected, len(expected))
+    assert got.range_info == RangeInfo(len(BODY), start, len(expected))
+    assert (got.key, got.prefix, got.url) == ("k", root, f"{root}/k")
+
+
+def test_range_info_has_names(s3, stored):
+    stored.put("k", BODY)
+    info = s3.get(S3GetObject("k", 2, 3)).range_info
+    assert (info.total_size, info.request_offset, info.request_length) == (10, 2, 3)
+
+
+def get_one(s3, what):
+    return s3.get(what)
+
+
+def get_one_of_many(s3, what):
+    return s3.get_many([what])[0]
+
+
+both_verbs = pytest.mark.parametrize("get", [get_one, get_one_of_many], ids=["get", "get_many"])
+
+
+@both_verbs
+@pytest.mark.parametrize(("offset", "length"), [(10, None), (10, 1), (11, 5), (10**12, None)])
+def test_beyond_the_end_is_an_error_that_names_the_url(s3, root, stored, get, offset, length):
+    stored.put("k", BODY)
+    with pytest.raises(MetaflowS3InvalidRange) as error:
+        get(s3, S3GetObject("k", offset, length))
+    assert f"{root}/k" in str(error.value)
+
+
+@both_verbs
+@pytest.mark.parametrize(("offset", "length"), [(0, 5), (3, None)])
+def test_an_empty_object_has_no_range(s3, stored, get, offset, length):
+    stored.put("empty", b"")
+    with pytest.raises(MetaflowS3InvalidRange):
+        get(s3, S3GetObject("empty", offset, length))
+
+
+@both_verbs
+def test_an_empty_object_without_a_range_is_just_empty(s3, stored, get):
+    stored.put("empty", b"")
+    got = get(s3, S3GetObject("empty", None, None))
+    assert (got.exists, got.blob, got.range_info) == (True, b"", RangeInfo(0, 0, 0))
+
+
+@both_verbs
+@pytest.mark.parametrize("offset", [None, 0, 2])
+def test_length_zero_is_no_bytes(s3, stored, get, offset):
+    # There is no HTTP range of no bytes: Metaflow's own class asks for `2-1`, and gets the whole object or a 416.
+    stored.put("k", BODY)
+
+    got = get(s3, S3GetObject("k", offset, 0))
+
+    assert (got.exists, got.blob, got.size) == (True, b"", 0)
+    assert got.range_info == RangeInfo(len(BODY), offset or 0, 0)
+
+
+@both_verbs
+def test_a_negative_offset_never_gives_wrong_bytes(s3, stored, get):
+    stored.put("k", BODY)
+    with pytest.raises(MetaflowException):
+        get(s3, S3GetObject("k", -3, None))
+
+
+@both_verbs
+def test_a_range_of_a_missing_key(s3, root, get):
+    with pytest.raises(MetaflowS3NotFound) as error:
+        get(s3, S3GetObject("nowhere", 1, 2))
+    assert f"{root}/nowhere" in str(error.value)
+
+
+def test_a_range_of_a_missing_key_told_in_place(s3, stored):
+    stored.put("k", BODY)
+
+    got = s3.get_many([S3GetObject("nowhere", 1, 2), S3GetObject("k", 1, 2)], return_missing=True)
+
+    assert [(o.key, o.exists, o.blob) for o in got] == [("nowhere", False, None), ("k", True, b"12")]
+    assert s3.get(S3GetObject("nowhere", 1, 2), return_missing=True).exists is False
+
+
+@both_verbs
+def test_beyond_the_end_is_an_error_with_return_missing_too(s3, stored, get):
+    stored.put("k", BODY)
+    with pytest.raises(MetaflowS3InvalidRange):
+        s3.get(S3GetObject("k", 50, 1), return_missing=True)
+    with pytest.raises(MetaflowS3InvalidRange):
+        s3.get_many([S3GetObject("k", 50, 1)], return_missing=True)
+
+
+def test_ranges_of_one_key_are_separate_files(s3, stored):
+    stored.put("k", BODY)
+    asked = [S3GetObject("k", start, 2) for start in range(0, 10, 2)]
+    asked += ["k", S3GetObject("k", 0, 2), S3GetObject("k", None, -2)]
+
+    got = s3.get_many(asked)
+
+    assert [o.blob for o in got] == [b"01", b"23", b"45", b"67", b"89", BODY, b"01", b"89"]
+    assert [o.range_info.request_offset for o in got] == [0, 2, 4, 6, 8, 0, 0, 8]
+    assert len({o.path for o in got[:6]}) == 6
+
+
+@both_verbs
+def test_without_info_a_range_is_only_data(s3, stored, get):
+    stored.put("k", BODY)
+
+    for got in (
+        s3.get(S3GetObject("k", 2, 3), return_info=False),
+        s3.get_many([S3GetObject("k", 2, 3)], return_info=False)[0],
+    ):
+        assert (got.blob, got.has_info, got.range_info, got.content_type) == (b"234", False, None, None)
+
+
+def test_ranges_by_full_url(bare, root, stored):
+    stored.put("k", BODY)
+    for got in (get_one(bare, S3GetObject(f"{root}/k", 2, 3)), get_one_of_many(bare, S3GetObject(f"{root}/k", 2, 3))):
+        assert (got.blob, got.key, got.prefix) == (b"234", f"{root}/k", None)
+
+
+Chunk = namedtuple("Chunk", "name key offset length")
+
+DUCKS = {
+    "namespace": (SimpleNamespace(key="k", offset=2, length=3), b"234"),
+    "other tuple": (Chunk("chunk", "k", 2, 3), b"234"),
+    "only a key": (SimpleNamespace(key="k"), BODY),
+    "no length": (SimpleNamespace(key="k", offset=8), b"89"),
+    "no offset": (SimpleNamespace(key="k", length=-2), b"89"),
+    "keywords": (S3GetObject(key="k", offset=2, length=3), b"234"),
+}
+
+
+@both_verbs
+@pytest.mark.parametrize(("duck", "expected"), DUCKS.values(), ids=DUCKS)
+def test_whatever_has_a_key_an_offset_and_a_length(s3, stored, get, duck, expected):
+    stored.put("k", BODY)
+    got = get(s3, duck)
+    assert (got.blob, got.key) == (expected, "k")
+
+
+def test_fields_of_a_get_object_default_to_none():
+    assert S3GetObject() == (None, None, None)
+    assert S3GetObject("k") == S3GetObject(key="k", offset=None, length=None)
+    assert S3GetObject(key="k", length=-2) == ("k", None, -2)

@@ -1,0 +1,41 @@
+"""Every call of `S3` that talks to a server, as `verb(s3, key)`, for tests of what holds for all of them."""
+
+READS = {
+    "get": lambda s3, key: s3.get(key),
+    "get_many": lambda s3, key: s3.get_many([key]),
+    "info": lambda s3, key: s3.info(key),
+    "info_many": lambda s3, key: s3.info_many([key]),
+}
+
+# The same, with an answer for a missing key.
+LENIENT_READS = {
+    "get, return_missing": lambda s3, key: s3.get(key, return_missing=True),
+    "get_many, return_missing": lambda s3, key: s3.get_many([key], return_missing=True),
+    "info, return_missing": lambda s3, key: s3.info(key, return_missing=True),
+    "info_many, return_missing": lambda s3, key: s3.info_many([key], return_missing=True),
+}
+
+LISTINGS = {
+    "list_paths": lambda s3, key: s3.list_paths([key]),
+    "list_recursive": lambda s3, key: s3.list_recursive([key]),
+    "get_recursive": lambda s3, key: s3.get_recursive([key]),
+    "get_recursive, return_info": lambda s3, key: s3.get_recursive([key], return_info=True),
+}
+
+WRITES = {
+    "put": lambda s3, key: s3.put(key, b"value"),
+    "put_many": lambda s3, key: s3.put_many([(key, b"value")]),
+    "put_files": lambda s3, key: s3.put_files([(key, __file__)]),
+    "put, no overwrite": lambda s3, key: s3.put(key, b"value", overwrite=False),
+    "put_many, no overwrite": lambda s3, key: s3.put_many([(key, b"value")], overwrite=False),
+    "put_files, no overwrite": lambda s3, key: s3.put_files([(key, __file__)], overwrite=False),
+}
+
+# Only with a root.
+ROOTED = {
+    "get_all": lambda s3, _: s3.get_all(),
+    "list_paths of the root": lambda s3, _: s3.list_paths(),
+    "list_recursive of the root": lambda s3, _: s3.list_recursive(),
+}
+
+EVERY = {**READS, **LENIENT_READS, **LISTINGS, **WRITES}

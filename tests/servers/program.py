@@ -1,0 +1,79 @@
+"""Run a server program for as long as a ``with`` block, and not a moment longer."""
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Callable
+
+from metaflow_extensions.fasts3.local_server import supervisor
+
+_START_SECONDS = 60.0
+_ATTEMPTS = 3  # a free port is found by binding and letting go: another process can be quicker
+
+
+class ServerDied(Exception):  # noqa: N818
+    """The program ended before it accepted a connection."""
+
+
+@contextmanager
+def running(command: "Callable[[int, Path], list[str]]") -> "Iterator[int]":
+    """Start ``command(port, empty_directory)``, wait until it accepts connections, and give its port."""
+    for attempt in range(1, _ATTEMPTS + 1):
+        scratch = Path(tempfile.mkdtemp(prefix="fasts3-test-"))
+        port = _free_port()
+        # The supervisor ends the server, and removes `scratch`, when this end of the pipe is closed:
+        # at the end of the block, or when this process dies in whatever way.
+        told, leash = os.pipe()
+        (scratch / "data").mkdir()
+        try:
+            process = _start(command(port, scratch / "data"), told, scratch)
+        finally:
+            os.close(told)
+        try:
+            _wait_until_it_accepts(process, port, scratch / "log")
+            yield port
+            return
+        except ServerDied:
+            if attempt == _ATTEMPTS:
+                raise
+        finally:
+            os.close(leash)
+            process.wait()
+
+
+def _start(command: "list[str]", told: int, scratch: Path) -> "subprocess.Popen[bytes]":
+    supervision = [sys.executable, "-I", "-S", supervisor.__file__, "0", str(scratch), "--"]
+    with open(scratch / "log", "wb") as log:
+        return subprocess.Popen(
+            [*supervision, *command],
+            stdin=told,
+            stdout=log,
+            stderr=log,
+            cwd=scratch,
+            env={"PATH": os.defpath, "HOME": str(scratch)},
+            start_new_session=True,
+        )
+
+
+def _wait_until_it_accepts(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        if process.poll() is not None:
+            break
+        time.sleep(0.02)
+    raise ServerDied(log.read_text(errors="replace")[-2000:])
+
+
+def _free_port() -> int:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        return int(holder.getsockname()[1])

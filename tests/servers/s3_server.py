@@ -1,0 +1,32 @@
+"""What a test knows of the S3 server it talks to."""
+
+from dataclasses import dataclass, field
+from typing import Any, FrozenSet  # noqa: UP035 (the tests run on Python 3.9, too)
+
+import boto3
+
+
+@dataclass(frozen=True)
+class S3Server:
+    """A running S3 server. `servers.capabilities` has the vocabulary of `lacks`, and proves each entry."""
+
+    name: str  # 'moto', 'seaweedfs' or 'rclone'
+    endpoint_url: str
+    access_key: str
+    secret_key: str = field(repr=False)
+    bucket: str  # exists, and is empty when the server has just started
+    lacks: FrozenSet[str]  # noqa: UP006
+    region: str = "us-east-1"
+
+    def client_params(self) -> "dict[str, Any]":
+        """Give the keyword arguments for ``S3(client_params=...)`` and ``boto3.client("s3", ...)``."""
+        return {
+            "endpoint_url": self.endpoint_url,
+            "aws_access_key_id": self.access_key,
+            "aws_secret_access_key": self.secret_key,
+            "region_name": self.region,
+        }
+
+    def boto3_client(self, **changes: Any) -> Any:
+        """Give a boto3 client for this server: the reference to compare with. Close it after use."""
+        return boto3.session.Session().client("s3", **{**self.client_params(), **changes})

@@ -1,0 +1,81 @@
+"""Start each of the three servers that the tests run on."""
+
+import secrets
+import shutil
+import sys
+import sysconfig
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from servers.capabilities import LACKS
+from servers.program import running
+from servers.s3_server import S3Server
+
+from metaflow_extensions.fasts3.local_server.seaweedfs import SeaweedFS
+
+BUCKET = "metaflow-fasts3-test"
+
+
+@contextmanager
+def start_seaweedfs() -> "Iterator[S3Server]":
+    """SeaweedFS checks signatures, keeps data on disk and is the fastest of the three."""
+    with SeaweedFS(bucket=BUCKET) as server:
+        yield S3Server(
+            name="seaweedfs",
+            endpoint_url=server.endpoint_url,
+            access_key=server.access_key,
+            secret_key=server.secret_key,
+            bucket=BUCKET,
+            lacks=LACKS["seaweedfs"],
+        )
+
+
+@contextmanager
+def start_moto() -> "Iterator[S3Server]":
+    """Moto is the nearest to AWS in meaning. In a process of its own, it shares no lock with the tests."""
+    with running(
+        lambda port, _: [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    ) as port:
+        yield _with_bucket(_server("moto", port, access_key="moto", secret_key=secrets.token_urlsafe(30)))
+
+
+@contextmanager
+def start_rclone() -> "Iterator[S3Server]":
+    """Rclone shows files of a directory as objects, and stands for the servers that do less."""
+    program = shutil.which("rclone", path=sysconfig.get_path("scripts")) or shutil.which("rclone") or "rclone"
+    access_key, secret_key = "rclone", secrets.token_urlsafe(30)
+    with running(
+        lambda port, data: [
+            program,
+            "serve",
+            "s3",
+            f"--auth-key={access_key},{secret_key}",
+            f"--addr=127.0.0.1:{port}",
+            # What tests write is to be seen at once, not after five minutes.
+            "--dir-cache-time=0s",
+            "--config=",
+            str(data),
+        ]
+    ) as port:
+        yield _with_bucket(_server("rclone", port, access_key, secret_key))
+
+
+def _server(name: str, port: int, access_key: str, secret_key: str) -> S3Server:
+    return S3Server(
+        name=name,
+        endpoint_url=f"http://127.0.0.1:{port}",
+        access_key=access_key,
+        secret_key=secret_key,
+        bucket=BUCKET,
+        lacks=LACKS[name],
+    )
+
+
+def _with_bucket(server: S3Server) -> S3Server:
+    client = server.boto3_client()
+    client.create_bucket(Bucket=server.bucket)
+    client.close()
+    return server
+
+
+STARTERS = {"moto": start_moto, "seaweedfs": start_seaweedfs, "rclone": start_rclone}

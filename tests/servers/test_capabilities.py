@@ -1,0 +1,25 @@
+"""The table of what each server lacks is true, in both directions."""
+
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+from servers.capabilities import CAPABILITIES, LACKS
+from servers.s3_server import S3Server
+
+
+@pytest.mark.parametrize("name", CAPABILITIES)
+def test_a_server_can_do_what_the_table_says(name: str, server: S3Server, prefix: str) -> None:
+    client = server.boto3_client(config=Config(retries={"total_max_attempts": 1}))
+    try:
+        CAPABILITIES[name](client, server, prefix)
+        problem = None
+    except (AssertionError, ClientError, KeyError, pytest.fail.Exception) as error:
+        problem = error
+    finally:
+        client.close()
+    assert (problem is not None) == (name in server.lacks), repr(problem)
+
+
+@pytest.mark.parametrize("lacks", LACKS.values(), ids=list(LACKS))
+def test_the_table_uses_no_other_names(lacks: "frozenset[str]") -> None:
+    assert lacks <= set(CAPABILITIES)
