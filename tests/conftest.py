@@ -40,9 +40,9 @@ def pytest_unconfigure() -> None:
 
 
 @pytest.fixture(scope="session")
-def running_server() -> "Iterator[Callable[[str], S3Server]]":
+def running_server() -> Iterator[Callable[[str], S3Server]]:
     """Give the server of a name, started the first time it is asked for and stopped with the session."""
-    running: "dict[str, S3Server]" = {}
+    running: dict[str, S3Server] = {}
     with ExitStack() as stack:
 
         def get(name: str) -> S3Server:
@@ -54,19 +54,19 @@ def running_server() -> "Iterator[Callable[[str], S3Server]]":
 
 
 @pytest.fixture(scope="session", params=list(STARTERS))
-def server(request: pytest.FixtureRequest, running_server: "Callable[[str], S3Server]") -> S3Server:
+def server(request: pytest.FixtureRequest, running_server: Callable[[str], S3Server]) -> S3Server:
     """Run the test on each server. What one of them can't do is in its `lacks`."""
     return running_server(request.param)
 
 
 @pytest.fixture(scope="session")
-def moto(running_server: "Callable[[str], S3Server]") -> S3Server:
+def moto(running_server: Callable[[str], S3Server]) -> S3Server:
     """Run the test on moto: the oracle for the meaning of requests."""
     return running_server("moto")
 
 
 @pytest.fixture(scope="session")
-def seaweedfs(running_server: "Callable[[str], S3Server]") -> S3Server:
+def seaweedfs(running_server: Callable[[str], S3Server]) -> S3Server:
     """Run the test on SeaweedFS: the one that checks signatures and is fast."""
     return running_server("seaweedfs")
 

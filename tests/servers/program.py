@@ -22,7 +22,7 @@ class ServerDied(Exception):  # noqa: N818
 
 
 @contextmanager
-def running(command: "Callable[[int, Path], list[str]]") -> "Iterator[int]":
+def running(command: Callable[[int, Path], list[str]]) -> Iterator[int]:
     """Start ``command(port, empty_directory)``, wait until it accepts connections, and give its port."""
     for attempt in range(1, _ATTEMPTS + 1):
         scratch = Path(tempfile.mkdtemp(prefix="fasts3-test-"))
@@ -47,7 +47,7 @@ def running(command: "Callable[[int, Path], list[str]]") -> "Iterator[int]":
             process.wait()
 
 
-def _start(command: "list[str]", told: int, scratch: Path) -> "subprocess.Popen[bytes]":
+def _start(command: list[str], told: int, scratch: Path) -> subprocess.Popen[bytes]:
     supervision = [sys.executable, "-I", "-S", supervisor.__file__, "0", str(scratch), "--"]
     with open(scratch / "log", "wb") as log:
         return subprocess.Popen(
@@ -61,7 +61,7 @@ def _start(command: "list[str]", told: int, scratch: Path) -> "subprocess.Popen[
         )
 
 
-def _wait_until_it_accepts(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
+def _wait_until_it_accepts(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline:
         with socket.socket() as probe:

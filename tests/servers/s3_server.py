@@ -1,7 +1,7 @@
 """What a test knows of the S3 server it talks to."""
 
 from dataclasses import dataclass, field
-from typing import Any, FrozenSet  # noqa: UP035 (the tests run on Python 3.9, too)
+from typing import Any
 
 import boto3
 
@@ -15,10 +15,10 @@ class S3Server:
     access_key: str
     secret_key: str = field(repr=False)
     bucket: str  # exists, and is empty when the server has just started
-    lacks: FrozenSet[str]  # noqa: UP006
+    lacks: frozenset[str]
     region: str = "us-east-1"
 
-    def client_params(self) -> "dict[str, Any]":
+    def client_params(self) -> dict[str, Any]:
         """Give the keyword arguments for ``S3(client_params=...)`` and ``boto3.client("s3", ...)``."""
         return {
             "endpoint_url": self.endpoint_url,

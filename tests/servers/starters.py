@@ -17,7 +17,7 @@ BUCKET = "metaflow-fasts3-test"
 
 
 @contextmanager
-def start_seaweedfs() -> "Iterator[S3Server]":
+def start_seaweedfs() -> Iterator[S3Server]:
     """SeaweedFS checks signatures, keeps data on disk and is the fastest of the three."""
     with SeaweedFS(bucket=BUCKET) as server:
         yield S3Server(
@@ -31,7 +31,7 @@ def start_seaweedfs() -> "Iterator[S3Server]":
 
 
 @contextmanager
-def start_moto() -> "Iterator[S3Server]":
+def start_moto() -> Iterator[S3Server]:
     """Moto is the nearest to AWS in meaning. In a process of its own, it shares no lock with the tests."""
     with running(
         lambda port, _: [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
@@ -40,7 +40,7 @@ def start_moto() -> "Iterator[S3Server]":
 
 
 @contextmanager
-def start_rclone() -> "Iterator[S3Server]":
+def start_rclone() -> Iterator[S3Server]:
     """Rclone shows files of a directory as objects, and stands for the servers that do less."""
     program = shutil.which("rclone", path=sysconfig.get_path("scripts")) or shutil.which("rclone") or "rclone"
     access_key, secret_key = "rclone", secrets.token_urlsafe(30)
@@ -51,8 +51,6 @@ def start_rclone() -> "Iterator[S3Server]":
             "s3",
             f"--auth-key={access_key},{secret_key}",
             f"--addr=127.0.0.1:{port}",
-            # What tests write is to be seen at once, not after five minutes.
-            "--dir-cache-time=0s",
             "--config=",
             str(data),
         ]

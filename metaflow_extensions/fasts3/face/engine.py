@@ -22,7 +22,7 @@ log = logging.getLogger("metaflow_fasts3")
 
 FEW_PIECES = 4  # of one object: not worth a worker's start
 INLINE_THREADS = 8  # more only wait for one another in one Python process
-THREADS_PER_WORKER = 16
+THREADS_PER_WORKER = 16  # on 2 cores more or fewer were slower: boto3 keeps the interpreter busy
 MOST_WORKERS = 16
 
 

@@ -18,7 +18,7 @@ def value_source(key: Any, value: Any) -> Tuple[int, Reader]:
     ----------
     key : str
         For messages.
-    value : str, bytes, bytearray, memoryview or binary file
+    value : str, bytes or binary file
         A string is encoded in UTF-8. A file is taken whole, from its beginning, wherever it stands.
 
     Raises
@@ -33,8 +33,8 @@ def value_source(key: Any, value: Any) -> Tuple[int, Reader]:
             raise MetaflowS3InvalidObject(
                 f"The string for the key '{key}' is not valid Unicode ({error.reason}). Encode it to bytes yourself."
             ) from None
-    if isinstance(value, (bytes, bytearray, memoryview)):
-        view = memoryview(value).cast("B") if memoryview(value).contiguous else memoryview(bytes(value))
+    if isinstance(value, bytes):
+        view = memoryview(value)
         return view.nbytes, lambda piece: view[piece.first : piece.first + piece.length]
     if isinstance(value, (RawIOBase, BufferedIOBase)):
         return _file_source(key, value)

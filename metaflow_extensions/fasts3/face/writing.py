@@ -162,17 +162,18 @@ MetaflowS3Exception
     ) -> List[Tuple[Any, str, bool]]:
         """Store what is asked for; key, URL, and whether it was stored now."""
         urls = [self._location.url(item.key) for item in asked]
-        last = {url: number for number, url in enumerate(urls)}
-        if len(last) < len(urls) and not overwrite:
-            # The first of several for one key would be stored, and the others find it there.
-            last = {url: number for number, url in reversed(list(enumerate(urls)))}
-        # One upload a key: side by side, which of several came last would be a matter of chance.
-        chosen = sorted(last.values())
+        numbers = range(len(urls))
+        # One upload a key: side by side, which of several came last would be a matter of chance. The last given is what
+        # stays; without overwriting it is the first, which the others would find there.
+        chosen = {urls[number]: number for number in (numbers if overwrite else reversed(numbers))}
         uploads = [upload(item, url) for item, url in zip(asked, urls)]
-        plan = Uploads([uploads[number] for number in chosen], only_if_absent=not overwrite)
+        plan = Uploads([uploads[number] for number in chosen.values()], only_if_absent=not overwrite)
         self._engine.run(plan, place, uploads[0].bucket)
-        stored = dict(zip((urls[number] for number in chosen), plan.stored))
-        return [(item.key, url, stored[url]) for item, url in zip(asked, urls)]
+        stored = dict(zip(chosen, plan.stored))
+        return [
+            (item.key, url, stored[url] and (overwrite or chosen[url] == number))
+            for number, (item, url) in enumerate(zip(asked, urls))
+        ]
 
     def _from_value(self, item: _Asked, url: str) -> Upload:
         size, read = value_source(item.key, item.source)
