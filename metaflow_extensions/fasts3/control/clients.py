@@ -8,7 +8,7 @@ import hashlib
 import os
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Dict, NamedTuple, Optional, Tuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
 import metaflow.metaflow_config as configuration
 
@@ -39,7 +39,7 @@ class Connection:
 
         self._credentials = credentials_of(client)
         self.endpoint_url = str(getattr(getattr(client, "meta", None), "endpoint_url", ""))
-        self.recipe: "Optional[ClientRecipe]" = None
+        self.recipe: Optional[ClientRecipe] = None
         self.why_inline: Optional[str] = None
         try:
             self.recipe = recipe_of(client)
@@ -70,8 +70,8 @@ class ClientParameters(NamedTuple):
     """What a user can ask of a client; see `S3`."""
 
     role: Optional[str] = None
-    session_vars: Optional[Dict[str, Any]] = None
-    client_params: Optional[Dict[str, Any]] = None
+    session_vars: Optional[dict[str, Any]] = None
+    client_params: Optional[dict[str, Any]] = None
 
 
 class S3Client:
@@ -90,8 +90,8 @@ class S3Client:
     def __init__(
         self,
         s3_role_arn: Optional[str] = None,
-        s3_session_vars: Optional[Dict[str, Any]] = None,
-        s3_client_params: Optional[Dict[str, Any]] = None,
+        s3_session_vars: Optional[dict[str, Any]] = None,
+        s3_client_params: Optional[dict[str, Any]] = None,
     ) -> None:
         self._parameters = ClientParameters(s3_role_arn, s3_session_vars, s3_client_params)
 
@@ -137,7 +137,7 @@ def connection_of(external_client: Any) -> Connection:
 
 
 _lock = threading.RLock()
-_clients: Dict[Tuple[Any, ...], Tuple[Any, Connection]] = {}
+_clients: dict[tuple[Any, ...], tuple[Any, Connection]] = {}
 
 
 def _new_lock() -> None:
@@ -148,7 +148,7 @@ def _new_lock() -> None:
 os.register_at_fork(after_in_child=_new_lock)
 
 
-def _cached(parameters: ClientParameters) -> Tuple[Any, Connection]:
+def _cached(parameters: ClientParameters) -> tuple[Any, Connection]:
     name = _name(parameters)
     with _lock:
         if name not in _clients:
@@ -168,8 +168,12 @@ def _make(parameters: ClientParameters) -> Any:
     given = client_params.get("config") or {}
     config = given if isinstance(given, Config) else Config(**given)
     chosen = getattr(config, "_user_provided_options", {})
-    ours = {"retries": ONE_TRY, "connect_timeout": CONNECT_TIMEOUT, "max_pool_connections": INLINE_CONNECTIONS}
-    missing = {name: value for name, value in ours.items() if name not in chosen}
+    ours: dict[str, Any] = {
+        "retries": ONE_TRY,
+        "connect_timeout": CONNECT_TIMEOUT,
+        "max_pool_connections": INLINE_CONNECTIONS,
+    }
+    missing: dict[str, Any] = {name: value for name, value in ours.items() if name not in chosen}
     client_params["config"] = config.merge(Config(**missing))
     return get_aws_client(
         "s3",
@@ -179,7 +183,7 @@ def _make(parameters: ClientParameters) -> Any:
     )
 
 
-def _name(parameters: ClientParameters) -> Tuple[Any, ...]:
+def _name(parameters: ClientParameters) -> tuple[Any, ...]:
     """What a cached client is found by: the process, and all that it was made from. Secrets only as a digest."""
     aws = sorted((name, value) for name, value in os.environ.items() if name.startswith("AWS_"))
     defaults = (configuration.DATATOOLS_CLIENT_PARAMS, configuration.DATATOOLS_SESSION_VARS)
@@ -196,7 +200,7 @@ def _plain(value: Any) -> Any:
     return _plain(value._user_provided_options) if hasattr(value, "_user_provided_options") else value
 
 
-def _files() -> Tuple[Tuple[str, int], ...]:
+def _files() -> tuple[tuple[str, int], ...]:
     """The files that boto3 reads, with the time of their last change: a new login makes a new client."""
     names = {"AWS_CONFIG_FILE": "~/.aws/config", "AWS_SHARED_CREDENTIALS_FILE": "~/.aws/credentials"}
     found = []

@@ -7,14 +7,14 @@ endpoint that has answered before is given the time of an outage.
 import os
 import socket
 import threading
-from typing import List, Optional, Set, Tuple
+from typing import Optional
 from urllib.parse import urlsplit
 
 TIME_LIMIT = 8.0  # seconds, resolving the name included
 CONNECT_TIMEOUT = 4.0  # seconds for one address
 PORTS = {"https": 443, "http": 80}
 
-_answered: Set[Tuple[int, str]] = set()  # (process id, endpoint URL): a forked child finds out for itself
+_answered: set[tuple[int, str]] = set()  # (process id, endpoint URL): a forked child finds out for itself
 
 
 def has_answered(endpoint_url: str) -> bool:
@@ -46,7 +46,7 @@ def why_absent(endpoint_url: str, bucket: str) -> Optional[str]:
     host = parts.hostname or ""
     port = parts.port or PORTS.get(parts.scheme, 443)
     hosts = [host, f"{bucket}.{host}"] if host.endswith((".amazonaws.com", ".amazonaws.com.cn")) else [host]
-    reasons: List[Optional[str]] = []
+    reasons: list[Optional[str]] = []
     # A thread, because nothing can stop a resolver that hangs; it ends by itself, and keeps nobody from leaving.
     asking = threading.Thread(target=lambda: reasons.append(_ask(hosts, port)), daemon=True)
     asking.start()
@@ -54,7 +54,7 @@ def why_absent(endpoint_url: str, bucket: str) -> Optional[str]:
     return reasons[0] if reasons else f"{host} port {port} did not answer in {TIME_LIMIT:.0f} seconds"
 
 
-def _ask(hosts: List[str], port: int) -> Optional[str]:
+def _ask(hosts: list[str], port: int) -> Optional[str]:
     reason = None
     for host in hosts:
         try:

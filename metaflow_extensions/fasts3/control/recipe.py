@@ -5,7 +5,8 @@ what counts. The private attributes of botocore that this needs are all named in
 """
 
 import json
-from typing import Any, Dict, Iterator, Optional
+from collections.abc import Iterator
+from typing import Any, Optional
 
 from botocore import UNSIGNED
 from botocore.config import Config
@@ -47,8 +48,8 @@ def recipe_of(client: Any) -> ClientRecipe:
             region=client.meta.region_name,
             endpoint_url=_given_endpoint(client),
             use_ssl=client.meta.endpoint_url.startswith("https:"),
-            verify=client._endpoint.http_session._verify,  # noqa: SLF001
-            anonymous=client._request_signer.signature_version is UNSIGNED,  # noqa: SLF001
+            verify=client._endpoint.http_session._verify,
+            anonymous=client._request_signer.signature_version is UNSIGNED,
             config=_options(client),
         )
         json.dumps(recipe)
@@ -70,12 +71,12 @@ def tries_once(client: Any) -> bool:
 
 def _given_endpoint(client: Any) -> Optional[str]:
     """The endpoint URL that the user gave; AWS's own must be found again by the worker, per bucket and ARN."""
-    resolver = client._ruleset_resolver  # noqa: SLF001
-    given = resolver._builtins.get(SDK_ENDPOINT)  # noqa: SLF001
+    resolver = client._ruleset_resolver
+    given = resolver._builtins.get(SDK_ENDPOINT)
     return None if given is None else str(given)
 
 
-def _options(client: Any) -> Dict[str, Any]:
+def _options(client: Any) -> dict[str, Any]:
     config = client.meta.config
     options = {
         name: getattr(config, name)
@@ -83,7 +84,7 @@ def _options(client: Any) -> Dict[str, Any]:
         if name not in NOT_COPIED and getattr(config, name, None) is not None
     }
     # Passed on only where the user chose it: given, it overrides what an endpoint's rules ask for.
-    chosen = client._ruleset_resolver._requested_auth_scheme  # noqa: SLF001
+    chosen = client._ruleset_resolver._requested_auth_scheme
     if isinstance(chosen, str):
         options["signature_version"] = chosen
     options["retries"] = ONE_TRY
@@ -94,7 +95,7 @@ def _foreign_handlers(client: Any) -> Iterator[str]:
     """Event handlers that neither botocore nor boto3 registered: a stubber, moto, a tracer, the user."""
     emitter = client.meta.events
     emitter = getattr(emitter, "_emitter", emitter)
-    todo = [emitter._handlers._root]  # noqa: SLF001
+    todo = [emitter._handlers._root]
     while todo:
         node = todo.pop()
         todo.extend(node.children.values())

@@ -2,8 +2,9 @@
 
 import logging
 import os
+from collections.abc import Iterable
 from enum import Enum
-from typing import Any, Callable, Iterable, Optional
+from typing import Any, Callable, Optional
 
 from metaflow_extensions.fasts3.control import presence
 from metaflow_extensions.fasts3.control.clients import Connection
@@ -84,9 +85,7 @@ class Engine:
             self._clean_up(plan, connection)
             if failed.failure.code not in UNANSWERED:
                 presence.note_answer(connection.endpoint_url)
-            raise exception_of(
-                failed.job.operation, failed.job.url, failed.failure, connection.identity
-            ) from failed
+            raise exception_of(failed.job.operation, failed.job.url, failed.failure, connection.identity) from failed
         except BaseException:
             self._clean_up(plan, connection)
             raise

@@ -1,7 +1,5 @@
 """The exceptions that users catch, and the one table from what failed to which of them is raised."""
 
-from typing import Dict, Type
-
 from metaflow.exception import MetaflowException
 
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
@@ -49,7 +47,7 @@ class MetaflowS3InsufficientDiskSpace(MetaflowException):  # type: ignore[misc]
     headline = "Insufficient disk space"
 
 
-EXCEPTIONS: Dict[Code, Type[MetaflowException]] = {
+EXCEPTIONS: dict[Code, type[MetaflowException]] = {
     Code.NOT_FOUND: MetaflowS3NotFound,
     Code.NO_BUCKET: MetaflowS3NotFound,
     Code.ACCESS_DENIED: MetaflowS3AccessDenied,

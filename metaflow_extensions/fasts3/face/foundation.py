@@ -1,7 +1,5 @@
 """What all methods of `S3` stand on."""
 
-from typing import List
-
 from metaflow_extensions.fasts3.face.engine import Engine, Place
 from metaflow_extensions.fasts3.face.location import Location
 from metaflow_extensions.fasts3.face.tempdir import TemporaryDirectory
@@ -17,7 +15,7 @@ class Foundation:
     _engine: Engine
     _tempdir: TemporaryDirectory
 
-    def _list(self, listings: List[Listing]) -> List[List[Entry]]:
+    def _list(self, listings: list[Listing]) -> list[list[Entry]]:
         """List prefixes; the entries of each, in key order."""
         if not listings:
             return []

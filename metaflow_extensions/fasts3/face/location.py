@@ -3,7 +3,7 @@
 S3 URLs are split by hand. To urlparse a `?` begins a query and tabs are nothing, but to S3 they are parts of the key.
 """
 
-from typing import Any, NamedTuple, Optional, Tuple
+from typing import Any, NamedTuple, Optional
 
 import metaflow.metaflow_config as configuration
 from metaflow import FlowSpec
@@ -15,7 +15,7 @@ SCHEME = "s3://"
 LONGEST_KEY = 1024  # bytes of UTF-8: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
 
 
-def split_object_url(url: str) -> Tuple[str, str]:
+def split_object_url(url: str) -> tuple[str, str]:
     """Bucket and key of the S3 URL of an object, which needs to have a key."""
     bucket, key = split_url(url)
     if not key:
@@ -23,7 +23,7 @@ def split_object_url(url: str) -> Tuple[str, str]:
     return bucket, key
 
 
-def split_url(url: str) -> Tuple[str, str]:
+def split_url(url: str) -> tuple[str, str]:
     """Bucket and key of an S3 URL. Leading slashes of the key are dropped.
 
     Raises
@@ -132,7 +132,7 @@ def location_of(bucket: Optional[str], prefix: Optional[str], run: Any, s3root: 
     return Location(root.rstrip("/"))
 
 
-def _flow_and_run(run: Any) -> Tuple[str, str]:
+def _flow_and_run(run: Any) -> tuple[str, str]:
     if isinstance(run, FlowSpec):
         if not current.is_running_flow:
             raise MetaflowS3URLException(

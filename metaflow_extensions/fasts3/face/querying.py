@@ -1,6 +1,7 @@
 """The methods of `S3` that move no data: listings and headers."""
 
-from typing import Any, Iterable, List, Optional
+from collections.abc import Iterable
+from typing import Any, Optional
 
 from metaflow_extensions.fasts3.face.engine import Place
 from metaflow_extensions.fasts3.face.foundation import Foundation
@@ -14,7 +15,7 @@ from metaflow_extensions.fasts3.wire.transfers import ObjectInfo
 class Querying(Foundation):
     """list_paths, list_recursive, info, info_many."""
 
-    def list_paths(self, keys: Optional[Iterable[str]] = None) -> List[S3Object]:
+    def list_paths(self, keys: Optional[Iterable[str]] = None) -> list[S3Object]:
         """
         List the next level of paths in S3.
 
@@ -59,7 +60,7 @@ class Querying(Foundation):
         prefixes = [as_directory(self._location.url(key_of(key))) for key in _prefixes(keys)]
         return self._listed(prefixes, prefixes, "/")
 
-    def list_recursive(self, keys: Optional[Iterable[str]] = None) -> List[S3Object]:
+    def list_recursive(self, keys: Optional[Iterable[str]] = None) -> list[S3Object]:
         """
         List all objects recursively under the given prefixes.
 
@@ -131,7 +132,7 @@ class Querying(Foundation):
         """
         return self._heads([key], Place.HERE, return_missing)[0]
 
-    def info_many(self, keys: Iterable[str], return_missing: bool = False) -> List[S3Object]:
+    def info_many(self, keys: Iterable[str], return_missing: bool = False) -> list[S3Object]:
         """
         Get metadata about many objects in S3 in parallel.
 
@@ -159,7 +160,7 @@ class Querying(Foundation):
         """
         return self._heads(several(keys), Place.WORKERS, return_missing)
 
-    def _listed(self, prefixes: List[str], directories: List[str], delimiter: str) -> List[S3Object]:
+    def _listed(self, prefixes: list[str], directories: list[str], delimiter: str) -> list[S3Object]:
         listings = [Listing(*split_url(url), delimiter=delimiter) for url in directories]
         return [
             S3Object.directory(prefix, f"s3://{listing.bucket}/{entry.key}")
@@ -169,7 +170,7 @@ class Querying(Foundation):
             for entry in entries
         ]
 
-    def _heads(self, keys: List[Any], place: Place, return_missing: bool) -> List[S3Object]:
+    def _heads(self, keys: list[Any], place: Place, return_missing: bool) -> list[S3Object]:
         urls = [self._location.url(key_of(key)) for key in keys]
         objects = {url: split_object_url(url) for url in urls}  # each once, however often it is asked for
         if not objects:
@@ -181,7 +182,7 @@ class Querying(Foundation):
         return [_described(self._location.root, url, results[url]) for url in urls]
 
 
-def _prefixes(keys: Optional[Iterable[str]]) -> List[Any]:
+def _prefixes(keys: Optional[Iterable[str]]) -> list[Any]:
     return [None] if keys is None else several(keys)
 
 

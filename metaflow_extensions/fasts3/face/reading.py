@@ -2,7 +2,8 @@
 
 import os
 import warnings
-from typing import Any, Dict, Iterable, List, Optional, Tuple, Union
+from collections.abc import Iterable
+from typing import Any, Optional, Union
 
 from metaflow_extensions.fasts3.face.engine import Place
 from metaflow_extensions.fasts3.face.errors import MetaflowS3URLException
@@ -59,7 +60,7 @@ class Reading(Foundation):
         keys: Iterable[Union[str, S3GetObject]],
         return_missing: bool = False,
         return_info: bool = True,
-    ) -> List[S3Object]:
+    ) -> list[S3Object]:
         """
         Get many objects from S3 in parallel.
 
@@ -89,7 +90,7 @@ MetaflowS3URLException, MetaflowS3Exception
         """
         return self._download(several(keys), Place.WORKERS, return_missing, return_info)
 
-    def get_recursive(self, keys: Iterable[str], return_info: bool = False) -> List[S3Object]:
+    def get_recursive(self, keys: Iterable[str], return_info: bool = False) -> list[S3Object]:
         """
         Get many objects from S3 recursively in parallel.
 
@@ -121,7 +122,7 @@ MetaflowS3Exception
         """
         prefixes = [self._location.url(key_of(key)) for key in several(keys)]
         found = self._list([Listing(*split_url(as_directory(url))) for url in prefixes])
-        urls: List[Tuple[str, str]] = []  # the prefix asked for, the object
+        urls: list[tuple[str, str]] = []  # the prefix asked for, the object
         for prefix, entries in zip(prefixes, found):
             bucket, text = split_url(prefix)
             if not entries and text and not text.endswith("/"):
@@ -129,11 +130,9 @@ MetaflowS3Exception
             urls.extend((prefix, f"s3://{bucket}/{entry.key}") for entry in entries)
         results = self._fetch([(url, None, None) for _, url in urls], Place.WORKERS, False)
         roots = [self._location.root if return_info else prefix for prefix, _ in urls]
-        return [
-            _s3object(root, url, result, return_info) for root, (_, url), result in zip(roots, urls, results)
-        ]
+        return [_s3object(root, url, result, return_info) for root, (_, url), result in zip(roots, urls, results)]
 
-    def get_all(self, return_info: bool = False) -> List[S3Object]:
+    def get_all(self, return_info: bool = False) -> list[S3Object]:
         """
         Get all objects under the prefix set in the `S3` constructor.
 
@@ -162,19 +161,17 @@ MetaflowS3Exception
             )
         return self.get_recursive([None], return_info)  # type: ignore[list-item]  # None is the root itself
 
-    def _download(
-        self, keys: List[Any], place: Place, return_missing: bool, return_info: bool
-    ) -> List[S3Object]:
+    def _download(self, keys: list[Any], place: Place, return_missing: bool, return_info: bool) -> list[S3Object]:
         requests = [(self._location.url(key_of(key)), *range_of(key)) for key in keys]
         results = self._fetch(requests, place, return_missing)
         root = self._location.root
         return [_s3object(root, url, result, return_info) for (url, _, _), result in zip(requests, results)]
 
     def _fetch(
-        self, requests: List[Tuple[str, Optional[str], Optional[int]]], place: Place, missing_ok: bool
-    ) -> List[Optional[Downloaded]]:
+        self, requests: list[tuple[str, Optional[str], Optional[int]]], place: Place, missing_ok: bool
+    ) -> list[Optional[Downloaded]]:
         """Download what is asked for, each different request once."""
-        wanted: Dict[Tuple[str, Optional[str], Optional[int]], Download] = {}
+        wanted: dict[tuple[str, Optional[str], Optional[int]], Download] = {}
         for request in requests:
             if request not in wanted:
                 url, byte_range, nothing_at = request

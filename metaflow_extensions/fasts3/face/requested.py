@@ -5,8 +5,9 @@ attributes.
 """
 
 import json
+from collections.abc import Iterable
 from io import BufferedIOBase, RawIOBase
-from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Tuple, Union
+from typing import Any, NamedTuple, Optional, Union
 
 from metaflow_extensions.fasts3.face.errors import (
     MetaflowS3InvalidObject,
@@ -48,7 +49,7 @@ class _S3PutObject(NamedTuple):
     path: Optional[str] = None
     content_type: Optional[str] = None
     encryption: Optional[str] = None
-    metadata: Optional[Dict[str, Any]] = None
+    metadata: Optional[dict[str, Any]] = None
 
 
 class S3PutObject(_S3PutObject):
@@ -80,7 +81,7 @@ class S3PutObject(_S3PutObject):
         path: Optional[str] = None,
         content_type: Optional[str] = None,
         encryption: Optional[str] = None,
-        metadata: Optional[Dict[str, Any]] = None,
+        metadata: Optional[dict[str, Any]] = None,
     ) -> "S3PutObject":
         # Before it knew encryption, Metaflow had metadata in that place, and its reference still has.
         if isinstance(encryption, dict) and metadata is None:
@@ -107,7 +108,7 @@ class RangeInfo(NamedTuple):
     request_length: int = -1
 
 
-def several(requests: Any) -> List[Any]:
+def several(requests: Any) -> list[Any]:
     """Any iterable of requests as a list.
 
     Raises
@@ -128,7 +129,7 @@ def key_of(requested: Any) -> Optional[str]:
     return key.decode("utf-8") if isinstance(key, bytes) else key
 
 
-def range_of(requested: Any) -> Tuple[Optional[str], Optional[int]]:
+def range_of(requested: Any) -> tuple[Optional[str], Optional[int]]:
     """The Range header of a request (RFC 9110 section 14.2), and the offset of an empty range.
 
     Returns

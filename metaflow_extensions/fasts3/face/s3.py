@@ -1,11 +1,11 @@
 """Class S3, put together."""
 
-from typing import Any, Callable, Dict, Optional
+from typing import Any, Callable, Optional
 
+import metaflow.metaflow_config as configuration
 from metaflow.debug import debug
 from metaflow.metaflow_config import S3_SERVER_SIDE_ENCRYPTION, TEMPDIR
 
-import metaflow.metaflow_config as configuration
 from metaflow_extensions.fasts3.control.clients import Connection, S3Client, connection_of
 from metaflow_extensions.fasts3.face.engine import Engine
 from metaflow_extensions.fasts3.face.location import location_of
@@ -100,8 +100,8 @@ class S3(Reading, Querying, Writing):
         s3root: Optional[str] = None,
         encryption: Optional[str] = S3_SERVER_SIDE_ENCRYPTION,
         role: Optional[str] = None,
-        session_vars: Optional[Dict[str, Any]] = None,
-        client_params: Optional[Dict[str, Any]] = None,
+        session_vars: Optional[dict[str, Any]] = None,
+        client_params: Optional[dict[str, Any]] = None,
         external_client: Any = None,
         inject_failure_rate: float = 0,
     ) -> None:

@@ -2,7 +2,7 @@
 
 import json
 import os
-from typing import Any, Dict, Optional
+from typing import Any, Optional
 
 from metaflow_extensions.fasts3.face.requested import USER_ATTRIBUTES, RangeInfo
 
@@ -21,7 +21,7 @@ class S3Object:
         path: Optional[str] = None,
         size: Optional[int] = None,
         content_type: Optional[str] = None,
-        metadata: Optional[Dict[str, str]] = None,
+        metadata: Optional[dict[str, str]] = None,
         range_info: Optional[RangeInfo] = None,
         last_modified: Optional[int] = None,
         encryption: Optional[str] = None,
@@ -190,7 +190,7 @@ class S3Object:
         return any(fact is not None for fact in told)
 
     @property
-    def metadata(self) -> Optional[Dict[str, Any]]:
+    def metadata(self) -> Optional[dict[str, Any]]:
         """
         Returns a dictionary of user-defined metadata, or None if no metadata is defined.
 
@@ -262,7 +262,7 @@ class S3Object:
     __repr__ = __str__
 
 
-def _user_attributes(metadata: Optional[Dict[str, str]]) -> Optional[Dict[str, Any]]:
+def _user_attributes(metadata: Optional[dict[str, str]]) -> Optional[dict[str, Any]]:
     """The user's metadata; None for an object of another program, whatever that stored under our name."""
     stored = (metadata or {}).get(USER_ATTRIBUTES)
     if stored is None:

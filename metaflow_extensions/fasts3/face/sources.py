@@ -2,7 +2,7 @@
 
 import os
 from io import BufferedIOBase, RawIOBase
-from typing import Any, Callable, Tuple
+from typing import Any, Callable
 
 from metaflow_extensions.fasts3.face.errors import MetaflowS3InvalidObject, MetaflowS3NotFound
 from metaflow_extensions.fasts3.pool.messages import Buffer
@@ -11,7 +11,7 @@ from metaflow_extensions.fasts3.pool.planning import Piece
 Reader = Callable[[Piece], Buffer]
 
 
-def value_source(key: Any, value: Any) -> Tuple[int, Reader]:
+def value_source(key: Any, value: Any) -> tuple[int, Reader]:
     """The size of a value in bytes, and what gives its pieces.
 
     Parameters
@@ -44,7 +44,7 @@ def value_source(key: Any, value: Any) -> Tuple[int, Reader]:
     )
 
 
-def _file_source(key: Any, file: Any) -> Tuple[int, Reader]:
+def _file_source(key: Any, file: Any) -> tuple[int, Reader]:
     if file.closed or not file.readable() or not file.seekable():
         raise MetaflowS3InvalidObject(
             f"Object corresponding to the key '{key}' is not readable or seekable. Open it in mode 'rb'."
@@ -65,7 +65,7 @@ def _file_source(key: Any, file: Any) -> Tuple[int, Reader]:
     return file.seek(0, os.SEEK_END), read
 
 
-def path_size(key: Any, path: Any) -> Tuple[str, int]:
+def path_size(key: Any, path: Any) -> tuple[str, int]:
     """A local file's absolute path, because a worker may stand elsewhere, and its size in bytes.
 
     Raises

@@ -1,4 +1,4 @@
-"""The temporary directory of an `S3` object: made when it is first needed, removed by `close` or at the process's end."""
+"""The temporary directory of an `S3` object: made when first needed, removed by `close` or at the end."""
 
 import atexit
 import itertools
@@ -7,14 +7,14 @@ import re
 import shutil
 import tempfile
 import threading
-from typing import Dict, Optional
+from typing import Optional
 
 from metaflow_extensions.fasts3.face.errors import MetaflowS3Exception
 
 NOT_SAFE = re.compile(r"[^A-Za-z0-9._-]+")
 NAME_LENGTH = 60  # characters kept of a key; the rest would only make paths long
 
-_made: Dict[str, int] = {}  # directory -> the process that made it
+_made: dict[str, int] = {}  # directory -> the process that made it
 _lock = threading.Lock()
 
 

@@ -1,6 +1,7 @@
 """The methods of `S3` that upload."""
 
-from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Tuple, Union
+from collections.abc import Iterable
+from typing import Any, Callable, NamedTuple, Optional, Union
 
 from metaflow_extensions.fasts3.face.engine import Place
 from metaflow_extensions.fasts3.face.errors import MetaflowS3InvalidObject
@@ -17,7 +18,7 @@ class _Asked(NamedTuple):
     key: Any
     source: Any  # the value or the path
     content_type: Optional[str] = None
-    metadata: Optional[Dict[str, Any]] = None
+    metadata: Optional[dict[str, Any]] = None
     encryption: Optional[str] = None
 
 
@@ -32,7 +33,7 @@ class Writing(Foundation):
         obj: PutValue,
         overwrite: bool = True,
         content_type: Optional[str] = None,
-        metadata: Optional[Dict[str, Any]] = None,
+        metadata: Optional[dict[str, Any]] = None,
     ) -> str:
         """
         Upload a single object to S3.
@@ -78,9 +79,9 @@ class Writing(Foundation):
 
     def put_many(
         self,
-        key_objs: Iterable[Union[Tuple[str, PutValue], S3PutObject]],
+        key_objs: Iterable[Union[tuple[str, PutValue], S3PutObject]],
         overwrite: bool = True,
-    ) -> List[Tuple[str, str]]:
+    ) -> list[tuple[str, str]]:
         """
         Upload many objects to S3.
 
@@ -115,9 +116,9 @@ MetaflowS3Exception
 
     def put_files(
         self,
-        key_paths: Iterable[Union[Tuple[str, str], S3PutObject]],
+        key_paths: Iterable[Union[tuple[str, str], S3PutObject]],
         overwrite: bool = True,
-    ) -> List[Tuple[str, str]]:
+    ) -> list[tuple[str, str]]:
         """
         Upload many local files to S3.
 
@@ -152,14 +153,14 @@ MetaflowS3Exception
         return self._stored(asked, self._from_path, overwrite)
 
     def _stored(
-        self, asked: List[_Asked], upload: Callable[[_Asked, str], Upload], overwrite: bool
-    ) -> List[Tuple[str, str]]:
+        self, asked: list[_Asked], upload: Callable[[_Asked, str], Upload], overwrite: bool
+    ) -> list[tuple[str, str]]:
         results = self._upload(asked, upload, overwrite, Place.WORKERS) if asked else []
         return [(key, url) for key, url, stored in results if stored]
 
     def _upload(
-        self, asked: List[_Asked], upload: Callable[[_Asked, str], Upload], overwrite: bool, place: Place
-    ) -> List[Tuple[Any, str, bool]]:
+        self, asked: list[_Asked], upload: Callable[[_Asked, str], Upload], overwrite: bool, place: Place
+    ) -> list[tuple[Any, str, bool]]:
         """Store what is asked for; key, URL, and whether it was stored now."""
         urls = [self._location.url(item.key) for item in asked]
         numbers = range(len(urls))

@@ -1,7 +1,5 @@
 """Why a server on this machine could not be started: each message is fit to be shown to the user as it is."""
 
-# ruff: noqa: N818 (they are named after what is wrong, as Metaflow's own are)
-
 
 class LocalServerError(Exception):
     """A server on this machine could not be started, or ended by itself."""

@@ -4,8 +4,9 @@ The first reply tells the size. What it does not bring is asked for in pieces, e
 ever put together from two versions of an object; an object that changes meanwhile is begun again, in a new file.
 """
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Any, NamedTuple, Optional
 
 from metaflow_extensions.fasts3.pool.messages import Job, Outcome
 from metaflow_extensions.fasts3.pool.plan import JobFailed
@@ -65,11 +66,11 @@ class Downloads:
         self._wanted = wanted
         self._missing_ok = missing_ok
         self._step = step
-        self._large: Dict[int, _Large] = {}
-        self._pieces: Dict[int, Tuple[int, _Large]] = {}  # job number -> index in wanted, the try it belongs to
+        self._large: dict[int, _Large] = {}
+        self._pieces: dict[int, tuple[int, _Large]] = {}  # job number -> index in wanted, the try it belongs to
         self._number = len(wanted)  # job numbers below are first requests, the others are pieces
-        self.results: List[Optional[Downloaded]] = [None] * len(wanted)
-        self.unproven: Set[str] = set()
+        self.results: list[Optional[Downloaded]] = [None] * len(wanted)
+        self.unproven: set[str] = set()
 
     def start(self) -> Iterator[Job]:
         return (self._first_job(index, wanted.path) for index, wanted in enumerate(self._wanted))
@@ -79,14 +80,14 @@ class Downloads:
             return self._receive_piece(job, outcome)
         return self._receive_first(job, outcome)
 
-    def cleanup(self) -> List[Job]:
+    def cleanup(self) -> list[Job]:
         return []
 
     def _first_job(self, index: int, path: str) -> Job:
         wanted = self._wanted[index]
         if wanted.nothing_at is not None:
             return Job(index, "head", wanted.bucket, wanted.key)
-        arguments: Dict[str, Any] = {"path": path, "limit": self._step}
+        arguments: dict[str, Any] = {"path": path, "limit": self._step}
         if wanted.byte_range:
             arguments["byte_range"] = wanted.byte_range
         return Job(index, "get", wanted.bucket, wanted.key, arguments)

@@ -2,7 +2,7 @@
 
 import threading
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from typing import Dict, Optional, Set
+from typing import Optional
 
 from metaflow_extensions.fasts3.pool.messages import Job, Outcome
 from metaflow_extensions.fasts3.pool.perform import Performer, Terms
@@ -49,8 +49,8 @@ class InlineRunner:
 
     def _run_parallel(self, plan: Plan, queue: JobQueue) -> None:
         executor = ThreadPoolExecutor(self._threads, thread_name_prefix="fasts3")
-        running: Dict["Future[Outcome]", Job] = {}
-        done: Set["Future[Outcome]"] = set()
+        running: dict[Future[Outcome], Job] = {}
+        done: set[Future[Outcome]] = set()
         try:
             while True:
                 job: Optional[Job] = queue.take() if len(running) < self._threads else None

@@ -8,8 +8,9 @@ Bytes in, messages out; this file does not know a pipe. A frame is a fixed head,
 
 import json
 import struct
+from collections.abc import Iterator, Sequence
 from enum import IntEnum
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Union
+from typing import Any, NamedTuple, Optional, Union
 
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
 from metaflow_extensions.fasts3.wire.transfers import GetReply, ListedObject, ObjectInfo, Page, PutHeaders
@@ -44,7 +45,7 @@ class FrameError(ValueError):
     """Bytes that are not a frame, or a frame over the limit."""
 
 
-def encode(frame: Frame) -> List[Buffer]:
+def encode(frame: Frame) -> list[Buffer]:
     """The bytes of a frame, in pieces, so that a large body is not copied."""
     document = json.dumps(frame.document, separators=(",", ":")).encode("ascii")
     size = memoryview(frame.raw).nbytes
@@ -97,7 +98,7 @@ class Job(NamedTuple):
     operation: str  # the method's name
     bucket: str
     key: str = ""
-    arguments: Dict[str, Any] = {}  # its keyword arguments but the body; never changed
+    arguments: dict[str, Any] = {}  # noqa: RUF012  # its keyword arguments but the body; never changed
     body: Optional[Buffer] = None  # bytes to upload
 
     @property
@@ -118,7 +119,7 @@ class Outcome(NamedTuple):
 def jobs_frame(jobs: Sequence[Job]) -> Frame:
     """Jobs, bodies laid one after the other behind the JSON."""
     rows = [(*job[:5], -1 if job.body is None else memoryview(job.body).nbytes) for job in jobs]
-    bodies: List[Buffer] = [job.body for job in jobs if job.body is not None]
+    bodies: list[Buffer] = [job.body for job in jobs if job.body is not None]
     return Frame(Kind.JOBS, rows, bodies[0] if len(bodies) == 1 else b"".join(bodies))
 
 
@@ -141,7 +142,7 @@ def outcomes_frame(outcomes: Sequence[Outcome]) -> Frame:
     return Frame(Kind.OUTCOMES, outcomes)
 
 
-def outcomes_of(frame: Frame, operations: Dict[int, str]) -> Iterator[Outcome]:
+def outcomes_of(frame: Frame, operations: dict[int, str]) -> Iterator[Outcome]:
     """The outcomes in a frame.
 
     Parameters

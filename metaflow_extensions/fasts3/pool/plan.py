@@ -1,6 +1,7 @@
 """What a plan is: work that gives jobs and takes outcomes, and knows no process, no socket and no clock."""
 
-from typing import Dict, Iterable, Iterator, List, Optional, Protocol
+from collections.abc import Iterable, Iterator
+from typing import Optional, Protocol
 
 from metaflow_extensions.fasts3.pool.messages import Job, Outcome
 from metaflow_extensions.fasts3.wire.failures import Failure
@@ -34,7 +35,7 @@ class Plan(Protocol):
             The plan can't be completed.
         """
 
-    def cleanup(self) -> List[Job]:
+    def cleanup(self) -> list[Job]:
         """Jobs that put S3 right after a failure; they may fail as well."""
 
 
@@ -42,8 +43,8 @@ class JobQueue:
     """The jobs of one plan that nobody has yet, those that follow from others first."""
 
     def __init__(self, plan: Plan) -> None:
-        self._sources: List[Iterator[Job]] = [plan.start()]
-        self._next: List[Job] = []
+        self._sources: list[Iterator[Job]] = [plan.start()]
+        self._next: list[Job] = []
 
     def take(self) -> Optional[Job]:
         """The next job, or None where there is none at the moment."""
@@ -69,7 +70,7 @@ class JobQueue:
 
     def at_least(self, count: int) -> bool:
         """Whether `take` would give so many jobs in a row."""
-        taken: List[Job] = []
+        taken: list[Job] = []
         while len(taken) < count:
             job = self.take()
             if job is None:
@@ -84,7 +85,7 @@ class Requests:
 
     def __init__(self, jobs: Iterable[Job]) -> None:
         self._jobs = list(jobs)
-        self.replies: Dict[int, object] = {}
+        self.replies: dict[int, object] = {}
 
     def start(self) -> Iterator[Job]:
         return iter(self._jobs)
@@ -95,5 +96,5 @@ class Requests:
         self.replies[job.number] = outcome.reply
         return ()
 
-    def cleanup(self) -> List[Job]:
+    def cleanup(self) -> list[Job]:
         return []

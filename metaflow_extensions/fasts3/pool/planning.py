@@ -3,7 +3,8 @@
 Limits from https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html.
 """
 
-from typing import Iterator, NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple
 
 PART_SIZE = 8 * 2**20  # bytes; large enough that a request's own cost vanishes, small enough to spread over connections
 MAX_PARTS = 10_000  # of one multipart upload

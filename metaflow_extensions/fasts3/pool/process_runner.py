@@ -6,7 +6,7 @@ nothing else. A worker that dies or answers nonsense is replaced, and its jobs a
 
 import selectors
 import time
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Optional
 
 from metaflow_extensions.fasts3.pool.messages import Job
 from metaflow_extensions.fasts3.pool.plan import JobFailed, JobQueue, Plan
@@ -101,10 +101,10 @@ class _Call:
         self._pool = pool
         self._setup = setup
         self._room = room
-        self._deaths: Dict[int, int] = {}
+        self._deaths: dict[int, int] = {}
         self._stillborn = 0
         self._selector = selectors.DefaultSelector()
-        self.workers: List[WorkerProcess] = []
+        self.workers: list[WorkerProcess] = []
 
     def lease(self, wait: bool) -> bool:
         worker = self._pool.lease(wait)
@@ -123,7 +123,7 @@ class _Call:
 
     def fill(self, worker: WorkerProcess, queue: JobQueue) -> None:
         """Hand one worker jobs, as many as it has room for; half at most at a time, so that others get theirs."""
-        batch: List[Job] = []
+        batch: list[Job] = []
         size = sum(len(job.body) for job in worker.jobs.values() if job.body is not None)
         while len(worker.jobs) + len(batch) < self._room and len(batch) < max(1, self._room // 2):
             job = queue.take()
@@ -147,7 +147,7 @@ class _Call:
             worker.jobs.update({job.number: job for job in batch})
             self._replace(worker, queue, gone)
 
-    def wait(self, queue: JobQueue) -> "List[tuple[Job, Any]]":
+    def wait(self, queue: JobQueue) -> "list[tuple[Job, Any]]":
         """Outcomes that have come, at least after a while."""
         outcomes = []
         for key, _ in self._selector.select(LOOK_AT_CREDENTIALS):

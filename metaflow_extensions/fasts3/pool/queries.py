@@ -1,6 +1,7 @@
 """The plans that move no data: heads and listings."""
 
-from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple, Optional
 
 from metaflow_extensions.fasts3.pool.messages import Job, Outcome
 from metaflow_extensions.fasts3.pool.plan import JobFailed
@@ -25,11 +26,11 @@ class Heads:
         Buckets of which a bare 404 (a HEAD has no body) left open whether they exist.
     """
 
-    def __init__(self, wanted: Sequence[Tuple[str, str]], missing_ok: bool = False) -> None:
+    def __init__(self, wanted: Sequence[tuple[str, str]], missing_ok: bool = False) -> None:
         self._wanted = wanted
         self._missing_ok = missing_ok
-        self.results: List[Optional[ObjectInfo]] = [None] * len(wanted)
-        self.unproven: Set[str] = set()
+        self.results: list[Optional[ObjectInfo]] = [None] * len(wanted)
+        self.unproven: set[str] = set()
 
     def start(self) -> Iterator[Job]:
         return (Job(index, "head", bucket, key) for index, (bucket, key) in enumerate(self._wanted))
@@ -43,7 +44,7 @@ class Heads:
             raise JobFailed(job, outcome.failure)
         return ()
 
-    def cleanup(self) -> List[Job]:
+    def cleanup(self) -> list[Job]:
         return []
 
 
@@ -74,10 +75,10 @@ class Listings:
 
     def __init__(self, listings: Sequence[Listing]) -> None:
         self._listings = listings
-        self._entries: List[List[Entry]] = [[] for _ in listings]
+        self._entries: list[list[Entry]] = [[] for _ in listings]
 
     @property
-    def results(self) -> List[List[Entry]]:
+    def results(self) -> list[list[Entry]]:
         # Pages come in key order, but objects and prefixes apart, and not every server's order is that of UTF-8 bytes
         # as S3's is (which for str is the order of code points). Sorting what is sorted costs next to nothing.
         return [sorted(entries, key=lambda entry: entry.key) for entries in self._entries]
@@ -96,12 +97,12 @@ class Listings:
             return ()
         return [self._page(job.number, page.next_token)]
 
-    def cleanup(self) -> List[Job]:
+    def cleanup(self) -> list[Job]:
         return []
 
     def _page(self, index: int, token: Optional[str]) -> Job:
         listing = self._listings[index]
-        arguments: Dict[str, Any] = {"delimiter": listing.delimiter, "token": token}
+        arguments: dict[str, Any] = {"delimiter": listing.delimiter, "token": token}
         if listing.first_only:
             arguments["limit"] = 1
         return Job(index, "list_page", listing.bucket, listing.prefix, arguments)

@@ -4,8 +4,9 @@ With `only_if_absent` a HEAD comes first, and the upload itself carries If-None-
 even in a race. Only 'not there' lets an upload begin; any other answer than 'there' is a failure.
 """
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence
+from typing import Any, Callable, NamedTuple, Optional
 
 from metaflow_extensions.fasts3.pool.messages import Buffer, Job, Outcome
 from metaflow_extensions.fasts3.pool.plan import JobFailed
@@ -32,7 +33,7 @@ class _Multipart:
     """A multipart upload that is open on the server."""
 
     upload_id: str
-    parts: List[Optional[Dict[str, str]]]
+    parts: list[Optional[dict[str, str]]]
     missing: int
 
 
@@ -58,11 +59,11 @@ class Uploads:
         self._absent = only_if_absent
         self._conditional = [only_if_absent] * len(uploads)  # False once the server said that it can't
         self._step = step
-        self._open: Dict[int, _Multipart] = {}
-        self._restarts: Dict[int, int] = {}
-        self._indices: Dict[int, int] = {}  # job number -> index in uploads
+        self._open: dict[int, _Multipart] = {}
+        self._restarts: dict[int, int] = {}
+        self._indices: dict[int, int] = {}  # job number -> index in uploads
         self._number = 0
-        self.stored: List[bool] = [False] * len(uploads)
+        self.stored: list[bool] = [False] * len(uploads)
 
     def start(self) -> Iterator[Job]:
         first = self._head if self._absent else self._begin
@@ -72,7 +73,7 @@ class Uploads:
         index = self._indices.pop(job.number)
         if outcome.failure:
             return self._failed(index, job, outcome)
-        follow: Dict[str, Callable[[int, Job, Any], Iterable[Job]]] = {
+        follow: dict[str, Callable[[int, Job, Any], Iterable[Job]]] = {
             "head": lambda *_: (),  # it exists
             "put": self._done,
             "create_upload": self._created,
@@ -82,7 +83,7 @@ class Uploads:
         }
         return follow[job.operation](index, job, outcome.reply)
 
-    def cleanup(self) -> List[Job]:
+    def cleanup(self) -> list[Job]:
         return [self._job(index, "abort_upload", upload_id=open_.upload_id) for index, open_ in self._open.items()]
 
     def _job(self, index: int, operation: str, body: Optional[Buffer] = None, **arguments: Any) -> Job:
@@ -99,7 +100,7 @@ class Uploads:
         upload = self._uploads[index]
         if upload.size > self._step:
             return self._job(index, "create_upload", headers=upload.headers)
-        arguments: Dict[str, Any] = {"headers": upload.headers}
+        arguments: dict[str, Any] = {"headers": upload.headers}
         if self._conditional[index]:
             arguments["only_if_absent"] = True
         if upload.path is not None:
@@ -117,11 +118,11 @@ class Uploads:
         if upload.path is None:
             job = self._job(index, "upload_part", _body(upload, piece), upload_id=upload_id, number=number)
         else:
-            place = {"path": upload.path, "position": piece.first, "length": piece.length}
+            place: dict[str, Any] = {"path": upload.path, "position": piece.first, "length": piece.length}
             job = self._job(index, "upload_part", upload_id=upload_id, number=number, **place)
         return job
 
-    def _part_done(self, index: int, job: Job, told: Dict[str, str]) -> Iterable[Job]:
+    def _part_done(self, index: int, job: Job, told: dict[str, str]) -> Iterable[Job]:
         open_ = self._open.get(index)
         if open_ is None or open_.upload_id != job.arguments["upload_id"]:
             return ()  # of a try that was given up
@@ -130,7 +131,7 @@ class Uploads:
         return () if open_.missing else [self._complete(index, open_)]
 
     def _complete(self, index: int, open_: _Multipart) -> Job:
-        condition = {"only_if_absent": True} if self._conditional[index] else {}
+        condition: dict[str, Any] = {"only_if_absent": True} if self._conditional[index] else {}
         return self._job(index, "complete_upload", upload_id=open_.upload_id, parts=open_.parts, **condition)
 
     def _done(self, index: int, job: Job, reply: object) -> Iterable[Job]:

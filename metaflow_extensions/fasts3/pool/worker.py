@@ -9,7 +9,7 @@ import sys
 import threading
 from collections import deque
 from queue import SimpleQueue
-from typing import Any, Callable, Deque, Dict, NamedTuple, Optional
+from typing import Any, Callable, NamedTuple, Optional
 
 from metaflow_extensions.fasts3.pool.messages import (
     VERSION,
@@ -45,7 +45,7 @@ class Outbox:
 
     def __init__(self, send: Callable[[Frame], None]) -> None:
         self._send = send
-        self._waiting: Deque[Outcome] = deque()
+        self._waiting: deque[Outcome] = deque()
         self._writing = threading.Lock()
 
     def put(self, outcome: Outcome) -> None:
@@ -65,10 +65,10 @@ class Worker:
     def __init__(self, send: Callable[[Frame], None]) -> None:
         self._send = send
         self._outbox = Outbox(send)
-        self._jobs: "SimpleQueue[Job]" = SimpleQueue()
+        self._jobs: SimpleQueue[Job] = SimpleQueue()
         self._threads = 0
         self._limit = 1
-        self._clients: Dict[str, Any] = {}  # recipe -> (transfers, its credentials)
+        self._clients: dict[str, Any] = {}  # recipe -> (transfers, its credentials)
         self._credentials: Any = None
         self._perform: Callable[[Job], Outcome] = _unprepared
 

@@ -3,7 +3,7 @@
 import atexit
 import os
 import threading
-from typing import List, Optional, Set
+from typing import Optional
 
 from metaflow_extensions.fasts3.pool.worker_process import WorkerProcess
 
@@ -23,8 +23,8 @@ class WorkerPool:
         self._limit = limit
         self._warm = warm
         self._lock = threading.Condition()
-        self._idle: List[WorkerProcess] = []
-        self._lent: Set[WorkerProcess] = set()
+        self._idle: list[WorkerProcess] = []
+        self._lent: set[WorkerProcess] = set()
 
     def lease(self, wait: bool = True) -> Optional[WorkerProcess]:
         """A worker for the caller alone; None where all are lent and it is not to wait."""

@@ -4,8 +4,9 @@ import contextlib
 import os
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Dict, Iterator, Optional, Sequence
+from typing import Any, Optional
 
 from metaflow_extensions.fasts3.pool.messages import (
     VERSION,
@@ -42,7 +43,7 @@ class WorkerProcess:
     """
 
     def __init__(self) -> None:
-        self.jobs: Dict[int, Job] = {}
+        self.jobs: dict[int, Job] = {}
         self.greeted = False
         self.alone = False
         self._setup: Any = None

@@ -5,7 +5,7 @@ is made again, without asking this machine's environment, profiles or metadata s
 """
 
 import os
-from typing import Any, Dict, NamedTuple, Optional, Union
+from typing import Any, NamedTuple, Optional, Union
 
 import botocore.session
 from botocore import UNSIGNED
@@ -21,7 +21,7 @@ class ClientRecipe(NamedTuple):
     use_ssl: bool  # where AWS's own rules decide
     verify: Union[bool, str, None]  # False, a bundle's path, or the default
     anonymous: bool  # signature_version=UNSIGNED
-    config: Dict[str, Any]  # arguments of botocore.config.Config
+    config: dict[str, Any]  # arguments of botocore.config.Config
 
 
 class CredentialSet(NamedTuple):
@@ -35,7 +35,7 @@ class CredentialSet(NamedTuple):
         return f"CredentialSet({self.access_key!r}, ...)"
 
 
-class CurrentCredentials(Credentials):  # type: ignore[misc]  # botocore has no types
+class CurrentCredentials(Credentials):
     """Credentials that somebody else refreshes: whoever signs takes the set that was given last."""
 
     def __init__(self, current: CredentialSet) -> None:
@@ -74,9 +74,9 @@ def build(recipe: ClientRecipe, credentials: Optional[CurrentCredentials], conne
     -------
     botocore.client.S3
     """
-    session = botocore.session.Session(session_vars=_NOTHING_CONFIGURED)
+    session: Any = botocore.session.Session(session_vars=_NOTHING_CONFIGURED)
     # Set by hand, or the session would look for credentials on this machine.
-    session._credentials = credentials  # noqa: SLF001
+    session._credentials = credentials
     options = dict(recipe.config, max_pool_connections=connections, ignore_configured_endpoint_urls=True)
     if recipe.anonymous:
         options["signature_version"] = UNSIGNED

@@ -2,7 +2,7 @@
 
 import errno
 import ssl
-from typing import Dict, Optional
+from typing import Optional
 
 import botocore.exceptions as botocore_errors
 import urllib3.exceptions as urllib3_errors
@@ -11,7 +11,7 @@ from metaflow_extensions.fasts3.wire.failures import Code, Failure
 
 # https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html#ErrorCodeList
 # Only codes whose HTTP status does not say enough.
-BY_S3_CODE: Dict[str, Code] = {
+BY_S3_CODE: dict[str, Code] = {
     "NoSuchBucket": Code.NO_BUCKET,
     "NoSuchUpload": Code.NO_UPLOAD,
     "AllAccessDisabled": Code.ACCESS_DENIED,
@@ -36,7 +36,7 @@ BY_S3_CODE: Dict[str, Code] = {
     "InternalError": Code.BUSY,
 }
 
-BY_STATUS: Dict[int, Code] = {
+BY_STATUS: dict[int, Code] = {
     401: Code.ACCESS_DENIED,
     403: Code.ACCESS_DENIED,
     404: Code.NOT_FOUND,
@@ -48,26 +48,40 @@ BY_STATUS: Dict[int, Code] = {
     501: Code.NOT_IMPLEMENTED,
 }
 
-NO_CREDENTIALS = (
-    botocore_errors.NoCredentialsError,
-    botocore_errors.PartialCredentialsError,
-    botocore_errors.CredentialRetrievalError,
-    botocore_errors.NoAuthTokenError,
-    botocore_errors.TokenRetrievalError,
-    botocore_errors.SSOError,
-)
-UNREACHABLE = (
-    botocore_errors.ConnectionError,
-    botocore_errors.HTTPClientError,
-    urllib3_errors.HTTPError,
-    ConnectionError,
-    TimeoutError,
-    ssl.SSLError,
-)
-BROKEN = (
-    botocore_errors.IncompleteReadError,
-    botocore_errors.FlexibleChecksumError,
-    botocore_errors.ChecksumError,
+# The first that fits counts: botocore's read time-out, for one, is an OSError as well.
+BY_TYPE: tuple[tuple[Code, tuple[type[Exception], ...]], ...] = (
+    (
+        Code.NO_CREDENTIALS,
+        (
+            botocore_errors.NoCredentialsError,
+            botocore_errors.PartialCredentialsError,
+            botocore_errors.CredentialRetrievalError,
+            botocore_errors.NoAuthTokenError,
+            botocore_errors.TokenRetrievalError,
+            botocore_errors.SSOError,
+        ),
+    ),
+    (
+        Code.BROKEN,
+        (
+            botocore_errors.IncompleteReadError,
+            botocore_errors.FlexibleChecksumError,
+            botocore_errors.ChecksumError,
+        ),
+    ),
+    (
+        Code.UNREACHABLE,
+        (
+            botocore_errors.ConnectionError,
+            botocore_errors.HTTPClientError,
+            urllib3_errors.HTTPError,
+            ConnectionError,
+            TimeoutError,
+            ssl.SSLError,
+        ),
+    ),
+    (Code.REJECTED, (botocore_errors.BotoCoreError,)),
+    (Code.LOCAL_FILE, (OSError,)),
 )
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 
@@ -86,18 +100,12 @@ def failure_of(error: Exception) -> Failure:
     """
     if isinstance(error, botocore_errors.ClientError):
         return _answered(error)
-    if isinstance(error, NO_CREDENTIALS):
-        return Failure(Code.NO_CREDENTIALS, _sentence(error))
     if _is_untrusted(error):
         return Failure(Code.UNTRUSTED, _sentence(error))
-    if isinstance(error, BROKEN):
-        return Failure(Code.BROKEN, _sentence(error))
-    if isinstance(error, UNREACHABLE):
-        return Failure(Code.UNREACHABLE, _sentence(error))
-    if isinstance(error, OSError) and not isinstance(error, botocore_errors.BotoCoreError):
-        code = Code.DISK_FULL if error.errno in DISK_FULL else Code.LOCAL_FILE
-        return Failure(code, _sentence(error))
-    return Failure(Code.REJECTED, _sentence(error))
+    code = next((code for code, types in BY_TYPE if isinstance(error, types)), Code.REJECTED)
+    if code is Code.LOCAL_FILE and getattr(error, "errno", None) in DISK_FULL:
+        code = Code.DISK_FULL
+    return Failure(code, _sentence(error))
 
 
 def _answered(error: botocore_errors.ClientError) -> Failure:

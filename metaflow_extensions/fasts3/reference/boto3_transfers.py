@@ -4,9 +4,10 @@ One method, one request. Retries are not made here: the client is built to try o
 """
 
 import os
+from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
-from typing import Any, BinaryIO, Dict, Iterator, List, Optional, Tuple
+from typing import Any, BinaryIO, Optional
 
 from s3transfer.utils import ReadFileChunk
 
@@ -86,7 +87,7 @@ class Boto3Transfers:
         headers: PutHeaders = PutHeaders(),
         only_if_absent: bool = False,
     ) -> str:
-        with _translated(), BytesIO(body) if path is None else open(path, "rb") as source:
+        with _translated(), BytesIO(body or b"") if path is None else open(path, "rb") as source:
             reply = self._client.put_object(
                 Bucket=bucket, Key=key, Body=source, **_put_arguments(headers), **_condition(only_if_absent)
             )
@@ -127,7 +128,7 @@ class Boto3Transfers:
         path: Optional[str] = None,
         position: int = 0,
         length: int = 0,
-    ) -> Dict[str, str]:
+    ) -> dict[str, str]:
         with _translated(), _part_source(body, path, position, length) as source:
             reply = self._client.upload_part(
                 Bucket=bucket, Key=key, UploadId=upload_id, PartNumber=number, Body=source, **self._checksum
@@ -136,7 +137,7 @@ class Boto3Transfers:
             return {name: reply[name] for name in told if name in reply}
 
     def complete_upload(
-        self, bucket: str, key: str, upload_id: str, parts: List[Dict[str, str]], only_if_absent: bool = False
+        self, bucket: str, key: str, upload_id: str, parts: list[dict[str, str]], only_if_absent: bool = False
     ) -> str:
         numbered = [dict(part, PartNumber=number) for number, part in enumerate(parts, 1)]
         with _translated():
@@ -158,7 +159,7 @@ class Boto3Transfers:
                 raise
 
 
-def _info(reply: Dict[str, Any], size: int) -> ObjectInfo:
+def _info(reply: dict[str, Any], size: int) -> ObjectInfo:
     modified = reply.get("LastModified")
     return ObjectInfo(
         size=size,
@@ -170,7 +171,7 @@ def _info(reply: Dict[str, Any], size: int) -> ObjectInfo:
     )
 
 
-def _content_range(header: Optional[str], length: int) -> Tuple[int, int]:
+def _content_range(header: Optional[str], length: int) -> tuple[int, int]:
     """First byte and total size, of `bytes 0-99/1234` (RFC 9110 section 14.4); the whole object without it."""
     if not header:
         return 0, length
@@ -212,7 +213,7 @@ def _part_source(body: Optional[bytes], path: Optional[str], position: int, leng
     return ReadFileChunk.from_filename(path, position, length)
 
 
-def _put_arguments(headers: PutHeaders) -> Dict[str, Any]:
+def _put_arguments(headers: PutHeaders) -> dict[str, Any]:
     named = {
         "ContentType": headers.content_type,
         "Metadata": headers.metadata,
@@ -221,5 +222,5 @@ def _put_arguments(headers: PutHeaders) -> Dict[str, Any]:
     return {name: value for name, value in named.items() if value}
 
 
-def _condition(only_if_absent: bool) -> Dict[str, str]:
+def _condition(only_if_absent: bool) -> dict[str, str]:
     return {"IfNoneMatch": "*"} if only_if_absent else {}

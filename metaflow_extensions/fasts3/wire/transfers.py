@@ -5,7 +5,7 @@ sent to a worker as it stands. Every method raises `TransferError` and nothing e
 file system did.
 """
 
-from typing import Dict, List, NamedTuple, Optional, Protocol
+from typing import NamedTuple, Optional, Protocol
 
 
 class ObjectInfo(NamedTuple):
@@ -14,7 +14,7 @@ class ObjectInfo(NamedTuple):
     size: int  # bytes of the whole object
     etag: str  # as sent, with its quotes; "" where the server sends none
     content_type: Optional[str]
-    metadata: Dict[str, str]  # x-amz-meta-*, names without the prefix
+    metadata: dict[str, str]  # x-amz-meta-*, names without the prefix
     last_modified: Optional[int]  # Unix timestamp, seconds
     encryption: Optional[str]  # x-amz-server-side-encryption
 
@@ -32,7 +32,7 @@ class PutHeaders(NamedTuple):
     """What is stored with an object besides its bytes."""
 
     content_type: Optional[str] = None
-    metadata: Optional[Dict[str, str]] = None
+    metadata: Optional[dict[str, str]] = None
     encryption: Optional[str] = None
 
 
@@ -46,8 +46,8 @@ class ListedObject(NamedTuple):
 class Page(NamedTuple):
     """One page of ListObjectsV2."""
 
-    objects: List[ListedObject]
-    prefixes: List[str]  # CommonPrefixes, each with its trailing delimiter
+    objects: list[ListedObject]
+    prefixes: list[str]  # CommonPrefixes, each with its trailing delimiter
     next_token: Optional[str]  # None on the last page
 
 
@@ -121,11 +121,11 @@ class Transfers(Protocol):
         path: Optional[str] = None,
         position: int = 0,
         length: int = 0,
-    ) -> Dict[str, str]:
+    ) -> dict[str, str]:
         """UploadPart; what CompleteMultipartUpload wants to hear of this part (its ETag, its checksum)."""
 
     def complete_upload(
-        self, bucket: str, key: str, upload_id: str, parts: List[Dict[str, str]], only_if_absent: bool = False
+        self, bucket: str, key: str, upload_id: str, parts: list[dict[str, str]], only_if_absent: bool = False
     ) -> str:
         """CompleteMultipartUpload; the ETag of the object."""
 
