@@ -87,6 +87,7 @@ def test_an_empty_object_exists(s3, stored):
     assert got.range_info == RangeInfo(0, 0, 0)
 
 
+@pytest.mark.needs("prefixes-are-no-objects")
 def test_a_directory_is_no_object(s3, stored):
     stored.put("dir/file", b"x")
     assert s3.get("dir", return_missing=True).exists is False

@@ -162,7 +162,7 @@ def test_a_whole_bucket_by_url(bare, own_bucket):
     assert [(o.key, o.blob) for o in got] == [("a/1", b"1"), ("b", b"2")]
 
 
-@pytest.mark.needs("trailing-slash-keys")
+@pytest.mark.needs("trailing-slash-beside-prefix")
 def test_a_directory_marker_is_an_object_below_its_prefix(s3, root, stored):
     # The AWS console makes such an object for "Create folder"; Metaflow's own class returns it too.
     stored.put_all({"folder/": b"", "folder/x": b"x"})

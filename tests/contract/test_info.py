@@ -67,6 +67,7 @@ def test_a_missing_key_is_told_in_place_when_asked(s3, root, verb):
     assert (got.content_type, got.metadata, got.last_modified) == (None, None, None)
 
 
+@pytest.mark.needs("prefixes-are-no-objects")
 @both_verbs
 def test_a_directory_is_no_object(s3, stored, verb):
     stored.put("dir/file", b"x")

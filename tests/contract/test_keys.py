@@ -72,7 +72,7 @@ each_key = pytest.mark.parametrize(
 def way(request, s3, bare, root):
     """The two ways to say where an object is, and what its S3Object says then."""
     if request.param == "rooted":
-        return SimpleNamespace(s3=s3, name=lambda key: key, prefix=root, key=lambda key: key.rstrip("/"))
+        return SimpleNamespace(s3=s3, name=lambda key: key, prefix=root, key=lambda key: key)
     return SimpleNamespace(
         s3=bare, name=lambda key: f"{root}/{key}", prefix=None, key=lambda key: f"{root}/{key}"
     )
@@ -115,9 +115,9 @@ def test_lists_and_get_recursive(way, root, stored, key):
     (path,) = way.s3.list_paths([directory])
     (got,) = way.s3.get_recursive([directory])
 
-    assert (listed.url, listed.key) == (f"{root}/dir/{key}", key.rstrip("/"))
+    assert (listed.url, listed.key) == (f"{root}/dir/{key}", key)
     assert (path.url, path.key, path.exists) == (f"{root}/dir/{top}{slash}", top, not slash)
-    assert (got.url, got.key, got.blob) == (f"{root}/dir/{key}", key.rstrip("/"), BODY)
+    assert (got.url, got.key, got.blob) == (f"{root}/dir/{key}", key, BODY)
 
 
 @each_key
@@ -155,6 +155,7 @@ PAIRS = {
     "escaped slash": ("a%2Fb", "a/b", ()),
     "entity": ("a&amp;b", "a&b", ()),
     "case": ("key", "KEY", ()),
+    "slash at the end": ("dir/", "dir", ("trailing-slash-keys",)),
     "Unicode composition": (unicodedata.normalize("NFC", "é"), unicodedata.normalize("NFD", "é"), ()),
     "Unicode compatibility": ("\ufb01", "fi", ()),
     "tab": ("a\tb", "ab", ("tab-keys",)),

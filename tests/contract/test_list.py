@@ -224,12 +224,13 @@ def test_no_prefixes_no_entries(s3, verb, none):
     assert verb(s3, none) == []
 
 
-@pytest.mark.needs("trailing-slash-keys")
+@pytest.mark.needs("trailing-slash-beside-prefix")
 def test_a_directory_marker(s3, root, stored):
     stored.put_all({"folder/": b"", "folder/x": b"x"})
 
     assert places(s3.list_paths()) == [(f"{root}/folder/", f"{root}/", "folder", False, None)]
     assert places(s3.list_paths(["folder"])) == [
-        (f"{root}/folder/", f"{root}/folder/", None, True, 0),
+        # Its own prefix, so that nothing is left for a key: then prefix is None, as for the root itself.
+        (f"{root}/folder/", None, f"{root}/folder/", True, 0),
         (f"{root}/folder/x", f"{root}/folder/", "x", True, 1),
     ]

@@ -27,7 +27,7 @@ RANGES = {
     "neither": (None, None, BODY, 0),
 }
 LONG_TAIL = pytest.param(
-    *(None, -25, BODY, 0), id="tail longer than the object", marks=pytest.mark.needs("suffix-ranges")
+    *(None, -25, BODY, 0), id="tail longer than the object", marks=pytest.mark.needs("suffix-ranges-of-short-objects")
 )
 
 each_range = pytest.mark.parametrize(

@@ -1,0 +1,143 @@
+"""Tests of doing one job: tries, waits, and what is told."""
+
+import pytest
+
+from metaflow_extensions.fasts3.pool.messages import Job
+from metaflow_extensions.fasts3.pool.perform import Performer, Terms
+from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
+from metaflow_extensions.fasts3.wire.retry import RetryPolicy
+
+JOB = Job(7, "head", "bucket", "key")
+
+
+class Scripted:
+    """Transfers that answer as they were told to, one after the other."""
+
+    def __init__(self, *answers):
+        self.answers = list(answers)
+        self.calls = []
+
+    def head(self, bucket, key):
+        self.calls.append((bucket, key))
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def put(self, bucket, key, body=None, **arguments):
+        self.calls.append((bucket, key, body, arguments))
+        return "etag"
+
+
+class Clock:
+    """Time that passes only while somebody waits."""
+
+    def __init__(self, stops=False):
+        self.now = 0.0
+        self.waits = []
+        self._stops = stops
+
+    def __call__(self):
+        return self.now
+
+    def pause(self, seconds):
+        self.waits.append(seconds)
+        self.now += seconds
+        return self._stops
+
+
+def failing(code, **facts):
+    return TransferError(Failure(code, **facts))
+
+
+def performer(transfers, clock, terms=Terms(), chance=0.5):
+    return Performer(transfers, terms, clock.pause, clock, lambda: chance)
+
+
+def test_a_success_is_told_at_once():
+    clock, transfers = Clock(), Scripted("reply")
+    assert performer(transfers, clock).perform(JOB) == (7, "reply", None, True)
+    assert transfers.calls == [("bucket", "key")]
+    assert clock.waits == []
+
+
+def test_a_body_goes_with_its_job():
+    transfers = Scripted()
+    performer(transfers, Clock()).perform(Job(1, "put", "b", "k", {"only_if_absent": True}, b"body"))
+    assert transfers.calls == [("b", "k", b"body", {"only_if_absent": True})]
+
+
+def test_transient_failures_are_tried_again_after_growing_waits():
+    clock = Clock()
+    transfers = Scripted(failing(Code.BUSY), failing(Code.BROKEN), failing(Code.UNREACHABLE), "reply")
+    outcome = performer(transfers, clock).perform(JOB)
+    assert outcome.reply == "reply"
+    assert len(clock.waits) == 3
+    assert clock.waits == sorted(clock.waits)
+
+
+def test_a_failure_says_how_often_and_how_long_it_was_tried():
+    clock = Clock()
+    transfers = Scripted(*[failing(Code.BUSY, s3_code="SlowDown")] * 4)
+    outcome = performer(transfers, clock, Terms(RetryPolicy(retries=3), answered=True)).perform(JOB)
+    assert outcome.failure.s3_code == "SlowDown"
+    assert outcome.failure.tries == 4
+    assert outcome.failure.seconds == pytest.approx(sum(clock.waits), abs=0.001)
+    assert outcome.answered
+
+
+def test_an_endpoint_that_never_answers_is_given_up_within_seconds():
+    clock = Clock()
+    outcome = performer(Scripted(*[failing(Code.UNREACHABLE)] * 100), clock).perform(JOB)
+    assert outcome.failure.code is Code.UNREACHABLE
+    assert clock.now < 6
+    assert not outcome.answered
+
+
+def test_an_endpoint_that_answered_is_waited_for():
+    clock = Clock()
+    terms = Terms(RetryPolicy(retries=100, outage_limit=120), answered=True)
+    performer(Scripted(*[failing(Code.UNREACHABLE)] * 200), clock, terms).perform(JOB)
+    assert 90 < clock.now <= 120
+
+
+def test_an_answer_to_one_job_makes_the_next_one_patient():
+    clock = Clock()
+    one = performer(Scripted("reply", *[failing(Code.UNREACHABLE)] * 200), clock)
+    one.perform(JOB)
+    one.perform(JOB)
+    assert clock.now > 60
+
+
+def test_whoever_pauses_can_stop_the_tries():
+    clock = Clock(stops=True)
+    outcome = performer(Scripted(*[failing(Code.BUSY)] * 9), clock).perform(JOB)
+    assert outcome.failure.code is Code.BUSY
+    assert len(clock.waits) == 1
+
+
+@pytest.mark.parametrize(("rate", "chance", "code"), [(50, 0.4, Code.INJECTED), (100, 0.99, Code.INJECTED)])
+def test_failures_are_injected(rate, chance, code):
+    transfers = Scripted()
+    terms = Terms(RetryPolicy(retries=2), failure_rate=rate)
+    outcome = performer(transfers, Clock(), terms, chance).perform(JOB)
+    assert (outcome.failure.code, outcome.failure.tries) == (code, 3)
+    assert transfers.calls == []
+
+
+def test_no_failure_is_injected_above_the_rate():
+    assert performer(Scripted("reply"), Clock(), Terms(failure_rate=50), 0.5).perform(JOB).reply == "reply"
+
+
+@pytest.mark.parametrize(
+    ("job", "transfers"),
+    [
+        (Job(1, "no_such_operation", "b", "k"), Scripted()),
+        (Job(1, "__init__", "b", "k"), Scripted()),
+        (JOB, Scripted(ZeroDivisionError("a defect"))),
+        (JOB._replace(arguments={"surprise": 1}), Scripted("reply")),
+    ],
+    ids=["unknown", "not an operation", "defect", "wrong arguments"],
+)
+def test_nothing_is_ever_raised(job, transfers):
+    assert performer(transfers, Clock()).perform(job).failure.code is Code.REJECTED

@@ -1,0 +1,72 @@
+"""Tests of the plans that move no data, and of the queue that feeds runners."""
+
+import pytest
+from pool.plans import carry_out, missing
+
+from metaflow_extensions.fasts3.pool.messages import Job, Outcome
+from metaflow_extensions.fasts3.pool.plan import JobFailed, JobQueue, Requests
+from metaflow_extensions.fasts3.pool.queries import Entry, Heads, Listing, Listings
+from metaflow_extensions.fasts3.wire.failures import Code, Failure
+from metaflow_extensions.fasts3.wire.transfers import ListedObject, ObjectInfo, Page
+
+INFO = ObjectInfo(1, "", None, {}, 0, None)
+
+
+def test_heads_answer_in_order():
+    plan = Heads([("b", "x"), ("b", "no"), ("b", "y")], missing_ok=True)
+    carry_out(plan, lambda job: missing("") if job.key == "no" else INFO._replace(content_type=job.key), pick=-1)
+    assert [info and info.content_type for info in plan.results] == ["x", None, "y"]
+    assert plan.unproven == {"b"}
+
+
+@pytest.mark.parametrize("code", [Code.NOT_FOUND, Code.ACCESS_DENIED, Code.NO_BUCKET])
+def test_a_head_that_fails_fails_the_plan(code):
+    with pytest.raises(JobFailed):
+        carry_out(Heads([("b", "x")], missing_ok=code is not Code.NOT_FOUND), lambda job: Failure(code))
+
+
+def test_listings_follow_their_pages_side_by_side():
+    def answer(job):
+        page = int(job.arguments["token"] or 0)
+        objects = [ListedObject(f"{job.key}{page}-{row}", row) for row in range(2)]
+        return Page(objects, [f"{job.key}{page}-dir/"], str(page + 1) if page < 2 else None)
+
+    plan = Listings([Listing("b", "x/", "/"), Listing("b", "y/")])
+    carry_out(plan, answer, pick=-1)
+    assert [[entry.key for entry in entries] for entries in plan.results] == [
+        [f"{prefix}{page}-{name}" for page in range(3) for name in ("0", "1", "dir/")] for prefix in ("x/", "y/")
+    ]
+    assert Entry("x/0-dir/", None) in plan.results[0]
+
+
+def test_one_entry_is_enough_where_only_presence_is_asked():
+    jobs = carry_out(
+        Listings([Listing("b", "x", first_only=True)]), lambda job: Page([ListedObject("x1", 1)], [], "more")
+    )
+    assert [job.arguments["limit"] for job in jobs] == [1]
+
+
+def test_requests_fail_with_the_first_that_fails():
+    plan = Requests([Job(0, "delete", "b", "k"), Job(1, "delete", "b", "l")])
+    with pytest.raises(JobFailed) as failed:
+        carry_out(plan, lambda job: Failure(Code.ACCESS_DENIED) if job.number else None)
+    assert failed.value.job.key == "l"
+    assert plan.replies == {0: None}
+
+
+def test_the_queue_gives_what_follows_before_what_is_new():
+    jobs = [Job(number, "head", "b", str(number)) for number in range(6)]
+    queue = JobQueue(Requests(jobs[:2]))
+    assert queue.take() is jobs[0]
+    queue.follow(iter(jobs[2:4]))
+    queue.put_back([jobs[4]])
+    assert queue.at_least(4)
+    assert not queue.at_least(5)
+    assert [queue.take() for _ in range(5)] == [jobs[4], jobs[2], jobs[3], jobs[1], None]
+    assert not queue.has_more()
+
+
+def test_outcomes_of_requests_are_kept():
+    plan = Requests([Job(3, "head", "b", "k")])
+    assert list(plan.receive(next(plan.start()), Outcome(3, INFO))) == []
+    assert plan.replies == {3: INFO}

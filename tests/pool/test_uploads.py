@@ -1,0 +1,206 @@
+"""Tests of the plan of uploads."""
+
+import itertools
+
+import pytest
+from pool.plans import carry_out, missing
+
+from metaflow_extensions.fasts3.pool.plan import JobFailed
+from metaflow_extensions.fasts3.pool.uploads import RESTARTS, Upload, Uploads
+from metaflow_extensions.fasts3.wire.failures import Code, Failure
+from metaflow_extensions.fasts3.wire.transfers import ObjectInfo, PutHeaders
+
+STEP = 10
+HEADERS = PutHeaders("text/plain", {"m": "1"}, "AES256")
+
+
+class Store:
+    """Takes uploads into a dictionary; files are another one."""
+
+    def __init__(self, files=None, **objects):
+        self.objects = objects
+        self.headers = {}
+        self.open = {}
+        self.files = files or {}
+        self._ids = (f"upload-{number}" for number in itertools.count())
+
+    def __call__(self, job):
+        return getattr(self, job.operation)(job)
+
+    def head(self, job):
+        if job.key not in self.objects:
+            return missing("")
+        return ObjectInfo(len(self.objects[job.key]), "", None, {}, 0, None)
+
+    def put(self, job):
+        return self._store(job, self._bytes(job))
+
+    def create_upload(self, job):
+        self.headers[job.key] = job.arguments["headers"]
+        upload_id = next(self._ids)
+        self.open[upload_id] = {}
+        return upload_id
+
+    def upload_part(self, job):
+        parts = self.open.get(job.arguments["upload_id"])
+        if parts is None:
+            return Failure(Code.NO_UPLOAD, "", "NoSuchUpload", 404)
+        parts[job.arguments["number"]] = self._bytes(job)
+        return {"ETag": f"{job.arguments['upload_id']} {job.arguments['number']}"}
+
+    def complete_upload(self, job):
+        upload_id = job.arguments["upload_id"]
+        parts = self.open[upload_id]
+        told = [part["ETag"] for part in job.arguments["parts"]]
+        assert told == [f"{upload_id} {number}" for number in range(1, len(parts) + 1)]
+        reply = self._store(job, b"".join(parts[number] for number in sorted(parts)))
+        if not isinstance(reply, Failure):
+            del self.open[upload_id]
+        return reply
+
+    def abort_upload(self, job):
+        self.open.pop(job.arguments["upload_id"], None)
+
+    def _bytes(self, job):
+        if "path" not in job.arguments:
+            return bytes(job.body)
+        position = job.arguments.get("position", 0)
+        return self.files[job.arguments["path"]][position:][: job.arguments.get("length")]
+
+    def _store(self, job, body):
+        if job.arguments.get("only_if_absent") and job.key in self.objects:
+            return Failure(Code.PRECONDITION, "", "PreconditionFailed", 412)
+        self.objects[job.key] = body
+        self.headers.setdefault(job.key, job.arguments.get("headers"))
+        return "etag"
+
+
+def body(size):
+    return bytes(number % 251 for number in range(size))
+
+
+def from_memory(key, data):
+    return Upload("bucket", key, len(data), HEADERS, read=lambda piece: data[piece.first :][: piece.length])
+
+
+@pytest.mark.parametrize("pick", [0, -1], ids=["oldest first", "newest first"])
+@pytest.mark.parametrize("absent", [False, True], ids=["overwrite", "only if absent"])
+@pytest.mark.parametrize("size", [0, 1, STEP - 1, STEP, STEP + 1, 55])
+def test_all_sizes_from_memory_and_from_files(size, absent, pick):
+    store = Store(files={"/f": body(size)})
+    uploads = [from_memory("a", body(size)), Upload("bucket", "b", size, HEADERS, path="/f")]
+    plan = Uploads(uploads, absent, STEP)
+    jobs = carry_out(plan, store, pick)
+    assert store.objects == {"a": body(size), "b": body(size)}
+    assert store.headers == {"a": HEADERS, "b": HEADERS}
+    assert plan.stored == [True, True]
+    assert store.open == {}
+    assert plan.cleanup() == []
+    assert any(job.operation == "create_upload" for job in jobs) == (size > STEP)
+
+
+@pytest.mark.parametrize("size", [1, 55])
+def test_what_exists_is_left_alone(size):
+    store = Store(a=b"old")
+    plan = Uploads([from_memory("a", body(size)), from_memory("b", body(size))], True, STEP)
+    jobs = carry_out(plan, store)
+    assert store.objects == {"a": b"old", "b": body(size)}
+    assert plan.stored == [False, True]
+    assert [job.operation for job in jobs if job.key == "a"] == ["head"]
+
+
+@pytest.mark.parametrize("size", [1, 55])
+def test_a_lost_race_overwrites_nothing_and_leaves_nothing_open(size):
+    store = Store()
+
+    def answer(job):
+        reply = store(job)
+        if job.operation == "head":
+            store.objects["a"] = b"somebody else's"
+        return reply
+
+    plan = Uploads([from_memory("a", body(size))], True, STEP)
+    carry_out(plan, answer)
+    assert store.objects == {"a": b"somebody else's"}
+    assert plan.stored == [False]
+    assert store.open == {}
+
+
+@pytest.mark.parametrize("code", [Code.ACCESS_DENIED, Code.BUSY, Code.REJECTED, Code.UNREACHABLE])
+def test_any_other_answer_to_the_look_is_an_error(code):
+    with pytest.raises(JobFailed) as failed:
+        carry_out(Uploads([from_memory("a", b"1")], True, STEP), lambda job: Failure(code))
+    assert failed.value.job.operation == "head"
+
+
+@pytest.mark.parametrize("size", [1, 55])
+def test_a_server_without_conditional_writes_is_asked_without(size):
+    store = Store()
+
+    def answer(job):
+        if job.arguments.get("only_if_absent"):
+            return Failure(Code.NOT_IMPLEMENTED, "", "NotImplemented", 501)
+        return store(job)
+
+    plan = Uploads([from_memory("a", body(size))], True, STEP)
+    carry_out(plan, answer)
+    assert store.objects == {"a": body(size)}
+    assert plan.stored == [True]
+
+
+@pytest.mark.parametrize("pick", [0, -1], ids=["oldest first", "newest first"])
+def test_an_upload_that_vanished_is_begun_again(pick):
+    store = Store()
+
+    def answer(job, vanish=iter([True])):
+        if job.operation == "upload_part" and job.arguments["number"] == 3 and next(vanish, False):
+            store.open.clear()
+        return store(job)
+
+    plan = Uploads([from_memory("a", body(55))], step=STEP)
+    carry_out(plan, answer, pick)
+    assert store.objects == {"a": body(55)}
+    assert plan.stored == [True]
+
+
+def test_an_upload_that_always_vanishes_is_an_error():
+    store = Store()
+
+    def answer(job):
+        store.open.clear()
+        return store(job)
+
+    plan = Uploads([from_memory("a", body(55))], step=STEP)
+    with pytest.raises(JobFailed) as failed:
+        carry_out(plan, answer)
+    assert failed.value.failure.code is Code.NO_UPLOAD
+    assert plan._restarts == {0: RESTARTS}
+
+
+def test_cleanup_aborts_what_is_open():
+    store = Store()
+
+    def answer(job):
+        if job.operation == "upload_part" and job.arguments["number"] == 4:
+            return Failure(Code.ACCESS_DENIED, "", "AccessDenied", 403)
+        return store(job)
+
+    plan = Uploads([from_memory("a", body(55))], step=STEP)
+    with pytest.raises(JobFailed):
+        carry_out(plan, answer)
+    assert len(store.open) == 1
+    for job in plan.cleanup():
+        store(job)
+    assert store.open == {}
+
+
+def test_bodies_are_read_when_they_are_sent():
+    read = []
+    upload = Upload("bucket", "a", 55, read=lambda piece: read.append(piece) or b"x" * piece.length)
+    plan = Uploads([upload], step=STEP)
+    jobs = plan.start()
+    (create,) = jobs
+    parts = iter(plan._created(0, create, "upload"))
+    assert read == []
+    next(parts)
+    assert len(read) == 1
