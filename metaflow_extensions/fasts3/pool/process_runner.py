@@ -102,7 +102,7 @@ class _Call:
         self._setup = setup
         self._room = room
         self._deaths: dict[int, int] = {}
-        self._stillborn = 0
+        self._stillborn = 0  # workers in a row that died before their hello
         self._selector = selectors.DefaultSelector()
         self.workers: list[WorkerProcess] = []
 
@@ -155,6 +155,7 @@ class _Call:
             try:
                 for answered in worker.outcomes():
                     outcomes.append(answered)  # one by one: those before a piece of nonsense count
+                    self._stillborn = 0
             except WorkerGone as gone:
                 self._replace(worker, queue, gone)
             if not worker.jobs:
@@ -207,6 +208,6 @@ class _Call:
                 raise JobFailed(jobs[0] if jobs else Job(0, "get", "", ""), Failure(Code.CRASHED, told))
         for job in jobs if worker.greeted else ():
             self._deaths[job.number] = self._deaths.get(job.number, 0) + 1
-            if worker.alone and self._deaths[job.number] >= DEATHS:
+            if len(jobs) == 1 and self._deaths[job.number] >= DEATHS:
                 raise JobFailed(job, Failure(Code.CRASHED, f"{DEATHS} workers died over it; the last: {gone}"))
         queue.put_back(jobs)

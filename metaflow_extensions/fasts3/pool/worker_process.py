@@ -39,7 +39,7 @@ class WorkerProcess:
     greeted : bool
         Whether it has said hello: before, its death is a failure to start.
     alone : bool
-        It has one job that outlived several workers, and gets no other meanwhile.
+        It gets no other job until it has none, because one is waiting, or at work, that several workers died over.
     """
 
     def __init__(self) -> None:

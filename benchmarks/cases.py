@@ -1,0 +1,87 @@
+"""The rows of the table: which public call, on how many objects of which size.
+
+A row that takes milliseconds is made several times in a round and its mean is taken; one that takes seconds, once.
+"""
+
+from fnmatch import fnmatchcase
+from typing import NamedTuple
+
+KB = 2**10
+MB = 2**20
+
+
+class Case(NamedTuple):
+    """One row."""
+
+    name: str  # in the table, and for --rows
+    call: str  # which of calls.CALLS
+    objects: int
+    size: int = KB  # bytes of each object
+    times: int = 1  # how often in a round; the mean counts
+    opens: bool = False  # an S3 object is made for each call, and that is timed too
+    fresh: bool = False  # in a new process with no call before it
+
+    @property
+    def set_name(self) -> str:
+        """The prefix of the objects that it reads; cases of one number and size share them."""
+        return f"{self.objects}x{self.size}"
+
+
+FULL = (
+    Case("get, 1 KB", "get", 1, times=30),
+    Case("get, 1 KB, S3 made for each", "get", 1, times=10, opens=True),
+    Case("get, 1 KB of 64 MB", "get range", 1, 64 * MB, times=30),
+    Case("get(return_missing), not there", "get missing", 1, times=30),
+    Case("get, 256 MB", "get", 1, 256 * MB),
+    Case("get_many, 2 x 1 KB", "get_many", 2, times=3),
+    Case("get_many, 200 x 1 KB", "get_many", 200),
+    Case("get_many, 5,000 x 1 KB", "get_many", 5000),
+    Case("get_many, 4 x 256 MB", "get_many", 4, 256 * MB),
+    Case("get_many, 200 ranges of 64 MB", "get_many ranges", 1, 64 * MB),
+    Case("get_many(return_missing), 200 not there", "get_many missing", 200),
+    Case("get_recursive, 200 x 1 KB", "get_recursive", 200),
+    Case("get_all, 200 x 1 KB", "get_all", 200),
+    Case("put, 1 KB", "put", 1, times=30),
+    Case("put, 64 MB", "put", 1, 64 * MB),
+    Case("put(overwrite=False), there", "put existing", 1, times=30),
+    Case("put_many, 2 x 1 KB", "put_many", 2, times=3),
+    Case("put_many, 200 x 1 KB", "put_many", 200),
+    Case("put_many, 5,000 x 1 KB", "put_many", 5000),
+    Case("put_many(overwrite=False), 200 new", "put_many new", 200),
+    Case("put_many(overwrite=False), 200 there", "put_many existing", 200),
+    Case("put_files, 200 x 1 KB", "put_files", 200),
+    Case("put_files, 4 x 64 MB", "put_files", 4, 64 * MB),
+    Case("info", "info", 1, times=30),
+    Case("info(return_missing), not there", "info missing", 1, times=30),
+    Case("info_many, 2", "info_many", 2, times=3),
+    Case("info_many, 200", "info_many", 200),
+    Case("info_many, 5,000", "info_many", 5000),
+    Case("info_many(return_missing), 200 not there", "info_many missing", 200),
+    Case("list_paths, 200 keys", "list_paths", 200),
+    Case("list_recursive, 5,000 keys", "list_recursive", 5000),
+    Case("get, 1 KB, fresh process", "get", 1, opens=True, fresh=True),
+    Case("get_many, 2 x 1 KB, fresh process", "get_many", 2, opens=True, fresh=True),
+)
+"""The comparison."""
+
+SMOKE = (
+    Case("get, 1 KB", "get", 1, times=3),
+    Case("get(return_missing), not there", "get missing", 1, times=3),
+    Case("get, 20 MB", "get", 1, 20 * MB),
+    Case("get_many, 20 x 1 KB", "get_many", 20),
+    Case("get_many, 200 ranges of 20 MB", "get_many ranges", 1, 20 * MB),
+    Case("get_recursive, 20 x 1 KB", "get_recursive", 20),
+    Case("put, 20 MB", "put", 1, 20 * MB),
+    Case("put_many, 20 x 1 KB", "put_many", 20),
+    Case("put_many(overwrite=False), 20 there", "put_many existing", 20),
+    Case("put_files, 2 x 20 MB", "put_files", 2, 20 * MB),
+    Case("info_many, 20", "info_many", 20),
+    Case("list_recursive, 20 keys", "list_recursive", 20),
+    Case("get_many, 2 x 1 KB, fresh process", "get_many", 2, opens=True, fresh=True),
+)
+"""A look at whether the benchmarks themselves work, in well under a minute."""
+
+
+def matching(cases: tuple[Case, ...], pattern: str) -> tuple[Case, ...]:
+    """Those whose name has the pattern in it; ``*`` and ``?`` are wildcards."""
+    return tuple(case for case in cases if fnmatchcase(case.name, f"*{pattern}*"))

@@ -1,0 +1,298 @@
+"""Tests of real workers: warm, replaced when they die or talk nonsense, gone with their parent, telling no secret."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+from pathlib import Path
+
+import pytest
+
+from metaflow_extensions.fasts3.pool import worker_process
+from metaflow_extensions.fasts3.pool.messages import Job
+from metaflow_extensions.fasts3.pool.perform import Terms
+from metaflow_extensions.fasts3.pool.plan import JobFailed, JobQueue, Requests
+from metaflow_extensions.fasts3.pool.process_runner import ProcessRunner
+from metaflow_extensions.fasts3.pool.worker_pool import WorkerPool
+from metaflow_extensions.fasts3.reference.boto3_client import ClientRecipe, CredentialSet
+from metaflow_extensions.fasts3.wire.failures import Code
+
+GARBAGE = """
+import sys
+print("Traceback (most recent call last): nothing here is a frame", flush=True)
+sys.stdin.read()
+"""
+DEAD = "raise SystemExit(3)"
+# Says hello as it should, then dies over any job whose key is 'poison'.
+POISONED = """
+import os, sys
+sys.argv[0] = {script!r}
+sys.path.insert(0, os.path.dirname({script!r}))
+import s3op
+s3op.lay_packages()
+from metaflow_extensions.fasts3.pool import worker
+def perform(self, job):
+    if job.key == "poison":
+        os._exit(9)
+    return worker.Outcome(job.number, None, None, True)
+worker.Worker._prepare = lambda self, setup: setattr(self, "_perform", lambda job: perform(self, job))
+worker.serve(int(sys.argv[1]))
+"""
+
+
+@pytest.fixture
+def pool():
+    pool = WorkerPool(limit=8, warm=4)
+    yield pool
+    pool.close()
+    assert not pool._lent
+
+
+@pytest.fixture
+def run(pool, seaweedfs):
+    recipe = ClientRecipe(seaweedfs.region, seaweedfs.endpoint_url, False, None, False, {})
+    credentials = CredentialSet(seaweedfs.access_key, seaweedfs.secret_key)
+
+    def run(plan, workers=2, threads=4, signs_as=lambda: credentials):
+        runner = ProcessRunner(pool, lambda: [recipe, signs_as(), Terms(), threads], signs_as, workers, threads)
+        runner.run(plan, JobQueue(plan))
+        return plan
+
+    return run
+
+
+@pytest.fixture
+def script(tmp_path, monkeypatch):
+    """Have workers run another script."""
+    real = str(worker_process.SCRIPT)
+
+    def use(text):
+        path = tmp_path / "other_s3op.py"
+        path.write_text(textwrap.dedent(text).replace("{script!r}", repr(real)))
+        monkeypatch.setattr(worker_process, "SCRIPT", path)
+
+    return use
+
+
+def puts(seaweedfs, prefix, count):
+    return [Job(n, "put", seaweedfs.bucket, f"{prefix}/{n}", {}, b"x" * n) for n in range(count)]
+
+
+def heads(seaweedfs, prefix, count):
+    return [Job(n, "head", seaweedfs.bucket, f"{prefix}/{n}") for n in range(count)]
+
+
+def test_jobs_are_done_and_workers_stay_warm(run, pool, seaweedfs, prefix):
+    run(Requests(puts(seaweedfs, prefix, 100)))
+    first = {worker.pid for worker in pool._idle}
+    plan = run(Requests(heads(seaweedfs, prefix, 100)))
+    assert [plan.replies[n].size for n in range(100)] == list(range(100))
+    assert 1 <= len(first) <= 2
+    assert {worker.pid for worker in pool._idle} == first
+
+
+def test_a_handful_of_jobs_takes_one_worker(run, pool, seaweedfs, prefix):
+    run(Requests(puts(seaweedfs, prefix, 8)))
+    assert len(pool._idle) == 1
+
+
+def test_bodies_larger_than_a_pipe(run, seaweedfs, prefix, tmp_path):
+    data = os.urandom(6 * 2**20)
+    run(Requests([Job(n, "put", seaweedfs.bucket, f"{prefix}/{n}", {}, data) for n in range(12)]))
+    plan = Requests([Job(n, "get", seaweedfs.bucket, f"{prefix}/{n}", {"path": str(tmp_path / str(n))}) for n in range(12)])
+    run(plan)
+    assert all((tmp_path / str(n)).read_bytes() == data for n in range(12))
+
+
+def test_workers_killed_at_any_time_lose_nothing(run, pool, seaweedfs, prefix):
+    run(Requests(puts(seaweedfs, prefix, 200)))
+
+    class Killing(Requests):
+        kills = 0
+
+        def receive(self, job, outcome):
+            if job.number % 40 == 0:
+                os.kill(next(iter(pool._lent)).pid, signal.SIGKILL)
+                self.kills += 1
+            return super().receive(job, outcome)
+
+    plan = run(Killing(heads(seaweedfs, prefix, 200)))
+    assert plan.kills >= 5
+    assert [plan.replies[n].size for n in range(200)] == list(range(200))
+
+
+def test_idle_workers_that_died_are_not_lent(run, pool, seaweedfs, prefix):
+    run(Requests(puts(seaweedfs, prefix, 50)))
+    for worker in pool._idle:
+        os.kill(worker.pid, signal.SIGKILL)
+        worker._process.wait()
+    assert len(run(Requests(heads(seaweedfs, prefix, 50))).replies) == 50
+
+
+@pytest.mark.parametrize(("text", "why"), [(GARBAGE, "nonsense"), (DEAD, "status 3")], ids=["nonsense", "dead"])
+def test_workers_that_never_work_are_an_error_that_says_why(run, script, seaweedfs, prefix, text, why):
+    script(text)
+    with pytest.raises(JobFailed) as failed:
+        run(Requests(heads(seaweedfs, prefix, 5)))
+    assert failed.value.failure.code is Code.CRASHED
+    assert why in failed.value.failure.message
+
+
+def test_one_worker_of_nonsense_is_replaced(run, script, seaweedfs, prefix, monkeypatch):
+    run(Requests(puts(seaweedfs, prefix, 20)))
+    real = worker_process.SCRIPT
+    script(GARBAGE)
+    lease = WorkerPool.lease
+
+    def first_bad_then_good(self, wait=True):
+        worker = lease(self, wait)
+        monkeypatch.setattr(worker_process, "SCRIPT", real)
+        return worker
+
+    monkeypatch.setattr(WorkerPool, "lease", first_bad_then_good)
+    fresh = WorkerPool(limit=4, warm=0)
+    recipe = ClientRecipe(seaweedfs.region, seaweedfs.endpoint_url, False, None, False, {})
+    signs_as = CredentialSet(seaweedfs.access_key, seaweedfs.secret_key)
+    plan = Requests(heads(seaweedfs, prefix, 20))
+    ProcessRunner(fresh, lambda: [recipe, signs_as, Terms(), 4], lambda: signs_as, 2, 4).run(plan, JobQueue(plan))
+    assert len(plan.replies) == 20
+
+
+def test_a_job_that_kills_its_workers_is_named(run, script):
+    script(POISONED)
+    jobs = [Job(n, "head", "bucket", "poison" if n == 13 else str(n)) for n in range(40)]
+    with pytest.raises(JobFailed) as failed:
+        run(Requests(jobs))
+    assert failed.value.job.key == "poison"
+    assert failed.value.failure.code is Code.CRASHED
+
+
+def test_a_failure_ends_the_call_and_leaves_workers_usable(run, pool, seaweedfs, prefix):
+    run(Requests(puts(seaweedfs, prefix, 10)))
+    with pytest.raises(JobFailed):
+        run(Requests([*heads(seaweedfs, prefix, 10), Job(99, "head", seaweedfs.bucket, f"{prefix}/no")]))
+    assert len(run(Requests(heads(seaweedfs, prefix, 10))).replies) == 10
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, SystemExit, ValueError])
+def test_an_exception_in_the_caller_ends_its_workers(run, pool, seaweedfs, prefix, stop):
+    pids = []
+
+    class Stopping(Requests):
+        def receive(self, job, outcome):
+            pids.extend(worker.pid for worker in pool._lent)
+            raise stop
+
+    with pytest.raises(stop):
+        run(Stopping(heads(seaweedfs, prefix, 50)))
+    for pid in pids:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+    run(Requests(puts(seaweedfs, prefix, 3)))
+
+
+def test_threads_have_workers_of_their_own(run, seaweedfs, prefix):
+    run(Requests(puts(seaweedfs, prefix, 60)))
+    plans = [Requests(heads(seaweedfs, prefix, 60)) for _ in range(12)]  # more calls than workers
+    threads = [threading.Thread(target=run, args=(plan, 1)) for plan in plans]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all([plan.replies[n].size for n in range(60)] == list(range(60)) for plan in plans)
+
+
+def test_new_credentials_reach_workers_in_the_middle_of_a_call(run, seaweedfs, prefix, monkeypatch):
+    monkeypatch.setattr("metaflow_extensions.fasts3.pool.process_runner.LOOK_AT_CREDENTIALS", 0.0)
+    good = CredentialSet(seaweedfs.access_key, seaweedfs.secret_key)
+    bad = CredentialSet(seaweedfs.access_key, "expired")
+    sets = [bad]
+
+    class Renewing(Requests):
+        denied = 0
+
+        def receive(self, job, outcome):
+            if outcome.failure:
+                assert outcome.failure.code is Code.ACCESS_DENIED
+                self.denied += 1
+                sets[0] = good
+                return [job]
+            return super().receive(job, outcome)
+
+    plan = run(Renewing(puts(seaweedfs, prefix, 100)), signs_as=lambda: sets[0])
+    assert len(plan.replies) == 100
+    assert plan.denied >= 1
+
+
+def test_no_secret_in_argv_or_environment(run, pool, seaweedfs, prefix):
+    class Looking(Requests):
+        seen = b""
+
+        def receive(self, job, outcome):
+            for worker in pool._lent:
+                for name in ("cmdline", "environ"):
+                    self.seen += Path(f"/proc/{worker.pid}/{name}").read_bytes()
+            return super().receive(job, outcome)
+
+    plan = run(Looking(puts(seaweedfs, prefix, 20)))
+    assert b"s3op.py" in plan.seen
+    assert seaweedfs.secret_key.encode() not in plan.seen
+    assert seaweedfs.secret_key not in repr(CredentialSet(seaweedfs.access_key, seaweedfs.secret_key))
+
+
+PARENT = """
+import os, sys, time
+from metaflow_extensions.fasts3.pool.worker_pool import shared
+worker = shared.lease()
+if "fork" in sys.argv and os.fork() == 0:
+    os.close(1)
+    time.sleep(60)  # a child that holds copies of the pipes
+os.write(1, str(worker.pid).encode() + b"\\n")
+sys.stdin.read(1)
+"""
+
+
+@pytest.mark.parametrize("fork", [[], ["fork"]], ids=["alone", "a forked child lives on"])
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, None], ids=str)
+def test_workers_are_gone_within_a_second_of_their_parent(how, fork):
+    with subprocess.Popen(
+        [sys.executable, "-c", PARENT, *fork],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as parent:
+        try:
+            worker = int(parent.stdout.readline())
+            gone = os.pidfd_open(worker)
+            if how is None:
+                parent.stdin.close()
+            else:
+                parent.send_signal(how)
+            parent.wait()
+            readable, _, _ = __import__("select").select([gone], [], [], 1.0)
+            os.close(gone)
+            assert readable, f"worker {worker} outlived its parent"
+        finally:
+            os.killpg(parent.pid, signal.SIGKILL) if fork else None
+
+
+def test_by_hand_the_script_says_what_it_is():
+    done = subprocess.run([sys.executable, worker_process.SCRIPT], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "from metaflow import S3" in done.stdout
+    assert done.stderr == ""
+
+
+def test_a_worker_starts_with_the_standard_library_only():
+    code = """
+import sys
+sys.path.insert(0, sys.argv[1]); import s3op; s3op.lay_packages()
+import metaflow_extensions.fasts3.pool.worker
+print(*sorted(name for name in ("metaflow", "boto3", "botocore", "urllib3", "metaflow_extensions") if name in sys.modules))
+"""
+    folder = str(worker_process.SCRIPT.parent)
+    done = subprocess.run([sys.executable, "-c", code, folder], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["metaflow_extensions"]
