@@ -34,6 +34,7 @@ def main() -> None:
     print(json.dumps({"ready": True}), file=answers)
     for line in sys.stdin:
         order = json.loads(line)
+        answer: dict[str, Any]
         try:
             answer = measure(Case(*order["case"]), order["root"], order["files"])
         except Exception as error:
@@ -51,14 +52,14 @@ def _check_class(s3_class: Any, which: str) -> None:
     assert S3 is s3_class, "metaflow has two different classes S3"
 
 
-def measure(case: Case, root: str, files: Any) -> "dict[str, float]":
+def measure(case: Case, root: str, files: Any) -> "dict[str, Any]":
     """Carry out one case.
 
     Parameters
     ----------
     case : Case
     root : str
-        The URL of the objects. What is uploaded goes below ``root/0``, ``root/1``, ... for each time.
+        The URL of the set of objects.
     files : str or None
         Directory of the local files to upload.
 
@@ -71,17 +72,19 @@ def measure(case: Case, root: str, files: Any) -> "dict[str, float]":
 
     call = CALLS[case.call]
     material = material_of(case, files)
-    roots = [f"{root}/{number}" if case.writes else root for number in range(case.times)]
     results = []
     with ExitStack() as opened:
-        # What a client needs at its first request, it has; unless making it is part of the case.
-        clients = [] if case.opens else [opened.enter_context(S3(s3root=each)) for each in roots]
-        for s3 in clients[:1]:
-            s3.info("nothing", return_missing=True)
+
+        def open_client() -> Any:
+            return opened.enter_context(S3(s3root=root))
+
+        shared = None
+        if not case.opens:
+            shared = open_client()
+            shared.info("nothing", return_missing=True)  # so that it has what a client makes at its first request
         spent, started = processor_time.of_process_tree(), time.perf_counter()
-        for number in range(case.times):
-            s3 = opened.enter_context(S3(s3root=roots[number])) if case.opens else clients[number]
-            result = call.make(s3, material)
+        for _ in range(case.times):
+            result = call.make(shared or open_client(), material)
             check_sizes(case, result)
             results.append(result)
         seconds = time.perf_counter() - started

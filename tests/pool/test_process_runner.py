@@ -36,7 +36,7 @@ from metaflow_extensions.fasts3.pool import worker
 def perform(self, job):
     if job.key == "poison":
         os._exit(9)
-    return worker.Outcome(job.number, None, None, True)
+    return worker.Outcome(job.number, [0, "", None, {}, None, None], None, True)
 worker.Worker._prepare = lambda self, setup: setattr(self, "_perform", lambda job: perform(self, job))
 worker.serve(int(sys.argv[1]))
 """
@@ -113,8 +113,8 @@ def test_workers_killed_at_any_time_lose_nothing(run, pool, seaweedfs, prefix):
         kills = 0
 
         def receive(self, job, outcome):
-            if job.number % 40 == 0:
-                os.kill(next(iter(pool._lent)).pid, signal.SIGKILL)
+            if len(self.replies) // 30 > self.kills:
+                os.kill(next(worker for worker in pool._lent if worker.jobs).pid, signal.SIGKILL)
                 self.kills += 1
             return super().receive(job, outcome)
 

@@ -17,7 +17,7 @@ _START_SECONDS = 60.0
 _ATTEMPTS = 3  # a free port is found by binding and letting go: another process can be quicker
 
 
-class ServerDied(Exception):  # noqa: N818
+class ServerDied(Exception):
     """The program ended before it accepted a connection."""
 
 
@@ -33,6 +33,9 @@ def running(command: Callable[[int, Path], list[str]]) -> Iterator[int]:
         (scratch / "data").mkdir()
         try:
             process = _start(command(port, scratch / "data"), told, scratch)
+        except BaseException:
+            os.close(leash)
+            raise
         finally:
             os.close(told)
         try:

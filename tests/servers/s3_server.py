@@ -8,7 +8,7 @@ import boto3
 
 @dataclass(frozen=True)
 class S3Server:
-    """A running S3 server. `servers.capabilities` has the vocabulary of `lacks`, and proves each entry."""
+    """A running S3 server. `servers.capabilities` is the vocabulary of `lacks`."""
 
     name: str  # 'moto', 'seaweedfs' or 'rclone'
     endpoint_url: str

@@ -7,7 +7,7 @@ import sysconfig
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from servers.capabilities import LACKS
+from servers.lacks import LACKS
 from servers.program import running
 from servers.s3_server import S3Server
 
@@ -33,9 +33,7 @@ def start_seaweedfs() -> Iterator[S3Server]:
 @contextmanager
 def start_moto() -> Iterator[S3Server]:
     """Moto is the nearest to AWS in meaning. In a process of its own, it shares no lock with the tests."""
-    with running(
-        lambda port, _: [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    ) as port:
+    with running(lambda port, _: [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]) as port:
         yield _with_bucket(_server("moto", port, access_key="moto", secret_key=secrets.token_urlsafe(30)))
 
 
@@ -52,6 +50,7 @@ def start_rclone() -> Iterator[S3Server]:
             f"--auth-key={access_key},{secret_key}",
             f"--addr=127.0.0.1:{port}",
             "--config=",
+            # Not --dir-cache-time=0: with it rclone 1.75 soon deadlocks and loses files.
             str(data),
         ]
     ) as port:

@@ -3,8 +3,13 @@
 import pytest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-from servers.capabilities import CAPABILITIES, LACKS
+from servers.capabilities import conditions, contents, keys, listings, ranges, refusals
+from servers.capabilities.registry import CAPABILITIES
+from servers.lacks import LACKS
 from servers.s3_server import S3Server
+
+# Each registers what it holds when it is imported.
+SOURCES = (refusals, conditions, keys, contents, ranges, listings)
 
 
 @pytest.mark.parametrize("name", CAPABILITIES)

@@ -24,11 +24,13 @@ def make_bucket(bucket: str, endpoint_url: str, keys: Keys, deadline: float) -> 
                 client.create_bucket(Bucket=bucket)
                 return
             except ClientError as error:
-                if error.response["Error"]["Code"] in _IT_IS_THERE:
+                answer = error.response["Error"]
+                if answer["Code"] in _IT_IS_THERE:
                     return
                 status = error.response["ResponseMetadata"]["HTTPStatusCode"]
                 if status < 500 or time.monotonic() > deadline:
-                    raise ServerFailed(f"The server did not make the bucket {bucket!r}: {error}.") from error
+                    reason = answer.get("Message", answer["Code"]).rstrip(".")
+                    raise ServerFailed(f"The server refused to make the bucket {bucket!r}: {reason}.") from error
             except BotoCoreError as error:
                 if time.monotonic() > deadline:
                     raise ServerFailed(f"The server does not answer: {error}.") from error

@@ -86,6 +86,8 @@ class SeaweedFS:
         self._start_timeout = start_timeout
         self._process: Optional[subprocess.Popen[bytes]] = None
         self._scratch: Optional[Path] = None
+        # This end of a pipe: see `supervisor`.
+        self._leash: Optional[int] = None
         self._storage: Optional[Storage] = None
         self._keys = Keys("", "")
         self._port = 0
@@ -159,16 +161,19 @@ class SeaweedFS:
 
     def stop(self) -> None:
         """End the server, and remove its data if they were temporary. Does nothing if it is not running."""
+        # Each is taken over before it is used, so that a signal in the middle, and another call, do no harm.
+        leash, self._leash = self._leash, None
         process, self._process = self._process, None
-        if process is not None:
-            # OSError: the server may have ended by itself, and its supervisor with it.
+        scratch, self._scratch = self._scratch, None
+        if leash is not None:
+            # The server may have ended by itself, and its supervisor with it.
             with contextlib.suppress(OSError):
-                os.write(self._leash, b".")
-            os.close(self._leash)
+                os.write(leash, b".")
+            os.close(leash)
+        if process is not None:
             process.wait()
-        if self._scratch is not None:
-            shutil.rmtree(self._scratch, ignore_errors=True)
-            self._scratch = None
+        if scratch is not None:
+            shutil.rmtree(scratch, ignore_errors=True)
 
     def wait(self) -> None:
         """Block for as long as the server runs.
@@ -206,7 +211,7 @@ class SeaweedFS:
         ]
         # The claim on the directory is handed to the supervisor: it lasts as long as the server may write.
         claim = storage.claim()
-        told, leash = os.pipe()
+        told, self._leash = os.pipe()
         try:
             with storage.open_log() as log:
                 self._process = subprocess.Popen(
@@ -221,13 +226,9 @@ class SeaweedFS:
                     # Ctrl-C in a terminal is for the starter, which then ends the server in order.
                     start_new_session=True,
                 )
-        except BaseException:
-            os.close(leash)
-            raise
         finally:
             os.close(claim)
             os.close(told)
-        self._leash = leash
 
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + self._start_timeout

@@ -57,8 +57,12 @@ class JobQueue:
         return None
 
     def put_back(self, jobs: Iterable[Job]) -> None:
-        """Jobs that have to be done again; they come next."""
+        """Jobs that were taken and not given to anybody; they come next."""
         self._next.extend(jobs)
+
+    def put_last(self, jobs: Iterable[Job]) -> None:
+        """Jobs that have to be done again, but after all others."""
+        self._sources.insert(0, iter(list(jobs)))
 
     def follow(self, jobs: Iterable[Job]) -> None:
         """Jobs that follow from an outcome."""

@@ -101,7 +101,7 @@ class _Call:
         self._pool = pool
         self._setup = setup
         self._room = room
-        self._deaths: dict[int, int] = {}
+        self._deaths: dict[int, int] = {}  # job number -> workers that died while they did it and nothing else
         self._stillborn = 0  # workers in a row that died before their hello
         self._selector = selectors.DefaultSelector()
         self.workers: list[WorkerProcess] = []
@@ -129,7 +129,7 @@ class _Call:
             job = queue.take()
             if job is None:
                 break
-            suspect = self._deaths.get(job.number, 0) >= DEATHS - 1
+            suspect = job.number in self._deaths
             if suspect and (worker.jobs or batch):
                 queue.put_back([job])  # it has to be alone; this worker is full until it is empty
                 worker.alone = True
@@ -207,7 +207,9 @@ class _Call:
                 told = f"s3op.py does not start ({gone}); run it by hand with this Python to see why"
                 raise JobFailed(jobs[0] if jobs else Job(0, "get", "", ""), Failure(Code.CRASHED, told))
         for job in jobs if worker.greeted else ():
-            self._deaths[job.number] = self._deaths.get(job.number, 0) + 1
-            if len(jobs) == 1 and self._deaths[job.number] >= DEATHS:
+            # Of several, any may be the one; each is done alone the next time, and only those deaths are its own.
+            self._deaths[job.number] = self._deaths.get(job.number, 0) + (len(jobs) == 1)
+            if self._deaths[job.number] == DEATHS:
                 raise JobFailed(job, Failure(Code.CRASHED, f"{DEATHS} workers died over it; the last: {gone}"))
-        queue.put_back(jobs)
+        # Last, because whatever ends workers now may be over by then.
+        queue.put_last(jobs)

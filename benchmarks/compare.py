@@ -1,0 +1,116 @@
+"""The comparison: every case with both clients in turn, round after round, on one server.
+
+Ours goes first in each turn, so that whatever the first one warms up in the server or in the page cache counts
+against it. A round starts both processes anew; within a round they live on from case to case, as in a user's step.
+"""
+
+import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Callable, NamedTuple, Optional
+
+from metaflow_extensions.fasts3.local_server.seaweedfs import SeaweedFS
+
+from .bucket import Bucket
+from .calls import CALLS, Answer, WrongAnswer
+from .cases import KB, Case
+from .child import WARM_UP_OBJECTS
+from .client import OURS, OWN, Client, ClientFailed
+from .content import content, names
+
+TURN = (OURS, OWN)
+WARM_UP = Case("warm-up", "get_many", WARM_UP_OBJECTS, KB)
+
+
+class Sample(NamedTuple):
+    """What one case took one client in one round."""
+
+    case: Case
+    which: str
+    seconds: float  # of one call
+    cpu_seconds: float  # of one call, in the client's process and all that it started
+
+
+class Failed(NamedTuple):
+    """A case that one client could not do, or did wrong."""
+
+    case: Case
+    which: str
+    reason: str
+
+
+def compare(cases: Sequence[Case], rounds: int, tell: Callable[[str], None]) -> "tuple[list[Sample], list[Failed]]":
+    """Run all cases.
+
+    Parameters
+    ----------
+    cases : sequence of Case
+    rounds : int
+    tell : callable
+        Gets a line whenever something has been done.
+    """
+    with tempfile.TemporaryDirectory(prefix="fasts3-benchmarks-") as scratch, SeaweedFS() as server:
+        comparison = _Comparison(server, Path(scratch), tell)
+        comparison.prepare(cases)
+        for number in range(1, rounds + 1):
+            tell(f"round {number} of {rounds}")
+            comparison.round(cases)
+        return comparison.samples, comparison.failures
+
+
+class _Comparison:
+    def __init__(self, server: SeaweedFS, scratch: Path, tell: Callable[[str], None]) -> None:
+        self.samples: list[Sample] = []
+        self.failures: list[Failed] = []
+        self._bucket = Bucket(server)
+        self._server = server.environment()
+        self._scratch = scratch
+        self._tell = tell
+
+    def prepare(self, cases: Sequence[Case]) -> None:
+        """Make the objects and the local files that the cases read."""
+        reading = [case for case in cases if CALLS[case.call].answer is not Answer.STORED]
+        for name, objects, size in sorted({(case.set_name, case.objects, case.size) for case in [WARM_UP, *reading]}):
+            self._bucket.fill(name, objects, size)
+            self._tell(f"there are {objects} objects of {size} bytes")
+        for case in cases:
+            files = self._files(case)
+            if files and not files.exists():
+                files.mkdir()
+                for name in names(case.objects):
+                    (files / name).write_bytes(content(name, case.size))
+
+    def round(self, cases: Sequence[Case]) -> None:
+        """Every case, with both clients in turn."""
+        with ExitStack() as open_clients:
+            clients = {which: open_clients.enter_context(self._start(which)) for which in TURN}
+            for case in cases:
+                for which in TURN:
+                    try:
+                        self._sample(case, which, clients[which])
+                    except (ClientFailed, WrongAnswer) as error:
+                        self._tell(f"{case.name}: {which}: FAILED: {error}")
+                        self.failures.append(Failed(case, which, str(error)))
+                        clients[which] = open_clients.enter_context(self._start(which))
+
+    def _start(self, which: str, fresh: bool = False) -> Client:
+        root = None if fresh else self._bucket.url(WARM_UP.set_name)
+        return Client(which, self._server, self._scratch, root)
+
+    def _sample(self, case: Case, which: str, client: Client) -> None:
+        uploads = CALLS[case.call].answer is Answer.STORED
+        prefix = f"uploads/{which}" if uploads else case.set_name
+        with ExitStack() as fresh:
+            if case.fresh:
+                client = fresh.enter_context(self._start(which, fresh=True))
+            took = client.measure(case, self._bucket.url(prefix), self._files(case))
+        self.samples.append(Sample(case, which, **took))
+        self._tell(f"{case.name}: {which}: {took['seconds']:.4f} s")
+        if CALLS[case.call].answer.uploads:
+            self._bucket.check(prefix, case.objects, case.size)
+        if uploads:
+            self._bucket.remove(prefix)
+
+    def _files(self, case: Case) -> Optional[Path]:
+        return self._scratch / f"files-{case.set_name}" if case.call == "put_files" else None

@@ -1,0 +1,89 @@
+"""The table: what the samples come to, as a Markdown text and as JSON."""
+
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from statistics import median
+from typing import Any
+
+from .cases import Case
+from .client import OURS, OWN
+from .compare import Failed, Sample
+
+ALIKE = 1.1  # what is not faster by this much may be noise, and is marked
+
+
+def report(
+    cases: Sequence[Case],
+    samples: Sequence[Sample],
+    failures: Sequence[Failed],
+    machine: "dict[str, str]",
+    loads: "tuple[float, float]",
+    rounds: int,
+) -> "dict[str, Any]":
+    """Put all that is known into one document, as it is written to the JSON file.
+
+    Parameters
+    ----------
+    loads : (float, float)
+        Runnable processes of the machine, as a mean of the minute before the run and the minute before its end.
+    """
+    return {
+        "measured": datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
+        "machine": machine,
+        "rounds": rounds,
+        "load": {"before": round(loads[0], 1), "at the end": round(loads[1], 1)},
+        "failures": [{"row": failed.case.name, "client": failed.which, "reason": failed.reason} for failed in failures],
+        "rows": [row for row in (_row(case, samples) for case in cases) if row],
+    }
+
+
+def _row(case: Case, samples: Sequence[Sample]) -> "dict[str, Any]":
+    row: dict[str, Any] = {"name": case.name, **case._asdict()}
+    for which in (OWN, OURS):
+        mine = [sample for sample in samples if sample.case == case and sample.which == which]
+        if not mine:
+            return {}
+        row[which] = {
+            "seconds": median(sample.seconds for sample in mine),
+            "cpu_seconds": median(sample.cpu_seconds for sample in mine),
+            "all_seconds": [sample.seconds for sample in mine],
+            "all_cpu_seconds": [sample.cpu_seconds for sample in mine],
+        }
+    row["ratio"] = row[OWN]["seconds"] / row[OURS]["seconds"]
+    return row
+
+
+def markdown(document: "dict[str, Any]") -> str:
+    """Give the document as a page."""
+    machine = document["machine"]
+    described = ", ".join(f"{name} {value}" for name, value in machine.items())
+    lines = [
+        "# Metaflow's own S3 class and this project's, side by side",
+        "",
+        f"`python -m benchmarks`, {document['measured']}. One SeaweedFS on the loopback address, each client in a",
+        f"process of its own, both in turn for every row; medians of {document['rounds']} rounds. Both and the server",
+        "share the cores with whatever else runs there: only numbers of the same row are to be compared.",
+        f"Load of the machine {document['load']['before']} before the run and {document['load']['at the end']} at its",
+        "end, the run itself included.",
+        "",
+        f"Machine: {described}.",
+        "",
+        "Time is that of one call until every result has been looked at; processor time is that of the client's whole",
+        "process tree, without the server, in steps of 10 ms where workers live on. Ratio: own / ours, above 1 ours is",
+        f"faster. Rows below {ALIKE} are in bold.",
+        "",
+        "| call | own | ours | ratio | own, processor | ours, processor |",
+        "|---|---:|---:|---:|---:|---:|",
+    ]
+    for row in document["rows"]:
+        own, ours = row[OWN], row[OURS]
+        ratio = f"{row['ratio']:.1f}" if row["ratio"] >= ALIKE else f"**{row['ratio']:.2f}**"
+        times = [_time(one[kind]) for kind in ("seconds", "cpu_seconds") for one in (own, ours)]
+        lines.append(f"| {row['name']} | {times[0]} | {times[1]} | {ratio} | {times[2]} | {times[3]} |")
+    lines += [""] if document["failures"] else []
+    lines += [f"- FAILED: {failed['row']}: {failed['client']}: {failed['reason']}" for failed in document["failures"]]
+    return "\n".join(lines) + "\n"
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.2f} s" if seconds >= 1 else f"{seconds * 1000:.{1 if seconds < 0.1 else 0}f} ms"

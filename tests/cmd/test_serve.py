@@ -1,0 +1,185 @@
+"""``metaflow fasts3 serve``, run as users run it."""
+
+import os
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import sysconfig
+import venv
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Optional
+
+import boto3
+import pytest
+
+METAFLOW = shutil.which("metaflow", path=sysconfig.get_path("scripts")) or "metaflow"
+
+
+@contextmanager
+def serving(*options: str) -> "Iterator[tuple[subprocess.Popen[str], dict[str, str]]]":
+    """Run the command, and give it with the variables that it prints."""
+    process = subprocess.Popen(
+        [METAFLOW, "fasts3", "serve", *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        try:
+            yield process, read_exports(process)
+        finally:
+            if process.poll() is None:
+                process.kill()
+
+
+def read_exports(process: "subprocess.Popen[str]") -> "dict[str, str]":
+    assert process.stdout is not None
+    exports: dict[str, str] = {}
+    for line in process.stdout:
+        if line.startswith("export "):
+            name, _, value = shlex.split(line)[1].partition("=")
+            exports[name] = value
+        if "AWS_ENDPOINT_URL_S3" in exports:  # the last
+            return exports
+    assert process.stderr is not None
+    raise AssertionError(process.stderr.read())
+
+
+def failing(*options: str, environment: "Optional[dict[str, str]]" = None, program: str = METAFLOW) -> str:
+    """Run the command to its end, which is an error, and give the sentence."""
+    done = subprocess.run(
+        [program, "fasts3", "serve", *options], capture_output=True, text=True, timeout=60, env=environment
+    )
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "export" not in done.stdout
+    return done.stderr
+
+
+def listens(url: str) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", int(url.rpartition(":")[2]))) == 0
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_it_serves_until_it_is_told_to_stop(how: signal.Signals, monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving("--bucket", "mine") as (process, exports):
+        for name, value in exports.items():
+            monkeypatch.setenv(name, value)
+        # A client that knows nothing but the environment.
+        client = boto3.session.Session().client("s3")
+        client.put_object(Bucket="mine", Key="a", Body=b"value")
+        assert client.get_object(Bucket="mine", Key="a")["Body"].read() == b"value"
+        client.close()
+        assert exports["METAFLOW_DATATOOLS_S3ROOT"] == "s3://mine/data"
+
+        process.send_signal(how)
+        _, told = process.communicate(timeout=30)
+        assert process.returncode == 0
+        assert f"running at {exports['AWS_ENDPOINT_URL_S3']}" in told
+        assert "a temporary directory" in told
+        assert told.endswith("Stopping the S3 server.\nStopped.\n")
+        assert exports["AWS_SECRET_ACCESS_KEY"] not in told
+        assert not listens(exports["AWS_ENDPOINT_URL_S3"])
+
+
+def test_a_shell_takes_the_lines_as_they_are(tmp_path: Path) -> None:
+    with serving("--dir", str(tmp_path / "a directory")) as (process, exports):
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
+    lines = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in exports.items())
+    shown = subprocess.run(["sh", "-c", 'eval "$1"; env', "sh", lines], capture_output=True, text=True, check=True)
+    assert {f"{name}={value}" for name, value in exports.items()} <= set(shown.stdout.splitlines())
+
+
+def test_a_directory_keeps_data_and_credentials(tmp_path: Path) -> None:
+    seen = []
+    for body in (b"first", None):
+        with serving("--dir", str(tmp_path)) as (process, exports):
+            client = boto3.session.Session().client(
+                "s3",
+                endpoint_url=exports["AWS_ENDPOINT_URL_S3"],
+                aws_access_key_id=exports["AWS_ACCESS_KEY_ID"],
+                aws_secret_access_key=exports["AWS_SECRET_ACCESS_KEY"],
+                region_name=exports["AWS_DEFAULT_REGION"],
+            )
+            if body:
+                client.put_object(Bucket="metaflow", Key="a", Body=body)
+            assert client.get_object(Bucket="metaflow", Key="a")["Body"].read() == b"first"
+            client.close()
+            process.send_signal(signal.SIGINT)
+            _, told = process.communicate(timeout=30)
+            assert f"Its data is in {tmp_path}/seaweedfs." in told
+            seen.append((exports["AWS_ACCESS_KEY_ID"], exports["AWS_SECRET_ACCESS_KEY"]))
+    assert seen[0] == seen[1]
+
+
+def test_a_killed_command_leaves_no_server() -> None:
+    with serving() as (process, exports):
+        process.kill()
+        process.communicate()
+        with socket.socket() as probe:
+            # The reset of this connection, or the refusal of it, is the end of the server.
+            probe.settimeout(20)
+            port = int(exports["AWS_ENDPOINT_URL_S3"].rpartition(":")[2])
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                try:
+                    assert probe.recv(1) == b""
+                except ConnectionResetError:
+                    pass
+
+
+def test_a_server_that_dies_is_an_error() -> None:
+    with serving() as (process, _exports):
+        listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True)
+        parents = dict(tuple(map(int, line.split())) for line in listed.stdout.splitlines())
+        (supervisor,) = (pid for pid, parent in parents.items() if parent == process.pid)
+        (server,) = (pid for pid, parent in parents.items() if parent == supervisor)
+        os.kill(server, signal.SIGKILL)
+        _, told = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert "Error: SeaweedFS ended by itself. The end of its log:\n" in told
+    assert "Traceback" not in told
+
+
+def test_a_port_in_use_is_one_sentence() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        told = failing("--port", str(port))
+    assert told == f"Error: Port {port} of 127.0.0.1 cannot be used: Address already in use.\n"
+
+
+def test_a_directory_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    told = failing("--dir", str(tmp_path / "file" / "below"))
+    assert told == f"Error: Cannot keep data in {tmp_path}/file/below: Not a directory.\n"
+
+
+def test_without_the_extra_it_says_how_to_install_it(tmp_path: Path) -> None:
+    # An environment that has everything but the server.
+    venv.create(tmp_path / "venv", symlinks=True)
+    python = tmp_path / "venv" / "bin" / "python"
+    program = tmp_path / "metaflow"
+    program.write_text(f"#!{python}\nfrom metaflow.cmd.main_cli import start\nstart()\n")
+    program.chmod(0o755)
+    project = str(Path(__file__).parents[2])
+    environment = {
+        **os.environ,
+        "PATH": os.defpath,
+        "PYTHONPATH": os.pathsep.join([project, *(p for p in sys.path if p.endswith("-packages"))]),
+    }
+    told = failing(environment=environment, program=str(program))
+    assert told == (
+        "Error: The local S3 server is not installed; `pip install 'metaflow-fasts3[local]'` installs it.\n"
+    )
+
+
+def test_the_help_has_an_example() -> None:
+    shown = subprocess.run([METAFLOW, "fasts3", "serve", "--help"], capture_output=True, text=True, check=True)
+    assert "metaflow fasts3 serve --dir ~/s3 > s3.env &" in shown.stdout
+    assert all(option in shown.stdout for option in ("--dir", "--port", "--bucket"))

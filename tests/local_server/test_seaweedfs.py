@@ -1,0 +1,347 @@
+"""SeaweedFS on this machine: it starts, keeps what it should, shows nothing to others and surely ends."""
+
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Callable
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from metaflow_extensions.fasts3.local_server import seaweedfs, seaweedfs_command
+from metaflow_extensions.fasts3.local_server.errors import (
+    LocalServerError,
+    MissingServer,
+    PortTaken,
+    ServerFailed,
+    UnusableDirectory,
+)
+from metaflow_extensions.fasts3.local_server.seaweedfs import SeaweedFS
+
+on_linux = pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="reads /proc")
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[SeaweedFS]:
+    with SeaweedFS(bucket="one-bucket") as server:
+        yield server
+
+
+def client_of(server: SeaweedFS, **changes: str) -> Any:
+    parameters = {
+        "endpoint_url": server.endpoint_url,
+        "aws_access_key_id": server.access_key,
+        "aws_secret_access_key": server.secret_key,
+        "region_name": server.region,
+    }
+    return boto3.session.Session().client("s3", **{**parameters, **changes})
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def port_of(server: SeaweedFS) -> int:
+    return int(server.endpoint_url.rpartition(":")[2])
+
+
+def eventually(condition: Callable[[], bool], seconds: float = 20.0) -> bool:
+    """Ask again until it is so: for what other processes do, which give no event to wait for."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def server_process(server: SeaweedFS) -> int:
+    """Give the process id of weed: the only child of its supervisor."""
+    assert server._process is not None
+    listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True)
+    children = [line.split()[0] for line in listed.stdout.splitlines()
+                if line.split()[1] == str(server._process.pid)]  # fmt: skip
+    assert len(children) == 1
+    return int(children[0])
+
+
+# --- While it runs
+
+
+def test_it_has_the_bucket_and_takes_objects(running: SeaweedFS) -> None:
+    client = client_of(running)
+    client.put_object(Bucket="one-bucket", Key="a/b", Body=b"value")
+    assert client.get_object(Bucket="one-bucket", Key="a/b")["Body"].read() == b"value"
+    assert [bucket["Name"] for bucket in client.list_buckets()["Buckets"]] == ["one-bucket"]
+    client.close()
+
+
+@pytest.mark.parametrize("changes", [{"aws_secret_access_key": "x"}, {"aws_access_key_id": "x"}])
+def test_nobody_else_is_let_in(running: SeaweedFS, changes: "dict[str, str]") -> None:
+    client = client_of(running, **changes)
+    with pytest.raises(ClientError) as caught:
+        client.list_objects_v2(Bucket="one-bucket")
+    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
+    client.close()
+
+
+def test_the_environment_points_everything_at_it(running: SeaweedFS) -> None:
+    assert running.environment() == {
+        "METAFLOW_S3_ENDPOINT_URL": running.endpoint_url,
+        "METAFLOW_DATASTORE_SYSROOT_S3": "s3://one-bucket/metaflow",
+        "METAFLOW_DATATOOLS_S3ROOT": "s3://one-bucket/data",
+        "AWS_ACCESS_KEY_ID": running.access_key,
+        "AWS_SECRET_ACCESS_KEY": running.secret_key,
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL_S3": running.endpoint_url,
+    }
+
+
+@on_linux
+def test_it_listens_on_the_loopback_address_only(running: SeaweedFS) -> None:
+    process = server_process(running)
+    descriptors = Path(f"/proc/{process}/fd")
+    sockets = {os.readlink(each) for each in descriptors.iterdir()}
+    listening = []
+    for table in ("tcp", "tcp6", "udp", "udp6"):
+        for line in Path(f"/proc/{process}/net/{table}").read_text().splitlines()[1:]:
+            _, local, _, state, *_, inode = line.split()[:10]
+            # 0A is LISTEN; a UDP socket that anyone may send to is 07.
+            if f"socket:[{inode}]" in sockets and state == ("0A" if "tcp" in table else "07"):
+                listening.append(local.split(":")[0])
+    assert len(listening) >= 9
+    assert set(listening) == {"0100007F"}  # 127.0.0.1, as a little-endian number
+
+
+def test_its_files_are_for_the_owner_only(running: SeaweedFS) -> None:
+    home = running.directory
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in [home, *home.iterdir()]}
+    assert modes == {
+        "seaweedfs": 0o700,
+        "data": 0o700,
+        "identities.json": 0o600,
+        "server.log": 0o600,
+        "lock": 0o600,
+    }
+
+
+def test_the_secret_is_in_no_command_line_log_or_repr(running: SeaweedFS) -> None:
+    lines = subprocess.run(["ps", "-A", "-ww", "-o", "args="], capture_output=True, text=True, check=True)
+    assert str(running.directory / "data") in lines.stdout
+    assert running.secret_key not in lines.stdout
+    assert running.secret_key not in (running.directory / "server.log").read_text()
+    assert running.secret_key not in repr(running) + repr(vars(running))
+
+
+def test_settings_of_the_user_do_not_reach_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "not-there")
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    # With these in its environment, SeaweedFS would let their owner in as an administrator.
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "someone")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "else")
+    with SeaweedFS() as server:
+        monkeypatch.undo()
+        client = client_of(server, aws_access_key_id="someone", aws_secret_access_key="else")
+        with pytest.raises(ClientError, match="InvalidAccessKeyId"):
+            client.list_buckets()
+        client.close()
+
+
+def test_servers_started_at_the_same_time_do_not_collide() -> None:
+    servers = [SeaweedFS() for _ in range(3)]
+    threads = [threading.Thread(target=server.start) for server in servers]
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert all(listens(port_of(server)) for server in servers)
+        assert len({server.endpoint_url for server in servers}) == 3
+        assert len({server.secret_key for server in servers}) == 3
+    finally:
+        for server in servers:
+            server.stop()
+
+
+# --- The end
+
+
+def test_stopped_it_is_gone_with_its_temporary_data() -> None:
+    with SeaweedFS() as server:
+        port, home, process = port_of(server), server.directory, server_process(server)
+        sockets = list(Path("/tmp").glob("seaweedfs-*.sock"))
+        ours = [path for path in sockets if f"{path.stem.rpartition('-')[2]}" in " ".join(_command(process))]
+        assert ours
+    assert not listens(port)
+    assert not home.parent.exists()
+    assert not [path for path in ours if path.exists()]
+    assert repr(server) == "<SeaweedFS stopped, bucket 'metaflow'>"
+    server.stop()  # once more does no harm
+
+
+def _command(process: int) -> "list[str]":
+    shown = subprocess.run(["ps", "-ww", "-o", "args=", "-p", str(process)], capture_output=True, text=True, check=True)
+    return shown.stdout.split()
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_it_ends_when_its_starter_is_killed(keep: bool, tmp_path: Path) -> None:
+    script = (
+        "import sys; from metaflow_extensions.fasts3.local_server.seaweedfs import SeaweedFS\n"
+        "server = SeaweedFS(sys.argv[1] or None); server.start()\n"
+        "print(server.endpoint_url, server.directory, flush=True); sys.stdin.read()"
+    )
+    starter = subprocess.Popen(
+        [sys.executable, "-c", script, str(tmp_path) if keep else ""],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with starter:
+        assert starter.stdout is not None
+        url, home = starter.stdout.readline().split()
+        port = int(url.rpartition(":")[2])
+        assert listens(port)
+        starter.kill()
+    assert eventually(lambda: not listens(port))
+    assert eventually(lambda: Path(home).exists() == keep)
+
+
+def test_wait_tells_when_it_ends_by_itself() -> None:
+    with SeaweedFS() as server:
+        os.kill(server_process(server), signal.SIGKILL)
+        with pytest.raises(ServerFailed, match=r"ended by itself\. The end of its log:\n(?s:.+)") as caught:
+            server.wait()
+        assert server.secret_key not in str(caught.value)
+
+
+# --- A directory that outlasts the server
+
+
+def test_data_and_credentials_are_there_the_next_time(tmp_path: Path) -> None:
+    with SeaweedFS(tmp_path) as first:
+        client = client_of(first)
+        client.put_object(Bucket=first.bucket, Key="a", Body=b"value" * 100_000)
+        client.close()
+    with SeaweedFS(tmp_path) as second:
+        assert (second.access_key, second.secret_key) == (first.access_key, first.secret_key)
+        client = client_of(second)
+        assert client.get_object(Bucket=second.bucket, Key="a")["Body"].read() == b"value" * 100_000
+        client.put_object(Bucket=second.bucket, Key="b", Body=b"more")
+        client.close()
+
+
+def test_what_was_acknowledged_survives_a_killed_server(tmp_path: Path) -> None:
+    with SeaweedFS(tmp_path) as server:
+        client = client_of(server)
+        for number in range(20):
+            client.put_object(Bucket=server.bucket, Key=str(number), Body=b"%d" % number)
+        client.close()
+        os.kill(server_process(server), signal.SIGKILL)
+    with SeaweedFS(tmp_path) as server:
+        client = client_of(server)
+        for number in range(20):
+            body = client.get_object(Bucket=server.bucket, Key=str(number))["Body"].read()
+            assert body == b"%d" % number
+        client.close()
+
+
+def test_two_servers_cannot_share_a_directory(tmp_path: Path) -> None:
+    with SeaweedFS(tmp_path):
+        with pytest.raises(UnusableDirectory, match="Another server is using"):
+            SeaweedFS(tmp_path).start()
+
+
+def test_a_directory_that_exists_keeps_its_mode(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    with SeaweedFS(tmp_path) as server:
+        assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o755
+        assert stat.S_IMODE(server.directory.stat().st_mode) == 0o700
+
+
+def test_a_file_in_place_of_the_directory_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(UnusableDirectory, match=r"Cannot keep data in .*file"):
+        SeaweedFS(tmp_path / "file").start()
+
+
+def test_damaged_credentials_are_said(tmp_path: Path) -> None:
+    (tmp_path / "seaweedfs").mkdir()
+    (tmp_path / "seaweedfs" / "identities.json").write_text("{}")
+    with pytest.raises(UnusableDirectory, match=r"no credentials to read in .*identities\.json"):
+        SeaweedFS(tmp_path).start()
+
+
+# --- Starts that fail
+
+
+def test_a_port_that_was_asked_for_is_used() -> None:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        port = holder.getsockname()[1]
+    with SeaweedFS(port=port) as server:
+        assert server.endpoint_url == f"http://127.0.0.1:{port}"
+
+
+def test_a_port_in_use_is_said() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(PortTaken, match=f"^Port {port} of 127.0.0.1 cannot be used: "):
+            SeaweedFS(port=port).start()
+
+
+def test_a_free_port_lost_to_another_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    honest = seaweedfs_command.choose_ports
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        answers = [{"master.port": other.getsockname()[1]}, {}]
+        monkeypatch.setattr(seaweedfs, "choose_ports", lambda port: {**honest(port), **answers.pop(0)})
+        with SeaweedFS() as server:
+            assert listens(port_of(server))
+    assert answers == []
+
+
+def test_a_missing_program_is_said_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.which", lambda name, path=None: None)
+    with pytest.raises(MissingServer, match=r"pip install 'metaflow-fasts3\[local\]'") as caught:
+        SeaweedFS().start()
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_program_that_ends_at_once_is_told_with_its_log(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    program = tmp_path / "weed"
+    program.write_text("#!/bin/sh\necho 'this is why' >&2\nexit 3\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(seaweedfs, "find_program", lambda: str(program))
+    with pytest.raises(ServerFailed, match=r"did not start\. The end of its log:\nthis is why$"):
+        SeaweedFS().start()
+
+
+def test_a_program_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    program = tmp_path / "weed"
+    program.write_text("#!/bin/sh\nexec sleep 100\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(seaweedfs, "find_program", lambda: str(program))
+    server = SeaweedFS(start_timeout=0.2)
+    with pytest.raises(ServerFailed, match=r"did not answer within 0\.2 seconds"):
+        server.start()
+    assert repr(server).startswith("<SeaweedFS stopped")
+
+
+def test_a_bucket_name_that_is_none_is_said() -> None:
+    with pytest.raises(ServerFailed, match="refused to make the bucket 'Not_A_Name'"):
+        SeaweedFS(bucket="Not_A_Name").start()
+
+
+def test_a_running_server_is_not_started_again(running: SeaweedFS) -> None:
+    with pytest.raises(LocalServerError, match="running already"):
+        running.start()
+    assert listens(port_of(running))

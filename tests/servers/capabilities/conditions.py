@@ -1,0 +1,43 @@
+"""Requests that depend on what is there already."""
+
+from typing import Any
+
+from servers.capabilities.registry import capability, refused
+from servers.s3_server import S3Server
+
+
+@capability("conditional-writes")
+def _(client: Any, server: S3Server, prefix: str) -> None:
+    """PUT with ``If-None-Match: *`` answers 412 where there is an object, and leaves it alone."""
+    client.put_object(Bucket=server.bucket, Key=prefix, Body=b"first", IfNoneMatch="*")
+    refused(
+        lambda: client.put_object(Bucket=server.bucket, Key=prefix, Body=b"second", IfNoneMatch="*"),
+        412,
+        "PreconditionFailed",
+    )
+    assert client.get_object(Bucket=server.bucket, Key=prefix)["Body"].read() == b"first"
+
+
+@capability("conditional-multipart")
+def _(client: Any, server: S3Server, prefix: str) -> None:
+    """CompleteMultipartUpload with ``If-None-Match: *`` answers 412 where there is an object."""
+    client.put_object(Bucket=server.bucket, Key=prefix, Body=b"first")
+    place = {"Bucket": server.bucket, "Key": prefix}
+    upload = client.create_multipart_upload(**place)["UploadId"]
+    etag = client.upload_part(**place, UploadId=upload, PartNumber=1, Body=b"second")["ETag"]
+    parts = {"Parts": [{"PartNumber": 1, "ETag": etag}]}
+    refused(
+        lambda: client.complete_multipart_upload(**place, UploadId=upload, MultipartUpload=parts, IfNoneMatch="*"),
+        412,
+    )
+    assert client.get_object(**place)["Body"].read() == b"first"
+
+
+@capability("conditional-reads")
+def _(client: Any, server: S3Server, prefix: str) -> None:
+    """GET with ``If-Match`` answers 412 for another version of the object, the object for this one."""
+    place = {"Bucket": server.bucket, "Key": prefix}
+    first = client.put_object(**place, Body=b"first")["ETag"]
+    second = client.put_object(**place, Body=b"second")["ETag"]
+    assert client.get_object(**place, IfMatch=second)["Body"].read() == b"second"
+    refused(lambda: client.get_object(**place, IfMatch=first), 412, "PreconditionFailed")

@@ -1,0 +1,102 @@
+"""What is kept beside the bytes: checksums, types, metadata, encryption."""
+
+from typing import Any
+
+from servers.capabilities.registry import capability, refused
+from servers.s3_server import S3Server
+
+
+@capability("etag-is-md5")
+def _(client: Any, server: S3Server, prefix: str) -> None:
+    reply = client.put_object(Bucket=server.bucket, Key=prefix, Body=b"value")
+    assert reply["ETag"] == '"2063c1608d6e0baf80249c42e2be5804"'
+
+
+@capability("checksum-on-put")
+def _(client: Any, server: S3Server, prefix: str) -> None:
+    """The reply to PUT holds the CRC32 that was sent."""
+    reply = client.put_object(Bucket=server.bucket, Key=prefix, Body=b"value", ChecksumAlgorithm="CRC32")
+    assert reply["ChecksumCRC32"] == "HXdYNA=="
+
+
+@capability("checksum-on-get")
+def _(client: Any, server: S3Server, prefix: str) -> None:
+    """GET with ``x-amz-checksum-mode: ENABLED`` gives the CRC32 of the object."""
+    client.put_object(Bucket=server.bucket, Key=prefix, Body=b"value", ChecksumAlgorithm="CRC32")
+    reply = client.get_object(Bucket=server.bucket, Key=prefix, ChecksumMode="ENABLED")
+    reply["Body"].read()
+    assert reply["ChecksumCRC32"] == "HXdYNA=="
+
+
+@capability("checksum-verification")
+def _(client: Any, server: S3Server, prefix: str) -> None:
+    """A PUT whose body does not have the CRC32 in its header is refused."""
+    refused(
+        lambda: client.put_object(Bucket=server.bucket, Key=prefix, Body=b"value", ChecksumCRC32="AAAAAA=="),
+        400,
+    )
+
+
+@capability("md5-verification")
+def _(client: Any, server: S3Server, prefix: str) -> None:
+    """A PUT whose body does not have the MD5 in ``Content-MD5`` is refused."""
+    refused(
+        lambda: client.put_object(
+            Bucket=server.bucket, Key=prefix, Body=b"value", ContentMD5="AAAAAAAAAAAAAAAAAAAAAA=="
+        ),
+        400,
+    )
+
+
+@capability("default-content-type")
+def _(client: Any, server: S3Server, prefix: str) -> None:
+    """An object without a content type has S3's: binary/octet-stream."""
+    client.put_object(Bucket=server.bucket, Key=f"{prefix}/a.txt", Body=b"value")
+    head = client.head_object(Bucket=server.bucket, Key=f"{prefix}/a.txt")
+    assert head["ContentType"] == "binary/octet-stream"
+
+
+@capability("content-type")
+def _(client: Any, server: S3Server, prefix: str) -> None:
+    client.put_object(Bucket=server.bucket, Key=f"{prefix}/a", Body=b"value", ContentType="text/x-a; b=c")
+    head = client.head_object(Bucket=server.bucket, Key=f"{prefix}/a")
+    assert head["ContentType"] == "text/x-a; b=c"
+
+
+@capability("content-encoding")
+def _(client: Any, server: S3Server, prefix: str) -> None:
+    """The content encoding is kept, and the bytes come back as they were sent."""
+    place = {"Bucket": server.bucket, "Key": prefix}
+    client.put_object(**place, Body=b"value", ContentEncoding="gzip")
+    reply = client.get_object(**place)
+    assert (reply["ContentEncoding"], reply["Body"].read()) == ("gzip", b"value")
+
+
+@capability("metadata")
+def _(client: Any, server: S3Server, prefix: str) -> None:
+    """User metadata come back, for example under the key that Metaflow uses."""
+    attributes = {"metaflow-user-attributes": '{"a": "\\u00e9 b, c"}'}
+    client.put_object(Bucket=server.bucket, Key=prefix, Body=b"value", Metadata=attributes)
+    assert client.head_object(Bucket=server.bucket, Key=prefix)["Metadata"] == attributes
+
+
+@capability("large-metadata")
+def _(client: Any, server: S3Server, prefix: str) -> None:
+    """Likewise if they take nearly the 2 KB that S3 allows."""
+    attributes = {"metaflow-user-attributes": '{"a": "' + "b" * 1880 + '"}'}
+    client.put_object(Bucket=server.bucket, Key=prefix, Body=b"value", Metadata=attributes)
+    assert client.head_object(Bucket=server.bucket, Key=prefix)["Metadata"] == attributes
+
+
+@capability("sse")
+def _(client: Any, server: S3Server, prefix: str) -> None:
+    """Server-side encryption with AES256 is accepted, and said on HEAD."""
+    client.put_object(Bucket=server.bucket, Key=prefix, Body=b"value", ServerSideEncryption="AES256")
+    assert client.head_object(Bucket=server.bucket, Key=prefix)["ServerSideEncryption"] == "AES256"
+
+
+@capability("sse-kms")
+def _(client: Any, server: S3Server, prefix: str) -> None:
+    """Likewise with the key service's default key."""
+    client.put_object(Bucket=server.bucket, Key=prefix, Body=b"value", ServerSideEncryption="aws:kms")
+    assert client.head_object(Bucket=server.bucket, Key=prefix)["ServerSideEncryption"] == "aws:kms"

@@ -1,0 +1,130 @@
+"""Parts of objects, read and written."""
+
+from typing import Any
+
+from servers.capabilities.registry import capability, refused
+from servers.s3_server import S3Server
+
+
+@capability("ranges")
+def _(client: Any, server: S3Server, prefix: str) -> None:
+    """From-to, open-ended, past-the-end and last-bytes ranges: the bytes, and the size of the whole."""
+    for asked, given, content in _RANGES:
+        reply = _get_range(client, server.bucket, prefix, asked)
+        assert (reply["ContentRange"], reply["Body"].read()) == (given, content)
+
+
+@capability("206-for-ranges")
+def _(client: Any, server: S3Server, prefix: str) -> None:
+    """The status of such a reply says that it is a part."""
+    for asked, _given, _content in _RANGES:
+        reply = _get_range(client, server.bucket, prefix, asked)
+        reply["Body"].read()
+        assert reply["ResponseMetadata"]["HTTPStatusCode"] == 206
+
+
+@capability("no-whole-checksum-for-ranges")
+def _(client: Any, server: S3Server, prefix: str) -> None:
+    """The reply to a range does not hold the checksum of the whole, which the bytes can't have.
+
+    boto3 asks for checksums by default, and takes such a reply for damaged.
+    """
+    for asked, _given, content in _RANGES:
+        reply = _get_range(client, server.bucket, prefix, asked, ChecksumMode="ENABLED")
+        assert reply["Body"].read() == content
+
+
+@capability("suffix-ranges-of-short-objects")
+def _(client: Any, server: S3Server, prefix: str) -> None:
+    """``bytes=-99`` is all of an object that is shorter."""
+    reply = _get_range(client, server.bucket, prefix, "bytes=-99")
+    assert (reply["ContentRange"], reply["Body"].read()) == ("bytes 0-9/10", b"0123456789")
+
+
+_RANGES = [
+    ("bytes=2-4", "bytes 2-4/10", b"234"),
+    ("bytes=7-", "bytes 7-9/10", b"789"),
+    ("bytes=8-99", "bytes 8-9/10", b"89"),
+    ("bytes=-3", "bytes 7-9/10", b"789"),
+]
+
+
+def _get_range(client: Any, bucket: str, key: str, asked: str, **options: str) -> Any:
+    client.put_object(Bucket=bucket, Key=key, Body=b"0123456789")
+    return client.get_object(Bucket=bucket, Key=key, Range=asked, **options)
+
+
+@capability("unsatisfiable-ranges")
+def _(client: Any, server: S3Server, prefix: str) -> None:
+    """A range past the end answers 416 InvalidRange."""
+    client.put_object(Bucket=server.bucket, Key=prefix, Body=b"0123456789")
+    refused(lambda: client.get_object(Bucket=server.bucket, Key=prefix, Range="bytes=10-"), 416, "InvalidRange")
+
+
+@capability("ranges-of-empty-objects-are-416")
+def _(client: Any, server: S3Server, prefix: str) -> None:
+    client.put_object(Bucket=server.bucket, Key=prefix, Body=b"")
+    refused(lambda: client.get_object(Bucket=server.bucket, Key=prefix, Range="bytes=0-9"), 416)
+
+
+@capability("head-of-a-range")
+def _(client: Any, server: S3Server, prefix: str) -> None:
+    """HEAD with a range tells the size of the range and of the whole."""
+    client.put_object(Bucket=server.bucket, Key=prefix, Body=b"0123456789")
+    head = client.head_object(Bucket=server.bucket, Key=prefix, Range="bytes=2-4")
+    assert head["ContentLength"] == 3
+    assert head["ContentRange"] == "bytes 2-4/10"
+
+
+@capability("multipart")
+def _(client: Any, server: S3Server, prefix: str) -> None:
+    """An object of two parts comes back whole."""
+    place = {"Bucket": server.bucket, "Key": prefix}
+    _upload_in_parts(client, place, [b"a" * (5 << 20), b"b"])
+    assert client.get_object(**place)["Body"].read() == b"a" * (5 << 20) + b"b"
+
+
+@capability("multipart-etags")
+def _(client: Any, server: S3Server, prefix: str) -> None:
+    """The ETag of an object of two parts ends in ``-2``, so that nobody takes it for an MD5."""
+    place = {"Bucket": server.bucket, "Key": prefix}
+    _upload_in_parts(client, place, [b"a" * (5 << 20), b"b"])
+    assert client.head_object(**place)["ETag"].endswith('-2"')
+
+
+@capability("get-of-a-part")
+def _(client: Any, server: S3Server, prefix: str) -> None:
+    """GET with ``partNumber`` gives that part, and how many there are."""
+    place = {"Bucket": server.bucket, "Key": prefix}
+    _upload_in_parts(client, place, [b"a" * (5 << 20), b"b"])
+    reply = client.get_object(**place, PartNumber=2)
+    assert (reply["Body"].read(), reply["PartsCount"]) == (b"b", 2)
+
+
+@capability("multipart-checksums")
+def _(client: Any, server: S3Server, prefix: str) -> None:
+    """With a checksum type of FULL_OBJECT, completing the upload gives the CRC32 of the whole."""
+    place = {"Bucket": server.bucket, "Key": prefix}
+    reply = _upload_in_parts(client, place, [b"value"], ChecksumAlgorithm="CRC32", ChecksumType="FULL_OBJECT")
+    assert reply["ChecksumCRC32"] == "HXdYNA=="
+
+
+@capability("aborted-multipart-leaves-nothing")
+def _(client: Any, server: S3Server, prefix: str) -> None:
+    place = {"Bucket": server.bucket, "Key": prefix}
+    upload = client.create_multipart_upload(**place)["UploadId"]
+    client.upload_part(**place, UploadId=upload, PartNumber=1, Body=b"value")
+    client.abort_multipart_upload(**place, UploadId=upload)
+    refused(lambda: client.list_parts(**place, UploadId=upload), 404, "NoSuchUpload")
+    refused(lambda: client.head_object(**place), 404)
+
+
+def _upload_in_parts(client: Any, place: dict[str, str], bodies: list[bytes], **options: str) -> Any:
+    upload = client.create_multipart_upload(**place, **options)["UploadId"]
+    algorithm = {k: v for k, v in options.items() if k == "ChecksumAlgorithm"}
+    parts = []
+    for number, body in enumerate(bodies, start=1):
+        reply = client.upload_part(**place, UploadId=upload, PartNumber=number, Body=body, **algorithm)
+        checksum = {"ChecksumCRC32": reply["ChecksumCRC32"]} if "ChecksumCRC32" in reply else {}
+        parts.append({"PartNumber": number, "ETag": reply["ETag"], **checksum})
+    return client.complete_multipart_upload(**place, UploadId=upload, MultipartUpload={"Parts": parts})

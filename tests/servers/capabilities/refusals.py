@@ -1,0 +1,67 @@
+"""Who may ask, and what is refused: identities, and what is not there."""
+
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from servers.capabilities.registry import capability, refused
+from servers.s3_server import S3Server
+
+
+@capability("signatures")
+def _(client: Any, server: S3Server, prefix: str) -> None:
+    """A request that is signed with another secret is refused."""
+    stranger = server.boto3_client(aws_secret_access_key="another")
+    try:
+        refused(lambda: stranger.list_objects_v2(Bucket=server.bucket), 403, "SignatureDoesNotMatch")
+    finally:
+        stranger.close()
+
+
+@capability("unknown-identities")
+def _(client: Any, server: S3Server, prefix: str) -> None:
+    """An access key id that nobody has is refused."""
+    stranger = server.boto3_client(aws_access_key_id="nobody")
+    try:
+        refused(lambda: stranger.list_objects_v2(Bucket=server.bucket), 403, "InvalidAccessKeyId")
+    finally:
+        stranger.close()
+
+
+@capability("missing-keys")
+def _(client: Any, server: S3Server, prefix: str) -> None:
+    """GET of a missing key answers 404 NoSuchKey, HEAD 404."""
+    refused(lambda: client.get_object(Bucket=server.bucket, Key=prefix), 404, "NoSuchKey")
+    refused(lambda: client.head_object(Bucket=server.bucket, Key=prefix), 404)
+
+
+@capability("missing-keys-below-an-object")
+def _(client: Any, server: S3Server, prefix: str) -> None:
+    """Likewise when part of the path is an object."""
+    client.put_object(Bucket=server.bucket, Key=f"{prefix}/a", Body=b"value")
+    refused(lambda: client.get_object(Bucket=server.bucket, Key=f"{prefix}/a/b"), 404, "NoSuchKey")
+
+
+@capability("prefixes-are-no-objects")
+def _(client: Any, server: S3Server, prefix: str) -> None:
+    """GET and HEAD of a key that only is the prefix of others answer 404."""
+    client.put_object(Bucket=server.bucket, Key=f"{prefix}/a/b", Body=b"value")
+    refused(lambda: client.get_object(Bucket=server.bucket, Key=f"{prefix}/a"), 404, "NoSuchKey")
+    refused(lambda: client.head_object(Bucket=server.bucket, Key=f"{prefix}/a"), 404)
+    refused(lambda: client.head_object(Bucket=server.bucket, Key=f"{prefix}/a/"), 404)
+
+
+@capability("missing-buckets")
+def _(client: Any, server: S3Server, prefix: str) -> None:
+    """GET, list and PUT in a missing bucket answer 404 NoSuchBucket."""
+    refused(lambda: client.get_object(Bucket="not-there", Key="a"), 404, "NoSuchBucket")
+    refused(lambda: client.list_objects_v2(Bucket="not-there"), 404, "NoSuchBucket")
+    refused(lambda: client.put_object(Bucket="not-there", Key="a", Body=b""), 404, "NoSuchBucket")
+
+
+@capability("request-ids")
+def _(client: Any, server: S3Server, prefix: str) -> None:
+    """Errors come with a request id."""
+    with pytest.raises(ClientError) as caught:
+        client.get_object(Bucket=server.bucket, Key=prefix)
+    assert caught.value.response["ResponseMetadata"]["RequestId"]

@@ -1,0 +1,64 @@
+"""What each server can't do, in the names of `servers.capabilities`, which prove every entry.
+
+A test that needs something of this asks: ``if "conditional-writes" in server.lacks: pytest.skip(...)``.
+"""
+
+# As found with SeaweedFS 4.48, moto 5.2 and rclone 1.75.
+LACKS: dict[str, frozenset[str]] = {
+    "moto": frozenset(
+        {
+            "signatures",  # nor does it look who signed
+            "unknown-identities",
+            "newline-keys",  # 404
+            "checksum-verification",
+            "md5-verification",
+            "get-of-a-part",  # gives the part, does not say of how many
+            "multipart-checksums",
+        }
+    ),
+    "seaweedfs": frozenset(
+        {
+            "prefixes-are-no-objects",  # 200 and no bytes
+            # It makes paths of keys, so some keys become others: a//b is a/b, /a is a, a\b is a/b.
+            "double-slash-keys",
+            "leading-slash-keys",
+            "backslash-keys",
+            "dot-keys",  # 400
+            "trailing-slash-keys",  # it keeps the name and drops the bytes
+            "trailing-slash-beside-prefix",
+            "long-segment-keys",  # 400 KeyTooLongError
+            "default-content-type",  # guessed from the name, else application/octet-stream
+            "sse-kms",  # 500
+            "head-of-a-range",  # ignores the range
+            "list-order",  # by path segment: what is below a/ comes before a-
+            "list-start-after-an-object-and-prefix",  # skips what is below
+        }
+    ),
+    "rclone": frozenset(
+        {
+            "conditional-writes",  # overwrites
+            "conditional-multipart",
+            "conditional-reads",
+            "object-beside-prefix",  # 500, after a second
+            "list-start-after-an-object-and-prefix",
+            "trailing-slash-beside-prefix",
+            "trailing-slash-keys",  # drops the slash
+            "double-slash-keys",  # 400, after a second
+            "leading-slash-keys",
+            "dot-keys",
+            "long-segment-keys",  # 500
+            "checksum-on-put",
+            "checksum-verification",
+            "default-content-type",  # application/octet-stream
+            "metadata",  # changes the case of the names: Metaflow-User-Attributes
+            "large-metadata",
+            "206-for-ranges",  # 200, with a Content-Range
+            "no-whole-checksum-for-ranges",
+            "suffix-ranges-of-short-objects",  # 416
+            "head-of-a-range",
+            "multipart-etags",  # an MD5
+            "get-of-a-part",
+            "multipart-checksums",
+        }
+    ),
+}
