@@ -38,4 +38,12 @@ ROOTED = {
     "list_recursive of the root": lambda s3, _: s3.list_recursive(),
 }
 
+# Each method of `S3` that talks to a server, without variants.
+METHODS = {
+    **READS,
+    **WRITES,
+    **{name: verb for name, verb in {**LISTINGS, **ROOTED}.items() if name.isidentifier()},
+}
+METHODS = {name: verb for name, verb in METHODS.items() if name.isidentifier()}
+
 EVERY = {**READS, **LENIENT_READS, **LISTINGS, **WRITES}

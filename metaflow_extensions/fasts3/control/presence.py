@@ -48,7 +48,7 @@ def why_absent(endpoint_url: str, bucket: str) -> Optional[str]:
     hosts = [host, f"{bucket}.{host}"] if host.endswith((".amazonaws.com", ".amazonaws.com.cn")) else [host]
     reasons: list[Optional[str]] = []
     # A thread, because nothing can stop a resolver that hangs; it ends by itself, and keeps nobody from leaving.
-    asking = threading.Thread(target=lambda: reasons.append(_ask(hosts, port)), daemon=True)
+    asking = threading.Thread(target=lambda: reasons.append(_ask(hosts, port)), name="fasts3-presence", daemon=True)
     asking.start()
     asking.join(TIME_LIMIT)
     return reasons[0] if reasons else f"{host} port {port} did not answer in {TIME_LIMIT:.0f} seconds"

@@ -98,9 +98,9 @@ def _foreign_handlers(client: Any) -> Iterator[str]:
     todo = [emitter._handlers._root]
     while todo:
         node = todo.pop()
-        todo.extend(node.children.values())
-        for handlers in node.values or ():
-            for handler in handlers if isinstance(handlers, (list, tuple)) else [handlers]:
+        todo.extend(node["children"].values())
+        for handlers in node["values"] or ():  # those to be called first, in between, and last
+            for handler in handlers:
                 function = getattr(handler, "func", handler)  # functools.partial
                 module = getattr(function, "__module__", None) or type(function).__module__
                 if module.split(".")[0] not in ("botocore", "boto3", "s3transfer"):

@@ -154,9 +154,10 @@ class SeaweedFS:
                 self._wait_until_ready()
                 return
             except BaseException as error:
-                lost_a_port = isinstance(error, ServerFailed) and "address already in use" in self.log_tail()
+                # Whatever ended it, another start with other ports tells whether it was one of them.
+                ended = self._process is not None and self._process.poll() is not None
                 self.stop()
-                if not lost_a_port or attempt == _ATTEMPTS:
+                if not (ended and isinstance(error, ServerFailed)) or attempt == _ATTEMPTS:
                     raise
 
     def stop(self) -> None:
