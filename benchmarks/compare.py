@@ -24,7 +24,7 @@ WARM_UP = Case("warm-up", "get_many", WARM_UP_OBJECTS, KB)
 
 
 class Sample(NamedTuple):
-    """What one case took one client in one round."""
+    """What one case took one client in one turn."""
 
     case: Case
     which: str
@@ -86,7 +86,7 @@ class _Comparison:
         with ExitStack() as open_clients:
             clients = {which: open_clients.enter_context(self._start(which)) for which in TURN}
             for case in cases:
-                for which in TURN:
+                for which in TURN * case.turns:
                     try:
                         self._sample(case, which, clients[which])
                     except (ClientFailed, WrongAnswer) as error:

@@ -16,8 +16,10 @@ def _forget_this_machine() -> str:
     for name in list(os.environ):
         if name.upper().startswith(("AWS_", "METAFLOW_")) or name.upper().endswith("_PROXY"):
             del os.environ[name]
-    home = tempfile.mkdtemp(prefix="fasts3-test-home-")
+    # The workers of pytest-xdist are ended without ceremony: they use the directory of who started them.
+    home = os.environ.get("FASTS3_TEST_HOME") or tempfile.mkdtemp(prefix="fasts3-test-home-")
     os.environ.update(
+        FASTS3_TEST_HOME=home,
         AWS_CONFIG_FILE=os.path.join(home, "aws-config"),
         AWS_SHARED_CREDENTIALS_FILE=os.path.join(home, "aws-credentials"),
         AWS_EC2_METADATA_DISABLED="true",
@@ -35,8 +37,9 @@ from servers.s3_server import S3Server  # noqa: E402
 from servers.starters import STARTERS  # noqa: E402
 
 
-def pytest_unconfigure() -> None:
-    shutil.rmtree(_HOME, ignore_errors=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        shutil.rmtree(_HOME, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

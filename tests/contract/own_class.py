@@ -20,9 +20,7 @@ def main() -> None:
     answer = {"put": [], "get": []}
     with S3(s3root=orders["root"]) as s3:
         puts = [
-            S3PutObject(
-                put["key"], base64.b64decode(put["blob"]), None, put["content_type"], None, put["metadata"]
-            )
+            S3PutObject(put["key"], base64.b64decode(put["blob"]), None, put["content_type"], None, put["metadata"])
             for put in orders["put"]
         ]
         if puts:

@@ -1,6 +1,7 @@
 """Errors are of the right class, and say what happened to what."""
 
 import pytest
+from contract.verbs import EVERY, LENIENT_READS, LISTINGS, READS, ROOTED, WRITES
 from metaflow.datatools.s3 import (
     MetaflowS3AccessDenied,
     MetaflowS3Exception,
@@ -10,8 +11,6 @@ from metaflow.datatools.s3 import (
     MetaflowS3URLException,
 )
 from metaflow.exception import MetaflowException
-
-from contract.verbs import EVERY, LENIENT_READS, LISTINGS, READS, ROOTED, WRITES
 
 
 def test_headlines():
@@ -103,7 +102,7 @@ def test_after_an_error_the_client_still_works(s3, stored, prefix, verb):
         s3.get("nowhere")
     with pytest.raises(MetaflowS3NotFound):
         s3.get_many(["k", "nowhere", "k"])
-    verb(s3, "dir")  if verb in LISTINGS.values() else verb(s3, "k")
+    verb(s3, "dir") if verb in LISTINGS.values() else verb(s3, "k")
     assert s3.get("k").exists
 
 

@@ -3,11 +3,10 @@
 from types import SimpleNamespace
 
 import pytest
+from contract.verbs import EVERY, LISTINGS, ROOTED
 from metaflow import S3
 from metaflow.datatools.s3 import MetaflowS3NotFound
 from metaflow.plugins.datatools.s3.s3 import S3Client
-
-from contract.verbs import EVERY, LISTINGS, ROOTED
 
 CLIENTS = {
     "Metaflow's S3Client": lambda oracle, server: S3Client(s3_client_params=server.client_params()),

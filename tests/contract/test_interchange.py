@@ -29,7 +29,7 @@ OBJECTS = {
     "a%20b": (b"escape", None, None),
     "a+b": (b"plus", None, None),
     "a&b=c": (b"query", None, None),
-    "it's \"quoted\"": (b"quotes", None, None),
+    'it\'s "quoted"': (b"quotes", None, None),
     "grüße/漢字 🦄": (b"unicode", None, None),
     "e\u0301": (b"decomposed", None, {"composed": "é"}),
     "two parts": (b"0123456789abcdef" * (2**19 + 1), None, {"parts": 2}),
@@ -71,9 +71,7 @@ def encoded(blob):
 def own_reads(server, tmp_path_factory):
     """All objects, written with this class and read with Metaflow's own."""
     root = f"s3://{server.bucket}/interchange-{uuid.uuid4().hex}"
-    with S3(
-        s3root=root, client_params=server.client_params(), tmproot=str(tmp_path_factory.mktemp("tmproot"))
-    ) as s3:
+    with S3(s3root=root, client_params=server.client_params(), tmproot=str(tmp_path_factory.mktemp("tmproot"))) as s3:
         puts = [S3PutObject(k, b, content_type=t, metadata=m) for k, (b, t, m) in OBJECTS.items()]
         for put in puts[::2]:
             s3.put(put.key, put.value, content_type=put.content_type, metadata=put.metadata)

@@ -24,7 +24,7 @@ KEYS = {
     "comma, dollar, at": "a,b$c@d",
     "tilde, star, brackets": "~a*(b)[c]!",
     "tags": "<a>&amp;b</a>",
-    "quotes": "it's \"quoted\" `so`",
+    "quotes": 'it\'s "quoted" `so`',
     "braces, pipe, caret": "{a}|^b",
     "percent format": "%s %(x)s {0}",
     "dash": "-rf",
@@ -73,9 +73,7 @@ def way(request, s3, bare, root):
     """The two ways to say where an object is, and what its S3Object says then."""
     if request.param == "rooted":
         return SimpleNamespace(s3=s3, name=lambda key: key, prefix=root, key=lambda key: key)
-    return SimpleNamespace(
-        s3=bare, name=lambda key: f"{root}/{key}", prefix=None, key=lambda key: f"{root}/{key}"
-    )
+    return SimpleNamespace(s3=bare, name=lambda key: f"{root}/{key}", prefix=None, key=lambda key: f"{root}/{key}")
 
 
 @each_key

@@ -5,9 +5,8 @@ import stat
 from pathlib import Path
 
 import pytest
-from metaflow import S3
-
 from contract.verbs import EVERY, LISTINGS, ROOTED
+from metaflow import S3
 
 
 def folder_of(got, tmproot):
@@ -131,10 +130,7 @@ NASTY_NEEDY = {
     "key",
     [
         *(pytest.param(key, id=name) for name, key in NASTY.items()),
-        *(
-            pytest.param(key, id=name, marks=pytest.mark.needs(need))
-            for name, (key, need) in NASTY_NEEDY.items()
-        ),
+        *(pytest.param(key, id=name, marks=pytest.mark.needs(need)) for name, (key, need) in NASTY_NEEDY.items()),
     ],
 )
 def test_no_key_leads_out_of_the_temporary_directory(s3, stored, tmproot, key):

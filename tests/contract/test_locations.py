@@ -1,10 +1,9 @@
 """Where things are: `s3root`, full URLs, and what is wrong with all other ways of saying it."""
 
 import pytest
+from contract.verbs import EVERY, LENIENT_READS, READS, WRITES
 from metaflow import S3, FlowSpec, step
 from metaflow.datatools.s3 import MetaflowS3URLException
-
-from contract.verbs import EVERY, LENIENT_READS, READS, WRITES
 
 
 class NotRunning(FlowSpec):
@@ -110,6 +109,24 @@ def test_one_wrong_key_of_many_is_found_before_anything_is_done(s3, stored):
     with pytest.raises(MetaflowS3URLException):
         s3.put_files([("a", __file__), ("s3://bucket/b", __file__)])
     assert stored.list() == set()
+
+
+LISTS = {
+    "get_many": lambda s3, keys: s3.get_many(keys),
+    "info_many": lambda s3, keys: s3.info_many(keys),
+    "get_recursive": lambda s3, keys: s3.get_recursive(keys),
+    "list_paths": lambda s3, keys: s3.list_paths(keys),
+    "list_recursive": lambda s3, keys: s3.list_recursive(keys),
+}
+
+
+@pytest.mark.parametrize("verb", LISTS.values(), ids=LISTS)
+def test_a_string_is_not_a_list_of_keys_of_one_letter(tmproot, verb):
+    with S3(tmproot=str(tmproot), s3root="s3://bucket/prefix") as s3:
+        with pytest.raises(MetaflowS3URLException) as error:
+            verb(s3, "some-key")
+    assert is_a_sentence(error)
+    assert "some-key" in str(error.value)
 
 
 ROOTS = {

@@ -60,9 +60,7 @@ def test_put_closes_a_file_that_it_did_not_upload(s3, stored):
 def test_only_missing_keys_are_uploaded_and_answered(put_pairs, root, stored, verb):
     stored.put_all({"old/1": b"old", "old/2": b""})
 
-    answer = put_pairs[verb](
-        [("old/1", b"new"), ("z", b"new z"), ("old/2", b"new"), ("a", b"")], overwrite=False
-    )
+    answer = put_pairs[verb]([("old/1", b"new"), ("z", b"new z"), ("old/2", b"new"), ("a", b"")], overwrite=False)
 
     assert answer == [("z", f"{root}/z"), ("a", f"{root}/a")]
     assert stored.blobs() == {"old/1": b"old", "old/2": b"", "z": b"new z", "a": b""}
@@ -97,9 +95,7 @@ def test_hundreds_of_which_every_third_is_there(put_pairs, s3, stored, verb):
     answer = put_pairs[verb]([(key, b"new") for key in keys], overwrite=False)
 
     assert [key for key, _ in answer] == [key for place, key in enumerate(keys) if place % 3]
-    assert [o.blob for o in s3.get_many(keys)] == [
-        b"new" if place % 3 else b"old" for place in range(len(keys))
-    ]
+    assert [o.blob for o in s3.get_many(keys)] == [b"new" if place % 3 else b"old" for place in range(len(keys))]
 
 
 def test_content_type_and_metadata_of_what_was_missing(s3, stored):

@@ -34,18 +34,18 @@ def test_a_full_url(bare, root, stored):
 
 
 OPEN = {
-    "rb": lambda path: open(path, "rb"),
-    "rb unbuffered": lambda path: open(path, "rb", buffering=0),
-    "r+b": lambda path: open(path, "r+b"),
+    "rb": {"mode": "rb"},
+    "rb unbuffered": {"mode": "rb", "buffering": 0},
+    "r+b": {"mode": "r+b"},
 }
 
 
-@pytest.mark.parametrize("open_it", OPEN.values(), ids=OPEN)
-def test_an_open_file_is_stored_whole_and_closed(s3, stored, tmp_path, open_it):
+@pytest.mark.parametrize("how", OPEN.values(), ids=OPEN)
+def test_an_open_file_is_stored_whole_and_closed(s3, stored, tmp_path, how):
     # Metaflow's own class goes to the start of the file first, and closes it in the end.
     path = tmp_path / "local"
     path.write_bytes(b"0123456789")
-    with open_it(path) as file:
+    with path.open(**how) as file:
         file.seek(4)
         s3.put("k", file)
         assert file.closed

@@ -51,9 +51,7 @@ WAYS = {
         True,
     ),
     "duck": (
-        lambda path: SimpleNamespace(
-            key="k", value=None, path=str(path), content_type="text/x-a", metadata={"n": 1}
-        ),
+        lambda path: SimpleNamespace(key="k", value=None, path=str(path), content_type="text/x-a", metadata={"n": 1}),
         True,
     ),
 }

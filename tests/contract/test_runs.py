@@ -48,7 +48,7 @@ def reports(server, oracle, tmp_path_factory):
 
     flow = report_of(HERE / "contract_flow.py", "--no-pylint", "--quiet", "run")
     notebook = report_of(HERE / "contract_notebook.py")
-    yield {
+    return {
         "flow": flow,
         "notebook": notebook,
         "root": f"s3://{server.bucket}/runs-{name}/data/ContractFlow/{flow['run_id']}",
@@ -113,9 +113,7 @@ def test_a_past_run(reports, place):
     assert notebook["bucket"][place] == "other bucket"
 
 
-@pytest.mark.parametrize(
-    "what", ["a name", "a number", "a flow that is not running", "a step", "a run and s3root"]
-)
+@pytest.mark.parametrize("what", ["a name", "a number", "a flow that is not running", "a step", "a run and s3root"])
 def test_what_is_no_run_is_an_error_with_a_sentence(reports, what):
     name, message = reports["notebook"]["wrong"][what]
     assert name == "MetaflowS3URLException"

@@ -6,6 +6,7 @@ import traceback
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from metaflow.datatools.s3 import MetaflowS3AccessDenied, MetaflowS3Exception
 
 THREADS = 8
 
@@ -72,6 +73,34 @@ def test_an_error_in_one_thread_is_only_its_own(s3, stored):
             return type(error).__name__
 
     assert in_threads(read) == ["MetaflowS3NotFound", [b"1", b"2"]] * (THREADS // 2)
+
+
+def test_clients_with_different_settings_do_not_mix(make_s3, server, root, stored):
+    # They take turns on the same workers, which may remember nothing of the one before.
+    stored.put_all({"a": b"1", "b": b"2"})
+    right = make_s3(s3root=root)
+    failing = make_s3(s3root=root, inject_failure_rate=100)
+    stranger = make_s3(s3root=root, client_params={**server.client_params(), "endpoint_url": "http://127.0.0.1:9"})
+    for _ in range(3):
+        for other in (failing, stranger):
+            with pytest.raises(MetaflowS3Exception):
+                other.get_many(["a", "b"])
+            assert [o.blob for o in right.get_many(["a", "b"])] == [b"1", b"2"]
+            assert [o.size for o in right.info_many(["b", "a"])] == [1, 1]
+
+
+@pytest.mark.needs("signatures")
+def test_clients_with_different_credentials_do_not_mix(make_s3, server, root, stored):
+    stored.put_all({"a": b"1", "b": b"2"})
+    right = make_s3(s3root=root)
+    wrong = make_s3(s3root=root, client_params={**server.client_params(), "aws_secret_access_key": "wrong"})
+    for _ in range(3):
+        with pytest.raises(MetaflowS3AccessDenied):
+            wrong.get_many(["a", "b"])
+        assert [o.blob for o in right.get_many(["a", "b"])] == [b"1", b"2"]
+        with pytest.raises(MetaflowS3AccessDenied):
+            wrong.get("a")
+        assert right.get("a").blob == b"1"
 
 
 def everything(s3):

@@ -3,9 +3,8 @@
 import io
 
 import pytest
-from metaflow.datatools.s3 import RangeInfo, S3GetObject
-
 from contract.content import digest, noise
+from metaflow.datatools.s3 import RangeInfo, S3GetObject
 
 PART = 8 * 2**20  # of boto3's multipart uploads and downloads, and of this project's
 LARGE = 70 * 2**20

@@ -5,10 +5,9 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from contract.verbs import METHODS
 from metaflow import S3
 from metaflow.datatools.s3 import MetaflowS3Exception
-
-from contract.verbs import METHODS
 
 
 @pytest.fixture(scope="session")
@@ -30,12 +29,15 @@ def calls(request, closed_port, tmp_path_factory):
         "region_name": "us-east-1",
     }
 
-    def call(verb):
-        tmproot = tmp_path_factory.mktemp("tmproot")
+    folder = tmp_path_factory.mktemp("unreachable")
+
+    def call(method):
+        tmproot = folder / method
+        tmproot.mkdir()
         started = time.monotonic()
         with S3(tmproot=str(tmproot), s3root="s3://bucket/prefix", client_params=dict(params)) as s3:
             try:
-                verb(s3, "key")
+                METHODS[method](s3, "key")
                 error = None
             except MetaflowS3Exception as raised:
                 error = str(raised)
@@ -43,7 +45,7 @@ def calls(request, closed_port, tmp_path_factory):
 
     # Side by side, because what they do is wait.
     with ThreadPoolExecutor(len(METHODS)) as pool:
-        return dict(zip(METHODS, pool.map(call, METHODS.values())))
+        return dict(zip(METHODS, pool.map(call, METHODS)))
 
 
 @pytest.mark.parametrize("method", METHODS)

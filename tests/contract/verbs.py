@@ -39,11 +39,6 @@ ROOTED = {
 }
 
 # Each method of `S3` that talks to a server, without variants.
-METHODS = {
-    **READS,
-    **WRITES,
-    **{name: verb for name, verb in {**LISTINGS, **ROOTED}.items() if name.isidentifier()},
-}
-METHODS = {name: verb for name, verb in METHODS.items() if name.isidentifier()}
+METHODS = {name: verb for name, verb in {**READS, **WRITES, **LISTINGS, **ROOTED}.items() if name.isidentifier()}
 
 EVERY = {**READS, **LENIENT_READS, **LISTINGS, **WRITES}

@@ -19,8 +19,6 @@ from botocore.exceptions import ClientError
 from metaflow_extensions.fasts3.local_server import seaweedfs, seaweedfs_command
 from metaflow_extensions.fasts3.local_server.errors import (
     LocalServerError,
-    MissingServer,
-    PortTaken,
     ServerFailed,
     UnusableDirectory,
 )
@@ -45,17 +43,13 @@ def client_of(server: SeaweedFS, **changes: str) -> Any:
     return boto3.session.Session().client("s3", **{**parameters, **changes})
 
 
-def listens(port: int) -> bool:
+def listens(url: str) -> bool:
     with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def port_of(server: SeaweedFS) -> int:
-    return int(server.endpoint_url.rpartition(":")[2])
+        return probe.connect_ex(("127.0.0.1", int(url.rpartition(":")[2]))) == 0
 
 
 def eventually(condition: Callable[[], bool], seconds: float = 20.0) -> bool:
-    """Ask again until it is so: for what other processes do, which give no event to wait for."""
+    """Ask until it is so: for what other processes do, which give no event to wait for."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
@@ -72,9 +66,6 @@ def server_process(server: SeaweedFS) -> int:
                 if line.split()[1] == str(server._process.pid)]  # fmt: skip
     assert len(children) == 1
     return int(children[0])
-
-
-# --- While it runs
 
 
 def test_it_has_the_bucket_and_takes_objects(running: SeaweedFS) -> None:
@@ -164,7 +155,7 @@ def test_servers_started_at_the_same_time_do_not_collide() -> None:
             thread.start()
         for thread in threads:
             thread.join()
-        assert all(listens(port_of(server)) for server in servers)
+        assert all(listens(server.endpoint_url) for server in servers)
         assert len({server.endpoint_url for server in servers}) == 3
         assert len({server.secret_key for server in servers}) == 3
     finally:
@@ -172,15 +163,39 @@ def test_servers_started_at_the_same_time_do_not_collide() -> None:
             server.stop()
 
 
+def test_a_port_that_was_asked_for_is_used() -> None:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        port = holder.getsockname()[1]
+    with SeaweedFS(port=port) as server:
+        assert server.endpoint_url == f"http://127.0.0.1:{port}"
+
+
+def test_a_free_port_lost_to_another_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    honest = seaweedfs_command.choose_ports
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        answers = [{"master.port": other.getsockname()[1]}, {}]
+        monkeypatch.setattr(seaweedfs, "choose_ports", lambda port: {**honest(port), **answers.pop(0)})
+        with SeaweedFS() as server:
+            assert listens(server.endpoint_url)
+    assert answers == []
+
+
+def test_a_running_server_is_not_started_again(running: SeaweedFS) -> None:
+    with pytest.raises(LocalServerError, match="running already"):
+        running.start()
+    assert listens(running.endpoint_url)
+
+
 # --- The end
 
 
 def test_stopped_it_is_gone_with_its_temporary_data() -> None:
     with SeaweedFS() as server:
-        port, home = port_of(server), server.directory
+        home = server.directory
         left = leftovers(server_process(server))
         assert len(left) >= 4
-    assert not listens(port)
+    assert not listens(server.endpoint_url)
     assert not home.parent.exists()
     assert not [path for path in left if path.exists()]
     assert repr(server) == "<SeaweedFS stopped, bucket 'metaflow'>"
@@ -213,10 +228,9 @@ def test_it_ends_when_its_starter_is_killed(keep: bool, tmp_path: Path) -> None:
     with starter:
         assert starter.stdout is not None
         url, home = starter.stdout.readline().split()
-        port = int(url.rpartition(":")[2])
-        assert listens(port)
+        assert listens(url)
         starter.kill()
-    assert eventually(lambda: not listens(port))
+    assert eventually(lambda: not listens(url))
     assert eventually(lambda: Path(home).exists() == keep)
 
 
@@ -282,69 +296,3 @@ def test_damaged_credentials_are_said(tmp_path: Path) -> None:
     (tmp_path / "seaweedfs" / "identities.json").write_text("{}")
     with pytest.raises(UnusableDirectory, match=r"no credentials to read in .*identities\.json"):
         SeaweedFS(tmp_path).start()
-
-
-# --- Starts that fail
-
-
-def test_a_port_that_was_asked_for_is_used() -> None:
-    with socket.socket() as holder:
-        holder.bind(("127.0.0.1", 0))
-        port = holder.getsockname()[1]
-    with SeaweedFS(port=port) as server:
-        assert server.endpoint_url == f"http://127.0.0.1:{port}"
-
-
-def test_a_port_in_use_is_said() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        port = other.getsockname()[1]
-        with pytest.raises(PortTaken, match=f"^Port {port} of 127.0.0.1 cannot be used: "):
-            SeaweedFS(port=port).start()
-
-
-def test_a_free_port_lost_to_another_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
-    honest = seaweedfs_command.choose_ports
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        answers = [{"master.port": other.getsockname()[1]}, {}]
-        monkeypatch.setattr(seaweedfs, "choose_ports", lambda port: {**honest(port), **answers.pop(0)})
-        with SeaweedFS() as server:
-            assert listens(port_of(server))
-    assert answers == []
-
-
-def test_a_missing_program_is_said_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shutil.which", lambda name, path=None: None)
-    with pytest.raises(MissingServer, match=r"pip install 'metaflow-fasts3\[local\]'") as caught:
-        SeaweedFS().start()
-    assert len(str(caught.value).splitlines()) == 1
-
-
-def test_a_program_that_ends_at_once_is_told_with_its_log(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    program = tmp_path / "weed"
-    program.write_text("#!/bin/sh\necho 'this is why' >&2\nexit 3\n")
-    program.chmod(0o755)
-    monkeypatch.setattr(seaweedfs, "find_program", lambda: str(program))
-    with pytest.raises(ServerFailed, match=r"did not start\. The end of its log:\nthis is why$"):
-        SeaweedFS().start()
-
-
-def test_a_program_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    program = tmp_path / "weed"
-    program.write_text("#!/bin/sh\nexec sleep 100\n")
-    program.chmod(0o755)
-    monkeypatch.setattr(seaweedfs, "find_program", lambda: str(program))
-    server = SeaweedFS(start_timeout=0.2)
-    with pytest.raises(ServerFailed, match=r"did not answer within 0\.2 seconds"):
-        server.start()
-    assert repr(server).startswith("<SeaweedFS stopped")
-
-
-def test_a_bucket_name_that_is_none_is_said() -> None:
-    with pytest.raises(ServerFailed, match="refused to make the bucket 'Not_A_Name'"):
-        SeaweedFS(bucket="Not_A_Name").start()
-
-
-def test_a_running_server_is_not_started_again(running: SeaweedFS) -> None:
-    with pytest.raises(LocalServerError, match="running already"):
-        running.start()
-    assert listens(port_of(running))

@@ -162,6 +162,7 @@ def _make(parameters: ClientParameters) -> Any:
     from metaflow.plugins.aws.aws_client import get_aws_client
 
     from metaflow_extensions.fasts3.control.recipe import ONE_TRY
+    from metaflow_extensions.fasts3.reference.boto3_client import tune
 
     # Copies: providers write into what they are given.
     client_params = copy.copy(parameters.client_params or configuration.DATATOOLS_CLIENT_PARAMS or {})
@@ -175,12 +176,14 @@ def _make(parameters: ClientParameters) -> Any:
     }
     missing: dict[str, Any] = {name: value for name, value in ours.items() if name not in chosen}
     client_params["config"] = config.merge(Config(**missing))
-    return get_aws_client(
+    client = get_aws_client(
         "s3",
         role_arn=parameters.role,
         session_vars=copy.copy(parameters.session_vars or configuration.DATATOOLS_SESSION_VARS or {}),
         client_params=client_params,
     )
+    tune(client)
+    return client
 
 
 def _name(parameters: ClientParameters) -> tuple[Any, ...]:

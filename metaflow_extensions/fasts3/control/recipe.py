@@ -16,6 +16,7 @@ from metaflow_extensions.fasts3.reference.boto3_client import ClientRecipe
 # Options that are given otherwise (region_name), that belong to one process (user_agent, max_pool_connections), or
 # that are not ours to copy: tries are counted by our own policy.
 NOT_COPIED = {"region_name", "signature_version", "user_agent", "max_pool_connections", "retries"}
+KNOWN_HANDLERS = {"botocore", "boto3", "s3transfer", "metaflow_extensions"}  # the last: our own `tune`
 ONE_TRY = {"total_max_attempts": 1, "mode": "standard"}
 SDK_ENDPOINT = "SDK::Endpoint"  # botocore.regions.EndpointResolverBuiltins.SDK_ENDPOINT
 
@@ -92,7 +93,7 @@ def _options(client: Any) -> dict[str, Any]:
 
 
 def _foreign_handlers(client: Any) -> Iterator[str]:
-    """Event handlers that neither botocore nor boto3 registered: a stubber, moto, a tracer, the user."""
+    """Event handlers that neither botocore nor boto3 nor we registered: a stubber, moto, a tracer, the user."""
     emitter = client.meta.events
     emitter = getattr(emitter, "_emitter", emitter)
     todo = [emitter._handlers._root]
@@ -103,5 +104,5 @@ def _foreign_handlers(client: Any) -> Iterator[str]:
             for handler in handlers:
                 function = getattr(handler, "func", handler)  # functools.partial
                 module = getattr(function, "__module__", None) or type(function).__module__
-                if module.split(".")[0] not in ("botocore", "boto3", "s3transfer"):
+                if module.split(".")[0] not in KNOWN_HANDLERS:
                     yield f"{module}.{getattr(function, '__qualname__', type(function).__qualname__)}"

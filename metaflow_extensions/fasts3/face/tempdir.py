@@ -1,6 +1,7 @@
 """The temporary directory of an `S3` object: made when first needed, removed by `close` or at the end."""
 
 import atexit
+import contextlib
 import itertools
 import os
 import re
@@ -68,9 +69,16 @@ class TemporaryDirectory:
         """Remove the directory and all in it; the next `file` makes a new one."""
         with _lock:
             path, self._path = self._path, None
-        if path is not None:
-            _made.pop(path, None)
+        if path is None:
+            return
+        if _made.get(path) == os.getpid():
+            del _made[path]
             shutil.rmtree(path, ignore_errors=True)
+            return
+        for name in os.listdir(path) if os.path.isdir(path) else ():  # a forked child: only what is its own
+            if name.startswith(f"{os.getpid()}-"):
+                with contextlib.suppress(OSError):
+                    os.unlink(os.path.join(path, name))
 
 
 def _remove_all() -> None:

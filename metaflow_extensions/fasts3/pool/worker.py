@@ -65,7 +65,7 @@ class Worker:
     def __init__(self, send: Callable[[Frame], None]) -> None:
         self._send = send
         self._outbox = Outbox(send)
-        self._jobs: SimpleQueue[Job] = SimpleQueue()
+        self._jobs: SimpleQueue[tuple[Callable[[Job], Outcome], Job]] = SimpleQueue()
         self._threads = 0
         self._limit = 1
         self._clients: dict[str, Any] = {}  # recipe -> (transfers, its credentials)
@@ -88,14 +88,16 @@ class Worker:
             self._credentials.replace(CredentialSet(*frame.document))
         elif frame.kind is Kind.JOBS:
             for job in jobs_of(frame):
-                self._jobs.put(job)
+                # With what does it, or a thread that waits here already would do it as the call before wanted it.
+                self._jobs.put((self._perform, job))
                 if self._threads < self._limit:
                     self._threads += 1
                     threading.Thread(target=self._work, daemon=True).start()
 
     def _work(self) -> None:
         while True:
-            self._outbox.put(self._perform(self._jobs.get()))
+            perform, job = self._jobs.get()
+            self._outbox.put(perform(job))
 
     def _prepare(self, setup: Setup) -> None:
         try:

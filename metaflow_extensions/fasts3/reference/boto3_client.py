@@ -80,7 +80,7 @@ def build(recipe: ClientRecipe, credentials: Optional[CurrentCredentials], conne
     options = dict(recipe.config, max_pool_connections=connections, ignore_configured_endpoint_urls=True)
     if recipe.anonymous:
         options["signature_version"] = UNSIGNED
-    return session.create_client(
+    client = session.create_client(
         "s3",
         region_name=recipe.region,
         endpoint_url=recipe.endpoint_url,
@@ -88,3 +88,20 @@ def build(recipe: ClientRecipe, credentials: Optional[CurrentCredentials], conne
         verify=recipe.verify,
         config=Config(**options),
     )
+    tune(client)
+    return client
+
+
+def tune(client: Any) -> None:
+    """Have a client of ours ask for no checksum with a range.
+
+    A checksum is of the whole object or of an upload's part. For a range, S3 sends one only where it is of just that
+    part; other servers send the whole object's, and botocore, which compares whatever came, calls the range corrupt.
+    """
+    client.meta.events.register("before-call.s3.GetObject", _no_checksum_of_ranges, unique_id="fasts3-ranges")
+
+
+def _no_checksum_of_ranges(params: Any, **_: Any) -> None:
+    if "Range" in params["headers"]:
+        params["headers"].pop("x-amz-checksum-mode", None)
+        params["context"].get("checksum", {}).pop("response_algorithms", None)

@@ -42,7 +42,7 @@ class Boto3Transfers:
             reply = self._client.head_object(Bucket=bucket, Key=key)
             return _info(reply, reply["ContentLength"])
 
-    def head_bucket(self, bucket: str) -> None:
+    def head_bucket(self, bucket: str, key: str = "") -> None:
         try:
             with _translated():
                 self._client.head_bucket(Bucket=bucket)
@@ -165,7 +165,8 @@ def _info(reply: dict[str, Any], size: int) -> ObjectInfo:
         size=size,
         etag=reply.get("ETag", ""),
         content_type=reply.get("ContentType"),
-        metadata=reply.get("Metadata", {}),
+        # Header names have no case (RFC 9110 section 5.1), and not every server sends them in lower case.
+        metadata={name.lower(): value for name, value in reply.get("Metadata", {}).items()},
         last_modified=None if modified is None else int(modified.timestamp()),
         encryption=reply.get("ServerSideEncryption"),
     )

@@ -14,7 +14,7 @@ class ObjectInfo(NamedTuple):
     size: int  # bytes of the whole object
     etag: str  # as sent, with its quotes; "" where the server sends none
     content_type: Optional[str]
-    metadata: dict[str, str]  # x-amz-meta-*, names without the prefix
+    metadata: dict[str, str]  # x-amz-meta-*, names without the prefix, in lower case
     last_modified: Optional[int]  # Unix timestamp, seconds
     encryption: Optional[str]  # x-amz-server-side-encryption
 
@@ -57,8 +57,8 @@ class Transfers(Protocol):
     def head(self, bucket: str, key: str) -> ObjectInfo:
         """HeadObject."""
 
-    def head_bucket(self, bucket: str) -> None:
-        """HeadBucket: fails with NO_BUCKET where there is none."""
+    def head_bucket(self, bucket: str, key: str = "") -> None:
+        """HeadBucket: fails with NO_BUCKET where there is none. The key does not count."""
 
     def get(
         self,

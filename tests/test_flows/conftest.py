@@ -1,0 +1,74 @@
+"""A user: a directory, a Metaflow that has run nothing yet, and a place on the S3 server."""
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+FLOWS = Path(__file__).resolve().parents[2] / "test_flows"
+
+
+@dataclass(frozen=True)
+class User:
+    """Someone who runs the programs of test_flows."""
+
+    folder: Path
+    environment: "dict[str, str]"
+
+    def runs(self, program, *arguments, own_class=False):
+        """Give what a program printed; it must end well. With `own_class`, as if nothing were installed."""
+        environment = dict(self.environment)
+        if own_class:
+            environment["METAFLOW_EXTENSIONS_SEARCH_DIRS"] = environment["METAFLOW_HOME"]  # none here
+        done = subprocess.run(
+            [sys.executable, FLOWS / program, *arguments],
+            env=environment,
+            cwd=self.folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
+
+@pytest.fixture
+def user(seaweedfs, prefix, tmp_path):
+    home = tmp_path / "home"
+    home.mkdir()
+    return User(
+        tmp_path,
+        {
+            **os.environ,
+            "METAFLOW_HOME": str(home),
+            "METAFLOW_DEFAULT_METADATA": "local",
+            "METAFLOW_DATASTORE_SYSROOT_LOCAL": str(tmp_path),
+            "METAFLOW_DATASTORE_SYSROOT_S3": f"s3://{seaweedfs.bucket}/{prefix}/metaflow",
+            "METAFLOW_DATATOOLS_S3ROOT": f"s3://{seaweedfs.bucket}/{prefix}/data",
+            "METAFLOW_S3_ENDPOINT_URL": seaweedfs.endpoint_url,
+            "METAFLOW_S3_WORKER_COUNT": "4",  # or Metaflow's own class starts 64
+            "METAFLOW_USER": "tester",
+            "AWS_ACCESS_KEY_ID": seaweedfs.access_key,
+            "AWS_SECRET_ACCESS_KEY": seaweedfs.secret_key,
+            "AWS_DEFAULT_REGION": seaweedfs.region,
+        },
+    )
+
+
+@pytest.fixture
+def stored(seaweedfs, prefix):
+    """List the keys that this test's user stored, as boto3 sees them; below a directory."""
+    client = seaweedfs.boto3_client()
+
+    def list_keys(directory):
+        below = f"{prefix}/{directory}/"
+        pages = client.get_paginator("list_objects_v2").paginate(Bucket=seaweedfs.bucket, Prefix=below)
+        return [entry["Key"][len(below) :] for page in pages for entry in page.get("Contents", [])]
+
+    yield list_keys
+    client.close()

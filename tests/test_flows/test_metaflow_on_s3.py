@@ -1,0 +1,45 @@
+"""What Metaflow itself does through `S3` when the datastore is S3: artifacts, cards, included files, resume."""
+
+import pytest
+
+SIZES = (2**10, 100 * 2**10, 5 * 2**20, 50 * 2**20)
+
+
+def check_past_artifacts(output):
+    for size in SIZES:
+        assert f"{size} bytes are intact." in output
+    assert "The default card of ArtifactsFlow/" in output
+
+
+def test_artifacts_and_cards_then_resume(user, stored):
+    flow = user.runs("artifacts_flow.py", "--datastore", "s3", "run")
+    assert "Artifacts of 1024 to 52428800 bytes are intact." in flow
+    [page] = [key for key in stored("metaflow") if key.endswith(".html") and "/start/" in key]
+    assert page.startswith("mf.cards/ArtifactsFlow/")
+    check_past_artifacts(user.runs("read_past_artifacts.py"))
+
+    resumed = user.runs("artifacts_flow.py", "--datastore", "s3", "resume", "end")
+    assert "Artifacts of 1024 to 52428800 bytes are intact." in resumed
+
+
+def test_a_card_from_the_command_line(user):
+    flow = user.runs("include_file_flow.py", "--datastore", "s3", "run", "--with", "card", "--notes", __file__)
+    [run] = {word.split("/")[0].strip("[]") for word in flow.split() if word.count("/") == 2 and "/start/" in word}
+    page = user.runs("include_file_flow.py", "--datastore", "s3", "card", "get", f"{run}/start/1")
+    assert "<html" in page
+
+
+@pytest.mark.parametrize("own_class", [False, True], ids=["read with ours", "read with own"])
+def test_artifacts_of_the_other_class(user, own_class):
+    user.runs("artifacts_flow.py", "--datastore", "s3", "run", own_class=not own_class)
+    check_past_artifacts(user.runs("read_past_artifacts.py", own_class=own_class))
+
+
+@pytest.mark.parametrize("datastore", ["local", "s3"])
+def test_an_included_file(user, stored, datastore):
+    notes = user.folder / "notes.txt"
+    notes.write_text("Grüße, zwölf Wörter\nand five more\n", encoding="utf-8")
+    arguments = ("--datastore", datastore, "run", "--notes", str(notes))
+    flow = user.runs("include_file_flow.py", *arguments)
+    assert "6 words in 34 characters." in flow
+    assert bool(stored("data")) == (datastore == "s3")

@@ -1,0 +1,60 @@
+"""`S3(run=self)` in flows, and the same data of a past run: with both datastores, and with Metaflow's own class."""
+
+import pytest
+
+OURS = "S3 is metaflow_extensions.fasts3.face.s3"
+OWN = "S3 is metaflow.plugins.datatools.s3.s3"
+
+each_datastore = pytest.mark.parametrize("datastore", ["local", "s3"])
+
+
+def class_named_in(output):
+    """The line that the program prints about S3, without what Metaflow puts before it."""
+    [line] = [line[line.index("S3 is") :] for line in output.splitlines() if "S3 is" in line]
+    return line
+
+
+def check_past_run(output):
+    """Check that read_past_run.py found everything that versioned_flow.py stores."""
+    assert "stored 102 objects" in output
+    assert "256 bytes, 16 x 16" in output
+    assert "The greeting: Grüße from a past run" in output
+    assert "The squares: 0 1 4 9 16 ... 9801" in output
+
+
+@each_datastore
+def test_versioned_data_from_step_to_step_and_from_a_past_run(user, stored, datastore):
+    flow = user.runs("versioned_flow.py", "--datastore", datastore, "run")
+    assert class_named_in(flow) == OURS
+    assert "Read 102 objects back." in flow
+    assert len([key for key in stored("data") if key.startswith("VersionedFlow/")]) == 102
+    assert bool(stored("metaflow")) == (datastore == "s3")
+
+    notebook = user.runs("read_past_run.py")
+    assert class_named_in(notebook) == OURS
+    check_past_run(notebook)
+
+
+def test_a_run_sees_its_own_data_only(user, stored):
+    for _ in range(2):
+        assert "Read 102 objects back." in user.runs("versioned_flow.py", "run")
+    assert len(stored("data")) == 2 * 102
+    check_past_run(user.runs("read_past_run.py"))
+
+
+@each_datastore
+def test_a_join_reads_what_each_task_of_a_foreach_stored(user, stored, datastore):
+    flow = user.runs("foreach_flow.py", "--datastore", datastore, "run", "--shards", "3", "--max-workers", "2")
+    assert "Read 150 rows of 3 shards." in flow
+    assert len(stored("data")) == 150
+
+
+@pytest.mark.parametrize(
+    ("flow_has_own", "notebook_has_own"), [(True, False), (False, True)], ids=["own then ours", "ours then own"]
+)
+def test_what_ran_with_one_class_is_read_with_the_other(user, flow_has_own, notebook_has_own):
+    flow = user.runs("versioned_flow.py", "--datastore", "s3", "run", own_class=flow_has_own)
+    assert class_named_in(flow) == (OWN if flow_has_own else OURS)
+    notebook = user.runs("read_past_run.py", own_class=notebook_has_own)
+    assert class_named_in(notebook) == (OWN if notebook_has_own else OURS)
+    check_past_run(notebook)
