@@ -11,7 +11,7 @@ from metaflow_extensions.fasts3.pool.planning import Piece
 Reader = Callable[[Piece], Buffer]
 
 
-def value_source(key: Any, value: Any) -> tuple[int, Reader]:
+def value_source(key: Any, value: Any, rewind: bool) -> tuple[int, Reader]:
     """The size of a value in bytes, and what gives its pieces.
 
     Parameters
@@ -19,12 +19,15 @@ def value_source(key: Any, value: Any) -> tuple[int, Reader]:
     key : str
         For messages.
     value : str, bytes or binary file
-        A string is encoded in UTF-8. A file is taken whole, from its beginning, wherever it stands.
+        A string is encoded in UTF-8.
+    rewind : bool
+        Whether a file is taken from its beginning, or from where it stands.
 
     Raises
     ------
     MetaflowS3InvalidObject
-        It is something else, or a file that can't be read or not be rewound.
+        It is something else, or a file that can't be read or not be rewound, or one that was read or written to its
+        end, of which nothing would be stored.
     """
     if isinstance(value, str):
         try:
@@ -37,21 +40,28 @@ def value_source(key: Any, value: Any) -> tuple[int, Reader]:
         view = memoryview(value)
         return view.nbytes, lambda piece: view[piece.first : piece.first + piece.length]
     if isinstance(value, (RawIOBase, BufferedIOBase)):
-        return _file_source(key, value)
+        return _file_source(key, value, rewind)
     raise MetaflowS3InvalidObject(
         f"Object corresponding to the key '{key}' is not a string or a bytes object, but {type(value).__name__}. "
         "Encode it first, for instance with json.dumps or pickle.dumps."
     )
 
 
-def _file_source(key: Any, file: Any) -> tuple[int, Reader]:
+def _file_source(key: Any, file: Any, rewind: bool) -> tuple[int, Reader]:
     if file.closed or not file.readable() or not file.seekable():
         raise MetaflowS3InvalidObject(
             f"Object corresponding to the key '{key}' is not readable or seekable. Open it in mode 'rb'."
         )
 
+    start = 0 if rewind else file.tell()
+    size = file.seek(0, os.SEEK_END) - start
+    if start and size <= 0:
+        raise MetaflowS3InvalidObject(
+            f"The file for the key '{key}' stands at its end, so nothing of it would be stored. Call seek(0) on it first."
+        )
+
     def read(piece: Piece) -> Buffer:
-        file.seek(piece.first)
+        file.seek(start + piece.first)
         data = bytearray()
         while len(data) < piece.length:  # a raw file may give less than it is asked for
             more = file.read(piece.length - len(data))
@@ -62,7 +72,7 @@ def _file_source(key: Any, file: Any) -> tuple[int, Reader]:
             data += more
         return data
 
-    return file.seek(0, os.SEEK_END), read
+    return size, read
 
 
 def path_size(key: Any, path: Any) -> tuple[str, int]:

@@ -1,6 +1,7 @@
 """The methods of `S3` that upload."""
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any, Callable, NamedTuple, Optional, Union
 
 from metaflow_extensions.fasts3.face.engine import Place
@@ -75,7 +76,7 @@ class Writing(Foundation):
             metadata or getattr(key, "metadata", None),
             getattr(key, "encryption", None),
         )
-        return self._upload([asked], self._from_value, overwrite, Place.HERE)[0][1]
+        return self._upload([asked], partial(self._from_value, rewind=True), overwrite, Place.HERE)[0][1]
 
     def put_many(
         self,
@@ -88,7 +89,7 @@ class Writing(Foundation):
         Each object to be uploaded can be specified in two ways:
 
         1. As a `(key, obj)` tuple where `key` is a string specifying the path and `obj` is a string or a bytes
-           object.
+           object. A binary file is stored from where it stands, as Metaflow always did here, and left open.
 
         2. As a `S3PutObject` which contains additional metadata to be stored with the object.
 
@@ -176,8 +177,8 @@ MetaflowS3Exception
             for number, (item, url) in enumerate(zip(asked, urls))
         ]
 
-    def _from_value(self, item: _Asked, url: str) -> Upload:
-        size, read = value_source(item.key, item.source)
+    def _from_value(self, item: _Asked, url: str, rewind: bool = False) -> Upload:
+        size, read = value_source(item.key, item.source, rewind)
         return Upload(*split_object_url(url), size, self._headers(item), read=read)
 
     def _from_path(self, item: _Asked, url: str) -> Upload:
