@@ -122,9 +122,9 @@ LISTS = {
 
 @pytest.mark.parametrize("verb", LISTS.values(), ids=LISTS)
 def test_a_string_is_not_a_list_of_keys_of_one_letter(tmproot, verb):
-    with S3(tmproot=str(tmproot), s3root="s3://bucket/prefix") as s3:
-        with pytest.raises(MetaflowS3URLException) as error:
-            verb(s3, "some-key")
+    s3 = S3(tmproot=str(tmproot), s3root="s3://bucket/prefix")
+    with s3, pytest.raises(MetaflowS3URLException) as error:
+        verb(s3, "some-key")
     assert is_a_sentence(error)
     assert "some-key" in str(error.value)
 

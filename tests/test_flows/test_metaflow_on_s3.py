@@ -11,15 +11,23 @@ def check_past_artifacts(output):
     assert "The default card of ArtifactsFlow/" in output
 
 
+@pytest.mark.timeout(300)
 def test_artifacts_and_cards_then_resume(user, stored):
     flow = user.runs("artifacts_flow.py", "--datastore", "s3", "run")
     assert "Artifacts of 1024 to 52428800 bytes are intact." in flow
     [page] = [key for key in stored("metaflow") if key.endswith(".html") and "/start/" in key]
     assert page.startswith("mf.cards/ArtifactsFlow/")
-    check_past_artifacts(user.runs("read_past_artifacts.py"))
+    for own_class in (False, True):
+        check_past_artifacts(user.runs("read_past_artifacts.py", own_class=own_class))
 
     resumed = user.runs("artifacts_flow.py", "--datastore", "s3", "resume", "end")
     assert "Artifacts of 1024 to 52428800 bytes are intact." in resumed
+
+
+@pytest.mark.timeout(300)
+def test_artifacts_and_cards_of_metaflows_own_class(user):
+    user.runs("artifacts_flow.py", "--datastore", "s3", "run", own_class=True)
+    check_past_artifacts(user.runs("read_past_artifacts.py"))
 
 
 def test_a_card_from_the_command_line(user):
@@ -27,12 +35,6 @@ def test_a_card_from_the_command_line(user):
     [run] = {word.split("/")[0].strip("[]") for word in flow.split() if word.count("/") == 2 and "/start/" in word}
     page = user.runs("include_file_flow.py", "--datastore", "s3", "card", "get", f"{run}/start/1")
     assert "<html" in page
-
-
-@pytest.mark.parametrize("own_class", [False, True], ids=["read with ours", "read with own"])
-def test_artifacts_of_the_other_class(user, own_class):
-    user.runs("artifacts_flow.py", "--datastore", "s3", "run", own_class=not own_class)
-    check_past_artifacts(user.runs("read_past_artifacts.py", own_class=own_class))
 
 
 @pytest.mark.parametrize("datastore", ["local", "s3"])

@@ -43,7 +43,7 @@ def fasts3() -> None:
 @click.option("--port", type=click.IntRange(1, 65535), help="Port of the server.  [default: a free one]")
 @click.option("--bucket", default="metaflow", show_default=True, help="Bucket to have when it is ready.")
 def serve(directory: Optional[str], port: Optional[int], bucket: str) -> None:
-    r"""Run a real S3 server (SeaweedFS) on this machine, reachable from this machine only.
+    """Run a real S3 server (SeaweedFS) on this machine, reachable from this machine only.
 
     It prints the settings that make Metaflow use it, as lines for your shell, and runs until you stop it.
 
@@ -53,7 +53,7 @@ def serve(directory: Optional[str], port: Optional[int], bucket: str) -> None:
         metaflow fasts3 serve --dir ~/s3 > s3.env &
         eval "$(grep ^export s3.env)"
         python myflow.py --datastore=s3 run
-    """
+    """  # noqa: D301  # a real backspace character is click's mark for lines to leave alone
     # Only now: other commands of Metaflow should not wait for this.
     from ..local_server.errors import LocalServerError
     from ..local_server.seaweedfs import SeaweedFS

@@ -57,7 +57,7 @@ def _file_source(key: Any, file: Any, rewind: bool) -> tuple[int, Reader]:
     size = file.seek(0, os.SEEK_END) - start
     if start and size <= 0:
         raise MetaflowS3InvalidObject(
-            f"The file for the key '{key}' stands at its end, so nothing of it would be stored. Call seek(0) on it first."
+            f"The file for the key '{key}' stands at its end: nothing of it would be stored. Call seek(0) first."
         )
 
     def read(piece: Piece) -> Buffer:
