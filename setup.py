@@ -38,8 +38,8 @@ setup(
     python_requires=">=3.9",
     packages=find_namespace_packages(include=["metaflow_extensions", "metaflow_extensions.*"]),
     package_data={"metaflow_extensions.fasts3": ["py.typed"]},
-    # The oldest versions that pass the contract suite: `make test-oldest`.
-    install_requires=["metaflow>=2.15", "boto3>=1.36"],
+    # The oldest versions that pass the contract suite: tests/oldest.txt, `make test-oldest`.
+    install_requires=["metaflow>=2.13", "boto3>=1.35.2"],
     extras_require={"local": LOCAL, "dev": DEV},
     zip_safe=False,
 )

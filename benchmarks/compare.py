@@ -5,6 +5,7 @@ against it. A round starts both processes anew; within a round they live on from
 """
 
 import tempfile
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -40,7 +41,15 @@ class Failed(NamedTuple):
     reason: str
 
 
-def compare(cases: Sequence[Case], rounds: int, tell: Callable[[str], None]) -> "tuple[list[Sample], list[Failed]]":
+class Outcome(NamedTuple):
+    """What a comparison came to."""
+
+    rounds: int
+    samples: list[Sample]
+    failures: list[Failed]
+
+
+def compare(cases: Sequence[Case], rounds: int, tell: Callable[[str], None], seconds: float = float("inf")) -> Outcome:
     """Run all cases.
 
     Parameters
@@ -49,14 +58,21 @@ def compare(cases: Sequence[Case], rounds: int, tell: Callable[[str], None]) -> 
     rounds : int
     tell : callable
         Gets a line whenever something has been done.
+    seconds : float
+        No round but the first is begun that would end later than this, if it took as long as the longest before it.
     """
+    started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="fasts3-benchmarks-") as scratch, SeaweedFS() as server:
         comparison = _Comparison(server, Path(scratch), tell)
         comparison.prepare(cases)
-        for number in range(1, rounds + 1):
+        number, longest = 0, 0.0
+        while number < rounds and (number == 0 or time.monotonic() - started + longest < seconds):
+            number += 1
             tell(f"round {number} of {rounds}")
+            began = time.monotonic()
             comparison.round(cases)
-        return comparison.samples, comparison.failures
+            longest = max(longest, time.monotonic() - began)
+        return Outcome(number, comparison.samples, comparison.failures)
 
 
 class _Comparison:

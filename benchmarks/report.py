@@ -7,18 +7,16 @@ from typing import Any
 
 from .cases import Case
 from .client import OURS, OWN
-from .compare import Failed, Sample
+from .compare import Outcome, Sample
 
 ALIKE = 1.1  # what is not faster by this much may be noise, and is marked
 
 
 def report(
     cases: Sequence[Case],
-    samples: Sequence[Sample],
-    failures: Sequence[Failed],
+    outcome: Outcome,
     machine: "dict[str, str]",
     loads: "tuple[float, float]",
-    rounds: int,
 ) -> "dict[str, Any]":
     """Put all that is known into one document, as it is written to the JSON file.
 
@@ -30,10 +28,12 @@ def report(
     return {
         "measured": datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
         "machine": machine,
-        "rounds": rounds,
+        "rounds": outcome.rounds,
         "load": {"before": round(loads[0], 1), "at the end": round(loads[1], 1)},
-        "failures": [{"row": failed.case.name, "client": failed.which, "reason": failed.reason} for failed in failures],
-        "rows": [row for row in (_row(case, samples) for case in cases) if row],
+        "failures": [
+            {"row": failed.case.name, "client": failed.which, "reason": failed.reason} for failed in outcome.failures
+        ],
+        "rows": [row for row in (_row(case, outcome.samples) for case in cases) if row],
     }
 
 

@@ -32,6 +32,9 @@ def _forget_this_machine() -> str:
 # Here, and not in a fixture: Metaflow reads its settings when it is imported, which test modules do.
 _HOME = _forget_this_machine()
 
+# First of all, because parts of this project import it, and it imports all of this project.
+import metaflow  # noqa: E402, F401
+
 # After that, because these modules are this project's.
 from servers.s3_server import S3Server  # noqa: E402
 from servers.starters import STARTERS  # noqa: E402

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any, Callable
 
 import pytest
+from servers.capabilities import conditions, contents, keys, listings, ranges, refusals
+from servers.capabilities.registry import CAPABILITIES
 
 with warnings.catch_warnings():
     # Metaflow's modules warn of one another when they are first imported (its own yaml of the installed one).
@@ -19,10 +21,25 @@ def pytest_configure(config: pytest.Config) -> None:
     )
 
 
+# Each registers what it holds when it is imported.
+SOURCES = (refusals, conditions, keys, contents, ranges, listings)
+
+
+def needs_of(item: pytest.Item) -> "set[str]":
+    """The abilities that a test asks for: names of `servers.capabilities`."""
+    return {ability for mark in item.iter_markers("needs") for ability in mark.args}
+
+
+def pytest_collection_modifyitems(items: "list[pytest.Item]") -> None:
+    """A misspelt ability would never be lacking."""
+    unknown = {ability for item in items for ability in needs_of(item)} - CAPABILITIES.keys()
+    if unknown:
+        raise pytest.UsageError(f"needs: no such capability: {', '.join(sorted(unknown))}")
+
+
 @pytest.fixture(autouse=True)
 def _skip_what_the_server_lacks(request: pytest.FixtureRequest) -> None:
-    # The names are those of servers.capabilities.
-    needed = {ability for mark in request.node.iter_markers("needs") for ability in mark.args}
+    needed = needs_of(request.node)
     if needed:
         server = request.getfixturevalue("server")
         lacking = sorted(needed & server.lacks)

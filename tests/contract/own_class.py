@@ -1,7 +1,7 @@
 """A program that does what stdin says with Metaflow's own class. Not a test; test_interchange runs it.
 
-In: ``{"root": URL, "put": [...], "get": [keys]}``; out: what `put` returned and what `get` found. The server
-and the credentials are in the environment, and so is what keeps this project's extension out.
+In: ``{"put_root": URL, "put": [objects], "get_root": URL, "get": [keys]}``; out: what `get` and a listing found. The
+server and the credentials are in the environment, and so is what keeps this project's extension out.
 """
 
 import base64
@@ -17,20 +17,19 @@ def main() -> None:
     where = sys.modules[S3.__module__].__file__ or ""
     assert "fasts3" not in where, f"this is not Metaflow's own class: {where}"
     orders = json.load(sys.stdin)
-    answer = {"put": [], "get": []}
-    with S3(s3root=orders["root"]) as s3:
+    with S3(s3root=orders["put_root"]) as s3:
         puts = [
             S3PutObject(put["key"], base64.b64decode(put["blob"]), None, put["content_type"], None, put["metadata"])
             for put in orders["put"]
         ]
-        if puts:
-            # Half by one call, half by the other: they are different code.
-            for put in puts[::2]:
-                s3.put(put.key, put.value, content_type=put.content_type, metadata=put.metadata)
-            s3.put_many(puts[1::2])
-        gots = [s3.get(key) for key in orders["get"][::2]] + s3.get_many(orders["get"][1::2])
-        for got in gots:
-            answer["get"].append(
+        # Half by one call, half by the other: they are different code.
+        for put in puts[::2]:
+            s3.put(put.key, put.value, content_type=put.content_type, metadata=put.metadata)
+        s3.put_many(puts[1::2])
+    with S3(s3root=orders["get_root"]) as s3:
+        answer = {
+            "list": sorted(listed.key for listed in s3.list_recursive()),
+            "get": [
                 {
                     "key": got.key,
                     "url": got.url,
@@ -38,8 +37,9 @@ def main() -> None:
                     "content_type": got.content_type,
                     "metadata": got.metadata,
                 }
-            )
-        answer["list"] = sorted(listed.key for listed in s3.list_recursive())
+                for got in [s3.get(key) for key in orders["get"][::2]] + s3.get_many(orders["get"][1::2])
+            ],
+        }
     json.dump(answer, sys.stdout)
 
 

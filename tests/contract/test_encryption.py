@@ -1,6 +1,7 @@
 """`S3(encryption=...)`: server-side encryption of what is uploaded."""
 
 import pytest
+from metaflow.datatools.s3 import S3PutObject
 
 pytestmark = pytest.mark.needs("sse")
 
@@ -44,6 +45,12 @@ def test_it_is_told_to_any_client(s3, stored, read):
     stored.put("k", b"value", ServerSideEncryption="AES256")
     got = read(s3)
     assert (got.encryption, got.has_info, got.size) == ("AES256", True, 5)
+
+
+def test_each_object_may_say_so_itself(s3, stored):
+    s3.put_many([S3PutObject("k", b"value", encryption="AES256"), ("plain", b"value")])
+    assert stored.head("k")["ServerSideEncryption"] == "AES256"
+    assert stored.blob("plain") == b"value"
 
 
 def test_nothing_is_encrypted_unless_asked(s3, stored):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import uuid
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from metaflow import S3
@@ -37,13 +38,11 @@ OBJECTS = {
 each_object = pytest.mark.parametrize("key", OBJECTS)
 
 
-def own_class(server, root, folder, **orders):
+def own_class(server, folder, orders):
     """Have Metaflow's own class carry out orders, in a process where our extension is not found."""
-    empty = folder / "no extensions here"
-    empty.mkdir(parents=True)
     environment = {
         **os.environ,
-        "METAFLOW_EXTENSIONS_SEARCH_DIRS": str(empty),
+        "METAFLOW_EXTENSIONS_SEARCH_DIRS": str(folder),
         "METAFLOW_S3_ENDPOINT_URL": server.endpoint_url,
         "METAFLOW_S3_WORKER_COUNT": "4",
         "AWS_ACCESS_KEY_ID": server.access_key,
@@ -52,9 +51,9 @@ def own_class(server, root, folder, **orders):
     }
     done = subprocess.run(
         [sys.executable, OWN_CLASS],
-        input=json.dumps({"root": root, "put": [], "get": [], **orders}),
+        input=json.dumps(orders),
         env=environment,
-        cwd=empty,
+        cwd=folder,
         capture_output=True,
         text=True,
         check=False,
@@ -68,63 +67,62 @@ def encoded(blob):
 
 
 @pytest.fixture(scope="module")
-def own_reads(server, tmp_path_factory):
-    """All objects, written with this class and read with Metaflow's own."""
-    root = f"s3://{server.bucket}/interchange-{uuid.uuid4().hex}"
-    with S3(s3root=root, client_params=server.client_params(), tmproot=str(tmp_path_factory.mktemp("tmproot"))) as s3:
+def exchange(server, tmp_path_factory):
+    """Two roots, each with all objects: of one class each; and what Metaflow's own class read of ours."""
+    base = f"s3://{server.bucket}/interchange-{uuid.uuid4().hex}"
+    ours, theirs = f"{base}/ours", f"{base}/theirs"
+    tmproot = str(tmp_path_factory.mktemp("tmproot"))
+    with S3(s3root=ours, client_params=server.client_params(), tmproot=tmproot) as s3:
         puts = [S3PutObject(k, b, content_type=t, metadata=m) for k, (b, t, m) in OBJECTS.items()]
         for put in puts[::2]:
             s3.put(put.key, put.value, content_type=put.content_type, metadata=put.metadata)
         s3.put_many(puts[1::2])
-    answer = own_class(server, root, tmp_path_factory.mktemp("own"), get=list(OBJECTS))
-    return {got["key"]: got for got in answer["get"]}, answer["list"], root
-
-
-@pytest.fixture(scope="module")
-def own_wrote(server, tmp_path_factory):
-    """A root where Metaflow's own class put all objects."""
-    root = f"s3://{server.bucket}/interchange-{uuid.uuid4().hex}"
-    puts = [
-        {"key": key, "blob": encoded(blob), "content_type": content_type, "metadata": metadata}
-        for key, (blob, content_type, metadata) in OBJECTS.items()
-    ]
-    own_class(server, root, tmp_path_factory.mktemp("own"), put=puts)
-    return root
+    orders = {
+        "get_root": ours,
+        "get": list(OBJECTS),
+        "put_root": theirs,
+        "put": [
+            {"key": key, "blob": encoded(blob), "content_type": content_type, "metadata": metadata}
+            for key, (blob, content_type, metadata) in OBJECTS.items()
+        ],
+    }
+    answer = own_class(server, tmp_path_factory.mktemp("no extensions here"), orders)
+    return SimpleNamespace(
+        ours=ours, theirs=theirs, read={got["key"]: got for got in answer["get"]}, listed=answer["list"]
+    )
 
 
 @each_object
-def test_own_class_reads_what_this_one_wrote(own_reads, key):
-    found, _, root = own_reads
+def test_own_class_reads_what_this_one_wrote(exchange, key):
     blob, content_type, _ = OBJECTS[key]
-    assert found[key]["url"] == f"{root}/{key}"
-    assert found[key]["blob"] == encoded(blob)
-    assert content_type in (None, found[key]["content_type"])
+    found = exchange.read[key]
+    assert found["url"] == f"{exchange.ours}/{key}"
+    assert found["blob"] == encoded(blob)
+    assert content_type in (None, found["content_type"])
 
 
 # rclone answers `Metaflow-User-Attributes`, which Metaflow's own class does not know.
 @pytest.mark.needs("metadata")
 @each_object
-def test_own_class_reads_the_metadata_that_this_one_wrote(own_reads, key):
-    found, _, _ = own_reads
-    assert found[key]["metadata"] == OBJECTS[key][2]
+def test_own_class_reads_the_metadata_that_this_one_wrote(exchange, key):
+    assert exchange.read[key]["metadata"] == OBJECTS[key][2]
 
 
-def test_own_class_lists_what_this_one_wrote(own_reads):
-    _, listed, _ = own_reads
-    assert listed == sorted(OBJECTS)
+def test_own_class_lists_what_this_one_wrote(exchange):
+    assert exchange.listed == sorted(OBJECTS)
 
 
 @each_object
-def test_this_class_reads_what_own_class_wrote(own_wrote, make_s3, key):
+def test_this_class_reads_what_own_class_wrote(exchange, make_s3, key):
     blob, content_type, metadata = OBJECTS[key]
-    s3 = make_s3(s3root=own_wrote)
+    s3 = make_s3(s3root=exchange.theirs)
     for got in (s3.get(key), s3.get_many([key])[0]):
-        assert (got.url, got.key) == (f"{own_wrote}/{key}", key)
+        assert (got.url, got.key) == (f"{exchange.theirs}/{key}", key)
         assert (got.size, got.blob == blob, got.metadata) == (len(blob), True, metadata)
         assert content_type in (None, got.content_type)
     told = s3.info(key)
     assert (told.size, told.metadata) == (len(blob), metadata)
 
 
-def test_this_class_lists_what_own_class_wrote(own_wrote, make_s3):
-    assert sorted(o.key for o in make_s3(s3root=own_wrote).list_recursive()) == sorted(OBJECTS)
+def test_this_class_lists_what_own_class_wrote(exchange, make_s3):
+    assert sorted(o.key for o in make_s3(s3root=exchange.theirs).list_recursive()) == sorted(OBJECTS)

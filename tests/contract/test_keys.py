@@ -119,14 +119,14 @@ def test_lists_and_get_recursive(way, root, stored, key):
 
 
 @each_key
-def test_as_the_name_of_a_directory(way, root, stored, key):
+def test_as_the_name_of_a_directory(bare, root, stored, key):
     key = key.rstrip("/")
     stored.put(f"{key}/leaf", BODY)
-    directory = way.name(key)
+    directory = f"{root}/{key}"
 
-    assert [(o.url, o.key) for o in way.s3.list_recursive([directory])] == [(f"{root}/{key}/leaf", "leaf")]
-    assert [(o.url, o.key) for o in way.s3.list_paths([directory])] == [(f"{root}/{key}/leaf", "leaf")]
-    assert [(o.key, o.blob) for o in way.s3.get_recursive([directory])] == [("leaf", BODY)]
+    assert [(o.url, o.key) for o in bare.list_recursive([directory])] == [(f"{directory}/leaf", "leaf")]
+    assert [(o.url, o.key) for o in bare.list_paths([directory])] == [(f"{directory}/leaf", "leaf")]
+    assert [(o.key, o.blob) for o in bare.get_recursive([directory])] == [("leaf", BODY)]
 
 
 @each_key

@@ -161,6 +161,11 @@ def test_keys_of_one_call_may_be_in_several_buckets(bare, root, stored, own_buck
     assert [o.url for o in bare.list_recursive([f"s3://{own_bucket.bucket}/", root])] == [other, f"{root}/k"]
 
 
+def test_an_unknown_argument_is_an_error(tmproot):
+    with pytest.raises(TypeError, match="s3_root"):
+        S3(tmproot=str(tmproot), s3_root="s3://bucket/prefix")
+
+
 def test_no_arguments_is_no_location_at_all():
     with S3() as s3, pytest.raises(MetaflowS3URLException):
         s3.get("k")

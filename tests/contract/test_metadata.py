@@ -81,6 +81,12 @@ def test_metadata_of_other_clients_is_not_ours(s3, stored):
     assert [o.metadata for o in every_read(s3)] == [None] * 5
 
 
+@pytest.mark.parametrize("foreign", ["not JSON", "[1, 2]", "5"])
+def test_what_other_clients_store_in_our_place_is_not_ours(s3, stored, foreign):
+    stored.put("k", b"value", Metadata={"metaflow-user-attributes": foreign})
+    assert [(o.size, o.metadata) for o in every_read(s3)] == [(5, None)] * 5
+
+
 def circular():
     inner = {}
     inner["self"] = inner

@@ -48,11 +48,11 @@ def test_put_of_an_existing_empty_object(s3, stored):
     assert stored.blob("k") == b""
 
 
-def test_put_closes_a_file_that_it_did_not_upload(s3, stored):
+def test_a_file_that_is_not_uploaded_is_left_open(s3, stored):
     stored.put("k", b"old")
     file = io.BytesIO(b"new")
     s3.put("k", file, overwrite=False)
-    assert file.closed
+    assert not file.closed
     assert stored.blob("k") == b"old"
 
 

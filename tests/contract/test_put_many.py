@@ -95,7 +95,7 @@ def test_what_a_key_and_a_value_may_come_in(s3, root, stored, one, info):
 
 
 def test_files_are_read_from_where_they_are_and_stay_open(s3, stored, tmp_path):
-    # Unlike put, which rewinds and closes: so it is in Metaflow's own class.
+    # Unlike put, which starts at their beginning: so it is in Metaflow's own class.
     path = tmp_path / "local"
     path.write_bytes(b"0123456789")
     with open(path, "rb") as file, io.BytesIO(b"abcdef") as buffer:
@@ -105,6 +105,16 @@ def test_files_are_read_from_where_they_are_and_stay_open(s3, stored, tmp_path):
         assert not file.closed
         assert not buffer.closed
     assert stored.blobs() == {"file": b"456789", "buffer": b"cdef", "bytes": b"x"}
+
+
+def test_a_file_that_stands_at_its_end_is_an_error_not_an_empty_object(s3, stored):
+    written = io.BytesIO()
+    written.write(b"and not rewound")
+    with pytest.raises(MetaflowS3InvalidObject, match="the-key"):
+        s3.put_many([("before", b"1"), ("the-key", written)])
+    assert stored.list() == set()
+    s3.put_many([("empty", io.BytesIO())])
+    assert stored.blobs() == {"empty": b""}
 
 
 BAD_VALUES = {"None": None, "number": 5, "bytearray": bytearray(b"x"), "text file": io.StringIO("x")}

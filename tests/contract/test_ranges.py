@@ -113,6 +113,13 @@ def test_length_zero_is_no_bytes(s3, stored, get, offset):
 
 
 @both_verbs
+def test_length_zero_beyond_the_end_is_an_error(s3, stored, get):
+    stored.put("k", BODY)
+    with pytest.raises(MetaflowS3InvalidRange):
+        get(s3, S3GetObject("k", 11, 0))
+
+
+@both_verbs
 def test_a_negative_offset_never_gives_wrong_bytes(s3, stored, get):
     stored.put("k", BODY)
     with pytest.raises(MetaflowException):

@@ -49,6 +49,7 @@ def test_types(s3, stored):
         assert {type(value) for value in (o.url, o.prefix, o.key, o.path, o.text, o.content_type)} == {str}
         assert {type(value) for value in (o.exists, o.downloaded, o.has_info)} == {bool}
         assert (type(o.blob), type(o.size), type(o.range_info)) == (bytes, int, RangeInfo)
+        assert type(o.last_modified) is int
         assert os.path.isabs(o.path) or os.path.exists(o.path)
 
 

@@ -17,47 +17,41 @@ def in_threads(work):
         return list(pool.map(work, range(THREADS)))
 
 
-def test_threads_read_with_one_client(s3, stored):
-    keys = [f"{number:02}" for number in range(24)]
-    stored.put_all({key: key.encode() for key in keys})
-
-    def read(number):
-        mine = keys[number:] + keys[:number]
-        return (
-            s3.get(mine[0]).text,
-            [o.text for o in s3.get_many(mine)],
-            [o.key for o in s3.info_many(mine)],
-            [o.key for o in s3.list_recursive()],
-            [o.text for o in s3.get_all()],
-        )
-
-    for number, answer in enumerate(in_threads(read)):
-        mine = keys[number:] + keys[:number]
-        assert answer == (mine[0], mine, mine, keys, keys)
-
-
-def test_threads_write_with_one_client(s3, root, stored, tmp_path):
+def test_threads_read_and_write_with_one_client(s3, root, stored, tmp_path):
     local = tmp_path / "local"
     local.write_bytes(b"from a file")
+    keys = [f"common/{number:02}" for number in range(24)]
+    stored.put_all({key: key.encode() for key in keys})
 
-    def write(number):
+    def work(number):
+        mine = keys[number:] + keys[:number]
         return (
             s3.put(f"{number}/put", b"%d" % number),
             s3.put_many([(f"{number}/many/{place}", b"%d" % (number * place)) for place in range(10)]),
             s3.put_files([(f"{number}/file", str(local))], overwrite=False),
+            s3.get(mine[0]).text,
+            [o.text for o in s3.get_many(mine)],
+            [o.key for o in s3.info_many(mine)],
+            [o.key for o in s3.list_recursive(["common"])],
+            [o.text for o in s3.get_recursive([str(number)])],
         )
 
-    for number, answer in enumerate(in_threads(write)):
+    expected = {key: key.encode() for key in keys}
+    for number, answer in enumerate(in_threads(work)):
+        mine = keys[number:] + keys[:number]
+        products = [str(number * place) for place in range(10)]
         assert answer == (
             f"{root}/{number}/put",
             [(f"{number}/many/{place}", f"{root}/{number}/many/{place}") for place in range(10)],
             [(f"{number}/file", f"{root}/{number}/file")],
+            mine[0],
+            mine,
+            mine,
+            [key[len("common/") :] for key in keys],
+            ["from a file", *products, str(number)],
         )
-    expected = {}
-    for number in range(THREADS):
-        expected[f"{number}/put"] = b"%d" % number
-        expected[f"{number}/file"] = b"from a file"
-        expected.update({f"{number}/many/{place}": b"%d" % (number * place) for place in range(10)})
+        expected.update({f"{number}/put": b"%d" % number, f"{number}/file": b"from a file"})
+        expected.update({f"{number}/many/{place}": product.encode() for place, product in enumerate(products)})
     assert stored.blobs() == expected
 
 

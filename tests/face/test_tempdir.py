@@ -1,0 +1,65 @@
+"""Tests of the temporary directory."""
+
+import os
+import stat
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from metaflow_extensions.fasts3.face.errors import MetaflowS3Exception
+from metaflow_extensions.fasts3.face.tempdir import TemporaryDirectory
+
+
+@given(st.text(max_size=2000))
+def test_no_key_leads_anywhere_else(key):
+    directory = TemporaryDirectory("/nowhere")
+    directory._path = "/nowhere/metaflow.s3.x"
+    file = directory.file(key)
+    assert os.path.dirname(os.path.normpath(file)) == "/nowhere/metaflow.s3.x"
+    assert len(os.path.basename(file)) < 100
+    assert os.path.basename(file).isascii()
+
+
+def test_names_differ_and_keep_the_extension(tmp_path):
+    directory = TemporaryDirectory(str(tmp_path))
+    files = [directory.file("a/data.parquet") for _ in range(100)]
+    assert len(set(files)) == 100
+    assert all(file.endswith("data.parquet") for file in files)
+
+
+def test_it_is_made_late_for_its_owner_only_and_made_again(tmp_path):
+    directory = TemporaryDirectory(str(tmp_path))
+    assert os.listdir(tmp_path) == []
+    first = directory.path()
+    assert stat.S_IMODE(os.stat(first).st_mode) == 0o700
+    directory.remove()
+    directory.remove()
+    assert os.listdir(tmp_path) == []
+    assert directory.path() != first
+
+
+def test_a_root_that_is_not_there_is_named():
+    with pytest.raises(MetaflowS3Exception, match="/no/such/directory.*tmproot"):
+        TemporaryDirectory("/no/such/directory").path()
+
+
+LEFT_OPEN = """
+import os, sys
+import metaflow
+from metaflow_extensions.fasts3.face.tempdir import TemporaryDirectory
+directory = TemporaryDirectory(sys.argv[1])
+open(directory.file("k"), "w").close()
+if os.fork() == 0:
+    sys.exit(0)  # runs the child's exit handlers, which must leave the parent's files alone
+os.wait()
+print(len(os.listdir(directory.path())))
+"""
+
+
+def test_the_end_of_the_process_removes_what_was_left_and_that_of_a_child_does_not(tmp_path):
+    done = subprocess.run([sys.executable, "-c", LEFT_OPEN, tmp_path], capture_output=True, text=True, check=True)
+    assert done.stdout == "1\n"
+    assert os.listdir(tmp_path) == []

@@ -1,0 +1,146 @@
+"""Environments to install into, made once in a session however many pytest workers there are."""
+
+import fcntl
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+ENTRY_POINTS = Path(__file__).with_name("entry_points.py")
+FLOW = REPOSITORY / "test_flows" / "versioned_flow.py"
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "packaging: installs from PyPI into environments of its own")
+
+
+def run(*command, **options):
+    """Give what a command wrote to stdout; it must end well."""
+    done = subprocess.run(
+        [str(part) for part in command],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        **options,
+    )
+    assert done.returncode == 0, f"{command}:\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def make_environment(folder, *requirements):
+    """Make a virtual environment with these requirements, and give its interpreter."""
+    run(sys.executable, "-m", "virtualenv", "--quiet", folder)
+    python = folder / "bin" / "python"
+    run(python, "-m", "pip", "install", "--quiet", *requirements)
+    return python
+
+
+def copy_of_the_sources(folder):
+    """Give a copy to build in: building leaves files behind, and would pick up those of the last time."""
+    copy = folder / "sources"
+    shutil.copytree(
+        REPOSITORY / "metaflow_extensions",
+        copy / "metaflow_extensions",
+        ignore=shutil.ignore_patterns("__pycache__"),
+    )
+    for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(REPOSITORY / name, copy)
+    return copy
+
+
+def install_in_every_way(folder):
+    """Install the wheel, save a code package, uninstall, install in editable mode; see each time whose S3 there is."""
+    elsewhere = folder / "elsewhere"
+    elsewhere.mkdir()
+    sources = copy_of_the_sources(folder)
+    python = make_environment(folder / "environment", "metaflow", "metaflow-checkpoint", "boto3")
+
+    def pip(*arguments):
+        run(python, "-m", "pip", *arguments, "--quiet", cwd=elsewhere)
+
+    def look(from_folder=elsewhere):
+        return json.loads(run(python, ENTRY_POINTS, cwd=from_folder))
+
+    seen = {"before": look()}
+    pip("wheel", "--no-deps", "--wheel-dir", folder, sources)
+    [wheel] = folder.glob("*.whl")
+    pip("install", wheel)
+    seen["wheel"] = look()
+    settings = {**os.environ, "METAFLOW_DEFAULT_METADATA": "local", "METAFLOW_DATASTORE_SYSROOT_LOCAL": str(folder)}
+    package = folder / "code.tgz"
+    # Metaflow writes to stderr.
+    told = run(
+        *("sh", "-c", 'exec "$@" 2>&1', "sh", python, FLOW, "--datastore", "local", "package", "save", package),
+        cwd=elsewhere,
+        env=settings,
+    )
+    pip("uninstall", "--yes", "metaflow-fasts3")
+    seen["uninstalled"] = look()
+    pip("install", "--no-deps", "--editable", sources)
+    seen["editable"] = look()
+    seen["editable, in the repository"] = look(sources)
+    return {
+        "seen": seen,
+        "wheel": str(wheel),
+        "site-packages": run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip(),
+        "sources": str(sources),
+        "code package": str(package),
+        "code package metadata": told[told.index("{") : told.rindex("}") + 1],
+    }
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory, request):
+    """Have something made by the first pytest worker that asks, in a folder that all of them share.
+
+    ``once(name, make)``: `make` takes the folder and gives what JSON can hold.
+    """
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if hasattr(request.config, "workerinput") else base
+
+    def get(name, make):
+        folder, result = shared / name, shared / f"{name}.json"
+        with open(shared / f"{name}.lock", "w", encoding="utf-8") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not result.exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir()
+                result.write_text(json.dumps(make(folder)), encoding="utf-8")
+        return json.loads(result.read_text(encoding="utf-8"))
+
+    return get
+
+
+@pytest.fixture(scope="session")
+def installed(once):
+    """What was found in each way of installing."""
+    return once("installed", install_in_every_way)
+
+
+@pytest.fixture(scope="session")
+def remote(once, installed):
+    """A machine with nothing but Metaflow's and this project's requirements, and an extracted code package."""
+
+    def make(folder):
+        python = make_environment(folder / "environment", "boto3", "requests")
+        return {"python": str(python), **extracted(folder / "task", installed)}
+
+    return once("remote", make)
+
+
+def extracted(task, installed):
+    """Extract the code package as Metaflow has remote tasks do it, and give the folder and the variables to set."""
+    from metaflow.package import MetaflowPackage
+
+    metadata = installed["code package metadata"]
+    task.mkdir()
+    for command in MetaflowPackage.get_extract_commands(metadata, installed["code package"], str(task)):
+        run("sh", "-c", command)
+    variables = MetaflowPackage.get_post_extract_env_vars(metadata, str(task))
+    return {"task": str(task), "variables": {name.rstrip(":"): value for name, value in variables.items()}}

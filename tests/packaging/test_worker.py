@@ -1,0 +1,59 @@
+"""`s3op.py` as a program: light when a worker starts, and of help to whoever starts it by hand."""
+
+import json
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+from metaflow_extensions.fasts3.pool.worker_process import SCRIPT
+
+WORKER_MODULES = Path(__file__).with_name("worker_modules.py")
+PACKAGE = SCRIPT.parents[1]
+
+
+@pytest.fixture(scope="module")
+def modules():
+    """What a worker has loaded before its first job: names and files."""
+    done = subprocess.run(
+        [sys.executable, WORKER_MODULES, SCRIPT], capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL
+    )
+    return json.loads(done.stdout)
+
+
+def test_a_worker_starts_with_the_standard_library_and_its_own_copy_of_this_package(modules):
+    standard = Path(sysconfig.get_path("stdlib")).resolve()
+    installed = Path(sysconfig.get_path("purelib")).resolve()
+    strange = {
+        name: file
+        for name, file in modules.items()
+        if file
+        and not Path(file).resolve().is_relative_to(PACKAGE)
+        and (not Path(file).resolve().is_relative_to(standard) or Path(file).resolve().is_relative_to(installed))
+    }
+    assert strange == {}
+    assert "metaflow_extensions.fasts3.pool.worker" in modules
+
+
+@pytest.mark.parametrize("heavy", ["metaflow", "boto3", "botocore", "urllib3", "asyncio", "email", "multiprocessing"])
+def test_a_worker_starts_without(modules, heavy):
+    assert not [name for name in modules if name.partition(".")[0] == heavy]
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["one", "two"], ["-1"]], ids=" ".join)
+def test_by_hand_it_says_what_it_is_and_what_to_use_instead(arguments, tmp_path):
+    done = subprocess.run(
+        [sys.executable, SCRIPT, *arguments],
+        cwd=tmp_path,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert "part of metaflow-fasts3" in done.stdout
+    assert "from metaflow import S3" in done.stdout
+    assert done.stderr == ""

@@ -1,0 +1,23 @@
+"""Print, as JSON, the modules that a worker loads before its first job, and their files.
+
+Not a test; test_worker runs it, with the path of s3op.py.
+"""
+
+import json
+import runpy
+import sys
+
+
+def main():
+    """Do what s3op.py does up to its first frame."""
+    before = set(sys.modules)  # what an interpreter has when it starts, .pth files included
+    names = runpy.run_path(sys.argv[1], run_name="s3op")
+    names["lay_packages"]()
+    import metaflow_extensions.fasts3.pool.worker  # noqa: F401
+
+    loaded = {name: getattr(sys.modules[name], "__file__", None) for name in set(sys.modules) - before}
+    json.dump(loaded, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()
