@@ -114,8 +114,7 @@ def test_an_interrupted_call_ends_soon_and_the_client_goes_on(client):
     thread = threading.Thread(target=interrupt)
     thread.start()
     with pytest.raises(KeyboardInterrupt):
-        for _ in range(100):
-            client.get_many(str(n) for n in range(300))
+        [client.get_many(str(n) for n in range(300)) for _ in range(100)]
     thread.join()
     assert worker_pool.shared._lent == set()
     assert len(client.get_many(str(n) for n in range(300))) == 300

@@ -42,7 +42,7 @@ def test_it_is_made_late_for_its_owner_only_and_made_again(tmp_path):
 
 
 def test_a_root_that_is_not_there_is_named():
-    with pytest.raises(MetaflowS3Exception, match="/no/such/directory.*tmproot"):
+    with pytest.raises(MetaflowS3Exception, match=r"/no/such/directory.*tmproot"):
         TemporaryDirectory("/no/such/directory").path()
 
 

@@ -37,7 +37,7 @@ OUTCOMES = [
     (Outcome(2, "etag", None, True), "put"),
     (Outcome(3, Page([ListedObject("k", 1)], ["p/"], "token"), None, True), "list_page"),
     (Outcome(4, None, Failure(Code.NOT_FOUND, "no", "NoSuchKey", 404, "id", 2, 0.5), True), "get"),
-    (Outcome(5, {"ETag": "e"}, None, True), "upload_part"),
+    (Outcome(5, {"ETag": "e"}, None, True, Failure(Code.BUSY, "", "SlowDown", 503, "", 3, 1.5)), "upload_part"),
 ]
 
 
@@ -93,9 +93,9 @@ def test_nonsense_is_refused(stream):
     "document",
     [
         None,
-        [[7, None, None, True]],
-        [[0, "not an object's info", None, True]],
-        [[0, None, ["no such code"], True]],
+        [[7, None, None, True, None]],
+        [[0, "not an object's info", None, True, None]],
+        [[0, None, ["no such code"], True, None]],
         [[0]],
         {"0": 1},
     ],

@@ -56,7 +56,7 @@ def performer(transfers, clock, terms=Terms(), chance=0.5):
 
 def test_a_success_is_told_at_once():
     clock, transfers = Clock(), Scripted("reply")
-    assert performer(transfers, clock).perform(JOB) == (7, "reply", None, True)
+    assert performer(transfers, clock).perform(JOB) == (7, "reply", None, True, None)
     assert transfers.calls == [("bucket", "key")]
     assert clock.waits == []
 
@@ -72,6 +72,7 @@ def test_transient_failures_are_tried_again_after_growing_waits():
     transfers = Scripted(failing(Code.BUSY), failing(Code.BROKEN), failing(Code.UNREACHABLE), "reply")
     outcome = performer(transfers, clock).perform(JOB)
     assert outcome.reply == "reply"
+    assert (outcome.retried.code, outcome.retried.tries) == (Code.UNREACHABLE, 3)
     assert len(clock.waits) == 3
     assert clock.waits == sorted(clock.waits)
 

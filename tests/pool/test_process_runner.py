@@ -101,8 +101,8 @@ def test_a_handful_of_jobs_takes_one_worker(run, pool, seaweedfs, prefix):
 def test_bodies_larger_than_a_pipe(run, seaweedfs, prefix, tmp_path):
     data = os.urandom(6 * 2**20)
     run(Requests([Job(n, "put", seaweedfs.bucket, f"{prefix}/{n}", {}, data) for n in range(12)]))
-    plan = Requests([Job(n, "get", seaweedfs.bucket, f"{prefix}/{n}", {"path": str(tmp_path / str(n))}) for n in range(12)])
-    run(plan)
+    paths = [str(tmp_path / str(n)) for n in range(12)]
+    run(Requests([Job(n, "get", seaweedfs.bucket, f"{prefix}/{n}", {"path": path}) for n, path in enumerate(paths)]))
     assert all((tmp_path / str(n)).read_bytes() == data for n in range(12))
 
 
@@ -291,7 +291,8 @@ def test_a_worker_starts_with_the_standard_library_only():
 import sys
 sys.path.insert(0, sys.argv[1]); import s3op; s3op.lay_packages()
 import metaflow_extensions.fasts3.pool.worker
-print(*sorted(name for name in ("metaflow", "boto3", "botocore", "urllib3", "metaflow_extensions") if name in sys.modules))
+names = ("metaflow", "boto3", "botocore", "urllib3", "metaflow_extensions")
+print(*[name for name in names if name in sys.modules])
 """
     folder = str(worker_process.SCRIPT.parent)
     done = subprocess.run([sys.executable, "-c", code, folder], capture_output=True, text=True, check=True)

@@ -12,6 +12,7 @@ class Settings:
     retries: int = 20  # tries after the first: the larger of S3_RETRY_COUNT and S3_TRANSIENT_RETRY_COUNT
     outage_timeout: float = 300.0  # seconds; S3_OUTAGE_TIMEOUT
     connections: int = 64  # requests under way at the same time; S3_WORKER_COUNT
+    log_retries: bool = False  # print what had to be tried again; S3_LOG_TRANSIENT_RETRIES
 
     @classmethod
     def read(cls) -> "Settings":
@@ -20,4 +21,5 @@ class Settings:
             retries=max(int(configuration.S3_RETRY_COUNT), int(configuration.S3_TRANSIENT_RETRY_COUNT)),
             outage_timeout=float(getattr(configuration, "S3_OUTAGE_TIMEOUT", cls.outage_timeout)),
             connections=max(1, int(configuration.S3_WORKER_COUNT)),
+            log_retries=str(getattr(configuration, "S3_LOG_TRANSIENT_RETRIES", "")).lower() in ("1", "true", "yes"),
         )

@@ -10,6 +10,7 @@ from metaflow_extensions.fasts3.control import presence
 from metaflow_extensions.fasts3.control.clients import Connection
 from metaflow_extensions.fasts3.control.settings import Settings
 from metaflow_extensions.fasts3.face.errors import MetaflowS3Exception, exception_of
+from metaflow_extensions.fasts3.face.retry_report import RetryReport
 from metaflow_extensions.fasts3.pool import worker_pool
 from metaflow_extensions.fasts3.pool.inline_runner import InlineRunner
 from metaflow_extensions.fasts3.pool.messages import Job
@@ -68,28 +69,35 @@ class Engine:
         """
         connection = self._connection_for(bucket)
         settings = Settings.read()
-        queue = JobQueue(plan)
+        report = RetryReport(plan)
         try:
-            if connection.recipe is None:
-                place = Place.HERE
-            log.debug("%s is carried out %s %s", type(plan).__name__, place.value, connection.why_inline or "")
-            if place is not Place.WORKERS:
-                here = InlineRunner(connection.transfers, self._terms(connection, settings), INLINE_THREADS)
-                if place is Place.HERE_FIRST:
-                    here.run_first(plan, queue)
-                if place is Place.HERE or not queue.at_least(FEW_PIECES + 1):
-                    here.run(plan, queue)
-            if queue.has_more():
-                self._workers(connection, settings).run(plan, queue)
+            self._carry_out(report if settings.log_retries else plan, place, connection, settings)
         except JobFailed as failed:
             self._clean_up(plan, connection)
             if failed.failure.code not in UNANSWERED:
                 presence.note_answer(connection.endpoint_url)
-            raise exception_of(failed.job.operation, failed.job.url, failed.failure, connection.identity) from failed
+            job = failed.job
+            raise exception_of(job.operation, job.url, failed.failure, connection.identity) from failed
         except BaseException:
             self._clean_up(plan, connection)
             raise
+        finally:
+            report.tell()
         presence.note_answer(connection.endpoint_url)
+
+    def _carry_out(self, plan: Plan, place: Place, connection: Connection, settings: Settings) -> None:
+        if connection.recipe is None:
+            place = Place.HERE
+        log.debug("carried out %s %s", place.value, connection.why_inline or "")
+        queue = JobQueue(plan)
+        if place is not Place.WORKERS:
+            here = InlineRunner(connection.transfers, self._terms(connection, settings), INLINE_THREADS)
+            if place is Place.HERE_FIRST:
+                here.run_first(plan, queue)
+            if place is Place.HERE or not queue.at_least(FEW_PIECES + 1):
+                here.run(plan, queue)
+        if queue.has_more():
+            self._workers(connection, settings).run(plan, queue)
 
     def check_buckets(self, buckets: Iterable[str]) -> None:
         """Raise MetaflowS3NotFound for a bucket that does not exist, where a bare 404 of a key left it open."""

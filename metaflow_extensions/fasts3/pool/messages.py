@@ -114,6 +114,7 @@ class Outcome(NamedTuple):
     reply: Any = None  # what the method returned
     failure: Optional[Failure] = None
     answered: bool = False  # S3 has answered the worker, now or before
+    retried: Optional[Failure] = None  # the last failure that was tried again
 
 
 def jobs_frame(jobs: Sequence[Job]) -> Frame:
@@ -156,11 +157,16 @@ def outcomes_of(frame: Frame, operations: dict[int, str]) -> Iterator[Outcome]:
         The frame is not what a worker would send.
     """
     try:
-        for number, reply, failure, answered in frame.document:
-            told = None if failure is None else Failure(Code(failure[0]), *failure[1:])
-            yield Outcome(number, None if told else _reply(operations[number], reply), told, bool(answered))
+        for number, reply, failure, answered, retried in frame.document:
+            told = _failure(failure)
+            value = None if told else _reply(operations[number], reply)
+            yield Outcome(number, value, told, bool(answered), _failure(retried))
     except (LookupError, TypeError, ValueError) as error:
         raise FrameError(f"outcomes that make no sense: {type(error).__name__}: {error}") from None
+
+
+def _failure(fields: Optional[list[Any]]) -> Optional[Failure]:
+    return None if fields is None else Failure(Code(fields[0]), *fields[1:])
 
 
 def _reply(operation: str, reply: Any) -> Any:

@@ -68,6 +68,7 @@ class Performer:
         """Do one job to its end. Never raises."""
         started = self._clock()
         tries = 0
+        retried: Optional[Failure] = None
         while True:
             tries += 1
             try:
@@ -78,13 +79,14 @@ class Performer:
                 failure = Failure(Code.REJECTED, f"{type(error).__name__}: {error}")
             else:
                 self._answered = True
-                return Outcome(job.number, reply, None, True)
+                return Outcome(job.number, reply, None, True, retried)
             self._answered = self._answered or failure.code not in UNANSWERED
             elapsed = self._clock() - started
             wait = decide(self._terms.policy, failure.code, tries, elapsed, self._answered, self._chance())
+            failure = failure._replace(tries=tries, seconds=round(elapsed, 3))
             if wait is None or self._pause(wait):
-                told = failure._replace(tries=tries, seconds=round(elapsed, 3))
-                return Outcome(job.number, None, told, self._answered)
+                return Outcome(job.number, None, failure, self._answered, retried)
+            retried = failure
 
     def _attempt(self, job: Job) -> Any:
         if self._terms.failure_rate and self._chance() * 100 < self._terms.failure_rate:

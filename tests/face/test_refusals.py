@@ -1,0 +1,95 @@
+"""Tests against a server that refuses to say whether a key exists: nothing may be lost silently."""
+
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import metaflow.metaflow_config as configuration
+import pytest
+from metaflow import S3
+from metaflow.datatools.s3 import MetaflowS3AccessDenied, MetaflowS3Exception
+
+
+class Refusing(BaseHTTPRequestHandler):
+    """Answers every HEAD with the server's `refusal`, and takes every PUT."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_HEAD(self):
+        self.server.requests.append("HEAD")
+        self.send_response(self.server.refusal)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def do_PUT(self):
+        self.server.requests.append("PUT")
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def refusing(monkeypatch):
+    monkeypatch.setattr(configuration, "S3_RETRY_COUNT", 1)
+    monkeypatch.setattr(configuration, "S3_TRANSIENT_RETRY_COUNT", 2)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as server:
+        server.requests = []
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def client(refusing, tmp_path):
+    params = {
+        "endpoint_url": f"http://127.0.0.1:{refusing.server_port}",
+        "aws_access_key_id": "AKIAEXAMPLE",
+        "aws_secret_access_key": "hush",
+        "region_name": "us-east-1",
+    }
+    (tmp_path / "local").write_text("data")
+    with S3(s3root="s3://bucket/x", client_params=params, tmproot=str(tmp_path)) as client:
+        yield client
+
+
+CALLS = {
+    "put": lambda client, path: client.put("k", "data", overwrite=False),
+    "put_many": lambda client, path: client.put_many([("k", "data"), ("l", "data")], overwrite=False),
+    "put_files": lambda client, path: client.put_files([("k", path)], overwrite=False),
+}
+
+
+@pytest.mark.parametrize(("status", "expected"), [(403, MetaflowS3AccessDenied), (503, MetaflowS3Exception)])
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+def test_a_refused_look_is_an_error_and_nothing_is_stored(client, refusing, tmp_path, call, status, expected):
+    refusing.refusal = status
+    with pytest.raises(expected) as raised:
+        call(client, str(tmp_path / "local"))
+    for part in ("HeadObject", "s3://bucket/x/", f"HTTP {status}", "AKIAEXAMPLE"):
+        assert part in str(raised.value)
+    assert "PUT" not in refusing.requests
+    if status == 403:
+        assert len(refusing.requests) <= 2  # a 4xx is never tried again
+    else:
+        assert "3 tries" in str(raised.value)  # the larger of the two settings, and the first
+    assert "hush" not in str(raised.value)
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+def test_a_key_that_is_not_there_is_stored(client, refusing, tmp_path, call):
+    refusing.refusal = 404
+    call(client, str(tmp_path / "local"))
+    assert "PUT" in refusing.requests
+
+
+def test_retries_are_told_where_the_user_wants_it(client, refusing, monkeypatch, capsys):
+    monkeypatch.setattr(configuration, "S3_LOG_TRANSIENT_RETRIES", True)
+    answers = iter([503, 503, 404])
+    monkeypatch.setattr(ThreadingHTTPServer, "refusal", property(lambda _: next(answers)), raising=False)
+    client.put_many([("k", "data")], overwrite=False)
+    assert "1 of 2 requests were tried again, 2 times; the last for 503" in capsys.readouterr().out
