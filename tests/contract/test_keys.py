@@ -90,7 +90,7 @@ def test_put_get_info(way, root, stored, key):
 
 
 @each_key
-def test_put_many_get_many_info_many(way, root, stored, key):
+def test_put_many_get_many_info_many_list_recursive(way, root, stored, key):
     url, name, other = f"{root}/{key}", way.name(key), way.name("other")
 
     assert way.s3.put_many([(other, b"other"), (name, BODY)]) == [(other, f"{root}/other"), (name, url)]
@@ -99,19 +99,19 @@ def test_put_many_get_many_info_many(way, root, stored, key):
     assert stored.blob(key) == BODY
     for got in way.s3.get_many([name, other, name])[::2]:
         assert (got.url, got.key, got.prefix, got.blob) == (url, way.key(key), way.prefix, BODY)
+    assert {o.url for o in way.s3.list_recursive([way.name("")])} == {url, f"{root}/other"}
     _, told = way.s3.info_many([other, name])
     assert (told.url, told.key, told.prefix, told.size) == (url, way.key(key), way.prefix, len(BODY))
 
 
 @each_key
-def test_lists_and_get_recursive(way, root, stored, key):
+def test_lists_and_get_recursive(s3, root, stored, key):
     stored.put(f"dir/{key}", BODY)
-    directory = way.name("dir")
     top, slash, _ = key.partition("/")
 
-    (listed,) = way.s3.list_recursive([directory])
-    (path,) = way.s3.list_paths([directory])
-    (got,) = way.s3.get_recursive([directory])
+    (listed,) = s3.list_recursive(["dir"])
+    (path,) = s3.list_paths(["dir"])
+    (got,) = s3.get_recursive(["dir"])
 
     assert (listed.url, listed.key) == (f"{root}/dir/{key}", key)
     assert (path.url, path.key, path.exists) == (f"{root}/dir/{top}{slash}", top, not slash)

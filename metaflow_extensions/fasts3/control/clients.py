@@ -94,11 +94,12 @@ class S3Client:
         s3_client_params: Optional[dict[str, Any]] = None,
     ) -> None:
         self._parameters = ClientParameters(s3_role_arn, s3_session_vars, s3_client_params)
+        self._mine: Optional[tuple[int, Any, Connection]] = None  # for one process: a forked child makes its own
 
     @property
     def client(self) -> Any:
         """The boto3 client."""
-        return _cached(self._parameters)[0]
+        return self._known()[1]
 
     @property
     def error(self) -> Any:
@@ -110,12 +111,19 @@ class S3Client:
     @property
     def connection(self) -> Connection:
         """The client, ready for transfers."""
-        return _cached(self._parameters)[1]
+        return self._known()[2]
 
     def reset_client(self) -> None:
         """Make a new client when it is needed next, with new credentials."""
         with _lock:
             _clients.pop(_name(self._parameters), None)
+            self._mine = None
+
+    def _known(self) -> "tuple[int, Any, Connection]":
+        mine = self._mine
+        if mine is None or mine[0] != os.getpid():
+            mine = self._mine = (os.getpid(), *_cached(self._parameters))
+        return mine
 
 
 def connection_of(external_client: Any) -> Connection:
@@ -173,6 +181,7 @@ def _make(parameters: ClientParameters) -> Any:
         "retries": ONE_TRY,
         "connect_timeout": CONNECT_TIMEOUT,
         "max_pool_connections": INLINE_CONNECTIONS,
+        "parameter_validation": False,  # ours are right; it would take a tenth of the time of a small request
     }
     missing: dict[str, Any] = {name: value for name, value in ours.items() if name not in chosen}
     client_params["config"] = config.merge(Config(**missing))

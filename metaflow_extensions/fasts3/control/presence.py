@@ -17,6 +17,19 @@ PORTS = {"https": 443, "http": 80}
 _answered: set[tuple[int, str]] = set()  # (process id, endpoint URL): a forked child finds out for itself
 
 
+_buckets: set[tuple[int, str, str]] = set()  # likewise, with the name of a bucket that is there
+
+
+def knows_bucket(endpoint_url: str, bucket: str) -> bool:
+    """Whether this process has seen that a bucket exists."""
+    return (os.getpid(), endpoint_url, bucket) in _buckets
+
+
+def note_bucket(endpoint_url: str, bucket: str) -> None:
+    """Remember that a bucket exists."""
+    _buckets.add((os.getpid(), endpoint_url, bucket))
+
+
 def has_answered(endpoint_url: str) -> bool:
     """Whether S3 has answered this process at this endpoint."""
     return (os.getpid(), endpoint_url) in _answered

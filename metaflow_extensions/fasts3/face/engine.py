@@ -102,6 +102,9 @@ class Engine:
     def check_buckets(self, buckets: Iterable[str]) -> None:
         """Raise MetaflowS3NotFound for a bucket that does not exist, where a bare 404 of a key left it open."""
         for bucket in buckets:
+            url = self._connection().endpoint_url
+            if presence.knows_bucket(url, bucket):
+                continue
             try:
                 self.run(Requests([Job(0, "head_bucket", bucket)]), Place.HERE, bucket)
             except Exception as error:
@@ -109,6 +112,8 @@ class Engine:
                 if getattr(error, "s3_code", "") == "NoSuchBucket":
                     raise
                 log.debug("bucket %s: %s", bucket, error)
+            # Also where nobody would say: asking again would not help.
+            presence.note_bucket(url, bucket)
 
     def _connection_for(self, bucket: str) -> Connection:
         try:
