@@ -11,7 +11,7 @@ import time
 import boto3
 import pytest
 from metaflow import S3
-from metaflow.datatools.s3 import MetaflowS3Exception, MetaflowS3NotFound
+from metaflow.datatools.s3 import MetaflowS3Exception, MetaflowS3InvalidObject, MetaflowS3NotFound
 
 from metaflow_extensions.fasts3.face import writing
 from metaflow_extensions.fasts3.pool import worker_pool
@@ -101,6 +101,55 @@ def test_a_failed_upload_leaves_no_multipart_open(client, seaweedfs, prefix, mon
     listed = seaweedfs.boto3_client().list_multipart_uploads(Bucket=seaweedfs.bucket, Prefix=prefix)
     assert listed.get("Uploads", []) == []
     assert not client.info("k", return_missing=True).exists
+
+
+def test_a_call_that_fails_leaves_no_multipart_open(client, seaweedfs, prefix, tmp_path):
+    for name in "abcdefgh":
+        with open(tmp_path / name, "wb") as file:
+            file.truncate(3 * PART_SIZE)
+    vanishing = tmp_path / "vanishing"
+    vanishing.write_text("x")
+    sized = writing.path_size(None, str(vanishing))
+    vanishing.unlink()
+    pairs = [("vanishing", str(vanishing)), *((name, str(tmp_path / name)) for name in "abcdefgh")]
+    real = writing.path_size
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(writing, "path_size", lambda key, path: sized if key == "vanishing" else real(key, path))
+        with pytest.raises(MetaflowS3Exception):
+            client.put_files(pairs)
+    listed = seaweedfs.boto3_client().list_multipart_uploads(Bucket=seaweedfs.bucket, Prefix=prefix)
+    assert listed.get("Uploads", []) == []
+
+
+@pytest.mark.parametrize("pairs", [("key", "data"), {"ab": b"x"}, ["hello"], [("a", "b", "c")], [("a",)], [None]])
+def test_what_is_no_pair_is_refused_before_anything_is_stored(client, pairs):
+    for verb in (client.put_many, client.put_files):
+        with pytest.raises(MetaflowS3InvalidObject, match="not a pair"):
+            verb(pairs)
+    assert client.list_recursive() == []
+
+
+def test_keys_that_are_the_same_but_for_leading_slashes_are_one(client, seaweedfs, prefix, tmp_path):
+    root = f"s3://{seaweedfs.bucket}//{prefix}"
+    params = seaweedfs.client_params()
+    with S3(s3root=root, client_params=params, tmproot=str(tmp_path)) as doubled:
+        doubled.put_many([("k", "first"), ("/k", "second")])
+        assert [(obj.key, obj.text) for obj in doubled.get_all()] == [("k", "second")]
+        assert [obj.key for obj in doubled.list_paths()] == ["k"]
+    with S3(client_params=params, tmproot=str(tmp_path)) as bare:
+        assert [obj.key for obj in bare.list_recursive([root])] == ["k"]
+
+
+def test_warm_workers_follow_the_user_s_identity(seaweedfs, prefix, tmp_path):
+    root = f"s3://{seaweedfs.bucket}/{prefix}"
+    where = {"endpoint_url": seaweedfs.endpoint_url, "region_name": "us-east-1"}
+    for params, may in ((where, False), (seaweedfs.client_params(), True), (where, False)):
+        with S3(s3root=root, client_params=params, tmproot=str(tmp_path)) as client:
+            if may:
+                assert client.put_many([("k", "v")]) == [("k", f"{root}/k")]
+            else:
+                with pytest.raises(MetaflowS3Exception, match="credentials"):
+                    client.put_many([("k", "v")])
 
 
 def test_an_interrupted_call_ends_soon_and_the_client_goes_on(client):

@@ -13,12 +13,12 @@ from metaflow_extensions.fasts3.face.errors import MetaflowS3Exception
 from metaflow_extensions.fasts3.face.tempdir import TemporaryDirectory
 
 
-@given(st.text(max_size=2000))
-def test_no_key_leads_anywhere_else(key):
-    directory = TemporaryDirectory("/nowhere")
-    directory._path = "/nowhere/metaflow.s3.x"
+@given(key=st.text(max_size=2000))
+def test_no_key_leads_anywhere_else(tmp_path_factory, key):
+    directory = TemporaryDirectory(str(tmp_path_factory.getbasetemp()))
     file = directory.file(key)
-    assert os.path.dirname(os.path.normpath(file)) == "/nowhere/metaflow.s3.x"
+    assert os.path.dirname(os.path.normpath(file)) == directory.path()
+    directory.remove()
     assert len(os.path.basename(file)) < 100
     assert os.path.basename(file).isascii()
 
@@ -39,6 +39,15 @@ def test_it_is_made_late_for_its_owner_only_and_made_again(tmp_path):
     directory.remove()
     assert os.listdir(tmp_path) == []
     assert directory.path() != first
+
+
+def test_a_directory_that_somebody_removed_is_made_anew(tmp_path):
+    directory = TemporaryDirectory(str(tmp_path))
+    first = directory.path()
+    os.rmdir(first)
+    os.symlink(tmp_path, first)  # what a neighbour would put in its place
+    assert directory.path() != first
+    assert os.path.isdir(directory.path())
 
 
 def test_a_root_that_is_not_there_is_named():

@@ -64,7 +64,12 @@ def test_whole_objects_of_all_sizes(size, pick):
 
 @pytest.mark.parametrize(
     ("byte_range", "expected"),
-    [("bytes=3-5", slice(3, 6)), ("bytes=7-", slice(7, None)), ("bytes=-35", slice(-35, None)), ("bytes=2-40", slice(2, 41))],
+    [
+        ("bytes=3-5", slice(3, 6)),
+        ("bytes=7-", slice(7, None)),
+        ("bytes=-35", slice(-35, None)),
+        ("bytes=2-40", slice(2, 41)),
+    ],
 )
 def test_large_ranges_are_cut_too(byte_range, expected):
     store = Store(a=body(64))

@@ -6,7 +6,11 @@ import stat
 import boto3
 import pytest
 
-from metaflow_extensions.fasts3.reference.boto3_transfers import Boto3Transfers, _content_range
+from metaflow_extensions.fasts3.reference.boto3_transfers import (
+    Boto3Transfers,
+    _check_range,
+    _content_range,
+)
 from metaflow_extensions.fasts3.wire.failures import Code, TransferError
 from metaflow_extensions.fasts3.wire.transfers import PutHeaders
 
@@ -66,11 +70,74 @@ def test_content_ranges(header, length, expected):
     assert _content_range(header, length) == expected
 
 
-@pytest.mark.parametrize("header", ["bytes 0-4/6x", "bytes 0-5/100", "bytes */100", "items 0-4/5", "bytes 0-4/4", "0-4"])
+@pytest.mark.parametrize(
+    "header", ["bytes 0-4/6x", "bytes 0-5/100", "bytes */100", "items 0-4/5", "bytes 0-4/4", "0-4"]
+)
 def test_content_ranges_that_make_no_sense(header):
     with pytest.raises(TransferError) as failed:
         _content_range(header, 5)
     assert failed.value.failure.code is Code.BROKEN
+
+
+@pytest.mark.parametrize(
+    ("asked", "first", "length", "total"),
+    [
+        (None, 0, 100, 100),
+        ("bytes=0-9", 0, 10, 100),
+        ("bytes=90-200", 90, 10, 100),
+        ("bytes=90-", 90, 10, 100),
+        ("bytes=-10", 90, 10, 100),
+        ("bytes=-200", 0, 100, 100),
+    ],
+)
+def test_a_range_that_was_answered_as_asked(asked, first, length, total):
+    assert _check_range(asked, first, length, total) is None
+
+
+@pytest.mark.parametrize(
+    ("asked", "first", "length", "total"),
+    [
+        ("bytes=10-19", 0, 100, 100),  # Range was ignored
+        ("bytes=10-19", 10, 5, 100),  # less than there is
+        ("bytes=10-19", 11, 10, 100),
+        ("bytes=90-", 0, 100, 100),
+        ("bytes=-10", 0, 10, 100),
+    ],
+)
+def test_another_range_than_was_asked_for_is_an_error(asked, first, length, total):
+    with pytest.raises(TransferError) as failed:
+        _check_range(asked, first, length, total)
+    assert failed.value.failure.code is Code.REJECTED
+
+
+def test_a_file_that_became_shorter_is_not_stored_in_part(seaweedfs, prefix, tmp_path):
+    (tmp_path / "f").write_bytes(b"x" * 100)
+    transfers = Boto3Transfers(boto3.client("s3", **seaweedfs.client_params()))
+    with pytest.raises(TransferError) as failed:
+        transfers.upload_part(seaweedfs.bucket, prefix, "any", 1, path=str(tmp_path / "f"), position=50, length=100)
+    assert failed.value.failure.code is Code.LOCAL_FILE
+
+
+class Answering:
+    """A client that answers one call with what it was given."""
+
+    def __init__(self, **reply):
+        self.meta = type("Meta", (), {"config": None})()
+        self.list_objects_v2 = self.head_object = lambda **_: reply
+
+
+@pytest.mark.parametrize("token", [None, "", "the same"])
+def test_a_listing_that_is_cut_short_is_an_error(token):
+    transfers = Boto3Transfers(Answering(IsTruncated=True, NextContinuationToken=token))
+    with pytest.raises(TransferError) as failed:
+        transfers.list_page("b", "k", token="the same")
+    assert failed.value.failure.code is Code.BROKEN
+
+
+def test_a_reply_without_a_length_is_told_as_such():
+    with pytest.raises(TransferError) as failed:
+        Boto3Transfers(Answering(ETag="x")).head("b", "k")
+    assert "Content-Length" in failed.value.failure.message
 
 
 def test_connections_are_used_again(seaweedfs, prefix, tmp_path, monkeypatch):

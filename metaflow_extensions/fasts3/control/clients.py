@@ -12,11 +12,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
 import metaflow.metaflow_config as configuration
 
+from metaflow_extensions.fasts3.wire.failures import TransferError
+
 if TYPE_CHECKING:  # boto3 is imported with the first client, not with metaflow: that takes as long again
     from metaflow_extensions.fasts3.reference.boto3_client import ClientRecipe, CredentialSet
 
 CONNECT_TIMEOUT = 4.0  # seconds, instead of botocore's 60, where the user has set none
 INLINE_CONNECTIONS = 16  # kept alive by a client in the user's process
+
+
+KEPT = 16  # clients, each with its connections; a process that goes on changing its credentials must not grow
 
 
 class Connection:
@@ -52,10 +57,14 @@ class Connection:
     def credentials(self) -> "Optional[CredentialSet]":
         """The set to sign with now. Refreshed, where it can be, some minutes before it expires."""
         from metaflow_extensions.fasts3.reference.boto3_client import CredentialSet
+        from metaflow_extensions.fasts3.reference.boto3_errors import failure_of
 
         if self._credentials is None:
             return None
-        frozen = self._credentials.get_frozen_credentials()
+        try:
+            frozen = self._credentials.get_frozen_credentials()
+        except Exception as error:
+            raise TransferError(failure_of(error)) from error
         return CredentialSet(frozen.access_key, frozen.secret_key, frozen.token)
 
     @property
@@ -63,7 +72,9 @@ class Connection:
         """The access key id that requests are signed with, for messages; no secret."""
         if self.recipe is not None and self.recipe.anonymous:
             return "nobody (unsigned)"
-        return str(getattr(self._credentials, "access_key", None) or "nobody")
+        # The private one first: the other may go and refresh the credentials, for a mere message.
+        names = ("_access_key", "access_key")
+        return str(next((key for key in (getattr(self._credentials, name, None) for name in names) if key), "nobody"))
 
 
 class ClientParameters(NamedTuple):
@@ -140,7 +151,7 @@ def connection_of(external_client: Any) -> Connection:
     with _lock:
         known = _clients.get(name)
         if known is None or known[0] is not client:
-            known = _clients[name] = (client, Connection(client))
+            known = _keep(name, client)
         return known[1]
 
 
@@ -161,8 +172,16 @@ def _cached(parameters: ClientParameters) -> tuple[Any, Connection]:
     with _lock:
         if name not in _clients:
             client = _make(parameters)
-            _clients[name] = (client, Connection(client))
+            return _keep(name, client)
         return _clients[name]
+
+
+def _keep(name: tuple[Any, ...], client: Any) -> tuple[Any, Connection]:
+    """Keep a client for those who ask for the same, and let go of the oldest."""
+    while len(_clients) >= KEPT:
+        del _clients[next(iter(_clients))]
+    _clients[name] = (client, Connection(client))
+    return _clients[name]
 
 
 def _make(parameters: ClientParameters) -> Any:

@@ -9,7 +9,7 @@ from typing import Any, Callable, Optional
 from metaflow_extensions.fasts3.control import presence
 from metaflow_extensions.fasts3.control.clients import Connection
 from metaflow_extensions.fasts3.control.settings import Settings
-from metaflow_extensions.fasts3.face.errors import MetaflowS3Exception, exception_of
+from metaflow_extensions.fasts3.face.errors import EXCEPTIONS, REMEDIES, MetaflowS3Exception, exception_of
 from metaflow_extensions.fasts3.face.retry_report import RetryReport
 from metaflow_extensions.fasts3.pool import worker_pool
 from metaflow_extensions.fasts3.pool.inline_runner import InlineRunner
@@ -17,7 +17,7 @@ from metaflow_extensions.fasts3.pool.messages import Job
 from metaflow_extensions.fasts3.pool.perform import Performer, Terms
 from metaflow_extensions.fasts3.pool.plan import JobFailed, JobQueue, Plan, Requests
 from metaflow_extensions.fasts3.pool.process_runner import ProcessRunner
-from metaflow_extensions.fasts3.wire.failures import UNANSWERED, Code
+from metaflow_extensions.fasts3.wire.failures import UNANSWERED, Code, TransferError
 from metaflow_extensions.fasts3.wire.retry import RetryPolicy
 
 log = logging.getLogger("metaflow_fasts3")
@@ -78,6 +78,11 @@ class Engine:
                 presence.note_answer(connection.endpoint_url)
             job = failed.job
             raise exception_of(job.operation, job.url, failed.failure, connection.identity) from failed
+        except TransferError as error:
+            self._clean_up(plan, connection)
+            failure = error.failure
+            told = f"Getting credentials for S3 failed: {failure.message.rstrip('.')}. {REMEDIES[Code.NO_CREDENTIALS]}"
+            raise EXCEPTIONS.get(failure.code, MetaflowS3Exception)(told) from error
         except BaseException:
             self._clean_up(plan, connection)
             raise

@@ -80,9 +80,15 @@ class Location(NamedTuple):
         return f"{self.root}/{key.lstrip('/')}"
 
 
+def _normal(url: str) -> str:
+    """The one URL of an object: without the leading slashes of a key that are dropped anyway."""
+    bucket, key = split_url(url)
+    return f"{SCHEME}{bucket}/{key}"
+
+
 def _full_url(key: Optional[str]) -> str:
     if key and key.startswith(SCHEME):
-        return key
+        return _normal(key)
     given = "No key was given" if not key else f"'{key}' is not a full s3:// URL"
     if current.is_running_flow:
         raise MetaflowS3URLException(
@@ -128,8 +134,7 @@ def location_of(bucket: Optional[str], prefix: Optional[str], run: Any, s3root: 
     root = s3root.decode("utf-8") if isinstance(s3root, bytes) else s3root
     if not isinstance(root, str) or not root.startswith(SCHEME):
         raise MetaflowS3URLException(f"s3root needs to be an S3 URL prefixed with s3://. It is {root!r}.")
-    split_url(root)
-    return Location(root.rstrip("/"))
+    return Location(_normal(root).rstrip("/"))
 
 
 def _flow_and_run(run: Any) -> tuple[str, str]:

@@ -3,7 +3,7 @@
 import os
 import warnings
 from collections.abc import Iterable
-from typing import Any, Optional, Union
+from typing import Any, NamedTuple, Optional, Union
 
 from metaflow_extensions.fasts3.face.engine import Place
 from metaflow_extensions.fasts3.face.errors import MetaflowS3URLException
@@ -13,6 +13,15 @@ from metaflow_extensions.fasts3.face.requested import RangeInfo, S3GetObject, ke
 from metaflow_extensions.fasts3.face.s3object import S3Object
 from metaflow_extensions.fasts3.pool.downloads import Download, Downloaded, Downloads
 from metaflow_extensions.fasts3.pool.queries import Listing
+
+
+class _Request(NamedTuple):
+    """An object or range that is asked for; equal ones are downloaded once."""
+
+    bucket: str
+    key: str
+    byte_range: Optional[str] = None
+    nothing_at: Optional[int] = None
 
 
 class Reading(Foundation):
@@ -122,15 +131,17 @@ MetaflowS3Exception
         """
         prefixes = [self._location.url(key_of(key)) for key in several(keys)]
         found = self._list([Listing(*split_url(as_directory(url))) for url in prefixes])
-        urls: list[tuple[str, str]] = []  # the prefix asked for, the object
+        listed: list[tuple[str, str, str]] = []  # the prefix asked for, the bucket, the key as S3 has it
         for prefix, entries in zip(prefixes, found):
             bucket, text = split_url(prefix)
             if not entries and text and not text.endswith("/"):
                 self._warn_of_neighbours(prefix, bucket, text)
-            urls.extend((prefix, f"s3://{bucket}/{entry.key}") for entry in entries)
-        results = self._fetch([(url, None, None) for _, url in urls], Place.WORKERS, False)
-        roots = [self._location.root if return_info else prefix for prefix, _ in urls]
-        return [_s3object(root, url, result, return_info) for root, (_, url), result in zip(roots, urls, results)]
+            listed.extend((prefix, bucket, entry.key) for entry in entries)
+        results = self._fetch([_Request(bucket, key) for _, bucket, key in listed], Place.WORKERS, False)
+        return [
+            _s3object(self._location.root if return_info else prefix, f"s3://{bucket}/{key}", result, return_info)
+            for (prefix, bucket, key), result in zip(listed, results)
+        ]
 
     def get_all(self, return_info: bool = False) -> list[S3Object]:
         """
@@ -162,21 +173,19 @@ MetaflowS3Exception
         return self.get_recursive([None], return_info)  # type: ignore[list-item]  # None is the root itself
 
     def _download(self, keys: list[Any], place: Place, return_missing: bool, return_info: bool) -> list[S3Object]:
-        requests = [(self._location.url(key_of(key)), *range_of(key)) for key in keys]
+        urls = [self._location.url(key_of(key)) for key in keys]
+        requests = [_Request(*split_object_url(url), *range_of(key)) for url, key in zip(urls, keys)]
         results = self._fetch(requests, place, return_missing)
         root = self._location.root
-        return [_s3object(root, url, result, return_info) for (url, _, _), result in zip(requests, results)]
+        return [_s3object(root, url, result, return_info) for url, result in zip(urls, results)]
 
-    def _fetch(
-        self, requests: list[tuple[str, Optional[str], Optional[int]]], place: Place, missing_ok: bool
-    ) -> list[Optional[Downloaded]]:
+    def _fetch(self, requests: list[_Request], place: Place, missing_ok: bool) -> list[Optional[Downloaded]]:
         """Download what is asked for, each different request once."""
-        wanted: dict[tuple[str, Optional[str], Optional[int]], Download] = {}
+        wanted: dict[_Request, Download] = {}
         for request in requests:
             if request not in wanted:
-                url, byte_range, nothing_at = request
-                bucket, key = split_object_url(url)
-                wanted[request] = Download(bucket, key, self._tempdir.file(key), byte_range, nothing_at)
+                path = self._tempdir.file(request.key)
+                wanted[request] = Download(request.bucket, request.key, path, request.byte_range, request.nothing_at)
         if not wanted:
             return []
         plan = Downloads(list(wanted.values()), missing_ok)

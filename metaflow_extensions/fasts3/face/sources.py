@@ -1,6 +1,7 @@
 """Where the bytes of an upload come from: memory, an open file, or a path. Read when they are sent, not before."""
 
 import os
+import stat
 from io import BufferedIOBase, RawIOBase
 from typing import Any, Callable
 
@@ -91,7 +92,12 @@ def path_size(key: Any, path: Any) -> tuple[str, int]:
             raise MetaflowS3InvalidObject(
                 f"'{path}', for the key '{key}', is a directory. Give the path of a file, one for each key."
             )
-        return absolute, os.stat(absolute).st_size
+        status = os.stat(absolute)
+        if not stat.S_ISREG(status.st_mode):
+            raise MetaflowS3InvalidObject(
+                f"'{path}', for the key '{key}', is not a regular file. Store its data with put."
+            )
+        return absolute, status.st_size
     except TypeError:
         raise MetaflowS3InvalidObject(f"The path for the key '{key}' is not a path: {path!r}.") from None
     except (OSError, ValueError):

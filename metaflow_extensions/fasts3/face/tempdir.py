@@ -6,9 +6,12 @@ import itertools
 import os
 import re
 import shutil
+import stat
 import tempfile
 import threading
 from typing import Optional
+
+from metaflow.debug import debug
 
 from metaflow_extensions.fasts3.face.errors import MetaflowS3Exception
 
@@ -54,7 +57,7 @@ class TemporaryDirectory:
     def path(self) -> str:
         """The directory, 0700."""
         with _lock:
-            if self._path is None:
+            if self._path is None or not _is_ours(self._path):
                 try:
                     self._path = os.path.abspath(tempfile.mkdtemp(prefix="metaflow.s3.", dir=self._root))
                 except OSError as error:
@@ -81,7 +84,18 @@ class TemporaryDirectory:
                     os.unlink(os.path.join(path, name))
 
 
+def _is_ours(path: str) -> bool:
+    """Whether the directory is still there and this user's: who cleans up may have removed it, or our parent."""
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return False
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
+
+
 def _remove_all() -> None:
+    if debug.s3client:  # METAFLOW_DEBUG_S3CLIENT keeps the files, as it does for Metaflow's own class
+        return
     for path, owner in list(_made.items()):
         if owner == os.getpid():  # a forked child that ends leaves its parent's files alone
             shutil.rmtree(path, ignore_errors=True)

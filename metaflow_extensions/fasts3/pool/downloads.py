@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Optional
 
 from metaflow_extensions.fasts3.pool.messages import Job, Outcome
 from metaflow_extensions.fasts3.pool.plan import JobFailed
-from metaflow_extensions.fasts3.pool.planning import PART_SIZE, Piece, pieces
+from metaflow_extensions.fasts3.pool.planning import MAX_OBJECT, PART_SIZE, Piece, pieces
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
 from metaflow_extensions.fasts3.wire.transfers import GetReply
 
@@ -112,6 +112,8 @@ class Downloads:
         if reply.received == reply.length:
             self.results[job.number] = result
             return ()
+        if reply.info.size > MAX_OBJECT:
+            raise JobFailed(job, Failure(Code.BROKEN, f"S3 says that the object has {reply.info.size} bytes"))
         end = reply.first + reply.length
         rest = list(pieces(reply.first + reply.received, end, self._step))
         before = self._large.get(job.number)

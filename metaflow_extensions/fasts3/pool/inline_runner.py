@@ -1,5 +1,6 @@
 """Carries out a plan in the user's process: a few jobs, or a client that no worker could make again."""
 
+import contextlib
 import threading
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Optional
@@ -62,8 +63,12 @@ class InlineRunner:
                         queue.follow(plan.receive(running.pop(future), future.result()))
                 else:
                     return
+        except BaseException:
+            self._stop.set()  # those under way: no further tries, now or later
+            done, _ = wait(running, timeout=PATIENCE_WITH_THE_REST)
+            for future in done:
+                with contextlib.suppress(Exception):
+                    plan.receive(running[future], future.result())
+            raise
         finally:
-            self._stop.set()  # those under way when another failed: no further tries
-            wait(running, timeout=PATIENCE_WITH_THE_REST)
             executor.shutdown(wait=False, cancel_futures=True)
-            self._stop.clear()

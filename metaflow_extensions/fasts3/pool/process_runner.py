@@ -4,11 +4,13 @@ The calling thread itself waits for the workers, so that an exception in it (Ctr
 nothing else. A worker that dies or answers nonsense is replaced, and its jobs are done again.
 """
 
+import contextlib
 import selectors
 import time
+from collections import deque
 from typing import Any, Callable, Optional
 
-from metaflow_extensions.fasts3.pool.messages import Job
+from metaflow_extensions.fasts3.pool.messages import Job, Outcome
 from metaflow_extensions.fasts3.pool.plan import JobFailed, JobQueue, Plan
 from metaflow_extensions.fasts3.pool.worker_pool import WorkerPool
 from metaflow_extensions.fasts3.pool.worker_process import WorkerGone, WorkerProcess
@@ -62,7 +64,7 @@ class ProcessRunner:
         try:
             self._run(call, plan, queue)
         except JobFailed:
-            call.let_the_rest_end()
+            call.let_the_rest_end(plan)
             raise
         except BaseException:
             call.end_now()
@@ -76,8 +78,9 @@ class ProcessRunner:
             self._feed(call, queue)
             if not call.workers_with_jobs():
                 return
-            for job, outcome in call.wait(queue):
-                queue.follow(plan.receive(job, outcome))
+            call.wait(queue)
+            while call.answered:
+                queue.follow(plan.receive(*call.answered.popleft()))
             if time.monotonic() - looked > LOOK_AT_CREDENTIALS:
                 current, looked = self._credentials(), time.monotonic()
                 if current != told:
@@ -94,6 +97,11 @@ class ProcessRunner:
             call.fill(worker, queue)
 
 
+def _waiting(worker: WorkerProcess) -> int:
+    """Bytes of bodies that a worker has and has not answered."""
+    return sum(len(job.body) for job in worker.jobs.values() if job.body is not None)
+
+
 class _Call:
     """The workers of one call."""
 
@@ -105,6 +113,7 @@ class _Call:
         self._stillborn = 0  # workers in a row that died before their hello
         self._selector = selectors.DefaultSelector()
         self.workers: list[WorkerProcess] = []
+        self.answered: deque[tuple[Job, Outcome]] = deque()  # not yet handed to the plan
 
     def lease(self, wait: bool) -> bool:
         worker = self._pool.lease(wait)
@@ -118,13 +127,17 @@ class _Call:
         return any(worker.jobs for worker in self.workers)
 
     def roomiest(self) -> Optional[WorkerProcess]:
-        free = [worker for worker in self.workers if len(worker.jobs) < self._room and not worker.alone]
+        free = [
+            worker
+            for worker in self.workers
+            if len(worker.jobs) < self._room and not worker.alone and _waiting(worker) < BODY_BYTES
+        ]
         return min(free, key=lambda worker: len(worker.jobs), default=None)
 
     def fill(self, worker: WorkerProcess, queue: JobQueue) -> None:
         """Hand one worker jobs, as many as it has room for; half at most at a time, so that others get theirs."""
         batch: list[Job] = []
-        size = sum(len(job.body) for job in worker.jobs.values() if job.body is not None)
+        size = _waiting(worker)
         while len(worker.jobs) + len(batch) < self._room and len(batch) < max(1, self._room // 2):
             job = queue.take()
             if job is None:
@@ -147,20 +160,18 @@ class _Call:
             worker.jobs.update({job.number: job for job in batch})
             self._replace(worker, queue, gone)
 
-    def wait(self, queue: JobQueue) -> "list[tuple[Job, Any]]":
-        """Outcomes that have come, at least after a while."""
-        outcomes = []
+    def wait(self, queue: JobQueue) -> None:
+        """Collect outcomes that have come, at least after a while."""
         for key, _ in self._selector.select(LOOK_AT_CREDENTIALS):
             worker: WorkerProcess = key.fileobj  # type: ignore[assignment]
             try:
                 for answered in worker.outcomes():
-                    outcomes.append(answered)  # one by one: those before a piece of nonsense count
+                    self.answered.append(answered)  # one by one: those before a piece of nonsense count
                     self._stillborn = 0
             except WorkerGone as gone:
                 self._replace(worker, queue, gone)
             if not worker.jobs:
                 worker.alone = False
-        return outcomes
 
     def give_credentials(self, credentials: Any, queue: JobQueue) -> None:
         for worker in list(self.workers):
@@ -169,17 +180,20 @@ class _Call:
             except WorkerGone as gone:
                 self._replace(worker, queue, gone)
 
-    def let_the_rest_end(self) -> None:
+    def let_the_rest_end(self, plan: Plan) -> None:
         """Wait for what is under way, but not for long; what is not done then is ended."""
         until = time.monotonic() + PATIENCE_WITH_THE_REST
         while self.workers_with_jobs() and time.monotonic() < until:
             for key, _ in self._selector.select(max(0.0, until - time.monotonic())):
                 worker: WorkerProcess = key.fileobj  # type: ignore[assignment]
                 try:
-                    list(worker.outcomes())
+                    self.answered.extend(worker.outcomes())
                 except WorkerGone:
                     self._drop(worker)
         self.end_now(only_busy=True)
+        while self.answered:
+            with contextlib.suppress(JobFailed):  # what it opened, `cleanup` has to close
+                plan.receive(*self.answered.popleft())
 
     def end_now(self, only_busy: bool = False) -> None:
         for worker in list(self.workers):

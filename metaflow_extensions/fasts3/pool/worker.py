@@ -7,6 +7,7 @@ import os
 import select
 import sys
 import threading
+import traceback
 from collections import deque
 from queue import SimpleQueue
 from typing import Any, Callable, NamedTuple, Optional
@@ -67,10 +68,17 @@ class Worker:
         self._outbox = Outbox(send)
         self._jobs: SimpleQueue[tuple[Callable[[Job], Outcome], Job]] = SimpleQueue()
         self._threads = 0
+        self._undone = 0  # jobs that were taken and not answered
+        self._counting = threading.Lock()
         self._limit = 1
         self._clients: dict[str, Any] = {}  # recipe -> (transfers, its credentials)
         self._credentials: Any = None
         self._perform: Callable[[Job], Outcome] = _unprepared
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether it has jobs to answer."""
+        return self._undone > 0
 
     def greet(self) -> None:
         """Say who is here."""
@@ -88,6 +96,8 @@ class Worker:
             self._credentials.replace(CredentialSet(*frame.document))
         elif frame.kind is Kind.JOBS:
             for job in jobs_of(frame):
+                with self._counting:
+                    self._undone += 1
                 # With what does it, or a thread that waits here already would do it as the call before wanted it.
                 self._jobs.put((self._perform, job))
                 if self._threads < self._limit:
@@ -98,6 +108,8 @@ class Worker:
         while True:
             perform, job = self._jobs.get()
             self._outbox.put(perform(job))
+            with self._counting:
+                self._undone -= 1
 
     def _prepare(self, setup: Setup) -> None:
         try:
@@ -116,7 +128,7 @@ class Worker:
         )
         from metaflow_extensions.fasts3.reference.boto3_transfers import Boto3Transfers
 
-        name = repr((setup.recipe, setup.threads))
+        name = repr((setup.recipe, setup.threads, setup.credentials is None))
         if name not in self._clients:
             credentials = setup.credentials and CurrentCredentials(CredentialSet(*setup.credentials))
             client = build(ClientRecipe(*setup.recipe), credentials, setup.threads)
@@ -150,16 +162,19 @@ def serve(parent: int) -> None:
     try:
         worker.greet()
         while True:
-            data = _read(incoming, parent)
+            data = _read(incoming, parent, worker)
             if not data:
                 break
             for frame in reader.feed(data):
                 worker.handle(frame)
     except BrokenPipeError:
         pass
-    finally:
+    except Exception:
+        traceback.print_exc()
         sys.stderr.flush()
-        os._exit(0)  # without waiting for the threads: nobody is there to hear what they would say
+        os._exit(1)
+    # Without waiting for the threads: nobody is there to hear what they would say.
+    os._exit(0)
 
 
 def _take_pipes() -> "tuple[int, int]":
@@ -172,10 +187,10 @@ def _take_pipes() -> "tuple[int, int]":
     return incoming, outgoing
 
 
-def _read(incoming: int, parent: int) -> Optional[bytes]:
+def _read(incoming: int, parent: int, worker: Worker) -> Optional[bytes]:
     """What came, or nothing when it is time to go."""
     waited = 0.0
-    while waited < IDLE_LIMIT:
+    while waited < IDLE_LIMIT or worker.is_busy:
         ready, _, _ = select.select([incoming], [], [], LOOK_FOR_PARENT)
         if os.getppid() != parent:
             return None

@@ -10,6 +10,7 @@ from typing import Any, Optional
 
 from metaflow_extensions.fasts3.pool.messages import (
     VERSION,
+    Buffer,
     Frame,
     FrameError,
     FrameReader,
@@ -143,10 +144,18 @@ class WorkerProcess:
         self._process.returncode = 0  # or its destructor would warn of a process that still runs
 
     def _send(self, frame: Frame) -> None:
-        try:
-            for piece in encode(frame):
-                view = memoryview(piece)
-                while view:
-                    view = view[os.write(self._to, view) :]
-        except OSError as error:
-            raise WorkerGone(f"worker {self.pid} does not listen: {error}") from error
+        problem = _written(self._to, encode(frame))
+        if problem:
+            raise WorkerGone(f"worker {self.pid} does not listen: {problem}")
+
+
+def _written(pipe: int, pieces: list[Buffer]) -> Optional[str]:
+    """Write; what went wrong, or None. Raises nothing: a traceback would keep the bytes, maybe credentials."""
+    try:
+        for piece in pieces:
+            view = memoryview(piece)
+            while view:
+                view = view[os.write(pipe, view) :]
+    except OSError as error:
+        return str(error)
+    return None

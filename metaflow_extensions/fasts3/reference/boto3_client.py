@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Optional, Union
 import botocore.session
 from botocore import UNSIGNED
 from botocore.config import Config
-from botocore.credentials import Credentials, ReadOnlyCredentials
+from botocore.credentials import CredentialResolver, Credentials, ReadOnlyCredentials
 
 
 class ClientRecipe(NamedTuple):
@@ -75,8 +75,9 @@ def build(recipe: ClientRecipe, credentials: Optional[CurrentCredentials], conne
     botocore.client.S3
     """
     session: Any = botocore.session.Session(session_vars=_NOTHING_CONFIGURED)
-    # Set by hand, or the session would look for credentials on this machine.
+    # Set by hand, and with nobody else to ask, or the session would look for credentials on this machine.
     session._credentials = credentials
+    session.register_component("credential_provider", CredentialResolver([]))
     options = dict(recipe.config, max_pool_connections=connections, ignore_configured_endpoint_urls=True)
     if recipe.anonymous:
         options["signature_version"] = UNSIGNED

@@ -40,7 +40,7 @@ class Boto3Transfers:
     def head(self, bucket: str, key: str) -> ObjectInfo:
         with _translated():
             reply = self._client.head_object(Bucket=bucket, Key=key)
-            return _info(reply, reply["ContentLength"])
+            return _info(reply, _length(reply))
 
     def head_bucket(self, bucket: str, key: str = "") -> None:
         try:
@@ -67,8 +67,9 @@ class Boto3Transfers:
             reply = self._client.get_object(
                 Bucket=bucket, Key=key, **{name: value for name, value in conditions.items() if value}
             )
-            length = reply["ContentLength"]
+            length = _length(reply)
             first, total = _content_range(reply.get("ContentRange"), length)
+            _check_range(byte_range, first, length, total)
             wanted = length if limit is None else min(length, limit)
             with reply["Body"] as body, _open_to_write(path, position) as file:
                 received = _copy(body, file, wanted)
@@ -101,10 +102,13 @@ class Boto3Transfers:
             reply = self._client.list_objects_v2(
                 Bucket=bucket, Prefix=key, Delimiter=delimiter, MaxKeys=limit, **continued
             )
+            more = reply.get("NextContinuationToken") if reply.get("IsTruncated") else None
+            if reply.get("IsTruncated") and more in (None, "", token):
+                raise TransferError(Failure(Code.BROKEN, "the listing goes on, but S3 does not say where"))
             return Page(
                 [ListedObject(row["Key"], row["Size"]) for row in reply.get("Contents", ())],
                 [row["Prefix"] for row in reply.get("CommonPrefixes", ())],
-                reply.get("NextContinuationToken") if reply.get("IsTruncated") else None,
+                more,
             )
 
     def delete(self, bucket: str, key: str) -> None:
@@ -159,6 +163,13 @@ class Boto3Transfers:
                 raise
 
 
+def _length(reply: dict[str, Any]) -> int:
+    length = reply.get("ContentLength")
+    if length is None:
+        raise TransferError(Failure(Code.BROKEN, "the reply does not say how long it is (no Content-Length)"))
+    return int(length)
+
+
 def _info(reply: dict[str, Any], size: int) -> ObjectInfo:
     modified = reply.get("LastModified")
     return ObjectInfo(
@@ -187,6 +198,18 @@ def _content_range(header: Optional[str], length: int) -> tuple[int, int]:
     raise TransferError(Failure(Code.BROKEN, f"Content-Range {header!r} does not go with {length} bytes"))
 
 
+def _check_range(asked: Optional[str], first: int, length: int, total: int) -> None:
+    """A server may ignore a Range header, or answer another range (RFC 9110 section 14.2); bytes would be mixed up."""
+    if asked is None:
+        return
+    start, _, end = asked.partition("=")[2].partition("-")
+    begin = int(start) if start else max(0, total - int(end))
+    last = total - 1 if not (start and end) else min(int(end), total - 1)
+    if (first, length) != (begin, last - begin + 1):
+        told = f"{asked} was asked for, and {length} bytes from {first} of {total} came"
+        raise TransferError(Failure(Code.REJECTED, told))
+
+
 @contextmanager
 def _open_to_write(path: str, position: int) -> Iterator[BinaryIO]:
     # Made for its owner only, and never through a link that somebody else put there.
@@ -211,6 +234,8 @@ def _copy(body: Any, file: BinaryIO, wanted: int) -> int:
 def _part_source(body: Optional[bytes], path: Optional[str], position: int, length: int) -> Any:
     if path is None:
         return BytesIO(body or b"")
+    if os.stat(path).st_size < position + length:
+        raise TransferError(Failure(Code.LOCAL_FILE, f"{path} became shorter while it was uploaded"))
     return ReadFileChunk.from_filename(path, position, length)
 
 
