@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from enum import Enum
 from typing import Any, Callable, Optional
 
+from metaflow.exception import MetaflowException
+
 from metaflow_extensions.fasts3.control import presence
 from metaflow_extensions.fasts3.control.clients import Connection
 from metaflow_extensions.fasts3.control.settings import Settings
@@ -112,7 +114,7 @@ class Engine:
                 continue
             try:
                 self.run(Requests([Job(0, "head_bucket", bucket)]), Place.HERE, bucket)
-            except Exception as error:
+            except MetaflowException as error:
                 # Who may not look at the bucket is told nothing of it; then the 404 stands as it was.
                 if getattr(error, "s3_code", "") == "NoSuchBucket":
                     raise

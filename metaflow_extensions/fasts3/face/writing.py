@@ -202,8 +202,8 @@ def _asked(item: Any, source: str) -> _Asked:
     try:
         if isinstance(item, (str, bytes)):
             raise TypeError  # two letters are no pair: brackets are missing around one
-        key, given = item
-    except (TypeError, ValueError):
+        key, given = item[0], item[1]
+    except (TypeError, LookupError):
         raise MetaflowS3InvalidObject(
             f"{item!r} is not a pair. Give (key, {'path' if source == 'path' else 'value'}) or an S3PutObject."
         ) from None
