@@ -62,13 +62,13 @@ class InlineRunner:
                     for future in done:
                         queue.follow(plan.receive(running.pop(future), future.result()))
                 else:
-                    return
+                    break
         except BaseException:
             self._stop.set()  # those under way: no further tries, now or later
             done, _ = wait(running, timeout=PATIENCE_WITH_THE_REST)
             for future in done:
                 with contextlib.suppress(Exception):
                     plan.receive(running[future], future.result())
-            raise
-        finally:
             executor.shutdown(wait=False, cancel_futures=True)
+            raise
+        executor.shutdown()
