@@ -183,5 +183,7 @@ def test_nothing_is_left_open_after_many_clients(seaweedfs, prefix, tmp_path):
     before = len(os.listdir("/proc/self/fd")), threading.active_count(), len(worker_pool.shared._idle)
     for _ in range(5):
         once()
-    assert (len(os.listdir("/proc/self/fd")), threading.active_count(), len(worker_pool.shared._idle)) == before
+    after = len(os.listdir("/proc/self/fd")), threading.active_count(), len(worker_pool.shared._idle)
+    # Fewer is fine: threads of failed calls in other tests may just have ended.
+    assert all(now <= then for now, then in zip(after, before)), (before, after)
     assert os.listdir(tmp_path) == []
