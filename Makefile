@@ -3,8 +3,9 @@
 PYTHON ?= python3
 # How many pytest workers.
 JOBS ?= 2
-# On which servers test-oldest and test-versions run the contract suite: pytest's -k.
-CONTRACT ?= moto or seaweedfs
+# On which server test-oldest and test-versions run the contract suite: pytest's -k. SeaweedFS is the same program
+# whatever the Python; the last moto for Python 3.9 sends wrong checksums for multipart uploads.
+CONTRACT ?= seaweedfs
 # Both ends of what setup.py allows and exists; a version that is not on this machine is skipped.
 PYTHONS ?= 3.9 3.13
 PYENV_ROOT ?= $(HOME)/.pyenv
