@@ -37,7 +37,7 @@ class Connection:
         Why they can't.
     """
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: Any, ours: bool) -> None:
         from metaflow_extensions.fasts3.control.recipe import NotPortable, credentials_of, recipe_of, tries_once
         from metaflow_extensions.fasts3.reference.boto3_client import build
         from metaflow_extensions.fasts3.reference.boto3_transfers import Boto3Transfers
@@ -50,7 +50,8 @@ class Connection:
             self.recipe = recipe_of(client)
         except NotPortable as error:
             self.why_inline = str(error)
-        if self.recipe is not None and not tries_once(client):
+        # The user's own client is left as it is; and a company's provider may have left our settings out of ours.
+        if self.recipe is not None and not (ours and tries_once(client)):
             client = build(self.recipe, self._credentials, INLINE_CONNECTIONS)
         self.transfers = Boto3Transfers(client)
 
@@ -151,7 +152,7 @@ def connection_of(external_client: Any) -> Connection:
     with _lock:
         known = _clients.get(name)
         if known is None or known[0] is not client:
-            known = _keep(name, client)
+            known = _keep(name, client, ours=False)
         return known[1]
 
 
@@ -172,15 +173,15 @@ def _cached(parameters: ClientParameters) -> tuple[Any, Connection]:
     with _lock:
         if name not in _clients:
             client = _make(parameters)
-            return _keep(name, client)
+            return _keep(name, client, ours=True)
         return _clients[name]
 
 
-def _keep(name: tuple[Any, ...], client: Any) -> tuple[Any, Connection]:
+def _keep(name: tuple[Any, ...], client: Any, ours: bool) -> tuple[Any, Connection]:
     """Keep a client for those who ask for the same, and let go of the oldest."""
     while len(_clients) >= KEPT:
         del _clients[next(iter(_clients))]
-    _clients[name] = (client, Connection(client))
+    _clients[name] = (client, Connection(client, ours))
     return _clients[name]
 
 
@@ -189,7 +190,7 @@ def _make(parameters: ClientParameters) -> Any:
     from metaflow.plugins.aws.aws_client import get_aws_client
 
     from metaflow_extensions.fasts3.control.recipe import ONE_TRY
-    from metaflow_extensions.fasts3.reference.boto3_client import tune
+    from metaflow_extensions.fasts3.reference.tuning import tune
 
     # Copies: providers write into what they are given.
     client_params = copy.copy(parameters.client_params or configuration.DATATOOLS_CLIENT_PARAMS or {})

@@ -12,6 +12,8 @@ from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.credentials import CredentialResolver, Credentials, ReadOnlyCredentials
 
+from metaflow_extensions.fasts3.reference.tuning import tune
+
 
 class ClientRecipe(NamedTuple):
     """All that decides where and how a client sends its requests, but no secret. Made of JSON's types."""
@@ -91,18 +93,3 @@ def build(recipe: ClientRecipe, credentials: Optional[CurrentCredentials], conne
     )
     tune(client)
     return client
-
-
-def tune(client: Any) -> None:
-    """Have a client of ours ask for no checksum with a range.
-
-    A checksum is of the whole object or of an upload's part. For a range, S3 sends one only where it is of just that
-    part; other servers send the whole object's, and botocore, which compares whatever came, calls the range corrupt.
-    """
-    client.meta.events.register("before-call.s3.GetObject", _no_checksum_of_ranges, unique_id="fasts3-ranges")
-
-
-def _no_checksum_of_ranges(params: Any, **_: Any) -> None:
-    if "Range" in params["headers"]:
-        params["headers"].pop("x-amz-checksum-mode", None)
-        params["context"].get("checksum", {}).pop("response_algorithms", None)
