@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -31,6 +32,9 @@ def _forget_this_machine() -> str:
 
 # Here, and not in a fixture: Metaflow reads its settings when it is imported, which test modules do.
 _HOME = _forget_this_machine()
+
+# A shell starts what it runs in the background with SIGINT ignored, and that is inherited: tests of Ctrl-C need it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # First of all, because parts of this project import it, and it imports all of this project.
 import metaflow  # noqa: E402, F401
