@@ -8,8 +8,10 @@ import textwrap
 import threading
 from pathlib import Path
 
+import boto3
 import pytest
 
+from metaflow_extensions.fasts3.control.request_templates import RequestTemplates
 from metaflow_extensions.fasts3.pool import worker_process
 from metaflow_extensions.fasts3.pool.messages import Job
 from metaflow_extensions.fasts3.pool.perform import Terms
@@ -51,12 +53,21 @@ def pool():
 
 
 @pytest.fixture
-def run(pool, seaweedfs):
+def templates(seaweedfs):
+    """How the wire reaches the server."""
+    client = boto3.client("s3", **seaweedfs.client_params())
+    yield RequestTemplates(client)
+    client.close()
+
+
+@pytest.fixture
+def run(pool, seaweedfs, templates):
     recipe = ClientRecipe(seaweedfs.region, seaweedfs.endpoint_url, False, None, False, {})
     credentials = CredentialSet(seaweedfs.access_key, seaweedfs.secret_key)
 
     def run(plan, workers=2, threads=4, signs_as=lambda: credentials):
-        runner = ProcessRunner(pool, lambda: [recipe, signs_as(), Terms(), threads], signs_as, workers, threads)
+        setup = lambda: [recipe, signs_as(), Terms(), threads]  # noqa: E731
+        runner = ProcessRunner(pool, setup, signs_as, templates, workers, threads)
         runner.run(plan, JobQueue(plan))
         return plan
 
@@ -156,7 +167,8 @@ def test_one_worker_of_nonsense_is_replaced(run, script, seaweedfs, prefix, monk
     recipe = ClientRecipe(seaweedfs.region, seaweedfs.endpoint_url, False, None, False, {})
     signs_as = CredentialSet(seaweedfs.access_key, seaweedfs.secret_key)
     plan = Requests(heads(seaweedfs, prefix, 20))
-    ProcessRunner(fresh, lambda: [recipe, signs_as, Terms(), 4], lambda: signs_as, 2, 4).run(plan, JobQueue(plan))
+    setup = lambda: [recipe, signs_as, Terms(), 4]  # noqa: E731
+    ProcessRunner(fresh, setup, lambda: signs_as, templates, 2, 4).run(plan, JobQueue(plan))
     assert len(plan.replies) == 20
 
 

@@ -8,74 +8,14 @@ import hashlib
 import os
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Optional
+from typing import Any, NamedTuple, Optional
 
 import metaflow.metaflow_config as configuration
 
-from metaflow_extensions.fasts3.wire.failures import TransferError
-
-if TYPE_CHECKING:  # boto3 is imported with the first client, not with metaflow: that takes as long again
-    from metaflow_extensions.fasts3.reference.boto3_client import ClientRecipe, CredentialSet
+from metaflow_extensions.fasts3.control.connection import INLINE_CONNECTIONS, Connection
 
 CONNECT_TIMEOUT = 4.0  # seconds, instead of botocore's 60, where the user has set none
-INLINE_CONNECTIONS = 16  # kept alive by a client in the user's process
-
-
 KEPT = 16  # clients, each with its connections; a process that goes on changing its credentials must not grow
-
-
-class Connection:
-    """A client and what is known of it. Made for one process; a forked child makes its own.
-
-    Attributes
-    ----------
-    transfers : Boto3Transfers
-        For jobs in the user's process.
-    recipe : ClientRecipe or None
-        From which workers make the same client; None where they can't.
-    why_inline : str or None
-        Why they can't.
-    """
-
-    def __init__(self, client: Any, ours: bool) -> None:
-        from metaflow_extensions.fasts3.control.recipe import NotPortable, credentials_of, recipe_of, tries_once
-        from metaflow_extensions.fasts3.reference.boto3_client import build
-        from metaflow_extensions.fasts3.reference.boto3_transfers import Boto3Transfers
-
-        self._credentials = credentials_of(client)
-        self.endpoint_url = str(getattr(getattr(client, "meta", None), "endpoint_url", ""))
-        self.recipe: Optional[ClientRecipe] = None
-        self.why_inline: Optional[str] = None
-        try:
-            self.recipe = recipe_of(client)
-        except NotPortable as error:
-            self.why_inline = str(error)
-        # The user's own client is left as it is; and a company's provider may have left our settings out of ours.
-        if self.recipe is not None and not (ours and tries_once(client)):
-            client = build(self.recipe, self._credentials, INLINE_CONNECTIONS)
-        self.transfers = Boto3Transfers(client)
-
-    def credentials(self) -> "Optional[CredentialSet]":
-        """The set to sign with now. Refreshed, where it can be, some minutes before it expires."""
-        from metaflow_extensions.fasts3.reference.boto3_client import CredentialSet
-        from metaflow_extensions.fasts3.reference.boto3_errors import failure_of
-
-        if self._credentials is None:
-            return None
-        try:
-            frozen = self._credentials.get_frozen_credentials()
-        except Exception as error:
-            raise TransferError(failure_of(error)) from error
-        return CredentialSet(frozen.access_key, frozen.secret_key, frozen.token)
-
-    @property
-    def identity(self) -> str:
-        """The access key id that requests are signed with, for messages; no secret."""
-        if self.recipe is not None and self.recipe.anonymous:
-            return "nobody (unsigned)"
-        # The private one first: the other may go and refresh the credentials, for a mere message.
-        names = ("_access_key", "access_key")
-        return str(next((key for key in (getattr(self._credentials, name, None) for name in names) if key), "nobody"))
 
 
 class ClientParameters(NamedTuple):

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import metaflow.metaflow_config as configuration
+from metaflow.exception import MetaflowException
 
 
 @dataclass(frozen=True)
@@ -12,6 +13,7 @@ class Settings:
     retries: int = 20  # tries after the first: the larger of S3_RETRY_COUNT and S3_TRANSIENT_RETRY_COUNT
     outage_timeout: float = 300.0  # seconds; S3_OUTAGE_TIMEOUT
     connections: int = 64  # requests under way at the same time; S3_WORKER_COUNT
+    transfers: str = "wire"  # or "boto3"; S3_TRANSFERS
     log_retries: bool = False  # print what had to be tried again; S3_LOG_TRANSIENT_RETRIES
 
     @classmethod
@@ -21,5 +23,13 @@ class Settings:
             retries=max(int(configuration.S3_RETRY_COUNT), int(configuration.S3_TRANSIENT_RETRY_COUNT)),
             outage_timeout=float(getattr(configuration, "S3_OUTAGE_TIMEOUT", cls.outage_timeout)),
             connections=max(1, int(configuration.S3_WORKER_COUNT)),
+            transfers=_transfers(),
             log_retries=str(getattr(configuration, "S3_LOG_TRANSIENT_RETRIES", "")).lower() in ("1", "true", "yes"),
         )
+
+
+def _transfers() -> str:
+    chosen = str(getattr(configuration, "S3_TRANSFERS", Settings.transfers))
+    if chosen not in ("wire", "boto3"):
+        raise MetaflowException(f"METAFLOW_S3_TRANSFERS is {chosen!r}; it has to be 'wire' or 'boto3'.")
+    return chosen

@@ -4,12 +4,12 @@ import logging
 import os
 from collections.abc import Iterable
 from enum import Enum
-from typing import Any, Callable, Optional
+from typing import Any, Callable
 
 from metaflow.exception import MetaflowException
 
 from metaflow_extensions.fasts3.control import presence
-from metaflow_extensions.fasts3.control.clients import Connection
+from metaflow_extensions.fasts3.control.connection import Connection
 from metaflow_extensions.fasts3.control.settings import Settings
 from metaflow_extensions.fasts3.face.errors import EXCEPTIONS, REMEDIES, MetaflowS3Exception, exception_of
 from metaflow_extensions.fasts3.face.retry_report import RetryReport
@@ -95,10 +95,13 @@ class Engine:
     def _carry_out(self, plan: Plan, place: Place, connection: Connection, settings: Settings) -> None:
         if connection.recipe is None:
             place = Place.HERE
-        log.debug("carried out %s %s", place.value, connection.why_inline or "")
+        reason = connection.why_boto3(settings.transfers)
+        log.debug("carried out %s, by %s", place.value, f"boto3: {reason}" if reason else "the wire")
         queue = JobQueue(plan)
         if place is not Place.WORKERS:
-            here = InlineRunner(connection.transfers, self._terms(connection, settings), INLINE_THREADS)
+            here = InlineRunner(
+                connection.transfers(settings.transfers), self._terms(connection, settings), INLINE_THREADS
+            )
             if place is Place.HERE_FIRST:
                 here.run_first(plan, queue)
             if place is Place.HERE or not queue.at_least(FEW_PIECES + 1):
@@ -128,7 +131,7 @@ class Engine:
         except Exception as error:
             raise MetaflowS3Exception(f"No S3 client could be made: {error}") from error
         url = connection.endpoint_url
-        if url and not presence.has_answered(url) and not _goes_through_proxy(connection):
+        if url and not presence.has_answered(url) and not connection.goes_through_proxy():
             reason = presence.why_absent(url, bucket)
             if reason:
                 raise MetaflowS3Exception(
@@ -148,24 +151,17 @@ class Engine:
         def setup() -> Any:
             return [connection.recipe, connection.credentials(), self._terms(connection, settings), threads]
 
-        return ProcessRunner(worker_pool.shared, setup, connection.credentials, workers, threads)
+        def template(operation: str, bucket: str) -> Any:
+            return connection.template(settings.transfers, operation, bucket)
+
+        return ProcessRunner(worker_pool.shared, setup, connection.credentials, template, workers, threads)
 
     def _clean_up(self, plan: Plan, connection: Connection) -> None:
         """Put S3 right after a failure, one try each: the failure itself is what the user has to hear of."""
-        perform = Performer(connection.transfers, Terms(RetryPolicy(0))).perform
+        perform = Performer(connection.reference, Terms(RetryPolicy(0))).perform
         for job in plan.cleanup():
             outcome = perform(job)
             if outcome.failure:
                 log.debug("%s of %s failed: %s", job.operation, job.url, outcome.failure)
                 if outcome.failure.code is Code.UNREACHABLE:
                     return
-
-
-def _goes_through_proxy(connection: Connection) -> bool:
-    """Whether a proxy stands between, so that no connection of ours says anything about the endpoint."""
-    from botocore.utils import get_environ_proxies
-
-    if connection.recipe is None:
-        return True
-    given: Optional[Any] = connection.recipe.config.get("proxies")
-    return bool(given or get_environ_proxies(connection.endpoint_url))

@@ -6,7 +6,8 @@ import metaflow.metaflow_config as configuration
 from metaflow.debug import debug
 from metaflow.metaflow_config import S3_SERVER_SIDE_ENCRYPTION, TEMPDIR
 
-from metaflow_extensions.fasts3.control.clients import Connection, S3Client, connection_of
+from metaflow_extensions.fasts3.control.clients import S3Client, connection_of
+from metaflow_extensions.fasts3.control.connection import Connection
 from metaflow_extensions.fasts3.face.engine import Engine
 from metaflow_extensions.fasts3.face.location import location_of
 from metaflow_extensions.fasts3.face.querying import Querying

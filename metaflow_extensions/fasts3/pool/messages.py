@@ -16,7 +16,7 @@ from metaflow_extensions.fasts3.wire.failures import Code, Failure
 from metaflow_extensions.fasts3.wire.transfers import GetReply, ListedObject, ObjectInfo, Page, PutHeaders
 
 MAGIC = b"\xf3S"
-VERSION = 1
+VERSION = 2
 HEAD = struct.Struct(">2sBBII")
 LIMIT = 256 * 2**20  # bytes of one frame; a body is at most one part, far below
 
@@ -31,6 +31,7 @@ class Kind(IntEnum):
     CREDENTIALS = 3  # parent -> worker: the set to sign with from now on
     JOBS = 4  # parent -> worker
     OUTCOMES = 5  # worker -> parent
+    TEMPLATES = 6  # parent -> worker: (operation of S3, bucket, template or why there is none) each
 
 
 class Frame(NamedTuple):

@@ -15,6 +15,7 @@ from metaflow_extensions.fasts3.pool.plan import JobFailed, JobQueue, Plan
 from metaflow_extensions.fasts3.pool.worker_pool import WorkerPool
 from metaflow_extensions.fasts3.pool.worker_process import WorkerGone, WorkerProcess
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
+from metaflow_extensions.fasts3.wire.template import NEEDED
 
 DEATHS = 3  # workers that may die over one job
 BODY_BYTES = 64 * 2**20  # bytes of bodies that one worker may have waiting
@@ -32,6 +33,8 @@ class ProcessRunner:
         Gives what `WorkerProcess.prepare` tells a worker, as of now.
     credentials : callable
         Gives the set to sign with, as of now.
+    templates : callable
+        Gives the template of an operation of S3 and a bucket, or why there is none, in JSON's types.
     workers : int
         How many to lease at the most; one more is leased whenever there are more jobs than room.
     threads : int
@@ -43,11 +46,13 @@ class ProcessRunner:
         pool: WorkerPool,
         setup: Callable[[], Any],
         credentials: Callable[[], Any],
+        templates: Callable[[str, str], Any],
         workers: int,
         threads: int,
     ) -> None:
         self._pool = pool
         self._setup = setup
+        self._templates = templates
         self._credentials = credentials
         self._limit = workers
         self._room = 2 * threads  # as many again wait in the worker, so that its threads never wait for us
@@ -60,7 +65,7 @@ class ProcessRunner:
         JobFailed
             The plan failed. Jobs that were under way have ended.
         """
-        call = _Call(self._pool, self._setup, self._room)
+        call = _Call(self._pool, self._setup, self._templates, self._room)
         try:
             self._run(call, plan, queue)
         except JobFailed:
@@ -105,9 +110,12 @@ def _waiting(worker: WorkerProcess) -> int:
 class _Call:
     """The workers of one call."""
 
-    def __init__(self, pool: WorkerPool, setup: Callable[[], Any], room: int) -> None:
+    def __init__(
+        self, pool: WorkerPool, setup: Callable[[], Any], templates: Callable[[str, str], Any], room: int
+    ) -> None:
         self._pool = pool
         self._setup = setup
+        self._template = templates
         self._room = room
         self._deaths: dict[int, int] = {}  # job number -> workers that died while they did it and nothing else
         self._stillborn = 0  # workers in a row that died before their hello
@@ -155,10 +163,16 @@ class _Call:
         try:
             worker.prepare(self._setup())
             if batch:
+                worker.teach(self._templates_for(batch))
                 worker.give(batch)
         except WorkerGone as gone:
             worker.jobs.update({job.number: job for job in batch})
             self._replace(worker, queue, gone)
+
+    def _templates_for(self, batch: list[Job]) -> dict[tuple[str, str], Any]:
+        kinds = {(job.operation, job.bucket) for job in batch}
+        names = {(name, bucket) for operation, bucket in kinds for name in NEEDED[operation]}
+        return {name: self._template(*name) for name in names}
 
     def wait(self, queue: JobQueue) -> None:
         """Collect outcomes that have come, at least after a while."""

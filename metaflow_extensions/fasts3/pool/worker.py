@@ -10,7 +10,7 @@ import threading
 import traceback
 from collections import deque
 from queue import SimpleQueue
-from typing import Any, Callable, NamedTuple, Optional
+from typing import Any, Callable, NamedTuple, Optional, Union
 
 from metaflow_extensions.fasts3.pool.messages import (
     VERSION,
@@ -24,8 +24,12 @@ from metaflow_extensions.fasts3.pool.messages import (
     outcomes_frame,
 )
 from metaflow_extensions.fasts3.pool.perform import Performer, Terms
-from metaflow_extensions.fasts3.wire.failures import Code, Failure
+from metaflow_extensions.fasts3.wire.credentials import CredentialSet, CurrentSet
+from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
 from metaflow_extensions.fasts3.wire.retry import RetryPolicy
+from metaflow_extensions.fasts3.wire.template import NoTemplate, RequestTemplate, template_of
+from metaflow_extensions.fasts3.wire.way_out import WithWayOut
+from metaflow_extensions.fasts3.wire.wire_transfers import WireTransfers
 
 LOOK_FOR_PARENT = 0.5  # seconds; a forked sibling may hold our stdin open, so its end is not the only sign
 IDLE_LIMIT = 300.0  # seconds without a word after which a worker makes room; the parent starts another in time
@@ -35,8 +39,8 @@ READ_SIZE = 2**20  # bytes
 class Setup(NamedTuple):
     """What a SETUP frame holds: how to do the jobs that follow."""
 
-    recipe: Any  # reference.boto3_client.ClientRecipe
-    credentials: Any  # reference.boto3_client.CredentialSet, or None
+    recipe: Any  # reference.boto3_client.ClientRecipe, for what boto3 has to do
+    credentials: Any  # wire.credentials.CredentialSet, or None
     terms: Terms
     threads: int  # jobs done side by side
 
@@ -71,8 +75,10 @@ class Worker:
         self._undone = 0  # jobs that were taken and not answered
         self._counting = threading.Lock()
         self._limit = 1
-        self._clients: dict[str, Any] = {}  # recipe -> (transfers, its credentials)
-        self._credentials: Any = None
+        self._templates: dict[tuple[str, str], Union[RequestTemplate, NoTemplate]] = {}
+        self._credentials = CurrentSet(None)
+        self._wire = WireTransfers(self._template, self._credentials)
+        self._reference: tuple[str, Any, Any] = ("", None, None)  # of a recipe: the transfers, its credentials
         self._perform: Callable[[Job], Outcome] = _unprepared
 
     @property
@@ -90,10 +96,12 @@ class Worker:
             recipe, credentials, (policy, *terms), threads = frame.document
             self._limit = threads
             self._prepare(Setup(recipe, credentials, Terms(RetryPolicy(*policy), *terms), threads))
-        elif frame.kind is Kind.CREDENTIALS and self._credentials is not None:
-            from metaflow_extensions.fasts3.reference.boto3_client import CredentialSet
-
-            self._credentials.replace(CredentialSet(*frame.document))
+        elif frame.kind is Kind.CREDENTIALS:
+            self._sign_as(frame.document)
+        elif frame.kind is Kind.TEMPLATES:
+            for operation, bucket, told in frame.document:
+                made = NoTemplate(told) if isinstance(told, str) else template_of(told)
+                self._templates[operation, bucket] = made
         elif frame.kind is Kind.JOBS:
             for job in jobs_of(frame):
                 with self._counting:
@@ -112,31 +120,38 @@ class Worker:
                 self._undone -= 1
 
     def _prepare(self, setup: Setup) -> None:
-        try:
-            self._perform = Performer(self._transfers(setup), setup.terms).perform
-        except Exception as error:  # every job of the call is told; the message of botocore holds no secret
-            failure = Failure(Code.REJECTED, f"no client could be made: {type(error).__name__}: {error}")
-            self._perform = lambda job: Outcome(job.number, None, failure)
+        self._sign_as(setup.credentials)
+        transfers = WithWayOut(self._wire, lambda: self._boto3(setup))
+        self._perform = Performer(transfers, setup.terms).perform
 
-    def _transfers(self, setup: Setup) -> Any:
-        # Imported now, not at the start: the parent may still be looking for its credentials meanwhile.
-        from metaflow_extensions.fasts3.reference.boto3_client import (
-            ClientRecipe,
-            CredentialSet,
-            CurrentCredentials,
-            build,
-        )
+    def _sign_as(self, fields: Any) -> None:
+        current = None if fields is None else CredentialSet(*fields)
+        self._credentials.replace(current)
+        if current is not None and self._reference[2] is not None:
+            self._reference[2].replace(current)
+
+    def _template(self, operation: str, bucket: str) -> RequestTemplate:
+        made = self._templates[operation, bucket]
+        if isinstance(made, NoTemplate):
+            raise made
+        return made
+
+    def _boto3(self, setup: Setup) -> Any:
+        # Imported only where it has to be: that takes longer than thousands of small transfers.
+        from metaflow_extensions.fasts3.reference.boto3_client import ClientRecipe, CurrentCredentials, build
         from metaflow_extensions.fasts3.reference.boto3_transfers import Boto3Transfers
 
         name = repr((setup.recipe, setup.threads, setup.credentials is None))
-        if name not in self._clients:
-            credentials = setup.credentials and CurrentCredentials(CredentialSet(*setup.credentials))
-            client = build(ClientRecipe(*setup.recipe), credentials, setup.threads)
-            self._clients = {name: (Boto3Transfers(client), credentials)}
-        transfers, self._credentials = self._clients[name]
-        if self._credentials is not None and setup.credentials:
-            self._credentials.replace(CredentialSet(*setup.credentials))
-        return transfers
+        if self._reference[0] != name:
+            signing = self._credentials()
+            credentials = signing and CurrentCredentials(signing)
+            try:
+                client = build(ClientRecipe(*setup.recipe), credentials, setup.threads)
+            except Exception as error:  # the message of botocore holds no secret
+                told = f"no client could be made: {type(error).__name__}: {error}"
+                raise TransferError(Failure(Code.REJECTED, told)) from error
+            self._reference = (name, Boto3Transfers(client), credentials)
+        return self._reference[1]
 
 
 def _unprepared(job: Job) -> Outcome:

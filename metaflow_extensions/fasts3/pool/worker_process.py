@@ -4,7 +4,7 @@ import contextlib
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Optional
 
@@ -48,6 +48,7 @@ class WorkerProcess:
         self.greeted = False
         self.alone = False
         self._setup: Any = None
+        self._templates: dict[tuple[str, str], Any] = {}  # as the worker has them, by operation and bucket
         self._reader = FrameReader()
         # -W ignore: a deprecation that botocore announces would be shown once for each worker.
         # A session of its own: Ctrl-C in a terminal is for the parent, which decides what becomes of the work.
@@ -82,6 +83,13 @@ class WorkerProcess:
         if setup != self._setup:
             self._send(Frame(Kind.SETUP, setup))
             self._setup = setup
+
+    def teach(self, templates: "Mapping[tuple[str, str], Any]") -> None:
+        """Tell it how requests are made, where it does not know."""
+        news = [(*name, template) for name, template in templates.items() if self._templates.get(name) != template]
+        if news:
+            self._send(Frame(Kind.TEMPLATES, news))
+            self._templates.update({(operation, bucket): template for operation, bucket, template in news})
 
     def give_credentials(self, credentials: Sequence[Optional[str]]) -> None:
         """Have it sign with another set from now on."""

@@ -13,6 +13,7 @@ from botocore.config import Config
 from botocore.credentials import CredentialResolver, Credentials, ReadOnlyCredentials
 
 from metaflow_extensions.fasts3.reference.tuning import tune
+from metaflow_extensions.fasts3.wire.credentials import CredentialSet
 
 
 class ClientRecipe(NamedTuple):
@@ -24,17 +25,6 @@ class ClientRecipe(NamedTuple):
     verify: Union[bool, str, None]  # False, a bundle's path, or the default
     anonymous: bool  # signature_version=UNSIGNED
     config: dict[str, Any]  # arguments of botocore.config.Config
-
-
-class CredentialSet(NamedTuple):
-    """What requests are signed with at the moment. Never shown."""
-
-    access_key: str
-    secret_key: str
-    token: Optional[str] = None
-
-    def __repr__(self) -> str:
-        return f"CredentialSet({self.access_key!r}, ...)"
 
 
 class CurrentCredentials(Credentials):

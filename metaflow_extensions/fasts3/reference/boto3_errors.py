@@ -1,6 +1,5 @@
 """One table from what botocore, urllib3 and the file system raise to the codes of `wire/failures.py`."""
 
-import errno
 import ssl
 from typing import Optional
 
@@ -8,45 +7,8 @@ import botocore.exceptions as botocore_errors
 import urllib3.exceptions as urllib3_errors
 
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
-
-# https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html#ErrorCodeList
-# Only codes whose HTTP status does not say enough.
-BY_S3_CODE: dict[str, Code] = {
-    "NoSuchBucket": Code.NO_BUCKET,
-    "NoSuchUpload": Code.NO_UPLOAD,
-    "AllAccessDisabled": Code.ACCESS_DENIED,
-    "InvalidAccessKeyId": Code.ACCESS_DENIED,
-    "SignatureDoesNotMatch": Code.ACCESS_DENIED,
-    "ExpiredToken": Code.ACCESS_DENIED,
-    "InvalidToken": Code.ACCESS_DENIED,
-    "TokenRefreshRequired": Code.ACCESS_DENIED,
-    "BadDigest": Code.BROKEN,
-    "IncompleteBody": Code.BROKEN,
-    "XAmzContentChecksumMismatch": Code.BROKEN,
-    "ConditionalRequestConflict": Code.BUSY,
-    "OperationAborted": Code.BUSY,
-    "PriorRequestNotComplete": Code.BUSY,
-    "RequestTimeout": Code.BUSY,
-    "RequestTimeoutException": Code.BUSY,
-    "SlowDown": Code.BUSY,
-    "Throttling": Code.BUSY,
-    "ThrottlingException": Code.BUSY,
-    "RequestLimitExceeded": Code.BUSY,
-    "BandwidthLimitExceeded": Code.BUSY,
-    "InternalError": Code.BUSY,
-}
-
-BY_STATUS: dict[int, Code] = {
-    401: Code.ACCESS_DENIED,
-    403: Code.ACCESS_DENIED,
-    404: Code.NOT_FOUND,
-    408: Code.BUSY,
-    412: Code.PRECONDITION,
-    416: Code.INVALID_RANGE,
-    425: Code.BUSY,
-    429: Code.BUSY,
-    501: Code.NOT_IMPLEMENTED,
-}
+from metaflow_extensions.fasts3.wire.local_files import DISK_FULL
+from metaflow_extensions.fasts3.wire.s3_errors import code_of
 
 # The first that fits counts: botocore's read time-out, for one, is an OSError as well.
 BY_TYPE: tuple[tuple[Code, tuple[type[Exception], ...]], ...] = (
@@ -83,7 +45,6 @@ BY_TYPE: tuple[tuple[Code, tuple[type[Exception], ...]], ...] = (
     (Code.REJECTED, (botocore_errors.BotoCoreError,)),
     (Code.LOCAL_FILE, (OSError,)),
 )
-DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 def failure_of(error: Exception) -> Failure:
@@ -113,10 +74,9 @@ def _answered(error: botocore_errors.ClientError) -> Failure:
     reply = error.response.get("ResponseMetadata", {})
     s3_code = str(document.get("Code", ""))
     status = int(reply.get("HTTPStatusCode", 0))
-    code = BY_S3_CODE.get(s3_code) or BY_STATUS.get(status)
-    if code is None:
-        code = Code.BUSY if status >= 500 else Code.REJECTED
-    return Failure(code, str(document.get("Message", "")), s3_code, status, str(reply.get("RequestId") or ""))
+    return Failure(
+        code_of(s3_code, status), str(document.get("Message", "")), s3_code, status, str(reply.get("RequestId") or "")
+    )
 
 
 def _is_untrusted(error: BaseException) -> bool:

@@ -13,6 +13,8 @@ from s3transfer.utils import ReadFileChunk
 
 from metaflow_extensions.fasts3.reference.boto3_errors import failure_of
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
+from metaflow_extensions.fasts3.wire.local_files import became_shorter, open_to_write
+from metaflow_extensions.fasts3.wire.ranges import check_range, content_range
 from metaflow_extensions.fasts3.wire.transfers import GetReply, ListedObject, ObjectInfo, Page, PutHeaders
 
 CHUNK = 2**20  # bytes read from the socket at a time: large enough for few Python calls, small enough for memory
@@ -61,6 +63,7 @@ class Boto3Transfers:
         byte_range: Optional[str] = None,
         if_match: Optional[str] = None,
         limit: Optional[int] = None,
+        crc: bool = False,  # botocore compares checksums of whole objects only
     ) -> GetReply:
         conditions = {"Range": byte_range, "IfMatch": if_match}
         with _translated():
@@ -68,8 +71,8 @@ class Boto3Transfers:
                 Bucket=bucket, Key=key, **{name: value for name, value in conditions.items() if value}
             )
             length = _length(reply)
-            first, total = _content_range(reply.get("ContentRange"), length)
-            _check_range(byte_range, first, length, total)
+            first, total = content_range(reply.get("ContentRange"), length)
+            check_range(byte_range, first, length, total)
             wanted = length if limit is None else min(length, limit)
             with reply["Body"] as body, _open_to_write(path, position) as file:
                 received = _copy(body, file, wanted)
@@ -183,38 +186,9 @@ def _info(reply: dict[str, Any], size: int) -> ObjectInfo:
     )
 
 
-def _content_range(header: Optional[str], length: int) -> tuple[int, int]:
-    """First byte and total size, of `bytes 0-99/1234` (RFC 9110 section 14.4); the whole object without it."""
-    if not header:
-        return 0, length
-    try:
-        unit, _, rest = header.partition(" ")
-        span, _, total = rest.partition("/")
-        first, _, last = span.partition("-")
-        if unit == "bytes" and int(last) - int(first) + 1 == length <= int(total):
-            return int(first), int(total)
-    except ValueError:
-        pass
-    raise TransferError(Failure(Code.BROKEN, f"Content-Range {header!r} does not go with {length} bytes"))
-
-
-def _check_range(asked: Optional[str], first: int, length: int, total: int) -> None:
-    """A server may ignore a Range header, or answer another range (RFC 9110 section 14.2); bytes would be mixed up."""
-    if asked is None:
-        return
-    start, _, end = asked.partition("=")[2].partition("-")
-    begin = int(start) if start else max(0, total - int(end))
-    last = total - 1 if not (start and end) else min(int(end), total - 1)
-    if (first, length) != (begin, last - begin + 1):
-        told = f"{asked} was asked for, and {length} bytes from {first} of {total} came"
-        raise TransferError(Failure(Code.REJECTED, told))
-
-
 @contextmanager
 def _open_to_write(path: str, position: int) -> Iterator[BinaryIO]:
-    # Made for its owner only, and never through a link that somebody else put there.
-    flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | (0 if position else os.O_TRUNC)
-    with open(os.open(path, flags, 0o600), "wb") as file:
+    with open(open_to_write(path, position), "wb") as file:
         if position:
             file.seek(position)
         yield file
@@ -235,7 +209,7 @@ def _part_source(body: Optional[bytes], path: Optional[str], position: int, leng
     if path is None:
         return BytesIO(body or b"")
     if os.stat(path).st_size < position + length:
-        raise TransferError(Failure(Code.LOCAL_FILE, f"{path} became shorter while it was uploaded"))
+        raise TransferError(became_shorter(path))
     return ReadFileChunk.from_filename(path, position, length)
 
 

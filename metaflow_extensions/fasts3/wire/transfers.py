@@ -26,6 +26,8 @@ class GetReply(NamedTuple):
     first: int  # offset in the object of the first byte of the range answered
     length: int  # bytes of that range
     received: int  # bytes of it that are in the file now; fewer than `length` where `limit` cut it short
+    crc: Optional[int] = None  # CRC-32 of the bytes received, where it was asked for or is of use
+    whole_crc: Optional[str] = None  # of the whole object, as S3 tells it in base64; None where it tells none
 
 
 class PutHeaders(NamedTuple):
@@ -69,6 +71,7 @@ class Transfers(Protocol):
         byte_range: Optional[str] = None,
         if_match: Optional[str] = None,
         limit: Optional[int] = None,
+        crc: bool = False,
     ) -> GetReply:
         """GetObject into a local file.
 
@@ -84,6 +87,8 @@ class Transfers(Protocol):
             Fail with PRECONDITION unless the object still has this ETag.
         limit : int, optional
             Stop after so many bytes, and say so in `GetReply.received`.
+        crc : bool
+            Compute the CRC-32 of what is received, where this implementation can.
         """
 
     def put(

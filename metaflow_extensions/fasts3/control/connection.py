@@ -1,0 +1,147 @@
+"""A boto3 client and all ways to S3 that follow from it: our own wire, boto3 itself, here or in workers."""
+
+from typing import TYPE_CHECKING, Any, Optional, Union
+
+from metaflow_extensions.fasts3.wire.credentials import CredentialSet
+from metaflow_extensions.fasts3.wire.failures import Code, TransferError
+from metaflow_extensions.fasts3.wire.template import NoTemplate, RequestTemplate
+from metaflow_extensions.fasts3.wire.way_out import WithWayOut
+from metaflow_extensions.fasts3.wire.wire_transfers import WireTransfers
+
+if TYPE_CHECKING:  # boto3 is imported with the first client, not with metaflow: that takes as long again
+    from metaflow_extensions.fasts3.reference.boto3_client import ClientRecipe
+    from metaflow_extensions.fasts3.wire.transfers import Transfers
+
+INLINE_CONNECTIONS = 16  # kept alive by a client in the user's process
+
+
+class Connection:
+    """A client and what is known of it. Made for one process; a forked child makes its own.
+
+    Parameters
+    ----------
+    client : botocore.client.S3
+    ours : bool
+        Made by us, from settings: it may be used as it is.
+
+    Attributes
+    ----------
+    reference : Boto3Transfers
+        For jobs in the user's process, by boto3.
+    recipe : ClientRecipe or None
+        From which workers make the same client; None where they can't.
+    why_inline : str or None
+        Why they can't.
+    """
+
+    def __init__(self, client: Any, ours: bool) -> None:
+        from metaflow_extensions.fasts3.control.recipe import NotPortable, credentials_of, recipe_of, tries_once
+        from metaflow_extensions.fasts3.control.request_templates import RequestTemplates
+        from metaflow_extensions.fasts3.reference.boto3_client import build
+        from metaflow_extensions.fasts3.reference.boto3_transfers import Boto3Transfers
+
+        self._credentials = credentials_of(client)
+        self.endpoint_url = str(getattr(getattr(client, "meta", None), "endpoint_url", ""))
+        self.recipe: Optional[ClientRecipe] = None
+        self.why_inline: Optional[str] = None
+        try:
+            self.recipe = recipe_of(client)
+        except NotPortable as error:
+            self.why_inline = str(error)
+        # The user's own client is left as it is; and a company's provider may have left our settings out of ours.
+        if self.recipe is not None and not (ours and tries_once(client)):
+            client = build(self.recipe, self._credentials, INLINE_CONNECTIONS)
+        self.reference = Boto3Transfers(client)
+        self._templates = None if self.recipe is None else RequestTemplates(client)
+        self._through_proxy: Optional[bool] = None
+        self._wire = WithWayOut(WireTransfers(self._template, self.credentials), lambda: self.reference)
+
+    def transfers(self, chosen: str) -> "Transfers":
+        """What does jobs in the user's process.
+
+        Parameters
+        ----------
+        chosen : str
+            `Settings.transfers`.
+        """
+        return self.reference if self.why_boto3(chosen) else self._wire
+
+    def why_boto3(self, chosen: str, bucket: str = "") -> Optional[str]:
+        """Why boto3 moves the bytes and not our own wire; None where it does not.
+
+        Parameters
+        ----------
+        chosen : str
+            `Settings.transfers`.
+        bucket : str, optional
+            Its own reason too.
+        """
+        if self.why_inline:
+            return self.why_inline
+        if chosen == "boto3":
+            return "S3_TRANSFERS is 'boto3'"
+        if self.goes_through_proxy():
+            return "a proxy stands between"
+        return self._wire.reasons.get(bucket)
+
+    def template(self, chosen: str, operation: str, bucket: str) -> Union[RequestTemplate, str]:
+        """How workers send an operation on a bucket, or why they have to leave it to boto3.
+
+        Raises
+        ------
+        TransferError
+            There is nobody to sign as.
+        """
+        reason = self.why_boto3(chosen, bucket)
+        if reason:
+            return reason
+        try:
+            return self._template(operation, bucket)
+        except NoTemplate as error:
+            return str(error)
+        except TransferError as error:
+            if error.failure.code is Code.NO_CREDENTIALS:
+                raise
+            return f"boto3 refuses: {error.failure.message}"  # each job is told, by boto3
+
+    def _template(self, operation: str, bucket: str) -> RequestTemplate:
+        from metaflow_extensions.fasts3.reference.boto3_errors import failure_of
+
+        if self._templates is None:
+            raise NoTemplate(self.why_inline or "")
+        try:
+            return self._templates(operation, bucket)
+        except NoTemplate:
+            raise
+        except Exception as error:
+            raise TransferError(failure_of(error)) from error
+
+    def goes_through_proxy(self) -> bool:
+        """Whether a proxy stands between, so that no connection of ours says anything about the endpoint."""
+        from botocore.utils import get_environ_proxies
+
+        if self._through_proxy is None:
+            given = self.recipe is None or self.recipe.config.get("proxies")
+            self._through_proxy = bool(given or get_environ_proxies(self.endpoint_url))
+        return self._through_proxy
+
+    def credentials(self) -> Optional[CredentialSet]:
+        """The set to sign with now. Refreshed, where it can be, some minutes before it expires."""
+        from metaflow_extensions.fasts3.reference.boto3_errors import failure_of
+
+        if self._credentials is None:
+            return None
+        try:
+            frozen = self._credentials.get_frozen_credentials()
+        except Exception as error:
+            raise TransferError(failure_of(error)) from error
+        return CredentialSet(frozen.access_key, frozen.secret_key, frozen.token)
+
+    @property
+    def identity(self) -> str:
+        """The access key id that requests are signed with, for messages; no secret."""
+        if self.recipe is not None and self.recipe.anonymous:
+            return "nobody (unsigned)"
+        # The private one first: the other may go and refresh the credentials, for a mere message.
+        names = ("_access_key", "access_key")
+        return str(next((key for key in (getattr(self._credentials, name, None) for name in names) if key), "nobody"))

@@ -1,0 +1,183 @@
+"""Asks boto3 how it would send a request, and reads the answer off: endpoint, addressing, headers, who signs.
+
+boto3 prepares one request of each operation and bucket and is stopped before it sends it (botocore's event
+`before-send`). So every setting that boto3 understands holds on our own wire: endpoint URLs, addressing styles,
+dual-stack, FIPS, acceleration, access points, bundles of certificates, user agents, checksums.
+"""
+
+import threading
+from typing import Any, NoReturn, Optional
+from urllib.parse import urlsplit
+
+from metaflow_extensions.fasts3.wire.checksums import ALGORITHMS, HEADER, start
+from metaflow_extensions.fasts3.wire.sigv4 import ALGORITHM, Scope
+from metaflow_extensions.fasts3.wire.template import Endpoint, NoTemplate, RequestTemplate
+
+KEY = "fasts3-key-of-a-template"  # of characters that no encoding changes
+_OBJECT: "dict[str, Any]" = {"Key": KEY}
+_PART = {**_OBJECT, "UploadId": "id"}
+# Operation -> the client's method and arguments that make it prepare a request.
+PREPARED: "dict[str, tuple[str, dict[str, Any]]]" = {
+    "HeadObject": ("head_object", _OBJECT),
+    "GetObject": ("get_object", _OBJECT),
+    "PutObject": ("put_object", {**_OBJECT, "Body": b"body"}),
+    "DeleteObject": ("delete_object", _OBJECT),
+    "ListObjectsV2": ("list_objects_v2", {}),
+    "HeadBucket": ("head_bucket", {}),
+    "CreateMultipartUpload": ("create_multipart_upload", _OBJECT),
+    "UploadPart": ("upload_part", {**_PART, "PartNumber": 1, "Body": b"body"}),
+    "CompleteMultipartUpload": (
+        "complete_multipart_upload",
+        {**_PART, "MultipartUpload": {"Parts": [{"ETag": "e", "PartNumber": 1}]}},
+    ),
+    "AbortMultipartUpload": ("abort_multipart_upload", _PART),
+}
+# Headers that belong to one request and not to all of its kind.
+_ONE_REQUEST_S = frozenset(
+    {
+        "authorization",
+        "x-amz-date",
+        "date",
+        "x-amz-content-sha256",
+        "x-amz-security-token",
+        "host",
+        "content-length",
+        "content-type",
+        "content-md5",
+        "content-encoding",  # aws-chunked, botocore's way to send a checksum behind the body; ours goes before
+        "transfer-encoding",
+        "x-amz-decoded-content-length",
+        "x-amz-trailer",
+        "x-amz-sdk-checksum-algorithm",
+        "x-amz-checksum-algorithm",
+        "x-amz-checksum-mode",
+        "expect",
+        "connection",
+        "amz-sdk-invocation-id",
+        "amz-sdk-request",
+    }
+)
+
+
+class _Caught(Exception):
+    """Carries a prepared request out of boto3."""
+
+    def __init__(self, request: Any) -> None:
+        super().__init__()
+        self.request = request
+
+
+class RequestTemplates:
+    """The templates of one client, made when they are asked for.
+
+    Parameters
+    ----------
+    client : botocore.client.S3
+        Ours: it is hooked into. Requests of other threads go through it unhindered meanwhile.
+    """
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._made: dict[tuple[str, str], RequestTemplate] = {}
+        self._catching = threading.local()
+        client.meta.events.register("before-send.s3", self._catch, unique_id="fasts3-template")
+
+    def __call__(self, operation: str, bucket: str) -> RequestTemplate:
+        """Give the template of an operation on a bucket.
+
+        Raises
+        ------
+        NoTemplate
+            boto3 does what a template can't tell; it has to send such requests itself.
+        botocore.exceptions.BotoCoreError
+            boto3 would not send such a request: no credentials, a bucket's name that can't be one.
+        """
+        name = (operation, bucket)
+        if name not in self._made:
+            self._made[name] = self._make(operation, bucket)
+        return self._made[name]
+
+    def _make(self, operation: str, bucket: str) -> RequestTemplate:
+        if bucket.endswith("--x-s3"):
+            raise NoTemplate("S3 Express buckets are signed for with the credentials of a session")
+        request = self._prepared(operation, bucket)
+        headers = {name.lower(): _text(value) for name, value in request.headers.items()}
+        url = urlsplit(request.url)
+        if url.username is not None or not url.hostname:
+            raise NoTemplate(f"the endpoint is {url.hostname!r} with a user")
+        port = url.port or (443 if url.scheme == "https" else 80)
+        usual = port == (443 if url.scheme == "https" else 80)
+        host = f"[{url.hostname}]" if ":" in url.hostname else url.hostname
+        checksum = _checksum(headers)
+        payload_hash = headers.get("x-amz-content-sha256", "")
+        return RequestTemplate(
+            endpoint=self._endpoint(url.scheme == "https", url.hostname, port),
+            host=host if usual else f"{host}:{port}",
+            path=url.path[: -len(KEY)] if url.path.endswith(KEY) else url.path,
+            headers={
+                name: value
+                for name, value in headers.items()
+                if name not in _ONE_REQUEST_S and not name.startswith(HEADER)
+            },
+            scope=_scope(headers),
+            sign_payload=not payload_hash.startswith(("UNSIGNED", "STREAMING-UNSIGNED")),
+            checksum=checksum,
+            verify=headers.get("x-amz-checksum-mode") == "ENABLED",
+        )
+
+    def _prepared(self, operation: str, bucket: str) -> Any:
+        method, arguments = PREPARED[operation]
+        self._catching.on = True
+        try:
+            getattr(self._client, method)(Bucket=bucket, **arguments)
+        except _Caught as caught:
+            return caught.request
+        finally:
+            self._catching.on = False
+        raise NoTemplate("boto3 sends nothing")
+
+    def _catch(self, request: Any, **_: Any) -> "Optional[NoReturn]":
+        if getattr(self._catching, "on", False):
+            raise _Caught(request)
+        return None
+
+    def _endpoint(self, tls: bool, host: str, port: int) -> Endpoint:
+        from botocore.httpsession import get_cert_path
+
+        config, verify = self._client.meta.config, self._client._endpoint.http_session._verify
+        if config.client_cert:
+            raise NoTemplate("the client shows a certificate of its own")
+        return Endpoint(
+            tls=tls,
+            host=host,
+            port=port,
+            ca_bundle=get_cert_path(verify) if tls and verify else None,
+            connect_timeout=float(config.connect_timeout),
+            read_timeout=float(config.read_timeout),
+        )
+
+
+def _text(value: Any) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
+
+
+def _checksum(headers: "dict[str, str]") -> Optional[str]:
+    """The algorithm of the checksum that boto3 sends with an upload, before or behind the body."""
+    names = [name for name in (*headers, headers.get("x-amz-trailer", "")) if name.startswith(HEADER)]
+    algorithm = next((name[len(HEADER) :] for name in names if name[len(HEADER) :] in ALGORITHMS), None)
+    if algorithm and start(algorithm) is None:
+        raise NoTemplate(f"the checksum {algorithm} can't be computed here")
+    return algorithm
+
+
+def _scope(headers: "dict[str, str]") -> Optional[Scope]:
+    """What is signed for, out of `AWS4-HMAC-SHA256 Credential=AKIA.../20261122/eu-west-1/s3/aws4_request, ...`."""
+    authorization = headers.get("authorization")
+    if authorization is None:
+        return None
+    scheme, _, rest = authorization.partition(" ")
+    if scheme != ALGORITHM:
+        raise NoTemplate(f"the client signs by {scheme}")
+    credential = rest.partition("Credential=")[2].partition(",")[0]
+    region, service, _ = credential.split("/")[-3:]
+    return Scope(region, service)

@@ -1,0 +1,141 @@
+"""Checksums that S3 keeps with an object, and those that we can compute.
+
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html. CRC32, SHA-1 and SHA-256 come with
+Python; CRC32C and CRC64NVME where `awscrt` is installed.
+"""
+
+import base64
+import hashlib
+import zlib
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any, Callable, NamedTuple, Optional, Protocol
+
+HEADER = "x-amz-checksum-"  # followed by the algorithm
+# What a reply may carry, in the order of what is cheapest to compute.
+ALGORITHMS = ("crc32", "crc32c", "crc64nvme", "sha256", "sha1")
+
+
+class Running(Protocol):
+    """A checksum that is being computed."""
+
+    def update(self, data: Any) -> None:
+        """Take more bytes."""
+
+    def value(self) -> str:
+        """The checksum so far, in base64 as S3 writes it."""
+
+
+class _Crc:
+    def __init__(self, function: "Callable[[Any, int], int]", width: int) -> None:
+        self._function = function
+        self._width = width  # bytes
+        self.number = 0
+
+    def update(self, data: Any) -> None:
+        self.number = self._function(data, self.number)
+
+    def value(self) -> str:
+        return _base64(self.number.to_bytes(self._width, "big"))
+
+
+class _Hash:
+    def __init__(self, name: str) -> None:
+        self._hash = hashlib.new(name, usedforsecurity=False)
+
+    def update(self, data: Any) -> None:
+        self._hash.update(data)
+
+    def value(self) -> str:
+        return _base64(self._hash.digest())
+
+
+def _base64(digest: bytes) -> str:
+    return base64.b64encode(digest).decode("ascii")
+
+
+def _awscrt(name: str) -> "Optional[Callable[[Any, int], int]]":
+    try:
+        from awscrt import checksums
+    except ImportError:
+        return None
+    function: Optional[Callable[[Any, int], int]] = getattr(checksums, name, None)
+    return function and (lambda data, before: function(bytes(data), before))
+
+
+def start(algorithm: str) -> Optional[Running]:
+    """A checksum to be computed, or None where this machine can't.
+
+    Parameters
+    ----------
+    algorithm : str
+        One of `ALGORITHMS`.
+    """
+    if algorithm == "crc32":
+        return _Crc(zlib.crc32, 4)
+    if algorithm in ("sha1", "sha256"):
+        return _Hash(algorithm)
+    function = _awscrt(algorithm)
+    return function and _Crc(function, 8 if algorithm == "crc64nvme" else 4)
+
+
+class Told(NamedTuple):
+    """A checksum of the whole object that a reply carries."""
+
+    algorithm: str
+    value: str  # base64
+
+
+def told_by(headers: "dict[str, str]") -> Optional[Told]:
+    """The checksum of the whole object in a reply's headers that is cheapest to verify.
+
+    One of a multipart upload's parts' checksums (COMPOSITE, it ends in `-` and their number) says nothing about the
+    bytes without the parts' limits, and is left out.
+    """
+    if headers.get("x-amz-checksum-type", "FULL_OBJECT") != "FULL_OBJECT":
+        return None
+    for algorithm in ALGORITHMS:
+        value = headers.get(HEADER + algorithm)
+        if value and "-" not in value:
+            return Told(algorithm, value)
+    return None
+
+
+def crc32_text(number: int) -> str:
+    """A CRC-32 as S3 writes it."""
+    return _base64(number.to_bytes(4, "big"))
+
+
+def crc32_of_all(pieces: "Iterable[tuple[int, int]]") -> int:
+    """The CRC-32 of pieces that follow one another, of (CRC-32, length in bytes) each.
+
+    Appending n zero bytes to a message multiplies its CRC, a polynomial over GF(2), by x^(8n) modulo the CRC's own
+    polynomial; then the next piece's CRC is added, without carry. (zlib's crc32_combine, which Python does not offer.)
+    """
+    total = 0
+    for crc, length in pieces:
+        total = _times(_power_of_x(8 * length), total) ^ crc
+    return total
+
+
+_POLYNOMIAL = 0xEDB88320  # reflected: the highest bit is the coefficient of x^0 (RFC 1952 section 8)
+
+
+def _times(a: int, b: int) -> int:
+    product = 0
+    for shift in range(31, -1, -1):
+        if a >> shift & 1:
+            product ^= b
+        b = b >> 1 ^ (_POLYNOMIAL if b & 1 else 0)
+    return product
+
+
+@lru_cache(maxsize=256)  # all pieces but the last are of one length
+def _power_of_x(exponent: int) -> int:
+    power, square = 1 << 31, 1 << 30  # x^0 and x^1
+    while exponent:
+        if exponent & 1:
+            power = _times(square, power)
+        square = _times(square, square)
+        exponent >>= 1
+    return power

@@ -1,0 +1,264 @@
+"""One connection to a server: bytes out, heads and bodies in. The one file that reads and writes sockets.
+
+Plain sockets block, with time-outs kept by the kernel (SO_RCVTIMEO): Python's own would cost one more system call for
+every read. TLS sockets use Python's, which cost nothing while data is there.
+"""
+
+import os
+import select
+import socket
+import ssl
+import struct
+import time
+from typing import Optional, Union
+
+from metaflow_extensions.fasts3.wire.http11 import (
+    MAX_HEAD,
+    MAX_INTERIM,
+    Body,
+    ChunkedReader,
+    Framing,
+    Head,
+    ProtocolError,
+    body_of,
+    end_of_head,
+    parse_head,
+)
+
+BUFFER = MAX_HEAD + 4096  # bytes; a head and a small body come in one read, and no head needs more
+SEND_FILE = 8 * 2**20  # bytes that one sendfile call moves at the most
+Socket = Union[socket.socket, ssl.SSLSocket]
+
+
+class ConnectionLost(Exception):
+    """The network, or the server, ended the conversation.
+
+    Attributes
+    ----------
+    heard : bool
+        Something of the reply had come.
+    """
+
+    def __init__(self, message: str, heard: bool = False) -> None:
+        super().__init__(message)
+        self.heard = heard
+
+
+class Connection:
+    """A connected socket and what was read from it ahead.
+
+    Attributes
+    ----------
+    replies : int
+        Heads that were read; more than none means that it was kept alive.
+    idle_since : float
+        `time.monotonic` when it was last given back.
+    """
+
+    def __init__(self, sock: Socket, read_timeout: float) -> None:
+        self._socket = sock
+        self._buffer = bytearray(BUFFER)
+        self._view = memoryview(self._buffer)
+        self._start = self._end = 0  # what was read ahead
+        self.replies = 0
+        self.idle_since = 0.0
+        self._timeout = read_timeout
+        if isinstance(sock, ssl.SSLSocket):
+            sock.settimeout(read_timeout)
+        else:
+            sock.settimeout(None)
+            seconds, rest = divmod(read_timeout, 1)
+            for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+                sock.setsockopt(socket.SOL_SOCKET, option, struct.pack("@ll", int(seconds), int(rest * 1e6)))
+
+    @property
+    def tls_session(self) -> Optional[ssl.SSLSession]:
+        """For the next connection to the same server, which then needs no full handshake."""
+        return self._socket.session if isinstance(self._socket, ssl.SSLSocket) else None
+
+    def close(self) -> None:
+        """End it."""
+        self._socket.close()
+
+    def is_stale(self) -> bool:
+        """Whether it can't take a request: between two, any byte or an end that can be read is a reason to go."""
+        if self._start != self._end:
+            return True
+        try:
+            poll = select.poll()
+            poll.register(self._socket, select.POLLIN)
+            return bool(poll.poll(0))
+        except (OSError, ValueError):
+            return True
+
+    def send(self, data: "bytes | bytearray | memoryview") -> None:
+        """Send all of it."""
+        try:
+            self._socket.sendall(data)
+        except OSError as error:
+            raise self._lost(error) from error
+
+    def send_file(self, file: int, position: int, length: int) -> None:
+        """Send bytes of a file, by the kernel alone where there is no TLS.
+
+        Parameters
+        ----------
+        file : int
+            A descriptor.
+
+        Raises
+        ------
+        EOFError
+            The file ends before.
+        """
+        end = position + length
+        while position < end:
+            if isinstance(self._socket, ssl.SSLSocket):
+                data = os.pread(file, min(len(self._buffer) * 4, end - position), position)
+                self.send(data)
+                sent = len(data)
+            else:
+                try:
+                    sent = os.sendfile(self._socket.fileno(), file, position, min(SEND_FILE, end - position))
+                except OSError as error:
+                    raise self._lost(error) from error
+            if not sent:
+                raise EOFError
+            position += sent
+
+    def has_answer(self, seconds: float) -> bool:
+        """Wait until there is something to read, or so long."""
+        if self._start != self._end:
+            return True
+        return bool(select.select([self._socket], [], [], seconds)[0])
+
+    def read_head(self) -> Head:
+        """Read one head, interim ones too.
+
+        Raises
+        ------
+        ConnectionLost, ProtocolError
+        """
+        if self._start == self._end:
+            self._start = self._end = 0
+        searched = 0
+        while True:
+            size = end_of_head(self._view[self._start : self._end], searched)
+            if size >= 0:
+                break
+            searched = self._end - self._start
+            self._fill(heard=searched > 0)
+        first, self._start = self._start, self._start + size
+        return parse_head(bytes(self._view[first : self._start]))
+
+    def read_reply(self, method: str) -> "tuple[Head, Body]":
+        """Read the head of the reply, past interim ones (RFC 9110 section 15.2).
+
+        Raises
+        ------
+        ConnectionLost, ProtocolError
+        """
+        for _ in range(MAX_INTERIM):
+            head = self.read_head()
+            if head.status >= 200:
+                self.replies += 1
+                return head, body_of(method, head)
+        raise ProtocolError(f"over {MAX_INTERIM} interim replies")
+
+    def read_some(self, limit: int, scratch: memoryview) -> memoryview:
+        """Read bytes of a body: at least one, at most `limit`.
+
+        Parameters
+        ----------
+        scratch : memoryview
+            Where they go when nothing was read ahead; filled while there is data, as TLS cuts it into small records.
+
+        Returns
+        -------
+        memoryview
+            Good until the next read.
+        """
+        if self._start != self._end:
+            stop = min(self._end, self._start + limit)
+            view, self._start = self._view[self._start : stop], stop
+            return view
+        if limit < len(scratch):
+            scratch = scratch[:limit]
+        try:
+            count = self._socket.recv_into(scratch)
+            if isinstance(self._socket, ssl.SSLSocket):
+                while 0 < count < len(scratch) and self._socket.pending():
+                    count += self._socket.recv_into(scratch[count:])
+        except OSError as error:
+            raise self._lost(error, heard=True) from error
+        if not count:
+            raise ConnectionLost("the connection ended in the middle of a reply", heard=True)
+        return scratch[:count]
+
+    def read_document(self, body: Body, limit: int) -> bytes:
+        """Read a whole body into memory, whatever its framing.
+
+        Raises
+        ------
+        ConnectionLost, ProtocolError
+            Also where it is over `limit` bytes.
+        """
+        parts: list[bytes] = []
+        size = 0
+        chunks = ChunkedReader() if body.framing is Framing.CHUNKED else None
+        scratch = memoryview(bytearray(BUFFER))
+        missing = body.length
+        while missing if body.framing is Framing.LENGTH else body.framing is not Framing.NONE:
+            try:
+                view = self.read_some(missing or BUFFER, scratch)
+            except ConnectionLost:
+                if body.framing is Framing.CLOSE and self._at_end():
+                    break
+                raise
+            data = bytes(view)
+            missing -= len(data) if missing else 0
+            if chunks:
+                data = chunks.feed(data)
+            size += len(data)
+            if size > limit:
+                raise ProtocolError(f"a document is over {limit} bytes")
+            parts.append(data)
+            if chunks and chunks.done:
+                self._put_back(chunks.leftover)
+                break
+        return b"".join(parts)
+
+    def _at_end(self) -> bool:
+        """Whether the other side has closed in order, rather than been silent or broken."""
+        try:
+            return not self._socket.recv(1)
+        except OSError:
+            return False
+
+    def _put_back(self, data: bytes) -> None:
+        """Only ever what is left of the last read, so there is room for it."""
+        self._start, self._end = 0, len(data)
+        self._buffer[: len(data)] = data
+
+    def _fill(self, heard: bool) -> None:
+        if self._end == len(self._buffer):  # make room: a head that begins late in the buffer
+            kept = bytes(self._view[self._start : self._end])
+            self._start, self._end = 0, len(kept)
+            self._buffer[: len(kept)] = kept
+        try:
+            count = self._socket.recv_into(self._view[self._end :])
+        except OSError as error:
+            raise self._lost(error, heard) from error
+        if not count:
+            raise ConnectionLost("the server closed the connection without an answer", heard)
+        self._end += count
+
+    def _lost(self, error: OSError, heard: bool = False) -> ConnectionLost:
+        if isinstance(error, (BlockingIOError, TimeoutError)):  # what SO_RCVTIMEO and Python's own time-outs raise
+            # Not "heard", but who waited so long must not be made to wait twice for one try.
+            return ConnectionLost(f"no answer for {self._timeout:g} seconds", heard=True)
+        return ConnectionLost(error.strerror or str(error), heard)
+
+    def rest(self) -> None:
+        """Note the time: nobody uses it from now on."""
+        self.idle_since = time.monotonic()

@@ -1,0 +1,135 @@
+"""The connections to one server: made where none is free, kept alive, spread over the server's addresses."""
+
+import itertools
+import os
+import socket
+import ssl
+import threading
+import time
+from collections import deque
+from typing import Any, Optional
+
+from metaflow_extensions.fasts3.wire.connection import Connection, ConnectionLost
+from metaflow_extensions.fasts3.wire.template import Endpoint
+
+RESOLVED_FOR = 30.0  # seconds; S3 changes its addresses, and gives other ones to spread the load
+ASK_WHETHER_ALIVE = 1.0  # seconds without use after which a connection is looked at before it is used
+KEPT_FOR = 20.0  # seconds without use; S3 closes after about as long
+
+
+class Untrusted(Exception):
+    """The server's certificate can't be verified."""
+
+
+class Connections:
+    """Kept-alive connections to one endpoint. Threads share it.
+
+    Parameters
+    ----------
+    endpoint : Endpoint
+    """
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        self._idle: deque[Connection] = deque()  # the one used last is the next, so that the others grow old
+        self._lock = threading.Lock()
+        self._addresses: list[Any] = []
+        self._resolved = 0.0
+        self._turn = itertools.count(os.getpid())  # workers begin with different addresses
+        self._context = _tls_context(endpoint) if endpoint.tls else None
+        self._tls_session: Optional[ssl.SSLSession] = None
+
+    def take(self, fresh: bool = False) -> Connection:
+        """A connection for one request.
+
+        Parameters
+        ----------
+        fresh : bool
+            Not one that was used before.
+
+        Raises
+        ------
+        ConnectionLost, Untrusted
+        """
+        while not fresh:
+            try:
+                connection = self._idle.pop()
+            except IndexError:
+                break
+            if time.monotonic() - connection.idle_since < ASK_WHETHER_ALIVE or not connection.is_stale():
+                return connection
+            connection.close()
+        return self._dial()
+
+    def give_back(self, connection: Connection) -> None:
+        """Keep a connection whose reply was read to its end."""
+        connection.rest()
+        self._idle.append(connection)
+        while self._idle and connection.idle_since - self._idle[0].idle_since > KEPT_FOR:
+            try:
+                self._idle.popleft().close()
+            except IndexError:  # another thread took it
+                break
+
+    def close(self) -> None:
+        """Close those that nobody uses."""
+        while self._idle:
+            self._idle.pop().close()
+
+    def _dial(self) -> Connection:
+        addresses = self._resolve()
+        turn = next(self._turn)
+        problem: Optional[OSError] = None
+        for step in range(len(addresses)):
+            family, kind, protocol, _, address = addresses[(turn + step) % len(addresses)]
+            sock = socket.socket(family, kind, protocol)
+            try:
+                sock.settimeout(self._endpoint.connect_timeout)
+                sock.connect(address)
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                return Connection(self._encrypted(sock), self._endpoint.read_timeout)
+            except ssl.SSLCertVerificationError as error:
+                sock.close()
+                raise Untrusted(str(error)) from error
+            except OSError as error:
+                sock.close()
+                problem = error
+            except BaseException:
+                sock.close()
+                raise
+        with self._lock:
+            self._resolved = 0.0
+        where = f"{self._endpoint.host}:{self._endpoint.port}"
+        told = "timed out" if isinstance(problem, TimeoutError) else (problem and problem.strerror) or str(problem)
+        raise ConnectionLost(f"no connection to {where}: {told}") from problem
+
+    def _encrypted(self, sock: socket.socket) -> Any:
+        if self._context is None:
+            return sock
+        return self._context.wrap_socket(sock, server_hostname=self._endpoint.host, session=self._tls_session)
+
+    def remember_tls(self, connection: Connection) -> None:
+        """Keep what shortens the next handshake; TLS 1.3 tells it with the first reply (RFC 8446 section 4.6.1)."""
+        self._tls_session = connection.tls_session or self._tls_session
+
+    def _resolve(self) -> "list[Any]":
+        with self._lock:
+            now = time.monotonic()
+            if not self._addresses or now - self._resolved > RESOLVED_FOR:
+                host, port = self._endpoint.host, self._endpoint.port
+                try:
+                    self._addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+                except OSError as error:
+                    raise ConnectionLost(f"the name {host} does not resolve: {error.strerror or error}") from error
+                self._resolved = now
+            return self._addresses
+
+
+def _tls_context(endpoint: Endpoint) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=endpoint.ca_bundle)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    if endpoint.ca_bundle is None:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context

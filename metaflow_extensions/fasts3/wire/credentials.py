@@ -1,0 +1,28 @@
+"""Who signs: one set of credentials at a moment. How it was found, and when it ends, is `control`'s business."""
+
+from typing import NamedTuple, Optional
+
+
+class CredentialSet(NamedTuple):
+    """What requests are signed with at the moment. Never shown."""
+
+    access_key: str
+    secret_key: str
+    token: Optional[str] = None
+
+    def __repr__(self) -> str:
+        return f"CredentialSet({self.access_key!r}, ...)"
+
+
+class CurrentSet:
+    """The set that was given last, for threads that sign while somebody else refreshes it."""
+
+    def __init__(self, current: Optional[CredentialSet]) -> None:
+        self._current = current
+
+    def __call__(self) -> Optional[CredentialSet]:
+        return self._current
+
+    def replace(self, current: Optional[CredentialSet]) -> None:
+        """Sign with another set from now on."""
+        self._current = current

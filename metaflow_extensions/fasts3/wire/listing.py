@@ -1,0 +1,125 @@
+"""ListObjectsV2 and HeadBucket: https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html."""
+
+from typing import Optional
+from urllib.parse import unquote_plus
+from xml.parsers import expat
+
+from metaflow_extensions.fasts3.wire.exchange import Exchange
+from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
+from metaflow_extensions.fasts3.wire.s3_errors import MAX_DEPTH, new_parser
+from metaflow_extensions.fasts3.wire.transfers import ListedObject, Page
+
+_ROOT = "ListBucketResult"
+_WANTED = frozenset(
+    {
+        (_ROOT, "IsTruncated"),
+        (_ROOT, "NextContinuationToken"),
+        (_ROOT, "EncodingType"),
+        (_ROOT, "Contents", "Key"),
+        (_ROOT, "Contents", "Size"),
+        (_ROOT, "CommonPrefixes", "Prefix"),
+    }
+)
+
+
+class BucketTransfers:
+    """The methods of `Transfers` that concern a bucket.
+
+    Parameters
+    ----------
+    exchange : Exchange
+    """
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+
+    def head_bucket(self, bucket: str, key: str = "") -> None:  # every method has a key
+        try:
+            self._exchange.ask("HeadBucket", "HEAD", bucket).finish()
+        except TransferError as error:
+            if error.failure.code is Code.NOT_FOUND:  # a HEAD has no body that could say NoSuchBucket
+                failure = error.failure._replace(code=Code.NO_BUCKET, s3_code="NoSuchBucket")
+                raise TransferError(failure) from error
+            raise
+
+    def list_page(
+        self, bucket: str, key: str, delimiter: str = "", token: Optional[str] = None, limit: int = 1000
+    ) -> Page:
+        query = [
+            ("list-type", "2"),
+            ("prefix", key),
+            ("delimiter", delimiter),
+            ("max-keys", str(limit)),
+            ("encoding-type", "url"),  # XML 1.0 has no way to write some characters that keys may hold
+        ]
+        if token:
+            query.append(("continuation-token", token))
+        page = parse_page(self._exchange.ask("ListObjectsV2", "GET", bucket, query=query).document())
+        if page.next_token == "" or (token and page.next_token == token):
+            raise TransferError(Failure(Code.BROKEN, "the listing goes on, but S3 does not say where"))
+        return page
+
+
+class _Reader:
+    """Collects a listing while its document is parsed, in one pass and without a tree."""
+
+    def __init__(self) -> None:
+        self._path: tuple[str, ...] = ()
+        self._paths: list[tuple[str, ...]] = []
+        self._texts: dict[tuple[str, ...], str] = {}
+        self._text: list[str] = []
+        self.rows: list[tuple[str, int]] = []
+        self.prefixes: list[str] = []
+        self.root = ""
+
+    def start(self, name: str, _: object) -> None:
+        self.root = self.root or name
+        if len(self._paths) == MAX_DEPTH:
+            raise ValueError("too deep")
+        self._paths.append(self._path)
+        self._path = (*self._path, name)
+        self._text = []
+
+    def characters(self, text: str) -> None:
+        self._text.append(text)
+
+    def end(self, name: str) -> None:
+        if self._path in _WANTED:
+            self._texts[self._path] = "".join(self._text)
+        elif name == "Contents" and len(self._path) == 2:
+            key, size = self._texts.pop((*self._path, "Key")), int(self._texts.pop((*self._path, "Size")))
+            self.rows.append((key, size))
+        elif name == "CommonPrefixes" and len(self._path) == 2:
+            self.prefixes.append(self._texts.pop((*self._path, "Prefix")))
+        self._path = self._paths.pop()
+
+    def told(self, name: str) -> str:
+        return self._texts.get((_ROOT, name), "")
+
+
+def parse_page(document: bytes) -> Page:
+    """Read the reply to ListObjectsV2.
+
+    Raises
+    ------
+    TransferError
+        BROKEN: it is not that.
+    """
+    reader = _Reader()
+    parser = new_parser()
+    parser.StartElementHandler = reader.start
+    parser.EndElementHandler = reader.end
+    parser.CharacterDataHandler = reader.characters
+    try:
+        parser.Parse(document, True)
+    except (expat.ExpatError, ValueError, KeyError) as error:
+        raise TransferError(Failure(Code.BROKEN, f"the listing makes no sense: {error}")) from None
+    if reader.root != _ROOT:
+        raise TransferError(Failure(Code.BROKEN, f"the listing is a {reader.root[:80]!r} document"))
+    decode = unquote_plus if reader.told("EncodingType") == "url" else str
+    more = reader.told("IsTruncated") == "true"
+    return Page(
+        [ListedObject(decode(key), size) for key, size in reader.rows],
+        [decode(prefix) for prefix in reader.prefixes],
+        reader.told("NextContinuationToken") if more else None,
+    )

@@ -1,0 +1,113 @@
+"""Multipart uploads: https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html."""
+
+from typing import Optional
+from xml.sax.saxutils import escape
+
+from metaflow_extensions.fasts3.wire.exchange import Exchange
+from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
+from metaflow_extensions.fasts3.wire.local_files import open_to_read
+from metaflow_extensions.fasts3.wire.objects import stored_headers
+from metaflow_extensions.fasts3.wire.s3_errors import failure_of, texts
+from metaflow_extensions.fasts3.wire.sending import Payload
+from metaflow_extensions.fasts3.wire.transfers import PutHeaders
+
+_NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
+
+
+class MultipartTransfers:
+    """The methods of `Transfers` that concern multipart uploads.
+
+    Parameters
+    ----------
+    exchange : Exchange
+    """
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+
+    def create_upload(self, bucket: str, key: str, headers: PutHeaders = PutHeaders()) -> str:
+        given = stored_headers(headers)
+        algorithm = self._exchange.template("UploadPart", bucket).checksum
+        if algorithm:
+            given["x-amz-checksum-algorithm"] = algorithm.upper()
+        query = [("uploads", "")]
+        reply = self._exchange.ask("CreateMultipartUpload", "POST", bucket, key, query, given)
+        _, told = texts(reply.document())
+        if not told.get("UploadId"):
+            raise TransferError(Failure(Code.BROKEN, "the reply to CreateMultipartUpload holds no UploadId"))
+        return told["UploadId"]
+
+    def upload_part(
+        self,
+        bucket: str,
+        key: str,
+        upload_id: str,
+        number: int,
+        body: Optional[bytes] = None,
+        path: Optional[str] = None,
+        position: int = 0,
+        length: int = 0,
+    ) -> "dict[str, str]":
+        if path is None:
+            return self._upload_part(bucket, key, upload_id, number, Payload(body or b""))
+        with open_to_read(path, position, length) as (file, _):
+            payload = Payload(file=file, position=position, length=length)
+            return self._upload_part(bucket, key, upload_id, number, payload)
+
+    def _upload_part(self, bucket: str, key: str, upload_id: str, number: int, payload: Payload) -> "dict[str, str]":
+        query = [("partNumber", str(number)), ("uploadId", upload_id)]
+        reply = self._exchange.ask("UploadPart", "PUT", bucket, key, query, payload=payload)
+        reply.document()
+        part = {"ETag": reply.head.headers.get("etag", "")}
+        algorithm = self._exchange.template("UploadPart", bucket).checksum
+        value = algorithm and reply.head.headers.get(f"x-amz-checksum-{algorithm}")
+        if algorithm and value:
+            part[f"Checksum{algorithm.upper()}"] = value
+        return part
+
+    def complete_upload(
+        self,
+        bucket: str,
+        key: str,
+        upload_id: str,
+        parts: "list[dict[str, str]]",
+        only_if_absent: bool = False,
+    ) -> str:
+        headers = {"content-type": "application/xml"}
+        if only_if_absent:
+            headers["if-none-match"] = "*"
+        reply = self._exchange.ask(
+            "CompleteMultipartUpload",
+            "POST",
+            bucket,
+            key,
+            [("uploadId", upload_id)],
+            headers,
+            Payload(_document(parts)),
+        )
+        document = reply.document()
+        root, told = texts(document)
+        # S3 sends 200 before it knows: "you must check the body", says the API page of CompleteMultipartUpload.
+        if root == "Error":
+            failure = failure_of(500, reply.head.headers, document)
+            raise TransferError(failure._replace(status=reply.head.status))
+        if not root:
+            raise TransferError(Failure(Code.BROKEN, "the reply to CompleteMultipartUpload is cut short"))
+        return told.get("ETag", "")
+
+    def abort_upload(self, bucket: str, key: str, upload_id: str) -> None:
+        try:
+            query = [("uploadId", upload_id)]
+            self._exchange.ask("AbortMultipartUpload", "DELETE", bucket, key, query).document()
+        except TransferError as error:
+            if error.failure.code is not Code.NO_UPLOAD:
+                raise
+
+
+def _document(parts: "list[dict[str, str]]") -> bytes:
+    rows = [
+        f"<Part>{''.join(f'<{name}>{escape(value)}</{name}>' for name, value in part.items())}"
+        f"<PartNumber>{number}</PartNumber></Part>"
+        for number, part in enumerate(parts, 1)
+    ]
+    return f'<CompleteMultipartUpload xmlns="{_NAMESPACE}">{"".join(rows)}</CompleteMultipartUpload>'.encode()

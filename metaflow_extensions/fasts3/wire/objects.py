@@ -1,0 +1,178 @@
+"""HEAD, GET, PUT and DELETE of objects."""
+
+import calendar
+import os
+import threading
+from email.utils import parsedate_to_datetime
+from functools import lru_cache
+from typing import Optional
+
+from metaflow_extensions.fasts3.wire.checksums import Told, start, told_by
+from metaflow_extensions.fasts3.wire.exchange import Exchange, Reply
+from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
+from metaflow_extensions.fasts3.wire.http11 import Head, ProtocolError, content_length
+from metaflow_extensions.fasts3.wire.local_files import open_to_read, open_to_write, write_all
+from metaflow_extensions.fasts3.wire.ranges import check_range, content_range
+from metaflow_extensions.fasts3.wire.sending import Payload
+from metaflow_extensions.fasts3.wire.transfers import GetReply, ObjectInfo, PutHeaders
+
+SCRATCH = 2**20  # bytes that a large body is read by
+WORTH_A_QUESTION = 64 * 1024  # bytes of a conditional upload from which on the server is asked before they are sent
+_METADATA = "x-amz-meta-"
+_MONTHS = "JanFebMarAprMayJunJulAugSepOctNovDec"  # strptime would ask the locale
+
+
+class ObjectTransfers:
+    """The methods of `Transfers` that concern one object.
+
+    Parameters
+    ----------
+    exchange : Exchange
+    """
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        self._local = threading.local()
+
+    def head(self, bucket: str, key: str) -> ObjectInfo:
+        reply = self._exchange.ask("HeadObject", "HEAD", bucket, key)
+        reply.finish()
+        return _info(reply.head, _length(reply.head))
+
+    def get(
+        self,
+        bucket: str,
+        key: str,
+        path: str,
+        position: int = 0,
+        byte_range: Optional[str] = None,
+        if_match: Optional[str] = None,
+        limit: Optional[int] = None,
+        crc: bool = False,
+    ) -> GetReply:
+        headers: dict[str, str] = {}
+        if byte_range:
+            headers["range"] = byte_range
+        elif self._exchange.template("GetObject", bucket).verify:
+            headers["x-amz-checksum-mode"] = "ENABLED"
+        if if_match:
+            headers["if-match"] = if_match
+        reply = self._exchange.ask("GetObject", "GET", bucket, key, headers=headers)
+        try:
+            length = _length(reply.head)
+            first, total = content_range(reply.head.headers.get("content-range"), length)
+            check_range(byte_range, first, length, total)
+            told = None if byte_range else told_by(reply.head.headers)
+            wanted = length if limit is None else min(length, limit)
+            number = self._receive(reply, path, position, wanted, length, told, crc)
+        except BaseException:
+            reply.drop()
+            raise
+        if wanted == length:
+            reply.finish()
+        else:
+            reply.drop()
+        whole = told.value if told and told.algorithm == "crc32" else None
+        return GetReply(_info(reply.head, total), first, length, wanted, number, whole)
+
+    def _receive(
+        self, reply: Reply, path: str, position: int, wanted: int, length: int, told: Optional[Told], crc: bool
+    ) -> Optional[int]:
+        """Write the body to the file; the CRC-32 of what was written, where it is of use."""
+        running = start(told.algorithm) if told else start("crc32") if crc else None
+        file = open_to_write(path, position)
+        try:
+            end = position + wanted
+            scratch = self._scratch() if wanted else memoryview(b"")
+            while position < end:
+                view = reply.read_some(end - position, scratch)
+                write_all(file, view, position)
+                if running:
+                    running.update(view)
+                position += len(view)
+        finally:
+            os.close(file)
+        if running and told and wanted == length and running.value() != told.value:
+            message = f"the object's {told.algorithm} is {told.value} and that of the bytes that came {running.value()}"
+            raise TransferError(Failure(Code.BROKEN, message))
+        number: Optional[int] = (
+            getattr(running, "number", None) if crc or (told and told.algorithm == "crc32") else None
+        )
+        return number
+
+    def _scratch(self) -> memoryview:
+        known: Optional[memoryview] = getattr(self._local, "scratch", None)
+        if known is None:
+            known = self._local.scratch = memoryview(bytearray(SCRATCH))
+        return known
+
+    def put(
+        self,
+        bucket: str,
+        key: str,
+        body: Optional[bytes] = None,
+        path: Optional[str] = None,
+        headers: PutHeaders = PutHeaders(),
+        only_if_absent: bool = False,
+    ) -> str:
+        if path is not None:
+            with open_to_read(path) as (file, size):
+                return self._put(bucket, key, Payload(file=file, length=size), headers, only_if_absent)
+        return self._put(bucket, key, Payload(body or b""), headers, only_if_absent)
+
+    def _put(self, bucket: str, key: str, payload: Payload, headers: PutHeaders, only_if_absent: bool) -> str:
+        given = stored_headers(headers)
+        if only_if_absent:
+            given["if-none-match"] = "*"
+        expect = only_if_absent and payload.size > WORTH_A_QUESTION
+        reply = self._exchange.ask("PutObject", "PUT", bucket, key, headers=given, payload=payload, expect=expect)
+        reply.document()
+        return reply.head.headers.get("etag", "")
+
+    def delete(self, bucket: str, key: str) -> None:
+        self._exchange.ask("DeleteObject", "DELETE", bucket, key).document()
+
+
+def stored_headers(headers: PutHeaders) -> "dict[str, str]":
+    """What is to be stored with an object, as headers."""
+    given = {_METADATA + name: value for name, value in (headers.metadata or {}).items()}
+    if headers.content_type:
+        given["content-type"] = headers.content_type
+    if headers.encryption:
+        given["x-amz-server-side-encryption"] = headers.encryption
+    return given
+
+
+def _length(head: Head) -> int:
+    try:
+        length = content_length(head)
+    except ProtocolError as error:
+        raise TransferError(Failure(Code.BROKEN, str(error))) from error
+    if length is None:
+        raise TransferError(Failure(Code.BROKEN, "the reply does not say how long it is (no Content-Length)"))
+    return length
+
+
+def _info(head: Head, size: int) -> ObjectInfo:
+    headers = head.headers
+    modified = headers.get("last-modified")
+    return ObjectInfo(
+        size=size,
+        etag=headers.get("etag", ""),
+        content_type=headers.get("content-type"),
+        metadata={name[len(_METADATA) :]: value for name, value in headers.items() if name.startswith(_METADATA)},
+        last_modified=None if modified is None else _timestamp(modified),
+        encryption=headers.get("x-amz-server-side-encryption"),
+    )
+
+
+@lru_cache(maxsize=1024)
+def _timestamp(date: str) -> int:
+    """Unix timestamp of an HTTP date (RFC 9110 section 5.6.7): `Sun, 06 Nov 1994 08:49:37 GMT`, or an older form."""
+    try:
+        if len(date) == 29 and date.endswith(" GMT"):
+            day, month, year = int(date[5:7]), _MONTHS.index(date[8:11]) // 3 + 1, int(date[12:16])
+            return calendar.timegm((year, month, day, int(date[17:19]), int(date[20:22]), int(date[23:25]), 0, 0, 0))
+        return int(parsedate_to_datetime(date).timestamp())
+    except (KeyError, ValueError, TypeError):
+        raise TransferError(Failure(Code.BROKEN, f"Last-Modified is {date[:80]!r}")) from None

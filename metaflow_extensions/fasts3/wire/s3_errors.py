@@ -1,0 +1,132 @@
+"""What S3's errors mean, as the codes of `failures.py`, and how an error document is read.
+
+https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+"""
+
+from http import HTTPStatus
+from xml.parsers import expat
+
+from metaflow_extensions.fasts3.wire.failures import Code, Failure
+
+# Only codes whose HTTP status does not say enough.
+BY_S3_CODE: "dict[str, Code]" = {
+    "NoSuchBucket": Code.NO_BUCKET,
+    "NoSuchUpload": Code.NO_UPLOAD,
+    "AllAccessDisabled": Code.ACCESS_DENIED,
+    "InvalidAccessKeyId": Code.ACCESS_DENIED,
+    "SignatureDoesNotMatch": Code.ACCESS_DENIED,
+    "ExpiredToken": Code.ACCESS_DENIED,
+    "InvalidToken": Code.ACCESS_DENIED,
+    "TokenRefreshRequired": Code.ACCESS_DENIED,
+    "BadDigest": Code.BROKEN,
+    "IncompleteBody": Code.BROKEN,
+    "XAmzContentChecksumMismatch": Code.BROKEN,
+    "ConditionalRequestConflict": Code.BUSY,
+    "OperationAborted": Code.BUSY,
+    "PriorRequestNotComplete": Code.BUSY,
+    "RequestTimeout": Code.BUSY,
+    "RequestTimeoutException": Code.BUSY,
+    "SlowDown": Code.BUSY,
+    "Throttling": Code.BUSY,
+    "ThrottlingException": Code.BUSY,
+    "RequestLimitExceeded": Code.BUSY,
+    "BandwidthLimitExceeded": Code.BUSY,
+    "InternalError": Code.BUSY,
+}
+
+BY_STATUS: "dict[int, Code]" = {
+    401: Code.ACCESS_DENIED,
+    403: Code.ACCESS_DENIED,
+    404: Code.NOT_FOUND,
+    408: Code.BUSY,
+    412: Code.PRECONDITION,
+    416: Code.INVALID_RANGE,
+    425: Code.BUSY,
+    429: Code.BUSY,
+    501: Code.NOT_IMPLEMENTED,
+}
+
+MAX_DEPTH = 32  # elements inside one another; S3's documents have four
+
+
+def code_of(s3_code: str, status: int) -> Code:
+    """What an error of S3 means.
+
+    Parameters
+    ----------
+    s3_code : str
+        `<Code>` of its document, "" without one.
+    status : int
+        HTTP's.
+    """
+    return BY_S3_CODE.get(s3_code) or BY_STATUS.get(status) or (Code.BUSY if status >= 500 else Code.REJECTED)
+
+
+def failure_of(status: int, headers: "dict[str, str]", document: bytes) -> Failure:
+    """What a reply that is an error means.
+
+    Parameters
+    ----------
+    status : int
+    headers : dict of str to str
+    document : bytes
+        The body; a HEAD has none, and then the status has to say it all.
+    """
+    root, told = texts(document)
+    if root != "Error":
+        told = {}
+    s3_code, message = told.get("Code", ""), told.get("Message", "")
+    if not s3_code:
+        s3_code = str(status)
+        message = message or (HTTPStatus(status).phrase if status in _STATUSES else "")
+    request_id = headers.get("x-amz-request-id") or told.get("RequestId", "")
+    return Failure(code_of(s3_code, status), message, s3_code, status, request_id)
+
+
+_STATUSES = frozenset(int(status) for status in HTTPStatus)
+
+
+def texts(document: bytes) -> "tuple[str, dict[str, str]]":
+    """The name of the root and the texts of the elements right below it; "" where the document is not XML.
+
+    For small documents: errors, and the replies of multipart uploads, whose roots not every server calls as S3 does.
+    """
+    roots: list[str] = []
+    found: dict[str, str] = {}
+    path: list[str] = []
+    text: list[str] = []
+
+    def start(name: str, _: object) -> None:
+        path.append(name)
+        if len(path) > MAX_DEPTH:
+            raise ValueError(name)
+        if len(path) == 1:
+            roots.append(name)
+        text.clear()
+
+    def end(_: str) -> None:
+        if len(path) == 2:
+            found[path[1]] = "".join(text)
+        path.pop()
+
+    parser = new_parser()
+    parser.StartElementHandler = start
+    parser.EndElementHandler = end
+    parser.CharacterDataHandler = text.append
+    try:
+        parser.Parse(document, True)
+    except (expat.ExpatError, ValueError):
+        return "", {}
+    return roots[0], found
+
+
+def new_parser() -> expat.XMLParserType:
+    """A parser that takes no declaration of entities, with which a few bytes can become gigabytes."""
+    parser = expat.ParserCreate()
+    parser.buffer_text = True
+
+    def refuse(*_: object) -> None:
+        raise ValueError("S3's documents declare no types and no entities")
+
+    parser.StartDoctypeDeclHandler = refuse
+    return parser

@@ -1,0 +1,114 @@
+"""Puts a request on a connection, once more on a new one where a kept one turns out to be gone."""
+
+import os
+from typing import Callable, NamedTuple, Optional
+
+from metaflow_extensions.fasts3.wire.connection import Connection, ConnectionLost
+from metaflow_extensions.fasts3.wire.connections import Connections, Untrusted
+from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
+from metaflow_extensions.fasts3.wire.http11 import Body, Head, ProtocolError, body_of
+
+WAIT_FOR_NOD = 1.0  # seconds for `100 Continue`; not every server sends it
+READ_STEP = 2**20  # bytes of a file read at a time
+SENT_TOGETHER = 64 * 1024  # bytes of a body that are copied behind the head, to be one packet instead of two
+
+
+class Payload(NamedTuple):
+    """The body of a request: bytes, or a run of bytes of an open file."""
+
+    data: "bytes | bytearray | memoryview" = b""
+    file: Optional[int] = None  # a descriptor
+    position: int = 0
+    length: int = 0
+
+    @property
+    def size(self) -> int:
+        return len(self.data) if self.file is None else self.length
+
+    def feed(self, take: "Callable[[bytes | bytearray | memoryview], object]") -> None:
+        """Hand over all bytes, in order."""
+        if self.file is None:
+            take(self.data)
+            return
+        position, end = self.position, self.position + self.length
+        while position < end:
+            data = os.pread(self.file, min(READ_STEP, end - position), position)
+            if not data:
+                raise EOFError
+            take(data)
+            position += len(data)
+
+
+NOTHING = Payload()
+
+
+def send(
+    connections: Connections, method: str, head: bytes, payload: Payload, expect: bool
+) -> "tuple[Head, Body, Connection]":
+    """Send a request and read the head of the reply.
+
+    Parameters
+    ----------
+    connections : Connections
+    method : str
+    head : bytes
+        Of the request.
+    payload : Payload
+    expect : bool
+        The head asks for a nod before the body.
+
+    Returns
+    -------
+    tuple of Head, Body and the Connection on which the body is to be read
+
+    Raises
+    ------
+    TransferError
+        UNREACHABLE, UNTRUSTED or BROKEN.
+    """
+    fresh = False
+    while True:
+        try:
+            connection = connections.take(fresh)
+        except Untrusted as error:
+            raise TransferError(Failure(Code.UNTRUSTED, str(error))) from error
+        except ConnectionLost as error:
+            raise TransferError(Failure(Code.UNREACHABLE, str(error))) from error
+        try:
+            return (*_converse(connection, method, head, payload, expect), connection)
+        except ConnectionLost as error:
+            connection.close()
+            # A server may close a kept connection at any time: not a failure, if it closed before it said a word.
+            fresh = not fresh and connection.replies > 0 and not error.heard
+            if not fresh:
+                raise TransferError(Failure(Code.UNREACHABLE, str(error))) from error
+        except ProtocolError as error:
+            connection.close()
+            raise TransferError(Failure(Code.BROKEN, str(error))) from error
+        except BaseException:  # Ctrl-C, or a local file: nobody knows how far it came
+            connection.close()
+            raise
+
+
+def _converse(connection: Connection, method: str, head: bytes, payload: Payload, expect: bool) -> "tuple[Head, Body]":
+    if payload.file is None and not expect and len(payload.data) <= SENT_TOGETHER:
+        connection.send(head + payload.data if payload.data else head)
+        return connection.read_reply(method)
+    connection.send(head)
+    if expect and connection.has_answer(WAIT_FOR_NOD):
+        answer = connection.read_head()
+        if answer.status >= 200:  # final: the body stays here, and the server can't know that nothing follows
+            return answer._replace(keep_alive=False), body_of(method, answer)
+    try:
+        if payload.file is None:
+            connection.send(payload.data)
+        else:
+            connection.send_file(payload.file, payload.position, payload.length)
+    except ConnectionLost as lost:
+        # A server that has refused stops reading; its reason may have come before the end.
+        try:
+            answer, body = connection.read_reply(method)
+        except (ConnectionLost, ProtocolError):
+            raise lost from None
+        return answer._replace(keep_alive=False), body
+    return connection.read_reply(method)

@@ -1,0 +1,89 @@
+"""Our own wire first, and boto3 for what it can't do: by bucket, with the reason kept."""
+
+import logging
+import threading
+from typing import Any, Callable, Optional
+
+from metaflow_extensions.fasts3.wire.failures import Failure, TransferError
+from metaflow_extensions.fasts3.wire.template import NEEDED, NoTemplate
+from metaflow_extensions.fasts3.wire.transfers import Transfers
+
+log = logging.getLogger("metaflow_fasts3")
+
+# Answers that boto3 knows a way around: it follows a bucket to its region, signs otherwise.
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/Redirects.html
+_SURPRISES = frozenset(
+    {
+        "PermanentRedirect",
+        "TemporaryRedirect",
+        "AuthorizationHeaderMalformed",
+        "IllegalLocationConstraintException",
+        "IncorrectEndpoint",
+    }
+)
+
+
+def is_surprise(failure: Failure) -> bool:
+    """Whether a failure says less of the request than of the way in which it was asked.
+
+    A HEAD to another region's bucket is answered 400 without a reason.
+    """
+    bare = failure.status == 400 and failure.s3_code == "400"
+    return 300 <= failure.status < 400 or bare or failure.s3_code in _SURPRISES
+
+
+class WithWayOut:
+    """`Transfers` that are done by the first implementation that can. Threads share it.
+
+    Parameters
+    ----------
+    first : Transfers
+        Raises `NoTemplate` for what it can't do.
+    second : callable
+        Makes the other, when it is needed.
+
+    Attributes
+    ----------
+    reasons : dict of str to str
+        Buckets that are left to the second, with the reason.
+    """
+
+    def __init__(self, first: Transfers, second: Callable[[], Transfers]) -> None:
+        self._first = first
+        self._make_second = second
+        self._second: Optional[Transfers] = None
+        self._lock = threading.Lock()
+        self.reasons: dict[str, str] = {}
+
+    def __getattr__(self, name: str) -> "Callable[..., Any]":
+        if name not in NEEDED:
+            raise AttributeError(name)
+
+        def method(bucket: str, *args: Any, **kwargs: Any) -> Any:
+            return self._do(name, bucket, args, kwargs)
+
+        setattr(self, name, method)
+        return method
+
+    def _do(self, name: str, bucket: str, args: "tuple[Any, ...]", kwargs: "dict[str, Any]") -> Any:
+        reason = self.reasons.get(bucket)
+        if reason is None:
+            try:
+                return getattr(self._first, name)(bucket, *args, **kwargs)
+            except NoTemplate as error:
+                reason = str(error)
+            except TransferError as error:
+                if not is_surprise(error.failure):
+                    raise
+                reason = f"S3 answered {error.failure.status} {error.failure.s3_code}"
+        reply = getattr(self._other(), name)(bucket, *args, **kwargs)
+        if bucket not in self.reasons:  # only now: what boto3 can't do either is an error of this one request
+            log.debug("bucket %s is left to boto3: %s", bucket, reason)
+            self.reasons[bucket] = reason
+        return reply
+
+    def _other(self) -> Transfers:
+        with self._lock:
+            if self._second is None:
+                self._second = self._make_second()
+            return self._second

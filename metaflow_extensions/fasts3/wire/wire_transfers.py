@@ -1,0 +1,37 @@
+"""`Transfers` on our own wire."""
+
+import time
+from typing import Callable, Optional
+
+from metaflow_extensions.fasts3.wire.credentials import CredentialSet
+from metaflow_extensions.fasts3.wire.exchange import Exchange
+from metaflow_extensions.fasts3.wire.listing import BucketTransfers
+from metaflow_extensions.fasts3.wire.multipart import MultipartTransfers
+from metaflow_extensions.fasts3.wire.objects import ObjectTransfers
+from metaflow_extensions.fasts3.wire.template import RequestTemplate
+
+
+class WireTransfers(ObjectTransfers, MultipartTransfers, BucketTransfers):
+    """All methods of `transfers.Transfers`. One instance serves many threads.
+
+    Parameters
+    ----------
+    template : callable
+        Gives the `RequestTemplate` of an operation and a bucket.
+    credentials : callable
+        Gives the set to sign with now, or None.
+    clock : callable
+        `time.time`; another in tests.
+    """
+
+    def __init__(
+        self,
+        template: Callable[[str, str], RequestTemplate],
+        credentials: Callable[[], Optional[CredentialSet]],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        super().__init__(Exchange(template, credentials, clock))
+
+    def close(self) -> None:
+        """Close the connections that nobody uses."""
+        self._exchange.close()

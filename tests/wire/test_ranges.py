@@ -1,0 +1,54 @@
+"""Tests of what a server makes of a Range header."""
+
+import pytest
+
+from metaflow_extensions.fasts3.wire.failures import Code, TransferError
+from metaflow_extensions.fasts3.wire.ranges import check_range, content_range
+
+
+@pytest.mark.parametrize(
+    ("header", "length", "expected"),
+    [(None, 5, (0, 5)), ("", 5, (0, 5)), ("bytes 0-4/5", 5, (0, 5)), ("bytes 10-19/100", 10, (10, 100))],
+)
+def test_content_ranges(header, length, expected):
+    assert content_range(header, length) == expected
+
+
+@pytest.mark.parametrize(
+    "header", ["bytes 0-4/6x", "bytes 0-5/100", "bytes */100", "items 0-4/5", "bytes 0-4/4", "0-4"]
+)
+def test_content_ranges_that_make_no_sense(header):
+    with pytest.raises(TransferError) as failed:
+        content_range(header, 5)
+    assert failed.value.failure.code is Code.BROKEN
+
+
+@pytest.mark.parametrize(
+    ("asked", "first", "length", "total"),
+    [
+        (None, 0, 100, 100),
+        ("bytes=0-9", 0, 10, 100),
+        ("bytes=90-200", 90, 10, 100),
+        ("bytes=90-", 90, 10, 100),
+        ("bytes=-10", 90, 10, 100),
+        ("bytes=-200", 0, 100, 100),
+    ],
+)
+def test_a_range_that_was_answered_as_asked(asked, first, length, total):
+    assert check_range(asked, first, length, total) is None
+
+
+@pytest.mark.parametrize(
+    ("asked", "first", "length", "total"),
+    [
+        ("bytes=10-19", 0, 100, 100),  # Range was ignored
+        ("bytes=10-19", 10, 5, 100),  # less than there is
+        ("bytes=10-19", 11, 10, 100),
+        ("bytes=90-", 0, 100, 100),
+        ("bytes=-10", 0, 10, 100),
+    ],
+)
+def test_another_range_than_was_asked_for_is_an_error(asked, first, length, total):
+    with pytest.raises(TransferError) as failed:
+        check_range(asked, first, length, total)
+    assert failed.value.failure.code is Code.REJECTED

@@ -1,0 +1,96 @@
+"""Tests of what the contract suite does not see, on every server and on both implementations of `Transfers`."""
+
+import os
+import stat
+
+import boto3
+import pytest
+
+from metaflow_extensions.fasts3.control.request_templates import RequestTemplates
+from metaflow_extensions.fasts3.reference.boto3_transfers import Boto3Transfers
+from metaflow_extensions.fasts3.wire.credentials import CredentialSet
+from metaflow_extensions.fasts3.wire.failures import Code, TransferError
+from metaflow_extensions.fasts3.wire.transfers import PutHeaders
+from metaflow_extensions.fasts3.wire.wire_transfers import WireTransfers
+
+
+@pytest.fixture(params=["wire", "boto3"])
+def transfers(server, request):
+    client = boto3.client("s3", **server.client_params())
+    if request.param == "boto3":
+        yield Boto3Transfers(client)
+    else:
+        credentials = CredentialSet(server.access_key, server.secret_key)
+        wire = WireTransfers(RequestTemplates(client), lambda: credentials)
+        yield wire
+        wire.close()
+    client.close()
+
+
+@pytest.fixture
+def stored(server, transfers, prefix):
+    key = f"{prefix}/object"
+    transfers.put(server.bucket, key, body=bytes(range(100)), headers=PutHeaders("text/x-test", {"a": "b"}))
+    return server.bucket, key
+
+
+def test_a_get_says_what_the_head_says(transfers, stored, tmp_path):
+    reply = transfers.get(*stored, path=str(tmp_path / "f"))
+    assert reply.info == transfers.head(*stored)
+    assert (reply.info.size, reply.info.content_type) == (100, "text/x-test")
+    assert {name.lower(): value for name, value in reply.info.metadata.items()} == {"a": "b"}
+    assert reply[1:4] == (0, 100, 100)
+    assert (tmp_path / "f").read_bytes() == bytes(range(100))
+
+
+def test_a_limit_brings_the_beginning_and_the_length(transfers, stored, tmp_path):
+    assert transfers.get(*stored, path=str(tmp_path / "f"), limit=30)[1:4] == (0, 100, 30)
+    assert (tmp_path / "f").read_bytes() == bytes(range(30))
+
+
+def test_ranges_go_where_they_belong(transfers, stored, tmp_path):
+    path = str(tmp_path / "f")
+    reply = transfers.get(*stored, path=path, position=5, byte_range="bytes=40-49")
+    assert (reply.info.size, *reply[1:4]) == (100, 40, 10, 10)
+    transfers.get(*stored, path=path, position=0, byte_range="bytes=0-4")
+    assert os.path.getsize(path) == 5  # position 0 begins the file anew
+    transfers.get(*stored, path=path, position=5, byte_range="bytes=5-9")
+    assert (tmp_path / "f").read_bytes() == bytes(range(10))
+
+
+def test_files_are_their_owner_s_and_links_are_not_followed(transfers, stored, tmp_path):
+    transfers.get(*stored, path=str(tmp_path / "f"))
+    assert stat.S_IMODE((tmp_path / "f").stat().st_mode) == 0o600
+    (tmp_path / "target").write_text("untouched")
+    (tmp_path / "link").symlink_to(tmp_path / "target")
+    with pytest.raises(TransferError) as failed:
+        transfers.get(*stored, path=str(tmp_path / "link"))
+    assert failed.value.failure.code is Code.LOCAL_FILE
+    assert (tmp_path / "target").read_text() == "untouched"
+
+
+def test_a_file_that_became_shorter_is_not_stored_in_part(transfers, server, prefix, tmp_path):
+    (tmp_path / "f").write_bytes(b"x" * 100)
+    with pytest.raises(TransferError) as failed:
+        transfers.upload_part(server.bucket, prefix, "any", 1, path=str(tmp_path / "f"), position=50, length=100)
+    assert failed.value.failure.code is Code.LOCAL_FILE
+
+
+def test_aborting_what_is_gone_is_no_error(transfers, server, prefix):
+    upload = transfers.create_upload(server.bucket, f"{prefix}/k")
+    transfers.abort_upload(server.bucket, f"{prefix}/k", upload)
+    transfers.abort_upload(server.bucket, f"{prefix}/k", upload)
+
+
+def test_delete(transfers, stored):
+    transfers.delete(*stored)
+    with pytest.raises(TransferError) as failed:
+        transfers.head(*stored)
+    assert failed.value.failure.code is Code.NOT_FOUND
+
+
+def test_a_bucket_that_is_not_there(transfers, server):
+    transfers.head_bucket(server.bucket)
+    with pytest.raises(TransferError) as failed:
+        transfers.head_bucket("no-such-bucket-at-all")
+    assert failed.value.failure.code is Code.NO_BUCKET
