@@ -151,7 +151,7 @@ def test_workers_that_never_work_are_an_error_that_says_why(run, script, seaweed
     assert why in failed.value.failure.message
 
 
-def test_one_worker_of_nonsense_is_replaced(run, script, seaweedfs, prefix, monkeypatch):
+def test_one_worker_of_nonsense_is_replaced(run, script, seaweedfs, prefix, templates, monkeypatch):
     run(Requests(puts(seaweedfs, prefix, 20)))
     real = worker_process.SCRIPT
     script(GARBAGE)

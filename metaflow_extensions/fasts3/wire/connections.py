@@ -1,5 +1,6 @@
 """The connections to one server: made where none is free, kept alive, spread over the server's addresses."""
 
+import contextlib
 import itertools
 import os
 import socket
@@ -39,6 +40,9 @@ class Connections:
         self._context = _tls_context(endpoint) if endpoint.tls else None
         self._tls_session: Optional[ssl.SSLSession] = None
 
+    def __del__(self) -> None:
+        self.close()
+
     def take(self, fresh: bool = False) -> Connection:
         """A connection for one request.
 
@@ -66,15 +70,14 @@ class Connections:
         connection.rest()
         self._idle.append(connection)
         while self._idle and connection.idle_since - self._idle[0].idle_since > KEPT_FOR:
-            try:
+            with contextlib.suppress(IndexError):
                 self._idle.popleft().close()
-            except IndexError:  # another thread took it
-                break
 
     def close(self) -> None:
         """Close those that nobody uses."""
         while self._idle:
-            self._idle.pop().close()
+            with contextlib.suppress(IndexError):  # another thread took it
+                self._idle.pop().close()
 
     def _dial(self) -> Connection:
         addresses = self._resolve()
