@@ -80,7 +80,7 @@ class RequestTemplates:
         self._client = client
         self._made: dict[tuple[str, str], RequestTemplate] = {}
         self._catching = threading.local()
-        client.meta.events.register("before-send.s3", self._catch, unique_id="fasts3-template")
+        client.meta.events.register("before-send.s3", self._catch)
 
     def __call__(self, operation: str, bucket: str) -> RequestTemplate:
         """Give the template of an operation on a bucket.
