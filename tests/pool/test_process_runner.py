@@ -35,11 +35,12 @@ sys.path.insert(0, os.path.dirname({script!r}))
 import s3op
 s3op.lay_packages()
 from metaflow_extensions.fasts3.pool import worker
-def perform(self, job):
-    if job.key == "poison":
-        os._exit(9)
-    return worker.Outcome(job.number, [0, "", None, {}, None, None], None, True)
-worker.Worker._prepare = lambda self, setup: setattr(self, "_perform", lambda job: perform(self, job))
+class Performer:
+    async def work(self, job):
+        if job.key == "poison":
+            os._exit(9)
+        return worker.Outcome(job.number, [0, "", None, {}, None, None], None, True)
+worker.Worker._prepare = lambda self, setup: setattr(self, "_performer", Performer())
 worker.serve(int(sys.argv[1]))
 """
 
@@ -125,7 +126,9 @@ def test_workers_killed_at_any_time_lose_nothing(run, pool, seaweedfs, prefix):
 
         def receive(self, job, outcome):
             if len(self.replies) // 30 > self.kills:
-                os.kill(next(worker for worker in pool._lent if worker.jobs).pid, signal.SIGKILL)
+                # One that has jobs, if one has: what came in one read may have been the last.
+                victim = max(pool._lent, key=lambda worker: len(worker.jobs))
+                os.kill(victim.pid, signal.SIGKILL)
                 self.kills += 1
             return super().receive(job, outcome)
 

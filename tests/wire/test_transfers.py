@@ -8,10 +8,21 @@ import pytest
 
 from metaflow_extensions.fasts3.control.request_templates import RequestTemplates
 from metaflow_extensions.fasts3.reference.boto3_transfers import Boto3Transfers
+from metaflow_extensions.fasts3.wire.blocking import complete
 from metaflow_extensions.fasts3.wire.credentials import CredentialSet
 from metaflow_extensions.fasts3.wire.failures import Code, TransferError
 from metaflow_extensions.fasts3.wire.transfers import PutHeaders
 from metaflow_extensions.fasts3.wire.wire_transfers import WireTransfers
+
+
+class Completed:
+    """The wire's coroutines as calls that block."""
+
+    def __init__(self, wire):
+        self._wire = wire
+
+    def __getattr__(self, name):
+        return lambda *args, **kwargs: complete(getattr(self._wire, name)(*args, **kwargs))
 
 
 @pytest.fixture(params=["wire", "boto3"])
@@ -22,7 +33,7 @@ def transfers(server, request):
     else:
         credentials = CredentialSet(server.access_key, server.secret_key)
         wire = WireTransfers(RequestTemplates(client), lambda: credentials)
-        yield wire
+        yield Completed(wire)
         wire.close()
     client.close()
 

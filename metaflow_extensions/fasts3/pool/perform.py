@@ -5,12 +5,15 @@ The same in a worker and in the user's process. Clock, sleep and chance are argu
 
 import random
 import time
+from types import CoroutineType
 from typing import Any, Callable, NamedTuple, Optional
 
 from metaflow_extensions.fasts3.pool.messages import Job, Outcome
+from metaflow_extensions.fasts3.wire.blocking import complete
 from metaflow_extensions.fasts3.wire.failures import UNANSWERED, Code, Failure, TransferError
 from metaflow_extensions.fasts3.wire.retry import RetryPolicy, decide
 from metaflow_extensions.fasts3.wire.transfers import Transfers
+from metaflow_extensions.fasts3.wire.waiting import Pause, wait_for
 
 OPERATIONS = frozenset(
     {
@@ -44,7 +47,7 @@ class Performer:
     transfers : Transfers
     terms : Terms
     pause : callable
-        Waits so many seconds; True from it means that nobody wants the outcome any more.
+        Waits so many seconds, for `perform`; True from it means that nobody wants the outcome any more.
     clock, chance : callable
         `time.monotonic` and `random.random`; others in tests.
     """
@@ -65,7 +68,11 @@ class Performer:
         self._chance = chance
 
     def perform(self, job: Job) -> Outcome:
-        """Do one job to its end. Never raises."""
+        """Do one job to its end, in this thread. Never raises."""
+        return complete(self.work(job), self._pause)
+
+    async def work(self, job: Job) -> Outcome:
+        """Do one job to its end; a coroutine of the wire. Never raises."""
         started = self._clock()
         tries = 0
         retried: Optional[Failure] = None
@@ -73,6 +80,8 @@ class Performer:
             tries += 1
             try:
                 reply = self._attempt(job)
+                if type(reply) is CoroutineType:  # the wire's transfers wait, boto3's block
+                    reply = await reply
             except TransferError as error:
                 failure = error.failure
             except Exception as error:  # a defect of ours; the call fails with it, the worker lives on
@@ -84,7 +93,7 @@ class Performer:
             elapsed = self._clock() - started
             wait = decide(self._terms.policy, failure.code, tries, elapsed, self._answered, self._chance())
             failure = failure._replace(tries=tries, seconds=round(elapsed, 3))
-            if wait is None or self._pause(wait):
+            if wait is None or await wait_for(Pause(wait)):
                 return Outcome(job.number, None, failure, self._answered, retried)
             retried = failure
 

@@ -1,20 +1,20 @@
-"""The inside of a worker process: frames in, threads that do the jobs, frames out.
+"""The inside of a worker process: frames in, one thread that does hundreds of jobs at a time, frames out.
 
-It ends, at once and whatever its threads are doing, when its stdin ends or its parent is not its parent any more.
+It ends, at once and whatever it is doing, when its stdin ends or its parent is not its parent any more.
 """
 
 import os
-import select
 import sys
-import threading
+import time
 import traceback
 from collections import deque
-from queue import SimpleQueue
 from typing import Any, Callable, NamedTuple, Optional, Union
 
+from metaflow_extensions.fasts3.pool.loop import Loop
 from metaflow_extensions.fasts3.pool.messages import (
     VERSION,
     Frame,
+    FrameError,
     FrameReader,
     Job,
     Kind,
@@ -28,6 +28,7 @@ from metaflow_extensions.fasts3.wire.credentials import CredentialSet, CurrentSe
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
 from metaflow_extensions.fasts3.wire.retry import RetryPolicy
 from metaflow_extensions.fasts3.wire.template import NoTemplate, RequestTemplate, template_of
+from metaflow_extensions.fasts3.wire.waiting import READ, WRITE
 from metaflow_extensions.fasts3.wire.way_out import WithWayOut
 from metaflow_extensions.fasts3.wire.wire_transfers import WireTransfers
 
@@ -45,46 +46,34 @@ class Setup(NamedTuple):
     threads: int  # jobs done side by side
 
 
-class Outbox:
-    """Outcomes on their way to the parent. Whoever adds one while nobody writes, writes all that are there."""
-
-    def __init__(self, send: Callable[[Frame], None]) -> None:
-        self._send = send
-        self._waiting: deque[Outcome] = deque()
-        self._writing = threading.Lock()
-
-    def put(self, outcome: Outcome) -> None:
-        self._waiting.append(outcome)
-        while self._waiting and self._writing.acquire(blocking=False):
-            try:
-                batch = [self._waiting.popleft() for _ in range(len(self._waiting))]
-                if batch:
-                    self._send(outcomes_frame(batch))
-            finally:
-                self._writing.release()
-
-
 class Worker:
-    """Takes frames, does jobs."""
+    """Takes frames, does jobs.
 
-    def __init__(self, send: Callable[[Frame], None]) -> None:
+    Parameters
+    ----------
+    loop : Loop
+    send : callable
+        Sends a frame.
+    """
+
+    def __init__(self, loop: Loop, send: Callable[[Frame], None]) -> None:
+        self._loop = loop
         self._send = send
-        self._outbox = Outbox(send)
-        self._jobs: SimpleQueue[tuple[Callable[[Job], Outcome], Job]] = SimpleQueue()
-        self._threads = 0
-        self._undone = 0  # jobs that were taken and not answered
-        self._counting = threading.Lock()
+        # Each with what does it, or one that waits here would be done as the next call wants it.
+        self._jobs: deque[tuple[Performer, Job]] = deque()
+        self._outcomes: list[Outcome] = []  # not sent yet
+        self._active = 0
         self._limit = 1
         self._templates: dict[tuple[str, str], Union[RequestTemplate, NoTemplate]] = {}
         self._credentials = CurrentSet(None)
         self._wire = WireTransfers(self._template, self._credentials)
         self._reference: tuple[str, Any, Any] = ("", None, None)  # of a recipe: the transfers, its credentials
-        self._perform: Callable[[Job], Outcome] = _unprepared
+        self._performer: Optional[Performer] = None
 
     @property
     def is_busy(self) -> bool:
         """Whether it has jobs to answer."""
-        return self._undone > 0
+        return bool(self._active or self._jobs or self._outcomes)
 
     def greet(self) -> None:
         """Say who is here."""
@@ -103,26 +92,29 @@ class Worker:
                 made = NoTemplate(told) if isinstance(told, str) else template_of(told)
                 self._templates[operation, bucket] = made
         elif frame.kind is Kind.JOBS:
-            for job in jobs_of(frame):
-                with self._counting:
-                    self._undone += 1
-                # With what does it, or a thread that waits here already would do it as the call before wanted it.
-                self._jobs.put((self._perform, job))
-                if self._threads < self._limit:
-                    self._threads += 1
-                    threading.Thread(target=self._work, daemon=True).start()
+            if self._performer is None:
+                raise FrameError("jobs came before their setup")
+            performer = self._performer
+            self._jobs.extend((performer, job) for job in jobs_of(frame))
 
-    def _work(self) -> None:
-        while True:
-            perform, job = self._jobs.get()
-            self._outbox.put(perform(job))
-            with self._counting:
-                self._undone -= 1
+    def advance(self) -> None:
+        """Begin what there is room for, and tell what is done."""
+        while self._jobs and self._active < self._limit:
+            performer, job = self._jobs.popleft()
+            self._active += 1
+            self._loop.spawn(performer.work(job), self._end)
+        if self._outcomes:
+            outcomes, self._outcomes = self._outcomes, []
+            self._send(outcomes_frame(outcomes))
+
+    def _end(self, outcome: Outcome) -> None:
+        self._active -= 1
+        self._outcomes.append(outcome)
 
     def _prepare(self, setup: Setup) -> None:
         self._sign_as(setup.credentials)
         transfers = WithWayOut(self._wire, lambda: self._boto3(setup))
-        self._perform = Performer(transfers, setup.terms).perform
+        self._performer = Performer(transfers, setup.terms)
 
     def _sign_as(self, fields: Any) -> None:
         current = None if fields is None else CredentialSet(*fields)
@@ -154,8 +146,35 @@ class Worker:
         return self._reference[1]
 
 
-def _unprepared(job: Job) -> Outcome:
-    return Outcome(job.number, None, Failure(Code.REJECTED, "a job came before its setup"))
+class Outbox:
+    """Bytes on their way to the parent, which may be busy: nobody waits for it here."""
+
+    def __init__(self, loop: Loop, descriptor: int) -> None:
+        self._loop = loop
+        self._descriptor = descriptor
+        self._waiting: deque[memoryview] = deque()
+        os.set_blocking(descriptor, False)
+
+    def send(self, frame: Frame) -> None:
+        """Send a frame, now or when there is room in the pipe."""
+        idle = not self._waiting
+        self._waiting.extend(memoryview(piece) for piece in encode(frame))
+        if idle:
+            self._flush()
+
+    def _flush(self) -> None:
+        watched = False
+        while self._waiting:
+            view = self._waiting[0]
+            try:
+                written = os.write(self._descriptor, view)
+            except BlockingIOError:
+                watched = True
+                break
+            self._waiting[0] = view[written:]
+            if written == len(view):
+                self._waiting.popleft()
+        self._loop.watch(self._descriptor, WRITE, self._flush if watched else None)
 
 
 def serve(parent: int) -> None:
@@ -167,28 +186,33 @@ def serve(parent: int) -> None:
         Its process id.
     """
     incoming, outgoing = _take_pipes()
-
-    def send(frame: Frame) -> None:
-        for piece in encode(frame):
-            _write(outgoing, piece)
-
-    worker = Worker(send)
+    loop = Loop()
+    worker = Worker(loop, Outbox(loop, outgoing).send)
     reader = FrameReader()
+    heard = time.monotonic()
+
+    def listen() -> None:
+        nonlocal heard
+        heard = time.monotonic()
+        data = os.read(incoming, READ_SIZE)
+        if not data:
+            raise BrokenPipeError
+        for frame in reader.feed(data):
+            worker.handle(frame)
+
     try:
+        loop.watch(incoming, READ, listen)
         worker.greet()
-        while True:
-            data = _read(incoming, parent, worker)
-            if not data:
-                break
-            for frame in reader.feed(data):
-                worker.handle(frame)
+        while os.getppid() == parent and (worker.is_busy or time.monotonic() - heard < IDLE_LIMIT):
+            loop.turn(LOOK_FOR_PARENT)
+            worker.advance()
     except BrokenPipeError:
         pass
     except Exception:
         traceback.print_exc()
         sys.stderr.flush()
         os._exit(1)
-    # Without waiting for the threads: nobody is there to hear what they would say.
+    # Without waiting for what is under way: nobody is there to hear how it ends.
     os._exit(0)
 
 
@@ -200,22 +224,3 @@ def _take_pipes() -> "tuple[int, int]":
     os.close(nothing)
     os.dup2(2, 1)
     return incoming, outgoing
-
-
-def _read(incoming: int, parent: int, worker: Worker) -> Optional[bytes]:
-    """What came, or nothing when it is time to go."""
-    waited = 0.0
-    while waited < IDLE_LIMIT or worker.is_busy:
-        ready, _, _ = select.select([incoming], [], [], LOOK_FOR_PARENT)
-        if os.getppid() != parent:
-            return None
-        if ready:
-            return os.read(incoming, READ_SIZE)
-        waited += LOOK_FOR_PARENT
-    return None
-
-
-def _write(outgoing: int, piece: Any) -> None:
-    view = memoryview(piece)
-    while view:
-        view = view[os.write(outgoing, view) :]

@@ -1,14 +1,11 @@
 """One connection to a server: bytes out, heads and bodies in. The one file that reads and writes sockets.
 
-Plain sockets block, with time-outs kept by the kernel (SO_RCVTIMEO): Python's own would cost one more system call for
-every read. TLS sockets use Python's, which cost nothing while data is there.
+Sockets do not block: where nothing can be read or written yet, the coroutine waits, and its driver does other things.
 """
 
 import os
-import select
 import socket
 import ssl
-import struct
 import time
 from typing import Optional, Union
 
@@ -24,9 +21,14 @@ from metaflow_extensions.fasts3.wire.http11 import (
     end_of_head,
     parse_head,
 )
+from metaflow_extensions.fasts3.wire.waiting import READ, WRITE, Readiness, wait_for
 
 BUFFER = MAX_HEAD + 4096  # bytes; a head and a small body come in one read, and no head needs more
 SEND_FILE = 8 * 2**20  # bytes that one sendfile call moves at the most
+READ_FILE = 256 * 1024  # bytes that are read and encrypted at a time
+# What a socket raises that is to be waited for. TLS may have to read in order to write, and the other way round.
+NOT_YET_READ = (BlockingIOError, ssl.SSLWantReadError)
+NOT_YET_WRITTEN = (BlockingIOError, ssl.SSLWantWriteError)
 Socket = Union[socket.socket, ssl.SSLSocket]
 
 
@@ -56,6 +58,7 @@ class Connection:
     """
 
     def __init__(self, sock: Socket, read_timeout: float) -> None:
+        sock.setblocking(False)
         self._socket = sock
         self._buffer = bytearray(BUFFER)
         self._view = memoryview(self._buffer)
@@ -63,13 +66,9 @@ class Connection:
         self.replies = 0
         self.idle_since = 0.0
         self._timeout = read_timeout
-        if isinstance(sock, ssl.SSLSocket):
-            sock.settimeout(read_timeout)
-        else:
-            sock.settimeout(None)
-            seconds, rest = divmod(read_timeout, 1)
-            for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
-                sock.setsockopt(socket.SOL_SOCKET, option, struct.pack("@ll", int(seconds), int(rest * 1e6)))
+        self._readable = Readiness(sock.fileno(), sock, READ, read_timeout)
+        self._writable = Readiness(sock.fileno(), sock, WRITE, read_timeout)
+        self._is_tls = isinstance(sock, ssl.SSLSocket)
 
     @property
     def tls_session(self) -> Optional[ssl.SSLSession]:
@@ -85,20 +84,31 @@ class Connection:
         if self._start != self._end:
             return True
         try:
-            poll = select.poll()
-            poll.register(self._socket, select.POLLIN)
-            return bool(poll.poll(0))
+            return self._socket.recv(1) is not None
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return False
         except (OSError, ValueError):
             return True
 
-    def send(self, data: "bytes | bytearray | memoryview") -> None:
+    async def send(self, data: "bytes | bytearray | memoryview") -> None:
         """Send all of it."""
-        try:
-            self._socket.sendall(data)
-        except OSError as error:
-            raise self._lost(error) from error
+        view: Optional[memoryview] = None
+        while True:
+            try:
+                sent = self._socket.send(data if view is None else view)
+            except NOT_YET_WRITTEN:
+                await self._wait(self._writable)
+                continue
+            except ssl.SSLWantReadError:
+                await self._wait(self._readable)
+                continue
+            except OSError as error:
+                raise self._lost(error) from error
+            if sent == len(data if view is None else view):
+                return
+            view = memoryview(data)[sent:] if view is None else view[sent:]
 
-    def send_file(self, file: int, position: int, length: int) -> None:
+    async def send_file(self, file: int, position: int, length: int) -> None:
         """Send bytes of a file, by the kernel alone where there is no TLS.
 
         Parameters
@@ -113,26 +123,33 @@ class Connection:
         """
         end = position + length
         while position < end:
-            if isinstance(self._socket, ssl.SSLSocket):
-                data = os.pread(file, min(len(self._buffer) * 4, end - position), position)
-                self.send(data)
+            if self._is_tls:
+                data = os.pread(file, min(READ_FILE, end - position), position)
+                await self.send(data)
                 sent = len(data)
             else:
                 try:
                     sent = os.sendfile(self._socket.fileno(), file, position, min(SEND_FILE, end - position))
+                except BlockingIOError:
+                    await self._wait(self._writable)
+                    continue
                 except OSError as error:
                     raise self._lost(error) from error
             if not sent:
                 raise EOFError
             position += sent
 
-    def has_answer(self, seconds: float) -> bool:
+    async def has_answer(self, seconds: float) -> bool:
         """Wait until there is something to read, or so long."""
         if self._start != self._end:
             return True
-        return bool(select.select([self._socket], [], [], seconds)[0])
+        try:
+            await wait_for(Readiness(self._readable.descriptor, self._socket, READ, seconds))
+        except TimeoutError:
+            return False
+        return True
 
-    def read_head(self) -> Head:
+    async def read_head(self) -> Head:
         """Read one head, interim ones too.
 
         Raises
@@ -147,11 +164,11 @@ class Connection:
             if size >= 0:
                 break
             searched = self._end - self._start
-            self._fill(heard=searched > 0)
+            await self._fill(heard=searched > 0)
         first, self._start = self._start, self._start + size
         return parse_head(bytes(self._view[first : self._start]))
 
-    def read_reply(self, method: str) -> "tuple[Head, Body]":
+    async def read_reply(self, method: str) -> "tuple[Head, Body]":
         """Read the head of the reply, past interim ones (RFC 9110 section 15.2).
 
         Raises
@@ -159,13 +176,13 @@ class Connection:
         ConnectionLost, ProtocolError
         """
         for _ in range(MAX_INTERIM):
-            head = self.read_head()
+            head = await self.read_head()
             if head.status >= 200:
                 self.replies += 1
                 return head, body_of(method, head)
         raise ProtocolError(f"over {MAX_INTERIM} interim replies")
 
-    def read_some(self, limit: int, scratch: memoryview) -> memoryview:
+    async def read_some(self, limit: int, scratch: memoryview) -> memoryview:
         """Read bytes of a body: at least one, at most `limit`.
 
         Parameters
@@ -184,18 +201,33 @@ class Connection:
             return view
         if limit < len(scratch):
             scratch = scratch[:limit]
-        try:
-            count = self._socket.recv_into(scratch)
-            if isinstance(self._socket, ssl.SSLSocket):
-                while 0 < count < len(scratch) and self._socket.pending():
-                    count += self._socket.recv_into(scratch[count:])
-        except OSError as error:
-            raise self._lost(error, heard=True) from error
+        while True:
+            try:
+                count = self._socket.recv_into(scratch)
+                break
+            except NOT_YET_READ:
+                await self._wait(self._readable, heard=True)
+            except OSError as error:
+                raise self._lost(error, heard=True) from error
         if not count:
             raise ConnectionLost("the connection ended in the middle of a reply", heard=True)
+        if self._is_tls:
+            count = self._read_more_records(scratch, count)
         return scratch[:count]
 
-    def read_document(self, body: Body, limit: int) -> bytes:
+    def _read_more_records(self, scratch: memoryview, count: int) -> int:
+        """Add what has been decrypted or has arrived: a record is 16 KB at the most, too little to write at a time."""
+        try:
+            while count < len(scratch):
+                more = self._socket.recv_into(scratch[count:])
+                if not more:
+                    break
+                count += more
+        except OSError:  # nothing more yet; and what is wrong is told by the next read
+            pass
+        return count
+
+    async def read_document(self, body: Body, limit: int) -> bytes:
         """Read a whole body into memory, whatever its framing.
 
         Raises
@@ -203,14 +235,16 @@ class Connection:
         ConnectionLost, ProtocolError
             Also where it is over `limit` bytes.
         """
+        if body.framing is Framing.NONE:
+            return b""
         parts: list[bytes] = []
         size = 0
         chunks = ChunkedReader() if body.framing is Framing.CHUNKED else None
         scratch = memoryview(bytearray(BUFFER))
         missing = body.length
-        while missing if body.framing is Framing.LENGTH else body.framing is not Framing.NONE:
+        while missing or body.framing is not Framing.LENGTH:
             try:
-                view = self.read_some(missing or BUFFER, scratch)
+                view = await self.read_some(missing or BUFFER, scratch)
             except ConnectionLost:
                 if body.framing is Framing.CLOSE and self._at_end():
                     break
@@ -240,23 +274,34 @@ class Connection:
         self._start, self._end = 0, len(data)
         self._buffer[: len(data)] = data
 
-    def _fill(self, heard: bool) -> None:
+    async def _fill(self, heard: bool) -> None:
         if self._end == len(self._buffer):  # make room: a head that begins late in the buffer
             kept = bytes(self._view[self._start : self._end])
             self._start, self._end = 0, len(kept)
             self._buffer[: len(kept)] = kept
-        try:
-            count = self._socket.recv_into(self._view[self._end :])
-        except OSError as error:
-            raise self._lost(error, heard) from error
+        if not self._is_tls:  # which has what is decrypted already, and would be waited for in vain
+            await self._wait(self._readable, heard)
+        while True:
+            try:
+                count = self._socket.recv_into(self._view[self._end :])
+                break
+            except NOT_YET_READ:
+                await self._wait(self._readable, heard)
+            except OSError as error:
+                raise self._lost(error, heard) from error
         if not count:
             raise ConnectionLost("the server closed the connection without an answer", heard)
         self._end += count
 
-    def _lost(self, error: OSError, heard: bool = False) -> ConnectionLost:
-        if isinstance(error, (BlockingIOError, TimeoutError)):  # what SO_RCVTIMEO and Python's own time-outs raise
-            # Not "heard", but who waited so long must not be made to wait twice for one try.
-            return ConnectionLost(f"no answer for {self._timeout:g} seconds", heard=True)
+    async def _wait(self, what: Readiness, heard: bool = False) -> None:
+        try:
+            await wait_for(what)
+        except TimeoutError:
+            # Not "heard", perhaps, but who waited so long must not be made to wait twice for one try.
+            raise ConnectionLost(f"no answer for {self._timeout:g} seconds", heard=True) from None
+
+    @staticmethod
+    def _lost(error: OSError, heard: bool = False) -> ConnectionLost:
         return ConnectionLost(error.strerror or str(error), heard)
 
     def rest(self) -> None:

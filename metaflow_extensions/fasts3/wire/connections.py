@@ -1,17 +1,20 @@
 """The connections to one server: made where none is free, kept alive, spread over the server's addresses."""
 
 import contextlib
+import errno
 import itertools
 import os
 import socket
 import ssl
 import threading
 import time
+import weakref
 from collections import deque
 from typing import Any, Optional
 
-from metaflow_extensions.fasts3.wire.connection import Connection, ConnectionLost
+from metaflow_extensions.fasts3.wire.connection import Connection, ConnectionLost, Socket
 from metaflow_extensions.fasts3.wire.template import Endpoint
+from metaflow_extensions.fasts3.wire.waiting import READ, WRITE, Readiness, wait_for
 
 RESOLVED_FOR = 30.0  # seconds; S3 changes its addresses, and gives other ones to spread the load
 ASK_WHETHER_ALIVE = 1.0  # seconds without use after which a connection is looked at before it is used
@@ -39,11 +42,10 @@ class Connections:
         self._turn = itertools.count(os.getpid())  # workers begin with different addresses
         self._context = _tls_context(endpoint) if endpoint.tls else None
         self._tls_session: Optional[ssl.SSLSession] = None
+        # Not __del__: of a cycle, Python might finalise the sockets first, with a warning for each.
+        weakref.finalize(self, _close_all, self._idle)
 
-    def __del__(self) -> None:
-        self.close()
-
-    def take(self, fresh: bool = False) -> Connection:
+    async def take(self, fresh: bool = False) -> Connection:
         """A connection for one request.
 
         Parameters
@@ -63,7 +65,7 @@ class Connections:
             if time.monotonic() - connection.idle_since < ASK_WHETHER_ALIVE or not connection.is_stale():
                 return connection
             connection.close()
-        return self._dial()
+        return await self._dial()
 
     def give_back(self, connection: Connection) -> None:
         """Keep a connection whose reply was read to its end."""
@@ -75,22 +77,22 @@ class Connections:
 
     def close(self) -> None:
         """Close those that nobody uses."""
-        while self._idle:
-            with contextlib.suppress(IndexError):  # another thread took it
-                self._idle.pop().close()
+        _close_all(self._idle)
 
-    def _dial(self) -> Connection:
+    async def _dial(self) -> Connection:
         addresses = self._resolve()
         turn = next(self._turn)
         problem: Optional[OSError] = None
         for step in range(len(addresses)):
             family, kind, protocol, _, address = addresses[(turn + step) % len(addresses)]
-            sock = socket.socket(family, kind, protocol)
+            sock: Socket = socket.socket(family, kind, protocol)
             try:
-                sock.settimeout(self._endpoint.connect_timeout)
-                sock.connect(address)
+                sock.setblocking(False)
+                await self._connect(sock, address)
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                return Connection(self._encrypted(sock), self._endpoint.read_timeout)
+                if self._context:
+                    sock = await self._encrypt(sock, self._context)
+                return Connection(sock, self._endpoint.read_timeout)
             except ssl.SSLCertVerificationError as error:
                 sock.close()
                 raise Untrusted(str(error)) from error
@@ -106,10 +108,33 @@ class Connections:
         told = "timed out" if isinstance(problem, TimeoutError) else (problem and problem.strerror) or str(problem)
         raise ConnectionLost(f"no connection to {where}: {told}") from problem
 
-    def _encrypted(self, sock: socket.socket) -> Any:
-        if self._context is None:
-            return sock
-        return self._context.wrap_socket(sock, server_hostname=self._endpoint.host, session=self._tls_session)
+    async def _connect(self, sock: Socket, address: Any) -> None:
+        problem = sock.connect_ex(address)
+        if problem == errno.EINPROGRESS:
+            await wait_for(Readiness(sock.fileno(), sock, WRITE, self._endpoint.connect_timeout))
+            problem = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if problem:
+            raise OSError(problem, os.strerror(problem))
+
+    async def _encrypt(self, sock: Socket, context: ssl.SSLContext) -> ssl.SSLSocket:
+        encrypted = context.wrap_socket(
+            sock,
+            server_hostname=self._endpoint.host,
+            session=self._tls_session,
+            do_handshake_on_connect=False,
+        )
+        try:
+            while True:
+                try:
+                    encrypted.do_handshake()
+                    return encrypted
+                except ssl.SSLWantReadError:
+                    await wait_for(Readiness(encrypted.fileno(), encrypted, READ, self._endpoint.connect_timeout))
+                except ssl.SSLWantWriteError:
+                    await wait_for(Readiness(encrypted.fileno(), encrypted, WRITE, self._endpoint.connect_timeout))
+        except BaseException:
+            encrypted.close()
+            raise
 
     def remember_tls(self, connection: Connection) -> None:
         """Keep what shortens the next handshake; TLS 1.3 tells it with the first reply (RFC 8446 section 4.6.1)."""
@@ -126,6 +151,12 @@ class Connections:
                     raise ConnectionLost(f"the name {host} does not resolve: {error.strerror or error}") from error
                 self._resolved = now
             return self._addresses
+
+
+def _close_all(idle: "deque[Connection]") -> None:
+    while idle:
+        with contextlib.suppress(IndexError):  # another thread took it
+            idle.pop().close()
 
 
 def _tls_context(endpoint: Endpoint) -> ssl.SSLContext:

@@ -42,17 +42,17 @@ class Reply:
         self._connection = connection
         self._connections = connections
 
-    def read_some(self, limit: int, scratch: memoryview) -> memoryview:
+    async def read_some(self, limit: int, scratch: memoryview) -> memoryview:
         """Bytes of a body of known length; see `Connection.read_some`."""
         try:
-            return self._connection.read_some(limit, scratch)
+            return await self._connection.read_some(limit, scratch)
         except ConnectionLost as error:
             raise TransferError(Failure(Code.BROKEN, str(error))) from error
 
-    def document(self, limit: int = MAX_DOCUMENT) -> bytes:
+    async def document(self, limit: int = MAX_DOCUMENT) -> bytes:
         """The whole body; the connection is given back."""
         try:
-            data = self._connection.read_document(self.body, limit)
+            data = await self._connection.read_document(self.body, limit)
         except (ConnectionLost, ProtocolError) as error:
             self.drop()
             raise TransferError(Failure(Code.BROKEN, str(error), status=self.head.status)) from error
@@ -103,7 +103,7 @@ class Exchange:
         self._second = (0, "")
         self._lock = threading.Lock()
 
-    def ask(
+    async def ask(
         self,
         operation: str,
         method: str,
@@ -151,9 +151,9 @@ class Exchange:
         except (ValueError, UnicodeEncodeError) as error:
             raise TransferError(Failure(Code.REJECTED, f"the request can't be sent: {error}")) from None
         connections = self._connections_of(template.endpoint)
-        reply = Reply(*send(connections, method, head, payload, expect), connections)
+        reply = Reply(*await send(connections, method, head, payload, expect), connections)
         if reply.head.status >= 300:
-            document = reply.document(MAX_ERROR)
+            document = await reply.document(MAX_ERROR)
             raise TransferError(failure_of(reply.head.status, reply.head.headers, document))
         return reply
 

@@ -33,16 +33,17 @@ class BucketTransfers:
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
 
-    def head_bucket(self, bucket: str, key: str = "") -> None:  # every method has a key
+    async def head_bucket(self, bucket: str, key: str = "") -> None:  # every method has a key
         try:
-            self._exchange.ask("HeadBucket", "HEAD", bucket).finish()
+            reply = await self._exchange.ask("HeadBucket", "HEAD", bucket)
+            reply.finish()
         except TransferError as error:
             if error.failure.code is Code.NOT_FOUND:  # a HEAD has no body that could say NoSuchBucket
                 failure = error.failure._replace(code=Code.NO_BUCKET, s3_code="NoSuchBucket")
                 raise TransferError(failure) from error
             raise
 
-    def list_page(
+    async def list_page(
         self, bucket: str, key: str, delimiter: str = "", token: Optional[str] = None, limit: int = 1000
     ) -> Page:
         query = [
@@ -54,7 +55,8 @@ class BucketTransfers:
         ]
         if token:
             query.append(("continuation-token", token))
-        page = parse_page(self._exchange.ask("ListObjectsV2", "GET", bucket, query=query).document())
+        reply = await self._exchange.ask("ListObjectsV2", "GET", bucket, query=query)
+        page = parse_page(await reply.document())
         if page.next_token == "" or (token and page.next_token == token):
             raise TransferError(Failure(Code.BROKEN, "the listing goes on, but S3 does not say where"))
         return page

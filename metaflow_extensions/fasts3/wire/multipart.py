@@ -25,19 +25,19 @@ class MultipartTransfers:
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
 
-    def create_upload(self, bucket: str, key: str, headers: PutHeaders = PutHeaders()) -> str:
+    async def create_upload(self, bucket: str, key: str, headers: PutHeaders = PutHeaders()) -> str:
         given = stored_headers(headers)
         algorithm = self._exchange.template("UploadPart", bucket).checksum
         if algorithm:
             given["x-amz-checksum-algorithm"] = algorithm.upper()
         query = [("uploads", "")]
-        reply = self._exchange.ask("CreateMultipartUpload", "POST", bucket, key, query, given)
-        _, told = texts(reply.document())
+        reply = await self._exchange.ask("CreateMultipartUpload", "POST", bucket, key, query, given)
+        _, told = texts(await reply.document())
         if not told.get("UploadId"):
             raise TransferError(Failure(Code.BROKEN, "the reply to CreateMultipartUpload holds no UploadId"))
         return told["UploadId"]
 
-    def upload_part(
+    async def upload_part(
         self,
         bucket: str,
         key: str,
@@ -49,15 +49,17 @@ class MultipartTransfers:
         length: int = 0,
     ) -> "dict[str, str]":
         if path is None:
-            return self._upload_part(bucket, key, upload_id, number, Payload(body or b""))
+            return await self._upload_part(bucket, key, upload_id, number, Payload(body or b""))
         with open_to_read(path, position, length) as (file, _):
             payload = Payload(file=file, position=position, length=length)
-            return self._upload_part(bucket, key, upload_id, number, payload)
+            return await self._upload_part(bucket, key, upload_id, number, payload)
 
-    def _upload_part(self, bucket: str, key: str, upload_id: str, number: int, payload: Payload) -> "dict[str, str]":
+    async def _upload_part(
+        self, bucket: str, key: str, upload_id: str, number: int, payload: Payload
+    ) -> "dict[str, str]":
         query = [("partNumber", str(number)), ("uploadId", upload_id)]
-        reply = self._exchange.ask("UploadPart", "PUT", bucket, key, query, payload=payload)
-        reply.document()
+        reply = await self._exchange.ask("UploadPart", "PUT", bucket, key, query, payload=payload)
+        await reply.document()
         part = {"ETag": reply.head.headers.get("etag", "")}
         algorithm = self._exchange.template("UploadPart", bucket).checksum
         value = algorithm and reply.head.headers.get(f"x-amz-checksum-{algorithm}")
@@ -65,7 +67,7 @@ class MultipartTransfers:
             part[f"Checksum{algorithm.upper()}"] = value
         return part
 
-    def complete_upload(
+    async def complete_upload(
         self,
         bucket: str,
         key: str,
@@ -76,7 +78,7 @@ class MultipartTransfers:
         headers = {"content-type": "application/xml"}
         if only_if_absent:
             headers["if-none-match"] = "*"
-        reply = self._exchange.ask(
+        reply = await self._exchange.ask(
             "CompleteMultipartUpload",
             "POST",
             bucket,
@@ -85,7 +87,7 @@ class MultipartTransfers:
             headers,
             Payload(_document(parts)),
         )
-        document = reply.document()
+        document = await reply.document()
         root, told = texts(document)
         # S3 sends 200 before it knows: "you must check the body", says the API page of CompleteMultipartUpload.
         if root == "Error":
@@ -95,10 +97,11 @@ class MultipartTransfers:
             raise TransferError(Failure(Code.BROKEN, "the reply to CompleteMultipartUpload is cut short"))
         return told.get("ETag", "")
 
-    def abort_upload(self, bucket: str, key: str, upload_id: str) -> None:
+    async def abort_upload(self, bucket: str, key: str, upload_id: str) -> None:
         try:
             query = [("uploadId", upload_id)]
-            self._exchange.ask("AbortMultipartUpload", "DELETE", bucket, key, query).document()
+            reply = await self._exchange.ask("AbortMultipartUpload", "DELETE", bucket, key, query)
+            await reply.document()
         except TransferError as error:
             if error.failure.code is not Code.NO_UPLOAD:
                 raise

@@ -34,12 +34,12 @@ class ObjectTransfers:
         self._exchange = exchange
         self._local = threading.local()
 
-    def head(self, bucket: str, key: str) -> ObjectInfo:
-        reply = self._exchange.ask("HeadObject", "HEAD", bucket, key)
+    async def head(self, bucket: str, key: str) -> ObjectInfo:
+        reply = await self._exchange.ask("HeadObject", "HEAD", bucket, key)
         reply.finish()
         return _info(reply.head, _length(reply.head))
 
-    def get(
+    async def get(
         self,
         bucket: str,
         key: str,
@@ -57,14 +57,14 @@ class ObjectTransfers:
             headers["x-amz-checksum-mode"] = "ENABLED"
         if if_match:
             headers["if-match"] = if_match
-        reply = self._exchange.ask("GetObject", "GET", bucket, key, headers=headers)
+        reply = await self._exchange.ask("GetObject", "GET", bucket, key, headers=headers)
         try:
             length = _length(reply.head)
             first, total = content_range(reply.head.headers.get("content-range"), length)
             check_range(byte_range, first, length, total)
             told = None if byte_range else told_by(reply.head.headers)
             wanted = length if limit is None else min(length, limit)
-            number = self._receive(reply, path, position, wanted, length, told, crc)
+            number = await self._receive(reply, path, position, wanted, length, told, crc)
         except BaseException:
             reply.drop()
             raise
@@ -75,7 +75,7 @@ class ObjectTransfers:
         whole = told.value if told and told.algorithm == "crc32" else None
         return GetReply(_info(reply.head, total), first, length, wanted, number, whole)
 
-    def _receive(
+    async def _receive(
         self, reply: Reply, path: str, position: int, wanted: int, length: int, told: Optional[Told], crc: bool
     ) -> Optional[int]:
         """Write the body to the file; the CRC-32 of what was written, where it is of use."""
@@ -85,7 +85,7 @@ class ObjectTransfers:
             end = position + wanted
             scratch = self._scratch() if wanted else memoryview(b"")
             while position < end:
-                view = reply.read_some(end - position, scratch)
+                view = await reply.read_some(end - position, scratch)
                 write_all(file, view, position)
                 if running:
                     running.update(view)
@@ -106,7 +106,7 @@ class ObjectTransfers:
             known = self._local.scratch = memoryview(bytearray(SCRATCH))
         return known
 
-    def put(
+    async def put(
         self,
         bucket: str,
         key: str,
@@ -117,20 +117,21 @@ class ObjectTransfers:
     ) -> str:
         if path is not None:
             with open_to_read(path) as (file, size):
-                return self._put(bucket, key, Payload(file=file, length=size), headers, only_if_absent)
-        return self._put(bucket, key, Payload(body or b""), headers, only_if_absent)
+                return await self._put(bucket, key, Payload(file=file, length=size), headers, only_if_absent)
+        return await self._put(bucket, key, Payload(body or b""), headers, only_if_absent)
 
-    def _put(self, bucket: str, key: str, payload: Payload, headers: PutHeaders, only_if_absent: bool) -> str:
+    async def _put(self, bucket: str, key: str, payload: Payload, headers: PutHeaders, only_if_absent: bool) -> str:
         given = stored_headers(headers)
         if only_if_absent:
             given["if-none-match"] = "*"
         expect = only_if_absent and payload.size > WORTH_A_QUESTION
-        reply = self._exchange.ask("PutObject", "PUT", bucket, key, headers=given, payload=payload, expect=expect)
-        reply.document()
+        reply = await self._exchange.ask("PutObject", "PUT", bucket, key, headers=given, payload=payload, expect=expect)
+        await reply.document()
         return reply.head.headers.get("etag", "")
 
-    def delete(self, bucket: str, key: str) -> None:
-        self._exchange.ask("DeleteObject", "DELETE", bucket, key).document()
+    async def delete(self, bucket: str, key: str) -> None:
+        reply = await self._exchange.ask("DeleteObject", "DELETE", bucket, key)
+        await reply.document()
 
 
 def stored_headers(headers: PutHeaders) -> "dict[str, str]":

@@ -42,7 +42,7 @@ class Payload(NamedTuple):
 NOTHING = Payload()
 
 
-def send(
+async def send(
     connections: Connections, method: str, head: bytes, payload: Payload, expect: bool
 ) -> "tuple[Head, Body, Connection]":
     """Send a request and read the head of the reply.
@@ -69,13 +69,13 @@ def send(
     fresh = False
     while True:
         try:
-            connection = connections.take(fresh)
+            connection = await connections.take(fresh)
         except Untrusted as error:
             raise TransferError(Failure(Code.UNTRUSTED, str(error))) from error
         except ConnectionLost as error:
             raise TransferError(Failure(Code.UNREACHABLE, str(error))) from error
         try:
-            return (*_converse(connection, method, head, payload, expect), connection)
+            return (*await _converse(connection, method, head, payload, expect), connection)
         except ConnectionLost as error:
             connection.close()
             # A server may close a kept connection at any time: not a failure, if it closed before it said a word.
@@ -90,25 +90,27 @@ def send(
             raise
 
 
-def _converse(connection: Connection, method: str, head: bytes, payload: Payload, expect: bool) -> "tuple[Head, Body]":
+async def _converse(
+    connection: Connection, method: str, head: bytes, payload: Payload, expect: bool
+) -> "tuple[Head, Body]":
     if payload.file is None and not expect and len(payload.data) <= SENT_TOGETHER:
-        connection.send(head + payload.data if payload.data else head)
-        return connection.read_reply(method)
-    connection.send(head)
-    if expect and connection.has_answer(WAIT_FOR_NOD):
-        answer = connection.read_head()
+        await connection.send(head + payload.data if payload.data else head)
+        return await connection.read_reply(method)
+    await connection.send(head)
+    if expect and await connection.has_answer(WAIT_FOR_NOD):
+        answer = await connection.read_head()
         if answer.status >= 200:  # final: the body stays here, and the server can't know that nothing follows
             return answer._replace(keep_alive=False), body_of(method, answer)
     try:
         if payload.file is None:
-            connection.send(payload.data)
+            await connection.send(payload.data)
         else:
-            connection.send_file(payload.file, payload.position, payload.length)
+            await connection.send_file(payload.file, payload.position, payload.length)
     except ConnectionLost as lost:
         # A server that has refused stops reading; its reason may have come before the end.
         try:
-            answer, body = connection.read_reply(method)
+            answer, body = await connection.read_reply(method)
         except (ConnectionLost, ProtocolError):
             raise lost from None
         return answer._replace(keep_alive=False), body
-    return connection.read_reply(method)
+    return await connection.read_reply(method)

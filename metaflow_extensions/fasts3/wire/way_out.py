@@ -7,6 +7,7 @@ from typing import Any, Callable, Optional
 from metaflow_extensions.fasts3.wire.failures import Failure, TransferError
 from metaflow_extensions.fasts3.wire.template import NEEDED, NoTemplate
 from metaflow_extensions.fasts3.wire.transfers import Transfers
+from metaflow_extensions.fasts3.wire.waiting import Aside, wait_for
 
 log = logging.getLogger("metaflow_fasts3")
 
@@ -33,14 +34,14 @@ def is_surprise(failure: Failure) -> bool:
 
 
 class WithWayOut:
-    """`Transfers` that are done by the first implementation that can. Threads share it.
+    """`Transfers`, as coroutines, done by the first implementation that can. Threads share it.
 
     Parameters
     ----------
-    first : Transfers
+    first : WireTransfers
         Raises `NoTemplate` for what it can't do.
     second : callable
-        Makes the other, when it is needed.
+        Makes the other, whose methods block, when it is needed.
 
     Attributes
     ----------
@@ -48,7 +49,7 @@ class WithWayOut:
         Buckets that are left to the second, with the reason.
     """
 
-    def __init__(self, first: Transfers, second: Callable[[], Transfers]) -> None:
+    def __init__(self, first: Any, second: Callable[[], Transfers]) -> None:
         self._first = first
         self._make_second = second
         self._second: Optional[Transfers] = None
@@ -59,24 +60,24 @@ class WithWayOut:
         if name not in NEEDED:
             raise AttributeError(name)
 
-        def method(bucket: str, *args: Any, **kwargs: Any) -> Any:
-            return self._do(name, bucket, args, kwargs)
+        async def method(bucket: str, *args: Any, **kwargs: Any) -> Any:
+            return await self._do(name, bucket, args, kwargs)
 
         setattr(self, name, method)
         return method
 
-    def _do(self, name: str, bucket: str, args: "tuple[Any, ...]", kwargs: "dict[str, Any]") -> Any:
+    async def _do(self, name: str, bucket: str, args: "tuple[Any, ...]", kwargs: "dict[str, Any]") -> Any:
         reason = self.reasons.get(bucket)
         if reason is None:
             try:
-                return getattr(self._first, name)(bucket, *args, **kwargs)
+                return await getattr(self._first, name)(bucket, *args, **kwargs)
             except NoTemplate as error:
                 reason = str(error)
             except TransferError as error:
                 if not is_surprise(error.failure):
                     raise
                 reason = f"S3 answered {error.failure.status} {error.failure.s3_code}"
-        reply = getattr(self._other(), name)(bucket, *args, **kwargs)
+        reply = await wait_for(Aside(lambda: getattr(self._other(), name)(bucket, *args, **kwargs)))
         if bucket not in self.reasons:  # only now: what boto3 can't do either is an error of this one request
             log.debug("bucket %s is left to boto3: %s", bucket, reason)
             self.reasons[bucket] = reason

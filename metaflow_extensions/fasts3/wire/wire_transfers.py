@@ -1,4 +1,4 @@
-"""`Transfers` on our own wire."""
+"""`Transfers` on our own wire: the same methods, as coroutines."""
 
 import time
 from typing import Callable, Optional
