@@ -15,8 +15,13 @@ from metaflow_extensions.fasts3.wire.credentials import CredentialSet
 ALGORITHM = "AWS4-HMAC-SHA256"
 UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
 EMPTY_SHA256 = sha256(b"").hexdigest()
-# Proxies may change these, so botocore leaves them out: signed or not, S3 takes both.
-NOT_SIGNED = frozenset({"expect", "transfer-encoding", "user-agent", "x-amzn-trace-id", "connection"})
+# Proxies may change these, so botocore leaves them out: signed or not, S3 takes both. The hop-by-hop ones (RFC 9110
+# section 7.6.1), and those of traces, in which each hop writes itself (W3C Trace Context).
+NOT_SIGNED = frozenset(
+    {"connection", "expect", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer"}
+    | {"transfer-encoding", "upgrade", "user-agent"}
+    | {"baggage", "traceparent", "tracestate", "x-amzn-trace-id"}
+)
 
 
 class Scope(NamedTuple):
