@@ -1,7 +1,8 @@
 """HTTP/1.1 as a client of S3 meets it: bytes in, heads and bodies out (RFC 9112). This file does not know a socket.
 
 Strict where a lenient reading would let one message pass for another, bounded where a hostile server would go on for
-ever, lenient only where RFC 9112 allows it and servers need it (bare LF, folded lines, reasons in any alphabet).
+ever, lenient only where RFC 9112 allows it and servers need it (in heads bare LF, folded lines, reasons in any
+alphabet).
 """
 
 import re
@@ -14,9 +15,12 @@ MAX_INTERIM = 16  # 1xx heads before the real one
 MAX_CHUNK_LINE = 4096  # bytes of a chunk's size line, extensions included
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")  # RFC 9110 section 5.6.2
+_FOLD = re.compile(r"\n[ \t]+")  # obs-fold, RFC 9112 section 5.2: a space instead
 _STATUS_LINE = re.compile(r"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: (.*))?\Z", re.DOTALL)
 _DIGITS = re.compile(r"[0-9]{1,19}\Z")
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;.*)?\Z", re.DOTALL)
+_CHUNK_LINE = re.compile(rb"([^\r\0]*)\r\Z")  # RFC 9112 section 2.2 allows a bare LF in heads, not here
+_TRAILER = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:")
 _END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
 
 
@@ -73,38 +77,38 @@ def parse_head(data: bytes) -> Head:
     ------
     ProtocolError
     """
-    lines = data.decode("latin-1").split("\n")
-    status_line = _STATUS_LINE.match(_without_cr(lines[0]))
+    text = data.decode("latin-1").replace("\r\n", "\n")
+    if "\r" in text or "\0" in text:  # RFC 9112 section 2.2, RFC 9110 section 5.5
+        raise ProtocolError("the head of the reply holds a bare CR or a NUL")
+    first, _, rest = text.partition("\n")
+    status_line = _STATUS_LINE.match(first)
     if not status_line:
         raise ProtocolError(f"the reply does not begin as HTTP/1.1 does: {data[:40]!r}")
     minor, status, reason = status_line.groups()
+    if status == "101":  # RFC 9110 section 15.2.2
+        raise ProtocolError("the server changes to a protocol that nobody asked for")
+    if "\n " in rest or "\n\t" in rest:
+        rest = _FOLD.sub(" ", rest)
+    lines = rest.split("\n")[:-2]  # without what follows the last line's end, and the empty line's
     if len(lines) > MAX_HEADERS:
         raise ProtocolError(f"the reply has over {MAX_HEADERS} headers")
     headers: dict[str, str] = {}
-    name = ""
-    for ended_line in lines[1:]:
-        line = _without_cr(ended_line)
-        if not line:
-            break
-        if line[0] in " \t":  # obs-fold, RFC 9112 section 5.2: a space instead
-            if not name:
-                raise ProtocolError("the reply's first header is a continuation line")
-            headers[name] = f"{headers[name]} {line.strip(' ' + chr(9))}"
-            continue
+    for line in lines:
         name, colon, value = line.partition(":")
         if not colon or not _TOKEN.match(name):
             raise ProtocolError(f"not a header: {line[:80]!r}")
         name, value = name.lower(), value.strip(" \t")
-        if "\r" in value or "\0" in value:
-            raise ProtocolError(f"the header {name!r} holds a control character")
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    tokens = headers.get("connection", "").lower()
-    keep_alive = "close" not in tokens if minor == "1" else "keep-alive" in tokens
-    return Head(int(status), reason or "", headers, keep_alive)
+    return Head(int(status), reason or "", headers, _keeps_alive(minor, headers))
 
 
-def _without_cr(line: str) -> str:
-    return line[:-1] if line.endswith("\r") else line
+def _keeps_alive(minor: str, headers: "dict[str, str]") -> bool:
+    """Whether a connection lasts (RFC 9112 section 9.3); not after chunks of HTTP/1.0, which has none (6.1)."""
+    told = headers.get("connection")
+    options = {option.strip(" \t") for option in told.lower().split(",")} if told else set()
+    if "close" in options:
+        return False
+    return minor == "1" or ("keep-alive" in options and "transfer-encoding" not in headers)
 
 
 def body_of(method: str, head: Head) -> Body:
@@ -141,7 +145,7 @@ def content_length(head: Head) -> Optional[int]:
     text = head.headers.get("content-length")
     if text is None:
         return None
-    values = {value.strip() for value in text.split(",")} if "," in text else {text}
+    values = {value.strip(" \t") for value in text.split(",")} if "," in text else {text}
     value = values.pop()
     if values or not _DIGITS.match(value):
         raise ProtocolError(f"Content-Length is {text[:80]!r}")
@@ -202,12 +206,17 @@ class ChunkedReader:
             raise ProtocolError(f"a line of a chunked body is over {MAX_CHUNK_LINE} bytes")
         if end < 0:
             return None
-        line = bytes(self._buffer[:end])
+        line = _CHUNK_LINE.match(self._buffer[:end])
+        if not line:
+            raise ProtocolError("a line of a chunked body holds a bare LF, a bare CR or a NUL")
         del self._buffer[: end + 1]
-        return line[:-1] if line.endswith(b"\r") else line
+        return line.group(1)
 
     def _take_line(self, line: bytes) -> None:
         if self._in_trailers:
+            folded = self._trailers and line[:1] in (b" ", b"\t")
+            if line and not folded and not _TRAILER.match(line):  # else the next reply could pass for trailers
+                raise ProtocolError(f"not a trailer: {line[:40]!r}")
             self._trailers += len(line)
             if self._trailers > MAX_HEAD:
                 raise ProtocolError(f"the trailers are over {MAX_HEAD} bytes")
