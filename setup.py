@@ -18,6 +18,7 @@ DEV = [
     *LOCAL,
     "boto3-stubs[s3]",
     "build",
+    "h11",
     "hypothesis",
     "moto[s3,server]>=5.1",
     "mypy",
