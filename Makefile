@@ -15,12 +15,13 @@ PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lint bench-smoke test-oldest test-versions clean
+.PHONY: help demo test lint bench bench-smoke test-oldest test-versions clean
 
 help:
 	@echo "make demo           run a flow against an S3 server on this machine, and read its data back"
 	@echo "make test           lint, all tests, and a short run of the benchmarks"
 	@echo "make lint           ruff and mypy --strict"
+	@echo "make bench          this S3 client beside others: s5cmd, obstore, boto3, the AWS CRT, Metaflow's own (an hour)"
 	@echo "make bench-smoke    a short run of the benchmarks"
 	@echo "make test-oldest    the contract suite with the oldest Metaflow and boto3 (tests/oldest.txt)"
 	@echo "make test-versions  the contract suite on Python $(PYTHONS), where found"
@@ -40,6 +41,10 @@ lint: .venv/installed
 
 bench-smoke: .venv/installed
 	$(BIN)/python -m benchmarks --smoke
+
+# All rows and clients, or what BENCH says: make bench BENCH="--rows nginx --clients ours,obstore --rounds 3"
+bench: .venv-bench/installed
+	.venv-bench/bin/python -m benchmarks.race $(BENCH)
 
 test-oldest: .venv-oldest/installed
 	.venv-oldest/bin/python -m pytest -n $(JOBS) tests/contract -k "$(CONTRACT)"
@@ -83,6 +88,12 @@ endef
 	$(call make_venv,$(OLDEST))
 	@echo "Installing the oldest versions into $(@D)."
 	@$(@D)/bin/python $(PIP_INSTALL) --constraint tests/oldest.txt --editable '.[dev]'
+	@touch $@
+
+.venv-bench/installed: setup.py
+	$(call make_venv,$(PYTHON))
+	@echo "Installing this package and the S3 clients that it is compared with into $(@D)."
+	@$(@D)/bin/python $(PIP_INSTALL) --editable '.[bench]'
 	@touch $@
 
 define install_all

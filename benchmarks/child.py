@@ -27,7 +27,7 @@ def main() -> None:
 
     import metaflow
 
-    _check_class(metaflow.S3, which)
+    check_class(metaflow.S3, which)
     if warm_up_root:
         with metaflow.S3(s3root=warm_up_root[0]) as s3:
             s3.get_many([key_of(name) for name in names(WARM_UP_OBJECTS)])
@@ -42,7 +42,7 @@ def main() -> None:
         print(json.dumps(answer), file=answers)
 
 
-def _check_class(s3_class: Any, which: str) -> None:
+def check_class(s3_class: Any, which: str) -> None:
     """See to it that this is the class which is meant, under each of its names."""
     from metaflow.plugins.datatools.s3.s3 import S3
 

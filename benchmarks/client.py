@@ -53,7 +53,7 @@ class Client:
             ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env=_environment(which, server, scratch),
+            env=environment_of(which, server, scratch),
             cwd=scratch,
             start_new_session=True,  # so that all it started can be ended with it
         )
@@ -115,8 +115,18 @@ class Client:
         return answer
 
 
-def _environment(which: str, server: "dict[str, str]", scratch: Path) -> "dict[str, str]":
-    """Nothing of the user's own settings, and the same for both but for where extensions are looked for."""
+def environment_of(which: str, server: "dict[str, str]", scratch: Path) -> "dict[str, str]":
+    """Nothing of the user's own settings, and the same for all but for where extensions are looked for.
+
+    Parameters
+    ----------
+    which : str
+        `OWN` gets a search path for extensions on which there are none.
+    server : dict of str to str
+        The variables that lead to the server.
+    scratch : Path
+        Where the client may write.
+    """
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("METAFLOW_", "AWS_"))}
     nothing = scratch / "nothing"
     nothing.mkdir(exist_ok=True)

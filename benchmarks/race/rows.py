@@ -1,0 +1,134 @@
+"""The rows of the comparison with other clients: which work on which server, and what this project aims at.
+
+What is aimed at: a ratio of times for each client, theirs / ours, and bounds of what ours may take.
+"""
+
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from types import MappingProxyType
+from typing import NamedTuple, Optional
+
+from ..cases import KB, MB
+from ..peers import PEERS
+from .turn import set_name
+
+NOTHING: Mapping[str, float] = MappingProxyType({})
+
+
+class Row(NamedTuple):
+    """One row."""
+
+    name: str  # in the table, and for --rows
+    server: str  # which of servers.SERVERS
+    verb: str  # which method of peers.peer.Peer
+    objects: int
+    size: int = KB  # bytes of each object
+    fresh: bool = False  # the first call of a process; otherwise a call of two objects comes before it
+    clients: tuple[str, ...] = tuple(PEERS)  # those that can do it, of these
+    ratios: Mapping[str, float] = NOTHING  # client -> theirs / ours in wall time, at least
+    cpu_us: Optional[float] = None  # microseconds of processor time for an object, ours, at most
+    cpu_of: Mapping[str, float] = NOTHING  # client -> theirs / ours in processor time, at least
+    seconds: Optional[float] = None  # ours, at most
+    memory_mb: Optional[float] = None  # ours, at most, at the peak
+    memory_of: Mapping[str, float] = NOTHING  # client -> theirs / ours at the peak, at least
+
+    @property
+    def set_name(self) -> str:
+        """The prefix of the objects that it reads; rows of one number and size share them."""
+        return set_name(self.objects, self.size)
+
+    @property
+    def uploads(self) -> bool:
+        """Whether it writes objects, rather than reads them."""
+        return self.verb.startswith("put")
+
+    @property
+    def bytes(self) -> int:
+        """What is transferred in all, content only."""
+        return self.objects * self.size
+
+
+ROWS = (
+    Row(
+        "get_many, 10,000 x 1 KB, nginx",
+        "nginx",
+        "get",
+        10_000,
+        ratios={"own": 20, "s5cmd": 5, "obstore": 2, "boto3": 12},
+        cpu_us=80,
+        memory_mb=250,
+        memory_of={"own": 5},
+    ),
+    Row(
+        "get_many, 10,000 x 1 KB, nginx TLS",
+        "nginx TLS",
+        "get",
+        10_000,
+        ratios={"own": 20, "s5cmd": 8, "obstore": 1.5, "boto3": 12},
+    ),
+    Row(
+        "get_many, 10,000 x 1 KB, nginx 20 ms",
+        "nginx 20 ms",
+        "get",
+        10_000,
+        # The bare loop has one request in flight for each process, which is not what it is there to show.
+        clients=tuple(name for name in PEERS if name != "bare"),
+        ratios={"own": 8, "s5cmd": 3, "obstore": 2},
+    ),
+    Row(
+        "get_many, 1,000 x 1 MB, nginx",
+        "nginx",
+        "get",
+        1000,
+        MB,
+        ratios={"own": 6, "s5cmd": 1.5, "obstore": 1, "boto3": 2},
+    ),
+    Row(
+        "get_many, 4 x 256 MB, nginx",
+        "nginx",
+        "get",
+        4,
+        256 * MB,
+        ratios={"own": 1.7, "s5cmd": 1.3, "obstore": 1, "boto3": 1.3, "bare": 0.75},
+    ),
+    Row(
+        "get, 1 GB, nginx",
+        "nginx",
+        "get_one",
+        1,
+        1024 * MB,
+        ratios={"own": 1.2, "s5cmd": 1.2, "obstore": 1, "boto3": 1.2},
+    ),
+    Row(
+        "put_many, 5,000 x 1 KB, SeaweedFS",
+        "SeaweedFS",
+        "put",
+        5000,
+        ratios={"own": 10, "s5cmd": 1.7, "obstore": 1, "boto3": 6},
+        cpu_us=120,
+    ),
+    Row(
+        "put_files, 4 x 256 MB, SeaweedFS",
+        "SeaweedFS",
+        "put_files",
+        4,
+        256 * MB,
+        ratios={"own": 1, "s5cmd": 1, "obstore": 1, "boto3": 1},
+        cpu_of={"own": 1, "s5cmd": 1, "obstore": 1, "boto3": 1},
+    ),
+    Row("info_many, 5,000, SeaweedFS", "SeaweedFS", "info", 5000, ratios={"own": 15, "obstore": 1, "boto3": 6}),
+    Row(
+        "list_recursive, 10,000 keys, SeaweedFS",
+        "SeaweedFS",
+        "list",
+        10_000,
+        ratios={"own": 4, "s5cmd": 1, "obstore": 0.8, "boto3": 2},
+    ),
+    Row("get_many, 2 x 1 KB, fresh process, nginx", "nginx", "get", 2, fresh=True, ratios={"own": 2}),
+    Row("get_many, 2 x 1 KB, second call, nginx", "nginx", "get", 2, seconds=0.015),
+)
+
+
+def matching(pattern: str) -> "tuple[Row, ...]":
+    """Those whose name has the pattern in it; ``*`` and ``?`` are wildcards."""
+    return tuple(row for row in ROWS if fnmatchcase(row.name.lower(), f"*{pattern.lower()}*"))

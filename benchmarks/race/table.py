@@ -1,0 +1,77 @@
+"""The document as a page of Markdown: a table for each row, and one of what was aimed at."""
+
+from typing import Any
+
+from ..peers import OURS, PEERS
+
+LARGE = 10**6  # bytes; from here on an object's bytes are what counts, below it that it is one
+
+
+def markdown(document: "dict[str, Any]") -> str:
+    """Give the document as a page."""
+    described = ", ".join(f"{name} {value}" for name, value in document["machine"].items())
+    load = document["load"]
+    lines = [
+        "# S3 clients side by side",
+        "",
+        f"`make bench`, {document['measured']}. All clients on the same work in one run on one machine, in turn;",
+        f"medians, {document['rounds']} rounds. Each turn is a process of its own that makes one call of two objects",
+        "first, except where the row says *fresh process*. Clients and servers share the cores, and so does whatever",
+        "else runs there: only numbers of the same row are to be compared. Load of the machine",
+        f"{load['before']} before the run and {load['at the end']} at its end, the run itself included.",
+        "",
+        f"Machine: {described}.",
+        "",
+        "Time: of one call, until the size of every object has been checked. Ratio: theirs / ours, above 1 ours is",
+        "faster; *of best* compares the best turns. Processor: user and system time of the client's whole process",
+        "tree, workers that live on included, in steps of 10 ms for those. Memory: the tree's peak of PSS, in a turn",
+        "that is not timed.",
+    ]
+    lines += _aims(document)
+    for row in document["rows"]:
+        lines += ["", f"## {row['name']}", "", *_row(row)]
+    lines += [""] if document["failures"] else []
+    lines += [
+        f"- FAILED: {failed['row']}: {PEERS[failed['client']].title}: {failed['reason']}"
+        for failed in document["failures"]
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _aims(document: "dict[str, Any]") -> "list[str]":
+    lines = ["", "## What is aimed at", "", "| row | what | aim | measured | |", "|---|---|---:|---:|---|"]
+    for row in document["rows"]:
+        for aim in row["aims"]:
+            sign = ">=" if aim["at"] == "least" else "<="
+            held = "" if aim["held"] else "**missed**"
+            cells = [row["name"], aim["what"], f"{sign} {aim['aim']:g}", f"{aim['measured']:.3g}", held]
+            lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def _row(row: "dict[str, Any]") -> "list[str]":
+    large = row["size"] >= LARGE
+    lines = [
+        f"| client | time | {'GB/s' if large else 'objects/s'} | ratio | of best | "
+        f"processor per {'GB' if large else 'object'} | memory |",
+        "|---|---:|---:|---:|---:|---:|---:|",
+    ]
+    for client, found in row["clients"].items():
+        title = PEERS[client].title
+        cells = [f"**{title}**" if client == OURS else title, *_timed(found, large)]
+        cells.append(f"{found['peak_pss_mb']:.0f} MB" if "peak_pss_mb" in found else "")
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def _timed(found: "dict[str, Any]", large: bool) -> "list[str]":
+    if "seconds" not in found:
+        return [""] * 5
+    rate = f"{found['gb_per_second']:.2f}" if large else f"{found['objects_per_second']:,.0f}"
+    cpu = f"{found['cpu_seconds_per_gb']:.2f} s" if large else f"{found['cpu_us_per_object']:.0f} us"
+    ratios = [f"{found[key]:.2f}" if key in found else "" for key in ("ratio", "ratio_of_best")]
+    return [_time(found["seconds"]), rate, *ratios, cpu]
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.2f} s" if seconds >= 1 else f"{seconds * 1000:.1f} ms"

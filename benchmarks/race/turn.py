@@ -1,0 +1,112 @@
+"""The process of one turn: one client does the work of one row once, and says what it took.
+
+Started by `contest` as ``python -m benchmarks.race.turn ORDER``. A process for each turn, so that every one of them
+begins as the first: with a call of two objects before it that is not timed, or with none.
+"""
+
+import json
+import os
+import sys
+import time
+from typing import Any, NamedTuple, Optional
+
+from .. import processor_time
+from ..calls import WrongAnswer, key_of
+from ..content import content, is_content, names
+from ..peers import peer_class
+from ..peers.peer import Peer
+from ..servers.place import Place
+
+WARM_UP = (2, 2**10)  # objects, bytes of each
+
+
+def set_name(objects: int, size: int) -> str:
+    """Name the prefix of a set of objects."""
+    return f"{objects}x{size}"
+
+
+class Order(NamedTuple):
+    """What is to be done."""
+
+    client: str  # which of peers.PEERS
+    place: Place
+    verb: str
+    prefix: str  # of the objects to read or write
+    objects: int
+    size: int
+    warm: bool
+    folder: str  # for downloads
+    files: Optional[str]  # folder of the local files to upload
+    check: bool  # compare what was downloaded, byte by byte
+
+
+def main() -> None:
+    """Carry out the order in the first argument, and answer on standard output."""
+    fields = json.loads(sys.argv[1])
+    order = Order(**{**fields, "place": Place(*fields["place"])})
+    # Whatever is printed in here must not come between.
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    print(json.dumps(measure(order)), file=answers, flush=True)
+
+
+def measure(order: Order) -> "dict[str, float]":
+    """Carry out an order.
+
+    Returns
+    -------
+    dict
+        ``seconds`` and ``cpu_seconds`` of the call, every size checked.
+    """
+    peer = peer_class(order.client)(order.place, order.size)
+    keys = [f"{order.prefix}/{key_of(name)}" for name in names(order.objects)]
+    paths = [(key, f"{order.files}/{name}") for key, name in zip(keys, names(order.objects))] if order.files else []
+    pairs = [(key, content(name, order.size)) for key, name in zip(keys, names(order.objects))]
+    pairs = pairs if order.verb == "put" else []
+    os.mkdir(order.folder)
+    if order.warm:
+        peer.open()
+        _warm_up(peer, order.folder)
+    spent, started = processor_time.of_process_tree(), time.perf_counter()
+    if not order.warm:
+        peer.open()
+    answer = _call(peer, order, keys, pairs, paths)
+    sizes = peer.sizes(order.verb, answer)
+    seconds = time.perf_counter() - started
+    cpu_seconds = processor_time.of_process_tree() - spent
+    if sizes != [order.size] * order.objects:
+        raise WrongAnswer(f"{len(sizes)} objects, or one of the wrong size")
+    if order.check and order.verb.startswith("get"):
+        for path, name in zip(peer.downloaded(answer), names(order.objects)):
+            if not is_content(path, name, order.size):
+                raise WrongAnswer(f"the content of {name} is wrong")
+    peer.close()
+    return {"seconds": seconds, "cpu_seconds": cpu_seconds}
+
+
+def _warm_up(peer: Peer, folder: str) -> None:
+    objects, size = WARM_UP
+    elsewhere = f"{folder}/warm-up"
+    os.mkdir(elsewhere)
+    large, peer.large = peer.large, False
+    peer.get([f"{set_name(objects, size)}/{key_of(name)}" for name in names(objects)], elsewhere)
+    peer.large = large
+
+
+def _call(peer: Peer, order: Order, keys: "list[str]", pairs: "list[Any]", paths: "list[Any]") -> Any:
+    if order.verb == "get_one":
+        return peer.get_one(keys[0], order.folder)
+    if order.verb == "get":
+        return peer.get(keys, order.folder)
+    if order.verb == "put":
+        return peer.put(pairs, paths)
+    if order.verb == "put_files":
+        return peer.put_files(paths)
+    if order.verb == "info":
+        return peer.info(keys)
+    assert order.verb == "list", order.verb
+    return peer.list(order.prefix)
+
+
+if __name__ == "__main__":
+    main()

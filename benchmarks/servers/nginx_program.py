@@ -1,0 +1,67 @@
+"""The nginx of Debian, with its Lua module: found, or installed where that can be done.
+
+What can't be done here is said in a sentence: without root or apt, somebody else has to install it.
+"""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Callable, Optional
+
+PACKAGES = ("nginx", "libnginx-mod-http-lua")
+MODULES = ("ndk_http_module.so", "ngx_http_lua_module.so")  # the second needs the first
+_MODULE_FOLDERS = ("/usr/lib/nginx/modules", "/usr/lib64/nginx/modules")
+
+
+class NoNginx(Exception):
+    """It is not there and can't be installed."""
+
+
+def find() -> Optional[str]:
+    """Give the path of the program; sbin is not on everybody's search path."""
+    return shutil.which("nginx", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/usr/local/sbin")
+
+
+def modules() -> "list[str]":
+    """Give the paths of the modules that Lua needs, in the order to load them; empty if one is missing."""
+    for folder in _MODULE_FOLDERS:
+        paths = [str(Path(folder, name)) for name in MODULES]
+        if all(map(os.path.exists, paths)):
+            return paths
+    return []
+
+
+def ensure(tell: Callable[[str], None]) -> None:
+    """See to it that nginx and its Lua module are there.
+
+    Raises
+    ------
+    NoNginx
+        With what there is to do.
+    """
+    if find() and modules():
+        return
+    what = " ".join(PACKAGES)
+    if not shutil.which("apt-get"):
+        raise NoNginx(f"nginx with its Lua module is missing, and so is apt-get; install what Debian calls {what}")
+    if os.geteuid() != 0:
+        raise NoNginx(f"nginx with its Lua module is missing; as root: apt-get install {what}")
+    tell(f"installing {what} with apt-get")
+    # RUNLEVEL: Debian starts a service as it installs it, on port 80. In the rescue level it does not.
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
+    for command in (["update", "-qq"], ["install", "-qq", "-y", "--no-install-recommends", *PACKAGES]):
+        done = subprocess.run(["apt-get", *command], env=environment, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise NoNginx(f"apt-get {command[0]} failed: {done.stderr.strip()[-500:]}")
+    if not (find() and modules()):
+        raise NoNginx(f"apt-get installed {what}, but nginx or its Lua module is not where it should be")
+
+
+def version() -> str:
+    """Give its version, as in the results."""
+    program = find()
+    if not program:
+        return "none"
+    told = subprocess.run([program, "-v"], capture_output=True, text=True, check=False).stderr
+    return told.strip().rpartition("/")[2]

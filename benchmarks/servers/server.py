@@ -1,0 +1,45 @@
+"""What the comparison needs of a server: to run it, and to put objects there and look at them as no client sees it."""
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from types import TracebackType
+from typing import Optional
+
+from .place import Place
+
+
+class Server(ABC):
+    """A server with one bucket, for as long as the ``with`` block runs.
+
+    Parameters
+    ----------
+    scratch : Path
+        Where it may write; servers of one kind share what they keep there.
+    """
+
+    place: Place
+
+    def __init__(self, scratch: Path) -> None:
+        self.scratch = scratch
+
+    @abstractmethod
+    def __enter__(self) -> "Server":
+        """Start it, and return when it answers."""
+
+    @abstractmethod
+    def __exit__(
+        self, kind: Optional[type[BaseException]], error: Optional[BaseException], traceback: Optional[TracebackType]
+    ) -> None:
+        """Stop it, whatever happened."""
+
+    @abstractmethod
+    def fill(self, prefix: str, objects: int, size: int) -> None:
+        """Put a set of objects there, unless it is there."""
+
+    def check(self, prefix: str, objects: int, size: int) -> None:
+        """Raise `benchmarks.calls.WrongAnswer` unless just this set of objects was uploaded."""
+        raise NotImplementedError(f"nothing can be uploaded to {type(self).__name__}")
+
+    def remove(self, prefix: str) -> None:
+        """Delete a set of objects."""
+        raise NotImplementedError(f"nothing can be uploaded to {type(self).__name__}")
