@@ -31,6 +31,37 @@ class Scope(NamedTuple):
     service: str = "s3"
 
 
+class Prepared(NamedTuple):
+    """A signature but for the path and the query: the same for all requests with the same headers in one second."""
+
+    tail: str  # of the canonical request, from the headers on
+    to_sign: str  # the beginning of the string to sign
+    key: bytes
+    told: str  # the Authorization header but for the signature
+
+    def __repr__(self) -> str:
+        return f"Prepared({self.told!r}, ...)"
+
+    def authorization(self, method: str, path: str, query: str) -> str:
+        """Sign a request.
+
+        Parameters
+        ----------
+        method : str
+        path : str
+            As sent, percent-encoded; S3 signs it as it is, without normalising it.
+        query : str
+            As sent: encoded and in the order of `canonical_query`.
+
+        Returns
+        -------
+        str
+            The Authorization header.
+        """
+        digest = sha256(f"{method}\n{path}\n{query}\n{self.tail}".encode()).hexdigest()
+        return self.told + hmac.digest(self.key, (self.to_sign + digest).encode(), "sha256").hex()
+
+
 class Signer:
     """Signs the requests of one set of credentials and one scope. Threads may share it.
 
@@ -45,18 +76,11 @@ class Signer:
         self._scope = scope
         self._kept = ("", b"")  # a day and its key; replaced as one, for threads at midnight
 
-    def sign(
-        self, method: str, path: str, query: str, headers: "dict[str, str]", payload_hash: str, amz_date: str
-    ) -> None:
-        """Add what makes a request signed to its headers.
+    def prepare(self, headers: "dict[str, str]", payload_hash: str, amz_date: str) -> Prepared:
+        """Add what a signed request carries to its headers, and give all of a signature but path and query.
 
         Parameters
         ----------
-        method : str
-        path : str
-            As sent, percent-encoded; S3 signs it as it is, without normalising it.
-        query : str
-            As sent: encoded and in the order of `canonical_query`.
         headers : dict of str to str
             Names in lower case; `host` among them. All are signed but `NOT_SIGNED`.
         payload_hash : str
@@ -71,16 +95,22 @@ class Signer:
         names = sorted(name for name in headers if name not in NOT_SIGNED)
         signed_names = ";".join(names)
         lines = "\n".join([f"{name}:{' '.join(headers[name].split())}" for name in names])
-        request = f"{method}\n{path}\n{query}\n{lines}\n\n{signed_names}\n{payload_hash}"
         day = amz_date[:8]
         scope = f"{day}/{self._scope.region}/{self._scope.service}/aws4_request"
-        digest = sha256(request.encode()).hexdigest()
-        message = f"{ALGORITHM}\n{amz_date}\n{scope}\n{digest}"
-        signature = hmac.digest(self._key_of(day), message.encode(), "sha256").hex()
-        headers["authorization"] = (
-            f"{ALGORITHM} Credential={self.credentials.access_key}/{scope}, "
-            f"SignedHeaders={signed_names}, Signature={signature}"
+        credential = f"{self.credentials.access_key}/{scope}"
+        return Prepared(
+            tail=f"{lines}\n\n{signed_names}\n{payload_hash}",
+            to_sign=f"{ALGORITHM}\n{amz_date}\n{scope}\n",
+            key=self._key_of(day),
+            told=f"{ALGORITHM} Credential={credential}, SignedHeaders={signed_names}, Signature=",
         )
+
+    def sign(
+        self, method: str, path: str, query: str, headers: "dict[str, str]", payload_hash: str, amz_date: str
+    ) -> None:
+        """Add what makes a request signed to its headers; see `prepare` and `Prepared.authorization`."""
+        prepared = self.prepare(headers, payload_hash, amz_date)
+        headers["authorization"] = prepared.authorization(method, path, query)
 
     def _key_of(self, day: str) -> bytes:
         kept_day, key = self._kept
