@@ -54,6 +54,7 @@ def _base64(digest: bytes) -> str:
     return base64.b64encode(digest).decode("ascii")
 
 
+@lru_cache(maxsize=8)  # Python looks for a module that is not there anew each time: as long as half a request takes
 def _awscrt(name: str) -> "Optional[Callable[[Any, int], int]]":
     try:
         from awscrt import checksums
@@ -87,7 +88,7 @@ class Told(NamedTuple):
 
 
 def told_by(headers: "dict[str, str]") -> Optional[Told]:
-    """The checksum of the whole object in a reply's headers that is cheapest to verify.
+    """The checksum of the whole object in a reply's headers that is cheapest to verify, of those that can be computed here.
 
     One of a multipart upload's parts' checksums (COMPOSITE, it ends in `-` and their number) says nothing about the
     bytes without the parts' limits, and is left out.
@@ -96,7 +97,7 @@ def told_by(headers: "dict[str, str]") -> Optional[Told]:
         return None
     for algorithm in ALGORITHMS:
         value = headers.get(HEADER + algorithm)
-        if value and "-" not in value:
+        if value and "-" not in value and start(algorithm):
             return Told(algorithm, value)
     return None
 
