@@ -88,7 +88,7 @@ class Told(NamedTuple):
 
 
 def told_by(headers: "dict[str, str]") -> Optional[Told]:
-    """The checksum of the whole object in a reply's headers that is cheapest to verify, of those that can be computed here.
+    """The checksum of the whole object in a reply's headers that this machine computes cheapest.
 
     One of a multipart upload's parts' checksums (COMPOSITE, it ends in `-` and their number) says nothing about the
     bytes without the parts' limits, and is left out.

@@ -49,7 +49,7 @@ def open_to_read(path: str, position: int = 0, length: int = -1) -> "Iterator[tu
     Raises
     ------
     TransferError
-        LOCAL_FILE: it can't be read, or is too short, now or when what is inside comes to its end (EOFError).
+        LOCAL_FILE: it can't be read, or is too short, now or when what is inside tries (OSError, EOFError).
     """
     try:
         file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -57,10 +57,12 @@ def open_to_read(path: str, position: int = 0, length: int = -1) -> "Iterator[tu
         raise TransferError(local_failure(error)) from error
     try:
         size = os.fstat(file).st_size
-        if length >= 0 and size < position + length:
+        if size < position + max(0, length):
             raise EOFError
         yield file, length if length >= 0 else size - position
     except EOFError:
         raise TransferError(became_shorter(path)) from None
+    except OSError as error:  # of reading: what the network does has been translated where it was noticed
+        raise TransferError(local_failure(error)) from error
     finally:
         os.close(file)
