@@ -21,6 +21,7 @@ BY_S3_CODE: "dict[str, Code]" = {
     "BadDigest": Code.BROKEN,
     "IncompleteBody": Code.BROKEN,
     "XAmzContentChecksumMismatch": Code.BROKEN,
+    "XAmzContentSHA256Mismatch": Code.BROKEN,
     "ConditionalRequestConflict": Code.BUSY,
     "OperationAborted": Code.BUSY,
     "PriorRequestNotComplete": Code.BUSY,
@@ -115,7 +116,7 @@ def texts(document: bytes) -> "tuple[str, dict[str, str]]":
     parser.CharacterDataHandler = text.append
     try:
         parser.Parse(document, True)
-    except (expat.ExpatError, ValueError):
+    except (expat.ExpatError, ValueError, LookupError):  # LookupError: of an encoding that Python does not know
         return "", {}
     return roots[0], found
 
