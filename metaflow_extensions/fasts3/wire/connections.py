@@ -71,9 +71,11 @@ class Connections:
         """Keep a connection whose reply was read to its end."""
         connection.rest()
         self._idle.append(connection)
-        while self._idle and connection.idle_since - self._idle[0].idle_since > KEPT_FOR:
-            with contextlib.suppress(IndexError):
+        try:
+            while connection.idle_since - self._idle[0].idle_since > KEPT_FOR:
                 self._idle.popleft().close()
+        except IndexError:  # other threads took them
+            pass
 
     def close(self) -> None:
         """Close those that nobody uses."""
@@ -85,7 +87,11 @@ class Connections:
         problem: Optional[OSError] = None
         for step in range(len(addresses)):
             family, kind, protocol, _, address = addresses[(turn + step) % len(addresses)]
-            sock: Socket = socket.socket(family, kind, protocol)
+            try:
+                sock: Socket = socket.socket(family, kind, protocol)
+            except OSError as error:  # no more files; or IPv6 is told of, and this machine has none
+                problem = error
+                continue
             try:
                 sock.setblocking(False)
                 await self._connect(sock, address)
@@ -147,8 +153,9 @@ class Connections:
                 host, port = self._endpoint.host, self._endpoint.port
                 try:
                     self._addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-                except OSError as error:
-                    raise ConnectionLost(f"the name {host} does not resolve: {error.strerror or error}") from error
+                except (OSError, UnicodeError) as error:  # the latter where it can't be a name at all
+                    told = getattr(error, "strerror", None) or error
+                    raise ConnectionLost(f"the name {host} does not resolve: {told}") from error
                 self._resolved = now
             return self._addresses
 
@@ -161,6 +168,8 @@ def _close_all(idle: "deque[Connection]") -> None:
 
 def _tls_context(endpoint: Endpoint) -> ssl.SSLContext:
     context = ssl.create_default_context(cafile=endpoint.ca_bundle)
+    # As for boto3; many a company's own authority lacks what Python asks for from 3.13 on.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
     if endpoint.ca_bundle is None:

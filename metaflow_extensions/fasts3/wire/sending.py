@@ -108,9 +108,11 @@ async def _converse(
             await connection.send_file(payload.file, payload.position, payload.length)
     except ConnectionLost as lost:
         # A server that has refused stops reading; its reason may have come before the end.
+        if not await connection.has_answer(0):
+            raise
         try:
             answer, body = await connection.read_reply(method)
-        except (ConnectionLost, ProtocolError):
-            raise lost from None
+        except ConnectionLost as silent:
+            raise ConnectionLost(str(lost), lost.heard or silent.heard) from lost
         return answer._replace(keep_alive=False), body
     return await connection.read_reply(method)
