@@ -54,7 +54,8 @@ class Reply:
         """The body was read to its end: the connection is free."""
         if self._connection.replies == 1:
             self._connections.remember_tls(self._connection)
-        if self.head.keep_alive and self.body.framing is not Framing.CLOSE:
+        keep = self.head.keep_alive and self.body.framing is not Framing.CLOSE
+        if keep and not self._connection.has_leftover:
             self._connections.give_back(self._connection)
         else:
             self._connection.close()

@@ -70,9 +70,9 @@ class RequestHeads:
         TransferError
             NO_CREDENTIALS; REJECTED where a header can't be sent.
         """
-        path = template.path + encode_path(key)
         signer = self._signer(template)
         try:
+            path = template.path + encode_path(key)
             if payload is NOTHING and not query and method in ("GET", "HEAD"):
                 return self._stamped((operation, bucket), method, path, template, headers or {}, signer)
             target_query = canonical_query(query)
@@ -85,7 +85,7 @@ class RequestHeads:
             if signer:
                 signer.sign(method, path, target_query, all_headers, payload_hash, self._amz_date())
             return request_head(method, f"{path}?{target_query}" if target_query else path, all_headers)
-        except (ValueError, UnicodeEncodeError) as error:
+        except ValueError as error:  # also UnicodeEncodeError: what no header, or no URL, can hold
             raise TransferError(Failure(Code.REJECTED, f"the request can't be sent: {error}")) from None
 
     def _stamped(

@@ -1,0 +1,355 @@
+"""Tests of one request and its reply: what is sent and signed, errors as codes, and what is never told."""
+
+import base64
+import hashlib
+import threading
+import traceback
+import zlib
+
+import pytest
+from wire.completed import Completed
+from wire.conftest import CREDENTIALS, NOW
+from wire.scripted import LONG, OK, Scripted, answer, close, error, expect, reply, silence
+
+from metaflow_extensions.fasts3.wire import exchange as module
+from metaflow_extensions.fasts3.wire.credentials import CredentialSet
+from metaflow_extensions.fasts3.wire.exchange import Exchange
+from metaflow_extensions.fasts3.wire.failures import Code, TransferError
+from metaflow_extensions.fasts3.wire.sending import Payload
+from metaflow_extensions.fasts3.wire.transfers import PutHeaders
+
+ASKED = ("GetObject", "GET", "bucket", "key")
+
+
+def ask(exchange, *arguments, **named):
+    return Completed(Completed(exchange).ask(*(arguments or ASKED), **named))
+
+
+def failure_of(exchange, *arguments, **named):
+    with pytest.raises(TransferError) as failed:
+        ask(exchange, *arguments, **named)
+    return failed.value.failure
+
+
+# --- What is sent.
+
+
+def test_a_request(exchange_with):
+    with Scripted([[expect, answer(OK), silence]]) as server:
+        reply_to = ask(
+            exchange_with(server), "GetObject", "GET", "bucket", "a b/ü?", [("b", "2 +"), ("a", "")], {"x-y": "z"}
+        )
+        assert reply_to.document() == b""
+    (request,) = server.requests
+    assert (request.method, request.target) == ("GET", "/bucket/a%20b/%C3%BC%3F?a=&b=2%20%2B")
+    assert request.headers["host"] == f"{server.host}:{server.port}"
+    assert request.headers["user-agent"] == "test"
+    assert request.headers["x-y"] == "z"
+    assert request.headers["x-amz-date"] == "20270115T080000Z"
+    assert request.headers["x-amz-content-sha256"] == hashlib.sha256(b"").hexdigest()
+    assert "content-length" not in request.headers
+    assert request.headers["authorization"].startswith(
+        "AWS4-HMAC-SHA256 Credential=AKIAEXAMPLE/20270115/eu-west-1/s3/aws4_request, "
+        "SignedHeaders=host;x-amz-content-sha256;x-amz-date;x-y, Signature="
+    )
+
+
+@pytest.mark.parametrize("method", ["PUT", "POST"])
+def test_an_empty_body_has_a_length(exchange_with, method):
+    with Scripted([[expect, answer(OK), silence]]) as server:
+        ask(exchange_with(server), "PutObject", method, "bucket", "key").finish()
+    assert server.requests[0].headers["content-length"] == "0"
+
+
+def test_nobody_signs_for_who_is_anonymous(exchange_with):
+    with Scripted([[expect, answer(OK), silence]]) as server:
+        ask(exchange_with(server, credentials=None, scope=None)).finish()
+    assert not {"authorization", "x-amz-date", "x-amz-content-sha256"} & set(server.requests[0].headers)
+
+
+def test_no_credentials(exchange_with):
+    with Scripted([]) as server:
+        failure = failure_of(exchange_with(server, credentials=None))
+    assert failure.code is Code.NO_CREDENTIALS
+
+
+def test_credentials_that_change_are_used_from_then_on(template_of, opened):
+    current = [CREDENTIALS]
+    with Scripted([[expect, answer(OK)] * 3]) as server:
+        template = template_of(server)
+        exchange = opened(Exchange(lambda *_: template, lambda: current[0], lambda: NOW))
+        for credentials in (CREDENTIALS, CredentialSet("AKIAOTHER", "x", "token"), CREDENTIALS):
+            current[0] = credentials
+            ask(exchange).finish()
+    names = [request.headers["authorization"].split("Credential=")[1].split("/")[0] for request in server.requests]
+    assert names == ["AKIAEXAMPLE", "AKIAOTHER", "AKIAEXAMPLE"]
+    assert [request.headers.get("x-amz-security-token") for request in server.requests] == [None, "token", None]
+
+
+def test_each_second_has_its_own_date(template_of, opened):
+    now = [NOW]
+    with Scripted([[expect, answer(OK)] * 3]) as server:
+        template = template_of(server)
+        exchange = opened(Exchange(lambda *_: template, lambda: CREDENTIALS, lambda: now[0]))
+        for moment in (NOW, NOW + 0.9, NOW + 1):
+            now[0] = moment
+            ask(exchange).finish()
+    dates = [request.headers["x-amz-date"] for request in server.requests]
+    assert dates == ["20270115T080000Z", "20270115T080000Z", "20270115T080001Z"]
+
+
+# --- What is said of a body.
+
+DATA = bytes(range(256)) * 5000  # over one READ_STEP
+
+
+@pytest.fixture(params=["bytes", "file"])
+def payload(request, tmp_path):
+    if request.param == "bytes":
+        yield Payload(DATA)
+    else:
+        (tmp_path / "f").write_bytes(b"xx" + DATA + b"yy")
+        with open(tmp_path / "f", "rb") as file:
+            yield Payload(file=file.fileno(), position=2, length=len(DATA))
+
+
+def b64(data):
+    return base64.b64encode(data).decode()
+
+
+SUMS = {
+    None: None,
+    "crc32": b64(zlib.crc32(DATA).to_bytes(4, "big")),
+    "sha1": b64(hashlib.sha1(DATA).digest()),
+    "sha256": b64(hashlib.sha256(DATA).digest()),
+}
+
+
+@pytest.mark.parametrize("algorithm", SUMS)
+@pytest.mark.parametrize("sign_payload", [True, False])
+def test_checksums_and_hashes(tls, exchange_with, payload, algorithm, sign_payload):
+    with Scripted([[expect, answer(OK), silence]], tls) as server:
+        exchange = exchange_with(server, checksum=algorithm, sign_payload=sign_payload)
+        ask(exchange, "PutObject", "PUT", "bucket", "key", payload=payload).finish()
+    (request,) = server.requests
+    assert request.body == DATA
+    expected = hashlib.sha256(DATA).hexdigest() if sign_payload else "UNSIGNED-PAYLOAD"
+    assert request.headers["x-amz-content-sha256"] == expected
+    sums = {name: value for name, value in request.headers.items() if name.startswith("x-amz-checksum-")}
+    assert sums == ({f"x-amz-checksum-{algorithm}": SUMS[algorithm]} if algorithm else {})
+    assert request.headers.get("x-amz-sdk-checksum-algorithm") == (algorithm and algorithm.upper())
+
+
+def test_an_empty_body_has_a_checksum_too(exchange_with):
+    with Scripted([[expect, answer(OK), silence]]) as server:
+        ask(exchange_with(server, checksum="crc32"), "PutObject", "PUT", "bucket", "key").finish()
+    assert server.requests[0].headers["x-amz-checksum-crc32"] == "AAAAAA=="
+    assert server.requests[0].headers["x-amz-content-sha256"] == hashlib.sha256(b"").hexdigest()
+
+
+# --- What can't be sent.
+
+
+@pytest.mark.parametrize("bad", ["a\r\nx-injected: 1", "a\n", "a\rb", "a\0b", "日本", "\ud800"], ids=ascii)
+@pytest.mark.parametrize("where", ["content type", "metadata", "metadata's name", "encryption"])
+def test_a_header_that_would_not_stay_one_is_rejected(transfers_with, bad, where):
+    headers = {
+        "content type": PutHeaders(content_type=bad),
+        "metadata": PutHeaders(metadata={"a": bad}),
+        "metadata's name": PutHeaders(metadata={bad: "a"}),
+        "encryption": PutHeaders(encryption=bad),
+    }[where]
+    with Scripted([]) as server:
+        transfers = transfers_with(server)
+        for call in (
+            lambda: transfers.put("b", "k", b"x", headers=headers),
+            lambda: transfers.create_upload("b", "k", headers),
+        ):
+            with pytest.raises(TransferError) as failed:
+                call()
+            assert failed.value.failure.code is Code.REJECTED
+    assert server.accepted == 0
+
+
+def test_a_key_that_is_no_text_is_rejected(transfers_with):
+    with Scripted([]) as server, pytest.raises(TransferError) as failed:
+        transfers_with(server).head("b", "\ud800")
+    assert failed.value.failure.code is Code.REJECTED
+
+
+# --- Replies.
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "expected"),
+    [
+        ("NoSuchKey", "404 Not Found", Code.NOT_FOUND),
+        ("NoSuchBucket", "404 Not Found", Code.NO_BUCKET),
+        ("AccessDenied", "403 Forbidden", Code.ACCESS_DENIED),
+        ("InvalidRange", "416 Range Not Satisfiable", Code.INVALID_RANGE),
+        ("SlowDown", "503 Slow Down", Code.BUSY),
+        ("Whatever", "400 Bad Request", Code.REJECTED),
+        ("PermanentRedirect", "301 Moved Permanently", Code.REJECTED),
+    ],
+)
+def test_errors(tls, exchange_with, code, status, expected):
+    with Scripted([[expect, answer(error(code, status)), expect, answer(OK), silence]], tls) as server:
+        exchange = exchange_with(server)
+        failure = failure_of(exchange)
+        assert failure[:5] == (expected, "It is so.", code, int(status[:3]), "REQUEST")
+        ask(exchange).finish()  # on the same connection
+
+
+def test_an_error_without_a_document(exchange_with):
+    head = reply(status="404 Not Found", content_length=300, x_amz_request_id="R")
+    with Scripted([[expect, answer(head), expect, answer(OK), silence]]) as server:
+        exchange = exchange_with(server)
+        failure = failure_of(exchange, "HeadObject", "HEAD", "bucket", "key")
+        assert failure[:5] == (Code.NOT_FOUND, "Not Found", "404", 404, "R")
+        ask(exchange).finish()
+
+
+@pytest.mark.parametrize(
+    "framing",
+    [{"content_length": None}, {"content_length": None, "transfer_encoding": "chunked"}],
+    ids=["end", "chunked"],
+)
+def test_errors_in_all_framings(exchange_with, framing):
+    document = b"<Error><Code>SlowDown</Code></Error>"
+    body = b"%x\r\n%s\r\n0\r\n\r\n" % (len(document), document) if "transfer_encoding" in framing else document
+    with Scripted([[expect, answer(reply(body, "503 Slow Down", **framing)), close]]) as server:
+        assert failure_of(exchange_with(server)).s3_code == "SlowDown"
+
+
+def test_an_error_that_is_cut_short_is_broken(exchange_with):
+    with Scripted([[expect, answer(error("NoSuchKey", "404 Not Found")[:-5]), close]]) as server:
+        failure = failure_of(exchange_with(server))
+    assert (failure.code, failure.status) == (Code.BROKEN, 404)
+
+
+def test_an_error_that_does_not_end(exchange_with, monkeypatch):
+    monkeypatch.setattr(module, "MAX_ERROR", 1000)
+    with Scripted([[expect, answer(reply(b"x" * 1001, "500 Oh")), silence]]) as server:
+        failure = failure_of(exchange_with(server))
+    assert (failure.code, failure.status) == (Code.BROKEN, 500)
+
+
+def test_a_document_over_the_limit_ends_the_connection(exchange_with):
+    script = [expect, answer(reply(b"x" * 1001)), silence]
+    with Scripted([script, [expect, answer(OK), silence]]) as server:
+        exchange = exchange_with(server)
+        with pytest.raises(TransferError) as failed:
+            ask(exchange).document(1000)
+        assert failed.value.failure.code is Code.BROKEN
+        ask(exchange).finish()
+    assert server.accepted == 2
+
+
+def test_what_follows_a_reply_is_not_the_next_reply(tls, exchange_with):
+    """Whoever can make a server say more than it means to must not choose what the next request is answered."""
+    injected = reply(b"somebody else's")
+    with Scripted(
+        [[expect, answer(reply(b"mine") + injected), silence], [expect, answer(reply(b"next")), silence]], tls
+    ) as server:
+        exchange = exchange_with(server)
+        assert ask(exchange).document() == b"mine"
+        assert ask(exchange).document() == b"next"
+    assert server.accepted == 2
+
+
+def test_the_body_of_a_head_s_reply_is_not_the_next_reply(exchange_with):
+    with Scripted([[expect, answer(reply(OK)), silence], [expect, answer(reply(b"next")), silence]]) as server:
+        exchange = exchange_with(server)
+        ask(exchange, "HeadObject", "HEAD", "bucket", "key").finish()
+        assert ask(exchange).document() == b"next"
+
+
+@pytest.mark.parametrize("last", [{"connection": "close"}, {"content_length": None}], ids=["said", "by its end"])
+def test_a_connection_that_is_not_kept(tls, exchange_with, last):
+    with Scripted(
+        [[expect, answer(reply(b"one", **last)), close], [expect, answer(reply(b"two")), silence]], tls
+    ) as server:
+        exchange = exchange_with(server)
+        assert ask(exchange).document() == b"one"
+        assert ask(exchange).document() == b"two"
+
+
+def test_a_reply_that_was_dropped(exchange_with):
+    with Scripted([[expect, answer(reply(b"one")), silence], [expect, answer(reply(b"two")), silence]]) as server:
+        exchange = exchange_with(server)
+        ask(exchange).drop()
+        assert ask(exchange).document() == b"two"
+
+
+def test_tls_sessions_are_used_again(certificates, exchange_with):
+    with Scripted([[expect, answer(reply(connection="close"))]] * 3, certificates.server()) as server:
+        exchange = exchange_with(server)
+        for _ in range(3):
+            ask(exchange).finish()
+    assert server.reused == [False, True, True]
+
+
+def test_threads_share_one_exchange(tls, exchange_with):
+    both = threading.Barrier(4, timeout=LONG)
+    script = [expect, lambda _: both.wait(), lambda peer: answer(reply(peer.request.target.encode()))(peer), silence]
+    got = {}
+    with Scripted([script] * 4, tls) as server:
+        exchange = exchange_with(server)
+
+        def one(number):
+            got[number] = ask(exchange, "GetObject", "GET", "bucket", str(number)).document()
+
+        threads = [threading.Thread(target=one, args=(number,)) for number in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(LONG)
+        assert len(exchange._connections) == 1
+    assert got == {number: b"/bucket/%d" % number for number in range(4)}
+
+
+# --- Trust and secrets.
+
+
+def test_who_is_not_trusted(certificates, exchange_with):
+    with Scripted([[expect]], certificates.server("other.example")) as server:
+        failure = failure_of(exchange_with(server))
+    assert failure.code is Code.UNTRUSTED
+    assert "mismatch" in failure.message
+
+
+def test_a_bundle_that_can_t_be_read(template_of, opened, tmp_path):
+    with Scripted([]) as server:
+        template = template_of(server)
+        endpoint = template.endpoint._replace(tls=True, ca_bundle=str(tmp_path / "none.pem"))
+        template = template._replace(endpoint=endpoint)
+        failure = failure_of(opened(Exchange(lambda *_: template, lambda: CREDENTIALS)))
+    assert failure.code is Code.UNTRUSTED
+    assert "none.pem" in failure.message
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        [expect, close],
+        [expect, answer(b"nonsense\r\n\r\n")],
+        [expect, answer(error("SignatureDoesNotMatch", "403 No"))],
+    ],
+    ids=["lost", "broken", "refused"],
+)
+def test_the_secret_is_never_told(exchange_with, script):
+    secret = CredentialSet("AKIAEXAMPLE", "hush-hush", "token-token")
+    with Scripted([script]) as server:
+        exchange = exchange_with(server, credentials=secret)
+        with pytest.raises(TransferError) as failed:
+            ask(exchange)
+        told = "".join(traceback.format_exception(None, failed.value, failed.value.__traceback__))
+        error_now = failed.value
+        while error_now is not None:
+            told += repr(error_now) + repr(vars(error_now))
+            error_now = error_now.__cause__ or error_now.__context__
+        told += repr(exchange) + repr(vars(exchange)) + repr(exchange._heads) + repr(exchange._heads._signers)
+        told += repr(secret)
+    assert "hush" not in told
+    assert "token-token" not in told
+    assert all(b"hush" not in request.head for request in server.requests)
