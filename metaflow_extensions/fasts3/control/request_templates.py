@@ -13,6 +13,7 @@ from metaflow_extensions.fasts3.wire.checksums import ALGORITHMS, HEADER, start
 from metaflow_extensions.fasts3.wire.sigv4 import ALGORITHM, Scope
 from metaflow_extensions.fasts3.wire.template import Endpoint, NoTemplate, RequestTemplate
 
+FOR_EVER = 86_400.0  # seconds; boto3's None
 KEY = "fasts3-key-of-a-template"  # of characters that no encoding changes
 _OBJECT: "dict[str, Any]" = {"Key": KEY}
 _PART = {**_OBJECT, "UploadId": "id"}
@@ -62,9 +63,10 @@ _ONE_REQUEST_S = frozenset(
 class _Caught(Exception):
     """Carries a prepared request out of boto3."""
 
-    def __init__(self, request: Any) -> None:
+    def __init__(self, request: Any, operation: str) -> None:
         super().__init__()
         self.request = request
+        self.operation = operation
 
 
 class RequestTemplates:
@@ -98,7 +100,7 @@ class RequestTemplates:
         return self._made[name]
 
     def _make(self, operation: str, bucket: str) -> RequestTemplate:
-        if bucket.endswith("--x-s3"):
+        if bucket.endswith(("--x-s3", "--xa-s3")):
             raise NoTemplate("S3 Express buckets are signed for with the credentials of a session")
         request = self._prepared(operation, bucket)
         headers = {name.lower(): _text(value) for name, value in request.headers.items()}
@@ -119,7 +121,7 @@ class RequestTemplates:
                 for name, value in headers.items()
                 if name not in _ONE_REQUEST_S and not name.startswith(HEADER)
             },
-            scope=_scope(headers),
+            scope=_scope(headers, url.query),
             sign_payload=not payload_hash.startswith(("UNSIGNED", "STREAMING-UNSIGNED")),
             checksum=checksum,
             verify=headers.get("x-amz-checksum-mode") == "ENABLED",
@@ -131,14 +133,16 @@ class RequestTemplates:
         try:
             getattr(self._client, method)(Bucket=bucket, **arguments)
         except _Caught as caught:
+            if caught.operation != operation:  # a session for a directory bucket, for one
+                raise NoTemplate(f"boto3 asks for {caught.operation} before {operation}") from None
             return caught.request
         finally:
             self._catching.on = False
         raise NoTemplate("boto3 sends nothing")
 
-    def _catch(self, request: Any, **_: Any) -> "Optional[NoReturn]":
+    def _catch(self, request: Any, event_name: str, **_: Any) -> "Optional[NoReturn]":
         if getattr(self._catching, "on", False):
-            raise _Caught(request)
+            raise _Caught(request, event_name.rpartition(".")[2])
         return None
 
     def _endpoint(self, tls: bool, host: str, port: int) -> Endpoint:
@@ -152,8 +156,8 @@ class RequestTemplates:
             host=host,
             port=port,
             ca_bundle=get_cert_path(verify) if tls and verify else None,
-            connect_timeout=float(config.connect_timeout),
-            read_timeout=float(config.read_timeout),
+            connect_timeout=float(config.connect_timeout or FOR_EVER),
+            read_timeout=float(config.read_timeout or FOR_EVER),
         )
 
 
@@ -170,10 +174,12 @@ def _checksum(headers: "dict[str, str]") -> Optional[str]:
     return algorithm
 
 
-def _scope(headers: "dict[str, str]") -> Optional[Scope]:
+def _scope(headers: "dict[str, str]", query: str) -> Optional[Scope]:
     """What is signed for, out of `AWS4-HMAC-SHA256 Credential=AKIA.../20261122/eu-west-1/s3/aws4_request, ...`."""
     authorization = headers.get("authorization")
     if authorization is None:
+        if "Signature=" in query:  # "s3v4-query": made for URLs that are handed to others
+            raise NoTemplate("the client signs in the URL")
         return None
     scheme, _, rest = authorization.partition(" ")
     if scheme != ALGORITHM:
