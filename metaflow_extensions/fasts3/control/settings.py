@@ -1,9 +1,12 @@
 """The settings of a call, as Metaflow's configuration has them at the moment."""
 
+import os
 from dataclasses import dataclass
 
 import metaflow.metaflow_config as configuration
 from metaflow.exception import MetaflowException
+
+METAFLOWS_WORKERS = 64  # Metaflow's default of S3_WORKER_COUNT: processes, each of which costs more than a connection
 
 
 @dataclass(frozen=True)
@@ -12,7 +15,7 @@ class Settings:
 
     retries: int = 20  # tries after the first: the larger of S3_RETRY_COUNT and S3_TRANSIENT_RETRY_COUNT
     outage_timeout: float = 300.0  # seconds; S3_OUTAGE_TIMEOUT
-    connections: int = 64  # requests under way at the same time; S3_WORKER_COUNT
+    connections: int = 256  # requests under way at the same time, at the most; S3_WORKER_COUNT where the user set it
     transfers: str = "wire"  # or "boto3"; S3_TRANSFERS
     log_retries: bool = False  # print what had to be tried again; S3_LOG_TRANSIENT_RETRIES
 
@@ -22,10 +25,16 @@ class Settings:
         return cls(
             retries=max(int(configuration.S3_RETRY_COUNT), int(configuration.S3_TRANSIENT_RETRY_COUNT)),
             outage_timeout=float(getattr(configuration, "S3_OUTAGE_TIMEOUT", cls.outage_timeout)),
-            connections=max(1, int(configuration.S3_WORKER_COUNT)),
+            connections=max(1, _connections()),
             transfers=_transfers(),
             log_retries=str(getattr(configuration, "S3_LOG_TRANSIENT_RETRIES", "")).lower() in ("1", "true", "yes"),
         )
+
+
+def _connections() -> int:
+    count = int(configuration.S3_WORKER_COUNT)
+    chosen = count != METAFLOWS_WORKERS or "METAFLOW_S3_WORKER_COUNT" in os.environ
+    return count if chosen else Settings.connections
 
 
 def _transfers() -> str:

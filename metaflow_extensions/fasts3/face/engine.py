@@ -26,7 +26,6 @@ log = logging.getLogger("metaflow_fasts3")
 
 FEW_PIECES = 4  # of one object: not worth a worker's start
 INLINE_THREADS = 8  # more only wait for one another in one Python process
-THREADS_PER_WORKER = 16  # on 2 cores more or fewer were slower: boto3 keeps the interpreter busy
 MOST_WORKERS = 16
 
 
@@ -145,16 +144,16 @@ class Engine:
         return Terms(policy, presence.has_answered(connection.endpoint_url), self._failure_rate)
 
     def _workers(self, connection: Connection, settings: Settings) -> ProcessRunner:
-        workers = min(os.cpu_count() or 1, MOST_WORKERS, settings.connections)
-        threads = max(1, min(THREADS_PER_WORKER, settings.connections // workers))
+        workers = min(_processors(), MOST_WORKERS, settings.connections)
+        each = max(1, settings.connections // workers)
 
         def setup() -> Any:
-            return [connection.recipe, connection.credentials(), self._terms(connection, settings), threads]
+            return [connection.recipe, connection.credentials(), self._terms(connection, settings), each]
 
         def template(operation: str, bucket: str) -> Any:
             return connection.template(settings.transfers, operation, bucket)
 
-        return ProcessRunner(worker_pool.shared, setup, connection.credentials, template, workers, threads)
+        return ProcessRunner(worker_pool.shared, setup, connection.credentials, template, workers, each)
 
     def _clean_up(self, plan: Plan, connection: Connection) -> None:
         """Put S3 right after a failure, one try each: the failure itself is what the user has to hear of."""
@@ -165,3 +164,11 @@ class Engine:
                 log.debug("%s of %s failed: %s", job.operation, job.url, outcome.failure)
                 if outcome.failure.code is Code.UNREACHABLE:
                     return
+
+
+def _processors() -> int:
+    """How many this process may use; a container may be given fewer than there are."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on every system
+        return os.cpu_count() or 1

@@ -182,9 +182,10 @@ MetaflowS3Exception
     def _fetch(self, requests: list[_Request], place: Place, missing_ok: bool) -> list[Optional[Downloaded]]:
         """Download what is asked for, each different request once."""
         wanted: dict[_Request, Download] = {}
+        name = self._tempdir.namer() if requests else None
         for request in requests:
-            if request not in wanted:
-                path = self._tempdir.file(request.key)
+            if name and request not in wanted:
+                path = name(request.key)
                 wanted[request] = Download(request.bucket, request.key, path, request.byte_range, request.nothing_at)
         if not wanted:
             return []

@@ -9,7 +9,7 @@ import shutil
 import stat
 import tempfile
 import threading
-from typing import Optional
+from typing import Callable, Optional
 
 from metaflow.debug import debug
 
@@ -45,14 +45,23 @@ class TemporaryDirectory:
         self._numbers = itertools.count()
 
     def file(self, key: str) -> str:
-        """A path that nothing has, for an object with this key.
+        """A path that nothing has, for an object with this key."""
+        return self.namer()(key)
+
+    def namer(self) -> Callable[[str], str]:
+        """Give the function `file`, for many keys: the directory is looked at once.
 
         It ends like the key, so that libraries which go by a file's extension understand it, but only harmless
         characters are taken from it, and it begins with a number of ours.
         """
-        name = NOT_SAFE.sub("_", key.rstrip("/").rpartition("/")[2])[-NAME_LENGTH:]
         # The process id, because a forked child goes on with the same directory and the same count.
-        return os.path.join(self.path(), f"{os.getpid()}-{next(self._numbers)}-{name}")
+        start = f"{os.path.join(self.path(), str(os.getpid()))}-"
+
+        def file(key: str) -> str:
+            name = NOT_SAFE.sub("_", key.rstrip("/").rpartition("/")[2])[-NAME_LENGTH:]
+            return f"{start}{next(self._numbers)}-{name}"
+
+        return file
 
     def path(self) -> str:
         """The directory, 0700."""

@@ -108,6 +108,13 @@ class Job(NamedTuple):
         return f"s3://{self.bucket}/{self.key}"
 
 
+def bytes_moved(job: Job, reply: Any) -> int:
+    """Bytes of an object that a job has moved, up or down."""
+    if isinstance(reply, GetReply):
+        return reply.received
+    return len(job.body) if job.body is not None else int(job.arguments.get("length", 0))
+
+
 class Outcome(NamedTuple):
     """What became of a job: a reply or a failure."""
 

@@ -10,7 +10,8 @@ import time
 from collections import deque
 from typing import Any, Callable, Optional
 
-from metaflow_extensions.fasts3.pool.messages import Job, Outcome
+from metaflow_extensions.fasts3.pool import concurrency
+from metaflow_extensions.fasts3.pool.messages import Job, Outcome, bytes_moved
 from metaflow_extensions.fasts3.pool.plan import JobFailed, JobQueue, Plan
 from metaflow_extensions.fasts3.pool.worker_pool import WorkerPool
 from metaflow_extensions.fasts3.pool.worker_process import WorkerGone, WorkerProcess
@@ -37,8 +38,8 @@ class ProcessRunner:
         Gives the template of an operation of S3 and a bucket, or why there is none, in JSON's types.
     workers : int
         How many to lease at the most; one more is leased whenever there are more jobs than room.
-    threads : int
-        Jobs that each does side by side.
+    connections : int
+        Jobs that each does side by side, at the most.
     """
 
     def __init__(
@@ -48,14 +49,14 @@ class ProcessRunner:
         credentials: Callable[[], Any],
         templates: Callable[[str, str], Any],
         workers: int,
-        threads: int,
+        connections: int,
     ) -> None:
         self._pool = pool
         self._setup = setup
         self._templates = templates
         self._credentials = credentials
         self._limit = workers
-        self._room = 2 * threads  # as many again wait in the worker, so that its threads never wait for us
+        self._connections = connections
 
     def run(self, plan: Plan, queue: JobQueue) -> None:
         """Carry out the jobs of a queue and all that follow from them.
@@ -65,7 +66,7 @@ class ProcessRunner:
         JobFailed
             The plan failed. Jobs that were under way have ended.
         """
-        call = _Call(self._pool, self._setup, self._templates, self._room)
+        call = _Call(self._pool, self._setup, self._templates, self._connections)
         try:
             self._run(call, plan, queue)
         except JobFailed:
@@ -111,12 +112,14 @@ class _Call:
     """The workers of one call."""
 
     def __init__(
-        self, pool: WorkerPool, setup: Callable[[], Any], templates: Callable[[str, str], Any], room: int
+        self, pool: WorkerPool, setup: Callable[[], Any], templates: Callable[[str, str], Any], connections: int
     ) -> None:
         self._pool = pool
         self._setup = setup
         self._template = templates
-        self._room = room
+        self._connections = connections
+        self._done = 0
+        self._moved = 0  # bytes
         self._deaths: dict[int, int] = {}  # job number -> workers that died while they did it and nothing else
         self._stillborn = 0  # workers in a row that died before their hello
         self._selector = selectors.DefaultSelector()
@@ -135,18 +138,23 @@ class _Call:
         return any(worker.jobs for worker in self.workers)
 
     def roomiest(self) -> Optional[WorkerProcess]:
+        room = self._room()
         free = [
             worker
             for worker in self.workers
-            if len(worker.jobs) < self._room and not worker.alone and _waiting(worker) < BODY_BYTES
+            if len(worker.jobs) < room and not worker.alone and _waiting(worker) < BODY_BYTES
         ]
         return min(free, key=lambda worker: len(worker.jobs), default=None)
+
+    def _room(self) -> int:
+        return concurrency.room(self._done, self._moved, self._connections)
 
     def fill(self, worker: WorkerProcess, queue: JobQueue) -> None:
         """Hand one worker jobs, as many as it has room for; half at most at a time, so that others get theirs."""
         batch: list[Job] = []
         size = _waiting(worker)
-        while len(worker.jobs) + len(batch) < self._room and len(batch) < max(1, self._room // 2):
+        room = self._room()
+        while len(worker.jobs) + len(batch) < room and len(batch) < max(1, room // 2):
             job = queue.take()
             if job is None:
                 break
@@ -179,8 +187,10 @@ class _Call:
         for key, _ in self._selector.select(LOOK_AT_CREDENTIALS):
             worker: WorkerProcess = key.fileobj  # type: ignore[assignment]
             try:
-                for answered in worker.outcomes():
-                    self.answered.append(answered)  # one by one: those before a piece of nonsense count
+                for job, outcome in worker.outcomes():
+                    self.answered.append((job, outcome))  # one by one: those before a piece of nonsense count
+                    self._done += 1
+                    self._moved += bytes_moved(job, outcome.reply)
                     self._stillborn = 0
             except WorkerGone as gone:
                 self._replace(worker, queue, gone)

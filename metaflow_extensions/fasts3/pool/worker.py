@@ -8,8 +8,10 @@ import sys
 import time
 import traceback
 from collections import deque
+from functools import partial
 from typing import Any, Callable, NamedTuple, Optional, Union
 
+from metaflow_extensions.fasts3.pool import concurrency
 from metaflow_extensions.fasts3.pool.loop import Loop
 from metaflow_extensions.fasts3.pool.messages import (
     VERSION,
@@ -19,6 +21,7 @@ from metaflow_extensions.fasts3.pool.messages import (
     Job,
     Kind,
     Outcome,
+    bytes_moved,
     encode,
     jobs_of,
     outcomes_frame,
@@ -35,6 +38,8 @@ from metaflow_extensions.fasts3.wire.wire_transfers import WireTransfers
 LOOK_FOR_PARENT = 0.5  # seconds; a forked sibling may hold our stdin open, so its end is not the only sign
 IDLE_LIMIT = 300.0  # seconds without a word after which a worker makes room; the parent starts another in time
 READ_SIZE = 2**20  # bytes
+ROUNDS = 2  # times that all requests under way have to be done for a rate that means something
+LEAST_MEASURED = 0.02  # seconds
 
 
 class Setup(NamedTuple):
@@ -43,7 +48,29 @@ class Setup(NamedTuple):
     recipe: Any  # reference.boto3_client.ClientRecipe, for what boto3 has to do
     credentials: Any  # wire.credentials.CredentialSet, or None
     terms: Terms
-    threads: int  # jobs done side by side
+    connections: int  # jobs done side by side, at the most
+
+
+class Measured:
+    """Counts what is done, until there is enough of it for a rate."""
+
+    def __init__(self) -> None:
+        self._begun = time.monotonic()
+        self._jobs = 0
+        self._weight = 0.0
+
+    def count(self, size: int, width: int) -> Optional[float]:
+        """Count a job that has moved so many bytes; give the rate, and begin anew, where it is time for that."""
+        self._jobs += 1
+        self._weight += concurrency.weight(size)
+        if self._jobs < ROUNDS * width:
+            return None
+        now = time.monotonic()
+        if now - self._begun < LEAST_MEASURED:
+            return None
+        rate = self._weight / (now - self._begun)
+        self._begun, self._jobs, self._weight = now, 0, 0.0
+        return rate
 
 
 class Worker:
@@ -63,7 +90,8 @@ class Worker:
         self._jobs: deque[tuple[Performer, Job]] = deque()
         self._outcomes: list[Outcome] = []  # not sent yet
         self._active = 0
-        self._limit = 1
+        self._width = concurrency.begin(1)
+        self._measured = Measured()
         self._templates: dict[tuple[str, str], Union[RequestTemplate, NoTemplate]] = {}
         self._credentials = CurrentSet(None)
         self._wire = WireTransfers(self._template, self._credentials)
@@ -82,9 +110,10 @@ class Worker:
     def handle(self, frame: Frame) -> None:
         """Act on one frame of the parent."""
         if frame.kind is Kind.SETUP:
-            recipe, credentials, (policy, *terms), threads = frame.document
-            self._limit = threads
-            self._prepare(Setup(recipe, credentials, Terms(RetryPolicy(*policy), *terms), threads))
+            recipe, credentials, (policy, *terms), connections = frame.document
+            self._width = concurrency.begin(connections, self._width if self._performer else None)
+            self._measured = Measured()
+            self._prepare(Setup(recipe, credentials, Terms(RetryPolicy(*policy), *terms), connections))
         elif frame.kind is Kind.CREDENTIALS:
             self._sign_as(frame.document)
         elif frame.kind is Kind.TEMPLATES:
@@ -99,17 +128,23 @@ class Worker:
 
     def advance(self) -> None:
         """Begin what there is room for, and tell what is done."""
-        while self._jobs and self._active < self._limit:
+        while self._jobs and self._active < self._width.width:
             performer, job = self._jobs.popleft()
             self._active += 1
-            self._loop.spawn(performer.work(job), self._end)
+            self._loop.spawn(performer.work(job), partial(self._end, job))
         if self._outcomes:
             outcomes, self._outcomes = self._outcomes, []
             self._send(outcomes_frame(outcomes))
 
-    def _end(self, outcome: Outcome) -> None:
+    def _end(self, job: Job, outcome: Outcome) -> None:
         self._active -= 1
         self._outcomes.append(outcome)
+        if not self._jobs:
+            self._measured = Measured()  # it is not the width that keeps it from doing more
+            return
+        rate = self._measured.count(bytes_moved(job, outcome.reply), self._width.width)
+        if rate:
+            self._width = concurrency.adapt(self._width, rate)
 
     def _prepare(self, setup: Setup) -> None:
         self._sign_as(setup.credentials)
@@ -133,12 +168,12 @@ class Worker:
         from metaflow_extensions.fasts3.reference.boto3_client import ClientRecipe, CurrentCredentials, build
         from metaflow_extensions.fasts3.reference.boto3_transfers import Boto3Transfers
 
-        name = repr((setup.recipe, setup.threads, setup.credentials is None))
+        name = repr((setup.recipe, setup.connections, setup.credentials is None))
         if self._reference[0] != name:
             signing = self._credentials()
             credentials = signing and CurrentCredentials(signing)
             try:
-                client = build(ClientRecipe(*setup.recipe), credentials, setup.threads)
+                client = build(ClientRecipe(*setup.recipe), credentials, setup.connections)
             except Exception as error:  # the message of botocore holds no secret
                 told = f"no client could be made: {type(error).__name__}: {error}"
                 raise TransferError(Failure(Code.REJECTED, told)) from error

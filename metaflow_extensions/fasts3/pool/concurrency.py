@@ -1,0 +1,80 @@
+"""How much is done at a time. Pure functions of what was measured; see docs/architecture.md for the figures.
+
+Two levels. The parent decides how many jobs a worker may have: enough that it never waits, and not so many that at the
+end one worker sits on them while others are idle. A worker decides how many of them it does side by side: more only
+while that is faster, for every connection costs memory here and work at the server.
+"""
+
+from typing import NamedTuple, Optional
+
+FIRST_ROOM = 16  # jobs of unknown size that a worker is given
+LEAST_ROOM = 8  # jobs; with 8 MiB each, more than a worker's share of a fast network
+WAITING_BYTES = 32 * 2**20  # that a worker may have before it; at 1 GB/s the others wait 32 ms for it at the end
+FIRST_WIDTH = 8  # requests under way in a worker at the beginning
+WORTH_IT = 1.15  # twice the requests have to bring so much more, or they are not worth their cost
+PROBE_AFTER = 30  # measurements after which more, or fewer, are tried again
+BYTES_LIKE_A_REQUEST = 64 * 1024  # bytes that cost about as much as a small request does
+
+
+def room(jobs: int, size: int, connections: int) -> int:
+    """Jobs that a worker may have, those under way and those that wait.
+
+    Parameters
+    ----------
+    jobs : int
+        That have been done in this call.
+    size : int
+        Bytes that they have moved.
+    connections : int
+        Requests that a worker may have under way.
+    """
+    if not jobs:
+        return min(FIRST_ROOM, 2 * connections)
+    fitting = WAITING_BYTES * jobs // max(size, 1)
+    return max(min(LEAST_ROOM, 2 * connections), min(2 * connections, fitting))
+
+
+class Width(NamedTuple):
+    """How many requests a worker has under way, and what is known of that."""
+
+    width: int  # now
+    most: int  # that are allowed
+    rate: float = 0.0  # the last that was measured, in requests a second
+    grew: bool = False  # the last change was upwards, and its effect is being measured
+    settled: int = 0  # measurements for which nothing is tried any more
+
+
+def begin(most: int, known: Optional[Width] = None) -> Width:
+    """The width of a call: what the last one came to, within what this one allows."""
+    start = known.width if known else FIRST_WIDTH
+    return Width(min(start, most), most)
+
+
+def adapt(state: Width, rate: float) -> Width:
+    """The width after a measurement.
+
+    It doubles while that brings much more, goes back when it does not, and stays for a while.
+
+    Parameters
+    ----------
+    state : Width
+    rate : float
+        Requests done a second, since the last measurement, while there were always some waiting.
+    """
+    if state.grew and rate < state.rate * WORTH_IT:
+        return Width(max(1, state.width // 2), state.most, max(rate, state.rate), False, PROBE_AFTER)
+    if state.settled > 1:
+        return state._replace(rate=rate, settled=state.settled - 1)
+    wider = min(2 * state.width, state.most)
+    return Width(wider, state.most, rate, wider > state.width, 0)
+
+
+def weight(size: int) -> float:
+    """What one request counts in a rate.
+
+    Parameters
+    ----------
+    size : int
+        Bytes that it moved.
+    """
+    return 1.0 + size / BYTES_LIKE_A_REQUEST
