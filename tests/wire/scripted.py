@@ -112,6 +112,18 @@ def answer(data: bytes = OK) -> Action:
     return lambda peer: peer.socket.sendall(data)
 
 
+def answer_perhaps(data: bytes) -> Action:
+    """Send bytes; the script ends here where the client has gone before they were all sent."""
+
+    def do(peer: Peer) -> None:
+        try:
+            peer.socket.sendall(data)
+        except OSError:
+            raise _EndOfScript from None
+
+    return do
+
+
 def drip(data: bytes) -> Action:
     """Send byte by byte, each in a packet of its own."""
 

@@ -52,3 +52,9 @@ def test_another_range_than_was_asked_for_is_an_error(asked, first, length, tota
     with pytest.raises(TransferError) as failed:
         check_range(asked, first, length, total)
     assert failed.value.failure.code is Code.REJECTED
+
+
+def test_a_range_that_nobody_asked_for_is_an_error():
+    with pytest.raises(TransferError) as failed:
+        check_range(None, 0, 5, 100)
+    assert failed.value.failure.code is Code.BROKEN

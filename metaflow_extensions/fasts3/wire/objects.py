@@ -3,6 +3,7 @@
 import calendar
 import os
 import threading
+from datetime import timezone
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Optional
@@ -79,7 +80,10 @@ class ObjectTransfers:
         self, reply: Reply, path: str, position: int, wanted: int, length: int, told: Optional[Told], crc: bool
     ) -> Optional[int]:
         """Write the body to the file; the CRC-32 of what was written, where it is of use."""
-        running = start(told.algorithm) if told else start("crc32") if crc else None
+        by_crc32 = told is not None and told.algorithm == "crc32"
+        counting = start("crc32") if crc or by_crc32 else None
+        comparing = counting if by_crc32 else start(told.algorithm) if told and wanted == length else None
+        running = {one for one in (counting, comparing) if one}
         file = open_to_write(path, position)
         try:
             end = position + wanted
@@ -87,17 +91,16 @@ class ObjectTransfers:
             while position < end:
                 view = await reply.read_some(end - position, scratch)
                 write_all(file, view, position)
-                if running:
-                    running.update(view)
+                for one in running:
+                    one.update(view)
                 position += len(view)
         finally:
             os.close(file)
-        if running and told and wanted == length and running.value() != told.value:
-            message = f"the object's {told.algorithm} is {told.value} and that of the bytes that came {running.value()}"
+        if comparing and told and wanted == length and comparing.value() != told.value:
+            came = comparing.value()
+            message = f"the object's {told.algorithm} is {told.value} and that of the bytes that came {came}"
             raise TransferError(Failure(Code.BROKEN, message))
-        number: Optional[int] = (
-            getattr(running, "number", None) if crc or (told and told.algorithm == "crc32") else None
-        )
+        number: Optional[int] = getattr(counting, "number", None)
         return number
 
     def _scratch(self) -> memoryview:
@@ -174,6 +177,7 @@ def _timestamp(date: str) -> int:
         if len(date) == 29 and date.endswith(" GMT"):
             day, month, year = int(date[5:7]), _MONTHS.index(date[8:11]) // 3 + 1, int(date[12:16])
             return calendar.timegm((year, month, day, int(date[17:19]), int(date[20:22]), int(date[23:25]), 0, 0, 0))
-        return int(parsedate_to_datetime(date).timestamp())
+        moment = parsedate_to_datetime(date)
+        return int((moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp())
     except (KeyError, ValueError, TypeError):
         raise TransferError(Failure(Code.BROKEN, f"Last-Modified is {date[:80]!r}")) from None

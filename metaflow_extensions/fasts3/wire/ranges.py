@@ -39,9 +39,11 @@ def check_range(asked: Optional[str], first: int, length: int, total: int) -> No
     Raises
     ------
     TransferError
-        REJECTED: what came is not what was asked for.
+        REJECTED: what came is not what was asked for. BROKEN: a range came, and none was.
     """
     if asked is None:
+        if length != total:
+            raise TransferError(Failure(Code.BROKEN, f"{length} bytes came of {total}, and no range was asked for"))
         return
     start, _, end = asked.partition("=")[2].partition("-")
     begin = int(start) if start else max(0, total - int(end))

@@ -1,0 +1,482 @@
+"""Tests of objects: replies that lie, bytes that are not those that were stored, disks that are full."""
+
+import base64
+import hashlib
+import os
+import subprocess
+import sys
+import textwrap
+import time
+import zlib
+
+import pytest
+from wire.scripted import (
+    LONG,
+    OK,
+    Scripted,
+    answer,
+    answer_perhaps,
+    close,
+    drip,
+    error,
+    expect,
+    expect_head,
+    expect_perhaps,
+    reply,
+    reset,
+    silence,
+)
+
+from metaflow_extensions.fasts3.wire import checksums
+from metaflow_extensions.fasts3.wire import objects as module
+from metaflow_extensions.fasts3.wire.failures import Code, TransferError
+from metaflow_extensions.fasts3.wire.transfers import ObjectInfo, PutHeaders
+
+DATA = bytes(range(256)) * 1000
+
+
+def b64(data):
+    return base64.b64encode(data).decode()
+
+
+def crc32(data):
+    return b64(zlib.crc32(data).to_bytes(4, "big"))
+
+
+def failure_of(call, *arguments, **named):
+    with pytest.raises(TransferError) as failed:
+        call(*arguments, **named)
+    return failed.value.failure
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "object"
+
+
+@pytest.fixture
+def get(transfers_with, path):
+    """Ask a scripted server for an object."""
+
+    def do(server, **named):
+        return transfers_with(server, **named.pop("template", {})).get("bucket", "key", str(path), **named)
+
+    return do
+
+
+# --- Lengths.
+
+
+def test_an_object(tls, get, path):
+    with Scripted([[expect, answer(reply(DATA, etag='"e"')), silence]], tls) as server:
+        got = get(server)
+    assert got == (ObjectInfo(len(DATA), '"e"', None, {}, None, None), 0, len(DATA), len(DATA), None, None)
+    assert path.read_bytes() == DATA
+
+
+def test_an_object_byte_by_byte(tls, get, path):
+    with Scripted([[expect, drip(reply(DATA[:500], x_amz_checksum_crc32=crc32(DATA[:500]))), silence]], tls) as server:
+        get(server)
+    assert path.read_bytes() == DATA[:500]
+
+
+@pytest.mark.parametrize("end", [close, reset])
+@pytest.mark.parametrize("sent", [0, 1, len(DATA) - 1])
+def test_a_body_that_is_cut_short(tls, get, end, sent):
+    head = reply(content_length=len(DATA))
+    with Scripted([[expect, answer(head + DATA[:sent]), end]], tls) as server:
+        assert failure_of(get, server).code in (Code.BROKEN, Code.UNREACHABLE)
+
+
+def test_a_body_that_stops(tls, get):
+    with Scripted([[expect, answer(reply(b"abc", content_length=10)), silence]], tls) as server:
+        failure = failure_of(get, server, template={"read_timeout": 0.1})
+    assert failure.code is Code.BROKEN
+    assert "no answer for 0.1 seconds" in failure.message
+
+
+def test_more_than_was_said_is_not_part_of_the_object(tls, transfers_with, path):
+    two = [expect, answer(reply(b"two")), silence]
+    with Scripted([[expect, answer(reply(b"one, and more", content_length=3)), silence], two], tls) as server:
+        transfers = transfers_with(server)
+        transfers.get("bucket", "key", str(path))
+        assert path.read_bytes() == b"one"
+        transfers.get("bucket", "key", str(path))
+        assert path.read_bytes() == b"two"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"content_length": None},
+        {"content_length": None, "transfer_encoding": "chunked"},
+        {"content_length": "5, 6"},
+        {"content_length": "-5"},
+        {"content_length": "5", "transfer_encoding": "chunked"},
+        {"content_length": "5x"},
+    ],
+    ids=str,
+)
+def test_lengths_that_are_none(get, path, headers):
+    path.write_bytes(b"before")
+    with Scripted([[expect, answer(reply(b"abcde", **headers)), close]]) as server:
+        assert failure_of(get, server).code is Code.BROKEN
+    assert path.read_bytes() == b"before"
+
+
+def test_an_empty_object(tls, get, path):
+    path.write_bytes(b"before")
+    with Scripted([[expect, answer(reply(x_amz_checksum_crc32="AAAAAA==")), silence]], tls) as server:
+        assert get(server, crc=True)[1:] == (0, 0, 0, 0, "AAAAAA==")
+    assert path.read_bytes() == b""
+
+
+def test_no_content_is_no_object(get):
+    with Scripted([[expect, answer(reply(status="204 No Content", content_length=None)), silence]]) as server:
+        assert failure_of(get, server).code is Code.BROKEN
+
+
+def test_a_head_without_a_length(transfers_with):
+    with Scripted([[expect, answer(reply(content_length=None)), silence]]) as server:
+        failure = failure_of(transfers_with(server).head, "bucket", "key")
+    assert failure.code is Code.BROKEN
+    assert "Content-Length" in failure.message
+
+
+def test_a_head_tells_the_size_and_brings_no_body(transfers_with):
+    with Scripted(
+        [[expect, answer(reply(content_length=5)), expect, answer(reply(content_length=6)), silence]]
+    ) as server:
+        transfers = transfers_with(server)
+        assert transfers.head("bucket", "key").size == 5
+        assert transfers.head("bucket", "key").size == 6
+
+
+# --- Ranges.
+
+
+def part(header, body=b"abcde", status="206 Partial Content", **headers):
+    return reply(body, status, content_range=header, **headers)
+
+
+def test_a_range(tls, get, path):
+    path.write_bytes(b"0123456789")
+    with Scripted([[expect, answer(part("bytes 10-14/100")), silence]], tls) as server:
+        got = get(server, byte_range="bytes=10-14", position=2)
+    assert (got.info.size, got.first, got.length, got.received) == (100, 10, 5, 5)
+    assert path.read_bytes() == b"01abcde789"
+    assert server.requests[0].headers["range"] == "bytes=10-14"
+    assert "x-amz-checksum-mode" not in server.requests[0].headers
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        ("bytes 10-13/100", Code.BROKEN),
+        ("bytes 10-15/100", Code.BROKEN),
+        ("bytes 10-14/3", Code.BROKEN),
+        ("bytes 10-14/*", Code.BROKEN),
+        ("bytes */100", Code.BROKEN),
+        ("lines 10-14/100", Code.BROKEN),
+        ("nonsense", Code.BROKEN),
+        ("bytes 11-15/100", Code.REJECTED),
+        ("bytes 0-4/100", Code.REJECTED),
+    ],
+)
+def test_a_content_range_that_lies(get, path, header, expected):
+    path.write_bytes(b"before")
+    with Scripted([[expect, answer(part(header)), silence]]) as server:
+        assert failure_of(get, server, byte_range="bytes=10-14", position=3).code is expected
+    assert path.read_bytes() == b"before"
+
+
+def test_a_range_that_was_ignored(get, path):
+    path.write_bytes(b"before")
+    with Scripted([[expect, answer(reply(DATA)), silence]]) as server:
+        assert failure_of(get, server, byte_range="bytes=10-14", position=3).code is Code.REJECTED
+    assert path.read_bytes() == b"before"
+
+
+def test_a_part_that_nobody_asked_for_is_not_the_object(get, path):
+    path.write_bytes(b"before")
+    with Scripted([[expect, answer(part("bytes 0-4/100")), silence]]) as server:
+        assert failure_of(get, server).code is Code.BROKEN
+    assert path.read_bytes() == b"before"
+
+
+def test_a_whole_checksum_of_a_range_says_nothing(get, path):
+    """Some servers send the whole object's."""
+    with Scripted([[expect, answer(part("bytes 0-4/100", x_amz_checksum_crc32="AAAAAA==")), silence]]) as server:
+        got = get(server, byte_range="bytes=0-4", crc=True)
+    assert (got.crc, got.whole_crc) == (zlib.crc32(b"abcde"), None)
+
+
+def test_an_object_that_has_changed(get):
+    with Scripted([[expect, answer(error("PreconditionFailed", "412 Precondition Failed")), silence]]) as server:
+        assert failure_of(get, server, if_match='"e"').code is Code.PRECONDITION
+    assert server.requests[0].headers["if-match"] == '"e"'
+
+
+# --- Limits and checksums.
+
+
+@pytest.mark.parametrize("limit", [0, 1, 1000, len(DATA) - 1])
+def test_a_limit(tls, get, path, limit):
+    sums = {"x_amz_checksum_crc32": crc32(DATA)}
+    with Scripted([[expect, answer_perhaps(reply(DATA, **sums)), silence]], tls) as server:
+        got = get(server, limit=limit)
+    assert got[1:] == (0, len(DATA), limit, zlib.crc32(DATA[:limit]), crc32(DATA))
+    assert path.read_bytes() == DATA[:limit]
+
+
+def test_the_rest_of_a_limited_object_is_not_the_next_reply(transfers_with, path):
+    two = [expect, answer(reply(b"two")), silence]
+    with Scripted([[expect, answer_perhaps(reply(DATA)), silence], two]) as server:
+        transfers = transfers_with(server)
+        transfers.get("bucket", "key", str(path), limit=10)
+        transfers.get("bucket", "key", str(path))
+    assert path.read_bytes() == b"two"
+
+
+@pytest.mark.parametrize("limit", [len(DATA), len(DATA) + 1])
+def test_a_limit_that_limits_nothing(get, path, limit):
+    with Scripted([[expect, answer(reply(DATA)), silence]]) as server:
+        assert get(server, limit=limit)[2:4] == (len(DATA), len(DATA))
+    assert path.read_bytes() == DATA
+
+
+SUMS = {
+    "crc32": crc32,
+    "sha1": lambda data: b64(hashlib.sha1(data).digest()),
+    "sha256": lambda data: b64(hashlib.sha256(data).digest()),
+}
+
+
+@pytest.mark.parametrize("algorithm", SUMS)
+def test_checksums_that_are_right_and_wrong(tls, transfers_with, path, algorithm):
+    right, wrong = SUMS[algorithm](DATA), SUMS[algorithm](b"other")
+    header = f"x_amz_checksum_{algorithm}"
+    script = [expect, answer(reply(DATA, **{header: right})), expect, answer(reply(DATA, **{header: wrong})), silence]
+    with Scripted([script], tls) as server:
+        transfers = transfers_with(server)
+        transfers.get("bucket", "key", str(path))
+        failure = failure_of(transfers.get, "bucket", "key", str(path))
+    assert failure.code is Code.BROKEN
+    assert algorithm in failure.message
+    assert right in failure.message
+    assert wrong in failure.message
+    assert server.requests[0].headers["x-amz-checksum-mode"] == "ENABLED"
+
+
+@pytest.mark.parametrize("algorithm", ["crc32c", "crc64nvme"])
+def test_checksums_that_awscrt_computes(get, path, algorithm, monkeypatch):
+    """A stand-in computes them where awscrt is not installed."""
+
+    class Other(checksums._Crc):
+        pass
+
+    real = checksums.start
+    other = {algorithm: lambda: Other(lambda data, before: (before + sum(data)) % 2**32, 4)}
+    monkeypatch.setattr(module, "start", lambda name: other[name]() if name in other else real(name))
+    value = b64((sum(DATA) % 2**32).to_bytes(4, "big"))
+    told = checksums.Told(algorithm, value)
+    monkeypatch.setattr(module, "told_by", lambda _: told)
+    with Scripted([[expect, answer(reply(DATA)), silence]]) as server:
+        got = get(server, crc=True)
+    assert got.crc == zlib.crc32(DATA)  # whatever else was compared
+    assert got.whole_crc is None
+
+
+def test_a_checksum_of_parts_says_nothing_of_the_whole(get, path):
+    headers = {"x_amz_checksum_crc32": "AAAAAA==-3", "x_amz_checksum_type": "COMPOSITE"}
+    with Scripted([[expect, answer(reply(DATA, **headers)), silence]]) as server:
+        assert get(server)[4:] == (None, None)
+    assert path.read_bytes() == DATA
+
+
+@pytest.mark.parametrize("algorithm", SUMS)
+def test_the_crc_that_was_asked_for(get, algorithm):
+    with Scripted(
+        [[expect, answer(reply(DATA, **{f"x_amz_checksum_{algorithm}": SUMS[algorithm](DATA)})), silence]]
+    ) as server:
+        got = get(server, crc=True)
+    assert got.crc == zlib.crc32(DATA)
+    assert got.whole_crc == (crc32(DATA) if algorithm == "crc32" else None)
+
+
+def test_a_client_that_verifies_nothing(get):
+    with Scripted([[expect, answer(reply(DATA)), silence]]) as server:
+        get(server, template={"verify": False})
+    assert "x-amz-checksum-mode" not in server.requests[0].headers
+
+
+# --- What is told of an object.
+
+
+@pytest.fixture
+def elsewhere(monkeypatch):
+    """A machine whose clock shows another time than Greenwich's."""
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.parametrize(
+    "date", ["Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"]
+)
+def test_dates_in_all_three_forms(transfers_with, elsewhere, date):
+    """Both old forms too, and all are in UTC (RFC 9110 section 5.6.7)."""
+    with Scripted([[expect, answer(reply(last_modified=date)), silence]]) as server:
+        assert transfers_with(server).head("bucket", "key").last_modified == 784111777
+
+
+@pytest.mark.parametrize(
+    "date", ["", "nonsense", "Sun, 06 Xxx 1994 08:49:37 GMT", "Sun, 06 Nov 0000 08:49:37 GMT", "1" * 99]
+)
+def test_dates_that_are_none(transfers_with, date):
+    with Scripted([[expect, answer(reply(last_modified=date)), silence]]) as server:
+        failure = failure_of(transfers_with(server).head, "bucket", "key")
+    assert failure.code is Code.BROKEN
+    assert "Last-Modified" in failure.message
+
+
+def test_headers_have_no_case(transfers_with):
+    head = (
+        b'HTTP/1.1 200 OK\r\nCONTENT-LENGTH: 5\r\nETag: "e"\r\nX-Amz-Meta-CamelCase: Value\r\nx-amz-meta-two: 2\r\n'
+        b"Content-TYPE: text/x\r\nX-Amz-Server-Side-Encryption: AES256\r\n\r\n"
+    )
+    with Scripted([[expect, answer(head), silence]]) as server:
+        info = transfers_with(server).head("bucket", "key")
+    assert info == ObjectInfo(5, '"e"', "text/x", {"camelcase": "Value", "two": "2"}, None, "AES256")
+
+
+# --- The local disk.
+
+
+def test_a_disk_that_is_full(tls, transfers_with):
+    with Scripted([[expect, answer_perhaps(reply(DATA)), silence]], tls) as server:
+        failure = failure_of(transfers_with(server).get, "bucket", "key", "/dev/full")
+    assert failure.code is Code.DISK_FULL
+
+
+def test_a_disk_that_becomes_full(tmp_path):
+    """In a process of its own, whose files may not grow beyond a few bytes."""
+    program = """
+        import os, resource, signal, sys
+        from metaflow_extensions.fasts3.wire.failures import TransferError
+        from metaflow_extensions.fasts3.wire.local_files import open_to_write, write_all
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+        file = open_to_write(sys.argv[1], 0)
+        try:
+            write_all(file, memoryview(bytes(5000)), 0)
+        except TransferError as error:
+            print(error.failure.code.value, os.path.getsize(sys.argv[1]))
+    """
+    command = [sys.executable, "-c", textwrap.dedent(program), str(tmp_path / "f")]
+    told = subprocess.run(command, check=True, capture_output=True, text=True, timeout=LONG).stdout
+    assert told.split() == ["local-file", "1000"]
+
+
+def test_the_connection_of_a_download_that_could_not_be_written_is_not_used_again(transfers_with, path):
+    two = [expect, answer(reply(b"two")), silence]
+    with Scripted([[expect, answer_perhaps(reply(DATA)), silence], two]) as server:
+        transfers = transfers_with(server)
+        assert failure_of(transfers.get, "bucket", "key", str(path / "no" / "such")).code is Code.LOCAL_FILE
+        transfers.get("bucket", "key", str(path))
+    assert path.read_bytes() == b"two"
+
+
+def test_no_descriptor_is_left_open(get, path):
+    before = len(os.listdir("/proc/self/fd"))
+    with Scripted([[expect, answer(reply(DATA, content_length=len(DATA) + 1)), close]]) as server:
+        failure_of(get, server)
+    assert len(os.listdir("/proc/self/fd")) <= before
+
+
+# --- Uploads.
+
+
+@pytest.mark.parametrize("way", ["bytes", "file"])
+@pytest.mark.parametrize("size", [0, 1, 70_000])
+def test_an_upload(tls, transfers_with, path, way, size):
+    path.write_bytes(DATA[:size])
+    given = {"body": DATA[:size]} if way == "bytes" else {"path": str(path)}
+    with Scripted([[expect, answer(reply(etag='"e"')), silence]], tls) as server:
+        stored = PutHeaders("text/x", {"one": "1"}, "AES256")
+        transfers = transfers_with(server, checksum="crc32", sign_payload=not tls)
+        assert transfers.put("bucket", "key", headers=stored, **given) == '"e"'
+    (request,) = server.requests
+    assert (request.method, request.target, request.body) == ("PUT", "/bucket/key", DATA[:size])
+    expected = {
+        "content-length": str(size),
+        "content-type": "text/x",
+        "x-amz-meta-one": "1",
+        "x-amz-server-side-encryption": "AES256",
+        "x-amz-checksum-crc32": crc32(DATA[:size]),
+        "x-amz-content-sha256": "UNSIGNED-PAYLOAD" if tls else hashlib.sha256(DATA[:size]).hexdigest(),
+    }
+    assert {name: request.headers[name] for name in expected} == expected
+    assert "if-none-match" not in request.headers
+    assert "expect" not in request.headers
+
+
+@pytest.mark.parametrize(
+    ("size", "asks"), [(10, False), (module.WORTH_A_QUESTION, False), (module.WORTH_A_QUESTION + 1, True)]
+)
+def test_a_large_conditional_upload_asks_before_it_sends(transfers_with, size, asks):
+    refusal = answer(error("PreconditionFailed", "412 Precondition Failed"))
+    with Scripted([[expect_head if asks else expect, refusal, silence]]) as server:
+        put = transfers_with(server).put
+        assert failure_of(put, "bucket", "key", DATA[:size], only_if_absent=True).code is Code.PRECONDITION
+    assert server.requests[0].headers["if-none-match"] == "*"
+    assert ("expect" in server.requests[0].headers) is asks
+
+
+def test_a_refusal_while_the_body_is_sent_is_s3_s_own(tls, transfers_with):
+    """S3 answers, closes and reads no more; a network error would be tried again for minutes."""
+    refusal = answer(error("EntityTooLarge", "400 Bad Request"))
+    with Scripted([[expect_head, refusal, close]], tls) as server:
+        failure = failure_of(transfers_with(server).put, "bucket", "key", DATA * 60)
+    assert failure[:4] == (Code.REJECTED, "It is so.", "EntityTooLarge", 400)
+
+
+class Shrinking:
+    """Cuts a file while it is uploaded: when its head has come, or before."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __call__(self, _):
+        os.truncate(self.path, 10)
+
+
+@pytest.mark.parametrize("sign_payload", [True, False])
+def test_a_file_that_shrinks_while_it_is_uploaded(tls, transfers_with, path, sign_payload):
+    path.write_bytes(DATA * 60)  # more than is sent before the server reads
+    with Scripted([[expect_head, Shrinking(path), silence]], tls) as server:
+        transfers = transfers_with(server, sign_payload=sign_payload)
+        failure = failure_of(transfers.put, "bucket", "key", path=str(path))
+    assert failure.code is Code.LOCAL_FILE
+    assert "shorter" in failure.message
+
+
+@pytest.mark.parametrize("name", ["no/such/file", "."], ids=["missing", "directory"])
+def test_a_file_that_can_t_be_read(tls, transfers_with, tmp_path, name):
+    with Scripted([[expect_perhaps]] if name == "." else [], tls) as server:
+        transfers = transfers_with(server, sign_payload=False)
+        failure = failure_of(transfers.put, "bucket", "key", path=str(tmp_path / name))
+    assert failure.code is Code.LOCAL_FILE
+
+
+def test_delete(transfers_with):
+    with Scripted(
+        [[expect, answer(reply(status="204 No Content", content_length=None)), expect, answer(OK)]]
+    ) as server:
+        transfers = transfers_with(server)
+        transfers.delete("bucket", "key")
+        transfers.delete("bucket", "key")
+    assert [request.method for request in server.requests] == ["DELETE", "DELETE"]
+    assert "content-length" not in server.requests[0].headers
