@@ -1,5 +1,6 @@
 """ListObjectsV2 and HeadBucket: https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html."""
 
+import re
 from typing import Optional
 from urllib.parse import unquote_plus
 from xml.parsers import expat
@@ -10,6 +11,7 @@ from metaflow_extensions.fasts3.wire.s3_errors import MAX_DEPTH, new_parser
 from metaflow_extensions.fasts3.wire.transfers import ListedObject, Page
 
 _ROOT = "ListBucketResult"
+_SIZE = re.compile(r"[0-9]{1,19}\Z")  # bytes; int takes signs, underscores and other alphabets' digits
 _WANTED = frozenset(
     {
         (_ROOT, "IsTruncated"),
@@ -89,8 +91,10 @@ class _Reader:
         if self._path in _WANTED:
             self._texts[self._path] = "".join(self._text)
         elif name == "Contents" and len(self._path) == 2:
-            key, size = self._texts.pop((*self._path, "Key")), int(self._texts.pop((*self._path, "Size")))
-            self.rows.append((key, size))
+            size = self._texts.pop((*self._path, "Size"))
+            if not _SIZE.match(size):
+                raise ValueError(f"a size is {size[:40]!r}")
+            self.rows.append((self._texts.pop((*self._path, "Key")), int(size)))
         elif name == "CommonPrefixes" and len(self._path) == 2:
             self.prefixes.append(self._texts.pop((*self._path, "Prefix")))
         self._path = self._paths.pop()
@@ -114,7 +118,7 @@ def parse_page(document: bytes) -> Page:
     parser.CharacterDataHandler = reader.characters
     try:
         parser.Parse(document, True)
-    except (expat.ExpatError, ValueError, KeyError) as error:
+    except (expat.ExpatError, ValueError, LookupError) as error:  # elements or encodings not known
         raise TransferError(Failure(Code.BROKEN, f"the listing makes no sense: {error}")) from None
     if reader.root != _ROOT:
         raise TransferError(Failure(Code.BROKEN, f"the listing is a {reader.root[:80]!r} document"))
