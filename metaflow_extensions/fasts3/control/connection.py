@@ -1,6 +1,7 @@
 """A boto3 client and all ways to S3 that follow from it: our own wire, boto3 itself, here or in workers."""
 
 from typing import TYPE_CHECKING, Any, Optional, Union
+from urllib.parse import urlsplit
 
 from metaflow_extensions.fasts3.wire.credentials import CredentialSet
 from metaflow_extensions.fasts3.wire.failures import Code, TransferError
@@ -121,8 +122,11 @@ class Connection:
         from botocore.utils import get_environ_proxies
 
         if self._through_proxy is None:
-            given = self.recipe is None or self.recipe.config.get("proxies")
-            self._through_proxy = bool(given or get_environ_proxies(self.endpoint_url))
+            proxies = {} if self.recipe is None else self.recipe.config.get("proxies")
+            if proxies is None:  # given, even as none at all, they are instead of the machine's
+                proxies = get_environ_proxies(self.endpoint_url)
+            scheme = urlsplit(self.endpoint_url).scheme
+            self._through_proxy = self.recipe is None or bool(proxies.get(scheme))
         return self._through_proxy
 
     def credentials(self) -> Optional[CredentialSet]:
