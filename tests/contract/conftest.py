@@ -12,6 +12,7 @@ from servers.capabilities.registry import CAPABILITIES
 with warnings.catch_warnings():
     # Metaflow's modules warn of one another when they are first imported (its own yaml of the installed one).
     warnings.simplefilter("ignore")
+    import metaflow.metaflow_config as configuration
     from metaflow import S3
 
 
@@ -35,6 +36,21 @@ def pytest_collection_modifyitems(items: "list[pytest.Item]") -> None:
     unknown = {ability for item in items for ability in needs_of(item)} - CAPABILITIES.keys()
     if unknown:
         raise pytest.UsageError(f"needs: no such capability: {', '.join(sorted(unknown))}")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """What talks to a server is tested with both implementations of the transfers."""
+    if "server" in metafunc.fixturenames and "both" not in metafunc.fixturenames:
+        metafunc.parametrize("implementation", ["wire", "boto3"], indirect=True)
+
+
+@pytest.fixture(autouse=True)
+def implementation(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Have `S3` use our own wire, or boto3; here and in processes that the test starts."""
+    chosen: str = getattr(request, "param", "wire")
+    monkeypatch.setattr(configuration, "S3_TRANSFERS", chosen)
+    monkeypatch.setenv("METAFLOW_S3_TRANSFERS", chosen)
+    return chosen
 
 
 @pytest.fixture(autouse=True)

@@ -1,10 +1,13 @@
 """Tests of the plan of downloads."""
 
+import zlib
+
 import pytest
 from pool.plans import carry_out, missing
 
 from metaflow_extensions.fasts3.pool.downloads import RESTARTS, Download, Downloads
 from metaflow_extensions.fasts3.pool.plan import JobFailed
+from metaflow_extensions.fasts3.wire.checksums import crc32_text
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
 from metaflow_extensions.fasts3.wire.transfers import GetReply, ObjectInfo
 
@@ -19,6 +22,7 @@ class Store:
         self.etags = dict.fromkeys(objects, '"1"')
         self.files = {}
         self.checks_etags = True
+        self.crc = None  # of all objects, as S3 tells it
 
     def __call__(self, job):
         if job.key not in self.objects:
@@ -43,7 +47,9 @@ class Store:
         self.files[job.arguments["path"]] = file
         file.extend(b"\0" * (position + len(data) - len(file)))
         file[position : position + len(data)] = data
-        return GetReply(info, first, last + 1 - first, len(data))
+        crc = zlib.crc32(data) if self.crc is not None and (job.arguments.get("crc") or not position) else None
+        whole = None if "byte_range" in job.arguments else self.crc
+        return GetReply(info, first, last + 1 - first, len(data), crc, whole)
 
 
 def body(size):
@@ -143,3 +149,26 @@ def test_a_bare_404_leaves_the_bucket_unproven():
     plan = Downloads([Download("bucket", "no", "/f", nothing_at=0)], missing_ok=True)
     carry_out(plan, Store())
     assert plan.unproven == {"bucket"}
+
+
+@pytest.mark.parametrize("pick", [0, -1], ids=["oldest first", "newest first"])
+def test_the_checksum_of_pieces_is_that_of_the_whole(pick):
+    store = Store(a=body(75))
+    store.crc = crc32_text(zlib.crc32(body(75)))
+    plan = Downloads([Download("bucket", "a", "/f")], step=STEP)
+    jobs = carry_out(plan, store, pick)
+    assert [job.arguments.get("crc", False) for job in jobs] == [False] + [True] * 7
+    assert plan.results[0].path == "/f"
+    assert store.files["/f"] == body(75)
+
+
+def test_pieces_of_a_wrong_checksum_are_fetched_again_and_then_an_error_that_names_both():
+    store = Store(a=body(75))
+    store.crc = crc32_text(5)
+    plan = Downloads([Download("bucket", "a", "/f")], step=STEP)
+    with pytest.raises(JobFailed) as failed:
+        carry_out(plan, store, 0)
+    assert failed.value.failure.code is Code.BROKEN
+    assert crc32_text(5) in failed.value.failure.message
+    assert crc32_text(zlib.crc32(body(75))) in failed.value.failure.message
+    assert failed.value.failure.tries == RESTARTS + 1

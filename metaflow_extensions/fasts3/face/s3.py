@@ -8,6 +8,7 @@ from metaflow.metaflow_config import S3_SERVER_SIDE_ENCRYPTION, TEMPDIR
 
 from metaflow_extensions.fasts3.control.clients import S3Client, connection_of
 from metaflow_extensions.fasts3.control.connection import Connection
+from metaflow_extensions.fasts3.control.settings import Settings
 from metaflow_extensions.fasts3.face.engine import Engine
 from metaflow_extensions.fasts3.face.location import location_of
 from metaflow_extensions.fasts3.face.querying import Querying
@@ -130,6 +131,20 @@ class S3(Reading, Querying, Writing):
         """
         if not debug.s3client:  # METAFLOW_DEBUG_S3CLIENT keeps the files, as it does for Metaflow's own class
             self._tempdir.remove()
+
+    @property
+    def transfers(self) -> str:
+        """
+        Which implementation moves the bytes, and why.
+
+        Returns
+        -------
+        str
+            'wire', this package's own; or 'boto3' with the reason, e.g. 'boto3: a proxy stands between'. Buckets that
+            the wire can't serve are left to boto3 one by one; the log `metaflow_fasts3` says so at level DEBUG.
+        """
+        reason = self._connection().why_boto3(Settings.read().transfers)
+        return f"boto3: {reason}" if reason else "wire"
 
     def _connection(self) -> Connection:
         return connection_of(self._client)

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Optional
 from metaflow_extensions.fasts3.pool.messages import Job, Outcome
 from metaflow_extensions.fasts3.pool.plan import JobFailed
 from metaflow_extensions.fasts3.pool.planning import MAX_OBJECT, PART_SIZE, Piece, pieces
+from metaflow_extensions.fasts3.wire.checksums import crc32_of_all, crc32_text
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
 from metaflow_extensions.fasts3.wire.transfers import GetReply
 
@@ -40,6 +41,7 @@ class _Large:
 
     result: Downloaded
     missing: int  # pieces that have not come yet
+    checksums: dict[int, tuple[Optional[int], int]]  # offset of each piece -> its CRC-32 and its length
     restarts: int = 0
 
 
@@ -117,7 +119,8 @@ class Downloads:
         end = reply.first + reply.length
         rest = list(pieces(reply.first + reply.received, end, self._step))
         before = self._large.get(job.number)
-        large = _Large(result, len(rest), before.restarts if before else 0)
+        beginning = {reply.first: (reply.crc, reply.received)}
+        large = _Large(result, len(rest), beginning, before.restarts if before else 0)
         self._large[job.number] = large
         return (self._piece_job(job.number, large, piece) for piece in rest)
 
@@ -132,6 +135,8 @@ class Downloads:
             "byte_range": piece.byte_range,
             "if_match": reply.info.etag or None,
         }
+        if reply.whole_crc:
+            arguments["crc"] = True
         return Job(number, "get", self._wanted[index].bucket, self._wanted[index].key, arguments)
 
     def _receive_piece(self, job: Job, outcome: Outcome) -> Iterable[Job]:
@@ -145,17 +150,32 @@ class Downloads:
         first, now = large.result.reply.info, outcome.reply.info
         if (now.etag, now.size) != (first.etag, first.size):  # a server that does not know If-Match
             return self._begin_again(job, index, large)
+        large.checksums[outcome.reply.first] = (outcome.reply.crc, outcome.reply.received)
         large.missing -= 1
-        if not large.missing:
-            self.results[index] = large.result
-            del self._large[index]
+        if large.missing:
+            return ()
+        problem = _mismatch(large)
+        if problem:
+            return self._begin_again(job, index, large, problem)
+        self.results[index] = large.result
+        del self._large[index]
         return ()
 
-    def _begin_again(self, job: Job, index: int, large: _Large) -> Iterable[Job]:
+    def _begin_again(self, job: Job, index: int, large: _Large, mismatch: str = "") -> Iterable[Job]:
         if large.restarts == RESTARTS:
-            told = f"the object changed during each of {RESTARTS + 1} downloads"
-            raise JobFailed(job, Failure(Code.PRECONDITION, told, tries=RESTARTS + 1))
-        large = _Large(large.result, 0, large.restarts + 1)
+            told = mismatch or f"the object changed during each of {RESTARTS + 1} downloads"
+            raise JobFailed(job, Failure(Code.BROKEN if mismatch else Code.PRECONDITION, told, tries=RESTARTS + 1))
+        large = _Large(large.result, 0, {}, large.restarts + 1)
         self._large[index] = large
         # A new file: pieces of the old try may still be written to the old one.
         return [self._first_job(index, f"{self._wanted[index].path}.{large.restarts}")]
+
+
+def _mismatch(large: _Large) -> str:
+    """What is wrong with the bytes of an object that came in pieces, by the checksum that S3 keeps of the whole."""
+    told = large.result.reply.whole_crc
+    pieces = [(crc, length) for _, (crc, length) in sorted(large.checksums.items()) if crc is not None]
+    if told is None or len(pieces) < len(large.checksums):  # boto3's transfers compute none
+        return ""
+    came = crc32_text(crc32_of_all(pieces))
+    return "" if came == told else f"the object's crc32 is {told} and that of the bytes that came {came}"

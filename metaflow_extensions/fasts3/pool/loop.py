@@ -48,6 +48,14 @@ class Loop:
         self._looked = 0.0
         self.watch(self._wake_in, READ, lambda: os.read(self._wake_in, 4096))
 
+    def close(self) -> None:
+        """Let go of what it holds itself; coroutines that have not ended are forgotten."""
+        if self._executor:
+            self._executor.shutdown()
+        self._selector.close()
+        os.close(self._wake_in)
+        os.close(self._wake_out)
+
     def watch(self, descriptor: int, direction: int, callback: "Optional[Callable[[], object]]") -> None:
         """Call back whenever a descriptor is ready; None ends that."""
         if descriptor in self._selector.get_map():

@@ -1,0 +1,102 @@
+"""Tests of how much is done at a time: pure functions, and a simulated server."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from metaflow_extensions.fasts3.pool.concurrency import (
+    FIRST_ROOM,
+    FIRST_WIDTH,
+    LEAST_ROOM,
+    PROBE_AFTER,
+    WAITING_BYTES,
+    adapt,
+    begin,
+    room,
+    weight,
+)
+
+MIB = 2**20
+
+
+@pytest.mark.parametrize(
+    ("jobs", "size", "connections", "expected"),
+    [
+        (0, 0, 128, FIRST_ROOM),
+        (0, 0, 1, 2),
+        (100, 100 * 1024, 128, 256),  # small objects: twice what may be under way
+        (100, 0, 128, 256),  # no bytes at all: heads
+        (100, 100 * MIB, 128, 32),
+        (100, 800 * MIB, 128, LEAST_ROOM),
+        (100, 800 * MIB, 2, 4),  # the user's limit holds
+    ],
+)
+def test_room(jobs, size, connections, expected):
+    assert room(jobs, size, connections) == expected
+
+
+@given(st.integers(0, 10**6), st.integers(0, 10**15), st.integers(1, 256))
+def test_room_is_never_none_and_never_much_work(jobs, size, connections):
+    given_room = room(jobs, size, connections)
+    assert 1 <= given_room <= 2 * connections
+    if jobs and given_room > LEAST_ROOM:
+        assert given_room * (size / jobs) <= WAITING_BYTES
+
+
+def settle(rate_of, most, rounds=60):
+    """The widths that a worker goes through where so many requests side by side are done at that rate."""
+    state, widths = begin(most), []
+    for _ in range(rounds):
+        widths.append(state.width)
+        state = adapt(state, rate_of(state.width))
+    return widths, state
+
+
+def test_with_latency_it_grows_as_far_as_it_may():
+    widths, _ = settle(lambda width: width / 0.02, 128)
+    assert widths[:6] == [8, 16, 32, 64, 128, 128]
+
+
+def test_it_stops_where_the_processor_is_the_limit():
+    widths, _ = settle(lambda width: min(width / 0.02, 2500), 128)
+    assert max(widths) == 128  # tried once
+    assert widths[6:30] == [64] * 24
+    assert widths.count(128) <= 3
+
+
+def test_without_latency_it_stays_small():
+    widths, _ = settle(lambda width: 20_000, 128)
+    assert set(widths) == {FIRST_WIDTH, 2 * FIRST_WIDTH}
+    assert widths.count(2 * FIRST_WIDTH) <= 1 + len(widths) // PROBE_AFTER
+
+
+def test_where_more_is_slower_it_goes_back():
+    widths, state = settle(lambda width: 1000 if width <= 32 else 500, 256, rounds=5)
+    assert max(widths) <= 64
+    assert state.width <= 32
+
+
+def test_it_tries_again_after_a_while():
+    _, state = settle(lambda width: 1000, 64, rounds=10)
+    for _ in range(PROBE_AFTER + 6):
+        state = adapt(state, state.width / 0.02)
+    assert state.width == 64
+
+
+@given(st.lists(st.floats(0, 1e6), max_size=200), st.integers(1, 256))
+def test_it_keeps_its_limits(rates, most):
+    state = begin(most)
+    for rate in rates:
+        state = adapt(state, rate)
+        assert 1 <= state.width <= most
+
+
+def test_a_call_begins_where_the_last_one_ended_within_its_own_limit():
+    _, state = settle(lambda width: width / 0.02, 128)
+    assert begin(256, state).width == 128
+    assert begin(10, state).width == 10
+
+
+def test_bytes_count():
+    assert weight(0) == 1.0
+    assert weight(8 * MIB) == 129.0
