@@ -257,17 +257,23 @@ SILENT = {"head": b"", "middle of the head": FIRST[:20], "body": FIRST, "middle 
 
 @pytest.mark.parametrize("sent", SILENT.values(), ids=SILENT)
 def test_silence(tls, connect, sent):
-    with Scripted([[expect, answer(sent), silence]], tls) as server:
+    done = threading.Event()
+    with Scripted([[expect, answer(sent), announce(done), silence]], tls) as server:
         connection = connect(server, read_timeout=SHORT)
         connection.send(REQUEST)
+        assert done.wait(LONG)
         with pytest.raises(ConnectionLost, match=r"^no answer for 0\.15 seconds$") as lost:
             connection.read_document(connection.read_reply("GET")[1], 100)
         assert lost.value.heard  # who waited so long does not wait again within one try
 
 
 def test_silence_in_a_document_without_a_length_is_not_its_end(tls, connect):
-    with Scripted([[answer(b"abc"), silence]], tls) as server, pytest.raises(ConnectionLost, match="no answer"):
-        connect(server, read_timeout=SHORT).read_document(Body(Framing.CLOSE), 100)
+    done = threading.Event()
+    with Scripted([[answer(b"abc"), announce(done), silence]], tls) as server:
+        connection = connect(server, read_timeout=SHORT)
+        assert done.wait(LONG)
+        with pytest.raises(ConnectionLost, match="no answer"):
+            connection.read_document(Body(Framing.CLOSE), 100)
 
 
 @pytest.mark.parametrize("way", ["bytes", "file"])

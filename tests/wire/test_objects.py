@@ -90,9 +90,9 @@ def test_a_body_that_is_cut_short(tls, get, end, sent):
 
 def test_a_body_that_stops(tls, get):
     with Scripted([[expect, answer(reply(b"abc", content_length=10)), silence]], tls) as server:
-        failure = failure_of(get, server, template={"read_timeout": 0.1})
+        failure = failure_of(get, server, template={"read_timeout": 0.5})
     assert failure.code is Code.BROKEN
-    assert "no answer for 0.1 seconds" in failure.message
+    assert "no answer for 0.5 seconds" in failure.message
 
 
 def test_more_than_was_said_is_not_part_of_the_object(tls, transfers_with, path):

@@ -28,7 +28,7 @@ from metaflow_extensions.fasts3.wire.connections import Connections
 from metaflow_extensions.fasts3.wire.failures import Code, TransferError
 from metaflow_extensions.fasts3.wire.sending import Payload, send
 
-SHORT = 0.15
+SHORT = 0.5  # seconds; what is not silent has to be done within it
 LARGE = bytes(range(256)) * 2**16  # 16 MB: more than both sides' buffers hold
 
 
