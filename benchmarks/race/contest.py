@@ -109,7 +109,7 @@ class Contest:
         with self._files(row) as files:
             for number in range(self._rounds):
                 first = number % max(1, len(entrants))
-                for client in entrants[first:] + entrants[:first]:
+                for client in (entrants[first:] + entrants[:first]) * row.turns:
                     self._turn(server, row, client, files)
             for client in entrants if memory else ():
                 self._turn(server, row, client, files, memory=True)

@@ -60,9 +60,9 @@ def measure(order: Order) -> "dict[str, float]":
     """
     peer = peer_class(order.client)(order.place, order.size)
     keys = [f"{order.prefix}/{key_of(name)}" for name in names(order.objects)]
-    paths = [(key, f"{order.files}/{name}") for key, name in zip(keys, names(order.objects))] if order.files else []
-    pairs = [(key, content(name, order.size)) for key, name in zip(keys, names(order.objects))]
-    pairs = pairs if order.verb == "put" else []
+    named = list(zip(keys, names(order.objects)))
+    paths = [(key, f"{order.files}/{name}") for key, name in named if order.files]
+    pairs = [(key, content(name, order.size)) for key, name in named if order.verb == "put"]
     os.mkdir(order.folder)
     if order.warm:
         peer.open()
