@@ -127,7 +127,10 @@ class Exchange:
         connections = self._connections_of(template.endpoint)
         reply = Reply(*await send(connections, method, head, payload, expect), connections)
         if reply.head.status >= 300:
-            document = await reply.document(MAX_ERROR)
+            try:
+                document = await reply.document(MAX_ERROR)
+            except TransferError:  # cut short, or a page far larger than S3's errors: the status says enough
+                document = b""
             raise TransferError(failure_of(reply.head.status, reply.head.headers, document))
         return reply
 
