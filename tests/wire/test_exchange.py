@@ -227,11 +227,11 @@ def test_an_error_that_is_cut_short_is_broken(exchange_with):
     assert (failure.code, failure.status) == (Code.BROKEN, 404)
 
 
-def test_an_error_that_does_not_end(exchange_with, monkeypatch):
+def test_of_an_error_page_that_does_not_end_the_status_counts(exchange_with, monkeypatch):
     monkeypatch.setattr(module, "MAX_ERROR", 1000)
-    with Scripted([[expect, answer(reply(b"x" * 1001, "500 Oh")), silence]]) as server:
+    with Scripted([[expect, answer(reply(b"x" * 1001, "403 No")), silence]]) as server:
         failure = failure_of(exchange_with(server))
-    assert (failure.code, failure.status) == (Code.BROKEN, 500)
+    assert (failure.code, failure.status) == (Code.ACCESS_DENIED, 403)
 
 
 def test_a_document_over_the_limit_ends_the_connection(exchange_with):

@@ -53,6 +53,10 @@ class Ended(ConnectionLost):
     """The other side closed in order."""
 
 
+class DocumentTooLong(ProtocolError):
+    """A document is over the limit of who reads it."""
+
+
 class Connection:
     """A connected socket and what was read from it ahead.
 
@@ -288,7 +292,7 @@ class Connection:
                 data = chunks.feed(data)
             size += len(data)
             if size > limit:
-                raise ProtocolError(f"a document is over {limit} bytes")
+                raise DocumentTooLong(f"a document is over {limit} bytes")
             parts.append(data)
             if chunks and chunks.done:
                 self._put_back(chunks.leftover)

@@ -5,7 +5,7 @@ import threading
 import time
 from typing import Callable, Optional
 
-from metaflow_extensions.fasts3.wire.connection import Connection, ConnectionLost
+from metaflow_extensions.fasts3.wire.connection import Connection, ConnectionLost, DocumentTooLong
 from metaflow_extensions.fasts3.wire.connections import Connections
 from metaflow_extensions.fasts3.wire.credentials import CredentialSet
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
@@ -129,8 +129,10 @@ class Exchange:
         if reply.head.status >= 300:
             try:
                 document = await reply.document(MAX_ERROR)
-            except TransferError:  # cut short, or a page far larger than S3's errors: the status says enough
-                document = b""
+            except TransferError as error:
+                if not isinstance(error.__cause__, DocumentTooLong):
+                    raise
+                document = b""  # a page of somebody between, far larger than S3's errors: the status says enough
             raise TransferError(failure_of(reply.head.status, reply.head.headers, document))
         return reply
 
