@@ -39,6 +39,7 @@ class Loop:
     def __init__(self, threads: int = 16) -> None:
         self._selector = selectors.DefaultSelector()
         self._waiting: dict[int, _Task] = {}  # by descriptor
+        self._known: dict[int, tuple[object, int]] = {}  # descriptors that the selector knows: their owners, directions
         self._pauses: list[tuple[float, int, _Task]] = []  # a heap
         self._numbers = itertools.count()
         self._threads = threads
@@ -70,12 +71,12 @@ class Loop:
     def turn(self, timeout: float) -> None:
         """Wait for something to happen, so many seconds at the most, and see to it."""
         for key, _ in self._selector.select(self._patience(timeout)):
-            if callable(key.data):
+            if key.data:
                 key.data()
                 continue
             task = self._waiting.pop(key.fd, None)
             if task is None:  # the server closes a connection that nobody uses
-                self._selector.unregister(key.fd)
+                self._forget(key.fd)
             else:
                 self._resume(task)
         while self._aside:
@@ -116,15 +117,17 @@ class Loop:
         descriptor = wanted.descriptor
         task.deadline = time.monotonic() + wanted.timeout
         self._waiting[descriptor] = task
-        events = _EVENTS.get(wanted.direction, selectors.EVENT_WRITE)
-        known = self._selector.get_map().get(descriptor)
-        if known is None:
-            self._selector.register(descriptor, events, wanted.owner)
-        elif known.data is not wanted.owner:  # a new socket where another was, of which the kernel has let go
-            self._selector.unregister(descriptor)
-            self._selector.register(descriptor, events, wanted.owner)
-        elif known.events != events:
-            self._selector.modify(descriptor, events, wanted.owner)
+        known = self._known.get(descriptor)
+        if known and known[0] is wanted.owner and known[1] == wanted.direction:
+            return
+        if known:  # the other direction; or a new socket where another was, of which the kernel has let go
+            self._forget(descriptor)
+        self._selector.register(descriptor, _EVENTS.get(wanted.direction, selectors.EVENT_WRITE))
+        self._known[descriptor] = (wanted.owner, wanted.direction)
+
+    def _forget(self, descriptor: int) -> None:
+        self._selector.unregister(descriptor)
+        self._known.pop(descriptor, None)
 
     def _put_aside(self, task: _Task, function: "Callable[[], Any]") -> None:
         if self._executor is None:

@@ -193,6 +193,7 @@ class Connection:
         """
         if self._start == self._end:
             self._start = self._end = 0
+            await self._fill(heard=False)
         searched = 0
         while True:
             size = end_of_head(self._view[self._start : self._end], searched)

@@ -11,6 +11,7 @@ from typing import NamedTuple, Optional
 
 MAX_HEAD = 64 * 1024  # bytes; S3 limits user metadata to 2 KB, and no server sends more than a few KB in all
 MAX_HEADERS = 200
+MAX_NAMES = 500  # of headers that are remembered
 MAX_INTERIM = 16  # 1xx heads before the real one
 MAX_CHUNK_LINE = 4096  # bytes of a chunk's size line, extensions included
 
@@ -94,12 +95,25 @@ def parse_head(data: bytes) -> Head:
         raise ProtocolError(f"the reply has over {MAX_HEADERS} headers")
     headers: dict[str, str] = {}
     for line in lines:
-        name, colon, value = line.partition(":")
-        if not colon or not _TOKEN.match(name):
+        sent_name, colon, value = line.partition(":")
+        name = _lower.get(sent_name) or _lower_name(sent_name)
+        if not colon or not name:
             raise ProtocolError(f"not a header: {line[:80]!r}")
-        name, value = name.lower(), value.strip(" \t")
+        value = value.strip(" \t")
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
     return Head(int(status), reason or "", headers, _keeps_alive(minor, headers))
+
+
+_lower: "dict[str, str]" = {}  # names of headers as they were sent, in lower case: a server sends the same ones always
+
+
+def _lower_name(name: str) -> str:
+    """A header's name in lower case, "" where it can't be one; remembered, but not without end."""
+    if not _TOKEN.match(name):
+        return ""
+    if len(_lower) < MAX_NAMES:
+        _lower[name] = name.lower()
+    return name.lower()
 
 
 def _keeps_alive(minor: str, headers: "dict[str, str]") -> bool:

@@ -60,23 +60,27 @@ class WithWayOut:
         if name not in NEEDED:
             raise AttributeError(name)
 
+        first = getattr(self._first, name)
+
         async def method(bucket: str, *args: Any, **kwargs: Any) -> Any:
-            return await self._do(name, bucket, args, kwargs)
+            reason = self.reasons.get(bucket)
+            if reason is None:
+                try:
+                    return await first(bucket, *args, **kwargs)
+                except NoTemplate as error:
+                    reason = str(error)
+                except TransferError as error:
+                    if not is_surprise(error.failure):
+                        raise
+                    reason = f"S3 answered {error.failure.status} {error.failure.s3_code}"
+            return await self._do_otherwise(reason, name, bucket, args, kwargs)
 
         setattr(self, name, method)
         return method
 
-    async def _do(self, name: str, bucket: str, args: "tuple[Any, ...]", kwargs: "dict[str, Any]") -> Any:
-        reason = self.reasons.get(bucket)
-        if reason is None:
-            try:
-                return await getattr(self._first, name)(bucket, *args, **kwargs)
-            except NoTemplate as error:
-                reason = str(error)
-            except TransferError as error:
-                if not is_surprise(error.failure):
-                    raise
-                reason = f"S3 answered {error.failure.status} {error.failure.s3_code}"
+    async def _do_otherwise(
+        self, reason: str, name: str, bucket: str, args: "tuple[Any, ...]", kwargs: "dict[str, Any]"
+    ) -> Any:
         reply = await wait_for(Aside(lambda: getattr(self._other(), name)(bucket, *args, **kwargs)))
         if bucket not in self.reasons:  # only now: what boto3 can't do either is an error of this one request
             log.debug("bucket %s is left to boto3: %s", bucket, reason)
