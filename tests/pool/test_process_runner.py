@@ -44,6 +44,21 @@ worker.Worker._prepare = lambda self, setup: setattr(self, "_performer", Perform
 worker.serve(int(sys.argv[1]))
 """
 
+# Tells which modules it has loaded by the end of each job.
+TELLING = """
+import os, sys
+sys.argv[0] = {script!r}
+sys.path.insert(0, os.path.dirname({script!r}))
+import s3op
+s3op.lay_packages()
+from metaflow_extensions.fasts3.pool import worker
+def end(self, job, outcome, end=worker.Worker._end):
+    open(__file__ + ".modules", "w").write(" ".join(sys.modules))
+    end(self, job, outcome)
+worker.Worker._end = end
+worker.serve(int(sys.argv[1]))
+"""
+
 
 @pytest.fixture
 def pool():
@@ -292,6 +307,15 @@ def test_workers_are_gone_within_a_second_of_their_parent(how, fork):
             assert readable, f"worker {worker} outlived its parent"
         finally:
             os.killpg(parent.pid, signal.SIGKILL) if fork else None
+
+
+def test_a_worker_on_the_wire_never_loads_metaflow_or_boto3(run, script, seaweedfs, prefix, tmp_path):
+    script(TELLING)
+    run(Requests(puts(seaweedfs, prefix, 20)))
+    run(Requests(heads(seaweedfs, prefix, 20)))
+    loaded = set((tmp_path / "other_s3op.py.modules").read_text().split())
+    assert "metaflow_extensions.fasts3.wire.wire_transfers" in loaded
+    assert not loaded & {"metaflow", "boto3", "botocore", "urllib3", "s3transfer"}
 
 
 def test_by_hand_the_script_says_what_it_is():

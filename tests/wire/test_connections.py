@@ -443,3 +443,18 @@ def test_python_is_not_stricter_than_boto3_about_an_authority(certificates):
     assert not context.verify_flags & ssl.VERIFY_X509_STRICT
     assert context.verify_mode == ssl.CERT_REQUIRED
     assert context.check_hostname
+
+
+def test_where_the_name_server_is_away_the_old_addresses_count(endpoint_of, opened, monkeypatch, clock):
+    with Scripted([GOOD] * 2) as server:
+        connections = Completed(opened(Connections(endpoint_of(server)._replace(host="localhost"))))
+        monkeypatch.setattr(socket, "getaddrinfo", addresses(("127.0.0.1", server.port)))
+        ask(opened(connections.take()))
+
+        def refuse(*_, **__):
+            raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+        monkeypatch.setattr(socket, "getaddrinfo", refuse)
+        clock.now += RESOLVED_FOR + 1
+        ask(opened(connections.take()))
+    assert server.accepted == 2

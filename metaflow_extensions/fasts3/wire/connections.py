@@ -2,19 +2,20 @@
 
 import contextlib
 import errno
+import ipaddress
 import itertools
 import os
 import socket
 import ssl
-import threading
 import time
 import weakref
 from collections import deque
+from functools import partial
 from typing import Any, Optional
 
 from metaflow_extensions.fasts3.wire.connection import Connection, ConnectionLost, Socket
 from metaflow_extensions.fasts3.wire.template import Endpoint
-from metaflow_extensions.fasts3.wire.waiting import READ, WRITE, Readiness, wait_for
+from metaflow_extensions.fasts3.wire.waiting import READ, WRITE, Aside, Readiness, wait_for
 
 RESOLVED_FOR = 30.0  # seconds; S3 changes its addresses, and gives other ones to spread the load
 ASK_WHETHER_ALIVE = 1.0  # seconds without use after which a connection is looked at before it is used
@@ -36,7 +37,6 @@ class Connections:
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
         self._idle: deque[Connection] = deque()  # the one used last is the next, so that the others grow old
-        self._lock = threading.Lock()
         self._addresses: list[Any] = []
         self._resolved = 0.0
         self._turn = itertools.count(os.getpid())  # workers begin with different addresses
@@ -82,7 +82,7 @@ class Connections:
         _close_all(self._idle)
 
     async def _dial(self) -> Connection:
-        addresses = self._resolve()
+        addresses = await self._resolve()
         turn = next(self._turn)
         problem: Optional[OSError] = None
         for step in range(len(addresses)):
@@ -108,8 +108,7 @@ class Connections:
             except BaseException:
                 sock.close()
                 raise
-        with self._lock:
-            self._resolved = 0.0
+        self._resolved = 0.0
         where = f"{self._endpoint.host}:{self._endpoint.port}"
         told = "timed out" if isinstance(problem, TimeoutError) else (problem and problem.strerror) or str(problem)
         raise ConnectionLost(f"no connection to {where}: {told}") from problem
@@ -146,18 +145,30 @@ class Connections:
         """Keep what shortens the next handshake; TLS 1.3 tells it with the first reply (RFC 8446 section 4.6.1)."""
         self._tls_session = connection.tls_session or self._tls_session
 
-    def _resolve(self) -> "list[Any]":
-        with self._lock:
-            now = time.monotonic()
-            if not self._addresses or now - self._resolved > RESOLVED_FOR:
-                host, port = self._endpoint.host, self._endpoint.port
-                try:
-                    self._addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-                except (OSError, UnicodeError) as error:  # the latter where it can't be a name at all
-                    told = getattr(error, "strerror", None) or error
-                    raise ConnectionLost(f"the name {host} does not resolve: {told}") from error
-                self._resolved = now
-            return self._addresses
+    async def _resolve(self) -> "list[Any]":
+        known = self._addresses
+        if known and time.monotonic() - self._resolved <= RESOLVED_FOR:
+            return known
+        host = self._endpoint.host
+        look = partial(socket.getaddrinfo, host, self._endpoint.port, type=socket.SOCK_STREAM)
+        try:
+            # Aside, because a name server may take seconds; what is an address already takes none.
+            found: list[Any] = look() if _is_address(host) else await wait_for(Aside(look))
+        except (OSError, UnicodeError) as error:  # the latter where it can't be a name at all
+            if known and self._resolved:  # the name server is away, not the server
+                return known
+            told = getattr(error, "strerror", None) or error
+            raise ConnectionLost(f"the name {host} does not resolve: {told}") from error
+        self._addresses, self._resolved = found, time.monotonic()
+        return found
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    return True
 
 
 def _close_all(idle: "deque[Connection]") -> None:

@@ -32,6 +32,9 @@ class _Stamp(NamedTuple):
     prepared: Optional[Prepared]  # None: not signed
     headers: str  # all lines but the Authorization
 
+    def __repr__(self) -> str:  # a session token is among the headers
+        return f"_Stamp({self.made_of[0].host!r}, ...)"
+
 
 class RequestHeads:
     """Writes heads. Threads share it.
