@@ -1,7 +1,7 @@
 """Multipart uploads: https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html."""
 
+from html import escape
 from typing import Optional
-from xml.sax.saxutils import escape
 
 from metaflow_extensions.fasts3.wire.exchange import Exchange
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
@@ -109,7 +109,7 @@ class MultipartTransfers:
 
 def _document(parts: "list[dict[str, str]]") -> bytes:
     rows = [
-        f"<Part>{''.join(f'<{name}>{escape(value)}</{name}>' for name, value in part.items())}"
+        f"<Part>{''.join(f'<{name}>{escape(value, quote=False)}</{name}>' for name, value in part.items())}"
         f"<PartNumber>{number}</PartNumber></Part>"
         for number, part in enumerate(parts, 1)
     ]

@@ -4,7 +4,6 @@ import calendar
 import os
 import threading
 from datetime import timezone
-from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Optional
 
@@ -177,6 +176,8 @@ def _timestamp(date: str) -> int:
         if len(date) == 29 and date.endswith(" GMT"):
             day, month, year = int(date[5:7]), _MONTHS.index(date[8:11]) // 3 + 1, int(date[12:16])
             return calendar.timegm((year, month, day, int(date[17:19]), int(date[20:22]), int(date[23:25]), 0, 0, 0))
+        from email.utils import parsedate_to_datetime  # half of a worker's start, for dates that no S3 sends
+
         moment = parsedate_to_datetime(date)
         return int((moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp())
     except (KeyError, ValueError, TypeError):
