@@ -182,13 +182,13 @@ MetaflowS3Exception
     def _fetch(self, requests: list[_Request], place: Place, missing_ok: bool) -> list[Optional[Downloaded]]:
         """Download what is asked for, each different request once."""
         wanted: dict[_Request, Download] = {}
-        name = self._tempdir.namer() if requests else None
+        if not requests:
+            return []
+        name = self._tempdir.namer()
         for request in requests:
-            if name and request not in wanted:
+            if request not in wanted:
                 path = name(request.key)
                 wanted[request] = Download(request.bucket, request.key, path, request.byte_range, request.nothing_at)
-        if not wanted:
-            return []
         plan = Downloads(list(wanted.values()), missing_ok)
         self._engine.run(plan, place, next(iter(wanted.values())).bucket)
         self._engine.check_buckets(plan.unproven)

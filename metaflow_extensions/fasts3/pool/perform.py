@@ -12,23 +12,9 @@ from metaflow_extensions.fasts3.pool.messages import Job, Outcome
 from metaflow_extensions.fasts3.wire.blocking import complete
 from metaflow_extensions.fasts3.wire.failures import UNANSWERED, Code, Failure, TransferError
 from metaflow_extensions.fasts3.wire.retry import RetryPolicy, decide
+from metaflow_extensions.fasts3.wire.template import NEEDED
 from metaflow_extensions.fasts3.wire.transfers import Transfers
 from metaflow_extensions.fasts3.wire.waiting import Pause, wait_for
-
-OPERATIONS = frozenset(
-    {
-        "head",
-        "head_bucket",
-        "get",
-        "put",
-        "list_page",
-        "delete",
-        "create_upload",
-        "upload_part",
-        "complete_upload",
-        "abort_upload",
-    }
-)
 
 
 class Terms(NamedTuple):
@@ -100,7 +86,7 @@ class Performer:
     def _attempt(self, job: Job) -> Any:
         if self._terms.failure_rate and self._chance() * 100 < self._terms.failure_rate:
             raise TransferError(Failure(Code.INJECTED, "a failure was injected (inject_failure_rate)"))
-        if job.operation not in OPERATIONS:
+        if job.operation not in NEEDED:
             raise TransferError(Failure(Code.REJECTED, f"there is no operation {job.operation!r}"))
         method = getattr(self._transfers, job.operation)
         if job.body is not None:
