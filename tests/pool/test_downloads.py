@@ -60,7 +60,7 @@ def body(size):
 @pytest.mark.parametrize("size", [0, 1, STEP - 1, STEP, STEP + 1, 5 * STEP, 5 * STEP + 1])
 def test_whole_objects_of_all_sizes(size, pick):
     store = Store(a=body(size), b=b"other")
-    plan = Downloads([Download("bucket", "a", "/f/a"), Download("bucket", "b", "/f/b")], step=STEP)
+    plan = Downloads([Download("bucket", "a"), Download("bucket", "b")], ["/f/a", "/f/b"], step=STEP)
     jobs = carry_out(plan, store, pick)
     assert store.files["/f/a"] == body(size)
     assert [result.path for result in plan.results] == ["/f/a", "/f/b"]
@@ -79,7 +79,7 @@ def test_whole_objects_of_all_sizes(size, pick):
 )
 def test_large_ranges_are_cut_too(byte_range, expected):
     store = Store(a=body(64))
-    plan = Downloads([Download("bucket", "a", "/f", byte_range)], step=STEP)
+    plan = Downloads([Download("bucket", "a", byte_range)], ["/f"], step=STEP)
     carry_out(plan, store)
     assert store.files["/f"] == body(64)[expected]
     first, length = plan.results[0].reply[1:3]
@@ -87,19 +87,19 @@ def test_large_ranges_are_cut_too(byte_range, expected):
 
 
 def test_the_rest_of_a_large_object_is_asked_for_with_its_etag():
-    jobs = carry_out(Downloads([Download("bucket", "a", "/f")], step=STEP), Store(a=body(35)))
+    jobs = carry_out(Downloads([Download("bucket", "a")], ["/f"], step=STEP), Store(a=body(35)))
     assert [job.arguments.get("if_match") for job in jobs] == [None, '"1"', '"1"', '"1"']
     assert [job.arguments.get("byte_range") for job in jobs] == [None, "bytes=10-19", "bytes=20-29", "bytes=30-34"]
 
 
 def test_a_missing_key_fails_or_is_none():
-    wanted = [Download("bucket", "a", "/a"), Download("bucket", "no", "/no"), Download("bucket", "b", "/b")]
-    plan = Downloads(wanted, missing_ok=True, step=STEP)
+    wanted, paths = [Download("bucket", key) for key in ("a", "no", "b")], ["/a", "/no", "/b"]
+    plan = Downloads(wanted, paths, missing_ok=True, step=STEP)
     carry_out(plan, Store(a=b"1", b=b"2"))
     assert [result and result.path for result in plan.results] == ["/a", None, "/b"]
     assert plan.unproven == set()
     with pytest.raises(JobFailed) as failed:
-        carry_out(Downloads(wanted, step=STEP), Store(a=b"1", b=b"2"))
+        carry_out(Downloads(wanted, paths, step=STEP), Store(a=b"1", b=b"2"))
     assert failed.value.job.key == "no"
 
 
@@ -114,7 +114,7 @@ def test_an_object_that_changes_is_begun_again_in_a_new_file(checks_etags, pick)
             store.objects["a"], store.etags["a"] = b"new!" * 12, '"2"'
         return store(job)
 
-    plan = Downloads([Download("bucket", "a", "/f")], step=STEP)
+    plan = Downloads([Download("bucket", "a")], ["/f"], step=STEP)
     carry_out(plan, answer, pick)
     (result,) = plan.results
     assert store.files[result.path] == b"new!" * 12
@@ -130,23 +130,23 @@ def test_an_object_that_always_changes_is_an_error():
         return store(job)
 
     with pytest.raises(JobFailed) as failed:
-        carry_out(Downloads([Download("bucket", "a", "/f")], step=STEP), answer)
+        carry_out(Downloads([Download("bucket", "a")], ["/f"], step=STEP), answer)
     assert failed.value.failure.code is Code.PRECONDITION
     assert failed.value.failure.tries == RESTARTS + 1
 
 
 def test_no_bytes_are_asked_for_by_head():
-    plan = Downloads([Download("bucket", "a", "/f", nothing_at=35)], step=STEP)
+    plan = Downloads([Download("bucket", "a", nothing_at=35)], ["/f"], step=STEP)
     (job,) = carry_out(plan, Store(a=body(35)))
     assert job.operation == "head"
     assert plan.results[0].reply[1:4] == (35, 0, 0)
     with pytest.raises(JobFailed) as failed:
-        carry_out(Downloads([Download("bucket", "a", "/f", nothing_at=36)], step=STEP), Store(a=body(35)))
+        carry_out(Downloads([Download("bucket", "a", nothing_at=36)], ["/f"], step=STEP), Store(a=body(35)))
     assert failed.value.failure.code is Code.INVALID_RANGE
 
 
 def test_a_bare_404_leaves_the_bucket_unproven():
-    plan = Downloads([Download("bucket", "no", "/f", nothing_at=0)], missing_ok=True)
+    plan = Downloads([Download("bucket", "no", nothing_at=0)], ["/f"], missing_ok=True)
     carry_out(plan, Store())
     assert plan.unproven == {"bucket"}
 
@@ -155,7 +155,7 @@ def test_a_bare_404_leaves_the_bucket_unproven():
 def test_the_checksum_of_pieces_is_that_of_the_whole(pick):
     store = Store(a=body(75))
     store.crc = crc32_text(zlib.crc32(body(75)))
-    plan = Downloads([Download("bucket", "a", "/f")], step=STEP)
+    plan = Downloads([Download("bucket", "a")], ["/f"], step=STEP)
     jobs = carry_out(plan, store, pick)
     assert [job.arguments.get("crc", False) for job in jobs] == [False] + [True] * 7
     assert plan.results[0].path == "/f"
@@ -165,7 +165,7 @@ def test_the_checksum_of_pieces_is_that_of_the_whole(pick):
 def test_pieces_of_a_wrong_checksum_are_fetched_again_and_then_an_error_that_names_both():
     store = Store(a=body(75))
     store.crc = crc32_text(5)
-    plan = Downloads([Download("bucket", "a", "/f")], step=STEP)
+    plan = Downloads([Download("bucket", "a")], ["/f"], step=STEP)
     with pytest.raises(JobFailed) as failed:
         carry_out(plan, store, 0)
     assert failed.value.failure.code is Code.BROKEN

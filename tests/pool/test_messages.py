@@ -55,8 +55,8 @@ def test_jobs_survive_the_journey():
 
 def test_outcomes_survive_the_journey():
     (frame,) = FrameReader().feed(to_bytes(outcomes_frame([outcome for outcome, _ in OUTCOMES])))
-    operations = {outcome.number: operation for outcome, operation in OUTCOMES}
-    arrived = list(outcomes_of(frame, operations))
+    jobs = {outcome.number: Job(outcome.number, operation, "bucket") for outcome, operation in OUTCOMES}
+    arrived = list(outcomes_of(frame, jobs))
     assert arrived == [outcome for outcome, _ in OUTCOMES]
     assert [type(outcome.reply) for outcome in arrived] == [type(outcome.reply) for outcome, _ in OUTCOMES]
 
@@ -102,7 +102,7 @@ def test_nonsense_is_refused(stream):
 )
 def test_outcomes_that_no_worker_would_send_are_refused(document):
     with pytest.raises(FrameError):
-        list(outcomes_of(Frame(Kind.OUTCOMES, document), {0: "head"}))
+        list(outcomes_of(Frame(Kind.OUTCOMES, document), {0: Job(0, "head", "bucket")}))
 
 
 @given(st.binary(max_size=200))

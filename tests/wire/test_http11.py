@@ -49,7 +49,7 @@ class Reading:
     def feed(self, data):
         self._buffer += data
         while self._head is None:
-            size = end_of_head(self._buffer, self._searched)
+            size = end_of_head(self._buffer, searched=self._searched)
             if size < 0:
                 self._searched = len(self._buffer)
                 return
@@ -391,8 +391,9 @@ def test_the_end_of_a_head_is_found_from_where_the_search_stopped():
     for raw in (b"a\r\n\r\nb\n\n", b"a\n\nb", b"a\n\r\nb", b"a\r\n\nb"):
         end = raw.index(b"b")
         for stopped in range(end):  # nothing before it was an end
-            assert end_of_head(memoryview(raw), stopped) == end
-            assert end_of_head(bytearray(raw[:stopped])) == -1
+            assert end_of_head(raw, searched=stopped) == end
+            assert end_of_head(b"z\n\n" + raw, 3, 3 + len(raw), stopped) == 3 + end
+            assert end_of_head(bytearray(raw), 0, stopped) == -1
 
 
 @pytest.mark.parametrize("line_end", [b"\r\n", b"\n"])

@@ -3,7 +3,7 @@
 import os
 import warnings
 from collections.abc import Iterable
-from typing import Any, NamedTuple, Optional, Union
+from typing import Any, Optional, Union
 
 from metaflow_extensions.fasts3.face.engine import Place
 from metaflow_extensions.fasts3.face.errors import MetaflowS3URLException
@@ -13,15 +13,6 @@ from metaflow_extensions.fasts3.face.requested import RangeInfo, S3GetObject, ke
 from metaflow_extensions.fasts3.face.s3object import S3Object
 from metaflow_extensions.fasts3.pool.downloads import Download, Downloaded, Downloads
 from metaflow_extensions.fasts3.pool.queries import Listing
-
-
-class _Request(NamedTuple):
-    """An object or range that is asked for; equal ones are downloaded once."""
-
-    bucket: str
-    key: str
-    byte_range: Optional[str] = None
-    nothing_at: Optional[int] = None
 
 
 class Reading(Foundation):
@@ -137,7 +128,7 @@ MetaflowS3Exception
             if not entries and text and not text.endswith("/"):
                 self._warn_of_neighbours(prefix, bucket, text)
             listed.extend((prefix, bucket, entry.key) for entry in entries)
-        results = self._fetch([_Request(bucket, key) for _, bucket, key in listed], Place.WORKERS, False)
+        results = self._fetch([Download(bucket, key) for _, bucket, key in listed], Place.WORKERS, False)
         return [
             _s3object(self._location.root if return_info else prefix, f"s3://{bucket}/{key}", result, return_info)
             for (prefix, bucket, key), result in zip(listed, results)
@@ -174,28 +165,26 @@ MetaflowS3Exception
 
     def _download(self, keys: list[Any], place: Place, return_missing: bool, return_info: bool) -> list[S3Object]:
         urls = [self._location.url(key_of(key)) for key in keys]
-        requests = [_Request(*split_object_url(url), *range_of(key)) for url, key in zip(urls, keys)]
+        requests = [Download(*split_object_url(url), *range_of(key)) for url, key in zip(urls, keys)]
         results = self._fetch(requests, place, return_missing)
         root = self._location.root
         return [_s3object(root, url, result, return_info) for url, result in zip(urls, results)]
 
-    def _fetch(self, requests: list[_Request], place: Place, missing_ok: bool) -> list[Optional[Downloaded]]:
+    def _fetch(self, requests: list[Download], place: Place, missing_ok: bool) -> list[Optional[Downloaded]]:
         """Download what is asked for, each different request once."""
-        wanted: dict[_Request, Download] = {}
         if not requests:
             return []
+        wanted = list(dict.fromkeys(requests))
         name = self._tempdir.namer()
-        for request in requests:
-            if request not in wanted:
-                path = name(request.key)
-                wanted[request] = Download(request.bucket, request.key, path, request.byte_range, request.nothing_at)
-        plan = Downloads(list(wanted.values()), missing_ok)
-        self._engine.run(plan, place, next(iter(wanted.values())).bucket)
+        plan = Downloads(wanted, [name(one.key) for one in wanted], missing_ok)
+        self._engine.run(plan, place, wanted[0].bucket)
         self._engine.check_buckets(plan.unproven)
-        results = dict(zip(wanted, plan.results))
         for result in plan.results:
             if result is not None and result.reply.length == 0 and not os.path.exists(result.path):
                 os.close(os.open(result.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        if len(wanted) == len(requests):
+            return plan.results
+        results = dict(zip(wanted, plan.results))
         return [results[request] for request in requests]
 
     def _warn_of_neighbours(self, url: str, bucket: str, text: str) -> None:

@@ -23,7 +23,6 @@ class Download(NamedTuple):
 
     bucket: str
     key: str
-    path: str  # the local file
     byte_range: Optional[str] = None  # a Range header; None: the whole object
     nothing_at: Optional[int] = None  # no bytes, from this offset: HTTP has no empty range, so HEAD is asked
 
@@ -51,6 +50,8 @@ class Downloads:
     Parameters
     ----------
     wanted : sequence of Download
+    paths : sequence of str
+        The local file of each.
     missing_ok : bool
         Whether a key that is not there is a result, None, rather than a failure.
     step : int
@@ -64,8 +65,11 @@ class Downloads:
         Buckets of which a bare 404 left open whether they exist.
     """
 
-    def __init__(self, wanted: Sequence[Download], missing_ok: bool = False, step: int = PART_SIZE) -> None:
+    def __init__(
+        self, wanted: Sequence[Download], paths: Sequence[str], missing_ok: bool = False, step: int = PART_SIZE
+    ) -> None:
         self._wanted = wanted
+        self._paths = paths
         self._missing_ok = missing_ok
         self._step = step
         self._large: dict[int, _Large] = {}
@@ -75,7 +79,7 @@ class Downloads:
         self.unproven: set[str] = set()
 
     def start(self) -> Iterator[Job]:
-        return (self._first_job(index, wanted.path) for index, wanted in enumerate(self._wanted))
+        return (self._first_job(index, path) for index, path in enumerate(self._paths))
 
     def receive(self, job: Job, outcome: Outcome) -> Iterable[Job]:
         if job.number in self._pieces:
@@ -107,7 +111,7 @@ class Downloads:
             if wanted.nothing_at > info.size:
                 told = f"the object has {info.size} bytes, none at offset {wanted.nothing_at}"
                 raise JobFailed(job, Failure(Code.INVALID_RANGE, told))
-            self.results[job.number] = Downloaded(wanted.path, GetReply(info, wanted.nothing_at, 0, 0))
+            self.results[job.number] = Downloaded(self._paths[job.number], GetReply(info, wanted.nothing_at, 0, 0))
             return ()
         reply = outcome.reply
         result = Downloaded(job.arguments["path"], reply)
@@ -168,7 +172,7 @@ class Downloads:
         large = _Large(large.result, 0, {}, large.restarts + 1)
         self._large[index] = large
         # A new file: pieces of the old try may still be written to the old one.
-        return [self._first_job(index, f"{self._wanted[index].path}.{large.restarts}")]
+        return [self._first_job(index, f"{self._paths[index]}.{large.restarts}")]
 
 
 def _mismatch(large: _Large) -> str:

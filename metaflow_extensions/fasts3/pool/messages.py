@@ -8,7 +8,7 @@ Bytes in, messages out; this file does not know a pipe. A frame is a fixed head,
 
 import json
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import IntEnum
 from typing import Any, NamedTuple, Optional, Union
 
@@ -151,13 +151,13 @@ def outcomes_frame(outcomes: Sequence[Outcome]) -> Frame:
     return Frame(Kind.OUTCOMES, outcomes)
 
 
-def outcomes_of(frame: Frame, operations: dict[int, str]) -> Iterator[Outcome]:
+def outcomes_of(frame: Frame, jobs: Mapping[int, Job]) -> Iterator[Outcome]:
     """The outcomes in a frame.
 
     Parameters
     ----------
-    operations : dict of int to str
-        The operation of each job that this worker has; an outcome of any other is nonsense.
+    jobs : mapping of int to Job
+        The jobs that this worker has, by number; an outcome of any other is nonsense.
 
     Raises
     ------
@@ -167,7 +167,7 @@ def outcomes_of(frame: Frame, operations: dict[int, str]) -> Iterator[Outcome]:
     try:
         for number, reply, failure, answered, retried in frame.document:
             told = _failure(failure)
-            value = None if told else _reply(operations[number], reply)
+            value = None if told else _reply(jobs[number].operation, reply)
             yield Outcome(number, value, told, bool(answered), _failure(retried))
     except (LookupError, TypeError, ValueError) as error:
         raise FrameError(f"outcomes that make no sense: {type(error).__name__}: {error}") from None

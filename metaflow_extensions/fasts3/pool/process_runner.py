@@ -103,11 +103,6 @@ class ProcessRunner:
             call.fill(worker, queue)
 
 
-def _waiting(worker: WorkerProcess) -> int:
-    """Bytes of bodies that a worker has and has not answered."""
-    return sum(len(job.body) for job in worker.jobs.values() if job.body is not None)
-
-
 class _Call:
     """The workers of one call."""
 
@@ -142,7 +137,7 @@ class _Call:
         free = [
             worker
             for worker in self.workers
-            if len(worker.jobs) < room and not worker.alone and _waiting(worker) < BODY_BYTES
+            if len(worker.jobs) < room and not worker.alone and worker.waiting < BODY_BYTES
         ]
         return min(free, key=lambda worker: len(worker.jobs), default=None)
 
@@ -152,7 +147,7 @@ class _Call:
     def fill(self, worker: WorkerProcess, queue: JobQueue) -> None:
         """Hand one worker jobs, as many as it has room for; half at most at a time, so that others get theirs."""
         batch: list[Job] = []
-        size = _waiting(worker)
+        size = worker.waiting
         room = self._room()
         while len(worker.jobs) + len(batch) < room and len(batch) < max(1, room // 2):
             job = queue.take()

@@ -37,6 +37,8 @@ class WorkerProcess:
     ----------
     jobs : dict of int to Job
         What it was given and has not answered, by number.
+    waiting : int
+        Bytes of the bodies among them.
     greeted : bool
         Whether it has said hello: before, its death is a failure to start.
     alone : bool
@@ -45,6 +47,7 @@ class WorkerProcess:
 
     def __init__(self) -> None:
         self.jobs: dict[int, Job] = {}
+        self.waiting = 0
         self.greeted = False
         self.alone = False
         self._setup: Any = None
@@ -100,6 +103,7 @@ class WorkerProcess:
         """Hand it jobs."""
         for job in jobs:
             self.jobs[job.number] = job
+            self.waiting += len(job.body) if job.body is not None else 0
         self._send(jobs_frame(jobs))
 
     def outcomes(self) -> Iterator["tuple[Job, Outcome]"]:
@@ -117,9 +121,10 @@ class WorkerProcess:
                 if frame.kind is Kind.HELLO and frame.document[0] == VERSION:
                     self.greeted = True
                 elif frame.kind is Kind.OUTCOMES:
-                    operations = {number: job.operation for number, job in self.jobs.items()}
-                    for outcome in outcomes_of(frame, operations):
-                        yield self.jobs.pop(outcome.number), outcome
+                    for outcome in outcomes_of(frame, self.jobs):
+                        job = self.jobs.pop(outcome.number)
+                        self.waiting -= len(job.body) if job.body is not None else 0
+                        yield job, outcome
                 else:
                     raise FrameError(f"a frame of kind {frame.kind.name} is not for the parent")
         except (FrameError, LookupError, TypeError) as error:

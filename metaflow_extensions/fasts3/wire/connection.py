@@ -196,13 +196,13 @@ class Connection:
             await self._fill(heard=False)
         searched = 0
         while True:
-            size = end_of_head(self._view[self._start : self._end], searched)
-            if size >= 0:
+            end = end_of_head(self._buffer, self._start, self._end, searched)
+            if end >= 0:
                 break
             searched = self._end - self._start
             await self._fill(heard=searched > 0)
-        first, self._start = self._start, self._start + size
-        head = parse_head(bytes(self._view[first : self._start]))
+        head = parse_head(bytes(self._view[self._start : end]))
+        self._start = end
         self._in_reply = head.status < 200
         return head
 

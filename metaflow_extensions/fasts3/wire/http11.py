@@ -22,7 +22,7 @@ _DIGITS = re.compile(r"[0-9]{1,19}\Z")
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;.*)?\Z", re.DOTALL)
 _CHUNK_LINE = re.compile(rb"([^\r\0]*)\r\Z")  # RFC 9112 section 2.2 allows a bare LF in heads, not here
 _TRAILER = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:")
-_END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
+_ENDS_OF_HEAD = (b"\n\r\n", b"\n\n")  # an empty line; the CR before it belongs to the line above
 
 
 class ProtocolError(Exception):
@@ -57,18 +57,33 @@ class Body(NamedTuple):
     length: int = 0  # bytes, where the framing is LENGTH
 
 
-def end_of_head(data: "bytes | bytearray | memoryview", start: int = 0) -> int:
+def end_of_head(data: "bytes | bytearray", first: int = 0, last: Optional[int] = None, searched: int = 0) -> int:
     """Where the body begins, or -1 while the head has not ended.
+
+    Parameters
+    ----------
+    data : bytes or bytearray
+    first, last : int, optional
+        What has come is ``data[first:last]``.
+    searched : int
+        Bytes of it in which no end was found before.
 
     Raises
     ------
     ProtocolError
-        It is over `MAX_HEAD` bytes.
+        The head is over `MAX_HEAD` bytes.
     """
-    found = _END_OF_HEAD.search(data, max(0, start - 3))
-    if (found.end() if found else len(data)) > MAX_HEAD:
+    if last is None:
+        last = len(data)
+    start = first + max(0, searched - 2)
+    end = -1
+    for mark in _ENDS_OF_HEAD:
+        found = data.find(mark, start, last if end < 0 else end)
+        if found >= 0:
+            end = found + len(mark)
+    if (last if end < 0 else end) - first > MAX_HEAD:
         raise ProtocolError(f"the head of the reply is over {MAX_HEAD} bytes")
-    return found.end() if found else -1
+    return end
 
 
 def parse_head(data: bytes) -> Head:

@@ -160,12 +160,12 @@ def _info(head: Head, size: int) -> ObjectInfo:
     headers = head.headers
     modified = headers.get("last-modified")
     return ObjectInfo(
-        size=size,
-        etag=headers.get("etag", ""),
-        content_type=headers.get("content-type"),
-        metadata={name[len(_METADATA) :]: value for name, value in headers.items() if name.startswith(_METADATA)},
-        last_modified=None if modified is None else _timestamp(modified),
-        encryption=headers.get("x-amz-server-side-encryption"),
+        size,
+        headers.get("etag", ""),
+        headers.get("content-type"),
+        {name[len(_METADATA) :]: headers[name] for name in headers if name.startswith(_METADATA)},
+        None if modified is None else _timestamp(modified),
+        headers.get("x-amz-server-side-encryption"),
     )
 
 
