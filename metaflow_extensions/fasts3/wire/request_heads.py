@@ -26,7 +26,10 @@ KEPT = 64  # stamps; ranges, each of its own, must not fill the memory
 
 
 class _Stamp(NamedTuple):
-    """What all requests share that differ in their key only, within one second."""
+    """What all requests share, within one second, that differ in key, query and body only.
+
+    Of those that have a body, `headers` and the tail of `prepared` are forms for `_describe` to fill in.
+    """
 
     made_of: "tuple[RequestTemplate, Optional[Signer], str]"
     prepared: Optional[Prepared]  # None: not signed
@@ -74,44 +77,38 @@ class RequestHeads:
             NO_CREDENTIALS; REJECTED where a header can't be sent.
         """
         signer = self._signer(template)
+        given = {**(headers or {}), "expect": "100-continue"} if expect else headers or {}
+        has_body = payload is not NOTHING or method in ("PUT", "POST")
         try:
-            path = template.path + encode_path(key)
-            if payload is NOTHING and not query and method in ("GET", "HEAD"):
-                return self._stamped((operation, bucket), method, path, template, headers or {}, signer)
-            target_query = canonical_query(query)
-            all_headers = {"host": template.host, **template.headers, **(headers or {})}
-            if payload.size or method in ("PUT", "POST"):
-                all_headers["content-length"] = str(payload.size)
-            if expect:
-                all_headers["expect"] = "100-continue"
-            payload_hash = _describe(payload, template, all_headers)
-            if signer:
-                signer.sign(method, path, target_query, all_headers, payload_hash, self._amz_date())
-            return request_head(method, f"{path}?{target_query}" if target_query else path, all_headers)
+            stamp = self._stamp((operation, bucket, has_body), template, given, signer)
+            lines, prepared = stamp.headers, stamp.prepared
+            if has_body:
+                told = _describe(payload, template)
+                lines %= told
+                prepared = prepared and prepared._replace(tail=prepared.tail % told)
+            path, target_query = template.path + encode_path(key), canonical_query(query) if query else ""
+            if prepared:
+                lines += f"authorization: {prepared.authorization(method, path, target_query)}\r\n"
+            target = f"{path}?{target_query}" if target_query else path
+            return f"{method} {target} HTTP/1.1\r\n{lines}\r\n".encode("latin-1")
         except ValueError as error:  # also UnicodeEncodeError: what no header, or no URL, can hold
             raise TransferError(Failure(Code.REJECTED, f"the request can't be sent: {error}")) from None
 
-    def _stamped(
+    def _stamp(
         self,
-        kind: "tuple[str, str]",
-        method: str,
-        path: str,
+        kind: "tuple[str, str, bool]",
         template: RequestTemplate,
         headers: "dict[str, str]",
         signer: Optional[Signer],
-    ) -> bytes:
-        """Write a head of which only the path and the signature are new."""
+    ) -> _Stamp:
         name = (*kind, *headers.items())
         made_of = (template, signer, self._amz_date())
         stamp = self._stamps.get(name)
         if stamp is None or stamp.made_of != made_of:
             if len(self._stamps) >= KEPT:
                 self._stamps = {}
-            stamp = self._stamps[name] = _stamp(made_of, headers)
-        if stamp.prepared is None:
-            return f"{method} {path} HTTP/1.1\r\n{stamp.headers}\r\n".encode("latin-1")
-        signed = stamp.prepared.authorization(method, path, "")
-        return f"{method} {path} HTTP/1.1\r\n{stamp.headers}authorization: {signed}\r\n\r\n".encode("latin-1")
+            stamp = self._stamps[name] = _stamp(made_of, headers, has_body=kind[-1])
+        return stamp
 
     def _signer(self, template: RequestTemplate) -> Optional[Signer]:
         if template.scope is None:
@@ -136,17 +133,45 @@ class RequestHeads:
         return text
 
 
-def _stamp(made_of: "tuple[RequestTemplate, Optional[Signer], str]", headers: "dict[str, str]") -> _Stamp:
+def _stamp(
+    made_of: "tuple[RequestTemplate, Optional[Signer], str]", headers: "dict[str, str]", has_body: bool
+) -> _Stamp:
     template, signer, amz_date = made_of
     all_headers = {"host": template.host, **template.headers, **headers}
+    still_open: dict[str, str] = {}
     payload_hash = EMPTY_SHA256 if template.sign_payload else UNSIGNED_PAYLOAD
+    if has_body:
+        still_open["content-length"] = _OPEN["length"]
+        if template.checksum:
+            all_headers["x-amz-sdk-checksum-algorithm"] = template.checksum.upper()
+            still_open[f"{checksums.HEADER}{template.checksum}"] = _OPEN["checksum"]
+        if signer:
+            still_open["x-amz-content-sha256"] = payload_hash = _OPEN["hash"]
+        all_headers.update(still_open)
     prepared = signer.prepare(all_headers, payload_hash, amz_date) if signer else None
-    lines = request_head("GET", "/", all_headers).decode("latin-1")
-    return _Stamp(made_of, prepared, lines[lines.index("\n") + 1 : -2])
+    known = {name: value for name, value in all_headers.items() if name not in still_open}
+    head = request_head("GET", "/", known).decode("latin-1")
+    lines = head[head.index("\n") + 1 : -2]
+    if has_body:
+        lines += "".join(f"{name}: {mark}\r\n" for name, mark in still_open.items())
+        return _Stamp(made_of, prepared and prepared._replace(tail=_form(prepared.tail)), _form(lines))
+    return _Stamp(made_of, prepared, lines)
 
 
-def _describe(payload: Payload, template: RequestTemplate, headers: "dict[str, str]") -> str:
-    """Give what is signed of a body, and add its checksum to the headers; it is read once for both."""
+# What is not known of a request until it has a body, in its place: no header holds a NUL.
+_OPEN = {name: f"\0{name}\0" for name in ("length", "checksum", "hash")}
+
+
+def _form(text: str) -> str:
+    """A text for the operator % to fill in."""
+    text = text.replace("%", "%%")
+    for name, mark in _OPEN.items():
+        text = text.replace(mark, f"%({name})s")
+    return text
+
+
+def _describe(payload: Payload, template: RequestTemplate) -> "dict[str, str]":
+    """What is told of a body, by the names of `_OPEN`; it is read once for all."""
     digest = sha256() if template.sign_payload and template.scope and payload.size else None
     running = checksums.start(template.checksum) if template.checksum else None
     if digest and running:
@@ -158,9 +183,9 @@ def _describe(payload: Payload, template: RequestTemplate, headers: "dict[str, s
         payload.feed(take)
     elif digest or running:
         payload.feed((digest or running).update)  # type: ignore[union-attr]
-    if running:
-        headers["x-amz-sdk-checksum-algorithm"] = str(template.checksum).upper()
-        headers[f"x-amz-checksum-{template.checksum}"] = running.value()
-    if not template.sign_payload:
-        return UNSIGNED_PAYLOAD
-    return digest.hexdigest() if digest else EMPTY_SHA256
+    payload_hash = EMPTY_SHA256 if template.sign_payload else UNSIGNED_PAYLOAD
+    return {
+        "length": str(payload.size),
+        "checksum": running.value() if running else "",
+        "hash": digest.hexdigest() if digest else payload_hash,
+    }
