@@ -39,6 +39,8 @@ from metaflow_extensions.fasts3.wire.wire_transfers import WireTransfers
 LOOK_FOR_PARENT = 0.5  # seconds; a forked sibling may hold our stdin open, so its end is not the only sign
 IDLE_LIMIT = 300.0  # seconds without a word after which a worker makes room; the parent starts another in time
 READ_SIZE = 2**20  # bytes
+TOLD_TOGETHER = 64  # outcomes; each frame wakes the parent, which takes processor time from the transfers
+TOLD_AFTER = 0.02  # seconds
 ROUNDS = 2  # times that all requests under way have to be done for a rate that means something
 LEAST_MEASURED = 0.02  # seconds
 GARBAGE = (20_000, 20, 20)  # thresholds: jobs leave few cycles, and looking for them took a tenth of the time
@@ -91,6 +93,7 @@ class Worker:
         # Each with what does it, or one that waits here would be done as the next call wants it.
         self._jobs: deque[tuple[Performer, Job]] = deque()
         self._outcomes: list[Outcome] = []  # not sent yet
+        self._send_by = 0.0  # when they have to be
         self._active = 0
         self._width = concurrency.begin(1)
         self._measured = Measured()
@@ -104,6 +107,11 @@ class Worker:
     def is_busy(self) -> bool:
         """Whether it has jobs to answer."""
         return bool(self._active or self._jobs or self._outcomes)
+
+    @property
+    def patience(self) -> float:
+        """Seconds that it may be left alone, at the most."""
+        return TOLD_AFTER if self._outcomes else LOOK_FOR_PARENT
 
     def greet(self) -> None:
         """Say who is here."""
@@ -134,12 +142,20 @@ class Worker:
             performer, job = self._jobs.popleft()
             self._active += 1
             self._loop.spawn(performer.work(job), partial(self._end, job))
-        if self._outcomes:
+        if self._outcomes and self._is_time():
             outcomes, self._outcomes = self._outcomes, []
             self._send(outcomes_frame(outcomes))
 
+    def _is_time(self) -> bool:
+        """Whether to tell the parent what is done: not yet, while there is enough to do without it."""
+        if len(self._jobs) < TOLD_TOGETHER or len(self._outcomes) >= TOLD_TOGETHER:
+            return True
+        return self._outcomes[-1].failure is not None or time.monotonic() >= self._send_by
+
     def _end(self, job: Job, outcome: Outcome) -> None:
         self._active -= 1
+        if not self._outcomes:
+            self._send_by = time.monotonic() + TOLD_AFTER
         self._outcomes.append(outcome)
         if not self._jobs:
             self._measured = Measured()  # it is not the width that keeps it from doing more
@@ -243,7 +259,7 @@ def serve(parent: int) -> None:
         loop.watch(incoming, READ, listen)
         worker.greet()
         while os.getppid() == parent and (worker.is_busy or time.monotonic() - heard < IDLE_LIMIT):
-            loop.turn(LOOK_FOR_PARENT)
+            loop.turn(worker.patience)
             worker.advance()
     except BrokenPipeError:
         pass
