@@ -12,16 +12,6 @@ from metaflow_extensions.fasts3.wire.transfers import ListedObject, Page
 
 _ROOT = "ListBucketResult"
 _SIZE = re.compile(r"[0-9]{1,19}\Z")  # bytes; int takes signs, underscores and other alphabets' digits
-_WANTED = frozenset(
-    {
-        (_ROOT, "IsTruncated"),
-        (_ROOT, "NextContinuationToken"),
-        (_ROOT, "EncodingType"),
-        (_ROOT, "Contents", "Key"),
-        (_ROOT, "Contents", "Size"),
-        (_ROOT, "CommonPrefixes", "Prefix"),
-    }
-)
 
 
 class BucketTransfers:
@@ -65,42 +55,49 @@ class BucketTransfers:
 
 
 class _Reader:
-    """Collects a listing while its document is parsed, in one pass and without a tree."""
+    """Collects a listing while its document is parsed, in one pass and without a tree.
+
+    What it says of an object or a prefix is two levels below the root, what it says of itself one level.
+    """
 
     def __init__(self) -> None:
-        self._path: tuple[str, ...] = ()
-        self._paths: list[tuple[str, ...]] = []
-        self._texts: dict[tuple[str, ...], str] = {}
-        self._text: list[str] = []
+        self._depth = 0
+        self._text = ""
+        self._fields: dict[str, str] = {}  # of the object or prefix that is being read
+        self._told: dict[str, str] = {}  # of the listing
         self.rows: list[tuple[str, int]] = []
         self.prefixes: list[str] = []
         self.root = ""
 
     def start(self, name: str, _: object) -> None:
-        self.root = self.root or name
-        if len(self._paths) == MAX_DEPTH:
+        if not self._depth:
+            self.root = name
+        elif self._depth == MAX_DEPTH:
             raise ValueError("too deep")
-        self._paths.append(self._path)
-        self._path = (*self._path, name)
-        self._text = []
+        self._depth += 1
+        self._text = ""
 
     def characters(self, text: str) -> None:
-        self._text.append(text)
+        self._text += text
 
     def end(self, name: str) -> None:
-        if self._path in _WANTED:
-            self._texts[self._path] = "".join(self._text)
-        elif name == "Contents" and len(self._path) == 2:
-            size = self._texts.pop((*self._path, "Size"))
-            if not _SIZE.match(size):
-                raise ValueError(f"a size is {size[:40]!r}")
-            self.rows.append((self._texts.pop((*self._path, "Key")), int(size)))
-        elif name == "CommonPrefixes" and len(self._path) == 2:
-            self.prefixes.append(self._texts.pop((*self._path, "Prefix")))
-        self._path = self._paths.pop()
+        self._depth -= 1
+        if self._depth == 2:
+            self._fields[name] = self._text
+        elif self._depth == 1:
+            if name == "Contents":
+                size = self._fields["Size"]
+                if not _SIZE.match(size):
+                    raise ValueError(f"a size is {size[:40]!r}")
+                self.rows.append((self._fields["Key"], int(size)))
+            elif name == "CommonPrefixes":
+                self.prefixes.append(self._fields["Prefix"])
+            else:
+                self._told[name] = self._text
+            self._fields = {}
 
     def told(self, name: str) -> str:
-        return self._texts.get((_ROOT, name), "")
+        return self._told.get(name, "")
 
 
 def parse_page(document: bytes) -> Page:
