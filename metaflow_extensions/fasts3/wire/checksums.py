@@ -14,6 +14,7 @@ from typing import Any, Callable, NamedTuple, Optional, Protocol
 HEADER = "x-amz-checksum-"  # followed by the algorithm
 # What a reply may carry, in the order of what is cheapest to compute.
 ALGORITHMS = ("crc32", "crc32c", "crc64nvme", "sha256", "sha1")
+_HEADERS = tuple((algorithm, HEADER + algorithm) for algorithm in ALGORITHMS)
 
 
 class Running(Protocol):
@@ -95,8 +96,8 @@ def told_by(headers: "dict[str, str]") -> Optional[Told]:
     """
     if headers.get("x-amz-checksum-type", "FULL_OBJECT") != "FULL_OBJECT":
         return None
-    for algorithm in ALGORITHMS:
-        value = headers.get(HEADER + algorithm)
+    for algorithm, header in _HEADERS:
+        value = headers.get(header)
         if value and "-" not in value and start(algorithm):
             return Told(algorithm, value)
     return None

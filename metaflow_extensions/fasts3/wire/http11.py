@@ -174,7 +174,9 @@ def content_length(head: Head) -> Optional[int]:
     text = head.headers.get("content-length")
     if text is None:
         return None
-    values = {value.strip(" \t") for value in text.split(",")} if "," in text else {text}
+    if _DIGITS.match(text):
+        return int(text)
+    values = {value.strip(" \t") for value in text.split(",")}
     value = values.pop()
     if values or not _DIGITS.match(value):
         raise ProtocolError(f"Content-Length is {text[:80]!r}")

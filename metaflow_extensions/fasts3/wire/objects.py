@@ -59,7 +59,7 @@ class ObjectTransfers:
             headers["if-match"] = if_match
         reply = await self._exchange.ask("GetObject", "GET", bucket, key, headers=headers)
         try:
-            length = _length(reply.head)
+            length = reply.body.length or _length(reply.head)
             first, total = content_range(reply.head.headers.get("content-range"), length)
             check_range(byte_range, first, length, total)
             told = None if byte_range else told_by(reply.head.headers)
