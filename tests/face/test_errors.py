@@ -11,6 +11,8 @@ TABLE = {
     Code.NOT_FOUND: errors.MetaflowS3NotFound,
     Code.NO_BUCKET: errors.MetaflowS3NotFound,
     Code.ACCESS_DENIED: errors.MetaflowS3AccessDenied,
+    Code.EXPIRED: errors.MetaflowS3AccessDenied,
+    Code.SKEWED: errors.MetaflowS3AccessDenied,
     Code.INVALID_RANGE: errors.MetaflowS3InvalidRange,
     Code.DISK_FULL: errors.MetaflowS3InsufficientDiskSpace,
 }

@@ -160,6 +160,19 @@ def test_the_checksum_of_pieces_is_that_of_the_whole(pick):
     assert [job.arguments.get("crc", False) for job in jobs] == [False] + [True] * 7
     assert plan.results[0].path == "/f"
     assert store.files["/f"] == body(75)
+    assert plan.results[0].reply.verified == "crc32"
+
+
+def test_what_was_compared_is_counted():
+    store = Store(a=body(75), b=b"small")
+    plan = Downloads([Download("bucket", key) for key in ("a", "b", "no")], ["/a", "/b", "/no"], True, STEP)
+    assert plan.compared() == "nothing"
+    carry_out(plan, store)
+    assert plan.compared() == "length alone of 2"
+    store.crc = crc32_text(zlib.crc32(body(75)))
+    plan = Downloads([Download("bucket", "a")], ["/a"], step=STEP)
+    carry_out(plan, store)
+    assert plan.compared() == "crc32 of 1"
 
 
 def test_pieces_of_a_wrong_checksum_are_fetched_again_and_then_an_error_that_names_both():

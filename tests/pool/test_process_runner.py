@@ -17,6 +17,7 @@ from metaflow_extensions.fasts3.pool.messages import Job
 from metaflow_extensions.fasts3.pool.perform import Terms
 from metaflow_extensions.fasts3.pool.plan import JobFailed, JobQueue, Requests
 from metaflow_extensions.fasts3.pool.process_runner import ProcessRunner
+from metaflow_extensions.fasts3.pool.renewal import Renewal
 from metaflow_extensions.fasts3.pool.worker_pool import WorkerPool
 from metaflow_extensions.fasts3.reference.boto3_client import ClientRecipe, CredentialSet
 from metaflow_extensions.fasts3.wire.failures import Code
@@ -83,7 +84,7 @@ def run(pool, seaweedfs, templates):
 
     def run(plan, workers=2, threads=4, signs_as=lambda: credentials):
         setup = lambda: [recipe, signs_as(), Terms(), threads]  # noqa: E731
-        runner = ProcessRunner(pool, setup, signs_as, templates, workers, threads)
+        runner = ProcessRunner(pool, setup, signs_as, templates, Renewal(lambda: None), workers, threads)
         runner.run(plan, JobQueue(plan))
         return plan
 
@@ -186,7 +187,7 @@ def test_one_worker_of_nonsense_is_replaced(run, script, seaweedfs, prefix, temp
     signs_as = CredentialSet(seaweedfs.access_key, seaweedfs.secret_key)
     plan = Requests(heads(seaweedfs, prefix, 20))
     setup = lambda: [recipe, signs_as, Terms(), 4]  # noqa: E731
-    ProcessRunner(fresh, setup, lambda: signs_as, templates, 2, 4).run(plan, JobQueue(plan))
+    ProcessRunner(fresh, setup, lambda: signs_as, templates, Renewal(lambda: None), 2, 4).run(plan, JobQueue(plan))
     assert len(plan.replies) == 20
 
 

@@ -1,5 +1,6 @@
 """Tests of the plan of uploads."""
 
+import hashlib
 import itertools
 
 import pytest
@@ -20,6 +21,7 @@ class Store:
     def __init__(self, files=None, **objects):
         self.objects = objects
         self.headers = {}
+        self.etags = {}
         self.open = {}
         self.files = files or {}
         self._ids = (f"upload-{number}" for number in itertools.count())
@@ -30,10 +32,11 @@ class Store:
     def head(self, job):
         if job.key not in self.objects:
             return missing("")
-        return ObjectInfo(len(self.objects[job.key]), "", None, {}, 0, None)
+        return ObjectInfo(len(self.objects[job.key]), self.etags.get(job.key, ""), None, {}, 0, None)
 
     def put(self, job):
-        return self._store(job, self._bytes(job))
+        body = self._bytes(job)
+        return self._store(job, body, f'"{md5(body)}"')
 
     def create_upload(self, job):
         self.headers[job.key] = job.arguments["headers"]
@@ -46,14 +49,15 @@ class Store:
         if parts is None:
             return Failure(Code.NO_UPLOAD, "", "NoSuchUpload", 404)
         parts[job.arguments["number"]] = self._bytes(job)
-        return {"ETag": f"{job.arguments['upload_id']} {job.arguments['number']}"}
+        return {"ETag": f'"{md5(self._bytes(job))}"'}
 
     def complete_upload(self, job):
         upload_id = job.arguments["upload_id"]
         parts = self.open[upload_id]
         told = [part["ETag"] for part in job.arguments["parts"]]
-        assert told == [f"{upload_id} {number}" for number in range(1, len(parts) + 1)]
-        reply = self._store(job, b"".join(parts[number] for number in sorted(parts)))
+        assert told == [f'"{md5(parts[number])}"' for number in range(1, len(parts) + 1)]
+        whole = md5(b"".join(bytes.fromhex(md5(parts[number])) for number in sorted(parts)))
+        reply = self._store(job, b"".join(parts[number] for number in sorted(parts)), f'"{whole}-{len(parts)}"')
         if not isinstance(reply, Failure):
             del self.open[upload_id]
         return reply
@@ -67,12 +71,16 @@ class Store:
         position = job.arguments.get("position", 0)
         return self.files[job.arguments["path"]][position:][: job.arguments.get("length")]
 
-    def _store(self, job, body):
+    def _store(self, job, body, etag):
         if job.arguments.get("only_if_absent") and job.key in self.objects:
             return Failure(Code.PRECONDITION, "", "PreconditionFailed", 412)
-        self.objects[job.key] = body
+        self.objects[job.key], self.etags[job.key] = body, etag
         self.headers.setdefault(job.key, job.arguments.get("headers"))
         return "etag"
+
+
+def md5(data):
+    return hashlib.md5(data).hexdigest()
 
 
 def body(size):
@@ -123,6 +131,44 @@ def test_a_lost_race_overwrites_nothing_and_leaves_nothing_open(size):
     carry_out(plan, answer)
     assert store.objects == {"a": b"somebody else's"}
     assert plan.stored == [False]
+    assert store.open == {}
+
+
+@pytest.mark.parametrize("from_file", [False, True], ids=["memory", "file"])
+@pytest.mark.parametrize("size", [0, 1, 55])
+def test_what_an_earlier_try_has_stored_is_ours(size, from_file, tmp_path):
+    """Its reply was lost; the next try finds If-None-Match in its way."""
+    path = tmp_path / "file"
+    path.write_bytes(body(size))
+    store = Store(files={str(path): body(size)})
+
+    def answer(job):
+        reply = store(job)
+        lost = job.operation in ("put", "complete_upload") and not isinstance(reply, Failure)
+        return Failure(Code.PRECONDITION, "", "PreconditionFailed", 412) if lost else reply
+
+    upload = Upload("bucket", "a", size, HEADERS, path=str(path)) if from_file else from_memory("a", body(size))
+    plan = Uploads([upload], True, STEP)
+    carry_out(plan, answer)
+    assert store.objects == {"a": body(size)}
+    assert plan.stored == [True]
+    assert plan.cleanup() == []
+
+
+def test_what_is_gone_by_the_time_of_the_comparison_is_uploaded():
+    store = Store()
+    refused = []
+
+    def answer(job):
+        if job.operation == "complete_upload" and not refused:
+            refused.append(job)
+            return Failure(Code.PRECONDITION, "", "PreconditionFailed", 412)
+        return store(job)
+
+    plan = Uploads([from_memory("a", body(55))], True, STEP)
+    carry_out(plan, answer)
+    assert store.objects == {"a": body(55)}
+    assert plan.stored == [True]
     assert store.open == {}
 
 

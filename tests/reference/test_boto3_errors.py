@@ -30,7 +30,8 @@ ANSWERS = [
     ("403", 403, Code.ACCESS_DENIED),
     ("InvalidAccessKeyId", 403, Code.ACCESS_DENIED),
     ("SignatureDoesNotMatch", 403, Code.ACCESS_DENIED),
-    ("ExpiredToken", 400, Code.ACCESS_DENIED),
+    ("ExpiredToken", 400, Code.EXPIRED),
+    ("RequestTimeTooSkewed", 403, Code.SKEWED),
     ("InvalidRange", 416, Code.INVALID_RANGE),
     ("PreconditionFailed", 412, Code.PRECONDITION),
     ("412", 412, Code.PRECONDITION),
@@ -53,7 +54,7 @@ ANSWERS = [
 
 @pytest.mark.parametrize(("s3_code", "status", "code"), ANSWERS)
 def test_answers_of_s3(s3_code, status, code):
-    assert failure_of(answered(s3_code, status)) == (code, "what S3 says", s3_code, status, "id", 1, 0.0)
+    assert failure_of(answered(s3_code, status)) == (code, "what S3 says", s3_code, status, "id", 1, 0.0, 0.0)
 
 
 UNTRUSTED = ssl.SSLCertVerificationError(1, "certificate verify failed")

@@ -353,3 +353,37 @@ def test_the_secret_is_never_told(exchange_with, script):
     assert "hush" not in told
     assert "token-token" not in told
     assert all(b"hush" not in request.head for request in server.requests)
+
+
+# --- The server's time.
+
+LATER = "Fri, 15 Jan 2027 09:30:00 GMT"  # an hour and a half ahead of ours
+SKEWED = b"<Error><Code>RequestTimeTooSkewed</Code><Message>Set your clock.</Message></Error>"
+
+
+@pytest.mark.parametrize(
+    ("method", "refusal"),
+    [
+        ("GET", reply(SKEWED, "403 Forbidden", date=LATER)),
+        ("HEAD", reply(status="403 Forbidden", date=LATER)),  # which has no body to say why
+    ],
+)
+def test_after_a_refusal_requests_are_signed_for_the_server_s_time(exchange_with, method, refusal):
+    with Scripted([[expect, answer(refusal), expect, answer(OK), silence]]) as server:
+        exchange = exchange_with(server)
+        assert failure_of(exchange, "GetObject", method, "bucket", "key").code is Code.SKEWED
+        ask(exchange, "GetObject", method, "bucket", "key").finish()
+    assert [request.headers["x-amz-date"] for request in server.requests] == ["20270115T080000Z", "20270115T093000Z"]
+
+
+@pytest.mark.parametrize("date", ["Fri, 15 Jan 2027 08:00:01 GMT", "yesterday", None])
+def test_another_refusal_is_none_of_the_clock_s(exchange_with, date):
+    refusal = reply(status="403 Forbidden", **({"date": date} if date else {}))
+    with Scripted([[expect, answer(refusal), silence]]) as server:
+        assert failure_of(exchange_with(server), "HeadObject", "HEAD", "bucket", "key").code is Code.ACCESS_DENIED
+
+
+def test_the_seconds_that_s3_asks_to_be_left_alone(exchange_with):
+    with Scripted([[expect, answer(reply(status="503 Slow Down", retry_after=7)), silence]]) as server:
+        failure = failure_of(exchange_with(server))
+    assert (failure.code, failure.retry_after) == (Code.BUSY, 7.0)

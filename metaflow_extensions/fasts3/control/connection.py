@@ -1,5 +1,7 @@
 """A boto3 client and all ways to S3 that follow from it: our own wire, boto3 itself, here or in workers."""
 
+import time
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Optional, Union
 from urllib.parse import urlsplit
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:  # boto3 is imported with the first client, not with metaflow:
     from metaflow_extensions.fasts3.wire.transfers import Transfers
 
 INLINE_CONNECTIONS = 16  # kept alive by a client in the user's process
+RENEWED_AT_MOST_EVERY = 30.0  # seconds
 
 
 class Connection:
@@ -55,6 +58,7 @@ class Connection:
         self.reference = Boto3Transfers(client)
         self._templates = None if self.recipe is None else RequestTemplates(client)
         self._through_proxy: Optional[bool] = None
+        self._renewed = -RENEWED_AT_MOST_EVERY
         self._wire = WithWayOut(WireTransfers(self._template, self.credentials), lambda: self.reference)
 
     def transfers(self, chosen: str) -> "Transfers":
@@ -140,6 +144,18 @@ class Connection:
         except Exception as error:
             raise TransferError(failure_of(error)) from error
         return CredentialSet(frozen.access_key, frozen.secret_key, frozen.token)
+
+    def renew_credentials(self) -> None:
+        """Have the set fetched anew when it is next asked for, because S3 says that it has expired.
+
+        Its provider may think otherwise, by a clock that is wrong. What nobody can refresh stays as it is.
+        """
+        now = time.monotonic()
+        if now - self._renewed < RENEWED_AT_MOST_EVERY:  # all requests under way were refused together
+            return
+        self._renewed = now
+        if hasattr(self._credentials, "_expiry_time"):  # botocore's RefreshableCredentials, which have no other way
+            self._credentials._expiry_time = datetime.now(timezone.utc)
 
     @property
     def identity(self) -> str:

@@ -5,6 +5,7 @@ boto3 prepares one request of each operation and bucket and is stopped before it
 dual-stack, FIPS, acceleration, access points, bundles of certificates, user agents, checksums.
 """
 
+import logging
 import threading
 from typing import Any, NoReturn, Optional
 from urllib.parse import urlsplit
@@ -12,6 +13,8 @@ from urllib.parse import urlsplit
 from metaflow_extensions.fasts3.wire.checksums import ALGORITHMS, HEADER, start
 from metaflow_extensions.fasts3.wire.sigv4 import ALGORITHM, Scope
 from metaflow_extensions.fasts3.wire.template import Endpoint, NoTemplate, RequestTemplate
+
+log = logging.getLogger("metaflow_fasts3")
 
 FOR_EVER = 86_400.0  # seconds; boto3's None
 KEY = "fasts3-key-of-a-template"  # of characters that no encoding changes
@@ -96,7 +99,9 @@ class RequestTemplates:
         """
         name = (operation, bucket)
         if name not in self._made:
-            self._made[name] = self._make(operation, bucket)
+            made = self._made[name] = self._make(operation, bucket)
+            body = "signed" if made.scope and made.sign_payload else "not signed"
+            log.debug("%s on bucket %s: by the wire, bodies %s, checksum sent: %s", *name, body, made.checksum)
         return self._made[name]
 
     def _make(self, operation: str, bucket: str) -> RequestTemplate:

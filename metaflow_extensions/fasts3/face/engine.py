@@ -19,6 +19,7 @@ from metaflow_extensions.fasts3.pool.messages import Job
 from metaflow_extensions.fasts3.pool.perform import Performer, Terms
 from metaflow_extensions.fasts3.pool.plan import JobFailed, JobQueue, Plan, Requests
 from metaflow_extensions.fasts3.pool.process_runner import ProcessRunner
+from metaflow_extensions.fasts3.pool.renewal import Renewal
 from metaflow_extensions.fasts3.wire.failures import UNANSWERED, Code, TransferError
 from metaflow_extensions.fasts3.wire.retry import RetryPolicy
 
@@ -96,17 +97,16 @@ class Engine:
             place = Place.HERE
         reason = connection.why_boto3(settings.transfers)
         log.debug("carried out %s, by %s", place.value, f"boto3: {reason}" if reason else "the wire")
-        queue = JobQueue(plan)
+        queue, renewal = JobQueue(plan), Renewal(connection.renew_credentials)
         if place is not Place.WORKERS:
-            here = InlineRunner(
-                connection.transfers(settings.transfers), self._terms(connection, settings), INLINE_THREADS
-            )
+            transfers = connection.transfers(settings.transfers)
+            here = InlineRunner(transfers, self._terms(connection, settings), renewal, INLINE_THREADS)
             if place is Place.HERE_FIRST:
                 here.run_first(plan, queue)
             if place is Place.HERE or not queue.at_least(FEW_PIECES + 1):
                 here.run(plan, queue)
         if queue.has_more():
-            self._workers(connection, settings).run(plan, queue)
+            self._workers(connection, settings, renewal).run(plan, queue)
 
     def check_buckets(self, buckets: Iterable[str]) -> None:
         """Raise MetaflowS3NotFound for a bucket that does not exist, where a bare 404 of a key left it open."""
@@ -143,7 +143,7 @@ class Engine:
         policy = RetryPolicy(settings.retries, settings.outage_timeout)
         return Terms(policy, presence.has_answered(connection.endpoint_url), self._failure_rate)
 
-    def _workers(self, connection: Connection, settings: Settings) -> ProcessRunner:
+    def _workers(self, connection: Connection, settings: Settings, renewal: Renewal) -> ProcessRunner:
         workers = min(_processors(), MOST_WORKERS, settings.connections)
         each = max(1, settings.connections // workers)
 
@@ -153,7 +153,8 @@ class Engine:
         def template(operation: str, bucket: str) -> Any:
             return connection.template(settings.transfers, operation, bucket)
 
-        return ProcessRunner(worker_pool.shared, setup, connection.credentials, template, workers, each)
+        credentials = connection.credentials
+        return ProcessRunner(worker_pool.shared, setup, credentials, template, renewal, workers, each)
 
     def _clean_up(self, plan: Plan, connection: Connection) -> None:
         """Put S3 right after a failure, one try each: the failure itself is what the user has to hear of."""

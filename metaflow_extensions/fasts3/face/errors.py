@@ -51,6 +51,8 @@ EXCEPTIONS: dict[Code, type[MetaflowException]] = {
     Code.NOT_FOUND: MetaflowS3NotFound,
     Code.NO_BUCKET: MetaflowS3NotFound,
     Code.ACCESS_DENIED: MetaflowS3AccessDenied,
+    Code.EXPIRED: MetaflowS3AccessDenied,
+    Code.SKEWED: MetaflowS3AccessDenied,
     Code.INVALID_RANGE: MetaflowS3InvalidRange,
     Code.DISK_FULL: MetaflowS3InsufficientDiskSpace,
 }
@@ -73,6 +75,8 @@ API_NAMES = {
 REMEDIES = {
     Code.NO_BUCKET: "Check the name of the bucket, and that the endpoint is the right one.",
     Code.NO_CREDENTIALS: "Configure credentials as for boto3, for instance with `aws configure` or AWS_PROFILE.",
+    Code.EXPIRED: "Get new credentials as you got these, for instance with `aws sso login`.",
+    Code.SKEWED: "Set this machine's clock.",
     Code.UNTRUSTED: "If its certificate authority is your own, name its bundle in AWS_CA_BUNDLE "
     "or METAFLOW_S3_VERIFY_CERTIFICATE.",
     Code.DISK_FULL: "Make room, or set `tmproot` to a directory on a larger disk.",

@@ -1,5 +1,6 @@
 """The methods of `S3` that download."""
 
+import logging
 import os
 import warnings
 from collections.abc import Iterable
@@ -13,6 +14,8 @@ from metaflow_extensions.fasts3.face.requested import RangeInfo, S3GetObject, ke
 from metaflow_extensions.fasts3.face.s3object import S3Object
 from metaflow_extensions.fasts3.pool.downloads import Download, Downloaded, Downloads
 from metaflow_extensions.fasts3.pool.queries import Listing
+
+log = logging.getLogger("metaflow_fasts3")
 
 
 class Reading(Foundation):
@@ -182,6 +185,8 @@ MetaflowS3Exception
         for result in plan.results:
             if result is not None and result.reply.length == 0 and not os.path.exists(result.path):
                 os.close(os.open(result.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        if log.isEnabledFor(logging.DEBUG):
+            log.debug("downloaded; compared with what S3 told: %s", plan.compared())
         if len(wanted) == len(requests):
             return plan.results
         results = dict(zip(wanted, plan.results))

@@ -4,6 +4,7 @@ The first reply tells the size. What it does not bring is asked for in pieces, e
 ever put together from two versions of an object; an object that changes meanwhile is begun again, in a new file.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Optional
@@ -77,6 +78,11 @@ class Downloads:
         self._number = len(wanted)  # job numbers below are first requests, the others are pieces
         self.results: list[Optional[Downloaded]] = [None] * len(wanted)
         self.unproven: set[str] = set()
+
+    def compared(self) -> str:
+        """What of the results was compared with what S3 told, as a phrase for the log."""
+        counts = Counter(result.reply.verified or "length alone" for result in self.results if result)
+        return ", ".join(f"{name} of {count}" for name, count in sorted(counts.items())) or "nothing"
 
     def start(self) -> Iterator[Job]:
         return (self._first_job(index, path) for index, path in enumerate(self._paths))
@@ -158,10 +164,12 @@ class Downloads:
         large.missing -= 1
         if large.missing:
             return ()
-        problem = _mismatch(large)
-        if problem:
-            return self._begin_again(job, index, large, problem)
-        self.results[index] = large.result
+        compared = _compared(large)
+        if compared and compared[0] != compared[1]:
+            told = f"the object's crc32 is {compared[0]} and that of the bytes that came {compared[1]}"
+            return self._begin_again(job, index, large, told)
+        path, reply = large.result
+        self.results[index] = Downloaded(path, reply._replace(verified="crc32" if compared else None))
         del self._large[index]
         return ()
 
@@ -175,11 +183,10 @@ class Downloads:
         return [self._first_job(index, f"{self._paths[index]}.{large.restarts}")]
 
 
-def _mismatch(large: _Large) -> str:
-    """What is wrong with the bytes of an object that came in pieces, by the checksum that S3 keeps of the whole."""
+def _compared(large: _Large) -> Optional[tuple[str, str]]:
+    """The CRC-32 that S3 keeps of an object that came in pieces, and that of the bytes; None where one is not known."""
     told = large.result.reply.whole_crc
     pieces = [(crc, length) for _, (crc, length) in sorted(large.checksums.items()) if crc is not None]
-    if told is None or len(pieces) < len(large.checksums):  # boto3's transfers compute none
-        return ""
-    came = crc32_text(crc32_of_all(pieces))
-    return "" if came == told else f"the object's crc32 is {told} and that of the bytes that came {came}"
+    if told is None or len(pieces) < len(large.checksums):
+        return None
+    return told, crc32_text(crc32_of_all(pieces))

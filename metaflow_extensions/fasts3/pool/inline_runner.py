@@ -8,6 +8,7 @@ from typing import Optional
 from metaflow_extensions.fasts3.pool.messages import Job, Outcome
 from metaflow_extensions.fasts3.pool.perform import Performer, Terms
 from metaflow_extensions.fasts3.pool.plan import JobQueue, Plan
+from metaflow_extensions.fasts3.pool.renewal import Renewal
 from metaflow_extensions.fasts3.wire.transfers import Transfers
 
 PATIENCE_WITH_THE_REST = 1.0  # seconds for the jobs under way when another has failed
@@ -20,13 +21,15 @@ class InlineRunner:
     ----------
     transfers : Transfers
     terms : Terms
+    renewal : Renewal
     threads : int
         Jobs done side by side where there are several.
     """
 
-    def __init__(self, transfers: Transfers, terms: Terms, threads: int) -> None:
+    def __init__(self, transfers: Transfers, terms: Terms, renewal: Renewal, threads: int) -> None:
         self._stop = threading.Event()
-        self._perform = Performer(transfers, terms, pause=self._stop.wait).perform
+        self._performer = Performer(transfers, terms, pause=self._stop.wait)
+        self._renewal = renewal
         self._threads = threads
 
     def run_first(self, plan: Plan, queue: JobQueue) -> None:
@@ -47,6 +50,10 @@ class InlineRunner:
                 self._run_parallel(plan, queue)
             else:
                 self.run_first(plan, queue)
+
+    def _perform(self, job: Job) -> Outcome:
+        outcome = self._performer.perform(job)
+        return self._performer.perform(job) if self._renewal.wants_again(job, outcome) else outcome
 
     def _run_parallel(self, plan: Plan, queue: JobQueue) -> None:
         executor = ThreadPoolExecutor(self._threads, thread_name_prefix="fasts3")

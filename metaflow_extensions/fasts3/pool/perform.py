@@ -16,6 +16,8 @@ from metaflow_extensions.fasts3.wire.template import NEEDED
 from metaflow_extensions.fasts3.wire.transfers import Transfers
 from metaflow_extensions.fasts3.wire.waiting import Pause, wait_for
 
+TOO_MANY = frozenset({429, 503})  # statuses by which S3 asks for fewer requests: SlowDown and its kin
+
 
 class Terms(NamedTuple):
     """The conditions of one call, alike for all its jobs."""
@@ -36,6 +38,8 @@ class Performer:
         Waits so many seconds, for `perform`; True from it means that nobody wants the outcome any more.
     clock, chance : callable
         `time.monotonic` and `random.random`; others in tests.
+    busy : callable
+        Called whenever S3 asks for fewer requests.
     """
 
     def __init__(
@@ -45,12 +49,14 @@ class Performer:
         pause: Callable[[float], Optional[bool]] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
         chance: Callable[[], float] = random.random,
+        busy: Callable[[], None] = lambda: None,
     ) -> None:
         self._transfers = transfers
         self._terms = terms
         self._answered = terms.answered
         self._clock = clock
         self._pause = pause
+        self._busy = busy
         self._chance = chance
 
     def perform(self, job: Job) -> Outcome:
@@ -76,8 +82,10 @@ class Performer:
                 self._answered = True
                 return Outcome(job.number, reply, None, True, retried)
             self._answered = self._answered or failure.code not in UNANSWERED
+            if failure.status in TOO_MANY:
+                self._busy()
             elapsed = self._clock() - started
-            wait = decide(self._terms.policy, failure.code, tries, elapsed, self._answered, self._chance())
+            wait = decide(self._terms.policy, failure, tries, elapsed, self._answered, self._chance())
             failure = failure._replace(tries=tries, seconds=round(elapsed, 3))
             if wait is None or await wait_for(Pause(wait)):
                 return Outcome(job.number, None, failure, self._answered, retried)

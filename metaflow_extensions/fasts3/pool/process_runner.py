@@ -13,6 +13,7 @@ from typing import Any, Callable, Optional
 from metaflow_extensions.fasts3.pool import concurrency
 from metaflow_extensions.fasts3.pool.messages import Job, Outcome, bytes_moved
 from metaflow_extensions.fasts3.pool.plan import JobFailed, JobQueue, Plan
+from metaflow_extensions.fasts3.pool.renewal import Renewal
 from metaflow_extensions.fasts3.pool.worker_pool import WorkerPool
 from metaflow_extensions.fasts3.pool.worker_process import WorkerGone, WorkerProcess
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
@@ -36,6 +37,7 @@ class ProcessRunner:
         Gives the set to sign with, as of now.
     templates : callable
         Gives the template of an operation of S3 and a bucket, or why there is none, in JSON's types.
+    renewal : Renewal
     workers : int
         How many to lease at the most; one more is leased whenever there are more jobs than room.
     connections : int
@@ -48,6 +50,7 @@ class ProcessRunner:
         setup: Callable[[], Any],
         credentials: Callable[[], Any],
         templates: Callable[[str, str], Any],
+        renewal: Renewal,
         workers: int,
         connections: int,
     ) -> None:
@@ -55,6 +58,7 @@ class ProcessRunner:
         self._setup = setup
         self._templates = templates
         self._credentials = credentials
+        self._renewal = renewal
         self._limit = workers
         self._connections = connections
 
@@ -85,9 +89,15 @@ class ProcessRunner:
             if not call.workers_with_jobs():
                 return
             call.wait(queue)
+            renewed = False
             while call.answered:
-                queue.follow(plan.receive(*call.answered.popleft()))
-            if time.monotonic() - looked > LOOK_AT_CREDENTIALS:
+                job, outcome = call.answered.popleft()
+                if self._renewal.wants_again(job, outcome):
+                    queue.put_back([job])
+                    renewed = True
+                else:
+                    queue.follow(plan.receive(job, outcome))
+            if renewed or time.monotonic() - looked > LOOK_AT_CREDENTIALS:
                 current, looked = self._credentials(), time.monotonic()
                 if current != told:
                     told = current

@@ -1,18 +1,20 @@
 """The plan of uploads: one PUT for a small object, a multipart upload with parallel parts for a large one.
 
 With `only_if_absent` a HEAD comes first, and the upload itself carries If-None-Match: *, so that nothing is overwritten
-even in a race. Only 'not there' lets an upload begin; any other answer than 'there' is a failure.
+even in a race. Only 'not there' lets an upload begin; any other answer than 'there' is a failure. Where If-None-Match
+does not hold, what is there may be ours, of a try whose reply was lost: a second HEAD tells by the ETag.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Callable, NamedTuple, Optional
 
+from metaflow_extensions.fasts3.pool.etags import etag_of_bytes, etag_of_file, etag_of_parts
 from metaflow_extensions.fasts3.pool.messages import Buffer, Job, Outcome
 from metaflow_extensions.fasts3.pool.plan import JobFailed
 from metaflow_extensions.fasts3.pool.planning import PART_SIZE, Piece, part_size, pieces
 from metaflow_extensions.fasts3.wire.failures import Code
-from metaflow_extensions.fasts3.wire.transfers import PutHeaders
+from metaflow_extensions.fasts3.wire.transfers import ObjectInfo, PutHeaders
 
 RESTARTS = 2  # of a multipart upload that vanished on the server
 
@@ -62,6 +64,7 @@ class Uploads:
         self._open: dict[int, _Multipart] = {}
         self._restarts: dict[int, int] = {}
         self._indices: dict[int, int] = {}  # job number -> index in uploads
+        self._whose: dict[int, str] = {}  # job number of a HEAD that compares -> the ETag that would be ours
         self._number = 0
         self.stored: list[bool] = [False] * len(uploads)
 
@@ -74,7 +77,7 @@ class Uploads:
         if outcome.failure:
             return self._failed(index, job, outcome)
         follow: dict[str, Callable[[int, Job, Any], Iterable[Job]]] = {
-            "head": lambda *_: (),  # it exists
+            "head": self._exists,
             "put": self._done,
             "create_upload": self._created,
             "upload_part": self._part_done,
@@ -139,17 +142,34 @@ class Uploads:
         self.stored[index] = True
         return ()
 
+    def _exists(self, index: int, job: Job, info: ObjectInfo) -> Iterable[Job]:
+        """It is there: somebody else's, or ours, of a try whose reply was lost."""
+        ours = self._whose.pop(job.number, "")
+        self.stored[index] = bool(ours) and (info.size, info.etag.strip('"')) == (self._uploads[index].size, ours)
+        open_ = self._open.pop(index, None)  # gone, if that is what was completed: then aborting it does nothing
+        return [self._job(index, "abort_upload", upload_id=open_.upload_id)] if open_ else ()
+
+    def _compare(self, index: int, job: Job) -> Job:
+        upload, open_ = self._uploads[index], self._open.get(index)
+        if open_:
+            ours = etag_of_parts(part["ETag"] for part in open_.parts if part)
+        else:
+            ours = etag_of_file(upload.path) if upload.path is not None else etag_of_bytes(job.body or b"")
+        head = self._head(index)
+        self._whose[head.number] = ours
+        return head
+
     def _failed(self, index: int, job: Job, outcome: Outcome) -> Iterable[Job]:
         assert outcome.failure is not None  # noqa: S101  # for the type checker
         code = outcome.failure.code
         if job.operation == "head" and code is Code.NOT_FOUND:
-            return [self._begin(index)]
+            self._whose.pop(job.number, None)
+            return [self._complete(index, self._open[index]) if index in self._open else self._begin(index)]
         if job.operation == "abort_upload":
             return ()  # the race was lost all the same; S3's lifecycle rules are there for what stays behind
         if job.arguments.get("only_if_absent"):
-            if code is Code.PRECONDITION:  # somebody else was faster
-                open_ = self._open.pop(index, None)
-                return [self._job(index, "abort_upload", upload_id=open_.upload_id)] if open_ else ()
+            if code is Code.PRECONDITION:  # somebody else was faster, or an earlier try of ours
+                return [self._compare(index, job)]
             if code is Code.NOT_IMPLEMENTED:  # the HEAD has to be enough for this server
                 self._conditional[index] = False
                 return [self._complete(index, self._open[index]) if index in self._open else self._begin(index)]

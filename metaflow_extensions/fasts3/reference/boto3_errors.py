@@ -8,7 +8,7 @@ import urllib3.exceptions as urllib3_errors
 
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
 from metaflow_extensions.fasts3.wire.local_files import DISK_FULL
-from metaflow_extensions.fasts3.wire.s3_errors import code_of
+from metaflow_extensions.fasts3.wire.s3_errors import code_of, seconds_of
 
 # The first that fits counts: botocore's read time-out, for one, is an OSError as well.
 BY_TYPE: tuple[tuple[Code, tuple[type[Exception], ...]], ...] = (
@@ -75,7 +75,12 @@ def _answered(error: botocore_errors.ClientError) -> Failure:
     s3_code = str(document.get("Code", ""))
     status = int(reply.get("HTTPStatusCode", 0))
     return Failure(
-        code_of(s3_code, status), str(document.get("Message", "")), s3_code, status, str(reply.get("RequestId") or "")
+        code_of(s3_code, status),
+        str(document.get("Message", "")),
+        s3_code,
+        status,
+        str(reply.get("RequestId") or ""),
+        retry_after=seconds_of(str(reply.get("HTTPHeaders", {}).get("retry-after", ""))),
     )
 
 

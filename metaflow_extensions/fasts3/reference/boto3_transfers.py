@@ -4,14 +4,16 @@ One method, one request. Retries are not made here: the client is built to try o
 """
 
 import os
+import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from io import BytesIO
 from typing import Any, BinaryIO, Optional
 
 from s3transfer.utils import ReadFileChunk
 
 from metaflow_extensions.fasts3.reference.boto3_errors import failure_of
+from metaflow_extensions.fasts3.wire.checksums import Told, told_by
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
 from metaflow_extensions.fasts3.wire.local_files import became_shorter, open_to_write
 from metaflow_extensions.fasts3.wire.ranges import check_range, content_range
@@ -63,7 +65,7 @@ class Boto3Transfers:
         byte_range: Optional[str] = None,
         if_match: Optional[str] = None,
         limit: Optional[int] = None,
-        crc: bool = False,  # botocore compares checksums of whole objects only
+        crc: bool = False,
     ) -> GetReply:
         conditions = {"Range": byte_range, "IfMatch": if_match}
         with _translated():
@@ -74,13 +76,30 @@ class Boto3Transfers:
             first, total = content_range(reply.get("ContentRange"), length)
             check_range(byte_range, first, length, total)
             wanted = length if limit is None else min(length, limit)
-            with reply["Body"] as body, _open_to_write(path, position) as file:
-                received = _copy(body, file, wanted)
+            # Not `with reply["Body"]`, which gives the stream below it: that compares nothing.
+            with closing(reply["Body"]) as body, _open_to_write(path, position) as file:
+                received, number = _copy(body, file, wanted)
                 if received == length:
                     body.read(1)  # at its end botocore compares the length and, where there is one, the checksum
             if received < wanted:
                 raise TransferError(Failure(Code.BROKEN, f"{received} bytes came where {wanted} were announced"))
-            return GetReply(_info(reply, total), first, length, received)
+            told = None if byte_range else self._told(reply)
+            by_crc32 = told is not None and told.algorithm == "crc32"
+            return GetReply(
+                _info(reply, total),
+                first,
+                length,
+                received,
+                number if crc or by_crc32 else None,
+                told.value if told and by_crc32 else None,
+                told.algorithm if told and received == length else None,
+            )
+
+    def _told(self, reply: Any) -> Optional[Told]:
+        """The checksum of a whole object that botocore compares at its end; of pieces nobody does but who cut them."""
+        # Before 1.36 it compared none of its own accord, and the setting did not exist.
+        asked = getattr(self._client.meta.config, "response_checksum_validation", "") == "when_supported"
+        return told_by(reply["ResponseMetadata"]["HTTPHeaders"]) if asked else None
 
     def put(
         self,
@@ -194,15 +213,17 @@ def _open_to_write(path: str, position: int) -> Iterator[BinaryIO]:
         yield file
 
 
-def _copy(body: Any, file: BinaryIO, wanted: int) -> int:
-    received = 0
+def _copy(body: Any, file: BinaryIO, wanted: int) -> "tuple[int, int]":
+    """Copy so many bytes; give how many came, and their CRC-32."""
+    received = crc = 0
     while received < wanted:
         data = body.read(min(CHUNK, wanted - received))
         if not data:
             break
         file.write(data)
+        crc = zlib.crc32(data, crc)
         received += len(data)
-    return received
+    return received, crc
 
 
 def _part_source(body: Optional[bytes], path: Optional[str], position: int, length: int) -> Any:

@@ -10,6 +10,7 @@ from metaflow_extensions.fasts3.wire.connections import Connections
 from metaflow_extensions.fasts3.wire.credentials import CredentialSet
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
 from metaflow_extensions.fasts3.wire.http11 import Body, Framing, Head, ProtocolError
+from metaflow_extensions.fasts3.wire.http_dates import timestamp_of
 from metaflow_extensions.fasts3.wire.request_heads import Query, RequestHeads
 from metaflow_extensions.fasts3.wire.s3_errors import failure_of
 from metaflow_extensions.fasts3.wire.sending import NOTHING, Payload, send
@@ -17,6 +18,7 @@ from metaflow_extensions.fasts3.wire.template import Endpoint, RequestTemplate
 
 MAX_DOCUMENT = 16 * 2**20  # bytes; a listing of 1,000 keys of 1,024 escaped bytes each takes 4 MB
 MAX_ERROR = 256 * 1024  # bytes
+ALLOWED_SKEW = 900.0  # seconds by which S3 lets a signature's time be wrong
 
 
 class Reply:
@@ -133,8 +135,20 @@ class Exchange:
                 if not isinstance(error.__cause__, DocumentTooLong):
                     raise
                 document = b""  # a page of somebody between, far larger than S3's errors: the status says enough
-            raise TransferError(failure_of(reply.head.status, reply.head.headers, document))
+            raise TransferError(self._in_time(failure_of(reply.head.status, reply.head.headers, document), reply.head))
         return reply
+
+    def _in_time(self, failure: Failure, head: Head) -> Failure:
+        """Set our clock by the server's where it refuses a signature for its time; a HEAD's 403 does not say why."""
+        bare = failure.status == 403 and failure.s3_code == "403"
+        if failure.code is Code.SKEWED or bare:
+            try:
+                wrong_by = self._heads.set_clock(timestamp_of(head.headers["date"]))
+            except (KeyError, ValueError):
+                return failure
+            if bare and wrong_by > ALLOWED_SKEW:
+                return failure._replace(code=Code.SKEWED)
+        return failure
 
     def close(self) -> None:
         """Close the connections that nobody uses."""

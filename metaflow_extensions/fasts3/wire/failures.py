@@ -14,6 +14,8 @@ class Code(str, Enum):
     NO_BUCKET = "no-bucket"  # 404 of the bucket itself
     NO_UPLOAD = "no-upload"  # 404 of a multipart upload: completed or aborted already
     ACCESS_DENIED = "access-denied"  # 403, and identities that S3 does not know
+    EXPIRED = "expired"  # the credentials have expired; newer ones may do
+    SKEWED = "skewed"  # the signature's time is not the server's; with its time the request may do
     INVALID_RANGE = "invalid-range"  # 416
     PRECONDITION = "precondition"  # 412: If-Match or If-None-Match did not hold
     NOT_IMPLEMENTED = "not-implemented"  # 501: this server does not know the feature
@@ -46,6 +48,7 @@ class Failure(NamedTuple):
     request_id: str = ""  # x-amz-request-id, what AWS support asks for
     tries: int = 1  # how many times it was tried
     seconds: float = 0.0  # from the first try to the last failure
+    retry_after: float = 0.0  # seconds that S3 asks to be left alone (RFC 9110 section 10.2.3)
 
 
 class TransferError(Exception):

@@ -1,16 +1,14 @@
 """HEAD, GET, PUT and DELETE of objects."""
 
-import calendar
 import os
 import threading
-from datetime import timezone
-from functools import lru_cache
 from typing import Optional
 
 from metaflow_extensions.fasts3.wire.checksums import Told, start, told_by
 from metaflow_extensions.fasts3.wire.exchange import Exchange, Reply
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
 from metaflow_extensions.fasts3.wire.http11 import Head, ProtocolError, content_length
+from metaflow_extensions.fasts3.wire.http_dates import timestamp_of
 from metaflow_extensions.fasts3.wire.local_files import open_to_read, open_to_write, write_all
 from metaflow_extensions.fasts3.wire.ranges import check_range, content_range
 from metaflow_extensions.fasts3.wire.sending import Payload
@@ -19,7 +17,6 @@ from metaflow_extensions.fasts3.wire.transfers import GetReply, ObjectInfo, PutH
 SCRATCH = 2**20  # bytes that a large body is read by
 WORTH_A_QUESTION = 64 * 1024  # bytes of a conditional upload from which on the server is asked before they are sent
 _METADATA = "x-amz-meta-"
-_MONTHS = "JanFebMarAprMayJunJulAugSepOctNovDec"  # strptime would ask the locale
 
 
 class ObjectTransfers:
@@ -73,7 +70,8 @@ class ObjectTransfers:
         else:
             reply.drop()
         whole = told.value if told and told.algorithm == "crc32" else None
-        return GetReply(_info(reply.head, total), first, length, wanted, number, whole)
+        verified = told.algorithm if told and wanted == length else None
+        return GetReply(_info(reply.head, total), first, length, wanted, number, whole, verified)
 
     async def _receive(
         self, reply: Reply, path: str, position: int, wanted: int, length: int, told: Optional[Told], crc: bool
@@ -169,16 +167,8 @@ def _info(head: Head, size: int) -> ObjectInfo:
     )
 
 
-@lru_cache(maxsize=1024)
 def _timestamp(date: str) -> int:
-    """Unix timestamp of an HTTP date (RFC 9110 section 5.6.7): `Sun, 06 Nov 1994 08:49:37 GMT`, or an older form."""
     try:
-        if len(date) == 29 and date.endswith(" GMT"):
-            day, month, year = int(date[5:7]), _MONTHS.index(date[8:11]) // 3 + 1, int(date[12:16])
-            return calendar.timegm((year, month, day, int(date[17:19]), int(date[20:22]), int(date[23:25]), 0, 0, 0))
-        from email.utils import parsedate_to_datetime  # half of a worker's start, for dates that no S3 sends
-
-        moment = parsedate_to_datetime(date)
-        return int((moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp())
-    except (KeyError, ValueError, TypeError):
+        return timestamp_of(date)
+    except ValueError:
         raise TransferError(Failure(Code.BROKEN, f"Last-Modified is {date[:80]!r}")) from None

@@ -55,6 +55,7 @@ class RequestHeads:
         self._clock = clock
         self._signers: dict[tuple[CredentialSet, Scope], Signer] = {}
         self._stamps: dict[tuple[object, ...], _Stamp] = {}
+        self._ahead = 0.0  # seconds by which the server's clock is ahead of ours, where that matters
         self._second = (0, "")
 
     def write(
@@ -124,8 +125,24 @@ class RequestHeads:
             signer = self._signers[name] = Signer(*name)
         return signer
 
+    def set_clock(self, now: float) -> float:
+        """Sign for another time from now on.
+
+        Parameters
+        ----------
+        now : float
+            Unix time, as the server has it.
+
+        Returns
+        -------
+        float
+            Seconds by which the time that was signed for was wrong.
+        """
+        before, self._ahead = self._ahead, now - self._clock()
+        return abs(self._ahead - before)
+
     def _amz_date(self) -> str:
-        now = int(self._clock())
+        now = int(self._clock() + self._ahead)
         second, text = self._second
         if second != now:
             text = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))

@@ -6,7 +6,7 @@ the seconds to wait, or None to give up.
 
 from typing import NamedTuple, Optional
 
-from metaflow_extensions.fasts3.wire.failures import TRANSIENT, Code
+from metaflow_extensions.fasts3.wire.failures import TRANSIENT, Code, Failure
 
 FIRST_WAIT = 0.1  # seconds; a lone hiccup should cost next to nothing
 LONGEST_WAIT = 20.0  # seconds; longer gives S3 nothing and the user a bad time
@@ -21,7 +21,7 @@ class RetryPolicy(NamedTuple):
 
 
 def decide(
-    policy: RetryPolicy, code: Code, tries: int, elapsed: float, answered: bool, random: float
+    policy: RetryPolicy, failure: Failure, tries: int, elapsed: float, answered: bool, random: float
 ) -> Optional[float]:
     """Seconds to wait before the next try, or None to give up.
 
@@ -29,8 +29,8 @@ def decide(
     ----------
     policy : RetryPolicy
         How patient the call is.
-    code : Code
-        What the last try failed with.
+    failure : Failure
+        Of the last try.
     tries : int
         How many times it was tried, 1 or more.
     elapsed : float
@@ -44,12 +44,16 @@ def decide(
     -------
     float or None
     """
-    if code not in TRANSIENT or tries > policy.retries:
+    if tries > policy.retries:
         return None
-    if code is Code.INJECTED:
+    if failure.code is Code.SKEWED:
+        return 0.0 if tries == 1 else None  # once: the next try is signed for the server's time
+    if failure.code not in TRANSIENT:
+        return None
+    if failure.code is Code.INJECTED:
         return 0.0  # a faked failure is there to exercise the retries, not the patience of the tester
     # Exponential backoff with equal jitter: half of the wait is certain, half is drawn.
     ceiling = min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(tries - 1, 16))
-    wait = ceiling * (0.5 + 0.5 * random)
+    wait = max(ceiling * (0.5 + 0.5 * random), min(failure.retry_after, LONGEST_WAIT))
     limit = policy.outage_limit if answered else min(FIRST_CONTACT_LIMIT, policy.outage_limit)
     return wait if elapsed + wait <= limit else None

@@ -3,6 +3,7 @@
 https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 """
 
+import re
 from http import HTTPStatus
 from xml.parsers import expat
 
@@ -15,9 +16,11 @@ BY_S3_CODE: "dict[str, Code]" = {
     "AllAccessDisabled": Code.ACCESS_DENIED,
     "InvalidAccessKeyId": Code.ACCESS_DENIED,
     "SignatureDoesNotMatch": Code.ACCESS_DENIED,
-    "ExpiredToken": Code.ACCESS_DENIED,
     "InvalidToken": Code.ACCESS_DENIED,
-    "TokenRefreshRequired": Code.ACCESS_DENIED,
+    "ExpiredToken": Code.EXPIRED,
+    "ExpiredTokenException": Code.EXPIRED,
+    "TokenRefreshRequired": Code.EXPIRED,
+    "RequestTimeTooSkewed": Code.SKEWED,
     "BadDigest": Code.BROKEN,
     "IncompleteBody": Code.BROKEN,
     "XAmzContentChecksumMismatch": Code.BROKEN,
@@ -47,6 +50,7 @@ BY_STATUS: "dict[int, Code]" = {
     501: Code.NOT_IMPLEMENTED,
 }
 
+_SECONDS = re.compile(r"[0-9]{1,6}\Z")
 MAX_DEPTH = 32  # elements inside one another; S3's documents have four
 
 
@@ -81,7 +85,13 @@ def failure_of(status: int, headers: "dict[str, str]", document: bytes) -> Failu
         s3_code = str(status)
         message = message or (HTTPStatus(status).phrase if status in _STATUSES else "")
     request_id = headers.get("x-amz-request-id") or told.get("RequestId", "")
-    return Failure(code_of(s3_code, status), message, s3_code, status, request_id)
+    code = code_of(s3_code, status)
+    return Failure(code, message, s3_code, status, request_id, retry_after=seconds_of(headers.get("retry-after", "")))
+
+
+def seconds_of(retry_after: str) -> float:
+    """Seconds that a Retry-After header asks for; 0 where it gives a date, which no S3 does."""
+    return float(retry_after) if _SECONDS.match(retry_after) else 0.0
 
 
 _STATUSES = frozenset(int(status) for status in HTTPStatus)

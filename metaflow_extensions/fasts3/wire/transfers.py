@@ -28,6 +28,7 @@ class GetReply(NamedTuple):
     received: int  # bytes of it that are in the file now; fewer than `length` where `limit` cut it short
     crc: Optional[int] = None  # CRC-32 of the bytes received, where it was asked for or is of use
     whole_crc: Optional[str] = None  # of the whole object, as S3 tells it in base64; None where it tells none
+    verified: Optional[str] = None  # the checksum that S3 keeps of the whole object and that was that of these bytes
 
 
 class PutHeaders(NamedTuple):

@@ -1,0 +1,42 @@
+"""The ETags that S3 gives to what was uploaded, computed here: is what is there what we have sent?
+
+https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html: of a PUT the MD5 of the bytes, of a multipart upload
+the MD5 of the parts' MD5s and their number. With SSE-KMS and on some servers it is something else, and tells nothing.
+"""
+
+import hashlib
+from collections.abc import Iterable
+
+_READ = 2**20  # bytes
+
+
+def etag_of_bytes(body: "bytes | bytearray | memoryview") -> str:
+    """The ETag of an object that was one PUT, without quotes."""
+    return hashlib.md5(body, usedforsecurity=False).hexdigest()
+
+
+def etag_of_file(path: str) -> str:
+    """The ETag of a file that was one PUT; "" where it can't be read any more."""
+    digest = hashlib.md5(usedforsecurity=False)
+    try:
+        with open(path, "rb") as file:
+            while data := file.read(_READ):
+                digest.update(data)
+    except OSError:
+        return ""
+    return digest.hexdigest()
+
+
+def etag_of_parts(etags: "Iterable[str]") -> str:
+    """The ETag of an object that was put together from parts; "" where theirs are no MD5s.
+
+    Parameters
+    ----------
+    etags : iterable of str
+        As S3 told them, quotes or not.
+    """
+    try:
+        parts = [bytes.fromhex(etag.strip('"')) for etag in etags]
+    except ValueError:
+        return ""
+    return f"{etag_of_bytes(b''.join(parts))}-{len(parts)}"

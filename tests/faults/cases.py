@@ -1,0 +1,178 @@
+"""The rows of the fault matrix: what a user does, and which request of it a fault meets."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Callable, NamedTuple
+
+from metaflow import S3
+from metaflow.datatools.s3 import S3GetObject
+from servers.faulty import FaultyS3
+
+from metaflow_extensions.fasts3.pool.planning import PART_SIZE
+
+SMALL = bytes(range(256)) * 4
+LARGE = bytes(range(251)) * ((PART_SIZE + 100_000) // 251)  # two pieces, two parts
+
+
+@dataclass
+class World:
+    """What a case works with."""
+
+    s3: S3  # through the proxy
+    stored: Any  # what is really stored, as boto3 sees it
+    proxy: FaultyS3
+    folder: Path
+
+    def open_uploads(self) -> "list[str]":
+        """Multipart uploads that were begun below the root and neither completed nor aborted."""
+        told = self.stored.client.list_multipart_uploads(Bucket=self.stored.bucket, Prefix=self.stored.prefix)
+        return [upload["UploadId"] for upload in told.get("Uploads", [])]
+
+
+# Prepares, yields for the fault to be put in place, then acts and checks what came of it.
+Play = Callable[[World], Iterator[None]]
+
+
+class Case(NamedTuple):
+    """One row."""
+
+    name: str
+    operation: str  # of S3, that the fault meets
+    play: Play
+    after: int = 0  # requests of that operation which are spared
+
+
+CASES: "list[Case]" = []
+
+
+def case(operation: str, after: int = 0) -> "Callable[[Play], Play]":
+    def add(play: Play) -> Play:
+        CASES.append(Case(play.__name__, operation, play, after))
+        return play
+
+    return add
+
+
+@case("GetObject")
+def get(world: World) -> Iterator[None]:
+    world.stored.put("a", SMALL)
+    yield
+    assert world.s3.get("a").blob == SMALL
+
+
+@case("GetObject")
+def get_a_range(world: World) -> Iterator[None]:
+    world.stored.put("a", SMALL)
+    yield
+    assert world.s3.get(S3GetObject("a", 100, 200)).blob == SMALL[100:300]
+
+
+@case("GetObject", after=3)
+def get_many(world: World) -> Iterator[None]:
+    expected = {str(number): SMALL + bytes([number]) for number in range(6)}
+    world.stored.put_all(expected)
+    yield
+    assert {got.key: got.blob for got in world.s3.get_many(expected)} == expected
+
+
+@case("GetObject")
+def get_large_first_piece(world: World) -> Iterator[None]:
+    world.stored.put("a", LARGE)
+    yield
+    assert world.s3.get("a").blob == LARGE
+
+
+@case("GetObject", after=1)
+def get_large_second_piece(world: World) -> Iterator[None]:
+    world.stored.put("a", LARGE)
+    yield
+    assert world.s3.get("a").blob == LARGE
+
+
+@case("ListObjectsV2")
+def get_recursive(world: World) -> Iterator[None]:
+    world.stored.put_all({"dir/a": SMALL, "dir/b": b""})
+    yield
+    assert {got.key: got.blob for got in world.s3.get_recursive(["dir"])} == {"a": SMALL, "b": b""}
+
+
+@case("HeadObject")
+def info(world: World) -> Iterator[None]:
+    world.stored.put("a", SMALL)
+    yield
+    assert world.s3.info("a").size == len(SMALL)
+
+
+@case("HeadObject", after=2)
+def info_many(world: World) -> Iterator[None]:
+    world.stored.put_all({str(number): SMALL[:number] for number in range(1, 5)})
+    yield
+    assert [told.size for told in world.s3.info_many(["1", "2", "3", "4"])] == [1, 2, 3, 4]
+
+
+@case("ListObjectsV2")
+def list_paths(world: World) -> Iterator[None]:
+    world.stored.put_all({"a": SMALL, "b": SMALL[:10]})
+    yield
+    assert [(entry.key, entry.size) for entry in world.s3.list_paths()] == [("a", len(SMALL)), ("b", 10)]
+
+
+@case("PutObject")
+def put(world: World) -> Iterator[None]:
+    world.stored.put("a", b"before")
+    yield
+    world.s3.put("a", SMALL)
+    assert world.stored.blob("a") == SMALL
+
+
+@case("PutObject", after=2)
+def put_many(world: World) -> Iterator[None]:
+    blobs = {str(number): SMALL + bytes([number]) for number in range(5)}
+    yield
+    assert [key for key, _ in world.s3.put_many(blobs.items())] == list(blobs)
+    assert world.stored.blobs() == blobs
+
+
+@case("HeadObject")
+def put_if_absent_head(world: World) -> Iterator[None]:
+    yield
+    assert [key for key, _ in world.s3.put_many([("a", SMALL)], overwrite=False)] == ["a"]
+    assert world.stored.blob("a") == SMALL
+
+
+@case("PutObject")
+def put_if_absent(world: World) -> Iterator[None]:
+    yield
+    assert [key for key, _ in world.s3.put_many([("a", SMALL)], overwrite=False)] == ["a"]
+    assert world.stored.blob("a") == SMALL
+
+
+def _put_file(world: World) -> Iterator[None]:
+    path = world.folder / "large"
+    path.write_bytes(LARGE)
+    yield
+    world.s3.put_files([("a", str(path))])
+    assert world.stored.blob("a") == LARGE
+
+
+@case("CreateMultipartUpload")
+def put_large_create(world: World) -> Iterator[None]:
+    yield from _put_file(world)
+
+
+@case("UploadPart", after=1)
+def put_large_part(world: World) -> Iterator[None]:
+    yield from _put_file(world)
+
+
+@case("CompleteMultipartUpload")
+def put_large_complete(world: World) -> Iterator[None]:
+    yield from _put_file(world)
+
+
+@case("CompleteMultipartUpload")
+def put_large_if_absent(world: World) -> Iterator[None]:
+    yield
+    assert [key for key, _ in world.s3.put_many([("a", LARGE)], overwrite=False)] == ["a"]
+    assert world.stored.blob("a") == LARGE

@@ -1,0 +1,115 @@
+"""Refusals that a client can do something about: credentials that have expired, and too many requests."""
+
+import json
+import sys
+import threading
+import time
+
+import pytest
+from faults.cases import SMALL
+from metaflow import S3
+from metaflow.datatools.s3 import MetaflowS3AccessDenied
+from servers import faults
+from servers.faulty import passed_on
+
+from metaflow_extensions.fasts3.control import clients
+
+KEYS = [str(number) for number in range(60)]
+
+
+@pytest.fixture
+def provider(seaweedfs, tmp_path, monkeypatch):
+    """Let boto3 ask a program for credentials that end in an hour; gives the file in which the program counts."""
+    asked = tmp_path / "asked"
+    program = tmp_path / "provider.py"
+    document = {"Version": 1, "AccessKeyId": seaweedfs.access_key, "SecretAccessKey": seaweedfs.secret_key}
+    program.write_text(
+        "import datetime, json\n"
+        f"open({str(asked)!r}, 'a').write('x')\n"
+        "end = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(hours=1)\n"
+        f"print(json.dumps(dict({json.dumps(document)}, Expiration=end.isoformat())))\n"
+    )
+    config = tmp_path / "config"
+    config.write_text(f"[default]\nregion = us-east-1\ncredential_process = {sys.executable} {program}\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    monkeypatch.setattr(clients, "_clients", {})
+    return asked
+
+
+@pytest.fixture
+def through(world, provider):
+    """An `S3` that asks the provider for its credentials."""
+    root = f"s3://{world.stored.bucket}/{world.stored.prefix}"
+    params = {"endpoint_url": world.proxy.client_params()["endpoint_url"]}
+    with S3(s3root=root, client_params=params, tmproot=str(world.folder / "tmproot")) as s3:
+        yield s3
+
+
+def until_renewed(provider):
+    """S3 says that a set has expired until there is another."""
+    refuse = faults.error(400, "ExpiredToken")
+
+    def fault(exchange):
+        (refuse if provider.read_text() == "x" else passed_on)(exchange)
+
+    return fault
+
+
+def test_credentials_that_s3_calls_expired_are_renewed_once_for_all(world, provider, through):
+    world.stored.put_all(dict.fromkeys(KEYS, SMALL))
+    world.proxy.inject("GetObject", until_renewed(provider), times=None, after=20)
+
+    assert [got.blob for got in through.get_many(KEYS)] == [SMALL] * len(KEYS)
+
+    assert provider.read_text() == "xx"
+
+
+def test_in_the_user_s_own_process_too(world, provider, through):
+    world.stored.put("a", SMALL)
+    world.proxy.inject("GetObject", until_renewed(provider), times=None)
+    assert through.get("a").blob == SMALL
+    assert provider.read_text() == "xx"
+
+
+def test_what_stays_expired_is_an_error(world, provider, through):
+    world.stored.put("a", SMALL)
+    world.proxy.inject("GetObject", faults.error(400, "ExpiredToken"), times=None)
+    for call in (lambda: through.get("a"), lambda: through.get_many(["a", "b"])):
+        with pytest.raises(MetaflowS3AccessDenied, match="Get new credentials"):
+            call()
+    assert provider.read_text() == "xx"  # not again for the second call, so soon after the first
+
+
+class Allowance:
+    """A fault: SlowDown for all requests over so many a second."""
+
+    def __init__(self, rate):
+        self._rate = rate
+        self._tokens = 1.0
+        self._seen = time.monotonic()
+        self._lock = threading.Lock()
+        self.refused = 0
+
+    def __call__(self, exchange):
+        with self._lock:
+            now = time.monotonic()
+            self._tokens = min(self._rate * 0.1, self._tokens + (now - self._seen) * self._rate)
+            self._seen = now
+            refuse = self._tokens < 1
+            if refuse:
+                self.refused += 1
+            else:
+                self._tokens -= 1
+        (faults.error(503, "SlowDown") if refuse else passed_on)(exchange)
+
+
+def test_too_many_requests_become_fewer_and_nobody_notices(world):
+    keys = [str(number) for number in range(600)]
+    world.stored.put_all(dict.fromkeys(keys[:1], SMALL))
+    allowance = Allowance(rate=150)
+    world.proxy.inject("PutObject", allowance, times=None)
+
+    assert len(world.s3.put_many((key, SMALL) for key in keys)) == len(keys)
+
+    assert world.stored.list() == set(keys)
+    assert 0 < allowance.refused < len(keys)

@@ -1,0 +1,82 @@
+"""The pace at which a worker begins requests, on a clock that the tests turn."""
+
+import pytest
+
+from metaflow_extensions.fasts3.pool.pace import FORGOTTEN, Pace
+
+
+class Server:
+    """Allows so many requests a second, and refuses the others."""
+
+    def __init__(self, limit):
+        self.limit = limit
+        self.tokens = 0.0
+        self.seen = 0.0
+        self.done = self.refused = 0
+
+    def ask(self, now):
+        self.tokens = min(self.limit * 0.1, self.tokens + (now - self.seen) * self.limit)
+        self.seen = now
+        if self.tokens < 1:
+            self.refused += 1
+            return False
+        self.tokens -= 1
+        self.done += 1
+        return True
+
+
+def run(pace, server, seconds, start=0.0, step=0.0005):
+    """Begin requests whenever the pace allows; each is answered at once."""
+    for tick in range(int(seconds / step)):
+        now = start + tick * step
+        if pace.wait(now) == 0.0:
+            if server.ask(now):
+                pace.note_success(now)
+            else:
+                pace.slow_down(now)
+
+
+def test_without_a_refusal_there_is_no_limit():
+    pace = Pace()
+    assert [pace.wait(0.0) for _ in range(1000)] == [0.0] * 1000
+
+
+@pytest.mark.parametrize("limit", [20, 200, 1000])
+def test_a_server_s_limit_is_used_and_hardly_exceeded(limit):
+    pace, server = Pace(), Server(limit)
+    run(pace, server, 5.0)
+    server.done = server.refused = 0
+    run(pace, server, 20.0, start=5.0)
+    assert server.done >= 0.9 * limit * 20
+    assert server.refused <= 0.1 * server.done
+
+
+def test_a_limit_that_rises_is_followed_and_one_that_is_gone_forgotten():
+    pace, server = Pace(), Server(50)
+    run(pace, server, 5.0)
+    server.limit, server.done = 1000, 0
+    run(pace, server, 60.0, start=5.0, step=0.01)
+    assert server.refused < 100
+    assert [pace.wait(5.0 + 60.0 + FORGOTTEN) for _ in range(1000)] == [0.0] * 1000
+
+
+def test_many_refusals_at_once_are_one():
+    pace = Pace()
+    for tick in range(100):
+        pace.note_success(tick / 100)
+    pace.slow_down(1.0)
+    waits = []
+    for _ in range(100):
+        pace.slow_down(1.0)
+        waits.append(pace.wait(1.0 + sum(waits)))
+    assert sum(waits) < 1.5  # of some 85 a second
+
+
+def test_a_rate_of_long_ago_does_not_count():
+    pace = Pace()
+    pace.note_success(0.0)
+    for tick in range(100):
+        pace.note_success(1000 + tick / 1000)
+    pace.slow_down(1000.1)
+    pace.wait(1000.1)
+    assert pace.wait(1000.1) < 0.06

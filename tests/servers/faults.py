@@ -1,0 +1,140 @@
+"""What can go wrong between a client and S3, as functions for `servers.faulty.FaultyS3`."""
+
+from typing import Optional
+
+from servers.faulty import Exchange, Fault, Reply
+
+HUGE = 10 * 2**20  # bytes of a head that never ends
+
+
+def error(status: int, code: str, **headers: str) -> Fault:
+    """S3 refuses, and has done nothing."""
+    return lambda exchange: _answer(exchange, _error(exchange, status, code, headers))
+
+
+def after_the_work(fault: Fault) -> Fault:
+    """S3 does what it was asked, and then that happens to its reply."""
+
+    def do(exchange: Exchange) -> None:
+        exchange.forward()
+        fault(exchange)
+
+    return do
+
+
+def reset_before_the_head(exchange: Exchange) -> None:
+    exchange.reset()
+
+
+def close_before_the_head(exchange: Exchange) -> None:
+    exchange.end()
+
+
+def reset_in_the_head(exchange: Exchange) -> None:
+    head = exchange.forward().head
+    exchange.send(head[: len(head) // 2])
+    exchange.reset()
+
+
+def reset_in_the_body(exchange: Exchange) -> None:
+    reply = exchange.forward()
+    exchange.send(reply.head + reply.body[: len(reply.body) // 2])
+    exchange.reset()
+
+
+def close_in_the_body(exchange: Exchange) -> None:
+    """A clean end, too early."""
+    reply = exchange.forward()
+    exchange.send(reply.head + reply.body[: len(reply.body) // 2])
+    exchange.end()
+
+
+def stall(exchange: Exchange) -> None:
+    exchange.wait_until_client_goes()
+
+
+def stall_in_the_body(exchange: Exchange) -> None:
+    reply = exchange.forward()
+    exchange.send(reply.head + reply.body[: len(reply.body) // 2])
+    exchange.wait_until_client_goes()
+
+
+def drip(exchange: Exchange) -> None:
+    """The first bytes come one by one, each in a packet of its own."""
+    reply = exchange.forward()
+    data = reply.head + reply.body
+    for number in range(min(len(data), 2000)):
+        exchange.send(data[number : number + 1])
+    exchange.send(data[2000:])
+
+
+def too_much(exchange: Exchange) -> None:
+    """More than was announced: it must not pass for the next reply."""
+    reply = exchange.forward()
+    exchange.send(reply.head + reply.body + b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil")
+
+
+def announces_too_much(exchange: Exchange) -> None:
+    reply = exchange.forward()
+    exchange.send(_with(reply, **{"Content-Length": str(len(reply.body) + 100)}).head + reply.body)
+    exchange.end()
+
+
+def announces_too_little(exchange: Exchange) -> None:
+    reply = exchange.forward()
+    exchange.send(_with(reply, **{"Content-Length": str(len(reply.body) // 2)}).head + reply.body)
+    exchange.end()
+
+
+def another_range(exchange: Exchange) -> None:
+    """The reply says that it is of other bytes than those asked for."""
+    reply = exchange.forward()
+    size = len(reply.body)
+    _answer(exchange, _with(reply, **{"Content-Range": f"bytes 7-{size + 6}/{size + 7}"})._replace(status=206))
+
+
+def garbage(exchange: Exchange) -> None:
+    exchange.send(bytes(range(256)) * 4)
+    exchange.end()
+
+
+def a_huge_head(exchange: Exchange) -> None:
+    line = b"X-More: " + b"x" * 1000 + b"\r\n"
+    exchange.send(b"HTTP/1.1 200 OK\r\n")
+    for _ in range(HUGE // len(line)):
+        exchange.send(line)
+    exchange.end()
+
+
+def corrupt(exchange: Exchange) -> None:
+    """One bit is another."""
+    reply = exchange.forward()
+    body = bytearray(reply.body)
+    body[len(body) // 2] ^= 1
+    _answer(exchange, reply._replace(body=bytes(body)))
+
+
+def an_error_that_looks_like_success(exchange: Exchange) -> None:
+    """S3 says 200 before it has put an object together, and what went wrong after that (CompleteMultipartUpload)."""
+    _answer(exchange, _error(exchange, 200, "InternalError", {}))
+
+
+def redirect(status: int, location: str, region: Optional[str] = None) -> Fault:
+    """S3 says that somebody else has it."""
+    headers = {"Location": location, **({"x-amz-bucket-region": region} if region else {})}
+    return error(status, "PermanentRedirect" if status == 301 else "TemporaryRedirect", **headers)
+
+
+def _error(exchange: Exchange, status: int, code: str, headers: "dict[str, str]") -> Reply:
+    document = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>It is so.</Message></Error>".encode()
+    body = b"" if exchange.asked.method == "HEAD" else document
+    told = {"x-amz-request-id": "REQUEST", **headers, "Content-Length": str(len(body))}
+    return Reply(status, told, body)
+
+
+def _with(reply: Reply, **headers: str) -> Reply:
+    return reply._replace(headers={**reply.headers, **headers})
+
+
+def _answer(exchange: Exchange, reply: Reply) -> None:
+    exchange.send(reply.head + reply.body)

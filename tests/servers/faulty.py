@@ -1,0 +1,267 @@
+"""A real S3 behind a proxy that does to each request what a test says: lose it, delay it, lie about it.
+
+A test gives rules: an operation of S3, and a fault for the next requests of it. A fault is a function of an `Exchange`;
+those that there are stand in `servers.faults`. Requests without a rule are passed on, and so are their replies.
+"""
+
+import contextlib
+import http.client
+import socket
+import struct
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Callable, NamedTuple, Optional
+from urllib.parse import parse_qs, urlsplit
+
+import h11
+from servers.s3_server import S3Server
+
+LOOPBACK = "127.0.0.1"
+LONG = 30.0  # seconds after which a real server that does not answer has to be broken
+_HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length"})  # RFC 9110 section 7.6.1
+
+
+class Asked(NamedTuple):
+    """One request."""
+
+    method: str
+    target: str
+    headers: "dict[str, str]"  # names in lower case
+    body: bytes
+
+    @property
+    def key(self) -> str:
+        """Where it goes, encoded; empty for a bucket."""
+        return urlsplit(self.target).path.lstrip("/").partition("/")[2]
+
+    @property
+    def operation(self) -> str:
+        """S3's name for it."""
+        query = parse_qs(urlsplit(self.target).query, keep_blank_values=True)
+        if "uploadId" in query:
+            by_method = {"PUT": "UploadPart", "POST": "CompleteMultipartUpload", "DELETE": "AbortMultipartUpload"}
+            return by_method[self.method]
+        if self.method == "POST" and "uploads" in query:
+            return "CreateMultipartUpload"
+        if not self.key:
+            return {"GET": "ListObjectsV2", "HEAD": "HeadBucket"}[self.method]
+        return {"GET": "GetObject", "HEAD": "HeadObject", "PUT": "PutObject", "DELETE": "DeleteObject"}[self.method]
+
+
+class Reply(NamedTuple):
+    """What the real server answered."""
+
+    status: int
+    headers: "dict[str, str]"
+    body: bytes
+
+    @property
+    def head(self) -> bytes:
+        lines = [f"{name}: {value}\r\n" for name, value in self.headers.items()]
+        phrase = http.client.responses.get(self.status, "Unknown")
+        return f"HTTP/1.1 {self.status} {phrase}\r\n{''.join(lines)}\r\n".encode("latin-1")
+
+
+@dataclass
+class Exchange:
+    """One request and its reply, in the hands of a fault."""
+
+    asked: Asked
+    proxy: "FaultyS3"
+    socket: socket.socket
+    kept: bool = True  # the connection takes another request
+
+    def forward(self) -> Reply:
+        """Have the real server do it."""
+        return self.proxy.ask(self.asked)
+
+    def send(self, data: bytes) -> None:
+        """Send bytes to the client."""
+        self.socket.sendall(data)
+
+    def end(self) -> None:
+        """Close the connection in order."""
+        self.kept = False
+
+    def reset(self) -> None:
+        """Break the connection off (SO_LINGER of no seconds sends RST)."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.kept = False
+
+    def wait_until_client_goes(self) -> None:
+        """Say nothing more, for as long as the client bears it."""
+        self.kept = False
+        with contextlib.suppress(OSError):
+            while self.socket.recv(65536):
+                pass
+
+
+Fault = Callable[[Exchange], None]
+
+
+def passed_on(exchange: Exchange) -> None:
+    """No fault."""
+    reply = exchange.forward()
+    exchange.send(reply.head + reply.body)
+
+
+@dataclass
+class _Rule:
+    operation: str
+    fault: Fault
+    left: Optional[int]  # requests that it is for; None: all
+    spared: int  # requests before them
+
+
+@dataclass
+class FaultyS3:
+    """The proxy; a context manager.
+
+    Parameters
+    ----------
+    real : S3Server
+        What it stands before. Signatures hold: the real server sees the Host header that was signed.
+    """
+
+    real: S3Server
+    asked: "list[Asked]" = field(default_factory=list)
+    injected: int = 0  # faults so far
+    problems: "list[BaseException]" = field(default_factory=list)  # defects of a test
+
+    def __enter__(self) -> "FaultyS3":
+        self._lock = threading.Lock()
+        self._rules: list[_Rule] = []
+        self._open: set[socket.socket] = set()
+        self._threads: list[threading.Thread] = []
+        self.port = 0
+        self.come_back()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.vanish()
+        for thread in self._threads:
+            thread.join(LONG)
+        assert not any(thread.is_alive() for thread in self._threads), "a connection goes on"
+
+    def client_params(self) -> "dict[str, Any]":
+        """Give the keyword arguments for clients that go through the proxy."""
+        return {**self.real.client_params(), "endpoint_url": f"http://{LOOPBACK}:{self.port}"}
+
+    def inject(self, operation: str, fault: Fault, times: Optional[int] = 1, after: int = 0) -> None:
+        """Do this to the next requests of an operation, or to all from now on."""
+        self._rules.append(_Rule(operation, fault, times, after))
+
+    def clear(self) -> None:
+        """Forget all rules, and what was asked."""
+        with self._lock:
+            self._rules = []
+            self.asked = []
+            self.injected = 0
+
+    def vanish(self) -> None:
+        """Nobody listens any more, and what was open is broken off."""
+        self._listener.shutdown(socket.SHUT_RDWR)  # ends `accept`, which closing would not
+        self._accepting.join(LONG)
+        self._listener.close()
+        with self._lock:
+            for sock in self._open:
+                with contextlib.suppress(OSError):
+                    sock.shutdown(socket.SHUT_RDWR)
+
+    def come_back(self) -> None:
+        """Listen, where it was before."""
+        self._listener = socket.create_server((LOOPBACK, self.port), backlog=512)
+        self.port = self._listener.getsockname()[1]
+        self._accepting = threading.Thread(target=self._accept, args=(self._listener,), daemon=True)
+        self._accepting.start()
+
+    def ask(self, asked: Asked) -> Reply:
+        """Send a request to the real server."""
+        url = urlsplit(self.real.endpoint_url)
+        connection = http.client.HTTPConnection(url.hostname or "", url.port, timeout=LONG)
+        with contextlib.closing(connection):
+            connection.putrequest(asked.method, asked.target, skip_host=True, skip_accept_encoding=True)
+            for name, value in asked.headers.items():
+                if name != "expect":
+                    connection.putheader(name, value)
+            connection.endheaders(asked.body)
+            answer = connection.getresponse()
+            body = answer.read()
+            headers = {name: value for name, value in answer.getheaders() if name.lower() not in _HOP_BY_HOP}
+            length = answer.getheader("Content-Length") if asked.method == "HEAD" else str(len(body))
+            return Reply(answer.status, {**headers, "Content-Length": length or "0"}, body)
+
+    def _accept(self, listener: socket.socket) -> None:
+        while True:
+            try:
+                sock, _ = listener.accept()
+            except OSError:
+                return
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            with self._lock:
+                self._open.add(sock)
+            thread = threading.Thread(target=self._serve, args=(sock,), daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def _serve(self, sock: socket.socket) -> None:
+        try:
+            for asked in _requests(sock):
+                exchange = Exchange(asked, self, sock)
+                self._fault_for(asked)(exchange)
+                if not exchange.kept:
+                    break
+        except OSError:
+            pass  # the client has gone, which is its right
+        except BaseException as problem:
+            self.problems.append(problem)
+        finally:
+            with self._lock:
+                self._open.discard(sock)
+            sock.close()
+
+    def _fault_for(self, asked: Asked) -> Fault:
+        with self._lock:
+            self.asked.append(asked)
+            for rule in self._rules:
+                if rule.operation != asked.operation or rule.left == 0:
+                    continue
+                if rule.spared:
+                    rule.spared -= 1
+                    continue
+                if rule.left is not None:
+                    rule.left -= 1
+                self.injected += 1
+                return rule.fault
+        return passed_on
+
+
+def _requests(sock: socket.socket) -> Iterator[Asked]:
+    """The requests that come on a connection; h11 sees to it that they are HTTP."""
+    leftover = b""
+    while True:
+        parser = h11.Connection(h11.SERVER, max_incomplete_event_size=256 * 1024)
+        parser.receive_data(leftover) if leftover else None
+        head: Any = None
+        body: list[bytes] = []
+        while True:
+            event = parser.next_event()
+            if event is h11.NEED_DATA:
+                if parser.they_are_waiting_for_100_continue:
+                    sock.sendall(parser.send(h11.InformationalResponse(status_code=100, headers=[])) or b"")
+                data = sock.recv(2**20)
+                if not data:
+                    return
+                parser.receive_data(data)
+            elif isinstance(event, h11.Request):
+                head = event
+            elif isinstance(event, h11.Data):
+                body.append(bytes(event.data))
+            elif isinstance(event, h11.EndOfMessage):
+                break
+            else:
+                return
+        headers = {name.decode(): value.decode("latin-1") for name, value in head.headers}
+        yield Asked(head.method.decode(), head.target.decode(), headers, b"".join(body))
+        leftover = parser.trailing_data[0]
