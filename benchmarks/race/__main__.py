@@ -7,13 +7,14 @@ import shutil
 import signal
 import sys
 import tempfile
+import traceback
 from pathlib import Path
 from typing import Any, Optional
 
 from ..machine import description
 from ..peers import PEERS
 from ..servers import nginx_program
-from .contest import Contest
+from .contest import Contest, Failed
 from .plots import draw
 from .report import report
 from .rows import ROWS, matching
@@ -44,7 +45,13 @@ def main() -> int:
         if any("nginx" in row.server for row in rows):
             nginx_program.ensure(_tell)
         with tempfile.TemporaryDirectory(prefix="fasts3-benchmarks-", dir=scratch) as folder:
-            outcome = Contest(Path(folder), clients, arguments.rounds, _tell).run(rows, not arguments.no_memory)
+            contest = Contest(Path(folder), clients, arguments.rounds, _tell)
+            try:
+                contest.run(rows, not arguments.no_memory)
+            except Exception:  # an hour of measurements is worth keeping
+                traceback.print_exc()
+                contest.outcome.failures.append(Failed("all", "all", "the run ended early"))
+            outcome = contest.outcome
     except nginx_program.NoNginx as error:
         print(f"{error}\nWithout it: --rows SeaweedFS", file=sys.stderr)
         return 2

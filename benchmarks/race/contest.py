@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Callable, NamedTuple, Optional
 
@@ -89,11 +90,36 @@ class Contest:
             Whether to have every client do every row once more for its memory.
         """
         for kind in dict.fromkeys(row.server for row in rows):
+            of_kind = [row for row in rows if row.server == kind]
             with SERVERS[kind](self._scratch) as server:
-                for row in rows:
-                    if row.server == kind:
-                        self._row(server, row, memory)
+                server.fill(set_name(*WARM_UP), *WARM_UP)
+                for row in of_kind:
+                    if not row.uploads:
+                        server.fill(row.set_name, row.objects, row.size)
+                        for client, for_memory in chain.from_iterable(self._rounds_of(row, memory)):
+                            self._turn(server, row, client, None, for_memory)
+            for row in of_kind:
+                if row.uploads:
+                    self._upload(row, memory)
         return self.outcome
+
+    def _upload(self, row: Row, memory: bool) -> None:
+        """Have each round on a new server: what was overwritten or removed fills SeaweedFS's disk for a long time."""
+        with self._files(row) as files:
+            for turns in self._rounds_of(row, memory):
+                with SERVERS[row.server](self._scratch) as server:
+                    server.fill(set_name(*WARM_UP), *WARM_UP)
+                    for client, for_memory in turns:
+                        self._turn(server, row, client, files, for_memory)
+
+    def _rounds_of(self, row: Row, memory: bool) -> "Iterator[list[tuple[str, bool]]]":
+        """Who has their turns, and whether for their memory only."""
+        entrants = self.entrants(row)
+        for number in range(self._rounds):
+            first = number % max(1, len(entrants))
+            yield [(client, False) for client in (entrants[first:] + entrants[:first]) * row.turns]
+        if memory:
+            yield [(client, True) for client in entrants]
 
     def entrants(self, row: Row) -> "list[str]":
         """Give the clients that take part in a row."""
@@ -101,31 +127,15 @@ class Contest:
         kinds = {name: peer_class(name) for name in self._clients if name in row.clients}
         return [name for name, kind in kinds.items() if row.verb in kind.verbs and (kind.signs or not signed)]
 
-    def _row(self, server: Server, row: Row, memory: bool) -> None:
-        server.fill(set_name(*WARM_UP), *WARM_UP)
-        if not row.uploads:
-            server.fill(row.set_name, row.objects, row.size)
-        entrants = self.entrants(row)
-        with self._files(row) as files:
-            for number in range(self._rounds):
-                first = number % max(1, len(entrants))
-                for client in (entrants[first:] + entrants[:first]) * row.turns:
-                    self._turn(server, row, client, files)
-            for client in entrants if memory else ():
-                self._turn(server, row, client, files, memory=True)
-
     @contextmanager
-    def _files(self, row: Row) -> "Iterator[Optional[Path]]":
-        if not row.uploads:
-            yield None
-            return
+    def _files(self, row: Row) -> Iterator[Path]:
         with tempfile.TemporaryDirectory(dir=self._scratch) as folder:
             for name in names(row.objects):
                 with Path(folder, name).open("wb") as file:
                     file.writelines(blocks(name, row.size))
             yield Path(folder)
 
-    def _turn(self, server: Server, row: Row, client: str, files: Optional[Path], memory: bool = False) -> None:
+    def _turn(self, server: Server, row: Row, client: str, files: Optional[Path], memory: bool) -> None:
         folder = Path(tempfile.mkdtemp(prefix=f"{client}-", dir=self._scratch))
         prefix = f"uploads-{client}" if row.uploads else row.set_name
         order = Order(

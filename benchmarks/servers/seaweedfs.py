@@ -1,5 +1,6 @@
 """SeaweedFS: an S3 server that checks signatures, stores what it is given and lists it."""
 
+import shutil
 from pathlib import Path
 from types import TracebackType
 from typing import Optional
@@ -31,6 +32,7 @@ class SeaweedServer(Server):
         self, kind: Optional[type[BaseException]], error: Optional[BaseException], traceback: Optional[TracebackType]
     ) -> None:
         self._server.stop()
+        shutil.rmtree(self.scratch / "seaweedfs", ignore_errors=True)
 
     def fill(self, prefix: str, objects: int, size: int) -> None:
         if prefix not in self._there:

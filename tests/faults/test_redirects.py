@@ -1,0 +1,36 @@
+"""A server that sends its clients elsewhere: nobody follows with a signature."""
+
+import pytest
+from faults.cases import SMALL
+from metaflow.datatools.s3 import MetaflowS3Exception
+from servers import faults
+from servers.faulty import FaultyS3
+
+CALLS = {
+    "get": ("GetObject", lambda s3: s3.get("a")),
+    "get_many": ("GetObject", lambda s3: s3.get_many(["a", "b"])),
+    "info": ("HeadObject", lambda s3: s3.info("a")),
+    "list_paths": ("ListObjectsV2", lambda s3: s3.list_paths()),
+    "put": ("PutObject", lambda s3: s3.put("a", SMALL)),
+}
+
+
+@pytest.fixture
+def elsewhere(seaweedfs):
+    """Another host, which would answer."""
+    with FaultyS3(seaweedfs) as other:
+        yield other
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+@pytest.mark.parametrize("region", [None, "eu-central-1"])
+@pytest.mark.parametrize("verb", CALLS)
+def test_nobody_follows(world, elsewhere, verb, status, region):
+    operation, call = CALLS[verb]
+    world.stored.put_all({"a": SMALL, "b": SMALL})
+    location = f"{elsewhere.client_params()['endpoint_url']}/{world.stored.bucket}/{world.stored.prefix}a"
+    world.proxy.inject(operation, faults.redirect(status, location, region), times=None)
+    with pytest.raises(MetaflowS3Exception) as raised:
+        call(world.s3)
+    assert operation in str(raised.value)
+    assert elsewhere.asked == []
