@@ -33,8 +33,10 @@ def _forget_this_machine() -> str:
 # Here, and not in a fixture: Metaflow reads its settings when it is imported, which test modules do.
 _HOME = _forget_this_machine()
 
-# A shell starts what it runs in the background with SIGINT ignored, and that is inherited: tests of Ctrl-C need it.
+# A shell starts what it runs in the background with SIGINT ignored, nohup with SIGHUP, and that is inherited: tests of
+# what ends a program need both.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # First of all, because parts of this project import it, and it imports all of this project.
 import metaflow  # noqa: E402, F401

@@ -76,8 +76,12 @@ class Boto3Transfers:
             first, total = content_range(reply.get("ContentRange"), length)
             check_range(byte_range, first, length, total)
             wanted = length if limit is None else min(length, limit)
-            # Not `with reply["Body"]`, which gives the stream below it: that compares nothing.
-            with closing(reply["Body"]) as body, _open_to_write(path, position) as file:
+            # `with` of botocore's body gives the stream below it, which compares nothing: right for a range only, with
+            # which some servers send the checksum of the whole object.
+            with (
+                reply["Body"] if byte_range else closing(reply["Body"]) as body,
+                _open_to_write(path, position) as file,
+            ):
                 received, number = _copy(body, file, wanted)
                 if received == length:
                     body.read(1)  # at its end botocore compares the length and, where there is one, the checksum
