@@ -13,7 +13,7 @@ from metaflow import S3
 from servers.faulty import FaultyS3
 from servers.s3_server import S3Server
 
-SILENCE = 0.5  # seconds after which a server that says nothing is given up
+SILENCE = 1.0  # seconds after which a server that says nothing is given up
 
 
 @pytest.fixture(scope="session")
