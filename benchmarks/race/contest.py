@@ -89,19 +89,22 @@ class Contest:
         memory : bool
             Whether to have every client do every row once more for its memory.
         """
-        for kind in dict.fromkeys(row.server for row in rows):
-            of_kind = [row for row in rows if row.server == kind]
+        reads = [row for row in rows if not row.uploads]
+        for kind in dict.fromkeys(row.server for row in reads):
             with SERVERS[kind](self._scratch) as server:
                 server.fill(set_name(*WARM_UP), *WARM_UP)
-                for row in of_kind:
-                    if not row.uploads:
-                        server.fill(row.set_name, row.objects, row.size)
-                        for client, for_memory in chain.from_iterable(self._rounds_of(row, memory)):
-                            self._turn(server, row, client, None, for_memory)
-            for row in of_kind:
-                if row.uploads:
-                    self._upload(row, memory)
+                for row in reads:
+                    if row.server == kind:
+                        self._read(server, row, memory)
+        for row in rows:
+            if row.uploads:
+                self._upload(row, memory)
         return self.outcome
+
+    def _read(self, server: Server, row: Row, memory: bool) -> None:
+        server.fill(row.set_name, row.objects, row.size)
+        for client, for_memory in chain.from_iterable(self._rounds_of(row, memory)):
+            self._turn(server, row, client, None, for_memory)
 
     def _upload(self, row: Row, memory: bool) -> None:
         """Have each round on a new server: what was overwritten or removed fills SeaweedFS's disk for a long time."""

@@ -36,27 +36,19 @@ def reset_in_the_head(exchange: Exchange) -> None:
     exchange.reset()
 
 
-def reset_in_the_body(exchange: Exchange) -> None:
-    reply = exchange.forward()
-    exchange.send(reply.head + reply.body[: len(reply.body) // 2])
-    exchange.reset()
-
-
-def close_in_the_body(exchange: Exchange) -> None:
-    """A clean end, too early."""
-    reply = exchange.forward()
-    exchange.send(reply.head + reply.body[: len(reply.body) // 2])
-    exchange.end()
-
-
 def stall(exchange: Exchange) -> None:
     exchange.wait_until_client_goes()
 
 
-def stall_in_the_body(exchange: Exchange) -> None:
-    reply = exchange.forward()
-    exchange.send(reply.head + reply.body[: len(reply.body) // 2])
-    exchange.wait_until_client_goes()
+def in_the_body(then: Fault) -> Fault:
+    """Half of the body comes, and then that happens."""
+
+    def do(exchange: Exchange) -> None:
+        reply = exchange.forward()
+        exchange.send(reply.head + reply.body[: len(reply.body) // 2])
+        then(exchange)
+
+    return do
 
 
 def drip(exchange: Exchange) -> None:

@@ -103,6 +103,11 @@ class Job(NamedTuple):
     body: Optional[Buffer] = None  # bytes to upload
 
     @property
+    def body_size(self) -> int:
+        """Bytes that it carries."""
+        return 0 if self.body is None else len(self.body)
+
+    @property
     def url(self) -> str:
         """Where the job works, for messages."""
         return f"s3://{self.bucket}/{self.key}"

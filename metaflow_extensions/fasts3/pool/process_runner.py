@@ -170,7 +170,7 @@ class _Call:
                 break
             worker.alone = suspect
             batch.append(job)
-            size += len(job.body) if job.body is not None else 0
+            size += job.body_size
             if suspect or size > BODY_BYTES:
                 break
         try:

@@ -103,7 +103,7 @@ class WorkerProcess:
         """Hand it jobs."""
         for job in jobs:
             self.jobs[job.number] = job
-            self.waiting += len(job.body) if job.body is not None else 0
+            self.waiting += job.body_size
         self._send(jobs_frame(jobs))
 
     def outcomes(self) -> Iterator["tuple[Job, Outcome]"]:
@@ -123,7 +123,7 @@ class WorkerProcess:
                 elif frame.kind is Kind.OUTCOMES:
                     for outcome in outcomes_of(frame, self.jobs):
                         job = self.jobs.pop(outcome.number)
-                        self.waiting -= len(job.body) if job.body is not None else 0
+                        self.waiting -= job.body_size
                         yield job, outcome
                 else:
                     raise FrameError(f"a frame of kind {frame.kind.name} is not for the parent")

@@ -108,7 +108,7 @@ class RequestHeads:
         if stamp is None or stamp.made_of != made_of:
             if len(self._stamps) >= KEPT:
                 self._stamps = {}
-            stamp = self._stamps[name] = _stamp(made_of, headers, has_body=kind[-1])
+            stamp = self._stamps[name] = _make_stamp(made_of, headers, has_body=kind[-1])
         return stamp
 
     def _signer(self, template: RequestTemplate) -> Optional[Signer]:
@@ -150,7 +150,7 @@ class RequestHeads:
         return text
 
 
-def _stamp(
+def _make_stamp(
     made_of: "tuple[RequestTemplate, Optional[Signer], str]", headers: "dict[str, str]", has_body: bool
 ) -> _Stamp:
     template, signer, amz_date = made_of
