@@ -10,6 +10,7 @@ from metaflow_extensions.fasts3.pool.concurrency import (
     LEAST_ROOM,
     PROBE_AFTER,
     WAITING_BYTES,
+    Speed,
     adapt,
     begin,
     room,
@@ -20,27 +21,41 @@ MIB = 2**20
 
 
 @pytest.mark.parametrize(
-    ("jobs", "size", "connections", "expected"),
+    ("jobs", "size", "connections", "rate", "expected"),
     [
-        (0, 0, 128, FIRST_ROOM),
-        (0, 0, 1, 2),
-        (100, 100 * 1024, 128, 256),  # small objects: twice what may be under way
-        (100, 0, 128, 256),  # no bytes at all: heads
-        (100, 100 * MIB, 128, 32),
-        (100, 800 * MIB, 128, LEAST_ROOM),
-        (100, 800 * MIB, 2, 4),  # the user's limit holds
+        (0, 0, 128, 0.0, FIRST_ROOM),
+        (0, 0, 1, 0.0, 2),
+        (100, 100 * 1024, 128, 1000.0, 256),  # small objects: twice what may be under way
+        (100, 0, 128, 1000.0, 256),  # no bytes at all: heads
+        (100, 0, 128, 60.0, 60),  # where S3 asks for fewer requests
+        (100, 0, 128, 0.1, FIRST_ROOM),
+        (100, 100 * MIB, 128, 1000.0, 32),
+        (100, 800 * MIB, 128, 1000.0, LEAST_ROOM),
+        (100, 800 * MIB, 2, 1000.0, 4),  # the user's limit holds
     ],
 )
-def test_room(jobs, size, connections, expected):
-    assert room(jobs, size, connections) == expected
+def test_room(jobs, size, connections, rate, expected):
+    assert room(jobs, size, connections, rate) == expected
 
 
-@given(st.integers(0, 10**6), st.integers(0, 10**15), st.integers(1, 256))
-def test_room_is_never_none_and_never_much_work(jobs, size, connections):
-    given_room = room(jobs, size, connections)
+@given(st.integers(0, 10**6), st.integers(0, 10**15), st.integers(1, 256), st.floats(0, 1e6))
+def test_room_is_never_none_and_never_much_work(jobs, size, connections, rate):
+    given_room = room(jobs, size, connections, rate)
     assert 1 <= given_room <= 2 * connections
     if jobs and given_room > LEAST_ROOM:
         assert given_room * (size / jobs) <= WAITING_BYTES
+
+
+def test_speed_is_that_of_the_last_seconds():
+    speed = Speed(0.0)
+    assert speed.rate(0.0) == 0.0
+    for tick in range(1000):
+        speed.count(tick / 1000)
+    assert speed.rate(1.0) == pytest.approx(1000)
+    for tick in range(100):
+        speed.count(1.0 + tick / 10)
+    assert speed.rate(11.0) == pytest.approx(10, rel=0.2)
+    assert speed.rate(100.0) < 1
 
 
 def settle(rate_of, most, rounds=60):

@@ -25,20 +25,21 @@ class Server:
         return True
 
 
-def run(pace, server, seconds, start=0.0, step=0.0005):
-    """Begin requests whenever the pace allows; each is answered at once."""
-    for tick in range(int(seconds / step)):
-        now = start + tick * step
-        if pace.wait(now) == 0.0:
-            if server.ask(now):
-                pace.note_success(now)
-            else:
-                pace.slow_down(now)
+def run(pace, server, seconds, start=0.0):
+    """Begin requests one after the other, each in its turn; each is answered at once."""
+    now = start
+    while now < start + seconds:
+        now += pace.turn(now) or 0.0005
+        if server.ask(now):
+            pace.note_success(now)
+        else:
+            pace.slow_down(now)
 
 
 def test_without_a_refusal_there_is_no_limit():
     pace = Pace()
-    assert [pace.wait(0.0) for _ in range(1000)] == [0.0] * 1000
+    assert not pace.is_limited
+    assert [pace.turn(0.0) for _ in range(1000)] == [0.0] * 1000
 
 
 @pytest.mark.parametrize("limit", [20, 200, 1000])
@@ -55,9 +56,27 @@ def test_a_limit_that_rises_is_followed_and_one_that_is_gone_forgotten():
     pace, server = Pace(), Server(50)
     run(pace, server, 5.0)
     server.limit, server.done = 1000, 0
-    run(pace, server, 60.0, start=5.0, step=0.01)
-    assert server.refused < 100
-    assert [pace.wait(5.0 + 60.0 + FORGOTTEN) for _ in range(1000)] == [0.0] * 1000
+    run(pace, server, 30.0, start=5.0)
+    assert server.done > 0.5 * 1000 * 30
+    assert [pace.turn(5.0 + 30.0 + FORGOTTEN) for _ in range(1000)] == [0.0] * 1000
+
+
+def test_where_nothing_was_done_yet_a_limit_is_found_within_seconds():
+    pace, server = Pace(), Server(300)
+    server.tokens = 0.0
+    pace.slow_down(0.0)  # the very first request
+    run(pace, server, 3.0)
+    assert server.done > 0.5 * 300 * 3
+
+
+def test_jobs_that_ask_together_take_turns():
+    pace = Pace()
+    for tick in range(100):
+        pace.note_success(tick / 100)
+    pace.slow_down(1.0)
+    turns = [pace.turn(1.0) for _ in range(100)]
+    assert turns == sorted(turns)
+    assert 0.9 < turns[-1] < 1.3  # of some 85 a second
 
 
 def test_many_refusals_at_once_are_one():
@@ -65,11 +84,9 @@ def test_many_refusals_at_once_are_one():
     for tick in range(100):
         pace.note_success(tick / 100)
     pace.slow_down(1.0)
-    waits = []
     for _ in range(100):
         pace.slow_down(1.0)
-        waits.append(pace.wait(1.0 + sum(waits)))
-    assert sum(waits) < 1.5  # of some 85 a second
+    assert max(pace.turn(1.0) for _ in range(85)) < 1.3
 
 
 def test_a_rate_of_long_ago_does_not_count():
@@ -78,5 +95,4 @@ def test_a_rate_of_long_ago_does_not_count():
     for tick in range(100):
         pace.note_success(1000 + tick / 1000)
     pace.slow_down(1000.1)
-    pace.wait(1000.1)
-    assert pace.wait(1000.1) < 0.06
+    assert max(pace.turn(1000.1) for _ in range(10)) < 0.06

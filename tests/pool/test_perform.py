@@ -73,8 +73,7 @@ def test_transient_failures_are_tried_again_after_growing_waits():
     outcome = performer(transfers, clock).perform(JOB)
     assert outcome.reply == "reply"
     assert (outcome.retried.code, outcome.retried.tries) == (Code.UNREACHABLE, 3)
-    assert len(clock.waits) == 3
-    assert clock.waits == sorted(clock.waits)
+    assert clock.now == pytest.approx(0.075 + 0.15 + 0.3)
 
 
 def test_a_failure_says_how_often_and_how_long_it_was_tried():
@@ -108,6 +107,85 @@ def test_an_answer_to_one_job_makes_the_next_one_patient():
     one.perform(JOB)
     one.perform(JOB)
     assert clock.now > 60
+
+
+def test_an_outage_is_waited_for_once_and_not_once_an_object():
+    """Who begins in the middle of it has only what is left of its time."""
+    clock = Clock()
+    terms = Terms(RetryPolicy(retries=100, outage_limit=120), answered=True)
+    one = performer(Scripted(*[failing(Code.UNREACHABLE)] * 1000), clock, terms)
+    first = one.work(JOB)
+    until_it_waits(first)
+    clock.now += 100
+    one.perform(JOB)
+    assert clock.now <= 120
+    first.close()
+
+
+def test_time_spent_before_the_first_failure_is_no_outage():
+    clock = Clock()
+
+    class Slow(Scripted):
+        def head(self, bucket, key):
+            clock.now += 1000 if len(self.answers) == 2 else 0
+            return super().head(bucket, key)
+
+    terms = Terms(RetryPolicy(retries=5, outage_limit=120), answered=True)
+    outcome = performer(Slow(failing(Code.UNREACHABLE), "reply"), clock, terms).perform(JOB)
+    assert outcome.reply == "reply"
+    assert outcome.retried.seconds == 1000
+
+
+def test_the_end_of_an_outage_is_the_end_of_all_waits():
+    clock, answers = Clock(), []
+    terms = Terms(RetryPolicy(retries=100), answered=True)
+    one = performer(Scripted(*[failing(Code.UNREACHABLE)] * 8, "reply", "reply"), clock, terms)
+    waiting = one.work(JOB)
+    clock.now += until_it_waits(waiting)
+    for _ in range(40):  # its seventh failure has it wait for many seconds
+        clock.now += drive(waiting, answers)
+    assert answers == []
+    one.perform(JOB)
+    began = clock.now
+    while not answers:
+        clock.now += drive(waiting, answers)
+    assert clock.now - began < 1
+
+
+def test_who_was_refused_for_too_many_requests_waits_for_its_turn():
+    clock = Clock()
+    refused = failing(Code.BUSY, status=503)
+    one = performer(Scripted(*["reply"] * 20, refused, *["reply"] * 100), clock, Terms(answered=True))
+    for _ in range(20):
+        clock.now += 0.05
+        one.perform(JOB)
+    began = clock.now
+    for _ in range(41):
+        one.perform(JOB)
+    assert 1.5 < clock.now - began < 4  # at some 20 a second
+
+
+def test_what_a_call_before_has_met_is_forgotten():
+    clock = Clock()
+    terms = Terms(RetryPolicy(retries=3, outage_limit=120), answered=True)
+    one = performer(Scripted(*[failing(Code.UNREACHABLE)] * 5, "reply"), clock, terms)
+    one.perform(JOB)
+    clock.now += 10_000
+    assert one.perform(JOB).reply == "reply"
+
+
+def until_it_waits(work):
+    """Drive a job to its first wait; give its seconds."""
+    return work.send(None).seconds
+
+
+def drive(work, answers):
+    """Drive a job to its next wait."""
+    try:
+        return work.send(None).seconds
+    except StopIteration as end:
+        answers.append(end.value)
+        return 0.0
 
 
 def test_whoever_pauses_can_stop_the_tries():

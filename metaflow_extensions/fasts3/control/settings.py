@@ -13,7 +13,7 @@ METAFLOWS_WORKERS = 64  # Metaflow's default of S3_WORKER_COUNT: processes, each
 class Settings:
     """How much a call may do at a time and how patient it is."""
 
-    retries: int = 20  # tries after the first: the larger of S3_RETRY_COUNT and S3_TRANSIENT_RETRY_COUNT
+    retries: int = 20  # tries after the first; S3_RETRY_COUNT and S3_TRANSIENT_RETRY_COUNT
     outage_timeout: float = 300.0  # seconds; S3_OUTAGE_TIMEOUT
     connections: int = 256  # requests under way at the same time, at the most; S3_WORKER_COUNT where the user set it
     transfers: str = "wire"  # or "boto3"; S3_TRANSFERS
@@ -23,12 +23,17 @@ class Settings:
     def read(cls) -> "Settings":
         """Read what is configured now (METAFLOW_* variables were read when metaflow was imported)."""
         return cls(
-            retries=max(int(configuration.S3_RETRY_COUNT), int(configuration.S3_TRANSIENT_RETRY_COUNT)),
+            retries=_retries(int(configuration.S3_RETRY_COUNT), int(configuration.S3_TRANSIENT_RETRY_COUNT)),
             outage_timeout=float(getattr(configuration, "S3_OUTAGE_TIMEOUT", cls.outage_timeout)),
             connections=max(1, _connections()),
             transfers=_transfers(),
             log_retries=str(getattr(configuration, "S3_LOG_TRANSIENT_RETRIES", "")).lower() in ("1", "true", "yes"),
         )
+
+
+def _retries(general: int, transient: int) -> int:
+    """The larger of the two, as in Metaflow's own class; but who sets either to 0 wants each request tried once."""
+    return max(general, transient) if min(general, transient) > 0 else 0
 
 
 def _connections() -> int:

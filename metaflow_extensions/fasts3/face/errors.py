@@ -110,7 +110,7 @@ def exception_of(operation: str, url: str, failure: Failure, identity: str) -> M
     facts = [f"HTTP {failure.status}"] if failure.status else []
     facts += [f"request id {failure.request_id}"] if failure.request_id else []
     facts += [f"access key id {identity}"]
-    facts += [f"{failure.tries} tries in {failure.seconds:.1f} s"] if failure.tries > 1 else []
+    facts += [f"{failure.tries} {'try' if failure.tries == 1 else 'tries'} in {failure.seconds:.1f} s"]
     remedy = REMEDIES.get(failure.code, "")
     if failure.code is Code.ACCESS_DENIED and operation == "head":
         remedy = HEAD_REFUSED

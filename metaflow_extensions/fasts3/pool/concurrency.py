@@ -10,13 +10,14 @@ from typing import NamedTuple, Optional
 FIRST_ROOM = 16  # jobs of unknown size that a worker is given
 LEAST_ROOM = 8  # jobs; with 8 MiB each, more than a worker's share of a fast network
 WAITING_BYTES = 32 * 2**20  # that a worker may have before it; at 1 GB/s the others wait 32 ms for it at the end
+WAITING_SECONDS = 1.0  # worth of work that a worker may have, where S3 lets it do little; others may be let do more
 FIRST_WIDTH = 8  # requests under way in a worker at the beginning
 WORTH_IT = 1.15  # twice the requests have to bring so much more, or they are not worth their cost
 PROBE_AFTER = 30  # measurements after which more, or fewer, are tried again
 BYTES_LIKE_A_REQUEST = 64 * 1024  # bytes that cost about as much as a small request does
 
 
-def room(jobs: int, size: int, connections: int) -> int:
+def room(jobs: int, size: int, connections: int, rate: float) -> int:
     """Jobs that a worker may have, those under way and those that wait.
 
     Parameters
@@ -27,11 +28,32 @@ def room(jobs: int, size: int, connections: int) -> int:
         Bytes that they have moved.
     connections : int
         Requests that a worker may have under way.
+    rate : float
+        Jobs a second that this worker does.
     """
     if not jobs:
         return min(FIRST_ROOM, 2 * connections)
-    fitting = WAITING_BYTES * jobs // max(size, 1)
+    fitting = min(WAITING_BYTES * jobs // max(size, 1), max(FIRST_ROOM, int(WAITING_SECONDS * rate)))
     return max(min(LEAST_ROOM, 2 * connections), min(2 * connections, fitting))
+
+
+class Speed:
+    """How many jobs a second one worker does, over the last second or two."""
+
+    def __init__(self, now: float) -> None:
+        self._before, self._begun, self._count = 0, now, 0
+        self._earlier = now  # when those `before` began
+
+    def count(self, now: float) -> None:
+        """One more job is done."""
+        if now - self._begun > WAITING_SECONDS:
+            self._before, self._earlier = self._count, self._begun
+            self._begun, self._count = now, 0
+        self._count += 1
+
+    def rate(self, now: float) -> float:
+        """Jobs a second."""
+        return (self._before + self._count) / max(now - self._earlier, 0.001)
 
 
 class Width(NamedTuple):

@@ -11,7 +11,10 @@ KEPT = 0.85  # of the rate that was reached, after a refusal
 GROWTH = 0.05  # of that rate, added each second
 LEAST_GROWTH = 10.0  # requests a second, added each second at least
 LEAST = 1.0  # requests a second, for each worker
-FIRST = 10.0  # requests a second where too few were done to measure; it doubles each second until the next refusal
+FIRST = 40.0  # requests a second where too few were done to measure
+DOUBLING = 0.5  # seconds in which that doubles, until the next refusal
+QUIET = 4.0  # seconds without a refusal after which the limit is likely to be another one by now
+ACCELERATION = 3.0  # seconds in which the rate doubles from then on
 FEW = 8  # successes
 ONE_WORD = 0.5  # seconds in which many refusals are one: all requests under way meet the same limit
 FORGOTTEN = 30.0  # seconds without a refusal after which there is no limit any more
@@ -40,24 +43,31 @@ class Pace:
             return
         while self._successes and now - self._successes[0] > WINDOW:
             self._successes.popleft()
-        limit = self._rate(now)
-        self._is_guess = len(self._successes) < FEW and limit is None
-        reached = FIRST if self._is_guess else self._reached(now)
-        self._base = max(LEAST, KEPT * (reached if limit is None else min(reached, limit)))
+        limit, was_guess = self._rate(now), self._is_guess
+        self._is_guess = limit is None and len(self._successes) < FEW
+        if limit is None:
+            reached = FIRST if self._is_guess else self._reached(now)
+        else:  # half of a guess that doubles was allowed
+            reached = min(limit, max(self._reached(now), limit / 2 if was_guess else 0.0))
+        self._base = max(LEAST, KEPT * reached)
         self._refused = now
 
     def _reached(self, now: float) -> float:
         return len(self._successes) / max(now - self._successes[0], 0.001) if self._successes else LEAST
 
-    def wait(self, now: float) -> float:
-        """Seconds until a request may begin; 0.0 begins it."""
+    @property
+    def is_limited(self) -> bool:
+        """Whether `turn` has to be asked at all."""
+        return self._base is not None
+
+    def turn(self, now: float) -> float:
+        """Seconds until one more request may begin."""
         rate = self._rate(now)
         if rate is None:
             return 0.0
-        if now < self._next:
-            return self._next - now
-        self._next = max(self._next, now - CATCH_UP) + 1.0 / rate
-        return 0.0
+        begin = max(self._next, now - CATCH_UP)
+        self._next = begin + 1.0 / rate
+        return max(0.0, begin - now)
 
     def _rate(self, now: float) -> Optional[float]:
         if self._base is None or now - self._refused > FORGOTTEN:
@@ -65,5 +75,6 @@ class Pace:
             return None
         elapsed = now - self._refused
         if self._is_guess:
-            return float(self._base * 2.0**elapsed)
-        return self._base + max(GROWTH * self._base, LEAST_GROWTH) * elapsed
+            return float(self._base * 2.0 ** (elapsed / DOUBLING))
+        rate = self._base + max(GROWTH * self._base, LEAST_GROWTH) * min(elapsed, QUIET)
+        return float(rate * 2.0 ** (max(0.0, elapsed - QUIET) / ACCELERATION))

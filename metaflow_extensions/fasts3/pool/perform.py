@@ -9,14 +9,19 @@ from types import CoroutineType
 from typing import Any, Callable, NamedTuple, Optional
 
 from metaflow_extensions.fasts3.pool.messages import Job, Outcome
+from metaflow_extensions.fasts3.pool.outage import Outage
+from metaflow_extensions.fasts3.pool.pace import Pace
 from metaflow_extensions.fasts3.wire.blocking import complete
-from metaflow_extensions.fasts3.wire.failures import UNANSWERED, Code, Failure, TransferError
+from metaflow_extensions.fasts3.wire.failures import TRANSIENT, UNANSWERED, Code, Failure, TransferError
 from metaflow_extensions.fasts3.wire.retry import RetryPolicy, decide
 from metaflow_extensions.fasts3.wire.template import NEEDED
 from metaflow_extensions.fasts3.wire.transfers import Transfers
 from metaflow_extensions.fasts3.wire.waiting import Pause, wait_for
 
 TOO_MANY = frozenset({429, 503})  # statuses by which S3 asks for fewer requests: SlowDown and its kin
+LOOK = 0.25  # seconds between two looks whether an outage is over
+COME_BACK = 0.5  # seconds in which those who waited for its end come back
+GIVEN_UP = Failure(Code.UNREACHABLE, "nobody wanted it any more")
 
 
 class Terms(NamedTuple):
@@ -38,8 +43,6 @@ class Performer:
         Waits so many seconds, for `perform`; True from it means that nobody wants the outcome any more.
     clock, chance : callable
         `time.monotonic` and `random.random`; others in tests.
-    busy : callable
-        Called whenever S3 asks for fewer requests.
     """
 
     def __init__(
@@ -49,15 +52,16 @@ class Performer:
         pause: Callable[[float], Optional[bool]] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
         chance: Callable[[], float] = random.random,
-        busy: Callable[[], None] = lambda: None,
     ) -> None:
         self._transfers = transfers
         self._terms = terms
         self._answered = terms.answered
         self._clock = clock
         self._pause = pause
-        self._busy = busy
         self._chance = chance
+        self._pace = Pace()
+        self._outage = Outage()
+        self._under_way = 0
 
     def perform(self, job: Job) -> Outcome:
         """Do one job to its end, in this thread. Never raises."""
@@ -65,11 +69,23 @@ class Performer:
 
     async def work(self, job: Job) -> Outcome:
         """Do one job to its end; a coroutine of the wire. Never raises."""
+        if not self._under_way:
+            self._outage = Outage()  # whatever was, before nobody wanted anything, is of another call
+        self._under_way += 1
+        try:
+            return await self._work(job)
+        finally:
+            self._under_way -= 1
+
+    async def _work(self, job: Job) -> Outcome:
         started = self._clock()
+        first_failed: Optional[float] = None
         tries = 0
         retried: Optional[Failure] = None
         while True:
             tries += 1
+            if self._pace.is_limited and await self._wait(self._pace.turn(self._clock())):
+                return Outcome(job.number, None, retried or GIVEN_UP, self._answered, retried)
             try:
                 reply = self._attempt(job)
                 if type(reply) is CoroutineType:  # the wire's transfers wait, boto3's block
@@ -79,17 +95,44 @@ class Performer:
             except Exception as error:  # a defect of ours; the call fails with it, the worker lives on
                 failure = Failure(Code.REJECTED, f"{type(error).__name__}: {error}")
             else:
-                self._answered = True
+                self._note_success()
                 return Outcome(job.number, reply, None, True, retried)
-            self._answered = self._answered or failure.code not in UNANSWERED
-            if failure.status in TOO_MANY:
-                self._busy()
-            elapsed = self._clock() - started
-            wait = decide(self._terms.policy, failure, tries, elapsed, self._answered, self._chance())
-            failure = failure._replace(tries=tries, seconds=round(elapsed, 3))
-            if wait is None or await wait_for(Pause(wait)):
+            now = self._clock()
+            first_failed = now if first_failed is None else first_failed
+            failing = self._note_failure(failure, now, now - first_failed)
+            wait = decide(self._terms.policy, failure, tries, failing, self._answered, self._chance())
+            failure = failure._replace(tries=tries, seconds=round(now - started, 3))
+            if wait is None or await self._sit_out(wait, failure):
                 return Outcome(job.number, None, failure, self._answered, retried)
             retried = failure
+
+    def _note_success(self) -> None:
+        self._answered = True
+        now = self._clock()
+        self._pace.note_success(now)
+        self._outage.note_success(now)
+
+    def _note_failure(self, failure: Failure, now: float, failing: float) -> float:
+        """Seconds for which this job, or everything, has been failing."""
+        self._answered = self._answered or failure.code not in UNANSWERED
+        if failure.status in TOO_MANY:
+            self._pace.slow_down(now)
+        return max(failing, self._outage.note_failure(now)) if failure.code in TRANSIENT else failing
+
+    async def _sit_out(self, seconds: float, failure: Failure) -> Any:
+        """Wait before the next try, but not beyond the end of an outage. True: nobody wants to go on."""
+        now = began = self._clock()
+        until = now + max(seconds, self._outage.turn(now))
+        while now < until:
+            if failure.code is Code.UNREACHABLE and self._outage.was_over_after(began):
+                return await self._wait(min(until - now, COME_BACK * self._chance()))
+            if await self._wait(min(until - now, LOOK)):
+                return True
+            now = self._clock()
+        return False
+
+    async def _wait(self, seconds: float) -> Any:
+        return await wait_for(Pause(seconds)) if seconds > 0 else False
 
     def _attempt(self, job: Job) -> Any:
         if self._terms.failure_rate and self._chance() * 100 < self._terms.failure_rate:

@@ -128,6 +128,7 @@ class _Call:
         self._deaths: dict[int, int] = {}  # job number -> workers that died while they did it and nothing else
         self._stillborn = 0  # workers in a row that died before their hello
         self._selector = selectors.DefaultSelector()
+        self._speeds: dict[WorkerProcess, concurrency.Speed] = {}
         self.workers: list[WorkerProcess] = []
         self.answered: deque[tuple[Job, Outcome]] = deque()  # not yet handed to the plan
 
@@ -136,6 +137,7 @@ class _Call:
         if worker is None:
             return False
         self.workers.append(worker)
+        self._speeds[worker] = concurrency.Speed(time.monotonic())
         self._selector.register(worker, selectors.EVENT_READ)
         return True
 
@@ -143,22 +145,22 @@ class _Call:
         return any(worker.jobs for worker in self.workers)
 
     def roomiest(self) -> Optional[WorkerProcess]:
-        room = self._room()
+        now = time.monotonic()
         free = [
             worker
             for worker in self.workers
-            if len(worker.jobs) < room and not worker.alone and worker.waiting < BODY_BYTES
+            if len(worker.jobs) < self._room(worker, now) and not worker.alone and worker.waiting < BODY_BYTES
         ]
         return min(free, key=lambda worker: len(worker.jobs), default=None)
 
-    def _room(self) -> int:
-        return concurrency.room(self._done, self._moved, self._connections)
+    def _room(self, worker: WorkerProcess, now: float) -> int:
+        return concurrency.room(self._done, self._moved, self._connections, self._speeds[worker].rate(now))
 
     def fill(self, worker: WorkerProcess, queue: JobQueue) -> None:
         """Hand one worker jobs, as many as it has room for; half at most at a time, so that others get theirs."""
         batch: list[Job] = []
         size = worker.waiting
-        room = self._room()
+        room = self._room(worker, time.monotonic())
         while len(worker.jobs) + len(batch) < room and len(batch) < max(1, room // 2):
             job = queue.take()
             if job is None:
@@ -191,8 +193,10 @@ class _Call:
         """Collect outcomes that have come, at least after a while."""
         for key, _ in self._selector.select(LOOK_AT_CREDENTIALS):
             worker: WorkerProcess = key.fileobj  # type: ignore[assignment]
+            count, now = self._speeds[worker].count, time.monotonic()
             try:
                 for job, outcome in worker.outcomes():
+                    count(now)
                     self.answered.append((job, outcome))  # one by one: those before a piece of nonsense count
                     self._done += 1
                     self._moved += bytes_moved(job, outcome.reply)

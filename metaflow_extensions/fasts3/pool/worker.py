@@ -27,7 +27,6 @@ from metaflow_extensions.fasts3.pool.messages import (
     jobs_of,
     outcomes_frame,
 )
-from metaflow_extensions.fasts3.pool.pace import Pace
 from metaflow_extensions.fasts3.pool.perform import Performer, Terms
 from metaflow_extensions.fasts3.wire.credentials import CredentialSet, CurrentSet
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
@@ -98,8 +97,6 @@ class Worker:
         self._active = 0
         self._width = concurrency.begin(1)
         self._measured = Measured()
-        self._pace = Pace()
-        self._waits = 0.0  # seconds until the pace lets the next job begin
         self._templates: dict[tuple[str, str], Union[RequestTemplate, NoTemplate]] = {}
         self._credentials = CurrentSet(None)
         self._wire = WireTransfers(self._template, self._credentials)
@@ -114,8 +111,7 @@ class Worker:
     @property
     def patience(self) -> float:
         """Seconds that it may be left alone, at the most."""
-        patience = TOLD_AFTER if self._outcomes else LOOK_FOR_PARENT
-        return min(patience, self._waits) if self._waits else patience
+        return TOLD_AFTER if self._outcomes else LOOK_FOR_PARENT
 
     def greet(self) -> None:
         """Say who is here."""
@@ -142,11 +138,7 @@ class Worker:
 
     def advance(self) -> None:
         """Begin what there is room for, and tell what is done."""
-        self._waits = 0.0
         while self._jobs and self._active < self._width.width:
-            self._waits = self._pace.wait(time.monotonic())
-            if self._waits:
-                break
             performer, job = self._jobs.popleft()
             self._active += 1
             self._loop.spawn(performer.work(job), partial(self._end, job))
@@ -162,11 +154,8 @@ class Worker:
 
     def _end(self, job: Job, outcome: Outcome) -> None:
         self._active -= 1
-        now = time.monotonic()
-        if outcome.failure is None:
-            self._pace.note_success(now)
         if not self._outcomes:
-            self._send_by = now + TOLD_AFTER
+            self._send_by = time.monotonic() + TOLD_AFTER
         self._outcomes.append(outcome)
         if not self._jobs:
             self._measured = Measured()  # it is not the width that keeps it from doing more
@@ -178,7 +167,7 @@ class Worker:
     def _prepare(self, setup: Setup) -> None:
         self._sign_as(setup.credentials)
         transfers = WithWayOut(self._wire, lambda: self._boto3(setup))
-        self._performer = Performer(transfers, setup.terms, busy=lambda: self._pace.slow_down(time.monotonic()))
+        self._performer = Performer(transfers, setup.terms)
 
     def _sign_as(self, fields: Any) -> None:
         current = None if fields is None else CredentialSet(*fields)

@@ -17,19 +17,38 @@ from metaflow_extensions.fasts3.wire.checksums import Told, told_by
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
 from metaflow_extensions.fasts3.wire.local_files import became_shorter, open_to_write
 from metaflow_extensions.fasts3.wire.ranges import check_range, content_range
+from metaflow_extensions.fasts3.wire.s3_errors import named
 from metaflow_extensions.fasts3.wire.transfers import GetReply, ListedObject, ObjectInfo, Page, PutHeaders
 
 CHUNK = 2**20  # bytes read from the socket at a time: large enough for few Python calls, small enough for memory
 
 
+class _Heard:
+    """What was heard of S3 before something failed."""
+
+    reply: Any = None
+
+    def of(self, reply: Any) -> Any:
+        """Remember a reply whose body is still to be read."""
+        self.reply = reply
+        return reply
+
+    def naming(self, failure: Failure) -> Failure:
+        if self.reply is None:
+            return failure
+        told = self.reply["ResponseMetadata"]
+        return named(failure, told["HTTPStatusCode"], told["HTTPHeaders"])
+
+
 @contextmanager
-def _translated() -> Iterator[None]:
+def _translated() -> Iterator[_Heard]:
+    heard = _Heard()
     try:
-        yield
-    except TransferError:
-        raise
+        yield heard
+    except TransferError as error:
+        raise TransferError(heard.naming(error.failure)) from error
     except Exception as error:
-        raise TransferError(failure_of(error)) from error
+        raise TransferError(heard.naming(failure_of(error))) from error
 
 
 class Boto3Transfers:
@@ -42,8 +61,8 @@ class Boto3Transfers:
         self._checksum = {"ChecksumAlgorithm": "CRC32"} if asked == "when_supported" else {}
 
     def head(self, bucket: str, key: str) -> ObjectInfo:
-        with _translated():
-            reply = self._client.head_object(Bucket=bucket, Key=key)
+        with _translated() as heard:
+            reply = heard.of(self._client.head_object(Bucket=bucket, Key=key))
             return _info(reply, _length(reply))
 
     def head_bucket(self, bucket: str, key: str = "") -> None:
@@ -68,10 +87,9 @@ class Boto3Transfers:
         crc: bool = False,
     ) -> GetReply:
         conditions = {"Range": byte_range, "IfMatch": if_match}
-        with _translated():
-            reply = self._client.get_object(
-                Bucket=bucket, Key=key, **{name: value for name, value in conditions.items() if value}
-            )
+        given = {name: value for name, value in conditions.items() if value}
+        with _translated() as heard:
+            reply = heard.of(self._client.get_object(Bucket=bucket, Key=key, **given))
             length = _length(reply)
             first, total = content_range(reply.get("ContentRange"), length)
             check_range(byte_range, first, length, total)
@@ -124,10 +142,9 @@ class Boto3Transfers:
         self, bucket: str, key: str, delimiter: str = "", token: Optional[str] = None, limit: int = 1000
     ) -> Page:
         continued = {"ContinuationToken": token} if token else {}
-        with _translated():
-            reply = self._client.list_objects_v2(
-                Bucket=bucket, Prefix=key, Delimiter=delimiter, MaxKeys=limit, **continued
-            )
+        arguments = {"Prefix": key, "Delimiter": delimiter, "MaxKeys": limit, **continued}
+        with _translated() as heard:
+            reply = heard.of(self._client.list_objects_v2(Bucket=bucket, **arguments))
             more = reply.get("NextContinuationToken") if reply.get("IsTruncated") else None
             if reply.get("IsTruncated") and more in (None, "", token):
                 raise TransferError(Failure(Code.BROKEN, "the listing goes on, but S3 does not say where"))

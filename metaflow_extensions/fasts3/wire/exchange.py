@@ -12,7 +12,7 @@ from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferErro
 from metaflow_extensions.fasts3.wire.http11 import Body, Framing, Head, ProtocolError
 from metaflow_extensions.fasts3.wire.http_dates import timestamp_of
 from metaflow_extensions.fasts3.wire.request_heads import Query, RequestHeads
-from metaflow_extensions.fasts3.wire.s3_errors import failure_of
+from metaflow_extensions.fasts3.wire.s3_errors import failure_of, named
 from metaflow_extensions.fasts3.wire.sending import NOTHING, Payload, send
 from metaflow_extensions.fasts3.wire.template import Endpoint, RequestTemplate
 
@@ -32,12 +32,16 @@ class Reply:
         self._connection = connection
         self._connections = connections
 
+    def broken(self, message: str) -> TransferError:
+        """The error that says that this reply makes no sense."""
+        return TransferError(named(Failure(Code.BROKEN, message), self.head.status, self.head.headers))
+
     async def read_some(self, limit: int, scratch: memoryview) -> memoryview:
         """Bytes of a body of known length; see `Connection.read_some`."""
         try:
             return await self._connection.read_some(limit, scratch)
         except ConnectionLost as error:
-            raise TransferError(Failure(Code.BROKEN, str(error))) from error
+            raise self.broken(str(error)) from error
 
     async def document(self, limit: int = MAX_DOCUMENT) -> bytes:
         """The whole body; the connection is given back."""
@@ -45,7 +49,7 @@ class Reply:
             data = await self._connection.read_document(self.body, limit)
         except (ConnectionLost, ProtocolError) as error:
             self.drop()
-            raise TransferError(Failure(Code.BROKEN, str(error), status=self.head.status)) from error
+            raise self.broken(str(error)) from error
         except BaseException:
             self.drop()
             raise

@@ -7,7 +7,7 @@ from xml.parsers import expat
 
 from metaflow_extensions.fasts3.wire.exchange import Exchange
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
-from metaflow_extensions.fasts3.wire.s3_errors import MAX_DEPTH, new_parser
+from metaflow_extensions.fasts3.wire.s3_errors import MAX_DEPTH, named, new_parser
 from metaflow_extensions.fasts3.wire.transfers import ListedObject, Page
 
 _ROOT = "ListBucketResult"
@@ -48,9 +48,13 @@ class BucketTransfers:
         if token:
             query.append(("continuation-token", token))
         reply = await self._exchange.ask("ListObjectsV2", "GET", bucket, query=query)
-        page = parse_page(await reply.document())
+        document = await reply.document()
+        try:
+            page = parse_page(document)
+        except TransferError as error:
+            raise TransferError(named(error.failure, reply.head.status, reply.head.headers)) from error
         if page.next_token == "" or (token and page.next_token == token):
-            raise TransferError(Failure(Code.BROKEN, "the listing goes on, but S3 does not say where"))
+            raise reply.broken("the listing goes on, but S3 does not say where")
         return page
 
 

@@ -4,7 +4,7 @@ from html import escape
 from typing import Optional
 
 from metaflow_extensions.fasts3.wire.exchange import Exchange
-from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
+from metaflow_extensions.fasts3.wire.failures import Code, TransferError
 from metaflow_extensions.fasts3.wire.local_files import open_to_read
 from metaflow_extensions.fasts3.wire.objects import stored_headers
 from metaflow_extensions.fasts3.wire.s3_errors import failure_of, texts
@@ -34,7 +34,7 @@ class MultipartTransfers:
         reply = await self._exchange.ask("CreateMultipartUpload", "POST", bucket, key, query, given)
         _, told = texts(await reply.document())
         if not told.get("UploadId"):
-            raise TransferError(Failure(Code.BROKEN, "the reply to CreateMultipartUpload holds no UploadId"))
+            raise reply.broken("the reply to CreateMultipartUpload holds no UploadId")
         return told["UploadId"]
 
     async def upload_part(
@@ -94,7 +94,7 @@ class MultipartTransfers:
             failure = failure_of(500, reply.head.headers, document)
             raise TransferError(failure._replace(status=reply.head.status))
         if not root:
-            raise TransferError(Failure(Code.BROKEN, "the reply to CompleteMultipartUpload is cut short"))
+            raise reply.broken("the reply to CompleteMultipartUpload is cut short")
         return told.get("ETag", "")
 
     async def abort_upload(self, bucket: str, key: str, upload_id: str) -> None:

@@ -6,11 +6,12 @@ from typing import Optional
 
 from metaflow_extensions.fasts3.wire.checksums import Told, start, told_by
 from metaflow_extensions.fasts3.wire.exchange import Exchange, Reply
-from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
-from metaflow_extensions.fasts3.wire.http11 import Head, ProtocolError, content_length
+from metaflow_extensions.fasts3.wire.failures import TransferError
+from metaflow_extensions.fasts3.wire.http11 import ProtocolError, content_length
 from metaflow_extensions.fasts3.wire.http_dates import timestamp_of
 from metaflow_extensions.fasts3.wire.local_files import open_to_read, open_to_write, write_all
 from metaflow_extensions.fasts3.wire.ranges import check_range, content_range
+from metaflow_extensions.fasts3.wire.s3_errors import named
 from metaflow_extensions.fasts3.wire.sending import Payload
 from metaflow_extensions.fasts3.wire.transfers import GetReply, ObjectInfo, PutHeaders
 
@@ -34,7 +35,7 @@ class ObjectTransfers:
     async def head(self, bucket: str, key: str) -> ObjectInfo:
         reply = await self._exchange.ask("HeadObject", "HEAD", bucket, key)
         reply.finish()
-        return _info(reply.head, _length(reply.head))
+        return _info(reply, _length(reply))
 
     async def get(
         self,
@@ -56,12 +57,16 @@ class ObjectTransfers:
             headers["if-match"] = if_match
         reply = await self._exchange.ask("GetObject", "GET", bucket, key, headers=headers)
         try:
-            length = reply.body.length or _length(reply.head)
+            length = reply.body.length or _length(reply)
             first, total = content_range(reply.head.headers.get("content-range"), length)
             check_range(byte_range, first, length, total)
             told = None if byte_range else told_by(reply.head.headers)
             wanted = length if limit is None else min(length, limit)
             number = await self._receive(reply, path, position, wanted, length, told, crc)
+            info = _info(reply, total)
+        except TransferError as error:
+            reply.drop()
+            raise TransferError(named(error.failure, reply.head.status, reply.head.headers)) from error
         except BaseException:
             reply.drop()
             raise
@@ -71,7 +76,7 @@ class ObjectTransfers:
             reply.drop()
         whole = told.value if told and told.algorithm == "crc32" else None
         verified = told.algorithm if told and wanted == length else None
-        return GetReply(_info(reply.head, total), first, length, wanted, number, whole, verified)
+        return GetReply(info, first, length, wanted, number, whole, verified)
 
     async def _receive(
         self, reply: Reply, path: str, position: int, wanted: int, length: int, told: Optional[Told], crc: bool
@@ -95,8 +100,7 @@ class ObjectTransfers:
             os.close(file)
         if comparing and told and wanted == length and comparing.value() != told.value:
             came = comparing.value()
-            message = f"the object's {told.algorithm} is {told.value} and that of the bytes that came {came}"
-            raise TransferError(Failure(Code.BROKEN, message))
+            raise reply.broken(f"the object's {told.algorithm} is {told.value} and that of the bytes that came {came}")
         number: Optional[int] = getattr(counting, "number", None)
         return number
 
@@ -144,31 +148,28 @@ def stored_headers(headers: PutHeaders) -> "dict[str, str]":
     return given
 
 
-def _length(head: Head) -> int:
+def _length(reply: Reply) -> int:
     try:
-        length = content_length(head)
+        length = content_length(reply.head)
     except ProtocolError as error:
-        raise TransferError(Failure(Code.BROKEN, str(error))) from error
+        raise reply.broken(str(error)) from error
     if length is None:
-        raise TransferError(Failure(Code.BROKEN, "the reply does not say how long it is (no Content-Length)"))
+        raise reply.broken("the reply does not say how long it is (no Content-Length)")
     return length
 
 
-def _info(head: Head, size: int) -> ObjectInfo:
-    headers = head.headers
+def _info(reply: Reply, size: int) -> ObjectInfo:
+    headers = reply.head.headers
     modified = headers.get("last-modified")
+    try:
+        last_modified = None if modified is None else timestamp_of(modified)
+    except ValueError:
+        raise reply.broken(f"Last-Modified is {modified!r:.80}") from None
     return ObjectInfo(
         size,
         headers.get("etag", ""),
         headers.get("content-type"),
         {name[len(_METADATA) :]: headers[name] for name in headers if name.startswith(_METADATA)},
-        None if modified is None else _timestamp(modified),
+        last_modified,
         headers.get("x-amz-server-side-encryption"),
     )
-
-
-def _timestamp(date: str) -> int:
-    try:
-        return timestamp_of(date)
-    except ValueError:
-        raise TransferError(Failure(Code.BROKEN, f"Last-Modified is {date[:80]!r}")) from None

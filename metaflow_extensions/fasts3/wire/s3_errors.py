@@ -50,6 +50,7 @@ BY_STATUS: "dict[int, Code]" = {
     501: Code.NOT_IMPLEMENTED,
 }
 
+REQUEST_ID = "x-amz-request-id"
 _SECONDS = re.compile(r"[0-9]{1,6}\Z")
 MAX_DEPTH = 32  # elements inside one another; S3's documents have four
 
@@ -84,9 +85,18 @@ def failure_of(status: int, headers: "dict[str, str]", document: bytes) -> Failu
     if not s3_code:
         s3_code = str(status)
         message = message or (HTTPStatus(status).phrase if status in _STATUSES else "")
-    request_id = headers.get("x-amz-request-id") or told.get("RequestId", "")
+    request_id = headers.get(REQUEST_ID) or told.get("RequestId", "")
     code = code_of(s3_code, status)
     return Failure(code, message, s3_code, status, request_id, retry_after=seconds_of(headers.get("retry-after", "")))
+
+
+def named(failure: Failure, status: int, headers: "dict[str, str]") -> Failure:
+    """A reply that makes no sense, with what names it to who has to find out why: its status and request id."""
+    if failure.code is not Code.BROKEN:  # a full disk is not the reply's fault
+        return failure
+    return failure._replace(
+        status=failure.status or status, request_id=failure.request_id or headers.get(REQUEST_ID, "")
+    )
 
 
 def seconds_of(retry_after: str) -> float:
