@@ -1,72 +1,62 @@
-"""Tests of the look for a listener: reasons within seconds, nothing asked twice."""
+"""Tests of the first contact: reasons within seconds, nothing asked twice."""
 
-import socket
 import threading
-import time
 
 import pytest
 
 from metaflow_extensions.fasts3.control import presence
+from metaflow_extensions.fasts3.pool.messages import Outcome
+from metaflow_extensions.fasts3.wire.failures import Code, Failure
 
 
 @pytest.fixture
-def listener():
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+def url(request):
+    """An endpoint that no other test knows."""
+    return f"https://{request.node.name}.example"
 
 
-@pytest.fixture
-def closed():
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port = listening.getsockname()[1]
-    return f"http://127.0.0.1:{port}"
+def failing(code, **facts):
+    return lambda: Outcome(0, None, Failure(code, **facts))
 
 
-def test_a_listener_is_there(listener):
-    assert presence.why_absent(listener, "bucket") is None
+def test_who_answers_is_remembered_with_the_bucket(url):
+    assert presence.meet(url, "bucket", lambda: Outcome(0)) is None
+    assert presence.has_answered(url)
+    assert presence.knows_bucket(url, "bucket")
 
 
-def test_a_closed_port_is_named(closed):
-    reason = presence.why_absent(closed, "bucket")
-    assert "nobody answers at 127.0.0.1 port" in reason
-    assert closed.rpartition(":")[2] in reason
+@pytest.mark.parametrize("code", [Code.NO_BUCKET, Code.ACCESS_DENIED, Code.BUSY, Code.REJECTED])
+def test_any_answer_will_do(url, code):
+    assert presence.meet(url, "bucket", failing(code, status=400)) is None
+    assert presence.has_answered(url)
+    assert not presence.knows_bucket(url, "bucket")
 
 
-@pytest.mark.parametrize("name", ["no-such-host.invalid", "a" * 70 + ".invalid", "..", "no such host.invalid"])
-def test_a_name_that_does_not_resolve_is_named(name):
-    assert name in presence.why_absent(f"http://{name}:80", "bucket")
+def test_who_is_not_there_is_told_and_asked_again(url):
+    failure = Failure(Code.UNREACHABLE, "the name does not resolve")
+    assert presence.meet(url, "bucket", lambda: Outcome(0, None, failure)) == failure
+    assert not presence.has_answered(url)
 
 
-def test_a_resolver_that_hangs_is_not_waited_for(monkeypatch):
+@pytest.mark.parametrize("code", [Code.NO_CREDENTIALS, Code.UNTRUSTED, Code.REJECTED])
+def test_what_was_not_even_asked_is_left_to_the_call_itself(url, code):
+    assert presence.meet(url, "bucket", failing(code)) is None
+    assert not presence.has_answered(url)
+
+
+def test_what_hangs_is_not_waited_for(url, monkeypatch):
     ever = threading.Event()
     monkeypatch.setattr(presence, "TIME_LIMIT", 0.2)
-    monkeypatch.setattr(socket, "create_connection", lambda *_: ever.wait(30) and socket.socket())
-    started = time.monotonic()
-    assert "did not answer" in presence.why_absent("https://s3.example", "bucket")
-    assert time.monotonic() - started < 5
+    failure = presence.meet(url, "bucket", lambda: ever.wait(30) and Outcome(0))
+    assert failure.code is Code.UNREACHABLE
+    assert "did not answer" in failure.message
     ever.set()
     for thread in threading.enumerate():
         if thread.name == "fasts3-presence":
             thread.join(5)
 
 
-def test_of_aws_the_bucket_s_own_host_is_enough(monkeypatch):
-    asked = []
-
-    def connect(address, timeout):
-        asked.append(address)
-        if not address[0].startswith("bucket."):
-            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-        return socket.socket()
-
-    monkeypatch.setattr(socket, "create_connection", connect)
-    assert presence.why_absent("https://s3.eu-west-1.amazonaws.com", "bucket") is None
-    assert [host for host, _ in asked] == ["s3.eu-west-1.amazonaws.com", "bucket.s3.eu-west-1.amazonaws.com"]
-    assert {port for _, port in asked} == {443}
-
-
-def test_answers_are_remembered_for_this_process_only(monkeypatch):
-    url = "https://remembered.example"
+def test_answers_are_remembered_for_this_process_only(url, monkeypatch):
     assert not presence.has_answered(url)
     presence.note_answer(url)
     assert presence.has_answered(url)

@@ -10,13 +10,14 @@ from metaflow.datatools.s3 import MetaflowS3AccessDenied, MetaflowS3Exception
 
 
 class Refusing(BaseHTTPRequestHandler):
-    """Answers every HEAD with the server's `refusal`, and takes every PUT."""
+    """Has the bucket, answers every HEAD of a key with the server's `refusal`, and takes every PUT."""
 
     protocol_version = "HTTP/1.1"
 
     def do_HEAD(self):
-        self.server.requests.append("HEAD")
-        self.send_response(self.server.refusal)
+        if self.path.count("/") > 1:
+            self.server.requests.append("HEAD")
+        self.send_response(self.server.refusal if self.path.count("/") > 1 else 200)
         self.send_header("Content-Length", "0")
         self.end_headers()
 

@@ -12,7 +12,8 @@ class Answering:
 
     def __init__(self, **reply):
         self.meta = type("Meta", (), {"config": None})()
-        self.list_objects_v2 = self.head_object = lambda **_: reply
+        metadata = {"HTTPStatusCode": 200, "HTTPHeaders": {"x-amz-request-id": "REQUEST"}}
+        self.list_objects_v2 = self.head_object = lambda **_: {**reply, "ResponseMetadata": metadata}
 
 
 @pytest.mark.parametrize("token", [None, "", "the same"])
@@ -20,7 +21,8 @@ def test_a_listing_that_is_cut_short_is_an_error(token):
     transfers = Boto3Transfers(Answering(IsTruncated=True, NextContinuationToken=token))
     with pytest.raises(TransferError) as failed:
         transfers.list_page("b", "k", token="the same")
-    assert failed.value.failure.code is Code.BROKEN
+    failure = failed.value.failure
+    assert (failure.code, failure.status, failure.request_id) == (Code.BROKEN, 200, "REQUEST")
 
 
 def test_a_reply_without_a_length_is_told_as_such():

@@ -9,6 +9,7 @@ import socket
 import ssl
 import struct
 import threading
+import time
 from dataclasses import dataclass, field
 from typing import Callable, Optional
 
@@ -214,12 +215,15 @@ class Scripted:
             event.set()
         self._listener.shutdown(socket.SHUT_RDWR)  # ends `accept`, which closing would not
         self._threads[0].join(LONG)
-        for peer in self._peers:
-            if not peer.closed:
-                with contextlib.suppress(OSError):
-                    peer.socket.shutdown(socket.SHUT_RDWR)
-        for thread in self._threads:
-            thread.join(LONG)
+        until = time.monotonic() + LONG
+        while time.monotonic() < until and any(thread.is_alive() for thread in self._threads):
+            # More than once: in a handshake the peer's socket becomes another one.
+            for peer in self._peers:
+                if not peer.closed:
+                    with contextlib.suppress(OSError):
+                        peer.socket.shutdown(socket.SHUT_RDWR)
+            for thread in self._threads:
+                thread.join(0.1)
         for peer in self._peers:
             peer.socket.close()
         self._listener.close()

@@ -2,10 +2,11 @@
 
 import os
 import socket
+import threading
 
 import pytest
 
-from metaflow_extensions.fasts3.wire.blocking import complete
+from metaflow_extensions.fasts3.wire.blocking import Interrupted, Interruption, complete
 from metaflow_extensions.fasts3.wire.waiting import READ, Aside, Pause, Readiness, wait_for
 
 
@@ -34,6 +35,55 @@ def test_silence():
 
     with left, right:
         assert complete(wait()) == "went on"
+
+
+def test_there_is_no_more_time_than_given():
+    left, right = socket.socketpair()
+    pauses = []
+
+    async def wait():
+        with pytest.raises(TimeoutError):
+            await wait_for(Readiness(left.fileno(), left, READ, 1000.0))
+        return await wait_for(Pause(1000.0))
+
+    with left, right:
+        assert complete(wait(), pauses.append, within=0.01) is True
+    assert pauses == [0.0]
+
+
+def test_another_thread_ends_its_waits():
+    left, right = socket.socketpair()
+    interruption = Interruption()
+    reached = threading.Event()
+
+    async def wait():
+        reached.set()
+        await wait_for(Readiness(left.fileno(), left, READ, 1000.0))
+
+    ended = []
+
+    def run():
+        try:
+            complete(wait(), interruption=interruption)
+        except Interrupted:
+            ended.append(True)
+
+    with left, right:
+        thread = threading.Thread(target=run)
+        thread.start()
+        reached.wait(10)
+        assert not interruption.wait(0.0)
+        interruption.set()
+        thread.join(10)
+    assert ended == [True]
+    assert interruption.wait(1000.0)
+
+
+def test_an_interruption_leaves_no_descriptor():
+    before = os.listdir("/proc/self/fd")
+    for _ in range(10):
+        Interruption().set()
+    assert len(os.listdir("/proc/self/fd")) == len(before)
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])

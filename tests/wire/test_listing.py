@@ -12,6 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from metaflow_extensions.fasts3.wire.blocking import complete
+from metaflow_extensions.fasts3.wire.exchange import Reply
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
 from metaflow_extensions.fasts3.wire.listing import BucketTransfers, parse_page
 from metaflow_extensions.fasts3.wire.s3_errors import MAX_DEPTH
@@ -265,7 +266,10 @@ def test_what_is_broken_is_told_in_one_short_sentence():
 
 
 class Exchange:
-    """Answers every request with a document, or with a failure; keeps what was asked."""
+    """Answers every request with a document, or with a failure; keeps what was asked. Also the reply itself."""
+
+    head = SimpleNamespace(status=200, headers={"x-amz-request-id": "REQUEST"})
+    broken = Reply.broken
 
     def __init__(self, answer):
         self.answer = answer
@@ -330,7 +334,14 @@ def test_pages_with_and_without_a_next():
 def test_a_listing_that_would_end_too_early_or_never(document, token):
     with pytest.raises(TransferError) as failed:
         list_page(document, "", token=token)
-    assert failed.value.failure.code is Code.BROKEN
+    failure = failed.value.failure
+    assert (failure.code, failure.status, failure.request_id) == (Code.BROKEN, 200, "REQUEST")
+
+
+def test_what_is_no_listing_is_told_with_its_request_id():
+    with pytest.raises(TransferError) as failed:
+        list_page(b"<html>", "")
+    assert (failed.value.failure.code, failed.value.failure.request_id) == (Code.BROKEN, "REQUEST")
 
 
 def test_the_head_of_a_bucket():

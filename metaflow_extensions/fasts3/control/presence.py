@@ -1,22 +1,19 @@
-"""Whether anybody is there: an address that has not answered this process yet is asked for a TCP connection first.
+"""Whether anybody is there: an endpoint that has not answered this process yet is asked for its bucket's head first.
 
-So a name that does not resolve, or a port where nobody listens, is an error within seconds, with the reason, while an
-endpoint that has answered before is given the time of an outage.
+So a name that does not resolve, a port where nobody listens, or a server that takes connections and says nothing is an
+error within seconds, with the reason, while an endpoint that has answered before is given the time of an outage.
 """
 
 import os
-import socket
 import threading
-from typing import Optional
-from urllib.parse import urlsplit
+from typing import Callable, Optional
+
+from metaflow_extensions.fasts3.pool.messages import Outcome
+from metaflow_extensions.fasts3.wire.failures import Code, Failure
 
 TIME_LIMIT = 8.0  # seconds, resolving the name included
-CONNECT_TIMEOUT = 4.0  # seconds for one address
-PORTS = {"https": 443, "http": 80}
 
 _answered: set[tuple[int, str]] = set()  # (process id, endpoint URL): a forked child finds out for itself
-
-
 _buckets: set[tuple[int, str, str]] = set()  # likewise, with the name of a bucket that is there
 
 
@@ -40,41 +37,32 @@ def note_answer(endpoint_url: str) -> None:
     _answered.add((os.getpid(), endpoint_url))
 
 
-def why_absent(endpoint_url: str, bucket: str) -> Optional[str]:
-    """Ask whether anybody listens at an endpoint.
+def meet(endpoint_url: str, bucket: str, ask: Callable[[], Outcome]) -> Optional[Failure]:
+    """Ask an endpoint for a bucket, for the first time.
 
     Parameters
     ----------
-    endpoint_url : str
-        Scheme, host and, where it is not the scheme's own, port.
-    bucket : str
-        Asked at `bucket.host` too, for an AWS endpoint that can be reached in this way only.
+    endpoint_url, bucket : str
+    ask : callable
+        Does the job `head_bucket`.
 
     Returns
     -------
-    str or None
-        What is wrong, as a part of a sentence; None where somebody listens.
+    Failure or None
+        Why nobody answers; None where somebody does, whatever the answer. That is remembered.
     """
-    parts = urlsplit(endpoint_url)
-    host = parts.hostname or ""
-    port = parts.port or PORTS.get(parts.scheme, 443)
-    hosts = [host, f"{bucket}.{host}"] if host.endswith((".amazonaws.com", ".amazonaws.com.cn")) else [host]
-    reasons: list[Optional[str]] = []
+    outcomes: list[Outcome] = []
     # A thread, because nothing can stop a resolver that hangs; it ends by itself, and keeps nobody from leaving.
-    asking = threading.Thread(target=lambda: reasons.append(_ask(hosts, port)), name="fasts3-presence", daemon=True)
+    asking = threading.Thread(target=lambda: outcomes.append(ask()), name="fasts3-presence", daemon=True)
     asking.start()
     asking.join(TIME_LIMIT)
-    return reasons[0] if reasons else f"{host} port {port} did not answer in {TIME_LIMIT:.0f} seconds"
-
-
-def _ask(hosts: list[str], port: int) -> Optional[str]:
-    reason = None
-    for host in hosts:
-        try:
-            socket.create_connection((host, port), CONNECT_TIMEOUT).close()
-            return None
-        except socket.gaierror as error:
-            reason = reason or f"the name {host} does not resolve ({error.strerror})"
-        except (OSError, UnicodeError) as error:
-            reason = reason or f"nobody answers at {host} port {port} ({error})"
-    return reason
+    if not outcomes:
+        return Failure(Code.UNREACHABLE, f"it did not answer in {TIME_LIMIT:.0f} seconds", seconds=TIME_LIMIT)
+    failure = outcomes[0].failure
+    if failure is None:
+        note_bucket(endpoint_url, bucket)
+    elif failure.code is Code.UNREACHABLE:
+        return failure
+    if failure is None or failure.status:
+        note_answer(endpoint_url)
+    return None

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import threading
 from collections.abc import Iterable
 from enum import Enum
 from typing import Any, Callable
@@ -28,6 +29,9 @@ log = logging.getLogger("metaflow_fasts3")
 FEW_PIECES = 4  # of one object: not worth a worker's start
 INLINE_THREADS = 8  # more only wait for one another in one Python process
 MOST_WORKERS = 16
+FIRST_CONTACT_RETRIES = 2  # a server that breaks off may do so once, an address that is wrong stays wrong
+CLEANUP_LIMIT = 10.0  # seconds
+CLEANUP_LIMIT_WHEN_STOPPED = 0.5  # seconds; whoever has pressed Ctrl-C wants to leave
 
 
 class Place(Enum):
@@ -69,35 +73,37 @@ class Engine:
         MetaflowException
             That of `face.errors` which says what failed.
         """
-        connection = self._connection_for(bucket)
+        connection = self._connected()
         settings = Settings.read()
         report = RetryReport(plan)
+        queue = JobQueue(report if settings.log_retries else plan)
         try:
-            self._carry_out(report if settings.log_retries else plan, place, connection, settings)
+            self._meet(connection, settings, bucket, queue)
+            self._carry_out(report if settings.log_retries else plan, queue, place, connection, settings)
         except JobFailed as failed:
-            self._clean_up(plan, connection)
+            self._clean_up(plan, connection, settings, CLEANUP_LIMIT)
             if failed.failure.code not in UNANSWERED:
                 presence.note_answer(connection.endpoint_url)
             job = failed.job
             raise exception_of(job.operation, job.url, failed.failure, connection.identity) from failed
         except TransferError as error:
-            self._clean_up(plan, connection)
+            self._clean_up(plan, connection, settings, CLEANUP_LIMIT)
             failure = error.failure
             told = f"Getting credentials for S3 failed: {failure.message.rstrip('.')}. {REMEDIES[Code.NO_CREDENTIALS]}"
             raise EXCEPTIONS.get(failure.code, MetaflowS3Exception)(told) from error
         except BaseException:
-            self._clean_up(plan, connection)
+            self._clean_up(plan, connection, settings, CLEANUP_LIMIT_WHEN_STOPPED)
             raise
         finally:
             report.tell()
         presence.note_answer(connection.endpoint_url)
 
-    def _carry_out(self, plan: Plan, place: Place, connection: Connection, settings: Settings) -> None:
+    def _carry_out(self, plan: Plan, queue: JobQueue, place: Place, connection: Connection, settings: Settings) -> None:
         if connection.recipe is None:
             place = Place.HERE
         reason = connection.why_boto3(settings.transfers)
         log.debug("carried out %s, by %s", place.value, f"boto3: {reason}" if reason else "the wire")
-        queue, renewal = JobQueue(plan), Renewal(connection.renew_credentials)
+        renewal = Renewal(connection.renew_credentials)
         if place is not Place.WORKERS:
             transfers = connection.transfers(settings.transfers)
             here = InlineRunner(transfers, self._terms(connection, settings), renewal, INLINE_THREADS)
@@ -124,20 +130,28 @@ class Engine:
             # Also where nobody would say: asking again would not help.
             presence.note_bucket(url, bucket)
 
-    def _connection_for(self, bucket: str) -> Connection:
+    def _connected(self) -> Connection:
         try:
-            connection = self._connection()
+            return self._connection()
         except Exception as error:
             raise MetaflowS3Exception(f"No S3 client could be made: {error}") from error
+
+    def _meet(self, connection: Connection, settings: Settings, bucket: str, queue: JobQueue) -> None:
+        """Raise JobFailed for the first job where an endpoint that nobody has heard of yet does not answer."""
         url = connection.endpoint_url
-        if url and not presence.has_answered(url) and not connection.goes_through_proxy():
-            reason = presence.why_absent(url, bucket)
-            if reason:
-                raise MetaflowS3Exception(
-                    f"S3 can't be reached at {url}: {reason}. "
-                    "Check the network and the endpoint (METAFLOW_S3_ENDPOINT_URL, AWS_ENDPOINT_URL_S3, client_params)."
-                )
-        return connection
+        first = queue.take()
+        if first is None:
+            return
+        queue.put_back([first])
+        # A client that somebody has hooked into, a stub in a test for one, sends only what it was asked to.
+        if not url or presence.has_answered(url) or connection.recipe is None:
+            return
+        terms = Terms(RetryPolicy(min(settings.retries, FIRST_CONTACT_RETRIES)))
+        performer = Performer(connection.transfers(settings.transfers), terms)
+        head = Job(0, "head_bucket", bucket)
+        failure = presence.meet(url, bucket, lambda: performer.perform(head, within=presence.TIME_LIMIT))
+        if failure:
+            raise JobFailed(first, failure._replace(message=f"S3 can't be reached at {url}: {failure.message}"))
 
     def _terms(self, connection: Connection, settings: Settings) -> Terms:
         policy = RetryPolicy(settings.retries, settings.outage_timeout)
@@ -156,15 +170,25 @@ class Engine:
         credentials = connection.credentials
         return ProcessRunner(worker_pool.shared, setup, credentials, template, renewal, workers, each)
 
-    def _clean_up(self, plan: Plan, connection: Connection) -> None:
+    def _clean_up(self, plan: Plan, connection: Connection, settings: Settings, limit: float) -> None:
         """Put S3 right after a failure, one try each: the failure itself is what the user has to hear of."""
-        perform = Performer(connection.reference, Terms(RetryPolicy(0))).perform
-        for job in plan.cleanup():
-            outcome = perform(job)
-            if outcome.failure:
-                log.debug("%s of %s failed: %s", job.operation, job.url, outcome.failure)
-                if outcome.failure.code is Code.UNREACHABLE:
-                    return
+        jobs = plan.cleanup()
+        if not jobs:
+            return
+        perform = Performer(connection.transfers(settings.transfers), Terms(RetryPolicy(0))).perform
+
+        def do() -> None:
+            for job in jobs:
+                outcome = perform(job, within=limit)
+                if outcome.failure:
+                    log.debug("%s of %s failed: %s", job.operation, job.url, outcome.failure)
+                    if outcome.failure.code is Code.UNREACHABLE:
+                        return
+
+        # A thread, because boto3 may wait for a minute where the user wants to leave; nobody waits for it then.
+        cleaning = threading.Thread(target=do, name="fasts3-cleanup", daemon=True)
+        cleaning.start()
+        cleaning.join(limit)
 
 
 def _processors() -> int:

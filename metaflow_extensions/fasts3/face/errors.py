@@ -73,6 +73,8 @@ API_NAMES = {
 }
 
 REMEDIES = {
+    Code.UNREACHABLE: "Check the network and the endpoint (METAFLOW_S3_ENDPOINT_URL, AWS_ENDPOINT_URL_S3, "
+    "client_params).",
     Code.NO_BUCKET: "Check the name of the bucket, and that the endpoint is the right one.",
     Code.NO_CREDENTIALS: "Configure credentials as for boto3, for instance with `aws configure` or AWS_PROFILE.",
     Code.EXPIRED: "Get new credentials as you got these, for instance with `aws sso login`.",

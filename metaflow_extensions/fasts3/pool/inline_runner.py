@@ -2,16 +2,19 @@
 
 import contextlib
 import threading
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from typing import Optional
+import time
+from queue import Empty, SimpleQueue
+from typing import Callable, Optional
 
 from metaflow_extensions.fasts3.pool.messages import Job, Outcome
 from metaflow_extensions.fasts3.pool.perform import Performer, Terms
-from metaflow_extensions.fasts3.pool.plan import JobQueue, Plan
+from metaflow_extensions.fasts3.pool.plan import PATIENCE_WHEN_FAILED, PATIENCE_WHEN_STOPPED, JobFailed, JobQueue, Plan
 from metaflow_extensions.fasts3.pool.renewal import Renewal
+from metaflow_extensions.fasts3.wire.blocking import Interruption
+from metaflow_extensions.fasts3.wire.failures import Code, Failure
 from metaflow_extensions.fasts3.wire.transfers import Transfers
 
-PATIENCE_WITH_THE_REST = 1.0  # seconds for the jobs under way when another has failed
+Perform = Callable[[Job, Interruption], Outcome]
 
 
 class InlineRunner:
@@ -51,31 +54,97 @@ class InlineRunner:
             else:
                 self.run_first(plan, queue)
 
-    def _perform(self, job: Job) -> Outcome:
-        outcome = self._performer.perform(job)
-        return self._performer.perform(job) if self._renewal.wants_again(job, outcome) else outcome
+    def _perform(self, job: Job, interruption: Optional[Interruption] = None) -> Outcome:
+        outcome = self._performer.perform(job, interruption)
+        if self._renewal.wants_again(job, outcome):
+            return self._performer.perform(job, interruption)
+        return outcome
 
     def _run_parallel(self, plan: Plan, queue: JobQueue) -> None:
-        executor = ThreadPoolExecutor(self._threads, thread_name_prefix="fasts3")
-        running: dict[Future[Outcome], Job] = {}
-        done: set[Future[Outcome]] = set()
+        crew = _Crew(self._perform, self._threads)
+        patience = PATIENCE_WHEN_STOPPED
         try:
             while True:
-                job: Optional[Job] = queue.take() if len(running) < self._threads else None
+                job = queue.take() if crew.has_room else None
                 if job is not None:
-                    running[executor.submit(self._perform, job)] = job
-                elif running:
-                    done, _ = wait(running, return_when=FIRST_COMPLETED)
-                    for future in done:
-                        queue.follow(plan.receive(running.pop(future), future.result()))
+                    crew.give(job)
+                elif crew.under_way:
+                    queue.follow(plan.receive(*crew.next_outcome()))
                 else:
                     break
-        except BaseException:
-            self._stop.set()  # those under way: no further tries, now or later
-            done, _ = wait(running, timeout=PATIENCE_WITH_THE_REST)
-            for future in done:
-                with contextlib.suppress(Exception):
-                    plan.receive(running[future], future.result())
-            executor.shutdown(wait=False, cancel_futures=True)
+        except JobFailed:
+            patience = PATIENCE_WHEN_FAILED
             raise
-        executor.shutdown()
+        finally:
+            if crew.under_way:
+                self._stop.set()  # no further tries, now or later
+                for job, outcome in crew.rest(patience):
+                    with contextlib.suppress(Exception):  # what it opened, `cleanup` has to close
+                        plan.receive(job, outcome)
+            crew.dismiss()
+
+
+class _Crew:
+    """Threads that do jobs. Daemons: where one is stuck in boto3, the end of the process does not wait for it."""
+
+    def __init__(self, perform: "Perform", size: int) -> None:
+        self._perform = perform
+        self._size = size
+        self._jobs: SimpleQueue[Optional[Job]] = SimpleQueue()
+        self._outcomes: SimpleQueue[tuple[Job, Outcome]] = SimpleQueue()
+        self._threads: list[threading.Thread] = []
+        self._interruption = Interruption()
+        self.under_way = 0
+
+    @property
+    def has_room(self) -> bool:
+        return self.under_way < self._size
+
+    def give(self, job: Job) -> None:
+        self.under_way += 1
+        if self.under_way > len(self._threads):
+            thread = threading.Thread(target=self._work, name="fasts3-job", daemon=True)
+            self._threads.append(thread)
+            thread.start()
+        self._jobs.put(job)
+
+    def next_outcome(self, timeout: Optional[float] = None) -> "tuple[Job, Outcome]":
+        """Wait for one job to be done.
+
+        Raises
+        ------
+        Empty
+            None was, in so many seconds.
+        """
+        done = self._outcomes.get(timeout=timeout)
+        self.under_way -= 1
+        return done
+
+    def rest(self, patience: float) -> "list[tuple[Job, Outcome]]":
+        """What is done in so many seconds; the others are ended where they wait."""
+        until = time.monotonic() + patience
+        done = []
+        with contextlib.suppress(Empty):
+            while self.under_way:
+                done.append(self.next_outcome(max(0.0, until - time.monotonic())))
+        self._interruption.set()
+        return done
+
+    def dismiss(self) -> None:
+        """Have the threads end, each when its job does."""
+        for _ in self._threads:
+            self._jobs.put(None)
+        if not self.under_way:
+            for thread in self._threads:
+                thread.join()
+
+    def _work(self) -> None:
+        while True:
+            job = self._jobs.get()
+            if job is None:
+                return
+            try:
+                outcome = self._perform(job, self._interruption)
+            except BaseException as error:  # whoever waits for this outcome would wait for ever
+                outcome = Outcome(job.number, None, Failure(Code.REJECTED, f"{type(error).__name__}: {error}"))
+            self._outcomes.put((job, outcome))

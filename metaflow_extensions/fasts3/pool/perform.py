@@ -11,7 +11,7 @@ from typing import Any, Callable, NamedTuple, Optional
 from metaflow_extensions.fasts3.pool.messages import Job, Outcome
 from metaflow_extensions.fasts3.pool.outage import Outage
 from metaflow_extensions.fasts3.pool.pace import Pace
-from metaflow_extensions.fasts3.wire.blocking import complete
+from metaflow_extensions.fasts3.wire.blocking import Interruption, complete
 from metaflow_extensions.fasts3.wire.failures import TRANSIENT, UNANSWERED, Code, Failure, TransferError
 from metaflow_extensions.fasts3.wire.retry import RetryPolicy, decide
 from metaflow_extensions.fasts3.wire.template import NEEDED
@@ -63,9 +63,12 @@ class Performer:
         self._outage = Outage()
         self._under_way = 0
 
-    def perform(self, job: Job) -> Outcome:
-        """Do one job to its end, in this thread. Never raises."""
-        return complete(self.work(job), self._pause)
+    def perform(self, job: Job, interruption: Optional[Interruption] = None, within: Optional[float] = None) -> Outcome:
+        """Do one job to its end, in this thread; see `wire.blocking.complete`.
+
+        Raises only what is raised in this thread from outside.
+        """
+        return complete(self.work(job), self._pause, interruption, within)
 
     async def work(self, job: Job) -> Outcome:
         """Do one job to its end; a coroutine of the wire. Never raises."""

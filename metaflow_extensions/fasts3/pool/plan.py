@@ -6,6 +6,9 @@ from typing import Optional, Protocol
 from metaflow_extensions.fasts3.pool.messages import Job, Outcome
 from metaflow_extensions.fasts3.wire.failures import Failure
 
+PATIENCE_WHEN_FAILED = 1.0  # seconds for the jobs under way when another has failed: what they opened has to be closed
+PATIENCE_WHEN_STOPPED = 0.3  # seconds for them when somebody wants to leave: Ctrl-C, a time-out
+
 
 class JobFailed(Exception):
     """A job failed, and with it the plan."""

@@ -12,7 +12,7 @@ from typing import Any, Callable, Optional
 
 from metaflow_extensions.fasts3.pool import concurrency
 from metaflow_extensions.fasts3.pool.messages import Job, Outcome, bytes_moved
-from metaflow_extensions.fasts3.pool.plan import JobFailed, JobQueue, Plan
+from metaflow_extensions.fasts3.pool.plan import PATIENCE_WHEN_FAILED, PATIENCE_WHEN_STOPPED, JobFailed, JobQueue, Plan
 from metaflow_extensions.fasts3.pool.renewal import Renewal
 from metaflow_extensions.fasts3.pool.worker_pool import WorkerPool
 from metaflow_extensions.fasts3.pool.worker_process import WorkerGone, WorkerProcess
@@ -22,7 +22,6 @@ from metaflow_extensions.fasts3.wire.template import NEEDED
 DEATHS = 3  # workers that may die over one job
 BODY_BYTES = 64 * 2**20  # bytes of bodies that one worker may have waiting
 LOOK_AT_CREDENTIALS = 10.0  # seconds
-PATIENCE_WITH_THE_REST = 1.0  # seconds for the jobs under way when another has failed
 
 
 class ProcessRunner:
@@ -74,10 +73,13 @@ class ProcessRunner:
         try:
             self._run(call, plan, queue)
         except JobFailed:
-            call.let_the_rest_end(plan)
+            call.let_the_rest_end(plan, PATIENCE_WHEN_FAILED)
             raise
         except BaseException:
-            call.end_now()
+            try:
+                call.let_the_rest_end(plan, PATIENCE_WHEN_STOPPED)
+            finally:
+                call.end_now()  # also those that do nothing: nobody knows how much of a frame they were sent
             raise
         finally:
             call.leave()
@@ -213,9 +215,9 @@ class _Call:
             except WorkerGone as gone:
                 self._replace(worker, queue, gone)
 
-    def let_the_rest_end(self, plan: Plan) -> None:
+    def let_the_rest_end(self, plan: Plan, patience: float) -> None:
         """Wait for what is under way, but not for long; what is not done then is ended."""
-        until = time.monotonic() + PATIENCE_WITH_THE_REST
+        until = time.monotonic() + patience
         while self.workers_with_jobs() and time.monotonic() < until:
             for key, _ in self._selector.select(max(0.0, until - time.monotonic())):
                 worker: WorkerProcess = key.fileobj  # type: ignore[assignment]
