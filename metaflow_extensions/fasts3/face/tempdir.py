@@ -5,14 +5,13 @@ import contextlib
 import itertools
 import os
 import re
-import shutil
 import stat
-import tempfile
 import threading
 from typing import Callable, Optional
 
 from metaflow.debug import debug
 
+from metaflow_extensions.fasts3.face import ownership
 from metaflow_extensions.fasts3.face.errors import MetaflowS3Exception
 
 NOT_SAFE = re.compile(r"[^A-Za-z0-9._-]+")
@@ -68,7 +67,8 @@ class TemporaryDirectory:
         with _lock:
             if self._path is None or not _is_ours(self._path):
                 try:
-                    self._path = os.path.abspath(tempfile.mkdtemp(prefix="metaflow.s3.", dir=self._root))
+                    ownership.sweep(self._root)
+                    self._path = ownership.make(self._root, lock=not debug.s3client)
                 except OSError as error:
                     raise MetaflowS3Exception(
                         f"No temporary directory can be made in '{self._root}' ({error.strerror or error}). "
@@ -85,7 +85,7 @@ class TemporaryDirectory:
             return
         if _made.get(path) == os.getpid():
             del _made[path]
-            shutil.rmtree(path, ignore_errors=True)
+            ownership.remove(path)
             return
         for name in os.listdir(path) if os.path.isdir(path) else ():  # a forked child: only what is its own
             if name.startswith(f"{os.getpid()}-"):
@@ -107,7 +107,7 @@ def _remove_all() -> None:
         return
     for path, owner in list(_made.items()):
         if owner == os.getpid():  # a forked child that ends leaves its parent's files alone
-            shutil.rmtree(path, ignore_errors=True)
+            ownership.remove(path)
 
 
 atexit.register(_remove_all)

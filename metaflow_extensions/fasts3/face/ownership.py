@@ -1,0 +1,90 @@
+"""Who has a temporary directory: its process holds a lock on it, which the kernel takes back however the process ends.
+
+So a directory whose process was killed can be told from one in use, by any process, on any machine that shares the file
+system, and the next one that starts in the same place removes it. Only directories whose name says that they are locked
+are touched: those of Metaflow's own class, and those of file systems without locks, are left alone.
+"""
+
+import contextlib
+import fcntl
+import itertools
+import os
+import shutil
+import stat
+import tempfile
+from typing import Optional
+
+PREFIX = "metaflow.s3."
+LOCKED = f"{PREFIX}locked."
+_NOT_YET = f"{PREFIX}new."
+MOST_LOCKS = 64  # descriptors that may be spent on it; a process with more directories than that leaves some behind
+MOST_LOOKED_AT = 10_000  # entries of a root; it may be a directory of the user's own, with millions
+
+_locks: dict[str, int] = {}  # directory -> the descriptor that holds its lock
+_swept: set[tuple[int, str]] = set()  # (process id, root)
+
+
+def make(root: str, lock: bool = True) -> str:
+    """Make a directory of mode 0700, and have it locked as long as this process lives, where that can be had.
+
+    Raises
+    ------
+    OSError
+    """
+    path = os.path.abspath(tempfile.mkdtemp(prefix=_NOT_YET if lock else PREFIX, dir=root))
+    if not lock:
+        return path
+    descriptor = _lock(path) if len(_locks) < MOST_LOCKS else None
+    # Its name says so only now that it is true: who finds it before leaves it alone.
+    folder, name = os.path.split(path)
+    named = os.path.join(folder, (PREFIX if descriptor is None else LOCKED) + name[len(_NOT_YET) :])
+    os.rename(path, named)
+    if descriptor is not None:
+        _locks[named] = descriptor
+    return named
+
+
+def remove(path: str) -> None:
+    """Remove a directory that this process has made, and all in it."""
+    shutil.rmtree(path, ignore_errors=True)
+    descriptor = _locks.pop(path, None)
+    if descriptor is not None:
+        os.close(descriptor)
+
+
+def sweep(root: str) -> None:
+    """Remove what processes that were killed have left in a root; once for this process."""
+    name = (os.getpid(), os.path.abspath(root))
+    if name in _swept:
+        return
+    _swept.add(name)
+    with contextlib.suppress(OSError), os.scandir(root) as entries:
+        for entry in itertools.islice(entries, MOST_LOOKED_AT):
+            if entry.name.startswith(LOCKED) and entry.path not in _locks:
+                _remove_if_abandoned(entry.path)
+
+
+def _remove_if_abandoned(path: str) -> None:
+    descriptor = _lock(path)
+    if descriptor is None:
+        return
+    try:
+        status = os.fstat(descriptor)
+        if stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid():
+            shutil.rmtree(path, ignore_errors=True)
+    finally:
+        os.close(descriptor)
+
+
+def _lock(path: str) -> Optional[int]:
+    """A descriptor that holds the lock of a directory; None where somebody has it, or there are no locks."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor
