@@ -13,7 +13,8 @@ from metaflow.plugins.aws import aws_client
 from metaflow_extensions.fasts3.control import clients
 from metaflow_extensions.fasts3.control.clients import Connection, S3Client, connection_of
 from metaflow_extensions.fasts3.control.recipe import NotPortable, recipe_of
-from metaflow_extensions.fasts3.reference.boto3_client import CredentialSet, CurrentCredentials, build
+from metaflow_extensions.fasts3.reference.boto3_client import CredentialSet, GivenCredentials, build
+from metaflow_extensions.fasts3.wire.failures import TransferError
 
 KEYS = {"aws_access_key_id": "AKIAEXAMPLE", "aws_secret_access_key": "hush", "region_name": "eu-west-1"}
 LOCAL = {**KEYS, "endpoint_url": "http://127.0.0.1:9"}
@@ -85,7 +86,7 @@ def test_a_client_made_from_a_recipe_sends_the_same_requests(params, monkeypatch
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://somewhere.else")
     monkeypatch.setenv("AWS_REGION", "ap-south-1")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "somebody else")
-    copy = build(recipe, CurrentCredentials(CredentialSet("AKIAEXAMPLE", "hush")), 5)
+    copy = build(recipe, GivenCredentials(lambda: CredentialSet("AKIAEXAMPLE", "hush")), 5)
     assert [prepared(copy, bucket) for bucket in buckets] == expected
     assert any(isinstance(request, tuple) for request in expected)
     assert copy._endpoint.http_session._verify == original._endpoint.http_session._verify
@@ -196,13 +197,20 @@ def test_refreshed_credentials_are_taken_from_the_live_client():
     live = client()
     live._request_signer._credentials = Refreshing("AKIA1", "hush")
     connection = Connection(live, ours=True)
-    assert connection.credentials() == ("AKIA1", "hush", "token")
-    assert connection.credentials() == ("AKIA2", "hush", "token")
+    assert connection.credentials() == ("AKIA1", "hush", "token", None)
+    assert connection.credentials() == ("AKIA2", "hush", "token", None)
     assert "hush" not in repr(connection.credentials())
 
 
 def test_workers_sign_with_the_set_that_was_given_last():
-    current = CurrentCredentials(CredentialSet("a", "x"))
-    assert tuple(current.get_frozen_credentials())[:3] == ("a", "x", None)
-    current.replace(CredentialSet("b", "y", "t"))
-    assert tuple(current.get_frozen_credentials())[:3] == ("b", "y", "t")
+    sets = [CredentialSet("a", "x")]
+    given = GivenCredentials(lambda: sets[-1])
+    assert tuple(given.get_frozen_credentials())[:3] == ("a", "x", None)
+    sets.append(CredentialSet("b", "y", "t"))
+    assert tuple(given.get_frozen_credentials())[:3] == ("b", "y", "t")
+    sets.append(None)
+    with pytest.raises(botocore.exceptions.NoCredentialsError):
+        given.get_frozen_credentials()
+    sets.append(CredentialSet("b", "y", "t", expires=1.0))
+    with pytest.raises(TransferError):
+        given.get_frozen_credentials()

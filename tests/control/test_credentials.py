@@ -1,31 +1,25 @@
-"""Tests of credentials as a whole: asked for once, in this process only, and never shown."""
+"""Tests of credentials: asked for once, in this process only, again before they expire, and never shown."""
 
-import json
-import sys
+from datetime import datetime, timezone
 
 import pytest
+from botocore.credentials import ReadOnlyCredentials
+from control.provider import Provider
 from metaflow import S3
 
 from metaflow_extensions.fasts3.control import clients
+from metaflow_extensions.fasts3.control.credentials import SigningCredentials
+from metaflow_extensions.fasts3.wire.credentials import CredentialSet
+from metaflow_extensions.fasts3.wire.failures import Code, TransferError
 
 
 @pytest.fixture
 def provider(seaweedfs, tmp_path, monkeypatch):
-    """Let boto3 ask a program for credentials; gives the file in which the program counts."""
-    asked = tmp_path / "asked"
-    document = {
-        "Version": 1,
-        "AccessKeyId": seaweedfs.access_key,
-        "SecretAccessKey": seaweedfs.secret_key,
-        "Expiration": "2999-01-01T00:00:00Z",
-    }
-    program = tmp_path / "provider.py"
-    program.write_text(f"open({str(asked)!r}, 'a').write('x')\nprint({json.dumps(document)!r})\n")
-    config = tmp_path / "config"
-    config.write_text(f"[default]\nregion = us-east-1\ncredential_process = {sys.executable} {program}\n")
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    """Let boto3 ask a program for credentials."""
+    provider = Provider(tmp_path, seaweedfs.access_key, seaweedfs.secret_key)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(provider.config))
     monkeypatch.setattr(clients, "_clients", {})
-    return asked
+    return provider
 
 
 def test_a_thousand_clients_ask_once(provider, seaweedfs, prefix, tmp_path):
@@ -37,7 +31,7 @@ def test_a_thousand_clients_ask_once(provider, seaweedfs, prefix, tmp_path):
                 client.put("single", str(number))
                 client.put_many((f"{n}", "x") for n in range(50))
                 assert len(client.get_many(f"{n}" for n in range(50))) == 50
-    assert provider.read_text() == "x"
+    assert len(provider.answers) == 1
 
 
 def test_no_secret_is_shown(provider, seaweedfs, prefix, tmp_path, caplog):
@@ -54,3 +48,90 @@ def test_no_secret_is_shown(provider, seaweedfs, prefix, tmp_path, caplog):
                 error = error.__cause__ or error.__context__
         assert "hush" not in repr(client) + repr(vars(client)) + repr(clients._clients)
     assert "hush" not in caplog.text
+
+
+class Refreshing:
+    """What botocore has for a provider: asked in vain or not, it says when its set expires."""
+
+    def __init__(self, lifetime):
+        self.lifetime = lifetime
+        self.now = 1_000_000.0
+        self.asked = 0
+        self.fails = False
+        self._expiry_time = None
+
+    def time(self):
+        return self.now
+
+    def get_frozen_credentials(self):
+        self.asked += 1
+        if self.fails:
+            raise OSError("the provider is away")
+        self._expiry_time = datetime.fromtimestamp(self.now + self.lifetime, timezone.utc)
+        return ReadOnlyCredentials(f"AKIA{self.asked}", "hush", None)
+
+
+@pytest.fixture
+def refreshing():
+    return Refreshing(lifetime=100)
+
+
+def test_a_set_is_used_for_three_quarters_of_its_life(refreshing):
+    signing = SigningCredentials(refreshing, refreshing.time)
+    for elapsed, asked in ((0, 1), (50, 1), (74, 1), (76, 2), (76 + 74, 2), (76 + 76, 3)):
+        refreshing.now = 1_000_000.0 + elapsed
+        current = signing.current()
+        assert (current.access_key, refreshing.asked) == (f"AKIA{asked}", asked)
+        assert current.expires > refreshing.now
+
+
+def test_a_provider_that_is_away_is_forgiven_until_the_set_expires(refreshing):
+    signing = SigningCredentials(refreshing, refreshing.time)
+    signing.current()
+    refreshing.fails = True
+    while refreshing.now < 1_000_000.0 + 99:
+        assert signing.current().access_key == "AKIA1"
+        refreshing.now += 1
+    assert refreshing.asked < 15
+    refreshing.now = 1_000_000.0 + 100
+    with pytest.raises(TransferError):
+        signing.current()
+    refreshing.fails = False
+    assert signing.current().expires == refreshing.now + 100
+
+
+def test_renewed_at_once_where_s3_says_so_but_not_for_every_request(refreshing):
+    signing = SigningCredentials(refreshing, refreshing.time)
+    signing.current()
+    for _ in range(10):
+        signing.renew()
+    assert refreshing._expiry_time <= datetime.now(timezone.utc)  # now botocore asks its provider
+    signing.current()
+    before = refreshing._expiry_time
+    signing.renew()
+    assert refreshing._expiry_time == before  # not so soon again
+
+
+def test_nothing_is_signed_with_a_set_from_its_last_second_on():
+    CredentialSet("AKIA", "hush").check(1e12)
+    CredentialSet("AKIA", "hush", None, 100.0).check(99.9)
+    with pytest.raises(TransferError) as refused:
+        CredentialSet("AKIA", "hush", None, 100.0).check(100.0)
+    assert refused.value.failure.code is Code.EXPIRED
+    assert "hush" not in str(refused.value)
+
+
+def test_who_never_expires_is_asked_each_time():
+    class Static:
+        key = "AKIA1"
+
+        def get_frozen_credentials(self):
+            return ReadOnlyCredentials(self.key, "hush", None)
+
+    static = Static()
+    signing = SigningCredentials(static)
+    assert signing.current().access_key == "AKIA1"
+    static.key = "AKIA2"
+    signing.renew()
+    assert signing.current().access_key == "AKIA2"
+    assert SigningCredentials(None).current() is None

@@ -1,11 +1,10 @@
 """Refusals that a client can do something about: credentials that have expired, and too many requests."""
 
-import json
-import sys
 import threading
 import time
 
 import pytest
+from control.provider import Provider
 from faults.cases import SMALL
 from metaflow import S3
 from metaflow.datatools.s3 import MetaflowS3AccessDenied
@@ -19,21 +18,11 @@ KEYS = [str(number) for number in range(60)]
 
 @pytest.fixture
 def provider(seaweedfs, tmp_path, monkeypatch):
-    """Let boto3 ask a program for credentials that end in an hour; gives the file in which the program counts."""
-    asked = tmp_path / "asked"
-    program = tmp_path / "provider.py"
-    document = {"Version": 1, "AccessKeyId": seaweedfs.access_key, "SecretAccessKey": seaweedfs.secret_key}
-    program.write_text(
-        "import datetime, json\n"
-        f"open({str(asked)!r}, 'a').write('x')\n"
-        "end = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(hours=1)\n"
-        f"print(json.dumps(dict({json.dumps(document)}, Expiration=end.isoformat())))\n"
-    )
-    config = tmp_path / "config"
-    config.write_text(f"[default]\nregion = us-east-1\ncredential_process = {sys.executable} {program}\n")
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    """Let boto3 ask a program for credentials that end in an hour."""
+    provider = Provider(tmp_path, seaweedfs.access_key, seaweedfs.secret_key)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(provider.config))
     monkeypatch.setattr(clients, "_clients", {})
-    return asked
+    return provider
 
 
 @pytest.fixture
@@ -50,7 +39,7 @@ def until_renewed(provider):
     refuse = faults.error(400, "ExpiredToken")
 
     def fault(exchange):
-        (refuse if provider.read_text() == "x" else passed_on)(exchange)
+        (refuse if len(provider.answers) == 1 else passed_on)(exchange)
 
     return fault
 
@@ -61,14 +50,14 @@ def test_credentials_that_s3_calls_expired_are_renewed_once_for_all(world, provi
 
     assert [got.blob for got in through.get_many(KEYS)] == [SMALL] * len(KEYS)
 
-    assert provider.read_text() == "xx"
+    assert len(provider.answers) == 2
 
 
 def test_in_the_user_s_own_process_too(world, provider, through):
     world.stored.put("a", SMALL)
     world.proxy.inject("GetObject", until_renewed(provider), times=None)
     assert through.get("a").blob == SMALL
-    assert provider.read_text() == "xx"
+    assert len(provider.answers) == 2
 
 
 def test_what_stays_expired_is_an_error(world, provider, through):
@@ -77,7 +66,7 @@ def test_what_stays_expired_is_an_error(world, provider, through):
     for call in (lambda: through.get("a"), lambda: through.get_many(["a", "b"])):
         with pytest.raises(MetaflowS3AccessDenied, match="Get new credentials"):
             call()
-    assert provider.read_text() == "xx"  # not again for the second call, so soon after the first
+    assert len(provider.answers) == 2  # not again for the second call, so soon after the first
 
 
 class Allowance:
@@ -89,6 +78,7 @@ class Allowance:
         self._seen = time.monotonic()
         self._lock = threading.Lock()
         self.refused = 0
+        self.allowed = []
 
     def __call__(self, exchange):
         with self._lock:
@@ -100,16 +90,20 @@ class Allowance:
                 self.refused += 1
             else:
                 self._tokens -= 1
+                self.allowed.append(now)
         (faults.error(503, "SlowDown") if refuse else passed_on)(exchange)
 
 
 def test_too_many_requests_become_fewer_and_nobody_notices(world):
-    keys = [str(number) for number in range(600)]
+    """Of what the server allows, nine tenths are used once the first second has shown how much that is."""
+    keys = [str(number) for number in range(800)]
     world.stored.put_all(dict.fromkeys(keys[:1], SMALL))
-    allowance = Allowance(rate=150)
+    allowance = Allowance(rate=100)
     world.proxy.inject("PutObject", allowance, times=None)
 
     assert len(world.s3.put_many((key, SMALL) for key in keys)) == len(keys)
 
     assert world.stored.list() == set(keys)
     assert 0 < allowance.refused < len(keys)
+    later = [moment for moment in allowance.allowed if moment > allowance.allowed[0] + 1.0]
+    assert len(later) / (later[-1] - later[0]) > 0.9 * 100

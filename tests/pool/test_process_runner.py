@@ -236,7 +236,7 @@ def test_threads_have_workers_of_their_own(run, seaweedfs, prefix):
 
 
 def test_new_credentials_reach_workers_in_the_middle_of_a_call(run, seaweedfs, prefix, monkeypatch):
-    monkeypatch.setattr("metaflow_extensions.fasts3.pool.process_runner.LOOK_AT_CREDENTIALS", 0.0)
+    monkeypatch.setattr("metaflow_extensions.fasts3.pool.renewal.LOOK", 0.0)
     good = CredentialSet(seaweedfs.access_key, seaweedfs.secret_key)
     bad = CredentialSet(seaweedfs.access_key, "expired")
     sets = [bad]

@@ -8,7 +8,7 @@ import botocore
 import pytest
 
 from metaflow_extensions.fasts3.reference import tuning
-from metaflow_extensions.fasts3.reference.boto3_client import ClientRecipe, CredentialSet, CurrentCredentials, build
+from metaflow_extensions.fasts3.reference.boto3_client import ClientRecipe, CredentialSet, GivenCredentials, build
 
 SMALL, LARGE = b"x" * tuning.SENT_AT_ONCE, b"x" * (tuning.SENT_AT_ONCE + 1)
 
@@ -65,7 +65,7 @@ def client(server):
         anonymous=False,
         config={"retries": {"total_max_attempts": 1}, "s3": {"addressing_style": "path"}, "read_timeout": 20},
     )
-    client = build(recipe, CurrentCredentials(CredentialSet("key", "secret")), connections=1)
+    client = build(recipe, GivenCredentials(lambda: CredentialSet("key", "secret")), connections=1)
     yield client
     client.close()
 

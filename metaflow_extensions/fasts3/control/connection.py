@@ -1,10 +1,9 @@
 """A boto3 client and all ways to S3 that follow from it: our own wire, boto3 itself, here or in workers."""
 
-import time
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Optional, Union
 from urllib.parse import urlsplit
 
+from metaflow_extensions.fasts3.control.credentials import SigningCredentials
 from metaflow_extensions.fasts3.wire.credentials import CredentialSet
 from metaflow_extensions.fasts3.wire.failures import Code, TransferError
 from metaflow_extensions.fasts3.wire.template import NoTemplate, RequestTemplate
@@ -16,7 +15,6 @@ if TYPE_CHECKING:  # boto3 is imported with the first client, not with metaflow:
     from metaflow_extensions.fasts3.wire.transfers import Transfers
 
 INLINE_CONNECTIONS = 16  # kept alive by a client in the user's process
-RENEWED_AT_MOST_EVERY = 30.0  # seconds
 
 
 class Connection:
@@ -41,10 +39,11 @@ class Connection:
     def __init__(self, client: Any, ours: bool) -> None:
         from metaflow_extensions.fasts3.control.recipe import NotPortable, credentials_of, recipe_of, tries_once
         from metaflow_extensions.fasts3.control.request_templates import RequestTemplates
-        from metaflow_extensions.fasts3.reference.boto3_client import build
+        from metaflow_extensions.fasts3.reference.boto3_client import GivenCredentials, build
         from metaflow_extensions.fasts3.reference.boto3_transfers import Boto3Transfers
 
-        self._credentials = credentials_of(client)
+        credentials = credentials_of(client)
+        self._credentials = SigningCredentials(credentials)
         self.endpoint_url = str(getattr(getattr(client, "meta", None), "endpoint_url", ""))
         self.recipe: Optional[ClientRecipe] = None
         self.why_inline: Optional[str] = None
@@ -52,13 +51,16 @@ class Connection:
             self.recipe = recipe_of(client)
         except NotPortable as error:
             self.why_inline = str(error)
-        # The user's own client is left as it is; and a company's provider may have left our settings out of ours.
-        if self.recipe is not None and not (ours and tries_once(client)):
-            client = build(self.recipe, self._credentials, INLINE_CONNECTIONS)
+        if self.recipe is not None:
+            signs_as = credentials and GivenCredentials(self.credentials)
+            # The user's own client is left as it is; a company's provider may have left our settings out of ours.
+            if ours and tries_once(client):
+                client._request_signer._credentials = signs_as
+            else:
+                client = build(self.recipe, signs_as, INLINE_CONNECTIONS)
         self.reference = Boto3Transfers(client)
         self._templates = None if self.recipe is None else RequestTemplates(client)
         self._through_proxy: Optional[bool] = None
-        self._renewed = -RENEWED_AT_MOST_EVERY
         self._wire = WithWayOut(WireTransfers(self._template, self.credentials), lambda: self.reference)
 
     def transfers(self, chosen: str) -> "Transfers":
@@ -134,34 +136,16 @@ class Connection:
         return self._through_proxy
 
     def credentials(self) -> Optional[CredentialSet]:
-        """The set to sign with now. Refreshed, where it can be, some minutes before it expires."""
-        from metaflow_extensions.fasts3.reference.boto3_errors import failure_of
-
-        if self._credentials is None:
-            return None
-        try:
-            frozen = self._credentials.get_frozen_credentials()
-        except Exception as error:
-            raise TransferError(failure_of(error)) from error
-        return CredentialSet(frozen.access_key, frozen.secret_key, frozen.token)
+        """The set to sign with now; see `SigningCredentials.current`."""
+        return self._credentials.current()
 
     def renew_credentials(self) -> None:
-        """Have the set fetched anew when it is next asked for, because S3 says that it has expired.
-
-        Its provider may think otherwise, by a clock that is wrong. What nobody can refresh stays as it is.
-        """
-        now = time.monotonic()
-        if now - self._renewed < RENEWED_AT_MOST_EVERY:  # all requests under way were refused together
-            return
-        self._renewed = now
-        if hasattr(self._credentials, "_expiry_time"):  # botocore's RefreshableCredentials, which have no other way
-            self._credentials._expiry_time = datetime.now(timezone.utc)
+        """S3 says that the set has expired; see `SigningCredentials.renew`."""
+        self._credentials.renew()
 
     @property
     def identity(self) -> str:
         """The access key id that requests are signed with, for messages; no secret."""
         if self.recipe is not None and self.recipe.anonymous:
             return "nobody (unsigned)"
-        # The private one first: the other may go and refresh the credentials, for a mere message.
-        names = ("_access_key", "access_key")
-        return str(next((key for key in (getattr(self._credentials, name, None) for name in names) if key), "nobody"))
+        return self._credentials.access_key

@@ -13,7 +13,7 @@ from typing import Any, Callable, Optional
 from metaflow_extensions.fasts3.pool import concurrency
 from metaflow_extensions.fasts3.pool.messages import Job, Outcome, bytes_moved
 from metaflow_extensions.fasts3.pool.plan import PATIENCE_WHEN_FAILED, PATIENCE_WHEN_STOPPED, JobFailed, JobQueue, Plan
-from metaflow_extensions.fasts3.pool.renewal import Renewal
+from metaflow_extensions.fasts3.pool.renewal import Renewal, look_again_in
 from metaflow_extensions.fasts3.pool.worker_pool import WorkerPool
 from metaflow_extensions.fasts3.pool.worker_process import WorkerGone, WorkerProcess
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
@@ -21,7 +21,6 @@ from metaflow_extensions.fasts3.wire.template import NEEDED
 
 DEATHS = 3  # workers that may die over one job
 BODY_BYTES = 64 * 2**20  # bytes of bodies that one worker may have waiting
-LOOK_AT_CREDENTIALS = 10.0  # seconds
 
 
 class ProcessRunner:
@@ -85,12 +84,13 @@ class ProcessRunner:
             call.leave()
 
     def _run(self, call: "_Call", plan: Plan, queue: JobQueue) -> None:
-        told, looked = self._credentials(), time.monotonic()
+        told = self._credentials()
+        look = time.monotonic() + self._look_again_in(told)
         while True:
             self._feed(call, queue)
             if not call.workers_with_jobs():
                 return
-            call.wait(queue)
+            call.wait(queue, max(0.0, look - time.monotonic()))
             renewed = False
             while call.answered:
                 job, outcome = call.answered.popleft()
@@ -99,11 +99,15 @@ class ProcessRunner:
                     renewed = True
                 else:
                     queue.follow(plan.receive(job, outcome))
-            if renewed or time.monotonic() - looked > LOOK_AT_CREDENTIALS:
-                current, looked = self._credentials(), time.monotonic()
+            if renewed or time.monotonic() >= look:
+                current = self._credentials()
+                look = time.monotonic() + self._look_again_in(current)
                 if current != told:
                     told = current
                     call.give_credentials(current, queue)
+
+    def _look_again_in(self, credentials: Any) -> float:
+        return look_again_in(credentials and credentials.expires, time.time())
 
     def _feed(self, call: "_Call", queue: JobQueue) -> None:
         while queue.has_more():
@@ -191,9 +195,9 @@ class _Call:
         names = {(name, bucket) for operation, bucket in kinds for name in NEEDED[operation]}
         return {name: self._template(*name) for name in names}
 
-    def wait(self, queue: JobQueue) -> None:
-        """Collect outcomes that have come, at least after a while."""
-        for key, _ in self._selector.select(LOOK_AT_CREDENTIALS):
+    def wait(self, queue: JobQueue, seconds: float) -> None:
+        """Collect outcomes as they come, at most for so long."""
+        for key, _ in self._selector.select(seconds):
             worker: WorkerProcess = key.fileobj  # type: ignore[assignment]
             count, now = self._speeds[worker].count, time.monotonic()
             try:

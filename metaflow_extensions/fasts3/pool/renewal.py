@@ -1,10 +1,24 @@
 """Jobs that S3 refused because the credentials had expired are done once more, with new ones."""
 
 import threading
-from typing import Callable
+from typing import Callable, Optional
 
 from metaflow_extensions.fasts3.pool.messages import Job, Outcome
 from metaflow_extensions.fasts3.wire.failures import Code
+
+LOOK = 10.0  # seconds between two looks whether there is a newer set
+LEAST_LOOK = 0.1  # seconds; near its end a set is looked at more often
+
+
+def look_again_in(expires: Optional[float], now: float) -> float:
+    """Seconds until it is time to look for a newer set.
+
+    Parameters
+    ----------
+    expires : float or None
+        When the one in use does. Unix time, as `now`.
+    """
+    return LOOK if expires is None else min(LOOK, max(LEAST_LOOK, (expires - now) / 8))
 
 
 class Renewal:

@@ -100,7 +100,7 @@ class Worker:
         self._templates: dict[tuple[str, str], Union[RequestTemplate, NoTemplate]] = {}
         self._credentials = CurrentSet(None)
         self._wire = WireTransfers(self._template, self._credentials)
-        self._reference: tuple[str, Any, Any] = ("", None, None)  # of a recipe: the transfers, its credentials
+        self._reference: tuple[str, Any] = ("", None)  # of a recipe: the transfers
         self._performer: Optional[Performer] = None
 
     @property
@@ -170,10 +170,7 @@ class Worker:
         self._performer = Performer(transfers, setup.terms)
 
     def _sign_as(self, fields: Any) -> None:
-        current = None if fields is None else CredentialSet(*fields)
-        self._credentials.replace(current)
-        if current is not None and self._reference[2] is not None:
-            self._reference[2].replace(current)
+        self._credentials.replace(None if fields is None else CredentialSet(*fields))
 
     def _template(self, operation: str, bucket: str) -> RequestTemplate:
         made = self._templates[operation, bucket]
@@ -183,19 +180,18 @@ class Worker:
 
     def _boto3(self, setup: Setup) -> Any:
         # Imported only where it has to be: that takes longer than thousands of small transfers.
-        from metaflow_extensions.fasts3.reference.boto3_client import ClientRecipe, CurrentCredentials, build
+        from metaflow_extensions.fasts3.reference.boto3_client import ClientRecipe, GivenCredentials, build
         from metaflow_extensions.fasts3.reference.boto3_transfers import Boto3Transfers
 
         name = repr((setup.recipe, setup.connections, setup.credentials is None))
         if self._reference[0] != name:
-            signing = self._credentials()
-            credentials = signing and CurrentCredentials(signing)
+            credentials = None if setup.credentials is None else GivenCredentials(self._credentials)
             try:
                 client = build(ClientRecipe(*setup.recipe), credentials, setup.connections)
             except Exception as error:  # the message of botocore holds no secret
                 told = f"no client could be made: {type(error).__name__}: {error}"
                 raise TransferError(Failure(Code.REJECTED, told)) from error
-            self._reference = (name, Boto3Transfers(client), credentials)
+            self._reference = (name, Boto3Transfers(client))
         return self._reference[1]
 
 

@@ -3,9 +3,12 @@
 import atexit
 import os
 import threading
+import weakref
 from typing import Optional
 
 from metaflow_extensions.fasts3.pool.worker_process import WorkerProcess
+
+LOOK_FOR_LOST = 1.0  # seconds
 
 
 class WorkerPool:
@@ -24,7 +27,8 @@ class WorkerPool:
         self._warm = warm
         self._lock = threading.Condition()
         self._idle: list[WorkerProcess] = []
-        self._lent: set[WorkerProcess] = set()
+        # Weak, because a call that was interrupted at the wrong moment may have lost one; with it, it ends.
+        self._lent: weakref.WeakSet[WorkerProcess] = weakref.WeakSet()
 
     def lease(self, wait: bool = True) -> Optional[WorkerProcess]:
         """A worker for the caller alone; None where all are lent and it is not to wait."""
@@ -42,7 +46,7 @@ class WorkerPool:
                     return worker
                 if not wait:
                     return None
-                self._lock.wait()
+                self._lock.wait(LOOK_FOR_LOST)
 
     def give_back(self, worker: WorkerProcess) -> None:
         """Return a worker that has no jobs left."""
@@ -74,7 +78,7 @@ class WorkerPool:
         workers = [*self._idle, *self._lent]
         self._lock = threading.Condition()
         self._idle = []
-        self._lent = set()
+        self._lent = weakref.WeakSet()
         for worker in workers:
             worker.forget()
 

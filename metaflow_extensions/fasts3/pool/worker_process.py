@@ -2,8 +2,10 @@
 
 import contextlib
 import os
+import re
 import subprocess
 import sys
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Optional
@@ -24,6 +26,8 @@ from metaflow_extensions.fasts3.pool.messages import (
 
 SCRIPT = Path(__file__).with_name("s3op.py")
 READ_SIZE = 2**20  # bytes
+# Names of environment variables, AWS's and those of programs that have nothing to do with this one.
+SECRETIVE = re.compile(r"SECRET|TOKEN|PASSWORD|PASSWD|CREDENTIAL|(ACCESS|AUTH|API|PRIVATE)_?KEY", re.IGNORECASE)
 
 
 class WorkerGone(Exception):
@@ -61,7 +65,9 @@ class WorkerProcess:
             stdout=subprocess.PIPE,
             bufsize=0,
             start_new_session=True,
+            env=environment(os.environ),
         )
+        self._end = weakref.finalize(self, _abandon, self._process, os.getpid())
         assert self._process.stdin is not None  # noqa: S101  # for the type checker
         assert self._process.stdout is not None  # noqa: S101
         self._to = self._process.stdin.fileno()
@@ -97,7 +103,8 @@ class WorkerProcess:
     def give_credentials(self, credentials: Sequence[Optional[str]]) -> None:
         """Have it sign with another set from now on."""
         self._send(Frame(Kind.CREDENTIALS, credentials))
-        self._setup = None
+        if self._setup is not None:
+            self._setup = [self._setup[0], credentials, *self._setup[2:]]
 
     def give(self, jobs: Sequence[Job]) -> None:
         """Hand it jobs."""
@@ -132,34 +139,56 @@ class WorkerProcess:
 
     def kill(self) -> None:
         """End it now, whatever it does."""
-        with contextlib.suppress(OSError):
-            self._process.kill()
+        self._process.kill()
         self.close()
 
     def close(self) -> None:
         """End it; it goes as soon as it sees the end of its stdin."""
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                with contextlib.suppress(OSError):
-                    pipe.close()
+        _close_pipes(self._process)
         try:
             self._process.wait(timeout=2)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        self._end.detach()
 
     def forget(self) -> None:
         """In a forked child: let go of a process that is the parent's."""
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                with contextlib.suppress(OSError):
-                    pipe.close()
+        self._end.detach()
+        _close_pipes(self._process)
         self._process.returncode = 0  # or its destructor would warn of a process that still runs
 
     def _send(self, frame: Frame) -> None:
         problem = _written(self._to, encode(frame))
         if problem:
             raise WorkerGone(f"worker {self.pid} does not listen: {problem}")
+
+
+def environment(mine: Mapping[str, str]) -> dict[str, str]:
+    """What a worker inherits: nothing of Metaflow's, which it does not know, and nothing that may be a secret.
+
+    What it needs of these, the set to sign with, it is told over the pipe, where nobody else can read it.
+    """
+    return {
+        name: value
+        for name, value in mine.items()
+        if not name.upper().startswith("METAFLOW_") and not SECRETIVE.search(name)
+    }
+
+
+def _close_pipes(process: "subprocess.Popen[bytes]") -> None:
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            with contextlib.suppress(OSError):
+                pipe.close()
+
+
+def _abandon(process: "subprocess.Popen[bytes]", parent: int) -> None:
+    """End a worker that nobody has any more."""
+    if os.getpid() == parent:
+        process.kill()
+        _close_pipes(process)
+        process.wait()
 
 
 def _written(pipe: int, pieces: list[Buffer]) -> Optional[str]:

@@ -5,12 +5,14 @@ is made again, without asking this machine's environment, profiles or metadata s
 """
 
 import os
-from typing import Any, NamedTuple, Optional, Union
+import time
+from typing import Any, Callable, NamedTuple, Optional, Union
 
 import botocore.session
 from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.credentials import CredentialResolver, Credentials, ReadOnlyCredentials
+from botocore.exceptions import NoCredentialsError
 
 from metaflow_extensions.fasts3.reference.tuning import tune
 from metaflow_extensions.fasts3.wire.credentials import CredentialSet
@@ -27,20 +29,32 @@ class ClientRecipe(NamedTuple):
     config: dict[str, Any]  # arguments of botocore.config.Config
 
 
-class CurrentCredentials(Credentials):
-    """Credentials that somebody else refreshes: whoever signs takes the set that was given last."""
+class GivenCredentials(Credentials):
+    """Credentials that somebody else keeps: each request is signed with the set of that moment.
 
-    def __init__(self, current: CredentialSet) -> None:
-        super().__init__(*current, method="metaflow-fasts3")
+    Parameters
+    ----------
+    current : callable
+        Gives the set, or None.
+    """
 
-    def replace(self, current: CredentialSet) -> None:
-        """Sign with another set from now on."""
-        # One assignment, so that a thread that signs meanwhile sees the old set or the new one, never a mixture.
-        self.__dict__["_frozen"] = ReadOnlyCredentials(*current)
+    def __init__(self, current: Callable[[], Optional[CredentialSet]]) -> None:
+        super().__init__("", "", method="metaflow-fasts3")
+        self.__current = current
 
     def get_frozen_credentials(self) -> ReadOnlyCredentials:
-        """The set to sign one request with."""
-        return self.__dict__.get("_frozen") or super().get_frozen_credentials()
+        """The set to sign one request with.
+
+        Raises
+        ------
+        TransferError
+            EXPIRED, so that nothing is signed with what has expired.
+        """
+        current = self.__current()
+        if current is None:
+            raise NoCredentialsError
+        current.check(time.time())
+        return ReadOnlyCredentials(current.access_key, current.secret_key, current.token)
 
 
 # What a worker's session must not look up by itself: (config file name, environment variable, default, conversion).
@@ -51,13 +65,13 @@ _NOTHING_CONFIGURED = {
 }
 
 
-def build(recipe: ClientRecipe, credentials: Optional[CurrentCredentials], connections: int) -> Any:
+def build(recipe: ClientRecipe, credentials: Optional[GivenCredentials], connections: int) -> Any:
     """Make the boto3 client that a recipe describes.
 
     Parameters
     ----------
     recipe : ClientRecipe
-    credentials : CurrentCredentials or None
+    credentials : GivenCredentials or None
         None signs nothing where the recipe says anonymous, and fails at the first request otherwise.
     connections : int
         How many the client keeps alive: as many as there are threads that use it.

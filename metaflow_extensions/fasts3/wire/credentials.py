@@ -2,6 +2,8 @@
 
 from typing import NamedTuple, Optional
 
+from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
+
 
 class CredentialSet(NamedTuple):
     """What requests are signed with at the moment. Never shown."""
@@ -9,9 +11,21 @@ class CredentialSet(NamedTuple):
     access_key: str
     secret_key: str
     token: Optional[str] = None
+    expires: Optional[float] = None  # Unix time, where its provider tells; nothing is signed with it from then on
 
     def __repr__(self) -> str:
         return f"CredentialSet({self.access_key!r}, ...)"
+
+    def check(self, now: float) -> None:
+        """Raise EXPIRED, a TransferError, where nothing may be signed with it any more.
+
+        Parameters
+        ----------
+        now : float
+            Unix time.
+        """
+        if self.expires is not None and now >= self.expires:
+            raise TransferError(Failure(Code.EXPIRED, "the credentials have expired, and there are no newer ones"))
 
 
 class CurrentSet:

@@ -75,7 +75,7 @@ class RequestHeads:
         Raises
         ------
         TransferError
-            NO_CREDENTIALS; REJECTED where a header can't be sent.
+            NO_CREDENTIALS; EXPIRED, before anything is signed; REJECTED where a header can't be sent.
         """
         signer = self._signer(template)
         given = {**(headers or {}), "expect": "100-continue"} if expect else headers or {}
@@ -117,6 +117,8 @@ class RequestHeads:
         credentials = self._credentials()
         if credentials is None:
             raise TransferError(Failure(Code.NO_CREDENTIALS, "Unable to locate credentials"))
+        if credentials.expires is not None:
+            credentials.check(self._clock() + self._ahead)
         name = (credentials, template.scope)
         signer = self._signers.get(name)
         if signer is None:

@@ -1,0 +1,65 @@
+"""A program that boto3 asks for credentials, and what it has answered."""
+
+import json
+import sys
+import textwrap
+from pathlib import Path
+from typing import NamedTuple, Optional
+
+PROGRAM = """
+import json, time
+answers = open({log!r}, "a")
+number = sum(1 for _ in open({log!r})) + 1
+expires = time.time() + {lifetime}
+document = dict({document}, Expiration=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(expires)))
+if {numbered}:
+    document["AccessKeyId"] += str(number)
+answers.write(json.dumps([document["AccessKeyId"], int(expires)]) + "\\n")
+answers.close()
+print(json.dumps(document))
+"""
+
+
+class Answer(NamedTuple):
+    """One set of credentials."""
+
+    access_key: str
+    expires: int  # Unix time
+
+
+class Provider:
+    """What `credential_process` in a configuration of its own names.
+
+    Parameters
+    ----------
+    folder : Path
+    access_key, secret_key : str
+    token : str, optional
+    lifetime : float
+        Seconds that each set lives.
+    numbered : bool
+        The sets have access keys of their own, for servers that take any.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        access_key: str,
+        secret_key: str,
+        token: Optional[str] = None,
+        lifetime: float = 3600.0,
+        numbered: bool = False,
+    ) -> None:
+        self._log = folder / "provider.log"
+        program = folder / "provider.py"
+        document = {"Version": 1, "AccessKeyId": access_key, "SecretAccessKey": secret_key}
+        document.update({"SessionToken": token} if token else {})
+        facts = {"log": str(self._log), "lifetime": lifetime, "document": document, "numbered": numbered}
+        program.write_text(textwrap.dedent(PROGRAM.format(**facts)))
+        self.config = folder / "config"
+        self.config.write_text(f"[default]\nregion = us-east-1\ncredential_process = {sys.executable} {program}\n")
+
+    @property
+    def answers(self) -> "list[Answer]":
+        """What it has answered so far."""
+        return [Answer(*json.loads(line)) for line in self._log.read_text().splitlines()] if self._log.exists() else []

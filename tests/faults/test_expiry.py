@@ -1,0 +1,65 @@
+"""Credentials that live for seconds: replaced before they expire, and nothing is ever signed with an expired set."""
+
+import re
+import threading
+import time
+
+import metaflow.metaflow_config as configuration
+import pytest
+from control.provider import Provider
+from metaflow import S3
+from servers.faulty import FaultyS3, passed_on
+
+from metaflow_extensions.fasts3.control import clients
+
+LIFETIME = 6.0  # seconds, of which three quarters are used
+CONNECTIONS = 4
+TURN = 0.1  # seconds that the server takes for an answer
+COUNT = 280  # 7 seconds' worth, so that one set is not enough
+
+
+class Watching:
+    """A fault that is none: notes when which access key signed, and takes its time."""
+
+    def __init__(self):
+        self.signed = []
+        self._never = threading.Event()
+
+    def __call__(self, exchange):
+        access_key = re.search(r"Credential=([^/]+)/", exchange.asked.headers["authorization"])[1]
+        self.signed.append((time.time(), access_key))
+        self._never.wait(TURN)
+        passed_on(exchange)
+
+
+@pytest.fixture(params=["wire", "boto3"])
+def s3(request, moto, tmp_path, prefix, monkeypatch):
+    """An `S3` whose credentials live for seconds, the provider, and what a server sees; moto takes any access key."""
+    provider = Provider(tmp_path, "AKIA", "hush", "token", LIFETIME, numbered=True)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(provider.config))
+    monkeypatch.setattr(clients, "_clients", {})
+    monkeypatch.setattr(configuration, "S3_TRANSFERS", request.param)
+    monkeypatch.setattr(configuration, "S3_WORKER_COUNT", CONNECTIONS)
+    watching = Watching()
+    with FaultyS3(moto) as proxy:
+        proxy.inject("PutObject", watching, times=None)
+        params = {"endpoint_url": proxy.client_params()["endpoint_url"]}
+        with S3(s3root=f"s3://{moto.bucket}/{prefix}", client_params=params, tmproot=str(tmp_path)) as s3:
+            yield s3, provider, watching
+        assert proxy.problems == []
+
+
+def test_one_refresh_in_the_middle_of_a_call(s3):
+    client, provider, watching = s3
+    began = time.monotonic()
+    assert len(client.put_many((str(number), b"x") for number in range(COUNT))) == COUNT
+    seconds = time.monotonic() - began
+
+    expires = dict(provider.answers)
+    assert len(watching.signed) == COUNT
+    assert all(moment < expires[access_key] for moment, access_key in watching.signed)
+    # botocore asks a provider of such short sets again before it uses the first; then once in three quarters of a set's
+    # life, which is told in whole seconds.
+    used = {access_key for _, access_key in watching.signed}
+    assert 2 <= len(used) <= 1 + seconds / (0.75 * (LIFETIME - 1))
+    assert len(set(expires) - used) <= 1
