@@ -62,4 +62,4 @@ def test_one_refresh_in_the_middle_of_a_call(s3):
     # life, which is told in whole seconds.
     used = {access_key for _, access_key in watching.signed}
     assert 2 <= len(used) <= 1 + seconds / (0.75 * (LIFETIME - 1))
-    assert len(set(expires) - used) <= 1
+    assert len(set(expires) - used) <= 2  # the very first, and one that came with the end
