@@ -22,6 +22,7 @@ DEV = [
     "hypothesis",
     "moto[s3,server]>=5.1",
     "mypy",
+    "psutil",
     "pytest",
     "pytest-timeout",
     "pytest-xdist",

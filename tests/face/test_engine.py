@@ -30,7 +30,7 @@ def used_workers(monkeypatch):
     """Count the leases of workers."""
     leases = []
     lease = worker_pool.WorkerPool.lease
-    monkeypatch.setattr(worker_pool.WorkerPool, "lease", lambda self, wait=True: leases.append(1) or lease(self, wait))
+    monkeypatch.setattr(worker_pool.WorkerPool, "lease", lambda self, *args: leases.append(1) or lease(self, *args))
     return leases
 
 

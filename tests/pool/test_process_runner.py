@@ -20,6 +20,7 @@ from metaflow_extensions.fasts3.pool.process_runner import ProcessRunner
 from metaflow_extensions.fasts3.pool.renewal import Renewal
 from metaflow_extensions.fasts3.pool.worker_pool import WorkerPool
 from metaflow_extensions.fasts3.reference.boto3_client import ClientRecipe, CredentialSet
+from metaflow_extensions.fasts3.wire.blocking import Interruption
 from metaflow_extensions.fasts3.wire.failures import Code
 
 GARBAGE = """
@@ -39,7 +40,7 @@ from metaflow_extensions.fasts3.pool import worker
 class Performer:
     async def work(self, job):
         if job.key == "poison":
-            os._exit(9)
+            {end}
         return worker.Outcome(job.number, [0, "", None, {}, None, None], None, True)
 worker.Worker._prepare = lambda self, setup: setattr(self, "_performer", Performer())
 worker.serve(int(sys.argv[1]))
@@ -84,7 +85,9 @@ def run(pool, seaweedfs, templates):
 
     def run(plan, workers=2, threads=4, signs_as=lambda: credentials):
         setup = lambda: [recipe, signs_as(), Terms(), threads]  # noqa: E731
-        runner = ProcessRunner(pool, setup, signs_as, templates, Renewal(lambda: None), workers, threads)
+        runner = ProcessRunner(
+            pool, setup, signs_as, templates, Renewal(lambda: None), Interruption(), workers, threads
+        )
         runner.run(plan, JobQueue(plan))
         return plan
 
@@ -176,8 +179,8 @@ def test_one_worker_of_nonsense_is_replaced(run, script, seaweedfs, prefix, temp
     script(GARBAGE)
     lease = WorkerPool.lease
 
-    def first_bad_then_good(self, wait=True):
-        worker = lease(self, wait)
+    def first_bad_then_good(self, *args):
+        worker = lease(self, *args)
         monkeypatch.setattr(worker_process, "SCRIPT", real)
         return worker
 
@@ -187,17 +190,20 @@ def test_one_worker_of_nonsense_is_replaced(run, script, seaweedfs, prefix, temp
     signs_as = CredentialSet(seaweedfs.access_key, seaweedfs.secret_key)
     plan = Requests(heads(seaweedfs, prefix, 20))
     setup = lambda: [recipe, signs_as, Terms(), 4]  # noqa: E731
-    ProcessRunner(fresh, setup, lambda: signs_as, templates, Renewal(lambda: None), 2, 4).run(plan, JobQueue(plan))
+    runner = ProcessRunner(fresh, setup, lambda: signs_as, templates, Renewal(lambda: None), Interruption(), 2, 4)
+    runner.run(plan, JobQueue(plan))
     assert len(plan.replies) == 20
 
 
-def test_a_job_that_kills_its_workers_is_named(run, script):
-    script(POISONED)
+@pytest.mark.parametrize("end", ["os._exit(9)", "os.abort()", "os.kill(os.getpid(), 9)"])
+def test_a_job_that_kills_its_workers_is_named(run, script, end):
+    script(POISONED.replace("{end}", end))
     jobs = [Job(n, "head", "bucket", "poison" if n == 13 else str(n)) for n in range(40)]
     with pytest.raises(JobFailed) as failed:
         run(Requests(jobs))
     assert failed.value.job.key == "poison"
     assert failed.value.failure.code is Code.CRASHED
+    assert failed.value.failure.message.startswith("3 workers died over it")
 
 
 def test_a_failure_ends_the_call_and_leaves_workers_usable(run, pool, seaweedfs, prefix):

@@ -16,11 +16,13 @@ from metaflow_extensions.fasts3.face.errors import EXCEPTIONS, REMEDIES, Metaflo
 from metaflow_extensions.fasts3.face.retry_report import RetryReport
 from metaflow_extensions.fasts3.pool import worker_pool
 from metaflow_extensions.fasts3.pool.inline_runner import InlineRunner
+from metaflow_extensions.fasts3.pool.interruptible import interruptible
 from metaflow_extensions.fasts3.pool.messages import Job
 from metaflow_extensions.fasts3.pool.perform import Performer, Terms
 from metaflow_extensions.fasts3.pool.plan import JobFailed, JobQueue, Plan, Requests
 from metaflow_extensions.fasts3.pool.process_runner import ProcessRunner
 from metaflow_extensions.fasts3.pool.renewal import Renewal
+from metaflow_extensions.fasts3.wire.blocking import Interruption
 from metaflow_extensions.fasts3.wire.failures import UNANSWERED, Code, TransferError
 from metaflow_extensions.fasts3.wire.retry import RetryPolicy
 
@@ -73,13 +75,17 @@ class Engine:
         MetaflowException
             That of `face.errors` which says what failed.
         """
+        interruptible(lambda interruption: self._run(plan, place, bucket, interruption))
+
+    def _run(self, plan: Plan, place: Place, bucket: str, interruption: Interruption) -> None:
         connection = self._connected()
         settings = Settings.read()
         report = RetryReport(plan)
         queue = JobQueue(report if settings.log_retries else plan)
         try:
             self._meet(connection, settings, bucket, queue)
-            self._carry_out(report if settings.log_retries else plan, queue, place, connection, settings)
+            carried_out = report if settings.log_retries else plan
+            self._carry_out(carried_out, queue, place, connection, settings, interruption)
         except JobFailed as failed:
             self._clean_up(plan, connection, settings, CLEANUP_LIMIT)
             if failed.failure.code not in UNANSWERED:
@@ -98,7 +104,15 @@ class Engine:
             report.tell()
         presence.note_answer(connection.endpoint_url)
 
-    def _carry_out(self, plan: Plan, queue: JobQueue, place: Place, connection: Connection, settings: Settings) -> None:
+    def _carry_out(
+        self,
+        plan: Plan,
+        queue: JobQueue,
+        place: Place,
+        connection: Connection,
+        settings: Settings,
+        interruption: Interruption,
+    ) -> None:
         if connection.recipe is None:
             place = Place.HERE
         reason = connection.why_boto3(settings.transfers)
@@ -106,13 +120,13 @@ class Engine:
         renewal = Renewal(connection.renew_credentials)
         if place is not Place.WORKERS:
             transfers = connection.transfers(settings.transfers)
-            here = InlineRunner(transfers, self._terms(connection, settings), renewal, INLINE_THREADS)
+            here = InlineRunner(transfers, self._terms(connection, settings), renewal, interruption, INLINE_THREADS)
             if place is Place.HERE_FIRST:
                 here.run_first(plan, queue)
             if place is Place.HERE or not queue.at_least(FEW_PIECES + 1):
                 here.run(plan, queue)
         if queue.has_more():
-            self._workers(connection, settings, renewal).run(plan, queue)
+            self._workers(connection, settings, renewal, interruption).run(plan, queue)
 
     def check_buckets(self, buckets: Iterable[str]) -> None:
         """Raise MetaflowS3NotFound for a bucket that does not exist, where a bare 404 of a key left it open."""
@@ -157,7 +171,9 @@ class Engine:
         policy = RetryPolicy(settings.retries, settings.outage_timeout)
         return Terms(policy, presence.has_answered(connection.endpoint_url), self._failure_rate)
 
-    def _workers(self, connection: Connection, settings: Settings, renewal: Renewal) -> ProcessRunner:
+    def _workers(
+        self, connection: Connection, settings: Settings, renewal: Renewal, interruption: Interruption
+    ) -> ProcessRunner:
         workers = min(_processors(), MOST_WORKERS, settings.connections)
         each = max(1, settings.connections // workers)
 
@@ -168,7 +184,8 @@ class Engine:
             return connection.template(settings.transfers, operation, bucket)
 
         credentials = connection.credentials
-        return ProcessRunner(worker_pool.shared, setup, credentials, template, renewal, workers, each)
+        pool = worker_pool.shared
+        return ProcessRunner(pool, setup, credentials, template, renewal, interruption, workers, each)
 
     def _clean_up(self, plan: Plan, connection: Connection, settings: Settings, limit: float) -> None:
         """Put S3 right after a failure, one try each: the failure itself is what the user has to hear of."""

@@ -3,18 +3,21 @@
 import contextlib
 import threading
 import time
+from collections.abc import Iterator
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Callable, Optional
 
 from metaflow_extensions.fasts3.pool.messages import Job, Outcome
 from metaflow_extensions.fasts3.pool.perform import Performer, Terms
-from metaflow_extensions.fasts3.pool.plan import PATIENCE_WHEN_FAILED, PATIENCE_WHEN_STOPPED, JobFailed, JobQueue, Plan
+from metaflow_extensions.fasts3.pool.plan import PATIENCE_WHEN_FAILED, PATIENCE_WHEN_STOPPED, JobQueue, Plan
 from metaflow_extensions.fasts3.pool.renewal import Renewal
 from metaflow_extensions.fasts3.wire.blocking import Interruption
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
 from metaflow_extensions.fasts3.wire.transfers import Transfers
 
 Perform = Callable[[Job, Interruption], Outcome]
+LOOK = 0.05  # seconds between two looks whether the call is to end
 
 
 class InlineRunner:
@@ -25,28 +28,42 @@ class InlineRunner:
     transfers : Transfers
     terms : Terms
     renewal : Renewal
+    interruption : Interruption
+        Ends it.
     threads : int
         Jobs done side by side where there are several.
     """
 
-    def __init__(self, transfers: Transfers, terms: Terms, renewal: Renewal, threads: int) -> None:
+    def __init__(
+        self, transfers: Transfers, terms: Terms, renewal: Renewal, interruption: Interruption, threads: int
+    ) -> None:
         self._stop = threading.Event()
-        self._performer = Performer(transfers, terms, pause=self._stop.wait)
+        # Not a method: it would hold this object in a cycle, and with it the interruption's descriptors.
+        self._performer = Performer(transfers, terms, pause=partial(_pause, interruption, self._stop))
         self._renewal = renewal
+        self._interruption = interruption
         self._threads = threads
 
     def run_first(self, plan: Plan, queue: JobQueue) -> None:
-        """Do one job, in this thread."""
+        """Do one job, in this thread.
+
+        Raises
+        ------
+        JobFailed, Interrupted
+        """
         job = queue.take()
         if job is not None:
-            queue.follow(plan.receive(job, self._perform(job)))
+            self._interruption.check()
+            outcome = self._perform(job, self._interruption)
+            self._interruption.check()
+            queue.follow(plan.receive(job, outcome))
 
     def run(self, plan: Plan, queue: JobQueue) -> None:
         """Carry out the jobs of a queue and all that follow from them.
 
         Raises
         ------
-        JobFailed
+        JobFailed, Interrupted
         """
         while queue.has_more():
             if queue.at_least(2):
@@ -54,34 +71,37 @@ class InlineRunner:
             else:
                 self.run_first(plan, queue)
 
-    def _perform(self, job: Job, interruption: Optional[Interruption] = None) -> Outcome:
+    def _perform(self, job: Job, interruption: Interruption) -> Outcome:
         outcome = self._performer.perform(job, interruption)
-        if self._renewal.wants_again(job, outcome):
-            return self._performer.perform(job, interruption)
-        return outcome
+        return self._performer.perform(job, interruption) if self._renewal.wants_again(job, outcome) else outcome
 
     def _run_parallel(self, plan: Plan, queue: JobQueue) -> None:
         crew = _Crew(self._perform, self._threads)
-        patience = PATIENCE_WHEN_STOPPED
         try:
             while True:
+                self._interruption.check()
                 job = queue.take() if crew.has_room else None
                 if job is not None:
                     crew.give(job)
-                elif crew.under_way:
-                    queue.follow(plan.receive(*crew.next_outcome()))
-                else:
+                elif not crew.under_way:
                     break
-        except JobFailed:
-            patience = PATIENCE_WHEN_FAILED
-            raise
+                else:
+                    for done in crew.outcomes(LOOK):
+                        queue.follow(plan.receive(*done))
         finally:
             if crew.under_way:
                 self._stop.set()  # no further tries, now or later
-                for job, outcome in crew.rest(patience):
+                for job, outcome in crew.rest(self._patience()):
                     with contextlib.suppress(Exception):  # what it opened, `cleanup` has to close
                         plan.receive(job, outcome)
             crew.dismiss()
+
+    def _patience(self) -> float:
+        return PATIENCE_WHEN_STOPPED if self._interruption.wait(0.0) else PATIENCE_WHEN_FAILED
+
+
+def _pause(interruption: Interruption, stop: threading.Event, seconds: float) -> bool:
+    return interruption.wait(seconds) or stop.is_set()
 
 
 class _Crew:
@@ -108,27 +128,21 @@ class _Crew:
             thread.start()
         self._jobs.put(job)
 
-    def next_outcome(self, timeout: Optional[float] = None) -> "tuple[Job, Outcome]":
-        """Wait for one job to be done.
+    def outcomes(self, timeout: float) -> "Iterator[tuple[Job, Outcome]]":
+        """What is done, once something is; nothing where that takes longer."""
+        with contextlib.suppress(Empty):
+            done = self._outcomes.get(timeout=timeout)
+            while True:
+                self.under_way -= 1
+                yield done
+                done = self._outcomes.get_nowait()
 
-        Raises
-        ------
-        Empty
-            None was, in so many seconds.
-        """
-        done = self._outcomes.get(timeout=timeout)
-        self.under_way -= 1
-        return done
-
-    def rest(self, patience: float) -> "list[tuple[Job, Outcome]]":
+    def rest(self, patience: float) -> "Iterator[tuple[Job, Outcome]]":
         """What is done in so many seconds; the others are ended where they wait."""
         until = time.monotonic() + patience
-        done = []
-        with contextlib.suppress(Empty):
-            while self.under_way:
-                done.append(self.next_outcome(max(0.0, until - time.monotonic())))
+        while self.under_way and time.monotonic() < until:
+            yield from self.outcomes(max(0.0, until - time.monotonic()))
         self._interruption.set()
-        return done
 
     def dismiss(self) -> None:
         """Have the threads end, each when its job does."""

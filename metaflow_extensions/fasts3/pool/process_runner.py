@@ -1,7 +1,7 @@
 """Carries out a plan in worker processes.
 
-The calling thread itself waits for the workers, so that an exception in it (Ctrl-C, a time-out) ends the call and
-nothing else. A worker that dies or answers nonsense is replaced, and its jobs are done again.
+The calling thread itself waits for the workers, and for an interruption, which ends the call and nothing else. A worker
+that dies or answers nonsense is replaced, and its jobs are done again.
 """
 
 import contextlib
@@ -16,10 +16,13 @@ from metaflow_extensions.fasts3.pool.plan import PATIENCE_WHEN_FAILED, PATIENCE_
 from metaflow_extensions.fasts3.pool.renewal import Renewal, look_again_in
 from metaflow_extensions.fasts3.pool.worker_pool import WorkerPool
 from metaflow_extensions.fasts3.pool.worker_process import WorkerGone, WorkerProcess
+from metaflow_extensions.fasts3.wire.blocking import Interrupted, Interruption
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
 from metaflow_extensions.fasts3.wire.template import NEEDED
 
-DEATHS = 3  # workers that may die over one job
+DEATHS = 3  # workers that may die over one job, or before they have said a word
+KILLS = 24  # workers that may be killed before they have said a word, by a machine that is short of memory for one
+MOST_DEATHS = 10  # workers that may die over one job where others are killed, too
 BODY_BYTES = 64 * 2**20  # bytes of bodies that one worker may have waiting
 
 
@@ -36,6 +39,8 @@ class ProcessRunner:
     templates : callable
         Gives the template of an operation of S3 and a bucket, or why there is none, in JSON's types.
     renewal : Renewal
+    interruption : Interruption
+        Ends it.
     workers : int
         How many to lease at the most; one more is leased whenever there are more jobs than room.
     connections : int
@@ -49,9 +54,11 @@ class ProcessRunner:
         credentials: Callable[[], Any],
         templates: Callable[[str, str], Any],
         renewal: Renewal,
+        interruption: Interruption,
         workers: int,
         connections: int,
     ) -> None:
+        self._interruption = interruption
         self._pool = pool
         self._setup = setup
         self._templates = templates
@@ -67,8 +74,9 @@ class ProcessRunner:
         ------
         JobFailed
             The plan failed. Jobs that were under way have ended.
+        Interrupted
         """
-        call = _Call(self._pool, self._setup, self._templates, self._connections)
+        call = _Call(self._pool, self._setup, self._templates, self._interruption, self._connections)
         try:
             self._run(call, plan, queue)
         except JobFailed:
@@ -123,8 +131,14 @@ class _Call:
     """The workers of one call."""
 
     def __init__(
-        self, pool: WorkerPool, setup: Callable[[], Any], templates: Callable[[str, str], Any], connections: int
+        self,
+        pool: WorkerPool,
+        setup: Callable[[], Any],
+        templates: Callable[[str, str], Any],
+        interruption: Interruption,
+        connections: int,
     ) -> None:
+        self._interruption = interruption
         self._pool = pool
         self._setup = setup
         self._template = templates
@@ -132,14 +146,17 @@ class _Call:
         self._done = 0
         self._moved = 0  # bytes
         self._deaths: dict[int, int] = {}  # job number -> workers that died while they did it and nothing else
-        self._stillborn = 0  # workers in a row that died before their hello
+        self._killed = 0  # workers, from outside
+        self._stillborn = 0.0  # of DEATHS: workers in a row that died before their hello
         self._selector = selectors.DefaultSelector()
+        self._selector.register(interruption.descriptor, selectors.EVENT_READ)
         self._speeds: dict[WorkerProcess, concurrency.Speed] = {}
         self.workers: list[WorkerProcess] = []
         self.answered: deque[tuple[Job, Outcome]] = deque()  # not yet handed to the plan
 
     def lease(self, wait: bool) -> bool:
-        worker = self._pool.lease(wait)
+        self._interruption.check()
+        worker = self._pool.lease(wait, self._interruption.check)
         if worker is None:
             return False
         self.workers.append(worker)
@@ -198,6 +215,8 @@ class _Call:
     def wait(self, queue: JobQueue, seconds: float) -> None:
         """Collect outcomes as they come, at most for so long."""
         for key, _ in self._selector.select(seconds):
+            if key.fileobj == self._interruption.descriptor:
+                raise Interrupted
             worker: WorkerProcess = key.fileobj  # type: ignore[assignment]
             count, now = self._speeds[worker].count, time.monotonic()
             try:
@@ -206,7 +225,7 @@ class _Call:
                     self.answered.append((job, outcome))  # one by one: those before a piece of nonsense count
                     self._done += 1
                     self._moved += bytes_moved(job, outcome.reply)
-                    self._stillborn = 0
+                    self._stillborn = 0.0
             except WorkerGone as gone:
                 self._replace(worker, queue, gone)
             if not worker.jobs:
@@ -222,6 +241,7 @@ class _Call:
     def let_the_rest_end(self, plan: Plan, patience: float) -> None:
         """Wait for what is under way, but not for long; what is not done then is ended."""
         until = time.monotonic() + patience
+        self._selector.unregister(self._interruption.descriptor)
         while self.workers_with_jobs() and time.monotonic() < until:
             for key, _ in self._selector.select(max(0.0, until - time.monotonic())):
                 worker: WorkerProcess = key.fileobj  # type: ignore[assignment]
@@ -255,14 +275,20 @@ class _Call:
         self._drop(worker)
         jobs, worker.jobs = list(worker.jobs.values()), {}
         if not worker.greeted:
-            self._stillborn += 1
-            if self._stillborn == DEATHS:
+            self._stillborn += DEATHS / KILLS if gone.killed else 1.0
+            if self._stillborn >= DEATHS:
                 told = f"s3op.py does not start ({gone}); run it by hand with this Python to see why"
                 raise JobFailed(jobs[0] if jobs else Job(0, "get", "", ""), Failure(Code.CRASHED, told))
+        self._killed += worker.greeted and gone.killed
         for job in jobs if worker.greeted else ():
             # Of several, any may be the one; each is done alone the next time, and only those deaths are its own.
-            self._deaths[job.number] = self._deaths.get(job.number, 0) + (len(jobs) == 1)
-            if self._deaths[job.number] == DEATHS:
-                raise JobFailed(job, Failure(Code.CRASHED, f"{DEATHS} workers died over it; the last: {gone}"))
+            deaths = self._deaths[job.number] = self._deaths.get(job.number, 0) + (len(jobs) == 1)
+            if deaths >= self._allowed(deaths, gone):
+                raise JobFailed(job, Failure(Code.CRASHED, f"{deaths} workers died over it; the last: {gone}"))
         # Last, because whatever ends workers now may be over by then.
         queue.put_last(jobs)
+
+    def _allowed(self, deaths: int, gone: WorkerGone) -> int:
+        """Deaths over one job after which it is to blame: more where workers are killed whatever they do."""
+        others = self._killed - deaths - 1  # the first was over several jobs, of which it was one
+        return min(MOST_DEATHS, DEATHS + max(0, others)) if gone.killed else DEATHS

@@ -4,11 +4,11 @@ import atexit
 import os
 import threading
 import weakref
-from typing import Optional
+from typing import Callable, Optional
 
 from metaflow_extensions.fasts3.pool.worker_process import WorkerProcess
 
-LOOK_FOR_LOST = 1.0  # seconds
+LOOK = 0.25  # seconds between two looks, by who waits, for workers that were lost
 
 
 class WorkerPool:
@@ -30,8 +30,15 @@ class WorkerPool:
         # Weak, because a call that was interrupted at the wrong moment may have lost one; with it, it ends.
         self._lent: weakref.WeakSet[WorkerProcess] = weakref.WeakSet()
 
-    def lease(self, wait: bool = True) -> Optional[WorkerProcess]:
-        """A worker for the caller alone; None where all are lent and it is not to wait."""
+    def lease(self, wait: bool = True, look: Callable[[], None] = lambda: None) -> Optional[WorkerProcess]:
+        """A worker for the caller alone; None where all are lent and it is not to wait.
+
+        Parameters
+        ----------
+        wait : bool
+        look : callable
+            Called now and then while it waits; raises where that is to end.
+        """
         with self._lock:
             while True:
                 while self._idle:
@@ -46,7 +53,8 @@ class WorkerPool:
                     return worker
                 if not wait:
                     return None
-                self._lock.wait(LOOK_FOR_LOST)
+                look()
+                self._lock.wait(LOOK)
 
     def give_back(self, worker: WorkerProcess) -> None:
         """Return a worker that has no jobs left."""

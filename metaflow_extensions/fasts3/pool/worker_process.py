@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import signal
 import subprocess
 import sys
 import weakref
@@ -26,12 +27,23 @@ from metaflow_extensions.fasts3.pool.messages import (
 
 SCRIPT = Path(__file__).with_name("s3op.py")
 READ_SIZE = 2**20  # bytes
+KILLED = (-signal.SIGKILL, -signal.SIGTERM)  # as exit statuses
 # Names of environment variables, AWS's and those of programs that have nothing to do with this one.
 SECRETIVE = re.compile(r"SECRET|TOKEN|PASSWORD|PASSWD|CREDENTIAL|(ACCESS|AUTH|API|PRIVATE)_?KEY", re.IGNORECASE)
 
 
 class WorkerGone(Exception):
-    """The worker died, or said what makes no sense."""
+    """The worker died, or said what makes no sense.
+
+    Attributes
+    ----------
+    killed : bool
+        From outside, by the machine that is short of memory for one: it says little of the worker itself.
+    """
+
+    def __init__(self, message: str, killed: bool = False) -> None:
+        super().__init__(message)
+        self.killed = killed
 
 
 class WorkerProcess:
@@ -122,7 +134,8 @@ class WorkerProcess:
         """
         data = os.read(self._from, READ_SIZE)
         if not data:
-            raise WorkerGone(f"worker {self.pid} ended with status {self._process.wait()}")
+            status = self._process.wait()
+            raise WorkerGone(f"worker {self.pid} ended with status {status}", status in KILLED)
         try:
             for frame in self._reader.feed(data):
                 if frame.kind is Kind.HELLO and frame.document[0] == VERSION:
@@ -161,7 +174,9 @@ class WorkerProcess:
     def _send(self, frame: Frame) -> None:
         problem = _written(self._to, encode(frame))
         if problem:
-            raise WorkerGone(f"worker {self.pid} does not listen: {problem}")
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(timeout=1)
+            raise WorkerGone(f"worker {self.pid} does not listen: {problem}", self._process.returncode in KILLED)
 
 
 def environment(mine: Mapping[str, str]) -> dict[str, str]:

@@ -27,6 +27,11 @@ class Interruption:
         """End all waits, those to come as well."""
         os.write(self._end, b"!")
 
+    def check(self) -> None:
+        """Raise `Interrupted` where it is time to end."""
+        if self.wait(0.0):
+            raise Interrupted
+
     def wait(self, seconds: float) -> bool:
         """Wait so long at the most. Whether it was ended."""
         poll = select.poll()

@@ -1,0 +1,37 @@
+"""What tests of whole processes stand on."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import metaflow.metaflow_config as configuration
+import pytest
+from metaflow import S3
+from servers.s3_server import S3Server
+
+
+@pytest.fixture(params=["wire", "boto3"])
+def implementation(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setattr(configuration, "S3_TRANSFERS", request.param)
+    chosen: str = request.param
+    return chosen
+
+
+@pytest.fixture
+def s3(seaweedfs: S3Server, prefix: str, tmp_path: Path) -> Iterator[S3]:
+    root = f"s3://{seaweedfs.bucket}/{prefix}"
+    with S3(s3root=root, client_params=seaweedfs.client_params(), tmproot=str(tmp_path)) as s3:
+        yield s3
+
+
+@pytest.fixture
+def environment(seaweedfs: S3Server, prefix: str) -> "dict[str, str]":
+    """Give the environment variables with which another process works on the same place, as a user would set them."""
+    return {
+        **os.environ,
+        "METAFLOW_S3_ENDPOINT_URL": seaweedfs.endpoint_url,
+        "AWS_ACCESS_KEY_ID": seaweedfs.access_key,
+        "AWS_SECRET_ACCESS_KEY": seaweedfs.secret_key,
+        "AWS_DEFAULT_REGION": seaweedfs.region,
+        "ROOT": f"s3://{seaweedfs.bucket}/{prefix}",
+    }

@@ -1,0 +1,112 @@
+"""A program whose calls are stopped at any point, by an exception in the main thread, as Metaflow's @timeout does it.
+
+Prints what came of it as JSON. Run by `test_stops.py` as a process of its own, because it looks at its process.
+"""
+
+import gc
+import json
+import os
+import random
+import signal
+import sys
+import tempfile
+import threading
+import time
+
+import psutil
+from metaflow import S3
+
+SMALL = {str(number): os.urandom(500) for number in range(300)}
+LARGE = os.urandom(20 * 2**20)
+
+
+class Stopped(Exception):
+    """Raised by a signal's handler; and KeyboardInterrupt, every other time."""
+
+
+class Alarm:
+    """Raises in the main thread, after a while."""
+
+    def __init__(self):
+        self.rang_at = 0.0
+        self._kinds = [Stopped, KeyboardInterrupt]
+        self._armed = False
+        signal.signal(signal.SIGUSR1, self._ring)
+
+    def _ring(self, *_):
+        if self._armed:
+            self._armed = False
+            self.rang_at = time.monotonic()
+            self._kinds.reverse()
+            raise self._kinds[0]
+
+    def call(self, function, seconds):
+        """Call a function and stop it after so long. Whether it was stopped, and how long that took."""
+        main, over = threading.main_thread().ident, threading.Event()
+
+        def ring():
+            if not over.wait(seconds):
+                signal.pthread_kill(main, signal.SIGUSR1)
+
+        thread = threading.Thread(target=ring)
+        self._armed, self.rang_at = True, 0.0
+        thread.start()
+        try:
+            function()
+        except (Stopped, KeyboardInterrupt):
+            return True, time.monotonic() - self.rang_at
+        finally:
+            self._armed = False
+            over.set()
+            thread.join()
+        return False, 0.0
+
+
+def state():
+    """What a call may not leave behind: descriptors, threads, processes."""
+    gc.collect()
+    process = psutil.Process()
+    workers = [child for child in process.children(recursive=True) if child.status() != psutil.STATUS_ZOMBIE]
+    return {"descriptors": process.num_fds(), "threads": threading.active_count(), "workers": len(workers)}
+
+
+def main(count, seed):
+    chance, alarm, tmproot = random.Random(seed), Alarm(), tempfile.mkdtemp()
+    s3 = S3(s3root=os.environ["ROOT"], tmproot=tmproot)
+    path = os.path.join(tempfile.mkdtemp(), "large")
+    with open(path, "wb") as file:
+        file.write(LARGE)
+    calls = {
+        "put_many": lambda: s3.put_many(SMALL.items()),
+        "get_many": lambda: s3.get_many(SMALL),
+        "info_many": lambda: s3.info_many(SMALL),
+        "put_files": lambda: s3.put_files([("large", path), ("large2", path)]),
+        "get large": lambda: s3.get("large"),
+        "get": lambda: s3.get("1"),
+        "put": lambda: s3.put("1", SMALL["1"]),
+        "list": s3.list_recursive,
+    }
+    lengths = {}
+    for name, call in (*calls.items(), *calls.items()):  # twice: the first one starts the workers
+        began = time.monotonic()
+        call()
+        lengths[name] = time.monotonic() - began
+    before, stops, slowest, wrong = state(), 0, 0.0, 0
+    for number in range(count):
+        name = chance.choice(list(calls))
+        stopped, seconds = alarm.call(calls[name], chance.uniform(0, 1.3 * lengths[name]))
+        stops += stopped
+        slowest = max(slowest, seconds)
+        if number % 10 == 0:
+            got = s3.get_many([*SMALL, "large"])
+            wrong += [one.blob for one in got] != [*SMALL.values(), LARGE]
+            s3.close()
+    calls["get_many"]()  # as many workers as there were
+    after = state()
+    s3.close()
+    left = os.listdir(tmproot)
+    facts = {"stops": stops, "slowest": slowest, "wrong": wrong, "left": left, "before": before, "after": after}
+    print(json.dumps(facts), flush=True)
+
+
+main(int(sys.argv[1]), int(sys.argv[2]))

@@ -1,0 +1,90 @@
+"""Workers are killed at random, hundreds of times: every call still answers everything, and answers it right."""
+
+import contextlib
+import os
+import random
+import signal
+import threading
+
+import pytest
+
+from metaflow_extensions.fasts3.pool import worker_pool
+from metaflow_extensions.fasts3.pool.planning import PART_SIZE
+
+SMALL = {f"small/{number}": os.urandom(number) for number in range(150)}
+LARGE = {f"large/{number}": os.urandom(2 * PART_SIZE + number) for number in range(2)}
+MOSTLY = 0.9  # of the kills are of workers that have said hello, so that something is done between them
+
+
+class Killer:
+    """Kills a worker that somebody has leased, again and again, until so many are dead."""
+
+    def __init__(self, wanted, pauses):
+        self.kills = 0
+        self._wanted = wanted
+        self._pauses = pauses
+        self._chance = random.Random(7)
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._over.set()
+        self._thread.join()
+
+    @property
+    def goes_on(self):
+        return self.kills < self._wanted
+
+    def _run(self):
+        while self.goes_on and not self._over.wait(self._chance.uniform(*self._pauses)):
+            with worker_pool.shared._lock:
+                mostly = self._chance.random() < MOSTLY
+                lent = [worker for worker in worker_pool.shared._lent if worker.greeted or not mostly]
+            if lent:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(self._chance.choice(lent).pid, signal.SIGKILL)
+                    self.kills += 1
+
+
+def small(s3, folder):
+    """Thousands of jobs that take a millisecond."""
+    assert [key for key, _ in s3.put_many(SMALL.items())] == list(SMALL)
+    assert {got.key: got.blob for got in s3.get_many(SMALL)} == SMALL
+    assert {told.key: told.size for told in s3.info_many(SMALL)} == {key: len(blob) for key, blob in SMALL.items()}
+    s3.close()
+
+
+def large(s3, folder):
+    """Parts and ranges, which take a hundred times as long."""
+    paths = []
+    for key, blob in LARGE.items():
+        path = folder / key.replace("/", "-")
+        path.write_bytes(blob)
+        paths.append((key, str(path)))
+    assert [key for key, _ in s3.put_files(paths)] == list(LARGE)
+    assert {f"large/{got.key}": got.blob for got in s3.get_recursive(["large"])} == LARGE
+    s3.close()
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(
+    ("implementation", "once", "kills", "pauses"),
+    [("wire", small, 220, (0.01, 0.1)), ("wire", large, 40, (0.1, 0.4)), ("boto3", small, 50, (0.1, 0.4))],
+    indirect=["implementation"],
+)
+def test_nothing_is_lost(s3, tmp_path, implementation, once, kills, pauses, seaweedfs, prefix):
+    folder = tmp_path / "files"
+    folder.mkdir()
+    with Killer(kills, pauses) as killer:
+        while killer.goes_on:
+            once(s3, folder)
+    assert killer.kills == kills
+    once(s3, folder)
+    opened = seaweedfs.boto3_client().list_multipart_uploads(Bucket=seaweedfs.bucket, Prefix=prefix)
+    # A worker that dies between S3's answer to CreateMultipartUpload and its own leaves an upload that nobody knows.
+    assert len(opened.get("Uploads", [])) <= killer.kills
+    assert [path.name for path in tmp_path.iterdir()] == ["files"]

@@ -1,0 +1,26 @@
+"""Calls that are stopped at any point, by Ctrl-C or @timeout, end within a second, and the process goes on using S3."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROGRAM = Path(__file__).with_name("stopped.py")
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(("transfers", "count"), [("wire", 80), ("boto3", 40)])
+def test_a_stopped_call_ends_at_once_and_leaves_nothing(environment, transfers, count):
+    command = [sys.executable, PROGRAM, str(count), "11"]
+    environment["METAFLOW_S3_TRANSFERS"] = transfers
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    facts = json.loads(done.stdout.splitlines()[-1])
+    assert facts["stops"] > count / 3
+    assert facts["wrong"] == 0
+    assert facts["slowest"] < 1.0
+    assert facts["left"] == []
+    # A stopped call may have ended connections and workers that others now have to make again.
+    assert all(facts["after"][name] <= facts["before"][name] + 4 for name in facts["before"]), facts
