@@ -54,8 +54,12 @@ def meet(endpoint_url: str, bucket: str, ask: Callable[[], Outcome]) -> Optional
     outcomes: list[Outcome] = []
     # A thread, because nothing can stop a resolver that hangs; it ends by itself, and keeps nobody from leaving.
     asking = threading.Thread(target=lambda: outcomes.append(ask()), name="fasts3-presence", daemon=True)
-    asking.start()
-    asking.join(TIME_LIMIT)
+    try:
+        asking.start()
+    except RuntimeError:  # no more threads
+        outcomes.append(ask())
+    else:
+        asking.join(TIME_LIMIT)
     if not outcomes:
         return Failure(Code.UNREACHABLE, f"it did not answer in {TIME_LIMIT:.0f} seconds", seconds=TIME_LIMIT)
     failure = outcomes[0].failure

@@ -204,8 +204,12 @@ class Engine:
 
         # A thread, because boto3 may wait for a minute where the user wants to leave; nobody waits for it then.
         cleaning = threading.Thread(target=do, name="fasts3-cleanup", daemon=True)
-        cleaning.start()
-        cleaning.join(limit)
+        try:
+            cleaning.start()
+        except RuntimeError:  # no more threads
+            do()
+        else:
+            cleaning.join(limit)
 
 
 def _processors() -> int:

@@ -122,11 +122,21 @@ class _Crew:
 
     def give(self, job: Job) -> None:
         self.under_way += 1
-        if self.under_way > len(self._threads):
-            thread = threading.Thread(target=self._work, name="fasts3-job", daemon=True)
-            self._threads.append(thread)
-            thread.start()
+        if self.under_way > len(self._threads) and not self._hire():
+            self._size = self.under_way
+            if not self._threads:  # not a single one
+                self._outcomes.put((job, self._perform(job, self._interruption)))
+                return
         self._jobs.put(job)
+
+    def _hire(self) -> bool:
+        thread = threading.Thread(target=self._work, name="fasts3-job", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # no more threads, or none any more: the interpreter is about to end
+            return False
+        self._threads.append(thread)
+        return True
 
     def outcomes(self, timeout: float) -> "Iterator[tuple[Job, Outcome]]":
         """What is done, once something is; nothing where that takes longer."""

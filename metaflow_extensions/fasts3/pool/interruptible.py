@@ -79,7 +79,10 @@ def interruptible(work: "Callable[[Interruption], T]") -> T:
     if threading.current_thread() is not threading.main_thread():  # where signals are never handled
         return work(interruption)
     helper, _helper = _helper, None
-    helper = helper or _Helper()
+    try:
+        helper = helper or _Helper()
+    except RuntimeError:  # no more threads, or none any more: the interpreter is about to end
+        return work(interruption)
     result: Optional[_Result] = None
     try:
         helper.work.put(lambda: work(interruption))

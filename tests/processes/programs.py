@@ -1,0 +1,134 @@
+"""Programs that use S3 in the ways that processes can be started and ended. Each is a function; `run` has one run.
+
+python programs.py NAME ARGUMENT...
+"""
+
+import atexit
+import gc
+import logging
+import multiprocessing
+import os
+import subprocess
+import sys
+import threading
+import traceback
+from pathlib import Path
+
+from metaflow import S3, parallel_map
+
+SMALL = {str(number): bytes([number]) * number for number in range(60)}
+
+
+def client(tmproot="."):
+    return S3(s3root=os.environ["ROOT"], tmproot=tmproot)
+
+
+def round_trip(number):
+    """Store and read back what is this process's own."""
+    with client() as s3:
+        s3.put_many((f"{number}/{key}", blob) for key, blob in SMALL.items())
+        s3.put(f"{number}/one", str(number))
+        read = {got.key.partition("/")[2]: got.blob for got in s3.get_many(f"{number}/{key}" for key in SMALL)}
+        return read == SMALL and s3.get(f"{number}/one").text == str(number)
+
+
+def started_by(method, used_before):
+    """Children by fork, spawn or forkserver, of a parent that has used S3 before or not."""
+    assert used_before == "fresh" or round_trip("parent")
+    with multiprocessing.get_context(method).Pool(3) as pool:
+        print(pool.map(round_trip, range(6)) == [True] * 6)
+    print(round_trip("parent again"))
+
+
+def by_parallel_map():
+    assert round_trip("parent")
+    print(parallel_map(round_trip, range(6), max_parallel=3) == [True] * 6)
+
+
+def never_closed():
+    """What is forgotten keeps its files, which a user may still hold, until the process ends."""
+    s3 = client("tmp")
+    s3.put_many(SMALL.items())
+    path = s3.get("7").path
+    several = [got.path for got in s3.get_many(SMALL)]
+    del s3
+    gc.collect()
+    print(Path(path).read_bytes() == SMALL["7"], [Path(one).read_bytes() for one in several] == list(SMALL.values()))
+    print(len(os.listdir("tmp")))
+
+
+def ended_in_a_call(daemon):
+    """The main thread ends while another one is in the middle of a call."""
+    s3, begun = client("tmp"), threading.Event()
+    s3.put_many(SMALL.items())
+
+    def go_on():
+        for number in range(10**9 if daemon == "daemon" else 20):
+            got = s3.get_many(SMALL)
+            assert [one.blob for one in got] == list(SMALL.values())
+            if number == 2:
+                begun.set()
+
+    threading.Thread(target=go_on, daemon=daemon == "daemon").start()
+    begun.wait()
+    print(True)
+
+
+def used_at_exit():
+    """A call from an exit handler, when threads can't be started any more."""
+    s3 = client("tmp")
+    s3.put_many(SMALL.items())
+
+    def last():
+        s3.put("last", "words")
+        print(s3.get("last").text, len(s3.get_many(SMALL)))
+
+    atexit.register(last)
+
+
+def held():
+    """A call that goes on for ever; tells its workers once there are some."""
+    from metaflow_extensions.fasts3.pool import worker_pool
+
+    s3 = client("tmp")
+    s3.put_many(SMALL.items())
+    calls = 0
+    while True:
+        s3.get_many(SMALL)
+        calls += 1
+        if calls % 3 == 0:
+            print(*[worker.pid for worker in worker_pool.shared._idle], flush=True)
+
+
+def held_and_talkative():
+    """The same, with all logs there are at the lowest level, and a failure with its traceback now and then."""
+    logging.basicConfig(level=logging.DEBUG)
+    try:
+        client("tmp").get("not there")
+    except Exception:
+        traceback.print_exc()
+    held()
+
+
+def start(environment, folder, name, *arguments):
+    """Start a program in a folder."""
+    folder.joinpath("tmp").mkdir(exist_ok=True)
+    command = [sys.executable, "-W", "error::ResourceWarning", __file__, name, *arguments]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, env=environment, cwd=folder, stdout=pipe, stderr=pipe, text=True)
+
+
+def run(environment, folder, name, *arguments):
+    """Run a program in a folder; give what it has printed, to stdout and to stderr."""
+    with start(environment, folder, name, *arguments) as process:
+        try:
+            told, complained = process.communicate(timeout=60)
+        except BaseException:
+            process.kill()
+            raise
+    assert process.returncode == 0, complained
+    return told.splitlines(), complained
+
+
+if __name__ == "__main__":
+    globals()[sys.argv[1]](*sys.argv[2:])
