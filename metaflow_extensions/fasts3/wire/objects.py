@@ -9,7 +9,7 @@ from metaflow_extensions.fasts3.wire.exchange import Exchange, Reply
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
 from metaflow_extensions.fasts3.wire.http11 import Head, ProtocolError, content_length
 from metaflow_extensions.fasts3.wire.http_dates import timestamp_of
-from metaflow_extensions.fasts3.wire.local_files import open_to_read, open_to_write, write_all
+from metaflow_extensions.fasts3.wire.local_files import close_written, open_to_read, open_to_write, write_all
 from metaflow_extensions.fasts3.wire.ranges import check_range, content_range
 from metaflow_extensions.fasts3.wire.sending import Payload
 from metaflow_extensions.fasts3.wire.transfers import GetReply, ObjectInfo, PutHeaders
@@ -91,8 +91,10 @@ class ObjectTransfers:
                 for one in running:
                     one.update(view)
                 position += len(view)
-        finally:
+        except BaseException:
             os.close(file)
+            raise
+        close_written(file)
         if comparing and told and wanted == length and comparing.value() != told.value:
             came = comparing.value()
             message = f"the object's {told.algorithm} is {told.value} and that of the bytes that came {came}"
