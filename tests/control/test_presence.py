@@ -1,5 +1,6 @@
 """Tests of the look for a listener: reasons within seconds, nothing asked twice."""
 
+import errno
 import socket
 import threading
 import time
@@ -48,6 +49,23 @@ def test_a_resolver_that_hangs_is_not_waited_for(monkeypatch):
     for thread in threading.enumerate():
         if thread.name == "fasts3-presence":
             thread.join(5)
+
+
+def test_without_a_thread_for_it_the_caller_asks(listener, closed, monkeypatch):
+    def refuse(_):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    assert presence.why_absent(listener, "bucket") is None
+    assert "nobody answers" in presence.why_absent(closed, "bucket")
+
+
+def test_a_process_that_may_open_no_socket_has_learnt_nothing(closed, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(socket, "create_connection", refuse)
+    assert presence.why_absent(closed, "bucket") is None
 
 
 def test_of_aws_the_bucket_s_own_host_is_enough(monkeypatch):

@@ -10,6 +10,8 @@ import threading
 from typing import Optional
 from urllib.parse import urlsplit
 
+from metaflow_extensions.fasts3.wire.local_files import NO_DESCRIPTORS
+
 TIME_LIMIT = 8.0  # seconds, resolving the name included
 CONNECT_TIMEOUT = 4.0  # seconds for one address
 PORTS = {"https": 443, "http": 80}
@@ -53,7 +55,7 @@ def why_absent(endpoint_url: str, bucket: str) -> Optional[str]:
     Returns
     -------
     str or None
-        What is wrong, as a part of a sentence; None where somebody listens.
+        What is wrong, as a part of a sentence; None where somebody listens, or nobody could be asked.
     """
     parts = urlsplit(endpoint_url)
     host = parts.hostname or ""
@@ -62,7 +64,10 @@ def why_absent(endpoint_url: str, bucket: str) -> Optional[str]:
     reasons: list[Optional[str]] = []
     # A thread, because nothing can stop a resolver that hangs; it ends by itself, and keeps nobody from leaving.
     asking = threading.Thread(target=lambda: reasons.append(_ask(hosts, port)), name="fasts3-presence", daemon=True)
-    asking.start()
+    try:
+        asking.start()
+    except RuntimeError:  # there are no more threads to be had
+        return _ask(hosts, port)
     asking.join(TIME_LIMIT)
     return reasons[0] if reasons else f"{host} port {port} did not answer in {TIME_LIMIT:.0f} seconds"
 
@@ -76,5 +81,7 @@ def _ask(hosts: list[str], port: int) -> Optional[str]:
         except socket.gaierror as error:
             reason = reason or f"the name {host} does not resolve ({error.strerror})"
         except (OSError, UnicodeError) as error:
+            if getattr(error, "errno", None) in NO_DESCRIPTORS:
+                return None  # says nothing of the endpoint; the request itself will tell
             reason = reason or f"nobody answers at {host} port {port} ({error})"
     return reason

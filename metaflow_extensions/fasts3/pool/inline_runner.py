@@ -2,13 +2,16 @@
 
 import contextlib
 import threading
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from functools import partial
 from typing import Optional
 
 from metaflow_extensions.fasts3.pool.messages import Job, Outcome
 from metaflow_extensions.fasts3.pool.perform import Performer, Terms
 from metaflow_extensions.fasts3.pool.plan import JobQueue, Plan
 from metaflow_extensions.fasts3.pool.renewal import Renewal
+from metaflow_extensions.fasts3.pool.threads import Threads
+from metaflow_extensions.fasts3.wire.failures import Code
 from metaflow_extensions.fasts3.wire.transfers import Transfers
 
 PATIENCE_WITH_THE_REST = 1.0  # seconds for the jobs under way when another has failed
@@ -56,18 +59,18 @@ class InlineRunner:
         return self._performer.perform(job) if self._renewal.wants_again(job, outcome) else outcome
 
     def _run_parallel(self, plan: Plan, queue: JobQueue) -> None:
-        executor = ThreadPoolExecutor(self._threads, thread_name_prefix="fasts3")
+        threads = Threads(self._threads)
         running: dict[Future[Outcome], Job] = {}
         done: set[Future[Outcome]] = set()
         try:
             while True:
                 job: Optional[Job] = queue.take() if len(running) < self._threads else None
                 if job is not None:
-                    running[executor.submit(self._perform, job)] = job
+                    running[threads.submit(partial(self._perform, job))] = job
                 elif running:
                     done, _ = wait(running, return_when=FIRST_COMPLETED)
                     for future in done:
-                        queue.follow(plan.receive(running.pop(future), future.result()))
+                        self._receive(plan, queue, running.pop(future), future.result(), len(running))
                 else:
                     break
         except BaseException:
@@ -76,6 +79,13 @@ class InlineRunner:
             for future in done:
                 with contextlib.suppress(Exception):
                     plan.receive(running[future], future.result())
-            executor.shutdown(wait=False, cancel_futures=True)
+            threads.close(wait=False)
             raise
-        executor.shutdown()
+        threads.close()
+
+    def _receive(self, plan: Plan, queue: JobQueue, job: Job, outcome: Outcome, others: int) -> None:
+        if outcome.failure and outcome.failure.code is Code.NO_DESCRIPTORS and others:
+            self._threads = others  # as many side by side as there are descriptors for
+            queue.put_back([job])
+        else:
+            queue.follow(plan.receive(job, outcome))

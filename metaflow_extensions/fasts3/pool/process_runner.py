@@ -5,10 +5,11 @@ nothing else. A worker that dies or answers nonsense is replaced, and its jobs a
 """
 
 import contextlib
+import logging
 import selectors
 import time
 from collections import deque
-from typing import Any, Callable, Optional
+from typing import Any, Callable, NoReturn, Optional
 
 from metaflow_extensions.fasts3.pool import concurrency
 from metaflow_extensions.fasts3.pool.messages import Job, Outcome, bytes_moved
@@ -19,10 +20,16 @@ from metaflow_extensions.fasts3.pool.worker_process import WorkerGone, WorkerPro
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
 from metaflow_extensions.fasts3.wire.template import NEEDED
 
+log = logging.getLogger("metaflow_fasts3")
+
 DEATHS = 3  # workers that may die over one job
 BODY_BYTES = 64 * 2**20  # bytes of bodies that one worker may have waiting
 LOOK_AT_CREDENTIALS = 10.0  # seconds
 PATIENCE_WITH_THE_REST = 1.0  # seconds for the jobs under way when another has failed
+
+
+class NoWorkers(Exception):
+    """None can be started, and the jobs that are left are in the queue."""
 
 
 class ProcessRunner:
@@ -69,6 +76,8 @@ class ProcessRunner:
         ------
         JobFailed
             The plan failed. Jobs that were under way have ended.
+        NoWorkers
+            The system gives no processes.
         """
         call = _Call(self._pool, self._setup, self._templates, self._connections)
         try:
@@ -106,11 +115,20 @@ class ProcessRunner:
     def _feed(self, call: "_Call", queue: JobQueue) -> None:
         while queue.has_more():
             worker = call.roomiest()
-            if worker is None:
-                if len(call.workers) == self._limit or not call.lease(wait=not call.workers):
-                    return
-                continue
-            call.fill(worker, queue)
+            if worker is not None:
+                call.fill(worker, queue)
+            elif len(call.workers) == self._limit or not self._lease(call, queue):
+                return
+
+    def _lease(self, call: "_Call", queue: JobQueue) -> bool:
+        try:
+            return call.lease(wait=not call.workers)
+        except OSError as error:
+            if not call.workers:
+                call.give_up(queue, error)
+            self._limit = len(call.workers)  # they have to be enough
+            log.debug("no more than %d workers: %s", self._limit, error)
+            return False
 
 
 class _Call:
@@ -127,7 +145,7 @@ class _Call:
         self._moved = 0  # bytes
         self._deaths: dict[int, int] = {}  # job number -> workers that died while they did it and nothing else
         self._stillborn = 0  # workers in a row that died before their hello
-        self._selector = selectors.DefaultSelector()
+        self._selector = selectors.PollSelector()  # the only one that needs no descriptor of its own
         self.workers: list[WorkerProcess] = []
         self.answered: deque[tuple[Job, Outcome]] = deque()  # not yet handed to the plan
 
@@ -138,6 +156,14 @@ class _Call:
         self.workers.append(worker)
         self._selector.register(worker, selectors.EVENT_READ)
         return True
+
+    def give_up(self, queue: JobQueue, error: OSError) -> NoReturn:
+        """Leave what there is to do to somebody else, unless it may be what ended the workers that there were."""
+        job = queue.take() if any(self._deaths.values()) else None
+        if job is not None:
+            told = f"a worker died over this or another object, and no other can be started: {error}"
+            raise JobFailed(job, Failure(Code.CRASHED, told)) from error
+        raise NoWorkers(str(error)) from error
 
     def workers_with_jobs(self) -> bool:
         return any(worker.jobs for worker in self.workers)

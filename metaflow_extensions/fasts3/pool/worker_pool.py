@@ -27,7 +27,13 @@ class WorkerPool:
         self._lent: set[WorkerProcess] = set()
 
     def lease(self, wait: bool = True) -> Optional[WorkerProcess]:
-        """A worker for the caller alone; None where all are lent and it is not to wait."""
+        """A worker for the caller alone; None where all are lent and it is not to wait.
+
+        Raises
+        ------
+        OSError
+            None can be started.
+        """
         with self._lock:
             while True:
                 while self._idle:

@@ -33,6 +33,11 @@ class WorkerGone(Exception):
 class WorkerProcess:
     """One `s3op.py` subprocess.
 
+    Raises
+    ------
+    OSError
+        The system gives no more processes, memory, or descriptors for the pipes.
+
     Attributes
     ----------
     jobs : dict of int to Job
@@ -53,19 +58,21 @@ class WorkerProcess:
         self._setup: Any = None
         self._templates: dict[tuple[str, str], Any] = {}  # as the worker has them, by operation and bucket
         self._reader = FrameReader()
-        # -W ignore: a deprecation that botocore announces would be shown once for each worker.
-        # A session of its own: Ctrl-C in a terminal is for the parent, which decides what becomes of the work.
-        self._process = subprocess.Popen(
-            [sys.executable, "-W", "ignore", str(SCRIPT), str(os.getpid())],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            bufsize=0,
-            start_new_session=True,
-        )
-        assert self._process.stdin is not None  # noqa: S101  # for the type checker
-        assert self._process.stdout is not None  # noqa: S101
-        self._to = self._process.stdin.fileno()
-        self._from = self._process.stdout.fileno()
+        with contextlib.ExitStack() as pipes:  # Popen's own would stay open, before Python 3.12, where only one is made
+            hears, self._to = _pipe(pipes)
+            self._from, says = _pipe(pipes)
+            # -W ignore: a deprecation that botocore announces would be shown once for each worker.
+            # A session of its own: Ctrl-C in a terminal is for the parent, which decides what becomes of the work.
+            self._process = subprocess.Popen(
+                [sys.executable, "-W", "ignore", str(SCRIPT), str(os.getpid())],
+                stdin=hears,
+                stdout=says,
+                start_new_session=True,
+            )
+            pipes.pop_all()
+        os.close(hears)
+        os.close(says)
+        self._open = True
 
     def __repr__(self) -> str:
         return f"<WorkerProcess {self.pid}, {len(self.jobs)} jobs>"
@@ -138,10 +145,7 @@ class WorkerProcess:
 
     def close(self) -> None:
         """End it; it goes as soon as it sees the end of its stdin."""
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                with contextlib.suppress(OSError):
-                    pipe.close()
+        self._close_pipes()
         try:
             self._process.wait(timeout=2)
         except subprocess.TimeoutExpired:
@@ -150,16 +154,27 @@ class WorkerProcess:
 
     def forget(self) -> None:
         """In a forked child: let go of a process that is the parent's."""
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                with contextlib.suppress(OSError):
-                    pipe.close()
+        self._close_pipes()
         self._process.returncode = 0  # or its destructor would warn of a process that still runs
+
+    def _close_pipes(self) -> None:
+        if self._open:  # once: the numbers are given out again
+            self._open = False
+            os.close(self._to)
+            os.close(self._from)
 
     def _send(self, frame: Frame) -> None:
         problem = _written(self._to, encode(frame))
         if problem:
             raise WorkerGone(f"worker {self.pid} does not listen: {problem}")
+
+
+def _pipe(stack: contextlib.ExitStack) -> "tuple[int, int]":
+    """Both ends of a pipe, closed with the stack."""
+    ends = os.pipe()
+    for end in ends:
+        stack.callback(os.close, end)
+    return ends
 
 
 def _written(pipe: int, pieces: list[Buffer]) -> Optional[str]:
