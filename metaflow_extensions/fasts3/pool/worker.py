@@ -149,7 +149,7 @@ class Worker:
                 break
             performer, job = self._jobs.popleft()
             self._active += 1
-            self._loop.spawn(performer.work(job), partial(self._end, job))
+            self._loop.spawn(performer.work(job), partial(self._end, performer, job))
         if self._outcomes and self._is_time():
             outcomes, self._outcomes = self._outcomes, []
             self._send(outcomes_frame(outcomes))
@@ -160,8 +160,13 @@ class Worker:
             return True
         return self._outcomes[-1].failure is not None or time.monotonic() >= self._send_by
 
-    def _end(self, job: Job, outcome: Outcome) -> None:
+    def _end(self, performer: Performer, job: Job, outcome: Outcome) -> None:
         self._active -= 1
+        if outcome.failure and outcome.failure.code is Code.NO_DESCRIPTORS and (self._wire.close() or self._active):
+            # Some have been freed, or will be: fewer side by side, and nobody has to know.
+            self._width = concurrency.narrow(self._active)
+            self._jobs.appendleft((performer, job))
+            return
         now = time.monotonic()
         if outcome.failure is None:
             self._pace.note_success(now)
@@ -203,6 +208,8 @@ class Worker:
             credentials = signing and CurrentCredentials(signing)
             try:
                 client = build(ClientRecipe(*setup.recipe), credentials, setup.connections)
+            except OSError:
+                raise
             except Exception as error:  # the message of botocore holds no secret
                 told = f"no client could be made: {type(error).__name__}: {error}"
                 raise TransferError(Failure(Code.REJECTED, told)) from error
