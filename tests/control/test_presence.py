@@ -56,6 +56,20 @@ def test_what_hangs_is_not_waited_for(url, monkeypatch):
             thread.join(5)
 
 
+def test_without_a_thread_for_it_the_caller_asks(url, monkeypatch):
+    def refuse(_):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    assert presence.meet(url, "bucket", lambda: Outcome(0)) is None
+    assert presence.has_answered(url)
+
+
+def test_a_process_that_may_open_no_socket_has_learnt_nothing(url):
+    assert presence.meet(url, "bucket", failing(Code.NO_DESCRIPTORS)) is None
+    assert not presence.has_answered(url)
+
+
 def test_answers_are_remembered_for_this_process_only(url, monkeypatch):
     assert not presence.has_answered(url)
     presence.note_answer(url)

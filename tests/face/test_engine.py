@@ -16,6 +16,7 @@ from metaflow.datatools.s3 import MetaflowS3Exception, MetaflowS3InvalidObject, 
 from metaflow_extensions.fasts3.face import writing
 from metaflow_extensions.fasts3.pool import worker_pool
 from metaflow_extensions.fasts3.pool.planning import PART_SIZE
+from metaflow_extensions.fasts3.wire.local_files import version_of
 
 
 @pytest.fixture
@@ -93,10 +94,10 @@ def test_a_failed_upload_leaves_no_multipart_open(client, seaweedfs, prefix, mon
     path = client._tempdir.file("shrinking")
     with open(path, "wb") as file:
         file.truncate(5 * PART_SIZE)
-    real_size = os.stat(path).st_size
+    real = version_of(os.stat(path))
     os.truncate(path, 2 * PART_SIZE)
-    monkeypatch.setattr(writing, "path_size", lambda key, given: (given, real_size))
-    with pytest.raises(MetaflowS3Exception):
+    monkeypatch.setattr(writing, "path_source", lambda key, given: (given, real))
+    with pytest.raises(MetaflowS3InvalidObject, match="became shorter"):
         client.put_files([("k", path)])
     listed = seaweedfs.boto3_client().list_multipart_uploads(Bucket=seaweedfs.bucket, Prefix=prefix)
     assert listed.get("Uploads", []) == []
@@ -109,13 +110,13 @@ def test_a_call_that_fails_leaves_no_multipart_open(client, seaweedfs, prefix, t
             file.truncate(3 * PART_SIZE)
     vanishing = tmp_path / "vanishing"
     vanishing.write_text("x")
-    sized = writing.path_size(None, str(vanishing))
+    sized = writing.path_source(None, str(vanishing))
     vanishing.unlink()
     pairs = [("vanishing", str(vanishing)), *((name, str(tmp_path / name)) for name in "abcdefgh")]
-    real = writing.path_size
+    real = writing.path_source
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(writing, "path_size", lambda key, path: sized if key == "vanishing" else real(key, path))
-        with pytest.raises(MetaflowS3Exception):
+        patched.setattr(writing, "path_source", lambda key, path: sized if key == "vanishing" else real(key, path))
+        with pytest.raises(MetaflowS3NotFound, match="No such file"):
             client.put_files(pairs)
     listed = seaweedfs.boto3_client().list_multipart_uploads(Bucket=seaweedfs.bucket, Prefix=prefix)
     assert listed.get("Uploads", []) == []

@@ -15,6 +15,8 @@ TABLE = {
     Code.SKEWED: errors.MetaflowS3AccessDenied,
     Code.INVALID_RANGE: errors.MetaflowS3InvalidRange,
     Code.DISK_FULL: errors.MetaflowS3InsufficientDiskSpace,
+    Code.NO_FILE: errors.MetaflowS3NotFound,
+    Code.CHANGED: errors.MetaflowS3InvalidObject,
 }
 
 

@@ -1,5 +1,6 @@
 """Tests of the temporary directory."""
 
+import errno
 import os
 import stat
 import subprocess
@@ -9,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metaflow_extensions.fasts3.face.errors import MetaflowS3Exception
+from metaflow_extensions.fasts3.face import tempdir
+from metaflow_extensions.fasts3.face.errors import MetaflowS3Exception, MetaflowS3InsufficientDiskSpace
 from metaflow_extensions.fasts3.face.tempdir import TemporaryDirectory
 
 
@@ -53,6 +55,36 @@ def test_a_directory_that_somebody_removed_is_made_anew(tmp_path):
 def test_a_root_that_is_not_there_is_named():
     with pytest.raises(MetaflowS3Exception, match=r"/no/such/directory.*tmproot"):
         TemporaryDirectory("/no/such/directory").path()
+
+
+@pytest.mark.parametrize(
+    ("number", "error", "remedy"),
+    [
+        (errno.ENOSPC, MetaflowS3InsufficientDiskSpace, "Make room"),
+        (errno.EDQUOT, MetaflowS3InsufficientDiskSpace, "Make room"),
+        (errno.EMFILE, MetaflowS3Exception, "ulimit -n"),
+        (errno.EROFS, MetaflowS3Exception, "Set `tmproot`"),
+    ],
+)
+def test_what_keeps_a_file_from_being_made_is_told(tmp_path, monkeypatch, number, error, remedy):
+    def refuse(*_, **__):
+        raise OSError(number, os.strerror(number))
+
+    directory = TemporaryDirectory(str(tmp_path))
+    path = directory.file("k")
+    monkeypatch.setattr(tempdir.os, "open", refuse)
+    monkeypatch.setattr(tempdir.tempfile, "mkdtemp", refuse)
+    for refused in (lambda: tempdir.make_empty(path), TemporaryDirectory(str(tmp_path)).path):
+        with pytest.raises(error, match=f"{tmp_path}.*{os.strerror(number)}.*{remedy}"):
+            refused()
+
+
+def test_an_empty_file_is_made_where_there_is_none(tmp_path):
+    (tmp_path / "there").write_text("x")
+    tempdir.make_empty(str(tmp_path / "there"))
+    tempdir.make_empty(str(tmp_path / "new"))
+    assert [(tmp_path / name).read_text() for name in ("there", "new")] == ["x", ""]
+    assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o600
 
 
 LEFT_OPEN = """

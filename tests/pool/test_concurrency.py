@@ -13,6 +13,7 @@ from metaflow_extensions.fasts3.pool.concurrency import (
     Speed,
     adapt,
     begin,
+    narrow,
     room,
     weight,
 )
@@ -70,6 +71,15 @@ def settle(rate_of, most, rounds=60):
 def test_with_latency_it_grows_as_far_as_it_may():
     widths, _ = settle(lambda width: width / 0.02, 128)
     assert widths[:6] == [8, 16, 32, 64, 128, 128]
+
+
+def test_where_descriptors_are_the_limit_no_more_is_tried():
+    state = narrow(5)
+    for _ in range(100):
+        state = adapt(state, 1000.0 * state.width)
+    assert state.width == 5
+    assert narrow(0).width == 1
+    assert begin(128, state).most == 128  # the next call may find more
 
 
 def test_it_stops_where_the_processor_is_the_limit():

@@ -54,9 +54,9 @@ sys.path.insert(0, os.path.dirname({script!r}))
 import s3op
 s3op.lay_packages()
 from metaflow_extensions.fasts3.pool import worker
-def end(self, job, outcome, end=worker.Worker._end):
+def end(*told, end=worker.Worker._end):
     open(__file__ + ".modules", "w").write(" ".join(sys.modules))
-    end(self, job, outcome)
+    end(*told)
 worker.Worker._end = end
 worker.serve(int(sys.argv[1]))
 """

@@ -8,7 +8,7 @@ import pytest
 import urllib3.exceptions as urllib3_errors
 
 from metaflow_extensions.fasts3.reference.boto3_errors import failure_of
-from metaflow_extensions.fasts3.wire.failures import Code
+from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
 
 
 def answered(s3_code, status):
@@ -77,6 +77,12 @@ EXCEPTIONS = [
     (botocore_errors.UnsupportedS3ArnError(arn="x", msg="y"), Code.REJECTED),
     (OSError(errno.ENOSPC, "No space left on device"), Code.DISK_FULL),
     (OSError(errno.EDQUOT, "Disk quota exceeded"), Code.DISK_FULL),
+    (OSError(errno.EMFILE, "Too many open files"), Code.NO_DESCRIPTORS),
+    (
+        botocore_errors.EndpointConnectionError(endpoint_url="x", error=OSError(errno.EMFILE, "Too many open files")),
+        Code.NO_DESCRIPTORS,
+    ),
+    (botocore_errors.HTTPClientError(error=TransferError(Failure(Code.CHANGED, "of a file"))), Code.CHANGED),
     (FileNotFoundError(errno.ENOENT, "No such file or directory", "/x"), Code.LOCAL_FILE),
     (PermissionError(errno.EACCES, "Permission denied"), Code.LOCAL_FILE),
     (ValueError("anything else"), Code.REJECTED),

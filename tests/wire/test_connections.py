@@ -21,6 +21,7 @@ from metaflow_extensions.fasts3.wire.connections import (
     Connections,
     Untrusted,
 )
+from metaflow_extensions.fasts3.wire.failures import Code, TransferError
 from metaflow_extensions.fasts3.wire.template import Endpoint
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: test\r\n\r\n"
@@ -257,8 +258,20 @@ def test_no_more_files(endpoint_of, opened, monkeypatch):
 
     connections = Completed(opened(Connections(Endpoint(False, "127.0.0.1", 9))))
     monkeypatch.setattr(module.socket, "socket", refuse)
-    with pytest.raises(ConnectionLost, match="Too many open files"):
+    with pytest.raises(TransferError) as failed:
         connections.take()
+    assert failed.value.failure.code is Code.NO_DESCRIPTORS
+
+
+def test_no_more_files_to_resolve_a_name_with(opened, monkeypatch):
+    def refuse(*_, **__):
+        raise OSError(errno.EMFILE, "Too many open files")  # and not gaierror: EAI_SYSTEM
+
+    connections = Completed(opened(Connections(Endpoint(False, "s3.example.com", 9))))
+    monkeypatch.setattr(module.socket, "getaddrinfo", refuse)
+    with pytest.raises(TransferError) as failed:
+        connections.take()
+    assert failed.value.failure.code is Code.NO_DESCRIPTORS
 
 
 def test_nobody_listens(opened):

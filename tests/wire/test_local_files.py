@@ -10,9 +10,11 @@ from metaflow_extensions.fasts3.wire import local_files
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
 from metaflow_extensions.fasts3.wire.local_files import (
     became_shorter,
+    close_written,
     local_failure,
     open_to_read,
     open_to_write,
+    version_of,
     write_all,
 )
 
@@ -55,6 +57,9 @@ def failing(number):
     [
         (errno.ENOSPC, Code.DISK_FULL),
         (errno.EDQUOT, Code.DISK_FULL),
+        (errno.EFBIG, Code.DISK_FULL),
+        (errno.EMFILE, Code.NO_DESCRIPTORS),
+        (errno.ENFILE, Code.NO_DESCRIPTORS),
         (errno.EIO, Code.LOCAL_FILE),
         (errno.EACCES, Code.LOCAL_FILE),
         (errno.EROFS, Code.LOCAL_FILE),
@@ -159,6 +164,17 @@ def test_a_write_that_fails(path, monkeypatch, number, code, pieces):
     assert isinstance(failed.value.__cause__, OSError)
 
 
+@pytest.mark.parametrize(("number", "code"), [(errno.EDQUOT, Code.DISK_FULL), (errno.EIO, Code.LOCAL_FILE)])
+def test_a_file_system_that_says_at_the_end_that_there_is_no_room(path, monkeypatch, number, code):
+    file = open_to_write(path, 0)
+    with monkeypatch.context() as patched:
+        patched.setattr(local_files.os, "close", failing(number))
+        with pytest.raises(TransferError) as failed:
+            close_written(file)
+    assert failed.value.failure.code is code
+    close_written(file)
+
+
 # --- Uploads
 
 
@@ -198,7 +214,66 @@ def test_a_file_that_is_found_too_short_later(path, closed):
     fill(path, b"hello")
     with pytest.raises(TransferError) as failed, open_to_read(path):
         raise EOFError
-    assert failed.value.failure == Failure(Code.LOCAL_FILE, f"{path} became shorter while it was uploaded")
+    assert failed.value.failure == Failure(Code.CHANGED, f"{path} became shorter while it was uploaded")
+    assert len(closed) == 1
+
+
+def shorten(path):
+    os.truncate(path, 3)
+
+
+def lengthen(path):
+    fill(path, b"hello, world")
+
+
+def touch(path):
+    os.utime(path, ns=(0, 0))
+
+
+def upload(path, meanwhile, *which):
+    """Read it, while something happens."""
+    with open_to_read(path, *which):
+        meanwhile(path)
+
+
+@pytest.mark.parametrize(("change", "how"), [(shorten, "became shorter"), (touch, "was changed")])
+def test_a_file_that_is_changed_meanwhile(path, closed, change, how):
+    fill(path, b"hello")
+    with pytest.raises(TransferError) as failed:
+        upload(path, change)
+    assert failed.value.failure == Failure(Code.CHANGED, f"{path} {how} while it was uploaded")
+    assert len(closed) == 1
+
+
+@pytest.mark.parametrize("change", [lengthen, os.unlink])
+def test_what_was_opened_is_one_version_while_it_grows_or_loses_its_name(path, closed, change):
+    fill(path, b"hello")
+    upload(path, change)
+    assert len(closed) == 1
+
+
+CHANGES = [(shorten, "became shorter"), (lengthen, "was changed"), (touch, "was changed")]
+
+
+@pytest.mark.parametrize("before", [True, False])
+@pytest.mark.parametrize(("change", "how"), CHANGES)
+def test_a_part_of_a_file_that_is_changed(path, closed, change, how, before):
+    fill(path, b"hello")
+    version = list(version_of(os.stat(path)))
+    meanwhile = change
+    if before:
+        change(path)
+        meanwhile = lambda _: pytest.fail("it was opened")  # noqa: E731
+    with pytest.raises(TransferError) as failed:
+        upload(path, meanwhile, 0, 3, version)
+    assert failed.value.failure == Failure(Code.CHANGED, f"{path} {how} while it was uploaded")
+    assert len(closed) == 1
+
+
+def test_a_part_of_a_file_that_stays_as_it_is(path, closed):
+    fill(path, b"hello")
+    with open_to_read(path, 1, 3, list(version_of(os.stat(path)))) as (_, size):
+        assert size == 3
     assert len(closed) == 1
 
 
@@ -220,7 +295,7 @@ def test_a_directory_is_no_file(tmp_path, closed):
 def test_a_file_that_is_not_there(path):
     with pytest.raises(TransferError) as failed, open_to_read(path):
         pytest.fail("it was opened")
-    assert failed.value.failure.code is Code.LOCAL_FILE
+    assert failed.value.failure.code is Code.NO_FILE
     assert path in failed.value.failure.message
 
 
@@ -237,5 +312,5 @@ def test_an_open_that_fails_leaves_nothing_to_close(path, closed, monkeypatch):
     monkeypatch.setattr(local_files.os, "open", failing(errno.EMFILE))
     with pytest.raises(TransferError) as failed, open_to_read(path):
         pytest.fail("it was opened")
-    assert failed.value.failure.code is Code.LOCAL_FILE
+    assert failed.value.failure.code is Code.NO_DESCRIPTORS
     assert closed == []

@@ -118,7 +118,7 @@ def test_a_file_that_is_too_short_for_its_part(transfers_with, tmp_path):
     with Scripted([]) as server:
         upload = transfers_with(server).upload_part
         failure = failure_of(upload, *UPLOAD, 1, path=str(tmp_path / "f"), position=3, length=3)
-    assert failure.code is Code.LOCAL_FILE
+    assert failure.code is Code.CHANGED
 
 
 # --- Complete.

@@ -11,6 +11,7 @@ from metaflow_extensions.fasts3.reference.boto3_transfers import Boto3Transfers
 from metaflow_extensions.fasts3.wire.blocking import complete
 from metaflow_extensions.fasts3.wire.credentials import CredentialSet
 from metaflow_extensions.fasts3.wire.failures import Code, TransferError
+from metaflow_extensions.fasts3.wire.local_files import version_of
 from metaflow_extensions.fasts3.wire.transfers import PutHeaders
 from metaflow_extensions.fasts3.wire.wire_transfers import WireTransfers
 
@@ -84,7 +85,31 @@ def test_a_file_that_became_shorter_is_not_stored_in_part(transfers, server, pre
     (tmp_path / "f").write_bytes(b"x" * 100)
     with pytest.raises(TransferError) as failed:
         transfers.upload_part(server.bucket, prefix, "any", 1, path=str(tmp_path / "f"), position=50, length=100)
-    assert failed.value.failure.code is Code.LOCAL_FILE
+    assert failed.value.failure.code is Code.CHANGED
+
+
+def test_a_file_of_another_version_is_not_stored_in_part(transfers, server, prefix, tmp_path):
+    path = tmp_path / "f"
+    path.write_bytes(b"x" * 100)
+    before = version_of(path.stat())
+    os.utime(path, ns=(0, 0))
+    with pytest.raises(TransferError) as failed:
+        transfers.upload_part(server.bucket, prefix, "any", 1, path=str(path), length=100, version=list(before))
+    assert failed.value.failure.code is Code.CHANGED
+    upload_id = transfers.create_upload(server.bucket, prefix)
+    now = list(version_of(path.stat()))
+    assert transfers.upload_part(server.bucket, prefix, upload_id, 1, path=str(path), length=100, version=now)["ETag"]
+    transfers.abort_upload(server.bucket, prefix, upload_id)
+
+
+def test_a_file_that_is_not_there(transfers, server, prefix, tmp_path):
+    for upload in (
+        lambda path: transfers.put(server.bucket, prefix, path=path),
+        lambda path: transfers.upload_part(server.bucket, prefix, "any", 1, path=path, length=1),
+    ):
+        with pytest.raises(TransferError) as failed:
+            upload(str(tmp_path / "no"))
+        assert failed.value.failure.code is Code.NO_FILE
 
 
 def test_aborting_what_is_gone_is_no_error(transfers, server, prefix):

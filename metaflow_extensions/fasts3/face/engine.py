@@ -20,10 +20,11 @@ from metaflow_extensions.fasts3.pool.interruptible import interruptible
 from metaflow_extensions.fasts3.pool.messages import Job
 from metaflow_extensions.fasts3.pool.perform import Performer, Terms
 from metaflow_extensions.fasts3.pool.plan import JobFailed, JobQueue, Plan, Requests
-from metaflow_extensions.fasts3.pool.process_runner import ProcessRunner
+from metaflow_extensions.fasts3.pool.process_runner import NoWorkers, ProcessRunner
 from metaflow_extensions.fasts3.pool.renewal import Renewal
 from metaflow_extensions.fasts3.wire.blocking import Interruption
 from metaflow_extensions.fasts3.wire.failures import UNANSWERED, Code, TransferError
+from metaflow_extensions.fasts3.wire.local_files import NO_DESCRIPTORS
 from metaflow_extensions.fasts3.wire.retry import RetryPolicy
 
 log = logging.getLogger("metaflow_fasts3")
@@ -119,14 +120,17 @@ class Engine:
         log.debug("carried out %s, by %s", place.value, f"boto3: {reason}" if reason else "the wire")
         renewal = Renewal(connection.renew_credentials)
         if place is not Place.WORKERS:
-            transfers = connection.transfers(settings.transfers)
-            here = InlineRunner(transfers, self._terms(connection, settings), renewal, interruption, INLINE_THREADS)
+            here = self._here(connection, settings, renewal, interruption)
             if place is Place.HERE_FIRST:
                 here.run_first(plan, queue)
             if place is Place.HERE or not queue.at_least(FEW_PIECES + 1):
                 here.run(plan, queue)
         if queue.has_more():
-            self._workers(connection, settings, renewal, interruption).run(plan, queue)
+            try:
+                self._workers(connection, settings, renewal, interruption).run(plan, queue)
+            except NoWorkers as error:
+                log.warning("S3: no worker process can be started (%s); what they would do is done in this one.", error)
+                self._here(connection, settings, renewal, interruption).run(plan, queue)
 
     def check_buckets(self, buckets: Iterable[str]) -> None:
         """Raise MetaflowS3NotFound for a bucket that does not exist, where a bare 404 of a key left it open."""
@@ -148,7 +152,10 @@ class Engine:
         try:
             return self._connection()
         except Exception as error:
-            raise MetaflowS3Exception(f"No S3 client could be made: {error}") from error
+            told = f"No S3 client could be made: {error}"
+            if isinstance(error, OSError) and error.errno in NO_DESCRIPTORS:
+                told += f". {REMEDIES[Code.NO_DESCRIPTORS]}"
+            raise MetaflowS3Exception(told) from error
 
     def _meet(self, connection: Connection, settings: Settings, bucket: str, queue: JobQueue) -> None:
         """Raise JobFailed for the first job where an endpoint that nobody has heard of yet does not answer."""
@@ -170,6 +177,12 @@ class Engine:
     def _terms(self, connection: Connection, settings: Settings) -> Terms:
         policy = RetryPolicy(settings.retries, settings.outage_timeout)
         return Terms(policy, presence.has_answered(connection.endpoint_url), self._failure_rate)
+
+    def _here(
+        self, connection: Connection, settings: Settings, renewal: Renewal, interruption: Interruption
+    ) -> InlineRunner:
+        transfers = connection.transfers(settings.transfers)
+        return InlineRunner(transfers, self._terms(connection, settings), renewal, interruption, INLINE_THREADS)
 
     def _workers(
         self, connection: Connection, settings: Settings, renewal: Renewal, interruption: Interruption

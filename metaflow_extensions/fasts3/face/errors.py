@@ -3,6 +3,7 @@
 from metaflow.exception import MetaflowException
 
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
+from metaflow_extensions.fasts3.wire.local_files import local_failure
 
 
 class MetaflowS3InvalidObject(MetaflowException):  # type: ignore[misc]  # metaflow has no types
@@ -55,6 +56,8 @@ EXCEPTIONS: dict[Code, type[MetaflowException]] = {
     Code.SKEWED: MetaflowS3AccessDenied,
     Code.INVALID_RANGE: MetaflowS3InvalidRange,
     Code.DISK_FULL: MetaflowS3InsufficientDiskSpace,
+    Code.NO_FILE: MetaflowS3NotFound,
+    Code.CHANGED: MetaflowS3InvalidObject,
 }
 """All other codes are MetaflowS3Exception."""
 
@@ -81,11 +84,29 @@ REMEDIES = {
     Code.SKEWED: "Set this machine's clock.",
     Code.UNTRUSTED: "If its certificate authority is your own, name its bundle in AWS_CA_BUNDLE "
     "or METAFLOW_S3_VERIFY_CERTIFICATE.",
-    Code.DISK_FULL: "Make room, or set `tmproot` to a directory on a larger disk.",
+    Code.DISK_FULL: "Make room, or set `tmproot` to a directory on a larger disk. "
+    "Where there is room, a quota or `ulimit -f` is the limit.",
+    Code.NO_DESCRIPTORS: "Close files that are not needed any more, or allow more of them (`ulimit -n`).",
+    Code.CHANGED: "Upload it again when nobody writes to it any more.",
 }
+NO_WRITING = "Set `tmproot`, or METAFLOW_TEMPDIR, to a directory where you may write."
 HEAD_REFUSED = (
     "S3 answers 403 to HeadObject also where a key does not exist and the identity lacks s3:ListBucket on the bucket."
 )
+
+
+def exception_of_files(told: str, error: OSError) -> MetaflowException:
+    """The exception to raise where the local disk is why a download can't even begin.
+
+    Parameters
+    ----------
+    told : str
+        What can't be done, as the beginning of a sentence.
+    error : OSError
+    """
+    code = local_failure(error).code
+    remedy = REMEDIES.get(code, NO_WRITING)
+    return EXCEPTIONS.get(code, MetaflowS3Exception)(f"{told} ({error.strerror or error}). {remedy}")
 
 
 def exception_of(operation: str, url: str, failure: Failure, identity: str) -> MetaflowException:
@@ -116,6 +137,8 @@ def exception_of(operation: str, url: str, failure: Failure, identity: str) -> M
     remedy = REMEDIES.get(failure.code, "")
     if failure.code is Code.ACCESS_DENIED and operation == "head":
         remedy = HEAD_REFUSED
+    if failure.code is Code.LOCAL_FILE and operation == "get":
+        remedy = NO_WRITING
     told = f"{API_NAMES.get(operation, operation)} of {url} failed: {said.rstrip('.')} ({', '.join(facts)})."
     error = EXCEPTIONS.get(failure.code, MetaflowS3Exception)(" ".join(filter(None, (told, remedy))))
     error.url, error.s3_code = url, failure.s3_code

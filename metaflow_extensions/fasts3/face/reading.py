@@ -1,7 +1,6 @@
 """The methods of `S3` that download."""
 
 import logging
-import os
 import warnings
 from collections.abc import Iterable
 from typing import Any, Optional, Union
@@ -12,6 +11,7 @@ from metaflow_extensions.fasts3.face.foundation import Foundation
 from metaflow_extensions.fasts3.face.location import as_directory, split_object_url, split_url
 from metaflow_extensions.fasts3.face.requested import RangeInfo, S3GetObject, key_of, range_of, several
 from metaflow_extensions.fasts3.face.s3object import S3Object
+from metaflow_extensions.fasts3.face.tempdir import make_empty
 from metaflow_extensions.fasts3.pool.downloads import Download, Downloaded, Downloads
 from metaflow_extensions.fasts3.pool.queries import Listing
 
@@ -183,8 +183,8 @@ MetaflowS3Exception
         self._engine.run(plan, place, wanted[0].bucket)
         self._engine.check_buckets(plan.unproven)
         for result in plan.results:
-            if result is not None and result.reply.length == 0 and not os.path.exists(result.path):
-                os.close(os.open(result.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+            if result is not None and result.reply.length == 0:
+                make_empty(result.path)  # a range of no bytes was not downloaded at all
         if log.isEnabledFor(logging.DEBUG):
             log.debug("downloaded; compared with what S3 told: %s", plan.compared())
         if len(wanted) == len(requests):

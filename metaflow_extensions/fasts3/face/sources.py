@@ -3,11 +3,13 @@
 import os
 import stat
 from io import BufferedIOBase, RawIOBase
-from typing import Any, Callable
+from typing import Any, Callable, Optional
 
-from metaflow_extensions.fasts3.face.errors import MetaflowS3InvalidObject, MetaflowS3NotFound
+from metaflow_extensions.fasts3.face.errors import REMEDIES, MetaflowS3InvalidObject, MetaflowS3NotFound
 from metaflow_extensions.fasts3.pool.messages import Buffer
 from metaflow_extensions.fasts3.pool.planning import Piece
+from metaflow_extensions.fasts3.wire.failures import Code
+from metaflow_extensions.fasts3.wire.local_files import Version, version_of
 
 Reader = Callable[[Piece], Buffer]
 
@@ -61,23 +63,37 @@ def _file_source(key: Any, file: Any, rewind: bool) -> tuple[int, Reader]:
             f"The file for the key '{key}' stands at its end: nothing of it would be stored. Call seek(0) first."
         )
 
+    before = _version_of(file)
+
     def read(piece: Piece) -> Buffer:
         file.seek(start + piece.first)
         data = bytearray()
         while len(data) < piece.length:  # a raw file may give less than it is asked for
             more = file.read(piece.length - len(data))
             if not more:
-                raise MetaflowS3InvalidObject(
-                    f"The file for the key '{key}' became shorter while it was uploaded. Upload it again."
-                )
+                raise _changed(key, "became shorter")
             data += more
+        if piece.length < size and _version_of(file) != before:  # one of several: they have to fit together
+            raise _changed(key, "was changed")
         return data
 
     return size, read
 
 
-def path_size(key: Any, path: Any) -> tuple[str, int]:
-    """A local file's absolute path, because a worker may stand elsewhere, and its size in bytes.
+def _version_of(file: Any) -> Optional[Version]:
+    try:
+        return version_of(os.fstat(file.fileno()))
+    except (OSError, AttributeError):  # it is in memory, where only this process can change it
+        return None
+
+
+def _changed(key: Any, how: str) -> MetaflowS3InvalidObject:
+    told = f"The file for the key '{key}' {how} while it was uploaded"
+    return MetaflowS3InvalidObject(f"{told}. {REMEDIES[Code.CHANGED]}")
+
+
+def path_source(key: Any, path: Any) -> tuple[str, Version]:
+    """A local file's absolute path, because a worker may stand elsewhere, and its version as of now.
 
     Raises
     ------
@@ -97,7 +113,7 @@ def path_size(key: Any, path: Any) -> tuple[str, int]:
             raise MetaflowS3InvalidObject(
                 f"'{path}', for the key '{key}', is not a regular file. Store its data with put."
             )
-        return absolute, status.st_size
+        return absolute, version_of(status)
     except TypeError:
         raise MetaflowS3InvalidObject(f"The path for the key '{key}' is not a path: {path!r}.") from None
     except (OSError, ValueError):

@@ -12,7 +12,7 @@ from typing import Callable, Optional
 from metaflow.debug import debug
 
 from metaflow_extensions.fasts3.face import ownership
-from metaflow_extensions.fasts3.face.errors import MetaflowS3Exception
+from metaflow_extensions.fasts3.face.errors import exception_of_files
 
 NOT_SAFE = re.compile(r"[^A-Za-z0-9._-]+")
 NAME_LENGTH = 60  # characters kept of a key; the rest would only make paths long
@@ -70,10 +70,7 @@ class TemporaryDirectory:
                     ownership.sweep(self._root)
                     self._path = ownership.make(self._root, lock=not debug.s3client)
                 except OSError as error:
-                    raise MetaflowS3Exception(
-                        f"No temporary directory can be made in '{self._root}' ({error.strerror or error}). "
-                        "Set `tmproot`, or METAFLOW_TEMPDIR, to a directory where you may write."
-                    ) from error
+                    raise exception_of_files(f"No temporary directory can be made in '{self._root}'", error) from error
                 _made[self._path] = os.getpid()
             return self._path
 
@@ -91,6 +88,21 @@ class TemporaryDirectory:
             if name.startswith(f"{os.getpid()}-"):
                 with contextlib.suppress(OSError):
                     os.unlink(os.path.join(path, name))
+
+
+def make_empty(path: str) -> None:
+    """Make a file of no bytes, where there is none.
+
+    Raises
+    ------
+    MetaflowS3InsufficientDiskSpace, MetaflowS3Exception
+    """
+    if os.path.exists(path):
+        return
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise exception_of_files(f"The file '{path}' can't be made", error) from error
 
 
 def _is_ours(path: str) -> bool:

@@ -9,7 +9,7 @@ from metaflow_extensions.fasts3.face.errors import MetaflowS3InvalidObject
 from metaflow_extensions.fasts3.face.foundation import Foundation
 from metaflow_extensions.fasts3.face.location import split_object_url
 from metaflow_extensions.fasts3.face.requested import PutValue, S3PutObject, headers_of, key_of, several
-from metaflow_extensions.fasts3.face.sources import path_size, value_source
+from metaflow_extensions.fasts3.face.sources import path_source, value_source
 from metaflow_extensions.fasts3.pool.uploads import Upload, Uploads
 
 
@@ -62,7 +62,8 @@ class Writing(Foundation):
         Raises
         ------
         MetaflowS3InvalidObject
-            `obj` is not a string, bytes or a binary file, or `metadata` can't be written as JSON.
+            `obj` is not a string, bytes or a binary file, or a file that was changed while it was uploaded; or
+            `metadata` can't be written as JSON.
         MetaflowS3NotFound
             There is no such bucket.
         MetaflowS3AccessDenied, MetaflowS3URLException, MetaflowS3Exception
@@ -182,8 +183,8 @@ MetaflowS3Exception
         return Upload(*split_object_url(url), size, self._headers(item), read=read)
 
     def _from_path(self, item: _Asked, url: str) -> Upload:
-        path, size = path_size(item.key, item.source)
-        return Upload(*split_object_url(url), size, self._headers(item), path=path)
+        path, version = path_source(item.key, item.source)
+        return Upload(*split_object_url(url), version.size, self._headers(item), path=path, version=version)
 
     def _headers(self, item: _Asked) -> Any:
         return headers_of(item.key, item.content_type, item.metadata, item.encryption, self._encryption)

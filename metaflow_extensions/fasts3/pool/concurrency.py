@@ -91,6 +91,11 @@ def adapt(state: Width, rate: float) -> Width:
     return Width(wider, state.most, rate, wider > state.width, 0)
 
 
+def narrow(width: int) -> Width:
+    """The width where there are descriptors for so many requests only; no more are tried in this call."""
+    return Width(max(1, width), max(1, width))
+
+
 def weight(size: int) -> float:
     """What one request counts in a rate.
 

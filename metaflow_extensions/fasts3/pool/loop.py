@@ -7,9 +7,10 @@ import selectors
 import time
 from collections import deque
 from collections.abc import Coroutine
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from typing import Any, Callable, Optional
 
+from metaflow_extensions.fasts3.pool.threads import Threads
 from metaflow_extensions.fasts3.wire.waiting import READ, Aside, Pause, Readiness
 
 LOOK_AT_DEADLINES = 0.25  # seconds
@@ -42,8 +43,8 @@ class Loop:
         self._known: dict[int, tuple[object, int]] = {}  # descriptors that the selector knows: their owners, directions
         self._pauses: list[tuple[float, int, _Task]] = []  # a heap
         self._numbers = itertools.count()
-        self._threads = threads
-        self._executor: Optional[ThreadPoolExecutor] = None
+        self._most_threads = threads
+        self._threads: Optional[Threads] = None
         self._aside: deque[tuple[_Task, Future[Any]]] = deque()  # that have come back
         self._wake_in, self._wake_out = os.pipe()
         self._looked = 0.0
@@ -51,8 +52,8 @@ class Loop:
 
     def close(self) -> None:
         """Let go of what it holds itself; coroutines that have not ended are forgotten."""
-        if self._executor:
-            self._executor.shutdown()
+        if self._threads:
+            self._threads.close()
         self._selector.close()
         os.close(self._wake_in)
         os.close(self._wake_out)
@@ -130,14 +131,14 @@ class Loop:
         self._known.pop(descriptor, None)
 
     def _put_aside(self, task: _Task, function: "Callable[[], Any]") -> None:
-        if self._executor is None:
-            self._executor = ThreadPoolExecutor(self._threads, thread_name_prefix="fasts3")
+        if self._threads is None:
+            self._threads = Threads(self._most_threads)
 
         def back(future: "Future[Any]") -> None:
             self._aside.append((task, future))
             os.write(self._wake_out, b"!")
 
-        self._executor.submit(function).add_done_callback(back)
+        self._threads.submit(function).add_done_callback(back)
 
     def _come_back(self, task: _Task, future: "Future[Any]") -> None:
         problem = future.exception()

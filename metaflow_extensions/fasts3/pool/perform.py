@@ -13,6 +13,7 @@ from metaflow_extensions.fasts3.pool.outage import Outage
 from metaflow_extensions.fasts3.pool.pace import Pace
 from metaflow_extensions.fasts3.wire.blocking import Interruption, complete
 from metaflow_extensions.fasts3.wire.failures import TRANSIENT, UNANSWERED, Code, Failure, TransferError
+from metaflow_extensions.fasts3.wire.local_files import local_failure
 from metaflow_extensions.fasts3.wire.retry import RetryPolicy, decide
 from metaflow_extensions.fasts3.wire.template import NEEDED
 from metaflow_extensions.fasts3.wire.transfers import Transfers
@@ -95,6 +96,8 @@ class Performer:
                     reply = await reply
             except TransferError as error:
                 failure = error.failure
+            except OSError as error:  # of this machine: what the network does has been translated where it was noticed
+                failure = local_failure(error)
             except Exception as error:  # a defect of ours; the call fails with it, the worker lives on
                 failure = Failure(Code.REJECTED, f"{type(error).__name__}: {error}")
             else:

@@ -5,10 +5,11 @@ that dies or answers nonsense is replaced, and its jobs are done again.
 """
 
 import contextlib
+import logging
 import selectors
 import time
 from collections import deque
-from typing import Any, Callable, Optional
+from typing import Any, Callable, NoReturn, Optional
 
 from metaflow_extensions.fasts3.pool import concurrency
 from metaflow_extensions.fasts3.pool.messages import Job, Outcome, bytes_moved
@@ -20,10 +21,16 @@ from metaflow_extensions.fasts3.wire.blocking import Interrupted, Interruption
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
 from metaflow_extensions.fasts3.wire.template import NEEDED
 
+log = logging.getLogger("metaflow_fasts3")
+
 DEATHS = 3  # workers that may die over one job, or before they have said a word
 KILLS = 24  # workers that may be killed before they have said a word, by a machine that is short of memory for one
 MOST_DEATHS = 10  # workers that may die over one job where others are killed, too
 BODY_BYTES = 64 * 2**20  # bytes of bodies that one worker may have waiting
+
+
+class NoWorkers(Exception):
+    """None can be started, and the jobs that are left are in the queue."""
 
 
 class ProcessRunner:
@@ -75,6 +82,8 @@ class ProcessRunner:
         JobFailed
             The plan failed. Jobs that were under way have ended.
         Interrupted
+        NoWorkers
+            The system gives no processes.
         """
         call = _Call(self._pool, self._setup, self._templates, self._interruption, self._connections)
         try:
@@ -120,11 +129,20 @@ class ProcessRunner:
     def _feed(self, call: "_Call", queue: JobQueue) -> None:
         while queue.has_more():
             worker = call.roomiest()
-            if worker is None:
-                if len(call.workers) == self._limit or not call.lease(wait=not call.workers):
-                    return
-                continue
-            call.fill(worker, queue)
+            if worker is not None:
+                call.fill(worker, queue)
+            elif len(call.workers) == self._limit or not self._lease(call, queue):
+                return
+
+    def _lease(self, call: "_Call", queue: JobQueue) -> bool:
+        try:
+            return call.lease(wait=not call.workers)
+        except OSError as error:
+            if not call.workers:
+                call.give_up(queue, error)
+            self._limit = len(call.workers)  # they have to be enough
+            log.debug("no more than %d workers: %s", self._limit, error)
+            return False
 
 
 class _Call:
@@ -148,8 +166,9 @@ class _Call:
         self._deaths: dict[int, int] = {}  # job number -> workers that died while they did it and nothing else
         self._killed = 0  # workers, from outside
         self._stillborn = 0.0  # of DEATHS: workers in a row that died before their hello
-        self._selector = selectors.DefaultSelector()
-        self._selector.register(interruption.descriptor, selectors.EVENT_READ)
+        self._selector = selectors.PollSelector()  # the only one that needs no descriptor of its own
+        if interruption.descriptor >= 0:
+            self._selector.register(interruption.descriptor, selectors.EVENT_READ)
         self._speeds: dict[WorkerProcess, concurrency.Speed] = {}
         self.workers: list[WorkerProcess] = []
         self.answered: deque[tuple[Job, Outcome]] = deque()  # not yet handed to the plan
@@ -159,10 +178,19 @@ class _Call:
         worker = self._pool.lease(wait, self._interruption.check)
         if worker is None:
             return False
+        worker.interruption = self._interruption
         self.workers.append(worker)
         self._speeds[worker] = concurrency.Speed(time.monotonic())
         self._selector.register(worker, selectors.EVENT_READ)
         return True
+
+    def give_up(self, queue: JobQueue, error: OSError) -> NoReturn:
+        """Leave what there is to do to somebody else, unless it may be what ended the workers that there were."""
+        job = queue.take() if any(self._deaths.values()) else None
+        if job is not None:
+            told = f"a worker died over this or another object, and no other can be started: {error}"
+            raise JobFailed(job, Failure(Code.CRASHED, told)) from error
+        raise NoWorkers(str(error)) from error
 
     def workers_with_jobs(self) -> bool:
         return any(worker.jobs for worker in self.workers)
@@ -241,7 +269,8 @@ class _Call:
     def let_the_rest_end(self, plan: Plan, patience: float) -> None:
         """Wait for what is under way, but not for long; what is not done then is ended."""
         until = time.monotonic() + patience
-        self._selector.unregister(self._interruption.descriptor)
+        if self._interruption.descriptor >= 0:
+            self._selector.unregister(self._interruption.descriptor)
         while self.workers_with_jobs() and time.monotonic() < until:
             for key, _ in self._selector.select(max(0.0, until - time.monotonic())):
                 worker: WorkerProcess = key.fileobj  # type: ignore[assignment]
@@ -261,6 +290,7 @@ class _Call:
 
     def leave(self) -> None:
         for worker in self.workers:
+            worker.interruption = None
             self._pool.give_back(worker)
         self.workers = []
         self._selector.close()

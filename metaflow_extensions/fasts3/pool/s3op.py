@@ -26,7 +26,8 @@ def lay_packages() -> None:
     search of the path could find another installed version. So the two namespace packages are laid by hand.
     """
     here = Path(__file__).resolve().parent
-    sys.path = [entry for entry in sys.path if not entry or Path(entry).resolve() != here]
+    # What is relative is left alone: there may be no working directory any more for it to begin at.
+    sys.path = [entry for entry in sys.path if not Path(entry).is_absolute() or Path(entry).resolve() != here]
     for name, folder in (
         ("metaflow_extensions", here.parent.parent),
         ("metaflow_extensions.fasts3", here.parent),

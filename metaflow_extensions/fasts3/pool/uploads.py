@@ -14,6 +14,7 @@ from metaflow_extensions.fasts3.pool.messages import Buffer, Job, Outcome
 from metaflow_extensions.fasts3.pool.plan import JobFailed
 from metaflow_extensions.fasts3.pool.planning import PART_SIZE, Piece, part_size, pieces
 from metaflow_extensions.fasts3.wire.failures import Code
+from metaflow_extensions.fasts3.wire.local_files import Version
 from metaflow_extensions.fasts3.wire.transfers import ObjectInfo, PutHeaders
 
 RESTARTS = 2  # of a multipart upload that vanished on the server
@@ -27,6 +28,7 @@ class Upload(NamedTuple):
     size: int  # bytes
     headers: PutHeaders = PutHeaders()
     path: Optional[str] = None  # the local file; without it, `read` gives the bytes
+    version: Optional[Version] = None  # of the local file; parts of two versions must not become one object
     read: Optional[Callable[[Piece], Buffer]] = None
 
 
@@ -122,7 +124,7 @@ class Uploads:
             job = self._job(index, "upload_part", _body(upload, piece), upload_id=upload_id, number=number)
         else:
             place: dict[str, Any] = {"path": upload.path, "position": piece.first, "length": piece.length}
-            job = self._job(index, "upload_part", upload_id=upload_id, number=number, **place)
+            job = self._job(index, "upload_part", upload_id=upload_id, number=number, version=upload.version, **place)
         return job
 
     def _part_done(self, index: int, job: Job, told: dict[str, str]) -> Iterable[Job]:

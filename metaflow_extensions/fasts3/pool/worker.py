@@ -141,7 +141,7 @@ class Worker:
         while self._jobs and self._active < self._width.width:
             performer, job = self._jobs.popleft()
             self._active += 1
-            self._loop.spawn(performer.work(job), partial(self._end, job))
+            self._loop.spawn(performer.work(job), partial(self._end, performer, job))
         if self._outcomes and self._is_time():
             outcomes, self._outcomes = self._outcomes, []
             self._send(outcomes_frame(outcomes))
@@ -152,8 +152,13 @@ class Worker:
             return True
         return self._outcomes[-1].failure is not None or time.monotonic() >= self._send_by
 
-    def _end(self, job: Job, outcome: Outcome) -> None:
+    def _end(self, performer: Performer, job: Job, outcome: Outcome) -> None:
         self._active -= 1
+        if outcome.failure and outcome.failure.code is Code.NO_DESCRIPTORS and (self._wire.close() or self._active):
+            # Some have been freed, or will be: fewer side by side, and nobody has to know.
+            self._width = concurrency.narrow(self._active)
+            self._jobs.appendleft((performer, job))
+            return
         if not self._outcomes:
             self._send_by = time.monotonic() + TOLD_AFTER
         self._outcomes.append(outcome)
@@ -188,6 +193,8 @@ class Worker:
             credentials = None if setup.credentials is None else GivenCredentials(self._credentials)
             try:
                 client = build(ClientRecipe(*setup.recipe), credentials, setup.connections)
+            except OSError:
+                raise
             except Exception as error:  # the message of botocore holds no secret
                 told = f"no client could be made: {type(error).__name__}: {error}"
                 raise TransferError(Failure(Code.REJECTED, told)) from error

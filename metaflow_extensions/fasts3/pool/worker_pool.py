@@ -38,6 +38,11 @@ class WorkerPool:
         wait : bool
         look : callable
             Called now and then while it waits; raises where that is to end.
+
+        Raises
+        ------
+        OSError
+            None can be started.
         """
         with self._lock:
             while True:

@@ -24,9 +24,11 @@ from metaflow_extensions.fasts3.pool.messages import (
     jobs_frame,
     outcomes_of,
 )
+from metaflow_extensions.fasts3.wire.blocking import Interrupted, Interruption, wait_to_write
 
 SCRIPT = Path(__file__).with_name("s3op.py")
 READ_SIZE = 2**20  # bytes
+INTERRUPTED = "interrupted"
 KILLED = (-signal.SIGKILL, -signal.SIGTERM)  # as exit statuses
 # Names of environment variables, AWS's and those of programs that have nothing to do with this one.
 SECRETIVE = re.compile(r"SECRET|TOKEN|PASSWORD|PASSWD|CREDENTIAL|(ACCESS|AUTH|API|PRIVATE)_?KEY", re.IGNORECASE)
@@ -49,6 +51,11 @@ class WorkerGone(Exception):
 class WorkerProcess:
     """One `s3op.py` subprocess.
 
+    Raises
+    ------
+    OSError
+        The system gives no more processes, memory, or descriptors for the pipes.
+
     Attributes
     ----------
     jobs : dict of int to Job
@@ -59,6 +66,8 @@ class WorkerProcess:
         Whether it has said hello: before, its death is a failure to start.
     alone : bool
         It gets no other job until it has none, because one is waiting, or at work, that several workers died over.
+    interruption : Interruption or None
+        Ends its user's waits for it.
     """
 
     def __init__(self) -> None:
@@ -66,24 +75,28 @@ class WorkerProcess:
         self.waiting = 0
         self.greeted = False
         self.alone = False
+        self.interruption: Optional[Interruption] = None
         self._setup: Any = None
         self._templates: dict[tuple[str, str], Any] = {}  # as the worker has them, by operation and bucket
         self._reader = FrameReader()
-        # -W ignore: a deprecation that botocore announces would be shown once for each worker.
-        # A session of its own: Ctrl-C in a terminal is for the parent, which decides what becomes of the work.
-        self._process = subprocess.Popen(
-            [sys.executable, "-W", "ignore", str(SCRIPT), str(os.getpid())],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            bufsize=0,
-            start_new_session=True,
-            env=environment(os.environ),
-        )
-        self._end = weakref.finalize(self, _abandon, self._process, os.getpid())
-        assert self._process.stdin is not None  # noqa: S101  # for the type checker
-        assert self._process.stdout is not None  # noqa: S101
-        self._to = self._process.stdin.fileno()
-        self._from = self._process.stdout.fileno()
+        with contextlib.ExitStack() as pipes:  # Popen's own would stay open, before Python 3.12, where only one is made
+            hears, self._to = _pipe(pipes)
+            self._from, says = _pipe(pipes)
+            # -W ignore: a deprecation that botocore announces would be shown once for each worker.
+            # A session of its own: Ctrl-C in a terminal is for the parent, which decides what becomes of the work.
+            self._process = subprocess.Popen(
+                [sys.executable, "-W", "ignore", str(SCRIPT), str(os.getpid())],
+                stdin=hears,
+                stdout=says,
+                start_new_session=True,
+                env=environment(os.environ),
+            )
+            pipes.pop_all()
+        os.close(hears)
+        os.close(says)
+        os.set_blocking(self._to, False)
+        self._pipes = [self._to, self._from]
+        self._end = weakref.finalize(self, _abandon, self._process, self._pipes, os.getpid())
 
     def __repr__(self) -> str:
         return f"<WorkerProcess {self.pid}, {len(self.jobs)} jobs>"
@@ -157,7 +170,7 @@ class WorkerProcess:
 
     def close(self) -> None:
         """End it; it goes as soon as it sees the end of its stdin."""
-        _close_pipes(self._process)
+        _close(self._pipes)
         try:
             self._process.wait(timeout=2)
         except subprocess.TimeoutExpired:
@@ -168,11 +181,13 @@ class WorkerProcess:
     def forget(self) -> None:
         """In a forked child: let go of a process that is the parent's."""
         self._end.detach()
-        _close_pipes(self._process)
+        _close(self._pipes)
         self._process.returncode = 0  # or its destructor would warn of a process that still runs
 
     def _send(self, frame: Frame) -> None:
-        problem = _written(self._to, encode(frame))
+        problem = _written(self._to, encode(frame), self.interruption)
+        if problem == INTERRUPTED:
+            raise Interrupted
         if problem:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(timeout=1)
@@ -191,28 +206,38 @@ def environment(mine: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _close_pipes(process: "subprocess.Popen[bytes]") -> None:
-    for pipe in (process.stdin, process.stdout):
-        if pipe is not None:
-            with contextlib.suppress(OSError):
-                pipe.close()
+def _close(pipes: list[int]) -> None:
+    while pipes:  # once: the numbers are given out again
+        os.close(pipes.pop())
 
 
-def _abandon(process: "subprocess.Popen[bytes]", parent: int) -> None:
+def _abandon(process: "subprocess.Popen[bytes]", pipes: list[int], parent: int) -> None:
     """End a worker that nobody has any more."""
     if os.getpid() == parent:
         process.kill()
-        _close_pipes(process)
+        _close(pipes)
         process.wait()
 
 
-def _written(pipe: int, pieces: list[Buffer]) -> Optional[str]:
+def _pipe(stack: contextlib.ExitStack) -> "tuple[int, int]":
+    """Both ends of a pipe, closed with the stack."""
+    ends = os.pipe()
+    for end in ends:
+        stack.callback(os.close, end)
+    return ends
+
+
+def _written(pipe: int, pieces: list[Buffer], interruption: Optional[Interruption]) -> Optional[str]:
     """Write; what went wrong, or None. Raises nothing: a traceback would keep the bytes, maybe credentials."""
     try:
         for piece in pieces:
             view = memoryview(piece)
             while view:
-                view = view[os.write(pipe, view) :]
+                try:
+                    view = view[os.write(pipe, view) :]
+                except BlockingIOError:
+                    if not wait_to_write(pipe, interruption):
+                        return INTERRUPTED
     except OSError as error:
         return str(error)
     return None

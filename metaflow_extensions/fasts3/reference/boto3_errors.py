@@ -1,13 +1,14 @@
 """One table from what botocore, urllib3 and the file system raise to the codes of `wire/failures.py`."""
 
 import ssl
+from collections.abc import Iterator
 from typing import Optional
 
 import botocore.exceptions as botocore_errors
 import urllib3.exceptions as urllib3_errors
 
-from metaflow_extensions.fasts3.wire.failures import Code, Failure
-from metaflow_extensions.fasts3.wire.local_files import DISK_FULL
+from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
+from metaflow_extensions.fasts3.wire.local_files import NO_DESCRIPTORS, local_failure
 from metaflow_extensions.fasts3.wire.s3_errors import code_of, seconds_of
 
 # The first that fits counts: botocore's read time-out, for one, is an OSError as well.
@@ -61,11 +62,16 @@ def failure_of(error: Exception) -> Failure:
     """
     if isinstance(error, botocore_errors.ClientError):
         return _answered(error)
-    if _is_untrusted(error):
-        return Failure(Code.UNTRUSTED, _sentence(error))
+    for cause in _causes(error):
+        if isinstance(cause, TransferError):  # of the file that was being sent
+            return cause.failure
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return Failure(Code.UNTRUSTED, _sentence(error))
+        if isinstance(cause, OSError) and cause.errno in NO_DESCRIPTORS:
+            return local_failure(cause)
     code = next((code for code, types in BY_TYPE if isinstance(error, types)), Code.REJECTED)
-    if code is Code.LOCAL_FILE and getattr(error, "errno", None) in DISK_FULL:
-        code = Code.DISK_FULL
+    if code is Code.LOCAL_FILE and isinstance(error, OSError):
+        code = local_failure(error).code
     return Failure(code, _sentence(error))
 
 
@@ -84,17 +90,17 @@ def _answered(error: botocore_errors.ClientError) -> Failure:
     )
 
 
-def _is_untrusted(error: BaseException) -> bool:
-    """Whether the server's certificate is behind this; botocore hides the cause in `kwargs`, urllib3 in `reason`."""
-    cause: Optional[object] = error
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """An error and what is behind it; botocore hides the cause in `kwargs`, urllib3 in `reason`."""
+    cause: Optional[BaseException] = error
     for _ in range(6):
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return True
+        if cause is None:
+            return
+        yield cause
         inner = getattr(cause, "kwargs", {}).get("error") or getattr(cause, "reason", None)
         if not isinstance(inner, BaseException):
             inner = next((arg for arg in getattr(cause, "args", ()) if isinstance(arg, BaseException)), None)
-        cause = inner or getattr(cause, "__cause__", None) or getattr(cause, "__context__", None)
-    return False
+        cause = inner or cause.__cause__ or cause.__context__
 
 
 def _sentence(error: Exception) -> str:

@@ -3,9 +3,8 @@
 One method, one request. Retries are not made here: the client is built to try once, and `pool/perform.py` decides.
 """
 
-import os
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from io import BytesIO
 from typing import Any, BinaryIO, Optional
@@ -15,7 +14,7 @@ from s3transfer.utils import ReadFileChunk
 from metaflow_extensions.fasts3.reference.boto3_errors import failure_of
 from metaflow_extensions.fasts3.wire.checksums import Told, told_by
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
-from metaflow_extensions.fasts3.wire.local_files import became_shorter, open_to_write
+from metaflow_extensions.fasts3.wire.local_files import became_shorter, local_failure, open_to_read, open_to_write
 from metaflow_extensions.fasts3.wire.ranges import check_range, content_range
 from metaflow_extensions.fasts3.wire.s3_errors import named
 from metaflow_extensions.fasts3.wire.transfers import GetReply, ListedObject, ObjectInfo, Page, PutHeaders
@@ -132,7 +131,7 @@ class Boto3Transfers:
         headers: PutHeaders = PutHeaders(),
         only_if_absent: bool = False,
     ) -> str:
-        with _translated(), BytesIO(body or b"") if path is None else open(path, "rb") as source:
+        with _source(body, path) as source, _translated():
             reply = self._client.put_object(
                 Bucket=bucket, Key=key, Body=source, **_put_arguments(headers), **_condition(only_if_absent)
             )
@@ -175,8 +174,9 @@ class Boto3Transfers:
         path: Optional[str] = None,
         position: int = 0,
         length: int = 0,
+        version: Optional[Sequence[int]] = None,
     ) -> dict[str, str]:
-        with _translated(), _part_source(body, path, position, length) as source:
+        with _source(body, path, position, length, version) as source, _translated():
             reply = self._client.upload_part(
                 Bucket=bucket, Key=key, UploadId=upload_id, PartNumber=number, Body=source, **self._checksum
             )
@@ -247,12 +247,46 @@ def _copy(body: Any, file: BinaryIO, wanted: int) -> "tuple[int, int]":
     return received, crc
 
 
-def _part_source(body: Optional[bytes], path: Optional[str], position: int, length: int) -> Any:
+@contextmanager
+def _source(
+    body: Optional[bytes],
+    path: Optional[str],
+    position: int = 0,
+    length: int = -1,
+    version: Optional[Sequence[int]] = None,
+) -> Iterator[Any]:
+    """What botocore reads a body from: bytes, or a run of bytes of a file, see `open_to_read`."""
     if path is None:
-        return BytesIO(body or b"")
-    if os.stat(path).st_size < position + length:
-        raise TransferError(became_shorter(path))
-    return ReadFileChunk.from_filename(path, position, length)
+        yield BytesIO(body or b"")
+        return
+    with (
+        open_to_read(path, position, length, version) as (descriptor, size),
+        open(descriptor, "rb", closefd=False) as file,
+    ):
+        file.seek(position)
+        yield _Run(path, file, size)
+
+
+class _Run(ReadFileChunk):
+    """Exactly so many bytes of a file.
+
+    botocore tells the server how many there are, and then sends what `read` gives, be it more or less.
+    """
+
+    def __init__(self, path: str, file: BinaryIO, size: int) -> None:
+        super().__init__(file, size, file.tell() + size)
+        self._path = path
+
+    def read(self, amount: Optional[int] = None) -> bytes:
+        left = len(self) - self.tell()
+        wanted = left if amount is None or amount < 0 else min(amount, left)
+        try:
+            data: bytes = super().read(wanted)
+        except OSError as error:
+            raise TransferError(local_failure(error)) from error
+        if len(data) < wanted:
+            raise TransferError(became_shorter(self._path))
+        return data
 
 
 def _put_arguments(headers: PutHeaders) -> dict[str, Any]:

@@ -1,7 +1,9 @@
 """Drives one coroutine of the wire in the calling thread."""
 
+import contextlib
 import os
 import select
+import threading
 import time
 import weakref
 from collections.abc import Coroutine
@@ -17,26 +19,39 @@ class Interrupted(Exception):
 
 
 class Interruption:
-    """What one thread ends the waits of others with: a descriptor, because they wait for descriptors."""
+    """What one thread ends the waits of others with.
+
+    Attributes
+    ----------
+    descriptor : int
+        Can be read once it is set, because most of them wait for descriptors; -1 where there was none to be had.
+    """
 
     def __init__(self) -> None:
-        self.descriptor, self._end = os.pipe()
-        weakref.finalize(self, _close, self.descriptor, self._end)  # when the last of those who wait has gone
+        self._event = threading.Event()
+        self.descriptor, self._end = -1, -1
+        with contextlib.suppress(OSError):
+            self.descriptor, self._end = os.pipe()
+            weakref.finalize(self, _close, self.descriptor, self._end)  # when the last of those who wait has gone
 
     def set(self) -> None:
         """End all waits, those to come as well."""
-        os.write(self._end, b"!")
+        self._event.set()
+        if self._end >= 0:
+            os.write(self._end, b"!")
+
+    def is_set(self) -> bool:
+        """Whether it is time to end."""
+        return self._event.is_set()
 
     def check(self) -> None:
         """Raise `Interrupted` where it is time to end."""
-        if self.wait(0.0):
+        if self.is_set():
             raise Interrupted
 
     def wait(self, seconds: float) -> bool:
         """Wait so long at the most. Whether it was ended."""
-        poll = select.poll()
-        poll.register(self.descriptor, select.POLLIN)
-        return bool(poll.poll(seconds * 1000))
+        return self._event.wait(seconds)
 
 
 def _close(*descriptors: int) -> None:
@@ -80,7 +95,8 @@ def complete(
         answer, problem = None, None
         try:
             if isinstance(wanted, Readiness):
-                _wait_for(wanted, interruption, _shorter(wanted.timeout, until))
+                events = select.POLLIN if wanted.direction == READ else select.POLLOUT
+                _poll(wanted.descriptor, events, interruption, _shorter(wanted.timeout, until))
             elif isinstance(wanted, Pause):
                 answer = pause(_shorter(wanted.seconds, until)) or (until is not None and time.monotonic() >= until)
             elif isinstance(wanted, Aside):
@@ -91,17 +107,26 @@ def complete(
             problem = error
 
 
+def wait_to_write(descriptor: int, interruption: Optional[Interruption] = None) -> bool:
+    """Wait until a descriptor can be written. False: it is time to end."""
+    try:
+        _poll(descriptor, select.POLLOUT, interruption, None)
+    except Interrupted:
+        return False
+    return True
+
+
 def _shorter(seconds: float, until: Optional[float]) -> float:
     return seconds if until is None else max(0.0, min(seconds, until - time.monotonic()))
 
 
-def _wait_for(wanted: Readiness, interruption: Optional[Interruption], timeout: float) -> None:
+def _poll(descriptor: int, events: int, interruption: Optional[Interruption], timeout: Optional[float]) -> None:
     poll = select.poll()
-    poll.register(wanted.descriptor, select.POLLIN if wanted.direction == READ else select.POLLOUT)
-    if interruption:
+    poll.register(descriptor, events)
+    if interruption and interruption.descriptor >= 0:
         poll.register(interruption.descriptor, select.POLLIN)
-    ready = poll.poll(timeout * 1000)
+    ready = poll.poll(None if timeout is None else timeout * 1000)
     if not ready:
         raise TimeoutError
-    if interruption and any(descriptor == interruption.descriptor for descriptor, _ in ready):
-        raise Interrupted
+    if interruption:
+        interruption.check()

@@ -14,6 +14,8 @@ from functools import partial
 from typing import Any, Optional
 
 from metaflow_extensions.fasts3.wire.connection import Connection, ConnectionLost, Socket
+from metaflow_extensions.fasts3.wire.failures import TransferError
+from metaflow_extensions.fasts3.wire.local_files import NO_DESCRIPTORS, local_failure
 from metaflow_extensions.fasts3.wire.template import Endpoint
 from metaflow_extensions.fasts3.wire.waiting import READ, WRITE, Aside, Readiness, wait_for
 
@@ -56,6 +58,8 @@ class Connections:
         Raises
         ------
         ConnectionLost, Untrusted
+        TransferError
+            NO_DESCRIPTORS.
         """
         while not fresh:
             try:
@@ -77,9 +81,9 @@ class Connections:
         except IndexError:  # other threads took them
             pass
 
-    def close(self) -> None:
-        """Close those that nobody uses."""
-        _close_all(self._idle)
+    def close(self) -> int:
+        """Close those that nobody uses; how many there were."""
+        return _close_all(self._idle)
 
     async def _dial(self) -> Connection:
         addresses = await self._resolve()
@@ -89,8 +93,10 @@ class Connections:
             family, kind, protocol, _, address = addresses[(turn + step) % len(addresses)]
             try:
                 sock: Socket = socket.socket(family, kind, protocol)
-            except OSError as error:  # no more files; or IPv6 is told of, and this machine has none
-                problem = error
+            except OSError as error:
+                if error.errno in NO_DESCRIPTORS:
+                    raise TransferError(local_failure(error)) from error
+                problem = error  # IPv6 is told of, and this machine has none
                 continue
             try:
                 sock.setblocking(False)
@@ -157,6 +163,8 @@ class Connections:
         except (OSError, UnicodeError) as error:  # the latter where it can't be a name at all
             if known and self._resolved:  # the name server is away, not the server
                 return known
+            if isinstance(error, OSError) and error.errno in NO_DESCRIPTORS:
+                raise TransferError(local_failure(error)) from error
             told = getattr(error, "strerror", None) or error
             raise ConnectionLost(f"the name {host} does not resolve: {told}") from error
         self._addresses, self._resolved = found, time.monotonic()
@@ -171,10 +179,13 @@ def _is_address(host: str) -> bool:
     return True
 
 
-def _close_all(idle: "deque[Connection]") -> None:
+def _close_all(idle: "deque[Connection]") -> int:
+    closed = 0
     while idle:
         with contextlib.suppress(IndexError):  # another thread took it
             idle.pop().close()
+            closed += 1
+    return closed
 
 
 def _tls_context(endpoint: Endpoint) -> ssl.SSLContext:

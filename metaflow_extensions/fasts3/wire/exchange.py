@@ -11,6 +11,7 @@ from metaflow_extensions.fasts3.wire.credentials import CredentialSet
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
 from metaflow_extensions.fasts3.wire.http11 import Body, Framing, Head, ProtocolError
 from metaflow_extensions.fasts3.wire.http_dates import timestamp_of
+from metaflow_extensions.fasts3.wire.local_files import NO_DESCRIPTORS, local_failure
 from metaflow_extensions.fasts3.wire.request_heads import Query, RequestHeads
 from metaflow_extensions.fasts3.wire.s3_errors import failure_of, named
 from metaflow_extensions.fasts3.wire.sending import NOTHING, Payload, send
@@ -154,10 +155,9 @@ class Exchange:
                 return failure._replace(code=Code.SKEWED)
         return failure
 
-    def close(self) -> None:
-        """Close the connections that nobody uses."""
-        for connections in list(self._connections.values()):
-            connections.close()
+    def close(self) -> int:
+        """Close the connections that nobody uses; how many there were."""
+        return sum(connections.close() for connections in list(self._connections.values()))
 
     def _connections_of(self, endpoint: Endpoint) -> Connections:
         known = self._connections.get(endpoint)
@@ -168,6 +168,8 @@ class Exchange:
                     try:
                         known = self._connections[endpoint] = Connections(endpoint)
                     except (OSError, ssl.SSLError) as error:
+                        if error.errno in NO_DESCRIPTORS:
+                            raise TransferError(local_failure(error)) from error
                         told = f"the certificates in {endpoint.ca_bundle} can't be read: {error}"
                         raise TransferError(Failure(Code.UNTRUSTED, told)) from error
         return known

@@ -26,7 +26,10 @@ class Code(str, Enum):
     BUSY = "busy"  # 5xx, 429, SlowDown, time-outs that S3 reports: later is better
     BROKEN = "broken"  # an answer that makes no sense: too short, wrong checksum, not XML
     INJECTED = "injected"  # a test asked for it (inject_failure_rate)
-    DISK_FULL = "disk-full"  # ENOSPC, EDQUOT
+    DISK_FULL = "disk-full"  # no room for a local file: the disk, a quota or a limit of a file's size
+    NO_DESCRIPTORS = "no-descriptors"  # this process, or the machine, may open no more files and sockets
+    NO_FILE = "no-file"  # the local file that is to be uploaded is not there any more
+    CHANGED = "changed"  # the local file was changed while it was uploaded
     LOCAL_FILE = "local-file"  # the local file can't be read or written
     CRASHED = "crashed"  # the worker died, several times, while it did this job
 
@@ -34,7 +37,18 @@ class Code(str, Enum):
 TRANSIENT = frozenset({Code.UNREACHABLE, Code.BUSY, Code.BROKEN, Code.INJECTED})
 """Failures after which the same request may well succeed."""
 
-UNANSWERED = frozenset({Code.UNREACHABLE, Code.INJECTED, Code.NO_CREDENTIALS, Code.LOCAL_FILE, Code.CRASHED})
+UNANSWERED = frozenset(
+    {
+        Code.UNREACHABLE,
+        Code.INJECTED,
+        Code.NO_CREDENTIALS,
+        Code.NO_DESCRIPTORS,
+        Code.NO_FILE,
+        Code.CHANGED,
+        Code.LOCAL_FILE,
+        Code.CRASHED,
+    }
+)
 """Failures that do not show that the endpoint is there."""
 
 

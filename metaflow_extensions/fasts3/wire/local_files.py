@@ -2,22 +2,41 @@
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import NamedTuple, Optional
 
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
 
-DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
+# Of a disk, a quota, or the size that a file may have here (`ulimit -f`, and file systems as FAT).
+DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+NO_DESCRIPTORS = {errno.EMFILE, errno.ENFILE}  # of this process, of the machine
+_CODES = {**dict.fromkeys(DISK_FULL, Code.DISK_FULL), **dict.fromkeys(NO_DESCRIPTORS, Code.NO_DESCRIPTORS)}
+
+
+class Version(NamedTuple):
+    """What tells whether a file is still what it was. Made of JSON's types, to go to a worker.
+
+    Without the number of the file on its disk (inode), which changes by itself on some file systems in user space.
+    """
+
+    size: int  # bytes
+    modified: int  # ns since 1970
+
+
+def version_of(status: os.stat_result) -> Version:
+    """The version of a file whose status was just asked for."""
+    return Version(status.st_size, status.st_mtime_ns)
 
 
 def local_failure(error: OSError) -> Failure:
     """What an error of the file system means."""
-    return Failure(Code.DISK_FULL if error.errno in DISK_FULL else Code.LOCAL_FILE, str(error))
+    return Failure(_CODES.get(error.errno or 0, Code.LOCAL_FILE), str(error))
 
 
 def became_shorter(path: str) -> Failure:
     """A file that ended before the bytes that were there when its upload began."""
-    return Failure(Code.LOCAL_FILE, f"{path} became shorter while it was uploaded")
+    return Failure(Code.CHANGED, f"{path} became shorter while it was uploaded")
 
 
 def open_to_write(path: str, position: int) -> int:
@@ -42,27 +61,60 @@ def write_all(file: int, data: memoryview, position: int) -> None:
         raise TransferError(local_failure(error)) from error
 
 
+def close_written(file: int) -> None:
+    """Close a file that was written; some file systems, NFS for one, say only now that there was no room."""
+    try:
+        os.close(file)
+    except OSError as error:
+        raise TransferError(local_failure(error)) from error
+
+
 @contextmanager
-def open_to_read(path: str, position: int = 0, length: int = -1) -> "Iterator[tuple[int, int]]":
+def open_to_read(
+    path: str, position: int = 0, length: int = -1, version: Optional[Sequence[int]] = None
+) -> "Iterator[tuple[int, int]]":
     """A descriptor of a file that is uploaded, and how many of its bytes are: all without a `length`.
+
+    Parameters
+    ----------
+    path : str
+    position, length : int
+        The bytes that are uploaded.
+    version : sequence of int, optional
+        A `Version` that the file must still have, because other parts of it are of that one. Without it a file may
+        grow: what was there when it was opened is one version all the same.
 
     Raises
     ------
     TransferError
-        LOCAL_FILE: it can't be read, or is too short, now or when what is inside tries (OSError, EOFError).
+        NO_FILE, LOCAL_FILE: it is not there, or can't be read. CHANGED: it is too short, or was written to, now or
+        after what is inside.
     """
     try:
         file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError as error:
+        raise TransferError(Failure(Code.NO_FILE, str(error))) from error
     except OSError as error:
         raise TransferError(local_failure(error)) from error
     try:
-        size = os.fstat(file).st_size
-        if size < position + max(0, length):
+        opened = version_of(os.fstat(file))
+        expected = opened if version is None else Version(*version)
+        if opened.size < position + max(0, length):
             raise EOFError
-        yield file, length if length >= 0 else size - position
+        _compare(path, expected, opened, may_grow=False)
+        yield file, length if length >= 0 else opened.size - position
+        _compare(path, expected, version_of(os.fstat(file)), may_grow=version is None)
     except EOFError:
         raise TransferError(became_shorter(path)) from None
     except OSError as error:  # of reading: what the network does has been translated where it was noticed
         raise TransferError(local_failure(error)) from error
     finally:
         os.close(file)
+
+
+def _compare(path: str, before: Version, now: Version, may_grow: bool) -> None:
+    if now == before or (may_grow and now.size > before.size):
+        return
+    if now.size < before.size:
+        raise EOFError
+    raise TransferError(Failure(Code.CHANGED, f"{path} was changed while it was uploaded"))

@@ -1,5 +1,6 @@
 """Multipart uploads: https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html."""
 
+from collections.abc import Sequence
 from html import escape
 from typing import Optional
 
@@ -47,10 +48,11 @@ class MultipartTransfers:
         path: Optional[str] = None,
         position: int = 0,
         length: int = 0,
+        version: Optional[Sequence[int]] = None,
     ) -> "dict[str, str]":
         if path is None:
             return await self._upload_part(bucket, key, upload_id, number, Payload(body or b""))
-        with open_to_read(path, position, length) as (file, _):
+        with open_to_read(path, position, length, version) as (file, _):
             payload = Payload(file=file, position=position, length=length)
             return await self._upload_part(bucket, key, upload_id, number, payload)
 

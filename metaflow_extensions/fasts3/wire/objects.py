@@ -9,7 +9,7 @@ from metaflow_extensions.fasts3.wire.exchange import Exchange, Reply
 from metaflow_extensions.fasts3.wire.failures import TransferError
 from metaflow_extensions.fasts3.wire.http11 import ProtocolError, content_length
 from metaflow_extensions.fasts3.wire.http_dates import timestamp_of
-from metaflow_extensions.fasts3.wire.local_files import open_to_read, open_to_write, write_all
+from metaflow_extensions.fasts3.wire.local_files import close_written, open_to_read, open_to_write, write_all
 from metaflow_extensions.fasts3.wire.ranges import check_range, content_range
 from metaflow_extensions.fasts3.wire.s3_errors import named
 from metaflow_extensions.fasts3.wire.sending import Payload
@@ -96,8 +96,10 @@ class ObjectTransfers:
                 for one in running:
                     one.update(view)
                 position += len(view)
-        finally:
+        except BaseException:
             os.close(file)
+            raise
+        close_written(file)
         if comparing and told and wanted == length and comparing.value() != told.value:
             came = comparing.value()
             raise reply.broken(f"the object's {told.algorithm} is {told.value} and that of the bytes that came {came}")

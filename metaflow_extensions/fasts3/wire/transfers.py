@@ -5,6 +5,7 @@ sent to a worker as it stands. Every method raises `TransferError` and nothing e
 file system did.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple, Optional, Protocol
 
 
@@ -127,8 +128,12 @@ class Transfers(Protocol):
         path: Optional[str] = None,
         position: int = 0,
         length: int = 0,
+        version: Optional[Sequence[int]] = None,
     ) -> dict[str, str]:
-        """UploadPart; what CompleteMultipartUpload wants to hear of this part (its ETag, its checksum)."""
+        """UploadPart; what CompleteMultipartUpload wants to hear of this part (its ETag, its checksum).
+
+        With `version` (`local_files.Version`), CHANGED where the file at `path` is another by now.
+        """
 
     def complete_upload(
         self, bucket: str, key: str, upload_id: str, parts: list[dict[str, str]], only_if_absent: bool = False

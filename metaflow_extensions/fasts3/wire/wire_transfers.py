@@ -32,6 +32,6 @@ class WireTransfers(ObjectTransfers, MultipartTransfers, BucketTransfers):
     ) -> None:
         super().__init__(Exchange(template, credentials, clock))
 
-    def close(self) -> None:
-        """Close the connections that nobody uses."""
-        self._exchange.close()
+    def close(self) -> int:
+        """Close the connections that nobody uses; how many there were."""
+        return self._exchange.close()

@@ -1,0 +1,133 @@
+"""What a test of a limit stands on: an `S3`, what is really stored, small disks, and processes of its own."""
+
+import json
+import resource
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Callable
+
+import metaflow.metaflow_config as configuration
+import pytest
+from contract.conftest import Stored
+from limits.small_disk import SmallDisk
+from metaflow import S3
+from servers.s3_server import S3Server
+
+from metaflow_extensions.fasts3.pool import worker_pool
+
+# What scripts begin with: `s3`, on the test's root, and `told`, what the test has told it.
+PRELUDE = """
+import contextlib, json, logging, os, resource, sys
+from metaflow import S3
+from metaflow.plugins.datatools.s3.s3 import MetaflowS3Exception, MetaflowS3InsufficientDiskSpace
+told = json.loads(sys.argv[1])
+s3 = S3(s3root=told["root"], client_params=told["params"], tmproot=told["tmproot"])
+"""
+
+
+@pytest.fixture(params=["wire", "boto3"])
+def implementation(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    chosen: str = request.param
+    monkeypatch.setattr(configuration, "S3_TRANSFERS", chosen)
+    monkeypatch.setenv("METAFLOW_S3_TRANSFERS", chosen)
+    return chosen
+
+
+@pytest.fixture(scope="session")
+def oracle(seaweedfs: S3Server) -> Iterator[Any]:
+    client = seaweedfs.boto3_client()
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def stored(oracle: Any, seaweedfs: S3Server, prefix: str) -> Stored:
+    """What is really stored below the test's root."""
+    return Stored(oracle, seaweedfs.bucket, f"{prefix}/")
+
+
+@pytest.fixture
+def root(seaweedfs: S3Server, prefix: str) -> str:
+    return f"s3://{seaweedfs.bucket}/{prefix}"
+
+
+@pytest.fixture
+def tmproot(tmp_path: Path) -> Path:
+    """Where temporary directories go, and nothing else."""
+    folder = tmp_path / "tmproot"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def make_s3(seaweedfs: S3Server, root: str, implementation: str) -> "Iterator[Callable[[object], S3]]":
+    """Make an `S3` on the test's root with a temporary directory somewhere; closed at the end of the test."""
+    made = []
+
+    def make(tmproot: object) -> S3:
+        made.append(S3(s3root=root, client_params=seaweedfs.client_params(), tmproot=str(tmproot)))
+        return made[-1]
+
+    yield make
+    for s3 in made:
+        s3.close()
+
+
+@pytest.fixture
+def s3(make_s3: "Callable[[object], S3]", tmproot: Path) -> S3:
+    return make_s3(tmproot)
+
+
+@pytest.fixture
+def fresh_workers(monkeypatch: pytest.MonkeyPatch) -> "Iterator[worker_pool.WorkerPool]":
+    """Workers that are started for this test, and gone after it: a process has the limits of when it was started."""
+    pool = worker_pool.WorkerPool(limit=4, warm=4)
+    monkeypatch.setattr(worker_pool, "shared", pool)
+    yield pool
+    pool.close()
+    assert not pool._lent
+
+
+@pytest.fixture
+def small_disk() -> "Iterator[Callable[..., SmallDisk]]":
+    """Make a file system of a few bytes, for as long as the test runs."""
+    made = []
+
+    def make(options: str) -> SmallDisk:
+        made.append(SmallDisk(options))
+        return made[-1]
+
+    yield make
+    for disk in made:
+        disk.close()
+
+
+@contextmanager
+def limited(what: int, soft: int) -> Iterator[None]:
+    """Lower a limit of this process."""
+    before = resource.getrlimit(what)
+    resource.setrlimit(what, (soft, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(what, before)
+
+
+@pytest.fixture
+def run(
+    seaweedfs: S3Server, root: str, tmproot: Path, tmp_path: Path, implementation: str
+) -> "Callable[..., subprocess.CompletedProcess[str]]":
+    """Run a script in a process of its own, which may be limited as the test's must not; see `PRELUDE`."""
+
+    def run(script: str, **more: Any) -> "subprocess.CompletedProcess[str]":
+        told = {"root": root, "params": seaweedfs.client_params(), "tmproot": str(tmproot), **more}
+        command = [sys.executable, "-c", PRELUDE + textwrap.dedent(script), json.dumps(told)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        return done
+
+    return run

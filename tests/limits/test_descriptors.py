@@ -1,0 +1,90 @@
+"""A process that may open no more files gets by with those that it has, or with an error that says so, at once."""
+
+import json
+import resource
+
+import pytest
+from metaflow.datatools.s3 import MetaflowS3Exception
+
+from metaflow_extensions.fasts3.pool.planning import PART_SIZE
+
+BLOB = b"x" * 10_000
+BLOBS = {str(number): BLOB + bytes([number]) for number in range(40)}
+
+# With no descriptor left, with one, and so on. The first time, the process has not made its client yet.
+IN_THE_PARENT = """
+from metaflow_extensions.fasts3.pool import worker_pool
+keys = [str(number) for number in range(40)]
+calls = {
+    "get": lambda: s3.get("0").size == 10_001,
+    "get_many": lambda: [got.size for got in s3.get_many(keys)] == [10_001] * 40,
+    "large get": lambda: s3.get("large").size == told["large"],
+    "info_many": lambda: [got.size for got in s3.info_many(keys)] == [10_001] * 40,
+    "list_recursive": lambda: len(s3.list_recursive()) >= 41,
+    "put_many": lambda: len(s3.put_many((f"new/{key}", "x") for key in keys)) == 40,
+    "put_files": lambda: len(s3.put_files((f"new/{key}", told["file"]) for key in keys)) == 40,
+}
+resource.setrlimit(resource.RLIMIT_NOFILE, (256, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+
+def outcome(call):
+    try:
+        assert call()
+    except MetaflowS3Exception as error:
+        return str(error)
+    finally:
+        s3.close()
+
+results = []
+for left in range(12):
+    worker_pool.shared.close()
+    taken = []
+    with contextlib.suppress(OSError):
+        while True:
+            taken.append(os.open(os.devnull, os.O_RDONLY))
+    for descriptor in taken[:left]:
+        os.close(descriptor)
+    outcomes = {name: outcome(call) for name, call in calls.items()}
+    for descriptor in taken[left:]:
+        os.close(descriptor)
+    results.append(outcomes)
+assert all(call() for call in calls.values())
+print(json.dumps(results))
+"""
+
+
+def test_the_user_s_process_has_few_left_or_none(run, stored, tmp_path):
+    stored.put_all({**BLOBS, "large": bytes(3 * PART_SIZE)})
+    (tmp_path / "file").write_bytes(BLOB)
+    done = run(IN_THE_PARENT, large=3 * PART_SIZE, file=str(tmp_path / "file"))
+    none_left, *some = json.loads(done.stdout)
+    refused = [told for told in (*none_left.values(), *(one for row in some for one in row.values())) if told]
+    assert all("Too many open files" in told and "ulimit -n" in told for told in refused)
+    assert all(none_left.values())
+    assert not any(some[-1].values())
+    assert "no worker process can be started" in done.stderr  # there is a number with which just these can't
+
+
+@pytest.mark.parametrize("call", ["get_many", "put_files"])
+def test_workers_have_few_left(call, s3, stored, fresh_workers, tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(BLOB)
+    pairs = [(f"new/{key}", str(path)) for key in BLOBS]
+    calls = {
+        "get_many": lambda: {got.key: got.blob for got in s3.get_many(BLOBS)} == BLOBS,
+        "put_files": lambda: len(s3.put_files(pairs)) == len(pairs),
+    }
+    stored.put_all(BLOBS)
+    assert calls[call]()
+    refused = []
+    for limit in range(7, 22):  # with 7, a worker has its pipes and nothing else
+        for worker in fresh_workers._idle:
+            resource.prlimit(worker.pid, resource.RLIMIT_NOFILE, (limit, 1000))
+        try:
+            assert calls[call]()
+        except MetaflowS3Exception as error:
+            refused.append(str(error))
+        else:
+            refused.append("")
+    assert refused[0]
+    assert not any(refused[-5:])
+    assert all("Too many open files" in told and "ulimit -n" in told for told in refused if told)
