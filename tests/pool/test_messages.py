@@ -79,10 +79,11 @@ def test_a_stream_cut_at_every_offset_gives_the_same_frames():
         messages.HEAD.pack(messages.MAGIC, messages.VERSION + 1, 1, 2, 0) + b"[]",
         messages.HEAD.pack(messages.MAGIC, messages.VERSION, 99, 2, 0) + b"[]",
         messages.HEAD.pack(messages.MAGIC, messages.VERSION, 1, 2, 0) + b"[}",
+        messages.HEAD.pack(messages.MAGIC, messages.VERSION, 1, 100_000, 0) + b"[" * 100_000,
         messages.HEAD.pack(messages.MAGIC, messages.VERSION, 1, messages.LIMIT, 1),
         messages.HEAD.pack(messages.MAGIC, messages.VERSION, 1, 0, 2**32 - 1),
     ],
-    ids=["text", "magic", "version", "kind", "not JSON", "too long", "far too long"],
+    ids=["text", "magic", "version", "kind", "not JSON", "brackets in brackets", "too long", "far too long"],
 )
 def test_nonsense_is_refused(stream):
     with pytest.raises(FrameError):
@@ -98,11 +99,59 @@ def test_nonsense_is_refused(stream):
         [[0, None, ["no such code"], True, None]],
         [[0]],
         {"0": 1},
+        {},
+        [[7, None, ["busy", "", "", 0, "", 1, 0.0, 0.0], True, None]],
+        [[False, None, ["busy", "", "", 0, "", 1, 0.0, 0.0], True, None]],
+        [[0, None, ["busy", "", "", 0, "", 1, 0.0, 0.0], 1, None]],
+        [[0, None, ["busy", "", "", "0", "", 1, 0.0, 0.0], True, None]],
+        [[0, None, ["busy", "", "", 0, "", 1, 0.0, 0.0, 0], True, None]],
+        [[0, None, None, True, None]],
+        [[0, "sixsix", None, True, None]],
+        [[0, {"a": 1, "b": 2, "c": 3, "d": 4, "e": 5, "f": 6}, None, True, None]],
+        [[0, [1, "", None, {"a": 1}, None, None], None, True, None]],
+        [[0, [1.0, "", None, {}, None, None], None, True, None]],
+        [[1, [[1, "", None, {}, None, None], 0, 1, "1", None, None, None], None, True, None]],
+        [[2, 5, None, True, None]],
+        [[3, {"ETag": None}, None, True, None]],
+        [[4, [["ab"], [], None], None, True, None]],
+        [[4, [[["a", "1"]], [], None], None, True, None]],
+        [[4, [[], [1], None], None, True, None]],
+        [[5, "", None, True, None]],
     ],
 )
 def test_outcomes_that_no_worker_would_send_are_refused(document):
-    with pytest.raises(FrameError):
-        list(outcomes_of(Frame(Kind.OUTCOMES, document), {0: Job(0, "head", "bucket")}))
+    operations = ["head", "get", "put", "upload_part", "list_page", "delete"]
+    jobs = {number: Job(number, operation, "bucket") for number, operation in enumerate(operations)}
+    with pytest.raises(FrameError, match="outcomes that make no sense"):
+        list(outcomes_of(Frame(Kind.OUTCOMES, document), jobs))
+
+
+@pytest.mark.parametrize(
+    ("document", "raw"),
+    [
+        (None, b""),
+        ({}, b""),
+        ([[0, "put", "b", "k", {}]], b""),
+        ([["0", "put", "b", "k", {}, -1]], b""),
+        ([[0, "put", "b", None, {}, -1]], b""),
+        ([[0, "put", "b", "k", [], -1]], b""),
+        ([[0, "put", "b", "k", {}, 1.0]], b"x"),
+        ([[0, "put", "b", "k", {"headers": {"a": 1}}, -1]], b""),
+        ([[0, "put", "b", "k", {"headers": [None] * 4}, -1]], b""),
+        ([[0, "put", "b", "k", {}, 3]], b"xx"),
+        ([[0, "put", "b", "k", {}, 1]], b"xx"),
+        ([[0, "head", "b", "k", {}, -1]], b"x"),
+    ],
+)
+def test_jobs_that_no_parent_would_send_are_refused(document, raw):
+    with pytest.raises(FrameError, match="jobs that make no sense"):
+        list(jobs_of(Frame(Kind.JOBS, document, raw)))
+
+
+def test_what_makes_no_sense_is_told_in_one_short_sentence():
+    with pytest.raises(FrameError) as refused:
+        list(outcomes_of(Frame(Kind.OUTCOMES, [["x" * 10_000] * 5]), {}))
+    assert len(str(refused.value)) < 200
 
 
 @given(st.binary(max_size=200))
