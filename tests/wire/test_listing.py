@@ -210,6 +210,7 @@ REFUSED = {
     "unknown entity": "<ListBucketResult><Contents><Key>&e;</Key><Size>1</Size></Contents></ListBucketResult>",
     "unknown encoding": f'<?xml version="1.0" encoding="x-nobody-knows"?><ListBucketResult>{ROW}</ListBucketResult>',
     "no encoding of text": f'<?xml version="1.0" encoding="hex"?><ListBucketResult>{ROW}</ListBucketResult>',
+    "an encoding that Python knows": f'<?xml version="1.0" encoding="cp1252"?><ListBucketResult>{ROW}</ListBucketResult>',
     "encoding of many bytes": f'<?xml version="1.0" encoding="utf-7"?><ListBucketResult>{ROW}</ListBucketResult>',
     "too deep": "<ListBucketResult>" + "<x>" * MAX_DEPTH + "</x>" * MAX_DEPTH + "</ListBucketResult>",
     "far too deep": "<ListBucketResult>" * 100_000,

@@ -115,7 +115,7 @@ def parse_page(document: bytes) -> Page:
     parser.CharacterDataHandler = reader.characters
     try:
         parser.Parse(document, True)
-    except (expat.ExpatError, ValueError, LookupError) as error:  # elements or encodings not known
+    except (expat.ExpatError, ValueError, KeyError) as error:  # KeyError: an element is missing
         raise TransferError(Failure(Code.BROKEN, f"the listing makes no sense: {error}")) from None
     if reader.root != _ROOT:
         raise TransferError(Failure(Code.BROKEN, f"the listing is a {reader.root[:80]!r} document"))
