@@ -19,18 +19,23 @@ TOKENS = [
 
 
 def check(data: bytes) -> bool:
-    """Read a stream, cut in three ways; whether it held nothing but frames."""
+    """Read a stream, cut in four ways; whether it held nothing but frames."""
     width, stream = max(1, *data[:1]) if data else 1, data[1:]
     with mock.patch.multiple(messages, LIMIT=LIMIT, VERSION=VERSION):
         at = width * len(stream) // 256
-        runs = [stream[at : at + width] for at in range(0, len(stream), width)]
         frames, whole = _read([stream])
-        for pieces in (runs, [stream[:at], stream[at:]]):
+        for pieces in (_runs(stream, width), _runs(stream, 1), [stream[:at], stream[at:]]):
             assert repr(_read(pieces)) == repr((frames, whole))  # by repr: NaN is not itself
         for frame in frames:
             assert type(frame.kind) is Kind
             assert repr(_read([b"".join(map(bytes, encode(frame)))])) == repr(([frame], True))
     return whole
+
+
+def _runs(stream, width):
+    """The stream in runs of a width, or of a larger one: 200 will do."""
+    width = max(width, len(stream) // 200)
+    return [stream[at : at + width] for at in range(0, len(stream), width)]
 
 
 def _read(pieces):

@@ -59,18 +59,19 @@ def _read(data):
 
 def _compare(page, root):
     """Hold a page against a tree, what S3 never sends left out: elements inside those that hold a text."""
+    rows = [node for node in root if node.tag == "Contents"]
+    prefixes = [node for node in root if node.tag == "CommonPrefixes"]
+    assert (len(page.objects), len(page.prefixes)) == (len(rows), len(prefixes))
+    assert all({"Key", "Size"} <= {child.tag for child in row} for row in rows)
+    assert all("Prefix" in {child.tag for child in prefix} for prefix in prefixes)
     told = texts_below(root)
-    if {node.tag for node in root} - {"Contents", "CommonPrefixes"} > set(told):
+    if {node.tag for node in root} - {"Contents", "CommonPrefixes"} - set(told):
         return
     decode = unquote_plus if told.get("EncodingType") == "url" else str
-    rows = [texts_below(node) for node in root if node.tag == "Contents"]
-    prefixes = [texts_below(node) for node in root if node.tag == "CommonPrefixes"]
-    assert len(page.objects) == len(rows)
-    assert len(page.prefixes) == len(prefixes)
-    for row, texts in zip(page.objects, rows):
+    for row, texts in zip(page.objects, map(texts_below, rows)):
         assert row.key == decode(texts.get("Key", row.key))
         assert row.size == int(texts.get("Size", row.size))
-    for prefix, texts in zip(page.prefixes, prefixes):
+    for prefix, texts in zip(page.prefixes, map(texts_below, prefixes)):
         assert prefix == decode(texts.get("Prefix", prefix))
     more = told.get("IsTruncated") == "true"
     assert page.next_token == (told.get("NextContinuationToken", "") if more else None)

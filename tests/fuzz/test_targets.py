@@ -8,7 +8,7 @@ from fuzz.targets import SEEDS, TARGETS, seeds_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-EXAMPLES = settings(deadline=None, derandomize=True, max_examples=400)
+EXAMPLES = settings(deadline=None, derandomize=True, max_examples=300)
 
 
 @pytest.mark.parametrize("name", TARGETS)

@@ -77,12 +77,13 @@ def _alike(told: Told) -> Told:
 
 
 _INTERIM = re.compile(rb"HTTP/1\.[01] 1")
-_SPACE_BEFORE_EXTENSION = re.compile(rb"[ \t];")
+_SPACE_BEFORE_EXTENSION = re.compile(rb"\n[0-9a-f]+[ \t]+;", re.IGNORECASE)
 _FRAMING = re.compile(rb"\n(content-length|transfer-encoding):", re.IGNORECASE)
+_FRAMING_TRAILER = re.compile(rb"\n0+[^\n]*\n([^\n]+\n)*(content-length|transfer-encoding):", re.IGNORECASE)
 
 DIFFERENCES = {
     "where there is no body, nothing of its framing is looked at": lambda method, raw, ours: (
-        method == "HEAD" or ours.status in (204, 304) or _INTERIM.match(raw)
+        _FRAMING.search(raw) and (method == "HEAD" or ours.status in (204, 304) or _INTERIM.match(raw))
     ),
     "a space before a chunk's extension: RFC 9112 section 7.1.1 has recipients take it": lambda method, raw, ours: (
         "transfer-encoding" in ours.headers and _SPACE_BEFORE_EXTENSION.search(raw)
@@ -91,7 +92,7 @@ DIFFERENCES = {
         lambda method, raw, ours: b"\x0b" in raw or b"\x0c" in raw
     ),
     "trailers are passed over, whatever they say: they frame nothing": lambda method, raw, ours: (
-        "transfer-encoding" in ours.headers and _FRAMING.search(raw)
+        "transfer-encoding" in ours.headers and _FRAMING_TRAILER.search(raw)
     ),
 }
 """Why a reply may be taken that h11 refuses -> whether it could be that, of the method, the bytes and our reading."""
