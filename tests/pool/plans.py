@@ -5,19 +5,20 @@ from metaflow_extensions.fasts3.pool.plan import JobQueue
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
 
 
-def carry_out(plan, answer, pick=0):
+def carry_out(plan, answer, pick=0, room=None):
     """Do all jobs of a plan.
 
     `answer(job)` gives the reply or a Failure; `pick` says which of the jobs at hand is answered next (0 the oldest,
-    -1 the newest). Gives the jobs in the order in which they were done.
+    -1 the newest), or gives it, of how many there are. No more than `room` are at hand. Gives the jobs in the order in
+    which they were done.
     """
     queue, at_hand, done = JobQueue(plan), [], []
     while True:
-        while (job := queue.take()) is not None:
+        while (room is None or len(at_hand) < room) and (job := queue.take()) is not None:
             at_hand.append(job)
         if not at_hand:
             return done
-        job = at_hand.pop(pick)
+        job = at_hand.pop(pick(len(at_hand)) if callable(pick) else pick)
         done.append(job)
         reply = answer(job)
         failed = isinstance(reply, Failure)

@@ -1,12 +1,16 @@
 """Tests of the plan of downloads."""
 
+import tracemalloc
 import zlib
+from itertools import islice
 
 import pytest
 from pool.plans import carry_out, missing
 
 from metaflow_extensions.fasts3.pool.downloads import RESTARTS, Download, Downloads
+from metaflow_extensions.fasts3.pool.messages import Outcome
 from metaflow_extensions.fasts3.pool.plan import JobFailed
+from metaflow_extensions.fasts3.pool.planning import MAX_OBJECT, PART_SIZE
 from metaflow_extensions.fasts3.wire.checksums import crc32_text
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
 from metaflow_extensions.fasts3.wire.transfers import GetReply, ObjectInfo
@@ -120,6 +124,37 @@ def test_an_object_that_changes_is_begun_again_in_a_new_file(checks_etags, pick)
     assert store.files[result.path] == b"new!" * 12
     assert result.path != "/f"
     assert result.reply.info.etag == '"2"'
+
+
+def test_no_more_of_an_object_that_changed_is_fetched():
+    store = Store(a=b"old " * 50)
+    store.checks_etags = False
+
+    def answer(job, served=iter(range(1000))):
+        if next(served) == 2:
+            store.objects["a"], store.etags["a"] = b"new!" * 10, '"2"'
+        return store(job)
+
+    plan = Downloads([Download("bucket", "a")], ["/f"], step=STEP)
+    jobs = carry_out(plan, answer, room=4)
+    assert store.files[plan.results[0].path] == b"new!" * 10
+    # The first request, the piece that came, the one that showed the change and the other three under way with it.
+    assert [job.arguments["path"] for job in jobs].count("/f") == 6
+
+
+def test_the_pieces_of_the_largest_object_are_thought_of_when_they_are_fetched():
+    size = MAX_OBJECT
+    plan = Downloads([Download("bucket", "a")], ["/f"])
+    (first,) = plan.start()
+    info = ObjectInfo(size, '"1"', None, {}, 0, None)
+    tracemalloc.start()
+    try:
+        jobs = plan.receive(first, Outcome(0, GetReply(info, 0, size, PART_SIZE)))
+        ranges = [job.arguments["byte_range"] for job in islice(jobs, 2)]
+        assert tracemalloc.get_traced_memory()[1] < 2**20
+    finally:
+        tracemalloc.stop()
+    assert ranges == [f"bytes={PART_SIZE}-{2 * PART_SIZE - 1}", f"bytes={2 * PART_SIZE}-{3 * PART_SIZE - 1}"]
 
 
 def test_an_object_that_always_changes_is_an_error():

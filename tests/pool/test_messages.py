@@ -1,5 +1,6 @@
 """Tests of the frames: whole, byte by byte, cut anywhere, and nonsense."""
 
+import itertools
 import json
 
 import pytest
@@ -79,10 +80,11 @@ def test_a_stream_cut_at_every_offset_gives_the_same_frames():
         messages.HEAD.pack(messages.MAGIC, messages.VERSION + 1, 1, 2, 0) + b"[]",
         messages.HEAD.pack(messages.MAGIC, messages.VERSION, 99, 2, 0) + b"[]",
         messages.HEAD.pack(messages.MAGIC, messages.VERSION, 1, 2, 0) + b"[}",
+        messages.HEAD.pack(messages.MAGIC, messages.VERSION, 1, 100_000, 0) + b"[" * 100_000,
         messages.HEAD.pack(messages.MAGIC, messages.VERSION, 1, messages.LIMIT, 1),
         messages.HEAD.pack(messages.MAGIC, messages.VERSION, 1, 0, 2**32 - 1),
     ],
-    ids=["text", "magic", "version", "kind", "not JSON", "too long", "far too long"],
+    ids=["text", "magic", "version", "kind", "not JSON", "brackets in brackets", "too long", "far too long"],
 )
 def test_nonsense_is_refused(stream):
     with pytest.raises(FrameError):
@@ -98,20 +100,135 @@ def test_nonsense_is_refused(stream):
         [[0, None, ["no such code"], True, None]],
         [[0]],
         {"0": 1},
+        {},
+        [[7, None, ["busy", "", "", 0, "", 1, 0.0, 0.0], True, None]],
+        [[False, None, ["busy", "", "", 0, "", 1, 0.0, 0.0], True, None]],
+        [[0, None, ["busy", "", "", 0, "", 1, 0.0, 0.0], 1, None]],
+        [[0, None, ["busy", "", "", "0", "", 1, 0.0, 0.0], True, None]],
+        [[0, None, ["busy", "", "", 0, "", 1, 0.0, 0.0, 0], True, None]],
+        [[0, None, None, True, None]],
+        [[0, "sixsix", None, True, None]],
+        [[0, {"a": 1, "b": 2, "c": 3, "d": 4, "e": 5, "f": 6}, None, True, None]],
+        [[0, [1, "", None, {"a": 1}, None, None], None, True, None]],
+        [[0, [1.0, "", None, {}, None, None], None, True, None]],
+        [[1, [[1, "", None, {}, None, None], 0, 1, "1", None, None, None], None, True, None]],
+        [[2, 5, None, True, None]],
+        [[3, {"ETag": None}, None, True, None]],
+        [[4, [["ab"], [], None], None, True, None]],
+        [[4, [[["a", "1"]], [], None], None, True, None]],
+        [[4, [[], [1], None], None, True, None]],
+        [[5, "", None, True, None]],
     ],
 )
 def test_outcomes_that_no_worker_would_send_are_refused(document):
-    with pytest.raises(FrameError):
-        list(outcomes_of(Frame(Kind.OUTCOMES, document), {0: Job(0, "head", "bucket")}))
+    operations = ["head", "get", "put", "upload_part", "list_page", "delete"]
+    jobs = {number: Job(number, operation, "bucket") for number, operation in enumerate(operations)}
+    with pytest.raises(FrameError, match="outcomes that make no sense"):
+        list(outcomes_of(Frame(Kind.OUTCOMES, document), jobs))
 
 
-@given(st.binary(max_size=200))
-def test_any_bytes_are_frames_or_an_error(data):
-    try:
-        frames = list(FrameReader().feed(data))
-    except FrameError:
-        return
-    assert all(isinstance(frame.kind, Kind) for frame in frames)
+@pytest.mark.parametrize(
+    ("document", "raw"),
+    [
+        (None, b""),
+        ({}, b""),
+        ([[0, "put", "b", "k", {}]], b""),
+        ([["0", "put", "b", "k", {}, -1]], b""),
+        ([[0, "put", "b", None, {}, -1]], b""),
+        ([[0, "put", "b", "k", [], -1]], b""),
+        ([[0, "put", "b", "k", {}, 1.0]], b"x"),
+        ([[0, "put", "b", "k", {"headers": {"a": 1}}, -1]], b""),
+        ([[0, "put", "b", "k", {"headers": [None] * 4}, -1]], b""),
+        ([[0, "put", "b", "k", {}, 3]], b"xx"),
+        ([[0, "put", "b", "k", {}, 1]], b"xx"),
+        ([[0, "head", "b", "k", {}, -1]], b"x"),
+    ],
+)
+def test_jobs_that_no_parent_would_send_are_refused(document, raw):
+    with pytest.raises(FrameError, match="jobs that make no sense"):
+        list(jobs_of(Frame(Kind.JOBS, document, raw)))
+
+
+def test_what_makes_no_sense_is_told_in_one_short_sentence():
+    with pytest.raises(FrameError) as refused:
+        list(outcomes_of(Frame(Kind.OUTCOMES, [["x" * 10_000] * 5]), {}))
+    assert len(str(refused.value)) < 200
+
+
+# --- Whatever is said, and however the stream is cut
+
+text = st.text(st.characters(), max_size=6)  # lone surrogates too: keys of listings may hold them
+texts = st.dictionaries(text, text, max_size=2)
+number = st.one_of(st.integers(0, 5 * 2**40), st.integers(0, 2**64))
+headers = st.builds(PutHeaders, st.none() | text, st.none() | texts, st.none() | text)
+arguments = st.fixed_dictionaries(
+    {}, optional={"path": text, "limit": number, "headers": headers, "parts": st.lists(texts)}
+)
+jobs_of_any_kind = st.builds(Job, number, text, text, text, arguments, st.none() | st.binary(max_size=20))
+seconds = st.floats(0, 1e6)
+failures = st.builds(Failure, st.sampled_from(Code), text, text, number, text, number, seconds, seconds)
+infos = st.builds(ObjectInfo, number, text, st.none() | text, texts, st.none() | number, st.none() | text)
+REPLIES = {
+    "head": infos,
+    "get": st.builds(GetReply, infos, number, number, number, st.none() | number, st.none() | text, st.none() | text),
+    "put": text,
+    "list_page": st.builds(Page, st.lists(st.builds(ListedObject, text, number)), st.lists(text), st.none() | text),
+    "upload_part": texts,
+    "create_upload": text,
+    "complete_upload": text,
+    "delete": st.none(),
+    "abort_upload": st.none(),
+    "head_bucket": st.none(),
+}
+
+
+@st.composite
+def outcomes_and_jobs(draw):
+    """Outcomes of different jobs, and the jobs by their numbers."""
+    numbers = draw(st.lists(number, unique=True, max_size=4))
+    jobs = {one: Job(one, draw(st.sampled_from(sorted(REPLIES))), "bucket") for one in numbers}
+    outcomes = []
+    for one in numbers:
+        failure = draw(st.none() | failures)
+        reply = None if failure else draw(REPLIES[jobs[one].operation])
+        outcomes.append(Outcome(one, reply, failure, draw(st.booleans()), draw(st.none() | failures)))
+    return outcomes, jobs
+
+
+def cut(stream, widths):
+    """The stream in pieces, of these widths one after the other and again."""
+    pieces, widths = [], itertools.cycle(widths)
+    while stream:
+        width = next(widths)
+        pieces.append(stream[:width])
+        stream = stream[width:]
+    return pieces
+
+
+cuttings = st.lists(st.integers(1, 50), min_size=1, max_size=5)
+
+
+@given(st.lists(st.lists(jobs_of_any_kind, max_size=3), max_size=3), cuttings)
+def test_any_jobs_arrive_however_the_stream_is_cut(batches, widths):
+    reader = FrameReader()
+    stream = b"".join(to_bytes(jobs_frame(batch)) for batch in batches)
+    arrived = [list(jobs_of(frame)) for piece in cut(stream, widths) for frame in reader.feed(piece)]
+    assert arrived == batches
+    assert [type(job.arguments.get("headers")) for batch in arrived for job in batch] == [
+        type(job.arguments.get("headers")) for batch in batches for job in batch
+    ]
+
+
+@given(st.lists(outcomes_and_jobs(), max_size=3), cuttings)
+def test_any_outcomes_arrive_however_the_stream_is_cut(batches, widths):
+    reader = FrameReader()
+    stream = b"".join(to_bytes(outcomes_frame(outcomes)) for outcomes, _ in batches)
+    frames = [frame for piece in cut(stream, widths) for frame in reader.feed(piece)]
+    arrived = [list(outcomes_of(frame, jobs)) for frame, (_, jobs) in zip(frames, batches)]
+    assert arrived == [outcomes for outcomes, _ in batches]
+    assert [type(one.reply) for batch in arrived for one in batch] == [
+        type(one.reply) for outcomes, _ in batches for one in outcomes
+    ]
 
 
 def test_a_frame_over_the_limit_is_not_sent(monkeypatch):

@@ -172,6 +172,31 @@ def test_what_is_gone_by_the_time_of_the_comparison_is_uploaded():
     assert store.open == {}
 
 
+@pytest.mark.parametrize("size", [1, 55])
+def test_a_server_that_says_that_it_is_there_and_that_it_is_not_is_an_error(size):
+    store = Store()
+
+    def answer(job):
+        refused = job.operation in ("put", "complete_upload")
+        return Failure(Code.PRECONDITION, "", "PreconditionFailed", 412) if refused else store(job)
+
+    with pytest.raises(JobFailed) as failed:
+        carry_out(Uploads([from_memory("a", body(size))], True, STEP), answer)
+    assert failed.value.failure.code is Code.PRECONDITION
+
+
+@pytest.mark.parametrize(("operation", "size"), [("put", 1), ("create_upload", 55)])
+def test_no_upload_is_an_error_where_there_was_none(operation, size):
+    store = Store()
+
+    def answer(job):
+        return Failure(Code.NO_UPLOAD, "", "NoSuchUpload", 404) if job.operation == operation else store(job)
+
+    with pytest.raises(JobFailed) as failed:
+        carry_out(Uploads([from_memory("a", body(size))], step=STEP), answer)
+    assert failed.value.job.operation == operation
+
+
 @pytest.mark.parametrize("code", [Code.ACCESS_DENIED, Code.BUSY, Code.REJECTED, Code.UNREACHABLE])
 def test_any_other_answer_to_the_look_is_an_error(code):
     with pytest.raises(JobFailed) as failed:
@@ -221,6 +246,23 @@ def test_an_upload_that_always_vanishes_is_an_error():
         carry_out(plan, answer)
     assert failed.value.failure.code is Code.NO_UPLOAD
     assert plan._restarts == {0: RESTARTS}
+
+
+def test_parts_of_a_try_that_was_given_up_are_no_error_and_no_others_are_sent():
+    store = Store()
+    vanishing = {f"upload-{number}" for number in range(RESTARTS)}
+
+    def answer(job):
+        if job.operation == "upload_part" and job.arguments["upload_id"] in vanishing:
+            store.open.clear()
+        return store(job)
+
+    plan = Uploads([from_memory("a", body(10 * STEP))], step=STEP)
+    jobs = carry_out(plan, answer, room=4)  # four are under way when the first of them fails
+    assert store.objects == {"a": body(10 * STEP)}
+    assert plan.stored == [True]
+    sent = [job.arguments["upload_id"] for job in jobs if job.operation == "upload_part"]
+    assert [sent.count(f"upload-{number}") for number in range(RESTARTS + 1)] == [4] * RESTARTS + [10]
 
 
 def test_cleanup_aborts_what_is_open():

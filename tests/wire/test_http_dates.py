@@ -20,7 +20,13 @@ def test_older_forms(date):
     assert timestamp_of(date) == 784111777
 
 
-@pytest.mark.parametrize("date", ["", "yesterday", "Sun, 06 anF 1994 08:49:37 GMT", "Sun, 06 Nov xxxx 08:49:37 GMT"])
+@pytest.mark.parametrize(
+    "date",
+    [
+        *("", "yesterday", "Sun, 06 anF 1994 08:49:37 GMT", "Sun, 06 Nov xxxx 08:49:37 GMT"),
+        *("Sun Nov  6 3333333308:49:37 14", "37 Nov 99999999999999999999-:4906 ,"),
+    ],
+)
 def test_what_is_no_date(date):
     with pytest.raises(ValueError):  # noqa: PT011  # it says no more
         timestamp_of(date)

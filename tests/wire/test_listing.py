@@ -1,5 +1,6 @@
 """Tests of listings: documents held against boto3's parse of the same, and those that are refused."""
 
+import time
 from types import SimpleNamespace
 from urllib.parse import quote, quote_plus
 from xml.sax.saxutils import escape
@@ -211,6 +212,7 @@ REFUSED = {
     "unknown entity": "<ListBucketResult><Contents><Key>&e;</Key><Size>1</Size></Contents></ListBucketResult>",
     "unknown encoding": f'<?xml version="1.0" encoding="x-nobody-knows"?><ListBucketResult>{ROW}</ListBucketResult>',
     "no encoding of text": f'<?xml version="1.0" encoding="hex"?><ListBucketResult>{ROW}</ListBucketResult>',
+    "encoding Python knows": f'<?xml version="1.0" encoding="cp1252"?><ListBucketResult>{ROW}</ListBucketResult>',
     "encoding of many bytes": f'<?xml version="1.0" encoding="utf-7"?><ListBucketResult>{ROW}</ListBucketResult>',
     "too deep": "<ListBucketResult>" + "<x>" * MAX_DEPTH + "</x>" * MAX_DEPTH + "</ListBucketResult>",
     "far too deep": "<ListBucketResult>" * 100_000,
@@ -255,6 +257,17 @@ def test_the_deepest_document_that_is_read():
     inner = MAX_DEPTH - 1
     document = f"<ListBucketResult>{'<x>' * inner}{'</x>' * inner}{ROW}</ListBucketResult>"
     assert parse_page(document.encode()).objects == [ListedObject("a", 1)]
+
+
+def test_a_text_that_comes_in_many_pieces_takes_time_in_proportion():
+    def seconds(size):
+        document = b"<ListBucketResult><Name>" + b"x\n" * (size // 2) + b"</Name></ListBucketResult>"
+        begun = time.process_time()
+        parse_page(document)
+        return time.process_time() - begun
+
+    small, large = (min(seconds(size) for _ in range(3)) for size in (2**21, 2**24))
+    assert large < 20 * small  # of eight times as much; it was some forty times the time
 
 
 def test_what_is_broken_is_told_in_one_short_sentence():

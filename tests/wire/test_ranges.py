@@ -15,7 +15,12 @@ def test_content_ranges(header, length, expected):
 
 
 @pytest.mark.parametrize(
-    "header", ["bytes 0-4/6x", "bytes 0-5/100", "bytes */100", "items 0-4/5", "bytes 0-4/4", "0-4"]
+    "header",
+    [
+        *("bytes 0-4/6x", "bytes 0-5/100", "bytes */100", "items 0-4/5", "bytes 0-4/4", "0-4", "bytes 0-4/*"),
+        *("bytes 6-10/10", "bytes 0-4/-5", "bytes 5-0/5", "bytes -5--1/5", "bytes +0-4/5", "bytes 0_0-4/5"),
+        *("bytes  0-4/5", "bytes 0- 4/5", "bytes 0-4/5\n", "bytes 0-4/5, 0-4/5", "bytes 0-4/" + "9" * 20),
+    ],
 )
 def test_content_ranges_that_make_no_sense(header):
     with pytest.raises(TransferError) as failed:

@@ -111,6 +111,7 @@ def test_the_tables_hold_no_code_that_the_status_tells_as_well():
         pytest.param(NO_KEY[len(DECLARED) :], id="no declaration"),
         pytest.param(b"\xef\xbb\xbf" + NO_KEY, id="byte order mark"),
         pytest.param(NO_KEY.decode().replace("UTF-8", "UTF-16").encode("utf-16"), id="UTF-16"),
+        pytest.param(NO_KEY.replace(b"UTF-8", b"iso-8859-1"), id="ISO-8859-1"),
         pytest.param(NO_KEY.replace(b"NoSuchKey", b"<![CDATA[NoSuch]]><!-- -->Key"), id="CDATA and comments"),
     ],
 )
@@ -150,6 +151,12 @@ def test_only_what_is_right_below_the_root_is_told():
         pytest.param(b'<?xml version="1.0" encoding="x-nobody-knows"?><Error><Code>x</Code></Error>', id="encoding"),
         pytest.param(
             b'<?xml version="1.0" encoding="utf-7"?><Error><Code>x</Code></Error>', id="encoding of many bytes"
+        ),
+        pytest.param(
+            b'<?xml version="1.0" encoding="cp1252"?><Error><Code>x</Code></Error>', id="encoding that Python knows"
+        ),
+        pytest.param(
+            b'<?xml version="1.0" encoding="unicode_escape"?><Error><Code>x</Code></Error>', id="encoding that warns"
         ),
         pytest.param(b'<?xml version="1.0" encoding="hex"?><Error><Code>x</Code></Error>', id="encoding that is none"),
         pytest.param(NO_KEY.replace(b"a/b", b"\xff"), id="not UTF-8"),

@@ -126,13 +126,19 @@ class Downloads:
             return ()
         if reply.info.size > MAX_OBJECT:
             raise JobFailed(job, Failure(Code.BROKEN, f"S3 says that the object has {reply.info.size} bytes"))
-        end = reply.first + reply.length
-        rest = list(pieces(reply.first + reply.received, end, self._step))
+        missing = -(-(reply.length - reply.received) // self._step)
         before = self._large.get(job.number)
         beginning = {reply.first: (reply.crc, reply.received)}
-        large = _Large(result, len(rest), beginning, before.restarts if before else 0)
+        large = _Large(result, missing, beginning, before.restarts if before else 0)
         self._large[job.number] = large
-        return (self._piece_job(job.number, large, piece) for piece in rest)
+        return self._rest(job.number, large)
+
+    def _rest(self, index: int, large: _Large) -> Iterator[Job]:
+        reply = large.result.reply
+        for piece in pieces(reply.first + reply.received, reply.first + reply.length, self._step):
+            if self._large.get(index) is not large:
+                return  # a try that was given up: the others would be fetched in vain
+            yield self._piece_job(index, large, piece)
 
     def _piece_job(self, index: int, large: _Large, piece: Piece) -> Job:
         number = self._number

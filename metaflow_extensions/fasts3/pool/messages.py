@@ -8,8 +8,9 @@ Bytes in, messages out; this file does not know a pipe. A frame is a fixed head,
 
 import json
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import IntEnum
+from itertools import product
 from typing import Any, NamedTuple, Optional, Union
 
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
@@ -88,7 +89,7 @@ class FrameReader:
 def _frame(kind: int, document: bytes, raw: bytes) -> Frame:
     try:
         return Frame(Kind(kind), json.loads(document), raw)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # RecursionError: brackets in brackets
         raise FrameError(f"a frame of kind {kind} does not hold JSON: {error}") from None
 
 
@@ -138,17 +139,31 @@ def jobs_frame(jobs: Sequence[Job]) -> Frame:
 
 
 def jobs_of(frame: Frame) -> Iterator[Job]:
-    """The jobs in a frame."""
+    """The jobs in a frame.
+
+    Raises
+    ------
+    FrameError
+        The frame is not what a parent would send.
+    """
     raw = memoryview(frame.raw)
     position = 0
-    for number, operation, bucket, key, arguments, size in frame.document:
-        if "headers" in arguments:
-            arguments["headers"] = PutHeaders(*arguments["headers"])
-        body: Optional[bytes] = None
-        if size >= 0:
-            body = bytes(raw[position : position + size])
-            position += size
-        yield Job(number, operation, bucket, key, arguments, body)
+    try:
+        for row in _list(frame.document):
+            number, operation, bucket, key, arguments, size = _fields("a job", _JOB, row)
+            if "headers" in arguments:
+                arguments["headers"] = PutHeaders(*_list(arguments["headers"]))  # what is in them, users choose
+            body: Optional[bytes] = None
+            if size >= 0:
+                body = bytes(raw[position : position + size])
+                position += size
+            if position > len(raw):
+                raise ValueError("a body is shorter than it should be")
+            yield Job(number, operation, bucket, key, arguments, body)
+        if position != len(raw):
+            raise ValueError("bytes came that are no job's")
+    except (LookupError, TypeError, ValueError) as error:
+        raise _nonsense("jobs", error) from None
 
 
 def outcomes_frame(outcomes: Sequence[Outcome]) -> Frame:
@@ -170,23 +185,91 @@ def outcomes_of(frame: Frame, jobs: Mapping[int, Job]) -> Iterator[Outcome]:
         The frame is not what a worker would send.
     """
     try:
-        for number, reply, failure, answered, retried in frame.document:
+        for row in _list(frame.document):
+            number, reply, failure, answered, retried = _fields("an outcome", _OUTCOME, row)
+            operation = jobs[number].operation
             told = _failure(failure)
-            value = None if told else _reply(jobs[number].operation, reply)
-            yield Outcome(number, value, told, bool(answered), _failure(retried))
+            yield Outcome(number, None if told else _reply(operation, reply), told, answered, _failure(retried))
     except (LookupError, TypeError, ValueError) as error:
-        raise FrameError(f"outcomes that make no sense: {type(error).__name__}: {error}") from None
+        raise _nonsense("outcomes", error) from None
 
 
-def _failure(fields: Optional[list[Any]]) -> Optional[Failure]:
-    return None if fields is None else Failure(Code(fields[0]), *fields[1:])
+def _failure(row: Any) -> Optional[Failure]:
+    if row is None:
+        return None
+    code, *others = _fields("a failure", _FAILURE, row)
+    return Failure(Code(code), *others)
 
 
 def _reply(operation: str, reply: Any) -> Any:
     if operation == "head":
-        return ObjectInfo(*reply)
+        return _info(reply)
     if operation == "get":
-        return GetReply(ObjectInfo(*reply[0]), *reply[1:])
+        info, *others = _fields("what a GET says", _GET_REPLY, reply)
+        return GetReply(_info(info), *others)
     if operation == "list_page":
-        return Page([ListedObject(*row) for row in reply[0]], reply[1], reply[2])
+        rows, prefixes, token = _fields("a page", _PAGE, reply)
+        _texts(prefixes)
+        return Page([ListedObject(*_fields("an object", _LISTED, row)) for row in rows], prefixes, token)
+    if type(reply) is not _REPLIES[operation]:
+        raise TypeError(f"the reply to {operation} is {str(reply)[:80]!r}")
+    if type(reply) is dict:
+        _texts(reply.values())
     return reply
+
+
+def _info(row: Any) -> ObjectInfo:
+    info = ObjectInfo(*_fields("an object's info", _INFO, row))
+    _texts(info.metadata.values())
+    return info
+
+
+# --- What is in the rows of a document: for each of them the types that its fields may have, together.
+
+_NONE = type(None)
+
+
+def _types(*fields: "tuple[type, ...]") -> "frozenset[tuple[type, ...]]":
+    return frozenset(product(*fields))
+
+
+_TEXT, _NUMBER, _MAYBE_TEXT, _MAYBE_NUMBER = (str,), (int,), (str, _NONE), (int, _NONE)
+_JOB = _types(_NUMBER, _TEXT, _TEXT, _TEXT, (dict,), _NUMBER)
+_OUTCOME = _types(_NUMBER, (list, str, dict, _NONE), (list, _NONE), (bool,), (list, _NONE))
+_FAILURE = _types(_TEXT, _TEXT, _TEXT, _NUMBER, _TEXT, _NUMBER, (int, float), (int, float))
+_INFO = _types(_NUMBER, _TEXT, _MAYBE_TEXT, (dict,), _MAYBE_NUMBER, _MAYBE_TEXT)
+_GET_REPLY = _types((list,), _NUMBER, _NUMBER, _NUMBER, _MAYBE_NUMBER, _MAYBE_TEXT, _MAYBE_TEXT)
+_PAGE = _types((list,), (list,), _MAYBE_TEXT)
+_LISTED = _types(_TEXT, _NUMBER)
+_REPLIES: "dict[str, type]" = {
+    "put": str,
+    "create_upload": str,
+    "complete_upload": str,
+    "upload_part": dict,
+    "delete": _NONE,
+    "abort_upload": _NONE,
+    "head_bucket": _NONE,
+}
+
+
+def _list(value: Any) -> "list[Any]":
+    if type(value) is not list:
+        raise TypeError(f"{str(value)[:80]!r} is no list")
+    return value
+
+
+def _fields(what: str, allowed: "frozenset[tuple[type, ...]]", row: Any) -> "list[Any]":
+    """The fields of a row. One look-up tells that they are as many, and of such types, as they should be."""
+    if type(row) is not list or tuple(map(type, row)) not in allowed:
+        raise TypeError(f"{what} is {str(row)[:80]!r}")
+    return row
+
+
+def _texts(values: "Iterable[Any]") -> None:
+    for value in values:
+        if type(value) is not str:
+            raise TypeError(f"{str(value)[:80]!r} is no text")
+
+
+def _nonsense(what: str, error: Exception) -> FrameError:
+    return FrameError(f"{what} that make no sense: {type(error).__name__}: {str(error)[:200]}")

@@ -5,6 +5,7 @@ even in a race. Only 'not there' lets an upload begin; any other answer than 'th
 does not hold, what is there may be ours, of a try whose reply was lost: a second HEAD tells by the ETag.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Callable, NamedTuple, Optional
@@ -64,7 +65,8 @@ class Uploads:
         self._conditional = [only_if_absent] * len(uploads)  # False once the server said that it can't
         self._step = step
         self._open: dict[int, _Multipart] = {}
-        self._restarts: dict[int, int] = {}
+        self._restarts: Counter[int] = Counter()
+        self._compared: Counter[int] = Counter()  # a server may say that it is there, and that it is not, for ever
         self._indices: dict[int, int] = {}  # job number -> index in uploads
         self._whose: dict[int, str] = {}  # job number of a HEAD that compares -> the ETag that would be ours
         self._number = 0
@@ -115,8 +117,14 @@ class Uploads:
     def _created(self, index: int, job: Job, upload_id: str) -> Iterable[Job]:
         upload = self._uploads[index]
         cut = list(pieces(0, upload.size, part_size(upload.size, self._step)))
-        self._open[index] = _Multipart(upload_id, [None] * len(cut), len(cut))
-        return (self._part(index, upload_id, number, piece) for number, piece in enumerate(cut, 1))
+        open_ = self._open[index] = _Multipart(upload_id, [None] * len(cut), len(cut))
+        return self._parts(index, open_, cut)
+
+    def _parts(self, index: int, open_: _Multipart, cut: list[Piece]) -> Iterator[Job]:
+        for number, piece in enumerate(cut, 1):
+            if self._open.get(index) is not open_:
+                return  # a try that was given up: the others would be sent in vain
+            yield self._part(index, open_.upload_id, number, piece)
 
     def _part(self, index: int, upload_id: str, number: int, piece: Piece) -> Job:
         upload = self._uploads[index]
@@ -128,9 +136,9 @@ class Uploads:
         return job
 
     def _part_done(self, index: int, job: Job, told: dict[str, str]) -> Iterable[Job]:
-        open_ = self._open.get(index)
-        if open_ is None or open_.upload_id != job.arguments["upload_id"]:
-            return ()  # of a try that was given up
+        if self._was_given_up(index, job):
+            return ()
+        open_ = self._open[index]
         open_.parts[job.arguments["number"] - 1] = told
         open_.missing -= 1
         return () if open_.missing else [self._complete(index, open_)]
@@ -157,6 +165,7 @@ class Uploads:
             ours = etag_of_parts(part["ETag"] for part in open_.parts if part)
         else:
             ours = etag_of_file(upload.path) if upload.path is not None else etag_of_bytes(job.body or b"")
+        self._compared[index] += 1
         head = self._head(index)
         self._whose[head.number] = ours
         return head
@@ -164,28 +173,29 @@ class Uploads:
     def _failed(self, index: int, job: Job, outcome: Outcome) -> Iterable[Job]:
         assert outcome.failure is not None  # noqa: S101  # for the type checker
         code = outcome.failure.code
+        if self._was_given_up(index, job):
+            return ()
         if job.operation == "head" and code is Code.NOT_FOUND:
             self._whose.pop(job.number, None)
             return [self._complete(index, self._open[index]) if index in self._open else self._begin(index)]
         if job.operation == "abort_upload":
             return ()  # the race was lost all the same; S3's lifecycle rules are there for what stays behind
         if job.arguments.get("only_if_absent"):
-            if code is Code.PRECONDITION:  # somebody else was faster, or an earlier try of ours
-                return [self._compare(index, job)]
+            if code is Code.PRECONDITION and self._compared[index] <= RESTARTS:
+                return [self._compare(index, job)]  # somebody else was faster, or an earlier try of ours
             if code is Code.NOT_IMPLEMENTED:  # the HEAD has to be enough for this server
                 self._conditional[index] = False
                 return [self._complete(index, self._open[index]) if index in self._open else self._begin(index)]
-        if code is Code.NO_UPLOAD and self._restarts.get(index, 0) < RESTARTS:
-            return self._begin_again(index, job)
+        if code is Code.NO_UPLOAD and "upload_id" in job.arguments and self._restarts[index] < RESTARTS:
+            del self._open[index]
+            self._restarts[index] += 1
+            return [self._begin(index)]
         raise JobFailed(job, outcome.failure)
 
-    def _begin_again(self, index: int, job: Job) -> Iterable[Job]:
+    def _was_given_up(self, index: int, job: Job) -> bool:
+        """Whether a job belongs to a multipart upload that vanished, and that another has replaced."""
         open_ = self._open.get(index)
-        if open_ is None or open_.upload_id != job.arguments["upload_id"]:
-            return ()  # of a try that was given up
-        del self._open[index]
-        self._restarts[index] = self._restarts.get(index, 0) + 1
-        return [self._begin(index)]
+        return "upload_id" in job.arguments and (open_ is None or open_.upload_id != job.arguments["upload_id"])
 
 
 def _body(upload: Upload, piece: Piece) -> Buffer:

@@ -29,6 +29,6 @@ def timestamp_of(date: str) -> int:
 
     try:
         moment = parsedate_to_datetime(date)
-    except TypeError:  # Python 3.9, of what is no date
+    except (TypeError, IndexError, OverflowError):  # the former two: Python 3.9, of what is no date
         raise ValueError(date) from None
     return int((moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp())

@@ -66,9 +66,10 @@ class _Reader:
 
     def __init__(self) -> None:
         self._depth = 0
-        self._text = ""
+        self._text: list[str] = []  # of the element begun last
         self._fields: dict[str, str] = {}  # of the object or prefix that is being read
         self._told: dict[str, str] = {}  # of the listing
+        self.characters = self._text.append  # a text comes in pieces: put together one by one, each would be copied
         self.rows: list[tuple[str, int]] = []
         self.prefixes: list[str] = []
         self.root = ""
@@ -79,15 +80,12 @@ class _Reader:
         elif self._depth == MAX_DEPTH:
             raise ValueError("too deep")
         self._depth += 1
-        self._text = ""
-
-    def characters(self, text: str) -> None:
-        self._text += text
+        self._text.clear()
 
     def end(self, name: str) -> None:
         self._depth -= 1
         if self._depth == 2:
-            self._fields[name] = self._text
+            self._fields[name] = "".join(self._text)
         elif self._depth == 1:
             if name == "Contents":
                 size = self._fields["Size"]
@@ -97,7 +95,7 @@ class _Reader:
             elif name == "CommonPrefixes":
                 self.prefixes.append(self._fields["Prefix"])
             else:
-                self._told[name] = self._text
+                self._told[name] = "".join(self._text)
             self._fields = {}
 
     def told(self, name: str) -> str:
@@ -119,7 +117,7 @@ def parse_page(document: bytes) -> Page:
     parser.CharacterDataHandler = reader.characters
     try:
         parser.Parse(document, True)
-    except (expat.ExpatError, ValueError, LookupError) as error:  # elements or encodings not known
+    except (expat.ExpatError, ValueError, KeyError) as error:  # KeyError: an element is missing
         raise TransferError(Failure(Code.BROKEN, f"the listing makes no sense: {error}")) from None
     if reader.root != _ROOT:
         raise TransferError(Failure(Code.BROKEN, f"the listing is a {reader.root[:80]!r} document"))

@@ -1,8 +1,12 @@
 """Range requests and what servers make of them (RFC 9110 section 14). Pure."""
 
+import re
 from typing import Optional
 
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
+
+# As many digits as Content-Length; int takes signs, underscores and spaces besides.
+_CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,19})-([0-9]{1,19})/([0-9]{1,19})\Z")
 
 
 def content_range(header: Optional[str], length: int) -> "tuple[int, int]":
@@ -22,14 +26,11 @@ def content_range(header: Optional[str], length: int) -> "tuple[int, int]":
     """
     if not header:
         return 0, length
-    try:
-        unit, _, rest = header.partition(" ")
-        span, _, total = rest.partition("/")
-        first, _, last = span.partition("-")
-        if unit == "bytes" and int(last) - int(first) + 1 == length <= int(total):
-            return int(first), int(total)
-    except ValueError:
-        pass
+    told = _CONTENT_RANGE.match(header)
+    if told:
+        first, last, total = map(int, told.groups())
+        if last - first + 1 == length and last < total:
+            return first, total
     raise TransferError(Failure(Code.BROKEN, f"Content-Range {header!r} does not go with {length} bytes"))
 
 

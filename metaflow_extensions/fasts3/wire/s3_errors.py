@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 
 import re
 from http import HTTPStatus
+from typing import Optional
 from xml.parsers import expat
 
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
@@ -52,6 +53,7 @@ BY_STATUS: "dict[int, Code]" = {
 
 REQUEST_ID = "x-amz-request-id"
 _SECONDS = re.compile(r"[0-9]{1,6}\Z")
+_ENCODINGS = frozenset({"utf-8", "utf-16", "iso-8859-1", "us-ascii"})
 MAX_DEPTH = 32  # elements inside one another; S3's documents have four
 
 
@@ -136,18 +138,26 @@ def texts(document: bytes) -> "tuple[str, dict[str, str]]":
     parser.CharacterDataHandler = text.append
     try:
         parser.Parse(document, True)
-    except (expat.ExpatError, ValueError, LookupError):  # LookupError: of an encoding that Python does not know
+    except (expat.ExpatError, ValueError):
         return "", {}
     return roots[0], found
 
 
 def new_parser() -> expat.XMLParserType:
-    """A parser that takes no declaration of entities, with which a few bytes can become gigabytes."""
+    """A parser that takes no declaration of entities, with which a few bytes can become gigabytes.
+
+    Nor any encoding that expat does not know by itself: Python would import a codec of the server's choice.
+    """
     parser = expat.ParserCreate()
     parser.buffer_text = True
 
     def refuse(*_: object) -> None:
         raise ValueError("S3's documents declare no types and no entities")
 
+    def declared(_: str, encoding: Optional[str], __: int) -> None:
+        if encoding and encoding.lower() not in _ENCODINGS:
+            raise ValueError(f"S3's documents are not in {encoding[:40]!r}")
+
     parser.StartDoctypeDeclHandler = refuse
+    parser.XmlDeclHandler = declared
     return parser

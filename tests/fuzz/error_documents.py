@@ -1,0 +1,34 @@
+"""Error documents, and the small replies of multipart uploads; a tree is the oracle."""
+
+from fuzz.xml_trees import depth, texts_below, tree_of
+
+from metaflow_extensions.fasts3.wire.failures import Failure
+from metaflow_extensions.fasts3.wire.s3_errors import MAX_DEPTH, code_of, failure_of, texts
+
+TOKENS = [
+    *(b'<?xml version="1.0" encoding="UTF-8"?>', b"<Error>", b"</Error>", b"<Code>", b"</Code>", b"<Message>"),
+    *(b"</Message>", b"<RequestId>", b"<a>", b"</a>", b"<a/>", b"SlowDown", b"NoSuchKey", b"ExpiredToken", b"&amp;"),
+    *(b"&#x41;", b"<![CDATA[", b"]]>", b"<!--", b"-->", b"<!DOCTYPE a>", b'<!ENTITY a "b">', b"&a;", b' xmlns="a"'),
+    *(b'encoding="', b"UTF-16", b"latin-1", b"utf-7", b"unicode_escape", b"<?a?>", b"\xef\xbb\xbf", b"\xff\xfe", b"\0"),
+]
+HEADERS = {"x-amz-request-id": "R", "retry-after": "3"}
+
+
+def check(data: bytes) -> bool:
+    """Read a document; whether it is one of S3's kind."""
+    root, told = texts(data)
+    for status, headers in ((404, {}), (503, HEADERS)):
+        failure = failure_of(status, headers, data)
+        assert [type(field) for field in failure[1:]] == [str, str, int, str, int, float, float]
+        assert type(failure) is Failure
+        assert failure.code is code_of(failure.s3_code, status)
+        assert failure.s3_code
+    assert len(root) + sum(len(name) + len(text) for name, text in told.items()) <= len(data)  # nothing grows
+    if not root:
+        assert not told
+        return False
+    tree = tree_of(data)
+    assert depth(tree) <= MAX_DEPTH
+    assert (root, set(told)) == (tree.tag, {child.tag for child in tree})
+    assert told.items() >= texts_below(tree).items()
+    return True

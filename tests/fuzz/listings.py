@@ -1,0 +1,77 @@
+"""Documents of ListObjectsV2; a tree is the oracle."""
+
+from urllib.parse import unquote_plus
+
+from fuzz.xml_trees import depth, texts_below, tree_of
+
+from metaflow_extensions.fasts3.wire.failures import Code, TransferError
+from metaflow_extensions.fasts3.wire.listing import parse_page
+from metaflow_extensions.fasts3.wire.s3_errors import MAX_DEPTH
+
+TOKENS = [
+    *(
+        b'<?xml version="1.0" encoding="UTF-8"?>',
+        b"<ListBucketResult>",
+        b"</ListBucketResult>",
+        b"<Contents>",
+        b"<Key>",
+    ),
+    *(
+        b"</Contents>",
+        b"</Key>",
+        b"<Size>",
+        b"</Size>",
+        b"<Size>1</Size>",
+        b"<Key>a</Key>",
+        b"<CommonPrefixes><Prefix>",
+    ),
+    *(b"</Prefix></CommonPrefixes>", b"<IsTruncated>true</IsTruncated>", b"<EncodingType>url</EncodingType>", b"%2F"),
+    *(b"<NextContinuationToken>", b"</NextContinuationToken>", b"true", b"url", b"+", b"%", b"&amp;", b"&#x41;", b"-1"),
+    *(b"<![CDATA[", b"]]>", b"<!--", b"-->", b"<!DOCTYPE a>", b"&a;", b' xmlns="a"', b"<a>", b"</a>", b"<a/>", b"\0"),
+    *(b"99999999999999999999", b"\xd9\xa1", b"UTF-16", b"latin-1", b"\xef\xbb\xbf", b"\xff\xfe", b"\xf0\x9f\xaa\xa3"),
+]
+
+
+def check(data: bytes) -> bool:
+    """Read a document; whether it is a listing."""
+    page, refused = _read(data)
+    if refused:
+        assert refused.code is Code.BROKEN
+        assert len(refused.message) < 400
+        return False
+    names = [row.key for row in page.objects] + page.prefixes
+    assert all(type(name) is str for name in names)
+    assert all(type(row.size) is int and 0 <= row.size < 10**19 for row in page.objects)
+    assert sum(map(len, names)) <= len(data)  # nothing grows
+    root = tree_of(data)
+    assert root.tag == "ListBucketResult"
+    assert depth(root) <= MAX_DEPTH
+    _compare(page, root)
+    return True
+
+
+def _read(data):
+    try:
+        return parse_page(data), None
+    except TransferError as error:
+        return None, error.failure
+
+
+def _compare(page, root):
+    """Hold a page against a tree, what S3 never sends left out: elements inside those that hold a text."""
+    rows = [node for node in root if node.tag == "Contents"]
+    prefixes = [node for node in root if node.tag == "CommonPrefixes"]
+    assert (len(page.objects), len(page.prefixes)) == (len(rows), len(prefixes))
+    assert all({"Key", "Size"} <= {child.tag for child in row} for row in rows)
+    assert all("Prefix" in {child.tag for child in prefix} for prefix in prefixes)
+    told = texts_below(root)
+    if {node.tag for node in root} - {"Contents", "CommonPrefixes"} - set(told):
+        return
+    decode = unquote_plus if told.get("EncodingType") == "url" else str
+    for row, texts in zip(page.objects, map(texts_below, rows)):
+        assert row.key == decode(texts.get("Key", row.key))
+        assert row.size == int(texts.get("Size", row.size))
+    for prefix, texts in zip(page.prefixes, map(texts_below, prefixes)):
+        assert prefix == decode(texts.get("Prefix", prefix))
+    more = told.get("IsTruncated") == "true"
+    assert page.next_token == (told.get("NextContinuationToken", "") if more else None)

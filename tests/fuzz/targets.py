@@ -1,0 +1,32 @@
+"""What is fuzzed: functions of bytes, by name.
+
+Each raises nothing whatever it is given, unless a promise is broken, and gives whether the bytes were taken for what
+they should be. Its tokens are what random bytes would seldom hit upon.
+"""
+
+from pathlib import Path
+from random import Random
+from typing import Callable, NamedTuple, Optional
+
+from fuzz import error_documents, frames, header_values, http_replies, listings, worker_messages
+
+SEEDS = Path(__file__).with_name("seeds")
+
+
+class Target(NamedTuple):
+    """One thing that is fuzzed."""
+
+    check: Callable[[bytes], bool]
+    tokens: "list[bytes]"
+    mutated: Optional[Callable[[bytes, Random], bytes]] = None  # where changed bytes would seldom mean anything
+
+
+TARGETS = {
+    module.__name__.rpartition(".")[2]: Target(module.check, module.TOKENS, getattr(module, "mutated", None))
+    for module in (http_replies, error_documents, listings, header_values, frames, worker_messages)
+}
+
+
+def seeds_of(name: str) -> "dict[str, bytes]":
+    """The seeds of a target by the names of their files."""
+    return {path.name: path.read_bytes() for path in sorted((SEEDS / name).iterdir())}

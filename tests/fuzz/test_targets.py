@@ -1,0 +1,67 @@
+"""The targets of the fuzzer keep their promises: on all seeds, on what seeds become when they are changed, on anything.
+
+How to have them searched for more: ``make fuzz``.
+"""
+
+import pytest
+from fuzz.targets import SEEDS, TARGETS, seeds_of
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+EXAMPLES = settings(deadline=None, derandomize=True, max_examples=300)
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_the_seeds(name):
+    taken = [TARGETS[name].check(data) for data in seeds_of(name).values()]
+    assert any(taken)  # seeds that are all refused would show little
+    assert not all(taken)
+
+
+def test_every_target_has_seeds_and_all_seeds_a_target():
+    assert {path.name for path in SEEDS.iterdir()} == set(TARGETS)
+
+
+@pytest.mark.parametrize("name", TARGETS)
+@EXAMPLES
+@given(data=st.data())
+def test_seeds_that_were_changed(name, data):
+    target, seeds = TARGETS[name], list(seeds_of(name).values())
+    seed = data.draw(st.sampled_from(seeds))
+    if target.mutated and data.draw(st.booleans()):
+        seed = target.mutated(seed, data.draw(st.randoms(use_true_random=False)))
+    else:
+        for edit in data.draw(st.lists(edits(seeds, target.tokens), min_size=1, max_size=4)):
+            seed = edit(seed)
+    target.check(seed)
+
+
+@pytest.mark.parametrize("name", TARGETS)
+@EXAMPLES
+@given(data=st.binary(max_size=300))
+def test_any_bytes(name, data):
+    TARGETS[name].check(data)
+
+
+def edits(seeds, tokens):
+    """Changes to bytes: something put in or instead of others, some left out or doubled, the end of another seed."""
+    places = st.tuples(st.integers(0, 2**12), st.integers(0, 2**5))
+    new = st.one_of(st.sampled_from(tokens), st.binary(max_size=4))
+
+    def spliced(where, put):
+        def edit(data):
+            at = where[0] % (len(data) + 1)
+            return data[:at] + put(data[at : at + where[1]]) + data[at + where[1] :]
+
+        return edit
+
+    def grafted(where, other):
+        return lambda data: data[: where[0] % (len(data) + 1)] + other[where[1] % (len(other) + 1) :]
+
+    return st.one_of(
+        st.builds(lambda where, token: spliced(where, lambda cut: token + cut), places, new),
+        st.builds(lambda where, token: spliced(where, lambda _: token), places, new),
+        st.builds(lambda where: spliced(where, lambda cut: cut + cut), places),
+        st.builds(lambda where: spliced(where, lambda _: b""), places),
+        st.builds(grafted, st.tuples(st.integers(0, 2**12), st.integers(0, 2**12)), st.sampled_from(seeds)),
+    )
