@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metaflow_extensions.fasts3.face import tempdir
+from metaflow_extensions.fasts3.face import ownership, tempdir
 from metaflow_extensions.fasts3.face.errors import MetaflowS3Exception, MetaflowS3InsufficientDiskSpace
 from metaflow_extensions.fasts3.face.tempdir import TemporaryDirectory
 
@@ -73,7 +73,7 @@ def test_what_keeps_a_file_from_being_made_is_told(tmp_path, monkeypatch, number
     directory = TemporaryDirectory(str(tmp_path))
     path = directory.file("k")
     monkeypatch.setattr(tempdir.os, "open", refuse)
-    monkeypatch.setattr(tempdir.tempfile, "mkdtemp", refuse)
+    monkeypatch.setattr(ownership.tempfile, "mkdtemp", refuse)
     for refused in (lambda: tempdir.make_empty(path), TemporaryDirectory(str(tmp_path)).path):
         with pytest.raises(error, match=f"{tmp_path}.*{os.strerror(number)}.*{remedy}"):
             refused()
