@@ -109,7 +109,8 @@ def test_a_fault_that_is_met_once(world, row, name):
     assert [path.name for path in world.folder.joinpath("tmproot").iterdir()] == []
     created_unseen = row.operation == "CreateMultipartUpload" and name in LOSES_THE_ID
     assert len(world.open_uploads()) <= int(created_unseen)
-    assert {thread for thread in threading.enumerate() if thread.name.startswith("fasts3")} <= threads
+    left = {thread for thread in threading.enumerate() if thread.name.startswith("fasts3")} - threads
+    assert [thread.name for thread in left] in ([], ["fasts3-call"])  # one stays for the next call
 
 
 ALWAYS = ("reset before the head", "stall", "garbage", "a huge head", "500", "503")
