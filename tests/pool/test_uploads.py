@@ -172,6 +172,26 @@ def test_what_is_gone_by_the_time_of_the_comparison_is_uploaded():
     assert store.open == {}
 
 
+@pytest.mark.parametrize("size", [1, 55])
+def test_a_server_that_contradicts_itself_is_not_asked_for_ever(size):
+    """It refuses a key as one that exists, and says that it does not; SeaweedFS, where the key is a directory."""
+    store = Store()
+
+    def answer(job):
+        if job.arguments.get("only_if_absent"):
+            return Failure(Code.PRECONDITION, "", "PreconditionFailed", 412)
+        return store(job)
+
+    plan = Uploads([from_memory("a", body(size))], True, STEP)
+    with pytest.raises(JobFailed) as failed:
+        carry_out(plan, answer)
+    assert failed.value.failure.code is Code.PRECONDITION
+    assert "says that it does not exist" in failed.value.failure.message
+    for job in plan.cleanup():
+        store(job)
+    assert (store.objects, store.open) == ({}, {})
+
+
 @pytest.mark.parametrize("code", [Code.ACCESS_DENIED, Code.BUSY, Code.REJECTED, Code.UNREACHABLE])
 def test_any_other_answer_to_the_look_is_an_error(code):
     with pytest.raises(JobFailed) as failed:

@@ -13,10 +13,12 @@ from metaflow_extensions.fasts3.pool.etags import etag_of_bytes, etag_of_file, e
 from metaflow_extensions.fasts3.pool.messages import Buffer, Job, Outcome
 from metaflow_extensions.fasts3.pool.plan import JobFailed
 from metaflow_extensions.fasts3.pool.planning import PART_SIZE, Piece, part_size, pieces
-from metaflow_extensions.fasts3.wire.failures import Code
+from metaflow_extensions.fasts3.wire.failures import Code, Failure
 from metaflow_extensions.fasts3.wire.transfers import ObjectInfo, PutHeaders
 
-RESTARTS = 2  # of a multipart upload that vanished on the server
+RESTARTS = 2  # of an upload that vanished on the server, or that it refuses for an object that it does not know
+
+_CONTRADICTION = Failure(Code.PRECONDITION, "S3 will not store it because it exists, and says that it does not exist")
 
 
 class Upload(NamedTuple):
@@ -163,7 +165,8 @@ class Uploads:
         assert outcome.failure is not None  # noqa: S101  # for the type checker
         code = outcome.failure.code
         if job.operation == "head" and code is Code.NOT_FOUND:
-            self._whose.pop(job.number, None)
+            if self._whose.pop(job.number, None) is not None:  # gone again, or a server that contradicts itself
+                self._count_restart(index, job, _CONTRADICTION)
             return [self._complete(index, self._open[index]) if index in self._open else self._begin(index)]
         if job.operation == "abort_upload":
             return ()  # the race was lost all the same; S3's lifecycle rules are there for what stays behind
@@ -173,17 +176,22 @@ class Uploads:
             if code is Code.NOT_IMPLEMENTED:  # the HEAD has to be enough for this server
                 self._conditional[index] = False
                 return [self._complete(index, self._open[index]) if index in self._open else self._begin(index)]
-        if code is Code.NO_UPLOAD and self._restarts.get(index, 0) < RESTARTS:
-            return self._begin_again(index, job)
+        if code is Code.NO_UPLOAD:
+            return self._begin_again(index, job, outcome.failure)
         raise JobFailed(job, outcome.failure)
 
-    def _begin_again(self, index: int, job: Job) -> Iterable[Job]:
+    def _begin_again(self, index: int, job: Job, failure: Failure) -> Iterable[Job]:
         open_ = self._open.get(index)
         if open_ is None or open_.upload_id != job.arguments["upload_id"]:
             return ()  # of a try that was given up
+        self._count_restart(index, job, failure)
         del self._open[index]
-        self._restarts[index] = self._restarts.get(index, 0) + 1
         return [self._begin(index)]
+
+    def _count_restart(self, index: int, job: Job, failure: Failure) -> None:
+        if self._restarts.get(index, 0) == RESTARTS:
+            raise JobFailed(job, failure)
+        self._restarts[index] = self._restarts.get(index, 0) + 1
 
 
 def _body(upload: Upload, piece: Piece) -> Buffer:
