@@ -2,7 +2,7 @@
 
 from typing import Optional
 
-from servers.faulty import Exchange, Fault, Reply
+from servers.faulty import Exchange, Fault, Reply, passed_on
 
 HUGE = 10 * 2**20  # bytes of a head that never ends
 
@@ -104,6 +104,18 @@ def corrupt(exchange: Exchange) -> None:
     body = bytearray(reply.body)
     body[len(body) // 2] ^= 1
     _answer(exchange, reply._replace(body=bytes(body)))
+
+
+def where_a_checksum_tells(fault: Fault) -> Fault:
+    """Only what has a checksum to be compared with: a whole object, if the server keeps its CRC-32."""
+
+    def do(exchange: Exchange) -> None:
+        reply = exchange.forward()
+        checksum = next((value for name, value in reply.headers.items() if name.lower() == "x-amz-checksum-crc32"), "-")
+        told = reply.status == 200 and "range" not in exchange.asked.headers and "-" not in checksum  # "-": COMPOSITE
+        (fault if told and reply.body else passed_on)(exchange)
+
+    return do
 
 
 def an_error_that_looks_like_success(exchange: Exchange) -> None:

@@ -108,7 +108,7 @@ def passed_on(exchange: Exchange) -> None:
 
 @dataclass
 class _Rule:
-    operation: str
+    meets: Callable[[Asked], bool]
     fault: Fault
     left: Optional[int]  # requests that it is for; None: all
     spared: int  # requests before them
@@ -150,7 +150,14 @@ class FaultyS3:
 
     def inject(self, operation: str, fault: Fault, times: Optional[int] = 1, after: int = 0) -> None:
         """Do this to the next requests of an operation, or to all from now on."""
-        self._rules.append(_Rule(operation, fault, times, after))
+        self.inject_where(lambda asked: asked.operation == operation, fault, times, after)
+
+    def inject_where(
+        self, meets: Callable[[Asked], bool], fault: Fault, times: Optional[int] = 1, after: int = 0
+    ) -> None:
+        """Do this to the next requests of a kind."""
+        with self._lock:
+            self._rules.append(_Rule(meets, fault, times, after))
 
     def clear(self) -> None:
         """Forget all rules, and what was asked."""
@@ -202,6 +209,7 @@ class FaultyS3:
             with self._lock:
                 self._open.add(sock)
             thread = threading.Thread(target=self._serve, args=(sock,), daemon=True)
+            self._threads = [known for known in self._threads if known.is_alive()]
             self._threads.append(thread)
             thread.start()
 
@@ -209,7 +217,7 @@ class FaultyS3:
         try:
             for asked in _requests(sock):
                 exchange = Exchange(asked, self, sock)
-                self._fault_for(asked)(exchange)
+                self.fault_for(asked)(exchange)
                 if not exchange.kept:
                     break
         except OSError:
@@ -221,11 +229,12 @@ class FaultyS3:
                 self._open.discard(sock)
             sock.close()
 
-    def _fault_for(self, asked: Asked) -> Fault:
+    def fault_for(self, asked: Asked) -> Fault:
+        """What is to be done to a request; by the rules, unless a subclass knows better."""
         with self._lock:
             self.asked.append(asked)
             for rule in self._rules:
-                if rule.operation != asked.operation or rule.left == 0:
+                if rule.left == 0 or not rule.meets(asked):
                     continue
                 if rule.spared:
                     rule.spared -= 1
