@@ -63,7 +63,11 @@ def drip(exchange: Exchange) -> None:
 def too_much(exchange: Exchange) -> None:
     """More than was announced: it must not pass for the next reply."""
     reply = exchange.forward()
-    exchange.send(reply.head + reply.body + b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil")
+    data = reply.head + reply.body
+    exchange.send(data[:-1])
+    # With the last byte, in one packet: what comes later, after the next request perhaps, nobody can tell from its reply.
+    exchange.wait_until_received()
+    exchange.send(data[-1:] + b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil")
 
 
 def announces_too_much(exchange: Exchange) -> None:

@@ -5,10 +5,13 @@ those that there are stand in `servers.faults`. Requests without a rule are pass
 """
 
 import contextlib
+import fcntl
 import http.client
 import socket
 import struct
+import termios
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Callable, NamedTuple, Optional
@@ -36,9 +39,14 @@ class Asked(NamedTuple):
         return urlsplit(self.target).path.lstrip("/").partition("/")[2]
 
     @property
+    def query(self) -> "dict[str, list[str]]":
+        """What follows the question mark."""
+        return parse_qs(urlsplit(self.target).query, keep_blank_values=True)
+
+    @property
     def operation(self) -> str:
         """S3's name for it."""
-        query = parse_qs(urlsplit(self.target).query, keep_blank_values=True)
+        query = self.query
         if "uploadId" in query:
             by_method = {"PUT": "UploadPart", "POST": "CompleteMultipartUpload", "DELETE": "AbortMultipartUpload"}
             return by_method[self.method]
@@ -88,6 +96,12 @@ class Exchange:
         """Break the connection off (SO_LINGER of no seconds sends RST)."""
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.kept = False
+
+    def wait_until_received(self) -> None:
+        """Wait until the client's system has all that was sent."""
+        until = time.monotonic() + LONG
+        while fcntl.ioctl(self.socket, termios.TIOCOUTQ, bytes(4)) != bytes(4) and time.monotonic() < until:
+            time.sleep(0.001)
 
     def wait_until_client_goes(self) -> None:
         """Say nothing more, for as long as the client bears it."""
@@ -159,11 +173,17 @@ class FaultyS3:
         with self._lock:
             self._rules.append(_Rule(meets, fault, times, after))
 
+    def inject_nothing(self) -> None:
+        """Forget all rules."""
+        with self._lock:
+            self._rules = []
+
     def clear(self) -> None:
-        """Forget all rules, and what was asked."""
+        """Forget all rules, what was asked and what went wrong."""
         with self._lock:
             self._rules = []
             self.asked = []
+            self.problems = []
             self.injected = 0
 
     def vanish(self) -> None:

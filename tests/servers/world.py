@@ -54,4 +54,4 @@ def new_world(proxy: FaultyS3, oracle: Any, folder: Path) -> Iterator[World]:
     root = f"s3://{stored.bucket}/{stored.prefix}"
     with S3(s3root=root, client_params=params, tmproot=str(folder / "tmproot")) as s3:
         yield World(s3, stored, proxy, folder)
-    assert proxy.problems == []
+    assert proxy.problems == [], proxy.problems
