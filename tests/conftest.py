@@ -46,6 +46,12 @@ from servers.s3_server import S3Server  # noqa: E402
 from servers.starters import STARTERS  # noqa: E402
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--examples", type=int, default=5, metavar="N", help="runs of each state machine of tests/model (default: 5)"
+    )
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         shutil.rmtree(_HOME, ignore_errors=True)

@@ -3,6 +3,7 @@
 Sockets do not block: where nothing can be read or written yet, the coroutine waits, and its driver does other things.
 """
 
+import contextlib
 import errno
 import os
 import socket
@@ -93,10 +94,8 @@ class Connection:
         """Whether more than the reply came: what nobody asked for must not be taken for the next reply."""
         if self._filled and self._start == self._end:  # a body is read to its end and not beyond: look now
             self._filled = False
-            try:
+            with contextlib.suppress(OSError, ValueError):  # nothing more; what is wrong is told by the next read
                 self._start, self._end = 0, self._socket.recv_into(self._view)
-            except (OSError, ValueError):  # nothing more; and what is wrong is told by the next read
-                pass
         return self._start != self._end or (self._is_tls and bool(self._socket.pending()))  # type: ignore[union-attr]
 
     def close(self) -> None:
