@@ -12,15 +12,9 @@ from servers.s3_server import S3Server
 from metaflow_extensions.fasts3.pool.planning import PART_SIZE
 
 # `log` is a prefix of all that follow it, but a directory of some only; some are one another in sloppy hands.
-KEYS = ["a", "log", "log/x", "log/deep/x", "log-1", "log_other/x", "A", "%41", "b c", "b+c", "b%20c", "q", "q?x=1&y#z"]
-KEYS += [
-    "tab\there",
-    " ends ",
-    "dir/ü",
-    "dir/u\u0308",
-    "dir/deep/🦄/.hidden",
-    'it\'s/"<b>"&amp;',
-    "year=2026/part-0.csv",
+KEYS = [
+    *("a", "A", "log", "log/x", "log/deep/x", "log-1", "log_other/x", "%41", "b c", "b+c", "b%20c", "q", "q?x=1&y#z"),
+    *("tab\there", " ends ", "dir/ü", "dir/u\u0308", "dir/deep/🦄/.hidden", 'it\'s/"<b>"&amp;', "year=2026/part-0.csv"),
 ]
 NEEDY = {
     "line\nbreak": "newline-keys",

@@ -1,4 +1,4 @@
-"""What the state machine stands on: two servers, a proxy of faults before each, both implementations of the transfers."""
+"""What the state machine stands on: two servers, a proxy of faults before each, both implementations."""
 
 from collections.abc import Iterator
 from typing import Any, Callable

@@ -65,7 +65,7 @@ def too_much(exchange: Exchange) -> None:
     reply = exchange.forward()
     data = reply.head + reply.body
     exchange.send(data[:-1])
-    # With the last byte, in one packet: what comes later, after the next request perhaps, nobody can tell from its reply.
+    # With the last byte, in one packet: what comes later, nobody can tell from the reply to the next request.
     exchange.wait_until_received()
     exchange.send(data[-1:] + b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil")
 

@@ -86,8 +86,8 @@ class Exchange:
         """Have the real server do it."""
         if self.asked.operation not in WRITES:
             return self.proxy.ask(self.asked)
-        # A client that has lost patience asks again. What the server did last would count, were it the first try of a
-        # write: so does no client win that race, and it is not run here.
+        # A client that has lost patience asks again. Were the first try of a write done after the second, or after the
+        # next write of all, it would count: a race that no client can win, so it is not run here.
         with self.proxy.turn(self.asked.key):
             return self.proxy.ask(self.asked)
 
