@@ -41,9 +41,18 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 # First of all, because parts of this project import it, and it imports all of this project.
 import metaflow  # noqa: E402, F401
 
+# Modules that are no tests and have their asserts explained all the same.
+pytest.register_assert_rewrite("model.machine", "servers.world")
+
 # After that, because these modules are this project's.
 from servers.s3_server import S3Server  # noqa: E402
 from servers.starters import STARTERS  # noqa: E402
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--examples", type=int, default=5, metavar="N", help="runs of each state machine of tests/model (default: 5)"
+    )
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

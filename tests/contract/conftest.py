@@ -1,13 +1,14 @@
 """What the contract stands on: an `S3` to test, and boto3 to see what is really stored."""
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Callable
 
 import pytest
 from servers.capabilities import conditions, contents, keys, listings, ranges, refusals
 from servers.capabilities.registry import CAPABILITIES
+from servers.stored import Stored
 
 with warnings.catch_warnings():
     # Metaflow's modules warn of one another when they are first imported (its own yaml of the installed one).
@@ -103,38 +104,6 @@ def s3(make_s3: Callable[..., S3], root: str) -> S3:
 def bare(make_s3: Callable[..., S3]) -> S3:
     """An `S3` without a root: full URLs only."""
     return make_s3()
-
-
-class Stored:
-    """The objects below one root, as boto3 sees them. Keys are relative to that root."""
-
-    def __init__(self, client: Any, bucket: str, prefix: str) -> None:
-        self.client = client
-        self.bucket = bucket
-        self.prefix = prefix  # ends in a slash, or is empty
-
-    def _at(self, key: str) -> "dict[str, str]":
-        return {"Bucket": self.bucket, "Key": self.prefix + key}
-
-    def put(self, key: str, body: bytes = b"", **headers: Any) -> None:
-        self.client.put_object(**self._at(key), Body=body, **headers)
-
-    def put_all(self, blobs: Mapping[str, bytes]) -> None:
-        for key, body in blobs.items():
-            self.put(key, body)
-
-    def blob(self, key: str) -> bytes:
-        return self.client.get_object(**self._at(key))["Body"].read()
-
-    def head(self, key: str) -> "dict[str, Any]":
-        return self.client.head_object(**self._at(key))
-
-    def list(self) -> "set[str]":
-        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=self.prefix)
-        return {entry["Key"][len(self.prefix) :] for page in pages for entry in page.get("Contents", [])}
-
-    def blobs(self) -> "dict[str, bytes]":
-        return {key: self.blob(key) for key in self.list()}
 
 
 @pytest.fixture(scope="session")

@@ -1,33 +1,15 @@
 """The rows of the fault matrix: what a user does, and which request of it a fault meets."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Callable, NamedTuple
+from typing import Callable, NamedTuple
 
-from metaflow import S3
 from metaflow.datatools.s3 import S3GetObject
-from servers.faulty import FaultyS3
+from servers.world import World
 
 from metaflow_extensions.fasts3.pool.planning import PART_SIZE
 
 SMALL = bytes(range(256)) * 4
 LARGE = bytes(range(251)) * ((PART_SIZE + 100_000) // 251)  # two pieces, two parts
-
-
-@dataclass
-class World:
-    """What a case works with."""
-
-    s3: S3  # through the proxy
-    stored: Any  # what is really stored, as boto3 sees it
-    proxy: FaultyS3
-    folder: Path
-
-    def open_uploads(self) -> "list[str]":
-        """Multipart uploads that were begun below the root and neither completed nor aborted."""
-        told = self.stored.client.list_multipart_uploads(Bucket=self.stored.bucket, Prefix=self.stored.prefix)
-        return [upload["UploadId"] for upload in told.get("Uploads", [])]
 
 
 # Prepares, yields for the fault to be put in place, then acts and checks what came of it.

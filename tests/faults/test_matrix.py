@@ -12,12 +12,10 @@ import pytest
 from faults.cases import CASES
 from metaflow.datatools.s3 import MetaflowS3AccessDenied, MetaflowS3Exception
 from servers import faults
-from servers.faulty import Exchange, Fault
+from servers.faulty import Fault
+from servers.transient import DOCUMENTS, GETS, TRANSIENT
 
 DEADLINE = 15.0  # seconds; a fault that is met once costs a time-out of one and a short wait
-GETS = frozenset({"GetObject"})
-DOCUMENTS = frozenset({"ListObjectsV2", "CreateMultipartUpload", "CompleteMultipartUpload"})
-HEADS = frozenset({"HeadObject"})
 
 
 class Column(NamedTuple):
@@ -31,17 +29,9 @@ class Column(NamedTuple):
 
 
 COLUMNS = {
-    "reset before the head": Column(faults.reset_before_the_head),
-    "close before the head": Column(faults.close_before_the_head),
-    "reset in the head": Column(faults.reset_in_the_head),
-    "reset in the body": Column(faults.in_the_body(Exchange.reset), GETS | DOCUMENTS),
-    "close in the body": Column(faults.in_the_body(Exchange.end), GETS | DOCUMENTS),
-    "stall": Column(faults.stall),
-    "stall in the body": Column(faults.in_the_body(Exchange.wait_until_client_goes), GETS | DOCUMENTS),
-    "drip": Column(faults.drip),
-    "too much": Column(faults.too_much),
-    "announces too much": Column(faults.announces_too_much, never=HEADS),
+    **{name: Column(*trouble) for name, trouble in TRANSIENT.items()},
     "announces too little": Column(faults.announces_too_little, GETS | DOCUMENTS),
+    "corrupt": Column(faults.corrupt, GETS),
     # Where a range was asked for, a server that gives another knows no ranges, and will not learn.
     "another range": Column(
         faults.another_range,
@@ -49,20 +39,7 @@ COLUMNS = {
         raises=MetaflowS3Exception,
         raises_for=frozenset({"get_a_range", "get_large_second_piece"}),
     ),
-    "garbage": Column(faults.garbage),
-    "a huge head": Column(faults.a_huge_head),
-    "corrupt": Column(faults.corrupt, GETS),
-    "500": Column(faults.error(500, "InternalError")),
-    "502": Column(faults.error(502, "BadGateway")),
-    "503": Column(faults.error(503, "SlowDown")),
-    "503, Retry-After": Column(faults.error(503, "SlowDown", **{"Retry-After": "1"})),
-    "429": Column(faults.error(429, "TooManyRequests")),
-    "400 RequestTimeout": Column(faults.error(400, "RequestTimeout"), never=HEADS),
     "403": Column(faults.error(403, "AccessDenied"), raises=MetaflowS3AccessDenied),
-    "200, an error inside": Column(faults.an_error_that_looks_like_success, frozenset({"CompleteMultipartUpload"})),
-    "done, then reset": Column(faults.after_the_work(faults.reset_before_the_head)),
-    "done, then 500": Column(faults.after_the_work(faults.error(500, "InternalError"))),
-    "done, then 503": Column(faults.after_the_work(faults.error(503, "SlowDown"))),
 }
 # A single range has no checksum: what is wrong in it and does not show is TLS's to see. See docs/security.md.
 UNSEEN = {("get_a_range", "corrupt")}
@@ -106,9 +83,9 @@ def test_a_fault_that_is_met_once(world, row, name):
     assert time.monotonic() - started < DEADLINE
     assert world.proxy.injected == 1
     world.s3.close()
-    assert [path.name for path in world.folder.joinpath("tmproot").iterdir()] == []
+    assert world.left_behind() == []
     created_unseen = row.operation == "CreateMultipartUpload" and name in LOSES_THE_ID
-    assert len(world.open_uploads()) <= int(created_unseen)
+    assert len(world.stored.open_uploads()) <= int(created_unseen)
     left = {thread for thread in threading.enumerate() if thread.name.startswith("fasts3")} - threads
     assert [thread.name for thread in left] in ([], ["fasts3-call"])  # one stays for the next call
 
@@ -136,5 +113,5 @@ def test_a_fault_that_stays_is_an_error_that_says_all(world, row, name, monkeypa
     assert "2 tries in " in told
     assert world.proxy.injected >= 2
     world.s3.close()
-    assert [path.name for path in world.folder.joinpath("tmproot").iterdir()] == []
-    assert row.operation == "CreateMultipartUpload" or world.open_uploads() == []
+    assert world.left_behind() == []
+    assert row.operation == "CreateMultipartUpload" or world.stored.open_uploads() == []

@@ -173,16 +173,23 @@ def test_what_is_gone_by_the_time_of_the_comparison_is_uploaded():
 
 
 @pytest.mark.parametrize("size", [1, 55])
-def test_a_server_that_says_that_it_is_there_and_that_it_is_not_is_an_error(size):
+def test_a_server_that_contradicts_itself_is_not_asked_for_ever(size):
+    """It refuses a key as one that exists, and says that it does not; SeaweedFS, where the key is a directory."""
     store = Store()
 
     def answer(job):
-        refused = job.operation in ("put", "complete_upload")
-        return Failure(Code.PRECONDITION, "", "PreconditionFailed", 412) if refused else store(job)
+        if job.arguments.get("only_if_absent"):
+            return Failure(Code.PRECONDITION, "", "PreconditionFailed", 412)
+        return store(job)
 
+    plan = Uploads([from_memory("a", body(size))], True, STEP)
     with pytest.raises(JobFailed) as failed:
-        carry_out(Uploads([from_memory("a", body(size))], True, STEP), answer)
+        carry_out(plan, answer)
     assert failed.value.failure.code is Code.PRECONDITION
+    assert "says that it does not exist" in failed.value.failure.message
+    for job in plan.cleanup():
+        store(job)
+    assert (store.objects, store.open) == ({}, {})
 
 
 @pytest.mark.parametrize(("operation", "size"), [("put", 1), ("create_upload", 55)])

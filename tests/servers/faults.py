@@ -2,7 +2,7 @@
 
 from typing import Optional
 
-from servers.faulty import Exchange, Fault, Reply
+from servers.faulty import Exchange, Fault, Reply, passed_on
 
 HUGE = 10 * 2**20  # bytes of a head that never ends
 
@@ -63,7 +63,11 @@ def drip(exchange: Exchange) -> None:
 def too_much(exchange: Exchange) -> None:
     """More than was announced: it must not pass for the next reply."""
     reply = exchange.forward()
-    exchange.send(reply.head + reply.body + b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil")
+    data = reply.head + reply.body
+    exchange.send(data[:-1])
+    # With the last byte, in one packet: what comes later, nobody can tell from the reply to the next request.
+    exchange.wait_until_received()
+    exchange.send(data[-1:] + b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil")
 
 
 def announces_too_much(exchange: Exchange) -> None:
@@ -104,6 +108,18 @@ def corrupt(exchange: Exchange) -> None:
     body = bytearray(reply.body)
     body[len(body) // 2] ^= 1
     _answer(exchange, reply._replace(body=bytes(body)))
+
+
+def where_a_checksum_tells(fault: Fault) -> Fault:
+    """Only what has a checksum to be compared with: a whole object, if the server keeps its CRC-32."""
+
+    def do(exchange: Exchange) -> None:
+        reply = exchange.forward()
+        checksum = next((value for name, value in reply.headers.items() if name.lower() == "x-amz-checksum-crc32"), "-")
+        told = reply.status == 200 and "range" not in exchange.asked.headers and "-" not in checksum  # "-": COMPOSITE
+        (fault if told and reply.body else passed_on)(exchange)
+
+    return do
 
 
 def an_error_that_looks_like_success(exchange: Exchange) -> None:

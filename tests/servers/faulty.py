@@ -5,10 +5,13 @@ those that there are stand in `servers.faults`. Requests without a rule are pass
 """
 
 import contextlib
+import fcntl
 import http.client
 import socket
 import struct
+import termios
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Callable, NamedTuple, Optional
@@ -19,6 +22,8 @@ from servers.s3_server import S3Server
 
 LOOPBACK = "127.0.0.1"
 LONG = 30.0  # seconds after which a real server that does not answer has to be broken
+TURNS = 64
+WRITES = frozenset({"PutObject", "CompleteMultipartUpload"})
 _HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length"})  # RFC 9110 section 7.6.1
 
 
@@ -36,9 +41,14 @@ class Asked(NamedTuple):
         return urlsplit(self.target).path.lstrip("/").partition("/")[2]
 
     @property
+    def query(self) -> "dict[str, list[str]]":
+        """What follows the question mark."""
+        return parse_qs(urlsplit(self.target).query, keep_blank_values=True)
+
+    @property
     def operation(self) -> str:
         """S3's name for it."""
-        query = parse_qs(urlsplit(self.target).query, keep_blank_values=True)
+        query = self.query
         if "uploadId" in query:
             by_method = {"PUT": "UploadPart", "POST": "CompleteMultipartUpload", "DELETE": "AbortMultipartUpload"}
             return by_method[self.method]
@@ -74,7 +84,12 @@ class Exchange:
 
     def forward(self) -> Reply:
         """Have the real server do it."""
-        return self.proxy.ask(self.asked)
+        if self.asked.operation not in WRITES:
+            return self.proxy.ask(self.asked)
+        # A client that has lost patience asks again. Were the first try of a write done after the second, or after the
+        # next write of all, it would count: a race that no client can win, so it is not run here.
+        with self.proxy.turn(self.asked.key):
+            return self.proxy.ask(self.asked)
 
     def send(self, data: bytes) -> None:
         """Send bytes to the client."""
@@ -88,6 +103,12 @@ class Exchange:
         """Break the connection off (SO_LINGER of no seconds sends RST)."""
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.kept = False
+
+    def wait_until_received(self) -> None:
+        """Wait until the client's system has all that was sent."""
+        until = time.monotonic() + LONG
+        while fcntl.ioctl(self.socket, termios.TIOCOUTQ, bytes(4)) != bytes(4) and time.monotonic() < until:
+            time.sleep(0.001)
 
     def wait_until_client_goes(self) -> None:
         """Say nothing more, for as long as the client bears it."""
@@ -108,7 +129,7 @@ def passed_on(exchange: Exchange) -> None:
 
 @dataclass
 class _Rule:
-    operation: str
+    meets: Callable[[Asked], bool]
     fault: Fault
     left: Optional[int]  # requests that it is for; None: all
     spared: int  # requests before them
@@ -134,6 +155,7 @@ class FaultyS3:
         self._rules: list[_Rule] = []
         self._open: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []
+        self._turns = [threading.Lock() for _ in range(TURNS)]
         self.port = 0
         self.come_back()
         return self
@@ -150,13 +172,26 @@ class FaultyS3:
 
     def inject(self, operation: str, fault: Fault, times: Optional[int] = 1, after: int = 0) -> None:
         """Do this to the next requests of an operation, or to all from now on."""
-        self._rules.append(_Rule(operation, fault, times, after))
+        self.inject_where(lambda asked: asked.operation == operation, fault, times, after)
+
+    def inject_where(
+        self, meets: Callable[[Asked], bool], fault: Fault, times: Optional[int] = 1, after: int = 0
+    ) -> None:
+        """Do this to the next requests of a kind."""
+        with self._lock:
+            self._rules.append(_Rule(meets, fault, times, after))
+
+    def inject_nothing(self) -> None:
+        """Forget all rules."""
+        with self._lock:
+            self._rules = []
 
     def clear(self) -> None:
-        """Forget all rules, and what was asked."""
+        """Forget all rules, what was asked and what went wrong."""
         with self._lock:
             self._rules = []
             self.asked = []
+            self.problems = []
             self.injected = 0
 
     def vanish(self) -> None:
@@ -175,6 +210,10 @@ class FaultyS3:
         self.port = self._listener.getsockname()[1]
         self._accepting = threading.Thread(target=self._accept, args=(self._listener,), daemon=True)
         self._accepting.start()
+
+    def turn(self, key: str) -> threading.Lock:
+        """What writes of the same key wait for."""
+        return self._turns[hash(key) % TURNS]
 
     def ask(self, asked: Asked) -> Reply:
         """Send a request to the real server."""
@@ -202,6 +241,7 @@ class FaultyS3:
             with self._lock:
                 self._open.add(sock)
             thread = threading.Thread(target=self._serve, args=(sock,), daemon=True)
+            self._threads = [known for known in self._threads if known.is_alive()]
             self._threads.append(thread)
             thread.start()
 
@@ -209,7 +249,7 @@ class FaultyS3:
         try:
             for asked in _requests(sock):
                 exchange = Exchange(asked, self, sock)
-                self._fault_for(asked)(exchange)
+                self.fault_for(asked)(exchange)
                 if not exchange.kept:
                     break
         except OSError:
@@ -221,11 +261,12 @@ class FaultyS3:
                 self._open.discard(sock)
             sock.close()
 
-    def _fault_for(self, asked: Asked) -> Fault:
+    def fault_for(self, asked: Asked) -> Fault:
+        """What is to be done to a request; by the rules, unless a subclass knows better."""
         with self._lock:
             self.asked.append(asked)
             for rule in self._rules:
-                if rule.operation != asked.operation or rule.left == 0:
+                if rule.left == 0 or not rule.meets(asked):
                     continue
                 if rule.spared:
                     rule.spared -= 1

@@ -14,6 +14,7 @@ LACKS: dict[str, frozenset[str]] = {
             "md5-verification",
             "get-of-a-part",  # gives the part, does not say of how many
             "multipart-checksums",
+            "last-bytes-of-empty-objects-are-416",  # 200
         }
     ),
     "seaweedfs": frozenset(
@@ -29,14 +30,17 @@ LACKS: dict[str, frozenset[str]] = {
             "long-segment-keys",  # 400 KeyTooLongError
             "default-content-type",  # guessed from the name, else application/octet-stream
             "sse-kms",  # 500
+            "conditional-writes-beside-prefix",  # 412
             "head-of-a-range",  # ignores the range
             "list-order",  # by path segment: what is below a/ comes before a-
             "list-start-after-an-object-and-prefix",  # skips what is below
+            "list-no-empty-prefixes",  # they stay
         }
     ),
     "rclone": frozenset(
         {
             "conditional-writes",  # overwrites
+            "conditional-writes-beside-prefix",
             "conditional-multipart",
             "conditional-reads",
             "object-beside-prefix",  # 500, after a second

@@ -257,6 +257,30 @@ def test_what_follows_a_reply_is_not_the_next_reply(tls, exchange_with):
     assert server.accepted == 2
 
 
+def take(answered, count):
+    scratch, got = memoryview(bytearray(2**20)), bytearray()
+    while len(got) < count:
+        got += answered.read_some(count - len(got), scratch)
+    return got
+
+
+@pytest.mark.parametrize("size", [1, 5, 3 * 2**20])
+def test_nor_is_what_comes_with_the_last_byte_of_its_body(tls, exchange_with, size):
+    """A body is read to its end, and not beyond: what is in the same packet is still there when it has been read."""
+    body, injected, taken = b"x" * size, reply(b"somebody else's"), threading.Event()
+    first = [expect, answer(reply(body)[:-1]), lambda _: taken.wait(LONG), answer(body[-1:] + injected), silence]
+    with Scripted([first, [expect, answer(reply(b"next")), silence]], tls) as server:
+        exchange = exchange_with(server)
+        answered = ask(exchange)
+        got = take(answered, size - 1)
+        taken.set()
+        got += take(answered, 1)
+        answered.finish()
+        assert got == body
+        assert ask(exchange).document() == b"next"
+    assert server.accepted == 2
+
+
 def test_the_body_of_a_head_s_reply_is_not_the_next_reply(exchange_with):
     with Scripted([[expect, answer(reply(OK)), silence], [expect, answer(reply(b"next")), silence]]) as server:
         exchange = exchange_with(server)

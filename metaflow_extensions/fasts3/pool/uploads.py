@@ -18,7 +18,9 @@ from metaflow_extensions.fasts3.wire.failures import Code
 from metaflow_extensions.fasts3.wire.local_files import Version
 from metaflow_extensions.fasts3.wire.transfers import ObjectInfo, PutHeaders
 
-RESTARTS = 2  # of a multipart upload that vanished on the server
+RESTARTS = 2  # of an upload that vanished on the server, or that it refuses for an object that it does not know
+
+_CONTRADICTION = "S3 will not store it because it exists, and says that it does not exist"
 
 
 class Upload(NamedTuple):
@@ -181,8 +183,10 @@ class Uploads:
         if job.operation == "abort_upload":
             return ()  # the race was lost all the same; S3's lifecycle rules are there for what stays behind
         if job.arguments.get("only_if_absent"):
-            if code is Code.PRECONDITION and self._compared[index] <= RESTARTS:
-                return [self._compare(index, job)]  # somebody else was faster, or an earlier try of ours
+            if code is Code.PRECONDITION:  # somebody else was faster, or an earlier try of ours
+                if self._compared[index] > RESTARTS:
+                    raise JobFailed(job, outcome.failure._replace(message=_CONTRADICTION))
+                return [self._compare(index, job)]
             if code is Code.NOT_IMPLEMENTED:  # the HEAD has to be enough for this server
                 self._conditional[index] = False
                 return [self._complete(index, self._open[index]) if index in self._open else self._begin(index)]

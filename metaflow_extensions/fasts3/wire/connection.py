@@ -3,6 +3,7 @@
 Sockets do not block: where nothing can be read or written yet, the coroutine waits, and its driver does other things.
 """
 
+import contextlib
 import errno
 import os
 import socket
@@ -74,6 +75,7 @@ class Connection:
         self._buffer = bytearray(BUFFER)
         self._view = memoryview(self._buffer)
         self._start = self._end = 0  # what was read ahead
+        self._filled = False  # the last read got all that it asked for, so there may be more
         self._in_reply = False  # interim heads came, and the real one has not
         self.replies = 0
         self.idle_since = 0.0
@@ -90,6 +92,10 @@ class Connection:
     @property
     def has_leftover(self) -> bool:
         """Whether more than the reply came: what nobody asked for must not be taken for the next reply."""
+        if self._filled and self._start == self._end:  # a body is read to its end and not beyond: look now
+            self._filled = False
+            with contextlib.suppress(OSError, ValueError):  # nothing more; what is wrong is told by the next read
+                self._start, self._end = 0, self._socket.recv_into(self._view)
         return self._start != self._end or (self._is_tls and bool(self._socket.pending()))  # type: ignore[union-attr]
 
     def close(self) -> None:
@@ -251,6 +257,7 @@ class Connection:
             raise Ended("the connection ended in the middle of a reply", heard=True)
         if self._is_tls:
             count = self._read_more_records(scratch, count)
+        self._filled = count == len(scratch)
         return scratch[:count]
 
     def _read_more_records(self, scratch: memoryview, count: int) -> int:
@@ -323,6 +330,7 @@ class Connection:
         if not count:
             raise Ended("the server closed the connection without an answer", heard or self._in_reply)
         self._end += count
+        self._filled = self._end == len(self._buffer)
 
     async def _wait(self, what: Readiness, heard: bool = False) -> None:
         try:

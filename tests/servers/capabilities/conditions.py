@@ -18,6 +18,14 @@ def _(client: Any, server: S3Server, prefix: str) -> None:
     assert client.get_object(Bucket=server.bucket, Key=prefix)["Body"].read() == b"first"
 
 
+@capability("conditional-writes-beside-prefix")
+def _(client: Any, server: S3Server, prefix: str) -> None:
+    """Likewise where the key is the prefix of others and no object: there is nothing to be left alone."""
+    client.put_object(Bucket=server.bucket, Key=f"{prefix}/a", Body=b"value")
+    client.put_object(Bucket=server.bucket, Key=prefix, Body=b"first", IfNoneMatch="*")
+    assert client.get_object(Bucket=server.bucket, Key=prefix)["Body"].read() == b"first"
+
+
 @capability("conditional-multipart")
 def _(client: Any, server: S3Server, prefix: str) -> None:
     """CompleteMultipartUpload with ``If-None-Match: *`` answers 412 where there is an object."""

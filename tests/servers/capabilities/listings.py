@@ -42,6 +42,14 @@ def _(client: Any, server: S3Server, prefix: str) -> None:
     assert found == [f"{prefix}/{a}/" for a in "abcde"]
 
 
+@capability("list-no-empty-prefixes")
+def _(client: Any, server: S3Server, prefix: str) -> None:
+    """A common prefix goes with the last key below it."""
+    _put_all(client, server.bucket, [f"{prefix}/a/b"])
+    client.delete_object(Bucket=server.bucket, Key=f"{prefix}/a/b")
+    assert "CommonPrefixes" not in client.list_objects_v2(Bucket=server.bucket, Prefix=f"{prefix}/", Delimiter="/")
+
+
 @capability("list-text-prefixes")
 def _(client: Any, server: S3Server, prefix: str) -> None:
     """A prefix is text: ``log`` finds ``log``, ``log/a`` and ``log_b``."""

@@ -67,6 +67,12 @@ def _(client: Any, server: S3Server, prefix: str) -> None:
     refused(lambda: client.get_object(Bucket=server.bucket, Key=prefix, Range="bytes=0-9"), 416)
 
 
+@capability("last-bytes-of-empty-objects-are-416")
+def _(client: Any, server: S3Server, prefix: str) -> None:
+    client.put_object(Bucket=server.bucket, Key=prefix, Body=b"")
+    refused(lambda: client.get_object(Bucket=server.bucket, Key=prefix, Range="bytes=-3"), 416)
+
+
 @capability("head-of-a-range")
 def _(client: Any, server: S3Server, prefix: str) -> None:
     """HEAD with a range tells the size of the range and of the whole."""

@@ -1,0 +1,117 @@
+"""Random calls of `S3`: of the client, or of anything that has its methods."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Callable, NamedTuple
+
+from hypothesis import strategies as st
+from metaflow.datatools.s3 import S3GetObject, S3PutObject
+from model.values import CONTENT_TYPES, METADATA, Value, files, given, values
+from servers.s3_server import S3Server
+
+from metaflow_extensions.fasts3.pool.planning import PART_SIZE
+
+# `log` is a prefix of all that follow it, but a directory of some only; some are one another in sloppy hands.
+KEYS = [
+    *("a", "A", "log", "log/x", "log/deep/x", "log-1", "log_other/x", "%41", "b c", "b+c", "b%20c", "q", "q?x=1&y#z"),
+    *("tab\there", " ends ", "dir/ü", "dir/u\u0308", "dir/deep/🦄/.hidden", 'it\'s/"<b>"&amp;', "year=2026/part-0.csv"),
+]
+NEEDY = {
+    "line\nbreak": "newline-keys",
+    "a\x01b": "control-character-keys",
+    "log//x": "double-slash-keys",
+    "dots/../x": "dot-keys",
+    "back\\slash": "backslash-keys",
+    "marker/": "trailing-slash-keys",
+    "dir/": "trailing-slash-beside-prefix",
+}
+PREFIXES = ["log", "log/", "lo", "log/deep", "dir", "dir/deep/🦄", "a", "b c", "it's", "year=2026", "nothing", ""]
+
+
+class Pool(NamedTuple):
+    """The names that a server is asked for."""
+
+    keys: "list[str]"
+    firm: "list[str]"  # to be stored without overwriting
+    prefixes: "list[str]"
+
+
+def pool_for(server: S3Server) -> Pool:
+    """The names that a server can deal with."""
+    keys = KEYS + [key for key, need in NEEDY.items() if need not in server.lacks]
+    flat = [key for key in keys if not any(other != key and other.startswith(f"{key.rstrip('/')}/") for other in keys)]
+    if "object-beside-prefix" in server.lacks:
+        keys = flat
+    return Pool(keys, flat if "conditional-writes-beside-prefix" in server.lacks else keys, PREFIXES)
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a method."""
+
+    method: str
+    arguments: "tuple[Any, ...]" = ()
+    options: "dict[str, Any]" = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        options = [f"{name}={value!r}" for name, value in self.options.items()]
+        return f"{self.method}({', '.join([*map(repr, self.arguments), *options])})"
+
+    def on(self, s3: Any, folder: Path) -> Any:
+        """Call it; files that it uploads are made in a folder."""
+        return getattr(s3, self.method)(*given(self.arguments, folder), **self.options)
+
+
+BOOLEANS = st.booleans()
+HEADERS: "dict[str, st.SearchStrategy[Any]]" = {
+    "content_type": st.sampled_from(CONTENT_TYPES),
+    "metadata": st.sampled_from(METADATA),
+}
+
+
+def every_call(pool: Pool) -> "dict[str, st.SearchStrategy[Call]]":
+    """Calls of each method."""
+    keys, prefixes = st.sampled_from(pool.keys), st.lists(st.sampled_from(pool.prefixes), max_size=4)
+    lenient, info = {"return_missing": BOOLEANS}, {"return_info": BOOLEANS}
+    asked = keys | ranges(keys)
+    return {
+        "put": _put("put", pool, lambda keys: (keys, values()), **HEADERS),
+        "put_many": _put("put_many", pool, lambda keys: (objects(keys, value=values()),)),
+        "put_files": _put("put_files", pool, lambda keys: (objects(keys, path=files()),)),
+        "get": _call("get", asked, **lenient, **info),
+        "get_many": _call("get_many", st.lists(asked, max_size=12), **lenient, **info),
+        "get_recursive": _call("get_recursive", prefixes, **info),
+        "get_all": _call("get_all", **info),
+        "info": _call("info", keys, **lenient),
+        "info_many": _call("info_many", st.lists(keys, max_size=12), **lenient),
+        "list_paths": _call("list_paths", st.none() | prefixes),
+        "list_recursive": _call("list_recursive", st.none() | prefixes),
+    }
+
+
+def ranges(keys: "st.SearchStrategy[str]") -> "st.SearchStrategy[S3GetObject]":
+    """Within an object, over its end and beyond, from its end, and of no bytes."""
+    offsets = st.none() | st.integers(0, 40) | st.sampled_from([65_530, PART_SIZE - 3, PART_SIZE, 2 * PART_SIZE])
+    lengths = st.none() | st.integers(-40, 40) | st.sampled_from([0, 1, 1000, PART_SIZE + 7, -PART_SIZE - 1])
+    return st.tuples(keys, offsets, lengths).map(lambda fields: S3GetObject(*fields))
+
+
+def objects(keys: "st.SearchStrategy[str]", **source: "st.SearchStrategy[Value]") -> "st.SearchStrategy[list[Any]]":
+    """Pairs and S3PutObjects, side by side."""
+    rich = st.fixed_dictionaries({"key": keys, **source, **HEADERS}).map(lambda fields: S3PutObject(**fields))
+    return st.lists(st.tuples(keys, *source.values()) | rich, max_size=8)
+
+
+def _call(
+    method: str, *arguments: "st.SearchStrategy[Any]", **options: "st.SearchStrategy[Any]"
+) -> "st.SearchStrategy[Call]":
+    return st.builds(Call, st.just(method), st.tuples(*arguments), st.fixed_dictionaries(options))
+
+
+def _put(
+    method: str, pool: Pool, arguments: "Callable[[Any], tuple[Any, ...]]", **headers: "st.SearchStrategy[Any]"
+) -> "st.SearchStrategy[Call]":
+    return st.one_of(
+        _call(method, *arguments(st.sampled_from(keys)), overwrite=st.just(overwrite), **headers)
+        for overwrite, keys in ((True, pool.keys), (False, pool.firm))
+    )

@@ -1,0 +1,34 @@
+"""What the state machine stands on: two servers, a proxy of faults before each, both implementations."""
+
+from collections.abc import Iterator
+from typing import Any, Callable
+
+import metaflow.metaflow_config as configuration
+import pytest
+from servers.faulty import FaultyS3
+from servers.s3_server import S3Server
+
+
+@pytest.fixture(scope="session", params=["moto", "seaweedfs"])
+def server(request: pytest.FixtureRequest, running_server: Callable[[str], S3Server]) -> S3Server:
+    return running_server(request.param)
+
+
+@pytest.fixture(scope="session")
+def proxy(server: S3Server) -> Iterator[FaultyS3]:
+    with FaultyS3(server) as proxy:
+        yield proxy
+
+
+@pytest.fixture(scope="session")
+def oracle(server: S3Server) -> Iterator[Any]:
+    client = server.boto3_client()
+    yield client
+    client.close()
+
+
+@pytest.fixture(params=["wire", "boto3"])
+def implementation(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setattr(configuration, "S3_TRANSFERS", request.param)
+    chosen: str = request.param
+    return chosen

@@ -1,0 +1,95 @@
+"""The state machine: random calls of an `S3` behind random faults answer what a dictionary answers."""
+
+import tempfile
+import warnings
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Callable
+
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, rule
+from model.answers import plain
+from model.calls import Call, every_call, pool_for
+from model.model import Model, Refused
+from servers.faulty import FaultyS3
+from servers.transient import TRANSIENT
+from servers.world import new_world
+
+# What goes wrong in a call: the name of a fault, and how many requests that could meet it are spared first. Not many:
+# one request may meet them all, and waits twice as long after each.
+TROUBLES = st.lists(st.tuples(st.sampled_from(list(TRANSIENT)), st.sampled_from([0, 0, 0, 1, 2, 5, 9])), max_size=3)
+
+
+class Comparison(RuleBasedStateMachine):
+    """What the state machines of all servers do; the rules, which draw what to do it with, come from `machine_for`."""
+
+    proxy: FaultyS3
+    oracle: Any
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._stack = ExitStack()
+        self.folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory()))
+        self.world = self._stack.enter_context(new_world(self.proxy, self.oracle, self.folder))
+        self.model = Model(self.world.root, self.proxy.real.lacks)
+
+    def same(self, call: Call, troubles: "list[tuple[str, int]]") -> None:
+        """The client and the model do the same, and say the same."""
+        for name, spared in troubles:
+            trouble = TRANSIENT[name]
+            self.world.proxy.inject_where(trouble.meets, trouble.fault, after=spared)
+        with warnings.catch_warnings(record=True) as expected_warnings:
+            warnings.simplefilter("always")
+            try:
+                expected = call.on(self.model, self.folder)
+            except Refused as refused:
+                expected = refused
+        with warnings.catch_warnings(record=True) as seen:
+            warnings.simplefilter("always")
+            if isinstance(expected, Refused):
+                with pytest.raises(tuple(expected.kinds)) as raised:
+                    call.on(self.world.s3, self.folder)
+                assert raised.type in expected.kinds
+            else:
+                assert self.model.forgiven(plain(call.on(self.world.s3, self.folder))) == expected
+        assert [one.category for one in seen] == [one.category for one in expected_warnings]
+        self.world.proxy.inject_nothing()
+
+    def meanwhile(self, deleted: "list[str]", closes: bool) -> None:
+        """Somebody else deletes objects; the client is closed, perhaps, and goes on."""
+        for key in deleted:
+            self.world.stored.delete(key)
+            self.model.held.pop(key, None)
+        if closes:
+            self.world.s3.close()
+            assert self.world.left_behind() == []
+
+    def teardown(self) -> None:
+        with self._stack:
+            world, held = self.world, self.model.held
+            assert world.stored.blobs() == {key: one.blob for key, one in held.items()}
+            used = {upload for asked in self.proxy.asked for upload in asked.query.get("uploadId", ())}
+            # Whose number was lost with the reply that told it, nobody can close: lifecycle rules are there for these.
+            assert used.isdisjoint(world.stored.open_uploads())
+            world.s3.close()
+            assert world.left_behind() == []
+
+
+def machine_for(proxy: FaultyS3, oracle: Any) -> "type[Comparison]":
+    """The state machine for a server behind a proxy, with keys that it takes."""
+    pool = pool_for(proxy.real)
+    rules = {method: rule(call=calls, troubles=TROUBLES)(_step(method)) for method, calls in every_call(pool).items()}
+    deleted = st.lists(st.sampled_from(pool.keys), max_size=3)
+    rules["meanwhile"] = rule(deleted=deleted, closes=st.booleans())(Comparison.meanwhile)
+    return type("Machine", (Comparison,), {"proxy": proxy, "oracle": oracle, **rules})
+
+
+def _step(method: str) -> Callable[..., None]:
+    """`Comparison.same` by the name of a method: rules are told from one another by the names of their functions."""
+
+    def same(self: Comparison, call: Call, troubles: "list[tuple[str, int]]") -> None:
+        self.same(call, troubles)
+
+    same.__name__ = method
+    return same

@@ -1,0 +1,27 @@
+"""Whatever is called, in whatever order, and whatever goes wrong on the way: the answers are a dictionary's."""
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import run_state_machine_as_test
+from model.machine import machine_for
+
+STEPS = 15
+
+
+@pytest.fixture
+def unhurried(request):
+    """Settings by which each run is another one, and says how it can be found again."""
+    return settings(
+        max_examples=request.config.getoption("--examples"),
+        stateful_step_count=STEPS,
+        derandomize=False,
+        print_blob=True,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
+
+
+@pytest.mark.timeout(900)  # to find the shortest way to a failure takes minutes
+@pytest.mark.usefixtures("implementation")
+def test_random_calls_with_faults_answer_what_a_dictionary_answers(proxy, oracle, unhurried):
+    run_state_machine_as_test(machine_for(proxy, oracle), settings=unhurried)

@@ -1,0 +1,69 @@
+"""What is stored in tests of random calls: values that say what they are when printed, not megabytes of noise."""
+
+from io import BytesIO
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from contract.content import noise
+from hypothesis import strategies as st
+from metaflow.datatools.s3 import S3PutObject
+
+from metaflow_extensions.fasts3.pool.planning import PART_SIZE
+
+SMALL = [1, 0, 17, 1024, 65_536, 300_000]
+LARGE = [PART_SIZE - 1, PART_SIZE, PART_SIZE + 1, 2 * PART_SIZE + 5]  # bytes; on both sides of one piece
+SIZES = SMALL * 30 + LARGE  # large ones now and then: each takes as long as a hundred small ones
+METADATA = [None, {"n": 1, "ü": ["\u20ac"]}, {"text": "a, b; c=d  e"}]
+CONTENT_TYPES = [None, "text/x-test", "application/json; charset=utf-8"]
+
+
+class Value(NamedTuple):
+    """Something to be stored."""
+
+    size: int
+    seed: int
+    form: str = "bytes"  # how it is handed over: bytes, str, file, path
+    skipped: int = 0  # where a file stands
+
+    def given(self, folder: Path) -> Any:
+        """Make what `S3` is handed; a file is used up by that, so each call wants its own."""
+        data = noise(self.size, self.seed)
+        if self.form == "str":
+            return data.decode("latin-1")
+        if self.form == "file":
+            file = BytesIO(data)
+            file.seek(self.skipped)
+            return file
+        if self.form == "path":
+            path = folder / f"{self.size}-{self.seed}"
+            path.write_bytes(data)
+            return str(path)
+        return data
+
+
+def given(argument: Any, folder: Path) -> Any:
+    """An argument of a call, with all values in it made."""
+    if isinstance(argument, Value):
+        return argument.given(folder)
+    if isinstance(argument, S3PutObject):
+        name = "value" if argument.path is None else "path"
+        return argument._replace(**{name: given(getattr(argument, name), folder)})
+    if isinstance(argument, list):
+        return [given(item, folder) for item in argument]
+    if type(argument) is tuple:
+        return tuple(given(item, folder) for item in argument)
+    return argument
+
+
+@st.composite
+def values(draw: st.DrawFn) -> Value:
+    """Values in memory."""
+    size = draw(st.sampled_from(SIZES))
+    form = draw(st.sampled_from(["bytes", "str", "file"]))
+    skipped = draw(st.sampled_from([0, size // 2, size])) if form == "file" else 0
+    return Value(size, draw(st.integers(0, 3)), form, skipped)
+
+
+def files() -> "st.SearchStrategy[Value]":
+    """Values on disk."""
+    return st.tuples(st.sampled_from(SIZES), st.integers(0, 3), st.just("path")).map(lambda fields: Value(*fields))

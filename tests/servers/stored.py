@@ -1,0 +1,44 @@
+"""What a server really holds, as boto3 sees it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+
+class Stored:
+    """The objects below one root, as boto3 sees them. Keys are relative to that root."""
+
+    def __init__(self, client: Any, bucket: str, prefix: str) -> None:
+        self.client = client
+        self.bucket = bucket
+        self.prefix = prefix  # ends in a slash, or is empty
+
+    def _at(self, key: str) -> "dict[str, str]":
+        return {"Bucket": self.bucket, "Key": self.prefix + key}
+
+    def put(self, key: str, body: bytes = b"", **headers: Any) -> None:
+        self.client.put_object(**self._at(key), Body=body, **headers)
+
+    def put_all(self, blobs: Mapping[str, bytes]) -> None:
+        for key, body in blobs.items():
+            self.put(key, body)
+
+    def blob(self, key: str) -> bytes:
+        return self.client.get_object(**self._at(key))["Body"].read()
+
+    def head(self, key: str) -> "dict[str, Any]":
+        return self.client.head_object(**self._at(key))
+
+    def list(self) -> "set[str]":
+        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=self.prefix)
+        return {entry["Key"][len(self.prefix) :] for page in pages for entry in page.get("Contents", [])}
+
+    def blobs(self) -> "dict[str, bytes]":
+        return {key: self.blob(key) for key in self.list()}
+
+    def delete(self, key: str) -> None:
+        self.client.delete_object(**self._at(key))
+
+    def open_uploads(self) -> "list[str]":
+        """Multipart uploads that were begun and neither completed nor aborted."""
+        told = self.client.list_multipart_uploads(Bucket=self.bucket, Prefix=self.prefix)
+        return [upload["UploadId"] for upload in told.get("Uploads", [])]

@@ -1,0 +1,51 @@
+"""The faults that a user must not notice: each is over once the client has tried again."""
+
+from typing import NamedTuple, Optional
+
+from servers import faults
+from servers.faulty import Asked, Exchange, Fault
+
+GETS = frozenset({"GetObject"})
+DOCUMENTS = frozenset({"ListObjectsV2", "CreateMultipartUpload", "CompleteMultipartUpload"})
+HEADS = frozenset({"HeadObject"})
+
+
+class Transient(NamedTuple):
+    """A fault, and what can meet it."""
+
+    fault: Fault
+    only: "Optional[frozenset[str]]" = None  # operations; None: all
+    never: "frozenset[str]" = frozenset()
+
+    def meets(self, asked: Asked) -> bool:
+        """Whether a request can meet it."""
+        return asked.operation not in self.never and (self.only is None or asked.operation in self.only)
+
+
+TRANSIENT = {
+    "reset before the head": Transient(faults.reset_before_the_head),
+    "close before the head": Transient(faults.close_before_the_head),
+    "reset in the head": Transient(faults.reset_in_the_head),
+    "reset in the body": Transient(faults.in_the_body(Exchange.reset), GETS | DOCUMENTS),
+    "close in the body": Transient(faults.in_the_body(Exchange.end), GETS | DOCUMENTS),
+    "stall": Transient(faults.stall),
+    "stall in the body": Transient(faults.in_the_body(Exchange.wait_until_client_goes), GETS | DOCUMENTS),
+    "drip": Transient(faults.drip),
+    "too much": Transient(faults.too_much),
+    "announces too much": Transient(faults.announces_too_much, never=HEADS),
+    "announces too little": Transient(faults.where_a_checksum_tells(faults.announces_too_little), GETS),
+    "garbage": Transient(faults.garbage),
+    "a huge head": Transient(faults.a_huge_head),
+    "corrupt": Transient(faults.where_a_checksum_tells(faults.corrupt), GETS),
+    "500": Transient(faults.error(500, "InternalError")),
+    "502": Transient(faults.error(502, "BadGateway")),
+    "503": Transient(faults.error(503, "SlowDown")),
+    "503, Retry-After": Transient(faults.error(503, "SlowDown", **{"Retry-After": "1"})),
+    "429": Transient(faults.error(429, "TooManyRequests")),
+    "400 RequestTimeout": Transient(faults.error(400, "RequestTimeout"), never=HEADS),
+    "200, an error inside": Transient(faults.an_error_that_looks_like_success, frozenset({"CompleteMultipartUpload"})),
+    "done, then reset": Transient(faults.after_the_work(faults.reset_before_the_head)),
+    "done, then 500": Transient(faults.after_the_work(faults.error(500, "InternalError"))),
+    "done, then 503": Transient(faults.after_the_work(faults.error(503, "SlowDown"))),
+    "done, then stall": Transient(faults.after_the_work(faults.stall)),
+}

@@ -1,0 +1,57 @@
+"""An `S3` that talks to a server through a proxy of faults, and all that a test has to see of it."""
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from botocore.config import Config
+from metaflow import S3
+from servers.faulty import FaultyS3
+from servers.stored import Stored
+
+SILENCE = 1.0  # seconds after which a server that says nothing is given up
+
+
+@dataclass
+class World:
+    """What a test works with."""
+
+    s3: S3  # through the proxy
+    stored: Stored  # what is really stored, past the proxy
+    proxy: FaultyS3
+    folder: Path
+
+    @property
+    def root(self) -> str:
+        """The URL below which everything lies."""
+        return f"s3://{self.stored.bucket}/{self.stored.prefix}".rstrip("/")
+
+    def left_behind(self) -> "list[str]":
+        """Temporary files and directories of `s3`."""
+        return [str(path) for path in self.folder.joinpath("tmproot").rglob("*")]
+
+
+@contextmanager
+def new_world(proxy: FaultyS3, oracle: Any, folder: Path) -> Iterator[World]:
+    """Give an `S3` with a root that nothing is below, and no faults yet.
+
+    Parameters
+    ----------
+    proxy : FaultyS3
+        A running one.
+    oracle : botocore.client.S3
+        For the real server.
+    folder : Path
+        Empty.
+    """
+    proxy.clear()
+    folder.joinpath("tmproot").mkdir()
+    params = {**proxy.client_params(), "config": Config(connect_timeout=SILENCE, read_timeout=SILENCE)}
+    stored = Stored(oracle, proxy.real.bucket, f"test-{uuid.uuid4().hex}/")
+    root = f"s3://{stored.bucket}/{stored.prefix}"
+    with S3(s3root=root, client_params=params, tmproot=str(folder / "tmproot")) as s3:
+        yield World(s3, stored, proxy, folder)
+    assert proxy.problems == [], proxy.problems
