@@ -39,7 +39,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # First of all, because parts of this project import it, and it imports all of this project.
-import metaflow  # noqa: E402, F401
+import metaflow.metaflow_config  # noqa: E402
 
 # Modules that are no tests and have their asserts explained all the same.
 pytest.register_assert_rewrite("model.machine", "servers.world")
@@ -90,6 +90,15 @@ def moto(running_server: Callable[[str], S3Server]) -> S3Server:
 def seaweedfs(running_server: Callable[[str], S3Server]) -> S3Server:
     """Run the test on SeaweedFS: the one that checks signatures and is fast."""
     return running_server("seaweedfs")
+
+
+@pytest.fixture(params=["wire", "boto3"])
+def implementation(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Have `S3` use our own wire, or boto3; here and in processes that the test starts."""
+    chosen: str = request.param
+    monkeypatch.setattr(metaflow.metaflow_config, "S3_TRANSFERS", chosen)
+    monkeypatch.setenv("METAFLOW_S3_TRANSFERS", chosen)
+    return chosen
 
 
 @pytest.fixture

@@ -1,27 +1,36 @@
 """What a cell of the fault matrix stands on."""
 
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import metaflow.metaflow_config as configuration
+import psutil
 import pytest
 from servers.faulty import FaultyS3
 from servers.s3_server import S3Server
 from servers.world import World, new_world
+
+from metaflow_extensions.fasts3.pool import worker_pool
+
+MOST_OPEN = 250  # descriptors after hundreds of cells; what leaves one behind each time leaves more
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_piles_up() -> Iterator[None]:
+    """Look, after all cells, for what each of them might have left: workers, processes, descriptors."""
+    yield
+    gc.collect()
+    assert list(worker_pool.shared._lent) == []
+    workers = [child for child in psutil.Process().children() if "s3op.py" in " ".join(child.cmdline())]
+    assert len(workers) == len(worker_pool.shared._idle)
+    assert psutil.Process().num_fds() < MOST_OPEN
 
 
 @pytest.fixture(scope="session")
 def proxy(seaweedfs: S3Server) -> Iterator[FaultyS3]:
     with FaultyS3(seaweedfs) as proxy:
         yield proxy
-
-
-@pytest.fixture(params=["wire", "boto3"])
-def implementation(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setattr(configuration, "S3_TRANSFERS", request.param)
-    chosen: str = request.param
-    return chosen
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from faults.cases import CASES
 from metaflow.datatools.s3 import MetaflowS3AccessDenied, MetaflowS3Exception
 from servers import faults
 from servers.faulty import Fault
-from servers.transient import DOCUMENTS, GETS, TRANSIENT
+from servers.transient import DOCUMENTS, GETS, HEADS, TRANSIENT
 
 DEADLINE = 15.0  # seconds; a fault that is met once costs a time-out of one and a short wait
 
@@ -39,6 +39,10 @@ COLUMNS = {
         raises=MetaflowS3Exception,
         raises_for=frozenset({"get_a_range", "get_large_second_piece"}),
     ),
+    # Once each: the next try is signed for the server's time, or with the set that the provider has then. No HEAD is
+    # told either.
+    "403 RequestTimeTooSkewed": Column(faults.skewed, never=HEADS),
+    "400 ExpiredToken": Column(faults.error(400, "ExpiredToken"), never=HEADS),
     "403": Column(faults.error(403, "AccessDenied"), raises=MetaflowS3AccessDenied),
 }
 # A single range has no checksum: what is wrong in it and does not show is TLS's to see. See docs/security.md.

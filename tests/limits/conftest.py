@@ -10,12 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Callable
 
-import metaflow.metaflow_config as configuration
 import pytest
-from contract.conftest import Stored
 from limits.small_disk import SmallDisk
 from metaflow import S3
 from servers.s3_server import S3Server
+from servers.stored import Stored
 
 from metaflow_extensions.fasts3.pool import worker_pool
 
@@ -27,14 +26,6 @@ from metaflow.plugins.datatools.s3.s3 import MetaflowS3Exception, MetaflowS3Insu
 told = json.loads(sys.argv[1])
 s3 = S3(s3root=told["root"], client_params=told["params"], tmproot=told["tmproot"])
 """
-
-
-@pytest.fixture(params=["wire", "boto3"])
-def implementation(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    chosen: str = request.param
-    monkeypatch.setattr(configuration, "S3_TRANSFERS", chosen)
-    monkeypatch.setenv("METAFLOW_S3_TRANSFERS", chosen)
-    return chosen
 
 
 @pytest.fixture(scope="session")

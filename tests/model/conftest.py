@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from typing import Any, Callable
 
-import metaflow.metaflow_config as configuration
 import pytest
 from servers.faulty import FaultyS3
 from servers.s3_server import S3Server
@@ -25,10 +24,3 @@ def oracle(server: S3Server) -> Iterator[Any]:
     client = server.boto3_client()
     yield client
     client.close()
-
-
-@pytest.fixture(params=["wire", "boto3"])
-def implementation(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setattr(configuration, "S3_TRANSFERS", request.param)
-    chosen: str = request.param
-    return chosen

@@ -4,17 +4,9 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-import metaflow.metaflow_config as configuration
 import pytest
 from metaflow import S3
 from servers.s3_server import S3Server
-
-
-@pytest.fixture(params=["wire", "boto3"])
-def implementation(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setattr(configuration, "S3_TRANSFERS", request.param)
-    chosen: str = request.param
-    return chosen
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """What can go wrong between a client and S3, as functions for `servers.faulty.FaultyS3`."""
 
+from email.utils import formatdate
 from typing import Optional
 
 from servers.faulty import Exchange, Fault, Reply, passed_on
@@ -125,6 +126,11 @@ def where_a_checksum_tells(fault: Fault) -> Fault:
 def an_error_that_looks_like_success(exchange: Exchange) -> None:
     """S3 says 200 before it has put an object together, and what went wrong after that (CompleteMultipartUpload)."""
     _answer(exchange, _error(exchange, 200, "InternalError", {}))
+
+
+def skewed(exchange: Exchange) -> None:
+    """S3 refuses a signature for its time, and tells its own."""
+    error(403, "RequestTimeTooSkewed", Date=formatdate(usegmt=True))(exchange)
 
 
 def redirect(status: int, location: str, region: Optional[str] = None) -> Fault:
