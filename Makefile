@@ -8,8 +8,9 @@ JOBS ?= 2
 CONTRACT ?= seaweedfs
 # Both ends of what setup.py allows and exists; a version that is not on this machine is skipped.
 PYTHONS ?= 3.9 3.13
-# Seconds for each target of the fuzzer.
+# Seconds for each target of the fuzzer, and for the soak.
 FUZZ_SECONDS ?= 60
+SOAK_SECONDS ?= 600
 PYENV_ROOT ?= $(HOME)/.pyenv
 
 BIN := .venv/bin
@@ -17,7 +18,7 @@ PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lint bench bench-smoke test-oldest test-versions fuzz clean
+.PHONY: help demo test lint bench bench-smoke test-oldest test-versions fuzz soak clean
 
 help:
 	@echo "make demo           run a flow against an S3 server on this machine, and read its data back"
@@ -27,6 +28,7 @@ help:
 	@echo "make bench-smoke    a short run of the benchmarks"
 	@echo "make test-oldest    the contract suite with the oldest Metaflow and boto3 (tests/oldest.txt)"
 	@echo "make test-versions  the contract suite on Python $(PYTHONS), where found"
+	@echo "make soak           users, faults and kills for $(SOAK_SECONDS) seconds; every byte is compared"
 	@echo "make fuzz           whatever a server or a worker may say, found with atheris ($(FUZZ_SECONDS) seconds a target)"
 	@echo "make clean          remove what these made"
 
@@ -59,6 +61,9 @@ test-python%:
 	if [ -z "$$python" ]; then echo "Python $* is not on this machine: skipped."; \
 	else $(MAKE) .venv-$*/installed PYTHON="$$python" && \
 	  .venv-$*/bin/python -m pytest -n $(JOBS) tests/contract -k "$(CONTRACT)"; fi
+
+soak: .venv/installed
+	@cd tests && ../$(BIN)/python -m soak $(SOAK_SECONDS)
 
 fuzz: .venv-fuzz/installed
 	@set -e; for target in $(notdir $(wildcard tests/fuzz/seeds/*)); do echo "--- $$target"; \

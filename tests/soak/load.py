@@ -1,0 +1,179 @@
+"""Users at work: threads that store and read all day, and know what every answer has to be.
+
+A program. It works in two processes, one forked by the other after it has used S3, and prints lines of JSON: what it
+has done, once a second, and every answer that was wrong or was an error.
+
+    python load.py THREADS SECONDS
+"""
+
+import json
+import os
+import random
+import sys
+import tempfile
+import threading
+import time
+import traceback
+from pathlib import Path
+
+from botocore.config import Config
+from metaflow import S3
+from metaflow.datatools.s3 import S3GetObject
+
+SMALL = [f"dir{number % 4}/small {number}?" for number in range(60)]
+LARGE = ["large/1", "large/2"]
+LARGE_SIZE = 20 * 2**20  # bytes; three parts
+SILENCE = 2.0  # seconds after which a server that says nothing is given up
+
+
+class Wrong(Exception):
+    """An answer that is not what was stored."""
+
+
+class User:
+    """One thread's work, below a root of its own."""
+
+    def __init__(self, name, seed):
+        self.chance = random.Random(seed)
+        self.folder = Path(tempfile.mkdtemp())
+        config = Config(connect_timeout=SILENCE, read_timeout=SILENCE)
+        params = {"endpoint_url": os.environ["METAFLOW_S3_ENDPOINT_URL"], "config": config}
+        self.s3 = S3(s3root=f"{os.environ['ROOT']}/{name}", tmproot=str(self.folder), client_params=params)
+        self.held = {}  # key -> bytes
+        self.operations = self.bytes = 0
+        self.calls = {
+            self.put_many: 20,
+            self.put: 10,
+            self.put_if_absent: 8,
+            self.get_many: 25,
+            self.get: 10,
+            self.ranges: 10,
+            self.info_many: 8,
+            self.list_all: 5,
+            self.put_large: 1,
+            self.get_large: 3,
+        }
+
+    def work(self):
+        """Do one thing, at random."""
+        (call,) = self.chance.choices(list(self.calls), self.calls.values())
+        call()
+        self.operations += 1
+        if self.chance.random() < 0.2:
+            self.s3.close()
+
+    def some(self, keys, most=30):
+        return self.chance.sample(keys, min(len(keys), self.chance.randint(1, most)))
+
+    def blob(self, most=20_000):
+        return self.chance.randbytes(self.chance.randint(0, most))
+
+    def known(self):
+        return [key for key in SMALL if key in self.held]
+
+    def check(self, what, got, expected):
+        if got != expected:
+            raise Wrong(f"{what}: {len(expected)} expected, and something else came")
+
+    def moved(self, blobs):
+        self.bytes += sum(map(len, blobs))
+
+    def put_many(self):
+        blobs = {key: self.blob() for key in self.some(SMALL)}
+        self.check("put_many", [key for key, _ in self.s3.put_many(blobs.items())], list(blobs))
+        self.held.update(blobs)
+        self.moved(blobs.values())
+
+    def put(self):
+        key, blob = self.chance.choice(SMALL), self.blob()
+        self.s3.put(key, blob)
+        self.held[key] = blob
+        self.moved([blob])
+
+    def put_if_absent(self):
+        blobs = {key: self.blob() for key in self.some(SMALL)}
+        new = [key for key in blobs if key not in self.held]
+        stored = [key for key, _ in self.s3.put_many(blobs.items(), overwrite=False)]
+        self.check("put_many, no overwrite", stored, new)
+        self.held.update({key: blobs[key] for key in new})
+
+    def get_many(self):
+        keys = self.some(self.known())
+        got = [one.blob for one in self.s3.get_many(keys)]
+        self.check("get_many", got, [self.held[key] for key in keys])
+        self.moved(got)
+
+    def get(self):
+        key = self.chance.choice(SMALL)
+        got = self.s3.get(key, return_missing=True)
+        self.check("get", got.blob if got.exists else None, self.held.get(key))
+
+    def ranges(self):
+        keys = [key for key in self.some(self.known()) if len(self.held[key]) > 100]
+        asked = [S3GetObject(key, self.chance.randint(0, 50), self.chance.randint(1, 50)) for key in keys]
+        got = [one.blob for one in self.s3.get_many(asked)]
+        self.check("ranges", got, [self.held[one.key][one.offset : one.offset + one.length] for one in asked])
+
+    def info_many(self):
+        keys = self.some(SMALL)
+        got = [one.size if one.exists else None for one in self.s3.info_many(keys, return_missing=True)]
+        self.check("info_many", got, [len(self.held[key]) if key in self.held else None for key in keys])
+
+    def list_all(self):
+        got = {one.key: one.size for one in self.s3.list_recursive()}
+        self.check("list_recursive", got, {key: len(blob) for key, blob in self.held.items()})
+
+    def put_large(self):
+        key, blob = self.chance.choice(LARGE), self.chance.randbytes(LARGE_SIZE)
+        path = self.folder / "large"
+        path.write_bytes(blob)
+        self.s3.put_files([(key, str(path))])
+        self.held[key] = blob
+        self.moved([blob])
+
+    def get_large(self):
+        for key in (key for key in LARGE if key in self.held):
+            got = self.s3.get(key).blob
+            self.check("get large", got, self.held[key])
+            self.moved([got])
+
+
+def tell(**facts):
+    """Print a line, at once and whole."""
+    os.write(1, (json.dumps({"pid": os.getpid(), **facts}) + "\n").encode())
+
+
+def live(user, until):
+    """One thread."""
+    while time.monotonic() < until:
+        try:
+            user.work()
+        except Wrong as wrong:
+            tell(loss=str(wrong))
+        except Exception:
+            tell(error=traceback.format_exc()[-1500:])
+
+
+def main(threads, seconds):
+    first = User("first", 0)
+    first.put_many()
+    child = os.fork()
+    until = time.monotonic() + seconds
+    users = [User(f"{'parent' if child else 'child'}-{number}", os.getpid() + number) for number in range(threads)]
+    working = [threading.Thread(target=live, args=(user, until), daemon=True) for user in users]
+    for thread in working:
+        thread.start()
+    while any(thread.is_alive() for thread in working):
+        working[0].join(1.0)
+        tell(operations=sum(user.operations for user in users), bytes=sum(user.bytes for user in users))
+    for user in users:
+        user.s3.close()
+        left = [str(path) for path in user.folder.iterdir() if path.name != "large"]
+        if left:
+            tell(error=f"left behind: {left}")
+    if child:
+        os.waitpid(child, 0)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), float(sys.argv[2]))
