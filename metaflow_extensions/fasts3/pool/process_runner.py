@@ -14,6 +14,7 @@ from typing import Any, Callable, NoReturn, Optional
 from metaflow_extensions.fasts3.pool import concurrency
 from metaflow_extensions.fasts3.pool.messages import Job, Outcome, bytes_moved
 from metaflow_extensions.fasts3.pool.plan import JobFailed, JobQueue, Plan
+from metaflow_extensions.fasts3.pool.planning import PART_SIZE
 from metaflow_extensions.fasts3.pool.renewal import Renewal
 from metaflow_extensions.fasts3.pool.worker_pool import WorkerPool
 from metaflow_extensions.fasts3.pool.worker_process import WorkerGone, WorkerProcess
@@ -23,7 +24,8 @@ from metaflow_extensions.fasts3.wire.template import NEEDED
 log = logging.getLogger("metaflow_fasts3")
 
 DEATHS = 3  # workers that may die over one job
-BODY_BYTES = 64 * 2**20  # bytes of bodies that one worker may have waiting
+BODY_BYTES = 128 * 2**20  # bytes of memory for bodies that workers have, all together
+LEAST_BODY_BYTES = 4 * PART_SIZE  # each may have, or it would wait for its parent between two parts
 LOOK_AT_CREDENTIALS = 10.0  # seconds
 PATIENCE_WITH_THE_REST = 1.0  # seconds for the jobs under way when another has failed
 
@@ -79,7 +81,8 @@ class ProcessRunner:
         NoWorkers
             The system gives no processes.
         """
-        call = _Call(self._pool, self._setup, self._templates, self._connections)
+        body_bytes = max(LEAST_BODY_BYTES, BODY_BYTES // self._limit)
+        call = _Call(self._pool, self._setup, self._templates, self._connections, body_bytes)
         try:
             self._run(call, plan, queue)
         except JobFailed:
@@ -135,12 +138,18 @@ class _Call:
     """The workers of one call."""
 
     def __init__(
-        self, pool: WorkerPool, setup: Callable[[], Any], templates: Callable[[str, str], Any], connections: int
+        self,
+        pool: WorkerPool,
+        setup: Callable[[], Any],
+        templates: Callable[[str, str], Any],
+        connections: int,
+        body_bytes: int,
     ) -> None:
         self._pool = pool
         self._setup = setup
         self._template = templates
         self._connections = connections
+        self._body_bytes = body_bytes
         self._done = 0
         self._moved = 0  # bytes
         self._deaths: dict[int, int] = {}  # job number -> workers that died while they did it and nothing else
@@ -173,7 +182,7 @@ class _Call:
         free = [
             worker
             for worker in self.workers
-            if len(worker.jobs) < room and not worker.alone and worker.waiting < BODY_BYTES
+            if len(worker.jobs) < room and not worker.alone and worker.waiting < self._body_bytes
         ]
         return min(free, key=lambda worker: len(worker.jobs), default=None)
 
@@ -196,8 +205,8 @@ class _Call:
                 break
             worker.alone = suspect
             batch.append(job)
-            size += job.body_size
-            if suspect or size > BODY_BYTES:
+            size += job.body_cost
+            if suspect or size > self._body_bytes:
                 break
         try:
             worker.prepare(self._setup())
