@@ -18,13 +18,14 @@ PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lint bench bench-smoke test-oldest test-versions fuzz soak clean
+.PHONY: help demo test lint bench bench-smoke bench-memory test-oldest test-versions fuzz soak clean
 
 help:
 	@echo "make demo           run a flow against an S3 server on this machine, and read its data back"
 	@echo "make test           lint, all tests, and a short run of the benchmarks"
 	@echo "make lint           ruff and mypy --strict"
 	@echo "make bench          this S3 client beside others: s5cmd, obstore, boto3, the AWS CRT, Metaflow's own (an hour)"
+	@echo "make bench-memory   the memory of calls that have a great deal to do, beside what is promised (half an hour)"
 	@echo "make bench-smoke    a short run of the benchmarks"
 	@echo "make test-oldest    the contract suite with the oldest Metaflow and boto3 (tests/oldest.txt)"
 	@echo "make test-versions  the contract suite on Python $(PYTHONS), where found"
@@ -46,6 +47,11 @@ lint: .venv/installed
 
 bench-smoke: .venv/installed
 	$(BIN)/python -m benchmarks --smoke
+	$(BIN)/python -m benchmarks.memory --smoke
+
+# All rows, or what BENCH says: make bench-memory BENCH="--rows list"
+bench-memory: .venv/installed
+	$(BIN)/python -m benchmarks.memory $(BENCH)
 
 # All rows and clients, or what BENCH says: make bench BENCH="--rows nginx --clients ours,obstore --rounds 3"
 bench: .venv-bench/installed

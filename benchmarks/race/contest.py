@@ -20,8 +20,8 @@ from typing import Callable, NamedTuple, Optional
 from ..client import environment_of
 from ..content import blocks, names
 from ..peers import peer_class
+from ..process_memory import Memory, of_process_tree
 from ..servers import SERVERS, Server
-from .memory import Memory, of_process_tree
 from .rows import Row
 from .turn import WARM_UP, Order, set_name
 

@@ -17,9 +17,9 @@ from limits.conftest import PRELUDE
 
 from metaflow_extensions.fasts3.pool import worker_pool, worker_process
 from metaflow_extensions.fasts3.pool.messages import Job
-from metaflow_extensions.fasts3.pool.process_runner import BODY_BYTES
 from metaflow_extensions.fasts3.pool.worker_process import WorkerProcess
 
+SENT = 64 * 2**20  # bytes of bodies
 PIPE = 65536  # bytes that one holds, of which the last page may not be filled
 # Answers each job at once, with 10 KB.
 TALKATIVE = """
@@ -61,9 +61,7 @@ def test_a_worker_listens_also_while_nobody_listens_to_it(talkative):
     wait_until(lambda: waiting_bytes(talkative.fileno()) > PIPE - 4096)
 
     body = bytes(8 * 2**20)
-    talkative.give(
-        [Job(1000 + number, "put", "bucket", "large", {}, body) for number in range(BODY_BYTES // len(body))]
-    )
+    talkative.give([Job(1000 + number, "put", "bucket", "large", {}, body) for number in range(SENT // len(body))])
 
     done = set()
     while talkative.jobs:

@@ -16,7 +16,7 @@ from metaflow_extensions.fasts3.pool.messages import (
     Kind,
     Outcome,
     encode,
-    jobs_frame,
+    jobs_frames,
     jobs_of,
     outcomes_frame,
     outcomes_of,
@@ -47,11 +47,43 @@ def to_bytes(frame):
 
 
 def test_jobs_survive_the_journey():
-    (frame,) = FrameReader().feed(to_bytes(jobs_frame(JOBS)))
+    (frame,) = FrameReader().feed(b"".join(map(to_bytes, jobs_frames(JOBS))))
     arrived = list(jobs_of(frame))
     assert [job[:5] for job in arrived] == [job[:5] for job in JOBS]
     assert [job.body for job in arrived] == [None if job.body is None else bytes(job.body) for job in JOBS]
     assert isinstance(arrived[2].arguments["headers"], PutHeaders)
+
+
+@given(st.lists(st.none() | st.integers(0, 30), max_size=20))
+def test_bodies_travel_in_frames_of_a_few_and_large_ones_alone(sizes):
+    jobs = [
+        Job(number, "put", "bucket", str(number), {}, None if size is None else bytes([number]) * size)
+        for number, size in enumerate(sizes)
+    ]
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(messages, "TOGETHER", 20)
+        frames = list(jobs_frames(jobs))
+    arrived = [job for frame in FrameReader().feed(b"".join(map(to_bytes, frames))) for job in jobs_of(frame)]
+    assert arrived == jobs
+    assert all(len(frame.raw) <= 20 or len([row for row in frame.document if row[5] > 0]) == 1 for frame in frames)
+
+
+def test_a_large_body_is_not_copied():
+    body = memoryview(bytes(2 * messages.TOGETHER))
+    large = [frame.raw for frame in jobs_frames([*JOBS, Job(9, "put", "b", "k", {}, body)])][-1]
+    assert large is body
+    (frame,) = FrameReader().feed(
+        b"".join(map(bytes, encode(Frame(Kind.JOBS, [[9, "put", "b", "k", {}, len(body)]], body))))
+    )
+    (job,) = jobs_of(frame)
+    assert job.body is frame.raw
+
+
+@pytest.mark.parametrize(
+    ("body", "cost"), [(None, 0), (b"", 0), (b"abc", 6), (bytearray(b"abc"), 6), (memoryview(b"abc"), 3)]
+)
+def test_what_a_body_costs(body, cost):
+    assert Job(0, "put", "bucket", "key", {}, body).body_cost == cost
 
 
 def test_outcomes_survive_the_journey():
@@ -211,11 +243,12 @@ cuttings = st.lists(st.integers(1, 50), min_size=1, max_size=5)
 @given(st.lists(st.lists(jobs_of_any_kind, max_size=3), max_size=3), cuttings)
 def test_any_jobs_arrive_however_the_stream_is_cut(batches, widths):
     reader = FrameReader()
-    stream = b"".join(to_bytes(jobs_frame(batch)) for batch in batches)
-    arrived = [list(jobs_of(frame)) for piece in cut(stream, widths) for frame in reader.feed(piece)]
-    assert arrived == batches
-    assert [type(job.arguments.get("headers")) for batch in arrived for job in batch] == [
-        type(job.arguments.get("headers")) for batch in batches for job in batch
+    stream = b"".join(to_bytes(frame) for batch in batches for frame in jobs_frames(batch))
+    arrived = [job for piece in cut(stream, widths) for frame in reader.feed(piece) for job in jobs_of(frame)]
+    sent = [job for batch in batches for job in batch]
+    assert arrived == sent
+    assert [type(job.arguments.get("headers")) for job in arrived] == [
+        type(job.arguments.get("headers")) for job in sent
     ]
 
 
@@ -238,5 +271,6 @@ def test_a_frame_over_the_limit_is_not_sent(monkeypatch):
 
 
 def test_the_json_of_a_frame_is_ascii_whatever_the_keys():
-    document = to_bytes(jobs_frame([Job(0, "head", "b", "\ud800 lone")]))[messages.HEAD.size :]
+    (frame,) = jobs_frames([Job(0, "head", "b", "\ud800 lone")])
+    document = to_bytes(frame)[messages.HEAD.size :]
     assert json.loads(document.decode("ascii"))[0][3] == "\ud800 lone"

@@ -1,6 +1,6 @@
 """The methods of `S3` that move no data: listings and headers."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, Optional
 
 from metaflow_extensions.fasts3.face.engine import Place
@@ -8,7 +8,7 @@ from metaflow_extensions.fasts3.face.foundation import Foundation
 from metaflow_extensions.fasts3.face.location import as_directory, split_object_url, split_url
 from metaflow_extensions.fasts3.face.requested import key_of, several
 from metaflow_extensions.fasts3.face.s3object import S3Object
-from metaflow_extensions.fasts3.pool.queries import Heads, Listing
+from metaflow_extensions.fasts3.pool.queries import Entry, Heads, Listing
 from metaflow_extensions.fasts3.wire.transfers import ObjectInfo
 
 
@@ -163,11 +163,9 @@ class Querying(Foundation):
     def _listed(self, prefixes: list[str], directories: list[str], delimiter: str) -> list[S3Object]:
         listings = [Listing(*split_url(url), delimiter=delimiter) for url in directories]
         return [
-            S3Object.directory(prefix, f"s3://{listing.bucket}/{entry.key}")
-            if entry.size is None
-            else S3Object(prefix, f"s3://{listing.bucket}/{entry.key}", size=entry.size)
+            found
             for prefix, listing, entries in zip(prefixes, listings, self._list(listings))
-            for entry in entries
+            for found in _found(prefix, listing.bucket, entries)
         ]
 
     def _heads(self, keys: list[Any], place: Place, return_missing: bool) -> list[S3Object]:
@@ -184,6 +182,15 @@ class Querying(Foundation):
 
 def _prefixes(keys: Optional[Iterable[str]]) -> list[Any]:
     return [None] if keys is None else several(keys)
+
+
+def _found(prefix: str, bucket: str, entries: list[Entry]) -> Iterator[S3Object]:
+    """The entries as users see them. They are used up: of millions, there is only one or the other at a time."""
+    entries.reverse()
+    while entries:
+        key, size = entries.pop()
+        url = f"s3://{bucket}/{key}"
+        yield S3Object.directory(prefix, url) if size is None else S3Object(prefix, url, size=size)
 
 
 def _described(root: Optional[str], url: str, info: Optional[ObjectInfo]) -> S3Object:

@@ -109,7 +109,12 @@ class RangeInfo(NamedTuple):
 
 
 def several(requests: Any) -> list[Any]:
-    """Any iterable of requests as a list.
+    """Any iterable of requests as a list; see `iterated`."""
+    return list(iterated(requests))
+
+
+def iterated(requests: Any) -> Iterable[Any]:
+    """Any iterable of requests.
 
     Raises
     ------
@@ -120,7 +125,7 @@ def several(requests: Any) -> list[Any]:
         raise MetaflowS3URLException(
             f"A list is needed, not {requests!r}. Put it into a list, or use the call for a single key."
         )
-    return list(requests)
+    return requests
 
 
 def key_of(requested: Any) -> Optional[str]:

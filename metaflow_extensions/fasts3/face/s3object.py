@@ -14,6 +14,8 @@ class S3Object:
     `S3Object`s are not instantiated directly, but they are returned by many methods of the `S3` client.
     """
 
+    _is_directory = False  # of the class, so that only directories hold one: a listing may be of millions of objects
+
     def __init__(
         self,
         prefix: Optional[str],
@@ -34,17 +36,13 @@ class S3Object:
         self._range_info = range_info
         self._last_modified = last_modified
         self._encryption = encryption
-        if prefix is None or prefix == url:
-            self._prefix, self._key = None, url
-        else:
-            directory = prefix if prefix.endswith("/") else prefix + "/"
-            self._prefix, self._key = prefix, url[len(directory) :]
+        self._prefix = None if prefix == url else prefix
 
     @classmethod
     def directory(cls, prefix: Optional[str], url: str) -> "S3Object":
         """A directory in a listing: its URL has a trailing slash, its key has not."""
         entry = cls(prefix, url)
-        entry._key = entry._key[:-1] if entry._key.endswith("/") else entry._key
+        entry._is_directory = True
         return entry
 
     @property
@@ -113,7 +111,9 @@ class S3Object:
         str
             Key requested.
         """
-        return self._key
+        start = 0 if self._prefix is None else len(self._prefix) + (not self._prefix.endswith("/"))
+        key = self._url[start:]
+        return key[:-1] if self._is_directory and key.endswith("/") else key
 
     @property
     def path(self) -> Optional[str]:

@@ -2,26 +2,36 @@
 
 import os
 import stat
+from functools import partial
 from io import BufferedIOBase, RawIOBase
-from typing import Any, Callable, Optional
+from typing import Any, Callable, NamedTuple, Optional
 
 from metaflow_extensions.fasts3.face.errors import REMEDIES, MetaflowS3InvalidObject, MetaflowS3NotFound
+from metaflow_extensions.fasts3.face.spool import Spooled
 from metaflow_extensions.fasts3.pool.messages import Buffer
-from metaflow_extensions.fasts3.pool.planning import Piece
+from metaflow_extensions.fasts3.pool.planning import PART_SIZE, Piece
 from metaflow_extensions.fasts3.wire.failures import Code
 from metaflow_extensions.fasts3.wire.local_files import Version, version_of
 
 Reader = Callable[[Piece], Buffer]
 
 
-def value_source(key: Any, value: Any, rewind: bool) -> tuple[int, Reader]:
+class Source(NamedTuple):
+    """Where the bytes of a value come from."""
+
+    size: int  # bytes
+    data: Optional[bytes] = None  # all of them; or
+    read: Optional[Reader] = None  # what gives a piece of them
+
+
+def value_source(key: Any, value: Any, rewind: bool) -> Source:
     """The size of a value in bytes, and what gives its pieces.
 
     Parameters
     ----------
     key : str
         For messages.
-    value : str, bytes or binary file
+    value : str, bytes, binary file or Spooled
         A string is encoded in UTF-8.
     rewind : bool
         Whether a file is taken from its beginning, or from where it stands.
@@ -32,16 +42,12 @@ def value_source(key: Any, value: Any, rewind: bool) -> tuple[int, Reader]:
         It is something else, or a file that can't be read or not be rewound, or one that was read or written to its
         end, of which nothing would be stored.
     """
-    if isinstance(value, str):
-        try:
-            value = value.encode("utf-8")
-        except UnicodeEncodeError as error:
-            raise MetaflowS3InvalidObject(
-                f"The string for the key '{key}' is not valid Unicode ({error.reason}). Encode it to bytes yourself."
-            ) from None
     if isinstance(value, bytes):
-        view = memoryview(value)
-        return view.nbytes, lambda piece: view[piece.first : piece.first + piece.length]
+        return Source(len(value), value)
+    if isinstance(value, str):
+        return _text_source(key, value)
+    if isinstance(value, Spooled):
+        return Source(value.size, read=value.read)
     if isinstance(value, (RawIOBase, BufferedIOBase)):
         return _file_source(key, value, rewind)
     raise MetaflowS3InvalidObject(
@@ -50,7 +56,24 @@ def value_source(key: Any, value: Any, rewind: bool) -> tuple[int, Reader]:
     )
 
 
-def _file_source(key: Any, file: Any, rewind: bool) -> tuple[int, Reader]:
+def _text_source(key: Any, text: str) -> Source:
+    try:
+        # Small ones are encoded when they are sent: many of them need not be held twice.
+        if text.isascii() and len(text) <= PART_SIZE:
+            return Source(len(text), read=partial(_encoded, text))
+        data = text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise MetaflowS3InvalidObject(
+            f"The string for the key '{key}' is not valid Unicode ({error.reason}). Encode it to bytes yourself."
+        ) from None
+    return Source(len(data), read=partial(_encoded, text)) if len(data) <= PART_SIZE else Source(len(data), data)
+
+
+def _encoded(text: str, piece: Piece) -> Buffer:
+    return text.encode("utf-8")[piece.first : piece.first + piece.length]
+
+
+def _file_source(key: Any, file: Any, rewind: bool) -> Source:
     if file.closed or not file.readable() or not file.seekable():
         raise MetaflowS3InvalidObject(
             f"Object corresponding to the key '{key}' is not readable or seekable. Open it in mode 'rb'."
@@ -77,7 +100,7 @@ def _file_source(key: Any, file: Any, rewind: bool) -> tuple[int, Reader]:
             raise _changed(key, "was changed")
         return data
 
-    return size, read
+    return Source(size, read=read)
 
 
 def _version_of(file: Any) -> Optional[Version]:

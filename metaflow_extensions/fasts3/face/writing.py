@@ -8,8 +8,10 @@ from metaflow_extensions.fasts3.face.engine import Place
 from metaflow_extensions.fasts3.face.errors import MetaflowS3InvalidObject
 from metaflow_extensions.fasts3.face.foundation import Foundation
 from metaflow_extensions.fasts3.face.location import split_object_url
-from metaflow_extensions.fasts3.face.requested import PutValue, S3PutObject, headers_of, key_of, several
+from metaflow_extensions.fasts3.face.requested import PutValue, S3PutObject, headers_of, iterated, key_of
 from metaflow_extensions.fasts3.face.sources import path_source, value_source
+from metaflow_extensions.fasts3.face.spool import HOLDING, Spool
+from metaflow_extensions.fasts3.pool.planning import PART_SIZE
 from metaflow_extensions.fasts3.pool.uploads import Upload, Uploads
 
 
@@ -97,7 +99,7 @@ class Writing(Foundation):
         Parameters
         ----------
         key_objs : Iterable[Union[Tuple[str, PutValue], S3PutObject]]
-            List of key-object pairs to upload.
+            List of key-object pairs to upload. Of a generator, values beyond 32 MB wait in a file below `tmproot`.
         overwrite : bool, default True
             Overwrite the object if it exists. If set to False, the operation succeeds without uploading anything if
             the key already exists.
@@ -113,8 +115,10 @@ class Writing(Foundation):
 MetaflowS3Exception
             As for `put`. What is wrong with any of the pairs is found before anything is uploaded.
         """
-        asked = [_asked(item, "value") for item in several(key_objs)]
-        return self._stored(asked, self._from_value, overwrite)
+        with Spool(self._tempdir.path) as spool:
+            keep = (lambda value: value) if isinstance(key_objs, HOLDING) else spool.keep
+            asked = [_asked(item, "value", keep) for item in iterated(key_objs)]
+            return self._stored(asked, self._from_value, overwrite)
 
     def put_files(
         self,
@@ -151,7 +155,7 @@ MetaflowS3Exception
         MetaflowS3InvalidObject, MetaflowS3AccessDenied, MetaflowS3URLException, MetaflowS3Exception
             As for `put`. What is wrong with any of the pairs is found before anything is uploaded.
         """
-        asked = [_asked(item, "path") for item in several(key_paths)]
+        asked = [_asked(item, "path") for item in iterated(key_paths)]
         return self._stored(asked, self._from_path, overwrite)
 
     def _stored(
@@ -179,23 +183,25 @@ MetaflowS3Exception
         ]
 
     def _from_value(self, item: _Asked, url: str, rewind: bool = False) -> Upload:
-        size, read = value_source(item.key, item.source, rewind)
-        return Upload(*split_object_url(url), size, self._headers(item), read=read)
+        size, data, read = value_source(item.key, item.source, rewind)
+        return Upload(*split_object_url(url), size, self._headers(item), data=data, read=read)
 
     def _from_path(self, item: _Asked, url: str) -> Upload:
         path, version = path_source(item.key, item.source)
-        return Upload(*split_object_url(url), version.size, self._headers(item), path=path, version=version)
+        size = version.size
+        in_parts = version if size > PART_SIZE else None
+        return Upload(*split_object_url(url), size, self._headers(item), path=path, version=in_parts)
 
     def _headers(self, item: _Asked) -> Any:
         return headers_of(item.key, item.content_type, item.metadata, item.encryption, self._encryption)
 
 
-def _asked(item: Any, source: str) -> _Asked:
-    """A pair, an S3PutObject, or anything with its attributes."""
+def _asked(item: Any, source: str, keep: Callable[[Any], Any] = lambda value: value) -> _Asked:
+    """A pair, an S3PutObject, or anything with its attributes; `keep` gives what to hold in place of a value."""
     if hasattr(item, "key") and hasattr(item, source):
         return _Asked(
             key_of(item),
-            getattr(item, source),
+            keep(getattr(item, source)),
             getattr(item, "content_type", None),
             getattr(item, "metadata", None),
             getattr(item, "encryption", None),
@@ -208,4 +214,4 @@ def _asked(item: Any, source: str) -> _Asked:
         raise MetaflowS3InvalidObject(
             f"{item!r} is not a pair. Give (key, {'path' if source == 'path' else 'value'}) or an S3PutObject."
         ) from None
-    return _Asked(key_of(key), given)
+    return _Asked(key_of(key), keep(given))

@@ -20,6 +20,7 @@ MAGIC = b"\xf3S"
 VERSION = 2
 HEAD = struct.Struct(">2sBBII")
 LIMIT = 256 * 2**20  # bytes of one frame; a body is at most one part, far below
+TOGETHER = 2**20  # bytes of bodies in one frame of several: each is copied on either side
 
 Buffer = Union[bytes, bytearray, memoryview]
 
@@ -81,9 +82,11 @@ class FrameReader:
                 raise FrameError(f"a frame of {end} bytes is over the limit of {LIMIT}")
             if len(self._buffer) < end:
                 return
-            body = bytes(self._buffer[HEAD.size : end])
+            with memoryview(self._buffer) as view:
+                raw_at = HEAD.size + document_size
+                document, raw = bytes(view[HEAD.size : raw_at]), bytes(view[raw_at:end])
             del self._buffer[:end]
-            yield _frame(kind, body[:document_size], body[document_size:])
+            yield _frame(kind, document, raw)
 
 
 def _frame(kind: int, document: bytes, raw: bytes) -> Frame:
@@ -104,9 +107,11 @@ class Job(NamedTuple):
     body: Optional[Buffer] = None  # bytes to upload
 
     @property
-    def body_size(self) -> int:
-        """Bytes that it carries."""
-        return 0 if self.body is None else len(self.body)
+    def body_cost(self) -> int:
+        """Bytes of memory that its body takes while a worker has it: there, and here if it is no view of the user's."""
+        if self.body is None:
+            return 0
+        return len(self.body) if isinstance(self.body, memoryview) else 2 * len(self.body)
 
     @property
     def url(self) -> str:
@@ -131,10 +136,24 @@ class Outcome(NamedTuple):
     retried: Optional[Failure] = None  # the last failure that was tried again
 
 
-def jobs_frame(jobs: Sequence[Job]) -> Frame:
-    """Jobs, bodies laid one after the other behind the JSON."""
-    rows = [(*job[:5], -1 if job.body is None else memoryview(job.body).nbytes) for job in jobs]
-    bodies: list[Buffer] = [job.body for job in jobs if job.body is not None]
+def jobs_frames(jobs: Sequence[Job]) -> Iterator[Frame]:
+    """Jobs, bodies laid one after the other behind the JSON; a large one has a frame of its own, and is not copied."""
+    rows: list[Any] = []
+    bodies: list[Buffer] = []
+    size = 0
+    for job in jobs:
+        length = -1 if job.body is None else len(job.body)
+        if rows and size + length > TOGETHER:
+            yield _jobs_frame(rows, bodies)
+            rows, bodies, size = [], [], 0
+        rows.append((*job[:5], length))
+        if job.body is not None:
+            bodies.append(job.body)
+            size += length
+    yield _jobs_frame(rows, bodies)
+
+
+def _jobs_frame(rows: list[Any], bodies: list[Buffer]) -> Frame:
     return Frame(Kind.JOBS, rows, bodies[0] if len(bodies) == 1 else b"".join(bodies))
 
 
@@ -153,9 +172,9 @@ def jobs_of(frame: Frame) -> Iterator[Job]:
             number, operation, bucket, key, arguments, size = _fields("a job", _JOB, row)
             if "headers" in arguments:
                 arguments["headers"] = PutHeaders(*_list(arguments["headers"]))  # what is in them, users choose
-            body: Optional[bytes] = None
+            body: Optional[Buffer] = None
             if size >= 0:
-                body = bytes(raw[position : position + size])
+                body = frame.raw if size == len(raw) else bytes(raw[position : position + size])
                 position += size
             if position > len(raw):
                 raise ValueError("a body is shorter than it should be")

@@ -14,6 +14,7 @@ from typing import Any, Callable, NoReturn, Optional
 from metaflow_extensions.fasts3.pool import concurrency
 from metaflow_extensions.fasts3.pool.messages import Job, Outcome, bytes_moved
 from metaflow_extensions.fasts3.pool.plan import PATIENCE_WHEN_FAILED, PATIENCE_WHEN_STOPPED, JobFailed, JobQueue, Plan
+from metaflow_extensions.fasts3.pool.planning import PART_SIZE
 from metaflow_extensions.fasts3.pool.renewal import Renewal, look_again_in
 from metaflow_extensions.fasts3.pool.worker_pool import WorkerPool
 from metaflow_extensions.fasts3.pool.worker_process import WorkerGone, WorkerProcess
@@ -26,7 +27,8 @@ log = logging.getLogger("metaflow_fasts3")
 DEATHS = 3  # workers that may die over one job, or before they have said a word
 KILLS = 24  # workers that may be killed before they have said a word, by a machine that is short of memory for one
 MOST_DEATHS = 10  # workers that may die over one job where others are killed, too
-BODY_BYTES = 64 * 2**20  # bytes of bodies that one worker may have waiting
+BODY_BYTES = 128 * 2**20  # bytes of memory for bodies that workers have, all together
+LEAST_BODY_BYTES = 4 * PART_SIZE  # each may have, or it would wait for its parent between two parts
 
 
 class NoWorkers(Exception):
@@ -85,7 +87,8 @@ class ProcessRunner:
         NoWorkers
             The system gives no processes.
         """
-        call = _Call(self._pool, self._setup, self._templates, self._interruption, self._connections)
+        body_bytes = max(LEAST_BODY_BYTES, BODY_BYTES // self._limit)
+        call = _Call(self._pool, self._setup, self._templates, self._interruption, self._connections, body_bytes)
         try:
             self._run(call, plan, queue)
         except JobFailed:
@@ -155,12 +158,14 @@ class _Call:
         templates: Callable[[str, str], Any],
         interruption: Interruption,
         connections: int,
+        body_bytes: int,
     ) -> None:
         self._interruption = interruption
         self._pool = pool
         self._setup = setup
         self._template = templates
         self._connections = connections
+        self._body_bytes = body_bytes
         self._done = 0
         self._moved = 0  # bytes
         self._deaths: dict[int, int] = {}  # job number -> workers that died while they did it and nothing else
@@ -200,7 +205,7 @@ class _Call:
         free = [
             worker
             for worker in self.workers
-            if len(worker.jobs) < self._room(worker, now) and not worker.alone and worker.waiting < BODY_BYTES
+            if len(worker.jobs) < self._room(worker, now) and not worker.alone and worker.waiting < self._body_bytes
         ]
         return min(free, key=lambda worker: len(worker.jobs), default=None)
 
@@ -223,8 +228,8 @@ class _Call:
                 break
             worker.alone = suspect
             batch.append(job)
-            size += job.body_size
-            if suspect or size > BODY_BYTES:
+            size += job.body_cost
+            if suspect or size > self._body_bytes:
                 break
         try:
             worker.prepare(self._setup())

@@ -81,7 +81,9 @@ class Listings:
     def results(self) -> list[list[Entry]]:
         # Pages come in key order, but objects and prefixes apart, and not every server's order is that of UTF-8 bytes
         # as S3's is (which for str is the order of code points). Sorting what is sorted costs next to nothing.
-        return [sorted(entries, key=lambda entry: entry.key) for entries in self._entries]
+        for entries in self._entries:
+            entries.sort(key=lambda entry: entry.key)
+        return self._entries
 
     def start(self) -> Iterator[Job]:
         return (self._page(index, None) for index in range(len(self._listings)))

@@ -30,9 +30,10 @@ class Upload(NamedTuple):
     key: str
     size: int  # bytes
     headers: PutHeaders = PutHeaders()
-    path: Optional[str] = None  # the local file; without it, `read` gives the bytes
+    path: Optional[str] = None  # the local file; or
+    data: Optional[bytes] = None  # the bytes; or
+    read: Optional[Callable[[Piece], Buffer]] = None  # what gives them
     version: Optional[Version] = None  # of the local file; parts of two versions must not become one object
-    read: Optional[Callable[[Piece], Buffer]] = None
 
 
 @dataclass
@@ -203,4 +204,6 @@ class Uploads:
 
 
 def _body(upload: Upload, piece: Piece) -> Buffer:
+    if upload.data is not None:
+        return memoryview(upload.data)[piece.first : piece.first + piece.length]
     return upload.read(piece) if upload.read and piece.length else b""

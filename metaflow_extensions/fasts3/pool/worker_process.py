@@ -21,7 +21,7 @@ from metaflow_extensions.fasts3.pool.messages import (
     Kind,
     Outcome,
     encode,
-    jobs_frame,
+    jobs_frames,
     outcomes_of,
 )
 from metaflow_extensions.fasts3.wire.blocking import Interrupted, Interruption, wait_to_write
@@ -61,7 +61,7 @@ class WorkerProcess:
     jobs : dict of int to Job
         What it was given and has not answered, by number.
     waiting : int
-        Bytes of the bodies among them.
+        Bytes of memory that the bodies among them take, see `Job.body_cost`.
     greeted : bool
         Whether it has said hello: before, its death is a failure to start.
     alone : bool
@@ -135,8 +135,9 @@ class WorkerProcess:
         """Hand it jobs."""
         for job in jobs:
             self.jobs[job.number] = job
-            self.waiting += job.body_size
-        self._send(jobs_frame(jobs))
+            self.waiting += job.body_cost
+        for frame in jobs_frames(jobs):
+            self._send(frame)
 
     def outcomes(self) -> Iterator["tuple[Job, Outcome]"]:
         """What it answered, with the jobs that it was asked; waits until there is something.
@@ -156,7 +157,7 @@ class WorkerProcess:
                 elif frame.kind is Kind.OUTCOMES:
                     for outcome in outcomes_of(frame, self.jobs):
                         job = self.jobs.pop(outcome.number)
-                        self.waiting -= job.body_size
+                        self.waiting -= job.body_cost
                         yield job, outcome
                 else:
                     raise FrameError(f"a frame of kind {frame.kind.name} is not for the parent")

@@ -1,0 +1,107 @@
+"""Starts the process that makes a call, and looks at its memory, and that of what it starts, until the call is done."""
+
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, NamedTuple
+
+from ..client import OURS, environment_of
+from ..process_memory import Memory, of_process_tree
+from ..servers.listing_only import ListingOnly
+from ..servers.place import Place
+from ..servers.seaweedfs import SeaweedServer
+from .rows import Row
+
+PAUSE = 0.1  # seconds between samples
+
+
+class CallFailed(Exception):
+    """It crashed, or its results were wrong."""
+
+
+class Measured(NamedTuple):
+    """What a row came to."""
+
+    before: Memory  # with everything imported, and a client made
+    peak: Memory
+    seconds: float  # of the call, with somebody looking on
+
+
+def measure(row: Row, scratch: Path) -> Measured:
+    """Carry out a row, on a server of its own.
+
+    Raises
+    ------
+    CallFailed
+    """
+    with _server(row, scratch) as place:
+        if row.needs:
+            _watch(row.needs, row, place, scratch)
+        return _watch(row.call, row, place, scratch)
+
+
+@contextmanager
+def _server(row: Row, scratch: Path) -> "Iterator[Place]":
+    with tempfile.TemporaryDirectory(dir=scratch) as folder:
+        if row.call.startswith("list"):
+            with ListingOnly(row.objects) as place:
+                yield place
+        else:
+            with SeaweedServer(Path(folder)) as server:
+                yield server.place
+
+
+def _watch(call: str, row: Row, place: Place, scratch: Path) -> Measured:
+    with tempfile.TemporaryDirectory(dir=scratch) as folder:
+        process = subprocess.Popen(
+            [
+                *(sys.executable, "-W", "ignore", "-m", "benchmarks.memory.work"),
+                *(call, str(row.objects), str(row.size), f"s3://{place.bucket}/memory", folder),
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment_of(OURS, place.environment(), Path(folder)),
+            cwd=folder,
+        )
+        assert process.stdin
+        assert process.stdout
+        with process:
+            _expect(process.stdout, "ready")
+            before = peak = of_process_tree(process.pid)
+            started = time.perf_counter()
+            _tell(process.stdin)
+            done = _when_it_says(process.stdout, "done")
+            while done.is_alive():
+                peak = peak.peak_with(of_process_tree(process.pid))
+                done.join(PAUSE)
+            seconds = time.perf_counter() - started
+            peak = peak.peak_with(of_process_tree(process.pid))
+            _tell(process.stdin)
+        if process.returncode:
+            raise CallFailed(f"status {process.returncode}")
+        return Measured(before, peak, seconds)
+
+
+def _tell(stream: "IO[str]") -> None:
+    try:
+        stream.write("\n")
+        stream.flush()
+    except BrokenPipeError:
+        pass  # its status will say more
+
+
+def _expect(stream: "IO[str]", word: str) -> None:
+    if stream.readline() != f"{word}\n":
+        raise CallFailed(f"did not come to {word!r}")
+
+
+def _when_it_says(stream: "IO[str]", word: str) -> threading.Thread:
+    waiting = threading.Thread(target=stream.readline, name=word)
+    waiting.start()
+    return waiting

@@ -1,0 +1,38 @@
+"""Memory of a process and all that it started. Linux only.
+
+PSS counts a page that n processes share as 1/n for each, so that a tree's sum is what the machine has to find; USS
+leaves shared pages out, and RSS counts them n times.
+"""
+
+from typing import NamedTuple
+
+import psutil
+
+
+class Memory(NamedTuple):
+    """Bytes, of a process tree."""
+
+    pss: int = 0
+    rss: int = 0
+    uss: int = 0
+
+    def peak_with(self, other: "Memory") -> "Memory":
+        """Give the larger of each."""
+        return Memory(*map(max, self, other))
+
+
+def of_process_tree(root: int) -> Memory:
+    """What the living of them hold now."""
+    total = Memory()
+    try:
+        process = psutil.Process(root)
+        tree = [process, *process.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return total
+    for process in tree:
+        try:
+            told = process.memory_full_info()
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue  # it ended just now
+        total = Memory(total.pss + told.pss, total.rss + told.rss, total.uss + told.uss)
+    return total

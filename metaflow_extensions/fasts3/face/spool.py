@@ -1,0 +1,84 @@
+"""Values that nobody else holds, as a generator gives them: until they are uploaded, the most of them are in a file."""
+
+import errno
+import logging
+import os
+import tempfile
+from typing import IO, Any, Callable, NamedTuple, Optional
+
+from metaflow.exception import MetaflowException
+
+from metaflow_extensions.fasts3.pool.messages import Buffer
+from metaflow_extensions.fasts3.pool.planning import Piece
+from metaflow_extensions.fasts3.wire.failures import TransferError
+from metaflow_extensions.fasts3.wire.local_files import write_all
+
+log = logging.getLogger("metaflow_fasts3")
+
+HELD = 32 * 2**20  # bytes of values that are held in memory
+HOLDING: tuple[type, ...] = (list, tuple, set, frozenset, type({}.items()))
+"""Collections that hold their values anyway; what others give may be made just then."""
+
+
+class Spooled(NamedTuple):
+    """A value in the file."""
+
+    descriptor: int
+    start: int
+    size: int  # bytes
+
+    def read(self, piece: Piece) -> Buffer:
+        """Bytes of it."""
+        data = os.pread(self.descriptor, piece.length, self.start + piece.first)
+        if len(data) < piece.length:  # never, for a file that nobody else sees; but less must not be stored
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return data
+
+
+class Spool:
+    """Takes values; a context manager, at whose end the file is gone.
+
+    Parameters
+    ----------
+    folder : callable
+        Gives the directory for the file, if there has to be one.
+    """
+
+    def __init__(self, folder: Callable[[], str]) -> None:
+        self._folder = folder
+        self._file: Optional[IO[bytes]] = None
+        self._size = 0  # bytes of all so far
+        self._end = 0  # of the file
+        self._works = True
+
+    def __enter__(self) -> "Spool":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file:
+            self._file.close()
+
+    def keep(self, value: Any) -> Any:
+        """What to hold in place of a value: itself, or where it is in the file."""
+        if not isinstance(value, (str, bytes)):
+            return value  # an open file, or what is refused later
+        try:
+            data = value.encode("utf-8") if isinstance(value, str) else value
+        except UnicodeEncodeError:
+            return value
+        self._size += len(data)
+        return value if self._size <= HELD or not self._works else self._write(data) or value
+
+    def _write(self, data: bytes) -> Optional[Spooled]:
+        try:
+            if self._file is None:
+                self._file = tempfile.TemporaryFile(dir=self._folder())  # noqa: SIM115  # closed with the spool
+            write_all(self._file.fileno(), memoryview(data), self._end)
+        except (OSError, MetaflowException, TransferError) as error:
+            # No room, or no directory: an upload needs neither, as long as there is memory.
+            log.debug("values are held in memory: %s", error)
+            self._works = False
+            return None
+        value = Spooled(self._file.fileno(), self._end, len(data))
+        self._end += len(data)
+        return value

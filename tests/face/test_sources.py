@@ -1,0 +1,72 @@
+"""Tests of where the bytes of an upload come from."""
+
+import io
+import tracemalloc
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from metaflow_extensions.fasts3.face import sources
+from metaflow_extensions.fasts3.face.errors import MetaflowS3InvalidObject, MetaflowS3NotFound
+from metaflow_extensions.fasts3.face.sources import path_source, value_source
+from metaflow_extensions.fasts3.pool.planning import Piece, pieces
+
+
+def whole(source, step):
+    if source.data is not None:
+        return source.data
+    return b"".join(bytes(source.read(piece)) for piece in pieces(0, source.size, step))
+
+
+@given(st.text(max_size=50), st.integers(1, 60), st.sampled_from([10, 1000]))
+def test_text_is_utf_8_however_it_is_cut(text, step, part_size):
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(sources, "PART_SIZE", part_size)
+        source = value_source("k", text, rewind=False)
+        assert source.size == len(text.encode())
+        assert whole(source, step) == text.encode()
+
+
+def test_text_and_bytes_are_not_held_twice():
+    values = ["x" * 10_000, "é" * 5_000, b"x" * 10_000] * 100
+    tracemalloc.start()
+    kept = [value_source("k", value, rewind=False) for value in values]
+    size, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(kept) == 300
+    assert size < 300 * 1000
+
+
+def test_text_that_is_none():
+    with pytest.raises(MetaflowS3InvalidObject, match="'the-key' is not valid Unicode"):
+        value_source("the-key", "\ud800", rewind=False)
+
+
+@pytest.mark.parametrize(("rewind", "expected"), [(True, b"0123456789"), (False, b"3456789")])
+def test_a_file_from_its_beginning_or_from_where_it_stands(rewind, expected):
+    file = io.BytesIO(b"0123456789")
+    file.seek(3)
+    assert whole(value_source("k", file, rewind), 4) == expected
+
+
+def test_the_version_of_a_file(tmp_path):
+    path = tmp_path / "f"
+    path.write_bytes(b"12345")
+    told, version = path_source("k", str(path).encode())
+    assert told == str(path)
+    assert (version.size, version.modified) == (5, path.stat().st_mtime_ns)
+    with pytest.raises(MetaflowS3NotFound, match=f"{tmp_path}/no.*the-key"):
+        path_source("the-key", tmp_path / "no")
+
+
+def test_a_file_that_is_written_to_between_two_pieces_is_refused(tmp_path):
+    path = tmp_path / "f"
+    path.write_bytes(b"0123456789")
+    with open(path, "rb") as file:
+        source = value_source("the-key", file, rewind=True)
+        assert source.read(Piece(0, 5)) == b"01234"
+        path.write_bytes(b"abcdefghij")
+        with pytest.raises(MetaflowS3InvalidObject, match="'the-key' was changed"):
+            source.read(Piece(5, 5))
+        assert source.read(Piece(0, 10)) == b"abcdefghij"  # in one piece it is one version, whichever

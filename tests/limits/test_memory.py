@@ -1,0 +1,47 @@
+"""What a call holds in memory does not grow with what it moves: 400 MB for a process and its workers, all together."""
+
+import pytest
+
+LIMIT = 400 * 2**20  # bytes; at two workers
+LARGE = 512 * 2**20  # bytes, of a file with holes
+VALUES = 450  # of 1 MiB each
+
+# Resident memory at the peak, of this process and, for each worker, of the largest: more than all took together.
+MEASURED = """
+from metaflow_extensions.fasts3.pool import worker_pool
+os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:2])  # so that there are two workers at the most
+with open("large", "wb") as file:
+    file.truncate(told["large"])
+
+def put_open_file():
+    with open("large", "rb") as file:
+        s3.put("large", file)
+
+calls = {
+    "put_many": lambda: s3.put_many((str(n), bytes([n % 251]) * 2**20) for n in range(told["values"])),
+    "put_files": lambda: s3.put_files([("large", "large")]),
+    "put": put_open_file,
+    "get": lambda: s3.get("large"),
+}
+calls[told["call"]]()
+workers = len(worker_pool.shared._idle)
+worker_pool.shared.close()
+own, largest = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+print((own + workers * largest) * 1024)
+"""
+
+
+@pytest.mark.parametrize("call", ["put_many", "put_files", "put", "get"])
+def test_what_is_held_does_not_grow_with_what_is_moved(call, run, stored, tmp_path):
+    if call == "get":
+        with open(tmp_path / "to be got", "wb") as file:
+            file.truncate(LARGE)
+        stored.client.upload_file(str(tmp_path / "to be got"), stored.bucket, f"{stored.prefix}large")
+    done = run(MEASURED, call=call, large=LARGE, values=VALUES)
+    assert int(done.stdout) < LIMIT
+    if call == "put_many":
+        assert len(stored.list()) == VALUES
+    else:
+        assert stored.head("large")["ContentLength"] == LARGE
+    for key in stored.list():
+        stored.client.delete_object(Bucket=stored.bucket, Key=stored.prefix + key)
