@@ -70,7 +70,10 @@ class Hostile:
             head, _, unread = unread.partition(b"\r\n\r\n")
             self.heads.append(head)
             of_bucket = head.startswith(b"HEAD /bucket ")
-            sock.sendall(GOOD_HEAD if of_bucket else self.answer(head))
+            answer = GOOD_HEAD if of_bucket else self.answer(head)
+            sock.sendall(answer)
+            if b"\r\nconnection: close" in answer:
+                return
 
 
 @contextmanager

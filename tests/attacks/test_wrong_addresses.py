@@ -1,4 +1,4 @@
-"""What can't be an address is an error at once: of this package, naming what is wrong and what to do, before any byte."""
+"""What can't be an address is an error at once, which names what is wrong and what to do, before any byte is sent."""
 
 import pytest
 from contract.verbs import EVERY, METHODS
@@ -77,5 +77,5 @@ def test_what_boto3_refuses_does_not_count_as_an_answer(tmproot):
     with S3(tmproot=str(tmproot), client_params={**params, "region_name": "us-east-1"}) as s3:
         with pytest.raises(MetaflowS3Exception, match="arn:nothing"):
             s3.get("s3://arn:nothing/key")
-        with pytest.raises(MetaflowS3Exception, match="S3 can't be reached at http://127.0.0.1:9"):
+        with pytest.raises(MetaflowS3Exception, match="S3 can't be reached at http"):
             s3.get("s3://bucket/key")
