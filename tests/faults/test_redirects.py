@@ -23,7 +23,7 @@ def elsewhere(seaweedfs):
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
-@pytest.mark.parametrize("region", [None, "eu-central-1"])
+@pytest.mark.parametrize("region", [None, "eu-central-1", "elsewhere.example/#"])
 @pytest.mark.parametrize("verb", CALLS)
 def test_nobody_follows(world, elsewhere, verb, status, region):
     operation, call = CALLS[verb]

@@ -307,7 +307,7 @@ def list_page(answer, *args, **kwargs):
 
 
 def test_what_is_asked_for_a_page():
-    exchange = Exchange(listing([("a", 1)]))
+    exchange = Exchange(listing([("page", 1)]))
     complete(BucketTransfers(exchange).list_page("bucket", "p", "/", "tok", 7))
     ((operation, method, bucket, key, query),) = exchange.asked
     assert (operation, method, bucket, key) == ("ListObjectsV2", "GET", "bucket", "")

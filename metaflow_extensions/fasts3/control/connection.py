@@ -45,6 +45,7 @@ class Connection:
         credentials = credentials_of(client)
         self._credentials = SigningCredentials(credentials)
         self.endpoint_url = str(getattr(getattr(client, "meta", None), "endpoint_url", ""))
+        _check(self.endpoint_url)
         self.recipe: Optional[ClientRecipe] = None
         self.why_inline: Optional[str] = None
         try:
@@ -143,9 +144,34 @@ class Connection:
         """S3 says that the set has expired; see `SigningCredentials.renew`."""
         self._credentials.renew()
 
+    def conceal(self, text: str) -> str:
+        """A text without the secrets of these credentials: a server may tell what it was sent."""
+        try:
+            current = self.credentials()
+        except TransferError:
+            return text
+        for secret in (current.secret_key, current.token) if current else ():
+            text = text.replace(secret, "***") if secret else text
+        return text
+
     @property
     def identity(self) -> str:
         """The access key id that requests are signed with, for messages; no secret."""
         if self.recipe is not None and self.recipe.anonymous:
             return "nobody (unsigned)"
         return self._credentials.access_key
+
+
+def _check(endpoint_url: str) -> None:
+    """Raise ValueError for an endpoint that can't be one; botocore would say so of each request, and less clearly."""
+    if "://" not in endpoint_url:  # a stub's, for a test; botocore's own has a scheme
+        return
+    parts = urlsplit(endpoint_url)
+    if parts.scheme not in ("http", "https"):
+        raise ValueError(f"Invalid endpoint: {endpoint_url}: it begins with neither https:// nor http://")
+    try:
+        possible = parts.port != 0
+    except ValueError:
+        possible = False
+    if not possible:
+        raise ValueError(f"Invalid endpoint: {endpoint_url}: a port is a number from 1 to 65535")

@@ -12,7 +12,7 @@ from metaflow.exception import MetaflowException
 from metaflow_extensions.fasts3.control import presence
 from metaflow_extensions.fasts3.control.connection import Connection
 from metaflow_extensions.fasts3.control.settings import Settings
-from metaflow_extensions.fasts3.face.errors import EXCEPTIONS, REMEDIES, MetaflowS3Exception, exception_of
+from metaflow_extensions.fasts3.face.errors import EXCEPTIONS, REMEDIES, MetaflowS3Exception, exception_of, shown
 from metaflow_extensions.fasts3.face.retry_report import RetryReport
 from metaflow_extensions.fasts3.pool import worker_pool
 from metaflow_extensions.fasts3.pool.inline_runner import InlineRunner
@@ -23,7 +23,7 @@ from metaflow_extensions.fasts3.pool.plan import JobFailed, JobQueue, Plan, Requ
 from metaflow_extensions.fasts3.pool.process_runner import NoWorkers, ProcessRunner
 from metaflow_extensions.fasts3.pool.renewal import Renewal
 from metaflow_extensions.fasts3.wire.blocking import Interruption
-from metaflow_extensions.fasts3.wire.failures import UNANSWERED, Code, TransferError
+from metaflow_extensions.fasts3.wire.failures import Code, TransferError, shows_answer
 from metaflow_extensions.fasts3.wire.local_files import NO_DESCRIPTORS
 from metaflow_extensions.fasts3.wire.retry import RetryPolicy
 
@@ -79,9 +79,9 @@ class Engine:
         interruptible(lambda interruption: self._run(plan, place, bucket, interruption))
 
     def _run(self, plan: Plan, place: Place, bucket: str, interruption: Interruption) -> None:
-        connection = self._connected()
+        connection = self.connected()
         settings = Settings.read()
-        report = RetryReport(plan)
+        report = RetryReport(plan, lambda line: print(shown(connection.conceal(line))))
         queue = JobQueue(report if settings.log_retries else plan)
         try:
             self._meet(connection, settings, bucket, queue)
@@ -89,10 +89,15 @@ class Engine:
             self._carry_out(carried_out, queue, place, connection, settings, interruption)
         except JobFailed as failed:
             self._clean_up(plan, connection, settings, CLEANUP_LIMIT)
-            if failed.failure.code not in UNANSWERED:
+            if shows_answer(failed.failure):
                 presence.note_answer(connection.endpoint_url)
-            job = failed.job
-            raise exception_of(job.operation, job.url, failed.failure, connection.identity) from failed
+            job, failure, conceal = failed.job, failed.failure, connection.conceal
+            failure = failure._replace(
+                message=conceal(failure.message),
+                s3_code=conceal(failure.s3_code),
+                request_id=conceal(failure.request_id),
+            )
+            raise exception_of(job.operation, job.url, failure, connection.identity) from failed
         except TransferError as error:
             self._clean_up(plan, connection, settings, CLEANUP_LIMIT)
             failure = error.failure
@@ -148,13 +153,16 @@ class Engine:
             # Also where nobody would say: asking again would not help.
             presence.note_bucket(url, bucket)
 
-    def _connected(self) -> Connection:
+    def connected(self) -> Connection:
+        """The connection of this process; MetaflowS3Exception where none can be had."""
         try:
             return self._connection()
         except Exception as error:
-            told = f"No S3 client could be made: {error}"
+            told = f"No S3 client could be made: {shown(str(error))}"
             if isinstance(error, OSError) and error.errno in NO_DESCRIPTORS:
                 told += f". {REMEDIES[Code.NO_DESCRIPTORS]}"
+            elif isinstance(error, ValueError):  # botocore's, and ours, of URLs
+                told += f". {REMEDIES[Code.UNREACHABLE]} An endpoint is written as https://host or https://host:port."
             raise MetaflowS3Exception(told) from error
 
     def _meet(self, connection: Connection, settings: Settings, bucket: str, queue: JobQueue) -> None:

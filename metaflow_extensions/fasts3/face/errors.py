@@ -82,17 +82,33 @@ REMEDIES = {
     Code.NO_CREDENTIALS: "Configure credentials as for boto3, for instance with `aws configure` or AWS_PROFILE.",
     Code.EXPIRED: "Get new credentials as you got these, for instance with `aws sso login`.",
     Code.SKEWED: "Set this machine's clock.",
-    Code.UNTRUSTED: "If its certificate authority is your own, name its bundle in AWS_CA_BUNDLE "
-    "or METAFLOW_S3_VERIFY_CERTIFICATE.",
+    Code.UNTRUSTED: "Check the name in the endpoint. If its certificate authority is your own, name its bundle "
+    "in AWS_CA_BUNDLE or METAFLOW_S3_VERIFY_CERTIFICATE.",
     Code.DISK_FULL: "Make room, or set `tmproot` to a directory on a larger disk. "
     "Where there is room, a quota or `ulimit -f` is the limit.",
     Code.NO_DESCRIPTORS: "Close files that are not needed any more, or allow more of them (`ulimit -n`).",
     Code.CHANGED: "Upload it again when nobody writes to it any more.",
 }
+MOST_SAID = 1000  # characters of what a server said; S3's own sentences have 200 at the most
+MOST_NAMED = 100  # characters of its codes and ids
+MOST_URL = 1400  # characters; the longest bucket and the longest key have fewer
 NO_WRITING = "Set `tmproot`, or METAFLOW_TEMPDIR, to a directory where you may write."
 HEAD_REFUSED = (
     "S3 answers 403 to HeadObject also where a key does not exist and the identity lacks s3:ListBucket on the bucket."
 )
+
+
+def shown(text: str, most: int = MOST_SAID) -> str:
+    """A text that others chose, for a terminal: without characters that steer one, and of bounded length.
+
+    Parameters
+    ----------
+    text : str
+    most : int
+        Characters of it.
+    """
+    cut = text if len(text) <= most else f"{text[:most]}... ({len(text) - most} characters more)"
+    return cut if cut.isprintable() else "".join(one if one.isprintable() else ascii(one)[1:-1] for one in cut)
 
 
 def exception_of_files(told: str, error: OSError) -> MetaflowException:
@@ -129,9 +145,10 @@ def exception_of(operation: str, url: str, failure: Failure, identity: str) -> M
         Its message names operation, URL, S3's code and request id, the identity, and how often and how long it was
         tried; its attributes `url`, `s3_code`, `status` and `request_id` hold the same for programs.
     """
-    said = ": ".join(part for part in (failure.s3_code, failure.message) if part) or failure.code.value
+    named = (shown(failure.s3_code, MOST_NAMED), shown(failure.message))
+    said = ": ".join(part for part in named if part) or failure.code.value
     facts = [f"HTTP {failure.status}"] if failure.status else []
-    facts += [f"request id {failure.request_id}"] if failure.request_id else []
+    facts += [f"request id {shown(failure.request_id, MOST_NAMED)}"] if failure.request_id else []
     facts += [f"access key id {identity}"]
     facts += [f"{failure.tries} {'try' if failure.tries == 1 else 'tries'} in {failure.seconds:.1f} s"]
     remedy = REMEDIES.get(failure.code, "")
@@ -139,7 +156,8 @@ def exception_of(operation: str, url: str, failure: Failure, identity: str) -> M
         remedy = HEAD_REFUSED
     if failure.code is Code.LOCAL_FILE and operation == "get":
         remedy = NO_WRITING
-    told = f"{API_NAMES.get(operation, operation)} of {url} failed: {said.rstrip('.')} ({', '.join(facts)})."
+    done = f"{API_NAMES.get(operation, operation)} of {shown(url, MOST_URL)}"
+    told = f"{done} failed: {said.rstrip('.')} ({', '.join(facts)})."
     error = EXCEPTIONS.get(failure.code, MetaflowS3Exception)(" ".join(filter(None, (told, remedy))))
     error.url, error.s3_code = url, failure.s3_code
     error.status, error.request_id = failure.status, failure.request_id

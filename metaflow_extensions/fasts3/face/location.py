@@ -3,15 +3,20 @@
 S3 URLs are split by hand. To urlparse a `?` begins a query and tabs are nothing, but to S3 they are parts of the key.
 """
 
+import re
 from typing import Any, NamedTuple, Optional
 
 import metaflow.metaflow_config as configuration
 from metaflow import FlowSpec
 from metaflow.metaflow_current import current
 
-from metaflow_extensions.fasts3.face.errors import MetaflowS3URLException
+from metaflow_extensions.fasts3.face.errors import MetaflowS3URLException, shown
 
 SCHEME = "s3://"
+# What boto3 takes for the name of a bucket: old ones, and those of other servers, do not keep to AWS's rules of today.
+# But none that begins with a dot or holds two in a row: a URL's path could lead to another bucket.
+BUCKET = re.compile(r"(?!\.)(?!.*\.\.)[A-Za-z0-9._-]{1,255}\Z")
+ARN = re.compile(r"arn:[A-Za-z0-9:._-]{1,255}\Z")  # of an access point; boto3 says what is wrong with it
 LONGEST_KEY = 1024  # bytes of UTF-8: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
 
 
@@ -29,11 +34,16 @@ def split_url(url: str) -> tuple[str, str]:
     Raises
     ------
     MetaflowS3URLException
-        It is not an S3 URL, or has no bucket, or a key that S3 does not take.
+        It is not an S3 URL, or has no bucket, or one that can't be, or a key that S3 does not take.
     """
     bucket, _, key = url[len(SCHEME) :].partition("/")
     if not url.startswith(SCHEME) or not bucket:
         raise MetaflowS3URLException(f"'{url}' does not name a bucket. Write it as s3://bucket/key.")
+    if not BUCKET.match(bucket) and not ARN.match(bucket):
+        raise MetaflowS3URLException(
+            f"{shown(repr(bucket))} can't be the name of a bucket, which has 3 to 63 lower-case letters, digits, dots "
+            "and hyphens. Check the URL; it is written as s3://bucket/key."
+        )
     key = key.lstrip("/")
     try:
         size = len(key.encode("utf-8"))
@@ -44,6 +54,16 @@ def split_url(url: str) -> tuple[str, str]:
             f"The key of '{url}' has {size} bytes; S3 takes {LONGEST_KEY} at most. Shorten the key or the prefix."
         )
     return bucket, key
+
+
+def as_text(given: bytes) -> str:
+    """A key or URL that was given as bytes."""
+    try:
+        return given.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise MetaflowS3URLException(
+            f"{given!r} is not valid UTF-8 ({error.reason}). Keys are text; give a str, or bytes in UTF-8."
+        ) from None
 
 
 def as_directory(url: str) -> str:
@@ -131,7 +151,7 @@ def location_of(bucket: Optional[str], prefix: Optional[str], run: Any, s3root: 
         )
     if s3root is None or s3root == "":
         return Location()
-    root = s3root.decode("utf-8") if isinstance(s3root, bytes) else s3root
+    root = as_text(s3root) if isinstance(s3root, bytes) else s3root
     if not isinstance(root, str) or not root.startswith(SCHEME):
         raise MetaflowS3URLException(f"s3root needs to be an S3 URL prefixed with s3://. It is {root!r}.")
     return Location(_normal(root).rstrip("/"))

@@ -9,13 +9,14 @@ import contextlib
 import fcntl
 import itertools
 import os
+import re
 import shutil
-import stat
 import tempfile
 from typing import Optional
 
 PREFIX = "metaflow.s3."
 LOCKED = f"{PREFIX}locked."
+FILE = re.compile(r"[0-9]+-[0-9]+-[A-Za-z0-9._-]*\Z")  # the names that tempdir.py gives
 _NOT_YET = f"{PREFIX}new."
 MOST_LOCKS = 64  # descriptors that may be spent on it; a process with more directories than that leaves some behind
 MOST_LOOKED_AT = 10_000  # entries of a root; it may be a directory of the user's own, with millions
@@ -38,7 +39,10 @@ def make(root: str, lock: bool = True) -> str:
     # Its name says so only now that it is true: who finds it before leaves it alone.
     folder, name = os.path.split(path)
     named = os.path.join(folder, (PREFIX if descriptor is None else LOCKED) + name[len(_NOT_YET) :])
-    os.rename(path, named)
+    try:
+        os.rename(path, named)
+    except OSError:  # a neighbour was there first; the name that it has does as well, and nobody sweeps it
+        named = path
     if descriptor is not None:
         _locks[named] = descriptor
     return named
@@ -69,11 +73,23 @@ def _remove_if_abandoned(path: str) -> None:
     if descriptor is None:
         return
     try:
-        status = os.fstat(descriptor)
-        if stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid():
-            shutil.rmtree(path, ignore_errors=True)
+        if os.fstat(descriptor).st_uid == os.geteuid():
+            _remove_what_is_ours(path, descriptor)
     finally:
         os.close(descriptor)
+
+
+def _remove_what_is_ours(path: str, descriptor: int) -> None:
+    """Remove files that have names of ours, and the directory if that was all.
+
+    Not all that is there: without the sticky bit on the root a neighbour can give the name to any directory in it.
+    By the descriptor, not by the path, which may be another directory's by now.
+    """
+    with contextlib.suppress(OSError):
+        for name in os.listdir(descriptor):
+            if FILE.match(name):
+                os.unlink(name, dir_fd=descriptor)
+        os.rmdir(path)  # of an empty directory only
 
 
 def _lock(path: str) -> Optional[int]:

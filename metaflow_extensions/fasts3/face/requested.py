@@ -14,6 +14,7 @@ from metaflow_extensions.fasts3.face.errors import (
     MetaflowS3InvalidRange,
     MetaflowS3URLException,
 )
+from metaflow_extensions.fasts3.face.location import as_text
 from metaflow_extensions.fasts3.wire.transfers import PutHeaders
 
 PutValue = Union[RawIOBase, BufferedIOBase, str, bytes]
@@ -129,9 +130,15 @@ def iterated(requests: Any) -> Iterable[Any]:
 
 
 def key_of(requested: Any) -> Optional[str]:
-    """The key or URL of a request, as a str."""
+    """The key or URL of a request, as a str.
+
+    Raises
+    ------
+    MetaflowS3URLException
+        It is bytes that are not UTF-8.
+    """
     key = getattr(requested, "key", requested)
-    return key.decode("utf-8") if isinstance(key, bytes) else key
+    return as_text(key) if isinstance(key, bytes) else key
 
 
 def range_of(requested: Any) -> tuple[Optional[str], Optional[int]]:
@@ -175,17 +182,22 @@ def headers_of(
     Raises
     ------
     MetaflowS3InvalidObject
-        The metadata can't be written as JSON, or the content type is not text for a header.
+        The metadata can't be written as JSON, or content type or encryption are not text for a header.
     """
-    if content_type is not None and (not isinstance(content_type, str) or not content_type.isprintable()):
-        raise MetaflowS3InvalidObject(
-            f"The content type of '{key}' is {content_type!r}. Give a string such as 'text/plain', without line breaks."
-        )
+    for what, value, example in (
+        ("content type", content_type, "text/plain"),
+        ("encryption", encryption, "AES256"),
+        ("encryption", default_encryption, "AES256"),
+    ):
+        if value is not None and not (isinstance(value, str) and value.isascii() and value.isprintable()):
+            raise MetaflowS3InvalidObject(
+                f"The {what} of {key!r} is {value!r}. Give a string such as {example!r}, in ASCII, without line breaks."
+            )
     stored = None
     if metadata:
         try:
             stored = {USER_ATTRIBUTES: json.dumps(metadata)}
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, RecursionError) as error:
             raise MetaflowS3InvalidObject(
                 f"The metadata of '{key}' can't be written as JSON ({error}). Use strings, numbers, lists and dicts."
             ) from error

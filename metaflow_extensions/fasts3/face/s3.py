@@ -143,7 +143,7 @@ class S3(Reading, Querying, Writing):
             'wire', this package's own; or 'boto3' with the reason, e.g. 'boto3: a proxy stands between'. Buckets that
             the wire can't serve are left to boto3 one by one; the log `metaflow_fasts3` says so at level DEBUG.
         """
-        reason = self._connection().why_boto3(Settings.read().transfers)
+        reason = self._engine.connected().why_boto3(Settings.read().transfers)
         return f"boto3: {reason}" if reason else "wire"
 
     def _connection(self) -> Connection:

@@ -4,6 +4,7 @@ import json
 import os
 from typing import Any, Optional
 
+from metaflow_extensions.fasts3.face.errors import MOST_URL, shown
 from metaflow_extensions.fasts3.face.requested import USER_ATTRIBUTES, RangeInfo
 
 
@@ -256,8 +257,8 @@ class S3Object:
 
     def __str__(self) -> str:
         if self._size is None:
-            return f"<S3Object {self._url} (object does not exist)>"
-        return f"<S3Object {self._url} ({self._size} bytes, {'local' if self._path else 'in S3'})>"
+            return f"<S3Object {shown(self._url, MOST_URL)} (object does not exist)>"
+        return f"<S3Object {shown(self._url, MOST_URL)} ({self._size} bytes, {'local' if self._path else 'in S3'})>"
 
     __repr__ = __str__
 
@@ -269,6 +270,6 @@ def _user_attributes(metadata: Optional[dict[str, str]]) -> Optional[dict[str, A
         return None
     try:
         attributes = json.loads(stored)
-    except ValueError:
+    except (ValueError, RecursionError):  # nested deeper than this stack, by whoever wanted that
         return None
     return attributes if isinstance(attributes, dict) else None

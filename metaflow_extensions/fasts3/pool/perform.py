@@ -12,7 +12,7 @@ from metaflow_extensions.fasts3.pool.messages import Job, Outcome
 from metaflow_extensions.fasts3.pool.outage import Outage
 from metaflow_extensions.fasts3.pool.pace import Pace
 from metaflow_extensions.fasts3.wire.blocking import Interruption, complete
-from metaflow_extensions.fasts3.wire.failures import TRANSIENT, UNANSWERED, Code, Failure, TransferError
+from metaflow_extensions.fasts3.wire.failures import TRANSIENT, Code, Failure, TransferError, shows_answer
 from metaflow_extensions.fasts3.wire.local_files import local_failure
 from metaflow_extensions.fasts3.wire.retry import RetryPolicy, decide
 from metaflow_extensions.fasts3.wire.template import NEEDED
@@ -120,7 +120,7 @@ class Performer:
 
     def _note_failure(self, failure: Failure, now: float, failing: float) -> float:
         """Seconds for which this job, or everything, has been failing."""
-        self._answered = self._answered or failure.code not in UNANSWERED
+        self._answered = self._answered or shows_answer(failure)
         if failure.status in TOO_MANY:
             self._pace.slow_down(now)
         return max(failing, self._outage.note_failure(now)) if failure.code in TRANSIENT else failing

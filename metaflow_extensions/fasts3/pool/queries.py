@@ -1,12 +1,15 @@
 """The plans that move no data: heads and listings."""
 
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Optional
 
 from metaflow_extensions.fasts3.pool.messages import Job, Outcome
 from metaflow_extensions.fasts3.pool.plan import JobFailed
-from metaflow_extensions.fasts3.wire.failures import Code
+from metaflow_extensions.fasts3.wire.failures import Code, Failure
 from metaflow_extensions.fasts3.wire.transfers import ObjectInfo
+
+MOST_IDLE = 1000  # pages; S3's may be empty, where much was deleted, but a server can go round in circles
 
 
 class Heads:
@@ -75,15 +78,25 @@ class Listings:
 
     def __init__(self, listings: Sequence[Listing]) -> None:
         self._listings = listings
-        self._entries: list[list[Entry]] = [[] for _ in listings]
+        # By name: some servers tell at the beginning of a page what the one before ended with.
+        self._objects: list[dict[str, int]] = [{} for _ in listings]
+        self._prefixes: list[dict[str, None]] = [{} for _ in listings]
+        self._sorted: Optional[list[list[Entry]]] = None
+        self._idle = [0] * len(listings)  # pages in a row that brought nothing new
 
     @property
     def results(self) -> list[list[Entry]]:
         # Pages come in key order, but objects and prefixes apart, and not every server's order is that of UTF-8 bytes
         # as S3's is (which for str is the order of code points). Sorting what is sorted costs next to nothing.
-        for entries in self._entries:
-            entries.sort(key=lambda entry: entry.key)
-        return self._entries
+        if self._sorted is None:
+            self._sorted = []
+            for objects, prefixes in zip(self._objects, self._prefixes):
+                entries = [*itertools.starmap(Entry, objects.items()), *itertools.starmap(Entry, prefixes.items())]
+                objects.clear()  # a million keys are held once
+                prefixes.clear()
+                entries.sort(key=lambda entry: entry.key)
+                self._sorted.append(entries)
+        return self._sorted
 
     def start(self) -> Iterator[Job]:
         return (self._page(index, None) for index in range(len(self._listings)))
@@ -92,11 +105,16 @@ class Listings:
         if outcome.failure:
             raise JobFailed(job, outcome.failure)
         page = outcome.reply
-        entries = self._entries[job.number]
-        entries.extend(Entry(key, size) for key, size in page.objects)
-        entries.extend(Entry(prefix, None) for prefix in page.prefixes)
+        objects, prefixes = self._objects[job.number], self._prefixes[job.number]
+        before = len(objects) + len(prefixes)
+        objects.update(page.objects)
+        prefixes.update(dict.fromkeys(page.prefixes))
         if page.next_token is None or self._listings[job.number].first_only:
             return ()
+        self._idle[job.number] = 0 if len(objects) + len(prefixes) > before else self._idle[job.number] + 1
+        if self._idle[job.number] == MOST_IDLE:
+            told = f"the listing goes on, but {MOST_IDLE} pages in a row held nothing new"
+            raise JobFailed(job, Failure(Code.BROKEN, told))
         return [self._page(job.number, page.next_token)]
 
     def cleanup(self) -> list[Job]:

@@ -6,6 +6,7 @@ from typing import Optional
 
 import botocore.exceptions as botocore_errors
 import urllib3.exceptions as urllib3_errors
+from urllib3.connection import CertificateError as WrongName  # type: ignore[attr-defined]  # in all versions
 
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
 from metaflow_extensions.fasts3.wire.local_files import NO_DESCRIPTORS, local_failure
@@ -65,7 +66,8 @@ def failure_of(error: Exception) -> Failure:
     for cause in _causes(error):
         if isinstance(cause, TransferError):  # of the file that was being sent
             return cause.failure
-        if isinstance(cause, ssl.SSLCertVerificationError):
+        # urllib3 compares the names in a certificate by itself.
+        if isinstance(cause, (ssl.SSLCertVerificationError, WrongName)):
             return Failure(Code.UNTRUSTED, _sentence(error))
         if isinstance(cause, OSError) and cause.errno in NO_DESCRIPTORS:
             return local_failure(cause)

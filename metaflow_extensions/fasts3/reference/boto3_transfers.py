@@ -14,6 +14,7 @@ from s3transfer.utils import ReadFileChunk
 from metaflow_extensions.fasts3.reference.boto3_errors import failure_of
 from metaflow_extensions.fasts3.wire.checksums import Told, told_by
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
+from metaflow_extensions.fasts3.wire.listing import checked
 from metaflow_extensions.fasts3.wire.local_files import became_shorter, local_failure, open_to_read, open_to_write
 from metaflow_extensions.fasts3.wire.ranges import check_range, content_range
 from metaflow_extensions.fasts3.wire.s3_errors import named
@@ -144,14 +145,13 @@ class Boto3Transfers:
         arguments = {"Prefix": key, "Delimiter": delimiter, "MaxKeys": limit, **continued}
         with _translated() as heard:
             reply = heard.of(self._client.list_objects_v2(Bucket=bucket, **arguments))
-            more = reply.get("NextContinuationToken") if reply.get("IsTruncated") else None
-            if reply.get("IsTruncated") and more in (None, "", token):
-                raise TransferError(Failure(Code.BROKEN, "the listing goes on, but S3 does not say where"))
-            return Page(
+            more = reply.get("NextContinuationToken") or "" if reply.get("IsTruncated") else None
+            page = Page(
                 [ListedObject(row["Key"], row["Size"]) for row in reply.get("Contents", ())],
                 [row["Prefix"] for row in reply.get("CommonPrefixes", ())],
                 more,
             )
+            return checked(page, key, token)
 
     def delete(self, bucket: str, key: str) -> None:
         with _translated():
@@ -210,6 +210,8 @@ def _length(reply: dict[str, Any]) -> int:
     length = reply.get("ContentLength")
     if length is None:
         raise TransferError(Failure(Code.BROKEN, "the reply does not say how long it is (no Content-Length)"))
+    if length < 0:
+        raise TransferError(Failure(Code.BROKEN, f"Content-Length is {length}"))
     return int(length)
 
 

@@ -107,7 +107,8 @@ class Connections:
                 return Connection(sock, self._endpoint.read_timeout)
             except ssl.SSLCertVerificationError as error:
                 sock.close()
-                raise Untrusted(str(error)) from error
+                where = f"{self._endpoint.host}:{self._endpoint.port}"
+                raise Untrusted(f"the certificate of {where} does not hold: {error}") from error
             except OSError as error:
                 sock.close()
                 problem = error

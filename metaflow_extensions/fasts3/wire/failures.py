@@ -52,6 +52,11 @@ UNANSWERED = frozenset(
 """Failures that do not show that the endpoint is there."""
 
 
+def shows_answer(failure: "Failure") -> bool:
+    """Whether a failure shows that the endpoint is there; what boto3 refuses by itself was never sent."""
+    return failure.code not in UNANSWERED and (failure.code is not Code.REJECTED or failure.status > 0)
+
+
 class Failure(NamedTuple):
     """One failed transfer, told in values."""
 

@@ -1,5 +1,6 @@
 """ListObjectsV2 and HeadBucket: https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html."""
 
+import itertools
 import re
 from typing import Optional
 from urllib.parse import unquote_plus
@@ -50,12 +51,9 @@ class BucketTransfers:
         reply = await self._exchange.ask("ListObjectsV2", "GET", bucket, query=query)
         document = await reply.document()
         try:
-            page = parse_page(document)
+            return checked(parse_page(document), key, token)
         except TransferError as error:
             raise TransferError(named(error.failure, reply.head.status, reply.head.headers)) from error
-        if page.next_token == "" or (token and page.next_token == token):
-            raise reply.broken("the listing goes on, but S3 does not say where")
-        return page
 
 
 class _Reader:
@@ -100,6 +98,24 @@ class _Reader:
 
     def told(self, name: str) -> str:
         return self._told.get(name, "")
+
+
+def checked(page: Page, prefix: str, token: Optional[str]) -> Page:
+    """A page, if it is one of what was asked for.
+
+    Raises
+    ------
+    TransferError
+        BROKEN: it holds what does not begin with the prefix, or does not say how it goes on.
+    """
+    if page.next_token == "" or (token and page.next_token == token):
+        raise TransferError(Failure(Code.BROKEN, "the listing goes on, but S3 does not say where"))
+    names = itertools.chain((one.key for one in page.objects), page.prefixes)
+    other = next((name for name in names if not name.startswith(prefix)), None)
+    if other is not None:
+        told = f"the listing of {prefix[:80]!r} holds {other[:80]!r}, which does not begin so"
+        raise TransferError(Failure(Code.BROKEN, told))
+    return page
 
 
 def parse_page(document: bytes) -> Page:

@@ -1,0 +1,102 @@
+"""A server that answers every request with the bytes that a test gives it, plain or behind TLS."""
+
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Callable, Optional
+
+LONG = 20.0  # seconds after which a client that does not end has to be broken
+GOOD_HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+
+
+class Hostile:
+    """What it answers, and what it was asked.
+
+    Attributes
+    ----------
+    answer : callable
+        Takes the head of a request other than HeadBucket, as bytes; gives what is sent.
+    heads : list of bytes
+        Of all requests that came.
+    """
+
+    def __init__(self, listener: socket.socket, tls: Optional[ssl.SSLContext]) -> None:
+        self.answer: Callable[[bytes], bytes] = lambda _: GOOD_HEAD
+        self.heads: list[bytes] = []
+        self.port = listener.getsockname()[1]
+        self._listener = listener
+        self._tls = tls
+
+    def client_params(self, **changes: object) -> "dict[str, object]":
+        """Give the keyword arguments of clients."""
+        scheme = "https" if self._tls else "http"
+        return {
+            "endpoint_url": f"{scheme}://localhost:{self.port}",
+            "aws_access_key_id": "AKIAEXAMPLE",
+            "aws_secret_access_key": "hush-hush",
+            "aws_session_token": "token-token",
+            "region_name": "us-east-1",
+            **changes,
+        }
+
+    def accept(self) -> None:
+        """Serve until the listener is closed."""
+        while True:
+            try:
+                sock, _ = self._listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
+
+    def _serve(self, sock: socket.socket) -> None:
+        with suppress(OSError):  # a client that goes is what most tests want
+            sock.settimeout(LONG)
+            if self._tls:
+                sock = self._tls.wrap_socket(sock, server_side=True)
+            with sock:
+                self._answer_all(sock)
+        sock.close()
+
+    def _answer_all(self, sock: socket.socket) -> None:
+        unread = b""
+        while True:
+            while b"\r\n\r\n" not in unread:
+                data = sock.recv(65536)
+                if not data:
+                    return
+                unread += data
+            head, _, unread = unread.partition(b"\r\n\r\n")
+            self.heads.append(head)
+            of_bucket = head.startswith(b"HEAD /bucket ")
+            answer = GOOD_HEAD if of_bucket else self.answer(head)
+            sock.sendall(answer)
+            if b"\r\nconnection: close" in answer:
+                return
+
+
+@contextmanager
+def hostile(tls: Optional[ssl.SSLContext] = None) -> "Iterator[Hostile]":
+    """Run one."""
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
+        server = Hostile(listener, tls)
+        accepting = threading.Thread(target=server.accept, daemon=True)
+        accepting.start()
+        yield server
+        listener.shutdown(socket.SHUT_RDWR)  # ends `accept`, which closing would not
+        accepting.join(LONG)
+        assert not accepting.is_alive()
+
+
+def reply(body: bytes = b"", status: str = "200 OK", **headers: object) -> bytes:
+    """A whole reply; `content_length` may lie."""
+    given = {"content_length": len(body), **headers}
+    lines = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in given.items())
+    return f"HTTP/1.1 {status}\r\n{lines}\r\n".encode("latin-1") + body
+
+
+def error(message: str, code: str = "AccessDenied", status: str = "403 Forbidden") -> bytes:
+    """An error of S3, with any text in it."""
+    document = f"<?xml version='1.0' encoding='UTF-8'?><Error><Code>{code}</Code><Message>{message}</Message></Error>"
+    return reply(document.encode(), status)

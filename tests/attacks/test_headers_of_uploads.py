@@ -1,0 +1,37 @@
+"""What is stored with an object stays one header each: anything else is refused before a byte is sent."""
+
+import pytest
+from metaflow import S3
+from metaflow.datatools.s3 import MetaflowS3InvalidObject, S3PutObject
+
+NO_HEADERS = ["a\r\nx: y", "a\nb", "a\rb", "a\0b", "text/ü", "text/€", "\x1b[2J", 5, b"text/plain"]
+deep: "dict[str, object]" = {}
+for _ in range(20_000):
+    deep = {"a": deep}
+
+
+@pytest.mark.parametrize("field", ["content_type", "encryption"])
+@pytest.mark.parametrize("value", NO_HEADERS)
+def test_no_header_becomes_two(server, s3, field, value):
+    one = S3PutObject("the-key", "value", path=__file__, **{field: value})
+    for store in (lambda: s3.put_many([one]), lambda: s3.put_files([one])):
+        with pytest.raises(MetaflowS3InvalidObject, match=r"the-key.*in ASCII, without line breaks"):
+            store()
+    assert server.heads == []
+
+
+@pytest.mark.parametrize("value", NO_HEADERS)
+def test_nor_by_the_client_s_own_encryption(server, tmproot, value):
+    params = server.client_params()
+    with (
+        S3(s3root="s3://bucket", encryption=value, client_params=params, tmproot=str(tmproot)) as s3,
+        pytest.raises(MetaflowS3InvalidObject, match="encryption"),
+    ):
+        s3.put("the-key", "value")
+    assert server.heads == []
+
+
+def test_metadata_deeper_than_json_can_write(server, s3):
+    with pytest.raises(MetaflowS3InvalidObject, match="can't be written as JSON"):
+        s3.put("the-key", "value", metadata=deep)
+    assert server.heads == []

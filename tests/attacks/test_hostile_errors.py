@@ -1,0 +1,75 @@
+"""What a server says of an error is shown in bounded length, without characters that steer a terminal or secrets."""
+
+import logging
+
+import pytest
+from attacks.hostile import error, reply
+from metaflow.exception import MetaflowException
+
+CALLS = {
+    "get": lambda s3: s3.get("a"),
+    "get_many": lambda s3: s3.get_many(["a", "b"]),
+    "list_paths": lambda s3: s3.list_paths(),
+}
+each_call = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+
+
+def told_by(s3, call):
+    with pytest.raises(MetaflowException) as raised:
+        call(s3)
+    return str(raised.value)
+
+
+@each_call
+@pytest.mark.parametrize("length", [10_000, 200_000, 1_000_000])
+def test_a_long_message_is_cut(server, s3, call, length):
+    server.answer = lambda _: error("long " * (length // 5))
+    assert len(told_by(s3, call)) < 2000
+
+
+@each_call
+def test_nothing_steers_a_terminal(server, s3, call):
+    # XML has no ESC; CSI, the same in one character, it has, and so has a line that overwrites another.
+    server.answer = lambda _: error("a\x9b31mred\u202eback\rover\nnext", "Code\x9b2J")
+    told = told_by(s3, call)
+    assert told.isprintable()
+    assert "\\x9b31mred\\u202eback" in told
+
+
+@each_call
+def test_nor_does_a_header(server, s3, call):
+    server.answer = lambda _: reply(b"", "403 \x1b[31mNo", x_amz_request_id="\x1b]0;title\x07" + "i" * 5000)
+    told = told_by(s3, call)
+    assert told.isprintable()
+    assert len(told) < 2000
+
+
+@each_call
+def test_a_server_that_tells_what_it_was_sent_does_not_get_it_into_a_log(server, s3, call, caplog):
+    caplog.set_level(logging.DEBUG, "metaflow_fasts3")
+    server.answer = lambda head: error("You sent token-token, signed with hush-hush", "token-token")
+    told = told_by(s3, call)
+    assert "You sent ***, signed with ***" in told
+    for secret in ("token-token", "hush-hush"):
+        assert secret not in told + caplog.text
+
+
+@each_call
+@pytest.mark.parametrize(
+    "wait", ["31536000", "99999999999999999999", "-1", "Sun, 06 Nov 2094 08:49:37 GMT", "\u0661", "1e9"]
+)
+def test_no_server_says_how_long_we_wait(server, s3, call, wait, monkeypatch):
+    monkeypatch.setattr("metaflow_extensions.fasts3.wire.retry.LONGEST_WAIT", 0.1)
+    server.answer = lambda _: reply(b"", "503 Slow", retry_after=wait.encode().decode("latin-1"))
+    assert "2 tries in" in told_by(s3, call)
+
+
+@each_call
+@pytest.mark.parametrize(
+    "date",
+    ["Fri, 31 Dec 9999 23:59:59 GMT", "Mon, 01 Jan 0001 00:00:00 GMT", "Mon, 99 Jan 99999999 00:00:00 GMT", "soon"],
+)
+def test_a_server_of_another_age(server, s3, call, date):
+    document = error("It is late.", "RequestTimeTooSkewed")
+    server.answer = lambda _: document.replace(b"\r\n", f"\r\nDate: {date}\r\n".encode(), 1)
+    assert "RequestTimeTooSkewed" in told_by(s3, call)

@@ -1,0 +1,76 @@
+"""Objects whose headers lie or make no sense: the bytes that were announced, or an error; never a raw exception."""
+
+import json
+
+import pytest
+from attacks.hostile import reply
+from metaflow.exception import MetaflowException
+
+CALLS = {
+    "get": lambda s3: s3.get("a"),
+    "get_many": lambda s3: s3.get_many(["a", "b"])[0],
+    "info": lambda s3: s3.info("a"),
+    "info_many": lambda s3: s3.info_many(["a"])[0],
+}
+each_call = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+
+NO_ATTRIBUTES = {
+    "a list": "[1]",
+    "a string": '"x"',
+    "null": "null",
+    "no JSON": "{",
+    "deep lists": "[" * 20_000,
+    "deep dictionaries": '{"a":' * 8_000,
+    "a long number": "1" * 20_000,
+    "a lone surrogate": '"\\ud800"',
+}
+
+
+@each_call
+@pytest.mark.parametrize("stored", NO_ATTRIBUTES.values(), ids=NO_ATTRIBUTES)
+def test_metadata_that_is_no_dictionary_is_none(server, s3, call, stored):
+    server.answer = lambda _: reply(b"", x_amz_meta_metaflow_user_attributes=stored)
+    assert call(s3).metadata is None
+
+
+@each_call
+def test_metadata_is_what_it_says(server, s3, call):
+    stored = json.dumps({"__class__": "os.system", "a" * 10_000: [None, 1e308]})
+    server.answer = lambda _: reply(b"", x_amz_meta_metaflow_user_attributes=stored)
+    assert call(s3).metadata == json.loads(stored)
+
+
+LIES = {
+    "a length without an end": {"content_length": "9" * 19},
+    "a longer one": {"content_length": "9" * 400},
+    "less than nothing": {"content_length": -1},
+    "another alphabet": {"content_length": "\xb2"},
+    "a range of nothing": {"content_range": "bytes 5-4/3"},
+    "a range that was not asked for": {"content_range": "bytes 7-7/9999999999999999999"},
+}
+
+
+@pytest.mark.parametrize("call", ["get", "get_many"])
+@pytest.mark.parametrize("headers", LIES.values(), ids=LIES)
+def test_a_lie_about_the_length_is_an_error(server, s3, headers, call):
+    server.answer = lambda _: reply(b"x", connection="close", **headers)
+    with pytest.raises(MetaflowException) as raised:
+        CALLS[call](s3)
+    assert len(str(raised.value)) < 2000
+
+
+@each_call
+def test_text_that_is_not_utf_8(server, s3, call):
+    server.answer = lambda head: reply(b"" if head.startswith(b"HEAD") else b"a\xff\xfe", content_length=3)
+    assert call(s3).text in (None, "a\ufffd\ufffd")
+
+
+NONSENSE = {"etag": "\xff\xfe\x1b[2J", "content_type": "\x1b]0;title\x07" * 100, "x_amz_meta_" + "a" * 1000: "\x01"}
+
+
+@each_call
+def test_nonsense_in_headers_is_kept_as_it_is(server, s3, call):
+    server.answer = lambda _: reply(b"", **NONSENSE)
+    got = call(s3)
+    assert got.exists
+    assert got.content_type == NONSENSE["content_type"]

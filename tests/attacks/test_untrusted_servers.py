@@ -1,0 +1,47 @@
+"""Whose certificate does not hold is sent no request, and the error names the host and says what to do."""
+
+import datetime
+
+import pytest
+from attacks.hostile import hostile
+from metaflow import S3
+from metaflow.datatools.s3 import MetaflowS3Exception
+from wire.certificates import Certificates
+
+PAST = datetime.datetime(2020, 1, 1, tzinfo=datetime.timezone.utc)
+CERTIFICATES = {
+    "another name": lambda ours, _: ours.server("other.example"),
+    "expired": lambda ours, _: ours.server(not_after=PAST),
+    "another authority": lambda _, folder: Certificates(folder).server(),
+}
+CALLS = {
+    "get": lambda s3: s3.get("a"),
+    "get_many": lambda s3: s3.get_many(["a", "b"]),
+    "put": lambda s3: s3.put("a", "x"),
+    "list_paths": lambda s3: s3.list_paths(),
+}
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+@pytest.mark.parametrize("shown", CERTIFICATES.values(), ids=CERTIFICATES)
+def test_who_can_t_be_trusted_is_told_nothing(certificates, tmp_path, shown, call):
+    with hostile(shown(certificates, tmp_path)) as server:
+        params = server.client_params(verify=certificates.bundle)
+        with (
+            S3(s3root="s3://bucket", client_params=params, tmproot=str(tmp_path)) as s3,
+            pytest.raises(MetaflowS3Exception) as raised,
+        ):
+            call(s3)
+        told = str(raised.value)
+        assert server.heads == []
+    for part in ("certificate", f"localhost:{server.port}", "METAFLOW_S3_VERIFY_CERTIFICATE", "1 try in"):
+        assert part in told
+
+
+@pytest.mark.parametrize("call", ["get", "get_many"])
+def test_who_can_is_asked(certificates, tmp_path, call):
+    with hostile(certificates.server()) as server:
+        params = server.client_params(verify=certificates.bundle)
+        with S3(s3root="s3://bucket", client_params=params, tmproot=str(tmp_path)) as s3:
+            CALLS[call](s3)
+        assert server.heads

@@ -1,0 +1,81 @@
+"""What can't be an address is an error at once, which names what is wrong and what to do, before any byte is sent."""
+
+import pytest
+from contract.verbs import EVERY, METHODS
+from metaflow import S3
+from metaflow.datatools.s3 import MetaflowS3Exception, MetaflowS3URLException
+
+NO_BUCKETS = ["B UCK", "a\nb", "a\x1b[2Jb", "a..b", ".", "..", ".a", "a" * 300, "bücket", "b?x", "b#x", "a@b", "b%2e"]
+
+
+@pytest.mark.parametrize("verb", EVERY.values(), ids=EVERY)
+def test_what_can_t_be_a_bucket_is_named(tmproot, server, verb):
+    for bucket in NO_BUCKETS:
+        with (
+            S3(tmproot=str(tmproot), client_params=server.client_params()) as s3,
+            pytest.raises(MetaflowS3URLException, match="can't be the name of a bucket") as raised,
+        ):
+            verb(s3, f"s3://{bucket}/key")
+        assert str(raised.value).isprintable()
+    assert server.heads == []
+
+
+@pytest.mark.parametrize("bucket", NO_BUCKETS)
+def test_nor_is_it_a_root(bucket):
+    with pytest.raises(MetaflowS3URLException, match="can't be the name of a bucket"):
+        S3(s3root=f"s3://{bucket}/prefix")
+
+
+@pytest.mark.parametrize(
+    "bucket", ["UPPER_case", "a.b-c", "a" * 255, "arn:aws:s3:eu-west-1:123456789012:accesspoint:x"]
+)
+def test_what_some_server_takes_is_asked(bucket):
+    assert repr(S3(s3root=f"s3://{bucket}")) == f"<S3 s3://{bucket}>"
+
+
+@pytest.mark.parametrize("verb", EVERY.values(), ids=EVERY)
+def test_bytes_that_are_no_text(tmproot, verb):
+    with S3(tmproot=str(tmproot)) as s3, pytest.raises(MetaflowS3URLException, match="not valid UTF-8"):
+        verb(s3, b"s3://bucket/\xff")
+
+
+def test_nor_as_a_root():
+    with pytest.raises(MetaflowS3URLException, match="not valid UTF-8"):
+        S3(s3root=b"s3://bucket/\xff")
+
+
+NO_ENDPOINTS = [
+    "http://127.0.0.1:99999",
+    "http://127.0.0.1:0",
+    "http://127.0.0.1:-1",
+    "http://127.0.0.1:port",
+    "127.0.0.1:9000",
+    "ftp://127.0.0.1",
+    "http://",
+    "http://a b/",
+    "http://host/\r\nX: y",
+    "http://[::1",
+    f"http://{'a' * 300}.com",
+]
+
+
+@pytest.mark.parametrize("endpoint_url", NO_ENDPOINTS)
+def test_what_can_t_be_an_endpoint_is_named(tmproot, server, endpoint_url):
+    params = server.client_params(endpoint_url=endpoint_url)
+    with S3(s3root="s3://bucket/x", tmproot=str(tmproot), client_params=params) as s3:
+        for verb in (*METHODS.values(), lambda s3, _: s3.transfers):
+            with pytest.raises(
+                MetaflowS3Exception, match=r"No S3 client could be made.*METAFLOW_S3_ENDPOINT_URL"
+            ) as told:
+                verb(s3, "key")
+            assert str(told.value).isprintable()
+
+
+def test_what_boto3_refuses_does_not_count_as_an_answer(tmproot):
+    """Or a dead endpoint would be waited for as one that was there."""
+    params = {"endpoint_url": "http://127.0.0.1:9", "aws_access_key_id": "k", "aws_secret_access_key": "s"}
+    with S3(tmproot=str(tmproot), client_params={**params, "region_name": "us-east-1"}) as s3:
+        with pytest.raises(MetaflowS3Exception, match="arn:nothing"):
+            s3.get("s3://arn:nothing/key")
+        with pytest.raises(MetaflowS3Exception, match="S3 can't be reached at http"):
+            s3.get("s3://bucket/key")
