@@ -17,7 +17,7 @@ from metaflow_extensions.fasts3.pool.planning import PART_SIZE
 
 @pytest.fixture
 def both(make_s3, root, monkeypatch):
-    """Give what does the same with both, each below a root of its own; and that, what each answered, roots taken out."""
+    """Give what begins anew with both, each below a root of its own; that gives what each answered."""
     numbers = itertools.count()
 
     def begin():
