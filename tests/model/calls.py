@@ -18,7 +18,7 @@ KEYS = [
 ]
 NEEDY = {
     "line\nbreak": "newline-keys",
-    "a\x01b": "control-character-keys",
+    "a\x01b": "control-character-uploads",
     "log//x": "double-slash-keys",
     "dots/../x": "dot-keys",
     "back\\slash": "backslash-keys",

@@ -6,12 +6,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Callable
 
-import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
-from model.answers import plain
 from model.calls import Call, every_call, pool_for
-from model.model import Model, Refused
+from model.model import Expected, Model, said_and_expected
 from servers.faulty import FaultyS3
 from servers.transient import TRANSIENT
 from servers.world import new_world
@@ -39,21 +37,12 @@ class Comparison(RuleBasedStateMachine):
         for name, spared in troubles:
             trouble = TRANSIENT[name]
             self.world.proxy.inject_where(trouble.meets, trouble.fault, after=spared)
-        with warnings.catch_warnings(record=True) as expected_warnings:
-            warnings.simplefilter("always")
-            try:
-                expected = call.on(self.model, self.folder)
-            except Refused as refused:
-                expected = refused
         with warnings.catch_warnings(record=True) as seen:
             warnings.simplefilter("always")
-            if isinstance(expected, Refused):
-                with pytest.raises(tuple(expected.kinds)) as raised:
-                    call.on(self.world.s3, self.folder)
-                assert raised.type in expected.kinds
-            else:
-                assert self.model.forgiven(plain(call.on(self.world.s3, self.folder))) == expected
-        assert [one.category for one in seen] == [one.category for one in expected_warnings]
+            said, expected = said_and_expected(call, self.world.s3, self.model, self.folder)
+        assert said == expected
+        warned = [one.category for one in seen]
+        assert warned.count(UserWarning) == warned.count(Expected) == len(warned) / 2
         self.world.proxy.inject_nothing()
 
     def meanwhile(self, deleted: "list[str]", closes: bool) -> None:

@@ -12,7 +12,8 @@ from metaflow.datatools.s3 import (
     RangeInfo,
     S3PutObject,
 )
-from model.answers import Facts, shown
+from model.answers import Facts, plain, shown
+from model.calls import Call
 
 DEFAULT_TYPE = "binary/octet-stream"  # S3's
 
@@ -23,6 +24,10 @@ class Held(NamedTuple):
     blob: bytes
     content_type: Any
     metadata: "Optional[dict[str, Any]]"
+
+
+class Expected(UserWarning):
+    """The client has to warn, too."""
 
 
 class Refused(Exception):
@@ -74,7 +79,7 @@ class Model:
         for prefix in keys:
             below = self._below(prefix)
             if not below and prefix and any(key.startswith(prefix) for key in self.held):
-                warnings.warn(f"Nothing is below {prefix!r}", stacklevel=1)
+                warnings.warn(f"Nothing is below {prefix!r}", Expected, stacklevel=1)
             got = [self._got(key, False, return_info) for key in below]
             found += got if return_info else [_under(self._url(prefix), facts) for facts in got]
         return found
@@ -189,6 +194,18 @@ class Model:
 
     def _url(self, key: str) -> str:
         return f"{self._root}/{key}" if key else self._root
+
+
+def said_and_expected(call: Call, s3: Any, model: Model, folder: Path) -> "tuple[Any, Any]":
+    """What a client answers and what it has to; where several errors are right, any of them is all of them."""
+    try:
+        expected = call.on(model, folder)
+    except Refused as refused:
+        try:
+            return plain(call.on(s3, folder)), refused.kinds
+        except tuple(refused.kinds) as error:
+            return (refused.kinds if type(error) in refused.kinds else {type(error)}), refused.kinds
+    return model.forgiven(plain(call.on(s3, folder))), expected
 
 
 def _directory(prefix: str) -> str:

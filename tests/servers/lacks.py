@@ -10,6 +10,7 @@ LACKS: dict[str, frozenset[str]] = {
             "signatures",  # nor does it look who signed
             "unknown-identities",
             "newline-keys",  # 404
+            "control-character-uploads",  # a reply that is no XML
             "checksum-verification",
             "md5-verification",
             "get-of-a-part",  # gives the part, does not say of how many
@@ -41,6 +42,7 @@ LACKS: dict[str, frozenset[str]] = {
         {
             "conditional-writes",  # overwrites
             "conditional-writes-beside-prefix",
+            "control-character-uploads",  # a reply that is no XML
             "conditional-multipart",
             "conditional-reads",
             "object-beside-prefix",  # 500, after a second

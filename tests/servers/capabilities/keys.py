@@ -82,6 +82,13 @@ def _(client: Any, server: S3Server, prefix: str) -> None:
     keeps(client, server.bucket, f"{prefix}/a\x01b\x1fc\x7fd")
 
 
+@capability("control-character-uploads")
+def _(client: Any, server: S3Server, prefix: str) -> None:
+    """Likewise where a multipart upload is opened, whose reply holds the key."""
+    place = {"Bucket": server.bucket, "Key": f"{prefix}/a\x01b"}
+    client.abort_multipart_upload(**place, UploadId=client.create_multipart_upload(**place)["UploadId"])
+
+
 @capability("space-at-ends-keys")
 def _(client: Any, server: S3Server, prefix: str) -> None:
     keeps(client, server.bucket, f"{prefix}/ a ")
