@@ -10,6 +10,7 @@ from pathlib import Path
 
 import boto3
 import pytest
+from pool.odd_workers import DEAD, GARBAGE, POISONED, SUSPECTING, TELLING
 
 from metaflow_extensions.fasts3.control.request_templates import RequestTemplates
 from metaflow_extensions.fasts3.pool import worker_process
@@ -22,44 +23,6 @@ from metaflow_extensions.fasts3.pool.worker_pool import WorkerPool
 from metaflow_extensions.fasts3.reference.boto3_client import ClientRecipe, CredentialSet
 from metaflow_extensions.fasts3.wire.blocking import Interruption
 from metaflow_extensions.fasts3.wire.failures import Code
-
-GARBAGE = """
-import sys
-print("Traceback (most recent call last): nothing here is a frame", flush=True)
-sys.stdin.read()
-"""
-DEAD = "raise SystemExit(3)"
-# Says hello as it should, then dies over any job whose key is 'poison'.
-POISONED = """
-import os, sys
-sys.argv[0] = {script!r}
-sys.path.insert(0, os.path.dirname({script!r}))
-import s3op
-s3op.lay_packages()
-from metaflow_extensions.fasts3.pool import worker
-class Performer:
-    async def work(self, job):
-        if job.key == "poison":
-            {end}
-        return worker.Outcome(job.number, [0, "", None, {}, None, None], None, True)
-worker.Worker._prepare = lambda self, setup: setattr(self, "_performer", Performer())
-worker.serve(int(sys.argv[1]))
-"""
-
-# Tells which modules it has loaded by the end of each job.
-TELLING = """
-import os, sys
-sys.argv[0] = {script!r}
-sys.path.insert(0, os.path.dirname({script!r}))
-import s3op
-s3op.lay_packages()
-from metaflow_extensions.fasts3.pool import worker
-def end(*told, end=worker.Worker._end):
-    open(__file__ + ".modules", "w").write(" ".join(sys.modules))
-    end(*told)
-worker.Worker._end = end
-worker.serve(int(sys.argv[1]))
-"""
 
 
 @pytest.fixture
@@ -193,6 +156,16 @@ def test_one_worker_of_nonsense_is_replaced(run, script, seaweedfs, prefix, temp
     runner = ProcessRunner(fresh, setup, lambda: signs_as, templates, Renewal(lambda: None), Interruption(), 2, 4)
     runner.run(plan, JobQueue(plan))
     assert len(plan.replies) == 20
+
+
+def test_a_worker_that_was_alone_when_a_call_failed_works_for_the_next(run, pool, script):
+    """It was kept from all other jobs, and the next call took it for one that has enough to do: nothing was done."""
+    script(SUSPECTING)
+    pool._warm = 1  # the one that is alone comes back first
+    with pytest.raises(JobFailed) as failed:
+        run(Requests([Job(0, "head", "bucket", "suspect"), Job(1, "head", "bucket", "failing")]))
+    assert failed.value.job.key == "failing"
+    assert len(run(Requests([Job(0, "head", "bucket", "any")]), workers=1).replies) == 1
 
 
 @pytest.mark.parametrize("end", ["os._exit(9)", "os.abort()", "os.kill(os.getpid(), 9)"])

@@ -73,18 +73,21 @@ class InlineRunner:
 
     def _run_parallel(self, plan: Plan, queue: JobQueue) -> None:
         crew = Crew(self._perform, self._threads)
+        widths: dict[int, int] = {}  # job number -> how many there might be side by side when it was begun
         try:
             while True:
                 self._interruption.check()
                 job = queue.take() if crew.has_room else None
                 if job is not None:
+                    widths[job.number] = crew.size
                     crew.give(job)
                 elif not crew.under_way:
                     break
                 else:
                     for job, outcome in crew.outcomes(LOOK):
-                        if outcome.failure and outcome.failure.code is Code.NO_DESCRIPTORS and crew.under_way:
-                            crew.size = crew.under_way  # as many side by side as there are descriptors for
+                        width = widths.pop(job.number)
+                        if outcome.failure and outcome.failure.code is Code.NO_DESCRIPTORS and width > 1:
+                            crew.size = max(1, min(crew.size, width - 1))  # the others had them
                             queue.put_back([job])
                         else:
                             queue.follow(plan.receive(job, outcome))

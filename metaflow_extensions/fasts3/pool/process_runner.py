@@ -109,6 +109,8 @@ class ProcessRunner:
         while True:
             self._feed(call, queue)
             if not call.workers_with_jobs():
+                if queue.has_more():  # never; but who believes that all is done does not look for what is lost
+                    raise RuntimeError("jobs are left, and no worker takes them")
                 return
             call.wait(queue, max(0.0, look - time.monotonic()))
             renewed = False
@@ -205,7 +207,9 @@ class _Call:
         free = [
             worker
             for worker in self.workers
-            if len(worker.jobs) < self._room(worker, now) and not worker.alone and worker.waiting < self._body_bytes
+            if len(worker.jobs) < self._room(worker, now)
+            and not (worker.alone and worker.jobs)
+            and worker.waiting < self._body_bytes
         ]
         return min(free, key=lambda worker: len(worker.jobs), default=None)
 
@@ -261,8 +265,6 @@ class _Call:
                     self._stillborn = 0.0
             except WorkerGone as gone:
                 self._replace(worker, queue, gone)
-            if not worker.jobs:
-                worker.alone = False
 
     def give_credentials(self, credentials: Any, queue: JobQueue) -> None:
         for worker in list(self.workers):

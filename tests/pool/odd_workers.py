@@ -1,0 +1,61 @@
+"""Scripts that are run in place of `s3op.py`. `{script!r}` in them is where the real one is."""
+
+AS_USUAL = """
+import os, sys
+sys.argv[0] = {script!r}
+sys.path.insert(0, os.path.dirname({script!r}))
+import s3op
+s3op.lay_packages()
+from metaflow_extensions.fasts3.pool import worker
+"""
+GARBAGE = """
+import sys
+print("Traceback (most recent call last): nothing here is a frame", flush=True)
+sys.stdin.read()
+"""
+DEAD = "raise SystemExit(3)"
+# Says hello as it should, then dies over any job whose key is 'poison', by `{end}`.
+POISONED = (
+    AS_USUAL
+    + """class Performer:
+    async def work(self, job):
+        if job.key == "poison":
+            {end}
+        return worker.Outcome(job.number, [0, "", None, {}, None, None], None, True)
+worker.Worker._prepare = lambda self, setup: setattr(self, "_performer", Performer())
+worker.serve(int(sys.argv[1]))
+"""
+)
+
+# The first that is given 'suspect' dies; the next does it, but not before another worker has failed over 'failing'.
+SUSPECTING = (
+    AS_USUAL
+    + """from metaflow_extensions.fasts3.wire.failures import Code, Failure
+from metaflow_extensions.fasts3.wire.waiting import Pause, wait_for
+died, failed = __file__ + ".died", __file__ + ".failed"
+class Performer:
+    async def work(self, job):
+        if job.key == "suspect" and not os.path.exists(died):
+            open(died, "w").close()
+            os._exit(9)
+        if job.key == "failing":
+            open(failed, "w").close()
+            return worker.Outcome(job.number, None, Failure(Code.NOT_FOUND), True)
+        while job.key == "suspect" and not os.path.exists(failed):
+            await wait_for(Pause(0.01))
+        return worker.Outcome(job.number, [0, "", None, {}, None, None], None, True)
+worker.Worker._prepare = lambda self, setup: setattr(self, "_performer", Performer())
+worker.serve(int(sys.argv[1]))
+"""
+)
+
+# Tells which modules it has loaded by the end of each job.
+TELLING = (
+    AS_USUAL
+    + """def end(*told, end=worker.Worker._end):
+    open(__file__ + ".modules", "w").write(" ".join(sys.modules))
+    end(*told)
+worker.Worker._end = end
+worker.serve(int(sys.argv[1]))
+"""
+)
