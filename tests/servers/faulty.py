@@ -89,7 +89,15 @@ class Exchange:
         # A client that has lost patience asks again. Were the first try of a write done after the second, or after the
         # next write of all, it would count: a race that no client can win, so it is not run here.
         with self.proxy.turn(self.asked.key):
+            if self._is_abandoned():
+                raise ConnectionAbortedError
             return self.proxy.ask(self.asked)
+
+    def _is_abandoned(self) -> bool:
+        try:
+            return not self.socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
 
     def send(self, data: bytes) -> None:
         """Send bytes to the client."""
