@@ -60,17 +60,17 @@ class InlineRunner:
 
     def _run_parallel(self, plan: Plan, queue: JobQueue) -> None:
         threads = Threads(self._threads)
-        running: dict[Future[Outcome], Job] = {}
+        running: dict[Future[Outcome], tuple[Job, int]] = {}  # with how many there might be at a time when it was begun
         done: set[Future[Outcome]] = set()
         try:
             while True:
                 job: Optional[Job] = queue.take() if len(running) < self._threads else None
                 if job is not None:
-                    running[threads.submit(partial(self._perform, job))] = job
+                    running[threads.submit(partial(self._perform, job))] = job, self._threads
                 elif running:
                     done, _ = wait(running, return_when=FIRST_COMPLETED)
                     for future in done:
-                        self._receive(plan, queue, running.pop(future), future.result(), len(running))
+                        self._receive(plan, queue, *running.pop(future), future.result())
                 else:
                     break
         except BaseException:
@@ -78,14 +78,14 @@ class InlineRunner:
             done, _ = wait(running, timeout=PATIENCE_WITH_THE_REST)
             for future in done:
                 with contextlib.suppress(Exception):
-                    plan.receive(running[future], future.result())
+                    plan.receive(running[future][0], future.result())
             threads.close(wait=False)
             raise
         threads.close()
 
-    def _receive(self, plan: Plan, queue: JobQueue, job: Job, outcome: Outcome, others: int) -> None:
-        if outcome.failure and outcome.failure.code is Code.NO_DESCRIPTORS and others:
-            self._threads = others  # as many side by side as there are descriptors for
+    def _receive(self, plan: Plan, queue: JobQueue, job: Job, width: int, outcome: Outcome) -> None:
+        if outcome.failure and outcome.failure.code is Code.NO_DESCRIPTORS and width > 1:
+            self._threads = max(1, min(self._threads, width - 1))  # the others had them
             queue.put_back([job])
         else:
             queue.follow(plan.receive(job, outcome))

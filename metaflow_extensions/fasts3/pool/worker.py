@@ -149,7 +149,7 @@ class Worker:
                 break
             performer, job = self._jobs.popleft()
             self._active += 1
-            self._loop.spawn(performer.work(job), partial(self._end, performer, job))
+            self._loop.spawn(performer.work(job), partial(self._end, performer, job, self._width.width))
         if self._outcomes and self._is_time():
             outcomes, self._outcomes = self._outcomes, []
             self._send(outcomes_frame(outcomes))
@@ -160,11 +160,12 @@ class Worker:
             return True
         return self._outcomes[-1].failure is not None or time.monotonic() >= self._send_by
 
-    def _end(self, performer: Performer, job: Job, outcome: Outcome) -> None:
+    def _end(self, performer: Performer, job: Job, width: int, outcome: Outcome) -> None:
+        """Take what became of a job that was begun at this width."""
         self._active -= 1
-        if outcome.failure and outcome.failure.code is Code.NO_DESCRIPTORS and (self._wire.close() or self._active):
-            # Some have been freed, or will be: fewer side by side, and nobody has to know.
-            self._width = concurrency.narrow(self._active)
+        if outcome.failure and outcome.failure.code is Code.NO_DESCRIPTORS and (self._wire.close() or width > 1):
+            # Others had them, or connections that nobody used: fewer side by side, and nobody has to know.
+            self._width = concurrency.narrow(min(self._active, width - 1, self._width.width))
             self._jobs.appendleft((performer, job))
             return
         now = time.monotonic()
