@@ -1,12 +1,22 @@
 """A process that may open no more files gets by with those that it has, or with an error that says so, at once."""
 
+import contextlib
 import json
 import resource
+import threading
 
 import pytest
 from metaflow.datatools.s3 import MetaflowS3Exception
 
+from metaflow_extensions.fasts3.pool.inline_runner import InlineRunner
+from metaflow_extensions.fasts3.pool.messages import Job
+from metaflow_extensions.fasts3.pool.perform import Terms
+from metaflow_extensions.fasts3.pool.plan import JobQueue, Requests
 from metaflow_extensions.fasts3.pool.planning import PART_SIZE
+from metaflow_extensions.fasts3.pool.renewal import Renewal
+from metaflow_extensions.fasts3.wire.blocking import Interruption
+from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
+from metaflow_extensions.fasts3.wire.retry import RetryPolicy
 
 BLOB = b"x" * 10_000
 BLOBS = {str(number): BLOB + bytes([number]) for number in range(40)}
@@ -88,3 +98,25 @@ def test_workers_have_few_left(call, s3, stored, fresh_workers, tmp_path):
     assert refused[0]
     assert not any(refused[-5:])
     assert all("Too many open files" in told and "ulimit -n" in told for told in refused if told)
+
+
+def test_jobs_that_took_the_last_ones_from_one_another_are_done_one_by_one():
+    """All fail at the same moment: none is told that there are too few before it has been alone."""
+
+    class Crowded:
+        def __init__(self):
+            self.together = threading.Barrier(4)
+            self.crowd = 4
+
+        def head(self, bucket, key):
+            with contextlib.suppress(threading.BrokenBarrierError):
+                if self.crowd:
+                    self.crowd -= 1
+                    self.together.wait(10)
+                    raise TransferError(Failure(Code.NO_DESCRIPTORS, "Too many open files"))
+            return key
+
+    plan = Requests(Job(number, "head", "bucket", str(number)) for number in range(10))
+    runner = InlineRunner(Crowded(), Terms(RetryPolicy(0)), Renewal(lambda: None), Interruption(), 4)
+    runner.run(plan, JobQueue(plan))
+    assert plan.replies == {number: str(number) for number in range(10)}

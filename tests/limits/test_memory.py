@@ -1,12 +1,12 @@
-"""What a call holds in memory does not grow with what it moves: 400 MB for a process and its workers, all together."""
+"""What a call holds does not grow with what it moves: 400 MB for a process and its workers, all together."""
 
 import pytest
 
-LIMIT = 400 * 2**20  # bytes; at two workers
+LIMITS = {"wire": 400 * 2**20, "boto3": 500 * 2**20}  # bytes, with two workers; boto3 itself takes 40 MB in each
 LARGE = 512 * 2**20  # bytes, of a file with holes
-VALUES = 450  # of 1 MiB each
+VALUES = 600  # of 1 MiB each
 
-# Resident memory at the peak, of this process and, for each worker, of the largest: more than all took together.
+# Resident memory of each process at its peak, shared pages and all: more than all took at any one time.
 MEASURED = """
 from metaflow_extensions.fasts3.pool import worker_pool
 os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:2])  # so that there are two workers at the most
@@ -24,21 +24,21 @@ calls = {
     "get": lambda: s3.get("large"),
 }
 calls[told["call"]]()
-workers = len(worker_pool.shared._idle)
-worker_pool.shared.close()
-own, largest = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-print((own + workers * largest) * 1024)
+processes = [os.getpid(), *(worker.pid for worker in worker_pool.shared._idle)]
+# Not ru_maxrss, which begins with that of the process that forked.
+peaks = [open(f"/proc/{process}/status").read().partition("VmHWM:")[2].split()[0] for process in processes]
+print(sum(map(int, peaks)) * 1024)
 """
 
 
 @pytest.mark.parametrize("call", ["put_many", "put_files", "put", "get"])
-def test_what_is_held_does_not_grow_with_what_is_moved(call, run, stored, tmp_path):
+def test_what_is_held_does_not_grow_with_what_is_moved(call, run, stored, implementation, tmp_path):
     if call == "get":
         with open(tmp_path / "to be got", "wb") as file:
             file.truncate(LARGE)
         stored.client.upload_file(str(tmp_path / "to be got"), stored.bucket, f"{stored.prefix}large")
     done = run(MEASURED, call=call, large=LARGE, values=VALUES)
-    assert int(done.stdout) < LIMIT
+    assert 0 < int(done.stdout) < LIMITS[implementation]
     if call == "put_many":
         assert len(stored.list()) == VALUES
     else:
