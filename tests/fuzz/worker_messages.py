@@ -17,7 +17,7 @@ from metaflow_extensions.fasts3.pool.messages import (
     Kind,
     Outcome,
     encode,
-    jobs_frame,
+    jobs_frames,
     jobs_of,
     outcomes_frame,
     outcomes_of,
@@ -96,7 +96,7 @@ def _are_jobs(jobs, raw):
         assert fits(job._replace(body=None), Job)
         assert "headers" not in job.arguments or type(job.arguments["headers"]) is PutHeaders
     assert b"".join(job.body or b"" for job in jobs) == raw
-    assert repr(list(jobs_of(_arrived(jobs_frame(jobs))))) == repr(jobs)
+    assert repr([job for frame in jobs_frames(jobs) for job in jobs_of(_arrived(frame))]) == repr(jobs)
     return True
 
 

@@ -140,15 +140,16 @@ class Exchange:
                 if not isinstance(error.__cause__, DocumentTooLong):
                     raise
                 document = b""  # a page of somebody between, far larger than S3's errors: the status says enough
-            raise TransferError(self._in_time(failure_of(reply.head.status, reply.head.headers, document), reply.head))
+            failure = failure_of(reply.head.status, reply.head.headers, document)
+            raise TransferError(self._in_time(template.endpoint, failure, reply.head))
         return reply
 
-    def _in_time(self, failure: Failure, head: Head) -> Failure:
+    def _in_time(self, endpoint: Endpoint, failure: Failure, head: Head) -> Failure:
         """Set our clock by the server's where it refuses a signature for its time; a HEAD's 403 does not say why."""
         bare = failure.status == 403 and failure.s3_code == "403"
         if failure.code is Code.SKEWED or bare:
             try:
-                wrong_by = self._heads.set_clock(timestamp_of(head.headers["date"]))
+                wrong_by = self._heads.set_clock(endpoint, timestamp_of(head.headers["date"]))
             except (KeyError, ValueError):
                 return failure
             if bare and wrong_by > ALLOWED_SKEW:

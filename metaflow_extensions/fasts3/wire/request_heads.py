@@ -19,7 +19,7 @@ from metaflow_extensions.fasts3.wire.sigv4 import (
     canonical_query,
     encode_path,
 )
-from metaflow_extensions.fasts3.wire.template import RequestTemplate
+from metaflow_extensions.fasts3.wire.template import Endpoint, RequestTemplate
 
 Query = Iterable["tuple[str, Optional[str]]"]
 KEPT = 64  # stamps; ranges, each of its own, must not fill the memory
@@ -55,7 +55,9 @@ class RequestHeads:
         self._clock = clock
         self._signers: dict[tuple[CredentialSet, Scope], Signer] = {}
         self._stamps: dict[tuple[object, ...], _Stamp] = {}
-        self._ahead = 0.0  # seconds by which the server's clock is ahead of ours, where that matters
+        self._ahead: dict[
+            Endpoint, float
+        ] = {}  # seconds by which servers' clocks are ahead of ours, where that matters
         self._second = (0, "")
 
     def write(
@@ -103,7 +105,7 @@ class RequestHeads:
         signer: Optional[Signer],
     ) -> _Stamp:
         name = (*kind, *headers.items())
-        made_of = (template, signer, self._amz_date())
+        made_of = (template, signer, self._amz_date(template.endpoint))
         stamp = self._stamps.get(name)
         if stamp is None or stamp.made_of != made_of:
             if len(self._stamps) >= KEPT:
@@ -118,7 +120,7 @@ class RequestHeads:
         if credentials is None:
             raise TransferError(Failure(Code.NO_CREDENTIALS, "Unable to locate credentials"))
         if credentials.expires is not None:
-            credentials.check(self._clock() + self._ahead)
+            credentials.check(self._now(template.endpoint))
         name = (credentials, template.scope)
         signer = self._signers.get(name)
         if signer is None:
@@ -127,11 +129,12 @@ class RequestHeads:
             signer = self._signers[name] = Signer(*name)
         return signer
 
-    def set_clock(self, now: float) -> float:
-        """Sign for another time from now on.
+    def set_clock(self, endpoint: Endpoint, now: float) -> float:
+        """Sign for another time from now on, what goes to one server.
 
         Parameters
         ----------
+        endpoint : Endpoint
         now : float
             Unix time, as the server has it.
 
@@ -140,11 +143,15 @@ class RequestHeads:
         float
             Seconds by which the time that was signed for was wrong.
         """
-        before, self._ahead = self._ahead, now - self._clock()
-        return abs(self._ahead - before)
+        before, ahead = self._ahead.get(endpoint, 0.0), now - self._clock()
+        self._ahead[endpoint] = ahead
+        return abs(ahead - before)
 
-    def _amz_date(self) -> str:
-        now = int(self._clock() + self._ahead)
+    def _now(self, endpoint: Endpoint) -> float:
+        return self._clock() + (self._ahead.get(endpoint, 0.0) if self._ahead else 0.0)
+
+    def _amz_date(self, endpoint: Endpoint) -> str:
+        now = int(self._now(endpoint))
         second, text = self._second
         if second != now:
             text = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
