@@ -42,6 +42,12 @@ class Alarm:
 
     def call(self, function, seconds):
         """Call a function and stop it after so long. Whether it was stopped, and how long that took."""
+        try:
+            return self._call(function, seconds)
+        except (Stopped, KeyboardInterrupt):  # it rang just when the function had ended
+            return True, time.monotonic() - self.rang_at
+
+    def _call(self, function, seconds):
         main, over = threading.main_thread().ident, threading.Event()
 
         def ring():

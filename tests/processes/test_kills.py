@@ -73,7 +73,7 @@ def large(s3, folder):
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(
     ("implementation", "once", "kills", "pauses"),
-    [("wire", small, 220, (0.01, 0.1)), ("wire", large, 40, (0.1, 0.4)), ("boto3", small, 50, (0.1, 0.4))],
+    [("wire", small, 220, (0.01, 0.1)), ("wire", large, 40, (0.3, 0.8)), ("boto3", small, 50, (0.1, 0.4))],
     indirect=["implementation"],
 )
 def test_nothing_is_lost(s3, tmp_path, implementation, once, kills, pauses, seaweedfs, prefix):

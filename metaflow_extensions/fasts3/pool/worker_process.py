@@ -97,6 +97,7 @@ class WorkerProcess:
         os.set_blocking(self._to, False)
         self._pipes = [self._to, self._from]
         self._end = weakref.finalize(self, _abandon, self._process, self._pipes, os.getpid())
+        self._end.atexit = False  # it goes with its parent, and a daemon thread may be at work with it still
 
     def __repr__(self) -> str:
         return f"<WorkerProcess {self.pid}, {len(self.jobs)} jobs>"

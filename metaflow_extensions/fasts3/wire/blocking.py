@@ -32,7 +32,8 @@ class Interruption:
         self.descriptor, self._end = -1, -1
         with contextlib.suppress(OSError):
             self.descriptor, self._end = os.pipe()
-            weakref.finalize(self, _close, self.descriptor, self._end)  # when the last of those who wait has gone
+            # When the last of those who wait has gone; not at the end of the process, where a daemon may wait still.
+            weakref.finalize(self, _close, self.descriptor, self._end).atexit = False
 
     def set(self) -> None:
         """End all waits, those to come as well."""
