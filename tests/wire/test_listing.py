@@ -282,7 +282,7 @@ class Exchange:
     """Answers every request with a document, or with a failure; keeps what was asked. Also the reply itself."""
 
     head = SimpleNamespace(status=200, headers={"x-amz-request-id": "REQUEST"})
-    broken = Reply.broken
+    broken, naming = Reply.broken, Reply.naming
 
     def __init__(self, answer):
         self.answer = answer

@@ -5,10 +5,10 @@ error within seconds, with the reason, while an endpoint that has answered befor
 """
 
 import os
-import threading
 from typing import Callable, Optional
 
 from metaflow_extensions.fasts3.pool.messages import Outcome
+from metaflow_extensions.fasts3.pool.threads import within
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
 
 TIME_LIMIT = 8.0  # seconds, resolving the name included
@@ -52,14 +52,7 @@ def meet(endpoint_url: str, bucket: str, ask: Callable[[], Outcome]) -> Optional
         Why nobody answers; None where somebody does, whatever the answer. That is remembered.
     """
     outcomes: list[Outcome] = []
-    # A thread, because nothing can stop a resolver that hangs; it ends by itself, and keeps nobody from leaving.
-    asking = threading.Thread(target=lambda: outcomes.append(ask()), name="fasts3-presence", daemon=True)
-    try:
-        asking.start()
-    except RuntimeError:  # no more threads
-        outcomes.append(ask())
-    else:
-        asking.join(TIME_LIMIT)
+    within(TIME_LIMIT, lambda: outcomes.append(ask()), "fasts3-presence")
     if not outcomes:
         return Failure(Code.UNREACHABLE, f"it did not answer in {TIME_LIMIT:.0f} seconds", seconds=TIME_LIMIT)
     failure = outcomes[0].failure

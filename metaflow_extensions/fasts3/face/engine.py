@@ -2,7 +2,6 @@
 
 import logging
 import os
-import threading
 from collections.abc import Iterable
 from enum import Enum
 from typing import Any, Callable
@@ -22,6 +21,7 @@ from metaflow_extensions.fasts3.pool.perform import Performer, Terms
 from metaflow_extensions.fasts3.pool.plan import JobFailed, JobQueue, Plan, Requests
 from metaflow_extensions.fasts3.pool.process_runner import NoWorkers, ProcessRunner
 from metaflow_extensions.fasts3.pool.renewal import Renewal
+from metaflow_extensions.fasts3.pool.threads import within
 from metaflow_extensions.fasts3.wire.blocking import Interruption
 from metaflow_extensions.fasts3.wire.failures import Code, TransferError, shows_answer
 from metaflow_extensions.fasts3.wire.local_files import NO_DESCRIPTORS
@@ -82,10 +82,10 @@ class Engine:
         connection = self.connected()
         settings = Settings.read()
         report = RetryReport(plan, lambda line: print(shown(connection.conceal(line))))
-        queue = JobQueue(report if settings.log_retries else plan)
+        carried_out = report if settings.log_retries else plan
+        queue = JobQueue(carried_out)
         try:
             self._meet(connection, settings, bucket, queue)
-            carried_out = report if settings.log_retries else plan
             self._carry_out(carried_out, queue, place, connection, settings, interruption)
         except JobFailed as failed:
             self._clean_up(plan, connection, settings, CLEANUP_LIMIT)
@@ -168,13 +168,13 @@ class Engine:
     def _meet(self, connection: Connection, settings: Settings, bucket: str, queue: JobQueue) -> None:
         """Raise JobFailed for the first job where an endpoint that nobody has heard of yet does not answer."""
         url = connection.endpoint_url
+        # A client that somebody has hooked into, a stub in a test for one, sends only what it was asked to.
+        if not url or presence.has_answered(url) or connection.recipe is None:
+            return
         first = queue.take()
         if first is None:
             return
         queue.put_back([first])
-        # A client that somebody has hooked into, a stub in a test for one, sends only what it was asked to.
-        if not url or presence.has_answered(url) or connection.recipe is None:
-            return
         terms = Terms(RetryPolicy(min(settings.retries, FIRST_CONTACT_RETRIES)))
         performer = Performer(connection.transfers(settings.transfers), terms)
         head = Job(0, "head_bucket", bucket)
@@ -223,14 +223,8 @@ class Engine:
                     if outcome.failure.code is Code.UNREACHABLE:
                         return
 
-        # A thread, because boto3 may wait for a minute where the user wants to leave; nobody waits for it then.
-        cleaning = threading.Thread(target=do, name="fasts3-cleanup", daemon=True)
-        try:
-            cleaning.start()
-        except RuntimeError:  # no more threads
-            do()
-        else:
-            cleaning.join(limit)
+        # boto3 may wait for a minute where the user wants to leave.
+        within(limit, do, "fasts3-cleanup")
 
 
 def _processors() -> int:

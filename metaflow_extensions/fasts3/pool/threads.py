@@ -7,6 +7,28 @@ from typing import Callable, TypeVar
 T = TypeVar("T")
 
 
+def within(seconds: float, function: Callable[[], object], name: str) -> None:
+    """Have a function called in a thread, and wait so long for its end; then nobody waits for it any more.
+
+    Where no thread can be started, the caller does it itself, however long that takes.
+
+    Parameters
+    ----------
+    seconds : float
+    function : callable
+    name : str
+        Of the thread.
+    """
+    # A daemon, because nothing can stop a resolver that hangs, or boto3: nobody is to be kept from leaving.
+    thread = threading.Thread(target=function, name=name, daemon=True)
+    try:
+        thread.start()
+    except RuntimeError:
+        function()
+    else:
+        thread.join(seconds)
+
+
 class Threads:
     """Calls functions aside.
 
@@ -44,6 +66,6 @@ class Threads:
             call()
         return future
 
-    def close(self, wait: bool = True) -> None:
-        """Take no more functions; wait for those that were begun, or forget the others."""
-        self._executor.shutdown(wait, cancel_futures=not wait)
+    def close(self) -> None:
+        """Take no more functions, and wait for those that were begun."""
+        self._executor.shutdown()

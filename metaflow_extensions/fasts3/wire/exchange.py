@@ -35,7 +35,11 @@ class Reply:
 
     def broken(self, message: str) -> TransferError:
         """The error that says that this reply makes no sense."""
-        return TransferError(named(Failure(Code.BROKEN, message), self.head.status, self.head.headers))
+        return self.naming(Failure(Code.BROKEN, message))
+
+    def naming(self, failure: Failure) -> TransferError:
+        """The error that a failure is, with what tells which reply it was."""
+        return TransferError(named(failure, self.head.status, self.head.headers))
 
     async def read_some(self, limit: int, scratch: memoryview) -> memoryview:
         """Bytes of a body of known length; see `Connection.read_some`."""

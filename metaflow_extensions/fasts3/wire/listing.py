@@ -8,7 +8,7 @@ from xml.parsers import expat
 
 from metaflow_extensions.fasts3.wire.exchange import Exchange
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
-from metaflow_extensions.fasts3.wire.s3_errors import MAX_DEPTH, named, new_parser
+from metaflow_extensions.fasts3.wire.s3_errors import MAX_DEPTH, new_parser
 from metaflow_extensions.fasts3.wire.transfers import ListedObject, Page
 
 _ROOT = "ListBucketResult"
@@ -53,7 +53,7 @@ class BucketTransfers:
         try:
             return checked(parse_page(document), key, token)
         except TransferError as error:
-            raise TransferError(named(error.failure, reply.head.status, reply.head.headers)) from error
+            raise reply.naming(error.failure) from error
 
 
 class _Reader:

@@ -11,7 +11,6 @@ from metaflow_extensions.fasts3.wire.http11 import ProtocolError, content_length
 from metaflow_extensions.fasts3.wire.http_dates import timestamp_of
 from metaflow_extensions.fasts3.wire.local_files import close_written, open_to_read, open_to_write, write_all
 from metaflow_extensions.fasts3.wire.ranges import check_range, content_range
-from metaflow_extensions.fasts3.wire.s3_errors import named
 from metaflow_extensions.fasts3.wire.sending import Payload
 from metaflow_extensions.fasts3.wire.transfers import GetReply, ObjectInfo, PutHeaders
 
@@ -66,7 +65,7 @@ class ObjectTransfers:
             info = _info(reply, total)
         except TransferError as error:
             reply.drop()
-            raise TransferError(named(error.failure, reply.head.status, reply.head.headers)) from error
+            raise reply.naming(error.failure) from error
         except BaseException:
             reply.drop()
             raise
