@@ -7,7 +7,8 @@ import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack
-from typing import Callable
+from pathlib import Path
+from typing import Any, Callable
 
 import pytest
 
@@ -47,6 +48,7 @@ pytest.register_assert_rewrite("model.machine", "servers.world")
 # After that, because these modules are this project's.
 from servers.s3_server import S3Server  # noqa: E402
 from servers.starters import STARTERS  # noqa: E402
+from servers.stored import Stored  # noqa: E402
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -90,6 +92,26 @@ def moto(running_server: Callable[[str], S3Server]) -> S3Server:
 def seaweedfs(running_server: Callable[[str], S3Server]) -> S3Server:
     """Run the test on SeaweedFS: the one that checks signatures and is fast."""
     return running_server("seaweedfs")
+
+
+@pytest.fixture
+def root(server: S3Server, prefix: str) -> str:
+    """The URL below which everything of this test lies, without a slash at the end."""
+    return f"s3://{server.bucket}/{prefix.strip('/')}"
+
+
+@pytest.fixture
+def stored(oracle: Any, server: S3Server, prefix: str) -> Stored:
+    """What is really stored below `root`, by each folder's own `oracle`: pytest would keep one of a server too long."""
+    return Stored(oracle, server.bucket, prefix.strip("/") + "/")
+
+
+@pytest.fixture
+def tmproot(tmp_path: Path) -> Path:
+    """Where temporary directories of `S3` go, and nothing else."""
+    folder = tmp_path / "tmproot"
+    folder.mkdir()
+    return folder
 
 
 @pytest.fixture(params=["wire", "boto3"])

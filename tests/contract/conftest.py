@@ -65,14 +65,6 @@ def _skip_what_the_server_lacks(request: pytest.FixtureRequest) -> None:
 
 
 @pytest.fixture
-def tmproot(tmp_path: Path) -> Path:
-    """Where temporary directories of `S3` go, and nothing else."""
-    folder = tmp_path / "tmproot"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
 def make_s3(server: Any, tmproot: Path) -> Iterator[Callable[..., S3]]:
     """Make an `S3` that talks to the server; closed at the end of the test."""
     made = []
@@ -86,12 +78,6 @@ def make_s3(server: Any, tmproot: Path) -> Iterator[Callable[..., S3]]:
     yield make
     for s3 in made:
         s3.close()
-
-
-@pytest.fixture
-def root(server: Any, prefix: str) -> str:
-    """The URL below which everything of this test lies, without a slash at the end."""
-    return f"s3://{server.bucket}/{prefix.strip('/')}"
 
 
 @pytest.fixture
@@ -112,12 +98,6 @@ def oracle(server: Any) -> Iterator[Any]:
     client = server.boto3_client()
     yield client
     client.close()
-
-
-@pytest.fixture
-def stored(oracle: Any, server: Any, prefix: str) -> Stored:
-    """What is really stored below `root`."""
-    return Stored(oracle, server.bucket, prefix.strip("/") + "/")
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """What a cell of the fault matrix stands on."""
 
 import gc
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import psutil
 import pytest
 from servers.faulty import FaultyS3
+from servers.killer import workers_of
 from servers.s3_server import S3Server
 from servers.world import World, new_world
 
@@ -22,8 +24,7 @@ def nothing_piles_up() -> Iterator[None]:
     yield
     gc.collect()
     assert list(worker_pool.shared._lent) == []
-    workers = [child for child in psutil.Process().children() if "s3op.py" in " ".join(child.cmdline())]
-    assert len(workers) == len(worker_pool.shared._idle)
+    assert len(workers_of(os.getpid())) == len(worker_pool.shared._idle)
     assert psutil.Process().num_fds() < MOST_OPEN
 
 

@@ -14,7 +14,6 @@ import pytest
 from limits.small_disk import SmallDisk
 from metaflow import S3
 from servers.s3_server import S3Server
-from servers.stored import Stored
 
 from metaflow_extensions.fasts3.pool import worker_pool
 
@@ -29,29 +28,17 @@ s3 = S3(s3root=told["root"], client_params=told["params"], tmproot=told["tmproot
 
 
 @pytest.fixture(scope="session")
-def oracle(seaweedfs: S3Server) -> Iterator[Any]:
-    client = seaweedfs.boto3_client()
+def server(seaweedfs: S3Server) -> S3Server:
+    """SeaweedFS is enough: what is tested here is on this side of the network."""
+    return seaweedfs
+
+
+@pytest.fixture(scope="session")
+def oracle(server: S3Server) -> Iterator[Any]:
+    """boto3's client for the server. One for all tests: making one takes longer than most tests."""
+    client = server.boto3_client()
     yield client
     client.close()
-
-
-@pytest.fixture
-def stored(oracle: Any, seaweedfs: S3Server, prefix: str) -> Stored:
-    """What is really stored below the test's root."""
-    return Stored(oracle, seaweedfs.bucket, f"{prefix}/")
-
-
-@pytest.fixture
-def root(seaweedfs: S3Server, prefix: str) -> str:
-    return f"s3://{seaweedfs.bucket}/{prefix}"
-
-
-@pytest.fixture
-def tmproot(tmp_path: Path) -> Path:
-    """Where temporary directories go, and nothing else."""
-    folder = tmp_path / "tmproot"
-    folder.mkdir()
-    return folder
 
 
 @pytest.fixture

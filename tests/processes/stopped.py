@@ -76,6 +76,16 @@ def state():
     return {"descriptors": process.num_fds(), "threads": threading.active_count(), "workers": len(workers)}
 
 
+def settled(before):
+    """The state once what was left to end by itself has ended; as it is after 10 seconds, otherwise."""
+    until = time.monotonic() + 10
+    while True:
+        after = state()
+        if all(after[name] <= before[name] for name in before) or time.monotonic() > until:
+            return after
+        time.sleep(0.1)
+
+
 def main(count, seed):
     chance, alarm, tmproot = random.Random(seed), Alarm(), tempfile.mkdtemp()
     s3 = S3(s3root=os.environ["ROOT"], tmproot=tmproot)
@@ -108,7 +118,7 @@ def main(count, seed):
             wrong += [one.blob for one in got] != [*SMALL.values(), LARGE]
             s3.close()
     calls["get_many"]()  # as many workers as there were
-    after = state()
+    after = settled(before)
     s3.close()
     left = os.listdir(tmproot)
     facts = {"stops": stops, "slowest": slowest, "wrong": wrong, "left": left, "before": before, "after": after}

@@ -1,12 +1,9 @@
 """Workers are killed at random, hundreds of times: every call still answers everything, and answers it right."""
 
-import contextlib
 import os
-import random
-import signal
-import threading
 
 import pytest
+from servers.killer import Killer
 
 from metaflow_extensions.fasts3.pool import worker_pool
 from metaflow_extensions.fasts3.pool.planning import PART_SIZE
@@ -16,38 +13,11 @@ LARGE = {f"large/{number}": os.urandom(2 * PART_SIZE + number) for number in ran
 MOSTLY = 0.9  # of the kills are of workers that have said hello, so that something is done between them
 
 
-class Killer:
-    """Kills a worker that somebody has leased, again and again, until so many are dead."""
-
-    def __init__(self, wanted, pauses):
-        self.kills = 0
-        self._wanted = wanted
-        self._pauses = pauses
-        self._chance = random.Random(7)
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run)
-
-    def __enter__(self):
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._over.set()
-        self._thread.join()
-
-    @property
-    def goes_on(self):
-        return self.kills < self._wanted
-
-    def _run(self):
-        while self.goes_on and not self._over.wait(self._chance.uniform(*self._pauses)):
-            with worker_pool.shared._lock:
-                mostly = self._chance.random() < MOSTLY
-                lent = [worker for worker in worker_pool.shared._lent if worker.greeted or not mostly]
-            if lent:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(self._chance.choice(lent).pid, signal.SIGKILL)
-                    self.kills += 1
+def busy(chance):
+    """The workers that somebody has leased."""
+    with worker_pool.shared._lock:
+        lent = list(worker_pool.shared._lent)
+    return [worker.pid for worker in lent if worker.greeted or chance > MOSTLY]
 
 
 def small(s3, folder):
@@ -79,7 +49,7 @@ def large(s3, folder):
 def test_nothing_is_lost(s3, tmp_path, implementation, once, kills, pauses, seaweedfs, prefix):
     folder = tmp_path / "files"
     folder.mkdir()
-    with Killer(kills, pauses) as killer:
+    with Killer(busy, pauses, seed=7, most=kills) as killer:
         while killer.goes_on:
             once(s3, folder)
     assert killer.kills == kills

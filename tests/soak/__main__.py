@@ -18,8 +18,9 @@ from pathlib import Path
 
 import conftest  # noqa: F401  # forgets this machine's settings
 import psutil
+from servers.killer import workers_of
 from servers.starters import STARTERS
-from soak.chaos import Killer, RandomFaults, workers_of
+from soak.chaos import RandomFaults, killer
 
 THREADS = 3  # in each of the two processes
 LOOK = 2.0  # seconds between two looks at the processes
@@ -91,7 +92,7 @@ def run(seconds):
         with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as users:
             listening = threading.Thread(target=soak.listen, args=(users.stdout,))
             listening.start()
-            with Killer(lambda: list(soak.done), seed=2) as killer:
+            with killer(lambda: list(soak.done), seed=2) as killing:
                 told = time.monotonic()
                 end = told + seconds
                 while users.poll() is None:
@@ -104,20 +105,20 @@ def run(seconds):
                         operations, size = soak.totals()
                         print(
                             f"{operations} operations, {size / 2**20:.0f} MiB, {sum(proxy.kinds.values())} faults, "
-                            f"{killer.kills} kills, {len(soak.losses)} losses, {len(soak.errors)} errors",
+                            f"{killing.kills} kills, {len(soak.losses)} losses, {len(soak.errors)} errors",
                             flush=True,
                         )
             listening.join()
-    return report(soak, proxy, killer, seconds, users.returncode)
+    return report(soak, proxy, killing, seconds, users.returncode)
 
 
-def report(soak, proxy, killer, seconds, status):
+def report(soak, proxy, killing, seconds, status):
     operations, size = soak.totals()
     print(f"\noperations      {operations}\nbytes           {size} ({size / 2**20:.0f} MiB), every one compared")
     print(f"faults injected {sum(proxy.kinds.values())}")
     for name, count in proxy.kinds.most_common():
         print(f"                {count:6} {name}")
-    print(f"workers killed  {killer.kills}\nlosses          {len(soak.losses)}\nerrors          {len(soak.errors)}")
+    print(f"workers killed  {killing.kills}\nlosses          {len(soak.losses)}\nerrors          {len(soak.errors)}")
     grown = []
     for name, before, after, has_grown in soak.growth() if soak.samples else ():
         unit, scale = (" MiB", 2**20) if name == "memory" else ("", 1)

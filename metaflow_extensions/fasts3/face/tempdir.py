@@ -13,6 +13,7 @@ from metaflow.debug import debug
 
 from metaflow_extensions.fasts3.face import ownership
 from metaflow_extensions.fasts3.face.errors import exception_of_files
+from metaflow_extensions.fasts3.pool.interruptible import interruptible
 
 NOT_SAFE = re.compile(r"[^A-Za-z0-9._-]+")
 NAME_LENGTH = 60  # characters kept of a key; the rest would only make paths long
@@ -64,8 +65,15 @@ class TemporaryDirectory:
 
     def path(self) -> str:
         """The directory, 0700."""
+        path = self._path
+        if path is None or not _is_ours(path):
+            # A call that is stopped right between its making and our noting it would leave it behind.
+            path = interruptible(lambda _: self._have())
+        return path
+
+    def _have(self) -> str:
         with _lock:
-            if self._path is None or not _is_ours(self._path):
+            if self._path is None or not _is_ours(self._path):  # nobody else has made it meanwhile
                 try:
                     ownership.sweep(self._root)
                     self._path = ownership.make(self._root, lock=not debug.s3client)
@@ -81,8 +89,8 @@ class TemporaryDirectory:
         if path is None:
             return
         if _made.get(path) == os.getpid():
-            del _made[path]
             ownership.remove(path)
+            del _made[path]  # last: stopped before, the rest is removed at the end of the process
             return
         for name in os.listdir(path) if os.path.isdir(path) else ():  # a forked child: only what is its own
             if name.startswith(f"{os.getpid()}-"):

@@ -24,9 +24,11 @@ from metaflow_extensions.fasts3.wire.template import NEEDED
 
 log = logging.getLogger("metaflow_fasts3")
 
-DEATHS = 3  # workers that may die over one job, or before they have said a word
-KILLS = 24  # workers that may be killed before they have said a word, by a machine that is short of memory for one
-MOST_DEATHS = 10  # workers that may die over one job where others are killed, too
+# Workers that may die over one job, or before they have said a word: of themselves, or killed from outside. Whoever
+# kills at random, as a machine does that is short of memory, meets the same job several times.
+DEATHS = 3
+KILLS_OVER_A_JOB = 12
+KILLS_AT_THE_START = 24
 BODY_BYTES = 128 * 2**20  # bytes of memory for bodies that workers have, all together
 LEAST_BODY_BYTES = 4 * PART_SIZE  # each may have, or it would wait for its parent between two parts
 
@@ -171,7 +173,6 @@ class _Call:
         self._done = 0
         self._moved = 0  # bytes
         self._deaths: dict[int, int] = {}  # job number -> workers that died while they did it and nothing else
-        self._killed = 0  # workers, from outside
         self._stillborn = 0.0  # of DEATHS: workers in a row that died before their hello
         self._selector = selectors.PollSelector()  # the only one that needs no descriptor of its own
         if interruption.descriptor >= 0:
@@ -312,20 +313,14 @@ class _Call:
         self._drop(worker)
         jobs, worker.jobs = list(worker.jobs.values()), {}
         if not worker.greeted:
-            self._stillborn += DEATHS / KILLS if gone.killed else 1.0
+            self._stillborn += DEATHS / KILLS_AT_THE_START if gone.killed else 1.0
             if self._stillborn >= DEATHS:
                 told = f"s3op.py does not start ({gone}); run it by hand with this Python to see why"
                 raise JobFailed(jobs[0] if jobs else Job(0, "get", "", ""), Failure(Code.CRASHED, told))
-        self._killed += worker.greeted and gone.killed
         for job in jobs if worker.greeted else ():
             # Of several, any may be the one; each is done alone the next time, and only those deaths are its own.
             deaths = self._deaths[job.number] = self._deaths.get(job.number, 0) + (len(jobs) == 1)
-            if deaths >= self._allowed(deaths, gone):
+            if deaths >= (KILLS_OVER_A_JOB if gone.killed else DEATHS):
                 raise JobFailed(job, Failure(Code.CRASHED, f"{deaths} workers died over it; the last: {gone}"))
         # Last, because whatever ends workers now may be over by then.
         queue.put_last(jobs)
-
-    def _allowed(self, deaths: int, gone: WorkerGone) -> int:
-        """Deaths over one job after which it is to blame: more where workers are killed whatever they do."""
-        others = self._killed - deaths - 1  # the first was over several jobs, of which it was one
-        return min(MOST_DEATHS, DEATHS + max(0, others)) if gone.killed else DEATHS
