@@ -12,6 +12,7 @@ from metaflow_extensions.fasts3.wire.http_dates import timestamp_of
 
 @given(st.datetimes(datetime(1970, 1, 1), datetime(9999, 12, 31), timezones=st.just(timezone.utc)))
 def test_dates_as_servers_write_them(moment):
+    moment = moment.replace(microsecond=0)  # in a thousand years, a float rounds those up
     assert timestamp_of(format_datetime(moment, usegmt=True)) == int(moment.timestamp())
 
 
