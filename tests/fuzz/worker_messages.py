@@ -19,7 +19,7 @@ from metaflow_extensions.fasts3.pool.messages import (
     encode,
     jobs_frames,
     jobs_of,
-    outcomes_frame,
+    outcomes_frames,
     outcomes_of,
 )
 from metaflow_extensions.fasts3.wire.failures import Code
@@ -87,7 +87,8 @@ def _are_outcomes(outcomes):
     for outcome in outcomes:
         assert fits(outcome, Outcome)
         assert outcome.failure or fits(outcome.reply, REPLIES[JOBS[outcome.number].operation])
-    assert repr(list(outcomes_of(_arrived(outcomes_frame(outcomes)), JOBS))) == repr(outcomes)
+    arrived = [outcome for frame in outcomes_frames(outcomes) for outcome in outcomes_of(_arrived(frame), JOBS)]
+    assert repr(arrived) == repr(outcomes)
     return True
 
 

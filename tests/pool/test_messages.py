@@ -18,7 +18,7 @@ from metaflow_extensions.fasts3.pool.messages import (
     encode,
     jobs_frames,
     jobs_of,
-    outcomes_frame,
+    outcomes_frames,
     outcomes_of,
 )
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
@@ -35,6 +35,9 @@ JOBS = [
 OUTCOMES = [
     (Outcome(0, INFO, None, True), "head"),
     (Outcome(1, GetReply(INFO, 0, 12, 12), None, True), "get"),
+    (Outcome(6, GetReply(INFO, 0, 12, 4, body=b"\x00\xffab"), None, True), "get"),
+    (Outcome(7, GetReply(INFO, 0, 0, 0, body=b""), None, True), "get"),
+    (Outcome(8, GetReply(INFO, 4, 8, 3, body=b"cde"), None, True), "get"),
     (Outcome(2, "etag", None, True), "put"),
     (Outcome(3, Page([ListedObject("k", 1)], ["p/"], "token"), None, True), "list_page"),
     (Outcome(4, None, Failure(Code.NOT_FOUND, "no", "NoSuchKey", 404, "id", 2, 0.5), True), "get"),
@@ -87,11 +90,39 @@ def test_what_a_body_costs(body, cost):
 
 
 def test_outcomes_survive_the_journey():
-    (frame,) = FrameReader().feed(to_bytes(outcomes_frame([outcome for outcome, _ in OUTCOMES])))
+    (frame,) = FrameReader().feed(b"".join(map(to_bytes, outcomes_frames([outcome for outcome, _ in OUTCOMES]))))
     jobs = {outcome.number: Job(outcome.number, operation, "bucket") for outcome, operation in OUTCOMES}
     arrived = list(outcomes_of(frame, jobs))
     assert arrived == [outcome for outcome, _ in OUTCOMES]
     assert [type(outcome.reply) for outcome in arrived] == [type(outcome.reply) for outcome, _ in OUTCOMES]
+
+
+@given(st.lists(st.none() | st.integers(0, 30), max_size=20))
+def test_bodies_of_downloads_travel_in_frames_of_a_few_and_large_ones_alone(sizes):
+    bodies = [None if size is None else bytes([number]) * size for number, size in enumerate(sizes)]
+    outcomes = [
+        Outcome(number, GetReply(INFO, 0, len(body or b""), len(body or b""), body=body), None, True)
+        for number, body in enumerate(bodies)
+    ]
+    jobs = {number: Job(number, "get", "bucket") for number in range(len(sizes))}
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(messages, "TOGETHER", 20)
+        frames = list(outcomes_frames(outcomes))
+    stream = FrameReader().feed(b"".join(map(to_bytes, frames)))
+    assert [outcome for frame in stream for outcome in outcomes_of(frame, jobs)] == outcomes
+    assert all(len(frame.raw) <= 20 or frame.raw in bodies for frame in frames)
+
+
+@pytest.mark.parametrize(
+    ("size", "raw"), [(5, b"abcd"), (3, b"abcd"), (4, b"abc"), (-1, b""), (4, b"abcde"), (None, b"a"), (True, b"a")]
+)
+def test_bodies_that_do_not_fit_are_no_outcomes(size, raw):
+    (frame,) = outcomes_frames([Outcome(0, GetReply(INFO, 0, 4, 4, body=b"abcd"), None, True)])
+    row = frame.document[0]
+    row = row._replace(reply=(*row.reply[:-1], size))
+    (arrived,) = FrameReader().feed(to_bytes(Frame(frame.kind, [row], raw)))
+    with pytest.raises(FrameError):
+        list(outcomes_of(arrived, {0: Job(0, "get", "bucket")}))
 
 
 def test_a_stream_cut_at_every_offset_gives_the_same_frames():
@@ -202,7 +233,9 @@ failures = st.builds(Failure, st.sampled_from(Code), text, text, number, text, n
 infos = st.builds(ObjectInfo, number, text, st.none() | text, texts, st.none() | number, st.none() | text)
 REPLIES = {
     "head": infos,
-    "get": st.builds(GetReply, infos, number, number, number, st.none() | number, st.none() | text, st.none() | text),
+    "get": st.builds(
+        GetReply, infos, number, number, number, st.none() | number, *[st.none() | text] * 2, st.none() | st.binary()
+    ).map(lambda reply: reply if reply.body is None else reply._replace(received=len(reply.body))),
     "put": text,
     "list_page": st.builds(Page, st.lists(st.builds(ListedObject, text, number)), st.lists(text), st.none() | text),
     "upload_part": texts,
@@ -255,7 +288,7 @@ def test_any_jobs_arrive_however_the_stream_is_cut(batches, widths):
 @given(st.lists(outcomes_and_jobs(), max_size=3), cuttings)
 def test_any_outcomes_arrive_however_the_stream_is_cut(batches, widths):
     reader = FrameReader()
-    stream = b"".join(to_bytes(outcomes_frame(outcomes)) for outcomes, _ in batches)
+    stream = b"".join(to_bytes(frame) for outcomes, _ in batches for frame in outcomes_frames(outcomes))
     frames = [frame for piece in cut(stream, widths) for frame in reader.feed(piece)]
     arrived = [list(outcomes_of(frame, jobs)) for frame, (_, jobs) in zip(frames, batches)]
     assert arrived == [outcomes for outcomes, _ in batches]

@@ -4,7 +4,7 @@ import logging
 import os
 from collections.abc import Iterable
 from enum import Enum
-from typing import Any, Callable
+from typing import Any, Callable, Optional
 
 from metaflow.exception import MetaflowException
 
@@ -60,7 +60,7 @@ class Engine:
         self._connection = connection
         self._failure_rate = failure_rate
 
-    def run(self, plan: Plan, place: Place, bucket: str) -> None:
+    def run(self, plan: Plan, place: Place, bucket: str, interruption: Optional[Interruption] = None) -> None:
         """Carry out a plan.
 
         Parameters
@@ -70,13 +70,19 @@ class Engine:
             Where, if the client can be had in workers.
         bucket : str
             One of those concerned, to ask whether the endpoint is there.
+        interruption : Interruption, optional
+            What ends it, in a thread that another one has for it; `Interrupted` is raised then. Without one the caller
+            may be stopped by an exception at any point.
 
         Raises
         ------
         MetaflowException
             That of `face.errors` which says what failed.
         """
-        interruptible(lambda interruption: self._run(plan, place, bucket, interruption))
+        if interruption:
+            self._run(plan, place, bucket, interruption)
+        else:
+            interruptible(lambda ours: self._run(plan, place, bucket, ours))
 
     def _run(self, plan: Plan, place: Place, bucket: str, interruption: Interruption) -> None:
         connection = self.connected()

@@ -1,7 +1,6 @@
 """The methods of `S3` that download."""
 
 import logging
-import warnings
 from collections.abc import Iterable
 from typing import Any, Optional, Union
 
@@ -9,10 +8,12 @@ from metaflow_extensions.fasts3.face.engine import Place
 from metaflow_extensions.fasts3.face.errors import MetaflowS3URLException
 from metaflow_extensions.fasts3.face.foundation import Foundation
 from metaflow_extensions.fasts3.face.location import as_directory, split_object_url, split_url
-from metaflow_extensions.fasts3.face.requested import RangeInfo, S3GetObject, key_of, range_of, several
+from metaflow_extensions.fasts3.face.memory_files import MemoryFiles
+from metaflow_extensions.fasts3.face.requested import S3GetObject, key_of, range_of, several
+from metaflow_extensions.fasts3.face.results import s3object_of
 from metaflow_extensions.fasts3.face.s3object import S3Object
 from metaflow_extensions.fasts3.face.tempdir import make_empty
-from metaflow_extensions.fasts3.pool.downloads import Download, Downloaded, Downloads
+from metaflow_extensions.fasts3.pool.downloads import Download, Downloaded, Downloads, compared
 from metaflow_extensions.fasts3.pool.queries import Listing
 
 log = logging.getLogger("metaflow_fasts3")
@@ -26,6 +27,7 @@ class Reading(Foundation):
         key: Optional[Union[str, S3GetObject]] = None,
         return_missing: bool = False,
         return_info: bool = True,
+        in_memory: bool = False,
     ) -> S3Object:
         """
         Get a single object from S3.
@@ -41,6 +43,9 @@ class Reading(Foundation):
         return_info : bool, default True
             If set to True, fetch the content-type and user metadata associated with the object at no extra cost,
             included for symmetry with `get_many`.
+        in_memory : bool, default False
+            If set to True, no file is made: `blob` and `text` are in memory, and `path` makes a file when it is asked
+            for.
 
         Returns
         -------
@@ -56,13 +61,14 @@ class Reading(Foundation):
         MetaflowS3URLException
             The key does not go with the way this client was initialized.
         """
-        return self._download([key], Place.HERE_FIRST, return_missing, return_info)[0]
+        return self._download([key], Place.HERE_FIRST, return_missing, return_info, in_memory)[0]
 
     def get_many(
         self,
         keys: Iterable[Union[str, S3GetObject]],
         return_missing: bool = False,
         return_info: bool = True,
+        in_memory: bool = False,
     ) -> list[S3Object]:
         """
         Get many objects from S3 in parallel.
@@ -78,6 +84,9 @@ class Reading(Foundation):
         return_info : bool, default True
             If set to True, fetch the content-type and user metadata associated with the object at no extra cost,
             included for symmetry with `get`.
+        in_memory : bool, default False
+            If set to True, no files are made: `blob` and `text` are in memory, and `path` makes a file when it is
+            asked for. All bytes are in memory at once; `iter_many` holds a part of them at a time.
 
         Returns
         -------
@@ -91,9 +100,9 @@ class Reading(Foundation):
 MetaflowS3URLException, MetaflowS3Exception
             As for `get`, for the first object that failed.
         """
-        return self._download(several(keys), Place.WORKERS, return_missing, return_info)
+        return self._download(several(keys), Place.WORKERS, return_missing, return_info, in_memory)
 
-    def get_recursive(self, keys: Iterable[str], return_info: bool = False) -> list[S3Object]:
+    def get_recursive(self, keys: Iterable[str], return_info: bool = False, in_memory: bool = False) -> list[S3Object]:
         """
         Get many objects from S3 recursively in parallel.
 
@@ -105,6 +114,8 @@ MetaflowS3URLException, MetaflowS3Exception
             'log_other/...' and not an object named 'log'.
         return_info : bool, default False
             If set to True, fetch the content-type and user metadata associated with the object.
+        in_memory : bool, default False
+            As for `get_many`.
 
         Returns
         -------
@@ -131,13 +142,14 @@ MetaflowS3Exception
             if not entries and text and not text.endswith("/"):
                 self._warn_of_neighbours(prefix, bucket, text)
             listed.extend((prefix, bucket, entry.key) for entry in entries)
-        results = self._fetch([Download(bucket, key) for _, bucket, key in listed], Place.WORKERS, False)
+        results = self._fetch([Download(bucket, key) for _, bucket, key in listed], Place.WORKERS, False, in_memory)
+        root, name = self._location.root, self._tempdir.file
         return [
-            _s3object(self._location.root if return_info else prefix, f"s3://{bucket}/{key}", result, return_info)
+            s3object_of(root if return_info else prefix, f"s3://{bucket}/{key}", result, return_info, name)
             for (prefix, bucket, key), result in zip(listed, results)
         ]
 
-    def get_all(self, return_info: bool = False) -> list[S3Object]:
+    def get_all(self, return_info: bool = False, in_memory: bool = False) -> list[S3Object]:
         """
         Get all objects under the prefix set in the `S3` constructor.
 
@@ -147,6 +159,8 @@ MetaflowS3Exception
         ----------
         return_info : bool, default False
             If set to True, fetch the content-type and user metadata associated with the object.
+        in_memory : bool, default False
+            As for `get_many`.
 
         Returns
         -------
@@ -164,57 +178,35 @@ MetaflowS3Exception
             raise MetaflowS3URLException(
                 "Can't get_all() when S3 is initialized without a prefix. Use S3(run=...) or S3(s3root=...)."
             )
-        return self.get_recursive([None], return_info)  # type: ignore[list-item]  # None is the root itself
+        return self.get_recursive([None], return_info, in_memory)  # type: ignore[list-item]  # None is the root itself
 
-    def _download(self, keys: list[Any], place: Place, return_missing: bool, return_info: bool) -> list[S3Object]:
+    def _download(
+        self, keys: list[Any], place: Place, return_missing: bool, return_info: bool, in_memory: bool
+    ) -> list[S3Object]:
         urls = [self._location.url(key_of(key)) for key in keys]
         requests = [Download(*split_object_url(url), *range_of(key)) for url, key in zip(urls, keys)]
-        results = self._fetch(requests, place, return_missing)
-        root = self._location.root
-        return [_s3object(root, url, result, return_info) for url, result in zip(urls, results)]
+        results = self._fetch(requests, place, return_missing, in_memory)
+        root, name = self._location.root, self._tempdir.file
+        return [s3object_of(root, url, result, return_info, name) for url, result in zip(urls, results)]
 
-    def _fetch(self, requests: list[Download], place: Place, missing_ok: bool) -> list[Optional[Downloaded]]:
+    def _fetch(
+        self, requests: list[Download], place: Place, missing_ok: bool, in_memory: bool
+    ) -> list[Optional[Downloaded]]:
         """Download what is asked for, each different request once."""
         if not requests:
             return []
         wanted = list(dict.fromkeys(requests))
-        name = self._tempdir.namer()
-        plan = Downloads(wanted, [name(one.key) for one in wanted], missing_ok)
-        self._engine.run(plan, place, wanted[0].bucket)
+        with MemoryFiles(self._tempdir.file) as files:
+            name = (lambda _: None) if in_memory else self._tempdir.namer()
+            plan = Downloads(wanted, [name(one.key) for one in wanted], missing_ok, spill=files)
+            self._engine.run(plan, place, wanted[0].bucket)
         self._engine.check_buckets(plan.unproven)
         for result in plan.results:
-            if result is not None and result.reply.length == 0:
+            if result is not None and result.path is not None and result.reply.length == 0:
                 make_empty(result.path)  # a range of no bytes was not downloaded at all
         if log.isEnabledFor(logging.DEBUG):
-            log.debug("downloaded; compared with what S3 told: %s", plan.compared())
+            log.debug("downloaded; compared with what S3 told: %s", compared(plan.results))
         if len(wanted) == len(requests):
             return plan.results
         results = dict(zip(wanted, plan.results))
         return [results[request] for request in requests]
-
-    def _warn_of_neighbours(self, url: str, bucket: str, text: str) -> None:
-        if self._list([Listing(bucket, text, first_only=True)])[0]:
-            warnings.warn(
-                f"Nothing is below '{url}/', but there are keys that begin with '{url}'. A prefix is a directory here; "
-                "Metaflow's own S3 would have returned them. Give a whole directory, or use list_paths to choose.",
-                stacklevel=3,
-            )
-
-
-def _s3object(root: Optional[str], url: str, result: Optional[Downloaded], return_info: bool) -> S3Object:
-    if result is None:
-        return S3Object(root, url)
-    reply = result.reply
-    if not return_info:
-        return S3Object(root, url, result.path, reply.length)
-    return S3Object(
-        root,
-        url,
-        result.path,
-        reply.length,
-        content_type=reply.info.content_type,
-        metadata=reply.info.metadata,
-        range_info=RangeInfo(reply.info.size, reply.first, reply.length),
-        last_modified=reply.info.last_modified,
-        encryption=reply.info.encryption,
-    )

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable, Iterator
-from typing import Callable
+from typing import Callable, Optional
 
 from metaflow_extensions.fasts3.pool.messages import Job, Outcome
 from metaflow_extensions.fasts3.pool.plan import Plan
@@ -33,10 +33,10 @@ class RetryReport:
         self._tries = 0
         self._why = ""
 
-    def start(self) -> Iterator[Job]:
+    def start(self) -> Iterator[Optional[Job]]:
         return self._plan.start()
 
-    def receive(self, job: Job, outcome: Outcome) -> Iterable[Job]:
+    def receive(self, job: Job, outcome: Outcome) -> Iterable[Optional[Job]]:
         self._requests += 1
         failure = outcome.retried
         if failure is not None:

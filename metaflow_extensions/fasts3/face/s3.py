@@ -9,15 +9,16 @@ from metaflow.metaflow_config import S3_SERVER_SIDE_ENCRYPTION, TEMPDIR
 from metaflow_extensions.fasts3.control.clients import S3Client, connection_of
 from metaflow_extensions.fasts3.control.connection import Connection
 from metaflow_extensions.fasts3.control.settings import Settings
+from metaflow_extensions.fasts3.face.directories import Directories
 from metaflow_extensions.fasts3.face.engine import Engine
+from metaflow_extensions.fasts3.face.iterating import Iterating
 from metaflow_extensions.fasts3.face.location import location_of
 from metaflow_extensions.fasts3.face.querying import Querying
 from metaflow_extensions.fasts3.face.reading import Reading
 from metaflow_extensions.fasts3.face.tempdir import TemporaryDirectory
-from metaflow_extensions.fasts3.face.writing import Writing
 
 
-class S3(Reading, Querying, Writing):
+class S3(Reading, Iterating, Querying, Directories):
     """
     The Metaflow S3 client.
 

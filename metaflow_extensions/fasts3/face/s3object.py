@@ -1,11 +1,13 @@
 """Class S3Object: one result."""
 
+import contextlib
 import json
 import os
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
 from metaflow_extensions.fasts3.face.errors import MOST_URL, shown
 from metaflow_extensions.fasts3.face.requested import USER_ATTRIBUTES, RangeInfo
+from metaflow_extensions.fasts3.face.tempdir import make_file
 
 
 class S3Object:
@@ -15,7 +17,10 @@ class S3Object:
     `S3Object`s are not instantiated directly, but they are returned by many methods of the `S3` client.
     """
 
-    _is_directory = False  # of the class, so that only directories hold one: a listing may be of millions of objects
+    # Of the class, so that only those objects hold them that have other ones: a listing may be of millions.
+    _is_directory = False
+    _body: Optional[bytes] = None  # of an object in memory
+    _name: Optional[Callable[[str], str]] = None  # gives the path of a file for it, should one be asked for
 
     def __init__(
         self,
@@ -46,6 +51,18 @@ class S3Object:
         entry._is_directory = True
         return entry
 
+    @classmethod
+    def in_memory(cls, body: bytes, name: Callable[[str], str], *fields: Any, **facts: Any) -> "S3Object":
+        """An object whose bytes are in memory; `name` gives a path for a file, should one be asked for."""
+        one = cls(*fields, **facts)
+        one._body, one._name = body, name
+        return one
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = dict(self.__dict__)
+        state.pop("_name", None)  # of this process's temporary directory
+        return state
+
     @property
     def exists(self) -> bool:
         """
@@ -70,7 +87,7 @@ class S3Object:
         bool
             True if the contents of this object have been downloaded.
         """
-        return bool(self._path)
+        return bool(self._path) or self._body is not None
 
     @property
     def url(self) -> str:
@@ -122,13 +139,22 @@ class S3Object:
         Path to a local temporary file corresponding to the object downloaded.
 
         This file gets deleted automatically when a S3 scope exits. Returns None if this S3Object has not been
-        downloaded.
+        downloaded. Of an object that was downloaded with `in_memory=True`, the file is made when it is asked for.
 
         Returns
         -------
         str
             Local path, if the object has been downloaded.
+
+        Raises
+        ------
+        MetaflowS3InsufficientDiskSpace, MetaflowS3Exception
+            The file of an object in memory can't be made.
         """
+        if self._path is None and self._body is not None and self._name is not None:
+            path = self._name(self._url)
+            make_file(path, self._body)
+            self._path = path
         return self._path
 
     @property
@@ -141,6 +167,8 @@ class S3Object:
         bytes
             Contents of the object as bytes.
         """
+        if self._body is not None:
+            return self._body
         if not self._path:
             return None
         with open(self._path, "rb") as file:
@@ -255,10 +283,17 @@ class S3Object:
         """
         return self._last_modified
 
+    def remove_file(self) -> None:
+        """Remove the local file, if there is one, before the client is closed."""
+        if self._path:
+            with contextlib.suppress(OSError):  # the user has moved it, for one
+                os.unlink(self._path)
+
     def __str__(self) -> str:
         if self._size is None:
             return f"<S3Object {shown(self._url, MOST_URL)} (object does not exist)>"
-        return f"<S3Object {shown(self._url, MOST_URL)} ({self._size} bytes, {'local' if self._path else 'in S3'})>"
+        place = "in memory" if self._body is not None else "local" if self._path else "in S3"
+        return f"<S3Object {shown(self._url, MOST_URL)} ({self._size} bytes, {place})>"
 
     __repr__ = __str__
 

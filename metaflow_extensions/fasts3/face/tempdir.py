@@ -99,16 +99,21 @@ class TemporaryDirectory:
 
 
 def make_empty(path: str) -> None:
-    """Make a file of no bytes, where there is none.
+    """Make a file of no bytes, where there is none; see `make_file`."""
+    if not os.path.exists(path):
+        make_file(path, b"")
+
+
+def make_file(path: str, data: bytes) -> None:
+    """Make a file, for its owner only.
 
     Raises
     ------
     MetaflowS3InsufficientDiskSpace, MetaflowS3Exception
     """
-    if os.path.exists(path):
-        return
     try:
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
+            file.write(data)
     except OSError as error:
         raise exception_of_files(f"The file '{path}' can't be made", error) from error
 

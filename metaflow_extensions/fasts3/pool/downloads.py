@@ -7,7 +7,7 @@ ever put together from two versions of an object; an object that changes meanwhi
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Optional
+from typing import Any, NamedTuple, Optional, Protocol, TypeVar
 
 from metaflow_extensions.fasts3.pool.messages import Job, Outcome
 from metaflow_extensions.fasts3.pool.plan import JobFailed
@@ -15,6 +15,8 @@ from metaflow_extensions.fasts3.pool.planning import MAX_OBJECT, PART_SIZE, Piec
 from metaflow_extensions.fasts3.wire.checksums import crc32_of_all, crc32_text
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
 from metaflow_extensions.fasts3.wire.transfers import GetReply
+
+T_co = TypeVar("T_co", covariant=True)
 
 RESTARTS = 3  # an object that changes during four downloads in a row is being written all the time
 
@@ -31,8 +33,27 @@ class Download(NamedTuple):
 class Downloaded(NamedTuple):
     """What became of it."""
 
-    path: str
+    path: Optional[str]  # None: its bytes are in the reply
     reply: GetReply
+
+
+class _Indexed(Protocol[T_co]):
+    """What has something for each index: a list, or a dict of those that are under way."""
+
+    def __getitem__(self, index: int, /) -> T_co: ...
+
+
+class Spill(Protocol):
+    """Files for objects that are wanted in memory and come in pieces."""
+
+    def make(self, reply: GetReply) -> str:
+        """Make one for all of an object, with the bytes of the first reply in it; its path."""
+
+    def take(self, path: str) -> bytes:
+        """All bytes of one, which is no more then."""
+
+    def drop(self, path: str) -> None:
+        """Let one go."""
 
 
 @dataclass
@@ -45,49 +66,61 @@ class _Large:
     restarts: int = 0
 
 
-class Downloads:
-    """`Plan` for downloads.
+class ObjectDownloads:
+    """What plans of downloads have in common: how an object is fetched, whichever they are and whoever wants them.
 
     Parameters
     ----------
-    wanted : sequence of Download
-    paths : sequence of str
-        The local file of each.
+    wanted : indexed Download
+    paths : indexed str or None
+        The local file of each; None where its bytes are wanted in memory.
     missing_ok : bool
         Whether a key that is not there is a result, None, rather than a failure.
     step : int
         Bytes of a piece.
+    spill : Spill, optional
+        Where objects come together that are wanted in memory and are larger than a piece.
 
     Attributes
     ----------
-    results : list of Downloaded or None
-        One for each wanted, in the same order; None while it has not come and where the key is missing.
     unproven : set of str
         Buckets of which a bare 404 left open whether they exist.
     """
 
     def __init__(
-        self, wanted: Sequence[Download], paths: Sequence[str], missing_ok: bool = False, step: int = PART_SIZE
+        self,
+        wanted: _Indexed[Download],
+        paths: _Indexed[Optional[str]],
+        missing_ok: bool,
+        step: int,
+        spill: Optional[Spill] = None,
     ) -> None:
         self._wanted = wanted
         self._paths = paths
         self._missing_ok = missing_ok
         self._step = step
+        self._spill = spill
         self._large: dict[int, _Large] = {}
         self._pieces: dict[int, tuple[int, _Large]] = {}  # job number -> index in wanted, the try it belongs to
-        self._number = len(wanted)  # job numbers below are first requests, the others are pieces
-        self.results: list[Optional[Downloaded]] = [None] * len(wanted)
+        self._number = 0  # numbers of first requests are indices; those of pieces are below zero
         self.unproven: set[str] = set()
 
-    def compared(self) -> str:
-        """What of the results was compared with what S3 told, as a phrase for the log."""
-        counts = Counter(result.reply.verified or "length alone" for result in self.results if result)
-        return ", ".join(f"{name} of {count}" for name, count in sorted(counts.items())) or "nothing"
+    def _finish(self, index: int, result: Optional[Downloaded]) -> None:
+        """Take what became of one that was wanted: None where the key is missing."""
+        raise NotImplementedError
 
-    def start(self) -> Iterator[Job]:
-        return (self._first_job(index, path) for index, path in enumerate(self._paths))
+    def _limit(self, index: int) -> int:
+        """Bytes that the first request may bring; in memory they pass through a pipe, where they have to fit."""
+        return self._step if self._paths[index] is not None else min(self._step, PART_SIZE)
 
-    def receive(self, job: Job, outcome: Outcome) -> Iterable[Job]:
+    def _note_reply(self, index: int, reply: GetReply) -> None:
+        """See the first reply, which tells the size."""
+
+    def _admits(self, index: int, piece: Piece) -> bool:
+        """Whether a piece may be asked for now."""
+        return True
+
+    def receive(self, job: Job, outcome: Outcome) -> Iterable[Optional[Job]]:
         if job.number in self._pieces:
             return self._receive_piece(job, outcome)
         return self._receive_first(job, outcome)
@@ -95,21 +128,24 @@ class Downloads:
     def cleanup(self) -> list[Job]:
         return []
 
-    def _first_job(self, index: int, path: str) -> Job:
+    def _first_job(self, index: int, path: Optional[str]) -> Job:
         wanted = self._wanted[index]
         if wanted.nothing_at is not None:
             return Job(index, "head", wanted.bucket, wanted.key)
-        arguments: dict[str, Any] = {"path": path, "limit": self._step}
+        arguments: dict[str, Any] = {"limit": self._limit(index)}
+        if path is not None:
+            arguments["path"] = path
         if wanted.byte_range:
             arguments["byte_range"] = wanted.byte_range
         return Job(index, "get", wanted.bucket, wanted.key, arguments)
 
-    def _receive_first(self, job: Job, outcome: Outcome) -> Iterable[Job]:
+    def _receive_first(self, job: Job, outcome: Outcome) -> Iterable[Optional[Job]]:
         wanted = self._wanted[job.number]
         if outcome.failure:
             if outcome.failure.code is Code.NOT_FOUND and self._missing_ok:
                 if outcome.failure.s3_code != "NoSuchKey":
                     self.unproven.add(job.bucket)
+                self._finish(job.number, None)
                 return ()
             raise JobFailed(job, outcome.failure)
         if wanted.nothing_at is not None:
@@ -117,32 +153,39 @@ class Downloads:
             if wanted.nothing_at > info.size:
                 told = f"the object has {info.size} bytes, none at offset {wanted.nothing_at}"
                 raise JobFailed(job, Failure(Code.INVALID_RANGE, told))
-            self.results[job.number] = Downloaded(self._paths[job.number], GetReply(info, wanted.nothing_at, 0, 0))
+            path = self._paths[job.number]
+            nothing = GetReply(info, wanted.nothing_at, 0, 0, body=b"" if path is None else None)
+            self._finish(job.number, Downloaded(path, nothing))
             return ()
         reply = outcome.reply
-        result = Downloaded(job.arguments["path"], reply)
+        path = job.arguments.get("path")
+        self._note_reply(job.number, reply)
         if reply.received == reply.length:
-            self.results[job.number] = result
+            self._finish(job.number, Downloaded(path, reply))
             return ()
         if reply.info.size > MAX_OBJECT:
             raise JobFailed(job, Failure(Code.BROKEN, f"S3 says that the object has {reply.info.size} bytes"))
+        if path is None:
+            assert self._spill is not None  # noqa: S101  # for the type checker
+            path, reply = self._spill.make(reply), reply._replace(body=None)
         missing = -(-(reply.length - reply.received) // self._step)
         before = self._large.get(job.number)
         beginning = {reply.first: (reply.crc, reply.received)}
-        large = _Large(result, missing, beginning, before.restarts if before else 0)
+        large = _Large(Downloaded(path, reply), missing, beginning, before.restarts if before else 0)
         self._large[job.number] = large
         return self._rest(job.number, large)
 
-    def _rest(self, index: int, large: _Large) -> Iterator[Job]:
+    def _rest(self, index: int, large: _Large) -> Iterator[Optional[Job]]:
         reply = large.result.reply
         for piece in pieces(reply.first + reply.received, reply.first + reply.length, self._step):
+            while self._large.get(index) is large and not self._admits(index, piece):
+                yield None
             if self._large.get(index) is not large:
                 return  # a try that was given up: the others would be fetched in vain
             yield self._piece_job(index, large, piece)
 
     def _piece_job(self, index: int, large: _Large, piece: Piece) -> Job:
-        number = self._number
-        self._number += 1
+        self._number = number = self._number - 1
         self._pieces[number] = (index, large)
         reply = large.result.reply
         arguments = {
@@ -175,9 +218,17 @@ class Downloads:
             told = f"the object's crc32 is {compared[0]} and that of the bytes that came {compared[1]}"
             return self._begin_again(job, index, large, told)
         path, reply = large.result
-        self.results[index] = Downloaded(path, reply._replace(verified="crc32" if compared else None))
+        reply = reply._replace(verified="crc32" if compared else None)
+        if self._paths[index] is None:
+            path, reply = None, reply._replace(body=self._bytes_of(large))
         del self._large[index]
+        self._finish(index, Downloaded(path, reply))
         return ()
+
+    def _bytes_of(self, large: _Large) -> bytes:
+        assert self._spill is not None  # noqa: S101  # for the type checker
+        assert large.result.path is not None  # noqa: S101
+        return self._spill.take(large.result.path)
 
     def _begin_again(self, job: Job, index: int, large: _Large, mismatch: str = "") -> Iterable[Job]:
         if large.restarts == RESTARTS:
@@ -186,7 +237,53 @@ class Downloads:
         large = _Large(large.result, 0, {}, large.restarts + 1)
         self._large[index] = large
         # A new file: pieces of the old try may still be written to the old one.
-        return [self._first_job(index, f"{self._paths[index]}.{large.restarts}")]
+        path = self._paths[index]
+        if path is None and self._spill and large.result.path:
+            self._spill.drop(large.result.path)
+        return [self._first_job(index, path and f"{path}.{large.restarts}")]
+
+
+class Downloads(ObjectDownloads):
+    """`Plan` for downloads that are all known, and all kept.
+
+    Parameters
+    ----------
+    wanted : sequence of Download
+    paths : sequence of str or None
+    missing_ok : bool
+    step : int
+    spill : Spill, optional
+        See `ObjectDownloads`.
+
+    Attributes
+    ----------
+    results : list of Downloaded or None
+        One for each wanted, in the same order; None while it has not come and where the key is missing.
+    """
+
+    def __init__(
+        self,
+        wanted: Sequence[Download],
+        paths: Sequence[Optional[str]],
+        missing_ok: bool = False,
+        step: int = PART_SIZE,
+        spill: Optional[Spill] = None,
+    ) -> None:
+        super().__init__(wanted, paths, missing_ok, step, spill)
+        self._all_paths = paths
+        self.results: list[Optional[Downloaded]] = [None] * len(wanted)
+
+    def start(self) -> Iterator[Optional[Job]]:
+        return (self._first_job(index, path) for index, path in enumerate(self._all_paths))
+
+    def _finish(self, index: int, result: Optional[Downloaded]) -> None:
+        self.results[index] = result
+
+
+def compared(results: Iterable[Optional[Downloaded]]) -> str:
+    """What of the results was compared with what S3 told, as a phrase for the log."""
+    counts = Counter(result.reply.verified or "length alone" for result in results if result)
+    return ", ".join(f"{name} of {count}" for name, count in sorted(counts.items())) or "nothing"
 
 
 def _compared(large: _Large) -> Optional[tuple[str, str]]:

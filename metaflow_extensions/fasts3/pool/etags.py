@@ -40,3 +40,15 @@ def etag_of_parts(etags: "Iterable[str]") -> str:
     except ValueError:
         return ""
     return f"{etag_of_bytes(b''.join(parts))}-{len(parts)}"
+
+
+def etag_of_file_in_parts(path: str, size: int) -> str:
+    """The ETag of a file that was uploaded in parts of so many bytes; "" where it can't be read any more."""
+    parts: list[str] = []
+    try:
+        with open(path, "rb") as file:
+            while data := file.read(size):
+                parts.append(etag_of_bytes(data))
+    except OSError:
+        return ""
+    return etag_of_parts(parts)

@@ -7,7 +7,13 @@ from functools import partial
 from metaflow_extensions.fasts3.pool.crew import Crew
 from metaflow_extensions.fasts3.pool.messages import Job, Outcome
 from metaflow_extensions.fasts3.pool.perform import Performer, Terms
-from metaflow_extensions.fasts3.pool.plan import PATIENCE_WHEN_FAILED, PATIENCE_WHEN_STOPPED, JobQueue, Plan
+from metaflow_extensions.fasts3.pool.plan import (
+    LOOK_WHEN_HELD,
+    PATIENCE_WHEN_FAILED,
+    PATIENCE_WHEN_STOPPED,
+    JobQueue,
+    Plan,
+)
 from metaflow_extensions.fasts3.pool.renewal import Renewal
 from metaflow_extensions.fasts3.wire.blocking import Interruption
 from metaflow_extensions.fasts3.wire.failures import Code
@@ -61,11 +67,16 @@ class InlineRunner:
         ------
         JobFailed, Interrupted
         """
-        while queue.has_more():
+        while True:
             if queue.at_least(2):
                 self._run_parallel(plan, queue)
-            else:
+            elif queue.has_more():
                 self.run_first(plan, queue)
+            elif queue.is_held:
+                self._interruption.wait(LOOK_WHEN_HELD)
+                self._interruption.check()
+            else:
+                return
 
     def _perform(self, job: Job, interruption: Interruption) -> Outcome:
         outcome = self._performer.perform(job, interruption)

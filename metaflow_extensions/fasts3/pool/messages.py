@@ -1,7 +1,7 @@
 """The language between the user's process and a worker: frames, and the jobs and outcomes inside them.
 
 Bytes in, messages out; this file does not know a pipe. A frame is a fixed head, then a JSON document, then raw bytes
-(bodies to upload), so that bytes never pass through JSON:
+(bodies of uploads and downloads), so that bytes never pass through JSON:
 
     magic 2 | version 1 | kind 1 | length of the JSON 4 | length of the raw bytes 4 | JSON | raw bytes
 """
@@ -17,7 +17,7 @@ from metaflow_extensions.fasts3.wire.failures import Code, Failure
 from metaflow_extensions.fasts3.wire.transfers import GetReply, ListedObject, ObjectInfo, Page, PutHeaders
 
 MAGIC = b"\xf3S"
-VERSION = 2
+VERSION = 3
 HEAD = struct.Struct(">2sBBII")
 LIMIT = 256 * 2**20  # bytes of one frame; a body is at most one part, far below
 TOGETHER = 2**20  # bytes of bodies in one frame of several: each is copied on either side
@@ -165,29 +165,35 @@ def jobs_of(frame: Frame) -> Iterator[Job]:
     FrameError
         The frame is not what a parent would send.
     """
-    raw = memoryview(frame.raw)
-    position = 0
+    bodies = _Bodies(frame.raw)
     try:
         for row in _list(frame.document):
             number, operation, bucket, key, arguments, size = _fields("a job", _JOB, row)
             if "headers" in arguments:
                 arguments["headers"] = PutHeaders(*_list(arguments["headers"]))  # what is in them, users choose
-            body: Optional[Buffer] = None
-            if size >= 0:
-                body = frame.raw if size == len(raw) else bytes(raw[position : position + size])
-                position += size
-            if position > len(raw):
-                raise ValueError("a body is shorter than it should be")
-            yield Job(number, operation, bucket, key, arguments, body)
-        if position != len(raw):
-            raise ValueError("bytes came that are no job's")
+            yield Job(number, operation, bucket, key, arguments, bodies.take(size) if size >= 0 else None)
+        bodies.check_end()
     except (LookupError, TypeError, ValueError) as error:
         raise _nonsense("jobs", error) from None
 
 
-def outcomes_frame(outcomes: Sequence[Outcome]) -> Frame:
-    """Outcomes; a named tuple becomes a JSON array."""
-    return Frame(Kind.OUTCOMES, outcomes)
+def outcomes_frames(outcomes: Sequence[Outcome]) -> Iterator[Frame]:
+    """Outcomes; a named tuple becomes a JSON array. Bodies lie behind the JSON, where their lengths stand for them."""
+    rows: list[Any] = []
+    bodies: list[Buffer] = []
+    size = 0
+    for outcome in outcomes:
+        row, reply = outcome, outcome.reply
+        if type(reply) is GetReply and reply.body is not None:
+            length = len(reply.body)
+            if bodies and size + length > TOGETHER:
+                yield Frame(Kind.OUTCOMES, rows, b"".join(bodies))
+                rows, bodies, size = [], [], 0
+            bodies.append(reply.body)
+            size += length
+            row = outcome._replace(reply=(*reply[:-1], length))
+        rows.append(row)
+    yield Frame(Kind.OUTCOMES, rows, bodies[0] if len(bodies) == 1 else b"".join(bodies))
 
 
 def outcomes_of(frame: Frame, jobs: Mapping[int, Job]) -> Iterator[Outcome]:
@@ -203,12 +209,14 @@ def outcomes_of(frame: Frame, jobs: Mapping[int, Job]) -> Iterator[Outcome]:
     FrameError
         The frame is not what a worker would send.
     """
+    bodies = _Bodies(frame.raw)
     try:
         for row in _list(frame.document):
             number, reply, failure, answered, retried = _fields("an outcome", _OUTCOME, row)
             operation = jobs[number].operation
             told = _failure(failure)
-            yield Outcome(number, None if told else _reply(operation, reply), told, answered, _failure(retried))
+            yield Outcome(number, None if told else _reply(operation, reply, bodies), told, answered, _failure(retried))
+        bodies.check_end()
     except (LookupError, TypeError, ValueError) as error:
         raise _nonsense("outcomes", error) from None
 
@@ -220,12 +228,35 @@ def _failure(row: Any) -> Optional[Failure]:
     return Failure(Code(code), *others)
 
 
-def _reply(operation: str, reply: Any) -> Any:
+class _Bodies:
+    """The raw bytes of a frame, body after body."""
+
+    def __init__(self, raw: Buffer) -> None:
+        self._raw = raw
+        self._position = 0
+
+    def take(self, size: int) -> bytes:
+        begin, self._position = self._position, self._position + size
+        if size < 0 or self._position > len(self._raw):
+            raise ValueError("a body is shorter than it should be")
+        return bytes(self._raw[begin : self._position])  # all of bytes are themselves: no copy
+
+    def check_end(self) -> None:
+        if self._position != len(self._raw):
+            raise ValueError("bytes came that are no job's")
+
+
+def _reply(operation: str, reply: Any, bodies: _Bodies) -> Any:
     if operation == "head":
         return _info(reply)
     if operation == "get":
-        info, *others = _fields("what a GET says", _GET_REPLY, reply)
-        return GetReply(_info(info), *others)
+        info, *others, size = _fields("what a GET says", _GET_REPLY, reply)
+        told = GetReply(_info(info), *others)
+        if size is None:
+            return told
+        if size != told.received:
+            raise ValueError(f"{told.received} bytes were received, and {size} come")
+        return told._replace(body=bodies.take(size))
     if operation == "list_page":
         rows, prefixes, token = _fields("a page", _PAGE, reply)
         _texts(prefixes)
@@ -257,7 +288,7 @@ _JOB = _types(_NUMBER, _TEXT, _TEXT, _TEXT, (dict,), _NUMBER)
 _OUTCOME = _types(_NUMBER, (list, str, dict, _NONE), (list, _NONE), (bool,), (list, _NONE))
 _FAILURE = _types(_TEXT, _TEXT, _TEXT, _NUMBER, _TEXT, _NUMBER, (int, float), (int, float))
 _INFO = _types(_NUMBER, _TEXT, _MAYBE_TEXT, (dict,), _MAYBE_NUMBER, _MAYBE_TEXT)
-_GET_REPLY = _types((list,), _NUMBER, _NUMBER, _NUMBER, _MAYBE_NUMBER, _MAYBE_TEXT, _MAYBE_TEXT)
+_GET_REPLY = _types((list,), _NUMBER, _NUMBER, _NUMBER, _MAYBE_NUMBER, _MAYBE_TEXT, _MAYBE_TEXT, _MAYBE_NUMBER)
 _PAGE = _types((list,), (list,), _MAYBE_TEXT)
 _LISTED = _types(_TEXT, _NUMBER)
 _REPLIES: "dict[str, type]" = {

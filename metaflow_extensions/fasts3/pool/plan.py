@@ -1,12 +1,13 @@
 """What a plan is: work that gives jobs and takes outcomes, and knows no process, no socket and no clock."""
 
 from collections.abc import Iterable, Iterator
-from typing import Optional, Protocol
+from typing import Any, Optional, Protocol
 
 from metaflow_extensions.fasts3.pool.messages import Job, Outcome
 from metaflow_extensions.fasts3.wire.failures import Failure
 
 PATIENCE_WHEN_FAILED = 1.0  # seconds for the jobs under way when another has failed: what they opened has to be closed
+LOOK_WHEN_HELD = 0.02  # seconds between two looks whether a plan that had no jobs at the moment has some now
 PATIENCE_WHEN_STOPPED = 0.3  # seconds for them when somebody wants to leave: Ctrl-C, a time-out
 
 
@@ -26,10 +27,13 @@ class Plan(Protocol):
     whose jobs it does before the others: what was begun is finished first.
     """
 
-    def start(self) -> Iterator[Job]:
-        """The first jobs. Taken lazily, so that bodies are read when they are sent."""
+    def start(self) -> Iterator[Optional[Job]]:
+        """The first jobs. Taken lazily, so that bodies are read when they are sent.
 
-    def receive(self, job: Job, outcome: Outcome) -> Iterable[Job]:
+        None in place of a job, here and in what follows from an outcome: there is none at the moment, ask again.
+        """
+
+    def receive(self, job: Job, outcome: Outcome) -> Iterable[Optional[Job]]:
         """Take one outcome, in any order; give the jobs that follow from it.
 
         Raises
@@ -42,22 +46,32 @@ class Plan(Protocol):
         """Jobs that put S3 right after a failure; they may fail as well."""
 
 
+_NO_MORE: Any = object()
+
+
 class JobQueue:
     """The jobs of one plan that nobody has yet, those that follow from others first."""
 
     def __init__(self, plan: Plan) -> None:
-        self._sources: list[Iterator[Job]] = [plan.start()]
+        self._sources: list[Iterator[Optional[Job]]] = [plan.start()]
         self._next: list[Job] = []
 
     def take(self) -> Optional[Job]:
         """The next job, or None where there is none at the moment."""
         if self._next:
             return self._next.pop()
-        while self._sources:
-            for job in self._sources[-1]:
+        for place in range(len(self._sources) - 1, -1, -1):
+            job = next(self._sources[place], _NO_MORE)
+            if job is _NO_MORE:
+                del self._sources[place]
+            elif job is not None:
                 return job
-            self._sources.pop()
         return None
+
+    @property
+    def is_held(self) -> bool:
+        """Whether there will be jobs although `take` gave none: the plan waits for somebody."""
+        return bool(self._sources)
 
     def put_back(self, jobs: Iterable[Job]) -> None:
         """Jobs that were taken and not given to anybody; they come next."""
@@ -67,7 +81,7 @@ class JobQueue:
         """Jobs that have to be done again, but after all others."""
         self._sources.insert(0, iter(list(jobs)))
 
-    def follow(self, jobs: Iterable[Job]) -> None:
+    def follow(self, jobs: Iterable[Optional[Job]]) -> None:
         """Jobs that follow from an outcome."""
         self._sources.append(iter(jobs))
 

@@ -13,7 +13,14 @@ from typing import Any, Callable, NoReturn, Optional
 
 from metaflow_extensions.fasts3.pool import concurrency
 from metaflow_extensions.fasts3.pool.messages import Job, Outcome, bytes_moved
-from metaflow_extensions.fasts3.pool.plan import PATIENCE_WHEN_FAILED, PATIENCE_WHEN_STOPPED, JobFailed, JobQueue, Plan
+from metaflow_extensions.fasts3.pool.plan import (
+    LOOK_WHEN_HELD,
+    PATIENCE_WHEN_FAILED,
+    PATIENCE_WHEN_STOPPED,
+    JobFailed,
+    JobQueue,
+    Plan,
+)
 from metaflow_extensions.fasts3.pool.planning import PART_SIZE
 from metaflow_extensions.fasts3.pool.renewal import Renewal, look_again_in
 from metaflow_extensions.fasts3.pool.worker_pool import WorkerPool
@@ -113,8 +120,10 @@ class ProcessRunner:
             if not call.workers_with_jobs():
                 if queue.has_more():  # never; but who believes that all is done does not look for what is lost
                     raise RuntimeError("jobs are left, and no worker takes them")
-                return
-            call.wait(queue, max(0.0, look - time.monotonic()))
+                if not queue.is_held:
+                    return
+            patience = max(0.0, look - time.monotonic())
+            call.wait(queue, min(patience, LOOK_WHEN_HELD) if queue.is_held else patience)
             renewed = False
             while call.answered:
                 job, outcome = call.answered.popleft()

@@ -112,17 +112,71 @@ class Listings:
         if page.next_token is None or self._listings[job.number].first_only:
             return ()
         self._idle[job.number] = 0 if len(objects) + len(prefixes) > before else self._idle[job.number] + 1
-        if self._idle[job.number] == MOST_IDLE:
-            told = f"the listing goes on, but {MOST_IDLE} pages in a row held nothing new"
-            raise JobFailed(job, Failure(Code.BROKEN, told))
+        _check_idle(job, self._idle[job.number])
         return [self._page(job.number, page.next_token)]
 
     def cleanup(self) -> list[Job]:
         return []
 
     def _page(self, index: int, token: Optional[str]) -> Job:
-        listing = self._listings[index]
-        arguments: dict[str, Any] = {"delimiter": listing.delimiter, "token": token}
-        if listing.first_only:
-            arguments["limit"] = 1
-        return Job(index, "list_page", listing.bucket, listing.prefix, arguments)
+        return _page_job(index, self._listings[index], token)
+
+
+class PageOfListing:
+    """`Plan` of one page, for who does not want to hold them all.
+
+    Parameters
+    ----------
+    listing : Listing
+    before : PageOfListing, optional
+        The page before.
+
+    Attributes
+    ----------
+    entries : list of Entry
+        What the page before has not told, in key order.
+    next : PageOfListing or None
+        The page after it; None where this is the last one.
+    """
+
+    def __init__(self, listing: Listing, before: "Optional[PageOfListing]" = None) -> None:
+        self._listing = listing
+        self._token = before._after if before else None
+        self._known = {entry.key for entry in before.entries} if before else set()
+        self._idle: int = before._idle if before else 0  # pages in a row that brought nothing new
+        self._after: Optional[str] = None
+        self.entries: list[Entry] = []
+        self.next: Optional[PageOfListing] = None
+
+    def start(self) -> Iterator[Job]:
+        yield _page_job(0, self._listing, self._token)
+
+    def receive(self, job: Job, outcome: Outcome) -> Iterable[Job]:
+        if outcome.failure:
+            raise JobFailed(job, outcome.failure)
+        page = outcome.reply
+        told = [*itertools.starmap(Entry, page.objects), *(Entry(prefix, None) for prefix in page.prefixes)]
+        self.entries = sorted((one for one in told if one.key not in self._known), key=lambda one: one.key)
+        self._idle = 0 if self.entries else self._idle + 1
+        self._after = page.next_token
+        if self._after is not None and not self._listing.first_only:
+            _check_idle(job, self._idle)
+            self.next = PageOfListing(self._listing, self)
+        return ()
+
+    def cleanup(self) -> list[Job]:
+        return []
+
+
+def _page_job(number: int, listing: Listing, token: Optional[str]) -> Job:
+    arguments: dict[str, Any] = {"delimiter": listing.delimiter, "token": token}
+    if listing.first_only:
+        arguments["limit"] = 1
+    return Job(number, "list_page", listing.bucket, listing.prefix, arguments)
+
+
+def _check_idle(job: Job, idle: int) -> None:
+    """Raise JobFailed where so many pages in a row brought nothing new."""
+    if idle >= MOST_IDLE:
+        told = f"the listing goes on, but {MOST_IDLE} pages in a row held nothing new"
+        raise JobFailed(job, Failure(Code.BROKEN, told))

@@ -10,7 +10,7 @@ import time
 import traceback
 from collections import deque
 from functools import partial
-from typing import Any, Callable, NamedTuple, Optional, Union
+from typing import Any, NamedTuple, Optional, Union
 
 from metaflow_extensions.fasts3.pool import concurrency
 from metaflow_extensions.fasts3.pool.loop import Loop
@@ -25,7 +25,7 @@ from metaflow_extensions.fasts3.pool.messages import (
     bytes_moved,
     encode,
     jobs_of,
-    outcomes_frame,
+    outcomes_frames,
 )
 from metaflow_extensions.fasts3.pool.perform import Performer, Terms
 from metaflow_extensions.fasts3.wire.credentials import CredentialSet, CurrentSet
@@ -41,6 +41,7 @@ IDLE_LIMIT = 300.0  # seconds without a word after which a worker makes room; th
 READ_SIZE = 2**20  # bytes
 TOLD_TOGETHER = 64  # outcomes; each frame wakes the parent, which takes processor time from the transfers
 TOLD_AFTER = 0.02  # seconds
+MOST_UNSENT = 32 * 2**20  # bytes, of downloads into memory, that wait for a busy parent; then nothing more is begun
 ROUNDS = 2  # times that all requests under way have to be done for a rate that means something
 LEAST_MEASURED = 0.02  # seconds
 GARBAGE = (20_000, 20, 20)  # thresholds: jobs leave few cycles, and looking for them took a tenth of the time
@@ -83,13 +84,14 @@ class Worker:
     Parameters
     ----------
     loop : Loop
-    send : callable
-        Sends a frame.
+    outbox : Outbox
+        Takes frames.
     """
 
-    def __init__(self, loop: Loop, send: Callable[[Frame], None]) -> None:
+    def __init__(self, loop: Loop, outbox: "Outbox") -> None:
         self._loop = loop
-        self._send = send
+        self._outbox = outbox
+        self._send = outbox.send
         # Each with what does it, or one that waits here would be done as the next call wants it.
         self._jobs: deque[tuple[Performer, Job]] = deque()
         self._outcomes: list[Outcome] = []  # not sent yet
@@ -138,13 +140,14 @@ class Worker:
 
     def advance(self) -> None:
         """Begin what there is room for, and tell what is done."""
-        while self._jobs and self._active < self._width.width:
+        while self._jobs and self._active < self._width.width and self._outbox.size < MOST_UNSENT:
             performer, job = self._jobs.popleft()
             self._active += 1
             self._loop.spawn(performer.work(job), partial(self._end, performer, job, self._width.width))
         if self._outcomes and self._is_time():
             outcomes, self._outcomes = self._outcomes, []
-            self._send(outcomes_frame(outcomes))
+            for frame in outcomes_frames(outcomes):
+                self._send(frame)
 
     def _is_time(self) -> bool:
         """Whether to tell the parent what is done: not yet, while there is enough to do without it."""
@@ -204,18 +207,27 @@ class Worker:
 
 
 class Outbox:
-    """Bytes on their way to the parent, which may be busy: nobody waits for it here."""
+    """Bytes on their way to the parent, which may be busy: nobody waits for it here.
+
+    Attributes
+    ----------
+    size : int
+        Bytes that it has not taken yet.
+    """
 
     def __init__(self, loop: Loop, descriptor: int) -> None:
         self._loop = loop
         self._descriptor = descriptor
         self._waiting: deque[memoryview] = deque()
+        self.size = 0
         os.set_blocking(descriptor, False)
 
     def send(self, frame: Frame) -> None:
         """Send a frame, now or when there is room in the pipe."""
         idle = not self._waiting
-        self._waiting.extend(memoryview(piece) for piece in encode(frame))
+        pieces = [memoryview(piece) for piece in encode(frame)]
+        self._waiting.extend(pieces)
+        self.size += sum(map(len, pieces))
         if idle:
             self._flush()
 
@@ -228,6 +240,7 @@ class Outbox:
             except BlockingIOError:
                 watched = True
                 break
+            self.size -= written
             self._waiting[0] = view[written:]
             if written == len(view):
                 self._waiting.popleft()
@@ -244,7 +257,7 @@ def serve(parent: int) -> None:
     """
     incoming, outgoing = _take_pipes()
     loop = Loop()
-    worker = Worker(loop, Outbox(loop, outgoing).send)
+    worker = Worker(loop, Outbox(loop, outgoing))
     reader = FrameReader()
     heard = time.monotonic()
     gc.freeze()

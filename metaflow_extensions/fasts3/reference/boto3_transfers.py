@@ -79,7 +79,7 @@ class Boto3Transfers:
         self,
         bucket: str,
         key: str,
-        path: str,
+        path: Optional[str] = None,
         position: int = 0,
         byte_range: Optional[str] = None,
         if_match: Optional[str] = None,
@@ -98,7 +98,7 @@ class Boto3Transfers:
             # which some servers send the checksum of the whole object.
             with (
                 reply["Body"] if byte_range else closing(reply["Body"]) as body,
-                _open_to_write(path, position) as file,
+                _destination(path, position) as file,
             ):
                 received, number = _copy(body, file, wanted)
                 if received == length:
@@ -115,6 +115,7 @@ class Boto3Transfers:
                 number if crc or by_crc32 else None,
                 told.value if told and by_crc32 else None,
                 told.algorithm if told and received == length else None,
+                file.getvalue() if isinstance(file, BytesIO) else None,
             )
 
     def _told(self, reply: Any) -> Optional[Told]:
@@ -229,7 +230,11 @@ def _info(reply: dict[str, Any], size: int) -> ObjectInfo:
 
 
 @contextmanager
-def _open_to_write(path: str, position: int) -> Iterator[BinaryIO]:
+def _destination(path: Optional[str], position: int) -> Iterator[BinaryIO]:
+    """What takes the bytes: a file, or memory where there is no path."""
+    if path is None:
+        yield BytesIO()
+        return
     with open(open_to_write(path, position), "wb") as file:
         if position:
             file.seek(position)

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple, Optional
@@ -12,6 +13,9 @@ from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferErro
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 NO_DESCRIPTORS = {errno.EMFILE, errno.ENFILE}  # of this process, of the machine
 _CODES = {**dict.fromkeys(DISK_FULL, Code.DISK_FULL), **dict.fromkeys(NO_DESCRIPTORS, Code.NO_DESCRIPTORS)}
+
+
+_IN_MEMORY = re.compile(r"/proc/[0-9]+/fd/[0-9]+\Z")  # links of the kernel's own, which nobody else can put there
 
 
 class Version(NamedTuple):
@@ -44,7 +48,9 @@ def open_to_write(path: str, position: int) -> int:
 
     Made for its owner only, and never through a link that somebody else put there.
     """
-    flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | (0 if position else os.O_TRUNC)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | (0 if position else os.O_TRUNC)
+    if not _IN_MEMORY.match(path):
+        flags |= os.O_NOFOLLOW
     try:
         return os.open(path, flags, 0o600)
     except OSError as error:

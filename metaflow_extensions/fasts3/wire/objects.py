@@ -1,6 +1,5 @@
 """HEAD, GET, PUT and DELETE of objects."""
 
-import os
 import threading
 from typing import Optional
 
@@ -9,9 +8,10 @@ from metaflow_extensions.fasts3.wire.exchange import Exchange, Reply
 from metaflow_extensions.fasts3.wire.failures import TransferError
 from metaflow_extensions.fasts3.wire.http11 import ProtocolError, content_length
 from metaflow_extensions.fasts3.wire.http_dates import timestamp_of
-from metaflow_extensions.fasts3.wire.local_files import close_written, open_to_read, open_to_write, write_all
+from metaflow_extensions.fasts3.wire.local_files import open_to_read
 from metaflow_extensions.fasts3.wire.ranges import check_range, content_range
 from metaflow_extensions.fasts3.wire.sending import Payload
+from metaflow_extensions.fasts3.wire.sinks import Sink, sink_for
 from metaflow_extensions.fasts3.wire.transfers import GetReply, ObjectInfo, PutHeaders
 
 SCRATCH = 2**20  # bytes that a large body is read by
@@ -40,7 +40,7 @@ class ObjectTransfers:
         self,
         bucket: str,
         key: str,
-        path: str,
+        path: Optional[str] = None,
         position: int = 0,
         byte_range: Optional[str] = None,
         if_match: Optional[str] = None,
@@ -61,7 +61,7 @@ class ObjectTransfers:
             check_range(byte_range, first, length, total)
             told = None if byte_range else told_by(reply.head.headers)
             wanted = length if limit is None else min(length, limit)
-            number = await self._receive(reply, path, position, wanted, length, told, crc)
+            body, number = await self._receive(reply, sink_for(path, position), wanted, length, told, crc)
             info = _info(reply, total)
         except TransferError as error:
             reply.drop()
@@ -75,35 +75,34 @@ class ObjectTransfers:
             reply.drop()
         whole = told.value if told and told.algorithm == "crc32" else None
         verified = told.algorithm if told and wanted == length else None
-        return GetReply(info, first, length, wanted, number, whole, verified)
+        return GetReply(info, first, length, wanted, number, whole, verified, body)
 
     async def _receive(
-        self, reply: Reply, path: str, position: int, wanted: int, length: int, told: Optional[Told], crc: bool
-    ) -> Optional[int]:
-        """Write the body to the file; the CRC-32 of what was written, where it is of use."""
+        self, reply: Reply, sink: Sink, wanted: int, length: int, told: Optional[Told], crc: bool
+    ) -> "tuple[Optional[bytes], Optional[int]]":
+        """Hand the body to the sink; what that gives, and the CRC-32 of the bytes, where it is of use."""
         by_crc32 = told is not None and told.algorithm == "crc32"
         counting = start("crc32") if crc or by_crc32 else None
         comparing = counting if by_crc32 else start(told.algorithm) if told and wanted == length else None
         running = {one for one in (counting, comparing) if one}
-        file = open_to_write(path, position)
         try:
-            end = position + wanted
+            missing = wanted
             scratch = self._scratch() if wanted else memoryview(b"")
-            while position < end:
-                view = await reply.read_some(end - position, scratch)
-                write_all(file, view, position)
+            while missing:
+                view = await reply.read_some(missing, scratch)
+                sink.write(view)
                 for one in running:
                     one.update(view)
-                position += len(view)
+                missing -= len(view)
         except BaseException:
-            os.close(file)
+            sink.abandon()
             raise
-        close_written(file)
+        body = sink.finish()
         if comparing and told and wanted == length and comparing.value() != told.value:
             came = comparing.value()
             raise reply.broken(f"the object's {told.algorithm} is {told.value} and that of the bytes that came {came}")
         number: Optional[int] = getattr(counting, "number", None)
-        return number
+        return body, number
 
     def _scratch(self) -> memoryview:
         known: Optional[memoryview] = getattr(self._local, "scratch", None)

@@ -1,7 +1,7 @@
 """What one transfer is: the interface that every implementation offers, and its vocabulary.
 
-All arguments but the body of an upload, and all replies, are made of JSON's types, so that any method call can be
-sent to a worker as it stands. Every method raises `TransferError` and nothing else for what S3, the network or the
+All arguments and replies but bodies are made of JSON's types, so that any method call can be sent to a worker as it
+stands. Every method raises `TransferError` and nothing else for what S3, the network or the
 file system did.
 """
 
@@ -30,6 +30,7 @@ class GetReply(NamedTuple):
     crc: Optional[int] = None  # CRC-32 of the bytes received, where it was asked for or is of use
     whole_crc: Optional[str] = None  # of the whole object, as S3 tells it in base64; None where it tells none
     verified: Optional[str] = None  # the checksum that S3 keeps of the whole object and that was that of these bytes
+    body: Optional[bytes] = None  # the bytes received, where they went to no file
 
 
 class PutHeaders(NamedTuple):
@@ -68,19 +69,19 @@ class Transfers(Protocol):
         self,
         bucket: str,
         key: str,
-        path: str,
+        path: Optional[str] = None,
         position: int = 0,
         byte_range: Optional[str] = None,
         if_match: Optional[str] = None,
         limit: Optional[int] = None,
         crc: bool = False,
     ) -> GetReply:
-        """GetObject into a local file.
+        """GetObject into a local file, or into memory.
 
         Parameters
         ----------
-        path : str
-            The file. It is made, or emptied, when `position` is 0.
+        path : str, optional
+            The file. It is made, or emptied, when `position` is 0. Without one, the bytes are in the reply.
         position : int
             Where in the file the first byte goes.
         byte_range : str, optional

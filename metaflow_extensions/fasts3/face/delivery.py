@@ -1,0 +1,153 @@
+"""Objects on their way to files of the user's own: each gets its place in one step, once it is whole."""
+
+import os
+from collections.abc import Sequence
+from typing import Callable, Optional
+
+from metaflow_extensions.fasts3.face import local_paths
+from metaflow_extensions.fasts3.face.engine import Engine, Place
+from metaflow_extensions.fasts3.face.errors import exception_of_files, shown
+from metaflow_extensions.fasts3.face.local_paths import Target
+from metaflow_extensions.fasts3.face.location import split_object_url
+from metaflow_extensions.fasts3.face.tempdir import TemporaryDirectory, make_empty
+from metaflow_extensions.fasts3.pool.downloads import Download, Downloaded, Downloads
+from metaflow_extensions.fasts3.pool.queries import Heads
+
+
+class Delivery:
+    """Files for one directory.
+
+    Parameters
+    ----------
+    directory : str
+        Absolute; it is made if it is not there.
+    engine : Engine
+    """
+
+    def __init__(self, directory: str, engine: Engine) -> None:
+        self._directory = directory
+        self._engine = engine
+
+    def fetch(self, objects: Sequence[tuple[str, str, int]], overwrite: bool) -> list[Optional[str]]:
+        """Download objects, but those whose files are up to date.
+
+        Parameters
+        ----------
+        objects : sequence of (str, str, int)
+            URL, key after the prefix, and size of each.
+        overwrite : bool
+            Whether files that are there and differ are replaced.
+
+        Returns
+        -------
+        list of str or None
+            The file of each; None of what stands for a directory.
+        """
+        try:
+            os.makedirs(self._directory, exist_ok=True)
+        except OSError as error:
+            raise exception_of_files(f"The directory '{self._directory}' can't be made", error) from error
+        # Inside, because only within one file system a file can be put in its place in one step.
+        temporary = TemporaryDirectory(self._directory)
+        try:
+            return self._fetch(objects, overwrite, temporary)
+        finally:
+            temporary.remove()
+
+    def _fetch(
+        self, objects: Sequence[tuple[str, str, int]], overwrite: bool, temporary: TemporaryDirectory
+    ) -> list[Optional[str]]:
+        is_folder = [size == 0 and (not name or name.endswith("/")) for _, name, size in objects]
+        files = [one for one, folder in zip(objects, is_folder) if not folder]
+        folders = [(url, name.rstrip("/")) for (url, name, _), folder in zip(objects, is_folder) if folder]
+        ignores_case = local_paths.ignores_case(temporary.path())
+        targets = local_paths.targets(self._directory, [(url, name) for url, name, _ in files], ignores_case)
+        inside = [(url, f"{name}/-") for url, name in folders if name]
+        local_paths.make_parents(self._directory, local_paths.targets(self._directory, inside, ignores_case))
+        local_paths.make_parents(self._directory, targets)
+        missing = self._missing(targets, [size for _, _, size in files], overwrite)
+        if missing:
+            self._download(missing, temporary)
+        paths = iter(targets)
+        return [None if folder else next(paths).path for folder in is_folder]
+
+    def _missing(self, targets: list[Target], sizes: list[int], overwrite: bool) -> list[Target]:
+        """Those that have to be downloaded."""
+        there = [_status(target.path) for target in targets]
+        if not overwrite:
+            return [target for target, status in zip(targets, there) if status is None]
+        # Listings could tell the time as well, but only these few of a million keys need it.
+        alike = [one for one, size, status in zip(targets, sizes, there) if status and status.st_size == size]
+        if not alike:
+            return targets
+        heads = Heads([split_object_url(target.url) for target in alike], missing_ok=True)
+        self._engine.run(heads, Place.WORKERS, split_object_url(alike[0].url)[0])
+        current = {
+            target.path
+            for target, info in zip(alike, heads.results)
+            if info and info.last_modified and _is_as_delivered(target.path, info.size, info.last_modified)
+        }
+        return [target for target in targets if target.path not in current]
+
+    def _download(self, targets: list[Target], temporary: TemporaryDirectory) -> None:
+        name = temporary.namer()
+        wanted = [Download(*split_object_url(target.url)) for target in targets]
+        mode = _mode(name("mode"))
+
+        def deliver(number: int, result: Downloaded) -> None:
+            path, target = result.path or "", targets[number].path
+            try:
+                if result.reply.length == 0:
+                    make_empty(path)
+                os.chmod(path, mode)
+                modified = result.reply.info.last_modified
+                if modified is not None:
+                    os.utime(path, (modified, modified))
+                os.replace(path, target)
+            except OSError as error:
+                raise exception_of_files(f"The file '{shown(target)}' can't be written", error) from error
+
+        plan = _Delivered(deliver, wanted, [name(one.key) for one in wanted])
+        self._engine.run(plan, Place.WORKERS, wanted[0].bucket)
+
+
+class _Delivered(Downloads):
+    """`Plan` for downloads, each of which is delivered as soon as it is there."""
+
+    def __init__(
+        self, deliver: Callable[[int, Downloaded], None], wanted: Sequence[Download], paths: Sequence[str]
+    ) -> None:
+        super().__init__(wanted, paths)
+        self._deliver = deliver
+
+    def _finish(self, index: int, result: Optional[Downloaded]) -> None:
+        super()._finish(index, result)
+        if result is not None:
+            self._deliver(index, result)
+
+
+def _status(path: str) -> Optional[os.stat_result]:
+    """Of a file, a link or whatever is there."""
+    try:
+        return os.lstat(path)
+    except OSError:
+        return None
+
+
+def _is_as_delivered(path: str, size: int, modified: int) -> bool:
+    """Whether nobody has written to a file since; who does so leaves fractions of a second in its time."""
+    status = _status(path)
+    return status is not None and (status.st_size, status.st_mtime_ns) == (size, modified * 10**9)
+
+
+def _mode(path: str) -> int:
+    """The permissions that a new file has here; the process's umask can't be asked without being changed."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        try:
+            return os.fstat(descriptor).st_mode & 0o777
+        finally:
+            os.close(descriptor)
+            os.unlink(path)
+    except OSError as error:
+        raise exception_of_files(f"The file '{path}' can't be made", error) from error

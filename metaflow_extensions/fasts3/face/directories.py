@@ -1,0 +1,187 @@
+"""The methods of `S3` for whole directories: download and upload."""
+
+import os
+from collections.abc import Iterable, Iterator
+from fnmatch import fnmatchcase
+from typing import Any, NamedTuple, Optional, Union
+
+from metaflow_extensions.fasts3.face import ownership
+from metaflow_extensions.fasts3.face.delivery import Delivery
+from metaflow_extensions.fasts3.face.engine import Place
+from metaflow_extensions.fasts3.face.errors import MetaflowS3InvalidObject, MetaflowS3NotFound, shown
+from metaflow_extensions.fasts3.face.location import as_directory, split_object_url, split_url
+from metaflow_extensions.fasts3.face.requested import key_of, several
+from metaflow_extensions.fasts3.face.s3object import S3Object
+from metaflow_extensions.fasts3.face.writing import Writing
+from metaflow_extensions.fasts3.pool.etags import etag_of_file, etag_of_file_in_parts
+from metaflow_extensions.fasts3.pool.planning import PART_SIZE, part_size
+from metaflow_extensions.fasts3.pool.queries import Heads, Listing
+
+Patterns = Union[str, Iterable[str], None]
+
+
+class _Found(NamedTuple):
+    """An object below one of the prefixes of a download."""
+
+    prefix: str  # as it was asked for, a URL
+    url: str
+    name: str  # the key after the prefix
+    size: int
+
+
+class Directories(Writing):
+    """download, upload."""
+
+    def download(
+        self,
+        prefixes: Union[str, Iterable[str]],
+        directory: Union[str, "os.PathLike[str]"],
+        overwrite: bool = True,
+    ) -> list[S3Object]:
+        """
+        Download all objects under the given prefixes into a local directory.
+
+        The files keep the structure of the keys after the prefix, stay when the client is closed, and have the time at
+        which the object was modified. Each is put in its place in one step, once it is whole. A file that is there
+        already with the size and the time of its object is not downloaded again.
+
+        Parameters
+        ----------
+        prefixes : Union[str, Iterable[str]]
+            Prefixes to download recursively, as for `get_recursive`. A prefix is a directory: 'models' is all below
+            'models/', and 'models/a/1.bin' becomes '<directory>/a/1.bin'.
+        directory : Union[str, os.PathLike]
+            Where the files go; it is made if it is not there. Other files in it are left alone.
+        overwrite : bool, default True
+            Overwrite a file that differs from its object. If set to False, files that are there stay as they are.
+
+        Returns
+        -------
+        List[S3Object]
+            One for each object, downloaded now or before, prefix by prefix in key order; their `path` is the file in
+            the directory. An empty object whose key ends with a slash becomes a directory, and is not among them.
+
+        Raises
+        ------
+        MetaflowS3URLException
+            A key can't be a path below the directory ('../x', 'a//b', two keys for one file), or does not go with the
+            way this client was initialized. Found before anything is downloaded.
+        MetaflowS3NotFound, MetaflowS3AccessDenied, MetaflowS3InsufficientDiskSpace, MetaflowS3Exception
+            As for `get_recursive`. Files that were complete before stay.
+        """
+        keys = [prefixes] if isinstance(prefixes, (str, bytes)) or prefixes is None else several(prefixes)
+        found = list(self._objects_below([self._location.url(key_of(key)) for key in keys]))
+        delivery = Delivery(os.path.abspath(os.fspath(directory)), self._engine)
+        paths = delivery.fetch([(one.url, one.name, one.size) for one in found], overwrite)
+        return [S3Object(one.prefix, one.url, path, one.size) for one, path in zip(found, paths) if path is not None]
+
+    def upload(
+        self,
+        directory: Union[str, "os.PathLike[str]"],
+        prefix: Optional[str] = None,
+        include: Patterns = None,
+        exclude: Patterns = None,
+        overwrite: bool = True,
+    ) -> list[tuple[str, str]]:
+        """
+        Upload the files of a local directory.
+
+        A file whose content is there already, by its size and its ETag, is not uploaded again. Links to files are
+        followed, links to directories are not; empty directories leave no trace.
+
+        Parameters
+        ----------
+        directory : Union[str, os.PathLike]
+            The directory, with all directories in it.
+        prefix : str, optional, default None
+            Where the files go: '<directory>/a/1.bin' becomes '<prefix>/a/1.bin'. The root of this client if None.
+        include, exclude : Union[str, Iterable[str]], optional, default None
+            Patterns as of `fnmatch`, for the path after the directory: '*.csv', 'a/*'. `*` stands for slashes, too.
+            All files if `include` is None; what `exclude` matches is left out.
+        overwrite : bool, default True
+            Overwrite objects that differ from their files. If set to False, objects that exist stay as they are.
+
+        Returns
+        -------
+        List[Tuple[str, str]]
+            List of `(key, url)` pairs corresponding to the files uploaded now, in the order of their paths.
+
+        Raises
+        ------
+        MetaflowS3NotFound
+            There is no such directory, or no such bucket.
+        MetaflowS3InvalidObject, MetaflowS3AccessDenied, MetaflowS3URLException, MetaflowS3Exception
+            As for `put_files`.
+        """
+        root = os.path.abspath(os.fspath(directory))
+        if not os.path.isdir(root):
+            raise MetaflowS3NotFound(f"'{directory}' is not a local directory. Use put_files for single files.")
+        below = as_directory(prefix or "") if prefix or self._location.root is None else ""
+        url = as_directory(self._location.url(prefix))
+        chosen = [name for name in _files_in(root) if _matches(name, include, exclude)]
+        files = [(below + name, os.path.join(root, *name.split("/"))) for name in chosen]
+        if overwrite:
+            same = self._unchanged([(url + name, path) for name, (_, path) in zip(chosen, files)])
+            files = [pair for pair, is_same in zip(files, same) if not is_same]
+        return self.put_files(files, overwrite)
+
+    def _objects_below(self, urls: list[str]) -> Iterator[_Found]:
+        listings = [Listing(*split_url(as_directory(url))) for url in urls]
+        for url, listing, entries in zip(urls, listings, self._list(listings)):
+            bucket, text = split_url(url)
+            if not entries and text and not text.endswith("/"):
+                self._warn_of_neighbours(url, bucket, text, stacklevel=5)
+            for key, size in entries:
+                yield _Found(url, f"s3://{bucket}/{key}", key[len(listing.prefix.lstrip("/")) :], size or 0)
+
+    def _unchanged(self, files: list[tuple[str, str]]) -> list[bool]:
+        """Whether each of some objects has the content of its file."""
+        if not files:
+            return []
+        wanted = [split_object_url(url) for url, _ in files]
+        plan = Heads(wanted, missing_ok=True)
+        self._engine.run(plan, Place.WORKERS, wanted[0][0])
+        return [info is not None and _is_same(info, path) for info, (_, path) in zip(plan.results, files)]
+
+
+def _is_same(info: Any, path: str) -> bool:
+    etag = info.etag.strip('"')
+    try:
+        if info.size != os.path.getsize(path):
+            return False
+    except OSError:
+        return False  # whoever uploads it says what is wrong with it
+    if "-" not in etag:
+        return bool(etag) and etag == etag_of_file(path)
+    return bool(etag == etag_of_file_in_parts(path, part_size(info.size, PART_SIZE)))
+
+
+def _files_in(root: str) -> Iterator[str]:
+    """Paths of all files of a directory, below it, with slashes, in their order."""
+
+    def fail(error: OSError) -> None:
+        raise MetaflowS3InvalidObject(f"The directory '{error.filename}' can't be read ({error.strerror}).") from error
+
+    names: list[str] = []
+    for folder, folders, files in os.walk(root, onerror=fail):
+        # What this client, or another, is just downloading.
+        folders[:] = [name for name in folders if not name.startswith(ownership.PREFIX)]
+        below = os.path.relpath(folder, root).replace(os.sep, "/")
+        for name in files:
+            try:
+                name.encode("utf-8")
+            except UnicodeEncodeError:
+                raise MetaflowS3InvalidObject(
+                    f"The file {shown(repr(os.path.join(folder, name)))} has a name that is not UTF-8, and so can't be "
+                    "a key. Rename it, or leave it out with `exclude`."
+                ) from None
+            names.append(name if below == "." else f"{below}/{name}")
+    return iter(sorted(names))
+
+
+def _matches(name: str, include: Patterns, exclude: Patterns) -> bool:
+    return (include is None or _is_like(name, include)) and not (exclude is not None and _is_like(name, exclude))
+
+
+def _is_like(name: str, patterns: Union[str, Iterable[str]]) -> bool:
+    return any(fnmatchcase(name, one) for one in ([patterns] if isinstance(patterns, str) else patterns))

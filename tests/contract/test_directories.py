@@ -1,0 +1,226 @@
+"""`S3.download` and `S3.upload`: whole directories."""
+
+import os
+import stat
+
+import pytest
+from metaflow.datatools.s3 import MetaflowS3InvalidObject, MetaflowS3NotFound, MetaflowS3URLException
+
+from metaflow_extensions.fasts3.pool.planning import PART_SIZE
+
+TREE = {"0.txt": b"zero", "b/1.csv": b"1,1", "b/c/2.bin": os.urandom(1000), "empty": b""}
+
+
+def tree_of(folder):
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def write(folder, tree):
+    for name, blob in tree.items():
+        path = folder.joinpath(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(blob)
+
+
+@pytest.fixture
+def local(tmp_path):
+    """A directory with the tree."""
+    folder = tmp_path / "local"
+    write(folder, TREE)
+    return folder
+
+
+@pytest.fixture
+def remote(stored):
+    """The tree below 'm'."""
+    stored.put_all({f"m/{name}": blob for name, blob in TREE.items()})
+
+
+@pytest.mark.usefixtures("remote")
+def test_a_prefix_becomes_a_directory(s3, root, tmp_path, stored):
+    folder = tmp_path / "made" / "here"
+    got = s3.download("m", folder)
+    assert tree_of(folder) == TREE
+    assert [(one.url, one.prefix, one.key, one.path, one.size) for one in got] == [
+        (f"{root}/m/{name}", f"{root}/m", name, str(folder / name), len(TREE[name])) for name in sorted(TREE)
+    ]
+    assert all(one.downloaded and one.blob == TREE[one.key] for one in got)
+    s3.close()
+    assert tree_of(folder) == TREE
+    assert int((folder / "0.txt").stat().st_mtime) == int(stored.head("m/0.txt")["LastModified"].timestamp())
+    (tmp_path / "other").write_text("")
+    assert stat.S_IMODE((folder / "0.txt").stat().st_mode) == stat.S_IMODE((tmp_path / "other").stat().st_mode)
+    assert sorted(os.listdir(folder)) == ["0.txt", "b", "empty"]
+
+
+@pytest.mark.usefixtures("remote")
+@pytest.mark.parametrize("prefixes", ["m/", ["m"], ("m/",)], ids=["slash", "list", "tuple"])
+def test_prefixes_in_every_way(s3, tmp_path, prefixes):
+    s3.download(prefixes, str(tmp_path / "d"))
+    assert tree_of(tmp_path / "d") == TREE
+
+
+@pytest.mark.usefixtures("remote")
+def test_the_root_and_full_urls(make_s3, bare, root, tmp_path):
+    make_s3(s3root=f"{root}/m").download(None, tmp_path / "one")
+    bare.download([f"{root}/m"], tmp_path / "two")
+    assert tree_of(tmp_path / "one") == tree_of(tmp_path / "two") == TREE
+
+
+def test_several_prefixes_into_one_directory(s3, stored, tmp_path):
+    stored.put_all({"a/x": b"1", "b/y/z": b"2", "c/x": b"3"})
+    assert [one.key for one in s3.download(["b", "a"], tmp_path)] == ["y/z", "x"]
+    assert tree_of(tmp_path) == {"x": b"1", "y/z": b"2"}
+    with pytest.raises(MetaflowS3URLException, match="can't both be files"):
+        s3.download(["a", "c"], tmp_path)
+
+
+def test_an_object_in_pieces(s3, stored, tmp_path):
+    large = os.urandom(2 * PART_SIZE + 5)
+    stored.put("m/large", large)
+    s3.download("m", tmp_path)
+    assert tree_of(tmp_path) == {"large": large}
+
+
+@pytest.mark.usefixtures("remote")
+def test_what_is_there_unchanged_is_left_alone(s3, stored, tmp_path):
+    s3.download("m", tmp_path)
+    before = {name: os.stat(tmp_path / name).st_ino for name in TREE}
+    (tmp_path / "b/1.csv").write_bytes(b"9,9")  # of the same size, but later
+    (tmp_path / "mine").write_bytes(b"mine")
+    got = s3.download("m", tmp_path)
+    assert len(got) == len(TREE)
+    assert tree_of(tmp_path) == {**TREE, "mine": b"mine"}
+    after = {name: os.stat(tmp_path / name).st_ino for name in TREE}
+    assert {name for name in TREE if before[name] != after[name]} == {"b/1.csv"}
+
+
+@pytest.mark.usefixtures("remote")
+def test_files_that_are_there_stay_without_overwrite(s3, tmp_path):
+    write(tmp_path, {"0.txt": b"mine"})
+    s3.download("m", tmp_path, overwrite=False)
+    assert tree_of(tmp_path) == {**TREE, "0.txt": b"mine"}
+
+
+def test_a_link_in_the_place_of_a_file_is_replaced_and_not_followed(s3, stored, tmp_path):
+    stored.put("m/a", b"new")
+    (tmp_path / "precious").write_bytes(b"old")
+    folder = tmp_path / "d"
+    folder.mkdir()
+    (folder / "a").symlink_to(tmp_path / "precious")
+    s3.download("m", folder)
+    assert (tmp_path / "precious").read_bytes() == b"old"
+    assert ((folder / "a").read_bytes(), (folder / "a").is_symlink()) == (b"new", False)
+
+
+@pytest.mark.needs("dot-keys")
+def test_keys_that_lead_out_download_nothing(s3, stored, tmp_path):
+    stored.put_all({"m/a": b"1", "m/../../escaped": b"2"})
+    with pytest.raises(MetaflowS3URLException, match="can't be a local file"):
+        s3.download("m", tmp_path / "d")
+    assert tree_of(tmp_path) == {}
+
+
+@pytest.mark.needs("object-beside-prefix")
+def test_a_key_that_is_file_and_directory(s3, stored, tmp_path):
+    stored.put_all({"m/a": b"1", "m/a/b": b"2"})
+    with pytest.raises(MetaflowS3URLException, match="can't both be files"):
+        s3.download("m", tmp_path / "d")
+
+
+@pytest.mark.needs("trailing-slash-keys")
+def test_marks_of_directories_become_directories(s3, stored, tmp_path):
+    stored.put_all({"m/": b"", "m/empty/": b"", "m/full/": b"", "m/full/x": b"1"})
+    assert [one.key for one in s3.download("m", tmp_path)] == ["full/x"]
+    assert (tmp_path / "empty").is_dir()
+    assert tree_of(tmp_path) == {"full/x": b"1"}
+
+
+def test_nothing_below_a_prefix(s3, tmp_path):
+    assert s3.download("nowhere", tmp_path / "d") == []
+    assert (tmp_path / "d").is_dir()
+
+
+def test_a_directory_becomes_a_prefix(s3, root, local, stored):
+    assert s3.upload(local, "m") == [(f"m/{name}", f"{root}/m/{name}") for name in sorted(TREE)]
+    assert stored.blobs() == {f"m/{name}": blob for name, blob in TREE.items()}
+
+
+def test_a_directory_becomes_the_root(s3, bare, root, local, stored):
+    assert s3.upload(str(local)) == [(name, f"{root}/{name}") for name in sorted(TREE)]
+    assert stored.blobs() == TREE
+    assert bare.upload(local, f"{root}/n/") == [(f"{root}/n/{name}", f"{root}/n/{name}") for name in sorted(TREE)]
+    with pytest.raises(MetaflowS3URLException, match="No key was given"):
+        bare.upload(local)
+
+
+def test_patterns_choose_files(s3, local):
+    def keys(**patterns):
+        return [key for key, _ in s3.upload(local, f"p{len(patterns)}{hash(str(patterns))}", **patterns)]
+
+    def names(**patterns):
+        return [key.partition("/")[2] for key in keys(**patterns)]
+
+    assert names(include="*.csv") == ["b/1.csv"]
+    assert names(include=["*.csv", "0*"]) == ["0.txt", "b/1.csv"]
+    assert names(exclude="b/*") == ["0.txt", "empty"]
+    assert names(include="b/*", exclude=["*.bin"]) == ["b/1.csv"]
+    assert names(include=[]) == []
+
+
+@pytest.mark.needs("multipart-etags")
+def test_what_is_stored_already_is_not_uploaded_again(s3, local, stored):
+    write(local, {"large": os.urandom(2 * PART_SIZE + 1)})
+    assert len(s3.upload(local, "m")) == 5
+    assert s3.upload(local, "m") == []
+    write(local, {"b/1.csv": b"2,2"})
+    assert [key for key, _ in s3.upload(local, "m")] == ["m/b/1.csv"]
+    assert stored.blob("m/b/1.csv") == b"2,2"
+
+
+def test_objects_that_are_there_stay_without_overwrite(s3, local, stored):
+    stored.put("m/0.txt", b"theirs")
+    assert [key for key, _ in s3.upload(local, "m", overwrite=False)] == ["m/b/1.csv", "m/b/c/2.bin", "m/empty"]
+    assert stored.blob("m/0.txt") == b"theirs"
+
+
+def test_links_to_files_are_followed_and_links_to_directories_not(s3, local, stored):
+    (local / "link").symlink_to(local / "0.txt")
+    (local / "loop").symlink_to(local)
+    s3.upload(local, "m", include=["link", "loop*"])
+    assert stored.blobs() == {"m/link": b"zero"}
+
+
+def test_what_is_no_file_is_refused_before_anything_is_uploaded(s3, local, stored):
+    os.mkfifo(local / "pipe")
+    with pytest.raises(MetaflowS3InvalidObject, match="not a regular file"):
+        s3.upload(local, "m")
+    assert stored.list() == set()
+
+
+def test_names_that_are_not_utf_8_are_refused(s3, local, stored):
+    with open(os.path.join(os.fsencode(local), b"\xff"), "wb"):
+        pass
+    with pytest.raises(MetaflowS3InvalidObject, match="not UTF-8"):
+        s3.upload(local, "m")
+    assert stored.list() == set()
+
+
+def test_what_is_no_directory(s3, local):
+    with pytest.raises(MetaflowS3NotFound, match="is not a local directory"):
+        s3.upload(local / "0.txt", "m")
+    with pytest.raises(Exception, match="can't be made"):
+        s3.download("m", local / "0.txt")
+
+
+def test_temporary_files_of_a_client_are_no_files_to_upload(make_s3, root, local, stored):
+    stored.put("x", b"1")
+    s3 = make_s3(s3root=root, tmproot=str(local))
+    s3.get("x")
+    assert [key for key, _ in s3.upload(local, "m")] == [f"m/{name}" for name in sorted(TREE)]
+
+
+def test_there_and_back(s3, local, tmp_path):
+    s3.upload(local, "m")
+    s3.download("m", tmp_path / "back")
+    assert tree_of(tmp_path / "back") == TREE

@@ -1,0 +1,92 @@
+"""Tests of where below a directory an object goes."""
+
+import os
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from metaflow_extensions.fasts3.face.errors import MetaflowS3Exception, MetaflowS3URLException
+from metaflow_extensions.fasts3.face.local_paths import Target, ignores_case, make_parents, targets
+
+
+def named(*names):
+    return [(f"s3://bucket/p/{name}", name) for name in names]
+
+
+def test_names_keep_their_structure():
+    assert targets("/d", named("a", "b/c", "b/d/é ☃"), False) == [
+        Target("s3://bucket/p/a", "/d/a"),
+        Target("s3://bucket/p/b/c", "/d/b/c"),
+        Target("s3://bucket/p/b/d/é ☃", "/d/b/d/é ☃"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "name", ["../x", "a/../../x", "..", ".", "a/./b", "/etc/passwd", "a//b", "a/", "", "a\0b", "x" * 256, "é" * 128]
+)
+def test_names_that_lead_elsewhere_are_refused(name):
+    with pytest.raises(MetaflowS3URLException, match="can't be a local file"):
+        targets("/d", named("fine", name), False)
+
+
+@given(st.lists(st.text(min_size=1, max_size=12, alphabet="ab./\\~é\0\n"), unique=True, max_size=5))
+def test_nothing_leaves_the_directory(names):
+    try:
+        found = targets("/d", named(*names), False)
+    except MetaflowS3URLException:
+        return
+    assert all(os.path.normpath(target.path) == target.path for target in found)
+    assert all(target.path.startswith("/d/") for target in found)
+    assert len({target.path for target in found}) == len(names)
+
+
+@pytest.mark.parametrize("names", [("a", "a/b"), ("a/b/c", "a/b"), ("x/y", "x/y/z/w"), ("same", "same")])
+def test_two_keys_that_can_t_both_be_files(names):
+    with pytest.raises(MetaflowS3URLException, match="can't both be files"):
+        targets("/d", named(*names), False)
+
+
+@pytest.mark.parametrize("names", [("A", "a"), ("é", "e\u0301"), ("a/B", "A/b/c")])
+def test_names_that_are_one_to_some_file_systems(names):
+    targets("/d", named(*names), False)
+    with pytest.raises(MetaflowS3URLException, match="can't both be files"):
+        targets("/d", named(*names), True)
+
+
+def test_whether_a_file_system_ignores_case(tmp_path):
+    (tmp_path / "probe").mkdir()
+    assert ignores_case(str(tmp_path / "probe")) == os.path.exists(tmp_path / "PROBE")
+    (tmp_path / "PROBE").mkdir(exist_ok=True)  # the other name is there as well, as it is where case does not count
+    assert ignores_case(str(tmp_path / "probe"))
+
+
+def test_links_that_lead_out_are_refused(tmp_path):
+    outside, inside = tmp_path / "outside", tmp_path / "inside"
+    outside.mkdir()
+    (inside / "real").mkdir(parents=True)
+    (inside / "out").symlink_to(outside)
+    (inside / "in").symlink_to(inside / "real")
+    make_parents(str(inside), targets(str(inside), named("in/x", "new/y"), False))
+    assert (inside / "new").is_dir()
+    with pytest.raises(MetaflowS3URLException, match="a symbolic link leads"):
+        make_parents(str(inside), targets(str(inside), named("out/deep/x"), False))
+    assert list(outside.iterdir()) == []
+
+
+def test_a_directory_in_the_place_of_a_file(tmp_path):
+    (tmp_path / "a").mkdir()
+    with pytest.raises(MetaflowS3Exception, match="which is a directory"):
+        make_parents(str(tmp_path), targets(str(tmp_path), named("a"), False))
+
+
+def test_a_file_in_the_place_of_a_directory(tmp_path):
+    (tmp_path / "a").write_text("")
+    with pytest.raises(MetaflowS3Exception, match="can't be made"):
+        make_parents(str(tmp_path), targets(str(tmp_path), named("a/b"), False))
+
+
+def test_control_characters_do_not_reach_a_terminal():
+    with pytest.raises(MetaflowS3URLException) as refused:
+        targets("/d", [("s3://b/\x1b[2J/../x", "\x1b[2J/../x")], False)
+    assert "\x1b" not in str(refused.value)

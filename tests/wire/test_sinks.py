@@ -1,0 +1,47 @@
+"""Tests of where the bytes of a download go."""
+
+import os
+
+import pytest
+
+from metaflow_extensions.fasts3.wire.failures import Code, TransferError
+from metaflow_extensions.fasts3.wire.sinks import sink_for
+
+
+def test_a_file_from_a_position_on(tmp_path):
+    path = tmp_path / "f"
+    path.write_bytes(b"0123456789")
+    sink = sink_for(str(path), 3)
+    sink.write(memoryview(b"ab"))
+    sink.write(memoryview(b"c"))
+    assert sink.finish() is None
+    assert path.read_bytes() == b"012abc6789"
+
+
+def test_memory_keeps_a_copy():
+    sink = sink_for(None, 0)
+    scratch = bytearray(b"one")
+    sink.write(memoryview(scratch))
+    scratch[:] = b"two"
+    sink.write(memoryview(scratch))
+    assert sink.finish() == b"onetwo"
+
+
+def test_nothing_at_all_is_no_bytes():
+    assert sink_for(None, 0).finish() == b""
+
+
+def test_what_is_abandoned_leaves_no_descriptor(tmp_path):
+    before = len(os.listdir("/proc/self/fd"))
+    sink = sink_for(str(tmp_path / "f"), 0)
+    sink.write(memoryview(b"x"))
+    sink.abandon()
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_no_file_is_written_through_a_link(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(TransferError) as failed:
+        sink_for(str(tmp_path / "link"), 0)
+    assert failed.value.failure.code is Code.LOCAL_FILE
+    assert not (tmp_path / "elsewhere").exists()
