@@ -58,10 +58,33 @@ def get_many(world: World) -> Iterator[None]:
     assert {got.key: got.blob for got in world.s3.get_many(expected)} == expected
 
 
-def _get_large(world: World) -> Iterator[None]:
+@case("GetObject", after=3)
+def get_many_in_memory(world: World) -> Iterator[None]:
+    expected = {str(number): SMALL + bytes([number]) for number in range(6)}
+    world.stored.put_all(expected)
+    yield
+    assert {got.key: got.blob for got in world.s3.get_many(expected, in_memory=True)} == expected
+
+
+@case("GetObject", after=3)
+def iter_many(world: World) -> Iterator[None]:
+    expected = {str(number): SMALL + bytes([number]) for number in range(6)}
+    world.stored.put_all(expected)
+    yield
+    assert {got.key: got.blob for got in world.s3.iter_many(list(expected), look_ahead_objects=2)} == expected
+
+
+@case("ListObjectsV2")
+def iter_recursive(world: World) -> Iterator[None]:
+    world.stored.put_all({"dir/a": SMALL, "dir/b": b""})
+    yield
+    assert {got.key: got.blob for got in world.s3.iter_recursive(["dir"])} == {"a": SMALL, "b": b""}
+
+
+def _get_large(world: World, in_memory: bool = False) -> Iterator[None]:
     world.stored.put("a", LARGE)
     yield
-    assert world.s3.get("a").blob == LARGE
+    assert world.s3.get("a", in_memory=in_memory).blob == LARGE
 
 
 @case("GetObject")
@@ -72,6 +95,34 @@ def get_large_first_piece(world: World) -> Iterator[None]:
 @case("GetObject", after=1)
 def get_large_second_piece(world: World) -> Iterator[None]:
     yield from _get_large(world)
+
+
+@case("GetObject", after=1)
+def get_large_in_memory(world: World) -> Iterator[None]:
+    yield from _get_large(world, in_memory=True)
+
+
+@case("GetObject", after=1)
+def download(world: World) -> Iterator[None]:
+    world.stored.put_all({"dir/a": SMALL, "dir/b/c": SMALL[:10]})
+    folder = world.folder / "down"
+    yield
+    world.s3.download("dir", folder)
+    assert (folder / "a").read_bytes() == SMALL
+    assert (folder / "b" / "c").read_bytes() == SMALL[:10]
+    world.s3.close()
+    assert sorted(path.name for path in folder.iterdir()) == ["a", "b"]
+
+
+@case("PutObject", after=1)
+def upload(world: World) -> Iterator[None]:
+    folder = world.folder / "up"
+    (folder / "b").mkdir(parents=True)
+    (folder / "a").write_bytes(SMALL)
+    (folder / "b" / "c").write_bytes(SMALL[:10])
+    yield
+    world.s3.upload(folder, "dir")
+    assert world.stored.blobs() == {"dir/a": SMALL, "dir/b/c": SMALL[:10]}
 
 
 @case("ListObjectsV2")

@@ -37,7 +37,7 @@ COLUMNS = {
         faults.another_range,
         GETS,
         raises=MetaflowS3Exception,
-        raises_for=frozenset({"get_a_range", "get_large_second_piece"}),
+        raises_for=frozenset({"get_a_range", "get_large_second_piece", "get_large_in_memory"}),
     ),
     # Once each: the next try is signed for the server's time, or with the set that the provider has then. No HEAD is
     # told either.
