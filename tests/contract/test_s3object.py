@@ -4,6 +4,7 @@ import os
 
 import pytest
 from metaflow.datatools.s3 import RangeInfo, S3GetObject, S3Object, S3PutObject
+from metaflow.plugins.datatools.s3.s3 import S3Objects
 
 
 def test_as_text(s3, root, stored):
@@ -51,6 +52,33 @@ def test_types(s3, stored):
         assert (type(o.blob), type(o.size), type(o.range_info)) == (bytes, int, RangeInfo)
         assert type(o.last_modified) is int
         assert os.path.isabs(o.path) or os.path.exists(o.path)
+
+
+LISTS = {
+    "get_many": lambda s3: s3.get_many(["k", "k"]),
+    "get_many of missing keys": lambda s3: s3.get_many(["no"], return_missing=True),
+    "get_many of no keys": lambda s3: s3.get_many([]),
+    "get_recursive": lambda s3: s3.get_recursive([""]),
+    "get_recursive of nothing": lambda s3: s3.get_recursive(["nowhere"]),
+    "get_all": lambda s3: s3.get_all(return_info=True),
+    "list_paths": lambda s3: s3.list_paths(),
+    "list_recursive": lambda s3: s3.list_recursive(),
+    "list_recursive of nothing": lambda s3: s3.list_recursive(["nowhere"]),
+    "info_many": lambda s3: s3.info_many(["k"]),
+    "info_many of no keys": lambda s3: s3.info_many([]),
+}
+
+
+@pytest.mark.parametrize("call", LISTS.values(), ids=LISTS)
+def test_lists_are_shown_as_tables(s3, stored, call):
+    stored.put("k", b"12345")
+    found = call(s3)
+    assert isinstance(found, list)
+    assert type(found) is S3Objects
+    html = found._repr_html_()
+    for one in found:
+        assert f">{one.key}</td>" in html
+        assert f">{one.url}</td>" in one._repr_html_()
 
 
 def test_the_file_may_be_used_like_any_other(s3, stored):

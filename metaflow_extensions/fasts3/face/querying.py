@@ -1,6 +1,7 @@
 """The methods of `S3` that move no data: listings and headers."""
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Any, Optional
 
 from metaflow_extensions.fasts3.face.engine import Place
@@ -8,6 +9,7 @@ from metaflow_extensions.fasts3.face.foundation import Foundation
 from metaflow_extensions.fasts3.face.location import as_directory, split_object_url, split_url
 from metaflow_extensions.fasts3.face.requested import key_of, several
 from metaflow_extensions.fasts3.face.s3object import S3Object
+from metaflow_extensions.fasts3.face.s3objects import S3Objects
 from metaflow_extensions.fasts3.pool.queries import Entry, Heads, Listing
 from metaflow_extensions.fasts3.wire.transfers import ObjectInfo
 
@@ -15,7 +17,7 @@ from metaflow_extensions.fasts3.wire.transfers import ObjectInfo
 class Querying(Foundation):
     """list_paths, list_recursive, info, info_many."""
 
-    def list_paths(self, keys: Optional[Iterable[str]] = None) -> list[S3Object]:
+    def list_paths(self, keys: Optional[Iterable[str]] = None) -> S3Objects:
         """
         List the next level of paths in S3.
 
@@ -46,10 +48,10 @@ class Querying(Foundation):
 
         Returns
         -------
-        List[S3Object]
-            S3Objects under the given paths, including prefixes (directories) that do not correspond to leaf objects:
-            path by path in the order given, each in key order. Their `prefix` is the path asked for, as a URL with a
-            trailing slash.
+        S3Objects
+            A list of S3Objects under the given paths, including prefixes (directories) that do not correspond to leaf
+            objects: path by path in the order given, each in key order. Their `prefix` is the path asked for, as a URL
+            with a trailing slash.
 
         Raises
         ------
@@ -60,7 +62,7 @@ class Querying(Foundation):
         prefixes = [as_directory(self._location.url(key_of(key))) for key in _prefixes(keys)]
         return self._listed(prefixes, prefixes, "/")
 
-    def list_recursive(self, keys: Optional[Iterable[str]] = None) -> list[S3Object]:
+    def list_recursive(self, keys: Optional[Iterable[str]] = None) -> S3Objects:
         """
         List all objects recursively under the given prefixes.
 
@@ -92,9 +94,9 @@ class Querying(Foundation):
 
         Returns
         -------
-        List[S3Object]
-            S3Objects under the given paths: path by path in the order given, each in key order. Their `prefix` is the
-            path asked for, as a URL.
+        S3Objects
+            A list of S3Objects under the given paths: path by path in the order given, each in key order. Their
+            `prefix` is the path asked for, as a URL.
 
         Raises
         ------
@@ -132,7 +134,7 @@ class Querying(Foundation):
         """
         return self._heads([key], Place.HERE, return_missing)[0]
 
-    def info_many(self, keys: Iterable[str], return_missing: bool = False) -> list[S3Object]:
+    def info_many(self, keys: Iterable[str], return_missing: bool = False) -> S3Objects:
         """
         Get metadata about many objects in S3 in parallel.
 
@@ -149,7 +151,7 @@ class Querying(Foundation):
 
         Returns
         -------
-        List[S3Object]
+        S3Objects
             A list of S3Objects corresponding to the paths requested, in the same order. The objects will have
             `.downloaded == False`.
 
@@ -160,24 +162,23 @@ class Querying(Foundation):
         """
         return self._heads(several(keys), Place.WORKERS, return_missing)
 
-    def _listed(self, prefixes: list[str], directories: list[str], delimiter: str) -> list[S3Object]:
+    def _listed(self, prefixes: list[str], directories: list[str], delimiter: str) -> S3Objects:
         listings = [Listing(*split_url(url), delimiter=delimiter) for url in directories]
-        return [
-            found
-            for prefix, listing, entries in zip(prefixes, listings, self._list(listings))
-            for found in _found(prefix, listing.bucket, entries)
-        ]
+        results = zip(prefixes, listings, self._list(listings))
+        return S3Objects(
+            chain.from_iterable(_found(prefix, listing.bucket, entries) for prefix, listing, entries in results)
+        )
 
-    def _heads(self, keys: list[Any], place: Place, return_missing: bool) -> list[S3Object]:
+    def _heads(self, keys: list[Any], place: Place, return_missing: bool) -> S3Objects:
         urls = [self._location.url(key_of(key)) for key in keys]
         objects = {url: split_object_url(url) for url in urls}  # each once, however often it is asked for
         if not objects:
-            return []
+            return S3Objects()
         plan = Heads(list(objects.values()), return_missing)
         self._engine.run(plan, place, next(iter(objects.values()))[0])
         self._engine.check_buckets(plan.unproven)
         results = dict(zip(objects, plan.results))
-        return [_described(self._location.root, url, results[url]) for url in urls]
+        return S3Objects(_described(self._location.root, url, results[url]) for url in urls)
 
 
 def _prefixes(keys: Optional[Iterable[str]]) -> list[Any]:

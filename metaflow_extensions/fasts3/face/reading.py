@@ -12,6 +12,7 @@ from metaflow_extensions.fasts3.face.memory_files import MemoryFiles
 from metaflow_extensions.fasts3.face.requested import S3GetObject, key_of, range_of, several
 from metaflow_extensions.fasts3.face.results import s3object_of
 from metaflow_extensions.fasts3.face.s3object import S3Object
+from metaflow_extensions.fasts3.face.s3objects import S3Objects
 from metaflow_extensions.fasts3.face.tempdir import make_empty
 from metaflow_extensions.fasts3.pool.downloads import Download, Downloaded, Downloads, compared
 from metaflow_extensions.fasts3.pool.queries import Listing
@@ -69,7 +70,7 @@ class Reading(Foundation):
         return_missing: bool = False,
         return_info: bool = True,
         in_memory: bool = False,
-    ) -> list[S3Object]:
+    ) -> S3Objects:
         """
         Get many objects from S3 in parallel.
 
@@ -90,9 +91,9 @@ class Reading(Foundation):
 
         Returns
         -------
-        List[S3Object]
-            S3Objects corresponding to the objects requested, in the same order. A key that is asked for twice is
-            downloaded once.
+        S3Objects
+            A list of S3Objects corresponding to the objects requested, in the same order. A key that is asked for
+            twice is downloaded once.
 
         Raises
         ------
@@ -102,7 +103,7 @@ MetaflowS3URLException, MetaflowS3Exception
         """
         return self._download(several(keys), Place.WORKERS, return_missing, return_info, in_memory)
 
-    def get_recursive(self, keys: Iterable[str], return_info: bool = False, in_memory: bool = False) -> list[S3Object]:
+    def get_recursive(self, keys: Iterable[str], return_info: bool = False, in_memory: bool = False) -> S3Objects:
         """
         Get many objects from S3 recursively in parallel.
 
@@ -119,9 +120,9 @@ MetaflowS3URLException, MetaflowS3Exception
 
         Returns
         -------
-        List[S3Object]
-            S3Objects stored under the given prefixes: prefix by prefix in the order given, each in key order. Their
-            `prefix` is the prefix asked for, as a URL; with `return_info=True` the root of this client.
+        S3Objects
+            A list of S3Objects stored under the given prefixes: prefix by prefix in the order given, each in key
+            order. Their `prefix` is the prefix asked for, as a URL; with `return_info=True` the root of this client.
 
         Raises
         ------
@@ -144,12 +145,12 @@ MetaflowS3Exception
             listed.extend((prefix, bucket, entry.key) for entry in entries)
         results = self._fetch([Download(bucket, key) for _, bucket, key in listed], Place.WORKERS, False, in_memory)
         root, name = self._location.root, self._tempdir.file
-        return [
+        return S3Objects(
             s3object_of(root if return_info else prefix, f"s3://{bucket}/{key}", result, return_info, name)
             for (prefix, bucket, key), result in zip(listed, results)
-        ]
+        )
 
-    def get_all(self, return_info: bool = False, in_memory: bool = False) -> list[S3Object]:
+    def get_all(self, return_info: bool = False, in_memory: bool = False) -> S3Objects:
         """
         Get all objects under the prefix set in the `S3` constructor.
 
@@ -164,8 +165,8 @@ MetaflowS3Exception
 
         Returns
         -------
-        List[S3Object]
-            S3Objects stored under the main prefix, in key order; see `get_recursive`.
+        S3Objects
+            A list of S3Objects stored under the main prefix, in key order; see `get_recursive`.
 
         Raises
         ------
@@ -182,12 +183,12 @@ MetaflowS3Exception
 
     def _download(
         self, keys: list[Any], place: Place, return_missing: bool, return_info: bool, in_memory: bool
-    ) -> list[S3Object]:
+    ) -> S3Objects:
         urls = [self._location.url(key_of(key)) for key in keys]
         requests = [Download(*split_object_url(url), *range_of(key)) for url, key in zip(urls, keys)]
         results = self._fetch(requests, place, return_missing, in_memory)
         root, name = self._location.root, self._tempdir.file
-        return [s3object_of(root, url, result, return_info, name) for url, result in zip(urls, results)]
+        return S3Objects(s3object_of(root, url, result, return_info, name) for url, result in zip(urls, results))
 
     def _fetch(
         self, requests: list[Download], place: Place, missing_ok: bool, in_memory: bool

@@ -1,6 +1,6 @@
 """Class S3, put together."""
 
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Optional, TypeVar
 
 import metaflow.metaflow_config as configuration
 from metaflow.debug import debug
@@ -16,6 +16,8 @@ from metaflow_extensions.fasts3.face.location import location_of
 from metaflow_extensions.fasts3.face.querying import Querying
 from metaflow_extensions.fasts3.face.reading import Reading
 from metaflow_extensions.fasts3.face.tempdir import TemporaryDirectory
+
+Self = TypeVar("Self", bound="S3")
 
 
 class S3(Reading, Iterating, Querying, Directories):
@@ -114,7 +116,7 @@ class S3(Reading, Iterating, Querying, Directories):
         self._engine = Engine(self._connection, inject_failure_rate)
         self._tempdir = TemporaryDirectory(tmproot)
 
-    def __enter__(self) -> "S3":
+    def __enter__(self: Self) -> Self:
         return self
 
     def __exit__(self, *args: object) -> None:

@@ -297,6 +297,12 @@ class S3Object:
 
     __repr__ = __str__
 
+    def _repr_html_(self) -> str:
+        """What is known of it, as a table for a notebook."""
+        from metaflow_extensions.fasts3.face import html_tables  # which a flow does without
+
+        return html_tables.of_object(self)
+
 
 def _user_attributes(metadata: Optional[dict[str, str]]) -> Optional[dict[str, Any]]:
     """The user's metadata; None for an object of another program, whatever that stored under our name."""

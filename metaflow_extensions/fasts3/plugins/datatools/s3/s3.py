@@ -15,6 +15,7 @@ from metaflow_extensions.fasts3.face.errors import (
 from metaflow_extensions.fasts3.face.requested import PutValue, RangeInfo, S3GetObject, S3PutObject
 from metaflow_extensions.fasts3.face.s3 import S3
 from metaflow_extensions.fasts3.face.s3object import S3Object
+from metaflow_extensions.fasts3.face.s3objects import S3Objects
 
 __all__ = [
     "S3",
@@ -30,6 +31,7 @@ __all__ = [
     "S3Client",
     "S3GetObject",
     "S3Object",
+    "S3Objects",
     "S3PutObject",
     "check_s3_deps",
 ]
