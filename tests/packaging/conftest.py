@@ -124,6 +124,35 @@ def installed(once):
 
 
 @pytest.fixture(scope="session")
+def user(once, installed):
+    """The interpreter of somebody who has installed the wheel, and nothing to develop it."""
+
+    def make(folder):
+        return str(make_environment(folder / "environment", installed["wheel"]))
+
+    return once("user", make)
+
+
+@pytest.fixture(scope="session")
+def user_with_stubs(once, user):
+    """The same, with the stubs that `metaflow develop stubs install` makes: what it does before it packs them."""
+
+    def make(folder):
+        def packages_of(python):
+            return run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip()
+
+        run(sys.executable, "-m", "virtualenv", "--quiet", "--no-pip", folder / "environment")
+        python = folder / "environment" / "bin" / "python"
+        packages = Path(packages_of(python))
+        (packages / "user.pth").write_text(packages_of(user), encoding="utf-8")
+        program = "import sys; from metaflow.cmd.develop.stub_generator import StubGenerator as Stubs; "
+        run(python, "-c", program + "Stubs(sys.argv[1]).write_out()", packages / "metaflow-stubs")
+        return str(python)
+
+    return once("user_with_stubs", make)
+
+
+@pytest.fixture(scope="session")
 def remote(once, installed):
     """A machine with nothing but Metaflow's and this project's requirements, and an extracted code package."""
 

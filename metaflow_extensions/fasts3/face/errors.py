@@ -6,43 +6,52 @@ from metaflow_extensions.fasts3.wire.failures import Code, Failure
 from metaflow_extensions.fasts3.wire.local_files import local_failure
 
 
-class MetaflowS3InvalidObject(MetaflowException):  # type: ignore[misc]  # metaflow has no types
+class _S3Failure(MetaflowException):  # type: ignore[misc]  # metaflow's types are not looked at
+    """What programs may ask each of the exceptions below; empty where it was no request to S3 that failed."""
+
+    url: str = ""  # the S3 URL that it was about
+    s3_code: str = ""  # S3's own code, e.g. NoSuchKey
+    status: int = 0  # of HTTP; 0 where S3 did not reply
+    request_id: str = ""  # what AWS support asks for
+
+
+class MetaflowS3InvalidObject(_S3Failure):
     """What was given to be stored can't be."""
 
     headline = "Not a string-like object"
 
 
-class MetaflowS3URLException(MetaflowException):  # type: ignore[misc]
+class MetaflowS3URLException(_S3Failure):
     """A key, URL or location that makes no sense as it was given."""
 
     headline = "Invalid address"
 
 
-class MetaflowS3Exception(MetaflowException):  # type: ignore[misc]
+class MetaflowS3Exception(_S3Failure):
     """S3 could not be reached, or refused for a reason that no other exception names."""
 
     headline = "S3 access failed"
 
 
-class MetaflowS3NotFound(MetaflowException):  # type: ignore[misc]
+class MetaflowS3NotFound(_S3Failure):
     """There is no such object, bucket or local file."""
 
     headline = "S3 object not found"
 
 
-class MetaflowS3AccessDenied(MetaflowException):  # type: ignore[misc]
+class MetaflowS3AccessDenied(_S3Failure):
     """S3 knows the object, perhaps, but not for this identity."""
 
     headline = "S3 access denied"
 
 
-class MetaflowS3InvalidRange(MetaflowException):  # type: ignore[misc]
+class MetaflowS3InvalidRange(_S3Failure):
     """The range asked for lies outside of the object."""
 
     headline = "S3 invalid range"
 
 
-class MetaflowS3InsufficientDiskSpace(MetaflowException):  # type: ignore[misc]
+class MetaflowS3InsufficientDiskSpace(_S3Failure):
     """The local disk is full."""
 
     headline = "Insufficient disk space"

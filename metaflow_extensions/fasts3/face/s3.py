@@ -1,6 +1,6 @@
 """Class S3, put together."""
 
-from typing import Any, Callable, Optional, TypeVar
+from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar, Union
 
 import metaflow.metaflow_config as configuration
 from metaflow.debug import debug
@@ -17,7 +17,11 @@ from metaflow_extensions.fasts3.face.querying import Querying
 from metaflow_extensions.fasts3.face.reading import Reading
 from metaflow_extensions.fasts3.face.tempdir import TemporaryDirectory
 
-Self = TypeVar("Self", bound="S3")
+if TYPE_CHECKING:
+    import metaflow.client.core
+    import metaflow.flowspec
+
+_Self = TypeVar("_Self", bound="S3")
 
 
 class S3(Reading, Iterating, Querying, Directories):
@@ -101,7 +105,7 @@ class S3(Reading, Iterating, Querying, Directories):
         tmproot: str = TEMPDIR,
         bucket: Optional[str] = None,
         prefix: Optional[str] = None,
-        run: Any = None,
+        run: Optional[Union["metaflow.flowspec.FlowSpec", "metaflow.client.core.Run"]] = None,
         s3root: Optional[str] = None,
         encryption: Optional[str] = S3_SERVER_SIDE_ENCRYPTION,
         role: Optional[str] = None,
@@ -116,7 +120,7 @@ class S3(Reading, Iterating, Querying, Directories):
         self._engine = Engine(self._connection, inject_failure_rate)
         self._tempdir = TemporaryDirectory(tmproot)
 
-    def __enter__(self: Self) -> Self:
+    def __enter__(self: _Self) -> _Self:
         return self
 
     def __exit__(self, *args: object) -> None:

@@ -1,10 +1,10 @@
 """Class S3Objects: the results of one call."""
 
-from typing import SupportsIndex, TypeVar, Union, overload
+from typing import Any, SupportsIndex, TypeVar, Union, overload
 
 from metaflow_extensions.fasts3.face.s3object import S3Object
 
-Other = TypeVar("Other")
+_Other = TypeVar("_Other")
 
 
 class S3Objects(list[S3Object]):
@@ -23,7 +23,8 @@ class S3Objects(list[S3Object]):
     @overload
     def __getitem__(self, place: slice, /) -> "S3Objects": ...
 
-    def __getitem__(self, place: Union[SupportsIndex, slice], /) -> Union[S3Object, "S3Objects"]:
+    # Any: overloads are for who reads this file. Metaflow's stubs are made of what is here when it runs.
+    def __getitem__(self, place: Union[SupportsIndex, slice], /) -> Any:
         if isinstance(place, slice):
             return S3Objects(super().__getitem__(place))
         return super().__getitem__(place)
@@ -35,9 +36,9 @@ class S3Objects(list[S3Object]):
     def __add__(self, others: list[S3Object], /) -> list[S3Object]: ...
 
     @overload
-    def __add__(self, others: list[Other], /) -> list[Union[S3Object, Other]]: ...
+    def __add__(self, others: list[_Other], /) -> list[Union[S3Object, _Other]]: ...
 
-    def __add__(self, others: list[Other], /) -> list[Union[S3Object, Other]]:
+    def __add__(self, others: list[_Other], /) -> list[Union[S3Object, _Other]]:
         added = super().__add__(others)
         # Of a list of anything, the sum is one, too.
         return S3Objects(added) if isinstance(others, S3Objects) else added  # type: ignore[arg-type,return-value]

@@ -1,0 +1,39 @@
+"""What `from metaflow import S3` gives, for type checkers and editors, which do not know that this package is there.
+
+Metaflow puts the class into place when it is imported. A type checker only reads, and finds Metaflow's own class under
+Metaflow's names; under these, it finds this package's: the same class when the program runs.
+"""
+
+# Before anything of this package: Metaflow imports that itself, and would meet it half done.
+import metaflow  # noqa: F401
+
+from metaflow_extensions.fasts3.face.errors import (
+    MetaflowS3AccessDenied,
+    MetaflowS3Exception,
+    MetaflowS3InsufficientDiskSpace,
+    MetaflowS3InvalidObject,
+    MetaflowS3InvalidRange,
+    MetaflowS3NotFound,
+    MetaflowS3URLException,
+)
+from metaflow_extensions.fasts3.face.requested import PutValue, RangeInfo, S3GetObject, S3PutObject
+from metaflow_extensions.fasts3.face.s3 import S3
+from metaflow_extensions.fasts3.face.s3object import S3Object
+from metaflow_extensions.fasts3.face.s3objects import S3Objects
+
+__all__ = [
+    "S3",
+    "MetaflowS3AccessDenied",
+    "MetaflowS3Exception",
+    "MetaflowS3InsufficientDiskSpace",
+    "MetaflowS3InvalidObject",
+    "MetaflowS3InvalidRange",
+    "MetaflowS3NotFound",
+    "MetaflowS3URLException",
+    "PutValue",
+    "RangeInfo",
+    "S3GetObject",
+    "S3Object",
+    "S3Objects",
+    "S3PutObject",
+]

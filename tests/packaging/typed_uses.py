@@ -1,0 +1,117 @@
+"""What type checkers have to say about uses of the typed names. Not a test; test_types has checkers read it.
+
+A line that is marked as wrong has to be an error, and no other line may be one.
+"""
+
+from typing import TYPE_CHECKING, Any, Optional
+
+from metaflow_extensions.fasts3.typed import (
+    S3,
+    MetaflowS3AccessDenied,
+    MetaflowS3Exception,
+    PutValue,
+    RangeInfo,
+    S3GetObject,
+    S3Object,
+    S3Objects,
+    S3PutObject,
+)
+
+if TYPE_CHECKING:
+    from typing_extensions import assert_type
+
+
+class Own(S3):
+    """A user's own."""
+
+    def own(self) -> int:
+        return 1
+
+
+def clients() -> None:
+    with S3(s3root="s3://b/k") as s3, Own() as own:
+        assert_type(s3, S3)
+        assert_type(own, Own)
+        own.own()
+        s3.own()  # wrong
+        assert_type(s3.close(), None)
+        assert_type(s3.transfers, str)
+    S3(s3root=5)  # wrong
+    S3(root="s3://b/k")  # wrong
+    S3(run="Flow/1")  # wrong
+    S3(run=None, tmproot="/tmp", client_params={"endpoint_url": "http://localhost"})
+
+
+def one(s3: S3) -> None:
+    got = s3.get("k", return_missing=True)
+    assert_type(got, S3Object)
+    assert_type(s3.info("k"), S3Object)
+    assert_type((got.exists, got.downloaded, got.has_info), tuple[bool, bool, bool])
+    assert_type((got.url, got.key), tuple[str, str])
+    assert_type((got.prefix, got.path, got.text), tuple[Optional[str], Optional[str], Optional[str]])
+    assert_type((got.content_type, got.encryption), tuple[Optional[str], Optional[str]])
+    assert_type((got.size, got.last_modified), tuple[Optional[int], Optional[int]])
+    assert_type(got.blob, Optional[bytes])
+    assert_type(got.metadata, Optional[dict[str, Any]])
+    assert_type(got.range_info, Optional[RangeInfo])
+    if got.range_info:
+        assert_type(got.range_info.total_size, int)
+    got.text.upper()  # wrong
+    got.size + 1  # wrong
+    got.url = "s3://b/k"  # wrong
+    got.contents  # wrong # noqa: B018
+    s3.get(5)  # wrong
+    s3.get(S3GetObject("k", 0, 5))
+    s3.get(S3GetObject("k", "0"))  # wrong
+    s3.info(S3GetObject("k"))  # wrong
+
+
+def many(s3: S3) -> None:
+    for found in (
+        s3.get_many(["a", S3GetObject("b", 0, 5)], return_info=False),
+        s3.get_recursive(["a"]),
+        s3.get_all(),
+        s3.list_paths(),
+        s3.list_recursive(iter(["a"])),
+        s3.info_many({"a": 1}),
+    ):
+        assert_type(found, S3Objects)
+    found = s3.list_paths(["a"])
+    assert_type(found[0], S3Object)
+    assert_type(found[1:], S3Objects)
+    assert_type(found.copy(), S3Objects)
+    assert_type(found + found, S3Objects)
+    assert_type(found + list(found), list[S3Object])
+    assert_type(sorted(found, key=lambda one: one.key), list[S3Object])
+    assert_type([one.size for one in found], list[Optional[int]])
+    as_before: list[S3Object] = found
+    as_before.append(found[0])
+    found.append("a")  # wrong
+    s3.get_many([5])  # wrong
+    s3.get_many("a", return_mising=True)  # wrong
+    s3.list_paths([S3GetObject("a")])  # wrong
+
+
+def writes(s3: S3, value: PutValue) -> None:
+    assert_type(s3.put("k", value, metadata={"n": 1}), str)
+    assert_type(s3.put_many([("a", "x"), S3PutObject("b", b"y")]), list[tuple[str, str]])
+    assert_type(s3.put_many({"a": "x", "b": "y"}.items()), list[tuple[str, str]])
+    assert_type(s3.put_files([("a", "/etc/hosts")], overwrite=False), list[tuple[str, str]])
+    with open("k", "rb") as file:
+        s3.put("k", file)
+    with open("k", encoding="utf-8") as text:
+        s3.put("k", text)  # wrong
+    s3.put("k", 5)  # wrong
+    s3.put_many(["ab"])  # wrong
+    s3.put_files([("a", b"x")])  # wrong
+
+
+def failures(s3: S3) -> None:
+    try:
+        s3.get()
+    except MetaflowS3Exception as error:
+        assert_type((error.url, error.s3_code, error.request_id), tuple[str, str, str])
+        assert_type(error.status, int)
+        error.reason  # wrong # noqa: B018
+    except MetaflowS3AccessDenied as denied:
+        assert_type(denied.url, str)
