@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Optional
 
 from metaflow._vendor import click
 
+from .doctor_command import doctor
+
 if TYPE_CHECKING:
     from ..local_server.seaweedfs import SeaweedFS
 
@@ -31,6 +33,9 @@ def cli() -> None:
 @cli.group(help="Tools around fast S3 access.")
 def fasts3() -> None:
     """Hold the commands of this package."""
+
+
+fasts3.add_command(doctor)
 
 
 @fasts3.command(short_help="Run a real S3 server on this machine.")

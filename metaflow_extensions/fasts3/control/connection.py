@@ -161,6 +161,11 @@ class Connection:
             return "nobody (unsigned)"
         return self._credentials.access_key
 
+    @property
+    def credentials_method(self) -> Optional[str]:
+        """How botocore came by the credentials; see `SigningCredentials.method`."""
+        return self._credentials.method
+
 
 def _check(endpoint_url: str) -> None:
     """Raise ValueError for an endpoint that can't be one; botocore would say so of each request, and less clearly."""

@@ -88,6 +88,11 @@ class SigningCredentials:
         names = ("_access_key", "access_key")
         return str(next((key for key in (getattr(self._credentials, name, None) for name in names) if key), "nobody"))
 
+    @property
+    def method(self) -> Optional[str]:
+        """How botocore came by the credentials, e.g. "env" or "sso"; None where there are none."""
+        return None if self._credentials is None else str(getattr(self._credentials, "method", "unknown"))
+
     def _expiry(self) -> Optional[float]:
         expiry = getattr(self._credentials, "_expiry_time", None)
         return expiry.timestamp() if isinstance(expiry, datetime) else None

@@ -1,0 +1,106 @@
+"""Takes secrets out of whatever is told: each value and sentence passes here before it is shown."""
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any, Optional
+from urllib.parse import unquote
+
+HIDDEN = "***"
+SHORTEST = 4  # characters; what is shorter would be found everywhere
+SHOWN_OF_A_KEY = 4  # characters at either end of an access key id
+VARIABLES = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN")
+# Names of settings, in boto3's files and in client_params, whose values are secrets or may hold them.
+SECRET_NAME = re.compile(r"secret|token|password|credential_process", re.IGNORECASE)
+NO_SECRETS = re.compile(r"(_file|_arn|_url|_cache|_name)\Z", re.IGNORECASE)  # web_identity_token_file names a file
+# user:password@ in a URL; a user alone may be a token as well. Up to the last @ before the path.
+USER_INFO = re.compile(r"(?<=://)[^/\s?#]*@")
+ACCESS_KEY = re.compile(r"(?<=access key id )[^\s,;)]+")
+
+
+def masked_key(access_key: str) -> str:
+    """An access key id without its middle: enough to tell which it is."""
+    if len(access_key) <= 2 * SHOWN_OF_A_KEY:
+        return access_key[:1] + HIDDEN
+    return access_key[:SHOWN_OF_A_KEY] + HIDDEN + access_key[-SHOWN_OF_A_KEY:]
+
+
+def without_password(url: str) -> str:
+    """A URL without user and password."""
+    return USER_INFO.sub(f"{HIDDEN}@", url)
+
+
+class Concealer:
+    """Takes secrets out of texts.
+
+    Parameters
+    ----------
+    secrets : iterable of str
+        Those that are known; passwords in URLs are found by their place.
+    """
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        self._secrets: list[str] = []
+        self.add(secrets)
+
+    def add(self, secrets: Iterable[str]) -> None:
+        """Take out these as well."""
+        known = {*self._secrets, *(secret for secret in secrets if len(secret) >= SHORTEST)}
+        self._secrets = sorted(known, key=len, reverse=True)  # one may hold another
+
+    def text(self, text: str) -> str:
+        """A text without secrets, and without the middle of access key ids."""
+        text = without_password(text)
+        for secret in self._secrets:
+            text = text.replace(secret, HIDDEN)
+        return ACCESS_KEY.sub(lambda found: _masked_once(found[0]), text)
+
+    def value(self, value: Any) -> Any:
+        """A value of JSON's types, likewise."""
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, list):
+            return [self.value(one) for one in value]
+        return value
+
+
+def _masked_once(access_key: str) -> str:
+    return access_key if HIDDEN in access_key else masked_key(access_key)
+
+
+def secrets_in(settings: Any, name: str = "") -> Iterator[str]:
+    """The secrets in nested settings, by the names that they have there.
+
+    Parameters
+    ----------
+    settings : dict, list or a single value
+        client_params, or the profiles of boto3's files.
+    name : str
+        Its own name.
+    """
+    if isinstance(settings, dict):
+        for inner, value in settings.items():
+            yield from secrets_in(value, str(inner))
+    elif isinstance(settings, (list, tuple)):
+        for value in settings:
+            yield from secrets_in(value, name)
+    elif isinstance(settings, str):
+        yield from passwords_in(settings)
+        if SECRET_NAME.search(name) and not NO_SECRETS.search(name):
+            yield settings
+
+
+def passwords_in(url: str) -> Iterator[str]:
+    """The password in a URL, as it is written there and as it is meant."""
+    found = USER_INFO.search(url)
+    if found:
+        password = found[0][:-1].partition(":")[2]
+        yield from filter(None, (password, unquote(password)))
+
+
+def secrets_around(environment: Optional["dict[str, str]"] = None) -> Iterator[str]:
+    """The secrets of AWS, and the passwords in URLs, that this process has in its environment."""
+    for name, value in (os.environ if environment is None else environment).items():
+        if name in VARIABLES:
+            yield value
+        yield from passwords_in(value)

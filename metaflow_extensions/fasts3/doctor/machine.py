@@ -1,0 +1,90 @@
+"""What this machine gives: processors, descriptors, and a place for downloads."""
+
+import math
+import os
+import resource
+import shutil
+from collections.abc import Iterator
+from typing import Optional
+
+from metaflow_extensions.fasts3.control.settings import Settings
+from metaflow_extensions.fasts3.doctor.findings import Fact, Finding, ok, problem, warning
+from metaflow_extensions.fasts3.doctor.origins import metaflow_setting
+from metaflow_extensions.fasts3.face.engine import MOST_WORKERS
+from metaflow_extensions.fasts3.face.errors import NO_WRITING, MetaflowS3Exception
+from metaflow_extensions.fasts3.face.tempdir import TemporaryDirectory
+
+LITTLE_ROOM = 2**30  # bytes; a few large objects
+OWN_DESCRIPTORS = 64  # that a process has open besides: standard streams, modules, pipes to workers
+
+
+def processors() -> int:
+    """How many this process may use; a container may be given fewer than there are."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on every system
+        return os.cpu_count() or 1
+
+
+def open_files() -> float:
+    """How many files and sockets a process may have open; infinity where there is no limit."""
+    soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return math.inf if soft == resource.RLIM_INFINITY else soft
+
+
+def room(path: str) -> Optional[int]:
+    """Bytes that are free below a directory; None where nobody can tell."""
+    try:
+        return shutil.disk_usage(path).free
+    except OSError:
+        return None
+
+
+def facts(tmproot: str, connections: int) -> Iterator[Fact]:
+    """The machine, as a call of `S3` meets it."""
+    limit, free = open_files(), room(tmproot)
+    yield Fact("machine", "processors", processors())
+    yield Fact("machine", "connections_allowed", connections, metaflow_setting("S3_WORKER_COUNT").origin)
+    yield Fact("machine", "open_files_allowed", None if math.isinf(limit) else int(limit), "ulimit -n")
+    yield Fact("machine", "tmproot", os.path.abspath(tmproot), metaflow_setting("TEMPDIR").origin)
+    yield Fact("machine", "tmproot_free", free, unit="bytes")
+
+
+def check_descriptors() -> Finding:
+    """Whether a worker may open what its share of the connections needs."""
+    return judged_descriptors(Settings.read().connections, processors(), open_files())
+
+
+def judged_descriptors(connections: int, cores: int, limit: float) -> Finding:
+    """The finding about descriptors: each connection of a worker may have a socket and a file open."""
+    name = "open_files"
+    share = math.ceil(connections / min(cores, MOST_WORKERS, connections))
+    needed = 2 * share + OWN_DESCRIPTORS
+    if limit >= needed:
+        return ok(name, f"A process may open {'any number of' if math.isinf(limit) else int(limit)} files and sockets.")
+    return warning(
+        name,
+        f"A process may open {int(limit)} files and sockets; {connections} connections may take {needed} in each "
+        "worker, so fewer requests will be under way at a time.",
+        f"Allow more: ulimit -n {max(needed, 1024)}.",
+    )
+
+
+def check_tmproot(tmproot: str) -> Finding:
+    """Whether downloads can be kept, in the way in which `S3` keeps them."""
+    name = "tmproot"
+    directory = TemporaryDirectory(tmproot)
+    try:
+        directory.path()
+    except MetaflowS3Exception as error:
+        return problem(name, str(error).replace(NO_WRITING, "").strip(), NO_WRITING)
+    finally:
+        directory.remove()
+    free = room(tmproot)
+    if free is not None and free < LITTLE_ROOM:
+        return warning(
+            name,
+            f"Downloads are kept in {os.path.abspath(tmproot)}, where only {free / 1e6:.0f} MB are free.",
+            "Make room, or set `tmproot`, or METAFLOW_TEMPDIR, to a directory on a larger disk.",
+        )
+    return ok(name, f"Downloads can be kept in {os.path.abspath(tmproot)}.")

@@ -1,0 +1,83 @@
+"""Which versions are installed, and whose class `from metaflow import S3` gives."""
+
+import importlib
+import platform
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, Optional
+
+from metaflow_extensions.fasts3.doctor.findings import Fact, Finding, ok, problem
+
+DISTRIBUTION = "metaflow-fasts3"
+NAMESPACE = "metaflow_extensions."
+PLACES = ("metaflow", "metaflow.plugins.datatools", "metaflow.plugins.datatools.s3.s3")  # users', and the datastore's
+TRY_AGAIN = f"Install it again: pip install --force-reinstall --no-deps {DISTRIBUTION}."
+
+
+def facts() -> Iterator[Fact]:
+    """Versions."""
+    yield Fact("software", "python", f"{platform.python_version()} ({platform.python_implementation()})")
+    yield Fact("software", "system", platform.platform())
+    for name in ("metaflow", DISTRIBUTION, "boto3", "botocore", "awscrt"):
+        found = version_of(name)
+        if found or name != "awscrt":
+            yield Fact("software", name.replace("-", "_"), found or "not installed")
+    yield Fact("software", "extensions", extensions())
+
+
+def version_of(distribution: str) -> Optional[str]:
+    """Of an installed distribution."""
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return None
+
+
+def extensions() -> "list[str]":
+    """The extensions that Metaflow has loaded, this one as well: name and version."""
+    from metaflow.extension_support import extension_info
+
+    return sorted(f"{name} {about.get('dist_version', '')}".strip() for name, about in _installed(extension_info()))
+
+
+def _installed(info: Any) -> "list[tuple[str, dict[str, str]]]":
+    return [(str(name), about) for name, about in info.get("installed", {}).items()]
+
+
+def check_class() -> Finding:
+    """Whether all ways to `S3` lead to this package's class."""
+    from metaflow_extensions.fasts3.face.s3 import S3
+
+    return judged({place: getattr(importlib.import_module(place), "S3", None) for place in PLACES}, S3)
+
+
+def judged(found: "dict[str, Any]", ours: type) -> Finding:
+    """The finding about classes.
+
+    Parameters
+    ----------
+    found : dict
+        By module: what it has as `S3`.
+    ours : type
+        What it should be.
+    """
+    name = "s3_class"
+    wrong = {place: other for place, other in found.items() if other is not ours}
+    if not wrong:
+        return ok(name, "`from metaflow import S3` is this package's class; the S3 datastore uses it, too.")
+    place, other = next(iter(wrong.items()))
+    module = str(getattr(other, "__module__", type(other).__module__))
+    if module.startswith(NAMESPACE) and not module.startswith(f"{NAMESPACE}fasts3."):
+        extension = module.split(".")[1]
+        return problem(
+            name,
+            f"`{place}.S3` is the class of another Metaflow extension, {extension!r}.",
+            f"Uninstall one of the two; only one extension can provide S3. That one's class stands in {module}.",
+        )
+    if version_of(DISTRIBUTION) is None:
+        return problem(
+            name,
+            f"`{place}.S3` is Metaflow's own class, because {DISTRIBUTION} is not installed.",
+            f"Install it into the Python that runs this: pip install {DISTRIBUTION}.",
+        )
+    return problem(name, f"`{place}.S3` is not this package's class but that of {module}.", TRY_AGAIN)
