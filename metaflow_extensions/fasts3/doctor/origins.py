@@ -127,7 +127,9 @@ def boto_setting(session: Any, name: str) -> Setting:
         scoped = (session.get_scoped_config().get(section) or {}) if provider is None else {}
         if inner in scoped:
             return Setting(scoped[inner], in_profile(session, inner, section))
-    return next(_provided(session, provider), Setting(None, DEFAULT))
+    found = next(_provided(session, provider), Setting(None, DEFAULT))
+    convert = getattr(provider, "_convert_type", None)  # "false" is true, before
+    return found._replace(value=convert(found.value)) if convert and found.value is not None else found
 
 
 def _provided(session: Any, provider: Any) -> Iterator[Setting]:
@@ -177,8 +179,10 @@ def endpoint_setting(session: Any) -> Setting:
         return given
     from botocore.configprovider import ConfiguredEndpointProvider
 
-    if boto_setting(session, "ignore_configured_endpoint_urls").value:
-        return Setting(None, "AWS; ignore_configured_endpoint_urls is set")
+    name = "ignore_configured_endpoint_urls"
+    ignored = _config_option(name) or boto_setting(session, name)
+    if ignored.value:
+        return Setting(None, f"{DEFAULT}; others are ignored by {ignored.origin}")
     provider: Any = ConfiguredEndpointProvider(session.full_config, session.get_scoped_config(), "s3")
     services = session.get_scoped_config().get("services")
     words = {

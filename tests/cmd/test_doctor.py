@@ -1,0 +1,463 @@
+"""``metaflow fasts3 doctor``, run as users run it."""
+
+import contextlib
+import json
+import os
+import pty
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import sysconfig
+import time
+from collections.abc import Iterator
+from email.utils import formatdate
+from pathlib import Path
+from typing import Any, NamedTuple, Optional
+
+import pytest
+from servers import faults
+from servers.faulty import Exchange, FaultyS3
+from servers.s3_server import S3Server
+
+METAFLOW = shutil.which("metaflow", path=sysconfig.get_path("scripts")) or "metaflow"
+FOLDER = ".metaflow-fasts3-doctor"
+LONGEST = 30.0  # seconds that an examination may take, whatever happens
+PATIENCE = 60.0  # seconds after which a test gives up
+
+
+class Ran(NamedTuple):
+    """What an examination said."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> Any:
+        return json.loads(self.out)
+
+    @property
+    def findings(self) -> "dict[str, dict[str, Any]]":
+        return {finding["name"]: finding for finding in self.document["findings"]}
+
+    def fact(self, section: str, name: str) -> "tuple[Any, str]":
+        found = self.document["facts"][section][name]
+        return found["value"], found["origin"]
+
+    def having(self, status: str) -> "list[str]":
+        return [name for name, finding in self.findings.items() if finding["status"] == status]
+
+
+def environment(server: S3Server, root: Optional[str], **changes: str) -> "dict[str, str]":
+    """What users set for such a server."""
+    return {
+        **os.environ,
+        "AWS_ACCESS_KEY_ID": server.access_key,
+        "AWS_SECRET_ACCESS_KEY": server.secret_key,
+        "AWS_DEFAULT_REGION": server.region,
+        "AWS_ENDPOINT_URL_S3": server.endpoint_url,
+        **({"METAFLOW_DATATOOLS_S3ROOT": root} if root else {}),
+        **changes,
+    }
+
+
+def doctor(settings: "dict[str, str]", *options: str) -> Ran:
+    done = subprocess.run(
+        [METAFLOW, "fasts3", "doctor", *options],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        env=settings,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr, done.stderr
+    return Ran(done.returncode, done.stdout, done.stderr)
+
+
+def examined(settings: "dict[str, str]", *options: str) -> Ran:
+    """Examine without moving much, and give what can be read by programs."""
+    return doctor(settings, "--quick", "--json", *options)
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Downloads go to the current directory."""
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def place(seaweedfs: S3Server, prefix: str) -> str:
+    """A root on SeaweedFS."""
+    return f"s3://{seaweedfs.bucket}/{prefix}"
+
+
+@pytest.fixture
+def proxy(seaweedfs: S3Server) -> Iterator[FaultyS3]:
+    with FaultyS3(seaweedfs) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def through(proxy: FaultyS3, seaweedfs: S3Server, place: str) -> "dict[str, str]":
+    """Settings that lead through the proxy."""
+    return environment(seaweedfs, place, AWS_ENDPOINT_URL_S3=proxy.client_params()["endpoint_url"])
+
+
+def keys_below(server: S3Server, prefix: str) -> "list[str]":
+    client = server.boto3_client()
+    try:
+        listed = client.list_objects_v2(Bucket=server.bucket, Prefix=prefix)
+        return [entry["Key"] for entry in listed.get("Contents", [])]
+    finally:
+        client.close()
+
+
+def test_all_is_well(server: S3Server, root: str, prefix: str) -> None:
+    ran = examined(environment(server, root))
+    assert ran.having("problem") == []
+    assert ran.status == 0
+    assert {"signature", "bucket", "list", "write", "read", "round_trip", "delete"} <= set(ran.having("ok"))
+    assert ran.findings["transfers"]["told"] == "This package's own wire moves the bytes."
+    assert ran.findings["round_trip"]["figures"]["milliseconds"] > 0
+    assert keys_below(server, prefix) == []
+
+
+def test_all_is_well_with_boto3(seaweedfs: S3Server, place: str, prefix: str) -> None:
+    ran = examined(environment(seaweedfs, place, METAFLOW_S3_TRANSFERS="boto3"))
+    assert ran.status == 0
+    assert "S3_TRANSFERS is 'boto3'" in ran.findings["transfers"]["told"]
+    assert keys_below(seaweedfs, prefix) == []
+
+
+def test_it_says_where_settings_come_from(seaweedfs: S3Server, place: str) -> None:
+    ran = examined(environment(seaweedfs, place))
+    assert ran.fact("endpoint", "endpoint_url") == (
+        seaweedfs.endpoint_url,
+        "environment variable AWS_ENDPOINT_URL_S3",
+    )
+    assert ran.fact("endpoint", "region") == ("us-east-1", "environment variable AWS_DEFAULT_REGION")
+    assert ran.fact("metaflow", "DATATOOLS_S3ROOT") == (place, "environment variable METAFLOW_DATATOOLS_S3ROOT")
+    assert ran.fact("credentials", "method") == ("environment variables", "AWS_ACCESS_KEY_ID")
+    assert ran.fact("endpoint", "bucket_in") == ("path", "")
+
+
+def test_people_get_lines_and_speeds(seaweedfs: S3Server, place: str, prefix: str) -> None:
+    ran = doctor(environment(seaweedfs, place))
+    assert ran.status == 0
+    assert "\x1b" not in ran.out
+    assert "Objects can be written below" in ran.out
+    assert " MB/s up, " in ran.out
+    assert ran.out.splitlines()[-1].startswith("All is well (")
+    assert keys_below(seaweedfs, prefix) == []
+
+
+def test_a_wrong_secret(seaweedfs: S3Server, place: str) -> None:
+    ran = examined(environment(seaweedfs, place, AWS_SECRET_ACCESS_KEY="not-this-one-at-all"))
+    assert ran.status == 1
+    assert ran.having("problem") == ["signature"]
+    assert "SignatureDoesNotMatch" in ran.findings["signature"]["told"]
+    assert ran.findings["signature"]["remedy"].startswith("Check the secret key")
+    assert ran.findings["write"]["told"] == "Not looked at, because of 'signature'."
+    assert "not-this-one-at-all" not in ran.out
+
+
+def test_an_access_key_that_the_server_does_not_know(seaweedfs: S3Server, place: str) -> None:
+    ran = examined(environment(seaweedfs, place, AWS_ACCESS_KEY_ID="AKIAIOSFODNN7EXAMPLE"))
+    assert ran.having("problem") == ["signature"]
+    assert "meant for this endpoint" in ran.findings["signature"]["remedy"]
+    assert "AKIAIOSFODNN7EXAMPLE" not in ran.out
+    assert "AKIA***MPLE" in ran.out
+
+
+def test_no_credentials(seaweedfs: S3Server, place: str) -> None:
+    settings = environment(seaweedfs, place)
+    del settings["AWS_ACCESS_KEY_ID"], settings["AWS_SECRET_ACCESS_KEY"]
+    ran = examined(settings)
+    assert ran.having("problem") == ["credentials"]
+    assert "aws configure" in ran.findings["credentials"]["remedy"]
+
+
+def test_no_such_profile(seaweedfs: S3Server, place: str) -> None:
+    ran = examined(environment(seaweedfs, place, AWS_PROFILE="nobody-has-it"))
+    assert ran.status == 1
+    assert ran.having("problem") == ["client"]
+    assert "nobody-has-it" in ran.findings["client"]["told"]
+
+
+def test_a_missing_bucket(server: S3Server) -> None:
+    ran = examined(environment(server, "s3://there-is-no-such-bucket/data"))
+    assert ran.status == 1
+    assert ran.having("problem") == ["bucket"]
+    assert ran.findings["bucket"]["told"] == "The bucket there-is-no-such-bucket does not exist."
+    assert ran.findings["list"]["told"] == "Not looked at, because of 'bucket'."
+
+
+def test_nobody_listens(seaweedfs: S3Server, place: str) -> None:
+    with socket.socket() as taken:  # and does not listen
+        taken.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        ran = examined(environment(seaweedfs, place, AWS_ENDPOINT_URL_S3=url))
+    assert ran.status == 1
+    assert ran.having("problem") == ["answer"]
+    assert "Check the network and the endpoint" in ran.findings["answer"]["remedy"]
+    assert ran.findings["signature"]["told"] == "Not looked at, because of 'answer'."
+
+
+def test_a_name_that_does_not_resolve(seaweedfs: S3Server, place: str) -> None:
+    ran = examined(environment(seaweedfs, place, AWS_ENDPOINT_URL_S3="http://s3.nowhere.invalid"))
+    assert ran.status == 1
+    assert ran.having("problem") == ["resolve"]
+    assert "The name s3.nowhere.invalid does not resolve" in ran.findings["resolve"]["told"]
+    assert ran.findings["answer"]["told"] == "Not looked at, because of 'resolve'."
+
+
+def test_somebody_who_takes_connections_and_says_nothing(seaweedfs: S3Server, place: str) -> None:
+    began = time.monotonic()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        ran = examined(environment(seaweedfs, place, AWS_ENDPOINT_URL_S3=url))
+    assert time.monotonic() - began < LONGEST
+    assert ran.having("problem") == ["answer"]
+    assert "It was not done in 6 seconds." in ran.findings["answer"]["told"]
+
+
+def test_a_server_that_soon_says_nothing_more(proxy: FaultyS3, through: "dict[str, str]") -> None:
+    for operation in ("GetObject", "HeadObject", "DeleteObject"):
+        proxy.inject(operation, faults.stall, times=None)
+    began = time.monotonic()
+    ran = examined(through)
+    assert time.monotonic() - began < LONGEST
+    assert ran.having("problem") == ["read", "round_trip", "delete"]
+    assert f"/{FOLDER}/" in ran.err  # nobody could delete it, and so it is named
+    assert "may be deleted" in ran.err
+
+
+def test_who_may_not_write_is_told_what_to_allow(proxy: FaultyS3, through: "dict[str, str]", place: str) -> None:
+    proxy.inject("PutObject", faults.error(403, "AccessDenied"), times=None)
+    ran = examined(through)
+    assert ran.status == 1
+    assert ran.having("problem") == ["write"]
+    wanted = f"Have s3:PutObject on arn:aws:s3:::{place[len('s3://') :]}/* allowed for these credentials."
+    assert ran.findings["write"]["remedy"] == wanted
+    assert {"list", "round_trip"} <= set(ran.having("ok"))
+
+
+def test_who_may_not_list_can_still_write_and_read(proxy: FaultyS3, through: "dict[str, str]") -> None:
+    for operation in ("ListObjectsV2", "HeadBucket"):
+        proxy.inject(operation, faults.error(403, "AccessDenied"), times=None)
+    ran = examined(through)
+    assert ran.having("problem") == ["list"]
+    assert ran.having("warning") == ["bucket"]
+    assert {"write", "read", "delete"} <= set(ran.having("ok"))
+
+
+def test_who_may_not_delete_is_warned_and_told_what_stays(proxy: FaultyS3, through: "dict[str, str]") -> None:
+    proxy.inject("DeleteObject", faults.error(403, "AccessDenied"), times=None)
+    ran = examined(through)
+    assert ran.status == 0
+    assert ran.having("warning") == ["delete"]
+    assert f"/{FOLDER}/" in ran.findings["delete"]["told"]
+    assert "s3:DeleteObject" in ran.findings["delete"]["remedy"]
+
+
+@pytest.mark.parametrize("fault", [faults.error(403, "AccessDenied"), faults.corrupt, faults.stall])
+def test_what_was_written_is_gone_also_where_it_can_not_be_read(
+    fault: Any, proxy: FaultyS3, through: "dict[str, str]", seaweedfs: S3Server, prefix: str
+) -> None:
+    proxy.inject("GetObject", fault, times=None)
+    ran = examined(through)
+    assert ran.status == 1
+    assert ran.having("problem") == ["read"]
+    assert keys_below(seaweedfs, prefix) == []
+
+
+def test_a_write_whose_reply_is_lost_is_removed(
+    proxy: FaultyS3, through: "dict[str, str]", seaweedfs: S3Server, prefix: str
+) -> None:
+    proxy.inject("PutObject", faults.after_the_work(faults.stall), times=None)
+    ran = examined(through)
+    assert ran.having("problem") == ["write"]
+    assert keys_below(seaweedfs, prefix) == []
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_who_stops_it_leaves_nothing_behind(
+    how: signal.Signals, proxy: FaultyS3, through: "dict[str, str]", seaweedfs: S3Server, prefix: str
+) -> None:
+    proxy.inject("GetObject", faults.stall, times=None)
+    command = [METAFLOW, "fasts3", "doctor", "--quick"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=through) as process:
+        until = time.monotonic() + PATIENCE
+        while not any(asked.operation == "GetObject" for asked in proxy.asked) and time.monotonic() < until:
+            time.sleep(0.01)
+        assert keys_below(seaweedfs, prefix) != []
+        process.send_signal(how)
+        _, told = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 130
+    assert told.endswith("Stopped.\n")
+    assert "Traceback" not in told
+    assert keys_below(seaweedfs, prefix) == []
+
+
+def clock_off_by(seconds: float) -> Any:
+    """The server's clock is another."""
+
+    def do(exchange: Exchange) -> None:
+        reply = exchange.forward()
+        headers = {name: value for name, value in reply.headers.items() if name.lower() != "date"}
+        headers["Date"] = formatdate(time.time() + seconds, usegmt=True)
+        exchange.send(reply._replace(headers=headers).head + reply.body)
+
+    return do
+
+
+@pytest.mark.parametrize(
+    ("seconds", "status", "told"),
+    [
+        (200, "warning", "200 s behind the server's"),
+        (-200, "warning", "200 s ahead of the server's"),
+        (7200, "problem", "7200 s behind the server's"),
+    ],
+)
+def test_another_clock(seconds: int, status: str, told: str, proxy: FaultyS3, through: "dict[str, str]") -> None:
+    proxy.inject_where(lambda _: True, clock_off_by(seconds), times=None)
+    ran = examined(through)
+    finding = ran.findings["clock"]
+    assert finding["status"] == status
+    assert abs(-finding["figures"]["seconds_ahead"] - seconds) < 10
+    assert told.split(" s ")[1] in finding["told"]
+    assert "clock" in finding["remedy"]
+    assert ran.status == (1 if status == "problem" else 0)
+
+
+def test_no_root(seaweedfs: S3Server) -> None:
+    ran = examined(environment(seaweedfs, None))
+    assert ran.status == 1
+    assert ran.having("problem") == ["root"]
+    assert "METAFLOW_DATATOOLS_S3ROOT=s3://" in ran.findings["root"]["remedy"]
+    assert ran.findings["answer"]["status"] == "ok"
+    assert ran.findings["write"]["told"] == "Not looked at, because of 'root'."
+
+
+def test_a_root_that_is_no_url(seaweedfs: S3Server) -> None:
+    ran = examined(environment(seaweedfs, "/a/local/place"))
+    assert ran.having("problem") == ["root"]
+    assert "/a/local/place" in ran.findings["root"]["told"]
+
+
+def test_another_root(seaweedfs: S3Server, place: str) -> None:
+    ran = examined(environment(seaweedfs, None), "--root", f"{place}/")
+    assert ran.status == 0
+    assert ran.findings["root"]["told"] == f"The root is {place} (--root)."
+
+
+def test_a_root_that_makes_no_sense_is_one_sentence(seaweedfs: S3Server, place: str) -> None:
+    ran = doctor(environment(seaweedfs, place), "--root", "bucket/prefix")
+    assert ran.status == 2
+    assert "'bucket/prefix' does not name a bucket. Write it as s3://bucket/key." in ran.err
+
+
+def test_read_only_it_writes_nothing(proxy: FaultyS3, through: "dict[str, str]", seaweedfs: S3Server) -> None:
+    ran = examined(through, "--read-only")
+    assert ran.status == 0
+    assert {asked.method for asked in proxy.asked} <= {"GET", "HEAD"}
+    assert ran.findings["write"]["told"] == "Nothing is written with --read-only."
+    assert "There is nothing below" in ran.findings["read"]["told"]
+
+
+def test_read_only_it_reads_what_is_there(
+    proxy: FaultyS3, through: "dict[str, str]", seaweedfs: S3Server, prefix: str
+) -> None:
+    client = seaweedfs.boto3_client()
+    client.put_object(Bucket=seaweedfs.bucket, Key=f"{prefix}/mine", Body=b"value")
+    ran = examined(through, "--read-only")
+    assert ran.findings["read"]["status"] == "ok"
+    client.delete_object(Bucket=seaweedfs.bucket, Key=f"{prefix}/mine")
+    client.close()
+
+
+def test_another_region(moto: S3Server, prefix: str) -> None:
+    ran = examined(environment(moto, f"s3://{moto.bucket}/{prefix}", AWS_DEFAULT_REGION="eu-central-1"))
+    assert ran.findings["region"]["status"] == "warning"
+    assert "AWS_DEFAULT_REGION=us-east-1" in ran.findings["region"]["remedy"]
+
+
+SECRETS = (
+    "the-secret-of-the-profile",
+    "the-token-of-the-profile",
+    "the-pass%20word",
+    "the-pass word",
+    "another-secret",
+)
+
+
+@pytest.mark.parametrize("options", [("--json",), ()])
+@pytest.mark.parametrize("where", ["profile", "environment", "client_params"])
+def test_no_secret_is_told(where: str, options: "tuple[str, ...]", seaweedfs: S3Server, tmp_path: Path) -> None:
+    settings = environment(seaweedfs, f"s3://{seaweedfs.bucket}/x")
+    key = {"aws_access_key_id": "AKIAIOSFODNN7EXAMPLE", "aws_secret_access_key": SECRETS[0]}
+    given = {**key, "aws_session_token": SECRETS[1]}
+    settings["AWS_SHARED_CREDENTIALS_FILE"] = str(tmp_path / "credentials")
+    lines = "".join(f"{name} = {value}\n" for name, value in given.items())
+    (tmp_path / "credentials").write_text(f"[default]\n{lines}[other]\naws_secret_access_key = {SECRETS[4]}\n")
+    host = seaweedfs.endpoint_url.partition("://")[2]
+    settings["AWS_ENDPOINT_URL_S3"] = f"http://somebody:the-pass%20word@{host}"
+    settings["HTTPS_PROXY"] = "http://somebody:the-pass%20word@proxy.invalid:3128"
+    del settings["AWS_ACCESS_KEY_ID"], settings["AWS_SECRET_ACCESS_KEY"]
+    if where == "environment":
+        settings.update({name.upper(): value for name, value in given.items()})
+    if where == "client_params":
+        settings["METAFLOW_DATATOOLS_CLIENT_PARAMS"] = json.dumps(given)
+    ran = doctor(settings, "--quick", *options)
+    for secret in (*SECRETS, key["aws_access_key_id"]):
+        assert secret not in ran.out + ran.err
+    assert "AKIA***MPLE" in ran.out
+    assert f"http://***@{host}" in ran.out
+    if options:
+        assert ran.document["format"] == 1
+
+
+def test_no_secret_of_a_proxy_is_told(seaweedfs: S3Server, place: str) -> None:
+    settings = environment(
+        seaweedfs,
+        place,
+        AWS_ENDPOINT_URL_S3="http://s3.nowhere.invalid",
+        HTTP_PROXY="http://somebody:the-pass%20word@proxy.invalid:3128",
+    )
+    ran = examined(settings)
+    assert "pass" not in ran.out + ran.err
+    assert ran.fact("endpoint", "proxy") == (
+        "http://***@proxy.invalid:3128",
+        "environment variable HTTP_PROXY",
+    )
+    assert "proxy.invalid" in ran.findings["resolve"]["told"]
+    assert "Check the proxy" in ran.findings["resolve"]["remedy"]
+
+
+def shown_on_a_terminal(settings: "dict[str, str]") -> str:
+    ours, theirs = pty.openpty()
+    with subprocess.Popen([METAFLOW, "fasts3", "doctor", "--quick"], stdout=theirs, stderr=theirs, env=settings):
+        os.close(theirs)
+        told = b""
+        with contextlib.suppress(OSError):  # EIO: nobody has the other end any more
+            while data := os.read(ours, 65536):
+                told += data
+    os.close(ours)
+    return told.decode()
+
+
+def test_a_terminal_gets_colours_but_not_with_no_color(seaweedfs: S3Server) -> None:
+    settings = {**environment(seaweedfs, None), "TERM": "xterm"}
+    coloured = shown_on_a_terminal(settings)
+    assert "\x1b[31m\x1b[1m  PROBLEM" in coloured
+    plain = shown_on_a_terminal({**settings, "NO_COLOR": "1"})
+    assert "  PROBLEM  root" in plain
+    assert "\x1b[3" not in plain
+
+
+def test_other_commands_do_not_wait_for_it() -> None:
+    code = "import sys, metaflow.cmd.main_cli; print([name for name in sys.modules if '.fasts3.doctor.' in name])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"

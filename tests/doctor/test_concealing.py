@@ -1,0 +1,77 @@
+import pytest
+
+from metaflow_extensions.fasts3.doctor.concealing import (
+    Concealer,
+    masked_key,
+    passwords_in,
+    secrets_around,
+    secrets_in,
+    without_password,
+)
+
+
+@pytest.mark.parametrize(
+    ("key", "masked"),
+    [("AKIAIOSFODNN7EXAMPLE", "AKIA***MPLE"), ("moto", "m***"), ("12345678", "1***"), ("123456789", "1234***6789")],
+)
+def test_the_middle_of_an_access_key_id_is_masked(key: str, masked: str) -> None:
+    assert masked_key(key) == masked
+
+
+@pytest.mark.parametrize(
+    ("url", "left"),
+    [
+        ("http://user:pass@host:1/path", "http://***@host:1/path"),
+        ("https://token@host", "https://***@host"),
+        ("http://u:p@ss@host", "http://***@host"),
+        ("http://host/a@b", "http://host/a@b"),
+        ("s3://bucket/key@x", "s3://bucket/key@x"),
+    ],
+)
+def test_a_url_loses_user_and_password(url: str, left: str) -> None:
+    assert without_password(url) == left
+
+
+def test_passwords_are_known_as_written_and_as_meant() -> None:
+    assert set(passwords_in("http://me:a%20b@host")) == {"a%20b", "a b"}
+    assert list(passwords_in("http://host/x")) == []
+
+
+def test_secrets_are_taken_out_of_texts_and_lists() -> None:
+    concealer = Concealer(["secret", "secret-and-more"])
+    assert concealer.text("it is secret-and-more, secret.") == "it is ***, ***."
+    assert concealer.value(["a secret", "none"]) == ["a ***", "none"]
+    assert concealer.value(7) == 7
+
+
+def test_a_secret_of_a_few_letters_does_not_spoil_every_word() -> None:
+    assert Concealer(["a"]).text("a bucket has a name") == "a bucket has a name"
+
+
+def test_the_identity_in_an_error_is_masked() -> None:
+    told = "PutObject failed (HTTP 403, access key id AKIAIOSFODNN7EXAMPLE, 1 try in 0.0 s)."
+    assert Concealer().text(told) == "PutObject failed (HTTP 403, access key id AKIA***MPLE, 1 try in 0.0 s)."
+
+
+def test_secrets_are_known_by_their_names() -> None:
+    settings = {
+        "aws_access_key_id": "the-id",
+        "aws_secret_access_key": "the-secret",
+        "s3": {"session_token": "the-token", "addressing_style": "path"},
+        "web_identity_token_file": "/a/file",
+        "credential_process": "program --password of-it",
+        "endpoint_url": "http://me:the-password@host",
+        "more": [{"password": "another"}],
+    }
+    assert set(secrets_in(settings)) == {
+        "the-secret",
+        "the-token",
+        "program --password of-it",
+        "the-password",
+        "another",
+    }
+
+
+def test_secrets_in_the_environment_are_known() -> None:
+    environment = {"AWS_SECRET_ACCESS_KEY": "the-secret", "http_proxy": "http://me:word@proxy", "HOME": "/home/me"}
+    assert set(secrets_around(environment)) == {"the-secret", "word"}

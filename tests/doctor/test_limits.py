@@ -1,0 +1,73 @@
+import signal
+import threading
+import time
+from contextlib import suppress
+
+import pytest
+
+from metaflow_extensions.fasts3.doctor import limits
+from metaflow_extensions.fasts3.doctor.limits import Deadline, TookTooLong, aside, limited
+
+NEVER = threading.Event()
+
+
+def test_work_that_is_done_in_time_gives_its_value() -> None:
+    assert limited(5, lambda: "value") == "value"
+
+
+def test_what_work_raises_is_raised() -> None:
+    with pytest.raises(ZeroDivisionError):
+        limited(5, lambda: 1 / 0)
+
+
+@pytest.mark.parametrize("how", [NEVER.wait, lambda: aside(NEVER.wait)])
+def test_work_that_never_ends_is_stopped(how) -> None:
+    began = time.monotonic()
+    with pytest.raises(TookTooLong) as caught:
+        limited(0.1, how)
+    assert caught.value.seconds == 0.1
+    assert time.monotonic() - began < 5
+
+
+def test_who_takes_the_first_exception_for_its_own_is_stopped_by_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "RINGS_EVERY", 0.05)
+
+    def stubborn() -> None:
+        with suppress(BaseException):
+            NEVER.wait()
+        NEVER.wait()
+
+    with pytest.raises(TookTooLong):
+        limited(0.05, stubborn)
+
+
+def test_the_alarm_of_somebody_else_still_rings() -> None:
+    rung = threading.Event()
+    handler = signal.signal(signal.SIGALRM, lambda *_: rung.set())
+    timer = signal.setitimer(signal.ITIMER_REAL, 0.2)
+    try:
+        with pytest.raises(TookTooLong):
+            limited(0.05, NEVER.wait)
+        assert rung.wait(10)
+    finally:
+        signal.signal(signal.SIGALRM, handler)
+        signal.setitimer(signal.ITIMER_REAL, *timer)  # pytest-timeout's
+
+
+def test_no_alarm_is_left() -> None:
+    timer = signal.setitimer(signal.ITIMER_REAL, 0)
+    try:
+        limited(5, lambda: None)
+        assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, *timer)
+
+
+def test_a_deadline_comes_nearer_and_stays() -> None:
+    now = 100.0
+    deadline = Deadline(10, lambda: now)
+    assert deadline.left() == 10
+    now = 107.0
+    assert deadline.left() == 3
+    now = 200.0
+    assert deadline.left() == 0

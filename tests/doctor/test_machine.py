@@ -1,0 +1,53 @@
+import math
+from pathlib import Path
+
+import pytest
+
+from metaflow_extensions.fasts3.doctor import machine
+from metaflow_extensions.fasts3.doctor.findings import Status
+
+
+@pytest.mark.parametrize(
+    ("connections", "cores", "limit", "status"),
+    [
+        (256, 2, 1024, Status.OK),
+        (256, 2, 256, Status.WARNING),
+        (256, 16, 256, Status.OK),
+        (16, 64, 100, Status.OK),
+        (1, 8, 66, Status.OK),
+        (1, 8, 65, Status.WARNING),
+        (256, 1, math.inf, Status.OK),
+    ],
+)
+def test_descriptors_for_a_workers_share(connections: int, cores: int, limit: float, status: Status) -> None:
+    assert machine.judged_descriptors(connections, cores, limit).status is status
+
+
+def test_a_place_for_downloads_is_left_as_it_was(tmp_path: Path) -> None:
+    assert machine.check_tmproot(str(tmp_path)).status is Status.OK
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_place_for_downloads(tmp_path: Path) -> None:
+    found = machine.check_tmproot(str(tmp_path / "missing"))
+    assert found.status is Status.PROBLEM
+    assert "missing" in found.told
+    assert "tmproot" in found.remedy
+
+
+def test_little_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "room", lambda _: 5_000_000)
+    found = machine.check_tmproot(str(tmp_path))
+    assert found.status is Status.WARNING
+    assert "5 MB" in found.told
+
+
+def test_nobody_can_tell_the_room(tmp_path: Path) -> None:
+    assert machine.room(str(tmp_path / "missing")) is None
+
+
+def test_facts_of_the_machine(tmp_path: Path) -> None:
+    told = {fact.name: fact.value for fact in machine.facts(str(tmp_path), 7)}
+    assert told["connections_allowed"] == 7
+    assert told["tmproot"] == str(tmp_path)
+    assert int(str(told["processors"])) >= 1

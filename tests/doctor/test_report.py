@@ -1,0 +1,87 @@
+import json
+
+from metaflow_extensions.fasts3.doctor.concealing import Concealer
+from metaflow_extensions.fasts3.doctor.findings import Fact, ok, problem, skipped, warning
+from metaflow_extensions.fasts3.doctor.report import Report, document
+
+FACTS = [
+    Fact("endpoint", "endpoint_url", "http://host", "environment variable X"),
+    Fact("endpoint", "proxy", None),
+    Fact("machine", "tmproot_free", 2_500_000_000, unit="bytes"),
+    Fact("machine", "names", ["a", "b"]),
+]
+FINDINGS = [
+    ok("bucket", "It exists."),
+    warning("clock", "It is late.", "Set it."),
+    problem("write", "It fails: the-secret.", "Allow it."),
+    skipped("read", "Not looked at."),
+    skipped("delete", "Not looked at."),
+    skipped("region", "Not told."),
+]
+CONCEALER = Concealer(["the-secret"])
+
+
+def test_facts_stand_below_their_headings() -> None:
+    assert list(Report(CONCEALER).facts(FACTS)) == [
+        "Endpoint",
+        "  endpoint url               http://host  [environment variable X]",
+        "  proxy                      none",
+        "Machine",
+        "  tmproot free               2.5 GB",
+        "  names                      a, b",
+    ]
+
+
+def test_findings_have_a_mark_and_their_remedy() -> None:
+    assert list(Report(CONCEALER).findings(FINDINGS)) == [
+        "  ok       bucket         It exists.",
+        "  warning  clock          It is late.",
+        "                          -> Set it.",
+        "  PROBLEM  write          It fails: ***.",
+        "                          -> Allow it.",
+        "  skipped  read, delete:  Not looked at.",
+        "  skipped  region         Not told.",
+    ]
+
+
+def test_findings_are_shown_as_they_come() -> None:
+    shown = Report(CONCEALER).findings(iter([*FINDINGS[:1], problem("write", "No.", "Yes.")]))
+    assert next(shown).endswith("It exists.")
+
+
+def test_long_lines_are_wrapped_to_the_terminal() -> None:
+    lines = list(Report(CONCEALER, width=60).findings([ok("bucket", "word " * 20)]))
+    assert len(lines) > 2
+    assert all(len(line) <= 60 for line in lines)
+    assert lines[1].startswith(" " * 26 + "word")
+
+
+def test_what_steers_a_terminal_does_not_reach_it() -> None:
+    assert "\x1b" not in "".join(Report(CONCEALER).findings([ok("bucket", "a \x1b[31m name")]))
+
+
+def test_marks_are_coloured_and_nothing_else() -> None:
+    report = Report(CONCEALER, style=lambda text, status: f"<{status.value}>{text}</>")
+    assert next(report.findings(FINDINGS)) == "<ok>  ok       </>bucket         It exists."
+
+
+def test_the_end_counts() -> None:
+    report = Report(CONCEALER)
+    assert report.end(FINDINGS, 1.23) == "1 problem, 1 warning (1.2 s)."
+    assert report.end(FINDINGS[:2] * 2, 1) == "no problems, 2 warnings (1.0 s)."
+    assert report.end(FINDINGS[:1], 1) == "All is well (1.0 s)."
+
+
+def test_the_document() -> None:
+    told = json.loads(document(FACTS, FINDINGS, 1.234, CONCEALER))
+    assert told["format"] == 1
+    assert told["facts"]["endpoint"]["endpoint_url"] == {"value": "http://host", "origin": "environment variable X"}
+    assert told["facts"]["machine"]["names"]["value"] == ["a", "b"]
+    assert told["findings"][2] == {
+        "name": "write",
+        "status": "problem",
+        "told": "It fails: ***.",
+        "remedy": "Allow it.",
+        "figures": {},
+    }
+    assert (told["problems"], told["warnings"], told["seconds"]) == (1, 1, 1.23)

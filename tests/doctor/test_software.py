@@ -1,0 +1,44 @@
+import pytest
+
+from metaflow_extensions.fasts3.doctor import software
+from metaflow_extensions.fasts3.doctor.findings import Status
+from metaflow_extensions.fasts3.face.s3 import S3
+
+
+def other(module: str) -> type:
+    return type("S3", (), {"__module__": module})
+
+
+def test_the_class_is_ours_in_all_places() -> None:
+    assert software.check_class().status is Status.OK
+
+
+def test_another_extension_is_named() -> None:
+    found = software.judged({"metaflow": other("metaflow_extensions.company.s3")}, S3)
+    assert found.status is Status.PROBLEM
+    assert "'company'" in found.told
+    assert "metaflow_extensions.company.s3" in found.remedy
+
+
+def test_metaflows_own_class_where_this_package_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(software, "version_of", lambda _: None)
+    found = software.judged({"metaflow": other("metaflow.plugins.datatools.s3.s3")}, S3)
+    assert "not installed" in found.told
+    assert "pip install" in found.remedy
+
+
+def test_metaflows_own_class_where_this_package_is_installed() -> None:
+    found = software.judged({"metaflow": other("metaflow.plugins.datatools.s3.s3")}, S3)
+    assert found.status is Status.PROBLEM
+    assert "metaflow.plugins.datatools.s3.s3" in found.told
+
+
+def test_no_class_at_all() -> None:
+    assert software.judged({"metaflow": None}, S3).status is Status.PROBLEM
+
+
+def test_versions_are_told() -> None:
+    told = {fact.name: fact.value for fact in software.facts()}
+    assert {"python", "metaflow", "metaflow_fasts3", "boto3", "botocore"} <= set(told)
+    assert "not installed" not in told.values()
+    assert any(str(one).startswith("metaflow-fasts3") for one in software.extensions())
