@@ -84,7 +84,9 @@ def check_credentials(subject: Subject) -> Finding:
     try:
         current = connection.credentials()
     except TransferError as error:
-        return problem(name, f"No credentials: {shown(error.failure.message)}", REMEDIES[Code.NO_CREDENTIALS])
+        return problem(
+            name, f"No credentials: {shown(error.failure.message).rstrip('.')}.", REMEDIES[Code.NO_CREDENTIALS]
+        )
     if current is None:
         return problem(name, "boto3 finds no credentials.", REMEDIES[Code.NO_CREDENTIALS])
     left = None if current.expires is None else current.expires - time.time()
@@ -152,7 +154,7 @@ def told_by_sts(subject: Subject, region: Optional[str]) -> Finding:
     try:
         arn = client.get_caller_identity()["Arn"]
     except (BotoCoreError, ClientError) as error:
-        return skipped(name, f"STS did not tell: {shown(str(error))}")
+        return skipped(name, f"STS did not tell: {shown(str(error)).rstrip('.')}.")
     finally:
         client.close()
     return ok(name, f"Requests are those of {shown(arn)}.")

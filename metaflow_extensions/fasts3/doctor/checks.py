@@ -19,6 +19,10 @@ TOO_SHORT = 0.2  # seconds in which nothing can be found out
 SET_THE_ROOT = (
     "Set METAFLOW_DATATOOLS_S3ROOT=s3://bucket/prefix, run `metaflow configure aws`, or name one with --root."
 )
+CORRECT_IT = (
+    "Correct what it names: AWS_PROFILE, the files of boto3, client_params, or the endpoint, which is written as "
+    "https://host or https://host:port."
+)
 FAILED = frozenset({Status.PROBLEM, Status.SKIPPED})
 
 
@@ -80,8 +84,8 @@ def check_client(subject: Subject) -> Finding:
     try:
         subject.connect()
     except Exception as error:  # botocore's, of files, profiles and URLs, and those of a company's provider
-        remedy = "Correct what it names: AWS_PROFILE, the files of boto3, the endpoint URL or client_params."
-        return problem("client", f"No S3 client can be made: {shown(str(error))}", remedy)
+        told = f"No S3 client can be made: {shown(str(error)).rstrip('.')}."
+        return problem("client", told, CORRECT_IT)
     return ok("client", "boto3 can make an S3 client of these settings.")
 
 
@@ -113,7 +117,7 @@ REST = (
     Check("region", endpoint.check_region, IN_THE_BUCKET),
     Check("list", rights.check_list, IN_THE_BUCKET),
     Check("write", rights.check_write, IN_THE_BUCKET, by_s3=True),
-    Check("read", rights.check_read, IN_THE_BUCKET, by_s3=True),
+    Check("read", rights.check_read, ("bucket", "tmproot"), by_s3=True),
     Check("round_trip", speed.check_round_trip, IN_THE_BUCKET, by_s3=True),
     Check("throughput", speed.check_throughput, ("write", "read"), 8.0, by_s3=True),
     Check("delete", rights.check_delete, IN_THE_BUCKET, by_s3=True),
