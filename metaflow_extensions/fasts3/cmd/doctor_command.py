@@ -25,11 +25,9 @@ STOPPED = 130  # what a shell says of a program that Ctrl-C has ended
 @click.command(short_help="Tell what is configured, from where, and what is wrong.")
 @click.option("--root", metavar="s3://BUCKET/PREFIX", help="Examine this place.  [default: DATATOOLS_S3ROOT]")
 @click.option("--read-only", is_flag=True, help="Write nothing, and so leave out what can't be known without.")
-@click.option(
-    "--throughput/--no-throughput", "--thorough/--quick", default=True, help="Whether to move a large object, too."
-)
+@click.option("--quick", "--no-throughput", "quick", is_flag=True, help="Move no large object.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document, for bug reports. It holds no secret.")
-def doctor(root: Optional[str], read_only: bool, throughput: bool, as_json: bool) -> None:
+def doctor(root: Optional[str], read_only: bool, quick: bool, as_json: bool) -> None:
     """Tell what is configured for S3, from where, and what is wrong with it.
 
     It writes one object below ROOT/.metaflow-fasts3-doctor/, reads it back and deletes it, and takes less than half a
@@ -53,7 +51,7 @@ def doctor(root: Optional[str], read_only: bool, throughput: bool, as_json: bool
     for number in (signal.SIGTERM, signal.SIGHUP):  # as Ctrl-C: what was written has to be removed
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, signal.default_int_handler)
-    examination = Examination(root and root.rstrip("/"), read_only, throughput)
+    examination = Examination(root and root.rstrip("/"), read_only, throughput=not quick)
     try:
         with examination.subject:
             findings = _as_json(examination) if as_json else _as_text(examination)
@@ -64,7 +62,7 @@ def doctor(root: Optional[str], read_only: bool, throughput: bool, as_json: bool
         if examination.subject.written:
             left = f"{examination.subject.written} may still be there. It holds nothing of worth and may be deleted."
             click.echo(left, err=True)
-    sys.exit(any(finding.status is Status.PROBLEM for finding in findings))
+    sys.exit(int(any(finding.status is Status.PROBLEM for finding in findings)))
 
 
 def _as_json(examination: "Examination") -> "list[Finding]":

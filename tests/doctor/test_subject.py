@@ -1,0 +1,63 @@
+import os
+from pathlib import Path
+from typing import Callable
+
+import metaflow.metaflow_config as configuration
+import pytest
+from servers.s3_server import S3Server
+
+from metaflow_extensions.fasts3.doctor.subject import FOLDER, PATIENCE, Subject
+
+MakeSubject = Callable[..., Subject]
+
+
+@pytest.mark.parametrize(
+    ("root", "prefix"), [("s3://bucket", ""), ("s3://bucket/a/b", "a/b/"), ("s3://bucket/a/b/", "a/b/")]
+)
+def test_what_is_written_lies_below_the_root(root: str, prefix: str, subject_of: MakeSubject) -> None:
+    subject = subject_of(root)
+    assert subject.prefix == prefix
+    first, second = subject.new_url(), subject.new_url()
+    assert first.startswith(f"s3://bucket/{prefix}{FOLDER}/")
+    assert first != second
+
+
+def test_patience_is_over_at_the_end(subject_of: MakeSubject) -> None:
+    before = {name: getattr(configuration, name) for name in PATIENCE}
+    with subject_of():
+        assert {name: getattr(configuration, name) for name in PATIENCE} == PATIENCE
+    assert {name: getattr(configuration, name) for name in PATIENCE} == before
+
+
+def test_what_was_written_is_gone_at_the_end(seaweedfs: S3Server, prefix: str, subject_of: MakeSubject) -> None:
+    client = seaweedfs.boto3_client()
+    with subject_of(f"s3://{seaweedfs.bucket}/{prefix}", **seaweedfs.client_params()) as subject:
+        subject.written = subject.new_url()
+        subject.s3.put(subject.written, b"body")
+        assert client.list_objects_v2(Bucket=seaweedfs.bucket, Prefix=prefix)["KeyCount"] == 1
+    assert subject.written is None
+    assert client.list_objects_v2(Bucket=seaweedfs.bucket, Prefix=prefix)["KeyCount"] == 0
+    client.close()
+
+
+def test_an_end_without_a_server_is_an_end(subject_of: MakeSubject) -> None:
+    with subject_of(
+        endpoint_url="http://nowhere.invalid", aws_access_key_id="id", aws_secret_access_key="s"
+    ) as subject:
+        subject.written = url = subject.new_url()
+    assert subject.written == url  # so that whoever asked is told
+
+
+def test_no_directory_is_left(subject_of: MakeSubject, tmp_path: Path) -> None:
+    before = set(os.listdir(tmp_path))
+    with subject_of() as subject:
+        subject.s3._tempdir.path()
+    assert set(os.listdir(tmp_path)) == before
+
+
+def test_secrets_are_known_from_the_start_and_from_the_files(subject_of: MakeSubject, files: "dict[str, Path]") -> None:
+    subject = subject_of(aws_access_key_id="id", aws_secret_access_key="the-secret", endpoint_url="http://h")
+    files["credentials"].write_text("[other]\naws_session_token = the-token\n")
+    subject.connect()
+    assert subject.session
+    assert subject.concealer.text("the-secret, the-token") == "***, ***"
