@@ -205,4 +205,5 @@ def _described(root: Optional[str], url: str, info: Optional[ObjectInfo]) -> S3O
         metadata=info.metadata,
         last_modified=info.last_modified,
         encryption=info.encryption,
+        etag=info.etag,
     )

@@ -41,4 +41,5 @@ def s3object_of(
         range_info=RangeInfo(reply.info.size, reply.first, reply.length),
         last_modified=reply.info.last_modified,
         encryption=reply.info.encryption,
+        etag=reply.info.etag,
     )

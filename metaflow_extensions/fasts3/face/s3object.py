@@ -19,6 +19,7 @@ class S3Object:
 
     # Of the class, so that only those objects hold them that have other ones: a listing may be of millions.
     _is_directory = False
+    _etag: Optional[str] = None
     _body: Optional[bytes] = None  # of an object in memory
     _name: Optional[Callable[[str], str]] = None  # gives the path of a file for it, should one be asked for
 
@@ -33,6 +34,7 @@ class S3Object:
         range_info: Optional[RangeInfo] = None,
         last_modified: Optional[int] = None,
         encryption: Optional[str] = None,
+        etag: Optional[str] = None,
     ) -> None:
         self._url = url
         self._path = path
@@ -43,6 +45,8 @@ class S3Object:
         self._last_modified = last_modified
         self._encryption = encryption
         self._prefix = None if prefix == url else prefix
+        if etag:
+            self._etag = etag
 
     @classmethod
     def directory(cls, prefix: Optional[str], url: str) -> "S3Object":
@@ -282,6 +286,22 @@ class S3Object:
             Unix timestamp corresponding to the last modified time.
         """
         return self._last_modified
+
+    @property
+    def etag(self) -> Optional[str]:
+        """
+        Returns what S3 calls this version of the object: its ETag, as sent, with its quotes.
+
+        `put(key, obj, if_match=etag)` replaces the object only while it is still this version. Of a range, it is that
+        of the whole object.
+
+        Returns
+        -------
+        str
+            None where S3 was not asked for it (listings, `return_info=False`), where there is no object, and where
+            the server sends none.
+        """
+        return self._etag
 
     def remove_file(self) -> None:
         """Remove the local file, if there is one, before the client is closed."""
