@@ -92,16 +92,16 @@ def test_the_file_may_be_used_like_any_other(s3, stored):
 def test_properties_cannot_be_set(s3, stored):
     stored.put("k", b"12345")
     got = s3.get("k")
-    for name in ("exists", "downloaded", "url", "prefix", "key", "path", "blob", "text", "size", "metadata"):
+    for name in ("exists", "downloaded", "url", "prefix", "key", "path", "blob", "text", "size", "metadata", "etag"):
         with pytest.raises(AttributeError):
             setattr(got, name, None)
 
 
 def test_helper_objects_are_tuples_with_names():
-    assert S3PutObject._fields == ("key", "value", "path", "content_type", "encryption", "metadata")
+    assert S3PutObject._fields == ("key", "value", "path", "content_type", "encryption", "metadata", "if_match")
     assert S3GetObject._fields == ("key", "offset", "length")
     assert RangeInfo._fields == ("total_size", "request_offset", "request_length")
-    assert S3PutObject("k") == ("k", None, None, None, None, None)
+    assert S3PutObject("k") == ("k", None, None, None, None, None, None)
     assert RangeInfo(5) == (5, 0, -1)
 
 

@@ -23,6 +23,7 @@ from wire.scripted import LONG, Scripted, answer, expect, reply
 
 from metaflow_extensions.fasts3.control.request_templates import KEY, PREPARED, RequestTemplates
 from metaflow_extensions.fasts3.wire import exchange
+from metaflow_extensions.fasts3.wire.conditions import ABSENT
 from metaflow_extensions.fasts3.wire.credentials import CredentialSet
 from metaflow_extensions.fasts3.wire.sigv4 import NOT_SIGNED, Scope
 from metaflow_extensions.fasts3.wire.template import NoTemplate, template_of
@@ -102,7 +103,7 @@ CALLS = {
         {**OBJECT, "IfMatch": '"e"'},
     ),
     "PutObject": (
-        lambda ours, b: ours.put(b, UGLY, b"the body", headers=HEADERS, only_if_absent=True),
+        lambda ours, b: ours.put(b, UGLY, b"the body", headers=HEADERS, condition=ABSENT),
         "put_object",
         {**OBJECT, **STORED, "Body": b"the body", "IfNoneMatch": "*"},
     ),
@@ -123,9 +124,9 @@ CALLS = {
         {**UPLOAD, "PartNumber": 3, "Body": b"the part"},
     ),
     "CompleteMultipartUpload": (
-        lambda ours, b: ours.complete_upload(b, UGLY, "id/+=", PARTS, only_if_absent=True),
+        lambda ours, b: ours.complete_upload(b, UGLY, "id/+=", PARTS, condition='"e"'),
         "complete_multipart_upload",
-        {**UPLOAD, "MultipartUpload": {"Parts": NUMBERED}, "IfNoneMatch": "*"},
+        {**UPLOAD, "MultipartUpload": {"Parts": NUMBERED}, "IfMatch": '"e"'},
     ),
     "AbortMultipartUpload": (
         lambda ours, b: ours.abort_upload(b, UGLY, "id/+="),

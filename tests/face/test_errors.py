@@ -17,6 +17,7 @@ TABLE = {
     Code.DISK_FULL: errors.MetaflowS3InsufficientDiskSpace,
     Code.NO_FILE: errors.MetaflowS3NotFound,
     Code.CHANGED: errors.MetaflowS3InvalidObject,
+    Code.STALE: errors.MetaflowS3PreconditionFailed,
 }
 
 
@@ -42,6 +43,10 @@ def test_where_no_request_failed_the_facts_are_empty(exception):
     error = exception("why")
     assert (error.url, error.s3_code, error.status, error.request_id) == ("", "", 0, "")
     assert isinstance(error, MetaflowException)
+
+
+def test_an_object_that_has_been_changed_is_an_error_for_who_knows_no_other():
+    assert issubclass(errors.MetaflowS3PreconditionFailed, errors.MetaflowS3Exception)
 
 
 @pytest.mark.parametrize("code", errors.REMEDIES)

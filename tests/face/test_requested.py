@@ -14,17 +14,19 @@ from metaflow_extensions.fasts3.face.requested import (
     RangeInfo,
     S3GetObject,
     S3PutObject,
+    condition_of,
     headers_of,
     key_of,
     range_of,
     several,
 )
+from metaflow_extensions.fasts3.wire.conditions import ABSENT
 
 
 def test_helper_objects_have_the_defaults_of_the_reference():
     assert S3GetObject() == (None, None, None)
     assert S3GetObject("k", 1, 2) == ("k", 1, 2)
-    assert S3PutObject() == (None,) * 6
+    assert S3PutObject() == (None,) * 7
     assert RangeInfo(5) == (5, 0, -1)
 
 
@@ -34,6 +36,11 @@ def test_metadata_in_the_old_place_is_metadata():
     new = S3PutObject("k", "v", None, "text/plain", "AES256", {"a": 1})
     assert (new.encryption, new.metadata) == ("AES256", {"a": 1})
     assert S3PutObject(*new) == new
+
+
+def test_the_condition_comes_last_so_that_no_place_has_changed():
+    assert S3PutObject("k", "v", "p", "text/plain", "AES256", {"a": 1}, "e").if_match == "e"
+    assert S3PutObject("k", if_match="e") == ("k", None, None, None, None, None, "e")
 
 
 @pytest.mark.parametrize("helper", [S3GetObject("k", 1, 2), S3PutObject("k", "v", metadata={}), RangeInfo(1)])
@@ -64,7 +71,7 @@ def test_ranges(kind, offset, length, expected):
     ("offset", "length"), [(-1, None), (-1, 5), (0.5, None), ("0", 5), (0, "5"), (0, 2.0), (True, None)]
 )
 def test_ranges_that_are_none(offset, length):
-    with pytest.raises(MetaflowS3InvalidRange, match="'k'"):
+    with pytest.raises(MetaflowS3InvalidRange, match=r"'k'"):
         range_of(S3GetObject("k", offset, length))
 
 
@@ -100,5 +107,45 @@ def test_headers():
     [("text/plain\r\nx-evil: 1", None), (5, None), (None, {"a": object()}), (None, {"a": {1, 2}}), (None, {(1, 2): 3})],
 )
 def test_what_can_not_be_a_header_is_refused(content_type, metadata):
-    with pytest.raises(MetaflowS3InvalidObject, match="'k'"):
+    with pytest.raises(MetaflowS3InvalidObject, match=r"'k'"):
         headers_of("k", content_type, metadata, None, None)
+
+
+@pytest.mark.parametrize(
+    ("given", "condition"),
+    [
+        ('"5d41402abc4b2a76b9719d911017c592"', '"5d41402abc4b2a76b9719d911017c592"'),
+        ("5d41402abc4b2a76b9719d911017c592-2", '"5d41402abc4b2a76b9719d911017c592-2"'),
+        ("absent", '"absent"'),
+        ("a!#~,*", '"a!#~,*"'),
+    ],
+)
+def test_an_etag_is_a_condition_with_quotes_and_without(given, condition):
+    assert condition_of("k", given, overwrite=True) == condition
+
+
+def test_without_an_etag_overwrite_is_the_condition():
+    assert condition_of("k", None, overwrite=True) is None
+    assert condition_of("k", None, overwrite=False) == ABSENT
+
+
+NO_ETAGS = [
+    *("", '""', '"', '"a', 'a"', '"a" ', ' "a"', "a b", '"a", "b"', 'W/"a"', "a\r\nx: y", "a\n", "a\0", "é", "\x7f"),
+    *(b"a", 5, True, False, 0, ["a"], S3PutObject("k")),
+]
+
+
+@pytest.mark.parametrize("given", NO_ETAGS, ids=repr)
+def test_what_is_no_etag_is_refused(given):
+    with pytest.raises(MetaflowS3InvalidObject, match=r"'k'.*no ETag.*`etag` of the S3Object"):
+        condition_of("k", given, overwrite=True)
+
+
+def test_any_object_at_all_is_no_condition():
+    with pytest.raises(MetaflowS3InvalidObject, match=r"'k'.*leave if_match out"):
+        condition_of("k", "*", overwrite=True)
+
+
+def test_there_is_no_object_that_is_the_same_and_absent():
+    with pytest.raises(MetaflowS3InvalidObject, match=r"'k'.*overwrite=False.*one of them"):
+        condition_of("k", '"a"', overwrite=False)

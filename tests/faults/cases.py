@@ -208,6 +208,29 @@ def put_large_complete(world: World) -> Iterator[None]:
     yield from _put_file(world)
 
 
+def _put_if_match(world: World, blob: bytes) -> Iterator[None]:
+    world.stored.put("a", b"before")
+    etag = world.stored.head("a")["ETag"]
+    yield
+    world.s3.put("a", blob, if_match=etag)
+    assert world.stored.blob("a") == blob
+
+
+@case("HeadObject")
+def put_if_match_head(world: World) -> Iterator[None]:
+    yield from _put_if_match(world, SMALL)
+
+
+@case("PutObject")
+def put_if_match(world: World) -> Iterator[None]:
+    yield from _put_if_match(world, SMALL)
+
+
+@case("CompleteMultipartUpload")
+def put_large_if_match(world: World) -> Iterator[None]:
+    yield from _put_if_match(world, LARGE)
+
+
 @case("CompleteMultipartUpload")
 def put_large_if_absent(world: World) -> Iterator[None]:
     yield from _put_if_absent(world, LARGE)

@@ -144,7 +144,7 @@ class Destinations:
 
     def _stored(self, job, bodies, etag, again):
         """Store, unless there is something; where that reply is lost, `again` is what the next try is told."""
-        absent = job.arguments.get("only_if_absent")
+        absent = job.arguments.get("condition")
         if absent and job.key in self.objects:
             return PRECONDITION
         self.objects[job.key] = bodies, etag

@@ -63,8 +63,8 @@ def test_a_success_is_told_at_once():
 
 def test_a_body_goes_with_its_job():
     transfers = Scripted()
-    performer(transfers, Clock()).perform(Job(1, "put", "b", "k", {"only_if_absent": True}, b"body"))
-    assert transfers.calls == [("b", "k", b"body", {"only_if_absent": True})]
+    performer(transfers, Clock()).perform(Job(1, "put", "b", "k", {"condition": "absent"}, b"body"))
+    assert transfers.calls == [("b", "k", b"body", {"condition": "absent"})]
 
 
 def test_transient_failures_are_tried_again_after_growing_waits():

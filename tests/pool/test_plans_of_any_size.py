@@ -15,6 +15,7 @@ from metaflow_extensions.fasts3.pool.downloads import RESTARTS, Download, Downlo
 from metaflow_extensions.fasts3.pool.plan import JobFailed
 from metaflow_extensions.fasts3.pool.planning import MAX_OBJECT, MAX_PARTS, PART_SIZE, Piece
 from metaflow_extensions.fasts3.pool.uploads import Upload, Uploads
+from metaflow_extensions.fasts3.wire.conditions import ABSENT
 from metaflow_extensions.fasts3.wire.failures import Code
 from metaflow_extensions.fasts3.wire.transfers import PutHeaders
 
@@ -80,11 +81,15 @@ def test_every_byte_of_an_upload_is_there_once(wanted, many, absent, odds, room,
     chance = dict(zip(["vanished", "lost reply", "somebody else"], odds))
     store = Destinations(lambda what: random.random() < chance[what])
     uploads = [
-        Upload("bucket", str(number), size, PutHeaders(), read=lambda piece, key=number: stand_in(key, piece))
+        Upload(
+            *("bucket", str(number), size, PutHeaders()),
+            read=lambda piece, key=number: stand_in(key, piece),
+            condition=ABSENT if absent else None,
+        )
         for number, size in enumerate(wanted)
     ]
     step = min(max(PART_SIZE, max(wanted) // many // MIB * MIB), LARGEST_PART)
-    plan = Uploads(uploads, absent, step)
+    plan = Uploads(uploads, step)
     try:
         carry_out(plan, store, random.randrange, room)
     except JobFailed as failed:

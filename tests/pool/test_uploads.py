@@ -8,6 +8,7 @@ from pool.plans import carry_out, missing
 
 from metaflow_extensions.fasts3.pool.plan import JobFailed
 from metaflow_extensions.fasts3.pool.uploads import RESTARTS, Upload, Uploads
+from metaflow_extensions.fasts3.wire.conditions import ABSENT
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
 from metaflow_extensions.fasts3.wire.transfers import ObjectInfo, PutHeaders
 
@@ -72,7 +73,7 @@ class Store:
         return self.files[job.arguments["path"]][position:][: job.arguments.get("length")]
 
     def _store(self, job, body, etag):
-        if job.arguments.get("only_if_absent") and job.key in self.objects:
+        if job.arguments.get("condition") and job.key in self.objects:
             return Failure(Code.PRECONDITION, "", "PreconditionFailed", 412)
         self.objects[job.key], self.etags[job.key] = body, etag
         self.headers.setdefault(job.key, job.arguments.get("headers"))
@@ -87,17 +88,18 @@ def body(size):
     return bytes(number % 251 for number in range(size))
 
 
-def from_memory(key, data):
-    return Upload("bucket", key, len(data), HEADERS, read=lambda piece: data[piece.first :][: piece.length])
+def from_memory(key, data, condition=None):
+    read = lambda piece: data[piece.first :][: piece.length]  # noqa: E731
+    return Upload("bucket", key, len(data), HEADERS, read=read, condition=condition)
 
 
 @pytest.mark.parametrize("pick", [0, -1], ids=["oldest first", "newest first"])
-@pytest.mark.parametrize("absent", [False, True], ids=["overwrite", "only if absent"])
+@pytest.mark.parametrize("condition", [None, ABSENT])
 @pytest.mark.parametrize("size", [0, 1, STEP - 1, STEP, STEP + 1, 55])
-def test_all_sizes_from_memory_and_from_files(size, absent, pick):
+def test_all_sizes_from_memory_and_from_files(size, condition, pick):
     store = Store(files={"/f": body(size)})
-    uploads = [from_memory("a", body(size)), Upload("bucket", "b", size, HEADERS, path="/f")]
-    plan = Uploads(uploads, absent, STEP)
+    from_file = Upload("bucket", "b", size, HEADERS, path="/f", condition=condition)
+    plan = Uploads([from_memory("a", body(size), condition), from_file], STEP)
     jobs = carry_out(plan, store, pick)
     assert store.objects == {"a": body(size), "b": body(size)}
     assert store.headers == {"a": HEADERS, "b": HEADERS}
@@ -110,7 +112,7 @@ def test_all_sizes_from_memory_and_from_files(size, absent, pick):
 @pytest.mark.parametrize("size", [1, 55])
 def test_what_exists_is_left_alone(size):
     store = Store(a=b"old")
-    plan = Uploads([from_memory("a", body(size)), from_memory("b", body(size))], True, STEP)
+    plan = Uploads([from_memory(key, body(size), ABSENT) for key in "ab"], STEP)
     jobs = carry_out(plan, store)
     assert store.objects == {"a": b"old", "b": body(size)}
     assert plan.stored == [False, True]
@@ -127,7 +129,7 @@ def test_a_lost_race_overwrites_nothing_and_leaves_nothing_open(size):
             store.objects["a"] = b"somebody else's"
         return reply
 
-    plan = Uploads([from_memory("a", body(size))], True, STEP)
+    plan = Uploads([from_memory("a", body(size), ABSENT)], STEP)
     carry_out(plan, answer)
     assert store.objects == {"a": b"somebody else's"}
     assert plan.stored == [False]
@@ -147,8 +149,10 @@ def test_what_an_earlier_try_has_stored_is_ours(size, from_file, tmp_path):
         lost = job.operation in ("put", "complete_upload") and not isinstance(reply, Failure)
         return Failure(Code.PRECONDITION, "", "PreconditionFailed", 412) if lost else reply
 
-    upload = Upload("bucket", "a", size, HEADERS, path=str(path)) if from_file else from_memory("a", body(size))
-    plan = Uploads([upload], True, STEP)
+    upload = from_memory("a", body(size), ABSENT)
+    if from_file:
+        upload = Upload("bucket", "a", size, HEADERS, path=str(path), condition=ABSENT)
+    plan = Uploads([upload], STEP)
     carry_out(plan, answer)
     assert store.objects == {"a": body(size)}
     assert plan.stored == [True]
@@ -165,7 +169,7 @@ def test_what_is_gone_by_the_time_of_the_comparison_is_uploaded():
             return Failure(Code.PRECONDITION, "", "PreconditionFailed", 412)
         return store(job)
 
-    plan = Uploads([from_memory("a", body(55))], True, STEP)
+    plan = Uploads([from_memory("a", body(55), ABSENT)], STEP)
     carry_out(plan, answer)
     assert store.objects == {"a": body(55)}
     assert plan.stored == [True]
@@ -178,11 +182,11 @@ def test_a_server_that_contradicts_itself_is_not_asked_for_ever(size):
     store = Store()
 
     def answer(job):
-        if job.arguments.get("only_if_absent"):
+        if job.arguments.get("condition"):
             return Failure(Code.PRECONDITION, "", "PreconditionFailed", 412)
         return store(job)
 
-    plan = Uploads([from_memory("a", body(size))], True, STEP)
+    plan = Uploads([from_memory("a", body(size), ABSENT)], STEP)
     with pytest.raises(JobFailed) as failed:
         carry_out(plan, answer)
     assert failed.value.failure.code is Code.PRECONDITION
@@ -207,7 +211,7 @@ def test_no_upload_is_an_error_where_there_was_none(operation, size):
 @pytest.mark.parametrize("code", [Code.ACCESS_DENIED, Code.BUSY, Code.REJECTED, Code.UNREACHABLE])
 def test_any_other_answer_to_the_look_is_an_error(code):
     with pytest.raises(JobFailed) as failed:
-        carry_out(Uploads([from_memory("a", b"1")], True, STEP), lambda job: Failure(code))
+        carry_out(Uploads([from_memory("a", b"1", ABSENT)], STEP), lambda job: Failure(code))
     assert failed.value.job.operation == "head"
 
 
@@ -216,11 +220,11 @@ def test_a_server_without_conditional_writes_is_asked_without(size):
     store = Store()
 
     def answer(job):
-        if job.arguments.get("only_if_absent"):
+        if job.arguments.get("condition"):
             return Failure(Code.NOT_IMPLEMENTED, "", "NotImplemented", 501)
         return store(job)
 
-    plan = Uploads([from_memory("a", body(size))], True, STEP)
+    plan = Uploads([from_memory("a", body(size), ABSENT)], STEP)
     carry_out(plan, answer)
     assert store.objects == {"a": body(size)}
     assert plan.stored == [True]

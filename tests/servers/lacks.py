@@ -13,6 +13,7 @@ LACKS: dict[str, frozenset[str]] = {
             "control-character-uploads",  # a reply that is no XML
             "checksum-verification",
             "md5-verification",
+            "conditional-multipart-replacements",  # overwrites
             "get-of-a-part",  # gives the part, does not say of how many
             "multipart-checksums",
             "last-bytes-of-empty-objects-are-416",  # 200
@@ -44,6 +45,8 @@ LACKS: dict[str, frozenset[str]] = {
             "conditional-writes-beside-prefix",
             "control-character-uploads",  # a reply that is no XML
             "conditional-multipart",
+            "conditional-replacements",  # overwrites
+            "conditional-multipart-replacements",
             "conditional-reads",
             "object-beside-prefix",  # 500, after a second
             "list-start-after-an-object-and-prefix",

@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 import pytest
 from wire.scripted import Scripted, answer, close, error, expect, reply, silence
 
+from metaflow_extensions.fasts3.wire.conditions import ABSENT
 from metaflow_extensions.fasts3.wire.failures import Code, TransferError
 from metaflow_extensions.fasts3.wire.transfers import PutHeaders
 
@@ -149,12 +150,16 @@ def test_what_parts_are_called_is_text(transfers_with):
     assert {one.tag[len(S3) :]: one.text for one in part} == {**ugly, "PartNumber": "1"}
 
 
-def test_complete_only_where_there_is_none(transfers_with):
+@pytest.mark.parametrize(
+    ("condition", "header"), [(ABSENT, ("if-none-match", "*")), ('"etag"', ("if-match", '"etag"'))]
+)
+def test_complete_under_a_condition(transfers_with, condition, header):
     refusal = error("PreconditionFailed", "412 Precondition Failed")
     with Scripted([[expect, answer(refusal), silence]]) as server:
-        failure = failure_of(transfers_with(server).complete_upload, *UPLOAD, PARTS, only_if_absent=True)
+        failure = failure_of(transfers_with(server).complete_upload, *UPLOAD, PARTS, condition=condition)
     assert failure.code is Code.PRECONDITION
-    assert server.requests[0].headers["if-none-match"] == "*"
+    told = {name: server.requests[0].headers.get(name) for name in ("if-match", "if-none-match")}
+    assert told == {"if-match": None, "if-none-match": None, **dict([header])}
 
 
 @pytest.mark.parametrize(

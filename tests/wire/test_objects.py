@@ -29,6 +29,7 @@ from wire.scripted import (
 
 from metaflow_extensions.fasts3.wire import checksums
 from metaflow_extensions.fasts3.wire import objects as module
+from metaflow_extensions.fasts3.wire.conditions import ABSENT
 from metaflow_extensions.fasts3.wire.failures import Code, TransferError
 from metaflow_extensions.fasts3.wire.transfers import ObjectInfo, PutHeaders
 
@@ -426,12 +427,16 @@ def test_an_upload(tls, transfers_with, path, way, size):
 @pytest.mark.parametrize(
     ("size", "asks"), [(10, False), (module.WORTH_A_QUESTION, False), (module.WORTH_A_QUESTION + 1, True)]
 )
-def test_a_large_conditional_upload_asks_before_it_sends(transfers_with, size, asks):
+@pytest.mark.parametrize(
+    ("condition", "header"), [(ABSENT, ("if-none-match", "*")), ('"etag"', ("if-match", '"etag"'))]
+)
+def test_a_large_conditional_upload_asks_before_it_sends(transfers_with, size, asks, condition, header):
     refusal = answer(error("PreconditionFailed", "412 Precondition Failed"))
     with Scripted([[expect_head if asks else expect, refusal, silence]]) as server:
         put = transfers_with(server).put
-        assert failure_of(put, "bucket", "key", DATA[:size], only_if_absent=True).code is Code.PRECONDITION
-    assert server.requests[0].headers["if-none-match"] == "*"
+        assert failure_of(put, "bucket", "key", DATA[:size], condition=condition).code is Code.PRECONDITION
+    told = {name: server.requests[0].headers.get(name) for name in ("if-match", "if-none-match")}
+    assert told == {"if-match": None, "if-none-match": None, **dict([header])}
     assert ("expect" in server.requests[0].headers) is asks
 
 

@@ -33,6 +33,12 @@ class MetaflowS3Exception(_S3Failure):
     headline = "S3 access failed"
 
 
+class MetaflowS3PreconditionFailed(MetaflowS3Exception):
+    """The object that was to be replaced (`if_match`) is not the one that was read any more."""
+
+    headline = "S3 object has been changed"
+
+
 class MetaflowS3NotFound(_S3Failure):
     """There is no such object, bucket or local file."""
 
@@ -67,6 +73,7 @@ EXCEPTIONS: dict[Code, type[MetaflowException]] = {
     Code.DISK_FULL: MetaflowS3InsufficientDiskSpace,
     Code.NO_FILE: MetaflowS3NotFound,
     Code.CHANGED: MetaflowS3InvalidObject,
+    Code.STALE: MetaflowS3PreconditionFailed,
 }
 """All other codes are MetaflowS3Exception."""
 
@@ -97,6 +104,7 @@ REMEDIES = {
     "Where there is room, a quota or `ulimit -f` is the limit.",
     Code.NO_DESCRIPTORS: "Close files that are not needed any more, or allow more of them (`ulimit -n`).",
     Code.CHANGED: "Upload it again when nobody writes to it any more.",
+    Code.STALE: "Get the object again, make your change to what is there now, and put that with its new etag.",
 }
 MOST_SAID = 1000  # characters of what a server said; S3's own sentences have 200 at the most
 MOST_NAMED = 100  # characters of its codes and ids

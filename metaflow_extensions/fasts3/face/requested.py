@@ -5,6 +5,7 @@ attributes.
 """
 
 import json
+import re
 from collections.abc import Iterable
 from io import BufferedIOBase, RawIOBase
 from typing import Any, NamedTuple, Optional, Union
@@ -15,12 +16,14 @@ from metaflow_extensions.fasts3.face.errors import (
     MetaflowS3URLException,
 )
 from metaflow_extensions.fasts3.face.location import as_text
+from metaflow_extensions.fasts3.wire.conditions import ABSENT
 from metaflow_extensions.fasts3.wire.transfers import PutHeaders
 
 PutValue = Union[RawIOBase, BufferedIOBase, str, bytes]
 
 USER_ATTRIBUTES = "metaflow-user-attributes"
 """The one metadata key under which both classes store the user's metadata, as JSON."""
+_ETAG = re.compile(r'("?)([!#-~]+)\1')  # RFC 9110 section 8.8.3, with or without its quotes, of visible ASCII
 
 
 class S3GetObject(NamedTuple):
@@ -51,6 +54,7 @@ class _S3PutObject(NamedTuple):
     content_type: Optional[str] = None
     encryption: Optional[str] = None
     metadata: Optional[dict[str, Any]] = None
+    if_match: Optional[str] = None
 
 
 class S3PutObject(_S3PutObject):
@@ -71,6 +75,9 @@ class S3PutObject(_S3PutObject):
         Server-side encryption of this object; that of the `S3` client where it is None.
     metadata : Dict, optional
         A JSON-encodable dictionary of additional headers to be stored as metadata with the file.
+    if_match : str, optional
+        The `etag` that the object has to have still, or it is not replaced. Works the same way as `if_match` passed
+        to `put`.
     """
 
     __slots__ = ()
@@ -83,11 +90,12 @@ class S3PutObject(_S3PutObject):
         content_type: Optional[str] = None,
         encryption: Optional[str] = None,
         metadata: Optional[dict[str, Any]] = None,
+        if_match: Optional[str] = None,
     ) -> "S3PutObject":
         # Before it knew encryption, Metaflow had metadata in that place, and its reference still has.
         if isinstance(encryption, dict) and metadata is None:
             encryption, metadata = None, encryption
-        return super().__new__(cls, key, value, path, content_type, encryption, metadata)
+        return super().__new__(cls, key, value, path, content_type, encryption, metadata, if_match)
 
 
 class RangeInfo(NamedTuple):
@@ -202,3 +210,32 @@ def headers_of(
                 f"The metadata of '{key}' can't be written as JSON ({error}). Use strings, numbers, lists and dicts."
             ) from error
     return PutHeaders(content_type or None, stored, encryption or default_encryption or None)
+
+
+def condition_of(key: Any, if_match: Any, overwrite: bool) -> Optional[str]:
+    """What has to hold for an upload to be stored; see `wire.conditions`.
+
+    Raises
+    ------
+    MetaflowS3InvalidObject
+        `if_match` is no ETag, or given with `overwrite=False`.
+    """
+    if if_match is None:
+        return None if overwrite else ABSENT
+    if not overwrite:
+        raise MetaflowS3InvalidObject(
+            f"For {key!r} there is an if_match, which replaces an object that exists, and overwrite=False, which "
+            "replaces none. Give one of them."
+        )
+    if if_match == "*":
+        raise MetaflowS3InvalidObject(
+            f"The if_match of {key!r} is '*', which any object would match. Give the etag of the one that you have "
+            "read; to replace whatever is there, leave if_match out."
+        )
+    found = _ETAG.fullmatch(if_match) if isinstance(if_match, str) else None
+    if found is None:
+        raise MetaflowS3InvalidObject(
+            f"The if_match of {key!r} is {if_match!r:.200}, which is no ETag. Give the `etag` of the S3Object that you "
+            "have read, with its quotes or without them."
+        )
+    return f'"{found[2]}"'

@@ -1,5 +1,7 @@
 """The methods of `S3` that upload."""
 
+import uuid
+from collections import Counter
 from collections.abc import Iterable
 from functools import partial
 from typing import Any, Callable, NamedTuple, Optional, Union
@@ -8,11 +10,19 @@ from metaflow_extensions.fasts3.face.engine import Place
 from metaflow_extensions.fasts3.face.errors import MetaflowS3InvalidObject
 from metaflow_extensions.fasts3.face.foundation import Foundation
 from metaflow_extensions.fasts3.face.location import split_object_url
-from metaflow_extensions.fasts3.face.requested import PutValue, S3PutObject, headers_of, iterated, key_of
+from metaflow_extensions.fasts3.face.requested import (
+    PutValue,
+    S3PutObject,
+    condition_of,
+    headers_of,
+    iterated,
+    key_of,
+)
 from metaflow_extensions.fasts3.face.sources import path_source, value_source
 from metaflow_extensions.fasts3.face.spool import HOLDING, Spool
 from metaflow_extensions.fasts3.pool.planning import PART_SIZE
 from metaflow_extensions.fasts3.pool.uploads import Upload, Uploads
+from metaflow_extensions.fasts3.wire.conditions import ABSENT, MARK
 
 
 class _Asked(NamedTuple):
@@ -23,6 +33,7 @@ class _Asked(NamedTuple):
     content_type: Optional[str] = None
     metadata: Optional[dict[str, Any]] = None
     encryption: Optional[str] = None
+    if_match: Optional[str] = None
 
 
 class Writing(Foundation):
@@ -37,6 +48,7 @@ class Writing(Foundation):
         overwrite: bool = True,
         content_type: Optional[str] = None,
         metadata: Optional[dict[str, Any]] = None,
+        if_match: Optional[str] = None,
     ) -> str:
         """
         Upload a single object to S3.
@@ -55,6 +67,10 @@ class Writing(Foundation):
             Optional MIME type for the object.
         metadata : Dict[str, str], optional, default None
             A JSON-encodable dictionary of additional headers to be stored as metadata with the object. S3 takes 2 KB.
+        if_match : str, optional, default None
+            The `etag` of an `S3Object` that `get` or `info` gave: the object is replaced only if it still has it.
+            None is no condition, and so is the `etag` of a key that was missing: there it is `overwrite=False` that
+            overwrites nobody's. See docs/conditional_writes.md.
 
         Returns
         -------
@@ -65,9 +81,11 @@ class Writing(Foundation):
         ------
         MetaflowS3InvalidObject
             `obj` is not a string, bytes or a binary file, or a file that was changed while it was uploaded; or
-            `metadata` can't be written as JSON.
+            `metadata` can't be written as JSON; or `if_match` is no ETag.
+        MetaflowS3PreconditionFailed
+            The object has been changed since (`if_match`).
         MetaflowS3NotFound
-            There is no such bucket.
+            There is no such bucket; or no object (any more) that `if_match` could be about.
         MetaflowS3AccessDenied, MetaflowS3URLException, MetaflowS3Exception
             S3 refused, the key does not go with the way this client was initialized, or S3 could not be reached.
             With `overwrite=False` also where S3 would not say whether the object exists.
@@ -78,6 +96,7 @@ class Writing(Foundation):
             content_type or getattr(key, "content_type", None),
             metadata or getattr(key, "metadata", None),
             getattr(key, "encryption", None),
+            getattr(key, "if_match", None) if if_match is None else if_match,
         )
         return self._upload([asked], partial(self._from_value, rewind=True), overwrite, Place.HERE)[0][1]
 
@@ -94,7 +113,8 @@ class Writing(Foundation):
         1. As a `(key, obj)` tuple where `key` is a string specifying the path and `obj` is a string or a bytes
            object. A binary file is stored from where it stands, as Metaflow always did here, and left open.
 
-        2. As a `S3PutObject` which contains additional metadata to be stored with the object.
+        2. As a `S3PutObject` which contains additional metadata to be stored with the object, or the `if_match` of
+           an object that it is to replace.
 
         Parameters
         ----------
@@ -113,7 +133,8 @@ class Writing(Foundation):
         ------
         MetaflowS3InvalidObject, MetaflowS3NotFound, MetaflowS3AccessDenied, MetaflowS3URLException, \
 MetaflowS3Exception
-            As for `put`. What is wrong with any of the pairs is found before anything is uploaded.
+            As for `put`. What is wrong with any of the pairs is found before anything is uploaded. An object that has
+            been changed since (`if_match`) is found when its turn comes: others may have been stored then.
         """
         with Spool(self._tempdir.path) as spool:
             keep = (lambda value: value) if isinstance(key_objs, HOLDING) else spool.keep
@@ -168,13 +189,15 @@ MetaflowS3Exception
         self, asked: list[_Asked], upload: Callable[[_Asked, str], Upload], overwrite: bool, place: Place
     ) -> list[tuple[Any, str, bool]]:
         """Store what is asked for; key, URL, and whether it was stored now."""
+        conditions = [condition_of(item.key, item.if_match, overwrite) for item in asked]
         urls = [self._location.url(item.key) for item in asked]
+        _check_duplicates(asked, urls)
         numbers = range(len(urls))
         # One upload a key: side by side, which of several came last would be a matter of chance. The last given is what
         # stays; without overwriting it is the first, which the others would find there.
         chosen = {urls[number]: number for number in (numbers if overwrite else reversed(numbers))}
-        uploads = [upload(item, url) for item, url in zip(asked, urls)]
-        plan = Uploads([uploads[number] for number in chosen.values()], only_if_absent=not overwrite)
+        uploads = [_under(condition, upload(item, url)) for item, url, condition in zip(asked, urls, conditions)]
+        plan = Uploads([uploads[number] for number in chosen.values()])
         self._engine.run(plan, place, uploads[0].bucket)
         stored = dict(zip(chosen, plan.stored))
         return [
@@ -205,6 +228,7 @@ def _asked(item: Any, source: str, keep: Callable[[Any], Any] = lambda value: va
             getattr(item, "content_type", None),
             getattr(item, "metadata", None),
             getattr(item, "encryption", None),
+            getattr(item, "if_match", None),
         )
     try:
         if isinstance(item, (str, bytes)):
@@ -215,3 +239,25 @@ def _asked(item: Any, source: str, keep: Callable[[Any], Any] = lambda value: va
             f"{item!r} is not a pair. Give (key, {'path' if source == 'path' else 'value'}) or an S3PutObject."
         ) from None
     return _Asked(key_of(key), keep(given))
+
+
+def _check_duplicates(asked: list[_Asked], urls: list[str]) -> None:
+    """Raise MetaflowS3InvalidObject for a key that has an if_match and is given twice: only one could keep to it."""
+    conditional = {url: item.key for item, url in zip(asked, urls) if item.if_match is not None}
+    counts = Counter(urls) if conditional else {}
+    for url, key in conditional.items():
+        if counts[url] > 1:
+            raise MetaflowS3InvalidObject(
+                f"{key!r} has an if_match and is given {counts[url]} times: once it is stored, its etag is another "
+                "one. Give it once."
+            )
+
+
+def _under(condition: Optional[str], upload: Upload) -> Upload:
+    """The upload with its condition; one that replaces an object has a mark, by which its own tries are known."""
+    if condition is None:
+        return upload
+    headers = upload.headers
+    if condition != ABSENT:
+        headers = headers._replace(metadata={**(headers.metadata or {}), MARK: uuid.uuid4().hex})
+    return upload._replace(condition=condition, headers=headers)

@@ -1,8 +1,9 @@
 """The plan of uploads: one PUT for a small object, a multipart upload with parallel parts for a large one.
 
-With `only_if_absent` a HEAD comes first, and the upload itself carries If-None-Match: *, so that nothing is overwritten
-even in a race. Only 'not there' lets an upload begin; any other answer than 'there' is a failure. Where If-None-Match
-does not hold, what is there may be ours, of a try whose reply was lost: a second HEAD tells by the ETag.
+With a condition (`wire.conditions`) a HEAD comes first, and the upload itself carries If-None-Match: * or If-Match, so
+that nobody's object is overwritten even in a race. Only 'not there', or the ETag that was asked for, lets an upload
+begin. Where the condition does not hold after all, what is there may be ours, of a try whose reply was lost: another
+HEAD tells, by the mark that an upload has which replaces an object, and by the ETag otherwise.
 """
 
 from collections import Counter
@@ -14,13 +15,17 @@ from metaflow_extensions.fasts3.pool.etags import etag_of_bytes, etag_of_file, e
 from metaflow_extensions.fasts3.pool.messages import Buffer, Job, Outcome
 from metaflow_extensions.fasts3.pool.plan import JobFailed
 from metaflow_extensions.fasts3.pool.planning import PART_SIZE, Piece, part_size, pieces
-from metaflow_extensions.fasts3.wire.failures import Code
+from metaflow_extensions.fasts3.wire.conditions import ABSENT, MARK, same_etag
+from metaflow_extensions.fasts3.wire.failures import Code, Failure
 from metaflow_extensions.fasts3.wire.local_files import Version
 from metaflow_extensions.fasts3.wire.transfers import ObjectInfo, PutHeaders
 
 RESTARTS = 2  # of an upload that vanished on the server, or that it refuses for an object that it does not know
 
 _CONTRADICTION = "S3 will not store it because it exists, and says that it does not exist"
+_CONTRADICTION_OF_ETAGS = "S3 will not store it because its ETag is another one, and says that it is this one"
+_GONE = "the object that was to be replaced (if_match) does not exist, or not any more"
+_NO_IF_MATCH = "this server can't tell whether an object has been changed (If-Match), so nothing was stored"
 
 
 class Upload(NamedTuple):
@@ -34,6 +39,7 @@ class Upload(NamedTuple):
     data: Optional[bytes] = None  # the bytes; or
     read: Optional[Callable[[Piece], Buffer]] = None  # what gives them
     version: Optional[Version] = None  # of the local file; parts of two versions must not become one object
+    condition: Optional[str] = None  # what has to hold for it to be stored: `wire.conditions`
 
 
 @dataclass
@@ -51,8 +57,6 @@ class Uploads:
     Parameters
     ----------
     uploads : sequence of Upload
-    only_if_absent : bool
-        Leave alone what exists.
     step : int
         Bytes up to which an object is one PUT, and the least size of a part.
 
@@ -62,10 +66,9 @@ class Uploads:
         One for each upload, in the same order: True once it is stored, False where the key existed.
     """
 
-    def __init__(self, uploads: Sequence[Upload], only_if_absent: bool = False, step: int = PART_SIZE) -> None:
+    def __init__(self, uploads: Sequence[Upload], step: int = PART_SIZE) -> None:
         self._uploads = uploads
-        self._absent = only_if_absent
-        self._conditional = [only_if_absent] * len(uploads)  # False once the server said that it can't
+        self._unconditional: set[int] = set()  # uploads whose condition the server can't hold, and HEAD has to
         self._step = step
         self._open: dict[int, _Multipart] = {}
         self._restarts: Counter[int] = Counter()
@@ -76,8 +79,9 @@ class Uploads:
         self.stored: list[bool] = [False] * len(uploads)
 
     def start(self) -> Iterator[Job]:
-        first = self._head if self._absent else self._begin
-        return (first(index) for index in range(len(self._uploads)))
+        return (
+            self._head(index) if upload.condition else self._begin(index) for index, upload in enumerate(self._uploads)
+        )
 
     def receive(self, job: Job, outcome: Outcome) -> Iterable[Job]:
         index = self._indices.pop(job.number)
@@ -110,9 +114,7 @@ class Uploads:
         upload = self._uploads[index]
         if upload.size > self._step:
             return self._job(index, "create_upload", headers=upload.headers)
-        arguments: dict[str, Any] = {"headers": upload.headers}
-        if self._conditional[index]:
-            arguments["only_if_absent"] = True
+        arguments: dict[str, Any] = {"headers": upload.headers, **self._condition(index)}
         if upload.path is not None:
             return self._job(index, "put", path=upload.path, **arguments)
         return self._job(index, "put", _body(upload, Piece(0, upload.size)), **arguments)
@@ -147,8 +149,16 @@ class Uploads:
         return () if open_.missing else [self._complete(index, open_)]
 
     def _complete(self, index: int, open_: _Multipart) -> Job:
-        condition: dict[str, Any] = {"only_if_absent": True} if self._conditional[index] else {}
-        return self._job(index, "complete_upload", upload_id=open_.upload_id, parts=open_.parts, **condition)
+        told = {"upload_id": open_.upload_id, "parts": open_.parts, **self._condition(index)}
+        return self._job(index, "complete_upload", **told)
+
+    def _condition(self, index: int) -> dict[str, Any]:
+        condition = self._uploads[index].condition
+        return {"condition": condition} if condition and index not in self._unconditional else {}
+
+    def _go_on(self, index: int) -> Job:
+        """HEAD has told nothing that speaks against it."""
+        return self._complete(index, self._open[index]) if index in self._open else self._begin(index)
 
     def _done(self, index: int, job: Job, reply: object) -> Iterable[Job]:
         self._open.pop(index, None)
@@ -156,15 +166,31 @@ class Uploads:
         return ()
 
     def _exists(self, index: int, job: Job, info: ObjectInfo) -> Iterable[Job]:
-        """It is there: somebody else's, or ours, of a try whose reply was lost."""
-        ours = self._whose.pop(job.number, "")
-        self.stored[index] = bool(ours) and (info.size, info.etag.strip('"')) == (self._uploads[index].size, ours)
+        """It is there: what is to be replaced, somebody else's, or ours, of a try whose reply was lost."""
+        ours = self._is_ours(index, job, info)
+        replaces = _etag_to_replace(self._uploads[index])
+        if replaces and not ours:
+            if same_etag(info.etag, replaces):
+                return [self._go_on(index)]
+            told = f"the object has been changed since: its ETag is {info.etag or 'none'}, and not {replaces} any more"
+            raise JobFailed(job, Failure(Code.STALE, told, "PreconditionFailed"))
+        self.stored[index] = ours
         open_ = self._open.pop(index, None)  # gone, if that is what was completed: then aborting it does nothing
         return [self._job(index, "abort_upload", upload_id=open_.upload_id)] if open_ else ()
 
+    def _is_ours(self, index: int, job: Job, info: ObjectInfo) -> bool:
+        """Whether what a HEAD has seen is what this upload has stored."""
+        upload, etag = self._uploads[index], self._whose.pop(job.number, "")
+        mark = _mark(upload)
+        if mark:
+            return info.metadata.get(MARK) == mark
+        return bool(etag) and info.size == upload.size and same_etag(info.etag, etag)
+
     def _compare(self, index: int, job: Job) -> Job:
         upload, open_ = self._uploads[index], self._open.get(index)
-        if open_:
+        if _mark(upload):
+            ours = ""
+        elif open_:
             ours = etag_of_parts(part["ETag"] for part in open_.parts if part)
         else:
             ours = etag_of_file(upload.path) if upload.path is not None else etag_of_bytes(job.body or b"")
@@ -175,32 +201,49 @@ class Uploads:
 
     def _failed(self, index: int, job: Job, outcome: Outcome) -> Iterable[Job]:
         assert outcome.failure is not None  # noqa: S101  # for the type checker
-        code = outcome.failure.code
+        code, replaces = outcome.failure.code, _etag_to_replace(self._uploads[index])
         if self._was_given_up(index, job):
             return ()
         if job.operation == "head" and code is Code.NOT_FOUND:
             self._whose.pop(job.number, None)
-            return [self._complete(index, self._open[index]) if index in self._open else self._begin(index)]
+            if replaces:
+                raise JobFailed(job, outcome.failure._replace(message=_GONE))
+            return [self._go_on(index)]
         if job.operation == "abort_upload":
             return ()  # the race was lost all the same; S3's lifecycle rules are there for what stays behind
-        if job.arguments.get("only_if_absent"):
-            if code is Code.PRECONDITION:  # somebody else was faster, or an earlier try of ours
-                if self._compared[index] > RESTARTS:
-                    raise JobFailed(job, outcome.failure._replace(message=_CONTRADICTION))
-                return [self._compare(index, job)]
-            if code is Code.NOT_IMPLEMENTED:  # the HEAD has to be enough for this server
-                self._conditional[index] = False
-                return [self._complete(index, self._open[index]) if index in self._open else self._begin(index)]
+        if "condition" in job.arguments and code in (Code.PRECONDITION, Code.NOT_IMPLEMENTED):
+            return [self._refused(index, job, outcome.failure)]
         if code is Code.NO_UPLOAD and "upload_id" in job.arguments and self._restarts[index] < RESTARTS:
             del self._open[index]
             self._restarts[index] += 1
-            return [self._begin(index)]
+            # It may have been completed, by a try whose reply was lost, and replaced by others since.
+            return [self._head(index) if replaces else self._begin(index)]
         raise JobFailed(job, outcome.failure)
+
+    def _refused(self, index: int, job: Job, failure: Failure) -> Job:
+        """The condition does not hold, or the server knows none."""
+        replaces = _etag_to_replace(self._uploads[index])
+        if failure.code is Code.NOT_IMPLEMENTED:
+            if replaces:
+                raise JobFailed(job, failure._replace(message=_NO_IF_MATCH))
+            self._unconditional.add(index)  # the HEAD has to be enough for this server
+            return self._go_on(index)
+        if self._compared[index] > RESTARTS:
+            raise JobFailed(job, failure._replace(message=_CONTRADICTION_OF_ETAGS if replaces else _CONTRADICTION))
+        return self._compare(index, job)  # somebody else was faster, or an earlier try of ours
 
     def _was_given_up(self, index: int, job: Job) -> bool:
         """Whether a job belongs to a multipart upload that vanished, and that another has replaced."""
         open_ = self._open.get(index)
         return "upload_id" in job.arguments and (open_ is None or open_.upload_id != job.arguments["upload_id"])
+
+
+def _etag_to_replace(upload: Upload) -> Optional[str]:
+    return None if upload.condition == ABSENT else upload.condition
+
+
+def _mark(upload: Upload) -> Optional[str]:
+    return (upload.headers.metadata or {}).get(MARK)
 
 
 def _body(upload: Upload, piece: Piece) -> Buffer:

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, Optional
 
 from s3transfer.utils import ReadFileChunk
 
+from metaflow_extensions.fasts3.reference import conditional
 from metaflow_extensions.fasts3.reference.boto3_errors import failure_of
 from metaflow_extensions.fasts3.wire.checksums import Told, told_by
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
@@ -56,6 +57,7 @@ class Boto3Transfers:
 
     def __init__(self, client: Any) -> None:
         self._client = client
+        conditional.hook_into(client)
         # Old versions of botocore do not have the setting, and then no checksums either.
         asked = getattr(client.meta.config, "request_checksum_calculation", "when_required")
         self._checksum = {"ChecksumAlgorithm": "CRC32"} if asked == "when_supported" else {}
@@ -131,12 +133,10 @@ class Boto3Transfers:
         body: Optional[bytes] = None,
         path: Optional[str] = None,
         headers: PutHeaders = PutHeaders(),
-        only_if_absent: bool = False,
+        condition: Optional[str] = None,
     ) -> str:
-        with _source(body, path) as source, _translated():
-            reply = self._client.put_object(
-                Bucket=bucket, Key=key, Body=source, **_put_arguments(headers), **_condition(only_if_absent)
-            )
+        with _source(body, path) as source, _translated(), conditional.under(condition):
+            reply = self._client.put_object(Bucket=bucket, Key=key, Body=source, **_put_arguments(headers))
             return str(reply.get("ETag", ""))
 
     def list_page(
@@ -185,16 +185,12 @@ class Boto3Transfers:
             return {name: reply[name] for name in told if name in reply}
 
     def complete_upload(
-        self, bucket: str, key: str, upload_id: str, parts: list[dict[str, str]], only_if_absent: bool = False
+        self, bucket: str, key: str, upload_id: str, parts: list[dict[str, str]], condition: Optional[str] = None
     ) -> str:
         numbered = [dict(part, PartNumber=number) for number, part in enumerate(parts, 1)]
-        with _translated():
+        with _translated(), conditional.under(condition):
             reply = self._client.complete_multipart_upload(
-                Bucket=bucket,
-                Key=key,
-                UploadId=upload_id,
-                MultipartUpload={"Parts": numbered},
-                **_condition(only_if_absent),
+                Bucket=bucket, Key=key, UploadId=upload_id, MultipartUpload={"Parts": numbered}
             )
             return str(reply.get("ETag", ""))
 
@@ -303,7 +299,3 @@ def _put_arguments(headers: PutHeaders) -> dict[str, Any]:
         "ServerSideEncryption": headers.encryption,
     }
     return {name: value for name, value in named.items() if value}
-
-
-def _condition(only_if_absent: bool) -> dict[str, str]:
-    return {"IfNoneMatch": "*"} if only_if_absent else {}

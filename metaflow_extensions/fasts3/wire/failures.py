@@ -18,6 +18,7 @@ class Code(str, Enum):
     SKEWED = "skewed"  # the signature's time is not the server's; with its time the request may do
     INVALID_RANGE = "invalid-range"  # 416
     PRECONDITION = "precondition"  # 412: If-Match or If-None-Match did not hold
+    STALE = "stale"  # the object that an upload was to replace is another one by now
     NOT_IMPLEMENTED = "not-implemented"  # 501: this server does not know the feature
     REJECTED = "rejected"  # any other 4xx: the request is wrong and stays wrong
     UNTRUSTED = "untrusted"  # the server's certificate can't be verified

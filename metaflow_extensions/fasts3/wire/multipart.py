@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import Optional
 
+from metaflow_extensions.fasts3.wire.conditions import condition_headers
 from metaflow_extensions.fasts3.wire.exchange import Exchange
 from metaflow_extensions.fasts3.wire.failures import Code, TransferError
 from metaflow_extensions.fasts3.wire.local_files import open_to_read
@@ -75,11 +76,9 @@ class MultipartTransfers:
         key: str,
         upload_id: str,
         parts: "list[dict[str, str]]",
-        only_if_absent: bool = False,
+        condition: Optional[str] = None,
     ) -> str:
-        headers = {"content-type": "application/xml"}
-        if only_if_absent:
-            headers["if-none-match"] = "*"
+        headers = {"content-type": "application/xml", **condition_headers(condition)}
         reply = await self._exchange.ask(
             "CompleteMultipartUpload",
             "POST",

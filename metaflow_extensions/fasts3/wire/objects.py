@@ -4,6 +4,7 @@ import threading
 from typing import Optional
 
 from metaflow_extensions.fasts3.wire.checksums import Told, start, told_by
+from metaflow_extensions.fasts3.wire.conditions import condition_headers
 from metaflow_extensions.fasts3.wire.exchange import Exchange, Reply
 from metaflow_extensions.fasts3.wire.failures import TransferError
 from metaflow_extensions.fasts3.wire.http11 import ProtocolError, content_length
@@ -117,18 +118,16 @@ class ObjectTransfers:
         body: Optional[bytes] = None,
         path: Optional[str] = None,
         headers: PutHeaders = PutHeaders(),
-        only_if_absent: bool = False,
+        condition: Optional[str] = None,
     ) -> str:
         if path is not None:
             with open_to_read(path) as (file, size):
-                return await self._put(bucket, key, Payload(file=file, length=size), headers, only_if_absent)
-        return await self._put(bucket, key, Payload(body or b""), headers, only_if_absent)
+                return await self._put(bucket, key, Payload(file=file, length=size), headers, condition)
+        return await self._put(bucket, key, Payload(body or b""), headers, condition)
 
-    async def _put(self, bucket: str, key: str, payload: Payload, headers: PutHeaders, only_if_absent: bool) -> str:
-        given = stored_headers(headers)
-        if only_if_absent:
-            given["if-none-match"] = "*"
-        expect = only_if_absent and payload.size > WORTH_A_QUESTION
+    async def _put(self, bucket: str, key: str, payload: Payload, headers: PutHeaders, condition: Optional[str]) -> str:
+        given = {**stored_headers(headers), **condition_headers(condition)}
+        expect = condition is not None and payload.size > WORTH_A_QUESTION
         reply = await self._exchange.ask("PutObject", "PUT", bucket, key, headers=given, payload=payload, expect=expect)
         await reply.document()
         return reply.head.headers.get("etag", "")

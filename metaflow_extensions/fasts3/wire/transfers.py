@@ -101,11 +101,11 @@ class Transfers(Protocol):
         body: Optional[bytes] = None,
         path: Optional[str] = None,
         headers: PutHeaders = PutHeaders(),
-        only_if_absent: bool = False,
+        condition: Optional[str] = None,
     ) -> str:
         """PutObject from bytes or from a file; the ETag.
 
-        With `only_if_absent`, PRECONDITION where the key exists (If-None-Match: *).
+        With a condition (`wire.conditions`), PRECONDITION where it does not hold.
         """
 
     def list_page(
@@ -137,9 +137,9 @@ class Transfers(Protocol):
         """
 
     def complete_upload(
-        self, bucket: str, key: str, upload_id: str, parts: list[dict[str, str]], only_if_absent: bool = False
+        self, bucket: str, key: str, upload_id: str, parts: list[dict[str, str]], condition: Optional[str] = None
     ) -> str:
-        """CompleteMultipartUpload; the ETag of the object."""
+        """CompleteMultipartUpload; the ETag of the object. Conditions as for `put`."""
 
     def abort_upload(self, bucket: str, key: str, upload_id: str) -> None:
         """AbortMultipartUpload; no error where it is gone already."""

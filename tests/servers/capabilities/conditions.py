@@ -41,6 +41,33 @@ def _(client: Any, server: S3Server, prefix: str) -> None:
     assert client.get_object(**place)["Body"].read() == b"first"
 
 
+@capability("conditional-replacements")
+def _(client: Any, server: S3Server, prefix: str) -> None:
+    """PUT with ``If-Match`` answers 412 where the object has another ETag, and leaves it alone."""
+    place = {"Bucket": server.bucket, "Key": prefix}
+    first = client.put_object(**place, Body=b"first")["ETag"]
+    client.put_object(**place, Body=b"second", IfMatch=first)
+    refused(lambda: client.put_object(**place, Body=b"third", IfMatch=first), 412, "PreconditionFailed")
+    assert client.get_object(**place)["Body"].read() == b"second"
+
+
+@capability("conditional-multipart-replacements")
+def _(client: Any, server: S3Server, prefix: str) -> None:
+    """CompleteMultipartUpload with ``If-Match`` answers 412 where the object has another ETag."""
+    place = {"Bucket": server.bucket, "Key": prefix}
+    first = client.put_object(**place, Body=b"first")["ETag"]
+
+    def replace(body: bytes) -> None:
+        upload = client.create_multipart_upload(**place)["UploadId"]
+        etag = client.upload_part(**place, UploadId=upload, PartNumber=1, Body=body)["ETag"]
+        parts = {"Parts": [{"PartNumber": 1, "ETag": etag}]}
+        client.complete_multipart_upload(**place, UploadId=upload, MultipartUpload=parts, IfMatch=first)
+
+    replace(b"second")
+    refused(lambda: replace(b"third"), 412)
+    assert client.get_object(**place)["Body"].read() == b"second"
+
+
 @capability("conditional-reads")
 def _(client: Any, server: S3Server, prefix: str) -> None:
     """GET with ``If-Match`` answers 412 for another version of the object, the object for this one."""

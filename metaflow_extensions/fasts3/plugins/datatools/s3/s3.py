@@ -10,6 +10,7 @@ from metaflow_extensions.fasts3.face.errors import (
     MetaflowS3InvalidObject,
     MetaflowS3InvalidRange,
     MetaflowS3NotFound,
+    MetaflowS3PreconditionFailed,
     MetaflowS3URLException,
 )
 from metaflow_extensions.fasts3.face.requested import PutValue, RangeInfo, S3GetObject, S3PutObject
@@ -25,6 +26,7 @@ __all__ = [
     "MetaflowS3InvalidObject",
     "MetaflowS3InvalidRange",
     "MetaflowS3NotFound",
+    "MetaflowS3PreconditionFailed",
     "MetaflowS3URLException",
     "PutValue",
     "RangeInfo",

@@ -1,0 +1,119 @@
+"""`if_match` where something goes wrong between the look, the upload and its reply."""
+
+import metaflow.metaflow_config as configuration
+import pytest
+from faults.cases import LARGE, SMALL
+from metaflow.datatools import MetaflowS3PreconditionFailed
+from metaflow.datatools.s3 import MetaflowS3Exception, MetaflowS3NotFound
+from servers import faults
+from servers.faulty import passed_on
+
+STORES = {"PutObject": SMALL, "CompleteMultipartUpload": LARGE}
+each_size = pytest.mark.parametrize(("operation", "blob"), STORES.items(), ids=["small", "in parts"])
+
+
+@pytest.fixture
+def etag(world):
+    """That of the object that is to be replaced."""
+    world.stored.put("a", b"before")
+    return world.s3.get("a").etag
+
+
+def times_of(world, operation):
+    return [asked.operation for asked in world.proxy.asked].count(operation)
+
+
+@each_size
+def test_somebody_is_faster_after_the_look(world, etag, operation, blob):
+    def somebody_else(exchange):
+        world.stored.put("a", b"somebody else's")
+        passed_on(exchange)
+
+    world.proxy.inject(operation, somebody_else)
+    with pytest.raises(MetaflowS3PreconditionFailed):
+        world.s3.put("a", blob, if_match=etag)
+    assert world.stored.blob("a") == b"somebody else's"
+    assert world.stored.open_uploads() == []
+    assert times_of(world, operation) == 1
+
+
+@each_size
+def test_somebody_deletes_it_after_the_look(world, etag, operation, blob):
+    def delete(exchange):
+        world.stored.delete("a")
+        passed_on(exchange)
+
+    world.proxy.inject(operation, delete)
+    with pytest.raises(MetaflowS3NotFound):
+        world.s3.put("a", blob, if_match=etag)
+    assert world.stored.list() == set()
+    assert world.stored.open_uploads() == []
+
+
+@each_size
+def test_somebody_stores_the_same_bytes_while_a_reply_is_lost(world, etag, operation, blob):
+    """Nothing of ours was stored: theirs has the ETag that ours would have, and is not ours."""
+
+    def somebody_else(exchange):
+        world.s3.put("a", blob)
+        exchange.reset()
+
+    world.proxy.inject(operation, somebody_else)
+    with pytest.raises(MetaflowS3PreconditionFailed):
+        world.s3.put("a", blob, if_match=etag)
+    assert world.stored.open_uploads() == []
+
+
+@each_size
+def test_a_reply_is_lost_and_the_object_replaced_by_another(world, etag, operation, blob):
+    """It was stored, and is not there any more: that it has been changed since is all that can be said."""
+
+    def replaced(exchange):
+        exchange.forward()
+        world.stored.put("a", b"somebody else's")
+        exchange.reset()
+
+    world.proxy.inject(operation, replaced)
+    with pytest.raises(MetaflowS3PreconditionFailed):
+        world.s3.put("a", blob, if_match=etag)
+    assert world.stored.blob("a") == b"somebody else's"
+
+
+@each_size
+def test_a_conflict_is_tried_again(world, etag, operation, blob):
+    world.proxy.inject(operation, faults.error(409, "ConditionalRequestConflict"), times=2)
+    world.s3.put("a", blob, if_match=etag)
+    assert world.stored.blob("a") == blob
+    assert times_of(world, operation) == 3
+
+
+@each_size
+def test_a_conflict_that_stays_is_an_error(world, etag, operation, blob, monkeypatch):
+    monkeypatch.setattr(configuration, "S3_TRANSIENT_RETRY_COUNT", 1)
+    monkeypatch.setattr(configuration, "S3_RETRY_COUNT", 1)
+    world.proxy.inject(operation, faults.error(409, "ConditionalRequestConflict"), times=None)
+    with pytest.raises(MetaflowS3Exception, match="ConditionalRequestConflict"):
+        world.s3.put("a", blob, if_match=etag)
+    assert world.stored.blob("a") == b"before"
+    assert world.stored.open_uploads() == []
+
+
+@each_size
+def test_a_server_that_knows_no_if_match_is_an_error(world, etag, operation, blob):
+    def unknown(exchange):
+        (faults.error(501, "NotImplemented") if "if-match" in exchange.asked.headers else passed_on)(exchange)
+
+    world.proxy.inject(operation, unknown, times=None)
+    with pytest.raises(MetaflowS3Exception, match=r"NotImplemented.*If-Match.*nothing was stored"):
+        world.s3.put("a", blob, if_match=etag)
+    assert world.stored.blob("a") == b"before"
+    assert world.stored.open_uploads() == []
+    assert times_of(world, operation) == 1
+
+
+@each_size
+def test_every_request_that_could_replace_it_says_so(world, etag, operation, blob):
+    world.proxy.inject(operation, faults.error(500, "InternalError"), times=2)
+    world.s3.put("a", blob, if_match=etag)
+    asked = [one.headers.get("if-match") for one in world.proxy.asked if one.operation in STORES]
+    assert asked == [etag] * 3
