@@ -31,6 +31,15 @@ def test_nor_by_the_client_s_own_encryption(server, tmproot, value):
     assert server.heads == []
 
 
+@pytest.mark.parametrize("value", NO_HEADERS)
+def test_nor_by_the_etag_that_is_to_be_replaced(server, s3, value):
+    one = S3PutObject("the-key", "value", path=__file__, if_match=value)
+    for store in (lambda: s3.put("the-key", "value", if_match=value), lambda: s3.put_files([one])):
+        with pytest.raises(MetaflowS3InvalidObject, match=r"the-key.*no ETag"):
+            store()
+    assert server.heads == []
+
+
 def test_metadata_deeper_than_json_can_write(server, s3):
     with pytest.raises(MetaflowS3InvalidObject, match="can't be written as JSON"):
         s3.put("the-key", "value", metadata=deep)

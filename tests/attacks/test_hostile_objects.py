@@ -4,6 +4,7 @@ import json
 
 import pytest
 from attacks.hostile import reply
+from metaflow.datatools import MetaflowS3PreconditionFailed
 from metaflow.exception import MetaflowException
 
 CALLS = {
@@ -65,6 +66,14 @@ def test_text_that_is_not_utf_8(server, s3, call):
     assert call(s3).text in (None, "a\ufffd\ufffd")
 
 
+def test_an_etag_that_steers_a_terminal_is_shown_without(server, s3):
+    server.answer = lambda _: reply(b"", etag='"' + "\x1b[2J\xff" * 1000 + '"')
+    with pytest.raises(MetaflowS3PreconditionFailed) as raised:
+        s3.put("a", b"new", if_match='"another"')
+    assert str(raised.value).isprintable()
+    assert len(str(raised.value)) < 2000
+
+
 NONSENSE = {"etag": "\xff\xfe\x1b[2J", "content_type": "\x1b]0;title\x07" * 100, "x_amz_meta_" + "a" * 1000: "\x01"}
 
 
@@ -74,3 +83,4 @@ def test_nonsense_in_headers_is_kept_as_it_is(server, s3, call):
     got = call(s3)
     assert got.exists
     assert got.content_type == NONSENSE["content_type"]
+    assert got.etag == NONSENSE["etag"]

@@ -25,6 +25,7 @@ class Facts(NamedTuple):
     range_info: Optional[RangeInfo] = None
     dated: bool = False  # it tells when it was stored
     encryption: Optional[str] = None
+    tagged: bool = False  # it tells an ETag
 
 
 def shown(blob: Optional[bytes]) -> Shown:
@@ -52,4 +53,5 @@ def plain(answer: Any) -> Any:
         answer.range_info,
         answer.last_modified is not None,
         answer.encryption,
+        answer.etag is not None,
     )

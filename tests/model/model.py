@@ -181,7 +181,7 @@ class Model:
         held = self.held.get(key)
         if held is not None:
             info = {"content_type": held.content_type, "metadata": held.metadata, "has_info": True, "dated": True}
-            return self._listed(key)._replace(**info)
+            return self._listed(key)._replace(tagged=True, **info)
         if return_missing:
             return Facts(self._url(key), self._root, key)
         raise Refused({MetaflowS3NotFound})
