@@ -6,10 +6,12 @@ from typing import NamedTuple
 
 from metaflow_extensions.fasts3.pool.etags import etag_of_bytes, etag_of_parts
 from metaflow_extensions.fasts3.pool.planning import Piece
+from metaflow_extensions.fasts3.wire.conditions import ABSENT
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
 from metaflow_extensions.fasts3.wire.transfers import GetReply, ObjectInfo
 
 NO_UPLOAD = Failure(Code.NO_UPLOAD, "", "NoSuchUpload", 404)
+BEFORE = [], '"before"'  # what is there already: no bodies, and its ETag
 PRECONDITION = Failure(Code.PRECONDITION, "", "PreconditionFailed", 412)
 
 
@@ -94,19 +96,22 @@ class Destinations:
     ----------
     happens : callable
         Whether something does, by its name: "vanished", "lost reply", "somebody else".
+    objects : dict of str to tuple
+        What is there already, `BEFORE` for each key.
     """
 
-    def __init__(self, happens):
+    def __init__(self, happens, objects):
         self._happens = happens
+        self._metadata = {}
         self._ids = map("upload-{}".format, itertools.count())
         self.open = {}
-        self.objects = {}  # key -> its bodies, one after the other, and its ETag; None where somebody else was faster
+        self.objects = objects  # key -> its bodies in order, and its ETag; None where somebody else was faster
 
     def __call__(self, job):
         if self._happens("vanished"):
             self.open.clear()
-        if self._happens("somebody else"):
-            self.objects.setdefault(job.key, None)
+        if self._happens("somebody else") and self.objects.get(job.key, BEFORE) is BEFORE:
+            self.objects[job.key] = None
         if "upload_id" in job.arguments and job.arguments["upload_id"] not in self.open:
             return None if job.operation == "abort_upload" else NO_UPLOAD
         return getattr(self, job.operation)(job)
@@ -115,12 +120,15 @@ class Destinations:
         if job.key not in self.objects:
             return Failure(Code.NOT_FOUND, "", "404", 404)
         bodies, etag = self.objects[job.key] or ([], "of somebody else")
-        return ObjectInfo(sum(told_by(body)[1].length for body in bodies if body), etag, None, {}, 0, None)
+        size = sum(told_by(body)[1].length for body in bodies if body)
+        return ObjectInfo(size, etag, None, self._metadata[job.key] if bodies else {}, 0, None)
 
     def put(self, job):
+        self._metadata[job.key] = job.arguments["headers"].metadata
         return self._stored(job, [job.body], etag_of_bytes(job.body), again="etag")
 
     def create_upload(self, job):
+        self._metadata[job.key] = job.arguments["headers"].metadata
         upload_id = next(self._ids)
         self.open[upload_id] = {}
         return upload_id
@@ -143,11 +151,12 @@ class Destinations:
         del self.open[job.arguments["upload_id"]]
 
     def _stored(self, job, bodies, etag, again):
-        """Store, unless there is something; where that reply is lost, `again` is what the next try is told."""
-        absent = job.arguments.get("condition")
-        if absent and job.key in self.objects:
+        """Store, if the condition holds; where that reply is lost, `again` is what the next try is told."""
+        condition = job.arguments.get("condition")
+        there = ABSENT if job.key not in self.objects else (self.objects[job.key] or BEFORE)[1]
+        if condition and (self.objects.get(job.key, BEFORE) is None or condition != there):
             return PRECONDITION
         self.objects[job.key] = bodies, etag
         if self._happens("lost reply"):
-            return PRECONDITION if absent else again
+            return PRECONDITION if condition else again
         return "etag"

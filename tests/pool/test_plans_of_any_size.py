@@ -9,13 +9,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pool.plans import carry_out
 from pool.sizes import LARGEST_PART, MIB, SMALLEST_PART, covers, sizes
-from pool.stores_without_bytes import Destinations, Sources, Version, span, stand_in, told_by
+from pool.stores_without_bytes import BEFORE, Destinations, Sources, Version, span, stand_in, told_by
 
 from metaflow_extensions.fasts3.pool.downloads import RESTARTS, Download, Downloads
 from metaflow_extensions.fasts3.pool.plan import JobFailed
 from metaflow_extensions.fasts3.pool.planning import MAX_OBJECT, MAX_PARTS, PART_SIZE, Piece
 from metaflow_extensions.fasts3.pool.uploads import Upload, Uploads
-from metaflow_extensions.fasts3.wire.conditions import ABSENT
+from metaflow_extensions.fasts3.wire.conditions import ABSENT, MARK
 from metaflow_extensions.fasts3.wire.failures import Code
 from metaflow_extensions.fasts3.wire.transfers import PutHeaders
 
@@ -72,19 +72,22 @@ def test_every_byte_of_a_download_is_there_once(wanted, many, changes, knows_if_
 
 @EXAMPLES
 @given(
-    st.lists(sizes, min_size=1, max_size=3), pieces_of_an_object, st.booleans(), st.tuples(*[chances] * 3), rooms, seeds
+    *(st.lists(sizes, min_size=1, max_size=3), pieces_of_an_object, st.sampled_from([None, ABSENT, BEFORE[1]])),
+    *(st.tuples(*[chances] * 3), rooms, seeds),
 )
-@example([MAX_OBJECT], MAX_PARTS, False, (0, 0, 0), 64, 0)
-@example([MAX_OBJECT, MAX_OBJECT - 1, 0], MAX_PARTS, True, (1e-4, 0, 0), 64, 0)
-def test_every_byte_of_an_upload_is_there_once(wanted, many, absent, odds, room, seed):
+@example([MAX_OBJECT], MAX_PARTS, None, (0, 0, 0), 64, 0)
+@example([MAX_OBJECT, MAX_OBJECT - 1, 0], MAX_PARTS, ABSENT, (1e-4, 0, 0), 64, 0)
+def test_every_byte_of_an_upload_is_there_once(wanted, many, condition, odds, room, seed):
     random = Random(seed)
     chance = dict(zip(["vanished", "lost reply", "somebody else"], odds))
-    store = Destinations(lambda what: random.random() < chance[what])
+    replaces = condition not in (None, ABSENT)
+    objects = {str(number): BEFORE for number in range(len(wanted))} if replaces else {}
+    store = Destinations(lambda what: random.random() < chance[what], objects)
     uploads = [
         Upload(
-            *("bucket", str(number), size, PutHeaders()),
+            *("bucket", str(number), size, PutHeaders(metadata={MARK: str(number)} if replaces else {})),
             read=lambda piece, key=number: stand_in(key, piece),
-            condition=ABSENT if absent else None,
+            condition=condition,
         )
         for number, size in enumerate(wanted)
     ]
@@ -100,10 +103,11 @@ def test_every_byte_of_an_upload_is_there_once(wanted, many, absent, odds, room,
         store(job)
     assert store.open == {}
     if refused:
-        assert refused.code in (Code.NO_UPLOAD, Code.PRECONDITION)
+        assert refused.code in (Code.NO_UPLOAD, Code.STALE if replaces else Code.PRECONDITION)
+        assert refused.code is not Code.STALE or None in store.objects.values()
         return
     for upload, stored in zip(uploads, plan.stored):
-        assert stored or absent
+        assert stored or condition == ABSENT
         assert stored == (store.objects[upload.key] is not None)
         if stored:
             check(upload, store.objects[upload.key][0])
