@@ -26,6 +26,7 @@ PREPARED: "dict[str, tuple[str, dict[str, Any]]]" = {
     "GetObject": ("get_object", _OBJECT),
     "PutObject": ("put_object", {**_OBJECT, "Body": b"body"}),
     "DeleteObject": ("delete_object", _OBJECT),
+    "DeleteObjects": ("delete_objects", {"Delete": {"Objects": [_OBJECT], "Quiet": True}}),
     "ListObjectsV2": ("list_objects_v2", {}),
     "HeadBucket": ("head_bucket", {}),
     "CreateMultipartUpload": ("create_multipart_upload", _OBJECT),

@@ -23,7 +23,7 @@ from metaflow_extensions.fasts3.pool.process_runner import NoWorkers, ProcessRun
 from metaflow_extensions.fasts3.pool.renewal import Renewal
 from metaflow_extensions.fasts3.pool.threads import within
 from metaflow_extensions.fasts3.wire.blocking import Interruption
-from metaflow_extensions.fasts3.wire.failures import Code, TransferError, shows_answer
+from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError, shows_answer
 from metaflow_extensions.fasts3.wire.local_files import NO_DESCRIPTORS
 from metaflow_extensions.fasts3.wire.retry import RetryPolicy
 
@@ -97,12 +97,7 @@ class Engine:
             self._clean_up(plan, connection, settings, CLEANUP_LIMIT)
             if shows_answer(failed.failure):
                 presence.note_answer(connection.endpoint_url)
-            job, failure, conceal = failed.job, failed.failure, connection.conceal
-            failure = failure._replace(
-                message=conceal(failure.message),
-                s3_code=conceal(failure.s3_code),
-                request_id=conceal(failure.request_id),
-            )
+            job, failure = failed.job, self.concealed(failed.failure)
             raise exception_of(job.operation, job.url, failure, connection.identity) from failed
         except TransferError as error:
             self._clean_up(plan, connection, settings, CLEANUP_LIMIT)
@@ -158,6 +153,13 @@ class Engine:
                 log.debug("bucket %s: %s", bucket, error)
             # Also where nobody would say: asking again would not help.
             presence.note_bucket(url, bucket)
+
+    def concealed(self, failure: Failure) -> Failure:
+        """A failure without secrets: a server may tell what it was sent."""
+        conceal = self.connected().conceal
+        return failure._replace(
+            message=conceal(failure.message), s3_code=conceal(failure.s3_code), request_id=conceal(failure.request_id)
+        )
 
     def connected(self) -> Connection:
         """The connection of this process; MetaflowS3Exception where none can be had."""

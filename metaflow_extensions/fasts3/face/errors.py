@@ -85,6 +85,7 @@ API_NAMES = {
     "put": "PutObject",
     "list_page": "ListObjectsV2",
     "delete": "DeleteObject",
+    "delete_objects": "DeleteObjects",
     "create_upload": "CreateMultipartUpload",
     "upload_part": "UploadPart",
     "complete_upload": "CompleteMultipartUpload",
@@ -142,6 +143,12 @@ def exception_of_files(told: str, error: OSError) -> MetaflowException:
     return EXCEPTIONS.get(code, MetaflowS3Exception)(f"{told} ({error.strerror or error}). {remedy}")
 
 
+def reason_of(failure: Failure) -> str:
+    """What S3 said, or what happened, in a few words."""
+    named = (shown(failure.s3_code, MOST_NAMED), shown(failure.message))
+    return ": ".join(part for part in named if part) or failure.code.value
+
+
 def exception_of(operation: str, url: str, failure: Failure, identity: str) -> MetaflowException:
     """The exception to raise for a failed job.
 
@@ -162,8 +169,7 @@ def exception_of(operation: str, url: str, failure: Failure, identity: str) -> M
         Its message names operation, URL, S3's code and request id, the identity, and how often and how long it was
         tried; its attributes `url`, `s3_code`, `status` and `request_id` hold the same for programs.
     """
-    named = (shown(failure.s3_code, MOST_NAMED), shown(failure.message))
-    said = ": ".join(part for part in named if part) or failure.code.value
+    said = reason_of(failure)
     facts = [f"HTTP {failure.status}"] if failure.status else []
     facts += [f"request id {shown(failure.request_id, MOST_NAMED)}"] if failure.request_id else []
     facts += [f"access key id {identity}"]

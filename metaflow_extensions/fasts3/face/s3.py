@@ -9,6 +9,7 @@ from metaflow.metaflow_config import S3_SERVER_SIDE_ENCRYPTION, TEMPDIR
 from metaflow_extensions.fasts3.control.clients import S3Client, connection_of
 from metaflow_extensions.fasts3.control.connection import Connection
 from metaflow_extensions.fasts3.control.settings import Settings
+from metaflow_extensions.fasts3.face.deleting import Deleting
 from metaflow_extensions.fasts3.face.directories import Directories
 from metaflow_extensions.fasts3.face.engine import Engine
 from metaflow_extensions.fasts3.face.iterating import Iterating
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 _Self = TypeVar("_Self", bound="S3")
 
 
-class S3(Reading, Iterating, Querying, Directories):
+class S3(Reading, Iterating, Querying, Directories, Deleting):
     """
     The Metaflow S3 client.
 

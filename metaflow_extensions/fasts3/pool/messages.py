@@ -297,6 +297,7 @@ _REPLIES: "dict[str, type]" = {
     "complete_upload": str,
     "upload_part": dict,
     "delete": _NONE,
+    "delete_objects": dict,
     "abort_upload": _NONE,
     "head_bucket": _NONE,
 }

@@ -67,6 +67,28 @@ class Entry(NamedTuple):
     size: Optional[int]  # None: a common prefix, not an object
 
 
+def page_of(number: int, listing: Listing, token: Optional[str]) -> Job:
+    """The job that fetches a page; the first one where there is no token yet."""
+    arguments: dict[str, Any] = {"delimiter": listing.delimiter, "token": token}
+    if listing.first_only:
+        arguments["limit"] = 1
+    return Job(number, "list_page", listing.bucket, listing.prefix, arguments)
+
+
+class Idle:
+    """Pages in a row of one listing that brought nothing new."""
+
+    def __init__(self) -> None:
+        self._pages = 0
+
+    def note(self, job: Job, new: bool) -> None:
+        """Take one more page that is not the last; raise JobFailed where there were too many that brought nothing."""
+        self._pages = 0 if new else self._pages + 1
+        if self._pages == MOST_IDLE:
+            told = f"the listing goes on, but {MOST_IDLE} pages in a row held nothing new"
+            raise JobFailed(job, Failure(Code.BROKEN, told))
+
+
 class Listings:
     """`Plan` that lists prefixes, page after page each, side by side.
 
@@ -82,7 +104,7 @@ class Listings:
         self._objects: list[dict[str, int]] = [{} for _ in listings]
         self._prefixes: list[dict[str, None]] = [{} for _ in listings]
         self._sorted: Optional[list[list[Entry]]] = None
-        self._idle = [0] * len(listings)  # pages in a row that brought nothing new
+        self._idle = [Idle() for _ in listings]
 
     @property
     def results(self) -> list[list[Entry]]:
@@ -99,7 +121,7 @@ class Listings:
         return self._sorted
 
     def start(self) -> Iterator[Job]:
-        return (self._page(index, None) for index in range(len(self._listings)))
+        return (page_of(index, listing, None) for index, listing in enumerate(self._listings))
 
     def receive(self, job: Job, outcome: Outcome) -> Iterable[Job]:
         if outcome.failure:
@@ -111,15 +133,11 @@ class Listings:
         prefixes.update(dict.fromkeys(page.prefixes))
         if page.next_token is None or self._listings[job.number].first_only:
             return ()
-        self._idle[job.number] = 0 if len(objects) + len(prefixes) > before else self._idle[job.number] + 1
-        _check_idle(job, self._idle[job.number])
-        return [self._page(job.number, page.next_token)]
+        self._idle[job.number].note(job, len(objects) + len(prefixes) > before)
+        return [page_of(job.number, self._listings[job.number], page.next_token)]
 
     def cleanup(self) -> list[Job]:
         return []
-
-    def _page(self, index: int, token: Optional[str]) -> Job:
-        return _page_job(index, self._listings[index], token)
 
 
 class PageOfListing:
@@ -143,13 +161,13 @@ class PageOfListing:
         self._listing = listing
         self._token = before._after if before else None
         self._known = {entry.key for entry in before.entries} if before else set()
-        self._idle: int = before._idle if before else 0  # pages in a row that brought nothing new
+        self._idle: Idle = before._idle if before else Idle()
         self._after: Optional[str] = None
         self.entries: list[Entry] = []
         self.next: Optional[PageOfListing] = None
 
     def start(self) -> Iterator[Job]:
-        yield _page_job(0, self._listing, self._token)
+        yield page_of(0, self._listing, self._token)
 
     def receive(self, job: Job, outcome: Outcome) -> Iterable[Job]:
         if outcome.failure:
@@ -157,26 +175,11 @@ class PageOfListing:
         page = outcome.reply
         told = [*itertools.starmap(Entry, page.objects), *(Entry(prefix, None) for prefix in page.prefixes)]
         self.entries = sorted((one for one in told if one.key not in self._known), key=lambda one: one.key)
-        self._idle = 0 if self.entries else self._idle + 1
         self._after = page.next_token
         if self._after is not None and not self._listing.first_only:
-            _check_idle(job, self._idle)
+            self._idle.note(job, bool(self.entries))
             self.next = PageOfListing(self._listing, self)
         return ()
 
     def cleanup(self) -> list[Job]:
         return []
-
-
-def _page_job(number: int, listing: Listing, token: Optional[str]) -> Job:
-    arguments: dict[str, Any] = {"delimiter": listing.delimiter, "token": token}
-    if listing.first_only:
-        arguments["limit"] = 1
-    return Job(number, "list_page", listing.bucket, listing.prefix, arguments)
-
-
-def _check_idle(job: Job, idle: int) -> None:
-    """Raise JobFailed where so many pages in a row brought nothing new."""
-    if idle >= MOST_IDLE:
-        told = f"the listing goes on, but {MOST_IDLE} pages in a row held nothing new"
-        raise JobFailed(job, Failure(Code.BROKEN, told))

@@ -13,6 +13,7 @@ from s3transfer.utils import ReadFileChunk
 
 from metaflow_extensions.fasts3.reference import conditional
 from metaflow_extensions.fasts3.reference.boto3_errors import failure_of
+from metaflow_extensions.fasts3.wire import deletion
 from metaflow_extensions.fasts3.wire.checksums import Told, told_by
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
 from metaflow_extensions.fasts3.wire.listing import checked
@@ -157,6 +158,15 @@ class Boto3Transfers:
     def delete(self, bucket: str, key: str) -> None:
         with _translated():
             self._client.delete_object(Bucket=bucket, Key=key)
+
+    def delete_objects(self, bucket: str, key: str = "", keys: Sequence[str] = ()) -> dict[str, str]:
+        with _translated() as heard:
+            deletion.check(keys)
+            wanted = {"Objects": [{"Key": one} for one in keys], "Quiet": True}
+            reply = heard.of(self._client.delete_objects(Bucket=bucket, Delete=wanted))
+            rows = reply.get("Errors", ())
+            refusals = [(row.get("Key", ""), row.get("Code", ""), row.get("Message", "")) for row in rows]
+            return deletion.checked(refusals, keys)
 
     def create_upload(self, bucket: str, key: str, headers: PutHeaders = PutHeaders()) -> str:
         with _translated():

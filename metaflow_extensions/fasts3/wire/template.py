@@ -60,6 +60,7 @@ NEEDED: "dict[str, tuple[str, ...]]" = {
     "put": ("PutObject",),
     "list_page": ("ListObjectsV2",),
     "delete": ("DeleteObject",),
+    "delete_objects": ("DeleteObjects",),
     "create_upload": ("CreateMultipartUpload", "UploadPart"),
     "upload_part": ("UploadPart",),
     "complete_upload": ("CompleteMultipartUpload",),

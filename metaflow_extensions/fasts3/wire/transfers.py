@@ -116,6 +116,17 @@ class Transfers(Protocol):
     def delete(self, bucket: str, key: str) -> None:
         """DeleteObject."""
 
+    def delete_objects(self, bucket: str, key: str = "", keys: Sequence[str] = ()) -> dict[str, str]:
+        """DeleteObjects; what S3 says, 'Code: Message', of each key that it did not delete.
+
+        Parameters
+        ----------
+        key : str
+            Does not count: what the keys have in common, for messages.
+        keys : sequence of str
+            1,000 at the most, that XML can hold (`deletion.goes_with_others`), each once.
+        """
+
     def create_upload(self, bucket: str, key: str, headers: PutHeaders = PutHeaders()) -> str:
         """CreateMultipartUpload; the upload id."""
 

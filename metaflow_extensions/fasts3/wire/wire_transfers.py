@@ -4,6 +4,7 @@ import time
 from typing import Callable, Optional
 
 from metaflow_extensions.fasts3.wire.credentials import CredentialSet
+from metaflow_extensions.fasts3.wire.deletion import DeletionTransfers
 from metaflow_extensions.fasts3.wire.exchange import Exchange
 from metaflow_extensions.fasts3.wire.listing import BucketTransfers
 from metaflow_extensions.fasts3.wire.multipart import MultipartTransfers
@@ -11,7 +12,7 @@ from metaflow_extensions.fasts3.wire.objects import ObjectTransfers
 from metaflow_extensions.fasts3.wire.template import RequestTemplate
 
 
-class WireTransfers(ObjectTransfers, MultipartTransfers, BucketTransfers):
+class WireTransfers(ObjectTransfers, MultipartTransfers, BucketTransfers, DeletionTransfers):
     """All methods of `transfers.Transfers`. One instance serves many threads.
 
     Parameters

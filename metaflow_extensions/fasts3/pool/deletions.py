@@ -1,0 +1,230 @@
+"""The plans that delete objects: those that are named, and all that a listing finds.
+
+Many go in one request. What such a request does not delete is tried again alone, with all the patience and all the
+detail that a request of its own has; what fails then is noted, and the rest is done.
+"""
+
+import itertools
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple, Optional
+
+from metaflow_extensions.fasts3.pool.messages import Job, Outcome
+from metaflow_extensions.fasts3.pool.plan import JobFailed
+from metaflow_extensions.fasts3.pool.queries import Idle, Listing, page_of
+from metaflow_extensions.fasts3.wire.deletion import MOST_KEYS, goes_with_others
+from metaflow_extensions.fasts3.wire.failures import TRANSIENT, Code, Failure
+
+AHEAD = 16 * MOST_KEYS  # keys that a listing may have found and nobody has deleted yet
+MOST_FAILED = 10_000  # keys, of a listing that may have millions; then it is not gone on with
+MOST_IN_A_ROW = 16  # keys for which S3 was busy until nobody waited any more, and nothing succeeded in between
+
+# With these of one request, no other would fare better.
+_HOPELESS = frozenset(
+    {
+        Code.UNREACHABLE,
+        Code.NO_BUCKET,
+        Code.NO_CREDENTIALS,
+        Code.EXPIRED,
+        Code.SKEWED,
+        Code.UNTRUSTED,
+        Code.NO_DESCRIPTORS,
+    }
+)
+# Answers to a request for many that say nothing of a request for one: the server does not know DeleteObjects (501,
+# 405), wants another checksum with it, or can't read the document.
+_LACKING = frozenset({Code.NOT_IMPLEMENTED, Code.REJECTED})
+
+
+class Refusal(NamedTuple):
+    """Why an object was not deleted."""
+
+    operation: str  # a method of `Transfers`
+    failure: Failure
+
+
+class Deletions:
+    """`Plan` that deletes objects.
+
+    Parameters
+    ----------
+    wanted : iterable of (bucket, key)
+        Each once.
+    step : int
+        Keys of one request, at the most.
+
+    Attributes
+    ----------
+    deleted : int
+        Objects, also those that were not there.
+    failures : dict of str to Refusal
+        What was not deleted, by its URL.
+    """
+
+    def __init__(self, wanted: "Iterable[tuple[str, str]]", step: int = MOST_KEYS) -> None:
+        self._wanted: dict[str, list[str]] = {}
+        for bucket, key in wanted:
+            self._wanted.setdefault(bucket, []).append(key)
+        self._step = step
+        self._numbers = itertools.count()
+        self._one_by_one: set[str] = set()  # buckets of servers without DeleteObjects
+        # Number of a job -> keys of the same bucket, with what was said of them, that wait for what becomes of it.
+        self._behind: dict[int, dict[str, Failure]] = {}
+        self._in_a_row = 0
+        self.deleted = 0
+        self.failures: dict[str, Refusal] = {}
+
+    def start(self) -> Iterator[Job]:
+        for bucket, keys in self._wanted.items():
+            yield from self._jobs(bucket, keys)
+
+    def receive(self, job: Job, outcome: Outcome) -> Iterable[Job]:
+        if job.operation == "delete_objects":
+            return self._after_many(job, outcome)
+        return self._after_one(job, outcome)
+
+    def cleanup(self) -> list[Job]:
+        return []
+
+    def _jobs(self, bucket: str, keys: Sequence[str]) -> Iterator[Job]:
+        """What deletes keys of a bucket. Made as it is taken: it may be known by then that they go one by one."""
+        together = [key for key in keys if goes_with_others(key)]
+        for first in range(0, len(together), self._step):
+            batch = together[first : first + self._step]
+            if len(batch) == 1 or bucket in self._one_by_one:
+                yield from (self._alone(bucket, key) for key in batch)
+            else:
+                yield self._many(bucket, batch)
+        if len(together) < len(keys):
+            yield from (self._alone(bucket, key) for key in keys if not goes_with_others(key))
+
+    def _many(self, bucket: str, keys: "list[str]") -> Job:
+        lowest, highest = min(keys), max(keys)
+        alike = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(lowest, highest)))
+        return Job(next(self._numbers), "delete_objects", bucket, lowest[:alike], {"keys": keys})
+
+    def _alone(self, bucket: str, key: str) -> Job:
+        return Job(next(self._numbers), "delete", bucket, key)
+
+    def _after_many(self, job: Job, outcome: Outcome) -> Iterable[Job]:
+        keys, failure = job.arguments["keys"], outcome.failure
+        if failure is not None:
+            if failure.code not in _LACKING:
+                raise JobFailed(job, failure)
+            if failure.s3_code != "MalformedXML":  # that may be the fault of one key among these
+                self._one_by_one.add(job.bucket)
+            return self._first_of(job.bucket, dict.fromkeys(keys, failure))
+        refused = {key: outcome.reply[key] for key in keys if key in outcome.reply}
+        self.deleted += len(keys) - len(refused)
+        if len(refused) < len(keys):
+            self._in_a_row = 0
+        denied: dict[str, Failure] = {}
+        for key, told in refused.items():
+            code, _, message = told.partition(": ")
+            if code == "AccessDenied":
+                denied[key] = Failure(Code.ACCESS_DENIED, message, code, 403)
+        others = [self._alone(job.bucket, key) for key in refused if key not in denied]
+        return [*others, *self._first_of(job.bucket, denied)]
+
+    def _first_of(self, bucket: str, told: "dict[str, Failure]") -> "list[Job]":
+        """Try the first of several keys again, and the others only if that ends otherwise than for all of them here.
+
+        Who may not delete is told so of each of millions; one request says the rest, with an id to ask support about.
+        """
+        if not told:
+            return []
+        first, *others = told
+        job = self._alone(bucket, first)
+        if others:
+            self._behind[job.number] = {key: told[key] for key in others}
+        return [job]
+
+    def _after_one(self, job: Job, outcome: Outcome) -> Iterable[Job]:
+        failure = outcome.failure
+        behind = self._behind.pop(job.number, {})
+        # AWS answers 204 where there is nothing; not everybody does.
+        if failure is None or failure.s3_code == "NoSuchKey":
+            self.deleted += 1
+            self._in_a_row = 0
+        else:
+            self._in_a_row += failure.code in TRANSIENT
+            if failure.code in _HOPELESS or self._in_a_row >= MOST_IN_A_ROW:
+                raise JobFailed(job, failure)
+            self.failures[job.url] = Refusal(job.operation, failure)
+            if behind and next(iter(behind.values())).code is failure.code:
+                for key, told in behind.items():
+                    self.failures[job._replace(key=key).url] = Refusal("delete_objects", told)
+                return ()
+        return (self._alone(job.bucket, key) for key in behind)
+
+
+class ListedDeletions(Deletions):
+    """`Plan` that deletes all that listings find, page by page while they go on.
+
+    It holds the keys of a few pages at a time, however many there are.
+
+    Parameters
+    ----------
+    listings : sequence of Listing
+        None inside another, see `outermost`.
+
+    Attributes
+    ----------
+    gave_up : bool
+        Whether so much failed that the rest was not even listed.
+    """
+
+    def __init__(self, listings: Sequence[Listing]) -> None:
+        super().__init__(())
+        self._listings = listings
+        self._of: dict[int, int] = {}  # number of a job -> its listing's
+        self._idle = [Idle() for _ in listings]
+        self._before: list[set[str]] = [set() for _ in listings]  # keys of the last page
+        self._seen: list[set[int]] = [set() for _ in listings]  # hashes of pages: a server can go round in circles
+        self._waiting: deque[Job] = deque()  # pages, until there is less to delete
+        self._found = 0  # keys
+        self.gave_up = False
+
+    def start(self) -> Iterator[Job]:
+        return (self._page(index, None) for index in range(len(self._listings)))
+
+    def receive(self, job: Job, outcome: Outcome) -> Iterable[Job]:
+        follows = self._after_page(job, outcome) if job.operation == "list_page" else super().receive(job, outcome)
+        if len(self.failures) >= MOST_FAILED and self._waiting:
+            self._waiting.clear()
+            self.gave_up = True
+        pages = []
+        while self._waiting and self._found - self.deleted - len(self.failures) < AHEAD:
+            pages.append(self._waiting.popleft())
+        return itertools.chain(pages, follows)
+
+    def _after_page(self, job: Job, outcome: Outcome) -> Iterable[Job]:
+        index = self._of.pop(job.number)
+        if outcome.failure:
+            raise JobFailed(job, outcome.failure)
+        page = outcome.reply
+        keys = dict.fromkeys(row.key for row in page.objects)
+        # Some servers tell at the beginning of a page what the one before ended with.
+        new = [key for key in keys if key not in self._before[index]]
+        self._before[index] = set(keys)
+        self._found += len(new)
+        if page.next_token is not None:
+            mark = hash(tuple(keys))
+            self._idle[index].note(job, bool(new) and mark not in self._seen[index])
+            self._seen[index].add(mark)
+            self._waiting.append(self._page(index, page.next_token))
+        return self._jobs(job.bucket, new)
+
+    def _page(self, index: int, token: Optional[str]) -> Job:
+        number = next(self._numbers)
+        self._of[number] = index
+        return page_of(number, self._listings[index], token)
+
+
+def outermost(listings: "Iterable[Listing]") -> "list[Listing]":
+    """Those listings that are not part of another one, each once."""
+    found: list[Listing] = []
+    for one in sorted(set(listings)):
+        if not (found and one.bucket == found[-1].bucket and one.prefix.startswith(found[-1].prefix)):
+            found.append(one)
+    return found

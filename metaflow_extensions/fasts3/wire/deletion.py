@@ -1,0 +1,161 @@
+"""DeleteObjects: https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html."""
+
+import base64
+import hashlib
+import re
+from collections.abc import Iterable, Sequence
+from html import escape
+from xml.parsers import expat
+
+from metaflow_extensions.fasts3.wire.exchange import Exchange
+from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
+from metaflow_extensions.fasts3.wire.s3_errors import MAX_DEPTH, failure_of, new_parser
+from metaflow_extensions.fasts3.wire.sending import Payload
+
+MOST_KEYS = 1000  # of one request
+MOST_TOLD = 300  # characters of what S3 says of one key; its own sentences have 200 at the most
+_NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
+_ROOT = "DeleteResult"
+_NO_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")  # XML 1.0 section 2.2 has no way to write
+_DELICATE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\ufffe\uffff]|(?:^|/)\.{1,2}(?:/|\Z)")
+_LINES = str.maketrans({"\r": "&#xD;", "\n": "&#xA;", "\t": "&#x9;"})  # as they are, a parser may make others of them
+
+
+def goes_with_others(key: str) -> bool:
+    """Whether a key is safe in a document.
+
+    A parser that makes one line break of another, drops the spaces at the ends of a text, or takes a segment of dots
+    for a path, would have another object deleted. Such keys are few; each has a request of its own, in whose URL every
+    such byte is escaped.
+    """
+    return not _DELICATE.search(key) and key == key.strip()
+
+
+class DeletionTransfers:
+    """The method of `Transfers` that deletes many objects at once.
+
+    Parameters
+    ----------
+    exchange : Exchange
+    """
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+
+    async def delete_objects(self, bucket: str, key: str = "", keys: Sequence[str] = ()) -> "dict[str, str]":
+        document = document_of(keys)
+        headers = {"content-type": "application/xml"}
+        if not self._exchange.template("DeleteObjects", bucket).checksum:  # S3 wants one of the two
+            digest = hashlib.md5(document, usedforsecurity=False).digest()
+            headers["content-md5"] = base64.b64encode(digest).decode("ascii")
+        query = [("delete", "")]
+        payload = Payload(document)
+        reply = await self._exchange.ask("DeleteObjects", "POST", bucket, "", query, headers, payload)
+        told = await reply.document()
+        try:
+            root, refusals = parse(told)
+            if root == "Error":  # as for CompleteMultipartUpload, S3 may send 200 before it knows
+                failure = failure_of(500, reply.head.headers, told)
+                raise TransferError(failure._replace(status=reply.head.status))
+            if root != _ROOT:
+                raise TransferError(Failure(Code.BROKEN, f"the reply to DeleteObjects is a {root[:80]!r} document"))
+            return checked(refusals, keys)
+        except TransferError as error:
+            raise reply.naming(error.failure) from error
+
+
+def document_of(keys: Sequence[str]) -> bytes:
+    """The document that asks for keys to be deleted, and to be told of those only that could not be.
+
+    Raises
+    ------
+    TransferError
+        REJECTED: they are too many, or XML can't hold one.
+    """
+    check(keys)
+    rows = "".join(f"<Object><Key>{escape(key, quote=False).translate(_LINES)}</Key></Object>" for key in keys)
+    return f'<Delete xmlns="{_NAMESPACE}">{rows}<Quiet>true</Quiet></Delete>'.encode()
+
+
+def check(keys: Sequence[str]) -> None:
+    """Raise TransferError, REJECTED, for keys that no request can hold."""
+    if not 0 < len(keys) <= MOST_KEYS:
+        raise TransferError(Failure(Code.REJECTED, f"DeleteObjects takes 1 to {MOST_KEYS} keys, not {len(keys)}"))
+    unfit = next((key for key in keys if _NO_XML.search(key)), None)
+    if unfit is not None:
+        raise TransferError(Failure(Code.REJECTED, f"XML can't hold the key {unfit[:80]!r}"))
+
+
+def checked(refusals: "Iterable[tuple[str, str, str]]", keys: Sequence[str]) -> "dict[str, str]":
+    """What S3 says of the keys that it did not delete, if it speaks of those that were asked for.
+
+    Parameters
+    ----------
+    refusals : iterable of (key, code, message)
+    keys : sequence of str
+        Those asked for.
+
+    Raises
+    ------
+    TransferError
+        BROKEN: it speaks of another key, and so nobody knows what became of these.
+    """
+    asked = set(keys)
+    told = {}
+    for key, code, message in refusals:
+        if key not in asked:
+            said = f"DeleteObjects tells of the key {key[:80]!r}, which was not asked for: {code[:80]}"
+            raise TransferError(Failure(Code.BROKEN, said))
+        told[key] = f"{code or 'unknown'}: {message}"[:MOST_TOLD]
+    return told
+
+
+class _Reader:
+    """Collects what could not be deleted: the texts two levels below the root, in elements called Error."""
+
+    def __init__(self) -> None:
+        self._path: list[str] = []
+        self._text: list[str] = []  # of the element begun last
+        self._fields: dict[str, str] = {}
+        self.characters = self._text.append
+        self.root = ""
+        self.refusals: list[tuple[str, str, str]] = []  # key, code, message
+
+    def start(self, name: str, _: object) -> None:
+        if not self._path:
+            self.root = name
+        elif len(self._path) == MAX_DEPTH:
+            raise ValueError("too deep")
+        elif len(self._path) == 1:
+            self._fields = {}
+        self._path.append(name)
+        self._text.clear()
+
+    def end(self, name: str) -> None:
+        self._path.pop()
+        if len(self._path) == 2:
+            self._fields[name] = "".join(self._text)
+        elif len(self._path) == 1 and name == "Error" and self.root == _ROOT:
+            fields = self._fields
+            self.refusals.append((fields["Key"], fields.get("Code", ""), fields.get("Message", "")))
+        self._text.clear()
+
+
+def parse(document: bytes) -> "tuple[str, list[tuple[str, str, str]]]":
+    """Read the reply to DeleteObjects: the name of its root, and (key, code, message) of what was not deleted.
+
+    Raises
+    ------
+    TransferError
+        BROKEN: it is no such document.
+    """
+    reader = _Reader()
+    parser = new_parser()
+    parser.StartElementHandler = reader.start
+    parser.EndElementHandler = reader.end
+    parser.CharacterDataHandler = reader.characters
+    try:
+        parser.Parse(document, True)
+    except (expat.ExpatError, ValueError, KeyError) as error:  # KeyError: an error of nobody knows which key
+        raise TransferError(Failure(Code.BROKEN, f"the reply to DeleteObjects makes no sense: {error}")) from None
+    return reader.root, reader.refusals
