@@ -1,7 +1,7 @@
 """Where things are: `s3root`, full URLs, and what is wrong with all other ways of saying it."""
 
 import pytest
-from contract.verbs import EVERY, LENIENT_READS, READS, WRITES
+from contract.verbs import DELETES, EVERY, LENIENT_READS, READS, WRITES
 from metaflow import S3, FlowSpec, step
 from metaflow.datatools.s3 import MetaflowS3URLException
 
@@ -48,7 +48,7 @@ def test_wrong_locations(tmproot, arguments):
     assert list(tmproot.iterdir()) == []
 
 
-OF_OBJECTS = {**READS, **LENIENT_READS, **WRITES}
+OF_OBJECTS = {**READS, **LENIENT_READS, **WRITES, **DELETES}
 each_verb = pytest.mark.parametrize("verb", EVERY.values(), ids=EVERY)
 
 NOT_A_URL = {
@@ -109,6 +109,12 @@ def test_one_wrong_key_of_many_is_found_before_anything_is_done(s3, stored):
     with pytest.raises(MetaflowS3URLException):
         s3.put_files([("a", __file__), ("s3://bucket/b", __file__)])
     assert stored.list() == set()
+    stored.put_all({"a": b"1", "dir/x": b"2"})
+    with pytest.raises(MetaflowS3URLException):
+        s3.delete_many(["a", "s3://bucket/b"])
+    with pytest.raises(MetaflowS3URLException):
+        s3.delete_recursive(["dir", "s3://bucket/b"])
+    assert stored.list() == {"a", "dir/x"}
 
 
 LISTS = {
@@ -117,6 +123,8 @@ LISTS = {
     "get_recursive": lambda s3, keys: s3.get_recursive(keys),
     "list_paths": lambda s3, keys: s3.list_paths(keys),
     "list_recursive": lambda s3, keys: s3.list_recursive(keys),
+    "delete_many": lambda s3, keys: s3.delete_many(keys),
+    "delete_recursive": lambda s3, keys: s3.delete_recursive(keys),
 }
 
 

@@ -31,6 +31,21 @@ WRITES = {
     "put_files, no overwrite": lambda s3, key: s3.put_files([(key, __file__)], overwrite=False),
 }
 
+
+def _two(key):
+    """A key and one like it: more than one go in one request."""
+    return [key, key + key[-1:]] if isinstance(key, (str, bytes)) else [key]
+
+
+DELETES = {
+    "delete": lambda s3, key: s3.delete(key),
+    "delete_many": lambda s3, key: s3.delete_many([key]),
+    "delete_recursive": lambda s3, key: s3.delete_recursive([key]),
+    "delete_many of two": lambda s3, key: s3.delete_many(_two(key)),
+    "delete, not missing_ok": lambda s3, key: s3.delete(key, missing_ok=False),
+    "delete_many, not missing_ok": lambda s3, key: s3.delete_many(_two(key), missing_ok=False),
+}
+
 # Only with a root.
 ROOTED = {
     "get_all": lambda s3, _: s3.get_all(),
@@ -39,6 +54,11 @@ ROOTED = {
 }
 
 # Each method of `S3` that talks to a server, without variants.
-METHODS = {name: verb for name, verb in {**READS, **WRITES, **LISTINGS, **ROOTED}.items() if name.isidentifier()}
+METHODS = {
+    name: verb for name, verb in {**READS, **WRITES, **DELETES, **LISTINGS, **ROOTED}.items() if name.isidentifier()
+}
 
-EVERY = {**READS, **LENIENT_READS, **LISTINGS, **WRITES}
+# Those after which everything is as it was, or more.
+KEEPING = {**READS, **LENIENT_READS, **LISTINGS, **WRITES}
+
+EVERY = {**KEEPING, **DELETES}

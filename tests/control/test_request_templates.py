@@ -108,6 +108,11 @@ CALLS = {
         {**OBJECT, **STORED, "Body": b"the body", "IfNoneMatch": "*"},
     ),
     "DeleteObject": (lambda ours, b: ours.delete(b, UGLY), "delete_object", OBJECT),
+    "DeleteObjects": (
+        lambda ours, b: ours.delete_objects(b, keys=[UGLY, "a<&>\"'b\r\n"]),
+        "delete_objects",
+        {"Delete": {"Objects": [{"Key": UGLY}, {"Key": "a<&>\"'b\r\n"}], "Quiet": True}},
+    ),
     "ListObjectsV2": (
         lambda ours, b: ours.list_page(b, UGLY, "/", "next /+=", 7),
         "list_objects_v2",
@@ -275,7 +280,7 @@ def test_our_wire_sends_what_boto3_sends(name, operation, client_of, monkeypatch
     assert endpoint.host == their_url.hostname
     assert endpoint.port == (their_url.port or (443 if endpoint.tls else 80))
 
-    if operation == "CompleteMultipartUpload":
+    if operation in ("CompleteMultipartUpload", "DeleteObjects"):
         assert body == theirs.body
     _compare_headers(headers, their_headers, operation)
     if "authorization" not in their_headers:
@@ -299,7 +304,7 @@ def _compare_headers(headers, theirs, operation):
     for one_s_own in ("host", "authorization", "expect", "content-length"):
         mine.pop(one_s_own, None)
         theirs.pop(one_s_own, None)
-    if operation == "CompleteMultipartUpload":
+    if operation in ("CompleteMultipartUpload", "DeleteObjects"):
         assert mine.pop("content-type") == "application/xml"
     if operation == "CreateMultipartUpload":
         mine.pop("x-amz-checksum-algorithm", None)

@@ -153,6 +153,30 @@ def list_paths(world: World) -> Iterator[None]:
     assert [(entry.key, entry.size) for entry in world.s3.list_paths()] == [("a", len(SMALL)), ("b", 10)]
 
 
+@case("DeleteObject")
+def delete(world: World) -> Iterator[None]:
+    world.stored.put_all({"a": SMALL, "ab": SMALL})
+    yield
+    world.s3.delete("a")
+    assert world.stored.list() == {"ab"}
+
+
+@case("DeleteObjects")
+def delete_many(world: World) -> Iterator[None]:
+    world.stored.put_all({str(number): SMALL for number in range(4)})
+    yield
+    assert world.s3.delete_many(["0", "1", "3", "none"]) == 4
+    assert world.stored.list() == {"2"}
+
+
+@case("DeleteObjects")
+def delete_recursive(world: World) -> Iterator[None]:
+    world.stored.put_all({"dir/a": SMALL, "dir/b/c": b"", "directory": SMALL})
+    yield
+    assert world.s3.delete_recursive(["dir"]) == 2
+    assert world.stored.list() == {"directory"}
+
+
 @case("PutObject")
 def put(world: World) -> Iterator[None]:
     world.stored.put("a", b"before")

@@ -36,6 +36,7 @@ REPLIES = {
     "upload_part": dict[str, str],
     "complete_upload": str,
     "abort_upload": type(None),
+    "delete_objects": dict[str, str],
 }
 JOBS = {number: Job(number, operation, "bucket", "key") for number, operation in enumerate(REPLIES)}
 TOKENS = [

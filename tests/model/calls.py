@@ -84,6 +84,9 @@ def every_call(pool: Pool) -> "dict[str, st.SearchStrategy[Call]]":
         "get_all": _call("get_all", **info),
         "info": _call("info", keys, **lenient),
         "info_many": _call("info_many", st.lists(keys, max_size=12), **lenient),
+        "delete": _call("delete", keys, missing_ok=BOOLEANS),
+        "delete_many": _call("delete_many", st.lists(keys, max_size=8), missing_ok=BOOLEANS),
+        "delete_recursive": _call("delete_recursive", st.lists(st.sampled_from(pool.prefixes[:-1]), max_size=3)),
         "list_paths": _call("list_paths", st.none() | prefixes),
         "list_recursive": _call("list_recursive", st.none() | prefixes),
     }

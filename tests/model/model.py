@@ -93,6 +93,23 @@ class Model:
     def info_many(self, keys: "list[str]", return_missing: bool = False) -> "list[Facts]":
         return self._all(lambda key: self._told(key, return_missing), keys)
 
+    def delete(self, key: str, missing_ok: bool = True) -> None:
+        self.delete_many([key], missing_ok)
+
+    def delete_many(self, keys: "list[str]", missing_ok: bool = True) -> int:
+        there = [key for key in dict.fromkeys(keys) if missing_ok or key in self.held]
+        for key in there:
+            self.held.pop(key, None)
+        if len(there) < len(set(keys)):
+            raise Refused({MetaflowS3NotFound})
+        return len(there)
+
+    def delete_recursive(self, prefixes: "list[str]") -> int:
+        below = {key for prefix in prefixes for key in self._below(prefix)}
+        for key in below:
+            del self.held[key]
+        return len(below)
+
     def list_paths(self, keys: "Optional[list[str]]" = None) -> "list[Facts]":
         found = []
         for prefix in [""] if keys is None else keys:

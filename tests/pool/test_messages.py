@@ -239,6 +239,7 @@ REPLIES = {
     "put": text,
     "list_page": st.builds(Page, st.lists(st.builds(ListedObject, text, number)), st.lists(text), st.none() | text),
     "upload_part": texts,
+    "delete_objects": texts,
     "create_upload": text,
     "complete_upload": text,
     "delete": st.none(),

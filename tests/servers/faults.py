@@ -124,7 +124,7 @@ def where_a_checksum_tells(fault: Fault) -> Fault:
 
 
 def an_error_that_looks_like_success(exchange: Exchange) -> None:
-    """S3 says 200 before it has put an object together, and what went wrong after that (CompleteMultipartUpload)."""
+    """S3 says 200 before it has put an object together, and what went wrong after that."""
     _answer(exchange, _error(exchange, 200, "InternalError", {}))
 
 

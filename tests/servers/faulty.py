@@ -23,7 +23,7 @@ from servers.s3_server import S3Server
 LOOPBACK = "127.0.0.1"
 LONG = 30.0  # seconds after which a real server that does not answer has to be broken
 TURNS = 64
-WRITES = frozenset({"PutObject", "CompleteMultipartUpload"})
+WRITES = frozenset({"PutObject", "CompleteMultipartUpload", "DeleteObject", "DeleteObjects"})
 _HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length"})  # RFC 9110 section 7.6.1
 
 
@@ -54,6 +54,8 @@ class Asked(NamedTuple):
             return by_method[self.method]
         if self.method == "POST" and "uploads" in query:
             return "CreateMultipartUpload"
+        if self.method == "POST" and "delete" in query:
+            return "DeleteObjects"
         if not self.key:
             return {"GET": "ListObjectsV2", "HEAD": "HeadBucket"}[self.method]
         return {"GET": "GetObject", "HEAD": "HeadObject", "PUT": "PutObject", "DELETE": "DeleteObject"}[self.method]
@@ -88,7 +90,9 @@ class Exchange:
             return self.proxy.ask(self.asked)
         # A client that has lost patience asks again. Were the first try of a write done after the second, or after the
         # next write of all, it would count: a race that no client can win, so it is not run here.
-        with self.proxy.turn(self.asked.key):
+        with contextlib.ExitStack() as turns:
+            for turn in self.proxy.turns(self.asked):
+                turns.enter_context(turn)
             if self._is_abandoned():
                 raise ConnectionAbortedError
             return self.proxy.ask(self.asked)
@@ -219,9 +223,12 @@ class FaultyS3:
         self._accepting = threading.Thread(target=self._accept, args=(self._listener,), daemon=True)
         self._accepting.start()
 
-    def turn(self, key: str) -> threading.Lock:
-        """What writes of the same key wait for."""
-        return self._turns[hash(key) % TURNS]
+    def turns(self, asked: Asked) -> "list[threading.Lock]":
+        """What writes of the same key wait for; of many keys in one request, all writes."""
+        if asked.operation == "DeleteObjects":
+            return self._turns
+        number = hash(asked.key) % TURNS
+        return self._turns[number : number + 1]
 
     def ask(self, asked: Asked) -> Reply:
         """Send a request to the real server."""

@@ -1,0 +1,236 @@
+"""`S3.delete`, `S3.delete_many` and `S3.delete_recursive`: what is named goes, and nothing else does."""
+
+import re
+
+import pytest
+from contract.test_keys import BODY, each_key
+from metaflow import S3
+from metaflow.datatools.s3 import MetaflowS3NotFound, MetaflowS3URLException
+
+TREE = {
+    "log/0": b"zero",
+    "log/deep/1": b"one",
+    "log/deep/er/2": b"",
+    "log-1/x": b"a neighbour",
+    "log_other/x": b"another",
+    "lo": b"shorter",
+    "other/log/x": b"elsewhere",
+}
+LOG = {key for key in TREE if key.startswith("log/")}
+
+
+@pytest.fixture
+def tree(stored):
+    stored.put_all(TREE)
+
+
+# --- One.
+
+
+@pytest.mark.usefixtures("tree")
+@pytest.mark.parametrize("missing_ok", [True, False])
+def test_one_object(s3, stored, missing_ok):
+    assert s3.delete("log/0", missing_ok=missing_ok) is None
+    assert stored.list() == set(TREE) - {"log/0"}
+
+
+def test_a_full_url_and_bytes(bare, s3, root, stored):
+    stored.put_all({"a": b"", "b": b"", "c": b""})
+    bare.delete(f"{root}/a")
+    s3.delete(b"b")
+    assert stored.list() == {"c"}
+
+
+def test_what_is_not_there_is_no_error(s3, stored):
+    stored.put("here", b"x")
+    s3.delete("nowhere")
+    assert s3.delete_many(["nowhere", "not here either"]) == 2
+    assert stored.list() == {"here"}
+
+
+def test_what_is_not_there_is_an_error_where_that_is_asked_for(s3, root, stored, server):
+    stored.put("here", b"x")
+    with pytest.raises(MetaflowS3NotFound, match=re.escape(f"{root}/nowhere")) as raised:
+        s3.delete("nowhere", missing_ok=False)
+    assert "HeadObject" in str(raised.value)
+    assert server.secret_key not in str(raised.value)
+    assert stored.list() == {"here"}
+
+
+@pytest.mark.usefixtures("tree")
+def test_a_directory_is_no_object(s3, stored):
+    """Not by `delete`: what is below a prefix goes with `delete_recursive` only."""
+    for missing in ("log", "log/deep", "l"):
+        s3.delete(missing)
+    s3.delete_many(["log", "log/deep", "l"])
+    assert stored.list() == set(TREE)
+
+
+# --- Many.
+
+
+@pytest.mark.usefixtures("tree")
+def test_many_objects(s3, bare, root, stored):
+    assert s3.delete_many(iter(["log/0", "lo", "log/0"])) == 2
+    assert stored.list() == set(TREE) - {"log/0", "lo"}
+    assert bare.delete_many([f"{root}/log/deep/1", f"{root}//log/deep/1"]) == 1
+    assert stored.list() == set(TREE) - {"log/0", "lo", "log/deep/1"}
+    assert s3.delete_many([]) == 0
+    assert s3.delete_many(["other/log/x"]) == 1
+
+
+def test_more_than_one_request_takes(s3, stored):
+    keys = [f"dir/{number:04}" for number in range(1100)]
+    s3.put_many((key, b"") for key in [*keys, "neighbour"])
+    assert s3.delete_many([*keys, *keys]) == 1100
+    assert stored.list() == {"neighbour"}
+
+
+def test_several_buckets(bare, root, stored, own_bucket):
+    stored.put_all({"a": b"", "b": b"", "c": b""})
+    own_bucket.put_all({"a": b"", "b": b"", "c": b""})
+    urls = [f"{place}/{key}" for place in (root, f"s3://{own_bucket.bucket}") for key in ("a", "b")]
+    assert bare.delete_many(urls) == 4
+    assert stored.list() == own_bucket.list() == {"c"}
+
+
+def test_those_that_are_missing_are_named_and_the_others_deleted(s3, root, stored):
+    stored.put_all({"a": b"", "b": b"", "c": b""})
+    with pytest.raises(MetaflowS3NotFound) as raised:
+        s3.delete_many(["a", "no", "b", "nor\nthis"], missing_ok=False)
+    assert stored.list() == {"c"}
+    assert set(raised.value.failed) == {f"{root}/no", f"{root}/nor\nthis"}
+    assert f"{root}/no:" in str(raised.value)
+    assert f"{root}/nor\\nthis:" in str(raised.value)
+    assert "2 of 4 objects" in str(raised.value)
+    assert s3.delete_many(["c"], missing_ok=False) == 1
+    assert stored.list() == set()
+
+
+@each_key
+def test_ugly_keys(s3, root, stored, server, key):
+    """Alone, and with others: what looks like the key to a careless reader stays."""
+    near = {key.strip(), re.sub(r"[\x00-\x1f\x7f-\x9f]", "", key), re.sub(r"\s+", " ", key), key.replace("%20", " ")}
+    near = {one for one in near if one.strip("/") and one != key} if key.strip("/. ") else set()
+    kept = {"a", "ab", *near} - {key}
+    for delete in (s3.delete, lambda one: s3.delete_many([one]), lambda one: s3.delete_many([one, "gone", "gone too"])):
+        stored.put_all({**dict.fromkeys(kept, b"kept"), key: BODY, "gone": b""})
+        before = stored.list()
+        delete(key)
+        assert stored.list() - {"gone"} == before - {key, "gone"}
+
+
+# --- All below prefixes.
+
+
+@pytest.mark.usefixtures("tree")
+@pytest.mark.parametrize("prefix", ["log", "log/", b"log"])
+def test_all_below_a_prefix(s3, stored, prefix):
+    assert s3.delete_recursive([prefix]) == len(LOG)
+    assert stored.list() == set(TREE) - LOG
+    assert s3.delete_recursive([prefix]) == 0
+
+
+@pytest.mark.usefixtures("tree")
+def test_a_full_url(bare, root, stored):
+    assert bare.delete_recursive([f"{root}/log/deep"]) == 2
+    assert stored.list() == set(TREE) - {"log/deep/1", "log/deep/er/2"}
+    assert bare.delete_recursive([root]) == len(TREE) - 2
+    assert stored.list() == set()
+
+
+@pytest.mark.usefixtures("tree")
+def test_prefixes_may_overlap(s3, stored):
+    assert s3.delete_recursive(["log/deep", "log", "nothing", "log/deep/er/", "log"]) == len(LOG)
+    assert stored.list() == set(TREE) - LOG
+    assert s3.delete_recursive([]) == 0
+
+
+@pytest.mark.needs("object-beside-prefix")
+def test_an_object_that_is_called_as_the_prefix_stays(s3, stored):
+    stored.put_all({"log": b"stays", "log/x": b"goes", "log/y": b"goes"})
+    assert s3.delete_recursive(["log"]) == 2
+    assert stored.blobs() == {"log": b"stays"}
+
+
+@pytest.mark.needs("trailing-slash-keys", "trailing-slash-beside-prefix")
+def test_the_marker_of_a_directory_goes_with_it(s3, stored):
+    stored.put_all({"log/": b"", "log/x": b"", "log.": b""})
+    assert s3.delete_recursive(["log"]) == 2
+    assert stored.list() == {"log."}
+
+
+def test_several_pages(s3, stored):
+    s3.put_many((f"{place}/{number:04}", b"") for place in ("dir", "dir-", "dir0") for number in range(1050))
+    assert s3.delete_recursive(["dir", "dir0"]) == 2100
+    assert stored.list() == {f"dir-/{number:04}" for number in range(1050)}
+
+
+@each_key
+def test_ugly_keys_below_a_prefix(s3, stored, key):
+    stored.put_all({f"dir/{key}": BODY, "dir/other": b"", "neighbour": b""})
+    assert s3.delete_recursive(["dir"]) == 2
+    assert stored.list() == {"neighbour"}
+
+
+@each_key
+def test_ugly_prefixes(s3, stored, key):
+    key = key.rstrip("/")
+    stored.put_all({f"{key}/leaf": BODY, f"{key}x/leaf": b"", "neighbour": b""})
+    assert s3.delete_recursive([key]) == 1
+    assert stored.list() == {f"{key}x/leaf", "neighbour"}
+
+
+# --- What is refused, whatever the root is.
+
+NAMELESS = {"None": None, "empty": "", "slash": "/", "slashes": "//", "no bytes": b""}
+CALLS = {
+    "delete": lambda s3, key: s3.delete(key),
+    "delete_many": lambda s3, key: s3.delete_many(["key", key]),
+    "delete_recursive": lambda s3, key: s3.delete_recursive(["key", key]),
+}
+each_call = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+
+
+@each_call
+@pytest.mark.parametrize("root_given", [None, "s3://bucket", "s3://bucket/prefix"])
+@pytest.mark.parametrize("key", NAMELESS.values(), ids=NAMELESS)
+def test_nothing_empty_deletes_anything(tmproot, call, root_given, key):
+    with S3(tmproot=str(tmproot), s3root=root_given) as s3, pytest.raises(MetaflowS3URLException) as raised:
+        call(s3, key)
+    assert len(str(raised.value).split()) >= 8
+
+
+@each_call
+@pytest.mark.parametrize("root_given", [None, "s3://bucket", "s3://bucket/prefix"])
+@pytest.mark.parametrize("url", ["s3://bucket", "s3://bucket/", "s3://bucket//", "s3://", b"s3://bucket"])
+def test_no_bucket_is_emptied(tmproot, call, root_given, url):
+    with S3(tmproot=str(tmproot), s3root=root_given) as s3, pytest.raises(MetaflowS3URLException):
+        call(s3, url)
+
+
+def test_there_is_no_default(s3):
+    for call in (s3.delete, s3.delete_many, s3.delete_recursive):
+        with pytest.raises(TypeError):
+            call()
+
+
+@pytest.mark.usefixtures("tree")
+def test_a_listed_object_is_refused_because_its_key_is_relative_to_what_was_listed(s3, bare, stored):
+    stored.put("0", b"not what was listed")
+    listed = s3.list_recursive(["log"])
+    assert "0" in [one.key for one in listed]
+    for call in (lambda: s3.delete_many(listed), lambda: s3.delete(listed[0]), lambda: s3.delete_recursive(listed)):
+        with pytest.raises(MetaflowS3URLException, match="url"):
+            call()
+    assert stored.list() == {*TREE, "0"}
+    assert bare.delete_many(one.url for one in listed) == len(LOG)
+    assert stored.list() == {*TREE, "0"} - LOG
+
+
+@pytest.mark.usefixtures("tree")
+def test_one_that_is_refused_keeps_all(s3, stored):
+    for call in (lambda: s3.delete_many(["lo", ""]), lambda: s3.delete_recursive(["log", "/"])):
+        with pytest.raises(MetaflowS3URLException):
+            call()
+    assert stored.list() == set(TREE)
