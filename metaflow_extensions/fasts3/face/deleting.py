@@ -16,11 +16,11 @@ from metaflow_extensions.fasts3.face.errors import (
     shown,
 )
 from metaflow_extensions.fasts3.face.foundation import Foundation
-from metaflow_extensions.fasts3.face.location import as_directory, as_text, split_object_url, split_url
+from metaflow_extensions.fasts3.face.location import as_directory, as_text, split_url
 from metaflow_extensions.fasts3.face.requested import several
 from metaflow_extensions.fasts3.pool.deletions import Deletions, ListedDeletions, Refusal, outermost
+from metaflow_extensions.fasts3.pool.plan import Plan
 from metaflow_extensions.fasts3.pool.queries import Heads, Listing
-from metaflow_extensions.fasts3.wire.deletion import goes_with_others
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
 
 FEW_REQUESTS = 64  # not worth a worker's start; a request for a thousand keys is the server's work, hardly ours
@@ -113,25 +113,25 @@ class Deleting(Foundation):
             As for `delete_many`. After 10,000 objects that could not be deleted it gives up. A prefix under which there
             is nothing is no error.
         """
-        urls = [as_directory(self._named(prefix)) for prefix in several(prefixes)]
-        listings = outermost(Listing(*split_url(url)) for url in urls)
+        named = [self._named(prefix) for prefix in several(prefixes)]
+        listings = outermost(Listing(bucket, as_directory(key)) for bucket, key in named)
         if not listings:
             return 0
         plan = ListedDeletions(listings)
-        self._carry_out(plan, Place.HERE, listings[0].bucket)
+        self._carry_out(plan, Place.HERE, listings[0].bucket, plan.failures)
         self._raise_for(plan.failures, plan.deleted, " It gave up; there may be more." if plan.gave_up else "")
         return plan.deleted
 
     def _delete(self, keys: list[Any], missing_ok: bool) -> int:
-        objects = {split_object_url(self._named(key)): None for key in keys}
+        objects = dict.fromkeys(map(self._named, keys))
         if not objects:
             return 0
         missing = {} if missing_ok else self._missing(list(objects))
         wanted = [one for one in objects if one not in missing]
-        alone = sum(not goes_with_others(key) for _, key in wanted)
         plan = Deletions(wanted)
         if wanted:
-            self._carry_out(plan, Place.HERE if alone <= FEW_REQUESTS else Place.WORKERS, wanted[0][0])
+            place = Place.HERE if plan.apart <= FEW_REQUESTS else Place.WORKERS
+            self._carry_out(plan, place, wanted[0][0], plan.failures)
         failures = {f"s3://{bucket}/{key}": MISSING for bucket, key in missing}
         self._raise_for({**failures, **plan.failures}, plan.deleted)
         return plan.deleted
@@ -139,12 +139,13 @@ class Deleting(Foundation):
     def _missing(self, objects: list[tuple[str, str]]) -> dict[tuple[str, str], None]:
         """Those of some objects that are not there; an error at once where it is the only one."""
         plan = Heads(objects, missing_ok=len(objects) > 1)
-        self._engine.run(plan, Place.HERE if len(objects) <= FEW_REQUESTS else Place.WORKERS, objects[0][0])
+        place = Place.HERE if len(objects) <= FEW_REQUESTS else Place.WORKERS
+        self._carry_out(plan, place, objects[0][0], {})
         self._engine.check_buckets(plan.unproven)
         return {one: None for one, found in zip(objects, plan.results) if found is None}
 
-    def _named(self, given: Any) -> str:
-        """The URL of a key or prefix that has to name something.
+    def _named(self, given: Any) -> tuple[str, str]:
+        """Bucket and key of what has to be named: an object, or a prefix.
 
         Raises
         ------
@@ -164,17 +165,18 @@ class Deleting(Foundation):
                 "to delete all below the root of a client, give its full URL to S3().delete_recursive."
             )
         url = self._location.url(text)
-        if not split_url(url)[1].strip("/"):
+        bucket, key = split_url(url)
+        if not key:
             raise MetaflowS3URLException(
                 f"'{shown(url)}' names a whole bucket, and none is ever emptied here. Give a key or a prefix in it."
             )
-        return url
+        return bucket, key
 
-    def _carry_out(self, plan: Deletions, place: Place, bucket: str) -> None:
+    def _carry_out(self, plan: Plan, place: Place, bucket: str, failures: dict[str, Refusal]) -> None:
         try:
             self._engine.run(plan, place, bucket)
         except MetaflowException as error:
-            error.failed = self._reasons(plan.failures)  # nothing else could be done, but these are known
+            error.failed = self._reasons(failures)  # nothing else could be done, but these are known
             raise
 
     def _reasons(self, failures: dict[str, Refusal]) -> dict[str, str]:

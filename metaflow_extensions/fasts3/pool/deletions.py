@@ -55,6 +55,8 @@ class Deletions:
 
     Attributes
     ----------
+    apart : int
+        Keys that have a request of their own from the beginning.
     deleted : int
         Objects, also those that were not there.
     failures : dict of str to Refusal
@@ -62,9 +64,11 @@ class Deletions:
     """
 
     def __init__(self, wanted: "Iterable[tuple[str, str]]", step: int = MOST_KEYS) -> None:
-        self._wanted: dict[str, list[str]] = {}
+        self._together: dict[str, list[str]] = {}
+        self._apart: dict[str, list[str]] = {}
         for bucket, key in wanted:
-            self._wanted.setdefault(bucket, []).append(key)
+            (self._together if goes_with_others(key) else self._apart).setdefault(bucket, []).append(key)
+        self.apart = sum(map(len, self._apart.values()))
         self._step = step
         self._numbers = itertools.count()
         self._one_by_one: set[str] = set()  # buckets of servers without DeleteObjects
@@ -75,8 +79,10 @@ class Deletions:
         self.failures: dict[str, Refusal] = {}
 
     def start(self) -> Iterator[Job]:
-        for bucket, keys in self._wanted.items():
-            yield from self._jobs(bucket, keys)
+        for bucket, keys in self._together.items():
+            yield from self._batches(bucket, keys)
+        for bucket, keys in self._apart.items():
+            yield from self._each(bucket, keys)
 
     def receive(self, job: Job, outcome: Outcome) -> Iterable[Job]:
         if job.operation == "delete_objects":
@@ -86,17 +92,17 @@ class Deletions:
     def cleanup(self) -> list[Job]:
         return []
 
-    def _jobs(self, bucket: str, keys: Sequence[str]) -> Iterator[Job]:
-        """What deletes keys of a bucket. Made as it is taken: it may be known by then that they go one by one."""
-        together = [key for key in keys if goes_with_others(key)]
-        for first in range(0, len(together), self._step):
-            batch = together[first : first + self._step]
+    def _batches(self, bucket: str, keys: "list[str]") -> Iterator[Job]:
+        """What deletes keys together. Made as it is taken: it may be known by then that they go one by one."""
+        for first in range(0, len(keys), self._step):
+            batch = keys[first : first + self._step]
             if len(batch) == 1 or bucket in self._one_by_one:
-                yield from (self._alone(bucket, key) for key in batch)
+                yield from self._each(bucket, batch)
             else:
                 yield self._many(bucket, batch)
-        if len(together) < len(keys):
-            yield from (self._alone(bucket, key) for key in keys if not goes_with_others(key))
+
+    def _each(self, bucket: str, keys: "Iterable[str]") -> Iterator[Job]:
+        return (self._alone(bucket, key) for key in keys)
 
     def _many(self, bucket: str, keys: "list[str]") -> Job:
         lowest, highest = min(keys), max(keys)
@@ -123,7 +129,7 @@ class Deletions:
             code, _, message = told.partition(": ")
             if code == "AccessDenied":
                 denied[key] = Failure(Code.ACCESS_DENIED, message, code, 403)
-        others = [self._alone(job.bucket, key) for key in refused if key not in denied]
+        others = self._each(job.bucket, [key for key in refused if key not in denied])
         return [*others, *self._first_of(job.bucket, denied)]
 
     def _first_of(self, bucket: str, told: "dict[str, Failure]") -> "list[Job]":
@@ -155,7 +161,7 @@ class Deletions:
                 for key, told in behind.items():
                     self.failures[job._replace(key=key).url] = Refusal("delete_objects", told)
                 return ()
-        return (self._alone(job.bucket, key) for key in behind)
+        return self._each(job.bucket, behind)
 
 
 class ListedDeletions(Deletions):
@@ -213,7 +219,9 @@ class ListedDeletions(Deletions):
             self._idle[index].note(job, bool(new) and mark not in self._seen[index])
             self._seen[index].add(mark)
             self._waiting.append(self._page(index, page.next_token))
-        return self._jobs(job.bucket, new)
+        together = [key for key in new if goes_with_others(key)]
+        apart = [key for key in new if not goes_with_others(key)] if len(together) < len(new) else []
+        return itertools.chain(self._batches(job.bucket, together), self._each(job.bucket, apart))
 
     def _page(self, index: int, token: Optional[str]) -> Job:
         number = next(self._numbers)

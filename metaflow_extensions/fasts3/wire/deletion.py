@@ -17,7 +17,7 @@ MOST_TOLD = 300  # characters of what S3 says of one key; its own sentences have
 _NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 _ROOT = "DeleteResult"
 _NO_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")  # XML 1.0 section 2.2 has no way to write
-_DELICATE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\ufffe\uffff]|(?:^|/)\.{1,2}(?:/|\Z)")
+_DOTS = re.compile(r"(?:^|/)\.{1,2}(?:/|\Z)")
 _LINES = str.maketrans({"\r": "&#xD;", "\n": "&#xA;", "\t": "&#x9;"})  # as they are, a parser may make others of them
 
 
@@ -28,7 +28,8 @@ def goes_with_others(key: str) -> bool:
     for a path, would have another object deleted. Such keys are few; each has a request of its own, in whose URL every
     such byte is escaped.
     """
-    return not _DELICATE.search(key) and key == key.strip()
+    dotted = ("/." in key or key.startswith(".")) and _DOTS.search(key)
+    return key.isprintable() and not dotted and key == key.strip()
 
 
 class DeletionTransfers:
@@ -73,7 +74,7 @@ def document_of(keys: Sequence[str]) -> bytes:
         REJECTED: they are too many, or XML can't hold one.
     """
     check(keys)
-    rows = "".join(f"<Object><Key>{escape(key, quote=False).translate(_LINES)}</Key></Object>" for key in keys)
+    rows = "".join(f"<Object><Key>{escape(key, quote=False)}</Key></Object>" for key in keys).translate(_LINES)
     return f'<Delete xmlns="{_NAMESPACE}">{rows}<Quiet>true</Quiet></Delete>'.encode()
 
 
