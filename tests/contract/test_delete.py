@@ -112,7 +112,7 @@ def test_ugly_keys(s3, root, stored, server, key):
     """Alone, and with others: what looks like the key to a careless reader stays."""
     near = {key.strip(), re.sub(r"[\x00-\x1f\x7f-\x9f]", "", key), re.sub(r"\s+", " ", key), key.replace("%20", " ")}
     near = {one for one in near if one.strip("/") and one != key} if key.strip("/. ") else set()
-    kept = {"a", "ab", *near} - {key}
+    kept = {"neighbour", *near}
     for delete in (s3.delete, lambda one: s3.delete_many([one]), lambda one: s3.delete_many([one, "gone", "gone too"])):
         stored.put_all({**dict.fromkeys(kept, b"kept"), key: BODY, "gone": b""})
         before = stored.list()
