@@ -29,6 +29,7 @@ from wire.scripted import (
 
 from metaflow_extensions.fasts3.wire import checksums
 from metaflow_extensions.fasts3.wire import objects as module
+from metaflow_extensions.fasts3.wire.bandwidth import Allowance, Bandwidth
 from metaflow_extensions.fasts3.wire.conditions import ABSENT
 from metaflow_extensions.fasts3.wire.failures import Code, TransferError
 from metaflow_extensions.fasts3.wire.transfers import ObjectInfo, PutHeaders
@@ -79,6 +80,22 @@ def test_an_object_byte_by_byte(tls, get, path):
     with Scripted([[expect, drip(reply(DATA[:500], x_amz_checksum_crc32=crc32(DATA[:500]))), silence]], tls) as server:
         get(server)
     assert path.read_bytes() == DATA[:500]
+
+
+@pytest.mark.parametrize("pieces", [answer, drip], ids=["at once", "byte by byte"])
+def test_an_object_in_steps(tls, get, path, pieces):
+    with Scripted(
+        [[expect, pieces(reply(DATA[:5000], x_amz_checksum_crc32=crc32(DATA[:5000]))), silence]], tls
+    ) as server:
+        got = get(server, allowance=Allowance(Bandwidth(1e6)))
+    assert (got.received, got.verified) == (5000, "crc32")
+    assert path.read_bytes() == DATA[:5000]
+
+
+def test_waiting_for_the_limit_is_not_waiting_for_the_server(tls, get, path):
+    with Scripted([[expect, answer(reply(DATA[:50_000])), silence]], tls) as server:
+        get(server, template={"read_timeout": 0.1}, allowance=Allowance(Bandwidth(1e5)))
+    assert path.read_bytes() == DATA[:50_000]
 
 
 @pytest.mark.parametrize("end", [close, reset])

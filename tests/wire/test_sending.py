@@ -23,7 +23,8 @@ from wire.scripted import (
 )
 
 from metaflow_extensions.fasts3.wire import sending
-from metaflow_extensions.fasts3.wire.blocking import complete
+from metaflow_extensions.fasts3.wire.bandwidth import Allowance, Bandwidth
+from metaflow_extensions.fasts3.wire.blocking import Interrupted, complete
 from metaflow_extensions.fasts3.wire.connections import Connections
 from metaflow_extensions.fasts3.wire.failures import Code, TransferError
 from metaflow_extensions.fasts3.wire.sending import Payload, send
@@ -285,6 +286,34 @@ def test_an_end_without_a_reason(tls, connections_to, large):
     with Scripted([[expect_head, reset]], tls) as server, pytest.raises(TransferError) as failed:
         put(connections_to(server), large)
     assert failed.value.failure.code is Code.UNREACHABLE
+
+
+# --- A limit of bytes a second.
+
+
+def limited(payload, rate):
+    return payload._replace(allowance=Allowance(Bandwidth(rate)))
+
+
+def test_a_body_in_steps(tls, connections_to, large):
+    with Scripted([[expect, answer(OK), silence]], tls) as server:
+        assert put(connections_to(server), limited(large, 1e9))[0] == 200
+    assert server.requests[0].body == LARGE
+
+
+def test_waiting_for_the_limit_is_not_waiting_for_the_server(tls, connections_to):
+    with Scripted([[expect, answer(OK), silence]], tls) as server:
+        connections = connections_to(server, read_timeout=SHORT / 5)
+        assert put(connections, limited(Payload(b"x" * 50_000), 1e5))[0] == 200
+
+
+def test_a_wait_for_the_limit_that_is_ended_ends_the_connection(tls, connections_to, large):
+    with Scripted([[expect_head, silence]], tls) as server:
+        connections = connections_to(server)
+        payload = limited(large, 1e5)
+        with pytest.raises(Interrupted):
+            complete(send(connections, "PUT", head_for(payload), payload, False), lambda seconds: True)
+        assert not connections._idle
 
 
 # --- What is raised in the middle.

@@ -8,6 +8,7 @@ import pytest
 
 from metaflow_extensions.fasts3.control.request_templates import RequestTemplates
 from metaflow_extensions.fasts3.reference.boto3_transfers import Boto3Transfers
+from metaflow_extensions.fasts3.wire.bandwidth import Allowance, Bandwidth
 from metaflow_extensions.fasts3.wire.blocking import complete
 from metaflow_extensions.fasts3.wire.credentials import CredentialSet
 from metaflow_extensions.fasts3.wire.failures import Code, TransferError
@@ -68,6 +69,63 @@ def test_ranges_go_where_they_belong(transfers, stored, tmp_path):
     assert os.path.getsize(path) == 5  # position 0 begins the file anew
     transfers.get(*stored, path=path, position=5, byte_range="bytes=5-9")
     assert (tmp_path / "f").read_bytes() == bytes(range(10))
+
+
+class Counting(Bandwidth):
+    """Has nobody wait, and counts."""
+
+    def __init__(self):
+        super().__init__(1e5)
+        self.taken = []
+
+    def take(self, count, now):
+        self.taken.append(count)
+        return 0.0
+
+
+def test_each_byte_of_a_body_is_asked_for_once(transfers, server, prefix, tmp_path):
+    """boto3 reads a body several times before it sends it; only what is sent counts."""
+    (tmp_path / "f").write_bytes(b"f" * 200_000)
+    key, path = f"{prefix}/k", str(tmp_path / "f")
+    counts = {}
+
+    def count(name, method, *arguments, **named):
+        bandwidth = Counting()
+        reply = method(server.bucket, key, *arguments, **named, allowance=Allowance(bandwidth))
+        counts[name] = sum(bandwidth.taken)
+        assert max(bandwidth.taken, default=0) <= bandwidth.step
+        return reply
+
+    count("bytes", transfers.put, body=b"b" * 100_001)
+    count("nothing", transfers.put, body=b"")
+    upload_id = transfers.create_upload(server.bucket, key)
+    parts = [
+        count("part of bytes", transfers.upload_part, upload_id, 1, body=b"p" * 5 * 2**20),
+        count("part of a file", transfers.upload_part, upload_id, 2, path=path, position=50_000, length=100_002),
+    ]
+    transfers.complete_upload(server.bucket, key, upload_id, parts)
+    count("file", transfers.put, path=path)
+    count("object", transfers.get, str(tmp_path / "got"))
+    assert (tmp_path / "got").read_bytes() == b"f" * 200_000
+    count("range", transfers.get, str(tmp_path / "got"), byte_range="bytes=10-70012")
+    count("beginning", transfers.get, str(tmp_path / "got"), limit=60_000)
+    assert counts == {
+        "bytes": 100_001,
+        "nothing": 0,
+        "part of bytes": 5 * 2**20,
+        "part of a file": 100_002,
+        "file": 200_000,
+        "object": 200_000,
+        "range": 70_003,
+        "beginning": 60_000,
+    }
+
+
+def test_what_is_not_limited_is_not_slowed_down_by_what_was(transfers, server, prefix):
+    bandwidth = Counting()
+    transfers.put(server.bucket, prefix, body=b"x" * 1000, allowance=Allowance(bandwidth))
+    transfers.put(server.bucket, prefix, body=b"x" * 1000)
+    assert sum(bandwidth.taken) == 1000
 
 
 def test_files_are_their_owner_s_and_links_are_not_followed(transfers, stored, tmp_path):

@@ -13,7 +13,9 @@ from s3transfer.utils import ReadFileChunk
 
 from metaflow_extensions.fasts3.reference import conditional
 from metaflow_extensions.fasts3.reference.boto3_errors import failure_of
+from metaflow_extensions.fasts3.reference.pacing import paced
 from metaflow_extensions.fasts3.wire import deletion
+from metaflow_extensions.fasts3.wire.bandwidth import Allowance
 from metaflow_extensions.fasts3.wire.checksums import Told, told_by
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
 from metaflow_extensions.fasts3.wire.listing import checked
@@ -88,6 +90,7 @@ class Boto3Transfers:
         if_match: Optional[str] = None,
         limit: Optional[int] = None,
         crc: bool = False,
+        allowance: Optional[Allowance] = None,
     ) -> GetReply:
         conditions = {"Range": byte_range, "IfMatch": if_match}
         given = {name: value for name, value in conditions.items() if value}
@@ -103,7 +106,7 @@ class Boto3Transfers:
                 reply["Body"] if byte_range else closing(reply["Body"]) as body,
                 _destination(path, position) as file,
             ):
-                received, number = _copy(body, file, wanted)
+                received, number = _copy(body, file, wanted, allowance)
                 if received == length:
                     body.read(1)  # at its end botocore compares the length and, where there is one, the checksum
             if received < wanted:
@@ -135,8 +138,14 @@ class Boto3Transfers:
         path: Optional[str] = None,
         headers: PutHeaders = PutHeaders(),
         condition: Optional[str] = None,
+        allowance: Optional[Allowance] = None,
     ) -> str:
-        with _source(body, path) as source, _translated(), conditional.under(condition):
+        with (
+            _source(body, path) as source,
+            _translated(),
+            conditional.under(condition),
+            paced(self._client, allowance),
+        ):
             reply = self._client.put_object(Bucket=bucket, Key=key, Body=source, **_put_arguments(headers))
             return str(reply.get("ETag", ""))
 
@@ -186,8 +195,13 @@ class Boto3Transfers:
         position: int = 0,
         length: int = 0,
         version: Optional[Sequence[int]] = None,
+        allowance: Optional[Allowance] = None,
     ) -> dict[str, str]:
-        with _source(body, path, position, length, version) as source, _translated():
+        with (
+            _source(body, path, position, length, version) as source,
+            _translated(),
+            paced(self._client, allowance),
+        ):
             reply = self._client.upload_part(
                 Bucket=bucket, Key=key, UploadId=upload_id, PartNumber=number, Body=source, **self._checksum
             )
@@ -247,11 +261,12 @@ def _destination(path: Optional[str], position: int) -> Iterator[BinaryIO]:
         yield file
 
 
-def _copy(body: Any, file: BinaryIO, wanted: int) -> "tuple[int, int]":
+def _copy(body: Any, file: BinaryIO, wanted: int, allowance: Optional[Allowance]) -> "tuple[int, int]":
     """Copy so many bytes; give how many came, and their CRC-32."""
     received = crc = 0
     while received < wanted:
-        data = body.read(min(CHUNK, wanted - received))
+        step = min(CHUNK, wanted - received)
+        data = body.read(allowance.wait_for_some(step) if allowance else step)
         if not data:
             break
         file.write(data)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import Optional
 
+from metaflow_extensions.fasts3.wire.bandwidth import Allowance
 from metaflow_extensions.fasts3.wire.conditions import condition_headers
 from metaflow_extensions.fasts3.wire.exchange import Exchange
 from metaflow_extensions.fasts3.wire.failures import Code, TransferError
@@ -50,11 +51,13 @@ class MultipartTransfers:
         position: int = 0,
         length: int = 0,
         version: Optional[Sequence[int]] = None,
+        allowance: Optional[Allowance] = None,
     ) -> "dict[str, str]":
         if path is None:
-            return await self._upload_part(bucket, key, upload_id, number, Payload(body or b""))
+            payload = Payload(body or b"", allowance=allowance)
+            return await self._upload_part(bucket, key, upload_id, number, payload)
         with open_to_read(path, position, length, version) as (file, _):
-            payload = Payload(file=file, position=position, length=length)
+            payload = Payload(file=file, position=position, length=length, allowance=allowance)
             return await self._upload_part(bucket, key, upload_id, number, payload)
 
     async def _upload_part(

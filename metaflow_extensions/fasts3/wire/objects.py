@@ -3,6 +3,7 @@
 import threading
 from typing import Optional
 
+from metaflow_extensions.fasts3.wire.bandwidth import Allowance
 from metaflow_extensions.fasts3.wire.checksums import Told, start, told_by
 from metaflow_extensions.fasts3.wire.conditions import condition_headers
 from metaflow_extensions.fasts3.wire.exchange import Exchange, Reply
@@ -47,6 +48,7 @@ class ObjectTransfers:
         if_match: Optional[str] = None,
         limit: Optional[int] = None,
         crc: bool = False,
+        allowance: Optional[Allowance] = None,
     ) -> GetReply:
         headers: dict[str, str] = {}
         if byte_range:
@@ -62,7 +64,7 @@ class ObjectTransfers:
             check_range(byte_range, first, length, total)
             told = None if byte_range else told_by(reply.head.headers)
             wanted = length if limit is None else min(length, limit)
-            body, number = await self._receive(reply, sink_for(path, position), wanted, length, told, crc)
+            body, number = await self._receive(reply, sink_for(path, position), wanted, length, told, crc, allowance)
             info = _info(reply, total)
         except TransferError as error:
             reply.drop()
@@ -79,7 +81,14 @@ class ObjectTransfers:
         return GetReply(info, first, length, wanted, number, whole, verified, body)
 
     async def _receive(
-        self, reply: Reply, sink: Sink, wanted: int, length: int, told: Optional[Told], crc: bool
+        self,
+        reply: Reply,
+        sink: Sink,
+        wanted: int,
+        length: int,
+        told: Optional[Told],
+        crc: bool,
+        allowance: Optional[Allowance],
     ) -> "tuple[Optional[bytes], Optional[int]]":
         """Hand the body to the sink; what that gives, and the CRC-32 of the bytes, where it is of use."""
         by_crc32 = told is not None and told.algorithm == "crc32"
@@ -88,10 +97,14 @@ class ObjectTransfers:
         running = {one for one in (counting, comparing) if one}
         try:
             missing = wanted
+            allowed = 0 if allowance else wanted
             scratch = self._scratch() if wanted else memoryview(b"")
             while missing:
-                view = await reply.read_some(missing, scratch)
+                if not allowed and allowance:
+                    allowed = await allowance.some(missing)
+                view = await reply.read_some(allowed, scratch)
                 sink.write(view)
+                allowed -= len(view)
                 for one in running:
                     one.update(view)
                 missing -= len(view)
@@ -119,11 +132,13 @@ class ObjectTransfers:
         path: Optional[str] = None,
         headers: PutHeaders = PutHeaders(),
         condition: Optional[str] = None,
+        allowance: Optional[Allowance] = None,
     ) -> str:
         if path is not None:
             with open_to_read(path) as (file, size):
-                return await self._put(bucket, key, Payload(file=file, length=size), headers, condition)
-        return await self._put(bucket, key, Payload(body or b""), headers, condition)
+                payload = Payload(file=file, length=size, allowance=allowance)
+                return await self._put(bucket, key, payload, headers, condition)
+        return await self._put(bucket, key, Payload(body or b"", allowance=allowance), headers, condition)
 
     async def _put(self, bucket: str, key: str, payload: Payload, headers: PutHeaders, condition: Optional[str]) -> str:
         given = {**stored_headers(headers), **condition_headers(condition)}

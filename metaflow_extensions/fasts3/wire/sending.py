@@ -3,6 +3,7 @@
 import os
 from typing import Callable, NamedTuple, Optional
 
+from metaflow_extensions.fasts3.wire.bandwidth import Allowance
 from metaflow_extensions.fasts3.wire.connection import Connection, ConnectionLost
 from metaflow_extensions.fasts3.wire.connections import Connections, Untrusted
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
@@ -20,6 +21,7 @@ class Payload(NamedTuple):
     file: Optional[int] = None  # a descriptor
     position: int = 0
     length: int = 0
+    allowance: Optional[Allowance] = None  # what the bytes wait for
 
     @property
     def size(self) -> int:
@@ -93,7 +95,7 @@ async def send(
 async def _converse(
     connection: Connection, method: str, head: bytes, payload: Payload, expect: bool
 ) -> "tuple[Head, Body]":
-    if payload.file is None and not expect and len(payload.data) <= SENT_TOGETHER:
+    if payload.file is None and not expect and len(payload.data) <= SENT_TOGETHER and not payload.allowance:
         await connection.send(head + payload.data if payload.data else head)
         return await connection.read_reply(method)
     await connection.send(head)
@@ -102,10 +104,7 @@ async def _converse(
         if answer.status >= 200:  # final: the body stays here, and the server can't know that nothing follows
             return answer._replace(keep_alive=False), body_of(method, answer)
     try:
-        if payload.file is None:
-            await connection.send(payload.data)
-        else:
-            await connection.send_file(payload.file, payload.position, payload.length)
+        await _send_body(connection, payload)
     except ConnectionLost as lost:
         # A server that has refused stops reading; its reason may have come before the end.
         if not await connection.has_answer(0):
@@ -116,3 +115,15 @@ async def _converse(
             raise ConnectionLost(str(lost), lost.heard or silent.heard) from lost
         return answer._replace(keep_alive=False), body
     return await connection.read_reply(method)
+
+
+async def _send_body(connection: Connection, payload: Payload) -> None:
+    size = payload.size
+    sent = 0
+    while sent < size:
+        step = await payload.allowance.some(size - sent) if payload.allowance else size
+        if payload.file is not None:
+            await connection.send_file(payload.file, payload.position + sent, step)
+        else:
+            await connection.send(payload.data if step == size else memoryview(payload.data)[sent : sent + step])
+        sent += step

@@ -1,12 +1,14 @@
 """What one transfer is: the interface that every implementation offers, and its vocabulary.
 
-All arguments and replies but bodies are made of JSON's types, so that any method call can be sent to a worker as it
-stands. Every method raises `TransferError` and nothing else for what S3, the network or the
-file system did.
+All arguments and replies but bodies and the allowance are made of JSON's types, so that any method call can be sent to
+a worker as it stands. Every method raises `TransferError` and nothing else for what S3, the network or the file system
+did.
 """
 
 from collections.abc import Sequence
 from typing import NamedTuple, Optional, Protocol
+
+from metaflow_extensions.fasts3.wire.bandwidth import Allowance
 
 
 class ObjectInfo(NamedTuple):
@@ -75,6 +77,7 @@ class Transfers(Protocol):
         if_match: Optional[str] = None,
         limit: Optional[int] = None,
         crc: bool = False,
+        allowance: Optional[Allowance] = None,
     ) -> GetReply:
         """GetObject into a local file, or into memory.
 
@@ -92,6 +95,8 @@ class Transfers(Protocol):
             Stop after so many bytes, and say so in `GetReply.received`.
         crc : bool
             Compute the CRC-32 of what is received, where this implementation can.
+        allowance : Allowance, optional
+            What the bytes of the body wait for, here and in uploads.
         """
 
     def put(
@@ -102,6 +107,7 @@ class Transfers(Protocol):
         path: Optional[str] = None,
         headers: PutHeaders = PutHeaders(),
         condition: Optional[str] = None,
+        allowance: Optional[Allowance] = None,
     ) -> str:
         """PutObject from bytes or from a file; the ETag.
 
@@ -141,6 +147,7 @@ class Transfers(Protocol):
         position: int = 0,
         length: int = 0,
         version: Optional[Sequence[int]] = None,
+        allowance: Optional[Allowance] = None,
     ) -> dict[str, str]:
         """UploadPart; what CompleteMultipartUpload wants to hear of this part (its ETag, its checksum).
 
