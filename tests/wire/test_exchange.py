@@ -17,6 +17,7 @@ from metaflow_extensions.fasts3.wire.exchange import Exchange
 from metaflow_extensions.fasts3.wire.failures import Code, TransferError
 from metaflow_extensions.fasts3.wire.sending import Payload
 from metaflow_extensions.fasts3.wire.transfers import PutHeaders
+from metaflow_extensions.fasts3.wire.waiting import Aside
 
 ASKED = ("GetObject", "GET", "bucket", "key")
 
@@ -123,6 +124,21 @@ SUMS = {
     "sha1": b64(hashlib.sha1(DATA).digest()),
     "sha256": b64(hashlib.sha256(DATA).digest()),
 }
+
+
+def test_a_body_that_takes_long_to_read_is_read_aside(exchange_with, payload, monkeypatch):
+    """Or all others of a worker would wait for it, and their servers for them."""
+    monkeypatch.setattr(module, "LONG", len(DATA) - 1)
+    asides = []
+    monkeypatch.setattr(module, "Aside", lambda function: asides.append(function) or Aside(function))
+    with Scripted([[expect, answer(OK), silence]]) as server:
+        exchange = exchange_with(server, checksum="crc32", sign_payload=True)
+        ask(exchange, "PutObject", "PUT", "bucket", "key", payload=payload).finish()
+    assert len(asides) == 1
+    (request,) = server.requests
+    assert request.body == DATA
+    assert request.headers["x-amz-checksum-crc32"] == SUMS["crc32"]
+    assert request.headers["x-amz-content-sha256"] == hashlib.sha256(DATA).hexdigest()
 
 
 @pytest.mark.parametrize("algorithm", SUMS)

@@ -3,6 +3,7 @@
 import ssl
 import threading
 import time
+from functools import partial
 from typing import Callable, Optional
 
 from metaflow_extensions.fasts3.wire.connection import Connection, ConnectionLost, DocumentTooLong
@@ -12,13 +13,15 @@ from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferErro
 from metaflow_extensions.fasts3.wire.http11 import Body, Framing, Head, ProtocolError
 from metaflow_extensions.fasts3.wire.http_dates import timestamp_of
 from metaflow_extensions.fasts3.wire.local_files import NO_DESCRIPTORS, local_failure
-from metaflow_extensions.fasts3.wire.request_heads import Query, RequestHeads
+from metaflow_extensions.fasts3.wire.request_heads import Query, RequestHeads, describe
 from metaflow_extensions.fasts3.wire.s3_errors import failure_of, named
 from metaflow_extensions.fasts3.wire.sending import NOTHING, Payload, send
 from metaflow_extensions.fasts3.wire.template import Endpoint, RequestTemplate
+from metaflow_extensions.fasts3.wire.waiting import Aside, wait_for
 
 MAX_DOCUMENT = 16 * 2**20  # bytes; a listing of 1,000 keys of 1,024 escaped bytes each takes 4 MB
 MAX_ERROR = 256 * 1024  # bytes
+LONG = 64 * 2**20  # bytes of a body whose checksum takes so long that all others would wait for it
 ALLOWED_SKEW = 900.0  # seconds by which S3 lets a signature's time be wrong
 
 
@@ -134,7 +137,8 @@ class Exchange:
         TransferError
         """
         template = self.template(operation, bucket)
-        head = self._heads.write(operation, method, bucket, key, template, query, headers, payload, expect)
+        told = await wait_for(Aside(partial(describe, payload, template))) if payload.size > LONG else None
+        head = self._heads.write(operation, method, bucket, key, template, query, headers, payload, expect, told)
         connections = self._connections_of(template.endpoint)
         reply = Reply(*await send(connections, method, head, payload, expect), connections)
         if reply.head.status >= 300:

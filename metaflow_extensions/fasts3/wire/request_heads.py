@@ -28,7 +28,7 @@ KEPT = 64  # stamps; ranges, each of its own, must not fill the memory
 class _Stamp(NamedTuple):
     """What all requests share, within one second, that differ in key, query and body only.
 
-    Of those that have a body, `headers` and the tail of `prepared` are forms for `_describe` to fill in.
+    Of those that have a body, `headers` and the tail of `prepared` are forms for `describe` to fill in.
     """
 
     made_of: "tuple[RequestTemplate, Optional[Signer], str]"
@@ -71,8 +71,14 @@ class RequestHeads:
         headers: "Optional[dict[str, str]]",
         payload: Payload,
         expect: bool,
+        told: "Optional[dict[str, str]]" = None,
     ) -> bytes:
         """Write the head of one request; see `Exchange.ask`.
+
+        Parameters
+        ----------
+        told : dict of str to str, optional
+            What `describe` gives, where it was asked before.
 
         Raises
         ------
@@ -86,7 +92,7 @@ class RequestHeads:
             stamp = self._stamp((operation, bucket, has_body), template, given, signer)
             lines, prepared = stamp.headers, stamp.prepared
             if has_body:
-                told = _describe(payload, template)
+                told = told or describe(payload, template)
                 lines %= told
                 prepared = prepared and prepared._replace(tail=prepared.tail % told)
             path, target_query = template.path + encode_path(key), canonical_query(query) if query else ""
@@ -196,7 +202,7 @@ def _form(text: str) -> str:
     return text
 
 
-def _describe(payload: Payload, template: RequestTemplate) -> "dict[str, str]":
+def describe(payload: Payload, template: RequestTemplate) -> "dict[str, str]":
     """What is told of a body, by the names of `_OPEN`; it is read once for all."""
     digest = sha256() if template.sign_payload and template.scope and payload.size else None
     running = checksums.start(template.checksum) if template.checksum else None
