@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 PART_SIZE = 8 * 2**20  # bytes; large enough that a request's own cost vanishes, small enough to spread over connections
+CARRIED = 4 * PART_SIZE  # bytes of a part that is held in memory, and perhaps goes to a worker through a pipe, at most
 MAX_PARTS = 10_000  # of one multipart upload
 MAX_OBJECT = 5 * 2**40  # bytes: 5 TiB
+LEAST_PART, MOST_PART = 5 * 2**20, 5 * 2**30  # bytes; the last part may be smaller. One PUT takes as much as a part
 
 
 class Piece(NamedTuple):

@@ -21,7 +21,7 @@ from metaflow_extensions.fasts3.pool.plan import (
     JobQueue,
     Plan,
 )
-from metaflow_extensions.fasts3.pool.planning import PART_SIZE
+from metaflow_extensions.fasts3.pool.planning import CARRIED
 from metaflow_extensions.fasts3.pool.renewal import Renewal, look_again_in
 from metaflow_extensions.fasts3.pool.worker_pool import WorkerPool
 from metaflow_extensions.fasts3.pool.worker_process import WorkerGone, WorkerProcess
@@ -37,7 +37,7 @@ DEATHS = 3
 KILLS_OVER_A_JOB = 12
 KILLS_AT_THE_START = 24
 BODY_BYTES = 128 * 2**20  # bytes of memory for bodies that workers have, all together
-LEAST_BODY_BYTES = 4 * PART_SIZE  # each may have, or it would wait for its parent between two parts
+LEAST_BODY_BYTES = CARRIED  # each may have, or it would wait for its parent between two parts of the usual size
 
 
 class NoWorkers(Exception):

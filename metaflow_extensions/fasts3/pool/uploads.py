@@ -14,7 +14,7 @@ from typing import Any, Callable, NamedTuple, Optional
 from metaflow_extensions.fasts3.pool.etags import etag_of_bytes, etag_of_file, etag_of_parts
 from metaflow_extensions.fasts3.pool.messages import Buffer, Job, Outcome
 from metaflow_extensions.fasts3.pool.plan import JobFailed
-from metaflow_extensions.fasts3.pool.planning import PART_SIZE, Piece, part_size, pieces
+from metaflow_extensions.fasts3.pool.planning import CARRIED, PART_SIZE, Piece, part_size, pieces
 from metaflow_extensions.fasts3.wire.conditions import ABSENT, MARK, same_etag
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
 from metaflow_extensions.fasts3.wire.local_files import Version
@@ -59,6 +59,8 @@ class Uploads:
     uploads : sequence of Upload
     step : int
         Bytes up to which an object is one PUT, and the least size of a part.
+    carried : int
+        The most that this is for what comes from memory: whoever uploads a part holds it.
 
     Attributes
     ----------
@@ -66,10 +68,11 @@ class Uploads:
         One for each upload, in the same order: True once it is stored, False where the key existed.
     """
 
-    def __init__(self, uploads: Sequence[Upload], step: int = PART_SIZE) -> None:
+    def __init__(self, uploads: Sequence[Upload], step: int = PART_SIZE, carried: int = CARRIED) -> None:
         self._uploads = uploads
         self._unconditional: set[int] = set()  # uploads whose condition the server can't hold, and HEAD has to
         self._step = step
+        self._carried = min(step, carried)
         self._open: dict[int, _Multipart] = {}
         self._restarts: Counter[int] = Counter()
         self._compared: Counter[int] = Counter()  # a server may say that it is there, and that it is not, for ever
@@ -112,16 +115,19 @@ class Uploads:
 
     def _begin(self, index: int) -> Job:
         upload = self._uploads[index]
-        if upload.size > self._step:
+        if upload.size > self._step_of(upload):
             return self._job(index, "create_upload", headers=upload.headers)
         arguments: dict[str, Any] = {"headers": upload.headers, **self._condition(index)}
         if upload.path is not None:
             return self._job(index, "put", path=upload.path, **arguments)
         return self._job(index, "put", _body(upload, Piece(0, upload.size)), **arguments)
 
+    def _step_of(self, upload: Upload) -> int:
+        return self._step if upload.path is not None else self._carried
+
     def _created(self, index: int, job: Job, upload_id: str) -> Iterable[Job]:
         upload = self._uploads[index]
-        cut = list(pieces(0, upload.size, part_size(upload.size, self._step)))
+        cut = list(pieces(0, upload.size, part_size(upload.size, self._step_of(upload))))
         open_ = self._open[index] = _Multipart(upload_id, [None] * len(cut), len(cut))
         return self._parts(index, open_, cut)
 
