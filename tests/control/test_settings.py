@@ -4,7 +4,8 @@ import metaflow.metaflow_config as configuration
 import pytest
 from metaflow.exception import MetaflowException
 
-from metaflow_extensions.fasts3.control.settings import Settings
+from metaflow_extensions.fasts3.control.settings import Chosen, Settings
+from metaflow_extensions.fasts3.pool.planning import PART_SIZE
 
 
 @pytest.mark.parametrize(
@@ -28,3 +29,11 @@ def test_an_implementation_that_does_not_exist_is_named(monkeypatch):
     monkeypatch.setattr(configuration, "S3_TRANSFERS", "carrier pigeon")
     with pytest.raises(MetaflowException, match=r"carrier pigeon.*'wire' or 'boto3'"):
         Settings.read()
+
+
+def test_what_is_chosen_for_one_client_comes_before_what_is_configured(monkeypatch):
+    monkeypatch.setattr(configuration, "S3_WORKER_COUNT", 8)
+    chosen = Settings.read(Chosen(3, 1e6, 2**24))
+    assert (chosen.connections, chosen.bandwidth, chosen.part_size) == (3, 1e6, 2**24)
+    configured = Settings.read(Chosen())
+    assert (configured.connections, configured.bandwidth, configured.part_size) == (8, None, PART_SIZE)

@@ -10,15 +10,47 @@ from metaflow_extensions.fasts3.pool.concurrency import (
     LEAST_ROOM,
     PROBE_AFTER,
     WAITING_BYTES,
+    Share,
     Speed,
     adapt,
     begin,
     narrow,
     room,
+    share,
     weight,
 )
 
 MIB = 2**20
+
+
+@pytest.mark.parametrize(
+    ("workers", "connections", "bandwidth", "expected"),
+    [
+        (2, 256, None, Share(2, 128, None)),
+        (16, 3, None, Share(3, 1, None)),
+        (16, 1, None, Share(1, 1, None)),
+        (16, 256, 1024, Share(1, 8, 1024)),  # slow: few connections, or each would hardly move
+        (16, 256, 20e6, Share(1, 20, 20e6)),
+        (16, 256, 200e6, Share(1, 200, 200e6)),
+        (16, 256, 201e6, Share(2, 100, 100.5e6)),
+        (16, 256, 1e9, Share(5, 51, 200e6)),
+        (2, 256, 1e9, Share(2, 128, 500e6)),
+        (16, 256, 1e12, Share(16, 16, 1e12 / 16)),
+        (16, 4, 20e6, Share(1, 4, 20e6)),  # the user's own number holds
+        (16, 1, 1e9, Share(1, 1, 1e9)),
+    ],
+)
+def test_share(workers, connections, bandwidth, expected):
+    assert share(workers, connections, bandwidth) == expected
+
+
+@given(st.integers(1, 16), st.integers(1, 10_000), st.floats(1024, 1e12, allow_nan=False, allow_infinity=False))
+def test_shares_add_up_to_no_more_than_was_chosen(workers, connections, bandwidth):
+    each = share(workers, connections, bandwidth)
+    assert 1 <= each.workers <= workers
+    assert each.connections >= 1
+    assert each.workers * each.connections <= connections
+    assert each.workers * each.bandwidth == pytest.approx(bandwidth)
 
 
 @pytest.mark.parametrize(

@@ -174,6 +174,71 @@ def test_what_a_call_before_has_met_is_forgotten():
     assert one.perform(JOB).reply == "reply"
 
 
+class Moving(Scripted):
+    """Transfers that ask for each byte that they move, and take so many before they answer."""
+
+    def get(self, bucket, key, path, allowance=None):
+        self.calls.append(allowance)
+        answer = self.answers.pop(0)
+        left = 0 if isinstance(answer, Exception) and answer.failure.status == 503 else 1_000_000
+        while left and allowance:
+            left -= allowance.wait_for_some(left)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+GET = Job(8, "get", "bucket", "key", {"path": "/f"})
+
+
+def test_only_what_moves_bytes_has_to_ask_for_them():
+    transfers, clock = Moving("reply", "reply"), Clock()
+    one = performer(transfers, clock, Terms(bandwidth=1e6))
+    one.perform(GET)
+    one.perform(JOB)
+    assert transfers.calls[0] is not None
+    assert transfers.calls[1] == ("bucket", "key")
+    assert clock.now == pytest.approx(1.0, abs=0.01)
+
+
+def test_without_a_limit_nobody_asks():
+    transfers = Moving("reply")
+    performer(transfers, Clock()).perform(GET)
+    assert transfers.calls == [None]
+
+
+def test_the_jobs_of_a_call_share_its_bandwidth():
+    clock = Clock()
+    one = performer(Moving(*["reply"] * 3), clock, Terms(bandwidth=1e6))
+    for _ in range(3):
+        one.perform(GET)
+    assert clock.now == pytest.approx(3.0, abs=0.01)
+
+
+def test_who_was_slowed_down_by_the_limit_has_not_been_failing():
+    """Each try takes ten times as long as an outage is waited for."""
+    clock = Clock()
+    terms = Terms(RetryPolicy(retries=5, outage_limit=100), answered=True, bandwidth=1e3)
+    outcome = performer(Moving(*[failing(Code.BROKEN)] * 3, "reply"), clock, terms).perform(GET)
+    assert outcome.reply == "reply"
+    assert clock.now == pytest.approx(4000, rel=0.01)
+
+
+def test_an_outage_under_a_limit_comes_to_its_end():
+    clock = Clock()
+    terms = Terms(RetryPolicy(retries=1000, outage_limit=100), answered=True, bandwidth=1e6)
+    outcome = performer(Moving(*[failing(Code.BUSY, status=503)] * 1000), clock, terms).perform(GET)
+    assert outcome.failure.code is Code.BUSY
+    assert clock.now <= 100
+
+
+def test_whoever_pauses_can_stop_what_waits_for_the_limit():
+    clock = Clock(stops=True)
+    outcome = performer(Moving(*["reply"] * 9), clock, Terms(bandwidth=1e6)).perform(GET)
+    assert outcome.failure
+    assert len(clock.waits) == 1
+
+
 def until_it_waits(work):
     """Drive a job to its first wait; give its seconds."""
     return work.send(None).seconds

@@ -2,11 +2,22 @@
 
 import os
 from dataclasses import dataclass
+from typing import NamedTuple, Optional
 
 import metaflow.metaflow_config as configuration
 from metaflow.exception import MetaflowException
 
+from metaflow_extensions.fasts3.pool.planning import PART_SIZE
+
 METAFLOWS_WORKERS = 64  # Metaflow's default of S3_WORKER_COUNT: processes, each of which costs more than a connection
+
+
+class Chosen(NamedTuple):
+    """What the user of one `S3` object has chosen, instead of what is configured. None: nothing."""
+
+    max_connections: Optional[int] = None
+    max_bandwidth: Optional[float] = None
+    part_size: Optional[int] = None
 
 
 @dataclass(frozen=True)
@@ -15,17 +26,22 @@ class Settings:
 
     retries: int = 20  # tries after the first; S3_RETRY_COUNT and S3_TRANSIENT_RETRY_COUNT
     outage_timeout: float = 300.0  # seconds; S3_OUTAGE_TIMEOUT
-    connections: int = 256  # requests under way at the same time, at the most; S3_WORKER_COUNT where the user set it
+    # Requests under way at the same time, at the most: `max_connections`, or S3_WORKER_COUNT where the user set it.
+    connections: int = 256
+    bandwidth: Optional[float] = None  # bytes of objects a second, at the most; `max_bandwidth`
+    part_size: int = PART_SIZE  # bytes of the pieces of downloads and of the parts of uploads
     transfers: str = "wire"  # or "boto3"; S3_TRANSFERS
     log_retries: bool = False  # print what had to be tried again; S3_LOG_TRANSIENT_RETRIES
 
     @classmethod
-    def read(cls) -> "Settings":
-        """Read what is configured now (METAFLOW_* variables were read when metaflow was imported)."""
+    def read(cls, chosen: Chosen = Chosen()) -> "Settings":
+        """Read what is configured now (METAFLOW_* variables were read when metaflow was imported), or was chosen."""
         return cls(
             retries=_retries(int(configuration.S3_RETRY_COUNT), int(configuration.S3_TRANSIENT_RETRY_COUNT)),
             outage_timeout=float(getattr(configuration, "S3_OUTAGE_TIMEOUT", cls.outage_timeout)),
-            connections=max(1, _connections()),
+            connections=chosen.max_connections or max(1, _connections()),
+            bandwidth=chosen.max_bandwidth,
+            part_size=chosen.part_size or cls.part_size,
             transfers=_transfers(),
             log_retries=str(getattr(configuration, "S3_LOG_TRANSIENT_RETRIES", "")).lower() in ("1", "true", "yes"),
         )

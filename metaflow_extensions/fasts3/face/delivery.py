@@ -107,7 +107,7 @@ class Delivery:
             except OSError as error:
                 raise exception_of_files(f"The file '{shown(target)}' can't be written", error) from error
 
-        plan = _Delivered(deliver, wanted, [name(one.key) for one in wanted])
+        plan = _Delivered(deliver, wanted, [name(one.key) for one in wanted], self._engine.settings().part_size)
         self._engine.run(plan, Place.WORKERS, wanted[0].bucket)
 
 
@@ -115,9 +115,9 @@ class _Delivered(Downloads):
     """`Plan` for downloads, each of which is delivered as soon as it is there."""
 
     def __init__(
-        self, deliver: Callable[[int, Downloaded], None], wanted: Sequence[Download], paths: Sequence[str]
+        self, deliver: Callable[[int, Downloaded], None], wanted: Sequence[Download], paths: Sequence[str], step: int
     ) -> None:
-        super().__init__(wanted, paths)
+        super().__init__(wanted, paths, step=step)
         self._deliver = deliver
 
     def _finish(self, index: int, result: Optional[Downloaded]) -> None:

@@ -14,7 +14,7 @@ from metaflow_extensions.fasts3.face.requested import key_of, several
 from metaflow_extensions.fasts3.face.s3object import S3Object
 from metaflow_extensions.fasts3.face.writing import Writing
 from metaflow_extensions.fasts3.pool.etags import etag_of_file, etag_of_file_in_parts
-from metaflow_extensions.fasts3.pool.planning import PART_SIZE, part_size
+from metaflow_extensions.fasts3.pool.planning import part_size
 from metaflow_extensions.fasts3.pool.queries import Heads, Listing
 
 Patterns = Union[str, Iterable[str], None]
@@ -141,10 +141,11 @@ class Directories(Writing):
         wanted = [split_object_url(url) for url, _ in files]
         plan = Heads(wanted, missing_ok=True)
         self._engine.run(plan, Place.WORKERS, wanted[0][0])
-        return [info is not None and _is_same(info, path) for info, (_, path) in zip(plan.results, files)]
+        step = self._engine.settings().part_size
+        return [info is not None and _is_same(info, path, step) for info, (_, path) in zip(plan.results, files)]
 
 
-def _is_same(info: Any, path: str) -> bool:
+def _is_same(info: Any, path: str, step: int) -> bool:
     etag = info.etag.strip('"')
     try:
         if info.size != os.path.getsize(path):
@@ -153,7 +154,7 @@ def _is_same(info: Any, path: str) -> bool:
         return False  # whoever uploads it says what is wrong with it
     if "-" not in etag:
         return bool(etag) and etag == etag_of_file(path)
-    return bool(etag == etag_of_file_in_parts(path, part_size(info.size, PART_SIZE)))
+    return bool(etag == etag_of_file_in_parts(path, part_size(info.size, step)))
 
 
 def _files_in(root: str) -> Iterator[str]:

@@ -10,10 +10,10 @@ from metaflow.exception import MetaflowException
 
 from metaflow_extensions.fasts3.control import presence
 from metaflow_extensions.fasts3.control.connection import Connection
-from metaflow_extensions.fasts3.control.settings import Settings
+from metaflow_extensions.fasts3.control.settings import Chosen, Settings
 from metaflow_extensions.fasts3.face.errors import EXCEPTIONS, REMEDIES, MetaflowS3Exception, exception_of, shown
 from metaflow_extensions.fasts3.face.retry_report import RetryReport
-from metaflow_extensions.fasts3.pool import worker_pool
+from metaflow_extensions.fasts3.pool import concurrency, worker_pool
 from metaflow_extensions.fasts3.pool.inline_runner import InlineRunner
 from metaflow_extensions.fasts3.pool.interruptible import interruptible
 from metaflow_extensions.fasts3.pool.messages import Job
@@ -54,11 +54,20 @@ class Engine:
         Gives the connection of this process.
     failure_rate : float
         Per cent of the tries that are made to fail, for tests of retries.
+    chosen : Chosen
+        What the user has chosen for this client.
     """
 
-    def __init__(self, connection: Callable[[], Connection], failure_rate: float = 0.0) -> None:
+    def __init__(
+        self, connection: Callable[[], Connection], failure_rate: float = 0.0, chosen: Chosen = Chosen()
+    ) -> None:
         self._connection = connection
         self._failure_rate = failure_rate
+        self._chosen = chosen
+
+    def settings(self) -> Settings:
+        """What is configured or chosen now."""
+        return Settings.read(self._chosen)
 
     def run(self, plan: Plan, place: Place, bucket: str, interruption: Optional[Interruption] = None) -> None:
         """Carry out a plan.
@@ -86,7 +95,7 @@ class Engine:
 
     def _run(self, plan: Plan, place: Place, bucket: str, interruption: Interruption) -> None:
         connection = self.connected()
-        settings = Settings.read()
+        settings = self.settings()
         report = RetryReport(plan, lambda line: print(shown(connection.conceal(line))))
         carried_out = report if settings.log_retries else plan
         queue = JobQueue(carried_out)
@@ -190,24 +199,26 @@ class Engine:
         if failure:
             raise JobFailed(first, failure._replace(message=f"S3 can't be reached at {url}: {failure.message}"))
 
-    def _terms(self, connection: Connection, settings: Settings) -> Terms:
+    def _terms(self, connection: Connection, settings: Settings, bandwidth: Optional[float]) -> Terms:
         policy = RetryPolicy(settings.retries, settings.outage_timeout)
-        return Terms(policy, presence.has_answered(connection.endpoint_url), self._failure_rate)
+        return Terms(policy, presence.has_answered(connection.endpoint_url), self._failure_rate, bandwidth)
 
     def _here(
         self, connection: Connection, settings: Settings, renewal: Renewal, interruption: Interruption
     ) -> InlineRunner:
         transfers = connection.transfers(settings.transfers)
-        return InlineRunner(transfers, self._terms(connection, settings), renewal, interruption, INLINE_THREADS)
+        terms = self._terms(connection, settings, settings.bandwidth)
+        return InlineRunner(transfers, terms, renewal, interruption, min(INLINE_THREADS, settings.connections))
 
     def _workers(
         self, connection: Connection, settings: Settings, renewal: Renewal, interruption: Interruption
     ) -> ProcessRunner:
-        workers = min(_processors(), MOST_WORKERS, settings.connections)
-        each = max(1, settings.connections // workers)
+        share = concurrency.share(min(_processors(), MOST_WORKERS), settings.connections, settings.bandwidth)
+        workers, each = share.workers, share.connections
 
         def setup() -> Any:
-            return [connection.recipe, connection.credentials(), self._terms(connection, settings), each]
+            terms = self._terms(connection, settings, share.bandwidth)
+            return [connection.recipe, connection.credentials(), terms, each]
 
         def template(operation: str, bucket: str) -> Any:
             return connection.template(settings.transfers, operation, bucket)

@@ -176,7 +176,8 @@ MetaflowS3Exception
 
         spare = self._tempdir.file
         name = None if in_memory else self._tempdir.namer()
-        stream = Stream(run, requests, name, spare, ordered, look_ahead, look_ahead_objects, return_missing)
+        step = self._engine.settings().part_size
+        stream = Stream(run, requests, name, spare, ordered, look_ahead, look_ahead_objects, return_missing, step)
         with contextlib.closing(stream):
             for requested, result in stream:
                 if result is None:

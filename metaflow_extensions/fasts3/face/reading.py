@@ -197,9 +197,10 @@ MetaflowS3Exception
         if not requests:
             return []
         wanted = list(dict.fromkeys(requests))
+        step = self._engine.settings().part_size
         with MemoryFiles(self._tempdir.file) as files:
             name = (lambda _: None) if in_memory else self._tempdir.namer()
-            plan = Downloads(wanted, [name(one.key) for one in wanted], missing_ok, spill=files)
+            plan = Downloads(wanted, [name(one.key) for one in wanted], missing_ok, step, files)
             self._engine.run(plan, place, wanted[0].bucket)
         self._engine.check_buckets(plan.unproven)
         for result in plan.results:

@@ -13,6 +13,7 @@ from metaflow_extensions.fasts3.face.deleting import Deleting
 from metaflow_extensions.fasts3.face.directories import Directories
 from metaflow_extensions.fasts3.face.engine import Engine
 from metaflow_extensions.fasts3.face.iterating import Iterating
+from metaflow_extensions.fasts3.face.limits import chosen_limits
 from metaflow_extensions.fasts3.face.location import location_of
 from metaflow_extensions.fasts3.face.querying import Querying
 from metaflow_extensions.fasts3.face.reading import Reading
@@ -86,11 +87,23 @@ class S3(Reading, Iterating, Querying, Directories, Deleting):
         A boto3 S3 client, or an object that has one as `client`, to use instead; then the three above do not count.
     inject_failure_rate : float, default 0
         Per cent of the requests that are made to fail, to try out retries. 100: all fail for good.
+    max_connections : int, optional, default None
+        Requests that a call may have under way at the same time, all its workers together. 256 if None, or what
+        METAFLOW_S3_WORKER_COUNT says.
+    max_bandwidth : float, optional, default None
+        Bytes of objects per second that a call may move, downloads and uploads, all its workers together; at least
+        1,024. Several calls at the same time, in threads, may do so each. No limit if None.
+    part_size : int, optional, default None
+        Bytes of the pieces in which large objects are downloaded, and of the parts in which they are uploaded, from
+        5 MiB (5 * 2**20) to 5 GiB. What is larger is cut, what is not is one request. Values in memory and open files
+        are cut into parts of 32 MiB at the most. 8 MiB if None.
 
     Raises
     ------
     MetaflowS3URLException
         The location makes no sense; the sentence says what to do.
+    MetaflowS3Exception
+        One of the limits makes no sense.
     """
 
     TYPE = "s3"
@@ -114,11 +127,15 @@ class S3(Reading, Iterating, Querying, Directories, Deleting):
         client_params: Optional[dict[str, Any]] = None,
         external_client: Any = None,
         inject_failure_rate: float = 0,
+        max_connections: Optional[int] = None,
+        max_bandwidth: Optional[float] = None,
+        part_size: Optional[int] = None,
     ) -> None:
         self._location = location_of(bucket, prefix, run, s3root)
         self._encryption = encryption
         self._client = external_client or S3Client(role, session_vars, client_params)
-        self._engine = Engine(self._connection, inject_failure_rate)
+        chosen = chosen_limits(max_connections, max_bandwidth, part_size)
+        self._engine = Engine(self._connection, inject_failure_rate, chosen)
         self._tempdir = TemporaryDirectory(tmproot)
 
     def __enter__(self: _Self) -> _Self:

@@ -59,6 +59,8 @@ class Stream:
         Bytes and objects that may be ahead of the loop.
     missing_ok : bool
         Whether a key that is not there is a result rather than a failure.
+    step : int
+        Bytes of a piece.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class Stream:
         look_ahead: int,
         look_ahead_objects: int,
         missing_ok: bool,
+        step: int,
     ) -> None:
         self._run = run
         self._requests = requests
@@ -80,7 +83,7 @@ class Stream:
         self._ahead = LookAhead(look_ahead)
         self._files = MemoryFiles(spare_name)
         self._arrived: SimpleQueue[Union[tuple[int, Optional[Downloaded]], _End]] = SimpleQueue()
-        self._plan = DownloadStream(self._put, self._ahead, missing_ok, spill=self._files)
+        self._plan = DownloadStream(self._put, self._ahead, missing_ok, step, self._files)
         self._interruption = Interruption()
         self._thread: Optional[threading.Thread] = None
         self._process = os.getpid()

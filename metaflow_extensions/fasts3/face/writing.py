@@ -20,7 +20,7 @@ from metaflow_extensions.fasts3.face.requested import (
 )
 from metaflow_extensions.fasts3.face.sources import path_source, value_source
 from metaflow_extensions.fasts3.face.spool import HOLDING, Spool
-from metaflow_extensions.fasts3.pool.planning import PART_SIZE
+from metaflow_extensions.fasts3.pool.planning import LEAST_PART
 from metaflow_extensions.fasts3.pool.uploads import Upload, Uploads
 from metaflow_extensions.fasts3.wire.conditions import ABSENT, MARK
 
@@ -197,7 +197,7 @@ MetaflowS3Exception
         # stays; without overwriting it is the first, which the others would find there.
         chosen = {urls[number]: number for number in (numbers if overwrite else reversed(numbers))}
         uploads = [_under(condition, upload(item, url)) for item, url, condition in zip(asked, urls, conditions)]
-        plan = Uploads([uploads[number] for number in chosen.values()])
+        plan = Uploads([uploads[number] for number in chosen.values()], self._engine.settings().part_size)
         self._engine.run(plan, place, uploads[0].bucket)
         stored = dict(zip(chosen, plan.stored))
         return [
@@ -212,7 +212,7 @@ MetaflowS3Exception
     def _from_path(self, item: _Asked, url: str) -> Upload:
         path, version = path_source(item.key, item.source)
         size = version.size
-        in_parts = version if size > PART_SIZE else None
+        in_parts = version if size > LEAST_PART else None  # none that is smaller is cut
         return Upload(*split_object_url(url), size, self._headers(item), path=path, version=in_parts)
 
     def _headers(self, item: _Asked) -> Any:

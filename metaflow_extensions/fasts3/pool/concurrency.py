@@ -5,6 +5,7 @@ end one worker sits on them while others are idle. A worker decides how many of 
 while that is faster, for every connection costs memory here and work at the server.
 """
 
+import math
 from typing import NamedTuple, Optional
 
 FIRST_ROOM = 16  # jobs of unknown size that a worker is given
@@ -15,6 +16,39 @@ FIRST_WIDTH = 8  # requests under way in a worker at the beginning
 WORTH_IT = 1.15  # twice the requests have to bring so much more, or they are not worth their cost
 PROBE_AFTER = 30  # measurements after which more, or fewer, are tried again
 BYTES_LIKE_A_REQUEST = 64 * 1024  # bytes that cost about as much as a small request does
+CARRIED_BY_ONE = 200e6  # bytes a second that one worker is sure to carry, a slow machine's too
+SLOWEST = 1e6  # bytes a second for each connection, or a server might take it for dead
+LEAST_CONNECTIONS = 8  # that are made even so: small objects would wait for one another
+
+
+class Share(NamedTuple):
+    """What each of the workers of a call may do."""
+
+    workers: int  # at the most
+    connections: int  # requests that each may have under way
+    bandwidth: Optional[float]  # bytes a second of each; None: no limit
+
+
+def share(workers: int, connections: int, bandwidth: Optional[float]) -> Share:
+    """Divide among workers what a call may do.
+
+    Each has its part of a limit, however many of the others there are in the end, so there are as few of them as can
+    carry it.
+
+    Parameters
+    ----------
+    workers : int
+        At the most.
+    connections : int
+        Requests of all that may be under way, at least 1.
+    bandwidth : float or None
+        Bytes a second of all.
+    """
+    if bandwidth is not None:
+        workers = min(workers, math.ceil(bandwidth / CARRIED_BY_ONE))
+        connections = min(connections, max(LEAST_CONNECTIONS, int(bandwidth / SLOWEST)))
+    workers = min(workers, connections)
+    return Share(workers, connections // workers, None if bandwidth is None else bandwidth / workers)
 
 
 def room(jobs: int, size: int, connections: int, rate: float) -> int:

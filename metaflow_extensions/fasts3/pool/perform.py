@@ -11,6 +11,7 @@ from typing import Any, Callable, NamedTuple, Optional
 from metaflow_extensions.fasts3.pool.messages import Job, Outcome
 from metaflow_extensions.fasts3.pool.outage import Outage
 from metaflow_extensions.fasts3.pool.pace import Pace
+from metaflow_extensions.fasts3.wire.bandwidth import Allowance, Bandwidth
 from metaflow_extensions.fasts3.wire.blocking import Interruption, complete
 from metaflow_extensions.fasts3.wire.failures import TRANSIENT, Code, Failure, TransferError, shows_answer
 from metaflow_extensions.fasts3.wire.local_files import local_failure
@@ -22,6 +23,7 @@ from metaflow_extensions.fasts3.wire.waiting import Pause, wait_for
 TOO_MANY = frozenset({429, 503})  # statuses by which S3 asks for fewer requests: SlowDown and its kin
 LOOK = 0.25  # seconds between two looks whether an outage is over
 COME_BACK = 0.5  # seconds in which those who waited for its end come back
+MOVING = frozenset({"get", "put", "upload_part"})  # operations that move the bytes of objects
 GIVEN_UP = Failure(Code.UNREACHABLE, "nobody wanted it any more")
 
 
@@ -31,6 +33,7 @@ class Terms(NamedTuple):
     policy: RetryPolicy = RetryPolicy()
     answered: bool = False  # whether the endpoint has answered this process before the call
     failure_rate: float = 0.0  # per cent of the tries that are made to fail (inject_failure_rate)
+    bandwidth: Optional[float] = None  # bytes of objects a second, up and down together, at the most
 
 
 class Performer:
@@ -63,6 +66,7 @@ class Performer:
         self._pace = Pace()
         self._outage = Outage()
         self._under_way = 0
+        self._bandwidth = Bandwidth(terms.bandwidth) if terms.bandwidth else None
 
     def perform(self, job: Job, interruption: Optional[Interruption] = None, within: Optional[float] = None) -> Outcome:
         """Do one job to its end, in this thread; see `wire.blocking.complete`.
@@ -90,8 +94,9 @@ class Performer:
             tries += 1
             if self._pace.is_limited and await self._wait(self._pace.turn(self._clock())):
                 return Outcome(job.number, None, retried or GIVEN_UP, self._answered, retried)
+            allowance = Allowance(self._bandwidth, self._clock, self._pause) if self._bandwidth else None
             try:
-                reply = self._attempt(job)
+                reply = self._attempt(job, allowance)
                 if type(reply) is CoroutineType:  # the wire's transfers wait, boto3's block
                     reply = await reply
             except TransferError as error:
@@ -104,6 +109,9 @@ class Performer:
                 self._note_success()
                 return Outcome(job.number, reply, None, True, retried)
             now = self._clock()
+            if allowance and allowance.has_moved:  # slowly, as the user wants it: nothing was failing meanwhile
+                self._outage.note_success(now)
+                first_failed = None
             first_failed = now if first_failed is None else first_failed
             failing = self._note_failure(failure, now, now - first_failed)
             wait = decide(self._terms.policy, failure, tries, failing, self._answered, self._chance())
@@ -140,12 +148,15 @@ class Performer:
     async def _wait(self, seconds: float) -> Any:
         return await wait_for(Pause(seconds)) if seconds > 0 else False
 
-    def _attempt(self, job: Job) -> Any:
+    def _attempt(self, job: Job, allowance: Optional[Allowance]) -> Any:
         if self._terms.failure_rate and self._chance() * 100 < self._terms.failure_rate:
             raise TransferError(Failure(Code.INJECTED, "a failure was injected (inject_failure_rate)"))
         if job.operation not in NEEDED:
             raise TransferError(Failure(Code.REJECTED, f"there is no operation {job.operation!r}"))
         method = getattr(self._transfers, job.operation)
+        arguments = job.arguments
+        if allowance and job.operation in MOVING:
+            arguments = {**arguments, "allowance": allowance}
         if job.body is not None:
-            return method(job.bucket, job.key, body=job.body, **job.arguments)
-        return method(job.bucket, job.key, **job.arguments)
+            return method(job.bucket, job.key, body=job.body, **arguments)
+        return method(job.bucket, job.key, **arguments)
