@@ -28,6 +28,10 @@ MIB = 2**20
     [
         (2, 256, None, Share(2, 128, None)),
         (16, 3, None, Share(3, 1, None)),
+        (2, 3, None, Share(1, 3, None)),
+        (2, 5, None, Share(2, 2, None)),
+        (16, 31, None, Share(15, 2, None)),
+        (7, 256, None, Share(7, 36, None)),
         (16, 1, None, Share(1, 1, None)),
         (16, 256, 1024, Share(1, 8, 1024)),  # slow: few connections, or each would hardly move
         (16, 256, 20e6, Share(1, 20, 20e6)),

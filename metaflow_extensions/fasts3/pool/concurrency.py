@@ -18,6 +18,7 @@ PROBE_AFTER = 30  # measurements after which more, or fewer, are tried again
 BYTES_LIKE_A_REQUEST = 64 * 1024  # bytes that cost about as much as a small request does
 CARRIED_BY_ONE = 200e6  # bytes a second that one worker is sure to carry, a slow machine's too
 SLOWEST = 1e6  # bytes a second for each connection, or a server might take it for dead
+LOST = 0.2  # of the connections that were chosen, by dividing them
 LEAST_CONNECTIONS = 8  # that are made even so: small objects would wait for one another
 
 
@@ -47,7 +48,8 @@ def share(workers: int, connections: int, bandwidth: Optional[float]) -> Share:
     if bandwidth is not None:
         workers = min(workers, math.ceil(bandwidth / CARRIED_BY_ONE))
         connections = min(connections, max(LEAST_CONNECTIONS, int(bandwidth / SLOWEST)))
-    workers = min(workers, connections)
+    # Not so many that dividing loses connections: 3 are one worker's, not one of each of two.
+    workers = next(few for few in range(min(workers, connections), 0, -1) if connections % few <= LOST * connections)
     return Share(workers, connections // workers, None if bandwidth is None else bandwidth / workers)
 
 

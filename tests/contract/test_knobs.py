@@ -1,0 +1,241 @@
+"""How much at a time: connections, bytes a second, the size of parts. Seen by a proxy before each server."""
+
+import os
+import signal
+import threading
+import time
+
+import pytest
+from contract.content import digest, noise
+from servers.faulty import FaultyS3, passed_on
+
+MIB = 2**20
+LEAST = 5 * MIB  # bytes of a part
+COMES_YET = 0.3  # seconds in which one request too many would be there
+
+
+@pytest.fixture(scope="module")
+def proxy(server):
+    with FaultyS3(server) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def limited(make_s3, proxy, root):
+    """Make an `S3` with limits that goes through the proxy, of which nothing is known yet."""
+
+    def make(**limits):
+        s3 = make_s3(s3root=root, client_params=proxy.client_params(), **limits)
+        s3.info("nothing", return_missing=True)  # who has not met the server yet asks for the bucket first
+        proxy.clear()
+        return s3
+
+    yield make
+    proxy.inject_nothing()
+    assert proxy.problems == []
+
+
+def asked(proxy, operation):
+    return [one for one in proxy.asked if one.operation == operation]
+
+
+# --- part_size
+
+
+def put_bytes(s3, key, blob, local):
+    s3.put(key, blob)
+
+
+def put_many(s3, key, blob, local):
+    s3.put_many([(key, blob)])
+
+
+def put_open_file(s3, key, blob, local):
+    local.write_bytes(blob)
+    with open(local, "rb") as file:
+        s3.put(key, file)
+
+
+def put_files(s3, key, blob, local):
+    local.write_bytes(blob)
+    s3.put_files([(key, str(local))])
+
+
+ways_in = pytest.mark.parametrize(
+    "way_in", [put_bytes, put_many, put_open_file, put_files], ids=lambda way: way.__name__
+)
+
+
+@ways_in
+def test_uploads_are_cut_into_parts_of_this_size(limited, proxy, stored, tmp_path, way_in):
+    blob = noise(12 * MIB)
+    way_in(limited(part_size=LEAST), "k", blob, tmp_path / "local")
+    assert sorted(len(part.body) for part in asked(proxy, "UploadPart")) == [2 * MIB, LEAST, LEAST]
+    assert digest(stored.blob("k")) == digest(blob)
+
+
+@ways_in
+def test_what_is_no_larger_is_one_request(limited, proxy, stored, tmp_path, way_in):
+    blob = noise(12 * MIB)
+    way_in(limited(part_size=12 * MIB), "k", blob, tmp_path / "local")
+    assert [len(one.body) for one in asked(proxy, "PutObject")] == [12 * MIB]
+    assert asked(proxy, "UploadPart") == []
+    assert digest(stored.blob("k")) == digest(blob)
+
+
+@pytest.mark.parametrize(
+    ("part_size", "ranges"),
+    [
+        (LEAST, {None, (LEAST, 2 * LEAST - 1), (2 * LEAST, 12 * MIB - 1)}),
+        (12 * MIB - 1, {None, (12 * MIB - 1, 12 * MIB - 1)}),
+        (12 * MIB, {None}),
+        (5 * 2**30, {None}),
+    ],
+)
+@pytest.mark.parametrize("many", [False, True], ids=["get", "get_many"])
+def test_downloads_are_cut_into_pieces_of_this_size(limited, proxy, stored, part_size, ranges, many):
+    blob = noise(12 * MIB)
+    stored.put("k", blob)
+    s3 = limited(part_size=part_size)
+    got = s3.get_many(["k"])[0] if many else s3.get("k")
+    assert digest(got.blob) == digest(blob)
+    expected = {one and "bytes={}-{}".format(*one) for one in ranges}
+    assert {one.headers.get("range") for one in asked(proxy, "GetObject")} == expected
+
+
+@pytest.mark.parametrize("way_in", [put_bytes, put_many], ids=lambda way: way.__name__)
+def test_values_in_memory_are_sent_in_smaller_parts(limited, proxy, stored, tmp_path, way_in):
+    blob = noise(33 * MIB)
+    way_in(limited(part_size=2**30), "k", blob, tmp_path / "local")
+    assert sorted(len(part.body) for part in asked(proxy, "UploadPart")) == [MIB, 32 * MIB]
+    assert digest(stored.blob("k")) == digest(blob)
+
+
+def test_files_are_sent_in_parts_of_any_size(limited, proxy, stored, tmp_path):
+    blob = noise(33 * MIB)
+    put_files(limited(part_size=2**30), "k", blob, tmp_path / "local")
+    assert [len(one.body) for one in asked(proxy, "PutObject")] == [33 * MIB]
+    assert digest(stored.blob("k")) == digest(blob)
+
+
+# --- max_connections
+
+
+class Crowd:
+    """Counts requests that are under way side by side; holds the first, until one more would have come if it might."""
+
+    def __init__(self, allowed):
+        self.allowed = allowed
+        self.most = 0
+        self._begun = 0
+        self._under_way = 0
+        self._changed = threading.Condition()
+
+    def __call__(self, exchange):
+        with self._changed:
+            self._begun += 1
+            self._under_way += 1
+            self.most = max(self.most, self._under_way)
+            self._changed.notify_all()
+            if self._begun <= 2 * self.allowed:
+                self._changed.wait_for(lambda: self.most > self.allowed, COMES_YET)
+        reply = exchange.forward()
+        with self._changed:
+            self._under_way -= 1  # before it is answered: who hears of the end may begin the next
+        exchange.send(reply.head + reply.body)
+
+
+@pytest.mark.parametrize("allowed", [1, 3])
+def test_so_many_requests_are_under_way_and_no_more(limited, proxy, stored, allowed):
+    blobs = {f"k{number}": b"%d" % number for number in range(20)}
+    s3 = limited(max_connections=allowed)
+    for call in (
+        lambda: s3.put_many(list(blobs.items())),
+        lambda: s3.get_many(list(blobs)),
+        lambda: s3.info_many(list(blobs)),
+    ):
+        proxy.inject_where(lambda _: True, crowd := Crowd(allowed), times=None)
+        call()
+        assert crowd.most == allowed
+        proxy.inject_nothing()
+    assert stored.blobs() == blobs
+
+
+def test_the_pieces_of_one_object_are_requests_as_well(limited, proxy, stored):
+    blob = noise(20 * MIB)
+    s3 = limited(max_connections=2, part_size=LEAST)
+    for call in (lambda: s3.put("k", blob), lambda: s3.get("k")):
+        proxy.inject_where(lambda _: True, crowd := Crowd(2), times=None)
+        call()
+        assert crowd.most == 2
+        proxy.inject_nothing()
+    assert digest(s3.get("k").blob) == digest(blob)
+
+
+# --- max_bandwidth
+
+
+def seconds(call):
+    began = time.monotonic()
+    call()
+    return time.monotonic() - began
+
+
+SMALL = {f"k{number:02}": bytes([number]) * 25_000 for number in range(40)}
+
+
+def test_many_small_objects_take_their_time(limited, stored):
+    s3 = limited(max_bandwidth=1e6)
+    assert seconds(lambda: s3.put_many(list(SMALL.items()))) >= 0.9
+    assert stored.blobs() == SMALL
+    got = []
+    assert seconds(lambda: got.extend(s3.get_many(list(SMALL)))) >= 0.9
+    assert {obj.key: obj.blob for obj in got} == SMALL
+
+
+@ways_in
+def test_a_large_upload_takes_its_time(limited, stored, tmp_path, way_in):
+    blob = noise(6 * MIB)
+    s3 = limited(max_bandwidth=6 * MIB, part_size=LEAST)
+    assert seconds(lambda: way_in(s3, "k", blob, tmp_path / "local")) >= 0.9
+    assert digest(stored.blob("k")) == digest(blob)
+
+
+@pytest.mark.parametrize("many", [False, True], ids=["get", "get_many"])
+def test_a_large_download_takes_its_time(limited, stored, many):
+    blob = noise(6 * MIB)
+    stored.put("k", blob)
+    s3 = limited(max_bandwidth=6 * MIB, part_size=LEAST)
+    got = []
+    assert seconds(lambda: got.append(s3.get_many(["k"])[0] if many else s3.get("k"))) >= 0.9
+    assert digest(got[0].blob) == digest(blob)
+
+
+def test_calls_one_after_the_other_keep_the_limit(limited):
+    s3 = limited(max_bandwidth=1e6)
+    assert seconds(lambda: [s3.put(key, value) for key, value in SMALL.items()]) >= 0.9
+
+
+def test_the_limit_belongs_to_its_client(limited, make_s3, proxy, root):
+    """The same workers do both; what is limited would take a quarter of an hour."""
+    limited(max_bandwidth=1024).put_many([("small", b"x" * 100)])
+    free = make_s3(s3root=root, client_params=proxy.client_params())
+    assert seconds(lambda: free.put_many(list(SMALL.items()))) < 100
+
+
+@pytest.mark.parametrize("many", [False, True], ids=["get", "get_many"])
+def test_who_waits_for_the_limit_can_leave(limited, proxy, stored, many):
+    """What is asked for would take a quarter of an hour."""
+    stored.put("k", noise(MIB))
+    s3 = limited(max_bandwidth=1024)
+
+    def interrupt(exchange):
+        passed_on(exchange)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    def leave():
+        with pytest.raises(KeyboardInterrupt):
+            s3.get_many(["k"]) if many else s3.get("k")
+
+    proxy.inject("GetObject", interrupt)
+    assert seconds(leave) < 10
