@@ -11,7 +11,7 @@ from metaflow_extensions.fasts3.wire.blocking import Interrupted
 from metaflow_extensions.fasts3.wire.waiting import Pause, wait_for
 
 UNUSED = 0.1  # seconds' worth of tokens that are kept for who overslept; more would be a burst
-UNFELT = 0.001  # seconds; timers are no finer, and a pause that is left out is made up for by the next
+UNFELT = 0.0001  # seconds; a pause costs about as much, and one that is left out is made up for by the next
 STEPS = 32  # a second: with eight transfers side by side, each waits a quarter of a second between two steps
 LEAST_STEP = 1024  # bytes
 MOST_STEP = 256 * 1024  # bytes
