@@ -13,8 +13,8 @@ import pytest
 from metaflow import S3
 from metaflow.datatools.s3 import MetaflowS3Exception, MetaflowS3InvalidObject, MetaflowS3NotFound
 
-from metaflow_extensions.fasts3.face import writing
-from metaflow_extensions.fasts3.pool import worker_pool
+from metaflow_extensions.fasts3.face import engine, writing
+from metaflow_extensions.fasts3.pool import worker_pool, worker_process
 from metaflow_extensions.fasts3.pool.planning import PART_SIZE
 from metaflow_extensions.fasts3.wire.local_files import version_of
 
@@ -51,6 +51,28 @@ def test_many_calls_and_large_objects_go_to_workers(client, used_workers):
     assert len(used_workers) == 1
     assert client.get("large").size == 8 * PART_SIZE
     assert len(used_workers) >= 2
+
+
+@pytest.mark.parametrize(
+    ("limits", "processors", "told"),
+    [
+        ({}, 2, (128, None)),
+        ({"max_connections": 30}, 2, (15, None)),
+        ({"max_bandwidth": 20e6}, 4, (20, 20e6)),
+        ({"max_bandwidth": 400e6, "max_connections": 50}, 4, (25, 200e6)),
+    ],
+)
+def test_each_worker_has_its_part_of_the_limits(seaweedfs, prefix, tmp_path, monkeypatch, limits, processors, told):
+    setups = []
+    prepare = worker_process.WorkerProcess.prepare
+    monkeypatch.setattr(
+        worker_process.WorkerProcess, "prepare", lambda self, setup: setups.append(setup) or prepare(self, setup)
+    )
+    monkeypatch.setattr(engine, "_processors", lambda: processors)
+    root = f"s3://{seaweedfs.bucket}/{prefix}"
+    with S3(s3root=root, client_params=seaweedfs.client_params(), tmproot=str(tmp_path), **limits) as client:
+        client.put_many([(str(number), "x") for number in range(3)])
+    assert {(connections, terms.bandwidth) for _, _, terms, connections in setups} == {told}
 
 
 def test_a_client_that_workers_can_not_make_is_used_here(seaweedfs, prefix, tmp_path, used_workers, caplog):

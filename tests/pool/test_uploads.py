@@ -6,7 +6,9 @@ import itertools
 import pytest
 from pool.plans import carry_out, missing
 
+from metaflow_extensions.fasts3.pool.messages import Outcome
 from metaflow_extensions.fasts3.pool.plan import JobFailed
+from metaflow_extensions.fasts3.pool.planning import MOST_PART
 from metaflow_extensions.fasts3.pool.uploads import RESTARTS, Upload, Uploads
 from metaflow_extensions.fasts3.wire.conditions import ABSENT
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
@@ -121,6 +123,15 @@ def test_what_comes_from_memory_is_cut_smaller():
         "data": STEP,
         "file": 50,
     }
+
+
+def test_parts_of_files_are_as_large_as_s3_takes_them():
+    gib = 2**30
+    plan = Uploads([Upload("bucket", "k", 12 * gib, path="/f")], step=MOST_PART)
+    [create] = plan.start()
+    parts = [job for job in plan.receive(create, Outcome(create.number, "id")) if job.operation == "upload_part"]
+    places = [(job.arguments["position"], job.arguments["length"], job.body) for job in parts]
+    assert places == [(0, 5 * gib, None), (5 * gib, 5 * gib, None), (10 * gib, 2 * gib, None)]
 
 
 def test_what_fits_into_a_part_is_one_put_but_from_memory():

@@ -1,0 +1,96 @@
+"""Is a limit of bytes a second kept, and reached? `python -m benchmarks.bandwidth`: calls of some seconds each."""
+
+import argparse
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, Callable, NamedTuple
+
+import metaflow.metaflow_config as configuration
+from metaflow import S3
+
+from metaflow_extensions.fasts3.pool import concurrency
+
+from .servers.place import Place
+from .servers.seaweedfs import SeaweedServer
+
+MB = 1e6
+LIMITS = (2 * MB, 20 * MB, 100 * MB)  # bytes a second
+WORKERS = (1, 2)
+SECONDS = 5  # of each call
+SMALL = 20_000  # bytes of a small object, at least
+MOST_A_SECOND = 500  # of them, or it would be the server that limits
+ALLOWED = 0.1  # of the limit, below and above
+
+
+class Task(NamedTuple):
+    """What a call has to move."""
+
+    size: int  # bytes, all together
+    small: int  # bytes of a small object
+    file: str  # of `size` bytes
+
+
+def _small(task: Task) -> "dict[str, bytes]":
+    return {f"small/{task.small}/{number}": bytes(task.small) for number in range(task.size // task.small)}
+
+
+CALLS: "dict[str, Callable[[Any, Task], Any]]" = {
+    "put_many, small": lambda s3, task: s3.put_many(list(_small(task).items())),
+    "get_many, small": lambda s3, task: s3.get_many(list(_small(task))),
+    "put, large": lambda s3, task: s3.put(f"large/{task.size}", bytes(task.size)),
+    "put_files, large": lambda s3, task: s3.put_files([(f"large/{task.size}", task.file)]),
+    "get, large": lambda s3, task: s3.get(f"large/{task.size}"),
+    "get_many, large": lambda s3, task: s3.get_many([f"large/{task.size}"]),
+}
+"""Each reads what one before it has put there."""
+
+
+def _client(place: Place, scratch: Path, **limits: Any) -> Any:
+    params = {
+        "endpoint_url": place.endpoint_url,
+        "region_name": place.region,
+        "aws_access_key_id": place.access_key,
+        "aws_secret_access_key": place.secret_key,
+    }
+    return S3(s3root=f"s3://{place.bucket}/bandwidth", client_params=params, tmproot=str(scratch), **limits)
+
+
+def measure(name: str, limit: float, place: Place, scratch: Path) -> float:
+    """Bytes a second of one call."""
+    size = int(limit * SECONDS)
+    file = scratch / "file"
+    with open(file, "wb") as empty:
+        empty.truncate(size)
+    task = Task(size, max(SMALL, int(limit / MOST_A_SECOND)), str(file))
+    with _client(place, scratch, max_bandwidth=limit) as s3:
+        s3.info("nothing", return_missing=True)
+        began = time.perf_counter()
+        CALLS[name](s3, task)
+        return size / (time.perf_counter() - began)
+
+
+def main() -> int:
+    """Measure, print a line for each row; 1 if one is not within what is allowed."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.bandwidth", description=__doc__)
+    parser.add_argument("--transfers", default="wire", choices=["wire", "boto3"], help="who moves the bytes")
+    arguments = parser.parse_args()
+    configuration.S3_TRANSFERS = arguments.transfers
+    kept = True
+    print("| call | limit, MB/s | workers, at most | achieved, MB/s | of the limit |\n|---|---|---|---|---|")
+    with tempfile.TemporaryDirectory(prefix="fasts3-bandwidth-") as folder, SeaweedServer(Path(folder)) as server:
+        for limit in LIMITS:
+            for workers in WORKERS:
+                concurrency.CARRIED_BY_ONE = limit / workers  # how many there are follows from it
+                for name in CALLS:
+                    achieved = measure(name, limit, server.place, Path(folder))
+                    within = abs(achieved / limit - 1) <= ALLOWED
+                    kept = kept and within
+                    cells = f"{limit / MB:g} | {workers} | {achieved / MB:.2f} | {achieved / limit:.1%}"
+                    print(f"| {name} | {cells}{'' if within else ' **missed**'} |", flush=True)
+    return 0 if kept else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
