@@ -19,6 +19,7 @@ from metaflow_extensions.fasts3.pool.interruptible import interruptible
 from metaflow_extensions.fasts3.pool.messages import Job
 from metaflow_extensions.fasts3.pool.perform import Performer, Terms
 from metaflow_extensions.fasts3.pool.plan import JobFailed, JobQueue, Plan, Requests
+from metaflow_extensions.fasts3.pool.planning import PART_SIZE
 from metaflow_extensions.fasts3.pool.process_runner import NoWorkers, ProcessRunner
 from metaflow_extensions.fasts3.pool.renewal import Renewal
 from metaflow_extensions.fasts3.pool.threads import within
@@ -29,7 +30,7 @@ from metaflow_extensions.fasts3.wire.retry import RetryPolicy
 
 log = logging.getLogger("metaflow_fasts3")
 
-FEW_PIECES = 4  # of one object: not worth a worker's start
+FEW_PIECES = 4  # of one object, of the usual size: not worth a worker's start
 INLINE_THREADS = 8  # more only wait for one another in one Python process
 MOST_WORKERS = 16
 FIRST_CONTACT_RETRIES = 2  # a server that breaks off may do so once, an address that is wrong stays wrong
@@ -138,7 +139,8 @@ class Engine:
             here = self._here(connection, settings, renewal, interruption)
             if place is Place.HERE_FIRST:
                 here.run_first(plan, queue)
-            if place is Place.HERE or not queue.at_least(FEW_PIECES + 1):
+            few = max(1, min(FEW_PIECES, FEW_PIECES * PART_SIZE // settings.part_size))
+            if place is Place.HERE or not queue.at_least(few + 1):
                 here.run(plan, queue)
         if queue.has_more():
             try:
