@@ -137,17 +137,17 @@ MetaflowS3Exception
         """
         prefixes = [self._location.url(key_of(key)) for key in several(keys)]
         found = self._list([Listing(*split_url(as_directory(url))) for url in prefixes])
-        listed: list[tuple[str, str, str]] = []  # the prefix asked for, the bucket, the key as S3 has it
+        listed: list[tuple[str, Download]] = []  # the prefix asked for, what is below it
         for prefix, entries in zip(prefixes, found):
             bucket, text = split_url(prefix)
             if not entries and text and not text.endswith("/"):
                 self._warn_of_neighbours(prefix, bucket, text)
-            listed.extend((prefix, bucket, entry.key) for entry in entries)
-        results = self._fetch([Download(bucket, key) for _, bucket, key in listed], Place.WORKERS, False, in_memory)
+            listed.extend((prefix, Download(bucket, entry.key, size=entry.size)) for entry in entries)
+        results = self._fetch([one for _, one in listed], Place.WORKERS, False, in_memory)
         root, name = self._location.root, self._tempdir.file
         return S3Objects(
-            s3object_of(root if return_info else prefix, f"s3://{bucket}/{key}", result, return_info, name)
-            for (prefix, bucket, key), result in zip(listed, results)
+            s3object_of(root if return_info else prefix, f"s3://{one.bucket}/{one.key}", result, return_info, name)
+            for (prefix, one), result in zip(listed, results)
         )
 
     def get_all(self, return_info: bool = False, in_memory: bool = False) -> S3Objects:

@@ -50,6 +50,7 @@ class DownloadStream(ObjectDownloads):
         self._ahead = look_ahead
         self._waiting: deque[Wanted] = deque()
         self._ended = False
+        self._count_begun = 0
 
     def want(self, wanted: Wanted) -> None:
         """Ask for one more object."""
@@ -65,10 +66,13 @@ class DownloadStream(ObjectDownloads):
             if self._waiting and self._ahead.begin(self._waiting[0].number):
                 index, download, path = self._waiting.popleft()
                 self._downloads[index], self._local[index] = download, path
+                self._expect(download)
+                self._count_begun += 1
                 yield self._first_job(index, path)
             elif self._waiting or not ended:
                 yield None
             else:
+                self._expect_no_more(self._count_begun)
                 return
 
     def _finish(self, index: int, result: Optional[Downloaded]) -> None:

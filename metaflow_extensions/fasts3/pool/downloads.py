@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Optional, Protocol, TypeVar
 from metaflow_extensions.fasts3.pool.messages import Job, Outcome
 from metaflow_extensions.fasts3.pool.plan import JobFailed
 from metaflow_extensions.fasts3.pool.planning import MAX_OBJECT, PART_SIZE, Piece, pieces
+from metaflow_extensions.fasts3.pool.tally import Tally
 from metaflow_extensions.fasts3.wire.checksums import crc32_of_all, crc32_text
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
 from metaflow_extensions.fasts3.wire.transfers import GetReply
@@ -28,6 +29,7 @@ class Download(NamedTuple):
     key: str
     byte_range: Optional[str] = None  # a Range header; None: the whole object
     nothing_at: Optional[int] = None  # no bytes, from this offset: HTTP has no empty range, so HEAD is asked
+    size: Optional[int] = None  # bytes of it, where a listing told; for those who watch
 
 
 class Downloaded(NamedTuple):
@@ -104,10 +106,26 @@ class ObjectDownloads:
         self._pieces: dict[int, tuple[int, _Large]] = {}  # job number -> index in wanted, the try it belongs to
         self._number = 0  # numbers of first requests are indices; those of pieces are below zero
         self.unproven: set[str] = set()
+        self._unsized = 0  # objects whose size nobody has told yet
+        self._expected = 0  # bytes of the others
+        self.tally = Tally("get")
 
     def _finish(self, index: int, result: Optional[Downloaded]) -> None:
         """Take what became of one that was wanted: None where the key is missing."""
         raise NotImplementedError
+
+    def _expect(self, wanted: Download) -> None:
+        """Count on one more."""
+        if wanted.size is None:
+            self._unsized += 1
+        else:
+            self._expected += wanted.size
+
+    def _expect_no_more(self, count: int) -> None:
+        """Those that were counted on are all."""
+        self.tally.total_objects = count
+        if not self._unsized:
+            self.tally.total_bytes = self._expected
 
     def _limit(self, index: int) -> int:
         """Bytes that the first request may bring; in memory they pass through a pipe, where they have to fit."""
@@ -145,6 +163,7 @@ class ObjectDownloads:
             if outcome.failure.code is Code.NOT_FOUND and self._missing_ok:
                 if outcome.failure.s3_code != "NoSuchKey":
                     self.unproven.add(job.bucket)
+                self._count(job.number, 0, 0)
                 self._finish(job.number, None)
                 return ()
             raise JobFailed(job, outcome.failure)
@@ -155,11 +174,13 @@ class ObjectDownloads:
                 raise JobFailed(job, Failure(Code.INVALID_RANGE, told))
             path = self._paths[job.number]
             nothing = GetReply(info, wanted.nothing_at, 0, 0, body=b"" if path is None else None)
+            self._count(job.number, 0, 0)
             self._finish(job.number, Downloaded(path, nothing))
             return ()
         reply = outcome.reply
         path = job.arguments.get("path")
         self._note_reply(job.number, reply)
+        self._count(job.number, reply.length, reply.received)
         if reply.received == reply.length:
             self._finish(job.number, Downloaded(path, reply))
             return ()
@@ -174,6 +195,17 @@ class ObjectDownloads:
         large = _Large(Downloaded(path, reply), missing, beginning, before.restarts if before else 0)
         self._large[job.number] = large
         return self._rest(job.number, large)
+
+    def _count(self, index: int, length: int, received: int) -> None:
+        """Count what the first reply told of an object, in place of what was expected of it."""
+        before, told = self._large.get(index), self._wanted[index].size
+        if before is None and told is None:
+            self._unsized -= 1
+        self._expected += length - (before.result.reply.length if before else told or 0)
+        self.tally.bytes += received
+        self.tally.objects += received == length
+        if self.tally.total_objects is not None and not self._unsized:
+            self.tally.total_bytes = self._expected
 
     def _rest(self, index: int, large: _Large) -> Iterator[Optional[Job]]:
         reply = large.result.reply
@@ -211,6 +243,7 @@ class ObjectDownloads:
             return self._begin_again(job, index, large)
         large.checksums[outcome.reply.first] = (outcome.reply.crc, outcome.reply.received)
         large.missing -= 1
+        self.tally.bytes += outcome.reply.received
         if large.missing:
             return ()
         compared = _compared(large)
@@ -222,6 +255,7 @@ class ObjectDownloads:
         if self._paths[index] is None:
             path, reply = None, reply._replace(body=self._bytes_of(large))
         del self._large[index]
+        self.tally.objects += 1
         self._finish(index, Downloaded(path, reply))
         return ()
 
@@ -234,6 +268,7 @@ class ObjectDownloads:
         if large.restarts == RESTARTS:
             told = mismatch or f"the object changed during each of {RESTARTS + 1} downloads"
             raise JobFailed(job, Failure(Code.BROKEN if mismatch else Code.PRECONDITION, told, tries=RESTARTS + 1))
+        self.tally.bytes -= sum(length for _, length in large.checksums.values())
         large = _Large(large.result, 0, {}, large.restarts + 1)
         self._large[index] = large
         # A new file: pieces of the old try may still be written to the old one.
@@ -270,6 +305,9 @@ class Downloads(ObjectDownloads):
         spill: Optional[Spill] = None,
     ) -> None:
         super().__init__(wanted, paths, missing_ok, step, spill)
+        for one in wanted:
+            self._expect(one)
+        self._expect_no_more(len(wanted))
         self._all_paths = paths
         self.results: list[Optional[Downloaded]] = [None] * len(wanted)
 

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, Optional
 
 from metaflow_extensions.fasts3.pool.messages import Job, Outcome
 from metaflow_extensions.fasts3.pool.plan import JobFailed
+from metaflow_extensions.fasts3.pool.tally import Tally
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
 from metaflow_extensions.fasts3.wire.transfers import ObjectInfo
 
@@ -34,6 +35,7 @@ class Heads:
         self._missing_ok = missing_ok
         self.results: list[Optional[ObjectInfo]] = [None] * len(wanted)
         self.unproven: set[str] = set()
+        self.tally = Tally("info", len(wanted), 0)
 
     def start(self) -> Iterator[Job]:
         return (Job(index, "head", bucket, key) for index, (bucket, key) in enumerate(self._wanted))
@@ -45,6 +47,7 @@ class Heads:
             self.unproven.add(job.bucket)
         else:
             raise JobFailed(job, outcome.failure)
+        self.tally.objects += 1
         return ()
 
     def cleanup(self) -> list[Job]:
@@ -105,6 +108,10 @@ class Listings:
         self._prefixes: list[dict[str, None]] = [{} for _ in listings]
         self._sorted: Optional[list[list[Entry]]] = None
         self._idle = [Idle() for _ in listings]
+        self._going_on = len(listings)
+        self._tally = Tally("list", total_bytes=0)
+        # Whether there is any key at all, users do not ask.
+        self.tally = None if all(listing.first_only for listing in listings) else self._tally
 
     @property
     def results(self) -> list[list[Entry]]:
@@ -131,9 +138,13 @@ class Listings:
         before = len(objects) + len(prefixes)
         objects.update(page.objects)
         prefixes.update(dict.fromkeys(page.prefixes))
+        new = len(objects) + len(prefixes) - before
+        self._tally.objects += new
         if page.next_token is None or self._listings[job.number].first_only:
+            self._going_on -= 1
+            self._tally.total_objects = None if self._going_on else self._tally.objects
             return ()
-        self._idle[job.number].note(job, len(objects) + len(prefixes) > before)
+        self._idle[job.number].note(job, new > 0)
         return [page_of(job.number, self._listings[job.number], page.next_token)]
 
     def cleanup(self) -> list[Job]:

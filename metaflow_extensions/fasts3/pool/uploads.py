@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from typing import Any, Callable, NamedTuple, Optional
 
 from metaflow_extensions.fasts3.pool.etags import etag_of_bytes, etag_of_file, etag_of_parts
-from metaflow_extensions.fasts3.pool.messages import Buffer, Job, Outcome
+from metaflow_extensions.fasts3.pool.messages import Buffer, Job, Outcome, bytes_moved
 from metaflow_extensions.fasts3.pool.plan import JobFailed
 from metaflow_extensions.fasts3.pool.planning import CARRIED, PART_SIZE, Piece, part_size, pieces
+from metaflow_extensions.fasts3.pool.tally import Tally
 from metaflow_extensions.fasts3.wire.conditions import ABSENT, MARK, same_etag
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
 from metaflow_extensions.fasts3.wire.local_files import Version
@@ -49,6 +50,7 @@ class _Multipart:
     upload_id: str
     parts: list[Optional[dict[str, str]]]
     missing: int
+    moved: int = 0  # bytes of the parts that are there
 
 
 class Uploads:
@@ -80,6 +82,8 @@ class Uploads:
         self._whose: dict[int, str] = {}  # job number of a HEAD that compares -> the ETag that would be ours
         self._number = 0
         self.stored: list[bool] = [False] * len(uploads)
+        self._expected = sum(upload.size for upload in uploads)  # bytes
+        self.tally = Tally("put", len(uploads), self._expected)
 
     def start(self) -> Iterator[Job]:
         return (
@@ -152,6 +156,9 @@ class Uploads:
         open_ = self._open[index]
         open_.parts[job.arguments["number"] - 1] = told
         open_.missing -= 1
+        moved = bytes_moved(job, told)
+        open_.moved += moved
+        self.tally.bytes += moved
         return () if open_.missing else [self._complete(index, open_)]
 
     def _complete(self, index: int, open_: _Multipart) -> Job:
@@ -167,8 +174,7 @@ class Uploads:
         return self._complete(index, self._open[index]) if index in self._open else self._begin(index)
 
     def _done(self, index: int, job: Job, reply: object) -> Iterable[Job]:
-        self._open.pop(index, None)
-        self.stored[index] = True
+        self._over(index, True)
         return ()
 
     def _exists(self, index: int, job: Job, info: ObjectInfo) -> Iterable[Job]:
@@ -180,9 +186,19 @@ class Uploads:
                 return [self._go_on(index)]
             told = f"the object has been changed since: its ETag is {info.etag or 'none'}, and not {replaces} any more"
             raise JobFailed(job, Failure(Code.STALE, told, "PreconditionFailed"))
-        self.stored[index] = ours
-        open_ = self._open.pop(index, None)  # gone, if that is what was completed: then aborting it does nothing
+        open_ = self._over(index, ours)  # gone, if that is what was completed: then aborting it does nothing
         return [self._job(index, "abort_upload", upload_id=open_.upload_id)] if open_ else ()
+
+    def _over(self, index: int, stored: bool) -> Optional[_Multipart]:
+        """Note how an upload ended; give what was open of it."""
+        open_ = self._open.pop(index, None)
+        size = self._uploads[index].size
+        self.stored[index] = stored
+        self._expected -= 0 if stored else size
+        self.tally.total_bytes = self._expected
+        self.tally.bytes += (size if stored else 0) - (open_.moved if open_ else 0)
+        self.tally.objects += 1
+        return open_
 
     def _is_ours(self, index: int, job: Job, info: ObjectInfo) -> bool:
         """Whether what a HEAD has seen is what this upload has stored."""
@@ -220,7 +236,7 @@ class Uploads:
         if "condition" in job.arguments and code in (Code.PRECONDITION, Code.NOT_IMPLEMENTED):
             return [self._refused(index, job, outcome.failure)]
         if code is Code.NO_UPLOAD and "upload_id" in job.arguments and self._restarts[index] < RESTARTS:
-            del self._open[index]
+            self.tally.bytes -= self._open.pop(index).moved
             self._restarts[index] += 1
             # It may have been completed, by a try whose reply was lost, and replaced by others since.
             return [self._head(index) if replaces else self._begin(index)]
