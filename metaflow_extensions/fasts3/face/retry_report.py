@@ -1,16 +1,17 @@
 """S3_LOG_TRANSIENT_RETRIES: tells, once in a while and not once an object, what had to be tried again and why."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Callable, Optional
 
+from metaflow_extensions.fasts3.face.watching import Watching
 from metaflow_extensions.fasts3.pool.messages import Job, Outcome
 from metaflow_extensions.fasts3.pool.plan import Plan
 
 INTERVAL = 10.0  # seconds between two lines
 
 
-class RetryReport:
+class RetryReport(Watching):
     """A `Plan` around another that watches its outcomes.
 
     Parameters
@@ -24,7 +25,7 @@ class RetryReport:
     def __init__(
         self, plan: Plan, tell: Callable[[str], None] = print, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._plan = plan
+        super().__init__(plan)
         self._tell = tell
         self._clock = clock
         self._told = clock()
@@ -32,9 +33,6 @@ class RetryReport:
         self._retried = 0  # of these, with more than one try
         self._tries = 0
         self._why = ""
-
-    def start(self) -> Iterator[Optional[Job]]:
-        return self._plan.start()
 
     def receive(self, job: Job, outcome: Outcome) -> Iterable[Optional[Job]]:
         self._requests += 1
@@ -45,10 +43,7 @@ class RetryReport:
             self._why = ": ".join(part for part in (failure.s3_code or failure.code.value, failure.message) if part)
             if self._clock() - self._told > INTERVAL:
                 self.tell()
-        return self._plan.receive(job, outcome)
-
-    def cleanup(self) -> list[Job]:
-        return self._plan.cleanup()
+        return super().receive(job, outcome)
 
     def tell(self) -> None:
         """Say what has happened since the last line, if anything has."""
