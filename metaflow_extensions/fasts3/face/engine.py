@@ -12,6 +12,8 @@ from metaflow_extensions.fasts3.control import presence
 from metaflow_extensions.fasts3.control.connection import Connection
 from metaflow_extensions.fasts3.control.settings import Chosen, Settings
 from metaflow_extensions.fasts3.face.errors import EXCEPTIONS, REMEDIES, MetaflowS3Exception, exception_of, shown
+from metaflow_extensions.fasts3.face.observed import Observed
+from metaflow_extensions.fasts3.face.progress_display import Setting, display_for
 from metaflow_extensions.fasts3.face.retry_report import RetryReport
 from metaflow_extensions.fasts3.pool import concurrency, worker_pool
 from metaflow_extensions.fasts3.pool.inline_runner import InlineRunner
@@ -57,14 +59,21 @@ class Engine:
         Per cent of the tries that are made to fail, for tests of retries.
     chosen : Chosen
         What the user has chosen for this client.
+    progress : bool, callable or None
+        Where progress is shown, as users say it.
     """
 
     def __init__(
-        self, connection: Callable[[], Connection], failure_rate: float = 0.0, chosen: Chosen = Chosen()
+        self,
+        connection: Callable[[], Connection],
+        failure_rate: float = 0.0,
+        chosen: Chosen = Chosen(),
+        progress: Setting = None,
     ) -> None:
         self._connection = connection
         self._failure_rate = failure_rate
         self._chosen = chosen
+        self._progress = progress
 
     def settings(self) -> Settings:
         """What is configured or chosen now."""
@@ -89,15 +98,34 @@ class Engine:
         MetaflowException
             That of `face.errors` which says what failed.
         """
-        if interruption:
-            self._run(plan, place, bucket, interruption)
-        else:
-            interruptible(lambda ours: self._run(plan, place, bucket, ours))
+        tally = getattr(plan, "tally", None)  # what users do not ask for has none
+        display = display_for(self._progress) if tally else None
+        observed = Observed(plan, tally, display) if tally and display else None
+
+        def work(ours: Interruption) -> None:
+            self._run(observed or plan, place, bucket, ours)
+            if observed:
+                observed.finish()
+
+        try:
+            if interruption:
+                work(interruption)
+            else:
+                interruptible(work)
+        finally:
+            if observed:
+                observed.close()
 
     def _run(self, plan: Plan, place: Place, bucket: str, interruption: Interruption) -> None:
         connection = self.connected()
         settings = self.settings()
-        report = RetryReport(plan, lambda line: print(shown(connection.conceal(line))))
+
+        def tell(line: str) -> None:
+            if isinstance(plan, Observed):
+                plan.set_aside()
+            print(shown(connection.conceal(line)))
+
+        report = RetryReport(plan, tell)
         carried_out = report if settings.log_retries else plan
         queue = JobQueue(carried_out)
         try:

@@ -15,6 +15,8 @@ from metaflow_extensions.fasts3.face.engine import Engine
 from metaflow_extensions.fasts3.face.iterating import Iterating
 from metaflow_extensions.fasts3.face.limits import chosen_limits
 from metaflow_extensions.fasts3.face.location import location_of
+from metaflow_extensions.fasts3.face.progress import Progress
+from metaflow_extensions.fasts3.face.progress_display import checked
 from metaflow_extensions.fasts3.face.querying import Querying
 from metaflow_extensions.fasts3.face.reading import Reading
 from metaflow_extensions.fasts3.face.tempdir import TemporaryDirectory
@@ -97,13 +99,19 @@ class S3(Reading, Iterating, Querying, Directories, Deleting):
         Bytes of the pieces in which large objects are downloaded, and of the parts in which they are uploaded, from
         5 MiB (5 * 2**20) to 5 GiB. What is larger is cut, what is not is one request. Values in memory and open files
         are cut into parts of 32 MiB at the most. 8 MiB if None.
+    progress : bool or Callable[[Progress], None], optional, default None
+        Who sees how far a call has come. None: where it takes longer than 2 seconds, a bar on a terminal and in a
+        notebook (tqdm's where it is installed), a line every 10 seconds in the log of a task, nothing elsewhere. True:
+        at once, and elsewhere as lines on stderr. False: nobody. A function is called with a `Progress` at most every
+        0.1 s, and with `done=True` at the end, in the thread that carries out the call, which may not be that of the
+        caller; what it raises ends the call and is raised by it. See docs/progress.md.
 
     Raises
     ------
     MetaflowS3URLException
         The location makes no sense; the sentence says what to do.
     MetaflowS3Exception
-        One of the limits makes no sense.
+        One of the limits, or `progress`, makes no sense.
     """
 
     TYPE = "s3"
@@ -130,12 +138,13 @@ class S3(Reading, Iterating, Querying, Directories, Deleting):
         max_connections: Optional[int] = None,
         max_bandwidth: Optional[float] = None,
         part_size: Optional[int] = None,
+        progress: Union[bool, Callable[[Progress], None], None] = None,
     ) -> None:
         self._location = location_of(bucket, prefix, run, s3root)
         self._encryption = encryption
         self._client = external_client or S3Client(role, session_vars, client_params)
         chosen = chosen_limits(max_connections, max_bandwidth, part_size)
-        self._engine = Engine(self._connection, inject_failure_rate, chosen)
+        self._engine = Engine(self._connection, inject_failure_rate, chosen, checked(progress))
         self._tempdir = TemporaryDirectory(tmproot)
 
     def __enter__(self: _Self) -> _Self:

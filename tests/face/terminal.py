@@ -1,0 +1,44 @@
+"""A terminal of 80 columns, to write to and to see what was written."""
+
+import fcntl
+import os
+import pty
+import struct
+import termios
+
+
+class Terminal:
+    """One end is `descriptor`, for a stream or a child; the other is the test's."""
+
+    def __init__(self):
+        self._ours, self.descriptor = pty.openpty()
+        fcntl.ioctl(self.descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.hang_up()
+        os.close(self._ours)
+
+    def hang_up(self):
+        """Let go of the end that is written to; a child has its own."""
+        if self.descriptor is not None:
+            os.close(self.descriptor)
+            self.descriptor = None
+
+    def read_until(self, wanted):
+        """What is written until there is this text in it; at the end of all writers, what there was."""
+        text = ""
+        while not text or wanted not in text:
+            try:
+                came = os.read(self._ours, 65536)
+            except OSError:  # how Linux says that nobody has the other end any more
+                return text
+            text += came.decode(errors="replace")
+        return text
+
+    def rest(self):
+        """All that is written until nobody has the other end any more."""
+        self.hang_up()
+        return self.read_until("\0 is never written")
