@@ -314,6 +314,7 @@ def test_a_bar_is_closed_by_one_thread_while_another_is_stuck_in_it(no_tqdm):
     thread.join()
     bar.show(DONE)
     assert "1,000 objects, 4.1 MB" not in screen.getvalue()
+    assert screen.getvalue().endswith("\n")
 
 
 def test_a_bar_has_no_thread_of_its_own(drawn_by):

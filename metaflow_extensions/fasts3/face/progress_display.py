@@ -150,26 +150,28 @@ class Bar:
             if self._drawn is None:
                 self._drawn = _drawn(self._stream, progress)
             self._drawn.draw(progress)
+            if self._closed:  # meanwhile, by somebody who could not wait
+                self._drawn.close()
         except Exception:
             self._closed = True  # a bar that can't be drawn is missed less than the call
         finally:
             self._lock.release()
 
     def set_aside(self) -> None:
-        self._do("clear")
+        if self._drawn is not None and not self._closed:
+            with contextlib.suppress(Exception):
+                self._drawn.clear()
 
     def close(self) -> None:
-        self._do("close")
-        self._closed = True
-
-    def _do(self, what: str) -> None:
-        if self._drawn is None or self._closed:
+        if self._closed:
             return
-        taken = self._lock.acquire(timeout=REFRESH)
+        self._closed = True
+        taken = self._lock.acquire(timeout=REFRESH)  # not for ever: a terminal may have been stopped by Ctrl-S
         try:
-            getattr(self._drawn, what)()
+            if self._drawn is not None:
+                self._drawn.close()
         except Exception:
-            self._closed = True
+            self._drawn = None
         finally:
             if taken:
                 self._lock.release()

@@ -1,0 +1,29 @@
+"""A program that uses S3 and shows how far it has come. Not a test; test_progress_calls runs it.
+
+python shown.py [--at-once] [--without-tqdm] PROGRESS FAILURES: what is given as `progress`, and per cent of the tries
+that fail; `--at-once` has automatic displays not wait.
+"""
+
+import json
+import os
+import sys
+
+from metaflow import S3
+
+from metaflow_extensions.fasts3.face import progress_display
+
+
+def main(arguments):
+    if "--at-once" in arguments:
+        progress_display.PATIENCE = progress_display.LOG_INTERVAL = 0.0
+    if "--without-tqdm" in arguments:
+        sys.modules["tqdm"] = sys.modules["tqdm.auto"] = None
+    progress, failures = json.loads(arguments[-2]), int(arguments[-1])
+    root = os.environ["ROOT"]
+    with S3(s3root=root, tmproot="tmp", progress=progress, inject_failure_rate=failures) as s3:
+        got = s3.get_many(str(number) for number in range(20))
+    print(sum(one.size for one in got))
+
+
+if __name__ == "__main__":
+    main(sys.argv)
