@@ -1,0 +1,43 @@
+"""The short table of the README and the site: seconds of some rows. `python -m benchmarks.race.summary` prints it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ..peers import OURS, PEERS
+
+RESULTS = Path(__file__).parents[1] / "results" / "clients.json"
+CLIENTS = (OURS, "own", "s5cmd", "obstore", "awscrt", "boto3")
+WORK = {
+    "get_many, 10,000 x 1 KB, nginx": "download 10,000 objects of 1 KB",
+    "get_many, 10,000 x 1 KB, nginx 20 ms": "the same, every answer 20 ms late",
+    "get_many, 1,000 x 1 MB, nginx": "download 1,000 objects of 1 MB",
+    "get_many, 4 x 256 MB, nginx": "download 4 objects of 256 MB",
+    "get, 1 GB, nginx": "download one object of 1 GB",
+    "put_many, 5,000 x 1 KB, SeaweedFS": "upload 5,000 objects of 1 KB",
+    "put_files, 4 x 256 MB, SeaweedFS": "upload 4 files of 256 MB",
+    "info_many, 5,000, SeaweedFS": "headers of 5,000 objects",
+    "list_recursive, 10,000 keys, SeaweedFS": "list 10,000 keys",
+}
+
+
+def summary(document: "dict[str, Any]") -> str:
+    """Give those of the rows that were measured as a Markdown table, with the fastest of each in bold."""
+    titles = [PEERS[client].title for client in CLIENTS]
+    lines = [f"| | {' | '.join(titles)} |", f"|---|{'---:|' * len(titles)}"]
+    for row in document["rows"]:
+        if row["name"] in WORK:
+            seconds = [row["clients"].get(client, {}).get("seconds") for client in CLIENTS]
+            fastest = _cell(min(one for one in seconds if one is not None))
+            cells = ["" if one is None else _cell(one) for one in seconds]
+            cells = [f"**{cell}**" if cell == fastest else cell for cell in cells]
+            lines.append(f"| {' | '.join([WORK[row['name']], *cells])} |")
+    return "\n".join(lines) + "\n"
+
+
+def _cell(seconds: float) -> str:
+    return f"{seconds:.2f} s"
+
+
+if __name__ == "__main__":
+    print(summary(json.loads(RESULTS.read_text(encoding="utf-8"))), end="")
