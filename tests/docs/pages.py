@@ -1,0 +1,75 @@
+"""The pages of the documentation as the blocks of code in them, with what the comment above each says of it.
+
+A page is run as a reader would follow it: its blocks in order, in one directory and one Python.
+
+| above or in the fence | what becomes of the block |
+|---|---|
+| ```python | it is run; names stay for the later blocks of the page |
+| ```bash | it is run by bash |
+| ```python title="colors.py" (any language) | it is saved under this name |
+| <!-- printed --> and ```text | what the block before it has to have printed; `...` stands for anything |
+| <!-- needs: torch --> | it is run where these modules are installed |
+| <!-- not run: the reason --> | it is not run, and listed with its reason |
+"""
+
+import re
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from markdown_it import MarkdownIt
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PAGES = (REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md")))
+
+RUN = ("python", "bash")
+SHOWN = ("text", "mermaid", "json", "ini", "toml", "yaml")  # never run
+COMMENT = re.compile(r"<!--\s*(not run|needs|printed)\b:?\s*(.*?)\s*-->\s*\Z", re.DOTALL)
+TITLE = re.compile(r'title="([^"]+)"')
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block."""
+
+    page: Path
+    line: int  # of its first line of code, counted from 0
+    language: str
+    code: str
+    title: str = ""  # the file it is saved as
+    mark: str = ""  # 'not run', 'needs', 'printed' or nothing
+    told: str = ""  # what the mark says: a reason, names of modules
+
+    @property
+    def place(self) -> str:
+        """Where a reader finds it."""
+        return f"{self.page.name}:{self.line + 1}"
+
+    @property
+    def left_out(self) -> str:
+        """Why it is not run here; nothing where it is."""
+        if self.mark == "not run":
+            return self.told
+        lacking = [name for name in self.told.split() if self.mark == "needs" and not find_spec(name)]
+        return f"{', '.join(lacking)} is not installed" if lacking else ""
+
+    @property
+    def is_code(self) -> bool:
+        """Whether it is run, and not only saved, compared or looked at."""
+        return self.language in RUN and not self.title
+
+
+def blocks_of(page: Path) -> "list[Block]":
+    """Give the fenced blocks of a page in order."""
+    found = []
+    above = ""  # what stands right before
+    for token in MarkdownIt().parse(page.read_text(encoding="utf-8")):
+        if token.type == "fence":
+            assert token.map
+            language, _, attributes = token.info.strip().partition(" ")
+            title = TITLE.search(attributes)
+            comment = COMMENT.search(above)
+            mark, told = (comment[1], " ".join(comment[2].split())) if comment else ("", "")
+            found.append(Block(page, token.map[0] + 1, language, token.content, title[1] if title else "", mark, told))
+        above = token.content if token.type == "html_block" else ""
+    return found

@@ -1,0 +1,74 @@
+"""Follow one page: run its blocks in order in the current directory. `python -m docs.run_page PAGE`.
+
+A process of its own, because Metaflow reads its settings when it is imported, and flows are programs.
+"""
+
+import contextlib
+import doctest
+import io
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Optional
+
+from docs.pages import Block, blocks_of
+
+
+class NotPrinted(Exception):
+    """A page shows what its code does not print."""
+
+
+def follow(page: Path) -> None:
+    """Run all that is to be run; whatever fails ends it, with the lines of the page in the traceback."""
+    names: dict[str, Any] = {"__name__": "__main__"}
+    printed: Optional[str] = None  # by the code before; None where that was left out
+    for block in blocks_of(page):
+        if block.is_code and block.left_out:
+            printed = None
+        elif block.is_code:
+            print(f"--- {block.place}", flush=True)
+            printed = run_python(block, names) if block.language == "python" else run_bash(block)
+        elif block.title and not block.left_out:
+            Path(block.title).write_text(block.code, encoding="utf-8")
+        elif block.mark == "printed" and printed is not None:
+            compare(block, printed)
+
+
+def run_python(block: Block, names: "dict[str, Any]") -> str:
+    """Run it among the names of the blocks before it, and give what it printed."""
+    out = io.StringIO()
+    code = compile("\n" * block.line + block.code, str(block.page), "exec")
+    try:
+        with contextlib.redirect_stdout(out):
+            exec(code, names)
+    finally:
+        print(out.getvalue(), flush=True)
+    return out.getvalue()
+
+
+def run_bash(block: Block) -> str:
+    """Run it, and give what it printed."""
+    command = ["bash", "-eu", "-o", "pipefail", "-c", block.code]
+    done = subprocess.run(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,  # that is where Metaflow tells what its tasks print
+        text=True,
+        check=False,
+    )
+    print(done.stdout, flush=True)
+    done.check_returncode()
+    return done.stdout
+
+
+def compare(block: Block, printed: str) -> None:
+    """See that a page shows what its code prints."""
+    checker, options = doctest.OutputChecker(), doctest.ELLIPSIS
+    if not checker.check_output(block.code, printed, options):
+        expected = doctest.Example("", block.code)
+        raise NotPrinted(f"{block.place}\n{checker.output_difference(expected, printed, options)}")
+
+
+if __name__ == "__main__":
+    follow(Path(sys.argv[1]))

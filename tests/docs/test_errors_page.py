@@ -1,0 +1,33 @@
+"""The page of errors has every exception and every remedy that there is, and no other."""
+
+import inspect
+import re
+
+import pytest
+from docs.pages import REPOSITORY
+from metaflow.exception import MetaflowException
+
+from metaflow_extensions.fasts3.face import errors
+
+PAGE = (REPOSITORY / "docs" / "errors.md").read_text(encoding="utf-8")
+WORDS = " ".join(PAGE.replace("|", " ").replace("`", "").split())
+EXCEPTIONS = {
+    name: found
+    for name, found in inspect.getmembers(errors, inspect.isclass)
+    if name.startswith("MetaflowS3") and issubclass(found, MetaflowException)
+}
+
+
+@pytest.mark.parametrize("name", EXCEPTIONS)
+def test_every_exception_has_its_heading_and_its_headline(name):
+    assert f"### {name}\n" in PAGE
+    assert f"*{EXCEPTIONS[name].headline}*" in PAGE
+
+
+@pytest.mark.parametrize("remedy", [*errors.REMEDIES.values(), errors.HEAD_REFUSED, errors.NO_WRITING])
+def test_every_remedy_is_told_in_its_own_words(remedy):
+    assert " ".join(remedy.replace("`", "").split()) in WORDS, f"The page of errors lacks: {remedy}"
+
+
+def test_no_other_exception_is_told_of():
+    assert set(re.findall(r"\bMetaflowS3\w+", PAGE)) <= EXCEPTIONS.keys()

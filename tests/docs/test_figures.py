@@ -1,0 +1,25 @@
+"""The figures of the pages are those of the last run of `make bench`."""
+
+import json
+
+import pytest
+from docs.pages import REPOSITORY
+
+from benchmarks.race.summary import RESULTS, summary
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/benchmarks.md"])
+def test_the_short_table_is_that_of_the_results(page):
+    table = summary(json.loads(RESULTS.read_text(encoding="utf-8")))
+    assert table in (REPOSITORY / page).read_text(encoding="utf-8"), (
+        f"{page} has other figures than {RESULTS.name}; this is the table to have there:\n\n{table}"
+    )
+
+
+def test_the_fastest_of_a_row_is_marked_and_what_was_not_measured_is_left_out():
+    clients = {"ours": {"seconds": 0.5}, "own": {"seconds": 2.5}, "boto3": {}}
+    rows = [{"name": "get, 1 GB, nginx", "clients": clients}, {"name": "another", "clients": clients}]
+    heading, rule, *lines = summary({"rows": rows}).splitlines()
+    assert heading.split("|")[2].strip() == "metaflow-fasts3"
+    assert heading.count("|") == rule.count("|")
+    assert lines == ["| download one object of 1 GB | **0.50 s** | 2.50 s |  |  |  |  |"]

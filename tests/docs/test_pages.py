@@ -1,0 +1,70 @@
+"""Whoever follows a page gets what it says: the code of each is run, from its first block to its last."""
+
+from pathlib import Path
+
+import pytest
+from docs.pages import PAGES, RUN, SHOWN, blocks_of
+from docs.run_page import NotPrinted, compare, follow
+
+BLOCKS = [block for page in PAGES for block in blocks_of(page)]
+TO_FOLLOW = [page for page in PAGES if any(block.is_code and not block.left_out for block in blocks_of(page))]
+
+
+@pytest.mark.parametrize("page", TO_FOLLOW, ids=lambda page: page.name)
+def test_what_a_page_says_can_be_done(page, reader):
+    reader.follows(page)
+
+
+@pytest.mark.parametrize("block", [block for block in BLOCKS if block.left_out], ids=lambda block: block.place)
+def test_what_is_not_run_is_listed(block):
+    pytest.skip(f"{block.place}: {block.left_out}")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_block_says_what_it_is(page):
+    """So that none escapes by being of no language, or of one that this does not know."""
+    for block in blocks_of(page):
+        assert block.language in (*RUN, *SHOWN), f"{block.place}: {block.language!r} is none of {RUN + SHOWN}"
+        assert block.mark in ("", "printed") or block.told, f"{block.place}: {block.mark} needs a reason"
+
+
+def page_of(text: str, folder: Path) -> Path:
+    page = folder / "page.md"
+    page.write_text(text, encoding="utf-8")
+    return page
+
+
+def test_blocks_share_names_and_files(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = '```python\nx = "a"\n```\n\n```text title="b.txt"\nb\n```\n\n```bash\ncat b.txt\n```\n\n'
+    text += "<!-- printed -->\n```text\nb\n```\n\n```python\nprint(x + open('b.txt').read())\n```\n\n"
+    text += "<!-- printed -->\n```text\nab\n...\n```\n"
+    follow(page_of(text, tmp_path))
+
+
+def test_an_error_names_the_line_of_the_page(tmp_path):
+    page = page_of("Words.\n\n```python\nx = 1\n1 / 0\n```\n", tmp_path)
+    with pytest.raises(ZeroDivisionError) as caught:
+        follow(page)
+    last = caught.traceback[-1]
+    assert (str(last.path), last.lineno) == (str(page), 4)  # counted from 0
+
+
+def test_what_is_shown_and_not_printed_is_an_error(tmp_path):
+    page = page_of("```python\nprint(2)\n```\n\n<!-- printed -->\n```text\n3\n```\n", tmp_path)
+    with pytest.raises(NotPrinted, match=r"page\.md:7"):
+        follow(page)
+    compare(blocks_of(page)[1], "3\n")
+
+
+def test_a_mark_belongs_to_the_next_block_only(tmp_path):
+    text = "<!-- not run: it has\na reason -->\n```python\n1 / 0\n```\n\n<!-- needs: no_such_module -->\n"
+    text += "```python\n1 / 0\n```\n\n```bash\ntrue\n```\n"
+    page = page_of(text, tmp_path)
+    follow(page)
+    assert [block.left_out for block in blocks_of(page)] == ["it has a reason", "no_such_module is not installed", ""]
+
+
+def test_what_code_that_is_left_out_would_print_is_left_out_too(tmp_path):
+    text = "```python\nprint(1)\n```\n\n<!-- not run: for another day -->\n```python\nprint(2)\n```\n\n"
+    follow(page_of(f"{text}<!-- printed -->\n```text\n2\n```\n", tmp_path))
