@@ -18,12 +18,13 @@ PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lint bench bench-smoke bench-memory test-oldest test-versions fuzz soak clean
+.PHONY: help demo test lint docs bench bench-smoke bench-memory test-oldest test-versions fuzz soak clean
 
 help:
 	@echo "make demo           run a flow against an S3 server on this machine, and read its data back"
 	@echo "make test           lint, all tests, and a short run of the benchmarks"
 	@echo "make lint           ruff and mypy --strict"
+	@echo "make docs           the documentation as a site: site/index.html"
 	@echo "make bench          this S3 client beside others: s5cmd, obstore, boto3, the AWS CRT, Metaflow's own (an hour)"
 	@echo "make bench-memory   the memory of calls that have a great deal to do, beside what is promised (half an hour)"
 	@echo "make bench-smoke    a short run of the benchmarks"
@@ -44,6 +45,11 @@ lint: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# Its warnings are errors: a link that leads nowhere, a page that is in no menu, a docstring that can't be read.
+docs: .venv-docs/installed
+	.venv-docs/bin/mkdocs build --strict --quiet
+	@echo "Open site/index.html."
 
 bench-smoke: .venv/installed
 	$(BIN)/python -m benchmarks --smoke
@@ -76,7 +82,7 @@ fuzz: .venv-fuzz/installed
 	  PYTHONPATH=tests .venv-fuzz/bin/python -m fuzz $$target -max_total_time=$(FUZZ_SECONDS); done
 
 clean:
-	rm -rf .venv .venv-* .fuzz build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-* .fuzz site build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # --- Virtual environments. `installed` is a stamp: newer than what it was made from, nothing is installed again.
@@ -114,6 +120,12 @@ endef
 	@$(@D)/bin/python $(PIP_INSTALL) --editable '.[bench]'
 	@touch $@
 
+.venv-docs/installed: setup.py
+	$(call make_venv,$(PYTHON))
+	@echo "Installing what makes the site into $(@D)."
+	@$(@D)/bin/python $(PIP_INSTALL) --editable '.[docs]'
+	@touch $@
+
 # atheris has wheels for Python 3.9 to 3.13.
 .venv-fuzz/installed: setup.py
 	$(call make_venv,$(PYTHON))
@@ -124,12 +136,14 @@ endef
 define install_all
 $(call make_venv,$(PYTHON))
 @echo "Installing this package and what its tests need into $(@D)."
-@$(@D)/bin/python $(PIP_INSTALL) --editable '.[dev]'
+@$(@D)/bin/python $(PIP_INSTALL) --editable '.[$(EXTRAS)]'
 @touch $@
 endef
 
+.venv/installed: EXTRAS = dev,recipes
 .venv/installed: setup.py
 	$(install_all)
 
+.venv-%/installed: EXTRAS = dev
 .venv-%/installed: setup.py
 	$(install_all)
