@@ -172,13 +172,17 @@ class Querying(Foundation):
     def _heads(self, keys: list[Any], place: Place, return_missing: bool) -> S3Objects:
         urls = [self._location.url(key_of(key)) for key in keys]
         objects = {url: split_object_url(url) for url in urls}  # each once, however often it is asked for
-        if not objects:
-            return S3Objects()
-        plan = Heads(list(objects.values()), return_missing)
-        self._engine.run(plan, place, next(iter(objects.values()))[0])
-        self._engine.check_buckets(plan.unproven)
-        results = dict(zip(objects, plan.results))
+        results = dict(zip(objects, self._infos(list(objects.values()), place, return_missing)))
         return S3Objects(_described(self._location.root, url, results[url]) for url in urls)
+
+    def _infos(self, objects: list[tuple[str, str]], place: Place, return_missing: bool) -> list[Optional[ObjectInfo]]:
+        """What S3 says of objects, each as bucket and key; None for one that is missing."""
+        if not objects:
+            return []
+        plan = Heads(objects, return_missing)
+        self._engine.run(plan, place, objects[0][0])
+        self._engine.check_buckets(plan.unproven)
+        return plan.results
 
 
 def _prefixes(keys: Optional[Iterable[str]]) -> list[Any]:

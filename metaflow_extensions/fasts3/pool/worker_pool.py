@@ -1,6 +1,7 @@
 """The workers of this process: leased to one call at a time, warm between calls, forgotten by a forked child."""
 
 import atexit
+import contextlib
 import os
 import threading
 import weakref
@@ -60,6 +61,18 @@ class WorkerPool:
                     return None
                 look()
                 self._lock.wait(LOOK)
+
+    def start(self, count: int) -> None:
+        """Have workers that somebody will lease soon: they start while the caller does something else."""
+        started: list[WorkerProcess] = []
+        with contextlib.suppress(OSError):  # then it is who leases them that hears of it
+            for _ in range(min(count, self._warm)):
+                worker = self.lease(wait=False)
+                if worker is None:
+                    break
+                started.append(worker)
+        for worker in started:
+            self.give_back(worker)
 
     def give_back(self, worker: WorkerProcess) -> None:
         """Return a worker that has no jobs left."""

@@ -1,0 +1,40 @@
+"""The client that commands work with, and the listings that they go through page by page."""
+
+import inspect
+from collections.abc import Iterator
+from typing import Any, Optional
+
+from ..face.s3 import S3
+from ..pool.ahead import Ahead
+from ..pool.queries import Entry
+from .targets import Target
+
+PAGES_AHEAD = 10  # of 1,000 keys each
+
+
+def client(tmproot: Optional[str] = None, progress: Optional[bool] = False) -> S3:
+    """An `S3` without a root; a context manager.
+
+    Parameters
+    ----------
+    tmproot : str, optional
+        Where temporary files go.
+    progress : bool, optional
+        Whether it tells how far it is; None: on a terminal.
+    """
+    given: dict[str, Any] = {} if tmproot is None else {"tmproot": tmproot}
+    if "progress" in inspect.signature(S3).parameters:
+        given["progress"] = progress
+    return S3(**given)
+
+
+def found_ahead(s3: S3, target: Target) -> "Ahead[list[Entry]]":
+    """The objects that a prefix or pattern means: a list for each page that has any, read ahead."""
+    return Ahead(_found(s3, target), PAGES_AHEAD)
+
+
+def _found(s3: S3, target: Target) -> "Iterator[list[Entry]]":
+    for entries in s3._pages(target.listing()):
+        fitting = [entry for entry in entries if target.fits(entry.key)]
+        if fitting:
+            yield fitting

@@ -1,0 +1,110 @@
+"""What ``metaflow fasts3 rm`` does: list, ask, and delete, some thousands at a time."""
+
+from collections.abc import Iterator
+from itertools import chain, islice
+from typing import NamedTuple
+
+from metaflow._vendor import click
+from metaflow.exception import MetaflowException
+
+from ..face.engine import Place
+from ..face.location import split_object_url
+from ..face.s3 import S3
+from ..pool.messages import Job
+from ..pool.plan import Requests
+from ..pool.queries import Entry
+from .client import PAGES_AHEAD, client, found_ahead
+from .output import Remarks, count_shown, json_line, name_shown, print_lines, remark
+from .targets import Target, url_of
+
+MOST_FAILURES = 100  # in a row, of which each is named; then S3 refuses all of them
+
+
+class Request(NamedTuple):
+    """What is to be deleted."""
+
+    targets: "list[Target]"
+    recursive: bool
+    dry_run: bool
+    asks: bool  # before several go
+    as_json: bool
+    told: bool  # a terminal hears of it
+
+
+def delete(request: Request) -> int:
+    """Delete, or with `dry_run` only print; how many objects could not be deleted."""
+    count = failed = 0
+    with client(progress=None if request.told else False) as s3:
+        for urls in _batches(s3, request):
+            if request.dry_run:
+                print_lines(json_line(url=url) if request.as_json else name_shown(url) for url in urls)
+                continue
+            left = _deleted(s3, urls)
+            failed += len(left)
+            count += len(urls) - len(left)
+            if request.as_json:
+                print_lines(json_line(url=url, deleted=url not in left) for url in urls)
+    if not request.dry_run:
+        Remarks(request.told).tell(f"Deleted {count_shown(count, 'object')}.")
+    return failed
+
+
+def _batches(s3: S3, request: Request) -> "Iterator[list[str]]":
+    """URLs to delete, some at a time. Whoever says no to a pattern or prefix has none of it deleted."""
+    wide = [target for target in request.targets if target.pattern or request.recursive]
+    exact = [target for target in request.targets if target not in wide]
+    if exact:
+        # Each once: the count is of objects.
+        yield list(dict.fromkeys(url_of(*split_object_url(url_of(one.bucket, one.key))) for one in exact))
+    for target in wide:
+        with found_ahead(s3, target) as pages:
+            first = list(islice(pages, PAGES_AHEAD))
+            if not first:
+                raise click.ClickException(target.nothing())
+            if request.asks and not request.dry_run and not _may(target, first):
+                continue
+            for page in chain(first, pages):
+                entries = chain(page, *pages.ready())
+                yield [url_of(target.bucket, entry.key) for entry in entries]
+
+
+def _may(target: Target, first: "list[list[Entry]]") -> bool:
+    """Ask whether all of a target may go, where that is more than one object; its first pages are known."""
+    count = sum(map(len, first))
+    if count == 1:
+        return True
+    most = "" if len(first) < PAGES_AHEAD else "at least "
+    what = "that fit" if target.pattern else "below"
+    return bool(
+        click.confirm(f"Delete {most}{count_shown(count, 'object')} {what} {name_shown(target.url)}?", err=True)
+    )
+
+
+def _deleted(s3: S3, urls: "list[str]") -> "set[str]":
+    """Delete objects; those that are left, each named on stderr with the reason."""
+    try:
+        delete_many(s3, urls)
+        return set()
+    except MetaflowException:
+        left: set[str] = set()
+        in_a_row = 0
+        for url in urls:  # to know which, and why; those that are gone are no error
+            try:
+                delete_many(s3, [url])
+                in_a_row = 0
+            except MetaflowException as error:
+                in_a_row += 1
+                if in_a_row == MOST_FAILURES:
+                    raise
+                left.add(url)
+                remark(str(error))
+        return left
+
+
+def delete_many(s3: S3, urls: "list[str]") -> None:
+    """Delete objects; those that are not there are no error."""
+    if hasattr(s3, "delete_many"):
+        s3.delete_many(urls)
+        return
+    jobs = [Job(number, "delete", *split_object_url(url)) for number, url in enumerate(urls)]
+    s3._engine.run(Requests(jobs), Place.WORKERS, jobs[0].bucket)

@@ -1,0 +1,67 @@
+"""What commands print: lines of text or of JSON on stdout, remarks on stderr."""
+
+import json
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+from metaflow._vendor import click
+
+from ..face.errors import shown
+
+UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB")
+LONGEST = 2000  # characters of a name; keys have 1,024 bytes at the most
+
+
+def print_lines(lines: "Iterable[str]") -> None:
+    """Print lines at once: one by one they would be flushed one by one."""
+    text = "\n".join(lines)
+    if text:
+        click.echo(text)
+
+
+def json_line(**facts: Any) -> str:
+    """One JSON object, in ASCII: names from S3 may hold what steers a terminal."""
+    return json.dumps(facts)
+
+
+def name_shown(name: str) -> str:
+    """A name from S3: as it is for a program, without characters that steer a terminal for a terminal."""
+    return shown(name, LONGEST) if sys.stdout.isatty() else name
+
+
+def size_shown(size: int, human: bool) -> str:
+    """A number of bytes."""
+    if not human:
+        return str(size)
+    amount, unit = float(size), 0
+    while round(amount, 1) >= 1024 and unit < len(UNITS) - 1:
+        amount, unit = amount / 1024, unit + 1
+    return f"{size} {UNITS[0]}" if not unit else f"{amount:.1f} {UNITS[unit]}"
+
+
+def count_shown(count: int, noun: str) -> str:
+    """So many of something."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def remark(text: str) -> None:
+    """Say something that is no result, on stderr."""
+    click.echo(shown(text, LONGEST), err=True)
+
+
+class Remarks:
+    """What a command tells of its work as a whole, to a terminal only.
+
+    Parameters
+    ----------
+    wanted : bool
+    """
+
+    def __init__(self, wanted: bool) -> None:
+        self._tell = wanted and sys.stderr.isatty()
+
+    def tell(self, text: str) -> None:
+        """Say it."""
+        if self._tell:
+            remark(text)
