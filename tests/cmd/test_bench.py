@@ -1,0 +1,78 @@
+"""Tests of ``metaflow fasts3 bench``."""
+
+import json
+
+import metaflow.metaflow_config as configuration
+import pytest
+
+from metaflow_extensions.fasts3.cmd import measuring
+from metaflow_extensions.fasts3.cmd.measuring import Case, cases
+
+WHAT = {"objects": 20, "size": 1000, "rounds": 3}
+
+
+def test_it_measures_and_leaves_nothing(fasts3, here, root, stored):
+    done = fasts3("bench", "--root", root, "--objects", "20", "--size", "1KB", "--json")
+    assert (done.exit_code, done.stderr) == (0, "")
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [one["operation"] for one in told] == ["put", "get", "delete"]
+    for one in told:
+        assert {name: one[name] for name in WHAT} == WHAT
+        # Both are rounded.
+        assert one["objects_per_second"] == pytest.approx(20 / one["seconds"], rel=0.1)
+    assert told[0]["mb_per_second"] == pytest.approx(0.02 / told[0]["seconds"], rel=0.1)
+    assert told[2]["mb_per_second"] is None
+    assert stored.list() == set()
+    assert list(here.iterdir()) == []
+
+
+def test_as_text_below_the_configured_place(fasts3, root, stored, monkeypatch):
+    monkeypatch.setattr(configuration, "DATATOOLS_S3ROOT", root)
+    monkeypatch.setattr(measuring, "QUICK_SMALL", Case(5, 10))
+    monkeypatch.setattr(measuring, "QUICK_LARGE", Case(1, 2**20))
+    first, *lines = fasts3("bench", "--quick").stdout.splitlines()
+    assert first.startswith(f"{root}/fasts3-bench-")
+    assert first.endswith(", by wire")
+    assert [line.split()[:4] for line in lines[:3]] == [["5", "x", "10", "bytes"]] * 3
+    assert [line.split()[:4] for line in lines[3:]] == [["1", "x", "1.0", "MiB"]] * 3
+    assert stored.list() == set()
+
+
+def test_what_fails_in_between_leaves_nothing(fasts3, root, stored, monkeypatch):
+    def fail(*_):
+        assert stored.list()  # there is something to be removed
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(measuring, "_check", fail)
+    done = fasts3("bench", "--root", root, "--objects", "5")
+    assert done.exit_code == 130
+    assert stored.list() == set()
+
+
+def test_without_a_place_it_says_what_to_give(fasts3, monkeypatch):
+    monkeypatch.setattr(configuration, "DATATOOLS_S3ROOT", None)
+    done = fasts3("bench")
+    assert done.exit_code == 2
+    assert "Give --root s3://bucket/prefix" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("0", 0), ("1000", 1000), ("1KB", 1000), ("1.5 MiB", 1572864), ("2g", 2 * 10**9)]
+)
+def test_sizes_are_read(fasts3, text, size, monkeypatch):
+    seen = []
+    monkeypatch.setattr(measuring, "measure", lambda place, wanted, *_: seen.extend(wanted))
+    assert fasts3("bench", "--root", "s3://b/x", "--objects", "1", "--size", text).exit_code == 0
+    assert seen == [Case(1, size)]
+
+
+@pytest.mark.parametrize("text", ["x", "-1", "1TB", "6GiB", "1 2"])
+def test_what_is_no_size_is_bad_usage(fasts3, text):
+    assert fasts3("bench", "--root", "s3://b/x", "--size", text).exit_code == 2
+
+
+def test_of_large_objects_there_are_few():
+    assert cases(None, 2**30, quick=False) == [Case(1, 2**30)]
+    assert cases(None, 10, quick=False) == [Case(1000, 10)]
+    assert cases(7, None, quick=False) == [Case(7, 1000)]
+    assert len(cases(None, None, quick=True)) == 2

@@ -1,0 +1,50 @@
+"""Tests of ``metaflow fasts3 du``."""
+
+import json
+
+import pytest
+
+
+@pytest.fixture
+def filled(stored):
+    stored.put_all({"a/1.csv": b"1" * 1000, "a/b/2.csv": b"2" * 1048, "a/b/c/3": b"333", "z": b"zz", "ab": b"ab"})
+    return stored
+
+
+def told(result):
+    assert result.exit_code == 0
+    assert result.stderr == ""
+    return [(one["url"], one["objects"], one["bytes"]) for one in map(json.loads, result.stdout.splitlines())]
+
+
+def test_objects_and_bytes_below_a_prefix(fasts3, root, filled):
+    assert told(fasts3("du", "--json", f"{root}/a")) == [(f"{root}/a", 3, 2051)]
+    assert told(fasts3("du", "--json", "--root", root)) == [(f"{root}/", 5, 2055)]
+
+
+def test_of_a_pattern(fasts3, root, filled):
+    assert told(fasts3("du", "--json", f"{root}/*.csv")) == [(f"{root}/*.csv", 2, 2048)]
+
+
+def test_for_each_directory(fasts3, root, filled):
+    groups = told(fasts3("du", "--json", "--group", f"{root}/"))
+    assert groups == told(fasts3("du", "--json", "--depth", "1", f"{root}/"))
+    assert groups == [(f"{root}/a/", 3, 2051), (f"{root}/", 5, 2055)]
+    assert told(fasts3("du", "--json", "--depth", "2", f"{root}/"))[:2] == [
+        (f"{root}/a/", 3, 2051),
+        (f"{root}/a/b/", 2, 1051),
+    ]
+    assert told(fasts3("du", "--json", "--group", f"{root}/a/*"))[0] == (f"{root}/a/b/", 2, 1051)
+
+
+def test_as_text(fasts3, root, filled):
+    assert fasts3("du", f"{root}/a").stdout.split() == ["2051", "3", f"{root}/a"]
+    assert fasts3("du", "--human", f"{root}/a").stdout.split() == ["2.0", "KiB", "3", f"{root}/a"]
+
+
+def test_nothing_is_none_of_no_bytes(fasts3, root):
+    assert told(fasts3("du", "--json", f"{root}/none")) == [(f"{root}/none", 0, 0)]
+
+
+def test_nowhere_is_bad_usage(fasts3):
+    assert fasts3("du").exit_code == 2

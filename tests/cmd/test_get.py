@@ -1,0 +1,194 @@
+"""Tests of ``metaflow fasts3 get``."""
+
+import hashlib
+import json
+import os
+import stat
+import subprocess
+import uuid
+
+import pytest
+from servers.stored import Stored
+
+from metaflow_extensions.fasts3.cmd.local_files import local_path
+
+FILES = {"a/1.csv": b"1", "a/b/2.csv": b"22", "a/b/3.txt": b"3", "ab": b"", "z": b"zz"}
+
+
+@pytest.fixture
+def filled(stored):
+    stored.put_all(FILES)
+    return stored
+
+
+def files(folder):
+    """All files at any depth, those of directories that should be gone included, with what they hold."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_an_object_into_a_file(fasts3, here, root, filled):
+    done = fasts3("get", f"{root}/a/b/2.csv", "deep/er/file")
+    assert (done.exit_code, done.stdout, done.stderr) == (0, "", "")
+    assert files(here) == {"deep/er/file": b"22"}
+    mask = os.umask(0)
+    os.umask(mask)
+    assert stat.S_IMODE((here / "deep/er/file").stat().st_mode) == 0o666 & ~mask
+
+
+@pytest.mark.parametrize("destination", [".", "new/", "there"])
+def test_an_object_into_a_directory(fasts3, here, root, filled, destination):
+    (here / "there").mkdir()
+    assert fasts3("get", f"{root}/a/b/2.csv", destination).exit_code == 0
+    assert files(here / destination) == {"2.csv": b"22"}
+
+
+def test_several_objects_go_into_a_directory(fasts3, here, root, filled):
+    assert fasts3("get", "--root", root, "a/1.csv", "ab", "z", "out").exit_code == 0
+    assert files(here) == {"out/1.csv": b"1", "out/ab": b"", "out/z": b"zz"}
+
+
+def test_a_prefix_keeps_its_structure(fasts3, here, root, filled):
+    assert fasts3("get", f"{root}/a/", "slash").exit_code == 0
+    assert fasts3("get", "--recursive", f"{root}/a", "recursive").exit_code == 0
+    expected = {"1.csv": b"1", "b/2.csv": b"22", "b/3.txt": b"3"}
+    assert files(here / "slash") == files(here / "recursive") == expected
+
+
+def test_a_pattern_keeps_what_follows_its_last_directory(fasts3, here, root, filled):
+    assert fasts3("get", f"{root}/a/*.csv", "out").exit_code == 0
+    assert files(here) == {"out/1.csv": b"1", "out/b/2.csv": b"22"}
+
+
+def test_a_whole_root(fasts3, here, root, filled):
+    assert fasts3("get", "--root", root, "/", "out").exit_code == 0
+    assert files(here / "out") == FILES
+
+
+def test_what_is_written_is_told_as_json(fasts3, here, root, filled):
+    told = [json.loads(line) for line in fasts3("get", "--json", f"{root}/a/b/", "out").stdout.splitlines()]
+    assert told == [
+        {"url": f"{root}/a/b/2.csv", "path": "out/2.csv", "size": 2},
+        {"url": f"{root}/a/b/3.txt", "path": "out/3.txt", "size": 1},
+    ]
+
+
+def test_many_objects_and_a_large_one(fasts3, here, root, stored):
+    large = os.urandom(20 * 2**20)
+    stored.put("many/large", large)
+    for number in range(1200):  # more than a page
+        stored.put(f"many/{number:04}", b"%d" % number)
+    assert fasts3("get", f"{root}/many/", "out").exit_code == 0
+    found = files(here / "out")
+    assert hashlib.sha256(found.pop("large")).digest() == hashlib.sha256(large).digest()
+    assert found == {f"{number:04}": b"%d" % number for number in range(1200)}
+
+
+def test_existing_files_are_replaced_or_left_alone(fasts3, here, root, filled):
+    (here / "1.csv").write_bytes(b"mine")
+    assert fasts3("get", "--no-overwrite", f"{root}/a/", ".").exit_code == 0
+    assert files(here) == {"1.csv": b"mine", "b/2.csv": b"22", "b/3.txt": b"3"}
+    assert fasts3("get", f"{root}/a/", ".").exit_code == 0
+    assert files(here)["1.csv"] == b"1"
+
+
+def test_an_object_to_stdout(start, root, stored):
+    body = os.urandom(9 * 2**20)
+    stored.put("large", body)
+    out, err = start("get", f"{root}/large", "-").communicate()
+    assert hashlib.sha256(out).digest() == hashlib.sha256(body).digest()
+    assert err == b""
+
+
+@pytest.mark.parametrize("arguments", [["{root}/a/", "-"], ["{root}/a*", "-"], ["{root}/ab", "{root}/z", "-"]])
+def test_only_one_object_goes_to_stdout(fasts3, root, arguments):
+    assert fasts3("get", *(argument.format(root=root) for argument in arguments)).exit_code == 2
+
+
+def test_several_objects_do_not_go_into_one_file(fasts3, here, root, filled):
+    (here / "file").write_bytes(b"mine")
+    done = fasts3("get", f"{root}/a/", "file")
+    assert done.exit_code == 2
+    assert "'file' is not a directory" in done.stderr
+    assert files(here) == {"file": b"mine"}
+
+
+def test_a_missing_object_is_named_and_the_rest_comes(fasts3, here, root, filled):
+    done = fasts3("get", f"{root}/z", f"{root}/none", "out")
+    assert done.exit_code == 1
+    assert done.stderr.splitlines()[0].startswith(f"There is no object {root}/none.")
+    assert files(here) == {"out/z": b"zz"}
+
+
+@pytest.mark.parametrize("url", ["{root}/none", "{root}/none/", "{root}/none*"])
+def test_where_nothing_comes_nothing_is_left(fasts3, here, root, url):
+    assert fasts3("get", url.format(root=root), "out/").exit_code == 1
+    assert list(here.iterdir()) == []
+
+
+def test_two_objects_of_one_name_are_not_mixed_up(fasts3, here, root, stored):
+    stored.put_all({"x/same": b"x", "y/same": b"y"})
+    done = fasts3("get", f"{root}/x/same", f"{root}/y/same", "out")
+    assert done.exit_code == 1
+    assert f"{root}/y/same is left out: another object has become out/same." in done.stderr
+    assert files(here) == {"out/same": b"x"}
+
+
+def test_an_object_that_is_named_twice_comes_once(fasts3, here, root, stored):
+    stored.put("x/same", b"x")
+    assert fasts3("get", f"{root}/x/same", f"{root}/x/*", "out").exit_code == 0
+    assert files(here) == {"out/same": b"x"}
+
+
+@pytest.mark.parametrize("name", ["../x", "a/../../x", "..", ".", "a/./x", "a//x", "/x", "a/..", "a\0b", "", "a/"])
+def test_names_that_lead_elsewhere_or_nowhere_are_none(name):
+    assert local_path("out", name) is None
+
+
+@pytest.mark.parametrize("name", ["a", "a/b", "...", "..a", "a\\..\\b", "~", "-rf", "a b\n"])
+def test_other_names_are_files_below_the_directory(name):
+    assert local_path("out", name) == f"out/{name}"
+
+
+@pytest.fixture
+def odd(moto, monkeypatch):
+    """A place on a server that stores all keys there are."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", moto.endpoint_url)
+    client = moto.boto3_client()
+    yield Stored(client, moto.bucket, f"odd-{uuid.uuid4().hex}/")
+    client.close()
+
+
+def test_keys_that_lead_out_of_the_directory_are_left_out(fasts3, here, odd):
+    odd.put_all(
+        {"dir/../../out": b"no", "dir//x": b"no", "..": b"no", "dir/ok": b"ok", "dir/": b"", "f": b"", "f/g": b"g"}
+    )
+    done = fasts3("get", f"s3://{odd.bucket}/{odd.prefix}", "below/out")
+    assert done.exit_code == 1
+    assert files(here) in [
+        {"below/out/dir/ok": b"ok", "below/out/f": b""},
+        {"below/out/dir/ok": b"ok", "below/out/f/g": b"g"},
+    ]
+    assert done.stderr.count(" is left out: no file below below/out can have its name.\n") == 3
+    assert f"{odd.prefix}f/g can't be stored as below/out/f/g" in done.stderr
+    assert done.stderr.endswith("Error: 4 of the objects could not be downloaded.\n")
+
+
+def test_a_name_that_is_too_long_is_named(fasts3, here, odd):
+    odd.put_all({"x" * 300: b"no", "ok": b"ok"})
+    done = fasts3("get", f"s3://{odd.bucket}/{odd.prefix}", "out")
+    assert done.exit_code == 1
+    assert "File name too long" in done.stderr
+    assert files(here) == {"out/ok": b"ok"}
+
+
+def test_names_do_not_steer_a_terminal(fasts3, odd):
+    done = fasts3("get", f"s3://{odd.bucket}/{odd.prefix}no\x1b[31m", "out")
+    assert "no\\x1b[31m" in done.stderr
+    assert "\x1b" not in done.stderr
+
+
+def test_as_a_process_it_says_nothing(start, here, root, filled):
+    process = start("get", f"{root}/a/", "out", stderr=subprocess.STDOUT)
+    assert process.communicate() == (b"", None)
+    assert process.returncode == 0
+    assert files(here / "out") == {"1.csv": b"1", "b/2.csv": b"22", "b/3.txt": b"3"}

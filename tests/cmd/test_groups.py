@@ -1,0 +1,60 @@
+"""``metaflow fasts3`` as a part of Metaflow's command line: a start costs nothing, and no greeting is in its output."""
+
+import importlib
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+from metaflow._vendor import click
+
+from metaflow_extensions.fasts3.cmd import fasts3_cli
+from metaflow_extensions.fasts3.cmd.fasts3_cli import COMMANDS
+from metaflow_extensions.fasts3.cmd.groups import ImportedLate
+
+IMPORTED = """
+import json, sys
+from metaflow.cmd.main_cli import start
+print(json.dumps([name for name in sys.modules if name.startswith(("metaflow_extensions.fasts3.cmd.", "boto"))]))
+"""
+
+
+def test_a_start_of_metaflow_imports_no_command_and_no_boto3():
+    told = subprocess.run([sys.executable, "-c", IMPORTED], capture_output=True, text=True, check=True).stdout
+    assert {name.rpartition(".")[2] for name in json.loads(told)} == {"mfextinit_fasts3", "fasts3_cli", "groups"}
+
+
+@pytest.mark.parametrize("name", list(COMMANDS))
+def test_each_command_has_a_help_with_examples(fasts3, name):
+    shown = fasts3(name, "--help")
+    assert shown.exit_code == 0
+    assert re.search(rf"^Examples?:\n +metaflow fasts3 {name}", shown.stdout.replace("\n  ", "\n"), re.MULTILINE)
+    assert all(len(line) <= 80 for line in shown.stdout.splitlines())
+
+
+def test_the_help_lists_all_commands_in_order(fasts3):
+    shown = fasts3("--help").stdout.partition("Commands:\n")[2]
+    assert [line.split()[0] for line in shown.splitlines()] == list(COMMANDS)
+
+
+def test_another_command_is_registered_by_a_line():
+    group = ImportedLate("group", modules={"ls": "ls_command"})
+    group.add_command(click.Command("other"))
+    assert group.list_commands(None) == ["ls", "other"]
+    assert group.get_command(None, "other").name == "other"
+    assert group.get_command(None, "none") is None
+
+
+@pytest.mark.parametrize("name", list(COMMANDS))
+def test_a_command_is_called_what_it_is_listed_as(name):
+    module = importlib.import_module(f"metaflow_extensions.fasts3.cmd.{COMMANDS[name]}")
+    assert fasts3_cli.fasts3.get_command(None, name) is module.command
+    assert module.command.name == name
+
+
+def test_metaflow_greets_only_where_the_command_is_another(start, program):
+    ours, _ = start("ls", "--help").communicate()
+    assert ours.startswith(b"Usage: metaflow fasts3 ls")
+    theirs = subprocess.run([program, "help"], capture_output=True, check=True).stdout
+    assert theirs.startswith(b"Metaflow (")

@@ -1,0 +1,62 @@
+"""Tests of ``metaflow fasts3 info``."""
+
+import json
+
+import pytest
+from metaflow import S3
+
+
+@pytest.fixture
+def filled(stored):
+    stored.put("a", b"a" * 2048, ContentType="text/plain", Metadata={"who": "me"})
+    stored.put("b", b"b")
+    return stored
+
+
+def test_what_s3_says_of_an_object(fasts3, root, filled):
+    (told,) = map(json.loads, fasts3("info", "--json", f"{root}/a").stdout.splitlines())
+    head = filled.head("a")
+    assert told == {
+        "url": f"{root}/a",
+        "size": 2048,
+        "type": "text/plain",
+        "etag": head["ETag"],
+        "modified": head["LastModified"].strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "encryption": None,
+        "metadata": {"who": "me"},
+    }
+
+
+def test_as_text(fasts3, root, filled):
+    shown = fasts3("info", f"{root}/a").stdout.splitlines()
+    assert shown[0] == f"{root}/a"
+    assert [line.split(maxsplit=1) for line in shown[1:3]] == [["size", "2048 (2.0 KiB)"], ["type", "text/plain"]]
+    assert shown[-1].split(maxsplit=1) == ["metadata", '{"who": "me"}']
+    assert not any("encryption" in line for line in shown)
+
+
+def test_metadata_of_ours_is_as_it_was_given(fasts3, root, here):
+    with S3(s3root=root) as s3:
+        s3.put("k", b"", metadata={"epoch": 3, "of": ["x"]})
+    (told,) = map(json.loads, fasts3("info", "--json", "--root", root, "k").stdout.splitlines())
+    assert told["metadata"] == {"epoch": 3, "of": ["x"]}
+
+
+def test_several_and_patterns(fasts3, root, filled):
+    shown = [
+        json.loads(line) for line in fasts3("info", "--json", "--root", root, "b", "a", "[ab]").stdout.splitlines()
+    ]
+    assert [one["url"][-1] for one in shown] == ["b", "a", "a", "b"]
+
+
+def test_what_is_missing_is_named_and_the_rest_shown(fasts3, root, filled):
+    done = fasts3("info", f"{root}/a", f"{root}/none", f"{root}/x*")
+    assert done.exit_code == 1
+    assert done.stdout.startswith(f"{root}/a\n")
+    assert done.stderr == f"Error: There is no object {root}/none. No key fits {root}/x*.\n"
+
+
+def test_a_bucket_alone_is_refused(fasts3, server):
+    done = fasts3("info", f"s3://{server.bucket}")
+    assert done.exit_code == 1
+    assert "names a bucket but no key" in done.stderr

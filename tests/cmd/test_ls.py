@@ -1,0 +1,132 @@
+"""Tests of ``metaflow fasts3 ls``."""
+
+import json
+import os
+import pty
+
+import metaflow.metaflow_config as configuration
+import pytest
+
+KEYS = {"a/1.csv": b"1", "a/b/2.csv": b"22" * 1000, "a/b/3.txt": b"3", "ab": b"", "z": b"zz"}
+
+
+@pytest.fixture
+def filled(stored):
+    stored.put_all(KEYS)
+    return stored
+
+
+def lines(result):
+    assert result.exit_code == 0
+    assert result.stderr == ""
+    return [tuple(line.split(maxsplit=1)) for line in result.stdout.splitlines()]
+
+
+def test_a_directory_one_level_deep(fasts3, root, filled):
+    assert lines(fasts3("ls", f"{root}/")) == [("PRE", "a/"), ("0", "ab"), ("2", "z")]
+    assert lines(fasts3("ls", f"{root}/a/")) == [("1", "1.csv"), ("PRE", "b/")]
+
+
+def test_the_beginning_of_names(fasts3, root, filled):
+    assert lines(fasts3("ls", f"{root}/a")) == [("PRE", "a/"), ("0", "ab")]
+
+
+def test_all_of_it_with_whole_keys(fasts3, root, filled):
+    shown = lines(fasts3("ls", "--recursive", f"{root}/a"))  # a directory: not ab
+    assert shown == [
+        ("1", f"{filled.prefix}a/1.csv"),
+        ("2000", f"{filled.prefix}a/b/2.csv"),
+        ("1", f"{filled.prefix}a/b/3.txt"),
+    ]
+
+
+def test_keys_are_relative_to_a_root(fasts3, root, filled):
+    assert lines(fasts3("ls", "--root", root)) == [("PRE", "a/"), ("0", "ab"), ("2", "z")]
+    assert [name for _, name in lines(fasts3("ls", "--root", root, "--recursive"))] == sorted(KEYS)
+    assert [name for _, name in lines(fasts3("ls", "--root", root, "*.csv"))] == ["a/1.csv", "a/b/2.csv"]
+
+
+def test_the_data_of_a_run(fasts3, root, filled, monkeypatch):
+    monkeypatch.setattr(configuration, "DATATOOLS_S3ROOT", root)
+    filled.put("MyFlow/12/model", b"12")
+    filled.put("MyFlow/123/other", b"123")
+    assert lines(fasts3("ls", "--run", "MyFlow/12")) == [("2", "model")]
+
+
+def test_wildcards_match_slashes(fasts3, root, filled):
+    shown = lines(fasts3("ls", f"{root}/a/*.csv"))
+    assert [name[len(filled.prefix) :] for _, name in shown] == ["a/1.csv", "a/b/2.csv"]
+
+
+def test_a_literal_wildcard_is_raw(fasts3, root, stored):
+    stored.put_all({"what?": b"", "whats": b""})
+    assert [name for _, name in lines(fasts3("ls", "--raw", f"{root}/what?"))] == ["what?"]
+    assert len(lines(fasts3("ls", f"{root}/what?"))) == 2
+
+
+def test_sizes_with_units(fasts3, root, filled):
+    shown = fasts3("ls", "--recursive", "--human", f"{root}/a/b").stdout.splitlines()
+    assert [line.split(filled.prefix)[0].strip() for line in shown] == ["2.0 KiB", "1 bytes"]
+
+
+def test_json_lines(fasts3, root, filled):
+    shown = [json.loads(line) for line in fasts3("ls", "--json", "--root", root).stdout.splitlines()]
+    assert shown == [
+        {"url": f"{root}/a/", "key": "a/", "size": None, "directory": True},
+        {"url": f"{root}/ab", "key": "ab", "size": 0, "directory": False},
+        {"url": f"{root}/z", "key": "z", "size": 2, "directory": False},
+    ]
+
+
+def test_without_a_url_the_buckets_are_listed(fasts3, server):
+    assert f"s3://{server.bucket}/" in fasts3("ls").stdout.splitlines()
+    shown = [json.loads(line) for line in fasts3("ls", "--json").stdout.splitlines()]
+    assert {"url": f"s3://{server.bucket}/", "key": "", "size": None, "directory": True} in shown
+
+
+def test_buckets_that_may_not_be_listed_are_one_sentence(fasts3, monkeypatch):
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
+    done = fasts3("ls")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr.startswith("Error: ListBuckets of s3:// failed: SignatureDoesNotMatch")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["{root}/none"], "Nothing is at {root}/none."),
+        (["--recursive", "{root}/none"], "write {root}/none* for"),
+        (["{root}/none*"], "No key fits {root}/none*."),
+        (["--root", "{root}/none"], "Nothing is at {root}/none/."),
+    ],
+)
+def test_nothing_is_an_error(fasts3, root, arguments, said):
+    done = fasts3("ls", *(argument.format(root=root) for argument in arguments))
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert said.format(root=root) in done.stderr
+
+
+def test_a_bucket_that_does_not_exist_is_one_sentence(fasts3):
+    done = fasts3("ls", "s3://no-such-bucket-here/")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr.startswith("Error: ListObjectsV2 of s3://no-such-bucket-here/ failed: NoSuchBucket")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("arguments", [["foo"], ["--run", "x", "y"], ["--root", "s3://b/x", "s3://b/y"], ["--nope"]])
+def test_bad_usage_is_exit_status_2(fasts3, arguments):
+    done = fasts3("ls", *arguments)
+    assert (done.exit_code, done.stdout) == (2, "")
+
+
+def test_names_are_raw_for_a_program_and_harmless_for_a_terminal(start, root, stored):
+    name = "a\x1b[31mred"
+    stored.put(name)
+    raw, _ = start("ls", f"{root}/").communicate()
+    assert raw == b"           0 " + name.encode() + b"\n"
+    ours, theirs = pty.openpty()
+    process = start("ls", f"{root}/", stdout=theirs)
+    os.close(theirs)
+    process.wait(timeout=60)
+    assert os.read(ours, 1000) == b"           0 a\\x1b[31mred\r\n"
+    os.close(ours)

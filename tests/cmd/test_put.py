@@ -1,0 +1,109 @@
+"""Tests of ``metaflow fasts3 put``."""
+
+import hashlib
+import json
+import os
+
+import metaflow.metaflow_config as configuration
+import pytest
+
+
+@pytest.fixture
+def tree(here):
+    folder = here / "tree"
+    for name, body in {"a.txt": b"a", "b/c.csv": b"c", "b/d/e.tmp": b"e", ".hidden": b""}.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(body)
+    return folder
+
+
+def test_a_file_under_a_key(fasts3, root, stored, tree):
+    done = fasts3("put", "tree/a.txt", f"{root}/x/y?*", "--content-type", "text/plain")
+    assert (done.exit_code, done.stdout, done.stderr) == (0, "", "")
+    assert stored.blobs() == {"x/y?*": b"a"}
+    assert stored.head("x/y?*")["ContentType"] == "text/plain"
+
+
+def test_a_file_below_a_prefix(fasts3, root, stored, tree):
+    assert fasts3("put", "tree/a.txt", f"{root}/x/").exit_code == 0
+    assert fasts3("put", "tree/a.txt", "--root", root, "/").exit_code == 0
+    assert stored.blobs() == {"x/a.txt": b"a", "a.txt": b"a"}
+
+
+@pytest.mark.parametrize("slash", ["", "/"])
+def test_a_directory_with_all_that_is_in_it(fasts3, root, stored, tree, slash):
+    assert fasts3("put", f"tree{slash}", f"{root}/x{slash}").exit_code == 0
+    assert stored.blobs() == {"x/a.txt": b"a", "x/b/c.csv": b"c", "x/b/d/e.tmp": b"e", "x/.hidden": b""}
+
+
+def test_files_and_directories_together(fasts3, root, stored, tree):
+    assert fasts3("put", "tree/a.txt", "tree/b", f"{root}/x").exit_code == 0
+    assert stored.blobs() == {"x/a.txt": b"a", "x/c.csv": b"c", "x/d/e.tmp": b"e"}
+
+
+def test_of_a_directory_what_fits(fasts3, root, stored, tree):
+    options = ["--include", "b/*", "--include", "*.txt", "--exclude", "*.tmp"]
+    assert fasts3("put", "tree", root, *options).exit_code == 0
+    assert stored.list() == {"a.txt", "b/c.csv"}
+
+
+def test_below_a_run(fasts3, root, stored, tree, monkeypatch):
+    monkeypatch.setattr(configuration, "DATATOOLS_S3ROOT", root)
+    assert fasts3("put", "tree/a.txt", "--run", "MyFlow/7", "model").exit_code == 0
+    assert stored.blobs() == {"MyFlow/7/model": b"a"}
+
+
+def test_existing_objects_are_replaced_or_left_alone(fasts3, root, stored, tree):
+    stored.put("a.txt", b"theirs")
+    done = fasts3("put", "--no-overwrite", "--json", "tree", root, "--exclude", ".*")
+    assert stored.blobs() == {"a.txt": b"theirs", "b/c.csv": b"c", "b/d/e.tmp": b"e"}
+    assert [json.loads(line) for line in done.stdout.splitlines()] == [
+        {"url": f"{root}/b/c.csv", "path": "tree/b/c.csv"},
+        {"url": f"{root}/b/d/e.tmp", "path": "tree/b/d/e.tmp"},
+    ]
+    assert fasts3("put", "tree/a.txt", f"{root}/").exit_code == 0
+    assert stored.blob("a.txt") == b"a"
+
+
+@pytest.mark.parametrize("size", [0, 5, 8 * 2**20, 20 * 2**20])
+def test_stdin(start, here, root, stored, size):
+    body = os.urandom(size)
+    process = start("put", "-", f"{root}/x", "--content-type", "application/gzip")
+    assert process.communicate(body) == (b"", b"")
+    assert process.returncode == 0
+    assert hashlib.sha256(stored.blob("x")).digest() == hashlib.sha256(body).digest()
+    assert stored.head("x")["ContentType"] == "application/gzip"
+    assert list(here.iterdir()) == []
+
+
+def test_what_is_read_from_stdin_needs_a_key(fasts3, root):
+    assert fasts3("put", "-", f"{root}/", stdin="x").exit_code == 2
+    assert fasts3("put", "-", "-", f"{root}/x", stdin="x").exit_code == 2
+
+
+def test_what_is_not_there_is_one_sentence(fasts3, root, stored, tree):
+    done = fasts3("put", "none", f"{root}/x")
+    assert done.exit_code == 1
+    assert done.stderr == f"Error: Local file not found: none (for the key '{root}/x')\n"
+    assert stored.list() == set()
+
+
+def test_what_is_no_file_is_left_out(fasts3, root, stored, tree):
+    os.mkfifo(tree / "pipe")
+    done = fasts3("put", "tree", root, "--exclude", ".*")
+    assert done.exit_code == 0
+    assert done.stderr == "tree/pipe is not a regular file, and left out.\n"
+    assert stored.list() == {"a.txt", "b/c.csv", "b/d/e.tmp"}
+
+
+def test_links_to_directories_are_not_followed(fasts3, root, stored, tree):
+    (tree / "b" / "loop").symlink_to(tree)
+    assert fasts3("put", "tree/b", root).exit_code == 0
+    assert stored.list() == {"c.csv", "d/e.tmp"}
+
+
+def test_a_bucket_that_does_not_exist_is_one_sentence(fasts3, tree):
+    done = fasts3("put", "tree/a.txt", "s3://no-such-bucket-here/")
+    assert done.exit_code == 1
+    assert done.stderr.startswith("Error: PutObject of s3://no-such-bucket-here/a.txt failed: NoSuchBucket")
+    assert done.stderr.count("\n") == 1

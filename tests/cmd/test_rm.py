@@ -1,0 +1,114 @@
+"""Tests of ``metaflow fasts3 rm``."""
+
+import json
+import os
+import pty
+
+import pytest
+
+KEYS = {"a/1.csv", "a/2.csv", "a/b/3.csv", "ab", "z"}
+
+
+@pytest.fixture
+def filled(stored):
+    stored.put_all(dict.fromkeys(KEYS, b"x"))
+    return stored
+
+
+def test_keys(fasts3, root, filled):
+    done = fasts3("rm", f"{root}/a/1.csv", f"{root}/z", f"{root}/none")
+    assert (done.exit_code, done.stdout, done.stderr) == (0, "", "")
+    assert filled.list() == KEYS - {"a/1.csv", "z"}
+
+
+def test_what_is_below_a_prefix(fasts3, root, filled):
+    assert fasts3("rm", "--recursive", "--yes", f"{root}/a").exit_code == 0
+    assert filled.list() == {"ab", "z"}
+
+
+def test_what_fits_a_pattern(fasts3, root, filled):
+    done = fasts3("rm", "--yes", "--json", "--root", root, "a/*.csv")
+    assert done.exit_code == 0
+    assert [json.loads(line) for line in done.stdout.splitlines()] == [
+        {"url": f"{root}/{key}", "deleted": True} for key in ("a/1.csv", "a/2.csv", "a/b/3.csv")
+    ]
+    assert filled.list() == {"ab", "z"}
+
+
+def test_a_literal_wildcard_is_raw(fasts3, root, stored):
+    stored.put_all({"a*": b"", "ab": b""})
+    assert fasts3("rm", "--raw", f"{root}/a*").exit_code == 0
+    assert stored.list() == {"ab"}
+
+
+def test_a_dry_run_deletes_nothing_and_asks_nothing(fasts3, root, filled):
+    done = fasts3("rm", "--dry-run", f"{root}/z", f"{root}/a/*")
+    assert done.exit_code == 0
+    assert done.stdout.splitlines() == [f"{root}/{key}" for key in ("z", "a/1.csv", "a/2.csv", "a/b/3.csv")]
+    assert filled.list() == KEYS
+
+
+def test_more_than_a_page(fasts3, root, stored):
+    for number in range(1100):
+        stored.put(f"many/{number:04}")
+    assert fasts3("rm", "--recursive", "--yes", f"{root}/many/").exit_code == 0
+    assert stored.list() == set()
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--recursive", "{root}/a"], ["{root}/a*"], ["--recursive", "--root", "{root}", "/"]]
+)
+def test_without_a_terminal_many_need_a_yes(fasts3, root, filled, arguments):
+    done = fasts3("rm", *(argument.format(root=root) for argument in arguments), stdin="y\n")
+    assert done.exit_code == 2
+    assert "Add --yes" in done.stderr
+    assert filled.list() == KEYS
+
+
+@pytest.mark.parametrize("options", [["--recursive"], ["--recursive", "--yes"], []])
+def test_a_whole_bucket_is_refused(fasts3, server, filled, options):
+    done = fasts3("rm", f"s3://{server.bucket}", *options)
+    assert done.exit_code == 2
+    assert "is a whole bucket" in done.stderr
+    assert filled.list() == KEYS
+
+
+def test_a_directory_needs_recursive(fasts3, root, filled):
+    done = fasts3("rm", "--yes", f"{root}/a/")
+    assert done.exit_code == 2
+    assert "Add --recursive" in done.stderr
+    assert filled.list() == KEYS
+
+
+@pytest.mark.parametrize("url", ["{root}/none", "{root}/none*"])
+def test_nothing_below_a_prefix_is_an_error(fasts3, root, url):
+    assert fasts3("rm", "--yes", "--recursive", url.format(root=root)).exit_code == 1
+
+
+def asked(start, answer, *arguments):
+    """Run a command whose stdin is a terminal where somebody answers; its exit status, and what it asked."""
+    ours, theirs = pty.openpty()
+    process = start("rm", *arguments, stdin=theirs)
+    os.close(theirs)
+    os.write(ours, answer)
+    _, told = process.communicate(timeout=60)
+    os.close(ours)
+    return process.returncode, told.decode()
+
+
+@pytest.mark.parametrize(("answer", "status", "left"), [(b"y\n", 0, {"ab", "z"}), (b"n\n", 0, KEYS), (b"\n", 0, KEYS)])
+def test_a_terminal_is_asked(start, root, filled, answer, status, left):
+    code, told = asked(start, answer, "--recursive", f"{root}/a")
+    assert (code, told) == (status, f"Delete 3 objects below {root}/a? [y/N]: ")
+    assert filled.list() == left
+
+
+def test_ctrl_c_is_an_answer_too(start, root, filled):
+    code, _ = asked(start, b"\x03", "--recursive", f"{root}/a")
+    assert code == 130
+    assert filled.list() == KEYS
+
+
+def test_of_one_object_nobody_is_asked(start, root, filled):
+    assert asked(start, b"", f"{root}/a/b/*") == (0, "")
+    assert filled.list() == KEYS - {"a/b/3.csv"}

@@ -1,0 +1,95 @@
+"""Tests of what URLs, keys, --run and --root mean."""
+
+import metaflow.metaflow_config as configuration
+import pytest
+from metaflow._vendor import click
+from metaflow.datatools.s3 import MetaflowS3URLException
+
+from metaflow_extensions.fasts3.cmd.targets import place_of, target_of
+from metaflow_extensions.fasts3.face.location import Location
+
+NOWHERE = Location()
+ROOT = Location("s3://bucket/ro[o]t")
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "bucket", "key", "listed"),
+    [
+        ("s3://b/a/x", NOWHERE, "b", "a/x", "a/x/"),
+        ("s3://b/a/", NOWHERE, "b", "a/", "a/"),
+        ("s3://b", NOWHERE, "b", "", ""),
+        ("s3://b//a", NOWHERE, "b", "a", "a/"),
+        ("s3://b/a]", NOWHERE, "b", "a]", "a]/"),
+        ("s3://b/a[", NOWHERE, "b", "a[", "a[/"),
+        ("x", ROOT, "bucket", "ro[o]t/x", "ro[o]t/x/"),
+        ("", ROOT, "bucket", "ro[o]t/", "ro[o]t/"),
+        ("/", ROOT, "bucket", "ro[o]t/", "ro[o]t/"),
+        ("x", Location("s3://b"), "b", "x", "x/"),
+    ],
+)
+def test_a_url_without_wildcards_is_a_key_or_a_directory(text, place, bucket, key, listed):
+    target = target_of(text, place)
+    assert (target.bucket, target.key, target.pattern, target.listing().prefix) == (bucket, key, None, listed)
+
+
+@pytest.mark.parametrize(
+    ("text", "prefix", "folder", "fits", "does_not"),
+    [
+        ("s3://b/data/*.csv", "data/", "data/", ["data/a.csv", "data/x/y.csv", "data/.csv"], ["data/a.csv.gz", "d"]),
+        ("s3://b/data/lo?", "data/lo", "data/", ["data/log", "data/lo/"], ["data/lo", "data/logs"]),
+        ("s3://b/[ab]/x", "", "", ["a/x", "b/x"], ["c/x", "[ab]/x"]),
+        ("s3://b/[!a]x", "", "", ["bx"], ["ax"]),
+        ("s3://b/a.b*", "a.b", "", ["a.b", "a.bc"], ["aXb"]),
+        ("s3://b/*\n", "", "", ["x\n", "x\ny\n"], ["x"]),
+    ],
+)
+def test_wildcards_are_those_of_a_shell_and_match_slashes(text, prefix, folder, fits, does_not):
+    target = target_of(text, NOWHERE)
+    assert (target.listing().prefix, target.folder) == (prefix, folder)
+    assert [key for key in [*fits, *does_not] if target.fits(key)] == fits
+
+
+def test_only_what_is_given_has_wildcards_and_not_the_place():
+    target = target_of("*.csv", ROOT)
+    assert target.listing().prefix == "ro[o]t/"
+    assert target.fits("ro[o]t/a.csv")
+    assert not target.fits("root/a.csv")
+    assert target.name("ro[o]t/a.csv") == "a.csv"
+
+
+def test_raw_takes_wildcards_as_they_are():
+    target = target_of("s3://b/what?[1]*", NOWHERE, raw=True)
+    assert (target.key, target.pattern) == ("what?[1]*", None)
+
+
+def test_the_place_of_a_run_is_that_of_its_data(monkeypatch):
+    monkeypatch.setattr(configuration, "DATATOOLS_S3ROOT", "s3://b/data")
+    assert place_of("MyFlow/12", None).root == "s3://b/data/MyFlow/12"
+    assert target_of("x", place_of("MyFlow/12", None)).url == "s3://b/data/MyFlow/12/x"
+
+
+def test_a_run_without_a_configured_place_is_one_sentence(monkeypatch):
+    monkeypatch.setattr(configuration, "DATATOOLS_S3ROOT", None)
+    with pytest.raises(MetaflowS3URLException, match="DATATOOLS_S3ROOT is not configured"):
+        place_of("MyFlow/12", None)
+
+
+@pytest.mark.parametrize("run", ["MyFlow", "MyFlow/", "/1", "MyFlow/1/start", "", "My Flow/1"])
+def test_what_is_no_run_is_refused(run):
+    with pytest.raises(click.UsageError, match="name of a flow and the id of a run"):
+        place_of(run, None)
+
+
+def test_two_places_are_refused():
+    with pytest.raises(click.UsageError, match="two places"):
+        place_of("MyFlow/1", "s3://b/x")
+
+
+def test_a_key_without_a_place_is_refused():
+    with pytest.raises(click.UsageError, match="'data/x' is not a full URL"):
+        target_of("data/x", NOWHERE)
+
+
+def test_a_full_url_below_a_place_is_refused():
+    with pytest.raises(click.UsageError, match="is a full URL"):
+        target_of("s3://b/x", ROOT)
