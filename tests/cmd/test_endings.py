@@ -6,13 +6,15 @@ import signal
 import subprocess
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from metaflow_extensions.fasts3.cmd.endings import sentence_of
 
 PAGE = 1000  # keys
-ROWS = "".join("<Contents><Key>{0}%06d</Key><Size>1</Size></Contents>" % number for number in range(PAGE))
+ENOUGH = 20  # pages, to be in the middle of it
+ROWS = "".join(f"<Contents><Key>{{0}}{row:06}</Key><Size>1</Size></Contents>" for row in range(PAGE))
 
 
 class Endless(BaseHTTPRequestHandler):
@@ -31,7 +33,10 @@ class Endless(BaseHTTPRequestHandler):
             self.server.over.wait(60)
             return
         number = next(self.server.numbers)
-        rows = ROWS.format(f"k{number:09}")
+        if number == ENOUGH:
+            self.server.listed.set()
+        prefix = parse_qs(urlsplit(self.path).query)["prefix"][0]
+        rows = ROWS.format(f"{prefix}{number:09}")
         more = f"<IsTruncated>true</IsTruncated><NextContinuationToken>{number}</NextContinuationToken>"
         body = f"<ListBucketResult>{more}{rows}</ListBucketResult>".encode()
         self.send_response(200)
@@ -49,7 +54,7 @@ def endless(here, monkeypatch):
         server.daemon_threads = True
         server.handle_error = lambda *_: None  # clients leave in the middle of a reply
         server.numbers = iter(range(10**9))
-        server.asked, server.over = threading.Event(), threading.Event()
+        server.listed, server.asked, server.over = threading.Event(), threading.Event(), threading.Event()
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"http://127.0.0.1:{server.server_port}")
@@ -79,8 +84,7 @@ def test_a_reader_of_an_object_may_leave_as_well(start, root, stored):
 
 def test_ctrl_c_ends_a_listing(start, endless):
     process = start("du", "s3://bucket/k")
-    while next(endless.numbers) < 20:
-        pass
+    assert endless.listed.wait(60)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err) == (130, b"", b"Stopped.\n")

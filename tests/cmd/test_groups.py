@@ -29,7 +29,7 @@ def test_a_start_of_metaflow_imports_no_command_and_no_boto3():
 def test_each_command_has_a_help_with_examples(fasts3, name):
     shown = fasts3(name, "--help")
     assert shown.exit_code == 0
-    assert re.search(rf"^Examples?:\n +metaflow fasts3 {name}", shown.stdout.replace("\n  ", "\n"), re.MULTILINE)
+    assert re.search(rf"^Examples?:\n+ +metaflow fasts3 {name}", shown.stdout.replace("\n  ", "\n"), re.MULTILINE)
     assert all(len(line) <= 80 for line in shown.stdout.splitlines())
 
 

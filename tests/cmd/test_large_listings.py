@@ -11,7 +11,7 @@ import pytest
 PAGE = 1000  # keys
 PAGES = 300
 LIMIT = 24 * 2**20  # bytes that 299 pages more may take; held, they would be 90 MB and more
-ROWS = "".join("<Contents><Key>{0}/part-%08d.parquet</Key><Size>1</Size></Contents>" % row for row in range(PAGE))
+ROWS = "".join(f"<Contents><Key>{{0}}/part-{row:08}.parquet</Key><Size>1</Size></Contents>" for row in range(PAGE))
 # Not ru_maxrss, which begins with that of the process that forked.
 MEASURED = """
 import sys

@@ -95,7 +95,7 @@ def test_buckets_that_may_not_be_listed_are_one_sentence(fasts3, monkeypatch):
     ("arguments", "said"),
     [
         (["{root}/none"], "Nothing is at {root}/none."),
-        (["--recursive", "{root}/none"], "write {root}/none* for"),
+        (["--recursive", "{root}/none"], "write {root}/none*."),
         (["{root}/none*"], "No key fits {root}/none*."),
         (["--root", "{root}/none"], "Nothing is at {root}/none/."),
     ],

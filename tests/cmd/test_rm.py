@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import signal
 
 import pytest
 
@@ -104,8 +105,13 @@ def test_a_terminal_is_asked(start, root, filled, answer, status, left):
 
 
 def test_ctrl_c_is_an_answer_too(start, root, filled):
-    code, _ = asked(start, b"\x03", "--recursive", f"{root}/a")
-    assert code == 130
+    ours, theirs = pty.openpty()
+    process = start("rm", "--recursive", f"{root}/a", stdin=theirs)
+    process.stderr.read(len("Delete"))  # it asks
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 130
+    os.close(ours)
+    os.close(theirs)
     assert filled.list() == KEYS
 
 

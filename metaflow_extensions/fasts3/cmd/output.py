@@ -17,7 +17,8 @@ def print_lines(lines: "Iterable[str]") -> None:
     """Print lines at once: one by one they would be flushed one by one."""
     text = "\n".join(lines)
     if text:
-        click.echo(text)
+        # Without `color` what steers a terminal would be cut out of names, also for a program.
+        click.echo(text, color=True)
 
 
 def json_line(**facts: Any) -> str:

@@ -46,7 +46,7 @@ def command(
     Examples:
         metaflow fasts3 put table.parquet s3://bucket/data/
         metaflow fasts3 put results s3://bucket/results/ --exclude '*.tmp'
-        gzip -c log | metaflow fasts3 put - s3://bucket/log.gz --content-type application/gzip
+        pg_dump db | metaflow fasts3 put - s3://bucket/db.sql
         metaflow fasts3 put model.bin --run MyFlow/123 models/best.bin
     """  # noqa: D301
     from . import uploading
