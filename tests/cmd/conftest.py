@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sysconfig
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Callable
 
@@ -81,4 +82,8 @@ def start(here: Path) -> "Iterator[Callable[..., subprocess.Popen[bytes]]]":
     for process in started:
         if process.poll() is None:
             process.kill()
-        process.communicate()
+        process.wait()
+        for stream in (process.stdin, process.stdout, process.stderr):
+            if stream:
+                with suppress(BrokenPipeError):
+                    stream.close()

@@ -17,8 +17,6 @@ from .client import PAGES_AHEAD, client, found_ahead
 from .output import Remarks, count_shown, json_line, name_shown, print_lines, remark
 from .targets import Target, url_of
 
-MOST_FAILURES = 100  # in a row, of which each is named; then S3 refuses all of them
-
 
 class Request(NamedTuple):
     """What is to be deleted."""
@@ -84,21 +82,14 @@ def _deleted(s3: S3, urls: "list[str]") -> "set[str]":
     """Delete objects; those that are left, each named on stderr with the reason."""
     try:
         delete_many(s3, urls)
-        return set()
-    except MetaflowException:
-        left: set[str] = set()
-        in_a_row = 0
-        for url in urls:  # to know which, and why; those that are gone are no error
-            try:
-                delete_many(s3, [url])
-                in_a_row = 0
-            except MetaflowException as error:
-                in_a_row += 1
-                if in_a_row == MOST_FAILURES:
-                    raise
-                left.add(url)
-                remark(str(error))
-        return left
+    except MetaflowException as error:
+        failed: dict[str, str] = getattr(error, "failed", {})
+        if not failed:
+            raise
+        for url, reason in failed.items():
+            remark(f"{url}: {reason}")
+        return set(failed)
+    return set()
 
 
 def delete_many(s3: S3, urls: "list[str]") -> None:

@@ -1,25 +1,27 @@
-"""What ``metaflow fasts3 get`` does: list, download, and give files their names, all at the same time."""
+"""What ``metaflow fasts3 get`` does: list, and download what has been listed so far, at the same time."""
 
 import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple, Optional
 
 from metaflow._vendor import click
 
+from ..face import local_paths
+from ..face.delivery import Delivery
 from ..face.engine import FEW_PIECES, _processors
+from ..face.errors import MetaflowS3NotFound, MetaflowS3URLException
 from ..face.location import split_object_url
 from ..face.s3 import S3
 from ..pool import worker_pool
 from .client import client, found_ahead
-from .endings import sentence_of
-from .local_files import Placing, local_path, made_directory
 from .output import Remarks, count_shown, json_line, print_lines, remark, size_shown
 from .targets import Target, url_of
 
 COPIED = 2**20  # bytes at a time, to stdout
+NOT_LISTED = -1  # the size of an object that was named by its key
 
 
 class Request(NamedTuple):
@@ -34,10 +36,11 @@ class Request(NamedTuple):
 
 
 class _Item(NamedTuple):
-    """One object."""
+    """One object, as `Delivery` takes it."""
 
     url: str
-    path: str  # the local file
+    name: str  # below the directory
+    size: int  # bytes
 
 
 def to_stdout(target: Target) -> None:
@@ -51,13 +54,17 @@ def to_stdout(target: Target) -> None:
 
 
 def to_files(request: Request) -> int:
-    """Download into files; how many could not be."""
+    """Download into files; how many can't be files."""
     directory, name = _where(request)
     if any(request.many) or len(request.targets) > FEW_PIECES:
         worker_pool.shared.start(_processors())  # while boto3 is imported
-    # Below the destination, for a file gets its name only within a file system.
-    with made_directory(directory), client(directory, None if request.told else False) as s3:
-        return _Downloads(s3, request, directory, name).run()
+    there = os.path.isdir(directory)
+    with client(progress=None if request.told else False) as s3:
+        try:
+            return _Downloads(s3, request, directory, name).run()
+        finally:
+            if not there and os.path.isdir(directory) and not os.listdir(directory):
+                os.rmdir(directory)
 
 
 def _where(request: Request) -> "tuple[str, Optional[str]]":
@@ -80,46 +87,39 @@ class _Downloads:
         self._request = request
         self._directory = directory
         self._name = name
-        self._placing = Placing(request.overwrite)
+        self._delivery = Delivery(os.path.abspath(directory), s3._engine)
         # Local files and objects, by hash: two objects of one name can only come of several URLs.
         self._taken: Optional[dict[int, int]] = {} if len(request.targets) > 1 else None
-        self._failed = 0
+        self._left_out = 0
 
     def run(self) -> int:
         began = time.monotonic()
         count = size = 0
         for batch in self._batches():
-            # What was listed and is gone by now is missing, and not the end of all.
-            found = self._s3.get_many([item.url for item in batch], return_missing=True, return_info=False)
-            lines = []
-            for item, one in zip(batch, found):
-                if one.size is None:
-                    self._fail(f"There is no object {item.url}. (A directory's URL ends in a slash.)")
-                elif self._place(str(one.path), item):
-                    count, size = count + 1, size + one.size
-                    if self._request.as_json:
-                        lines.append(json_line(url=item.url, path=item.path, size=one.size))
-            print_lines(lines)
-        told = f"Downloaded {count_shown(count, 'object')}, {size_shown(size, human=True)}"
-        Remarks(self._request.told).tell(f"{told}, in {time.monotonic() - began:.1f} s.")
-        return self._failed
+            files = self._delivered(batch)
+            count, size = count + len(files), size + sum(item.size for item in files)
+            if self._request.as_json:
+                print_lines(
+                    json_line(url=url, path=os.path.join(self._directory, name), size=bytes_)
+                    for url, name, bytes_ in files
+                )
+        told = f"{count_shown(count, 'object')}, {size_shown(size, human=True)}"
+        Remarks(self._request.told).tell(f"Downloaded {told}, in {time.monotonic() - began:.1f} s.")
+        return self._left_out
 
-    def _place(self, source: str, item: _Item) -> bool:
+    def _delivered(self, batch: "list[_Item]") -> "list[_Item]":
+        """Download; what has become files, with their sizes."""
         try:
-            self._placing.place(source, item.path)
-        except OSError as error:
-            self._fail(f"{item.url} can't be stored as {item.path}: {sentence_of(error)}")
-            return False
-        return True
-
-    def _fail(self, sentence: str) -> None:
-        self._failed += 1
-        remark(sentence)
+            paths = self._delivery.fetch(batch, self._request.overwrite)
+        except MetaflowS3NotFound as error:
+            hint = " The URL of a directory ends in a slash." if batch[0].size == NOT_LISTED else ""
+            raise MetaflowS3NotFound(f"{error}{hint}") from error
+        files = [(item, path) for item, path in zip(batch, paths) if path is not None]
+        return [item._replace(size=os.path.getsize(path)) if item.size == NOT_LISTED else item for item, path in files]
 
     def _batches(self) -> "Iterator[list[_Item]]":
-        exact = [target for target, many in zip(self._request.targets, self._request.many) if not many]
-        items = [self._item(target, target.key, 1, target.folder) for target in exact]
-        batch = [item for item in items if item]
+        named = [target for target, many in zip(self._request.targets, self._request.many) if not many]
+        batch = [item for target in named for item in self._items(target, [(target.key, NOT_LISTED)], target.folder)]
         if batch:
             yield batch
         for target, many in zip(self._request.targets, self._request.many):
@@ -133,27 +133,32 @@ class _Downloads:
                 found = True
                 # As much as has been listed: the more there are at a time, the seldomer workers wait for the last.
                 entries = [entry for entries in [page, *pages.ready()] for entry in entries]
-                items = (self._item(target, entry.key, entry.size, target.stem) for entry in entries)
-                batch = [item for item in items if item]
+                batch = list(self._items(target, entries, target.stem))
                 if batch:
                     yield batch
         if not found:
             raise click.ClickException(target.nothing())
 
-    def _item(self, target: Target, key: str, size: Optional[int], base: str) -> Optional[_Item]:
-        """An object and its file, named by what follows `base`; None for one that is not to be downloaded."""
-        bucket, key = split_object_url(url_of(target.bucket, key))
-        url = url_of(bucket, key)
-        if self._name is not None:
-            path: Optional[str] = os.path.join(self._directory, self._name)
-        elif key.endswith("/") and not size:
-            return None  # what some programs store for an empty directory
-        else:
-            path = local_path(self._directory, key[len(base) :])
-        if path is None:
-            self._fail(f"{url} is left out: no file below {self._directory} can have its name.")
-            return None
-        if self._taken is not None and self._taken.setdefault(hash(path), hash(url)) != hash(url):
-            self._fail(f"{url} is left out: another object has become {path}.")
-            return None
-        return _Item(url, path) if self._placing.wants(path) else None
+    def _items(self, target: Target, objects: "Iterable[tuple[str, Optional[int]]]", base: str) -> "Iterator[_Item]":
+        """Objects and their files, named by what follows `base`; without those that can't be files here."""
+        for key, size in objects:
+            url = url_of(*split_object_url(url_of(target.bucket, key)))
+            name = self._name or key[len(base) :]
+            if name.endswith("/") and not size:
+                continue  # what some programs store for an empty directory
+            try:
+                local_paths.targets("", [(url, name)], ignores_case=False)
+            except MetaflowS3URLException as error:
+                self._leave_out(str(error))
+                continue
+            if self._taken is not None and hash(name) in self._taken:
+                if self._taken[hash(name)] != hash(url):
+                    self._leave_out(f"{url} is left out: another object has become {name}.")
+                continue
+            if self._taken is not None:
+                self._taken[hash(name)] = hash(url)
+            yield _Item(url, name, size or 0)
+
+    def _leave_out(self, sentence: str) -> None:
+        self._left_out += 1
+        remark(sentence)

@@ -35,7 +35,8 @@ def command(
 
     A URL that ends in a slash, or has wildcards (*, ? and [...]; * matches / as well), means many objects. DEST is
     then a directory, and is made if it is not there. Names in it are what follows the prefix, or the last slash before
-    the first wildcard. A file appears under its name when it is complete. What can't be stored under its name, such as
+    the first wildcard. A file appears under its name when it is complete, and has the time of its object; one that has
+    the size and the time of its object already is not downloaded again. An object that can't be a file, such as
     dir/../../file, is named on stderr and left out, and the exit status is 1.
 
     \b
@@ -59,4 +60,4 @@ def command(
     request = downloading.Request(targets, many, destination, not no_overwrite, as_json, not no_progress)
     failed = downloading.to_files(request)
     if failed:
-        raise click.ClickException(f"{failed:,} of the objects could not be downloaded.")
+        raise click.ClickException(f"{failed:,} of the objects can't be files, and were left out.")
