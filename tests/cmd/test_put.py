@@ -88,12 +88,29 @@ def test_what_is_not_there_is_one_sentence(fasts3, root, stored, tree):
     assert stored.list() == set()
 
 
-def test_what_is_no_file_is_left_out(fasts3, root, stored, tree):
+def test_what_is_no_file_is_one_sentence(fasts3, root, stored, tree):
     os.mkfifo(tree / "pipe")
-    done = fasts3("put", "tree", root, "--exclude", ".*")
-    assert done.exit_code == 0
-    assert done.stderr == "tree/pipe is not a regular file, and left out.\n"
-    assert stored.list() == {"a.txt", "b/c.csv", "b/d/e.tmp"}
+    done = fasts3("put", "tree", root)
+    assert done.exit_code == 1
+    assert "is not a regular file" in done.stderr
+    assert fasts3("put", "tree", root, "--exclude", "pipe").exit_code == 0
+    assert stored.list() == {"a.txt", "b/c.csv", "b/d/e.tmp", ".hidden"}
+
+
+def test_what_is_there_already_is_not_uploaded_again(fasts3, root, stored, tree):
+    assert fasts3("put", "tree", root).exit_code == 0
+    (tree / "a.txt").write_bytes(b"b")
+    told = [json.loads(line)["url"] for line in fasts3("put", "--json", "tree", root).stdout.splitlines()]
+    assert told == [f"{root}/a.txt"]
+    assert stored.blob("a.txt") == b"b"
+
+
+def test_a_directory_of_one_type(fasts3, root, stored, tree):
+    assert fasts3("put", "tree", f"{root}/x", "--content-type", "text/x-mine", "--include", "b/*").exit_code == 0
+    assert {key: stored.head(key)["ContentType"] for key in stored.list()} == {
+        "x/b/c.csv": "text/x-mine",
+        "x/b/d/e.tmp": "text/x-mine",
+    }
 
 
 def test_links_to_directories_are_not_followed(fasts3, root, stored, tree):

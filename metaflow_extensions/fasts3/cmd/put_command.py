@@ -39,8 +39,9 @@ def command(
 
     A URL that ends in a slash, and any URL for a directory or several sources, is a prefix: keys are it and the names
     of the files, or their paths below the directory. Otherwise it is the key. It is taken as it is, without wildcards.
-    In patterns * matches / as well; they are compared with the paths below the directory. Links to directories are
-    not followed. With --run or --root, / is the place itself.
+    In patterns * matches / as well; they are compared with the paths below a directory. Of directories only files are
+    uploaded that are not in S3 with the same content. Links to directories are not followed. With --run or --root, /
+    is the place itself.
 
     \b
     Examples:
