@@ -39,7 +39,7 @@ class Size(click.ParamType):  # type: ignore[misc]  # metaflow's copy of click h
 @click.option("--quick", is_flag=True, help="Less of it, in some seconds.")
 @with_json
 @with_exit_status
-def command(
+def bench(
     run: Optional[str],
     root: Optional[str],
     objects: Optional[int],

@@ -21,7 +21,7 @@ from .options import with_human, with_json, with_place, with_raw
 @with_json
 @with_raw
 @with_exit_status
-def command(
+def du(
     url: Optional[str],
     run: Optional[str],
     root: Optional[str],

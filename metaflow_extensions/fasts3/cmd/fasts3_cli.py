@@ -10,17 +10,8 @@ from metaflow._vendor import click
 
 from .groups import ImportedLate, WithoutGreeting
 
-# In the order of the help; each module has its command as `command`.
-COMMANDS = {
-    "ls": "ls_command",
-    "info": "info_command",
-    "get": "get_command",
-    "put": "put_command",
-    "rm": "rm_command",
-    "du": "du_command",
-    "bench": "bench_command",
-    "serve": "serve_command",
-}
+# In the order of the help. Each is in a module of its own: `ls` in ls_command.py.
+COMMANDS = ("ls", "info", "get", "put", "rm", "du", "bench", "serve")
 
 
 @click.group(cls=WithoutGreeting)
@@ -28,6 +19,6 @@ def cli() -> None:
     """Hold the one command that Metaflow merges into its own."""
 
 
-@cli.group(cls=ImportedLate, modules=COMMANDS, help="Tools around fast S3 access.")
+@cli.group(cls=ImportedLate, names=COMMANDS, help="Tools around fast S3 access.")
 def fasts3() -> None:
     """Hold the commands of this package."""

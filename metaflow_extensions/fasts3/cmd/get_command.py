@@ -20,7 +20,7 @@ from .options import with_json, with_place, with_progress, with_raw
 @with_raw
 @with_progress
 @with_exit_status
-def command(
+def get(
     urls: "tuple[str, ...]",
     destination: str,
     run: Optional[str],

@@ -1,6 +1,7 @@
 """The two groups that ``metaflow fasts3`` is made of: neither costs a start of Metaflow anything."""
 
 import importlib
+from collections.abc import Sequence
 from typing import Any, Optional
 
 from metaflow._vendor import click
@@ -29,18 +30,18 @@ class ImportedLate(click.Group):  # type: ignore[misc]
 
     Parameters
     ----------
-    modules : dict of str to str
-        For each command the module, beside this one, that has it as `command`.
+    names : sequence of str
+        Of the commands, in the order of the help. `ls` is that of the module `ls_command`, beside this one.
     """
 
-    def __init__(self, *args: Any, modules: "dict[str, str]", **kwargs: Any) -> None:
+    def __init__(self, *args: Any, names: "Sequence[str]", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._modules = modules
+        self._names = names
 
     def list_commands(self, ctx: Any) -> "list[str]":
-        return [*self._modules, *super().list_commands(ctx)]
+        return [*self._names, *super().list_commands(ctx)]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Optional[Any]:
-        if cmd_name not in self._modules:
+        if cmd_name not in self._names:
             return super().get_command(ctx, cmd_name)
-        return importlib.import_module(f".{self._modules[cmd_name]}", __package__).command
+        return getattr(importlib.import_module(f".{cmd_name}_command", __package__), cmd_name)

@@ -16,7 +16,7 @@ from .options import with_json, with_place, with_raw
 @with_json
 @with_raw
 @with_exit_status
-def command(urls: "tuple[str, ...]", run: Optional[str], root: Optional[str], as_json: bool, raw: bool) -> None:
+def info(urls: "tuple[str, ...]", run: Optional[str], root: Optional[str], as_json: bool, raw: bool) -> None:
     """Show what S3 says of objects: size, type, ETag, time of the last change, encryption and metadata.
 
     It asks for headers only. What is missing is named at the end, and the exit status is 1.

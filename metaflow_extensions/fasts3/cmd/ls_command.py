@@ -18,7 +18,7 @@ from .options import with_human, with_json, with_place, with_raw
 @with_json
 @with_raw
 @with_exit_status
-def command(
+def ls(
     url: Optional[str],
     run: Optional[str],
     root: Optional[str],

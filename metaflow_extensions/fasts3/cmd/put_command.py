@@ -23,7 +23,7 @@ from .options import with_json, with_place, with_progress
 @with_json
 @with_progress
 @with_exit_status
-def command(
+def put(
     sources: "tuple[str, ...]",
     url: str,
     run: Optional[str],

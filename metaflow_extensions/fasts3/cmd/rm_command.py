@@ -21,7 +21,7 @@ from .options import with_json, with_place, with_progress, with_raw
 @with_raw
 @with_progress
 @with_exit_status
-def command(
+def rm(
     urls: "tuple[str, ...]",
     run: Optional[str],
     root: Optional[str],

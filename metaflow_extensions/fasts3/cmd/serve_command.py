@@ -32,7 +32,7 @@ class _Stopped(BaseException):
 )
 @click.option("--port", type=click.IntRange(1, 65535), help="Port of the server.  [default: a free one]")
 @click.option("--bucket", default="metaflow", show_default=True, help="Bucket to have when it is ready.")
-def command(directory: Optional[str], port: Optional[int], bucket: str) -> None:
+def serve(directory: Optional[str], port: Optional[int], bucket: str) -> None:
     """Run a real S3 server (SeaweedFS) on this machine, reachable from this machine only.
 
     It prints the settings that make Metaflow use it, as lines for your shell, and runs until you stop it.
