@@ -6,6 +6,9 @@ import pty
 import signal
 
 import pytest
+from metaflow.datatools.s3 import MetaflowS3AccessDenied
+
+from metaflow_extensions.fasts3.cmd import deleting
 
 KEYS = {"a/1.csv", "a/2.csv", "a/b/3.csv", "ab", "z"}
 
@@ -84,6 +87,36 @@ def test_a_directory_needs_recursive(fasts3, root, filled):
 @pytest.mark.parametrize("url", ["{root}/none", "{root}/none*"])
 def test_nothing_below_a_prefix_is_an_error(fasts3, root, url):
     assert fasts3("rm", "--yes", "--recursive", url.format(root=root)).exit_code == 1
+
+
+def test_what_can_not_be_deleted_is_named_and_the_rest_goes(fasts3, root, filled, monkeypatch):
+    delete_many = deleting.delete_many
+
+    def refuse(s3, urls):
+        refused = {url: "AccessDenied: no\x1b[31m" for url in urls if url.endswith("1.csv")}
+        if refused:
+            error = MetaflowS3AccessDenied("no")
+            error.failed = refused  # and of the others it is not known whether they were deleted
+            raise error
+        delete_many(s3, urls)
+
+    monkeypatch.setattr(deleting, "delete_many", refuse)
+    done = fasts3("rm", "--recursive", "--yes", "--json", f"{root}/a")
+    assert done.exit_code == 1
+    assert done.stderr.splitlines() == [
+        f"{root}/a/1.csv: AccessDenied: no\\x1b[31m",
+        "Error: 1 of the objects could not be deleted.",
+    ]
+    assert [json.loads(line)["deleted"] for line in done.stdout.splitlines()] == [False, True, True]
+    assert filled.list() == {"a/1.csv", "ab", "z"}
+
+
+def test_where_s3_refuses_altogether_it_ends(fasts3, root, filled, monkeypatch):
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
+    done = fasts3("rm", f"{root}/z")
+    assert done.exit_code == 1
+    assert "SignatureDoesNotMatch" in done.stderr
+    assert filled.list() == KEYS
 
 
 def asked(start, answer, *arguments):

@@ -80,16 +80,22 @@ def _may(target: Target, first: "list[list[Entry]]") -> bool:
 
 def _deleted(s3: S3, urls: "list[str]") -> "set[str]":
     """Delete objects; those that are left, each named on stderr with the reason."""
-    try:
-        delete_many(s3, urls)
-    except MetaflowException as error:
-        failed: dict[str, str] = getattr(error, "failed", {})
-        if not failed:
-            raise
-        for url, reason in failed.items():
-            remark(f"{url}: {reason}")
-        return set(failed)
-    return set()
+    left: set[str] = set()
+    rest = urls
+    while rest:
+        try:
+            delete_many(s3, rest)
+            break
+        except MetaflowException as error:
+            refused: dict[str, str] = {url: why for url, why in getattr(error, "failed", {}).items() if url not in left}
+            if not refused:
+                raise
+            for url, why in refused.items():
+                remark(f"{url}: {why}")
+            left.update(refused)
+            # Again without these: whether the others are gone the exception does not say, and twice does no harm.
+            rest = [url for url in rest if url not in left]
+    return left
 
 
 def delete_many(s3: S3, urls: "list[str]") -> None:
