@@ -68,7 +68,7 @@ def test_each_worker_has_its_part_of_the_limits(seaweedfs, prefix, tmp_path, mon
     monkeypatch.setattr(
         worker_process.WorkerProcess, "prepare", lambda self, setup: setups.append(setup) or prepare(self, setup)
     )
-    monkeypatch.setattr(engine, "_processors", lambda: processors)
+    monkeypatch.setattr(engine, "processors", lambda: processors)
     root = f"s3://{seaweedfs.bucket}/{prefix}"
     with S3(s3root=root, client_params=seaweedfs.client_params(), tmproot=str(tmp_path), **limits) as client:
         client.put_many([(str(number), "x") for number in range(3)])

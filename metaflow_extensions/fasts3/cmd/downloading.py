@@ -11,7 +11,7 @@ from metaflow._vendor import click
 
 from ..face import local_paths
 from ..face.delivery import Delivery
-from ..face.engine import FEW_PIECES, _processors
+from ..face.engine import FEW_PIECES, processors
 from ..face.errors import MetaflowS3NotFound, MetaflowS3URLException
 from ..face.location import split_object_url
 from ..face.s3 import S3
@@ -57,7 +57,7 @@ def to_files(request: Request) -> int:
     """Download into files; how many can't be files."""
     directory, name = _where(request)
     if any(request.many) or len(request.targets) > FEW_PIECES:
-        worker_pool.shared.start(_processors())  # while boto3 is imported
+        worker_pool.shared.start(processors())  # while boto3 is imported
     there = os.path.isdir(directory)
     with client(progress=None if request.told else False) as s3:
         try:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from io import BufferedIOBase
 from typing import IO, NamedTuple, Optional, Union, cast
 
-from ..face.directories import _files_in, _matches
+from ..face.directories import files_in, matches
 from ..face.location import as_directory, split_object_url
 from ..face.requested import S3PutObject
 from ..face.s3 import S3
@@ -92,7 +92,7 @@ def _directory(s3: S3, request: Request, source: str) -> "list[_Stored]":
     if request.content_type is None:
         stored = s3.upload(source, prefix, include, exclude, request.overwrite)
         return [_Stored(url, os.path.join(source, url[len(prefix) :])) for _, url in stored]
-    names = [name for name in _files_in(source) if _matches(name, include, exclude)]
+    names = [name for name in files_in(source) if matches(name, include, exclude)]
     return _put_files(s3, request, [_Stored(_url(request.target, name), os.path.join(source, name)) for name in names])
 
 

@@ -118,7 +118,7 @@ class Directories(Writing):
             raise MetaflowS3NotFound(f"'{directory}' is not a local directory. Use put_files for single files.")
         below = as_directory(prefix or "") if prefix or self._location.root is None else ""
         url = as_directory(self._location.url(prefix))
-        chosen = [name for name in _files_in(root) if _matches(name, include, exclude)]
+        chosen = [name for name in files_in(root) if matches(name, include, exclude)]
         files = [(below + name, os.path.join(root, *name.split("/"))) for name in chosen]
         if overwrite:
             same = self._unchanged([(url + name, path) for name, (_, path) in zip(chosen, files)])
@@ -157,7 +157,7 @@ def _is_same(info: Any, path: str, step: int) -> bool:
     return bool(etag == etag_of_file_in_parts(path, part_size(info.size, step)))
 
 
-def _files_in(root: str) -> Iterator[str]:
+def files_in(root: str) -> Iterator[str]:
     """Paths of all files of a directory, below it, with slashes, in their order."""
 
     def fail(error: OSError) -> None:
@@ -180,7 +180,7 @@ def _files_in(root: str) -> Iterator[str]:
     return iter(sorted(names))
 
 
-def _matches(name: str, include: Patterns, exclude: Patterns) -> bool:
+def matches(name: str, include: Patterns, exclude: Patterns) -> bool:
     return (include is None or _is_like(name, include)) and not (exclude is not None and _is_like(name, exclude))
 
 

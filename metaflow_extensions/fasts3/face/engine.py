@@ -243,7 +243,7 @@ class Engine:
     def _workers(
         self, connection: Connection, settings: Settings, renewal: Renewal, interruption: Interruption
     ) -> ProcessRunner:
-        share = concurrency.share(min(_processors(), MOST_WORKERS), settings.connections, settings.bandwidth)
+        share = concurrency.share(min(processors(), MOST_WORKERS), settings.connections, settings.bandwidth)
         workers, each = share.workers, share.connections
 
         def setup() -> Any:
@@ -276,7 +276,7 @@ class Engine:
         within(limit, do, "fasts3-cleanup")
 
 
-def _processors() -> int:
+def processors() -> int:
     """How many this process may use; a container may be given fewer than there are."""
     try:
         return len(os.sched_getaffinity(0))
