@@ -181,6 +181,7 @@ def files_in(root: str) -> Iterator[str]:
 
 
 def matches(name: str, include: Patterns, exclude: Patterns) -> bool:
+    """Whether a file is among those that are asked for."""
     return (include is None or _is_like(name, include)) and not (exclude is not None and _is_like(name, exclude))
 
 
