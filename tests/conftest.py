@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Callable
 
+import hypothesis
 import pytest
 
 
@@ -44,6 +45,10 @@ import metaflow.metaflow_config  # noqa: E402
 
 # Modules that are no tests and have their asserts explained all the same.
 pytest.register_assert_rewrite("model.machine", "servers.world")
+
+# The same examples every time, and as long as a busy machine needs for them.
+hypothesis.settings.register_profile("here", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("here")
 
 # After that, because these modules are this project's.
 from servers.s3_server import S3Server  # noqa: E402

@@ -38,7 +38,9 @@ def test_a_message_holds_all_that_helps():
     assert (error.url, error.s3_code, error.status, error.request_id) == ("s3://b/k", "AccessDenied", 403, "R3QU3ST")
 
 
-@pytest.mark.parametrize("exception", {errors.MetaflowS3URLException, *TABLE.values()})
+@pytest.mark.parametrize(
+    "exception", sorted({errors.MetaflowS3URLException, *TABLE.values()}, key=lambda exception: exception.__name__)
+)
 def test_where_no_request_failed_the_facts_are_empty(exception):
     error = exception("why")
     assert (error.url, error.s3_code, error.status, error.request_id) == ("", "", 0, "")

@@ -8,6 +8,7 @@ from metaflow_extensions.fasts3.pool.plan import Requests
 from metaflow_extensions.fasts3.pool.queries import Heads, Listing, Listings
 from metaflow_extensions.fasts3.pool.tally import Tally
 from metaflow_extensions.fasts3.pool.uploads import Upload, Uploads
+from metaflow_extensions.fasts3.wire.conditions import ABSENT
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
 from metaflow_extensions.fasts3.wire.transfers import GetReply, ListedObject, ObjectInfo, Page
 
@@ -117,8 +118,12 @@ def test_a_range_without_bytes_is_an_object_without_bytes():
 
 
 def uploads(*sizes, absent=False):
-    sources = [Upload("b", key, size, read=lambda piece: b"x" * piece.length) for key, size in zip("abc", sizes)]
-    return Uploads(sources, absent, STEP)
+    condition = ABSENT if absent else None
+    sources = [
+        Upload("b", key, size, read=lambda piece: b"x" * piece.length, condition=condition)
+        for key, size in zip("abc", sizes)
+    ]
+    return Uploads(sources, STEP, carried=STEP)
 
 
 def test_uploads_know_their_bytes_from_the_beginning():
