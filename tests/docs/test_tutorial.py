@@ -79,7 +79,7 @@ def test_the_data_of_the_run_are_a_table(cells):
     assert summary == "4 objects, 8.6 KiB"
     assert table == [
         ["key", "size"],
-        ["report.txt", "28 bytes"],
+        ["report.txt", "25 bytes"],
         *[[f"temperatures/{station}", "2.9 KiB"] for station in ("Akureyri", "Lisboa", "Quito")],
     ]
     assert "S3Object s3://" in str(cells["list"].outputs)  # where there is no HTML
@@ -92,7 +92,7 @@ def test_one_object_is_a_table_of_facts(cells):
     assert "local path" not in info
     assert printed(cells["get"]) == "3 stations were measured.\n"
     got = dict(rows(cells["get"])[1])
-    assert (got["size"], got["type"]) == ("28 bytes", "text/plain")
+    assert (got["size"], got["type"]) == ("25 bytes", "text/plain")
     assert "local path" in got
 
 
@@ -114,7 +114,7 @@ def test_what_is_added_is_among_the_data_of_the_run(cells):
         "report.txt",
         *[f"temperatures/{station}" for station in ("Akureyri", "Lisboa", "Quito")],
     ]
-    assert table[5][1] == "28 bytes"  # the report was not overwritten
+    assert table[5][1] == "25 bytes"  # the report was not overwritten
     assert dict(rows(cells["note"])[1])["metadata"] == "author: tutorial<br>stations: [&quot;Quito&quot;]"
 
 

@@ -135,7 +135,10 @@ def user(once, installed):
 
 @pytest.fixture(scope="session")
 def user_with_stubs(once, user):
-    """The same, with the stubs that `metaflow develop stubs install` makes: what it does before it packs them."""
+    """The same for type checkers, with the stubs that `metaflow develop stubs install` makes before it packs them.
+
+    Metaflow itself does not start there: it takes packages of another environment for a second extension.
+    """
 
     def make(folder):
         def packages_of(python):
@@ -146,7 +149,7 @@ def user_with_stubs(once, user):
         packages = Path(packages_of(python))
         (packages / "user.pth").write_text(packages_of(user), encoding="utf-8")
         program = "import sys; from metaflow.cmd.develop.stub_generator import StubGenerator as Stubs; "
-        run(python, "-c", program + "Stubs(sys.argv[1]).write_out()", packages / "metaflow-stubs")
+        run(user, "-c", program + "Stubs(sys.argv[1]).write_out()", packages / "metaflow-stubs", cwd=folder)
         return str(python)
 
     return once("user_with_stubs", make)
