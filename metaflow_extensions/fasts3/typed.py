@@ -14,8 +14,10 @@ from metaflow_extensions.fasts3.face.errors import (
     MetaflowS3InvalidObject,
     MetaflowS3InvalidRange,
     MetaflowS3NotFound,
+    MetaflowS3PreconditionFailed,
     MetaflowS3URLException,
 )
+from metaflow_extensions.fasts3.face.progress import Progress
 from metaflow_extensions.fasts3.face.requested import PutValue, RangeInfo, S3GetObject, S3PutObject
 from metaflow_extensions.fasts3.face.s3 import S3
 from metaflow_extensions.fasts3.face.s3object import S3Object
@@ -29,7 +31,9 @@ __all__ = [
     "MetaflowS3InvalidObject",
     "MetaflowS3InvalidRange",
     "MetaflowS3NotFound",
+    "MetaflowS3PreconditionFailed",
     "MetaflowS3URLException",
+    "Progress",
     "PutValue",
     "RangeInfo",
     "S3GetObject",

@@ -12,6 +12,7 @@ from metaflow_extensions.fasts3.face.errors import MetaflowS3InvalidObject, Meta
 from metaflow_extensions.fasts3.face.location import as_directory, split_object_url, split_url
 from metaflow_extensions.fasts3.face.requested import key_of, several
 from metaflow_extensions.fasts3.face.s3object import S3Object
+from metaflow_extensions.fasts3.face.s3objects import S3Objects
 from metaflow_extensions.fasts3.face.writing import Writing
 from metaflow_extensions.fasts3.pool.etags import etag_of_file, etag_of_file_in_parts
 from metaflow_extensions.fasts3.pool.planning import part_size
@@ -37,7 +38,7 @@ class Directories(Writing):
         prefixes: Union[str, Iterable[str]],
         directory: Union[str, "os.PathLike[str]"],
         overwrite: bool = True,
-    ) -> list[S3Object]:
+    ) -> S3Objects:
         """
         Download all objects under the given prefixes into a local directory.
 
@@ -73,7 +74,9 @@ class Directories(Writing):
         found = list(self._objects_below([self._location.url(key_of(key)) for key in keys]))
         delivery = Delivery(os.path.abspath(os.fspath(directory)), self._engine)
         paths = delivery.fetch([(one.url, one.name, one.size) for one in found], overwrite)
-        return [S3Object(one.prefix, one.url, path, one.size) for one, path in zip(found, paths) if path is not None]
+        return S3Objects(
+            S3Object(one.prefix, one.url, path, one.size) for one, path in zip(found, paths) if path is not None
+        )
 
     def upload(
         self,

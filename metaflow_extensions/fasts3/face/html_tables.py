@@ -43,6 +43,7 @@ def of_object(found: S3Object) -> str:
         ("size", _safe(_size_in_full(found))),
         ("type", _safe(found.content_type)),
         ("modified", _safe(_moment(found.last_modified))),
+        ("ETag", _safe(found.etag)),
         ("encryption", _safe(found.encryption)),
         ("metadata", _attributes(found.metadata)),
         ("local path", _safe(found.path, MOST_URL)),
