@@ -36,7 +36,8 @@ class Ran(NamedTuple):
 
     @property
     def document(self) -> Any:
-        return json.loads(self.out)
+        """What follows Metaflow's greeting, where that is printed."""
+        return json.loads(self.out[self.out.index("{") :])
 
     @property
     def findings(self) -> "dict[str, dict[str, Any]]":
@@ -242,6 +243,7 @@ def test_who_may_not_write_is_told_what_to_allow(proxy: FaultyS3, through: "dict
     assert ran.having("problem") == ["write"]
     wanted = f"Have s3:PutObject on arn:aws:s3:::{place[len('s3://') :]}/* allowed for these credentials."
     assert ran.findings["write"]["remedy"] == wanted
+    assert ran.findings["delete"]["told"] == "Nothing was written."
     assert {"list", "round_trip"} <= set(ran.having("ok"))
 
 
@@ -456,7 +458,7 @@ def test_a_terminal_gets_colours_but_not_with_no_color(seaweedfs: S3Server) -> N
     assert "\x1b[31m\x1b[1m  PROBLEM" in coloured
     plain = shown_on_a_terminal({**settings, "NO_COLOR": "1"})
     assert "  PROBLEM  root" in plain
-    assert "\x1b[3" not in plain
+    assert "\x1b" not in plain[plain.index("Software") :]  # before, Metaflow may greet
 
 
 def test_other_commands_do_not_wait_for_it() -> None:

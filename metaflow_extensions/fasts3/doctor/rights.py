@@ -1,6 +1,6 @@
 """What may be done below the root: list, write, read, delete, each tried in the way in which users do it."""
 
-from typing import Callable, NamedTuple, Optional
+from typing import NamedTuple, Optional
 
 from metaflow.exception import MetaflowException
 
@@ -141,11 +141,13 @@ def check_write(subject: Subject) -> Finding:
     url = subject.written = subject.new_url()  # before: it may be there although the reply says nothing of it
     subject.body = BODY + url.encode("utf-8")
 
-    def put() -> Finding:
+    try:
         subject.s3.put(url, subject.body)
-        return ok(name, f"Objects can be written below {subject.root}.")
-
-    return _tried(put, name, "s3:PutObject", _objects_arn(subject))
+    except MetaflowException as error:
+        if 400 <= getattr(error, "status", 0) < 500:  # refused, so nothing is there; after all else it may be
+            subject.written = None
+        return refused(name, error, "s3:PutObject", _objects_arn(subject))
+    return ok(name, f"Objects can be written below {subject.root}.")
 
 
 def check_read(subject: Subject) -> Finding:
@@ -155,15 +157,15 @@ def check_read(subject: Subject) -> Finding:
     if url is None and subject.first_key is None:
         return skipped(name, f"There is nothing below {subject.root} that could be read.")
 
-    def get() -> Finding:
+    try:
         if url is None:
             subject.s3.get(S3GetObject(f"s3://{subject.bucket}/{subject.first_key}", 0, 1))
             return ok(name, f"Objects below {subject.root} can be read.")
         if subject.s3.get(url).blob == subject.body:
             return ok(name, "What was written was read back, and is the same.")
-        return problem(name, f"Not what was written to {url} was read.", "Look at what stands between here and S3.")
-
-    return _tried(get, name, "s3:GetObject", _objects_arn(subject))
+    except MetaflowException as error:
+        return refused(name, error, "s3:GetObject", _objects_arn(subject))
+    return problem(name, f"Not what was written to {url} was read.", "Look at what stands between here and S3.")
 
 
 def check_delete(subject: Subject) -> Finding:
@@ -191,10 +193,3 @@ def _is_gone(subject: Subject, url: str) -> bool:
         return not subject.s3.info(url, return_missing=True).exists
     except MetaflowS3AccessDenied:  # so S3 answers of what is not there, to who may not list
         return True
-
-
-def _tried(do: Callable[[], Finding], name: str, action: str, resource: str) -> Finding:
-    try:
-        return do()
-    except MetaflowException as error:
-        return refused(name, error, action, resource)
