@@ -30,6 +30,7 @@ PATIENCE = {
     "S3_OUTAGE_TIMEOUT": OUTAGE,
     "S3_LOG_TRANSIENT_RETRIES": False,
 }
+_ABSENT = object()  # what an older Metaflow does not know
 
 
 class Answer(NamedTuple):
@@ -68,7 +69,7 @@ class Subject:
         self._session: Any = None
 
     def __enter__(self) -> "Subject":
-        self._before = {name: getattr(configuration, name) for name in PATIENCE}
+        self._before = {name: getattr(configuration, name, _ABSENT) for name in PATIENCE}
         _configure(PATIENCE)
         return self
 
@@ -145,4 +146,7 @@ class Subject:
 
 def _configure(values: "dict[str, Any]") -> None:
     for name, value in values.items():
-        setattr(configuration, name, value)
+        if value is _ABSENT:
+            delattr(configuration, name)
+        else:
+            setattr(configuration, name, value)
