@@ -3,9 +3,11 @@ from typing import Any
 
 import pytest
 
-from metaflow_extensions.fasts3.doctor.checks import FIRST, REST, TOTAL, Check, Examiner, why_no_url
+from metaflow_extensions.fasts3.doctor.checks import FIRST, KEPT, REST, TOTAL, Check, Examiner, why_no_url
 from metaflow_extensions.fasts3.doctor.findings import Finding, Status, ok, problem, skipped, warning
 from metaflow_extensions.fasts3.doctor.limits import Deadline
+from metaflow_extensions.fasts3.doctor.subject import CLEANUP_LIMIT
+from metaflow_extensions.fasts3.pool.interruptible import LEAVE_AFTER
 
 NOBODY: Any = None  # the subject of checks that look at nothing
 
@@ -28,7 +30,8 @@ def test_every_check_comes_after_those_that_it_needs() -> None:
 
 
 def test_all_limits_leave_time_for_the_end() -> None:
-    assert TOTAL + max(one.seconds for one in (*FIRST, *REST)) < 30
+    assert TOTAL + CLEANUP_LIMIT + 2 * LEAVE_AFTER < 27  # the rest is for the start
+    assert max(one.seconds for one in REST if one.kept) <= KEPT
 
 
 def test_what_builds_on_a_problem_is_not_looked_at_and_names_it() -> None:
@@ -74,6 +77,12 @@ def test_a_check_that_never_ends_is_a_problem(by_s3: bool) -> None:
 def test_without_time_nothing_is_looked_at() -> None:
     found = told(check("a", ok("a", "never")), deadline=Deadline(0.1))
     assert found == [("a", "Not looked at, because everything before took too long.")]
+
+
+def test_time_is_kept_for_what_puts_all_right() -> None:
+    last = check("b", ok("b", "done"))._replace(kept=True)
+    found = told(check("a", ok("a", "never")), last, deadline=Deadline(KEPT))
+    assert [said for _, said in found] == ["Not looked at, because everything before took too long.", "done"]
 
 
 def test_a_check_that_fails_by_itself_hides_no_other() -> None:

@@ -21,7 +21,7 @@ class TookTooLong(Exception):
     """
 
     def __init__(self, seconds: float) -> None:
-        super().__init__(f"it was not done in {seconds:.0f} seconds")
+        super().__init__(f"it was not done in {seconds:.2g} seconds")
         self.seconds = seconds
 
 
