@@ -149,21 +149,6 @@ def test_of_many_at_once_one_wins(make_s3, root, stored, same):
     assert stored.blob("k") == blobs[wins.index(True)]
 
 
-@pytest.mark.needs("conditional-multipart-replacements")
-def test_of_many_at_once_in_parts_one_wins(make_s3, root, stored):
-    stored.put("k", b"old")
-    clients = [make_s3(s3root=root) for _ in range(3)]
-    etag = clients[0].get("k").etag
-    blobs = [noise(LARGE, seed) for seed in range(len(clients))]
-
-    with ThreadPoolExecutor(len(clients)) as pool:
-        wins = list(pool.map(lambda number: _replaces(clients[number], blobs[number], etag), range(len(clients))))
-
-    assert wins.count(True) == 1
-    assert digest(stored.blob("k")) == digest(blobs[wins.index(True)])
-    assert stored.open_uploads() == []
-
-
 def _replaces(s3, blob, etag):
     try:
         s3.put("k", blob, if_match=etag)

@@ -1,8 +1,11 @@
 """`if_match` where something goes wrong between the look, the upload and its reply."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import metaflow.metaflow_config as configuration
 import pytest
 from faults.cases import LARGE, SMALL
+from metaflow import S3
 from metaflow.datatools import MetaflowS3PreconditionFailed
 from metaflow.datatools.s3 import MetaflowS3Exception, MetaflowS3NotFound
 from servers import faults
@@ -35,6 +38,30 @@ def test_somebody_is_faster_after_the_look(world, etag, operation, blob):
     assert world.stored.blob("a") == b"somebody else's"
     assert world.stored.open_uploads() == []
     assert times_of(world, operation) == 1
+
+
+@each_size
+def test_of_many_at_once_one_wins(world, etag, operation, blob):
+    """Of several that have looked. The proxy has one write of a key done at a time.
+
+    SeaweedFS by itself looks and completes in two steps: of uploads in parts that end at the same moment, several win.
+    """
+    blobs = [blob + bytes([number]) for number in range(4)]
+    params = world.proxy.client_params()
+
+    def replaces(mine):
+        with S3(s3root=world.root, client_params=params, tmproot=str(world.folder)) as s3:
+            try:
+                s3.put("a", mine, if_match=etag)
+            except MetaflowS3PreconditionFailed:
+                return False
+            return True
+
+    with ThreadPoolExecutor(len(blobs)) as pool:
+        wins = list(pool.map(replaces, blobs))
+    assert wins.count(True) == 1
+    assert world.stored.blob("a") == blobs[wins.index(True)]
+    assert world.stored.open_uploads() == []
 
 
 @each_size

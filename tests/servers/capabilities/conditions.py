@@ -53,7 +53,10 @@ def _(client: Any, server: S3Server, prefix: str) -> None:
 
 @capability("conditional-multipart-replacements")
 def _(client: Any, server: S3Server, prefix: str) -> None:
-    """CompleteMultipartUpload with ``If-Match`` answers 412 where the object has another ETag."""
+    """CompleteMultipartUpload with ``If-Match`` answers 412 where the object has another ETag.
+
+    One after the other: of several at the same moment, SeaweedFS lets some win that should not.
+    """
     place = {"Bucket": server.bucket, "Key": prefix}
     first = client.put_object(**place, Body=b"first")["ETag"]
 
