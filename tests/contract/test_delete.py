@@ -57,6 +57,7 @@ def test_what_is_not_there_is_an_error_where_that_is_asked_for(s3, root, stored,
     assert stored.list() == {"here"}
 
 
+@pytest.mark.needs("delete-of-a-prefix")
 @pytest.mark.usefixtures("tree")
 def test_a_directory_is_no_object(s3, stored):
     """Not by `delete`: what is below a prefix goes with `delete_recursive` only."""
@@ -71,9 +72,9 @@ def test_a_directory_is_no_object(s3, stored):
 
 @pytest.mark.usefixtures("tree")
 def test_many_objects(s3, bare, root, stored):
-    assert s3.delete_many(iter(["log/0", "lo", "log/0"])) == 2
+    assert s3.delete_many(iter(["log/0", "lo", "log/0", "/log/0"])) == 2
     assert stored.list() == set(TREE) - {"log/0", "lo"}
-    assert bare.delete_many([f"{root}/log/deep/1", f"{root}//log/deep/1"]) == 1
+    assert bare.delete_many([f"{root}/log/deep/1"] * 2) == 1
     assert stored.list() == set(TREE) - {"log/0", "lo", "log/deep/1"}
     assert s3.delete_many([]) == 0
     assert s3.delete_many(["other/log/x"]) == 1
@@ -124,11 +125,11 @@ def test_ugly_keys(s3, root, stored, server, key):
 
 
 @pytest.mark.usefixtures("tree")
-@pytest.mark.parametrize("prefix", ["log", "log/", b"log"])
-def test_all_below_a_prefix(s3, stored, prefix):
-    assert s3.delete_recursive([prefix]) == len(LOG)
+@pytest.mark.parametrize("directory", ["log", "log/", b"log"])
+def test_all_below_a_prefix(s3, stored, directory):
+    assert s3.delete_recursive([directory]) == len(LOG)
     assert stored.list() == set(TREE) - LOG
-    assert s3.delete_recursive([prefix]) == 0
+    assert s3.delete_recursive([directory]) == 0
 
 
 @pytest.mark.usefixtures("tree")

@@ -22,6 +22,14 @@ def _(client: Any, server: S3Server, prefix: str) -> None:
     keeps(client, server.bucket, f"{prefix}/a/b", also=f"{prefix}/a")
 
 
+@capability("delete-of-a-prefix")
+def _(client: Any, server: S3Server, prefix: str) -> None:
+    """A prefix is no object, and where there is none, nothing is deleted and nothing is wrong."""
+    client.put_object(Bucket=server.bucket, Key=f"{prefix}/a/b", Body=b"value")
+    client.delete_object(Bucket=server.bucket, Key=f"{prefix}/a")
+    assert client.get_object(Bucket=server.bucket, Key=f"{prefix}/a/b")["Body"].read() == b"value"
+
+
 @capability("double-slash-keys")
 def _(client: Any, server: S3Server, prefix: str) -> None:
     keeps(client, server.bucket, f"{prefix}/a//b")
