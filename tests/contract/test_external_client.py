@@ -26,7 +26,7 @@ def external(request, oracle, server, root, tmproot, monkeypatch):
 
 @pytest.mark.parametrize("verb", {**EVERY, **ROOTED}.values(), ids={**EVERY, **ROOTED})
 def test_every_call_uses_it(external, stored, verb):
-    stored.put_all({"a": b"value", "dir/x": b"value"})
+    stored.put_all({"a": b"value", "aa": b"value", "dir/x": b"value"})
     verb(external, "dir" if verb in LISTINGS.values() else "a")
 
 
