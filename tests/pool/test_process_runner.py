@@ -6,6 +6,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+from collections import Counter
 from pathlib import Path
 
 import boto3
@@ -46,10 +47,10 @@ def run(pool, seaweedfs, templates):
     recipe = ClientRecipe(seaweedfs.region, seaweedfs.endpoint_url, False, None, False, {})
     credentials = CredentialSet(seaweedfs.access_key, seaweedfs.secret_key)
 
-    def run(plan, workers=2, threads=4, signs_as=lambda: credentials):
+    def run(plan, workers=2, threads=4, signs_as=lambda: credentials, spread=False):
         setup = lambda: [recipe, signs_as(), Terms(), threads]  # noqa: E731
         runner = ProcessRunner(
-            pool, setup, signs_as, templates, Renewal(lambda: None), Interruption(), workers, threads
+            pool, setup, signs_as, templates, Renewal(lambda: None), Interruption(), workers, threads, spread
         )
         runner.run(plan, JobQueue(plan))
         return plan
@@ -90,6 +91,19 @@ def test_jobs_are_done_and_workers_stay_warm(run, pool, seaweedfs, prefix):
 def test_a_handful_of_jobs_takes_one_worker(run, pool, seaweedfs, prefix):
     run(Requests(puts(seaweedfs, prefix, 8)))
     assert len(pool._idle) == 1
+
+
+def test_where_each_may_do_only_its_part_all_get_as_much(run, seaweedfs, prefix, monkeypatch):
+    given = Counter()
+    give = worker_process.WorkerProcess.give
+
+    def count(self, jobs):
+        given[self.pid] += len(jobs)
+        give(self, jobs)
+
+    monkeypatch.setattr(worker_process.WorkerProcess, "give", count)
+    run(Requests(puts(seaweedfs, prefix, 9)), workers=3, spread=True)
+    assert list(given.values()) == [3, 3, 3]
 
 
 def test_bodies_larger_than_a_pipe(run, seaweedfs, prefix, tmp_path):

@@ -255,7 +255,8 @@ class Engine:
 
         credentials = connection.credentials
         pool = worker_pool.shared
-        return ProcessRunner(pool, setup, credentials, template, renewal, interruption, workers, each)
+        spread = share.bandwidth is not None
+        return ProcessRunner(pool, setup, credentials, template, renewal, interruption, workers, each, spread)
 
     def _clean_up(self, plan: Plan, connection: Connection, settings: Settings, limit: float) -> None:
         """Put S3 right after a failure, one try each: the failure itself is what the user has to hear of."""

@@ -40,6 +40,11 @@ BODY_BYTES = 128 * 2**20  # bytes of memory for bodies that workers have, all to
 LEAST_BODY_BYTES = CARRIED  # each may have, or it would wait for its parent between two parts of the usual size
 
 
+# The part of its room, one of so many, that a worker is given jobs for at a time: fewer frames, or more evenly.
+SHARE = 2
+SPREAD = 8
+
+
 class NoWorkers(Exception):
     """None can be started, and the jobs that are left are in the queue."""
 
@@ -63,6 +68,8 @@ class ProcessRunner:
         How many to lease at the most; one more is leased whenever there are more jobs than room.
     connections : int
         Jobs that each does side by side, at the most.
+    spread : bool
+        All workers are leased at once and get as many jobs as the others, because each may do only its part.
     """
 
     def __init__(
@@ -75,10 +82,12 @@ class ProcessRunner:
         interruption: Interruption,
         workers: int,
         connections: int,
+        spread: bool = False,
     ) -> None:
         self._interruption = interruption
         self._pool = pool
         self._setup = setup
+        self._spread = spread
         self._templates = templates
         self._credentials = credentials
         self._renewal = renewal
@@ -145,8 +154,10 @@ class ProcessRunner:
     def _feed(self, call: "_Call", queue: JobQueue) -> None:
         while queue.has_more():
             worker = call.roomiest()
+            if self._spread and worker and worker.jobs and len(call.workers) < self._limit and self._lease(call, queue):
+                continue  # the new one is the roomiest
             if worker is not None:
-                call.fill(worker, queue)
+                call.fill(worker, queue, SPREAD if self._spread else SHARE)
             elif len(call.workers) == self._limit or not self._lease(call, queue):
                 return
 
@@ -226,12 +237,12 @@ class _Call:
     def _room(self, worker: WorkerProcess, now: float) -> int:
         return concurrency.room(self._done, self._moved, self._connections, self._speeds[worker].rate(now))
 
-    def fill(self, worker: WorkerProcess, queue: JobQueue) -> None:
-        """Hand one worker jobs, as many as it has room for; half at most at a time, so that others get theirs."""
+    def fill(self, worker: WorkerProcess, queue: JobQueue, part: int) -> None:
+        """Hand one worker jobs, for a part of its room at most, so that others get theirs."""
         batch: list[Job] = []
         size = worker.waiting
         room = self._room(worker, time.monotonic())
-        while len(worker.jobs) + len(batch) < room and len(batch) < max(1, room // 2):
+        while len(worker.jobs) + len(batch) < room and len(batch) < max(1, room // part):
             job = queue.take()
             if job is None:
                 break
