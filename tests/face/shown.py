@@ -1,7 +1,7 @@
 """A program that uses S3 and shows how far it has come. Not a test; test_progress_calls runs it.
 
-python shown.py [--at-once] [--without-tqdm] PROGRESS FAILURES: what is given as `progress`, and per cent of the tries
-that fail; `--at-once` has automatic displays not wait.
+python shown.py [--after SECONDS] [--without-tqdm] PROGRESS FAILURES: what is given as `progress`, and per cent of the
+tries that fail; automatic displays wait for so many seconds.
 """
 
 import json
@@ -14,8 +14,9 @@ from metaflow_extensions.fasts3.face import progress_display
 
 
 def main(arguments):
-    if "--at-once" in arguments:
-        progress_display.PATIENCE = progress_display.LOG_INTERVAL = 0.0
+    if "--after" in arguments:
+        seconds = float(arguments[arguments.index("--after") + 1])
+        progress_display.PATIENCE = progress_display.LOG_INTERVAL = seconds
     if "--without-tqdm" in arguments:
         sys.modules["tqdm"] = sys.modules["tqdm.auto"] = None
     progress, failures = json.loads(arguments[-2]), int(arguments[-1])

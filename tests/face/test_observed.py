@@ -4,7 +4,7 @@ import pytest
 
 from metaflow_extensions.fasts3.face.observed import MEMORY, Observed
 from metaflow_extensions.fasts3.pool.messages import Job, Outcome
-from metaflow_extensions.fasts3.pool.plan import JobFailed
+from metaflow_extensions.fasts3.pool.plan import JobFailed, Unwanted
 from metaflow_extensions.fasts3.pool.tally import Tally
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
 
@@ -162,11 +162,19 @@ def test_a_display_that_raises_is_heard_once_and_the_outcomes_are_taken_all_the_
     display = Display()
     observed, come = watch(display)
     display.raises = KeyError("mine")
-    with pytest.raises(KeyError, match="mine"):
+    with pytest.raises(Unwanted):
         come(1.0)
     come(1.0)
     assert observed._tally.objects == 2
     assert times(display) == [1.0]
+
+    def fail():
+        raise Unwanted
+
+    with pytest.raises(KeyError) as raised:
+        observed.conclude(fail)
+    assert raised.value is display.raises
+    assert display.closed == 1
 
 
 def test_nothing_is_shown_after_the_end(watch):

@@ -1,6 +1,7 @@
 """Tests of the progress of whole calls: what a user's function sees and may do, and what a terminal shows."""
 
 import contextlib
+import gc
 import os
 import signal
 import subprocess
@@ -144,6 +145,25 @@ def test_what_a_function_raises_ends_the_call_and_reaches_the_user(make_s3, call
     assert len(make_s3().get_many(list(SMALL))) == len(SMALL)
 
 
+def test_nothing_is_kept_of_a_call_that_it_ended(make_s3):
+    s3, descriptors, chains = make_s3(progress=refuse), [], []
+    s3_without = make_s3()
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(6):
+            s3_without.put_many(SMALL.items())
+            try:
+                s3.get_many(list(SMALL))
+            except Enough as enough:
+                chains.append((enough.__cause__, enough.__context__))
+            descriptors.append(len(os.listdir("/proc/self/fd")))
+    finally:
+        gc.enable()
+    assert chains == [(None, None)] * 6
+    assert descriptors[-1] <= descriptors[1]
+
+
 @pytest.mark.parametrize("put", ["put", "put_files"])
 def test_what_it_ends_is_put_right(make_s3, tmp_path, put, open_uploads):
     path = tmp_path / "large"
@@ -197,7 +217,7 @@ def run_program(seaweedfs, prefix, tmp_path, make_s3):
 
 
 @pytest.mark.parametrize("by", ["tqdm", "a line"])
-@pytest.mark.parametrize("setting", [["true", "0"], ["--at-once", "null", "0"]], ids=["always", "automatic"])
+@pytest.mark.parametrize("setting", [["true", "0"], ["--after", "0", "null", "0"]], ids=["always", "automatic"])
 def test_a_terminal_shows_a_bar(run_program, by, setting):
     if by == "tqdm":
         pytest.importorskip("tqdm")
@@ -210,12 +230,12 @@ def test_a_terminal_shows_a_bar(run_program, by, setting):
     assert text.endswith("\r\n")
 
 
-@pytest.mark.parametrize("setting", [["null", "0"], ["false", "0"]], ids=["automatic", "never"])
+@pytest.mark.parametrize("setting", [["--after", "600", "null", "0"], ["false", "0"]], ids=["automatic", "never"])
 def test_a_terminal_shows_nothing_of_a_short_call(run_program, setting):
     assert run_program(*setting, terminal=True) == ""
 
 
-@pytest.mark.parametrize("setting", [["--at-once", "null", "0"], ["false", "0"]], ids=["automatic", "never"])
+@pytest.mark.parametrize("setting", [["--after", "0", "null", "0"], ["false", "0"]], ids=["automatic", "never"])
 def test_nothing_is_written_elsewhere(run_program, setting):
     assert run_program(*setting, terminal=False) == ""
 

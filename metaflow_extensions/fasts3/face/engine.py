@@ -20,7 +20,7 @@ from metaflow_extensions.fasts3.pool.inline_runner import InlineRunner
 from metaflow_extensions.fasts3.pool.interruptible import interruptible
 from metaflow_extensions.fasts3.pool.messages import Job
 from metaflow_extensions.fasts3.pool.perform import Performer, Terms
-from metaflow_extensions.fasts3.pool.plan import JobFailed, JobQueue, Plan, Requests
+from metaflow_extensions.fasts3.pool.plan import JobFailed, JobQueue, Plan, Requests, Unwanted
 from metaflow_extensions.fasts3.pool.planning import PART_SIZE
 from metaflow_extensions.fasts3.pool.process_runner import NoWorkers, ProcessRunner
 from metaflow_extensions.fasts3.pool.renewal import Renewal
@@ -100,21 +100,28 @@ class Engine:
         """
         tally = getattr(plan, "tally", None)  # what users do not ask for has none
         display = display_for(self._progress) if tally else None
-        observed = Observed(plan, tally, display) if tally and display else None
+        if tally and display:
+            observed = Observed(plan, tally, display)
+            observed.conclude(lambda: self._begin(observed, place, bucket, interruption, observed.finish))
+        else:
+            self._begin(plan, place, bucket, interruption)
 
+    def _begin(
+        self,
+        plan: Plan,
+        place: Place,
+        bucket: str,
+        interruption: Optional[Interruption],
+        then: Callable[[], None] = lambda: None,
+    ) -> None:
         def work(ours: Interruption) -> None:
-            self._run(observed or plan, place, bucket, ours)
-            if observed:
-                observed.finish()
+            self._run(plan, place, bucket, ours)
+            then()
 
-        try:
-            if interruption:
-                work(interruption)
-            else:
-                interruptible(work)
-        finally:
-            if observed:
-                observed.close()
+        if interruption:
+            work(interruption)
+        else:
+            interruptible(work)
 
     def _run(self, plan: Plan, place: Place, bucket: str, interruption: Interruption) -> None:
         connection = self.connected()
@@ -142,6 +149,9 @@ class Engine:
             failure = error.failure
             told = f"Getting credentials for S3 failed: {failure.message.rstrip('.')}. {REMEDIES[Code.NO_CREDENTIALS]}"
             raise EXCEPTIONS.get(failure.code, MetaflowS3Exception)(told) from error
+        except Unwanted:
+            self._clean_up(plan, connection, settings, CLEANUP_LIMIT)
+            raise
         except BaseException:
             self._clean_up(plan, connection, settings, CLEANUP_LIMIT_WHEN_STOPPED)
             raise

@@ -9,7 +9,7 @@ from metaflow_extensions.fasts3.face.progress import Progress
 from metaflow_extensions.fasts3.face.progress_display import Display
 from metaflow_extensions.fasts3.face.watching import Watching
 from metaflow_extensions.fasts3.pool.messages import Job, Outcome
-from metaflow_extensions.fasts3.pool.plan import Plan
+from metaflow_extensions.fasts3.pool.plan import Plan, Unwanted
 from metaflow_extensions.fasts3.pool.tally import Tally
 
 MEMORY = 5.0  # seconds after which bytes count for a third of what new ones do in the rate
@@ -39,6 +39,7 @@ class Observed(Watching):
         self._rate = _Rate(self._began)
         self._retries = 0
         self._shown = False
+        self._error: Optional[BaseException] = None  # what the display raised, with which the call is to end
 
     def receive(self, job: Job, outcome: Outcome) -> Iterable[Optional[Job]]:
         try:
@@ -51,6 +52,23 @@ class Observed(Watching):
             self._next = math.inf
             raise
         return follow
+
+    def conclude(self, work: Callable[[], None]) -> None:
+        """Do the work that carries out this plan; then raise what the display raised, if anything."""
+        try:
+            work()
+        except Unwanted:
+            pass
+        finally:
+            self.close()
+        # Not in the handler: the user's own error is none that came while another was handled. And nothing here may
+        # hold it: its traceback holds this frame.
+        error, self._error = self._error, None
+        try:
+            if error is not None:
+                raise error
+        finally:
+            del error
 
     def finish(self) -> None:
         """Show the end of a call that succeeded, if it was long enough to be shown at all."""
@@ -71,19 +89,22 @@ class Observed(Watching):
         self._next = now + self._display.interval
         self._shown = True
         tally, rate = self._tally, self._rate.at(now, self._tally.bytes)
-        self._display.show(
-            Progress(
-                tally.operation,
-                tally.objects,
-                tally.total_objects,
-                tally.bytes,
-                tally.total_bytes,
-                self._retries,
-                now - self._began,
-                done,
-                rate,
-            )
+        progress = Progress(
+            tally.operation,
+            tally.objects,
+            tally.total_objects,
+            tally.bytes,
+            tally.total_bytes,
+            self._retries,
+            now - self._began,
+            done,
+            rate,
         )
+        try:
+            self._display.show(progress)
+        except BaseException as error:
+            self._error = error
+            raise Unwanted from None
 
 
 class _Rate:

@@ -20,6 +20,10 @@ class JobFailed(Exception):
         self.failure = failure
 
 
+class Unwanted(Exception):
+    """Somebody who watches a plan wants it to end. Neither S3 nor a worker has done anything wrong."""
+
+
 class Plan(Protocol):
     """Work for a runner.
 

@@ -20,6 +20,7 @@ from metaflow_extensions.fasts3.pool.plan import (
     JobFailed,
     JobQueue,
     Plan,
+    Unwanted,
 )
 from metaflow_extensions.fasts3.pool.planning import CARRIED
 from metaflow_extensions.fasts3.pool.renewal import Renewal, look_again_in
@@ -101,6 +102,8 @@ class ProcessRunner:
         ------
         JobFailed
             The plan failed. Jobs that were under way have ended.
+        Unwanted
+            Somebody wants it to end; as above.
         Interrupted
         NoWorkers
             The system gives no processes.
@@ -109,7 +112,7 @@ class ProcessRunner:
         call = _Call(self._pool, self._setup, self._templates, self._interruption, self._connections, body_bytes)
         try:
             self._run(call, plan, queue)
-        except JobFailed:
+        except (JobFailed, Unwanted):
             call.let_the_rest_end(plan, PATIENCE_WHEN_FAILED)
             raise
         except BaseException:
