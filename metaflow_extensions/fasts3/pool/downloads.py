@@ -198,14 +198,19 @@ class ObjectDownloads:
 
     def _count(self, index: int, length: int, received: int) -> None:
         """Count what the first reply told of an object, in place of what was expected of it."""
-        before, told = self._large.get(index), self._wanted[index].size
-        if before is None and told is None:
+        tally = self.tally
+        tally.bytes += received
+        if received == length:
+            tally.objects += 1
+        before = self._large.get(index) if self._large else None
+        told = before.result.reply.length if before else self._wanted[index].size
+        if told is None:
             self._unsized -= 1
-        self._expected += length - (before.result.reply.length if before else told or 0)
-        self.tally.bytes += received
-        self.tally.objects += received == length
-        if self.tally.total_objects is not None and not self._unsized:
-            self.tally.total_bytes = self._expected
+            self._expected += length
+        elif told != length:
+            self._expected += length - told
+        if not self._unsized and tally.total_objects is not None:
+            tally.total_bytes = self._expected
 
     def _rest(self, index: int, large: _Large) -> Iterator[Optional[Job]]:
         reply = large.result.reply
