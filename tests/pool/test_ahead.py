@@ -49,6 +49,12 @@ def test_what_is_ready_is_given_at_once():
         assert list(ahead) == []
 
 
+def test_what_comes_in_time_is_waited_for_until_the_end():
+    with Ahead(iter(range(3)), 10) as ahead:
+        assert ahead.ready(within=3600) == [0, 1, 2]
+        assert ahead.ready(within=3600) == []
+
+
 def test_an_error_comes_where_it_happened():
     def items():
         yield 1

@@ -1,6 +1,7 @@
 """An iterator that is read ahead: what comes next is made in a thread, while the caller is busy with the last."""
 
 import threading
+import time
 from collections.abc import Iterator
 from queue import Empty, Full, Queue
 from typing import Generic, Optional, TypeVar, Union
@@ -67,12 +68,13 @@ class Ahead(Generic[T]):
             raise self._end.error
         raise StopIteration
 
-    def ready(self) -> "list[T]":
-        """All that has been read, without waiting for more."""
+    def ready(self, within: float = 0.0) -> "list[T]":
+        """All that has been read, or will be within so many seconds."""
         found: list[T] = []
-        while self._end is None:
+        until = time.monotonic() + within
+        while self._end is None and not self._alone:
             try:
-                one = self._waiting.get_nowait()
+                one = self._waiting.get(timeout=max(0.0, until - time.monotonic()))
             except Empty:
                 break
             if isinstance(one, _End):
