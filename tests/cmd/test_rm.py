@@ -6,9 +6,8 @@ import pty
 import signal
 
 import pytest
+from metaflow import S3
 from metaflow.datatools.s3 import MetaflowS3AccessDenied
-
-from metaflow_extensions.fasts3.cmd import deleting
 
 KEYS = {"a/1.csv", "a/2.csv", "a/b/3.csv", "ab", "z"}
 
@@ -90,7 +89,7 @@ def test_nothing_below_a_prefix_is_an_error(fasts3, root, url):
 
 
 def test_what_can_not_be_deleted_is_named_and_the_rest_goes(fasts3, root, filled, monkeypatch):
-    delete_many = deleting.delete_many
+    delete_many = S3.delete_many
 
     def refuse(s3, urls):
         refused = {url: "AccessDenied: no\x1b[31m" for url in urls if url.endswith("1.csv")}
@@ -100,7 +99,7 @@ def test_what_can_not_be_deleted_is_named_and_the_rest_goes(fasts3, root, filled
             raise error
         delete_many(s3, urls)
 
-    monkeypatch.setattr(deleting, "delete_many", refuse)
+    monkeypatch.setattr(S3, "delete_many", refuse)
     done = fasts3("rm", "--recursive", "--yes", "--json", f"{root}/a")
     assert done.exit_code == 1
     assert done.stderr.splitlines() == [

@@ -1,8 +1,7 @@
 """The client that commands work with, and the listings that they go through page by page."""
 
-import inspect
 from collections.abc import Iterator
-from typing import Any, Optional
+from typing import Optional
 
 from ..face.s3 import S3
 from ..pool.ahead import Ahead
@@ -12,20 +11,15 @@ from .targets import Target
 PAGES_AHEAD = 10  # of 1,000 keys each
 
 
-def client(tmproot: Optional[str] = None, progress: Optional[bool] = False) -> S3:
+def client(progress: Optional[bool] = False) -> S3:
     """An `S3` without a root; a context manager.
 
     Parameters
     ----------
-    tmproot : str, optional
-        Where temporary files go.
     progress : bool, optional
         Whether it tells how far it is; None: on a terminal.
     """
-    given: dict[str, Any] = {} if tmproot is None else {"tmproot": tmproot}
-    if "progress" in inspect.signature(S3).parameters:
-        given["progress"] = progress
-    return S3(**given)
+    return S3(progress=progress)
 
 
 def found_ahead(s3: S3, target: Target) -> "Ahead[list[Entry]]":

@@ -7,11 +7,8 @@ from typing import NamedTuple
 from metaflow._vendor import click
 from metaflow.exception import MetaflowException
 
-from ..face.engine import Place
 from ..face.location import split_object_url
 from ..face.s3 import S3
-from ..pool.messages import Job
-from ..pool.plan import Requests
 from ..pool.queries import Entry
 from .client import PAGES_AHEAD, client, found_ahead
 from .output import Remarks, count_shown, json_line, name_shown, print_lines, remark
@@ -84,7 +81,7 @@ def _deleted(s3: S3, urls: "list[str]") -> "set[str]":
     rest = urls
     while rest:
         try:
-            delete_many(s3, rest)
+            s3.delete_many(rest)
             break
         except MetaflowException as error:
             refused: dict[str, str] = {url: why for url, why in getattr(error, "failed", {}).items() if url not in left}
@@ -96,12 +93,3 @@ def _deleted(s3: S3, urls: "list[str]") -> "set[str]":
             # Again without these: whether the others are gone the exception does not say, and twice does no harm.
             rest = [url for url in rest if url not in left]
     return left
-
-
-def delete_many(s3: S3, urls: "list[str]") -> None:
-    """Delete objects; those that are not there are no error."""
-    if hasattr(s3, "delete_many"):
-        s3.delete_many(urls)
-        return
-    jobs = [Job(number, "delete", *split_object_url(url)) for number, url in enumerate(urls)]
-    s3._engine.run(Requests(jobs), Place.WORKERS, jobs[0].bucket)

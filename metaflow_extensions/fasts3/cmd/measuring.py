@@ -14,7 +14,6 @@ from metaflow._vendor import click
 from ..face.location import Location, split_url
 from ..face.s3 import S3
 from .client import client
-from .deleting import delete_many
 from .output import json_line, print_lines, remark, size_shown
 from .targets import place_of, url_of
 
@@ -82,9 +81,9 @@ def _rounds(s3: S3, case: Case, urls: "list[str]", rounds: int) -> "dict[str, li
     calls: dict[str, Callable[[], object]] = {
         "put": lambda: s3.put_many([(url, body) for url in urls]),
         "get": lambda: _check(s3, case, urls),
-        "delete": lambda: delete_many(s3, urls),
+        "delete": lambda: s3.delete_many(urls),
     }
-    delete_many(s3, urls[:1])  # the first request meets S3, and workers start
+    s3.delete_many(urls[:1])  # the first request meets S3, and workers start
     s3.put_many([(url, b"") for url in urls[:8]])
     seconds: dict[str, list[float]] = {verb: [] for verb in calls}
     for _ in range(rounds):
@@ -110,7 +109,7 @@ def _removed(s3: S3, urls: "list[str]") -> "Iterator[None]":
         yield
     except BaseException:
         remark("Removing what was stored.")
-        delete_many(s3, urls)
+        s3.delete_many(urls)
         raise
 
 
