@@ -48,7 +48,7 @@ lint: .venv/installed
 
 # Its warnings are errors: a link that leads nowhere, a page that is in no menu, a docstring that can't be read.
 docs: .venv-docs/installed
-	.venv-docs/bin/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict --quiet
 	@echo "Open site/index.html."
 
 bench-smoke: .venv/installed

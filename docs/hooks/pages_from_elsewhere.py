@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from posixpath import dirname, normpath, relpath
+from posixpath import dirname, join, normpath, relpath
 from typing import Any
 
 from mkdocs.structure.files import File, Files
@@ -32,7 +32,7 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     in_repository = of_page.get(in_site, f"docs/{in_site}")
 
     def moved(link: "re.Match[str]") -> str:
-        target = normpath(f"{dirname(in_repository)}/{link[1]}")
+        target = normpath(join(dirname(in_repository), link[1]))
         at = PAGES.get(target, target[len("docs/") :] if target.startswith("docs/") else None)
         return link[1] if at is None else relpath(at, dirname(in_site) or ".")
 
