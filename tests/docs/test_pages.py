@@ -36,7 +36,8 @@ def page_of(text: str, folder: Path) -> Path:
 
 def test_blocks_share_names_and_files(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    text = '```python\nfrom pathlib import Path\nx = "a"\n```\n\n```text title="b.txt"\nb\n```\n\n```bash\ncat b.txt\n```\n\n'
+    text = "```python\nfrom pathlib import Path\n\nx = 'a'\n```\n\n"
+    text += '```text title="b.txt"\nb\n```\n\n```bash\ncat b.txt\n```\n\n'
     text += "<!-- printed -->\n```text\nb\n```\n\n```python\nprint(x + Path('b.txt').read_text())\n```\n\n"
     text += "<!-- printed -->\n```text\nab\n...\n```\n"
     follow(page_of(text, tmp_path))
