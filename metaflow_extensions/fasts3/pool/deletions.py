@@ -12,6 +12,7 @@ from typing import NamedTuple, Optional
 from metaflow_extensions.fasts3.pool.messages import Job, Outcome
 from metaflow_extensions.fasts3.pool.plan import JobFailed
 from metaflow_extensions.fasts3.pool.queries import Idle, Listing, page_of
+from metaflow_extensions.fasts3.pool.tally import Tally
 from metaflow_extensions.fasts3.wire.deletion import MOST_KEYS, goes_with_others
 from metaflow_extensions.fasts3.wire.failures import TRANSIENT, Code, Failure
 
@@ -69,6 +70,7 @@ class Deletions:
         for bucket, key in wanted:
             (self._together if goes_with_others(key) else self._apart).setdefault(bucket, []).append(key)
         self.apart = sum(map(len, self._apart.values()))
+        self.tally = Tally("delete", sum(map(len, self._together.values())) + self.apart, 0)
         self._step = step
         self._numbers = itertools.count()
         self._one_by_one: set[str] = set()  # buckets of servers without DeleteObjects
@@ -85,9 +87,9 @@ class Deletions:
             yield from self._each(bucket, keys)
 
     def receive(self, job: Job, outcome: Outcome) -> Iterable[Job]:
-        if job.operation == "delete_objects":
-            return self._after_many(job, outcome)
-        return self._after_one(job, outcome)
+        follows = self._after_many(job, outcome) if job.operation == "delete_objects" else self._after_one(job, outcome)
+        self.tally.objects = self.deleted + len(self.failures)
+        return follows
 
     def cleanup(self) -> list[Job]:
         return []
@@ -182,6 +184,8 @@ class ListedDeletions(Deletions):
 
     def __init__(self, listings: Sequence[Listing]) -> None:
         super().__init__(())
+        self._going_on = len(listings)
+        self.tally.total_objects = None  # who lists does not know it before the end
         self._listings = listings
         self._of: dict[int, int] = {}  # number of a job -> its listing's
         self._idle = [Idle() for _ in listings]
@@ -199,6 +203,8 @@ class ListedDeletions(Deletions):
         if len(self.failures) >= MOST_FAILED and self._waiting:
             self._waiting.clear()
             self.gave_up = True
+        if not self._going_on or self.gave_up:
+            self.tally.total_objects = self._found
         pages = []
         while self._waiting and self._found - self.deleted - len(self.failures) < AHEAD:
             pages.append(self._waiting.popleft())
@@ -219,6 +225,8 @@ class ListedDeletions(Deletions):
             self._idle[index].note(job, bool(new) and mark not in self._seen[index])
             self._seen[index].add(mark)
             self._waiting.append(self._page(index, page.next_token))
+        else:
+            self._going_on -= 1
         together = [key for key in new if goes_with_others(key)]
         apart = [key for key in new if not goes_with_others(key)] if len(together) < len(new) else []
         return itertools.chain(self._batches(job.bucket, together), self._each(job.bucket, apart))
