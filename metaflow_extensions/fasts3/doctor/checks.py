@@ -16,7 +16,7 @@ from metaflow_extensions.fasts3.face.location import split_url
 
 TOTAL = 21.0  # seconds for all checks; with the start, and the end of what has to be stopped, below 30
 KEPT = 4.0  # seconds of these, for what puts all right again
-TOO_SHORT = 0.2  # seconds in which nothing can be found out
+LEAST = 0.25  # of its limit: what a check with less time than that would find says more of the others
 SET_THE_ROOT = (
     "Set METAFLOW_DATATOOLS_S3ROOT=s3://bucket/prefix, run `metaflow configure aws`, or name one with --root."
 )
@@ -151,18 +151,18 @@ class Examiner:
                 finding = skipped(check.name, f"Not looked at, because of {broken!r}.")
             else:
                 left = self._deadline.left() - (0 if check.kept else KEPT)
-                finding = _done(check, self._subject, min(check.seconds, left))
+                finding = _done(check, self._subject, left)
             if finding.status in FAILED:
                 self._because[check.name] = broken or check.name
             yield finding
 
 
-def _done(check: Check, subject: Subject, seconds: float) -> Finding:
-    if seconds < TOO_SHORT:
+def _done(check: Check, subject: Subject, left: float) -> Finding:
+    if left < LEAST * check.seconds:
         return skipped(check.name, "Not looked at, because everything before took too long.")
     look = check.look
     try:
-        return limited(seconds, lambda: look(subject) if check.by_s3 else aside(lambda: look(subject)))
+        return limited(min(check.seconds, left), lambda: look(subject) if check.by_s3 else aside(lambda: look(subject)))
     except TookTooLong as error:
         return _too_slow(check.name, error.seconds)
     except Exception as error:  # a defect of ours must not hide what the other checks find

@@ -16,7 +16,7 @@ from metaflow_extensions.fasts3.face.errors import MetaflowS3AccessDenied
 from metaflow_extensions.fasts3.pool.planning import PART_SIZE
 
 SMALL_REQUESTS = 10
-ENOUGH = 2.0  # seconds for these; far away, fewer have to do
+ENOUGH = 1.5  # seconds for these; far away, fewer have to do
 MIB = 2**20
 LARGE = 32 * MIB  # bytes: four parts
 TRIAL = MIB  # bytes that tell how much can be moved in time
