@@ -6,7 +6,6 @@ from metaflow_extensions.fasts3.doctor.concealing import (
     passwords_in,
     secrets_around,
     secrets_in,
-    without_password,
 )
 
 
@@ -16,20 +15,6 @@ from metaflow_extensions.fasts3.doctor.concealing import (
 )
 def test_the_middle_of_an_access_key_id_is_masked(key: str, masked: str) -> None:
     assert masked_key(key) == masked
-
-
-@pytest.mark.parametrize(
-    ("url", "left"),
-    [
-        ("http://user:pass@host:1/path", "http://***@host:1/path"),
-        ("https://token@host", "https://***@host"),
-        ("http://u:p@ss@host", "http://***@host"),
-        ("http://host/a@b", "http://host/a@b"),
-        ("s3://bucket/key@x", "s3://bucket/key@x"),
-    ],
-)
-def test_a_url_loses_user_and_password(url: str, left: str) -> None:
-    assert without_password(url) == left
 
 
 def test_passwords_are_known_as_written_and_as_meant() -> None:

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any, Optional, Union
 from urllib.parse import urlsplit
 
 from metaflow_extensions.fasts3.control.credentials import SigningCredentials
+from metaflow_extensions.fasts3.control.urls import without_password
 from metaflow_extensions.fasts3.wire.credentials import CredentialSet
 from metaflow_extensions.fasts3.wire.failures import Code, TransferError
 from metaflow_extensions.fasts3.wire.template import NoTemplate, RequestTemplate
@@ -145,7 +146,8 @@ class Connection:
         self._credentials.renew()
 
     def conceal(self, text: str) -> str:
-        """A text without the secrets of these credentials: a server may tell what it was sent."""
+        """A text without passwords in URLs and these credentials' secrets: a server may tell what it was sent."""
+        text = without_password(text)
         try:
             current = self.credentials()
         except TransferError:

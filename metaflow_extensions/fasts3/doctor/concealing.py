@@ -6,15 +6,14 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Optional
 from urllib.parse import unquote
 
-HIDDEN = "***"
+from metaflow_extensions.fasts3.control.urls import HIDDEN, USER_INFO, without_password
+
 SHORTEST = 4  # characters; what is shorter would be found everywhere
 SHOWN_OF_A_KEY = 4  # characters at either end of an access key id
 VARIABLES = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN")
 # Names of settings, in boto3's files and in client_params, whose values are secrets or may hold them.
 SECRET_NAME = re.compile(r"secret|token|password|credential_process", re.IGNORECASE)
 NO_SECRETS = re.compile(r"(_file|_arn|_url|_cache|_name)\Z", re.IGNORECASE)  # web_identity_token_file names a file
-# user:password@ in a URL; a user alone may be a token as well. Up to the last @ before the path.
-USER_INFO = re.compile(r"(?<=://)[^/\s?#]*@")
 ACCESS_KEY = re.compile(r"(?<=access key id )[^\s,;)]+")
 
 
@@ -23,11 +22,6 @@ def masked_key(access_key: str) -> str:
     if len(access_key) <= 2 * SHOWN_OF_A_KEY:
         return access_key[:1] + HIDDEN
     return access_key[:SHOWN_OF_A_KEY] + HIDDEN + access_key[-SHOWN_OF_A_KEY:]
-
-
-def without_password(url: str) -> str:
-    """A URL without user and password."""
-    return USER_INFO.sub(f"{HIDDEN}@", url)
 
 
 class Concealer:

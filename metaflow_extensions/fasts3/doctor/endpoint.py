@@ -9,8 +9,8 @@ from typing import Any, Optional
 from urllib.parse import urlsplit
 
 from metaflow_extensions.fasts3.control.connection import Connection
+from metaflow_extensions.fasts3.control.urls import without_password
 from metaflow_extensions.fasts3.doctor import origins
-from metaflow_extensions.fasts3.doctor.concealing import without_password
 from metaflow_extensions.fasts3.doctor.findings import Fact, Finding, ok, problem, skipped, warning
 from metaflow_extensions.fasts3.doctor.subject import Answer, Subject
 from metaflow_extensions.fasts3.face.errors import MOST_NAMED, REMEDIES, shown

@@ -11,6 +11,7 @@ from metaflow.exception import MetaflowException
 from metaflow_extensions.fasts3.control import presence
 from metaflow_extensions.fasts3.control.connection import Connection
 from metaflow_extensions.fasts3.control.settings import Chosen, Settings
+from metaflow_extensions.fasts3.control.urls import without_password
 from metaflow_extensions.fasts3.face.errors import EXCEPTIONS, REMEDIES, MetaflowS3Exception, exception_of, shown
 from metaflow_extensions.fasts3.face.observed import Observed
 from metaflow_extensions.fasts3.face.progress_display import Setting, display_for
@@ -215,7 +216,7 @@ class Engine:
         try:
             return self._connection()
         except Exception as error:
-            told = f"No S3 client could be made: {shown(str(error))}"
+            told = f"No S3 client could be made: {shown(without_password(str(error)))}"
             if isinstance(error, OSError) and error.errno in NO_DESCRIPTORS:
                 told += f". {REMEDIES[Code.NO_DESCRIPTORS]}"
             elif isinstance(error, ValueError):  # botocore's, and ours, of URLs
