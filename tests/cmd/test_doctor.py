@@ -36,8 +36,7 @@ class Ran(NamedTuple):
 
     @property
     def document(self) -> Any:
-        """What follows Metaflow's greeting, where that is printed."""
-        return json.loads(self.out[self.out.index("{") :])
+        return json.loads(self.out)  # nothing else is printed
 
     @property
     def findings(self) -> "dict[str, dict[str, Any]]":
