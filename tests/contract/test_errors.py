@@ -14,17 +14,19 @@ from metaflow.exception import MetaflowException
 
 
 def test_headlines():
-    # Direct children of MetaflowException, so that an `except` for one of them catches no other.
-    for error, headline in {
+    headlines = {
         MetaflowS3AccessDenied: "S3 access denied",
         MetaflowS3Exception: "S3 access failed",
         MetaflowS3InvalidObject: "Not a string-like object",
         MetaflowS3InvalidRange: "S3 invalid range",
         MetaflowS3NotFound: "S3 object not found",
         MetaflowS3URLException: "Invalid address",
-    }.items():
+    }
+    for error, headline in headlines.items():
         assert error.headline == headline
-        assert error.__bases__ == (MetaflowException,)
+        assert issubclass(error, MetaflowException)
+        # An `except` for one of them catches no other.
+        assert [other for other in headlines if issubclass(error, other)] == [error]
 
 
 @pytest.mark.parametrize("verb", READS.values(), ids=READS)

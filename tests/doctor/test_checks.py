@@ -1,5 +1,5 @@
 import threading
-from typing import Any
+from typing import Any, Optional
 
 import pytest
 
@@ -16,8 +16,8 @@ def check(name: str, finding: Finding, *needs: str) -> Check:
     return Check(name, lambda _: finding, needs)
 
 
-def told(*checks: Check, deadline: Deadline = Deadline(60)) -> "list[tuple[str, str]]":
-    found = Examiner(NOBODY, deadline).examine(checks)
+def told(*checks: Check, deadline: Optional[Deadline] = None) -> "list[tuple[str, str]]":
+    found = Examiner(NOBODY, deadline or Deadline(60)).examine(checks)
     return [(finding.name, finding.told) for finding in found]
 
 

@@ -17,13 +17,14 @@ from metaflow_extensions.fasts3.face.observed import Observed
 from metaflow_extensions.fasts3.face.progress_display import Setting, display_for
 from metaflow_extensions.fasts3.face.retry_report import RetryReport
 from metaflow_extensions.fasts3.pool import concurrency, worker_pool
+from metaflow_extensions.fasts3.pool.call_workers import NoWorkers
 from metaflow_extensions.fasts3.pool.inline_runner import InlineRunner
 from metaflow_extensions.fasts3.pool.interruptible import interruptible
 from metaflow_extensions.fasts3.pool.messages import Job
 from metaflow_extensions.fasts3.pool.perform import Performer, Terms
 from metaflow_extensions.fasts3.pool.plan import JobFailed, JobQueue, Plan, Requests, Unwanted
 from metaflow_extensions.fasts3.pool.planning import PART_SIZE
-from metaflow_extensions.fasts3.pool.process_runner import NoWorkers, ProcessRunner
+from metaflow_extensions.fasts3.pool.process_runner import ProcessRunner
 from metaflow_extensions.fasts3.pool.renewal import Renewal
 from metaflow_extensions.fasts3.pool.threads import within
 from metaflow_extensions.fasts3.wire.blocking import Interruption

@@ -1,11 +1,13 @@
 """What all methods of `S3` stand on."""
 
 import warnings
+import weakref
 from collections.abc import Iterator
 from typing import Optional
 
 from metaflow_extensions.fasts3.face.engine import Engine, Place
 from metaflow_extensions.fasts3.face.location import Location
+from metaflow_extensions.fasts3.face.stream import Stream
 from metaflow_extensions.fasts3.face.tempdir import TemporaryDirectory
 from metaflow_extensions.fasts3.pool.queries import Entry, Listing, Listings, PageOfListing
 
@@ -18,6 +20,7 @@ class Foundation:
     _location: Location
     _engine: Engine
     _tempdir: TemporaryDirectory
+    _streams: "weakref.WeakSet[Stream]"  # loops that go on
 
     def _list(self, listings: list[Listing]) -> list[list[Entry]]:
         """List prefixes; the entries of each, in key order."""

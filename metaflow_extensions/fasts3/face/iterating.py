@@ -178,6 +178,7 @@ MetaflowS3Exception
         name = None if in_memory else self._tempdir.namer()
         step = self._engine.settings().part_size
         stream = Stream(run, requests, name, spare, ordered, look_ahead, look_ahead_objects, return_missing, step)
+        self._streams.add(stream)
         with contextlib.closing(stream):
             for requested, result in stream:
                 if result is None:
@@ -186,9 +187,9 @@ MetaflowS3Exception
                     make_empty(result.path)
                 entry = s3object_of(requested.root, requested.url, result, return_info, spare)
                 yield entry
-                if not keep:
+                if not keep and stream.is_ours:
                     entry.remove_file()
-                del entry  # or it would be held, in memory perhaps, until the next one is there
+                del entry, result  # or it would be held, in memory perhaps, until the next one is there
 
 
 def _checked(name: str, given: Optional[int]) -> int:

@@ -2,10 +2,13 @@
 
 import contextlib
 import os
-from typing import Callable
+from typing import Callable, Optional
 
 from metaflow_extensions.fasts3.face.errors import exception_of_files
+from metaflow_extensions.fasts3.wire.local_files import path_in_memory
 from metaflow_extensions.fasts3.wire.transfers import GetReply
+
+MOST = 64  # descriptors that one call spends on it; further objects come together in files of the temporary directory
 
 
 class MemoryFiles:
@@ -14,12 +17,12 @@ class MemoryFiles:
     Parameters
     ----------
     name : callable
-        Gives a path for a file, where the system has none without a name: then there is one for a moment.
+        Gives a path for a file, where there is none without a name: then it is there for a moment.
     """
 
     def __init__(self, name: Callable[[str], str]) -> None:
         self._name = name
-        self._files: dict[str, int] = {}  # path -> descriptor
+        self._files: dict[str, Optional[int]] = {}  # path -> descriptor; None: it has a name
 
     def __enter__(self) -> "MemoryFiles":
         return self
@@ -33,23 +36,24 @@ class MemoryFiles:
 
         Raises
         ------
-        MetaflowS3Exception
+        MetaflowS3InsufficientDiskSpace, MetaflowS3Exception
         """
         try:
             path, descriptor = self._open()
-            self._files[path] = descriptor
-            os.ftruncate(descriptor, reply.length)
-            with memoryview(reply.body or b"") as rest:
-                position = 0
-                while position < len(rest):
-                    position += os.pwrite(descriptor, rest[position:], position)
+            try:
+                _fill(descriptor, reply)
+            finally:
+                if self._files[path] is None:
+                    os.close(descriptor)
         except OSError as error:
             raise exception_of_files("No file in memory can be made", error) from error
         return path
 
     def take(self, path: str) -> bytes:
         """All bytes of a file, which is no more then."""
-        with open(self._files[path], "rb", buffering=0, closefd=False) as file:
+        descriptor = self._files[path]
+        source = path if descriptor is None else descriptor
+        with open(source, "rb", buffering=0, closefd=descriptor is None) as file:
             file.seek(0)
             data = file.readall()
         self.drop(path)
@@ -57,13 +61,29 @@ class MemoryFiles:
 
     def drop(self, path: str) -> None:
         """Let a file go."""
-        os.close(self._files.pop(path))
-        with contextlib.suppress(OSError):  # one in memory can't be removed, and need not be
-            os.unlink(path)
+        descriptor = self._files.pop(path, None)
+        if descriptor is not None:
+            os.close(descriptor)
+        else:
+            with contextlib.suppress(OSError):
+                os.unlink(path)
 
     def _open(self) -> "tuple[str, int]":
-        if hasattr(os, "memfd_create"):
+        held = sum(descriptor is not None for descriptor in self._files.values())
+        if hasattr(os, "memfd_create") and held < MOST:
             descriptor = os.memfd_create("fasts3")
-            return f"/proc/{os.getpid()}/fd/{descriptor}", descriptor
-        path = self._name("")
-        return path, os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            path = path_in_memory(descriptor)
+            self._files[path] = descriptor
+        else:
+            path = self._name("")
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            self._files[path] = None
+        return path, descriptor
+
+
+def _fill(descriptor: int, reply: GetReply) -> None:
+    os.ftruncate(descriptor, reply.length)
+    with memoryview(reply.body or b"") as body:
+        position = 0
+        while position < len(body):
+            position += os.pwrite(descriptor, body[position:], position)

@@ -1,5 +1,6 @@
 """Class S3, put together."""
 
+import weakref
 from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar, Union
 
 import metaflow.metaflow_config as configuration
@@ -146,6 +147,7 @@ class S3(Reading, Iterating, Querying, Directories, Deleting):
         chosen = chosen_limits(max_connections, max_bandwidth, part_size)
         self._engine = Engine(self._connection, inject_failure_rate, chosen, checked(progress))
         self._tempdir = TemporaryDirectory(tmproot)
+        self._streams = weakref.WeakSet()
 
     def __enter__(self: _Self) -> _Self:
         return self
@@ -163,6 +165,8 @@ class S3(Reading, Iterating, Querying, Directories, Deleting):
         The client can be used afterwards; what it downloads then is deleted by the next `close`, or when the process
         ends.
         """
+        for stream in list(self._streams):
+            stream.close()
         if not debug.s3client:  # METAFLOW_DEBUG_S3CLIENT keeps the files, as it does for Metaflow's own class
             self._tempdir.remove()
 

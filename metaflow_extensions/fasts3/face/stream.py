@@ -7,14 +7,16 @@ from collections.abc import Iterator
 from queue import Empty, SimpleQueue
 from typing import Callable, NamedTuple, Optional, Union
 
+from metaflow_extensions.fasts3.face.errors import MetaflowS3Exception
 from metaflow_extensions.fasts3.face.memory_files import MemoryFiles
 from metaflow_extensions.fasts3.pool.download_stream import DownloadStream, Wanted
-from metaflow_extensions.fasts3.pool.downloads import Download, Downloaded
+from metaflow_extensions.fasts3.pool.downloads import RESTARTS, Download, Downloaded
 from metaflow_extensions.fasts3.pool.look_ahead import LookAhead
 from metaflow_extensions.fasts3.pool.plan import Plan
 from metaflow_extensions.fasts3.wire.blocking import Interrupted, Interruption
 
 LOOK = 0.1  # seconds between two looks for signals, and whether the thread is still there
+TAKEN_AT_A_TIME = 2  # requests, while there is something for the loop: so that more and more are ahead of it
 LEAVE_AFTER = 1.0  # seconds for the thread to end once nobody wants anything more
 
 
@@ -89,30 +91,33 @@ class Stream:
         self._process = os.getpid()
         self._count = 0  # of requests taken
         self._all_taken = False
+        self._problem: Optional[BaseException] = None  # of who gives the requests; those before it come first
         self._outstanding: dict[int, Requested] = {}
         self._paths: dict[int, str] = {}  # of these
         self._waiting: dict[int, Optional[Downloaded]] = {}  # come, but not their turn yet
         self._in_hand: Optional[int] = None  # what the loop works with
+        self._closed = False
 
     def __iter__(self) -> "Stream":
         return self
 
     def __next__(self) -> Received:
+        self._check()
         if self._in_hand is not None:
             self._ahead.forget(self._in_hand)
             self._in_hand = None
-        self._take_requests()
-        if not self._outstanding:
-            raise StopIteration
-        number = next(iter(self._outstanding)) if self._ordered else None
-        while number is None or number not in self._waiting:
-            if number is None and self._waiting:
-                number = next(iter(self._waiting))
-            else:
-                self._wait()
+        number = self._next()
         self._in_hand = number
-        self._paths.pop(number, None)
-        return Received(self._outstanding.pop(number), self._waiting.pop(number))
+        requested, result = self._outstanding.pop(number), self._waiting.pop(number)
+        path = self._paths.pop(number, None)
+        if path is not None:
+            _remove_tries(path, but=result.path if result else None)
+        return Received(requested, result)
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether this process began it; a forked child has a copy, and its parent's files are none of its own."""
+        return self._process == os.getpid()
 
     @property
     def unproven(self) -> "tuple[str, ...]":
@@ -121,45 +126,98 @@ class Stream:
 
     def close(self) -> None:
         """Stop what is under way, and remove what nobody has taken."""
-        if self._process != os.getpid():
+        if not self.is_ours:
             return
+        self._closed = True
         self._interruption.set()
-        if self._thread:
-            self._thread.join(LEAVE_AFTER)
-        self._files.__exit__()
-        for path in self._paths.values():
-            with contextlib.suppress(OSError):
-                os.unlink(path)
+        try:
+            if self._thread and self._thread is not threading.current_thread():
+                self._thread.join(LEAVE_AFTER)
+        finally:
+            self._files.__exit__()
+            for path in self._paths.values():
+                _remove_tries(path)
 
-    def _take_requests(self) -> None:
-        while not self._all_taken and len(self._outstanding) < self._most:
-            requested = next(self._requests, None)
-            if requested is None:
-                self._all_taken = True
-                self._plan.end()
-            else:
-                number, self._count = self._count, self._count + 1
-                self._outstanding[number] = requested
-                path = self._name(requested.download.key) if self._name else None
-                if path is not None:
-                    self._paths[number] = path
-                self._plan.want(Wanted(number, requested.download, path))
-        if self._thread is None and self._outstanding:
-            bucket = next(iter(self._outstanding.values())).download.bucket
-            self._thread = threading.Thread(target=self._work, args=(bucket,), name="fasts3-stream", daemon=True)
-            self._thread.start()
-
-    def _wait(self) -> None:
-        """Take one more of what has come."""
-        if self._process != os.getpid():
+    def _check(self) -> None:
+        if not self.is_ours:
             raise RuntimeError("This loop over S3 was begun before a fork. Begin it in the process that needs it.")
-        with contextlib.suppress(Empty):
+        if self._closed:
+            raise MetaflowS3Exception(
+                "The S3 client was closed during a loop over its objects. Close it after the loop."
+            )
+
+    def _next(self) -> int:
+        """The number of the object whose turn it is; requests are taken meanwhile, as far as that keeps nobody waiting.
+
+        Raises
+        ------
+        StopIteration
+        """
+        taken = 0
+        while True:
+            while self._collect(wait=False):
+                pass
+            number = next(iter(self._outstanding if self._ordered else self._waiting), None)
+            ready = number is not None and number in self._waiting
+            if self._may_take and (not ready or taken < TAKEN_AT_A_TIME):
+                self._take_request()
+                taken += 1
+            elif ready and number is not None:
+                return number
+            elif self._outstanding:
+                self._check()
+                self._collect(wait=True)
+            elif self._problem is not None:
+                raise self._problem
+            else:
+                raise StopIteration
+
+    @property
+    def _may_take(self) -> bool:
+        return not self._all_taken and len(self._outstanding) < self._most
+
+    def _take_request(self) -> None:
+        try:
+            requested = next(self._requests, None)
+        except Exception as error:
+            requested, self._problem = None, error
+        if requested is None:
+            self._all_taken = True
+            self._plan.end()
+            return
+        number, self._count = self._count, self._count + 1
+        self._outstanding[number] = requested
+        path = self._name(requested.download.key) if self._name else None
+        if path is not None:
+            self._paths[number] = path
+        self._plan.want(Wanted(number, requested.download, path))
+        if self._thread is None:
+            self._start(requested.download.bucket)
+
+    def _start(self, bucket: str) -> None:
+        thread = threading.Thread(target=self._work, args=(bucket,), name="fasts3-stream", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:
+            raise MetaflowS3Exception(
+                f"No thread can be started for a loop over S3 ({error}). End others, or use get_many."
+            ) from error
+        self._thread = thread
+
+    def _collect(self, wait: bool) -> bool:
+        """Take one more of what has come; whether there was any."""
+        try:
             # Not for ever: a signal that comes right before a thread falls asleep does not wake it.
-            arrived = self._arrived.get(timeout=LOOK)
-            if isinstance(arrived, _End):
+            arrived = self._arrived.get(timeout=LOOK) if wait else self._arrived.get_nowait()
+        except Empty:
+            return False
+        if isinstance(arrived, _End):
+            if arrived.error or len(self._waiting) < len(self._outstanding):
                 raise arrived.error or RuntimeError("the downloads ended before all had come")
-            number, result = arrived
-            self._waiting[number] = result
+            return False
+        number, result = arrived
+        self._waiting[number] = result
+        return True
 
     def _put(self, number: int, result: Optional[Downloaded]) -> None:
         self._arrived.put((number, result))
@@ -172,4 +230,15 @@ class Stream:
             pass
         except BaseException as raised:  # whoever waits for it raises it
             error = raised
+        if self._closed:  # nobody has waited for the end
+            self._files.__exit__()
         self._arrived.put(_End(error))
+
+
+def _remove_tries(path: str, but: Optional[str] = None) -> None:
+    """Remove the files of an object but one; there are several where it was begun again."""
+    if but != path:
+        for one in (path, *(f"{path}.{number}" for number in range(1, RESTARTS + 1))):
+            if one != but:
+                with contextlib.suppress(OSError):
+                    os.unlink(one)

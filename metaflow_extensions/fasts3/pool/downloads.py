@@ -182,6 +182,7 @@ class ObjectDownloads:
         self._note_reply(job.number, reply)
         self._count(job.number, reply.length, reply.received)
         if reply.received == reply.length:
+            self._large.pop(job.number, None)
             self._finish(job.number, Downloaded(path, reply))
             return ()
         if reply.info.size > MAX_OBJECT:

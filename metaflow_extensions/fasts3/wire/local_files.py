@@ -15,7 +15,8 @@ NO_DESCRIPTORS = {errno.EMFILE, errno.ENFILE}  # of this process, of the machine
 _CODES = {**dict.fromkeys(DISK_FULL, Code.DISK_FULL), **dict.fromkeys(NO_DESCRIPTORS, Code.NO_DESCRIPTORS)}
 
 
-_IN_MEMORY = re.compile(r"/proc/[0-9]+/fd/[0-9]+\Z")  # links of the kernel's own, which nobody else can put there
+# A link of the kernel's own, and the number of the file that it leads to: the descriptor may be another file's by now.
+_IN_MEMORY = re.compile(r"(/proc/[0-9]+/fd/[0-9]+):([0-9]+)\Z")
 
 
 class Version(NamedTuple):
@@ -48,13 +49,30 @@ def open_to_write(path: str, position: int) -> int:
 
     Made for its owner only, and never through a link that somebody else put there.
     """
-    flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | (0 if position else os.O_TRUNC)
-    if not _IN_MEMORY.match(path):
-        flags |= os.O_NOFOLLOW
+    in_memory = _IN_MEMORY.match(path)
+    if in_memory:
+        return _open_in_memory(in_memory[1], int(in_memory[2]))
+    flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | (0 if position else os.O_TRUNC)
     try:
         return os.open(path, flags, 0o600)
     except OSError as error:
         raise TransferError(local_failure(error)) from error
+
+
+def path_in_memory(descriptor: int) -> str:
+    """The path by which other processes reach a file of this one that has no name."""
+    return f"/proc/{os.getpid()}/fd/{descriptor}:{os.fstat(descriptor).st_ino}"
+
+
+def _open_in_memory(path: str, number: int) -> int:
+    try:
+        file = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise TransferError(local_failure(error)) from error
+    if os.fstat(file).st_ino != number:
+        os.close(file)
+        raise TransferError(Failure(Code.LOCAL_FILE, f"{path} is another file by now"))
+    return file
 
 
 def write_all(file: int, data: memoryview, position: int) -> None:
