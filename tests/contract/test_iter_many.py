@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from metaflow.datatools.s3 import MetaflowS3NotFound, MetaflowS3URLException, S3GetObject
+from metaflow.datatools.s3 import MetaflowS3Exception, MetaflowS3NotFound, MetaflowS3URLException, S3GetObject
 
 from metaflow_extensions.fasts3.pool.planning import PART_SIZE
 
@@ -139,6 +139,22 @@ def test_what_makes_no_sense_is_refused_before_the_loop(s3, bare):
 def test_two_loops_side_by_side(s3, blobs):
     pairs = zip(s3.iter_many(list(blobs)), s3.iter_many(list(reversed(blobs))))
     assert [(one.blob, other.blob) for one, other in pairs] == list(zip(blobs.values(), reversed(list(blobs.values()))))
+
+
+def test_more_loops_than_there_are_workers(s3, blobs):
+    keys = list(blobs)[:6]
+    loops = [s3.iter_many(keys, look_ahead_objects=2, in_memory=True) for _ in range(12)]
+    for row, key in zip(zip(*loops), keys):
+        assert [one.blob for one in row] == [blobs[key]] * len(loops)
+
+
+def test_a_client_that_is_closed_ends_its_loops(s3, blobs):
+    loop = s3.iter_many(list(blobs), in_memory=True)
+    next(loop)
+    s3.close()
+    assert streams() == []
+    with pytest.raises(MetaflowS3Exception, match="closed during a loop"):
+        next(loop)
 
 
 @pytest.mark.parametrize("return_info", [False, True])

@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from metaflow_extensions.fasts3.face import memory_files
 from metaflow_extensions.fasts3.face.memory_files import MemoryFiles
 from metaflow_extensions.fasts3.wire.sinks import FileSink
 from metaflow_extensions.fasts3.wire.transfers import GetReply, ObjectInfo
@@ -44,4 +45,15 @@ def test_what_nobody_takes_is_let_go(files):
     files.drop(files.make(reply(b"0", 100)))
     files.make(reply(b"0", 100))
     files.__exit__()
+    assert descriptors() == before
+
+
+def test_many_large_objects_leave_descriptors_to_others(files, monkeypatch, tmp_path):
+    monkeypatch.setattr(memory_files, "MOST", 3)
+    names = iter(range(100))
+    files._name = lambda key: str(tmp_path / str(next(names)))
+    before = descriptors()
+    paths = [files.make(reply(b"%d" % number, 5)) for number in range(10)]
+    assert descriptors() <= before + 3
+    assert [files.take(path)[:1] for path in paths] == [b"%d" % number for number in range(10)]
     assert descriptors() == before

@@ -5,6 +5,7 @@ import os
 import pytest
 
 from metaflow_extensions.fasts3.wire.failures import Code, TransferError
+from metaflow_extensions.fasts3.wire.local_files import path_in_memory
 from metaflow_extensions.fasts3.wire.sinks import sink_for
 
 
@@ -45,3 +46,17 @@ def test_no_file_is_written_through_a_link(tmp_path):
         sink_for(str(tmp_path / "link"), 0)
     assert failed.value.failure.code is Code.LOCAL_FILE
     assert not (tmp_path / "elsewhere").exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="this system has no files in memory")
+def test_a_descriptor_that_is_another_file_s_by_now_is_not_written_to(tmp_path):
+    (tmp_path / "mine").write_bytes(b"precious")
+    descriptor = os.memfd_create("test")
+    path = path_in_memory(descriptor)
+    os.dup2(os.open(tmp_path / "mine", os.O_RDWR), descriptor)
+    with pytest.raises(TransferError, match="local-file"):
+        sink_for(path, 2)
+    os.close(descriptor)
+    with pytest.raises(TransferError, match="local-file"):
+        sink_for(path, 2)
+    assert (tmp_path / "mine").read_bytes() == b"precious"
