@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from pool.plans import missing
 
-from metaflow_extensions.fasts3.face import stream as module
 from metaflow_extensions.fasts3.face.errors import MetaflowS3Exception
 from metaflow_extensions.fasts3.face.stream import Requested, Stream
 from metaflow_extensions.fasts3.pool.downloads import Download
