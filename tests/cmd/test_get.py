@@ -62,6 +62,14 @@ def test_a_whole_root(fasts3, here, root, filled):
     assert files(here / "out") == FILES
 
 
+@pytest.mark.parametrize("arguments", [["", "out"], ["z", "", "out"], ["z", ""]])
+def test_an_empty_argument_is_refused(fasts3, here, root, filled, arguments):
+    done = fasts3("get", "--root", root, *arguments)
+    assert done.exit_code == 2
+    assert "An argument is empty" in done.stderr
+    assert list(here.iterdir()) == []
+
+
 def test_what_is_written_is_told_as_json(fasts3, here, root, filled):
     told = [json.loads(line) for line in fasts3("get", "--json", f"{root}/a/b/", "out").stdout.splitlines()]
     assert told == [

@@ -41,6 +41,14 @@ def test_files_and_directories_together(fasts3, root, stored, tree):
     assert stored.blobs() == {"x/a.txt": b"a", "x/c.csv": b"c", "x/d/e.tmp": b"e"}
 
 
+@pytest.mark.parametrize("arguments", [["tree", ""], ["tree/a.txt", ""], ["", "tree", "x/"]])
+def test_an_empty_argument_is_refused(fasts3, root, stored, tree, arguments):
+    done = fasts3("put", "--root", root, *arguments)
+    assert done.exit_code == 2
+    assert "An argument is empty" in done.stderr
+    assert stored.list() == set()
+
+
 def test_of_a_directory_what_fits(fasts3, root, stored, tree):
     options = ["--include", "b/*", "--include", "*.txt", "--exclude", "*.tmp"]
     assert fasts3("put", "tree", root, *options).exit_code == 0

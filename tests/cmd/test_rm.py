@@ -76,6 +76,14 @@ def test_a_whole_bucket_is_refused(fasts3, server, filled, options):
     assert filled.list() == KEYS
 
 
+@pytest.mark.parametrize("urls", [[""], ["z", ""]])
+def test_an_empty_name_does_not_mean_all_of_the_root(fasts3, root, filled, urls):
+    done = fasts3("rm", "--recursive", "--yes", "--root", root, *urls)
+    assert done.exit_code == 2
+    assert "An argument is empty" in done.stderr
+    assert filled.list() == KEYS
+
+
 def test_a_directory_needs_recursive(fasts3, root, filled):
     done = fasts3("rm", "--yes", f"{root}/a/")
     assert done.exit_code == 2

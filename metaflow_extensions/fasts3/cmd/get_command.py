@@ -47,8 +47,9 @@ def get(
         metaflow fasts3 get --run MyFlow/123 model.bin - | sha256sum
     """  # noqa: D301
     from . import downloading
-    from .targets import place_of, target_of
+    from .targets import place_of, refuse_empty, target_of
 
+    refuse_empty([*urls, destination])
     place = place_of(run, root)
     targets = [target_of(url, place, raw) for url in urls]
     many = [target.pattern is not None or recursive or target.is_directory for target in targets]

@@ -51,8 +51,9 @@ def put(
         metaflow fasts3 put model.bin --run MyFlow/123 models/best.bin
     """  # noqa: D301
     from . import uploading
-    from .targets import place_of, target_of
+    from .targets import place_of, refuse_empty, target_of
 
+    refuse_empty([*sources, url])
     target = target_of(url, place_of(run, root), raw=True)
     request = uploading.Request(
         sources, target, include, exclude, content_type, not no_overwrite, as_json, not no_progress

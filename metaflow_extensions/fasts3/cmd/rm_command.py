@@ -45,8 +45,9 @@ def rm(
         metaflow fasts3 rm --recursive --yes s3://bucket/tmp/
     """  # noqa: D301
     from . import deleting
-    from .targets import place_of, target_of
+    from .targets import place_of, refuse_empty, target_of
 
+    refuse_empty(urls)
     place = place_of(run, root)
     targets = [target_of(url, place, raw) for url in urls]
     for target in targets:

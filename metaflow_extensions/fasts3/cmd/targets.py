@@ -2,6 +2,7 @@
 
 import fnmatch
 import re
+from collections.abc import Iterable
 from typing import NamedTuple, Optional
 
 from metaflow._vendor import click
@@ -84,6 +85,21 @@ def place_of(run: Optional[str], root: Optional[str]) -> Location:
     if run is not None and not RUN.match(run):
         raise click.UsageError(f"--run is {run!r}. Give the name of a flow and the id of a run: --run MyFlow/123.")
     return location_of(None, None, run and _PastRun(run), root)
+
+
+def refuse_empty(texts: "Iterable[str]") -> None:
+    """Refuse a name that is empty, as that of a shell's variable is which was never set.
+
+    Raises
+    ------
+    click.UsageError
+        One is: below a place it would mean all of it.
+    """
+    if "" in texts:
+        raise click.UsageError(
+            "An argument is empty (''), perhaps because a variable of the shell is not set. Name what you mean; with "
+            "--run or --root, / is the place itself."
+        )
 
 
 def target_of(text: str, place: Location, raw: bool = False) -> Target:
