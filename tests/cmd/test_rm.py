@@ -8,6 +8,7 @@ import signal
 import pytest
 from metaflow import S3
 from metaflow.datatools.s3 import MetaflowS3AccessDenied
+from servers.stored import Stored
 
 KEYS = {"a/1.csv", "a/2.csv", "a/b/3.csv", "ab", "z"}
 
@@ -155,6 +156,52 @@ def test_ctrl_c_is_an_answer_too(start, root, filled):
     assert filled.list() == KEYS
 
 
-def test_of_one_object_nobody_is_asked(start, root, filled):
-    assert asked(start, b"", f"{root}/a/b/*") == (0, "")
+def test_the_only_object_that_fits_is_named_in_the_question(start, root, filled):
+    question = f"Delete {root}/a/b/3.csv, the only object that fits {root}/a/b/*? [y/N]: "
+    assert asked(start, b"n\n", f"{root}/a/b/*") == (0, question)
+    assert filled.list() == KEYS
+    question = f"Delete {root}/a/b/3.csv, the only object below {root}/a/b? [y/N]: "
+    assert asked(start, b"y\n", "--recursive", f"{root}/a/b") == (0, question)
     assert filled.list() == KEYS - {"a/b/3.csv"}
+
+
+def test_brackets_in_a_name_do_not_delete_another_object_unasked(start, root, stored):
+    stored.put_all({"report1.csv": b""})
+    assert asked(start, b"\n", f"{root}/report[1].csv")[1].startswith(f"Delete {root}/report1.csv, the only")
+    assert stored.list() == {"report1.csv"}
+
+
+def test_of_the_one_object_that_was_named_nobody_is_asked(start, root, stored):
+    stored.put_all({"a*": b"", "b": b""})
+    assert asked(start, b"", f"{root}/a*") == (0, "")
+    assert stored.list() == {"b"}
+
+
+@pytest.fixture
+def slashed(moto, monkeypatch):
+    """A bucket on a server that keeps keys apart by their leading slashes, and one such key in it."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", moto.endpoint_url)
+    client = moto.boto3_client()
+    found = Stored(client, moto.bucket, "")
+    found.put_all({"tmp.slashed": b"precious", "/tmp.slashed": b"", "/other.slashed": b""})
+    yield found
+    for key in ("tmp.slashed", "/tmp.slashed", "/other.slashed"):
+        client.delete_object(Bucket=moto.bucket, Key=key)
+    client.close()
+
+
+@pytest.mark.parametrize("options", [[], ["--dry-run"]])
+def test_keys_that_begin_with_a_slash_do_not_delete_others(fasts3, slashed, options):
+    bucket = slashed.bucket
+    done = fasts3("rm", "--yes", "--json", *options, f"s3://{bucket}/*/tmp.slashed", f"s3://{bucket}/?other.slashed")
+    assert done.exit_code == 1
+    assert f"s3://{bucket}//other.slashed is left out: its key begins with a slash" in done.stderr
+    assert slashed.list() >= {"tmp.slashed", "/tmp.slashed", "/other.slashed"}
+
+
+@pytest.mark.parametrize("options", [[], ["--recursive"], ["--raw"]])
+def test_a_url_whose_key_begins_with_a_slash_is_refused(fasts3, slashed, options):
+    done = fasts3("rm", "--yes", *options, f"s3://{slashed.bucket}//tmp.slashed")
+    assert done.exit_code == 2
+    assert "begins with a slash" in done.stderr
+    assert "tmp.slashed" in slashed.list()

@@ -7,11 +7,12 @@ from typing import NamedTuple
 from metaflow._vendor import click
 from metaflow.exception import MetaflowException
 
-from ..face.location import split_object_url
+from ..face.errors import shown
+from ..face.location import begins_with_slash, split_object_url
 from ..face.s3 import S3
 from ..pool.queries import Entry
 from .client import PAGES_AHEAD, client, found_ahead
-from .output import Remarks, count_shown, json_line, name_shown, print_lines, remark
+from .output import LONGEST, Remarks, count_shown, json_line, name_shown, print_lines, remark
 from .targets import Target, url_of
 
 
@@ -32,7 +33,10 @@ def delete(request: Request) -> int:
     with client(progress=None if request.told else False) as s3:
         for urls in _batches(s3, request):
             if request.dry_run:
-                print_lines(json_line(url=url) if request.as_json else name_shown(url) for url in urls)
+                left = _unnamed(urls)
+                failed += len(left)
+                rest = [url for url in urls if url not in left]
+                print_lines(json_line(url=url) if request.as_json else name_shown(url) for url in rest)
                 continue
             left = _deleted(s3, urls)
             failed += len(left)
@@ -64,21 +68,31 @@ def _batches(s3: S3, request: Request) -> "Iterator[list[str]]":
 
 
 def _may(target: Target, first: "list[list[Entry]]") -> bool:
-    """Ask whether all of a target may go, where that is more than one object; its first pages are known."""
+    """Ask whether all of a target may go, unless it is the one object that was named; its first pages are known."""
     count = sum(map(len, first))
+    url, asked = url_of(target.bucket, first[0][0].key), shown(target.url, LONGEST)
     if count == 1:
-        return True
+        # The brackets of report[1].csv are a pattern, which fits another object.
+        what = "that fits" if target.pattern else "below"
+        question = f"Delete {shown(url, LONGEST)}, the only object {what} {asked}?"
+        return url == target.url or bool(click.confirm(question, err=True))
     most = "" if len(first) < PAGES_AHEAD else "at least "
     what = "that fit" if target.pattern else "below"
-    return bool(
-        click.confirm(f"Delete {most}{count_shown(count, 'object')} {what} {name_shown(target.url)}?", err=True)
-    )
+    return bool(click.confirm(f"Delete {most}{count_shown(count, 'object')} {what} {asked}?", err=True))
+
+
+def _unnamed(urls: "list[str]") -> "set[str]":
+    """Those of listed objects that `S3.delete_many` does not take, because their URLs mean others."""
+    left = [url for url in urls if begins_with_slash(url)]
+    for url in left:
+        remark(f"{url} is left out: its key begins with a slash, and its URL means the key without it.")
+    return set(left)
 
 
 def _deleted(s3: S3, urls: "list[str]") -> "set[str]":
     """Delete objects; those that are left, each named on stderr with the reason."""
-    left: set[str] = set()
-    rest = urls
+    left = _unnamed(urls)
+    rest = [url for url in urls if url not in left]
     while rest:
         try:
             s3.delete_many(rest)

@@ -34,7 +34,7 @@ def rm(
 ) -> None:
     """Delete objects: those with these keys, those that fit a pattern, or with --recursive all below a prefix.
 
-    A key that is not there is no error. Before several objects go that were not named one by one, a terminal is asked;
+    A key that is not there is no error. Before objects go that were not named one by one, a terminal is asked;
     without one, --yes is needed. What could not be deleted is named on stderr, and the exit status is 1. A whole bucket
     is not deleted: name a prefix in it.
 
@@ -44,12 +44,15 @@ def rm(
         metaflow fasts3 rm --dry-run 's3://bucket/tmp/*.parquet'
         metaflow fasts3 rm --recursive --yes s3://bucket/tmp/
     """  # noqa: D301
+    from ..face.location import begins_with_slash
     from . import deleting
     from .targets import place_of, refuse_empty, target_of
 
     refuse_empty(urls)
     place = place_of(run, root)
     targets = [target_of(url, place, raw) for url in urls]
+    for url in filter(begins_with_slash, urls):
+        raise click.UsageError(f"{url} has a key that begins with a slash. Leave it out to name the key without it.")
     for target in targets:
         if not target.pattern and not target.key:
             raise click.UsageError(f"{target.url} is a whole bucket, which is not deleted. Name a prefix in it.")

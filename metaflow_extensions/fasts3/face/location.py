@@ -56,6 +56,11 @@ def split_url(url: str) -> tuple[str, str]:
     return bucket, key
 
 
+def begins_with_slash(url: str) -> bool:
+    """Whether the key in an S3 URL begins with a slash, so that `split_url` gives that of another object."""
+    return url.startswith(SCHEME) and url[len(SCHEME) :].partition("/")[2].startswith("/")
+
+
 def as_text(given: bytes) -> str:
     """A key or URL that was given as bytes."""
     try:
