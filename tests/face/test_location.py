@@ -132,3 +132,20 @@ def test_the_longest_key_is_taken():
 def test_a_directory_has_one_slash_more_unless_it_has_one():
     assert as_directory("s3://b") == "s3://b/"
     assert as_directory("s3://b/a/") == "s3://b/a/"
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [
+        split_url,
+        lambda name: split_url(f"s3://bucket/{name * 1000}"),
+        lambda name: split_object_url(f"{name}/"),
+        lambda name: Location().url(name),
+        lambda name: Location("s3://bucket/root").url(f"s3://bucket/{name}"),
+    ],
+)
+def test_names_do_not_steer_a_terminal(refused):
+    with pytest.raises(MetaflowS3URLException) as raised:
+        refused("\x1b[2J")
+    assert "\x1b" not in str(raised.value)
+    assert "\\x1b[2J" in str(raised.value)

@@ -70,3 +70,16 @@ def test_a_file_that_is_written_to_between_two_pieces_is_refused(tmp_path):
         with pytest.raises(MetaflowS3InvalidObject, match="'the-key' was changed"):
             source.read(Piece(5, 5))
         assert source.read(Piece(0, 10)) == b"abcdefghij"  # in one piece it is one version, whichever
+
+
+def test_names_do_not_steer_a_terminal(tmp_path):
+    path = tmp_path / "\x1b[2J"
+    for refusal in (MetaflowS3NotFound, MetaflowS3InvalidObject):  # it is not there, then it is a directory
+        with pytest.raises(refusal) as refused:
+            path_source("\x1b[2J", path)
+        assert str(refused.value).count("\\x1b[2J") == 2
+        assert "\x1b" not in str(refused.value)
+        path.mkdir(exist_ok=True)
+    with pytest.raises(MetaflowS3InvalidObject) as refused:
+        value_source("\x1b[2J", 1, True)
+    assert "\x1b" not in str(refused.value)

@@ -10,7 +10,7 @@ import metaflow.metaflow_config as configuration
 from metaflow import FlowSpec
 from metaflow.metaflow_current import current
 
-from metaflow_extensions.fasts3.face.errors import MetaflowS3URLException, shown
+from metaflow_extensions.fasts3.face.errors import MOST_URL, MetaflowS3URLException, shown
 
 SCHEME = "s3://"
 # What boto3 takes for the name of a bucket: old ones, and those of other servers, do not keep to AWS's rules of today.
@@ -24,7 +24,9 @@ def split_object_url(url: str) -> tuple[str, str]:
     """Bucket and key of the S3 URL of an object, which needs to have a key."""
     bucket, key = split_url(url)
     if not key:
-        raise MetaflowS3URLException(f"'{url}' names a bucket but no key in it. Give the key of an object.")
+        raise MetaflowS3URLException(
+            f"'{shown(url, MOST_URL)}' names a bucket but no key in it. Give the key of an object."
+        )
     return bucket, key
 
 
@@ -38,7 +40,7 @@ def split_url(url: str) -> tuple[str, str]:
     """
     bucket, _, key = url[len(SCHEME) :].partition("/")
     if not url.startswith(SCHEME) or not bucket:
-        raise MetaflowS3URLException(f"'{url}' does not name a bucket. Write it as s3://bucket/key.")
+        raise MetaflowS3URLException(f"'{shown(url, MOST_URL)}' does not name a bucket. Write it as s3://bucket/key.")
     if not BUCKET.match(bucket) and not ARN.match(bucket):
         raise MetaflowS3URLException(
             f"{shown(repr(bucket))} can't be the name of a bucket, which has 3 to 63 lower-case letters, digits, dots "
@@ -51,7 +53,8 @@ def split_url(url: str) -> tuple[str, str]:
         raise MetaflowS3URLException(f"The key of {url!r} is not valid Unicode: {error.reason}.") from None
     if size > LONGEST_KEY:
         raise MetaflowS3URLException(
-            f"The key of '{url}' has {size} bytes; S3 takes {LONGEST_KEY} at most. Shorten the key or the prefix."
+            f"The key of '{shown(url, MOST_URL)}' has {size} bytes; S3 takes {LONGEST_KEY} at most. "
+            "Shorten the key or the prefix."
         )
     return bucket, key
 
@@ -99,8 +102,9 @@ class Location(NamedTuple):
             return self.root
         if key.startswith(SCHEME):
             raise MetaflowS3URLException(
-                f"Don't use absolute S3 URLs when the S3 client is initialized with a prefix. URL: {key}. "
-                f"Give the part after {self.root}/, or use S3() without a prefix."
+                f"Don't use absolute S3 URLs when the S3 client is initialized with a prefix. "
+                f"URL: {shown(key, MOST_URL)}. Give the part after {shown(self.root, MOST_URL)}/, or use S3() "
+                "without a prefix."
             )
         return f"{self.root}/{key.lstrip('/')}"
 
@@ -114,7 +118,7 @@ def _normal(url: str) -> str:
 def _full_url(key: Optional[str]) -> str:
     if key and key.startswith(SCHEME):
         return _normal(key)
-    given = "No key was given" if not key else f"'{key}' is not a full s3:// URL"
+    given = "No key was given" if not key else f"'{shown(key, MOST_URL)}' is not a full s3:// URL"
     if current.is_running_flow:
         raise MetaflowS3URLException(
             f"{given}. Specify S3(run=self) when you use S3 inside a running flow. "

@@ -6,7 +6,13 @@ from functools import partial
 from io import BufferedIOBase, RawIOBase
 from typing import Any, Callable, NamedTuple, Optional
 
-from metaflow_extensions.fasts3.face.errors import REMEDIES, MetaflowS3InvalidObject, MetaflowS3NotFound
+from metaflow_extensions.fasts3.face.errors import (
+    MOST_URL,
+    REMEDIES,
+    MetaflowS3InvalidObject,
+    MetaflowS3NotFound,
+    shown,
+)
 from metaflow_extensions.fasts3.face.spool import Spooled
 from metaflow_extensions.fasts3.pool.messages import Buffer
 from metaflow_extensions.fasts3.pool.planning import PART_SIZE, Piece
@@ -51,8 +57,8 @@ def value_source(key: Any, value: Any, rewind: bool) -> Source:
     if isinstance(value, (RawIOBase, BufferedIOBase)):
         return _file_source(key, value, rewind)
     raise MetaflowS3InvalidObject(
-        f"Object corresponding to the key '{key}' is not a string or a bytes object, but {type(value).__name__}. "
-        "Encode it first, for instance with json.dumps or pickle.dumps."
+        f"Object corresponding to the key '{_named(key)}' is not a string or a bytes object, but "
+        f"{type(value).__name__}. Encode it first, for instance with json.dumps or pickle.dumps."
     )
 
 
@@ -64,7 +70,8 @@ def _text_source(key: Any, text: str) -> Source:
         data = text.encode("utf-8")
     except UnicodeEncodeError as error:
         raise MetaflowS3InvalidObject(
-            f"The string for the key '{key}' is not valid Unicode ({error.reason}). Encode it to bytes yourself."
+            f"The string for the key '{_named(key)}' is not valid Unicode ({error.reason}). "
+            "Encode it to bytes yourself."
         ) from None
     return Source(len(data), read=partial(_encoded, text)) if len(data) <= PART_SIZE else Source(len(data), data)
 
@@ -76,14 +83,15 @@ def _encoded(text: str, piece: Piece) -> Buffer:
 def _file_source(key: Any, file: Any, rewind: bool) -> Source:
     if file.closed or not file.readable() or not file.seekable():
         raise MetaflowS3InvalidObject(
-            f"Object corresponding to the key '{key}' is not readable or seekable. Open it in mode 'rb'."
+            f"Object corresponding to the key '{_named(key)}' is not readable or seekable. Open it in mode 'rb'."
         )
 
     start = 0 if rewind else file.tell()
     size = file.seek(0, os.SEEK_END) - start
     if start and size <= 0:
         raise MetaflowS3InvalidObject(
-            f"The file for the key '{key}' stands at its end: nothing of it would be stored. Call seek(0) first."
+            f"The file for the key '{_named(key)}' stands at its end: nothing of it would be stored. "
+            "Call seek(0) first."
         )
 
     before = _version_of(file)
@@ -111,7 +119,7 @@ def _version_of(file: Any) -> Optional[Version]:
 
 
 def _changed(key: Any, how: str) -> MetaflowS3InvalidObject:
-    told = f"The file for the key '{key}' {how} while it was uploaded"
+    told = f"The file for the key '{_named(key)}' {how} while it was uploaded"
     return MetaflowS3InvalidObject(f"{told}. {REMEDIES[Code.CHANGED]}")
 
 
@@ -129,15 +137,23 @@ def path_source(key: Any, path: Any) -> tuple[str, Version]:
         absolute = os.path.abspath(os.fsdecode(path))
         if os.path.isdir(absolute):
             raise MetaflowS3InvalidObject(
-                f"'{path}', for the key '{key}', is a directory. Give the path of a file, one for each key."
+                f"'{_named(path)}', for the key '{_named(key)}', is a directory. "
+                "Give the path of a file, one for each key."
             )
         status = os.stat(absolute)
         if not stat.S_ISREG(status.st_mode):
             raise MetaflowS3InvalidObject(
-                f"'{path}', for the key '{key}', is not a regular file. Store its data with put."
+                f"'{_named(path)}', for the key '{_named(key)}', is not a regular file. Store its data with put."
             )
         return absolute, version_of(status)
     except TypeError:
-        raise MetaflowS3InvalidObject(f"The path for the key '{key}' is not a path: {path!r}.") from None
+        raise MetaflowS3InvalidObject(
+            f"The path for the key '{_named(key)}' is not a path: {shown(repr(path))}."
+        ) from None
     except (OSError, ValueError):
-        raise MetaflowS3NotFound(f"Local file not found: {path} (for the key '{key}')") from None
+        raise MetaflowS3NotFound(f"Local file not found: {_named(path)} (for the key '{_named(key)}')") from None
+
+
+def _named(name: Any) -> str:
+    """A key or path, for messages."""
+    return shown(str(name), MOST_URL)
