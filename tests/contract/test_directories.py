@@ -6,6 +6,7 @@ import stat
 import pytest
 from metaflow.datatools.s3 import MetaflowS3InvalidObject, MetaflowS3NotFound, MetaflowS3URLException
 
+from metaflow_extensions.fasts3.face import directories
 from metaflow_extensions.fasts3.pool.planning import PART_SIZE
 
 TREE = {"0.txt": b"zero", "b/1.csv": b"1,1", "b/c/2.bin": os.urandom(1000), "empty": b""}
@@ -69,10 +70,17 @@ def test_the_root_and_full_urls(make_s3, bare, root, tmp_path):
 
 def test_several_prefixes_into_one_directory(s3, stored, tmp_path):
     stored.put_all({"a/x": b"1", "b/y/z": b"2", "c/x": b"3"})
-    assert [one.key for one in s3.download(["b", "a"], tmp_path)] == ["y/z", "x"]
+    assert [one.key for one in s3.download(["b", "a", "b/"], tmp_path)] == ["y/z", "x"]
     assert tree_of(tmp_path) == {"x": b"1", "y/z": b"2"}
     with pytest.raises(MetaflowS3URLException, match="can't both be files"):
         s3.download(["a", "c"], tmp_path)
+
+
+@pytest.mark.usefixtures("remote")
+@pytest.mark.parametrize("prefixes", [["m", "m"], ["m", "m/"]])
+def test_a_prefix_that_is_given_twice_is_downloaded_once(s3, tmp_path, prefixes):
+    assert [one.key for one in s3.download(prefixes, tmp_path)] == sorted(TREE)
+    assert tree_of(tmp_path) == TREE
 
 
 def test_an_object_in_pieces(s3, stored, tmp_path):
@@ -166,6 +174,8 @@ def test_patterns_choose_files(s3, local):
     assert names(exclude="b/*") == ["0.txt", "empty"]
     assert names(include="b/*", exclude=["*.bin"]) == ["b/1.csv"]
     assert names(include=[]) == []
+    assert names(include=iter(["*.csv", "0*"])) == ["0.txt", "b/1.csv"]
+    assert names(include=iter(["b/*"]), exclude=iter(["*.bin"])) == ["b/1.csv"]
 
 
 @pytest.mark.needs("multipart-etags")
@@ -198,12 +208,28 @@ def test_what_is_no_file_is_refused_before_anything_is_uploaded(s3, local, store
     assert stored.list() == set()
 
 
+def test_a_pipe_whose_object_exists_is_not_waited_for(s3, local, stored, monkeypatch):
+    """It has the size of an empty object, and who opens it waits for a writer."""
+    os.mkfifo(local / "pipe")
+    stored.put_all({"m/0.txt": TREE["0.txt"], "m/pipe": b""})
+    monkeypatch.setattr(directories, "etag_of_file", lambda path: pytest.fail(f"{path} was read"))
+    with pytest.raises(MetaflowS3InvalidObject, match="not a regular file"):
+        s3.upload(local, "m")
+    assert stored.list() == {"m/0.txt", "m/pipe"}
+
+
 def test_names_that_are_not_utf_8_are_refused(s3, local, stored):
     with open(os.path.join(os.fsencode(local), b"\xff"), "wb"):
         pass
     with pytest.raises(MetaflowS3InvalidObject, match="not UTF-8"):
         s3.upload(local, "m")
     assert stored.list() == set()
+
+
+def test_a_directory_that_can_not_be_read_is_named_without_steering_a_terminal(tmp_path):
+    with pytest.raises(MetaflowS3InvalidObject, match="can't be read") as refused:
+        directories.files_in(str(tmp_path / "\x1b[2J"))
+    assert "\x1b" not in str(refused.value)
 
 
 def test_what_is_no_directory(s3, local):

@@ -1,6 +1,7 @@
 """The methods of `S3` for whole directories: download and upload."""
 
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple, Optional, Union
@@ -8,11 +9,12 @@ from typing import Any, NamedTuple, Optional, Union
 from metaflow_extensions.fasts3.face import ownership
 from metaflow_extensions.fasts3.face.delivery import Delivery
 from metaflow_extensions.fasts3.face.engine import Place
-from metaflow_extensions.fasts3.face.errors import MetaflowS3InvalidObject, MetaflowS3NotFound, shown
+from metaflow_extensions.fasts3.face.errors import MOST_URL, MetaflowS3InvalidObject, MetaflowS3NotFound, shown
 from metaflow_extensions.fasts3.face.location import as_directory, split_object_url, split_url
 from metaflow_extensions.fasts3.face.requested import key_of, several
 from metaflow_extensions.fasts3.face.s3object import S3Object
 from metaflow_extensions.fasts3.face.s3objects import S3Objects
+from metaflow_extensions.fasts3.face.sources import path_source
 from metaflow_extensions.fasts3.face.writing import Writing
 from metaflow_extensions.fasts3.pool.etags import etag_of_file, etag_of_file_in_parts
 from metaflow_extensions.fasts3.pool.planning import part_size
@@ -71,7 +73,11 @@ class Directories(Writing):
             As for `get_recursive`. Files that were complete before stay.
         """
         keys = [prefixes] if isinstance(prefixes, (str, bytes)) or prefixes is None else several(prefixes)
-        found = list(self._objects_below([self._location.url(key_of(key)) for key in keys]))
+        once: dict[str, str] = {}  # an object that is listed twice would collide with itself
+        for key in keys:
+            url = self._location.url(key_of(key))
+            once.setdefault(as_directory(url), url)
+        found = list(self._objects_below(list(once.values())))
         delivery = Delivery(os.path.abspath(os.fspath(directory)), self._engine)
         paths = delivery.fetch([(one.url, one.name, one.size) for one in found], overwrite)
         return S3Objects(
@@ -118,12 +124,18 @@ class Directories(Writing):
         """
         root = os.path.abspath(os.fspath(directory))
         if not os.path.isdir(root):
-            raise MetaflowS3NotFound(f"'{directory}' is not a local directory. Use put_files for single files.")
+            named = shown(str(directory), MOST_URL)
+            raise MetaflowS3NotFound(f"'{named}' is not a local directory. Use put_files for single files.")
         below = as_directory(prefix or "") if prefix or self._location.root is None else ""
         url = as_directory(self._location.url(prefix))
+        include, exclude = _patterns(include), _patterns(exclude)  # an iterator would be used up by the first file
         chosen = [name for name in files_in(root) if matches(name, include, exclude)]
         files = [(below + name, os.path.join(root, *name.split("/"))) for name in chosen]
         if overwrite:
+            for key, path in files:
+                path_source(
+                    key, path
+                )  # what is no file is refused before anything is read, a pipe without end above all
             same = self._unchanged([(url + name, path) for name, (_, path) in zip(chosen, files)])
             files = [pair for pair, is_same in zip(files, same) if not is_same]
         return self.put_files(files, overwrite)
@@ -151,7 +163,8 @@ class Directories(Writing):
 def _is_same(info: Any, path: str, step: int) -> bool:
     etag = info.etag.strip('"')
     try:
-        if info.size != os.path.getsize(path):
+        status = os.stat(path)
+        if not stat.S_ISREG(status.st_mode) or info.size != status.st_size:
             return False
     except OSError:
         return False  # whoever uploads it says what is wrong with it
@@ -164,7 +177,8 @@ def files_in(root: str) -> Iterator[str]:
     """Paths of all files of a directory, below it, with slashes, in their order."""
 
     def fail(error: OSError) -> None:
-        raise MetaflowS3InvalidObject(f"The directory '{error.filename}' can't be read ({error.strerror}).") from error
+        name = shown(str(error.filename), MOST_URL)
+        raise MetaflowS3InvalidObject(f"The directory '{name}' can't be read ({error.strerror}).") from error
 
     names: list[str] = []
     for folder, folders, files in os.walk(root, onerror=fail):
@@ -186,6 +200,10 @@ def files_in(root: str) -> Iterator[str]:
 def matches(name: str, include: Patterns, exclude: Patterns) -> bool:
     """Whether a file is among those that are asked for."""
     return (include is None or _is_like(name, include)) and not (exclude is not None and _is_like(name, exclude))
+
+
+def _patterns(given: Patterns) -> Patterns:
+    return given if given is None or isinstance(given, str) else tuple(given)
 
 
 def _is_like(name: str, patterns: Union[str, Iterable[str]]) -> bool:
