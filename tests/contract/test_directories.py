@@ -1,12 +1,13 @@
 """`S3.download` and `S3.upload`: whole directories."""
 
+import errno
 import os
 import stat
 
 import pytest
 from metaflow.datatools.s3 import MetaflowS3InvalidObject, MetaflowS3NotFound, MetaflowS3URLException
 
-from metaflow_extensions.fasts3.face import directories
+from metaflow_extensions.fasts3.face import delivery, directories
 from metaflow_extensions.fasts3.pool.planning import PART_SIZE
 
 TREE = {"0.txt": b"zero", "b/1.csv": b"1,1", "b/c/2.bin": os.urandom(1000), "empty": b""}
@@ -35,6 +36,12 @@ def local(tmp_path):
 def remote(stored):
     """The tree below 'm'."""
     stored.put_all({f"m/{name}": blob for name, blob in TREE.items()})
+
+
+@pytest.fixture
+def settled(monkeypatch):
+    """As if all objects had been stored long ago: what is young is downloaded twice."""
+    monkeypatch.setattr(delivery, "YOUNG", float("-inf"))
 
 
 @pytest.mark.usefixtures("remote")
@@ -90,7 +97,7 @@ def test_an_object_in_pieces(s3, stored, tmp_path):
     assert tree_of(tmp_path) == {"large": large}
 
 
-@pytest.mark.usefixtures("remote")
+@pytest.mark.usefixtures("remote", "settled")
 def test_what_is_there_unchanged_is_left_alone(s3, stored, tmp_path):
     s3.download("m", tmp_path)
     before = {name: os.stat(tmp_path / name).st_ino for name in TREE}
@@ -101,6 +108,86 @@ def test_what_is_there_unchanged_is_left_alone(s3, stored, tmp_path):
     assert tree_of(tmp_path) == {**TREE, "mine": b"mine"}
     after = {name: os.stat(tmp_path / name).st_ino for name in TREE}
     assert {name for name in TREE if before[name] != after[name]} == {"b/1.csv"}
+
+
+def test_what_is_replaced_within_the_second_of_its_change_is_downloaded(s3, stored, tmp_path):
+    for _ in range(20):
+        stored.put("m/a", b"old")
+        s3.download("m", tmp_path)
+        before = stored.head("m/a")["LastModified"]
+        stored.put("m/a", b"new")
+        if stored.head("m/a")["LastModified"] == before:
+            break
+    s3.download("m", tmp_path)
+    assert tree_of(tmp_path) == {"a": b"new"}
+
+
+@pytest.mark.usefixtures("remote")
+def test_what_was_young_is_downloaded_once_more_and_then_left_alone(s3, tmp_path, monkeypatch):
+    def inode():
+        s3.download("m", tmp_path)
+        return os.stat(tmp_path / "0.txt").st_ino, os.stat(tmp_path / "0.txt").st_mtime_ns % 10**9
+
+    young = inode()
+    monkeypatch.setattr(delivery, "YOUNG", float("-inf"))
+    settled = inode()
+    assert (young[1], settled[1]) == (delivery.MARK, 0)
+    assert inode() == settled
+
+
+@pytest.fixture
+def late(monkeypatch):
+    """Have something done once all has been looked at, before any file is put in its place."""
+
+    def have(done):
+        download = delivery.Delivery._download
+
+        def downloads(*arguments):
+            done()
+            download(*arguments)
+
+        monkeypatch.setattr(delivery.Delivery, "_download", downloads)
+
+    return have
+
+
+@pytest.mark.usefixtures("remote")
+@pytest.mark.parametrize("refusal", [None, errno.EPERM, errno.ENOTSUP])
+def test_a_file_that_comes_in_the_meantime_stays_without_overwrite(s3, tmp_path, late, monkeypatch, refusal):
+    def link(path, target):
+        raise OSError(refusal, "no links here")
+
+    if refusal:
+        monkeypatch.setattr(os, "link", link)
+    else:
+        late(lambda: write(tmp_path, {"0.txt": b"mine"}))
+    s3.download("m", tmp_path, overwrite=False)
+    assert tree_of(tmp_path) == (TREE if refusal else {**TREE, "0.txt": b"mine"})
+
+
+@pytest.mark.usefixtures("remote")
+def test_a_link_that_comes_in_the_meantime_is_not_followed(s3, tmp_path, late):
+    folder, outside = tmp_path / "d", tmp_path / "outside"
+    outside.mkdir()
+
+    def swap():
+        (folder / "b").rename(folder / "before")
+        (folder / "b").symlink_to(outside)
+
+    (outside / "c").mkdir()
+    late(swap)
+    with pytest.raises(MetaflowS3URLException, match="a symbolic link leads"):
+        s3.download("m", folder)
+    assert tree_of(outside) == {}
+
+
+def test_two_keys_that_links_lead_into_one_file(s3, stored, tmp_path):
+    stored.put_all({"m/a/f": b"1", "m/b/f": b"2"})
+    (tmp_path / "b").mkdir()
+    (tmp_path / "a").symlink_to(tmp_path / "b")
+    with pytest.raises(MetaflowS3URLException, match="can't both be files"):
+        s3.download("m", tmp_path)
+    assert tree_of(tmp_path) == {}
 
 
 @pytest.mark.usefixtures("remote")

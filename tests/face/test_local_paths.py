@@ -74,6 +74,22 @@ def test_links_that_lead_out_are_refused(tmp_path):
     assert list(outside.iterdir()) == []
 
 
+@pytest.mark.parametrize(("names", "folds"), [(("a/f", "b/f"), False), (("a/f", "b/F"), True)])
+def test_two_keys_that_links_lead_into_one_file(tmp_path, names, folds):
+    (tmp_path / "b").mkdir()
+    (tmp_path / "a").symlink_to("b")
+    make_parents(str(tmp_path), targets(str(tmp_path), named("a/f", "b/g"), folds), folds)
+    with pytest.raises(MetaflowS3URLException, match="can't both be files"):
+        make_parents(str(tmp_path), targets(str(tmp_path), named(*names), folds), folds)
+
+
+def test_a_file_that_a_link_makes_a_directory_too(tmp_path):
+    (tmp_path / "b").mkdir()
+    (tmp_path / "a").symlink_to("b")
+    with pytest.raises(MetaflowS3Exception, match="which is a directory"):
+        make_parents(str(tmp_path), targets(str(tmp_path), named("a/f", "b/f/g"), False))
+
+
 def test_a_directory_in_the_place_of_a_file(tmp_path):
     (tmp_path / "a").mkdir()
     with pytest.raises(MetaflowS3Exception, match="which is a directory"):

@@ -1,6 +1,8 @@
 """Objects on their way to files of the user's own: each gets its place in one step, once it is whole."""
 
+import errno
 import os
+import time
 from collections.abc import Sequence
 from typing import Callable, Optional
 
@@ -12,6 +14,13 @@ from metaflow_extensions.fasts3.face.location import split_object_url
 from metaflow_extensions.fasts3.face.tempdir import TemporaryDirectory, make_empty
 from metaflow_extensions.fasts3.pool.downloads import Download, Downloaded, Downloads
 from metaflow_extensions.fasts3.pool.queries import Heads
+
+# S3 tells times in whole seconds: an object that is fetched within the second of its change may change once more with
+# the same time. The file of one that is younger than this, with a second for clocks that differ, has a mark in its
+# time, and is fetched again the next time.
+YOUNG = 2  # seconds before downloads began; all that changed since is younger
+MARK = 10**6  # nanoseconds; not one, because some file systems keep only microseconds
+NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS)  # what file systems without hard links say
 
 
 class Delivery:
@@ -27,6 +36,22 @@ class Delivery:
     def __init__(self, directory: str, engine: Engine) -> None:
         self._directory = directory
         self._engine = engine
+        self._ignores_case: Optional[bool] = None  # not known yet
+
+    def ignores_case(self) -> bool:
+        """Whether names that differ in case are one here; the directory is made if it is not there."""
+        if self._ignores_case is None:
+            try:
+                os.makedirs(self._directory, exist_ok=True)
+            except OSError as error:
+                told = f"The directory '{shown(self._directory)}' can't be made"
+                raise exception_of_files(told, error) from error
+            probe = TemporaryDirectory(self._directory)
+            try:
+                self._ignores_case = local_paths.ignores_case(probe.path())
+            finally:
+                probe.remove()
+        return self._ignores_case
 
     def fetch(self, objects: Sequence[tuple[str, str, int]], overwrite: bool) -> list[Optional[str]]:
         """Download objects, but those whose files are up to date.
@@ -43,31 +68,31 @@ class Delivery:
         list of str or None
             The file of each; None of what stands for a directory.
         """
-        try:
-            os.makedirs(self._directory, exist_ok=True)
-        except OSError as error:
-            raise exception_of_files(f"The directory '{self._directory}' can't be made", error) from error
+        ignores_case = self.ignores_case()
         # Inside, because only within one file system a file can be put in its place in one step.
         temporary = TemporaryDirectory(self._directory)
         try:
-            return self._fetch(objects, overwrite, temporary)
+            return self._fetch(objects, overwrite, ignores_case, temporary)
         finally:
             temporary.remove()
 
     def _fetch(
-        self, objects: Sequence[tuple[str, str, int]], overwrite: bool, temporary: TemporaryDirectory
+        self,
+        objects: Sequence[tuple[str, str, int]],
+        overwrite: bool,
+        ignores_case: bool,
+        temporary: TemporaryDirectory,
     ) -> list[Optional[str]]:
         is_folder = [size == 0 and (not name or name.endswith("/")) for _, name, size in objects]
         files = [one for one, folder in zip(objects, is_folder) if not folder]
         folders = [(url, name.rstrip("/")) for (url, name, _), folder in zip(objects, is_folder) if folder]
-        ignores_case = local_paths.ignores_case(temporary.path())
         targets = local_paths.targets(self._directory, [(url, name) for url, name, _ in files], ignores_case)
         inside = [(url, f"{name}/-") for url, name in folders if name]
         local_paths.make_parents(self._directory, local_paths.targets(self._directory, inside, ignores_case))
-        local_paths.make_parents(self._directory, targets)
+        local_paths.make_parents(self._directory, targets, ignores_case)
         missing = self._missing(targets, [size for _, _, size in files], overwrite)
         if missing:
-            self._download(missing, temporary)
+            self._download(missing, overwrite, temporary)
         paths = iter(targets)
         return [None if folder else next(paths).path for folder in is_folder]
 
@@ -89,26 +114,46 @@ class Delivery:
         }
         return [target for target in targets if target.path not in current]
 
-    def _download(self, targets: list[Target], temporary: TemporaryDirectory) -> None:
+    def _download(self, targets: list[Target], overwrite: bool, temporary: TemporaryDirectory) -> None:
+        root = os.path.realpath(self._directory)
+        began = time.time()
         name = temporary.namer()
         wanted = [Download(*split_object_url(target.url)) for target in targets]
         mode = _mode(name("mode"))
 
         def deliver(number: int, result: Downloaded) -> None:
             path, target = result.path or "", targets[number].path
+            local_paths.real_parent(root, targets[number])  # again: a link may have come in the meantime
             try:
                 if result.reply.length == 0:
                     make_empty(path)
                 os.chmod(path, mode)
                 modified = result.reply.info.last_modified
                 if modified is not None:
-                    os.utime(path, (modified, modified))
-                os.replace(path, target)
+                    told = modified * 10**9 + (MARK if modified > began - YOUNG else 0)
+                    os.utime(path, ns=(told, told))
+                _put_in_place(path, target, overwrite)
             except OSError as error:
                 raise exception_of_files(f"The file '{shown(target)}' can't be written", error) from error
 
         plan = _Delivered(deliver, wanted, [name(one.key) for one in wanted], self._engine.settings().part_size)
         self._engine.run(plan, Place.WORKERS, wanted[0].bucket)
+
+
+def _put_in_place(path: str, target: str, overwrite: bool) -> None:
+    if overwrite:
+        os.replace(path, target)
+        return
+    try:
+        os.link(path, target)  # unlike a renaming, it replaces nothing that has come there in the meantime
+    except FileExistsError:
+        pass
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+        os.replace(path, target)
+        return
+    os.unlink(path)
 
 
 class _Delivered(Downloads):

@@ -3,7 +3,7 @@
 import os
 import stat
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from metaflow_extensions.fasts3.face.errors import (
@@ -47,11 +47,11 @@ def targets(directory: str, names: Iterable["tuple[str, str]"], ignores_case: bo
     folders: dict[str, str] = {}  # -> URL of an object inside
     for url, name in names:
         _check(url, name)
-        folded = _folded(name) if ignores_case else name
-        if folded in files or folded in folders:
-            raise _collision(url, files.get(folded) or folders[folded])
-        files[folded] = url
-        parent = folded.rpartition("/")[0]
+        place = _place(name, ignores_case)
+        if place in files or place in folders:
+            raise _collision(url, files.get(place) or folders[place])
+        files[place] = url
+        parent = place.rpartition("/")[0]
         while parent and parent not in folders:
             folders[parent] = url
             parent = parent.rpartition("/")[0]
@@ -62,37 +62,66 @@ def targets(directory: str, names: Iterable["tuple[str, str]"], ignores_case: bo
     return found
 
 
-def make_parents(directory: str, found: Iterable[Target]) -> None:
+def make_parents(directory: str, found: Sequence[Target], ignores_case: bool = False) -> None:
     """Make the directories that files go to.
+
+    Parameters
+    ----------
+    directory : str
+    found : sequence of Target
+        From `targets`.
+    ignores_case : bool
+        As for `targets`.
 
     Raises
     ------
     MetaflowS3URLException
-        A link leads out of the directory, or there is a directory where a file is to go.
+        A link leads out of the directory, or two files into one place, or there is a directory where a file is to go.
     MetaflowS3Exception
         One can't be made.
     """
     root = os.path.realpath(directory)
-    made: set[str] = set()
+    real: dict[str, str] = {}  # of a directory that files go to, without links
+    for target in found:
+        parent = os.path.dirname(target.path)
+        if parent in real:
+            continue
+        real[parent] = real_parent(root, target)
+        try:
+            os.makedirs(parent, exist_ok=True)
+        except OSError as error:
+            raise exception_of_files(f"The directory '{shown(parent)}' can't be made", error) from error
+    if len({_place(one, ignores_case) for one in real.values()}) < len(real):
+        _check_places(found, real, ignores_case)
     for url, path in found:
-        parent = os.path.dirname(path)
-        if parent not in made:
-            real = os.path.realpath(parent)
-            if real != root and not real.startswith(os.path.join(root, "")):
-                raise MetaflowS3URLException(
-                    f"'{shown(url, MOST_URL)}' would become '{shown(path)}', which a symbolic link leads to '{real}', "
-                    f"out of '{directory}'. Remove the link, or download into another directory."
-                )
-            try:
-                os.makedirs(parent, exist_ok=True)
-            except OSError as error:
-                raise exception_of_files(f"The directory '{shown(parent)}' can't be made", error) from error
-            made.add(parent)
         if os.path.isdir(path) and not os.path.islink(path):
             raise MetaflowS3Exception(
                 f"'{shown(url, MOST_URL)}' would become '{shown(path)}', which is a directory. Remove it, or download "
                 "into another directory."
             )
+
+
+def real_parent(root: str, target: Target) -> str:
+    """The directory that a file is in when all links are followed.
+
+    Parameters
+    ----------
+    root : str
+        What `os.path.realpath` says of the directory that all files go to.
+    target : Target
+
+    Raises
+    ------
+    MetaflowS3URLException
+        It is not below the root.
+    """
+    real = os.path.realpath(os.path.dirname(target.path))
+    if real != root and not real.startswith(os.path.join(root, "")):
+        raise MetaflowS3URLException(
+            f"'{shown(target.url, MOST_URL)}' would become '{shown(target.path)}', which a symbolic link leads to "
+            f"'{shown(real)}', out of '{shown(root)}'. Remove the link, or download into another directory."
+        )
+    return real
 
 
 def ignores_case(directory: str) -> bool:
@@ -102,6 +131,11 @@ def ignores_case(directory: str) -> bool:
         return stat.S_ISDIR(os.lstat(os.path.join(folder, name.swapcase())).st_mode)
     except OSError:
         return False
+
+
+def folded(name: str) -> str:
+    """What all names have in common that are one to a file system which ignores case."""
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def _check(url: str, name: str) -> None:
@@ -119,8 +153,19 @@ def _check(url: str, name: str) -> None:
         )
 
 
-def _folded(name: str) -> str:
-    return unicodedata.normalize("NFC", name).casefold()
+def _check_places(found: Sequence[Target], real: dict[str, str], ignores_case: bool) -> None:
+    """Refuse two files that links in the directory lead into one place."""
+    files: dict[str, str] = {}  # place -> URL
+    for url, path in found:
+        folder, name = os.path.split(path)
+        place = _place(os.path.join(real[folder], name), ignores_case)
+        if place in files:
+            raise _collision(url, files[place])
+        files[place] = url
+
+
+def _place(name: str, ignores_case: bool) -> str:
+    return folded(name) if ignores_case else name
 
 
 def _collision(one: str, other: str) -> MetaflowS3URLException:
