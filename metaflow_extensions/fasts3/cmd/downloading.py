@@ -90,8 +90,8 @@ class _Downloads:
         self._directory = directory
         self._name = name
         self._delivery = Delivery(os.path.abspath(directory), s3._engine)
-        # Local files and objects, by hash: two objects of one name can only come of several URLs.
-        self._taken: Optional[dict[int, int]] = {} if len(request.targets) > 1 else None
+        # Local files and objects, by hash: two objects of one name come of several URLs, or where case does not count.
+        self._taken: dict[int, int] = {}
         self._left_out = 0
 
     def run(self) -> int:
@@ -153,13 +153,21 @@ class _Downloads:
             except MetaflowS3URLException as error:
                 self._leave_out(str(error))
                 continue
-            if self._taken is not None and hash(name) in self._taken:
-                if self._taken[hash(name)] != hash(url):
-                    self._leave_out(f"{url} is left out: another object has become {name}.")
-                continue
-            if self._taken is not None:
-                self._taken[hash(name)] = hash(url)
-            yield _Item(url, name, size or 0)
+            if self._is_new(url, name):
+                yield _Item(url, name, size or 0)
+
+    def _is_new(self, url: str, name: str) -> bool:
+        """Whether an object has not been taken before, nor another one for its file."""
+        ignores_case = self._delivery.ignores_case()
+        if len(self._request.targets) == 1 and not ignores_case:
+            return True  # and a million keys need not be remembered
+        place, one = hash(local_paths.folded(name) if ignores_case else name), hash(url)
+        if place not in self._taken:
+            self._taken[place] = one
+            return True
+        if self._taken[place] != one:
+            self._leave_out(f"{url} is left out: another object has become {name}.")
+        return False
 
     def _leave_out(self, sentence: str) -> None:
         self._left_out += 1
