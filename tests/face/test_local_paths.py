@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from metaflow_extensions.fasts3.face.errors import MetaflowS3Exception, MetaflowS3URLException
-from metaflow_extensions.fasts3.face.local_paths import Target, ignores_case, make_parents, targets
+from metaflow_extensions.fasts3.face.local_paths import Target, ignores_case, make_parents, passes_link, targets
 
 
 def named(*names):
@@ -88,6 +88,16 @@ def test_a_file_that_a_link_makes_a_directory_too(tmp_path):
     (tmp_path / "a").symlink_to("b")
     with pytest.raises(MetaflowS3Exception, match="which is a directory"):
         make_parents(str(tmp_path), targets(str(tmp_path), named("a/f", "b/f/g"), False))
+
+
+def test_whether_a_way_leads_through_a_link(tmp_path):
+    (tmp_path / "d" / "a" / "b").mkdir(parents=True)
+    (tmp_path / "d" / "link").symlink_to("a")
+    (tmp_path / "above").symlink_to("d")
+    (tmp_path / "d" / "file").symlink_to("a/x")
+    for directory in (str(tmp_path / "d"), str(tmp_path / "above")):
+        found = {name: passes_link(directory, f"{directory}/{name}") for name in ("a/b/x", "x", "file", "link/b/x")}
+        assert found == {"a/b/x": False, "x": False, "file": False, "link/b/x": True}
 
 
 def test_a_directory_in_the_place_of_a_file(tmp_path):

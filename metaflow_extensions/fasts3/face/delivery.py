@@ -123,7 +123,8 @@ class Delivery:
 
         def deliver(number: int, result: Downloaded) -> None:
             path, target = result.path or "", targets[number].path
-            local_paths.real_parent(root, targets[number])  # again: a link may have come in the meantime
+            if local_paths.passes_link(self._directory, target):
+                local_paths.real_parent(root, targets[number])  # again: the link may have come in the meantime
             try:
                 if result.reply.length == 0:
                     make_empty(path)

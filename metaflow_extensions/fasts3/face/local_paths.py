@@ -124,6 +124,16 @@ def real_parent(root: str, target: Target) -> str:
     return real
 
 
+def passes_link(directory: str, path: str) -> bool:
+    """Whether the way from a directory to a file below it leads through a link; cheaper than `real_parent`."""
+    parent = os.path.dirname(path)
+    while len(parent) > len(directory):
+        if os.path.islink(parent):
+            return True
+        parent = os.path.dirname(parent)
+    return False
+
+
 def ignores_case(directory: str) -> bool:
     """Whether a file system takes names that differ in case for one; `directory` is one just made, with letters."""
     folder, name = os.path.split(directory)
