@@ -33,7 +33,7 @@ CONFIGURATION = """\
 daemon off;
 # One worker answers over 100,000 requests a second, and leaves the other cores to the client.
 worker_processes 1;
-worker_rlimit_nofile 20000;
+worker_rlimit_nofile 50000;
 pid {folder}/pid;
 error_log stderr warn;
 events {{ worker_connections 8192; }}
