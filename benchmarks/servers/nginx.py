@@ -33,7 +33,7 @@ CONFIGURATION = """\
 daemon off;
 # One worker answers over 100,000 requests a second, and leaves the other cores to the client.
 worker_processes 1;
-worker_rlimit_nofile 50000;
+worker_rlimit_nofile 20000;
 pid {folder}/pid;
 error_log stderr warn;
 events {{ worker_connections 8192; }}
@@ -42,7 +42,7 @@ http {{
     sendfile on;
     tcp_nopush on;
     default_type application/octet-stream;
-    open_file_cache max=20000 inactive=600s;
+    open_file_cache max=15000 inactive=600s;
     open_file_cache_valid 600s;
     keepalive_timeout 600s;
     keepalive_requests 1000000;
