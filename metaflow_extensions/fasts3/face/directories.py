@@ -1,7 +1,6 @@
 """The methods of `S3` for whole directories: download and upload."""
 
 import os
-import stat
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple, Optional, Union
@@ -132,11 +131,9 @@ class Directories(Writing):
         chosen = [name for name in files_in(root) if matches(name, include, exclude)]
         files = [(below + name, os.path.join(root, *name.split("/"))) for name in chosen]
         if overwrite:
-            for key, path in files:
-                path_source(
-                    key, path
-                )  # what is no file is refused before anything is read, a pipe without end above all
-            same = self._unchanged([(url + name, path) for name, (_, path) in zip(chosen, files)])
+            # What is no file is refused before anything is read, a pipe without end above all.
+            sizes = [path_source(key, path)[1].size for key, path in files]
+            same = self._unchanged([(url + name, path) for name, (_, path) in zip(chosen, files)], sizes)
             files = [pair for pair, is_same in zip(files, same) if not is_same]
         return self.put_files(files, overwrite)
 
@@ -149,25 +146,22 @@ class Directories(Writing):
             for key, size in entries:
                 yield _Found(url, f"s3://{bucket}/{key}", key[len(listing.prefix.lstrip("/")) :], size or 0)
 
-    def _unchanged(self, files: list[tuple[str, str]]) -> list[bool]:
-        """Whether each of some objects has the content of its file."""
+    def _unchanged(self, files: list[tuple[str, str]], sizes: list[int]) -> list[bool]:
+        """Whether each of some objects has the content of its file, which has so many bytes."""
         if not files:
             return []
         wanted = [split_object_url(url) for url, _ in files]
         plan = Heads(wanted, missing_ok=True)
         self._engine.run(plan, Place.WORKERS, wanted[0][0])
         step = self._engine.settings().part_size
-        return [info is not None and _is_same(info, path, step) for info, (_, path) in zip(plan.results, files)]
+        return [
+            info is not None and info.size == size and _is_same(info, path, step)
+            for info, size, (_, path) in zip(plan.results, sizes, files)
+        ]
 
 
 def _is_same(info: Any, path: str, step: int) -> bool:
     etag = info.etag.strip('"')
-    try:
-        status = os.stat(path)
-        if not stat.S_ISREG(status.st_mode) or info.size != status.st_size:
-            return False
-    except OSError:
-        return False  # whoever uploads it says what is wrong with it
     if "-" not in etag:
         return bool(etag) and etag == etag_of_file(path)
     return bool(etag == etag_of_file_in_parts(path, part_size(info.size, step)))

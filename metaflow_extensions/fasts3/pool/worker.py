@@ -91,7 +91,6 @@ class Worker:
     def __init__(self, loop: Loop, outbox: "Outbox") -> None:
         self._loop = loop
         self._outbox = outbox
-        self._send = outbox.send
         # Each with what does it, or one that waits here would be done as the next call wants it.
         self._jobs: deque[tuple[Performer, Job]] = deque()
         self._outcomes: list[Outcome] = []  # not sent yet
@@ -117,7 +116,7 @@ class Worker:
 
     def greet(self) -> None:
         """Say who is here."""
-        self._send(Frame(Kind.HELLO, [VERSION, os.getpid()]))
+        self._outbox.send(Frame(Kind.HELLO, [VERSION, os.getpid()]))
 
     def handle(self, frame: Frame) -> None:
         """Act on one frame of the parent."""
@@ -147,7 +146,7 @@ class Worker:
         if self._outcomes and self._is_time():
             outcomes, self._outcomes = self._outcomes, []
             for frame in outcomes_frames(outcomes):
-                self._send(frame)
+                self._outbox.send(frame)
 
     def _is_time(self) -> bool:
         """Whether to tell the parent what is done: not yet, while there is enough to do without it."""

@@ -9,7 +9,7 @@ from xml.parsers import expat
 
 from metaflow_extensions.fasts3.wire.exchange import Exchange
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
-from metaflow_extensions.fasts3.wire.s3_errors import MAX_DEPTH, failure_of, new_parser
+from metaflow_extensions.fasts3.wire.s3_errors import MAX_DEPTH, late_failure_of, new_parser
 from metaflow_extensions.fasts3.wire.sending import Payload
 
 MOST_KEYS = 1000  # of one request
@@ -56,8 +56,7 @@ class DeletionTransfers:
         try:
             root, refusals = parse(told)
             if root == "Error":  # as for CompleteMultipartUpload, S3 may send 200 before it knows
-                failure = failure_of(500, reply.head.headers, told)
-                raise TransferError(failure._replace(status=reply.head.status))
+                raise TransferError(late_failure_of(reply.head.status, reply.head.headers, told))
             if root != _ROOT:
                 raise TransferError(Failure(Code.BROKEN, f"the reply to DeleteObjects is a {root[:80]!r} document"))
             return checked(refusals, keys)

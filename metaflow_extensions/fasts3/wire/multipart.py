@@ -10,7 +10,7 @@ from metaflow_extensions.fasts3.wire.exchange import Exchange
 from metaflow_extensions.fasts3.wire.failures import Code, TransferError
 from metaflow_extensions.fasts3.wire.local_files import open_to_read
 from metaflow_extensions.fasts3.wire.objects import stored_headers
-from metaflow_extensions.fasts3.wire.s3_errors import failure_of, texts
+from metaflow_extensions.fasts3.wire.s3_errors import late_failure_of, texts
 from metaflow_extensions.fasts3.wire.sending import Payload
 from metaflow_extensions.fasts3.wire.transfers import PutHeaders
 
@@ -95,8 +95,7 @@ class MultipartTransfers:
         root, told = texts(document)
         # S3 sends 200 before it knows: "you must check the body", says the API page of CompleteMultipartUpload.
         if root == "Error":
-            failure = failure_of(500, reply.head.headers, document)
-            raise TransferError(failure._replace(status=reply.head.status))
+            raise TransferError(late_failure_of(reply.head.status, reply.head.headers, document))
         if not root:
             raise reply.broken("the reply to CompleteMultipartUpload is cut short")
         return told.get("ETag", "")

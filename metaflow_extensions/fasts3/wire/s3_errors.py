@@ -92,6 +92,11 @@ def failure_of(status: int, headers: "dict[str, str]", document: bytes) -> Failu
     return Failure(code, message, s3_code, status, request_id, retry_after=seconds_of(headers.get("retry-after", "")))
 
 
+def late_failure_of(status: int, headers: "dict[str, str]", document: bytes) -> Failure:
+    """What an error means that came with a good status: for some operations S3 sends 200 before it knows."""
+    return failure_of(500, headers, document)._replace(status=status)
+
+
 def named(failure: Failure, status: int, headers: "dict[str, str]") -> Failure:
     """A reply that makes no sense, with what names it to who has to find out why: its status and request id."""
     if failure.code is not Code.BROKEN:  # a full disk is not the reply's fault
