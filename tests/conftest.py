@@ -1,5 +1,6 @@
 """The servers to test on, and a process that knows nothing of the machine it runs on."""
 
+import functools
 import os
 import shutil
 import signal
@@ -10,6 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Callable
 
+import botocore.loaders
 import hypothesis
 import pytest
 
@@ -50,16 +52,31 @@ pytest.register_assert_rewrite("model.machine", "servers.world")
 hypothesis.settings.register_profile("here", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("here")
 
+
+class _ReadOnce(botocore.loaders.JSONFileLoader):
+    """botocore parses its megabyte of JSON for every session: a tenth of a second for each client of a test."""
+
+    load_file = functools.lru_cache(maxsize=None)(botocore.loaders.JSONFileLoader.load_file)
+
+
+_read_once = _ReadOnce()
+botocore.loaders.Loader.FILE_LOADER_CLASS = lambda _: _read_once
+
 # After that, because these modules are this project's.
 from servers.s3_server import S3Server  # noqa: E402
 from servers.starters import STARTERS  # noqa: E402
 from servers.stored import Stored  # noqa: E402
 
+from metaflow_extensions.fasts3.face import engine  # noqa: E402
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption(
-        "--examples", type=int, default=5, metavar="N", help="runs of each state machine of tests/model (default: 5)"
-    )
+    told = "runs of each state machine of tests/model, each time others (without it: 5, always the same)"
+    parser.addoption("--examples", type=int, metavar="N", help=told)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "few_here: a few objects are read and written as for users, without workers")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -97,6 +114,16 @@ def moto(running_server: Callable[[str], S3Server]) -> S3Server:
 def seaweedfs(running_server: Callable[[str], S3Server]) -> S3Server:
     """Run the test on SeaweedFS: the one that checks signatures and is fast."""
     return running_server("seaweedfs")
+
+
+@pytest.fixture(autouse=True)
+def _many_are_for_workers(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have workers carry out every call for several objects, where a few would be too few for that.
+
+    So both ways are tested with few objects: in this process by the calls for one, and that by calls for several.
+    """
+    if not request.node.get_closest_marker("few_here"):
+        monkeypatch.setattr(engine, "FEW_REQUESTS", 0)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ def markdown(document: "dict[str, Any]") -> str:
         "# S3 clients side by side",
         "",
         f"`make bench`, {document['measured']}. All clients on the same work in one run on one machine, in turn;",
-        f"medians, {document['rounds']} rounds. Each turn is a process of its own that makes one call of two objects",
+        f"medians, {document['rounds']} rounds. Each turn is a process of its own that makes one call of eight objects",
         "first, except where the row says *fresh process*. Clients and servers share the cores, and so does whatever",
         "else runs there: only numbers of the same row are to be compared. Load of the machine",
         f"{load['before']} before the run and {load['at the end']} at its end, the run itself included.",

@@ -1,7 +1,7 @@
 """The process of one turn: one client does the work of one row once, and says what it took.
 
 Started by `contest` as ``python -m benchmarks.race.turn ORDER``. A process for each turn, so that every one of them
-begins as the first: with a call of two objects before it that is not timed, or with none.
+begins as the first: with a call of eight objects before it that is not timed, or with none.
 """
 
 import json
@@ -17,7 +17,7 @@ from ..peers import peer_class
 from ..peers.peer import Peer
 from ..servers.place import Place
 
-WARM_UP = (2, 2**10)  # objects, bytes of each
+WARM_UP = (8, 2**10)  # objects, bytes of each; so many that a client with workers starts them
 
 
 def set_name(objects: int, size: int) -> str:

@@ -54,6 +54,8 @@ http {{
     server {{
         listen {address} backlog=4096{listen};
         root {root};
+        # HEAD of the bucket: S3 answers 200, where nginx would redirect to the directory.
+        location = /{bucket} {{ return 200; }}
         {server}
     }}
 }}
@@ -131,6 +133,7 @@ class Nginx(Server):
                 address=f"{LOOPBACK}:{port}",
                 listen=self.listen,
                 root=self._root,
+                bucket=BUCKET,
                 server=self.block(),
             )
         )

@@ -13,7 +13,6 @@ PAGES = {  # path in the repository -> path in the site
     "benchmarks/README.md": "results/how.md",
     "benchmarks/results/clients.md": "results/clients.md",
     "benchmarks/results/own_class.md": "results/own_class.md",
-    "benchmarks/results/seaweedfs.md": "results/seaweedfs.md",
 }
 LINK = re.compile(r"(?<=\]\()(?![a-z]+:|#|/)([^)#\s]+)(?=[)#])")
 

@@ -105,6 +105,22 @@ def test_a_listing_in_circles_ends(server, s3, call, monkeypatch):
         call(s3)
 
 
+def test_a_loop_over_a_listing_in_circles_ends(server, s3, monkeypatch):
+    monkeypatch.setattr(queries, "MOST_IDLE", 20)
+    tokens = iter(range(10**9))
+
+    def answer(head):
+        if b"list-type=2" not in head:
+            return reply(b"x")
+        token = next(tokens)
+        return page("root/sub/a" if token % 2 else "root/sub/b", token=str(token))
+
+    server.answer = answer
+    with pytest.raises(MetaflowS3Exception, match="20 pages in a row held nothing new"):
+        for _ in s3.iter_recursive(["sub"]):
+            pass
+
+
 def test_more_keys_than_were_asked_for(server, s3):
     server.answer = listing(page(*(f"root/{number}" for number in range(50_000))))
     assert len(s3.list_recursive()) == 50_000

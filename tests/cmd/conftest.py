@@ -13,6 +13,7 @@ from metaflow._vendor.click.testing import CliRunner
 from servers.s3_server import S3Server
 
 from metaflow_extensions.fasts3.cmd.fasts3_cli import cli
+from metaflow_extensions.fasts3.cmd.output import Remarks, remark
 
 METAFLOW = shutil.which("metaflow", path=sysconfig.get_path("scripts")) or "metaflow"
 
@@ -66,6 +67,12 @@ def fasts3(here: Path) -> "Callable[..., Any]":
         return result
 
     return run
+
+
+@pytest.fixture
+def told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have commands that run in this process tell of their work as a whole, as they do on a terminal."""
+    monkeypatch.setattr(Remarks, "tell", lambda _, text: remark(text))
 
 
 @pytest.fixture

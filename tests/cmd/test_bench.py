@@ -4,6 +4,8 @@ import json
 
 import metaflow.metaflow_config as configuration
 import pytest
+from metaflow import S3
+from metaflow.exception import MetaflowException
 
 from metaflow_extensions.fasts3.cmd import measuring
 from metaflow_extensions.fasts3.cmd.measuring import Case, cases
@@ -56,6 +58,28 @@ def test_without_a_place_it_says_what_to_give(fasts3, monkeypatch):
     assert "Give --root s3://bucket/prefix" in done.stderr
 
 
+def test_a_setting_that_is_no_place_is_named(fasts3, monkeypatch):
+    monkeypatch.setattr(configuration, "DATATOOLS_S3ROOT", "metaflow/data")
+    done = fasts3("bench")
+    assert done.exit_code == 1
+    assert "METAFLOW_DATATOOLS_S3ROOT=s3://" in done.stderr
+
+
+def test_what_failed_first_is_told_also_where_cleaning_up_fails(fasts3, root, stored, monkeypatch):
+    def fail(*_):
+        raise MetaflowException("This came first.")
+
+    def refuse(*_):
+        raise MetaflowException("This came second.")
+
+    monkeypatch.setattr(S3, "put_many", fail)
+    monkeypatch.setattr(S3, "delete_many", refuse)
+    done = fasts3("bench", "--root", root, "--objects", "5")
+    assert done.exit_code == 1
+    assert done.stderr.endswith("Error: This came first.\n")
+    assert f"What may be left is below {root}/fasts3-bench-" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("text", "size"), [("0", 0), ("1000", 1000), ("1KB", 1000), ("1.5 MiB", 1572864), ("2g", 2 * 10**9)]
 )
@@ -76,3 +100,25 @@ def test_of_large_objects_there_are_few():
     assert cases(None, 10, quick=False) == [Case(1000, 10)]
     assert cases(7, None, quick=False) == [Case(7, 1000)]
     assert len(cases(None, None, quick=True)) == 2
+
+
+def test_a_bucket_that_does_not_exist_has_nothing_to_remove(fasts3, monkeypatch):
+    removed = []
+    monkeypatch.setattr(S3, "delete_many", lambda _, urls: removed.append(urls))
+    done = fasts3("bench", "--quick", "--root", "s3://no-such-bucket-here/tmp")
+    assert done.exit_code == 1
+    assert done.stderr.startswith("Error: PutObject of s3://no-such-bucket-here/tmp/fasts3-bench-")
+    assert done.stderr.count("\n") == 1
+    assert removed == []
+
+
+def test_a_first_request_without_an_answer_may_have_stored_something(fasts3, root, stored, monkeypatch):
+    kept = S3.put
+
+    def lose(*given):
+        kept(*given)
+        raise MetaflowException("The reply was lost.")
+
+    monkeypatch.setattr(S3, "put", lose)
+    assert fasts3("bench", "--root", root, "--objects", "5").exit_code == 1
+    assert stored.list() == set()

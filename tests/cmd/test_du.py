@@ -1,8 +1,11 @@
 """Tests of ``metaflow fasts3 du``."""
 
 import json
+from contextlib import nullcontext
 
 import pytest
+
+from metaflow_extensions.fasts3.cmd import usage
 
 
 @pytest.fixture
@@ -42,8 +45,24 @@ def test_as_text(fasts3, root, filled):
     assert fasts3("du", "--human", f"{root}/a").stdout.split() == ["2.0", "KiB", "3", f"{root}/a"]
 
 
-def test_nothing_is_none_of_no_bytes(fasts3, root):
-    assert told(fasts3("du", "--json", f"{root}/none")) == [(f"{root}/none", 0, 0)]
+@pytest.mark.parametrize("arguments", [["{root}/none"], ["{root}/no*"], ["--root", "{root}/none"]])
+def test_nothing_is_an_error(fasts3, root, filled, arguments):
+    done = fasts3("du", "--json", *(argument.format(root=root) for argument in arguments))
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr.startswith(("Error: Nothing is below ", "Error: No key fits "))
+
+
+def test_an_empty_bucket_has_no_bytes(fasts3, monkeypatch):
+    monkeypatch.setattr(usage, "found_ahead", lambda *_: nullcontext([]))
+    assert told(fasts3("du", "--json", "s3://bucket")) == [("s3://bucket/", 0, 0)]
+
+
+def test_one_url_at_a_time(fasts3, root, here):
+    (here / "a").touch()
+    (here / "b").touch()
+    done = fasts3("du", "--root", root, "a", "b")
+    assert done.exit_code == 2
+    assert "was a pattern left unquoted?" in done.stderr
 
 
 def test_nowhere_is_bad_usage(fasts3):

@@ -1,67 +1,47 @@
 """How commands end: by an error, by Ctrl-C, by kill, and when nobody reads any more what they print."""
 
 import errno
+import itertools
 import os
 import signal
 import subprocess
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from servers.listing_server import ListingServer, rows
 
 from metaflow_extensions.fasts3.cmd.endings import sentence_of
 
-PAGE = 1000  # keys
 ENOUGH = 20  # pages, to be in the middle of it
-ROWS = "".join(f"<Contents><Key>{{0}}{row:06}</Key><Size>1</Size></Contents>" for row in range(PAGE))
+ROWS = rows("{:06}")
 
 
-class Endless(BaseHTTPRequestHandler):
+class Endless(ListingServer):
     """Lists without an end, and gives nothing of what it lists."""
 
-    protocol_version = "HTTP/1.1"
+    def __init__(self):
+        super().__init__()
+        self.numbers = itertools.count(1)
+        self.listed, self.asked, self.over = threading.Event(), threading.Event(), threading.Event()
 
-    def do_HEAD(self):
-        self.send_response(200)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def do_GET(self):
-        if "list-type" not in self.path:
-            self.server.asked.set()
-            self.server.over.wait(60)
-            return
-        number = next(self.server.numbers)
+    def page(self, prefix, token):
+        number = next(self.numbers)
         if number == ENOUGH:
-            self.server.listed.set()
-        prefix = parse_qs(urlsplit(self.path).query)["prefix"][0]
-        rows = ROWS.format(f"{prefix}{number:09}")
-        more = f"<IsTruncated>true</IsTruncated><NextContinuationToken>{number}</NextContinuationToken>"
-        body = f"<ListBucketResult>{more}{rows}</ListBucketResult>".encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+            self.listed.set()
+        return ROWS.format(f"{prefix}{number:09}"), number
 
-    def log_message(self, *_):
-        pass
+    def get_object(self):
+        self.asked.set()
+        self.over.wait(60)
 
 
 @pytest.fixture
 def endless(here, monkeypatch):
-    with ThreadingHTTPServer(("127.0.0.1", 0), Endless) as server:
-        server.daemon_threads = True
-        server.handle_error = lambda *_: None  # clients leave in the middle of a reply
-        server.numbers = iter(range(10**9))
-        server.listed, server.asked, server.over = threading.Event(), threading.Event(), threading.Event()
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"http://127.0.0.1:{server.server_port}")
+    server = Endless()
+    with server.running() as url:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", url)
         yield server
         server.over.set()
-        server.shutdown()
-        thread.join()
 
 
 @pytest.mark.parametrize("options", [["--recursive"], ["--recursive", "--json"], []])

@@ -3,11 +3,14 @@
 import hashlib
 import json
 import os
+import re
 import stat
 import subprocess
 import uuid
 
 import pytest
+from metaflow import S3
+from metaflow.datatools.s3 import MetaflowS3AccessDenied
 from servers.stored import Stored
 
 from metaflow_extensions.fasts3.cmd import downloading
@@ -208,6 +211,74 @@ def test_what_has_come_before_is_not_downloaded_again(fasts3, here, root, filled
     }
 
 
+@pytest.mark.parametrize("destination", ["file", "out/"])
+def test_an_object_that_was_named_is_not_downloaded_again_either(
+    fasts3, here, root, filled, monkeypatch, told_of, destination
+):
+    monkeypatch.setattr(delivery, "YOUNG", float("-inf"))
+    url = f"{root}/a/b/2.csv"
+    assert fasts3("get", url, destination).stderr.startswith("Downloaded 1 object, 2 bytes, in ")
+    before = {path: path.stat().st_ino for path in here.rglob("*")}
+    again = fasts3("get", "--json", url, destination)
+    assert again.stderr == "Downloaded 0 objects; 1 was there already.\n"
+    assert json.loads(again.stdout)["size"] == 2
+    assert {path: path.stat().st_ino for path in here.rglob("*")} == before
+    filled.put("a/b/2.csv", b"newer")
+    assert fasts3("get", url, destination).exit_code == 0
+    assert b"newer" in files(here).values()
+
+
+def test_an_object_that_is_gone_is_missing_also_where_its_file_is_not(fasts3, here, root, filled):
+    (here / "none").write_bytes(b"mine")
+    done = fasts3("get", f"{root}/none", ".")
+    assert done.exit_code == 1
+    assert "NoSuchKey" in done.stderr
+    assert files(here) == {"none": b"mine"}
+
+
+def test_a_refusal_has_its_reason_also_where_the_file_is_there(fasts3, here, root, filled, monkeypatch):
+    (here / "z").write_bytes(FILES["z"])
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not-this-one")
+    done = fasts3("get", f"{root}/z", ".")
+    assert done.exit_code == 1
+    assert "GetObject" in done.stderr
+    assert "SignatureDoesNotMatch" in done.stderr
+    assert done.stderr.endswith("Check the secret key: it is not the one that goes with this access key id.\n")
+
+
+def test_what_was_there_already_is_not_counted_as_downloaded(fasts3, here, root, filled, monkeypatch, told_of):
+    monkeypatch.setattr(delivery, "YOUNG", float("-inf"))
+    fasts3("get", f"{root}/a/", "out")
+    assert fasts3("get", f"{root}/a/", "out").stderr == "Downloaded 0 objects; 3 were there already.\n"
+    (here / "out" / "1.csv").unlink()
+    told = fasts3("get", "--no-overwrite", f"{root}/a/", "out").stderr
+    assert re.fullmatch(r"Downloaded 1 object, 1 bytes, in [0-9.]+ s; 2 were there already\.\n", told)
+
+
+def test_without_a_destination_it_is_what_is_missing(fasts3, here, root, filled):
+    done = fasts3("get", f"{root}/z")
+    assert done.exit_code == 2
+    assert "DEST is missing: a file, a directory (.), or - for standard output." in done.stderr
+    assert fasts3("get").exit_code == 2
+    assert files(here) == {}
+
+
+@pytest.mark.parametrize("source", ["a.csv", "{root}/z"])
+def test_a_url_is_no_destination(fasts3, here, root, filled, source):
+    done = fasts3("get", source.format(root=root), f"{root}/x")
+    assert done.exit_code == 2
+    assert "To upload: metaflow fasts3 put" in done.stderr
+    assert files(here) == {}
+
+
+def test_a_pattern_without_quotes_is_thought_of(fasts3, here, root, filled):
+    for name in ("mine", "my"):
+        (here / name).touch()
+    done = fasts3("get", "--root", root, "mine", "my", "out")
+    assert done.exit_code == 1
+    assert "was a pattern left unquoted?" in done.stderr
+
+
 def test_names_do_not_steer_a_terminal(fasts3, odd):
     done = fasts3("get", f"s3://{odd.bucket}/{odd.prefix}no\x1b[31m", "out")
     assert "no\\x1b[31m" in done.stderr
@@ -219,3 +290,35 @@ def test_as_a_process_it_says_nothing(start, here, root, filled):
     assert process.communicate() == (b"", None)
     assert process.returncode == 0
     assert files(here / "out") == {"1.csv": b"1", "b/2.csv": b"22", "b/3.txt": b"3"}
+
+
+@pytest.mark.parametrize("options", [[], ["--no-overwrite"]])
+def test_a_forgotten_slash_is_told_before_a_local_directory_in_the_way(fasts3, here, root, filled, options):
+    (here / "a").mkdir()
+    (here / "a" / "mine").write_bytes(b"mine")
+    done = fasts3("get", f"{root}/a", ".", *options)
+    assert done.exit_code == 1
+    assert done.stderr.endswith("The URL of a directory ends in a slash.\n")
+    assert "which is a directory" not in done.stderr
+    assert files(here) == {"a/mine": b"mine"}
+
+
+def test_an_object_whose_name_a_local_directory_has(fasts3, here, root, filled):
+    (here / "z").mkdir()
+    done = fasts3("get", f"{root}/z", ".")
+    assert done.exit_code == 1
+    assert "which is a directory. Download into another directory, or under another name." in done.stderr
+
+
+def test_what_is_in_the_way_is_told_to_who_may_not_ask(fasts3, here, root, filled, monkeypatch):
+    def refuse(*_, **__):
+        raise MetaflowS3AccessDenied("no")
+
+    monkeypatch.setattr(S3, "info_many", refuse)
+    (here / "z").mkdir()
+    assert "which is a directory" in fasts3("get", f"{root}/z", ".").stderr
+
+
+def test_recursive_has_a_short_name(fasts3, here, root, filled):
+    assert fasts3("get", "-r", f"{root}/a/b", "out").exit_code == 0
+    assert files(here) == {"out/2.csv": b"22", "out/3.txt": b"3"}

@@ -4,12 +4,13 @@ import json
 import re
 import subprocess
 import sys
+from importlib.metadata import version
 
 import pytest
 from metaflow._vendor import click
 
 from metaflow_extensions.fasts3.cmd import fasts3_cli
-from metaflow_extensions.fasts3.cmd.fasts3_cli import COMMANDS
+from metaflow_extensions.fasts3.cmd.fasts3_cli import COMMANDS, MEANT
 from metaflow_extensions.fasts3.cmd.groups import ImportedLate
 
 IMPORTED = """
@@ -28,7 +29,7 @@ def test_a_start_of_metaflow_imports_no_command_and_no_boto3():
 def test_each_command_has_a_help_with_examples(fasts3, name):
     shown = fasts3(name, "--help")
     assert shown.exit_code == 0
-    assert re.search(rf"^Examples?:\n+ +metaflow fasts3 {name}", shown.stdout.replace("\n  ", "\n"), re.MULTILINE)
+    assert re.search(rf"^ *Examples?\b.*:\n(\s+.+\n)*?\s+metaflow fasts3 {name}", shown.stdout, re.MULTILINE)
     assert all(len(line) <= 80 for line in shown.stdout.splitlines())
 
 
@@ -55,3 +56,27 @@ def test_metaflow_greets_only_where_the_command_is_another(start, program):
     assert ours.startswith(b"Usage: metaflow fasts3 ls")
     theirs = subprocess.run([program, "help"], capture_output=True, check=True).stdout
     assert theirs.startswith(b"Metaflow (")
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"), [("lss", "'ls'"), ("doktor", "'doctor'"), ("frobnicate", None), ("--lss", None)]
+)
+def test_a_command_that_is_mistyped_is_guessed(fasts3, typed, meant):
+    done = fasts3(typed)
+    assert done.exit_code == 2
+    assert ("Did you mean" in done.stderr) is bool(meant)
+    assert not meant or f"Did you mean {meant}?" in done.stderr
+
+
+@pytest.mark.parametrize("typed", MEANT)
+def test_a_command_of_other_programs_is_answered_with_ours(fasts3, typed):
+    done = fasts3(typed, "a", "b")
+    assert done.exit_code == 2
+    named = re.findall(r"'(\w+)'", done.stderr.partition("Did you mean ")[2])
+    assert named
+    assert set(named) <= set(COMMANDS)
+
+
+def test_the_version_is_told(fasts3, start):
+    assert fasts3("--version").stdout == f"metaflow-fasts3 {version('metaflow-fasts3')}\n"
+    assert start("--version").communicate()[0].startswith(b"metaflow-fasts3 ")  # without Metaflow's greeting

@@ -4,6 +4,7 @@ import json
 
 import pytest
 from metaflow import S3
+from metaflow.datatools.s3 import MetaflowS3AccessDenied
 
 
 @pytest.fixture
@@ -60,3 +61,34 @@ def test_a_bucket_alone_is_refused(fasts3, server):
     done = fasts3("info", f"s3://{server.bucket}")
     assert done.exit_code == 1
     assert "names a bucket but no key" in done.stderr
+
+
+def test_a_directory_is_told_to_be_one(fasts3, root, stored):
+    stored.put("a/b", b"")
+    done = fasts3("info", f"{root}/a", f"{root}/none")
+    assert done.exit_code == 1
+    assert done.stderr == (
+        f"Error: There is no object {root}/a, but a directory of that name: see `metaflow fasts3 ls {root}/a/`. "
+        f"There is no object {root}/none.\n"
+    )
+
+
+def test_who_may_not_list_is_told_what_is_missing(fasts3, root, stored, monkeypatch):
+    def refuse(*_):
+        raise MetaflowS3AccessDenied("no")
+
+    monkeypatch.setattr(S3, "_pages", refuse)
+    assert fasts3("info", f"{root}/a").stderr == f"Error: There is no object {root}/a.\n"
+
+
+def test_of_many_that_are_missing_none_is_listed(fasts3, root, stored):
+    stored.put("a/b", b"")
+    done = fasts3("info", "--root", root, *"abcde")
+    assert done.stderr.count("There is no object") == 5
+    assert "directory" not in done.stderr
+
+
+def test_an_empty_argument_is_refused(fasts3, root):
+    done = fasts3("info", "--root", root, "")
+    assert done.exit_code == 2
+    assert "An argument is empty" in done.stderr

@@ -2,16 +2,13 @@
 
 import subprocess
 import sys
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from servers.listing_server import PAGE, ListingServer, rows
 
-PAGE = 1000  # keys
 PAGES = 300
 LIMIT = 24 * 2**20  # bytes that 299 pages more may take; held, they would be 90 MB and more
-ROWS = "".join(f"<Contents><Key>{{0}}/part-{row:08}.parquet</Key><Size>1</Size></Contents>" for row in range(PAGE))
+ROWS = rows("/part-{:08}.parquet")
 # Not ru_maxrss, which begins with that of the process that forked.
 MEASURED = """
 import sys
@@ -21,42 +18,22 @@ print(open("/proc/self/status").read().partition("VmHWM:")[2].split()[0], file=s
 """
 
 
-class Many(BaseHTTPRequestHandler):
+class Many(ListingServer):
     """Lists so many pages of keys below any prefix."""
 
-    protocol_version = "HTTP/1.1"
+    pages = 1
 
-    def do_HEAD(self):
-        self.send_response(200)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def do_GET(self):
-        query = {name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()}
-        page = int(query.get("continuation-token", 0))
-        more = ""
-        if page + 1 < self.server.pages:
-            more = f"<IsTruncated>true</IsTruncated><NextContinuationToken>{page + 1}</NextContinuationToken>"
-        body = f"<ListBucketResult>{more}{ROWS.format(query['prefix'] + str(page))}</ListBucketResult>".encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_):
-        pass
+    def page(self, prefix, token):
+        number = int(token or 0)
+        return ROWS.format(f"{prefix}{number}"), number + 1 if number + 1 < self.pages else None
 
 
 @pytest.fixture
 def many(here, monkeypatch):
-    with ThreadingHTTPServer(("127.0.0.1", 0), Many) as server:
-        server.daemon_threads = True
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"http://127.0.0.1:{server.server_port}")
+    server = Many()
+    with server.running() as url:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", url)
         yield server
-        server.shutdown()
-        thread.join()
 
 
 @pytest.mark.parametrize(

@@ -130,3 +130,18 @@ def test_names_are_raw_for_a_program_and_harmless_for_a_terminal(start, root, st
     process.wait(timeout=60)
     assert os.read(ours, 1000) == b"           0 a\\x1b[31mred\r\n"
     os.close(ours)
+
+
+def test_one_url_at_a_time(fasts3, root, here):
+    done = fasts3("ls", f"{root}/a", f"{root}/b")
+    assert done.exit_code == 2
+    assert "This takes one URL, and was given 2." in done.stderr
+    assert "unquoted" not in done.stderr
+    (here / "a").touch()
+    (here / "b").touch()
+    assert "was a pattern left unquoted?" in fasts3("ls", "--root", root, "a", "b").stderr
+
+
+def test_recursive_has_a_short_name(fasts3, root, stored):
+    stored.put_all({"a/b/c": b""})
+    assert fasts3("ls", "-r", root).stdout == fasts3("ls", "--recursive", root).stdout != ""

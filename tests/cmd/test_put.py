@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 
 import metaflow.metaflow_config as configuration
 import pytest
@@ -113,6 +114,27 @@ def test_what_is_there_already_is_not_uploaded_again(fasts3, root, stored, tree)
     assert stored.blob("a.txt") == b"b"
 
 
+def test_what_was_there_already_is_not_counted_as_uploaded(fasts3, root, stored, tree, told_of):
+    assert re.fullmatch(r"Uploaded 4 files in [0-9.]+ s\.\n", fasts3("put", "tree", root).stderr)
+    assert fasts3("put", "tree", root, "--exclude", ".*").stderr == "Uploaded 0 files; 3 were there already.\n"
+    told = fasts3("put", "--no-overwrite", "tree/a.txt", f"{root}/").stderr
+    assert told == "Uploaded 0 files; 1 was there already.\n"
+
+
+def test_without_a_url_it_is_what_is_missing(fasts3, tree):
+    done = fasts3("put", "tree/a.txt")
+    assert done.exit_code == 2
+    assert "Where to? The last argument is a URL: s3://bucket/key" in done.stderr
+    assert fasts3("put").exit_code == 2
+
+
+@pytest.mark.parametrize("destination", [".", "s3://bucket/other"])
+def test_a_url_is_no_source(fasts3, tree, destination):
+    done = fasts3("put", "s3://bucket/key", destination)
+    assert done.exit_code == 2
+    assert "To download: metaflow fasts3 get s3://bucket/key" in done.stderr
+
+
 def test_a_directory_of_one_type(fasts3, root, stored, tree):
     assert fasts3("put", "tree", f"{root}/x", "--content-type", "text/x-mine", "--include", "b/*").exit_code == 0
     assert {key: stored.head(key)["ContentType"] for key in stored.list()} == {
@@ -132,3 +154,43 @@ def test_a_bucket_that_does_not_exist_is_one_sentence(fasts3, tree):
     assert done.exit_code == 1
     assert done.stderr.startswith("Error: PutObject of s3://no-such-bucket-here/a.txt failed: NoSuchBucket")
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("options", [["--include", "*.nope"], ["--include", "*.csv", "--exclude", "b/*"]])
+def test_a_pattern_that_no_file_fits_is_an_error(fasts3, root, stored, tree, told_of, options):
+    done = fasts3("put", "--json", "tree", f"{root}/x", *options)
+    assert (done.exit_code, done.stdout) == (1, "")
+    given = " ".join(one if one.startswith("--") else repr(one) for one in options)
+    assert done.stderr == (
+        f"Error: Of the 4 files in tree none is left by {given}. Patterns are compared with paths below it, such as "
+        ".hidden.\n"
+    )
+    assert stored.list() == set()
+
+
+@pytest.mark.parametrize("options", [[], ["--content-type", "text/plain"], ["--include", "*"], ["--no-overwrite"]])
+def test_a_directory_without_files_is_an_error(fasts3, here, root, stored, options):
+    (here / "empty" / "inside").mkdir(parents=True)
+    done = fasts3("put", "empty", root, *options)
+    assert (done.exit_code, done.stdout, done.stderr) == (1, "", "Error: There is no file in empty.\n")
+
+
+def test_one_of_several_directories_without_files_is_named(fasts3, here, root, stored, tree):
+    (here / "empty").mkdir()
+    done = fasts3("put", "empty", "tree/b", root)
+    assert (done.exit_code, done.stderr) == (0, "There is no file in empty.\n")
+    assert stored.list() == {"c.csv", "d/e.tmp"}
+
+
+@pytest.mark.parametrize("options", [[], ["--no-overwrite"]])
+def test_a_directory_that_is_there_already_is_no_error(fasts3, root, stored, tree, options):
+    assert fasts3("put", "tree", root).exit_code == 0
+    done = fasts3("put", "tree", root, *options)
+    assert (done.exit_code, done.stderr) == (0, "")
+
+
+def test_a_file_in_the_place_of_a_directory_is_told_of_the_slash(fasts3, root, stored, tree):
+    stored.put("tables/x", b"")
+    done = fasts3("put", "tree/a.txt", f"{root}/tables", "--no-overwrite")
+    assert done.exit_code == 1
+    assert "perhaps there is a directory of that name, whose URL ends in a slash" in done.stderr

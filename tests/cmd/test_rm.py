@@ -20,9 +20,44 @@ def filled(stored):
 
 
 def test_keys(fasts3, root, filled):
-    done = fasts3("rm", f"{root}/a/1.csv", f"{root}/z", f"{root}/none")
+    done = fasts3("rm", f"{root}/a/1.csv", f"{root}/z")
     assert (done.exit_code, done.stdout, done.stderr) == (0, "", "")
     assert filled.list() == KEYS - {"a/1.csv", "z"}
+
+
+def test_a_key_that_is_not_there_is_named_and_the_others_go(fasts3, root, filled, told_of):
+    done = fasts3("rm", "--json", f"{root}/z", f"{root}/none", f"{root}/a")
+    assert done.exit_code == 1
+    assert done.stderr.splitlines() == [
+        f"There is no object {root}/none.",
+        f"There is no object {root}/a.",
+        "Deleted 1 object.",
+        "Error: 2 of the keys are not there. What is below a directory is deleted with --recursive.",
+    ]
+    told = {one["url"]: one["deleted"] for one in map(json.loads, done.stdout.splitlines())}
+    assert told == {f"{root}/z": True, f"{root}/none": False, f"{root}/a": False}
+    assert filled.list() == KEYS - {"z"}
+
+
+def test_a_dry_run_knows_what_is_not_there(fasts3, root, filled):
+    done = fasts3("rm", "--dry-run", f"{root}/z", f"{root}/none")
+    assert (done.exit_code, done.stdout) == (1, f"{root}/z\n")
+    assert filled.list() == KEYS
+
+
+def test_a_missing_key_may_be_no_error(fasts3, root, filled):
+    done = fasts3("rm", "--missing-ok", f"{root}/z", f"{root}/none")
+    assert (done.exit_code, done.stdout, done.stderr) == (0, "", "")
+    assert filled.list() == KEYS - {"z"}
+
+
+def test_who_may_delete_and_not_read_deletes(fasts3, root, filled, monkeypatch):
+    def refuse(*_, **__):
+        raise MetaflowS3AccessDenied("no")
+
+    monkeypatch.setattr(S3, "_infos", refuse)
+    assert fasts3("rm", f"{root}/z").exit_code == 0
+    assert filled.list() == KEYS - {"z"}
 
 
 def test_what_is_below_a_prefix(fasts3, root, filled):
@@ -65,7 +100,7 @@ def test_more_than_a_page(fasts3, root, stored):
 def test_without_a_terminal_many_need_a_yes(fasts3, root, filled, arguments):
     done = fasts3("rm", *(argument.format(root=root) for argument in arguments), stdin="y\n")
     assert done.exit_code == 2
-    assert "Add --yes" in done.stderr
+    assert "no terminal to confirm it on. Add --yes" in done.stderr
     assert filled.list() == KEYS
 
 
@@ -145,6 +180,33 @@ def test_a_terminal_is_asked(start, root, filled, answer, status, left):
     assert filled.list() == left
 
 
+@pytest.fixture
+def alike(here, filled):
+    """Local files with the names of keys, which a shell puts in the place of a pattern without quotes."""
+    for name in ("ab", "z"):
+        (here / name).touch()
+
+
+def test_names_of_local_files_are_asked_about(start, root, filled, alike):
+    code, told = asked(start, b"n\n", "--root", root, "ab", "z")
+    assert code == 0
+    assert "was a pattern left unquoted?" in told
+    assert told.endswith(" Delete 2 objects? [y/N]: ")
+    assert filled.list() == KEYS
+    assert asked(start, b"y\n", "--root", root, "ab", "z")[0] == 0
+    assert filled.list() == KEYS - {"ab", "z"}
+
+
+def test_without_a_terminal_names_of_local_files_need_a_yes(fasts3, root, filled, alike):
+    done = fasts3("rm", "--root", root, "ab", "z", stdin="y\n")
+    assert done.exit_code == 2
+    assert "was a pattern left unquoted?" in done.stderr
+    assert filled.list() == KEYS
+    assert fasts3("rm", "--root", root, "z", stdin="").exit_code == 0  # one alone no pattern has become
+    assert fasts3("rm", "--root", root, "--yes", "--missing-ok", "ab", "z").exit_code == 0
+    assert filled.list() == KEYS - {"ab", "z"}
+
+
 def test_ctrl_c_is_an_answer_too(start, root, filled):
     ours, theirs = pty.openpty()
     process = start("rm", "--recursive", f"{root}/a", stdin=theirs)
@@ -205,3 +267,8 @@ def test_a_url_whose_key_begins_with_a_slash_is_refused(fasts3, slashed, options
     assert done.exit_code == 2
     assert "begins with a slash" in done.stderr
     assert "tmp.slashed" in slashed.list()
+
+
+def test_recursive_has_a_short_name(fasts3, root, filled):
+    assert fasts3("rm", "-r", "--yes", f"{root}/a").exit_code == 0
+    assert filled.list() == {"ab", "z"}

@@ -11,22 +11,26 @@ import venv
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Optional
+from typing import Any, Callable, Optional
 
 import boto3
 import pytest
 
+NAMES_OF_USERS = ("METAFLOW_USER", "SUDO_USER", "USERNAME", "USER")  # as metaflow.util.get_username reads them
 METAFLOW = shutil.which("metaflow", path=sysconfig.get_path("scripts")) or "metaflow"
 
 
 @contextmanager
-def serving(*options: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
+def serving(
+    *options: str, environment: Optional[dict[str, str]] = None
+) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
     """Run the command, and give it with the variables that it prints."""
     process = subprocess.Popen(
         [METAFLOW, "fasts3", "serve", *options],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        env=environment,
     )
     with process:
         try:
@@ -82,6 +86,7 @@ def test_it_serves_until_it_is_told_to_stop(how: signal.Signals, monkeypatch: py
         assert process.returncode == 0
         assert f"running at {exports['AWS_ENDPOINT_URL_S3']}" in told
         assert "a temporary directory" in told
+        assert "Paste the export lines into the terminal where you work." in told
         assert told.endswith("Stopping the S3 server.\nStopped.\n")
         assert exports["AWS_SECRET_ACCESS_KEY"] not in told
         assert not listens(exports["AWS_ENDPOINT_URL_S3"])
@@ -157,6 +162,14 @@ def test_a_directory_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None
     assert told == f"Error: Cannot keep data in {tmp_path}/file/below: Not a directory.\n"
 
 
+@pytest.mark.parametrize("name", ["B_ad", "ab", "x" * 64, "-bad", "a..b", "s3://mine", "bad\n"])
+def test_what_can_not_be_a_bucket_is_told_the_rule(name: str, fasts3: Callable[..., Any]) -> None:
+    done = fasts3("serve", "--bucket", name)
+    assert done.exit_code == 2
+    assert "has 3 to 63 lower-case letters, digits, dots and hyphens" in done.stderr
+    assert done.stdout == ""
+
+
 def test_without_the_extra_it_says_how_to_install_it(tmp_path: Path) -> None:
     # An environment that sees every package of this one, and has no programs of its own.
     venv.create(tmp_path / "venv", symlinks=True)
@@ -172,7 +185,51 @@ def test_without_the_extra_it_says_how_to_install_it(tmp_path: Path) -> None:
     )
 
 
-def test_the_help_has_an_example() -> None:
+def example_of_the_help() -> str:
+    """The lines that users paste, with another last command in place of their flow."""
     shown = subprocess.run([METAFLOW, "fasts3", "serve", "--help"], capture_output=True, text=True, check=True)
-    assert "metaflow fasts3 serve --dir ~/s3 > s3.env &" in shown.stdout
     assert all(option in shown.stdout for option in ("--dir", "--port", "--bucket"))
+    lines = shown.stdout.partition("Example")[2].partition("Options:")[0].splitlines()[1:]
+    example = "\n".join(line.strip() for line in lines).strip()
+    flow = "python myflow.py --datastore=s3 run"
+    assert example.endswith(flow)
+    return example.replace(flow, "env")
+
+
+def pasted(shell: str, text: str, home: Path) -> subprocess.CompletedProcess[str]:
+    """Paste a text into a shell whose user has this directory, and is there."""
+    path = os.pathsep.join([str(Path(METAFLOW).parent), os.environ["PATH"]])
+    return subprocess.run(
+        [shell, "-e", "-c", text],
+        env={**os.environ, "HOME": str(home), "PATH": path},
+        cwd=home,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+
+
+@pytest.mark.parametrize("shell", ["bash", "sh"])
+def test_the_example_of_the_help_can_be_pasted_at_once(shell: str, tmp_path: Path) -> None:
+    done = pasted(shell, f"{example_of_the_help()}\nkill $!\nwait\n", tmp_path)
+    assert "METAFLOW_DATATOOLS_S3ROOT=s3://metaflow/data\n" in done.stdout
+    assert "AWS_ENDPOINT_URL_S3=http://127.0.0.1:" in done.stdout
+    assert f"Its data is in {tmp_path}/s3/seaweedfs." in done.stderr
+
+
+def test_nobody_waits_for_the_lines_of_a_server_that_does_not_start(tmp_path: Path) -> None:
+    (tmp_path / "s3").write_bytes(b"")  # in the way of its directory
+    done = pasted("sh", example_of_the_help(), tmp_path)
+    assert "AWS_ENDPOINT_URL_S3" not in done.stdout
+    assert "is a file" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("names", "exported"),
+    [({}, "me"), ({"USER": "root"}, "me"), ({"USER": "ann"}, None)],
+)
+def test_a_name_for_runs_is_exported_where_metaflow_finds_none(names: dict[str, str], exported: Optional[str]) -> None:
+    nameless = {name: value for name, value in os.environ.items() if name not in NAMES_OF_USERS}
+    with serving(environment={**nameless, **names}) as (_process, exports):
+        assert exports.get("METAFLOW_USER") == exported

@@ -5,7 +5,7 @@ import pytest
 from metaflow._vendor import click
 from metaflow.datatools.s3 import MetaflowS3URLException
 
-from metaflow_extensions.fasts3.cmd.targets import place_of, target_of
+from metaflow_extensions.fasts3.cmd.targets import hint_of_unquoted, place_of, target_of
 from metaflow_extensions.fasts3.face.location import Location
 
 NOWHERE = Location()
@@ -70,7 +70,7 @@ def test_the_place_of_a_run_is_that_of_its_data(monkeypatch):
 
 def test_a_run_without_a_configured_place_is_one_sentence(monkeypatch):
     monkeypatch.setattr(configuration, "DATATOOLS_S3ROOT", None)
-    with pytest.raises(MetaflowS3URLException, match="DATATOOLS_S3ROOT is not configured"):
+    with pytest.raises(MetaflowS3URLException, match=r"DATATOOLS_S3ROOT is not configured.* `metaflow fasts3 serve`"):
         place_of("MyFlow/12", None)
 
 
@@ -93,3 +93,36 @@ def test_a_key_without_a_place_is_refused():
 def test_a_full_url_below_a_place_is_refused():
     with pytest.raises(click.UsageError, match="is a full URL"):
         target_of("s3://b/x", ROOT)
+
+
+@pytest.mark.parametrize("root", ["data", "/data", "S3://b", "s3://", "s3://no bucket/x"])
+def test_a_root_that_is_no_place_is_bad_usage_and_named(root):
+    with pytest.raises(click.UsageError, match=r"--root is .*no place in S3"):
+        place_of(None, root)
+
+
+def test_a_setting_that_is_no_place_is_named(monkeypatch):
+    monkeypatch.setattr(configuration, "DATATOOLS_S3ROOT", "metaflow/data")
+    with pytest.raises(MetaflowS3URLException, match=r"'metaflow/data' does not name.* METAFLOW_DATATOOLS_S3ROOT="):
+        place_of("MyFlow/12", None)
+
+
+@pytest.mark.parametrize(
+    ("texts", "looks"),
+    [
+        (["a", "b"], True),
+        (["a", "folder/c"], True),
+        (["a"], False),
+        (["a", "none"], False),
+        (["a", ""], False),
+        (["a", "s3://b/x"], False),
+        ([], False),
+    ],
+)
+def test_names_of_local_files_look_like_a_pattern_without_quotes(tmp_path, monkeypatch, texts, looks):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    for name in ("a", "b", "folder/c"):
+        (tmp_path / name).touch()
+    assert bool(hint_of_unquoted(texts)) is looks
+    assert not hint_of_unquoted([str(tmp_path / "a"), str(tmp_path / "b")])

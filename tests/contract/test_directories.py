@@ -322,7 +322,7 @@ def test_a_directory_that_can_not_be_read_is_named_without_steering_a_terminal(t
 def test_what_is_no_directory(s3, local):
     with pytest.raises(MetaflowS3NotFound, match="is not a local directory"):
         s3.upload(local / "0.txt", "m")
-    with pytest.raises(Exception, match="can't be made"):
+    with pytest.raises(Exception, match=r"can't be made \(File exists\)\. Give a directory"):
         s3.download("m", local / "0.txt")
 
 

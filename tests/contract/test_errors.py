@@ -38,6 +38,15 @@ def test_a_missing_key(s3, root, server, verb):
     assert server.secret_key not in str(error.value)
 
 
+@pytest.mark.parametrize("verb", READS.values(), ids=READS)
+def test_a_traceback_leads_to_the_call_and_not_into_threads(s3, verb):
+    with pytest.raises(MetaflowS3NotFound) as error:
+        verb(s3, "nowhere")
+    assert (error.value.__cause__, error.value.__suppress_context__) == (None, True)
+    files = {entry.path.name for entry in error.traceback}
+    assert not files & {"interruptible.py", "inline_runner.py", "process_runner.py"}
+
+
 @pytest.mark.parametrize("verb", ["get", "get_many"])
 def test_a_message_says_what_s3_said(s3, verb):
     with pytest.raises(MetaflowS3NotFound, match=r"(?s)NoSuchKey.*GetObject|GetObject.*NoSuchKey"):

@@ -12,6 +12,9 @@ def test_everything_arrives_all_the_same(make_s3, root, stored, tmp_path, rate):
     local = tmp_path / "local"
     local.write_bytes(b"from a file")
 
+    # One by one at first: rclone 1.75 loses files that are put side by side into a directory that is new.
+    assert s3.put("one", b"put") == f"{root}/one"
+    assert s3.put("file/one", b"from a file") == f"{root}/file/one"
     assert [key for key, _ in s3.put_many((key, key) for key in KEYS)] == KEYS
     assert [key for key, _ in s3.put_files((f"file/{key}", str(local)) for key in KEYS)] == [
         f"file/{key}" for key in KEYS
@@ -21,10 +24,9 @@ def test_everything_arrives_all_the_same(make_s3, root, stored, tmp_path, rate):
     assert [o.text for o in s3.get_many(KEYS)] == KEYS
     assert [o.exists for o in s3.get_many(["no", *KEYS], return_missing=True)] == [False] + [True] * len(KEYS)
     assert [o.size for o in s3.info_many(KEYS)] == [2] * len(KEYS)
-    assert [o.text for o in s3.get_recursive(["file"])] == ["from a file"] * len(KEYS)
-    assert s3.put("one", b"put") == f"{root}/one"
+    assert [o.text for o in s3.get_recursive(["file"])] == ["from a file"] * (len(KEYS) + 1)
     assert (s3.get("one").blob, s3.info("one").size) == (b"put", 3)
-    assert len(s3.list_recursive()) == 2 * len(KEYS) + 2
+    assert len(s3.list_recursive()) == 2 * len(KEYS) + 3
 
 
 ALWAYS = {

@@ -89,6 +89,16 @@ def test_the_file_may_be_used_like_any_other(s3, stored):
     assert got.blob == b"1234567"
 
 
+def test_a_file_that_went_with_the_client_is_told_of(make_s3, root, stored):
+    stored.put_all({"k": b"x"})
+    with make_s3(s3root=root) as s3:
+        one = s3.get("k")
+        loop = list(s3.iter_many(["k", "k"]))
+    for gone in (one, loop[0]):
+        with pytest.raises(FileNotFoundError, match=r"until the `with S3\(\.\.\.\)` block ends.*in_memory=True"):
+            gone.blob  # noqa: B018  # the property raises
+
+
 def test_properties_cannot_be_set(s3, stored):
     stored.put("k", b"12345")
     got = s3.get("k")

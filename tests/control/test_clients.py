@@ -11,7 +11,8 @@ from botocore.credentials import Credentials, ReadOnlyCredentials
 from metaflow.plugins.aws import aws_client
 
 from metaflow_extensions.fasts3.control import clients
-from metaflow_extensions.fasts3.control.clients import Connection, S3Client, connection_of
+from metaflow_extensions.fasts3.control.clients import S3Client, connection_of
+from metaflow_extensions.fasts3.control.connection import Connection
 from metaflow_extensions.fasts3.control.recipe import NotPortable, recipe_of
 from metaflow_extensions.fasts3.reference.boto3_client import CredentialSet, GivenCredentials, build
 from metaflow_extensions.fasts3.wire.failures import TransferError

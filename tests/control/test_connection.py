@@ -94,7 +94,7 @@ def test_a_proxy_of_the_client_s(client):
 
 def test_whether_there_is_a_proxy_is_asked_once(client, monkeypatch):
     asked = []
-    monkeypatch.setattr("botocore.utils.get_environ_proxies", lambda url: asked.append(url) or {})
+    monkeypatch.setattr(f"{Connection.__module__}.get_environ_proxies", lambda url: asked.append(url) or {})
     connection = Connection(client(), ours=True)
     for _ in range(3):
         connection.why_boto3("wire")
@@ -136,6 +136,18 @@ def test_nobody_to_sign_as(monkeypatch):
             call()
         assert failed.value.failure.code is Code.NO_CREDENTIALS
     client.close()
+
+
+@pytest.mark.parametrize("secret", ["b", "hush"])
+def test_a_short_secret_does_not_spoil_other_words(client, secret):
+    connection = Connection(client(aws_secret_access_key=secret), ours=True)
+    told = "S3 can't be reached: s3://my-hush-bucket"
+    assert connection.conceal(told) == told
+
+
+def test_secrets_are_concealed(client):
+    connection = Connection(client(aws_secret_access_key="hush-hush", aws_session_token="token"), ours=True)
+    assert connection.conceal("xhush-hushx, token: http://me:word@host") == "x***x, ***: http://***@host"
 
 
 def test_anonymous(client):

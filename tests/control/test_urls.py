@@ -6,7 +6,7 @@ import pytest
 from metaflow import S3
 from metaflow.datatools.s3 import MetaflowS3Exception
 
-from metaflow_extensions.fasts3.control.urls import without_password
+from metaflow_extensions.fasts3.control.urls import without_password, without_secrets
 
 
 @pytest.mark.parametrize(
@@ -34,3 +34,25 @@ def test_no_error_holds_the_password_of_an_endpoint(tmp_path: Path) -> None:
         s3.get("s3://bucket/key")
     assert "127.0.0.1" in str(raised.value)
     assert "hush" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("secret", "text", "left"),
+    [
+        ("b", "S3 can't be reached at b", "S3 can't be reached at b"),
+        ("test", "s3://my-test-bucket/test/latest", "s3://my-test-bucket/test/latest"),
+        ("test", "You sent test, 'test'.", "You sent ***, '***'."),
+        ("hunter7", "shunter7 hunter7s <K>hunter7</K>", "shunter7 hunter7s <K>***</K>"),
+        ("hunter77", "shunter77s/hunter77-hunter77", "s***s/***-***"),
+        ("a/b+c=.*", "xa/b+c=.*x", "x***x"),
+        ("a.c", "abc", "abc"),
+        ("a.c.", "abcd a.c.", "abcd ***"),
+        ("", "nothing", "nothing"),
+    ],
+)
+def test_short_secrets_are_taken_out_as_words_and_long_ones_everywhere(secret, text, left):
+    assert without_secrets(text, [secret]) == left
+
+
+def test_of_two_secrets_the_one_that_holds_the_other_is_taken_out_whole():
+    assert without_secrets("secret-and-more, secret", ["secret", "secret-and-more"]) == "***, ***"

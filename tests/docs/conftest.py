@@ -66,7 +66,7 @@ def reader(seaweedfs: Any, empty_bucket: str, tmp_path: Path) -> Reader:
             "METAFLOW_DEFAULT_METADATA": "local",
             "METAFLOW_DATASTORE_SYSROOT_LOCAL": str(folder),
             "METAFLOW_DATASTORE_SYSROOT_S3": f"s3://{empty_bucket}/metaflow",
-            "METAFLOW_DATATOOLS_S3ROOT": f"s3://{empty_bucket}/metaflow/data",
+            "METAFLOW_DATATOOLS_S3ROOT": f"s3://{empty_bucket}/data",
             "METAFLOW_S3_ENDPOINT_URL": seaweedfs.endpoint_url,
             "METAFLOW_USER": "reader",
             "AWS_ACCESS_KEY_ID": seaweedfs.access_key,

@@ -24,7 +24,12 @@ def test_every_exception_has_its_heading_and_its_headline(name):
     assert f"*{EXCEPTIONS[name].headline}*" in PAGE
 
 
-@pytest.mark.parametrize("remedy", [*errors.REMEDIES.values(), errors.HEAD_REFUSED, errors.NO_WRITING])
+REMEDIES = [*errors.REMEDIES.values(), *errors.REMEDIES_OF_S3_CODES.values()]
+
+
+@pytest.mark.parametrize(
+    "remedy", [*REMEDIES, errors.HEAD_REFUSED, errors.NO_WRITING, errors.SERVE_AGAIN, errors.NO_TLS, errors.DOTS]
+)
 def test_every_remedy_is_told_in_its_own_words(remedy):
     assert " ".join(remedy.replace("`", "").split()) in WORDS, f"The page of errors lacks: {remedy}"
 

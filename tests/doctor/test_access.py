@@ -67,7 +67,9 @@ def test_a_program_and_when_its_credentials_expire(
 def test_no_credentials(subject_of: MakeSubject) -> None:
     subject = subject_of()
     assert facts(subject)["method"] == (None, "")
-    assert access.check_credentials(subject).status is Status.PROBLEM
+    found = access.check_credentials(subject)
+    assert found.status is Status.PROBLEM
+    assert "`metaflow fasts3 serve`" in found.remedy
 
 
 def test_unsigned_requests(subject_of: MakeSubject) -> None:

@@ -33,6 +33,10 @@ def test_a_secret_of_a_few_letters_does_not_spoil_every_word() -> None:
     assert Concealer(["a"]).text("a bucket has a name") == "a bucket has a name"
 
 
+def test_a_short_secret_does_not_spoil_the_name_of_a_bucket() -> None:
+    assert Concealer(["test"]).text("s3://my-test-bucket: sent test.") == "s3://my-test-bucket: sent ***."
+
+
 def test_the_identity_in_an_error_is_masked() -> None:
     told = "PutObject failed (HTTP 403, access key id AKIAIOSFODNN7EXAMPLE, 1 try in 0.0 s)."
     assert Concealer().text(told) == "PutObject failed (HTTP 403, access key id AKIA***MPLE, 1 try in 0.0 s)."

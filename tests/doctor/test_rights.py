@@ -1,8 +1,8 @@
 import pytest
 
 from metaflow_extensions.fasts3.doctor.findings import Status
-from metaflow_extensions.fasts3.doctor.rights import LOOK_ABOVE, LOOK_AT_THE_KEY, Said, refused, said_by
-from metaflow_extensions.fasts3.face.errors import REMEDIES, exception_of
+from metaflow_extensions.fasts3.doctor.rights import LOOK_ABOVE, Said, refused, said_by
+from metaflow_extensions.fasts3.face.errors import REMEDIES, REMEDIES_OF_S3_CODES, exception_of, where_nobody_answers
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
 
 
@@ -17,6 +17,13 @@ def test_an_exception_is_told_in_two_parts() -> None:
     assert remedy == REMEDIES[Code.NO_BUCKET]
 
 
+def test_advice_for_a_server_of_one_s_own_is_a_part_of_its_own() -> None:
+    failure = Failure(Code.UNREACHABLE, "It is so.")
+    told, remedy = said_by(exception_of("put", "s3://b/k", failure, "AKIA", "http://127.0.0.1:9"))
+    assert remedy == where_nobody_answers("http://127.0.0.1:9")
+    assert told.endswith("s).")
+
+
 def test_an_exception_without_advice() -> None:
     assert said_by(ValueError("It is so.")) == Said("It is so.", "")
 
@@ -24,7 +31,7 @@ def test_an_exception_without_advice() -> None:
 @pytest.mark.parametrize(
     ("code", "s3_code", "remedy"),
     [
-        (Code.ACCESS_DENIED, "SignatureDoesNotMatch", LOOK_AT_THE_KEY),
+        (Code.ACCESS_DENIED, "SignatureDoesNotMatch", REMEDIES_OF_S3_CODES["SignatureDoesNotMatch"]),
         (Code.EXPIRED, "ExpiredToken", REMEDIES[Code.EXPIRED]),
         (Code.ACCESS_DENIED, "AccessDenied", "Have s3:PutObject on arn:x allowed for these credentials."),
         (Code.UNREACHABLE, "", REMEDIES[Code.UNREACHABLE]),

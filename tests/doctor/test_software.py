@@ -1,3 +1,6 @@
+from typing import Optional
+
+import metaflow.metaflow_config as configuration
 import pytest
 
 from metaflow_extensions.fasts3.doctor import software
@@ -42,3 +45,17 @@ def test_versions_are_told() -> None:
     assert {"python", "metaflow", "metaflow_fasts3", "boto3", "botocore"} <= set(told)
     assert "not installed" not in told.values()
     assert any(str(one).startswith("metaflow-fasts3") for one in software.extensions())
+
+
+@pytest.mark.parametrize("name", ["root", None])
+def test_nobody_to_whom_runs_could_belong(name: Optional[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(configuration, "USER", name)
+    for variable in ("SUDO_USER", "USERNAME", "USER"):
+        monkeypatch.delenv(variable, raising=False)
+    found = software.check_user()
+    assert found.status is Status.PROBLEM
+    assert "export METAFLOW_USER=" in found.remedy
+    monkeypatch.setenv("USER", "ann\n")
+    found = software.check_user()
+    assert found.status is Status.OK
+    assert found.told == "Runs are those of ann\\n."

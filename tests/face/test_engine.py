@@ -35,22 +35,50 @@ def used_workers(monkeypatch):
     return leases
 
 
-def test_single_small_calls_need_no_worker(client, used_workers):
+def pairs_of(count):
+    return [(str(number), "x") for number in range(count)]
+
+
+@pytest.mark.few_here
+def test_small_calls_need_no_worker(client, used_workers, tmp_path):
     client.put("k", "value")
     client.get("k")
     client.info("k")
     client.list_paths()
     client.list_recursive()
+    few = dict(pairs_of(engine.FEW_REQUESTS - 1))
+    client.put_many(few.items())
+    assert [one.text for one in client.get_many(few)] == list(few.values())
+    assert [one.size for one in client.info_many(few)] == [1] * len(few)
+    assert [one.text for one in client.iter_many(few)] == list(few.values())
+    assert len(client.download([None], str(tmp_path / "there"))) == len(few) + 1
     assert used_workers == []
 
 
-def test_many_calls_and_large_objects_go_to_workers(client, used_workers):
-    client.put_many([("a", "1")])
+@pytest.mark.few_here
+def test_many_go_to_workers(client, used_workers):
+    many = dict(pairs_of(engine.FEW_REQUESTS + 1))
+    client.put_many(many.items())
     assert len(used_workers) == 1
-    client.put("large", os.urandom(8 * PART_SIZE))
-    assert len(used_workers) == 1
-    assert client.get("large").size == 8 * PART_SIZE
-    assert len(used_workers) >= 2
+    assert [one.text for one in client.get_many(many)] == list(many.values())
+    assert len(used_workers) == 2
+
+
+@pytest.mark.few_here
+def test_large_objects_go_to_workers(client, used_workers):
+    large = os.urandom(8 * PART_SIZE)
+    client.put("large", large)
+    assert used_workers == []
+    assert client.get("large").size == len(large)
+    once = len(used_workers)
+    assert once >= 1
+    client.put("small", "x")
+    assert [one.size for one in client.get_many(["small", "large"])] == [1, len(large)]
+    assert len(used_workers) > once
+    twice = len(used_workers)
+    client.put_many([("again", large)])
+    assert len(used_workers) > twice
+    assert client.get("again").blob == large
 
 
 @pytest.mark.parametrize(
@@ -71,7 +99,7 @@ def test_each_worker_has_its_part_of_the_limits(seaweedfs, prefix, tmp_path, mon
     monkeypatch.setattr(engine, "processors", lambda: processors)
     root = f"s3://{seaweedfs.bucket}/{prefix}"
     with S3(s3root=root, client_params=seaweedfs.client_params(), tmproot=str(tmp_path), **limits) as client:
-        client.put_many([(str(number), "x") for number in range(3)])
+        client.put_many(pairs_of(20))
     assert {(connections, terms.bandwidth) for _, _, terms, connections in setups} == {told}
 
 

@@ -3,6 +3,7 @@
 import pytest
 from metaflow.exception import MetaflowException
 
+from metaflow_extensions.fasts3.control.credentials import NOBODY
 from metaflow_extensions.fasts3.face import errors
 from metaflow_extensions.fasts3.face.errors import exception_of
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
@@ -51,8 +52,64 @@ def test_an_object_that_has_been_changed_is_an_error_for_who_knows_no_other():
     assert issubclass(errors.MetaflowS3PreconditionFailed, errors.MetaflowS3Exception)
 
 
+@pytest.mark.parametrize("s3_code", errors.REMEDIES_OF_S3_CODES)
+@pytest.mark.parametrize("operation", ["get", "head"])
+def test_who_is_not_known_is_told_what_to_check(s3_code, operation):
+    told = str(exception_of(operation, "s3://b/k", Failure(Code.ACCESS_DENIED, "why", s3_code, 403), "AKIA"))
+    assert told.endswith(f" {errors.REMEDIES_OF_S3_CODES[s3_code]}")
+
+
+def test_nobody_is_no_access_key_id():
+    told = str(exception_of("get", "s3://b/k", Failure(Code.NO_CREDENTIALS, "why"), NOBODY))
+    assert "failed: why (1 try in 0.0 s)." in told
+
+
+@pytest.mark.parametrize(
+    ("endpoint_url", "is_asked"),
+    [
+        ("http://127.0.0.1:9", True),
+        ("http://localhost:9", True),
+        ("http://[::1]:9", True),
+        ("http://10.0.0.1:9", False),
+        ("https://s3.amazonaws.com", False),
+        ("http://[", False),
+        ("", False),
+    ],
+)
+def test_where_a_server_of_one_s_own_is_gone_it_is_named(endpoint_url, is_asked):
+    told = str(exception_of("get", "s3://b/k", Failure(Code.UNREACHABLE, "why"), "AKIA", endpoint_url))
+    assert ("metaflow fasts3 serve" in told) is is_asked
+    assert errors.REMEDIES[Code.UNREACHABLE] in told
+    told = str(exception_of("get", "s3://b/k", Failure(Code.BUSY, "why"), "AKIA", endpoint_url))
+    assert "metaflow fasts3 serve" not in told
+
+
 @pytest.mark.parametrize("code", errors.REMEDIES)
 def test_remedies_are_whole_sentences(code):
     told = str(exception_of("get", "s3://b/k", Failure(code, "why"), "AKIA"))
     assert told.endswith(errors.REMEDIES[code])
     assert errors.REMEDIES[code].endswith(".")
+
+
+TLS_TO_NONE = "[SSL: WRONG_VERSION_NUMBER] wrong version number (_ssl.c:1006)"
+
+
+@pytest.mark.parametrize(
+    ("operation", "url", "failure", "remedy"),
+    [
+        ("get", "s3://b/k", Failure(Code.NOT_FOUND, "why", "NoSuchKey", 404), "return_missing=True"),
+        ("head", "s3://b/k", Failure(Code.NOT_FOUND, "why", "404", 404), "list_paths()"),
+        ("get", "s3://b/k", Failure(Code.INVALID_RANGE, "why", "InvalidRange", 416), "info() tells its size"),
+        ("put", "s3://b/a/../k", Failure(Code.REJECTED, "why", "InvalidRequest", 400), "between slashes"),
+        ("get", "s3://b/.", Failure(Code.REJECTED, "why", "InvalidRequest", 400), "between slashes"),
+        ("get", "s3://b/k", Failure(Code.UNREACHABLE, TLS_TO_NONE), "write http:// in the endpoint"),
+        ("get", "s3://b/k", Failure(Code.NO_CREDENTIALS, "why"), "metaflow fasts3 serve"),
+    ],
+)
+def test_what_is_wrong_most_often_is_told_with_what_to_do(operation, url, failure, remedy):
+    assert remedy in str(exception_of(operation, url, failure, NOBODY))
+
+
+def test_a_key_with_dots_in_it_is_like_others():
+    told = str(exception_of("get", "s3://b/a..b/.c", Failure(Code.REJECTED, "why", "", 400), NOBODY))
+    assert "between slashes" not in told

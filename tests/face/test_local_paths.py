@@ -102,8 +102,9 @@ def test_whether_a_way_leads_through_a_link(tmp_path):
 
 def test_a_directory_in_the_place_of_a_file(tmp_path):
     (tmp_path / "a").mkdir()
-    with pytest.raises(MetaflowS3Exception, match="which is a directory"):
+    with pytest.raises(MetaflowS3Exception, match="which is a directory") as refused:
         make_parents(str(tmp_path), targets(str(tmp_path), named("a"), False))
+    assert "Remove" not in str(refused.value)  # nobody is to delete files for a slash that was forgotten
 
 
 def test_a_file_in_the_place_of_a_directory(tmp_path):

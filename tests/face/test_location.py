@@ -4,6 +4,7 @@ import metaflow.metaflow_config as configuration
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from metaflow import S3
 
 from metaflow_extensions.fasts3.face.errors import MetaflowS3URLException
 from metaflow_extensions.fasts3.face.location import Location, as_directory, location_of, split_object_url, split_url
@@ -149,3 +150,16 @@ def test_names_do_not_steer_a_terminal(refused):
         refused("\x1b[2J")
     assert "\x1b" not in str(raised.value)
     assert "\\x1b[2J" in str(raised.value)
+
+
+@pytest.mark.parametrize("key", ["", None])
+def test_nothing_is_stored_beside_a_run(key):
+    assert Location("s3://b/p/Flow/1", is_run=True).url(key) == "s3://b/p/Flow/1"
+    with pytest.raises(MetaflowS3URLException, match=r"beside the data of the run and not among them\. Give a key\."):
+        Location("s3://b/p/Flow/1", is_run=True).url_to_store(key)
+    assert Location("s3://b/p").url_to_store(key) == "s3://b/p"
+
+
+def test_a_root_in_the_place_of_the_temporary_directory_is_refused():
+    with pytest.raises(MetaflowS3URLException, match=r"'s3://b/x' is an S3 URL\. Write S3\(s3root=\.\.\.\)\."):
+        S3("s3://b/x")

@@ -1,11 +1,13 @@
 """Tests of files without a name."""
 
 import os
+import threading
 
 import pytest
 
 from metaflow_extensions.fasts3.face import memory_files
 from metaflow_extensions.fasts3.face.memory_files import MemoryFiles
+from metaflow_extensions.fasts3.wire.blocking import Interrupted
 from metaflow_extensions.fasts3.wire.sinks import FileSink
 from metaflow_extensions.fasts3.wire.transfers import GetReply, ObjectInfo
 
@@ -46,6 +48,40 @@ def test_what_nobody_takes_is_let_go(files):
     files.make(reply(b"0", 100))
     files.__exit__()
     assert descriptors() == before
+
+
+def test_who_goes_on_after_the_end_makes_and_takes_nothing(files):
+    before = descriptors()
+    path = files.make(reply(b"0", 100))
+    files.__exit__()
+    with pytest.raises(Interrupted):
+        files.make(reply(b"0", 100))
+    with pytest.raises(Interrupted):
+        files.take(path)
+    files.drop(path)
+    assert descriptors() == before
+
+
+def test_the_end_waits_for_who_fills_a_file(files, monkeypatch):
+    filling, go_on = threading.Event(), threading.Event()
+
+    def fill(descriptor, _):
+        filling.set()
+        go_on.wait(10)
+        assert os.pwrite(descriptor, b"still open", 0)
+        written.append(descriptor)
+
+    monkeypatch.setattr(memory_files, "_fill", fill)
+    written = []
+    maker = threading.Thread(target=files.make, args=(reply(b"0", 100),))
+    maker.start()
+    assert filling.wait(10)
+    ended = threading.Thread(target=files.__exit__)
+    ended.start()
+    go_on.set()
+    for thread in (maker, ended):
+        thread.join(10)
+    assert len(written) == 1
 
 
 def test_many_large_objects_leave_descriptors_to_others(files, monkeypatch, tmp_path):

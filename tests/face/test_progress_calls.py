@@ -96,6 +96,20 @@ def test_a_call_in_two_steps_tells_of_one_after_the_other(make_s3, seen):
     assert [progress.operation for progress in seen if progress.done] == ["list", "get"]
 
 
+@pytest.mark.parametrize(
+    "call",
+    [lambda s3, _: s3.get_recursive([""]), lambda s3, folder: s3.download("", folder)],
+    ids=["get_recursive", "download"],
+)
+def test_what_was_listed_is_known_from_the_beginning(make_s3, seen, tmp_path, call):
+    s3 = make_s3(progress=seen.append)
+    s3.put_many(SMALL.items())
+    seen.clear()
+    call(s3, tmp_path / "here")
+    totals = {(progress.total_objects, progress.total_bytes) for progress in seen if progress.operation == "get"}
+    assert totals == {(len(SMALL), 1000 * len(SMALL))}
+
+
 def test_what_nobody_asked_for_is_not_told(make_s3, seen):
     s3 = make_s3(progress=seen.append)
     s3.get_many(["no"], return_missing=True)

@@ -2,6 +2,7 @@
 
 import io
 import tracemalloc
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -83,3 +84,13 @@ def test_names_do_not_steer_a_terminal(tmp_path):
     with pytest.raises(MetaflowS3InvalidObject) as refused:
         value_source("\x1b[2J", 1, True)
     assert "\x1b" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "remedy"),
+    [(io.StringIO("text"), "mode 'rb'"), (Path("here"), "put_files"), (1, "json.dumps")],
+    ids=["text file", "path", "number"],
+)
+def test_what_has_no_bytes_is_told_what_to_do(value, remedy):
+    with pytest.raises(MetaflowS3InvalidObject, match=remedy):
+        value_source("k", value, rewind=True)

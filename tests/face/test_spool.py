@@ -11,6 +11,7 @@ from metaflow_extensions.fasts3.face import spool as module
 from metaflow_extensions.fasts3.face.sources import value_source
 from metaflow_extensions.fasts3.face.spool import Spool, Spooled
 from metaflow_extensions.fasts3.pool.planning import Piece, pieces
+from metaflow_extensions.fasts3.wire.blocking import Interrupted
 
 
 @pytest.fixture(autouse=True)
@@ -45,9 +46,21 @@ def test_the_file_has_no_name_and_is_gone_at_the_end(tmp_path):
         kept = spool.keep(b"x" * 101)
         assert isinstance(kept, Spooled)
         assert os.listdir(tmp_path) == []
-        assert os.fstat(kept.descriptor).st_size == 101
+        descriptor = spool._file.fileno()
+        assert os.fstat(descriptor).st_size == 101
     with pytest.raises(OSError, match="Bad file descriptor"):
-        os.fstat(kept.descriptor)
+        os.fstat(descriptor)
+
+
+def test_who_goes_on_after_the_end_reads_nobody_elses_file(tmp_path):
+    with Spool(lambda: str(tmp_path)) as spool:
+        kept = spool.keep(b"x" * 101)
+        descriptor = spool._file.fileno()
+    (tmp_path / "other").write_bytes(b"y" * 101)
+    with open(tmp_path / "other", "rb") as other:
+        assert other.fileno() == descriptor
+        with pytest.raises(Interrupted):
+            kept.read(Piece(0, 101))
 
 
 @pytest.mark.parametrize(
@@ -73,6 +86,6 @@ def test_without_a_directory_or_room_they_are_held_all_the_same(tmp_path, monkey
 def test_less_than_was_kept_is_never_given(tmp_path):
     with Spool(lambda: str(tmp_path)) as spool:
         kept = spool.keep(b"x" * 200)
-        os.ftruncate(kept.descriptor, 100)
+        os.ftruncate(spool._file.fileno(), 100)
         with pytest.raises(OSError, match="Input/output error"):
             kept.read(Piece(0, 200))

@@ -5,8 +5,10 @@ import threading
 from pathlib import Path
 
 import pytest
+from pool.instructions import stopped_before
 from pool.plans import missing
 
+from metaflow_extensions.fasts3.face import stream as module
 from metaflow_extensions.fasts3.face.errors import MetaflowS3Exception
 from metaflow_extensions.fasts3.face.stream import Requested, Stream
 from metaflow_extensions.fasts3.pool.downloads import Download
@@ -205,3 +207,22 @@ def test_a_forked_child_gets_nothing_and_removes_nothing(begin, tmp_path):
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert Path(first.result.path).read_bytes() == b"1"
     assert next(loop).requested.url == "s3://b/b"
+
+
+def test_no_thread_or_descriptor_is_left_wherever_an_exception_comes_in_between(begin):
+    descriptors = len(os.listdir("/dev/fd"))
+    store = Store(a=b"1", b=b"2" * STEP, c=b"3" * (STEP + 1))
+    instruction = 1
+    while True:
+        stream = begin(store.run, "abc")
+        came_to_that = stopped_before(instruction, [module], lambda stream=stream: list(stream))
+        stream.close()
+        for thread in threading.enumerate():
+            if thread.name == "fasts3-stream":
+                thread.join(10)
+                assert not thread.is_alive()
+        assert len(os.listdir("/dev/fd")) <= descriptors
+        if not came_to_that:
+            break
+        instruction += 1
+    assert instruction > 200

@@ -24,7 +24,9 @@ def nothing_piles_up() -> Iterator[None]:
     yield
     gc.collect()
     assert list(worker_pool.shared._lent) == []
-    assert len(workers_of(os.getpid())) == len(worker_pool.shared._idle)
+    # One that was killed while it was idle is noticed when it is needed.
+    alive = [worker for worker in worker_pool.shared._idle if worker.is_alive()]
+    assert len(workers_of(os.getpid())) == len(alive)
     assert psutil.Process().num_fds() < MOST_OPEN
 
 

@@ -133,7 +133,10 @@ class Model:
         self.ever.add(key)
 
     def forgiven(self, answer: Any) -> Any:
-        """An answer without directories that a server keeps when nothing is below them any more."""
+        """An answer without directories that a server keeps when nothing is below them any more.
+
+        SeaweedFS tells such a one as a prefix in the listing of what it lies in, and as an object in its own.
+        """
         if "list-no-empty-prefixes" not in self._lacks or not isinstance(answer, list):
             return answer
         empty = {
@@ -142,7 +145,7 @@ class Model:
             for at, letter in enumerate(key)
             if letter == "/" and not self._below(key[:at])
         }
-        return [item for item in answer if getattr(item, "exists", True) or item.url not in empty]
+        return [item for item in answer if getattr(item, "url", None) not in empty]
 
     def _store(self, items: "list[S3PutObject]", overwrite: bool) -> "list[tuple[str, str]]":
         new = [(item.key, Held(_bytes(item), self._type(item), item.metadata)) for item in items]

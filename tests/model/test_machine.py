@@ -6,15 +6,17 @@ from hypothesis.stateful import run_state_machine_as_test
 from model.machine import machine_for
 
 STEPS = 15
+EXAMPLES = 5
 
 
 @pytest.fixture
 def unhurried(request):
-    """Settings by which each run is another one, and says how it can be found again."""
+    """Settings by which a run says how it can be found again; each is another one where a number is asked for."""
+    asked_for = request.config.getoption("--examples")
     return settings(
-        max_examples=request.config.getoption("--examples"),
+        max_examples=asked_for or EXAMPLES,
         stateful_step_count=STEPS,
-        derandomize=False,
+        derandomize=asked_for is None,
         print_blob=True,
         deadline=None,
         suppress_health_check=list(HealthCheck),

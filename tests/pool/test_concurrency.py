@@ -105,43 +105,45 @@ def settle(rate_of, most, rounds=60):
 
 
 def test_with_latency_it_grows_as_far_as_it_may():
-    widths, _ = settle(lambda width: width / 0.02, 128)
-    assert widths[:6] == [8, 16, 32, 64, 128, 128]
+    widths, _ = settle(lambda width: width / 0.02, 512, rounds=30)
+    assert widths == [64, 128, 256] + [512] * 27
 
 
 def test_where_descriptors_are_the_limit_no_more_is_tried():
     state = narrow(5)
     for _ in range(100):
         state = adapt(state, 1000.0 * state.width)
-    assert state.width == 5
+        assert state.width <= 5
+    assert begin(5, state).width == 5
     assert narrow(0).width == 1
     assert begin(128, state).most == 128  # the next call may find more
 
 
 def test_it_stops_where_the_processor_is_the_limit():
-    widths, _ = settle(lambda width: min(width / 0.02, 2500), 128)
+    widths, _ = settle(lambda width: min(width / 0.02, 5000), 512)
+    assert widths[:4] == [64, 128, 256, 64]  # more was tried, and fewer
+    assert widths[4:30] == [128] * 26
+    assert widths.count(256) <= 2
+
+
+def test_where_nothing_is_different_it_stays():
+    widths, _ = settle(lambda width: 20_000, 512)
+    assert widths[:3] == [FIRST_WIDTH, 2 * FIRST_WIDTH, FIRST_WIDTH // 2]
+    assert widths.count(FIRST_WIDTH) >= len(widths) - 2 * (1 + len(widths) // PROBE_AFTER)
+
+
+@pytest.mark.parametrize("good", [1, 8, 16])
+def test_where_more_is_slower_there_are_fewer(good):
+    widths, state = settle(lambda width: 1000 * good / max(width, good), 512, rounds=20)
     assert max(widths) == 128  # tried once
-    assert widths[6:30] == [64] * 24
-    assert widths.count(128) <= 3
-
-
-def test_without_latency_it_stays_small():
-    widths, _ = settle(lambda width: 20_000, 128)
-    assert set(widths) == {FIRST_WIDTH, 2 * FIRST_WIDTH}
-    assert widths.count(2 * FIRST_WIDTH) <= 1 + len(widths) // PROBE_AFTER
-
-
-def test_where_more_is_slower_it_goes_back():
-    widths, state = settle(lambda width: 1000 if width <= 32 else 500, 256, rounds=5)
-    assert max(widths) <= 64
-    assert state.width <= 32
+    assert begin(512, state).width == good
 
 
 def test_it_tries_again_after_a_while():
-    _, state = settle(lambda width: 1000, 64, rounds=10)
+    _, state = settle(lambda width: 1000, 512, rounds=10)
     for _ in range(PROBE_AFTER + 6):
         state = adapt(state, state.width / 0.02)
-    assert state.width == 64
+    assert state.width == 512
 
 
 @given(st.lists(st.floats(0, 1e6), max_size=200), st.integers(1, 256))
@@ -156,6 +158,12 @@ def test_a_call_begins_where_the_last_one_ended_within_its_own_limit():
     _, state = settle(lambda width: width / 0.02, 128)
     assert begin(256, state).width == 128
     assert begin(10, state).width == 10
+
+
+def test_a_width_on_trial_is_not_what_the_next_call_begins_with():
+    on_trial = adapt(begin(512), 1000.0)
+    assert on_trial.width == 2 * FIRST_WIDTH
+    assert begin(512, on_trial).width == FIRST_WIDTH
 
 
 def test_bytes_count():

@@ -1,18 +1,22 @@
 """Tests of calls that may be stopped at any point."""
 
+import gc
+import os
 import signal
+import socket
+import subprocess
+import sys
 import threading
 import time
 
 import pytest
+from pool.instructions import Stopped, stopped_before
 
 from metaflow_extensions.fasts3.pool import interruptible as module
 from metaflow_extensions.fasts3.pool.interruptible import interruptible
+from metaflow_extensions.fasts3.wire import blocking
 from metaflow_extensions.fasts3.wire.blocking import Interrupted
-
-
-class Stopped(Exception):
-    pass
+from metaflow_extensions.fasts3.wire.waiting import READ, Readiness, wait_for
 
 
 @pytest.fixture
@@ -88,6 +92,82 @@ def test_work_that_does_not_listen_is_left_to_itself(stop, monkeypatch):
         if thread.name == "fasts3-call" and thread is not interruptible(lambda _: threading.current_thread()):
             thread.join(10)
     assert threading.active_count() <= before + 1
+
+
+def helpers():
+    """Give the threads that do the main thread's work."""
+    return [thread for thread in threading.enumerate() if thread.name == "fasts3-call"]
+
+
+@pytest.mark.parametrize("has_helper", [True, False])
+def test_nothing_is_left_wherever_an_exception_comes_in_between(has_helper):
+    descriptors = len(os.listdir("/dev/fd"))
+    instruction = 1
+    while True:
+        if has_helper:
+            interruptible(lambda _: None)
+        else:
+            module._forget()
+        if not stopped_before(instruction, [module, blocking], lambda: interruptible(lambda _: None)):
+            break
+        instruction += 1
+    assert instruction > 50
+    assert interruptible(lambda _: "and goes on") == "and goes on"
+    gc.collect()
+    mine = interruptible(lambda _: threading.current_thread())
+    for thread in helpers():
+        if thread is not mine:
+            thread.join(10)
+    assert helpers() == [mine]
+    assert len(os.listdir("/dev/fd")) <= descriptors
+
+
+def test_a_wait_that_was_stopped_leaves_no_pipe_to_be_collected(stop):
+    left, right = socket.socketpair()
+
+    async def wait():
+        stop()
+        await wait_for(Readiness(left.fileno(), left, READ, 1000.0))
+
+    with left, right:
+        interruptible(lambda _: None)
+        gc.collect()
+        gc.disable()  # who collects it may be the main thread, which may be stopped meanwhile
+        try:
+            descriptors = len(os.listdir("/dev/fd"))
+            for _ in range(10):
+                with pytest.raises(Stopped):
+                    interruptible(lambda interruption: blocking.complete(wait(), interruption=interruption))
+            assert len(os.listdir("/dev/fd")) == descriptors
+        finally:
+            gc.enable()
+
+
+def test_at_the_end_of_the_interpreter_nobody_waits_for_a_thread():
+    program = (
+        "import os\n"
+        "from metaflow_extensions.fasts3.pool.interruptible import interruptible\n"
+        "class Late:\n"
+        "    def __init__(self): self.call, self.write = interruptible, os.write\n"
+        "    def __del__(self): self.write(1, self.call(lambda _: b'done'))\n"
+        "interruptible(lambda _: None)\n"
+        "late = Late()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.stdout, done.stderr, done.returncode) == ("done", "", 0)
+
+
+def test_what_a_handler_raises_is_no_lack_of_threads(monkeypatch):
+    class Stop(RuntimeError):
+        pass
+
+    def stopped(_):
+        raise Stop
+
+    module._forget()
+    monkeypatch.setattr(threading.Thread, "start", stopped)
+    with pytest.raises(Stop):
+        interruptible(lambda _: pytest.fail("the work is done all the same"))
 
 
 def test_it_may_be_called_from_within():

@@ -3,11 +3,14 @@
 Prints what came of it as JSON. Run by `test_stops.py` as a process of its own, because it looks at its process.
 """
 
+import contextlib
 import gc
 import json
 import os
 import random
 import signal
+import socket
+import stat
 import sys
 import tempfile
 import threading
@@ -68,12 +71,38 @@ class Alarm:
         return False, 0.0
 
 
+def kind_of(descriptor):
+    """What is open there: a pipe, a socket..., with what its inode says of it."""
+    status = os.fstat(descriptor)
+    kinds = {stat.S_IFSOCK: "socket", stat.S_IFIFO: "pipe", stat.S_IFREG: "file", stat.S_IFCHR: "device"}
+    kind = kinds.get(stat.S_IFMT(status.st_mode), "other")
+    if kind == "socket":
+        with socket.socket(fileno=os.dup(descriptor)) as sock:
+            # Of the network, be it one that the other end has closed.
+            kind = "connection" if sock.family in (socket.AF_INET, socket.AF_INET6) else kind
+    return f"{descriptor}: {kind} {status.st_ino}"
+
+
+def opened():
+    """All descriptors of this process."""
+    found = []
+    for name in os.listdir("/dev/fd"):
+        with contextlib.suppress(OSError):  # that of the list itself
+            found.append(kind_of(int(name)))
+    return found
+
+
 def state():
-    """What a call may not leave behind: descriptors, threads, processes."""
+    """What a call may not leave behind: descriptors, threads, processes; and connections, kept for a while."""
     gc.collect()
-    process = psutil.Process()
-    workers = [child for child in process.children(recursive=True) if child.status() != psutil.STATUS_ZOMBIE]
-    return {"descriptors": process.num_fds(), "threads": threading.active_count(), "workers": len(workers)}
+    children = psutil.Process().children(recursive=True)
+    found = opened()
+    return {
+        "descriptors": [one for one in found if "connection" not in one],
+        "threads": [thread.name for thread in threading.enumerate()],
+        "workers": [child.pid for child in children if child.status() != psutil.STATUS_ZOMBIE],
+        "connections": [one for one in found if "connection" in one],
+    }
 
 
 def settled(before):
@@ -81,7 +110,7 @@ def settled(before):
     until = time.monotonic() + 10
     while True:
         after = state()
-        if all(after[name] <= before[name] for name in before) or time.monotonic() > until:
+        if all(len(after[name]) <= len(before[name]) for name in before) or time.monotonic() > until:
             return after
         time.sleep(0.1)
 

@@ -1,5 +1,6 @@
 """Tests of the driver of one coroutine."""
 
+import contextlib
 import os
 import socket
 import threading
@@ -64,7 +65,8 @@ def test_another_thread_ends_its_waits():
 
     def run():
         try:
-            complete(wait(), interruption=interruption)
+            with interruption:
+                complete(wait(), interruption=interruption)
         except Interrupted:
             ended.append(True)
 
@@ -79,10 +81,43 @@ def test_another_thread_ends_its_waits():
     assert interruption.wait(1000.0)
 
 
+@pytest.mark.parametrize("when", ["before it begins to wait", "before it has a pipe"])
+def test_it_need_not_wait_for_what_was_ended_before(when):
+    left, right = socket.socketpair()
+    interruption = Interruption()
+
+    async def wait():
+        await wait_for(Readiness(left.fileno(), left, READ, 1000.0))
+
+    with left, right, contextlib.ExitStack() as stack:
+        if when == "before it has a pipe":
+            interruption.set()
+            stack.enter_context(interruption)
+        else:
+            stack.enter_context(interruption)
+            interruption.set()
+        with pytest.raises(Interrupted):
+            complete(wait(), interruption=interruption)
+
+
+def test_without_a_pipe_waits_are_ended_before_they_begin():
+    left, right = socket.socketpair()
+    interruption = Interruption()
+    interruption.set()
+
+    async def wait():
+        await wait_for(Readiness(left.fileno(), left, READ, 1000.0))
+
+    with left, right, pytest.raises(Interrupted):
+        complete(wait(), interruption=interruption)
+
+
 def test_an_interruption_leaves_no_descriptor():
     before = os.listdir("/proc/self/fd")
     for _ in range(10):
-        Interruption().set()
+        with Interruption() as interruption:
+            interruption.set()
+        interruption.set()  # nobody waits any more
     assert len(os.listdir("/proc/self/fd")) == len(before)
 
 

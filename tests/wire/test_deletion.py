@@ -7,11 +7,9 @@ from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from wire.scripted import Scripted, answer, close, error, expect, reply, silence
 
-from metaflow_extensions.fasts3.wire.deletion import document_of, goes_with_others, parse
+from metaflow_extensions.fasts3.wire.deletion import parse
 from metaflow_extensions.fasts3.wire.failures import Code, TransferError
 
 S3 = "{http://s3.amazonaws.com/doc/2006-03-01/}"
@@ -59,16 +57,6 @@ def test_what_is_asked(tls, transfers_with, checksum):
     md5 = base64.b64encode(hashlib.md5(request.body).digest()).decode()
     assert request.headers.get("content-md5") == (None if checksum else md5)
     assert checksum or "content-md5" in request.headers["authorization"].partition("SignedHeaders=")[2]
-
-
-@settings(deadline=None, derandomize=True)
-@given(st.lists(st.text(st.characters(codec="utf-8"), min_size=1), min_size=1, max_size=5))
-def test_what_goes_with_others_comes_back_from_any_parser(keys):
-    for key in keys:
-        if goes_with_others(key):
-            assert keys_in(document_of([key])) == [key]
-            assert key == key.strip()
-            assert not any(ord(letter) < 32 for letter in key)
 
 
 @pytest.mark.parametrize("key", ["a\x00", "\x0b", "a\x1f", "\ufffe", "\uffff", "\ud800"])

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from metaflow._vendor import click
 from metaflow.exception import MetaflowException
 
-from ..face.errors import shown
+from ..face.errors import MetaflowS3AccessDenied, shown
 from ..face.location import begins_with_slash, split_object_url
 from ..face.s3 import S3
 from ..pool.queries import Entry
@@ -23,15 +23,29 @@ class Request(NamedTuple):
     recursive: bool
     dry_run: bool
     asks: bool  # before several go
+    missing_ok: bool  # a key that was named may be missing
     as_json: bool
     told: bool  # a terminal hears of it
+    hint: str = ""  # why keys that were named are asked about, too
 
 
-def delete(request: Request) -> int:
-    """Delete, or with `dry_run` only print; how many objects could not be deleted."""
-    count = failed = 0
+class Left(NamedTuple):
+    """How many objects were not deleted."""
+
+    failed: int
+    missing: int  # named by their keys, and not there
+
+
+def delete(request: Request) -> Left:
+    """Delete, or with `dry_run` only print."""
+    count = failed = missing = 0
     with client(progress=None if request.told else False) as s3:
-        for urls in _batches(s3, request):
+        for urls, absent in _batches(s3, request):
+            missing += len(absent)
+            for url in absent:
+                remark(f"There is no object {url}.")
+            if request.as_json and not request.dry_run:
+                print_lines(json_line(url=url, deleted=False) for url in absent)
             if request.dry_run:
                 left = _unnamed(urls)
                 failed += len(left)
@@ -45,16 +59,23 @@ def delete(request: Request) -> int:
                 print_lines(json_line(url=url, deleted=url not in left) for url in urls)
     if not request.dry_run:
         Remarks(request.told).tell(f"Deleted {count_shown(count, 'object')}.")
-    return failed
+    return Left(failed, missing)
 
 
-def _batches(s3: S3, request: Request) -> "Iterator[list[str]]":
-    """URLs to delete, some at a time. Whoever says no to a pattern or prefix has none of it deleted."""
+def _batches(s3: S3, request: Request) -> "Iterator[tuple[list[str], list[str]]]":
+    """URLs to delete, and those of what is not there, some at a time.
+
+    Whoever says no to a pattern or prefix has none of it deleted.
+    """
     wide = [target for target in request.targets if target.pattern or request.recursive]
     exact = [target for target in request.targets if target not in wide]
     if exact:
         # Each once: the count is of objects.
-        yield list(dict.fromkeys(url_of(*split_object_url(url_of(one.bucket, one.key))) for one in exact))
+        named = list(dict.fromkeys(url_of(*split_object_url(url_of(one.bucket, one.key))) for one in exact))
+        asks = request.hint and request.asks and not request.dry_run
+        if not asks or click.confirm(f"{request.hint} Delete {count_shown(len(named), 'object')}?", err=True):
+            missing = set() if request.missing_ok else _missing(s3, named)
+            yield [url for url in named if url not in missing], [url for url in named if url in missing]
     for target in wide:
         with found_ahead(s3, target) as pages:
             first = list(islice(pages, PAGES_AHEAD))
@@ -64,7 +85,15 @@ def _batches(s3: S3, request: Request) -> "Iterator[list[str]]":
                 continue
             for page in chain(first, pages):
                 entries = chain(page, *pages.ready())
-                yield [url_of(target.bucket, entry.key) for entry in entries]
+                yield [url_of(target.bucket, entry.key) for entry in entries], []
+
+
+def _missing(s3: S3, urls: "list[str]") -> "set[str]":
+    """Those of some objects that are not there: S3 says of none whether it was, when it deletes it."""
+    try:
+        return {one.url for one in s3.info_many(urls, return_missing=True) if not one.exists}
+    except MetaflowS3AccessDenied:
+        return set()  # who may delete and not read is not told; what else is refused, deleting tells
 
 
 def _may(target: Target, first: "list[list[Entry]]") -> bool:

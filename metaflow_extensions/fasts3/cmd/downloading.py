@@ -5,25 +5,25 @@ import shutil
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from itertools import chain
 from typing import NamedTuple, Optional
 
 from metaflow._vendor import click
 
 from ..face import local_paths
-from ..face.delivery import Delivery
+from ..face.delivery import UNKNOWN, Delivery
 from ..face.engine import FEW_PIECES, processors
-from ..face.errors import MetaflowS3NotFound, MetaflowS3URLException
+from ..face.errors import MetaflowS3AccessDenied, MetaflowS3NotFound, MetaflowS3URLException
 from ..face.location import split_object_url
 from ..face.s3 import S3
 from ..pool import worker_pool
 from .client import client, found_ahead
-from .output import Remarks, count_shown, json_line, print_lines, remark, size_shown
+from .output import Remarks, count_shown, json_line, print_lines, remark, size_shown, there_shown
 from .targets import Target, url_of
 
 COPIED = 2**20  # bytes at a time, to stdout
 HEAD_START = 0.25  # seconds for the listing, before anything is downloaded: ten pages take it less from a server nearby
-NOT_LISTED = -1  # the size of an object that was named by its key
 
 
 class Request(NamedTuple):
@@ -35,6 +35,7 @@ class Request(NamedTuple):
     overwrite: bool
     as_json: bool
     told: bool  # a terminal hears of it
+    hint: str = ""  # what may be wrong where something is not there
 
 
 class _Item(NamedTuple):
@@ -43,6 +44,13 @@ class _Item(NamedTuple):
     url: str
     name: str  # below the directory
     size: int  # bytes
+
+
+class _File(NamedTuple):
+    """What has become of one."""
+
+    item: _Item
+    is_new: bool  # downloaded now
 
 
 def to_stdout(target: Target) -> None:
@@ -96,32 +104,53 @@ class _Downloads:
 
     def run(self) -> int:
         began = time.monotonic()
-        count = size = 0
+        count = size = there = 0
         for batch in self._batches():
             files = self._delivered(batch)
-            count, size = count + len(files), size + sum(item.size for item in files)
+            new = [item.size for item, is_new in files if is_new]
+            count, size, there = count + len(new), size + sum(new), there + len(files) - len(new)
             if self._request.as_json:
                 print_lines(
                     json_line(url=url, path=os.path.join(self._directory, name), size=bytes_)
-                    for url, name, bytes_ in files
+                    for (url, name, bytes_), _ in files
                 )
-        told = f"{count_shown(count, 'object')}, {size_shown(size, human=True)}"
-        Remarks(self._request.told).tell(f"Downloaded {told}, in {time.monotonic() - began:.1f} s.")
+        told = count_shown(count, "object")
+        if count:
+            told += f", {size_shown(size, human=True)}, in {time.monotonic() - began:.1f} s"
+        Remarks(self._request.told).tell(f"Downloaded {told}{there_shown(there)}.")
         return self._left_out
 
-    def _delivered(self, batch: "list[_Item]") -> "list[_Item]":
-        """Download; what has become files, with their sizes."""
+    def _delivered(self, batch: "list[_Item]") -> "list[_File]":
+        """Download what is not there already; what are files now, with their sizes."""
         try:
-            paths = self._delivery.fetch(batch, self._request.overwrite)
+            self._check_names(batch)
+            found = self._delivery.fetch(batch, self._request.overwrite)
         except MetaflowS3NotFound as error:
-            hint = " The URL of a directory ends in a slash." if batch[0].size == NOT_LISTED else ""
-            raise MetaflowS3NotFound(f"{error}{hint}") from error
-        files = [(item, path) for item, path in zip(batch, paths) if path is not None]
-        return [item._replace(size=os.path.getsize(path)) if item.size == NOT_LISTED else item for item, path in files]
+            hints = ("The URL of a directory ends in a slash.", self._request.hint) if batch[0].size == UNKNOWN else ()
+            raise MetaflowS3NotFound(" ".join(filter(None, (str(error), *hints)))) from error
+        files = [(item, file) for item, file in zip(batch, found) if file is not None]
+        return [
+            _File(item._replace(size=os.path.getsize(path)) if item.size == UNKNOWN else item, is_new)
+            for item, (path, is_new) in files
+        ]
+
+    def _check_names(self, batch: "list[_Item]") -> None:
+        """Ask about objects that were named and have a local directory in their place.
+
+        A directory of S3 whose slash was forgotten is no object, and that is to be told before anybody looks at what is
+        in the way here.
+        """
+        named = [one.url for one in batch if one.size == UNKNOWN and self._is_directory(one.name)]
+        if named:
+            with suppress(MetaflowS3AccessDenied):  # who may not ask is told what is in the way
+                self._s3.info_many(named)
+
+    def _is_directory(self, name: str) -> bool:
+        return os.path.isdir(os.path.join(self._directory, name))
 
     def _batches(self) -> "Iterator[list[_Item]]":
         named = [target for target, many in zip(self._request.targets, self._request.many) if not many]
-        batch = [item for target in named for item in self._items(target, [(target.key, NOT_LISTED)], target.folder)]
+        batch = [item for target in named for item in self._items(target, [(target.key, UNKNOWN)], target.folder)]
         if batch:
             yield batch
         for target, many in zip(self._request.targets, self._request.many):

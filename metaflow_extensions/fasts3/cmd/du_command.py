@@ -11,7 +11,7 @@ from .options import with_human, with_json, with_place, with_raw
 
 
 @click.command("du", short_help="Count objects and their bytes.")
-@click.argument("url", required=False)
+@click.argument("urls", metavar="[URL]", nargs=-1)
 @with_place
 @click.option(
     "--depth", type=click.IntRange(0), default=0, metavar="N", help="Also for each directory, up to N levels deep."
@@ -22,7 +22,7 @@ from .options import with_human, with_json, with_place, with_raw
 @with_raw
 @with_exit_status
 def du(
-    url: Optional[str],
+    urls: "tuple[str, ...]",
     run: Optional[str],
     root: Optional[str],
     depth: int,
@@ -34,6 +34,7 @@ def du(
     """Count the objects below a prefix, or those that fit a pattern, and add up their bytes.
 
     Each line has bytes, objects and a URL; that of all together comes last. A prefix is a directory.
+    Where there is nothing, the exit status is 1.
 
     \b
     Examples:
@@ -43,9 +44,12 @@ def du(
         metaflow fasts3 du --run MyFlow/123 --json
     """  # noqa: D301
     from . import usage
-    from .targets import place_of, target_of
+    from .targets import only_one, place_of, target_of
 
+    url = only_one(urls)
     place = place_of(run, root)
     if url is None and place.root is None:
         raise click.UsageError("What is to be counted? Give a URL, or --run or --root.")
-    usage.print_usage(target_of(url or "", place, raw), depth or int(group), human, as_json)
+    target = target_of(url or "", place, raw)
+    if not usage.print_usage(target, depth or int(group), human, as_json):
+        raise click.ClickException(target.nothing())

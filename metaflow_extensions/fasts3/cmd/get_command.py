@@ -11,10 +11,10 @@ from .options import with_json, with_place, with_progress, with_raw
 
 
 @click.command("get", short_help="Download objects.")
-@click.argument("urls", metavar="URL...", nargs=-1, required=True)
-@click.argument("destination", metavar="DEST")
+@click.argument("urls", metavar="URL...", nargs=-1)
+@click.argument("destination", metavar="DEST", required=False)
 @with_place
-@click.option("--recursive", is_flag=True, help="All that is below the URLs, as if they ended in a slash.")
+@click.option("-r", "--recursive", is_flag=True, help="All that is below the URLs, as if they ended in a slash.")
 @click.option("--no-overwrite", is_flag=True, help="Leave files alone that exist.")
 @with_json
 @with_raw
@@ -22,7 +22,7 @@ from .options import with_json, with_place, with_progress, with_raw
 @with_exit_status
 def get(
     urls: "tuple[str, ...]",
-    destination: str,
+    destination: Optional[str],
     run: Optional[str],
     root: Optional[str],
     recursive: bool,
@@ -46,10 +46,20 @@ def get(
         metaflow fasts3 get 's3://bucket/logs/2024-*/*.gz' logs
         metaflow fasts3 get --run MyFlow/123 model.bin - | sha256sum
     """  # noqa: D301
+    from ..face.location import SCHEME
     from . import downloading
-    from .targets import place_of, refuse_empty, target_of
+    from .targets import hint_of_unquoted, place_of, refuse_empty, target_of
 
+    if destination is None:
+        raise click.UsageError("What is to be downloaded, and where to? Give a URL and DEST.")
     refuse_empty([*urls, destination])
+    if not urls:
+        # click takes the only argument for the last one.
+        raise click.UsageError("DEST is missing: a file, a directory (.), or - for standard output.")
+    if destination.startswith(SCHEME):
+        raise click.UsageError(
+            f"DEST is {destination!r}, and this downloads. To upload: metaflow fasts3 put SOURCE {destination}"
+        )
     place = place_of(run, root)
     targets = [target_of(url, place, raw) for url in urls]
     many = [target.pattern is not None or recursive or target.is_directory for target in targets]
@@ -58,7 +68,9 @@ def get(
             raise click.UsageError("Only one object goes to stdout. Give the URL of one, or a directory for several.")
         downloading.to_stdout(targets[0])
         return
-    request = downloading.Request(targets, many, destination, not no_overwrite, as_json, not no_progress)
+    request = downloading.Request(
+        targets, many, destination, not no_overwrite, as_json, not no_progress, hint_of_unquoted(urls)
+    )
     failed = downloading.to_files(request)
     if failed:
         raise click.ClickException(f"{failed:,} of the objects can't be files, and were left out.")

@@ -1,7 +1,7 @@
 """The two groups that ``metaflow fasts3`` is made of: neither costs a start of Metaflow anything."""
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
 from metaflow._vendor import click
@@ -32,11 +32,16 @@ class ImportedLate(click.Group):  # type: ignore[misc]
     ----------
     names : sequence of str
         Of the commands, in the order of the help. `ls` is that of the module `ls_command`, beside this one.
+    meant : mapping of str to str, optional
+        What is no command's name, and the one to use instead, as the end of a question.
     """
 
-    def __init__(self, *args: Any, names: "Sequence[str]", **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, names: "Sequence[str]", meant: "Optional[Mapping[str, str]]" = None, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         self._names = names
+        self._meant = meant or {}
 
     def list_commands(self, ctx: Any) -> "list[str]":
         return [*self._names, *super().list_commands(ctx)]
@@ -45,3 +50,13 @@ class ImportedLate(click.Group):  # type: ignore[misc]
         if cmd_name not in self._names:
             return super().get_command(ctx, cmd_name)
         return getattr(importlib.import_module(f".{cmd_name}_command", __package__), cmd_name)
+
+    def resolve_command(self, ctx: Any, args: "list[str]") -> Any:
+        if args[0] not in self.list_commands(ctx) and not args[0].startswith("-"):
+            from difflib import get_close_matches  # only now: Metaflow imports this file at every start
+
+            alike = [repr(name) for name in get_close_matches(args[0], self.list_commands(ctx), 1)]
+            meant = self._meant.get(args[0]) or next(iter(alike), None)
+            if meant:
+                ctx.fail(f"No such command {args[0]!r}. Did you mean {meant}?")
+        return super().resolve_command(ctx, args)

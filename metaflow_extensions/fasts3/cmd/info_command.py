@@ -28,8 +28,9 @@ def info(urls: "tuple[str, ...]", run: Optional[str], root: Optional[str], as_js
         metaflow fasts3 info --json 's3://bucket/data/*.csv'
     """  # noqa: D301
     from . import facts
-    from .targets import place_of, target_of
+    from .targets import place_of, refuse_empty, target_of
 
+    refuse_empty(urls)
     place = place_of(run, root)
     missing = facts.print_facts([target_of(url, place, raw) for url in urls], as_json)
     if missing:

@@ -72,5 +72,7 @@ def print_buckets(lines: Lines) -> None:
         # Not in the main thread: boto3 takes Ctrl-C there for a failure of the network.
         told = interruptible(lambda _: made.client.list_buckets())
     except Exception as error:
-        raise exception_of("ListBuckets", SCHEME, failure_of(error), made.connection.identity) from error
+        asked = made.connection
+        failure = failure_of(error)
+        raise exception_of("ListBuckets", SCHEME, failure, asked.identity, asked.endpoint_url) from error
     print_lines(lines.of_bucket(bucket["Name"]) for bucket in told["Buckets"])

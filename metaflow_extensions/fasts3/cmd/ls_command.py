@@ -11,15 +11,15 @@ from .options import with_human, with_json, with_place, with_raw
 
 
 @click.command("ls", short_help="List objects and directories.")
-@click.argument("url", required=False)
+@click.argument("urls", metavar="[URL]", nargs=-1)
 @with_place
-@click.option("--recursive", is_flag=True, help="List all objects below it, at any depth.")
+@click.option("-r", "--recursive", is_flag=True, help="List all objects below it, at any depth.")
 @with_human
 @with_json
 @with_raw
 @with_exit_status
 def ls(
-    url: Optional[str],
+    urls: "tuple[str, ...]",
     run: Optional[str],
     root: Optional[str],
     recursive: bool,
@@ -41,8 +41,9 @@ def ls(
         metaflow fasts3 ls --run MyFlow/123
     """  # noqa: D301  # a real backspace character is click's mark for lines to leave alone
     from . import listing
-    from .targets import place_of, target_of
+    from .targets import only_one, place_of, target_of
 
+    url = only_one(urls)
     show = listing.Lines(human, as_json)
     place = place_of(run, root)
     if url is None and place.root is None:

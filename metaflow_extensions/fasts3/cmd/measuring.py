@@ -10,14 +10,16 @@ from typing import Callable, NamedTuple, Optional
 
 import metaflow.metaflow_config as configuration
 from metaflow._vendor import click
+from metaflow.exception import MetaflowException
 
-from ..face.location import Location, split_url
+from ..face.location import Location, configured_place, split_url
 from ..face.s3 import S3
 from .client import client
 from .output import json_line, print_lines, remark, size_shown
 from .targets import place_of, url_of
 
 ROUNDS = 3
+REFUSED = range(400, 500)  # of HTTP's statuses: S3 has answered, and stored nothing
 LONG = 5.0  # seconds of a round after which there is no other
 
 
@@ -57,7 +59,10 @@ def place_to_measure(run: Optional[str], root: Optional[str]) -> Location:
     configured = configuration.DATATOOLS_S3ROOT
     if run is None and root is None and not configured:
         raise click.UsageError("Where is it to be measured? Give --root s3://bucket/prefix.")
-    return place_of(run, root if run or root else str(configured))
+    if run is None and root is None:
+        configured_place()  # whose sentence names the setting
+        return place_of(None, str(configured))
+    return place_of(run, root)
 
 
 def measure(place: Location, wanted: "list[Case]", quick: bool, as_json: bool) -> None:
@@ -70,7 +75,7 @@ def measure(place: Location, wanted: "list[Case]", quick: bool, as_json: bool) -
             print_lines([f"{url_of(bucket, start)}, by {s3.transfers}"])
         for case in wanted:
             urls = [url_of(bucket, f"{start}/{number:06}") for number in range(case.objects)]
-            with _removed(s3, urls):
+            with _removed(s3, urls, url_of(bucket, start)):
                 seconds = _rounds(s3, case, urls, 1 if quick else ROUNDS)
             print_lines(_line(case, verb, times, as_json) for verb, times in seconds.items())
 
@@ -83,8 +88,8 @@ def _rounds(s3: S3, case: Case, urls: "list[str]", rounds: int) -> "dict[str, li
         "get": lambda: _check(s3, case, urls),
         "delete": lambda: s3.delete_many(urls),
     }
-    s3.delete_many(urls[:1])  # the first request meets S3, and workers start
-    s3.put_many([(url, b"") for url in urls[:8]])
+    s3.put_many([(url, b"") for url in urls[:8]])  # the first request meets S3, and workers start
+    s3.delete_many(urls[:1])
     seconds: dict[str, list[float]] = {verb: [] for verb in calls}
     for _ in range(rounds):
         for verb, call in calls.items():
@@ -103,13 +108,22 @@ def _check(s3: S3, case: Case, urls: "list[str]") -> None:
 
 
 @contextmanager
-def _removed(s3: S3, urls: "list[str]") -> "Iterator[None]":
-    """Remove objects, however it ends."""
+def _removed(s3: S3, urls: "list[str]", start: str) -> "Iterator[None]":
+    """Remove objects, which are below a URL, however it ends; nothing where S3 refuses to store the first."""
+    met = False
     try:
+        s3.put(urls[0], b"")
+        met = True
         yield
-    except BaseException:
+    except BaseException as error:
+        if not met and getattr(error, "status", 0) in REFUSED:
+            raise
         remark("Removing what was stored.")
-        s3.delete_many(urls)
+        try:
+            s3.delete_many(urls)
+        except MetaflowException:
+            # What went wrong first is what is to be told, and often why this went wrong, too.
+            remark(f"That failed, too. What may be left is below {start}/: metaflow fasts3 rm --recursive {start}/")
         raise
 
 

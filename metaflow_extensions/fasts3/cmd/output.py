@@ -46,6 +46,11 @@ def count_shown(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
+def there_shown(count: int) -> str:
+    """How many of what was asked for were there already, as the end of a sentence; nothing for none."""
+    return f"; {count:,} {'was' if count == 1 else 'were'} there already" if count else ""
+
+
 def remark(text: str) -> None:
     """Say something that is no result, on stderr."""
     click.echo(shown(text, LONGEST), err=True)

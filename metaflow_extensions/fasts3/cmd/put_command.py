@@ -11,8 +11,8 @@ from .options import with_json, with_place, with_progress
 
 
 @click.command("put", short_help="Upload files, directories or stdin.")
-@click.argument("sources", metavar="SOURCE...", nargs=-1, required=True)
-@click.argument("url", metavar="URL")
+@click.argument("sources", metavar="SOURCE...", nargs=-1)
+@click.argument("url", metavar="URL", required=False)
 @with_place
 @click.option(
     "--include", multiple=True, metavar="PATTERN", help="Of directories only files that fit this, or one of several."
@@ -25,7 +25,7 @@ from .options import with_json, with_place, with_progress
 @with_exit_status
 def put(
     sources: "tuple[str, ...]",
-    url: str,
+    url: Optional[str],
     run: Optional[str],
     root: Optional[str],
     include: "tuple[str, ...]",
@@ -41,7 +41,7 @@ def put(
     of the files, or their paths below the directory. Otherwise it is the key. It is taken as it is, without wildcards.
     In patterns * matches / as well; they are compared with the paths below a directory. Of directories only files are
     uploaded that are not in S3 with the same content. Links to directories are not followed. With --run or --root, /
-    is the place itself.
+    is the place itself. Where there is no file to upload, the exit status is 1.
 
     \b
     Examples:
@@ -50,10 +50,21 @@ def put(
         pg_dump db | metaflow fasts3 put - s3://bucket/db.sql
         metaflow fasts3 put model.bin --run MyFlow/123 models/best.bin
     """  # noqa: D301
+    from ..face.location import SCHEME
     from . import uploading
     from .targets import place_of, refuse_empty, target_of
 
+    if url is None:
+        raise click.UsageError("What is to be uploaded, and where to? Give a SOURCE and a URL.")
     refuse_empty([*sources, url])
+    if not sources:
+        # click takes the only argument for the last one.
+        raise click.UsageError("Where to? The last argument is a URL: s3://bucket/key, or a key below --run or --root.")
+    for source in sources:
+        if source.startswith(SCHEME):
+            raise click.UsageError(
+                f"{source!r} is in S3, and this uploads local files. To download: metaflow fasts3 get {source} DEST"
+            )
     target = target_of(url, place_of(run, root), raw=True)
     request = uploading.Request(
         sources, target, include, exclude, content_type, not no_overwrite, as_json, not no_progress

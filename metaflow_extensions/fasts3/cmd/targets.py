@@ -1,12 +1,14 @@
 """What a URL or key on the command line means: one key, what is below a prefix, or what fits a pattern."""
 
 import fnmatch
+import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Optional
 
 from metaflow._vendor import click
 
+from ..face.errors import MetaflowS3URLException
 from ..face.location import SCHEME, Location, location_of, split_url
 from ..pool.queries import Listing
 
@@ -78,13 +80,20 @@ def place_of(run: Optional[str], root: Optional[str]) -> Location:
     click.UsageError
         They mean none, or two.
     MetaflowS3URLException
-        It is not the URL of a place, or nothing says where the data of runs is.
+        The setting for the data of runs is not the URL of a place, or nothing says where the data of runs is.
     """
     if run is not None and root is not None:
         raise click.UsageError("--run and --root are two places. Use one of them.")
     if run is not None and not RUN.match(run):
         raise click.UsageError(f"--run is {run!r}. Give the name of a flow and the id of a run: --run MyFlow/123.")
-    return location_of(None, None, run and _PastRun(run), root)
+    if root and not root.startswith(SCHEME):
+        raise click.UsageError(f"--root is {root!r}, which is no place in S3. Write it as s3://bucket/prefix.")
+    try:
+        return location_of(None, None, run and _PastRun(run), root)
+    except MetaflowS3URLException as error:
+        if root is None:
+            raise
+        raise click.UsageError(f"--root is no place in S3. {error}") from error
 
 
 def refuse_empty(texts: "Iterable[str]") -> None:
@@ -100,6 +109,28 @@ def refuse_empty(texts: "Iterable[str]") -> None:
             "An argument is empty (''), perhaps because a variable of the shell is not set. Name what you mean; with "
             "--run or --root, / is the place itself."
         )
+
+
+def hint_of_unquoted(texts: "Sequence[str]") -> str:
+    """A hint where a shell may have put local files in a pattern's place; "" where it does not look like that."""
+    local = len(texts) > 1 and all(
+        text and not text.startswith((SCHEME, "/")) and os.path.lexists(text) for text in texts
+    )
+    return "All of these are names of local files: was a pattern left unquoted? Write it as '*'." if local else ""
+
+
+def only_one(urls: "Sequence[str]") -> Optional[str]:
+    """The one argument of a command that takes one; None where there is none.
+
+    Raises
+    ------
+    click.UsageError
+        There are several.
+    """
+    if len(urls) > 1:
+        told = f"This takes one URL, and was given {len(urls):,}. For several, write a pattern in quotes."
+        raise click.UsageError(" ".join(filter(None, (told, hint_of_unquoted(urls)))))
+    return urls[0] if urls else None
 
 
 def target_of(text: str, place: Location, raw: bool = False) -> Target:

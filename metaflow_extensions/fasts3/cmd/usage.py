@@ -42,16 +42,19 @@ def add_up(entries: "Iterable[Entry]", sums: "dict[str, Sum]", start: int, depth
             sums[name] = Sum(known.size + (size or 0), known.objects + 1)
 
 
-def print_usage(target: Target, depth: int, human: bool, as_json: bool) -> None:
-    """Print the sums of a target."""
+def print_usage(target: Target, depth: int, human: bool, as_json: bool) -> bool:
+    """Print the sums of a target; of nothing none is printed, but of a whole bucket, and False given."""
     sums = {"": Sum()}
     with client() as s3, found_ahead(s3, target) as pages:
         for entries in pages:
             add_up(entries, sums, len(target.stem), depth)
     whole = sums.pop("")
+    if not whole.objects and (target.text or target.base):
+        return False
     lines = [(url_of(target.bucket, name), one) for name, one in sorted(sums.items())]
     lines.append((target.url, whole))
     print_lines(_line(url, one, human, as_json) for url, one in lines)
+    return True
 
 
 def _line(url: str, one: Sum, human: bool, as_json: bool) -> str:

@@ -8,11 +8,12 @@ import hashlib
 import os
 import threading
 from pathlib import Path
-from typing import Any, NamedTuple, Optional
+from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
 import metaflow.metaflow_config as configuration
 
-from metaflow_extensions.fasts3.control.connection import INLINE_CONNECTIONS, Connection
+if TYPE_CHECKING:  # it is for the first client to import boto3 and the wire: who imports metaflow may need none
+    from metaflow_extensions.fasts3.control.connection import Connection
 
 CONNECT_TIMEOUT = 4.0  # seconds, instead of botocore's 60, where the user has set none
 KEPT = 16  # clients, each with its connections; a process that goes on changing its credentials must not grow
@@ -61,7 +62,7 @@ class S3Client:
         return ClientError
 
     @property
-    def connection(self) -> Connection:
+    def connection(self) -> "Connection":
         """The client, ready for transfers."""
         return self._known()[2]
 
@@ -78,7 +79,7 @@ class S3Client:
         return mine
 
 
-def connection_of(external_client: Any) -> Connection:
+def connection_of(external_client: Any) -> "Connection":
     """The connection of a client that the user has handed in.
 
     Parameters
@@ -97,7 +98,7 @@ def connection_of(external_client: Any) -> Connection:
 
 
 _lock = threading.RLock()
-_clients: dict[tuple[Any, ...], tuple[Any, Connection]] = {}
+_clients: "dict[tuple[Any, ...], tuple[Any, Connection]]" = {}
 
 
 def _new_lock() -> None:
@@ -108,7 +109,7 @@ def _new_lock() -> None:
 os.register_at_fork(after_in_child=_new_lock)
 
 
-def _cached(parameters: ClientParameters) -> tuple[Any, Connection]:
+def _cached(parameters: ClientParameters) -> "tuple[Any, Connection]":
     name = _name(parameters)
     with _lock:
         if name not in _clients:
@@ -117,8 +118,10 @@ def _cached(parameters: ClientParameters) -> tuple[Any, Connection]:
         return _clients[name]
 
 
-def _keep(name: tuple[Any, ...], client: Any, ours: bool) -> tuple[Any, Connection]:
+def _keep(name: tuple[Any, ...], client: Any, ours: bool) -> "tuple[Any, Connection]":
     """Keep a client for those who ask for the same, and let go of the oldest."""
+    from metaflow_extensions.fasts3.control.connection import Connection
+
     while len(_clients) >= KEPT:
         del _clients[next(iter(_clients))]
     _clients[name] = (client, Connection(client, ours))
@@ -129,6 +132,7 @@ def _make(parameters: ClientParameters) -> Any:
     from botocore.config import Config
     from metaflow.plugins.aws.aws_client import get_aws_client
 
+    from metaflow_extensions.fasts3.control.connection import INLINE_CONNECTIONS
     from metaflow_extensions.fasts3.control.recipe import ONE_TRY
     from metaflow_extensions.fasts3.reference.tuning import tune
 

@@ -1,19 +1,23 @@
 """A boto3 client and all ways to S3 that follow from it: our own wire, boto3 itself, here or in workers."""
 
-from typing import TYPE_CHECKING, Any, Optional, Union
+from typing import Any, Optional, Union
 from urllib.parse import urlsplit
 
+from botocore.utils import get_environ_proxies
+
 from metaflow_extensions.fasts3.control.credentials import SigningCredentials
-from metaflow_extensions.fasts3.control.urls import without_password
+from metaflow_extensions.fasts3.control.recipe import NotPortable, credentials_of, recipe_of, tries_once
+from metaflow_extensions.fasts3.control.request_templates import RequestTemplates
+from metaflow_extensions.fasts3.control.urls import without_password, without_secrets
+from metaflow_extensions.fasts3.reference.boto3_client import ClientRecipe, GivenCredentials, build
+from metaflow_extensions.fasts3.reference.boto3_errors import failure_of
+from metaflow_extensions.fasts3.reference.boto3_transfers import Boto3Transfers
 from metaflow_extensions.fasts3.wire.credentials import CredentialSet
 from metaflow_extensions.fasts3.wire.failures import Code, TransferError
 from metaflow_extensions.fasts3.wire.template import NoTemplate, RequestTemplate
+from metaflow_extensions.fasts3.wire.transfers import Transfers
 from metaflow_extensions.fasts3.wire.way_out import WithWayOut
 from metaflow_extensions.fasts3.wire.wire_transfers import WireTransfers
-
-if TYPE_CHECKING:  # boto3 is imported with the first client, not with metaflow: that takes as long again
-    from metaflow_extensions.fasts3.reference.boto3_client import ClientRecipe
-    from metaflow_extensions.fasts3.wire.transfers import Transfers
 
 INLINE_CONNECTIONS = 16  # kept alive by a client in the user's process
 
@@ -38,11 +42,6 @@ class Connection:
     """
 
     def __init__(self, client: Any, ours: bool) -> None:
-        from metaflow_extensions.fasts3.control.recipe import NotPortable, credentials_of, recipe_of, tries_once
-        from metaflow_extensions.fasts3.control.request_templates import RequestTemplates
-        from metaflow_extensions.fasts3.reference.boto3_client import GivenCredentials, build
-        from metaflow_extensions.fasts3.reference.boto3_transfers import Boto3Transfers
-
         credentials = credentials_of(client)
         self._credentials = SigningCredentials(credentials)
         self.endpoint_url = str(getattr(getattr(client, "meta", None), "endpoint_url", ""))
@@ -65,7 +64,7 @@ class Connection:
         self._through_proxy: Optional[bool] = None
         self._wire = WithWayOut(WireTransfers(self._template, self.credentials), lambda: self.reference)
 
-    def transfers(self, chosen: str) -> "Transfers":
+    def transfers(self, chosen: str) -> Transfers:
         """What does jobs in the user's process.
 
         Parameters
@@ -114,8 +113,6 @@ class Connection:
             return f"boto3 refuses: {error.failure.message}"  # each job is told, by boto3
 
     def _template(self, operation: str, bucket: str) -> RequestTemplate:
-        from metaflow_extensions.fasts3.reference.boto3_errors import failure_of
-
         if self._templates is None:
             raise NoTemplate(self.why_inline or "")
         try:
@@ -127,8 +124,6 @@ class Connection:
 
     def goes_through_proxy(self) -> bool:
         """Whether a proxy stands between, so that no connection of ours says anything about the endpoint."""
-        from botocore.utils import get_environ_proxies
-
         if self._through_proxy is None:
             proxies = {} if self.recipe is None else self.recipe.config.get("proxies")
             if proxies is None:  # given, even as none at all, they are instead of the machine's
@@ -152,9 +147,7 @@ class Connection:
             current = self.credentials()
         except TransferError:
             return text
-        for secret in (current.secret_key, current.token) if current else ():
-            text = text.replace(secret, "***") if secret else text
-        return text
+        return without_secrets(text, filter(None, (current.secret_key, current.token))) if current else text
 
     @property
     def identity(self) -> str:

@@ -14,6 +14,7 @@ from metaflow_extensions.fasts3.wire.failures import TransferError
 
 log = logging.getLogger("metaflow_fasts3")
 
+NOBODY = "nobody"  # what to call who signs where there are no credentials
 USED = 0.75  # of the time that a set has left when it is got
 TRIED_AGAIN_AFTER = 0.25  # of the time that is left where the provider fails
 RENEWED_AT_MOST_EVERY = 30.0  # seconds
@@ -86,7 +87,7 @@ class SigningCredentials:
         """The access key id, for messages; no secret."""
         # The private one first: the other may go and refresh the credentials, for a mere message.
         names = ("_access_key", "access_key")
-        return str(next((key for key in (getattr(self._credentials, name, None) for name in names) if key), "nobody"))
+        return str(next((key for key in (getattr(self._credentials, name, None) for name in names) if key), NOBODY))
 
     @property
     def method(self) -> Optional[str]:

@@ -10,6 +10,7 @@ from metaflow_extensions.fasts3.doctor import access, endpoint, machine, rights,
 from metaflow_extensions.fasts3.doctor.findings import Finding, Status, ok, problem, skipped, warning
 from metaflow_extensions.fasts3.doctor.limits import Deadline, TookTooLong, aside, limited
 from metaflow_extensions.fasts3.doctor.origins import metaflow_setting
+from metaflow_extensions.fasts3.doctor.remedies import with_local_server
 from metaflow_extensions.fasts3.doctor.subject import Subject
 from metaflow_extensions.fasts3.face.errors import MetaflowS3URLException, shown
 from metaflow_extensions.fasts3.face.location import split_url
@@ -54,7 +55,8 @@ def check_root(subject: Subject) -> Finding:
         return ok(name, f"The root is {subject.root} ({subject.root_origin}).")
     configured = metaflow_setting("DATATOOLS_S3ROOT")
     if not configured.value:
-        return problem(name, "DATATOOLS_S3ROOT is not set, so S3(run=...) has no place for its data.", SET_THE_ROOT)
+        told = "DATATOOLS_S3ROOT is not set, so S3(run=...) has no place for its data."
+        return problem(name, told, with_local_server(SET_THE_ROOT, subject))
     told = f"DATATOOLS_S3ROOT ({configured.origin}) is no place in S3: {why_no_url(str(configured.value))}"
     return problem(name, told, SET_THE_ROOT)
 
@@ -104,6 +106,7 @@ FIRST = (
 )
 REST = (
     Check("s3_class", lambda _: software.check_class()),
+    Check("user", lambda _: software.check_user()),
     Check("open_files", lambda _: machine.check_descriptors(), ("settings",)),
     Check("tmproot", check_tmproot),
     Check("root", check_root),

@@ -6,9 +6,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Optional
 from urllib.parse import unquote
 
-from metaflow_extensions.fasts3.control.urls import HIDDEN, USER_INFO, without_password
+from metaflow_extensions.fasts3.control.urls import HIDDEN, USER_INFO, without_password, without_secrets
 
-SHORTEST = 4  # characters; what is shorter would be found everywhere
 SHOWN_OF_A_KEY = 4  # characters at either end of an access key id
 VARIABLES = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN")
 # Names of settings, in boto3's files and in client_params, whose values are secrets or may hold them.
@@ -34,19 +33,16 @@ class Concealer:
     """
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        self._secrets: list[str] = []
+        self._secrets: set[str] = set()
         self.add(secrets)
 
     def add(self, secrets: Iterable[str]) -> None:
         """Take out these as well."""
-        known = {*self._secrets, *(secret for secret in secrets if len(secret) >= SHORTEST)}
-        self._secrets = sorted(known, key=len, reverse=True)  # one may hold another
+        self._secrets.update(secrets)
 
     def text(self, text: str) -> str:
         """A text without secrets, and without the middle of access key ids."""
-        text = without_password(text)
-        for secret in self._secrets:
-            text = text.replace(secret, HIDDEN)
+        text = without_secrets(without_password(text), self._secrets)
         return ACCESS_KEY.sub(lambda found: _masked_once(found[0]), text)
 
     def value(self, value: Any) -> Any:

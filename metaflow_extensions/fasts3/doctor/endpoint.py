@@ -12,8 +12,9 @@ from metaflow_extensions.fasts3.control.connection import Connection
 from metaflow_extensions.fasts3.control.urls import without_password
 from metaflow_extensions.fasts3.doctor import origins
 from metaflow_extensions.fasts3.doctor.findings import Fact, Finding, ok, problem, skipped, warning
+from metaflow_extensions.fasts3.doctor.remedies import with_local_server
 from metaflow_extensions.fasts3.doctor.subject import Answer, Subject
-from metaflow_extensions.fasts3.face.errors import MOST_NAMED, REMEDIES, shown
+from metaflow_extensions.fasts3.face.errors import MOST_NAMED, REMEDIES, shown, where_nobody_answers
 from metaflow_extensions.fasts3.wire.failures import Code, TransferError
 from metaflow_extensions.fasts3.wire.http_dates import timestamp_of
 from metaflow_extensions.fasts3.wire.template import RequestTemplate
@@ -127,7 +128,8 @@ def check_name(subject: Subject) -> Finding:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:  # UnicodeError: a label that no name can have
         said = getattr(error, "strerror", None) or str(error)
-        remedy = REMEDIES[Code.UNREACHABLE] if not proxy else "Check the proxy (HTTP_PROXY, HTTPS_PROXY, NO_PROXY)."
+        unreachable = with_local_server(REMEDIES[Code.UNREACHABLE], subject)
+        remedy = unreachable if not proxy else "Check the proxy (HTTP_PROXY, HTTPS_PROXY, NO_PROXY)."
         return problem(name, f"The name {shown(host)} does not resolve: {said}.", remedy)
     addresses = sorted({str(one[4][0]) for one in found})
     more = f" and {len(addresses) - 1} more" if len(addresses) > 1 else ""
@@ -158,7 +160,8 @@ def check_answer(subject: Subject) -> Finding:
         told = error.response
     except Exception as error:
         failure = failure_of(error)
-        remedy = REMEDIES.get(failure.code, REMEDIES[Code.UNREACHABLE])
+        nobody = where_nobody_answers(subject.known_connection().endpoint_url)
+        remedy = nobody if failure.code is Code.UNREACHABLE else REMEDIES.get(failure.code, nobody)
         return problem(name, f"The endpoint does not answer: {shown(failure.message).rstrip('.')}.", remedy)
     seconds = time.monotonic() - began
     about = told.get("ResponseMetadata", {})

@@ -1,5 +1,6 @@
 """The whole examination: facts, then checks."""
 
+import os
 from collections.abc import Iterable, Iterator
 from typing import Callable, Optional
 
@@ -77,7 +78,8 @@ class Examination:
 
 
 def _settings() -> Iterator[Fact]:
-    yield Fact("metaflow", "config_file", config_file())
+    path = config_file()
+    yield Fact("metaflow", "config_file", path, "" if os.path.exists(path) else "not there")
     for name in SETTINGS:
         setting = metaflow_setting(name)
         yield Fact("metaflow", name, setting.value, setting.origin)

@@ -11,6 +11,8 @@ from metaflow_extensions.fasts3.face.errors import (
     HEAD_REFUSED,
     NO_WRITING,
     REMEDIES,
+    REMEDIES_OF_S3_CODES,
+    SERVE_AGAIN,
     MetaflowS3AccessDenied,
     MetaflowS3NotFound,
     shown,
@@ -22,12 +24,10 @@ from metaflow_extensions.fasts3.pool.queries import Listing, Listings
 from metaflow_extensions.fasts3.wire.failures import Code
 
 BODY = b"Written by `metaflow fasts3 doctor` to see whether that can be done. It may be deleted.\n"
-LOOK_AT_THE_KEY = "Check the secret key: it is not the one that goes with this access key id."
 GET_NEW_ONES = REMEDIES[Code.EXPIRED]
 # S3's codes that are about who asks, and not about what is asked for.
 NOT_ACCEPTED = {
-    "InvalidAccessKeyId": "Check that the credentials are meant for this endpoint, and that they still exist.",
-    "SignatureDoesNotMatch": LOOK_AT_THE_KEY,
+    **REMEDIES_OF_S3_CODES,
     "InvalidToken": GET_NEW_ONES,
     "ExpiredToken": GET_NEW_ONES,
     "TokenRefreshRequired": GET_NEW_ONES,
@@ -48,7 +48,8 @@ class Said(NamedTuple):
 def said_by(error: Exception) -> Said:
     """What an exception tells, and what it advises to do."""
     told = str(error)
-    for remedy in (*REMEDIES.values(), NO_WRITING, HEAD_REFUSED):
+    here = f"{REMEDIES[Code.UNREACHABLE]} {SERVE_AGAIN}"
+    for remedy in (*REMEDIES.values(), *REMEDIES_OF_S3_CODES.values(), NO_WRITING, HEAD_REFUSED, here):
         if told.endswith(remedy):
             return Said(told[: -len(remedy)].strip(), remedy)
     return Said(told, "")

@@ -1,4 +1,4 @@
-"""Which versions are installed, and whose class `from metaflow import S3` gives."""
+"""Which versions are installed, whose class `from metaflow import S3` gives, and whose Metaflow's runs are."""
 
 import importlib
 import platform
@@ -7,6 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Optional
 
 from metaflow_extensions.fasts3.doctor.findings import Fact, Finding, ok, problem
+from metaflow_extensions.fasts3.face.errors import shown
 
 DISTRIBUTION = "metaflow-fasts3"
 NAMESPACE = "metaflow_extensions."
@@ -42,6 +43,21 @@ def extensions() -> "list[str]":
 
 def _installed(info: Any) -> "list[tuple[str, dict[str, str]]]":
     return [(str(name), about) for name, about in info.get("installed", {}).items()]
+
+
+def check_user() -> Finding:
+    """Whether Metaflow knows whose the runs are."""
+    from metaflow.util import get_username
+
+    name = "user"
+    found = get_username()
+    if found:
+        return ok(name, f"Runs are those of {shown(found)}.")
+    return problem(
+        name,
+        'Metaflow finds no user name (it does not take "root" for one), so no flow can be run.',
+        "Set METAFLOW_USER to your name: export METAFLOW_USER=me.",
+    )
 
 
 def check_class() -> Finding:

@@ -23,7 +23,7 @@ from metaflow_extensions.fasts3.pool.plan import Plan
 from metaflow_extensions.fasts3.pool.queries import Heads, Listing
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
 
-FEW_REQUESTS = 64  # not worth a worker's start; a request for a thousand keys is the server's work, hardly ours
+FEW_DELETIONS = 64  # not worth a worker's start; a request for a thousand keys is the server's work, hardly ours
 MISSING = Refusal("head", Failure(Code.NOT_FOUND, "there is no such object", status=404))
 
 
@@ -130,7 +130,7 @@ class Deleting(Foundation):
         wanted = [one for one in objects if one not in missing]
         plan = Deletions(wanted)
         if wanted:
-            place = Place.HERE if plan.apart <= FEW_REQUESTS else Place.WORKERS
+            place = Place.HERE if plan.apart <= FEW_DELETIONS else Place.WORKERS
             self._carry_out(plan, place, wanted[0][0], plan.failures)
         failures = {f"s3://{bucket}/{key}": MISSING for bucket, key in missing}
         self._raise_for({**failures, **plan.failures}, plan.deleted)
@@ -139,7 +139,7 @@ class Deleting(Foundation):
     def _missing(self, objects: list[tuple[str, str]]) -> dict[tuple[str, str], None]:
         """Those of some objects that are not there; an error at once where it is the only one."""
         plan = Heads(objects, missing_ok=len(objects) > 1)
-        place = Place.HERE if len(objects) <= FEW_REQUESTS else Place.WORKERS
+        place = Place.HERE if len(objects) <= FEW_DELETIONS else Place.WORKERS
         self._carry_out(plan, place, objects[0][0], {})
         self._engine.check_buckets(plan.unproven)
         return {one: None for one, found in zip(objects, plan.results) if found is None}
@@ -192,8 +192,8 @@ class Deleting(Foundation):
         if not failures:
             return
         url, (operation, failure) = next(iter(failures.items()))
-        identity = self._engine.connected().identity
-        error = exception_of(operation, url, self._engine.concealed(failure), identity)
+        asked = self._engine.connected()
+        error = exception_of(operation, url, self._engine.concealed(failure), asked.identity, asked.endpoint_url)
         reasons = self._reasons(failures)
         if len(failures) > 1 or more:
             kinds = {EXCEPTIONS.get(one.failure.code, MetaflowS3Exception) for one in failures.values()}

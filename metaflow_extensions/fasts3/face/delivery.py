@@ -2,13 +2,14 @@
 
 import errno
 import os
+import stat
 import time
 from collections.abc import Sequence
-from typing import Callable, Optional
+from typing import Callable, NamedTuple, Optional
 
 from metaflow_extensions.fasts3.face import local_paths
 from metaflow_extensions.fasts3.face.engine import Engine, Place
-from metaflow_extensions.fasts3.face.errors import exception_of_files, shown
+from metaflow_extensions.fasts3.face.errors import MetaflowS3AccessDenied, exception_of_files, shown
 from metaflow_extensions.fasts3.face.local_paths import Target
 from metaflow_extensions.fasts3.face.location import split_object_url
 from metaflow_extensions.fasts3.face.tempdir import TemporaryDirectory, make_empty
@@ -20,7 +21,15 @@ from metaflow_extensions.fasts3.pool.queries import Heads
 # time, and is fetched again the next time.
 YOUNG = 2  # seconds before downloads began; all that changed since is younger
 MARK = 10**6  # nanoseconds; not one, because some file systems keep only microseconds
+UNKNOWN = -1  # the size of an object that was named, and not listed
 NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS)  # what file systems without hard links say
+
+
+class Placed(NamedTuple):
+    """The file of an object."""
+
+    path: str
+    is_new: bool  # downloaded now; else it was there already
 
 
 class Delivery:
@@ -45,7 +54,7 @@ class Delivery:
                 os.makedirs(self._directory, exist_ok=True)
             except OSError as error:
                 told = f"The directory '{shown(self._directory)}' can't be made"
-                raise exception_of_files(told, error) from error
+                raise exception_of_files(told, error, "Give a directory, or a path where one can be made.") from error
             probe = TemporaryDirectory(self._directory)
             try:
                 self._ignores_case = local_paths.ignores_case(probe.path())
@@ -53,19 +62,19 @@ class Delivery:
                 probe.remove()
         return self._ignores_case
 
-    def fetch(self, objects: Sequence[tuple[str, str, int]], overwrite: bool) -> list[Optional[str]]:
+    def fetch(self, objects: Sequence[tuple[str, str, int]], overwrite: bool) -> list[Optional[Placed]]:
         """Download objects, but those whose files are up to date.
 
         Parameters
         ----------
         objects : sequence of (str, str, int)
-            URL, key after the prefix, and size of each.
+            URL, key after the prefix, and size of each, which may be `UNKNOWN`.
         overwrite : bool
             Whether files that are there and differ are replaced.
 
         Returns
         -------
-        list of str or None
+        list of Placed or None
             The file of each; None of what stands for a directory.
         """
         ignores_case = self.ignores_case()
@@ -82,7 +91,7 @@ class Delivery:
         overwrite: bool,
         ignores_case: bool,
         temporary: TemporaryDirectory,
-    ) -> list[Optional[str]]:
+    ) -> list[Optional[Placed]]:
         is_folder = [size == 0 and (not name or name.endswith("/")) for _, name, size in objects]
         files = [one for one, folder in zip(objects, is_folder) if not folder]
         folders = [(url, name.rstrip("/")) for (url, name, _), folder in zip(objects, is_folder) if folder]
@@ -90,23 +99,32 @@ class Delivery:
         inside = [(url, f"{name}/-") for url, name in folders if name]
         local_paths.make_parents(self._directory, local_paths.targets(self._directory, inside, ignores_case))
         local_paths.make_parents(self._directory, targets, ignores_case)
-        missing = self._missing(targets, [size for _, _, size in files], overwrite)
+        sizes = {target.path: size for target, (_, _, size) in zip(targets, files) if size != UNKNOWN}
+        missing = self._missing(targets, sizes, overwrite)
         if missing:
-            self._download(missing, overwrite, temporary)
-        paths = iter(targets)
-        return [None if folder else next(paths).path for folder in is_folder]
+            self._download(missing, sizes, overwrite, temporary)
+        new = {target.path for target in missing}
+        done = iter([Placed(target.path, target.path in new) for target in targets])
+        return [None if folder else next(done) for folder in is_folder]
 
-    def _missing(self, targets: list[Target], sizes: list[int], overwrite: bool) -> list[Target]:
+    def _missing(self, targets: list[Target], sizes: dict[str, int], overwrite: bool) -> list[Target]:
         """Those that have to be downloaded."""
         there = [_status(target.path) for target in targets]
         if not overwrite:
             return [target for target, status in zip(targets, there) if status is None]
         # Listings could tell the time as well, but only these few of a million keys need it.
-        alike = [one for one, size, status in zip(targets, sizes, there) if status and status.st_size == size]
+        alike = [
+            one
+            for one, status in zip(targets, there)
+            if status and sizes.get(one.path) in (None, status.st_size) and stat.S_ISREG(status.st_mode)
+        ]
         if not alike:
             return targets
         heads = Heads([split_object_url(target.url) for target in alike], missing_ok=True)
-        self._engine.run(heads, Place.WORKERS, split_object_url(alike[0].url)[0])
+        try:
+            self._engine.run(heads, Place.WORKERS, split_object_url(alike[0].url)[0])
+        except MetaflowS3AccessDenied:
+            return targets  # a HEAD's refusal has no reason in it; that of the download tells
         current = {
             target.path
             for target, info in zip(alike, heads.results)
@@ -114,11 +132,13 @@ class Delivery:
         }
         return [target for target in targets if target.path not in current]
 
-    def _download(self, targets: list[Target], overwrite: bool, temporary: TemporaryDirectory) -> None:
+    def _download(
+        self, targets: list[Target], sizes: dict[str, int], overwrite: bool, temporary: TemporaryDirectory
+    ) -> None:
         root = os.path.realpath(self._directory)
         began = time.time()
         name = temporary.namer()
-        wanted = [Download(*split_object_url(target.url)) for target in targets]
+        wanted = [Download(*split_object_url(target.url), size=sizes.get(target.path)) for target in targets]
         mode = _mode(name("mode"))
 
         def deliver(number: int, result: Downloaded) -> None:

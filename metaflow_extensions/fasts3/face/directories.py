@@ -78,9 +78,9 @@ class Directories(Writing):
             once.setdefault(as_directory(url), url)
         found = list(self._objects_below(list(once.values())))
         delivery = Delivery(os.path.abspath(os.fspath(directory)), self._engine)
-        paths = delivery.fetch([(one.url, one.name, one.size) for one in found], overwrite)
+        files = delivery.fetch([(one.url, one.name, one.size) for one in found], overwrite)
         return S3Objects(
-            S3Object(one.prefix, one.url, path, one.size) for one, path in zip(found, paths) if path is not None
+            S3Object(one.prefix, one.url, file.path, one.size) for one, file in zip(found, files) if file is not None
         )
 
     def upload(
@@ -121,6 +121,17 @@ class Directories(Writing):
         MetaflowS3InvalidObject, MetaflowS3AccessDenied, MetaflowS3URLException, MetaflowS3Exception
             As for `put_files`.
         """
+        return self._uploaded(directory, prefix, include, exclude, overwrite)[0]
+
+    def _uploaded(
+        self,
+        directory: Union[str, "os.PathLike[str]"],
+        prefix: Optional[str],
+        include: Patterns,
+        exclude: Patterns,
+        overwrite: bool,
+    ) -> tuple[list[tuple[str, str]], int]:
+        """What `upload` gives, and how many files were meant, those included that were in S3 already."""
         root = os.path.abspath(os.fspath(directory))
         if not os.path.isdir(root):
             named = shown(str(directory), MOST_URL)
@@ -135,7 +146,7 @@ class Directories(Writing):
             sizes = [path_source(key, path)[1].size for key, path in files]
             same = self._unchanged([(url + name, path) for name, (_, path) in zip(chosen, files)], sizes)
             files = [pair for pair, is_same in zip(files, same) if not is_same]
-        return self.put_files(files, overwrite)
+        return self.put_files(files, overwrite), len(chosen)
 
     def _objects_below(self, urls: list[str]) -> Iterator[_Found]:
         listings = [Listing(*split_url(as_directory(url))) for url in urls]

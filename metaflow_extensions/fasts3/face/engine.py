@@ -2,14 +2,14 @@
 
 import logging
 import os
+import sys
 from collections.abc import Iterable
 from enum import Enum
-from typing import Any, Callable, Optional
+from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from metaflow.exception import MetaflowException
 
 from metaflow_extensions.fasts3.control import presence
-from metaflow_extensions.fasts3.control.connection import Connection
 from metaflow_extensions.fasts3.control.settings import Chosen, Settings
 from metaflow_extensions.fasts3.control.urls import without_password
 from metaflow_extensions.fasts3.face.errors import EXCEPTIONS, REMEDIES, MetaflowS3Exception, exception_of, shown
@@ -32,9 +32,15 @@ from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferErro
 from metaflow_extensions.fasts3.wire.local_files import NO_DESCRIPTORS
 from metaflow_extensions.fasts3.wire.retry import RetryPolicy
 
+if TYPE_CHECKING:  # see control/clients.py
+    from metaflow_extensions.fasts3.control.connection import Connection
+
 log = logging.getLogger("metaflow_fasts3")
 
-FEW_PIECES = 4  # of one object, of the usual size: not worth a worker's start
+# What is not worth a worker's start, which takes as long as some hundred small requests, where each of them moves a
+# piece of the usual size at the most.
+FEW_PIECES = 4  # of one object
+FEW_REQUESTS = 4  # of several
 INLINE_THREADS = 8  # more only wait for one another in one Python process
 MOST_WORKERS = 16
 FIRST_CONTACT_RETRIES = 2  # a server that breaks off may do so once, an address that is wrong stays wrong
@@ -46,7 +52,7 @@ class Place(Enum):
     """Where a plan is carried out."""
 
     HERE = "in this process"
-    WORKERS = "in workers"
+    WORKERS = "in workers, but for a few requests"
     HERE_FIRST = "its first job here, and the rest in workers if there is much of it"
 
 
@@ -67,7 +73,7 @@ class Engine:
 
     def __init__(
         self,
-        connection: Callable[[], Connection],
+        connection: "Callable[[], Connection]",
         failure_rate: float = 0.0,
         chosen: Chosen = Chosen(),
         progress: Setting = None,
@@ -102,11 +108,15 @@ class Engine:
         """
         tally = getattr(plan, "tally", None)  # what users do not ask for has none
         display = display_for(self._progress) if tally else None
-        if tally and display:
-            observed = Observed(plan, tally, display)
-            observed.conclude(lambda: self._begin(observed, place, bucket, interruption, observed.finish))
-        else:
-            self._begin(plan, place, bucket, interruption)
+        try:
+            if tally and display:
+                observed = Observed(plan, tally, display)
+                observed.conclude(lambda: self._begin(observed, place, bucket, interruption, observed.finish))
+            else:
+                self._begin(plan, place, bucket, interruption)
+        except MetaflowException as error:
+            # It says what the user has to know; by which threads it came here is only in the way.
+            raise error.with_traceback(None) from error.__cause__
 
     def _begin(
         self,
@@ -132,7 +142,7 @@ class Engine:
         def tell(line: str) -> None:
             if isinstance(plan, Observed):
                 plan.set_aside()
-            print(shown(connection.conceal(line)))
+            print(shown(connection.conceal(line)), file=sys.stderr)  # what commands print on stdout is data
 
         report = RetryReport(plan, tell)
         carried_out = report if settings.log_retries else plan
@@ -145,7 +155,8 @@ class Engine:
             if shows_answer(failed.failure):
                 presence.note_answer(connection.endpoint_url)
             job, failure = failed.job, self.concealed(failed.failure)
-            raise exception_of(job.operation, job.url, failure, connection.identity) from failed
+            identity, endpoint = connection.identity, connection.endpoint_url
+            raise exception_of(job.operation, job.url, failure, identity, endpoint) from None
         except TransferError as error:
             self._clean_up(plan, connection, settings, CLEANUP_LIMIT)
             failure = error.failure
@@ -166,7 +177,7 @@ class Engine:
         plan: Plan,
         queue: JobQueue,
         place: Place,
-        connection: Connection,
+        connection: "Connection",
         settings: Settings,
         interruption: Interruption,
     ) -> None:
@@ -175,13 +186,11 @@ class Engine:
         reason = connection.why_boto3(settings.transfers)
         log.debug("carried out %s, by %s", place.value, f"boto3: {reason}" if reason else "the wire")
         renewal = Renewal(connection.renew_credentials)
-        if place is not Place.WORKERS:
-            here = self._here(connection, settings, renewal, interruption)
-            if place is Place.HERE_FIRST:
-                here.run_first(plan, queue)
-            few = max(1, min(FEW_PIECES, FEW_PIECES * PART_SIZE // settings.part_size))
-            if place is Place.HERE or not queue.at_least(few + 1):
-                here.run(plan, queue)
+        few = {Place.HERE_FIRST: FEW_PIECES, Place.WORKERS: FEW_REQUESTS}.get(place)
+        if few is not None:
+            few = min(few, max(1, few * PART_SIZE // settings.part_size))
+        if few is None or not queue.at_least(few + 1):
+            self._here(connection, settings, renewal, interruption).run(plan, queue, few)
         if queue.has_more():
             try:
                 self._workers(connection, settings, renewal, interruption).run(plan, queue)
@@ -212,7 +221,7 @@ class Engine:
             message=conceal(failure.message), s3_code=conceal(failure.s3_code), request_id=conceal(failure.request_id)
         )
 
-    def connected(self) -> Connection:
+    def connected(self) -> "Connection":
         """The connection of this process; MetaflowS3Exception where none can be had."""
         try:
             return self._connection()
@@ -224,7 +233,7 @@ class Engine:
                 told += f". {REMEDIES[Code.UNREACHABLE]} An endpoint is written as https://host or https://host:port."
             raise MetaflowS3Exception(told) from error
 
-    def _meet(self, connection: Connection, settings: Settings, bucket: str, queue: JobQueue) -> None:
+    def _meet(self, connection: "Connection", settings: Settings, bucket: str, queue: JobQueue) -> None:
         """Raise JobFailed for the first job where an endpoint that nobody has heard of yet does not answer."""
         url = connection.endpoint_url
         # A client that somebody has hooked into, a stub in a test for one, sends only what it was asked to.
@@ -241,19 +250,19 @@ class Engine:
         if failure:
             raise JobFailed(first, failure._replace(message=f"S3 can't be reached at {url}: {failure.message}"))
 
-    def _terms(self, connection: Connection, settings: Settings, bandwidth: Optional[float]) -> Terms:
+    def _terms(self, connection: "Connection", settings: Settings, bandwidth: Optional[float]) -> Terms:
         policy = RetryPolicy(settings.retries, settings.outage_timeout)
         return Terms(policy, presence.has_answered(connection.endpoint_url), self._failure_rate, bandwidth)
 
     def _here(
-        self, connection: Connection, settings: Settings, renewal: Renewal, interruption: Interruption
+        self, connection: "Connection", settings: Settings, renewal: Renewal, interruption: Interruption
     ) -> InlineRunner:
         transfers = connection.transfers(settings.transfers)
         terms = self._terms(connection, settings, settings.bandwidth)
         return InlineRunner(transfers, terms, renewal, interruption, min(INLINE_THREADS, settings.connections))
 
     def _workers(
-        self, connection: Connection, settings: Settings, renewal: Renewal, interruption: Interruption
+        self, connection: "Connection", settings: Settings, renewal: Renewal, interruption: Interruption
     ) -> ProcessRunner:
         share = concurrency.share(min(processors(), MOST_WORKERS), settings.connections, settings.bandwidth)
         workers, each = share.workers, share.connections
@@ -270,7 +279,7 @@ class Engine:
         spread = share.bandwidth is not None
         return ProcessRunner(pool, setup, credentials, template, renewal, interruption, workers, each, spread)
 
-    def _clean_up(self, plan: Plan, connection: Connection, settings: Settings, limit: float) -> None:
+    def _clean_up(self, plan: Plan, connection: "Connection", settings: Settings, limit: float) -> None:
         """Put S3 right after a failure, one try each: the failure itself is what the user has to hear of."""
         jobs = plan.cleanup()
         if not jobs:

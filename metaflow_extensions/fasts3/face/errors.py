@@ -2,6 +2,8 @@
 
 from metaflow.exception import MetaflowException
 
+from metaflow_extensions.fasts3.control.credentials import NOBODY
+from metaflow_extensions.fasts3.control.urls import is_loopback
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
 from metaflow_extensions.fasts3.wire.local_files import local_failure
 
@@ -95,8 +97,12 @@ API_NAMES = {
 REMEDIES = {
     Code.UNREACHABLE: "Check the network and the endpoint (METAFLOW_S3_ENDPOINT_URL, AWS_ENDPOINT_URL_S3, "
     "client_params).",
+    Code.NOT_FOUND: "`metaflow fasts3 ls` and list_paths() show which keys there are. In Python, return_missing=True "
+    "makes a missing one no error.",
+    Code.INVALID_RANGE: "A range begins before the end of the object; info() tells its size.",
     Code.NO_BUCKET: "Check the name of the bucket, and that the endpoint is the right one.",
-    Code.NO_CREDENTIALS: "Configure credentials as for boto3, for instance with `aws configure` or AWS_PROFILE.",
+    Code.NO_CREDENTIALS: "Configure credentials as for boto3, for instance with `aws configure` or AWS_PROFILE; for a "
+    "local server, paste the lines that `metaflow fasts3 serve` printed.",
     Code.EXPIRED: "Get new credentials as you got these, for instance with `aws sso login`.",
     Code.SKEWED: "Set this machine's clock.",
     Code.UNTRUSTED: "Check the name in the endpoint. If its certificate authority is your own, name its bundle "
@@ -107,10 +113,25 @@ REMEDIES = {
     Code.CHANGED: "Upload it again when nobody writes to it any more.",
     Code.STALE: "Get the object again, make your change to what is there now, and put that with its new etag.",
 }
+# S3's own codes that are about who asks: what to do is known better than of other refusals.
+REMEDIES_OF_S3_CODES = {
+    "InvalidAccessKeyId": "Check that the credentials are meant for this endpoint, and that they still exist.",
+    "SignatureDoesNotMatch": "Check the secret key: it is not the one that goes with this access key id.",
+}
+SERVE_AGAIN = (
+    "Is `metaflow fasts3 serve` still running? Its port is another one after each start: paste its lines again."
+)
+PLAIN_HTTP = "WRONG_VERSION_NUMBER"  # what OpenSSL says of a server without TLS
+NO_TLS = "The server has no TLS: write http:// in the endpoint."
+DOTS = "A key with '.' or '..' between slashes is refused by many servers. Choose another."
 MOST_SAID = 1000  # characters of what a server said; S3's own sentences have 200 at the most
 MOST_NAMED = 100  # characters of its codes and ids
 MOST_URL = 1400  # characters; the longest bucket and the longest key have fewer
 NO_WRITING = "Set `tmproot`, or METAFLOW_TEMPDIR, to a directory where you may write."
+FILE_IS_GONE = (
+    "The file of this S3Object is not there any more: it lasts until the `with S3(...)` block ends, and in iter_many "
+    "until the next object comes. Read it before, or use in_memory=True, or download(), whose files stay"
+)
 HEAD_REFUSED = (
     "S3 answers 403 to HeadObject also where a key does not exist and the identity lacks s3:ListBucket on the bucket."
 )
@@ -129,7 +150,7 @@ def shown(text: str, most: int = MOST_SAID) -> str:
     return cut if cut.isprintable() else "".join(one if one.isprintable() else ascii(one)[1:-1] for one in cut)
 
 
-def exception_of_files(told: str, error: OSError) -> MetaflowException:
+def exception_of_files(told: str, error: OSError, otherwise: str = NO_WRITING) -> MetaflowException:
     """The exception to raise where the local disk is why a download can't even begin.
 
     Parameters
@@ -137,9 +158,11 @@ def exception_of_files(told: str, error: OSError) -> MetaflowException:
     told : str
         What can't be done, as the beginning of a sentence.
     error : OSError
+    otherwise : str, optional
+        What to do where it is neither the disk nor descriptors that are used up.
     """
     code = local_failure(error).code
-    remedy = REMEDIES.get(code, NO_WRITING)
+    remedy = REMEDIES.get(code, otherwise)
     return EXCEPTIONS.get(code, MetaflowS3Exception)(f"{told} ({error.strerror or error}). {remedy}")
 
 
@@ -149,7 +172,29 @@ def reason_of(failure: Failure) -> str:
     return ": ".join(part for part in named if part) or failure.code.value
 
 
-def exception_of(operation: str, url: str, failure: Failure, identity: str) -> MetaflowException:
+def where_nobody_answers(endpoint_url: str) -> str:
+    """What to do where an endpoint can't be reached."""
+    remedy = REMEDIES[Code.UNREACHABLE]
+    return f"{remedy} {SERVE_AGAIN}" if is_loopback(endpoint_url) else remedy
+
+
+def _remedy(operation: str, url: str, failure: Failure, endpoint_url: str) -> str:
+    code = failure.code
+    first = (
+        (PLAIN_HTTP in failure.message, NO_TLS),
+        (failure.s3_code in REMEDIES_OF_S3_CODES, REMEDIES_OF_S3_CODES.get(failure.s3_code, "")),
+        (failure.status == 400 and not {".", ".."}.isdisjoint(url.split("/")), DOTS),
+        (code is Code.ACCESS_DENIED and operation == "head", HEAD_REFUSED),
+        (code is Code.NOT_FOUND and operation not in ("get", "head"), ""),
+        (code is Code.LOCAL_FILE and operation == "get", NO_WRITING),
+        (code is Code.UNREACHABLE, where_nobody_answers(endpoint_url)),
+    )
+    return next((remedy for applies, remedy in first if applies), REMEDIES.get(code, ""))
+
+
+def exception_of(
+    operation: str, url: str, failure: Failure, identity: str, endpoint_url: str = ""
+) -> MetaflowException:
     """The exception to raise for a failed job.
 
     Parameters
@@ -161,7 +206,9 @@ def exception_of(operation: str, url: str, failure: Failure, identity: str) -> M
     failure : Failure
         What happened.
     identity : str
-        The access key id that the request was signed with.
+        The access key id that the request was signed with; `NOBODY` where there are no credentials.
+    endpoint_url : str, optional
+        Of the server that was asked.
 
     Returns
     -------
@@ -172,13 +219,9 @@ def exception_of(operation: str, url: str, failure: Failure, identity: str) -> M
     said = reason_of(failure)
     facts = [f"HTTP {failure.status}"] if failure.status else []
     facts += [f"request id {shown(failure.request_id, MOST_NAMED)}"] if failure.request_id else []
-    facts += [f"access key id {identity}"]
+    facts += [f"access key id {identity}"] if identity != NOBODY else []
     facts += [f"{failure.tries} {'try' if failure.tries == 1 else 'tries'} in {failure.seconds:.1f} s"]
-    remedy = REMEDIES.get(failure.code, "")
-    if failure.code is Code.ACCESS_DENIED and operation == "head":
-        remedy = HEAD_REFUSED
-    if failure.code is Code.LOCAL_FILE and operation == "get":
-        remedy = NO_WRITING
+    remedy = _remedy(operation, url, failure, endpoint_url)
     done = f"{API_NAMES.get(operation, operation)} of {shown(url, MOST_URL)}"
     told = f"{done} failed: {said.rstrip('.')} ({', '.join(facts)})."
     error = EXCEPTIONS.get(failure.code, MetaflowS3Exception)(" ".join(filter(None, (told, remedy))))

@@ -96,8 +96,8 @@ def make_parents(directory: str, found: Sequence[Target], ignores_case: bool = F
     for url, path in found:
         if os.path.isdir(path) and not os.path.islink(path):
             raise MetaflowS3Exception(
-                f"'{shown(url, MOST_URL)}' would become '{shown(path)}', which is a directory. Remove it, or download "
-                "into another directory."
+                f"'{shown(url, MOST_URL)}' would become '{shown(path)}', which is a directory. Download "
+                "into another directory, or under another name."
             )
 
 

@@ -83,6 +83,7 @@ class Location(NamedTuple):
     """The root of a client."""
 
     root: Optional[str] = None  # s3://bucket/prefix without a trailing slash; None: keys are full URLs
+    is_run: bool = False  # whether the root is the place of a run
 
     def url(self, key: Optional[str]) -> str:
         """The S3 URL of a key; of the root itself for None and "".
@@ -107,6 +108,22 @@ class Location(NamedTuple):
                 "without a prefix."
             )
         return f"{self.root}/{key.lstrip('/')}"
+
+    def url_to_store(self, key: Optional[str]) -> str:
+        """The S3 URL of an object that is to be stored; see `url`.
+
+        Raises
+        ------
+        MetaflowS3URLException
+            Also where the object would lie beside a run's data, and not be found among them.
+        """
+        url = self.url(key)
+        if self.is_run and url == self.root:
+            raise MetaflowS3URLException(
+                f"The key of an object to store is empty: it would be '{shown(url, MOST_URL)}', beside the data of the "
+                "run and not among them. Give a key."
+            )
+        return url
 
 
 def _normal(url: str) -> str:
@@ -151,7 +168,7 @@ def location_of(bucket: Optional[str], prefix: Optional[str], run: Any, s3root: 
             "with 'run', the place is changed by 'bucket' and 'prefix'."
         )
     if run is not None:
-        return Location(_run_root(bucket, prefix, *_flow_and_run(run)))
+        return Location(_run_root(bucket, prefix, *_flow_and_run(run)), is_run=True)
     if bucket or prefix:
         raise MetaflowS3URLException(
             "'bucket' and 'prefix' replace parts of DATATOOLS_S3ROOT and go with 'run' only. "
@@ -164,6 +181,22 @@ def location_of(bucket: Optional[str], prefix: Optional[str], run: Any, s3root: 
     if not isinstance(root, str) or not root.startswith(SCHEME):
         raise MetaflowS3URLException(f"s3root needs to be an S3 URL prefixed with s3://. It is {root!r}.")
     return Location(_normal(root).rstrip("/"))
+
+
+def configured_place() -> tuple[str, str]:
+    """Bucket and prefix of DATATOOLS_S3ROOT, which is configured.
+
+    Raises
+    ------
+    MetaflowS3URLException
+        It is no place in S3.
+    """
+    try:
+        return split_url(str(configuration.DATATOOLS_S3ROOT))
+    except MetaflowS3URLException as error:
+        raise MetaflowS3URLException(
+            f"{error} It is what DATATOOLS_S3ROOT is configured to be: set METAFLOW_DATATOOLS_S3ROOT=s3://bucket/prefix."
+        ) from error
 
 
 def _flow_and_run(run: Any) -> tuple[str, str]:
@@ -189,9 +222,10 @@ def _run_root(bucket: Optional[str], prefix: Optional[str], flow: str, run_id: s
     if not configured and not (bucket and prefix):
         raise MetaflowS3URLException(
             "DATATOOLS_S3ROOT is not configured when trying to use S3 storage. "
-            "Set METAFLOW_DATATOOLS_S3ROOT=s3://bucket/prefix, or run `metaflow configure aws`."
+            "Set METAFLOW_DATATOOLS_S3ROOT=s3://bucket/prefix, or run `metaflow configure aws`; with `metaflow fasts3 "
+            "serve`, paste the export lines that it prints."
         )
-    default_bucket, default_prefix = split_url(str(configured)) if configured else ("", "")
+    default_bucket, default_prefix = configured_place() if configured else ("", "")
     if bucket and "/" in bucket:
         raise MetaflowS3URLException(
             f"'bucket' is the name of a bucket alone, not {bucket!r}. Put what follows it into 'prefix'."

@@ -2,9 +2,11 @@
 
 import contextlib
 import os
+import threading
 from typing import Callable, Optional
 
 from metaflow_extensions.fasts3.face.errors import exception_of_files
+from metaflow_extensions.fasts3.wire.blocking import Interrupted
 from metaflow_extensions.fasts3.wire.local_files import path_in_memory
 from metaflow_extensions.fasts3.wire.transfers import GetReply
 
@@ -13,6 +15,9 @@ MOST = 64  # descriptors that one call spends on it; further objects come togeth
 
 class MemoryFiles:
     """The files of one call; a context manager.
+
+    It may end while another thread, which is stopped and has not noticed yet, goes on: that gets `Interrupted`. A
+    descriptor closed under its hands could be somebody else's file by then.
 
     Parameters
     ----------
@@ -23,13 +28,17 @@ class MemoryFiles:
     def __init__(self, name: Callable[[str], str]) -> None:
         self._name = name
         self._files: dict[str, Optional[int]] = {}  # path -> descriptor; None: it has a name
+        self._lock = threading.Lock()
+        self._ended = False
 
     def __enter__(self) -> "MemoryFiles":
         return self
 
     def __exit__(self, *_: object) -> None:
-        for path in list(self._files):
-            self.drop(path)
+        with self._lock:
+            self._ended = True
+            for path in list(self._files):
+                self._drop(path)
 
     def make(self, reply: GetReply) -> str:
         """Make a file for all of an object, with the bytes that have come; the path by which every process reaches it.
@@ -37,30 +46,48 @@ class MemoryFiles:
         Raises
         ------
         MetaflowS3InsufficientDiskSpace, MetaflowS3Exception
+        Interrupted
+            The call has ended.
         """
-        try:
-            path, descriptor = self._open()
+        with self._lock:
+            if self._ended:
+                raise Interrupted
             try:
-                _fill(descriptor, reply)
-            finally:
-                if self._files[path] is None:
-                    os.close(descriptor)
-        except OSError as error:
-            raise exception_of_files("No file in memory can be made", error) from error
-        return path
+                path, descriptor = self._open()
+                try:
+                    _fill(descriptor, reply)
+                finally:
+                    if self._files[path] is None:
+                        os.close(descriptor)
+            except OSError as error:
+                raise exception_of_files("No file in memory can be made", error) from error
+            return path
 
     def take(self, path: str) -> bytes:
-        """All bytes of a file, which is no more then."""
-        descriptor = self._files[path]
-        source = path if descriptor is None else descriptor
-        with open(source, "rb", buffering=0, closefd=descriptor is None) as file:
-            file.seek(0)
-            data = file.readall()
-        self.drop(path)
-        return data
+        """All bytes of a file, which is no more then.
+
+        Raises
+        ------
+        Interrupted
+            The call has ended.
+        """
+        with self._lock:
+            if self._ended:
+                raise Interrupted
+            descriptor = self._files[path]
+            source = path if descriptor is None else descriptor
+            with open(source, "rb", buffering=0, closefd=descriptor is None) as file:
+                file.seek(0)
+                data = file.readall()
+            self._drop(path)
+            return data
 
     def drop(self, path: str) -> None:
         """Let a file go."""
+        with self._lock:
+            self._drop(path)
+
+    def _drop(self, path: str) -> None:
         descriptor = self._files.pop(path, None)
         if descriptor is not None:
             os.close(descriptor)

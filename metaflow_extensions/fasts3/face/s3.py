@@ -8,14 +8,14 @@ from metaflow.debug import debug
 from metaflow.metaflow_config import S3_SERVER_SIDE_ENCRYPTION, TEMPDIR
 
 from metaflow_extensions.fasts3.control.clients import S3Client, connection_of
-from metaflow_extensions.fasts3.control.connection import Connection
 from metaflow_extensions.fasts3.control.settings import Settings
 from metaflow_extensions.fasts3.face.deleting import Deleting
 from metaflow_extensions.fasts3.face.directories import Directories
 from metaflow_extensions.fasts3.face.engine import Engine
+from metaflow_extensions.fasts3.face.errors import MOST_URL, MetaflowS3URLException, shown
 from metaflow_extensions.fasts3.face.iterating import Iterating
 from metaflow_extensions.fasts3.face.limits import chosen_limits
-from metaflow_extensions.fasts3.face.location import location_of
+from metaflow_extensions.fasts3.face.location import SCHEME, location_of
 from metaflow_extensions.fasts3.face.progress import Progress
 from metaflow_extensions.fasts3.face.progress_display import checked
 from metaflow_extensions.fasts3.face.querying import Querying
@@ -25,6 +25,8 @@ from metaflow_extensions.fasts3.face.tempdir import TemporaryDirectory
 if TYPE_CHECKING:
     import metaflow.client.core
     import metaflow.flowspec
+
+    from metaflow_extensions.fasts3.control.connection import Connection
 
 _Self = TypeVar("_Self", bound="S3")
 
@@ -141,6 +143,10 @@ class S3(Reading, Iterating, Querying, Directories, Deleting):
         part_size: Optional[int] = None,
         progress: Union[bool, Callable[[Progress], None], None] = None,
     ) -> None:
+        if isinstance(tmproot, str) and tmproot.startswith(SCHEME):
+            raise MetaflowS3URLException(
+                f"tmproot is a local directory, and '{shown(tmproot, MOST_URL)}' is an S3 URL. Write S3(s3root=...)."
+            )
         self._location = location_of(bucket, prefix, run, s3root)
         self._encryption = encryption
         self._client = external_client or S3Client(role, session_vars, client_params)
@@ -184,5 +190,5 @@ class S3(Reading, Iterating, Querying, Directories, Deleting):
         reason = self._engine.connected().why_boto3(Settings.read().transfers)
         return f"boto3: {reason}" if reason else "wire"
 
-    def _connection(self) -> Connection:
+    def _connection(self) -> "Connection":
         return connection_of(self._client)

@@ -5,7 +5,7 @@ import json
 import os
 from typing import Any, Callable, Optional
 
-from metaflow_extensions.fasts3.face.errors import MOST_URL, shown
+from metaflow_extensions.fasts3.face.errors import FILE_IS_GONE, MOST_URL, shown
 from metaflow_extensions.fasts3.face.requested import USER_ATTRIBUTES, RangeInfo
 from metaflow_extensions.fasts3.face.tempdir import make_file
 
@@ -170,13 +170,21 @@ class S3Object:
         -------
         bytes
             Contents of the object as bytes.
+
+        Raises
+        ------
+        FileNotFoundError
+            The file is gone: the client was closed, or the loop of `iter_many` has moved on.
         """
         if self._body is not None:
             return self._body
         if not self._path:
             return None
-        with open(self._path, "rb") as file:
-            return file.read()
+        try:
+            with open(self._path, "rb") as file:
+                return file.read()
+        except FileNotFoundError as error:
+            raise FileNotFoundError(error.errno, FILE_IS_GONE, self._path) from None
 
     @property
     def text(self) -> Optional[str]:
@@ -189,6 +197,11 @@ class S3Object:
         -------
         str
             Contents of the object as text.
+
+        Raises
+        ------
+        FileNotFoundError
+            As for `blob`.
         """
         blob = self.blob
         return None if blob is None else blob.decode("utf-8", errors="replace")

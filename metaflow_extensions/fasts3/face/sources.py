@@ -3,7 +3,7 @@
 import os
 import stat
 from functools import partial
-from io import BufferedIOBase, RawIOBase
+from io import BufferedIOBase, RawIOBase, TextIOBase
 from typing import Any, Callable, NamedTuple, Optional
 
 from metaflow_extensions.fasts3.face.errors import (
@@ -58,8 +58,16 @@ def value_source(key: Any, value: Any, rewind: bool) -> Source:
         return _file_source(key, value, rewind)
     raise MetaflowS3InvalidObject(
         f"Object corresponding to the key '{_named(key)}' is not a string or a bytes object, but "
-        f"{type(value).__name__}. Encode it first, for instance with json.dumps or pickle.dumps."
+        f"{type(value).__name__}. {_remedy(value)}"
     )
+
+
+def _remedy(value: Any) -> str:
+    if isinstance(value, TextIOBase):
+        return "Open the file in mode 'rb'."
+    if isinstance(value, os.PathLike):
+        return "Give the open file, or the path to put_files."
+    return "Encode it first, for instance with json.dumps or pickle.dumps."
 
 
 def _text_source(key: Any, text: str) -> Source:

@@ -4,12 +4,14 @@ import errno
 import logging
 import os
 import tempfile
+import threading
 from typing import IO, Any, Callable, NamedTuple, Optional
 
 from metaflow.exception import MetaflowException
 
 from metaflow_extensions.fasts3.pool.messages import Buffer
 from metaflow_extensions.fasts3.pool.planning import Piece
+from metaflow_extensions.fasts3.wire.blocking import Interrupted
 from metaflow_extensions.fasts3.wire.failures import TransferError
 from metaflow_extensions.fasts3.wire.local_files import write_all
 
@@ -23,20 +25,20 @@ HOLDING: tuple[type, ...] = (list, tuple, set, frozenset, type({}.items()))
 class Spooled(NamedTuple):
     """A value in the file."""
 
-    descriptor: int
+    spool: "Spool"
     start: int
     size: int  # bytes
 
     def read(self, piece: Piece) -> Buffer:
         """Bytes of it."""
-        data = os.pread(self.descriptor, piece.length, self.start + piece.first)
-        if len(data) < piece.length:  # never, for a file that nobody else sees; but less must not be stored
-            raise OSError(errno.EIO, os.strerror(errno.EIO))
-        return data
+        return self.spool.read(self.start + piece.first, piece.length)
 
 
 class Spool:
     """Takes values; a context manager, at whose end the file is gone.
+
+    It may end while another thread, which is stopped and has not noticed yet, goes on: that gets `Interrupted`. A
+    descriptor closed under its hands could be somebody else's file by then.
 
     Parameters
     ----------
@@ -50,13 +52,15 @@ class Spool:
         self._size = 0  # bytes of all so far
         self._end = 0  # of the file
         self._works = True
+        self._lock = threading.Lock()
 
     def __enter__(self) -> "Spool":
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._file:
-            self._file.close()
+        with self._lock:
+            if self._file:
+                self._file.close()
 
     def keep(self, value: Any) -> Any:
         """What to hold in place of a value: itself, or where it is in the file."""
@@ -79,6 +83,23 @@ class Spool:
             log.debug("values are held in memory: %s", error)
             self._works = False
             return None
-        value = Spooled(self._file.fileno(), self._end, len(data))
+        value = Spooled(self, self._end, len(data))
         self._end += len(data)
         return value
+
+    def read(self, start: int, length: int) -> bytes:
+        """Bytes of the file.
+
+        Raises
+        ------
+        OSError
+        Interrupted
+            The call has ended.
+        """
+        with self._lock:
+            if self._file is None or self._file.closed:
+                raise Interrupted
+            data = os.pread(self._file.fileno(), length, start)
+        if len(data) < length:  # never, for a file that nobody else sees; but less must not be stored
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return data

@@ -131,7 +131,7 @@ class Stream:
         self._closed = True
         self._interruption.set()
         try:
-            if self._thread and self._thread is not threading.current_thread():
+            if self._thread and self._thread.is_alive() and self._thread is not threading.current_thread():
                 self._thread.join(LEAVE_AFTER)
         finally:
             self._files.__exit__()
@@ -195,14 +195,17 @@ class Stream:
             self._start(requested.download.bucket)
 
     def _start(self, bucket: str) -> None:
-        thread = threading.Thread(target=self._work, args=(bucket,), name="fasts3-stream", daemon=True)
+        # Known before it runs: an exception may come between any two lines, and `close` has to wait for it.
+        self._thread = threading.Thread(target=self._work, args=(bucket,), name="fasts3-stream", daemon=True)
         try:
-            thread.start()
+            self._thread.start()
         except RuntimeError as error:
+            if type(error) is not RuntimeError:  # a signal's handler may raise anything
+                raise
+            self._thread = None
             raise MetaflowS3Exception(
                 f"No thread can be started for a loop over S3 ({error}). End others, or use get_many."
             ) from error
-        self._thread = thread
 
     def _collect(self, wait: bool) -> bool:
         """Take one more of what has come; whether there was any."""
@@ -225,7 +228,8 @@ class Stream:
     def _work(self, bucket: str) -> None:
         error: Optional[BaseException] = None
         try:
-            self._run(self._plan, bucket, self._interruption)
+            with self._interruption:
+                self._run(self._plan, bucket, self._interruption)
         except Interrupted:
             pass
         except BaseException as raised:  # whoever waits for it raises it

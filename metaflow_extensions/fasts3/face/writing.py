@@ -190,7 +190,7 @@ MetaflowS3Exception
     ) -> list[tuple[Any, str, bool]]:
         """Store what is asked for; key, URL, and whether it was stored now."""
         conditions = [condition_of(item.key, item.if_match, overwrite) for item in asked]
-        urls = [self._location.url(item.key) for item in asked]
+        urls = [self._location.url_to_store(item.key) for item in asked]
         _check_duplicates(asked, urls)
         numbers = range(len(urls))
         # One upload a key: side by side, which of several came last would be a matter of chance. The last given is what
@@ -236,7 +236,8 @@ def _asked(item: Any, source: str, keep: Callable[[Any], Any] = lambda value: va
         key, given = item[0], item[1]
     except (TypeError, LookupError):
         raise MetaflowS3InvalidObject(
-            f"{item!r} is not a pair. Give (key, {'path' if source == 'path' else 'value'}) or an S3PutObject."
+            f"{item!r:.200} is not a pair. Give (key, {'path' if source == 'path' else 'value'}) or an S3PutObject; "
+            "of a dict, give its items()."
         ) from None
     return _Asked(key_of(key), keep(given))
 

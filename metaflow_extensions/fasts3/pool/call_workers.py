@@ -50,8 +50,9 @@ class CallWorkers:
         self._deaths: dict[int, int] = {}  # job number -> workers that died while they did it and nothing else
         self._stillborn = 0.0  # of DEATHS: workers in a row that died before their hello
         self._selector = selectors.PollSelector()  # the only one that needs no descriptor of its own
-        if interruption.descriptor >= 0:
-            self._selector.register(interruption.descriptor, selectors.EVENT_READ)
+        self._waker = interruption.waker
+        if self._waker:
+            self._selector.register(self._waker.descriptor, selectors.EVENT_READ)
         self._speeds: dict[WorkerProcess, concurrency.Speed] = {}
         self._idle_since: dict[WorkerProcess, float] = {}  # of workers without a job, while the plan is held
         self.workers: list[WorkerProcess] = []
@@ -140,7 +141,7 @@ class CallWorkers:
     def wait(self, queue: JobQueue, seconds: float) -> None:
         """Collect outcomes as they come, at most for so long."""
         for key, _ in self._selector.select(seconds):
-            if key.fileobj == self._interruption.descriptor:
+            if self._waker and key.fd == self._waker.descriptor:
                 raise Interrupted
             worker: WorkerProcess = key.fileobj  # type: ignore[assignment]
             count, now = self._speeds[worker].count, time.monotonic()
@@ -164,8 +165,9 @@ class CallWorkers:
     def let_the_rest_end(self, plan: Plan, patience: float) -> None:
         """Wait for what is under way, but not for long; what is not done then is ended."""
         until = time.monotonic() + patience
-        if self._interruption.descriptor >= 0:
-            self._selector.unregister(self._interruption.descriptor)
+        if self._waker:
+            self._selector.unregister(self._waker.descriptor)
+            self._waker = None
         while self.workers_with_jobs() and time.monotonic() < until:
             for key, _ in self._selector.select(max(0.0, until - time.monotonic())):
                 worker: WorkerProcess = key.fileobj  # type: ignore[assignment]

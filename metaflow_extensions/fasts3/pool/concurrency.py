@@ -12,7 +12,9 @@ FIRST_ROOM = 16  # jobs of unknown size that a worker is given
 LEAST_ROOM = 8  # jobs; with 8 MiB each, more than a worker's share of a fast network
 WAITING_BYTES = 32 * 2**20  # that a worker may have before it; at 1 GB/s the others wait 32 ms for it at the end
 WAITING_SECONDS = 1.0  # worth of work that a worker may have, where S3 lets it do little; others may be let do more
-FIRST_WIDTH = 8  # requests under way in a worker at the beginning
+# Requests under way in a worker at the beginning. Too few cost a call of small objects a tenth of its time; too many
+# for a server are fewer soon; and of large objects no worker has so many.
+FIRST_WIDTH = 64
 WORTH_IT = 1.15  # twice the requests have to bring so much more, or they are not worth their cost
 PROBE_AFTER = 30  # measurements after which more, or fewer, are tried again
 BYTES_LIKE_A_REQUEST = 64 * 1024  # bytes that cost about as much as a small request does
@@ -98,20 +100,21 @@ class Width(NamedTuple):
     width: int  # now
     most: int  # that are allowed
     rate: float = 0.0  # the last that was measured, in requests a second
-    grew: bool = False  # the last change was upwards, and its effect is being measured
+    instead_of: Optional[int] = None  # the width for which this one is on trial
     settled: int = 0  # measurements for which nothing is tried any more
 
 
 def begin(most: int, known: Optional[Width] = None) -> Width:
     """The width of a call: what the last one came to, within what this one allows."""
-    start = known.width if known else FIRST_WIDTH
+    start = (known.instead_of or known.width) if known else FIRST_WIDTH
     return Width(min(start, most), most)
 
 
 def adapt(state: Width, rate: float) -> Width:
     """The width after a measurement.
 
-    It doubles while that brings much more, goes back when it does not, and stays for a while.
+    It doubles while that brings much more. Where that does not, it is halved while that brings much more, as it does
+    where a server has too much to do; then it stays for a while.
 
     Parameters
     ----------
@@ -119,12 +122,30 @@ def adapt(state: Width, rate: float) -> Width:
     rate : float
         Requests done a second, since the last measurement, while there were always some waiting.
     """
-    if state.grew and rate < state.rate * WORTH_IT:
-        return Width(max(1, state.width // 2), state.most, max(rate, state.rate), False, PROBE_AFTER)
-    if state.settled > 1:
-        return state._replace(rate=rate, settled=state.settled - 1)
-    wider = min(2 * state.width, state.most)
-    return Width(wider, state.most, rate, wider > state.width, 0)
+    before = state.instead_of
+    if before is None:
+        if state.settled > 1:
+            return state._replace(rate=rate, settled=state.settled - 1)
+        state = state._replace(rate=rate)
+        return _wider(state) or _narrower(state)
+    grew = state.width > before
+    if rate >= state.rate * WORTH_IT:
+        state = Width(state.width, state.most, rate, settled=PROBE_AFTER)
+        return (_wider(state) or state) if grew else _narrower(state)
+    back = Width(before, state.most, max(rate, state.rate), settled=PROBE_AFTER)
+    return _narrower(back) if grew else back
+
+
+def _wider(state: Width) -> Optional[Width]:
+    width = min(2 * state.width, state.most)
+    return Width(width, state.most, state.rate, state.width) if width > state.width else None
+
+
+def _narrower(state: Width) -> Width:
+    width = max(1, state.width // 2)
+    if width == state.width:
+        return state._replace(settled=PROBE_AFTER)
+    return Width(width, state.most, state.rate, state.width)
 
 
 def narrow(width: int) -> Width:

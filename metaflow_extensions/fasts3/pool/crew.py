@@ -13,7 +13,9 @@ from metaflow_extensions.fasts3.wire.failures import Code, Failure
 
 
 class Crew:
-    """Does jobs. Its threads are daemons: where one is stuck in boto3, the end of the process does not wait for it.
+    """Does jobs; a context manager, at whose end its threads end, each when its job does.
+
+    They are daemons: where one is stuck in boto3, the end of the process does not wait for it.
 
     Parameters
     ----------
@@ -36,6 +38,18 @@ class Crew:
         self._threads: list[threading.Thread] = []
         self._interruption = Interruption()
         self.under_way = 0
+
+    def __enter__(self) -> "Crew":
+        self._interruption.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for _thread in self._threads:
+            self._jobs.put(None)
+        if not self.under_way:
+            for thread in self._threads:
+                thread.join()
+        self._interruption.__exit__()
 
     @property
     def has_room(self) -> bool:
@@ -76,14 +90,6 @@ class Crew:
         while self.under_way and time.monotonic() < until:
             yield from self.outcomes(max(0.0, until - time.monotonic()))
         self._interruption.set()
-
-    def dismiss(self) -> None:
-        """Have the threads end, each when its job does."""
-        for _ in self._threads:
-            self._jobs.put(None)
-        if not self.under_way:
-            for thread in self._threads:
-                thread.join()
 
     def _work(self) -> None:
         while True:

@@ -11,9 +11,9 @@ from typing import NamedTuple, Optional
 
 from metaflow_extensions.fasts3.pool.messages import Job, Outcome
 from metaflow_extensions.fasts3.pool.plan import JobFailed
-from metaflow_extensions.fasts3.pool.queries import Idle, Listing, page_of
+from metaflow_extensions.fasts3.pool.queries import Listing, Pages, page_of
 from metaflow_extensions.fasts3.pool.tally import Tally
-from metaflow_extensions.fasts3.wire.deletion import MOST_KEYS, goes_with_others
+from metaflow_extensions.fasts3.wire.batches import MOST_KEYS, goes_with_others
 from metaflow_extensions.fasts3.wire.failures import TRANSIENT, Code, Failure
 
 AHEAD = 16 * MOST_KEYS  # keys that a listing may have found and nobody has deleted yet
@@ -188,9 +188,7 @@ class ListedDeletions(Deletions):
         self.tally.total_objects = None  # who lists does not know it before the end
         self._listings = listings
         self._of: dict[int, int] = {}  # number of a job -> its listing's
-        self._idle = [Idle() for _ in listings]
-        self._before: list[set[str]] = [set() for _ in listings]  # keys of the last page
-        self._seen: list[set[int]] = [set() for _ in listings]  # hashes of pages: a server can go round in circles
+        self._pages = [Pages() for _ in listings]
         self._waiting: deque[Job] = deque()  # pages, until there is less to delete
         self._found = 0  # keys
         self.gave_up = False
@@ -216,14 +214,9 @@ class ListedDeletions(Deletions):
             raise JobFailed(job, outcome.failure)
         page = outcome.reply
         keys = dict.fromkeys(row.key for row in page.objects)
-        # Some servers tell at the beginning of a page what the one before ended with.
-        new = [key for key in keys if key not in self._before[index]]
-        self._before[index] = set(keys)
+        new = self._pages[index].new(job, keys, page.next_token is not None)
         self._found += len(new)
         if page.next_token is not None:
-            mark = hash(tuple(keys))
-            self._idle[index].note(job, bool(new) and mark not in self._seen[index])
-            self._seen[index].add(mark)
             self._waiting.append(self._page(index, page.next_token))
         else:
             self._going_on -= 1

@@ -3,6 +3,7 @@
 import contextlib
 import threading
 from functools import partial
+from typing import Optional
 
 from metaflow_extensions.fasts3.pool.crew import Crew
 from metaflow_extensions.fasts3.pool.messages import Job, Outcome
@@ -46,13 +47,33 @@ class InlineRunner:
         self._interruption = interruption
         self._threads = threads
 
-    def run_first(self, plan: Plan, queue: JobQueue) -> None:
-        """Do one job, in this thread.
+    def run(self, plan: Plan, queue: JobQueue, few: Optional[int] = None) -> None:
+        """Carry out the jobs of a queue and all that follow from them.
+
+        Parameters
+        ----------
+        plan : Plan
+        queue : JobQueue
+        few : int, optional
+            It is left off as soon as there are more jobs than that.
 
         Raises
         ------
         JobFailed, Interrupted
         """
+        while few is None or not queue.at_least(few + 1):
+            if queue.at_least(2):
+                self._run_parallel(plan, queue, few)
+            elif queue.has_more():
+                self._run_next(plan, queue)
+            elif queue.is_held:
+                self._interruption.wait(LOOK_WHEN_HELD)
+                self._interruption.check()
+            else:
+                return
+
+    def _run_next(self, plan: Plan, queue: JobQueue) -> None:
+        """Do one job, in this thread."""
         job = queue.take()
         if job is not None:
             self._interruption.check()
@@ -60,55 +81,40 @@ class InlineRunner:
             self._interruption.check()
             queue.follow(plan.receive(job, outcome))
 
-    def run(self, plan: Plan, queue: JobQueue) -> None:
-        """Carry out the jobs of a queue and all that follow from them.
-
-        Raises
-        ------
-        JobFailed, Interrupted
-        """
-        while True:
-            if queue.at_least(2):
-                self._run_parallel(plan, queue)
-            elif queue.has_more():
-                self.run_first(plan, queue)
-            elif queue.is_held:
-                self._interruption.wait(LOOK_WHEN_HELD)
-                self._interruption.check()
-            else:
-                return
-
     def _perform(self, job: Job, interruption: Interruption) -> Outcome:
         outcome = self._performer.perform(job, interruption)
         return self._performer.perform(job, interruption) if self._renewal.wants_again(job, outcome) else outcome
 
-    def _run_parallel(self, plan: Plan, queue: JobQueue) -> None:
-        crew = Crew(self._perform, self._threads)
+    def _run_parallel(self, plan: Plan, queue: JobQueue, few: Optional[int]) -> None:
+        with Crew(self._perform, self._threads) as crew:
+            try:
+                self._keep_busy(crew, plan, queue, few)
+            finally:
+                if crew.under_way:
+                    self._stop.set()  # no further tries, now or later
+                    for job, outcome in crew.rest(self._patience()):
+                        with contextlib.suppress(Exception):  # what it opened, `cleanup` has to close
+                            plan.receive(job, outcome)
+
+    def _keep_busy(self, crew: Crew, plan: Plan, queue: JobQueue, few: Optional[int]) -> None:
         widths: dict[int, int] = {}  # job number -> how many there might be side by side when it was begun
-        try:
-            while True:
-                self._interruption.check()
-                job = queue.take() if crew.has_room else None
-                if job is not None:
-                    widths[job.number] = crew.size
-                    crew.give(job)
-                elif not crew.under_way:
-                    break
-                else:
-                    for job, outcome in crew.outcomes(LOOK):
-                        width = widths.pop(job.number)
-                        if outcome.failure and outcome.failure.code is Code.NO_DESCRIPTORS and width > 1:
-                            crew.size = max(1, min(crew.size, width - 1))  # the others had them
-                            queue.put_back([job])
-                        else:
-                            queue.follow(plan.receive(job, outcome))
-        finally:
-            if crew.under_way:
-                self._stop.set()  # no further tries, now or later
-                for job, outcome in crew.rest(self._patience()):
-                    with contextlib.suppress(Exception):  # what it opened, `cleanup` has to close
-                        plan.receive(job, outcome)
-            crew.dismiss()
+        while True:
+            self._interruption.check()
+            more = crew.has_room and (few is None or not queue.at_least(few + 1))
+            job = queue.take() if more else None
+            if job is not None:
+                widths[job.number] = crew.size
+                crew.give(job)
+            elif not crew.under_way:
+                return
+            else:
+                for job, outcome in crew.outcomes(LOOK):
+                    width = widths.pop(job.number)
+                    if outcome.failure and outcome.failure.code is Code.NO_DESCRIPTORS and width > 1:
+                        crew.size = max(1, min(crew.size, width - 1))  # the others had them
+                        queue.put_back([job])
+                    else:
+                        queue.follow(plan.receive(job, outcome))
 
     def _patience(self) -> float:
         return PATIENCE_WHEN_STOPPED if self._interruption.is_set() else PATIENCE_WHEN_FAILED

@@ -7,7 +7,9 @@ its own, where Python raises no such thing, and the main thread does nothing but
 
 import contextlib
 import os
+import sys
 import threading
+import weakref
 from queue import Empty, SimpleQueue
 from typing import Any, Callable, NamedTuple, Optional, TypeVar
 
@@ -30,25 +32,35 @@ class _Helper:
     """A thread that does one piece of work after the other. It stays for the next, as starting one takes a while."""
 
     def __init__(self) -> None:
-        self.work: SimpleQueue[Optional[Callable[[], Any]]] = SimpleQueue()  # None ends it
+        self.work: SimpleQueue[Any] = SimpleQueue()  # callables; None ends it
         self.results: SimpleQueue[_Result] = SimpleQueue()
-        self.done = threading.Event()
-        # A daemon: the end of the process does not wait for it.
-        threading.Thread(target=self._run, name="fasts3-call", daemon=True).start()
+        self.ended = threading.Event()
+        # An exception may make the main thread forget this helper at any point, even here. The thread ends with it:
+        # it holds nothing of it but a weak reference, which is put into its queue when there is no other one left.
+        forgotten = weakref.ref(self, self.work.put)
+        thread = threading.Thread(target=_do, args=(self.work, self.results, self.ended, forgotten), name="fasts3-call")
+        thread.daemon = True  # the end of the process does not wait for it
+        thread.start()
 
-    def _run(self) -> None:
-        while True:
-            work = self.work.get()
-            if work is None:
-                return
-            try:
-                result = _Result(work())
-            except BaseException as error:
-                result = _Result(error=error)
-            del work
-            self.results.put(result)
-            self.done.set()
-            del result
+
+def _do(
+    queue: "SimpleQueue[Any]",
+    results: "SimpleQueue[_Result]",
+    ended: threading.Event,
+    forgotten: "weakref.ref[_Helper]",
+) -> None:
+    while True:
+        work = queue.get()
+        if work is None or work is forgotten:
+            ended.set()
+            return
+        try:
+            result = _Result(work())
+        except BaseException as error:
+            result = _Result(error=error)
+        del work
+        results.put(result)
+        del result
 
 
 _helper: Optional[_Helper] = None  # of the main thread; None while it is at work
@@ -76,16 +88,24 @@ def interruptible(work: "Callable[[Interruption], T]") -> T:
     """
     global _helper  # noqa: PLW0603
     interruption = Interruption()
-    if threading.current_thread() is not threading.main_thread():  # where signals are never handled
-        return work(interruption)
+
+    def do() -> T:
+        with interruption:
+            return work(interruption)
+
+    # Other threads never handle signals; and at the end of the interpreter no other one runs.
+    if threading.current_thread() is not threading.main_thread() or sys.is_finalizing():
+        return do()
     helper, _helper = _helper, None
     try:
         helper = helper or _Helper()
-    except RuntimeError:  # no more threads, or none any more: the interpreter is about to end
-        return work(interruption)
+    except RuntimeError as error:  # no more threads, or none any more: the interpreter is about to end
+        if type(error) is not RuntimeError:  # a signal's handler may raise anything
+            raise
+        return do()
     result: Optional[_Result] = None
     try:
-        helper.work.put(lambda: work(interruption))
+        helper.work.put(do)
         while result is None:
             # Not for ever: a signal that comes right before a thread falls asleep does not wake it.
             with contextlib.suppress(Empty):
@@ -94,9 +114,8 @@ def interruptible(work: "Callable[[Interruption], T]") -> T:
         if result is None:  # whoever is still at work is not used again
             interruption.set()
             helper.work.put(None)
-            helper.done.wait(LEAVE_AFTER)
+            helper.ended.wait(LEAVE_AFTER)
         else:
-            helper.done.clear()
             _helper = helper
     try:
         if result.error is not None:

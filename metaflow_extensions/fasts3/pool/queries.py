@@ -1,7 +1,7 @@
 """The plans that move no data: heads and listings."""
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Optional
 
 from metaflow_extensions.fasts3.pool.messages import Job, Outcome
@@ -92,6 +92,31 @@ class Idle:
             raise JobFailed(job, Failure(Code.BROKEN, told))
 
 
+class Pages:
+    """The pages of one listing as they come, without holding them all."""
+
+    def __init__(self) -> None:
+        self._before: set[str] = set()  # names on the last page
+        self._seen: set[int] = set()  # hashes of pages: a server can go round in circles
+        self._idle = Idle()
+
+    def new(self, job: Job, names: Collection[str], goes_on: bool) -> list[str]:
+        """Those names of a page that the page before has not told: some servers begin with what that one ended with.
+
+        Raises
+        ------
+        JobFailed
+            The listing goes on and on and tells nothing new.
+        """
+        new = [name for name in names if name not in self._before]
+        self._before = set(names)
+        if goes_on:
+            mark = hash(tuple(names))
+            self._idle.note(job, bool(new) and mark not in self._seen)
+            self._seen.add(mark)
+        return new
+
+
 class Listings:
     """`Plan` that lists prefixes, page after page each, side by side.
 
@@ -171,8 +196,7 @@ class PageOfListing:
     def __init__(self, listing: Listing, before: "Optional[PageOfListing]" = None) -> None:
         self._listing = listing
         self._token = before._after if before else None
-        self._known = {entry.key for entry in before.entries} if before else set()
-        self._idle: Idle = before._idle if before else Idle()
+        self._pages: Pages = before._pages if before else Pages()
         self._after: Optional[str] = None
         self.entries: list[Entry] = []
         self.next: Optional[PageOfListing] = None
@@ -184,11 +208,11 @@ class PageOfListing:
         if outcome.failure:
             raise JobFailed(job, outcome.failure)
         page = outcome.reply
-        told = [*itertools.starmap(Entry, page.objects), *(Entry(prefix, None) for prefix in page.prefixes)]
-        self.entries = sorted((one for one in told if one.key not in self._known), key=lambda one: one.key)
+        told = {**dict(page.objects), **dict.fromkeys(page.prefixes)}
         self._after = page.next_token
-        if self._after is not None and not self._listing.first_only:
-            self._idle.note(job, bool(self.entries))
+        goes_on = self._after is not None and not self._listing.first_only
+        self.entries = [Entry(name, told[name]) for name in sorted(self._pages.new(job, told, goes_on))]
+        if goes_on:
             self.next = PageOfListing(self._listing, self)
         return ()
 

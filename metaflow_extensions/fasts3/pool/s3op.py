@@ -3,9 +3,9 @@
 Started by `pool/worker_process.py`. Standard library only until the first job needs boto3.
 """
 
+import os.path
 import sys
 import types
-from pathlib import Path
 
 BY_HAND = """\
 This is s3op.py, the part of metaflow-fasts3 in which transfers run. It is started by the package itself and speaks
@@ -25,15 +25,16 @@ def lay_packages() -> None:
     Python put this script's folder first on the path, where `messages` and others would become top-level modules; and a
     search of the path could find another installed version. So the two namespace packages are laid by hand.
     """
-    here = Path(__file__).resolve().parent
+    here = os.path.dirname(os.path.realpath(__file__))
     # What is relative is left alone: there may be no working directory any more for it to begin at.
-    sys.path = [entry for entry in sys.path if not Path(entry).is_absolute() or Path(entry).resolve() != here]
+    sys.path = [entry for entry in sys.path if not os.path.isabs(entry) or os.path.realpath(entry) != here]
+    package_folder = os.path.dirname(here)
     for name, folder in (
-        ("metaflow_extensions", here.parent.parent),
-        ("metaflow_extensions.fasts3", here.parent),
+        ("metaflow_extensions", os.path.dirname(package_folder)),
+        ("metaflow_extensions.fasts3", package_folder),
     ):
         package = types.ModuleType(name)
-        package.__path__ = [str(folder)]
+        package.__path__ = [folder]
         sys.modules[name] = package
 
 

@@ -23,7 +23,10 @@ from metaflow_extensions.fasts3.wire.transfers import ObjectInfo, PutHeaders
 
 RESTARTS = 2  # of an upload that vanished on the server, or that it refuses for an object that it does not know
 
-_CONTRADICTION = "S3 will not store it because it exists, and says that it does not exist"
+_CONTRADICTION = (
+    "S3 will not store it because it exists, and says that it does not exist: perhaps there is a directory of that "
+    "name, whose URL ends in a slash"
+)
 _CONTRADICTION_OF_ETAGS = "S3 will not store it because its ETag is another one, and says that it is this one"
 _GONE = "the object that was to be replaced (if_match) does not exist, or not any more"
 _NO_IF_MATCH = "this server can't tell whether an object has been changed (If-Match), so nothing was stored"

@@ -18,28 +18,64 @@ class Interrupted(Exception):
     """Somebody has ended this wait."""
 
 
-class Interruption:
-    """What one thread ends the waits of others with.
+class Waker:
+    """A pipe that can be read once somebody wakes whoever waits for it; closed when nobody has it any more.
 
     Attributes
     ----------
     descriptor : int
-        Can be read once it is set, because most of them wait for descriptors; -1 where there was none to be had.
+        To be waited for, until it can be read.
+
+    Raises
+    ------
+    OSError
+        No descriptors are left.
+    """
+
+    def __init__(self) -> None:
+        self.descriptor, self._end = os.pipe()
+        # Not at the end of the process, where a daemon may wait still.
+        weakref.finalize(self, _close, self.descriptor, self._end).atexit = False
+
+    def wake(self) -> None:
+        """Let it be read from now on."""
+        os.write(self._end, b"!")
+
+
+class Interruption:
+    """What one thread ends the waits of others with; a context manager of the thread that waits.
+
+    Whoever waits makes the pipe and lets go of it. In the main thread, which ends the waits, the exception of a signal
+    may come between any two instructions: a pipe would be left open, or a finaliser would swallow the exception.
+
+    Attributes
+    ----------
+    waker : Waker or None
+        Awake once it is set, because most of them wait for descriptors. None: nobody waits, or no pipe was to be had.
     """
 
     def __init__(self) -> None:
         self._event = threading.Event()
-        self.descriptor, self._end = -1, -1
+        self._lock = threading.Lock()  # while it is woken, so that whoever wakes it is never the last to have it
+        self.waker: Optional[Waker] = None
+
+    def __enter__(self) -> "Interruption":
         with contextlib.suppress(OSError):
-            self.descriptor, self._end = os.pipe()
-            # When the last of those who wait has gone; not at the end of the process, where a daemon may wait still.
-            weakref.finalize(self, _close, self.descriptor, self._end).atexit = False
+            self.waker = Waker()
+            if self.is_set():  # before there was one
+                self.waker.wake()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self.waker = None
 
     def set(self) -> None:
         """End all waits, those to come as well."""
         self._event.set()
-        if self._end >= 0:
-            os.write(self._end, b"!")
+        with self._lock:
+            if self.waker:
+                self.waker.wake()
 
     def is_set(self) -> bool:
         """Whether it is time to end."""
@@ -93,7 +129,8 @@ def complete(
         except StopIteration as end:
             value: T = end.value
             return value
-        answer, problem = None, None
+        finally:
+            answer, problem = None, None  # its traceback holds this frame
         try:
             if isinstance(wanted, Readiness):
                 events = select.POLLIN if wanted.direction == READ else select.POLLOUT
@@ -124,9 +161,15 @@ def _shorter(seconds: float, until: Optional[float]) -> float:
 def _poll(descriptor: int, events: int, interruption: Optional[Interruption], timeout: Optional[float]) -> None:
     poll = select.poll()
     poll.register(descriptor, events)
-    if interruption and interruption.descriptor >= 0:
-        poll.register(interruption.descriptor, select.POLLIN)
-    ready = poll.poll(None if timeout is None else timeout * 1000)
+    waker = interruption.waker if interruption else None  # had by this wait, so that nobody closes it meanwhile
+    if waker:
+        poll.register(waker.descriptor, select.POLLIN)
+    elif interruption:
+        interruption.check()
+    try:
+        ready = poll.poll(None if timeout is None else timeout * 1000)
+    finally:
+        del waker  # or a traceback would keep it open
     if not ready:
         raise TimeoutError
     if interruption:

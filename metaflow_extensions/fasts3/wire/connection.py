@@ -317,7 +317,8 @@ class Connection:
             kept = bytes(self._view[self._start : self._end])
             self._start, self._end = 0, len(kept)
             self._buffer[: len(kept)] = kept
-        if not self._is_tls:  # which has what is decrypted already, and would be waited for in vain
+        # What is decrypted already would be waited for in vain. Nothing else is inside TLS: it does not read ahead.
+        if not (self._is_tls and self._socket.pending()):  # type: ignore[union-attr]
             await self._wait(self._readable, heard)
         while True:
             try:

@@ -7,29 +7,17 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from xml.parsers import expat
 
+from metaflow_extensions.fasts3.wire.batches import MOST_KEYS
 from metaflow_extensions.fasts3.wire.exchange import Exchange
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
 from metaflow_extensions.fasts3.wire.s3_errors import MAX_DEPTH, late_failure_of, new_parser
 from metaflow_extensions.fasts3.wire.sending import Payload
 
-MOST_KEYS = 1000  # of one request
 MOST_TOLD = 300  # characters of what S3 says of one key; its own sentences have 200 at the most
 _NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 _ROOT = "DeleteResult"
 _NO_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")  # XML 1.0 section 2.2 has no way to write
-_DOTS = re.compile(r"(?:^|/)\.{1,2}(?:/|\Z)")
 _LINES = str.maketrans({"\r": "&#xD;", "\n": "&#xA;", "\t": "&#x9;"})  # as they are, a parser may make others of them
-
-
-def goes_with_others(key: str) -> bool:
-    """Whether a key is safe in a document.
-
-    A parser that makes one line break of another, drops the spaces at the ends of a text, or takes a segment of dots
-    for a path, would have another object deleted. Such keys are few; each has a request of its own, in whose URL every
-    such byte is escaped.
-    """
-    dotted = ("/." in key or key.startswith(".")) and _DOTS.search(key)
-    return key.isprintable() and not dotted and key == key.strip()
 
 
 class DeletionTransfers:

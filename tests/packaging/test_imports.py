@@ -1,0 +1,72 @@
+"""`metaflow.datatools.s3` is the one place to import from: every name is there, and is the one that all others have."""
+
+import pickle
+import subprocess
+import sys
+
+import pytest
+
+from metaflow_extensions.fasts3 import typed
+
+PLACE = "metaflow.datatools.s3"
+METAFLOWS = "metaflow.plugins.datatools.s3.s3"  # where Metaflow's own exceptions say that they are from
+EXCEPTIONS = [name for name in typed.__all__ if name.startswith("MetaflowS3")]
+OWN = [name for name in EXCEPTIONS if name != "MetaflowS3PreconditionFailed"]  # those that Metaflow has as well
+
+
+def in_a_new_process(program):
+    """Give what a Python that has imported nothing yet printed."""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def as_pickled(module, name):
+    """The bytes in which another process keeps a class of this name."""
+    return f"c{module}\n{name}\n.".encode()
+
+
+@pytest.mark.parametrize("first", [PLACE, METAFLOWS, "metaflow.plugins.datatools.s3", "metaflow.datatools"])
+def test_every_name_is_imported_from_one_place_whatever_was_imported_first(first):
+    names = ", ".join(typed.__all__)
+    told = in_a_new_process(
+        f"import {first}\nfrom {PLACE} import {names}\nfrom metaflow_extensions.fasts3 import typed\n"
+        "print([name for name in typed.__all__ if globals()[name] is not getattr(typed, name)])"
+    )
+    assert told == "[]"
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_what_is_raised_is_caught_by_code_written_for_metaflows_class(name):
+    scope = {}
+    exec(f"from {METAFLOWS} import {name} as caught\nfrom {PLACE} import {name} as raised", scope)
+    with pytest.raises(scope["caught"], match="gone"):
+        raise scope["raised"]("gone")
+
+
+@pytest.mark.parametrize("name", EXCEPTIONS)
+def test_an_exception_that_was_pickled_says_the_same(name):
+    error = getattr(typed, name)("gone")
+    error.url, error.status = "s3://bucket/key", 404
+    again = pickle.loads(pickle.dumps(error))
+    assert type(again) is type(error)
+    assert (str(again), again.url, again.status) == (str(error), "s3://bucket/key", 404)
+
+
+@pytest.mark.parametrize("module", [PLACE, METAFLOWS])
+def test_exceptions_that_metaflows_class_pickled_are_these(module):
+    pickled = {name: as_pickled(module, name) for name in OWN}
+    told = in_a_new_process(
+        f"import pickle\nfound = {{name: pickle.loads(data) for name, data in {pickled!r}.items()}}\n"
+        "from metaflow_extensions.fasts3 import typed\n"
+        "print([name for name in found if found[name] is not getattr(typed, name)])"
+    )
+    assert told == "[]"
+
+
+def test_metaflows_package_has_nothing_else_of_the_hook():
+    told = in_a_new_process(
+        "import metaflow.plugins.datatools as tools\n"
+        "print([name for name in ('package', 'stand_in') if hasattr(tools, name)])"
+    )
+    assert told == "[]"

@@ -1,0 +1,67 @@
+"""A server that lists whatever it is told to, page by page."""
+
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
+
+PAGE = 1000  # keys
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_HEAD(self):
+        self._reply(b"")
+
+    def do_GET(self):
+        query = {name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()}
+        if "list-type" not in query:
+            self.server.get_object()
+            return
+        rows, token = self.server.page(query["prefix"], query.get("continuation-token"))
+        more = f"<IsTruncated>true</IsTruncated><NextContinuationToken>{token}</NextContinuationToken>" if token else ""
+        self._reply(f"<ListBucketResult>{more}{rows}</ListBucketResult>".encode())
+
+    def _reply(self, body):
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+class ListingServer(ThreadingHTTPServer):
+    """Serves listings on a free port; what they hold is said by `page`."""
+
+    daemon_threads = True
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), _Handler)
+
+    def page(self, prefix, token):
+        """Give the rows of the page with this token, None for the first, and the token of the next, None at the end."""
+        raise NotImplementedError
+
+    def get_object(self):
+        """Somebody asks for an object; no reply is sent but the end of the connection."""
+
+    def handle_error(self, *_):  # clients leave in the middle of a reply
+        pass
+
+    @contextmanager
+    def running(self):
+        """Serve, in a thread."""
+        with self:
+            thread = threading.Thread(target=self.serve_forever, args=(0.01,))
+            thread.start()
+            yield f"http://127.0.0.1:{self.server_port}"
+            self.shutdown()
+            thread.join()
+
+
+def rows(form):
+    """Rows of a page as a text with a place for what all keys begin with; `form` is the rest of a key's name."""
+    return "".join(f"<Contents><Key>{{0}}{form.format(row)}</Key><Size>1</Size></Contents>" for row in range(PAGE))
