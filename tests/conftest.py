@@ -5,6 +5,8 @@ import os
 import shutil
 import signal
 import tempfile
+import threading
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -51,6 +53,9 @@ pytest.register_assert_rewrite("model.machine", "servers.world")
 # The same examples every time, and as long as a busy machine needs for them.
 hypothesis.settings.register_profile("here", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("here")
+
+
+OF_CALLS = {"fasts3-call", "fasts3-stream", "fasts3-ahead", "fasts3-job"}  # names of threads
 
 
 class _ReadOnce(botocore.loaders.JSONFileLoader):
@@ -124,6 +129,17 @@ def _many_are_for_workers(request: pytest.FixtureRequest, monkeypatch: pytest.Mo
     """
     if not request.node.get_closest_marker("few_here"):
         monkeypatch.setattr(engine, "FEW_REQUESTS", 0)
+
+
+@pytest.fixture(autouse=True)
+def _threads_end_with_their_test() -> Iterator[None]:
+    """Find the test that leaves a thread to others, and not the one that stumbles over it."""
+    yield
+    deadline = time.monotonic() + 10
+    # One stays for the next call.
+    while (left := [one.name for one in threading.enumerate() if one.name in OF_CALLS]) not in ([], ["fasts3-call"]):
+        assert time.monotonic() < deadline, f"threads go on after the end of their test: {left}"
+        time.sleep(0.001)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from servers.faulty import FaultyS3
 
 MIB = 2**20
 LEAST = 5 * MIB  # bytes of a part
+COMES = 1.0  # seconds for which a request waits for others: each worker finds for itself how many are worth it
 COMES_YET = 0.3  # seconds in which one request too many would be there
 
 
@@ -122,22 +123,24 @@ def test_files_are_sent_in_parts_of_any_size(limited, proxy, stored, tmp_path):
 
 
 class Crowd:
-    """Counts requests that are under way side by side; holds the first, until one more would have come if it might."""
+    """Counts requests that are under way side by side; holds each until as many are there as may be, and the first
+    then until one more would have come.
+    """
 
     def __init__(self, allowed):
         self.allowed = allowed
         self.most = 0
-        self._begun = 0
+        self._held = 0
         self._under_way = 0
         self._changed = threading.Condition()
 
     def __call__(self, exchange):
         with self._changed:
-            self._begun += 1
             self._under_way += 1
             self.most = max(self.most, self._under_way)
             self._changed.notify_all()
-            if self._begun <= 2 * self.allowed:
+            if self._changed.wait_for(lambda: self.most >= self.allowed, COMES) and self._held < 2 * self.allowed:
+                self._held += 1
                 self._changed.wait_for(lambda: self.most > self.allowed, COMES_YET)
         reply = exchange.forward()
         with self._changed:

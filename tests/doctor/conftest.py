@@ -1,5 +1,7 @@
 """Subjects of examinations, in this process."""
 
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Callable
 
@@ -7,6 +9,14 @@ import pytest
 
 from metaflow_extensions.fasts3.control.clients import S3Client
 from metaflow_extensions.fasts3.doctor.subject import Subject
+
+
+@pytest.fixture
+def never() -> Iterator[threading.Event]:
+    """What work waits for that does not end in time. It comes with the end of the test: no thread is left to others."""
+    event = threading.Event()
+    yield event
+    event.set()
 
 
 @pytest.fixture

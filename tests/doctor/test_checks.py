@@ -66,8 +66,7 @@ def test_a_later_examination_knows_what_failed_before() -> None:
 
 
 @pytest.mark.parametrize("by_s3", [True, False])
-def test_a_check_that_never_ends_is_a_problem(by_s3: bool) -> None:
-    never = threading.Event()
+def test_a_check_that_never_ends_is_a_problem(by_s3: bool, never: threading.Event) -> None:
     slow = Check("slow", lambda _: ok("slow", str(never.wait())), seconds=0.3, by_s3=by_s3)
     (found,) = Examiner(NOBODY, Deadline(60)).examine([slow])
     assert found.status is Status.PROBLEM

@@ -8,8 +8,6 @@ import pytest
 from metaflow_extensions.fasts3.doctor import limits
 from metaflow_extensions.fasts3.doctor.limits import Deadline, TookTooLong, aside, limited
 
-NEVER = threading.Event()
-
 
 def test_work_that_is_done_in_time_gives_its_value() -> None:
     assert limited(5, lambda: "value") == "value"
@@ -20,34 +18,36 @@ def test_what_work_raises_is_raised() -> None:
         limited(5, lambda: 1 / 0)
 
 
-@pytest.mark.parametrize("how", [NEVER.wait, lambda: aside(NEVER.wait)])
-def test_work_that_never_ends_is_stopped(how) -> None:
+@pytest.mark.parametrize("by_another", [False, True])
+def test_work_that_never_ends_is_stopped(by_another: bool, never: threading.Event) -> None:
     began = time.monotonic()
     with pytest.raises(TookTooLong) as caught:
-        limited(0.1, how)
+        limited(0.1, (lambda: aside(never.wait)) if by_another else never.wait)
     assert caught.value.seconds == 0.1
     assert time.monotonic() - began < 5
 
 
-def test_who_takes_the_first_exception_for_its_own_is_stopped_by_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_takes_the_first_exception_for_its_own_is_stopped_by_the_next(
+    monkeypatch: pytest.MonkeyPatch, never: threading.Event
+) -> None:
     monkeypatch.setattr(limits, "RINGS_EVERY", 0.05)
 
     def stubborn() -> None:
         with suppress(BaseException):
-            NEVER.wait()
-        NEVER.wait()
+            never.wait()
+        never.wait()
 
     with pytest.raises(TookTooLong):
         limited(0.05, stubborn)
 
 
-def test_the_alarm_of_somebody_else_still_rings() -> None:
+def test_the_alarm_of_somebody_else_still_rings(never: threading.Event) -> None:
     rung = threading.Event()
     handler = signal.signal(signal.SIGALRM, lambda *_: rung.set())
     timer = signal.setitimer(signal.ITIMER_REAL, 0.2)
     try:
         with pytest.raises(TookTooLong):
-            limited(0.05, NEVER.wait)
+            limited(0.05, never.wait)
         assert rung.wait(10)
     finally:
         signal.signal(signal.SIGALRM, handler)

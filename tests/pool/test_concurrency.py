@@ -146,6 +146,28 @@ def test_it_tries_again_after_a_while():
     assert state.width == 512
 
 
+@pytest.mark.parametrize("latency", [0.0001, 2.0])
+def test_in_another_world_it_tries_again_at_once(latency):
+    _, state = settle(lambda width: 100, 64, rounds=1)
+    state = adapt(state, 10_000.0)  # fewer were tried, and just then the server was no longer held up
+    assert (state.width, state.settled) == (16, 0)
+    state = adapt(state, 100.0)
+    assert state.width == 32
+    widths = []
+    for _ in range(6):
+        state = adapt(state, state.width / latency)
+        widths.append(state.width)
+    assert widths == [32, 64, 64, 64, 64, 64]
+
+
+def test_a_moment_of_something_else_changes_nothing():
+    _, state = settle(lambda width: 1000, 64, rounds=4)
+    width = state.width
+    for rate in (1000.0, 1.0, 1000.0, 100_000.0, 1000.0):
+        state = adapt(state, rate)
+        assert state.width == width
+
+
 @given(st.lists(st.floats(0, 1e6), max_size=200), st.integers(1, 256))
 def test_it_keeps_its_limits(rates, most):
     state = begin(most)
@@ -158,6 +180,12 @@ def test_a_call_begins_where_the_last_one_ended_within_its_own_limit():
     _, state = settle(lambda width: width / 0.02, 128)
     assert begin(256, state).width == 128
     assert begin(10, state).width == 10
+
+
+def test_a_call_that_was_allowed_less_leaves_no_limit_to_the_next():
+    limited = begin(3)
+    assert limited.width == 3
+    assert begin(256, limited).width == FIRST_WIDTH
 
 
 def test_a_width_on_trial_is_not_what_the_next_call_begins_with():

@@ -17,6 +17,7 @@ WAITING_SECONDS = 1.0  # worth of work that a worker may have, where S3 lets it 
 FIRST_WIDTH = 64
 WORTH_IT = 1.15  # twice the requests have to bring so much more, or they are not worth their cost
 PROBE_AFTER = 30  # measurements after which more, or fewer, are tried again
+ANOTHER_WORLD = 2.0  # times as fast or slow as when it settled, twice in a row: nobody knows any more what fits
 BYTES_LIKE_A_REQUEST = 64 * 1024  # bytes that cost about as much as a small request does
 CARRIED_BY_ONE = 200e6  # bytes a second that one worker is sure to carry, a slow machine's too
 SLOWEST = 1e6  # bytes a second for each connection, or a server might take it for dead
@@ -99,14 +100,22 @@ class Width(NamedTuple):
 
     width: int  # now
     most: int  # that are allowed
-    rate: float = 0.0  # the last that was measured, in requests a second
+    rate: float = 0.0  # in requests a second; of the measurement before, or that at which it has settled
     instead_of: Optional[int] = None  # the width for which this one is on trial
     settled: int = 0  # measurements for which nothing is tried any more
+    strange: bool = False  # the last rate was not at all that at which it has settled
 
 
 def begin(most: int, known: Optional[Width] = None) -> Width:
-    """The width of a call: what the last one came to, within what this one allows."""
-    start = (known.instead_of or known.width) if known else FIRST_WIDTH
+    """The width of a call: what the last one came to, within what this one allows.
+
+    A last one that was allowed no more says nothing of what is too much.
+    """
+    start = FIRST_WIDTH
+    if known:
+        start = known.instead_of or known.width
+        if start == known.most:
+            start = max(start, FIRST_WIDTH)
     return Width(min(start, most), most)
 
 
@@ -114,7 +123,8 @@ def adapt(state: Width, rate: float) -> Width:
     """The width after a measurement.
 
     It doubles while that brings much more. Where that does not, it is halved while that brings much more, as it does
-    where a server has too much to do; then it stays for a while.
+    where a server has too much to do; then it stays for a while. What was measured while something else held all up
+    must not hold for as long: another rate, and not just once, has it try again.
 
     Parameters
     ----------
@@ -124,9 +134,10 @@ def adapt(state: Width, rate: float) -> Width:
     """
     before = state.instead_of
     if before is None:
-        if state.settled > 1:
-            return state._replace(rate=rate, settled=state.settled - 1)
-        state = state._replace(rate=rate)
+        strange = not state.rate / ANOTHER_WORLD <= rate <= state.rate * ANOTHER_WORLD
+        if state.settled > 1 and not (strange and state.strange):
+            return state._replace(settled=state.settled - 1, strange=strange)
+        state = Width(state.width, state.most, rate)
         return _wider(state) or _narrower(state)
     grew = state.width > before
     if rate >= state.rate * WORTH_IT:

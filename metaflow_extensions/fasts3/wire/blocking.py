@@ -56,7 +56,9 @@ class Interruption:
 
     def __init__(self) -> None:
         self._event = threading.Event()
-        self._lock = threading.Lock()  # while it is woken, so that whoever wakes it is never the last to have it
+        # While it is woken, so that whoever wakes it is never the last to have it. A signal's handler may come in
+        # between, and set it as well.
+        self._lock = threading.RLock()
         self.waker: Optional[Waker] = None
 
     def __enter__(self) -> "Interruption":
