@@ -53,6 +53,23 @@ def test_an_exception_that_was_pickled_says_the_same(name):
     assert (str(again), again.url, again.status) == (str(error), "s3://bucket/key", 404)
 
 
+def test_what_was_pickled_is_read_by_a_process_that_has_imported_nothing():
+    entry = typed.S3Object(None, "s3://bucket/key")
+    kept = [
+        entry,
+        typed.S3Objects([entry]),
+        typed.S3GetObject("key", 1, 2),
+        typed.S3PutObject("key", "value"),
+        typed.RangeInfo(3, 1, 2),
+        typed.Progress("get", 1, 2, 3, 4, 0, 5.0, True),
+        *(getattr(typed, name)("gone") for name in EXCEPTIONS),
+    ]
+    for in_order in (kept, kept[::-1]):  # whichever comes first
+        pickled = [pickle.dumps(one) for one in in_order]
+        told = in_a_new_process(f"import pickle\nprint([pickle.loads(data) for data in {pickled!r}])")
+        assert told == repr(in_order)
+
+
 @pytest.mark.parametrize("module", [PLACE, METAFLOWS])
 def test_exceptions_that_metaflows_class_pickled_are_these(module):
     pickled = {name: as_pickled(module, name) for name in OWN}

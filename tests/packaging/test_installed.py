@@ -28,7 +28,7 @@ def test_s3_is_one_class_in_every_place(installed, way):
 
 @each_way
 def test_exceptions_are_one_class_each_in_every_place(installed, way):
-    home = "metaflow_extensions.fasts3.face.errors" if WAYS[way] == OURS else OWN
+    home = "metaflow.datatools.s3" if WAYS[way] == OURS else OWN
     found = installed["seen"][way]["exceptions"]
     assert found == {name: [f"<class '{home}.{name}'>"] for name in found}
     assert len(found) == (8 if WAYS[way] == OURS else 7)
