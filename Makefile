@@ -1,8 +1,9 @@
 # What there is to do here: `make help`. It needs python3 (3.9 or newer), make and git, and makes everything else.
 
 PYTHON ?= python3
-# How many pytest workers. Tests wait a good deal: for time-outs, for servers.
-JOBS ?= 3
+# How many pytest workers: one more than two processors, as tests wait a good deal, for time-outs, for servers; where there
+# are more of these, as many.
+JOBS ?= $(shell $(PYTHON) -c 'import os; print(min(max(3, os.cpu_count() or 1), 8))')
 # On which server test-oldest and test-versions run the contract suite: pytest's -k. SeaweedFS is the same program
 # whatever the Python; the last moto for Python 3.9 sends wrong checksums for multipart uploads.
 CONTRACT ?= seaweedfs
