@@ -1,9 +1,10 @@
 # What there is to do here: `make help`. It needs python3 (3.9 or newer), make and git, and makes everything else.
 
 PYTHON ?= python3
-# How many pytest workers: one more than two processors, as tests wait a good deal, for time-outs, for servers; where there
-# are more of these, as many.
-JOBS ?= $(shell $(PYTHON) -c 'import os; print(min(max(3, os.cpu_count() or 1), 8))')
+# How many pytest workers: as many as processors that this may use, 3 at least, as tests wait a good deal, for time-outs, for
+# servers; 8 at most.
+JOBS ?= $(shell $(PYTHON) -c 'import os as o; f = getattr(o, "sched_getaffinity", 0); \
+	print(min(max(3, len(f(0)) if f else o.cpu_count()), 8))')
 # On which server test-oldest and test-versions run the contract suite: pytest's -k. SeaweedFS is the same program
 # whatever the Python; the last moto for Python 3.9 sends wrong checksums for multipart uploads.
 CONTRACT ?= seaweedfs

@@ -103,19 +103,12 @@ class Width(NamedTuple):
     rate: float = 0.0  # in requests a second; of the measurement before, or that at which it has settled
     instead_of: Optional[int] = None  # the width for which this one is on trial
     settled: int = 0  # measurements for which nothing is tried any more
-    strange: bool = False  # the last rate was not at all that at which it has settled
+    strange: int = 0  # the last rate was not at all that at which it has settled: 1 far above, -1 far below
 
 
 def begin(most: int, known: Optional[Width] = None) -> Width:
-    """The width of a call: what the last one came to, within what this one allows.
-
-    A last one that was allowed no more says nothing of what is too much.
-    """
-    start = FIRST_WIDTH
-    if known:
-        start = known.instead_of or known.width
-        if start == known.most:
-            start = max(start, FIRST_WIDTH)
+    """The width of a call: what the last one came to, within what this one allows."""
+    start = (known.instead_of or known.width) if known else FIRST_WIDTH
     return Width(min(start, most), most)
 
 
@@ -134,8 +127,10 @@ def adapt(state: Width, rate: float) -> Width:
     """
     before = state.instead_of
     if before is None:
-        strange = not state.rate / ANOTHER_WORLD <= rate <= state.rate * ANOTHER_WORLD
-        if state.settled > 1 and not (strange and state.strange):
+        strange = (rate > state.rate * ANOTHER_WORLD) - (rate < state.rate / ANOTHER_WORLD)
+        if state.settled > 1 and not (
+            strange and strange == state.strange
+        ):  # a stall and the burst after it are no news
             return state._replace(settled=state.settled - 1, strange=strange)
         state = Width(state.width, state.most, rate)
         return _wider(state) or _narrower(state)

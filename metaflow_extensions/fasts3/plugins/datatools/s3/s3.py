@@ -46,11 +46,3 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 def check_s3_deps(function: Function) -> Function:
     """Metaflow's decorator for what needs boto3; this distribution requires boto3, so there is nothing to check."""
     return function
-
-
-# A pickle and a traceback tell a class by where it is. This is where users import these from; and a process that has
-# imported nothing yet can't begin with one of this package's modules, which import Metaflow, which imports them.
-for _name in __all__:
-    _class = globals()[_name]
-    if isinstance(_class, type) and _class not in (S3, S3Client):
-        _class.__module__ = "metaflow.datatools.s3"
