@@ -7,16 +7,22 @@ import subprocess
 import sys
 import threading
 import time
+from unittest.mock import Mock
 
 import boto3
 import pytest
-from metaflow import S3
+from metaflow import S3, metaflow_config
 from metaflow.datatools.s3 import MetaflowS3Exception, MetaflowS3InvalidObject, MetaflowS3NotFound
 
 from metaflow_extensions.fasts3.face import engine, writing
 from metaflow_extensions.fasts3.pool import worker_pool, worker_process
+from metaflow_extensions.fasts3.pool.plan import JobFailed
 from metaflow_extensions.fasts3.pool.planning import PART_SIZE
+from metaflow_extensions.fasts3.pool.uploads import Uploads
+from metaflow_extensions.fasts3.reference.boto3_transfers import Boto3Transfers
+from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
 from metaflow_extensions.fasts3.wire.local_files import version_of
+from metaflow_extensions.fasts3.wire.multipart import MultipartTransfers
 
 
 @pytest.fixture
@@ -170,6 +176,40 @@ def test_a_call_that_fails_leaves_no_multipart_open(client, seaweedfs, prefix, t
             client.put_files(pairs)
     listed = seaweedfs.boto3_client().list_multipart_uploads(Bucket=seaweedfs.bucket, Prefix=prefix)
     assert listed.get("Uploads", []) == []
+
+
+REFUSED = TransferError(Failure(Code.ACCESS_DENIED, "Access Denied", "AccessDenied", 403))
+
+
+@pytest.mark.parametrize("transfers", ["wire", "boto3"])
+@pytest.mark.parametrize("ending", ["failure", "Ctrl-C"])
+def test_uploads_that_can_not_be_aborted_are_told(client, seaweedfs, prefix, monkeypatch, caplog, transfers, ending):
+    """A call that fails says it in its exception, one that is stopped in the log."""
+    monkeypatch.setattr(metaflow_config, "S3_TRANSFERS", transfers)
+    implementation = MultipartTransfers if transfers == "wire" else Boto3Transfers
+    refuse = Mock(side_effect=REFUSED)
+    path = client._tempdir.file("large")
+    with open(path, "wb") as file:
+        file.truncate(3 * PART_SIZE)
+    version = version_of(os.stat(path))
+
+    def give_up(plan, job, told):
+        assert plan._open
+        raise JobFailed(job, Failure(Code.REJECTED, "no more")) if ending == "failure" else KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(implementation, "abort_upload", refuse)
+        patched.setattr(Uploads, "_part_done", lambda plan, index, job, told: give_up(plan, job, told))
+        patched.setattr(writing, "path_source", lambda key, given: (given, version))
+        with pytest.raises(BaseException) as raised:  # noqa: PT011
+            client.put_files([("k", path)])
+    [upload] = seaweedfs.boto3_client().list_multipart_uploads(Bucket=seaweedfs.bucket, Prefix=prefix)["Uploads"]
+    told = str(raised.value) if ending == "failure" else caplog.text
+    assert f"1 multipart upload could not be aborted (AccessDenied: Access Denied): {client._location.root}/k" in told
+    assert f"(upload id {upload['UploadId']})" in told
+    assert f"`metaflow fasts3 uploads {client._location.root}/k`" in told
+    named = {"Bucket": seaweedfs.bucket, "Key": upload["Key"], "UploadId": upload["UploadId"]}
+    seaweedfs.boto3_client().abort_multipart_upload(**named)
 
 
 @pytest.mark.parametrize("pairs", [("key", "data"), {"ab": b"x"}, ["hello"], [("a",)], [None]])

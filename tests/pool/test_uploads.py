@@ -338,3 +338,42 @@ def test_bodies_are_read_when_they_are_sent():
     assert read == []
     next(parts)
     assert len(read) == 1
+
+
+@pytest.mark.parametrize("ends", ["refused", "never answered"])
+def test_an_abort_that_was_not_done_is_left_to_the_cleanup(ends):
+    """The upload lost its race, so the call itself succeeds; and what it opened is aborted all the same."""
+    store = Store()
+
+    def answer(job):
+        if job.operation == "abort_upload":
+            return Failure(Code.ACCESS_DENIED, "", "AccessDenied", 403)
+        reply = store(job)
+        if job.operation == "head":
+            store.objects["a"] = b"somebody else's"
+        return reply
+
+    plan = Uploads([from_memory("a", body(55), ABSENT)], STEP)
+    if ends == "refused":
+        carry_out(plan, answer)
+    else:
+        jobs = list(plan.start())
+        while [job.operation for job in jobs] != ["abort_upload"]:
+            job = jobs.pop(0)
+            reply = answer(job)
+            failed = isinstance(reply, Failure)
+            jobs += plan.receive(job, Outcome(job.number, None if failed else reply, reply if failed else None))
+    for job in plan.cleanup():
+        store(job)
+    assert store.open == {}
+
+
+def test_uploads_whose_opening_was_not_answered_are_known():
+    plan = Uploads([from_memory(key, body(55)) for key in "abc"], STEP)
+    first, second, third = plan.start()
+    assert set(plan.opening.values()) == {"s3://bucket/a", "s3://bucket/b", "s3://bucket/c"}
+    plan.receive(first, Outcome(first.number, "id"))
+    with pytest.raises(JobFailed):
+        plan.receive(second, Outcome(second.number, None, Failure(Code.ACCESS_DENIED)))
+    assert plan.opening == {third.number: "s3://bucket/c"}
+    assert [job.arguments for job in plan.cleanup()] == [{"upload_id": "id"}]

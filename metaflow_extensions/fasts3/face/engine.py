@@ -13,16 +13,18 @@ from metaflow_extensions.fasts3.control import presence
 from metaflow_extensions.fasts3.control.settings import Chosen, Settings
 from metaflow_extensions.fasts3.control.urls import without_password
 from metaflow_extensions.fasts3.face.errors import EXCEPTIONS, REMEDIES, MetaflowS3Exception, exception_of, shown
+from metaflow_extensions.fasts3.face.left_open import told_of
 from metaflow_extensions.fasts3.face.observed import Observed
 from metaflow_extensions.fasts3.face.progress_display import Setting, display_for
 from metaflow_extensions.fasts3.face.retry_report import RetryReport
 from metaflow_extensions.fasts3.pool import concurrency, worker_pool
 from metaflow_extensions.fasts3.pool.call_workers import NoWorkers
+from metaflow_extensions.fasts3.pool.cleanup import NO_TIME, Undone, clean_up
 from metaflow_extensions.fasts3.pool.inline_runner import InlineRunner
 from metaflow_extensions.fasts3.pool.interruptible import interruptible
 from metaflow_extensions.fasts3.pool.messages import Job
 from metaflow_extensions.fasts3.pool.perform import Performer, Terms
-from metaflow_extensions.fasts3.pool.plan import JobFailed, JobQueue, Plan, Requests, Unwanted
+from metaflow_extensions.fasts3.pool.plan import JobFailed, JobQueue, Plan, Requests
 from metaflow_extensions.fasts3.pool.planning import PART_SIZE
 from metaflow_extensions.fasts3.pool.process_runner import ProcessRunner
 from metaflow_extensions.fasts3.pool.renewal import Renewal
@@ -45,7 +47,9 @@ INLINE_THREADS = 8  # more only wait for one another in one Python process
 MOST_WORKERS = 16
 FIRST_CONTACT_RETRIES = 2  # a server that breaks off may do so once, an address that is wrong stays wrong
 CLEANUP_LIMIT = 10.0  # seconds
-CLEANUP_LIMIT_WHEN_STOPPED = 0.5  # seconds; whoever has pressed Ctrl-C wants to leave
+CLEANUP_LIMIT_WHEN_STOPPED = 0.4  # seconds; whoever has pressed Ctrl-C wants to leave
+CLEANUP_RETRIES = 3  # of each request, within that limit
+LATENESS = 0.05  # seconds for the end of threads that have reached it
 
 
 class Place(Enum):
@@ -144,29 +148,34 @@ class Engine:
                 plan.set_aside()
             print(shown(connection.conceal(line)), file=sys.stderr)  # what commands print on stdout is data
 
+        def put_right(limit: float) -> str:
+            return self._clean_up(plan, queue, connection, settings, limit)
+
         report = RetryReport(plan, tell)
         carried_out = report if settings.log_retries else plan
         queue = JobQueue(carried_out)
         try:
             self._meet(connection, settings, bucket, queue)
             self._carry_out(carried_out, queue, place, connection, settings, interruption)
+            left = put_right(CLEANUP_LIMIT)
+            if left:
+                log.warning("S3: %s", left)
         except JobFailed as failed:
-            self._clean_up(plan, connection, settings, CLEANUP_LIMIT)
+            left = put_right(CLEANUP_LIMIT)
             if shows_answer(failed.failure):
                 presence.note_answer(connection.endpoint_url)
             job, failure = failed.job, self.concealed(failed.failure)
             identity, endpoint = connection.identity, connection.endpoint_url
-            raise exception_of(job.operation, job.url, failure, identity, endpoint) from None
+            raise exception_of(job.operation, job.url, failure, identity, endpoint, left) from None
         except TransferError as error:
-            self._clean_up(plan, connection, settings, CLEANUP_LIMIT)
+            left = put_right(CLEANUP_LIMIT)
             failure = error.failure
             told = f"Getting credentials for S3 failed: {failure.message.rstrip('.')}. {REMEDIES[Code.NO_CREDENTIALS]}"
-            raise EXCEPTIONS.get(failure.code, MetaflowS3Exception)(told) from error
-        except Unwanted:
-            self._clean_up(plan, connection, settings, CLEANUP_LIMIT)
-            raise
+            raise EXCEPTIONS.get(failure.code, MetaflowS3Exception)(f"{told} {left}".rstrip()) from error
         except BaseException:
-            self._clean_up(plan, connection, settings, CLEANUP_LIMIT_WHEN_STOPPED)
+            left = put_right(CLEANUP_LIMIT_WHEN_STOPPED if interruption.is_set() else CLEANUP_LIMIT)
+            if left:
+                log.warning("S3: %s", left)
             raise
         finally:
             report.tell()
@@ -279,23 +288,21 @@ class Engine:
         spread = share.bandwidth is not None
         return ProcessRunner(pool, setup, credentials, template, renewal, interruption, workers, each, spread)
 
-    def _clean_up(self, plan: Plan, connection: "Connection", settings: Settings, limit: float) -> None:
-        """Put S3 right after a failure, one try each: the failure itself is what the user has to hear of."""
+    def _clean_up(self, plan: Plan, queue: JobQueue, connection: "Connection", settings: Settings, limit: float) -> str:
+        """Put S3 right after a call, within so many seconds; what stays behind, in sentences."""
         jobs = plan.cleanup()
-        if not jobs:
-            return
-        perform = Performer(connection.transfers(settings.transfers), Terms(RetryPolicy(0))).perform
+        opening: dict[int, str] = getattr(plan, "opening", {})
+        undone = [Undone(job, NO_TIME) for job in jobs]
 
         def do() -> None:
-            for job in jobs:
-                outcome = perform(job, within=limit)
-                if outcome.failure:
-                    log.debug("%s of %s failed: %s", job.operation, job.url, outcome.failure)
-                    if outcome.failure.code is Code.UNREACHABLE:
-                        return
+            performer = Performer(connection.transfers(settings.transfers), Terms(RetryPolicy(CLEANUP_RETRIES)))
+            undone[:] = clean_up(performer, jobs, limit)
 
-        # boto3 may wait for a minute where the user wants to leave.
-        within(limit, do, "fasts3-cleanup")
+        if jobs:
+            # boto3 may wait for a minute where the user wants to leave.
+            within(limit + LATENESS, do, "fasts3-cleanup")
+        perhaps = [url for number, url in opening.items() if not queue.holds(number)]
+        return connection.conceal(told_of(undone, perhaps))
 
 
 def processors() -> int:

@@ -193,7 +193,7 @@ def _remedy(operation: str, url: str, failure: Failure, endpoint_url: str) -> st
 
 
 def exception_of(
-    operation: str, url: str, failure: Failure, identity: str, endpoint_url: str = ""
+    operation: str, url: str, failure: Failure, identity: str, endpoint_url: str = "", left: str = ""
 ) -> MetaflowException:
     """The exception to raise for a failed job.
 
@@ -209,6 +209,8 @@ def exception_of(
         The access key id that the request was signed with; `NOBODY` where there are no credentials.
     endpoint_url : str, optional
         Of the server that was asked.
+    left : str, optional
+        What the call has left behind, in sentences.
 
     Returns
     -------
@@ -224,7 +226,7 @@ def exception_of(
     remedy = _remedy(operation, url, failure, endpoint_url)
     done = f"{API_NAMES.get(operation, operation)} of {shown(url, MOST_URL)}"
     told = f"{done} failed: {said.rstrip('.')} ({', '.join(facts)})."
-    error = EXCEPTIONS.get(failure.code, MetaflowS3Exception)(" ".join(filter(None, (told, remedy))))
+    error = EXCEPTIONS.get(failure.code, MetaflowS3Exception)(" ".join(filter(None, (told, remedy, left))))
     error.url, error.s3_code = url, failure.s3_code
     error.status, error.request_id = failure.status, failure.request_id
     return error

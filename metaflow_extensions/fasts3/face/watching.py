@@ -21,3 +21,8 @@ class Watching:
 
     def cleanup(self) -> list[Job]:
         return self._plan.cleanup()
+
+    @property
+    def opening(self) -> dict[int, str]:
+        """See `Uploads.opening`; other plans open nothing."""
+        return getattr(self._plan, "opening", {})

@@ -89,6 +89,10 @@ class Crew:
         until = time.monotonic() + patience
         while self.under_way and time.monotonic() < until:
             yield from self.outcomes(max(0.0, until - time.monotonic()))
+        self.stop()
+
+    def stop(self) -> None:
+        """End what is under way, where it waits."""
         self._interruption.set()
 
     def _work(self) -> None:

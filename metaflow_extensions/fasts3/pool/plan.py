@@ -89,6 +89,10 @@ class JobQueue:
         """Jobs that follow from an outcome."""
         self._sources.append(iter(jobs))
 
+    def holds(self, number: int) -> bool:
+        """Whether a job with this number was taken and put back."""
+        return any(job.number == number for job in self._next)
+
     def has_more(self) -> bool:
         """Whether `take` would give a job."""
         return self.at_least(1)

@@ -79,6 +79,8 @@ class Uploads:
         self._step = step
         self._carried = min(step, carried)
         self._open: dict[int, _Multipart] = {}
+        self._opening: dict[int, int] = {}  # job number of a CreateMultipartUpload without a reply -> index in uploads
+        self._aborting: dict[str, int] = {}  # upload id that is to be aborted -> index in uploads
         self._restarts: Counter[int] = Counter()
         self._compared: Counter[int] = Counter()  # a server may say that it is there, and that it is not, for ever
         self._indices: dict[int, int] = {}  # job number -> index in uploads
@@ -95,6 +97,7 @@ class Uploads:
 
     def receive(self, job: Job, outcome: Outcome) -> Iterable[Job]:
         index = self._indices.pop(job.number)
+        self._opening.pop(job.number, None)
         if outcome.failure:
             return self._failed(index, job, outcome)
         follow: dict[str, Callable[[int, Job, Any], Iterable[Job]]] = {
@@ -103,12 +106,20 @@ class Uploads:
             "create_upload": self._created,
             "upload_part": self._part_done,
             "complete_upload": self._done,
-            "abort_upload": lambda *_: (),
+            "abort_upload": self._aborted,
         }
         return follow[job.operation](index, job, outcome.reply)
 
     def cleanup(self) -> list[Job]:
-        return [self._job(index, "abort_upload", upload_id=open_.upload_id) for index, open_ in self._open.items()]
+        for index, open_ in self._open.items():
+            self._aborting[open_.upload_id] = index
+        return [self._job(index, "abort_upload", upload_id=one) for one, index in self._aborting.items()]
+
+    @property
+    def opening(self) -> dict[int, str]:
+        """Jobs that open multipart uploads and have no reply yet: numbers, and URLs of the objects."""
+        urls = ((number, self._uploads[index]) for number, index in self._opening.items())
+        return {number: f"s3://{upload.bucket}/{upload.key}" for number, upload in urls}
 
     def _job(self, index: int, operation: str, body: Optional[Buffer] = None, **arguments: Any) -> Job:
         number = self._number
@@ -123,7 +134,9 @@ class Uploads:
     def _begin(self, index: int) -> Job:
         upload = self._uploads[index]
         if upload.size > self._step_of(upload):
-            return self._job(index, "create_upload", headers=upload.headers)
+            job = self._job(index, "create_upload", headers=upload.headers)
+            self._opening[job.number] = index
+            return job
         arguments: dict[str, Any] = {"headers": upload.headers, **self._condition(index)}
         if upload.path is not None:
             return self._job(index, "put", path=upload.path, **arguments)
@@ -190,7 +203,14 @@ class Uploads:
             told = f"the object has been changed since: its ETag is {info.etag or 'none'}, and not {replaces} any more"
             raise JobFailed(job, Failure(Code.STALE, told, "PreconditionFailed"))
         open_ = self._over(index, ours)  # gone, if that is what was completed: then aborting it does nothing
-        return [self._job(index, "abort_upload", upload_id=open_.upload_id)] if open_ else ()
+        if not open_:
+            return ()
+        self._aborting[open_.upload_id] = index
+        return [self._job(index, "abort_upload", upload_id=open_.upload_id)]
+
+    def _aborted(self, index: int, job: Job, reply: object) -> Iterable[Job]:
+        self._aborting.pop(job.arguments["upload_id"], None)
+        return ()
 
     def _over(self, index: int, stored: bool) -> Optional[_Multipart]:
         """Note how an upload ended; give what was open of it."""
@@ -235,7 +255,7 @@ class Uploads:
                 raise JobFailed(job, outcome.failure._replace(message=_GONE))
             return [self._go_on(index)]
         if job.operation == "abort_upload":
-            return ()  # the race was lost all the same; S3's lifecycle rules are there for what stays behind
+            return ()  # the race was lost all the same; `cleanup` tries once more
         if "condition" in job.arguments and code in (Code.PRECONDITION, Code.NOT_IMPLEMENTED):
             return [self._refused(index, job, outcome.failure)]
         if code is Code.NO_UPLOAD and "upload_id" in job.arguments and self._restarts[index] < RESTARTS:
