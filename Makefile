@@ -20,11 +20,12 @@ PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lint docs bench bench-smoke bench-memory test-oldest test-versions fuzz soak clean
+.PHONY: help demo test test-all lint docs bench bench-smoke bench-memory test-oldest test-versions fuzz soak clean
 
 help:
 	@echo "make demo           run a flow against an S3 server on this machine, and read its data back"
-	@echo "make test           lint, all tests, and a short run of the benchmarks"
+	@echo "make test           what every change runs: lint, types, tests, and a short run of the benchmarks"
+	@echo "make test-all       before a release: all servers, both implementations, oldest and newest versions, fuzz, soak"
 	@echo "make lint           ruff and mypy --strict"
 	@echo "make docs           the documentation as a site: site/index.html"
 	@echo "make bench          this S3 client beside others: s5cmd, obstore, boto3, the AWS CRT, Metaflow's own (an hour)"
@@ -42,6 +43,14 @@ demo: .venv-demo/installed
 test: lint
 	$(BIN)/python -m pytest -n $(JOBS)
 	$(MAKE) bench-smoke
+
+test-all: lint
+	$(BIN)/python -m pytest -n $(JOBS) --all
+	$(MAKE) bench-smoke docs
+	$(MAKE) test-oldest CONTRACT="moto and wire or seaweedfs and boto3"
+	$(MAKE) test-versions
+	$(MAKE) fuzz
+	$(MAKE) soak
 
 lint: .venv/installed
 	$(BIN)/ruff check .
@@ -66,7 +75,7 @@ bench: .venv-bench/installed
 	.venv-bench/bin/python -m benchmarks.race $(BENCH)
 
 test-oldest: .venv-oldest/installed
-	.venv-oldest/bin/python -m pytest -n $(JOBS) tests/contract -k "$(CONTRACT)"
+	.venv-oldest/bin/python -m pytest -n $(JOBS) --all tests/contract -k "$(CONTRACT)"
 
 test-versions: $(PYTHONS:%=test-python%)
 
@@ -74,7 +83,7 @@ test-python%:
 	@python="$(call find_python,$*)"; \
 	if [ -z "$$python" ]; then echo "Python $* is not on this machine: skipped."; \
 	else $(MAKE) .venv-$*/installed PYTHON="$$python" && \
-	  .venv-$*/bin/python -m pytest -n $(JOBS) tests/contract -k "$(CONTRACT)"; fi
+	  .venv-$*/bin/python -m pytest -n $(JOBS) --all tests/contract -k "$(CONTRACT)"; fi
 
 soak: .venv/installed
 	@cd tests && ../$(BIN)/python -m soak $(SOAK_SECONDS)

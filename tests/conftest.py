@@ -79,10 +79,39 @@ from metaflow_extensions.fasts3.pool import interruptible  # noqa: E402
 def pytest_addoption(parser: pytest.Parser) -> None:
     told = "runs of each state machine of tests/model, each time others (without it: 5, always the same)"
     parser.addoption("--examples", type=int, metavar="N", help=told)
+    parser.addoption("--all", action="store_true", help="also run what `make test-all` is for: see `_is_for_releases`")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "few_here: a few objects are read and written as for users, without workers")
+    config.addinivalue_line("markers", "release: takes long and rarely finds anything; run by `make test-all`")
+
+
+def _is_for_releases(item: pytest.Item) -> bool:
+    """Whether a test repeats, on another server or with boto3's transfers, what every change is tested with anyway.
+
+    Every change runs SeaweedFS with both implementations, moto with the wire, and the wire's half of the fault matrix.
+    """
+    if item.get_closest_marker("release"):
+        return True
+    parameters = getattr(getattr(item, "callspec", None), "params", {})
+    server, implementation = parameters.get("server"), parameters.get("implementation")
+    return (
+        server == "rclone"
+        or (server == "moto" and implementation == "boto3")
+        or (implementation == "boto3" and "faults" in item.path.parts)
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: "list[pytest.Item]") -> None:
+    # What is named on the command line (a test's id) is run whatever it is.
+    if config.getoption("--all") or any("::" in name for name in config.args):
+        return
+    later = [item for item in items if _is_for_releases(item)]
+    if later:
+        config.hook.pytest_deselected(items=later)
+        left = set(later)
+        items[:] = [item for item in items if item not in left]
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
