@@ -13,11 +13,12 @@ from metaflow._vendor import click
 
 from ..face import local_paths
 from ..face.delivery import UNKNOWN, Delivery
-from ..face.engine import FEW_PIECES, processors
+from ..face.engine import FEW_PIECES
 from ..face.errors import MetaflowS3AccessDenied, MetaflowS3NotFound, MetaflowS3URLException
 from ..face.location import split_object_url
 from ..face.s3 import S3
 from ..pool import worker_pool
+from ..pool.processors import processors
 from .client import client, found_ahead
 from .output import Remarks, count_shown, json_line, print_lines, remark, size_shown, there_shown
 from .targets import Target, url_of

@@ -13,17 +13,10 @@ from metaflow_extensions.fasts3.doctor.origins import metaflow_setting
 from metaflow_extensions.fasts3.face.engine import MOST_WORKERS
 from metaflow_extensions.fasts3.face.errors import NO_WRITING, MetaflowS3Exception
 from metaflow_extensions.fasts3.face.tempdir import TemporaryDirectory
+from metaflow_extensions.fasts3.pool.processors import processors
 
 LITTLE_ROOM = 2**30  # bytes; a few large objects
 OWN_DESCRIPTORS = 64  # that a process has open besides: standard streams, modules, pipes to workers
-
-
-def processors() -> int:
-    """How many this process may use; a container may be given fewer than there are."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on every system
-        return os.cpu_count() or 1
 
 
 def open_files() -> float:

@@ -1,7 +1,6 @@
 """Carries out plans for the methods of `S3`: with which client, in which process, and what a failure becomes."""
 
 import logging
-import os
 import sys
 from collections.abc import Iterable
 from enum import Enum
@@ -27,6 +26,7 @@ from metaflow_extensions.fasts3.pool.perform import Performer, Terms
 from metaflow_extensions.fasts3.pool.plan import JobFailed, JobQueue, Plan, Requests
 from metaflow_extensions.fasts3.pool.planning import PART_SIZE
 from metaflow_extensions.fasts3.pool.process_runner import ProcessRunner
+from metaflow_extensions.fasts3.pool.processors import processors
 from metaflow_extensions.fasts3.pool.renewal import Renewal
 from metaflow_extensions.fasts3.pool.threads import within
 from metaflow_extensions.fasts3.wire.blocking import Interruption
@@ -303,11 +303,3 @@ class Engine:
             within(limit + LATENESS, do, "fasts3-cleanup")
         perhaps = [url for number, url in opening.items() if not queue.holds(number)]
         return connection.conceal(told_of(undone, perhaps))
-
-
-def processors() -> int:
-    """How many this process may use; a container may be given fewer than there are."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on every system
-        return os.cpu_count() or 1
