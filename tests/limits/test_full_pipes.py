@@ -32,7 +32,7 @@ class Performer:
     async def work(self, job):
         return worker.Outcome(job.number, "x" * 10_000, None, True)
 worker.Worker._prepare = lambda self, setup: setattr(self, "_performer", Performer())
-worker.serve(int(sys.argv[1]))
+worker.serve(*map(int, sys.argv[1:]))
 """
 
 

@@ -145,7 +145,7 @@ from metaflow_extensions.fasts3.pool import worker
 async def die(self, job):
     os._exit(9)
 worker.Performer.work = die
-worker.serve(int(sys.argv[1]))
+worker.serve(*map(int, sys.argv[1:]))
 """
 
 

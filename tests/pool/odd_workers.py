@@ -9,9 +9,9 @@ s3op.lay_packages()
 from metaflow_extensions.fasts3.pool import worker
 """
 GARBAGE = """
-import sys
-print("Traceback (most recent call last): nothing here is a frame", flush=True)
-sys.stdin.read()
+import os, sys
+os.write(int(sys.argv[3]), b"Traceback (most recent call last): nothing here is a frame")
+os.read(int(sys.argv[2]), 1)
 """
 DEAD = "raise SystemExit(3)"
 # Says hello as it should, then dies over any job whose key is 'poison', by `{end}`.
@@ -23,7 +23,7 @@ POISONED = (
             {end}
         return worker.Outcome(job.number, [0, "", None, {}, None, None], None, True)
 worker.Worker._prepare = lambda self, setup: setattr(self, "_performer", Performer())
-worker.serve(int(sys.argv[1]))
+worker.serve(*map(int, sys.argv[1:]))
 """
 )
 
@@ -45,7 +45,7 @@ class Performer:
             await wait_for(Pause(0.01))
         return worker.Outcome(job.number, [0, "", None, {}, None, None], None, True)
 worker.Worker._prepare = lambda self, setup: setattr(self, "_performer", Performer())
-worker.serve(int(sys.argv[1]))
+worker.serve(*map(int, sys.argv[1:]))
 """
 )
 
@@ -56,6 +56,6 @@ TELLING = (
     open(__file__ + ".modules", "w").write(" ".join(sys.modules))
     end(*told)
 worker.Worker._end = end
-worker.serve(int(sys.argv[1]))
+worker.serve(*map(int, sys.argv[1:]))
 """
 )

@@ -10,7 +10,7 @@ from metaflow_extensions.fasts3.pool import concurrency
 from metaflow_extensions.fasts3.pool.messages import Job, Outcome, bytes_moved
 from metaflow_extensions.fasts3.pool.plan import JobFailed, JobQueue, Plan
 from metaflow_extensions.fasts3.pool.worker_pool import WorkerPool
-from metaflow_extensions.fasts3.pool.worker_process import WorkerGone, WorkerProcess
+from metaflow_extensions.fasts3.pool.worker_process import LOOK, WorkerGone, WorkerProcess
 from metaflow_extensions.fasts3.wire.blocking import Interrupted, Interruption
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
 from metaflow_extensions.fasts3.wire.template import NEEDED
@@ -50,6 +50,7 @@ class CallWorkers:
         self._deaths: dict[int, int] = {}  # job number -> workers that died while they did it and nothing else
         self._stillborn = 0.0  # of DEATHS: workers in a row that died before their hello
         self._selector = selectors.PollSelector()  # the only one that needs no descriptor of its own
+        self._look = time.monotonic() + LOOK
         self._waker = interruption.waker
         if self._waker:
             self._selector.register(self._waker.descriptor, selectors.EVENT_READ)
@@ -140,20 +141,27 @@ class CallWorkers:
 
     def wait(self, queue: JobQueue, seconds: float) -> None:
         """Collect outcomes as they come, at most for so long."""
-        for key, _ in self._selector.select(seconds):
+        for key, _ in self._selector.select(min(seconds, LOOK)):
             if self._waker and key.fd == self._waker.descriptor:
                 raise Interrupted
-            worker: WorkerProcess = key.fileobj  # type: ignore[assignment]
-            count, now = self._speeds[worker].count, time.monotonic()
-            try:
-                for job, outcome in worker.outcomes():
-                    count(now)
-                    self.answered.append((job, outcome))  # one by one: those before a piece of nonsense count
-                    self._done += 1
-                    self._moved += bytes_moved(job, outcome.reply)
-                    self._stillborn = 0.0
-            except WorkerGone as gone:
-                self._replace(worker, queue, gone)
+            self._collect(key.fileobj, queue)  # type: ignore[arg-type]
+        now = time.monotonic()
+        if now >= self._look:  # also at those that say nothing
+            self._look = now + LOOK
+            for worker in list(self.workers):
+                self._collect(worker, queue)
+
+    def _collect(self, worker: WorkerProcess, queue: JobQueue) -> None:
+        count, now = self._speeds[worker].count, time.monotonic()
+        try:
+            for job, outcome in worker.outcomes():
+                count(now)
+                self.answered.append((job, outcome))  # one by one: those before a piece of nonsense count
+                self._done += 1
+                self._moved += bytes_moved(job, outcome.reply)
+                self._stillborn = 0.0
+        except WorkerGone as gone:
+            self._replace(worker, queue, gone)
 
     def give_credentials(self, credentials: Any, queue: JobQueue) -> None:
         for worker in list(self.workers):

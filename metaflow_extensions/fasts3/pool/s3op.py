@@ -1,4 +1,4 @@
-"""The subprocess script in which transfers run: `python s3op.py PARENT_PID`, jobs on stdin, outcomes on stdout.
+"""The subprocess script in which transfers run: `python s3op.py PARENT_PID JOBS OUTCOMES`, two descriptors of pipes.
 
 Started by `pool/worker_process.py`. Standard library only until the first job needs boto3.
 """
@@ -40,13 +40,13 @@ def lay_packages() -> None:
 
 def main() -> int:
     """Serve the parent until it is gone."""
-    if len(sys.argv) != 2 or not sys.argv[1].isdigit():
+    if len(sys.argv) != 4 or not all(argument.isdigit() for argument in sys.argv[1:]):
         print(BY_HAND)
         return 2
     lay_packages()
     from metaflow_extensions.fasts3.pool.worker import serve
 
-    serve(int(sys.argv[1]))
+    serve(*map(int, sys.argv[1:]))
     return 0
 
 

@@ -1,6 +1,6 @@
 """The inside of a worker process: frames in, one thread that does hundreds of jobs at a time, frames out.
 
-It ends, at once and whatever it is doing, when its stdin ends or its parent is not its parent any more.
+It ends, at once and whatever it is doing, when its pipe ends or its parent is not its parent any more.
 """
 
 import gc
@@ -36,8 +36,10 @@ from metaflow_extensions.fasts3.wire.waiting import READ, WRITE
 from metaflow_extensions.fasts3.wire.way_out import WithWayOut
 from metaflow_extensions.fasts3.wire.wire_transfers import WireTransfers
 
-LOOK_FOR_PARENT = 0.5  # seconds; a forked sibling may hold our stdin open, so its end is not the only sign
-IDLE_LIMIT = 300.0  # seconds without a word after which a worker makes room; the parent starts another in time
+LOOK_FOR_PARENT = 0.5  # seconds; a forked sibling may hold our pipe open, so its end is not the only sign
+# Seconds without a word after which a worker makes room, as whoever waits for all of its child processes expects. The
+# parent starts another one in 40 ms.
+IDLE_LIMIT = 10.0
 READ_SIZE = 2**20  # bytes
 TOLD_TOGETHER = 64  # outcomes; each frame wakes the parent, which takes processor time from the transfers
 TOLD_AFTER = 0.02  # seconds
@@ -54,6 +56,7 @@ class Setup(NamedTuple):
     credentials: Any  # wire.credentials.CredentialSet, or None
     terms: Terms
     connections: int  # jobs done side by side, at the most
+    path: list[str]  # where the parent imports from
 
 
 class Measured:
@@ -121,10 +124,10 @@ class Worker:
     def handle(self, frame: Frame) -> None:
         """Act on one frame of the parent."""
         if frame.kind is Kind.SETUP:
-            recipe, credentials, (policy, *terms), connections = frame.document
+            recipe, credentials, (policy, *terms), connections, path = frame.document
             self._width = concurrency.begin(connections, self._width if self._performer else None)
             self._measured = Measured()
-            self._prepare(Setup(recipe, credentials, Terms(RetryPolicy(*policy), *terms), connections))
+            self._prepare(Setup(recipe, credentials, Terms(RetryPolicy(*policy), *terms), connections, path))
         elif frame.kind is Kind.CREDENTIALS:
             self._sign_as(frame.document)
         elif frame.kind is Kind.TEMPLATES:
@@ -187,7 +190,9 @@ class Worker:
         return made
 
     def _boto3(self, setup: Setup) -> Any:
-        # Imported only where it has to be: that takes longer than thousands of small transfers.
+        # Imported only where it has to be: that takes longer than thousands of small transfers. And from where the
+        # parent has it, which may have changed its path since.
+        sys.path = list(setup.path)
         from metaflow_extensions.fasts3.reference.boto3_client import ClientRecipe, GivenCredentials, build
         from metaflow_extensions.fasts3.reference.boto3_transfers import Boto3Transfers
 
@@ -246,15 +251,18 @@ class Outbox:
         self._loop.watch(self._descriptor, WRITE, self._flush if watched else None)
 
 
-def serve(parent: int) -> None:
-    """Serve a parent process over this process's stdin and stdout, until it is gone.
+def serve(parent: int, incoming: int, outgoing: int) -> None:
+    """Serve a parent process until it is gone.
 
     Parameters
     ----------
     parent : int
         Its process id.
+    incoming, outgoing : int
+        Descriptors of pipes: from it, and to it.
     """
-    incoming, outgoing = _take_pipes()
+    for descriptor in (incoming, outgoing):
+        os.set_inheritable(descriptor, False)
     loop = Loop()
     worker = Worker(loop, Outbox(loop, outgoing))
     reader = FrameReader()
@@ -285,13 +293,3 @@ def serve(parent: int) -> None:
         os._exit(1)
     # Without waiting for what is under way: nobody is there to hear how it ends.
     os._exit(0)
-
-
-def _take_pipes() -> "tuple[int, int]":
-    """Our pipes, moved out of the way of any code that prints to stdout or reads stdin."""
-    incoming, outgoing = os.dup(0), os.dup(1)
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.close(nothing)
-    os.dup2(2, 1)
-    return incoming, outgoing

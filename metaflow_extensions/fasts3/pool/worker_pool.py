@@ -7,6 +7,8 @@ import threading
 import weakref
 from typing import Callable, Optional
 
+from metaflow_extensions.fasts3.pool.inherited import inherited
+from metaflow_extensions.fasts3.pool.processors import processors
 from metaflow_extensions.fasts3.pool.worker_process import WorkerProcess
 
 LOOK = 0.25  # seconds between two looks, by who waits, for workers that were lost
@@ -45,11 +47,12 @@ class WorkerPool:
         OSError
             None can be started.
         """
+        mine = inherited()
         with self._lock:
             while True:
                 while self._idle:
                     worker = self._idle.pop()
-                    if worker.is_alive():
+                    if worker.is_alive() and worker.inherited == mine:
                         self._lent.add(worker)
                         return worker
                     worker.close()
@@ -96,11 +99,21 @@ class WorkerPool:
         """End the workers that nobody has leased."""
         with self._lock:
             idle, self._idle = self._idle, []
+        for worker in idle:  # all at once
+            worker.hang_up()
         for worker in idle:
             worker.close()
 
+    def hold(self) -> None:
+        """Before a fork: no worker is being started, or the child would keep the ends of its pipes for ever."""
+        self._lock.acquire()
+
+    def release(self) -> None:
+        """After a fork, in the parent."""
+        self._lock.release()
+
     def forget(self) -> None:
-        """In a forked child: begin anew. The lock may be held by a thread that does not exist here."""
+        """In a forked child: begin anew."""
         workers = [*self._idle, *self._lent]
         self._lock = threading.Condition()
         self._idle = []
@@ -109,10 +122,10 @@ class WorkerPool:
             worker.forget()
 
 
-_CORES = os.cpu_count() or 1
+_PROCESSORS = processors()
 
-shared = WorkerPool(limit=max(16, 4 * _CORES), warm=min(16, max(2, _CORES)))
+shared = WorkerPool(limit=max(16, 4 * _PROCESSORS), warm=min(16, max(2, _PROCESSORS)))
 """The pool of this process."""
 
 atexit.register(shared.close)
-os.register_at_fork(after_in_child=shared.forget)
+os.register_at_fork(before=shared.hold, after_in_parent=shared.release, after_in_child=shared.forget)

@@ -1,16 +1,18 @@
 """A worker as its parent sees it: a process, two pipes and the jobs that it has."""
 
 import contextlib
+import errno
+import fcntl
 import os
-import re
 import signal
 import subprocess
-import sys
+import time
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Optional
 
+from metaflow_extensions.fasts3.pool.inherited import inherited
+from metaflow_extensions.fasts3.pool.interpreter import SCRIPT, command, environment, import_path, why_no_workers
 from metaflow_extensions.fasts3.pool.messages import (
     VERSION,
     Buffer,
@@ -26,21 +28,19 @@ from metaflow_extensions.fasts3.pool.messages import (
 )
 from metaflow_extensions.fasts3.wire.blocking import Interrupted, Interruption, wait_to_write
 
-SCRIPT = Path(__file__).with_name("s3op.py")
-READ_SIZE = 2**20  # bytes
 INTERRUPTED = "interrupted"
+READ_SIZE = 2**20  # bytes
+LOOK = 1.0  # seconds of silence after which to look whether a worker can still answer
 KILLED = (-signal.SIGKILL, -signal.SIGTERM)  # as exit statuses
-# Names of environment variables, AWS's and those of programs that have nothing to do with this one.
-SECRETIVE = re.compile(r"SECRET|TOKEN|PASSWORD|PASSWD|CREDENTIAL|(ACCESS|AUTH|API|PRIVATE)_?KEY", re.IGNORECASE)
 
 
 class WorkerGone(Exception):
-    """The worker died, or said what makes no sense.
+    """The worker died, was stopped, or said what makes no sense.
 
     Attributes
     ----------
     killed : bool
-        From outside, by the machine that is short of memory for one: it says little of the worker itself.
+        Or stopped, from outside, by the machine that is short of memory for one: it says little of the worker itself.
     """
 
     def __init__(self, message: str, killed: bool = False) -> None:
@@ -54,7 +54,7 @@ class WorkerProcess:
     Raises
     ------
     OSError
-        The system gives no more processes, memory, or descriptors for the pipes.
+        The system gives no more processes, memory, or descriptors for the pipes; or see `interpreter.why_no_workers`.
 
     Attributes
     ----------
@@ -68,6 +68,8 @@ class WorkerProcess:
         It gets no other job until it has none, because one is waiting, or at work, that several workers died over.
     interruption : Interruption or None
         Ends its user's waits for it.
+    inherited : tuple
+        What it got from its parent when it was started; see `inherited.inherited`.
     """
 
     def __init__(self) -> None:
@@ -76,18 +78,25 @@ class WorkerProcess:
         self.greeted = False
         self.alone = False
         self.interruption: Optional[Interruption] = None
+        self.inherited = inherited()
+        self._stopped_since: Optional[float] = None  # as far as it was looked at
         self._setup: Any = None
         self._templates: dict[tuple[str, str], Any] = {}  # as the worker has them, by operation and bucket
         self._reader = FrameReader()
-        with contextlib.ExitStack() as pipes:  # Popen's own would stay open, before Python 3.12, where only one is made
+        unable = why_no_workers()
+        if unable:
+            raise OSError(errno.ENOEXEC, unable)
+        with contextlib.ExitStack() as pipes:
             hears, self._to = _pipe(pipes)
             self._from, says = _pipe(pipes)
-            # -W ignore: a deprecation that botocore announces would be shown once for each worker.
+            # Descriptors of its own for frames: what runs when an interpreter starts may print, or read stdin.
             # A session of its own: Ctrl-C in a terminal is for the parent, which decides what becomes of the work.
             self._process = subprocess.Popen(
-                [sys.executable, "-W", "ignore", str(SCRIPT), str(os.getpid())],
-                stdin=hears,
-                stdout=says,
+                command(SCRIPT, os.getpid(), hears, says),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=None if _is_open(2) else subprocess.DEVNULL,
+                pass_fds=(hears, says),
                 start_new_session=True,
                 env=environment(os.environ),
             )
@@ -95,6 +104,7 @@ class WorkerProcess:
         os.close(hears)
         os.close(says)
         os.set_blocking(self._to, False)
+        os.set_blocking(self._from, False)
         self._pipes = [self._to, self._from]
         self._end = weakref.finalize(self, _abandon, self._process, self._pipes, os.getpid())
         self._end.atexit = False  # it goes with its parent, and a daemon thread may be at work with it still
@@ -115,6 +125,7 @@ class WorkerProcess:
 
     def prepare(self, setup: Any) -> None:
         """Tell it how to do the jobs that follow, unless it was told just that before."""
+        setup = [*setup, import_path()]
         if setup != self._setup:
             self._send(Frame(Kind.SETUP, setup))
             self._setup = setup
@@ -141,16 +152,24 @@ class WorkerProcess:
             self._send(frame)
 
     def outcomes(self) -> Iterator["tuple[Job, Outcome]"]:
-        """What it answered, with the jobs that it was asked; waits until there is something.
+        """What it has answered, with the jobs that it was asked.
 
         Raises
         ------
         WorkerGone
+            There is nothing, and nothing will come.
         """
-        data = os.read(self._from, READ_SIZE)
+        trouble = self._trouble()  # before its last words are read
+        try:
+            data = os.read(self._from, READ_SIZE)
+        except BlockingIOError:
+            if trouble:
+                raise trouble from None
+            return
         if not data:
-            status = self._process.wait()
-            raise WorkerGone(f"worker {self.pid} ended with status {status}", status in KILLED)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(timeout=1)
+            raise self._trouble() or WorkerGone(f"worker {self.pid} has closed its pipe")
         try:
             for frame in self._reader.feed(data):
                 if frame.kind is Kind.HELLO and frame.document[0] == VERSION:
@@ -167,18 +186,24 @@ class WorkerProcess:
 
     def kill(self) -> None:
         """End it now, whatever it does."""
-        self._process.kill()
+        _kill(self._process)
         self.close()
 
-    def close(self) -> None:
-        """End it; it goes as soon as it sees the end of its stdin."""
+    def hang_up(self) -> None:
+        """Have it end; it goes as soon as it sees the end of its pipe."""
         _close(self._pipes)
+
+    def close(self) -> None:
+        """End it, and wait until it has."""
+        self.hang_up()
         try:
             self._process.wait(timeout=2)
         except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+            _kill(self._process)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(timeout=2)
         self._end.detach()
+        self._process.returncode = self._process.returncode or 0  # one that can't be killed is left to itself
 
     def forget(self) -> None:
         """In a forked child: let go of a process that is the parent's."""
@@ -187,25 +212,57 @@ class WorkerProcess:
         self._process.returncode = 0  # or its destructor would warn of a process that still runs
 
     def _send(self, frame: Frame) -> None:
-        problem = _written(self._to, encode(frame), self.interruption)
+        problem = self._written(encode(frame))
         if problem == INTERRUPTED:
             raise Interrupted
         if problem:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(timeout=1)
-            raise WorkerGone(f"worker {self.pid} does not listen: {problem}", self._process.returncode in KILLED)
+            raise self._trouble() or WorkerGone(f"worker {self.pid} does not listen: {problem}")
 
+    def _written(self, pieces: list[Buffer]) -> Optional[str]:
+        """Write; what went wrong, or None. Raises nothing: a traceback would keep the bytes, maybe credentials."""
+        try:
+            for piece in pieces:
+                view = memoryview(piece)
+                while view:
+                    try:
+                        view = view[os.write(self._to, view) :]
+                    except BlockingIOError:
+                        problem = self._wait_to_write()
+                        if problem:
+                            return problem
+        except OSError as error:
+            return str(error)
+        return None
 
-def environment(mine: Mapping[str, str]) -> dict[str, str]:
-    """What a worker inherits: nothing of Metaflow's, which it does not know, and nothing that may be a secret.
+    def _wait_to_write(self) -> Optional[str]:
+        """Wait until its pipe has room; why it never will, or None."""
+        while True:
+            try:
+                return None if wait_to_write(self._to, self.interruption, LOOK) else INTERRUPTED
+            except TimeoutError:
+                trouble = self._trouble()
+                if trouble:
+                    return str(trouble)
 
-    What it needs of these, the set to sign with, it is told over the pipe, where nobody else can read it.
-    """
-    return {
-        name: value
-        for name, value in mine.items()
-        if not name.upper().startswith("METAFLOW_") and not SECRETIVE.search(name)
-    }
+    def _trouble(self) -> Optional[WorkerGone]:
+        """Why it will do nothing more: it has ended, or was stopped a while ago. None where nothing says so.
+
+        The end of its pipe is not enough: a process that was forked, by whatever code, may have the other end as well.
+        """
+        if not self.is_alive():
+            status = self._process.returncode
+            return WorkerGone(f"worker {self.pid} ended with status {status}", status in KILLED)
+        if not _is_stopped(self.pid):
+            self._stopped_since = None
+            return None
+        now = time.monotonic()
+        self._stopped_since = self._stopped_since or now
+        # Not at once: whoever stops a parent and its workers lets them go on one after the other.
+        if now - self._stopped_since < LOOK:
+            return None
+        return WorkerGone(f"worker {self.pid} is stopped by a signal", killed=True)
 
 
 def _close(pipes: list[int]) -> None:
@@ -213,33 +270,43 @@ def _close(pipes: list[int]) -> None:
         os.close(pipes.pop())
 
 
+def _kill(process: "subprocess.Popen[bytes]") -> None:
+    with contextlib.suppress(PermissionError):  # it has rights that this process has given up; it ends with its pipe
+        process.kill()
+
+
 def _abandon(process: "subprocess.Popen[bytes]", pipes: list[int], parent: int) -> None:
     """End a worker that nobody has any more."""
     if os.getpid() == parent:
-        process.kill()
+        _kill(process)
         _close(pipes)
         process.wait()
 
 
-def _pipe(stack: contextlib.ExitStack) -> "tuple[int, int]":
-    """Both ends of a pipe, closed with the stack."""
-    ends = os.pipe()
-    for end in ends:
-        stack.callback(os.close, end)
-    return ends
-
-
-def _written(pipe: int, pieces: list[Buffer], interruption: Optional[Interruption]) -> Optional[str]:
-    """Write; what went wrong, or None. Raises nothing: a traceback would keep the bytes, maybe credentials."""
+def _is_stopped(pid: int) -> bool:
+    """Whether a child of this process was stopped by a signal, and not continued."""
     try:
-        for piece in pieces:
-            view = memoryview(piece)
-            while view:
-                try:
-                    view = view[os.write(pipe, view) :]
-                except BlockingIOError:
-                    if not wait_to_write(pipe, interruption):
-                        return INTERRUPTED
-    except OSError as error:
-        return str(error)
-    return None
+        return os.waitid(os.P_PID, pid, os.WSTOPPED | os.WNOHANG | os.WNOWAIT) is not None
+    except (OSError, AttributeError):  # it has ended meanwhile; not on every system
+        return False
+
+
+def _is_open(descriptor: int) -> bool:
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        return False
+    return True
+
+
+def _pipe(stack: contextlib.ExitStack) -> "tuple[int, int]":
+    """Both ends of a pipe, closed with the stack; never among the standard streams, which may be closed here."""
+    ends = []
+    for made in os.pipe():
+        end = made
+        if made <= 2:
+            end = fcntl.fcntl(made, fcntl.F_DUPFD_CLOEXEC, 3)
+            os.close(made)
+        stack.callback(os.close, end)
+        ends.append(end)
+    return ends[0], ends[1]

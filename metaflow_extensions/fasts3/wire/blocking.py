@@ -147,10 +147,16 @@ def complete(
             problem = error
 
 
-def wait_to_write(descriptor: int, interruption: Optional[Interruption] = None) -> bool:
-    """Wait until a descriptor can be written. False: it is time to end."""
+def wait_to_write(descriptor: int, interruption: Optional[Interruption], timeout: float) -> bool:
+    """Wait until a descriptor can be written. False: it is time to end.
+
+    Raises
+    ------
+    TimeoutError
+        That takes longer than so many seconds.
+    """
     try:
-        _poll(descriptor, select.POLLOUT, interruption, None)
+        _poll(descriptor, select.POLLOUT, interruption, timeout)
     except Interrupted:
         return False
     return True
