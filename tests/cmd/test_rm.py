@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import signal
+import uuid
 
 import pytest
 from metaflow import S3
@@ -21,11 +22,11 @@ def filled(stored):
 
 def test_keys(fasts3, root, filled):
     done = fasts3("rm", f"{root}/a/1.csv", f"{root}/z")
-    assert (done.exit_code, done.stdout, done.stderr) == (0, "", "")
+    assert (done.exit_code, done.stdout, done.stderr) == (0, "", "Deleted 2 objects.\n")
     assert filled.list() == KEYS - {"a/1.csv", "z"}
 
 
-def test_a_key_that_is_not_there_is_named_and_the_others_go(fasts3, root, filled, told_of):
+def test_a_key_that_is_not_there_is_named_and_the_others_go(fasts3, root, filled):
     done = fasts3("rm", "--json", f"{root}/z", f"{root}/none", f"{root}/a")
     assert done.exit_code == 1
     assert done.stderr.splitlines() == [
@@ -47,7 +48,8 @@ def test_a_dry_run_knows_what_is_not_there(fasts3, root, filled):
 
 def test_a_missing_key_may_be_no_error(fasts3, root, filled):
     done = fasts3("rm", "--missing-ok", f"{root}/z", f"{root}/none")
-    assert (done.exit_code, done.stdout, done.stderr) == (0, "", "")
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert done.stderr == "Deleted 2 objects; keys that were not there count as well (--missing-ok).\n"
     assert filled.list() == KEYS - {"z"}
 
 
@@ -104,11 +106,32 @@ def test_without_a_terminal_many_need_a_yes(fasts3, root, filled, arguments):
     assert filled.list() == KEYS
 
 
-@pytest.mark.parametrize("options", [["--recursive"], ["--recursive", "--yes"], []])
-def test_a_whole_bucket_is_refused(fasts3, server, filled, options):
-    done = fasts3("rm", f"s3://{server.bucket}", *options)
+OF_A_BUCKET = ["", "/", "//", "/*", "/**", "/?*", "/*?", "/[!a]*", "/[a-z]*", "/*.csv", "/*/*", "//*", "/?/../*"]
+
+
+@pytest.mark.parametrize("options", [[], ["--recursive"], ["--recursive", "--yes"], ["--dry-run"]])
+@pytest.mark.parametrize("rest", OF_A_BUCKET)
+def test_no_spelling_means_a_whole_bucket(fasts3, server, filled, options, rest):
+    root = f"s3://{server.bucket}"
+    for named in ([root + rest], ["--root", root, rest[1:]], ["--root", f"{root}//", rest[1:]]):
+        if not named[-1]:
+            continue  # an empty argument; see below
+        done = fasts3("rm", *options, *named)
+        assert done.exit_code == 2
+        assert "a whole bucket, which is not deleted. Name a prefix" in done.stderr
+        assert filled.list() == KEYS
+
+
+def test_below_a_root_a_pattern_needs_no_prefix_of_its_own(fasts3, root, filled):
+    done = fasts3("rm", "--yes", "--no-progress", "--root", root, "*")
+    assert (done.exit_code, done.stderr) == (0, f"Deleted {len(KEYS)} objects.\n")
+    assert filled.list() == set()
+
+
+def test_an_empty_root_is_not_left_out(fasts3, root, filled):
+    done = fasts3("rm", "--yes", "--root", "", f"{root}/z")
     assert done.exit_code == 2
-    assert "is a whole bucket" in done.stderr
+    assert "--root is empty" in done.stderr
     assert filled.list() == KEYS
 
 
@@ -148,10 +171,26 @@ def test_what_can_not_be_deleted_is_named_and_the_rest_goes(fasts3, root, filled
     assert done.exit_code == 1
     assert done.stderr.splitlines() == [
         f"{root}/a/1.csv: AccessDenied: no\\x1b[31m",
+        "Deleted 2 objects.",
         "Error: 1 of the objects could not be deleted.",
     ]
     assert [json.loads(line)["deleted"] for line in done.stdout.splitlines()] == [False, True, True]
     assert filled.list() == {"a/1.csv", "ab", "z"}
+
+
+def test_what_was_deleted_is_counted_where_an_error_ends_it(fasts3, root, filled, monkeypatch):
+    delete_many = S3.delete_many
+
+    def refuse(s3, urls):
+        if f"{root}/ab" in urls:
+            raise MetaflowS3AccessDenied("no more")
+        delete_many(s3, urls)
+
+    monkeypatch.setattr(S3, "delete_many", refuse)
+    done = fasts3("rm", "--yes", f"{root}/a/*", f"{root}/ab*")
+    assert done.exit_code == 1
+    assert done.stderr.splitlines() == ["Deleted at least 3 objects.", "Error: no more"]
+    assert filled.list() == {"ab", "z"}
 
 
 def test_where_s3_refuses_altogether_it_ends(fasts3, root, filled, monkeypatch):
@@ -170,7 +209,8 @@ def asked(start, answer, *arguments):
     os.write(ours, answer)
     _, told = process.communicate(timeout=60)
     os.close(ours)
-    return process.returncode, told.decode()
+    question, _, _ = told.decode().rpartition("Deleted ")  # which ends with how many were
+    return process.returncode, question
 
 
 @pytest.mark.parametrize(("answer", "status", "left"), [(b"y\n", 0, {"ab", "z"}), (b"n\n", 0, KEYS), (b"\n", 0, KEYS)])
@@ -244,29 +284,20 @@ def slashed(moto, monkeypatch):
     """A bucket on a server that keeps keys apart by their leading slashes, and one such key in it."""
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", moto.endpoint_url)
     client = moto.boto3_client()
-    found = Stored(client, moto.bucket, "")
+    bucket = f"slashed-{uuid.uuid4().hex}"
+    client.create_bucket(Bucket=bucket)
+    found = Stored(client, bucket, "")
     found.put_all({"tmp.slashed": b"precious", "/tmp.slashed": b"", "/other.slashed": b""})
     yield found
-    for key in ("tmp.slashed", "/tmp.slashed", "/other.slashed"):
-        client.delete_object(Bucket=moto.bucket, Key=key)
     client.close()
 
 
-@pytest.mark.parametrize("options", [[], ["--dry-run"]])
-def test_keys_that_begin_with_a_slash_do_not_delete_others(fasts3, slashed, options):
-    bucket = slashed.bucket
-    done = fasts3("rm", "--yes", "--json", *options, f"s3://{bucket}/*/tmp.slashed", f"s3://{bucket}/?other.slashed")
-    assert done.exit_code == 1
-    assert f"s3://{bucket}//other.slashed is left out: its key begins with a slash" in done.stderr
-    assert slashed.list() >= {"tmp.slashed", "/tmp.slashed", "/other.slashed"}
-
-
-@pytest.mark.parametrize("options", [[], ["--recursive"], ["--raw"]])
-def test_a_url_whose_key_begins_with_a_slash_is_refused(fasts3, slashed, options):
-    done = fasts3("rm", "--yes", *options, f"s3://{slashed.bucket}//tmp.slashed")
-    assert done.exit_code == 2
-    assert "begins with a slash" in done.stderr
-    assert "tmp.slashed" in slashed.list()
+@pytest.mark.parametrize("options", [[], ["--raw"]])
+def test_a_key_that_begins_with_a_slash_is_that_key(fasts3, slashed, options):
+    assert fasts3("rm", *options, f"s3://{slashed.bucket}//tmp.slashed").exit_code == 0
+    assert slashed.list() == {"tmp.slashed", "/other.slashed"}
+    assert fasts3("rm", "--yes", f"s3://{slashed.bucket}//o*").exit_code == 0
+    assert slashed.list() == {"tmp.slashed"}
 
 
 def test_recursive_has_a_short_name(fasts3, root, filled):

@@ -10,6 +10,7 @@ from metaflow_extensions.fasts3.face.location import Location
 
 NOWHERE = Location()
 ROOT = Location("s3://bucket/ro[o]t")
+AN_ARN = "arn:aws:s3:eu-west-1:123456789012:accesspoint/x"
 
 
 @pytest.mark.parametrize(
@@ -18,7 +19,10 @@ ROOT = Location("s3://bucket/ro[o]t")
         ("s3://b/a/x", NOWHERE, "b", "a/x", "a/x/"),
         ("s3://b/a/", NOWHERE, "b", "a/", "a/"),
         ("s3://b", NOWHERE, "b", "", ""),
-        ("s3://b//a", NOWHERE, "b", "a", "a/"),
+        ("s3://b//a", NOWHERE, "b", "/a", "/a/"),
+        ("/a", Location("s3://b//r"), "b", "/r/a", "/r/a/"),
+        ("s3://arn:aws:s3:eu-west-1:123456789012:accesspoint/x/a", NOWHERE, AN_ARN, "a", "a/"),
+        ("a", Location(f"s3://{AN_ARN}"), AN_ARN, "a", "a/"),
         ("s3://b/a]", NOWHERE, "b", "a]", "a]/"),
         ("s3://b/a[", NOWHERE, "b", "a[", "a[/"),
         ("x", ROOT, "bucket", "ro[o]t/x", "ro[o]t/x/"),

@@ -177,6 +177,40 @@ def test_keys_that_differ_a_little_are_two_objects(way, stored, one, other):
     assert [o.size for o in way.s3.info_many(names)] == [11, 14]
 
 
+@pytest.mark.needs("leading-slash-keys")
+def test_a_full_url_names_the_key_that_begins_with_a_slash(make_s3, own_bucket, tmp_path):
+    own_bucket.put_all({"dir/lead": b"another", "lead": b"another"})
+    bucket = f"s3://{own_bucket.bucket}"
+    url, s3 = f"{bucket}//dir/lead", make_s3()
+    below, rooted = make_s3(s3root=f"{bucket}//dir"), make_s3(s3root=bucket)
+    local = tmp_path / "lead"
+    local.write_bytes(b"from a file")
+
+    for store, body in (
+        (lambda: s3.put(url, b"put"), b"put"),
+        (lambda: s3.put_many([(url, b"one of many")]), b"one of many"),
+        (lambda: s3.put_files([(url, str(local))]), b"from a file"),
+        (lambda: s3.upload(tmp_path, f"{bucket}//dir"), b"from a file"),
+        (lambda: below.put("//lead", b"below"), b"below"),
+    ):
+        store()
+        assert own_bucket.blobs() == {"dir/lead": b"another", "lead": b"another", "/dir/lead": body}
+
+    assert [(o.url, o.blob) for o in (s3.get(url), *s3.get_many([url]), *s3.iter_many([url], keep=True))] == [
+        (url, b"below")
+    ] * 3
+    assert [o.size for o in (s3.info(url), *s3.info_many([url]), *s3.list_recursive([f"{bucket}//dir"]))] == [5] * 3
+    assert [(o.key, o.blob) for o in below.get_all()] == [("lead", b"below")]
+    assert [o.path for o in s3.download(f"{bucket}//", tmp_path / "to")] == [str(tmp_path / "to" / "dir" / "lead")]
+    assert rooted.get("//dir/lead").blob == b"another"  # of a key below a root, leading slashes are dropped
+
+    s3.delete(url)
+    assert own_bucket.list() == {"dir/lead", "lead"}
+    s3.put(url, b"")
+    assert s3.delete_recursive([f"{bucket}//dir"]) == 1
+    assert own_bucket.list() == {"dir/lead", "lead"}
+
+
 @pytest.mark.needs("long-keys")
 @pytest.mark.parametrize("fill", ["a", "é"], ids=["ASCII", "two bytes each"])
 def test_a_key_may_have_1024_bytes(way, stored, fill):

@@ -9,6 +9,17 @@ from metaflow import S3
 from metaflow_extensions.fasts3.face.errors import MetaflowS3URLException
 from metaflow_extensions.fasts3.face.location import Location, as_directory, location_of, split_object_url, split_url
 
+ARNS = [
+    "arn:aws:s3:eu-west-1:123456789012:accesspoint/my.point",
+    "arn:aws:s3:eu-west-1:123456789012:accesspoint:my-point",
+    "arn:aws-us-gov:s3:us-gov-west-1:123456789012:accesspoint/x",
+    "arn:aws:s3::123456789012:accesspoint/mfzwi23gnjvgw.mrap",
+    "arn:aws:s3::123456789012:accesspoint:mfzwi23gnjvgw.mrap",
+    "arn:aws:s3-object-lambda:eu-west-1:123456789012:accesspoint/x",
+    "arn:aws:s3-outposts:eu-west-1:123456789012:outpost/op-01ac5d28a6a232904/accesspoint/x",
+    "arn:aws:s3-outposts:eu-west-1:123456789012:outpost:op-01ac5d28a6a232904:accesspoint:x",
+]
+
 
 class Run:
     """What a Run object shows of itself."""
@@ -24,8 +35,8 @@ def configured(monkeypatch):
 
 @given(st.text(alphabet=st.characters(blacklist_categories=["Cs"]), min_size=1, max_size=100))
 def test_any_key_comes_back_as_it_was(key):
-    key = key.lstrip("/") or "k"
     assert split_url(f"s3://bucket/{key}") == ("bucket", key)
+    key = key.lstrip("/") or "k"
     assert split_url(Location("s3://bucket/root").url(key)) == ("bucket", f"root/{key}")
 
 
@@ -37,6 +48,9 @@ def test_any_key_comes_back_as_it_was(key):
         ((None, None, None, "s3://bucket"), "s3://bucket"),
         ((None, None, None, "s3://bucket/"), "s3://bucket"),
         ((None, None, None, "s3://bucket/a/b/"), "s3://bucket/a/b"),
+        ((None, None, None, "s3://bucket//a//"), "s3://bucket//a"),
+        ((None, None, None, f"s3://{ARNS[0]}/a/"), f"s3://{ARNS[0]}/a"),
+        ((ARNS[0], "//a/", Run(), None), f"s3://{ARNS[0]}/a/Flow/12"),
         ((None, None, None, b"s3://bucket/a"), "s3://bucket/a"),
         ((None, None, Run(), None), "s3://configured/data/Flow/12"),
         (("other", None, Run(), None), "s3://other/data/Flow/12"),
@@ -69,6 +83,21 @@ def test_misuse_is_told_what_to_do(arguments, sentence):
     assert sentence in str(raised.value)
 
 
+@pytest.mark.parametrize("arn", ARNS)
+def test_the_arn_of_an_access_point_is_a_bucket(arn):
+    """Each as its documentation writes it, with colons or slashes, and as the console copies it."""
+    assert split_url(f"s3://{arn}") == (arn, "")
+    assert split_url(f"s3://{arn}/object/accesspoint/k") == (arn, "object/accesspoint/k")
+    assert split_url(f"s3://{arn}//k") == (arn, "/k")
+    assert split_object_url(Location(f"s3://{arn}/a").url("k")) == (arn, "a/k")
+
+
+@pytest.mark.parametrize("place", ["s3://configured//data", f"s3://{ARNS[0]}/data"])
+def test_the_configured_place_is_the_one_that_is_written(monkeypatch, place):
+    monkeypatch.setattr(configuration, "DATATOOLS_S3ROOT", place)
+    assert location_of(None, None, Run(), None).root == f"{place}/Flow/12"
+
+
 def test_a_run_without_a_configured_root_is_told_the_variable(monkeypatch):
     monkeypatch.setattr(configuration, "DATATOOLS_S3ROOT", None)
     with pytest.raises(MetaflowS3URLException, match="METAFLOW_DATATOOLS_S3ROOT"):
@@ -81,10 +110,12 @@ def test_a_run_without_a_configured_root_is_told_the_variable(monkeypatch):
     [
         ("s3://b/r", None, "s3://b/r"),
         ("s3://b/r", "", "s3://b/r"),
+        ("s3://b/r", "//", "s3://b/r"),
         ("s3://b/r", "k", "s3://b/r/k"),
         ("s3://b/r", "//k", "s3://b/r/k"),
         ("s3://b", "k/", "s3://b/k/"),
         (None, "s3://b/k?x#y", "s3://b/k?x#y"),
+        (None, "s3://b//k", "s3://b//k"),
     ],
 )
 def test_keys_become_urls(root, key, url):
@@ -117,7 +148,7 @@ def test_keys_that_do_not_go_with_the_root(root, key, sentence):
         ("b/k", "does not name a bucket"),
         ("s3://b/\ud800", "not valid Unicode"),
         ("s3://b", "no key in it"),
-        ("s3://b///", "no key in it"),
+        (f"s3://{ARNS[0]}/", "no key in it"),
     ],
 )
 def test_urls_of_no_object(url, sentence):

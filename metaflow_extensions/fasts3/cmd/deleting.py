@@ -8,11 +8,10 @@ from metaflow._vendor import click
 from metaflow.exception import MetaflowException
 
 from ..face.errors import MetaflowS3AccessDenied, shown
-from ..face.location import begins_with_slash, split_object_url
 from ..face.s3 import S3
 from ..pool.queries import Entry
 from .client import PAGES_AHEAD, client, found_ahead
-from .output import LONGEST, Remarks, count_shown, json_line, name_shown, print_lines, remark
+from .output import LONGEST, count_shown, json_line, name_shown, print_lines, remark
 from .targets import Target, url_of
 
 
@@ -39,26 +38,28 @@ class Left(NamedTuple):
 def delete(request: Request) -> Left:
     """Delete, or with `dry_run` only print."""
     count = failed = missing = 0
-    with client(progress=None if request.told else False) as s3:
-        for urls, absent in _batches(s3, request):
-            missing += len(absent)
-            for url in absent:
-                remark(f"There is no object {url}.")
-            if request.as_json and not request.dry_run:
-                print_lines(json_line(url=url, deleted=False) for url in absent)
-            if request.dry_run:
-                left = _unnamed(urls)
+    is_exact = True
+    try:
+        with client(progress=None if request.told else False) as s3:
+            for urls, absent in _batches(s3, request):
+                missing += len(absent)
+                for url in absent:
+                    remark(f"There is no object {url}.")
+                if request.dry_run:
+                    print_lines(json_line(url=url) if request.as_json else name_shown(url) for url in urls)
+                    continue
+                is_exact = False
+                left = _deleted(s3, urls)
+                is_exact = True
                 failed += len(left)
-                rest = [url for url in urls if url not in left]
-                print_lines(json_line(url=url) if request.as_json else name_shown(url) for url in rest)
-                continue
-            left = _deleted(s3, urls)
-            failed += len(left)
-            count += len(urls) - len(left)
-            if request.as_json:
-                print_lines(json_line(url=url, deleted=url not in left) for url in urls)
-    if not request.dry_run:
-        Remarks(request.told).tell(f"Deleted {count_shown(count, 'object')}.")
+                count += len(urls) - len(left)
+                if request.as_json:
+                    print_lines(json_line(url=url, deleted=False) for url in absent)
+                    print_lines(json_line(url=url, deleted=url not in left) for url in urls)
+    finally:  # also where an error or Ctrl-C ends it: some objects are gone
+        if not request.dry_run:
+            more = "; keys that were not there count as well (--missing-ok)" if request.missing_ok else ""
+            remark(f"Deleted {'' if is_exact else 'at least '}{count_shown(count, 'object')}{more}.")
     return Left(failed, missing)
 
 
@@ -71,7 +72,7 @@ def _batches(s3: S3, request: Request) -> "Iterator[tuple[list[str], list[str]]]
     exact = [target for target in request.targets if target not in wide]
     if exact:
         # Each once: the count is of objects.
-        named = list(dict.fromkeys(url_of(*split_object_url(url_of(one.bucket, one.key))) for one in exact))
+        named = list(dict.fromkeys(url_of(one.bucket, one.key) for one in exact))
         asks = request.hint and request.asks and not request.dry_run
         if not asks or click.confirm(f"{request.hint} Delete {count_shown(len(named), 'object')}?", err=True):
             missing = set() if request.missing_ok else _missing(s3, named)
@@ -110,18 +111,10 @@ def _may(target: Target, first: "list[list[Entry]]") -> bool:
     return bool(click.confirm(f"Delete {most}{count_shown(count, 'object')} {what} {asked}?", err=True))
 
 
-def _unnamed(urls: "list[str]") -> "set[str]":
-    """Those of listed objects that `S3.delete_many` does not take, because their URLs mean others."""
-    left = [url for url in urls if begins_with_slash(url)]
-    for url in left:
-        remark(f"{url} is left out: its key begins with a slash, and its URL means the key without it.")
-    return set(left)
-
-
 def _deleted(s3: S3, urls: "list[str]") -> "set[str]":
     """Delete objects; those that are left, each named on stderr with the reason."""
-    left = _unnamed(urls)
-    rest = [url for url in urls if url not in left]
+    left: set[str] = set()
+    rest = urls
     while rest:
         try:
             s3.delete_many(rest)

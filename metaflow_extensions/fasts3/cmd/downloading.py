@@ -15,7 +15,6 @@ from ..face import local_paths
 from ..face.delivery import UNKNOWN, Delivery
 from ..face.engine import FEW_PIECES
 from ..face.errors import MetaflowS3AccessDenied, MetaflowS3NotFound, MetaflowS3URLException
-from ..face.location import split_object_url
 from ..face.s3 import S3
 from ..pool import worker_pool
 from ..pool.processors import processors
@@ -56,9 +55,8 @@ class _File(NamedTuple):
 
 def to_stdout(target: Target) -> None:
     """Write one object to stdout."""
-    url = url_of(*split_object_url(url_of(target.bucket, target.key)))
     with client() as s3:
-        found = s3.get(url, return_info=False)
+        found = s3.get(url_of(target.bucket, target.key), return_info=False)
         with open(str(found.path), "rb") as file:
             shutil.copyfileobj(file, sys.stdout.buffer, COPIED)
         sys.stdout.buffer.flush()
@@ -174,7 +172,7 @@ class _Downloads:
     def _items(self, target: Target, objects: "Iterable[tuple[str, Optional[int]]]", base: str) -> "Iterator[_Item]":
         """Objects and their files, named by what follows `base`; without those that can't be files here."""
         for key, size in objects:
-            url = url_of(*split_object_url(url_of(target.bucket, key)))
+            url = url_of(target.bucket, key)
             name = self._name or key[len(base) :]
             if name.endswith("/") and not size:
                 continue  # what some programs store for an empty directory

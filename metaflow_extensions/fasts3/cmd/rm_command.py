@@ -36,10 +36,10 @@ def rm(
 ) -> None:
     """Delete objects: those with these keys, those that fit a pattern, or with --recursive all below a prefix.
 
-    Before objects go that were not named one by one, a terminal is asked; without one, --yes is needed. So it is where
-    all keys are names of local files, too, as after a pattern without quotes. Keys that are not there, unless with
-    --missing-ok, and what could not be deleted are named on stderr, and the exit status is 1. A whole bucket is not
-    deleted: name a prefix in it.
+    Before it deletes objects that were not named one by one, it asks on a terminal; without one, --yes is needed. It
+    also asks where all keys are names of local files, as after a pattern without quotes. Keys that are not there (unless
+    with --missing-ok), what could not be deleted, and how many objects were, are printed on stderr. The exit status is 1
+    where a key is missing or an object is left. A whole bucket is never deleted: name a prefix before any wildcard.
 
     \b
     Examples:
@@ -47,18 +47,19 @@ def rm(
         metaflow fasts3 rm --dry-run 's3://bucket/tmp/*.parquet'
         metaflow fasts3 rm --recursive --yes s3://bucket/tmp/
     """  # noqa: D301
-    from ..face.location import begins_with_slash
     from . import deleting
     from .targets import hint_of_unquoted, place_of, refuse_empty, target_of
 
     refuse_empty(urls)
     place = place_of(run, root)
     targets = [target_of(url, place, raw) for url in urls]
-    for url in filter(begins_with_slash, urls):
-        raise click.UsageError(f"{url} has a key that begins with a slash. Leave it out to name the key without it.")
     for target in targets:
-        if not target.pattern and not target.key:
-            raise click.UsageError(f"{target.url} is a whole bucket, which is not deleted. Name a prefix in it.")
+        if target.is_whole_bucket:
+            what = "may match a whole bucket" if target.pattern else "is a whole bucket"
+            raise click.UsageError(
+                f"{target.url} {what}, which is not deleted. Name a prefix in it before any wildcard: "
+                f"s3://{target.bucket}/some/prefix/*"
+            )
         if target.is_directory and not recursive:
             raise click.UsageError(f"{target.url} is a directory. Add --recursive to delete what is below it.")
     hint = hint_of_unquoted(urls)

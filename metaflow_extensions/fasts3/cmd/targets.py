@@ -42,6 +42,11 @@ class Target(NamedTuple):
         return self.pattern is None and (not self.key or self.key.endswith("/"))
 
     @property
+    def is_whole_bucket(self) -> bool:
+        """Whether nothing but slashes says which part of the bucket is meant, whatever a pattern asks for beyond."""
+        return not self.key.strip("/")
+
+    @property
     def folder(self) -> str:
         """The directory that it is in: the beginning of its key up to the last slash, if there is one."""
         return self.key[: self.key.rfind("/") + 1]
@@ -82,11 +87,13 @@ def place_of(run: Optional[str], root: Optional[str]) -> Location:
     MetaflowS3URLException
         The setting for the data of runs is not the URL of a place, or nothing says where the data of runs is.
     """
+    if root == "":
+        raise click.UsageError("--root is empty, perhaps because a variable of the shell is not set.")
     if run is not None and root is not None:
         raise click.UsageError("--run and --root are two places. Use one of them.")
     if run is not None and not RUN.match(run):
         raise click.UsageError(f"--run is {run!r}. Give the name of a flow and the id of a run: --run MyFlow/123.")
-    if root and not root.startswith(SCHEME):
+    if root is not None and not root.startswith(SCHEME):
         raise click.UsageError(f"--root is {root!r}, which is no place in S3. Write it as s3://bucket/prefix.")
     try:
         return location_of(None, None, run and _PastRun(run), root)

@@ -78,11 +78,17 @@ def refused(name: str, error: Exception, action: str, resource: str) -> Finding:
 
 
 def _bucket_arn(subject: Subject) -> str:
-    return f"arn:aws:s3:::{subject.bucket}"
+    return subject.bucket if _is_access_point(subject) else f"arn:aws:s3:::{subject.bucket}"
 
 
 def _objects_arn(subject: Subject) -> str:
-    return f"{_bucket_arn(subject)}/{subject.prefix}*"
+    # https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-points-policies.html
+    objects = "/object" if _is_access_point(subject) else ""
+    return f"{_bucket_arn(subject)}{objects}/{subject.prefix}*"
+
+
+def _is_access_point(subject: Subject) -> bool:
+    return subject.bucket.startswith("arn:")
 
 
 def check_signature(subject: Subject) -> Finding:

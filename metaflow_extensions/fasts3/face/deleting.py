@@ -16,7 +16,7 @@ from metaflow_extensions.fasts3.face.errors import (
     shown,
 )
 from metaflow_extensions.fasts3.face.foundation import Foundation
-from metaflow_extensions.fasts3.face.location import as_directory, as_text, begins_with_slash, split_url
+from metaflow_extensions.fasts3.face.location import as_directory, as_text, split_url
 from metaflow_extensions.fasts3.face.requested import several
 from metaflow_extensions.fasts3.pool.deletions import Deletions, ListedDeletions, Refusal, outermost
 from metaflow_extensions.fasts3.pool.plan import Plan
@@ -164,14 +164,9 @@ class Deleting(Foundation):
                 f"{text!r} names nothing, and nothing is ever deleted because a name is empty. Give a key or a prefix; "
                 "to delete all below the root of a client, give its full URL to S3().delete_recursive."
             )
-        if begins_with_slash(text):
-            raise MetaflowS3URLException(
-                f"'{shown(text, MOST_URL)}' has a key that begins with a slash, which URLs lose: it would mean another "
-                "object. The key 'x' is s3://bucket/x; the key '/x' can't be deleted here."
-            )
         url = self._location.url(text)
         bucket, key = split_url(url)
-        if not key:
+        if not key.strip("/"):
             raise MetaflowS3URLException(
                 f"'{shown(url)}' names a whole bucket, and none is ever emptied here. Give a key or a prefix in it."
             )

@@ -155,7 +155,7 @@ class Directories(Writing):
             if not entries and text and not text.endswith("/"):
                 self._warn_of_neighbours(url, bucket, text, stacklevel=5)
             for key, size in entries:
-                yield _Found(url, f"s3://{bucket}/{key}", key[len(listing.prefix.lstrip("/")) :], size or 0)
+                yield _Found(url, f"s3://{bucket}/{key}", key[len(listing.prefix) :], size or 0)
 
     def _unchanged(self, files: list[tuple[str, str]], sizes: list[int]) -> list[bool]:
         """Whether each of some objects has the content of its file, which has so many bytes."""

@@ -16,7 +16,10 @@ SCHEME = "s3://"
 # What boto3 takes for the name of a bucket: old ones, and those of other servers, do not keep to AWS's rules of today.
 # But none that begins with a dot or holds two in a row: a URL's path could lead to another bucket.
 BUCKET = re.compile(r"(?!\.)(?!.*\.\.)[A-Za-z0-9._-]{1,255}\Z")
-ARN = re.compile(r"arn:[A-Za-z0-9:._-]{1,255}\Z")  # of an access point; boto3 says what is wrong with it
+ARN = re.compile(r"arn:[A-Za-z0-9:./_-]{1,255}\Z")  # of an access point; boto3 says what is wrong with it
+# At the beginning of a URL, an ARN ends with the name of the access point, after a colon or a slash:
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-points-naming.html; also of Object Lambda and Outposts.
+ACCESS_POINT = re.compile(r"arn:[^:/]+:s3[a-z-]*:[^:/]*:[^:/]*:(?:outpost[:/][^:/]+[:/])?accesspoint[:/][^:/]+(?=/|\Z)")
 LONGEST_KEY = 1024  # bytes of UTF-8: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
 
 
@@ -31,14 +34,17 @@ def split_object_url(url: str) -> tuple[str, str]:
 
 
 def split_url(url: str) -> tuple[str, str]:
-    """Bucket and key of an S3 URL. Leading slashes of the key are dropped.
+    """Bucket and key of an S3 URL. The bucket may be the ARN of an access point, and the key may begin with a slash.
 
     Raises
     ------
     MetaflowS3URLException
         It is not an S3 URL, or has no bucket, or one that can't be, or a key that S3 does not take.
     """
-    bucket, _, key = url[len(SCHEME) :].partition("/")
+    rest = url[len(SCHEME) :]
+    access_point = ACCESS_POINT.match(rest)
+    bucket = access_point[0] if access_point else rest.partition("/")[0]
+    key = rest[len(bucket) + 1 :]
     if not url.startswith(SCHEME) or not bucket:
         raise MetaflowS3URLException(f"'{shown(url, MOST_URL)}' does not name a bucket. Write it as s3://bucket/key.")
     if not BUCKET.match(bucket) and not ARN.match(bucket):
@@ -46,7 +52,6 @@ def split_url(url: str) -> tuple[str, str]:
             f"{shown(repr(bucket))} can't be the name of a bucket, which has 3 to 63 lower-case letters, digits, dots "
             "and hyphens. Check the URL; it is written as s3://bucket/key."
         )
-    key = key.lstrip("/")
     try:
         size = len(key.encode("utf-8"))
     except UnicodeEncodeError as error:
@@ -57,11 +62,6 @@ def split_url(url: str) -> tuple[str, str]:
             "Shorten the key or the prefix."
         )
     return bucket, key
-
-
-def begins_with_slash(url: str) -> bool:
-    """Whether the key in an S3 URL begins with a slash, so that `split_url` gives that of another object."""
-    return url.startswith(SCHEME) and url[len(SCHEME) :].partition("/")[2].startswith("/")
 
 
 def as_text(given: bytes) -> str:
@@ -99,7 +99,7 @@ class Location(NamedTuple):
             )
         if self.root is None:
             return _full_url(key)
-        if not key:
+        if not key or not key.strip("/"):
             return self.root
         if key.startswith(SCHEME):
             raise MetaflowS3URLException(
@@ -126,15 +126,10 @@ class Location(NamedTuple):
         return url
 
 
-def _normal(url: str) -> str:
-    """The one URL of an object: without the leading slashes of a key that are dropped anyway."""
-    bucket, key = split_url(url)
-    return f"{SCHEME}{bucket}/{key}"
-
-
 def _full_url(key: Optional[str]) -> str:
     if key and key.startswith(SCHEME):
-        return _normal(key)
+        split_url(key)
+        return key
     given = "No key was given" if not key else f"'{shown(key, MOST_URL)}' is not a full s3:// URL"
     if current.is_running_flow:
         raise MetaflowS3URLException(
@@ -180,7 +175,8 @@ def location_of(bucket: Optional[str], prefix: Optional[str], run: Any, s3root: 
     root = as_text(s3root) if isinstance(s3root, bytes) else s3root
     if not isinstance(root, str) or not root.startswith(SCHEME):
         raise MetaflowS3URLException(f"s3root needs to be an S3 URL prefixed with s3://. It is {root!r}.")
-    return Location(_normal(root).rstrip("/"))
+    split_url(root)
+    return Location(root.rstrip("/"))
 
 
 def configured_place() -> tuple[str, str]:
@@ -226,9 +222,9 @@ def _run_root(bucket: Optional[str], prefix: Optional[str], flow: str, run_id: s
             "serve`, paste the export lines that it prints."
         )
     default_bucket, default_prefix = configured_place() if configured else ("", "")
-    if bucket and "/" in bucket:
+    if bucket and "/" in bucket and not ACCESS_POINT.fullmatch(bucket):
         raise MetaflowS3URLException(
             f"'bucket' is the name of a bucket alone, not {bucket!r}. Put what follows it into 'prefix'."
         )
-    directories = [(prefix or default_prefix).strip("/"), flow, run_id]
+    directories = [prefix.strip("/") if prefix else default_prefix.rstrip("/"), flow, run_id]
     return SCHEME + "/".join([bucket or default_bucket, *filter(None, directories)])
