@@ -37,9 +37,9 @@ def rm(
     """Delete objects: those with these keys, those that fit a pattern, or with --recursive all below a prefix.
 
     Before it deletes objects that were not named one by one, it asks on a terminal; without one, --yes is needed. It
-    also asks where all keys are names of local files, as after a pattern without quotes. Keys that are not there (unless
-    with --missing-ok), what could not be deleted, and how many objects were, are printed on stderr. The exit status is 1
-    where a key is missing or an object is left. A whole bucket is never deleted: name a prefix before any wildcard.
+    also asks where all keys are names of local files, as after a pattern without quotes. Keys that are not there
+    (unless with --missing-ok), what could not be deleted, and how many objects were, are printed on stderr. The exit
+    status is 1 where a key or object is among them. A whole bucket is never deleted: name a prefix before any wildcard.
 
     \b
     Examples:
