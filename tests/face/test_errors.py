@@ -30,10 +30,11 @@ def test_every_code_is_one_exception(code):
     assert "GetObject of s3://b/k failed: why" in str(error)
 
 
-def test_a_message_holds_all_that_helps():
+@pytest.mark.parametrize(("operation", "name"), [("head", "HeadObject"), ("get", "GetObject")])
+def test_a_message_holds_all_that_helps(operation, name):
     failure = Failure(Code.ACCESS_DENIED, "No.", "AccessDenied", 403, "R3QU3ST", 4, 2.54)
-    error = exception_of("head", "s3://b/k", failure, "AKIA")
-    for part in ("HeadObject", "s3://b/k", "AccessDenied: No", "HTTP 403", "R3QU3ST", "AKIA", "4 tries in 2.5 s"):
+    error = exception_of(operation, "s3://b/k", failure, "AKIA")
+    for part in (name, "s3://b/k", "AccessDenied: No", "HTTP 403", "R3QU3ST", "AKIA", "4 tries in 2.5 s"):
         assert part in str(error)
     assert "s3:ListBucket" in str(error)
     assert (error.url, error.s3_code, error.status, error.request_id) == ("s3://b/k", "AccessDenied", 403, "R3QU3ST")

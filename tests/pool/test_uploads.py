@@ -10,12 +10,12 @@ from metaflow_extensions.fasts3.pool.messages import Outcome
 from metaflow_extensions.fasts3.pool.plan import JobFailed
 from metaflow_extensions.fasts3.pool.planning import MOST_PART
 from metaflow_extensions.fasts3.pool.uploads import RESTARTS, Upload, Uploads
-from metaflow_extensions.fasts3.wire.conditions import ABSENT
+from metaflow_extensions.fasts3.wire.conditions import ABSENT, MARK
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
 from metaflow_extensions.fasts3.wire.transfers import ObjectInfo, PutHeaders
 
 STEP = 10
-HEADERS = PutHeaders("text/plain", {"m": "1"}, "AES256")
+HEADERS = PutHeaders("text/plain", {"m": "1", MARK: "ours"}, "AES256")
 
 
 class Store:
@@ -24,7 +24,7 @@ class Store:
     def __init__(self, files=None, **objects):
         self.objects = objects
         self.headers = {}
-        self.etags = {}
+        self._promised = {}
         self.open = {}
         self.files = files or {}
         self._ids = (f"upload-{number}" for number in itertools.count())
@@ -35,16 +35,17 @@ class Store:
     def head(self, job):
         if job.key not in self.objects:
             return missing("")
-        return ObjectInfo(len(self.objects[job.key]), self.etags.get(job.key, ""), None, {}, 0, None)
+        metadata = self.headers[job.key].metadata if job.key in self.headers else {}
+        return ObjectInfo(len(self.objects[job.key]), '"no MD5"', None, metadata, 0, None)
 
     def put(self, job):
         body = self._bytes(job)
-        return self._store(job, body, f'"{md5(body)}"')
+        return self._store(job, body, job.arguments["headers"])
 
     def create_upload(self, job):
-        self.headers[job.key] = job.arguments["headers"]
         upload_id = next(self._ids)
         self.open[upload_id] = {}
+        self._promised[upload_id] = job.arguments["headers"]
         return upload_id
 
     def upload_part(self, job):
@@ -59,8 +60,7 @@ class Store:
         parts = self.open[upload_id]
         told = [part["ETag"] for part in job.arguments["parts"]]
         assert told == [f'"{md5(parts[number])}"' for number in range(1, len(parts) + 1)]
-        whole = md5(b"".join(bytes.fromhex(md5(parts[number])) for number in sorted(parts)))
-        reply = self._store(job, b"".join(parts[number] for number in sorted(parts)), f'"{whole}-{len(parts)}"')
+        reply = self._store(job, b"".join(parts[number] for number in sorted(parts)), self._promised[upload_id])
         if not isinstance(reply, Failure):
             del self.open[upload_id]
         return reply
@@ -74,11 +74,10 @@ class Store:
         position = job.arguments.get("position", 0)
         return self.files[job.arguments["path"]][position:][: job.arguments.get("length")]
 
-    def _store(self, job, body, etag):
+    def _store(self, job, body, headers):
         if job.arguments.get("condition") and job.key in self.objects:
             return Failure(Code.PRECONDITION, "", "PreconditionFailed", 412)
-        self.objects[job.key], self.etags[job.key] = body, etag
-        self.headers.setdefault(job.key, job.arguments.get("headers"))
+        self.objects[job.key], self.headers[job.key] = body, headers
         return "etag"
 
 
@@ -211,6 +210,93 @@ def test_what_is_gone_by_the_time_of_the_comparison_is_uploaded():
     assert store.open == {}
 
 
+def test_an_upload_in_parts_whose_reply_was_lost_is_found_again():
+    """Who asks again is told that there is no such upload; nothing is sent twice."""
+    store = Store()
+
+    def answer(job):
+        reply = store(job)
+        return Failure(Code.NO_UPLOAD, "", "NoSuchUpload", 404) if job.operation == "complete_upload" else reply
+
+    plan = Uploads([from_memory("a", body(55), ABSENT)], STEP)
+    jobs = carry_out(plan, answer)
+    assert (plan.stored, store.objects) == ([True], {"a": body(55)})
+    assert [job.operation for job in jobs].count("create_upload") == 1
+
+
+@pytest.mark.parametrize("mark", ["another's", None])
+@pytest.mark.parametrize("size", [1, 55])
+def test_somebody_else_s_of_the_same_bytes_is_not_ours(size, mark):
+    store = Store()
+
+    def answer(job):
+        if job.arguments.get("condition"):
+            store.objects["a"], store.headers["a"] = body(size), PutHeaders(metadata={MARK: mark} if mark else {})
+        return store(job)
+
+    plan = Uploads([from_memory("a", body(size), ABSENT)], STEP)
+    carry_out(plan, answer)
+    assert (plan.stored, store.open) == ([False], {})
+
+
+def test_parts_are_not_put_together_where_somebody_was_faster():
+    """The look before is of use where a server ignores If-None-Match then."""
+    store, asked = Store(), []
+
+    def answer(job):
+        asked.append(job.operation)
+        if job.operation == "upload_part":
+            store.objects["a"] = b"somebody else's"
+        return store(job)
+
+    plan = Uploads([from_memory("a", body(55), ABSENT)], STEP)
+    carry_out(plan, answer)
+    assert (plan.stored, store.open, store.objects) == ([False], {}, {"a": b"somebody else's"})
+    assert "complete_upload" not in asked
+
+
+DENIED = Failure(Code.ACCESS_DENIED, "", "403", 403)
+
+
+@pytest.mark.parametrize("there", [False, True])
+@pytest.mark.parametrize("size", [1, 55])
+def test_who_may_not_look_uploads_by_the_condition_alone(size, there):
+    """s3:PutObject is all that If-None-Match takes."""
+    store = Store(**({"a": b"old"} if there else {}))
+    plan = Uploads([from_memory("a", body(size), ABSENT)], STEP)
+    carry_out(plan, lambda job: DENIED if job.operation == "head" else store(job))
+    assert store.objects == {"a": b"old" if there else body(size)}
+    assert (plan.stored, store.open) == ([not there], {})
+
+
+def test_who_may_not_look_is_told_so_where_only_a_look_could_say_whose_it_is():
+    store = Store(a=b"old")
+    plan = Uploads([from_memory("a", b"1", ABSENT)], STEP)
+    (look,) = plan.start()
+    (put,) = plan.receive(look, Outcome(look.number, None, DENIED))
+    lost = Failure(Code.UNREACHABLE, "the connection broke")
+    (look,) = plan.receive(put, Outcome(put.number, None, store(put), retried=lost))
+    with pytest.raises(JobFailed) as failed:
+        plan.receive(look, Outcome(look.number, None, DENIED))
+    assert "may have stored it" in failed.value.failure.message
+
+
+@pytest.mark.parametrize("size", [1, 55])
+def test_nothing_is_stored_where_neither_look_nor_condition_is_to_be_had(size):
+    store = Store()
+
+    def answer(job):
+        if job.arguments.get("condition"):
+            return Failure(Code.NOT_IMPLEMENTED, "", "NotImplemented", 501)
+        return DENIED if job.operation == "head" else store(job)
+
+    plan = Uploads([from_memory("a", body(size), ABSENT)], STEP)
+    with pytest.raises(JobFailed) as failed:
+        carry_out(plan, answer)
+    assert "nothing was stored" in failed.value.failure.message
+    assert store.objects == {}
+
+
 @pytest.mark.parametrize("size", [1, 55])
 def test_a_server_that_contradicts_itself_is_not_asked_for_ever(size):
     """It refuses a key as one that exists, and says that it does not; SeaweedFS, where the key is a directory."""
@@ -243,7 +329,7 @@ def test_no_upload_is_an_error_where_there_was_none(operation, size):
     assert failed.value.job.operation == operation
 
 
-@pytest.mark.parametrize("code", [Code.ACCESS_DENIED, Code.BUSY, Code.REJECTED, Code.UNREACHABLE])
+@pytest.mark.parametrize("code", [Code.BUSY, Code.REJECTED, Code.UNREACHABLE])
 def test_any_other_answer_to_the_look_is_an_error(code):
     with pytest.raises(JobFailed) as failed:
         carry_out(Uploads([from_memory("a", b"1", ABSENT)], STEP), lambda job: Failure(code))

@@ -8,7 +8,7 @@ from metaflow_extensions.fasts3.doctor.concealing import masked_key
 from metaflow_extensions.fasts3.doctor.findings import Finding, ok, problem, skipped, warning
 from metaflow_extensions.fasts3.doctor.subject import Subject
 from metaflow_extensions.fasts3.face.errors import (
-    HEAD_REFUSED,
+    MAY_BE_MISSING,
     NO_WRITING,
     REMEDIES,
     REMEDIES_OF_S3_CODES,
@@ -49,7 +49,7 @@ def said_by(error: Exception) -> Said:
     """What an exception tells, and what it advises to do."""
     told = str(error)
     here = f"{REMEDIES[Code.UNREACHABLE]} {SERVE_AGAIN}"
-    for remedy in (*REMEDIES.values(), *REMEDIES_OF_S3_CODES.values(), NO_WRITING, HEAD_REFUSED, here):
+    for remedy in (*REMEDIES.values(), *REMEDIES_OF_S3_CODES.values(), NO_WRITING, MAY_BE_MISSING, here):
         if told.endswith(remedy):
             return Said(told[: -len(remedy)].strip(), remedy)
     return Said(told, "")

@@ -132,9 +132,11 @@ FILE_IS_GONE = (
     "The file of this S3Object is not there any more: it lasts until the `with S3(...)` block ends, and in iter_many "
     "until the next object comes. Read it before, or use in_memory=True, or download(), whose files stay"
 )
-HEAD_REFUSED = (
-    "S3 answers 403 to HeadObject also where a key does not exist and the identity lacks s3:ListBucket on the bucket."
+MAY_BE_MISSING = (
+    "S3 also answers 403 where the key does not exist and the identity lacks s3:ListBucket on the bucket, "
+    "and then return_missing=True does not apply."
 )
+DENIED = frozenset({"AccessDenied", "403"})  # S3's codes that say nothing else; the second is that of a HEAD
 
 
 def shown(text: str, most: int = MOST_SAID) -> str:
@@ -184,7 +186,7 @@ def _remedy(operation: str, url: str, failure: Failure, endpoint_url: str) -> st
         (PLAIN_HTTP in failure.message, NO_TLS),
         (failure.s3_code in REMEDIES_OF_S3_CODES, REMEDIES_OF_S3_CODES.get(failure.s3_code, "")),
         (failure.status == 400 and not {".", ".."}.isdisjoint(url.split("/")), DOTS),
-        (code is Code.ACCESS_DENIED and operation == "head", HEAD_REFUSED),
+        (failure.s3_code in DENIED and operation in ("get", "head"), MAY_BE_MISSING),
         (code is Code.NOT_FOUND and operation not in ("get", "head"), ""),
         (code is Code.LOCAL_FILE and operation == "get", NO_WRITING),
         (code is Code.UNREACHABLE, where_nobody_answers(endpoint_url)),

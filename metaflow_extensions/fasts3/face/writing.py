@@ -88,7 +88,7 @@ class Writing(Foundation):
             There is no such bucket; or no object (any more) that `if_match` could be about.
         MetaflowS3AccessDenied, MetaflowS3URLException, MetaflowS3Exception
             S3 refused, the key does not go with the way this client was initialized, or S3 could not be reached.
-            With `overwrite=False` also where S3 would not say whether the object exists.
+            With `overwrite=False` also where neither HeadObject nor If-None-Match tells whether the object exists.
         """
         asked = _Asked(
             key_of(key),
@@ -196,7 +196,10 @@ MetaflowS3Exception
         # One upload a key: side by side, which of several came last would be a matter of chance. The last given is what
         # stays; without overwriting it is the first, which the others would find there.
         chosen = {urls[number]: number for number in (numbers if overwrite else reversed(numbers))}
-        uploads = [_under(condition, upload(item, url)) for item, url, condition in zip(asked, urls, conditions)]
+        number = uuid.uuid4().hex
+        uploads = [
+            _under(condition, upload(item, url), number) for item, url, condition in zip(asked, urls, conditions)
+        ]
         plan = Uploads([uploads[number] for number in chosen.values()], self._engine.settings().part_size)
         self._engine.run(plan, place, uploads[0].bucket)
         stored = dict(zip(chosen, plan.stored))
@@ -254,11 +257,10 @@ def _check_duplicates(asked: list[_Asked], urls: list[str]) -> None:
             )
 
 
-def _under(condition: Optional[str], upload: Upload) -> Upload:
-    """The upload with its condition; one that replaces an object has a mark, by which its own tries are known."""
+def _under(condition: Optional[str], upload: Upload, number: str) -> Upload:
+    """The upload with its condition, and with a mark by which its own tries are known."""
     if condition is None:
         return upload
-    headers = upload.headers
-    if condition != ABSENT:
-        headers = headers._replace(metadata={**(headers.metadata or {}), MARK: uuid.uuid4().hex})
+    mark = number if condition == ABSENT else f"{number} {condition}"
+    headers = upload.headers._replace(metadata={**(upload.headers.metadata or {}), MARK: mark})
     return upload._replace(condition=condition, headers=headers)

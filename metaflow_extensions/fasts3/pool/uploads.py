@@ -2,8 +2,11 @@
 
 With a condition (`wire.conditions`) a HEAD comes first, and the upload itself carries If-None-Match: * or If-Match, so
 that nobody's object is overwritten even in a race. Only 'not there', or the ETag that was asked for, lets an upload
-begin. Where the condition does not hold after all, what is there may be ours, of a try whose reply was lost: another
-HEAD tells, by the mark that an upload has which replaces an object, and by the ETag otherwise.
+begin. Where HEAD is refused, If-None-Match decides alone. Where the condition does not hold after all, what is there
+may be ours, of a try whose reply was lost: another HEAD tells, by the mark that each conditional upload has.
+
+Not every server holds to conditions. So there is another HEAD before parts are put together, and one after an object
+was replaced: by it an upload notices another one that replaced the same version at the same moment.
 """
 
 from collections import Counter
@@ -11,7 +14,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Callable, NamedTuple, Optional
 
-from metaflow_extensions.fasts3.pool.etags import etag_of_bytes, etag_of_file, etag_of_parts
 from metaflow_extensions.fasts3.pool.messages import Buffer, Job, Outcome, bytes_moved
 from metaflow_extensions.fasts3.pool.plan import JobFailed
 from metaflow_extensions.fasts3.pool.planning import CARRIED, PART_SIZE, Piece, part_size, pieces
@@ -21,14 +23,22 @@ from metaflow_extensions.fasts3.wire.failures import Code, Failure
 from metaflow_extensions.fasts3.wire.local_files import Version
 from metaflow_extensions.fasts3.wire.transfers import ObjectInfo, PutHeaders
 
+CONFLICT = 409  # S3's status where somebody else is just writing the object
 RESTARTS = 2  # of an upload that vanished on the server, or that it refuses for an object that it does not know
 
+_ABOUT_CONDITIONS = (Code.PRECONDITION, Code.NOT_IMPLEMENTED)
 _CONTRADICTION = (
     "S3 will not store it because it exists, and says that it does not exist: perhaps there is a directory of that "
     "name, whose URL ends in a slash"
 )
 _CONTRADICTION_OF_ETAGS = "S3 will not store it because its ETag is another one, and says that it is this one"
 _GONE = "the object that was to be replaced (if_match) does not exist, or not any more"
+_OVERWRITTEN = (
+    "another upload replaced the same version of the object at the same moment, and this one is gone: the server does "
+    "not hold to If-Match"
+)
+_UNSURE = "an earlier try, whose response was lost, may have stored it, and this identity may not look"
+_NO_IF_NONE_MATCH = "neither the server (If-None-Match) nor a HEAD can tell whether it exists, so nothing was stored"
 _NO_IF_MATCH = "this server can't tell whether an object has been changed (If-Match), so nothing was stored"
 
 
@@ -76,6 +86,11 @@ class Uploads:
     def __init__(self, uploads: Sequence[Upload], step: int = PART_SIZE, carried: int = CARRIED) -> None:
         self._uploads = uploads
         self._unconditional: set[int] = set()  # uploads whose condition the server can't hold, and HEAD has to
+        self._unseen: set[int] = set()  # uploads whose HEAD is refused, and the condition has to do
+        self._unsure: set[int] = set()  # uploads of which an earlier try may have been stored
+        self._bare: set[int] = set()  # uploads whose If-Match goes without quotes: Ceph 16 and 18 compare it as it is
+        self._conflicts: dict[int, JobFailed] = {}  # uploads that others were in the way of, at each try
+        self._replaced: set[int] = set()  # uploads that were stored, and are looked at once more
         self._step = step
         self._carried = min(step, carried)
         self._open: dict[int, _Multipart] = {}
@@ -84,7 +99,6 @@ class Uploads:
         self._restarts: Counter[int] = Counter()
         self._compared: Counter[int] = Counter()  # a server may say that it is there, and that it is not, for ever
         self._indices: dict[int, int] = {}  # job number -> index in uploads
-        self._whose: dict[int, str] = {}  # job number of a HEAD that compares -> the ETag that would be ours
         self._number = 0
         self.stored: list[bool] = [False] * len(uploads)
         self._expected = sum(upload.size for upload in uploads)  # bytes
@@ -175,7 +189,11 @@ class Uploads:
         moved = bytes_moved(job, told)
         open_.moved += moved
         self.tally.bytes += moved
-        return () if open_.missing else [self._complete(index, open_)]
+        if open_.missing:
+            return ()
+        # Parts take their time, and many a server ignores the condition when they are put together.
+        looks = self._uploads[index].condition and index not in self._unseen
+        return [self._head(index) if looks else self._complete(index, open_)]
 
     def _complete(self, index: int, open_: _Multipart) -> Job:
         told = {"upload_id": open_.upload_id, "parts": open_.parts, **self._condition(index)}
@@ -183,30 +201,39 @@ class Uploads:
 
     def _condition(self, index: int) -> dict[str, Any]:
         condition = self._uploads[index].condition
-        return {"condition": condition} if condition and index not in self._unconditional else {}
+        if not condition or index in self._unconditional:
+            return {}
+        return {"condition": condition.strip('"') if index in self._bare else condition}
 
     def _go_on(self, index: int) -> Job:
         """HEAD has told nothing that speaks against it."""
+        if index in self._conflicts:
+            raise self._conflicts[index]
         return self._complete(index, self._open[index]) if index in self._open else self._begin(index)
 
     def _done(self, index: int, job: Job, reply: object) -> Iterable[Job]:
+        if _etag_to_replace(self._uploads[index]):
+            self._replaced.add(index)
+            return [self._head(index)]
         self._over(index, True)
         return ()
 
     def _exists(self, index: int, job: Job, info: ObjectInfo) -> Iterable[Job]:
         """It is there: what is to be replaced, somebody else's, or ours, of a try whose reply was lost."""
-        ours = self._is_ours(index, job, info)
+        mark, found = _mark(self._uploads[index]), info.metadata.get(MARK)
+        ours = mark is not None and found == mark
+        if index in self._replaced:
+            if mark and found and not ours and _replaced_by(found) == _replaced_by(mark):
+                raise JobFailed(job, Failure(Code.STALE, _OVERWRITTEN, "PreconditionFailed"))
+            self._over(index, True)
+            return ()
         replaces = _etag_to_replace(self._uploads[index])
         if replaces and not ours:
             if same_etag(info.etag, replaces):
                 return [self._go_on(index)]
             told = f"the object has been changed since: its ETag is {info.etag or 'none'}, and not {replaces} any more"
             raise JobFailed(job, Failure(Code.STALE, told, "PreconditionFailed"))
-        open_ = self._over(index, ours)  # gone, if that is what was completed: then aborting it does nothing
-        if not open_:
-            return ()
-        self._aborting[open_.upload_id] = index
-        return [self._job(index, "abort_upload", upload_id=open_.upload_id)]
+        return self._left_alone(index, ours)
 
     def _aborted(self, index: int, job: Job, reply: object) -> Iterable[Job]:
         self._aborting.pop(job.arguments["upload_id"], None)
@@ -223,59 +250,70 @@ class Uploads:
         self.tally.objects += 1
         return open_
 
-    def _is_ours(self, index: int, job: Job, info: ObjectInfo) -> bool:
-        """Whether what a HEAD has seen is what this upload has stored."""
-        upload, etag = self._uploads[index], self._whose.pop(job.number, "")
-        mark = _mark(upload)
-        if mark:
-            return info.metadata.get(MARK) == mark
-        return bool(etag) and info.size == upload.size and same_etag(info.etag, etag)
-
-    def _compare(self, index: int, job: Job) -> Job:
-        upload, open_ = self._uploads[index], self._open.get(index)
-        if _mark(upload):
-            ours = ""
-        elif open_:
-            ours = etag_of_parts(part["ETag"] for part in open_.parts if part)
-        else:
-            ours = etag_of_file(upload.path) if upload.path is not None else etag_of_bytes(job.body or b"")
-        self._compared[index] += 1
-        head = self._head(index)
-        self._whose[head.number] = ours
-        return head
-
     def _failed(self, index: int, job: Job, outcome: Outcome) -> Iterable[Job]:
         assert outcome.failure is not None  # noqa: S101  # for the type checker
-        code, replaces = outcome.failure.code, _etag_to_replace(self._uploads[index])
+        code = outcome.failure.code
         if self._was_given_up(index, job):
             return ()
-        if job.operation == "head" and code is Code.NOT_FOUND:
-            self._whose.pop(job.number, None)
-            if replaces:
-                raise JobFailed(job, outcome.failure._replace(message=_GONE))
-            return [self._go_on(index)]
+        if job.operation == "head":
+            return self._not_seen(index, job, outcome.failure)
         if job.operation == "abort_upload":
             return ()  # the race was lost all the same; `cleanup` tries once more
-        if "condition" in job.arguments and code in (Code.PRECONDITION, Code.NOT_IMPLEMENTED):
+        if "condition" in job.arguments and (code in _ABOUT_CONDITIONS or outcome.failure.status == CONFLICT):
+            if outcome.retried:
+                self._unsure.add(index)
             return [self._refused(index, job, outcome.failure)]
         if code is Code.NO_UPLOAD and "upload_id" in job.arguments and self._restarts[index] < RESTARTS:
             self.tally.bytes -= self._open.pop(index).moved
             self._restarts[index] += 1
             # It may have been completed, by a try whose reply was lost, and replaced by others since.
-            return [self._head(index) if replaces else self._begin(index)]
+            looks = self._uploads[index].condition and index not in self._unseen
+            return [self._head(index) if looks else self._begin(index)]
         raise JobFailed(job, outcome.failure)
+
+    def _not_seen(self, index: int, job: Job, failure: Failure) -> Iterable[Job]:
+        """A HEAD has failed: nothing is there, or S3 does not say."""
+        if index in self._replaced:  # stored it was, whatever became of it since
+            self._over(index, True)
+            return ()
+        replaces = _etag_to_replace(self._uploads[index])
+        if failure.code is Code.NOT_FOUND:
+            if replaces:
+                raise JobFailed(job, failure._replace(message=_GONE))
+            return [self._go_on(index)]
+        if failure.code is not Code.ACCESS_DENIED or replaces:
+            raise JobFailed(job, failure)
+        self._unseen.add(index)
+        if not self._compared[index]:
+            return [self._go_on(index)]
+        if index in self._unsure:
+            raise JobFailed(job, failure._replace(message=_UNSURE))
+        return self._left_alone(index)
+
+    def _left_alone(self, index: int, ours: bool = False) -> Iterable[Job]:
+        """Something is there already."""
+        open_ = self._over(index, ours)  # gone, if that is what was completed: then aborting it does nothing
+        if not open_:
+            return ()
+        self._aborting[open_.upload_id] = index
+        return [self._job(index, "abort_upload", upload_id=open_.upload_id)]
 
     def _refused(self, index: int, job: Job, failure: Failure) -> Job:
         """The condition does not hold, or the server knows none."""
         replaces = _etag_to_replace(self._uploads[index])
         if failure.code is Code.NOT_IMPLEMENTED:
-            if replaces:
-                raise JobFailed(job, failure._replace(message=_NO_IF_MATCH))
+            if replaces or index in self._unseen:
+                raise JobFailed(job, failure._replace(message=_NO_IF_MATCH if replaces else _NO_IF_NONE_MATCH))
             self._unconditional.add(index)  # the HEAD has to be enough for this server
             return self._go_on(index)
-        if self._compared[index] > RESTARTS:
+        if failure.code is not Code.PRECONDITION:
+            self._conflicts[index] = JobFailed(job, failure)
+        elif self._compared[index] > RESTARTS:
             raise JobFailed(job, failure._replace(message=_CONTRADICTION_OF_ETAGS if replaces else _CONTRADICTION))
-        return self._compare(index, job)  # somebody else was faster, or an earlier try of ours
+        elif replaces:
+            self._bare ^= {index}  # sent only if the HEAD says that the ETag is the one that was asked for
+        self._compared[index] += 1
+        return self._head(index)  # somebody else was faster, or an earlier try of ours
 
     def _was_given_up(self, index: int, job: Job) -> bool:
         """Whether a job belongs to a multipart upload that vanished, and that another has replaced."""
@@ -289,6 +327,11 @@ def _etag_to_replace(upload: Upload) -> Optional[str]:
 
 def _mark(upload: Upload) -> Optional[str]:
     return (upload.headers.metadata or {}).get(MARK)
+
+
+def _replaced_by(mark: str) -> str:
+    """The ETag that an upload with this mark was to replace."""
+    return mark.partition(" ")[2].strip('"')
 
 
 def _body(upload: Upload, piece: Piece) -> Buffer:

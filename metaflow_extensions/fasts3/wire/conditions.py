@@ -9,10 +9,11 @@ from typing import Optional
 ABSENT = "absent"  # no ETag, since those have quotes
 
 MARK = "metaflow-fasts3-upload"
-"""The metadata key under which an upload that is to replace an object keeps a number of its own.
+"""The metadata key under which a conditional upload keeps the number of its call, and the ETag that it replaces.
 
 By it such an upload knows what an earlier try of it has stored, when the reply was lost. The ETag would not do: that
-of somebody else's object with the same bytes, who was faster, is the same.
+of somebody else's object with the same bytes, who was faster, is the same; and it is no MD5 with SSE-KMS and on many
+servers. Alike for all uploads of a call that go by If-None-Match, so that their requests are prepared together.
 """
 
 

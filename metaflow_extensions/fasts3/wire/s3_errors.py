@@ -27,6 +27,7 @@ BY_S3_CODE: "dict[str, Code]" = {
     "XAmzContentChecksumMismatch": Code.BROKEN,
     "XAmzContentSHA256Mismatch": Code.BROKEN,
     "ConditionalRequestConflict": Code.BUSY,
+    "ConcurrentModification": Code.BUSY,  # Ceph's name for it
     "OperationAborted": Code.BUSY,
     "PriorRequestNotComplete": Code.BUSY,
     "RequestTimeout": Code.BUSY,
