@@ -130,6 +130,15 @@ def test_a_missing_object_is_one_sentence(fasts3, here, root, filled):
     assert done.exit_code == 1
     assert done.stderr.startswith(f"Error: GetObject of {root}/a failed: NoSuchKey")
     assert done.stderr.endswith("The URL of a directory ends in a slash.\n")
+    assert files(here) == {"out/z": b"zz"}
+
+
+def test_what_is_missing_does_not_stop_the_others(fasts3, here, root, filled):
+    done = fasts3("get", "--root", root, "none", "missing/", "nothing*", "a/b/", "out")
+    assert done.exit_code == 1
+    assert "3 of 5 objects were not downloaded" in done.stderr
+    assert all(f"{root}/{name}: " in done.stderr for name in ("none", "missing/", "nothing*"))
+    assert files(here) == {"out/2.csv": b"22", "out/3.txt": b"3"}
 
 
 @pytest.mark.parametrize("url", ["{root}/none", "{root}/none/", "{root}/none*"])
@@ -142,7 +151,7 @@ def test_two_objects_of_one_name_are_not_mixed_up(fasts3, here, root, stored):
     stored.put_all({"x/same": b"x", "y/same": b"y"})
     done = fasts3("get", f"{root}/x/same", f"{root}/y/same", "out")
     assert done.exit_code == 1
-    assert f"{root}/y/same is left out: another object has become same." in done.stderr
+    assert f"'{root}/y/same' is left out: another object has become 'same'." in done.stderr
     assert files(here) == {"out/same": b"x"}
 
 
@@ -154,7 +163,7 @@ def test_where_case_does_not_count_one_object_does_not_replace_another_listed_la
     stored.put_all({"x/A": b"first", "x/a": b"second", "x/b": b"b"})
     done = fasts3("get", f"{root}/x/", "out")
     assert done.exit_code == 1
-    assert f"{root}/x/a is left out: another object has become a." in done.stderr
+    assert f"'{root}/x/a' is left out: another object has become 'a'." in done.stderr
     assert files(here) == {"out/A": b"first", "out/b": b"b"}
 
 
@@ -182,12 +191,13 @@ def odd(moto, monkeypatch):
 
 def test_keys_that_lead_out_of_the_directory_are_left_out(fasts3, here, odd):
     odd.put_all({"dir/../../out": b"no", "dir//x": b"no", "..": b"no", "x" * 300: b"no"})
-    odd.put_all({"dir/ok": b"ok", "dir/": b""})
+    odd.put_all({"": b"", "dir/ok": b"ok", "dir/": b"", "f": b"no", "f/g": b"g"})
     done = fasts3("get", f"s3://{odd.bucket}/{odd.prefix}", "below/out")
     assert done.exit_code == 1
-    assert files(here) == {"below/out/dir/ok": b"ok"}
-    assert done.stderr.count("can't be a local file: its key has") == 4
-    assert done.stderr.endswith("Error: 4 of the objects can't be files, and were left out.\n")
+    assert files(here) == {"below/out/dir/ok": b"ok", "below/out/f/g": b"g"}
+    assert done.stderr.startswith("Error: 5 of 7 objects were not downloaded. The first: ")
+    assert len(done.stderr.splitlines()) == 1 + 5
+    assert all(f"{odd.prefix}{key}: " in done.stderr for key in ("dir/../../out", "dir//x", "..", "x" * 300, "f"))
 
 
 def test_a_file_that_would_be_a_directory_too_is_one_sentence(fasts3, here, odd):
@@ -196,7 +206,7 @@ def test_a_file_that_would_be_a_directory_too_is_one_sentence(fasts3, here, odd)
     assert done.exit_code == 1
     assert "can't both be files here" in done.stderr
     assert done.stderr.count("\n") == 1
-    assert files(here) == {}
+    assert files(here) == {"out/f/g": b"g"}
 
 
 def test_what_has_come_before_is_not_downloaded_again(fasts3, here, root, filled, monkeypatch):

@@ -5,7 +5,12 @@ import os
 import stat
 
 import pytest
-from metaflow.datatools.s3 import MetaflowS3InvalidObject, MetaflowS3NotFound, MetaflowS3URLException
+from metaflow.datatools.s3 import (
+    MetaflowS3Exception,
+    MetaflowS3InvalidObject,
+    MetaflowS3NotFound,
+    MetaflowS3URLException,
+)
 
 from metaflow_extensions.fasts3.face import delivery, directories
 from metaflow_extensions.fasts3.pool.planning import PART_SIZE
@@ -144,7 +149,7 @@ def late(monkeypatch):
 
         def downloads(*arguments):
             done()
-            download(*arguments)
+            return download(*arguments)
 
         monkeypatch.setattr(delivery.Delivery, "_download", downloads)
 
@@ -182,12 +187,12 @@ def test_a_link_that_comes_in_the_meantime_is_not_followed(s3, tmp_path, late):
 
 
 def test_two_keys_that_links_lead_into_one_file(s3, stored, tmp_path):
-    stored.put_all({"m/a/f": b"1", "m/b/f": b"2"})
+    stored.put_all({"m/a/f": b"1", "m/b/f": b"2", "m/c": b"3"})
     (tmp_path / "b").mkdir()
     (tmp_path / "a").symlink_to(tmp_path / "b")
     with pytest.raises(MetaflowS3URLException, match="can't both be files"):
         s3.download("m", tmp_path)
-    assert tree_of(tmp_path) == {}
+    assert tree_of(tmp_path.resolve()) == {"b/f": b"1", "c": b"3"}
 
 
 @pytest.mark.usefixtures("remote")
@@ -208,19 +213,37 @@ def test_a_link_in_the_place_of_a_file_is_replaced_and_not_followed(s3, stored, 
     assert ((folder / "a").read_bytes(), (folder / "a").is_symlink()) == (b"new", False)
 
 
-@pytest.mark.needs("dot-keys")
-def test_keys_that_lead_out_download_nothing(s3, stored, tmp_path):
-    stored.put_all({"m/a": b"1", "m/../../escaped": b"2"})
-    with pytest.raises(MetaflowS3URLException, match="can't be a local file"):
-        s3.download("m", tmp_path / "d")
-    assert tree_of(tmp_path) == {}
+@pytest.mark.needs("dot-keys", "trailing-slash-keys", "long-segment-keys", "double-slash-keys", "object-beside-prefix")
+def test_keys_that_can_t_be_files_are_left_out_of_the_download_of_all_others(s3, root, stored, tmp_path, monkeypatch):
+    odd = ["../../escaped", "x" * 300, "a", "b//c", "mark/", "no"]
+    stored.put_all({f"m/{name}": b"no" for name in odd})
+    stored.put_all({"m/a/b": b"1", "m/empty/": b"", "m/z": b"2"})
+
+    replace = os.replace
+
+    def refuse_a_name(source, target):
+        if target.endswith("/no"):
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", refuse_a_name)
+    folder = tmp_path / "d"
+    for _ in range(2):  # what is there changes nothing
+        with pytest.raises(MetaflowS3Exception, match="6 of 8 objects were not downloaded") as raised:
+            s3.download("m", folder)
+        assert set(raised.value.failed) == {f"{root}/m/{name}" for name in odd}
+        assert all(name in str(raised.value) for name in odd)
+        assert tree_of(tmp_path) == {"d/a/b": b"1", "d/z": b"2"}
+        assert (folder / "empty").is_dir()
 
 
-@pytest.mark.needs("object-beside-prefix")
-def test_a_key_that_is_file_and_directory(s3, stored, tmp_path):
-    stored.put_all({"m/a": b"1", "m/a/b": b"2"})
-    with pytest.raises(MetaflowS3URLException, match="can't both be files"):
-        s3.download("m", tmp_path / "d")
+def test_the_one_object_that_can_t_be_a_file_has_an_error_of_its_own(s3, root, stored, tmp_path):
+    stored.put_all({"m/a": b"1", "m/z": b"2"})
+    (tmp_path / "a").mkdir()
+    with pytest.raises(MetaflowS3Exception, match=r"^'s3://.*/m/a' would become .*, which is a directory") as raised:
+        s3.download("m", tmp_path)
+    assert list(raised.value.failed) == [f"{root}/m/a"]
+    assert tree_of(tmp_path) == {"z": b"2"}
 
 
 @pytest.mark.needs("trailing-slash-keys")
@@ -231,9 +254,17 @@ def test_marks_of_directories_become_directories(s3, stored, tmp_path):
     assert tree_of(tmp_path) == {"full/x": b"1"}
 
 
-def test_nothing_below_a_prefix(s3, tmp_path):
-    assert s3.download("nowhere", tmp_path / "d") == []
-    assert (tmp_path / "d").is_dir()
+def test_nothing_below_a_prefix(s3, root, stored, tmp_path):
+    stored.put_all({"m/a": b"1", "typos": b"2"})
+    with pytest.raises(MetaflowS3NotFound, match=f"Nothing is below '{root}/typo/'.*begins with .*/typos'"):
+        s3.download("typo", tmp_path / "d")
+    with pytest.raises(MetaflowS3NotFound, match=f"Nothing is below '{root}/none/'"):
+        s3.download(["none/"], tmp_path / "d")
+    assert s3.download([], tmp_path / "d") == []
+    assert not (tmp_path / "d").exists()
+    with pytest.raises(MetaflowS3NotFound, match=f"Nothing is below '{root}/none/'"):
+        s3.download(["none", "m"], tmp_path / "d")
+    assert tree_of(tmp_path) == {"d/a": b"1"}
 
 
 def test_a_directory_becomes_a_prefix(s3, root, local, stored):
@@ -319,7 +350,8 @@ def test_a_directory_that_can_not_be_read_is_named_without_steering_a_terminal(t
     assert "\x1b" not in str(refused.value)
 
 
-def test_what_is_no_directory(s3, local):
+def test_what_is_no_directory(s3, local, stored):
+    stored.put("m/a", b"1")
     with pytest.raises(MetaflowS3NotFound, match="is not a local directory"):
         s3.upload(local / "0.txt", "m")
     with pytest.raises(Exception, match=r"can't be made \(File exists\)\. Give a directory"):

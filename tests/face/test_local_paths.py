@@ -23,7 +23,8 @@ def test_names_keep_their_structure():
 
 
 @pytest.mark.parametrize(
-    "name", ["../x", "a/../../x", "..", ".", "a/./b", "/etc/passwd", "a//b", "a/", "", "a\0b", "x" * 256, "é" * 128]
+    "name",
+    ["../x", "a/../../x", "..", ".", "a/./b", "/etc/passwd", "a//b", "a//", "/", "", "a\0b", "x" * 256, "é" * 128],
 )
 def test_names_that_lead_elsewhere_are_refused(name):
     with pytest.raises(MetaflowS3URLException, match="can't be a local file"):
@@ -36,22 +37,45 @@ def test_nothing_leaves_the_directory(names):
         found = targets("/d", named(*names), False)
     except MetaflowS3URLException:
         return
-    assert all(os.path.normpath(target.path) == target.path for target in found)
+    assert all(os.path.normpath(target.path) == target.path.rstrip("/") for target in found)
     assert all(target.path.startswith("/d/") for target in found)
     assert len({target.path for target in found}) == len(names)
 
 
-@pytest.mark.parametrize("names", [("a", "a/b"), ("a/b/c", "a/b"), ("x/y", "x/y/z/w"), ("same", "same")])
-def test_two_keys_that_can_t_both_be_files(names):
+@pytest.mark.parametrize(
+    ("names", "ignores_case", "left_out"),
+    [
+        (("a", "a/b"), False, "a"),  # the directory may have many files
+        (("a/b/c", "a/b"), False, "a/b"),
+        (("x/y", "x/y/z/w", "x/z"), False, "x/y"),
+        (("same", "same"), False, "same"),
+        (("a/", "a"), False, "a/"),  # an empty directory has none
+        (("a", "a/b/"), False, "a/b/"),
+        (("A", "a"), True, "a"),
+        (("é", "e\u0301"), True, "e\u0301"),
+        (("a/B", "A/b/c"), True, "a/B"),
+        (("A/", "a"), True, "A/"),
+    ],
+)
+def test_two_keys_that_can_t_both_be_files(names, ignores_case, left_out):
+    refused = {}
+    found = targets("/d", named("0", *names, "z/0"), ignores_case, refused.__setitem__)
+    assert list(refused) == [f"s3://bucket/p/{left_out}"]
+    assert "can't both be files" in str(*refused.values())
+    others = ["0", *names, "z/0"]
+    others.remove(left_out)
+    assert {target.path for target in found} == {f"/d/{name}" for name in others}
+    if ignores_case:
+        assert len(targets("/d", named(*names), False)) == len(names)
     with pytest.raises(MetaflowS3URLException, match="can't both be files"):
-        targets("/d", named(*names), False)
+        targets("/d", named(*names), ignores_case)
 
 
-@pytest.mark.parametrize("names", [("A", "a"), ("é", "e\u0301"), ("a/B", "A/b/c")])
-def test_names_that_are_one_to_some_file_systems(names):
-    targets("/d", named(*names), False)
-    with pytest.raises(MetaflowS3URLException, match="can't both be files"):
-        targets("/d", named(*names), True)
+def test_a_name_that_the_file_system_has_no_letters_for_is_refused(monkeypatch):
+    monkeypatch.setattr(os, "fsencode", lambda name: name.encode("ascii"))
+    refused = {}
+    found = targets("/d", named("a", "é"), False, refused.__setitem__)
+    assert ([one.path for one in found], list(refused)) == (["/d/a"], ["s3://bucket/p/é"])
 
 
 def test_whether_a_file_system_ignores_case(tmp_path):

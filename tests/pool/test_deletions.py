@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pool.plans import carry_out
 
-from metaflow_extensions.fasts3.pool import deletions, queries
+from metaflow_extensions.fasts3.pool import deletions, queries, refusals
 from metaflow_extensions.fasts3.pool.deletions import AHEAD, Deletions, ListedDeletions, outermost
 from metaflow_extensions.fasts3.pool.plan import JobFailed, JobQueue
 from metaflow_extensions.fasts3.pool.queries import Listing
@@ -224,8 +224,8 @@ def test_a_server_that_stays_busy_is_left_alone_after_a_few():
     plan = Deletions(wanted)
     with pytest.raises(JobFailed):
         carry_out(plan, lambda job: asked.append(job) or STUCK, room=1)
-    assert len(asked) == deletions.MOST_IN_A_ROW
-    assert len(plan.failures) == deletions.MOST_IN_A_ROW - 1
+    assert len(asked) == refusals.MOST_IN_A_ROW
+    assert len(plan.failures) == refusals.MOST_IN_A_ROW - 1
 
 
 def test_a_worker_that_tells_of_other_keys_is_not_believed():

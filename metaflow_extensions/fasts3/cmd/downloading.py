@@ -14,12 +14,12 @@ from metaflow._vendor import click
 from ..face import local_paths
 from ..face.delivery import UNKNOWN, Delivery
 from ..face.engine import FEW_PIECES
-from ..face.errors import MetaflowS3AccessDenied, MetaflowS3NotFound, MetaflowS3URLException
+from ..face.errors import MetaflowS3AccessDenied, MetaflowS3NotFound, MetaflowS3URLException, shown
 from ..face.s3 import S3
 from ..pool import worker_pool
 from ..pool.processors import processors
 from .client import client, found_ahead
-from .output import Remarks, count_shown, json_line, print_lines, remark, size_shown, there_shown
+from .output import Remarks, count_shown, json_line, print_lines, size_shown, there_shown
 from .targets import Target, url_of
 
 COPIED = 2**20  # bytes at a time, to stdout
@@ -62,15 +62,15 @@ def to_stdout(target: Target) -> None:
         sys.stdout.buffer.flush()
 
 
-def to_files(request: Request) -> int:
-    """Download into files; how many can't be files."""
+def to_files(request: Request) -> None:
+    """Download into files."""
     directory, name = _where(request)
     if any(request.many) or len(request.targets) > FEW_PIECES:
         worker_pool.shared.start(processors())  # while boto3 is imported
     there = os.path.isdir(directory)
     with client(progress=None if request.told else False) as s3:
         try:
-            return _Downloads(s3, request, directory, name).run()
+            _Downloads(s3, request, directory, name).run()
         finally:
             if not there and os.path.isdir(directory) and not os.listdir(directory):
                 os.rmdir(directory)
@@ -99,9 +99,10 @@ class _Downloads:
         self._delivery = Delivery(os.path.abspath(directory), s3._engine)
         # Local files and objects, by hash: two objects of one name come of several URLs, or where case does not count.
         self._taken: dict[int, int] = {}
-        self._left_out = 0
+        self._named: set[str] = set()  # URLs of objects, not of prefixes
 
-    def run(self) -> int:
+    def run(self) -> None:
+        """Download what can be; raise one exception for the rest."""
         began = time.monotonic()
         count = size = there = 0
         for batch in self._batches():
@@ -117,38 +118,49 @@ class _Downloads:
         if count:
             told += f", {size_shown(size, human=True)}, in {time.monotonic() - began:.1f} s"
         Remarks(self._request.told).tell(f"Downloaded {told}{there_shown(there)}.")
-        return self._left_out
+        self._raise_for_left_out(count + there)
+
+    def _raise_for_left_out(self, done: int) -> None:
+        left_out = self._delivery.left_out
+        try:
+            left_out.raise_if_any(done, "downloaded")
+        except MetaflowS3NotFound as error:
+            if self._named.isdisjoint(left_out.reasons):
+                raise
+            told = [str(error), "The URL of a directory ends in a slash.", self._request.hint]
+            raise MetaflowS3NotFound(("\n" if len(left_out.reasons) > 1 else " ").join(filter(None, told))) from error
 
     def _delivered(self, batch: "list[_Item]") -> "list[_File]":
         """Download what is not there already; what are files now, with their sizes."""
-        try:
-            self._check_names(batch)
-            found = self._delivery.fetch(batch, self._request.overwrite)
-        except MetaflowS3NotFound as error:
-            hints = ("The URL of a directory ends in a slash.", self._request.hint) if batch[0].size == UNKNOWN else ()
-            raise MetaflowS3NotFound(" ".join(filter(None, (str(error), *hints)))) from error
+        batch = self._without_missing(batch)
+        found = self._delivery.fetch(batch, self._request.overwrite)
         files = [(item, file) for item, file in zip(batch, found) if file is not None]
         return [
             _File(item._replace(size=os.path.getsize(path)) if item.size == UNKNOWN else item, is_new)
             for item, (path, is_new) in files
         ]
 
-    def _check_names(self, batch: "list[_Item]") -> None:
-        """Ask about objects that were named and have a local directory in their place.
+    def _without_missing(self, batch: "list[_Item]") -> "list[_Item]":
+        """Leave out objects that were named, are not there, and have a local directory in their place.
 
         A directory of S3 whose slash was forgotten is no object, and that is to be told before anybody looks at what is
         in the way here.
         """
         named = [one.url for one in batch if one.size == UNKNOWN and self._is_directory(one.name)]
+        missing: set[str] = set()
         if named:
             with suppress(MetaflowS3AccessDenied):  # who may not ask is told what is in the way
-                self._s3.info_many(named)
+                missing = {one.url for one in self._s3.info_many(named, return_missing=True) if not one.exists}
+        for url in missing:
+            self._delivery.left_out.note(url, MetaflowS3NotFound(f"There is no object {url} (NoSuchKey)."))
+        return [one for one in batch if one.url not in missing]
 
     def _is_directory(self, name: str) -> bool:
         return os.path.isdir(os.path.join(self._directory, name))
 
     def _batches(self) -> "Iterator[list[_Item]]":
         named = [target for target, many in zip(self._request.targets, self._request.many) if not many]
+        self._named.update(target.url for target in named)
         batch = [item for target in named for item in self._items(target, [(target.key, UNKNOWN)], target.folder)]
         if batch:
             yield batch
@@ -167,20 +179,13 @@ class _Downloads:
                 if batch:
                     yield batch
         if not found:
-            raise click.ClickException(target.nothing())
+            self._delivery.left_out.note(target.url, MetaflowS3NotFound(target.nothing()))
 
     def _items(self, target: Target, objects: "Iterable[tuple[str, Optional[int]]]", base: str) -> "Iterator[_Item]":
-        """Objects and their files, named by what follows `base`; without those that can't be files here."""
+        """Objects and their files, named by what follows `base`."""
         for key, size in objects:
             url = url_of(target.bucket, key)
             name = self._name or key[len(base) :]
-            if name.endswith("/") and not size:
-                continue  # what some programs store for an empty directory
-            try:
-                local_paths.targets("", [(url, name)], ignores_case=False)
-            except MetaflowS3URLException as error:
-                self._leave_out(str(error))
-                continue
             if self._is_new(url, name):
                 yield _Item(url, name, size or 0)
 
@@ -194,9 +199,6 @@ class _Downloads:
             self._taken[place] = one
             return True
         if self._taken[place] != one:
-            self._leave_out(f"{url} is left out: another object has become {name}.")
+            told = f"'{shown(url)}' is left out: another object has become '{shown(name)}'."
+            self._delivery.left_out.note(url, MetaflowS3URLException(told))
         return False
-
-    def _leave_out(self, sentence: str) -> None:
-        self._left_out += 1
-        remark(sentence)

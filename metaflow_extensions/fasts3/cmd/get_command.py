@@ -36,8 +36,9 @@ def get(
     A URL that ends in a slash, or has wildcards (*, ? and [...]; * matches / as well), means many objects. DEST is
     then a directory, and is made if it is not there. Names in it are what follows the prefix, or the last slash before
     the first wildcard. A file appears under its name when it is complete, and has the time of its object; one that has
-    the size and the time of its object already is not downloaded again. An object that can't be a file, such as
-    dir/../../file, is named on stderr and left out, and the exit status is 1.
+    the size and the time of its object already is not downloaded again. An object that S3 refuses, or that can't be a
+    file, such as dir/../../file, is left out. Then the others are downloaded, the error names it, and the exit status
+    is 1.
 
     \b
     Examples:
@@ -71,6 +72,4 @@ def get(
     request = downloading.Request(
         targets, many, destination, not no_overwrite, as_json, not no_progress, hint_of_unquoted(urls)
     )
-    failed = downloading.to_files(request)
-    if failed:
-        raise click.ClickException(f"{failed:,} of the objects can't be files, and were left out.")
+    downloading.to_files(request)

@@ -6,21 +6,15 @@ from typing import Any
 from metaflow.exception import MetaflowException
 
 from metaflow_extensions.fasts3.face.engine import Place
-from metaflow_extensions.fasts3.face.errors import (
-    EXCEPTIONS,
-    MOST_URL,
-    MetaflowS3Exception,
-    MetaflowS3URLException,
-    exception_of,
-    reason_of,
-    shown,
-)
+from metaflow_extensions.fasts3.face.errors import MOST_URL, MetaflowS3URLException, reason_of, shown
 from metaflow_extensions.fasts3.face.foundation import Foundation
+from metaflow_extensions.fasts3.face.left_out import LeftOut
 from metaflow_extensions.fasts3.face.location import as_directory, as_text, split_url
 from metaflow_extensions.fasts3.face.requested import several
-from metaflow_extensions.fasts3.pool.deletions import Deletions, ListedDeletions, Refusal, outermost
+from metaflow_extensions.fasts3.pool.deletions import Deletions, ListedDeletions, outermost
 from metaflow_extensions.fasts3.pool.plan import Plan
 from metaflow_extensions.fasts3.pool.queries import Heads, Listing
+from metaflow_extensions.fasts3.pool.refusals import Refusal
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
 
 FEW_DELETIONS = 64  # not worth a worker's start; a request for a thousand keys is the server's work, hardly ours
@@ -184,18 +178,6 @@ class Deleting(Foundation):
 
     def _raise_for(self, failures: dict[str, Refusal], deleted: int, more: str = "") -> None:
         """Raise the one exception that tells of all objects that were not deleted, if there are any."""
-        if not failures:
-            return
-        url, (operation, failure) = next(iter(failures.items()))
-        asked = self._engine.connected()
-        error = exception_of(operation, url, self._engine.concealed(failure), asked.identity, asked.endpoint_url)
-        reasons = self._reasons(failures)
-        if len(failures) > 1 or more:
-            kinds = {EXCEPTIONS.get(one.failure.code, MetaflowS3Exception) for one in failures.values()}
-            told = f"{len(failures)} of {deleted + len(failures)} objects were not deleted.{more} The first: {error}\n"
-            told += "\n".join(f"{shown(url, MOST_URL)}: {reason}" for url, reason in reasons.items())
-            first, error = error, (kinds.pop() if len(kinds) == 1 else MetaflowS3Exception)(told)
-            error.url, error.s3_code = first.url, first.s3_code
-            error.status, error.request_id = first.status, first.request_id
-        error.failed = reasons
-        raise error
+        left_out = LeftOut(self._engine)
+        left_out.note_refusals(failures)
+        left_out.raise_if_any(deleted, "deleted", more=more)

@@ -4,17 +4,29 @@ import errno
 import os
 import stat
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Callable, NamedTuple, Optional
+
+from metaflow.exception import MetaflowException
 
 from metaflow_extensions.fasts3.face import local_paths
 from metaflow_extensions.fasts3.face.engine import Engine, Place
-from metaflow_extensions.fasts3.face.errors import MetaflowS3AccessDenied, exception_of_files, shown
-from metaflow_extensions.fasts3.face.local_paths import Target
+from metaflow_extensions.fasts3.face.errors import (
+    MOST_URL,
+    MetaflowS3InsufficientDiskSpace,
+    MetaflowS3URLException,
+    exception_of_files,
+    shown,
+)
+from metaflow_extensions.fasts3.face.left_out import LeftOut
+from metaflow_extensions.fasts3.face.local_paths import INSTEAD, Target
 from metaflow_extensions.fasts3.face.location import split_object_url
 from metaflow_extensions.fasts3.face.tempdir import TemporaryDirectory, make_empty
 from metaflow_extensions.fasts3.pool.downloads import Download, Downloaded, Downloads
+from metaflow_extensions.fasts3.pool.messages import Job, Outcome
+from metaflow_extensions.fasts3.pool.plan import JobFailed
 from metaflow_extensions.fasts3.pool.queries import Heads
+from metaflow_extensions.fasts3.pool.refusals import Refusals, is_hopeless
 
 # S3 tells times in whole seconds: an object that is fetched within the second of its change may change once more with
 # the same time. The file of one that is younger than this, with a second for clocks that differ, has a mark in its
@@ -40,11 +52,17 @@ class Delivery:
     directory : str
         Absolute; it is made if it is not there.
     engine : Engine
+
+    Attributes
+    ----------
+    left_out : LeftOut
+        The objects that have no file, and why.
     """
 
     def __init__(self, directory: str, engine: Engine) -> None:
         self._directory = directory
         self._engine = engine
+        self.left_out = LeftOut(engine)
         self._ignores_case: Optional[bool] = None  # not known yet
 
     def ignores_case(self) -> bool:
@@ -63,7 +81,7 @@ class Delivery:
         return self._ignores_case
 
     def fetch(self, objects: Sequence[tuple[str, str, int]], overwrite: bool) -> list[Optional[Placed]]:
-        """Download objects, but those whose files are up to date.
+        """Download objects, but those whose files are up to date, and those that are left out.
 
         Parameters
         ----------
@@ -75,7 +93,12 @@ class Delivery:
         Returns
         -------
         list of Placed or None
-            The file of each; None of what stands for a directory.
+            The file of each; None of what stands for a directory, and of what is left out.
+
+        Raises
+        ------
+        MetaflowException
+            What all objects would fail of: S3 can't be reached, the disk is full.
         """
         ignores_case = self.ignores_case()
         # Inside, because only within one file system a file can be put in its place in one step.
@@ -92,20 +115,27 @@ class Delivery:
         ignores_case: bool,
         temporary: TemporaryDirectory,
     ) -> list[Optional[Placed]]:
-        is_folder = [size == 0 and (not name or name.endswith("/")) for _, name, size in objects]
-        files = [one for one, folder in zip(objects, is_folder) if not folder]
-        folders = [(url, name.rstrip("/")) for (url, name, _), folder in zip(objects, is_folder) if folder]
-        targets = local_paths.targets(self._directory, [(url, name) for url, name, _ in files], ignores_case)
-        inside = [(url, f"{name}/-") for url, name in folders if name]
-        local_paths.make_parents(self._directory, local_paths.targets(self._directory, inside, ignores_case))
-        local_paths.make_parents(self._directory, targets, ignores_case)
-        sizes = {target.path: size for target, (_, _, size) in zip(targets, files) if size != UNKNOWN}
+        names = [(url, name) for url, name, size in objects if self._may_be_here(url, name, size)]
+        targets = local_paths.targets(self._directory, names, ignores_case, self.left_out.note)
+        targets = local_paths.make_parents(self._directory, targets, ignores_case, self.left_out.note)
+        targets = [target for target in targets if not target.path.endswith("/")]
+        sizes = {url: size for url, _, size in objects if size != UNKNOWN}
         missing = self._missing(targets, sizes, overwrite)
-        if missing:
-            self._download(missing, sizes, overwrite, temporary)
-        new = {target.path for target in missing}
-        done = iter([Placed(target.path, target.path in new) for target in targets])
-        return [None if folder else next(done) for folder in is_folder]
+        new = set(self._download(missing, sizes, overwrite, temporary)) if missing else set()
+        there = set(targets).difference(missing)
+        files = {target: Placed(target.path, target in new) for target in new | there}
+        return [files.get(local_paths.target_of(self._directory, url, name)) for url, name, _ in objects]
+
+    def _may_be_here(self, url: str, name: str, size: int) -> bool:
+        """Whether an object is any file or directory below this one."""
+        if name and not name.endswith("/"):
+            return True
+        if size:
+            told = f"its key ends with a slash, as that of a directory, and it has {size} bytes"
+            self.left_out.note(
+                url, MetaflowS3URLException(f"'{shown(url, MOST_URL)}' can't be a local file: {told}. {INSTEAD}")
+            )
+        return bool(name) and not size
 
     def _missing(self, targets: list[Target], sizes: dict[str, int], overwrite: bool) -> list[Target]:
         """Those that have to be downloaded."""
@@ -116,15 +146,12 @@ class Delivery:
         alike = [
             one
             for one, status in zip(targets, there)
-            if status and sizes.get(one.path) in (None, status.st_size) and stat.S_ISREG(status.st_mode)
+            if status and sizes.get(one.url) in (None, status.st_size) and stat.S_ISREG(status.st_mode)
         ]
         if not alike:
             return targets
-        heads = Heads([split_object_url(target.url) for target in alike], missing_ok=True)
-        try:
-            self._engine.run(heads, Place.WORKERS, split_object_url(alike[0].url)[0])
-        except MetaflowS3AccessDenied:
-            return targets  # a HEAD's refusal has no reason in it; that of the download tells
+        heads = _Look([split_object_url(target.url) for target in alike], missing_ok=True)
+        self._engine.run(heads, Place.WORKERS, split_object_url(alike[0].url)[0])
         current = {
             target.path
             for target, info in zip(alike, heads.results)
@@ -134,31 +161,57 @@ class Delivery:
 
     def _download(
         self, targets: list[Target], sizes: dict[str, int], overwrite: bool, temporary: TemporaryDirectory
-    ) -> None:
-        root = os.path.realpath(self._directory)
+    ) -> list[Target]:
+        """Download objects into their files; those that are there now."""
         began = time.time()
         name = temporary.namer()
-        wanted = [Download(*split_object_url(target.url), size=sizes.get(target.path)) for target in targets]
+        wanted = [Download(*split_object_url(target.url), size=sizes.get(target.url)) for target in targets]
         mode = _mode(name("mode"))
+        delivered: list[Target] = []
 
         def deliver(number: int, result: Downloaded) -> None:
-            path, target = result.path or "", targets[number].path
-            if local_paths.passes_link(self._directory, target):
-                local_paths.real_parent(root, targets[number])  # again: the link may have come in the meantime
+            target = targets[number]
             try:
-                if result.reply.length == 0:
-                    make_empty(path)
-                os.chmod(path, mode)
-                modified = result.reply.info.last_modified
-                if modified is not None:
-                    told = modified * 10**9 + (MARK if modified > began - YOUNG else 0)
-                    os.utime(path, ns=(told, told))
-                _put_in_place(path, target, overwrite)
-            except OSError as error:
-                raise exception_of_files(f"The file '{shown(target)}' can't be written", error) from error
+                self._deliver(result, target, mode, began, overwrite)
+            except MetaflowS3InsufficientDiskSpace:
+                raise
+            except MetaflowException as error:
+                self.left_out.note(target.url, error)
+            else:
+                delivered.append(target)
 
-        plan = _Delivered(deliver, wanted, [name(one.key) for one in wanted], self._engine.settings().part_size)
+        refusals = Refusals()
+        step = self._engine.settings().part_size
+        plan = _Delivered(deliver, wanted, [name(one.key) for one in wanted], step, refusals)
         self._engine.run(plan, Place.WORKERS, wanted[0].bucket)
+        self.left_out.note_refusals(refusals.by_url)
+        return delivered
+
+    def _deliver(self, result: Downloaded, target: Target, mode: int, began: float, overwrite: bool) -> None:
+        """Put what was downloaded in its place.
+
+        Raises
+        ------
+        MetaflowException
+            It can't be there.
+        OSError
+            Nothing can be written any more.
+        """
+        path, place = result.path or "", target.path
+        if local_paths.passes_link(self._directory, place):
+            # Again: the link may have come in the meantime.
+            local_paths.real_parent(os.path.realpath(self._directory), target)
+        try:
+            if result.reply.length == 0:
+                make_empty(path)
+            os.chmod(path, mode)
+            modified = result.reply.info.last_modified
+            if modified is not None:
+                told = modified * 10**9 + (MARK if modified > began - YOUNG else 0)
+                os.utime(path, ns=(told, told))
+            _put_in_place(path, place, overwrite)
+        except OSError as error:
+            raise exception_of_files(f"The file '{shown(place)}' can't be written", error, INSTEAD) from error
 
 
 def _put_in_place(path: str, target: str, overwrite: bool) -> None:
@@ -177,13 +230,30 @@ def _put_in_place(path: str, target: str, overwrite: bool) -> None:
     os.unlink(path)
 
 
+class _Look(Heads):
+    """`Plan` that asks for headers, and leaves it to the downloads to find out why it gets none."""
+
+    def receive(self, job: Job, outcome: Outcome) -> Iterable[Job]:
+        try:
+            return super().receive(job, outcome)
+        except JobFailed as failed:
+            if is_hopeless(job, failed.failure):
+                raise
+            return ()
+
+
 class _Delivered(Downloads):
     """`Plan` for downloads, each of which is delivered as soon as it is there."""
 
     def __init__(
-        self, deliver: Callable[[int, Downloaded], None], wanted: Sequence[Download], paths: Sequence[str], step: int
+        self,
+        deliver: Callable[[int, Downloaded], None],
+        wanted: Sequence[Download],
+        paths: Sequence[str],
+        step: int,
+        refusals: Refusals,
     ) -> None:
-        super().__init__(wanted, paths, step=step)
+        super().__init__(wanted, paths, step=step, refusals=refusals)
         self._deliver = deliver
 
     def _finish(self, index: int, result: Optional[Downloaded]) -> None:

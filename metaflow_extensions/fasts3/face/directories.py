@@ -9,6 +9,7 @@ from metaflow_extensions.fasts3.face import ownership
 from metaflow_extensions.fasts3.face.delivery import Delivery
 from metaflow_extensions.fasts3.face.engine import Place
 from metaflow_extensions.fasts3.face.errors import MOST_URL, MetaflowS3InvalidObject, MetaflowS3NotFound, shown
+from metaflow_extensions.fasts3.face.left_out import LeftOut
 from metaflow_extensions.fasts3.face.location import as_directory, split_object_url, split_url
 from metaflow_extensions.fasts3.face.requested import key_of, several
 from metaflow_extensions.fasts3.face.s3object import S3Object
@@ -65,23 +66,30 @@ class Directories(Writing):
 
         Raises
         ------
-        MetaflowS3URLException
-            A key can't be a path below the directory ('../x', 'a//b', two keys for one file), or does not go with the
-            way this client was initialized. Found before anything is downloaded.
-        MetaflowS3NotFound, MetaflowS3AccessDenied, MetaflowS3InsufficientDiskSpace, MetaflowS3Exception
-            As for `get_recursive`. Files that were complete before stay.
+        MetaflowS3NotFound
+            There is nothing below a prefix.
+        MetaflowS3NotFound, MetaflowS3AccessDenied, MetaflowS3URLException, MetaflowS3Exception
+            Objects were left out, and all others were downloaded: S3 refused some, or their keys can't be paths below
+            the directory ('../x', 'a//b', two keys for one file, a name that is too long). The class is the one that
+            fits all of them, else MetaflowS3Exception; the message names each, and the attribute `failed` of the
+            exception has the reasons: a dict of URL to text.
+        MetaflowS3InsufficientDiskSpace, MetaflowS3Exception
+            As for `get_recursive`, for what ends the whole call. Files that were complete before stay.
         """
         keys = [prefixes] if isinstance(prefixes, (str, bytes)) or prefixes is None else several(prefixes)
         once: dict[str, str] = {}  # an object that is listed twice would collide with itself
         for key in keys:
             url = self._location.url(key_of(key))
             once.setdefault(as_directory(url), url)
-        found = list(self._objects_below(list(once.values())))
         delivery = Delivery(os.path.abspath(os.fspath(directory)), self._engine)
-        files = delivery.fetch([(one.url, one.name, one.size) for one in found], overwrite)
-        return S3Objects(
+        found = list(self._objects_below(list(once.values()), delivery.left_out))
+        # Where there is nothing, not even the directory is made.
+        files = delivery.fetch([(one.url, one.name, one.size) for one in found], overwrite) if found else []
+        there = S3Objects(
             S3Object(one.prefix, one.url, file.path, one.size) for one, file in zip(found, files) if file is not None
         )
+        delivery.left_out.raise_if_any(len(there), "downloaded")
+        return there
 
     def upload(
         self,
@@ -148,14 +156,24 @@ class Directories(Writing):
             files = [pair for pair, is_same in zip(files, same) if not is_same]
         return self.put_files(files, overwrite), len(chosen)
 
-    def _objects_below(self, urls: list[str]) -> Iterator[_Found]:
+    def _objects_below(self, urls: list[str], left_out: LeftOut) -> Iterator[_Found]:
         listings = [Listing(*split_url(as_directory(url))) for url in urls]
         for url, listing, entries in zip(urls, listings, self._list(listings)):
-            bucket, text = split_url(url)
-            if not entries and text and not text.endswith("/"):
-                self._warn_of_neighbours(url, bucket, text, stacklevel=5)
+            if not entries:
+                left_out.note(url, MetaflowS3NotFound(self._nothing_below(url)))
             for key, size in entries:
-                yield _Found(url, f"s3://{bucket}/{key}", key[len(listing.prefix) :], size or 0)
+                name = key[len(listing.prefix) :]
+                yield _Found(url, f"s3://{listing.bucket}/{key}", name, size or 0)
+
+    def _nothing_below(self, url: str) -> str:
+        """What to say of a prefix below which there is nothing."""
+        told = f"Nothing is below '{shown(as_directory(url), MOST_URL)}'."
+        bucket, text = split_url(url)
+        if text and not text.endswith("/"):
+            for found, _ in self._list([Listing(bucket, text, first_only=True)])[0][:1]:
+                other = shown(f"s3://{bucket}/{found}", MOST_URL)
+                return f"{told} A prefix is a directory; a key that begins with its text is '{other}'."
+        return f"{told} Check the prefix; list_paths() shows which there are."
 
     def _unchanged(self, files: list[tuple[str, str]], sizes: list[int]) -> list[bool]:
         """Whether each of some objects has the content of its file, which has so many bytes."""

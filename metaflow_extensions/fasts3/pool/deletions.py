@@ -7,41 +7,22 @@ detail that a request of its own has; what fails then is noted, and the rest is 
 import itertools
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from metaflow_extensions.fasts3.pool.messages import Job, Outcome
 from metaflow_extensions.fasts3.pool.plan import JobFailed
 from metaflow_extensions.fasts3.pool.queries import Listing, Pages, page_of
+from metaflow_extensions.fasts3.pool.refusals import Refusal, Refusals
 from metaflow_extensions.fasts3.pool.tally import Tally
 from metaflow_extensions.fasts3.wire.batches import MOST_KEYS, goes_with_others
-from metaflow_extensions.fasts3.wire.failures import TRANSIENT, Code, Failure
+from metaflow_extensions.fasts3.wire.failures import Code, Failure
 
 AHEAD = 16 * MOST_KEYS  # keys that a listing may have found and nobody has deleted yet
 MOST_FAILED = 10_000  # keys, of a listing that may have millions; then it is not gone on with
-MOST_IN_A_ROW = 16  # keys for which S3 was busy until nobody waited any more, and nothing succeeded in between
 
-# With these of one request, no other would fare better.
-_HOPELESS = frozenset(
-    {
-        Code.UNREACHABLE,
-        Code.NO_BUCKET,
-        Code.NO_CREDENTIALS,
-        Code.EXPIRED,
-        Code.SKEWED,
-        Code.UNTRUSTED,
-        Code.NO_DESCRIPTORS,
-    }
-)
 # Answers to a request for many that say nothing of a request for one: the server does not know DeleteObjects (501,
 # 405), wants another checksum with it, or can't read the document.
 _LACKING = frozenset({Code.NOT_IMPLEMENTED, Code.REJECTED})
-
-
-class Refusal(NamedTuple):
-    """Why an object was not deleted."""
-
-    operation: str  # a method of `Transfers`
-    failure: Failure
 
 
 class Deletions:
@@ -76,9 +57,9 @@ class Deletions:
         self._one_by_one: set[str] = set()  # buckets of servers without DeleteObjects
         # Number of a job -> keys of the same bucket, with what was said of them, that wait for what becomes of it.
         self._behind: dict[int, dict[str, Failure]] = {}
-        self._in_a_row = 0
+        self._refusals = Refusals()
         self.deleted = 0
-        self.failures: dict[str, Refusal] = {}
+        self.failures: dict[str, Refusal] = self._refusals.by_url
 
     def start(self) -> Iterator[Job]:
         for bucket, keys in self._together.items():
@@ -125,7 +106,7 @@ class Deletions:
         refused = {key: outcome.reply[key] for key in keys if key in outcome.reply}
         self.deleted += len(keys) - len(refused)
         if len(refused) < len(keys):
-            self._in_a_row = 0
+            self._refusals.note_success()
         denied: dict[str, Failure] = {}
         for key, told in refused.items():
             code, _, message = told.partition(": ")
@@ -153,12 +134,9 @@ class Deletions:
         # AWS answers 204 where there is nothing; not everybody does.
         if failure is None or failure.s3_code == "NoSuchKey":
             self.deleted += 1
-            self._in_a_row = 0
+            self._refusals.note_success()
         else:
-            self._in_a_row += failure.code in TRANSIENT
-            if failure.code in _HOPELESS or self._in_a_row >= MOST_IN_A_ROW:
-                raise JobFailed(job, failure)
-            self.failures[job.url] = Refusal(job.operation, failure)
+            self._refusals.note(job, failure)
             if behind and next(iter(behind.values())).code is failure.code:
                 for key, told in behind.items():
                     self.failures[job._replace(key=key).url] = Refusal("delete_objects", told)

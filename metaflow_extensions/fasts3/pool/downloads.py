@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Optional, Protocol, TypeVar
 from metaflow_extensions.fasts3.pool.messages import Job, Outcome
 from metaflow_extensions.fasts3.pool.plan import JobFailed
 from metaflow_extensions.fasts3.pool.planning import MAX_OBJECT, PART_SIZE, Piece, pieces
+from metaflow_extensions.fasts3.pool.refusals import Refusals
 from metaflow_extensions.fasts3.pool.tally import Tally
 from metaflow_extensions.fasts3.wire.checksums import crc32_of_all, crc32_text
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
@@ -213,6 +214,14 @@ class ObjectDownloads:
         if not self._unsized and tally.total_objects is not None:
             tally.total_bytes = self._expected
 
+    def _give_up(self, index: int) -> None:
+        """Go on without an object; pieces of it that are under way are not waited for."""
+        large = self._large.get(index)
+        if large:
+            self.tally.bytes -= sum(length for _, length in large.checksums.values())
+        self._count(index, 0, 0)
+        self._large.pop(index, None)
+
     def _rest(self, index: int, large: _Large) -> Iterator[Optional[Job]]:
         reply = large.result.reply
         for piece in pieces(reply.first + reply.received, reply.first + reply.length, self._step):
@@ -295,11 +304,13 @@ class Downloads(ObjectDownloads):
     step : int
     spill : Spill, optional
         See `ObjectDownloads`.
+    refusals : Refusals, optional
+        Takes the failures of single objects. Without it the first one ends the plan.
 
     Attributes
     ----------
     results : list of Downloaded or None
-        One for each wanted, in the same order; None while it has not come and where the key is missing.
+        One for each wanted, in the same order; None while it has not come, and where the key is missing or it failed.
     """
 
     def __init__(
@@ -309,8 +320,10 @@ class Downloads(ObjectDownloads):
         missing_ok: bool = False,
         step: int = PART_SIZE,
         spill: Optional[Spill] = None,
+        refusals: Optional[Refusals] = None,
     ) -> None:
         super().__init__(wanted, paths, missing_ok, step, spill)
+        self._refusals = refusals
         for one in wanted:
             self._expect(one)
         self._expect_no_more(len(wanted))
@@ -320,8 +333,21 @@ class Downloads(ObjectDownloads):
     def start(self) -> Iterator[Optional[Job]]:
         return (self._first_job(index, path) for index, path in enumerate(self._all_paths))
 
+    def receive(self, job: Job, outcome: Outcome) -> Iterable[Optional[Job]]:
+        index = self._pieces[job.number][0] if job.number in self._pieces else job.number
+        try:
+            return super().receive(job, outcome)
+        except JobFailed as failed:
+            if self._refusals is None:
+                raise
+            self._refusals.note(failed.job, failed.failure)
+            self._give_up(index)
+            return ()
+
     def _finish(self, index: int, result: Optional[Downloaded]) -> None:
         self.results[index] = result
+        if self._refusals:
+            self._refusals.note_success()
 
 
 def compared(results: Iterable[Optional[Downloaded]]) -> str:

@@ -17,6 +17,7 @@ from typing import Any, Callable, NamedTuple, Optional
 from metaflow_extensions.fasts3.pool.messages import Buffer, Job, Outcome, bytes_moved
 from metaflow_extensions.fasts3.pool.plan import JobFailed
 from metaflow_extensions.fasts3.pool.planning import CARRIED, PART_SIZE, Piece, part_size, pieces
+from metaflow_extensions.fasts3.pool.refusals import Refusals
 from metaflow_extensions.fasts3.pool.tally import Tally
 from metaflow_extensions.fasts3.wire.conditions import ABSENT, MARK, same_etag
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
@@ -76,6 +77,8 @@ class Uploads:
         Bytes up to which an object is one PUT, and the least size of a part.
     carried : int
         The most that this is for what comes from memory: whoever uploads a part holds it.
+    refusals : Refusals, optional
+        Takes the failures of single uploads. Without it the first one ends the plan.
 
     Attributes
     ----------
@@ -83,8 +86,15 @@ class Uploads:
         One for each upload, in the same order: True once it is stored, False where the key existed.
     """
 
-    def __init__(self, uploads: Sequence[Upload], step: int = PART_SIZE, carried: int = CARRIED) -> None:
+    def __init__(
+        self,
+        uploads: Sequence[Upload],
+        step: int = PART_SIZE,
+        carried: int = CARRIED,
+        refusals: Optional[Refusals] = None,
+    ) -> None:
         self._uploads = uploads
+        self._refusals = refusals
         self._unconditional: set[int] = set()  # uploads whose condition the server can't hold, and HEAD has to
         self._unseen: set[int] = set()  # uploads whose HEAD is refused, and the condition has to do
         self._unsure: set[int] = set()  # uploads of which an earlier try may have been stored
@@ -112,6 +122,15 @@ class Uploads:
     def receive(self, job: Job, outcome: Outcome) -> Iterable[Job]:
         index = self._indices.pop(job.number)
         self._opening.pop(job.number, None)
+        try:
+            return self._received(index, job, outcome)
+        except JobFailed as failed:
+            if self._refusals is None:
+                raise
+            self._refusals.note(failed.job, failed.failure)
+            return self._left_alone(index)
+
+    def _received(self, index: int, job: Job, outcome: Outcome) -> Iterable[Job]:
         if outcome.failure:
             return self._failed(index, job, outcome)
         follow: dict[str, Callable[[int, Job, Any], Iterable[Job]]] = {
@@ -242,6 +261,8 @@ class Uploads:
     def _over(self, index: int, stored: bool) -> Optional[_Multipart]:
         """Note how an upload ended; give what was open of it."""
         open_ = self._open.pop(index, None)
+        if stored and self._refusals:
+            self._refusals.note_success()
         size = self._uploads[index].size
         self.stored[index] = stored
         self._expected -= 0 if stored else size
@@ -291,7 +312,7 @@ class Uploads:
         return self._left_alone(index)
 
     def _left_alone(self, index: int, ours: bool = False) -> Iterable[Job]:
-        """Something is there already."""
+        """Something is there already, or it could not be stored."""
         open_ = self._over(index, ours)  # gone, if that is what was completed: then aborting it does nothing
         if not open_:
             return ()

@@ -1,0 +1,77 @@
+"""What S3 refuses of one object does not stop a directory: the others are moved, and one error names what is not."""
+
+import os
+
+import pytest
+from metaflow.datatools.s3 import MetaflowS3AccessDenied, MetaflowS3Exception, MetaflowS3NotFound
+from servers import faults
+
+from metaflow_extensions.fasts3.pool import refusals
+from metaflow_extensions.fasts3.pool.planning import PART_SIZE
+
+SMALL = {f"m/{number:02}": b"%d" % number for number in range(20)}
+LARGE = os.urandom(2 * PART_SIZE + 5)
+REFUSALS = {
+    "m/archived": (403, "InvalidObjectState"),
+    "m/gone": (404, "NoSuchKey"),
+    "m/secret": (403, "AccessDenied"),
+    "m/unsupported": (400, "InvalidRequest"),
+}
+
+
+def of(key):
+    return lambda asked: asked.key.endswith(f"/{key}") and asked.operation != "ListObjectsV2"
+
+
+def of_a_piece(asked):
+    """A range of an object whose beginning was given."""
+    return asked.key.endswith("/m/half") and asked.headers.get("if-match", "") != ""
+
+
+def files_in(folder):
+    return {
+        path.relative_to(folder.parent).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()
+    }
+
+
+def test_a_download(world):
+    world.stored.put_all({**SMALL, "m/large": LARGE, "m/half": LARGE, **dict.fromkeys(REFUSALS, b"no")})
+    for key, refusal in REFUSALS.items():
+        world.proxy.inject_where(of(key), faults.error(*refusal), times=None)
+    world.proxy.inject_where(of_a_piece, faults.error(403, "AccessDenied"), times=None)
+    with pytest.raises(MetaflowS3Exception, match="5 of 26 objects were not downloaded") as raised:
+        world.s3.download("m", world.folder / "m")
+    assert set(raised.value.failed) == {f"{world.root}/{key}" for key in [*REFUSALS, "m/half"]}
+    assert all(f"{world.root}/{key}: {code}" in str(raised.value) for key, (_, code) in REFUSALS.items())
+    assert files_in(world.folder / "m") == {**SMALL, "m/large": LARGE}
+    assert world.left_behind() == []
+
+
+def test_one_kind_of_refusal_is_of_its_class(world):
+    world.stored.put_all(SMALL)
+    world.proxy.inject_where(of("m/03"), faults.error(403, "AccessDenied"), times=None)
+    for there in (19, 20):  # the second time, a file of the same size has the object's header asked for
+        with pytest.raises(MetaflowS3AccessDenied, match=r"GetObject of s3://.*/m/03 failed: AccessDenied") as raised:
+            world.s3.download("m", world.folder / "m")
+        assert list(raised.value.failed) == [f"{world.root}/m/03"]
+        assert len(files_in(world.folder / "m")) == there
+        (world.folder / "m" / "03").write_bytes(SMALL["m/03"])
+
+
+@pytest.mark.parametrize("refusal", [(404, "NoSuchBucket"), (400, "ExpiredToken")])
+def test_what_all_would_fail_of_ends_the_call(world, refusal):
+    world.stored.put_all(SMALL)
+    world.proxy.inject("GetObject", faults.error(*refusal), times=None)
+    with pytest.raises((MetaflowS3NotFound, MetaflowS3AccessDenied), match=f"failed: {refusal[1]}"):
+        world.s3.download("m", world.folder / "m")
+    assert files_in(world.folder / "m") == {}
+
+
+def test_a_server_that_fails_for_good_is_given_up(world, monkeypatch):
+    monkeypatch.setattr(refusals, "MOST_IN_A_ROW", 2)
+    world.stored.put_all(SMALL)
+    world.proxy.inject("GetObject", faults.error(500, "InternalError"), times=None)
+    monkeypatch.setattr("metaflow.metaflow_config.S3_RETRY_COUNT", 0)
+    monkeypatch.setattr("metaflow.metaflow_config.S3_TRANSIENT_RETRY_COUNT", 0)
+    with pytest.raises(MetaflowS3Exception, match=r"GetObject .* failed: InternalError"):
+        world.s3.download("m", world.folder / "m")
