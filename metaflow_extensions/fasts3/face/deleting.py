@@ -6,7 +6,7 @@ from typing import Any
 from metaflow.exception import MetaflowException
 
 from metaflow_extensions.fasts3.face.engine import Place
-from metaflow_extensions.fasts3.face.errors import MOST_URL, MetaflowS3URLException, reason_of, shown
+from metaflow_extensions.fasts3.face.errors import MetaflowS3URLException, reason_of, shown
 from metaflow_extensions.fasts3.face.foundation import Foundation
 from metaflow_extensions.fasts3.face.left_out import LeftOut
 from metaflow_extensions.fasts3.face.location import as_directory, as_text, split_url
