@@ -73,7 +73,6 @@ from servers.starters import STARTERS  # noqa: E402
 from servers.stored import Stored  # noqa: E402
 
 from metaflow_extensions.fasts3.face import engine  # noqa: E402
-from metaflow_extensions.fasts3.pool import interruptible  # noqa: E402
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -166,8 +165,7 @@ def _threads_end_with_their_test() -> Iterator[None]:
     """Find the test that leaves a thread to others, and not the one that stumbles over it."""
     yield
     deadline = time.monotonic() + 10
-    stays = ["fasts3-call"] if interruptible._helper else []  # for the next call
-    while (left := [one.name for one in threading.enumerate() if one.name in OF_CALLS]) != stays:
+    while left := [one.name for one in threading.enumerate() if one.name in OF_CALLS]:
         assert time.monotonic() < deadline, f"threads go on after the end of their test: {left}"
         time.sleep(0.001)
 

@@ -38,10 +38,11 @@ def test_what_it_returns_and_what_it_raises():
         interruptible(lambda _: 1 // 0)
 
 
-def test_the_main_thread_only_waits_and_its_helper_stays():
-    threads = [interruptible(lambda _: threading.current_thread()) for _ in range(5)]
-    assert threads[0] is not threading.main_thread()
-    assert len(set(threads)) == 1
+def test_the_main_thread_only_waits_and_its_helper_ends_with_the_call():
+    for _ in range(5):
+        helper = interruptible(lambda _: threading.current_thread())
+        assert helper is not threading.main_thread()
+        assert not helper.is_alive()
 
 
 def test_another_thread_does_its_work_itself():
@@ -81,17 +82,16 @@ def test_work_that_does_not_listen_is_left_to_itself(stop, monkeypatch):
         forever.wait(60)
         ended.set()
 
-    before = threading.active_count()
+    before = set(helpers())
     with pytest.raises(Stopped):
         interruptible(work)
     assert not ended.is_set()
     assert interruptible(lambda _: "others go on") == "others go on"
     forever.set()
     assert ended.wait(10)
-    for thread in threading.enumerate():
-        if thread.name == "fasts3-call" and thread is not interruptible(lambda _: threading.current_thread()):
-            thread.join(10)
-    assert threading.active_count() <= before + 1
+    for thread in helpers():
+        thread.join(10)
+    assert set(helpers()) <= before
 
 
 def helpers():
@@ -99,24 +99,16 @@ def helpers():
     return [thread for thread in threading.enumerate() if thread.name == "fasts3-call"]
 
 
-@pytest.mark.parametrize("has_helper", [True, False])
-def test_nothing_is_left_wherever_an_exception_comes_in_between(has_helper):
+def test_nothing_is_left_wherever_an_exception_comes_in_between():
     descriptors = len(os.listdir("/dev/fd"))
     others = set(helpers())
     instruction = 1
-    while True:
-        if has_helper:
-            interruptible(lambda _: None)
-        else:
-            module._forget()
-        if not stopped_before(instruction, [module, blocking], lambda: interruptible(lambda _: None)):
-            break
+    while stopped_before(instruction, [module, blocking], lambda: interruptible(lambda _: None)):
         instruction += 1
     assert instruction > 50
     assert interruptible(lambda _: "and goes on") == "and goes on"
     gc.collect()
-    mine = interruptible(lambda _: threading.current_thread())
-    left = set(helpers()) - others - {mine}
+    left = set(helpers()) - others
     for thread in left:
         thread.join(10)
     assert not any(thread.is_alive() for thread in left)
@@ -165,7 +157,6 @@ def test_what_a_handler_raises_is_no_lack_of_threads(monkeypatch):
     def stopped(_):
         raise Stop
 
-    module._forget()
     monkeypatch.setattr(threading.Thread, "start", stopped)
     with pytest.raises(Stop):
         interruptible(lambda _: pytest.fail("the work is done all the same"))

@@ -101,12 +101,30 @@ _lock = threading.RLock()
 _clients: "dict[tuple[Any, ...], tuple[Any, Connection]]" = {}
 
 
+FORKS_WAIT = 10.0  # seconds at the most; a provider of clients may itself wait for a thread that forks
+_forking: set[int] = set()  # threads that hold the lock for a fork
+
+
+def _hold() -> None:
+    """Before a fork: no client is being made, or the child would wait for ever for a module that is half imported."""
+    if _lock.acquire(timeout=FORKS_WAIT):
+        _forking.add(threading.get_ident())
+
+
+def _release() -> None:
+    """After a fork, in the parent."""
+    if threading.get_ident() in _forking:
+        _forking.discard(threading.get_ident())
+        _lock.release()
+
+
 def _new_lock() -> None:
     global _lock  # noqa: PLW0603  # it may be held by a thread that the forked child does not have
     _lock = threading.RLock()
+    _forking.clear()
 
 
-os.register_at_fork(after_in_child=_new_lock)
+os.register_at_fork(before=_hold, after_in_parent=_release, after_in_child=_new_lock)
 
 
 def _cached(parameters: ClientParameters) -> "tuple[Any, Connection]":

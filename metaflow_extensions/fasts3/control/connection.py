@@ -1,5 +1,7 @@
 """A boto3 client and all ways to S3 that follow from it: our own wire, boto3 itself, here or in workers."""
 
+# Imported now, which no fork interrupts (see clients.py), and not by the first thread that resolves a name.
+import encodings.idna  # noqa: F401
 from typing import Any, Optional, Union
 from urllib.parse import urlsplit
 

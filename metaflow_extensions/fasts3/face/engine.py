@@ -20,6 +20,7 @@ from metaflow_extensions.fasts3.pool import concurrency, worker_pool
 from metaflow_extensions.fasts3.pool.call_workers import NoWorkers
 from metaflow_extensions.fasts3.pool.cleanup import NO_TIME, Undone, clean_up
 from metaflow_extensions.fasts3.pool.inline_runner import InlineRunner
+from metaflow_extensions.fasts3.pool.interpreter import why_no_workers
 from metaflow_extensions.fasts3.pool.interruptible import interruptible
 from metaflow_extensions.fasts3.pool.messages import Job
 from metaflow_extensions.fasts3.pool.perform import Performer, Terms
@@ -190,7 +191,10 @@ class Engine:
         settings: Settings,
         interruption: Interruption,
     ) -> None:
-        if connection.recipe is None:
+        unable = why_no_workers()
+        if unable:
+            log.debug("no workers: %s", unable)
+        if unable or connection.recipe is None:
             place = Place.HERE
         reason = connection.why_boto3(settings.transfers)
         log.debug("carried out %s, by %s", place.value, f"boto3: {reason}" if reason else "the wire")

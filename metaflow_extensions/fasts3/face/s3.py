@@ -21,6 +21,7 @@ from metaflow_extensions.fasts3.face.progress_display import checked
 from metaflow_extensions.fasts3.face.querying import Querying
 from metaflow_extensions.fasts3.face.reading import Reading
 from metaflow_extensions.fasts3.face.tempdir import TemporaryDirectory
+from metaflow_extensions.fasts3.pool import worker_pool
 
 if TYPE_CHECKING:
     import metaflow.client.core
@@ -175,6 +176,17 @@ class S3(Reading, Iterating, Querying, Directories, Deleting):
             stream.close()
         if not debug.s3client:  # METAFLOW_DEBUG_S3CLIENT keeps the files, as it does for Metaflow's own class
             self._tempdir.remove()
+
+    @staticmethod
+    def stop_workers() -> None:
+        """
+        Stop the worker processes that wait for this process's next call.
+
+        After a call its workers stay for 10 seconds, so that the next call finds them running. Stop them earlier where
+        a program waits for all of its child processes, e.g. with `os.wait()`, or needs their memory. Workers that carry
+        out a call in another thread go on. The next call starts new ones.
+        """
+        worker_pool.shared.close()
 
     @property
     def transfers(self) -> str:

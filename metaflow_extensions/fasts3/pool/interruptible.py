@@ -6,7 +6,6 @@ its own, where Python raises no such thing, and the main thread does nothing but
 """
 
 import contextlib
-import os
 import sys
 import threading
 import weakref
@@ -29,18 +28,20 @@ class _Result(NamedTuple):
 
 
 class _Helper:
-    """A thread that does one piece of work after the other. It stays for the next, as starting one takes a while."""
+    """A thread that does one piece of work, and ends."""
 
     def __init__(self) -> None:
-        self.work: SimpleQueue[Any] = SimpleQueue()  # callables; None ends it
+        self.work: SimpleQueue[Any] = SimpleQueue()  # a callable; None, or the weak reference below, is no work
         self.results: SimpleQueue[_Result] = SimpleQueue()
         self.ended = threading.Event()
         # An exception may make the main thread forget this helper at any point, even here. The thread ends with it:
         # it holds nothing of it but a weak reference, which is put into its queue when there is no other one left.
         forgotten = weakref.ref(self, self.work.put)
-        thread = threading.Thread(target=_do, args=(self.work, self.results, self.ended, forgotten), name="fasts3-call")
-        thread.daemon = True  # the end of the process does not wait for it
-        thread.start()
+        self.thread = threading.Thread(
+            target=_do, args=(self.work, self.results, self.ended, forgotten), name="fasts3-call"
+        )
+        self.thread.daemon = True  # the end of the process does not wait for it
+        self.thread.start()
 
 
 def _do(
@@ -49,11 +50,8 @@ def _do(
     ended: threading.Event,
     forgotten: "weakref.ref[_Helper]",
 ) -> None:
-    while True:
-        work = queue.get()
-        if work is None or work is forgotten:
-            ended.set()
-            return
+    work = queue.get()
+    if work is not None and work is not forgotten:
         try:
             result = _Result(work())
         except BaseException as error:
@@ -61,17 +59,7 @@ def _do(
         del work
         results.put(result)
         del result
-
-
-_helper: Optional[_Helper] = None  # of the main thread; None while it is at work
-
-
-def _forget() -> None:
-    global _helper  # noqa: PLW0603  # the forked child does not have the thread
-    _helper = None
-
-
-os.register_at_fork(after_in_child=_forget)
+    ended.set()
 
 
 def interruptible(work: "Callable[[Interruption], T]") -> T:
@@ -86,7 +74,6 @@ def interruptible(work: "Callable[[Interruption], T]") -> T:
     -------
     What it returns. What it raises is raised.
     """
-    global _helper  # noqa: PLW0603
     interruption = Interruption()
 
     def do() -> T:
@@ -96,9 +83,8 @@ def interruptible(work: "Callable[[Interruption], T]") -> T:
     # Other threads never handle signals; and at the end of the interpreter no other one runs.
     if threading.current_thread() is not threading.main_thread() or sys.is_finalizing():
         return do()
-    helper, _helper = _helper, None
     try:
-        helper = helper or _Helper()
+        helper = _Helper()
     except RuntimeError as error:  # no more threads, or none any more: the interpreter is about to end
         if type(error) is not RuntimeError:  # a signal's handler may raise anything
             raise
@@ -111,12 +97,13 @@ def interruptible(work: "Callable[[Interruption], T]") -> T:
             with contextlib.suppress(Empty):
                 result = helper.results.get(timeout=LOOK)
     finally:
-        if result is None:  # whoever is still at work is not used again
+        if result is None:
             interruption.set()
-            helper.work.put(None)
+            helper.work.put(None)  # if it was not given anything
             helper.ended.wait(LEAVE_AFTER)
-        else:
-            _helper = helper
+    # It goes after each call, or Python 3.12 would warn of a thread whenever the user forks; and a thread that stayed
+    # would keep the rights and namespaces that it was started with.
+    helper.thread.join()
     try:
         if result.error is not None:
             raise result.error
