@@ -1,6 +1,8 @@
 """Tests of clients: made once, by Metaflow's provider, read off for workers, with credentials fetched once."""
 
 import os
+import subprocess
+import sys
 
 import boto3
 import botocore.exceptions
@@ -215,3 +217,39 @@ def test_workers_sign_with_the_set_that_was_given_last():
     sets.append(CredentialSet("b", "y", "t", expires=1.0))
     with pytest.raises(TransferError):
         given.get_frozen_credentials()
+
+
+FORKED_MEANWHILE = """
+import os, signal, sys, threading
+import metaflow
+from metaflow_extensions.fasts3.control.clients import S3Client, connection_of
+
+begun, forked = threading.Event(), threading.Event()
+
+class Slow:
+    def find_spec(self, name, path=None, target=None):
+        if name == "botocore.session" and threading.current_thread() is not threading.main_thread():
+            begun.set()
+            forked.wait(0.5)  # in vain, as the fork waits for the client
+
+def connect():
+    connection_of(S3Client(s3_client_params={"endpoint_url": "http://127.0.0.1:9", "region_name": "us-east-1"}))
+
+sys.meta_path.insert(0, Slow())
+thread = threading.Thread(target=connect)
+thread.start()
+begun.wait()
+child = os.fork()
+if child == 0:
+    signal.alarm(20)
+    connect()
+    os._exit(0)
+forked.set()
+thread.join()
+print(os.waitpid(child, 0)[1])
+"""
+
+
+def test_a_fork_while_another_thread_imports_boto3_leaves_no_module_half_imported():
+    done = subprocess.run([sys.executable, "-c", FORKED_MEANWHILE], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("0\n", "")

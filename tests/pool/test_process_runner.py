@@ -14,7 +14,7 @@ import pytest
 from pool.odd_workers import DEAD, GARBAGE, POISONED, SUSPECTING, TELLING
 
 from metaflow_extensions.fasts3.control.request_templates import RequestTemplates
-from metaflow_extensions.fasts3.pool import worker_process
+from metaflow_extensions.fasts3.pool import call_workers, worker_process
 from metaflow_extensions.fasts3.pool.messages import Job
 from metaflow_extensions.fasts3.pool.perform import Terms
 from metaflow_extensions.fasts3.pool.plan import JobFailed, JobQueue, Requests
@@ -47,7 +47,7 @@ def run(pool, seaweedfs, templates):
     recipe = ClientRecipe(seaweedfs.region, seaweedfs.endpoint_url, False, None, False, {})
     credentials = CredentialSet(seaweedfs.access_key, seaweedfs.secret_key)
 
-    def run(plan, workers=2, threads=4, signs_as=lambda: credentials, spread=False):
+    def run(plan, workers=2, threads=4, signs_as=lambda: credentials, spread=False, templates=templates):
         setup = lambda: [recipe, signs_as(), Terms(), threads]  # noqa: E731
         runner = ProcessRunner(
             pool, setup, signs_as, templates, Renewal(lambda: None), Interruption(), workers, threads, spread
@@ -131,6 +131,47 @@ def test_workers_killed_at_any_time_lose_nothing(run, pool, seaweedfs, prefix):
     plan = run(Killing(heads(seaweedfs, prefix, 200)))
     assert plan.kills >= 5
     assert [plan.replies[n].size for n in range(200)] == list(range(200))
+
+
+@pytest.mark.parametrize("size", [100, 2**20], ids=["that fit into a pipe", "that do not"])
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP], ids=["dead", "stopped"])
+def test_a_worker_that_says_nothing_more_is_noticed(run, pool, seaweedfs, prefix, monkeypatch, how, size):
+    """Its pipe may stay open: another process, forked by whatever code, may have the other end, too."""
+    for module in (worker_process, call_workers):
+        monkeypatch.setattr(module, "LOOK", 0.02)
+    popen, lease, kept, ended = subprocess.Popen, WorkerPool.lease, [], []
+
+    def keeping(*args, pass_fds, **kwargs):
+        kept.extend(map(os.dup, pass_fds))
+        return popen(*args, pass_fds=pass_fds, **kwargs)
+
+    def leased(self, *args):
+        worker = lease(self, *args)
+        if worker and not ended:
+            give = worker.give
+            ended.append(worker.pid)
+            worker.give = lambda jobs: (os.kill(worker.pid, how), give(jobs))
+        return worker
+
+    monkeypatch.setattr(worker_process.subprocess, "Popen", keeping)
+    monkeypatch.setattr(WorkerPool, "lease", leased)
+    try:
+        jobs = [Job(n, "put", seaweedfs.bucket, f"{prefix}/{n}", {}, b"x" * size) for n in range(12)]
+        assert len(run(Requests(jobs)).replies) == 12
+        assert ended
+    finally:
+        for descriptor in kept:
+            os.close(descriptor)
+
+
+def test_boto3_comes_from_where_this_process_has_it_by_now(run, seaweedfs, prefix, monkeypatch, tmp_path):
+    (tmp_path / "botocore").mkdir()
+    (tmp_path / "botocore" / "__init__.py").write_text("raise ImportError('this one was found')")
+    run(Requests(puts(seaweedfs, prefix, 1)))  # on the path of before
+    monkeypatch.setattr(sys, "path", [".", str(tmp_path), *sys.path])
+    with pytest.raises(JobFailed) as failed:
+        run(Requests(heads(seaweedfs, prefix, 1)), templates=lambda *_: "for boto3 to do")
+    assert "this one was found" in failed.value.failure.message
 
 
 def test_idle_workers_that_died_are_not_lent(run, pool, seaweedfs, prefix):
