@@ -97,13 +97,29 @@ def test_what_is_not_there_is_one_sentence(fasts3, root, stored, tree):
     assert stored.list() == set()
 
 
-def test_what_is_no_file_is_one_sentence(fasts3, root, stored, tree):
+@pytest.mark.parametrize("options", [[], ["--content-type", "text/plain"], ["--no-overwrite"]])
+def test_what_can_t_be_uploaded_does_not_stop_the_others(fasts3, root, stored, tree, options):
+    os.mkfifo(tree / "pipe")
+    with open(os.fsencode(tree) + b"/\xff", "wb"):
+        pass
+    done = fasts3("put", "tree", "missing", "tree/a.txt", root, *options)
+    assert done.exit_code == 1
+    assert "3 of 8 files were not uploaded" in done.stderr
+    assert [line.split(": ")[0] for line in done.stderr.splitlines()[1:]] == ["tree/\\udcff", "tree/pipe", "missing"]
+    assert stored.list() == {"a.txt", "b/c.csv", "b/d/e.tmp", ".hidden"}
+    done = fasts3("put", "tree", root, *options, "--exclude", "pipe", "--exclude", "\udcff")
+    assert (done.exit_code, done.stderr) == (0, "")
+
+
+def test_the_one_file_that_can_t_be_uploaded_is_one_sentence(fasts3, root, stored, tree):
     os.mkfifo(tree / "pipe")
     done = fasts3("put", "tree", root)
     assert done.exit_code == 1
-    assert "is not a regular file" in done.stderr
-    assert fasts3("put", "tree", root, "--exclude", "pipe").exit_code == 0
-    assert stored.list() == {"a.txt", "b/c.csv", "b/d/e.tmp", ".hidden"}
+    assert (
+        done.stderr
+        == f"Error: 'tree/pipe', for the key '{root}/pipe', is not a regular file. Store its data with put.\n"
+    )
+    assert len(stored.list()) == 4
 
 
 def test_what_is_there_already_is_not_uploaded_again(fasts3, root, stored, tree):

@@ -2,17 +2,17 @@
 
 import errno
 import os
+import socket
 import stat
 
 import pytest
 from metaflow.datatools.s3 import (
     MetaflowS3Exception,
-    MetaflowS3InvalidObject,
     MetaflowS3NotFound,
     MetaflowS3URLException,
 )
 
-from metaflow_extensions.fasts3.face import delivery, directories
+from metaflow_extensions.fasts3.face import delivery
 from metaflow_extensions.fasts3.pool.planning import PART_SIZE
 
 TREE = {"0.txt": b"zero", "b/1.csv": b"1,1", "b/c/2.bin": os.urandom(1000), "empty": b""}
@@ -319,35 +319,44 @@ def test_links_to_files_are_followed_and_links_to_directories_not(s3, local, sto
     assert stored.blobs() == {"m/link": b"zero"}
 
 
-def test_what_is_no_file_is_refused_before_anything_is_uploaded(s3, local, stored):
-    os.mkfifo(local / "pipe")
-    with pytest.raises(MetaflowS3InvalidObject, match="not a regular file"):
-        s3.upload(local, "m")
-    assert stored.list() == set()
-
-
-def test_a_pipe_whose_object_exists_is_not_waited_for(s3, local, stored, monkeypatch):
-    """It has the size of an empty object, and who opens it waits for a writer."""
-    os.mkfifo(local / "pipe")
-    stored.put_all({"m/0.txt": TREE["0.txt"], "m/pipe": b""})
-    monkeypatch.setattr(directories, "etag_of_file", lambda path: pytest.fail(f"{path} was read"))
-    with pytest.raises(MetaflowS3InvalidObject, match="not a regular file"):
-        s3.upload(local, "m")
-    assert stored.list() == {"m/0.txt", "m/pipe"}
-
-
-def test_names_that_are_not_utf_8_are_refused(s3, local, stored):
-    with open(os.path.join(os.fsencode(local), b"\xff"), "wb"):
+def odd_files(folder):
+    """Put one of each kind that can't be uploaded into a directory; their names."""
+    (folder / "odd").mkdir()
+    os.mkfifo(folder / "odd" / "pipe")
+    with socket.socket(socket.AF_UNIX) as one:
+        one.bind(os.path.relpath(folder / "odd" / "socket"))  # its path may be as long as 107 bytes
+    (folder / "odd" / "broken").symlink_to("/no/such/file")
+    (folder / "odd" / "circle").symlink_to("circle")
+    (folder / "odd" / "device").symlink_to(os.devnull)
+    with open(os.fsencode(folder / "odd") + b"/\xff", "wb"):
         pass
-    with pytest.raises(MetaflowS3InvalidObject, match="not UTF-8"):
+    (folder / ("d" * 200)).mkdir()
+    long = "/".join(["d" * 200, *["e" * 200] * 5])
+    os.makedirs(folder / long)
+    (folder / long / "f").write_bytes(b"")
+    return {"odd/pipe", "odd/socket", "odd/broken", "odd/circle", "odd/device", "odd/\udcff", f"{long}/f"}
+
+
+@pytest.mark.parametrize("overwrite", [True, False])
+def test_files_that_can_t_be_uploaded_do_not_stop_the_others(s3, root, local, stored, overwrite):
+    odd = odd_files(local)
+    with pytest.raises(Exception, match=r"7 of 11 files were not uploaded\. The first: ") as raised:
+        s3.upload(local, "m", overwrite=overwrite)
+    assert set(raised.value.failed) == {str(local / name) for name in odd}
+    assert all(ascii(str(local / name))[1:-1] in str(raised.value) for name in odd)
+    assert "\udcff" not in str(raised.value)
+    assert stored.blobs() == {f"m/{name}": blob for name, blob in TREE.items()}
+    patterns = ["odd/*", "d*"]
+    assert s3.upload(local, "m", exclude=patterns, overwrite=overwrite) == []
+    assert s3.upload(local, "n", include=["b/*", "*.nothing"], overwrite=overwrite) != []
+
+
+def test_the_one_file_that_can_t_be_uploaded_has_an_error_of_its_own(s3, local, stored):
+    (local / "broken").symlink_to("/no/such/file")
+    with pytest.raises(MetaflowS3NotFound, match=r"broken' is a broken link: there is no '/no/such/file'") as raised:
         s3.upload(local, "m")
-    assert stored.list() == set()
-
-
-def test_a_directory_that_can_not_be_read_is_named_without_steering_a_terminal(tmp_path):
-    with pytest.raises(MetaflowS3InvalidObject, match="can't be read") as refused:
-        directories.files_in(str(tmp_path / "\x1b[2J"))
-    assert "\x1b" not in str(refused.value)
+    assert list(raised.value.failed) == [str(local / "broken")]
+    assert len(stored.list()) == len(TREE)
 
 
 def test_what_is_no_directory(s3, local, stored):

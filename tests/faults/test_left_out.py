@@ -75,3 +75,37 @@ def test_a_server_that_fails_for_good_is_given_up(world, monkeypatch):
     monkeypatch.setattr("metaflow.metaflow_config.S3_TRANSIENT_RETRY_COUNT", 0)
     with pytest.raises(MetaflowS3Exception, match=r"GetObject .* failed: InternalError"):
         world.s3.download("m", world.folder / "m")
+
+
+def test_an_upload(world):
+    local = world.folder / "m"
+    local.mkdir()
+    for key, body in {**SMALL, "m/large": LARGE, "m/half": LARGE, **dict.fromkeys(REFUSALS, b"no")}.items():
+        (world.folder / key).write_bytes(body)
+    world.stored.put("m/00", SMALL["m/00"])
+    refused = {"m/archived": (403, "AccessDenied"), "m/unsupported": (400, "InvalidRequest")}
+    for key, refusal in refused.items():
+        world.proxy.inject_where(of(key), faults.error(*refusal), times=None)  # of its header as well
+    world.proxy.inject_where(
+        lambda asked: asked.key.endswith("/m/half") and asked.operation == "UploadPart",
+        faults.error(403, "AccessDenied"),
+        times=None,
+    )
+    with pytest.raises(MetaflowS3Exception, match="3 of 26 files were not uploaded") as raised:
+        world.s3.upload(local, "m")
+    assert set(raised.value.failed) == {str(world.folder / key) for key in [*refused, "m/half"]}
+    assert world.stored.list() == {*SMALL, "m/large", "m/gone", "m/secret"}
+    assert world.stored.blob("m/large") == LARGE
+    aborted = [asked.key for asked in world.proxy.asked if asked.operation == "AbortMultipartUpload"]
+    assert len(aborted) == 1
+    assert aborted[0].endswith("/m/half")
+
+
+def test_an_upload_that_no_file_would_survive(world):
+    local = world.folder / "m"
+    local.mkdir()
+    for key, body in SMALL.items():
+        (world.folder / key).write_bytes(body)
+    world.proxy.inject("PutObject", faults.error(404, "NoSuchBucket"), times=None)
+    with pytest.raises(MetaflowS3NotFound, match=r"PutObject .* failed: NoSuchBucket"):
+        world.s3.upload(local, "m")

@@ -5,7 +5,7 @@ import resource
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Callable
@@ -101,9 +101,9 @@ def run(
 ) -> "Callable[..., subprocess.CompletedProcess[str]]":
     """Run a script in a process of its own, which may be limited as the test's must not; see `PRELUDE`."""
 
-    def run(script: str, **more: Any) -> "subprocess.CompletedProcess[str]":
+    def run(script: str, wrapper: "Sequence[str]" = (), **more: Any) -> "subprocess.CompletedProcess[str]":
         told = {"root": root, "params": seaweedfs.client_params(), "tmproot": str(tmproot), **more}
-        command = [sys.executable, "-c", PRELUDE + textwrap.dedent(script), json.dumps(told)]
+        command = [*wrapper, sys.executable, "-c", PRELUDE + textwrap.dedent(script), json.dumps(told)]
         done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
         return done

@@ -41,7 +41,7 @@ def put(
     of the files, or their paths below the directory. Otherwise it is the key. It is taken as it is, without wildcards.
     In patterns * matches / as well; they are compared with the paths below a directory. Of directories only files are
     uploaded that are not in S3 with the same content. Links to directories are not followed. With --run or --root, /
-    is the place itself. Where there is no file to upload, the exit status is 1.
+    is the place itself. Where there is no file to upload, or where some can't be uploaded, the exit status is 1.
 
     \b
     Examples:

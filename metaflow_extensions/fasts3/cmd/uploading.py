@@ -11,10 +11,11 @@ from typing import IO, NamedTuple, Optional, Union, cast
 
 from metaflow._vendor import click
 
-from ..face.directories import files_in, matches
+from ..face.directories import LocalFile
+from ..face.directory_walk import files_in
 from ..face.errors import shown
+from ..face.left_out import LeftOut
 from ..face.location import as_directory, split_object_url
-from ..face.requested import S3PutObject
 from ..face.s3 import S3
 from .client import client
 from .output import LONGEST, Remarks, count_shown, json_line, print_lines, remark, there_shown
@@ -72,18 +73,22 @@ def from_files(request: Request) -> None:
     count = there = 0
     nothing: list[str] = []  # sentences
     with client(progress=_progress(request)) as s3:
-        for source, (stored, left) in _stored(s3, request):
+        left_out = LeftOut(s3._engine)
+        known = 0  # of what is left out
+        for source, (stored, left) in _stored(s3, request, left_out):
             count, there = count + len(stored), there + left
-            if not stored and not left:
+            if not stored and not left and len(left_out.reasons) == known:
                 nothing.append(_nothing(source, request))
+            known = len(left_out.reasons)
             if request.as_json:
                 print_lines(json_line(url=url, path=path) for url, path in stored)
-    if not count and not there:
+    if not count and not there and not left_out.reasons:
         raise click.ClickException(" ".join(nothing))
     for sentence in nothing:
         remark(sentence)
     took = f" in {time.monotonic() - began:.1f} s" if count else ""
     Remarks(request.told).tell(f"Uploaded {count_shown(count, 'file')}{took}{there_shown(there)}.")
+    left_out.raise_if_any(count + there, "uploaded", "files")
 
 
 def _progress(request: Request) -> Optional[bool]:
@@ -93,7 +98,7 @@ def _progress(request: Request) -> Optional[bool]:
 def _nothing(directory: str, request: Request) -> str:
     """What to say of a directory that nothing is uploaded of: where was looked, and for what."""
     name = shown(directory, LONGEST)
-    names = list(files_in(directory))
+    names = files_in(directory, None, None, lambda *_: None)
     if not names:
         return f"There is no file in {name}."
     options = (("--include", request.include), ("--exclude", request.exclude))
@@ -104,37 +109,28 @@ def _nothing(directory: str, request: Request) -> str:
     )
 
 
-def _stored(s3: S3, request: Request) -> "Iterator[tuple[str, _Batch]]":
+def _stored(s3: S3, request: Request, left_out: LeftOut) -> "Iterator[tuple[str, _Batch]]":
     """What became of each directory, with its name, and of all single files, with none."""
-    files: list[_Stored] = []
+    files: list[LocalFile] = []
     for source in request.sources:
         if os.path.isdir(source):
-            yield source, _directory(s3, request, source)
-        elif len(request.sources) > 1 or request.target.is_directory:
-            files.append(_Stored(_url(request.target, os.path.basename(source)), source))
+            prefix = as_directory(url_of(request.target.bucket, request.target.key))
+            found = s3._files_of(source, prefix, request.include or None, request.exclude or None, left_out)
+            # What is in S3 already is not uploaded again, unless it is to have another type.
+            yield source, _batch(s3, request, found, left_out, compare=request.content_type is None)
         else:
-            files.append(_Stored(_url(request.target), source))
+            several = len(request.sources) > 1 or request.target.is_directory
+            url = _url(request.target, os.path.basename(source) if several else "")
+            files.append(LocalFile(source, url))
     if files:
-        yield "", _put_files(s3, request, files)
+        yield "", _batch(s3, request, files, left_out, compare=False)
 
 
-def _directory(s3: S3, request: Request, source: str) -> _Batch:
-    """Upload a directory; what is in S3 already is not uploaded again, unless it is to have another type."""
-    prefix = as_directory(url_of(request.target.bucket, request.target.key))
-    include, exclude = request.include or None, request.exclude or None
-    if request.content_type is None:
-        stored, meant = s3._uploaded(source, prefix, include, exclude, request.overwrite)
-        found = [_Stored(url, os.path.join(source, url[len(prefix) :])) for _, url in stored]
-        return _Batch(found, meant - len(found))
-    names = [name for name in files_in(source) if matches(name, include, exclude)]
-    return _put_files(s3, request, [_Stored(_url(request.target, name), os.path.join(source, name)) for name in names])
-
-
-def _put_files(s3: S3, request: Request, files: "list[_Stored]") -> _Batch:
-    objects = [S3PutObject(url, path=path, content_type=request.content_type) for url, path in files]
-    paths = dict(files)
-    stored = [_Stored(url, paths[url]) for url, _ in s3.put_files(objects, overwrite=request.overwrite)]
-    return _Batch(stored, len(files) - len(stored))
+def _batch(s3: S3, request: Request, files: "list[LocalFile]", left_out: LeftOut, compare: bool) -> _Batch:
+    stored = s3._store(files, request.overwrite, left_out, request.content_type, compare)
+    paths = {file.key: file.path for file in files}
+    there = len(files) - len(stored) - left_out.count_of(paths.values())
+    return _Batch([_Stored(url, paths[key]) for key, url in stored], there)
 
 
 def _url(target: Target, name: str = "") -> str:

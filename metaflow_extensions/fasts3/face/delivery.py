@@ -4,7 +4,7 @@ import errno
 import os
 import stat
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Callable, NamedTuple, Optional
 
 from metaflow.exception import MetaflowException
@@ -23,10 +23,8 @@ from metaflow_extensions.fasts3.face.local_paths import INSTEAD, Target
 from metaflow_extensions.fasts3.face.location import split_object_url
 from metaflow_extensions.fasts3.face.tempdir import TemporaryDirectory, make_empty
 from metaflow_extensions.fasts3.pool.downloads import Download, Downloaded, Downloads
-from metaflow_extensions.fasts3.pool.messages import Job, Outcome
-from metaflow_extensions.fasts3.pool.plan import JobFailed
-from metaflow_extensions.fasts3.pool.queries import Heads
-from metaflow_extensions.fasts3.pool.refusals import Refusals, is_hopeless
+from metaflow_extensions.fasts3.pool.queries import Looks
+from metaflow_extensions.fasts3.pool.refusals import Refusals
 
 # S3 tells times in whole seconds: an object that is fetched within the second of its change may change once more with
 # the same time. The file of one that is younger than this, with a second for clocks that differ, has a mark in its
@@ -150,7 +148,7 @@ class Delivery:
         ]
         if not alike:
             return targets
-        heads = _Look([split_object_url(target.url) for target in alike], missing_ok=True)
+        heads = Looks([split_object_url(target.url) for target in alike], missing_ok=True)
         self._engine.run(heads, Place.WORKERS, split_object_url(alike[0].url)[0])
         current = {
             target.path
@@ -228,18 +226,6 @@ def _put_in_place(path: str, target: str, overwrite: bool) -> None:
         os.replace(path, target)
         return
     os.unlink(path)
-
-
-class _Look(Heads):
-    """`Plan` that asks for headers, and leaves it to the downloads to find out why it gets none."""
-
-    def receive(self, job: Job, outcome: Outcome) -> Iterable[Job]:
-        try:
-            return super().receive(job, outcome)
-        except JobFailed as failed:
-            if is_hopeless(job, failed.failure):
-                raise
-            return ()
 
 
 class _Delivered(Downloads):

@@ -1,14 +1,15 @@
 """The methods of `S3` for whole directories: download and upload."""
 
 import os
-from collections.abc import Iterable, Iterator
-from fnmatch import fnmatchcase
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Optional, Union
 
-from metaflow_extensions.fasts3.face import ownership
+from metaflow.exception import MetaflowException
+
 from metaflow_extensions.fasts3.face.delivery import Delivery
+from metaflow_extensions.fasts3.face.directory_walk import Patterns, files_in
 from metaflow_extensions.fasts3.face.engine import Place
-from metaflow_extensions.fasts3.face.errors import MOST_URL, MetaflowS3InvalidObject, MetaflowS3NotFound, shown
+from metaflow_extensions.fasts3.face.errors import MOST_URL, MetaflowS3NotFound, shown
 from metaflow_extensions.fasts3.face.left_out import LeftOut
 from metaflow_extensions.fasts3.face.location import as_directory, split_object_url, split_url
 from metaflow_extensions.fasts3.face.requested import key_of, several
@@ -18,9 +19,16 @@ from metaflow_extensions.fasts3.face.sources import path_source
 from metaflow_extensions.fasts3.face.writing import Writing
 from metaflow_extensions.fasts3.pool.etags import etag_of_file, etag_of_file_in_parts
 from metaflow_extensions.fasts3.pool.planning import part_size
-from metaflow_extensions.fasts3.pool.queries import Heads, Listing
+from metaflow_extensions.fasts3.pool.queries import Listing, Looks
+from metaflow_extensions.fasts3.pool.refusals import Refusals
+from metaflow_extensions.fasts3.wire.local_files import Version
 
-Patterns = Union[str, Iterable[str], None]
+
+class LocalFile(NamedTuple):
+    """A file that is to be uploaded."""
+
+    path: str  # as the user would write it
+    key: str
 
 
 class _Found(NamedTuple):
@@ -126,35 +134,66 @@ class Directories(Writing):
         ------
         MetaflowS3NotFound
             There is no such directory, or no such bucket.
-        MetaflowS3InvalidObject, MetaflowS3AccessDenied, MetaflowS3URLException, MetaflowS3Exception
-            As for `put_files`.
+        MetaflowS3NotFound, MetaflowS3InvalidObject, MetaflowS3AccessDenied, MetaflowS3URLException, MetaflowS3Exception
+            Files were left out, and all others were uploaded: broken links, pipes, sockets, devices, files and
+            directories that can't be read, names that are not UTF-8, and what S3 refused. The class is the one that
+            fits all of them, else MetaflowS3Exception; the message names each, and the attribute `failed` of the
+            exception has the reasons: a dict of path to text.
         """
-        return self._uploaded(directory, prefix, include, exclude, overwrite)[0]
+        left_out = LeftOut(self._engine)
+        files = self._files_of(directory, prefix, include, exclude, left_out)
+        stored = self._store(files, overwrite, left_out)
+        left_out.raise_if_any(len(files) - left_out.count_of(file.path for file in files), "uploaded", "files")
+        return stored
 
-    def _uploaded(
+    def _files_of(
         self,
         directory: Union[str, "os.PathLike[str]"],
         prefix: Optional[str],
         include: Patterns,
         exclude: Patterns,
-        overwrite: bool,
-    ) -> tuple[list[tuple[str, str]], int]:
-        """What `upload` gives, and how many files were meant, those included that were in S3 already."""
+        left_out: LeftOut,
+    ) -> list[LocalFile]:
+        """The files of a directory that are asked for."""
         root = os.path.abspath(os.fspath(directory))
         if not os.path.isdir(root):
             named = shown(str(directory), MOST_URL)
             raise MetaflowS3NotFound(f"'{named}' is not a local directory. Use put_files for single files.")
         below = as_directory(prefix or "") if prefix or self._location.root is None else ""
-        url = as_directory(self._location.url(prefix))
-        include, exclude = _patterns(include), _patterns(exclude)  # an iterator would be used up by the first file
-        chosen = [name for name in files_in(root) if matches(name, include, exclude)]
-        files = [(below + name, os.path.join(root, *name.split("/"))) for name in chosen]
-        if overwrite:
-            # What is no file is refused before anything is read, a pipe without end above all.
-            sizes = [path_source(key, path)[1].size for key, path in files]
-            same = self._unchanged([(url + name, path) for name, (_, path) in zip(chosen, files)], sizes)
-            files = [pair for pair, is_same in zip(files, same) if not is_same]
-        return self.put_files(files, overwrite), len(chosen)
+        self._location.url(prefix)  # which may be none
+
+        def path(name: str) -> str:
+            return os.path.join(os.fspath(directory), *name.split("/"))
+
+        names = files_in(root, include, exclude, lambda name, error: left_out.note(path(name), error))
+        return [LocalFile(path(name), below + name) for name in names]
+
+    def _store(
+        self,
+        files: Sequence[LocalFile],
+        overwrite: bool,
+        left_out: LeftOut,
+        content_type: Optional[str] = None,
+        compare: bool = True,
+    ) -> list[tuple[str, str]]:
+        """Upload files, but those that are stored already, and those that are left out; what `upload` gives."""
+        given: list[tuple[LocalFile, str, str, Version]] = []  # with URL and absolute path
+        for file in files:
+            try:
+                url = self._location.url_to_store(file.key)
+                split_object_url(url)
+                given.append((file, url, *path_source(file.key, file.path)))
+            except MetaflowException as error:
+                left_out.note(file.path, error)
+        if overwrite and compare:
+            sizes = [version.size for *_, version in given]
+            same = self._unchanged([(url, path) for _, url, path, _ in given], sizes)
+            given = [one for one, is_same in zip(given, same) if not is_same]
+        refusals = Refusals()
+        sources = [(file.key, path, version) for file, _, path, version in given]
+        stored = self._store_files(sources, content_type, overwrite, refusals)
+        left_out.note_refusals(refusals.by_url, {url: file.path for file, url, _, _ in given})
+        return stored
 
     def _objects_below(self, urls: list[str], left_out: LeftOut) -> Iterator[_Found]:
         listings = [Listing(*split_url(as_directory(url))) for url in urls]
@@ -180,7 +219,7 @@ class Directories(Writing):
         if not files:
             return []
         wanted = [split_object_url(url) for url, _ in files]
-        plan = Heads(wanted, missing_ok=True)
+        plan = Looks(wanted, missing_ok=True)
         self._engine.run(plan, Place.WORKERS, wanted[0][0])
         step = self._engine.settings().part_size
         return [
@@ -191,43 +230,9 @@ class Directories(Writing):
 
 def _is_same(info: Any, path: str, step: int) -> bool:
     etag = info.etag.strip('"')
-    if "-" not in etag:
-        return bool(etag) and etag == etag_of_file(path)
-    return bool(etag == etag_of_file_in_parts(path, part_size(info.size, step)))
-
-
-def files_in(root: str) -> Iterator[str]:
-    """Paths of all files of a directory, below it, with slashes, in their order."""
-
-    def fail(error: OSError) -> None:
-        name = shown(str(error.filename), MOST_URL)
-        raise MetaflowS3InvalidObject(f"The directory '{name}' can't be read ({error.strerror}).") from error
-
-    names: list[str] = []
-    for folder, folders, files in os.walk(root, onerror=fail):
-        # What this client, or another, is just downloading.
-        folders[:] = [name for name in folders if not name.startswith(ownership.PREFIX)]
-        below = os.path.relpath(folder, root).replace(os.sep, "/")
-        for name in files:
-            try:
-                name.encode("utf-8")
-            except UnicodeEncodeError:
-                raise MetaflowS3InvalidObject(
-                    f"The file {shown(repr(os.path.join(folder, name)))} has a name that is not UTF-8, and so can't be "
-                    "a key. Rename it, or leave it out with `exclude`."
-                ) from None
-            names.append(name if below == "." else f"{below}/{name}")
-    return iter(sorted(names))
-
-
-def matches(name: str, include: Patterns, exclude: Patterns) -> bool:
-    """Whether a file is among those that are asked for."""
-    return (include is None or _is_like(name, include)) and not (exclude is not None and _is_like(name, exclude))
-
-
-def _patterns(given: Patterns) -> Patterns:
-    return given if given is None or isinstance(given, str) else tuple(given)
-
-
-def _is_like(name: str, patterns: Union[str, Iterable[str]]) -> bool:
-    return any(fnmatchcase(name, one) for one in ([patterns] if isinstance(patterns, str) else patterns))
+    try:
+        if "-" not in etag:
+            return bool(etag) and etag == etag_of_file(path)
+        return bool(etag == etag_of_file_in_parts(path, part_size(info.size, step)))
+    except OSError:
+        return False  # its upload says what is wrong with it

@@ -1,6 +1,6 @@
 """What a call on many objects or files left out while it did the rest, and the one exception that names all of it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Optional
 
 from metaflow.exception import MetaflowException
@@ -50,6 +50,10 @@ class LeftOut:
             asked, failure = self._engine.connected(), self._engine.concealed(refused)
             error = exception_of(operation, url, failure, asked.identity, asked.endpoint_url)
             self._add(names[url] if names else url, error, reason_of(failure))
+
+    def count_of(self, names: Iterable[str]) -> int:
+        """How many of these are among what is left out."""
+        return sum(name in self.reasons for name in names)
 
     def raise_if_any(self, count: int, done: str, noun: str = "objects", more: str = "") -> None:
         """Raise the exception, if anything was left out.

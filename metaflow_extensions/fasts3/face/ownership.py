@@ -15,6 +15,7 @@ import tempfile
 from typing import Optional
 
 PREFIX = "metaflow.s3."
+PREFIXES = (PREFIX,)
 LOCKED = f"{PREFIX}locked."
 FILE = re.compile(r"[0-9]+-[0-9]+-[A-Za-z0-9._-]*\Z")  # the names that tempdir.py gives
 _NOT_YET = f"{PREFIX}new."

@@ -6,6 +6,8 @@ from functools import partial
 from io import BufferedIOBase, RawIOBase, TextIOBase
 from typing import Any, Callable, NamedTuple, Optional
 
+from metaflow.exception import MetaflowException
+
 from metaflow_extensions.fasts3.face.errors import (
     MOST_URL,
     REMEDIES,
@@ -141,6 +143,7 @@ def path_source(key: Any, path: Any) -> tuple[str, Version]:
     MetaflowS3InvalidObject
         It is not a path, or not of a file.
     """
+    absolute = ""
     try:
         absolute = os.path.abspath(os.fsdecode(path))
         if os.path.isdir(absolute):
@@ -158,8 +161,19 @@ def path_source(key: Any, path: Any) -> tuple[str, Version]:
         raise MetaflowS3InvalidObject(
             f"The path for the key '{_named(key)}' is not a path: {shown(repr(path))}."
         ) from None
-    except (OSError, ValueError):
-        raise MetaflowS3NotFound(f"Local file not found: {_named(path)} (for the key '{_named(key)}')") from None
+    except (OSError, ValueError) as error:
+        raise _no_file(key, path, absolute, error) from None
+
+
+def _no_file(key: Any, path: Any, absolute: str, error: Exception) -> MetaflowException:
+    """Why there is no file at a path."""
+    named, of_key = _named(path), f"(for the key '{_named(key)}')"
+    if isinstance(error, FileNotFoundError) and os.path.islink(absolute):
+        led = _named(os.readlink(absolute))
+        return MetaflowS3NotFound(f"'{named}' is a broken link: there is no '{led}' {of_key}.")
+    if isinstance(error, OSError) and not isinstance(error, (FileNotFoundError, NotADirectoryError)):
+        return MetaflowS3InvalidObject(f"'{named}' can't be read: {error.strerror} {of_key}.")
+    return MetaflowS3NotFound(f"Local file not found: {named} {of_key}")
 
 
 def _named(name: Any) -> str:

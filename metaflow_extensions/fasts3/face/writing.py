@@ -21,8 +21,10 @@ from metaflow_extensions.fasts3.face.requested import (
 from metaflow_extensions.fasts3.face.sources import path_source, value_source
 from metaflow_extensions.fasts3.face.spool import HOLDING, Spool
 from metaflow_extensions.fasts3.pool.planning import LEAST_PART
+from metaflow_extensions.fasts3.pool.refusals import Refusals
 from metaflow_extensions.fasts3.pool.uploads import Upload, Uploads
 from metaflow_extensions.fasts3.wire.conditions import ABSENT, MARK
+from metaflow_extensions.fasts3.wire.local_files import Version
 
 
 class _Asked(NamedTuple):
@@ -179,16 +181,36 @@ MetaflowS3Exception
         asked = [_asked(item, "path") for item in iterated(key_paths)]
         return self._stored(asked, self._from_path, overwrite)
 
-    def _stored(
-        self, asked: list[_Asked], upload: Callable[[_Asked, str], Upload], overwrite: bool
+    def _store_files(
+        self,
+        files: Iterable[tuple[str, str, Version]],
+        content_type: Optional[str],
+        overwrite: bool,
+        refusals: Refusals,
     ) -> list[tuple[str, str]]:
-        results = self._upload(asked, upload, overwrite, Place.WORKERS) if asked else []
+        """Upload files, given by key, absolute path and version; what `put_files` gives. Single failures are noted."""
+        asked = [_Asked(key, (path, version), content_type) for key, path, version in files]
+        return self._stored(asked, lambda item, url: self._from_file(item, url, *item.source), overwrite, refusals)
+
+    def _stored(
+        self,
+        asked: list[_Asked],
+        upload: Callable[[_Asked, str], Upload],
+        overwrite: bool,
+        refusals: Optional[Refusals] = None,
+    ) -> list[tuple[str, str]]:
+        results = self._upload(asked, upload, overwrite, Place.WORKERS, refusals) if asked else []
         return [(key, url) for key, url, stored in results if stored]
 
     def _upload(
-        self, asked: list[_Asked], upload: Callable[[_Asked, str], Upload], overwrite: bool, place: Place
+        self,
+        asked: list[_Asked],
+        upload: Callable[[_Asked, str], Upload],
+        overwrite: bool,
+        place: Place,
+        refusals: Optional[Refusals] = None,
     ) -> list[tuple[Any, str, bool]]:
-        """Store what is asked for; key, URL, and whether it was stored now."""
+        """Store what is asked for; key, URL, and whether it was stored now. Single failures are noted, or raised."""
         conditions = [condition_of(item.key, item.if_match, overwrite) for item in asked]
         urls = [self._location.url_to_store(item.key) for item in asked]
         _check_duplicates(asked, urls)
@@ -200,7 +222,8 @@ MetaflowS3Exception
         uploads = [
             _under(condition, upload(item, url), number) for item, url, condition in zip(asked, urls, conditions)
         ]
-        plan = Uploads([uploads[number] for number in chosen.values()], self._engine.settings().part_size)
+        step = self._engine.settings().part_size
+        plan = Uploads([uploads[number] for number in chosen.values()], step, refusals=refusals)
         self._engine.run(plan, place, uploads[0].bucket)
         stored = dict(zip(chosen, plan.stored))
         return [
@@ -213,7 +236,9 @@ MetaflowS3Exception
         return Upload(*split_object_url(url), size, self._headers(item), data=data, read=read)
 
     def _from_path(self, item: _Asked, url: str) -> Upload:
-        path, version = path_source(item.key, item.source)
+        return self._from_file(item, url, *path_source(item.key, item.source))
+
+    def _from_file(self, item: _Asked, url: str, path: str, version: Version) -> Upload:
         size = version.size
         in_parts = version if size > LEAST_PART else None  # none that is smaller is cut
         return Upload(*split_object_url(url), size, self._headers(item), path=path, version=in_parts)

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, Optional
 
 from metaflow_extensions.fasts3.pool.messages import Job, Outcome
 from metaflow_extensions.fasts3.pool.plan import JobFailed
+from metaflow_extensions.fasts3.pool.refusals import is_hopeless
 from metaflow_extensions.fasts3.pool.tally import Tally
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
 from metaflow_extensions.fasts3.wire.transfers import ObjectInfo
@@ -52,6 +53,19 @@ class Heads:
 
     def cleanup(self) -> list[Job]:
         return []
+
+
+class Looks(Heads):
+    """`Plan` that asks for headers where it may, and leaves it to what follows to find out why it gets none."""
+
+    def receive(self, job: Job, outcome: Outcome) -> Iterable[Job]:
+        try:
+            return super().receive(job, outcome)
+        except JobFailed as failed:
+            if is_hopeless(job, failed.failure):
+                raise
+            self.tally.objects += 1
+            return ()
 
 
 class Listing(NamedTuple):
