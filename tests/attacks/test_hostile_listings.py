@@ -1,6 +1,7 @@
 """A server that lists what was not asked for, or without an end, gets no file written elsewhere and no call to hang."""
 
-from urllib.parse import quote
+import itertools
+from urllib.parse import parse_qsl, quote, urlsplit
 from xml.sax.saxutils import escape
 
 import pytest
@@ -105,8 +106,7 @@ def test_a_listing_in_circles_ends(server, s3, call, monkeypatch):
         call(s3)
 
 
-def test_a_loop_over_a_listing_in_circles_ends(server, s3, monkeypatch):
-    monkeypatch.setattr(queries, "MOST_IDLE", 20)
+def test_a_loop_over_a_listing_in_circles_ends(server, s3):
     tokens = iter(range(10**9))
 
     def answer(head):
@@ -116,9 +116,81 @@ def test_a_loop_over_a_listing_in_circles_ends(server, s3, monkeypatch):
         return page("root/sub/a" if token % 2 else "root/sub/b", token=str(token))
 
     server.answer = answer
-    with pytest.raises(MetaflowS3Exception, match="20 pages in a row held nothing new"):
+    with pytest.raises(MetaflowS3Exception, match="comes back to where it was"):
         for _ in s3.iter_recursive(["sub"]):
             pass
+
+
+def version_1(names_marker, keys, each=3):
+    """What lists keys as version 1 does, whatever it is asked for; to a delimiter, with common prefixes."""
+
+    def answer(head):
+        query = dict(parse_qsl(urlsplit(head.split(b" ")[1].decode()).query, keep_blank_values=True))
+        if "prefix" not in query:
+            return reply(b"x")
+        prefix, after, delimiter = query["prefix"], query.get("marker", ""), query.get("delimiter")
+        names = {}
+        for key in sorted(keys):
+            cut = key.find(delimiter, len(prefix)) + 1 if delimiter else 0
+            name = key[:cut] if cut else key
+            if key.startswith(prefix) and name > after:
+                names[name] = bool(cut)
+        told = list(names)[:each]
+        more = len(told) < len(names)
+        rows = "".join(
+            f"<CommonPrefixes><Prefix>{quote(name)}</Prefix></CommonPrefixes>"
+            if names[name]
+            else f"<Contents><Key>{quote(name)}</Key><Size>1</Size></Contents>"
+            for name in told
+        )
+        marker = f"<NextMarker>{quote(told[-1])}</NextMarker>" if more and names_marker else ""
+        return reply(
+            f"<ListBucketResult><Marker>{quote(after)}</Marker>{marker}<EncodingType>url</EncodingType>"
+            f"<IsTruncated>{str(more).lower()}</IsTruncated>{rows}</ListBucketResult>".encode()
+        )
+
+    return answer
+
+
+@pytest.mark.parametrize("names_marker", [True, False], ids=["NextMarker", "the last key"])
+def test_a_server_that_knows_only_version_1_is_read(server, s3, names_marker):
+    keys = [f"root/sub/{number:02} %2B&é" for number in range(10)] + [f"root/{one}/x" for one in "abcd"]
+    server.answer = version_1(names_marker, keys)
+    below = [key[len("root/sub/") :] for key in keys if key.startswith("root/sub/")]
+    assert [one.key for one in s3.list_recursive(["sub"])] == below
+    assert [one.key for one in s3.list_paths()] == ["a", "b", "c", "d", "sub"]
+    assert [one.key for one in s3.get_recursive(["sub"])] == below
+    assert [one.key for one in s3.iter_recursive(["sub"])] == below
+
+
+ENDLESS = {
+    "the same token": lambda asked: page("root/sub/a", "root/sub/b", token="same"),
+    "two tokens in turn": lambda asked: page(f"root/sub/{asked}", token="ab"[asked % 2]),
+    "the same page": lambda asked: page("root/sub/a", "root/sub/b", token=str(asked)),
+    "pages cut anew": lambda asked: page(*(f"root/sub/{(asked * 3 + n) % 7}" for n in range(3)), token=str(asked)),
+    "no token": lambda asked: page("root/sub/a", token="x").replace(b"NextContinuationToken", b"Continuation_Token_Of"),
+}
+READS = {
+    **LISTS,
+    "iter_recursive": lambda s3: list(s3.iter_recursive(["sub"])),
+    "delete_recursive": lambda s3: s3.delete_recursive(["sub"]),
+}
+
+
+@pytest.mark.parametrize("answer", ENDLESS.values(), ids=ENDLESS)
+@pytest.mark.parametrize("call", READS.values(), ids=READS)
+def test_a_listing_that_would_never_end_is_an_error_at_once(server, s3, call, answer):
+    asked = itertools.count()
+
+    def answered(head):
+        if b"POST" in head:
+            return reply(b"<DeleteResult></DeleteResult>")
+        return answer(next(asked)) if b"list-type=2" in head else reply(b"x")
+
+    server.answer = answered
+    with pytest.raises(MetaflowS3Exception, match=r"would never end|does not say where it goes on"):
+        call(s3)
+    assert next(asked) < 9
 
 
 def test_more_keys_than_were_asked_for(server, s3):

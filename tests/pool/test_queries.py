@@ -3,6 +3,7 @@
 import pytest
 from pool.plans import carry_out, missing
 
+from metaflow_extensions.fasts3.pool.deletions import ListedDeletions
 from metaflow_extensions.fasts3.pool.messages import Job, Outcome
 from metaflow_extensions.fasts3.pool.plan import JobFailed, JobQueue, Requests
 from metaflow_extensions.fasts3.pool.queries import Entry, Heads, Listing, Listings, PageOfListing
@@ -98,3 +99,34 @@ def test_outcomes_of_requests_are_kept():
     plan = Requests([Job(3, "head", "b", "k")])
     assert list(plan.receive(next(plan.start()), Outcome(3, INFO))) == []
     assert plan.replies == {3: INFO}
+
+
+def plans_of(pages):
+    """What reads a listing, each pager in its way; `pages` by their tokens, None the first."""
+    answer = lambda job: pages[job.arguments["token"]]  # noqa: E731
+    whole, deleting = Listings([Listing("b", "x/")]), ListedDeletions([Listing("b", "x/")])
+    return {
+        "list": lambda: carry_out(whole, answer) and [entry.key for entry in whole.results[0]],
+        "pages": lambda: sorted(entry.key for entry in paged(pages)),
+        "delete": lambda: (
+            carry_out(deleting, lambda job: answer(job) if job.operation == "list_page" else {})
+            and sorted(f"x/{number}" for number in range(deleting.deleted))
+        ),
+    }
+
+
+@pytest.mark.parametrize("pager", ["list", "pages", "delete"])
+def test_pages_that_are_borne(pager):
+    """Empty ones, those that begin with what the one before ended with, and keys in an order that is not that of S3."""
+    rows = [["x/2", "x/3"], ["x/3", "x/4"], ["x/4"], [], ["x/0", "x/1"]]
+    pages = {
+        number or None: Page([ListedObject(key, 1) for key in keys], [], number + 1 if number < 4 else None)
+        for number, keys in enumerate(rows)
+    }
+    assert plans_of(pages)[pager]() == [f"x/{number}" for number in range(5)]
+
+
+def test_a_common_prefix_of_many_pages_is_borne():
+    """Servers that cut pages before they put keys together tell it on each."""
+    pages = {number or None: Page([], ["x/a/"], number + 1 if number < 50 else None) for number in range(51)}
+    assert [entry.key for entry in paged(pages)] == ["x/a/"]

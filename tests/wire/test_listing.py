@@ -328,6 +328,26 @@ def test_the_first_page_has_no_token():
     assert "continuation-token" not in dict(exchange.asked[0][-1])
 
 
+@pytest.mark.parametrize(
+    ("told", "marker"),
+    [
+        pytest.param("<Marker/><NextMarker>a%2Fb</NextMarker>", "a/b", id="NextMarker"),
+        pytest.param("<NextMarker>a%2Fb</NextMarker>", "a/b", id="NextMarker alone"),
+        pytest.param("<Marker></Marker>", "é b", id="the last key"),
+        pytest.param("<Marker/><CommonPrefixes><Prefix>%C3%AA/</Prefix></CommonPrefixes>", "ê/", id="the last prefix"),
+    ],
+)
+def test_version_1_goes_on_after_a_marker(told, marker):
+    keys = [("a", 1), ("é b", 2)]
+    document = listing(keys, more="true", encode=quote_plus).replace(b"<Contents>", f"{told}<Contents>".encode(), 1)
+    token = list_page(document, "").next_token
+    exchange = Exchange(listing())
+    complete(BucketTransfers(exchange).list_page("bucket", "", token=token))
+    query = dict(exchange.asked[0][-1])
+    assert query["marker"] == marker
+    assert "continuation-token" not in query
+
+
 def test_pages_with_and_without_a_next():
     assert list_page(listing([("a", 1)], token="next"), "").next_token == "next"
     assert list_page(listing([("a", 1)], token="next"), "", token="this").next_token == "next"

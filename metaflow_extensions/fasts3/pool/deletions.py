@@ -192,7 +192,7 @@ class ListedDeletions(Deletions):
             raise JobFailed(job, outcome.failure)
         page = outcome.reply
         keys = dict.fromkeys(row.key for row in page.objects)
-        new = self._pages[index].new(job, keys, page.next_token is not None)
+        new = self._pages[index].new(job, page, keys)
         self._found += len(new)
         if page.next_token is not None:
             self._waiting.append(self._page(index, page.next_token))

@@ -9,9 +9,9 @@ from metaflow_extensions.fasts3.pool.plan import JobFailed
 from metaflow_extensions.fasts3.pool.refusals import is_hopeless
 from metaflow_extensions.fasts3.pool.tally import Tally
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
-from metaflow_extensions.fasts3.wire.transfers import ObjectInfo
+from metaflow_extensions.fasts3.wire.transfers import ObjectInfo, Page
 
-MOST_IDLE = 1000  # pages; S3's may be empty, where much was deleted, but a server can go round in circles
+MOST_IDLE = 1000  # pages; S3's may be empty, where much was deleted, but not without an end
 
 
 class Heads:
@@ -92,42 +92,52 @@ def page_of(number: int, listing: Listing, token: Optional[str]) -> Job:
     return Job(number, "list_page", listing.bucket, listing.prefix, arguments)
 
 
-class Idle:
-    """Pages in a row of one listing that brought nothing new."""
-
-    def __init__(self) -> None:
-        self._pages = 0
-
-    def note(self, job: Job, new: bool) -> None:
-        """Take one more page that is not the last; raise JobFailed where there were too many that brought nothing."""
-        self._pages = 0 if new else self._pages + 1
-        if self._pages == MOST_IDLE:
-            told = f"the listing goes on, but {MOST_IDLE} pages in a row held nothing new"
-            raise JobFailed(job, Failure(Code.BROKEN, told))
+def names_of(page: Page) -> dict[str, Optional[int]]:
+    """What a page lists: the sizes of objects by their keys, then the common prefixes."""
+    return {**dict(page.objects), **dict.fromkeys(page.prefixes)}
 
 
 class Pages:
-    """The pages of one listing as they come, without holding them all."""
+    """The pages of one listing as they come, without holding them all: a server can go round in circles.
+
+    Keys that go backwards are no sign of that: some servers have another order, directory buckets have none.
+    """
 
     def __init__(self) -> None:
         self._before: set[str] = set()  # names on the last page
-        self._seen: set[int] = set()  # hashes of pages: a server can go round in circles
-        self._idle = Idle()
+        self._firsts: set[str] = set()  # the first name of each page
+        self._tokens: set[str] = set()
+        self._idle = 0  # pages in a row that brought nothing new
 
-    def new(self, job: Job, names: Collection[str], goes_on: bool) -> list[str]:
+    def new(self, job: Job, page: Page, names: Collection[str]) -> list[str]:
         """Those names of a page that the page before has not told: some servers begin with what that one ended with.
+
+        Parameters
+        ----------
+        job : Job
+            What asked for the page.
+        page : Page
+        names : collection of str
+            Those that count, each once, in the order of the page.
 
         Raises
         ------
         JobFailed
-            The listing goes on and on and tells nothing new.
+            The listing comes back to where it was, or goes on and on and tells nothing new.
         """
         new = [name for name in names if name not in self._before]
+        if page.next_token is not None:
+            self._idle = 0 if new else self._idle + 1
+            again = page.next_token in self._tokens or (len(page.objects) > 1 and not new)
+            if again or not self._firsts.isdisjoint(new):
+                told = "the listing comes back to where it was before, and would never end"
+                raise JobFailed(job, Failure(Code.BROKEN, told))
+            if self._idle == MOST_IDLE:
+                told = f"the listing goes on, but {MOST_IDLE} pages in a row held nothing new"
+                raise JobFailed(job, Failure(Code.BROKEN, told))
+            self._tokens.add(page.next_token)
+            self._firsts.update(new[:1])
         self._before = set(names)
-        if goes_on:
-            mark = hash(tuple(names))
-            self._idle.note(job, bool(new) and mark not in self._seen)
-            self._seen.add(mark)
         return new
 
 
@@ -146,7 +156,7 @@ class Listings:
         self._objects: list[dict[str, int]] = [{} for _ in listings]
         self._prefixes: list[dict[str, None]] = [{} for _ in listings]
         self._sorted: Optional[list[list[Entry]]] = None
-        self._idle = [Idle() for _ in listings]
+        self._pages = [Pages() for _ in listings]
         self._going_on = len(listings)
         self._tally = Tally("list", total_bytes=0)
         # Whether there is any key at all, users do not ask.
@@ -177,13 +187,12 @@ class Listings:
         before = len(objects) + len(prefixes)
         objects.update(page.objects)
         prefixes.update(dict.fromkeys(page.prefixes))
-        new = len(objects) + len(prefixes) - before
-        self._tally.objects += new
+        self._tally.objects += len(objects) + len(prefixes) - before
         if page.next_token is None or self._listings[job.number].first_only:
             self._going_on -= 1
             self._tally.total_objects = None if self._going_on else self._tally.objects
             return ()
-        self._idle[job.number].note(job, new > 0)
+        self._pages[job.number].new(job, page, names_of(page))
         return [page_of(job.number, self._listings[job.number], page.next_token)]
 
     def cleanup(self) -> list[Job]:
@@ -222,11 +231,10 @@ class PageOfListing:
         if outcome.failure:
             raise JobFailed(job, outcome.failure)
         page = outcome.reply
-        told = {**dict(page.objects), **dict.fromkeys(page.prefixes)}
+        told = names_of(page)
         self._after = page.next_token
-        goes_on = self._after is not None and not self._listing.first_only
-        self.entries = [Entry(name, told[name]) for name in sorted(self._pages.new(job, told, goes_on))]
-        if goes_on:
+        self.entries = [Entry(name, told[name]) for name in sorted(self._pages.new(job, page, told))]
+        if self._after is not None and not self._listing.first_only:
             self.next = PageOfListing(self._listing, self)
         return ()
 

@@ -11,14 +11,14 @@ from typing import Any, BinaryIO, Optional
 
 from s3transfer.utils import ReadFileChunk
 
-from metaflow_extensions.fasts3.reference import conditional
+from metaflow_extensions.fasts3.reference import conditional, documents
 from metaflow_extensions.fasts3.reference.boto3_errors import failure_of
 from metaflow_extensions.fasts3.reference.pacing import paced
 from metaflow_extensions.fasts3.wire import deletion
 from metaflow_extensions.fasts3.wire.bandwidth import Allowance
 from metaflow_extensions.fasts3.wire.checksums import Told, told_by
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
-from metaflow_extensions.fasts3.wire.listing import checked
+from metaflow_extensions.fasts3.wire.listing import checked, marker_of, parse_page, token_after
 from metaflow_extensions.fasts3.wire.local_files import became_shorter, local_failure, open_to_read, open_to_write
 from metaflow_extensions.fasts3.wire.ranges import check_range, content_range
 from metaflow_extensions.fasts3.wire.s3_errors import named
@@ -61,6 +61,7 @@ class Boto3Transfers:
     def __init__(self, client: Any) -> None:
         self._client = client
         conditional.hook_into(client)
+        documents.hook_into(client)
         # Old versions of botocore do not have the setting, and then no checksums either.
         asked = getattr(client.meta.config, "request_checksum_calculation", "when_required")
         self._checksum = {"ChecksumAlgorithm": "CRC32"} if asked == "when_supported" else {}
@@ -152,17 +153,22 @@ class Boto3Transfers:
     def list_page(
         self, bucket: str, key: str, delimiter: str = "", token: Optional[str] = None, limit: int = 1000
     ) -> Page:
-        continued = {"ContinuationToken": token} if token else {}
-        arguments = {"Prefix": key, "Delimiter": delimiter, "MaxKeys": limit, **continued}
-        with _translated() as heard:
-            reply = heard.of(self._client.list_objects_v2(Bucket=bucket, **arguments))
+        arguments = {"Bucket": bucket, "Prefix": key, "Delimiter": delimiter, "MaxKeys": limit}
+        marker = marker_of(token) if token else None
+        with _translated() as heard, documents.kept() as document:
+            if marker is not None:
+                reply = heard.of(self._client.list_objects(**arguments, Marker=marker))
+            else:
+                continued = {"ContinuationToken": token} if token else {}
+                reply = heard.of(self._client.list_objects_v2(**arguments, **continued))
+            objects = [ListedObject(row["Key"], row["Size"]) for row in reply.get("Contents", ())]
+            prefixes = [row["Prefix"] for row in reply.get("CommonPrefixes", ())]
             more = reply.get("NextContinuationToken") or "" if reply.get("IsTruncated") else None
-            page = Page(
-                [ListedObject(row["Key"], row["Size"]) for row in reply.get("Contents", ())],
-                [row["Prefix"] for row in reply.get("CommonPrefixes", ())],
-                more,
-            )
-            return checked(page, key, token)
+            if more == "" and marker is not None:
+                more = token_after(reply.get("NextMarker", ""), objects, prefixes)
+            elif more == "" and document:  # boto3 leaves out what only version 1 says
+                more = parse_page(document[0]).next_token
+            return checked(Page(objects, prefixes, more), key, token)
 
     def delete(self, bucket: str, key: str) -> None:
         with _translated():

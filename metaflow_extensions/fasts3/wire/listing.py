@@ -1,4 +1,8 @@
-"""ListObjectsV2 and HeadBucket: https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html."""
+"""ListObjectsV2 and HeadBucket: https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html.
+
+Servers that know only version 1 ignore `list-type`, and answer as
+https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjects.html says: the next page begins after a marker.
+"""
 
 import itertools
 import re
@@ -11,6 +15,8 @@ from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferErro
 from metaflow_extensions.fasts3.wire.s3_errors import MAX_DEPTH, new_parser
 from metaflow_extensions.fasts3.wire.transfers import ListedObject, Page
 
+MARKER = "\0"
+"""What a token begins with that is a marker of version 1. XML can't hold it, so no server's token does."""
 _ROOT = "ListBucketResult"
 _SIZE = re.compile(r"[0-9]{1,19}\Z")  # bytes; int takes signs, underscores and other alphabets' digits
 
@@ -47,7 +53,8 @@ class BucketTransfers:
             ("encoding-type", "url"),  # XML 1.0 has no way to write some characters that keys may hold
         ]
         if token:
-            query.append(("continuation-token", token))
+            marker = marker_of(token)
+            query.append(("continuation-token", token) if marker is None else ("marker", marker))
         reply = await self._exchange.ask("ListObjectsV2", "GET", bucket, query=query)
         document = await reply.document()
         try:
@@ -99,6 +106,10 @@ class _Reader:
     def told(self, name: str) -> str:
         return self._told.get(name, "")
 
+    def is_of_version_1(self) -> bool:
+        """Whether it has an element, perhaps an empty one, that only version 1 has."""
+        return not self._told.keys().isdisjoint({"Marker", "NextMarker"})
+
 
 def checked(page: Page, prefix: str, token: Optional[str]) -> Page:
     """A page, if it is one of what was asked for.
@@ -108,8 +119,10 @@ def checked(page: Page, prefix: str, token: Optional[str]) -> Page:
     TransferError
         BROKEN: it holds what does not begin with the prefix, or does not say how it goes on.
     """
-    if page.next_token == "" or (token and page.next_token == token):
-        raise TransferError(Failure(Code.BROKEN, "the listing goes on, but S3 does not say where"))
+    if page.next_token == "":
+        raise TransferError(Failure(Code.BROKEN, "the listing is truncated, and does not say where it goes on"))
+    if token and page.next_token == token:
+        raise TransferError(Failure(Code.BROKEN, "the listing goes on where it was before, and would never end"))
     names = itertools.chain((one.key for one in page.objects), page.prefixes)
     other = next((name for name in names if not name.startswith(prefix)), None)
     if other is not None:
@@ -138,9 +151,29 @@ def parse_page(document: bytes) -> Page:
     if reader.root != _ROOT:
         raise TransferError(Failure(Code.BROKEN, f"the listing is a {reader.root[:80]!r} document"))
     decode = unquote_plus if reader.told("EncodingType") == "url" else str
-    more = reader.told("IsTruncated") == "true"
-    return Page(
-        [ListedObject(decode(key), size) for key, size in reader.rows],
-        [decode(prefix) for prefix in reader.prefixes],
-        reader.told("NextContinuationToken") if more else None,
-    )
+    objects = [ListedObject(decode(key), size) for key, size in reader.rows]
+    prefixes = [decode(prefix) for prefix in reader.prefixes]
+    token = reader.told("NextContinuationToken") if reader.told("IsTruncated") == "true" else None
+    if token == "" and reader.is_of_version_1():
+        token = token_after(decode(reader.told("NextMarker")), objects, prefixes)
+    return Page(objects, prefixes, token)
+
+
+def marker_of(token: str) -> Optional[str]:
+    """The marker of version 1 that a token is; None where it is a continuation token."""
+    return token[len(MARKER) :] if token.startswith(MARKER) else None
+
+
+def token_after(next_marker: str, objects: "list[ListedObject]", prefixes: "list[str]") -> str:
+    """The token of the page that follows in version 1; "" where none does.
+
+    Parameters
+    ----------
+    next_marker : str
+        As the server said; "" without one, as S3 itself does without a delimiter: then the last name is the marker.
+    objects, prefixes : list
+        Those of this page.
+    """
+    last = max(itertools.chain((one.key for one in objects[-1:]), prefixes[-1:]), default="")
+    marker = next_marker or last
+    return MARKER + marker if marker else ""
