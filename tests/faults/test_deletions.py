@@ -7,7 +7,7 @@ import pytest
 from metaflow import S3
 from metaflow.datatools.s3 import MetaflowS3AccessDenied, MetaflowS3Exception, MetaflowS3NotFound
 from servers import faults
-from servers.faulty import Reply
+from servers.faulty import Reply, passed_on
 
 KEYS = [f"dir/{number}" for number in range(6)]
 CALLS = {
@@ -95,14 +95,42 @@ def test_different_reasons_are_one_exception(world, stored, refuse):
 
 @each_call
 @pytest.mark.parametrize(
-    ("status", "code"),
-    [(501, "NotImplemented"), (405, "MethodNotAllowed"), (400, "MalformedXML"), (400, "MissingContentMD5")],
+    ("status", "code", "asked"),
+    [
+        (501, "NotImplemented", 2),  # with Content-MD5, too: it may be about another checksum
+        (405, "MethodNotAllowed", 1),
+        (400, "MalformedXML", 1),
+        (400, "InvalidArgument", 2),
+    ],
 )
-def test_without_delete_objects_they_go_one_by_one(world, stored, call, status, code):
+def test_without_delete_objects_they_go_one_by_one(world, stored, call, status, code, asked):
     world.proxy.inject("DeleteObjects", faults.error(status, code), times=None)
     assert call(world) == len(KEYS)
     assert stored.list() == {"neighbour"}
-    assert [asked.operation for asked in world.proxy.asked].count("DeleteObjects") == 1
+    assert [one.operation for one in world.proxy.asked].count("DeleteObjects") == asked
+
+
+@each_call
+@pytest.mark.parametrize(
+    ("status", "code"), [(400, "MissingContentMD5"), (400, "InvalidRequest"), (501, "NotImplemented")]
+)
+def test_a_server_that_knows_no_other_checksum_gets_md5(world, stored, call, status, code):
+    """It says so in any words; once for each bucket."""
+
+    def only_md5(exchange):
+        headers = exchange.asked.headers
+        refused = "content-md5" not in headers or any(name.startswith("x-amz-checksum") for name in headers)
+        (faults.error(status, code) if refused else passed_on)(exchange)
+
+    world.proxy.inject("DeleteObjects", only_md5, times=None)
+    assert call(world) == len(KEYS)
+    assert stored.list() == {"neighbour"}
+    stored.put_all(dict.fromkeys(KEYS, b"x"))
+    assert call(world) == len(KEYS)
+    asked = [one for one in world.proxy.asked if one.operation.startswith("DeleteObject")]
+    assert {one.operation for one in asked} == {"DeleteObjects"}
+    assert ["content-md5" in one.headers for one in asked][-2:] == [True, True]  # a test before may have learned it
+    assert len(asked) <= 3
 
 
 @each_call

@@ -15,14 +15,11 @@ from metaflow_extensions.fasts3.pool.queries import Listing, Pages, page_of
 from metaflow_extensions.fasts3.pool.refusals import Refusal, Refusals
 from metaflow_extensions.fasts3.pool.tally import Tally
 from metaflow_extensions.fasts3.wire.batches import MOST_KEYS, goes_with_others
+from metaflow_extensions.fasts3.wire.deletion import LACKING
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
 
 AHEAD = 16 * MOST_KEYS  # keys that a listing may have found and nobody has deleted yet
 MOST_FAILED = 10_000  # keys, of a listing that may have millions; then it is not gone on with
-
-# Answers to a request for many that say nothing of a request for one: the server does not know DeleteObjects (501,
-# 405), wants another checksum with it, or can't read the document.
-_LACKING = frozenset({Code.NOT_IMPLEMENTED, Code.REJECTED})
 
 
 class Deletions:
@@ -98,7 +95,9 @@ class Deletions:
     def _after_many(self, job: Job, outcome: Outcome) -> Iterable[Job]:
         keys, failure = job.arguments["keys"], outcome.failure
         if failure is not None:
-            if failure.code not in _LACKING:
+            # Else it says nothing of a request for one: the server does not know DeleteObjects (501, 405), takes none
+            # of our checksums with it, or can't read the document.
+            if failure.code not in LACKING:
                 raise JobFailed(job, failure)
             if failure.s3_code != "MalformedXML":  # that may be the fault of one key among these
                 self._one_by_one.add(job.bucket)

@@ -9,9 +9,10 @@ from contextlib import closing, contextmanager
 from io import BytesIO
 from typing import Any, BinaryIO, Optional
 
+from botocore.exceptions import ClientError
 from s3transfer.utils import ReadFileChunk
 
-from metaflow_extensions.fasts3.reference import conditional, documents
+from metaflow_extensions.fasts3.reference import conditional, digests, documents
 from metaflow_extensions.fasts3.reference.boto3_errors import failure_of
 from metaflow_extensions.fasts3.reference.pacing import paced
 from metaflow_extensions.fasts3.wire import deletion
@@ -61,7 +62,9 @@ class Boto3Transfers:
     def __init__(self, client: Any) -> None:
         self._client = client
         conditional.hook_into(client)
+        digests.hook_into(client)
         documents.hook_into(client)
+        self._only_md5: set[str] = set()  # buckets whose server takes no other checksum of DeleteObjects
         # Old versions of botocore do not have the setting, and then no checksums either.
         asked = getattr(client.meta.config, "request_checksum_calculation", "when_required")
         self._checksum = {"ChecksumAlgorithm": "CRC32"} if asked == "when_supported" else {}
@@ -177,11 +180,24 @@ class Boto3Transfers:
     def delete_objects(self, bucket: str, key: str = "", keys: Sequence[str] = ()) -> dict[str, str]:
         with _translated() as heard:
             deletion.check(keys)
-            wanted = {"Objects": [{"Key": one} for one in keys], "Quiet": True}
-            reply = heard.of(self._client.delete_objects(Bucket=bucket, Delete=wanted))
+            reply = heard.of(self._delete_objects(bucket, keys))
             rows = reply.get("Errors", ())
             refusals = [(row.get("Key", ""), row.get("Code", ""), row.get("Message", "")) for row in rows]
             return deletion.checked(refusals, keys)
+
+    def _delete_objects(self, bucket: str, keys: Sequence[str]) -> Any:
+        wanted = {"Objects": [{"Key": one} for one in keys], "Quiet": True}
+        by_md5 = bucket in self._only_md5
+        try:
+            with digests.md5(by_md5):
+                return self._client.delete_objects(Bucket=bucket, Delete=wanted)
+        except ClientError as error:
+            if by_md5 or not deletion.may_want_md5(failure_of(error)):
+                raise
+        with digests.md5(True):
+            reply = self._client.delete_objects(Bucket=bucket, Delete=wanted)
+        self._only_md5.add(bucket)
+        return reply
 
     def create_upload(self, bucket: str, key: str, headers: PutHeaders = PutHeaders()) -> str:
         with _translated():

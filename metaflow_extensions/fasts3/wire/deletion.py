@@ -8,11 +8,14 @@ from html import escape
 from xml.parsers import expat
 
 from metaflow_extensions.fasts3.wire.batches import MOST_KEYS
-from metaflow_extensions.fasts3.wire.exchange import Exchange
+from metaflow_extensions.fasts3.wire.exchange import Exchange, Reply
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
 from metaflow_extensions.fasts3.wire.s3_errors import MAX_DEPTH, late_failure_of, new_parser
 from metaflow_extensions.fasts3.wire.sending import Payload
+from metaflow_extensions.fasts3.wire.template import RequestTemplate
 
+LACKING = frozenset({Code.NOT_IMPLEMENTED, Code.REJECTED})
+"""Answers that may be about the way in which many are deleted, and not about who asks."""
 MOST_TOLD = 300  # characters of what S3 says of one key; its own sentences have 200 at the most
 _NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 _ROOT = "DeleteResult"
@@ -33,13 +36,17 @@ class DeletionTransfers:
 
     async def delete_objects(self, bucket: str, key: str = "", keys: Sequence[str] = ()) -> "dict[str, str]":
         document = document_of(keys)
-        headers = {"content-type": "application/xml"}
-        if not self._exchange.template("DeleteObjects", bucket).checksum:  # S3 wants one of the two
-            digest = hashlib.md5(document, usedforsecurity=False).digest()
-            headers["content-md5"] = base64.b64encode(digest).decode("ascii")
-        query = [("delete", "")]
-        payload = Payload(document)
-        reply = await self._exchange.ask("DeleteObjects", "POST", bucket, "", query, headers, payload)
+        template = self._exchange.template("DeleteObjects", bucket)
+        by_md5 = template._replace(checksum=None)
+        if bucket in self._exchange.only_md5:
+            template = by_md5
+        try:
+            reply = await self._ask(bucket, document, template)
+        except TransferError as error:
+            if not template.checksum or not may_want_md5(error.failure):
+                raise
+            reply = await self._ask(bucket, document, by_md5)
+            self._exchange.only_md5.add(bucket)
         told = await reply.document()
         try:
             root, refusals = parse(told)
@@ -50,6 +57,27 @@ class DeletionTransfers:
             return checked(refusals, keys)
         except TransferError as error:
             raise reply.naming(error.failure) from error
+
+    async def _ask(self, bucket: str, document: bytes, template: RequestTemplate) -> Reply:
+        headers = {"content-type": "application/xml"}
+        if not template.checksum:  # S3 wants one of the two
+            headers["content-md5"] = md5_of(document)
+        payload, query = Payload(document), [("delete", "")]
+        return await self._exchange.ask("DeleteObjects", "POST", bucket, "", query, headers, payload, template=template)
+
+
+def md5_of(document: bytes) -> str:
+    """The Content-MD5 header of a document (RFC 1864)."""
+    return base64.b64encode(hashlib.md5(document, usedforsecurity=False).digest()).decode("ascii")
+
+
+def may_want_md5(failure: Failure) -> bool:
+    """Whether a server may have refused a request for its checksum, and take it with Content-MD5.
+
+    Servers older than the other checksums want this one, in whatever words (MissingContentMD5, InvalidRequest, ...), or
+    refuse the headers of those that they do not know.
+    """
+    return failure.status in (400, 501) and failure.code in LACKING and failure.s3_code != "MalformedXML"
 
 
 def document_of(keys: Sequence[str]) -> bytes:

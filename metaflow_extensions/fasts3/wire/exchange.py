@@ -99,6 +99,7 @@ class Exchange:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.template = template
+        self.only_md5: set[str] = set()  # buckets whose server takes no other checksum of DeleteObjects
         self._heads = RequestHeads(credentials, clock)
         self._connections: dict[Endpoint, Connections] = {}
         self._lock = threading.Lock()
@@ -113,6 +114,7 @@ class Exchange:
         headers: "Optional[dict[str, str]]" = None,
         payload: Payload = NOTHING,
         expect: bool = False,
+        template: Optional[RequestTemplate] = None,
     ) -> Reply:
         """Send one request and read the head of its reply.
 
@@ -126,6 +128,8 @@ class Exchange:
         payload : Payload
         expect : bool
             Have the server look at the head before it is sent the body (RFC 9110 section 10.1.1).
+        template : RequestTemplate, optional
+            In place of that of the operation.
 
         Returns
         -------
@@ -136,7 +140,7 @@ class Exchange:
         ------
         TransferError
         """
-        template = self.template(operation, bucket)
+        template = template or self.template(operation, bucket)
         told = await wait_for(Aside(partial(describe, payload, template))) if payload.size > LONG else None
         head = self._heads.write(operation, method, bucket, key, template, query, headers, payload, expect, told)
         connections = self._connections_of(template.endpoint)
