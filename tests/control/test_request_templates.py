@@ -138,6 +138,11 @@ CALLS = {
         "abort_multipart_upload",
         UPLOAD,
     ),
+    "ListMultipartUploads": (
+        lambda ours, b: ours.list_uploads(b, UGLY, ["marker /+=", "id/+="]),
+        "list_multipart_uploads",
+        {"Prefix": UGLY, "KeyMarker": "marker /+=", "UploadIdMarker": "id/+=", "MaxUploads": 1000},
+    ),
 }
 # Where ours differ. A length that is signed can't be changed; S3 takes the type of XML for what it is; and a checksum
 # goes before the body instead of behind it, since the body has been read anyway.

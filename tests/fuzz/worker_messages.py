@@ -23,7 +23,7 @@ from metaflow_extensions.fasts3.pool.messages import (
     outcomes_of,
 )
 from metaflow_extensions.fasts3.wire.failures import Code
-from metaflow_extensions.fasts3.wire.transfers import GetReply, ObjectInfo, Page, PutHeaders
+from metaflow_extensions.fasts3.wire.transfers import GetReply, ObjectInfo, Page, PutHeaders, UploadsPage
 
 REPLIES = {
     "head": ObjectInfo,
@@ -37,6 +37,7 @@ REPLIES = {
     "complete_upload": str,
     "abort_upload": type(None),
     "delete_objects": dict[str, str],
+    "list_uploads": UploadsPage,
 }
 JOBS = {number: Job(number, operation, "bucket", "key") for number, operation in enumerate(REPLIES)}
 TOKENS = [

@@ -22,7 +22,15 @@ from metaflow_extensions.fasts3.pool.messages import (
     outcomes_of,
 )
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
-from metaflow_extensions.fasts3.wire.transfers import GetReply, ListedObject, ObjectInfo, Page, PutHeaders
+from metaflow_extensions.fasts3.wire.transfers import (
+    GetReply,
+    ListedObject,
+    ObjectInfo,
+    OpenUpload,
+    Page,
+    PutHeaders,
+    UploadsPage,
+)
 
 INFO = ObjectInfo(12, '"etag"', "text/plain", {"a": "b"}, 1700000000, None)
 JOBS = [
@@ -245,6 +253,12 @@ REPLIES = {
     "delete": st.none(),
     "abort_upload": st.none(),
     "head_bucket": st.none(),
+    "list_uploads": st.builds(
+        UploadsPage,
+        st.lists(st.builds(OpenUpload, text, text, st.none() | number)),
+        st.none() | st.lists(text, min_size=2, max_size=2),
+        st.none() | number,
+    ),
 }
 
 

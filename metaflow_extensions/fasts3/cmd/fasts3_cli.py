@@ -13,7 +13,7 @@ from metaflow._vendor import click
 from .groups import ImportedLate, WithoutGreeting
 
 # In the order of the help. Each is in a module of its own: `ls` in ls_command.py.
-COMMANDS = ("ls", "info", "get", "put", "rm", "du", "bench", "doctor", "serve")
+COMMANDS = ("ls", "info", "get", "put", "rm", "uploads", "du", "bench", "doctor", "serve")
 
 
 # What other programs call theirs, and which of ours does it.

@@ -36,6 +36,7 @@ PREPARED: "dict[str, tuple[str, dict[str, Any]]]" = {
         {**_PART, "MultipartUpload": {"Parts": [{"ETag": "e", "PartNumber": 1}]}},
     ),
     "AbortMultipartUpload": ("abort_multipart_upload", _PART),
+    "ListMultipartUploads": ("list_multipart_uploads", {}),
 }
 # Headers that belong to one request and not to all of its kind.
 _ONE_REQUEST_S = frozenset(

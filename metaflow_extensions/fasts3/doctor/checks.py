@@ -6,7 +6,7 @@ from typing import Callable, NamedTuple, Optional
 from metaflow.exception import MetaflowException
 
 from metaflow_extensions.fasts3.control.settings import Settings
-from metaflow_extensions.fasts3.doctor import access, endpoint, machine, rights, software, speed
+from metaflow_extensions.fasts3.doctor import access, endpoint, machine, open_uploads, rights, software, speed
 from metaflow_extensions.fasts3.doctor.findings import Finding, Status, ok, problem, skipped, warning
 from metaflow_extensions.fasts3.doctor.limits import Deadline, TookTooLong, aside, limited
 from metaflow_extensions.fasts3.doctor.origins import metaflow_setting
@@ -121,6 +121,7 @@ REST = (
     Check("bucket", rights.check_bucket, ("signature",), by_s3=True),
     Check("region", endpoint.check_region, IN_THE_BUCKET),
     Check("list", rights.check_list, IN_THE_BUCKET),
+    Check("uploads", open_uploads.check_uploads, IN_THE_BUCKET, by_s3=True),
     Check("write", rights.check_write, IN_THE_BUCKET, by_s3=True),
     Check("read", rights.check_read, ("bucket", "tmproot"), by_s3=True),
     Check("round_trip", speed.check_round_trip, IN_THE_BUCKET, 5.0, by_s3=True),

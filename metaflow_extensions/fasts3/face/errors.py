@@ -92,6 +92,7 @@ API_NAMES = {
     "upload_part": "UploadPart",
     "complete_upload": "CompleteMultipartUpload",
     "abort_upload": "AbortMultipartUpload",
+    "list_uploads": "ListMultipartUploads",
 }
 
 REMEDIES = {

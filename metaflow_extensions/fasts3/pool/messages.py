@@ -14,7 +14,15 @@ from itertools import product
 from typing import Any, NamedTuple, Optional, Union
 
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
-from metaflow_extensions.fasts3.wire.transfers import GetReply, ListedObject, ObjectInfo, Page, PutHeaders
+from metaflow_extensions.fasts3.wire.transfers import (
+    GetReply,
+    ListedObject,
+    ObjectInfo,
+    OpenUpload,
+    Page,
+    PutHeaders,
+    UploadsPage,
+)
 
 MAGIC = b"\xf3S"
 VERSION = 3
@@ -261,6 +269,10 @@ def _reply(operation: str, reply: Any, bodies: _Bodies) -> Any:
         rows, prefixes, token = _fields("a page", _PAGE, reply)
         _texts(prefixes)
         return Page([ListedObject(*_fields("an object", _LISTED, row)) for row in rows], prefixes, token)
+    if operation == "list_uploads":
+        rows, after, now = _fields("a page of uploads", _UPLOADS_PAGE, reply)
+        _texts(after or ())
+        return UploadsPage([OpenUpload(*_fields("an upload", _UPLOAD, row)) for row in rows], after, now)
     if type(reply) is not _REPLIES[operation]:
         raise TypeError(f"the reply to {operation} is {str(reply)[:80]!r}")
     if type(reply) is dict:
@@ -291,6 +303,8 @@ _INFO = _types(_NUMBER, _TEXT, _MAYBE_TEXT, (dict,), _MAYBE_NUMBER, _MAYBE_TEXT)
 _GET_REPLY = _types((list,), _NUMBER, _NUMBER, _NUMBER, _MAYBE_NUMBER, _MAYBE_TEXT, _MAYBE_TEXT, _MAYBE_NUMBER)
 _PAGE = _types((list,), (list,), _MAYBE_TEXT)
 _LISTED = _types(_TEXT, _NUMBER)
+_UPLOADS_PAGE = _types((list,), (list, _NONE), _MAYBE_NUMBER)
+_UPLOAD = _types(_TEXT, _TEXT, _MAYBE_NUMBER)
 _REPLIES: "dict[str, type]" = {
     "put": str,
     "create_upload": str,

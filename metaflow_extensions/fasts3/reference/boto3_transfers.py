@@ -15,7 +15,7 @@ from s3transfer.utils import ReadFileChunk
 from metaflow_extensions.fasts3.reference import conditional, digests, documents
 from metaflow_extensions.fasts3.reference.boto3_errors import failure_of
 from metaflow_extensions.fasts3.reference.pacing import paced
-from metaflow_extensions.fasts3.wire import deletion
+from metaflow_extensions.fasts3.wire import deletion, open_uploads
 from metaflow_extensions.fasts3.wire.bandwidth import Allowance
 from metaflow_extensions.fasts3.wire.checksums import Told, told_by
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
@@ -23,7 +23,15 @@ from metaflow_extensions.fasts3.wire.listing import checked, marker_of, parse_pa
 from metaflow_extensions.fasts3.wire.local_files import became_shorter, local_failure, open_to_read, open_to_write
 from metaflow_extensions.fasts3.wire.ranges import check_range, content_range
 from metaflow_extensions.fasts3.wire.s3_errors import named
-from metaflow_extensions.fasts3.wire.transfers import GetReply, ListedObject, ObjectInfo, Page, PutHeaders
+from metaflow_extensions.fasts3.wire.transfers import (
+    GetReply,
+    ListedObject,
+    ObjectInfo,
+    OpenUpload,
+    Page,
+    PutHeaders,
+    UploadsPage,
+)
 
 CHUNK = 2**20  # bytes read from the socket at a time: large enough for few Python calls, small enough for memory
 
@@ -248,6 +256,21 @@ class Boto3Transfers:
             if error.failure.code is not Code.NO_UPLOAD:
                 raise
 
+    def list_uploads(self, bucket: str, key: str, after: Optional[Sequence[str]] = None) -> UploadsPage:
+        continued = dict(zip(("KeyMarker", "UploadIdMarker"), after or ()))
+        arguments = {"Prefix": key, "MaxUploads": open_uploads.MOST_UPLOADS, **continued}
+        with _translated() as heard:
+            reply = heard.of(self._client.list_multipart_uploads(Bucket=bucket, **arguments))
+            rows = reply.get("Uploads", ())
+            page = UploadsPage(
+                [OpenUpload(row["Key"], row["UploadId"], _timestamp(row.get("Initiated"))) for row in rows],
+                [reply.get("NextKeyMarker", ""), reply.get("NextUploadIdMarker", "")]
+                if reply.get("IsTruncated")
+                else None,
+                open_uploads.time_of_reply(reply["ResponseMetadata"]["HTTPHeaders"].get("date", "")),
+            )
+            return open_uploads.checked(page, key, after)
+
 
 def _length(reply: dict[str, Any]) -> int:
     length = reply.get("ContentLength")
@@ -259,16 +282,19 @@ def _length(reply: dict[str, Any]) -> int:
 
 
 def _info(reply: dict[str, Any], size: int) -> ObjectInfo:
-    modified = reply.get("LastModified")
     return ObjectInfo(
         size=size,
         etag=reply.get("ETag", ""),
         content_type=reply.get("ContentType"),
         # Header names have no case (RFC 9110 section 5.1), and not every server sends them in lower case.
         metadata={name.lower(): value for name, value in reply.get("Metadata", {}).items()},
-        last_modified=None if modified is None else int(modified.timestamp()),
+        last_modified=_timestamp(reply.get("LastModified")),
         encryption=reply.get("ServerSideEncryption"),
     )
+
+
+def _timestamp(time: Any) -> Optional[int]:
+    return None if time is None else int(time.timestamp())
 
 
 @contextmanager

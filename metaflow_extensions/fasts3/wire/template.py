@@ -65,4 +65,5 @@ NEEDED: "dict[str, tuple[str, ...]]" = {
     "upload_part": ("UploadPart",),
     "complete_upload": ("CompleteMultipartUpload",),
     "abort_upload": ("AbortMultipartUpload",),
+    "list_uploads": ("ListMultipartUploads",),
 }

@@ -58,6 +58,22 @@ class Page(NamedTuple):
     next_token: Optional[str]  # None on the last page
 
 
+class OpenUpload(NamedTuple):
+    """A multipart upload that was begun, and neither completed nor aborted."""
+
+    key: str
+    upload_id: str
+    initiated: Optional[int]  # Unix timestamp, seconds; None where the server does not say
+
+
+class UploadsPage(NamedTuple):
+    """One page of ListMultipartUploads."""
+
+    uploads: list[OpenUpload]
+    after: Optional[list[str]]  # key and upload id that the next page begins after; None on the last page
+    now: Optional[int] = None  # Unix timestamp of the reply by the server's clock
+
+
 class Transfers(Protocol):
     """One request to S3 a method; see https://docs.aws.amazon.com/AmazonS3/latest/API/."""
 
@@ -161,3 +177,12 @@ class Transfers(Protocol):
 
     def abort_upload(self, bucket: str, key: str, upload_id: str) -> None:
         """AbortMultipartUpload; no error where it is gone already."""
+
+    def list_uploads(self, bucket: str, key: str, after: Optional[Sequence[str]] = None) -> UploadsPage:
+        """ListMultipartUploads: one page of the open uploads whose keys begin with `key`.
+
+        Parameters
+        ----------
+        after : sequence of str, optional
+            `UploadsPage.after` of the page before.
+        """

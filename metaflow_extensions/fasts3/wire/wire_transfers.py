@@ -9,10 +9,11 @@ from metaflow_extensions.fasts3.wire.exchange import Exchange
 from metaflow_extensions.fasts3.wire.listing import BucketTransfers
 from metaflow_extensions.fasts3.wire.multipart import MultipartTransfers
 from metaflow_extensions.fasts3.wire.objects import ObjectTransfers
+from metaflow_extensions.fasts3.wire.open_uploads import OpenUploadTransfers
 from metaflow_extensions.fasts3.wire.template import RequestTemplate
 
 
-class WireTransfers(ObjectTransfers, MultipartTransfers, BucketTransfers, DeletionTransfers):
+class WireTransfers(ObjectTransfers, MultipartTransfers, OpenUploadTransfers, BucketTransfers, DeletionTransfers):
     """All methods of `transfers.Transfers`. One instance serves many threads.
 
     Parameters
