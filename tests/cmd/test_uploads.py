@@ -1,15 +1,15 @@
 """Tests of ``metaflow fasts3 uploads``."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 from metaflow import metaflow_config
 from servers.s3_server import S3Server
 
 from metaflow_extensions.fasts3.cmd import open_uploads, uploads_command
-from metaflow_extensions.fasts3.reference.boto3_transfers import Boto3Transfers
+from metaflow_extensions.fasts3.pool.perform import Performer
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
-from metaflow_extensions.fasts3.wire.multipart import MultipartTransfers
 
 KEYS = ("data/a b+é", "data/sub/b", "data", "data2", "other")
 
@@ -91,16 +91,15 @@ def test_the_server_s_clock_decides_on_ages(fasts3, begun, root, monkeypatch):
 @pytest.mark.parametrize("transfers", ["wire", "boto3"])
 def test_what_is_refused_is_named_and_the_others_go(fasts3, begun, root, still_open, transfers, monkeypatch):
     monkeypatch.setattr(metaflow_config, "S3_TRANSFERS", transfers)
-    implementation = MultipartTransfers if transfers == "wire" else Boto3Transfers
-    real = implementation.abort_upload
+    real = Performer._attempt
 
-    def abort(self, bucket, key, upload_id):
-        if key.endswith("sub/b"):
+    def attempt(performer, job, allowance):
+        if job.operation == "abort_upload" and job.key.endswith("sub/b"):
             raise TransferError(Failure(Code.ACCESS_DENIED, "no", "AccessDenied", 403))
-        return real(self, bucket, key, upload_id)
+        return real(performer, job, allowance)
 
     with monkeypatch.context() as patched:
-        patched.setattr(implementation, "abort_upload", abort)
+        patched.setattr(Performer, "_attempt", attempt)
         done = fasts3("uploads", "--abort", "--older-than", "0s", "--yes", f"{root}/data")
     assert done.exit_code == 1
     assert f"{root}/data/sub/b (upload id " in done.stderr
@@ -121,7 +120,7 @@ def test_what_is_refused_is_named_and_the_others_go(fasts3, begun, root, still_o
         (["", "--root", "{root}"], "An argument is empty"),
         ([], "Give a URL"),
         *(
-            ([*where, "--abort", "--older-than", "0s", "--yes"], "a whole bucket")
+            ([*where, "--abort", "--older-than", "0s", "--yes"], "a whole bucket, whose uploads are not aborted")
             for where in (
                 ["s3://{bucket}"],
                 ["s3://{bucket}/"],
@@ -143,10 +142,8 @@ def test_what_is_refused_before_anything_is_asked(fasts3, begun, root, server: S
 
 @pytest.mark.parametrize("answer", ["n\n", "y\n"])
 def test_a_terminal_is_asked(fasts3, begun, root, still_open, monkeypatch, answer):
-    class Terminal:
-        isatty = staticmethod(lambda: True)
-
-    monkeypatch.setattr(uploads_command.sys, "stdin", Terminal)
+    terminal = SimpleNamespace(isatty=lambda: True)
+    monkeypatch.setattr(uploads_command, "sys", SimpleNamespace(stdin=terminal))
     confirmed = []
     monkeypatch.setattr(
         open_uploads.click, "confirm", lambda text, err: confirmed.append((text, err)) or answer == "y\n"

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import threading
 import time
-from unittest.mock import Mock
 
 import boto3
 import pytest
@@ -16,13 +15,12 @@ from metaflow.datatools.s3 import MetaflowS3Exception, MetaflowS3InvalidObject, 
 
 from metaflow_extensions.fasts3.face import engine, writing
 from metaflow_extensions.fasts3.pool import worker_pool, worker_process
+from metaflow_extensions.fasts3.pool.perform import Performer
 from metaflow_extensions.fasts3.pool.plan import JobFailed
 from metaflow_extensions.fasts3.pool.planning import PART_SIZE
 from metaflow_extensions.fasts3.pool.uploads import Uploads
-from metaflow_extensions.fasts3.reference.boto3_transfers import Boto3Transfers
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
 from metaflow_extensions.fasts3.wire.local_files import version_of
-from metaflow_extensions.fasts3.wire.multipart import MultipartTransfers
 
 
 @pytest.fixture
@@ -186,8 +184,13 @@ REFUSED = TransferError(Failure(Code.ACCESS_DENIED, "Access Denied", "AccessDeni
 def test_uploads_that_can_not_be_aborted_are_told(client, seaweedfs, prefix, monkeypatch, caplog, transfers, ending):
     """A call that fails says it in its exception, one that is stopped in the log."""
     monkeypatch.setattr(metaflow_config, "S3_TRANSFERS", transfers)
-    implementation = MultipartTransfers if transfers == "wire" else Boto3Transfers
-    refuse = Mock(side_effect=REFUSED)
+    attempt = Performer._attempt
+
+    def refuse_aborts(performer, job, allowance):
+        if job.operation == "abort_upload":
+            raise REFUSED
+        return attempt(performer, job, allowance)
+
     path = client._tempdir.file("large")
     with open(path, "wb") as file:
         file.truncate(3 * PART_SIZE)
@@ -198,7 +201,7 @@ def test_uploads_that_can_not_be_aborted_are_told(client, seaweedfs, prefix, mon
         raise JobFailed(job, Failure(Code.REJECTED, "no more")) if ending == "failure" else KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(implementation, "abort_upload", refuse)
+        patched.setattr(Performer, "_attempt", refuse_aborts)
         patched.setattr(Uploads, "_part_done", lambda plan, index, job, told: give_up(plan, job, told))
         patched.setattr(writing, "path_source", lambda key, given: (given, version))
         with pytest.raises(BaseException) as raised:  # noqa: PT011

@@ -65,6 +65,13 @@ def test_a_page_and_the_one_after_it():
     ]
 
 
+def test_a_server_that_gives_one_marker_gets_it_back_alone():
+    exchange = Exchange(document(more=TRUNCATED.format("", "id1")), document())
+    list_uploads(exchange, list_uploads(exchange).after)
+    assert "key-marker" not in exchange.asked[1][-1]
+    assert exchange.asked[1][-1]["upload-id-marker"] == "id1"
+
+
 def test_a_key_that_xml_can_not_hold_is_asked_for_in_another_form():
     encoded = document(
         ("d%01+%2B", "id", ""), encoding="<EncodingType>url</EncodingType>", more=TRUNCATED.format("d%01", "id")

@@ -61,8 +61,9 @@ def uploads(
             "--abort needs --older-than, because an upload that still runs fails when it is aborted. For example: "
             "--older-than 1d."
         )
-    if abort and not target.key:
-        raise click.UsageError(f"{target.url} is a whole bucket, whose uploads are not aborted. Name a prefix in it.")
+    if abort and target.is_whole_bucket:
+        what = "may match a whole bucket" if target.pattern else "is a whole bucket"
+        raise click.UsageError(f"{target.url} {what}, whose uploads are not aborted. Name a prefix in it.")
     if abort and not (yes or sys.stdin.isatty()):
         raise click.UsageError(
             "This aborts multipart uploads, and there is no terminal to confirm it on. Add --yes, or leave --abort out "

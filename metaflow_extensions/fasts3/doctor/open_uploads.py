@@ -1,6 +1,7 @@
 """Whether multipart uploads are open below the root, whose parts S3 keeps and charges for."""
 
 import time
+from typing import Optional
 
 from metaflow.exception import MetaflowException
 
@@ -16,9 +17,9 @@ ACTION = "s3:ListBucketMultipartUploads"
 def check_uploads(subject: Subject) -> Finding:
     """Count the open uploads below the root, and the old ones among them."""
     name = "uploads"
-    count = old = 0
-    plan = PageOfUploads(subject.bucket, subject.prefix)
-    for _ in range(MOST_PAGES):
+    count = old = pages = 0
+    plan: Optional[PageOfUploads] = PageOfUploads(subject.bucket, subject.prefix)
+    while plan is not None and pages < MOST_PAGES:
         try:
             subject.run(plan)
         except MetaflowException as error:
@@ -28,10 +29,9 @@ def check_uploads(subject: Subject) -> Finding:
         now = plan.page.now or time.time()
         count += len(plan.page.uploads)
         old += sum(one.initiated is not None and now - one.initiated >= OLD for one in plan.page.uploads)
-        if plan.next is None:
-            break
         plan = plan.next
-    most = "at least " if plan.next else ""
+        pages += 1
+    most = "at least " if plan else ""
     if not old:
         told = f"{most}{count:,}, none older than a day" if count else "none"
         return ok(name, f"Open multipart uploads below {subject.root}: {told}.", open=count)

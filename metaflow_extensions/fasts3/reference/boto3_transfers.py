@@ -257,7 +257,7 @@ class Boto3Transfers:
                 raise
 
     def list_uploads(self, bucket: str, key: str, after: Optional[Sequence[str]] = None) -> UploadsPage:
-        continued = dict(zip(("KeyMarker", "UploadIdMarker"), after or ()))
+        continued = {name: value for name, value in zip(("KeyMarker", "UploadIdMarker"), after or ()) if value}
         arguments = {"Prefix": key, "MaxUploads": open_uploads.MOST_UPLOADS, **continued}
         with _translated() as heard:
             reply = heard.of(self._client.list_multipart_uploads(Bucket=bucket, **arguments))

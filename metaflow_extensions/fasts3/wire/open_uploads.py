@@ -44,7 +44,8 @@ class OpenUploadTransfers:
     ) -> UploadsPage:
         query = [("uploads", ""), ("prefix", key), ("max-uploads", str(MOST_UPLOADS)), *encoded]
         if after:
-            query += zip(("key-marker", "upload-id-marker"), after)
+            markers = zip(("key-marker", "upload-id-marker"), after)
+            query += [(name, value) for name, value in markers if value]
         reply = await self._exchange.ask("ListMultipartUploads", "GET", bucket, query=query)
         document = await reply.document()
         try:
@@ -70,7 +71,8 @@ def checked(page: UploadsPage, prefix: str, after: Optional[Sequence[str]]) -> U
     TransferError
         BROKEN: it holds keys that do not begin with the prefix, or does not say how it goes on.
     """
-    if page.after is not None and (not page.after[0] or (after and list(after) == list(page.after))):
+    # SeaweedFS gives the upload's id alone, and continues only when it gets that back alone.
+    if page.after is not None and (not any(page.after) or (after and list(after) == list(page.after))):
         raise TransferError(Failure(Code.BROKEN, "the list of uploads is truncated and has no new marker"))
     other = next((one.key for one in page.uploads if not one.key.startswith(prefix)), None)
     if other is not None:
