@@ -296,7 +296,6 @@ def test_patterns_choose_files(s3, local):
     assert names(include=iter(["b/*"]), exclude=iter(["*.bin"])) == ["b/1.csv"]
 
 
-@pytest.mark.needs("multipart-etags")
 def test_what_is_stored_already_is_not_uploaded_again(s3, local, stored):
     write(local, {"large": os.urandom(2 * PART_SIZE + 1)})
     assert len(s3.upload(local, "m")) == 5
@@ -304,6 +303,8 @@ def test_what_is_stored_already_is_not_uploaded_again(s3, local, stored):
     write(local, {"b/1.csv": b"2,2"})
     assert [key for key, _ in s3.upload(local, "m")] == ["m/b/1.csv"]
     assert stored.blob("m/b/1.csv") == b"2,2"
+    assert s3.upload(local, "m") == []
+    assert s3.info("m/b/1.csv").metadata is None
 
 
 def test_objects_that_are_there_stay_without_overwrite(s3, local, stored):

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple, Optional, Union
+from typing import NamedTuple, Optional, Union
 
 from metaflow.exception import MetaflowException
 
@@ -16,9 +16,8 @@ from metaflow_extensions.fasts3.face.requested import key_of, several
 from metaflow_extensions.fasts3.face.s3object import S3Object
 from metaflow_extensions.fasts3.face.s3objects import S3Objects
 from metaflow_extensions.fasts3.face.sources import path_source
+from metaflow_extensions.fasts3.face.unchanged import is_unchanged
 from metaflow_extensions.fasts3.face.writing import Writing
-from metaflow_extensions.fasts3.pool.etags import etag_of_file, etag_of_file_in_parts
-from metaflow_extensions.fasts3.pool.planning import part_size
 from metaflow_extensions.fasts3.pool.queries import Listing, Looks
 from metaflow_extensions.fasts3.pool.refusals import Refusals
 from metaflow_extensions.fasts3.wire.local_files import Version
@@ -110,8 +109,8 @@ class Directories(Writing):
         """
         Upload the files of a local directory.
 
-        A file whose content is there already, by its size and its ETag, is not uploaded again. Links to files are
-        followed, links to directories are not; empty directories leave no trace.
+        A file whose content is there already, by its size and its times or its ETag, is not uploaded again. Links to
+        files are followed, links to directories are not; empty directories leave no trace.
 
         Parameters
         ----------
@@ -186,8 +185,7 @@ class Directories(Writing):
             except MetaflowException as error:
                 left_out.note(file.path, error)
         if overwrite and compare:
-            sizes = [version.size for *_, version in given]
-            same = self._unchanged([(url, path) for _, url, path, _ in given], sizes)
+            same = self._unchanged([(url, path, version) for _, url, path, version in given])
             given = [one for one, is_same in zip(given, same) if not is_same]
         refusals = Refusals()
         sources = [(file.key, path, version) for file, _, path, version in given]
@@ -214,25 +212,15 @@ class Directories(Writing):
                 return f"{told} A prefix is a directory; a key that begins with its text is '{other}'."
         return f"{told} Check the prefix; list_paths() shows which there are."
 
-    def _unchanged(self, files: list[tuple[str, str]], sizes: list[int]) -> list[bool]:
-        """Whether each of some objects has the content of its file, which has so many bytes."""
+    def _unchanged(self, files: list[tuple[str, str, Version]]) -> list[bool]:
+        """Whether each of some objects, given by URL, path and version of its file, has the content of its file."""
         if not files:
             return []
-        wanted = [split_object_url(url) for url, _ in files]
+        wanted = [split_object_url(url) for url, _, _ in files]
         plan = Looks(wanted, missing_ok=True)
         self._engine.run(plan, Place.WORKERS, wanted[0][0])
         step = self._engine.settings().part_size
         return [
-            info is not None and info.size == size and _is_same(info, path, step)
-            for info, size, (_, path) in zip(plan.results, sizes, files)
+            info is not None and is_unchanged(info, path, version, step)
+            for info, (_, path, version) in zip(plan.results, files)
         ]
-
-
-def _is_same(info: Any, path: str, step: int) -> bool:
-    etag = info.etag.strip('"')
-    try:
-        if "-" not in etag:
-            return bool(etag) and etag == etag_of_file(path)
-        return bool(etag == etag_of_file_in_parts(path, part_size(info.size, step)))
-    except OSError:
-        return False  # its upload says what is wrong with it

@@ -20,6 +20,7 @@ from metaflow_extensions.fasts3.face.requested import (
 )
 from metaflow_extensions.fasts3.face.sources import path_source, value_source
 from metaflow_extensions.fasts3.face.spool import HOLDING, Spool
+from metaflow_extensions.fasts3.face.unchanged import marked
 from metaflow_extensions.fasts3.pool.planning import LEAST_PART
 from metaflow_extensions.fasts3.pool.refusals import Refusals
 from metaflow_extensions.fasts3.pool.uploads import Upload, Uploads
@@ -188,9 +189,15 @@ MetaflowS3Exception
         overwrite: bool,
         refusals: Refusals,
     ) -> list[tuple[str, str]]:
-        """Upload files, given by key, absolute path and version; what `put_files` gives. Single failures are noted."""
+        """Upload files, given by key, absolute path and version, with marks; single failures are noted."""
         asked = [_Asked(key, (path, version), content_type) for key, path, version in files]
-        return self._stored(asked, lambda item, url: self._from_file(item, url, *item.source), overwrite, refusals)
+
+        def upload(item: _Asked, url: str) -> Upload:
+            path, version = item.source
+            upload = self._from_file(item, url, path, version)
+            return upload._replace(headers=marked(upload.headers, path))
+
+        return self._stored(asked, upload, overwrite, refusals)
 
     def _stored(
         self,
