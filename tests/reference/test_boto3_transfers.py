@@ -22,7 +22,7 @@ def test_a_listing_that_is_cut_short_is_an_error(token):
     with pytest.raises(TransferError) as failed:
         transfers.list_page("b", "k", token="the same")
     failure = failed.value.failure
-    assert (failure.code, failure.status, failure.request_id) == (Code.BROKEN, 200, "REQUEST")
+    assert (failure.code, failure.status, failure.request_id) == (Code.MALFORMED, 200, "REQUEST")
 
 
 def test_a_reply_without_a_length_is_told_as_such():

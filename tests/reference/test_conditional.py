@@ -40,7 +40,7 @@ def client(sent):
 
     def answer(request, **_):
         sent.append({name.lower(): value for name, value in request.headers.items()})
-        return AWSResponse(request.url, 200, {}, Body())
+        return AWSResponse(request.url, 200, {"etag": '"e"'}, Body())
 
     client.meta.events.register("before-send.s3", answer)
     yield client

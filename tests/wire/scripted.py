@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Callable, Optional
 
 LONG = 20.0  # seconds after which a script that waits has to be wrong
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+OK = b'HTTP/1.1 200 OK\r\nETag: "e"\r\nContent-Length: 0\r\n\r\n'
 NOD = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -53,8 +53,8 @@ Action = Callable[[Peer], None]
 
 
 def reply(body: bytes = b"", status: str = "200 OK", **headers: object) -> bytes:
-    """A whole reply; `content_length=None` leaves that header out."""
-    given = {"content_length": len(body), **headers}
+    """A whole reply of S3's; None for a header leaves it out."""
+    given = {"content_length": len(body), "x_amz_request_id": "REQUEST", **headers}
     lines = [f"{name.replace('_', '-')}: {value}\r\n" for name, value in given.items() if value is not None]
     return f"HTTP/1.1 {status}\r\n{''.join(lines)}\r\n".encode("latin-1") + body
 

@@ -256,7 +256,7 @@ def test_a_document_over_the_limit_ends_the_connection(exchange_with):
         exchange = exchange_with(server)
         with pytest.raises(TransferError) as failed:
             ask(exchange).document(1000)
-        assert failed.value.failure.code is Code.BROKEN
+        assert failed.value.failure.code is Code.MALFORMED
         ask(exchange).finish()
     assert server.accepted == 2
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from metaflow_extensions.fasts3.wire.blocking import complete
 from metaflow_extensions.fasts3.wire.exchange import Reply
-from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
+from metaflow_extensions.fasts3.wire.failures import UNUSABLE, Code, Failure, TransferError
 from metaflow_extensions.fasts3.wire.listing import BucketTransfers, parse_page
 from metaflow_extensions.fasts3.wire.s3_errors import MAX_DEPTH
 from metaflow_extensions.fasts3.wire.transfers import ListedObject, Page
@@ -76,7 +76,7 @@ def parsed_by_boto3():
 def broken(document):
     with pytest.raises(TransferError) as failed:
         parse_page(document)
-    assert failed.value.failure.code is Code.BROKEN
+    assert failed.value.failure.code in UNUSABLE
     return failed.value.failure.message
 
 
@@ -282,7 +282,7 @@ class Exchange:
     """Answers every request with a document, or with a failure; keeps what was asked. Also the reply itself."""
 
     head = SimpleNamespace(status=200, headers={"x-amz-request-id": "REQUEST"})
-    broken, naming = Reply.broken, Reply.naming
+    broken, naming, naming_failures = Reply.broken, Reply.naming, Reply.naming_failures
 
     def __init__(self, answer):
         self.answer = answer
@@ -368,13 +368,13 @@ def test_a_listing_that_would_end_too_early_or_never(document, token):
     with pytest.raises(TransferError) as failed:
         list_page(document, "", token=token)
     failure = failed.value.failure
-    assert (failure.code, failure.status, failure.request_id) == (Code.BROKEN, 200, "REQUEST")
+    assert (failure.code, failure.status, failure.request_id) == (Code.MALFORMED, 200, "REQUEST")
 
 
 def test_what_is_no_listing_is_told_with_its_request_id():
     with pytest.raises(TransferError) as failed:
         list_page(b"<html>", "")
-    assert (failed.value.failure.code, failed.value.failure.request_id) == (Code.BROKEN, "REQUEST")
+    assert (failed.value.failure.code, failed.value.failure.request_id) == (Code.NOT_S3, "REQUEST")
 
 
 def test_the_head_of_a_bucket():

@@ -2,13 +2,13 @@
 
 import pytest
 
-from metaflow_extensions.fasts3.wire.failures import TRANSIENT, Code, Failure
+from metaflow_extensions.fasts3.wire.failures import ONCE_MORE, TRANSIENT, Code, Failure
 from metaflow_extensions.fasts3.wire.retry import FIRST_CONTACT_LIMIT, LONGEST_WAIT, RetryPolicy, decide
 
 PATIENT = RetryPolicy(retries=20, outage_limit=300)
 
 
-@pytest.mark.parametrize("code", sorted(set(Code) - TRANSIENT - {Code.SKEWED}))
+@pytest.mark.parametrize("code", sorted(set(Code) - TRANSIENT - ONCE_MORE))
 def test_what_stays_wrong_is_not_tried_again(code):
     assert decide(PATIENT, Failure(code), 1, 0.0, True, 0.5) is None
 
@@ -55,10 +55,16 @@ def test_an_injected_failure_costs_no_time():
     assert decide(PATIENT, Failure(Code.INJECTED), 21, 0.0, False, 0.5) is None
 
 
-def test_a_clock_that_is_wrong_is_set_once():
+@pytest.mark.parametrize("code", sorted(ONCE_MORE))
+@pytest.mark.parametrize("tries", [1, 5])
+def test_what_is_probably_the_same_the_next_time_is_tried_once_more(code, tries):
+    assert decide(PATIENT, Failure(code), tries, 0.0, True, 0.5) is not None
+    assert decide(PATIENT, Failure(code), tries, 0.0, True, 0.5, again=True) is None
+    assert decide(RetryPolicy(retries=0), Failure(code), tries, 0.0, True, 0.5) is None
+
+
+def test_with_the_server_s_time_the_next_try_begins_at_once():
     assert decide(PATIENT, Failure(Code.SKEWED), 1, 0.0, True, 0.5) == 0.0
-    assert decide(PATIENT, Failure(Code.SKEWED), 2, 0.0, True, 0.5) is None
-    assert decide(RetryPolicy(retries=0), Failure(Code.SKEWED), 1, 0.0, True, 0.5) is None
 
 
 @pytest.mark.parametrize(("asked", "least", "most"), [(0, 0, 0.1), (3, 3, 3), (1e6, LONGEST_WAIT, LONGEST_WAIT)])

@@ -169,7 +169,8 @@ def test_only_what_is_right_below_the_root_is_told():
 )
 def test_without_a_document_the_status_says_it_all(document):
     assert failure_of(503, {}, document) == Failure(Code.BUSY, "Service Unavailable", "503", 503)
-    assert failure_of(404, {}, document) == Failure(Code.NOT_FOUND, "Not Found", "404", 404)
+    headers = {"x-amz-request-id": "R"}
+    assert failure_of(404, headers, document) == Failure(Code.NOT_FOUND, "Not Found", "404", 404, "R")
 
 
 def test_a_truncated_document_is_none():

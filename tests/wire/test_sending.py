@@ -152,7 +152,7 @@ def test_what_is_not_http_is_broken_and_ends_the_connection(tls, connections_to)
         with pytest.raises(TransferError) as failed:
             put(connections)
         assert put(connections)[0] == 200
-    assert failed.value.failure.code is Code.BROKEN
+    assert failed.value.failure.code is Code.MALFORMED
 
 
 # --- Bodies.

@@ -3,7 +3,7 @@
 from metaflow.exception import MetaflowException
 
 from metaflow_extensions.fasts3.control.credentials import NOBODY
-from metaflow_extensions.fasts3.control.urls import is_loopback
+from metaflow_extensions.fasts3.control.urls import is_loopback, without_password
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
 from metaflow_extensions.fasts3.wire.local_files import local_failure
 
@@ -111,6 +111,7 @@ REMEDIES = {
     Code.DISK_FULL: "Make room, or set `tmproot` to a directory on a larger disk. "
     "Where there is room, a quota or `ulimit -f` is the limit.",
     Code.NO_DESCRIPTORS: "Close files that are not needed any more, or allow more of them (`ulimit -n`).",
+    Code.NOT_S3: "Check the endpoint and its port (METAFLOW_S3_ENDPOINT_URL, AWS_ENDPOINT_URL_S3, client_params).",
     Code.CHANGED: "Upload it again when nobody writes to it any more.",
     Code.STALE: "Get the object again, make your change to what is there now, and put that with its new etag.",
 }
@@ -181,6 +182,10 @@ def where_nobody_answers(endpoint_url: str) -> str:
     return f"{remedy} {SERVE_AGAIN}" if is_loopback(endpoint_url) else remedy
 
 
+def _named(endpoint_url: str) -> str:
+    return f"The endpoint {without_password(endpoint_url)}" if endpoint_url else "The endpoint"
+
+
 def _remedy(operation: str, url: str, failure: Failure, endpoint_url: str) -> str:
     code = failure.code
     first = (
@@ -191,6 +196,7 @@ def _remedy(operation: str, url: str, failure: Failure, endpoint_url: str) -> st
         (code is Code.NOT_FOUND and operation not in ("get", "head"), ""),
         (code is Code.LOCAL_FILE and operation == "get", NO_WRITING),
         (code is Code.UNREACHABLE, where_nobody_answers(endpoint_url)),
+        (code is Code.NOT_S3, f"{_named(endpoint_url)} is not S3, or a proxy answers for it. {REMEDIES[Code.NOT_S3]}"),
     )
     return next((remedy for applies, remedy in first if applies), REMEDIES.get(code, ""))
 

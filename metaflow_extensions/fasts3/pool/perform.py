@@ -90,6 +90,7 @@ class Performer:
         first_failed: Optional[float] = None
         tries = 0
         retried: Optional[Failure] = None
+        seen: set[Code] = set()  # how the earlier tries failed
         while True:
             tries += 1
             if self._pace.is_limited and await self._wait(self._pace.turn(self._clock())):
@@ -114,7 +115,9 @@ class Performer:
                 first_failed = None
             first_failed = now if first_failed is None else first_failed
             failing = self._note_failure(failure, now, now - first_failed)
-            wait = decide(self._terms.policy, failure, tries, failing, self._answered, self._chance())
+            again = failure.code in seen
+            seen.add(failure.code)
+            wait = decide(self._terms.policy, failure, tries, failing, self._answered, self._chance(), again)
             failure = failure._replace(tries=tries, seconds=round(now - started, 3))
             if wait is None or await self._sit_out(wait, failure):
                 return Outcome(job.number, None, failure, self._answered, retried)

@@ -17,6 +17,7 @@ _HOPELESS = frozenset(
         Code.EXPIRED,
         Code.SKEWED,
         Code.UNTRUSTED,
+        Code.NOT_S3,
         Code.NO_DESCRIPTORS,
         Code.DISK_FULL,
     }

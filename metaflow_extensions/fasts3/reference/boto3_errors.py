@@ -1,16 +1,19 @@
 """One table from what botocore, urllib3 and the file system raise to the codes of `wire/failures.py`."""
 
+import http.client
 import ssl
 from collections.abc import Iterator
 from typing import Optional
+from xml.etree.ElementTree import ParseError
 
 import botocore.exceptions as botocore_errors
 import urllib3.exceptions as urllib3_errors
+from botocore.parsers import ResponseParserError
 from urllib3.connection import CertificateError as WrongName  # type: ignore[attr-defined]  # in all versions
 
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
 from metaflow_extensions.fasts3.wire.local_files import NO_DESCRIPTORS, local_failure
-from metaflow_extensions.fasts3.wire.s3_errors import code_of, seconds_of
+from metaflow_extensions.fasts3.wire.s3_errors import CUT_SHORT, code_of, seconds_of
 
 # The first that fits counts: botocore's read time-out, for one, is an OSError as well.
 BY_TYPE: tuple[tuple[Code, tuple[type[Exception], ...]], ...] = (
@@ -33,6 +36,7 @@ BY_TYPE: tuple[tuple[Code, tuple[type[Exception], ...]], ...] = (
             botocore_errors.ChecksumError,
         ),
     ),
+    (Code.MALFORMED, (ResponseParserError,)),
     (
         Code.UNREACHABLE,
         (
@@ -47,6 +51,9 @@ BY_TYPE: tuple[tuple[Code, tuple[type[Exception], ...]], ...] = (
     (Code.REJECTED, (botocore_errors.BotoCoreError,)),
     (Code.LOCAL_FILE, (OSError,)),
 )
+
+# Of what Python's HTTP client raises, that by which it says that the connection ended.
+_ENDED = (http.client.RemoteDisconnected, http.client.IncompleteRead)
 
 
 def failure_of(error: Exception) -> Failure:
@@ -63,28 +70,40 @@ def failure_of(error: Exception) -> Failure:
     """
     if isinstance(error, botocore_errors.ClientError):
         return _answered(error)
-    for cause in _causes(error):
-        if isinstance(cause, TransferError):  # of the file that was being sent
-            return cause.failure
-        # urllib3 compares the names in a certificate by itself.
-        if isinstance(cause, (ssl.SSLCertVerificationError, WrongName)):
-            return Failure(Code.UNTRUSTED, _sentence(error))
-        if isinstance(cause, OSError) and cause.errno in NO_DESCRIPTORS:
-            return local_failure(cause)
+    known = next(filter(None, (_told_by(cause, error) for cause in _causes(error))), None)
+    if known:
+        return known
     code = next((code for code, types in BY_TYPE if isinstance(error, types)), Code.REJECTED)
     if code is Code.LOCAL_FILE and isinstance(error, OSError):
         code = local_failure(error).code
     return Failure(code, _sentence(error))
 
 
+def _told_by(cause: BaseException, error: Exception) -> Optional[Failure]:
+    """What an error means of which this is one of the causes; None where the cause does not tell."""
+    if isinstance(cause, TransferError):  # of the file that was being sent
+        return cause.failure
+    if isinstance(cause, OSError) and cause.errno in NO_DESCRIPTORS:
+        return local_failure(cause)
+    code: Optional[Code] = None
+    # urllib3 compares the names in a certificate by itself.
+    if isinstance(cause, (ssl.SSLCertVerificationError, WrongName)):
+        code = Code.UNTRUSTED
+    elif isinstance(cause, ParseError) and cause.code in CUT_SHORT:
+        code = Code.BROKEN
+    elif isinstance(cause, http.client.HTTPException) and not isinstance(cause, _ENDED):  # this is not HTTP
+        code = Code.MALFORMED
+    return code and Failure(code, _sentence(error))
+
+
 def _answered(error: botocore_errors.ClientError) -> Failure:
     document = error.response.get("Error", {})
     reply = error.response.get("ResponseMetadata", {})
-    s3_code = str(document.get("Code", ""))
+    s3_code = str(document.get("Code") or "")
     status = int(reply.get("HTTPStatusCode", 0))
     return Failure(
         code_of(s3_code, status),
-        str(document.get("Message", "")),
+        str(document.get("Message") or ""),
         s3_code,
         status,
         str(reply.get("RequestId") or ""),

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, Optional
 from botocore.exceptions import ClientError
 from s3transfer.utils import ReadFileChunk
 
-from metaflow_extensions.fasts3.reference import conditional, digests, documents
+from metaflow_extensions.fasts3.reference import conditional, digests, documents, responses
 from metaflow_extensions.fasts3.reference.boto3_errors import failure_of
 from metaflow_extensions.fasts3.reference.pacing import paced
 from metaflow_extensions.fasts3.wire import deletion, open_uploads
@@ -21,6 +21,7 @@ from metaflow_extensions.fasts3.wire.checksums import Told, told_by
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
 from metaflow_extensions.fasts3.wire.listing import checked, marker_of, parse_page, token_after
 from metaflow_extensions.fasts3.wire.local_files import became_shorter, local_failure, open_to_read, open_to_write
+from metaflow_extensions.fasts3.wire.not_s3 import check_bucket, check_object, stored_etag
 from metaflow_extensions.fasts3.wire.ranges import check_range, content_range
 from metaflow_extensions.fasts3.wire.s3_errors import named
 from metaflow_extensions.fasts3.wire.transfers import (
@@ -42,9 +43,15 @@ class _Heard:
     reply: Any = None
 
     def of(self, reply: Any) -> Any:
-        """Remember a reply whose body is still to be read."""
+        """Remember a reply that is still to be looked at."""
         self.reply = reply
         return reply
+
+    @property
+    def headers(self) -> "dict[str, str]":
+        """The headers of the reply, names in lower case."""
+        headers: dict[str, str] = self.reply["ResponseMetadata"]["HTTPHeaders"]
+        return headers
 
     def naming(self, failure: Failure) -> Failure:
         if self.reply is None:
@@ -57,7 +64,8 @@ class _Heard:
 def _translated() -> Iterator[_Heard]:
     heard = _Heard()
     try:
-        yield heard
+        with responses.looked_at():
+            yield heard
     except TransferError as error:
         raise TransferError(heard.naming(error.failure)) from error
     except Exception as error:
@@ -73,6 +81,7 @@ class Boto3Transfers:
         digests.hook_into(client)
         documents.hook_into(client)
         self._only_md5: set[str] = set()  # buckets whose server takes no other checksum of DeleteObjects
+        responses.hook_into(client)
         # Old versions of botocore do not have the setting, and then no checksums either.
         asked = getattr(client.meta.config, "request_checksum_calculation", "when_required")
         self._checksum = {"ChecksumAlgorithm": "CRC32"} if asked == "when_supported" else {}
@@ -80,12 +89,14 @@ class Boto3Transfers:
     def head(self, bucket: str, key: str) -> ObjectInfo:
         with _translated() as heard:
             reply = heard.of(self._client.head_object(Bucket=bucket, Key=key))
+            check_object(heard.headers)
             return _info(reply, _length(reply))
 
     def head_bucket(self, bucket: str, key: str = "") -> None:
         try:
-            with _translated():
-                self._client.head_bucket(Bucket=bucket)
+            with _translated() as heard:
+                heard.of(self._client.head_bucket(Bucket=bucket))
+                check_bucket(heard.headers)
         except TransferError as error:
             if error.failure.code is Code.NOT_FOUND:  # a HEAD has no body that could say NoSuchBucket
                 failure = error.failure._replace(code=Code.NO_BUCKET, s3_code="NoSuchBucket")
@@ -108,6 +119,7 @@ class Boto3Transfers:
         given = {name: value for name, value in conditions.items() if value}
         with _translated() as heard:
             reply = heard.of(self._client.get_object(Bucket=bucket, Key=key, **given))
+            check_object(heard.headers)
             length = _length(reply)
             first, total = content_range(reply.get("ContentRange"), length)
             check_range(byte_range, first, length, total)
@@ -154,12 +166,12 @@ class Boto3Transfers:
     ) -> str:
         with (
             _source(body, path) as source,
-            _translated(),
+            _translated() as heard,
             conditional.under(condition),
             paced(self._client, allowance),
         ):
-            reply = self._client.put_object(Bucket=bucket, Key=key, Body=source, **_put_arguments(headers))
-            return str(reply.get("ETag", ""))
+            heard.of(self._client.put_object(Bucket=bucket, Key=key, Body=source, **_put_arguments(headers)))
+            return stored_etag(heard.headers)
 
     def list_page(
         self, bucket: str, key: str, delimiter: str = "", token: Optional[str] = None, limit: int = 1000
@@ -190,7 +202,7 @@ class Boto3Transfers:
             deletion.check(keys)
             reply = heard.of(self._delete_objects(bucket, keys))
             rows = reply.get("Errors", ())
-            refusals = [(row.get("Key", ""), row.get("Code", ""), row.get("Message", "")) for row in rows]
+            refusals = [(row.get("Key") or "", row.get("Code") or "", row.get("Message") or "") for row in rows]
             return deletion.checked(refusals, keys)
 
     def _delete_objects(self, bucket: str, keys: Sequence[str]) -> Any:
@@ -208,10 +220,14 @@ class Boto3Transfers:
         return reply
 
     def create_upload(self, bucket: str, key: str, headers: PutHeaders = PutHeaders()) -> str:
-        with _translated():
-            reply = self._client.create_multipart_upload(
-                Bucket=bucket, Key=key, **_put_arguments(headers), **self._checksum
+        with _translated() as heard:
+            reply = heard.of(
+                self._client.create_multipart_upload(
+                    Bucket=bucket, Key=key, **_put_arguments(headers), **self._checksum
+                )
             )
+            if not reply.get("UploadId"):
+                raise TransferError(Failure(Code.MALFORMED, "the reply to CreateMultipartUpload holds no UploadId"))
             return str(reply["UploadId"])
 
     def upload_part(
@@ -229,12 +245,15 @@ class Boto3Transfers:
     ) -> dict[str, str]:
         with (
             _source(body, path, position, length, version) as source,
-            _translated(),
+            _translated() as heard,
             paced(self._client, allowance),
         ):
-            reply = self._client.upload_part(
-                Bucket=bucket, Key=key, UploadId=upload_id, PartNumber=number, Body=source, **self._checksum
+            reply = heard.of(
+                self._client.upload_part(
+                    Bucket=bucket, Key=key, UploadId=upload_id, PartNumber=number, Body=source, **self._checksum
+                )
             )
+            stored_etag(heard.headers)
             told = ["ETag"] + (["ChecksumCRC32"] if self._checksum else [])
             return {name: reply[name] for name in told if name in reply}
 
@@ -246,7 +265,7 @@ class Boto3Transfers:
             reply = self._client.complete_multipart_upload(
                 Bucket=bucket, Key=key, UploadId=upload_id, MultipartUpload={"Parts": numbered}
             )
-            return str(reply.get("ETag", ""))
+            return str(reply.get("ETag") or "")
 
     def abort_upload(self, bucket: str, key: str, upload_id: str) -> None:
         try:
@@ -277,7 +296,7 @@ def _length(reply: dict[str, Any]) -> int:
     if length is None:
         raise TransferError(Failure(Code.BROKEN, "the reply does not say how long it is (no Content-Length)"))
     if length < 0:
-        raise TransferError(Failure(Code.BROKEN, f"Content-Length is {length}"))
+        raise TransferError(Failure(Code.MALFORMED, f"Content-Length is {length}"))
     return int(length)
 
 

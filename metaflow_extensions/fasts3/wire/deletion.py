@@ -5,12 +5,11 @@ import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from html import escape
-from xml.parsers import expat
 
 from metaflow_extensions.fasts3.wire.batches import MOST_KEYS
 from metaflow_extensions.fasts3.wire.exchange import Exchange, Reply
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
-from metaflow_extensions.fasts3.wire.s3_errors import MAX_DEPTH, late_failure_of, new_parser
+from metaflow_extensions.fasts3.wire.s3_errors import MAX_DEPTH, late_failure_of, read_xml
 from metaflow_extensions.fasts3.wire.sending import Payload
 from metaflow_extensions.fasts3.wire.template import RequestTemplate
 
@@ -48,15 +47,13 @@ class DeletionTransfers:
             reply = await self._ask(bucket, document, by_md5)
             self._exchange.only_md5.add(bucket)
         told = await reply.document()
-        try:
+        with reply.naming_failures():
             root, refusals = parse(told)
             if root == "Error":  # as for CompleteMultipartUpload, S3 may send 200 before it knows
                 raise TransferError(late_failure_of(reply.head.status, reply.head.headers, told))
             if root != _ROOT:
-                raise TransferError(Failure(Code.BROKEN, f"the reply to DeleteObjects is a {root[:80]!r} document"))
+                raise TransferError(Failure(Code.MALFORMED, f"the reply to DeleteObjects is a {root[:80]!r} document"))
             return checked(refusals, keys)
-        except TransferError as error:
-            raise reply.naming(error.failure) from error
 
     async def _ask(self, bucket: str, document: bytes, template: RequestTemplate) -> Reply:
         headers = {"content-type": "application/xml"}
@@ -114,14 +111,14 @@ def checked(refusals: "Iterable[tuple[str, str, str]]", keys: Sequence[str]) -> 
     Raises
     ------
     TransferError
-        BROKEN: it speaks of another key, and so nobody knows what became of these.
+        MALFORMED: it speaks of another key, and so nobody knows what became of these.
     """
     asked = set(keys)
     told = {}
     for key, code, message in refusals:
         if key not in asked:
             said = f"DeleteObjects tells of the key {key[:80]!r}, which was not asked for: {code[:80]}"
-            raise TransferError(Failure(Code.BROKEN, said))
+            raise TransferError(Failure(Code.MALFORMED, said))
         told[key] = f"{code or 'unknown'}: {message}"[:MOST_TOLD]
     return told
 
@@ -163,15 +160,8 @@ def parse(document: bytes) -> "tuple[str, list[tuple[str, str, str]]]":
     Raises
     ------
     TransferError
-        BROKEN: it is no such document.
+        See `s3_errors.read_xml`.
     """
     reader = _Reader()
-    parser = new_parser()
-    parser.StartElementHandler = reader.start
-    parser.EndElementHandler = reader.end
-    parser.CharacterDataHandler = reader.characters
-    try:
-        parser.Parse(document, True)
-    except (expat.ExpatError, ValueError, KeyError) as error:  # KeyError: an error of nobody knows which key
-        raise TransferError(Failure(Code.BROKEN, f"the reply to DeleteObjects makes no sense: {error}")) from None
+    read_xml(document, "the reply to DeleteObjects", reader.start, reader.end, reader.characters)
     return reader.root, reader.refusals

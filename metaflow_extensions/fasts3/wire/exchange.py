@@ -3,6 +3,8 @@
 import ssl
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Callable, Optional
 
@@ -37,12 +39,24 @@ class Reply:
         self._connections = connections
 
     def broken(self, message: str) -> TransferError:
-        """The error that says that this reply makes no sense."""
+        """The error that says that this response was damaged on its way."""
         return self.naming(Failure(Code.BROKEN, message))
+
+    def malformed(self, message: str) -> TransferError:
+        """The error that says that this response is complete and wrong."""
+        return self.naming(Failure(Code.MALFORMED, message))
 
     def naming(self, failure: Failure) -> TransferError:
         """The error that a failure is, with what tells which reply it was."""
         return TransferError(named(failure, self.head.status, self.head.headers))
+
+    @contextmanager
+    def naming_failures(self) -> Iterator[None]:
+        """Have the failures raised inside say which response they are about."""
+        try:
+            yield
+        except TransferError as error:
+            raise self.naming(error.failure) from error
 
     async def read_some(self, limit: int, scratch: memoryview) -> memoryview:
         """Bytes of a body of known length; see `Connection.read_some`."""
@@ -55,9 +69,12 @@ class Reply:
         """The whole body; the connection is given back."""
         try:
             data = await self._connection.read_document(self.body, limit)
-        except (ConnectionLost, ProtocolError) as error:
+        except ConnectionLost as error:
             self.drop()
             raise self.broken(str(error)) from error
+        except ProtocolError as error:
+            self.drop()
+            raise self.malformed(str(error)) from error
         except BaseException:
             self.drop()
             raise

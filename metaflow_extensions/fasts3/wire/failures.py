@@ -25,7 +25,9 @@ class Code(str, Enum):
     NO_CREDENTIALS = "no-credentials"  # nobody to sign as
     UNREACHABLE = "unreachable"  # no connection, or it broke: S3 has not answered
     BUSY = "busy"  # 5xx, 429, SlowDown, time-outs that S3 reports: later is better
-    BROKEN = "broken"  # an answer that makes no sense: too short, wrong checksum, not XML
+    BROKEN = "broken"  # a response that was damaged on its way: cut short, or with a wrong checksum
+    MALFORMED = "malformed"  # a response that is complete and wrong: the next one is probably the same
+    NOT_S3 = "not-s3"  # a response that no S3 server sends: another kind of server answers
     INJECTED = "injected"  # a test asked for it (inject_failure_rate)
     DISK_FULL = "disk-full"  # no room for a local file: the disk, a quota or a limit of a file's size
     NO_DESCRIPTORS = "no-descriptors"  # this process, or the machine, may open no more files and sockets
@@ -37,6 +39,12 @@ class Code(str, Enum):
 
 TRANSIENT = frozenset({Code.UNREACHABLE, Code.BUSY, Code.BROKEN, Code.INJECTED})
 """Failures after which the same request may well succeed."""
+
+ONCE_MORE = frozenset({Code.MALFORMED, Code.SKEWED})
+"""Failures after which the same request is sent once more at most."""
+
+UNUSABLE = frozenset({Code.BROKEN, Code.MALFORMED, Code.NOT_S3})
+"""Failures that are the response's: one came, and can't be used."""
 
 UNANSWERED = frozenset(
     {

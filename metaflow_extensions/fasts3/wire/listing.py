@@ -8,11 +8,11 @@ import itertools
 import re
 from typing import Optional
 from urllib.parse import unquote_plus
-from xml.parsers import expat
 
 from metaflow_extensions.fasts3.wire.exchange import Exchange
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
-from metaflow_extensions.fasts3.wire.s3_errors import MAX_DEPTH, new_parser
+from metaflow_extensions.fasts3.wire.not_s3 import check_bucket
+from metaflow_extensions.fasts3.wire.s3_errors import MAX_DEPTH, read_xml
 from metaflow_extensions.fasts3.wire.transfers import ListedObject, Page
 
 MARKER = "\0"
@@ -36,6 +36,8 @@ class BucketTransfers:
         try:
             reply = await self._exchange.ask("HeadBucket", "HEAD", bucket)
             reply.finish()
+            with reply.naming_failures():
+                check_bucket(reply.head.headers)
         except TransferError as error:
             if error.failure.code is Code.NOT_FOUND:  # a HEAD has no body that could say NoSuchBucket
                 failure = error.failure._replace(code=Code.NO_BUCKET, s3_code="NoSuchBucket")
@@ -57,10 +59,8 @@ class BucketTransfers:
             query.append(("continuation-token", token) if marker is None else ("marker", marker))
         reply = await self._exchange.ask("ListObjectsV2", "GET", bucket, query=query)
         document = await reply.document()
-        try:
+        with reply.naming_failures():
             return checked(parse_page(document), key, token)
-        except TransferError as error:
-            raise reply.naming(error.failure) from error
 
 
 class _Reader:
@@ -117,17 +117,17 @@ def checked(page: Page, prefix: str, token: Optional[str]) -> Page:
     Raises
     ------
     TransferError
-        BROKEN: it holds what does not begin with the prefix, or does not say how it goes on.
+        MALFORMED: it holds what does not begin with the prefix, or does not say how it goes on.
     """
     if page.next_token == "":
-        raise TransferError(Failure(Code.BROKEN, "the listing is truncated, and does not say where it goes on"))
+        raise TransferError(Failure(Code.MALFORMED, "the listing is truncated, and does not say where it goes on"))
     if token and page.next_token == token:
-        raise TransferError(Failure(Code.BROKEN, "the listing goes on where it was before, and would never end"))
+        raise TransferError(Failure(Code.MALFORMED, "the listing goes on where it was before, and would never end"))
     names = itertools.chain((one.key for one in page.objects), page.prefixes)
     other = next((name for name in names if not name.startswith(prefix)), None)
     if other is not None:
         told = f"the listing of {prefix[:80]!r} holds {other[:80]!r}, which does not begin so"
-        raise TransferError(Failure(Code.BROKEN, told))
+        raise TransferError(Failure(Code.MALFORMED, told))
     return page
 
 
@@ -137,19 +137,12 @@ def parse_page(document: bytes) -> Page:
     Raises
     ------
     TransferError
-        BROKEN: it is not that.
+        See `s3_errors.read_xml`; MALFORMED where it is another document.
     """
     reader = _Reader()
-    parser = new_parser()
-    parser.StartElementHandler = reader.start
-    parser.EndElementHandler = reader.end
-    parser.CharacterDataHandler = reader.characters
-    try:
-        parser.Parse(document, True)
-    except (expat.ExpatError, ValueError, KeyError) as error:  # KeyError: an element is missing
-        raise TransferError(Failure(Code.BROKEN, f"the listing makes no sense: {error}")) from None
+    read_xml(document, "the listing", reader.start, reader.end, reader.characters)
     if reader.root != _ROOT:
-        raise TransferError(Failure(Code.BROKEN, f"the listing is a {reader.root[:80]!r} document"))
+        raise TransferError(Failure(Code.MALFORMED, f"the listing is a {reader.root[:80]!r} document"))
     decode = unquote_plus if reader.told("EncodingType") == "url" else str
     objects = [ListedObject(decode(key), size) for key, size in reader.rows]
     prefixes = [decode(prefix) for prefix in reader.prefixes]

@@ -9,6 +9,7 @@ from metaflow_extensions.fasts3.wire.conditions import condition_headers
 from metaflow_extensions.fasts3.wire.exchange import Exchange
 from metaflow_extensions.fasts3.wire.failures import Code, TransferError
 from metaflow_extensions.fasts3.wire.local_files import open_to_read
+from metaflow_extensions.fasts3.wire.not_s3 import check_document, stored_etag
 from metaflow_extensions.fasts3.wire.objects import stored_headers
 from metaflow_extensions.fasts3.wire.s3_errors import late_failure_of, texts
 from metaflow_extensions.fasts3.wire.sending import Payload
@@ -35,9 +36,12 @@ class MultipartTransfers:
             given["x-amz-checksum-algorithm"] = algorithm.upper()
         query = [("uploads", "")]
         reply = await self._exchange.ask("CreateMultipartUpload", "POST", bucket, key, query, given)
-        _, told = texts(await reply.document())
+        document = await reply.document()
+        with reply.naming_failures():
+            check_document(document, reply.head.headers)
+        _, told = texts(document)
         if not told.get("UploadId"):
-            raise reply.broken("the reply to CreateMultipartUpload holds no UploadId")
+            raise reply.malformed("the reply to CreateMultipartUpload holds no UploadId")
         return told["UploadId"]
 
     async def upload_part(
@@ -65,8 +69,10 @@ class MultipartTransfers:
     ) -> "dict[str, str]":
         query = [("partNumber", str(number)), ("uploadId", upload_id)]
         reply = await self._exchange.ask("UploadPart", "PUT", bucket, key, query, payload=payload)
-        await reply.document()
-        part = {"ETag": reply.head.headers.get("etag", "")}
+        document = await reply.document()
+        with reply.naming_failures():
+            check_document(document, reply.head.headers)
+            part = {"ETag": stored_etag(reply.head.headers)}
         algorithm = self._exchange.template("UploadPart", bucket).checksum
         value = algorithm and reply.head.headers.get(f"x-amz-checksum-{algorithm}")
         if algorithm and value:
@@ -92,6 +98,8 @@ class MultipartTransfers:
             Payload(_document(parts)),
         )
         document = await reply.document()
+        with reply.naming_failures():
+            check_document(document, reply.head.headers)
         root, told = texts(document)
         # S3 sends 200 before it knows: "you must check the body", says the API page of CompleteMultipartUpload.
         if root == "Error":
@@ -104,7 +112,9 @@ class MultipartTransfers:
         try:
             query = [("uploadId", upload_id)]
             reply = await self._exchange.ask("AbortMultipartUpload", "DELETE", bucket, key, query)
-            await reply.document()
+            document = await reply.document()
+            with reply.naming_failures():
+                check_document(document, reply.head.headers)
         except TransferError as error:
             if error.failure.code is not Code.NO_UPLOAD:
                 raise

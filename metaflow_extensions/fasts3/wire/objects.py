@@ -11,6 +11,7 @@ from metaflow_extensions.fasts3.wire.failures import TransferError
 from metaflow_extensions.fasts3.wire.http11 import ProtocolError, content_length
 from metaflow_extensions.fasts3.wire.http_dates import timestamp_of
 from metaflow_extensions.fasts3.wire.local_files import open_to_read
+from metaflow_extensions.fasts3.wire.not_s3 import check_document, check_object, stored_etag
 from metaflow_extensions.fasts3.wire.ranges import check_range, content_range
 from metaflow_extensions.fasts3.wire.sending import Payload
 from metaflow_extensions.fasts3.wire.sinks import Sink, sink_for
@@ -36,6 +37,8 @@ class ObjectTransfers:
     async def head(self, bucket: str, key: str) -> ObjectInfo:
         reply = await self._exchange.ask("HeadObject", "HEAD", bucket, key)
         reply.finish()
+        with reply.naming_failures():
+            check_object(reply.head.headers)
         return _info(reply, _length(reply))
 
     async def get(
@@ -59,6 +62,7 @@ class ObjectTransfers:
             headers["if-match"] = if_match
         reply = await self._exchange.ask("GetObject", "GET", bucket, key, headers=headers)
         try:
+            check_object(reply.head.headers)
             length = reply.body.length or _length(reply)
             first, total = content_range(reply.head.headers.get("content-range"), length)
             check_range(byte_range, first, length, total)
@@ -144,12 +148,16 @@ class ObjectTransfers:
         given = {**stored_headers(headers), **condition_headers(condition)}
         expect = condition is not None and payload.size > WORTH_A_QUESTION
         reply = await self._exchange.ask("PutObject", "PUT", bucket, key, headers=given, payload=payload, expect=expect)
-        await reply.document()
-        return reply.head.headers.get("etag", "")
+        document = await reply.document()
+        with reply.naming_failures():
+            check_document(document, reply.head.headers)
+            return stored_etag(reply.head.headers)
 
     async def delete(self, bucket: str, key: str) -> None:
         reply = await self._exchange.ask("DeleteObject", "DELETE", bucket, key)
-        await reply.document()
+        document = await reply.document()
+        with reply.naming_failures():
+            check_document(document, reply.head.headers)
 
 
 def stored_headers(headers: PutHeaders) -> "dict[str, str]":
@@ -166,7 +174,7 @@ def _length(reply: Reply) -> int:
     try:
         length = content_length(reply.head)
     except ProtocolError as error:
-        raise reply.broken(str(error)) from error
+        raise reply.malformed(str(error)) from error
     if length is None:
         raise reply.broken("the reply does not say how long it is (no Content-Length)")
     return length
@@ -174,11 +182,10 @@ def _length(reply: Reply) -> int:
 
 def _info(reply: Reply, size: int) -> ObjectInfo:
     headers = reply.head.headers
-    modified = headers.get("last-modified")
     try:
-        last_modified = None if modified is None else timestamp_of(modified)
-    except ValueError:
-        raise reply.broken(f"Last-Modified is {modified!r:.80}") from None
+        last_modified: Optional[int] = timestamp_of(headers["last-modified"])
+    except (KeyError, ValueError):  # no date, or none that can be read: no reason not to give the object
+        last_modified = None
     return ObjectInfo(
         size,
         headers.get("etag", ""),

@@ -22,7 +22,7 @@ def content_range(header: Optional[str], length: int) -> "tuple[int, int]":
     Raises
     ------
     TransferError
-        BROKEN: the two contradict one another.
+        MALFORMED: the two contradict one another.
     """
     if not header:
         return 0, length
@@ -31,7 +31,7 @@ def content_range(header: Optional[str], length: int) -> "tuple[int, int]":
         first, last, total = map(int, told.groups())
         if last - first + 1 == length and last < total:
             return first, total
-    raise TransferError(Failure(Code.BROKEN, f"Content-Range {header!r} does not go with {length} bytes"))
+    raise TransferError(Failure(Code.MALFORMED, f"Content-Range {header!r} does not go with {length} bytes"))
 
 
 def check_range(asked: Optional[str], first: int, length: int, total: int) -> None:
@@ -40,11 +40,11 @@ def check_range(asked: Optional[str], first: int, length: int, total: int) -> No
     Raises
     ------
     TransferError
-        REJECTED: what came is not what was asked for. BROKEN: a range came, and none was.
+        REJECTED: what came is not what was asked for. MALFORMED: a range came, and none was.
     """
     if asked is None:
         if length != total:
-            raise TransferError(Failure(Code.BROKEN, f"{length} bytes came of {total}, and no range was asked for"))
+            raise TransferError(Failure(Code.MALFORMED, f"{length} bytes came of {total}, and no range was asked for"))
         return
     start, _, end = asked.partition("=")[2].partition("-")
     begin = int(start) if start else max(0, total - int(end))

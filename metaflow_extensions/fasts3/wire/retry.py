@@ -6,7 +6,7 @@ the seconds to wait, or None to give up.
 
 from typing import NamedTuple, Optional
 
-from metaflow_extensions.fasts3.wire.failures import TRANSIENT, Code, Failure
+from metaflow_extensions.fasts3.wire.failures import ONCE_MORE, TRANSIENT, Code, Failure
 
 FIRST_WAIT = 0.1  # seconds; a lone hiccup should cost next to nothing
 LONGEST_WAIT = 20.0  # seconds; longer gives S3 nothing and the user a bad time
@@ -21,7 +21,13 @@ class RetryPolicy(NamedTuple):
 
 
 def decide(
-    policy: RetryPolicy, failure: Failure, tries: int, elapsed: float, answered: bool, random: float
+    policy: RetryPolicy,
+    failure: Failure,
+    tries: int,
+    elapsed: float,
+    answered: bool,
+    random: float,
+    again: bool = False,
 ) -> Optional[float]:
     """Seconds to wait before the next try, or None to give up.
 
@@ -39,6 +45,8 @@ def decide(
         Whether this endpoint has ever answered this process: an outage is waited for, a mistake is not.
     random : float
         A number from 0 to 1, so that many clients do not come back at the same moment.
+    again : bool
+        Whether an earlier try of this job failed in the same way.
 
     Returns
     -------
@@ -46,10 +54,10 @@ def decide(
     """
     if tries > policy.retries:
         return None
-    if failure.code is Code.SKEWED:
-        return 0.0 if tries == 1 else None  # once: the next try is signed for the server's time
-    if failure.code not in TRANSIENT:
+    if failure.code not in TRANSIENT and (again or failure.code not in ONCE_MORE):
         return None
+    if failure.code is Code.SKEWED:
+        return 0.0  # the next try is signed for the server's time
     if failure.code is Code.INJECTED:
         return 0.0  # a faked failure is there to exercise the retries, not the patience of the tester
     # Exponential backoff with equal jitter: half of the wait is certain, half is drawn.

@@ -5,10 +5,11 @@ https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 
 import re
 from http import HTTPStatus
-from typing import Optional
+from typing import Any, Callable, Optional
 from xml.parsers import expat
 
-from metaflow_extensions.fasts3.wire.failures import Code, Failure
+from metaflow_extensions.fasts3.wire.failures import UNUSABLE, Code, Failure, TransferError
+from metaflow_extensions.fasts3.wire.not_s3 import is_page, is_refusal_of_another_server
 
 # Only codes whose HTTP status does not say enough.
 BY_S3_CODE: "dict[str, Code]" = {
@@ -54,6 +55,16 @@ BY_STATUS: "dict[int, Code]" = {
 
 REQUEST_ID = "x-amz-request-id"
 _SECONDS = re.compile(r"[0-9]{1,6}\Z")
+# What expat says of a document that ends too soon.
+CUT_SHORT = frozenset(
+    expat.errors.codes[one]
+    for one in (
+        expat.errors.XML_ERROR_NO_ELEMENTS,
+        expat.errors.XML_ERROR_UNCLOSED_TOKEN,
+        expat.errors.XML_ERROR_PARTIAL_CHAR,
+        expat.errors.XML_ERROR_UNCLOSED_CDATA_SECTION,
+    )
+)
 _ENCODINGS = frozenset({"utf-8", "utf-16", "iso-8859-1", "us-ascii"})
 MAX_DEPTH = 32  # elements inside one another; S3's documents have four
 
@@ -84,6 +95,8 @@ def failure_of(status: int, headers: "dict[str, str]", document: bytes) -> Failu
     root, told = texts(document)
     if root != "Error":
         told = {}
+        if is_refusal_of_another_server(status, headers, document):
+            return Failure(Code.NOT_S3, "the error is a page, not one of S3", str(status), status)
     s3_code, message = told.get("Code", ""), told.get("Message", "")
     if not s3_code:
         s3_code = str(status)
@@ -99,8 +112,8 @@ def late_failure_of(status: int, headers: "dict[str, str]", document: bytes) -> 
 
 
 def named(failure: Failure, status: int, headers: "dict[str, str]") -> Failure:
-    """A reply that makes no sense, with what names it to who has to find out why: its status and request id."""
-    if failure.code is not Code.BROKEN:  # a full disk is not the reply's fault
+    """A failure that is the response's, with what names it to who has to find out why: its status and request id."""
+    if failure.code not in UNUSABLE:  # a full disk is not the response's fault
         return failure
     return failure._replace(
         status=failure.status or status, request_id=failure.request_id or headers.get(REQUEST_ID, "")
@@ -138,15 +151,55 @@ def texts(document: bytes) -> "tuple[str, dict[str, str]]":
             found[path[1]] = "".join(text)
         path.pop()
 
+    try:
+        read_xml(document, "the document", start, end, text.append)
+    except TransferError:
+        return "", {}
+    return roots[0], found
+
+
+def root_of(document: bytes, what: str) -> str:
+    """The name of the first element of a document; raises as `read_xml` does."""
+    names: list[str] = []
+    read_xml(document, what, lambda name, _: None if names else names.append(name), lambda _: None, lambda _: None)
+    return names[0]
+
+
+def read_xml(
+    document: bytes,
+    what: str,
+    start: "Callable[[str, Any], None]",
+    end: "Callable[[str], None]",
+    characters: "Callable[[str], object]",
+) -> None:
+    """Read a document of S3's.
+
+    Parameters
+    ----------
+    document : bytes
+        All of it; white space before it is skipped, with which servers keep a connection busy.
+    what : str
+        What it is, for messages.
+    start, end, characters : callable
+        See `xml.parsers.expat`. They raise ValueError or KeyError where it is not such a document.
+
+    Raises
+    ------
+    TransferError
+        BROKEN: it is cut short. NOT_S3: it is a page. MALFORMED: it is something else.
+    """
+    if is_page(document):
+        raise TransferError(Failure(Code.NOT_S3, f"{what} is a page, not one of S3"))
     parser = new_parser()
     parser.StartElementHandler = start
     parser.EndElementHandler = end
-    parser.CharacterDataHandler = text.append
+    parser.CharacterDataHandler = characters
     try:
-        parser.Parse(document, True)
-    except (expat.ExpatError, ValueError):
-        return "", {}
-    return roots[0], found
+        parser.Parse(document.lstrip(), True)
+    except (expat.ExpatError, ValueError, KeyError) as error:  # KeyError: an element is missing
+        cut = isinstance(error, expat.ExpatError) and error.code in CUT_SHORT and document.strip()
+        told = f"{what} can't be read: {error}"
+        raise TransferError(Failure(Code.BROKEN if cut else Code.MALFORMED, told)) from None
 
 
 def new_parser() -> expat.XMLParserType:

@@ -66,7 +66,7 @@ async def send(
     Raises
     ------
     TransferError
-        UNREACHABLE, UNTRUSTED or BROKEN.
+        UNREACHABLE, UNTRUSTED or MALFORMED.
     """
     fresh = False
     while True:
@@ -86,7 +86,7 @@ async def send(
                 raise TransferError(Failure(Code.UNREACHABLE, str(error))) from error
         except ProtocolError as error:
             connection.close()
-            raise TransferError(Failure(Code.BROKEN, str(error))) from error
+            raise TransferError(Failure(Code.MALFORMED, str(error))) from error
         except BaseException:  # Ctrl-C, or a local file: nobody knows how far it came
             connection.close()
             raise

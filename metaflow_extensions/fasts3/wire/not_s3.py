@@ -1,0 +1,73 @@
+"""Responses that no S3 server sends: a console, a web server or a proxy answers where S3 was expected.
+
+Only what every S3 server sends is demanded, the lean ones included: an ETag for what was stored, XML for a document,
+and, for an object of a type that other servers answer with, an ETag, Last-Modified or a header of S3's own. Pure.
+"""
+
+import re
+
+from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
+
+# Google's and others' names for the same headers begin otherwise, but they send an ETag and Last-Modified as well.
+_OWN_HEADERS = ("x-amz-", "x-goog-")
+_PAGE_TYPES = ("text/html", "application/xhtml+xml")
+_API_TYPES = ("application/json",)
+_PAGE = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?<(?:!doctype\s+html|html)\b", re.IGNORECASE)
+_MARKUP = re.compile(rb"\xff\xfe|\xfe\xff|(?:\xef\xbb\xbf)?\s*<")  # XML begins with "<", after a mark of its encoding
+# Statuses by which a server that does not know a path or a method answers. Others come from proxies, too.
+_UNKNOWN = frozenset({404, 405, 501})
+
+
+def has_own_headers(headers: "dict[str, str]") -> bool:
+    """Whether a response carries a header that only S3 servers send."""
+    return any(name.startswith(_OWN_HEADERS) for name in headers)
+
+
+def is_page(document: bytes) -> bool:
+    """Whether a document is HTML, or something else than XML; a blank one is neither."""
+    return bool(document.strip()) and bool(_PAGE.match(document) or not _MARKUP.match(document))
+
+
+def check_object(headers: "dict[str, str]") -> None:
+    """Raise TransferError, NOT_S3, for headers that no object of S3 has."""
+    marks = ("etag" in headers) + ("last-modified" in headers)
+    expected = 2 if _has_type(headers, _PAGE_TYPES) else 1 if _has_type(headers, _API_TYPES) else 0
+    if marks < expected and not has_own_headers(headers):
+        raise _not_s3(f"it has {_kind(headers)} without the headers of an object")
+
+
+def check_bucket(headers: "dict[str, str]") -> None:
+    """Raise TransferError, NOT_S3, where HeadBucket is answered with a page."""
+    if _has_type(headers, _PAGE_TYPES) and headers.get("content-length") != "0" and not has_own_headers(headers):
+        raise _not_s3(f"it has {_kind(headers)}")
+
+
+def stored_etag(headers: "dict[str, str]") -> str:
+    """The ETag of what was uploaded; raise TransferError, NOT_S3, without one, which leaves open whether it was."""
+    if not headers.get("etag"):
+        raise _not_s3(f"it has no ETag, and {_kind(headers)}")
+    return headers["etag"]
+
+
+def check_document(document: bytes, headers: "dict[str, str]") -> None:
+    """Raise TransferError, NOT_S3, for a page where XML, or nothing, belongs."""
+    if is_page(document):
+        raise _not_s3(f"it has {_kind(headers)}")
+
+
+def is_refusal_of_another_server(status: int, headers: "dict[str, str]", document: bytes) -> bool:
+    """Whether an error comes from a server that is not S3."""
+    return status in _UNKNOWN and is_page(document) and not has_own_headers(headers)
+
+
+def _has_type(headers: "dict[str, str]", types: "tuple[str, ...]") -> bool:
+    return headers.get("content-type", "").lower().startswith(types)
+
+
+def _kind(headers: "dict[str, str]") -> str:
+    kind = headers.get("content-type")
+    return f"a body of type {kind[:80]}" if kind else "a body of no type"
+
+
+def _not_s3(why: str) -> TransferError:
+    return TransferError(Failure(Code.NOT_S3, f"the response is not one of S3: {why}"))

@@ -1,0 +1,108 @@
+"""A server that is not S3: every call is an error at once that says so and names the endpoint."""
+
+import pytest
+from attacks.hostile import reply
+from contract.verbs import EVERY, KEEPING
+from metaflow.datatools.s3 import MetaflowS3Exception
+
+PAGE = b"<!DOCTYPE html>\n<html><head><title>Console</title></head><body>Sign in<br></body></html>"
+XHTML = b'<?xml version="1.0"?>\n<html xmlns="http://www.w3.org/1999/xhtml"><body/></html>'
+ALWAYS = {
+    "a console": reply(PAGE, content_type="text/html; charset=utf-8", etag='W/"5f-1"'),
+    "a page that is XML": reply(XHTML, content_type="application/xhtml+xml"),
+    "an API": reply(b'{"status": "ok"}', content_type="application/json"),
+}
+
+
+def answering(data):
+    """A server's answer to any request: no body to a HEAD."""
+    head = data[: data.index(b"\r\n\r\n") + 4]
+    return lambda asked: head if asked.startswith(b"HEAD ") else data
+
+
+def check(error, server):
+    assert f"http://localhost:{server.port} is not S3" in str(error)
+    assert "METAFLOW_S3_ENDPOINT_URL" in str(error)
+    assert " 1 try in " in str(error)
+
+
+@pytest.mark.parametrize("verb", EVERY.values(), ids=EVERY)
+@pytest.mark.parametrize("kind", ALWAYS)
+def test_what_answers_everything_with_success_is_no_s3(s3, server, verb, kind):
+    server.answer = answering(ALWAYS[kind])
+    with pytest.raises(MetaflowS3Exception) as raised:
+        verb(s3, "key")
+    check(raised.value, server)
+
+
+@pytest.mark.parametrize("verb", [KEEPING[name] for name in ("get", "get, return_missing", "list_recursive", "put")])
+@pytest.mark.parametrize("status", ["404 Not Found", "405 Method Not Allowed", "501 Unsupported method ('PUT')"])
+def test_a_page_is_no_error_of_s3(s3, server, verb, status):
+    server.answer = answering(reply(PAGE, status, content_type="text/html"))
+    with pytest.raises(MetaflowS3Exception) as raised:
+        verb(s3, "key")
+    check(raised.value, server)
+
+
+@pytest.mark.parametrize("size", [10, 20 * 2**20], ids=["small", "large"])
+def test_without_an_etag_nothing_was_stored(s3, server, size):
+    """A web server that takes uploads, or one that answers all requests with an empty success."""
+    server.answer = lambda head: reply(
+        b"<x><UploadId>1</UploadId></x>" if b"?uploads" in head.split(b"\r\n")[0] else b"", content_type="text/plain"
+    )
+    with pytest.raises(MetaflowS3Exception, match="no ETag"):
+        s3.put("key", bytes(size))
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"etag": '"e"', "last_modified": "Sun, 06 Nov 1994 08:49:37 GMT"},
+        {"x_amz_request_id": "R"},
+        {"x_goog_hash": "md5=x"},
+    ],
+    ids=str,
+)
+def test_a_page_that_was_stored_is_an_object(s3, server, headers):
+    server.answer = answering(reply(PAGE, content_type="text/html", **headers))
+    assert s3.get("key").blob == PAGE
+    assert s3.info("key").size == len(PAGE)
+
+
+@pytest.mark.parametrize("mark", ["etag", "last_modified", "x_amz_request_id"])
+def test_a_lean_server_is_s3(s3, server, mark):
+    headers = {"etag": '"e"', "last_modified": "Sun, 06 Nov 1994 08:49:37 GMT", "x_amz_request_id": "R"}
+    server.answer = answering(reply(b"value", **{mark: headers[mark]}))
+    assert s3.get("key").text == "value"
+
+
+@pytest.mark.parametrize("date", ["", "nonsense", "1994-11-06T08:49:37Z"])
+def test_a_date_that_can_t_be_read_keeps_nobody_from_the_object(s3, server, date):
+    server.answer = answering(reply(b"value", etag='W/"e"', last_modified=date))
+    assert s3.get("key").text == "value"
+    assert s3.info("key").etag == 'W/"e"'
+
+
+def test_white_space_before_a_document(s3, server):
+    document = b'\r\n \n<?xml version="1.0"?><ListBucketResult><Contents><Key>root/key</Key><Size>1</Size></Contents>'
+    server.answer = answering(reply(document + b"</ListBucketResult>"))
+    assert [one.key for one in s3.list_recursive()] == ["key"]
+    server.answer = answering(reply(b"\n<?xml version='1.0'?><Error><Code>Odd</Code></Error>", "400 Bad Request"))
+    with pytest.raises(MetaflowS3Exception, match="Odd"):
+        s3.get("key")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        reply(b"<Other/>"),
+        reply(b"<ListBucketResult><Contents/></ListBucketResult> <more/>"),
+        b"no HTTP at all\r\n\r\nconnection: close\r\n\r\nconnection: close",
+    ],
+    ids=["another document", "not well-formed", "not HTTP"],
+)
+def test_what_is_wrong_for_good_is_tried_once_more(s3, server, answer, monkeypatch):
+    monkeypatch.setattr("metaflow.metaflow_config.S3_RETRY_COUNT", 20)
+    server.answer = lambda _: answer
+    with pytest.raises(MetaflowS3Exception, match=" 2 tries in "):
+        s3.list_recursive()
