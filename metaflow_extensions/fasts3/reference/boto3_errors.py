@@ -93,7 +93,7 @@ def _told_by(cause: BaseException, error: Exception) -> Optional[Failure]:
         code = Code.BROKEN
     elif isinstance(cause, http.client.HTTPException) and not isinstance(cause, _ENDED):  # this is not HTTP
         code = Code.MALFORMED
-    return code and Failure(code, _sentence(error))
+    return None if code is None else Failure(code, _sentence(error))
 
 
 def _answered(error: botocore_errors.ClientError) -> Failure:

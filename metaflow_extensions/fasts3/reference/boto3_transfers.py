@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from io import BytesIO
-from typing import Any, BinaryIO, Optional
+from typing import Any, BinaryIO, Callable, Optional
 
 from botocore.exceptions import ClientError
 from s3transfer.utils import ReadFileChunk
@@ -47,17 +47,17 @@ class _Heard:
         self.reply = reply
         return reply
 
-    @property
-    def headers(self) -> "dict[str, str]":
-        """The headers of the reply, names in lower case."""
-        headers: dict[str, str] = self.reply["ResponseMetadata"]["HTTPHeaders"]
-        return headers
+    def check(self, check: "Callable[[dict[str, str]], object]") -> None:
+        """Have the headers checked, if the reply has any: a stub's may have none."""
+        headers = self.reply.get("ResponseMetadata", {}).get("HTTPHeaders")
+        if headers is not None:
+            check(headers)
 
     def naming(self, failure: Failure) -> Failure:
         if self.reply is None:
             return failure
-        told = self.reply["ResponseMetadata"]
-        return named(failure, told["HTTPStatusCode"], told["HTTPHeaders"])
+        told = self.reply.get("ResponseMetadata", {})
+        return named(failure, told.get("HTTPStatusCode", 0), told.get("HTTPHeaders", {}))
 
 
 @contextmanager
@@ -89,14 +89,14 @@ class Boto3Transfers:
     def head(self, bucket: str, key: str) -> ObjectInfo:
         with _translated() as heard:
             reply = heard.of(self._client.head_object(Bucket=bucket, Key=key))
-            check_object(heard.headers)
+            heard.check(check_object)
             return _info(reply, _length(reply))
 
     def head_bucket(self, bucket: str, key: str = "") -> None:
         try:
             with _translated() as heard:
                 heard.of(self._client.head_bucket(Bucket=bucket))
-                check_bucket(heard.headers)
+                heard.check(check_bucket)
         except TransferError as error:
             if error.failure.code is Code.NOT_FOUND:  # a HEAD has no body that could say NoSuchBucket
                 failure = error.failure._replace(code=Code.NO_BUCKET, s3_code="NoSuchBucket")
@@ -119,7 +119,7 @@ class Boto3Transfers:
         given = {name: value for name, value in conditions.items() if value}
         with _translated() as heard:
             reply = heard.of(self._client.get_object(Bucket=bucket, Key=key, **given))
-            check_object(heard.headers)
+            heard.check(check_object)
             length = _length(reply)
             first, total = content_range(reply.get("ContentRange"), length)
             check_range(byte_range, first, length, total)
@@ -170,8 +170,9 @@ class Boto3Transfers:
             conditional.under(condition),
             paced(self._client, allowance),
         ):
-            heard.of(self._client.put_object(Bucket=bucket, Key=key, Body=source, **_put_arguments(headers)))
-            return stored_etag(heard.headers)
+            reply = heard.of(self._client.put_object(Bucket=bucket, Key=key, Body=source, **_put_arguments(headers)))
+            heard.check(stored_etag)
+            return str(reply.get("ETag") or "")
 
     def list_page(
         self, bucket: str, key: str, delimiter: str = "", token: Optional[str] = None, limit: int = 1000
@@ -253,7 +254,7 @@ class Boto3Transfers:
                     Bucket=bucket, Key=key, UploadId=upload_id, PartNumber=number, Body=source, **self._checksum
                 )
             )
-            stored_etag(heard.headers)
+            heard.check(stored_etag)
             told = ["ETag"] + (["ChecksumCRC32"] if self._checksum else [])
             return {name: reply[name] for name in told if name in reply}
 

@@ -13,11 +13,12 @@ from botocore.utils import parse_timestamp
 
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
 from metaflow_extensions.fasts3.wire.http_dates import timestamp_of
-from metaflow_extensions.fasts3.wire.not_s3 import check_document, is_refusal_of_another_server
+from metaflow_extensions.fasts3.wire.not_s3 import check_document, check_no_document, is_refusal_of_another_server
 from metaflow_extensions.fasts3.wire.s3_errors import root_of
 
 # boto3 takes any document for the one that it expects, and an empty one as well: nothing would seem to be listed.
 _ROOTS = {"ListObjectsV2": "ListBucketResult", "ListObjects": "ListBucketResult", "DeleteObjects": "DeleteResult"}
+_WITH_DOCUMENT = {*_ROOTS, "CreateMultipartUpload", "CompleteMultipartUpload"}
 # Before botocore's own handler, which takes what can't be read for an error 500.
 _EVENT = "before-parse.*.*"
 
@@ -61,7 +62,7 @@ def _look_at(operation_model: Any, response_dict: "dict[str, Any]", **_: Any) ->
         if is_refusal_of_another_server(status, names, body):
             raise TransferError(Failure(Code.NOT_S3, "the error is a page, not one of S3", str(status), status))
     elif operation_model.http["method"] != "HEAD":
-        check_document(body, names)
+        (check_document if operation_model.name in _WITH_DOCUMENT else check_no_document)(body, names)
         expected = _ROOTS.get(operation_model.name)
         root = expected and root_of(body, f"the reply to {operation_model.name}")
         if root not in (expected, "Error"):

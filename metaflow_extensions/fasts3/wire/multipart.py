@@ -9,7 +9,7 @@ from metaflow_extensions.fasts3.wire.conditions import condition_headers
 from metaflow_extensions.fasts3.wire.exchange import Exchange
 from metaflow_extensions.fasts3.wire.failures import Code, TransferError
 from metaflow_extensions.fasts3.wire.local_files import open_to_read
-from metaflow_extensions.fasts3.wire.not_s3 import check_document, stored_etag
+from metaflow_extensions.fasts3.wire.not_s3 import check_document, check_no_document, stored_etag
 from metaflow_extensions.fasts3.wire.objects import stored_headers
 from metaflow_extensions.fasts3.wire.s3_errors import late_failure_of, texts
 from metaflow_extensions.fasts3.wire.sending import Payload
@@ -71,7 +71,7 @@ class MultipartTransfers:
         reply = await self._exchange.ask("UploadPart", "PUT", bucket, key, query, payload=payload)
         document = await reply.document()
         with reply.naming_failures():
-            check_document(document, reply.head.headers)
+            check_no_document(document, reply.head.headers)
             part = {"ETag": stored_etag(reply.head.headers)}
         algorithm = self._exchange.template("UploadPart", bucket).checksum
         value = algorithm and reply.head.headers.get(f"x-amz-checksum-{algorithm}")
@@ -114,7 +114,7 @@ class MultipartTransfers:
             reply = await self._exchange.ask("AbortMultipartUpload", "DELETE", bucket, key, query)
             document = await reply.document()
             with reply.naming_failures():
-                check_document(document, reply.head.headers)
+                check_no_document(document, reply.head.headers)
         except TransferError as error:
             if error.failure.code is not Code.NO_UPLOAD:
                 raise

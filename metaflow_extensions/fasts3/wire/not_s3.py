@@ -50,8 +50,15 @@ def stored_etag(headers: "dict[str, str]") -> str:
 
 
 def check_document(document: bytes, headers: "dict[str, str]") -> None:
-    """Raise TransferError, NOT_S3, for a page where XML, or nothing, belongs."""
+    """Raise TransferError, NOT_S3, for a page where XML belongs."""
     if is_page(document):
+        raise _not_s3(f"it has {_kind(headers)}")
+
+
+def check_no_document(document: bytes, headers: "dict[str, str]") -> None:
+    """Raise TransferError, NOT_S3, for a page where nothing belongs; an odd word does no harm."""
+    typed = _has_type(headers, _PAGE_TYPES + _API_TYPES) and not has_own_headers(headers)
+    if _PAGE.match(document) or (typed and is_page(document)):
         raise _not_s3(f"it has {_kind(headers)}")
 
 

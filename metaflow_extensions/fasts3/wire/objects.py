@@ -11,7 +11,7 @@ from metaflow_extensions.fasts3.wire.failures import TransferError
 from metaflow_extensions.fasts3.wire.http11 import ProtocolError, content_length
 from metaflow_extensions.fasts3.wire.http_dates import timestamp_of
 from metaflow_extensions.fasts3.wire.local_files import open_to_read
-from metaflow_extensions.fasts3.wire.not_s3 import check_document, check_object, stored_etag
+from metaflow_extensions.fasts3.wire.not_s3 import check_no_document, check_object, stored_etag
 from metaflow_extensions.fasts3.wire.ranges import check_range, content_range
 from metaflow_extensions.fasts3.wire.sending import Payload
 from metaflow_extensions.fasts3.wire.sinks import Sink, sink_for
@@ -150,14 +150,14 @@ class ObjectTransfers:
         reply = await self._exchange.ask("PutObject", "PUT", bucket, key, headers=given, payload=payload, expect=expect)
         document = await reply.document()
         with reply.naming_failures():
-            check_document(document, reply.head.headers)
+            check_no_document(document, reply.head.headers)
             return stored_etag(reply.head.headers)
 
     async def delete(self, bucket: str, key: str) -> None:
         reply = await self._exchange.ask("DeleteObject", "DELETE", bucket, key)
         document = await reply.document()
         with reply.naming_failures():
-            check_document(document, reply.head.headers)
+            check_no_document(document, reply.head.headers)
 
 
 def stored_headers(headers: PutHeaders) -> "dict[str, str]":
