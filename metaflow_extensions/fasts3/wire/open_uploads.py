@@ -5,12 +5,11 @@ from calendar import timegm
 from collections.abc import Sequence
 from typing import Optional
 from urllib.parse import unquote_plus
-from xml.parsers import expat
 
 from metaflow_extensions.fasts3.wire.exchange import Exchange
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
 from metaflow_extensions.fasts3.wire.http_dates import timestamp_of
-from metaflow_extensions.fasts3.wire.s3_errors import MAX_DEPTH, new_parser
+from metaflow_extensions.fasts3.wire.s3_errors import MAX_DEPTH, read_xml
 from metaflow_extensions.fasts3.wire.transfers import OpenUpload, UploadsPage
 
 MOST_UPLOADS = 1000  # of one page
@@ -33,7 +32,7 @@ class OpenUploadTransfers:
         try:
             return await self._list_uploads(bucket, key, after, [])
         except TransferError as error:
-            if error.failure.code is not Code.BROKEN:
+            if error.failure.code not in (Code.BROKEN, Code.MALFORMED):
                 raise
         # XML has no way to write some characters that keys may hold. Keys are not asked for in this form at first: some
         # servers encode them in another way than S3 does, and an upload would be aborted under a wrong key.
@@ -69,15 +68,15 @@ def checked(page: UploadsPage, prefix: str, after: Optional[Sequence[str]]) -> U
     Raises
     ------
     TransferError
-        BROKEN: it holds keys that do not begin with the prefix, or does not say how it goes on.
+        MALFORMED: it holds keys that do not begin with the prefix, or does not say how it goes on.
     """
     # SeaweedFS gives the upload's id alone, and continues only when it gets that back alone.
     if page.after is not None and (not any(page.after) or (after and list(after) == list(page.after))):
-        raise TransferError(Failure(Code.BROKEN, "the list of uploads is truncated and has no new marker"))
+        raise TransferError(Failure(Code.MALFORMED, "the list of uploads is truncated and has no new marker"))
     other = next((one.key for one in page.uploads if not one.key.startswith(prefix)), None)
     if other is not None:
         told = f"the list of uploads below {prefix[:80]!r} holds {other[:80]!r}, which does not begin with it"
-        raise TransferError(Failure(Code.BROKEN, told))
+        raise TransferError(Failure(Code.MALFORMED, told))
     return page
 
 
@@ -121,19 +120,12 @@ def parse(document: bytes) -> UploadsPage:
     Raises
     ------
     TransferError
-        BROKEN: it is not that.
+        See `s3_errors.read_xml`; MALFORMED where it is another document.
     """
     reader = _Reader()
-    parser = new_parser()
-    parser.StartElementHandler = reader.start
-    parser.EndElementHandler = reader.end
-    parser.CharacterDataHandler = reader.characters
-    try:
-        parser.Parse(document, True)
-    except (expat.ExpatError, ValueError, KeyError) as error:  # KeyError: an element is missing
-        raise TransferError(Failure(Code.BROKEN, f"the list of uploads can't be read: {error}")) from None
+    read_xml(document, "the list of uploads", reader.start, reader.end, reader.characters)
     if reader.root != _ROOT:
-        raise TransferError(Failure(Code.BROKEN, f"the list of uploads is a {reader.root[:80]!r} document"))
+        raise TransferError(Failure(Code.MALFORMED, f"the list of uploads is a {reader.root[:80]!r} document"))
     told = reader.told
     decode = unquote_plus if told.get("EncodingType") == "url" else str
     more = told.get("IsTruncated") == "true"
