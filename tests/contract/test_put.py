@@ -83,13 +83,6 @@ def test_leading_slashes_of_a_key_are_dropped(s3, root, stored, slashes):
     assert stored.blobs() == {"a/b": b"x"}
 
 
-def test_leading_slashes_of_the_key_in_a_url_are_dropped(bare, root, stored, server):
-    doubled = root.replace(server.bucket + "/", server.bucket + "//") + "/k"
-    bare.put(doubled, b"x")
-    assert stored.blobs() == {"k": b"x"}
-    assert bare.get(doubled).blob == b"x"
-
-
 def test_no_key_puts_at_the_root(make_s3, root, stored):
     assert make_s3(s3root=f"{root}/single").put("", b"x") == f"{root}/single"
     assert stored.blobs() == {"single": b"x"}

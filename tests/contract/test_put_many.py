@@ -80,7 +80,6 @@ ONE = {
     "list": (["k", b"x"], PLAIN),
     "named pair": (Pair("k", b"x"), PLAIN),
     "named tuple with info": (Rich("k", b"x", *RICH), RICH),
-    "longer tuple": (("k", b"x", "path", "type"), PLAIN),
     "duck": (SimpleNamespace(key="k", value=b"x", path=None, content_type=RICH[0], metadata=RICH[1]), RICH),
 }
 

@@ -224,7 +224,7 @@ def test_what_is_no_pair_is_refused_before_anything_is_stored(client, pairs):
 
 
 def test_keys_that_are_the_same_but_for_leading_slashes_are_one(client, seaweedfs, prefix, tmp_path):
-    root = f"s3://{seaweedfs.bucket}//{prefix}"
+    root = f"s3://{seaweedfs.bucket}/{prefix}"
     params = seaweedfs.client_params()
     with S3(s3root=root, client_params=params, tmproot=str(tmp_path)) as doubled:
         doubled.put_many([("k", "first"), ("/k", "second")])

@@ -1,5 +1,7 @@
 """Tests of doing one job: tries, waits, and what is told."""
 
+import random
+
 import pytest
 
 from metaflow_extensions.fasts3.pool.messages import Job
@@ -260,17 +262,27 @@ def test_whoever_pauses_can_stop_the_tries():
     assert len(clock.waits) == 1
 
 
-@pytest.mark.parametrize(("rate", "chance", "code"), [(50, 0.4, Code.INJECTED), (100, 0.99, Code.INJECTED)])
-def test_failures_are_injected(rate, chance, code):
-    transfers = Scripted()
-    terms = Terms(RetryPolicy(retries=2), failure_rate=rate)
-    outcome = performer(transfers, Clock(), terms, chance).perform(JOB)
-    assert (outcome.failure.code, outcome.failure.tries) == (code, 3)
-    assert transfers.calls == []
+@pytest.mark.parametrize(
+    ("rate", "chance", "injected"),
+    [(50, 0.49, 1), (50, 0.5, 0), (50, 0.2, 2), (90, 0.4, 2), (90, 0.001, 10), (99, 0.9, 0), (99.9, 0.89, 1)],
+)
+def test_failures_are_injected_into_first_tries_and_fewer_of_each_further_one(rate, chance, injected):
+    transfers = Scripted("reply")
+    outcome = performer(transfers, Clock(), Terms(failure_rate=rate), chance).perform(JOB)
+    assert (outcome.reply, outcome.retried.tries if outcome.retried else 0) == ("reply", injected)
+    assert len(transfers.calls) == 1
 
 
-def test_no_failure_is_injected_above_the_rate():
-    assert performer(Scripted("reply"), Clock(), Terms(failure_rate=50), 0.5).perform(JOB).reply == "reply"
+@pytest.mark.parametrize("rate", [100, 250.0])
+def test_with_100_per_cent_every_try_fails(rate):
+    outcome = performer(Scripted(), Clock(), Terms(RetryPolicy(retries=5), failure_rate=rate), 0.99).perform(JOB)
+    assert (outcome.failure.code, outcome.failure.tries) == (Code.INJECTED, 6)
+
+
+def test_thousands_of_objects_arrive_at_the_highest_rate():
+    chosen = random.Random(1)
+    doer = Performer(Scripted(*["reply"] * 6000), Terms(failure_rate=90), Clock().pause, Clock(), chosen.random)
+    assert [doer.perform(JOB).reply for _ in range(6000)] == ["reply"] * 6000
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from metaflow_extensions.fasts3.face.errors import MetaflowS3URLException, reaso
 from metaflow_extensions.fasts3.face.foundation import Foundation
 from metaflow_extensions.fasts3.face.left_out import LeftOut
 from metaflow_extensions.fasts3.face.location import as_directory, as_text, split_url
-from metaflow_extensions.fasts3.face.requested import several
+from metaflow_extensions.fasts3.face.requested import check_booleans, several
 from metaflow_extensions.fasts3.pool.deletions import Deletions, ListedDeletions, outermost
 from metaflow_extensions.fasts3.pool.plan import Plan
 from metaflow_extensions.fasts3.pool.queries import Heads, Listing
@@ -117,6 +117,7 @@ class Deleting(Foundation):
         return plan.deleted
 
     def _delete(self, keys: list[Any], missing_ok: bool) -> int:
+        check_booleans(missing_ok=missing_ok)
         objects = dict.fromkeys(map(self._named, keys))
         if not objects:
             return 0

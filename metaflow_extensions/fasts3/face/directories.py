@@ -12,7 +12,7 @@ from metaflow_extensions.fasts3.face.engine import Place
 from metaflow_extensions.fasts3.face.errors import MOST_URL, MetaflowS3NotFound, shown
 from metaflow_extensions.fasts3.face.left_out import LeftOut
 from metaflow_extensions.fasts3.face.location import as_directory, split_object_url, split_url
-from metaflow_extensions.fasts3.face.requested import key_of, several
+from metaflow_extensions.fasts3.face.requested import check_booleans, key_of, several
 from metaflow_extensions.fasts3.face.s3object import S3Object
 from metaflow_extensions.fasts3.face.s3objects import S3Objects
 from metaflow_extensions.fasts3.face.sources import path_source
@@ -83,6 +83,7 @@ class Directories(Writing):
         MetaflowS3InsufficientDiskSpace, MetaflowS3Exception
             As for `get_recursive`, for what ends the whole call. Files that were complete before stay.
         """
+        check_booleans(overwrite=overwrite)
         keys = [prefixes] if isinstance(prefixes, (str, bytes)) or prefixes is None else several(prefixes)
         once: dict[str, str] = {}  # an object that is listed twice would collide with itself
         for key in keys:
@@ -139,6 +140,7 @@ class Directories(Writing):
             fits all of them, else MetaflowS3Exception; the message names each, and the attribute `failed` of the
             exception has the reasons: a dict of path to text.
         """
+        check_booleans(overwrite=overwrite)
         left_out = LeftOut(self._engine)
         files = self._files_of(directory, prefix, include, exclude, left_out)
         stored = self._store(files, overwrite, left_out)

@@ -69,7 +69,7 @@ class Engine:
     connection : callable
         Gives the connection of this process.
     failure_rate : float
-        Per cent of the tries that are made to fail, for tests of retries.
+        Per cent of the first tries that are made to fail, for tests of retries; see `pool.perform.injected_rate`.
     chosen : Chosen
         What the user has chosen for this client.
     progress : bool, callable or None

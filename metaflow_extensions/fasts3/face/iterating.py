@@ -9,7 +9,7 @@ from metaflow_extensions.fasts3.face.engine import Place
 from metaflow_extensions.fasts3.face.errors import MetaflowS3Exception
 from metaflow_extensions.fasts3.face.foundation import Foundation
 from metaflow_extensions.fasts3.face.location import as_directory, split_object_url, split_url
-from metaflow_extensions.fasts3.face.requested import S3GetObject, iterated, key_of, range_of, several
+from metaflow_extensions.fasts3.face.requested import S3GetObject, check_booleans, iterated, key_of, range_of, several
 from metaflow_extensions.fasts3.face.results import s3object_of
 from metaflow_extensions.fasts3.face.s3object import S3Object
 from metaflow_extensions.fasts3.face.spool import HOLDING
@@ -88,11 +88,15 @@ MetaflowS3URLException, MetaflowS3Exception
                 train(decode(image.blob))
         ```
         """
+        check_booleans(
+            return_missing=return_missing, return_info=return_info, ordered=ordered, in_memory=in_memory, keep=keep
+        )
         root = self._location.root
 
         def requested(key: Any) -> Requested:
+            byte_range = range_of(key)
             url = self._location.url(key_of(key))
-            return Requested(root, url, Download(*split_object_url(url), *range_of(key)))
+            return Requested(root, url, Download(*split_object_url(url), *byte_range))
 
         requests: Iterable[Requested] = map(requested, iterated(keys))
         if isinstance(keys, HOLDING):
@@ -143,6 +147,7 @@ MetaflowS3Exception
         UserWarning
             Nothing is below a prefix, although keys begin with its text.
         """
+        check_booleans(return_info=return_info, ordered=ordered, in_memory=in_memory, keep=keep)
         urls = [self._location.url(key_of(key)) for key in several(prefixes)]
         listings = [Listing(*split_url(as_directory(url))) for url in urls]
         requests = chain.from_iterable(self._below(url, listing, return_info) for url, listing in zip(urls, listings))

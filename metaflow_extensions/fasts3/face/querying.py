@@ -7,7 +7,7 @@ from typing import Any, Optional
 from metaflow_extensions.fasts3.face.engine import Place
 from metaflow_extensions.fasts3.face.foundation import Foundation
 from metaflow_extensions.fasts3.face.location import as_directory, split_object_url, split_url
-from metaflow_extensions.fasts3.face.requested import key_of, several
+from metaflow_extensions.fasts3.face.requested import check_booleans, key_of, several
 from metaflow_extensions.fasts3.face.s3object import S3Object
 from metaflow_extensions.fasts3.face.s3objects import S3Objects
 from metaflow_extensions.fasts3.pool.queries import Entry, Heads, Listing
@@ -170,6 +170,7 @@ class Querying(Foundation):
         )
 
     def _heads(self, keys: list[Any], place: Place, return_missing: bool) -> S3Objects:
+        check_booleans(return_missing=return_missing)
         urls = [self._location.url(key_of(key)) for key in keys]
         objects = {url: split_object_url(url) for url in urls}  # each once, however often it is asked for
         results = dict(zip(objects, self._infos(list(objects.values()), place, return_missing)))

@@ -9,7 +9,7 @@ from metaflow_extensions.fasts3.face.errors import MetaflowS3URLException
 from metaflow_extensions.fasts3.face.foundation import Foundation
 from metaflow_extensions.fasts3.face.location import as_directory, split_object_url, split_url
 from metaflow_extensions.fasts3.face.memory_files import MemoryFiles
-from metaflow_extensions.fasts3.face.requested import S3GetObject, key_of, range_of, several
+from metaflow_extensions.fasts3.face.requested import S3GetObject, check_booleans, key_of, range_of, several
 from metaflow_extensions.fasts3.face.results import s3object_of
 from metaflow_extensions.fasts3.face.s3object import S3Object
 from metaflow_extensions.fasts3.face.s3objects import S3Objects
@@ -135,6 +135,7 @@ MetaflowS3Exception
         UserWarning
             Nothing is below a prefix, although keys begin with its text.
         """
+        check_booleans(return_info=return_info, in_memory=in_memory)
         prefixes = [self._location.url(key_of(key)) for key in several(keys)]
         found = self._list([Listing(*split_url(as_directory(url))) for url in prefixes])
         listed: list[tuple[str, Download]] = []  # the prefix asked for, what is below it
@@ -184,8 +185,10 @@ MetaflowS3Exception
     def _download(
         self, keys: list[Any], place: Place, return_missing: bool, return_info: bool, in_memory: bool
     ) -> S3Objects:
+        check_booleans(return_missing=return_missing, return_info=return_info, in_memory=in_memory)
+        ranges = [range_of(key) for key in keys]
         urls = [self._location.url(key_of(key)) for key in keys]
-        requests = [Download(*split_object_url(url), *range_of(key)) for url, key in zip(urls, keys)]
+        requests = [Download(*split_object_url(url), *one) for url, one in zip(urls, ranges)]
         results = self._fetch(requests, place, return_missing, in_memory)
         root, name = self._location.root, self._tempdir.file
         return S3Objects(s3object_of(root, url, result, return_info, name) for url, result in zip(urls, results))

@@ -11,6 +11,7 @@ from io import BufferedIOBase, RawIOBase
 from typing import Any, NamedTuple, Optional, Union
 
 from metaflow_extensions.fasts3.face.errors import (
+    MetaflowS3Exception,
     MetaflowS3InvalidObject,
     MetaflowS3InvalidRange,
     MetaflowS3URLException,
@@ -137,6 +138,13 @@ def iterated(requests: Any) -> Iterable[Any]:
     return requests
 
 
+def check_booleans(**given: Any) -> None:
+    """Raise MetaflowS3Exception for the first argument that is neither True nor False: "no" would mean yes."""
+    for name, value in given.items():
+        if not isinstance(value, bool):
+            raise MetaflowS3Exception(f"{name} is {value!r:.80}. Give True or False.")
+
+
 def key_of(requested: Any) -> Optional[str]:
     """The key or URL of a request, as a str.
 
@@ -190,7 +198,8 @@ def headers_of(
     Raises
     ------
     MetaflowS3InvalidObject
-        The metadata can't be written as JSON, or content type or encryption are not text for a header.
+        The metadata is not a dict, or can't be written as JSON; or content type or encryption are not text for a
+        header.
     """
     for what, value, example in (
         ("content type", content_type, "text/plain"),
@@ -201,6 +210,10 @@ def headers_of(
             raise MetaflowS3InvalidObject(
                 f"The {what} of {key!r} is {value!r}. Give a string such as {example!r}, in ASCII, without line breaks."
             )
+    if metadata is not None and not isinstance(metadata, dict):
+        raise MetaflowS3InvalidObject(
+            f"The metadata of {key!r} is {metadata!r:.200}. Give a dict, such as {{'source': 'sensor 1'}}."
+        )
     stored = None
     if metadata:
         try:

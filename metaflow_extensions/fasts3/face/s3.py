@@ -92,7 +92,8 @@ class S3(Reading, Iterating, Querying, Directories, Deleting):
     external_client : optional, default None
         A boto3 S3 client, or an object that has one as `client`, to use instead; then the three above do not count.
     inject_failure_rate : float, default 0
-        Per cent of the requests that are made to fail, to try out retries. 100: all fail for good.
+        Per cent of first attempts that fail on purpose, to try out retries; at most 90, and half as many of each
+        further attempt. With 100, all attempts fail.
     max_connections : int, optional, default None
         Requests that a call may have under way at the same time, all its workers together. 256 if None, or what
         METAFLOW_S3_WORKER_COUNT says.

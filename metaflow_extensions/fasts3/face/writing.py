@@ -13,6 +13,7 @@ from metaflow_extensions.fasts3.face.location import split_object_url
 from metaflow_extensions.fasts3.face.requested import (
     PutValue,
     S3PutObject,
+    check_booleans,
     condition_of,
     headers_of,
     iterated,
@@ -93,11 +94,13 @@ class Writing(Foundation):
             S3 refused, the key does not go with the way this client was initialized, or S3 could not be reached.
             With `overwrite=False` also where neither HeadObject nor If-None-Match tells whether the object exists.
         """
+        check_booleans(overwrite=overwrite)
+        _check_own_value(key, obj)
         asked = _Asked(
             key_of(key),
             obj,
             content_type or getattr(key, "content_type", None),
-            metadata or getattr(key, "metadata", None),
+            getattr(key, "metadata", None) if metadata is None else metadata,
             getattr(key, "encryption", None),
             getattr(key, "if_match", None) if if_match is None else if_match,
         )
@@ -139,6 +142,7 @@ MetaflowS3Exception
             As for `put`. What is wrong with any of the pairs is found before anything is uploaded. An object that has
             been changed since (`if_match`) is found when its turn comes: others may have been stored then.
         """
+        check_booleans(overwrite=overwrite)
         with Spool(self._tempdir.path) as spool:
             keep = (lambda value: value) if isinstance(key_objs, HOLDING) else spool.keep
             asked = [_asked(item, "value", keep) for item in iterated(key_objs)]
@@ -179,6 +183,7 @@ MetaflowS3Exception
         MetaflowS3InvalidObject, MetaflowS3AccessDenied, MetaflowS3URLException, MetaflowS3Exception
             As for `put`. What is wrong with any of the pairs is found before anything is uploaded.
         """
+        check_booleans(overwrite=overwrite)
         asked = [_asked(item, "path") for item in iterated(key_paths)]
         return self._stored(asked, self._from_path, overwrite)
 
@@ -192,17 +197,16 @@ MetaflowS3Exception
         """Upload files, given by key, absolute path and version, with marks; single failures are noted."""
         asked = [_Asked(key, (path, version), content_type) for key, path, version in files]
 
-        def upload(item: _Asked, url: str) -> Upload:
-            path, version = item.source
-            upload = self._from_file(item, url, path, version)
-            return upload._replace(headers=marked(upload.headers, path))
+        def upload(item: _Asked) -> Upload:
+            upload = self._from_file(item, *item.source)
+            return upload._replace(headers=marked(upload.headers, str(upload.path)))
 
         return self._stored(asked, upload, overwrite, refusals)
 
     def _stored(
         self,
         asked: list[_Asked],
-        upload: Callable[[_Asked, str], Upload],
+        upload: Callable[[_Asked], Upload],
         overwrite: bool,
         refusals: Optional[Refusals] = None,
     ) -> list[tuple[str, str]]:
@@ -212,13 +216,17 @@ MetaflowS3Exception
     def _upload(
         self,
         asked: list[_Asked],
-        upload: Callable[[_Asked, str], Upload],
+        upload: Callable[[_Asked], Upload],
         overwrite: bool,
         place: Place,
         refusals: Optional[Refusals] = None,
     ) -> list[tuple[Any, str, bool]]:
-        """Store what is asked for; key, URL, and whether it was stored now. Single failures are noted, or raised."""
+        """Store what is asked for; key, URL, and whether it was stored now. Single failures are noted, or raised.
+
+        What is wrong with values is raised before what is wrong with keys, as by Metaflow's own class.
+        """
         conditions = [condition_of(item.key, item.if_match, overwrite) for item in asked]
+        bodies = [upload(item) for item in asked]
         urls = [self._location.url_to_store(item.key) for item in asked]
         _check_duplicates(asked, urls)
         numbers = range(len(urls))
@@ -226,9 +234,7 @@ MetaflowS3Exception
         # stays; without overwriting it is the first, which the others would find there.
         chosen = {urls[number]: number for number in (numbers if overwrite else reversed(numbers))}
         number = uuid.uuid4().hex
-        uploads = [
-            _under(condition, upload(item, url), number) for item, url, condition in zip(asked, urls, conditions)
-        ]
+        uploads = [_complete(body, url, condition, number) for body, url, condition in zip(bodies, urls, conditions)]
         step = self._engine.settings().part_size
         plan = Uploads([uploads[number] for number in chosen.values()], step, refusals=refusals)
         self._engine.run(plan, place, uploads[0].bucket)
@@ -238,17 +244,19 @@ MetaflowS3Exception
             for number, (item, url) in enumerate(zip(asked, urls))
         ]
 
-    def _from_value(self, item: _Asked, url: str, rewind: bool = False) -> Upload:
+    def _from_value(self, item: _Asked, rewind: bool = False) -> Upload:
+        """The upload of a value, without its place."""
         size, data, read = value_source(item.key, item.source, rewind)
-        return Upload(*split_object_url(url), size, self._headers(item), data=data, read=read)
+        return Upload("", "", size, self._headers(item), data=data, read=read)
 
-    def _from_path(self, item: _Asked, url: str) -> Upload:
-        return self._from_file(item, url, *path_source(item.key, item.source))
+    def _from_path(self, item: _Asked) -> Upload:
+        return self._from_file(item, *path_source(item.key, item.source))
 
-    def _from_file(self, item: _Asked, url: str, path: str, version: Version) -> Upload:
+    def _from_file(self, item: _Asked, path: str, version: Version) -> Upload:
+        """The upload of a file, without its place."""
         size = version.size
         in_parts = version if size > LEAST_PART else None  # none that is smaller is cut
-        return Upload(*split_object_url(url), size, self._headers(item), path=path, version=in_parts)
+        return Upload("", "", size, self._headers(item), path=path, version=in_parts)
 
     def _headers(self, item: _Asked) -> Any:
         return headers_of(item.key, item.content_type, item.metadata, item.encryption, self._encryption)
@@ -257,6 +265,10 @@ MetaflowS3Exception
 def _asked(item: Any, source: str, keep: Callable[[Any], Any] = lambda value: value) -> _Asked:
     """A pair, an S3PutObject, or anything with its attributes; `keep` gives what to hold in place of a value."""
     if hasattr(item, "key") and hasattr(item, source):
+        if getattr(item, "path", None) is not None and getattr(item, "value", None) is not None:
+            raise MetaflowS3InvalidObject(
+                f"The S3PutObject for {key_of(item)!r} has a value and a path, and only one of them can be stored."
+            )
         return _Asked(
             key_of(item),
             keep(getattr(item, source)),
@@ -266,13 +278,13 @@ def _asked(item: Any, source: str, keep: Callable[[Any], Any] = lambda value: va
             getattr(item, "if_match", None),
         )
     try:
-        if isinstance(item, (str, bytes)):
+        if isinstance(item, (str, bytes)) or len(item) != len(("key", source)):
             raise TypeError  # two letters are no pair: brackets are missing around one
         key, given = item[0], item[1]
     except (TypeError, LookupError):
         raise MetaflowS3InvalidObject(
-            f"{item!r:.200} is not a pair. Give (key, {'path' if source == 'path' else 'value'}) or an S3PutObject; "
-            "of a dict, give its items()."
+            f"{item!r:.200} is not a pair. Give (key, {'path' if source == 'path' else 'value'}) or an S3PutObject, "
+            "which also takes a content type and metadata; of a dict, give its items()."
         ) from None
     return _Asked(key_of(key), keep(given))
 
@@ -289,8 +301,20 @@ def _check_duplicates(asked: list[_Asked], urls: list[str]) -> None:
             )
 
 
-def _under(condition: Optional[str], upload: Upload, number: str) -> Upload:
-    """The upload with its condition, and with a mark by which its own tries are known."""
+def _check_own_value(key: Any, obj: Any) -> None:
+    """Raise MetaflowS3InvalidObject for an S3PutObject that asks for something else to be stored than `obj`."""
+    for given in (getattr(key, "value", None), getattr(key, "path", None)):
+        if given is not None and given is not obj:
+            raise MetaflowS3InvalidObject(
+                f"The S3PutObject for {key_of(key)!r} has a value or path of its own, and put was given another one. "
+                "Leave it out, or use put_many or put_files."
+            )
+
+
+def _complete(upload: Upload, url: str, condition: Optional[str], number: str) -> Upload:
+    """An upload with its place and condition. A condition brings a mark along, by which its own tries are known."""
+    bucket, key = split_object_url(url)
+    upload = upload._replace(bucket=bucket, key=key)
     if condition is None:
         return upload
     mark = number if condition == ABSENT else f"{number} {condition}"

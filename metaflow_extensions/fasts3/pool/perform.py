@@ -24,6 +24,7 @@ TOO_MANY = frozenset({429, 503})  # statuses by which S3 asks for fewer requests
 LOOK = 0.25  # seconds between two looks whether an outage is over
 COME_BACK = 0.5  # seconds in which those who waited for its end come back
 MOVING = frozenset({"get", "put", "upload_part"})  # operations that move the bytes of objects
+MOST_INJECTED, ALL_INJECTED = 90.0, 100.0  # per cent, as of Metaflow's own class
 GIVEN_UP = Failure(Code.UNREACHABLE, "nobody wanted it any more")
 
 
@@ -32,8 +33,17 @@ class Terms(NamedTuple):
 
     policy: RetryPolicy = RetryPolicy()
     answered: bool = False  # whether the endpoint has answered this process before the call
-    failure_rate: float = 0.0  # per cent of the tries that are made to fail (inject_failure_rate)
+    failure_rate: float = 0.0  # per cent of the first tries that are made to fail (inject_failure_rate)
     bandwidth: Optional[float] = None  # bytes of objects a second, up and down together, at the most
+
+
+def injected_rate(rate: float, tries: int) -> float:
+    """Per cent of the tries with this number, 1 or more, that are made to fail; see `inject_failure_rate`.
+
+    Each try of a job fails half as often as the one before, so that calls of thousands of objects succeed within the
+    default retries. 100 is for tests of what happens when they do not.
+    """
+    return rate if rate >= ALL_INJECTED else min(rate, MOST_INJECTED) / 2 ** (tries - 1)
 
 
 class Performer:
@@ -97,6 +107,7 @@ class Performer:
                 return Outcome(job.number, None, retried or GIVEN_UP, self._answered, retried)
             allowance = Allowance(self._bandwidth, self._clock, self._pause) if self._bandwidth else None
             try:
+                self._inject_failure(tries)
                 reply = self._attempt(job, allowance)
                 if type(reply) is CoroutineType:  # the wire's transfers wait, boto3's block
                     reply = await reply
@@ -151,9 +162,11 @@ class Performer:
     async def _wait(self, seconds: float) -> Any:
         return await wait_for(Pause(seconds)) if seconds > 0 else False
 
-    def _attempt(self, job: Job, allowance: Optional[Allowance]) -> Any:
-        if self._terms.failure_rate and self._chance() * 100 < self._terms.failure_rate:
+    def _inject_failure(self, tries: int) -> None:
+        if self._terms.failure_rate and self._chance() * 100 < injected_rate(self._terms.failure_rate, tries):
             raise TransferError(Failure(Code.INJECTED, "a failure was injected (inject_failure_rate)"))
+
+    def _attempt(self, job: Job, allowance: Optional[Allowance]) -> Any:
         if job.operation not in NEEDED:
             raise TransferError(Failure(Code.REJECTED, f"there is no operation {job.operation!r}"))
         method = getattr(self._transfers, job.operation)
