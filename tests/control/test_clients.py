@@ -149,8 +149,19 @@ def test_retries_that_the_user_chose_stay_in_their_client_and_not_in_ours():
 
 @pytest.mark.parametrize(
     "change",
-    [{"AWS_ACCESS_KEY_ID": "b", "AWS_SECRET_ACCESS_KEY": "c"}, {"AWS_DEFAULT_REGION": "us-west-2"}],
-    ids=["keys", "region"],
+    [
+        {"AWS_ACCESS_KEY_ID": "b", "AWS_SECRET_ACCESS_KEY": "c"},
+        {"AWS_DEFAULT_REGION": "us-west-2"},
+        {"AWS_CA_BUNDLE": "/etc/bundle.pem"},
+        {"REQUESTS_CA_BUNDLE": "/etc/bundle.pem"},
+        {"HTTP_PROXY": "http://127.0.0.1:3128"},
+        {"https_proxy": "http://127.0.0.1:3128"},
+        {"ALL_PROXY": "http://127.0.0.1:3128"},
+        {"NO_PROXY": "s3.example"},
+        {"BOTO_CONFIG": "/etc/boto.cfg"},
+        {"HOME": "/nowhere"},
+    ],
+    ids=" ".join,
 )
 def test_a_changed_environment_makes_a_new_client(monkeypatch, change):
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a")
@@ -200,8 +211,8 @@ def test_refreshed_credentials_are_taken_from_the_live_client():
     live = client()
     live._request_signer._credentials = Refreshing("AKIA1", "hush")
     connection = Connection(live, ours=True)
-    assert connection.credentials() == ("AKIA1", "hush", "token", None)
-    assert connection.credentials() == ("AKIA2", "hush", "token", None)
+    assert connection.credentials() == CredentialSet("AKIA1", "hush", "token", generation=1)
+    assert connection.credentials() == CredentialSet("AKIA2", "hush", "token", generation=2)
     assert "hush" not in repr(connection.credentials())
 
 

@@ -10,6 +10,7 @@ from wire.scripted import OK, Scripted, answer, expect, reply, silence
 
 from metaflow_extensions.fasts3.control.connection import Connection
 from metaflow_extensions.fasts3.control.settings import Settings
+from metaflow_extensions.fasts3.reference.boto3_client import build
 from metaflow_extensions.fasts3.wire.blocking import complete
 from metaflow_extensions.fasts3.wire.failures import Code, TransferError
 from metaflow_extensions.fasts3.wire.template import RequestTemplate
@@ -92,13 +93,18 @@ def test_a_proxy_of_the_client_s(client):
     assert left_to_boto3(Connection(client(config=config), ours=True), "a proxy stands between")
 
 
-def test_whether_there_is_a_proxy_is_asked_once(client, monkeypatch):
-    asked = []
-    monkeypatch.setattr(f"{Connection.__module__}.get_environ_proxies", lambda url: asked.append(url) or {})
-    connection = Connection(client(), ours=True)
-    for _ in range(3):
-        connection.why_boto3("wire")
-    assert asked == [LOCAL]
+def test_a_proxy_is_that_of_the_moment_when_the_client_was_made(client, monkeypatch):
+    """For workers, too, which were started in another environment."""
+    direct = client(endpoint_url="http://s3.example")
+    monkeypatch.setenv("HTTP_PROXY", "me:word@127.0.0.1:3128")
+    proxied = client(endpoint_url="http://s3.example")
+    monkeypatch.delenv("HTTP_PROXY")
+    for live, proxy in ((direct, None), (proxied, "http://***@127.0.0.1:3128")):
+        connection = Connection(live, ours=False)
+        assert connection.proxy == proxy
+        copy = build(connection.recipe, None, 1)
+        assert copy._endpoint.http_session._proxy_config._proxies == live._endpoint.http_session._proxy_config._proxies
+        copy.close()
 
 
 def test_what_no_template_can_tell_is_told_to_workers(client):
@@ -190,13 +196,15 @@ def test_a_client_without_time_outs_has_a_template(client):
 def test_a_bucket_that_surprises_is_left_to_boto3_from_then_on(client):
     """A HEAD to another region's bucket is answered 400 without a reason; boto3 finds the way."""
     surprise = reply(status="400 Bad Request", content_length=None)
-    with Scripted([[expect, answer(surprise), expect, answer(OK), silence], [expect, answer(OK), silence]]) as server:
+    why = reply(b"<Error><Code>AuthorizationHeaderMalformed</Code></Error>", "400 Bad Request")
+    ours = [expect, answer(surprise), expect, answer(why), expect, answer(OK), silence]
+    with Scripted([ours, [expect, answer(OK), silence]]) as server:
         given = client(endpoint_url=f"http://127.0.0.1:{server.port}")
         connection = Connection(given, ours=True)
         transfers = connection.transfers("wire")
         complete(transfers.head_bucket("far"))
-        assert connection.why_boto3("wire", "far") == "S3 answered 400 400"
-        assert connection.template("wire", "GetObject", "far") == "S3 answered 400 400"
+        assert connection.why_boto3("wire", "far") == "S3 answered 400 AuthorizationHeaderMalformed"
+        assert connection.template("wire", "GetObject", "far") == "S3 answered 400 AuthorizationHeaderMalformed"
         assert connection.why_boto3("wire") is None
         assert connection.why_boto3("wire", "near") is None
         complete(transfers.head_bucket("near"))
@@ -204,6 +212,7 @@ def test_a_bucket_that_surprises_is_left_to_boto3_from_then_on(client):
         given.close()
     assert [(request.target, request.connection) for request in server.requests] == [
         ("/far", 0),
+        ("/far?list-type=2&max-keys=1", 0),
         ("/far", 1),
         ("/near", 0),
     ]

@@ -100,16 +100,23 @@ def test_a_provider_that_is_away_is_forgiven_until_the_set_expires(refreshing):
     assert signing.current().expires == refreshing.now + 100
 
 
-def test_renewed_at_once_where_s3_says_so_but_not_for_every_request(refreshing):
+def test_renewed_at_once_where_s3_says_so_but_once_for_each_set(refreshing):
     signing = SigningCredentials(refreshing, refreshing.time)
-    signing.current()
-    for _ in range(10):
-        signing.renew()
-    assert refreshing._expiry_time <= datetime.now(timezone.utc)  # now botocore asks its provider
-    signing.current()
-    before = refreshing._expiry_time
-    signing.renew()
-    assert refreshing._expiry_time == before  # not so soon again
+    first = signing.current()
+    assert all(signing.renew(first.generation) for _ in range(10))
+    second = signing.current()
+    assert (second.access_key, refreshing.asked) == ("AKIA2", 2)
+    assert signing.renew(second.generation)
+    assert (signing.current().access_key, refreshing.asked) == ("AKIA3", 3)
+
+
+def test_a_provider_that_gives_the_refused_set_again_is_not_asked_for_every_request(refreshing):
+    signing = SigningCredentials(refreshing, refreshing.time)
+    first = signing.current()
+    refreshing.get_frozen_credentials = lambda: ReadOnlyCredentials("AKIA1", "hush", None)
+    assert signing.renew(first.generation)  # it may have been S3 that was wrong
+    refreshing.get_frozen_credentials = lambda: 1 / 0
+    assert not signing.renew(signing.current().generation)
 
 
 def test_nothing_is_signed_with_a_set_from_its_last_second_on():
@@ -131,7 +138,8 @@ def test_who_never_expires_is_asked_each_time():
     static = Static()
     signing = SigningCredentials(static)
     assert signing.current().access_key == "AKIA1"
+    assert not signing.renew(signing.current().generation)
     static.key = "AKIA2"
-    signing.renew()
-    assert signing.current().access_key == "AKIA2"
+    assert signing.renew(1)
+    assert signing.current() == CredentialSet("AKIA2", "hush", generation=2)
     assert SigningCredentials(None).current() is None

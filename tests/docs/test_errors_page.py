@@ -28,7 +28,17 @@ REMEDIES = [*errors.REMEDIES.values(), *errors.REMEDIES_OF_S3_CODES.values()]
 
 
 @pytest.mark.parametrize(
-    "remedy", [*REMEDIES, errors.MAY_BE_MISSING, errors.NO_WRITING, errors.SERVE_AGAIN, errors.NO_TLS, errors.DOTS]
+    "remedy",
+    [
+        *REMEDIES,
+        errors.MAY_BE_MISSING,
+        errors.NO_WRITING,
+        errors.SERVE_AGAIN,
+        errors.NO_TLS,
+        errors.DOTS,
+        errors.CHECK_PROXY,
+        errors.CHECK_PROFILE,
+    ],
 )
 def test_every_remedy_is_told_in_its_own_words(remedy):
     assert " ".join(remedy.replace("`", "").split()) in WORDS, f"The page of errors lacks: {remedy}"

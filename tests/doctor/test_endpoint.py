@@ -87,6 +87,7 @@ def test_a_proxy_and_its_variable(subject_of: MakeSubject, monkeypatch: pytest.M
     subject = subject_of(endpoint_url="http://far.example", **KEYS)
     assert facts(subject)["proxy"] == ("http://***@proxy:3128", "environment variable HTTP_PROXY")
     monkeypatch.setenv("NO_PROXY", "far.example")
+    subject = subject_of(endpoint_url="http://far.example", **KEYS)
     assert facts(subject)["proxy"] == (None, "NO_PROXY")
 
 

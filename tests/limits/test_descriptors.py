@@ -117,6 +117,6 @@ def test_jobs_that_took_the_last_ones_from_one_another_are_done_one_by_one():
             return key
 
     plan = Requests(Job(number, "head", "bucket", str(number)) for number in range(10))
-    runner = InlineRunner(Crowded(), Terms(RetryPolicy(0)), Renewal(lambda: None), Interruption(), 4)
+    runner = InlineRunner(Crowded(), Terms(RetryPolicy(0)), Renewal(lambda _: False), Interruption(), 4)
     runner.run(plan, JobQueue(plan))
     assert plan.replies == {number: str(number) for number in range(10)}

@@ -50,7 +50,7 @@ def run(pool, seaweedfs, templates):
     def run(plan, workers=2, threads=4, signs_as=lambda: credentials, spread=False, templates=templates):
         setup = lambda: [recipe, signs_as(), Terms(), threads]  # noqa: E731
         runner = ProcessRunner(
-            pool, setup, signs_as, templates, Renewal(lambda: None), Interruption(), workers, threads, spread
+            pool, setup, signs_as, templates, Renewal(lambda _: False), Interruption(), workers, threads, spread
         )
         runner.run(plan, JobQueue(plan))
         return plan
@@ -208,7 +208,7 @@ def test_one_worker_of_nonsense_is_replaced(run, script, seaweedfs, prefix, temp
     signs_as = CredentialSet(seaweedfs.access_key, seaweedfs.secret_key)
     plan = Requests(heads(seaweedfs, prefix, 20))
     setup = lambda: [recipe, signs_as, Terms(), 4]  # noqa: E731
-    runner = ProcessRunner(fresh, setup, lambda: signs_as, templates, Renewal(lambda: None), Interruption(), 2, 4)
+    runner = ProcessRunner(fresh, setup, lambda: signs_as, templates, Renewal(lambda _: False), Interruption(), 2, 4)
     runner.run(plan, JobQueue(plan))
     assert len(plan.replies) == 20
 

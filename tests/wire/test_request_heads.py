@@ -20,7 +20,8 @@ def test_the_clock_of_a_server_is_its_own():
     odd, other = template_for("odd"), template_for("other")
 
     def date(template):
-        head = heads.write("GetObject", "GET", "bucket", "key", template, (), None, NOTHING, False).decode()
+        names = ("GetObject", "GET", "bucket", "key")
+        head = heads.write(*names, template, heads.signer(template), (), None, NOTHING, False).decode()
         return head.partition("x-amz-date: ")[2][:8]
 
     assert (date(odd), date(other)) == ("20261123", "20261123")

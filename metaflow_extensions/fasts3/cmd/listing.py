@@ -63,16 +63,18 @@ def print_objects(target: Target, lines: Lines, recursive: bool) -> bool:
 def print_buckets(lines: Lines) -> None:
     """Print the buckets that this identity owns."""
     from ..control.clients import S3Client
+    from ..face.engine import Engine
     from ..face.errors import exception_of
     from ..pool.interruptible import interruptible
     from ..reference.boto3_errors import failure_of
 
     made = S3Client()
+    engine = Engine(lambda: made.connection)
+    asked = engine.connected()
     try:
         # Not in the main thread: boto3 takes Ctrl-C there for a failure of the network.
         told = interruptible(lambda _: made.client.list_buckets())
     except Exception as error:
-        asked = made.connection
-        failure = failure_of(error)
-        raise exception_of("ListBuckets", SCHEME, failure, asked.identity, asked.endpoint_url) from error
+        failure, endpoint = engine.concealed(failure_of(error)), asked.endpoint_url
+        raise exception_of("ListBuckets", SCHEME, failure, asked.identity, endpoint, proxy=asked.proxy) from None
     print_lines(lines.of_bucket(bucket["Name"]) for bucket in told["Buckets"])

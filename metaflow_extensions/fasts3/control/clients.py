@@ -16,6 +16,15 @@ if TYPE_CHECKING:  # it is for the first client to import boto3 and the wire: wh
     from metaflow_extensions.fasts3.control.connection import Connection
 
 CONNECT_TIMEOUT = 4.0  # seconds, instead of botocore's 60, where the user has set none
+# Besides AWS_*, BOTO* and *_PROXY: bundles of certificates, and where "~" is, below which its files are.
+READ_BY_BOTO3 = frozenset({"REQUESTS_CA_BUNDLE", "HOME", "USERPROFILE"})
+FILES = {  # by the variables that name them, with what they are without
+    "AWS_CONFIG_FILE": "~/.aws/config",
+    "AWS_SHARED_CREDENTIALS_FILE": "~/.aws/credentials",
+    "BOTO_CONFIG": "~/.boto",
+    "AWS_CA_BUNDLE": "",
+    "REQUESTS_CA_BUNDLE": "",
+}
 KEPT = 16  # clients, each with its connections; a process that goes on changing its credentials must not grow
 
 
@@ -131,18 +140,20 @@ def _cached(parameters: ClientParameters) -> "tuple[Any, Connection]":
     name = _name(parameters)
     with _lock:
         if name not in _clients:
+            from metaflow_extensions.fasts3.reference.credential_errors import profile_in_use
+
             client = _make(parameters)
-            return _keep(name, client, ours=True)
+            return _keep(name, client, ours=True, profile=profile_in_use(_session_vars(parameters)))
         return _clients[name]
 
 
-def _keep(name: tuple[Any, ...], client: Any, ours: bool) -> "tuple[Any, Connection]":
+def _keep(name: tuple[Any, ...], client: Any, ours: bool, profile: Optional[str] = None) -> "tuple[Any, Connection]":
     """Keep a client for those who ask for the same, and let go of the oldest."""
     from metaflow_extensions.fasts3.control.connection import Connection
 
     while len(_clients) >= KEPT:
         del _clients[next(iter(_clients))]
-    _clients[name] = (client, Connection(client, ours))
+    _clients[name] = (client, Connection(client, ours, profile))
     return _clients[name]
 
 
@@ -170,19 +181,29 @@ def _make(parameters: ClientParameters) -> Any:
     client = get_aws_client(
         "s3",
         role_arn=parameters.role,
-        session_vars=copy.copy(parameters.session_vars or configuration.DATATOOLS_SESSION_VARS or {}),
+        session_vars=_session_vars(parameters),
         client_params=client_params,
     )
     tune(client)
     return client
 
 
+def _session_vars(parameters: ClientParameters) -> "dict[str, Any]":
+    return copy.copy(parameters.session_vars or configuration.DATATOOLS_SESSION_VARS or {})
+
+
 def _name(parameters: ClientParameters) -> tuple[Any, ...]:
     """What a cached client is found by: the process, and all that it was made from. Secrets only as a digest."""
-    aws = sorted((name, value) for name, value in os.environ.items() if name.startswith("AWS_"))
+    environment = sorted((name, value) for name, value in os.environ.items() if is_read_by_boto3(name))
     defaults = (configuration.DATATOOLS_CLIENT_PARAMS, configuration.DATATOOLS_SESSION_VARS)
-    made_from = repr((_plain(parameters), _plain(defaults), aws, _files()))
+    made_from = repr((_plain(parameters), _plain(defaults), environment, _files()))
     return (os.getpid(), hashlib.sha256(made_from.encode("utf-8", "surrogateescape")).hexdigest())
+
+
+def is_read_by_boto3(variable: str) -> bool:
+    """Whether boto3 reads an environment variable when it makes a client."""
+    # Python takes any *_proxy, in any case, for the proxy of a scheme, and NO_PROXY for those without one.
+    return variable.startswith(("AWS_", "BOTO")) or variable in READ_BY_BOTO3 or variable.lower().endswith("_proxy")
 
 
 def _plain(value: Any) -> Any:
@@ -196,10 +217,12 @@ def _plain(value: Any) -> Any:
 
 def _files() -> tuple[tuple[str, int], ...]:
     """The files that boto3 reads, with the time of their last change: a new login makes a new client."""
-    names = {"AWS_CONFIG_FILE": "~/.aws/config", "AWS_SHARED_CREDENTIALS_FILE": "~/.aws/credentials"}
     found = []
-    for variable, default in names.items():
-        path = Path(os.environ.get(variable, default)).expanduser()
+    for variable, default in FILES.items():
+        name = os.environ.get(variable) or default
+        if not name:
+            continue
+        path = Path(name).expanduser()
         try:
             found.append((str(path), path.stat().st_mtime_ns))
         except OSError:

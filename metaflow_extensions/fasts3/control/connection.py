@@ -5,8 +5,6 @@ import encodings.idna  # noqa: F401
 from typing import Any, Optional, Union
 from urllib.parse import urlsplit
 
-from botocore.utils import get_environ_proxies
-
 from metaflow_extensions.fasts3.control.credentials import SigningCredentials
 from metaflow_extensions.fasts3.control.recipe import NotPortable, credentials_of, recipe_of, tries_once
 from metaflow_extensions.fasts3.control.request_templates import RequestTemplates
@@ -32,6 +30,8 @@ class Connection:
     client : botocore.client.S3
     ours : bool
         Made by us, from settings: it may be used as it is.
+    profile : str, optional
+        The profile that it was made with, for messages.
 
     Attributes
     ----------
@@ -43,9 +43,9 @@ class Connection:
         Why they can't.
     """
 
-    def __init__(self, client: Any, ours: bool) -> None:
+    def __init__(self, client: Any, ours: bool, profile: Optional[str] = None) -> None:
         credentials = credentials_of(client)
-        self._credentials = SigningCredentials(credentials)
+        self._credentials = SigningCredentials(credentials, profile=profile)
         self.endpoint_url = str(getattr(getattr(client, "meta", None), "endpoint_url", ""))
         _check(self.endpoint_url)
         self.recipe: Optional[ClientRecipe] = None
@@ -63,7 +63,6 @@ class Connection:
                 client = build(self.recipe, signs_as, INLINE_CONNECTIONS)
         self.reference = Boto3Transfers(client)
         self._templates = None if self.recipe is None else RequestTemplates(client)
-        self._through_proxy: Optional[bool] = None
         self._wire = WithWayOut(WireTransfers(self._template, self.credentials), lambda: self.reference)
 
     def transfers(self, chosen: str) -> Transfers:
@@ -90,7 +89,7 @@ class Connection:
             return self.why_inline
         if chosen == "boto3":
             return "S3_TRANSFERS is 'boto3'"
-        if self.goes_through_proxy():
+        if self.proxy:
             return "a proxy stands between"
         return self._wire.reasons.get(bucket)
 
@@ -124,32 +123,25 @@ class Connection:
         except Exception as error:
             raise TransferError(failure_of(error)) from error
 
-    def goes_through_proxy(self) -> bool:
-        """Whether a proxy stands between, so that no connection of ours says anything about the endpoint."""
-        if self._through_proxy is None:
-            proxies = {} if self.recipe is None else self.recipe.config.get("proxies")
-            if proxies is None:  # given, even as none at all, they are instead of the machine's
-                proxies = get_environ_proxies(self.endpoint_url)
-            scheme = urlsplit(self.endpoint_url).scheme
-            self._through_proxy = self.recipe is None or bool(proxies.get(scheme))
-        return self._through_proxy
+    @property
+    def proxy(self) -> Optional[str]:
+        """The URL of the proxy that requests go through, without a password; None where there is none, or not known."""
+        proxies = self.recipe.config["proxies"] if self.recipe else {}
+        url = proxies.get(urlsplit(self.endpoint_url).scheme)
+        return without_password(url if "://" in url else f"http://{url}") if url else None
 
     def credentials(self) -> Optional[CredentialSet]:
         """The set to sign with now; see `SigningCredentials.current`."""
         return self._credentials.current()
 
-    def renew_credentials(self) -> None:
+    def renew_credentials(self, refused: int) -> bool:
         """S3 says that the set has expired; see `SigningCredentials.renew`."""
-        self._credentials.renew()
+        return self._credentials.renew(refused)
 
     def conceal(self, text: str) -> str:
         """A text without passwords in URLs and these credentials' secrets: a server may tell what it was sent."""
-        text = without_password(text)
-        try:
-            current = self.credentials()
-        except TransferError:
-            return text
-        return without_secrets(text, filter(None, (current.secret_key, current.token))) if current else text
+        text, known = without_password(text), self._credentials.known
+        return without_secrets(text, filter(None, (known.secret_key, known.token))) if known else text
 
     @property
     def identity(self) -> str:

@@ -89,6 +89,8 @@ def _options(client: Any) -> dict[str, Any]:
     if isinstance(chosen, str):
         options["signature_version"] = chosen
     options["retries"] = ONE_TRY
+    # As they were when the client was made: neither a worker, which is older, nor this process may look for others now.
+    options["proxies"] = client._endpoint.http_session._proxy_config._proxies
     return options
 
 

@@ -84,9 +84,8 @@ def check_credentials(subject: Subject) -> Finding:
     try:
         current = connection.credentials()
     except TransferError as error:
-        return problem(
-            name, f"No credentials: {shown(error.failure.message).rstrip('.')}.", REMEDIES[Code.NO_CREDENTIALS]
-        )
+        remedy = error.failure.remedy or REMEDIES.get(error.failure.code, "")
+        return problem(name, f"No credentials: {shown(error.failure.message).rstrip('.')}.", remedy)
     if current is None:
         return problem(name, "boto3 finds no credentials.", REMEDIES[Code.NO_CREDENTIALS])
     left = None if current.expires is None else current.expires - time.time()

@@ -14,6 +14,7 @@ from metaflow_extensions.fasts3.doctor.remedies import with_local_server
 from metaflow_extensions.fasts3.doctor.subject import Subject
 from metaflow_extensions.fasts3.face.errors import MetaflowS3URLException, shown
 from metaflow_extensions.fasts3.face.location import split_url
+from metaflow_extensions.fasts3.reference.boto3_errors import failure_of, raised_by_provider
 
 TOTAL = 21.0  # seconds for all checks; with the start, and the end of what has to be stopped, below 30
 KEPT = 4.0  # seconds of these, for what puts all right again
@@ -88,6 +89,10 @@ def check_client(subject: Subject) -> Finding:
     try:
         subject.connect()
     except Exception as error:  # botocore's, of files, profiles and URLs, and those of a company's provider
+        if raised_by_provider(error):
+            failure = failure_of(error)
+            told = f"No S3 client can be made, because there are no credentials: {shown(failure.message).rstrip('.')}."
+            return problem("client", told, failure.remedy or CORRECT_IT)
         told = f"No S3 client can be made: {shown(str(error)).rstrip('.')}."
         return problem("client", told, CORRECT_IT)
     return ok("client", "boto3 can make an S3 client of these settings.")

@@ -60,30 +60,19 @@ def _tls(session: Any, url: str) -> Iterator[Fact]:
 
 
 def _proxy(connection: Optional[Connection]) -> Iterator[Fact]:
-    url = proxy_of(connection) if connection else None
+    url = connection.proxy if connection else None
     if connection is None or url is None:
         yield Fact("endpoint", "proxy", None, "NO_PROXY" if _spared() else "")
         return
-    chosen = None if connection.recipe is None else connection.recipe.config.get("proxies")
     variable = origins.proxy_variable(urlsplit(connection.endpoint_url).scheme)
-    origin = "client_params" if chosen is not None else origins.variable(variable) if variable else "this system"
-    yield Fact("endpoint", "proxy", without_password(url), origin)
+    chosen = origins.config_option("proxies")
+    origin = chosen.origin if chosen else origins.variable(variable) if variable else "this system"
+    yield Fact("endpoint", "proxy", url, origin)
 
 
 def _spared() -> bool:
     """A proxy is configured, and not used."""
     return any(map(origins.proxy_variable, ("http", "https"))) and any(map(os.environ.get, ("no_proxy", "NO_PROXY")))
-
-
-def proxy_of(connection: Connection) -> Optional[str]:
-    """The URL of the proxy that stands between; None where none does, or nobody can tell."""
-    from botocore.utils import get_environ_proxies
-
-    proxies = None if connection.recipe is None else connection.recipe.config.get("proxies")
-    if proxies is None:
-        proxies = get_environ_proxies(connection.endpoint_url)
-    url = proxies.get(urlsplit(connection.endpoint_url).scheme)
-    return None if not url else url if "://" in url else f"http://{url}"
 
 
 def template_of(subject: Subject) -> Optional[RequestTemplate]:
@@ -116,7 +105,7 @@ def check_name(subject: Subject) -> Finding:
     """Whether the name of the endpoint, or of the proxy before it, resolves."""
     name = "resolve"
     connection = subject.known_connection()
-    proxy = proxy_of(connection)
+    proxy = connection.proxy
     template = template_of(subject)
     host = urlsplit(proxy or connection.endpoint_url).hostname or ""
     if template and not proxy:
@@ -160,8 +149,10 @@ def check_answer(subject: Subject) -> Finding:
         told = error.response
     except Exception as error:
         failure = failure_of(error)
-        nobody = where_nobody_answers(subject.known_connection().endpoint_url)
-        remedy = nobody if failure.code is Code.UNREACHABLE else REMEDIES.get(failure.code, nobody)
+        connection = subject.known_connection()
+        nobody = where_nobody_answers(connection.endpoint_url, connection.proxy)
+        unreachable = failure.code is Code.UNREACHABLE
+        remedy = failure.remedy or (nobody if unreachable else REMEDIES.get(failure.code, nobody))
         return problem(name, f"The endpoint does not answer: {shown(failure.message).rstrip('.')}.", remedy)
     seconds = time.monotonic() - began
     about = told.get("ResponseMetadata", {})

@@ -180,7 +180,7 @@ def endpoint_setting(session: Any) -> Setting:
     from botocore.configprovider import ConfiguredEndpointProvider
 
     name = "ignore_configured_endpoint_urls"
-    ignored = _config_option(name) or boto_setting(session, name)
+    ignored = config_option(name) or boto_setting(session, name)
     if ignored.value:
         return Setting(None, f"{DEFAULT}; others are ignored by {ignored.origin}")
     provider: Any = ConfiguredEndpointProvider(session.full_config, session.get_scoped_config(), "s3")
@@ -213,19 +213,19 @@ def verify_setting(session: Any) -> Setting:
 
 def region_setting(session: Any) -> Setting:
     """The region that the client is made for."""
-    return client_parameter("region_name") or _config_option("region_name") or boto_setting(session, "region")
+    return client_parameter("region_name") or config_option("region_name") or boto_setting(session, "region")
 
 
 def addressing_setting(session: Any) -> Setting:
     """Whether the bucket is to stand in the host ("virtual") or in the path; "auto" or None: botocore decides."""
-    chosen = _config_option("s3")
+    chosen = config_option("s3")
     style = (chosen.value or {}).get("addressing_style") if chosen else None
     if chosen and style:
         return Setting(style, chosen.origin)
     return boto_setting(session, "s3.addressing_style")
 
 
-def _config_option(name: str) -> Optional[Setting]:
+def config_option(name: str) -> Optional[Setting]:
     """An option of the botocore Config among client_params, a dictionary where it comes from Metaflow's settings."""
     config = client_parameter("config")
     if config is None:

@@ -11,7 +11,14 @@ from metaflow.exception import MetaflowException
 from metaflow_extensions.fasts3.control import presence
 from metaflow_extensions.fasts3.control.settings import Chosen, Settings
 from metaflow_extensions.fasts3.control.urls import without_password
-from metaflow_extensions.fasts3.face.errors import EXCEPTIONS, REMEDIES, MetaflowS3Exception, exception_of, shown
+from metaflow_extensions.fasts3.face.errors import (
+    CHECK_PROFILE,
+    REMEDIES,
+    MetaflowS3Exception,
+    credentials_error,
+    exception_of,
+    shown,
+)
 from metaflow_extensions.fasts3.face.left_open import told_of
 from metaflow_extensions.fasts3.face.observed import Observed
 from metaflow_extensions.fasts3.face.progress_display import Setting, display_for
@@ -166,13 +173,10 @@ class Engine:
             if shows_answer(failed.failure):
                 presence.note_answer(connection.endpoint_url)
             job, failure = failed.job, self.concealed(failed.failure)
-            identity, endpoint = connection.identity, connection.endpoint_url
-            raise exception_of(job.operation, job.url, failure, identity, endpoint, left) from None
+            identity, endpoint, proxy = connection.identity, connection.endpoint_url, connection.proxy
+            raise exception_of(job.operation, job.url, failure, identity, endpoint, left, proxy) from None
         except TransferError as error:
-            left = put_right(CLEANUP_LIMIT)
-            failure = error.failure
-            told = f"Getting credentials for S3 failed: {failure.message.rstrip('.')}. {REMEDIES[Code.NO_CREDENTIALS]}"
-            raise EXCEPTIONS.get(failure.code, MetaflowS3Exception)(f"{told} {left}".rstrip()) from error
+            raise credentials_error(error.failure, put_right(CLEANUP_LIMIT)) from None
         except BaseException:
             left = put_right(CLEANUP_LIMIT_WHEN_STOPPED if interruption.is_set() else CLEANUP_LIMIT)
             if left:
@@ -239,12 +243,12 @@ class Engine:
         try:
             return self._connection()
         except Exception as error:
-            told = f"No S3 client could be made: {shown(without_password(str(error)))}"
-            if isinstance(error, OSError) and error.errno in NO_DESCRIPTORS:
-                told += f". {REMEDIES[Code.NO_DESCRIPTORS]}"
-            elif isinstance(error, ValueError):  # botocore's, and ours, of URLs
-                told += f". {REMEDIES[Code.UNREACHABLE]} An endpoint is written as https://host or https://host:port."
-            raise MetaflowS3Exception(told) from error
+            from metaflow_extensions.fasts3.reference.boto3_errors import failure_of, raised_by_provider
+
+            if not raised_by_provider(error):
+                raise _no_client(error) from error
+            failure = failure_of(error)
+        raise credentials_error(failure)  # without the exception, whose frames may hold what a program printed
 
     def _meet(self, connection: "Connection", settings: Settings, bucket: str, queue: JobQueue) -> None:
         """Raise JobFailed for the first job where an endpoint that nobody has heard of yet does not answer."""
@@ -307,3 +311,14 @@ class Engine:
             within(limit + LATENESS, do, "fasts3-cleanup")
         perhaps = [url for number, url in opening.items() if not queue.holds(number)]
         return connection.conceal(told_of(undone, perhaps))
+
+
+def _no_client(error: Exception) -> MetaflowException:
+    told = f"No S3 client could be made: {shown(without_password(str(error)))}"
+    if isinstance(error, OSError) and error.errno in NO_DESCRIPTORS:
+        told += f". {REMEDIES[Code.NO_DESCRIPTORS]}"
+    elif isinstance(error, ValueError):  # botocore's, and ours, of URLs
+        told += f". {REMEDIES[Code.UNREACHABLE]} An endpoint is written as https://host or https://host:port."
+    elif type(error).__module__ == "botocore.exceptions":  # of profiles and files
+        told += f". {CHECK_PROFILE}"
+    return MetaflowS3Exception(told)

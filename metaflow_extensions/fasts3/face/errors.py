@@ -1,5 +1,7 @@
 """The exceptions that users catch, and the one table from what failed to which of them is raised."""
 
+from typing import Optional
+
 from metaflow.exception import MetaflowException
 
 from metaflow_extensions.fasts3.control.credentials import NOBODY
@@ -113,6 +115,8 @@ REMEDIES = {
     Code.NO_DESCRIPTORS: "Close files that are not needed any more, or allow more of them (`ulimit -n`).",
     Code.NOT_S3: "Check the endpoint and its port (METAFLOW_S3_ENDPOINT_URL, AWS_ENDPOINT_URL_S3, client_params).",
     Code.CHANGED: "Upload it again when nobody writes to it any more.",
+    Code.ARCHIVED: "It is in an archive storage class (S3 Glacier): restore it, for instance with `aws s3api "
+    "restore-object`, and get it again once that is done.",
     Code.STALE: "Get the object again, make your change to what is there now, and put that with its new etag.",
 }
 # S3's own codes that are about who asks: what to do is known better than of other refusals.
@@ -123,6 +127,8 @@ REMEDIES_OF_S3_CODES = {
 SERVE_AGAIN = (
     "Is `metaflow fasts3 serve` still running? Its port is another one after each start: paste its lines again."
 )
+CHECK_PROXY = "Check that it is running; HTTP_PROXY, HTTPS_PROXY and NO_PROXY decide which requests go through it."
+CHECK_PROFILE = "Check AWS_PROFILE, ~/.aws/config and ~/.aws/credentials."
 PLAIN_HTTP = "WRONG_VERSION_NUMBER"  # what OpenSSL says of a server without TLS
 NO_TLS = "The server has no TLS: write http:// in the endpoint."
 DOTS = "A key with '.' or '..' between slashes is refused by many servers. Choose another."
@@ -176,8 +182,24 @@ def reason_of(failure: Failure) -> str:
     return ": ".join(part for part in named if part) or failure.code.value
 
 
-def where_nobody_answers(endpoint_url: str) -> str:
-    """What to do where an endpoint can't be reached."""
+def credentials_error(failure: Failure, left: str = "") -> MetaflowException:
+    """The exception to raise where credentials could not be had, for no job in particular.
+
+    Parameters
+    ----------
+    failure : Failure
+    left : str, optional
+        What the call has left behind, in sentences.
+    """
+    told = f"Getting credentials for S3 failed: {shown(failure.message).rstrip('.')}."
+    remedy = failure.remedy or REMEDIES.get(failure.code, "")
+    return EXCEPTIONS.get(failure.code, MetaflowS3Exception)(" ".join(filter(None, (told, remedy, left))))
+
+
+def where_nobody_answers(endpoint_url: str, proxy: Optional[str] = None) -> str:
+    """What to do where an endpoint, or the proxy before it, can't be reached."""
+    if proxy:
+        return f"Requests go through the proxy {shown(proxy)}. {CHECK_PROXY}"
     remedy = REMEDIES[Code.UNREACHABLE]
     return f"{remedy} {SERVE_AGAIN}" if is_loopback(endpoint_url) else remedy
 
@@ -186,23 +208,30 @@ def _named(endpoint_url: str) -> str:
     return f"The endpoint {without_password(endpoint_url)}" if endpoint_url else "The endpoint"
 
 
-def _remedy(operation: str, url: str, failure: Failure, endpoint_url: str) -> str:
+def _remedy(operation: str, url: str, failure: Failure, endpoint_url: str, proxy: Optional[str]) -> str:
     code = failure.code
     first = (
+        (bool(failure.remedy), failure.remedy),
         (PLAIN_HTTP in failure.message, NO_TLS),
         (failure.s3_code in REMEDIES_OF_S3_CODES, REMEDIES_OF_S3_CODES.get(failure.s3_code, "")),
         (failure.status == 400 and not {".", ".."}.isdisjoint(url.split("/")), DOTS),
         (failure.s3_code in DENIED and operation in ("get", "head"), MAY_BE_MISSING),
         (code is Code.NOT_FOUND and operation not in ("get", "head"), ""),
         (code is Code.LOCAL_FILE and operation == "get", NO_WRITING),
-        (code is Code.UNREACHABLE, where_nobody_answers(endpoint_url)),
+        (code is Code.UNREACHABLE, where_nobody_answers(endpoint_url, proxy)),
         (code is Code.NOT_S3, f"{_named(endpoint_url)} is not S3, or a proxy answers for it. {REMEDIES[Code.NOT_S3]}"),
     )
     return next((remedy for applies, remedy in first if applies), REMEDIES.get(code, ""))
 
 
 def exception_of(
-    operation: str, url: str, failure: Failure, identity: str, endpoint_url: str = "", left: str = ""
+    operation: str,
+    url: str,
+    failure: Failure,
+    identity: str,
+    endpoint_url: str = "",
+    left: str = "",
+    proxy: Optional[str] = None,
 ) -> MetaflowException:
     """The exception to raise for a failed job.
 
@@ -220,6 +249,8 @@ def exception_of(
         Of the server that was asked.
     left : str, optional
         What the call has left behind, in sentences.
+    proxy : str, optional
+        The URL of the proxy that requests go through.
 
     Returns
     -------
@@ -232,7 +263,7 @@ def exception_of(
     facts += [f"request id {shown(failure.request_id, MOST_NAMED)}"] if failure.request_id else []
     facts += [f"access key id {identity}"] if identity != NOBODY else []
     facts += [f"{failure.tries} {'try' if failure.tries == 1 else 'tries'} in {failure.seconds:.1f} s"]
-    remedy = _remedy(operation, url, failure, endpoint_url)
+    remedy = _remedy(operation, url, failure, endpoint_url, proxy)
     done = f"{API_NAMES.get(operation, operation)} of {shown(url, MOST_URL)}"
     told = f"{done} failed: {said.rstrip('.')} ({', '.join(facts)})."
     error = EXCEPTIONS.get(failure.code, MetaflowS3Exception)(" ".join(filter(None, (told, remedy, left))))

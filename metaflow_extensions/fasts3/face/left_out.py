@@ -48,7 +48,7 @@ class LeftOut:
         """
         for url, (operation, refused) in refusals.items():
             asked, failure = self._engine.connected(), self._engine.concealed(refused)
-            error = exception_of(operation, url, failure, asked.identity, asked.endpoint_url)
+            error = exception_of(operation, url, failure, asked.identity, asked.endpoint_url, proxy=asked.proxy)
             self._add(names[url] if names else url, error, reason_of(failure))
 
     def count_of(self, names: Iterable[str]) -> int:

@@ -5,6 +5,7 @@ is made again, without asking this machine's environment, profiles or metadata s
 """
 
 import os
+import threading
 import time
 from typing import Any, Callable, NamedTuple, Optional, Union
 
@@ -27,6 +28,20 @@ class ClientRecipe(NamedTuple):
     verify: Union[bool, str, None]  # False, a bundle's path, or the default
     anonymous: bool  # signature_version=UNSIGNED
     config: dict[str, Any]  # arguments of botocore.config.Config
+
+
+_signed = threading.local()  # requests are signed in the thread that makes them
+
+
+def forget_signature() -> None:
+    """A request begins in this thread."""
+    _signed.generation = 0
+
+
+def signed_as() -> int:
+    """The generation of the set that the request of this thread was signed with; 0 where it was not one of ours."""
+    generation: int = getattr(_signed, "generation", 0)
+    return generation
 
 
 class GivenCredentials(Credentials):
@@ -53,6 +68,7 @@ class GivenCredentials(Credentials):
         current = self.__current()
         if current is None:
             raise NoCredentialsError
+        _signed.generation = current.generation
         current.check(time.time())
         return ReadOnlyCredentials(current.access_key, current.secret_key, current.token)
 

@@ -3,7 +3,7 @@
 import http.client
 import ssl
 from collections.abc import Iterator
-from typing import Optional
+from typing import Any, Optional
 from xml.etree.ElementTree import ParseError
 
 import botocore.exceptions as botocore_errors
@@ -15,6 +15,7 @@ from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferErro
 from metaflow_extensions.fasts3.wire.local_files import NO_DESCRIPTORS, local_failure
 from metaflow_extensions.fasts3.wire.s3_errors import CUT_SHORT, code_of, seconds_of
 
+PROVIDERS = "botocore.credentials"  # the module of boto3's credential providers
 # The first that fits counts: botocore's read time-out, for one, is an OSError as well.
 BY_TYPE: tuple[tuple[Code, tuple[type[Exception], ...]], ...] = (
     (
@@ -68,9 +69,13 @@ def failure_of(error: Exception) -> Failure:
     -------
     Failure
     """
+    if raised_by_provider(error) and not isinstance(error, TransferError):
+        from metaflow_extensions.fasts3.reference.credential_errors import failure_of_provider
+
+        return failure_of_provider(error)
     if isinstance(error, botocore_errors.ClientError):
         return _answered(error)
-    known = next(filter(None, (_told_by(cause, error) for cause in _causes(error))), None)
+    known = next(filter(None, (_told_by(cause, error) for cause in causes(error))), None)
     if known:
         return known
     code = next((code for code, types in BY_TYPE if isinstance(error, types)), Code.REJECTED)
@@ -96,6 +101,19 @@ def _told_by(cause: BaseException, error: Exception) -> Optional[Failure]:
     return None if code is None else Failure(code, _sentence(error))
 
 
+def raised_by_provider(error: BaseException) -> bool:
+    """Whether an exception comes from one of boto3's credential providers, and not from the request itself."""
+    return any(frame.f_globals.get("__name__") == PROVIDERS for frame in frames(error))
+
+
+def frames(error: BaseException) -> Iterator[Any]:
+    """The frames that an exception came through, the innermost last."""
+    traceback = error.__traceback__
+    while traceback:
+        yield traceback.tb_frame
+        traceback = traceback.tb_next
+
+
 def _answered(error: botocore_errors.ClientError) -> Failure:
     document = error.response.get("Error", {})
     reply = error.response.get("ResponseMetadata", {})
@@ -111,7 +129,7 @@ def _answered(error: botocore_errors.ClientError) -> Failure:
     )
 
 
-def _causes(error: BaseException) -> Iterator[BaseException]:
+def causes(error: BaseException) -> Iterator[BaseException]:
     """An error and what is behind it; botocore hides the cause in `kwargs`, urllib3 in `reason`."""
     cause: Optional[BaseException] = error
     for _ in range(6):

@@ -7,17 +7,19 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from io import BytesIO
-from typing import Any, BinaryIO, Callable, Optional
+from typing import Any, BinaryIO, Callable, Optional, TypeVar
 
 from botocore.exceptions import ClientError
 from s3transfer.utils import ReadFileChunk
 
 from metaflow_extensions.fasts3.reference import conditional, digests, documents, responses
+from metaflow_extensions.fasts3.reference.boto3_client import forget_signature, signed_as
 from metaflow_extensions.fasts3.reference.boto3_errors import failure_of
 from metaflow_extensions.fasts3.reference.pacing import paced
 from metaflow_extensions.fasts3.wire import deletion, open_uploads
 from metaflow_extensions.fasts3.wire.bandwidth import Allowance
 from metaflow_extensions.fasts3.wire.checksums import Told, told_by
+from metaflow_extensions.fasts3.wire.explanations import UNEXPLAINED, explanation
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
 from metaflow_extensions.fasts3.wire.listing import checked, marker_of, parse_page, token_after
 from metaflow_extensions.fasts3.wire.local_files import became_shorter, local_failure, open_to_read, open_to_write
@@ -34,6 +36,7 @@ from metaflow_extensions.fasts3.wire.transfers import (
     UploadsPage,
 )
 
+T = TypeVar("T")
 CHUNK = 2**20  # bytes read from the socket at a time: large enough for few Python calls, small enough for memory
 
 
@@ -63,13 +66,32 @@ class _Heard:
 @contextmanager
 def _translated() -> Iterator[_Heard]:
     heard = _Heard()
+    forget_signature()
     try:
         with responses.looked_at():
             yield heard
     except TransferError as error:
         raise TransferError(heard.naming(error.failure)) from error
     except Exception as error:
-        raise TransferError(heard.naming(failure_of(error))) from error
+        failure = heard.naming(failure_of(error))
+        if failure.code is Code.EXPIRED:
+            failure = failure._replace(signed_as=signed_as())
+        raise TransferError(failure) from error
+
+
+def _explained(operation: str, ask: "Callable[[], T]", explain: "Callable[[], None]") -> T:
+    """What a HEAD gives. Where it is refused without a reason, a GET tells it, from which boto3 learns the region."""
+    try:
+        return ask()
+    except TransferError as error:
+        if error.failure.status not in UNEXPLAINED[operation]:
+            raise
+        refusal = error.failure
+    try:
+        explain()
+    except TransferError as error:
+        raise TransferError(explanation(refusal, error.failure)) from error
+    return ask()
 
 
 class Boto3Transfers:
@@ -87,16 +109,30 @@ class Boto3Transfers:
         self._checksum = {"ChecksumAlgorithm": "CRC32"} if asked == "when_supported" else {}
 
     def head(self, bucket: str, key: str) -> ObjectInfo:
-        with _translated() as heard:
-            reply = heard.of(self._client.head_object(Bucket=bucket, Key=key))
-            heard.check(check_object)
-            return _info(reply, _length(reply))
+        def ask() -> ObjectInfo:
+            with _translated() as heard:
+                reply = heard.of(self._client.head_object(Bucket=bucket, Key=key))
+                heard.check(check_object)
+                return _info(reply, _length(reply))
+
+        def explain() -> None:
+            with _translated(), self._client.get_object(Bucket=bucket, Key=key, Range="bytes=0-0")["Body"] as body:
+                body.read(1)
+
+        return _explained("HeadObject", ask, explain)
 
     def head_bucket(self, bucket: str, key: str = "") -> None:
-        try:
+        def ask() -> None:
             with _translated() as heard:
                 heard.of(self._client.head_bucket(Bucket=bucket))
                 heard.check(check_bucket)
+
+        def explain() -> None:
+            with _translated():
+                self._client.list_objects_v2(Bucket=bucket, MaxKeys=1)
+
+        try:
+            _explained("HeadBucket", ask, explain)
         except TransferError as error:
             if error.failure.code is Code.NOT_FOUND:  # a HEAD has no body that could say NoSuchBucket
                 failure = error.failure._replace(code=Code.NO_BUCKET, s3_code="NoSuchBucket")

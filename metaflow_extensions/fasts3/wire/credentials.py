@@ -12,6 +12,7 @@ class CredentialSet(NamedTuple):
     secret_key: str
     token: Optional[str] = None
     expires: Optional[float] = None  # Unix time, where its provider tells; nothing is signed with it from then on
+    generation: int = 0  # counts the sets that one process was given; 0: not known
 
     def __repr__(self) -> str:
         return f"CredentialSet({self.access_key!r}, ...)"
@@ -25,7 +26,8 @@ class CredentialSet(NamedTuple):
             Unix time.
         """
         if self.expires is not None and now >= self.expires:
-            raise TransferError(Failure(Code.EXPIRED, "the credentials have expired, and there are no newer ones"))
+            told = "the credentials have expired, and there are no newer ones"
+            raise TransferError(Failure(Code.EXPIRED, told, signed_as=self.generation))
 
 
 class CurrentSet:

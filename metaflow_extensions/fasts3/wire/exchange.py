@@ -11,6 +11,7 @@ from typing import Callable, Optional
 from metaflow_extensions.fasts3.wire.connection import Connection, ConnectionLost, DocumentTooLong
 from metaflow_extensions.fasts3.wire.connections import Connections
 from metaflow_extensions.fasts3.wire.credentials import CredentialSet
+from metaflow_extensions.fasts3.wire.explanations import UNEXPLAINED, explanation
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
 from metaflow_extensions.fasts3.wire.http11 import Body, Framing, Head, ProtocolError
 from metaflow_extensions.fasts3.wire.http_dates import timestamp_of
@@ -24,6 +25,11 @@ from metaflow_extensions.fasts3.wire.waiting import Aside, wait_for
 MAX_DOCUMENT = 16 * 2**20  # bytes; a listing of 1,000 keys of 1,024 escaped bytes each takes 4 MB
 MAX_ERROR = 256 * 1024  # bytes
 LONG = 64 * 2**20  # bytes of a body whose checksum takes so long that all others would wait for it
+# HEADs, and the GET that is refused for the same reason: its operation, query and headers.
+EXPLAINED_BY: "dict[str, tuple[str, Query, dict[str, str]]]" = {
+    "HeadObject": ("GetObject", (), {"range": "bytes=0-0"}),
+    "HeadBucket": ("ListObjectsV2", (("list-type", "2"), ("max-keys", "1")), {}),
+}
 ALLOWED_SKEW = 900.0  # seconds by which S3 lets a signature's time be wrong
 
 
@@ -119,6 +125,7 @@ class Exchange:
         self.only_md5: set[str] = set()  # buckets whose server takes no other checksum of DeleteObjects
         self._heads = RequestHeads(credentials, clock)
         self._connections: dict[Endpoint, Connections] = {}
+        self._denied: set[str] = set()  # buckets whose 403 is a missing permission: thousands of HEADs need not ask
         self._lock = threading.Lock()
 
     async def ask(
@@ -159,7 +166,10 @@ class Exchange:
         """
         template = template or self.template(operation, bucket)
         told = await wait_for(Aside(partial(describe, payload, template))) if payload.size > LONG else None
-        head = self._heads.write(operation, method, bucket, key, template, query, headers, payload, expect, told)
+        signer = self._heads.signer(template)
+        head = self._heads.write(
+            operation, method, bucket, key, template, signer, query, headers, payload, expect, told
+        )
         connections = self._connections_of(template.endpoint)
         reply = Reply(*await send(connections, method, head, payload, expect), connections)
         if reply.head.status >= 300:
@@ -170,8 +180,27 @@ class Exchange:
                     raise
                 document = b""  # a page of somebody between, far larger than S3's errors: the status says enough
             failure = failure_of(reply.head.status, reply.head.headers, document)
-            raise TransferError(self._in_time(template.endpoint, failure, reply.head))
+            failure = self._in_time(template.endpoint, failure, reply.head)
+            if failure.code is Code.EXPIRED and signer:
+                failure = failure._replace(signed_as=signer.credentials.generation)
+            elif method == "HEAD" and failure.code is not Code.SKEWED:
+                failure = await self._explained(operation, bucket, key, failure)
+            raise TransferError(failure)
         return reply
+
+    async def _explained(self, operation: str, bucket: str, key: str, failure: Failure) -> Failure:
+        """The refusal of a HEAD, with S3's code: its reply has no body that could tell it, that of a GET has."""
+        if failure.status not in UNEXPLAINED.get(operation, ()) or (failure.status == 403 and bucket in self._denied):
+            return failure
+        asked, query, headers = EXPLAINED_BY[operation]
+        try:
+            reply = await self.ask(asked, "GET", bucket, key, query, headers)
+        except TransferError as error:
+            if error.failure.s3_code == "AccessDenied":
+                self._denied.add(bucket)
+            return explanation(failure, error.failure)
+        reply.drop()
+        return failure
 
     def _in_time(self, endpoint: Endpoint, failure: Failure, head: Head) -> Failure:
         """Set our clock by the server's where it refuses a signature for its time; a HEAD's 403 does not say why."""

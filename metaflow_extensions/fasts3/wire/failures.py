@@ -14,6 +14,7 @@ class Code(str, Enum):
     NO_BUCKET = "no-bucket"  # 404 of the bucket itself
     NO_UPLOAD = "no-upload"  # 404 of a multipart upload: completed or aborted already
     ACCESS_DENIED = "access-denied"  # 403, and identities that S3 does not know
+    ARCHIVED = "archived"  # the object has to be restored before it can be read
     EXPIRED = "expired"  # the credentials have expired; newer ones may do
     SKEWED = "skewed"  # the signature's time is not the server's; with its time the request may do
     INVALID_RANGE = "invalid-range"  # 416
@@ -77,6 +78,8 @@ class Failure(NamedTuple):
     tries: int = 1  # how many times it was tried
     seconds: float = 0.0  # from the first try to the last failure
     retry_after: float = 0.0  # seconds that S3 asks to be left alone (RFC 9110 section 10.2.3)
+    signed_as: int = 0  # generation of the set of credentials that has expired; 0: not known
+    remedy: str = ""  # what to do, where more is known than the code says
 
 
 class TransferError(Exception):

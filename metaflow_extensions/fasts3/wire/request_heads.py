@@ -67,6 +67,7 @@ class RequestHeads:
         bucket: str,
         key: str,
         template: RequestTemplate,
+        signer: Optional[Signer],
         query: Query,
         headers: "Optional[dict[str, str]]",
         payload: Payload,
@@ -77,15 +78,16 @@ class RequestHeads:
 
         Parameters
         ----------
+        signer : Signer or None
+            What `signer` gave for the template.
         told : dict of str to str, optional
             What `describe` gives, where it was asked before.
 
         Raises
         ------
         TransferError
-            NO_CREDENTIALS; EXPIRED, before anything is signed; REJECTED where a header can't be sent.
+            REJECTED where a header can't be sent.
         """
-        signer = self._signer(template)
         given = {**(headers or {}), "expect": "100-continue"} if expect else headers or {}
         has_body = payload is not NOTHING or method in ("PUT", "POST")
         try:
@@ -119,7 +121,14 @@ class RequestHeads:
             stamp = self._stamps[name] = _make_stamp(made_of, headers, has_body=kind[-1])
         return stamp
 
-    def _signer(self, template: RequestTemplate) -> Optional[Signer]:
+    def signer(self, template: RequestTemplate) -> Optional[Signer]:
+        """What signs a request now; None where it is not to be signed.
+
+        Raises
+        ------
+        TransferError
+            NO_CREDENTIALS; EXPIRED, before anything is signed.
+        """
         if template.scope is None:
             return None
         credentials = self._credentials()

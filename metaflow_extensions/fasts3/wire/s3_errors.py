@@ -23,6 +23,7 @@ BY_S3_CODE: "dict[str, Code]" = {
     "ExpiredTokenException": Code.EXPIRED,
     "TokenRefreshRequired": Code.EXPIRED,
     "RequestTimeTooSkewed": Code.SKEWED,
+    "InvalidObjectState": Code.ARCHIVED,
     "BadDigest": Code.BROKEN,
     "IncompleteBody": Code.BROKEN,
     "XAmzContentChecksumMismatch": Code.BROKEN,

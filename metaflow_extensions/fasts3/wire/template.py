@@ -54,8 +54,8 @@ def template_of(fields: "list[object]") -> RequestTemplate:
 
 # What each method of `transfers.Transfers` needs templates of: operations of S3.
 NEEDED: "dict[str, tuple[str, ...]]" = {
-    "head": ("HeadObject",),
-    "head_bucket": ("HeadBucket",),
+    "head": ("HeadObject", "GetObject"),
+    "head_bucket": ("HeadBucket", "ListObjectsV2"),
     "get": ("GetObject",),
     "put": ("PutObject",),
     "list_page": ("ListObjectsV2",),

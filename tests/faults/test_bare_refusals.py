@@ -1,0 +1,132 @@
+"""A HEAD that is refused has no body that could tell why: one request that has one tells it."""
+
+import re
+
+import pytest
+from attacks.hostile import error, hostile, reply
+from control.provider import Provider
+from metaflow import S3
+from metaflow.datatools.s3 import MetaflowS3AccessDenied
+
+from metaflow_extensions.fasts3.control import clients
+
+BARE = reply(status="400 Bad Request")
+OBJECT = reply(b"x", ETag='"e"', Last_Modified="Mon, 23 Nov 2026 10:00:00 GMT")
+EXPIRED = error("The provided token has expired.", "ExpiredToken", "400 Bad Request")
+PAGES = 9
+EACH = 3  # requests for which a set is good
+
+
+def headed(head, answer):
+    """An answer as a HEAD has it."""
+    return answer.partition(b"\r\n\r\n")[0] + b"\r\n\r\n" if head.startswith(b"HEAD ") else answer
+
+
+@pytest.fixture
+def server(implementation, tmp_path, monkeypatch):
+    """A server that any answer can be given to, whose address the environment has."""
+    monkeypatch.setattr(clients, "_clients", {})
+    with hostile() as server:
+        yield server
+
+
+def key_of(head):
+    return re.search(rb"Credential=([^/]+)/", head)[1].decode()
+
+
+@pytest.fixture
+def provider(tmp_path, monkeypatch):
+    """A program that gives another set each time: AKIA1, AKIA2 and so on."""
+    provider = Provider(tmp_path, "AKIA", "hush", "token", numbered=True)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(provider.config))
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    return provider
+
+
+def client_of(server, tmp_path):
+    params = {"endpoint_url": server.client_params()["endpoint_url"]}
+    return S3(s3root="s3://bucket/root", client_params=params, tmproot=str(tmp_path))
+
+
+CALLS = {
+    "info": lambda s3: s3.info("a").size,
+    "info_many": lambda s3: s3.info_many(["a"])[0].size,
+    "overwrite=False": lambda s3: len(s3.put_many([("a", b"x")], overwrite=False)) or 1,
+}
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+def test_a_head_with_an_expired_token_has_the_token_renewed(server, provider, tmp_path, call):
+    def answer(head):
+        expired = key_of(head) == "AKIA1"
+        bare_or_told = BARE if head.startswith(b"HEAD ") else EXPIRED
+        return bare_or_told if expired else headed(head, OBJECT)
+
+    server.answer = answer
+    with client_of(server, tmp_path) as s3:
+        assert call(s3) == 1
+    assert len(provider.answers) == 2
+
+
+def test_a_head_that_stays_refused_says_that_the_token_has_expired(server, provider, tmp_path):
+    server.answer = lambda head: BARE if head.startswith(b"HEAD ") else EXPIRED
+    with client_of(server, tmp_path) as s3, pytest.raises(MetaflowS3AccessDenied, match=r"ExpiredToken.*aws sso login"):
+        s3.info("a")
+    assert len(provider.answers) == 2
+
+
+def test_a_head_for_the_wrong_region_follows_once(server, tmp_path):
+    """No header names the region; only the document does that a GET is answered with."""
+    told = (
+        b"<Error><Code>AuthorizationHeaderMalformed</Code><Message>expecting 'eu-west-1'</Message>"
+        b"<Region>eu-west-1</Region></Error>"
+    )
+
+    def answer(head):
+        if b"/eu-west-1/s3/" in head:
+            return headed(head, OBJECT)
+        return BARE if head.startswith(b"HEAD ") else reply(told, "400 Bad Request")
+
+    server.answer = answer
+    with S3(s3root="s3://bucket/root", client_params=server.client_params(), tmproot=str(tmp_path)) as s3:
+        assert s3.info("a").size == 1
+        asked = len(server.heads)
+        assert [one.size for one in s3.info_many(["a", "b", "c", "d"])] == [1] * 4
+    assert asked <= 10
+    assert len(server.heads) - asked <= 20
+
+
+def test_a_bare_403_is_told_by_its_code(server, tmp_path):
+    refused = error("The key id is not known.", "InvalidAccessKeyId")
+    server.answer = lambda head: headed(head, refused)
+    with S3(s3root="s3://bucket/root", client_params=server.client_params(), tmproot=str(tmp_path)) as s3:
+        with pytest.raises(MetaflowS3AccessDenied, match="InvalidAccessKeyId: The key id is not known"):
+            s3.info("a")
+        server.answer = lambda head: reply(status="403 Forbidden") if head.startswith(b"HEAD ") else OBJECT
+        with pytest.raises(MetaflowS3AccessDenied, match="s3:ListBucket"):
+            s3.info("a")
+
+
+def test_a_long_listing_outlives_any_number_of_sets(server, provider, tmp_path):
+    """One job number for all of its pages: what counts is which set was refused."""
+    good = {"key": "AKIA1", "left": EACH}
+    pages = iter(range(1, PAGES + 1))
+
+    def answer(head):
+        if key_of(head) != good["key"]:
+            return EXPIRED
+        if not good["left"]:
+            good.update(key=f"AKIA{len(provider.answers) + 1}", left=EACH)
+            return EXPIRED
+        good["left"] -= 1
+        number = next(pages)
+        more = f"<IsTruncated>true</IsTruncated><NextContinuationToken>{number}</NextContinuationToken>"
+        row = f"<Contents><Key>root/{number}</Key><Size>1</Size></Contents>"
+        document = f"<ListBucketResult>{more if number < PAGES else ''}{row}</ListBucketResult>"
+        return reply(document.encode(), content_type="application/xml")
+
+    server.answer = answer
+    with client_of(server, tmp_path) as s3:
+        assert [one.key for one in s3.list_recursive()] == [str(number) for number in range(1, PAGES + 1)]
+    assert len(provider.answers) == PAGES // EACH
