@@ -59,3 +59,21 @@ worker.Worker._end = end
 worker.serve(*map(int, sys.argv[1:]))
 """
 )
+
+# Each job takes it longer than it would stay without one, by its own clock.
+SLOW = (
+    AS_USUAL
+    + """import time, types
+from metaflow_extensions.fasts3.wire.waiting import Pause, wait_for
+late = 0.0
+worker.time = types.SimpleNamespace(monotonic=lambda: time.monotonic() + late)
+class Performer:
+    async def work(self, job):
+        global late
+        late += worker.IDLE_LIMIT
+        await wait_for(Pause(0.01))
+        return worker.Outcome(job.number, [0, "", None, {}, None, None], None, True)
+worker.Worker._prepare = lambda self, setup: setattr(self, "_performer", Performer())
+worker.serve(*map(int, sys.argv[1:]))
+"""
+)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import boto3
 import pytest
-from pool.odd_workers import DEAD, GARBAGE, POISONED, SUSPECTING, TELLING
+from pool.odd_workers import DEAD, GARBAGE, POISONED, SLOW, SUSPECTING, TELLING
 
 from metaflow_extensions.fasts3.control.request_templates import RequestTemplates
 from metaflow_extensions.fasts3.pool import call_workers, worker_process
@@ -86,6 +86,14 @@ def test_jobs_are_done_and_workers_stay_warm(run, pool, seaweedfs, prefix):
     assert [plan.replies[n].size for n in range(100)] == list(range(100))
     assert 1 <= len(first) <= 2
     assert {worker.pid for worker in pool._idle} == first
+
+
+def test_a_worker_that_has_worked_for_long_stays_for_the_next_call(run, pool, script):
+    script(SLOW)
+    run(Requests([Job(0, "head", "bucket", "any")]))
+    (first,) = pool._idle
+    run(Requests([Job(0, "head", "bucket", "any")]))
+    assert pool._idle == [first]
 
 
 def test_a_handful_of_jobs_takes_one_worker(run, pool, seaweedfs, prefix):

@@ -37,7 +37,7 @@ from metaflow_extensions.fasts3.wire.way_out import WithWayOut
 from metaflow_extensions.fasts3.wire.wire_transfers import WireTransfers
 
 LOOK_FOR_PARENT = 0.5  # seconds; a forked sibling may hold our pipe open, so its end is not the only sign
-# Seconds without a word after which a worker makes room, as whoever waits for all of its child processes expects. The
+# Seconds without anything to do after which a worker makes room, as whoever waits for all child processes expects. The
 # parent starts another one in 40 ms.
 IDLE_LIMIT = 10.0
 READ_SIZE = 2**20  # bytes
@@ -109,8 +109,8 @@ class Worker:
 
     @property
     def is_busy(self) -> bool:
-        """Whether it has jobs to answer."""
-        return bool(self._active or self._jobs or self._outcomes)
+        """Whether it has jobs to answer, or answers that the parent has not taken yet."""
+        return bool(self._active or self._jobs or self._outcomes or self._outbox.size)
 
     @property
     def patience(self) -> float:
@@ -266,7 +266,7 @@ def serve(parent: int, incoming: int, outgoing: int) -> None:
     loop = Loop()
     worker = Worker(loop, Outbox(loop, outgoing))
     reader = FrameReader()
-    heard = time.monotonic()
+    heard = time.monotonic()  # when there was something to do
     gc.freeze()
     gc.set_threshold(*GARBAGE)
 
@@ -285,6 +285,8 @@ def serve(parent: int, incoming: int, outgoing: int) -> None:
         while os.getppid() == parent and (worker.is_busy or time.monotonic() - heard < IDLE_LIMIT):
             loop.turn(worker.patience)
             worker.advance()
+            if worker.is_busy:
+                heard = time.monotonic()
     except BrokenPipeError:
         pass
     except Exception:

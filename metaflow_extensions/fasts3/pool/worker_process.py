@@ -280,7 +280,8 @@ def _abandon(process: "subprocess.Popen[bytes]", pipes: list[int], parent: int) 
     if os.getpid() == parent:
         _kill(process)
         _close(pipes)
-        process.wait()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=2)
 
 
 def _is_stopped(pid: int) -> bool:
