@@ -38,7 +38,7 @@ class Store:
                 reply = self.answer(job)
                 failed = isinstance(reply, Failure)
                 outcome = Outcome(job.number, None if failed else reply, reply if failed else None)
-                queue.follow(plan.receive(job, outcome))
+                queue.follow(job, plan.receive(job, outcome))
             elif not queue.is_held:
                 return
             else:
@@ -226,3 +226,16 @@ def test_no_thread_or_descriptor_is_left_wherever_an_exception_comes_in_between(
             break
         instruction += 1
     assert instruction > 200
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("ordered", [True, False])
+def test_each_of_many_that_wait_is_found_at_once(begin, ordered):
+    """A search through all that were taken before would take minutes."""
+    count = 400_000
+    loop = begin(lambda *_: None, [], ordered, count)
+    loop._outstanding = dict.fromkeys(range(count))
+    loop._all_taken = True
+    for number in range(count):
+        loop._put(number, None)
+    assert sum(1 for _ in loop) == count

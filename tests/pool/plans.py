@@ -23,7 +23,8 @@ def carry_out(plan, answer, pick=0, room=None):
         done.append(job)
         reply = answer(job)
         failed = isinstance(reply, Failure)
-        queue.follow(plan.receive(job, Outcome(job.number, None if failed else reply, reply if failed else None)))
+        outcome = Outcome(job.number, None if failed else reply, reply if failed else None)
+        queue.follow(job, plan.receive(job, outcome))
 
 
 def meets_its_totals(tally):

@@ -48,7 +48,7 @@ class Loop:
         reply = self.store(job)
         failed = isinstance(reply, Failure)
         outcome = Outcome(job.number, None if failed else reply, reply if failed else None)
-        self.queue.follow(self.plan.receive(job, outcome))
+        self.queue.follow(job, self.plan.receive(job, outcome))
 
     def take(self):
         number = len(self.taken) if self.ordered else next(iter(self.come), None)
@@ -138,3 +138,15 @@ def test_an_object_that_changes_is_begun_again():
     taken = dict(loop.run())
     assert store.files[taken[0].path] == bytes(reversed(body(40)))
     assert loop.ahead.size == 0
+
+
+@pytest.mark.parametrize("answered", [(0, 1), (1, 0)])
+def test_the_oldest_large_object_is_fetched_first(answered):
+    """The loop waits for it, whichever of them was known to be large first."""
+    store = Store(old=body(4 * STEP), new=body(4 * STEP))
+    loop = Loop(store, 2**30)
+    loop.want(store.objects)
+    jobs = [loop.queue.take(), loop.queue.take()]
+    for number in answered:
+        loop.answer(jobs[number])
+    assert [loop.queue.take().key for _ in range(6)] == ["old"] * 3 + ["new"] * 3

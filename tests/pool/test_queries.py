@@ -87,7 +87,7 @@ def test_the_queue_gives_what_follows_before_what_is_new():
     jobs = [Job(number, "head", "b", str(number)) for number in range(6)]
     queue = JobQueue(Requests(jobs[:2]))
     assert queue.take() is jobs[0]
-    queue.follow(iter(jobs[2:4]))
+    queue.follow(jobs[0], iter(jobs[2:4]))
     queue.put_back([jobs[4]])
     assert queue.at_least(4)
     assert not queue.at_least(5)
@@ -130,3 +130,23 @@ def test_a_common_prefix_of_many_pages_is_borne():
     """Servers that cut pages before they put keys together tell it on each."""
     pages = {number or None: Page([], ["x/a/"], number + 1 if number < 50 else None) for number in range(51)}
     assert [entry.key for entry in paged(pages)] == ["x/a/"]
+
+
+def test_what_follows_from_the_oldest_comes_first():
+    """Parts, then the completion, of the first object come before the parts of the second, however late they follow."""
+    begun = [Job(number, "create_upload", "b", f"begun {number}") for number in range(3)]
+    follow = [[Job(10 * number + part, "upload_part", "b") for part in (3, 4)] for number in range(2)]
+    queue = JobQueue(Requests(begun))
+    first, second = queue.take(), queue.take()
+    queue.follow(second, iter(follow[1]))
+    queue.follow(first, iter(follow[0]))
+    assert queue.take() is follow[0][0]
+    completion = Job(99, "complete_upload", "b")
+    queue.follow(follow[0][0], [completion])
+    taken = [queue.take() for _ in range(4)]
+    assert taken == [follow[0][1], completion, *follow[1]]
+    queue.put_last([taken[2]])  # its worker died; what follows from it later is still of the second object
+    assert [queue.take(), queue.take(), queue.take()] == [begun[2], taken[2], None]
+    queue.follow(begun[2], [Job(50, "upload_part", "b")])
+    queue.follow(taken[2], [Job(51, "upload_part", "b")])
+    assert queue.take().number == 51

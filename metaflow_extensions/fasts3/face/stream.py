@@ -3,6 +3,7 @@
 import contextlib
 import os
 import threading
+from collections import deque
 from collections.abc import Iterator
 from queue import Empty, SimpleQueue
 from typing import Callable, NamedTuple, Optional, Union
@@ -95,6 +96,9 @@ class Stream:
         self._outstanding: dict[int, Requested] = {}
         self._paths: dict[int, str] = {}  # of these
         self._waiting: dict[int, Optional[Downloaded]] = {}  # come, but not their turn yet
+        # Whose turn it is. Not the first key of a dict, whose search passes all that were removed before it.
+        self._turn = 0  # ordered: the number of the next
+        self._come: deque[int] = deque()  # otherwise: the numbers of those that wait
         self._in_hand: Optional[int] = None  # what the loop works with
         self._closed = False
 
@@ -109,6 +113,10 @@ class Stream:
         number = self._next()
         self._in_hand = number
         requested, result = self._outstanding.pop(number), self._waiting.pop(number)
+        if self._ordered:
+            self._turn += 1
+        else:
+            self._come.popleft()
         path = self._paths.pop(number, None)
         if path is not None:
             _remove_tries(path, but=result.path if result else None)
@@ -157,13 +165,12 @@ class Stream:
         while True:
             while self._collect(wait=False):
                 pass
-            number = next(iter(self._outstanding if self._ordered else self._waiting), None)
-            ready = number is not None and number in self._waiting
+            ready = self._turn in self._waiting if self._ordered else bool(self._come)
             if self._may_take and (not ready or taken < TAKEN_AT_A_TIME):
                 self._take_request()
                 taken += 1
-            elif ready and number is not None:
-                return number
+            elif ready:
+                return self._turn if self._ordered else self._come[0]
             elif self._outstanding:
                 self._check()
                 self._collect(wait=True)
@@ -220,6 +227,8 @@ class Stream:
             return False
         number, result = arrived
         self._waiting[number] = result
+        if not self._ordered:
+            self._come.append(number)
         return True
 
     def _put(self, number: int, result: Optional[Downloaded]) -> None:

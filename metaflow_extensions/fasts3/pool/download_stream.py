@@ -43,7 +43,8 @@ class DownloadStream(ObjectDownloads):
         step: int = PART_SIZE,
         spill: Optional[Spill] = None,
     ) -> None:
-        self._downloads: dict[int, Download] = {}  # of those under way, in the order in which they were begun
+        self._downloads: dict[int, Download] = {}  # of those under way
+        self._begun: deque[int] = deque()  # their indices as they were begun; the first is of one that is under way
         self._local: dict[int, Optional[str]] = {}
         super().__init__(self._downloads, self._local, missing_ok, step, spill)
         self._done = done
@@ -66,6 +67,7 @@ class DownloadStream(ObjectDownloads):
             if self._waiting and self._ahead.begin(self._waiting[0].number):
                 index, download, path = self._waiting.popleft()
                 self._downloads[index], self._local[index] = download, path
+                self._begun.append(index)
                 self._expect(download)
                 self._count_begun += 1
                 yield self._first_job(index, path)
@@ -77,6 +79,8 @@ class DownloadStream(ObjectDownloads):
 
     def _finish(self, index: int, result: Optional[Downloaded]) -> None:
         del self._downloads[index], self._local[index]
+        while self._begun and self._begun[0] not in self._downloads:
+            self._begun.popleft()
         self._done(index, result)
 
     def _limit(self, index: int) -> int:
@@ -87,4 +91,4 @@ class DownloadStream(ObjectDownloads):
 
     def _admits(self, index: int, piece: Piece) -> bool:
         # The first that is missing goes on in any case, or nobody would ever be done.
-        return self._ahead.go_on(index, piece.length, first=index == next(iter(self._downloads)))
+        return self._ahead.go_on(index, piece.length, first=index == self._begun[0])

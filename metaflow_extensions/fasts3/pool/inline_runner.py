@@ -79,7 +79,7 @@ class InlineRunner:
             self._interruption.check()
             outcome = self._perform(job, self._interruption)
             self._interruption.check()
-            queue.follow(plan.receive(job, outcome))
+            queue.follow(job, plan.receive(job, outcome))
 
     def _perform(self, job: Job, interruption: Interruption) -> Outcome:
         outcome = self._performer.perform(job, interruption)
@@ -114,7 +114,7 @@ class InlineRunner:
                         crew.size = max(1, min(crew.size, width - 1))  # the others had them
                         queue.put_back([job])
                     else:
-                        queue.follow(plan.receive(job, outcome))
+                        queue.follow(job, plan.receive(job, outcome))
 
     def _patience(self) -> float:
         return PATIENCE_WHEN_STOPPED if self._interruption.is_set() else PATIENCE_WHEN_FAILED

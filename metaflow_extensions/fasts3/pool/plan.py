@@ -1,5 +1,6 @@
 """What a plan is: work that gives jobs and takes outcomes, and knows no process, no socket and no clock."""
 
+import bisect
 from collections.abc import Iterable, Iterator
 from typing import Any, Optional, Protocol
 
@@ -51,26 +52,51 @@ class Plan(Protocol):
 
 
 _NO_MORE: Any = object()
+# Ranks of jobs that no outcome has led to: the plan's first ones, and those that come after all others.
+_FIRST_ONES, _LAST_ONES = 2**62, 2**63
 
 
 class JobQueue:
-    """The jobs of one plan that nobody has yet, those that follow from others first."""
+    """The jobs of one plan that nobody has yet.
+
+    Those that follow from others come before the plan's first ones, so that what was begun is finished. Among them
+    those come first that follow from what was begun first: a loop over downloads waits for the oldest object.
+    """
 
     def __init__(self, plan: Plan) -> None:
-        self._sources: list[Iterator[Optional[Job]]] = [plan.start()]
+        # Sorted: rank, number of the source, jobs. Few at a time, one for each object that is under way.
+        self._sources: list[tuple[int, int, Iterator[Optional[Job]]]] = [(_FIRST_ONES, 0, plan.start())]
+        self._count = 0  # of sources
+        self._begun = 0  # of the plan's first jobs
+        self._ranks: dict[int, int] = {}  # number of a job that was taken -> the rank of what follows from it
         self._next: list[Job] = []
 
     def take(self) -> Optional[Job]:
         """The next job, or None where there is none at the moment."""
         if self._next:
             return self._next.pop()
-        for place in range(len(self._sources) - 1, -1, -1):
-            job = next(self._sources[place], _NO_MORE)
+        place = 0
+        while place < len(self._sources):
+            rank, _, jobs = self._sources[place]
+            job = next(jobs, _NO_MORE)
             if job is _NO_MORE:
                 del self._sources[place]
-            elif job is not None:
+            elif job is None:
+                place += 1
+            else:
+                self._note_rank(job, rank)
                 return job
         return None
+
+    def _note_rank(self, job: Job, rank: int) -> None:
+        if rank >= _FIRST_ONES:
+            self._begun += 1
+            rank = self._begun
+        self._ranks.setdefault(job.number, rank)  # one that has to be done again keeps its own
+
+    def _add(self, rank: int, jobs: Iterable[Optional[Job]]) -> None:
+        self._count += 1
+        bisect.insort(self._sources, (rank, self._count, iter(jobs)))
 
     @property
     def is_held(self) -> bool:
@@ -83,11 +109,13 @@ class JobQueue:
 
     def put_last(self, jobs: Iterable[Job]) -> None:
         """Jobs that have to be done again, but after all others."""
-        self._sources.insert(0, iter(list(jobs)))
+        self._add(_LAST_ONES, list(jobs))
 
-    def follow(self, jobs: Iterable[Optional[Job]]) -> None:
-        """Jobs that follow from an outcome."""
-        self._sources.append(iter(jobs))
+    def follow(self, job: Job, jobs: Iterable[Optional[Job]]) -> None:
+        """Jobs that follow from the outcome of one that was taken."""
+        rank = self._ranks.pop(job.number, self._begun)
+        if jobs != ():
+            self._add(rank, jobs)
 
     def holds(self, number: int) -> bool:
         """Whether a job with this number was taken and put back."""
