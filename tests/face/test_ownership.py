@@ -72,23 +72,23 @@ def test_a_child_that_goes_on_keeps_what_its_killed_parent_had(tmp_path):
 
 
 def test_only_what_says_that_it_is_locked_is_touched(tmp_path):
-    kept = ["metaflow.s3.abc", "metaflow.s3.new.abc", "locked", "metaflow.s3.locked.a_file"]
+    kept = ["metaflow.s3.abc", ".metaflow.s3.new.abc", "locked", "metaflow.s3.locked.a_file"]
     for name in kept[:3]:
         (tmp_path / name).mkdir()
     (tmp_path / kept[3]).touch()
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "precious").touch()
-    (tmp_path / "metaflow.s3.locked.link").symlink_to(tmp_path / "elsewhere")
-    (tmp_path / "metaflow.s3.locked.left").mkdir()
+    (tmp_path / ".metaflow.s3.locked.link").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / ".metaflow.s3.locked.left").mkdir()
     ownership.sweep(str(tmp_path))
-    assert sorted(os.listdir(tmp_path)) == sorted([*kept, "elsewhere", "metaflow.s3.locked.link"])
+    assert sorted(os.listdir(tmp_path)) == sorted([*kept, "elsewhere", ".metaflow.s3.locked.link"])
     assert os.listdir(tmp_path / "elsewhere") == ["precious"]
 
 
 def test_a_link_inside_is_not_followed(tmp_path):
     (tmp_path / "precious").mkdir()
     (tmp_path / "precious" / "file").touch()
-    left = tmp_path / "root" / "metaflow.s3.locked.left"
+    left = tmp_path / "root" / ".metaflow.s3.locked.left"
     left.mkdir(parents=True)
     (left / "1-0-link").symlink_to(tmp_path / "precious")
     ownership.sweep(str(tmp_path / "root"))
@@ -97,10 +97,10 @@ def test_a_link_inside_is_not_followed(tmp_path):
 
 
 def test_what_another_user_put_there_is_left_alone(tmp_path, monkeypatch):
-    (tmp_path / "metaflow.s3.locked.theirs").mkdir()
+    (tmp_path / ".metaflow.s3.locked.theirs").mkdir()
     monkeypatch.setattr(ownership.os, "geteuid", lambda: 12345)
     ownership.sweep(str(tmp_path))
-    assert os.listdir(tmp_path) == ["metaflow.s3.locked.theirs"]
+    assert os.listdir(tmp_path) == [".metaflow.s3.locked.theirs"]
 
 
 def test_without_locks_nothing_is_claimed(tmp_path, monkeypatch):
@@ -129,7 +129,7 @@ def test_descriptors_are_given_back_and_not_spent_without_end(tmp_path):
 @pytest.mark.parametrize("other", ["thesis.tex", "1-0-directory/", ".git/", "1-a", "-1-0-x"])
 def test_what_has_no_name_of_ours_is_left_alone(tmp_path, other):
     """Where there is no sticky bit, a neighbour can give any directory of this user's the name of one of ours."""
-    theirs = tmp_path / "metaflow.s3.locked.renamed"
+    theirs = tmp_path / ".metaflow.s3.locked.renamed"
     theirs.mkdir()
     (theirs / other).mkdir() if other.endswith("/") else (theirs / other).touch()
     ownership.sweep(str(tmp_path))
@@ -137,7 +137,7 @@ def test_what_has_no_name_of_ours_is_left_alone(tmp_path, other):
 
 
 def test_a_directory_that_changes_places_while_it_is_swept(tmp_path, monkeypatch):
-    left, precious = tmp_path / "metaflow.s3.locked.left", tmp_path / "precious"
+    left, precious = tmp_path / ".metaflow.s3.locked.left", tmp_path / "precious"
     for folder in (left, precious):
         folder.mkdir()
         (folder / "1-0-file").touch()
@@ -155,18 +155,18 @@ def test_a_directory_that_changes_places_while_it_is_swept(tmp_path, monkeypatch
 
 
 def test_a_pipe_does_not_stop_the_sweep(tmp_path):
-    os.mkfifo(tmp_path / "metaflow.s3.locked.pipe")
-    left = tmp_path / "metaflow.s3.locked.left"
+    os.mkfifo(tmp_path / ".metaflow.s3.locked.pipe")
+    left = tmp_path / ".metaflow.s3.locked.left"
     left.mkdir()
     os.mkfifo(left / "1-0-pipe")
     ownership.sweep(str(tmp_path))
-    assert os.listdir(tmp_path) == ["metaflow.s3.locked.pipe"]
+    assert os.listdir(tmp_path) == [".metaflow.s3.locked.pipe"]
 
 
 def test_another_name_for_a_file_does_not_take_the_file_away(tmp_path):
     precious = tmp_path / "precious"
     precious.write_text("data")
-    left = tmp_path / "metaflow.s3.locked.left"
+    left = tmp_path / ".metaflow.s3.locked.left"
     left.mkdir()
     os.link(precious, left / "1-0-file")
     ownership.sweep(str(tmp_path))

@@ -87,6 +87,60 @@ def test_an_empty_file_is_made_where_there_is_none(tmp_path):
     assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o600
 
 
+@pytest.mark.parametrize("configured", [".", "/somewhere"])
+def test_where_nothing_is_configured_the_working_directory_may_be_one_that_takes_no_files(
+    configured, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(tempdir.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.chdir("/proc")  # takes no directories
+    directory = TemporaryDirectory(*tempdir.roots(configured))
+    if configured == ".":
+        assert os.path.dirname(directory.path()) == str(tmp_path)
+        directory.remove()
+    else:  # a mistake is not covered up
+        with pytest.raises(MetaflowS3Exception, match="in '/somewhere'"):
+            directory.path()
+    assert os.listdir(tmp_path) == []
+
+
+def test_where_no_root_takes_a_directory_all_are_named():
+    with pytest.raises(MetaflowS3Exception, match="in '/proc' or '/no/such/directory'"):
+        TemporaryDirectory("/proc", "/no/such/directory").path()
+
+
+def test_a_full_disk_is_not_left_for_another(tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(ownership.tempfile, "mkdtemp", refuse)
+    with pytest.raises(MetaflowS3InsufficientDiskSpace, match=f"in '{tmp_path}' "):
+        TemporaryDirectory(str(tmp_path), "/tmp").path()
+
+
+def test_file_browsers_do_not_show_it(tmp_path):
+    directory = TemporaryDirectory(str(tmp_path))
+    assert os.path.basename(directory.path()).startswith(".metaflow.s3.locked.")
+    directory.remove()
+
+
+def test_nothing_is_left_where_others_still_write(tmp_path, monkeypatch):
+    """As workers do, and threads, when one thread closes a client that another one uses."""
+    directory = TemporaryDirectory(str(tmp_path))
+    name = directory.namer()
+    rmdir = os.rmdir
+
+    def rmdir_after_one_more_file(path, **more):
+        for make in (lambda: open(name("late"), "w").close(), lambda: tempdir.make_empty(name("late"))):
+            with pytest.raises((FileNotFoundError, MetaflowS3Exception)):
+                make()
+        rmdir(path, **more)
+
+    open(name("k"), "w").close()
+    monkeypatch.setattr(os, "rmdir", rmdir_after_one_more_file)
+    directory.remove()
+    assert os.listdir(tmp_path) == []
+
+
 LEFT_OPEN = """
 import os, sys
 import metaflow
@@ -98,9 +152,48 @@ if os.fork() == 0:
 os.wait()
 print(len(os.listdir(directory.path())))
 """
+GOES_ON = """
+import atexit, contextlib, sys, threading
+import metaflow
+from metaflow_extensions.fasts3.face.tempdir import TemporaryDirectory
+started = threading.Event()
+def work():
+    while True:
+        with contextlib.suppress(FileNotFoundError):  # removed in between
+            open(TemporaryDirectory(sys.argv[1]).file("k"), "w").close()
+        started.set()
+def go_on():  # an exit handler that runs after those of this package
+    thread.join(30)
+    print(thread.is_alive())
+atexit._clear()
+atexit.register(go_on)
+from metaflow_extensions.fasts3.face import tempdir
+atexit.register(tempdir._end)
+thread = threading.Thread(target=work, daemon=True)
+threading.excepthook = lambda told: print(told.exc_value)
+thread.start()
+started.wait()
+"""
+IN_A_CHILD = """
+import multiprocessing, sys
+import metaflow
+from metaflow_extensions.fasts3.face.tempdir import TemporaryDirectory
+def work():
+    open(TemporaryDirectory(sys.argv[1]).file("k"), "w").close()
+child = multiprocessing.get_context("fork").Process(target=work)
+child.start()
+child.join()
+print(child.exitcode)
+"""
+ENDS = {
+    "a forked child": (LEFT_OPEN, "1\n"),
+    "a thread goes on": (GOES_ON, "No temporary directory is made any more: this process is about to end.\nFalse\n"),
+    "multiprocessing": (IN_A_CHILD, "0\n"),
+}
 
 
-def test_the_end_of_the_process_removes_what_was_left_and_that_of_a_child_does_not(tmp_path):
-    done = subprocess.run([sys.executable, "-c", LEFT_OPEN, tmp_path], capture_output=True, text=True, check=True)
-    assert done.stdout == "1\n"
+@pytest.mark.parametrize(("script", "said"), ENDS.values(), ids=ENDS)
+def test_the_end_of_the_process_removes_what_was_left_open(tmp_path, script, said):
+    done = subprocess.run([sys.executable, "-c", script, tmp_path], capture_output=True, text=True, check=True)
+    assert done.stdout == said
     assert os.listdir(tmp_path) == []

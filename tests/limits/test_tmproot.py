@@ -2,9 +2,11 @@
 
 import os
 import shutil
+import tempfile
 
 import pytest
 from limits.small_disk import can_be_made
+from metaflow import S3
 from metaflow.datatools.s3 import MetaflowS3Exception, S3GetObject
 
 BLOB = b"x" * 1000
@@ -29,6 +31,17 @@ def test_where_no_directory_can_be_made(why, call, make_s3, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(MetaflowS3Exception, match=f"in '{where}'.*Set `tmproot`"):
         call(make_s3(where))
+
+
+def test_a_working_directory_that_takes_no_files(stored, root, seaweedfs, tmp_path, monkeypatch):
+    stored.put_all(dict.fromkeys(KEYS, BLOB))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "system"))
+    (tmp_path / "system").mkdir()
+    monkeypatch.chdir("/proc")
+    with S3(s3root=root, client_params=seaweedfs.client_params()) as s3:
+        got = [s3.get("a"), *s3.get_many(KEYS)]
+        assert all(one.path.startswith(f"{tmp_path}/system/.metaflow.s3.") for one in got)
+    assert os.listdir(tmp_path / "system") == []
 
 
 def test_a_root_that_goes_and_comes_back_between_calls(call, make_s3, tmproot):

@@ -12,7 +12,7 @@ from metaflow_extensions.fasts3.doctor.findings import Fact, Finding, ok, proble
 from metaflow_extensions.fasts3.doctor.origins import metaflow_setting
 from metaflow_extensions.fasts3.face.engine import MOST_WORKERS
 from metaflow_extensions.fasts3.face.errors import NO_WRITING, MetaflowS3Exception
-from metaflow_extensions.fasts3.face.tempdir import TemporaryDirectory
+from metaflow_extensions.fasts3.face.tempdir import TemporaryDirectory, roots
 from metaflow_extensions.fasts3.pool.processors import processors
 
 LITTLE_ROOM = 2**30  # bytes; a few large objects
@@ -66,9 +66,9 @@ def judged_descriptors(connections: int, cores: int, limit: float) -> Finding:
 def check_tmproot(tmproot: str) -> Finding:
     """Whether downloads can be kept, in the way in which `S3` keeps them."""
     name = "tmproot"
-    directory = TemporaryDirectory(tmproot)
+    directory = TemporaryDirectory(*roots(tmproot))
     try:
-        directory.path()
+        tmproot = os.path.dirname(directory.path())
     except MetaflowS3Exception as error:
         return problem(name, str(error).replace(NO_WRITING, "").strip(), NO_WRITING)
     finally:
@@ -77,7 +77,7 @@ def check_tmproot(tmproot: str) -> Finding:
     if free is not None and free < LITTLE_ROOM:
         return warning(
             name,
-            f"Downloads are kept in {os.path.abspath(tmproot)}, where only {free / 1e6:.0f} MB are free.",
+            f"Downloads are kept in {tmproot}, where only {free / 1e6:.0f} MB are free.",
             "Make room, or set `tmproot`, or METAFLOW_TEMPDIR, to a directory on a larger disk.",
         )
-    return ok(name, f"Downloads can be kept in {os.path.abspath(tmproot)}.")
+    return ok(name, f"Downloads can be kept in {tmproot}.")

@@ -1,6 +1,7 @@
 """What is examined, and what one check has found out for the next."""
 
 import contextlib
+import os
 import uuid
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Optional
@@ -63,7 +64,7 @@ class Subject:
     def __post_init__(self) -> None:
         self.concealer.add(secrets_in(configuration.DATATOOLS_CLIENT_PARAMS))
         self.concealer.add(secrets_in(configuration.DATATOOLS_SESSION_VARS))
-        self.s3 = S3(tmproot=self.tmproot, external_client=self.client)
+        self.s3 = S3(tmproot=None if self.tmproot == os.curdir else self.tmproot, external_client=self.client)
         self._engine = Engine(self.known_connection)
         self._before: dict[str, Any] = {}
         self._session: Any = None

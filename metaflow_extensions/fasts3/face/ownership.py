@@ -14,11 +14,12 @@ import shutil
 import tempfile
 from typing import Optional
 
-PREFIX = "metaflow.s3."
-PREFIXES = (PREFIX,)
+PREFIX = ".metaflow.s3."  # hidden: it may be a user's own directory that they are made in
+PREFIXES = (PREFIX, "metaflow.s3.")  # those of Metaflow's own class as well
 LOCKED = f"{PREFIX}locked."
 FILE = re.compile(r"[0-9]+-[0-9]+-[A-Za-z0-9._-]*\Z")  # the names that tempdir.py gives
 _NOT_YET = f"{PREFIX}new."
+_GONE = ".gone"  # what the name of one ends with that is being removed
 MOST_LOCKS = 64  # descriptors that may be spent on it; a process with more directories than that leaves some behind
 MOST_LOOKED_AT = 10_000  # entries of a root; it may be a directory of the user's own, with millions
 
@@ -50,8 +51,15 @@ def make(root: str, lock: bool = True) -> str:
 
 
 def remove(path: str) -> None:
-    """Remove a directory that this process has made, and all in it."""
-    shutil.rmtree(path, ignore_errors=True)
+    """Remove a directory that this process has made, and all in it, also while others write there."""
+    # Under another name first: who opens a file there from now on, in whichever thread or process, finds no directory.
+    # Without it a file that comes while the others are removed would stay, and with it the directory.
+    gone = f"{path}{_GONE}"
+    try:
+        os.rename(path, gone)
+    except OSError:  # it is not there any more, or its parent takes no changes
+        gone = path
+    shutil.rmtree(gone, ignore_errors=True)
     descriptor = _locks.pop(path, None)
     if descriptor is not None:
         os.close(descriptor)

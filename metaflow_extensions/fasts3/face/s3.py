@@ -20,7 +20,7 @@ from metaflow_extensions.fasts3.face.progress import Progress
 from metaflow_extensions.fasts3.face.progress_display import checked
 from metaflow_extensions.fasts3.face.querying import Querying
 from metaflow_extensions.fasts3.face.reading import Reading
-from metaflow_extensions.fasts3.face.tempdir import TemporaryDirectory
+from metaflow_extensions.fasts3.face.tempdir import TemporaryDirectory, roots
 from metaflow_extensions.fasts3.pool import worker_pool
 
 if TYPE_CHECKING:
@@ -71,8 +71,9 @@ class S3(Reading, Iterating, Querying, Directories, Deleting):
 
     Parameters
     ----------
-    tmproot : str, default '.'
-        Where to store the temporary directory.
+    tmproot : str, optional, default None
+        Where to store the temporary directory. METAFLOW_TEMPDIR if None; if that is not set either, the working
+        directory, or the system's temporary directory where the working directory can't be written to.
     bucket : str, optional, default None
         Override the bucket from `DATATOOLS_S3ROOT` when `run` is specified.
     prefix : str, optional, default None
@@ -129,7 +130,7 @@ class S3(Reading, Iterating, Querying, Directories, Deleting):
 
     def __init__(
         self,
-        tmproot: str = TEMPDIR,
+        tmproot: Optional[str] = None,
         bucket: Optional[str] = None,
         prefix: Optional[str] = None,
         run: Optional[Union["metaflow.flowspec.FlowSpec", "metaflow.client.core.Run"]] = None,
@@ -154,7 +155,7 @@ class S3(Reading, Iterating, Querying, Directories, Deleting):
         self._client = external_client or S3Client(role, session_vars, client_params)
         chosen = chosen_limits(max_connections, max_bandwidth, part_size)
         self._engine = Engine(self._connection, inject_failure_rate, chosen, checked(progress))
-        self._tempdir = TemporaryDirectory(tmproot)
+        self._tempdir = TemporaryDirectory(*(roots(TEMPDIR) if tmproot is None else (tmproot,)))
         self._streams = weakref.WeakSet()
 
     def __enter__(self: _Self) -> _Self:

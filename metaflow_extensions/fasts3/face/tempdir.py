@@ -2,23 +2,31 @@
 
 import atexit
 import contextlib
+import errno
 import itertools
 import os
 import re
 import stat
+import sys
+import tempfile
 import threading
 from typing import Callable, Optional
 
 from metaflow.debug import debug
 
 from metaflow_extensions.fasts3.face import ownership
-from metaflow_extensions.fasts3.face.errors import exception_of_files
+from metaflow_extensions.fasts3.face.errors import MetaflowS3Exception, exception_of_files
 from metaflow_extensions.fasts3.pool.interruptible import interruptible
 
 NOT_SAFE = re.compile(r"[^A-Za-z0-9._-]+")
 NAME_LENGTH = 60  # characters kept of a key; the rest would only make paths long
 
+# What the file system says of a directory that takes none: read-only, not ours, not there any more.
+_ELSEWHERE = {errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR}
+
 _made: dict[str, int] = {}  # directory -> the process that made it
+_ended = False  # whether the exit handlers of this process have removed all of them
+_finalized_in: Optional[int] = None  # the process whose end `multiprocessing` tells us
 _lock = threading.Lock()
 
 
@@ -30,17 +38,25 @@ def _new_lock() -> None:
 os.register_at_fork(after_in_child=_new_lock)
 
 
+def roots(configured: str) -> "tuple[str, ...]":
+    """Where to make a temporary directory if the user has given no place: what is configured, or here and then there.
+
+    The working directory of a container, or of AWS Lambda, is often read-only.
+    """
+    return (configured, tempfile.gettempdir()) if configured == os.curdir else (configured,)
+
+
 class TemporaryDirectory:
     """Gives names for local files.
 
     Parameters
     ----------
-    root : str
-        Where the directory is made.
+    roots : str
+        Where the directory is made: in the first of them that takes one.
     """
 
-    def __init__(self, root: str) -> None:
-        self._root = root
+    def __init__(self, *roots: str) -> None:
+        self._roots = roots
         self._path: Optional[str] = None
         self._numbers = itertools.count()
 
@@ -68,19 +84,33 @@ class TemporaryDirectory:
         path = self._path
         if path is None or not _is_ours(path):
             # A call that is stopped right between its making and our noting it would leave it behind.
-            path = interruptible(lambda _: self._have())
+            late = threading.current_thread() is not threading.main_thread()
+            path = interruptible(lambda _: self._have(late))
         return path
 
-    def _have(self) -> str:
+    def _have(self, late: bool) -> str:
+        """The directory; `late`: not for who is at work at the end of the process, as exit handlers are."""
         with _lock:
+            if _ended and late:
+                raise MetaflowS3Exception("No temporary directory is made any more: this process is about to end.")
             if self._path is None or not _is_ours(self._path):  # nobody else has made it meanwhile
-                try:
-                    ownership.sweep(self._root)
-                    self._path = ownership.make(self._root, lock=not debug.s3client)
-                except OSError as error:
-                    raise exception_of_files(f"No temporary directory can be made in '{self._root}'", error) from error
+                self._path = self._make()
                 _made[self._path] = os.getpid()
+                _have_it_removed()
             return self._path
+
+    def _make(self) -> str:
+        refusals = []
+        for root in self._roots:
+            try:
+                ownership.sweep(root)
+                return ownership.make(root, lock=not debug.s3client)
+            except OSError as error:
+                refusals.append(error)
+                if error.errno not in _ELSEWHERE:
+                    break
+        tried = " or ".join(f"'{root}'" for root in self._roots[: len(refusals)])
+        raise exception_of_files(f"No temporary directory can be made in {tried}", refusals[-1]) from refusals[-1]
 
     def remove(self) -> None:
         """Remove the directory and all in it; the next `file` makes a new one."""
@@ -127,12 +157,33 @@ def _is_ours(path: str) -> bool:
     return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
 
 
+def _end() -> None:
+    """Remove all directories; threads that go on until the interpreter stops them make no others."""
+    global _ended  # noqa: PLW0603
+    with _lock:
+        _ended = True
+    _remove_all()
+
+
 def _remove_all() -> None:
     if debug.s3client:  # METAFLOW_DEBUG_S3CLIENT keeps the files, as it does for Metaflow's own class
         return
     for path, owner in list(_made.items()):
         if owner == os.getpid():  # a forked child that ends leaves its parent's files alone
             ownership.remove(path)
+            _made.pop(path, None)
 
 
-atexit.register(_remove_all)
+def _have_it_removed() -> None:
+    """Have directories removed at the end of a child of multiprocessing: it runs no exit handlers."""
+    global _finalized_in  # noqa: PLW0603
+    process = sys.modules.get("multiprocessing.process")
+    if process is None or process.parent_process() is None or _finalized_in == os.getpid():
+        return
+    from multiprocessing import util  # loaded in every such child
+
+    util.Finalize(None, _remove_all, exitpriority=-100)
+    _finalized_in = os.getpid()
+
+
+atexit.register(_end)
