@@ -125,12 +125,26 @@ def test_several_objects_do_not_go_into_one_file(fasts3, here, root, filled):
     assert files(here) == {"file": b"mine"}
 
 
+def directory_of(root):
+    told = f"There is no object {root}/a, but a directory of that name."
+    return f"{told} To download what is in it, add a slash: {root}/a/"
+
+
 def test_a_missing_object_is_one_sentence(fasts3, here, root, filled):
     done = fasts3("get", f"{root}/z", f"{root}/a", "out")
     assert done.exit_code == 1
-    assert done.stderr.startswith(f"Error: GetObject of {root}/a failed: NoSuchKey")
-    assert done.stderr.endswith("The URL of a directory ends in a slash.\n")
+    assert done.stderr == f"Error: {directory_of(root)}\n"
     assert files(here) == {"out/z": b"zz"}
+    for destination in ("out", "-"):
+        assert fasts3("get", f"{root}/none", destination).stderr == f"Error: There is no object {root}/none.\n"
+        assert fasts3("get", f"{root}/a", destination).stderr == f"Error: {directory_of(root)}\n"
+
+
+def test_several_missing_objects_are_all_named(fasts3, root, filled):
+    done = fasts3("get", f"{root}/none", f"{root}/a", "out")
+    assert done.exit_code == 1
+    assert done.stderr.startswith("Error: 2 of 2 objects were not downloaded.")
+    assert done.stderr.splitlines()[-1] == directory_of(root)
 
 
 def test_what_is_missing_does_not_stop_the_others(fasts3, here, root, filled):
@@ -242,7 +256,7 @@ def test_an_object_that_is_gone_is_missing_also_where_its_file_is_not(fasts3, he
     (here / "none").write_bytes(b"mine")
     done = fasts3("get", f"{root}/none", ".")
     assert done.exit_code == 1
-    assert "NoSuchKey" in done.stderr
+    assert done.stderr == f"Error: There is no object {root}/none.\n"
     assert files(here) == {"none": b"mine"}
 
 
@@ -308,8 +322,7 @@ def test_a_forgotten_slash_is_told_before_a_local_directory_in_the_way(fasts3, h
     (here / "a" / "mine").write_bytes(b"mine")
     done = fasts3("get", f"{root}/a", ".", *options)
     assert done.exit_code == 1
-    assert done.stderr.endswith("The URL of a directory ends in a slash.\n")
-    assert "which is a directory" not in done.stderr
+    assert done.stderr == f"Error: {directory_of(root)}\n"
     assert files(here) == {"a/mine": b"mine"}
 
 

@@ -38,6 +38,32 @@ def test_a_missing_key(s3, root, server, verb):
     assert server.secret_key not in str(error.value)
 
 
+MANY = {"get_many": lambda s3, keys: s3.get_many(keys), "info_many": lambda s3, keys: s3.info_many(keys)}
+
+
+@pytest.mark.parametrize("verb", MANY.values(), ids=MANY)
+def test_all_missing_keys_are_named_up_to_ten(s3, root, stored, verb):
+    stored.put("there")
+    with pytest.raises(MetaflowS3NotFound) as error:
+        verb(s3, ["there", "no 1", "no 2", "no 1", "there"])
+    assert str(error.value).startswith(f"2 of 3 objects do not exist: {root}/no 1, {root}/no 2. ")
+    assert error.value.url in (f"{root}/no 1", f"{root}/no 2")
+    assert error.value.status == 404
+    with pytest.raises(MetaflowS3NotFound) as error:
+        verb(s3, ["there", *(f"no {number}" for number in range(12))])
+    named = ", ".join(f"{root}/no {number}" for number in range(10))
+    assert str(error.value).startswith(f"12 of 13 objects do not exist: {named} and 2 more. ")
+
+
+@pytest.mark.parametrize("verb", READS.values(), ids=READS)
+@pytest.mark.parametrize("key", ["", None, "/"])
+def test_an_empty_key_is_told_to_be_empty(s3, root, stored, verb, key):
+    stored.put("below")
+    with pytest.raises(MetaflowS3NotFound, match=r"^The key is empty, .* Give a key; get_all\(\)") as error:
+        verb(s3, key)
+    assert error.value.url == root
+
+
 @pytest.mark.parametrize("verb", READS.values(), ids=READS)
 def test_a_traceback_leads_to_the_call_and_not_into_threads(s3, verb):
     with pytest.raises(MetaflowS3NotFound) as error:

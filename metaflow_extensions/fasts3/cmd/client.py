@@ -3,9 +3,12 @@
 from collections.abc import Iterator
 from typing import Optional
 
+from metaflow.exception import MetaflowException
+
+from ..face.location import as_directory
 from ..face.s3 import S3
 from ..pool.ahead import Ahead
-from ..pool.queries import Entry
+from ..pool.queries import Entry, Listing
 from .targets import Target
 
 PAGES_AHEAD = 10  # of 1,000 keys each
@@ -25,6 +28,14 @@ def client(progress: Optional[bool] = False) -> S3:
 def found_ahead(s3: S3, target: Target) -> "Ahead[list[Entry]]":
     """The objects that a prefix or pattern means: a list for each page that has any, read ahead."""
     return Ahead(_found(s3, target), PAGES_AHEAD)
+
+
+def is_directory(s3: S3, bucket: str, key: str) -> bool:
+    """Whether there are keys below one; False where this identity may not list them."""
+    try:
+        return any(s3._pages(Listing(bucket, as_directory(key), "/")))
+    except MetaflowException:
+        return False
 
 
 def _found(s3: S3, target: Target) -> "Iterator[list[Entry]]":

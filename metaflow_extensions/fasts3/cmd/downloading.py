@@ -14,14 +14,15 @@ from metaflow._vendor import click
 from ..face import local_paths
 from ..face.delivery import UNKNOWN, Delivery
 from ..face.engine import FEW_PIECES
-from ..face.errors import MetaflowS3AccessDenied, MetaflowS3NotFound, MetaflowS3URLException, shown
+from ..face.errors import MOST_URL, MetaflowS3AccessDenied, MetaflowS3NotFound, MetaflowS3URLException, shown
 from ..face.s3 import S3
 from ..pool import worker_pool
 from ..pool.processors import processors
-from .client import client, found_ahead
+from .client import client, found_ahead, is_directory
 from .output import Remarks, count_shown, json_line, print_lines, size_shown, there_shown
 from .targets import Target, url_of
 
+FEW = 4  # missing objects; of more, none is looked for as a directory
 COPIED = 2**20  # bytes at a time, to stdout
 HEAD_START = 0.25  # seconds for the listing, before anything is downloaded: ten pages take it less from a server nearby
 
@@ -56,10 +57,28 @@ class _File(NamedTuple):
 def to_stdout(target: Target) -> None:
     """Write one object to stdout."""
     with client() as s3:
-        found = s3.get(url_of(target.bucket, target.key), return_info=False)
+        try:
+            found = s3.get(url_of(target.bucket, target.key), return_info=False)
+        except MetaflowS3NotFound as error:
+            raise _no_object(s3, target, error) from error
         with open(str(found.path), "rb") as file:
             shutil.copyfileobj(file, sys.stdout.buffer, COPIED)
         sys.stdout.buffer.flush()
+
+
+def _no_object(s3: S3, target: Target, error: MetaflowS3NotFound) -> MetaflowS3NotFound:
+    """What a terminal is told of one object that is missing: what to write where it is a directory comes first."""
+    if error.s3_code == "NoSuchBucket":
+        return error
+    return MetaflowS3NotFound(_add_a_slash(s3, target) or f"There is no object {shown(target.url, MOST_URL)}.")
+
+
+def _add_a_slash(s3: S3, target: Target) -> str:
+    """A hint where what was named is a directory; nothing where it is not."""
+    if not is_directory(s3, target.bucket, target.key):
+        return ""
+    url = shown(target.url, MOST_URL)
+    return f"There is no object {url}, but a directory of that name. To download what is in it, add a slash: {url}/"
 
 
 def to_files(request: Request) -> None:
@@ -99,7 +118,7 @@ class _Downloads:
         self._delivery = Delivery(os.path.abspath(directory), s3._engine)
         # Local files and objects, by hash: two objects of one name come of several URLs, or where case does not count.
         self._taken: dict[int, int] = {}
-        self._named: set[str] = set()  # URLs of objects, not of prefixes
+        self._named: dict[str, Target] = {}  # URLs of objects, not of prefixes
 
     def run(self) -> None:
         """Download what can be; raise one exception for the rest."""
@@ -125,10 +144,14 @@ class _Downloads:
         try:
             left_out.raise_if_any(done, "downloaded")
         except MetaflowS3NotFound as error:
-            if self._named.isdisjoint(left_out.reasons):
+            named = [target for url, target in self._named.items() if url in left_out.reasons]
+            if not named:
                 raise
-            told = [str(error), "The URL of a directory ends in a slash.", self._request.hint]
-            raise MetaflowS3NotFound(("\n" if len(left_out.reasons) > 1 else " ").join(filter(None, told))) from error
+            if len(left_out.reasons) == 1:
+                told = [str(_no_object(self._s3, named[0], error)), self._request.hint]
+                raise MetaflowS3NotFound(" ".join(filter(None, told))) from error
+            told = [str(error), *filter(None, (_add_a_slash(self._s3, one) for one in named[:FEW])), self._request.hint]
+            raise MetaflowS3NotFound("\n".join(filter(None, told))) from error
 
     def _delivered(self, batch: "list[_Item]") -> "list[_File]":
         """Download what is not there already; what are files now, with their sizes."""
@@ -160,7 +183,7 @@ class _Downloads:
 
     def _batches(self) -> "Iterator[list[_Item]]":
         named = [target for target, many in zip(self._request.targets, self._request.many) if not many]
-        self._named.update(target.url for target in named)
+        self._named.update((target.url, target) for target in named)
         batch = [item for target in named for item in self._items(target, [(target.key, UNKNOWN)], target.folder)]
         if batch:
             yield batch

@@ -5,15 +5,12 @@ from collections.abc import Iterator
 from datetime import datetime, timezone
 from typing import Any, Optional
 
-from metaflow.exception import MetaflowException
-
 from ..face.engine import Place
 from ..face.location import as_directory, split_object_url
 from ..face.requested import USER_ATTRIBUTES
 from ..face.s3 import S3
-from ..pool.queries import Listing
 from ..wire.transfers import ObjectInfo
-from .client import client, found_ahead
+from .client import client, found_ahead, is_directory
 from .output import json_line, name_shown, print_lines, size_shown
 from .targets import Target, url_of
 
@@ -39,18 +36,11 @@ def _absent(s3: S3, objects: "list[tuple[str, str]]") -> "Iterator[str]":
     """A sentence for each object that is not there; for few of them it tells which are directories."""
     for bucket, key in objects:
         url = name_shown(url_of(bucket, key))
-        if len(objects) <= FEW and _is_directory(s3, bucket, key):
+        if len(objects) <= FEW and is_directory(s3, bucket, key):
             there = f"see `metaflow fasts3 ls {as_directory(url)}`"
             yield f"There is no object {url}, but a directory of that name: {there}."
         else:
             yield f"There is no object {url}."
-
-
-def _is_directory(s3: S3, bucket: str, key: str) -> bool:
-    try:
-        return any(s3._pages(Listing(bucket, as_directory(key), "/")))
-    except MetaflowException:  # who may not list is told of the object only
-        return False
 
 
 def _asked(s3: S3, targets: "list[Target]") -> "Iterator[tuple[list[tuple[str, str]], str]]":

@@ -20,6 +20,7 @@ ARN = re.compile(r"arn:[A-Za-z0-9:./_-]{1,255}\Z")  # of an access point; boto3 
 # At the beginning of a URL, an ARN ends with the name of the access point, after a colon or a slash:
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-points-naming.html; also of Object Lambda and Outposts.
 ACCESS_POINT = re.compile(r"arn:[^:/]+:s3[a-z-]*:[^:/]*:[^:/]*:(?:outpost[:/][^:/]+[:/])?accesspoint[:/][^:/]+(?=/|\Z)")
+NO_RUN = "(S3(run=None) is S3(): Flow(...).latest_run is None for a flow that has no run in your namespace.)"
 LONGEST_KEY = 1024  # bytes of UTF-8: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
 
 
@@ -28,7 +29,7 @@ def split_object_url(url: str) -> tuple[str, str]:
     bucket, key = split_url(url)
     if not key:
         raise MetaflowS3URLException(
-            f"'{shown(url, MOST_URL)}' names a bucket but no key in it. Give the key of an object."
+            f"'{shown(url, MOST_URL)}' names a bucket but no key in it: the key is empty. Give the key of an object."
         )
     return bucket, key
 
@@ -137,8 +138,7 @@ def _full_url(key: Optional[str]) -> str:
             "Otherwise you have to use S3 with full s3:// urls."
         )
     raise MetaflowS3URLException(
-        f"{given}. Initialize S3 with an 's3root' or 'run' if you don't want to specify full s3:// urls. "
-        "(Flow(...).latest_run is None for a flow that has no run in your namespace.)"
+        f"{given}. Initialize S3 with an 's3root' or 'run' if you don't want to specify full s3:// urls. {NO_RUN}"
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any, Optional
 from metaflow_extensions.fasts3.face.engine import Place
 from metaflow_extensions.fasts3.face.foundation import Foundation
 from metaflow_extensions.fasts3.face.location import as_directory, split_object_url, split_url
+from metaflow_extensions.fasts3.face.missing import naming_all
 from metaflow_extensions.fasts3.face.requested import check_booleans, key_of, several
 from metaflow_extensions.fasts3.face.s3object import S3Object
 from metaflow_extensions.fasts3.face.s3objects import S3Objects
@@ -158,7 +159,7 @@ class Querying(Foundation):
         Raises
         ------
         MetaflowS3NotFound, MetaflowS3AccessDenied, MetaflowS3URLException, MetaflowS3Exception
-            As for `info`, for the first object that failed.
+            As for `info`, for the first object that failed; MetaflowS3NotFound names all that are missing.
         """
         return self._heads(several(keys), Place.WORKERS, return_missing)
 
@@ -181,7 +182,8 @@ class Querying(Foundation):
         if not objects:
             return []
         plan = Heads(objects, return_missing)
-        self._engine.run(plan, place, objects[0][0])
+        with naming_all(self._engine, objects, self._location.root):
+            self._engine.run(plan, place, objects[0][0])
         self._engine.check_buckets(plan.unproven)
         return plan.results
 

@@ -7,8 +7,9 @@ from typing import Any, Optional, Union
 from metaflow_extensions.fasts3.face.engine import Place
 from metaflow_extensions.fasts3.face.errors import MetaflowS3URLException
 from metaflow_extensions.fasts3.face.foundation import Foundation
-from metaflow_extensions.fasts3.face.location import as_directory, split_object_url, split_url
+from metaflow_extensions.fasts3.face.location import NO_RUN, as_directory, split_object_url, split_url
 from metaflow_extensions.fasts3.face.memory_files import MemoryFiles
+from metaflow_extensions.fasts3.face.missing import naming_all
 from metaflow_extensions.fasts3.face.requested import S3GetObject, check_booleans, key_of, range_of, several
 from metaflow_extensions.fasts3.face.results import s3object_of
 from metaflow_extensions.fasts3.face.s3object import S3Object
@@ -99,7 +100,7 @@ class Reading(Foundation):
         ------
         MetaflowS3NotFound, MetaflowS3AccessDenied, MetaflowS3InvalidRange, MetaflowS3InsufficientDiskSpace, \
 MetaflowS3URLException, MetaflowS3Exception
-            As for `get`, for the first object that failed.
+            As for `get`, for the first object that failed; MetaflowS3NotFound names all that are missing.
         """
         return self._download(several(keys), Place.WORKERS, return_missing, return_info, in_memory)
 
@@ -178,7 +179,7 @@ MetaflowS3Exception
         """
         if self._location.root is None:
             raise MetaflowS3URLException(
-                "Can't get_all() when S3 is initialized without a prefix. Use S3(run=...) or S3(s3root=...)."
+                f"Can't get_all() when S3 is initialized without a prefix. Use S3(run=...) or S3(s3root=...). {NO_RUN}"
             )
         return self.get_recursive([None], return_info, in_memory)  # type: ignore[list-item]  # None is the root itself
 
@@ -204,7 +205,9 @@ MetaflowS3Exception
         with MemoryFiles(self._tempdir.file) as files:
             name = (lambda _: None) if in_memory else self._tempdir.namer()
             plan = Downloads(wanted, [name(one.key) for one in wanted], missing_ok, step, files)
-            self._engine.run(plan, place, wanted[0].bucket)
+            objects = list(dict.fromkeys((one.bucket, one.key) for one in wanted))
+            with naming_all(self._engine, objects, self._location.root):
+                self._engine.run(plan, place, wanted[0].bucket)
         self._engine.check_buckets(plan.unproven)
         for result in plan.results:
             if result is not None and result.path is not None and result.reply.length == 0:
