@@ -95,7 +95,8 @@ def _json(url: str, info: ObjectInfo) -> str:
 
 def _text(url: str, info: ObjectInfo) -> str:
     facts = _facts(info)
-    facts["size"] = f"{info.size} ({size_shown(info.size, human=True)})" if info.size >= 1024 else info.size
+    if info.size is not None and info.size >= 1024:
+        facts["size"] = f"{info.size} ({size_shown(info.size, human=True)})"
     facts["metadata"] = json.dumps(facts["metadata"]) if facts["metadata"] else None
     told = [f"  {name:<12}{name_shown(str(value))}" for name, value in facts.items() if value is not None]
     return "\n".join([name_shown(url), *told])

@@ -256,7 +256,7 @@ def _status(path: str) -> Optional[os.stat_result]:
         return None
 
 
-def _is_as_delivered(path: str, size: int, modified: int) -> bool:
+def _is_as_delivered(path: str, size: Optional[int], modified: int) -> bool:
     """Whether nobody has written to a file since; who does so leaves fractions of a second in its time."""
     status = _status(path)
     return status is not None and (status.st_size, status.st_mtime_ns) == (size, modified * 10**9)

@@ -21,6 +21,7 @@ UNITS = ("KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 
 MISSING = "does not exist"
 DIRECTORY = "directory"
+UNKNOWN = "unknown size"
 
 # JupyterLab aligns to the right, and would have a long key widen the page.
 _LEFT = 'style="text-align: left; overflow-wrap: anywhere"'
@@ -99,7 +100,7 @@ def _summary(objects: Iterable[Any]) -> str:
 def _kind(one: Any) -> str:
     if not isinstance(one, S3Object):
         return "other"
-    return "directory" if one._is_directory else "missing"
+    return "directory" if one._is_directory else "object" if one.exists else "missing"
 
 
 def _number(count: int, noun: str, plural: str = "") -> str:
@@ -110,6 +111,8 @@ def _row(one: Any) -> _Row:
     if not isinstance(one, S3Object):
         return _Row(repr(one), None, None, None)
     if one.size is None:
+        if one.exists:
+            return _Row(one.key, UNKNOWN, _moment(one.last_modified), one.content_type)
         return _Row(one.key + "/", DIRECTORY, None, None) if one._is_directory else _Row(one.key, MISSING, None, None)
     return _Row(one.key, readable(one.size), _moment(one.last_modified), one.content_type)
 
@@ -120,7 +123,7 @@ def _cell(row: _Row, name: str) -> str:
 
 def _size_in_full(found: S3Object) -> str:
     if found.size is None:
-        return DIRECTORY if found._is_directory else MISSING
+        return DIRECTORY if found._is_directory else UNKNOWN if found.exists else MISSING
     told = readable(found.size) + (f" ({found.size:,} bytes)" if found.size >= 1024 else "")
     part = found.range_info
     if part is not None and part.request_length != part.total_size:

@@ -38,7 +38,7 @@ def s3object_of(
         reply.length,
         content_type=reply.info.content_type,
         metadata=reply.info.metadata,
-        range_info=RangeInfo(reply.info.size, reply.first, reply.length),
+        range_info=RangeInfo(reply.length if reply.info.size is None else reply.info.size, reply.first, reply.length),
         last_modified=reply.info.last_modified,
         encryption=reply.info.encryption,
         etag=reply.info.etag,

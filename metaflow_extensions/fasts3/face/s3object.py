@@ -77,7 +77,7 @@ class S3Object:
         bool
             True if this object points at an existing object (file) in S3.
         """
-        return self._size is not None
+        return self._size is not None or self.has_info  # some servers tell all of an object but its size
 
     @property
     def downloaded(self) -> bool:
@@ -211,7 +211,8 @@ class S3Object:
         """
         Size of the object in bytes; of a range, the size of what was downloaded.
 
-        Returns None if the key does not correspond to an object in S3.
+        Returns None if the key does not correspond to an object in S3, and where the server does not tell the size:
+        that of an object which it decompresses on the way.
 
         Returns
         -------
@@ -323,10 +324,13 @@ class S3Object:
                 os.unlink(self._path)
 
     def __str__(self) -> str:
-        if self._size is None:
+        if not self.exists:
             return f"<S3Object {shown(self._url, MOST_URL)} (object does not exist)>"
         place = "in memory" if self._body is not None else "local" if self._path else "in S3"
-        return f"<S3Object {shown(self._url, MOST_URL)} ({self._size} bytes, {place})>"
+        return f"<S3Object {shown(self._url, MOST_URL)} ({self._size_told()}, {place})>"
+
+    def _size_told(self) -> str:
+        return "size unknown" if self._size is None else f"{self._size} bytes"
 
     __repr__ = __str__
 

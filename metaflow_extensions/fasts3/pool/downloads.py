@@ -16,7 +16,7 @@ from metaflow_extensions.fasts3.pool.refusals import Refusals
 from metaflow_extensions.fasts3.pool.tally import Tally
 from metaflow_extensions.fasts3.wire.checksums import crc32_of_all, crc32_text
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
-from metaflow_extensions.fasts3.wire.transfers import GetReply
+from metaflow_extensions.fasts3.wire.transfers import UNTOLD, GetReply, ObjectInfo
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -169,21 +169,17 @@ class ObjectDownloads:
                 return ()
             raise JobFailed(job, outcome.failure)
         if wanted.nothing_at is not None:
-            info = outcome.reply
-            if wanted.nothing_at > info.size:
-                told = f"the object has {info.size} bytes, none at offset {wanted.nothing_at}"
-                raise JobFailed(job, Failure(Code.INVALID_RANGE, told))
-            path = self._paths[job.number]
-            nothing = GetReply(info, wanted.nothing_at, 0, 0, body=b"" if path is None else None)
-            self._count(job.number, 0, 0)
-            self._finish(job.number, Downloaded(path, nothing))
-            return ()
+            return self._receive_nothing(job, wanted.nothing_at, outcome.reply)
         reply = outcome.reply
         path = job.arguments.get("path")
+        if reply.length == UNTOLD:
+            return self._all_to_a_file(job, reply)
         self._note_reply(job.number, reply)
         self._count(job.number, reply.length, reply.received)
         if reply.received == reply.length:
             self._large.pop(job.number, None)
+            if path is not None and self._paths[job.number] is None:  # see `_all_to_a_file`
+                path, reply = None, reply._replace(body=self._taken(path)[: reply.length])
             self._finish(job.number, Downloaded(path, reply))
             return ()
         if reply.info.size > MAX_OBJECT:
@@ -197,6 +193,23 @@ class ObjectDownloads:
         large = _Large(Downloaded(path, reply), missing, beginning, before.restarts if before else 0)
         self._large[job.number] = large
         return self._rest(job.number, large)
+
+    def _receive_nothing(self, job: Job, offset: int, info: ObjectInfo) -> Iterable[Job]:
+        """Take what HEAD said of an object of which no bytes are wanted."""
+        if info.size is not None and offset > info.size:
+            told = f"the object has {info.size} bytes, none at offset {offset}"
+            raise JobFailed(job, Failure(Code.INVALID_RANGE, told))
+        path = self._paths[job.number]
+        nothing = GetReply(info, offset, 0, 0, body=b"" if path is None else None)
+        self._count(job.number, 0, 0)
+        self._finish(job.number, Downloaded(path, nothing))
+        return ()
+
+    def _all_to_a_file(self, job: Job, reply: GetReply) -> Iterable[Job]:
+        """Get an object into a file that is wanted in memory, is large, and whose length the server does not say."""
+        assert self._spill is not None  # noqa: S101  # for the type checker
+        path = self._spill.make(reply._replace(length=0, body=None))
+        return [job._replace(arguments={**job.arguments, "path": path})]
 
     def _count(self, index: int, length: int, received: int) -> None:
         """Count what the first reply told of an object, in place of what was expected of it."""
@@ -268,16 +281,16 @@ class ObjectDownloads:
         path, reply = large.result
         reply = reply._replace(verified="crc32" if compared else None)
         if self._paths[index] is None:
-            path, reply = None, reply._replace(body=self._bytes_of(large))
+            path, reply = None, reply._replace(body=self._taken(path))
         del self._large[index]
         self.tally.objects += 1
         self._finish(index, Downloaded(path, reply))
         return ()
 
-    def _bytes_of(self, large: _Large) -> bytes:
+    def _taken(self, path: Optional[str]) -> bytes:
         assert self._spill is not None  # noqa: S101  # for the type checker
-        assert large.result.path is not None  # noqa: S101
-        return self._spill.take(large.result.path)
+        assert path is not None  # noqa: S101
+        return self._spill.take(path)
 
     def _begin_again(self, job: Job, index: int, large: _Large, mismatch: str = "") -> Iterable[Job]:
         if large.restarts == RESTARTS:

@@ -24,9 +24,10 @@ from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferErro
 from metaflow_extensions.fasts3.wire.listing import checked, marker_of, parse_page, token_after
 from metaflow_extensions.fasts3.wire.local_files import became_shorter, local_failure, open_to_read, open_to_write
 from metaflow_extensions.fasts3.wire.not_s3 import check_bucket, check_object, stored_etag
-from metaflow_extensions.fasts3.wire.ranges import check_range, content_range
+from metaflow_extensions.fasts3.wire.ranges import length_in, most_of, span
 from metaflow_extensions.fasts3.wire.s3_errors import named
 from metaflow_extensions.fasts3.wire.transfers import (
+    UNTOLD,
     GetReply,
     ListedObject,
     ObjectInfo,
@@ -157,20 +158,21 @@ class Boto3Transfers:
             reply = heard.of(self._client.get_object(Bucket=bucket, Key=key, **given))
             heard.check(check_object)
             length = _length(reply)
-            first, total = content_range(reply.get("ContentRange"), length)
-            check_range(byte_range, first, length, total)
-            wanted = length if limit is None else min(length, limit)
+            first, total = span(reply.get("ContentRange"), byte_range, length)
+            most = most_of(length, limit, path is None)
             # `with` of botocore's body gives the stream below it, which compares nothing: right for a range only, with
             # which some servers send the checksum of the whole object.
             with (
                 reply["Body"] if byte_range else closing(reply["Body"]) as body,
                 _destination(path, position) as file,
             ):
-                received, number = _copy(body, file, wanted, allowance)
-                if received == length:
-                    body.read(1)  # at its end botocore compares the length and, where there is one, the checksum
-            if received < wanted:
-                raise TransferError(Failure(Code.BROKEN, f"{received} bytes came where {wanted} were announced"))
+                received, number = _copy(body, file, most, allowance)
+                # At its end botocore compares the length and, where there is one, the checksum.
+                ended = length in (None, received) and not body.read(1)
+            if length is not None and received != most:
+                raise TransferError(Failure(Code.BROKEN, f"{received} bytes came where {most} were announced"))
+            if length is None:
+                total, length = (received, received) if ended else (None, UNTOLD)
             told = None if byte_range else self._told(reply)
             by_crc32 = told is not None and told.algorithm == "crc32"
             return GetReply(
@@ -180,7 +182,7 @@ class Boto3Transfers:
                 received,
                 number if crc or by_crc32 else None,
                 told.value if told and by_crc32 else None,
-                told.algorithm if told and received == length else None,
+                told.algorithm if told and ended else None,
                 file.getvalue() if isinstance(file, BytesIO) else None,
             )
 
@@ -328,16 +330,17 @@ class Boto3Transfers:
             return open_uploads.checked(page, key, after)
 
 
-def _length(reply: dict[str, Any]) -> int:
+def _length(reply: dict[str, Any]) -> Optional[int]:
+    """The bytes of the body; None where they are not told, as of what a server decompresses on the way."""
     length = reply.get("ContentLength")
     if length is None:
-        raise TransferError(Failure(Code.BROKEN, "the reply does not say how long it is (no Content-Length)"))
+        return length_in(reply.get("ContentRange"))
     if length < 0:
         raise TransferError(Failure(Code.MALFORMED, f"Content-Length is {length}"))
     return int(length)
 
 
-def _info(reply: dict[str, Any], size: int) -> ObjectInfo:
+def _info(reply: dict[str, Any], size: Optional[int]) -> ObjectInfo:
     return ObjectInfo(
         size=size,
         etag=reply.get("ETag", ""),
@@ -365,11 +368,11 @@ def _destination(path: Optional[str], position: int) -> Iterator[BinaryIO]:
         yield file
 
 
-def _copy(body: Any, file: BinaryIO, wanted: int, allowance: Optional[Allowance]) -> "tuple[int, int]":
-    """Copy so many bytes; give how many came, and their CRC-32."""
+def _copy(body: Any, file: BinaryIO, most: Optional[int], allowance: Optional[Allowance]) -> "tuple[int, int]":
+    """Copy so many bytes, all for None; give how many came, and their CRC-32."""
     received = crc = 0
-    while received < wanted:
-        step = min(CHUNK, wanted - received)
+    while received != most:
+        step = CHUNK if most is None else min(CHUNK, most - received)
         data = body.read(allowance.wait_for_some(step) if allowance else step)
         if not data:
             break

@@ -284,31 +284,22 @@ class Connection:
             return b""
         parts: list[bytes] = []
         size = 0
-        chunks = ChunkedReader() if body.framing is Framing.CHUNKED else None
+        unsized = UnsizedBody(self, body.framing) if body.framing is not Framing.LENGTH else None
         scratch = memoryview(bytearray(BUFFER))
         missing = body.length
-        while missing or body.framing is not Framing.LENGTH:
-            try:
-                view = await self.read_some(missing or BUFFER, scratch)
-            except Ended:
-                if body.framing is Framing.CLOSE:
-                    break
-                raise
-            data = bytes(view)
+        while missing or unsized:
+            data = bytes(await (unsized or self).read_some(missing or BUFFER, scratch))
+            if not data:
+                break
             missing -= len(data) if missing else 0
-            if chunks:
-                data = chunks.feed(data)
             size += len(data)
             if size > limit:
                 raise DocumentTooLong(f"a document is over {limit} bytes")
             parts.append(data)
-            if chunks and chunks.done:
-                self._put_back(chunks.leftover)
-                break
         return b"".join(parts)
 
-    def _put_back(self, data: bytes) -> None:
-        """Only ever what is left of the last read, so there is room for it."""
+    def put_back(self, data: bytes) -> None:
+        """Have bytes read once more: what is left of the last read, of which there is room for `BUFFER`."""
         self._start, self._end = 0, len(data)
         self._buffer[: len(data)] = data
 
@@ -346,3 +337,42 @@ class Connection:
     def rest(self) -> None:
         """Note the time: nobody uses it from now on."""
         self.idle_since = time.monotonic()
+
+
+class UnsizedBody:
+    """Reads a body whose length was not told: chunked, or until the connection ends.
+
+    Parameters
+    ----------
+    connection : Connection
+    framing : Framing
+        CHUNKED or CLOSE.
+    """
+
+    def __init__(self, connection: Connection, framing: Framing) -> None:
+        self._connection = connection
+        self._chunks = ChunkedReader() if framing is Framing.CHUNKED else None
+
+    async def read_some(self, limit: int, scratch: memoryview) -> "bytes | memoryview":
+        """Read bytes of the body, at most `limit`; none at its end. See `Connection.read_some`.
+
+        Raises
+        ------
+        ConnectionLost, ProtocolError
+        """
+        chunks = self._chunks
+        while not (chunks and chunks.done):
+            try:
+                view = await self._connection.read_some(min(limit, BUFFER), scratch)
+            except Ended:
+                if chunks:
+                    raise
+                break
+            if not chunks:
+                return view
+            data = chunks.feed(view)
+            if chunks.done:
+                self._connection.put_back(chunks.leftover)
+            if data:
+                return data
+        return b""

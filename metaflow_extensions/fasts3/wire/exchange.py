@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Callable, Optional
 
-from metaflow_extensions.fasts3.wire.connection import Connection, ConnectionLost, DocumentTooLong
+from metaflow_extensions.fasts3.wire.connection import Connection, ConnectionLost, DocumentTooLong, UnsizedBody
 from metaflow_extensions.fasts3.wire.connections import Connections
 from metaflow_extensions.fasts3.wire.credentials import CredentialSet
 from metaflow_extensions.fasts3.wire.explanations import UNEXPLAINED, explanation
@@ -36,13 +36,19 @@ ALLOWED_SKEW = 900.0  # seconds by which S3 lets a signature's time be wrong
 class Reply:
     """A reply whose body has not been read. Whoever has one calls `finish` or `drop`."""
 
-    __slots__ = ("_connection", "_connections", "body", "head")
+    __slots__ = ("_connection", "_connections", "_source", "body", "head")
 
     def __init__(self, head: Head, body: Body, connection: Connection, connections: Connections) -> None:
         self.head = head
         self.body = body
         self._connection = connection
         self._connections = connections
+        self._source = connection if self.has_length else UnsizedBody(connection, body.framing)
+
+    @property
+    def has_length(self) -> bool:
+        """Whether the length of the body was told."""
+        return self.body.framing in (Framing.LENGTH, Framing.NONE)
 
     def broken(self, message: str) -> TransferError:
         """The error that says that this response was damaged on its way."""
@@ -64,12 +70,14 @@ class Reply:
         except TransferError as error:
             raise self.naming(error.failure) from error
 
-    async def read_some(self, limit: int, scratch: memoryview) -> memoryview:
-        """Bytes of a body of known length; see `Connection.read_some`."""
+    async def read_some(self, limit: int, scratch: memoryview) -> "bytes | memoryview":
+        """Bytes of the body, none at the end of one whose length was not told; see `Connection.read_some`."""
         try:
-            return await self._connection.read_some(limit, scratch)
+            return await self._source.read_some(limit, scratch)
         except ConnectionLost as error:
             raise self.broken(str(error)) from error
+        except ProtocolError as error:
+            raise self.malformed(str(error)) from error
 
     async def document(self, limit: int = MAX_DOCUMENT) -> bytes:
         """The whole body; the connection is given back."""

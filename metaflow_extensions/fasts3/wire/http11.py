@@ -206,7 +206,7 @@ class ChunkedReader:
     def leftover(self) -> bytes:
         return bytes(self._buffer)
 
-    def feed(self, data: bytes) -> bytes:
+    def feed(self, data: "bytes | memoryview") -> bytes:
         """Take bytes; give those of the body among them.
 
         Raises

@@ -1,7 +1,7 @@
 """HEAD, GET, PUT and DELETE of objects."""
 
 import threading
-from typing import Optional
+from typing import NamedTuple, Optional
 
 from metaflow_extensions.fasts3.wire.bandwidth import Allowance
 from metaflow_extensions.fasts3.wire.checksums import Told, start, told_by
@@ -12,10 +12,10 @@ from metaflow_extensions.fasts3.wire.http11 import ProtocolError, content_length
 from metaflow_extensions.fasts3.wire.http_dates import timestamp_of
 from metaflow_extensions.fasts3.wire.local_files import open_to_read
 from metaflow_extensions.fasts3.wire.not_s3 import check_no_document, check_object, stored_etag
-from metaflow_extensions.fasts3.wire.ranges import check_range, content_range
+from metaflow_extensions.fasts3.wire.ranges import length_in, most_of, span
 from metaflow_extensions.fasts3.wire.sending import Payload
 from metaflow_extensions.fasts3.wire.sinks import Sink, sink_for
-from metaflow_extensions.fasts3.wire.transfers import GetReply, ObjectInfo, PutHeaders
+from metaflow_extensions.fasts3.wire.transfers import UNTOLD, GetReply, ObjectInfo, PutHeaders
 
 SCRATCH = 2**20  # bytes that a large body is read by
 WORTH_A_QUESTION = 64 * 1024  # bytes of a conditional upload from which on the server is asked before they are sent
@@ -63,64 +63,82 @@ class ObjectTransfers:
         reply = await self._exchange.ask("GetObject", "GET", bucket, key, headers=headers)
         try:
             check_object(reply.head.headers)
+            if reply.head.status == 204:
+                raise reply.malformed("the response has no body, not even an empty one")
             length = reply.body.length or _length(reply)
-            first, total = content_range(reply.head.headers.get("content-range"), length)
-            check_range(byte_range, first, length, total)
+            first, total = span(reply.head.headers.get("content-range"), byte_range, length)
             told = None if byte_range else told_by(reply.head.headers)
-            wanted = length if limit is None else min(length, limit)
-            body, number = await self._receive(reply, sink_for(path, position), wanted, length, told, crc, allowance)
-            info = _info(reply, total)
+            most = most_of(length, limit, path is None)
+            got = await self._receive(reply, sink_for(path, position), most, length, told, crc, allowance)
         except TransferError as error:
             reply.drop()
             raise reply.naming(error.failure) from error
         except BaseException:
             reply.drop()
             raise
-        if wanted == length:
+        if got.ended:
             reply.finish()
         else:
             reply.drop()
+        if length is None:
+            total, length = (got.size, got.size) if got.ended else (None, UNTOLD)
         whole = told.value if told and told.algorithm == "crc32" else None
-        verified = told.algorithm if told and wanted == length else None
-        return GetReply(info, first, length, wanted, number, whole, verified, body)
+        return GetReply(_info(reply, total), first, length, got.size, got.crc, whole, got.verified, got.body)
 
     async def _receive(
         self,
         reply: Reply,
         sink: Sink,
-        wanted: int,
-        length: int,
+        most: Optional[int],
+        length: Optional[int],
         told: Optional[Told],
         crc: bool,
         allowance: Optional[Allowance],
-    ) -> "tuple[Optional[bytes], Optional[int]]":
-        """Hand the body to the sink; what that gives, and the CRC-32 of the bytes, where it is of use."""
+    ) -> "_Received":
+        """Hand the body to the sink, at most so many bytes of it; all where that is None."""
         by_crc32 = told is not None and told.algorithm == "crc32"
         counting = start("crc32") if crc or by_crc32 else None
-        comparing = counting if by_crc32 else start(told.algorithm) if told and wanted == length else None
+        comparing = counting if by_crc32 else start(told.algorithm) if told and most in (None, length) else None
         running = {one for one in (counting, comparing) if one}
+        count = 0
         try:
-            missing = wanted
-            allowed = 0 if allowance else wanted
-            scratch = self._scratch() if wanted else memoryview(b"")
-            while missing:
-                if not allowed and allowance:
+            allowed = 0
+            scratch = self._scratch() if most != 0 else memoryview(b"")
+            while count != most:
+                missing = SCRATCH if most is None else most - count
+                if allowance and not allowed:
                     allowed = await allowance.some(missing)
-                view = await reply.read_some(allowed, scratch)
+                view = await reply.read_some(allowed if allowance else missing, scratch)
+                if not view:
+                    break
                 sink.write(view)
                 allowed -= len(view)
                 for one in running:
                     one.update(view)
-                missing -= len(view)
+                count += len(view)
+            if length is not None and count != most:
+                raise reply.broken(f"the body ended after {count} bytes of {most}")
+            ended = await self._has_ended(reply, count, most, length)
         except BaseException:
             sink.abandon()
             raise
         body = sink.finish()
-        if comparing and told and wanted == length and comparing.value() != told.value:
+        if not ended and count != length:
+            comparing = None
+        if comparing and told and comparing.value() != told.value:
             came = comparing.value()
             raise reply.broken(f"the object's {told.algorithm} is {told.value} and that of the bytes that came {came}")
-        number: Optional[int] = getattr(counting, "number", None)
-        return body, number
+        return _Received(
+            count, ended, getattr(counting, "number", None), told.algorithm if comparing and told else None, body
+        )
+
+    async def _has_ended(self, reply: Reply, count: int, most: Optional[int], length: Optional[int]) -> bool:
+        """Whether all of the body was read, so that the connection may be used again."""
+        if count != most:
+            return True
+        if reply.has_length:
+            return count == length
+        return not await reply.read_some(1, self._scratch())
 
     def _scratch(self) -> memoryview:
         known: Optional[memoryview] = getattr(self._local, "scratch", None)
@@ -170,17 +188,28 @@ def stored_headers(headers: PutHeaders) -> "dict[str, str]":
     return given
 
 
-def _length(reply: Reply) -> int:
+class _Received(NamedTuple):
+    """What came of a body."""
+
+    size: int  # bytes
+    ended: bool  # that was all
+    crc: Optional[int]  # CRC-32 of them, where it is of use
+    verified: Optional[str]  # the algorithm of the checksum that was compared
+    body: Optional[bytes]  # where they went to no file
+
+
+def _length(reply: Reply) -> Optional[int]:
+    """The bytes of the body; None where they are not told, as of what a server decompresses on the way."""
     try:
         length = content_length(reply.head)
     except ProtocolError as error:
         raise reply.malformed(str(error)) from error
     if length is None:
-        raise reply.broken("the reply does not say how long it is (no Content-Length)")
+        length = length_in(reply.head.headers.get("content-range"))
     return length
 
 
-def _info(reply: Reply, size: int) -> ObjectInfo:
+def _info(reply: Reply, size: Optional[int]) -> ObjectInfo:
     headers = reply.head.headers
     try:
         last_modified: Optional[int] = timestamp_of(headers["last-modified"])

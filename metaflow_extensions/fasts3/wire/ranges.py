@@ -34,6 +34,46 @@ def content_range(header: Optional[str], length: int) -> "tuple[int, int]":
     raise TransferError(Failure(Code.MALFORMED, f"Content-Range {header!r} does not go with {length} bytes"))
 
 
+def length_in(header: Optional[str]) -> Optional[int]:
+    """The bytes of a range, by its Content-Range alone; None where that does not say."""
+    told = _CONTENT_RANGE.match(header or "")
+    return int(told[2]) - int(told[1]) + 1 if told else None
+
+
+def span(header: Optional[str], asked: Optional[str], length: Optional[int]) -> "tuple[int, Optional[int]]":
+    """First byte of what came and size of the whole object, None where it was not told.
+
+    Parameters
+    ----------
+    header : str or None
+        Content-Range.
+    asked : str or None
+        The Range header of the request.
+    length : int or None
+        Bytes of the body; None where they were not told.
+
+    Raises
+    ------
+    TransferError
+        As `content_range` and `check_range` do; REJECTED where neither range nor length was told of a range asked for.
+    """
+    if length is None:
+        if asked is not None:
+            told = f"{asked} was asked for, and the server sends the whole object, without its length"
+            raise TransferError(Failure(Code.REJECTED, told))
+        return 0, None
+    first, total = content_range(header, length)
+    check_range(asked, first, length, total)
+    return first, total
+
+
+def most_of(length: Optional[int], limit: Optional[int], in_memory: bool) -> Optional[int]:
+    """Bytes of a body that are wanted; None for all of one whose length was not told, which into a file comes whole."""
+    if length is None:
+        return limit if in_memory else None
+    return length if limit is None else min(length, limit)
+
+
 def check_range(asked: Optional[str], first: int, length: int, total: int) -> None:
     """A server may ignore a Range header, or answer another range (RFC 9110 section 14.2); bytes would be mixed up.
 

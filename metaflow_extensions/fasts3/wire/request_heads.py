@@ -178,7 +178,8 @@ def _make_stamp(
     made_of: "tuple[RequestTemplate, Optional[Signer], str]", headers: "dict[str, str]", has_body: bool
 ) -> _Stamp:
     template, signer, amz_date = made_of
-    all_headers = {"host": template.host, **template.headers, **headers}
+    # As boto3: without it, a server may compress what was stored plain. GCS changes it on the way, so it is not signed.
+    all_headers = {"host": template.host, "accept-encoding": "identity", **template.headers, **headers}
     still_open: dict[str, str] = {}
     payload_hash = EMPTY_SHA256 if template.sign_payload else UNSIGNED_PAYLOAD
     if has_body:

@@ -19,7 +19,7 @@ EMPTY_SHA256 = sha256(b"").hexdigest()
 # section 7.6.1), and those of traces, in which each hop writes itself (W3C Trace Context).
 NOT_SIGNED = frozenset(
     {"connection", "expect", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer"}
-    | {"transfer-encoding", "upgrade", "user-agent"}
+    | {"accept-encoding", "transfer-encoding", "upgrade", "user-agent"}
     | {"baggage", "traceparent", "tracestate", "x-amzn-trace-id"}
 )
 

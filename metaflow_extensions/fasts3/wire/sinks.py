@@ -9,7 +9,7 @@ from metaflow_extensions.fasts3.wire.local_files import close_written, open_to_w
 class Sink(Protocol):
     """Takes the bytes of one download, in order."""
 
-    def write(self, data: memoryview) -> None:
+    def write(self, data: "bytes | memoryview") -> None:
         """Take some bytes; the view is somebody else's as soon as this returns."""
 
     def finish(self) -> Optional[bytes]:
@@ -38,8 +38,8 @@ class FileSink:
         self._file = open_to_write(path, position)
         self._position = position
 
-    def write(self, data: memoryview) -> None:
-        write_all(self._file, data, self._position)
+    def write(self, data: "bytes | memoryview") -> None:
+        write_all(self._file, memoryview(data), self._position)
         self._position += len(data)
 
     def finish(self) -> Optional[bytes]:
@@ -56,7 +56,7 @@ class MemorySink:
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
 
-    def write(self, data: memoryview) -> None:
+    def write(self, data: "bytes | memoryview") -> None:
         self._pieces.append(bytes(data))
 
     def finish(self) -> Optional[bytes]:

@@ -14,7 +14,7 @@ from metaflow_extensions.fasts3.wire.bandwidth import Allowance
 class ObjectInfo(NamedTuple):
     """What the headers of a HEAD or GET say about an object."""
 
-    size: int  # bytes of the whole object
+    size: Optional[int]  # bytes of the whole object; None where the server does not say
     etag: str  # as sent, with its quotes; "" where the server sends none
     content_type: Optional[str]
     metadata: dict[str, str]  # x-amz-meta-*, names without the prefix, in lower case
@@ -22,12 +22,16 @@ class ObjectInfo(NamedTuple):
     encryption: Optional[str]  # x-amz-server-side-encryption
 
 
+UNTOLD = -1
+"""For a length: the server does not say."""
+
+
 class GetReply(NamedTuple):
     """A download, or the beginning of one."""
 
     info: ObjectInfo
     first: int  # offset in the object of the first byte of the range answered
-    length: int  # bytes of that range
+    length: int  # bytes of that range; `UNTOLD` where the server does not say and not all of it was received
     received: int  # bytes of it that are in the file now; fewer than `length` where `limit` cut it short
     crc: Optional[int] = None  # CRC-32 of the bytes received, where it was asked for or is of use
     whole_crc: Optional[str] = None  # of the whole object, as S3 tells it in base64; None where it tells none
@@ -108,7 +112,7 @@ class Transfers(Protocol):
         if_match : str, optional
             Fail with PRECONDITION unless the object still has this ETag.
         limit : int, optional
-            Stop after so many bytes, and say so in `GetReply.received`.
+            Stop after so many bytes, and say so in `GetReply.received`. Into a file, what has no length comes whole.
         crc : bool
             Compute the CRC-32 of what is received, where this implementation can.
         allowance : Allowance, optional

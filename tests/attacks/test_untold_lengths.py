@@ -1,0 +1,100 @@
+"""Objects that come without Content-Length, as R2, GCS and StorageGRID send what they decompress on the way."""
+
+import pytest
+from attacks.hostile import reply
+from metaflow.datatools.s3 import MetaflowS3Exception, S3GetObject
+
+from metaflow_extensions.fasts3.pool.planning import PART_SIZE
+
+SMALL, LARGE = b"hello " * 100, bytes(range(251)) * ((PART_SIZE + 100_000) // 251)
+LISTED = b"<ListBucketResult><Contents><Key>root/d/k</Key><Size>7</Size></Contents></ListBucketResult>"
+MARKS = 'ETag: W/"e"\r\nLast-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\nContent-Type: text/html\r\n'
+
+
+def chunked(body, end=b"0\r\n\r\n"):
+    chunks = [body[start : start + 100_000] for start in range(0, len(body), 100_000)]
+    head = f"HTTP/1.1 200 OK\r\n{MARKS}Transfer-Encoding: chunked\r\n\r\n".encode()
+    return head + b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks) + end
+
+
+def until_the_end(body):
+    return f"HTTP/1.1 200 OK\r\n{MARKS}\r\nconnection: close\r\n\r\n".replace("\r\n\r\nc", "\r\nc").encode() + body
+
+
+def answering(data):
+    def answer(asked):
+        if b"list-type" in asked:
+            return reply(LISTED)
+        return data[: data.index(b"\r\n\r\n") + 4] if asked.startswith(b"HEAD ") else data
+
+    return answer
+
+
+def download(s3, folder):
+    s3.download("d", folder)
+    return (folder / "k").read_bytes()
+
+
+CALLS = {
+    "get": lambda s3, _: s3.get("d/k").blob,
+    "get, in memory": lambda s3, _: s3.get("d/k", in_memory=True).blob,
+    "get_many": lambda s3, _: s3.get_many(["d/k"] * 6)[-1].blob,
+    "get_many, in memory": lambda s3, _: s3.get_many(["d/k"] * 6, in_memory=True)[-1].blob,
+    "iter_many": lambda s3, _: [one.blob for one in s3.iter_many(["d/k"])].pop(),
+    "iter_recursive": lambda s3, _: [one.blob for one in s3.iter_recursive(["d"], in_memory=True)].pop(),
+    "get_recursive": lambda s3, _: s3.get_recursive(["d"])[0].blob,
+    "download": download,
+}
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+@pytest.mark.parametrize("framed", [chunked, until_the_end])
+@pytest.mark.parametrize("body", [b"", SMALL, LARGE], ids=["empty", "small", "large"])
+def test_all_of_an_object_comes_whatever_ends_it(s3, server, tmp_path, body, framed, call):
+    server.answer = answering(framed(body))
+    assert call(s3, tmp_path / "files") == body
+
+
+def test_what_is_told_of_it(s3, server):
+    server.answer = answering(chunked(SMALL))
+    got = s3.get("d/k")
+    assert (got.size, got.range_info.total_size, got.etag, got.content_type) == (
+        len(SMALL),
+        len(SMALL),
+        'W/"e"',
+        "text/html",
+    )
+    known = s3.info("d/k")
+    assert (known.exists, known.size, known.etag, known.last_modified) == (True, None, 'W/"e"', 784111777)
+    assert "size unknown" in repr(known)
+    assert "unknown size" in known._repr_html_()
+
+
+@pytest.mark.parametrize("total", [5, 900])
+def test_a_range_is_as_long_as_its_head_says(s3, server, total):
+    head = f"HTTP/1.1 206 OK\r\n{MARKS}Content-Range: bytes 1-4/{total}\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+    server.answer = lambda _: head + b"4\r\nello\r\n0\r\n\r\n"
+    got = s3.get(S3GetObject("d/k", 1, 4))
+    assert (got.blob, got.range_info.total_size) == (b"ello", total)
+
+
+def test_a_range_that_the_server_ignores_is_an_error_at_once(s3, server):
+    server.answer = answering(chunked(SMALL))
+    with pytest.raises(MetaflowS3Exception, match=r"bytes=1-4 was asked for.* 1 try in"):
+        s3.get(S3GetObject("d/k", 1, 4))
+
+
+@pytest.mark.parametrize("end", [b"", b"5\r\nhel"])
+def test_chunks_that_end_too_soon_are_no_object(s3, server, end):
+    server.answer = answering(chunked(SMALL, end + b"\r\nconnection: close" if end else b"\r\nconnection: close"))
+    with pytest.raises(MetaflowS3Exception, match="2 tries"):
+        s3.get("d/k")
+
+
+def test_nothing_may_be_compressed_on_its_way(s3, server):
+    """As boto3 asks. It is not signed: GCS sees another value than was sent."""
+    server.answer = answering(chunked(SMALL))
+    s3.get("d/k")
+    asked = server.heads[-1].lower()
+    assert b"\r\naccept-encoding: identity" in asked
+    assert b"accept-encoding;" not in asked
