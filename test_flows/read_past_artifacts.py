@@ -16,6 +16,7 @@ def main():
     for artifact, digest in zip((data.tiny, data.small, data.medium, data.large), data.digests):
         assert hashlib.sha256(artifact).hexdigest() == digest
         print(f"{len(artifact)} bytes are intact.")
+    print("Its last task said:", run["end"].task.stdout.strip())
     for card in get_cards(run["start"].task):
         print(f"The {card.type} card of {run.pathspec} is a page of {len(card.get()) // 1024} KB.")
 

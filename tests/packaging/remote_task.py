@@ -20,6 +20,7 @@ def main():
     """Put, get, look where it all came from."""
     sys.addaudithook(note_workers)
     from metaflow import S3
+    from metaflow.plugins import DATASTORES
 
     texts = {f"objects/{number:03}": f"text {number}" for number in range(200)}
     with S3(s3root=sys.argv[1]) as s3:
@@ -27,6 +28,7 @@ def main():
         s3.put_many(texts.items())
         report = {
             "class": S3.__module__,
+            "datastore": [one.__module__ for one in DATASTORES if one.TYPE == "s3"],
             "one": s3.get("one").text,
             "many": {found.key: found.text for found in s3.get_many(list(texts))} == texts,
             "workers": [command for command in WORKERS if any(part.endswith("s3op.py") for part in command)],

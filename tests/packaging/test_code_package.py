@@ -54,6 +54,7 @@ def test_nothing_is_installed_there(remotely):
 def test_s3_is_ours_and_works_with_workers_out_of_the_package(remotely, remote, seaweedfs, prefix):
     report = json.loads(remotely(REMOTE_TASK, f"s3://{seaweedfs.bucket}/{prefix}"))
     assert report["class"] == "metaflow_extensions.fasts3.face.s3"
+    assert report["datastore"] == ["metaflow_extensions.fasts3.datastore.storage"]
     assert report["one"] == "alone"
     assert report["many"]
     code = Path(remote["task"]).resolve()

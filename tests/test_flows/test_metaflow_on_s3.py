@@ -8,11 +8,12 @@ SIZES = (2**10, 100 * 2**10, 5 * 2**20, 50 * 2**20)
 def check_past_artifacts(output):
     for size in SIZES:
         assert f"{size} bytes are intact." in output
+    assert "Its last task said: Artifacts of 1024 to 52428800 bytes are intact." in output
     assert "The default card of ArtifactsFlow/" in output
 
 
 @pytest.mark.timeout(300)
-def test_artifacts_and_cards_then_resume(user, stored):
+def test_artifacts_cards_and_logs_then_resume_and_spin(user, stored):
     flow = user.runs("artifacts_flow.py", "--datastore", "s3", "run")
     assert "Artifacts of 1024 to 52428800 bytes are intact." in flow
     [page] = [key for key in stored("metaflow") if key.endswith(".html") and "/start/" in key]
@@ -20,8 +21,9 @@ def test_artifacts_and_cards_then_resume(user, stored):
     for own_class in (False, True):
         check_past_artifacts(user.runs("read_past_artifacts.py", own_class=own_class))
 
-    resumed = user.runs("artifacts_flow.py", "--datastore", "s3", "resume", "end")
-    assert "Artifacts of 1024 to 52428800 bytes are intact." in resumed
+    for command in ("resume", "spin"):  # what was stored by the run is loaded, by each in its own way
+        again = user.runs("artifacts_flow.py", "--datastore", "s3", command, "end")
+        assert "Artifacts of 1024 to 52428800 bytes are intact." in again
 
 
 @pytest.mark.timeout(300)

@@ -1,0 +1,66 @@
+"""The S3 client of the datastore: it handles many keys at once, and a moderate number of them in this process."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, NamedTuple, Optional
+
+from metaflow_extensions.fasts3.datastore.blobs import Blob
+from metaflow_extensions.fasts3.face.engine import Place
+from metaflow_extensions.fasts3.face.s3 import S3
+from metaflow_extensions.fasts3.face.tempdir import make_file
+from metaflow_extensions.fasts3.face.writing import _Asked
+
+# Tasks are short, and handle some dozen small objects: starting workers would take more processor time than that.
+FEW_KEYS = 64
+
+
+class Value(NamedTuple):
+    """An object to store."""
+
+    path: str  # below the datastore's root
+    content: Any  # a binary file
+    metadata: Optional[dict[str, Any]] = None
+
+
+class Loaded(NamedTuple):
+    """An object that was looked for."""
+
+    file: Optional[str]  # where it is until the client is closed; None: there is no such object
+    metadata: Optional[dict[str, Any]] = None
+
+
+class DatastoreClient(S3):
+    """A client for one operation of the datastore."""
+
+    def exist(self, paths: Sequence[str]) -> list[bool]:
+        """Tell of each object whether it exists."""
+        found = self._heads(list(paths), _place(len(paths), Place.HERE), return_missing=True)
+        return [one.exists for one in found]
+
+    def load(self, paths: Sequence[str]) -> list[Loaded]:
+        """Download objects into files."""
+        place = _place(len(paths), Place.HERE_FIRST)
+        found = self._download(list(paths), place, return_missing=True, return_info=True, in_memory=False)
+        return [Loaded(one.path, one.metadata) for one in found]
+
+    def read(self, paths: Sequence[str]) -> list[Optional[Blob]]:
+        """Load small objects into memory; None for one that is missing."""
+        found = self._download(list(paths), _place(len(paths), Place.HERE), True, True, in_memory=True)
+        return [None if one.blob is None else Blob(one.blob, one.metadata) for one in found]
+
+    def store(self, values: Sequence[Value], overwrite: bool) -> None:
+        """Upload objects; without `overwrite` those that do not exist."""
+        asked = [_Asked(value.path, value.content, metadata=value.metadata) for value in values]
+        self._upload(asked, partial(self._from_value, rewind=True), overwrite, _place(len(values), Place.HERE))
+
+    def as_file(self, path: str, data: bytes) -> str:
+        """Put the bytes of an object into a file, which is there until the client is closed."""
+        file = self._tempdir.file(path)
+        make_file(file, data)
+        return file
+
+
+def _place(number: int, one: Place) -> Place:
+    if number == 1:
+        return one
+    return Place.HERE if number <= FEW_KEYS else Place.WORKERS

@@ -1,0 +1,181 @@
+"""The S3 datastore: Metaflow's own, with its objects checked, loaded and stored side by side.
+
+What is stored, and where, is as Metaflow's class has it, so each reads what the other has written.
+"""
+
+import os
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from io import BytesIO
+from typing import Any, Optional
+
+from metaflow.datastore.datastore_storage import CloseAfterUse
+from metaflow.metaflow_config import ARTIFACT_LOCALROOT
+from metaflow.plugins.datastores import s3_storage
+
+from metaflow_extensions.fasts3.datastore.attempts import Ahead, opened_with
+from metaflow_extensions.fasts3.datastore.blobs import LARGEST, Blob, Blobs, is_content_addressed
+from metaflow_extensions.fasts3.datastore.client import DatastoreClient, Loaded, Value
+
+BATCH = 32 * 2**20  # bytes of values that are held before they are stored
+BATCH_VALUES = 1000
+# Seconds of processor time. A value that is made and hashed in less is compressed in less time than a request takes.
+QUICK = 0.004
+DONE = "DONE.lock"  # the object which says that all others of an attempt are there
+
+
+class _Storing:
+    """A `save_bytes` that goes on in this thread.
+
+    Metaflow's content-addressed store asks for each artifact whether it exists, in the middle of it, before it
+    compresses the artifact and hands it over. Small ones are said not to exist, and all of them are asked for together
+    afterwards.
+    """
+
+    def __init__(self) -> None:
+        self.given: set[str] = set()  # what is handed over
+        self.unchecked: set[str] = set()  # what of it may exist
+        self.since = time.thread_time()  # when Metaflow began to make the next value
+
+    def knows(self, path: str) -> bool:
+        """Whether an object need not be handed over again."""
+        return path in self.given
+
+    def is_quick(self) -> bool:
+        """Whether the value that was just made is a small one."""
+        return time.thread_time() - self.since < QUICK
+
+
+class _PerThread(threading.local):
+    storing: Optional[_Storing] = None
+    ahead = Ahead({})
+
+
+class S3Storage(s3_storage.S3Storage):  # type: ignore[misc]  # metaflow's types are not looked at
+    """Metaflow's datastore `s3`.
+
+    Parameters
+    ----------
+    root : str, optional
+        URL of the place; that of the configuration if None.
+    """
+
+    def __init__(self, root: Optional[str] = None) -> None:
+        super().__init__(root)
+        self._blobs = Blobs()
+        self._thread = _PerThread()
+
+    def is_file(self, paths: Sequence[str]) -> list[bool]:
+        """Tell of each path whether there is an object."""
+        if len(paths) != 1:
+            return self._check(paths)
+        [path] = paths
+        storing = self._thread.storing
+        if storing and is_content_addressed(path):
+            return [self._exists_while_storing(path, storing)]
+        exists = self._thread.ahead.exists(path)
+        if exists is None and opened_with(path):
+            return [self._open_attempt(path)]
+        return self._check(paths) if exists is None else [exists]
+
+    def save_bytes(self, path_and_bytes_iter: Iterable[Any], overwrite: bool = False, len_hint: int = 0) -> None:
+        """Store objects, given as pairs of path and binary file, or path and pair of file and metadata.
+
+        Without `overwrite` those that exist stay as they are.
+        """
+        outer, storing = self._thread.storing, _Storing()
+        self._thread.storing = storing
+        try:
+            batch: list[Value] = []
+            size = 0
+            for path, given in path_and_bytes_iter:
+                value = Value(path, *(given if isinstance(given, tuple) else (given, None)))
+                batch.append(value)
+                in_memory = isinstance(value.content, BytesIO)
+                size += value.content.getbuffer().nbytes if in_memory else 0
+                # A file may be closed when the next value is asked for.
+                if size >= BATCH or len(batch) >= BATCH_VALUES or not in_memory:
+                    self._store(batch, storing, overwrite)
+                    batch, size = [], 0
+                storing.since = time.thread_time()
+            self._store(batch, storing, overwrite)
+        finally:
+            self._thread.storing = outer
+
+    def load_bytes(self, paths: Sequence[str]) -> Any:
+        """Load objects while the result is iterated over: path, local file, metadata; the latter None if missing."""
+        client = self._client()
+        return CloseAfterUse(self._loaded(client, list(paths)), closer=client)
+
+    def _client(self) -> DatastoreClient:
+        return DatastoreClient(tmproot=ARTIFACT_LOCALROOT, s3root=self.datastore_root, external_client=self.s3_client)
+
+    def _check(self, paths: Sequence[str]) -> list[bool]:
+        if not paths:
+            return []
+        with self._client() as client:
+            found = client.exist(paths)
+        for path, exists in zip(paths, found):
+            if exists:
+                self._note(path)
+        return found
+
+    def _exists_while_storing(self, path: str, storing: _Storing) -> bool:
+        exists = storing.knows(path) or self._blobs.is_there(self.full_uri(path))
+        if not exists:
+            if storing.is_quick():
+                storing.unchecked.add(path)
+            else:
+                [exists] = self._check([path])
+            storing.given.add(path)
+        storing.since = time.thread_time()
+        return exists
+
+    def _open_attempt(self, path: str) -> bool:
+        paths = opened_with(path)
+        with self._client() as client:
+            self._thread.ahead = Ahead(dict(zip(paths, client.read(paths))))
+        return bool(self._thread.ahead.exists(path))
+
+    def _store(self, batch: list[Value], storing: _Storing, overwrite: bool) -> None:
+        if not batch:
+            return
+        unchecked = [value.path for value in batch if value.path in storing.unchecked]
+        there = {path for path, exists in zip(unchecked, self._check(unchecked)) if exists}
+        values = [value for value in batch if value.path not in there]
+        with self._client() as client:
+            for last in (False, True):
+                group = [value for value in values if value.path.endswith(DONE) is last]
+                if group:
+                    client.store(group, overwrite)
+        for value in values:
+            self._note(value.path)
+
+    def _loaded(self, client: DatastoreClient, paths: list[str]) -> Iterator[tuple[str, Optional[str], Any]]:
+        known = {path: blob for path in paths for blob in [self._known(path)] if blob}
+        wanted = [path for path in dict.fromkeys(paths) if path not in known]
+        loaded = dict(zip(wanted, client.load(wanted))) if wanted else {}
+        for path in paths:
+            blob = known.get(path)
+            if blob:
+                yield path, client.as_file(path, blob.data), blob.metadata and dict(blob.metadata)
+            else:
+                self._keep(path, loaded[path])
+                yield (path, *loaded[path])
+
+    def _known(self, path: str) -> Optional[Blob]:
+        return self._blobs.get(self.full_uri(path)) or self._thread.ahead.content(path)
+
+    def _keep(self, path: str, loaded: Loaded) -> None:
+        """Remember an object that does not change."""
+        if loaded.file is None or not is_content_addressed(path):
+            return
+        self._note(path)
+        if os.stat(loaded.file).st_size <= LARGEST:
+            with open(loaded.file, "rb") as file:
+                self._blobs.keep(self.full_uri(path), Blob(file.read(), loaded.metadata))
+
+    def _note(self, path: str) -> None:
+        if is_content_addressed(path):
+            self._blobs.note(self.full_uri(path))

@@ -1,0 +1,62 @@
+"""A datastore on SeaweedFS, behind a proxy that notes each request and can hold it back."""
+
+import threading
+
+import pytest
+from metaflow.plugins.datastores import s3_storage
+from servers.faulty import FaultyS3, passed_on
+
+from metaflow_extensions.fasts3.control.clients import S3Client
+from metaflow_extensions.fasts3.datastore import client, storage
+from metaflow_extensions.fasts3.face import engine
+
+
+@pytest.fixture(scope="session")
+def running_proxy(seaweedfs):
+    with FaultyS3(seaweedfs) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def proxy(running_proxy):
+    running_proxy.clear()
+    yield running_proxy
+    assert running_proxy.problems == []
+
+
+@pytest.fixture
+def make(proxy, prefix, tmp_path, monkeypatch):
+    """Give a function that makes a datastore as a new process has it: of this package, or of Metaflow."""
+    monkeypatch.setattr(storage, "ARTIFACT_LOCALROOT", str(tmp_path))
+    monkeypatch.setattr(s3_storage, "ARTIFACT_LOCALROOT", str(tmp_path))
+
+    def new(own_class=False, below="datastore"):
+        made = (s3_storage if own_class else storage).S3Storage(f"s3://{proxy.real.bucket}/{prefix}/{below}")
+        made.s3_client = S3Client(s3_client_params=proxy.client_params())
+        return made
+
+    yield new
+    assert [path.name for path in tmp_path.iterdir()] == []
+
+
+@pytest.fixture
+def together(proxy):
+    """Hold back the next requests of an operation until so many of them are under way: one by one, none would end."""
+
+    def hold(operation, number):
+        barrier = threading.Barrier(number)
+
+        def wait(exchange):
+            barrier.wait(30)
+            passed_on(exchange)
+
+        proxy.inject(operation, wait, times=number)
+
+    return hold
+
+
+@pytest.fixture
+def in_workers(monkeypatch):
+    """Have few keys be many."""
+    monkeypatch.setattr(client, "FEW_KEYS", 1)
+    monkeypatch.setattr(engine, "FEW_REQUESTS", 0)
