@@ -316,7 +316,7 @@ def test_a_listing_in_circles_ends():
         # Ever new tokens, and two pages in turn.
         return Page([ListedObject(f"x/{pages % 2}{letter}", 1) for letter in "ab"], [], str(pages))
 
-    with pytest.raises(JobFailed, match="broken") as failed:
+    with pytest.raises(JobFailed, match="malformed") as failed:
         carry_out(ListedDeletions([Listing("b", "x/")]), answer)
     assert "comes back to where it was" in failed.value.failure.message
     assert pages == 3

@@ -131,10 +131,10 @@ class Pages:
             again = page.next_token in self._tokens or (len(page.objects) > 1 and not new)
             if again or not self._firsts.isdisjoint(new):
                 told = "the listing comes back to where it was before, and would never end"
-                raise JobFailed(job, Failure(Code.BROKEN, told))
+                raise JobFailed(job, Failure(Code.MALFORMED, told))
             if self._idle == MOST_IDLE:
                 told = f"the listing goes on, but {MOST_IDLE} pages in a row held nothing new"
-                raise JobFailed(job, Failure(Code.BROKEN, told))
+                raise JobFailed(job, Failure(Code.MALFORMED, told))
             self._tokens.add(page.next_token)
             self._firsts.update(new[:1])
         self._before = set(names)

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, Callable, Optional, TypeVar
 from botocore.exceptions import ClientError
 from s3transfer.utils import ReadFileChunk
 
-from metaflow_extensions.fasts3.reference import conditional, digests, documents, responses
+from metaflow_extensions.fasts3.reference import conditional, digests, responses
 from metaflow_extensions.fasts3.reference.boto3_client import forget_signature, signed_as
 from metaflow_extensions.fasts3.reference.boto3_errors import failure_of
 from metaflow_extensions.fasts3.reference.pacing import paced
@@ -46,6 +46,9 @@ class _Heard:
 
     reply: Any = None
 
+    def __init__(self, seen: responses.Seen) -> None:
+        self.seen = seen
+
     def of(self, reply: Any) -> Any:
         """Remember a reply that is still to be looked at."""
         self.reply = reply
@@ -66,10 +69,10 @@ class _Heard:
 
 @contextmanager
 def _translated() -> Iterator[_Heard]:
-    heard = _Heard()
+    heard = _Heard(responses.Seen())
     forget_signature()
     try:
-        with responses.looked_at():
+        with responses.looked_at() as heard.seen:
             yield heard
     except TransferError as error:
         raise TransferError(heard.naming(error.failure)) from error
@@ -102,7 +105,6 @@ class Boto3Transfers:
         self._client = client
         conditional.hook_into(client)
         digests.hook_into(client)
-        documents.hook_into(client)
         self._only_md5: set[str] = set()  # buckets whose server takes no other checksum of DeleteObjects
         responses.hook_into(client)
         # Old versions of botocore do not have the setting, and then no checksums either.
@@ -217,7 +219,7 @@ class Boto3Transfers:
     ) -> Page:
         arguments = {"Bucket": bucket, "Prefix": key, "Delimiter": delimiter, "MaxKeys": limit}
         marker = marker_of(token) if token else None
-        with _translated() as heard, documents.kept() as document:
+        with _translated() as heard:
             if marker is not None:
                 reply = heard.of(self._client.list_objects(**arguments, Marker=marker))
             else:
@@ -228,8 +230,8 @@ class Boto3Transfers:
             more = reply.get("NextContinuationToken") or "" if reply.get("IsTruncated") else None
             if more == "" and marker is not None:
                 more = token_after(reply.get("NextMarker", ""), objects, prefixes)
-            elif more == "" and document:  # boto3 leaves out what only version 1 says
-                more = parse_page(document[0]).next_token
+            elif more == "":  # boto3 leaves out what only version 1 says
+                more = parse_page(heard.seen.document).next_token
             return checked(Page(objects, prefixes, more), key, token)
 
     def delete(self, bucket: str, key: str) -> None:

@@ -7,7 +7,7 @@ the user's own.
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Optional
 
 from botocore.utils import parse_timestamp
 
@@ -23,10 +23,16 @@ _WITH_DOCUMENT = {*_ROOTS, "CreateMultipartUpload", "CompleteMultipartUpload"}
 _EVENT = "before-parse.*.*"
 
 
+class Seen:
+    """What came while responses were looked at."""
+
+    document: bytes = b""  # the last one, as it was written: boto3 leaves out what its model does not have
+
+
 class _Call(threading.local):
     """Whether this thread makes a call of ours; botocore emits its events in the thread that calls."""
 
-    ours: bool = False
+    seen: Optional[Seen] = None
 
 
 _call = _Call()
@@ -40,23 +46,24 @@ def hook_into(client: Any) -> None:
 
 
 @contextmanager
-def looked_at() -> Iterator[None]:
+def looked_at() -> Iterator[Seen]:
     """Have the responses looked at that this thread gets inside."""
-    _call.ours = True
+    _call.seen = seen = Seen()
     try:
-        yield
+        yield seen
     finally:
-        _call.ours = False
+        _call.seen = None
 
 
 def _look_at(operation_model: Any, response_dict: "dict[str, Any]", **_: Any) -> None:
-    if not _call.ours:
+    if _call.seen is None:
         return
     headers, status, body = response_dict["headers"], response_dict["status_code"], response_dict["body"]
     if not _is_date(headers.get("Last-Modified")):
         del headers["Last-Modified"]  # no reason not to give the object
     if not isinstance(body, bytes):  # an object, which is not read yet
         return
+    _call.seen.document = body
     names = {name.lower(): value for name, value in headers.items()}
     if status >= 300:
         if is_refusal_of_another_server(status, names, body):
