@@ -44,6 +44,7 @@ def doctor(root: Optional[str], read_only: bool, quick: bool, as_json: bool) -> 
     from ..doctor.checks import why_no_url
     from ..doctor.examination import Examination
     from ..doctor.findings import Status
+    from ..face.standard_error import write_line
 
     why = root and why_no_url(root)
     if why:
@@ -56,12 +57,12 @@ def doctor(root: Optional[str], read_only: bool, quick: bool, as_json: bool) -> 
         with examination.subject:
             findings = _as_json(examination) if as_json else _as_text(examination)
     except KeyboardInterrupt:
-        click.echo("Stopped.", err=True)
+        write_line("Stopped.")
         sys.exit(STOPPED)
     finally:
         if examination.subject.written:
             left = f"{examination.subject.written} may still be there. It holds nothing of worth and may be deleted."
-            click.echo(left, err=True)
+            write_line(left)
     sys.exit(int(any(finding.status is Status.PROBLEM for finding in findings)))
 
 

@@ -23,6 +23,8 @@ def with_exit_status(function: "Callable[..., None]") -> "Callable[..., None]":
     def run(*args: Any, **kwargs: Any) -> None:
         from metaflow.exception import MetaflowException
 
+        from ..face.standard_error import write_line
+
         try:
             with _ended_by_kill():
                 function(*args, **kwargs)
@@ -32,7 +34,7 @@ def with_exit_status(function: "Callable[..., None]") -> "Callable[..., None]":
                 os.dup2(nowhere.fileno(), 1)
             sys.exit(READER_GONE)
         except (KeyboardInterrupt, click.Abort):
-            click.echo("Stopped.", err=True)
+            write_line("Stopped.")
             sys.exit(INTERRUPTED)
         except MetaflowException as error:
             raise click.ClickException(str(error)) from error

@@ -8,6 +8,7 @@ from typing import Any
 from metaflow._vendor import click
 
 from ..face.errors import shown
+from ..face.standard_error import is_terminal, write_line
 
 UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB")
 LONGEST = 2000  # characters of a name; keys have 1,024 bytes at the most
@@ -53,7 +54,7 @@ def there_shown(count: int) -> str:
 
 def remark(text: str) -> None:
     """Say something that is no result, on stderr."""
-    click.echo(shown(text, LONGEST), err=True)
+    write_line(shown(text, LONGEST))
 
 
 class Remarks:
@@ -65,7 +66,7 @@ class Remarks:
     """
 
     def __init__(self, wanted: bool) -> None:
-        self._tell = wanted and sys.stderr.isatty()
+        self._tell = wanted and is_terminal()
 
     def tell(self, text: str) -> None:
         """Say it."""

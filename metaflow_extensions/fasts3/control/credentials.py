@@ -4,7 +4,6 @@ botocore itself asks the provider again at every request in the last 15 minutes 
 less would be asked all the time; here three quarters of a set's life are used.
 """
 
-import logging
 import threading
 import time
 from datetime import datetime, timezone
@@ -12,8 +11,7 @@ from typing import Any, Callable, Optional
 
 from metaflow_extensions.fasts3.wire.credentials import CredentialSet
 from metaflow_extensions.fasts3.wire.failures import Failure, TransferError
-
-log = logging.getLogger("metaflow_fasts3")
+from metaflow_extensions.fasts3.wire.log import log
 
 NOBODY = "nobody"  # what to call who signs where there are no credentials
 USED = 0.75  # of the time that a set has left when it is got

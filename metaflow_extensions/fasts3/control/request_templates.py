@@ -5,16 +5,14 @@ boto3 prepares one request of each operation and bucket and is stopped before it
 dual-stack, FIPS, acceleration, access points, bundles of certificates, user agents, checksums.
 """
 
-import logging
 import threading
 from typing import Any, NoReturn, Optional
 from urllib.parse import urlsplit
 
 from metaflow_extensions.fasts3.wire.checksums import ALGORITHMS, HEADER, start
+from metaflow_extensions.fasts3.wire.log import log
 from metaflow_extensions.fasts3.wire.sigv4 import ALGORITHM, Scope
 from metaflow_extensions.fasts3.wire.template import Endpoint, NoTemplate, RequestTemplate
-
-log = logging.getLogger("metaflow_fasts3")
 
 FOR_EVER = 86_400.0  # seconds; boto3's None
 KEY = "fasts3-key-of-a-template"  # of characters that no encoding changes

@@ -1,7 +1,5 @@
 """Carries out plans for the methods of `S3`: with which client, in which process, and what a failure becomes."""
 
-import logging
-import sys
 from collections.abc import Iterable
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Callable, Optional
@@ -23,6 +21,7 @@ from metaflow_extensions.fasts3.face.left_open import told_of
 from metaflow_extensions.fasts3.face.observed import Observed
 from metaflow_extensions.fasts3.face.progress_display import Setting, display_for
 from metaflow_extensions.fasts3.face.retry_report import RetryReport
+from metaflow_extensions.fasts3.face.standard_error import write_line
 from metaflow_extensions.fasts3.pool import concurrency, worker_pool
 from metaflow_extensions.fasts3.pool.call_workers import NoWorkers
 from metaflow_extensions.fasts3.pool.cleanup import NO_TIME, Undone, clean_up
@@ -40,12 +39,11 @@ from metaflow_extensions.fasts3.pool.threads import within
 from metaflow_extensions.fasts3.wire.blocking import Interruption
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError, shows_answer
 from metaflow_extensions.fasts3.wire.local_files import NO_DESCRIPTORS
+from metaflow_extensions.fasts3.wire.log import log
 from metaflow_extensions.fasts3.wire.retry import RetryPolicy
 
 if TYPE_CHECKING:  # see control/clients.py
     from metaflow_extensions.fasts3.control.connection import Connection
-
-log = logging.getLogger("metaflow_fasts3")
 
 # What is not worth a worker's start, which takes as long as some hundred small requests, where each of them moves a
 # piece of the usual size at the most.
@@ -154,7 +152,7 @@ class Engine:
         def tell(line: str) -> None:
             if isinstance(plan, Observed):
                 plan.set_aside()
-            print(shown(connection.conceal(line)), file=sys.stderr)  # what commands print on stdout is data
+            write_line(shown(connection.conceal(line)))
 
         def put_right(limit: float) -> str:
             return self._clean_up(plan, queue, connection, settings, limit)

@@ -1,12 +1,12 @@
 """What all methods of `S3` stand on."""
 
-import warnings
 import weakref
 from collections.abc import Iterator
 from typing import Optional
 
 from metaflow_extensions.fasts3.face.engine import Engine, Place
 from metaflow_extensions.fasts3.face.location import Location
+from metaflow_extensions.fasts3.face.standard_error import warn
 from metaflow_extensions.fasts3.face.stream import Stream
 from metaflow_extensions.fasts3.face.tempdir import TemporaryDirectory
 from metaflow_extensions.fasts3.pool.queries import Entry, Listing, Listings, PageOfListing
@@ -42,8 +42,8 @@ class Foundation:
     def _warn_of_neighbours(self, url: str, bucket: str, text: str, stacklevel: int = 3) -> None:
         """Say so where nothing is below a prefix although keys begin with its text."""
         if self._list([Listing(bucket, text, first_only=True)])[0]:
-            warnings.warn(
+            warn(
                 f"Nothing is below '{url}/', but there are keys that begin with '{url}'. A prefix is a directory here; "
                 "Metaflow's own S3 would have returned them. Give a whole directory, or use list_paths to choose.",
-                stacklevel=stacklevel,
+                stacklevel,
             )

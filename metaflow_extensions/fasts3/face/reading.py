@@ -17,8 +17,7 @@ from metaflow_extensions.fasts3.face.s3objects import S3Objects
 from metaflow_extensions.fasts3.face.tempdir import make_empty
 from metaflow_extensions.fasts3.pool.downloads import Download, Downloaded, Downloads, compared
 from metaflow_extensions.fasts3.pool.queries import Listing
-
-log = logging.getLogger("metaflow_fasts3")
+from metaflow_extensions.fasts3.wire.log import log
 
 
 class Reading(Foundation):

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterable
 from typing import Callable, Optional
 
+from metaflow_extensions.fasts3.face.standard_error import write_line
 from metaflow_extensions.fasts3.face.watching import Watching
 from metaflow_extensions.fasts3.pool.messages import Job, Outcome
 from metaflow_extensions.fasts3.pool.plan import Plan
@@ -18,12 +19,12 @@ class RetryReport(Watching):
     ----------
     plan : Plan
     tell : callable
-        Takes a line; `print` unless a test wants it.
+        Takes a line; it must not raise.
     clock : callable
     """
 
     def __init__(
-        self, plan: Plan, tell: Callable[[str], None] = print, clock: Callable[[], float] = time.monotonic
+        self, plan: Plan, tell: Callable[[str], None] = write_line, clock: Callable[[], float] = time.monotonic
     ) -> None:
         super().__init__(plan)
         self._tell = tell

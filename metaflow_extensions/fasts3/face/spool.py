@@ -1,7 +1,6 @@
 """Values that nobody else holds, as a generator gives them: until they are uploaded, the most of them are in a file."""
 
 import errno
-import logging
 import os
 import tempfile
 import threading
@@ -14,8 +13,7 @@ from metaflow_extensions.fasts3.pool.planning import Piece
 from metaflow_extensions.fasts3.wire.blocking import Interrupted
 from metaflow_extensions.fasts3.wire.failures import TransferError
 from metaflow_extensions.fasts3.wire.local_files import write_all
-
-log = logging.getLogger("metaflow_fasts3")
+from metaflow_extensions.fasts3.wire.log import log
 
 HELD = 32 * 2**20  # bytes of values that are held in memory
 HOLDING: tuple[type, ...] = (list, tuple, set, frozenset, type({}.items()))

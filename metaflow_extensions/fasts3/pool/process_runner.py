@@ -4,7 +4,6 @@ The calling thread itself waits for the workers, and for an interruption, which 
 that dies or answers nonsense is replaced, and its jobs are done again.
 """
 
-import logging
 import time
 from typing import Any, Callable
 
@@ -22,8 +21,7 @@ from metaflow_extensions.fasts3.pool.planning import CARRIED
 from metaflow_extensions.fasts3.pool.renewal import Renewal, look_again_in
 from metaflow_extensions.fasts3.pool.worker_pool import WorkerPool
 from metaflow_extensions.fasts3.wire.blocking import Interruption
-
-log = logging.getLogger("metaflow_fasts3")
+from metaflow_extensions.fasts3.wire.log import log
 
 # The part of its room, one of so many, that a worker is given jobs for at a time: fewer frames, or more evenly.
 SHARE = 2

@@ -3,6 +3,7 @@
 It ends, at once and whatever it is doing, when its pipe ends or its parent is not its parent any more.
 """
 
+import contextlib
 import gc
 import os
 import sys
@@ -290,8 +291,10 @@ def serve(parent: int, incoming: int, outgoing: int) -> None:
     except BrokenPipeError:
         pass
     except Exception:
-        traceback.print_exc()
-        sys.stderr.flush()
+        if sys.stderr is not None:
+            with contextlib.suppress(OSError, ValueError):
+                traceback.print_exc()
+                sys.stderr.flush()
         os._exit(1)
     # Without waiting for what is under way: nobody is there to hear how it ends.
     os._exit(0)

@@ -6,6 +6,7 @@ import fcntl
 import os
 import signal
 import subprocess
+import sys
 import time
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
@@ -95,7 +96,7 @@ class WorkerProcess:
                 command(SCRIPT, os.getpid(), hears, says),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                stderr=None if _is_open(2) else subprocess.DEVNULL,
+                stderr=None if _has_stderr() else subprocess.DEVNULL,
                 pass_fds=(hears, says),
                 start_new_session=True,
                 env=environment(os.environ),
@@ -292,9 +293,12 @@ def _is_stopped(pid: int) -> bool:
         return False
 
 
-def _is_open(descriptor: int) -> bool:
+def _has_stderr() -> bool:
+    """Whether descriptor 2 is stderr. Where that was closed when the interpreter started, it may be a user's file."""
+    if sys.__stderr__ is None:
+        return False
     try:
-        os.fstat(descriptor)
+        os.fstat(2)
     except OSError:
         return False
     return True

@@ -1,15 +1,13 @@
 """Our own wire first, and boto3 for what it can't do: by bucket, with the reason kept."""
 
-import logging
 import threading
 from typing import Any, Callable, Optional
 
 from metaflow_extensions.fasts3.wire.failures import Failure, TransferError
+from metaflow_extensions.fasts3.wire.log import log
 from metaflow_extensions.fasts3.wire.template import NEEDED, NoTemplate
 from metaflow_extensions.fasts3.wire.transfers import Transfers
 from metaflow_extensions.fasts3.wire.waiting import Aside, wait_for
-
-log = logging.getLogger("metaflow_fasts3")
 
 # Answers that boto3 knows a way around: it follows a bucket to its region, signs otherwise.
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/Redirects.html
