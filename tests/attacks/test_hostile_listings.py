@@ -116,7 +116,7 @@ def test_a_loop_over_a_listing_in_circles_ends(server, s3):
         return page("root/sub/a" if token % 2 else "root/sub/b", token=str(token))
 
     server.answer = answer
-    with pytest.raises(MetaflowS3Exception, match="comes back to where it was"):
+    with pytest.raises(MetaflowS3Exception, match="would never end"):
         for _ in s3.iter_recursive(["sub"]):
             pass
 
@@ -188,7 +188,7 @@ def test_a_listing_that_would_never_end_is_an_error_at_once(server, s3, call, an
         return answer(next(asked)) if b"list-type=2" in head else reply(b"x")
 
     server.answer = answered
-    with pytest.raises(MetaflowS3Exception, match=r"would never end|does not say where it goes on"):
+    with pytest.raises(MetaflowS3Exception, match=r"would never end|has no continuation token"):
         call(s3)
     assert next(asked) < 9
 

@@ -130,7 +130,7 @@ class Pages:
             self._idle = 0 if new else self._idle + 1
             again = page.next_token in self._tokens or (len(page.objects) > 1 and not new)
             if again or not self._firsts.isdisjoint(new):
-                told = "the listing comes back to where it was before, and would never end"
+                told = "the server repeats pages, so the listing would never end"
                 raise JobFailed(job, Failure(Code.MALFORMED, told))
             if self._idle == MOST_IDLE:
                 told = f"the listing goes on, but {MOST_IDLE} pages in a row held nothing new"

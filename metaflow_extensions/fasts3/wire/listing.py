@@ -120,9 +120,11 @@ def checked(page: Page, prefix: str, token: Optional[str]) -> Page:
         MALFORMED: it holds what does not begin with the prefix, or does not say how it goes on.
     """
     if page.next_token == "":
-        raise TransferError(Failure(Code.MALFORMED, "the listing is truncated, and does not say where it goes on"))
+        raise TransferError(Failure(Code.MALFORMED, "the listing is truncated and has no continuation token"))
     if token and page.next_token == token:
-        raise TransferError(Failure(Code.MALFORMED, "the listing goes on where it was before, and would never end"))
+        raise TransferError(
+            Failure(Code.MALFORMED, "the server sent a continuation token twice, so the listing would never end")
+        )
     names = itertools.chain((one.key for one in page.objects), page.prefixes)
     other = next((name for name in names if not name.startswith(prefix)), None)
     if other is not None:
