@@ -8,6 +8,7 @@ from wire.certificates import Certificates
 from wire.completed import Completed
 from wire.scripted import Scripted
 
+from metaflow_extensions.fasts3.wire import addresses
 from metaflow_extensions.fasts3.wire.connection import Connection
 from metaflow_extensions.fasts3.wire.credentials import CredentialSet
 from metaflow_extensions.fasts3.wire.exchange import Exchange
@@ -28,6 +29,12 @@ def certificates(tmp_path_factory):
 def tls(request, certificates):
     """The context of a server, or None: run the test on both."""
     return certificates.server() if request.param == "TLS" else None
+
+
+@pytest.fixture(autouse=True)
+def nothing_resolved():
+    """No name was looked up before, by another test."""
+    addresses._known.clear()
 
 
 @pytest.fixture

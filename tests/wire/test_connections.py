@@ -17,7 +17,7 @@ from metaflow_extensions.fasts3.wire.connection import ConnectionLost
 from metaflow_extensions.fasts3.wire.connections import (
     ASK_WHETHER_ALIVE,
     KEPT_FOR,
-    RESOLVED_FOR,
+    MOST_AGE,
     Connections,
     Untrusted,
 )
@@ -39,7 +39,7 @@ def clock(monkeypatch):
             return self.now
 
     it = Clock()
-    for place in ("connection", "connections"):
+    for place in ("addresses", "connection", "connections"):
         monkeypatch.setattr(f"metaflow_extensions.fasts3.wire.{place}.time", it)
     return it
 
@@ -135,6 +135,19 @@ def test_old_ones_are_closed(connections_to, clock):
         assert [one.inner._socket.fileno() < 0 for one in map(Completed, (old, middle, new))] == [True, False, False]
 
 
+def test_an_old_one_is_replaced_however_much_it_is_used(connections_to, clock):
+    """Its server may have another address by now."""
+    with Scripted([GOOD] * 2) as server:
+        connections = connections_to(server)
+        first = connections.take()
+        connections.give_back(first)
+        clock.now += MOST_AGE
+        second = connections.take()
+        assert second is not first
+        assert Completed(first).inner._socket.fileno() < 0
+        second.close()
+
+
 def test_closing_closes_what_nobody_uses(connections_to):
     with Scripted([GOOD, [silence]]) as server:
         connections = connections_to(server)
@@ -209,13 +222,14 @@ def closed_port():
 
 def test_connections_are_spread_over_all_addresses(endpoint_of, opened, monkeypatch):
     with ExitStack() as stack:
-        servers = [stack.enter_context(Scripted([GOOD] * 4, host=host)) for host in ("127.0.0.1", "127.0.0.2", "::1")]
+        hosts = ("127.0.0.1", "127.0.0.2", "127.0.0.3", "::1")
+        servers = [stack.enter_context(Scripted([GOOD] * 4, host=host)) for host in hosts]
         monkeypatch.setattr(socket, "getaddrinfo", addresses(*((one.host, one.port) for one in servers)))
         connections = Completed(opened(Connections(endpoint_of(servers[0]))))
         for _ in range(12):
             one = opened(connections.take())
             ask(one)
-        assert [one.accepted for one in servers] == [4, 4, 4]
+        assert [one.accepted for one in servers] == [4, 4, 4, 0]  # the system prefers the first family
 
 
 @pytest.mark.parametrize("turns", [1, 2, 5])
@@ -226,6 +240,20 @@ def test_an_address_where_nobody_is_does_not_count(endpoint_of, opened, monkeypa
         for _ in range(turns):
             ask(opened(connections.take()))
         assert server.accepted == turns
+
+
+def test_an_address_where_nobody_is_is_not_tried_each_time(endpoint_of, opened, monkeypatch):
+    with Scripted([GOOD] * 9) as server:
+        monkeypatch.setattr(socket, "getaddrinfo", addresses(("127.0.0.1", closed_port()), ("127.0.0.1", server.port)))
+        tried = []
+        real = module.Connections._connect
+        monkeypatch.setattr(
+            module.Connections, "_connect", lambda self, sock, where: tried.append(where) or real(self, sock, where)
+        )
+        connections = Completed(opened(Connections(endpoint_of(server))))
+        for _ in range(9):
+            opened(connections.take())
+        assert len(tried) == 10
 
 
 def test_a_kind_of_address_that_this_machine_does_not_have(endpoint_of, opened, monkeypatch):
@@ -323,19 +351,6 @@ def test_a_server_that_does_not_shake_hands(certificates, opened):
         endpoint = Endpoint(True, server.host, server.port, certificates.bundle, connect_timeout=0.1)
         with pytest.raises(ConnectionLost, match=r"timed out$"):
             Completed(opened(Connections(endpoint))).take()
-
-
-def test_addresses_are_asked_for_now_and_then(endpoint_of, opened, monkeypatch, clock):
-    asked = []
-    with Scripted([GOOD] * 4) as server:
-        real = socket.getaddrinfo
-        monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kw: asked.append(args) or real(*args, **kw))
-        connections = Completed(opened(Connections(endpoint_of(server))))
-        for moment, times in ((0.0, 1), (RESOLVED_FOR, 1), (0.1, 2), (0.0, 2)):
-            clock.now += moment
-            ask(opened(connections.take()))
-            assert len(asked) == times
-    assert asked[0][:2] == (server.host, server.port)
 
 
 def test_addresses_are_asked_for_again_once_none_is_good(endpoint_of, opened, monkeypatch):
@@ -456,18 +471,3 @@ def test_python_is_not_stricter_than_boto3_about_an_authority(certificates):
     assert not context.verify_flags & ssl.VERIFY_X509_STRICT
     assert context.verify_mode == ssl.CERT_REQUIRED
     assert context.check_hostname
-
-
-def test_where_the_name_server_is_away_the_old_addresses_count(endpoint_of, opened, monkeypatch, clock):
-    with Scripted([GOOD] * 2) as server:
-        connections = Completed(opened(Connections(endpoint_of(server)._replace(host="localhost"))))
-        monkeypatch.setattr(socket, "getaddrinfo", addresses(("127.0.0.1", server.port)))
-        ask(opened(connections.take()))
-
-        def refuse(*_, **__):
-            raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
-
-        monkeypatch.setattr(socket, "getaddrinfo", refuse)
-        clock.now += RESOLVED_FOR + 1
-        ask(opened(connections.take()))
-    assert server.accepted == 2

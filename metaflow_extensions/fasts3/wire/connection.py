@@ -67,6 +67,8 @@ class Connection:
         Heads that were read; more than none means that it was kept alive.
     idle_since : float
         `time.monotonic` when it was last given back.
+    made_at : float
+        `time.monotonic` when it was connected.
     """
 
     def __init__(self, sock: Socket, read_timeout: float) -> None:
@@ -79,6 +81,7 @@ class Connection:
         self._in_reply = False  # interim heads came, and the real one has not
         self.replies = 0
         self.idle_since = 0.0
+        self.made_at = time.monotonic()
         self._timeout = read_timeout
         self._readable = Readiness(sock.fileno(), sock, READ, read_timeout)
         self._writable = Readiness(sock.fileno(), sock, WRITE, read_timeout)

@@ -2,25 +2,23 @@
 
 import contextlib
 import errno
-import ipaddress
-import itertools
 import os
 import socket
 import ssl
 import time
 import weakref
 from collections import deque
-from functools import partial
 from typing import Any, Optional
 
+from metaflow_extensions.fasts3.wire.addresses import addresses_of
 from metaflow_extensions.fasts3.wire.connection import Connection, ConnectionLost, Socket
 from metaflow_extensions.fasts3.wire.failures import TransferError
 from metaflow_extensions.fasts3.wire.local_files import NO_DESCRIPTORS, local_failure
 from metaflow_extensions.fasts3.wire.template import Endpoint
-from metaflow_extensions.fasts3.wire.waiting import READ, WRITE, Aside, Readiness, wait_for
+from metaflow_extensions.fasts3.wire.waiting import READ, WRITE, Readiness, wait_for
 
-RESOLVED_FOR = 30.0  # seconds; S3 changes its addresses, and gives other ones to spread the load
 ASK_WHETHER_ALIVE = 1.0  # seconds without use after which a connection is looked at before it is used
+MOST_AGE = 300.0  # seconds; then a connection is replaced, so that a name's new addresses are used
 KEPT_FOR = 20.0  # seconds without use; S3 closes after about as long
 
 
@@ -39,9 +37,7 @@ class Connections:
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
         self._idle: deque[Connection] = deque()  # the one used last is the next, so that the others grow old
-        self._addresses: list[Any] = []
-        self._resolved = 0.0
-        self._turn = itertools.count(os.getpid())  # workers begin with different addresses
+        self._addresses = addresses_of(endpoint.host, endpoint.port)
         self._context = _tls_context(endpoint) if endpoint.tls else None
         self._tls_session: Optional[ssl.SSLSession] = None
         # Not __del__: of a cycle, Python might finalise the sockets first, with a warning for each.
@@ -66,7 +62,9 @@ class Connections:
                 connection = self._idle.pop()
             except IndexError:
                 break
-            if time.monotonic() - connection.idle_since < ASK_WHETHER_ALIVE or not connection.is_stale():
+            now = time.monotonic()
+            fit = now - connection.made_at < MOST_AGE
+            if fit and (now - connection.idle_since < ASK_WHETHER_ALIVE or not connection.is_stale()):
                 return connection
             connection.close()
         return await self._dial()
@@ -86,11 +84,8 @@ class Connections:
         return _close_all(self._idle)
 
     async def _dial(self) -> Connection:
-        addresses = await self._resolve()
-        turn = next(self._turn)
         problem: Optional[OSError] = None
-        for step in range(len(addresses)):
-            family, kind, protocol, _, address = addresses[(turn + step) % len(addresses)]
+        for family, kind, protocol, _, address in await self._resolve():
             try:
                 sock: Socket = socket.socket(family, kind, protocol)
             except OSError as error:
@@ -104,6 +99,7 @@ class Connections:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 if self._context:
                     sock = await self._encrypt(sock, self._context)
+                self._addresses.note(address, answers=True)
                 return Connection(sock, self._endpoint.read_timeout)
             except ssl.SSLCertVerificationError as error:
                 sock.close()
@@ -111,11 +107,12 @@ class Connections:
                 raise Untrusted(f"the certificate of {where} does not hold: {error}") from error
             except OSError as error:
                 sock.close()
+                self._addresses.note(address, answers=False)
                 problem = error
             except BaseException:
                 sock.close()
                 raise
-        self._resolved = 0.0
+        self._addresses.forget()
         where = f"{self._endpoint.host}:{self._endpoint.port}"
         told = "timed out" if isinstance(problem, TimeoutError) else (problem and problem.strerror) or str(problem)
         raise ConnectionLost(f"no connection to {where}: {told}") from problem
@@ -153,31 +150,13 @@ class Connections:
         self._tls_session = connection.tls_session or self._tls_session
 
     async def _resolve(self) -> "list[Any]":
-        known = self._addresses
-        if known and time.monotonic() - self._resolved <= RESOLVED_FOR:
-            return known
-        host = self._endpoint.host
-        look = partial(socket.getaddrinfo, host, self._endpoint.port, type=socket.SOCK_STREAM)
         try:
-            # Aside, because a name server may take seconds; what is an address already takes none.
-            found: list[Any] = look() if _is_address(host) else await wait_for(Aside(look))
-        except (OSError, UnicodeError) as error:  # the latter where it can't be a name at all
-            if known and self._resolved:  # the name server is away, not the server
-                return known
+            return await self._addresses.in_order()
+        except (OSError, UnicodeError) as error:
             if isinstance(error, OSError) and error.errno in NO_DESCRIPTORS:
                 raise TransferError(local_failure(error)) from error
             told = getattr(error, "strerror", None) or error
-            raise ConnectionLost(f"the name {host} does not resolve: {told}") from error
-        self._addresses, self._resolved = found, time.monotonic()
-        return found
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return False
-    return True
+            raise ConnectionLost(f"the name {self._endpoint.host} does not resolve: {told}") from error
 
 
 def _close_all(idle: "deque[Connection]") -> int:
