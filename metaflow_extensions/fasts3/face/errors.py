@@ -114,8 +114,8 @@ REMEDIES = {
     "Where there is room, a quota or `ulimit -f` is the limit.",
     Code.NO_DESCRIPTORS: "Close files that are not needed any more, or allow more of them (`ulimit -n`).",
     Code.NOT_S3: "Check the endpoint and its port (METAFLOW_S3_ENDPOINT_URL, AWS_ENDPOINT_URL_S3, client_params).",
-    Code.MALFORMED: "The server does not follow the S3 API here, so more retries do not help. Report it to whoever runs "
-    "the server.",
+    Code.MALFORMED: "The server does not follow the S3 API here, so more retries do not help. Report it to whoever "
+    "runs the server.",
     Code.CHANGED: "Upload it again when nobody writes to it any more.",
     Code.ARCHIVED: "It is in an archive storage class (S3 Glacier): restore it, for instance with `aws s3api "
     "restore-object`, and get it again once that is done.",
