@@ -20,7 +20,7 @@ PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-all lint docs bench bench-smoke bench-memory test-oldest test-versions fuzz soak clean
+.PHONY: help demo test test-all lint docs bench bench-flow bench-smoke bench-memory test-oldest test-versions fuzz soak clean
 
 help:
 	@echo "make demo           run a flow against an S3 server on this machine, and read its data back"
@@ -30,6 +30,7 @@ help:
 	@echo "make docs           the documentation as a site: site/index.html"
 	@echo "make bench          this S3 client beside others: s5cmd, obstore, boto3, the AWS CRT, Metaflow's own (an hour)"
 	@echo "make bench-memory   the memory of calls that have a great deal to do, beside what is promised (half an hour)"
+	@echo "make bench-flow     a flow of 33 tasks with its artifacts in S3, beside Metaflow's own class (an hour)"
 	@echo "make bench-smoke    a short run of the benchmarks"
 	@echo "make test-oldest    the contract suite with the oldest Metaflow and boto3 (tests/oldest.txt)"
 	@echo "make test-versions  the contract suite on Python $(PYTHONS), where found"
@@ -65,6 +66,11 @@ docs: .venv-docs/installed
 bench-smoke: .venv/installed
 	$(BIN)/python -m benchmarks --smoke
 	$(BIN)/python -m benchmarks.memory --smoke
+	$(BIN)/python -m benchmarks.flow --smoke
+
+# Five rounds of all rows, or what BENCH says: make bench-flow BENCH="--rows '*ours*' --tasks 10"
+bench-flow: .venv/installed
+	$(BIN)/python -m benchmarks.flow $(BENCH)
 
 # All rows, or what BENCH says: make bench-memory BENCH="--rows list"
 bench-memory: .venv/installed
