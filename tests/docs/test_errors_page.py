@@ -36,6 +36,7 @@ REMEDIES = [*errors.REMEDIES.values(), *errors.REMEDIES_OF_S3_CODES.values()]
         errors.SERVE_AGAIN,
         errors.NO_TLS,
         errors.DOTS,
+        errors.NO_CHECKSUMS,
         errors.CHECK_PROXY,
         errors.CHECK_PROFILE,
     ],

@@ -92,6 +92,7 @@ def test_remedies_are_whole_sentences(code):
     assert errors.REMEDIES[code].endswith(".")
 
 
+WHEN_REQUIRED = "AWS_REQUEST_CHECKSUM_CALCULATION=when_required and AWS_RESPONSE_CHECKSUM_VALIDATION=when_required"
 TLS_TO_NONE = "[SSL: WRONG_VERSION_NUMBER] wrong version number (_ssl.c:1006)"
 
 
@@ -105,6 +106,21 @@ TLS_TO_NONE = "[SSL: WRONG_VERSION_NUMBER] wrong version number (_ssl.c:1006)"
         ("get", "s3://b/.", Failure(Code.REJECTED, "why", "InvalidRequest", 400), "between slashes"),
         ("get", "s3://b/k", Failure(Code.UNREACHABLE, TLS_TO_NONE), "write http:// in the endpoint"),
         ("get", "s3://b/k", Failure(Code.NO_CREDENTIALS, "why"), "metaflow fasts3 serve"),
+        (
+            "put",
+            "s3://b/k",
+            Failure(Code.REJECTED, "Unsupported header 'x-amz-checksum-crc32'", "", 400),
+            WHEN_REQUIRED,
+        ),
+        ("get", "s3://b/k", Failure(Code.REJECTED, "Unsupported header 'x-amz-checksum-mode'", "", 400), WHEN_REQUIRED),
+        (
+            "put",
+            "s3://b/k",
+            Failure(Code.REJECTED, "aws-chunked is unknown", "MissingContentLength", 411),
+            WHEN_REQUIRED,
+        ),
+        ("create_upload", "s3://b/k", Failure(Code.NOT_IMPLEMENTED, "", "NotImplemented", 501), WHEN_REQUIRED),
+        ("put", "s3://b/k", Failure(Code.NOT_S3, "why"), "is not S3"),
     ],
 )
 def test_what_is_wrong_most_often_is_told_with_what_to_do(operation, url, failure, remedy):

@@ -1,9 +1,16 @@
 """Tests of what only boto3's transfers do; what all do is tested in `wire/test_transfers.py`."""
 
+import zlib
+
 import boto3
 import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.config import Config
+from botocore.exceptions import ClientError
 
+from metaflow_extensions.fasts3.reference.boto3_errors import failure_of
 from metaflow_extensions.fasts3.reference.boto3_transfers import Boto3Transfers
+from metaflow_extensions.fasts3.wire.checksums import crc32_text
 from metaflow_extensions.fasts3.wire.failures import Code, TransferError
 
 
@@ -27,6 +34,53 @@ def test_a_listing_that_is_cut_short_is_an_error(token):
 
 def test_a_reply_without_a_length_has_no_size():
     assert Boto3Transfers(Answering(ETag="x")).head("b", "k").size is None
+
+
+class Body:
+    """The body of a response, empty."""
+
+    def stream(self, *_, **__):
+        return iter(())
+
+
+UPLOADS = {
+    "put": lambda transfers, **body: transfers.put("bucket", "key", **body),
+    "part": lambda transfers, **body: transfers.upload_part("bucket", "key", "id", 1, **body),
+}
+
+
+@pytest.mark.parametrize("upload", UPLOADS.values(), ids=UPLOADS)
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("setting", ["when_supported", "when_required"])
+def test_a_checksum_goes_before_the_body(tmp_path, scheme, upload, setting):
+    """Ceph 16 answers 411 to one that goes behind it, as boto3 would send it over TLS."""
+    sent = []
+    keys = {"aws_access_key_id": "AKIAEXAMPLE", "aws_secret_access_key": "hush", "region_name": "eu-west-1"}
+    config = Config(request_checksum_calculation=setting)
+    client = boto3.client("s3", endpoint_url=f"{scheme}://s3.example", config=config, **keys)
+
+    def replied(request, **_):
+        sent.append({name.lower(): value for name, value in request.headers.items()})
+        return AWSResponse(request.url, 200, {"etag": '"e"'}, Body())
+
+    client.meta.events.register("before-send.s3", replied)
+    file = tmp_path / "file"
+    file.write_bytes(b"value")
+    transfers = Boto3Transfers(client)
+    upload(transfers, body=b"value")
+    upload(transfers, path=str(file), **({"length": 5} if upload is UPLOADS["part"] else {}))
+    for headers in sent:
+        told = headers.get("x-amz-checksum-crc32")
+        assert (told and told.decode() if isinstance(told, bytes) else told) == (
+            crc32_text(zlib.crc32(b"value")) if setting == "when_supported" else None
+        )
+        assert not headers.keys() & {"x-amz-trailer", "transfer-encoding", "content-encoding"}
+        assert str(headers["content-length"]) == "5"
+
+
+def test_what_is_empty_in_an_error_is_not_none():
+    told = ClientError({"Error": {"Code": "NoSuchBucket", "Message": None}, "ResponseMetadata": {}}, "GetObject")
+    assert failure_of(told).message == ""
 
 
 def test_connections_are_used_again(seaweedfs, prefix, tmp_path, monkeypatch):

@@ -126,6 +126,12 @@ REMEDIES_OF_S3_CODES = {
     "InvalidAccessKeyId": "Check that the credentials are meant for this endpoint, and that they still exist.",
     "SignatureDoesNotMatch": "Check the secret key: it is not the one that goes with this access key id.",
 }
+NO_CHECKSUMS = (
+    "If this server does not know S3's newer checksums, set AWS_REQUEST_CHECKSUM_CALCULATION=when_required and "
+    "AWS_RESPONSE_CHECKSUM_VALIDATION=when_required."
+)
+WITH_CHECKSUMS = frozenset({"get", "put", "create_upload", "upload_part", "complete_upload", "delete_objects"})
+ABOUT_CHECKSUMS = ("checksum", "x-amz-trailer", "aws-chunked", "a header you provided", "content-length")
 SERVE_AGAIN = (
     "Is `metaflow fasts3 serve` still running? Its port is another one after each start: paste its lines again."
 )
@@ -210,6 +216,14 @@ def _named(endpoint_url: str) -> str:
     return f"The endpoint {without_password(endpoint_url)}" if endpoint_url else "The endpoint"
 
 
+def _may_refuse_checksums(operation: str, failure: Failure) -> bool:
+    """Whether a server may have refused the headers of checksums: only its text tells, and not always."""
+    if operation not in WITH_CHECKSUMS or failure.code not in (Code.REJECTED, Code.NOT_IMPLEMENTED):
+        return False
+    told = failure.message.lower()
+    return failure.status == 501 or any(word in told for word in ABOUT_CHECKSUMS)
+
+
 def _remedy(operation: str, url: str, failure: Failure, endpoint_url: str, proxy: Optional[str]) -> str:
     code = failure.code
     first = (
@@ -220,6 +234,7 @@ def _remedy(operation: str, url: str, failure: Failure, endpoint_url: str, proxy
         (failure.s3_code in DENIED and operation in ("get", "head"), MAY_BE_MISSING),
         (code is Code.NOT_FOUND and operation not in ("get", "head"), ""),
         (code is Code.LOCAL_FILE and operation == "get", NO_WRITING),
+        (_may_refuse_checksums(operation, failure), NO_CHECKSUMS),
         (code is Code.UNREACHABLE, where_nobody_answers(endpoint_url, proxy)),
         (code is Code.NOT_S3, f"{_named(endpoint_url)} is not S3, or a proxy answers for it. {REMEDIES[Code.NOT_S3]}"),
     )

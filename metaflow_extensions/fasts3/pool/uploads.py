@@ -40,6 +40,7 @@ _OVERWRITTEN = (
 )
 _UNSURE = "an earlier try, whose response was lost, may have stored it, and this identity may not look"
 _NO_IF_NONE_MATCH = "neither the server (If-None-Match) nor a HEAD can tell whether it exists, so nothing was stored"
+_WHERE_CONDITIONS_HOLD = "The documentation of conditional writes lists the servers that know conditions."
 _NO_IF_MATCH = "this server can't tell whether an object has been changed (If-Match), so nothing was stored"
 
 
@@ -323,8 +324,11 @@ class Uploads:
         """The condition does not hold, or the server knows none."""
         replaces = _etag_to_replace(self._uploads[index])
         if failure.code is Code.NOT_IMPLEMENTED:
+            if replaces and self._uploads[index].headers.encryption:
+                raise JobFailed(job, failure)  # the encryption may be what the server does not know: it says so itself
             if replaces or index in self._unseen:
-                raise JobFailed(job, failure._replace(message=_NO_IF_MATCH if replaces else _NO_IF_NONE_MATCH))
+                told = _NO_IF_MATCH if replaces else _NO_IF_NONE_MATCH
+                raise JobFailed(job, failure._replace(message=told, remedy=_WHERE_CONDITIONS_HOLD))
             self._unconditional.add(index)  # the HEAD has to be enough for this server
             return self._go_on(index)
         if failure.code is not Code.PRECONDITION:

@@ -1,0 +1,43 @@
+"""A server that refuses the headers of S3's newer checksums, as Backblaze B2 does."""
+
+import pytest
+from attacks.hostile import error, reply
+from metaflow import S3
+from metaflow.datatools.s3 import MetaflowS3Exception
+
+CALLS = {
+    "put": lambda s3: s3.put("a", "1"),
+    "put_many": lambda s3: s3.put_many([(str(number), "1") for number in range(6)]),
+    "put, large": lambda s3: s3.put("a", bytes(20 * 2**20)),
+    "get": lambda s3: s3.get("a").text,
+}
+
+
+def refusing(head):
+    """Answer a request, and close: its body is not read."""
+    asked = head.lower()
+    if b"x-amz-checksum" in asked or b"x-amz-sdk-checksum" in asked or b"x-amz-trailer" in asked:
+        said = error(
+            "Unsupported header 'x-amz-sdk-checksum-algorithm' received.", "InvalidArgument", "400 Bad Request"
+        )
+    else:
+        said = reply(b"", etag='"e"')
+    return said.replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n", 1)
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+def test_the_error_says_what_to_set(s3, server, call):
+    server.answer = refusing
+    with pytest.raises(MetaflowS3Exception) as raised:
+        call(s3)
+    assert "AWS_REQUEST_CHECKSUM_CALCULATION=when_required" in str(raised.value)
+    assert "AWS_RESPONSE_CHECKSUM_VALIDATION=when_required" in str(raised.value)
+
+
+@pytest.mark.parametrize("name", ["put", "put_many", "get"])
+def test_which_then_works(server, tmproot, monkeypatch, name):
+    monkeypatch.setenv("AWS_REQUEST_CHECKSUM_CALCULATION", "when_required")
+    monkeypatch.setenv("AWS_RESPONSE_CHECKSUM_VALIDATION", "when_required")
+    server.answer = refusing
+    with S3(s3root="s3://bucket/root", client_params=server.client_params(), tmproot=str(tmproot)) as s3:
+        CALLS[name](s3)
