@@ -124,6 +124,16 @@ def test_then_the_wrong_url_is():
                 call()
 
 
+def test_no_directory_is_made_for_a_tilde(rooted, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for call in (lambda: rooted.download("k", "~/there"), lambda: S3(tmproot="~/tmp")):
+        with pytest.raises(MetaflowS3Exception, match=r"no directory '~/.*expanduser"):
+            call()
+    with pytest.raises(MetaflowS3NotFound, match=r"'~/there' is not a local directory.*expanduser"):
+        rooted.upload("~/there")
+    assert not (tmp_path / "~").exists()
+
+
 def test_nothing_is_read_of_a_generator_with_a_wrong_argument(rooted):
     with pytest.raises(MetaflowS3Exception, match="overwrite"):
         rooted.put_many(((str(number), "v") for number in itertools.count()), overwrite="no")

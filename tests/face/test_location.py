@@ -1,5 +1,7 @@
 """Tests of locations and URLs, without a server."""
 
+from pathlib import PurePosixPath
+
 import metaflow.metaflow_config as configuration
 import pytest
 from hypothesis import given
@@ -131,6 +133,8 @@ def test_keys_become_urls(root, key, url):
         ("s3://b", "s3://b/k", "Don't use absolute S3 URLs"),
         ("s3://b", ["k"], "A key is a string, not list"),
         ("s3://b", 5, "A key is a string, not int"),
+        ("s3://b", PurePosixPath("a/b"), "PurePosixPath('a/b'). Write it as a string, with its slashes"),
+        (None, PurePosixPath("s3://b/k"), "PurePosixPath('s3:/b/k'). Write it as a string, with its slashes"),
     ],
 )
 def test_keys_that_do_not_go_with_the_root(root, key, sentence):

@@ -39,6 +39,11 @@ def test_text_and_bytes_are_not_held_twice():
     assert size < 300 * 1000
 
 
+def having(*names):
+    """A value with these methods, as tables and arrays of other packages have them."""
+    return type("Table", (), dict.fromkeys(names, lambda self: None))()
+
+
 def test_text_that_is_none():
     with pytest.raises(MetaflowS3InvalidObject, match="'the-key' is not valid Unicode"):
         value_source("the-key", "\ud800", rewind=False)
@@ -86,10 +91,30 @@ def test_names_do_not_steer_a_terminal(tmp_path):
     assert "\x1b" not in str(refused.value)
 
 
+def test_a_tilde_is_told_not_to_be_the_home_directory(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for path in ("~/data.csv", Path("~/data.csv"), "~me/data.csv"):
+        with pytest.raises(MetaflowS3NotFound, match=r"Local file not found: ~.*expanduser"):
+            path_source("k", path)
+    (tmp_path / "~").mkdir()
+    (tmp_path / "~" / "data.csv").write_text("1")
+    assert path_source("k", "~/data.csv")[0] == str(tmp_path / "~" / "data.csv")
+
+
 @pytest.mark.parametrize(
     ("value", "remedy"),
-    [(io.StringIO("text"), "mode 'rb'"), (Path("here"), "put_files"), (1, "json.dumps")],
-    ids=["text file", "path", "number"],
+    [
+        (io.StringIO("text"), "mode 'rb'"),
+        (Path("here"), "put_files"),
+        (1, "json.dumps"),
+        ({"a": [1]}, "json.dumps"),
+        (bytearray(b"x"), r"bytes\(\.\.\.\)"),
+        (having("to_parquet", "to_csv", "__array__"), r"to_parquet\(\), which is bytes"),
+        (having("to_csv", "__array__"), r"its to_csv\(\), which is text"),
+        (having("write_parquet"), r"write_csv\(\), which is text; or write_parquet\(buffer\)"),
+        (having("__array__"), r"numpy\.save.*buffer\.getvalue\(\)"),
+    ],
+    ids=["text file", "path", "number", "dict", "bytearray", "pandas", "pandas series", "Polars", "NumPy"],
 )
 def test_what_has_no_bytes_is_told_what_to_do(value, remedy):
     with pytest.raises(MetaflowS3InvalidObject, match=remedy):

@@ -47,6 +47,11 @@ class S3Client:
         Variables of the boto3 session.
     s3_client_params : dict, optional
         Arguments of the boto3 client.
+
+    Attributes
+    ----------
+    parameters : ClientParameters
+        These three.
     """
 
     def __init__(
@@ -55,7 +60,7 @@ class S3Client:
         s3_session_vars: Optional[dict[str, Any]] = None,
         s3_client_params: Optional[dict[str, Any]] = None,
     ) -> None:
-        self._parameters = ClientParameters(s3_role_arn, s3_session_vars, s3_client_params)
+        self.parameters = ClientParameters(s3_role_arn, s3_session_vars, s3_client_params)
         self._mine: Optional[tuple[int, Any, Connection]] = None  # for one process: a forked child makes its own
 
     @property
@@ -78,13 +83,13 @@ class S3Client:
     def reset_client(self) -> None:
         """Make a new client when it is needed next, with new credentials."""
         with _lock:
-            _clients.pop(_name(self._parameters), None)
+            _clients.pop(_name(self.parameters), None)
             self._mine = None
 
     def _known(self) -> "tuple[int, Any, Connection]":
         mine = self._mine
         if mine is None or mine[0] != os.getpid():
-            mine = self._mine = (os.getpid(), *_cached(self._parameters))
+            mine = self._mine = (os.getpid(), *_cached(self.parameters))
         return mine
 
 

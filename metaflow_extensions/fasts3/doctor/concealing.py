@@ -4,15 +4,12 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any, Optional
-from urllib.parse import unquote
 
-from metaflow_extensions.fasts3.control.urls import HIDDEN, USER_INFO, without_password, without_secrets
+from metaflow_extensions.fasts3.control.secret_settings import passwords_in
+from metaflow_extensions.fasts3.control.urls import HIDDEN, without_password, without_secrets
 
 SHOWN_OF_A_KEY = 4  # characters at either end of an access key id
 VARIABLES = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN")
-# Names of settings, in boto3's files and in client_params, whose values are secrets or may hold them.
-SECRET_NAME = re.compile(r"secret|token|password|credential_process", re.IGNORECASE)
-NO_SECRETS = re.compile(r"(_file|_arn|_url|_cache|_name)\Z", re.IGNORECASE)  # web_identity_token_file names a file
 ACCESS_KEY = re.compile(r"(?<=access key id )[^\s,;)]+")
 
 
@@ -56,36 +53,6 @@ class Concealer:
 
 def _masked_once(access_key: str) -> str:
     return access_key if HIDDEN in access_key else masked_key(access_key)
-
-
-def secrets_in(settings: Any, name: str = "") -> Iterator[str]:
-    """The secrets in nested settings, by the names that they have there.
-
-    Parameters
-    ----------
-    settings : dict, list or a single value
-        client_params, or the profiles of boto3's files.
-    name : str
-        Its own name.
-    """
-    if isinstance(settings, dict):
-        for inner, value in settings.items():
-            yield from secrets_in(value, str(inner))
-    elif isinstance(settings, (list, tuple)):
-        for value in settings:
-            yield from secrets_in(value, name)
-    elif isinstance(settings, str):
-        yield from passwords_in(settings)
-        if SECRET_NAME.search(name) and not NO_SECRETS.search(name):
-            yield settings
-
-
-def passwords_in(url: str) -> Iterator[str]:
-    """The password in a URL, as it is written there and as it is meant."""
-    found = USER_INFO.search(url)
-    if found:
-        password = found[0][:-1].partition(":")[2]
-        yield from filter(None, (password, unquote(password)))
 
 
 def secrets_around(environment: Optional["dict[str, str]"] = None) -> Iterator[str]:

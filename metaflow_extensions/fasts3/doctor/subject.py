@@ -11,7 +11,8 @@ from metaflow.exception import MetaflowException
 
 from metaflow_extensions.fasts3.control.clients import S3Client
 from metaflow_extensions.fasts3.control.connection import Connection
-from metaflow_extensions.fasts3.doctor.concealing import Concealer, secrets_around, secrets_in
+from metaflow_extensions.fasts3.control.secret_settings import secrets_in
+from metaflow_extensions.fasts3.doctor.concealing import Concealer, secrets_around
 from metaflow_extensions.fasts3.doctor.limits import TookTooLong, limited
 from metaflow_extensions.fasts3.face.engine import Engine, Place
 from metaflow_extensions.fasts3.face.location import as_directory, split_url

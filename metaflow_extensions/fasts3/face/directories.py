@@ -10,6 +10,7 @@ from metaflow_extensions.fasts3.face.delivery import Delivery
 from metaflow_extensions.fasts3.face.directory_walk import Patterns, files_in
 from metaflow_extensions.fasts3.face.engine import Place
 from metaflow_extensions.fasts3.face.errors import MOST_URL, MetaflowS3NotFound, shown
+from metaflow_extensions.fasts3.face.home import hint_of_home, refuse_home
 from metaflow_extensions.fasts3.face.left_out import LeftOut
 from metaflow_extensions.fasts3.face.location import as_directory, split_object_url, split_url
 from metaflow_extensions.fasts3.face.requested import check_booleans, key_of, several
@@ -84,6 +85,7 @@ class Directories(Writing):
             As for `get_recursive`, for what ends the whole call. Files that were complete before stay.
         """
         check_booleans(overwrite=overwrite)
+        refuse_home(directory)
         keys = [prefixes] if isinstance(prefixes, (str, bytes)) or prefixes is None else several(prefixes)
         once: dict[str, str] = {}  # an object that is listed twice would collide with itself
         for key in keys:
@@ -159,7 +161,9 @@ class Directories(Writing):
         root = os.path.abspath(os.fspath(directory))
         if not os.path.isdir(root):
             named = shown(str(directory), MOST_URL)
-            raise MetaflowS3NotFound(f"'{named}' is not a local directory. Use put_files for single files.")
+            raise MetaflowS3NotFound(
+                f"'{named}' is not a local directory. Use put_files for single files.{hint_of_home(directory)}"
+            )
         below = as_directory(prefix or "") if prefix or self._location.root is None else ""
         self._location.url(prefix)  # which may be none
 

@@ -3,6 +3,7 @@
 S3 URLs are split by hand. To urlparse a `?` begins a query and tabs are nothing, but to S3 they are parts of the key.
 """
 
+import os
 import re
 from typing import Any, NamedTuple, Optional
 
@@ -95,8 +96,9 @@ class Location(NamedTuple):
             The key does not go with the root; the sentence says what to do.
         """
         if key is not None and not isinstance(key, str):
+            way = "Write it as a string, with its slashes" if isinstance(key, os.PathLike) else "Give a key"
             raise MetaflowS3URLException(
-                f"A key is a string, not {type(key).__name__}: {key!r}. Give a key, or a list of keys to a _many call."
+                f"A key is a string, not {type(key).__name__}: {key!r}. {way}, or a list of keys to a _many call."
             )
         if self.root is None:
             return _full_url(key)

@@ -133,7 +133,7 @@ def iterated(requests: Any) -> Iterable[Any]:
     """
     if isinstance(requests, (str, bytes)) or hasattr(requests, "key") or not isinstance(requests, Iterable):
         raise MetaflowS3URLException(
-            f"A list is needed, not {requests!r}. Put it into a list, or use the call for a single key."
+            f"A list is needed, not {requests!r:.200}. Put it into a list, or use the call for a single key."
         )
     return requests
 

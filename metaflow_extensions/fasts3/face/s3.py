@@ -1,23 +1,25 @@
 """Class S3, put together."""
 
 import weakref
-from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar, Union
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional, TypeVar, Union
 
 import metaflow.metaflow_config as configuration
 from metaflow.debug import debug
 from metaflow.metaflow_config import S3_SERVER_SIDE_ENCRYPTION, TEMPDIR
 
 from metaflow_extensions.fasts3.control.clients import S3Client, connection_of
-from metaflow_extensions.fasts3.control.settings import Settings
+from metaflow_extensions.fasts3.control.secret_settings import secrets_in
+from metaflow_extensions.fasts3.control.settings import Chosen, Settings
 from metaflow_extensions.fasts3.face.deleting import Deleting
 from metaflow_extensions.fasts3.face.directories import Directories
 from metaflow_extensions.fasts3.face.engine import Engine
-from metaflow_extensions.fasts3.face.errors import MOST_URL, MetaflowS3URLException, shown
+from metaflow_extensions.fasts3.face.errors import MOST_URL, MetaflowS3Exception, MetaflowS3URLException, shown
+from metaflow_extensions.fasts3.face.home import refuse_home
 from metaflow_extensions.fasts3.face.iterating import Iterating
 from metaflow_extensions.fasts3.face.limits import chosen_limits
 from metaflow_extensions.fasts3.face.location import SCHEME, location_of
 from metaflow_extensions.fasts3.face.progress import Progress
-from metaflow_extensions.fasts3.face.progress_display import checked
+from metaflow_extensions.fasts3.face.progress_display import Setting, checked
 from metaflow_extensions.fasts3.face.querying import Querying
 from metaflow_extensions.fasts3.face.reading import Reading
 from metaflow_extensions.fasts3.face.tempdir import TemporaryDirectory, roots
@@ -28,6 +30,18 @@ if TYPE_CHECKING:
     import metaflow.flowspec
 
     from metaflow_extensions.fasts3.control.connection import Connection
+
+NOT_PICKLED = "Make the S3 where it is used, in each step and in each process, and keep its root instead."
+
+
+class _Choices(NamedTuple):
+    """What a client was made with, besides its location and the boto3 client."""
+
+    failure_rate: float
+    limits: Chosen
+    progress: Setting
+    tmproots: tuple[str, ...]
+
 
 _Self = TypeVar("_Self", bound="S3")
 
@@ -67,7 +81,8 @@ class S3(Reading, Iterating, Querying, Directories, Deleting):
 
     3. Specify nothing, i.e. `S3()`, in which case all operations require a full S3 url prefixed with `s3://`.
 
-    One client may be used by many threads, and by a forked child.
+    One client may be used by many threads, and by a forked child. It can be pickled, for another process or as an
+    artifact, unless it has an `external_client`, or credentials in `client_params` or `session_vars`.
 
     Parameters
     ----------
@@ -150,13 +165,49 @@ class S3(Reading, Iterating, Querying, Directories, Deleting):
             raise MetaflowS3URLException(
                 f"tmproot is a local directory, and '{shown(tmproot, MOST_URL)}' is an S3 URL. Write S3(s3root=...)."
             )
+        if tmproot is not None:
+            refuse_home(tmproot)
         self._location = location_of(bucket, prefix, run, s3root)
         self._encryption = encryption
         self._client = external_client or S3Client(role, session_vars, client_params)
-        chosen = chosen_limits(max_connections, max_bandwidth, part_size)
-        self._engine = Engine(self._connection, inject_failure_rate, chosen, checked(progress))
-        self._tempdir = TemporaryDirectory(*(roots(TEMPDIR) if tmproot is None else (tmproot,)))
+        limits = chosen_limits(max_connections, max_bandwidth, part_size)
+        tmproots = roots(TEMPDIR) if tmproot is None else (tmproot,)
+        self._choices = _Choices(inject_failure_rate, limits, checked(progress), tmproots)
+        self._assemble()
+
+    def _assemble(self) -> None:
+        """Make the parts that belong to this object and this process alone."""
+        failure_rate, limits, progress, tmproots = self._choices
+        self._engine = Engine(self._connection, failure_rate, limits, progress)
+        self._tempdir = TemporaryDirectory(*tmproots)
         self._streams = weakref.WeakSet()
+
+    def __getstate__(self) -> dict[str, Any]:
+        if not isinstance(self._client, S3Client):
+            raise MetaflowS3Exception(
+                f"{self!r} has an external_client, which belongs to this process and can't be pickled. {NOT_PICKLED}"
+            )
+        if any(secrets_in(list(self._client.parameters))):
+            raise MetaflowS3Exception(
+                f"{self!r} has credentials in client_params or session_vars, which a pickle would reveal. {NOT_PICKLED}"
+            )
+        state = {
+            name: value for name, value in self.__dict__.items() if name not in ("_engine", "_tempdir", "_streams")
+        }
+        return {**state, "_client": self._client.parameters}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _client=S3Client(*state["_client"]))
+        self._assemble()
+
+    def __copy__(self: _Self) -> _Self:
+        copied = object.__new__(type(self))
+        copied.__dict__.update(self.__dict__)
+        copied._assemble()
+        return copied
+
+    def __deepcopy__(self: _Self, memo: dict[int, Any]) -> _Self:
+        return self.__copy__()
 
     def __enter__(self: _Self) -> _Self:
         return self

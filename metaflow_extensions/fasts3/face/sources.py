@@ -15,6 +15,7 @@ from metaflow_extensions.fasts3.face.errors import (
     MetaflowS3NotFound,
     shown,
 )
+from metaflow_extensions.fasts3.face.home import hint_of_home
 from metaflow_extensions.fasts3.face.spool import Spooled
 from metaflow_extensions.fasts3.pool.messages import Buffer
 from metaflow_extensions.fasts3.pool.planning import PART_SIZE, Piece
@@ -69,7 +70,20 @@ def _remedy(value: Any) -> str:
         return "Open the file in mode 'rb'."
     if isinstance(value, os.PathLike):
         return "Give the open file, or the path to put_files."
-    return "Encode it first, for instance with json.dumps or pickle.dumps."
+    if isinstance(value, (bytearray, memoryview)):
+        return "Give bytes(...) of it."
+    # By what they have: pandas, Polars, NumPy and their like are not imported to tell.
+    remedies = (
+        ("to_parquet", "Give its to_parquet(), which is bytes, or its to_csv(), which is text."),
+        ("write_parquet", "Give its write_csv(), which is text; or write_parquet(buffer) and buffer.getvalue()."),
+        ("to_csv", "Give its to_csv(), which is text."),
+        (
+            "__array__",
+            "Write it to a buffer, buffer = io.BytesIO(), with numpy.save(buffer, ...); give buffer.getvalue().",
+        ),
+    )
+    encode = "Encode it first, for instance with json.dumps or pickle.dumps."
+    return next((remedy for name, remedy in remedies if hasattr(value, name)), encode)
 
 
 def _text_source(key: Any, text: str) -> Source:
@@ -173,7 +187,7 @@ def _no_file(key: Any, path: Any, absolute: str, error: Exception) -> MetaflowEx
         return MetaflowS3NotFound(f"'{named}' is a broken link: there is no '{led}' {of_key}.")
     if isinstance(error, OSError) and not isinstance(error, (FileNotFoundError, NotADirectoryError)):
         return MetaflowS3InvalidObject(f"'{named}' can't be read: {error.strerror} {of_key}.")
-    return MetaflowS3NotFound(f"Local file not found: {named} {of_key}")
+    return MetaflowS3NotFound(f"Local file not found: {named} {of_key}.{hint_of_home(path)}")
 
 
 def _named(name: Any) -> str:
