@@ -1,11 +1,14 @@
 """`in_memory=True`: bytes without files."""
 
+import copy
 import os
 import pickle
+from pathlib import Path
 
 import pytest
 from metaflow.datatools.s3 import MetaflowS3InvalidRange, MetaflowS3NotFound, RangeInfo, S3GetObject
 
+from metaflow_extensions.fasts3.face import tempdir
 from metaflow_extensions.fasts3.pool.planning import PART_SIZE
 
 LARGE = os.urandom(2 * PART_SIZE + 12345)
@@ -83,7 +86,21 @@ def test_missing_keys(s3, stored):
     ]
 
 
-def test_it_can_be_pickled(s3, stored):
-    stored.put("a", b"1")
-    copy = pickle.loads(pickle.dumps(s3.get("a", in_memory=True)))
-    assert (copy.blob, copy.key, copy.downloaded, copy.path) == (b"1", "a", True, None)
+@pytest.mark.parametrize("made_before", [False, True])
+@pytest.mark.parametrize(
+    "copied",
+    [copy.copy, copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))],
+    ids=["copy", "deepcopy", "pickle"],
+)
+def test_a_copy_has_a_file_of_its_own_when_it_is_asked_for(s3, stored, tmp_path, monkeypatch, copied, made_before):
+    monkeypatch.setattr(tempdir, "_spare", tempdir.TemporaryDirectory(str(tmp_path)))
+    stored.put("a.csv", b"1")
+    one = s3.get("a.csv", in_memory=True)
+    before = one.path if made_before else None
+    other = copied(one)
+    s3.close()
+    assert (other.blob, other.key, other.downloaded, other.exists) == (b"1", "a.csv", True, True)
+    assert other.path != before
+    assert other.path.endswith("a.csv")
+    assert Path(other.path).read_bytes() == b"1"
+    tempdir._spare.remove()

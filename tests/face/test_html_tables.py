@@ -1,9 +1,11 @@
 """Tests of what notebooks show, read back by a parser: what a person sees, and no more than that."""
 
+import errno
 import json
 from html.parser import HTMLParser
 
 import pytest
+from metaflow import S3
 
 from metaflow_extensions.fasts3.face.errors import shown as shown_in_a_terminal
 from metaflow_extensions.fasts3.face.html_tables import readable
@@ -192,6 +194,34 @@ def test_the_length_is_bounded_whatever_there_is():
     assert len(endless._repr_html_()) < 20_000
     assert "and 980 more" in endless._repr_html_()
     assert len(S3Objects([endless] * 1_000)._repr_html_()) < 20_000
+
+
+def full_disk(key):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_an_object_in_memory_is_shown_without_a_file():
+    one = S3Object.in_memory(b"12345", full_disk, ROOT, f"{ROOT}/a", size=5)
+    assert page(one).rows == [["url", f"{ROOT}/a"], ["size", "5 bytes"]]
+    assert repr(one) == f"<S3Object {ROOT}/a (5 bytes, in memory)>"
+    assert page(S3Objects([one])).rows[1] == ["a", "5 bytes"]
+
+
+def test_what_can_t_be_shown_is_named_by_its_class():
+    class Odd:
+        def __repr__(self):
+            raise ValueError
+
+    assert page(S3Objects([Odd()])).rows[1] == ["<Odd, whose repr raises>"]
+
+
+def test_a_size_beyond_all_units_is_a_number():
+    assert readable(10**399) == f"1{133 * ',000'} bytes"
+
+
+def test_a_client_that_is_not_made_yet_has_a_repr():
+    assert repr(S3.__new__(S3)) == "<S3 with full s3:// URLs>"
+    assert repr(S3(s3root="s3://b/\x1b[31m")).isprintable()
 
 
 @pytest.mark.parametrize("seconds", [10**18, -(10**18), 10**400], ids=["late", "early", "never"])

@@ -1,26 +1,71 @@
 """Tests of files without a name."""
 
+import errno
 import os
+import subprocess
+import sys
 import threading
 
 import pytest
 
 from metaflow_extensions.fasts3.face import memory_files
 from metaflow_extensions.fasts3.face.memory_files import MemoryFiles
+from metaflow_extensions.fasts3.wire import local_files
 from metaflow_extensions.fasts3.wire.blocking import Interrupted
 from metaflow_extensions.fasts3.wire.sinks import FileSink
 from metaflow_extensions.fasts3.wire.transfers import GetReply, ObjectInfo
 
 
-@pytest.fixture(params=["in memory", "on disk"])
+def no_memory_files(monkeypatch):
+    monkeypatch.delattr(os, "memfd_create", raising=False)
+
+
+def a_sandbox(monkeypatch):
+    def refuse(*_):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "memfd_create", refuse, raising=False)
+
+
+def no_proc(monkeypatch):
+    stat = os.stat
+
+    def missing(path, **more):
+        if str(path).startswith("/proc/"):
+            raise FileNotFoundError(errno.ENOENT, "No such file or directory", path)
+        return stat(path, **more)
+
+    monkeypatch.setattr(os, "stat", missing)
+
+
+def another_pid_namespace(monkeypatch):
+    """/proc tells of another one: there, a process with our number has other files."""
+    other = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, close_fds=False)
+    monkeypatch.setattr(local_files.os, "getpid", lambda: other.pid)
+    yield
+    other.communicate(b"\n")
+
+
+def not_dumpable(monkeypatch):
+    """After setuid, for one, /proc has a process's descriptors for the process itself only."""
+    monkeypatch.setattr(os, "geteuid", lambda: 12345)
+
+
+ON_DISK = [no_memory_files, a_sandbox, no_proc, another_pid_namespace, not_dumpable]
+
+
+@pytest.fixture(params=[None, *ON_DISK], ids=lambda why: why.__name__ if why else "in_memory")
 def files(request, tmp_path, monkeypatch):
-    if request.param == "on disk":
-        monkeypatch.delattr(os, "memfd_create", raising=False)
-    elif not hasattr(os, "memfd_create"):
+    if not request.param and not hasattr(os, "memfd_create"):
         pytest.skip("this system has no files in memory")
+    ready = request.param(monkeypatch) if request.param else None
+    if ready:
+        next(ready)
     with MemoryFiles(lambda key: str(tmp_path / "file")) as files:
         yield files
     assert list(tmp_path.iterdir()) == []
+    if ready:
+        assert next(ready, None) is None
 
 
 def reply(body, length):
@@ -38,6 +83,7 @@ def test_bytes_come_together(files):
         sink = FileSink(path, position)
         sink.write(memoryview(data))
         assert sink.finish() is None
+    assert os.path.exists(path) == (files._files[path] is None)  # on the disk only where it has to be
     assert files.take(path) == b"0123456789ab"
     assert descriptors() == before
 

@@ -149,3 +149,11 @@ def test_any_object_at_all_is_no_condition():
 def test_there_is_no_object_that_is_the_same_and_absent():
     with pytest.raises(MetaflowS3InvalidObject, match=r"'k'.*overwrite=False.*one of them"):
         condition_of("k", '"a"', overwrite=False)
+
+
+def test_a_large_value_is_shown_in_part():
+    one = S3PutObject("k", b"x" * 10**6, metadata={"a": "b"})
+    assert len(repr(one)) < 400
+    assert repr(one).startswith("S3PutObject(key='k', value=b'xxx")
+    assert "1,000,000" in repr(one)
+    assert repr(S3PutObject("k", "v")).startswith("S3PutObject(key='k', value='v', path=None")

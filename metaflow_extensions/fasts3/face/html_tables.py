@@ -47,7 +47,7 @@ def of_object(found: S3Object) -> str:
         ("ETag", _safe(found.etag)),
         ("encryption", _safe(found.encryption)),
         ("metadata", _attributes(found.metadata)),
-        ("local path", _safe(found.path, MOST_URL)),
+        ("local path", _safe(found._path, MOST_URL)),  # `path` would make the file of an object in memory
     ]
     rows = "".join(f"<tr><th {_LEFT}>{name}</th><td {_LEFT}>{told}</td></tr>" for name, told in facts if told)
     return f"<table>{rows}</table>"
@@ -77,7 +77,10 @@ def readable(size: int) -> str:
     power = 1
     while power < len(UNITS) and size >= 1023.95 * 1024**power:  # what would read 1024.0 is 1.0 of the next
         power += 1
-    return f"{size / 1024**power:,.1f} {UNITS[power - 1]}"
+    try:
+        return f"{size / 1024**power:,.1f} {UNITS[power - 1]}"
+    except OverflowError:  # a server may list any number
+        return f"{size:,} bytes"
 
 
 def _summary(objects: Iterable[Any]) -> str:
@@ -109,12 +112,19 @@ def _number(count: int, noun: str, plural: str = "") -> str:
 
 def _row(one: Any) -> _Row:
     if not isinstance(one, S3Object):
-        return _Row(repr(one), None, None, None)
+        return _Row(_repr_of(one), None, None, None)
     if one.size is None:
         if one.exists:
             return _Row(one.key, UNKNOWN, _moment(one.last_modified), one.content_type)
         return _Row(one.key + "/", DIRECTORY, None, None) if one._is_directory else _Row(one.key, MISSING, None, None)
     return _Row(one.key, readable(one.size), _moment(one.last_modified), one.content_type)
+
+
+def _repr_of(thing: Any) -> str:
+    try:
+        return repr(thing)
+    except Exception:
+        return f"<{type(thing).__name__}, whose repr raises>"
 
 
 def _cell(row: _Row, name: str) -> str:

@@ -96,16 +96,25 @@ class MemoryFiles:
                 os.unlink(path)
 
     def _open(self) -> "tuple[str, int]":
-        held = sum(descriptor is not None for descriptor in self._files.values())
-        if hasattr(os, "memfd_create") and held < MOST:
-            descriptor = os.memfd_create("fasts3")
-            path = path_in_memory(descriptor)
-            self._files[path] = descriptor
-        else:
-            path = self._name("")
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-            self._files[path] = None
+        unnamed = self._descriptor_in_memory()
+        if unnamed is not None:
+            reached = path_in_memory(unnamed)
+            if reached is not None:
+                self._files[reached] = unnamed
+                return reached, unnamed
+            os.close(unnamed)
+        path = self._name("")
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        self._files[path] = None
         return path, descriptor
+
+    def _descriptor_in_memory(self) -> Optional[int]:
+        held = sum(descriptor is not None for descriptor in self._files.values())
+        if held >= MOST or not hasattr(os, "memfd_create"):
+            return None
+        with contextlib.suppress(OSError):  # an old kernel, or a sandbox that refuses it
+            return os.memfd_create("fasts3")
+        return None
 
 
 def _fill(descriptor: int, reply: GetReply) -> None:

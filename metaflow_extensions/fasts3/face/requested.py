@@ -27,6 +27,9 @@ USER_ATTRIBUTES = "metaflow-user-attributes"
 _ETAG = re.compile(r'("?)([!#-~]+)\1')  # RFC 9110 section 8.8.3, with or without its quotes, of visible ASCII
 
 
+MOST_OF_VALUE = 100  # bytes or characters of a value that are shown
+
+
 class S3GetObject(NamedTuple):
     """
     Represents a chunk of an S3 object. A range query is performed to download only a subset of data,
@@ -97,6 +100,13 @@ class S3PutObject(_S3PutObject):
         if isinstance(encryption, dict) and metadata is None:
             encryption, metadata = None, encryption
         return super().__new__(cls, key, value, path, content_type, encryption, metadata, if_match)
+
+    def __repr__(self) -> str:
+        # A value may have gigabytes, and its repr is up to four times as long.
+        if isinstance(self.value, (str, bytes)) and len(self.value) > MOST_OF_VALUE:
+            beginning = repr(self._replace(value=self.value[:MOST_OF_VALUE]))
+            return f"{beginning[:-1]}, ... value has length {len(self.value):,})"
+        return super().__repr__()
 
 
 class RangeInfo(NamedTuple):

@@ -216,7 +216,8 @@ class S3(Reading, Iterating, Querying, Directories, Deleting):
         self.close()
 
     def __repr__(self) -> str:
-        return f"<S3 {self._location.root or 'with full s3:// URLs'}>"
+        location = getattr(self, "_location", None)  # a debugger may ask before there is one
+        return f"<S3 {shown(location.root, MOST_URL) if location and location.root else 'with full s3:// URLs'}>"
 
     def close(self) -> None:
         """

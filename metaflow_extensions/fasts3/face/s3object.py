@@ -7,7 +7,7 @@ from typing import Any, Callable, Optional
 
 from metaflow_extensions.fasts3.face.errors import FILE_IS_GONE, MOST_URL, shown
 from metaflow_extensions.fasts3.face.requested import USER_ATTRIBUTES, RangeInfo
-from metaflow_extensions.fasts3.face.tempdir import make_file
+from metaflow_extensions.fasts3.face.tempdir import make_file, spare_file
 
 
 class S3Object:
@@ -64,7 +64,10 @@ class S3Object:
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(self.__dict__)
-        state.pop("_name", None)  # of this process's temporary directory
+        if self._body is not None:
+            # Of this client's temporary directory, perhaps on this machine: a copy makes a file of its own.
+            state.pop("_name", None)
+            state["_path"] = None
         return state
 
     @property
@@ -143,7 +146,8 @@ class S3Object:
         Path to a local temporary file corresponding to the object downloaded.
 
         This file gets deleted automatically when a S3 scope exits. Returns None if this S3Object has not been
-        downloaded. Of an object that was downloaded with `in_memory=True`, the file is made when it is asked for.
+        downloaded. Of an object that was downloaded with `in_memory=True`, the file is made when it is asked for; that
+        of a copy (`copy`, `pickle`) is deleted when the process ends.
 
         Returns
         -------
@@ -155,8 +159,8 @@ class S3Object:
         MetaflowS3InsufficientDiskSpace, MetaflowS3Exception
             The file of an object in memory can't be made.
         """
-        if self._path is None and self._body is not None and self._name is not None:
-            path = self._name(self._url)
+        if self._path is None and self._body is not None:
+            path = (self._name or spare_file)(self._url)
             make_file(path, self._body)
             self._path = path
         return self._path

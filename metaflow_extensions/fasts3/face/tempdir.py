@@ -13,6 +13,7 @@ import threading
 from typing import Callable, Optional
 
 from metaflow.debug import debug
+from metaflow.metaflow_config import TEMPDIR
 
 from metaflow_extensions.fasts3.face import ownership
 from metaflow_extensions.fasts3.face.errors import MetaflowS3Exception, exception_of_files
@@ -128,6 +129,11 @@ class TemporaryDirectory:
                     os.unlink(os.path.join(path, name))
 
 
+def spare_file(key: str) -> str:
+    """A path for an object with this key that belongs to no client of this process; it is there until the end."""
+    return _spare.file(key)
+
+
 def make_empty(path: str) -> None:
     """Make a file of no bytes, where there is none; see `make_file`."""
     if not os.path.exists(path):
@@ -155,6 +161,9 @@ def _is_ours(path: str) -> bool:
     except OSError:
         return False
     return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
+
+
+_spare = TemporaryDirectory(*roots(TEMPDIR))
 
 
 def _end() -> None:

@@ -15,8 +15,8 @@ NO_DESCRIPTORS = {errno.EMFILE, errno.ENFILE}  # of this process, of the machine
 _CODES = {**dict.fromkeys(DISK_FULL, Code.DISK_FULL), **dict.fromkeys(NO_DESCRIPTORS, Code.NO_DESCRIPTORS)}
 
 
-# A link of the kernel's own, and the number of the file that it leads to: the descriptor may be another file's by now.
-_IN_MEMORY = re.compile(r"(/proc/[0-9]+/fd/[0-9]+):([0-9]+)\Z")
+# A link of the kernel's own, with device and number of the file that it leads to: it may lead to another one by now.
+_IN_MEMORY = re.compile(r"(/proc/[0-9]+/fd/[0-9]+):([0-9]+):([0-9]+)\Z")
 
 
 class Version(NamedTuple):
@@ -51,7 +51,7 @@ def open_to_write(path: str, position: int) -> int:
     """
     in_memory = _IN_MEMORY.match(path)
     if in_memory:
-        return _open_in_memory(in_memory[1], int(in_memory[2]))
+        return _open_in_memory(in_memory[1], (int(in_memory[2]), int(in_memory[3])))
     flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | (0 if position else os.O_TRUNC)
     try:
         return os.open(path, flags, 0o600)
@@ -59,19 +59,37 @@ def open_to_write(path: str, position: int) -> int:
         raise TransferError(local_failure(error)) from error
 
 
-def path_in_memory(descriptor: int) -> str:
-    """The path by which other processes reach a file of this one that has no name."""
-    return f"/proc/{os.getpid()}/fd/{descriptor}:{os.fstat(descriptor).st_ino}"
+def path_in_memory(descriptor: int) -> Optional[str]:
+    """The path by which workers reach a file of this process that has no name; None where they would not.
 
-
-def _open_in_memory(path: str, number: int) -> int:
+    Without /proc there is no such path; with that of another PID namespace it is another process's; and one that the
+    kernel keeps from being inspected has it for itself.
+    """
+    path = f"/proc/{os.getpid()}/fd/{descriptor}"
+    identity = _identity(os.fstat(descriptor))
     try:
+        if _identity(os.stat(path)) != identity or os.stat(f"/proc/{os.getpid()}").st_uid != os.geteuid():
+            return None
+    except OSError:
+        return None
+    return ":".join([path, *map(str, identity)])
+
+
+def _identity(status: os.stat_result) -> "tuple[int, int]":
+    return status.st_dev, status.st_ino
+
+
+def _open_in_memory(path: str, identity: "tuple[int, int]") -> int:
+    changed = TransferError(Failure(Code.LOCAL_FILE, f"{path} is another file by now"))
+    try:
+        if _identity(os.stat(path)) != identity:  # before it is opened, which for some files is not harmless
+            raise changed
         file = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
     except OSError as error:
         raise TransferError(local_failure(error)) from error
-    if os.fstat(file).st_ino != number:
+    if _identity(os.fstat(file)) != identity:
         os.close(file)
-        raise TransferError(Failure(Code.LOCAL_FILE, f"{path} is another file by now"))
+        raise changed
     return file
 
 
