@@ -38,6 +38,7 @@ REMEDIES = [*errors.REMEDIES.values(), *errors.REMEDIES_OF_S3_CODES.values()]
         errors.DOTS,
         errors.NO_CHECKSUMS,
         errors.CHECK_PROXY,
+        errors.OTHER_REGION,
         errors.CHECK_PROFILE,
     ],
 )

@@ -6,7 +6,7 @@ import pytest
 from attacks.hostile import error, hostile, reply
 from control.provider import Provider
 from metaflow import S3
-from metaflow.datatools.s3 import MetaflowS3AccessDenied
+from metaflow.datatools.s3 import MetaflowS3AccessDenied, MetaflowS3Exception
 
 from metaflow_extensions.fasts3.control import clients
 
@@ -130,3 +130,15 @@ def test_a_long_listing_outlives_any_number_of_sets(server, provider, tmp_path):
     with client_of(server, tmp_path) as s3:
         assert [one.key for one in s3.list_recursive()] == [str(number) for number in range(1, PAGES + 1)]
     assert len(provider.answers) == PAGES // EACH
+
+
+@pytest.mark.parametrize("call", [lambda s3: s3.get("a"), lambda s3: s3.info("a")], ids=["get", "info"])
+@pytest.mark.parametrize("bucket", ["bucket", "other"], ids=["the bucket is there", "HeadBucket too"])
+def test_a_bucket_elsewhere_whose_region_is_not_told_takes_few_requests(server, tmp_path, bucket, call):
+    """boto3 would ask for the region by HeadBucket, for that by HeadBucket, and so on to the limit of recursion."""
+    server.answer = lambda head: headed(head, error("Elsewhere.", "PermanentRedirect", "301 Moved Permanently"))
+    expected = pytest.raises(MetaflowS3Exception, match=r"HTTP 301.*Set AWS_DEFAULT_REGION")
+    params = server.client_params()
+    with S3(s3root=f"s3://{bucket}/root", client_params=params, tmproot=str(tmp_path)) as s3, expected:
+        call(s3)
+    assert len(server.heads) <= 10

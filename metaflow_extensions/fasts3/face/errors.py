@@ -132,6 +132,11 @@ NO_CHECKSUMS = (
 )
 WITH_CHECKSUMS = frozenset({"get", "put", "create_upload", "upload_part", "complete_upload", "delete_objects"})
 ABOUT_CHECKSUMS = ("checksum", "x-amz-trailer", "aws-chunked", "a header you provided", "content-length")
+OTHER_REGION = "Set AWS_DEFAULT_REGION, or region in the profile, to the bucket's region, and check the endpoint."
+# S3's own codes for a bucket that is elsewhere.
+ELSEWHERE = frozenset(
+    {"PermanentRedirect", "TemporaryRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"}
+)
 SERVE_AGAIN = (
     "Is `metaflow fasts3 serve` still running? Its port is another one after each start: paste its lines again."
 )
@@ -230,6 +235,7 @@ def _remedy(operation: str, url: str, failure: Failure, endpoint_url: str, proxy
         (bool(failure.remedy), failure.remedy),
         (PLAIN_HTTP in failure.message, NO_TLS),
         (failure.s3_code in REMEDIES_OF_S3_CODES, REMEDIES_OF_S3_CODES.get(failure.s3_code, "")),
+        (300 <= failure.status < 400 or failure.s3_code in ELSEWHERE, OTHER_REGION),
         (failure.status == 400 and not {".", ".."}.isdisjoint(url.split("/")), DOTS),
         (failure.s3_code in DENIED and operation in ("get", "head"), MAY_BE_MISSING),
         (code is Code.NOT_FOUND and operation not in ("get", "head"), ""),

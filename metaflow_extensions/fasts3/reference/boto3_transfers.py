@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, Callable, Optional, TypeVar
 from botocore.exceptions import ClientError
 from s3transfer.utils import ReadFileChunk
 
-from metaflow_extensions.fasts3.reference import conditional, digests, responses
+from metaflow_extensions.fasts3.reference import conditional, digests, redirects, responses
 from metaflow_extensions.fasts3.reference.boto3_client import forget_signature, signed_as
 from metaflow_extensions.fasts3.reference.boto3_errors import failure_of
 from metaflow_extensions.fasts3.reference.pacing import paced
@@ -71,6 +71,7 @@ class _Heard:
 def _translated() -> Iterator[_Heard]:
     heard = _Heard(responses.Seen())
     forget_signature()
+    redirects.forget()
     try:
         with responses.looked_at() as heard.seen:
             yield heard
@@ -104,6 +105,7 @@ class Boto3Transfers:
     def __init__(self, client: Any) -> None:
         self._client = client
         conditional.hook_into(client)
+        redirects.hook_into(client)
         digests.hook_into(client)
         self._only_md5: set[str] = set()  # buckets whose server takes no other checksum of DeleteObjects
         responses.hook_into(client)
