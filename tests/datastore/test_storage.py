@@ -170,6 +170,21 @@ def test_a_small_artifact_is_loaded_once_and_known_to_exist(make, proxy):
     assert asked(proxy, "PutObject", "/data/") == []
 
 
+def test_what_is_loaded_again_is_a_file_until_the_result_is_closed(make, monkeypatch):
+    store(make(), {"text": "a text"})
+    storage = make()
+    path = f"{FLOW}/data/" + next("/".join([key[:2], key]) for _, key in task_of(storage).items())
+    [(_, data, metadata)] = loaded(storage, [path])
+    before = os.listdir("/proc/self/fd")
+    with storage.load_bytes([path, path]) as results:
+        files = [file for _, file, _ in results]
+        assert [Path(file).read_bytes() for file in files] == [data, data]
+    assert not any(map(os.path.exists, files))
+    assert os.listdir("/proc/self/fd") == before
+    monkeypatch.delattr(os, "memfd_create")
+    assert loaded(storage, [path]) == [(path, data, metadata)]
+
+
 def test_an_artifact_that_was_seen_long_ago_is_looked_for_again(make, proxy, monkeypatch):
     storage = make()
     store(storage, {"text": "a text"})

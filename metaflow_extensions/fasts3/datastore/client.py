@@ -1,5 +1,6 @@
 """The S3 client of the datastore: it handles many keys at once, and a moderate number of them in this process."""
 
+import os
 from collections.abc import Sequence
 from functools import partial
 from typing import Any, NamedTuple, Optional
@@ -11,7 +12,10 @@ from metaflow_extensions.fasts3.face.tempdir import make_file
 from metaflow_extensions.fasts3.face.writing import _Asked
 
 # Tasks are short, and handle some dozen small objects: starting workers would take more processor time than that.
-FEW_KEYS = 64
+FEW_KEYS = 128
+
+MOST_DESCRIPTORS = 32
+OWN_FILES = "/proc/self/fd/{}"  # proc(5)
 
 
 class Value(NamedTuple):
@@ -31,6 +35,10 @@ class Loaded(NamedTuple):
 
 class DatastoreClient(S3):
     """A client for one operation of the datastore."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._descriptors: list[int] = []  # of files without a name
 
     def exist(self, paths: Sequence[str]) -> list[bool]:
         """Tell of each object whether it exists."""
@@ -54,13 +62,43 @@ class DatastoreClient(S3):
         self._upload(asked, partial(self._from_value, rewind=True), overwrite, _place(len(values), Place.HERE))
 
     def as_file(self, path: str, data: bytes) -> str:
-        """Put the bytes of an object into a file, which is there until the client is closed."""
-        file = self._tempdir.file(path)
-        make_file(file, data)
-        return file
+        """Put the bytes of an object into a file, which is there until the client is closed.
+
+        It is a file without a name where the system has such: a temporary directory takes longer than a small object.
+        """
+        descriptor = _without_a_name(data) if len(self._descriptors) < MOST_DESCRIPTORS else None
+        if descriptor is None:
+            file = self._tempdir.file(path)
+            make_file(file, data)
+            return file
+        self._descriptors.append(descriptor)
+        return OWN_FILES.format(descriptor)
+
+    def close(self) -> None:
+        """Let go of all files."""
+        super().close()
+        while self._descriptors:
+            os.close(self._descriptors.pop())
 
 
 def _place(number: int, one: Place) -> Place:
     if number == 1:
         return one
     return Place.HERE if number <= FEW_KEYS else Place.WORKERS
+
+
+def _without_a_name(data: bytes) -> Optional[int]:
+    """Make a file in memory, and give its descriptor; None where there is none, or none that has a path."""
+    if not hasattr(os, "memfd_create"):
+        return None
+    try:
+        descriptor = os.memfd_create("fasts3")
+    except OSError:
+        return None
+    try:
+        if os.write(descriptor, data) == len(data) and os.path.exists(OWN_FILES.format(descriptor)):
+            return descriptor
+    except OSError:
+        pass
+    os.close(descriptor)
+    return None
