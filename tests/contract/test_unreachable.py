@@ -1,4 +1,4 @@
-"""Where nobody listens every call is an error within 10 seconds, not a wait."""
+"""Where nobody listens every call is an error within 10 seconds, and where nobody answers after a while, not a wait."""
 
 import socket
 import time
@@ -8,6 +8,8 @@ import pytest
 from contract.verbs import METHODS
 from metaflow import S3
 from metaflow.datatools.s3 import MetaflowS3Exception
+
+from metaflow_extensions.fasts3.control import presence
 
 
 @pytest.fixture(scope="session")
@@ -55,8 +57,11 @@ def calls(request, closed_port, silence, tmp_path_factory):
                 error = str(raised)
         return endpoint_url, error, time.monotonic() - started, list(tmproot.rglob("*"))
 
-    # Side by side, because what they do is wait.
-    with ThreadPoolExecutor(len(METHODS)) as pool:
+    # Side by side, because what they do is wait; for one that accepts connections, it would be a minute.
+    with ThreadPoolExecutor(len(METHODS)) as pool, pytest.MonkeyPatch.context() as patch:
+        if request.param == "silence":
+            patch.setattr(presence, "LISTENING_LIMIT", 2.0)
+            patch.setattr(presence, "ANSWER_LIMIT", 4.0)
         return dict(zip(METHODS, pool.map(call, METHODS)))
 
 

@@ -1,11 +1,13 @@
 """Tests of the first contact: reasons within seconds, nothing asked twice."""
 
+import socket
 import threading
 
 import pytest
 
 from metaflow_extensions.fasts3.control import presence
 from metaflow_extensions.fasts3.pool.messages import Outcome
+from metaflow_extensions.fasts3.wire.blocking import Interrupted, Interruption
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
 
 
@@ -46,14 +48,49 @@ def test_what_was_not_even_asked_is_left_to_the_call_itself(url, code):
 
 def test_what_hangs_is_not_waited_for(url, monkeypatch):
     ever = threading.Event()
-    monkeypatch.setattr(presence, "TIME_LIMIT", 0.2)
+    monkeypatch.setattr(presence, "LISTENING_LIMIT", 0.2)
     failure = presence.meet(url, "bucket", lambda: ever.wait(30) and Outcome(0))
     assert failure.code is Code.UNREACHABLE
-    assert "did not answer" in failure.message
+    assert "no connection in" in failure.message
     ever.set()
     for thread in threading.enumerate():
         if thread.name == "fasts3-presence":
             thread.join(5)
+
+
+def test_who_accepts_connections_is_given_time_to_answer(monkeypatch):
+    """The answer comes only after it was looked whether anybody listens."""
+    monkeypatch.setattr(presence, "LISTENING_LIMIT", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+        def ask():
+            listener.accept()[0].close()
+            return Outcome(0)
+
+        assert presence.meet(url, "bucket", ask) is None
+    assert presence.has_answered(url)
+
+
+def test_but_not_for_ever(monkeypatch):
+    monkeypatch.setattr(presence, "LISTENING_LIMIT", 0.1)
+    monkeypatch.setattr(presence, "ANSWER_LIMIT", 0.3)
+    ever = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        failure = presence.meet(url, "bucket", lambda: ever.wait(30) and Outcome(0))
+    ever.set()
+    assert failure.code is Code.UNREACHABLE
+    assert "accepts connections, and has not answered" in failure.message
+
+
+def test_a_call_that_is_stopped_waits_for_no_answer(url):
+    ever = threading.Event()
+    interruption = Interruption()
+    interruption.set()
+    with pytest.raises(Interrupted):
+        presence.meet(url, "bucket", lambda: ever.wait(30) and Outcome(0), check=interruption.check)
+    ever.set()
 
 
 def test_without_a_thread_for_it_the_caller_asks(url, monkeypatch):

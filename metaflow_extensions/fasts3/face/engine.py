@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from enum import Enum
+from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from metaflow.exception import MetaflowException
@@ -161,7 +162,7 @@ class Engine:
         carried_out = report if settings.log_retries else plan
         queue = JobQueue(carried_out)
         try:
-            self._meet(connection, settings, bucket, queue)
+            self._meet(connection, settings, bucket, queue, interruption)
             self._carry_out(carried_out, queue, place, connection, settings, interruption)
             left = put_right(CLEANUP_LIMIT)
             if left:
@@ -248,7 +249,14 @@ class Engine:
             failure = failure_of(error)
         raise credentials_error(failure)  # without the exception, whose frames may hold what a program printed
 
-    def _meet(self, connection: "Connection", settings: Settings, bucket: str, queue: JobQueue) -> None:
+    def _meet(
+        self,
+        connection: "Connection",
+        settings: Settings,
+        bucket: str,
+        queue: JobQueue,
+        interruption: Interruption,
+    ) -> None:
         """Raise JobFailed for the first job where an endpoint that nobody has heard of yet does not answer."""
         url = connection.endpoint_url
         # A client that somebody has hooked into, a stub in a test for one, sends only what it was asked to.
@@ -261,7 +269,8 @@ class Engine:
         terms = Terms(RetryPolicy(min(settings.retries, FIRST_CONTACT_RETRIES)))
         performer = Performer(connection.transfers(settings.transfers), terms)
         head = Job(0, "head_bucket", bucket)
-        failure = presence.meet(url, bucket, lambda: performer.perform(head, within=presence.TIME_LIMIT))
+        ask = partial(performer.perform, head, within=presence.ANSWER_LIMIT)
+        failure = presence.meet(url, bucket, ask, connection.proxy, interruption.check)
         if failure:
             raise JobFailed(first, failure._replace(message=f"S3 can't be reached at {url}: {failure.message}"))
 

@@ -10,7 +10,7 @@ from metaflow_extensions.fasts3.wire.failures import ONCE_MORE, TRANSIENT, Code,
 
 FIRST_WAIT = 0.1  # seconds; a lone hiccup should cost next to nothing
 LONGEST_WAIT = 20.0  # seconds; longer gives S3 nothing and the user a bad time
-FIRST_CONTACT_LIMIT = 5.0  # seconds; with the look for a listener before (8 s at most) an error comes within 10
+FIRST_CONTACT_LIMIT = 5.0  # seconds of failing; `control/presence.py` limits the time without an answer
 
 
 class RetryPolicy(NamedTuple):
