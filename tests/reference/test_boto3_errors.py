@@ -36,6 +36,7 @@ ANSWERS = [
     ("InvalidRange", 416, Code.INVALID_RANGE),
     ("PreconditionFailed", 412, Code.PRECONDITION),
     ("412", 412, Code.PRECONDITION),
+    ("304", 304, Code.PRECONDITION),
     ("ConditionalRequestConflict", 409, Code.BUSY),
     ("RequestTimeout", 400, Code.BUSY),
     ("SlowDown", 503, Code.BUSY),

@@ -32,6 +32,7 @@ OTHERS = {
     "404 of a HEAD": failure_of(404, {}, b""),
     "403": failure_of(403, {}, document("SignatureDoesNotMatch")),
     "412": failure_of(412, {}, b""),
+    "304": failure_of(304, {}, b""),
     "416": failure_of(416, {}, b""),
     "InvalidArgument": failure_of(400, {}, document("InvalidArgument")),
     "ExpiredToken": failure_of(400, {}, document("ExpiredToken")),

@@ -43,6 +43,7 @@ BY_S3_CODE: "dict[str, Code]" = {
 }
 
 BY_STATUS: "dict[int, Code]" = {
+    304: Code.PRECONDITION,  # of a PUT with If-None-Match, MinIO's until 2024
     401: Code.ACCESS_DENIED,
     403: Code.ACCESS_DENIED,
     404: Code.NOT_FOUND,

@@ -3,7 +3,7 @@
 import threading
 from typing import Any, Callable, Optional
 
-from metaflow_extensions.fasts3.wire.failures import Failure, TransferError
+from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
 from metaflow_extensions.fasts3.wire.log import log
 from metaflow_extensions.fasts3.wire.template import NEEDED, NoTemplate
 from metaflow_extensions.fasts3.wire.transfers import Transfers
@@ -28,7 +28,8 @@ def is_surprise(failure: Failure) -> bool:
     A HEAD to another region's bucket is answered 400 without a reason.
     """
     bare = failure.status == 400 and failure.s3_code == "400"
-    return 300 <= failure.status < 400 or bare or failure.s3_code in _SURPRISES
+    redirected = 300 <= failure.status < 400 and failure.code is not Code.PRECONDITION
+    return redirected or bare or failure.s3_code in _SURPRISES
 
 
 class WithWayOut:
