@@ -266,6 +266,10 @@ class Engine:
         if first is None:
             return
         queue.put_back([first])
+        try:
+            connection.credentials()  # before the endpoint's time begins, which is not that of a provider
+        except TransferError as error:
+            raise JobFailed(first, error.failure) from None
         terms = Terms(RetryPolicy(min(settings.retries, FIRST_CONTACT_RETRIES)))
         performer = Performer(connection.transfers(settings.transfers), terms)
         head = Job(0, "head_bucket", bucket)
