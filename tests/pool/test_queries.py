@@ -1,14 +1,13 @@
-"""Tests of the plans that move no data, and of the queue that feeds runners."""
+"""Tests of the plans that ask for headers, and of the queue that feeds runners."""
 
 import pytest
 from pool.plans import carry_out, missing
 
-from metaflow_extensions.fasts3.pool.deletions import ListedDeletions
 from metaflow_extensions.fasts3.pool.messages import Job, Outcome
 from metaflow_extensions.fasts3.pool.plan import JobFailed, JobQueue, Requests
-from metaflow_extensions.fasts3.pool.queries import Entry, Heads, Listing, Listings, PageOfListing
+from metaflow_extensions.fasts3.pool.queries import Heads
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
-from metaflow_extensions.fasts3.wire.transfers import ListedObject, ObjectInfo, Page
+from metaflow_extensions.fasts3.wire.transfers import ObjectInfo
 
 INFO = ObjectInfo(1, "", None, {}, 0, None)
 
@@ -24,55 +23,6 @@ def test_heads_answer_in_order():
 def test_a_head_that_fails_fails_the_plan(code):
     with pytest.raises(JobFailed):
         carry_out(Heads([("b", "x")], missing_ok=code is not Code.NOT_FOUND), lambda job: Failure(code))
-
-
-def test_listings_follow_their_pages_side_by_side():
-    def answer(job):
-        page = int(job.arguments["token"] or 0)
-        objects = [ListedObject(f"{job.key}{page}-{row}", row) for row in range(2)]
-        return Page(objects, [f"{job.key}{page}-dir/"], str(page + 1) if page < 2 else None)
-
-    plan = Listings([Listing("b", "x/", "/"), Listing("b", "y/")])
-    carry_out(plan, answer, pick=-1)
-    assert [[entry.key for entry in entries] for entries in plan.results] == [
-        [f"{prefix}{page}-{name}" for page in range(3) for name in ("0", "1", "dir/")] for prefix in ("x/", "y/")
-    ]
-    assert Entry("x/0-dir/", None) in plan.results[0]
-
-
-def paged(pages):
-    """All entries of a listing that is read page by page; `pages` by their tokens, None the first."""
-    plan, found = PageOfListing(Listing("b", "x/", "/")), []
-    while plan:
-        (job,) = carry_out(plan, lambda job: pages[job.arguments["token"]])
-        assert (job.key, job.arguments["delimiter"]) == ("x/", "/")
-        found += plan.entries
-        plan = plan.next
-    return found
-
-
-def test_pages_come_one_by_one_in_key_order():
-    first = Page([ListedObject("x/c", 3), ListedObject("x/a", 1)], ["x/b/"], "1")
-    last = Page([ListedObject("x/d", 4)], [], None)
-    assert paged({None: first, "1": last}) == [("x/a", 1), ("x/b/", None), ("x/c", 3), ("x/d", 4)]
-
-
-def test_what_a_page_repeats_of_the_one_before_comes_once():
-    first = Page([ListedObject("x/a", 1)], ["x/b/"], "1")
-    last = Page([ListedObject("x/a", 1), ListedObject("x/c", 1)], ["x/b/"], None)
-    assert [entry.key for entry in paged({None: first, "1": last})] == ["x/a", "x/b/", "x/c"]
-
-
-def test_a_page_that_fails_fails_the_listing():
-    with pytest.raises(JobFailed):
-        paged({None: Failure(Code.ACCESS_DENIED)})
-
-
-def test_one_entry_is_enough_where_only_presence_is_asked():
-    jobs = carry_out(
-        Listings([Listing("b", "x", first_only=True)]), lambda job: Page([ListedObject("x1", 1)], [], "more")
-    )
-    assert [job.arguments["limit"] for job in jobs] == [1]
 
 
 def test_requests_fail_with_the_first_that_fails():
@@ -99,37 +49,6 @@ def test_outcomes_of_requests_are_kept():
     plan = Requests([Job(3, "head", "b", "k")])
     assert list(plan.receive(next(plan.start()), Outcome(3, INFO))) == []
     assert plan.replies == {3: INFO}
-
-
-def plans_of(pages):
-    """What reads a listing, each pager in its way; `pages` by their tokens, None the first."""
-    answer = lambda job: pages[job.arguments["token"]]  # noqa: E731
-    whole, deleting = Listings([Listing("b", "x/")]), ListedDeletions([Listing("b", "x/")])
-    return {
-        "list": lambda: carry_out(whole, answer) and [entry.key for entry in whole.results[0]],
-        "pages": lambda: sorted(entry.key for entry in paged(pages)),
-        "delete": lambda: (
-            carry_out(deleting, lambda job: answer(job) if job.operation == "list_page" else {})
-            and sorted(f"x/{number}" for number in range(deleting.deleted))
-        ),
-    }
-
-
-@pytest.mark.parametrize("pager", ["list", "pages", "delete"])
-def test_pages_that_are_borne(pager):
-    """Empty ones, those that begin with what the one before ended with, and keys in an order that is not that of S3."""
-    rows = [["x/2", "x/3"], ["x/3", "x/4"], ["x/4"], [], ["x/0", "x/1"]]
-    pages = {
-        number or None: Page([ListedObject(key, 1) for key in keys], [], number + 1 if number < 4 else None)
-        for number, keys in enumerate(rows)
-    }
-    assert plans_of(pages)[pager]() == [f"x/{number}" for number in range(5)]
-
-
-def test_a_common_prefix_of_many_pages_is_borne():
-    """Servers that cut pages before they put keys together tell it on each."""
-    pages = {number or None: Page([], ["x/a/"], number + 1 if number < 50 else None) for number in range(51)}
-    assert [entry.key for entry in paged(pages)] == ["x/a/"]
 
 
 def test_what_follows_from_the_oldest_comes_first():

@@ -9,8 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from metaflow_extensions.fasts3.pool.key_space import KeySpace
-from metaflow_extensions.fasts3.pool.split_listing import SplitListing
-from metaflow_extensions.fasts3.wire.transfers import ListedObject, Page
+from metaflow_extensions.fasts3.pool.split_listing import Entry, SplitListing
 
 PREFIX = "p/"
 
@@ -38,7 +37,7 @@ class Server:
         begin = max(0, start - 1) if self.repeats and asked.token is not None else start
         rows = self.keys[begin : start + self.page]
         more = start + self.page < len(self.keys)
-        return Page([ListedObject(key, 1) for key in rows], [], rows[-1] if more else None)
+        return [Entry(key, 1) for key in rows], rows[-1] if more else None
 
     def behind(self, key):
         return bisect_right([self.order(one) for one in self.keys], self.order(key))
@@ -52,7 +51,9 @@ def listed(server, chance, width=8, ahead=None):
     while under_way:
         most = max(most, len(under_way))
         span = under_way.pop(chance.randrange(len(under_way)))
-        under_way += listing.receive(span, server.answer(span.asked))
+        listing.receive(span, *server.answer(span.asked))
+        if chance.random() < 0.5:
+            under_way += listing.asked_now()
         if chance.random() < 0.7 or not under_way:
             found += [row.key for row in listing.take()]
             under_way += listing.asked_now()
@@ -94,8 +95,9 @@ def test_what_is_deleted_meanwhile_is_no_reason_to_go_on_alone():
     while under_way:
         most = max(most, len(under_way))
         span = under_way.pop(-1)
-        under_way += listing.receive(span, server.answer(span.asked))
+        listing.receive(span, *server.answer(span.asked))
         found += [row.key for row in listing.take()]
+        under_way += listing.asked_now()
         server.keys = sorted(set(keys) - set(found))
     assert found == keys
     assert most == 8
@@ -127,7 +129,10 @@ def test_requests_go_where_the_keys_are(shape, monkeypatch):
     while under_way:
         rounds += 1
         replies = [(span, server.answer(span.asked)) for span in under_way]
-        under_way = [one for reply in replies for one in listing.receive(*reply)]
+        under_way = []
+        for span, reply in replies:
+            listing.receive(span, *reply)
+            under_way += listing.asked_now()
         found += [row.key for row in listing.take()]
     assert found == server.keys
     assert rounds <= 200 / 4
@@ -147,8 +152,9 @@ def test_no_more_waits_than_is_allowed():
     under_way = [listing.first]
     while under_way:  # the first span is never answered, as long as there is another
         span = under_way.pop(1 if len(under_way) > 1 else 0)
-        under_way += listing.receive(span, server.answer(span.asked))
+        listing.receive(span, *server.answer(span.asked))
         listing.take()
+        under_way += listing.asked_now()
         assert sum(len(one.found) for one in listing._spans) <= 100 + 8 * server.page
 
 

@@ -4,8 +4,9 @@ import pytest
 from pool.plans import carry_out, missing
 
 from metaflow_extensions.fasts3.pool.downloads import Download, Downloads
+from metaflow_extensions.fasts3.pool.listings import Listing, Listings
 from metaflow_extensions.fasts3.pool.plan import Requests
-from metaflow_extensions.fasts3.pool.queries import Heads, Listing, Listings
+from metaflow_extensions.fasts3.pool.queries import Heads
 from metaflow_extensions.fasts3.pool.tally import Tally
 from metaflow_extensions.fasts3.pool.uploads import Upload, Uploads
 from metaflow_extensions.fasts3.wire.conditions import ABSENT

@@ -8,7 +8,8 @@ from metaflow.exception import MetaflowException
 from ..face.location import as_directory
 from ..face.s3 import S3
 from ..pool.ahead import Ahead
-from ..pool.queries import Entry, Listing
+from ..pool.listings import Listing
+from ..pool.split_listing import Entry
 from .targets import Target
 
 PAGES_AHEAD = 10  # of 1,000 keys each

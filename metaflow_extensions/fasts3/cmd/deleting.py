@@ -9,7 +9,7 @@ from metaflow.exception import MetaflowException
 
 from ..face.errors import MetaflowS3AccessDenied, shown
 from ..face.s3 import S3
-from ..pool.queries import Entry
+from ..pool.split_listing import Entry
 from .client import PAGES_AHEAD, client, found_ahead
 from .output import LONGEST, count_shown, json_line, name_shown, print_lines, remark
 from .targets import Target, url_of

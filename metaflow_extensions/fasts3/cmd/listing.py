@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator
 
 from ..face.location import SCHEME
 from ..pool.ahead import Ahead
-from ..pool.queries import Entry, Listing
+from ..pool.listings import Listing
+from ..pool.split_listing import Entry
 from .client import PAGES_AHEAD, client, found_ahead
 from .output import json_line, name_shown, print_lines, size_shown
 from .targets import Target, url_of

@@ -10,7 +10,7 @@ from metaflow._vendor import click
 
 from ..face.errors import MetaflowS3URLException
 from ..face.location import SCHEME, Location, location_of, split_url
-from ..pool.queries import Listing
+from ..pool.listings import Listing
 
 WILDCARD = re.compile(r"[*?]|\[[^]]+\]")
 RUN = re.compile(r"[^/\s]+/[^/\s]+\Z")

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from ..pool.queries import Entry
+from ..pool.split_listing import Entry
 from .client import client, found_ahead
 from .output import json_line, name_shown, print_lines, size_shown
 from .targets import Target, url_of

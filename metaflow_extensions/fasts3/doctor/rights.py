@@ -18,9 +18,9 @@ from metaflow_extensions.fasts3.face.errors import (
     shown,
 )
 from metaflow_extensions.fasts3.face.requested import S3GetObject
+from metaflow_extensions.fasts3.pool.listings import Listing, Listings
 from metaflow_extensions.fasts3.pool.messages import Job
 from metaflow_extensions.fasts3.pool.plan import Requests
-from metaflow_extensions.fasts3.pool.queries import Listing, Listings
 from metaflow_extensions.fasts3.wire.failures import Code
 
 BODY = b"Written by `metaflow fasts3 doctor` to see whether that can be done. It may be deleted.\n"

@@ -19,7 +19,8 @@ from metaflow_extensions.fasts3.face.s3objects import S3Objects
 from metaflow_extensions.fasts3.face.sources import path_source
 from metaflow_extensions.fasts3.face.unchanged import is_unchanged
 from metaflow_extensions.fasts3.face.writing import Writing
-from metaflow_extensions.fasts3.pool.queries import Listing, Looks
+from metaflow_extensions.fasts3.pool.listings import Listing
+from metaflow_extensions.fasts3.pool.queries import Looks
 from metaflow_extensions.fasts3.pool.refusals import Refusals
 from metaflow_extensions.fasts3.wire.local_files import Version
 

@@ -2,16 +2,17 @@
 
 import weakref
 from collections.abc import Iterator
-from typing import Optional
 
-from metaflow_extensions.fasts3.face.engine import Engine, Place
+from metaflow_extensions.fasts3.face.engine import INLINE_THREADS, Engine, Place
 from metaflow_extensions.fasts3.face.location import Location
 from metaflow_extensions.fasts3.face.standard_error import warn
 from metaflow_extensions.fasts3.face.stream import Stream
 from metaflow_extensions.fasts3.face.tempdir import TemporaryDirectory
-from metaflow_extensions.fasts3.pool.queries import Entry, Listing, Listings, PageOfListing
+from metaflow_extensions.fasts3.pool.listings import Listing, Listings, Pager, PagesOfListing
+from metaflow_extensions.fasts3.pool.split_listing import Entry
 
 FEW_LISTINGS = 8  # prefixes: not worth a worker's start
+AHEAD = 50_000  # entries of a listing that may wait for those before them
 
 
 class Foundation:
@@ -32,12 +33,12 @@ class Foundation:
         return plan.results
 
     def _pages(self, listing: Listing) -> Iterator[list[Entry]]:
-        """List a prefix page by page, as they are asked for."""
-        plan: Optional[PageOfListing] = PageOfListing(listing)
-        while plan is not None:
+        """List a prefix a few pages at a time, as they are asked for."""
+        pager = Pager(listing, INLINE_THREADS, AHEAD)
+        while not pager.ended:
+            plan = PagesOfListing(pager)
             self._engine.run(plan, Place.HERE, listing.bucket)
             yield plan.entries
-            plan = plan.next
 
     def _warn_of_neighbours(self, url: str, bucket: str, text: str, stacklevel: int = 3) -> None:
         """Say so where nothing is below a prefix although keys begin with its text."""

@@ -16,8 +16,8 @@ from metaflow_extensions.fasts3.face.spool import HOLDING
 from metaflow_extensions.fasts3.face.stream import Requested, Stream
 from metaflow_extensions.fasts3.face.tempdir import make_empty
 from metaflow_extensions.fasts3.pool.downloads import Download
+from metaflow_extensions.fasts3.pool.listings import Listing
 from metaflow_extensions.fasts3.pool.plan import Plan
-from metaflow_extensions.fasts3.pool.queries import Listing
 from metaflow_extensions.fasts3.wire.blocking import Interruption
 
 LOOK_AHEAD = 256 * 2**20  # bytes

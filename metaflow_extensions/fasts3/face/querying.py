@@ -11,7 +11,9 @@ from metaflow_extensions.fasts3.face.missing import naming_all
 from metaflow_extensions.fasts3.face.requested import check_booleans, key_of, several
 from metaflow_extensions.fasts3.face.s3object import S3Object
 from metaflow_extensions.fasts3.face.s3objects import S3Objects
-from metaflow_extensions.fasts3.pool.queries import Entry, Heads, Listing
+from metaflow_extensions.fasts3.pool.listings import Listing
+from metaflow_extensions.fasts3.pool.queries import Heads
+from metaflow_extensions.fasts3.pool.split_listing import Entry
 from metaflow_extensions.fasts3.wire.transfers import ObjectInfo
 
 

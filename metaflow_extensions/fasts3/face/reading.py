@@ -16,7 +16,7 @@ from metaflow_extensions.fasts3.face.s3object import S3Object
 from metaflow_extensions.fasts3.face.s3objects import S3Objects
 from metaflow_extensions.fasts3.face.tempdir import make_empty
 from metaflow_extensions.fasts3.pool.downloads import Download, Downloaded, Downloads, compared
-from metaflow_extensions.fasts3.pool.queries import Listing
+from metaflow_extensions.fasts3.pool.listings import Listing
 from metaflow_extensions.fasts3.wire.log import log
 
 

@@ -5,13 +5,11 @@ detail that a request of its own has; what fails then is noted, and the rest is 
 """
 
 import itertools
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Optional
 
+from metaflow_extensions.fasts3.pool.listings import Listing, Pager
 from metaflow_extensions.fasts3.pool.messages import Job, Outcome
 from metaflow_extensions.fasts3.pool.plan import JobFailed
-from metaflow_extensions.fasts3.pool.queries import Listing, Pages, page_of
 from metaflow_extensions.fasts3.pool.refusals import Refusal, Refusals
 from metaflow_extensions.fasts3.pool.tally import Tally
 from metaflow_extensions.fasts3.wire.batches import MOST_KEYS, goes_with_others
@@ -161,50 +159,40 @@ class ListedDeletions(Deletions):
 
     def __init__(self, listings: Sequence[Listing]) -> None:
         super().__init__(())
-        self._going_on = len(listings)
         self.tally.total_objects = None  # who lists does not know it before the end
-        self._listings = listings
-        self._of: dict[int, int] = {}  # number of a job -> its listing's
-        self._pages = [Pages() for _ in listings]
-        self._waiting: deque[Job] = deque()  # pages, until there is less to delete
-        self._found = 0  # keys
+        self._pagers = [Pager(listing, ahead=AHEAD) for listing in listings]
+        self._of: dict[int, Pager] = {}  # by the number of the job
         self.gave_up = False
 
     def start(self) -> Iterator[Job]:
-        return (self._page(index, None) for index in range(len(self._listings)))
+        for pager in self._pagers:
+            yield from self._pages(pager)
 
     def receive(self, job: Job, outcome: Outcome) -> Iterable[Job]:
         follows = self._after_page(job, outcome) if job.operation == "list_page" else super().receive(job, outcome)
-        if len(self.failures) >= MOST_FAILED and self._waiting:
-            self._waiting.clear()
+        found = sum(pager.count for pager in self._pagers)
+        going_on = [pager for pager in self._pagers if not pager.ended]
+        if len(self.failures) >= MOST_FAILED and going_on:
             self.gave_up = True
-        if not self._going_on or self.gave_up:
-            self.tally.total_objects = self._found
-        pages = []
-        while self._waiting and self._found - self.deleted - len(self.failures) < AHEAD:
-            pages.append(self._waiting.popleft())
+        if not going_on or self.gave_up:
+            self.tally.total_objects = found
+        pages: list[Job] = []
+        if not self.gave_up and found - self.deleted - len(self.failures) < AHEAD:
+            pages = [page for pager in going_on for page in self._pages(pager)]
         return itertools.chain(pages, follows)
 
     def _after_page(self, job: Job, outcome: Outcome) -> Iterable[Job]:
-        index = self._of.pop(job.number)
-        if outcome.failure:
-            raise JobFailed(job, outcome.failure)
-        page = outcome.reply
-        keys = dict.fromkeys(row.key for row in page.objects)
-        new = self._pages[index].new(job, page, keys)
-        self._found += len(new)
-        if page.next_token is not None:
-            self._waiting.append(self._page(index, page.next_token))
-        else:
-            self._going_on -= 1
-        together = [key for key in new if goes_with_others(key)]
-        apart = [key for key in new if not goes_with_others(key)] if len(together) < len(new) else []
+        pager = self._of.pop(job.number)
+        pager.receive(job, outcome)
+        keys = [entry.key for entry in pager.take()]
+        together = [key for key in keys if goes_with_others(key)]
+        apart = [key for key in keys if not goes_with_others(key)] if len(together) < len(keys) else []
         return itertools.chain(self._batches(job.bucket, together), self._each(job.bucket, apart))
 
-    def _page(self, index: int, token: Optional[str]) -> Job:
-        number = next(self._numbers)
-        self._of[number] = index
-        return page_of(number, self._listings[index], token)
+    def _pages(self, pager: Pager) -> list[Job]:
+        jobs = pager.jobs(self._numbers)
+        self._of.update((job.number, pager) for job in jobs)
+        return jobs
 
 
 def outermost(listings: "Iterable[Listing]") -> "list[Listing]":

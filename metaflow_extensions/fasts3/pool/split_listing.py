@@ -16,12 +16,23 @@ from collections.abc import Sequence
 from typing import NamedTuple, Optional
 
 from metaflow_extensions.fasts3.pool.key_space import KeySpace
-from metaflow_extensions.fasts3.wire.transfers import ListedObject, Page
 
 ALONE = 3  # pages that are read one after the other in any case: a short listing takes no more requests than pages
 PAGES_FOR_A_REQUEST = 2  # that a listing has to have brought for each further request at a time
 WORTH_IT = 2000.0  # keys that a span probably has left, to be cut
 SAMPLES = 16  # keys of a page that show what keys look like
+MOST_IDLE = 1000  # pages; S3's may be empty, where much was deleted, but not without an end
+
+
+class Endless(Exception):
+    """The listing comes back to where it was, or goes on and on and holds nothing new."""
+
+
+class Entry(NamedTuple):
+    """One line of a listing."""
+
+    key: str
+    size: Optional[int]  # None: a common prefix, not an object
 
 
 class Asked(NamedTuple):
@@ -36,7 +47,49 @@ class Border(NamedTuple):
 
     key: str  # the first that is the next one's
     asked: Asked  # the page that it is on
-    before: Sequence[ListedObject]  # what of this page comes before it
+    before: Sequence[Entry]  # what of this page comes before it
+
+
+class Chain:
+    """Pages as one follows from the other: a server can go round in circles.
+
+    Keys that go backwards are no sign of that: some servers have another order, directory buckets have none.
+
+    Parameters
+    ----------
+    before : sequence of Entry
+        What was read already of the page that comes first.
+    """
+
+    def __init__(self, before: Sequence[Entry] = ()) -> None:
+        self._before = {row.key for row in before}  # names on the last page
+        self._firsts: set[str] = set()  # the first new name of each page
+        self._tokens: set[str] = set()
+        self._idle = 0  # pages in a row that brought nothing new
+
+    def new(self, rows: "list[Entry]", next_token: Optional[str]) -> "list[Entry]":
+        """What the page before has not said: some servers begin with what that one ended with.
+
+        Raises
+        ------
+        Endless
+        """
+        new = (
+            rows
+            if self._before.isdisjoint(row.key for row in rows)
+            else [row for row in rows if row.key not in self._before]
+        )
+        if next_token is not None:
+            self._idle = 0 if new else self._idle + 1
+            objects = sum(row.size is not None for row in rows) if not new else 0
+            if next_token in self._tokens or objects > 1 or (new and new[0].key in self._firsts):
+                raise Endless("the listing comes back to where it was before, and would never end")
+            if self._idle == MOST_IDLE:
+                raise Endless(f"the listing goes on, but {MOST_IDLE} pages in a row held nothing new")
+            self._tokens.add(next_token)
+            self._firsts.update(row.key for row in new[:1])
+        self._before = {row.key for row in rows}
+        return new
 
 
 class Span:
@@ -50,9 +103,9 @@ class Span:
 
     __slots__ = (
         "asked",
-        "before",
         "begin",
         "border",
+        "chain",
         "complete",
         "count",
         "density",
@@ -70,15 +123,15 @@ class Span:
         high: Optional[str] = None,
         asked: Asked = Asked(),
         density: float = 0.0,
-        before: Sequence[ListedObject] = (),
+        chain: Optional[Chain] = None,
     ) -> None:
         self.low = self.last = self.begin = low  # the first and the last key that were read, once there are any
         self.high = high  # None: the end of the listing
         self.asked = asked
         self.density = density  # keys for each number of the `KeySpace`: a guess, before there are pages
-        self.before = before  # the page before
+        self.chain = chain or Chain()
         self.border: Optional[Border] = None  # as the span before has met it; None: none yet, or it was found here, too
-        self.found: list[ListedObject] = []  # what nobody has taken yet
+        self.found: list[Entry] = []  # what nobody has taken yet
         self.count = 0  # keys that were read
         self.met = False  # it has met the next span
         self.complete = False
@@ -106,7 +159,7 @@ class SplitListing:
         self._under_way = 1
         self._spans = [Span()]  # in key order; the first is never complete
         self._waiting: list[Span] = []  # those that have a page to ask for
-        self._ready: list[ListedObject] = []
+        self._ready: list[Entry] = []
 
     @property
     def first(self) -> Span:
@@ -118,7 +171,7 @@ class SplitListing:
         """Whether everything was read."""
         return not self._spans
 
-    def take(self) -> "list[ListedObject]":
+    def take(self) -> "list[Entry]":
         """What comes next in the listing and was not taken before."""
         if self._spans and self._spans[0].border is None:
             self._ready += self._spans[0].found
@@ -126,17 +179,21 @@ class SplitListing:
         ready, self._ready = self._ready, []
         return ready
 
-    def receive(self, span: Span, page: Page) -> "list[Span]":
-        """Take a page; give the spans whose next one is to be asked for now."""
+    def receive(self, span: Span, rows: "list[Entry]", next_token: Optional[str]) -> None:
+        """Take a page of a span, and how it says that it goes on.
+
+        Raises
+        ------
+        Endless
+        """
         self._under_way -= 1
         if not span.gone:
             self._pages += 1
-            if not (self._alone or _ascends(span, page)):
+            if not (self._alone or _ascends(span, rows)):
                 self._go_on_alone()
         if not span.gone:
-            self._read(span, page)
+            self._read(span, rows, next_token)
             self._pass()
-        return self.asked_now()
 
     def asked_now(self) -> "list[Span]":
         """The spans whose next page is to be asked for, after a page has come or something was taken."""
@@ -192,24 +249,21 @@ class SplitListing:
             return span.density
         return span.count / max(1, self._space.number(span.last) - self._space.number(span.begin))
 
-    def _read(self, span: Span, page: Page) -> None:
-        rows, border = page.objects, None
-        if self._alone:  # some servers begin a page with what the one before ended with
-            before = {row.key for row in span.before}
-            rows = [row for row in rows if row.key not in before]
-        elif rows:
+    def _read(self, span: Span, rows: "list[Entry]", next_token: Optional[str]) -> None:
+        rows, border = span.chain.new(rows, next_token), None
+        if rows and not self._alone:
             self._space.learn(row.key for row in (*rows[:: 1 + len(rows) // SAMPLES], rows[-1]))
             rows, border = _cut_off(rows, span)
-        span.asked, span.before = Asked(page.next_token), page.objects
         if rows:
             span.begin = span.begin if span.count else rows[0].key
             span.last = rows[-1].key
+        span.asked = Asked(next_token)
         span.found += rows
         span.count += len(rows)
-        span.complete = border is not None or page.next_token is None
+        span.met = border is not None
+        span.complete = span.met or next_token is None
         if not span.complete:
             self._waiting.append(span)
-        span.met = border is not None
         self._check(span)
         if border is not None and not span.gone:
             following = self._spans[self._spans.index(span) + 1]
@@ -244,7 +298,7 @@ class SplitListing:
         first, *others = self._spans
         if first.border is not None:  # begin where the span before it has ended
             others.append(first)
-            first = Span(first.low, asked=first.border.asked, before=first.border.before)
+            first = Span(first.low, asked=first.border.asked, chain=Chain(first.border.before))
             self._waiting.append(first)
         first.high = None
         self._spans = [first]
@@ -253,17 +307,17 @@ class SplitListing:
         self._waiting = [span for span in self._waiting if not span.gone]
 
 
-def _ascends(span: Span, page: Page) -> bool:
+def _ascends(span: Span, rows: "list[Entry]") -> bool:
     """Whether the keys of a page are in the order that S3 lists them, and come after those before."""
     last = span.last
-    for row in page.objects:
-        if row.key <= last:
+    for key, _ in rows:
+        if key <= last:
             return False
-        last = row.key
+        last = key
     return True
 
 
-def _cut_off(rows: "list[ListedObject]", span: Span) -> "tuple[list[ListedObject], Optional[Border]]":
+def _cut_off(rows: "list[Entry]", span: Span) -> "tuple[list[Entry], Optional[Border]]":
     """What of a page is the span's own, and where it meets the next one."""
     if span.high is None or rows[-1].key <= span.high:
         return rows, None

@@ -231,7 +231,13 @@ class Boto3Transfers:
         return {"ChecksumCRC32": crc32_text(crc)}
 
     def list_page(
-        self, bucket: str, key: str, delimiter: str = "", token: Optional[str] = None, limit: int = 1000
+        self,
+        bucket: str,
+        key: str,
+        delimiter: str = "",
+        token: Optional[str] = None,
+        limit: int = 1000,
+        after: str = "",
     ) -> Page:
         arguments = {"Bucket": bucket, "Prefix": key, "Delimiter": delimiter, "MaxKeys": limit}
         marker = marker_of(token) if token else None
@@ -239,7 +245,7 @@ class Boto3Transfers:
             if marker is not None:
                 reply = heard.of(self._client.list_objects(**arguments, Marker=marker))
             else:
-                continued = {"ContinuationToken": token} if token else {}
+                continued = {"ContinuationToken": token} if token else {"StartAfter": after} if after else {}
                 reply = heard.of(self._client.list_objects_v2(**arguments, **continued))
             objects = [ListedObject(row["Key"], row["Size"]) for row in reply.get("Contents", ())]
             prefixes = [row["Prefix"] for row in reply.get("CommonPrefixes", ())]

@@ -45,7 +45,13 @@ class BucketTransfers:
             raise
 
     async def list_page(
-        self, bucket: str, key: str, delimiter: str = "", token: Optional[str] = None, limit: int = 1000
+        self,
+        bucket: str,
+        key: str,
+        delimiter: str = "",
+        token: Optional[str] = None,
+        limit: int = 1000,
+        after: str = "",
     ) -> Page:
         query = [
             ("list-type", "2"),
@@ -54,6 +60,8 @@ class BucketTransfers:
             ("max-keys", str(limit)),
             ("encoding-type", "url"),  # XML 1.0 has no way to write some characters that keys may hold
         ]
+        if after:
+            query.append(("start-after", after))
         if token:
             marker = marker_of(token)
             query.append(("continuation-token", token) if marker is None else ("marker", marker))

@@ -135,9 +135,15 @@ class Transfers(Protocol):
         """
 
     def list_page(
-        self, bucket: str, key: str, delimiter: str = "", token: Optional[str] = None, limit: int = 1000
+        self,
+        bucket: str,
+        key: str,
+        delimiter: str = "",
+        token: Optional[str] = None,
+        limit: int = 1000,
+        after: str = "",
     ) -> Page:
-        """ListObjectsV2: one page of the keys that begin with `key`."""
+        """ListObjectsV2: one page of the keys that begin with `key`, and come behind `after` where that is given."""
 
     def delete(self, bucket: str, key: str) -> None:
         """DeleteObject."""

@@ -1,0 +1,177 @@
+"""The plans that list keys, and the pager that all of them read a listing with."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple, Optional
+
+from metaflow_extensions.fasts3.pool.messages import Job, Outcome
+from metaflow_extensions.fasts3.pool.plan import JobFailed
+from metaflow_extensions.fasts3.pool.split_listing import Endless, Entry, Span, SplitListing
+from metaflow_extensions.fasts3.pool.tally import Tally
+from metaflow_extensions.fasts3.wire.failures import Code, Failure
+
+WIDTH = 32  # pages of one listing that are asked for at a time, at the most
+DIRECTORY_BUCKET = "--x-s3"  # how the names of S3 Express buckets end: they list in no order and have no start-after
+
+
+class Listing(NamedTuple):
+    """The keys that begin with a prefix."""
+
+    bucket: str
+    prefix: str
+    delimiter: str = ""  # "/": one level only, deeper keys as common prefixes
+    first_only: bool = False  # whether there is any such key is all that is asked
+
+
+class Pager:
+    """Reads one listing: gives jobs, takes their outcomes, and hands out the entries in the order of the listing.
+
+    Parameters
+    ----------
+    listing : Listing
+    width : int
+        Pages that are asked for at a time, at the most.
+    ahead : int, optional
+        Entries that may wait for those before them; None: any number.
+    """
+
+    def __init__(self, listing: Listing, width: int = WIDTH, ahead: Optional[int] = None) -> None:
+        if listing.delimiter or listing.first_only or listing.bucket.endswith(DIRECTORY_BUCKET):
+            width = 1
+        self._listing = listing
+        self._split = SplitListing(listing.prefix, width, ahead)
+        self._asked: dict[int, Span] = {}  # by the number of the job
+        self._begun = False
+        self._whole = False  # one entry is all that was asked for, and it has come
+        self.count = 0  # entries that have been handed out
+
+    @property
+    def ended(self) -> bool:
+        """Whether all pages have come."""
+        return self._whole or self._split.ended
+
+    def jobs(self, numbers: Iterator[int]) -> list[Job]:
+        """The pages to ask for now: at the beginning, after an outcome, and after something was taken."""
+        if self._whole:
+            return []
+        spans = self._split.asked_now() if self._begun else [self._split.first]
+        self._begun = True
+        return [self._job(next(numbers), span) for span in spans]
+
+    def receive(self, job: Job, outcome: Outcome) -> None:
+        """Take what became of a page.
+
+        Raises
+        ------
+        JobFailed
+            Also where the listing comes back to where it was, or goes on and on and holds nothing new.
+        """
+        span = self._asked.pop(job.number)
+        if outcome.failure:
+            raise JobFailed(job, outcome.failure)
+        page = outcome.reply
+        entries = [Entry(*row) for row in page.objects]
+        if page.prefixes:
+            named = {**dict(page.objects), **dict.fromkeys(page.prefixes)}
+            entries = [Entry(name, named[name]) for name in sorted(named)]
+        try:
+            self._split.receive(span, entries, page.next_token)
+        except Endless as error:
+            raise JobFailed(job, Failure(Code.MALFORMED, str(error))) from error
+        self._whole = self._listing.first_only
+
+    def take(self) -> list[Entry]:
+        """The entries that follow those that were taken before, as far as they have come."""
+        taken = self._split.take()
+        self.count += len(taken)
+        return taken
+
+    def _job(self, number: int, span: Span) -> Job:
+        self._asked[number] = span
+        token, after = span.asked
+        arguments: dict[str, Any] = {"delimiter": self._listing.delimiter, "token": token}
+        if after:
+            arguments["after"] = after
+        if self._listing.first_only:
+            arguments["limit"] = 1
+        return Job(number, "list_page", self._listing.bucket, self._listing.prefix, arguments)
+
+
+class Listings:
+    """`Plan` that lists prefixes side by side.
+
+    Attributes
+    ----------
+    results : list of list of Entry
+        One list for each listing, in the same order, each in the order of its keys.
+    """
+
+    def __init__(self, listings: Sequence[Listing]) -> None:
+        self._pagers = [Pager(listing) for listing in listings]
+        self._of: dict[int, int] = {}  # number of a job -> its listing's
+        self._numbers = iter(range(2**63))
+        self._found: list[list[Entry]] = [[] for _ in listings]
+        self._is_sorted = False
+        self._tally = Tally("list", total_bytes=0)
+        # Whether there is any key at all, users do not ask.
+        self.tally = None if all(listing.first_only for listing in listings) else self._tally
+
+    @property
+    def results(self) -> list[list[Entry]]:
+        if not self._is_sorted:
+            # Not every server's order is that of UTF-8 bytes, as S3's is, which for str is the order of code points.
+            # Sorting what is sorted costs next to nothing.
+            for entries in self._found:
+                entries.sort(key=lambda entry: entry.key)
+            self._is_sorted = True
+        return self._found
+
+    def start(self) -> Iterator[Job]:
+        for index in range(len(self._pagers)):
+            yield from self._jobs(index)
+
+    def receive(self, job: Job, outcome: Outcome) -> Iterable[Job]:
+        index = self._of.pop(job.number)
+        pager = self._pagers[index]
+        pager.receive(job, outcome)
+        self._found[index] += pager.take()
+        self._tally.objects = sum(one.count for one in self._pagers)
+        if all(one.ended for one in self._pagers):
+            self._tally.total_objects = self._tally.objects
+        return self._jobs(index)
+
+    def _jobs(self, index: int) -> list[Job]:
+        jobs = self._pagers[index].jobs(self._numbers)
+        self._of.update((job.number, index) for job in jobs)
+        return jobs
+
+    def cleanup(self) -> list[Job]:
+        return []
+
+
+class PagesOfListing:
+    """`Plan` of the next pages of a listing, for who does not want to hold them all.
+
+    Parameters
+    ----------
+    pager : Pager
+
+    Attributes
+    ----------
+    entries : list of Entry
+        What the pages before have not told; in key order where the server lists so.
+    """
+
+    def __init__(self, pager: Pager) -> None:
+        self._pager = pager
+        self.entries: list[Entry] = []
+
+    def start(self) -> Iterator[Job]:
+        return iter(self._pager.jobs(iter(range(2**63))))
+
+    def receive(self, job: Job, outcome: Outcome) -> Iterable[Job]:
+        self._pager.receive(job, outcome)
+        self.entries += self._pager.take()
+        return ()
+
+    def cleanup(self) -> list[Job]:
+        return []
