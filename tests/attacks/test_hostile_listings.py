@@ -8,7 +8,7 @@ import pytest
 from attacks.hostile import error, reply
 from metaflow.datatools.s3 import MetaflowS3Exception
 
-from metaflow_extensions.fasts3.pool import queries
+from metaflow_extensions.fasts3.pool import split_listing
 
 LISTS = {
     "list_recursive": lambda s3: s3.list_recursive(),
@@ -99,7 +99,7 @@ def test_a_key_that_is_listed_twice_is_one(server, s3):
 
 @each_list
 def test_a_listing_in_circles_ends(server, s3, call, monkeypatch):
-    monkeypatch.setattr(queries, "MOST_IDLE", 20)
+    monkeypatch.setattr(split_listing, "MOST_IDLE", 20)
     tokens = iter(range(10**9))
     server.answer = lambda head: page("root/sub/a", token=str(next(tokens)))
     with pytest.raises(MetaflowS3Exception, match="20 pages in a row held nothing new"):

@@ -1,6 +1,8 @@
 """The plans that list keys, and the pager that all of them read a listing with."""
 
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
+from operator import eq
 from typing import Any, NamedTuple, Optional
 
 from metaflow_extensions.fasts3.pool.messages import Job, Outcome
@@ -69,10 +71,8 @@ class Pager:
         if outcome.failure:
             raise JobFailed(job, outcome.failure)
         page = outcome.reply
-        entries = [Entry(*row) for row in page.objects]
-        if page.prefixes:
-            named = {**dict(page.objects), **dict.fromkeys(page.prefixes)}
-            entries = [Entry(name, named[name]) for name in sorted(named)]
+        sizes = {**dict(page.objects), **dict.fromkeys(page.prefixes)}  # what a page says twice is one
+        entries = [Entry(name, sizes[name]) for name in (sorted(sizes) if page.prefixes else sizes)]
         try:
             self._split.receive(span, entries, page.next_token)
         except Endless as error:
@@ -119,9 +119,11 @@ class Listings:
     def results(self) -> list[list[Entry]]:
         if not self._is_sorted:
             # Not every server's order is that of UTF-8 bytes, as S3's is, which for str is the order of code points.
-            # Sorting what is sorted costs next to nothing.
+            # Sorting what is sorted costs next to nothing. A hostile one says a key again many pages later.
             for entries in self._found:
                 entries.sort(key=lambda entry: entry.key)
+                if any(map(eq, entries, itertools.islice(entries, 1, None))):
+                    entries[:] = dict.fromkeys(entries)
             self._is_sorted = True
         return self._found
 

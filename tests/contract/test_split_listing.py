@@ -1,0 +1,51 @@
+"""A listing that is read at several places says what the server says page after page, whatever its order."""
+
+import random
+import string
+
+import pytest
+
+from metaflow_extensions.fasts3.pool import split_listing
+from metaflow_extensions.fasts3.pool.split_listing import Entry, SplitListing
+
+PAGE = 10  # keys; a thousand of them would take thousands of objects
+# Objects that are prefixes as well, siblings that sort before and behind a slash, other alphabets.
+KEYS = [
+    *(f"a/{number:03}" for number in range(80)),
+    *(f"a/b/{number}" for number in range(60)),
+    *(f"a-b/{number:02}" for number in range(30)),
+    *(f"a.{number:02}" for number in range(30)),
+    *(f"c/{letter}/{number}" for letter in "xyzé漢" for number in range(10)),
+    *(f"{letter}{number}" for letter in string.ascii_letters[:8] + "äß😀" for number in range(5)),
+]
+
+
+def page(client, bucket, prefix, asked):
+    more = {"ContinuationToken": asked.token} if asked.token else {"StartAfter": asked.after} if asked.after else {}
+    reply = client.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=PAGE, **more)
+    rows = [Entry(row["Key"], row["Size"]) for row in reply.get("Contents", ())]
+    return rows, reply.get("NextContinuationToken") if reply["IsTruncated"] else None
+
+
+@pytest.mark.parametrize("width", [4, 32])
+def test_as_page_after_page(oracle, stored, server, prefix, width, monkeypatch):
+    monkeypatch.setattr(split_listing, "WORTH_IT", 15.0)
+    beside = [] if "object-beside-prefix" in server.lacks else ["a", "a/b", "c/x"]
+    for key in [*KEYS, *beside]:
+        stored.put(key, b"")
+    folder = prefix.strip("/") + "/"
+
+    def listed(width):
+        listing, found, asked = SplitListing(folder, width), [], 0
+        under_way = [listing.first]
+        while under_way:
+            asked += 1
+            span = under_way.pop(random.Random(asked).randrange(len(under_way)))
+            listing.receive(span, *page(oracle, server.bucket, folder, span.asked))
+            found += [row.key for row in listing.take()]
+            under_way += listing.asked_now()
+        return found
+
+    expected = listed(1)
+    assert sorted(expected) == sorted(folder + key for key in [*KEYS, *beside])
+    assert listed(width) == expected
