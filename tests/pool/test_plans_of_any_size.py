@@ -14,7 +14,8 @@ from pool.stores_without_bytes import BEFORE, Destinations, Sources, Version, sp
 from metaflow_extensions.fasts3.pool.downloads import RESTARTS, Download, Downloads
 from metaflow_extensions.fasts3.pool.plan import JobFailed
 from metaflow_extensions.fasts3.pool.planning import MAX_OBJECT, MAX_PARTS, PART_SIZE, Piece
-from metaflow_extensions.fasts3.pool.uploads import Upload, Uploads
+from metaflow_extensions.fasts3.pool.upload import Upload
+from metaflow_extensions.fasts3.pool.uploads import Uploads
 from metaflow_extensions.fasts3.wire.conditions import ABSENT, MARK
 from metaflow_extensions.fasts3.wire.failures import Code
 from metaflow_extensions.fasts3.wire.transfers import PutHeaders

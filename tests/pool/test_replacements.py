@@ -8,7 +8,8 @@ import pytest
 from pool.plans import carry_out, missing
 
 from metaflow_extensions.fasts3.pool.plan import JobFailed
-from metaflow_extensions.fasts3.pool.uploads import RESTARTS, Upload, Uploads
+from metaflow_extensions.fasts3.pool.upload import Upload
+from metaflow_extensions.fasts3.pool.uploads import RESTARTS, Uploads
 from metaflow_extensions.fasts3.wire.conditions import MARK, same_etag
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
 from metaflow_extensions.fasts3.wire.transfers import ObjectInfo, PutHeaders

@@ -8,7 +8,8 @@ from metaflow_extensions.fasts3.pool.listings import Listing, Listings
 from metaflow_extensions.fasts3.pool.plan import Requests
 from metaflow_extensions.fasts3.pool.queries import Heads
 from metaflow_extensions.fasts3.pool.tally import Tally
-from metaflow_extensions.fasts3.pool.uploads import Upload, Uploads
+from metaflow_extensions.fasts3.pool.upload import Upload
+from metaflow_extensions.fasts3.pool.uploads import Uploads
 from metaflow_extensions.fasts3.wire.conditions import ABSENT
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
 from metaflow_extensions.fasts3.wire.transfers import GetReply, ListedObject, ObjectInfo, Page

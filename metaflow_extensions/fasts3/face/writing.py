@@ -24,7 +24,8 @@ from metaflow_extensions.fasts3.face.spool import HOLDING, Spool
 from metaflow_extensions.fasts3.face.unchanged import marked
 from metaflow_extensions.fasts3.pool.planning import LEAST_PART
 from metaflow_extensions.fasts3.pool.refusals import Refusals
-from metaflow_extensions.fasts3.pool.uploads import Upload, Uploads
+from metaflow_extensions.fasts3.pool.upload import Upload
+from metaflow_extensions.fasts3.pool.uploads import Uploads
 from metaflow_extensions.fasts3.wire.conditions import ABSENT, MARK
 from metaflow_extensions.fasts3.wire.local_files import Version
 

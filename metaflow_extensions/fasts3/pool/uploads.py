@@ -12,17 +12,17 @@ was replaced: by it an upload notices another one that replaced the same version
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Callable, NamedTuple, Optional
+from typing import Any, Callable, Optional
 
 from metaflow_extensions.fasts3.pool.messages import Buffer, Job, Outcome, bytes_moved
 from metaflow_extensions.fasts3.pool.plan import JobFailed
 from metaflow_extensions.fasts3.pool.planning import CARRIED, PART_SIZE, Piece, part_size, pieces
 from metaflow_extensions.fasts3.pool.refusals import Refusals
 from metaflow_extensions.fasts3.pool.tally import Tally
-from metaflow_extensions.fasts3.wire.conditions import ABSENT, MARK, same_etag
+from metaflow_extensions.fasts3.pool.upload import Upload
+from metaflow_extensions.fasts3.wire.conditions import MARK, same_etag
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
-from metaflow_extensions.fasts3.wire.local_files import Version
-from metaflow_extensions.fasts3.wire.transfers import ObjectInfo, PutHeaders
+from metaflow_extensions.fasts3.wire.transfers import ObjectInfo
 
 CONFLICT = 409  # S3's status where somebody else is just writing the object
 RESTARTS = 2  # of an upload that vanished on the server, or that it refuses for an object that it does not know
@@ -42,20 +42,6 @@ _UNSURE = "an earlier try, whose response was lost, may have stored it, and this
 _NO_IF_NONE_MATCH = "neither the server (If-None-Match) nor a HEAD can tell whether it exists, so nothing was stored"
 _WHERE_CONDITIONS_HOLD = "The documentation of conditional writes lists the servers that know conditions."
 _NO_IF_MATCH = "this server can't tell whether an object has been changed (If-Match), so nothing was stored"
-
-
-class Upload(NamedTuple):
-    """An object to be stored, from a file or from memory."""
-
-    bucket: str
-    key: str
-    size: int  # bytes
-    headers: PutHeaders = PutHeaders()
-    path: Optional[str] = None  # the local file; or
-    data: Optional[bytes] = None  # the bytes; or
-    read: Optional[Callable[[Piece], Buffer]] = None  # what gives them
-    version: Optional[Version] = None  # of the local file; parts of two versions must not become one object
-    condition: Optional[str] = None  # what has to hold for it to be stored: `wire.conditions`
 
 
 @dataclass
@@ -174,7 +160,7 @@ class Uploads:
         arguments: dict[str, Any] = {"headers": upload.headers, **self._condition(index)}
         if upload.path is not None:
             return self._job(index, "put", path=upload.path, **arguments)
-        return self._job(index, "put", _body(upload, Piece(0, upload.size)), **arguments)
+        return self._job(index, "put", upload.body(Piece(0, upload.size)), **arguments)
 
     def _step_of(self, upload: Upload) -> int:
         return self._step if upload.path is not None else self._carried
@@ -194,7 +180,7 @@ class Uploads:
     def _part(self, index: int, upload_id: str, number: int, piece: Piece) -> Job:
         upload = self._uploads[index]
         if upload.path is None:
-            job = self._job(index, "upload_part", _body(upload, piece), upload_id=upload_id, number=number)
+            job = self._job(index, "upload_part", upload.body(piece), upload_id=upload_id, number=number)
         else:
             place: dict[str, Any] = {"path": upload.path, "position": piece.first, "length": piece.length}
             job = self._job(index, "upload_part", upload_id=upload_id, number=number, version=upload.version, **place)
@@ -232,7 +218,7 @@ class Uploads:
         return self._complete(index, self._open[index]) if index in self._open else self._begin(index)
 
     def _done(self, index: int, job: Job, reply: object) -> Iterable[Job]:
-        if _etag_to_replace(self._uploads[index]):
+        if self._uploads[index].replaces:
             self._replaced.add(index)
             return [self._head(index)]
         self._over(index, True)
@@ -240,14 +226,14 @@ class Uploads:
 
     def _exists(self, index: int, job: Job, info: ObjectInfo) -> Iterable[Job]:
         """It is there: what is to be replaced, somebody else's, or ours, of a try whose reply was lost."""
-        mark, found = _mark(self._uploads[index]), info.metadata.get(MARK)
+        mark, found = self._uploads[index].mark, info.metadata.get(MARK)
         ours = mark is not None and found == mark
         if index in self._replaced:
             if mark and found and not ours and _replaced_by(found) == _replaced_by(mark):
                 raise JobFailed(job, Failure(Code.STALE, _OVERWRITTEN, "PreconditionFailed"))
             self._over(index, True)
             return ()
-        replaces = _etag_to_replace(self._uploads[index])
+        replaces = self._uploads[index].replaces
         if replaces and not ours:
             if same_etag(info.etag, replaces):
                 return [self._go_on(index)]
@@ -298,7 +284,7 @@ class Uploads:
         if index in self._replaced:  # stored it was, whatever became of it since
             self._over(index, True)
             return ()
-        replaces = _etag_to_replace(self._uploads[index])
+        replaces = self._uploads[index].replaces
         if failure.code is Code.NOT_FOUND:
             if replaces:
                 raise JobFailed(job, failure._replace(message=_GONE))
@@ -322,7 +308,7 @@ class Uploads:
 
     def _refused(self, index: int, job: Job, failure: Failure) -> Job:
         """The condition does not hold, or the server knows none."""
-        replaces = _etag_to_replace(self._uploads[index])
+        replaces = self._uploads[index].replaces
         if failure.code is Code.NOT_IMPLEMENTED:
             if replaces and self._uploads[index].headers.encryption:
                 raise JobFailed(job, failure)  # the encryption may be what the server does not know: it says so itself
@@ -346,20 +332,6 @@ class Uploads:
         return "upload_id" in job.arguments and (open_ is None or open_.upload_id != job.arguments["upload_id"])
 
 
-def _etag_to_replace(upload: Upload) -> Optional[str]:
-    return None if upload.condition == ABSENT else upload.condition
-
-
-def _mark(upload: Upload) -> Optional[str]:
-    return (upload.headers.metadata or {}).get(MARK)
-
-
 def _replaced_by(mark: str) -> str:
     """The ETag that an upload with this mark was to replace."""
     return mark.partition(" ")[2].strip('"')
-
-
-def _body(upload: Upload, piece: Piece) -> Buffer:
-    if upload.data is not None:
-        return memoryview(upload.data)[piece.first : piece.first + piece.length]
-    return upload.read(piece) if upload.read and piece.length else b""
