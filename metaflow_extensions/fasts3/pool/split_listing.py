@@ -83,7 +83,7 @@ class Chain:
             self._idle = 0 if new else self._idle + 1
             objects = sum(row.size is not None for row in rows) if not new else 0
             if next_token in self._tokens or objects > 1 or (new and new[0].key in self._firsts):
-                raise Endless("the listing comes back to where it was before, and would never end")
+                raise Endless("the server repeats pages, so the listing would never end")
             if self._idle == MOST_IDLE:
                 raise Endless(f"the listing goes on, but {MOST_IDLE} pages in a row held nothing new")
             self._tokens.add(next_token)
