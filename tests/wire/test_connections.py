@@ -18,6 +18,7 @@ from metaflow_extensions.fasts3.wire.connections import (
     ASK_WHETHER_ALIVE,
     KEPT_FOR,
     MOST_AGE,
+    NEXT_ADDRESS_AFTER,
     Connections,
     Untrusted,
 )
@@ -248,12 +249,29 @@ def test_an_address_where_nobody_is_is_not_tried_each_time(endpoint_of, opened, 
         tried = []
         real = module.Connections._connect
         monkeypatch.setattr(
-            module.Connections, "_connect", lambda self, sock, where: tried.append(where) or real(self, sock, where)
+            module.Connections,
+            "_connect",
+            lambda self, sock, where, patience: tried.append(where) or real(self, sock, where, patience),
         )
         connections = Completed(opened(Connections(endpoint_of(server))))
         for _ in range(9):
             opened(connections.take())
         assert len(tried) == 10
+
+
+def test_only_the_last_address_is_waited_for_to_the_end(endpoint_of, opened, monkeypatch):
+    waits = []
+
+    async def refuse(self, sock, address, patience):
+        waits.append(patience)
+        raise TimeoutError
+
+    monkeypatch.setattr(socket, "getaddrinfo", addresses(("127.0.0.1", 9), ("127.0.0.2", 9), ("::1", 9)))
+    monkeypatch.setattr(module.Connections, "_connect", refuse)
+    connections = Completed(opened(Connections(Endpoint(False, "s3.example", 9, connect_timeout=30.0))))
+    with pytest.raises(ConnectionLost, match=r"timed out$"):
+        connections.take()
+    assert waits == [NEXT_ADDRESS_AFTER, NEXT_ADDRESS_AFTER, 30.0]
 
 
 def test_a_kind_of_address_that_this_machine_does_not_have(endpoint_of, opened, monkeypatch):

@@ -18,6 +18,7 @@ from metaflow_extensions.fasts3.wire.template import Endpoint
 from metaflow_extensions.fasts3.wire.waiting import READ, WRITE, Readiness, wait_for
 
 ASK_WHETHER_ALIVE = 1.0  # seconds without use after which a connection is looked at before it is used
+NEXT_ADDRESS_AFTER = 1.0  # seconds without an answer, where there are others (RFC 8305 section 5: 2 s at the most)
 MOST_AGE = 300.0  # seconds; then a connection is replaced, so that a name's new addresses are used
 KEPT_FOR = 20.0  # seconds without use; S3 closes after about as long
 
@@ -85,7 +86,11 @@ class Connections:
 
     async def _dial(self) -> Connection:
         problem: Optional[OSError] = None
-        for family, kind, protocol, _, address in await self._resolve():
+        addresses = await self._resolve()
+        for number, (family, kind, protocol, _, address) in enumerate(addresses, 1):
+            patience = self._endpoint.connect_timeout
+            if number < len(addresses):
+                patience = min(patience, NEXT_ADDRESS_AFTER)
             try:
                 sock: Socket = socket.socket(family, kind, protocol)
             except OSError as error:
@@ -95,7 +100,7 @@ class Connections:
                 continue
             try:
                 sock.setblocking(False)
-                await self._connect(sock, address)
+                await self._connect(sock, address, patience)
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 if self._context:
                     sock = await self._encrypt(sock, self._context)
@@ -117,10 +122,10 @@ class Connections:
         told = "timed out" if isinstance(problem, TimeoutError) else (problem and problem.strerror) or str(problem)
         raise ConnectionLost(f"no connection to {where}: {told}") from problem
 
-    async def _connect(self, sock: Socket, address: Any) -> None:
+    async def _connect(self, sock: Socket, address: Any, patience: float) -> None:
         problem = sock.connect_ex(address)
         if problem == errno.EINPROGRESS:
-            await wait_for(Readiness(sock.fileno(), sock, WRITE, self._endpoint.connect_timeout))
+            await wait_for(Readiness(sock.fileno(), sock, WRITE, patience))
             problem = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if problem:
             raise OSError(problem, os.strerror(problem))
