@@ -14,9 +14,11 @@ from metaflow import S3, metaflow_config
 from metaflow.datatools.s3 import MetaflowS3Exception, MetaflowS3InvalidObject, MetaflowS3NotFound
 
 from metaflow_extensions.fasts3.face import engine, writing
+from metaflow_extensions.fasts3.face.engine import Place
 from metaflow_extensions.fasts3.pool import worker_pool, worker_process
+from metaflow_extensions.fasts3.pool.messages import Job
 from metaflow_extensions.fasts3.pool.perform import Performer
-from metaflow_extensions.fasts3.pool.plan import JobFailed
+from metaflow_extensions.fasts3.pool.plan import JobFailed, Requests
 from metaflow_extensions.fasts3.pool.planning import PART_SIZE
 from metaflow_extensions.fasts3.pool.uploads import Uploads
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
@@ -174,6 +176,25 @@ def test_a_call_that_fails_leaves_no_multipart_open(client, seaweedfs, prefix, t
             client.put_files(pairs)
     listed = seaweedfs.boto3_client().list_multipart_uploads(Bucket=seaweedfs.bucket, Prefix=prefix)
     assert listed.get("Uploads", []) == []
+
+
+@pytest.mark.parametrize("transfers", ["wire", "boto3"])
+@pytest.mark.parametrize("place", [Place.HERE, Place.WORKERS])
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_defect_of_ours_comes_with_its_traceback(client, seaweedfs, monkeypatch, transfers, place, count):
+    """It is no refusal of S3's, which a flow may handle."""
+    monkeypatch.setattr(metaflow_config, "S3_TRANSFERS", transfers)
+    jobs = [Job(number, "delete", seaweedfs.bucket, f"k{number}") for number in range(count)]
+    jobs[-1] = jobs[-1]._replace(arguments={"surprise": 1})
+    with pytest.raises((TypeError, RuntimeError)) as raised:
+        client._engine.run(Requests(jobs), place, seaweedfs.bucket)
+    if place is Place.HERE:
+        assert raised.type is TypeError
+        assert raised.traceback[-1].path.name in ("perform.py", "way_out.py")
+    else:
+        assert "failed in a worker by a defect of metaflow-fasts3: TypeError: " in str(raised.value)
+        assert "Traceback (most recent call last)" in str(raised.value.__cause__)
+    assert client.list_paths() == []
 
 
 REFUSED = TransferError(Failure(Code.ACCESS_DENIED, "Access Denied", "AccessDenied", 403))

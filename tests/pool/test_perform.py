@@ -5,7 +5,9 @@ import random
 import pytest
 
 from metaflow_extensions.fasts3.pool.messages import Job
+from metaflow_extensions.fasts3.pool.outage import Outage
 from metaflow_extensions.fasts3.pool.perform import Performer, Terms
+from metaflow_extensions.fasts3.wire.blocking import Interrupted
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
 from metaflow_extensions.fasts3.wire.retry import RetryPolicy
 
@@ -236,8 +238,8 @@ def test_an_outage_under_a_limit_comes_to_its_end():
 
 def test_whoever_pauses_can_stop_what_waits_for_the_limit():
     clock = Clock(stops=True)
-    outcome = performer(Moving(*["reply"] * 9), clock, Terms(bandwidth=1e6)).perform(GET)
-    assert outcome.failure
+    with pytest.raises(Interrupted):
+        performer(Moving(*["reply"] * 9), clock, Terms(bandwidth=1e6)).perform(GET)
     assert len(clock.waits) == 1
 
 
@@ -285,15 +287,48 @@ def test_thousands_of_objects_arrive_at_the_highest_rate():
     assert [doer.perform(JOB).reply for _ in range(6000)] == ["reply"] * 6000
 
 
+@pytest.mark.parametrize("operation", ["no_such_operation", "__init__"])
+def test_what_is_no_operation_is_refused(operation):
+    assert performer(Scripted(), Clock()).perform(Job(1, operation, "b", "k")).failure.code is Code.REJECTED
+
+
 @pytest.mark.parametrize(
-    ("job", "transfers"),
+    ("job", "transfers", "error"),
     [
-        (Job(1, "no_such_operation", "b", "k"), Scripted()),
-        (Job(1, "__init__", "b", "k"), Scripted()),
-        (JOB, Scripted(ZeroDivisionError("a defect"))),
-        (JOB._replace(arguments={"surprise": 1}), Scripted("reply")),
+        (JOB, Scripted(ZeroDivisionError("a defect")), ZeroDivisionError),
+        (JOB._replace(arguments={"surprise": 1}), Scripted("reply"), TypeError),
+        (JOB, Scripted(Interrupted()), Interrupted),
     ],
-    ids=["unknown", "not an operation", "defect", "wrong arguments"],
+    ids=["defect", "wrong arguments", "stopped"],
 )
-def test_nothing_is_ever_raised(job, transfers):
-    assert performer(transfers, Clock()).perform(job).failure.code is Code.REJECTED
+def test_a_defect_and_a_stop_are_no_answers_of_s3(job, transfers, error):
+    """They come with their own traceback, and the next job finds nothing under way."""
+    one = performer(transfers, Clock())
+    with pytest.raises(error):
+        one.perform(job)
+    assert one._under_way == 0
+
+
+def test_what_threads_share_is_changed_by_one_at_a_time(monkeypatch):
+    """Pace and outage look at what they hold, and then change it."""
+    looked_at = []
+
+    class Watched:
+        def __init__(self, real):
+            self.real = real
+            self.is_limited = True
+
+        def __getattr__(self, name):
+            looked_at.append(name)
+            # One number is read at a time, whoever changes it.
+            assert one._lock.locked() or name == "was_over_after", f"{name} without the lock"
+            return getattr(self.real, name)
+
+    clock = Clock()
+    transfers = Scripted(failing(Code.BUSY, status=503), failing(Code.UNREACHABLE), "reply")
+    one = performer(transfers, clock, Terms(answered=True))
+    monkeypatch.setattr("metaflow_extensions.fasts3.pool.perform.Outage", lambda: Watched(Outage()))
+    one._pace = Watched(one._pace)
+    assert one.perform(JOB).reply == "reply"
+    assert {"note_success", "note_failure", "turn", "slow_down"} <= set(looked_at)
+    assert not one._lock.locked()

@@ -101,6 +101,6 @@ def test_what_is_no_page_of_what_was_asked_for(nonsense):
     assert failed.value.failure.code in UNUSABLE
 
 
-@pytest.mark.parametrize("time", ["", "yesterday", "2026-09-21", "2026-09-21T13:33:20+02:00"])
+@pytest.mark.parametrize("time", ["", "yesterday", "2026-09-21", "2026-99-99T13:33:20Z", "2026-09-21T13:33:20+02:00"])
 def test_a_time_that_can_not_be_read_is_none(time):
     assert parse(document(("d/x", "id", time))).uploads == [OpenUpload("d/x", "id", None)]

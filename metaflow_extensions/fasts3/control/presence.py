@@ -71,16 +71,26 @@ def meet(
         Why nobody answers; None where somebody does, whatever the answer. That is remembered.
     """
     outcomes: list[Outcome] = []
-    thread = begin(lambda: outcomes.append(ask()), "fasts3-presence")
+    problems: list[BaseException] = []
+
+    def do() -> None:
+        try:
+            outcomes.append(ask())
+        except BaseException as error:  # whoever waits for the outcome raises it
+            problems.append(error)
+
+    thread = begin(do, "fasts3-presence")
     if thread:
         began = time.monotonic()
         listens = _ends(thread, LISTENING_LIMIT, check) or accepts(server_url or endpoint_url)
         if listens and not _ends(thread, ANSWER_LIMIT - LISTENING_LIMIT, check):
             told = f"it accepts connections, and has not answered in {ANSWER_LIMIT:.0f} seconds"
             return Failure(Code.UNREACHABLE, told, seconds=ANSWER_LIMIT)
-        if not outcomes:
+        if not outcomes and not problems:
             told = f"no connection in {LISTENING_LIMIT + CONNECT_LIMIT:.0f} seconds"
             return Failure(Code.UNREACHABLE, told, seconds=round(time.monotonic() - began, 3))
+    if problems:
+        raise problems[0]
     failure = outcomes[0].failure
     if failure is None:
         note_bucket(endpoint_url, bucket)

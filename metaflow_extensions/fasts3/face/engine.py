@@ -173,7 +173,8 @@ class Engine:
                 presence.note_answer(connection.endpoint_url)
             job, failure = failed.job, self.concealed(failed.failure)
             identity, endpoint, proxy = connection.identity, connection.endpoint_url, connection.proxy
-            raise exception_of(job.operation, job.url, failure, identity, endpoint, left, proxy) from None
+            error = exception_of(job.operation, job.url, failure, identity, endpoint, left, proxy)
+            raise error from error.__cause__
         except TransferError as error:
             raise credentials_error(error.failure, put_right(CLEANUP_LIMIT)) from None
         except BaseException:

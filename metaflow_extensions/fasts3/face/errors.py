@@ -247,6 +247,22 @@ def _remedy(operation: str, url: str, failure: Failure, endpoint_url: str, proxy
     return next((remedy for applies, remedy in first if applies), REMEDIES.get(code, ""))
 
 
+class WorkerTraceback(Exception):
+    """The traceback of an exception in a worker, as the cause of the one that its parent raises."""
+
+    def __str__(self) -> str:
+        return f"\n{self.args[0]}"
+
+
+def defect_of(operation: str, url: str, trace: str) -> RuntimeError:
+    """The exception to raise for a defect of this package that a worker met; no user can handle it."""
+    said = trace.strip().rpartition("\n")[2]
+    done = f"{API_NAMES.get(operation, operation)} of {shown(url, MOST_URL)}"
+    error = RuntimeError(f"{done} failed in a worker by a defect of metaflow-fasts3: {shown(said)}. Please report it.")
+    error.__cause__ = WorkerTraceback(trace)
+    return error
+
+
 def exception_of(
     operation: str,
     url: str,
@@ -255,7 +271,7 @@ def exception_of(
     endpoint_url: str = "",
     left: str = "",
     proxy: Optional[str] = None,
-) -> MetaflowException:
+) -> Exception:
     """The exception to raise for a failed job.
 
     Parameters
@@ -277,10 +293,12 @@ def exception_of(
 
     Returns
     -------
-    MetaflowException
+    Exception
         Its message names operation, URL, S3's code and request id, the identity, and how often and how long it was
         tried; its attributes `url`, `s3_code`, `status` and `request_id` hold the same for programs.
     """
+    if failure.code is Code.DEFECT:
+        return defect_of(operation, url, failure.message)
     said = reason_of(failure)
     facts = [f"HTTP {failure.status}"] if failure.status else []
     facts += [f"request id {shown(failure.request_id, MOST_NAMED)}"] if failure.request_id else []
@@ -289,7 +307,7 @@ def exception_of(
     remedy = _remedy(operation, url, failure, endpoint_url, proxy)
     done = f"{API_NAMES.get(operation, operation)} of {shown(url, MOST_URL)}"
     told = f"{done} failed: {said.rstrip('.')} ({', '.join(facts)})."
-    error = EXCEPTIONS.get(failure.code, MetaflowS3Exception)(" ".join(filter(None, (told, remedy, left))))
+    error: _S3Failure = EXCEPTIONS.get(failure.code, MetaflowS3Exception)(" ".join(filter(None, (told, remedy, left))))
     error.url, error.s3_code = url, failure.s3_code
     error.status, error.request_id = failure.status, failure.request_id
     return error

@@ -8,8 +8,9 @@ from typing import NamedTuple
 from metaflow_extensions.fasts3.pool.crew import Crew
 from metaflow_extensions.fasts3.pool.messages import Job, Outcome
 from metaflow_extensions.fasts3.pool.perform import Performer
-from metaflow_extensions.fasts3.wire.blocking import Interruption
+from metaflow_extensions.fasts3.wire.blocking import Interrupted, Interruption
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
+from metaflow_extensions.fasts3.wire.log import log
 
 THREADS = 64  # hundreds of uploads may be open, and a new connection takes several round trips
 NO_TIME = Failure(Code.UNREACHABLE, "there was no time left")
@@ -40,7 +41,12 @@ def clean_up(performer: Performer, jobs: Sequence[Job], seconds: float) -> list[
     until = time.monotonic() + seconds
 
     def perform(job: Job, interruption: Interruption) -> Outcome:
-        return performer.perform(job, interruption, within=max(0.0, until - time.monotonic()))
+        try:
+            return performer.perform(job, interruption, within=max(0.0, until - time.monotonic()))
+        except Exception as error:  # time is over, or a defect, which must not keep the others from being done
+            if not isinstance(error, Interrupted):
+                log.warning("S3: %s of %s failed", job.operation, job.url, exc_info=True)
+            return Outcome(job.number, None, NO_TIME)
 
     undone = {job.number: Undone(job, NO_TIME) for job in jobs}
     waiting = deque(jobs)

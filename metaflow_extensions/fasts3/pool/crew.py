@@ -5,11 +5,10 @@ import threading
 import time
 from collections.abc import Iterator
 from queue import Empty, SimpleQueue
-from typing import Callable, Optional
+from typing import Callable, Optional, Union
 
 from metaflow_extensions.fasts3.pool.messages import Job, Outcome
 from metaflow_extensions.fasts3.wire.blocking import Interruption
-from metaflow_extensions.fasts3.wire.failures import Code, Failure
 
 
 class Crew:
@@ -34,7 +33,7 @@ class Crew:
         self._perform = perform
         self.size = size
         self._jobs: SimpleQueue[Optional[Job]] = SimpleQueue()
-        self._outcomes: SimpleQueue[tuple[Job, Outcome]] = SimpleQueue()
+        self._outcomes: SimpleQueue[tuple[Job, Union[Outcome, BaseException]]] = SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._interruption = Interruption()
         self.under_way = 0
@@ -76,20 +75,28 @@ class Crew:
         return True
 
     def outcomes(self, timeout: float) -> "Iterator[tuple[Job, Outcome]]":
-        """What is done, once something is; nothing where that takes longer."""
+        """What is done, once something is; nothing where that takes longer. What doing a job raised is raised."""
+        for job, outcome in self._done(timeout):
+            if isinstance(outcome, BaseException):
+                raise outcome
+            yield job, outcome
+
+    def rest(self, patience: float) -> "Iterator[tuple[Job, Outcome]]":
+        """What is done in so many seconds; the others are ended where they wait. What one raises is passed over."""
+        until = time.monotonic() + patience
+        while self.under_way and time.monotonic() < until:
+            for job, outcome in self._done(max(0.0, until - time.monotonic())):
+                if not isinstance(outcome, BaseException):
+                    yield job, outcome
+        self.stop()
+
+    def _done(self, timeout: float) -> "Iterator[tuple[Job, Union[Outcome, BaseException]]]":
         with contextlib.suppress(Empty):
             done = self._outcomes.get(timeout=timeout)
             while True:
                 self.under_way -= 1
                 yield done
                 done = self._outcomes.get_nowait()
-
-    def rest(self, patience: float) -> "Iterator[tuple[Job, Outcome]]":
-        """What is done in so many seconds; the others are ended where they wait."""
-        until = time.monotonic() + patience
-        while self.under_way and time.monotonic() < until:
-            yield from self.outcomes(max(0.0, until - time.monotonic()))
-        self.stop()
 
     def stop(self) -> None:
         """End what is under way, where it waits."""
@@ -102,6 +109,7 @@ class Crew:
                 return
             try:
                 outcome = self._perform(job, self._interruption)
-            except BaseException as error:  # whoever waits for this outcome would wait for ever
-                outcome = Outcome(job.number, None, Failure(Code.REJECTED, f"{type(error).__name__}: {error}"))
-            self._outcomes.put((job, outcome))
+            except BaseException as error:  # whoever waits for this outcome raises it
+                self._outcomes.put((job, error))
+            else:
+                self._outcomes.put((job, outcome))

@@ -6,6 +6,7 @@ the MD5 of the parts' MD5s and their number. With SSE-KMS and on some servers it
 
 import hashlib
 from collections.abc import Iterable
+from typing import BinaryIO, Optional
 
 _READ = 2**20  # bytes
 
@@ -17,14 +18,20 @@ def etag_of_bytes(body: "bytes | bytearray | memoryview") -> str:
 
 def etag_of_file(path: str) -> str:
     """The ETag of a file that was one PUT; "" where it can't be read any more."""
-    digest = hashlib.md5(usedforsecurity=False)
     try:
         with open(path, "rb") as file:
-            while data := file.read(_READ):
-                digest.update(data)
+            return _digest(file, None)[0]
     except OSError:
         return ""
-    return digest.hexdigest()
+
+
+def _digest(file: BinaryIO, size: Optional[int]) -> "tuple[str, int]":
+    """The MD5 of so many bytes of a file, or of all, and how many they are. A part may be too large for memory."""
+    digest, count = hashlib.md5(usedforsecurity=False), 0
+    while data := file.read(_READ if size is None else min(_READ, size - count)):
+        digest.update(data)
+        count += len(data)
+    return digest.hexdigest(), count
 
 
 def etag_of_parts(etags: "Iterable[str]") -> str:
@@ -47,8 +54,8 @@ def etag_of_file_in_parts(path: str, size: int) -> str:
     parts: list[str] = []
     try:
         with open(path, "rb") as file:
-            while data := file.read(size):
-                parts.append(etag_of_bytes(data))
+            while (part := _digest(file, size))[1]:
+                parts.append(part[0])
     except OSError:
         return ""
     return etag_of_parts(parts)

@@ -12,6 +12,7 @@ from metaflow_extensions.fasts3.pool.plan import (
     LOOK_WHEN_HELD,
     PATIENCE_WHEN_FAILED,
     PATIENCE_WHEN_STOPPED,
+    JobFailed,
     JobQueue,
     Plan,
 )
@@ -93,7 +94,7 @@ class InlineRunner:
                 if crew.under_way:
                     self._stop.set()  # no further tries, now or later
                     for job, outcome in crew.rest(self._patience()):
-                        with contextlib.suppress(Exception):  # what it opened, `cleanup` has to close
+                        with contextlib.suppress(JobFailed):  # what it opened, `cleanup` has to close
                             plan.receive(job, outcome)
 
     def _keep_busy(self, crew: Crew, plan: Plan, queue: JobQueue, few: Optional[int]) -> None:
@@ -109,6 +110,7 @@ class InlineRunner:
                 return
             else:
                 for job, outcome in crew.outcomes(LOOK):
+                    self._interruption.check()  # what was given up for it is no failure
                     width = widths.pop(job.number)
                     if outcome.failure and outcome.failure.code is Code.NO_DESCRIPTORS and width > 1:
                         crew.size = max(1, min(crew.size, width - 1))  # the others had them

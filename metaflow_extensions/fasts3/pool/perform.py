@@ -4,6 +4,7 @@ The same in a worker and in the user's process. Clock, sleep and chance are argu
 """
 
 import random
+import threading
 import time
 from types import CoroutineType
 from typing import Any, Callable, NamedTuple, Optional
@@ -73,6 +74,7 @@ class Performer:
         self._clock = clock
         self._pause = pause
         self._chance = chance
+        self._lock = threading.Lock()  # for these three, and never held while anything waits
         self._pace = Pace()
         self._outage = Outage()
         self._under_way = 0
@@ -81,19 +83,21 @@ class Performer:
     def perform(self, job: Job, interruption: Optional[Interruption] = None, within: Optional[float] = None) -> Outcome:
         """Do one job to its end, in this thread; see `wire.blocking.complete`.
 
-        Raises only what is raised in this thread from outside.
+        Raises `Interrupted`, what is raised in this thread from outside, and what is a defect of this package.
         """
         return complete(self.work(job), self._pause, interruption, within)
 
     async def work(self, job: Job) -> Outcome:
-        """Do one job to its end; a coroutine of the wire. Never raises."""
-        if not self._under_way:
-            self._outage = Outage()  # whatever was, before nobody wanted anything, is of another call
-        self._under_way += 1
+        """Do one job to its end; a coroutine of the wire. Raises as `perform` does."""
+        with self._lock:
+            if not self._under_way:
+                self._outage = Outage()  # whatever was, before nobody wanted anything, is of another call
+            self._under_way += 1
         try:
             return await self._work(job)
         finally:
-            self._under_way -= 1
+            with self._lock:
+                self._under_way -= 1
 
     async def _work(self, job: Job) -> Outcome:
         started = self._clock()
@@ -103,7 +107,7 @@ class Performer:
         seen: set[Code] = set()  # how the earlier tries failed
         while True:
             tries += 1
-            if self._pace.is_limited and await self._wait(self._pace.turn(self._clock())):
+            if self._pace.is_limited and await self._wait(self._turn()):
                 return Outcome(job.number, None, retried or GIVEN_UP, self._answered, retried)
             allowance = Allowance(self._bandwidth, self._clock, self._pause) if self._bandwidth else None
             try:
@@ -115,14 +119,13 @@ class Performer:
                 failure = error.failure
             except OSError as error:  # of this machine: what the network does has been translated where it was noticed
                 failure = local_failure(error)
-            except Exception as error:  # a defect of ours; the call fails with it, the worker lives on
-                failure = Failure(Code.REJECTED, f"{type(error).__name__}: {error}")
             else:
                 self._note_success()
                 return Outcome(job.number, reply, None, True, retried)
             now = self._clock()
             if allowance and allowance.has_moved:  # slowly, as the user wants it: nothing was failing meanwhile
-                self._outage.note_success(now)
+                with self._lock:
+                    self._outage.note_success(now)
                 first_failed = None
             first_failed = now if first_failed is None else first_failed
             failing = self._note_failure(failure, now, now - first_failed)
@@ -137,20 +140,28 @@ class Performer:
     def _note_success(self) -> None:
         self._answered = True
         now = self._clock()
-        self._pace.note_success(now)
-        self._outage.note_success(now)
+        with self._lock:
+            self._pace.note_success(now)
+            self._outage.note_success(now)
+
+    def _turn(self) -> float:
+        """Seconds until S3 takes one more request."""
+        with self._lock:
+            return self._pace.turn(self._clock())
 
     def _note_failure(self, failure: Failure, now: float, failing: float) -> float:
         """Seconds for which this job, or everything, has been failing."""
         self._answered = self._answered or shows_answer(failure)
-        if failure.status in TOO_MANY:
-            self._pace.slow_down(now)
-        return max(failing, self._outage.note_failure(now)) if failure.code in TRANSIENT else failing
+        with self._lock:
+            if failure.status in TOO_MANY:
+                self._pace.slow_down(now)
+            return max(failing, self._outage.note_failure(now)) if failure.code in TRANSIENT else failing
 
     async def _sit_out(self, seconds: float, failure: Failure) -> Any:
         """Wait before the next try, but not beyond the end of an outage. True: nobody wants to go on."""
         now = began = self._clock()
-        until = now + max(seconds, self._outage.turn(now))
+        with self._lock:
+            until = now + max(seconds, self._outage.turn(now))
         while now < until:
             if failure.code is Code.UNREACHABLE and self._outage.was_over_after(began):
                 return await self._wait(min(until - now, COME_BACK * self._chance()))

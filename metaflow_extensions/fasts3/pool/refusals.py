@@ -20,6 +20,7 @@ _HOPELESS = frozenset(
         Code.NOT_S3,
         Code.NO_DESCRIPTORS,
         Code.DISK_FULL,
+        Code.DEFECT,
     }
 )
 

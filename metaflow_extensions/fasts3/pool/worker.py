@@ -45,6 +45,7 @@ READ_SIZE = 2**20  # bytes
 TOLD_TOGETHER = 64  # outcomes; each frame wakes the parent, which takes processor time from the transfers
 TOLD_AFTER = 0.02  # seconds
 MOST_UNSENT = 32 * 2**20  # bytes, of downloads into memory, that wait for a busy parent; then nothing more is begun
+MOST_TRACEBACK = 20_000  # characters
 ROUNDS = 2  # times that all requests under way have to be done for a rate that means something
 LEAST_MEASURED = 0.02  # seconds
 GARBAGE = (20_000, 20, 20)  # thresholds: jobs leave few cycles, and looking for them took a tenth of the time
@@ -146,7 +147,7 @@ class Worker:
         while self._jobs and self._active < self._width.width and self._outbox.size < MOST_UNSENT:
             performer, job = self._jobs.popleft()
             self._active += 1
-            self._loop.spawn(performer.work(job), partial(self._end, performer, job, self._width.width))
+            self._loop.spawn(_outcome_of(performer, job), partial(self._end, performer, job, self._width.width))
         if self._outcomes and self._is_time():
             outcomes, self._outcomes = self._outcomes, []
             for frame in outcomes_frames(outcomes):
@@ -209,6 +210,14 @@ class Worker:
                 raise TransferError(Failure(Code.REJECTED, told)) from error
             self._reference = (name, Boto3Transfers(client))
         return self._reference[1]
+
+
+async def _outcome_of(performer: Performer, job: Job) -> Outcome:
+    """Do a job. A defect of ours is told with its traceback, and the worker goes on with its other jobs."""
+    try:
+        return await performer.work(job)
+    except Exception:
+        return Outcome(job.number, None, Failure(Code.DEFECT, traceback.format_exc()[-MOST_TRACEBACK:]))
 
 
 class Outbox:

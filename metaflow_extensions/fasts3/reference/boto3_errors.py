@@ -78,7 +78,11 @@ def failure_of(error: Exception) -> Failure:
     known = next(filter(None, (_told_by(cause, error) for cause in causes(error))), None)
     if known:
         return known
-    code = next((code for code, types in BY_TYPE if isinstance(error, types)), Code.REJECTED)
+    code = next((code for code, types in BY_TYPE if isinstance(error, types)), None)
+    if code is None:
+        if _is_ours(error):
+            raise error  # a defect, whose traceback has to be seen
+        code = Code.REJECTED
     if code is Code.LOCAL_FILE and isinstance(error, OSError):
         code = local_failure(error).code
     return Failure(code, _sentence(error))
@@ -104,6 +108,12 @@ def _told_by(cause: BaseException, error: Exception) -> Optional[Failure]:
 def raised_by_provider(error: BaseException) -> bool:
     """Whether an exception comes from one of boto3's credential providers, and not from the request itself."""
     return any(frame.f_globals.get("__name__") == PROVIDERS for frame in frames(error))
+
+
+def _is_ours(error: BaseException) -> bool:
+    """Whether an exception was raised by a line of this package, and not by what it has called."""
+    *_, innermost = (None, *frames(error))
+    return innermost is not None and str(innermost.f_globals.get("__name__")).startswith("metaflow_extensions.fasts3.")
 
 
 def frames(error: BaseException) -> Iterator[Any]:

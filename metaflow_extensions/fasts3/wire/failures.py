@@ -35,6 +35,7 @@ class Code(str, Enum):
     NO_FILE = "no-file"  # the local file that is to be uploaded is not there any more
     CHANGED = "changed"  # the local file was changed while it was uploaded
     LOCAL_FILE = "local-file"  # the local file can't be read or written
+    DEFECT = "defect"  # an exception in a worker that this package does not expect; the message is its traceback
     CRASHED = "crashed"  # the worker died, several times, while it did this job
 
 
@@ -56,6 +57,7 @@ UNANSWERED = frozenset(
         Code.NO_FILE,
         Code.CHANGED,
         Code.LOCAL_FILE,
+        Code.DEFECT,
         Code.CRASHED,
     }
 )

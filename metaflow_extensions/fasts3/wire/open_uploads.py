@@ -138,4 +138,7 @@ def parse(document: bytes) -> UploadsPage:
 def _time(text: str) -> Optional[int]:
     """Unix time of a time that S3 wrote; None where it can't be read."""
     found = _TIME.match(text)
-    return timegm((*map(int, found.groups()), 0, 0, 0)) if found else None
+    try:
+        return timegm((*map(int, found.groups()), 0, 0, 0)) if found else None
+    except ValueError:  # the 99th of a month
+        return None
