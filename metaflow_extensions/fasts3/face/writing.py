@@ -318,6 +318,7 @@ def _complete(upload: Upload, url: str, condition: Optional[str], number: str) -
     upload = upload._replace(bucket=bucket, key=key)
     if condition is None:
         return upload
-    mark = number if condition == ABSENT else f"{number} {condition}"
+    # Without the quotes, which not every server keeps in metadata as they are.
+    mark = number if condition == ABSENT else " ".join((number, condition.strip('"')))
     headers = upload.headers._replace(metadata={**(upload.headers.metadata or {}), MARK: mark})
     return upload._replace(condition=condition, headers=headers)
