@@ -15,6 +15,7 @@ from metaflow_extensions.fasts3.pool.planning import MAX_OBJECT, PART_SIZE, Piec
 from metaflow_extensions.fasts3.pool.refusals import Refusals
 from metaflow_extensions.fasts3.pool.tally import Tally
 from metaflow_extensions.fasts3.wire.checksums import crc32_of_all, crc32_text
+from metaflow_extensions.fasts3.wire.conditions import strong
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
 from metaflow_extensions.fasts3.wire.transfers import UNTOLD, GetReply, ObjectInfo
 
@@ -252,7 +253,7 @@ class ObjectDownloads:
             "path": large.result.path,
             "position": piece.first - reply.first,
             "byte_range": piece.byte_range,
-            "if_match": reply.info.etag or None,
+            "if_match": strong(reply.info.etag),
         }
         if reply.whole_crc:
             arguments["crc"] = True

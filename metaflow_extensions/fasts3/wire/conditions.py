@@ -24,6 +24,11 @@ def condition_headers(condition: Optional[str]) -> "dict[str, str]":
     return {"if-none-match": "*"} if condition == ABSENT else {"if-match": condition}
 
 
+def strong(etag: str) -> Optional[str]:
+    """An ETag to be sent with If-Match; None for a weak one, which never matches there (RFC 9110 section 13.1.1)."""
+    return None if not etag or etag.startswith("W/") else etag
+
+
 def same_etag(one: str, other: str) -> bool:
     """Whether two ETags are equal; not every server sends the quotes."""
     return one.strip('"') == other.strip('"')
