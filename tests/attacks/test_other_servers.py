@@ -44,6 +44,14 @@ def test_a_page_is_no_error_of_s3(s3, server, verb, status):
     check(raised.value, server)
 
 
+@pytest.mark.parametrize("verb", EVERY.values(), ids=EVERY)
+def test_a_login_is_no_bucket_of_another_region(s3, server, verb):
+    server.answer = lambda _: reply(b"", "302 Found", location="/login", content_type="text/html")
+    with pytest.raises(MetaflowS3Exception) as raised:
+        verb(s3, "key")
+    check(raised.value, server)
+
+
 @pytest.mark.parametrize("size", [10, 20 * 2**20], ids=["small", "large"])
 def test_without_an_etag_nothing_was_stored(s3, server, size):
     """A web server that takes uploads, or one that answers all requests with an empty success."""

@@ -232,6 +232,7 @@ def _may_refuse_checksums(operation: str, failure: Failure) -> bool:
 def _remedy(operation: str, url: str, failure: Failure, endpoint_url: str, proxy: Optional[str]) -> str:
     code = failure.code
     first = (
+        (code is Code.NOT_S3, f"{_named(endpoint_url)} is not S3, or a proxy answers for it. {REMEDIES[Code.NOT_S3]}"),
         (bool(failure.remedy), failure.remedy),
         (PLAIN_HTTP in failure.message, NO_TLS),
         (failure.s3_code in REMEDIES_OF_S3_CODES, REMEDIES_OF_S3_CODES.get(failure.s3_code, "")),
@@ -242,7 +243,6 @@ def _remedy(operation: str, url: str, failure: Failure, endpoint_url: str, proxy
         (code is Code.LOCAL_FILE and operation == "get", NO_WRITING),
         (_may_refuse_checksums(operation, failure), NO_CHECKSUMS),
         (code is Code.UNREACHABLE, where_nobody_answers(endpoint_url, proxy)),
-        (code is Code.NOT_S3, f"{_named(endpoint_url)} is not S3, or a proxy answers for it. {REMEDIES[Code.NOT_S3]}"),
     )
     return next((remedy for applies, remedy in first if applies), REMEDIES.get(code, ""))
 

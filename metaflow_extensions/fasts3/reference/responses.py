@@ -13,7 +13,12 @@ from botocore.utils import parse_timestamp
 
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
 from metaflow_extensions.fasts3.wire.http_dates import timestamp_of
-from metaflow_extensions.fasts3.wire.not_s3 import check_document, check_no_document, is_refusal_of_another_server
+from metaflow_extensions.fasts3.wire.not_s3 import (
+    check_document,
+    check_no_document,
+    is_refusal_of_another_server,
+    refusal,
+)
 from metaflow_extensions.fasts3.wire.s3_errors import root_of
 
 # boto3 takes any document for the one that it expects, and an empty one as well: nothing would seem to be listed.
@@ -67,7 +72,7 @@ def _look_at(operation_model: Any, response_dict: "dict[str, Any]", **_: Any) ->
     names = {name.lower(): value for name, value in headers.items()}
     if status >= 300:
         if is_refusal_of_another_server(status, names, body):
-            raise TransferError(Failure(Code.NOT_S3, "the error is a page, not one of S3", str(status), status))
+            raise TransferError(refusal(status))
     elif operation_model.http["method"] != "HEAD":
         (check_document if operation_model.name in _WITH_DOCUMENT else check_no_document)(body, names)
         expected = _ROOTS.get(operation_model.name)

@@ -16,6 +16,7 @@ _PAGE = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?<(?:!doctype\s+htm
 _MARKUP = re.compile(rb"\xff\xfe|\xfe\xff|(?:\xef\xbb\xbf)?\s*<")  # XML begins with "<", after a mark of its encoding
 # Statuses by which a server that does not know a path or a method answers. Others come from proxies, too.
 _UNKNOWN = frozenset({404, 405, 501})
+_ELSEWHERE = frozenset({302, 303})  # as a console redirects to its login; S3 sends 301 and 307
 
 
 def has_own_headers(headers: "dict[str, str]") -> bool:
@@ -62,9 +63,16 @@ def check_no_document(document: bytes, headers: "dict[str, str]") -> None:
         raise _not_s3(f"it has {_kind(headers)}")
 
 
+def refusal(status: int) -> Failure:
+    """The failure that such an error is."""
+    told = "the response redirects elsewhere" if status in _ELSEWHERE else "the error is a page"
+    return Failure(Code.NOT_S3, f"{told}, as S3 does not", str(status), status)
+
+
 def is_refusal_of_another_server(status: int, headers: "dict[str, str]", document: bytes) -> bool:
     """Whether an error comes from a server that is not S3."""
-    return status in _UNKNOWN and is_page(document) and not has_own_headers(headers)
+    other = status in _ELSEWHERE or (status in _UNKNOWN and is_page(document))
+    return other and not has_own_headers(headers)
 
 
 def _has_type(headers: "dict[str, str]", types: "tuple[str, ...]") -> bool:

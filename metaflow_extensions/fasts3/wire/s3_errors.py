@@ -9,7 +9,7 @@ from typing import Any, Callable, Optional
 from xml.parsers import expat
 
 from metaflow_extensions.fasts3.wire.failures import UNUSABLE, Code, Failure, TransferError
-from metaflow_extensions.fasts3.wire.not_s3 import is_page, is_refusal_of_another_server
+from metaflow_extensions.fasts3.wire.not_s3 import is_page, is_refusal_of_another_server, refusal
 
 # Only codes whose HTTP status does not say enough.
 BY_S3_CODE: "dict[str, Code]" = {
@@ -98,7 +98,7 @@ def failure_of(status: int, headers: "dict[str, str]", document: bytes) -> Failu
     if root != "Error":
         told = {}
         if is_refusal_of_another_server(status, headers, document):
-            return Failure(Code.NOT_S3, "the error is a page, not one of S3", str(status), status)
+            return refusal(status)
     s3_code, message = told.get("Code", ""), told.get("Message", "")
     if not s3_code:
         s3_code = str(status)

@@ -28,7 +28,7 @@ def is_surprise(failure: Failure) -> bool:
     A HEAD to another region's bucket is answered 400 without a reason.
     """
     bare = failure.status == 400 and failure.s3_code == "400"
-    redirected = 300 <= failure.status < 400 and failure.code is not Code.PRECONDITION
+    redirected = 300 <= failure.status < 400 and failure.code not in (Code.PRECONDITION, Code.NOT_S3)
     return redirected or bare or failure.s3_code in _SURPRISES
 
 
