@@ -148,7 +148,7 @@ def test_people_get_lines_and_speeds(seaweedfs: S3Server, place: str, prefix: st
     assert ran.status == 0
     assert "\x1b" not in ran.out
     assert "Objects can be written below" in ran.out
-    assert " MB/s up, " in ran.out
+    assert "iB/s up, " in ran.out
     assert ran.out.splitlines()[-1].startswith("All is well (")
     assert keys_below(seaweedfs, prefix) == []
 

@@ -66,7 +66,7 @@ def test_a_literal_wildcard_is_raw(fasts3, root, stored):
 
 def test_sizes_with_units(fasts3, root, filled):
     shown = fasts3("ls", "--recursive", "--human", f"{root}/a/b").stdout.splitlines()
-    assert [line.split(filled.prefix)[0].strip() for line in shown] == ["2.0 KiB", "1 bytes"]
+    assert [line.split(filled.prefix)[0].strip() for line in shown] == ["2.0 KiB", "1 byte"]
 
 
 def test_json_lines(fasts3, root, filled):

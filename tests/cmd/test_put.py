@@ -93,7 +93,7 @@ def test_what_is_read_from_stdin_needs_a_key(fasts3, root):
 def test_what_is_not_there_is_one_sentence(fasts3, root, stored, tree):
     done = fasts3("put", "none", f"{root}/x")
     assert done.exit_code == 1
-    assert done.stderr == f"Error: Local file not found: none (for the key '{root}/x')\n"
+    assert done.stderr == f"Error: Local file not found: none (for the key '{root}/x').\n"
     assert stored.list() == set()
 
 

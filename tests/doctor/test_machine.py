@@ -39,7 +39,7 @@ def test_little_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "room", lambda _: 5_000_000)
     found = machine.check_tmproot(str(tmp_path))
     assert found.status is Status.WARNING
-    assert "5 MB" in found.told
+    assert "4.8 MiB" in found.told
 
 
 def test_nobody_can_tell_the_room(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ def test_facts_stand_below_their_headings() -> None:
         "  endpoint url               http://host  [environment variable X]",
         "  proxy                      none",
         "Machine",
-        "  tmproot free               2.5 GB",
+        "  tmproot free               2.3 GiB",
         "  names                      a, b",
     ]
 

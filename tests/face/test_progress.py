@@ -30,24 +30,25 @@ def test_how_much_is_done_and_how_long_the_rest_takes(changed, fraction, left):
 @pytest.mark.parametrize(
     ("changed", "expected"),
     [
-        ({}, "500/1,000 objects, 2.0/4.1 MB, 100 kB/s, 0:21 left"),
-        ({"retries": 1}, "500/1,000 objects, 2.0/4.1 MB, 100 kB/s, 0:21 left, 1 retry"),
-        ({"retries": 1200}, "500/1,000 objects, 2.0/4.1 MB, 100 kB/s, 0:21 left, 1,200 retries"),
-        ({"rate": 100.0}, "500/1,000 objects, 2.0/4.1 MB, 100 bytes/s, 5:50:00 left"),
-        ({"total_bytes": None}, "500/1,000 objects, 2.0 MB, 100 kB/s, 0:10 left"),
-        ({"total_bytes": 8_589_934_592}, "500/1,000 objects, 0.0/8.6 GB, 100 kB/s, 23:51:19 left"),
-        ({"objects": 0, "total_objects": 1}, "0/1 object, 2.0/4.1 MB, 100 kB/s, 0:21 left"),
-        ({"bytes": 0, "total_bytes": 0, "rate": 0.0}, "500/1,000 objects, 0:10 left"),
+        ({}, "500/1,000 objects, 1.9/3.9 MiB, 97.7 KiB/s, 21.0 s left"),
+        ({"retries": 1}, "500/1,000 objects, 1.9/3.9 MiB, 97.7 KiB/s, 21.0 s left, 1 retry"),
+        ({"retries": 1200}, "500/1,000 objects, 1.9/3.9 MiB, 97.7 KiB/s, 21.0 s left, 1,200 retries"),
+        ({"rate": 100.0}, "500/1,000 objects, 1.9/3.9 MiB, 100 bytes/s, 5:50:00 left"),
+        ({"total_bytes": None}, "500/1,000 objects, 1.9 MiB, 97.7 KiB/s, 10.0 s left"),
+        ({"total_bytes": 8_589_934_592}, "500/1,000 objects, 0.0/8.0 GiB, 97.7 KiB/s, 23:51:19 left"),
+        ({"objects": 0, "total_objects": 1}, "0/1 object, 1.9/3.9 MiB, 97.7 KiB/s, 21.0 s left"),
+        ({"bytes": 0, "total_bytes": 0, "rate": 0.0}, "500/1,000 objects, 10.0 s left"),
         ({"total_objects": None, "bytes": 0, "total_bytes": 0}, "500 objects"),
         (
             {"done": True, "objects": 1000, "bytes": 4_100_000, "retries": 2},
-            "1,000 objects, 4.1 MB, 410 kB/s, in 10.0 s, 2 retries",
+            "1,000 objects, 3.9 MiB, 400.4 KiB/s, in 10.0 s, 2 retries",
         ),
         (
             {"done": True, "objects": 1, "total_objects": 1, "bytes": 999_600_000_000_000, "seconds": 3725.2},
-            "1 object, 1,000 TB, 268 GB/s, in 1:02:05",
+            "1 object, 909.1 TiB, 249.9 GiB/s, in 1:02:05",
         ),
         ({"done": True, "bytes": 0, "total_bytes": 0, "seconds": 0.0}, "500 objects, in 0.0 s"),
+        ({"operation": "list", "objects": 1, "total_objects": None, "total_bytes": 0, "bytes": 0}, "1 entry"),
     ],
 )
 def test_in_words(changed, expected):

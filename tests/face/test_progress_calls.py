@@ -238,7 +238,7 @@ def test_a_terminal_shows_a_bar(run_program, by, setting):
     text = run_program(*(["--without-tqdm"] if by == "a line" else []), *setting, terminal=True)
     last = text.split("\r")[-2].rstrip()
     assert last.startswith("S3 get: 100%")
-    assert "20 objects, 20.0 kB, " in last
+    assert "20 objects, 19.5 KiB, " in last
     assert ("|" in last) == (by == "tqdm")
     assert text.count("\n") == 1
     assert text.endswith("\r\n")
@@ -257,7 +257,7 @@ def test_nothing_is_written_elsewhere(run_program, setting):
 def test_lines_are_written_elsewhere_where_the_user_wants_it(run_program):
     lines = run_program("true", "0", terminal=False).splitlines()
     assert [line.partition(": ")[0] for line in lines] == ["S3 get"] * 2
-    assert lines[1].startswith("S3 get: 20 objects, 20.0 kB, ")
+    assert lines[1].startswith("S3 get: 20 objects, 19.5 KiB, ")
 
 
 def test_what_is_said_of_retries_has_a_line_of_its_own(run_program):

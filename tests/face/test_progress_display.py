@@ -159,7 +159,7 @@ def test_a_log_gets_a_line_every_ten_seconds_and_one_at_the_end(stderr, flow):
         ["S3 put: 87%", "87/100 objects"],
     ]
     observed.finish()
-    assert log.getvalue().splitlines()[3:] == ["S3 put: 100 objects, 1.0 MB, 28.6 kB/s, in 35.0 s"]
+    assert log.getvalue().splitlines()[3:] == ["S3 put: 100 objects, 976.6 KiB, 27.9 KiB/s, in 35.0 s"]
 
 
 def test_a_call_of_nine_seconds_is_no_line_in_a_log(stderr, flow):
@@ -185,11 +185,14 @@ def test_a_bar_is_rewritten_and_ends_with_its_line(terminal, drawn_by):
     assert text.endswith("\r\n")
     assert all(len(line) < 80 for line in lines)
     assert (max(line.count("\u2588") for line in lines) > 5) == (drawn_by == "tqdm")
-    said = ["500/1,000 objects, 2.0/4.1 MB, 100 kB/s, 0:21 left", "700/1,000 objects, 3.0/4.1 MB, 100 kB/s, 0:11 left"]
+    said = [
+        "500/1,000 objects, 1.9/3.9 MiB, 97.7 KiB/s, 21.0 s left",
+        "700/1,000 objects, 2.9/3.9 MiB, 97.7 KiB/s, 11.0 s left",
+    ]
     assert [any(words in line for line in lines) for words in said] == [True, True]
     last = lines[-2].rstrip()
     assert last.startswith("S3 get: 100%")
-    assert last.endswith("1,000 objects, 4.1 MB, 410 kB/s, in 10.0 s")
+    assert last.endswith("1,000 objects, 3.9 MiB, 400.4 KiB/s, in 10.0 s")
 
 
 def test_what_has_no_total_is_told_without_a_bar(terminal, drawn_by):
@@ -200,8 +203,8 @@ def test_what_has_no_total_is_told_without_a_bar(terminal, drawn_by):
     bar.close()
     stream.close()
     text = terminal.rest()
-    assert "S3 list: 500 objects" in text
-    assert "700 objects, in 1.0 s" in text
+    assert "S3 list: 500 entries" in text
+    assert "700 entries, in 1.0 s" in text
     assert "|" not in text
 
 

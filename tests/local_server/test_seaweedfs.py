@@ -147,6 +147,19 @@ def test_settings_of_the_user_do_not_reach_it(monkeypatch: pytest.MonkeyPatch) -
         client.close()
 
 
+@pytest.mark.release
+def test_a_directory_goes_with_its_last_object(running: SeaweedFS) -> None:
+    """Within half a minute; SeaweedFS itself takes more than two."""
+    client = client_of(running)
+    client.put_object(Bucket=running.bucket, Key="gone/b/c", Body=b"x")
+    client.delete_object(Bucket=running.bucket, Key="gone/b/c")
+
+    def is_gone() -> bool:
+        return "CommonPrefixes" not in client.list_objects_v2(Bucket=running.bucket, Prefix="gone/", Delimiter="/")
+
+    assert eventually(is_gone, seconds=90)
+
+
 def test_servers_started_at_the_same_time_do_not_collide() -> None:
     servers = [SeaweedFS() for _ in range(3)]
     threads = [threading.Thread(target=server.start) for server in servers]

@@ -12,6 +12,7 @@ from typing import NamedTuple, Optional
 from metaflow._vendor import click
 
 from ..face import local_paths
+from ..face.amounts import duration
 from ..face.delivery import UNKNOWN, Delivery
 from ..face.engine import FEW_PIECES
 from ..face.errors import MOST_URL, MetaflowS3AccessDenied, MetaflowS3NotFound, MetaflowS3URLException, shown
@@ -135,7 +136,7 @@ class _Downloads:
                 )
         told = count_shown(count, "object")
         if count:
-            told += f", {size_shown(size, human=True)}, in {time.monotonic() - began:.1f} s"
+            told += f", {size_shown(size, human=True)}, in {duration(time.monotonic() - began)}"
         Remarks(self._request.told).tell(f"Downloaded {told}{there_shown(there)}.")
         self._raise_for_left_out(count + there)
 

@@ -12,6 +12,7 @@ import metaflow.metaflow_config as configuration
 from metaflow._vendor import click
 from metaflow.exception import MetaflowException
 
+from ..face.amounts import readable
 from ..face.location import Location, configured_place, split_url
 from ..face.s3 import S3
 from .client import client
@@ -68,7 +69,7 @@ def place_to_measure(run: Optional[str], root: Optional[str]) -> Location:
 def measure(place: Location, wanted: "list[Case]", quick: bool, as_json: bool) -> None:
     """Measure, print, and remove what was stored."""
     bucket, prefix = split_url(str(place.root))
-    start = f"{prefix}/fasts3-bench-{uuid.uuid4().hex[:12]}".lstrip("/")
+    start = f"{prefix}{'/' if prefix else ''}fasts3-bench-{uuid.uuid4().hex[:12]}"
     with client(progress=False) as s3:
         if not as_json:
             # The implementation, because that decides more than anything else here.
@@ -129,7 +130,7 @@ def _removed(s3: S3, urls: "list[str]", start: str) -> "Iterator[None]":
 
 def _line(case: Case, verb: str, times: "list[float]", as_json: bool) -> str:
     seconds = median(times)
-    objects, rate = case.objects / seconds, case.objects * case.size / seconds / 1e6
+    objects, rate = case.objects / seconds, case.objects * case.size / seconds
     if as_json:
         return json_line(
             operation=verb,
@@ -138,7 +139,7 @@ def _line(case: Case, verb: str, times: "list[float]", as_json: bool) -> str:
             rounds=len(times),
             seconds=round(seconds, 4),
             objects_per_second=round(objects, 1),
-            mb_per_second=None if verb == "delete" else round(rate, 2),
+            mb_per_second=None if verb == "delete" else round(rate / 1e6, 2),
         )
-    moved = "" if verb == "delete" else f" {rate:>10,.1f} MB/s"
+    moved = "" if verb == "delete" else f" {f'{readable(rate)}/s':>14}"
     return f"{case!s:<20} {verb:<7} {seconds:>8.2f} s {objects:>10,.0f} objects/s{moved}"

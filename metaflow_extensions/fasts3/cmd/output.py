@@ -7,10 +7,10 @@ from typing import Any
 
 from metaflow._vendor import click
 
+from ..face.amounts import readable
 from ..face.errors import shown
 from ..face.standard_error import is_terminal, write_line
 
-UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB")
 LONGEST = 2000  # characters of a name; keys have 1,024 bytes at the most
 
 
@@ -34,12 +34,7 @@ def name_shown(name: str) -> str:
 
 def size_shown(size: int, human: bool) -> str:
     """A number of bytes."""
-    if not human:
-        return str(size)
-    amount, unit = float(size), 0
-    while round(amount, 1) >= 1024 and unit < len(UNITS) - 1:
-        amount, unit = amount / 1024, unit + 1
-    return f"{size} {UNITS[0]}" if not unit else f"{amount:.1f} {UNITS[unit]}"
+    return readable(size) if human else str(size)
 
 
 def count_shown(count: int, noun: str) -> str:

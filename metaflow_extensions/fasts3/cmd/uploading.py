@@ -11,6 +11,7 @@ from typing import IO, NamedTuple, Optional, Union, cast
 
 from metaflow._vendor import click
 
+from ..face.amounts import duration
 from ..face.directories import LocalFile
 from ..face.directory_walk import files_in
 from ..face.errors import shown
@@ -86,7 +87,7 @@ def from_files(request: Request) -> None:
         raise click.ClickException(" ".join(nothing))
     for sentence in nothing:
         remark(sentence)
-    took = f" in {time.monotonic() - began:.1f} s" if count else ""
+    took = f" in {duration(time.monotonic() - began)}" if count else ""
     Remarks(request.told).tell(f"Uploaded {count_shown(count, 'file')}{took}{there_shown(there)}.")
     left_out.raise_if_any(count + there, "uploaded", "files")
 

@@ -14,7 +14,14 @@ from metaflow_extensions.fasts3.doctor import origins
 from metaflow_extensions.fasts3.doctor.findings import Fact, Finding, ok, problem, skipped, warning
 from metaflow_extensions.fasts3.doctor.remedies import with_local_server
 from metaflow_extensions.fasts3.doctor.subject import Answer, Subject
-from metaflow_extensions.fasts3.face.errors import MOST_NAMED, REMEDIES, shown, where_nobody_answers
+from metaflow_extensions.fasts3.face.errors import (
+    MOST_NAMED,
+    NO_TLS,
+    REMEDIES,
+    is_without_tls,
+    shown,
+    where_nobody_answers,
+)
 from metaflow_extensions.fasts3.wire.failures import Code, TransferError
 from metaflow_extensions.fasts3.wire.http_dates import timestamp_of
 from metaflow_extensions.fasts3.wire.template import RequestTemplate
@@ -98,7 +105,8 @@ def check_certificates(subject: Subject) -> Finding:
     if isinstance(verify.value, str) and not os.access(verify.value, os.R_OK):
         told = f"The certificates in {verify.value} ({verify.origin}) can't be read."
         return problem(name, told, REMEDIES[Code.UNTRUSTED])
-    return ok(name, "The server's certificate is verified.")
+    bundle = verify.value if isinstance(verify.value, str) else "botocore's own certificates"
+    return ok(name, f"The server's certificate has to be one that {bundle} vouch for; `answer` says whether it is.")
 
 
 def check_name(subject: Subject) -> Finding:
@@ -153,6 +161,8 @@ def check_answer(subject: Subject) -> Finding:
         nobody = where_nobody_answers(connection.endpoint_url, connection.proxy)
         unreachable = failure.code is Code.UNREACHABLE
         remedy = failure.remedy or (nobody if unreachable else REMEDIES.get(failure.code, nobody))
+        if is_without_tls(failure):
+            return problem(name, f"The endpoint {without_password(connection.endpoint_url)} has no TLS.", NO_TLS)
         return problem(name, f"The endpoint does not answer: {shown(failure.message).rstrip('.')}.", remedy)
     seconds = time.monotonic() - began
     about = told.get("ResponseMetadata", {})

@@ -10,6 +10,7 @@ from typing import Optional
 from metaflow_extensions.fasts3.control.settings import Settings
 from metaflow_extensions.fasts3.doctor.findings import Fact, Finding, ok, problem, warning
 from metaflow_extensions.fasts3.doctor.origins import metaflow_setting
+from metaflow_extensions.fasts3.face.amounts import readable
 from metaflow_extensions.fasts3.face.engine import MOST_WORKERS
 from metaflow_extensions.fasts3.face.errors import NO_WRITING, MetaflowS3Exception
 from metaflow_extensions.fasts3.face.tempdir import TemporaryDirectory, roots
@@ -77,7 +78,7 @@ def check_tmproot(tmproot: str) -> Finding:
     if free is not None and free < LITTLE_ROOM:
         return warning(
             name,
-            f"Downloads are kept in {tmproot}, where only {free / 1e6:.0f} MB are free.",
+            f"Downloads are kept in {tmproot}, where only {readable(free)} are free.",
             "Make room, or set `tmproot`, or METAFLOW_TEMPDIR, to a directory on a larger disk.",
         )
     return ok(name, f"Downloads can be kept in {tmproot}.")

@@ -8,6 +8,7 @@ from typing import Any, Callable, Optional
 
 from metaflow_extensions.fasts3.doctor.concealing import Concealer
 from metaflow_extensions.fasts3.doctor.findings import Fact, Finding, Status, Value
+from metaflow_extensions.fasts3.face.amounts import duration, readable
 from metaflow_extensions.fasts3.face.errors import shown
 
 FORMAT = 1  # of the JSON document: higher where a name is gone or means something else
@@ -86,7 +87,7 @@ class Report:
             if status is Status.OK
             else f"{_several(problems, 'problem')}, {_several(warnings, 'warning')}"
         )
-        return f"{self._style(told, status)} ({seconds:.1f} s)."
+        return f"{self._style(told, status)} ({duration(seconds)})."
 
     def _clean(self, text: str) -> str:
         return shown(self._concealer.text(text))
@@ -155,5 +156,5 @@ def _in_words(value: Value, unit: str) -> str:
     if value is None:
         return "none"
     if unit == "bytes" and isinstance(value, (int, float)):
-        return f"{value / 1e9:,.1f} GB"
+        return readable(value)
     return ", ".join(value) or "none" if isinstance(value, list) else str(value)

