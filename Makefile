@@ -32,8 +32,8 @@ help:
 	@echo "make bench-memory   the memory of calls that have a great deal to do, beside what is promised (half an hour)"
 	@echo "make bench-flow     a flow of 33 tasks with its artifacts in S3, beside Metaflow's own class (an hour)"
 	@echo "make bench-smoke    a short run of the benchmarks"
-	@echo "make test-oldest    the contract suite with the oldest Metaflow and boto3 (tests/oldest.txt)"
-	@echo "make test-versions  the contract suite on Python $(PYTHONS), where found"
+	@echo "make test-oldest    the suites of contract and datastore with the oldest Metaflow and boto3 (tests/oldest.txt)"
+	@echo "make test-versions  the suites of contract and datastore on Python $(PYTHONS), where found"
 	@echo "make soak           users, faults and kills for $(SOAK_SECONDS) seconds; every byte is compared"
 	@echo "make fuzz           whatever a server or a worker may say, found with atheris ($(FUZZ_SECONDS) seconds a target)"
 	@echo "make clean          remove what these made"
@@ -81,7 +81,7 @@ bench: .venv-bench/installed
 	.venv-bench/bin/python -m benchmarks.race $(BENCH)
 
 test-oldest: .venv-oldest/installed
-	.venv-oldest/bin/python -m pytest -n $(JOBS) --all tests/contract -k "$(CONTRACT)"
+	.venv-oldest/bin/python -m pytest -n $(JOBS) --all tests/contract tests/datastore -k "$(CONTRACT) or datastore"
 
 test-versions: $(PYTHONS:%=test-python%)
 
@@ -89,7 +89,7 @@ test-python%:
 	@python="$(call find_python,$*)"; \
 	if [ -z "$$python" ]; then echo "Python $* is not on this machine: skipped."; \
 	else $(MAKE) .venv-$*/installed PYTHON="$$python" && \
-	  .venv-$*/bin/python -m pytest -n $(JOBS) --all tests/contract -k "$(CONTRACT)"; fi
+	  .venv-$*/bin/python -m pytest -n $(JOBS) --all tests/contract tests/datastore -k "$(CONTRACT) or datastore"; fi
 
 soak: .venv/installed
 	@cd tests && ../$(BIN)/python -m soak $(SOAK_SECONDS)

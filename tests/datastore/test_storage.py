@@ -209,7 +209,7 @@ def test_a_task_is_opened_with_one_look_and_each_time_anew(make, proxy, together
     proxy.clear()
     together("GetObject", 4)
     assert task_of(reader).attempt == 0
-    assert len(proxy.asked) == 4
+    assert len(asked(proxy, "GetObject")) == 4  # an old Metaflow looks for further attempts, too
     store(writer, {"text": "second"}, attempt=1)
     assert task_of(reader)["text"] == "second"
     assert task_of(reader, attempt=1).attempt == 1

@@ -2,14 +2,13 @@
 
 import os
 from collections.abc import Sequence
-from functools import partial
 from typing import Any, NamedTuple, Optional
 
 from metaflow_extensions.fasts3.datastore.blobs import Blob
 from metaflow_extensions.fasts3.face.engine import Place
+from metaflow_extensions.fasts3.face.requested import S3PutObject
 from metaflow_extensions.fasts3.face.s3 import S3
 from metaflow_extensions.fasts3.face.tempdir import make_file
-from metaflow_extensions.fasts3.face.writing import _Asked
 
 # Tasks are short, and handle some dozen small objects: starting workers would take more processor time than that.
 FEW_KEYS = 128
@@ -58,8 +57,8 @@ class DatastoreClient(S3):
 
     def store(self, values: Sequence[Value], overwrite: bool) -> None:
         """Upload objects; without `overwrite` those that do not exist."""
-        asked = [_Asked(value.path, value.content, metadata=value.metadata) for value in values]
-        self._upload(asked, partial(self._from_value, rewind=True), overwrite, _place(len(values), Place.HERE))
+        objects = [S3PutObject(value.path, value.content, metadata=value.metadata) for value in values]
+        self._store_values(objects, overwrite, _place(len(values), Place.HERE))
 
     def as_file(self, path: str, data: bytes) -> str:
         """Put the bytes of an object into a file, which is there until the client is closed.

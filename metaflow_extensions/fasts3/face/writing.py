@@ -204,6 +204,11 @@ MetaflowS3Exception
 
         return self._stored(asked, upload, overwrite, refusals)
 
+    def _store_values(self, objects: Iterable[S3PutObject], overwrite: bool, place: Place) -> None:
+        """Upload values, each as `put` does it."""
+        asked = [_asked(item, "value") for item in objects]
+        self._upload(asked, partial(self._from_value, rewind=True), overwrite, place)
+
     def _stored(
         self,
         asked: list[_Asked],
