@@ -13,8 +13,8 @@ from metaflow_extensions.fasts3.wire.s3_errors import MAX_DEPTH, late_failure_of
 from metaflow_extensions.fasts3.wire.sending import Payload
 from metaflow_extensions.fasts3.wire.template import RequestTemplate
 
-LACKING = frozenset({Code.NOT_IMPLEMENTED, Code.REJECTED})
-"""Answers that may be about the way in which many are deleted, and not about who asks."""
+LACKING = frozenset({Code.NOT_IMPLEMENTED, Code.REJECTED, Code.NOT_S3})
+"""Answers that may be about the way in which many are deleted: a page, for one, of a server that knows no such POST."""
 MOST_TOLD = 300  # characters of what S3 says of one key; its own sentences have 200 at the most
 _NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 _ROOT = "DeleteResult"
