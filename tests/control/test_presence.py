@@ -113,3 +113,11 @@ def test_answers_are_remembered_for_this_process_only(url, monkeypatch):
     assert presence.has_answered(url)
     monkeypatch.setattr(presence.os, "getpid", lambda: -1)
     assert not presence.has_answered(url)
+
+
+def test_a_defect_is_no_silence_of_the_server(url):
+    def ask():
+        raise ZeroDivisionError("a defect")
+
+    with pytest.raises(ZeroDivisionError):
+        presence.meet(url, "bucket", ask)

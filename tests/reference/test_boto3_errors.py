@@ -2,12 +2,14 @@
 
 import errno
 import ssl
+from unittest.mock import Mock
 
 import botocore.exceptions as botocore_errors
 import pytest
 import urllib3.exceptions as urllib3_errors
 
 from metaflow_extensions.fasts3.reference.boto3_errors import failure_of
+from metaflow_extensions.fasts3.reference.boto3_transfers import Boto3Transfers
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
 
 
@@ -97,3 +99,13 @@ def test_what_is_raised_without_an_answer(error, code):
     assert failure.code is code
     assert failure.message
     assert failure.status == 0
+
+
+def test_a_defect_of_ours_is_raised_as_it_is():
+    """What botocore or a hook of the user's raises is a failure of the request; a line of ours is not."""
+    with pytest.raises(AttributeError) as raised:
+        Boto3Transfers(Mock(spec=["head_object", "meta"], head_object=lambda **_: None)).head("b", "k")
+    assert raised.traceback[-1].path.name == "boto3_transfers.py"
+    hooked = Mock(spec=["head_object", "meta"], head_object=Mock(side_effect=ZeroDivisionError("of theirs")))
+    with pytest.raises(TransferError, match="of theirs"):
+        Boto3Transfers(hooked).head("b", "k")
