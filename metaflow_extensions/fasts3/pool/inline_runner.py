@@ -84,7 +84,9 @@ class InlineRunner:
 
     def _perform(self, job: Job, interruption: Interruption) -> Outcome:
         outcome = self._performer.perform(job, interruption)
-        return self._performer.perform(job, interruption) if self._renewal.wants_again(job, outcome) else outcome
+        while self._renewal.wants_again(job, outcome):
+            outcome = self._performer.perform(job, interruption)
+        return outcome
 
     def _run_parallel(self, plan: Plan, queue: JobQueue, few: Optional[int]) -> None:
         with Crew(self._perform, self._threads) as crew:
