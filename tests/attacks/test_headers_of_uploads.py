@@ -13,8 +13,9 @@ for _ in range(20_000):
 @pytest.mark.parametrize("field", ["content_type", "encryption"])
 @pytest.mark.parametrize("value", NO_HEADERS)
 def test_no_header_becomes_two(server, s3, field, value):
-    one = S3PutObject("the-key", "value", path=__file__, **{field: value})
-    for store in (lambda: s3.put_many([one]), lambda: s3.put_files([one])):
+    from_memory = S3PutObject("the-key", "value", **{field: value})
+    from_file = S3PutObject("the-key", path=__file__, **{field: value})
+    for store in (lambda: s3.put_many([from_memory]), lambda: s3.put_files([from_file])):
         with pytest.raises(MetaflowS3InvalidObject, match=r"the-key.*in ASCII, without line breaks"):
             store()
     assert server.heads == []
@@ -33,7 +34,7 @@ def test_nor_by_the_client_s_own_encryption(server, tmproot, value):
 
 @pytest.mark.parametrize("value", NO_HEADERS)
 def test_nor_by_the_etag_that_is_to_be_replaced(server, s3, value):
-    one = S3PutObject("the-key", "value", path=__file__, if_match=value)
+    one = S3PutObject("the-key", path=__file__, if_match=value)
     for store in (lambda: s3.put("the-key", "value", if_match=value), lambda: s3.put_files([one])):
         with pytest.raises(MetaflowS3InvalidObject, match=r"the-key.*no ETag"):
             store()
