@@ -8,11 +8,13 @@ from typing import Any
 
 import psutil
 import pytest
+from control.provider import Provider
 from servers.faulty import FaultyS3
 from servers.killer import workers_of
 from servers.s3_server import S3Server
 from servers.world import World, new_world
 
+from metaflow_extensions.fasts3.control import clients
 from metaflow_extensions.fasts3.pool import worker_pool
 
 MOST_OPEN = 250  # descriptors after hundreds of cells; what leaves one behind each time leaves more
@@ -47,3 +49,16 @@ def oracle(seaweedfs: S3Server) -> Iterator[Any]:
 def world(proxy: FaultyS3, oracle: Any, tmp_path: Path, implementation: str) -> Iterator[World]:
     with new_world(proxy, oracle, tmp_path) as world:
         yield world
+
+
+@pytest.fixture
+def world_of_renewable_credentials(
+    proxy: FaultyS3, oracle: Any, tmp_path: Path, implementation: str, monkeypatch: pytest.MonkeyPatch
+) -> "Iterator[tuple[World, Provider]]":
+    provider = Provider(tmp_path, proxy.real.access_key, proxy.real.secret_key)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(provider.config))
+    monkeypatch.setattr(clients, "_clients", {})
+    folder = tmp_path / "world"
+    folder.mkdir()
+    with new_world(proxy, oracle, folder, renewable=True) as world:
+        yield world, provider

@@ -35,7 +35,7 @@ class World:
 
 
 @contextmanager
-def new_world(proxy: FaultyS3, oracle: Any, folder: Path) -> Iterator[World]:
+def new_world(proxy: FaultyS3, oracle: Any, folder: Path, renewable: bool = False) -> Iterator[World]:
     """Give an `S3` with a root that nothing is below, and no faults yet.
 
     Parameters
@@ -46,10 +46,14 @@ def new_world(proxy: FaultyS3, oracle: Any, folder: Path) -> Iterator[World]:
         For the real server.
     folder : Path
         Empty.
+    renewable : bool
+        Its credentials are those of the environment, and not given to the client.
     """
     proxy.clear()
     folder.joinpath("tmproot").mkdir()
     params = {**proxy.client_params(), "config": Config(connect_timeout=SILENCE, read_timeout=SILENCE)}
+    if renewable:
+        del params["aws_access_key_id"], params["aws_secret_access_key"]
     stored = Stored(oracle, proxy.real.bucket, f"test-{uuid.uuid4().hex}/")
     root = f"s3://{stored.bucket}/{stored.prefix}"
     with S3(s3root=root, client_params=params, tmproot=str(folder / "tmproot")) as s3:
