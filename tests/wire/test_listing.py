@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from metaflow_extensions.fasts3.wire.blocking import complete
 from metaflow_extensions.fasts3.wire.exchange import Reply
 from metaflow_extensions.fasts3.wire.failures import UNUSABLE, Code, Failure, TransferError
+from metaflow_extensions.fasts3.wire import listing as wire_listing
 from metaflow_extensions.fasts3.wire.listing import BucketTransfers, parse_page
 from metaflow_extensions.fasts3.wire.s3_errors import MAX_DEPTH
 from metaflow_extensions.fasts3.wire.transfers import ListedObject, Page
@@ -159,6 +160,9 @@ def test_a_whole_page(parsed_by_boto3):
     assert len(parse_page(document).objects) == 1000
 
 
+many = listing([("a", 1), ("b", 2), ("c", 3)])
+
+
 @pytest.mark.parametrize(
     "document",
     [
@@ -173,10 +177,30 @@ def test_a_whole_page(parsed_by_boto3):
         pytest.param(listing(token="t", more="false"), id="a token of no use"),
         pytest.param(listing([("", 0)], [""]), id="names of nothing"),
         pytest.param(listing([("a", 1)]).replace(b"</Size>", b"</Size><Key2>b</Key2><x><Key>c</Key></x>"), id="more"),
+        pytest.param(many.replace(b"<Contents>", b"<!-- <Contents>", 1).replace(b"</ListB", b"--></ListB"), id="all a comment"),
+        pytest.param(many.replace(b"<Contents>", b"<x><Contents>", 1).replace(b"</ListB", b"</x></ListB"), id="all deeper"),
+        pytest.param(many.replace(b"<Key>b", b"<Key>b<!-- c -->"), id="a comment in the second"),
+        pytest.param(many.replace(b"<Key>b", b"<Key>&amp;"), id="a reference in the second"),
+        pytest.param(many.replace(b"<Key>b", b"<Key>\xc3\x9f"), id="another alphabet in the second"),
+        pytest.param(many.replace(b"><Key>b", b'><Key x="y">b'), id="an attribute in the second"),
+        pytest.param(many.replace(b"</Contents>", b"</Contents> ", 1), id="a space between them"),
     ],
 )
 def test_documents_are_read_as_boto3_reads_them(parsed_by_boto3, document):
     assert parse_page(document) == parsed_by_boto3(document)
+
+
+def test_the_parser_reads_one_object_of_many_that_are_written_alike(monkeypatch):
+    begun = []
+    read_xml = wire_listing.read_xml
+
+    def watched(document, what, start, *others):
+        read_xml(document, what, lambda name, more: (begun.append(name), start(name, more)), *others)
+
+    monkeypatch.setattr(wire_listing, "read_xml", watched)
+    keys = [(f"a b/{number:04}", number) for number in range(1000)]
+    assert [tuple(row) for row in parse_page(listing(keys, encode=quote)).objects] == keys
+    assert begun.count("Contents") == 1
 
 
 def test_a_page_says_where_it_goes_on_only_if_it_does():

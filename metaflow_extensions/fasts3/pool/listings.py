@@ -72,7 +72,8 @@ class Pager:
             raise JobFailed(job, outcome.failure)
         page = outcome.reply
         sizes = {**dict(page.objects), **dict.fromkeys(page.prefixes)}  # what a page says twice is one
-        entries = [Entry(name, sizes[name]) for name in (sorted(sizes) if page.prefixes else sizes)]
+        names = sorted(sizes) if page.prefixes else sizes
+        entries = list(map(Entry, names, map(sizes.__getitem__, names)))
         try:
             self._split.receive(span, entries, page.next_token)
         except Endless as error:

@@ -19,6 +19,15 @@ MARKER = "\0"
 """What a token begins with that is a marker of version 1. XML can't hold it, so no server's token does."""
 _ROOT = "ListBucketResult"
 _SIZE = re.compile(r"[0-9]{1,19}\Z")  # bytes; int takes signs, underscores and other alphabets' digits
+# An object as S3 and most servers write it, in ASCII: its key, its size, and two groups that only make tags match.
+_CHARACTERS = rb"[ -%'-;=-\\^-~]*"  # without < and &, and without ], which must not begin "]]>"
+_TEXT = _CHARACTERS + rb"(?:&(?:quot|apos|amp|lt|gt|#3[49]);" + _CHARACTERS + rb")*"
+_OBJECT = re.compile(
+    rb"<Contents>(?:<Key>(" + _CHARACTERS + rb")</Key>|<Size>([0-9]{1,19})</Size>"
+    rb"|<Owner>(?:<([A-Za-z]+)>" + _TEXT + rb"</\3>)*</Owner>"
+    rb"|<(?!Key>|Size>)([A-Za-z]+)>" + _TEXT + rb"</\4>)*</Contents>"
+)
+_STEP = _OBJECT.groups + 1  # how many parts `split` gives for each of them
 
 
 class BucketTransfers:
@@ -149,17 +158,49 @@ def parse_page(document: bytes) -> Page:
     TransferError
         See `s3_errors.read_xml`; MALFORMED where it is another document.
     """
-    reader = _Reader()
-    read_xml(document, "the listing", reader.start, reader.end, reader.characters)
-    if reader.root != _ROOT:
-        raise TransferError(Failure(Code.MALFORMED, f"the listing is a {reader.root[:80]!r} document"))
+    reader = _read_at_once(document) or _read(document)
     decode = unquote_plus if reader.told("EncodingType") == "url" else str
-    objects = [ListedObject(decode(key), size) for key, size in reader.rows]
+    # What holds neither is itself; asking first takes a third of the time.
+    objects = [ListedObject(decode(key) if "%" in key or "+" in key else key, size) for key, size in reader.rows]
     prefixes = [decode(prefix) for prefix in reader.prefixes]
     token = reader.told("NextContinuationToken") if reader.told("IsTruncated") == "true" else None
     if token == "" and reader.is_of_version_1():
         token = token_after(decode(reader.told("NextMarker")), objects, prefixes)
     return Page(objects, prefixes, token)
+
+
+def _read(document: bytes) -> _Reader:
+    reader = _Reader()
+    read_xml(document, "the listing", reader.start, reader.end, reader.characters)
+    if reader.root != _ROOT:
+        raise TransferError(Failure(Code.MALFORMED, f"the listing is a {reader.root[:80]!r} document"))
+    return reader
+
+
+def _read_at_once(document: bytes) -> Optional[_Reader]:
+    """Read a listing whose objects are all written the usual way and follow one another, many times faster.
+
+    One expression reads all objects. The XML parser reads the rest of the document and the first object, to find that
+    it is an object of the listing, and not for instance a part of a comment. Then the others are, too.
+
+    Returns
+    -------
+    _Reader or None
+        None where anything is written in another way.
+    """
+    first = _OBJECT.search(document)
+    if not first:
+        return None
+    before, *parts, after = _OBJECT.split(document)
+    keys, sizes, between = parts[0::_STEP], parts[1::_STEP], parts[_STEP - 1 :: _STEP]
+    if any(between) or None in keys or None in sizes:
+        return None
+    reader = _read(before + first[0] + after)
+    rows = [(key.decode("ascii"), int(size)) for key, size in zip(keys, sizes)]
+    if reader.rows != rows[:1]:
+        return None
+    reader.rows = rows
+    return reader
 
 
 def marker_of(token: str) -> Optional[str]:
