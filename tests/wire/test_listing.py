@@ -12,10 +12,10 @@ from botocore.config import Config
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from metaflow_extensions.fasts3.wire import listing as wire_listing
 from metaflow_extensions.fasts3.wire.blocking import complete
 from metaflow_extensions.fasts3.wire.exchange import Reply
 from metaflow_extensions.fasts3.wire.failures import UNUSABLE, Code, Failure, TransferError
-from metaflow_extensions.fasts3.wire import listing as wire_listing
 from metaflow_extensions.fasts3.wire.listing import BucketTransfers, parse_page
 from metaflow_extensions.fasts3.wire.s3_errors import MAX_DEPTH
 from metaflow_extensions.fasts3.wire.transfers import ListedObject, Page
@@ -163,6 +163,10 @@ def test_a_whole_page(parsed_by_boto3):
 many = listing([("a", 1), ("b", 2), ("c", 3)])
 
 
+def inside(before, after):
+    return many.replace(b"<Contents>", before + b"<Contents>", 1).replace(b"</ListB", after + b"</ListB")
+
+
 @pytest.mark.parametrize(
     "document",
     [
@@ -177,8 +181,8 @@ many = listing([("a", 1), ("b", 2), ("c", 3)])
         pytest.param(listing(token="t", more="false"), id="a token of no use"),
         pytest.param(listing([("", 0)], [""]), id="names of nothing"),
         pytest.param(listing([("a", 1)]).replace(b"</Size>", b"</Size><Key2>b</Key2><x><Key>c</Key></x>"), id="more"),
-        pytest.param(many.replace(b"<Contents>", b"<!-- <Contents>", 1).replace(b"</ListB", b"--></ListB"), id="all a comment"),
-        pytest.param(many.replace(b"<Contents>", b"<x><Contents>", 1).replace(b"</ListB", b"</x></ListB"), id="all deeper"),
+        pytest.param(inside(b"<!-- ", b" -->"), id="in a comment"),
+        pytest.param(inside(b"<x>", b"</x>"), id="deeper"),
         pytest.param(many.replace(b"<Key>b", b"<Key>b<!-- c -->"), id="a comment in the second"),
         pytest.param(many.replace(b"<Key>b", b"<Key>&amp;"), id="a reference in the second"),
         pytest.param(many.replace(b"<Key>b", b"<Key>\xc3\x9f"), id="another alphabet in the second"),
