@@ -154,10 +154,12 @@ def seaweedfs(running_server: Callable[[str], S3Server]) -> S3Server:
 def _many_are_for_workers(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Have workers carry out every call for several objects, where a few would be too few for that.
 
-    So both ways are tested with few objects: in this process by the calls for one, and that by calls for several.
+    So both ways are tested with few objects: in this process by the calls for one, and that by calls for several. That
+    this process begins while workers start, tests marked `few_here` look at.
     """
     if not request.node.get_closest_marker("few_here"):
         monkeypatch.setattr(engine, "FEW_REQUESTS", 0)
+        monkeypatch.setattr(engine, "_leave", lambda here, queue, few: lambda: queue.at_least(few + 1))
 
 
 @pytest.fixture(autouse=True)

@@ -9,8 +9,6 @@ from contract.verbs import METHODS
 from metaflow import S3
 from metaflow.datatools.s3 import MetaflowS3Exception
 
-from metaflow_extensions.fasts3.control import presence
-
 
 @pytest.fixture(scope="session")
 def closed_port():
@@ -42,6 +40,8 @@ def calls(request, closed_port, silence, tmp_path_factory):
         "aws_secret_access_key": "not-the-secret",
         "region_name": "us-east-1",
     }
+    if request.param == "silence":  # a server that accepts connections has a minute
+        params["config"] = {"read_timeout": 2}
 
     folder = tmp_path_factory.mktemp("unreachable")
 
@@ -57,11 +57,7 @@ def calls(request, closed_port, silence, tmp_path_factory):
                 error = str(raised)
         return endpoint_url, error, time.monotonic() - started, list(tmproot.rglob("*"))
 
-    # Side by side, because what they do is wait; for one that accepts connections, it would be a minute.
-    with ThreadPoolExecutor(len(METHODS)) as pool, pytest.MonkeyPatch.context() as patch:
-        if request.param == "silence":
-            patch.setattr(presence, "LISTENING_LIMIT", 2.0)
-            patch.setattr(presence, "ANSWER_LIMIT", 4.0)
+    with ThreadPoolExecutor(len(METHODS)) as pool:  # side by side, because what they do is wait
         return dict(zip(METHODS, pool.map(call, METHODS)))
 
 

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -13,9 +14,10 @@ import pytest
 from metaflow import S3, metaflow_config
 from metaflow.datatools.s3 import MetaflowS3Exception, MetaflowS3InvalidObject, MetaflowS3NotFound
 
+from metaflow_extensions.fasts3.control import presence
 from metaflow_extensions.fasts3.face import engine, writing
 from metaflow_extensions.fasts3.face.engine import Place
-from metaflow_extensions.fasts3.pool import worker_pool, worker_process
+from metaflow_extensions.fasts3.pool import call_workers, worker_pool, worker_process
 from metaflow_extensions.fasts3.pool.messages import Job
 from metaflow_extensions.fasts3.pool.perform import Performer
 from metaflow_extensions.fasts3.pool.plan import JobFailed, Requests
@@ -34,10 +36,10 @@ def client(seaweedfs, prefix, tmp_path):
 
 @pytest.fixture
 def used_workers(monkeypatch):
-    """Count the leases of workers."""
+    """Count the leases of workers by calls."""
     leases = []
-    lease = worker_pool.WorkerPool.lease
-    monkeypatch.setattr(worker_pool.WorkerPool, "lease", lambda self, *args: leases.append(1) or lease(self, *args))
+    lease = call_workers.CallWorkers.lease
+    monkeypatch.setattr(call_workers.CallWorkers, "lease", lambda *args, **kw: leases.append(1) or lease(*args, **kw))
     return leases
 
 
@@ -61,8 +63,42 @@ def test_small_calls_need_no_worker(client, used_workers, tmp_path):
     assert used_workers == []
 
 
+def warm():
+    """Have workers that are ready, as after an earlier call."""
+    worker_pool.shared.start(2)
+    while not worker_pool.shared.is_ready():
+        select.select([one for one in worker_pool.shared._idle if not one.greeted], [], [], 30)
+
+
+@pytest.mark.few_here
+def test_the_first_call_moves_bytes_while_workers_start(client, used_workers, monkeypatch):
+    """Nothing waits for them: where they are not ready before all is done, they do nothing."""
+    monkeypatch.setattr(worker_pool.WorkerPool, "is_ready", lambda _: False)
+    many = dict(pairs_of(50))
+    client.put_many(many.items())
+    assert [one.text for one in client.get_many(many)] == list(many.values())
+    assert used_workers == []
+
+
+@pytest.mark.few_here
+def test_workers_begin_once_the_endpoint_has_answered(client, used_workers, monkeypatch):
+    warm()
+    monkeypatch.setattr(presence, "_answered", set())
+    done = []
+    perform = Performer.perform
+    monkeypatch.setattr(Performer, "perform", lambda self, job, *args: done.append(job) or perform(self, job, *args))
+    client.put_many(pairs_of(200))
+    assert 1 <= len(done) <= engine.INLINE_THREADS
+    assert used_workers
+    done.clear()
+    client.put_many(pairs_of(200))
+    assert done == []
+
+
 @pytest.mark.few_here
 def test_many_go_to_workers(client, used_workers):
+    warm()
+    client.put("k", "the endpoint answers")
     many = dict(pairs_of(engine.FEW_REQUESTS + 1))
     client.put_many(many.items())
     assert len(used_workers) == 1
@@ -72,6 +108,7 @@ def test_many_go_to_workers(client, used_workers):
 
 @pytest.mark.few_here
 def test_large_objects_go_to_workers(client, used_workers):
+    warm()
     large = os.urandom(8 * PART_SIZE)
     client.put("large", large)
     assert used_workers == []
@@ -128,8 +165,6 @@ MOCKED = """
 import boto3, sys
 from moto import mock_aws
 from metaflow import S3
-from metaflow_extensions.fasts3.control import presence
-presence.why_absent = lambda *_: None  # nobody is asked for a connection: there is no network in this test
 with mock_aws():
     params = dict(region_name="us-east-1", aws_access_key_id="testing", aws_secret_access_key="testing")
     boto3.client("s3", **params).create_bucket(Bucket="mocked")

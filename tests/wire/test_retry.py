@@ -3,7 +3,13 @@
 import pytest
 
 from metaflow_extensions.fasts3.wire.failures import ONCE_MORE, TRANSIENT, Code, Failure
-from metaflow_extensions.fasts3.wire.retry import FIRST_CONTACT_LIMIT, LONGEST_WAIT, RetryPolicy, decide
+from metaflow_extensions.fasts3.wire.retry import (
+    FIRST_CONTACT_LIMIT,
+    FIRST_CONTACT_RETRIES,
+    LONGEST_WAIT,
+    RetryPolicy,
+    decide,
+)
 
 PATIENT = RetryPolicy(retries=20, outage_limit=300)
 
@@ -48,6 +54,12 @@ def test_chance_spreads_the_waits_over_half():
 def test_an_endpoint_that_never_answered_is_given_up_soon(answered, limit):
     assert decide(PATIENT, Failure(Code.UNREACHABLE), 1, limit - 1, answered, 0.5) is not None
     assert decide(PATIENT, Failure(Code.UNREACHABLE), 1, limit, answered, 0.5) is None
+
+
+def test_who_has_never_answered_is_asked_three_times():
+    assert decide(PATIENT, Failure(Code.UNREACHABLE), FIRST_CONTACT_RETRIES, 0.0, False, 0.5) is not None
+    assert decide(PATIENT, Failure(Code.UNREACHABLE), FIRST_CONTACT_RETRIES + 1, 0.0, False, 0.5) is None
+    assert decide(PATIENT, Failure(Code.UNREACHABLE), FIRST_CONTACT_RETRIES + 1, 0.0, True, 0.5) is not None
 
 
 def test_an_injected_failure_costs_no_time():

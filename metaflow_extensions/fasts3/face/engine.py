@@ -1,5 +1,6 @@
 """Carries out plans for the methods of `S3`: with which client, in which process, and what a failure becomes."""
 
+import sys
 from collections.abc import Iterable
 from enum import Enum
 from functools import partial
@@ -52,7 +53,6 @@ FEW_PIECES = 4  # of one object
 FEW_REQUESTS = 4  # of several
 INLINE_THREADS = 8  # more only wait for one another in one Python process
 MOST_WORKERS = 16
-FIRST_CONTACT_RETRIES = 2  # a server that breaks off may do so once, an address that is wrong stays wrong
 CLEANUP_LIMIT = 10.0  # seconds
 CLEANUP_LIMIT_WHEN_STOPPED = 0.4  # seconds; whoever has pressed Ctrl-C wants to leave
 CLEANUP_RETRIES = 3  # of each request, within that limit
@@ -147,32 +147,32 @@ class Engine:
             interruptible(work)
 
     def _run(self, plan: Plan, place: Place, bucket: str, interruption: Interruption) -> None:
-        connection = self.connected()
         settings = self.settings()
-
-        def tell(line: str) -> None:
-            if isinstance(plan, Observed):
-                plan.set_aside()
-            write_line(shown(connection.conceal(line)))
+        report = RetryReport(plan, partial(self._tell, plan))
+        carried_out = report if settings.log_retries else plan
+        queue = JobQueue(carried_out)
+        few = _few(place, settings)
+        if few is not None and "botocore" not in sys.modules and queue.at_least(few + 1):
+            _start_workers(queue)  # while boto3 is imported, which takes as long
+        connection = self.connected()
 
         def put_right(limit: float) -> str:
             return self._clean_up(plan, queue, connection, settings, limit)
 
-        report = RetryReport(plan, tell)
-        carried_out = report if settings.log_retries else plan
-        queue = JobQueue(carried_out)
         try:
-            self._meet(connection, settings, bucket, queue, interruption)
             self._carry_out(carried_out, queue, place, connection, settings, interruption)
             left = put_right(CLEANUP_LIMIT)
             if left:
                 log.warning("S3: %s", left)
         except JobFailed as failed:
             left = put_right(CLEANUP_LIMIT)
-            if shows_answer(failed.failure):
-                presence.note_answer(connection.endpoint_url)
-            job, failure = failed.job, self.concealed(failed.failure)
             identity, endpoint, proxy = connection.identity, connection.endpoint_url, connection.proxy
+            job, failure = failed.job, failed.failure
+            if shows_answer(failure):
+                presence.note_answer(endpoint)
+            elif failure.code is Code.UNREACHABLE and not presence.has_answered(endpoint):
+                failure = failure._replace(message=f"S3 can't be reached at {endpoint}: {failure.message}")
+            failure = self.concealed(failure)
             error = exception_of(job.operation, job.url, failure, identity, endpoint, left, proxy)
             raise error from error.__cause__
         except TransferError as error:
@@ -185,6 +185,11 @@ class Engine:
         finally:
             report.tell()
         presence.note_answer(connection.endpoint_url)
+
+    def _tell(self, plan: Plan, line: str) -> None:
+        if isinstance(plan, Observed):
+            plan.set_aside()
+        write_line(shown(self.connected().conceal(line)))
 
     def _carry_out(
         self,
@@ -203,17 +208,17 @@ class Engine:
         reason = connection.why_boto3(settings.transfers)
         log.debug("carried out %s, by %s", place.value, f"boto3: {reason}" if reason else "the wire")
         renewal = Renewal(connection.renew_credentials)
-        few = {Place.HERE_FIRST: FEW_PIECES, Place.WORKERS: FEW_REQUESTS}.get(place)
-        if few is not None:
-            few = min(few, max(1, few * PART_SIZE // settings.part_size))
-        if few is None or not queue.at_least(few + 1):
-            self._here(connection, settings, renewal, interruption).run(plan, queue, few)
+        few = _few(place, settings)
+        here = self._here(connection, settings, renewal, interruption)
+        here.run(plan, queue, _leave(here, queue, few) if few is not None else lambda: False)
+        if here.answered:
+            presence.note_answer(connection.endpoint_url)
         if queue.has_more():
             try:
                 self._workers(connection, settings, renewal, interruption).run(plan, queue)
             except NoWorkers as error:
                 log.warning("S3: no worker process can be started (%s); what they would do is done in this one.", error)
-                self._here(connection, settings, renewal, interruption).run(plan, queue)
+                here.run(plan, queue)
 
     def check_buckets(self, buckets: Iterable[str]) -> None:
         """Raise MetaflowS3NotFound for a bucket that does not exist, where a bare 404 of a key left it open."""
@@ -249,35 +254,6 @@ class Engine:
                 raise _no_client(error) from error
             failure = failure_of(error)
         raise credentials_error(failure)  # without the exception, whose frames may hold what a program printed
-
-    def _meet(
-        self,
-        connection: "Connection",
-        settings: Settings,
-        bucket: str,
-        queue: JobQueue,
-        interruption: Interruption,
-    ) -> None:
-        """Raise JobFailed for the first job where an endpoint that nobody has heard of yet does not answer."""
-        url = connection.endpoint_url
-        # A client that somebody has hooked into, a stub in a test for one, sends only what it was asked to.
-        if not url or presence.has_answered(url) or connection.recipe is None:
-            return
-        first = queue.take()
-        if first is None:
-            return
-        queue.put_back([first])
-        try:
-            connection.credentials()  # before the endpoint's time begins, which is not that of a provider
-        except TransferError as error:
-            raise JobFailed(first, error.failure) from None
-        terms = Terms(RetryPolicy(min(settings.retries, FIRST_CONTACT_RETRIES)))
-        performer = Performer(connection.transfers(settings.transfers), terms)
-        head = Job(0, "head_bucket", bucket)
-        ask = partial(performer.perform, head, within=presence.ANSWER_LIMIT)
-        failure = presence.meet(url, bucket, ask, connection.proxy, interruption.check)
-        if failure:
-            raise JobFailed(first, failure._replace(message=f"S3 can't be reached at {url}: {failure.message}"))
 
     def _terms(self, connection: "Connection", settings: Settings, bandwidth: Optional[float]) -> Terms:
         policy = RetryPolicy(settings.retries, settings.outage_timeout)
@@ -323,6 +299,33 @@ class Engine:
             within(limit + LATENESS, do, "fasts3-cleanup")
         perhaps = [url for number, url in opening.items() if not queue.holds(number)]
         return connection.conceal(told_of(undone, perhaps))
+
+
+def _few(place: Place, settings: Settings) -> Optional[int]:
+    """Jobs up to which a plan is carried out in this process; None: however many there are."""
+    few = {Place.HERE_FIRST: FEW_PIECES, Place.WORKERS: FEW_REQUESTS}.get(place)
+    return None if few is None else min(few, max(1, few * PART_SIZE // settings.part_size))
+
+
+def _start_workers(queue: JobQueue) -> None:
+    """Start the workers that are needed first; others follow as they are leased."""
+    worker_pool.shared.start(2 if processors() > 1 and queue.at_least(concurrency.FIRST_ROOM + 1) else 1)
+
+
+def _leave(here: InlineRunner, queue: JobQueue, few: int) -> Callable[[], bool]:
+    """Tells when workers can take over: they have started, and the endpoint has answered a request of this process."""
+    starting = False
+
+    def leave() -> bool:
+        nonlocal starting
+        if not queue.at_least(few + 1):
+            return False
+        if not starting:
+            _start_workers(queue)
+            starting = True
+        return here.answered and worker_pool.shared.is_ready()
+
+    return leave
 
 
 def _no_client(error: Exception) -> MetaflowException:

@@ -3,7 +3,7 @@
 import contextlib
 import threading
 from functools import partial
-from typing import Optional
+from typing import Callable
 
 from metaflow_extensions.fasts3.pool.crew import Crew
 from metaflow_extensions.fasts3.pool.messages import Job, Outcome
@@ -48,23 +48,28 @@ class InlineRunner:
         self._interruption = interruption
         self._threads = threads
 
-    def run(self, plan: Plan, queue: JobQueue, few: Optional[int] = None) -> None:
+    @property
+    def answered(self) -> bool:
+        """Whether the endpoint has answered this process."""
+        return self._performer.answered
+
+    def run(self, plan: Plan, queue: JobQueue, leave: Callable[[], bool] = lambda: False) -> None:
         """Carry out the jobs of a queue and all that follow from them.
 
         Parameters
         ----------
         plan : Plan
         queue : JobQueue
-        few : int, optional
-            It is left off as soon as there are more jobs than that.
+        leave : callable
+            Asked before each job: whether workers carry out the rest.
 
         Raises
         ------
         JobFailed, Interrupted
         """
-        while few is None or not queue.at_least(few + 1):
+        while not leave():
             if queue.at_least(2):
-                self._run_parallel(plan, queue, few)
+                self._run_parallel(plan, queue, leave)
             elif queue.has_more():
                 self._run_next(plan, queue)
             elif queue.is_held:
@@ -88,10 +93,10 @@ class InlineRunner:
             outcome = self._performer.perform(job, interruption)
         return outcome
 
-    def _run_parallel(self, plan: Plan, queue: JobQueue, few: Optional[int]) -> None:
+    def _run_parallel(self, plan: Plan, queue: JobQueue, leave: Callable[[], bool]) -> None:
         with Crew(self._perform, self._threads) as crew:
             try:
-                self._keep_busy(crew, plan, queue, few)
+                self._keep_busy(crew, plan, queue, leave)
             finally:
                 if crew.under_way:
                     self._stop.set()  # no further tries, now or later
@@ -99,12 +104,11 @@ class InlineRunner:
                         with contextlib.suppress(JobFailed):  # what it opened, `cleanup` has to close
                             plan.receive(job, outcome)
 
-    def _keep_busy(self, crew: Crew, plan: Plan, queue: JobQueue, few: Optional[int]) -> None:
+    def _keep_busy(self, crew: Crew, plan: Plan, queue: JobQueue, leave: Callable[[], bool]) -> None:
         widths: dict[int, int] = {}  # job number -> how many there might be side by side when it was begun
         while True:
             self._interruption.check()
-            more = crew.has_room and (few is None or not queue.at_least(few + 1))
-            job = queue.take() if more else None
+            job = queue.take() if crew.has_room and not leave() else None
             if job is not None:
                 widths[job.number] = crew.size
                 crew.give(job)

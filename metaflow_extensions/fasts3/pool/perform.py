@@ -80,6 +80,11 @@ class Performer:
         self._under_way = 0
         self._bandwidth = Bandwidth(terms.bandwidth) if terms.bandwidth else None
 
+    @property
+    def answered(self) -> bool:
+        """Whether the endpoint has answered this process."""
+        return self._answered
+
     def perform(self, job: Job, interruption: Optional[Interruption] = None, within: Optional[float] = None) -> Outcome:
         """Do one job to its end, in this thread; see `wire.blocking.complete`.
 
@@ -128,7 +133,7 @@ class Performer:
                     self._outage.note_success(now)
                 first_failed = None
             first_failed = now if first_failed is None else first_failed
-            failing = self._note_failure(failure, now, now - first_failed)
+            failing = self._note_failure(failure, now, now - first_failed, now - started)
             again = failure.code in seen
             seen.add(failure.code)
             wait = decide(self._terms.policy, failure, tries, failing, self._answered, self._chance(), again)
@@ -149,9 +154,11 @@ class Performer:
         with self._lock:
             return self._pace.turn(self._clock())
 
-    def _note_failure(self, failure: Failure, now: float, failing: float) -> float:
-        """Seconds for which this job, or everything, has been failing."""
+    def _note_failure(self, failure: Failure, now: float, failing: float, elapsed: float) -> float:
+        """Seconds for which this job, or everything, has been failing; without any answer, all that have elapsed."""
         self._answered = self._answered or shows_answer(failure)
+        if not self._answered:
+            failing = elapsed
         with self._lock:
             if failure.status in TOO_MANY:
                 self._pace.slow_down(now)

@@ -77,6 +77,11 @@ class WorkerPool:
         for worker in started:
             self.give_back(worker)
 
+    def is_ready(self) -> bool:
+        """Whether it is time to lease: a worker has started, or none is going to."""
+        with self._lock:
+            return not self._idle or any(worker.is_ready() for worker in self._idle)
+
     def give_back(self, worker: WorkerProcess) -> None:
         """Return a worker that has no jobs left."""
         with self._lock:

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -123,6 +124,14 @@ class WorkerProcess:
 
     def is_alive(self) -> bool:
         return self._process.poll() is None
+
+    def is_ready(self) -> bool:
+        """Whether it has started: it has said hello, or its end can be read."""
+        if not self.greeted:
+            poll = select.poll()
+            poll.register(self._from, select.POLLIN)
+            return bool(poll.poll(0))
+        return True
 
     def prepare(self, setup: Any) -> None:
         """Tell it how to do the jobs that follow, unless it was told just that before."""

@@ -1,18 +1,19 @@
 """The addresses of a server: looked up once for all connections of a process; those that do not answer come last."""
 
+import errno
 import ipaddress
 import itertools
 import os
 import socket
 import threading
 import time
-from functools import partial
 from typing import Any, Optional
 
 from metaflow_extensions.fasts3.wire.waiting import Aside, wait_for
 
 RESOLVED_FOR = 30.0  # seconds; S3 changes its addresses, and gives other ones to spread the load
 STALE_FOR = 300.0  # seconds for which addresses are used while the name server is asked again
+RESOLVE_LIMIT = 8.0  # seconds for a name server; a resolver may wait for minutes
 LEFT_OUT_FOR = 60.0  # seconds for which an address that did not answer is tried after all others
 
 
@@ -48,9 +49,8 @@ class Addresses:
         found, now = self._found, time.monotonic()
         usable = found and (now - self._found_at <= STALE_FOR or self._problem is not None)
         if not usable:
-            look = partial(self._look_up, self._asked)
             # Aside, because a name server may take seconds; what is an address already takes none.
-            found = look() if _is_address(self._host) else await wait_for(Aside(look))
+            found = self._look_up(self._asked) if _is_address(self._host) else await wait_for(Aside(self.look_up))
         elif now - self._asked_at > RESOLVED_FOR:
             self._refresh()
         return self._ordered(found)
@@ -65,6 +65,34 @@ class Addresses:
     def forget(self) -> None:
         """None of them answers: have the name server asked before the next connection."""
         self._found_at, self._problem = -STALE_FOR, None
+
+    def look_up(self) -> "list[Any]":
+        """Ask the name server, and wait for it no longer than it may take.
+
+        Raises
+        ------
+        OSError, UnicodeError
+        """
+        found: list[Any] = []
+        problems: list[Exception] = []
+
+        def look(asked_before: int) -> None:
+            try:
+                found.extend(self._look_up(asked_before))
+            except (OSError, UnicodeError) as error:
+                problems.append(error)
+
+        thread = threading.Thread(target=look, args=(self._asked,), name="fasts3-resolve", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # no more threads can be started
+            look(self._asked)
+        else:
+            thread.join(RESOLVE_LIMIT)
+        if not found:
+            told = f"the name server has not answered in {RESOLVE_LIMIT:.0f} seconds"
+            raise problems[0] if problems else TimeoutError(errno.ETIMEDOUT, told)
+        return found
 
     def _look_up(self, asked_before: int) -> "list[Any]":
         """Ask the name server, unless another thread has asked it meanwhile."""

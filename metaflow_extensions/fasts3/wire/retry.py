@@ -10,7 +10,8 @@ from metaflow_extensions.fasts3.wire.failures import ONCE_MORE, TRANSIENT, Code,
 
 FIRST_WAIT = 0.1  # seconds; a lone hiccup should cost next to nothing
 LONGEST_WAIT = 20.0  # seconds; longer gives S3 nothing and the user a bad time
-FIRST_CONTACT_LIMIT = 5.0  # seconds of failing; `control/presence.py` limits the time without an answer
+FIRST_CONTACT_RETRIES = 2  # a server that breaks off may do so twice, an address that is wrong stays wrong
+FIRST_CONTACT_LIMIT = 5.0  # seconds without any answer after which nothing is tried again
 
 
 class RetryPolicy(NamedTuple):
@@ -40,7 +41,7 @@ def decide(
     tries : int
         How many times it was tried, 1 or more.
     elapsed : float
-        Seconds since the first try began.
+        Seconds for which this job, or everything, has been failing; without any answer, since the first try began.
     answered : bool
         Whether this endpoint has ever answered this process: an outage is waited for, a mistake is not.
     random : float
@@ -60,6 +61,8 @@ def decide(
         return 0.0  # the next try is signed for the server's time
     if failure.code is Code.INJECTED:
         return 0.0  # a faked failure is there to exercise the retries, not the patience of the tester
+    if failure.code is Code.UNREACHABLE and not answered and tries > FIRST_CONTACT_RETRIES:
+        return None
     # Exponential backoff with equal jitter: half of the wait is certain, half is drawn.
     ceiling = min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(tries - 1, 16))
     wait = max(ceiling * (0.5 + 0.5 * random), min(failure.retry_after, LONGEST_WAIT))
