@@ -13,8 +13,8 @@ from metaflow_extensions.fasts3.face.tempdir import make_file
 # Tasks are short, and handle some dozen small objects: starting workers would take more processor time than that.
 FEW_KEYS = 128
 
-MOST_DESCRIPTORS = 32
-OWN_FILES = "/proc/self/fd/{}"  # proc(5)
+MOST_DESCRIPTORS = 32  # of one operation; further objects are put into a temporary directory
+OWN_FILES = "/proc/self/fd/{}"  # proc(5); opening it begins at the first byte
 
 
 class Value(NamedTuple):
