@@ -17,6 +17,7 @@ from ..servers.place import Place
 from ..servers.seaweedfs import SeaweedServer
 from .rows import Row
 
+PREFIX = "memory"
 PAUSE = 0.1  # seconds between samples
 
 
@@ -49,8 +50,9 @@ def measure(row: Row, scratch: Path) -> Measured:
 def _server(row: Row, scratch: Path) -> "Iterator[Place]":
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
         if row.call.startswith("list"):
-            with ListingOnly(row.objects) as place:
-                yield place
+            with ListingOnly(Path(folder)) as server:
+                server.fill(PREFIX, row.objects, row.size)
+                yield server.place
         else:
             with SeaweedServer(Path(folder)) as server:
                 yield server.place
@@ -61,7 +63,7 @@ def _watch(call: str, row: Row, place: Place, scratch: Path) -> Measured:
         process = subprocess.Popen(
             [
                 *(sys.executable, "-W", "ignore", "-m", "benchmarks.memory.work"),
-                *(call, str(row.objects), str(row.size), f"s3://{place.bucket}/memory", folder),
+                *(call, str(row.objects), str(row.size), f"s3://{place.bucket}/{PREFIX}", folder),
             ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -125,6 +125,18 @@ ROWS = (
         10_000,
         ratios={"own": 4, "s5cmd": 1, "obstore": 0.8, "boto3": 2},
     ),
+    # The server lists and does nothing else: 200 pages, each 50 ms late.
+    *(
+        Row(
+            f"list_recursive, 200,000 {server}",
+            server,
+            "list",
+            200_000,
+            clients=("ours", "own", "s5cmd", "obstore", "boto3"),
+            ratios={"s5cmd": 4, "obstore": 4},
+        )
+        for server in ("numbered keys, 50 ms", "hashed keys, 50 ms", "deep trees, 50 ms")
+    ),
     Row("get_many, 2 x 1 KB, fresh process, nginx", "nginx", "get", 2, turns=3, fresh=True, ratios={"own": 2}),
     Row("get_many, 2 x 1 KB, second call, nginx", "nginx", "get", 2, turns=3, seconds=0.015),
 )

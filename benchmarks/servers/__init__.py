@@ -3,6 +3,7 @@
 All are this machine's, on the loopback address, on free ports, and gone when their ``with`` block ends.
 """
 
+from .listing_only import DistantHashes, DistantNumbers, DistantTrees
 from .nginx_far import NginxFar
 from .nginx_static import NginxStatic
 from .nginx_tls import NginxTls
@@ -14,4 +15,7 @@ SERVERS: dict[str, type[Server]] = {
     "nginx TLS": NginxTls,
     "nginx 20 ms": NginxFar,
     "SeaweedFS": SeaweedServer,
+    "numbered keys, 50 ms": DistantNumbers,
+    "hashed keys, 50 ms": DistantHashes,
+    "deep trees, 50 ms": DistantTrees,
 }

@@ -101,14 +101,15 @@ def test_what_is_downloaded_recursively_has_its_totals_from_the_listing(s3, hear
     for call in (s3.get_all, lambda: s3.get_recursive(["d"])):
         call()
         steps = heard.take()
-        assert ends(steps) == {"list": met(30, 0), "get": met(30, BYTES)}
-        assert {(one.total_objects, one.total_bytes) for one in steps["get"]} == {(30, BYTES)}
+        assert ends(steps) == {"get": met(30, BYTES)}
+        totals = {(one.total_objects, one.total_bytes) for one in steps["get"]}
+        assert totals <= {(None, None), (30, BYTES)}  # unknown while the listing goes on
 
 
 def test_prefixes_that_overlap_are_downloaded_once(s3, heard, stored):
     stored.put_all(BLOBS)
     assert len(s3.get_recursive(["d", "d"])) == 60
-    assert ends(heard.take()) == {"list": met(60, 0), "get": met(30, BYTES)}
+    assert ends(heard.take()) == {"get": met(30, BYTES)}
 
 
 def test_listings(s3, heard, stored):

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from pool.plans import carry_out
 
 from metaflow_extensions.fasts3.pool import deletions, refusals
-from metaflow_extensions.fasts3.pool.deletions import AHEAD, Deletions, ListedDeletions, outermost
-from metaflow_extensions.fasts3.pool.listings import Listing
+from metaflow_extensions.fasts3.pool.deletions import AHEAD, Deletions, ListedDeletions
+from metaflow_extensions.fasts3.pool.listings import Listing, outermost
 from metaflow_extensions.fasts3.pool.plan import JobFailed, JobQueue
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
 from metaflow_extensions.fasts3.wire.transfers import ListedObject, Page

@@ -11,8 +11,8 @@ from metaflow_extensions.fasts3.face.foundation import Foundation
 from metaflow_extensions.fasts3.face.left_out import LeftOut
 from metaflow_extensions.fasts3.face.location import as_directory, as_text, split_url
 from metaflow_extensions.fasts3.face.requested import check_booleans, several
-from metaflow_extensions.fasts3.pool.deletions import Deletions, ListedDeletions, outermost
-from metaflow_extensions.fasts3.pool.listings import Listing
+from metaflow_extensions.fasts3.pool.deletions import Deletions, ListedDeletions
+from metaflow_extensions.fasts3.pool.listings import Listing, outermost
 from metaflow_extensions.fasts3.pool.plan import Plan
 from metaflow_extensions.fasts3.pool.queries import Heads
 from metaflow_extensions.fasts3.pool.refusals import Refusal

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Optional
+from typing import Callable, Optional
 
 from metaflow.exception import MetaflowException
 
@@ -11,18 +11,20 @@ from metaflow_extensions.fasts3.face.errors import MOST_URL, MetaflowS3NotFound,
 from metaflow_extensions.fasts3.face.watching import Watching
 from metaflow_extensions.fasts3.pool.queries import Heads
 
+Objects = Callable[[], Sequence[tuple[str, str]]]
+
 MOST_NAMED = 10  # missing objects; the others are counted
 
 
 @contextmanager
-def naming_all(engine: Engine, objects: Sequence[tuple[str, str]], root: Optional[str]) -> Iterator[None]:
+def naming_all(engine: Engine, objects: Objects, root: Optional[str]) -> Iterator[None]:
     """Have a MetaflowS3NotFound for one of some objects name all of them that are missing.
 
     Parameters
     ----------
     engine : Engine
-    objects : sequence of (bucket, key)
-        All that are wanted, each once.
+    objects : callable
+        Gives bucket and key of all that are wanted, each once. It is called only where one is missing.
     root : str or None
         Of the client, which an empty key means.
     """
@@ -31,7 +33,8 @@ def naming_all(engine: Engine, objects: Sequence[tuple[str, str]], root: Optiona
     except MetaflowS3NotFound as error:
         if error.s3_code == "NoSuchBucket":
             raise
-        raise _told(error, _missing(engine, objects) or [error.url], len(objects), root) from error.__cause__
+        wanted = objects()
+        raise _told(error, _missing(engine, wanted) or [error.url], len(wanted), root) from error.__cause__
 
 
 def _missing(engine: Engine, objects: Sequence[tuple[str, str]]) -> list[str]:

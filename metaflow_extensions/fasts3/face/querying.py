@@ -184,7 +184,7 @@ class Querying(Foundation):
         if not objects:
             return []
         plan = Heads(objects, return_missing)
-        with naming_all(self._engine, objects, self._location.root):
+        with naming_all(self._engine, lambda: objects, self._location.root):
             self._engine.run(plan, place, objects[0][0])
         self._engine.check_buckets(plan.unproven)
         return plan.results

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterable
-from typing import Any, Optional, Union
+from typing import Any, Callable, Optional, Union
 
 from metaflow_extensions.fasts3.face.engine import Place
 from metaflow_extensions.fasts3.face.errors import MetaflowS3URLException
@@ -16,6 +16,7 @@ from metaflow_extensions.fasts3.face.s3object import S3Object
 from metaflow_extensions.fasts3.face.s3objects import S3Objects
 from metaflow_extensions.fasts3.face.tempdir import make_empty
 from metaflow_extensions.fasts3.pool.downloads import Download, Downloaded, Downloads, compared
+from metaflow_extensions.fasts3.pool.listed_downloads import ListedDownloads
 from metaflow_extensions.fasts3.pool.listings import Listing
 from metaflow_extensions.fasts3.wire.log import log
 
@@ -137,19 +138,18 @@ MetaflowS3Exception
         """
         check_booleans(return_info=return_info, in_memory=in_memory)
         prefixes = [self._location.url(key_of(key)) for key in several(keys)]
-        found = self._list([Listing(*split_url(as_directory(url))) for url in prefixes])
-        listed: list[tuple[str, Download]] = []  # the prefix asked for, what is below it
-        for prefix, entries in zip(prefixes, found):
-            bucket, text = split_url(prefix)
-            if not entries and text and not text.endswith("/"):
-                self._warn_of_neighbours(prefix, bucket, text)
-            listed.extend((prefix, Download(bucket, entry.key, size=entry.size)) for entry in entries)
-        results = self._fetch([one for _, one in listed], Place.WORKERS, False, in_memory)
+        listings = [Listing(*split_url(as_directory(url))) for url in prefixes]
         root, name = self._location.root, self._tempdir.file
-        return S3Objects(
-            s3object_of(root if return_info else prefix, f"s3://{one.bucket}/{one.key}", result, return_info, name)
-            for (prefix, one), result in zip(listed, results)
-        )
+        objects: list[S3Object] = []
+        for prefix, found in zip(prefixes, self._fetch_listed(listings, in_memory)):
+            bucket, text = split_url(prefix)
+            if not found and text and not text.endswith("/"):
+                self._warn_of_neighbours(prefix, bucket, text)
+            objects.extend(
+                s3object_of(root if return_info else prefix, f"s3://{one.bucket}/{one.key}", result, return_info, name)
+                for one, result in found
+            )
+        return S3Objects(objects)
 
     def get_all(self, return_info: bool = False, in_memory: bool = False) -> S3Objects:
         """
@@ -200,20 +200,42 @@ MetaflowS3Exception
         if not requests:
             return []
         wanted = list(dict.fromkeys(requests))
-        step = self._engine.settings().part_size
+        name = self._namer(in_memory)
         with MemoryFiles(self._tempdir.file) as files:
-            name = (lambda _: None) if in_memory else self._tempdir.namer()
-            plan = Downloads(wanted, [name(one.key) for one in wanted], missing_ok, step, files)
-            objects = list(dict.fromkeys((one.bucket, one.key) for one in wanted))
-            with naming_all(self._engine, objects, self._location.root):
+            plan = Downloads(wanted, [name(one.key) for one in wanted], missing_ok, self._step(), files)
+            with naming_all(
+                self._engine, lambda: list(dict.fromkeys((one.bucket, one.key) for one in wanted)), self._location.root
+            ):
                 self._engine.run(plan, place, wanted[0].bucket)
         self._engine.check_buckets(plan.unproven)
-        for result in plan.results:
-            if result is not None and result.path is not None and result.reply.length == 0:
-                make_empty(result.path)  # a range of no bytes was not downloaded at all
-        if log.isEnabledFor(logging.DEBUG):
-            log.debug("downloaded; compared with what S3 told: %s", compared(plan.results))
+        _conclude(plan.results)
         if len(wanted) == len(requests):
             return plan.results
         results = dict(zip(wanted, plan.results))
         return [results[request] for request in requests]
+
+    def _fetch_listed(self, listings: list[Listing], in_memory: bool) -> Iterable[list[tuple[Download, Downloaded]]]:
+        """Download what is below prefixes, each object once; what there is below each of them."""
+        if not listings:
+            return []
+        with MemoryFiles(self._tempdir.file) as files:
+            plan = ListedDownloads(listings, self._namer(in_memory), self._step(), files)
+            with naming_all(self._engine, lambda: plan.objects, self._location.root):
+                self._engine.run(plan, Place.WORKERS, listings[0].bucket)
+        _conclude(plan.results)
+        return plan.below(listings)
+
+    def _namer(self, in_memory: bool) -> Callable[[str], Optional[str]]:
+        return (lambda _: None) if in_memory else self._tempdir.namer()
+
+    def _step(self) -> int:
+        return self._engine.settings().part_size
+
+
+def _conclude(results: Iterable[Optional[Downloaded]]) -> None:
+    """Make the files of empty ranges, which were not downloaded at all."""
+    for result in results:
+        if result is not None and result.path is not None and result.reply.length == 0:
+            make_empty(result.path)
+    if log.isEnabledFor(logging.DEBUG):
+        log.debug("downloaded; compared with what S3 told: %s", compared(results))

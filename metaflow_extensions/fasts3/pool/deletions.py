@@ -7,7 +7,7 @@ detail that a request of its own has; what fails then is noted, and the rest is 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 
-from metaflow_extensions.fasts3.pool.listings import Listing, Pager
+from metaflow_extensions.fasts3.pool.listings import Listing, Pagers
 from metaflow_extensions.fasts3.pool.messages import Job, Outcome
 from metaflow_extensions.fasts3.pool.plan import JobFailed
 from metaflow_extensions.fasts3.pool.refusals import Refusal, Refusals
@@ -160,45 +160,27 @@ class ListedDeletions(Deletions):
     def __init__(self, listings: Sequence[Listing]) -> None:
         super().__init__(())
         self.tally.total_objects = None  # who lists does not know it before the end
-        self._pagers = [Pager(listing, ahead=AHEAD) for listing in listings]
-        self._of: dict[int, Pager] = {}  # by the number of the job
+        self._pagers = Pagers(listings, self._numbers, AHEAD)
         self.gave_up = False
 
     def start(self) -> Iterator[Job]:
-        for pager in self._pagers:
-            yield from self._pages(pager)
+        return self._pagers.start()
 
     def receive(self, job: Job, outcome: Outcome) -> Iterable[Job]:
         follows = self._after_page(job, outcome) if job.operation == "list_page" else super().receive(job, outcome)
-        found = sum(pager.count for pager in self._pagers)
-        going_on = [pager for pager in self._pagers if not pager.ended]
-        if len(self.failures) >= MOST_FAILED and going_on:
+        found, ended = self._pagers.count, self._pagers.ended
+        if len(self.failures) >= MOST_FAILED and not ended:
             self.gave_up = True
-        if not going_on or self.gave_up:
+        if ended or self.gave_up:
             self.tally.total_objects = found
         pages: list[Job] = []
         if not self.gave_up and found - self.deleted - len(self.failures) < AHEAD:
-            pages = [page for pager in going_on for page in self._pages(pager)]
+            pages = self._pagers.all_jobs()
         return itertools.chain(pages, follows)
 
     def _after_page(self, job: Job, outcome: Outcome) -> Iterable[Job]:
-        pager = self._of.pop(job.number)
-        pager.receive(job, outcome)
-        keys = [entry.key for entry in pager.take()]
+        _, entries = self._pagers.receive(job, outcome)
+        keys = [entry.key for entry in entries]
         together = [key for key in keys if goes_with_others(key)]
         apart = [key for key in keys if not goes_with_others(key)] if len(together) < len(keys) else []
         return itertools.chain(self._batches(job.bucket, together), self._each(job.bucket, apart))
-
-    def _pages(self, pager: Pager) -> list[Job]:
-        jobs = pager.jobs(self._numbers)
-        self._of.update((job.number, pager) for job in jobs)
-        return jobs
-
-
-def outermost(listings: "Iterable[Listing]") -> "list[Listing]":
-    """Those listings that are not part of another one, each once."""
-    found: list[Listing] = []
-    for one in sorted(set(listings)):
-        if not (found and one.bucket == found[-1].bucket and one.prefix.startswith(found[-1].prefix)):
-            found.append(one)
-    return found

@@ -97,6 +97,62 @@ class Pager:
         return Job(number, "list_page", self._listing.bucket, self._listing.prefix, arguments)
 
 
+class Pagers:
+    """Reads several listings side by side, for one plan.
+
+    Parameters
+    ----------
+    listings : sequence of Listing
+    numbers : iterator of int
+        Numbers for the jobs, unique within the plan.
+    ahead : int, optional
+        As for `Pager`.
+    """
+
+    def __init__(self, listings: Sequence[Listing], numbers: Iterator[int], ahead: Optional[int] = None) -> None:
+        self._pagers = [Pager(listing, ahead=ahead) for listing in listings]
+        self._numbers = numbers
+        self._of: dict[int, int] = {}  # number of a job -> its listing's
+        self._going_on = len(listings)
+        self.count = 0  # entries that have been handed out
+
+    @property
+    def ended(self) -> bool:
+        """Whether all pages have come."""
+        return not self._going_on
+
+    def start(self) -> Iterator[Job]:
+        """The first pages."""
+        return itertools.chain.from_iterable(map(self.jobs, range(len(self._pagers))))
+
+    def jobs(self, index: int) -> list[Job]:
+        """The pages of a listing to ask for now."""
+        jobs = self._pagers[index].jobs(self._numbers)
+        self._of.update((job.number, index) for job in jobs)
+        return jobs
+
+    def all_jobs(self) -> list[Job]:
+        """The pages of all listings to ask for now."""
+        return [job for index, pager in enumerate(self._pagers) if not pager.ended for job in self.jobs(index)]
+
+    def receive(self, job: Job, outcome: Outcome) -> tuple[int, list[Entry]]:
+        """Take what became of a page: the number of its listing, and the entries that follow those given before.
+
+        Raises
+        ------
+        JobFailed
+        """
+        index = self._of.pop(job.number)
+        pager = self._pagers[index]
+        had_ended = pager.ended
+        pager.receive(job, outcome)
+        if pager.ended and not had_ended:
+            self._going_on -= 1
+        entries = pager.take()
+        self.count += len(entries)
+        return index, entries
+
+
 class Listings:
     """`Plan` that lists prefixes side by side.
 
@@ -107,9 +163,7 @@ class Listings:
     """
 
     def __init__(self, listings: Sequence[Listing]) -> None:
-        self._pagers = [Pager(listing) for listing in listings]
-        self._of: dict[int, int] = {}  # number of a job -> its listing's
-        self._numbers = iter(range(2**63))
+        self._pagers = Pagers(listings, itertools.count())
         self._found: list[list[Entry]] = [[] for _ in listings]
         self._is_sorted = False
         self._tally = Tally("list", total_bytes=0)
@@ -129,23 +183,15 @@ class Listings:
         return self._found
 
     def start(self) -> Iterator[Job]:
-        for index in range(len(self._pagers)):
-            yield from self._jobs(index)
+        return self._pagers.start()
 
     def receive(self, job: Job, outcome: Outcome) -> Iterable[Job]:
-        index = self._of.pop(job.number)
-        pager = self._pagers[index]
-        pager.receive(job, outcome)
-        self._found[index] += pager.take()
-        self._tally.objects = sum(one.count for one in self._pagers)
-        if all(one.ended for one in self._pagers):
+        index, entries = self._pagers.receive(job, outcome)
+        self._found[index] += entries
+        self._tally.objects = self._pagers.count
+        if self._pagers.ended:
             self._tally.total_objects = self._tally.objects
-        return self._jobs(index)
-
-    def _jobs(self, index: int) -> list[Job]:
-        jobs = self._pagers[index].jobs(self._numbers)
-        self._of.update((job.number, index) for job in jobs)
-        return jobs
+        return self._pagers.jobs(index)
 
     def cleanup(self) -> list[Job]:
         return []
@@ -178,3 +224,12 @@ class PagesOfListing:
 
     def cleanup(self) -> list[Job]:
         return []
+
+
+def outermost(listings: "Iterable[Listing]") -> "list[Listing]":
+    """Those listings that are not part of another one, each once."""
+    found: list[Listing] = []
+    for one in sorted(set(listings)):
+        if not (found and one.bucket == found[-1].bucket and one.prefix.startswith(found[-1].prefix)):
+            found.append(one)
+    return found
