@@ -1,5 +1,7 @@
 """Tests of clients: made once, by Metaflow's provider, read off for workers, with credentials fetched once."""
 
+import contextlib
+import gc
 import os
 import subprocess
 import sys
@@ -120,6 +122,29 @@ def test_one_client_serves_all_that_ask_for_the_same(monkeypatch):
     assert len(made) == 1
     connection_of(S3Client(s3_client_params={**LOCAL, "endpoint_url": "http://127.0.0.1:10"}))
     assert len(made) == 2
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+@pytest.mark.parametrize("fails", [True, False])
+def test_the_garbage_collector_rests_while_a_client_is_made(monkeypatch, enabled, fails):
+    seen = []
+
+    def provider(*args, **kwargs):
+        seen.append(gc.isenabled())
+        if fails:
+            raise ZeroDivisionError
+        return client()
+
+    monkeypatch.setattr(aws_client, "get_aws_client", provider)
+    before = gc.isenabled()
+    (gc.enable if enabled else gc.disable)()
+    try:
+        with contextlib.suppress(ZeroDivisionError):
+            S3Client(s3_client_params=LOCAL).client  # noqa: B018
+        assert seen == [False]
+        assert gc.isenabled() == enabled
+    finally:
+        (gc.enable if before else gc.disable)()
 
 
 def test_parameters_are_passed_to_the_provider_and_left_as_they_were(monkeypatch):

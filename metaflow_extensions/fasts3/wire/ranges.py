@@ -68,10 +68,14 @@ def span(header: Optional[str], asked: Optional[str], length: Optional[int]) -> 
 
 
 def most_of(length: Optional[int], limit: Optional[int], in_memory: bool) -> Optional[int]:
-    """Bytes of a body that are wanted; None for all of one whose length was not told, which into a file comes whole."""
+    """Bytes of a body that are wanted; None for all of one whose length was not told, which into a file comes whole.
+
+    Up to half as much again as the limit is read to its end: another request would cost more, and the connection, which
+    can be used again only after the last byte, is kept.
+    """
     if length is None:
         return limit if in_memory else None
-    return length if limit is None else min(length, limit)
+    return length if limit is None or length <= limit + limit // 2 else limit
 
 
 def check_range(asked: Optional[str], first: int, length: int, total: int) -> None:
