@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from contract.test_keys import BODY, each_key
+from contract.test_keys import directories_for, keys_for
 from metaflow import S3
 from metaflow.datatools.s3 import MetaflowS3NotFound, MetaflowS3URLException
 
@@ -108,17 +108,30 @@ def test_those_that_are_missing_are_named_and_the_others_deleted(s3, root, store
     assert stored.list() == set()
 
 
-@each_key
-def test_ugly_keys(s3, root, stored, server, key):
-    """Alone, and with others: what looks like the key to a careless reader stays."""
+def neighbours_of(key):
+    """What looks like a key to a careless reader."""
     near = {key.strip(), re.sub(r"[\x00-\x1f\x7f-\x9f]", "", key), re.sub(r"\s+", " ", key), key.replace("%20", " ")}
-    near = {one for one in near if one.strip("/") and one != key} if key.strip("/. ") else set()
-    kept = {"neighbour", *near}
-    for delete in (s3.delete, lambda one: s3.delete_many([one]), lambda one: s3.delete_many([one, "gone", "gone too"])):
-        stored.put_all({**dict.fromkeys(kept, b"kept"), key: BODY, "gone": b""})
+    return {one for one in near if one.strip("/") and one != key} if key.strip("/. ") else set()
+
+
+WAYS = {
+    "delete": lambda s3, key: s3.delete(key),
+    "delete_many": lambda s3, key: s3.delete_many([key]),
+    "delete_many of several": lambda s3, key: s3.delete_many([key, "gone", "gone too"]),
+}
+
+
+@pytest.mark.parametrize("delete", WAYS.values(), ids=WAYS)
+def test_ugly_keys(s3, stored, server, delete):
+    """Alone, and with others: what looks like the key to a careless reader stays."""
+    for key in keys_for(server):
+        stored.put_all({**dict.fromkeys(neighbours_of(key), b"kept"), key: b"x", "gone": b""})
         before = stored.list()
-        delete(key)
-        assert stored.list() - {"gone"} == before - {key, "gone"}
+        delete(s3, key)
+        after = stored.list()
+        assert after - {"gone"} == before - {key, "gone"}
+        for left in after:
+            stored.delete(left)
 
 
 # --- All below prefixes.
@@ -168,19 +181,19 @@ def test_several_pages(s3, stored):
     assert stored.list() == neighbours
 
 
-@each_key
-def test_ugly_keys_below_a_prefix(s3, stored, key):
-    stored.put_all({f"dir/{key}": BODY, "dir/other": b"", "neighbour": b""})
-    assert s3.delete_recursive(["dir"]) == 2
+def test_ugly_keys_below_a_prefix(s3, stored, server):
+    keys = keys_for(server)
+    stored.put_all({**{f"dir/{key}": b"x" for key in keys}, "dir/other": b"", "neighbour": b""})
+    assert s3.delete_recursive(["dir"]) == len(keys) + 1
     assert stored.list() == {"neighbour"}
 
 
-@each_key
-def test_ugly_prefixes(s3, stored, key):
-    key = key.rstrip("/")
-    stored.put_all({f"{key}/leaf": BODY, f"{key}x/leaf": b"", "neighbour": b""})
-    assert s3.delete_recursive([key]) == 1
-    assert stored.list() == {f"{key}x/leaf", "neighbour"}
+def test_ugly_prefixes(s3, stored, server):
+    for name in directories_for(server):
+        stored.put_all({f"{name}/leaf": b"x", f"{name}x/leaf": b"", "neighbour": b""})
+        before = stored.list()
+        assert s3.delete_recursive([name]) == 1
+        assert stored.list() == before - {f"{name}/leaf"}
 
 
 # --- What is refused, whatever the root is.

@@ -9,6 +9,8 @@ from contract.verbs import METHODS
 from metaflow import S3
 from metaflow.datatools.s3 import MetaflowS3Exception
 
+LIMIT = 30.0  # seconds: 10, and what a busy machine takes; waiting for the usual time-outs would take minutes
+
 
 @pytest.fixture(scope="session")
 def closed_port():
@@ -65,7 +67,7 @@ def calls(request, closed_port, silence, tmp_path_factory):
 def test_nobody_is_there(calls, method):
     endpoint_url, error, seconds, left = calls[method]
     assert error is not None
-    assert seconds < 10
+    assert seconds < LIMIT
     assert f"S3 can't be reached at {endpoint_url}" in error
     assert " of s3://bucket/prefix" in error
     assert " in " in error.partition("access key id key, ")[2]  # 3 tries in 0.3 s

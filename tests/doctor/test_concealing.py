@@ -1,12 +1,6 @@
 import pytest
 
-from metaflow_extensions.fasts3.doctor.concealing import (
-    Concealer,
-    masked_key,
-    passwords_in,
-    secrets_around,
-    secrets_in,
-)
+from metaflow_extensions.fasts3.doctor.concealing import Concealer, masked_key, secrets_around
 
 
 @pytest.mark.parametrize(
@@ -15,11 +9,6 @@ from metaflow_extensions.fasts3.doctor.concealing import (
 )
 def test_the_middle_of_an_access_key_id_is_masked(key: str, masked: str) -> None:
     assert masked_key(key) == masked
-
-
-def test_passwords_are_known_as_written_and_as_meant() -> None:
-    assert set(passwords_in("http://me:a%20b@host")) == {"a%20b", "a b"}
-    assert list(passwords_in("http://host/x")) == []
 
 
 def test_secrets_are_taken_out_of_texts_and_lists() -> None:
@@ -40,25 +29,6 @@ def test_a_short_secret_does_not_spoil_the_name_of_a_bucket() -> None:
 def test_the_identity_in_an_error_is_masked() -> None:
     told = "PutObject failed (HTTP 403, access key id AKIAIOSFODNN7EXAMPLE, 1 try in 0.0 s)."
     assert Concealer().text(told) == "PutObject failed (HTTP 403, access key id AKIA***MPLE, 1 try in 0.0 s)."
-
-
-def test_secrets_are_known_by_their_names() -> None:
-    settings = {
-        "aws_access_key_id": "the-id",
-        "aws_secret_access_key": "the-secret",
-        "s3": {"session_token": "the-token", "addressing_style": "path"},
-        "web_identity_token_file": "/a/file",
-        "credential_process": "program --password of-it",
-        "endpoint_url": "http://me:the-password@host",
-        "more": [{"password": "another"}],
-    }
-    assert set(secrets_in(settings)) == {
-        "the-secret",
-        "the-token",
-        "program --password of-it",
-        "the-password",
-        "another",
-    }
 
 
 def test_secrets_in_the_environment_are_known() -> None:

