@@ -1,4 +1,4 @@
-"""Calls that are stopped at any point, by Ctrl-C or @timeout, end without waiting for S3, and the process goes on using S3."""
+"""Calls that Ctrl-C or @timeout stop at any point end without waiting for S3, and the process goes on using S3."""
 
 import json
 import subprocess
