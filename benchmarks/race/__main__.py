@@ -70,7 +70,7 @@ def main() -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.race",
-        description="S3 clients side by side, on nginx and SeaweedFS.",
+        description="S3 clients side by side, on nginx, SeaweedFS and a server of long listings.",
         epilog="A run of all rows and clients is written to benchmarks/results/clients.json and .md, and docs/plots/.",
     )
     parser.add_argument("--rounds", type=int, default=ROUNDS, metavar="N", help=f"how often (default: {ROUNDS})")

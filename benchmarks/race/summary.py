@@ -18,6 +18,7 @@ WORK = {
     "put_files, 4 x 256 MB, SeaweedFS": "upload 4 files of 256 MB",
     "info_many, 5,000, SeaweedFS": "headers of 5,000 objects",
     "list_recursive, 10,000 keys, SeaweedFS": "list 10,000 keys",
+    "list_recursive, 200,000 numbered keys, 50 ms": "list 200,000 keys, every page 50 ms late",
 }
 
 

@@ -9,6 +9,7 @@ import pytest
 from metaflow.datatools.s3 import MetaflowS3Exception, MetaflowS3NotFound, MetaflowS3URLException, S3GetObject
 
 from metaflow_extensions.fasts3.pool.planning import PART_SIZE
+from metaflow_extensions.fasts3.pool.split_listing import Entry
 
 BLOBS = {f"d/{number:03}": os.urandom(number * 93) for number in range(40)}
 
@@ -172,6 +173,21 @@ def test_more_than_a_page_below_a_prefix(s3):
     s3.put_many(blobs.items())
     got = {one.url.rpartition("/")[2]: one.blob for one in s3.iter_recursive(["many"], ordered=False, in_memory=True)}
     assert {f"many/{name}": blob for name, blob in got.items()} == blobs
+
+
+def test_the_first_object_comes_before_the_second_page_is_asked_for(s3, stored, monkeypatch):
+    stored.put_all({"d/a": b"1", "d/b": b"2"})
+    asked = []
+
+    def one_by_one(listing):
+        for name in "ab":
+            asked.append(name)
+            yield [Entry(f"{listing.prefix}{name}", 1)]
+
+    monkeypatch.setattr(s3, "_pages", one_by_one)
+    loop = s3.iter_recursive(["d"], in_memory=True)
+    assert (next(loop).blob, len(asked)) == (b"1", 1)
+    assert [one.blob for one in loop] == [b"2"]
 
 
 def test_nothing_below_a_prefix(s3, stored):

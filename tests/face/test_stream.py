@@ -67,7 +67,7 @@ def begin(tmp_path):
 
     def do(run, keys, ordered=True, look_ahead_objects=100):
         names = iter(range(1000))
-        requests = (Requested(None, f"s3://b/{key}", Download("b", key)) for key in keys)
+        requests = (key and Requested(None, f"s3://b/{key}", Download("b", key)) for key in keys)
         begun.append(
             Stream(
                 run,
@@ -106,6 +106,23 @@ def test_what_nobody_has_taken_is_removed(begin, tmp_path):
     first = next(loop)
     loop.close()
     assert list(tmp_path.iterdir()) == [Path(first.result.path)]
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_a_key_that_takes_time_is_asked_for_when_what_is_under_way_has_come(begin, ordered):
+    asked = []
+
+    def keys():
+        yield None
+        yield "a"
+        yield None
+        asked.append("b")
+        yield "b"
+        yield None
+
+    loop = begin(Store(a=b"1", b=b"2").run, keys(), ordered)
+    assert (next(loop).requested.url, asked) == ("s3://b/a", [])
+    assert [received.requested.url for received in loop] == ["s3://b/b"]
 
 
 def test_what_came_before_a_problem_of_the_keys_comes_first(begin):

@@ -154,20 +154,22 @@ MetaflowS3Exception
         bounds = _checked("look_ahead", look_ahead), _checked("look_ahead_objects", look_ahead_objects)
         return self._stream(requests, False, return_info, ordered, in_memory, keep, *bounds)
 
-    def _below(self, url: str, listing: Listing, return_info: bool) -> Iterator[Requested]:
+    def _below(self, url: str, listing: Listing, return_info: bool) -> Iterator[Optional[Requested]]:
+        """What is below a prefix; None after each page, as the next one is a request to S3."""
         root = self._location.root if return_info else url
         empty = True
         for entries in self._pages(listing):
             for key, _ in entries:
                 empty = False
                 yield Requested(root, f"s3://{listing.bucket}/{key}", Download(listing.bucket, key))
+            yield None
         bucket, text = split_url(url)
         if empty and text and not text.endswith("/"):
             self._warn_of_neighbours(url, bucket, text)
 
     def _stream(
         self,
-        requests: Iterator[Requested],
+        requests: Iterator[Optional[Requested]],
         return_missing: bool,
         return_info: bool,
         ordered: bool,

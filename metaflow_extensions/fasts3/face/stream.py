@@ -51,7 +51,8 @@ class Stream:
     ----------
     run : callable
         Carries out a plan, with the `Interruption` that ends it.
-    requests : iterator of Requested
+    requests : iterator of Requested or None
+        None: the next one takes a while. What is under way is waited for first.
     name : callable
         Gives a path for the file of a key; None: in memory.
     spare_name : callable
@@ -69,7 +70,7 @@ class Stream:
     def __init__(
         self,
         run: Callable[[Plan, str, Interruption], None],
-        requests: Iterator[Requested],
+        requests: Iterator[Optional[Requested]],
         name: Optional[Callable[[str], str]],
         spare_name: Callable[[str], str],
         ordered: bool,
@@ -162,12 +163,14 @@ class Stream:
         StopIteration
         """
         taken = 0
+        at_once = True  # the next request is there
         while True:
             while self._collect(wait=False):
                 pass
             ready = self._turn in self._waiting if self._ordered else bool(self._come)
-            if self._may_take and (not ready or taken < TAKEN_AT_A_TIME):
-                self._take_request()
+            may_take = self._may_take and (at_once or not self._outstanding)
+            if may_take and (not ready or taken < TAKEN_AT_A_TIME):
+                at_once = self._take_request()
                 taken += 1
             elif ready:
                 return self._turn if self._ordered else self._come[0]
@@ -183,15 +186,17 @@ class Stream:
     def _may_take(self) -> bool:
         return not self._all_taken and len(self._outstanding) < self._most
 
-    def _take_request(self) -> None:
+    def _take_request(self) -> bool:
+        """Take one more request, if there is any; whether the next one takes no time."""
         try:
-            requested = next(self._requests, None)
+            requested = next(self._requests)
+        except StopIteration:
+            return self._end()
         except Exception as error:
-            requested, self._problem = None, error
+            self._problem = error
+            return self._end()
         if requested is None:
-            self._all_taken = True
-            self._plan.end()
-            return
+            return False
         number, self._count = self._count, self._count + 1
         self._outstanding[number] = requested
         path = self._name(requested.download.key) if self._name else None
@@ -200,6 +205,12 @@ class Stream:
         self._plan.want(Wanted(number, requested.download, path))
         if self._thread is None:
             self._start(requested.download.bucket)
+        return True
+
+    def _end(self) -> bool:
+        self._all_taken = True
+        self._plan.end()
+        return True
 
     def _start(self, bucket: str) -> None:
         # Known before it runs: an exception may come between any two lines, and `close` has to wait for it.
