@@ -2,6 +2,7 @@
 
 import io
 import os
+from array import array
 from types import SimpleNamespace
 
 import pytest
@@ -14,6 +15,8 @@ VALUES = {
     "no text": ("", b""),
     "str is stored as UTF-8": ("gr\xfc\xdfe \U0001f984\r\n", "grüße 🦄\r\n".encode()),
     "BytesIO": (io.BytesIO(b"in memory"), b"in memory"),
+    "bytearray": (bytearray(b"\x00 grown"), b"\x00 grown"),
+    "every second byte of a memoryview": (memoryview(b"a-b-c-")[::2], b"abc"),
     "empty BytesIO": (io.BytesIO(), b""),
     "subclass of str": (type("Text", (str,), {})("sub"), b"sub"),
     "subclass of bytes": (type("Blob", (bytes,), {})(b"sub"), b"sub"),
@@ -109,8 +112,7 @@ BAD_VALUES = {
     "number": lambda _: 5,
     "list": lambda _: [b"x"],
     "dict": lambda _: {"a": 1},
-    "bytearray": lambda _: bytearray(b"x"),
-    "memoryview": lambda _: memoryview(b"x"),
+    "memoryview of numbers": lambda _: memoryview(array("d", [1.5])),
     "text file": lambda _: io.StringIO("x"),
     "file not readable": write_only,
     "file not seekable": pipe,

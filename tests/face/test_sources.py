@@ -1,7 +1,10 @@
 """Tests of where the bytes of an upload come from."""
 
 import io
+import socket
+import tempfile
 import tracemalloc
+from array import array
 from pathlib import Path
 
 import pytest
@@ -11,6 +14,7 @@ from hypothesis import strategies as st
 from metaflow_extensions.fasts3.face import sources
 from metaflow_extensions.fasts3.face.errors import MetaflowS3InvalidObject, MetaflowS3NotFound
 from metaflow_extensions.fasts3.face.sources import path_source, value_source
+from metaflow_extensions.fasts3.face.spool import Spool
 from metaflow_extensions.fasts3.pool.planning import Piece, pieces
 
 
@@ -54,6 +58,49 @@ def test_a_file_from_its_beginning_or_from_where_it_stands(rewind, expected):
     file = io.BytesIO(b"0123456789")
     file.seek(3)
     assert whole(value_source("k", file, rewind), 4) == expected
+
+
+# Wrappers of tempfile: they are no classes of io, or not of bytes.
+@pytest.mark.parametrize("make", [tempfile.NamedTemporaryFile, tempfile.SpooledTemporaryFile, tempfile.TemporaryFile])
+@pytest.mark.parametrize(("rewind", "expected"), [(True, b"0123456789"), (False, b"3456789")])
+def test_a_temporary_file_is_a_file_of_bytes_or_is_told_to_be_of_text(make, rewind, expected):
+    with make() as file:
+        file.write(b"0123456789")
+        file.seek(3)
+        assert whole(value_source("k", file, rewind), 4) == expected
+    with make(mode="w+") as text, pytest.raises(MetaflowS3InvalidObject, match=r"text file.*mode 'rb'"):
+        value_source("k", text, rewind)
+    with pytest.raises(MetaflowS3InvalidObject, match="mode 'rb'"):  # closed
+        value_source("k", file, rewind)
+
+
+def test_a_spooled_file_stays_in_memory(monkeypatch):
+    def refuse(_):
+        raise OSError("no space left")
+
+    with tempfile.SpooledTemporaryFile() as file:
+        monkeypatch.setattr(file, "rollover", refuse)
+        file.write(b"0123456789")
+        assert whole(value_source("k", file, rewind=True), 4) == b"0123456789"
+
+
+def test_a_connection_is_no_file():
+    ours, theirs = socket.socketpair()
+    with ours, theirs, ours.makefile("rb") as stream, pytest.raises(MetaflowS3InvalidObject, match=r"its read\(\)"):
+        value_source("k", stream, rewind=False)
+
+
+@pytest.mark.parametrize("view", [lambda buffer: buffer, memoryview], ids=["bytearray", "memoryview"])
+def test_a_buffer_that_is_filled_again_is_stored_as_it_was(view, tmp_path):
+    def values():
+        buffer = bytearray(4)
+        for filling in (b"1111", b"2222"):
+            buffer[:] = filling
+            yield view(buffer)
+
+    with Spool(lambda: str(tmp_path)) as spool:
+        kept = [spool.keep(value) for value in values()]
+        assert [whole(value_source("k", value, rewind=False), 3) for value in kept] == [b"1111", b"2222"]
 
 
 def test_the_version_of_a_file(tmp_path):
@@ -108,13 +155,13 @@ def test_a_tilde_is_told_not_to_be_the_home_directory(tmp_path, monkeypatch):
         (Path("here"), "put_files"),
         (1, "json.dumps"),
         ({"a": [1]}, "json.dumps"),
-        (bytearray(b"x"), r"bytes\(\.\.\.\)"),
+        (memoryview(array("d", [1.5])), r"bytes\(\.\.\.\)"),
         (having("to_parquet", "to_csv", "__array__"), r"to_parquet\(\), which is bytes"),
         (having("to_csv", "__array__"), r"its to_csv\(\), which is text"),
         (having("write_parquet"), r"write_csv\(\), which is text; or write_parquet\(buffer\)"),
         (having("__array__"), r"numpy\.save.*buffer\.getvalue\(\)"),
     ],
-    ids=["text file", "path", "number", "dict", "bytearray", "pandas", "pandas series", "Polars", "NumPy"],
+    ids=["text file", "path", "number", "dict", "memoryview of numbers", "pandas", "pandas series", "Polars", "NumPy"],
 )
 def test_what_has_no_bytes_is_told_what_to_do(value, remedy):
     with pytest.raises(MetaflowS3InvalidObject, match=remedy):

@@ -2,6 +2,7 @@
 
 import io
 import os
+from array import array
 
 import pytest
 from hypothesis import given
@@ -64,7 +65,9 @@ def test_who_goes_on_after_the_end_reads_nobody_elses_file(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "value", [io.BytesIO(b"x" * 200), None, 5, "\ud800" * 200, bytearray(200)], ids=lambda value: type(value).__name__
+    "value",
+    [io.BytesIO(b"x" * 200), None, 5, "\ud800" * 200, memoryview(array("d", [1.5] * 30))],
+    ids=lambda value: type(value).__name__,
 )
 def test_what_is_no_value_is_left_for_others_to_refuse(tmp_path, value):
     with Spool(lambda: str(tmp_path)) as spool:

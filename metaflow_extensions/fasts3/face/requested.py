@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Iterable
 from io import BufferedIOBase, RawIOBase
-from typing import Any, NamedTuple, Optional, Union
+from typing import IO, Any, NamedTuple, Optional, Union
 
 from metaflow_extensions.fasts3.face.errors import (
     MetaflowS3Exception,
@@ -20,7 +20,7 @@ from metaflow_extensions.fasts3.face.location import as_text
 from metaflow_extensions.fasts3.wire.conditions import ABSENT
 from metaflow_extensions.fasts3.wire.transfers import PutHeaders
 
-PutValue = Union[RawIOBase, BufferedIOBase, str, bytes]
+PutValue = Union[RawIOBase, BufferedIOBase, IO[bytes], str, bytes, bytearray, memoryview]
 
 USER_ATTRIBUTES = "metaflow-user-attributes"
 """The one metadata key under which both classes store the user's metadata, as JSON."""
@@ -69,7 +69,7 @@ class S3PutObject(_S3PutObject):
     ----------
     key : str, optional
         Key identifying the object. Works the same way as `key` passed to `put` or `put_many`.
-    value : str, bytes or binary file, optional
+    value : str, bytes, bytearray, memoryview or binary file, optional
         Object to upload. Works the same way as `obj` passed to `put` or `put_many`.
     path : str, optional
         Path to a local file. Works the same way as `path` passed to `put_files`.

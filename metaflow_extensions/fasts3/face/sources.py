@@ -2,8 +2,9 @@
 
 import os
 import stat
+import tempfile
 from functools import partial
-from io import BufferedIOBase, RawIOBase, TextIOBase
+from io import IOBase, TextIOBase
 from typing import Any, Callable, NamedTuple, Optional
 
 from metaflow.exception import MetaflowException
@@ -16,7 +17,7 @@ from metaflow_extensions.fasts3.face.errors import (
     shown,
 )
 from metaflow_extensions.fasts3.face.home import hint_of_home
-from metaflow_extensions.fasts3.face.spool import Spooled
+from metaflow_extensions.fasts3.face.spool import Spooled, snapshot
 from metaflow_extensions.fasts3.pool.messages import Buffer
 from metaflow_extensions.fasts3.pool.planning import PART_SIZE, Piece
 from metaflow_extensions.fasts3.wire.failures import Code
@@ -40,8 +41,9 @@ def value_source(key: Any, value: Any, rewind: bool) -> Source:
     ----------
     key : str
         For messages.
-    value : str, bytes, binary file or Spooled
-        A string is encoded in UTF-8.
+    value : str, bytes, bytearray, memoryview of bytes, binary file or Spooled
+        A string is encoded in UTF-8. A file is anything with `read` and `seek`, which `tempfile` has of other classes
+        than `io`.
     rewind : bool
         Whether a file is taken from its beginning, or from where it stands.
 
@@ -51,13 +53,14 @@ def value_source(key: Any, value: Any, rewind: bool) -> Source:
         It is something else, or a file that can't be read or not be rewound, or one that was read or written to its
         end, of which nothing would be stored.
     """
+    value = snapshot(value)
     if isinstance(value, bytes):
         return Source(len(value), value)
     if isinstance(value, str):
         return _text_source(key, value)
     if isinstance(value, Spooled):
         return Source(value.size, read=value.read)
-    if isinstance(value, (RawIOBase, BufferedIOBase)):
+    if hasattr(value, "read") and (isinstance(value, IOBase) or hasattr(value, "seek")):
         return _file_source(key, value, rewind)
     raise MetaflowS3InvalidObject(
         f"Object corresponding to the key '{_named(key)}' is not a string or a bytes object, but "
@@ -66,11 +69,9 @@ def value_source(key: Any, value: Any, rewind: bool) -> Source:
 
 
 def _remedy(value: Any) -> str:
-    if isinstance(value, TextIOBase):
-        return "Open the file in mode 'rb'."
     if isinstance(value, os.PathLike):
         return "Give the open file, or the path to put_files."
-    if isinstance(value, (bytearray, memoryview)):
+    if isinstance(value, memoryview):
         return "Give bytes(...) of it."
     # By what they have: pandas, Polars, NumPy and their like are not imported to tell.
     remedies = (
@@ -105,13 +106,10 @@ def _encoded(text: str, piece: Piece) -> Buffer:
 
 
 def _file_source(key: Any, file: Any, rewind: bool) -> Source:
-    if file.closed or not file.readable() or not file.seekable():
-        raise MetaflowS3InvalidObject(
-            f"Object corresponding to the key '{_named(key)}' is not readable or seekable. Open it in mode 'rb'."
-        )
-
+    _check_file(key, file)
     start = 0 if rewind else file.tell()
-    size = file.seek(0, os.SEEK_END) - start
+    file.seek(0, os.SEEK_END)
+    size = file.tell() - start  # SpooledTemporaryFile.seek() gives None before Python 3.11
     if start and size <= 0:
         raise MetaflowS3InvalidObject(
             f"The file for the key '{_named(key)}' stands at its end: nothing of it would be stored. "
@@ -135,7 +133,31 @@ def _file_source(key: Any, file: Any, rewind: bool) -> Source:
     return Source(size, read=read)
 
 
+def _check_file(key: Any, file: Any) -> None:
+    """Raise MetaflowS3InvalidObject for a file of which no bytes can be read, or not at the place that is needed."""
+
+    def able(name: str) -> bool:  # SpooledTemporaryFile has neither method before Python 3.11
+        return bool(getattr(file, name, lambda: True)())
+
+    try:
+        nothing = "" if isinstance(file, TextIOBase) else file.read(0) if able("readable") else None
+        seeks = nothing is not None and able("seekable") and file.tell() is not None
+    except (OSError, ValueError, AttributeError):  # closed, opened for writing, a connection
+        nothing = None
+    if nothing is None:
+        problem, remedy = "not readable", "Open it in mode 'rb'."
+    elif isinstance(nothing, str):
+        problem, remedy = "a text file", "Open the file in mode 'rb'."
+    elif not seeks:
+        problem, remedy = "not seekable", "Give what its read() returns, or store it in a file first."
+    else:
+        return
+    raise MetaflowS3InvalidObject(f"Object corresponding to the key '{_named(key)}' is {problem}. {remedy}")
+
+
 def _version_of(file: Any) -> Optional[Version]:
+    if isinstance(file, tempfile.SpooledTemporaryFile):
+        return None  # its fileno() would move it to the disk, and lose it on a full one
     try:
         return version_of(os.fstat(file.fileno()))
     except (OSError, AttributeError):  # it is in memory, where only this process can change it

@@ -20,6 +20,17 @@ HOLDING: tuple[type, ...] = (list, tuple, set, frozenset, type({}.items()))
 """Collections that hold their values anyway; what others give may be made just then."""
 
 
+def snapshot(value: Any) -> Any:
+    """The bytes of a bytearray or a memoryview of bytes, which can be changed or released; other values as they are."""
+    if isinstance(value, bytearray):
+        return bytes(value)
+    try:
+        # Of other items than bytes, the format would be lost.
+        return value.tobytes() if isinstance(value, memoryview) and value.format in ("B", "b", "c") else value
+    except ValueError:  # released
+        return value
+
+
 class Spooled(NamedTuple):
     """A value in the file."""
 
@@ -61,7 +72,8 @@ class Spool:
                 self._file.close()
 
     def keep(self, value: Any) -> Any:
-        """What to hold in place of a value: itself, or where it is in the file."""
+        """What to hold in place of a value: itself, its bytes as of now, or where it is in the file."""
+        value = snapshot(value)
         if not isinstance(value, (str, bytes)):
             return value  # an open file, or what is refused later
         try:

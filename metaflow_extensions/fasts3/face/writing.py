@@ -64,7 +64,7 @@ class Writing(Foundation):
             Object path. It can be an S3 url or a path suffix.
         obj : PutValue
             An object to store in S3. Strings are converted to UTF-8 encoding. A binary file is stored whole,
-            wherever it stands, and left open.
+            wherever it stands, and left open. Of a bytearray or memoryview, the bytes as of now are stored.
         overwrite : bool, default True
             Overwrite the object if it exists. If set to False, the operation succeeds without uploading anything if
             the key already exists.
@@ -85,7 +85,7 @@ class Writing(Foundation):
         Raises
         ------
         MetaflowS3InvalidObject
-            `obj` is not a string, bytes or a binary file, or a file that was changed while it was uploaded; or
+            `obj` is not a string, bytes-like or a binary file, or a file that was changed while it was uploaded; or
             `metadata` can't be written as JSON; or `if_match` is no ETag.
         MetaflowS3PreconditionFailed
             The object has been changed since (`if_match`).
@@ -117,7 +117,7 @@ class Writing(Foundation):
 
         Each object to be uploaded can be specified in two ways:
 
-        1. As a `(key, obj)` tuple where `key` is a string specifying the path and `obj` is a string or a bytes
+        1. As a `(key, obj)` tuple where `key` is a string specifying the path and `obj` is a string or a bytes-like
            object. A binary file is stored from where it stands, as Metaflow always did here, and left open.
 
         2. As a `S3PutObject` which contains additional metadata to be stored with the object, or the `if_match` of
