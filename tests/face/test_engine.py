@@ -213,6 +213,18 @@ def test_a_call_that_fails_leaves_no_multipart_open(client, seaweedfs, prefix, t
     assert listed.get("Uploads", []) == []
 
 
+def test_a_listing_may_have_more_requests_under_way_than_other_calls_in_this_process(seaweedfs, prefix, monkeypatch):
+    widths = []
+    runner = engine.InlineRunner
+    monkeypatch.setattr(engine, "InlineRunner", lambda *given: widths.append(given[-1]) or runner(*given))
+    for allowed in (64, 3):
+        root, parameters = f"s3://{seaweedfs.bucket}/{prefix}", seaweedfs.client_params()
+        with S3(s3root=root, client_params=parameters, max_connections=allowed) as s3:
+            s3.info("k", return_missing=True)
+            s3.list_recursive()
+    assert widths == [engine.INLINE_THREADS, engine.INLINE_PAGES, 3, 3]
+
+
 @pytest.mark.parametrize("transfers", ["wire", "boto3"])
 @pytest.mark.parametrize("place", [Place.HERE, Place.WORKERS])
 @pytest.mark.parametrize("count", [1, 3])

@@ -52,6 +52,7 @@ if TYPE_CHECKING:  # see control/clients.py
 FEW_PIECES = 4  # of one object
 FEW_REQUESTS = 4  # of several
 INLINE_THREADS = 8  # more only wait for one another in one Python process
+INLINE_PAGES = 16  # of listings: S3 takes some 50 ms for each, this process a tenth of that
 MOST_WORKERS = 16
 CLEANUP_LIMIT = 10.0  # seconds
 CLEANUP_LIMIT_WHEN_STOPPED = 0.4  # seconds; whoever has pressed Ctrl-C wants to leave
@@ -63,6 +64,7 @@ class Place(Enum):
     """Where a plan is carried out."""
 
     HERE = "in this process"
+    LISTING = "in this process, with as many requests side by side as fit pages of listings"
     WORKERS = "in workers, but for a few requests"
     HERE_FIRST = "its first job here, and the rest in workers if there is much of it"
 
@@ -209,7 +211,8 @@ class Engine:
         log.debug("carried out %s, by %s", place.value, f"boto3: {reason}" if reason else "the wire")
         renewal = Renewal(connection.renew_credentials)
         few = _few(place, settings)
-        here = self._here(connection, settings, renewal, interruption)
+        threads = INLINE_PAGES if place is Place.LISTING else INLINE_THREADS
+        here = self._here(connection, settings, renewal, interruption, threads)
         here.run(plan, queue, _leave(here, queue, few) if few is not None else lambda: False)
         if here.answered:
             presence.note_answer(connection.endpoint_url)
@@ -260,11 +263,16 @@ class Engine:
         return Terms(policy, presence.has_answered(connection.endpoint_url), self._failure_rate, bandwidth)
 
     def _here(
-        self, connection: "Connection", settings: Settings, renewal: Renewal, interruption: Interruption
+        self,
+        connection: "Connection",
+        settings: Settings,
+        renewal: Renewal,
+        interruption: Interruption,
+        threads: int,
     ) -> InlineRunner:
         transfers = connection.transfers(settings.transfers)
         terms = self._terms(connection, settings, settings.bandwidth)
-        return InlineRunner(transfers, terms, renewal, interruption, min(INLINE_THREADS, settings.connections))
+        return InlineRunner(transfers, terms, renewal, interruption, min(threads, settings.connections))
 
     def _workers(
         self, connection: "Connection", settings: Settings, renewal: Renewal, interruption: Interruption

@@ -28,7 +28,7 @@ class Foundation:
         if not listings:
             return []
         plan = Listings(listings)
-        place = Place.HERE if len(listings) <= FEW_LISTINGS else Place.WORKERS
+        place = Place.LISTING if len(listings) <= FEW_LISTINGS else Place.WORKERS
         self._engine.run(plan, place, listings[0].bucket)
         return plan.results
 
