@@ -234,7 +234,10 @@ def test_an_object_that_has_changed(get):
 # --- Limits and checksums.
 
 
-@pytest.mark.parametrize("limit", [0, 1, 1000, len(DATA) - 1])
+WORTH_A_REQUEST = len(DATA) * 2 // 3  # the largest limit: what is beyond half as much again is another request's
+
+
+@pytest.mark.parametrize("limit", [0, 1, 1000, WORTH_A_REQUEST])
 def test_a_limit(tls, get, path, limit):
     sums = {"x_amz_checksum_crc32": crc32(DATA)}
     with Scripted([[expect, answer_perhaps(reply(DATA, **sums)), silence]], tls) as server:
@@ -252,7 +255,7 @@ def test_the_rest_of_a_limited_object_is_not_the_next_reply(transfers_with, path
     assert path.read_bytes() == b"two"
 
 
-@pytest.mark.parametrize("limit", [len(DATA), len(DATA) + 1])
+@pytest.mark.parametrize("limit", [WORTH_A_REQUEST + 1, len(DATA), len(DATA) + 1])
 def test_a_limit_that_limits_nothing(get, path, limit):
     with Scripted([[expect, answer(reply(DATA)), silence]]) as server:
         assert get(server, limit=limit)[2:4] == (len(DATA), len(DATA))
