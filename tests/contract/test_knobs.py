@@ -88,8 +88,8 @@ def test_what_is_no_larger_is_one_request(limited, proxy, stored, tmp_path, way_
     ("part_size", "ranges"),
     [
         (LEAST, {None, (LEAST, 2 * LEAST - 1), (2 * LEAST, 12 * MIB - 1)}),
-        (12 * MIB - 1, {None, (12 * MIB - 1, 12 * MIB - 1)}),
-        (12 * MIB, {None}),
+        (8 * MIB - 1, {None, (8 * MIB - 1, 12 * MIB - 1)}),
+        (8 * MIB, {None}),  # up to one and a half pieces are one request
         (5 * 2**30, {None}),
     ],
 )
