@@ -258,8 +258,10 @@ def test_workers_sign_with_the_set_that_was_given_last():
 FORKED_MEANWHILE = """
 import os, signal, sys, threading
 import metaflow
+from metaflow_extensions.fasts3.control import clients
 from metaflow_extensions.fasts3.control.clients import S3Client, connection_of
 
+clients.FORKS_WAIT = 90.0  # on a busy machine, an import takes its time
 begun, forked = threading.Event(), threading.Event()
 
 class Slow:
@@ -277,7 +279,7 @@ thread.start()
 begun.wait()
 child = os.fork()
 if child == 0:
-    signal.alarm(20)
+    signal.alarm(60)
     connect()
     os._exit(0)
 forked.set()

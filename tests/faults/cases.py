@@ -9,7 +9,7 @@ from servers.world import World
 from metaflow_extensions.fasts3.pool.planning import PART_SIZE
 
 SMALL = bytes(range(256)) * 4
-LARGE = bytes(range(251)) * ((PART_SIZE + 100_000) // 251)  # two pieces, two parts
+LARGE = bytes(range(251)) * ((3 * PART_SIZE // 2 + 100_000) // 251)  # two pieces, two parts
 
 
 # Prepares, yields for the fault to be put in place, then acts and checks what came of it.

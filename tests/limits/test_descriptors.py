@@ -86,7 +86,7 @@ def test_workers_have_few_left(call, s3, stored, fresh_workers, tmp_path):
     stored.put_all(BLOBS)
     assert calls[call]()
     refused = []
-    for limit in range(7, 22):  # with 7, a worker has its pipes and nothing else
+    for limit in range(3, 22):  # with 3, a worker has what it was started with and nothing else
         for worker in fresh_workers._idle:
             resource.prlimit(worker.pid, resource.RLIMIT_NOFILE, (limit, 1000))
         try:

@@ -251,6 +251,8 @@ class Engine:
         try:
             return self._connection()
         except Exception as error:
+            if isinstance(error, OSError) and error.errno in NO_DESCRIPTORS:  # nor could what follows be imported
+                raise _no_client(error) from error
             from metaflow_extensions.fasts3.reference.boto3_errors import failure_of, raised_by_provider
 
             if not raised_by_provider(error):
