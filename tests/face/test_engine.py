@@ -220,7 +220,7 @@ def test_a_listing_may_have_more_requests_under_way_than_other_calls_in_this_pro
     for allowed in (64, 3):
         root, parameters = f"s3://{seaweedfs.bucket}/{prefix}", seaweedfs.client_params()
         with S3(s3root=root, client_params=parameters, max_connections=allowed) as s3:
-            s3.info("k", return_missing=True)
+            s3.put("k", b"1")
             s3.list_recursive()
     assert widths == [engine.INLINE_THREADS, engine.INLINE_PAGES, 3, 3]
 
