@@ -1,6 +1,7 @@
 """Tests of files without a name."""
 
 import errno
+import io
 import os
 import subprocess
 import sys
@@ -139,3 +140,24 @@ def test_many_large_objects_leave_descriptors_to_others(files, monkeypatch, tmp_
     assert descriptors() <= before + 3
     assert [files.take(path)[:1] for path in paths] == [b"%d" % number for number in range(10)]
     assert descriptors() == before
+
+
+@pytest.mark.parametrize("size", [0, 1, 999, 1000, 2500])
+def test_bytes_are_taken_without_taking_their_memory_twice(tmp_path, monkeypatch, size):
+    taken = []  # bytes in memory and in the file, after each read
+
+    class Watched(io.FileIO):
+        read = 0
+
+        def readinto(self, view):
+            count = super().readinto(view[:700])  # as the system may: less than was asked for
+            self.read += count
+            taken.append(self.read + os.fstat(self.fileno()).st_size)
+            return count
+
+    monkeypatch.setattr(memory_files, "STEP", 1000)
+    content = os.urandom(size)
+    (tmp_path / "file").write_bytes(content)
+    with Watched(str(tmp_path / "file"), "r+") as file:
+        assert memory_files._moved(file) == content
+    assert max(taken, default=0) <= size + 1000

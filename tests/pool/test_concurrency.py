@@ -1,5 +1,7 @@
 """Tests of how much is done at a time: pure functions, and a simulated server."""
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,6 +20,7 @@ from metaflow_extensions.fasts3.pool.concurrency import (
     room,
     share,
     weight,
+    windows,
 )
 
 MIB = 2**20
@@ -191,3 +194,23 @@ def test_a_width_on_trial_is_not_what_the_next_call_begins_with():
 def test_bytes_count():
     assert weight(0) == 1.0
     assert weight(8 * MIB) == 129.0
+
+
+@pytest.mark.parametrize(
+    ("memory", "workers", "expected"),
+    [
+        (math.inf, 16, (16, 32)),
+        (math.inf, 2, (2, 64)),
+        (64 * 1024 * MIB, 1, (1, 128)),
+        (512 * MIB, 16, (5, 13)),
+        (512 * MIB, 1, (1, 116)),
+        (128 * MIB, 16, (1, 20)),
+    ],
+)
+def test_workers_and_their_bodies_fit_into_the_memory(memory, workers, expected):
+    found = windows(memory, workers)
+    assert (found.workers, found.body_bytes // MIB) == expected
+
+
+def test_some_worker_and_some_bytes_are_allowed_in_any_memory():
+    assert windows(1, 16) == (1, 1)

@@ -8,6 +8,8 @@ import sys
 import pytest
 
 from metaflow_extensions.fasts3.pool import processors as module
+from metaflow_extensions.fasts3.pool.control_groups import least_limit
+from metaflow_extensions.fasts3.pool.memory import container_memory
 from metaflow_extensions.fasts3.pool.processors import processors, quota
 
 
@@ -28,11 +30,11 @@ def container(tmp_path):
             path = tmp_path / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text + "\n")
-        quota.cache_clear()
+        least_limit.cache_clear()
         return proc
 
     yield lay
-    quota.cache_clear()
+    least_limit.cache_clear()
 
 
 V2 = [("fs", "/", "cgroup2", "nsdelegate")]
@@ -67,6 +69,20 @@ V1_PATH = "5:memory:/other\n4:cpu,cpuacct:/docker/1\n0::/x\n"
 )
 def test_the_least_quota_on_the_way_up_counts(container, group, mounts, limits, expected):
     assert quota(container(group, mounts, limits)) == expected
+
+
+@pytest.mark.parametrize(
+    ("group", "mounts", "limits", "expected"),
+    [
+        ("0::/a/b\n", V2, {"fs/a/memory.max": "536870912", "fs/a/b/memory.max": "max"}, 2**29),
+        ("0::/a\n", V2, {"fs/a/memory.max": "536870912", "fs/a/memory.high": "268435456"}, 2**28),
+        (V1_PATH, V1, {"fs/memory/other/memory.limit_in_bytes": "536870912"}, 2**29),
+        (V1_PATH, V1, {"fs/memory/memory.limit_in_bytes": "9223372036854771712"}, 9223372036854771712),
+        ("0::/\n", V2, {}, math.inf),
+    ],
+)
+def test_the_least_memory_limit_on_the_way_up_counts(container, group, mounts, limits, expected):
+    assert container_memory(container(group, mounts, limits)) == expected
 
 
 def test_where_there_are_no_control_groups_there_is_no_quota(tmp_path):

@@ -30,6 +30,7 @@ from metaflow_extensions.fasts3.pool.cleanup import NO_TIME, Undone, clean_up
 from metaflow_extensions.fasts3.pool.inline_runner import InlineRunner
 from metaflow_extensions.fasts3.pool.interpreter import why_no_workers
 from metaflow_extensions.fasts3.pool.interruptible import interruptible
+from metaflow_extensions.fasts3.pool.memory import memory
 from metaflow_extensions.fasts3.pool.messages import Job
 from metaflow_extensions.fasts3.pool.perform import Performer, Terms
 from metaflow_extensions.fasts3.pool.plan import JobFailed, JobQueue, Plan, Requests
@@ -279,7 +280,8 @@ class Engine:
     def _workers(
         self, connection: "Connection", settings: Settings, renewal: Renewal, interruption: Interruption
     ) -> ProcessRunner:
-        share = concurrency.share(min(processors(), MOST_WORKERS), settings.connections, settings.bandwidth)
+        windows = concurrency.windows(memory(), min(processors(), MOST_WORKERS))
+        share = concurrency.share(windows.workers, settings.connections, settings.bandwidth)
         workers, each = share.workers, share.connections
 
         def setup() -> Any:
@@ -292,7 +294,9 @@ class Engine:
         credentials = connection.credentials
         pool = worker_pool.shared
         spread = share.bandwidth is not None
-        return ProcessRunner(pool, setup, credentials, template, renewal, interruption, workers, each, spread)
+        return ProcessRunner(
+            pool, setup, credentials, template, renewal, interruption, workers, each, spread, windows.body_bytes
+        )
 
     def _clean_up(self, plan: Plan, queue: JobQueue, connection: "Connection", settings: Settings, limit: float) -> str:
         """Put S3 right after a call, within so many seconds; what stays behind, in sentences."""

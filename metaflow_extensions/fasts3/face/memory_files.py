@@ -1,6 +1,8 @@
 """Files without a name, for objects that are wanted in memory and come in pieces from several workers."""
 
 import contextlib
+import errno
+import io
 import os
 import threading
 from typing import Callable, Optional
@@ -10,6 +12,7 @@ from metaflow_extensions.fasts3.wire.blocking import Interrupted
 from metaflow_extensions.fasts3.wire.local_files import path_in_memory
 from metaflow_extensions.fasts3.wire.transfers import GetReply
 
+STEP = 4 * 2**20  # bytes that are in the file and in memory at a time
 MOST = 64  # descriptors that one call spends on it; further objects come together in files of the temporary directory
 
 
@@ -76,9 +79,8 @@ class MemoryFiles:
                 raise Interrupted
             descriptor = self._files[path]
             source = path if descriptor is None else descriptor
-            with open(source, "rb", buffering=0, closefd=descriptor is None) as file:
-                file.seek(0)
-                data = file.readall()
+            with open(source, "r+b", buffering=0, closefd=descriptor is None) as file:
+                data = _moved(file)
             self._drop(path)
             return data
 
@@ -123,3 +125,20 @@ def _fill(descriptor: int, reply: GetReply) -> None:
         position = 0
         while position < len(body):
             position += os.pwrite(descriptor, body[position:], position)
+
+
+def _moved(file: io.FileIO) -> bytes:
+    """All bytes of a file; read from its end, which is cut off, so that the bytes do not take their memory twice."""
+    size = file.seek(0, os.SEEK_END)
+    memory = io.BytesIO(bytes(size))
+    with memory.getbuffer() as view:
+        for begin in reversed(range(0, size, STEP)):
+            file.seek(begin)
+            missing = view[begin : begin + STEP]
+            while missing:
+                count = file.readinto(missing)
+                if not count:  # never: nobody else has the file
+                    raise OSError(errno.EIO, os.strerror(errno.EIO))
+                missing = missing[count:]
+            file.truncate(begin)
+    return memory.getvalue()

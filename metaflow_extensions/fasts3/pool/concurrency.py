@@ -8,6 +8,8 @@ while that is faster, for every connection costs memory here and work at the ser
 import math
 from typing import NamedTuple, Optional
 
+from metaflow_extensions.fasts3.pool.planning import CARRIED
+
 FIRST_ROOM = 16  # jobs of unknown size that a worker is given
 LEAST_ROOM = 8  # jobs; with 8 MiB each, more than a worker's share of a fast network
 WAITING_BYTES = 32 * 2**20  # that a worker may have before it; at 1 GB/s the others wait 32 ms for it at the end
@@ -21,6 +23,11 @@ ANOTHER_WORLD = 2.0  # times as fast or slow as when it settled, twice in a row:
 BYTES_LIKE_A_REQUEST = 64 * 1024  # bytes that cost about as much as a small request does
 CARRIED_BY_ONE = 200e6  # bytes a second that one worker is sure to carry, a slow machine's too
 SLOWEST = 1e6  # bytes a second for each connection, or a server might take it for dead
+# Bytes: of a worker, with what its connections hold; of the bodies that all workers have, for uploads; and of those
+# that each may have even so, or it would wait for its parent between two parts of the usual size.
+WORKER_BYTES = 24 * 2**20
+BODY_BYTES = 128 * 2**20
+LEAST_BODY_BYTES = CARRIED
 LOST = 0.2  # of the connections that were chosen, by dividing them
 LEAST_CONNECTIONS = 8  # that are made even so: small objects would wait for one another
 
@@ -74,6 +81,29 @@ def room(jobs: int, size: int, connections: int, rate: float) -> int:
         return min(FIRST_ROOM, 2 * connections)
     fitting = min(WAITING_BYTES * jobs // max(size, 1), max(FIRST_ROOM, int(WAITING_SECONDS * rate)))
     return max(min(LEAST_ROOM, 2 * connections), min(2 * connections, fitting))
+
+
+class Windows(NamedTuple):
+    """What may be in memory at a time for the workers of a call."""
+
+    workers: int  # at the most
+    body_bytes: int  # of bodies that each worker may have
+
+
+def windows(memory: float, workers: int) -> Windows:
+    """Fit the workers of a call, and what they are given, into a quarter of the memory; the rest is the user's.
+
+    Parameters
+    ----------
+    memory : float
+        Bytes that all processes together may take.
+    workers : int
+        At the most.
+    """
+    workers = max(1, int(min(workers, memory / 4 / WORKER_BYTES)))
+    bodies = min(BODY_BYTES, memory / 4 - workers * WORKER_BYTES / 2)
+    least = min(LEAST_BODY_BYTES, max(1.0, memory / 16 / workers))
+    return Windows(workers, int(max(least, bodies / workers)))
 
 
 class Speed:

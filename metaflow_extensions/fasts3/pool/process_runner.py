@@ -8,6 +8,7 @@ import time
 from typing import Any, Callable
 
 from metaflow_extensions.fasts3.pool.call_workers import CallWorkers
+from metaflow_extensions.fasts3.pool.concurrency import LEAST_BODY_BYTES
 from metaflow_extensions.fasts3.pool.plan import (
     LOOK_WHEN_HELD,
     PATIENCE_WHEN_FAILED,
@@ -17,7 +18,6 @@ from metaflow_extensions.fasts3.pool.plan import (
     Plan,
     Unwanted,
 )
-from metaflow_extensions.fasts3.pool.planning import CARRIED
 from metaflow_extensions.fasts3.pool.renewal import Renewal, look_again_in
 from metaflow_extensions.fasts3.pool.worker_pool import WorkerPool
 from metaflow_extensions.fasts3.wire.blocking import Interruption
@@ -26,8 +26,6 @@ from metaflow_extensions.fasts3.wire.log import log
 # The part of its room, one of so many, that a worker is given jobs for at a time: fewer frames, or more evenly.
 SHARE = 2
 SPREAD = 8
-BODY_BYTES = 128 * 2**20  # bytes of memory for bodies that workers have, all together
-LEAST_BODY_BYTES = CARRIED  # each may have, or it would wait for its parent between two parts of the usual size
 
 
 class ProcessRunner:
@@ -51,6 +49,8 @@ class ProcessRunner:
         Jobs that each does side by side, at the most.
     spread : bool
         All workers are leased at once and get as many jobs as the others, because each may do only its part.
+    body_bytes : int
+        Bytes of memory for bodies that each worker may have.
     """
 
     def __init__(
@@ -64,6 +64,7 @@ class ProcessRunner:
         workers: int,
         connections: int,
         spread: bool = False,
+        body_bytes: int = LEAST_BODY_BYTES,
     ) -> None:
         self._interruption = interruption
         self._pool = pool
@@ -74,6 +75,7 @@ class ProcessRunner:
         self._renewal = renewal
         self._limit = workers
         self._connections = connections
+        self._body_bytes = body_bytes
 
     def run(self, plan: Plan, queue: JobQueue) -> None:
         """Carry out the jobs of a queue and all that follow from them.
@@ -88,8 +90,8 @@ class ProcessRunner:
         NoWorkers
             The system gives no processes.
         """
-        body_bytes = max(LEAST_BODY_BYTES, BODY_BYTES // self._limit)
-        call = CallWorkers(self._pool, self._setup, self._templates, self._interruption, self._connections, body_bytes)
+        limits = self._connections, self._body_bytes
+        call = CallWorkers(self._pool, self._setup, self._templates, self._interruption, *limits)
         try:
             self._run(call, plan, queue)
         except (JobFailed, Unwanted):

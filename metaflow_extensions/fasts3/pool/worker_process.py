@@ -33,6 +33,10 @@ from metaflow_extensions.fasts3.wire.blocking import Interrupted, Interruption, 
 INTERRUPTED = "interrupted"
 READ_SIZE = 2**20  # bytes
 LOOK = 1.0  # seconds of silence after which to look whether a worker can still answer
+# Bytes of the pipe that answers come on, where Linux allows it: with the default 64 KiB, processes switch more often.
+# The other pipe stays as it is: no difference was measured, and Linux allows a user 64 MiB for all pipes.
+PIPE_SIZE = 2**20
+_SET_PIPE_SIZE = getattr(fcntl, "F_SETPIPE_SZ", 1031)  # Python 3.9 has no name for it
 KILLED = (-signal.SIGKILL, -signal.SIGTERM)  # as exit statuses
 
 
@@ -91,6 +95,9 @@ class WorkerProcess:
         with contextlib.ExitStack() as pipes:
             hears, self._to = _pipe(pipes)
             self._from, says = _pipe(pipes)
+            if sys.platform == "linux":
+                with contextlib.suppress(OSError):  # over the system's limit, or the user's
+                    fcntl.fcntl(self._from, _SET_PIPE_SIZE, PIPE_SIZE)
             # Descriptors of its own for frames: what runs when an interpreter starts may print, or read stdin.
             # A session of its own: Ctrl-C in a terminal is for the parent, which decides what becomes of the work.
             self._process = subprocess.Popen(

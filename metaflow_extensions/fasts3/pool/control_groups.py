@@ -1,0 +1,93 @@
+"""The limits of the control groups (containers) that a process is in, in both versions of them; see cgroups(7)."""
+
+import functools
+import math
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Callable, NamedTuple, Optional
+
+PROC = Path("/proc/self")
+V2, V1 = "cgroup2", "cgroup"  # file system types of the two versions
+Read = Callable[[Path], float]  # gives the limit that the directory of one group states; infinity without one
+
+
+@functools.lru_cache(maxsize=8)  # reading them costs as much as a small request, and they hardly ever change
+def least_limit(proc: Path, controller: str, read_v2: Read, read_v1: Read) -> float:
+    """The least limit of those on the way from a process's own group up to the root, in each hierarchy.
+
+    Parameters
+    ----------
+    proc : Path
+        The process's directory below /proc.
+    controller : str
+        ``cpu`` or ``memory``.
+    read_v2, read_v1 : callable
+        Read a directory of either version.
+
+    Returns
+    -------
+    float
+        Infinity without a limit.
+    """
+    try:
+        # Each line is hierarchy:controllers:path; see cgroups(7).
+        lines = [line.split(":", 2) for line in (proc / "cgroup").read_text().splitlines() if line.count(":") > 1]
+        mounts = [_mount(line, controller) for line in (proc / "mountinfo").read_text().splitlines()]
+    except (OSError, ValueError):  # not Linux, or not to be seen from here
+        return math.inf
+    groups = {
+        V2 if number == "0" else V1: path
+        for number, names, path in lines
+        if number == "0" or controller in names.split(",")
+    }
+    least = math.inf
+    for mount in mounts:
+        if mount and mount.version in groups:
+            for directory in _directories(mount, groups[mount.version]):
+                least = min(least, (read_v2 if mount.version == V2 else read_v1)(directory))
+    return least
+
+
+class _Mount(NamedTuple):
+    """Where a hierarchy of control groups can be read."""
+
+    version: str  # V1 or V2
+    root: str  # the group that is mounted there
+    point: Path
+
+
+def _mount(line: str, controller: str) -> Optional[_Mount]:
+    """A line of /proc/self/mountinfo, see proc(5); None for other file systems and other controllers."""
+    fields, separator, rest = line.partition(" - ")
+    before, after = fields.split(" "), rest.split(" ")
+    if not separator or len(before) < 5 or len(after) < 3:
+        return None
+    if after[0] == V2 or (after[0] == V1 and controller in after[2].split(",")):
+        return _Mount(after[0], _unescaped(before[3]), Path(_unescaped(before[4])))
+    return None
+
+
+def _unescaped(text: str) -> str:
+    return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), text)
+
+
+def _directories(mount: _Mount, group: str) -> Iterator[Path]:
+    """The directories of a group and of those above it, as far as they are mounted."""
+    relative = os.path.relpath(group, mount.root)
+    if relative.startswith(".."):  # a group of another namespace: what is mounted is all that can be known
+        relative = "."
+    directory = mount.point / relative
+    yield directory
+    while directory != mount.point:
+        directory = directory.parent
+        yield directory
+
+
+def text_of(path: Path) -> str:
+    """What a file of a group says; nothing where it can't be read."""
+    try:
+        return path.read_text().strip()
+    except (OSError, ValueError):
+        return ""
