@@ -41,7 +41,12 @@ COLUMNS = {
     ),
     # Once: the next try is signed for the server's time. A HEAD has no body that could hold the code.
     "403 RequestTimeTooSkewed": Column(faults.skewed, never=HEADS),
-    "403": Column(faults.error(403, "AccessDenied"), raises=MetaflowS3AccessDenied),
+    # Who may store and not look is no error: If-None-Match decides alone.
+    "403": Column(
+        faults.error(403, "AccessDenied"),
+        raises=MetaflowS3AccessDenied,
+        raises_for=frozenset(row.name for row in CASES) - {"put_if_absent_head"},
+    ),
 }
 # A single range has no checksum: what is wrong in it and does not show is TLS's to see. See docs/security.md.
 UNSEEN = {("get_a_range", "corrupt")}

@@ -129,7 +129,8 @@ def test_others_go_on_while_one_stands_still(s3, stored, stopped):
 
     def let_it_go_on():
         wait_until(lambda: len(stored.list()) > 100)
-        os.kill(stopped[0].pid, signal.SIGCONT)
+        with contextlib.suppress(ProcessLookupError):  # on a busy machine it has been replaced by now
+            os.kill(stopped[0].pid, signal.SIGCONT)
 
     watching = threading.Thread(target=let_it_go_on)
     watching.start()
