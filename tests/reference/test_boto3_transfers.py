@@ -37,10 +37,18 @@ def test_a_reply_without_a_length_has_no_size():
 
 
 class Body:
-    """The body of a response, empty."""
+    """The body of a response."""
+
+    def __init__(self, content=b""):
+        self._content = content
 
     def stream(self, *_, **__):
-        return iter(())
+        yield self._content
+
+
+def client_of(endpoint_url="http://s3.example", **settings):
+    keys = {"aws_access_key_id": "AKIAEXAMPLE", "aws_secret_access_key": "hush", "region_name": "eu-west-1"}
+    return boto3.client("s3", endpoint_url=endpoint_url, config=Config(**settings), **keys)
 
 
 UPLOADS = {
@@ -55,9 +63,7 @@ UPLOADS = {
 def test_a_checksum_goes_before_the_body(tmp_path, scheme, upload, setting):
     """Ceph 16 answers 411 to one that goes behind it, as boto3 would send it over TLS."""
     sent = []
-    keys = {"aws_access_key_id": "AKIAEXAMPLE", "aws_secret_access_key": "hush", "region_name": "eu-west-1"}
-    config = Config(request_checksum_calculation=setting)
-    client = boto3.client("s3", endpoint_url=f"{scheme}://s3.example", config=config, **keys)
+    client = client_of(f"{scheme}://s3.example", request_checksum_calculation=setting)
 
     def replied(request, **_):
         sent.append({name.lower(): value for name, value in request.headers.items()})
@@ -81,6 +87,33 @@ def test_a_checksum_goes_before_the_body(tmp_path, scheme, upload, setting):
 def test_what_is_empty_in_an_error_is_not_none():
     told = ClientError({"Error": {"Code": "NoSuchBucket", "Message": None}, "ResponseMetadata": {}}, "GetObject")
     assert failure_of(told).message == ""
+
+
+def test_a_list_of_uploads_that_is_another_document_is_an_error():
+    """boto3 would take it for one without uploads."""
+    client = client_of()
+    other = b"<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>"
+    client.meta.events.register("before-send.s3", lambda request, **_: AWSResponse(request.url, 200, {}, Body(other)))
+    with pytest.raises(TransferError) as failed:
+        Boto3Transfers(client).list_uploads("bucket", "")
+    assert failed.value.failure.code is Code.MALFORMED
+
+
+def test_a_call_of_the_user_s_that_was_interrupted_does_not_change_the_next():
+    responses = [KeyboardInterrupt, AWSResponse("", 200, {}, Body())]
+
+    def answer(**_):
+        response = responses.pop(0)
+        if response is KeyboardInterrupt:
+            raise KeyboardInterrupt
+        return response
+
+    client = client_of()
+    Boto3Transfers(client)
+    client.meta.events.register("before-send.s3", answer)
+    with pytest.raises(KeyboardInterrupt):
+        client.head_bucket(Bucket="bucket")
+    assert client.head_bucket(Bucket="bucket")["ResponseMetadata"]["HTTPStatusCode"] == 200
 
 
 def test_connections_are_used_again(seaweedfs, prefix, tmp_path, monkeypatch):

@@ -4,28 +4,25 @@ One method, one request. Retries are not made here: the client is built to try o
 """
 
 import zlib
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Sequence
+from contextlib import closing
 from io import BytesIO
-from typing import Any, BinaryIO, Callable, Optional, TypeVar
+from typing import Any, Optional
 
 from botocore.exceptions import ClientError
-from s3transfer.utils import ReadFileChunk
 
 from metaflow_extensions.fasts3.reference import conditional, digests, redirects, responses
-from metaflow_extensions.fasts3.reference.boto3_client import forget_signature, signed_as
+from metaflow_extensions.fasts3.reference.bodies import CHUNK, copy, destination, source
 from metaflow_extensions.fasts3.reference.boto3_errors import failure_of
+from metaflow_extensions.fasts3.reference.calls import explained, translated
 from metaflow_extensions.fasts3.reference.pacing import paced
 from metaflow_extensions.fasts3.wire import deletion, open_uploads
 from metaflow_extensions.fasts3.wire.bandwidth import Allowance
 from metaflow_extensions.fasts3.wire.checksums import Told, crc32_text, told_by
-from metaflow_extensions.fasts3.wire.explanations import UNEXPLAINED, explanation
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
 from metaflow_extensions.fasts3.wire.listing import checked, marker_of, parse_page, token_after
-from metaflow_extensions.fasts3.wire.local_files import became_shorter, local_failure, open_to_read, open_to_write
 from metaflow_extensions.fasts3.wire.not_s3 import check_bucket, check_object, stored_etag
 from metaflow_extensions.fasts3.wire.ranges import length_in, most_of, span
-from metaflow_extensions.fasts3.wire.s3_errors import named
 from metaflow_extensions.fasts3.wire.transfers import (
     UNTOLD,
     GetReply,
@@ -36,67 +33,6 @@ from metaflow_extensions.fasts3.wire.transfers import (
     PutHeaders,
     UploadsPage,
 )
-
-T = TypeVar("T")
-CHUNK = 2**20  # bytes read from the socket at a time: large enough for few Python calls, small enough for memory
-
-
-class _Heard:
-    """What was heard of S3 before something failed."""
-
-    reply: Any = None
-
-    def __init__(self, seen: responses.Seen) -> None:
-        self.seen = seen
-
-    def of(self, reply: Any) -> Any:
-        """Remember a reply that is still to be looked at."""
-        self.reply = reply
-        return reply
-
-    def check(self, check: "Callable[[dict[str, str]], object]") -> None:
-        """Have the headers checked, if the reply has any: a stub's may have none."""
-        headers = self.reply.get("ResponseMetadata", {}).get("HTTPHeaders")
-        if headers is not None:
-            check(headers)
-
-    def naming(self, failure: Failure) -> Failure:
-        if self.reply is None:
-            return failure
-        told = self.reply.get("ResponseMetadata", {})
-        return named(failure, told.get("HTTPStatusCode", 0), told.get("HTTPHeaders", {}))
-
-
-@contextmanager
-def _translated() -> Iterator[_Heard]:
-    heard = _Heard(responses.Seen())
-    forget_signature()
-    redirects.forget()
-    try:
-        with responses.looked_at() as heard.seen:
-            yield heard
-    except TransferError as error:
-        raise TransferError(heard.naming(error.failure)) from error
-    except Exception as error:
-        failure = heard.naming(failure_of(error))
-        if failure.code is Code.EXPIRED:
-            failure = failure._replace(signed_as=signed_as())
-        raise TransferError(failure) from error
-
-
-def _explained(operation: str, ask: "Callable[[], T]", explain: "Callable[[], None]") -> T:
-    """What a HEAD gives. Where it is refused without a reason, a GET tells it, from which boto3 learns the region."""
-    try:
-        return ask()
-    except TransferError as error:
-        if error.failure.status not in UNEXPLAINED[operation]:
-            raise
-        refusal = error.failure
-    try:
-        explain()
-    except TransferError as error:
-        raise TransferError(explanation(refusal, error.failure)) from error
-    return ask()
 
 
 class Boto3Transfers:
@@ -115,29 +51,29 @@ class Boto3Transfers:
 
     def head(self, bucket: str, key: str) -> ObjectInfo:
         def ask() -> ObjectInfo:
-            with _translated() as heard:
+            with translated() as heard:
                 reply = heard.of(self._client.head_object(Bucket=bucket, Key=key))
                 heard.check(check_object)
                 return _info(reply, _length(reply))
 
         def explain() -> None:
-            with _translated(), self._client.get_object(Bucket=bucket, Key=key, Range="bytes=0-0")["Body"] as body:
+            with translated(), self._client.get_object(Bucket=bucket, Key=key, Range="bytes=0-0")["Body"] as body:
                 body.read(1)
 
-        return _explained("HeadObject", ask, explain)
+        return explained("HeadObject", ask, explain)
 
     def head_bucket(self, bucket: str, key: str = "") -> None:
         def ask() -> None:
-            with _translated() as heard:
+            with translated() as heard:
                 heard.of(self._client.head_bucket(Bucket=bucket))
                 heard.check(check_bucket)
 
         def explain() -> None:
-            with _translated():
+            with translated():
                 self._client.list_objects_v2(Bucket=bucket, MaxKeys=1)
 
         try:
-            _explained("HeadBucket", ask, explain)
+            explained("HeadBucket", ask, explain)
         except TransferError as error:
             if error.failure.code is Code.NOT_FOUND:  # a HEAD has no body that could say NoSuchBucket
                 failure = error.failure._replace(code=Code.NO_BUCKET, s3_code="NoSuchBucket")
@@ -158,7 +94,7 @@ class Boto3Transfers:
     ) -> GetReply:
         conditions = {"Range": byte_range, "IfMatch": if_match}
         given = {name: value for name, value in conditions.items() if value}
-        with _translated() as heard:
+        with translated() as heard:
             reply = heard.of(self._client.get_object(Bucket=bucket, Key=key, **given))
             heard.check(check_object)
             length = _length(reply)
@@ -168,9 +104,9 @@ class Boto3Transfers:
             # which some servers send the checksum of the whole object.
             with (
                 reply["Body"] if byte_range else closing(reply["Body"]) as body,
-                _destination(path, position) as file,
+                destination(path, position) as file,
             ):
-                received, number = _copy(body, file, most, allowance)
+                received, number = copy(body, file, most, allowance)
                 # At its end botocore compares the length and, where there is one, the checksum.
                 ended = length in (None, received) and not body.read(1)
             if length is not None and received != most:
@@ -207,17 +143,17 @@ class Boto3Transfers:
         allowance: Optional[Allowance] = None,
     ) -> str:
         with (
-            _source(body, path) as source,
-            _translated() as heard,
+            source(body, path) as stream,
+            translated() as heard,
             conditional.under(condition),
             paced(self._client, allowance),
         ):
-            given = {**_put_arguments(headers), **self._checksum_of(source)}
-            reply = heard.of(self._client.put_object(Bucket=bucket, Key=key, Body=source, **given))
+            given = {**_put_arguments(headers), **self._checksum_of(stream)}
+            reply = heard.of(self._client.put_object(Bucket=bucket, Key=key, Body=stream, **given))
             heard.check(stored_etag)
             return str(reply.get("ETag") or "")
 
-    def _checksum_of(self, source: Any) -> "dict[str, str]":
+    def _checksum_of(self, stream: Any) -> "dict[str, str]":
         """The checksum of a body as an argument, which boto3 sends as a header.
 
         What boto3 computes goes behind the body over TLS (aws-chunked), which Ceph 16, for one, refuses with 411.
@@ -225,9 +161,9 @@ class Boto3Transfers:
         if not self._checksum:
             return {}
         crc = 0
-        for data in iter(lambda: source.read(CHUNK), b""):
+        for data in iter(lambda: stream.read(CHUNK), b""):
             crc = zlib.crc32(data, crc)
-        source.seek(0)
+        stream.seek(0)
         return {"ChecksumCRC32": crc32_text(crc)}
 
     def list_page(
@@ -241,7 +177,7 @@ class Boto3Transfers:
     ) -> Page:
         arguments = {"Bucket": bucket, "Prefix": key, "Delimiter": delimiter, "MaxKeys": limit}
         marker = marker_of(token) if token else None
-        with _translated() as heard:
+        with translated() as heard:
             if marker is not None:
                 reply = heard.of(self._client.list_objects(**arguments, Marker=marker))
             else:
@@ -257,11 +193,11 @@ class Boto3Transfers:
             return checked(Page(objects, prefixes, more), key, token)
 
     def delete(self, bucket: str, key: str) -> None:
-        with _translated():
+        with translated():
             self._client.delete_object(Bucket=bucket, Key=key)
 
     def delete_objects(self, bucket: str, key: str = "", keys: Sequence[str] = ()) -> dict[str, str]:
-        with _translated() as heard:
+        with translated() as heard:
             deletion.check(keys)
             reply = heard.of(self._delete_objects(bucket, keys))
             rows = reply.get("Errors", ())
@@ -283,7 +219,7 @@ class Boto3Transfers:
         return reply
 
     def create_upload(self, bucket: str, key: str, headers: PutHeaders = PutHeaders()) -> str:
-        with _translated() as heard:
+        with translated() as heard:
             reply = heard.of(
                 self._client.create_multipart_upload(
                     Bucket=bucket, Key=key, **_put_arguments(headers), **self._checksum
@@ -307,8 +243,8 @@ class Boto3Transfers:
         allowance: Optional[Allowance] = None,
     ) -> dict[str, str]:
         with (
-            _source(body, path, position, length, version) as source,
-            _translated() as heard,
+            source(body, path, position, length, version) as stream,
+            translated() as heard,
             paced(self._client, allowance),
         ):
             reply = heard.of(
@@ -317,8 +253,8 @@ class Boto3Transfers:
                     Key=key,
                     UploadId=upload_id,
                     PartNumber=number,
-                    Body=source,
-                    **self._checksum_of(source),
+                    Body=stream,
+                    **self._checksum_of(stream),
                 )
             )
             heard.check(stored_etag)
@@ -329,7 +265,7 @@ class Boto3Transfers:
         self, bucket: str, key: str, upload_id: str, parts: list[dict[str, str]], condition: Optional[str] = None
     ) -> str:
         numbered = [dict(part, PartNumber=number) for number, part in enumerate(parts, 1)]
-        with _translated(), conditional.under(condition):
+        with translated(), conditional.under(condition):
             reply = self._client.complete_multipart_upload(
                 Bucket=bucket, Key=key, UploadId=upload_id, MultipartUpload={"Parts": numbered}
             )
@@ -337,7 +273,7 @@ class Boto3Transfers:
 
     def abort_upload(self, bucket: str, key: str, upload_id: str) -> None:
         try:
-            with _translated():
+            with translated():
                 self._client.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload_id)
         except TransferError as error:
             if error.failure.code is not Code.NO_UPLOAD:
@@ -346,7 +282,7 @@ class Boto3Transfers:
     def list_uploads(self, bucket: str, key: str, after: Optional[Sequence[str]] = None) -> UploadsPage:
         continued = {name: value for name, value in zip(("KeyMarker", "UploadIdMarker"), after or ()) if value}
         arguments = {"Prefix": key, "MaxUploads": open_uploads.MOST_UPLOADS, **continued}
-        with _translated() as heard:
+        with translated() as heard:
             reply = heard.of(self._client.list_multipart_uploads(Bucket=bucket, **arguments))
             rows = reply.get("Uploads", ())
             page = UploadsPage(
@@ -383,74 +319,6 @@ def _info(reply: dict[str, Any], size: Optional[int]) -> ObjectInfo:
 
 def _timestamp(time: Any) -> Optional[int]:
     return None if time is None else int(time.timestamp())
-
-
-@contextmanager
-def _destination(path: Optional[str], position: int) -> Iterator[BinaryIO]:
-    """What takes the bytes: a file, or memory where there is no path."""
-    if path is None:
-        yield BytesIO()
-        return
-    with open(open_to_write(path, position), "wb") as file:
-        if position:
-            file.seek(position)
-        yield file
-
-
-def _copy(body: Any, file: BinaryIO, most: Optional[int], allowance: Optional[Allowance]) -> "tuple[int, int]":
-    """Copy so many bytes, all for None; give how many came, and their CRC-32."""
-    received = crc = 0
-    while received != most:
-        step = CHUNK if most is None else min(CHUNK, most - received)
-        data = body.read(allowance.wait_for_some(step) if allowance else step)
-        if not data:
-            break
-        file.write(data)
-        crc = zlib.crc32(data, crc)
-        received += len(data)
-    return received, crc
-
-
-@contextmanager
-def _source(
-    body: Optional[bytes],
-    path: Optional[str],
-    position: int = 0,
-    length: int = -1,
-    version: Optional[Sequence[int]] = None,
-) -> Iterator[Any]:
-    """What botocore reads a body from: bytes, or a run of bytes of a file, see `open_to_read`."""
-    if path is None:
-        yield BytesIO(body or b"")
-        return
-    with (
-        open_to_read(path, position, length, version) as (descriptor, size),
-        open(descriptor, "rb", closefd=False) as file,
-    ):
-        file.seek(position)
-        yield _Run(path, file, size)
-
-
-class _Run(ReadFileChunk):
-    """Exactly so many bytes of a file.
-
-    botocore tells the server how many there are, and then sends what `read` gives, be it more or less.
-    """
-
-    def __init__(self, path: str, file: BinaryIO, size: int) -> None:
-        super().__init__(file, size, file.tell() + size)
-        self._path = path
-
-    def read(self, amount: Optional[int] = None) -> bytes:
-        left = len(self) - self.tell()
-        wanted = left if amount is None or amount < 0 else min(amount, left)
-        try:
-            data: bytes = super().read(wanted)
-        except OSError as error:
-            raise TransferError(local_failure(error)) from error
-        if len(data) < wanted:
-            raise TransferError(became_shorter(self._path))
-        return data
 
 
 def _put_arguments(headers: PutHeaders) -> dict[str, Any]:

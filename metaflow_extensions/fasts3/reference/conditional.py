@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Optional
 
+from metaflow_extensions.fasts3.reference.hooks import hook
 from metaflow_extensions.fasts3.wire.conditions import condition_headers
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
 
@@ -19,10 +20,8 @@ _call = threading.local()  # the call under way in this thread; botocore's event
 
 def hook_into(client: Any) -> None:
     """Have a client add the headers of the call under way, however often it is asked to; without a condition, none."""
-    events = getattr(client.meta, "events", None)
-    if events is not None:  # a stand-in for a client may have none, and is asked for no conditions
-        for operation in OPERATIONS:
-            events.register(f"before-call.s3.{operation}", _add, unique_id=f"fasts3-condition-{operation}")
+    for operation in OPERATIONS:
+        hook(client, f"before-call.s3.{operation}", _add)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from metaflow_extensions.fasts3.reference.hooks import hook
 from metaflow_extensions.fasts3.wire.deletion import md5_of
 
 _call = threading.local()  # the call under way in this thread; botocore's events are emitted in the thread that calls
@@ -15,9 +16,7 @@ _call = threading.local()  # the call under way in this thread; botocore's event
 
 def hook_into(client: Any) -> None:
     """Have a client send what a call under way in `md5` asks for, however often it is asked to."""
-    events = getattr(client.meta, "events", None)
-    if events is not None:  # a stand-in for a client may have none
-        events.register("before-call.s3.DeleteObjects", _replace, unique_id="fasts3-md5")
+    hook(client, "before-call.s3.DeleteObjects", _replace)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Optional
 
+from metaflow_extensions.fasts3.reference.hooks import hook
 from metaflow_extensions.fasts3.wire.bandwidth import Allowance
 
 
@@ -34,8 +35,8 @@ def paced(client: Any, allowance: Optional[Allowance]) -> Iterator[None]:
     if allowance is None:
         yield
         return
-    for operation in ("PutObject", "UploadPart"):  # again is not twice: the id is known
-        client.meta.events.register(f"before-send.s3.{operation}", _wrap, unique_id=f"fasts3-pace-{operation}")
+    for operation in ("PutObject", "UploadPart"):
+        hook(client, f"before-send.s3.{operation}", _wrap)
     _sending.allowance = allowance
     try:
         yield

@@ -6,36 +6,52 @@ recursion limit. A HeadBucket within a HeadBucket can tell nothing that the firs
 """
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any, Optional
 
-_calls = (
-    threading.local()
-)  # HeadBuckets under way in this thread; botocore's events are emitted in the thread that calls
+from metaflow_extensions.fasts3.reference.hooks import hook
+
 _NOT_TOLD = {
     "Error": {"Code": "301", "Message": "The bucket's region is not known"},
     "ResponseMetadata": {"HTTPStatusCode": 301, "HTTPHeaders": {}},
 }
 
 
+class _Call(threading.local):
+    """The call of ours that this thread makes; botocore emits its events in the thread that calls."""
+
+    depth: Optional[int] = None  # HeadBuckets under way; None where the call is not ours
+
+
+_call = _Call()
+
+
 def hook_into(client: Any) -> None:
-    """Have a client send no HeadBucket from within another."""
-    events = getattr(client.meta, "events", None)
-    if events is not None:  # a stand-in for a client may have none
-        events.register_first("before-call.s3.HeadBucket", _begin, unique_id="fasts3-region-begin")
-        for event in ("after-call", "after-call-error"):
-            events.register(f"{event}.s3.HeadBucket", _end, unique_id=f"fasts3-region-{event}")
+    """Have a client send no HeadBucket from within another, while a call is under way in `followed_once`."""
+    hook(client, "before-call.s3.HeadBucket", _begin, first=True)
+    for event in ("after-call", "after-call-error"):
+        hook(client, f"{event}.s3.HeadBucket", _end)
 
 
-def forget() -> None:
-    """A call begins in this thread: what an exception has left of the one before does not count."""
-    _calls.depth = 0
+@contextmanager
+def followed_once() -> Iterator[None]:
+    """Limit the calls that this thread makes inside. Others are left as botocore makes them."""
+    _call.depth = 0
+    try:
+        yield
+    finally:
+        _call.depth = None
 
 
 def _begin(**_: Any) -> "Optional[tuple[Any, Any]]":
-    _calls.depth = getattr(_calls, "depth", 0) + 1
-    return (SimpleNamespace(status_code=301), _NOT_TOLD) if _calls.depth > 1 else None
+    if _call.depth is None:
+        return None
+    _call.depth += 1
+    return (SimpleNamespace(status_code=301), _NOT_TOLD) if _call.depth > 1 else None
 
 
 def _end(**_: Any) -> None:
-    _calls.depth = max(0, getattr(_calls, "depth", 0) - 1)
+    if _call.depth:
+        _call.depth -= 1

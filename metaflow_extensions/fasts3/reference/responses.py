@@ -11,6 +11,7 @@ from typing import Any, Optional
 
 from botocore.utils import parse_timestamp
 
+from metaflow_extensions.fasts3.reference.hooks import hook
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
 from metaflow_extensions.fasts3.wire.http_dates import timestamp_of
 from metaflow_extensions.fasts3.wire.not_s3 import (
@@ -22,7 +23,12 @@ from metaflow_extensions.fasts3.wire.not_s3 import (
 from metaflow_extensions.fasts3.wire.s3_errors import root_of
 
 # boto3 takes any document for the one that it expects, and an empty one as well: nothing would seem to be listed.
-_ROOTS = {"ListObjectsV2": "ListBucketResult", "ListObjects": "ListBucketResult", "DeleteObjects": "DeleteResult"}
+_ROOTS = {
+    "ListObjectsV2": "ListBucketResult",
+    "ListObjects": "ListBucketResult",
+    "ListMultipartUploads": "ListMultipartUploadsResult",
+    "DeleteObjects": "DeleteResult",
+}
 _WITH_DOCUMENT = {*_ROOTS, "CreateMultipartUpload", "CompleteMultipartUpload"}
 # Before botocore's own handler, which takes what can't be read for an error 500.
 _EVENT = "before-parse.*.*"
@@ -45,9 +51,7 @@ _call = _Call()
 
 def hook_into(client: Any) -> None:
     """Have the responses to a client looked at, however often it is asked to."""
-    events = getattr(client.meta, "events", None)
-    if events is not None:  # a stand-in for a client may have none
-        events.register(_EVENT, _look_at, unique_id="fasts3-responses")
+    hook(client, _EVENT, _look_at)
 
 
 @contextmanager

@@ -4,6 +4,8 @@ from typing import Any
 
 import botocore
 
+from metaflow_extensions.fasts3.reference.hooks import hook
+
 # With `Expect: 100-continue`, a body waits for the server's nod (RFC 9110 section 10.1.1): worth a round trip where
 # the body is large and the answer may be no. A small one is there sooner than the nod.
 SENT_AT_ONCE = 64 * 1024  # bytes
@@ -20,10 +22,9 @@ def tune(client: Any) -> None:
     client : botocore.client.S3
         Not the user's: theirs behaves as they know it.
     """
-    events = client.meta.events
-    events.register("before-call.s3.GetObject", _no_checksum_of_ranges, unique_id="fasts3-ranges")
+    hook(client, "before-call.s3.GetObject", _no_checksum_of_ranges)
     for operation in ("PutObject", "UploadPart"):
-        events.register(f"before-send.s3.{operation}", _expect_less, unique_id=f"fasts3-expect-{operation}")
+        hook(client, f"before-send.s3.{operation}", _expect_less)
 
 
 def _no_checksum_of_ranges(params: Any, **_: Any) -> None:

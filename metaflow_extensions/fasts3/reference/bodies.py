@@ -1,0 +1,83 @@
+"""The bytes of objects, as boto3's transfers read and write them: from and to memory, files and parts of files."""
+
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from io import BytesIO
+from typing import Any, BinaryIO, Optional
+
+from s3transfer.utils import ReadFileChunk
+
+from metaflow_extensions.fasts3.wire.bandwidth import Allowance
+from metaflow_extensions.fasts3.wire.failures import TransferError
+from metaflow_extensions.fasts3.wire.local_files import became_shorter, local_failure, open_to_read, open_to_write
+
+CHUNK = 2**20  # bytes read from the socket at a time: large enough for few Python calls, small enough for memory
+
+
+@contextmanager
+def destination(path: Optional[str], position: int) -> Iterator[BinaryIO]:
+    """What takes the bytes: a file, or memory where there is no path."""
+    if path is None:
+        yield BytesIO()
+        return
+    with open(open_to_write(path, position), "wb") as file:
+        if position:
+            file.seek(position)
+        yield file
+
+
+def copy(body: Any, file: BinaryIO, most: Optional[int], allowance: Optional[Allowance]) -> "tuple[int, int]":
+    """Copy so many bytes, all for None; give how many came, and their CRC-32."""
+    received = crc = 0
+    while received != most:
+        step = CHUNK if most is None else min(CHUNK, most - received)
+        data = body.read(allowance.wait_for_some(step) if allowance else step)
+        if not data:
+            break
+        file.write(data)
+        crc = zlib.crc32(data, crc)
+        received += len(data)
+    return received, crc
+
+
+@contextmanager
+def source(
+    body: Optional[bytes],
+    path: Optional[str],
+    position: int = 0,
+    length: int = -1,
+    version: Optional[Sequence[int]] = None,
+) -> Iterator[Any]:
+    """What botocore reads a body from: bytes, or a run of bytes of a file, see `open_to_read`."""
+    if path is None:
+        yield BytesIO(body or b"")
+        return
+    with (
+        open_to_read(path, position, length, version) as (descriptor, size),
+        open(descriptor, "rb", closefd=False) as file,
+    ):
+        file.seek(position)
+        yield _Run(path, file, size)
+
+
+class _Run(ReadFileChunk):
+    """Exactly so many bytes of a file.
+
+    botocore tells the server how many there are, and then sends what `read` gives, be it more or less.
+    """
+
+    def __init__(self, path: str, file: BinaryIO, size: int) -> None:
+        super().__init__(file, size, file.tell() + size)
+        self._path = path
+
+    def read(self, amount: Optional[int] = None) -> bytes:
+        left = len(self) - self.tell()
+        wanted = left if amount is None or amount < 0 else min(amount, left)
+        try:
+            data: bytes = super().read(wanted)
+        except OSError as error:
+            raise TransferError(local_failure(error)) from error
+        if len(data) < wanted:
+            raise TransferError(became_shorter(self._path))
+        return data
