@@ -12,7 +12,8 @@ from wire.scripted import Pieces
 
 from metaflow_extensions.fasts3.wire import connection as connections
 from metaflow_extensions.fasts3.wire import http11
-from metaflow_extensions.fasts3.wire.connection import Connection, ConnectionLost
+from metaflow_extensions.fasts3.wire.connection import Connection
+from metaflow_extensions.fasts3.wire.connection_errors import ConnectionLost
 from metaflow_extensions.fasts3.wire.http11 import Body, Framing, ProtocolError
 
 TOKENS = [

@@ -28,7 +28,8 @@ from wire.scripted import (
     stall,
 )
 
-from metaflow_extensions.fasts3.wire.connection import BUFFER, Connection, ConnectionLost
+from metaflow_extensions.fasts3.wire.connection import BUFFER, Connection
+from metaflow_extensions.fasts3.wire.connection_errors import ConnectionLost
 from metaflow_extensions.fasts3.wire.http11 import MAX_HEAD, MAX_INTERIM, Body, Framing, ProtocolError
 
 SHORT = 0.15  # seconds of silence, where silence is what is tested

@@ -13,7 +13,7 @@ from wire.completed import Completed
 from wire.scripted import LONG, OK, Scripted, answer, close, expect, expect_perhaps, silence, stall
 
 from metaflow_extensions.fasts3.wire import connections as module
-from metaflow_extensions.fasts3.wire.connection import ConnectionLost
+from metaflow_extensions.fasts3.wire.connection_errors import ConnectionLost
 from metaflow_extensions.fasts3.wire.connections import (
     ASK_WHETHER_ALIVE,
     KEPT_FOR,

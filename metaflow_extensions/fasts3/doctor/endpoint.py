@@ -1,6 +1,5 @@
 """Where requests go, and whether anybody is there: endpoint, region, addressing, TLS, proxies, name, clock."""
 
-import ipaddress
 import os
 import socket
 import time
@@ -22,6 +21,7 @@ from metaflow_extensions.fasts3.face.errors import (
     shown,
     where_nobody_answers,
 )
+from metaflow_extensions.fasts3.wire.addresses import is_address
 from metaflow_extensions.fasts3.wire.failures import Code, TransferError
 from metaflow_extensions.fasts3.wire.http_dates import timestamp_of
 from metaflow_extensions.fasts3.wire.template import RequestTemplate
@@ -118,7 +118,7 @@ def check_name(subject: Subject) -> Finding:
     host = urlsplit(proxy or connection.endpoint_url).hostname or ""
     if template and not proxy:
         host = template.endpoint.host
-    if _is_address(host):
+    if is_address(host):
         return ok(name, f"{host} is an address; there is no name to resolve.")
     began = time.monotonic()
     try:
@@ -132,14 +132,6 @@ def check_name(subject: Subject) -> Finding:
     more = f" and {len(addresses) - 1} more" if len(addresses) > 1 else ""
     took = (time.monotonic() - began) * 1000
     return ok(name, f"{host} is {addresses[0]}{more}.", milliseconds=round(took, 1), addresses=len(addresses))
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return False
-    return True
 
 
 def check_answer(subject: Subject) -> Finding:

@@ -50,7 +50,7 @@ class Addresses:
         usable = found and (now - self._found_at <= STALE_FOR or self._problem is not None)
         if not usable:
             # Aside, because a name server may take seconds; what is an address already takes none.
-            found = self._look_up(self._asked) if _is_address(self._host) else await wait_for(Aside(self.look_up))
+            found = self._look_up(self._asked) if is_address(self._host) else await wait_for(Aside(self.look_up))
         elif now - self._asked_at > RESOLVED_FOR:
             self._refresh()
         return self._ordered(found)
@@ -114,7 +114,7 @@ class Addresses:
         if self._asking.locked():
             return
         self._asked_at = time.monotonic()
-        if _is_address(self._host):
+        if is_address(self._host):
             return
         thread = threading.Thread(target=self._look_up, args=(self._asked,), name="fasts3-resolve", daemon=True)
         try:
@@ -150,7 +150,8 @@ def addresses_of(host: str, port: int) -> Addresses:
 os.register_at_fork(after_in_child=_known.clear)
 
 
-def _is_address(host: str) -> bool:
+def is_address(host: str) -> bool:
+    """Whether a host is an address, so that there is no name to look up."""
     try:
         ipaddress.ip_address(host.partition("%")[0])
     except ValueError:

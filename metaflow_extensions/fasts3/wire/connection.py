@@ -11,11 +11,11 @@ import ssl
 import time
 from typing import Optional, Union
 
+from metaflow_extensions.fasts3.wire.connection_errors import ConnectionLost, DocumentTooLong, Ended
 from metaflow_extensions.fasts3.wire.http11 import (
     MAX_HEAD,
     MAX_INTERIM,
     Body,
-    ChunkedReader,
     Framing,
     Head,
     ProtocolError,
@@ -23,6 +23,7 @@ from metaflow_extensions.fasts3.wire.http11 import (
     end_of_head,
     parse_head,
 )
+from metaflow_extensions.fasts3.wire.unsized_body import UnsizedBody
 from metaflow_extensions.fasts3.wire.waiting import READ, WRITE, Readiness, wait_for
 
 BUFFER = MAX_HEAD + 4096  # bytes; a head and a small body come in one read, and no head needs more
@@ -32,30 +33,8 @@ READ_FILE = 256 * 1024  # bytes that are read and encrypted at a time
 NOT_YET_READ = (BlockingIOError, ssl.SSLWantReadError)
 NOT_YET_WRITTEN = (BlockingIOError, ssl.SSLWantWriteError)
 # Of a file whose file system can't: it is read and sent instead.
-NO_SENDFILE = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP})
+NO_SENDFILE = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP})
 Socket = Union[socket.socket, ssl.SSLSocket]
-
-
-class ConnectionLost(Exception):
-    """The network, or the server, ended the conversation.
-
-    Attributes
-    ----------
-    heard : bool
-        Something of the reply had come.
-    """
-
-    def __init__(self, message: str, heard: bool = False) -> None:
-        super().__init__(message)
-        self.heard = heard
-
-
-class Ended(ConnectionLost):
-    """The other side closed in order."""
-
-
-class DocumentTooLong(ProtocolError):
-    """A document is over the limit of who reads it."""
 
 
 class Connection:
@@ -69,12 +48,15 @@ class Connection:
         `time.monotonic` when it was last given back.
     made_at : float
         `time.monotonic` when it was connected.
+    capacity : int
+        Bytes that its buffer holds.
     """
 
     def __init__(self, sock: Socket, read_timeout: float) -> None:
         sock.setblocking(False)
         self._socket = sock
-        self._buffer = bytearray(BUFFER)
+        self.capacity = BUFFER
+        self._buffer = bytearray(self.capacity)
         self._view = memoryview(self._buffer)
         self._start = self._end = 0  # what was read ahead
         self._filled = False  # the last read got all that it asked for, so there may be more
@@ -302,7 +284,7 @@ class Connection:
         return b"".join(parts)
 
     def put_back(self, data: bytes) -> None:
-        """Have bytes read once more: what is left of the last read, of which there is room for `BUFFER`."""
+        """Have bytes read once more: what is left of the last read, at most `capacity`."""
         self._start, self._end = 0, len(data)
         self._buffer[: len(data)] = data
 
@@ -340,42 +322,3 @@ class Connection:
     def rest(self) -> None:
         """Note the time: nobody uses it from now on."""
         self.idle_since = time.monotonic()
-
-
-class UnsizedBody:
-    """Reads a body whose length was not told: chunked, or until the connection ends.
-
-    Parameters
-    ----------
-    connection : Connection
-    framing : Framing
-        CHUNKED or CLOSE.
-    """
-
-    def __init__(self, connection: Connection, framing: Framing) -> None:
-        self._connection = connection
-        self._chunks = ChunkedReader() if framing is Framing.CHUNKED else None
-
-    async def read_some(self, limit: int, scratch: memoryview) -> "bytes | memoryview":
-        """Read bytes of the body, at most `limit`; none at its end. See `Connection.read_some`.
-
-        Raises
-        ------
-        ConnectionLost, ProtocolError
-        """
-        chunks = self._chunks
-        while not (chunks and chunks.done):
-            try:
-                view = await self._connection.read_some(min(limit, BUFFER), scratch)
-            except Ended:
-                if chunks:
-                    raise
-                break
-            if not chunks:
-                return view
-            data = chunks.feed(view)
-            if chunks.done:
-                self._connection.put_back(chunks.leftover)
-            if data:
-                return data
-        return b""

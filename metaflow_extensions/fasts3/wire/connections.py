@@ -11,7 +11,8 @@ from collections import deque
 from typing import Any, Optional
 
 from metaflow_extensions.fasts3.wire.addresses import addresses_of
-from metaflow_extensions.fasts3.wire.connection import Connection, ConnectionLost, Socket
+from metaflow_extensions.fasts3.wire.connection import Connection, Socket
+from metaflow_extensions.fasts3.wire.connection_errors import ConnectionLost
 from metaflow_extensions.fasts3.wire.failures import TransferError
 from metaflow_extensions.fasts3.wire.local_files import NO_DESCRIPTORS, local_failure
 from metaflow_extensions.fasts3.wire.template import Endpoint

@@ -9,9 +9,10 @@ from html import escape
 from metaflow_extensions.fasts3.wire.batches import MOST_KEYS
 from metaflow_extensions.fasts3.wire.exchange import Exchange, Reply
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
-from metaflow_extensions.fasts3.wire.s3_errors import MAX_DEPTH, late_failure_of, read_xml
+from metaflow_extensions.fasts3.wire.s3_errors import late_failure_of
 from metaflow_extensions.fasts3.wire.sending import Payload
 from metaflow_extensions.fasts3.wire.template import RequestTemplate
+from metaflow_extensions.fasts3.wire.xml_rows import read_rows
 
 LACKING = frozenset({Code.NOT_IMPLEMENTED, Code.REJECTED, Code.NOT_S3})
 """Answers that may be about the way in which many are deleted: a page, for one, of a server that knows no such POST."""
@@ -123,37 +124,6 @@ def checked(refusals: "Iterable[tuple[str, str, str]]", keys: Sequence[str]) -> 
     return told
 
 
-class _Reader:
-    """Collects what could not be deleted: the texts two levels below the root, in elements called Error."""
-
-    def __init__(self) -> None:
-        self._path: list[str] = []
-        self._text: list[str] = []  # of the element begun last
-        self._fields: dict[str, str] = {}
-        self.characters = self._text.append
-        self.root = ""
-        self.refusals: list[tuple[str, str, str]] = []  # key, code, message
-
-    def start(self, name: str, _: object) -> None:
-        if not self._path:
-            self.root = name
-        elif len(self._path) == MAX_DEPTH:
-            raise ValueError("too deep")
-        elif len(self._path) == 1:
-            self._fields = {}
-        self._path.append(name)
-        self._text.clear()
-
-    def end(self, name: str) -> None:
-        self._path.pop()
-        if len(self._path) == 2:
-            self._fields[name] = "".join(self._text)
-        elif len(self._path) == 1 and name == "Error" and self.root == _ROOT:
-            fields = self._fields
-            self.refusals.append((fields["Key"], fields.get("Code", ""), fields.get("Message", "")))
-        self._text.clear()
-
-
 def parse(document: bytes) -> "tuple[str, list[tuple[str, str, str]]]":
     """Read the reply to DeleteObjects: the name of its root, and (key, code, message) of what was not deleted.
 
@@ -162,6 +132,6 @@ def parse(document: bytes) -> "tuple[str, list[tuple[str, str, str]]]":
     TransferError
         See `s3_errors.read_xml`.
     """
-    reader = _Reader()
-    read_xml(document, "the reply to DeleteObjects", reader.start, reader.end, reader.characters)
-    return reader.root, reader.refusals
+    found = read_rows(document, "the reply to DeleteObjects", "Error", ("Key",))
+    rows = found.rows if found.root == _ROOT else []
+    return found.root, [(row["Key"], row.get("Code", ""), row.get("Message", "")) for row in rows]

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Callable, Optional
 
-from metaflow_extensions.fasts3.wire.connection import Connection, ConnectionLost, DocumentTooLong, UnsizedBody
+from metaflow_extensions.fasts3.wire.connection import Connection
+from metaflow_extensions.fasts3.wire.connection_errors import ConnectionLost, DocumentTooLong
 from metaflow_extensions.fasts3.wire.connections import Connections
 from metaflow_extensions.fasts3.wire.credentials import CredentialSet
 from metaflow_extensions.fasts3.wire.explanations import UNEXPLAINED, explanation
@@ -20,6 +21,7 @@ from metaflow_extensions.fasts3.wire.request_heads import Query, RequestHeads, d
 from metaflow_extensions.fasts3.wire.s3_errors import failure_of, named
 from metaflow_extensions.fasts3.wire.sending import NOTHING, Payload, send
 from metaflow_extensions.fasts3.wire.template import Endpoint, RequestTemplate
+from metaflow_extensions.fasts3.wire.unsized_body import UnsizedBody
 from metaflow_extensions.fasts3.wire.waiting import Aside, wait_for
 
 MAX_DOCUMENT = 16 * 2**20  # bytes; a listing of 1,000 keys of 1,024 escaped bytes each takes 4 MB

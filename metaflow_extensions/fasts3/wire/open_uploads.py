@@ -9,8 +9,8 @@ from urllib.parse import unquote_plus
 from metaflow_extensions.fasts3.wire.exchange import Exchange
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
 from metaflow_extensions.fasts3.wire.http_dates import timestamp_of
-from metaflow_extensions.fasts3.wire.s3_errors import MAX_DEPTH, read_xml
 from metaflow_extensions.fasts3.wire.transfers import OpenUpload, UploadsPage
+from metaflow_extensions.fasts3.wire.xml_rows import read_rows
 
 MOST_UPLOADS = 1000  # of one page
 _ROOT = "ListMultipartUploadsResult"
@@ -47,11 +47,9 @@ class OpenUploadTransfers:
             query += [(name, value) for name, value in markers if value]
         reply = await self._exchange.ask("ListMultipartUploads", "GET", bucket, query=query)
         document = await reply.document()
-        try:
+        with reply.naming_failures():
             now = time_of_reply(reply.head.headers.get("date", ""))
             return checked(parse(document)._replace(now=now), key, after)
-        except TransferError as error:
-            raise reply.naming(error.failure) from error
 
 
 def time_of_reply(date: str) -> Optional[int]:
@@ -80,40 +78,6 @@ def checked(page: UploadsPage, prefix: str, after: Optional[Sequence[str]]) -> U
     return page
 
 
-class _Reader:
-    """Collects the texts one and two levels below the root."""
-
-    def __init__(self) -> None:
-        self._path: list[str] = []
-        self._text: list[str] = []  # of the element begun last
-        self._fields: dict[str, str] = {}  # of the upload that is being read
-        self.characters = self._text.append
-        self.told: dict[str, str] = {}
-        self.uploads: list[tuple[str, str, str]] = []  # key, upload id, time
-        self.root = ""
-
-    def start(self, name: str, _: object) -> None:
-        if not self._path:
-            self.root = name
-        elif len(self._path) == MAX_DEPTH:
-            raise ValueError("too deep")
-        elif len(self._path) == 1:
-            self._fields = {}
-        self._path.append(name)
-        self._text.clear()
-
-    def end(self, name: str) -> None:
-        self._path.pop()
-        if len(self._path) == 2:
-            self._fields[name] = "".join(self._text)
-        elif len(self._path) == 1 and name == "Upload":
-            fields = self._fields
-            self.uploads.append((fields["Key"], fields["UploadId"], fields.get("Initiated", "")))
-        elif len(self._path) == 1:
-            self.told[name] = "".join(self._text)
-        self._text.clear()
-
-
 def parse(document: bytes) -> UploadsPage:
     """Read the reply to ListMultipartUploads.
 
@@ -122,16 +86,15 @@ def parse(document: bytes) -> UploadsPage:
     TransferError
         See `s3_errors.read_xml`; MALFORMED where it is another document.
     """
-    reader = _Reader()
-    read_xml(document, "the list of uploads", reader.start, reader.end, reader.characters)
-    if reader.root != _ROOT:
-        raise TransferError(Failure(Code.MALFORMED, f"the list of uploads is a {reader.root[:80]!r} document"))
-    told = reader.told
-    decode = unquote_plus if told.get("EncodingType") == "url" else str
-    more = told.get("IsTruncated") == "true"
+    found = read_rows(document, "the list of uploads", "Upload", ("Key", "UploadId"))
+    if found.root != _ROOT:
+        raise TransferError(Failure(Code.MALFORMED, f"the list of uploads is a {found.root[:80]!r} document"))
+    texts = found.texts
+    decode = unquote_plus if texts.get("EncodingType") == "url" else str
+    more = texts.get("IsTruncated") == "true"
     return UploadsPage(
-        [OpenUpload(decode(key), upload_id, _time(initiated)) for key, upload_id, initiated in reader.uploads],
-        [decode(told.get("NextKeyMarker", "")), told.get("NextUploadIdMarker", "")] if more else None,
+        [OpenUpload(decode(row["Key"]), row["UploadId"], _time(row.get("Initiated", ""))) for row in found.rows],
+        [decode(texts.get("NextKeyMarker", "")), texts.get("NextUploadIdMarker", "")] if more else None,
     )
 
 

@@ -4,7 +4,8 @@ import os
 from typing import Callable, NamedTuple, Optional
 
 from metaflow_extensions.fasts3.wire.bandwidth import Allowance
-from metaflow_extensions.fasts3.wire.connection import Connection, ConnectionLost
+from metaflow_extensions.fasts3.wire.connection import Connection
+from metaflow_extensions.fasts3.wire.connection_errors import ConnectionLost
 from metaflow_extensions.fasts3.wire.connections import Connections, Untrusted
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
 from metaflow_extensions.fasts3.wire.http11 import Body, Head, ProtocolError, body_of

@@ -1,0 +1,57 @@
+"""Bodies whose length was not told: where they end."""
+
+from typing import Protocol
+
+from metaflow_extensions.fasts3.wire.connection_errors import Ended
+from metaflow_extensions.fasts3.wire.http11 import ChunkedReader, Framing
+
+
+class Source(Protocol):
+    """The part of `Connection` that this needs."""
+
+    capacity: int
+
+    async def read_some(self, limit: int, scratch: memoryview) -> memoryview:
+        """See `Connection.read_some`."""
+
+    def put_back(self, data: bytes) -> None:
+        """See `Connection.put_back`."""
+
+
+class UnsizedBody:
+    """Reads a body whose length was not told: chunked, or until the connection ends.
+
+    Parameters
+    ----------
+    connection : Source
+    framing : Framing
+        CHUNKED or CLOSE.
+    """
+
+    def __init__(self, connection: Source, framing: Framing) -> None:
+        self._connection = connection
+        self._chunks = ChunkedReader() if framing is Framing.CHUNKED else None
+
+    async def read_some(self, limit: int, scratch: memoryview) -> "bytes | memoryview":
+        """Read bytes of the body, at most `limit`; none at its end. See `Connection.read_some`.
+
+        Raises
+        ------
+        ConnectionLost, ProtocolError
+        """
+        chunks = self._chunks
+        while not (chunks and chunks.done):
+            try:
+                view = await self._connection.read_some(min(limit, self._connection.capacity), scratch)
+            except Ended:
+                if chunks:
+                    raise
+                break
+            if not chunks:
+                return view
+            data = chunks.feed(view)
+            if chunks.done:
+                self._connection.put_back(chunks.leftover)
+            if data:
+                return data
+        return b""
