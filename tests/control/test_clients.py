@@ -3,8 +3,10 @@
 import contextlib
 import gc
 import os
+import pwd
 import subprocess
 import sys
+from unittest.mock import Mock
 
 import boto3
 import botocore.exceptions
@@ -207,6 +209,13 @@ def test_a_new_login_makes_a_new_client(monkeypatch, tmp_path):
         file.write_text(f"[default]\naws_access_key_id = key{number}\naws_secret_access_key = x\n")
         os.utime(file, ns=(number, number))
         assert connection_of(S3Client(s3_client_params={"region_name": "eu-west-1"})).identity == f"key{number}"
+
+
+def test_a_user_without_a_home_directory_gets_a_client(monkeypatch):
+    """A container may run with a user id that has no entry, and without HOME."""
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr(pwd, "getpwuid", Mock(side_effect=KeyError))
+    assert S3Client().client
 
 
 def test_reset_makes_a_new_client():

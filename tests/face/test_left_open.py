@@ -44,3 +44,16 @@ def test_a_great_many_are_counted():
 )
 def test_the_place_to_look_at_holds_all_of_a_bucket(urls, place):
     assert f"uploads {place}`" in told_of([], urls)
+
+
+@pytest.mark.parametrize(
+    ("urls", "remedy"),
+    [
+        (["s3://b/d/k", "s3://b/d/l"], "s3://b/d/`, and remove them with `--abort --older-than 1h`."),
+        (["s3://b/d/k", "s3://b/e/k"], "s3://b/`, and remove them with `--abort --older-than 1h` and a prefix in the"),
+        (["s3://b/a b/k"], "'s3://b/a b/k'`, and remove them"),
+    ],
+)
+def test_the_command_can_be_pasted_and_is_not_refused(urls, remedy):
+    """The uploads of a whole bucket are not aborted."""
+    assert f"metaflow fasts3 uploads {remedy}" in told_of([], urls)

@@ -7,11 +7,12 @@ from typing import NamedTuple
 from metaflow._vendor import click
 from metaflow.exception import MetaflowException
 
+from ..face.amounts import counted
 from ..face.errors import MetaflowS3AccessDenied, shown
 from ..face.s3 import S3
 from ..pool.split_listing import Entry
 from .client import PAGES_AHEAD, client, found_ahead
-from .output import LONGEST, count_shown, json_line, name_shown, print_lines, remark
+from .output import LONGEST, json_line, name_shown, print_lines, remark
 from .targets import Target, url_of
 
 
@@ -59,7 +60,7 @@ def delete(request: Request) -> Left:
     finally:  # also where an error or Ctrl-C ends it: some objects are gone
         if not request.dry_run:
             more = "; keys that were not there count as well (--missing-ok)" if request.missing_ok else ""
-            remark(f"Deleted {'' if is_exact else 'at least '}{count_shown(count, 'object')}{more}.")
+            remark(f"Deleted {'' if is_exact else 'at least '}{counted(count, 'object')}{more}.")
     return Left(failed, missing)
 
 
@@ -74,7 +75,7 @@ def _batches(s3: S3, request: Request) -> "Iterator[tuple[list[str], list[str]]]
         # Each once: the count is of objects.
         named = list(dict.fromkeys(url_of(one.bucket, one.key) for one in exact))
         asks = request.hint and request.asks and not request.dry_run
-        if not asks or click.confirm(f"{request.hint} Delete {count_shown(len(named), 'object')}?", err=True):
+        if not asks or click.confirm(f"{request.hint} Delete {counted(len(named), 'object')}?", err=True):
             missing = set() if request.missing_ok else _missing(s3, named)
             yield [url for url in named if url not in missing], [url for url in named if url in missing]
     for target in wide:
@@ -108,7 +109,7 @@ def _may(target: Target, first: "list[list[Entry]]") -> bool:
         return url == target.url or bool(click.confirm(question, err=True))
     most = "" if len(first) < PAGES_AHEAD else "at least "
     what = "that fit" if target.pattern else "below"
-    return bool(click.confirm(f"Delete {most}{count_shown(count, 'object')} {what} {asked}?", err=True))
+    return bool(click.confirm(f"Delete {most}{counted(count, 'object')} {what} {asked}?", err=True))
 
 
 def _deleted(s3: S3, urls: "list[str]") -> "set[str]":

@@ -12,7 +12,7 @@ from typing import NamedTuple, Optional
 from metaflow._vendor import click
 
 from ..face import local_paths
-from ..face.amounts import duration
+from ..face.amounts import counted, duration
 from ..face.delivery import UNKNOWN, Delivery
 from ..face.engine import FEW_PIECES
 from ..face.errors import MOST_URL, MetaflowS3AccessDenied, MetaflowS3NotFound, MetaflowS3URLException, shown
@@ -20,7 +20,7 @@ from ..face.s3 import S3
 from ..pool import worker_pool
 from ..pool.processors import processors
 from .client import client, found_ahead, is_directory
-from .output import Remarks, count_shown, json_line, print_lines, size_shown, there_shown
+from .output import Remarks, json_line, print_lines, size_shown, there_shown
 from .targets import Target, url_of
 
 FEW = 4  # missing objects; of more, none is looked for as a directory
@@ -134,7 +134,7 @@ class _Downloads:
                     json_line(url=url, path=os.path.join(self._directory, name), size=bytes_)
                     for (url, name, bytes_), _ in files
                 )
-        told = count_shown(count, "object")
+        told = counted(count, "object")
         if count:
             told += f", {size_shown(size, human=True)}, in {duration(time.monotonic() - began)}"
         Remarks(self._request.told).tell(f"Downloaded {told}{there_shown(there)}.")

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from datetime import datetime, timezone
 from typing import Any, Optional
 
 from ..face.engine import Place
@@ -11,7 +10,7 @@ from ..face.requested import USER_ATTRIBUTES
 from ..face.s3 import S3
 from ..wire.transfers import ObjectInfo
 from .client import client, found_ahead, is_directory
-from .output import json_line, name_shown, print_lines, size_shown
+from .output import json_line, name_shown, print_lines, size_shown, time_shown
 from .targets import Target, url_of
 
 FEW = 4  # objects: not worth a worker's start
@@ -61,14 +60,11 @@ def _asked(s3: S3, targets: "list[Target]") -> "Iterator[tuple[list[tuple[str, s
 
 def _facts(info: ObjectInfo) -> "dict[str, Any]":
     """What is known, by name; None for what S3 does not say."""
-    when = None
-    if info.last_modified is not None:
-        when = datetime.fromtimestamp(info.last_modified, timezone.utc).isoformat().replace("+00:00", "Z")
     return {
         "size": info.size,
         "type": info.content_type,
         "etag": info.etag or None,
-        "modified": when,
+        "modified": time_shown(info.last_modified),
         "encryption": info.encryption,
         "metadata": _metadata(info.metadata),
     }

@@ -2,12 +2,12 @@
 
 import time
 from collections.abc import Iterable, Iterator
-from datetime import datetime, timezone
 from itertools import islice
 from typing import NamedTuple, Optional
 
 from metaflow._vendor import click
 
+from ..face.amounts import counted
 from ..face.engine import Place
 from ..face.errors import reason_of, shown
 from ..face.s3 import S3
@@ -15,7 +15,7 @@ from ..pool.open_uploads import Aborts, PageOfUploads
 from ..wire.transfers import OpenUpload
 from .ages import age_shown
 from .client import client
-from .output import LONGEST, count_shown, json_line, name_shown, print_lines, remark
+from .output import LONGEST, json_line, name_shown, print_lines, remark, time_shown
 from .targets import Target, url_of
 
 AT_ONCE = 1000  # aborts of which the outcome is printed together
@@ -48,7 +48,7 @@ def run(request: Request) -> int:
         if not uploads:
             remark(_nothing(request))
             return 0
-        question = f"Abort {count_shown(len(uploads), 'multipart upload')}, {_which(request)}?"
+        question = f"Abort {counted(len(uploads), 'multipart upload')}, {_which(request)}?"
         if request.asks and not click.confirm(question, err=True):
             return 0
         return _abort(s3, request, uploads)
@@ -77,7 +77,7 @@ def _abort(s3: S3, request: Request, found: "list[Found]") -> int:
             remark(told)
         if request.as_json:
             print_lines(_line(request, one, one.upload.upload_id not in refused) for one in some)
-    remark(f"Aborted {count_shown(len(found) - failed, 'multipart upload')}.")
+    remark(f"Aborted {counted(len(found) - failed, 'multipart upload')}.")
     return failed
 
 
@@ -105,9 +105,7 @@ def _fitting(request: Request, exact: Optional[str], uploads: "Iterable[OpenUplo
 
 def _line(request: Request, found: Found, aborted: Optional[bool] = None) -> str:
     upload, url = found.upload, url_of(request.target.bucket, found.upload.key)
-    began = None
-    if upload.initiated is not None:
-        began = datetime.fromtimestamp(upload.initiated, timezone.utc).isoformat().replace("+00:00", "Z")
+    began = time_shown(upload.initiated)
     if request.as_json:
         outcome = {} if aborted is None else {"aborted": aborted}
         return json_line(url=url, upload_id=upload.upload_id, initiated=began, **outcome)

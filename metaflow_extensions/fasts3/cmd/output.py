@@ -3,7 +3,8 @@
 import json
 import sys
 from collections.abc import Iterable
-from typing import Any
+from datetime import datetime, timezone
+from typing import Any, Optional
 
 from metaflow._vendor import click
 
@@ -37,9 +38,11 @@ def size_shown(size: int, human: bool) -> str:
     return readable(size) if human else str(size)
 
 
-def count_shown(count: int, noun: str) -> str:
-    """So many of something."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+def time_shown(timestamp: "Optional[int]") -> "Optional[str]":
+    """A Unix time in UTC, as ISO 8601; None for None."""
+    if timestamp is None:
+        return None
+    return datetime.fromtimestamp(timestamp, timezone.utc).isoformat().replace("+00:00", "Z")
 
 
 def there_shown(count: int) -> str:

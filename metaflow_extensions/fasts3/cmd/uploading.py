@@ -11,7 +11,7 @@ from typing import IO, NamedTuple, Optional, Union, cast
 
 from metaflow._vendor import click
 
-from ..face.amounts import duration
+from ..face.amounts import counted, duration
 from ..face.directories import LocalFile
 from ..face.directory_walk import files_in
 from ..face.errors import shown
@@ -19,7 +19,7 @@ from ..face.left_out import LeftOut
 from ..face.location import as_directory, split_object_url
 from ..face.s3 import S3
 from .client import client
-from .output import LONGEST, Remarks, count_shown, json_line, print_lines, remark, there_shown
+from .output import LONGEST, Remarks, json_line, print_lines, remark, there_shown
 from .targets import Target, url_of
 
 IN_MEMORY = 8 * 2**20  # bytes of stdin; what is longer waits in a file without a name
@@ -88,7 +88,7 @@ def from_files(request: Request) -> None:
     for sentence in nothing:
         remark(sentence)
     took = f" in {duration(time.monotonic() - began)}" if count else ""
-    Remarks(request.told).tell(f"Uploaded {count_shown(count, 'file')}{took}{there_shown(there)}.")
+    Remarks(request.told).tell(f"Uploaded {counted(count, 'file')}{took}{there_shown(there)}.")
     left_out.raise_if_any(count + there, "uploaded", "files")
 
 
@@ -105,7 +105,7 @@ def _nothing(directory: str, request: Request) -> str:
     options = (("--include", request.include), ("--exclude", request.exclude))
     given = " ".join(f"{option} {shown(repr(one))}" for option, patterns in options for one in patterns)
     return (
-        f"Of the {count_shown(len(names), 'file')} in {name} none is left by {given}. Patterns are compared with paths "
+        f"Of the {counted(len(names), 'file')} in {name} none is left by {given}. Patterns are compared with paths "
         f"below it, such as {shown(names[0])}."
     )
 

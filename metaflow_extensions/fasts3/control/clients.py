@@ -246,7 +246,7 @@ def _files() -> tuple[tuple[str, int], ...]:
         name = os.environ.get(variable) or default
         if not name:
             continue
-        path = Path(name).expanduser()
+        path = Path(os.path.expanduser(name))  # unlike Path's, it does not fail where there is no home directory
         try:
             found.append((str(path), path.stat().st_mtime_ns))
         except OSError:

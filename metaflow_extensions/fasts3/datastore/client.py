@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, Optional
 
 from metaflow_extensions.fasts3.datastore.blobs import Blob
 from metaflow_extensions.fasts3.face.engine import Place
+from metaflow_extensions.fasts3.face.memory_files import unnamed_file
 from metaflow_extensions.fasts3.face.requested import S3PutObject
 from metaflow_extensions.fasts3.face.s3 import S3
 from metaflow_extensions.fasts3.face.tempdir import make_file
@@ -88,11 +89,8 @@ def _place(number: int, one: Place) -> Place:
 
 def _without_a_name(data: bytes) -> Optional[int]:
     """Make a file in memory, and give its descriptor; None where there is none, or none that has a path."""
-    if not hasattr(os, "memfd_create"):
-        return None
-    try:
-        descriptor = os.memfd_create("fasts3")
-    except OSError:
+    descriptor = unnamed_file()
+    if descriptor is None:
         return None
     try:
         if os.write(descriptor, data) == len(data) and os.path.exists(OWN_FILES.format(descriptor)):

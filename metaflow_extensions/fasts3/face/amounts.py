@@ -1,8 +1,13 @@
-"""Bytes and seconds as people read them, in the same units everywhere."""
+"""Numbers, bytes and seconds as people read them, in the same units everywhere."""
 
 UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 MOST = 2**1000  # bytes, which a float can hold; a server may tell any number
 MINUTE = 59.95  # seconds: what would read 60.0 s is 1:00
+
+
+def counted(count: int, noun: str) -> str:
+    """So many of something: '1 object', '1,000 objects'."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def step_of(count: float) -> int:

@@ -1,6 +1,6 @@
 """The exceptions that users catch, and the one table from what failed to which of them is raised."""
 
-from typing import Optional
+from typing import Optional, TypeVar
 
 from metaflow.exception import MetaflowException
 
@@ -8,6 +8,8 @@ from metaflow_extensions.fasts3.control.credentials import NOBODY
 from metaflow_extensions.fasts3.control.urls import is_loopback, without_password
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
 from metaflow_extensions.fasts3.wire.local_files import local_failure
+
+_Failure = TypeVar("_Failure", bound="_S3Failure")
 
 
 class _S3Failure(MetaflowException):  # type: ignore[misc]  # metaflow's types are not looked at
@@ -17,6 +19,12 @@ class _S3Failure(MetaflowException):  # type: ignore[misc]  # metaflow's types a
     s3_code: str = ""  # S3's own code, e.g. NoSuchKey
     status: int = 0  # of HTTP; 0 where S3 did not reply
     request_id: str = ""  # what AWS support asks for
+
+    def about(self: _Failure, other: object) -> _Failure:
+        """This exception with the facts of another."""
+        for fact in ("url", "s3_code", "status", "request_id"):
+            setattr(self, fact, getattr(other, fact, getattr(self, fact)))
+        return self
 
 
 class MetaflowS3InvalidObject(_S3Failure):

@@ -1,8 +1,11 @@
 """What to say about multipart uploads that a call has left open: S3 keeps their parts, and charges for them."""
 
+import shlex
 from collections.abc import Sequence
 
+from metaflow_extensions.fasts3.face.amounts import counted
 from metaflow_extensions.fasts3.face.errors import reason_of, shown
+from metaflow_extensions.fasts3.face.location import split_url
 from metaflow_extensions.fasts3.pool.cleanup import Undone
 
 MOST_NAMED = 5  # uploads
@@ -22,20 +25,20 @@ def told_of(undone: Sequence[Undone], opening: Sequence[str]) -> str:
     if undone:
         named = [f"{shown(one.job.url)} (upload id {shown(one.job.arguments['upload_id'])})" for one in undone]
         why = reason_of(undone[0].failure).rstrip(".")
-        parts.append(f"{_uploads(len(undone))} could not be aborted ({why}): {_some(named)}.")
+        how_many = counted(len(undone), "multipart upload")
+        parts.append(f"{how_many} could not be aborted ({why}): {_some(named)}.")
     if opening:
-        parts.append(f"{_uploads(len(opening))} may have been opened just before the end: {_some(opening)}.")
+        parts.append(
+            f"{counted(len(opening), 'multipart upload')} may have been opened just before the end: {_some(opening)}."
+        )
     if parts:
         place = _place([*(one.job.url for one in undone), *opening])
         parts.append(
             "S3 keeps the parts of open uploads and charges for them. List them with "
-            f"`metaflow fasts3 uploads {place}`, and remove them with `--abort --older-than 1h`."
+            f"`metaflow fasts3 uploads {shlex.quote(place)}`, and remove them with `--abort --older-than 1h`"
+            f"{' and a prefix in the bucket' if _is_bucket(place) else ''}."
         )
     return " ".join(parts)
-
-
-def _uploads(count: int) -> str:
-    return f"{count:,} multipart upload{'' if count == 1 else 's'}"
 
 
 def _some(names: Sequence[str]) -> str:
@@ -52,3 +55,8 @@ def _place(urls: Sequence[str]) -> str:
     first, last = min(here), max(here)
     same = next((at for at, (one, other) in enumerate(zip(first, last)) if one != other), len(first))
     return shown(first[: first.rfind("/", 0, same) + 1])
+
+
+def _is_bucket(place: str) -> bool:
+    """Whether a URL means a whole bucket, whose uploads the command does not abort."""
+    return not split_url(place)[1]

@@ -77,16 +77,13 @@ class LeftOut:
         error = self._first
         if error is None:
             return
-        first = error
         if len(self.reasons) > 1:
             told = f"{len(self.reasons):,} of {count + len(self.reasons):,} {noun} were not {done}.{more}"
             lines = [f"{shown(name, MOST_URL)}: {reason}" for name, reason in self.reasons.items()]
             if len(lines) > MOST_LINES:
                 lines[MOST_LINES:] = [f"and {len(lines) - MOST_LINES:,} more"]
             kind = next(iter(self._kinds)) if len(self._kinds) == 1 else MetaflowS3Exception
-            error = kind("\n".join([f"{told} The first: {first}", *lines]))
-            for fact in ("url", "s3_code", "status", "request_id"):
-                setattr(error, fact, getattr(first, fact))
+            error = kind("\n".join([f"{told} The first: {error}", *lines])).about(error)
         error.failed = self.reasons
         raise error
 

@@ -112,11 +112,15 @@ class MemoryFiles:
 
     def _descriptor_in_memory(self) -> Optional[int]:
         held = sum(descriptor is not None for descriptor in self._files.values())
-        if held >= MOST or not hasattr(os, "memfd_create"):
-            return None
-        with contextlib.suppress(OSError):  # an old kernel, or a sandbox that refuses it
+        return None if held >= MOST else unnamed_file()
+
+
+def unnamed_file() -> Optional[int]:
+    """The descriptor of a new file in memory; None where the system has no such files."""
+    if hasattr(os, "memfd_create"):  # on Linux only
+        with contextlib.suppress(OSError):  # an old kernel, a sandbox that refuses it, no descriptors
             return os.memfd_create("fasts3")
-        return None
+    return None
 
 
 def _fill(descriptor: int, reply: GetReply) -> None:

@@ -62,7 +62,4 @@ def _told(error: MetaflowS3NotFound, missing: list[str], count: int, root: Optio
             "The key is empty, which means the root of this client itself. Give a key; get_all() and list_recursive() "
             "have what is below the root.",
         )
-    told = MetaflowS3NotFound(" ".join(sentences))
-    for fact in ("url", "s3_code", "status", "request_id"):
-        setattr(told, fact, getattr(error, fact))
-    return told
+    return MetaflowS3NotFound(" ".join(sentences)).about(error)

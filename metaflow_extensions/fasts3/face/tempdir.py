@@ -121,7 +121,7 @@ class TemporaryDirectory:
             return
         if _made.get(path) == os.getpid():
             ownership.remove(path)
-            del _made[path]  # last: stopped before, the rest is removed at the end of the process
+            _made.pop(path, None)  # last: stopped before, the rest is removed at the end of the process
             return
         for name in os.listdir(path) if os.path.isdir(path) else ():  # a forked child: only what is its own
             if name.startswith(f"{os.getpid()}-"):
