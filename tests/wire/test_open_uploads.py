@@ -35,6 +35,7 @@ class Exchange:
 
     head = SimpleNamespace(status=200, headers={"date": "Mon, 21 Sep 2026 13:33:30 GMT"})
     naming = Reply.naming
+    naming_failures = Reply.naming_failures
 
     def __init__(self, *documents):
         self.documents = list(documents)
