@@ -109,7 +109,7 @@ REMEDIES = {
     Code.UNREACHABLE: "Check the network and the endpoint (METAFLOW_S3_ENDPOINT_URL, AWS_ENDPOINT_URL_S3, "
     "client_params).",
     Code.NOT_FOUND: "`metaflow fasts3 ls` and list_paths() show which keys there are. In Python, return_missing=True "
-    "makes a missing one no error.",
+    "returns missing keys instead of raising.",
     Code.INVALID_RANGE: "A range begins before the end of the object; info() tells its size.",
     Code.NO_BUCKET: "Check the name of the bucket, and that the endpoint is the right one.",
     Code.NO_CREDENTIALS: "Configure credentials as for boto3, for instance with `aws configure` or AWS_PROFILE; for a "
@@ -145,9 +145,7 @@ OTHER_REGION = "Set AWS_DEFAULT_REGION, or region in the profile, to the bucket'
 ELSEWHERE = frozenset(
     {"PermanentRedirect", "TemporaryRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"}
 )
-SERVE_AGAIN = (
-    "Is `metaflow fasts3 serve` still running? Its port is another one after each start: paste its lines again."
-)
+SERVE_AGAIN = "Is `metaflow fasts3 serve` still running? The port changes at every start; paste the new export lines."
 CHECK_PROXY = "Check that it is running; HTTP_PROXY, HTTPS_PROXY and NO_PROXY decide which requests go through it."
 CHECK_PROFILE = "Check AWS_PROFILE, ~/.aws/config and ~/.aws/credentials."
 PLAIN_HTTP = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE")  # what OpenSSL says of a server without TLS, old and new
