@@ -138,6 +138,26 @@ ROWS = (
         for server in ("numbered keys, 50 ms", "hashed keys, 50 ms", "deep trees, 50 ms")
     ),
     Row("get_many, 2 x 1 KB, fresh process, nginx", "nginx", "get", 2, turns=3, fresh=True, ratios={"own": 2}),
+    Row("get_many, 10 x 1 KB, fresh process, nginx", "nginx", "get", 10, turns=3, fresh=True, ratios={"boto3": 2}),
+    Row(
+        "get_many, 4 x 256 MB, fresh process, nginx",
+        "nginx",
+        "get",
+        4,
+        256 * MB,
+        fresh=True,
+        ratios={"s5cmd": 1, "obstore": 1},
+    ),
+    Row(
+        "get_many, 40 x 12 MB, fresh process, nginx TLS",
+        "nginx TLS",
+        "get",
+        40,
+        12 * MB,
+        fresh=True,
+        ratios={"s5cmd": 1, "obstore": 1},
+    ),
+    Row("get_many, 40 x 12 MB, nginx TLS", "nginx TLS", "get", 40, 12 * MB, ratios={"s5cmd": 1, "obstore": 1}),
     Row("get_many, 2 x 1 KB, second call, nginx", "nginx", "get", 2, turns=3, seconds=0.015),
 )
 

@@ -52,6 +52,7 @@ if TYPE_CHECKING:  # see control/clients.py
 # piece of the usual size at the most.
 FEW_PIECES = 4  # of one object
 FEW_REQUESTS = 4  # of several
+MANY_REQUESTS = 64  # of whatever size: worth it in any case
 INLINE_THREADS = 8  # more only wait for one another in one Python process
 INLINE_PAGES = 16  # of listings: S3 takes some 50 ms for each, this process a tenth of that
 MOST_WORKERS = 16
@@ -155,7 +156,7 @@ class Engine:
         carried_out = report if settings.log_retries else plan
         queue = JobQueue(carried_out)
         few = _few(place, settings)
-        if few is not None and "botocore" not in sys.modules and queue.at_least(few + 1):
+        if few is not None and "botocore" not in sys.modules and queue.at_least(MANY_REQUESTS):
             _start_workers(queue)  # while boto3 is imported, which takes as long
         connection = self.connected()
 
@@ -327,17 +328,20 @@ def _start_workers(queue: JobQueue) -> None:
 
 
 def _leave(here: InlineRunner, queue: JobQueue, few: int) -> Callable[[], bool]:
-    """Tells when workers can take over: they have started, and the endpoint has answered a request of this process."""
+    """Tells when workers can take over: it is worth it, they have started, and the endpoint has answered a request."""
     starting = False
 
     def leave() -> bool:
         nonlocal starting
+        pool = worker_pool.shared
         if not queue.at_least(few + 1):
             return False
-        if not starting:
+        if not starting and not pool.is_warm():
+            if not (here.moves_much or queue.at_least(MANY_REQUESTS)):
+                return False
             _start_workers(queue)
-            starting = True
-        return here.answered and worker_pool.shared.is_ready()
+        starting = True
+        return here.answered and pool.is_ready()
 
     return leave
 

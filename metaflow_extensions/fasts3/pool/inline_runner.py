@@ -6,7 +6,7 @@ from functools import partial
 from typing import Callable
 
 from metaflow_extensions.fasts3.pool.crew import Crew
-from metaflow_extensions.fasts3.pool.messages import Job, Outcome
+from metaflow_extensions.fasts3.pool.messages import Job, Outcome, bytes_moved
 from metaflow_extensions.fasts3.pool.perform import Performer, Terms
 from metaflow_extensions.fasts3.pool.plan import (
     LOOK_WHEN_HELD,
@@ -21,6 +21,7 @@ from metaflow_extensions.fasts3.wire.blocking import Interruption
 from metaflow_extensions.fasts3.wire.failures import Code
 from metaflow_extensions.fasts3.wire.transfers import Transfers
 
+MUCH = 2**20  # bytes of a job
 LOOK = 0.05  # seconds between two looks whether the call is to end
 
 
@@ -47,6 +48,13 @@ class InlineRunner:
         self._renewal = renewal
         self._interruption = interruption
         self._threads = threads
+        self._done = 0
+        self._moved = 0  # bytes
+
+    @property
+    def moves_much(self) -> bool:
+        """Whether the jobs move so much that a few of them are worth a worker's start."""
+        return self._moved > self._done * MUCH
 
     @property
     def answered(self) -> bool:
@@ -85,7 +93,12 @@ class InlineRunner:
             self._interruption.check()
             outcome = self._perform(job, self._interruption)
             self._interruption.check()
-            queue.follow(job, plan.receive(job, outcome))
+            self._hand_on(plan, queue, job, outcome)
+
+    def _hand_on(self, plan: Plan, queue: JobQueue, job: Job, outcome: Outcome) -> None:
+        self._done += 1
+        self._moved += bytes_moved(job, outcome.reply)
+        queue.follow(job, plan.receive(job, outcome))
 
     def _perform(self, job: Job, interruption: Interruption) -> Outcome:
         outcome = self._performer.perform(job, interruption)
@@ -122,7 +135,7 @@ class InlineRunner:
                         crew.size = max(1, min(crew.size, width - 1))  # the others had them
                         queue.put_back([job])
                     else:
-                        queue.follow(job, plan.receive(job, outcome))
+                        self._hand_on(plan, queue, job, outcome)
 
     def _patience(self) -> float:
         return PATIENCE_WHEN_STOPPED if self._interruption.is_set() else PATIENCE_WHEN_FAILED

@@ -77,6 +77,11 @@ class WorkerPool:
         for worker in started:
             self.give_back(worker)
 
+    def is_warm(self) -> bool:
+        """Whether a worker is there that has started."""
+        with self._lock:
+            return any(worker.is_ready() for worker in self._idle)
+
     def is_ready(self) -> bool:
         """Whether it is time to lease: a worker has started, or none is going to."""
         with self._lock:
