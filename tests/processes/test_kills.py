@@ -5,7 +5,7 @@ import os
 import pytest
 from servers.killer import Killer
 
-from metaflow_extensions.fasts3.pool import worker_pool
+from metaflow_extensions.fasts3.pool import call_workers, worker_pool
 from metaflow_extensions.fasts3.pool.planning import PART_SIZE
 
 SMALL = {f"small/{number}": os.urandom(number) for number in range(150)}
@@ -46,7 +46,9 @@ def large(s3, folder):
     [("wire", small, 220, (0.01, 0.1)), ("wire", large, 40, (0.3, 0.8)), ("boto3", small, 50, (0.1, 0.4))],
     indirect=["implementation"],
 )
-def test_nothing_is_lost(s3, tmp_path, implementation, once, kills, pauses, seaweedfs, prefix):
+def test_nothing_is_lost(s3, tmp_path, implementation, once, kills, pauses, seaweedfs, prefix, monkeypatch):
+    # On a busy machine, a part takes longer than the pause between any dozen of kills.
+    monkeypatch.setattr(call_workers, "KILLS_OVER_A_JOB", kills)
     folder = tmp_path / "files"
     folder.mkdir()
     with Killer(busy, pauses, seed=7, most=kills) as killer:
