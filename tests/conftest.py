@@ -89,7 +89,8 @@ def pytest_configure(config: pytest.Config) -> None:
 def _is_for_releases(item: pytest.Item) -> bool:
     """Whether a test repeats, on another server or with boto3's transfers, what every change is tested with anyway.
 
-    Every change runs SeaweedFS with both implementations, moto with the wire, and the wire's half of the fault matrix.
+    Every change runs SeaweedFS with both implementations, moto with the wire, and the wire's half of what takes long:
+    the fault matrix, the limits and the kills.
     """
     if item.get_closest_marker("release"):
         return True
@@ -98,7 +99,7 @@ def _is_for_releases(item: pytest.Item) -> bool:
     return (
         server == "rclone"
         or (server == "moto" and implementation == "boto3")
-        or (implementation == "boto3" and "faults" in item.path.parts)
+        or (implementation == "boto3" and not {"faults", "limits", "processes"}.isdisjoint(item.path.parts))
     )
 
 

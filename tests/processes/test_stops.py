@@ -14,7 +14,7 @@ PROGRAM = Path(__file__).with_name("stopped.py")
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize(("transfers", "count"), [("wire", 80), ("boto3", 40)])
+@pytest.mark.parametrize(("transfers", "count"), [("wire", 80), pytest.param("boto3", 40, marks=pytest.mark.release)])
 def test_a_stopped_call_ends_at_once_and_leaves_nothing(environment, transfers, count):
     command = [sys.executable, PROGRAM, str(count), "11"]
     environment["METAFLOW_S3_TRANSFERS"] = transfers
