@@ -41,6 +41,10 @@ def test_parts_are_read_in_small_steps(tmp_path, monkeypatch, size):
     asked = []
 
     class Watched(io.FileIO):
+        def __init__(self, path, mode, buffering):
+            assert buffering == 0
+            super().__init__(path, mode)
+
         def read(self, count):
             asked.append(count)
             return super().read(count)

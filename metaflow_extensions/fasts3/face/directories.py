@@ -8,7 +8,6 @@ from metaflow.exception import MetaflowException
 
 from metaflow_extensions.fasts3.face.delivery import Delivery
 from metaflow_extensions.fasts3.face.directory_walk import Patterns, files_in
-from metaflow_extensions.fasts3.face.engine import Place
 from metaflow_extensions.fasts3.face.errors import MOST_URL, MetaflowS3NotFound, shown
 from metaflow_extensions.fasts3.face.home import hint_of_home, refuse_home
 from metaflow_extensions.fasts3.face.left_out import LeftOut
@@ -17,10 +16,8 @@ from metaflow_extensions.fasts3.face.requested import check_booleans, key_of, se
 from metaflow_extensions.fasts3.face.s3object import S3Object
 from metaflow_extensions.fasts3.face.s3objects import S3Objects
 from metaflow_extensions.fasts3.face.sources import path_source
-from metaflow_extensions.fasts3.face.unchanged import is_unchanged
 from metaflow_extensions.fasts3.face.writing import Writing
 from metaflow_extensions.fasts3.pool.listings import Listing
-from metaflow_extensions.fasts3.pool.queries import Looks
 from metaflow_extensions.fasts3.pool.refusals import Refusals
 from metaflow_extensions.fasts3.wire.local_files import Version
 
@@ -191,12 +188,9 @@ class Directories(Writing):
                 given.append((file, url, *path_source(file.key, file.path)))
             except MetaflowException as error:
                 left_out.note(file.path, error)
-        if overwrite and compare:
-            same = self._unchanged([(url, path, version) for _, url, path, version in given])
-            given = [one for one, is_same in zip(given, same) if not is_same]
         refusals = Refusals()
         sources = [(file.key, path, version) for file, _, path, version in given]
-        stored = self._store_files(sources, content_type, overwrite, refusals)
+        stored = self._store_files(sources, content_type, overwrite, refusals, compare)
         left_out.note_refusals(refusals.by_url, {url: file.path for file, url, _, _ in given})
         return stored
 
@@ -218,16 +212,3 @@ class Directories(Writing):
                 other = shown(f"s3://{bucket}/{found}", MOST_URL)
                 return f"{told} A prefix is a directory; a key that begins with its text is '{other}'."
         return f"{told} Check the prefix; list_paths() shows which there are."
-
-    def _unchanged(self, files: list[tuple[str, str, Version]]) -> list[bool]:
-        """Whether each of some objects, given by URL, path and version of its file, has the content of its file."""
-        if not files:
-            return []
-        wanted = [split_object_url(url) for url, _, _ in files]
-        plan = Looks(wanted, missing_ok=True)
-        self._engine.run(plan, Place.WORKERS, wanted[0][0])
-        step = self._engine.settings().part_size
-        return [
-            info is not None and is_unchanged(info, path, version, step)
-            for info, (_, path, version) in zip(plan.results, files)
-        ]

@@ -2,7 +2,7 @@
 
 import uuid
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any, Callable, NamedTuple, Optional, Union
 
@@ -21,8 +21,10 @@ from metaflow_extensions.fasts3.face.requested import (
 )
 from metaflow_extensions.fasts3.face.sources import path_source, value_source
 from metaflow_extensions.fasts3.face.spool import HOLDING, Spool
-from metaflow_extensions.fasts3.face.unchanged import marked
+from metaflow_extensions.fasts3.pool.aside import Aside
+from metaflow_extensions.fasts3.pool.changed_uploads import ChangedUploads
 from metaflow_extensions.fasts3.pool.planning import LEAST_PART
+from metaflow_extensions.fasts3.pool.processors import processors
 from metaflow_extensions.fasts3.pool.refusals import Refusals
 from metaflow_extensions.fasts3.pool.upload import Upload
 from metaflow_extensions.fasts3.pool.uploads import Uploads
@@ -194,15 +196,16 @@ MetaflowS3Exception
         content_type: Optional[str],
         overwrite: bool,
         refusals: Refusals,
+        compare: bool,
     ) -> list[tuple[str, str]]:
-        """Upload files, given by key, absolute path and version, with marks; single failures are noted."""
+        """Upload files, given by key, absolute path and version, with marks; single failures are noted.
+
+        With `compare`, or where nothing is overwritten, what is stored already is not sent.
+        """
         asked = [_Asked(key, (path, version), content_type) for key, path, version in files]
-
-        def upload(item: _Asked) -> Upload:
-            upload = self._from_file(item, *item.source)
-            return upload._replace(headers=marked(upload.headers, str(upload.path)))
-
-        return self._stored(asked, upload, overwrite, refusals)
+        with Aside(processors()) as aside:
+            plan = partial(ChangedUploads, aside=aside, refusals=refusals, compare=compare or not overwrite)
+            return self._stored(asked, lambda item: self._from_file(item, *item.source), overwrite, plan)
 
     def _store_values(self, objects: Iterable[S3PutObject], overwrite: bool, place: Place) -> None:
         """Upload values, each as `put` does it."""
@@ -214,9 +217,9 @@ MetaflowS3Exception
         asked: list[_Asked],
         upload: Callable[[_Asked], Upload],
         overwrite: bool,
-        refusals: Optional[Refusals] = None,
+        plan: Callable[[Sequence[Upload], int], Uploads] = Uploads,
     ) -> list[tuple[str, str]]:
-        results = self._upload(asked, upload, overwrite, Place.WORKERS, refusals) if asked else []
+        results = self._upload(asked, upload, overwrite, Place.WORKERS, plan) if asked else []
         return [(key, url) for key, url, stored in results if stored]
 
     def _upload(
@@ -225,9 +228,9 @@ MetaflowS3Exception
         upload: Callable[[_Asked], Upload],
         overwrite: bool,
         place: Place,
-        refusals: Optional[Refusals] = None,
+        plan: Callable[[Sequence[Upload], int], Uploads] = Uploads,
     ) -> list[tuple[Any, str, bool]]:
-        """Store what is asked for; key, URL, and whether it was stored now. Single failures are noted, or raised.
+        """Store what is asked for, by a plan; key, URL, and whether it was stored now.
 
         What is wrong with values is raised before what is wrong with keys, as by Metaflow's own class.
         """
@@ -242,9 +245,9 @@ MetaflowS3Exception
         number = uuid.uuid4().hex
         uploads = [_complete(body, url, condition, number) for body, url, condition in zip(bodies, urls, conditions)]
         step = self._engine.settings().part_size
-        plan = Uploads([uploads[number] for number in chosen.values()], step, refusals=refusals)
-        self._engine.run(plan, place, uploads[0].bucket)
-        stored = dict(zip(chosen, plan.stored))
+        work = plan([uploads[number] for number in chosen.values()], step)
+        self._engine.run(work, place, uploads[0].bucket)
+        stored = dict(zip(chosen, work.stored))
         return [
             (item.key, url, stored[url] and (overwrite or chosen[url] == number))
             for number, (item, url) in enumerate(zip(asked, urls))

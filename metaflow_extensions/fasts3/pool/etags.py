@@ -6,9 +6,14 @@ the MD5 of the parts' MD5s and their number. With SSE-KMS and on some servers it
 
 import hashlib
 from collections.abc import Iterable
-from typing import BinaryIO, Optional
+from io import FileIO
+from typing import Callable, Optional
 
 _READ = 2**20  # bytes
+
+
+def _never() -> None:
+    pass
 
 
 def etag_of_bytes(body: "bytes | bytearray | memoryview") -> str:
@@ -16,19 +21,23 @@ def etag_of_bytes(body: "bytes | bytearray | memoryview") -> str:
     return hashlib.md5(body, usedforsecurity=False).hexdigest()
 
 
-def etag_of_file(path: str) -> str:
-    """The ETag of a file that was one PUT; "" where it can't be read any more."""
+def etag_of_file(path: str, check: "Callable[[], object]" = _never) -> str:
+    """The ETag of a file that was one PUT; "" where it can't be read any more.
+
+    `check` is called between two reads, here and below; what it raises ends the work.
+    """
     try:
-        with open(path, "rb") as file:
-            return _digest(file, None)[0]
+        with open(path, "rb", buffering=0) as file:
+            return _digest(file, None, check)[0]
     except OSError:
         return ""
 
 
-def _digest(file: BinaryIO, size: Optional[int]) -> "tuple[str, int]":
+def _digest(file: FileIO, size: Optional[int], check: "Callable[[], object]") -> "tuple[str, int]":
     """The MD5 of so many bytes of a file, or of all, and how many they are. A part may be too large for memory."""
     digest, count = hashlib.md5(usedforsecurity=False), 0
     while data := file.read(_READ if size is None else min(_READ, size - count)):
+        check()
         digest.update(data)
         count += len(data)
     return digest.hexdigest(), count
@@ -49,12 +58,12 @@ def etag_of_parts(etags: "Iterable[str]") -> str:
     return f"{etag_of_bytes(b''.join(parts))}-{len(parts)}"
 
 
-def etag_of_file_in_parts(path: str, size: int) -> str:
+def etag_of_file_in_parts(path: str, size: int, check: "Callable[[], object]" = _never) -> str:
     """The ETag of a file that was uploaded in parts of so many bytes; "" where it can't be read any more."""
     parts: list[str] = []
     try:
-        with open(path, "rb") as file:
-            while (part := _digest(file, size))[1]:
+        with open(path, "rb", buffering=0) as file:
+            while (part := _digest(file, size, check))[1]:
                 parts.append(part[0])
     except OSError:
         return ""

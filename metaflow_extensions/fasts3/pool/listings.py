@@ -3,13 +3,14 @@
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from operator import eq
-from typing import Any, NamedTuple, Optional
+from typing import Any, NamedTuple, Optional, cast
 
 from metaflow_extensions.fasts3.pool.messages import Job, Outcome
 from metaflow_extensions.fasts3.pool.plan import JobFailed
 from metaflow_extensions.fasts3.pool.split_listing import Endless, Entry, Span, SplitListing
 from metaflow_extensions.fasts3.pool.tally import Tally
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
+from metaflow_extensions.fasts3.wire.transfers import ListedObject, Page
 
 WIDTH = 32  # pages of one listing that are asked for at a time, at the most
 DIRECTORY_BUCKET = "--x-s3"  # how the names of S3 Express buckets end: they list in no order and have no start-after
@@ -22,6 +23,7 @@ class Listing(NamedTuple):
     prefix: str
     delimiter: str = ""  # "/": one level only, deeper keys as common prefixes
     first_only: bool = False  # whether there is any such key is all that is asked
+    details: bool = False  # ETags and times are wanted, too: entries of objects are `DetailedObject`s
 
 
 class Pager:
@@ -71,9 +73,7 @@ class Pager:
         if outcome.failure:
             raise JobFailed(job, outcome.failure)
         page = outcome.reply
-        sizes = {**dict(page.objects), **dict.fromkeys(page.prefixes)}  # what a page says twice is one
-        names = sorted(sizes) if page.prefixes else sizes
-        entries = list(map(Entry, names, map(sizes.__getitem__, names)))
+        entries = _detailed(page) if self._listing.details else _entries(page)
         try:
             self._split.receive(span, entries, page.next_token)
         except Endless as error:
@@ -94,7 +94,21 @@ class Pager:
             arguments["after"] = after
         if self._listing.first_only:
             arguments["limit"] = 1
+        if self._listing.details:
+            arguments["details"] = True
         return Job(number, "list_page", self._listing.bucket, self._listing.prefix, arguments)
+
+
+def _entries(page: Page) -> list[Entry]:
+    objects = cast("Sequence[ListedObject]", page.objects)
+    sizes = {**dict(objects), **dict.fromkeys(page.prefixes)}  # what a page says twice is one
+    names = sorted(sizes) if page.prefixes else sizes
+    return list(map(Entry, names, map(sizes.__getitem__, names)))
+
+
+def _detailed(page: Page) -> list[Entry]:
+    rows = {one.key: one for one in (*page.objects, *(Entry(name, None) for name in page.prefixes))}
+    return [cast(Entry, rows[name]) for name in (sorted(rows) if page.prefixes else rows)]
 
 
 class Pagers:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, Optional, Union
 
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
 from metaflow_extensions.fasts3.wire.transfers import (
+    DetailedObject,
     GetReply,
     ListedObject,
     ObjectInfo,
@@ -268,7 +269,7 @@ def _reply(operation: str, reply: Any, bodies: _Bodies) -> Any:
     if operation == "list_page":
         rows, prefixes, token = _fields("a page", _PAGE, reply)
         _texts(prefixes)
-        return Page([ListedObject(*_fields("an object", _LISTED, row)) for row in rows], prefixes, token)
+        return Page(_listed(rows), prefixes, token)
     if operation == "list_uploads":
         rows, after, now = _fields("a page of uploads", _UPLOADS_PAGE, reply)
         _texts(after or ())
@@ -278,6 +279,12 @@ def _reply(operation: str, reply: Any, bodies: _Bodies) -> Any:
     if type(reply) is dict:
         _texts(reply.values())
     return reply
+
+
+def _listed(rows: "list[Any]") -> "list[Any]":
+    if rows and len(rows[0]) > len(ListedObject._fields):
+        return [DetailedObject(*_fields("an object", _DETAILED, row)) for row in rows]
+    return [ListedObject(*_fields("an object", _LISTED, row)) for row in rows]
 
 
 def _info(row: Any) -> ObjectInfo:
@@ -303,6 +310,7 @@ _INFO = _types(_MAYBE_NUMBER, _TEXT, _MAYBE_TEXT, (dict,), _MAYBE_NUMBER, _MAYBE
 _GET_REPLY = _types((list,), _NUMBER, _NUMBER, _NUMBER, _MAYBE_NUMBER, _MAYBE_TEXT, _MAYBE_TEXT, _MAYBE_NUMBER)
 _PAGE = _types((list,), (list,), _MAYBE_TEXT)
 _LISTED = _types(_TEXT, _NUMBER)
+_DETAILED = _types(_TEXT, _NUMBER, _TEXT, (int, float, _NONE))
 _UPLOADS_PAGE = _types((list,), (list, _NONE), _MAYBE_NUMBER)
 _UPLOAD = _types(_TEXT, _TEXT, _MAYBE_NUMBER)
 _REPLIES: "dict[str, type]" = {

@@ -29,7 +29,7 @@ class Endless(Exception):
 
 
 class Entry(NamedTuple):
-    """One line of a listing."""
+    """One line of a listing. A `DetailedObject` takes its place where ETags and times were asked for."""
 
     key: str
     size: Optional[int]  # None: a common prefix, not an object
@@ -310,10 +310,10 @@ class SplitListing:
 def _ascends(span: Span, rows: "list[Entry]") -> bool:
     """Whether the keys of a page are in the order that S3 lists them, and come after those before."""
     last = span.last
-    for key, _ in rows:
-        if key <= last:
+    for row in rows:
+        if row.key <= last:
             return False
-        last = key
+        last = row.key
     return True
 
 

@@ -101,10 +101,8 @@ class Uploads:
         self._expected = sum(upload.size for upload in uploads)  # bytes
         self.tally = Tally("put", len(uploads), self._expected)
 
-    def start(self) -> Iterator[Job]:
-        return (
-            self._head(index) if upload.condition else self._begin(index) for index, upload in enumerate(self._uploads)
-        )
+    def start(self) -> Iterator[Optional[Job]]:
+        return map(self._first, range(len(self._uploads)))
 
     def receive(self, job: Job, outcome: Outcome) -> Iterable[Job]:
         index = self._indices.pop(job.number)
@@ -147,6 +145,9 @@ class Uploads:
         self._indices[number] = index
         upload = self._uploads[index]
         return Job(number, operation, upload.bucket, upload.key, arguments, body)
+
+    def _first(self, index: int) -> Job:
+        return self._head(index) if self._uploads[index].condition else self._begin(index)
 
     def _head(self, index: int) -> Job:
         return self._job(index, "head")

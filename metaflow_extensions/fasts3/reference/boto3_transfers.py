@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Sequence
 from contextlib import closing
 from io import BytesIO
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 from botocore.exceptions import ClientError
 
@@ -25,6 +25,7 @@ from metaflow_extensions.fasts3.wire.not_s3 import check_bucket, check_object, s
 from metaflow_extensions.fasts3.wire.ranges import length_in, most_of, span
 from metaflow_extensions.fasts3.wire.transfers import (
     UNTOLD,
+    DetailedObject,
     GetReply,
     ListedObject,
     ObjectInfo,
@@ -174,6 +175,7 @@ class Boto3Transfers:
         token: Optional[str] = None,
         limit: int = 1000,
         after: str = "",
+        details: bool = False,
     ) -> Page:
         arguments = {"Bucket": bucket, "Prefix": key, "Delimiter": delimiter, "MaxKeys": limit}
         marker = marker_of(token) if token else None
@@ -183,7 +185,12 @@ class Boto3Transfers:
             else:
                 continued = {"ContinuationToken": token} if token else {"StartAfter": after} if after else {}
                 reply = heard.of(self._client.list_objects_v2(**arguments, **continued))
-            objects = [ListedObject(row["Key"], row["Size"]) for row in reply.get("Contents", ())]
+            rows = reply.get("Contents", ())
+            objects: list[Union[ListedObject, DetailedObject]]
+            if details:
+                objects = [DetailedObject(row["Key"], row["Size"], *_details(row)) for row in rows]
+            else:
+                objects = [ListedObject(row["Key"], row["Size"]) for row in rows]
             prefixes = [row["Prefix"] for row in reply.get("CommonPrefixes", ())]
             more = reply.get("NextContinuationToken") or "" if reply.get("IsTruncated") else None
             if more == "" and marker is not None:
@@ -315,6 +322,12 @@ def _info(reply: dict[str, Any], size: Optional[int]) -> ObjectInfo:
         last_modified=_timestamp(reply.get("LastModified")),
         encryption=reply.get("ServerSideEncryption"),
     )
+
+
+def _details(row: dict[str, Any]) -> tuple[str, Optional[float]]:
+    """What a row of a listing says of an object besides its size."""
+    modified = row.get("LastModified")
+    return row.get("ETag", ""), None if modified is None else modified.timestamp()
 
 
 def _timestamp(time: Any) -> Optional[int]:

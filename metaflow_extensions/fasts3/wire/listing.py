@@ -6,14 +6,16 @@ https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjects.html says: the n
 
 import itertools
 import re
-from typing import Optional
+from collections.abc import Sequence
+from typing import Optional, Union
 from urllib.parse import unquote_plus
 
 from metaflow_extensions.fasts3.wire.exchange import Exchange
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
 from metaflow_extensions.fasts3.wire.not_s3 import check_bucket
 from metaflow_extensions.fasts3.wire.s3_errors import MAX_DEPTH, read_xml
-from metaflow_extensions.fasts3.wire.transfers import ListedObject, Page
+from metaflow_extensions.fasts3.wire.transfers import DetailedObject, ListedObject, Page
+from metaflow_extensions.fasts3.wire.xml_dates import timestamp_of
 
 MARKER = "\0"
 """What a token begins with that is a marker of version 1. XML can't hold it, so no server's token does."""
@@ -61,6 +63,7 @@ class BucketTransfers:
         token: Optional[str] = None,
         limit: int = 1000,
         after: str = "",
+        details: bool = False,
     ) -> Page:
         query = [
             ("list-type", "2"),
@@ -77,22 +80,29 @@ class BucketTransfers:
         reply = await self._exchange.ask("ListObjectsV2", "GET", bucket, query=query)
         document = await reply.document()
         with reply.naming_failures():
-            return checked(parse_page(document), key, token)
+            return checked(parse_page(document, details), key, token)
 
 
 class _Reader:
     """Collects a listing while its document is parsed, in one pass and without a tree.
 
     What it says of an object or a prefix is two levels below the root, what it says of itself one level.
+
+    Parameters
+    ----------
+    details : bool
+        Whether ETags and times are wanted.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, details: bool = False) -> None:
+        self._wants_details = details
         self._depth = 0
         self._text: list[str] = []  # of the element begun last
         self._fields: dict[str, str] = {}  # of the object or prefix that is being read
         self._told: dict[str, str] = {}  # of the listing
         self.characters = self._text.append  # a text comes in pieces: put together one by one, each would be copied
         self.rows: list[tuple[str, int]] = []
+        self.details: list[tuple[str, Optional[float]]] = []  # of each row, where they are wanted
         self.prefixes: list[str] = []
         self.root = ""
 
@@ -114,6 +124,10 @@ class _Reader:
                 if not _SIZE.match(size):
                     raise ValueError(f"a size is {size[:40]!r}")
                 self.rows.append((self._fields["Key"], int(size)))
+                if self._wants_details:
+                    self.details.append(
+                        (self._fields.get("ETag", ""), timestamp_of(self._fields.get("LastModified", "")))
+                    )
             elif name == "CommonPrefixes":
                 self.prefixes.append(self._fields["Prefix"])
             else:
@@ -150,18 +164,27 @@ def checked(page: Page, prefix: str, token: Optional[str]) -> Page:
     return page
 
 
-def parse_page(document: bytes) -> Page:
+def parse_page(document: bytes, details: bool = False) -> Page:
     """Read the reply to ListObjectsV2.
+
+    Parameters
+    ----------
+    document : bytes
+    details : bool
+        Whether ETags and times are wanted.
 
     Raises
     ------
     TransferError
         See `s3_errors.read_xml`; MALFORMED where it is another document.
     """
-    reader = _read_at_once(document) or _read(document)
+    reader = _read(document, True) if details else _read_at_once(document) or _read(document)
     decode = unquote_plus if reader.told("EncodingType") == "url" else str
-    # What holds neither is itself; asking first takes a third of the time.
-    objects = [ListedObject(decode(key) if "%" in key or "+" in key else key, size) for key, size in reader.rows]
+    objects: Sequence[Union[ListedObject, DetailedObject]]
+    if details:
+        objects = [DetailedObject(decode(key), size, *told) for (key, size), told in zip(reader.rows, reader.details)]
+    else:  # what holds neither is itself; asking first takes a third of the time
+        objects = [ListedObject(decode(key) if "%" in key or "+" in key else key, size) for key, size in reader.rows]
     prefixes = [decode(prefix) for prefix in reader.prefixes]
     token = reader.told("NextContinuationToken") if reader.told("IsTruncated") == "true" else None
     if token == "" and reader.is_of_version_1():
@@ -169,8 +192,8 @@ def parse_page(document: bytes) -> Page:
     return Page(objects, prefixes, token)
 
 
-def _read(document: bytes) -> _Reader:
-    reader = _Reader()
+def _read(document: bytes, details: bool = False) -> _Reader:
+    reader = _Reader(details)
     read_xml(document, "the listing", reader.start, reader.end, reader.characters)
     if reader.root != _ROOT:
         raise TransferError(Failure(Code.MALFORMED, f"the listing is a {reader.root[:80]!r} document"))
@@ -208,14 +231,16 @@ def marker_of(token: str) -> Optional[str]:
     return token[len(MARKER) :] if token.startswith(MARKER) else None
 
 
-def token_after(next_marker: str, objects: "list[ListedObject]", prefixes: "list[str]") -> str:
+def token_after(
+    next_marker: str, objects: "Sequence[Union[ListedObject, DetailedObject]]", prefixes: "Sequence[str]"
+) -> str:
     """The token of the page that follows in version 1; "" where none does.
 
     Parameters
     ----------
     next_marker : str
         As the server said; "" without one, as S3 itself does without a delimiter: then the last name is the marker.
-    objects, prefixes : list
+    objects, prefixes : sequence
         Those of this page.
     """
     last = max(itertools.chain((one.key for one in objects[-1:]), prefixes[-1:]), default="")

@@ -1,11 +1,10 @@
 """ListMultipartUploads: https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListMultipartUploads.html."""
 
-import re
-from calendar import timegm
 from collections.abc import Sequence
 from typing import Optional
 from urllib.parse import unquote_plus
 
+from metaflow_extensions.fasts3.wire import xml_dates
 from metaflow_extensions.fasts3.wire.exchange import Exchange
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
 from metaflow_extensions.fasts3.wire.http_dates import timestamp_of
@@ -14,7 +13,6 @@ from metaflow_extensions.fasts3.wire.xml_rows import read_rows
 
 MOST_UPLOADS = 1000  # of one page
 _ROOT = "ListMultipartUploadsResult"
-_TIME = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.\d+)?(?:Z|\+00:00)\Z", re.ASCII)
 
 
 class OpenUploadTransfers:
@@ -100,8 +98,5 @@ def parse(document: bytes) -> UploadsPage:
 
 def _time(text: str) -> Optional[int]:
     """Unix time of a time that S3 wrote; None where it can't be read."""
-    found = _TIME.match(text)
-    try:
-        return timegm((*map(int, found.groups()), 0, 0, 0)) if found else None
-    except ValueError:  # the 99th of a month
-        return None
+    found = xml_dates.timestamp_of(text)
+    return None if found is None else int(found)

@@ -6,7 +6,7 @@ did.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple, Optional, Protocol
+from typing import NamedTuple, Optional, Protocol, Union
 
 from metaflow_extensions.fasts3.wire.bandwidth import Allowance
 
@@ -54,10 +54,19 @@ class ListedObject(NamedTuple):
     size: int
 
 
+class DetailedObject(NamedTuple):
+    """One <Contents> of a listing, with what else it tells of an object."""
+
+    key: str
+    size: int
+    etag: str  # as sent, with its quotes; "" where the server sends none
+    modified: Optional[float]  # Unix timestamp, seconds, with fractions on some servers; None where it can't be read
+
+
 class Page(NamedTuple):
     """One page of ListObjectsV2."""
 
-    objects: list[ListedObject]
+    objects: "Sequence[Union[ListedObject, DetailedObject]]"  # all of them are of one kind
     prefixes: list[str]  # CommonPrefixes, each with its trailing delimiter
     next_token: Optional[str]  # None on the last page
 
@@ -142,8 +151,12 @@ class Transfers(Protocol):
         token: Optional[str] = None,
         limit: int = 1000,
         after: str = "",
+        details: bool = False,
     ) -> Page:
-        """ListObjectsV2: one page of the keys that begin with `key`, and come behind `after` where that is given."""
+        """ListObjectsV2: one page of the keys that begin with `key`, and come behind `after` where that is given.
+
+        With `details`, its objects are of `DetailedObject`.
+        """
 
     def delete(self, bucket: str, key: str) -> None:
         """DeleteObject."""
