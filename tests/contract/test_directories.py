@@ -4,6 +4,7 @@ import errno
 import os
 import socket
 import stat
+from collections import Counter
 
 import pytest
 from metaflow.datatools.s3 import (
@@ -12,7 +13,7 @@ from metaflow.datatools.s3 import (
     MetaflowS3URLException,
 )
 
-from metaflow_extensions.fasts3.face import delivery
+from metaflow_extensions.fasts3.face import delivery, engine
 from metaflow_extensions.fasts3.pool.planning import PART_SIZE
 
 TREE = {"0.txt": b"zero", "b/1.csv": b"1,1", "b/c/2.bin": os.urandom(1000), "empty": b""}
@@ -373,6 +374,53 @@ def test_temporary_files_of_a_client_are_no_files_to_upload(make_s3, root, local
     s3 = make_s3(s3root=root, tmproot=str(local))
     s3.get("x")
     assert [key for key, _ in s3.upload(local, "m")] == [f"m/{name}" for name in sorted(TREE)]
+
+
+@pytest.fixture
+def jobs(monkeypatch):
+    """The operations of all jobs that were begun, in order."""
+    begun = []
+
+    class Queue(engine.JobQueue):
+        def take(self):
+            job = super().take()
+            begun.extend([job.operation] if job else [])
+            return job
+
+        def put_back(self, jobs):
+            jobs = list(jobs)
+            for job in jobs:
+                begun.remove(job.operation)
+            super().put_back(jobs)
+
+        def at_least(self, count):
+            before, answer = begun[:], super().at_least(count)
+            begun[:] = before
+            return answer
+
+    monkeypatch.setattr(engine, "JobQueue", Queue)
+    return begun
+
+
+@pytest.mark.usefixtures("settled")
+def test_what_is_there_unchanged_is_known_from_a_listing(s3, tmp_path, jobs):
+    tree = {f"{number // 10}/{number}": b"%d" % number for number in range(30)}
+    write(tmp_path / "up", tree)
+    s3.upload(tmp_path / "up", "m")
+    assert Counter(jobs) == {"list_page": 1, "put": 30}
+    s3.download("m", tmp_path / "down")
+    for move in (
+        lambda: s3.upload(tmp_path / "up", "m"),
+        lambda: s3.upload(tmp_path / "up", "m", overwrite=False),
+        lambda: s3.download("m", tmp_path / "down"),
+    ):
+        jobs.clear()
+        move()
+        assert jobs == ["list_page"]
+    write(tmp_path / "up", {"0/1": b"!", "0/2": b"longer", "0/new": b"new"})
+    jobs.clear()
+    assert [key for key, _ in s3.upload(tmp_path / "up", "m")] == ["m/0/1", "m/0/2", "m/0/new"]
+    assert Counter(jobs) == {"list_page": 1, "head": 1, "put": 3}
 
 
 def test_there_and_back(s3, local, tmp_path):

@@ -23,6 +23,7 @@ from metaflow_extensions.fasts3.pool.messages import (
 )
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
 from metaflow_extensions.fasts3.wire.transfers import (
+    DetailedObject,
     GetReply,
     ListedObject,
     ObjectInfo,
@@ -48,6 +49,7 @@ OUTCOMES = [
     (Outcome(8, GetReply(INFO, 4, 8, 3, body=b"cde"), None, True), "get"),
     (Outcome(2, "etag", None, True), "put"),
     (Outcome(3, Page([ListedObject("k", 1)], ["p/"], "token"), None, True), "list_page"),
+    (Outcome(9, Page([DetailedObject("k", 1, '"e"', 1.25), DetailedObject("l", 2, "", None)], [], None)), "list_page"),
     (Outcome(4, None, Failure(Code.NOT_FOUND, "no", "NoSuchKey", 404, "id", 2, 0.5), True), "get"),
     (Outcome(5, {"ETag": "e"}, None, True, Failure(Code.BUSY, "", "SlowDown", 503, "", 3, 1.5)), "upload_part"),
 ]

@@ -26,9 +26,12 @@ def client(progress: Optional[bool] = False) -> S3:
     return S3(progress=progress)
 
 
-def found_ahead(s3: S3, target: Target) -> "Ahead[list[Entry]]":
-    """The objects that a prefix or pattern means: a list for each page that has any, read ahead."""
-    return Ahead(_found(s3, target), PAGES_AHEAD)
+def found_ahead(s3: S3, target: Target, details: bool = False) -> "Ahead[list[Entry]]":
+    """The objects that a prefix or pattern means: a list for each page that has any, read ahead.
+
+    With `details`, they are `DetailedObject`s.
+    """
+    return Ahead(_found(s3, target, details), PAGES_AHEAD)
 
 
 def is_directory(s3: S3, bucket: str, key: str) -> bool:
@@ -39,8 +42,8 @@ def is_directory(s3: S3, bucket: str, key: str) -> bool:
         return False
 
 
-def _found(s3: S3, target: Target) -> "Iterator[list[Entry]]":
-    for entries in s3._pages(target.listing()):
+def _found(s3: S3, target: Target, details: bool) -> "Iterator[list[Entry]]":
+    for entries in s3._pages(target.listing()._replace(details=details)):
         fitting = [entry for entry in entries if target.fits(entry.key)]
         if fitting:
             yield fitting

@@ -13,12 +13,14 @@ from metaflow._vendor import click
 
 from ..face import local_paths
 from ..face.amounts import counted, duration
-from ..face.delivery import UNKNOWN, Delivery
+from ..face.delivery import UNKNOWN, Delivery, Wanted
 from ..face.engine import FEW_PIECES
 from ..face.errors import MOST_URL, MetaflowS3AccessDenied, MetaflowS3NotFound, MetaflowS3URLException, shown
 from ..face.s3 import S3
 from ..pool import worker_pool
+from ..pool.listings import modified_of
 from ..pool.processors import processors
+from ..pool.split_listing import Entry
 from .client import client, found_ahead, is_directory
 from .output import Remarks, json_line, print_lines, size_shown, there_shown
 from .targets import Target, url_of
@@ -40,18 +42,10 @@ class Request(NamedTuple):
     hint: str = ""  # what may be wrong where something is not there
 
 
-class _Item(NamedTuple):
-    """One object, as `Delivery` takes it."""
-
-    url: str
-    name: str  # below the directory
-    size: int  # bytes
-
-
 class _File(NamedTuple):
     """What has become of one."""
 
-    item: _Item
+    item: Wanted
     is_new: bool  # downloaded now
 
 
@@ -132,7 +126,7 @@ class _Downloads:
             if self._request.as_json:
                 print_lines(
                     json_line(url=url, path=os.path.join(self._directory, name), size=bytes_)
-                    for (url, name, bytes_), _ in files
+                    for (url, name, bytes_, _), _ in files
                 )
         told = counted(count, "object")
         if count:
@@ -154,7 +148,7 @@ class _Downloads:
             told = [str(error), *filter(None, (_add_a_slash(self._s3, one) for one in named[:FEW])), self._request.hint]
             raise MetaflowS3NotFound("\n".join(filter(None, told))) from error
 
-    def _delivered(self, batch: "list[_Item]") -> "list[_File]":
+    def _delivered(self, batch: "list[Wanted]") -> "list[_File]":
         """Download what is not there already; what are files now, with their sizes."""
         batch = self._without_missing(batch)
         found = self._delivery.fetch(batch, self._request.overwrite)
@@ -164,7 +158,7 @@ class _Downloads:
             for item, (path, is_new) in files
         ]
 
-    def _without_missing(self, batch: "list[_Item]") -> "list[_Item]":
+    def _without_missing(self, batch: "list[Wanted]") -> "list[Wanted]":
         """Leave out objects that were named, are not there, and have a local directory in their place.
 
         A directory of S3 whose slash was forgotten is no object, and that is to be told before anybody looks at what is
@@ -182,19 +176,19 @@ class _Downloads:
     def _is_directory(self, name: str) -> bool:
         return os.path.isdir(os.path.join(self._directory, name))
 
-    def _batches(self) -> "Iterator[list[_Item]]":
+    def _batches(self) -> "Iterator[list[Wanted]]":
         named = [target for target, many in zip(self._request.targets, self._request.many) if not many]
         self._named.update((target.url, target) for target in named)
-        batch = [item for target in named for item in self._items(target, [(target.key, UNKNOWN)], target.folder)]
+        batch = [one for target in named for one in self._items(target, [Entry(target.key, UNKNOWN)], target.folder)]
         if batch:
             yield batch
         for target, many in zip(self._request.targets, self._request.many):
             if many:
                 yield from self._listed(target)
 
-    def _listed(self, target: Target) -> "Iterator[list[_Item]]":
+    def _listed(self, target: Target) -> "Iterator[list[Wanted]]":
         found = False
-        with found_ahead(self._s3, target) as pages:
+        with found_ahead(self._s3, target, self._delivery.wants_times(self._request.overwrite)) as pages:
             for page in pages:
                 # As much as has been listed: the more there are at a time, the seldomer workers wait for the last.
                 together = [page, *pages.ready(0.0 if found else HEAD_START)]
@@ -205,13 +199,13 @@ class _Downloads:
         if not found:
             self._delivery.left_out.note(target.url, MetaflowS3NotFound(target.nothing()))
 
-    def _items(self, target: Target, objects: "Iterable[tuple[str, Optional[int]]]", base: str) -> "Iterator[_Item]":
+    def _items(self, target: Target, objects: "Iterable[Entry]", base: str) -> "Iterator[Wanted]":
         """Objects and their files, named by what follows `base`."""
-        for key, size in objects:
-            url = url_of(target.bucket, key)
-            name = self._name or key[len(base) :]
+        for one in objects:
+            url = url_of(target.bucket, one.key)
+            name = self._name or one.key[len(base) :]
             if self._is_new(url, name):
-                yield _Item(url, name, size or 0)
+                yield Wanted(url, name, one.size or 0, modified_of(one))
 
     def _is_new(self, url: str, name: str) -> bool:
         """Whether an object has not been taken before, nor another one for its file."""

@@ -5,6 +5,7 @@ import os
 import stat
 import time
 from collections.abc import Sequence
+from enum import Enum
 from typing import Callable, NamedTuple, Optional
 
 from metaflow.exception import MetaflowException
@@ -31,8 +32,28 @@ from metaflow_extensions.fasts3.pool.refusals import Refusals
 # time, and is fetched again the next time.
 YOUNG = 2  # seconds before downloads began; all that changed since is younger
 MARK = 10**6  # nanoseconds; not one, because some file systems keep only microseconds
+ROUNDING = 2  # seconds by which the time in a listing may differ from that in the headers of the same version
+PROBES = 4  # objects whose headers are asked for although a listing says that they have been changed
 UNKNOWN = -1  # the size of an object that was named, and not listed
 NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS)  # what file systems without hard links say
+
+
+class Wanted(NamedTuple):
+    """An object that is to be a file."""
+
+    url: str
+    name: str  # the key after the prefix
+    size: int  # bytes; may be `UNKNOWN`
+    modified: Optional[float] = None  # Unix timestamp as a listing has it; None where none has told
+
+
+class Age(Enum):
+    """What the time of an object in a listing says of a file of its size."""
+
+    SAME = "the file is that object"
+    UNCLEAR = "only the object's headers tell"
+    OTHER = "the object has been changed since"
+    WRITTEN = "the file has been written to since, or has to be fetched again"
 
 
 class Placed(NamedTuple):
@@ -78,13 +99,20 @@ class Delivery:
                 probe.remove()
         return self._ignores_case
 
-    def fetch(self, objects: Sequence[tuple[str, str, int]], overwrite: bool) -> list[Optional[Placed]]:
+    def wants_times(self, overwrite: bool) -> bool:
+        """Whether the times of objects will be compared with those of files: none are where there is no file."""
+        try:
+            with os.scandir(self._directory) as found:
+                return overwrite and any(True for _ in found)
+        except OSError:
+            return False
+
+    def fetch(self, objects: Sequence[Wanted], overwrite: bool) -> list[Optional[Placed]]:
         """Download objects, but those whose files are up to date, and those that are left out.
 
         Parameters
         ----------
-        objects : sequence of (str, str, int)
-            URL, key after the prefix, and size of each, which may be `UNKNOWN`.
+        objects : sequence of Wanted
         overwrite : bool
             Whether files that are there and differ are replaced.
 
@@ -108,21 +136,22 @@ class Delivery:
 
     def _fetch(
         self,
-        objects: Sequence[tuple[str, str, int]],
+        objects: Sequence[Wanted],
         overwrite: bool,
         ignores_case: bool,
         temporary: TemporaryDirectory,
     ) -> list[Optional[Placed]]:
-        names = [(url, name) for url, name, size in objects if self._may_be_here(url, name, size)]
+        names = [(url, name) for url, name, size, _ in objects if self._may_be_here(url, name, size)]
         targets = local_paths.targets(self._directory, names, ignores_case, self.left_out.note)
         targets = local_paths.make_parents(self._directory, targets, ignores_case, self.left_out.note)
         targets = [target for target in targets if not target.path.endswith("/")]
-        sizes = {url: size for url, _, size in objects if size != UNKNOWN}
-        missing = self._missing(targets, sizes, overwrite)
+        sizes = {one.url: one.size for one in objects if one.size != UNKNOWN}
+        times = {one.url: one.modified for one in objects if one.modified is not None}
+        missing = self._missing(targets, sizes, times, overwrite)
         new = set(self._download(missing, sizes, overwrite, temporary)) if missing else set()
         there = set(targets).difference(missing)
         files = {target: Placed(target.path, target in new) for target in new | there}
-        return [files.get(local_paths.target_of(self._directory, url, name)) for url, name, _ in objects]
+        return [files.get(local_paths.target_of(self._directory, one.url, one.name)) for one in objects]
 
     def _may_be_here(self, url: str, name: str, size: int) -> bool:
         """Whether an object is any file or directory below this one."""
@@ -135,27 +164,42 @@ class Delivery:
             )
         return bool(name) and not size
 
-    def _missing(self, targets: list[Target], sizes: dict[str, int], overwrite: bool) -> list[Target]:
+    def _missing(
+        self, targets: list[Target], sizes: dict[str, int], times: dict[str, float], overwrite: bool
+    ) -> list[Target]:
         """Those that have to be downloaded."""
         there = [_status(target.path) for target in targets]
         if not overwrite:
             return [target for target, status in zip(targets, there) if status is None]
-        # Listings could tell the time as well, but only these few of a million keys need it.
-        alike = [
-            one
-            for one, status in zip(targets, there)
-            if status and sizes.get(one.url) in (None, status.st_size) and stat.S_ISREG(status.st_mode)
-        ]
-        if not alike:
-            return targets
-        heads = Looks([split_object_url(target.url) for target in alike], missing_ok=True)
-        self._engine.run(heads, Place.WORKERS, split_object_url(alike[0].url)[0])
-        current = {
+        current: set[str] = set()  # paths
+        unclear: list[Target] = []
+        later: list[Target] = []  # the listing says that the object has been changed since
+        for one, status in zip(targets, there):
+            if not status or sizes.get(one.url) not in (None, status.st_size) or not stat.S_ISREG(status.st_mode):
+                continue
+            verdict = _by_listing(status.st_mtime_ns, times.get(one.url))
+            if verdict is Age.SAME:
+                current.add(one.path)
+            elif verdict is Age.UNCLEAR:
+                unclear.append(one)
+            elif verdict is Age.OTHER:
+                later.append(one)
+        current |= self._current(unclear + later[:PROBES])
+        if any(one.path in current for one in later[:PROBES]):  # listings have times of their own here
+            current |= self._current(later[PROBES:])
+        return [target for target in targets if target.path not in current]
+
+    def _current(self, targets: list[Target]) -> set[str]:
+        """The paths of files that are as they were delivered, by the headers of their objects."""
+        if not targets:
+            return set()
+        heads = Looks([split_object_url(target.url) for target in targets], missing_ok=True)
+        self._engine.run(heads, Place.WORKERS, split_object_url(targets[0].url)[0])
+        return {
             target.path
-            for target, info in zip(alike, heads.results)
+            for target, info in zip(targets, heads.results)
             if info and info.last_modified and _is_as_delivered(target.path, info.size, info.last_modified)
         }
-        return [target for target in targets if target.path not in current]
 
     def _download(
         self, targets: list[Target], sizes: dict[str, int], overwrite: bool, temporary: TemporaryDirectory
@@ -254,6 +298,21 @@ def _status(path: str) -> Optional[os.stat_result]:
         return os.lstat(path)
     except OSError:
         return None
+
+
+def _by_listing(written: int, modified: Optional[float]) -> Age:
+    """Compare the time of a file, in nanoseconds, with that of an object in a listing.
+
+    Files have the time of the headers, in whole seconds. In listings, some servers tell fractions of a second, too.
+    """
+    seconds, fraction = divmod(written, 10**9)
+    if fraction:
+        return Age.WRITTEN
+    if modified is None:
+        return Age.UNCLEAR
+    if seconds == int(modified):
+        return Age.SAME
+    return Age.UNCLEAR if abs(seconds - modified) < ROUNDING else Age.OTHER
 
 
 def _is_as_delivered(path: str, size: Optional[int], modified: int) -> bool:

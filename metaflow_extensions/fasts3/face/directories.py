@@ -6,7 +6,7 @@ from typing import NamedTuple, Optional, Union
 
 from metaflow.exception import MetaflowException
 
-from metaflow_extensions.fasts3.face.delivery import Delivery
+from metaflow_extensions.fasts3.face.delivery import Delivery, Wanted
 from metaflow_extensions.fasts3.face.directory_walk import Patterns, files_in
 from metaflow_extensions.fasts3.face.errors import MOST_URL, MetaflowS3NotFound, shown
 from metaflow_extensions.fasts3.face.home import hint_of_home, refuse_home
@@ -17,7 +17,7 @@ from metaflow_extensions.fasts3.face.s3object import S3Object
 from metaflow_extensions.fasts3.face.s3objects import S3Objects
 from metaflow_extensions.fasts3.face.sources import path_source
 from metaflow_extensions.fasts3.face.writing import Writing
-from metaflow_extensions.fasts3.pool.listings import Listing
+from metaflow_extensions.fasts3.pool.listings import Listing, modified_of
 from metaflow_extensions.fasts3.pool.refusals import Refusals
 from metaflow_extensions.fasts3.wire.local_files import Version
 
@@ -33,9 +33,7 @@ class _Found(NamedTuple):
     """An object below one of the prefixes of a download."""
 
     prefix: str  # as it was asked for, a URL
-    url: str
-    name: str  # the key after the prefix
-    size: int
+    wanted: Wanted
 
 
 class Directories(Writing):
@@ -90,11 +88,14 @@ class Directories(Writing):
             url = self._location.url(key_of(key))
             once.setdefault(as_directory(url), url)
         delivery = Delivery(os.path.abspath(os.fspath(directory)), self._engine)
-        found = list(self._objects_below(list(once.values()), delivery.left_out))
+        times = delivery.wants_times(overwrite)
+        found = list(self._objects_below(list(once.values()), delivery.left_out, times))
         # Where there is nothing, not even the directory is made.
-        files = delivery.fetch([(one.url, one.name, one.size) for one in found], overwrite) if found else []
+        files = delivery.fetch([one.wanted for one in found], overwrite) if found else []
         there = S3Objects(
-            S3Object(one.prefix, one.url, file.path, one.size) for one, file in zip(found, files) if file is not None
+            S3Object(one.prefix, one.wanted.url, file.path, one.wanted.size)
+            for one, file in zip(found, files)
+            if file is not None
         )
         delivery.left_out.raise_if_any(len(there), "downloaded")
         return there
@@ -194,14 +195,14 @@ class Directories(Writing):
         left_out.note_refusals(refusals.by_url, {url: file.path for file, url, _, _ in given})
         return stored
 
-    def _objects_below(self, urls: list[str], left_out: LeftOut) -> Iterator[_Found]:
-        listings = [Listing(*split_url(as_directory(url))) for url in urls]
+    def _objects_below(self, urls: list[str], left_out: LeftOut, times: bool) -> Iterator[_Found]:
+        listings = [Listing(*split_url(as_directory(url)), details=times) for url in urls]
         for url, listing, entries in zip(urls, listings, self._list(listings)):
             if not entries:
                 left_out.note(url, MetaflowS3NotFound(self._nothing_below(url)))
-            for key, size in entries:
-                name = key[len(listing.prefix) :]
-                yield _Found(url, f"s3://{listing.bucket}/{key}", name, size or 0)
+            for one in entries:
+                name = one.key[len(listing.prefix) :]
+                yield _Found(url, Wanted(f"s3://{listing.bucket}/{one.key}", name, one.size or 0, modified_of(one)))
 
     def _nothing_below(self, url: str) -> str:
         """What to say of a prefix below which there is nothing."""

@@ -111,7 +111,7 @@ class ChangedUploads(Uploads):
         self._deficit = max(0, self._deficit + HEADS_FOR_A_PAGE - hits)
         if pager.ended:
             self._change_all()
-        elif self._deficit > len(self._unlisted):  # too much else is there
+        elif not self._unlisted or self._deficit > len(self._unlisted):  # nothing is left, or too much else is there
             self._look_at_all()
         else:
             return pager.jobs(self._page_numbers)

@@ -111,6 +111,11 @@ def _detailed(page: Page) -> list[Entry]:
     return [cast(Entry, rows[name]) for name in (sorted(rows) if page.prefixes else rows)]
 
 
+def modified_of(entry: Entry) -> Optional[float]:
+    """The time of an object, where its listing has been asked for details."""
+    return getattr(entry, "modified", None)
+
+
 class Pagers:
     """Reads several listings side by side, for one plan.
 
