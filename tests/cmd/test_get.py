@@ -183,9 +183,9 @@ def test_where_case_does_not_count_one_object_does_not_replace_another_listed_la
     assert files(here) == {"out/A": b"first", "out/b": b"b"}
 
 
-def one_page_at_a_time(s3, target):
+def one_page_at_a_time(s3, target, details):
     """A listing with a page for each object, of which the next is not there yet."""
-    found = Ahead(([entry] for page in s3._pages(target.listing()) for entry in page), 1)
+    found = Ahead(([entry] for page in s3._pages(target.listing()._replace(details=details)) for entry in page), 1)
     found.ready = lambda wait=0.0: []
     return found
 
