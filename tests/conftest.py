@@ -160,6 +160,7 @@ def _many_are_for_workers(request: pytest.FixtureRequest, monkeypatch: pytest.Mo
     """
     if not request.node.get_closest_marker("few_here"):
         monkeypatch.setattr(engine, "FEW_REQUESTS", 0)
+        monkeypatch.setattr(engine, "MANY_REQUESTS", 1)
         monkeypatch.setattr(engine, "_leave", lambda here, queue, few: lambda: queue.at_least(few + 1))
 
 
