@@ -78,7 +78,7 @@ ODD = {
 
 @pytest.mark.parametrize("odd", [{}, *ODD.values()], ids=["S3", *ODD])
 @given(keys=st.sets(names, max_size=120), dense=st.integers(0, 300), seed=st.integers(0, 2**32))
-@settings(max_examples=60)
+@settings(max_examples=200)
 def test_nothing_is_missing_nothing_comes_twice(odd, keys, dense, seed):
     chance = random.Random(seed)
     keys = {PREFIX + key for key in keys} | {f"{PREFIX}b/{number:05}" for number in range(dense)}
@@ -139,7 +139,7 @@ def test_requests_go_where_the_keys_are(shape, monkeypatch):
     assert server.asked <= 200 * 2
 
 
-@pytest.mark.parametrize("pages", [1, 2, 3])
+@pytest.mark.parametrize("pages", [1, 2, 10])
 def test_a_short_listing_takes_a_request_a_page(pages):
     server = Server({f"{PREFIX}{number:03}" for number in range(10 * pages)})
     listed(server, random.Random(0))

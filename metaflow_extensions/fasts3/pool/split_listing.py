@@ -17,7 +17,7 @@ from typing import NamedTuple, Optional
 
 from metaflow_extensions.fasts3.pool.key_space import KeySpace
 
-ALONE = 3  # pages that are read one after the other in any case: a short listing takes no more requests than pages
+ALONE = 10  # pages that are read one after the other in any case: a short listing takes no more requests than pages
 PAGES_FOR_A_REQUEST = 2  # that a listing has to have brought for each further request at a time
 WORTH_IT = 2000.0  # keys that a span probably has left, to be cut
 SAMPLES = 16  # keys of a page that show what keys look like
@@ -265,10 +265,8 @@ class SplitListing:
         if not span.complete:
             self._waiting.append(span)
         self._check(span)
-        if border is not None and not span.gone:
-            following = self._spans[self._spans.index(span) + 1]
-            following.border = border
-            self._check(following)
+        if border is not None and not self._alone:
+            self._meet(span, border)
 
     def _check(self, span: Span) -> None:
         """Compare what a span has read with what the one before it has met."""
@@ -281,10 +279,19 @@ class SplitListing:
             agree = span.met and span.high is not None and border.key > span.high
         else:
             return  # it has not come so far
-        if agree:
-            span.border = None
-        else:
+        if not agree:
             self._go_on_alone()
+            return
+        span.border = None
+        if span.high is not None and border.key > span.high:  # nothing is in this one, so the next one has to know it
+            self._meet(span, border)
+
+    def _meet(self, span: Span, border: Border) -> None:
+        """Tell the next span what this one has met."""
+        following = self._spans[self._spans.index(span) + 1]
+        if following.border is None or border.key < following.border.key:
+            following.border = border
+        self._check(following)
 
     def _pass(self) -> None:
         """Go on to the first span that is not complete."""
@@ -295,14 +302,17 @@ class SplitListing:
         """Read the rest of the listing page after page: it can't be read from several places."""
         self._alone = True
         self._pass()
-        first, *others = self._spans
+        first, *others = dropped = self._spans
         if first.border is not None:  # begin where the span before it has ended
-            others.append(first)
             first = Span(first.low, asked=first.border.asked, chain=Chain(first.border.before))
             self._waiting.append(first)
-        first.high = None
-        self._spans = [first]
-        for span in others:
+            self._spans = [first]
+        elif first.low and not first.count:  # the span before it has come to the end of the listing
+            self._spans = []
+        else:
+            first.high = None
+            self._spans, dropped = [first], others
+        for span in dropped:
             span.gone = True
         self._waiting = [span for span in self._waiting if not span.gone]
 
