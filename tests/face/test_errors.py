@@ -60,6 +60,15 @@ def test_who_is_not_known_is_told_what_to_check(s3_code, operation):
     assert told.endswith(f" {errors.REMEDIES_OF_S3_CODES[s3_code]}")
 
 
+@pytest.mark.parametrize("s3_code", sorted(errors.DENIED))
+@pytest.mark.parametrize(
+    ("operation", "mentions"), {"get": True, "head": True, "list_page": True, "put": False}.items()
+)
+def test_a_refused_read_mentions_buckets_whose_requester_pays(operation, mentions, s3_code):
+    told = str(exception_of(operation, "s3://b/k", Failure(Code.ACCESS_DENIED, "why", s3_code, 403), "AKIA"))
+    assert told.endswith(errors.MAY_CHARGE) is mentions
+
+
 def test_nobody_is_no_access_key_id():
     told = str(exception_of("get", "s3://b/k", Failure(Code.NO_CREDENTIALS, "why"), NOBODY))
     assert "failed: why (1 try in 0.0 s)." in told

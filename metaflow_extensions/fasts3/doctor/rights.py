@@ -9,6 +9,7 @@ from metaflow_extensions.fasts3.doctor.findings import Finding, ok, problem, ski
 from metaflow_extensions.fasts3.doctor.subject import Subject
 from metaflow_extensions.fasts3.face.errors import (
     MAY_BE_MISSING,
+    MAY_CHARGE,
     NO_WRITING,
     REMEDIES,
     REMEDIES_OF_S3_CODES,
@@ -49,7 +50,8 @@ def said_by(error: Exception) -> Said:
     """What an exception tells, and what it advises to do."""
     told = str(error)
     here = f"{REMEDIES[Code.UNREACHABLE]} {SERVE_AGAIN}"
-    for remedy in (*REMEDIES.values(), *REMEDIES_OF_S3_CODES.values(), NO_WRITING, MAY_BE_MISSING, here):
+    denied = (f"{MAY_BE_MISSING} {MAY_CHARGE}", MAY_CHARGE)
+    for remedy in (*REMEDIES.values(), *REMEDIES_OF_S3_CODES.values(), NO_WRITING, *denied, here):
         if told.endswith(remedy):
             return Said(told[: -len(remedy)].strip(), remedy)
     return Said(told, "")

@@ -163,6 +163,10 @@ MAY_BE_MISSING = (
     "S3 also answers 403 where the key does not exist and the identity lacks s3:ListBucket on the bucket, "
     "and then return_missing=True does not apply."
 )
+MAY_CHARGE = (
+    "S3 answers 403 also where a Requester Pays bucket belongs to others and requests lack x-amz-request-payer; "
+    "an external_client can add it."
+)
 DENIED = frozenset({"AccessDenied", "403"})  # S3's codes that say nothing else; the second is that of a HEAD
 
 
@@ -249,7 +253,8 @@ def _remedy(operation: str, url: str, failure: Failure, endpoint_url: str, proxy
         (failure.s3_code in REMEDIES_OF_S3_CODES, REMEDIES_OF_S3_CODES.get(failure.s3_code, "")),
         (300 <= failure.status < 400 or failure.s3_code in ELSEWHERE, OTHER_REGION),
         (failure.status == 400 and not {".", ".."}.isdisjoint(url.split("/")), DOTS),
-        (failure.s3_code in DENIED and operation in ("get", "head"), MAY_BE_MISSING),
+        (failure.s3_code in DENIED and operation in ("get", "head"), f"{MAY_BE_MISSING} {MAY_CHARGE}"),
+        (failure.s3_code in DENIED and operation == "list_page", MAY_CHARGE),
         (code is Code.NOT_FOUND and operation not in ("get", "head"), ""),
         (code is Code.LOCAL_FILE and operation == "get", NO_WRITING),
         (_may_refuse_checksums(operation, failure), NO_CHECKSUMS),
