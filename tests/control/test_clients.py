@@ -270,7 +270,7 @@ import metaflow
 from metaflow_extensions.fasts3.control import clients
 from metaflow_extensions.fasts3.control.clients import S3Client, connection_of
 
-clients.FORKS_WAIT = 90.0  # on a busy machine, an import takes its time
+clients.FORKS_WAIT = 90.0  # on a busy machine, an import takes its time; and a deadlock must not pass by waiting
 begun, forked = threading.Event(), threading.Event()
 
 class Slow:

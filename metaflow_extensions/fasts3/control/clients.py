@@ -7,6 +7,7 @@ import contextlib
 import copy
 import gc
 import hashlib
+import logging  # noqa: F401  # first: it holds a lock across forks that the import of boto3 needs; see `_hold`
 import os
 import threading
 from collections.abc import Iterator
@@ -123,7 +124,11 @@ _forking: set[int] = set()  # threads that hold the lock for a fork
 
 
 def _hold() -> None:
-    """Before a fork: no client is being made, or the child would wait for ever for a module that is half imported."""
+    """Before a fork: no client is being made, or the child would wait for ever for a module that is half imported.
+
+    Python calls such functions in the reverse order of their registration, so those of modules that were imported
+    before this one, `logging` for one, take their locks after this one has waited.
+    """
     if _lock.acquire(timeout=FORKS_WAIT):
         _forking.add(threading.get_ident())
 
