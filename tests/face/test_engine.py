@@ -234,7 +234,7 @@ def test_a_defect_of_ours_comes_with_its_traceback(client, seaweedfs, monkeypatc
     jobs = [Job(number, "delete", seaweedfs.bucket, f"k{number}") for number in range(count)]
     jobs[-1] = jobs[-1]._replace(arguments={"surprise": 1})
     with pytest.raises((TypeError, RuntimeError)) as raised:
-        client._engine.run(Requests(jobs), place, seaweedfs.bucket)
+        client._engine.run(Requests(jobs), place)
     if place is Place.HERE:
         assert raised.type is TypeError
         assert raised.traceback[-1].path.name in ("perform.py", "way_out.py")

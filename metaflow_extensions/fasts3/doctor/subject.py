@@ -123,7 +123,7 @@ class Subject:
 
     def run(self, plan: Plan) -> None:
         """Carry out a plan as `S3` does, in this process."""
-        self._engine.run(plan, Place.HERE, self.bucket)
+        self._engine.run(plan, Place.HERE)
 
     @property
     def bucket(self) -> str:

@@ -113,7 +113,7 @@ class Deleting(Foundation):
         if not listings:
             return 0
         plan = ListedDeletions(listings)
-        self._carry_out(plan, Place.HERE, listings[0].bucket, plan.failures)
+        self._carry_out(plan, Place.HERE, plan.failures)
         self._raise_for(plan.failures, plan.deleted, " It gave up; there may be more." if plan.gave_up else "")
         return plan.deleted
 
@@ -127,7 +127,7 @@ class Deleting(Foundation):
         plan = Deletions(wanted)
         if wanted:
             place = Place.HERE if plan.apart <= FEW_DELETIONS else Place.WORKERS
-            self._carry_out(plan, place, wanted[0][0], plan.failures)
+            self._carry_out(plan, place, plan.failures)
         failures = {f"s3://{bucket}/{key}": MISSING for bucket, key in missing}
         self._raise_for({**failures, **plan.failures}, plan.deleted)
         return plan.deleted
@@ -136,7 +136,7 @@ class Deleting(Foundation):
         """Those of some objects that are not there; an error at once where it is the only one."""
         plan = Heads(objects, missing_ok=len(objects) > 1)
         place = Place.HERE if len(objects) <= FEW_DELETIONS else Place.WORKERS
-        self._carry_out(plan, place, objects[0][0], {})
+        self._carry_out(plan, place, {})
         self._engine.check_buckets(plan.unproven)
         return {one: None for one, found in zip(objects, plan.results) if found is None}
 
@@ -168,9 +168,9 @@ class Deleting(Foundation):
             )
         return bucket, key
 
-    def _carry_out(self, plan: Plan, place: Place, bucket: str, failures: dict[str, Refusal]) -> None:
+    def _carry_out(self, plan: Plan, place: Place, failures: dict[str, Refusal]) -> None:
         try:
-            self._engine.run(plan, place, bucket)
+            self._engine.run(plan, place)
         except MetaflowException as error:
             error.failed = self._reasons(failures)  # nothing else could be done, but these are known
             raise

@@ -194,7 +194,7 @@ class Delivery:
         if not targets:
             return set()
         heads = Looks([split_object_url(target.url) for target in targets], missing_ok=True)
-        self._engine.run(heads, Place.WORKERS, split_object_url(targets[0].url)[0])
+        self._engine.run(heads, Place.WORKERS)
         return {
             target.path
             for target, info in zip(targets, heads.results)
@@ -225,7 +225,7 @@ class Delivery:
         refusals = Refusals()
         step = self._engine.settings().part_size
         plan = _Delivered(deliver, wanted, [name(one.key) for one in wanted], step, refusals)
-        self._engine.run(plan, Place.WORKERS, wanted[0].bucket)
+        self._engine.run(plan, Place.WORKERS)
         self.left_out.note_refusals(refusals.by_url)
         return delivered
 

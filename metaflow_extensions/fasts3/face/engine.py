@@ -102,7 +102,7 @@ class Engine:
         """What is configured or chosen now."""
         return Settings.read(self._chosen)
 
-    def run(self, plan: Plan, place: Place, bucket: str, interruption: Optional[Interruption] = None) -> None:
+    def run(self, plan: Plan, place: Place, interruption: Optional[Interruption] = None) -> None:
         """Carry out a plan.
 
         Parameters
@@ -110,8 +110,6 @@ class Engine:
         plan : Plan
         place : Place
             Where, if the client can be had in workers.
-        bucket : str
-            One of those concerned, to ask whether the endpoint is there.
         interruption : Interruption, optional
             What ends it, in a thread that another one has for it; `Interrupted` is raised then. Without one the caller
             may be stopped by an exception at any point.
@@ -126,9 +124,9 @@ class Engine:
         try:
             if tally and display:
                 observed = Observed(plan, tally, display)
-                observed.conclude(lambda: self._begin(observed, place, bucket, interruption, observed.finish))
+                observed.conclude(lambda: self._begin(observed, place, interruption, observed.finish))
             else:
-                self._begin(plan, place, bucket, interruption)
+                self._begin(plan, place, interruption)
         except MetaflowException as error:
             # It says what the user has to know; by which threads it came here is only in the way.
             raise error.with_traceback(None) from error.__cause__
@@ -137,12 +135,11 @@ class Engine:
         self,
         plan: Plan,
         place: Place,
-        bucket: str,
         interruption: Optional[Interruption],
         then: Callable[[], None] = lambda: None,
     ) -> None:
         def work(ours: Interruption) -> None:
-            self._run(plan, place, bucket, ours)
+            self._run(plan, place, ours)
             then()
 
         if interruption:
@@ -150,7 +147,7 @@ class Engine:
         else:
             interruptible(work)
 
-    def _run(self, plan: Plan, place: Place, bucket: str, interruption: Interruption) -> None:
+    def _run(self, plan: Plan, place: Place, interruption: Interruption) -> None:
         settings = self.settings()
         report = RetryReport(plan, partial(self._tell, plan))
         carried_out = report if settings.log_retries else plan
@@ -232,7 +229,7 @@ class Engine:
             if presence.knows_bucket(url, bucket):
                 continue
             try:
-                self.run(Requests([Job(0, "head_bucket", bucket)]), Place.HERE, bucket)
+                self.run(Requests([Job(0, "head_bucket", bucket)]), Place.HERE)
             except MetaflowException as error:
                 # Who may not look at the bucket is told nothing of it; then the 404 stands as it was.
                 if getattr(error, "s3_code", "") == "NoSuchBucket":

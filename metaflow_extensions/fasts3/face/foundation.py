@@ -29,7 +29,7 @@ class Foundation:
             return []
         plan = Listings(listings)
         place = Place.LISTING if len(listings) <= FEW_LISTINGS else Place.WORKERS
-        self._engine.run(plan, place, listings[0].bucket)
+        self._engine.run(plan, place)
         return plan.results
 
     def _pages(self, listing: Listing) -> Iterator[list[Entry]]:
@@ -37,7 +37,7 @@ class Foundation:
         pager = Pager(listing, INLINE_THREADS, AHEAD)
         while not pager.ended:
             plan = PagesOfListing(pager)
-            self._engine.run(plan, Place.HERE, listing.bucket)
+            self._engine.run(plan, Place.HERE)
             yield plan.entries
 
     def _warn_of_neighbours(self, url: str, bucket: str, text: str, stacklevel: int = 3) -> None:

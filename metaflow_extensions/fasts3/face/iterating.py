@@ -178,8 +178,8 @@ MetaflowS3Exception
         look_ahead: int,
         look_ahead_objects: int,
     ) -> Iterator[S3Object]:
-        def run(plan: Plan, bucket: str, interruption: Interruption) -> None:
-            self._engine.run(plan, Place.WORKERS, bucket, interruption)
+        def run(plan: Plan, interruption: Interruption) -> None:
+            self._engine.run(plan, Place.WORKERS, interruption)
 
         spare = self._tempdir.file
         name = None if in_memory else self._tempdir.namer()

@@ -43,7 +43,7 @@ def _missing(engine: Engine, objects: Sequence[tuple[str, str]]) -> list[str]:
         return []
     plan = Heads(objects, missing_ok=True)
     try:
-        engine.run(Watching(plan), Place.WORKERS, objects[0][0])  # without a tally: its progress is not the user's call
+        engine.run(Watching(plan), Place.WORKERS)  # without a tally: its progress is not the user's call
     except MetaflowException:
         return []
     engine.check_buckets(plan.unproven)

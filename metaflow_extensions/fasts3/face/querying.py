@@ -185,7 +185,7 @@ class Querying(Foundation):
             return []
         plan = Heads(objects, return_missing)
         with naming_all(self._engine, lambda: objects, self._location.root):
-            self._engine.run(plan, place, objects[0][0])
+            self._engine.run(plan, place)
         self._engine.check_buckets(plan.unproven)
         return plan.results
 

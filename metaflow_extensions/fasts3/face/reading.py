@@ -206,7 +206,7 @@ MetaflowS3Exception
             with naming_all(
                 self._engine, lambda: list(dict.fromkeys((one.bucket, one.key) for one in wanted)), self._location.root
             ):
-                self._engine.run(plan, place, wanted[0].bucket)
+                self._engine.run(plan, place)
         self._engine.check_buckets(plan.unproven)
         _conclude(plan.results)
         if len(wanted) == len(requests):
@@ -221,7 +221,7 @@ MetaflowS3Exception
         with MemoryFiles(self._tempdir.file) as files:
             plan = ListedDownloads(listings, self._namer(in_memory), self._step(), files)
             with naming_all(self._engine, lambda: plan.objects, self._location.root):
-                self._engine.run(plan, Place.WORKERS, listings[0].bucket)
+                self._engine.run(plan, Place.WORKERS)
         _conclude(plan.results)
         return plan.below(listings)
 

@@ -69,7 +69,7 @@ class Stream:
 
     def __init__(
         self,
-        run: Callable[[Plan, str, Interruption], None],
+        run: Callable[[Plan, Interruption], None],
         requests: Iterator[Optional[Requested]],
         name: Optional[Callable[[str], str]],
         spare_name: Callable[[str], str],
@@ -204,7 +204,7 @@ class Stream:
             self._paths[number] = path
         self._plan.want(Wanted(number, requested.download, path))
         if self._thread is None:
-            self._start(requested.download.bucket)
+            self._start()
         return True
 
     def _end(self) -> bool:
@@ -212,9 +212,9 @@ class Stream:
         self._plan.end()
         return True
 
-    def _start(self, bucket: str) -> None:
+    def _start(self) -> None:
         # Known before it runs: an exception may come between any two lines, and `close` has to wait for it.
-        self._thread = threading.Thread(target=self._work, args=(bucket,), name="fasts3-stream", daemon=True)
+        self._thread = threading.Thread(target=self._work, name="fasts3-stream", daemon=True)
         try:
             self._thread.start()
         except RuntimeError as error:
@@ -245,11 +245,11 @@ class Stream:
     def _put(self, number: int, result: Optional[Downloaded]) -> None:
         self._arrived.put((number, result))
 
-    def _work(self, bucket: str) -> None:
+    def _work(self) -> None:
         error: Optional[BaseException] = None
         try:
             with self._interruption:
-                self._run(self._plan, bucket, self._interruption)
+                self._run(self._plan, self._interruption)
         except Interrupted:
             pass
         except BaseException as raised:  # whoever waits for it raises it

@@ -246,7 +246,7 @@ MetaflowS3Exception
         uploads = [_complete(body, url, condition, number) for body, url, condition in zip(bodies, urls, conditions)]
         step = self._engine.settings().part_size
         work = plan([uploads[number] for number in chosen.values()], step)
-        self._engine.run(work, place, uploads[0].bucket)
+        self._engine.run(work, place)
         stored = dict(zip(chosen, work.stored))
         return [
             (item.key, url, stored[url] and (overwrite or chosen[url] == number))
