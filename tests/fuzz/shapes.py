@@ -1,5 +1,6 @@
 """Whether a value is what a named tuple's annotations say: the oracle for what came over a pipe."""
 
+from collections.abc import Sequence
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 
@@ -13,7 +14,7 @@ def fits(value: object, hint: Any) -> bool:
     if origin is dict:
         keys, values = arguments
         return type(value) is dict and all(fits(k, keys) and fits(v, values) for k, v in value.items())
-    if origin is list:
+    if origin in (list, Sequence):  # one that came over a pipe is a list
         return type(value) is list and all(fits(one, arguments[0]) for one in value)
     if type(value) is not hint:
         return hint is float and type(value) is int

@@ -151,7 +151,8 @@ class Acting(io.BytesIO):
         self._act = act
 
     def read(self, size=-1):
-        self._act()
+        if size:  # of no bytes, it is only looked whether it can be read
+            self._act()
         return super().read(size)
 
 

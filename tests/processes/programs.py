@@ -16,7 +16,7 @@ from pathlib import Path
 
 from metaflow import S3, parallel_map
 
-SMALL = {str(number): bytes([number]) * number for number in range(60)}
+SMALL = {str(number): bytes([number]) * number for number in range(100)}  # so many that workers are started for them
 
 
 def client(tmproot="."):

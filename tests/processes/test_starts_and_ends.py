@@ -37,7 +37,7 @@ def test_the_end_of_the_main_thread_in_the_middle_of_a_call(environment, tmp_pat
 
 
 def test_a_call_from_an_exit_handler(environment, tmp_path):
-    assert programs.run(environment, tmp_path, "used_at_exit") == (["words 60"], "")
+    assert programs.run(environment, tmp_path, "used_at_exit") == (["words 100"], "")
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
