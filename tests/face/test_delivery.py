@@ -22,7 +22,7 @@ class Engine:
     def settings(self):
         return SimpleNamespace(part_size=100)
 
-    def run(self, plan, place, bucket):
+    def run(self, plan, place):
         self.requests += [job.operation for job in carry_out(plan, self._answer)]
 
     def _answer(self, job):
