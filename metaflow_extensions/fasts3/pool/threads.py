@@ -2,7 +2,7 @@
 
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Callable, Optional, TypeVar
+from typing import Callable, TypeVar
 
 T = TypeVar("T")
 
@@ -19,21 +19,14 @@ def within(seconds: float, function: Callable[[], object], name: str) -> None:
     name : str
         Of the thread.
     """
-    thread = begin(function, name)
-    if thread:
-        thread.join(seconds)
-
-
-def begin(function: Callable[[], object], name: str) -> Optional[threading.Thread]:
-    """Have a function called in a thread; None where none can be started, and the caller has called it itself."""
     # A daemon, because nothing can stop a resolver that hangs, or boto3: nobody is to be kept from leaving.
     thread = threading.Thread(target=function, name=name, daemon=True)
     try:
         thread.start()
     except RuntimeError:
         function()
-        return None
-    return thread
+    else:
+        thread.join(seconds)
 
 
 class Threads:
