@@ -70,4 +70,6 @@ def explained(operation: str, ask: "Callable[[], T]", explain: "Callable[[], Non
         explain()
     except TransferError as error:
         raise TransferError(explanation(refusal, error.failure)) from error
+    if refusal.status == 403:  # no sign of another region: the answer stands, as it does on the wire
+        raise TransferError(refusal)
     return ask()
