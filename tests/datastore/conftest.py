@@ -6,7 +6,7 @@ import pytest
 from metaflow.plugins.datastores import s3_storage
 from servers.faulty import FaultyS3, passed_on
 
-from metaflow_extensions.fasts3.control.clients import S3Client
+from metaflow_extensions.fasts3.boto.clients import S3Client
 from metaflow_extensions.fasts3.datastore import client, storage
 from metaflow_extensions.fasts3.face import engine
 

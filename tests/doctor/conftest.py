@@ -7,7 +7,7 @@ from typing import Any, Callable
 
 import pytest
 
-from metaflow_extensions.fasts3.control.clients import S3Client
+from metaflow_extensions.fasts3.boto.clients import S3Client
 from metaflow_extensions.fasts3.doctor.subject import Subject
 
 

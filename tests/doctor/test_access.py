@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 import pytest
-from control.provider import Provider
+from boto.provider import Provider
 from servers.s3_server import S3Server
 
 from metaflow_extensions.fasts3.doctor import access

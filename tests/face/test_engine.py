@@ -14,7 +14,7 @@ import pytest
 from metaflow import S3, metaflow_config
 from metaflow.datatools.s3 import MetaflowS3Exception, MetaflowS3InvalidObject, MetaflowS3NotFound
 
-from metaflow_extensions.fasts3.control import presence
+from metaflow_extensions.fasts3.boto import endpoints
 from metaflow_extensions.fasts3.face import engine, writing
 from metaflow_extensions.fasts3.face.engine import Place
 from metaflow_extensions.fasts3.pool import call_workers, worker_pool, worker_process
@@ -83,7 +83,7 @@ def test_the_first_call_moves_bytes_while_workers_start(client, used_workers, mo
 @pytest.mark.few_here
 def test_workers_begin_once_the_endpoint_has_answered(client, used_workers, monkeypatch):
     warm()
-    monkeypatch.setattr(presence, "_answered", set())
+    monkeypatch.setattr(endpoints, "_answered", set())
     done = []
     perform = Performer.perform
     monkeypatch.setattr(Performer, "perform", lambda self, job, *args: done.append(job) or perform(self, job, *args))

@@ -3,7 +3,7 @@
 import pytest
 from metaflow.exception import MetaflowException
 
-from metaflow_extensions.fasts3.control.credentials import NOBODY
+from metaflow_extensions.fasts3.boto.credentials import NOBODY
 from metaflow_extensions.fasts3.face import errors
 from metaflow_extensions.fasts3.face.errors import exception_of
 from metaflow_extensions.fasts3.wire.failures import Code, Failure

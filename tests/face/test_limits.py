@@ -7,7 +7,7 @@ import pytest
 from metaflow import S3
 from metaflow.datatools.s3 import MetaflowS3Exception
 
-from metaflow_extensions.fasts3.control.settings import Chosen
+from metaflow_extensions.fasts3.boto.settings import Chosen
 from metaflow_extensions.fasts3.face.limits import chosen_limits
 
 GOOD = {

@@ -5,7 +5,7 @@ import logging
 import pytest
 from metaflow import S3
 
-from metaflow_extensions.fasts3.control import clients
+from metaflow_extensions.fasts3.boto import clients
 
 
 @pytest.mark.parametrize("transfers", ["wire", "boto3"])

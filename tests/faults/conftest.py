@@ -8,13 +8,13 @@ from typing import Any
 
 import psutil
 import pytest
-from control.provider import Provider
+from boto.provider import Provider
 from servers.faulty import FaultyS3
 from servers.killer import workers_of
 from servers.s3_server import S3Server
 from servers.world import World, new_world
 
-from metaflow_extensions.fasts3.control import clients
+from metaflow_extensions.fasts3.boto import clients
 from metaflow_extensions.fasts3.pool import worker_pool
 
 MOST_OPEN = 250  # descriptors after hundreds of cells; what leaves one behind each time leaves more

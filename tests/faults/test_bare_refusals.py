@@ -4,11 +4,11 @@ import re
 
 import pytest
 from attacks.hostile import error, hostile, reply
-from control.provider import Provider
+from boto.provider import Provider
 from metaflow import S3
 from metaflow.datatools.s3 import MetaflowS3AccessDenied, MetaflowS3Exception
 
-from metaflow_extensions.fasts3.control import clients
+from metaflow_extensions.fasts3.boto import clients
 
 BARE = reply(status="400 Bad Request")
 OBJECT = reply(b"x", ETag='"e"', Last_Modified="Mon, 23 Nov 2026 10:00:00 GMT")

@@ -6,11 +6,11 @@ import time
 
 import metaflow.metaflow_config as configuration
 import pytest
-from control.provider import Provider
+from boto.provider import Provider
 from metaflow import S3
 from servers.faulty import FaultyS3, passed_on
 
-from metaflow_extensions.fasts3.control import clients
+from metaflow_extensions.fasts3.boto import clients
 
 LIFETIME = 6.0  # seconds, of which three quarters are used
 CONNECTIONS = 4

@@ -4,14 +4,14 @@ import threading
 import time
 
 import pytest
-from control.provider import Provider
+from boto.provider import Provider
 from faults.cases import SMALL
 from metaflow import S3
 from metaflow.datatools.s3 import MetaflowS3AccessDenied
 from servers import faults
 from servers.faulty import passed_on
 
-from metaflow_extensions.fasts3.control import clients
+from metaflow_extensions.fasts3.boto import clients
 
 KEYS = [str(number) for number in range(60)]
 

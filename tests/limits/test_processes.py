@@ -18,7 +18,7 @@ LARGE = 7 * PART_SIZE
 
 NO_PROCESSES = """
 import tempfile, threading
-from metaflow_extensions.fasts3.control import presence
+from metaflow_extensions.fasts3.boto import endpoints
 from metaflow_extensions.fasts3.pool import worker_pool
 keys = [str(number) for number in range(30)]
 assert len(s3.get_many(keys)) == 30  # what has to be imported, is: another user may not read it
@@ -34,7 +34,7 @@ try:
     raise AssertionError("there are threads")
 except RuntimeError:
     pass
-presence._answered.clear()
+endpoints._answered.clear()
 with tempfile.TemporaryDirectory() as folder:
     with open(f"{folder}/file", "w") as file:
         file.write("x")

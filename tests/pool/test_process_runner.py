@@ -14,7 +14,8 @@ import boto3
 import pytest
 from pool.odd_workers import DEAD, GARBAGE, POISONED, SLOW, SUSPECTING, TELLING
 
-from metaflow_extensions.fasts3.control.request_templates import RequestTemplates
+from metaflow_extensions.fasts3.boto.recipe import ClientRecipe, CredentialSet
+from metaflow_extensions.fasts3.boto.request_templates import RequestTemplates
 from metaflow_extensions.fasts3.pool import call_workers, worker_process
 from metaflow_extensions.fasts3.pool.messages import Job
 from metaflow_extensions.fasts3.pool.perform import Terms
@@ -23,7 +24,6 @@ from metaflow_extensions.fasts3.pool.process_runner import ProcessRunner
 from metaflow_extensions.fasts3.pool.renewal import Renewal
 from metaflow_extensions.fasts3.pool.worker import IDLE_LIMIT
 from metaflow_extensions.fasts3.pool.worker_pool import WorkerPool
-from metaflow_extensions.fasts3.reference.boto3_client import ClientRecipe, CredentialSet
 from metaflow_extensions.fasts3.wire.blocking import Interruption
 from metaflow_extensions.fasts3.wire.failures import Code
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from metaflow_extensions.fasts3.control.request_templates import PREPARED
+from metaflow_extensions.fasts3.boto.request_templates import PREPARED
 from metaflow_extensions.fasts3.wire.sigv4 import Scope
 from metaflow_extensions.fasts3.wire.template import NEEDED, Endpoint, RequestTemplate, template_of
 from metaflow_extensions.fasts3.wire.transfers import Transfers

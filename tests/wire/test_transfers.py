@@ -6,8 +6,8 @@ import stat
 import boto3
 import pytest
 
-from metaflow_extensions.fasts3.control.request_templates import RequestTemplates
-from metaflow_extensions.fasts3.reference.boto3_transfers import Boto3Transfers
+from metaflow_extensions.fasts3.boto.request_templates import RequestTemplates
+from metaflow_extensions.fasts3.boto.transfers import Boto3Transfers
 from metaflow_extensions.fasts3.wire.bandwidth import Allowance, Bandwidth
 from metaflow_extensions.fasts3.wire.blocking import complete
 from metaflow_extensions.fasts3.wire.credentials import CredentialSet

@@ -63,11 +63,11 @@ def print_objects(target: Target, lines: Lines, recursive: bool) -> bool:
 
 def print_buckets(lines: Lines) -> None:
     """Print the buckets that this identity owns."""
-    from ..control.clients import S3Client
+    from ..boto.clients import S3Client
+    from ..boto.errors import failure_of
     from ..face.engine import Engine
     from ..face.errors import exception_of
     from ..pool.interruptible import interruptible
-    from ..reference.boto3_errors import failure_of
 
     made = S3Client()
     engine = Engine(lambda: made.connection)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime, timezone
 from typing import Any, Optional
 
-from metaflow_extensions.fasts3.control.connection import Connection
+from metaflow_extensions.fasts3.boto.connection import Connection
 from metaflow_extensions.fasts3.doctor.concealing import masked_key
 from metaflow_extensions.fasts3.doctor.findings import Fact, Finding, ok, problem, skipped, warning
 from metaflow_extensions.fasts3.doctor.origins import CLIENT_PARAMS, boto_setting, profile_file

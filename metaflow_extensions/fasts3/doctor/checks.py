@@ -5,7 +5,8 @@ from typing import Callable, NamedTuple, Optional
 
 from metaflow.exception import MetaflowException
 
-from metaflow_extensions.fasts3.control.settings import Settings
+from metaflow_extensions.fasts3.boto.errors import failure_of, raised_by_provider
+from metaflow_extensions.fasts3.boto.settings import Settings
 from metaflow_extensions.fasts3.doctor import access, endpoint, machine, open_uploads, rights, software, speed
 from metaflow_extensions.fasts3.doctor.findings import Finding, Status, ok, problem, skipped, warning
 from metaflow_extensions.fasts3.doctor.limits import Deadline, TookTooLong, aside, limited
@@ -14,7 +15,6 @@ from metaflow_extensions.fasts3.doctor.remedies import with_local_server
 from metaflow_extensions.fasts3.doctor.subject import Subject
 from metaflow_extensions.fasts3.face.errors import MetaflowS3URLException, shown
 from metaflow_extensions.fasts3.face.location import split_url
-from metaflow_extensions.fasts3.reference.boto3_errors import failure_of, raised_by_provider
 
 TOTAL = 21.0  # seconds for all checks; with the start, and the end of what has to be stopped, below 30
 KEPT = 4.0  # seconds of these, for what puts all right again

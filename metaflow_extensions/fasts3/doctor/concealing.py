@@ -5,8 +5,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any, Optional
 
-from metaflow_extensions.fasts3.control.secret_settings import passwords_in
-from metaflow_extensions.fasts3.control.urls import HIDDEN, without_password, without_secrets
+from metaflow_extensions.fasts3.boto.redaction import HIDDEN, passwords_in, without_password, without_secrets
 
 SHOWN_OF_A_KEY = 4  # characters at either end of an access key id
 VARIABLES = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN")

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Any, Optional
 from urllib.parse import urlsplit
 
-from metaflow_extensions.fasts3.control.connection import Connection
-from metaflow_extensions.fasts3.control.urls import without_password
+from metaflow_extensions.fasts3.boto.connection import Connection
+from metaflow_extensions.fasts3.boto.redaction import without_password
 from metaflow_extensions.fasts3.doctor import origins
 from metaflow_extensions.fasts3.doctor.findings import Fact, Finding, ok, problem, skipped, warning
 from metaflow_extensions.fasts3.doctor.remedies import with_local_server
@@ -138,7 +138,7 @@ def check_answer(subject: Subject) -> Finding:
     """Whether the endpoint answers, whatever it says; asked by boto3, which tells the headers of errors, too."""
     from botocore.exceptions import ClientError
 
-    from metaflow_extensions.fasts3.reference.boto3_errors import failure_of
+    from metaflow_extensions.fasts3.boto.errors import failure_of
 
     name = "answer"
     client = subject.client.client

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import Callable, Optional
 
-from metaflow_extensions.fasts3.control.settings import Settings
+from metaflow_extensions.fasts3.boto.settings import Settings
 from metaflow_extensions.fasts3.doctor import access, endpoint, machine, software
 from metaflow_extensions.fasts3.doctor.checks import FIRST, REST, TOTAL, Examiner, why_no_url
 from metaflow_extensions.fasts3.doctor.findings import Fact, Finding, Status

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterator
 from typing import Optional
 
-from metaflow_extensions.fasts3.control.settings import Settings
+from metaflow_extensions.fasts3.boto.settings import Settings
 from metaflow_extensions.fasts3.doctor.findings import Fact, Finding, ok, problem, warning
 from metaflow_extensions.fasts3.doctor.origins import metaflow_setting
 from metaflow_extensions.fasts3.face.amounts import readable

@@ -8,7 +8,7 @@ from typing import Callable
 
 from metaflow.exception import MetaflowException
 
-from metaflow_extensions.fasts3.control.settings import Settings
+from metaflow_extensions.fasts3.boto.settings import Settings
 from metaflow_extensions.fasts3.doctor.findings import Finding, ok, skipped
 from metaflow_extensions.fasts3.doctor.rights import refused
 from metaflow_extensions.fasts3.doctor.subject import Subject

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple, Optional
 import metaflow.metaflow_config as configuration
 from metaflow.exception import MetaflowException
 
-from metaflow_extensions.fasts3.control.clients import S3Client
-from metaflow_extensions.fasts3.control.connection import Connection
-from metaflow_extensions.fasts3.control.secret_settings import secrets_in
+from metaflow_extensions.fasts3.boto.clients import S3Client
+from metaflow_extensions.fasts3.boto.connection import Connection
+from metaflow_extensions.fasts3.boto.redaction import secrets_in
 from metaflow_extensions.fasts3.doctor.concealing import Concealer, secrets_around
 from metaflow_extensions.fasts3.doctor.limits import TookTooLong, limited
 from metaflow_extensions.fasts3.face.engine import Engine, Place

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from metaflow.exception import MetaflowException
 
-from metaflow_extensions.fasts3.control import presence
-from metaflow_extensions.fasts3.control.settings import Chosen, Settings
-from metaflow_extensions.fasts3.control.urls import without_password
+from metaflow_extensions.fasts3.boto import endpoints
+from metaflow_extensions.fasts3.boto.redaction import without_password
+from metaflow_extensions.fasts3.boto.settings import Chosen, Settings
 from metaflow_extensions.fasts3.face.errors import (
     CHECK_PROFILE,
     REMEDIES,
@@ -45,8 +45,8 @@ from metaflow_extensions.fasts3.wire.local_files import NO_DESCRIPTORS
 from metaflow_extensions.fasts3.wire.log import log
 from metaflow_extensions.fasts3.wire.retry import RetryPolicy
 
-if TYPE_CHECKING:  # see control/clients.py
-    from metaflow_extensions.fasts3.control.connection import Connection
+if TYPE_CHECKING:  # see boto/clients.py
+    from metaflow_extensions.fasts3.boto.connection import Connection
 
 # What is not worth a worker's start, which takes as long as some hundred small requests, where each of them moves a
 # piece of the usual size at the most.
@@ -170,8 +170,8 @@ class Engine:
             identity, endpoint, proxy = connection.identity, connection.endpoint_url, connection.proxy
             job, failure = failed.job, failed.failure
             if shows_answer(failure):
-                presence.note_answer(endpoint)
-            elif failure.code is Code.UNREACHABLE and not presence.has_answered(endpoint):
+                endpoints.note_answer(endpoint)
+            elif failure.code is Code.UNREACHABLE and not endpoints.has_answered(endpoint):
                 failure = failure._replace(message=f"S3 can't be reached at {endpoint}: {failure.message}")
             failure = self.concealed(failure)
             error = exception_of(job.operation, job.url, failure, identity, endpoint, left, proxy)
@@ -185,7 +185,7 @@ class Engine:
             raise
         finally:
             report.tell()
-        presence.note_answer(connection.endpoint_url)
+        endpoints.note_answer(connection.endpoint_url)
 
     def _tell(self, plan: Plan, line: str) -> None:
         if isinstance(plan, Observed):
@@ -214,7 +214,7 @@ class Engine:
         here = self._here(connection, settings, renewal, interruption, threads)
         here.run(plan, queue, _leave(here, queue, few) if few is not None else lambda: False)
         if here.answered:
-            presence.note_answer(connection.endpoint_url)
+            endpoints.note_answer(connection.endpoint_url)
         if queue.has_more():
             try:
                 self._workers(connection, settings, renewal, interruption).run(plan, queue)
@@ -226,7 +226,7 @@ class Engine:
         """Raise MetaflowS3NotFound for a bucket that does not exist, where a bare 404 of a key left it open."""
         for bucket in buckets:
             url = self._connection().endpoint_url
-            if presence.knows_bucket(url, bucket):
+            if endpoints.knows_bucket(url, bucket):
                 continue
             try:
                 self.run(Requests([Job(0, "head_bucket", bucket)]), Place.HERE)
@@ -236,7 +236,7 @@ class Engine:
                     raise
                 log.debug("bucket %s: %s", bucket, error)
             # Also where nobody would say: asking again would not help.
-            presence.note_bucket(url, bucket)
+            endpoints.note_bucket(url, bucket)
 
     def concealed(self, failure: Failure) -> Failure:
         """A failure without secrets: a server may tell what it was sent."""
@@ -252,7 +252,7 @@ class Engine:
         except Exception as error:
             if isinstance(error, OSError) and error.errno in NO_DESCRIPTORS:  # nor could what follows be imported
                 raise _no_client(error) from error
-            from metaflow_extensions.fasts3.reference.boto3_errors import failure_of, raised_by_provider
+            from metaflow_extensions.fasts3.boto.errors import failure_of, raised_by_provider
 
             if not raised_by_provider(error):
                 raise _no_client(error) from error
@@ -261,7 +261,7 @@ class Engine:
 
     def _terms(self, connection: "Connection", settings: Settings, bandwidth: Optional[float]) -> Terms:
         policy = RetryPolicy(settings.retries, settings.outage_timeout)
-        return Terms(policy, presence.has_answered(connection.endpoint_url), self._failure_rate, bandwidth)
+        return Terms(policy, endpoints.has_answered(connection.endpoint_url), self._failure_rate, bandwidth)
 
     def _here(
         self,

@@ -4,8 +4,9 @@ from typing import Optional, TypeVar
 
 from metaflow.exception import MetaflowException
 
-from metaflow_extensions.fasts3.control.credentials import NOBODY
-from metaflow_extensions.fasts3.control.urls import is_loopback, without_password
+from metaflow_extensions.fasts3.boto.credentials import NOBODY
+from metaflow_extensions.fasts3.boto.endpoints import is_loopback
+from metaflow_extensions.fasts3.boto.redaction import without_password
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
 from metaflow_extensions.fasts3.wire.local_files import local_failure
 

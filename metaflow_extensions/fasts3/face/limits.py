@@ -5,7 +5,7 @@ import operator
 from numbers import Real
 from typing import Any, Optional
 
-from metaflow_extensions.fasts3.control.settings import Chosen
+from metaflow_extensions.fasts3.boto.settings import Chosen
 from metaflow_extensions.fasts3.face.errors import MetaflowS3Exception
 from metaflow_extensions.fasts3.pool.planning import LEAST_PART, MOST_PART
 

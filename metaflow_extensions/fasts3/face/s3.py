@@ -7,9 +7,9 @@ import metaflow.metaflow_config as configuration
 from metaflow.debug import debug
 from metaflow.metaflow_config import S3_SERVER_SIDE_ENCRYPTION, TEMPDIR
 
-from metaflow_extensions.fasts3.control.clients import S3Client, connection_of
-from metaflow_extensions.fasts3.control.secret_settings import secrets_in
-from metaflow_extensions.fasts3.control.settings import Chosen, Settings
+from metaflow_extensions.fasts3.boto.clients import S3Client, connection_of
+from metaflow_extensions.fasts3.boto.redaction import secrets_in
+from metaflow_extensions.fasts3.boto.settings import Chosen, Settings
 from metaflow_extensions.fasts3.face.deleting import Deleting
 from metaflow_extensions.fasts3.face.directories import Directories
 from metaflow_extensions.fasts3.face.engine import Engine
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import metaflow.client.core
     import metaflow.flowspec
 
-    from metaflow_extensions.fasts3.control.connection import Connection
+    from metaflow_extensions.fasts3.boto.connection import Connection
 
 NOT_PICKLED = "Make the S3 where it is used, in each step and in each process, and keep its root instead."
 

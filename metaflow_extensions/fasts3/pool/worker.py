@@ -54,7 +54,7 @@ GARBAGE = (20_000, 20, 20)  # thresholds: jobs leave few cycles, and looking for
 class Setup(NamedTuple):
     """What a SETUP frame holds: how to do the jobs that follow."""
 
-    recipe: Any  # reference.boto3_client.ClientRecipe, for what boto3 has to do
+    recipe: Any  # boto.recipe.ClientRecipe, for what boto3 has to do
     credentials: Any  # wire.credentials.CredentialSet, or None
     terms: Terms
     connections: int  # jobs done side by side, at the most
@@ -195,8 +195,8 @@ class Worker:
         # Imported only where it has to be: that takes longer than thousands of small transfers. And from where the
         # parent has it, which may have changed its path since.
         sys.path = list(setup.path)
-        from metaflow_extensions.fasts3.reference.boto3_client import ClientRecipe, GivenCredentials, build
-        from metaflow_extensions.fasts3.reference.boto3_transfers import Boto3Transfers
+        from metaflow_extensions.fasts3.boto.recipe import ClientRecipe, GivenCredentials, build
+        from metaflow_extensions.fasts3.boto.transfers import Boto3Transfers
 
         name = repr((setup.recipe, setup.connections, setup.credentials is None))
         if self._reference[0] != name:

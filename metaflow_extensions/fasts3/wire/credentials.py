@@ -1,4 +1,4 @@
-"""Who signs: one set of credentials at a moment. How it was found, and when it ends, is `control`'s business."""
+"""Who signs: one set of credentials at a moment. `boto.credentials` knows where it is from and when it ends."""
 
 from typing import NamedTuple, Optional
 

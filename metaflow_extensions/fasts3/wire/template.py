@@ -1,6 +1,6 @@
 """What boto3 decides about a request before it is sent, as values: where it goes, what it carries, who signs.
 
-`control/request_templates.py` asks boto3 for these; a worker gets them over its pipe. The key, the query, one request's
+`boto/request_templates.py` asks boto3 for these; a worker gets them over its pipe. The key, the query, one request's
 own headers and the signature are put in when it is sent.
 """
 

@@ -2,7 +2,7 @@
 
 from typing import Any, Callable, TypeVar
 
-from metaflow_extensions.fasts3.control.clients import S3Client
+from metaflow_extensions.fasts3.boto.clients import S3Client
 from metaflow_extensions.fasts3.face.errors import (
     MetaflowS3AccessDenied,
     MetaflowS3Exception,

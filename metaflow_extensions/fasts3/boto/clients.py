@@ -1,0 +1,259 @@
+"""boto3 clients: made once per process and set of parameters, by Metaflow's own `get_aws_client`.
+
+So a company's client provider is honoured, and credentials are fetched once, however many `S3` objects there are.
+"""
+
+import contextlib
+import copy
+import gc
+import hashlib
+import logging  # noqa: F401  # first: it holds a lock across forks that the import of boto3 needs; see `_hold`
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, Optional
+
+import metaflow.metaflow_config as configuration
+
+if TYPE_CHECKING:  # it is for the first client to import boto3 and the wire: who imports metaflow may need none
+    from metaflow_extensions.fasts3.boto.connection import Connection
+
+CONNECT_TIMEOUT = 4.0  # seconds, instead of botocore's 60, where the user has set none
+# Besides AWS_*, BOTO* and *_PROXY: bundles of certificates, and where "~" is, below which its files are.
+READ_BY_BOTO3 = frozenset({"REQUESTS_CA_BUNDLE", "HOME", "USERPROFILE"})
+FILES = {  # by the variables that name them, with what they are without
+    "AWS_CONFIG_FILE": "~/.aws/config",
+    "AWS_SHARED_CREDENTIALS_FILE": "~/.aws/credentials",
+    "BOTO_CONFIG": "~/.boto",
+    "AWS_CA_BUNDLE": "",
+    "REQUESTS_CA_BUNDLE": "",
+}
+KEPT = 16  # clients, each with its connections; a process that goes on changing its credentials must not grow
+
+
+class ClientParameters(NamedTuple):
+    """What a user can ask of a client; see `S3`."""
+
+    role: Optional[str] = None
+    session_vars: Optional[dict[str, Any]] = None
+    client_params: Optional[dict[str, Any]] = None
+
+
+class S3Client:
+    """A boto3 client for `S3(external_client=...)`, in the form that Metaflow's S3 datastore uses.
+
+    Parameters
+    ----------
+    s3_role_arn : str, optional
+        An IAM role to assume.
+    s3_session_vars : dict, optional
+        Variables of the boto3 session.
+    s3_client_params : dict, optional
+        Arguments of the boto3 client.
+
+    Attributes
+    ----------
+    parameters : ClientParameters
+        These three.
+    """
+
+    def __init__(
+        self,
+        s3_role_arn: Optional[str] = None,
+        s3_session_vars: Optional[dict[str, Any]] = None,
+        s3_client_params: Optional[dict[str, Any]] = None,
+    ) -> None:
+        self.parameters = ClientParameters(s3_role_arn, s3_session_vars, s3_client_params)
+        self._mine: Optional[tuple[int, Any, Connection]] = None  # for one process: a forked child makes its own
+
+    @property
+    def client(self) -> Any:
+        """The boto3 client."""
+        return self._known()[1]
+
+    @property
+    def error(self) -> Any:
+        """The exception class that the client raises for S3's errors."""
+        from botocore.exceptions import ClientError
+
+        return ClientError
+
+    @property
+    def connection(self) -> "Connection":
+        """The client, ready for transfers."""
+        return self._known()[2]
+
+    def reset_client(self) -> None:
+        """Make a new client when it is needed next, with new credentials."""
+        with _lock:
+            _clients.pop(_name(self.parameters), None)
+            self._mine = None
+
+    def _known(self) -> "tuple[int, Any, Connection]":
+        mine = self._mine
+        if mine is None or mine[0] != os.getpid():
+            mine = self._mine = (os.getpid(), *_cached(self.parameters))
+        return mine
+
+
+def connection_of(external_client: Any) -> "Connection":
+    """The connection of a client that the user has handed in.
+
+    Parameters
+    ----------
+    external_client : S3Client, botocore.client.S3, or an object with a `client`
+    """
+    if isinstance(external_client, S3Client):
+        return external_client.connection
+    client = getattr(external_client, "client", external_client)
+    name = ("external", id(client), os.getpid())
+    with _lock:
+        known = _clients.get(name)
+        if known is None or known[0] is not client:
+            known = _keep(name, client, ours=False)
+        return known[1]
+
+
+_lock = threading.RLock()
+_clients: "dict[tuple[Any, ...], tuple[Any, Connection]]" = {}
+
+
+FORKS_WAIT = 10.0  # seconds at the most; a provider of clients may itself wait for a thread that forks
+_forking: set[int] = set()  # threads that hold the lock for a fork
+
+
+def _hold() -> None:
+    """Before a fork: no client is being made, or the child would wait for ever for a module that is half imported.
+
+    Python calls such functions in the reverse order of their registration, so those of modules that were imported
+    before this one, `logging` for one, take their locks after this one has waited.
+    """
+    if _lock.acquire(timeout=FORKS_WAIT):
+        _forking.add(threading.get_ident())
+
+
+def _release() -> None:
+    """After a fork, in the parent."""
+    if threading.get_ident() in _forking:
+        _forking.discard(threading.get_ident())
+        _lock.release()
+
+
+def _new_lock() -> None:
+    global _lock  # noqa: PLW0603  # it may be held by a thread that the forked child does not have
+    _lock = threading.RLock()
+    _forking.clear()
+
+
+os.register_at_fork(before=_hold, after_in_parent=_release, after_in_child=_new_lock)
+
+
+def _cached(parameters: ClientParameters) -> "tuple[Any, Connection]":
+    name = _name(parameters)
+    with _lock:
+        if name not in _clients:
+            with _no_garbage_collection():
+                from metaflow_extensions.fasts3.boto.credential_errors import profile_in_use
+
+                client = _make(parameters)
+                _keep(name, client, ours=True, profile=profile_in_use(_session_vars(parameters)))
+        return _clients[name]
+
+
+@contextlib.contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """Keep the garbage collector from running: boto3's import makes some 100,000 objects, all of which stay.
+
+    Looking through them, and through Metaflow's, again and again took a third of the time of a process's first call.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _keep(name: tuple[Any, ...], client: Any, ours: bool, profile: Optional[str] = None) -> "tuple[Any, Connection]":
+    """Keep a client for those who ask for the same, and let go of the oldest."""
+    from metaflow_extensions.fasts3.boto.connection import Connection
+
+    while len(_clients) >= KEPT:
+        del _clients[next(iter(_clients))]
+    _clients[name] = (client, Connection(client, ours, profile))
+    return _clients[name]
+
+
+def _make(parameters: ClientParameters) -> Any:
+    from botocore.config import Config
+    from metaflow.plugins.aws.aws_client import get_aws_client
+
+    from metaflow_extensions.fasts3.boto.connection import INLINE_CONNECTIONS
+    from metaflow_extensions.fasts3.boto.recipe import ONE_TRY
+    from metaflow_extensions.fasts3.boto.tuning import tune
+
+    # Copies: providers write into what they are given.
+    client_params = copy.copy(parameters.client_params or configuration.DATATOOLS_CLIENT_PARAMS or {})
+    given = client_params.get("config") or {}
+    config = given if isinstance(given, Config) else Config(**given)
+    chosen = getattr(config, "_user_provided_options", {})
+    ours: dict[str, Any] = {
+        "retries": ONE_TRY,
+        "connect_timeout": CONNECT_TIMEOUT,
+        "max_pool_connections": INLINE_CONNECTIONS,
+        "parameter_validation": False,  # ours are right; it would take a tenth of the time of a small request
+    }
+    missing: dict[str, Any] = {name: value for name, value in ours.items() if name not in chosen}
+    client_params["config"] = config.merge(Config(**missing))
+    client = get_aws_client(
+        "s3",
+        role_arn=parameters.role,
+        session_vars=_session_vars(parameters),
+        client_params=client_params,
+    )
+    tune(client)
+    return client
+
+
+def _session_vars(parameters: ClientParameters) -> "dict[str, Any]":
+    return copy.copy(parameters.session_vars or configuration.DATATOOLS_SESSION_VARS or {})
+
+
+def _name(parameters: ClientParameters) -> tuple[Any, ...]:
+    """What a cached client is found by: the process, and all that it was made from. Secrets only as a digest."""
+    environment = sorted((name, value) for name, value in os.environ.items() if is_read_by_boto3(name))
+    defaults = (configuration.DATATOOLS_CLIENT_PARAMS, configuration.DATATOOLS_SESSION_VARS)
+    made_from = repr((_plain(parameters), _plain(defaults), environment, _files()))
+    return (os.getpid(), hashlib.sha256(made_from.encode("utf-8", "surrogateescape")).hexdigest())
+
+
+def is_read_by_boto3(variable: str) -> bool:
+    """Whether boto3 reads an environment variable when it makes a client."""
+    # Python takes any *_proxy, in any case, for the proxy of a scheme, and NO_PROXY for those without one.
+    return variable.startswith(("AWS_", "BOTO")) or variable in READ_BY_BOTO3 or variable.lower().endswith("_proxy")
+
+
+def _plain(value: Any) -> Any:
+    """A value whose repr tells all of it; that of a botocore Config tells only where it lies in memory."""
+    if isinstance(value, dict):
+        return sorted((str(name), _plain(inner)) for name, inner in value.items())
+    if isinstance(value, (list, tuple)):
+        return [_plain(inner) for inner in value]
+    return _plain(value._user_provided_options) if hasattr(value, "_user_provided_options") else value
+
+
+def _files() -> tuple[tuple[str, int], ...]:
+    """The files that boto3 reads, with the time of their last change: a new login makes a new client."""
+    found = []
+    for variable, default in FILES.items():
+        name = os.environ.get(variable) or default
+        if not name:
+            continue
+        path = Path(os.path.expanduser(name))  # unlike Path's, it does not fail where there is no home directory
+        try:
+            found.append((str(path), path.stat().st_mtime_ns))
+        except OSError:
+            continue
+    return tuple(found)

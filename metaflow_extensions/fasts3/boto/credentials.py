@@ -1,0 +1,148 @@
+"""The set to sign with now: asked of botocore's credentials, early enough before it expires, and not more often.
+
+botocore itself asks the provider again at every request in the last 15 minutes of a set. Providers whose sets live for
+less would be asked all the time; here three quarters of a set's life are used.
+"""
+
+import threading
+import time
+from datetime import datetime, timezone
+from typing import Any, Callable, Optional
+
+from metaflow_extensions.fasts3.wire.credentials import CredentialSet
+from metaflow_extensions.fasts3.wire.failures import Failure, TransferError
+from metaflow_extensions.fasts3.wire.log import log
+
+NOBODY = "nobody"  # what to call who signs where there are no credentials
+USED = 0.75  # of the time that a set has left when it is got
+TRIED_AGAIN_AFTER = 0.25  # of the time that is left where the provider fails
+ASKED_AGAIN_AFTER = 30.0  # seconds in which a provider that gave a refused set once more is not asked again
+
+
+class SigningCredentials:
+    """The credentials of a client. Threads share it.
+
+    Parameters
+    ----------
+    credentials : botocore.credentials.Credentials or None
+        Those of the client, refreshing ones perhaps.
+    clock : callable
+        `time.time`; another in tests.
+    profile : str, optional
+        The profile that they come from, for messages.
+    """
+
+    def __init__(self, credentials: Any, clock: Callable[[], float] = time.time, profile: Optional[str] = None) -> None:
+        self._credentials = credentials
+        self._clock = clock
+        self._profile = profile
+        self._latest: Optional[CredentialSet] = None
+        self._current: Optional[CredentialSet] = None  # only if it expires; others are asked for each time
+        self._due = 0.0  # when to ask for the next; Unix time
+        self._renewing = threading.Lock()
+        self._renewed = -ASKED_AGAIN_AFTER  # when the provider was last asked because S3 refused a set
+        self._in_vain = False  # it gave the same set again
+
+    def current(self) -> Optional[CredentialSet]:
+        """The set to sign with now; None where there is nobody to sign as.
+
+        Raises
+        ------
+        TransferError
+            The provider fails, and there is no set any more that has not expired.
+        """
+        known = self._current
+        if known is not None and self._clock() < self._due:
+            return known
+        if self._credentials is None:
+            return None
+        failure: Optional[Failure] = None
+        try:
+            frozen = self._credentials.get_frozen_credentials()
+        except Exception as error:
+            if known is not None and known.expires and self._clock() < known.expires:
+                log.debug("the credentials can't be refreshed yet: %s", type(error).__name__)
+                self._due = self._clock() + TRIED_AGAIN_AFTER * (known.expires - self._clock())
+                return known
+            from metaflow_extensions.fasts3.boto.credential_errors import failure_of_provider
+
+            failure = failure_of_provider(error, self.method or "", self._profile)
+        if failure:  # not while the exception is handled: its frames may hold what a program printed
+            raise TransferError(failure)
+        found = self._numbered(CredentialSet(frozen.access_key, frozen.secret_key, frozen.token, self._expiry()))
+        if found.expires is not None:
+            now = self._clock()
+            self._current, self._due = found, now + USED * (found.expires - now)
+        return found
+
+    def _numbered(self, found: CredentialSet) -> CredentialSet:
+        """A set with its generation: that of the set before, where it is the same."""
+        before = self._latest or CredentialSet("", "")
+        same = found == before._replace(generation=0)
+        self._latest = found._replace(generation=before.generation + (not same))
+        return self._latest
+
+    def renew(self, refused: int) -> bool:
+        """Have a newer set than one that S3 refused as expired; its provider may think otherwise, by another clock.
+
+        Parameters
+        ----------
+        refused : int
+            The generation of that set, 0 where it is not known.
+
+        Returns
+        -------
+        bool
+            Whether there is one. What nobody can refresh stays as it is.
+
+        Raises
+        ------
+        TransferError
+            The provider fails.
+        """
+        with self._renewing:  # all requests under way were refused together: one of them asks
+            current = self.current()
+            if current is None or (refused and current.generation != refused):
+                return current is not None
+            now = time.monotonic()
+            recently = now - self._renewed < ASKED_AGAIN_AFTER
+            if recently and (self._in_vain or not refused):
+                return not refused
+            self._current = None
+            if self._expiry() is not None:  # botocore's RefreshableCredentials, which have no other way
+                self._credentials._expiry_time = datetime.now(timezone.utc)
+            newer = self.current()
+            if newer is None or (newer == current and current.expires is None):  # what nobody can refresh
+                return not refused
+            self._renewed = now
+            self._in_vain = newer[:3] == current[:3]
+            self._latest = newer._replace(generation=current.generation + 1)
+            self._current = self._latest if self._current else None
+            return True
+
+    @property
+    def access_key(self) -> str:
+        """The access key id, for messages; no secret, and no provider is asked for it."""
+        known = self.known
+        return known.access_key if known else NOBODY
+
+    @property
+    def known(self) -> Optional[CredentialSet]:
+        """The set that is there, for messages: no provider is asked for it."""
+        if self._latest:
+            return self._latest
+        # The public names of refreshing credentials would go and refresh them.
+        there = getattr(self._credentials, "__dict__", {})
+        access_key, secret_key, token = (
+            there.get(f"_{name}") or there.get(name) for name in ("access_key", "secret_key", "token")
+        )
+        return CredentialSet(access_key, secret_key, token) if access_key and secret_key else None
+
+    @property
+    def method(self) -> Optional[str]:
+        """How botocore came by the credentials, e.g. "env" or "sso"; None where there are none."""
+        return None if self._credentials is None else str(getattr(self._credentials, "method", "unknown"))
+
+    def _expiry(self) -> Optional[float]:
+        expiry = getattr(self._credentials, "_expiry_time", None)
+        return expiry.timestamp() if isinstance(expiry, datetime) else None

@@ -1,0 +1,41 @@
+"""What this process knows of endpoints: who has answered, and which buckets exist.
+
+An endpoint that has not answered yet may be a mistake, so its first requests are given up within seconds
+(`wire/retry.py`); one that has answered before is given the time of an outage.
+"""
+
+import ipaddress
+import os
+from urllib.parse import urlsplit
+
+_answered: set[tuple[int, str]] = set()  # (process id, endpoint URL): a forked child finds out for itself
+_buckets: set[tuple[int, str, str]] = set()  # likewise, with the name of a bucket that is there
+
+
+def knows_bucket(endpoint_url: str, bucket: str) -> bool:
+    """Whether this process has seen that a bucket exists."""
+    return (os.getpid(), endpoint_url, bucket) in _buckets
+
+
+def note_bucket(endpoint_url: str, bucket: str) -> None:
+    """Remember that a bucket exists."""
+    _buckets.add((os.getpid(), endpoint_url, bucket))
+
+
+def has_answered(endpoint_url: str) -> bool:
+    """Whether S3 has answered this process at this endpoint."""
+    return (os.getpid(), endpoint_url) in _answered
+
+
+def note_answer(endpoint_url: str) -> None:
+    """Remember that S3 has answered at this endpoint."""
+    _answered.add((os.getpid(), endpoint_url))
+
+
+def is_loopback(url: str) -> bool:
+    """Whether a server is on this machine, and reached by nobody else."""
+    try:
+        host = urlsplit(url).hostname or ""
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,156 @@
+"""One table from what botocore, urllib3 and the file system raise to the codes of `wire/failures.py`."""
+
+import http.client
+import ssl
+from collections.abc import Iterator
+from typing import Any, Optional
+from xml.etree.ElementTree import ParseError
+
+import botocore.exceptions as botocore_errors
+import urllib3.exceptions as urllib3_errors
+from botocore.parsers import ResponseParserError
+from urllib3.connection import CertificateError as WrongName  # type: ignore[attr-defined]  # in all versions
+
+from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
+from metaflow_extensions.fasts3.wire.local_files import NO_DESCRIPTORS, local_failure
+from metaflow_extensions.fasts3.wire.s3_errors import CUT_SHORT, code_of, seconds_of
+
+PROVIDERS = "botocore.credentials"  # the module of boto3's credential providers
+# The first that fits counts: botocore's read time-out, for one, is an OSError as well.
+BY_TYPE: tuple[tuple[Code, tuple[type[Exception], ...]], ...] = (
+    (
+        Code.NO_CREDENTIALS,
+        (
+            botocore_errors.NoCredentialsError,
+            botocore_errors.PartialCredentialsError,
+            botocore_errors.CredentialRetrievalError,
+            botocore_errors.NoAuthTokenError,
+            botocore_errors.TokenRetrievalError,
+            botocore_errors.SSOError,
+        ),
+    ),
+    (
+        Code.BROKEN,
+        (
+            botocore_errors.IncompleteReadError,
+            botocore_errors.FlexibleChecksumError,
+            botocore_errors.ChecksumError,
+        ),
+    ),
+    (Code.MALFORMED, (ResponseParserError,)),
+    (
+        Code.UNREACHABLE,
+        (
+            botocore_errors.ConnectionError,
+            botocore_errors.HTTPClientError,
+            urllib3_errors.HTTPError,
+            ConnectionError,
+            TimeoutError,
+            ssl.SSLError,
+        ),
+    ),
+    (Code.REJECTED, (botocore_errors.BotoCoreError,)),
+    (Code.LOCAL_FILE, (OSError,)),
+)
+
+# Of what Python's HTTP client raises, that by which it says that the connection ended.
+_ENDED = (http.client.RemoteDisconnected, http.client.IncompleteRead)
+
+
+def failure_of(error: Exception) -> Failure:
+    """What an exception means.
+
+    Parameters
+    ----------
+    error : Exception
+        As caught around one call of a boto3 client or of the file system.
+
+    Returns
+    -------
+    Failure
+    """
+    if raised_by_provider(error) and not isinstance(error, TransferError):
+        from metaflow_extensions.fasts3.boto.credential_errors import failure_of_provider
+
+        return failure_of_provider(error)
+    if isinstance(error, botocore_errors.ClientError):
+        return _answered(error)
+    known = next(filter(None, (_told_by(cause, error) for cause in causes(error))), None)
+    if known:
+        return known
+    code = next((code for code, types in BY_TYPE if isinstance(error, types)), None)
+    if code is None:
+        if _is_ours(error):
+            raise error  # a defect, whose traceback has to be seen
+        code = Code.REJECTED
+    if code is Code.LOCAL_FILE and isinstance(error, OSError):
+        code = local_failure(error).code
+    return Failure(code, _sentence(error))
+
+
+def _told_by(cause: BaseException, error: Exception) -> Optional[Failure]:
+    """What an error means of which this is one of the causes; None where the cause does not tell."""
+    if isinstance(cause, TransferError):  # of the file that was being sent
+        return cause.failure
+    if isinstance(cause, OSError) and cause.errno in NO_DESCRIPTORS:
+        return local_failure(cause)
+    code: Optional[Code] = None
+    # urllib3 compares the names in a certificate by itself.
+    if isinstance(cause, (ssl.SSLCertVerificationError, WrongName)):
+        code = Code.UNTRUSTED
+    elif isinstance(cause, ParseError) and cause.code in CUT_SHORT:
+        code = Code.BROKEN
+    elif isinstance(cause, http.client.HTTPException) and not isinstance(cause, _ENDED):  # this is not HTTP
+        code = Code.MALFORMED
+    return None if code is None else Failure(code, _sentence(error))
+
+
+def raised_by_provider(error: BaseException) -> bool:
+    """Whether an exception comes from one of boto3's credential providers, and not from the request itself."""
+    return any(frame.f_globals.get("__name__") == PROVIDERS for frame in frames(error))
+
+
+def _is_ours(error: BaseException) -> bool:
+    """Whether an exception was raised by a line of this package, and not by what it has called."""
+    *_, innermost = (None, *frames(error))
+    return innermost is not None and str(innermost.f_globals.get("__name__")).startswith("metaflow_extensions.fasts3.")
+
+
+def frames(error: BaseException) -> Iterator[Any]:
+    """The frames that an exception came through, the innermost last."""
+    traceback = error.__traceback__
+    while traceback:
+        yield traceback.tb_frame
+        traceback = traceback.tb_next
+
+
+def _answered(error: botocore_errors.ClientError) -> Failure:
+    document = error.response.get("Error", {})
+    reply = error.response.get("ResponseMetadata", {})
+    s3_code = str(document.get("Code") or "")
+    status = int(reply.get("HTTPStatusCode", 0))
+    return Failure(
+        code_of(s3_code, status),
+        str(document.get("Message") or ""),
+        s3_code,
+        status,
+        str(reply.get("RequestId") or ""),
+        retry_after=seconds_of(str(reply.get("HTTPHeaders", {}).get("retry-after", ""))),
+    )
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """An error and what is behind it; botocore hides the cause in `kwargs`, urllib3 in `reason`."""
+    cause: Optional[BaseException] = error
+    for _ in range(6):
+        if cause is None:
+            return
+        yield cause
+        inner = getattr(cause, "kwargs", {}).get("error") or getattr(cause, "reason", None)
+        if not isinstance(inner, BaseException):
+            inner = next((arg for arg in getattr(cause, "args", ()) if isinstance(arg, BaseException)), None)
+        cause = inner or cause.__cause__ or cause.__context__
+
+
+def _sentence(error: Exception) -> str:
+    return str(error) or type(error).__name__

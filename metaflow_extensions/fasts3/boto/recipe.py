@@ -1,0 +1,214 @@
+"""A boto3 client as values, and the client made of them again: by a worker, or by this process without retries.
+
+`recipe_of` reads off a live client all that decides where and how it sends its requests, whoever made it (Metaflow, a
+company's provider, the user) and with whatever settings. `build` makes the same client, and does not read this
+machine's environment, profiles or metadata services.
+"""
+
+import json
+import os
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any, Callable, NamedTuple, Optional, Union
+
+import botocore.session
+from botocore import UNSIGNED
+from botocore.config import Config
+from botocore.credentials import CredentialResolver, Credentials, ReadOnlyCredentials
+from botocore.exceptions import NoCredentialsError
+
+from metaflow_extensions.fasts3.boto.tuning import tune
+from metaflow_extensions.fasts3.wire.credentials import CredentialSet
+
+# Options that are given otherwise (region_name), that belong to one process (user_agent, max_pool_connections), or
+# that are not ours to copy: tries are counted by our own policy.
+NOT_COPIED = {"region_name", "signature_version", "user_agent", "max_pool_connections", "retries"}
+KNOWN_HANDLERS = {"botocore", "boto3", "s3transfer", "metaflow_extensions"}  # the last: our own `tune`
+ONE_TRY = {"total_max_attempts": 1, "mode": "standard"}
+SDK_ENDPOINT = "SDK::Endpoint"  # botocore.regions.EndpointResolverBuiltins.SDK_ENDPOINT
+
+
+class ClientRecipe(NamedTuple):
+    """All that decides where and how a client sends its requests, but no secret. Made of JSON's types."""
+
+    region: Optional[str]
+    endpoint_url: Optional[str]  # as given by the user; None: AWS's own rules decide
+    use_ssl: bool  # where AWS's own rules decide
+    verify: Union[bool, str, None]  # False, a bundle's path, or the default
+    anonymous: bool  # signature_version=UNSIGNED
+    config: dict[str, Any]  # arguments of botocore.config.Config
+
+
+class NotPortable(Exception):
+    """Why a client can't be made again elsewhere."""
+
+
+def recipe_of(client: Any) -> ClientRecipe:
+    """The recipe of a client.
+
+    Parameters
+    ----------
+    client : botocore.client.S3
+
+    Returns
+    -------
+    ClientRecipe
+
+    Raises
+    ------
+    NotPortable
+        The client does what a recipe can't tell: it is not botocore's, or somebody has hooked into it.
+    """
+    try:
+        foreign = next(_foreign_handlers(client), None)
+        if foreign is not None:
+            raise NotPortable(f"{foreign} has hooked into its events")
+        recipe = ClientRecipe(
+            region=client.meta.region_name,
+            endpoint_url=_given_endpoint(client),
+            use_ssl=client.meta.endpoint_url.startswith("https:"),
+            verify=client._endpoint.http_session._verify,
+            anonymous=client._request_signer.signature_version is UNSIGNED,
+            config=_options(client),
+        )
+        json.dumps(recipe)
+    except (AttributeError, TypeError, ValueError, KeyError) as error:
+        raise NotPortable(f"it is not a plain boto3 client ({type(error).__name__}: {error})") from error
+    return recipe
+
+
+def credentials_of(client: Any) -> Any:
+    """The botocore credentials that a client signs with, refreshing ones perhaps; None where it has none."""
+    return getattr(getattr(client, "_request_signer", None), "_credentials", None)
+
+
+def tries_once(client: Any) -> bool:
+    """Whether a client leaves all retries to us."""
+    retries = getattr(getattr(client.meta, "config", None), "retries", None) or {}
+    return bool(retries.get("total_max_attempts") == 1 or retries.get("max_attempts") == 0)
+
+
+def _given_endpoint(client: Any) -> Optional[str]:
+    """The endpoint URL that the user gave; AWS's own must be found again by the worker, per bucket and ARN."""
+    resolver = client._ruleset_resolver
+    given = resolver._builtins.get(SDK_ENDPOINT)
+    return None if given is None else str(given)
+
+
+def _options(client: Any) -> dict[str, Any]:
+    config = client.meta.config
+    options = {
+        name: getattr(config, name)
+        for name in Config.OPTION_DEFAULTS
+        if name not in NOT_COPIED and getattr(config, name, None) is not None
+    }
+    # Passed on only where the user chose it: given, it overrides what an endpoint's rules ask for.
+    chosen = client._ruleset_resolver._requested_auth_scheme
+    if isinstance(chosen, str):
+        options["signature_version"] = chosen
+    options["retries"] = ONE_TRY
+    # As they were when the client was made: neither a worker, which is older, nor this process may look for others now.
+    options["proxies"] = client._endpoint.http_session._proxy_config._proxies
+    return options
+
+
+def _foreign_handlers(client: Any) -> Iterator[str]:
+    """Event handlers that neither botocore nor boto3 nor we registered: a stubber, moto, a tracer, the user."""
+    emitter = client.meta.events
+    emitter = getattr(emitter, "_emitter", emitter)
+    todo = [emitter._handlers._root]
+    while todo:
+        node = todo.pop()
+        todo.extend(node["children"].values())
+        for handlers in node["values"] or ():  # those to be called first, in between, and last
+            for handler in handlers:
+                function = getattr(handler, "func", handler)  # functools.partial
+                module = getattr(function, "__module__", None) or type(function).__module__
+                if module.split(".")[0] not in KNOWN_HANDLERS:
+                    yield f"{module}.{getattr(function, '__qualname__', type(function).__qualname__)}"
+
+
+_signed = threading.local()  # requests are signed in the thread that makes them
+
+
+def forget_signature() -> None:
+    """A request begins in this thread."""
+    _signed.generation = 0
+
+
+def signed_as() -> int:
+    """The generation of the set that the request of this thread was signed with; 0 where it was not one of ours."""
+    generation: int = getattr(_signed, "generation", 0)
+    return generation
+
+
+class GivenCredentials(Credentials):
+    """Credentials that somebody else keeps: each request is signed with the set of that moment.
+
+    Parameters
+    ----------
+    current : callable
+        Gives the set, or None.
+    """
+
+    def __init__(self, current: Callable[[], Optional[CredentialSet]]) -> None:
+        super().__init__("", "", method="metaflow-fasts3")
+        self.__current = current
+
+    def get_frozen_credentials(self) -> ReadOnlyCredentials:
+        """The set to sign one request with.
+
+        Raises
+        ------
+        TransferError
+            EXPIRED, so that nothing is signed with what has expired.
+        """
+        current = self.__current()
+        if current is None:
+            raise NoCredentialsError
+        _signed.generation = current.generation
+        current.check(time.time())
+        return ReadOnlyCredentials(current.access_key, current.secret_key, current.token)
+
+
+# What a worker's session must not look up by itself: (config file name, environment variable, default, conversion).
+_NOTHING_CONFIGURED = {
+    "profile": (None, None, None, None),
+    "config_file": (None, None, os.devnull, None),
+    "credentials_file": (None, None, os.devnull, None),
+}
+
+
+def build(recipe: ClientRecipe, credentials: Optional[GivenCredentials], connections: int) -> Any:
+    """Make the boto3 client that a recipe describes.
+
+    Parameters
+    ----------
+    recipe : ClientRecipe
+    credentials : GivenCredentials or None
+        None signs nothing where the recipe says anonymous, and fails at the first request otherwise.
+    connections : int
+        How many the client keeps alive: as many as there are threads that use it.
+
+    Returns
+    -------
+    botocore.client.S3
+    """
+    session: Any = botocore.session.Session(session_vars=_NOTHING_CONFIGURED)
+    # Set by hand, and with nobody else to ask, or the session would look for credentials on this machine.
+    session._credentials = credentials
+    session.register_component("credential_provider", CredentialResolver([]))
+    options = dict(recipe.config, max_pool_connections=connections, ignore_configured_endpoint_urls=True)
+    if recipe.anonymous:
+        options["signature_version"] = UNSIGNED
+    client = session.create_client(
+        "s3",
+        region_name=recipe.region,
+        endpoint_url=recipe.endpoint_url,
+        use_ssl=recipe.use_ssl,
+        verify=recipe.verify,
+        config=Config(**options),
+    )
+    tune(client)
+    return client

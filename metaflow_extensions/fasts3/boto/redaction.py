@@ -1,0 +1,68 @@
+"""Removes secrets from texts that are shown: passwords in URLs, and the values of secret settings."""
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+from urllib.parse import unquote
+
+HIDDEN = "***"
+# user:password@ in a URL; a user alone may be a token as well. Up to the last @ before the path.
+USER_INFO = re.compile(r"(?<=://)[^/\s?#]*@")
+LONG = 8  # characters of a secret that is found inside of words, too; a shorter one may be a part of them
+SHORTEST = 4  # characters; what is shorter would be found everywhere, and hides nothing
+OF_A_WORD = r"[\w/-]"  # what a bucket, a key or a word goes on with
+
+# Names of settings, in boto3's files and in client_params, whose values are secrets or may hold them.
+SECRET_NAME = re.compile(r"secret|token|password|credential_process", re.IGNORECASE)
+NO_SECRETS = re.compile(r"(_file|_arn|_url|_cache|_name)\Z", re.IGNORECASE)  # web_identity_token_file names a file
+
+
+def without_password(text: str) -> str:
+    """A URL, or a text with URLs in it, without users and passwords."""
+    return USER_INFO.sub(f"{HIDDEN}@", text)
+
+
+def without_secrets(text: str, secrets: Iterable[str]) -> str:
+    """A text without secrets. Those of a few characters, a local server's "test", are taken out as whole words only.
+
+    Parameters
+    ----------
+    text : str
+    secrets : iterable of str
+    """
+    for secret in sorted(set(secrets), key=len, reverse=True):  # one may hold another
+        if len(secret) >= LONG:
+            text = text.replace(secret, HIDDEN)
+        elif len(secret) >= SHORTEST:
+            text = re.sub(rf"(?<!{OF_A_WORD}){re.escape(secret)}(?!{OF_A_WORD})", HIDDEN, text)
+    return text
+
+
+def secrets_in(settings: Any, name: str = "") -> Iterator[str]:
+    """The secrets in nested settings, by the names that they have there.
+
+    Parameters
+    ----------
+    settings : dict, list or a single value
+        client_params, or the profiles of boto3's files.
+    name : str
+        Its own name.
+    """
+    if isinstance(settings, dict):
+        for inner, value in settings.items():
+            yield from secrets_in(value, str(inner))
+    elif isinstance(settings, (list, tuple)):
+        for value in settings:
+            yield from secrets_in(value, name)
+    elif isinstance(settings, str):
+        yield from passwords_in(settings)
+        if SECRET_NAME.search(name) and not NO_SECRETS.search(name):
+            yield settings
+
+
+def passwords_in(url: str) -> Iterator[str]:
+    """The password in a URL, as it is written there and as it is meant."""
+    found = USER_INFO.search(url)
+    if found:
+        password = found[0][:-1].partition(":")[2]
+        yield from filter(None, (password, unquote(password)))

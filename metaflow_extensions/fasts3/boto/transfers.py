@@ -1,0 +1,343 @@
+"""The transfers on boto3: for what our own HTTP client does not support, and for tests to compare it with.
+
+One method, one request. Retries are not made here: the client is built to try once, and `pool/perform.py` decides.
+"""
+
+import zlib
+from collections.abc import Sequence
+from contextlib import closing
+from io import BytesIO
+from typing import Any, Optional, Union
+
+from botocore.exceptions import ClientError
+
+from metaflow_extensions.fasts3.boto import conditional, digests, redirects, responses
+from metaflow_extensions.fasts3.boto.bodies import CHUNK, copy, destination, source
+from metaflow_extensions.fasts3.boto.calls import explained, translated
+from metaflow_extensions.fasts3.boto.errors import failure_of
+from metaflow_extensions.fasts3.boto.pacing import paced
+from metaflow_extensions.fasts3.wire import deletion, open_uploads
+from metaflow_extensions.fasts3.wire.bandwidth import Allowance
+from metaflow_extensions.fasts3.wire.checksums import Told, crc32_text, told_by
+from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
+from metaflow_extensions.fasts3.wire.listing import checked, marker_of, parse_page, token_after
+from metaflow_extensions.fasts3.wire.not_s3 import check_bucket, check_object, stored_etag
+from metaflow_extensions.fasts3.wire.ranges import length_in, most_of, span
+from metaflow_extensions.fasts3.wire.transfers import (
+    UNTOLD,
+    DetailedObject,
+    GetReply,
+    ListedObject,
+    ObjectInfo,
+    OpenUpload,
+    Page,
+    PutHeaders,
+    UploadsPage,
+)
+
+
+class Boto3Transfers:
+    """`wire.transfers.Transfers` on a boto3 client. One instance serves many threads."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        conditional.hook_into(client)
+        redirects.hook_into(client)
+        digests.hook_into(client)
+        self._only_md5: set[str] = set()  # buckets whose server takes no other checksum of DeleteObjects
+        responses.hook_into(client)
+        # Old versions of botocore do not have the setting, and then no checksums either.
+        asked = getattr(client.meta.config, "request_checksum_calculation", "when_required")
+        self._checksum = {"ChecksumAlgorithm": "CRC32"} if asked == "when_supported" else {}
+
+    def head(self, bucket: str, key: str) -> ObjectInfo:
+        def ask() -> ObjectInfo:
+            with translated() as heard:
+                reply = heard.of(self._client.head_object(Bucket=bucket, Key=key))
+                heard.check(check_object)
+                return _info(reply, _length(reply))
+
+        def explain() -> None:
+            with translated(), self._client.get_object(Bucket=bucket, Key=key, Range="bytes=0-0")["Body"] as body:
+                body.read(1)
+
+        return explained("HeadObject", ask, explain)
+
+    def head_bucket(self, bucket: str, key: str = "") -> None:
+        def ask() -> None:
+            with translated() as heard:
+                heard.of(self._client.head_bucket(Bucket=bucket))
+                heard.check(check_bucket)
+
+        def explain() -> None:
+            with translated():
+                self._client.list_objects_v2(Bucket=bucket, MaxKeys=1)
+
+        try:
+            explained("HeadBucket", ask, explain)
+        except TransferError as error:
+            if error.failure.code is Code.NOT_FOUND:  # a HEAD has no body that could say NoSuchBucket
+                failure = error.failure._replace(code=Code.NO_BUCKET, s3_code="NoSuchBucket")
+                raise TransferError(failure) from error
+            raise
+
+    def get(
+        self,
+        bucket: str,
+        key: str,
+        path: Optional[str] = None,
+        position: int = 0,
+        byte_range: Optional[str] = None,
+        if_match: Optional[str] = None,
+        limit: Optional[int] = None,
+        crc: bool = False,
+        allowance: Optional[Allowance] = None,
+    ) -> GetReply:
+        conditions = {"Range": byte_range, "IfMatch": if_match}
+        given = {name: value for name, value in conditions.items() if value}
+        with translated() as heard:
+            reply = heard.of(self._client.get_object(Bucket=bucket, Key=key, **given))
+            heard.check(check_object)
+            length = _length(reply)
+            first, total = span(reply.get("ContentRange"), byte_range, length)
+            most = most_of(length, limit, path is None)
+            # `with` of botocore's body gives the stream below it, which compares nothing: right for a range only, with
+            # which some servers send the checksum of the whole object.
+            with (
+                reply["Body"] if byte_range else closing(reply["Body"]) as body,
+                destination(path, position) as file,
+            ):
+                received, number = copy(body, file, most, allowance)
+                # At its end botocore compares the length and, where there is one, the checksum.
+                ended = length in (None, received) and not body.read(1)
+            if length is not None and received != most:
+                raise TransferError(Failure(Code.BROKEN, f"{received} bytes came where {most} were announced"))
+            if length is None:
+                total, length = (received, received) if ended else (None, UNTOLD)
+            told = None if byte_range else self._told(reply)
+            by_crc32 = told is not None and told.algorithm == "crc32"
+            return GetReply(
+                _info(reply, total),
+                first,
+                length,
+                received,
+                number if crc or by_crc32 else None,
+                told.value if told and by_crc32 else None,
+                told.algorithm if told and ended else None,
+                file.getvalue() if isinstance(file, BytesIO) else None,
+            )
+
+    def _told(self, reply: Any) -> Optional[Told]:
+        """The checksum of a whole object that botocore compares at its end; of pieces nobody does but who cut them."""
+        # Before 1.36 it compared none of its own accord, and the setting did not exist.
+        asked = getattr(self._client.meta.config, "response_checksum_validation", "") == "when_supported"
+        return told_by(reply["ResponseMetadata"]["HTTPHeaders"]) if asked else None
+
+    def put(
+        self,
+        bucket: str,
+        key: str,
+        body: Optional[bytes] = None,
+        path: Optional[str] = None,
+        headers: PutHeaders = PutHeaders(),
+        condition: Optional[str] = None,
+        allowance: Optional[Allowance] = None,
+    ) -> str:
+        with (
+            source(body, path) as stream,
+            translated() as heard,
+            conditional.under(condition),
+            paced(self._client, allowance),
+        ):
+            given = {**_put_arguments(headers), **self._checksum_of(stream)}
+            reply = heard.of(self._client.put_object(Bucket=bucket, Key=key, Body=stream, **given))
+            heard.check(stored_etag)
+            return str(reply.get("ETag") or "")
+
+    def _checksum_of(self, stream: Any) -> "dict[str, str]":
+        """The checksum of a body as an argument, which boto3 sends as a header.
+
+        What boto3 computes goes behind the body over TLS (aws-chunked), which Ceph 16, for one, refuses with 411.
+        """
+        if not self._checksum:
+            return {}
+        crc = 0
+        for data in iter(lambda: stream.read(CHUNK), b""):
+            crc = zlib.crc32(data, crc)
+        stream.seek(0)
+        return {"ChecksumCRC32": crc32_text(crc)}
+
+    def list_page(
+        self,
+        bucket: str,
+        key: str,
+        delimiter: str = "",
+        token: Optional[str] = None,
+        limit: int = 1000,
+        after: str = "",
+        details: bool = False,
+    ) -> Page:
+        arguments = {"Bucket": bucket, "Prefix": key, "Delimiter": delimiter, "MaxKeys": limit}
+        marker = marker_of(token) if token else None
+        with translated() as heard:
+            if marker is not None:
+                reply = heard.of(self._client.list_objects(**arguments, Marker=marker))
+            else:
+                continued = {"ContinuationToken": token} if token else {"StartAfter": after} if after else {}
+                reply = heard.of(self._client.list_objects_v2(**arguments, **continued))
+            rows = reply.get("Contents", ())
+            objects: list[Union[ListedObject, DetailedObject]]
+            if details:
+                objects = [DetailedObject(row["Key"], row["Size"], *_details(row)) for row in rows]
+            else:
+                objects = [ListedObject(row["Key"], row["Size"]) for row in rows]
+            prefixes = [row["Prefix"] for row in reply.get("CommonPrefixes", ())]
+            more = reply.get("NextContinuationToken") or "" if reply.get("IsTruncated") else None
+            if more == "" and marker is not None:
+                more = token_after(reply.get("NextMarker", ""), objects, prefixes)
+            elif more == "":  # boto3 leaves out what only version 1 says
+                more = parse_page(heard.seen.document).next_token
+            return checked(Page(objects, prefixes, more), key, token)
+
+    def delete(self, bucket: str, key: str) -> None:
+        with translated():
+            self._client.delete_object(Bucket=bucket, Key=key)
+
+    def delete_objects(self, bucket: str, key: str = "", keys: Sequence[str] = ()) -> dict[str, str]:
+        with translated() as heard:
+            deletion.check(keys)
+            reply = heard.of(self._delete_objects(bucket, keys))
+            rows = reply.get("Errors", ())
+            refusals = [(row.get("Key") or "", row.get("Code") or "", row.get("Message") or "") for row in rows]
+            return deletion.checked(refusals, keys)
+
+    def _delete_objects(self, bucket: str, keys: Sequence[str]) -> Any:
+        wanted = {"Objects": [{"Key": one} for one in keys], "Quiet": True}
+        by_md5 = bucket in self._only_md5
+        try:
+            with digests.md5(by_md5):
+                return self._client.delete_objects(Bucket=bucket, Delete=wanted)
+        except ClientError as error:
+            if by_md5 or not deletion.may_want_md5(failure_of(error)):
+                raise
+        with digests.md5(True):
+            reply = self._client.delete_objects(Bucket=bucket, Delete=wanted)
+        self._only_md5.add(bucket)
+        return reply
+
+    def create_upload(self, bucket: str, key: str, headers: PutHeaders = PutHeaders()) -> str:
+        with translated() as heard:
+            reply = heard.of(
+                self._client.create_multipart_upload(
+                    Bucket=bucket, Key=key, **_put_arguments(headers), **self._checksum
+                )
+            )
+            if not reply.get("UploadId"):
+                raise TransferError(Failure(Code.MALFORMED, "the reply to CreateMultipartUpload holds no UploadId"))
+            return str(reply["UploadId"])
+
+    def upload_part(
+        self,
+        bucket: str,
+        key: str,
+        upload_id: str,
+        number: int,
+        body: Optional[bytes] = None,
+        path: Optional[str] = None,
+        position: int = 0,
+        length: int = 0,
+        version: Optional[Sequence[int]] = None,
+        allowance: Optional[Allowance] = None,
+    ) -> dict[str, str]:
+        with (
+            source(body, path, position, length, version) as stream,
+            translated() as heard,
+            paced(self._client, allowance),
+        ):
+            reply = heard.of(
+                self._client.upload_part(
+                    Bucket=bucket,
+                    Key=key,
+                    UploadId=upload_id,
+                    PartNumber=number,
+                    Body=stream,
+                    **self._checksum_of(stream),
+                )
+            )
+            heard.check(stored_etag)
+            told = ["ETag"] + (["ChecksumCRC32"] if self._checksum else [])
+            return {name: reply[name] for name in told if name in reply}
+
+    def complete_upload(
+        self, bucket: str, key: str, upload_id: str, parts: list[dict[str, str]], condition: Optional[str] = None
+    ) -> str:
+        numbered = [dict(part, PartNumber=number) for number, part in enumerate(parts, 1)]
+        with translated(), conditional.under(condition):
+            reply = self._client.complete_multipart_upload(
+                Bucket=bucket, Key=key, UploadId=upload_id, MultipartUpload={"Parts": numbered}
+            )
+            return str(reply.get("ETag") or "")
+
+    def abort_upload(self, bucket: str, key: str, upload_id: str) -> None:
+        try:
+            with translated():
+                self._client.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload_id)
+        except TransferError as error:
+            if error.failure.code is not Code.NO_UPLOAD:
+                raise
+
+    def list_uploads(self, bucket: str, key: str, after: Optional[Sequence[str]] = None) -> UploadsPage:
+        continued = {name: value for name, value in zip(("KeyMarker", "UploadIdMarker"), after or ()) if value}
+        arguments = {"Prefix": key, "MaxUploads": open_uploads.MOST_UPLOADS, **continued}
+        with translated() as heard:
+            reply = heard.of(self._client.list_multipart_uploads(Bucket=bucket, **arguments))
+            rows = reply.get("Uploads", ())
+            page = UploadsPage(
+                [OpenUpload(row["Key"], row["UploadId"], _timestamp(row.get("Initiated"))) for row in rows],
+                [reply.get("NextKeyMarker", ""), reply.get("NextUploadIdMarker", "")]
+                if reply.get("IsTruncated")
+                else None,
+                open_uploads.time_of_reply(reply["ResponseMetadata"]["HTTPHeaders"].get("date", "")),
+            )
+            return open_uploads.checked(page, key, after)
+
+
+def _length(reply: dict[str, Any]) -> Optional[int]:
+    """The bytes of the body; None where they are not told, as of what a server decompresses on the way."""
+    length = reply.get("ContentLength")
+    if length is None:
+        return length_in(reply.get("ContentRange"))
+    if length < 0:
+        raise TransferError(Failure(Code.MALFORMED, f"Content-Length is {length}"))
+    return int(length)
+
+
+def _info(reply: dict[str, Any], size: Optional[int]) -> ObjectInfo:
+    return ObjectInfo(
+        size=size,
+        etag=reply.get("ETag", ""),
+        content_type=reply.get("ContentType"),
+        # Header names have no case (RFC 9110 section 5.1), and not every server sends them in lower case.
+        metadata={name.lower(): value for name, value in reply.get("Metadata", {}).items()},
+        last_modified=_timestamp(reply.get("LastModified")),
+        encryption=reply.get("ServerSideEncryption"),
+    )
+
+
+def _details(row: dict[str, Any]) -> tuple[str, Optional[float]]:
+    """What a row of a listing says of an object besides its size."""
+    modified = row.get("LastModified")
+    return row.get("ETag", ""), None if modified is None else modified.timestamp()
+
+
+def _timestamp(time: Any) -> Optional[int]:
+    return None if time is None else int(time.timestamp())
+
+
+def _put_arguments(headers: PutHeaders) -> dict[str, Any]:
+    named = {
+        "ContentType": headers.content_type,
+        "Metadata": headers.metadata,
+        "ServerSideEncryption": headers.encryption,
+    }
+    return {name: value for name, value in named.items() if value}

@@ -1,0 +1,27 @@
+"""Tests of what a process knows of endpoints."""
+
+import pytest
+
+from metaflow_extensions.fasts3.boto import endpoints
+
+
+@pytest.fixture
+def url(request):
+    """An endpoint that no other test knows."""
+    return f"https://{request.node.name}.example"
+
+
+def test_answers_are_remembered_for_this_process_only(url, monkeypatch):
+    assert not endpoints.has_answered(url)
+    endpoints.note_answer(url)
+    assert endpoints.has_answered(url)
+    monkeypatch.setattr(endpoints.os, "getpid", lambda: -1)
+    assert not endpoints.has_answered(url)
+
+
+def test_buckets_are_remembered_for_this_process_only(url, monkeypatch):
+    endpoints.note_bucket(url, "bucket")
+    assert endpoints.knows_bucket(url, "bucket")
+    assert not endpoints.knows_bucket(url, "other")
+    monkeypatch.setattr(endpoints.os, "getpid", lambda: -1)
+    assert not endpoints.knows_bucket(url, "bucket")

@@ -1,0 +1,130 @@
+"""Tests of what only boto3's transfers do; what all do is tested in `wire/test_transfers.py`."""
+
+import zlib
+
+import boto3
+import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from metaflow_extensions.fasts3.boto.errors import failure_of
+from metaflow_extensions.fasts3.boto.transfers import Boto3Transfers
+from metaflow_extensions.fasts3.wire.checksums import crc32_text
+from metaflow_extensions.fasts3.wire.failures import Code, TransferError
+
+
+class Answering:
+    """A client that answers one call with what it was given."""
+
+    def __init__(self, **reply):
+        self.meta = type("Meta", (), {"config": None})()
+        metadata = {"HTTPStatusCode": 200, "HTTPHeaders": {"x-amz-request-id": "REQUEST"}}
+        self.list_objects_v2 = self.head_object = lambda **_: {**reply, "ResponseMetadata": metadata}
+
+
+@pytest.mark.parametrize("token", [None, "", "the same"])
+def test_a_listing_that_is_cut_short_is_an_error(token):
+    transfers = Boto3Transfers(Answering(IsTruncated=True, NextContinuationToken=token))
+    with pytest.raises(TransferError) as failed:
+        transfers.list_page("b", "k", token="the same")
+    failure = failed.value.failure
+    assert (failure.code, failure.status, failure.request_id) == (Code.MALFORMED, 200, "REQUEST")
+
+
+def test_a_reply_without_a_length_has_no_size():
+    assert Boto3Transfers(Answering(ETag="x")).head("b", "k").size is None
+
+
+class Body:
+    """The body of a response."""
+
+    def __init__(self, content=b""):
+        self._content = content
+
+    def stream(self, *_, **__):
+        yield self._content
+
+
+def client_of(endpoint_url="http://s3.example", **settings):
+    keys = {"aws_access_key_id": "AKIAEXAMPLE", "aws_secret_access_key": "hush", "region_name": "eu-west-1"}
+    return boto3.client("s3", endpoint_url=endpoint_url, config=Config(**settings), **keys)
+
+
+UPLOADS = {
+    "put": lambda transfers, **body: transfers.put("bucket", "key", **body),
+    "part": lambda transfers, **body: transfers.upload_part("bucket", "key", "id", 1, **body),
+}
+
+
+@pytest.mark.parametrize("upload", UPLOADS.values(), ids=UPLOADS)
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("setting", ["when_supported", "when_required"])
+def test_a_checksum_goes_before_the_body(tmp_path, scheme, upload, setting):
+    """Ceph 16 answers 411 to one that goes behind it, as boto3 would send it over TLS."""
+    sent = []
+    client = client_of(f"{scheme}://s3.example", request_checksum_calculation=setting)
+
+    def replied(request, **_):
+        sent.append({name.lower(): value for name, value in request.headers.items()})
+        return AWSResponse(request.url, 200, {"etag": '"e"'}, Body())
+
+    client.meta.events.register("before-send.s3", replied)
+    file = tmp_path / "file"
+    file.write_bytes(b"value")
+    transfers = Boto3Transfers(client)
+    upload(transfers, body=b"value")
+    upload(transfers, path=str(file), **({"length": 5} if upload is UPLOADS["part"] else {}))
+    for headers in sent:
+        told = headers.get("x-amz-checksum-crc32")
+        assert (told and told.decode() if isinstance(told, bytes) else told) == (
+            crc32_text(zlib.crc32(b"value")) if setting == "when_supported" else None
+        )
+        assert not headers.keys() & {"x-amz-trailer", "transfer-encoding", "content-encoding"}
+        assert str(headers["content-length"]) == "5"
+
+
+def test_what_is_empty_in_an_error_is_not_none():
+    told = ClientError({"Error": {"Code": "NoSuchBucket", "Message": None}, "ResponseMetadata": {}}, "GetObject")
+    assert failure_of(told).message == ""
+
+
+def test_a_list_of_uploads_that_is_another_document_is_an_error():
+    """boto3 would take it for one without uploads."""
+    client = client_of()
+    other = b"<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>"
+    client.meta.events.register("before-send.s3", lambda request, **_: AWSResponse(request.url, 200, {}, Body(other)))
+    with pytest.raises(TransferError) as failed:
+        Boto3Transfers(client).list_uploads("bucket", "")
+    assert failed.value.failure.code is Code.MALFORMED
+
+
+def test_a_call_of_the_user_s_that_was_interrupted_does_not_change_the_next():
+    responses = [KeyboardInterrupt, AWSResponse("", 200, {}, Body())]
+
+    def answer(**_):
+        response = responses.pop(0)
+        if response is KeyboardInterrupt:
+            raise KeyboardInterrupt
+        return response
+
+    client = client_of()
+    Boto3Transfers(client)
+    client.meta.events.register("before-send.s3", answer)
+    with pytest.raises(KeyboardInterrupt):
+        client.head_bucket(Bucket="bucket")
+    assert client.head_bucket(Bucket="bucket")["ResponseMetadata"]["HTTPStatusCode"] == 200
+
+
+def test_connections_are_used_again(seaweedfs, prefix, tmp_path, monkeypatch):
+    import urllib3.connection
+
+    made = []
+    connect = urllib3.connection.HTTPConnection.connect
+    monkeypatch.setattr(urllib3.connection.HTTPConnection, "connect", lambda self: made.append(self) or connect(self))
+    transfers = Boto3Transfers(boto3.client("s3", **seaweedfs.client_params()))
+    for size in (0, 1, 100_000):
+        transfers.put(seaweedfs.bucket, f"{prefix}/k", body=b"x" * size)
+        transfers.get(seaweedfs.bucket, f"{prefix}/k", path=str(tmp_path / "f"))
+        transfers.head(seaweedfs.bucket, f"{prefix}/k")
+    assert len(made) == 1

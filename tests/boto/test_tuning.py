@@ -1,0 +1,97 @@
+"""Tests of what our boto3 clients send that boto3's own would not."""
+
+import socketserver
+import threading
+from io import BytesIO
+
+import botocore
+import pytest
+
+from metaflow_extensions.fasts3.boto import tuning
+from metaflow_extensions.fasts3.boto.recipe import ClientRecipe, CredentialSet, GivenCredentials, build
+
+SMALL, LARGE = b"x" * tuning.SENT_AT_ONCE, b"x" * (tuning.SENT_AT_ONCE + 1)
+
+
+class Refusing(socketserver.StreamRequestHandler):
+    """An S3 that answers `Expect: 100-continue` with 412 the first time, and keeps the connection open."""
+
+    def handle(self):
+        for line in self.rfile:
+            headers = {}
+            for header in iter(self.rfile.readline, b"\r\n"):
+                name, value = header.decode().rstrip("\r\n").split(": ", 1)
+                headers[name.lower()] = value
+            expects = "expect" in headers
+            self.server.seen.append((line.split()[1].decode(), expects, headers.get("connection")))
+            if expects and not self.server.refused:
+                self.server.refused = True
+                self.answer(b"412 Precondition Failed", headers)
+            else:
+                if expects:
+                    self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+                self.rfile.read(int(headers.get("content-length", 0)))
+                self.answer(b'200 OK\r\nETag: "e"', headers)
+            if headers.get("connection") == "close":
+                return
+
+    def answer(self, what, headers):
+        # Says when it closes, as RFC 9112 section 9.6 asks, or the client might still be using the connection.
+        closing = b"Connection: close\r\n" if headers.get("connection") == "close" else b""
+        self.wfile.write(b"HTTP/1.1 " + what + b"\r\n" + closing + b"Content-Length: 0\r\n\r\n")
+
+
+@pytest.fixture
+def server():
+    class Server(socketserver.ThreadingTCPServer):
+        daemon_threads = True
+
+    with Server(("127.0.0.1", 0), Refusing) as server:
+        server.seen, server.refused = [], False
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def client(server):
+    recipe = ClientRecipe(
+        region="us-east-1",
+        endpoint_url=f"http://127.0.0.1:{server.server_address[1]}",
+        use_ssl=False,
+        verify=None,
+        anonymous=False,
+        config={"retries": {"total_max_attempts": 1}, "s3": {"addressing_style": "path"}, "read_timeout": 20},
+    )
+    client = build(recipe, GivenCredentials(lambda: CredentialSet("key", "secret")), connections=1)
+    yield client
+    client.close()
+
+
+def test_only_a_large_body_waits_for_the_server_s_nod(client, server):
+    server.refused = True
+    for number, body in enumerate((b"", SMALL, LARGE)):
+        client.put_object(Bucket="b", Key=str(number), Body=body)
+        client.upload_part(Bucket="b", Key=f"part{number}", UploadId="u", PartNumber=1, Body=BytesIO(body))
+    assert [(path.partition("?")[0], expects) for path, expects, _ in server.seen] == [
+        ("/b/0", False),
+        ("/b/part0", False),
+        ("/b/1", False),
+        ("/b/part1", False),
+        ("/b/2", True),
+        ("/b/part2", True),
+    ]
+
+
+@pytest.mark.parametrize("version", [botocore.__version__, "1.35.2"])
+def test_no_upload_takes_the_answer_of_the_one_before(client, server, monkeypatch, version):
+    monkeypatch.setattr(botocore, "__version__", version)
+    with pytest.raises(client.exceptions.ClientError, match="412"):
+        client.put_object(Bucket="b", Key="refused", Body=LARGE)
+    for key in ("second", "third"):
+        assert client.put_object(Bucket="b", Key=key, Body=LARGE)["ETag"] == '"e"'
+    assert [path for path, _, _ in server.seen] == ["/b/refused", "/b/second", "/b/third"]
+    forgets = tuple(map(int, version.split(".")[:2])) >= tuning.FORGETS
+    assert {connection for *_, connection in server.seen} == ({None} if forgets else {"close"})
