@@ -14,7 +14,7 @@ from metaflow.datatools.s3 import MetaflowS3Exception
 from metaflow_extensions.fasts3.boto import clients
 from metaflow_extensions.fasts3.boto.connection import Connection
 from metaflow_extensions.fasts3.boto.credential_errors import failure_of_provider
-from metaflow_extensions.fasts3.cmd.fasts3_cli import cli
+from metaflow_extensions.fasts3.cli.main import cli
 from metaflow_extensions.fasts3.wire.failures import Code
 
 NOWHERE = "http://127.0.0.1:9"

@@ -5,7 +5,7 @@ import pytest
 from metaflow._vendor import click
 from metaflow.datatools.s3 import MetaflowS3URLException
 
-from metaflow_extensions.fasts3.cmd.targets import hint_of_unquoted, place_of, target_of
+from metaflow_extensions.fasts3.cli.targets import hint_of_unquoted, place_of, target_of
 from metaflow_extensions.fasts3.face.location import Location
 
 NOWHERE = Location()

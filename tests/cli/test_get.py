@@ -13,7 +13,7 @@ from metaflow import S3
 from metaflow.datatools.s3 import MetaflowS3AccessDenied
 from servers.stored import Stored
 
-from metaflow_extensions.fasts3.cmd import downloading
+from metaflow_extensions.fasts3.cli import downloading
 from metaflow_extensions.fasts3.face import delivery, local_paths
 from metaflow_extensions.fasts3.pool.ahead import Ahead
 

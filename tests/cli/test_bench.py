@@ -7,8 +7,8 @@ import pytest
 from metaflow import S3
 from metaflow.exception import MetaflowException
 
-from metaflow_extensions.fasts3.cmd import measuring
-from metaflow_extensions.fasts3.cmd.measuring import Case, cases
+from metaflow_extensions.fasts3.cli import measuring
+from metaflow_extensions.fasts3.cli.measuring import Case, cases
 
 WHAT = {"objects": 20, "size": 1000, "rounds": 3}
 

@@ -10,7 +10,7 @@ import threading
 import pytest
 from servers.listing_server import ListingServer, rows
 
-from metaflow_extensions.fasts3.cmd.endings import sentence_of
+from metaflow_extensions.fasts3.cli.exit_status import sentence_of
 
 ENOUGH = 20  # pages, to be in the middle of it
 ROWS = rows("{:06}")

@@ -12,8 +12,8 @@ import pytest
 from metaflow._vendor.click.testing import CliRunner
 from servers.s3_server import S3Server
 
-from metaflow_extensions.fasts3.cmd.fasts3_cli import cli
-from metaflow_extensions.fasts3.cmd.output import Remarks, remark
+from metaflow_extensions.fasts3.cli.main import cli
+from metaflow_extensions.fasts3.cli.output import Remarks, remark
 
 METAFLOW = shutil.which("metaflow", path=sysconfig.get_path("scripts")) or "metaflow"
 

@@ -5,7 +5,7 @@ from contextlib import nullcontext
 
 import pytest
 
-from metaflow_extensions.fasts3.cmd import usage
+from metaflow_extensions.fasts3.cli import usage
 
 
 @pytest.fixture

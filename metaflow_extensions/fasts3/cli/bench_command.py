@@ -7,7 +7,7 @@ from typing import Any, Optional
 
 from metaflow._vendor import click
 
-from .endings import with_exit_status
+from .exit_status import with_exit_status
 from .options import with_json, with_place
 
 SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?) *([kmg]?)(i?)(b?)\Z", re.IGNORECASE)

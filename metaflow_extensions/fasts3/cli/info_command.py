@@ -6,7 +6,7 @@ from typing import Optional
 
 from metaflow._vendor import click
 
-from .endings import with_exit_status
+from .exit_status import with_exit_status
 from .options import with_json, with_place, with_raw
 
 

@@ -9,20 +9,20 @@ from importlib.metadata import version
 import pytest
 from metaflow._vendor import click
 
-from metaflow_extensions.fasts3.cmd import fasts3_cli
-from metaflow_extensions.fasts3.cmd.fasts3_cli import COMMANDS, MEANT
-from metaflow_extensions.fasts3.cmd.groups import ImportedLate
+from metaflow_extensions.fasts3.cli import main
+from metaflow_extensions.fasts3.cli.groups import ImportedLate
+from metaflow_extensions.fasts3.cli.main import COMMANDS, MEANT
 
 IMPORTED = """
 import json, sys
 from metaflow.cmd.main_cli import start
-print(json.dumps([name for name in sys.modules if name.startswith(("metaflow_extensions.fasts3.cmd.", "boto"))]))
+print(json.dumps([name for name in sys.modules if name.startswith(("metaflow_extensions.fasts3.cli.", "boto"))]))
 """
 
 
 def test_a_start_of_metaflow_imports_no_command_and_no_boto3():
     told = subprocess.run([sys.executable, "-c", IMPORTED], capture_output=True, text=True, check=True).stdout
-    assert {name.rpartition(".")[2] for name in json.loads(told)} == {"mfextinit_fasts3", "fasts3_cli", "groups"}
+    assert {name.rpartition(".")[2] for name in json.loads(told)} == {"main", "groups"}
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -48,7 +48,7 @@ def test_another_command_is_registered_by_a_line():
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_command_is_called_what_it_is_listed_as(name):
-    assert fasts3_cli.fasts3.get_command(None, name).name == name
+    assert main.fasts3.get_command(None, name).name == name
 
 
 def test_metaflow_greets_only_where_the_command_is_another(start, program):

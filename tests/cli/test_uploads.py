@@ -7,7 +7,7 @@ import pytest
 from metaflow import metaflow_config
 from servers.s3_server import S3Server
 
-from metaflow_extensions.fasts3.cmd import open_uploads, uploads_command
+from metaflow_extensions.fasts3.cli import open_uploads, uploads_command
 from metaflow_extensions.fasts3.pool.perform import Performer
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
 
