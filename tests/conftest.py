@@ -72,7 +72,7 @@ from servers.s3_server import S3Server  # noqa: E402
 from servers.starters import STARTERS  # noqa: E402
 from servers.stored import Stored  # noqa: E402
 
-from metaflow_extensions.fasts3.face import engine  # noqa: E402
+from metaflow_extensions.fasts3.api import executor  # noqa: E402
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -159,9 +159,9 @@ def _many_are_for_workers(request: pytest.FixtureRequest, monkeypatch: pytest.Mo
     this process begins while workers start, tests marked `few_here` look at.
     """
     if not request.node.get_closest_marker("few_here"):
-        monkeypatch.setattr(engine, "FEW_REQUESTS", 0)
-        monkeypatch.setattr(engine, "MANY_REQUESTS", 1)
-        monkeypatch.setattr(engine, "_leave", lambda here, queue, few: lambda: queue.at_least(few + 1))
+        monkeypatch.setattr(executor, "FEW_REQUESTS", 0)
+        monkeypatch.setattr(executor, "MANY_REQUESTS", 1)
+        monkeypatch.setattr(executor, "_leave", lambda here, queue, few: lambda: queue.at_least(few + 1))
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,8 @@ Metaflow's names; under these, it finds this package's: the same class when the 
 # Before anything of this package: Metaflow imports that itself, and would meet it half done.
 import metaflow  # noqa: F401
 
-from metaflow_extensions.fasts3.face.errors import (
+from metaflow_extensions.fasts3.api.arguments import PutValue, RangeInfo, S3GetObject, S3PutObject
+from metaflow_extensions.fasts3.api.errors import (
     MetaflowS3AccessDenied,
     MetaflowS3Exception,
     MetaflowS3InsufficientDiskSpace,
@@ -17,11 +18,10 @@ from metaflow_extensions.fasts3.face.errors import (
     MetaflowS3PreconditionFailed,
     MetaflowS3URLException,
 )
-from metaflow_extensions.fasts3.face.progress import Progress
-from metaflow_extensions.fasts3.face.requested import PutValue, RangeInfo, S3GetObject, S3PutObject
-from metaflow_extensions.fasts3.face.s3 import S3
-from metaflow_extensions.fasts3.face.s3object import S3Object
-from metaflow_extensions.fasts3.face.s3objects import S3Objects
+from metaflow_extensions.fasts3.api.progress import Progress
+from metaflow_extensions.fasts3.api.s3 import S3
+from metaflow_extensions.fasts3.api.s3object import S3Object
+from metaflow_extensions.fasts3.api.s3objects import S3Objects
 
 __all__ = [
     "S3",

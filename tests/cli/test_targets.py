@@ -5,8 +5,8 @@ import pytest
 from metaflow._vendor import click
 from metaflow.datatools.s3 import MetaflowS3URLException
 
+from metaflow_extensions.fasts3.api.location import Location
 from metaflow_extensions.fasts3.cli.targets import hint_of_unquoted, place_of, target_of
-from metaflow_extensions.fasts3.face.location import Location
 
 NOWHERE = Location()
 ROOT = Location("s3://bucket/ro[o]t")

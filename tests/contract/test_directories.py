@@ -13,7 +13,7 @@ from metaflow.datatools.s3 import (
     MetaflowS3URLException,
 )
 
-from metaflow_extensions.fasts3.face import delivery, engine
+from metaflow_extensions.fasts3.api import executor, file_download
 from metaflow_extensions.fasts3.pool.planning import PART_SIZE
 
 TREE = {"0.txt": b"zero", "b/1.csv": b"1,1", "b/c/2.bin": os.urandom(1000), "empty": b""}
@@ -47,7 +47,7 @@ def remote(stored):
 @pytest.fixture
 def settled(monkeypatch):
     """As if all objects had been stored long ago: what is young is downloaded twice."""
-    monkeypatch.setattr(delivery, "YOUNG", float("-inf"))
+    monkeypatch.setattr(file_download, "YOUNG", float("-inf"))
 
 
 @pytest.mark.usefixtures("remote")
@@ -135,9 +135,9 @@ def test_what_was_young_is_downloaded_once_more_and_then_left_alone(s3, tmp_path
         return os.stat(tmp_path / "0.txt").st_ino, os.stat(tmp_path / "0.txt").st_mtime_ns % 10**9
 
     young = inode()
-    monkeypatch.setattr(delivery, "YOUNG", float("-inf"))
+    monkeypatch.setattr(file_download, "YOUNG", float("-inf"))
     settled = inode()
-    assert (young[1], settled[1]) == (delivery.MARK, 0)
+    assert (young[1], settled[1]) == (file_download.MARK, 0)
     assert inode() == settled
 
 
@@ -146,13 +146,13 @@ def late(monkeypatch):
     """Have something done once all has been looked at, before any file is put in its place."""
 
     def have(done):
-        download = delivery.Delivery._download
+        download = file_download.FileDownload._download
 
         def downloads(*arguments):
             done()
             return download(*arguments)
 
-        monkeypatch.setattr(delivery.Delivery, "_download", downloads)
+        monkeypatch.setattr(file_download.FileDownload, "_download", downloads)
 
     return have
 
@@ -381,7 +381,7 @@ def jobs(monkeypatch):
     """The operations of all jobs that were begun, in order."""
     begun = []
 
-    class Queue(engine.JobQueue):
+    class Queue(executor.JobQueue):
         def take(self):
             job = super().take()
             begun.extend([job.operation] if job else [])
@@ -398,7 +398,7 @@ def jobs(monkeypatch):
             begun[:] = before
             return answer
 
-    monkeypatch.setattr(engine, "JobQueue", Queue)
+    monkeypatch.setattr(executor, "JobQueue", Queue)
     return begun
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from metaflow.datatools.s3 import MetaflowS3InvalidRange, MetaflowS3NotFound, RangeInfo, S3GetObject
 
-from metaflow_extensions.fasts3.face import tempdir
+from metaflow_extensions.fasts3.api import tempdir
 from metaflow_extensions.fasts3.pool.planning import PART_SIZE
 
 LARGE = os.urandom(2 * PART_SIZE + 12345)

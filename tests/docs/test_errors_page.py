@@ -7,7 +7,7 @@ import pytest
 from docs.pages import REPOSITORY
 from metaflow.exception import MetaflowException
 
-from metaflow_extensions.fasts3.face import errors
+from metaflow_extensions.fasts3.api import errors
 
 PAGE = (REPOSITORY / "docs" / "errors.md").read_text(encoding="utf-8")
 WORDS = " ".join(PAGE.replace("|", " ").replace("`", "").split())

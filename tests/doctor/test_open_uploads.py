@@ -2,9 +2,9 @@
 
 import pytest
 
+from metaflow_extensions.fasts3.api.errors import MetaflowS3AccessDenied
 from metaflow_extensions.fasts3.doctor.findings import Status
 from metaflow_extensions.fasts3.doctor.open_uploads import MOST_PAGES, OLD, check_uploads
-from metaflow_extensions.fasts3.face.errors import MetaflowS3AccessDenied
 from metaflow_extensions.fasts3.pool.messages import Outcome
 from metaflow_extensions.fasts3.wire.transfers import OpenUpload, UploadsPage
 

@@ -1,8 +1,8 @@
 import pytest
 
+from metaflow_extensions.fasts3.api.errors import REMEDIES, REMEDIES_OF_S3_CODES, exception_of, where_nobody_answers
 from metaflow_extensions.fasts3.doctor.findings import Status
 from metaflow_extensions.fasts3.doctor.rights import LOOK_ABOVE, Said, refused, said_by
-from metaflow_extensions.fasts3.face.errors import REMEDIES, REMEDIES_OF_S3_CODES, exception_of, where_nobody_answers
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
 
 

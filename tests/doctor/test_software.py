@@ -3,9 +3,9 @@ from typing import Optional
 import metaflow.metaflow_config as configuration
 import pytest
 
+from metaflow_extensions.fasts3.api.s3 import S3
 from metaflow_extensions.fasts3.doctor import software
 from metaflow_extensions.fasts3.doctor.findings import Status
-from metaflow_extensions.fasts3.face.s3 import S3
 
 
 def other(module: str) -> type:

@@ -12,7 +12,7 @@ from metaflow import S3
 from metaflow.datatools.s3 import MetaflowS3InvalidObject, MetaflowS3NotFound
 from servers.faulty import FaultyS3, passed_on
 
-from metaflow_extensions.fasts3.face import engine, writing
+from metaflow_extensions.fasts3.api import executor, put
 from metaflow_extensions.fasts3.pool.planning import PART_SIZE
 
 LARGE = 4 * PART_SIZE
@@ -53,7 +53,7 @@ CHANGES = {
 def one_after_the_other(monkeypatch):
     """Upload few parts at a time, so that some are read after the change."""
     monkeypatch.setattr(configuration, "S3_WORKER_COUNT", 1)
-    monkeypatch.setattr(engine, "INLINE_THREADS", 2)
+    monkeypatch.setattr(executor, "INLINE_THREADS", 2)
 
 
 @pytest.fixture
@@ -169,8 +169,8 @@ def test_small_open_files_that_shrink_or_grow_before_their_turn(s3, stored, path
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
 def test_small_files_that_change_before_their_turn_are_stored_as_they_are_then(change, s3, stored, path, monkeypatch):
     fill(path, 1000)
-    look = writing.path_source
-    monkeypatch.setattr(writing, "path_source", lambda key, path: (look(key, path), change(path))[0])
+    look = put.path_source
+    monkeypatch.setattr(put, "path_source", lambda key, path: (look(key, path), change(path))[0])
     if change is os.unlink:
         with pytest.raises(MetaflowS3NotFound, match=path):
             s3.put_files([("key", path)])

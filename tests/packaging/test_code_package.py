@@ -53,7 +53,7 @@ def test_nothing_is_installed_there(remotely):
 
 def test_s3_is_ours_and_works_with_workers_out_of_the_package(remotely, remote, seaweedfs, prefix):
     report = json.loads(remotely(REMOTE_TASK, f"s3://{seaweedfs.bucket}/{prefix}"))
-    assert report["class"] == "metaflow_extensions.fasts3.face.s3"
+    assert report["class"] == "metaflow_extensions.fasts3.api.s3"
     assert report["datastore"] == ["metaflow_extensions.fasts3.datastore.storage"]
     assert report["one"] == "alone"
     assert report["many"]
@@ -65,5 +65,5 @@ def test_s3_is_ours_and_works_with_workers_out_of_the_package(remotely, remote, 
 
 def test_a_flow_runs_there(remotely):
     printed = remotely("versioned_flow.py", "--datastore", "s3", "run")
-    assert "S3 is metaflow_extensions.fasts3.face.s3" in printed
+    assert "S3 is metaflow_extensions.fasts3.api.s3" in printed
     assert "Read 102 objects back." in printed

@@ -7,7 +7,7 @@ import pytest
 
 pytestmark = [pytest.mark.packaging, pytest.mark.timeout(300)]
 
-OURS, OWN = "metaflow_extensions.fasts3.face.s3", "metaflow.plugins.datatools.s3.s3"
+OURS, OWN = "metaflow_extensions.fasts3.api.s3", "metaflow.plugins.datatools.s3.s3"
 WAYS = {
     "before": OWN,
     "wheel": OURS,
@@ -28,7 +28,7 @@ def test_s3_is_one_class_in_every_place(installed, way):
 
 @each_way
 def test_exceptions_are_one_class_each_in_every_place(installed, way):
-    home = "metaflow_extensions.fasts3.face.errors" if WAYS[way] == OURS else OWN
+    home = "metaflow_extensions.fasts3.api.errors" if WAYS[way] == OURS else OWN
     found = installed["seen"][way]["exceptions"]
     assert found == {name: [f"<class '{home}.{name}'>"] for name in found}
     assert len(found) == (8 if WAYS[way] == OURS else 7)
@@ -71,7 +71,7 @@ def test_the_wheel_has_every_module_and_no_other(installed):
     assert names == modules | {"metaflow_extensions/fasts3/py.typed"}
     # Metaflow forbids one at the top, and takes those of extension points for configuration files.
     packages = [name for name in names if name.endswith("/__init__.py")]
-    assert packages == ["metaflow_extensions/fasts3/face/__init__.py"]
+    assert packages == ["metaflow_extensions/fasts3/api/__init__.py"]
 
 
 def test_the_wheel_says_what_metaflow_and_pip_ask(installed):

@@ -2,7 +2,7 @@
 
 import pytest
 
-OURS = "S3 is metaflow_extensions.fasts3.face.s3"
+OURS = "S3 is metaflow_extensions.fasts3.api.s3"
 OWN = "S3 is metaflow.plugins.datatools.s3.s3"
 
 each_datastore = pytest.mark.parametrize("datastore", ["local", "s3"])

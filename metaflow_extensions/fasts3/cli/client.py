@@ -5,8 +5,8 @@ from typing import Optional
 
 from metaflow.exception import MetaflowException
 
-from ..face.location import as_directory
-from ..face.s3 import S3
+from ..api.location import as_directory
+from ..api.s3 import S3
 from ..pool.ahead import Ahead
 from ..pool.listings import Listing
 from ..pool.split_listing import Entry

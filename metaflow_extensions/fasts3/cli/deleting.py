@@ -7,9 +7,9 @@ from typing import NamedTuple
 from metaflow._vendor import click
 from metaflow.exception import MetaflowException
 
-from ..face.amounts import counted
-from ..face.errors import MetaflowS3AccessDenied, shown
-from ..face.s3 import S3
+from ..api.errors import MetaflowS3AccessDenied, shown
+from ..api.formatting import counted
+from ..api.s3 import S3
 from ..pool.split_listing import Entry
 from .client import PAGES_AHEAD, client, found_ahead
 from .output import LONGEST, json_line, name_shown, print_lines, remark

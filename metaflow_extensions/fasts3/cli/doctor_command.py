@@ -41,10 +41,10 @@ def doctor(root: Optional[str], read_only: bool, quick: bool, as_json: bool) -> 
         metaflow fasts3 doctor --json > report.json
     """  # noqa: D301  # a real backspace character is click's mark for lines to leave alone
     # Only now: other commands of Metaflow should not wait for this.
+    from ..api.standard_error import write_line
     from ..doctor.checks import why_no_url
     from ..doctor.examination import Examination
     from ..doctor.findings import Status
-    from ..face.standard_error import write_line
 
     why = root and why_no_url(root)
     if why:

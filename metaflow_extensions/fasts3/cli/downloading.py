@@ -11,12 +11,12 @@ from typing import NamedTuple, Optional
 
 from metaflow._vendor import click
 
-from ..face import local_paths
-from ..face.amounts import counted, duration
-from ..face.delivery import UNKNOWN, Delivery, Wanted
-from ..face.engine import FEW_PIECES
-from ..face.errors import MOST_URL, MetaflowS3AccessDenied, MetaflowS3NotFound, MetaflowS3URLException, shown
-from ..face.s3 import S3
+from ..api import local_paths
+from ..api.errors import MOST_URL, MetaflowS3AccessDenied, MetaflowS3NotFound, MetaflowS3URLException, shown
+from ..api.executor import FEW_PIECES
+from ..api.file_download import UNKNOWN, FileDownload, Wanted
+from ..api.formatting import counted, duration
+from ..api.s3 import S3
 from ..pool import worker_pool
 from ..pool.listings import modified_of
 from ..pool.processors import processors
@@ -110,7 +110,7 @@ class _Downloads:
         self._request = request
         self._directory = directory
         self._name = name
-        self._delivery = Delivery(os.path.abspath(directory), s3._engine)
+        self._download = FileDownload(os.path.abspath(directory), s3._executor)
         # Local files and objects, by hash: two objects of one name come of several URLs, or where case does not count.
         self._taken: dict[int, int] = {}
         self._named: dict[str, Target] = {}  # URLs of objects, not of prefixes
@@ -135,7 +135,7 @@ class _Downloads:
         self._raise_for_left_out(count + there)
 
     def _raise_for_left_out(self, done: int) -> None:
-        left_out = self._delivery.left_out
+        left_out = self._download.left_out
         try:
             left_out.raise_if_any(done, "downloaded")
         except MetaflowS3NotFound as error:
@@ -151,7 +151,7 @@ class _Downloads:
     def _delivered(self, batch: "list[Wanted]") -> "list[_File]":
         """Download what is not there already; what are files now, with their sizes."""
         batch = self._without_missing(batch)
-        found = self._delivery.fetch(batch, self._request.overwrite)
+        found = self._download.fetch(batch, self._request.overwrite)
         files = [(item, file) for item, file in zip(batch, found) if file is not None]
         return [
             _File(item._replace(size=os.path.getsize(path)) if item.size == UNKNOWN else item, is_new)
@@ -170,7 +170,7 @@ class _Downloads:
             with suppress(MetaflowS3AccessDenied):  # who may not ask is told what is in the way
                 missing = {one.url for one in self._s3.info_many(named, return_missing=True) if not one.exists}
         for url in missing:
-            self._delivery.left_out.note(url, MetaflowS3NotFound(f"There is no object {url} (NoSuchKey)."))
+            self._download.left_out.note(url, MetaflowS3NotFound(f"There is no object {url} (NoSuchKey)."))
         return [one for one in batch if one.url not in missing]
 
     def _is_directory(self, name: str) -> bool:
@@ -188,7 +188,7 @@ class _Downloads:
 
     def _listed(self, target: Target) -> "Iterator[list[Wanted]]":
         found = False
-        with found_ahead(self._s3, target, self._delivery.wants_times(self._request.overwrite)) as pages:
+        with found_ahead(self._s3, target, self._download.wants_times(self._request.overwrite)) as pages:
             for page in pages:
                 # As much as has been listed: the more there are at a time, the seldomer workers wait for the last.
                 together = [page, *pages.ready(0.0 if found else HEAD_START)]
@@ -197,7 +197,7 @@ class _Downloads:
                 if batch:
                     yield batch
         if not found:
-            self._delivery.left_out.note(target.url, MetaflowS3NotFound(target.nothing()))
+            self._download.left_out.note(target.url, MetaflowS3NotFound(target.nothing()))
 
     def _items(self, target: Target, objects: "Iterable[Entry]", base: str) -> "Iterator[Wanted]":
         """Objects and their files, named by what follows `base`."""
@@ -209,7 +209,7 @@ class _Downloads:
 
     def _is_new(self, url: str, name: str) -> bool:
         """Whether an object has not been taken before, nor another one for its file."""
-        ignores_case = self._delivery.ignores_case()
+        ignores_case = self._download.ignores_case()
         if len(self._request.targets) == 1 and not ignores_case:
             return True  # and a million keys need not be remembered
         place, one = hash(local_paths.folded(name) if ignores_case else name), hash(url)
@@ -218,5 +218,5 @@ class _Downloads:
             return True
         if self._taken[place] != one:
             told = f"'{shown(url)}' is left out: another object has become '{shown(name)}'."
-            self._delivery.left_out.note(url, MetaflowS3URLException(told))
+            self._download.left_out.note(url, MetaflowS3URLException(told))
         return False

@@ -23,7 +23,7 @@ def with_exit_status(function: "Callable[..., None]") -> "Callable[..., None]":
     def run(*args: Any, **kwargs: Any) -> None:
         from metaflow.exception import MetaflowException
 
-        from ..face.standard_error import write_line
+        from ..api.standard_error import write_line
 
         try:
             with _ended_by_kill():
@@ -46,7 +46,7 @@ def with_exit_status(function: "Callable[..., None]") -> "Callable[..., None]":
 
 def sentence_of(error: OSError) -> str:
     """What the file system refused, as a sentence."""
-    from ..face.errors import shown
+    from ..api.errors import shown
 
     said = error.strerror or str(error)
     return f"{shown(os.fsdecode(error.filename))}: {said}." if error.filename else f"{shown(said)}."

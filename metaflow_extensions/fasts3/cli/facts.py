@@ -4,10 +4,10 @@ import json
 from collections.abc import Iterator
 from typing import Any, Optional
 
-from ..face.engine import Place
-from ..face.location import as_directory, split_object_url
-from ..face.requested import USER_ATTRIBUTES
-from ..face.s3 import S3
+from ..api.arguments import USER_ATTRIBUTES
+from ..api.executor import Place
+from ..api.location import as_directory, split_object_url
+from ..api.s3 import S3
 from ..wire.transfers import ObjectInfo
 from .client import client, found_ahead, is_directory
 from .output import json_line, name_shown, print_lines, size_shown, time_shown

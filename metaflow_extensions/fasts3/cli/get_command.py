@@ -47,7 +47,7 @@ def get(
         metaflow fasts3 get 's3://bucket/logs/2024-*/*.gz' logs
         metaflow fasts3 get --run MyFlow/123 model.bin - | sha256sum
     """  # noqa: D301
-    from ..face.location import SCHEME
+    from ..api.location import SCHEME
     from . import downloading
     from .targets import hint_of_unquoted, place_of, refuse_empty, target_of
 

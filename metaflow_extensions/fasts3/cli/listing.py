@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from ..face.location import SCHEME
+from ..api.location import SCHEME
 from ..pool.ahead import Ahead
 from ..pool.listings import Listing
 from ..pool.split_listing import Entry
@@ -63,19 +63,19 @@ def print_objects(target: Target, lines: Lines, recursive: bool) -> bool:
 
 def print_buckets(lines: Lines) -> None:
     """Print the buckets that this identity owns."""
+    from ..api.errors import exception_of
+    from ..api.executor import Executor
     from ..boto.clients import S3Client
     from ..boto.errors import failure_of
-    from ..face.engine import Engine
-    from ..face.errors import exception_of
     from ..pool.interruptible import interruptible
 
     made = S3Client()
-    engine = Engine(lambda: made.connection)
-    asked = engine.connected()
+    executor = Executor(lambda: made.connection)
+    asked = executor.connected()
     try:
         # Not in the main thread: boto3 takes Ctrl-C there for a failure of the network.
         told = interruptible(lambda _: made.client.list_buckets())
     except Exception as error:
-        failure, endpoint = engine.concealed(failure_of(error)), asked.endpoint_url
+        failure, endpoint = executor.concealed(failure_of(error)), asked.endpoint_url
         raise exception_of("ListBuckets", SCHEME, failure, asked.identity, endpoint, proxy=asked.proxy) from None
     print_lines(lines.of_bucket(bucket["Name"]) for bucket in told["Buckets"])

@@ -12,9 +12,9 @@ import metaflow.metaflow_config as configuration
 from metaflow._vendor import click
 from metaflow.exception import MetaflowException
 
-from ..face.amounts import readable
-from ..face.location import Location, configured_place, split_url
-from ..face.s3 import S3
+from ..api.formatting import readable
+from ..api.location import Location, configured_place, split_url
+from ..api.s3 import S3
 from .client import client
 from .output import json_line, print_lines, remark, size_shown
 from .targets import place_of, url_of

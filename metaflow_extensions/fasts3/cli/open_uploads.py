@@ -7,10 +7,10 @@ from typing import NamedTuple, Optional
 
 from metaflow._vendor import click
 
-from ..face.amounts import counted
-from ..face.engine import Place
-from ..face.errors import reason_of, shown
-from ..face.s3 import S3
+from ..api.errors import reason_of, shown
+from ..api.executor import Place
+from ..api.formatting import counted
+from ..api.s3 import S3
 from ..pool.open_uploads import Aborts, PageOfUploads
 from ..wire.transfers import OpenUpload
 from .ages import age_shown
@@ -69,7 +69,7 @@ def _abort(s3: S3, request: Request, found: "list[Found]") -> int:
     for first in range(0, len(found), AT_ONCE):
         some = found[first : first + AT_ONCE]
         plan = Aborts(bucket, [one.upload for one in some])
-        s3._engine.run(plan, Place.HERE)
+        s3._executor.run(plan, Place.HERE)
         refused = {one.upload.upload_id for one in plan.refused}
         failed += len(refused)
         for one in plan.refused:
@@ -87,7 +87,7 @@ def _found(s3: S3, request: Request) -> "Iterator[Found]":
     exact = None if target.pattern or target.is_directory else target.key
     plan: Optional[PageOfUploads] = PageOfUploads(target.bucket, target.key)
     while plan is not None:
-        s3._engine.run(plan, Place.HERE)
+        s3._executor.run(plan, Place.HERE)
         now = plan.page.now or time.time()  # the server's clock has written when they were begun
         yield from _fitting(request, exact, plan.page.uploads, now)
         plan = plan.next

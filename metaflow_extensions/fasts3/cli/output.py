@@ -8,9 +8,9 @@ from typing import Any, Optional
 
 from metaflow._vendor import click
 
-from ..face.amounts import readable
-from ..face.errors import shown
-from ..face.standard_error import is_terminal, write_line
+from ..api.errors import shown
+from ..api.formatting import readable
+from ..api.standard_error import is_terminal, write_line
 
 LONGEST = 2000  # characters of a name; keys have 1,024 bytes at the most
 

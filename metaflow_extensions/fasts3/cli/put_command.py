@@ -50,7 +50,7 @@ def put(
         pg_dump db | metaflow fasts3 put - s3://bucket/db.sql
         metaflow fasts3 put model.bin --run MyFlow/123 models/best.bin
     """  # noqa: D301
-    from ..face.location import SCHEME
+    from ..api.location import SCHEME
     from . import uploading
     from .targets import place_of, refuse_empty, target_of
 

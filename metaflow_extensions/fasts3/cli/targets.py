@@ -8,8 +8,8 @@ from typing import NamedTuple, Optional
 
 from metaflow._vendor import click
 
-from ..face.errors import MetaflowS3URLException
-from ..face.location import SCHEME, Location, location_of, split_url
+from ..api.errors import MetaflowS3URLException
+from ..api.location import SCHEME, Location, location_of, split_url
 from ..pool.listings import Listing
 
 WILDCARD = re.compile(r"[*?]|\[[^]]+\]")

@@ -11,13 +11,13 @@ from typing import IO, NamedTuple, Optional, Union, cast
 
 from metaflow._vendor import click
 
-from ..face.amounts import counted, duration
-from ..face.directories import LocalFile
-from ..face.directory_walk import files_in
-from ..face.errors import shown
-from ..face.left_out import LeftOut
-from ..face.location import as_directory, split_object_url
-from ..face.s3 import S3
+from ..api.directories import LocalFile
+from ..api.directory_walk import files_in
+from ..api.errors import shown
+from ..api.formatting import counted, duration
+from ..api.left_out import LeftOut
+from ..api.location import as_directory, split_object_url
+from ..api.s3 import S3
 from .client import client
 from .output import LONGEST, Remarks, json_line, print_lines, remark, there_shown
 from .targets import Target, url_of
@@ -74,7 +74,7 @@ def from_files(request: Request) -> None:
     count = there = 0
     nothing: list[str] = []  # sentences
     with client(progress=_progress(request)) as s3:
-        left_out = LeftOut(s3._engine)
+        left_out = LeftOut(s3._executor)
         known = 0  # of what is left out
         for source, (stored, left) in _stored(s3, request, left_out):
             count, there = count + len(stored), there + left

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from datetime import datetime, timezone
 from typing import Any, Optional
 
+from metaflow_extensions.fasts3.api.errors import REMEDIES, shown
 from metaflow_extensions.fasts3.boto.connection import Connection
 from metaflow_extensions.fasts3.doctor.concealing import masked_key
 from metaflow_extensions.fasts3.doctor.findings import Fact, Finding, ok, problem, skipped, warning
 from metaflow_extensions.fasts3.doctor.origins import CLIENT_PARAMS, boto_setting, profile_file
 from metaflow_extensions.fasts3.doctor.subject import Subject
-from metaflow_extensions.fasts3.face.errors import REMEDIES, shown
 from metaflow_extensions.fasts3.wire.failures import Code, TransferError
 
 SOON = 900.0  # seconds before credentials expire

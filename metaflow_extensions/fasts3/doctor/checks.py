@@ -5,6 +5,8 @@ from typing import Callable, NamedTuple, Optional
 
 from metaflow.exception import MetaflowException
 
+from metaflow_extensions.fasts3.api.errors import MetaflowS3URLException, shown
+from metaflow_extensions.fasts3.api.location import split_url
 from metaflow_extensions.fasts3.boto.errors import failure_of, raised_by_provider
 from metaflow_extensions.fasts3.boto.settings import Settings
 from metaflow_extensions.fasts3.doctor import access, endpoint, machine, open_uploads, rights, software, speed
@@ -13,8 +15,6 @@ from metaflow_extensions.fasts3.doctor.limits import Deadline, TookTooLong, asid
 from metaflow_extensions.fasts3.doctor.origins import metaflow_setting
 from metaflow_extensions.fasts3.doctor.remedies import with_local_server
 from metaflow_extensions.fasts3.doctor.subject import Subject
-from metaflow_extensions.fasts3.face.errors import MetaflowS3URLException, shown
-from metaflow_extensions.fasts3.face.location import split_url
 
 TOTAL = 21.0  # seconds for all checks; with the start, and the end of what has to be stopped, below 30
 KEPT = 4.0  # seconds of these, for what puts all right again

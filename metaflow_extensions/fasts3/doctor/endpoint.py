@@ -7,13 +7,7 @@ from collections.abc import Iterator
 from typing import Any, Optional
 from urllib.parse import urlsplit
 
-from metaflow_extensions.fasts3.boto.connection import Connection
-from metaflow_extensions.fasts3.boto.redaction import without_password
-from metaflow_extensions.fasts3.doctor import origins
-from metaflow_extensions.fasts3.doctor.findings import Fact, Finding, ok, problem, skipped, warning
-from metaflow_extensions.fasts3.doctor.remedies import with_local_server
-from metaflow_extensions.fasts3.doctor.subject import Answer, Subject
-from metaflow_extensions.fasts3.face.errors import (
+from metaflow_extensions.fasts3.api.errors import (
     MOST_NAMED,
     NO_TLS,
     REMEDIES,
@@ -21,6 +15,12 @@ from metaflow_extensions.fasts3.face.errors import (
     shown,
     where_nobody_answers,
 )
+from metaflow_extensions.fasts3.boto.connection import Connection
+from metaflow_extensions.fasts3.boto.redaction import without_password
+from metaflow_extensions.fasts3.doctor import origins
+from metaflow_extensions.fasts3.doctor.findings import Fact, Finding, ok, problem, skipped, warning
+from metaflow_extensions.fasts3.doctor.remedies import with_local_server
+from metaflow_extensions.fasts3.doctor.subject import Answer, Subject
 from metaflow_extensions.fasts3.wire.addresses import is_address
 from metaflow_extensions.fasts3.wire.failures import Code, TransferError
 from metaflow_extensions.fasts3.wire.http_dates import timestamp_of

@@ -7,13 +7,13 @@ import shutil
 from collections.abc import Iterator
 from typing import Optional
 
+from metaflow_extensions.fasts3.api.errors import NO_WRITING, MetaflowS3Exception
+from metaflow_extensions.fasts3.api.executor import MOST_WORKERS
+from metaflow_extensions.fasts3.api.formatting import readable
+from metaflow_extensions.fasts3.api.tempdir import TemporaryDirectory, roots
 from metaflow_extensions.fasts3.boto.settings import Settings
 from metaflow_extensions.fasts3.doctor.findings import Fact, Finding, ok, problem, warning
 from metaflow_extensions.fasts3.doctor.origins import metaflow_setting
-from metaflow_extensions.fasts3.face.amounts import readable
-from metaflow_extensions.fasts3.face.engine import MOST_WORKERS
-from metaflow_extensions.fasts3.face.errors import NO_WRITING, MetaflowS3Exception
-from metaflow_extensions.fasts3.face.tempdir import TemporaryDirectory, roots
 from metaflow_extensions.fasts3.pool.processors import processors
 
 LITTLE_ROOM = 2**30  # bytes; a few large objects

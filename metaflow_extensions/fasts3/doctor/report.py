@@ -6,10 +6,10 @@ import textwrap
 from collections.abc import Iterable, Iterator
 from typing import Any, Callable, Optional
 
+from metaflow_extensions.fasts3.api.errors import shown
+from metaflow_extensions.fasts3.api.formatting import duration, readable
 from metaflow_extensions.fasts3.doctor.concealing import Concealer
 from metaflow_extensions.fasts3.doctor.findings import Fact, Finding, Status, Value
-from metaflow_extensions.fasts3.face.amounts import duration, readable
-from metaflow_extensions.fasts3.face.errors import shown
 
 FORMAT = 1  # of the JSON document: higher where a name is gone or means something else
 LABEL = 27  # columns for the name of a fact

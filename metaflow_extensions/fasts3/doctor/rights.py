@@ -4,10 +4,8 @@ from typing import NamedTuple, Optional
 
 from metaflow.exception import MetaflowException
 
-from metaflow_extensions.fasts3.doctor.concealing import masked_key
-from metaflow_extensions.fasts3.doctor.findings import Finding, ok, problem, skipped, warning
-from metaflow_extensions.fasts3.doctor.subject import Subject
-from metaflow_extensions.fasts3.face.errors import (
+from metaflow_extensions.fasts3.api.arguments import S3GetObject
+from metaflow_extensions.fasts3.api.errors import (
     MAY_BE_MISSING,
     MAY_CHARGE,
     NO_WRITING,
@@ -18,7 +16,9 @@ from metaflow_extensions.fasts3.face.errors import (
     MetaflowS3NotFound,
     shown,
 )
-from metaflow_extensions.fasts3.face.requested import S3GetObject
+from metaflow_extensions.fasts3.doctor.concealing import masked_key
+from metaflow_extensions.fasts3.doctor.findings import Finding, ok, problem, skipped, warning
+from metaflow_extensions.fasts3.doctor.subject import Subject
 from metaflow_extensions.fasts3.pool.listings import Listing, Listings
 from metaflow_extensions.fasts3.pool.messages import Job
 from metaflow_extensions.fasts3.pool.plan import Requests

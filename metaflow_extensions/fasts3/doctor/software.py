@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Optional
 
+from metaflow_extensions.fasts3.api.errors import shown
 from metaflow_extensions.fasts3.doctor.findings import Fact, Finding, ok, problem
-from metaflow_extensions.fasts3.face.errors import shown
 
 DISTRIBUTION = "metaflow-fasts3"
 NAMESPACE = "metaflow_extensions."
@@ -62,7 +62,7 @@ def check_user() -> Finding:
 
 def check_class() -> Finding:
     """Whether all ways to `S3` lead to this package's class."""
-    from metaflow_extensions.fasts3.face.s3 import S3
+    from metaflow_extensions.fasts3.api.s3 import S3
 
     return judged({place: getattr(importlib.import_module(place), "S3", None) for place in PLACES}, S3)
 

@@ -8,12 +8,12 @@ from typing import Callable
 
 from metaflow.exception import MetaflowException
 
+from metaflow_extensions.fasts3.api.errors import MetaflowS3AccessDenied
+from metaflow_extensions.fasts3.api.formatting import readable
 from metaflow_extensions.fasts3.boto.settings import Settings
 from metaflow_extensions.fasts3.doctor.findings import Finding, ok, skipped
 from metaflow_extensions.fasts3.doctor.rights import refused
 from metaflow_extensions.fasts3.doctor.subject import Subject
-from metaflow_extensions.fasts3.face.amounts import readable
-from metaflow_extensions.fasts3.face.errors import MetaflowS3AccessDenied
 from metaflow_extensions.fasts3.pool.planning import PART_SIZE
 
 SMALL_REQUESTS = 10

@@ -9,14 +9,14 @@ from typing import Any, NamedTuple, Optional
 import metaflow.metaflow_config as configuration
 from metaflow.exception import MetaflowException
 
+from metaflow_extensions.fasts3.api.executor import Executor, Place
+from metaflow_extensions.fasts3.api.location import as_directory, split_url
+from metaflow_extensions.fasts3.api.s3 import S3
 from metaflow_extensions.fasts3.boto.clients import S3Client
 from metaflow_extensions.fasts3.boto.connection import Connection
 from metaflow_extensions.fasts3.boto.redaction import secrets_in
 from metaflow_extensions.fasts3.doctor.concealing import Concealer, secrets_around
 from metaflow_extensions.fasts3.doctor.limits import TookTooLong, limited
-from metaflow_extensions.fasts3.face.engine import Engine, Place
-from metaflow_extensions.fasts3.face.location import as_directory, split_url
-from metaflow_extensions.fasts3.face.s3 import S3
 from metaflow_extensions.fasts3.pool.messages import Job
 from metaflow_extensions.fasts3.pool.plan import Plan, Requests
 from metaflow_extensions.fasts3.wire.failures import TransferError
@@ -66,7 +66,7 @@ class Subject:
         self.concealer.add(secrets_in(configuration.DATATOOLS_CLIENT_PARAMS))
         self.concealer.add(secrets_in(configuration.DATATOOLS_SESSION_VARS))
         self.s3 = S3(tmproot=None if self.tmproot == os.curdir else self.tmproot, external_client=self.client)
-        self._engine = Engine(self.known_connection)
+        self._executor = Executor(self.known_connection)
         self._before: dict[str, Any] = {}
         self._session: Any = None
 
@@ -123,7 +123,7 @@ class Subject:
 
     def run(self, plan: Plan) -> None:
         """Carry out a plan as `S3` does, in this process."""
-        self._engine.run(plan, Place.HERE)
+        self._executor.run(plan, Place.HERE)
 
     @property
     def bucket(self) -> str:

@@ -1,0 +1,215 @@
+"""The methods of `S3` for whole directories: download and upload."""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple, Optional, Union
+
+from metaflow.exception import MetaflowException
+
+from metaflow_extensions.fasts3.api.arguments import check_booleans, key_of, several
+from metaflow_extensions.fasts3.api.directory_walk import Patterns, files_in
+from metaflow_extensions.fasts3.api.errors import MOST_URL, MetaflowS3NotFound, shown
+from metaflow_extensions.fasts3.api.file_download import FileDownload, Wanted
+from metaflow_extensions.fasts3.api.home import hint_of_home, refuse_home
+from metaflow_extensions.fasts3.api.left_out import LeftOut
+from metaflow_extensions.fasts3.api.location import as_directory, split_object_url, split_url
+from metaflow_extensions.fasts3.api.put import PutMethods
+from metaflow_extensions.fasts3.api.s3object import S3Object
+from metaflow_extensions.fasts3.api.s3objects import S3Objects
+from metaflow_extensions.fasts3.api.upload_sources import path_source
+from metaflow_extensions.fasts3.pool.listings import Listing, modified_of
+from metaflow_extensions.fasts3.pool.refusals import Refusals
+from metaflow_extensions.fasts3.wire.local_files import Version
+
+
+class LocalFile(NamedTuple):
+    """A file that is to be uploaded."""
+
+    path: str  # as the user would write it
+    key: str
+
+
+class _Found(NamedTuple):
+    """An object below one of the prefixes of a download."""
+
+    prefix: str  # as it was asked for, a URL
+    wanted: Wanted
+
+
+class DirectoryMethods(PutMethods):
+    """download, upload."""
+
+    def download(
+        self,
+        prefixes: Union[str, Iterable[str]],
+        directory: Union[str, "os.PathLike[str]"],
+        overwrite: bool = True,
+    ) -> S3Objects:
+        """
+        Download all objects under the given prefixes into a local directory.
+
+        The files keep the structure of the keys after the prefix, stay when the client is closed, and have the time at
+        which the object was modified. Each is put in its place in one step, once it is whole. A file that is there
+        already with the size and the time of its object is not downloaded again.
+
+        Parameters
+        ----------
+        prefixes : Union[str, Iterable[str]]
+            Prefixes to download recursively, as for `get_recursive`. A prefix is a directory: 'models' is all below
+            'models/', and 'models/a/1.bin' becomes '<directory>/a/1.bin'.
+        directory : Union[str, os.PathLike]
+            Where the files go; it is made if it is not there. Other files in it are left alone.
+        overwrite : bool, default True
+            Overwrite a file that differs from its object. If set to False, files that are there stay as they are.
+
+        Returns
+        -------
+        List[S3Object]
+            One for each object, downloaded now or before, prefix by prefix in key order; their `path` is the file in
+            the directory. An empty object whose key ends with a slash becomes a directory, and is not among them.
+
+        Raises
+        ------
+        MetaflowS3NotFound
+            There is nothing below a prefix.
+        MetaflowS3NotFound, MetaflowS3AccessDenied, MetaflowS3URLException, MetaflowS3Exception
+            Objects were left out, and all others were downloaded: S3 refused some, or their keys can't be paths below
+            the directory ('../x', 'a//b', two keys for one file, a name that is too long). The class is the one that
+            fits all of them, else MetaflowS3Exception; the message names each, and the attribute `failed` of the
+            exception has the reasons: a dict of URL to text.
+        MetaflowS3InsufficientDiskSpace, MetaflowS3Exception
+            As for `get_recursive`, for what ends the whole call. Files that were complete before stay.
+        """
+        check_booleans(overwrite=overwrite)
+        refuse_home(directory)
+        keys = [prefixes] if isinstance(prefixes, (str, bytes)) or prefixes is None else several(prefixes)
+        once: dict[str, str] = {}  # an object that is listed twice would collide with itself
+        for key in keys:
+            url = self._location.url(key_of(key))
+            once.setdefault(as_directory(url), url)
+        download = FileDownload(os.path.abspath(os.fspath(directory)), self._executor)
+        times = download.wants_times(overwrite)
+        found = list(self._objects_below(list(once.values()), download.left_out, times))
+        # Where there is nothing, not even the directory is made.
+        files = download.fetch([one.wanted for one in found], overwrite) if found else []
+        there = S3Objects(
+            S3Object(one.prefix, one.wanted.url, file.path, one.wanted.size)
+            for one, file in zip(found, files)
+            if file is not None
+        )
+        download.left_out.raise_if_any(len(there), "downloaded")
+        return there
+
+    def upload(
+        self,
+        directory: Union[str, "os.PathLike[str]"],
+        prefix: Optional[str] = None,
+        include: Patterns = None,
+        exclude: Patterns = None,
+        overwrite: bool = True,
+    ) -> list[tuple[str, str]]:
+        """
+        Upload the files of a local directory.
+
+        A file whose content is there already, by its size and its times or its ETag, is not uploaded again. Links to
+        files are followed, links to directories are not; empty directories leave no trace.
+
+        Parameters
+        ----------
+        directory : Union[str, os.PathLike]
+            The directory, with all directories in it.
+        prefix : str, optional, default None
+            Where the files go: '<directory>/a/1.bin' becomes '<prefix>/a/1.bin'. The root of this client if None.
+        include, exclude : Union[str, Iterable[str]], optional, default None
+            Patterns as of `fnmatch`, for the path after the directory: '*.csv', 'a/*'. `*` stands for slashes, too.
+            All files if `include` is None; what `exclude` matches is left out.
+        overwrite : bool, default True
+            Overwrite objects that differ from their files. If set to False, objects that exist stay as they are.
+
+        Returns
+        -------
+        List[Tuple[str, str]]
+            List of `(key, url)` pairs corresponding to the files uploaded now, in the order of their paths.
+
+        Raises
+        ------
+        MetaflowS3NotFound
+            There is no such directory, or no such bucket.
+        MetaflowS3NotFound, MetaflowS3InvalidObject, MetaflowS3AccessDenied, MetaflowS3URLException, MetaflowS3Exception
+            Files were left out, and all others were uploaded: broken links, pipes, sockets, devices, files and
+            directories that can't be read, names that are not UTF-8, and what S3 refused. The class is the one that
+            fits all of them, else MetaflowS3Exception; the message names each, and the attribute `failed` of the
+            exception has the reasons: a dict of path to text.
+        """
+        check_booleans(overwrite=overwrite)
+        left_out = LeftOut(self._executor)
+        files = self._files_of(directory, prefix, include, exclude, left_out)
+        stored = self._store(files, overwrite, left_out)
+        left_out.raise_if_any(len(files) - left_out.count_of(file.path for file in files), "uploaded", "files")
+        return stored
+
+    def _files_of(
+        self,
+        directory: Union[str, "os.PathLike[str]"],
+        prefix: Optional[str],
+        include: Patterns,
+        exclude: Patterns,
+        left_out: LeftOut,
+    ) -> list[LocalFile]:
+        """The files of a directory that are asked for."""
+        root = os.path.abspath(os.fspath(directory))
+        if not os.path.isdir(root):
+            named = shown(str(directory), MOST_URL)
+            raise MetaflowS3NotFound(
+                f"'{named}' is not a local directory. Use put_files for single files.{hint_of_home(directory)}"
+            )
+        below = as_directory(prefix or "") if prefix or self._location.root is None else ""
+        self._location.url(prefix)  # which may be none
+
+        def path(name: str) -> str:
+            return os.path.join(os.fspath(directory), *name.split("/"))
+
+        names = files_in(root, include, exclude, lambda name, error: left_out.note(path(name), error))
+        return [LocalFile(path(name), below + name) for name in names]
+
+    def _store(
+        self,
+        files: Sequence[LocalFile],
+        overwrite: bool,
+        left_out: LeftOut,
+        content_type: Optional[str] = None,
+        compare: bool = True,
+    ) -> list[tuple[str, str]]:
+        """Upload files, but those that are stored already, and those that are left out; what `upload` gives."""
+        given: list[tuple[LocalFile, str, str, Version]] = []  # with URL and absolute path
+        for file in files:
+            try:
+                url = self._location.url_to_store(file.key)
+                split_object_url(url)
+                given.append((file, url, *path_source(file.key, file.path)))
+            except MetaflowException as error:
+                left_out.note(file.path, error)
+        refusals = Refusals()
+        sources = [(file.key, path, version) for file, _, path, version in given]
+        stored = self._store_files(sources, content_type, overwrite, refusals, compare)
+        left_out.note_refusals(refusals.by_url, {url: file.path for file, url, _, _ in given})
+        return stored
+
+    def _objects_below(self, urls: list[str], left_out: LeftOut, times: bool) -> Iterator[_Found]:
+        listings = [Listing(*split_url(as_directory(url)), details=times) for url in urls]
+        for url, listing, entries in zip(urls, listings, self._list(listings)):
+            if not entries:
+                left_out.note(url, MetaflowS3NotFound(self._nothing_below(url)))
+            for one in entries:
+                name = one.key[len(listing.prefix) :]
+                yield _Found(url, Wanted(f"s3://{listing.bucket}/{one.key}", name, one.size or 0, modified_of(one)))
+
+    def _nothing_below(self, url: str) -> str:
+        """What to say of a prefix below which there is nothing."""
+        told = f"Nothing is below '{shown(as_directory(url), MOST_URL)}'."
+        bucket, text = split_url(url)
+        if text and not text.endswith("/"):
+            for found, _ in self._list([Listing(bucket, text, first_only=True)])[0][:1]:
+                other = shown(f"s3://{bucket}/{found}", MOST_URL)
+                return f"{told} A prefix is a directory; a key that begins with its text is '{other}'."
+        return f"{told} Check the prefix; list_paths() shows which there are."

@@ -1,0 +1,354 @@
+"""Carries out plans for the methods of `S3`: with which client, in which process, and what a failure becomes."""
+
+import sys
+from collections.abc import Iterable
+from enum import Enum
+from functools import partial
+from typing import TYPE_CHECKING, Any, Callable, Optional
+
+from metaflow.exception import MetaflowException
+
+from metaflow_extensions.fasts3.api.errors import (
+    CHECK_PROFILE,
+    REMEDIES,
+    MetaflowS3Exception,
+    credentials_error,
+    exception_of,
+    shown,
+)
+from metaflow_extensions.fasts3.api.left_open import told_of
+from metaflow_extensions.fasts3.api.observed import Observed
+from metaflow_extensions.fasts3.api.progress_display import Setting, display_for
+from metaflow_extensions.fasts3.api.retry_report import RetryReport
+from metaflow_extensions.fasts3.api.standard_error import write_line
+from metaflow_extensions.fasts3.boto import endpoints
+from metaflow_extensions.fasts3.boto.redaction import without_password
+from metaflow_extensions.fasts3.boto.settings import Chosen, Settings
+from metaflow_extensions.fasts3.pool import concurrency, worker_pool
+from metaflow_extensions.fasts3.pool.call_workers import NoWorkers
+from metaflow_extensions.fasts3.pool.cleanup import NO_TIME, Undone, clean_up
+from metaflow_extensions.fasts3.pool.inline_runner import InlineRunner
+from metaflow_extensions.fasts3.pool.interpreter import why_no_workers
+from metaflow_extensions.fasts3.pool.interruptible import interruptible
+from metaflow_extensions.fasts3.pool.memory import memory
+from metaflow_extensions.fasts3.pool.messages import Job
+from metaflow_extensions.fasts3.pool.perform import Performer, Terms
+from metaflow_extensions.fasts3.pool.plan import JobFailed, JobQueue, Plan, Requests
+from metaflow_extensions.fasts3.pool.planning import PART_SIZE
+from metaflow_extensions.fasts3.pool.process_runner import ProcessRunner
+from metaflow_extensions.fasts3.pool.processors import processors
+from metaflow_extensions.fasts3.pool.renewal import Renewal
+from metaflow_extensions.fasts3.pool.threads import within
+from metaflow_extensions.fasts3.wire.blocking import Interruption
+from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError, shows_answer
+from metaflow_extensions.fasts3.wire.local_files import NO_DESCRIPTORS
+from metaflow_extensions.fasts3.wire.log import log
+from metaflow_extensions.fasts3.wire.retry import RetryPolicy
+
+if TYPE_CHECKING:  # see boto/clients.py
+    from metaflow_extensions.fasts3.boto.connection import Connection
+
+# What is not worth a worker's start, which takes as long as some hundred small requests, where each of them moves a
+# piece of the usual size at the most.
+FEW_PIECES = 4  # of one object
+FEW_REQUESTS = 4  # of several
+MANY_REQUESTS = 64  # of whatever size: worth it in any case
+INLINE_THREADS = 8  # more only wait for one another in one Python process
+INLINE_PAGES = 16  # of listings: S3 takes some 50 ms for each, this process a tenth of that
+MOST_WORKERS = 16
+CLEANUP_LIMIT = 10.0  # seconds
+CLEANUP_LIMIT_WHEN_STOPPED = 0.4  # seconds; whoever has pressed Ctrl-C wants to leave
+CLEANUP_RETRIES = 3  # of each request, within that limit
+LATENESS = 0.05  # seconds for the end of threads that have reached it
+
+
+class Place(Enum):
+    """Where a plan is carried out."""
+
+    HERE = "in this process"
+    LISTING = "in this process, with as many requests side by side as fit pages of listings"
+    WORKERS = "in workers, but for a few requests"
+    HERE_FIRST = "its first job here, and the rest in workers if there is much of it"
+
+
+class Executor:
+    """Carries out plans.
+
+    Parameters
+    ----------
+    connection : callable
+        Gives the connection of this process.
+    failure_rate : float
+        Per cent of the first tries that are made to fail, for tests of retries; see `pool.perform.injected_rate`.
+    chosen : Chosen
+        What the user has chosen for this client.
+    progress : bool, callable or None
+        Where progress is shown, as users say it.
+    """
+
+    def __init__(
+        self,
+        connection: "Callable[[], Connection]",
+        failure_rate: float = 0.0,
+        chosen: Chosen = Chosen(),
+        progress: Setting = None,
+    ) -> None:
+        self._connection = connection
+        self._failure_rate = failure_rate
+        self._chosen = chosen
+        self._progress = progress
+
+    def settings(self) -> Settings:
+        """What is configured or chosen now."""
+        return Settings.read(self._chosen)
+
+    def run(self, plan: Plan, place: Place, interruption: Optional[Interruption] = None) -> None:
+        """Carry out a plan.
+
+        Parameters
+        ----------
+        plan : Plan
+        place : Place
+            Where, if the client can be had in workers.
+        interruption : Interruption, optional
+            What ends it, in a thread that another one has for it; `Interrupted` is raised then. Without one the caller
+            may be stopped by an exception at any point.
+
+        Raises
+        ------
+        MetaflowException
+            That of `api.errors` which says what failed.
+        """
+        tally = getattr(plan, "tally", None)  # what users do not ask for has none
+        display = display_for(self._progress) if tally else None
+        try:
+            if tally and display:
+                observed = Observed(plan, tally, display)
+                observed.conclude(lambda: self._begin(observed, place, interruption, observed.finish))
+            else:
+                self._begin(plan, place, interruption)
+        except MetaflowException as error:
+            # It says what the user has to know; by which threads it came here is only in the way.
+            raise error.with_traceback(None) from error.__cause__
+
+    def _begin(
+        self,
+        plan: Plan,
+        place: Place,
+        interruption: Optional[Interruption],
+        then: Callable[[], None] = lambda: None,
+    ) -> None:
+        def work(ours: Interruption) -> None:
+            self._run(plan, place, ours)
+            then()
+
+        if interruption:
+            work(interruption)
+        else:
+            interruptible(work)
+
+    def _run(self, plan: Plan, place: Place, interruption: Interruption) -> None:
+        settings = self.settings()
+        report = RetryReport(plan, partial(self._tell, plan))
+        carried_out = report if settings.log_retries else plan
+        queue = JobQueue(carried_out)
+        few = _few(place, settings)
+        if few is not None and "botocore" not in sys.modules and queue.at_least(MANY_REQUESTS):
+            _start_workers(queue)  # while boto3 is imported, which takes as long
+        connection = self.connected()
+
+        def put_right(limit: float) -> str:
+            return self._clean_up(plan, queue, connection, settings, limit)
+
+        try:
+            self._carry_out(carried_out, queue, place, connection, settings, interruption)
+            left = put_right(CLEANUP_LIMIT)
+            if left:
+                log.warning("S3: %s", left)
+        except JobFailed as failed:
+            left = put_right(CLEANUP_LIMIT)
+            identity, endpoint, proxy = connection.identity, connection.endpoint_url, connection.proxy
+            job, failure = failed.job, failed.failure
+            if shows_answer(failure):
+                endpoints.note_answer(endpoint)
+            elif failure.code is Code.UNREACHABLE and not endpoints.has_answered(endpoint):
+                failure = failure._replace(message=f"S3 can't be reached at {endpoint}: {failure.message}")
+            failure = self.concealed(failure)
+            error = exception_of(job.operation, job.url, failure, identity, endpoint, left, proxy)
+            raise error from error.__cause__
+        except TransferError as error:
+            raise credentials_error(error.failure, put_right(CLEANUP_LIMIT)) from None
+        except BaseException:
+            left = put_right(CLEANUP_LIMIT_WHEN_STOPPED if interruption.is_set() else CLEANUP_LIMIT)
+            if left:
+                log.warning("S3: %s", left)
+            raise
+        finally:
+            report.tell()
+        endpoints.note_answer(connection.endpoint_url)
+
+    def _tell(self, plan: Plan, line: str) -> None:
+        if isinstance(plan, Observed):
+            plan.set_aside()
+        write_line(shown(self.connected().conceal(line)))
+
+    def _carry_out(
+        self,
+        plan: Plan,
+        queue: JobQueue,
+        place: Place,
+        connection: "Connection",
+        settings: Settings,
+        interruption: Interruption,
+    ) -> None:
+        unable = why_no_workers()
+        if unable:
+            log.debug("no workers: %s", unable)
+        if unable or connection.recipe is None:
+            place = Place.HERE
+        reason = connection.why_boto3(settings.transfers)
+        log.debug("carried out %s, by %s", place.value, f"boto3: {reason}" if reason else "the wire")
+        renewal = Renewal(connection.renew_credentials)
+        few = _few(place, settings)
+        threads = INLINE_PAGES if place is Place.LISTING else INLINE_THREADS
+        here = self._here(connection, settings, renewal, interruption, threads)
+        here.run(plan, queue, _leave(here, queue, few) if few is not None else lambda: False)
+        if here.answered:
+            endpoints.note_answer(connection.endpoint_url)
+        if queue.has_more():
+            try:
+                self._workers(connection, settings, renewal, interruption).run(plan, queue)
+            except NoWorkers as error:
+                log.warning("S3: no worker process can be started (%s); what they would do is done in this one.", error)
+                here.run(plan, queue)
+
+    def check_buckets(self, buckets: Iterable[str]) -> None:
+        """Raise MetaflowS3NotFound for a bucket that does not exist, where a bare 404 of a key left it open."""
+        for bucket in buckets:
+            url = self._connection().endpoint_url
+            if endpoints.knows_bucket(url, bucket):
+                continue
+            try:
+                self.run(Requests([Job(0, "head_bucket", bucket)]), Place.HERE)
+            except MetaflowException as error:
+                # Who may not look at the bucket is told nothing of it; then the 404 stands as it was.
+                if getattr(error, "s3_code", "") == "NoSuchBucket":
+                    raise
+                log.debug("bucket %s: %s", bucket, error)
+            # Also where nobody would say: asking again would not help.
+            endpoints.note_bucket(url, bucket)
+
+    def concealed(self, failure: Failure) -> Failure:
+        """A failure without secrets: a server may tell what it was sent."""
+        conceal = self.connected().conceal
+        return failure._replace(
+            message=conceal(failure.message), s3_code=conceal(failure.s3_code), request_id=conceal(failure.request_id)
+        )
+
+    def connected(self) -> "Connection":
+        """The connection of this process; MetaflowS3Exception where none can be had."""
+        try:
+            return self._connection()
+        except Exception as error:
+            if isinstance(error, OSError) and error.errno in NO_DESCRIPTORS:  # nor could what follows be imported
+                raise _no_client(error) from error
+            from metaflow_extensions.fasts3.boto.errors import failure_of, raised_by_provider
+
+            if not raised_by_provider(error):
+                raise _no_client(error) from error
+            failure = failure_of(error)
+        raise credentials_error(failure)  # without the exception, whose frames may hold what a program printed
+
+    def _terms(self, connection: "Connection", settings: Settings, bandwidth: Optional[float]) -> Terms:
+        policy = RetryPolicy(settings.retries, settings.outage_timeout)
+        return Terms(policy, endpoints.has_answered(connection.endpoint_url), self._failure_rate, bandwidth)
+
+    def _here(
+        self,
+        connection: "Connection",
+        settings: Settings,
+        renewal: Renewal,
+        interruption: Interruption,
+        threads: int,
+    ) -> InlineRunner:
+        transfers = connection.transfers(settings.transfers)
+        terms = self._terms(connection, settings, settings.bandwidth)
+        return InlineRunner(transfers, terms, renewal, interruption, min(threads, settings.connections))
+
+    def _workers(
+        self, connection: "Connection", settings: Settings, renewal: Renewal, interruption: Interruption
+    ) -> ProcessRunner:
+        windows = concurrency.windows(memory(), min(processors(), MOST_WORKERS))
+        share = concurrency.share(windows.workers, settings.connections, settings.bandwidth)
+        workers, each = share.workers, share.connections
+
+        def setup() -> Any:
+            terms = self._terms(connection, settings, share.bandwidth)
+            return [connection.recipe, connection.credentials(), terms, each]
+
+        def template(operation: str, bucket: str) -> Any:
+            return connection.template(settings.transfers, operation, bucket)
+
+        credentials = connection.credentials
+        pool = worker_pool.shared
+        spread = share.bandwidth is not None
+        return ProcessRunner(
+            pool, setup, credentials, template, renewal, interruption, workers, each, spread, windows.body_bytes
+        )
+
+    def _clean_up(self, plan: Plan, queue: JobQueue, connection: "Connection", settings: Settings, limit: float) -> str:
+        """Put S3 right after a call, within so many seconds; what stays behind, in sentences."""
+        jobs = plan.cleanup()
+        opening: dict[int, str] = getattr(plan, "opening", {})
+        undone = [Undone(job, NO_TIME) for job in jobs]
+
+        def do() -> None:
+            performer = Performer(connection.transfers(settings.transfers), Terms(RetryPolicy(CLEANUP_RETRIES)))
+            undone[:] = clean_up(performer, jobs, limit)
+
+        if jobs:
+            # boto3 may wait for a minute where the user wants to leave.
+            within(limit + LATENESS, do, "fasts3-cleanup")
+        perhaps = [url for number, url in opening.items() if not queue.holds(number)]
+        return connection.conceal(told_of(undone, perhaps))
+
+
+def _few(place: Place, settings: Settings) -> Optional[int]:
+    """Jobs up to which a plan is carried out in this process; None: however many there are."""
+    few = {Place.HERE_FIRST: FEW_PIECES, Place.WORKERS: FEW_REQUESTS}.get(place)
+    return None if few is None else min(few, max(1, few * PART_SIZE // settings.part_size))
+
+
+def _start_workers(queue: JobQueue) -> None:
+    """Start the workers that are needed first; others follow as they are leased."""
+    worker_pool.shared.start(2 if processors() > 1 and queue.at_least(concurrency.FIRST_ROOM + 1) else 1)
+
+
+def _leave(here: InlineRunner, queue: JobQueue, few: int) -> Callable[[], bool]:
+    """Tells when workers can take over: it is worth it, they have started, and the endpoint has answered a request."""
+    starting = False
+
+    def leave() -> bool:
+        nonlocal starting
+        pool = worker_pool.shared
+        if not queue.at_least(few + 1):
+            return False
+        if not starting and not pool.is_warm():
+            if not (here.moves_much or queue.at_least(MANY_REQUESTS)):
+                return False
+            _start_workers(queue)
+        starting = True
+        return here.answered and pool.is_ready()
+
+    return leave
+
+
+def _no_client(error: Exception) -> MetaflowException:
+    told = f"No S3 client could be made: {shown(without_password(str(error)))}"
+    if isinstance(error, OSError) and error.errno in NO_DESCRIPTORS:
+        told += f". {REMEDIES[Code.NO_DESCRIPTORS]}"
+    elif isinstance(error, ValueError):  # botocore's, and ours, of URLs
+        told += f". {REMEDIES[Code.UNREACHABLE]} An endpoint is written as https://host or https://host:port."
+    elif type(error).__module__ == "botocore.exceptions":  # of profiles and files
+        told += f". {CHECK_PROFILE}"
+    return MetaflowS3Exception(told)

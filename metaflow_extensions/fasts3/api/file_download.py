@@ -1,0 +1,334 @@
+"""Objects on their way to files of the user's own: each gets its place in one step, once it is whole."""
+
+import errno
+import os
+import stat
+import time
+from collections.abc import Sequence
+from enum import Enum
+from typing import Callable, NamedTuple, Optional
+
+from metaflow.exception import MetaflowException
+
+from metaflow_extensions.fasts3.api import local_paths
+from metaflow_extensions.fasts3.api.errors import (
+    MOST_URL,
+    MetaflowS3InsufficientDiskSpace,
+    MetaflowS3URLException,
+    exception_of_files,
+    shown,
+)
+from metaflow_extensions.fasts3.api.executor import Executor, Place
+from metaflow_extensions.fasts3.api.left_out import LeftOut
+from metaflow_extensions.fasts3.api.local_paths import INSTEAD, Target
+from metaflow_extensions.fasts3.api.location import split_object_url
+from metaflow_extensions.fasts3.api.tempdir import TemporaryDirectory, make_empty
+from metaflow_extensions.fasts3.pool.downloads import Download, Downloaded, Downloads
+from metaflow_extensions.fasts3.pool.queries import Looks
+from metaflow_extensions.fasts3.pool.refusals import Refusals
+
+# S3 tells times in whole seconds: an object that is fetched within the second of its change may change once more with
+# the same time. The file of one that is younger than this, with a second for clocks that differ, has a mark in its
+# time, and is fetched again the next time.
+YOUNG = 2  # seconds before downloads began; all that changed since is younger
+MARK = 10**6  # nanoseconds; not one, because some file systems keep only microseconds
+ROUNDING = 2  # seconds by which the time in a listing may differ from that in the headers of the same version
+PROBES = 4  # objects whose headers are asked for although a listing says that they have been changed
+UNKNOWN = -1  # the size of an object that was named, and not listed
+NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS)  # what file systems without hard links say
+
+
+class Wanted(NamedTuple):
+    """An object that is to be a file."""
+
+    url: str
+    name: str  # the key after the prefix
+    size: int  # bytes; may be `UNKNOWN`
+    modified: Optional[float] = None  # Unix timestamp as a listing has it; None where none has told
+
+
+class Age(Enum):
+    """What the time of an object in a listing says of a file of its size."""
+
+    SAME = "the file is that object"
+    UNCLEAR = "only the object's headers tell"
+    OTHER = "the object has been changed since"
+    WRITTEN = "the file has been written to since, or has to be fetched again"
+
+
+class Placed(NamedTuple):
+    """The file of an object."""
+
+    path: str
+    is_new: bool  # downloaded now; else it was there already
+
+
+class FileDownload:
+    """Files for one directory.
+
+    Parameters
+    ----------
+    directory : str
+        Absolute; it is made if it is not there.
+    executor : Executor
+
+    Attributes
+    ----------
+    left_out : LeftOut
+        The objects that have no file, and why.
+    """
+
+    def __init__(self, directory: str, executor: Executor) -> None:
+        self._directory = directory
+        self._executor = executor
+        self.left_out = LeftOut(executor)
+        self._ignores_case: Optional[bool] = None  # not known yet
+
+    def ignores_case(self) -> bool:
+        """Whether names that differ in case are one here; the directory is made if it is not there."""
+        if self._ignores_case is None:
+            try:
+                os.makedirs(self._directory, exist_ok=True)
+            except OSError as error:
+                told = f"The directory '{shown(self._directory)}' can't be made"
+                raise exception_of_files(told, error, "Give a directory, or a path where one can be made.") from error
+            probe = TemporaryDirectory(self._directory)
+            try:
+                self._ignores_case = local_paths.ignores_case(probe.path())
+            finally:
+                probe.remove()
+        return self._ignores_case
+
+    def wants_times(self, overwrite: bool) -> bool:
+        """Whether the times of objects will be compared with those of files: none are where there is no file."""
+        try:
+            with os.scandir(self._directory) as found:
+                return overwrite and any(True for _ in found)
+        except OSError:
+            return False
+
+    def fetch(self, objects: Sequence[Wanted], overwrite: bool) -> list[Optional[Placed]]:
+        """Download objects, but those whose files are up to date, and those that are left out.
+
+        Parameters
+        ----------
+        objects : sequence of Wanted
+        overwrite : bool
+            Whether files that are there and differ are replaced.
+
+        Returns
+        -------
+        list of Placed or None
+            The file of each; None of what stands for a directory, and of what is left out.
+
+        Raises
+        ------
+        MetaflowException
+            What all objects would fail of: S3 can't be reached, the disk is full.
+        """
+        ignores_case = self.ignores_case()
+        # Inside, because only within one file system a file can be put in its place in one step.
+        temporary = TemporaryDirectory(self._directory)
+        try:
+            return self._fetch(objects, overwrite, ignores_case, temporary)
+        finally:
+            temporary.remove()
+
+    def _fetch(
+        self,
+        objects: Sequence[Wanted],
+        overwrite: bool,
+        ignores_case: bool,
+        temporary: TemporaryDirectory,
+    ) -> list[Optional[Placed]]:
+        names = [(url, name) for url, name, size, _ in objects if self._may_be_here(url, name, size)]
+        targets = local_paths.targets(self._directory, names, ignores_case, self.left_out.note)
+        targets = local_paths.make_parents(self._directory, targets, ignores_case, self.left_out.note)
+        targets = [target for target in targets if not target.path.endswith("/")]
+        sizes = {one.url: one.size for one in objects if one.size != UNKNOWN}
+        times = {one.url: one.modified for one in objects if one.modified is not None}
+        missing = self._missing(targets, sizes, times, overwrite)
+        new = set(self._download(missing, sizes, overwrite, temporary)) if missing else set()
+        there = set(targets).difference(missing)
+        files = {target: Placed(target.path, target in new) for target in new | there}
+        return [files.get(local_paths.target_of(self._directory, one.url, one.name)) for one in objects]
+
+    def _may_be_here(self, url: str, name: str, size: int) -> bool:
+        """Whether an object is any file or directory below this one."""
+        if name and not name.endswith("/"):
+            return True
+        if size:
+            told = f"its key ends with a slash, as that of a directory, and it has {size} bytes"
+            self.left_out.note(
+                url, MetaflowS3URLException(f"'{shown(url, MOST_URL)}' can't be a local file: {told}. {INSTEAD}")
+            )
+        return bool(name) and not size
+
+    def _missing(
+        self, targets: list[Target], sizes: dict[str, int], times: dict[str, float], overwrite: bool
+    ) -> list[Target]:
+        """Those that have to be downloaded."""
+        there = [_status(target.path) for target in targets]
+        if not overwrite:
+            return [target for target, status in zip(targets, there) if status is None]
+        current: set[str] = set()  # paths
+        unclear: list[Target] = []
+        later: list[Target] = []  # the listing says that the object has been changed since
+        for one, status in zip(targets, there):
+            if not status or sizes.get(one.url) not in (None, status.st_size) or not stat.S_ISREG(status.st_mode):
+                continue
+            verdict = _by_listing(status.st_mtime_ns, times.get(one.url))
+            if verdict is Age.SAME:
+                current.add(one.path)
+            elif verdict is Age.UNCLEAR:
+                unclear.append(one)
+            elif verdict is Age.OTHER:
+                later.append(one)
+        current |= self._current(unclear + later[:PROBES])
+        if any(one.path in current for one in later[:PROBES]):  # listings have times of their own here
+            current |= self._current(later[PROBES:])
+        return [target for target in targets if target.path not in current]
+
+    def _current(self, targets: list[Target]) -> set[str]:
+        """The paths of files that are as they were delivered, by the headers of their objects."""
+        if not targets:
+            return set()
+        heads = Looks([split_object_url(target.url) for target in targets], missing_ok=True)
+        self._executor.run(heads, Place.WORKERS)
+        return {
+            target.path
+            for target, info in zip(targets, heads.results)
+            if info and info.last_modified and _is_as_delivered(target.path, info.size, info.last_modified)
+        }
+
+    def _download(
+        self, targets: list[Target], sizes: dict[str, int], overwrite: bool, temporary: TemporaryDirectory
+    ) -> list[Target]:
+        """Download objects into their files; those that are there now."""
+        began = time.time()
+        name = temporary.namer()
+        wanted = [Download(*split_object_url(target.url), size=sizes.get(target.url)) for target in targets]
+        mode = _mode(name("mode"))
+        delivered: list[Target] = []
+
+        def deliver(number: int, result: Downloaded) -> None:
+            target = targets[number]
+            try:
+                self._deliver(result, target, mode, began, overwrite)
+            except MetaflowS3InsufficientDiskSpace:
+                raise
+            except MetaflowException as error:
+                self.left_out.note(target.url, error)
+            else:
+                delivered.append(target)
+
+        refusals = Refusals()
+        step = self._executor.settings().part_size
+        plan = _Delivered(deliver, wanted, [name(one.key) for one in wanted], step, refusals)
+        self._executor.run(plan, Place.WORKERS)
+        self.left_out.note_refusals(refusals.by_url)
+        return delivered
+
+    def _deliver(self, result: Downloaded, target: Target, mode: int, began: float, overwrite: bool) -> None:
+        """Put what was downloaded in its place.
+
+        Raises
+        ------
+        MetaflowException
+            It can't be there.
+        OSError
+            Nothing can be written any more.
+        """
+        path, place = result.path or "", target.path
+        if local_paths.passes_link(self._directory, place):
+            # Again: the link may have come in the meantime.
+            local_paths.real_parent(os.path.realpath(self._directory), target)
+        try:
+            if result.reply.length == 0:
+                make_empty(path)
+            os.chmod(path, mode)
+            modified = result.reply.info.last_modified
+            if modified is not None:
+                told = modified * 10**9 + (MARK if modified > began - YOUNG else 0)
+                os.utime(path, ns=(told, told))
+            _put_in_place(path, place, overwrite)
+        except OSError as error:
+            raise exception_of_files(f"The file '{shown(place)}' can't be written", error, INSTEAD) from error
+
+
+def _put_in_place(path: str, target: str, overwrite: bool) -> None:
+    if overwrite:
+        os.replace(path, target)
+        return
+    try:
+        os.link(path, target)  # unlike a renaming, it replaces nothing that has come there in the meantime
+    except FileExistsError:
+        pass
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+        os.replace(path, target)
+        return
+    os.unlink(path)
+
+
+class _Delivered(Downloads):
+    """`Plan` for downloads, each of which is delivered as soon as it is there."""
+
+    def __init__(
+        self,
+        deliver: Callable[[int, Downloaded], None],
+        wanted: Sequence[Download],
+        paths: Sequence[str],
+        step: int,
+        refusals: Refusals,
+    ) -> None:
+        super().__init__(wanted, paths, step=step, refusals=refusals)
+        self._deliver = deliver
+
+    def _finish(self, index: int, result: Optional[Downloaded]) -> None:
+        super()._finish(index, result)
+        if result is not None:
+            self._deliver(index, result)
+
+
+def _status(path: str) -> Optional[os.stat_result]:
+    """Of a file, a link or whatever is there."""
+    try:
+        return os.lstat(path)
+    except OSError:
+        return None
+
+
+def _by_listing(written: int, modified: Optional[float]) -> Age:
+    """Compare the time of a file, in nanoseconds, with that of an object in a listing.
+
+    Files have the time of the headers, in whole seconds. In listings, some servers tell fractions of a second, too.
+    """
+    seconds, fraction = divmod(written, 10**9)
+    if fraction:
+        return Age.WRITTEN
+    if modified is None:
+        return Age.UNCLEAR
+    if seconds == int(modified):
+        return Age.SAME
+    return Age.UNCLEAR if abs(seconds - modified) < ROUNDING else Age.OTHER
+
+
+def _is_as_delivered(path: str, size: Optional[int], modified: int) -> bool:
+    """Whether nobody has written to a file since; who does so leaves fractions of a second in its time."""
+    status = _status(path)
+    return status is not None and (status.st_size, status.st_mtime_ns) == (size, modified * 10**9)
+
+
+def _mode(path: str) -> int:
+    """The permissions that a new file has here; the process's umask can't be asked without being changed."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        try:
+            return os.fstat(descriptor).st_mode & 0o777
+        finally:
+            os.close(descriptor)
+            os.unlink(path)
+    except OSError as error:
+        raise exception_of_files(f"The file '{path}' can't be made", error) from error

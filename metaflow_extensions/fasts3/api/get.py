@@ -1,0 +1,243 @@
+"""The methods of `S3` that download."""
+
+import logging
+from collections.abc import Iterable
+from typing import Any, Callable, Optional, Union
+
+from metaflow_extensions.fasts3.api.arguments import S3GetObject, check_booleans, key_of, range_of, several
+from metaflow_extensions.fasts3.api.client import Client
+from metaflow_extensions.fasts3.api.errors import MetaflowS3URLException
+from metaflow_extensions.fasts3.api.executor import Place
+from metaflow_extensions.fasts3.api.location import NO_RUN, as_directory, split_object_url, split_url
+from metaflow_extensions.fasts3.api.memory_files import MemoryFiles
+from metaflow_extensions.fasts3.api.missing import naming_all
+from metaflow_extensions.fasts3.api.results import s3object_of
+from metaflow_extensions.fasts3.api.s3object import S3Object
+from metaflow_extensions.fasts3.api.s3objects import S3Objects
+from metaflow_extensions.fasts3.api.tempdir import make_empty
+from metaflow_extensions.fasts3.pool.downloads import Download, Downloaded, Downloads, compared
+from metaflow_extensions.fasts3.pool.listed_downloads import ListedDownloads
+from metaflow_extensions.fasts3.pool.listings import Listing
+from metaflow_extensions.fasts3.wire.log import log
+
+
+class GetMethods(Client):
+    """get, get_many, get_recursive, get_all."""
+
+    def get(
+        self,
+        key: Optional[Union[str, S3GetObject]] = None,
+        return_missing: bool = False,
+        return_info: bool = True,
+        in_memory: bool = False,
+    ) -> S3Object:
+        """
+        Get a single object from S3.
+
+        Parameters
+        ----------
+        key : Union[str, S3GetObject], optional, default None
+            Object to download. It can be an S3 url, a path suffix, or an `S3GetObject` that defines a range of data
+            to download. If None, or not provided, gets the S3 root.
+        return_missing : bool, default False
+            If set to True, do not raise an exception for a missing key but return it as an `S3Object` with
+            `.exists == False`.
+        return_info : bool, default True
+            If set to True, fetch the content-type and user metadata associated with the object at no extra cost,
+            included for symmetry with `get_many`.
+        in_memory : bool, default False
+            If set to True, no file is made: `blob` and `text` are in memory, and `path` makes a file when it is asked
+            for.
+
+        Returns
+        -------
+        S3Object
+            An S3Object corresponding to the object requested.
+
+        Raises
+        ------
+        MetaflowS3NotFound
+            There is no such object, unless `return_missing`; or no such bucket.
+        MetaflowS3AccessDenied, MetaflowS3InvalidRange, MetaflowS3InsufficientDiskSpace, MetaflowS3Exception
+            S3 refused, the range lies outside of the object, the disk is full, or S3 could not be reached.
+        MetaflowS3URLException
+            The key does not go with the way this client was initialized.
+        """
+        return self._download([key], Place.HERE_FIRST, return_missing, return_info, in_memory)[0]
+
+    def get_many(
+        self,
+        keys: Iterable[Union[str, S3GetObject]],
+        return_missing: bool = False,
+        return_info: bool = True,
+        in_memory: bool = False,
+    ) -> S3Objects:
+        """
+        Get many objects from S3 in parallel.
+
+        Parameters
+        ----------
+        keys : Iterable[Union[str, S3GetObject]]
+            Objects to download. Each object can be an S3 url, a path suffix, or an `S3GetObject` that defines a range
+            of data to download.
+        return_missing : bool, default False
+            If set to True, do not raise an exception for a missing key but return it as an `S3Object` with
+            `.exists == False`.
+        return_info : bool, default True
+            If set to True, fetch the content-type and user metadata associated with the object at no extra cost,
+            included for symmetry with `get`.
+        in_memory : bool, default False
+            If set to True, no files are made: `blob` and `text` are in memory, and `path` makes a file when it is
+            asked for. All bytes are in memory at once; `iter_many` holds a part of them at a time.
+
+        Returns
+        -------
+        S3Objects
+            A list of S3Objects corresponding to the objects requested, in the same order. A key that is asked for
+            twice is downloaded once.
+
+        Raises
+        ------
+        MetaflowS3NotFound, MetaflowS3AccessDenied, MetaflowS3InvalidRange, MetaflowS3InsufficientDiskSpace, \
+MetaflowS3URLException, MetaflowS3Exception
+            As for `get`, for the first object that failed; MetaflowS3NotFound names all that are missing.
+        """
+        return self._download(several(keys), Place.WORKERS, return_missing, return_info, in_memory)
+
+    def get_recursive(self, keys: Iterable[str], return_info: bool = False, in_memory: bool = False) -> S3Objects:
+        """
+        Get many objects from S3 recursively in parallel.
+
+        Parameters
+        ----------
+        keys : Iterable[str]
+            Prefixes to download recursively. Each prefix can be an S3 url or a path suffix which define the root
+            prefix under which all objects are downloaded. A prefix is a directory: 'log' is all below 'log/', not
+            'log_other/...' and not an object named 'log'.
+        return_info : bool, default False
+            If set to True, fetch the content-type and user metadata associated with the object.
+        in_memory : bool, default False
+            As for `get_many`.
+
+        Returns
+        -------
+        S3Objects
+            A list of S3Objects stored under the given prefixes: prefix by prefix in the order given, each in key
+            order. Their `prefix` is the prefix asked for, as a URL; with `return_info=True` the root of this client.
+
+        Raises
+        ------
+        MetaflowS3NotFound, MetaflowS3AccessDenied, MetaflowS3InsufficientDiskSpace, MetaflowS3URLException, \
+MetaflowS3Exception
+            As for `get`, for the first prefix or object that failed.
+
+        Warns
+        -----
+        UserWarning
+            Nothing is below a prefix, although keys begin with its text.
+        """
+        check_booleans(return_info=return_info, in_memory=in_memory)
+        prefixes = [self._location.url(key_of(key)) for key in several(keys)]
+        listings = [Listing(*split_url(as_directory(url))) for url in prefixes]
+        root, name = self._location.root, self._tempdir.file
+        objects: list[S3Object] = []
+        for prefix, found in zip(prefixes, self._fetch_listed(listings, in_memory)):
+            bucket, text = split_url(prefix)
+            if not found and text and not text.endswith("/"):
+                self._warn_of_neighbours(prefix, bucket, text)
+            objects.extend(
+                s3object_of(root if return_info else prefix, f"s3://{one.bucket}/{one.key}", result, return_info, name)
+                for one, result in found
+            )
+        return S3Objects(objects)
+
+    def get_all(self, return_info: bool = False, in_memory: bool = False) -> S3Objects:
+        """
+        Get all objects under the prefix set in the `S3` constructor.
+
+        This method requires that the `S3` object is initialized either with `run` or `s3root`.
+
+        Parameters
+        ----------
+        return_info : bool, default False
+            If set to True, fetch the content-type and user metadata associated with the object.
+        in_memory : bool, default False
+            As for `get_many`.
+
+        Returns
+        -------
+        S3Objects
+            A list of S3Objects stored under the main prefix, in key order; see `get_recursive`.
+
+        Raises
+        ------
+        MetaflowS3URLException
+            This client has no prefix.
+        MetaflowS3NotFound, MetaflowS3AccessDenied, MetaflowS3InsufficientDiskSpace, MetaflowS3Exception
+            As for `get`.
+        """
+        if self._location.root is None:
+            raise MetaflowS3URLException(
+                f"Can't get_all() when S3 is initialized without a prefix. Use S3(run=...) or S3(s3root=...). {NO_RUN}"
+            )
+        return self.get_recursive([None], return_info, in_memory)  # type: ignore[list-item]  # None is the root itself
+
+    def _download(
+        self, keys: list[Any], place: Place, return_missing: bool, return_info: bool, in_memory: bool
+    ) -> S3Objects:
+        check_booleans(return_missing=return_missing, return_info=return_info, in_memory=in_memory)
+        ranges = [range_of(key) for key in keys]
+        urls = [self._location.url(key_of(key)) for key in keys]
+        requests = [Download(*split_object_url(url), *one) for url, one in zip(urls, ranges)]
+        results = self._fetch(requests, place, return_missing, in_memory)
+        root, name = self._location.root, self._tempdir.file
+        return S3Objects(s3object_of(root, url, result, return_info, name) for url, result in zip(urls, results))
+
+    def _fetch(
+        self, requests: list[Download], place: Place, missing_ok: bool, in_memory: bool
+    ) -> list[Optional[Downloaded]]:
+        """Download what is asked for, each different request once."""
+        if not requests:
+            return []
+        wanted = list(dict.fromkeys(requests))
+        name = self._namer(in_memory)
+        with MemoryFiles(self._tempdir.file) as files:
+            plan = Downloads(wanted, [name(one.key) for one in wanted], missing_ok, self._step(), files)
+            with naming_all(
+                self._executor,
+                lambda: list(dict.fromkeys((one.bucket, one.key) for one in wanted)),
+                self._location.root,
+            ):
+                self._executor.run(plan, place)
+        self._executor.check_buckets(plan.unproven)
+        _conclude(plan.results)
+        if len(wanted) == len(requests):
+            return plan.results
+        results = dict(zip(wanted, plan.results))
+        return [results[request] for request in requests]
+
+    def _fetch_listed(self, listings: list[Listing], in_memory: bool) -> Iterable[list[tuple[Download, Downloaded]]]:
+        """Download what is below prefixes, each object once; what there is below each of them."""
+        if not listings:
+            return []
+        with MemoryFiles(self._tempdir.file) as files:
+            plan = ListedDownloads(listings, self._namer(in_memory), self._step(), files)
+            with naming_all(self._executor, lambda: plan.objects, self._location.root):
+                self._executor.run(plan, Place.WORKERS)
+        _conclude(plan.results)
+        return plan.below(listings)
+
+    def _namer(self, in_memory: bool) -> Callable[[str], Optional[str]]:
+        return (lambda _: None) if in_memory else self._tempdir.namer()
+
+    def _step(self) -> int:
+        return self._executor.settings().part_size
+
+
+def _conclude(results: Iterable[Optional[Downloaded]]) -> None:
+    """Make the files of empty ranges, which were not downloaded at all."""
+    for result in results:
+        if result is not None and result.path is not None and result.reply.length == 0:
+            make_empty(result.path)
+    if log.isEnabledFor(logging.DEBUG):
+        log.debug("downloaded; compared with what S3 told: %s", compared(results))

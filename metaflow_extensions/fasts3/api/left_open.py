@@ -1,0 +1,62 @@
+"""What to say about multipart uploads that a call has left open: S3 keeps their parts, and charges for them."""
+
+import shlex
+from collections.abc import Sequence
+
+from metaflow_extensions.fasts3.api.errors import reason_of, shown
+from metaflow_extensions.fasts3.api.formatting import counted
+from metaflow_extensions.fasts3.api.location import split_url
+from metaflow_extensions.fasts3.pool.cleanup import Undone
+
+MOST_NAMED = 5  # uploads
+
+
+def told_of(undone: Sequence[Undone], opening: Sequence[str]) -> str:
+    """Which uploads are open, or may be, and how to find and remove them; "" where there are none.
+
+    Parameters
+    ----------
+    undone : sequence of Undone
+        Aborts that were not done.
+    opening : sequence of str
+        URLs of objects whose uploads may have been opened, with ids that are not known.
+    """
+    parts = []
+    if undone:
+        named = [f"{shown(one.job.url)} (upload id {shown(one.job.arguments['upload_id'])})" for one in undone]
+        why = reason_of(undone[0].failure).rstrip(".")
+        how_many = counted(len(undone), "multipart upload")
+        parts.append(f"{how_many} could not be aborted ({why}): {_some(named)}.")
+    if opening:
+        parts.append(
+            f"{counted(len(opening), 'multipart upload')} may have been opened just before the end: {_some(opening)}."
+        )
+    if parts:
+        place = _place([*(one.job.url for one in undone), *opening])
+        parts.append(
+            "S3 keeps the parts of open uploads and charges for them. List them with "
+            f"`metaflow fasts3 uploads {shlex.quote(place)}`, and remove them with `--abort --older-than 1h`"
+            f"{' and a prefix in the bucket' if _is_bucket(place) else ''}."
+        )
+    return " ".join(parts)
+
+
+def _some(names: Sequence[str]) -> str:
+    more = len(names) - MOST_NAMED
+    return ", ".join(map(shown, names[:MOST_NAMED])) + (f", and {more:,} more" if more > 0 else "")
+
+
+def _place(urls: Sequence[str]) -> str:
+    """Where to look: the one object, or the deepest directory or bucket that holds all of one bucket's."""
+    if len(set(urls)) == 1:
+        return shown(urls[0])
+    bucket = urls[0].split("/")[2]
+    here = [url for url in urls if url.split("/")[2] == bucket]
+    first, last = min(here), max(here)
+    same = next((at for at, (one, other) in enumerate(zip(first, last)) if one != other), len(first))
+    return shown(first[: first.rfind("/", 0, same) + 1])
+
+
+def _is_bucket(place: str) -> bool:
+    """Whether a URL means a whole bucket, whose uploads the command does not abort."""
+    return not split_url(place)[1]

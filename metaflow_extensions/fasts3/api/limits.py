@@ -1,0 +1,77 @@
+"""The limits that a user sets for one client, looked at before they are used."""
+
+import math
+import operator
+from numbers import Real
+from typing import Any, Optional
+
+from metaflow_extensions.fasts3.api.errors import MetaflowS3Exception
+from metaflow_extensions.fasts3.boto.settings import Chosen
+from metaflow_extensions.fasts3.pool.planning import LEAST_PART, MOST_PART
+
+LEAST_BANDWIDTH = 1024  # bytes a second; whoever gives less means megabytes
+
+
+def chosen_limits(max_connections: Any, max_bandwidth: Any, part_size: Any) -> Chosen:
+    """The limits as numbers.
+
+    Raises
+    ------
+    MetaflowS3Exception
+        One of them makes no sense; the sentence names it and says what it should be.
+    """
+    return Chosen(_connections(max_connections), _bandwidth(max_bandwidth), _part_size(part_size))
+
+
+def _connections(given: Any) -> Optional[int]:
+    if given is None:
+        return None
+    number = _integer(given)
+    if number is None or number < 1:
+        raise MetaflowS3Exception(
+            f"max_connections is {given!r:.80}; it has to be a whole number of requests, 1 or more, or None."
+        )
+    return number
+
+
+def _bandwidth(given: Any) -> Optional[float]:
+    if given is None:
+        return None
+    try:
+        number = float(given) if isinstance(given, Real) and not isinstance(given, bool) else math.nan
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number) or number <= 0:
+        raise MetaflowS3Exception(
+            f"max_bandwidth is {given!r:.80}; it has to be a number of bytes per second above 0, or None for no limit."
+        )
+    if number < LEAST_BANDWIDTH:
+        raise MetaflowS3Exception(
+            f"max_bandwidth is {given!r:.80}, in bytes per second: less than {LEAST_BANDWIDTH:,} would take for ever. "
+            f"For megabytes per second multiply by 1e6: max_bandwidth={number:g} * 1e6."
+        )
+    return number
+
+
+def _part_size(given: Any) -> Optional[int]:
+    if given is None:
+        return None
+    number = _integer(given)
+    if number is None:
+        raise MetaflowS3Exception(f"part_size is {given!r:.80}; it has to be a whole number of bytes, or None.")
+    if not LEAST_PART <= number <= MOST_PART:
+        raise MetaflowS3Exception(
+            f"part_size is {given!r:.80}, in bytes: S3 takes parts of {LEAST_PART:,} bytes (5 MiB) to {MOST_PART:,} "
+            f"bytes (5 GiB). For MiB multiply by 2**20, e.g. part_size=64 * 2**20."
+        )
+    return number
+
+
+def _integer(given: Any) -> Optional[int]:
+    """What it is as an int, NumPy's too; None where it is none."""
+    if isinstance(given, bool):
+        return None
+    try:
+        return operator.index(given)
+    except TypeError:
+        return None

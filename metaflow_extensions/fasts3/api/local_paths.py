@@ -1,0 +1,266 @@
+"""Where below a local directory an object goes: by its key, and nowhere else, whatever the key says."""
+
+import os
+import stat
+import sys
+import unicodedata
+from collections.abc import Iterable, Sequence
+from typing import Callable, NamedTuple, NoReturn, Optional
+
+from metaflow.exception import MetaflowException
+
+from metaflow_extensions.fasts3.api.errors import (
+    MOST_URL,
+    MetaflowS3Exception,
+    MetaflowS3InsufficientDiskSpace,
+    MetaflowS3URLException,
+    exception_of_files,
+    shown,
+)
+
+LONGEST_NAME = 255  # bytes; of one file or directory, on all usual file systems
+INSTEAD = "Use get_many, which gives files names of its own, or leave the object out."
+
+
+class Target(NamedTuple):
+    """A file that an object is to become."""
+
+    url: str
+    path: str  # absolute
+
+
+def target_of(directory: str, url: str, name: str) -> Target:
+    """Where an object goes whose name can be a path."""
+    return Target(url, os.path.join(directory, *name.split("/")))
+
+
+Refuse = Callable[[str, MetaflowException], None]
+"""Takes the URL of an object that can't be a file, and the reason."""
+
+
+def _raise(url: str, error: MetaflowException) -> NoReturn:
+    raise error
+
+
+def targets(
+    directory: str, names: Iterable["tuple[str, str]"], ignores_case: bool, refuse: Refuse = _raise
+) -> list[Target]:
+    """The files of objects.
+
+    Of two objects that have one path, the first becomes a file; an object that is a directory to others does not.
+
+    Parameters
+    ----------
+    directory : str
+        Absolute.
+    names : iterable of (str, str)
+        URL of each object, and its key after the prefix. A slash at the end stands for an empty directory.
+    ignores_case : bool
+        Whether two names that differ in case, or in how an accent is written, are one to this file system.
+    refuse : callable
+        Takes each object that can't be a file, with a MetaflowS3URLException. Raises it by default.
+    """
+    found = [(*one, _place(one[1], ignores_case)) for one in names if _is_path(*one, refuse)]
+    folders: dict[str, str] = {}  # as the file system tells them apart -> URL of an object inside
+    for url, name, place in found:
+        parent = "" if name.endswith("/") else place.rpartition("/")[0]
+        while parent and parent not in folders:
+            folders[parent] = url
+            parent = parent.rpartition("/")[0]
+    files: dict[str, str] = {}  # -> URL
+    accepted = []
+    # Directories last: an empty one does not keep a file from its place.
+    for url, name, place in sorted(found, key=lambda one: one[1].endswith("/")):
+        if name.endswith("/"):
+            other = _file_on_the_way(place.rstrip("/"), files)
+        else:
+            other = folders.get(place) or files.get(place)
+        if other is not None:
+            refuse(url, _collision(url, other))
+            continue
+        if not name.endswith("/"):
+            files[place] = url
+        accepted.append(target_of(directory, url, name))
+    return accepted
+
+
+def make_parents(
+    directory: str, found: Sequence[Target], ignores_case: bool = False, refuse: Refuse = _raise
+) -> list[Target]:
+    """Make the directories that files go to.
+
+    Parameters
+    ----------
+    directory : str
+    found : sequence of Target
+        From `targets`.
+    ignores_case : bool
+        As for `targets`.
+    refuse : callable
+        Takes each object that can't have its file: a MetaflowS3URLException where a link leads out of the directory,
+        or two files into one place; a MetaflowS3Exception where the directory can't be made, or is in the file's place.
+        Raises it by default.
+
+    Returns
+    -------
+    list of Target
+        The files that can be there.
+
+    Raises
+    ------
+    MetaflowS3InsufficientDiskSpace
+    """
+    root = os.path.realpath(directory)
+    real: dict[str, str] = {}  # of a directory that files go to, without links
+    made = _passing(found, lambda one: _make_parent(root, one, real), refuse)
+    # Once all are made: a link may make one object's directory out of another one's file.
+    accepted = _passing(made, _check_free, refuse)
+    if len({_place(one, ignores_case) for one in real.values()}) < len(real):
+        return _in_places_of_their_own(accepted, real, ignores_case, refuse)
+    return accepted
+
+
+def _passing(found: Sequence[Target], check: Callable[[Target], None], refuse: Refuse) -> list[Target]:
+    """Those for which a check raises nothing."""
+    accepted = []
+    for target in found:
+        try:
+            check(target)
+        except MetaflowS3InsufficientDiskSpace:
+            raise
+        except MetaflowException as error:
+            refuse(target.url, error)
+        else:
+            accepted.append(target)
+    return accepted
+
+
+def _make_parent(root: str, target: Target, real: dict[str, str]) -> None:
+    """Make the directory that a file goes to, and note its path without links."""
+    parent = os.path.dirname(target.path)
+    if parent in real:
+        return
+    without_links = real_parent(root, target)
+    try:
+        os.makedirs(parent, exist_ok=True)
+    except OSError as error:
+        raise exception_of_files(f"The directory '{shown(parent)}' can't be made", error, INSTEAD) from error
+    real[parent] = without_links
+
+
+def _check_free(target: Target) -> None:
+    if target.path.endswith("/"):
+        return  # a directory itself
+    if os.path.isdir(target.path) and not os.path.islink(target.path):
+        raise MetaflowS3Exception(
+            f"'{shown(target.url, MOST_URL)}' would become '{shown(target.path)}', which is a directory. Download "
+            "into another directory, or under another name."
+        )
+
+
+def _file_on_the_way(place: str, files: "dict[str, str]") -> Optional[str]:
+    """The URL of an object whose file is in the place of a directory, or of one above it."""
+    while place and place not in files:
+        place = place.rpartition("/")[0]
+    return files.get(place)
+
+
+def real_parent(root: str, target: Target) -> str:
+    """The directory that a file is in when all links are followed.
+
+    Parameters
+    ----------
+    root : str
+        What `os.path.realpath` says of the directory that all files go to.
+    target : Target
+
+    Raises
+    ------
+    MetaflowS3URLException
+        It is not below the root.
+    """
+    real = os.path.realpath(os.path.dirname(target.path))
+    if real != root and not real.startswith(os.path.join(root, "")):
+        raise MetaflowS3URLException(
+            f"'{shown(target.url, MOST_URL)}' would become '{shown(target.path)}', which a symbolic link leads to "
+            f"'{shown(real)}', out of '{shown(root)}'. Remove the link, or download into another directory."
+        )
+    return real
+
+
+def passes_link(directory: str, path: str) -> bool:
+    """Whether the way from a directory to a file below it leads through a link; cheaper than `real_parent`."""
+    parent = os.path.dirname(path)
+    while len(parent) > len(directory):
+        if os.path.islink(parent):
+            return True
+        parent = os.path.dirname(parent)
+    return False
+
+
+def ignores_case(directory: str) -> bool:
+    """Whether a file system takes names that differ in case for one; `directory` is one just made, with letters."""
+    folder, name = os.path.split(directory)
+    try:
+        return stat.S_ISDIR(os.lstat(os.path.join(folder, name.swapcase())).st_mode)
+    except OSError:
+        return False
+
+
+def folded(name: str) -> str:
+    """What all names have in common that are one to a file system which ignores case."""
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def _is_path(url: str, name: str, refuse: Refuse) -> bool:
+    """Whether a key can be a path below a directory, and nowhere else."""
+    problem = next(filter(None, map(_problem, name[: -1 if name.endswith("/") else None].split("/"))), "")
+    if problem:
+        refuse(
+            url,
+            MetaflowS3URLException(
+                f"'{shown(url, MOST_URL)}' can't be a local file: its key {problem} between two slashes. {INSTEAD}"
+            ),
+        )
+    return not problem
+
+
+def _problem(part: str) -> str:
+    """What keeps a part of a key from being a name; "" for nothing."""
+    if part in ("", ".", ".."):
+        return f"has the part '{part}'"
+    if "\0" in part:
+        return "holds a NUL"
+    try:
+        length = len(os.fsencode(part))
+    except UnicodeEncodeError:
+        return f"has characters that names can't have here ({sys.getfilesystemencoding()})"
+    return f"has a part of more than {LONGEST_NAME} bytes" if length > LONGEST_NAME else ""
+
+
+def _in_places_of_their_own(
+    found: Sequence[Target], real: dict[str, str], ignores_case: bool, refuse: Refuse
+) -> list[Target]:
+    """Refuse files that links in the directory lead into the place of another."""
+    files: dict[str, str] = {}  # place -> URL
+    accepted = []
+    for target in found:
+        folder, name = os.path.split(target.path)
+        place = _place(os.path.join(real[folder], name), ignores_case)
+        if place in files:
+            refuse(target.url, _collision(target.url, files[place]))
+            continue
+        files[place] = target.url
+        accepted.append(target)
+    return accepted
+
+
+def _place(name: str, ignores_case: bool) -> str:
+    return folded(name) if ignores_case else name
+
+
+def _collision(one: str, other: str) -> MetaflowS3URLException:
+    return MetaflowS3URLException(
+        f"'{shown(one, MOST_URL)}' and '{shown(other, MOST_URL)}' can't both be files here: they have the same path, "
+        f"or one is a directory to the other. {INSTEAD}"
+    )

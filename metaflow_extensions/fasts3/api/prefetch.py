@@ -1,0 +1,268 @@
+"""Downloads that are ahead of a loop: a thread sees to them while the loop works with what has come."""
+
+import contextlib
+import os
+import threading
+from collections import deque
+from collections.abc import Iterator
+from queue import Empty, SimpleQueue
+from typing import Callable, NamedTuple, Optional, Union
+
+from metaflow_extensions.fasts3.api.errors import MetaflowS3Exception
+from metaflow_extensions.fasts3.api.memory_files import MemoryFiles
+from metaflow_extensions.fasts3.pool.download_stream import DownloadStream, Wanted
+from metaflow_extensions.fasts3.pool.downloads import RESTARTS, Download, Downloaded
+from metaflow_extensions.fasts3.pool.look_ahead import LookAhead
+from metaflow_extensions.fasts3.pool.plan import Plan
+from metaflow_extensions.fasts3.wire.blocking import Interrupted, Interruption
+
+LOOK = 0.1  # seconds between two looks for signals, and whether the thread is still there
+TAKEN_AT_A_TIME = 2  # requests, while there is something for the loop: so that more and more are ahead of it
+LEAVE_AFTER = 1.0  # seconds for the thread to end once nobody wants anything more
+
+
+class Requested(NamedTuple):
+    """One object that the loop is to get."""
+
+    root: Optional[str]  # the `prefix` of the result
+    url: str
+    download: Download
+
+
+class Received(NamedTuple):
+    """What became of it: None where the key is missing."""
+
+    requested: Requested
+    result: Optional[Downloaded]
+
+
+class _End(NamedTuple):
+    """The thread is done, or has failed."""
+
+    error: Optional[BaseException] = None
+
+
+class Prefetch:
+    """The objects of one loop; an iterator of `Received`, to be closed.
+
+    Requests are taken in the loop's own thread, as the loop goes on: they may come from a generator of the user's.
+
+    Parameters
+    ----------
+    run : callable
+        Carries out a plan, with the `Interruption` that ends it.
+    requests : iterator of Requested or None
+        None: the next one takes a while. What is under way is waited for first.
+    name : callable
+        Gives a path for the file of a key; None: in memory.
+    spare_name : callable
+        Gives a path for a file, where the system has none in memory.
+    ordered : bool
+        In the order of the requests, rather than as they come.
+    look_ahead, look_ahead_objects : int
+        Bytes and objects that may be ahead of the loop.
+    missing_ok : bool
+        Whether a key that is not there is a result rather than a failure.
+    step : int
+        Bytes of a piece.
+    """
+
+    def __init__(
+        self,
+        run: Callable[[Plan, Interruption], None],
+        requests: Iterator[Optional[Requested]],
+        name: Optional[Callable[[str], str]],
+        spare_name: Callable[[str], str],
+        ordered: bool,
+        look_ahead: int,
+        look_ahead_objects: int,
+        missing_ok: bool,
+        step: int,
+    ) -> None:
+        self._run = run
+        self._requests = requests
+        self._name = name
+        self._ordered = ordered
+        self._most = look_ahead_objects
+        self._ahead = LookAhead(look_ahead)
+        self._files = MemoryFiles(spare_name)
+        self._arrived: SimpleQueue[Union[tuple[int, Optional[Downloaded]], _End]] = SimpleQueue()
+        self._plan = DownloadStream(self._put, self._ahead, missing_ok, step, self._files)
+        self._interruption = Interruption()
+        self._thread: Optional[threading.Thread] = None
+        self._process = os.getpid()
+        self._count = 0  # of requests taken
+        self._all_taken = False
+        self._problem: Optional[BaseException] = None  # of who gives the requests; those before it come first
+        self._outstanding: dict[int, Requested] = {}
+        self._paths: dict[int, str] = {}  # of these
+        self._waiting: dict[int, Optional[Downloaded]] = {}  # come, but not their turn yet
+        # Whose turn it is. Not the first key of a dict, whose search passes all that were removed before it.
+        self._turn = 0  # ordered: the number of the next
+        self._come: deque[int] = deque()  # otherwise: the numbers of those that wait
+        self._in_hand: Optional[int] = None  # what the loop works with
+        self._closed = False
+
+    def __iter__(self) -> "Prefetch":
+        return self
+
+    def __next__(self) -> Received:
+        self._check()
+        if self._in_hand is not None:
+            self._ahead.forget(self._in_hand)
+            self._in_hand = None
+        number = self._next()
+        self._in_hand = number
+        requested, result = self._outstanding.pop(number), self._waiting.pop(number)
+        if self._ordered:
+            self._turn += 1
+        else:
+            self._come.popleft()
+        path = self._paths.pop(number, None)
+        if path is not None:
+            _remove_tries(path, but=result.path if result else None)
+        return Received(requested, result)
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether this process began it; a forked child has a copy, and its parent's files are none of its own."""
+        return self._process == os.getpid()
+
+    @property
+    def unproven(self) -> "tuple[str, ...]":
+        """Buckets of which a bare 404 left open whether they exist."""
+        return tuple(self._plan.unproven)
+
+    def close(self) -> None:
+        """Stop what is under way, and remove what nobody has taken."""
+        if not self.is_ours:
+            return
+        self._closed = True
+        self._interruption.set()
+        try:
+            if self._thread and self._thread.is_alive() and self._thread is not threading.current_thread():
+                self._thread.join(LEAVE_AFTER)
+        finally:
+            self._files.__exit__()
+            for path in self._paths.values():
+                _remove_tries(path)
+
+    def _check(self) -> None:
+        if not self.is_ours:
+            raise RuntimeError("This loop over S3 was begun before a fork. Begin it in the process that needs it.")
+        if self._closed:
+            raise MetaflowS3Exception(
+                "The S3 client was closed during a loop over its objects. Close it after the loop."
+            )
+
+    def _next(self) -> int:
+        """The number of the object whose turn it is; requests are taken meanwhile, as far as that keeps nobody waiting.
+
+        Raises
+        ------
+        StopIteration
+        """
+        taken = 0
+        at_once = True  # the next request is there
+        while True:
+            while self._collect(wait=False):
+                pass
+            ready = self._turn in self._waiting if self._ordered else bool(self._come)
+            may_take = self._may_take and (at_once or not self._outstanding)
+            if may_take and (not ready or taken < TAKEN_AT_A_TIME):
+                at_once = self._take_request()
+                taken += 1
+            elif ready:
+                return self._turn if self._ordered else self._come[0]
+            elif self._outstanding:
+                self._check()
+                self._collect(wait=True)
+            elif self._problem is not None:
+                raise self._problem
+            else:
+                raise StopIteration
+
+    @property
+    def _may_take(self) -> bool:
+        return not self._all_taken and len(self._outstanding) < self._most
+
+    def _take_request(self) -> bool:
+        """Take one more request, if there is any; whether the next one takes no time."""
+        try:
+            requested = next(self._requests)
+        except StopIteration:
+            return self._end()
+        except Exception as error:
+            self._problem = error
+            return self._end()
+        if requested is None:
+            return False
+        number, self._count = self._count, self._count + 1
+        self._outstanding[number] = requested
+        path = self._name(requested.download.key) if self._name else None
+        if path is not None:
+            self._paths[number] = path
+        self._plan.want(Wanted(number, requested.download, path))
+        if self._thread is None:
+            self._start()
+        return True
+
+    def _end(self) -> bool:
+        self._all_taken = True
+        self._plan.end()
+        return True
+
+    def _start(self) -> None:
+        # Known before it runs: an exception may come between any two lines, and `close` has to wait for it.
+        self._thread = threading.Thread(target=self._work, name="fasts3-stream", daemon=True)
+        try:
+            self._thread.start()
+        except RuntimeError as error:
+            if type(error) is not RuntimeError:  # a signal's handler may raise anything
+                raise
+            self._thread = None
+            raise MetaflowS3Exception(
+                f"No thread can be started for a loop over S3 ({error}). End others, or use get_many."
+            ) from error
+
+    def _collect(self, wait: bool) -> bool:
+        """Take one more of what has come; whether there was any."""
+        try:
+            # Not for ever: a signal that comes right before a thread falls asleep does not wake it.
+            arrived = self._arrived.get(timeout=LOOK) if wait else self._arrived.get_nowait()
+        except Empty:
+            return False
+        if isinstance(arrived, _End):
+            if arrived.error or len(self._waiting) < len(self._outstanding):
+                raise arrived.error or RuntimeError("the downloads ended before all had come")
+            return False
+        number, result = arrived
+        self._waiting[number] = result
+        if not self._ordered:
+            self._come.append(number)
+        return True
+
+    def _put(self, number: int, result: Optional[Downloaded]) -> None:
+        self._arrived.put((number, result))
+
+    def _work(self) -> None:
+        error: Optional[BaseException] = None
+        try:
+            with self._interruption:
+                self._run(self._plan, self._interruption)
+        except Interrupted:
+            pass
+        except BaseException as raised:  # whoever waits for it raises it
+            error = raised
+        if self._closed:  # nobody has waited for the end
+            self._files.__exit__()
+        self._arrived.put(_End(error))
+
+
+def _remove_tries(path: str, but: Optional[str] = None) -> None:
+    """Remove the files of an object but one; there are several where it was begun again."""
+    if but != path:
+        for one in (path, *(f"{path}.{number}" for number in range(1, RESTARTS + 1))):
+            if one != but:
+                with contextlib.suppress(OSError):
+                    os.unlink(one)

@@ -1,0 +1,217 @@
+"""Where the bytes of an upload come from: memory, an open file, or a path. Read when they are sent, not before."""
+
+import os
+import stat
+import tempfile
+from functools import partial
+from io import IOBase, TextIOBase
+from typing import Any, Callable, NamedTuple, Optional
+
+from metaflow.exception import MetaflowException
+
+from metaflow_extensions.fasts3.api.errors import (
+    MOST_URL,
+    REMEDIES,
+    MetaflowS3InvalidObject,
+    MetaflowS3NotFound,
+    shown,
+)
+from metaflow_extensions.fasts3.api.home import hint_of_home
+from metaflow_extensions.fasts3.api.spool import Spooled, snapshot
+from metaflow_extensions.fasts3.pool.messages import Buffer
+from metaflow_extensions.fasts3.pool.planning import PART_SIZE, Piece
+from metaflow_extensions.fasts3.wire.failures import Code
+from metaflow_extensions.fasts3.wire.local_files import Version, version_of
+
+Reader = Callable[[Piece], Buffer]
+
+
+class Source(NamedTuple):
+    """Where the bytes of a value come from."""
+
+    size: int  # bytes
+    data: Optional[bytes] = None  # all of them; or
+    read: Optional[Reader] = None  # what gives a piece of them
+
+
+def value_source(key: Any, value: Any, rewind: bool) -> Source:
+    """The size of a value in bytes, and what gives its pieces.
+
+    Parameters
+    ----------
+    key : str
+        For messages.
+    value : str, bytes, bytearray, memoryview of bytes, binary file or Spooled
+        A string is encoded in UTF-8. A file is anything with `read` and `seek`, which `tempfile` has of other classes
+        than `io`.
+    rewind : bool
+        Whether a file is taken from its beginning, or from where it stands.
+
+    Raises
+    ------
+    MetaflowS3InvalidObject
+        It is something else, or a file that can't be read or not be rewound, or one that was read or written to its
+        end, of which nothing would be stored.
+    """
+    value = snapshot(value)
+    if isinstance(value, bytes):
+        return Source(len(value), value)
+    if isinstance(value, str):
+        return _text_source(key, value)
+    if isinstance(value, Spooled):
+        return Source(value.size, read=value.read)
+    if hasattr(value, "read") and (isinstance(value, IOBase) or hasattr(value, "seek")):
+        return _file_source(key, value, rewind)
+    raise MetaflowS3InvalidObject(
+        f"Object corresponding to the key '{_named(key)}' is not a string or a bytes object, but "
+        f"{type(value).__name__}. {_remedy(value)}"
+    )
+
+
+def _remedy(value: Any) -> str:
+    if isinstance(value, os.PathLike):
+        return "Give the open file, or the path to put_files."
+    if isinstance(value, memoryview):
+        return "Give bytes(...) of it."
+    # By what they have: pandas, Polars, NumPy and their like are not imported to tell.
+    remedies = (
+        ("to_parquet", "Give its to_parquet(), which is bytes, or its to_csv(), which is text."),
+        ("write_parquet", "Give its write_csv(), which is text; or write_parquet(buffer) and buffer.getvalue()."),
+        ("to_csv", "Give its to_csv(), which is text."),
+        (
+            "__array__",
+            "Write it to a buffer, buffer = io.BytesIO(), with numpy.save(buffer, ...); give buffer.getvalue().",
+        ),
+    )
+    encode = "Encode it first, for instance with json.dumps or pickle.dumps."
+    return next((remedy for name, remedy in remedies if hasattr(value, name)), encode)
+
+
+def _text_source(key: Any, text: str) -> Source:
+    try:
+        # Small ones are encoded when they are sent: many of them need not be held twice.
+        if text.isascii() and len(text) <= PART_SIZE:
+            return Source(len(text), read=partial(_encoded, text))
+        data = text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise MetaflowS3InvalidObject(
+            f"The string for the key '{_named(key)}' is not valid Unicode ({error.reason}). "
+            "Encode it to bytes yourself."
+        ) from None
+    return Source(len(data), read=partial(_encoded, text)) if len(data) <= PART_SIZE else Source(len(data), data)
+
+
+def _encoded(text: str, piece: Piece) -> Buffer:
+    return text.encode("utf-8")[piece.first : piece.first + piece.length]
+
+
+def _file_source(key: Any, file: Any, rewind: bool) -> Source:
+    _check_file(key, file)
+    start = 0 if rewind else file.tell()
+    file.seek(0, os.SEEK_END)
+    size = file.tell() - start  # SpooledTemporaryFile.seek() gives None before Python 3.11
+    if start and size <= 0:
+        raise MetaflowS3InvalidObject(
+            f"The file for the key '{_named(key)}' stands at its end: nothing of it would be stored. "
+            "Call seek(0) first."
+        )
+
+    before = _version_of(file)
+
+    def read(piece: Piece) -> Buffer:
+        file.seek(start + piece.first)
+        data = bytearray()
+        while len(data) < piece.length:  # a raw file may give less than it is asked for
+            more = file.read(piece.length - len(data))
+            if not more:
+                raise _changed(key, "became shorter")
+            data += more
+        if piece.length < size and _version_of(file) != before:  # one of several: they have to fit together
+            raise _changed(key, "was changed")
+        return data
+
+    return Source(size, read=read)
+
+
+def _check_file(key: Any, file: Any) -> None:
+    """Raise MetaflowS3InvalidObject for a file of which no bytes can be read, or not at the place that is needed."""
+
+    def able(name: str) -> bool:  # SpooledTemporaryFile has neither method before Python 3.11
+        return bool(getattr(file, name, lambda: True)())
+
+    try:
+        nothing = "" if isinstance(file, TextIOBase) else file.read(0) if able("readable") else None
+        seeks = nothing is not None and able("seekable") and file.tell() is not None
+    except (OSError, ValueError, AttributeError):  # closed, opened for writing, a connection
+        nothing = None
+    if nothing is None:
+        problem, remedy = "not readable", "Open it in mode 'rb'."
+    elif isinstance(nothing, str):
+        problem, remedy = "a text file", "Open the file in mode 'rb'."
+    elif not seeks:
+        problem, remedy = "not seekable", "Give what its read() returns, or store it in a file first."
+    else:
+        return
+    raise MetaflowS3InvalidObject(f"Object corresponding to the key '{_named(key)}' is {problem}. {remedy}")
+
+
+def _version_of(file: Any) -> Optional[Version]:
+    if isinstance(file, tempfile.SpooledTemporaryFile):
+        return None  # its fileno() would move it to the disk, and lose it on a full one
+    try:
+        return version_of(os.fstat(file.fileno()))
+    except (OSError, AttributeError):  # it is in memory, where only this process can change it
+        return None
+
+
+def _changed(key: Any, how: str) -> MetaflowS3InvalidObject:
+    told = f"The file for the key '{_named(key)}' {how} while it was uploaded"
+    return MetaflowS3InvalidObject(f"{told}. {REMEDIES[Code.CHANGED]}")
+
+
+def path_source(key: Any, path: Any) -> tuple[str, Version]:
+    """A local file's absolute path, because a worker may stand elsewhere, and its version as of now.
+
+    Raises
+    ------
+    MetaflowS3NotFound
+        There is no such file.
+    MetaflowS3InvalidObject
+        It is not a path, or not of a file.
+    """
+    absolute = ""
+    try:
+        absolute = os.path.abspath(os.fsdecode(path))
+        if os.path.isdir(absolute):
+            raise MetaflowS3InvalidObject(
+                f"'{_named(path)}', for the key '{_named(key)}', is a directory. "
+                "Give the path of a file, one for each key."
+            )
+        status = os.stat(absolute)
+        if not stat.S_ISREG(status.st_mode):
+            raise MetaflowS3InvalidObject(
+                f"'{_named(path)}', for the key '{_named(key)}', is not a regular file. Store its data with put."
+            )
+        return absolute, version_of(status)
+    except TypeError:
+        raise MetaflowS3InvalidObject(
+            f"The path for the key '{_named(key)}' is not a path: {shown(repr(path))}."
+        ) from None
+    except (OSError, ValueError) as error:
+        raise _no_file(key, path, absolute, error) from None
+
+
+def _no_file(key: Any, path: Any, absolute: str, error: Exception) -> MetaflowException:
+    """Why there is no file at a path."""
+    named, of_key = _named(path), f"(for the key '{_named(key)}')"
+    if isinstance(error, FileNotFoundError) and os.path.islink(absolute):
+        led = _named(os.readlink(absolute))
+        return MetaflowS3NotFound(f"'{named}' is a broken link: there is no '{led}' {of_key}.")
+    if isinstance(error, OSError) and not isinstance(error, (FileNotFoundError, NotADirectoryError)):
+        return MetaflowS3InvalidObject(f"'{named}' can't be read: {error.strerror} {of_key}.")
+    return MetaflowS3NotFound(f"Local file not found: {named} {of_key}.{hint_of_home(path)}")
+
+
+def _named(name: Any) -> str:
+    """A key or path, for messages."""
+    return shown(str(name), MOST_URL)

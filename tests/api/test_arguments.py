@@ -1,0 +1,159 @@
+"""Tests of reading what users hand in."""
+
+import pickle
+from types import SimpleNamespace
+
+import pytest
+
+from metaflow_extensions.fasts3.api.arguments import (
+    RangeInfo,
+    S3GetObject,
+    S3PutObject,
+    condition_of,
+    headers_of,
+    key_of,
+    range_of,
+    several,
+)
+from metaflow_extensions.fasts3.api.errors import (
+    MetaflowS3InvalidObject,
+    MetaflowS3InvalidRange,
+    MetaflowS3URLException,
+)
+from metaflow_extensions.fasts3.wire.conditions import ABSENT
+
+
+def test_helper_objects_have_the_defaults_of_the_reference():
+    assert S3GetObject() == (None, None, None)
+    assert S3GetObject("k", 1, 2) == ("k", 1, 2)
+    assert S3PutObject() == (None,) * 7
+    assert RangeInfo(5) == (5, 0, -1)
+
+
+def test_metadata_in_the_old_place_is_metadata():
+    old = S3PutObject("k", "v", None, "text/plain", {"a": 1})
+    assert (old.encryption, old.metadata) == (None, {"a": 1})
+    new = S3PutObject("k", "v", None, "text/plain", "AES256", {"a": 1})
+    assert (new.encryption, new.metadata) == ("AES256", {"a": 1})
+    assert S3PutObject(*new) == new
+
+
+def test_the_condition_comes_last_so_that_no_place_has_changed():
+    assert S3PutObject("k", "v", "p", "text/plain", "AES256", {"a": 1}, "e").if_match == "e"
+    assert S3PutObject("k", if_match="e") == ("k", None, None, None, None, None, "e")
+
+
+@pytest.mark.parametrize("helper", [S3GetObject("k", 1, 2), S3PutObject("k", "v", metadata={}), RangeInfo(1)])
+def test_helper_objects_can_be_artifacts(helper):
+    assert pickle.loads(pickle.dumps(helper)) == helper
+
+
+@pytest.mark.parametrize(
+    ("offset", "length", "expected"),
+    [
+        (None, None, (None, None)),
+        (0, None, ("bytes=0-", None)),
+        (500, None, ("bytes=500-", None)),
+        (None, 100, ("bytes=0-99", None)),
+        (500, 100, ("bytes=500-599", None)),
+        (None, -5, ("bytes=-5", None)),
+        (3, -5, ("bytes=-5", None)),
+        (None, 0, (None, 0)),
+        (7, 0, (None, 7)),
+    ],
+)
+@pytest.mark.parametrize("kind", [S3GetObject, SimpleNamespace])
+def test_ranges(kind, offset, length, expected):
+    assert range_of(kind(key="k", offset=offset, length=length)) == expected
+
+
+@pytest.mark.parametrize(
+    ("offset", "length"), [(-1, None), (-1, 5), (0.5, None), ("0", 5), (0, "5"), (0, 2.0), (True, None)]
+)
+def test_ranges_that_are_none(offset, length):
+    with pytest.raises(MetaflowS3InvalidRange, match=r"'k'"):
+        range_of(S3GetObject("k", offset, length))
+
+
+@pytest.mark.parametrize("requests", ["key", b"key", S3GetObject("key"), SimpleNamespace(key="key"), None, 5])
+def test_one_request_is_not_many(requests):
+    with pytest.raises(MetaflowS3URLException, match="list"):
+        several(requests)
+
+
+def test_any_iterable_is_many():
+    assert several(key for key in "ab") == ["a", "b"]
+    assert several({"a": 1, "b": 2}) == ["a", "b"]
+    assert several(()) == []
+
+
+def test_keys_in_any_form():
+    assert [key_of(key) for key in ("k", "é".encode(), S3GetObject("k"), None)] == ["k", "é", "k", None]
+
+
+def test_headers():
+    assert headers_of("k", None, None, None, None) == (None, None, None)
+    assert headers_of("k", "", {}, "", "") == (None, None, None)
+    assert headers_of("k", "a/b", {"ü": [1]}, None, "AES256") == (
+        "a/b",
+        {"metaflow-user-attributes": '{"\\u00fc": [1]}'},
+        "AES256",
+    )
+    assert headers_of("k", None, None, "aws:kms", "AES256").encryption == "aws:kms"
+
+
+@pytest.mark.parametrize(
+    ("content_type", "metadata"),
+    [("text/plain\r\nx-evil: 1", None), (5, None), (None, {"a": object()}), (None, {"a": {1, 2}}), (None, {(1, 2): 3})],
+)
+def test_what_can_not_be_a_header_is_refused(content_type, metadata):
+    with pytest.raises(MetaflowS3InvalidObject, match=r"'k'"):
+        headers_of("k", content_type, metadata, None, None)
+
+
+@pytest.mark.parametrize(
+    ("given", "condition"),
+    [
+        ('"5d41402abc4b2a76b9719d911017c592"', '"5d41402abc4b2a76b9719d911017c592"'),
+        ("5d41402abc4b2a76b9719d911017c592-2", '"5d41402abc4b2a76b9719d911017c592-2"'),
+        ("absent", '"absent"'),
+        ("a!#~,*", '"a!#~,*"'),
+    ],
+)
+def test_an_etag_is_a_condition_with_quotes_and_without(given, condition):
+    assert condition_of("k", given, overwrite=True) == condition
+
+
+def test_without_an_etag_overwrite_is_the_condition():
+    assert condition_of("k", None, overwrite=True) is None
+    assert condition_of("k", None, overwrite=False) == ABSENT
+
+
+NO_ETAGS = [
+    *("", '""', '"', '"a', 'a"', '"a" ', ' "a"', "a b", '"a", "b"', 'W/"a"', "a\r\nx: y", "a\n", "a\0", "é", "\x7f"),
+    *(b"a", 5, True, False, 0, ["a"], S3PutObject("k")),
+]
+
+
+@pytest.mark.parametrize("given", NO_ETAGS, ids=repr)
+def test_what_is_no_etag_is_refused(given):
+    with pytest.raises(MetaflowS3InvalidObject, match=r"'k'.*no ETag.*`etag` of the S3Object"):
+        condition_of("k", given, overwrite=True)
+
+
+def test_any_object_at_all_is_no_condition():
+    with pytest.raises(MetaflowS3InvalidObject, match=r"'k'.*leave if_match out"):
+        condition_of("k", "*", overwrite=True)
+
+
+def test_there_is_no_object_that_is_the_same_and_absent():
+    with pytest.raises(MetaflowS3InvalidObject, match=r"'k'.*overwrite=False.*one of them"):
+        condition_of("k", '"a"', overwrite=False)
+
+
+def test_a_large_value_is_shown_in_part():
+    one = S3PutObject("k", b"x" * 10**6, metadata={"a": "b"})
+    assert len(repr(one)) < 400
+    assert repr(one).startswith("S3PutObject(key='k', value=b'xxx")
+    assert "1,000,000" in repr(one)
+    assert repr(S3PutObject("k", "v")).startswith("S3PutObject(key='k', value='v', path=None")

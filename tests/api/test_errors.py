@@ -1,0 +1,141 @@
+"""Tests of what users are told."""
+
+import pytest
+from metaflow.exception import MetaflowException
+
+from metaflow_extensions.fasts3.api import errors
+from metaflow_extensions.fasts3.api.errors import exception_of
+from metaflow_extensions.fasts3.boto.credentials import NOBODY
+from metaflow_extensions.fasts3.wire.failures import Code, Failure
+
+TABLE = {
+    Code.NOT_FOUND: errors.MetaflowS3NotFound,
+    Code.NO_BUCKET: errors.MetaflowS3NotFound,
+    Code.ACCESS_DENIED: errors.MetaflowS3AccessDenied,
+    Code.EXPIRED: errors.MetaflowS3AccessDenied,
+    Code.SKEWED: errors.MetaflowS3AccessDenied,
+    Code.INVALID_RANGE: errors.MetaflowS3InvalidRange,
+    Code.DISK_FULL: errors.MetaflowS3InsufficientDiskSpace,
+    Code.NO_FILE: errors.MetaflowS3NotFound,
+    Code.CHANGED: errors.MetaflowS3InvalidObject,
+    Code.STALE: errors.MetaflowS3PreconditionFailed,
+}
+
+
+@pytest.mark.parametrize("code", [code for code in Code if code is not Code.DEFECT])
+def test_every_code_is_one_exception(code):
+    error = exception_of("get", "s3://b/k", Failure(code, "why"), "AKIA")
+    assert type(error) is TABLE.get(code, errors.MetaflowS3Exception)
+    assert isinstance(error, MetaflowException)
+    assert "GetObject of s3://b/k failed: why" in str(error)
+
+
+@pytest.mark.parametrize(("operation", "name"), [("head", "HeadObject"), ("get", "GetObject")])
+def test_a_message_holds_all_that_helps(operation, name):
+    failure = Failure(Code.ACCESS_DENIED, "No.", "AccessDenied", 403, "R3QU3ST", 4, 2.54)
+    error = exception_of(operation, "s3://b/k", failure, "AKIA")
+    for part in (name, "s3://b/k", "AccessDenied: No", "HTTP 403", "R3QU3ST", "AKIA", "4 tries in 2.5 s"):
+        assert part in str(error)
+    assert "s3:ListBucket" in str(error)
+    assert (error.url, error.s3_code, error.status, error.request_id) == ("s3://b/k", "AccessDenied", 403, "R3QU3ST")
+
+
+@pytest.mark.parametrize(
+    "exception", sorted({errors.MetaflowS3URLException, *TABLE.values()}, key=lambda exception: exception.__name__)
+)
+def test_where_no_request_failed_the_facts_are_empty(exception):
+    error = exception("why")
+    assert (error.url, error.s3_code, error.status, error.request_id) == ("", "", 0, "")
+    assert isinstance(error, MetaflowException)
+
+
+def test_an_object_that_has_been_changed_is_an_error_for_who_knows_no_other():
+    assert issubclass(errors.MetaflowS3PreconditionFailed, errors.MetaflowS3Exception)
+
+
+@pytest.mark.parametrize("s3_code", errors.REMEDIES_OF_S3_CODES)
+@pytest.mark.parametrize("operation", ["get", "head"])
+def test_who_is_not_known_is_told_what_to_check(s3_code, operation):
+    told = str(exception_of(operation, "s3://b/k", Failure(Code.ACCESS_DENIED, "why", s3_code, 403), "AKIA"))
+    assert told.endswith(f" {errors.REMEDIES_OF_S3_CODES[s3_code]}")
+
+
+@pytest.mark.parametrize("s3_code", sorted(errors.DENIED))
+@pytest.mark.parametrize(
+    ("operation", "mentions"), {"get": True, "head": True, "list_page": True, "put": False}.items()
+)
+def test_a_refused_read_mentions_buckets_whose_requester_pays(operation, mentions, s3_code):
+    told = str(exception_of(operation, "s3://b/k", Failure(Code.ACCESS_DENIED, "why", s3_code, 403), "AKIA"))
+    assert told.endswith(errors.MAY_CHARGE) is mentions
+
+
+def test_nobody_is_no_access_key_id():
+    told = str(exception_of("get", "s3://b/k", Failure(Code.NO_CREDENTIALS, "why"), NOBODY))
+    assert "failed: why (1 try in 0.0 s)." in told
+
+
+@pytest.mark.parametrize(
+    ("endpoint_url", "is_asked"),
+    [
+        ("http://127.0.0.1:9", True),
+        ("http://localhost:9", True),
+        ("http://[::1]:9", True),
+        ("http://10.0.0.1:9", False),
+        ("https://s3.amazonaws.com", False),
+        ("http://[", False),
+        ("", False),
+    ],
+)
+def test_where_a_server_of_one_s_own_is_gone_it_is_named(endpoint_url, is_asked):
+    told = str(exception_of("get", "s3://b/k", Failure(Code.UNREACHABLE, "why"), "AKIA", endpoint_url))
+    assert ("metaflow fasts3 serve" in told) is is_asked
+    assert errors.REMEDIES[Code.UNREACHABLE] in told
+    told = str(exception_of("get", "s3://b/k", Failure(Code.BUSY, "why"), "AKIA", endpoint_url))
+    assert "metaflow fasts3 serve" not in told
+
+
+@pytest.mark.parametrize("code", errors.REMEDIES)
+def test_remedies_are_whole_sentences(code):
+    told = str(exception_of("get", "s3://b/k", Failure(code, "why"), "AKIA"))
+    assert told.endswith(errors.REMEDIES[code])
+    assert errors.REMEDIES[code].endswith(".")
+
+
+WHEN_REQUIRED = "AWS_REQUEST_CHECKSUM_CALCULATION=when_required and AWS_RESPONSE_CHECKSUM_VALIDATION=when_required"
+TLS_TO_NONE = "[SSL: WRONG_VERSION_NUMBER] wrong version number (_ssl.c:1006)"
+
+
+@pytest.mark.parametrize(
+    ("operation", "url", "failure", "remedy"),
+    [
+        ("get", "s3://b/k", Failure(Code.NOT_FOUND, "why", "NoSuchKey", 404), "return_missing=True"),
+        ("head", "s3://b/k", Failure(Code.NOT_FOUND, "why", "404", 404), "list_paths()"),
+        ("get", "s3://b/k", Failure(Code.INVALID_RANGE, "why", "InvalidRange", 416), "info() tells its size"),
+        ("put", "s3://b/a/../k", Failure(Code.REJECTED, "why", "InvalidRequest", 400), "between slashes"),
+        ("get", "s3://b/.", Failure(Code.REJECTED, "why", "InvalidRequest", 400), "between slashes"),
+        ("get", "s3://b/k", Failure(Code.UNREACHABLE, TLS_TO_NONE), "write http:// in the endpoint"),
+        ("get", "s3://b/k", Failure(Code.NO_CREDENTIALS, "why"), "metaflow fasts3 serve"),
+        (
+            "put",
+            "s3://b/k",
+            Failure(Code.REJECTED, "Unsupported header 'x-amz-checksum-crc32'", "", 400),
+            WHEN_REQUIRED,
+        ),
+        ("get", "s3://b/k", Failure(Code.REJECTED, "Unsupported header 'x-amz-checksum-mode'", "", 400), WHEN_REQUIRED),
+        (
+            "put",
+            "s3://b/k",
+            Failure(Code.REJECTED, "aws-chunked is unknown", "MissingContentLength", 411),
+            WHEN_REQUIRED,
+        ),
+        ("create_upload", "s3://b/k", Failure(Code.NOT_IMPLEMENTED, "", "NotImplemented", 501), WHEN_REQUIRED),
+        ("put", "s3://b/k", Failure(Code.NOT_S3, "why"), "is not S3"),
+    ],
+)
+def test_what_is_wrong_most_often_is_told_with_what_to_do(operation, url, failure, remedy):
+    assert remedy in str(exception_of(operation, url, failure, NOBODY))
+
+
+def test_a_key_with_dots_in_it_is_like_others():
+    told = str(exception_of("get", "s3://b/a..b/.c", Failure(Code.REJECTED, "why", "", 400), NOBODY))
+    assert "between slashes" not in told

@@ -1,0 +1,73 @@
+"""Tests of which files are fetched again, by what a listing and headers tell of their objects' times."""
+
+import os
+from types import SimpleNamespace
+
+import pytest
+from pool.plans import carry_out
+
+from metaflow_extensions.fasts3.api.file_download import FileDownload, Wanted
+from metaflow_extensions.fasts3.wire.transfers import GetReply, ObjectInfo
+
+THEN = 1_700_000_000  # seconds; when the files were delivered
+
+
+class Executor:
+    """Carries out plans on objects of 3 bytes whose headers tell one time; notes the requests."""
+
+    def __init__(self, modified):
+        self.modified = modified
+        self.requests = []
+
+    def settings(self):
+        return SimpleNamespace(part_size=100)
+
+    def run(self, plan, place):
+        self.requests += [job.operation for job in carry_out(plan, self._answer)]
+
+    def _answer(self, job):
+        info = ObjectInfo(3, '"e"', None, {}, self.modified, None)
+        if job.operation == "head":
+            return info
+        with open(job.arguments["path"], "wb") as file:
+            file.write(b"new")
+        return GetReply(info, 0, 3, 3)
+
+
+@pytest.mark.parametrize(
+    ("file", "listed", "headers", "heads", "gets"),
+    [
+        (THEN, THEN, THEN, 0, 0),
+        (THEN, THEN + 0.999, THEN, 0, 0),  # the headers have it without the fraction
+        (THEN, THEN - 0.4, THEN, 10, 0),  # or rounded up
+        (THEN, THEN + 1, THEN, 10, 0),
+        (THEN, THEN + 1, THEN + 1, 10, 10),
+        (THEN, None, THEN, 10, 0),  # nothing that can be read
+        (THEN, THEN + 60, THEN + 60, 4, 10),  # changed since
+        (THEN, THEN - 60, THEN - 60, 4, 10),  # also to an older one
+        (THEN, THEN + 3600, THEN, 10, 0),  # a server whose listings have another clock
+        (THEN + 0.5, THEN, THEN, 0, 10),  # somebody has written to the file
+    ],
+)
+def test_a_listing_tells_which_files_are_up_to_date(tmp_path, file, listed, headers, heads, gets):
+    names = [f"d/{number}" for number in range(10)]
+    (tmp_path / "d").mkdir()
+    for name in names:
+        (tmp_path / name).write_bytes(b"old")
+        os.utime(tmp_path / name, (file, file))
+    executor = Executor(headers)
+    download = FileDownload(str(tmp_path), executor)
+    got = download.fetch([Wanted(f"s3://b/m/{name}", name, 3, listed) for name in names], True)
+    assert [one.is_new for one in got] == [bool(gets)] * 10
+    assert (executor.requests.count("head"), executor.requests.count("get")) == (heads, gets)
+    assert {(tmp_path / name).read_bytes() for name in names} == {b"new" if gets else b"old"}
+
+
+def test_times_are_wanted_only_where_there_are_files_to_compare(tmp_path):
+    download = FileDownload(str(tmp_path / "d"), Executor(THEN))
+    assert not download.wants_times(True)
+    (tmp_path / "d").mkdir()
+    assert not download.wants_times(True)
+    (tmp_path / "d" / "file").write_bytes(b"")
+    assert download.wants_times(True)
+    assert not download.wants_times(False)

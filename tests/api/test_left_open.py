@@ -1,0 +1,59 @@
+"""Tests of the sentences about multipart uploads that a call has left open."""
+
+import pytest
+
+from metaflow_extensions.fasts3.api.left_open import MOST_NAMED, told_of
+from metaflow_extensions.fasts3.pool.cleanup import Undone
+from metaflow_extensions.fasts3.pool.messages import Job
+from metaflow_extensions.fasts3.wire.failures import Code, Failure
+
+REFUSED = Failure(Code.ACCESS_DENIED, "Access Denied.", "AccessDenied", 403)
+
+
+def undone(key, bucket="b", upload_id="id"):
+    return Undone(Job(0, "abort_upload", bucket, key, {"upload_id": upload_id}), REFUSED)
+
+
+def test_where_nothing_is_open_nothing_is_said():
+    assert told_of([], []) == ""
+
+
+def test_it_says_how_many_which_and_why():
+    told = told_of([undone("data/a", upload_id="A1\x1b[2J"), undone("data/b")], ["s3://b/data/c"])
+    assert told.startswith("2 multipart uploads could not be aborted (AccessDenied: Access Denied): s3://b/data/a ")
+    assert "(upload id A1\\x1b[2J)" in told
+    assert "1 multipart upload may have been opened just before the end: s3://b/data/c." in told
+    assert "`metaflow fasts3 uploads s3://b/data/`" in told
+
+
+def test_a_great_many_are_counted():
+    told = told_of([undone(f"k{number}") for number in range(1000)], [])
+    assert f"and {1000 - MOST_NAMED} more" in told
+    assert len(told) < 1000
+
+
+@pytest.mark.parametrize(
+    ("urls", "place"),
+    [
+        (["s3://b/k"], "s3://b/k"),
+        (["s3://b/k", "s3://b/k"], "s3://b/k"),
+        (["s3://b/d/k", "s3://b/d/k2"], "s3://b/d/"),
+        (["s3://b/d/k", "s3://b/e/k"], "s3://b/"),
+        (["s3://b/d/k", "s3://b2/d/k", "s3://b/d/x/y"], "s3://b/d/"),
+    ],
+)
+def test_the_place_to_look_at_holds_all_of_a_bucket(urls, place):
+    assert f"uploads {place}`" in told_of([], urls)
+
+
+@pytest.mark.parametrize(
+    ("urls", "remedy"),
+    [
+        (["s3://b/d/k", "s3://b/d/l"], "s3://b/d/`, and remove them with `--abort --older-than 1h`."),
+        (["s3://b/d/k", "s3://b/e/k"], "s3://b/`, and remove them with `--abort --older-than 1h` and a prefix in the"),
+        (["s3://b/a b/k"], "'s3://b/a b/k'`, and remove them"),
+    ],
+)
+def test_the_command_can_be_pasted_and_is_not_refused(urls, remedy):
+    """The uploads of a whole bucket are not aborted."""
+    assert f"metaflow fasts3 uploads {remedy}" in told_of([], urls)

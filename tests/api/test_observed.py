@@ -1,0 +1,186 @@
+"""Tests of when the progress of a plan is shown, and of what is shown then. The clock is the test's."""
+
+import pytest
+
+from metaflow_extensions.fasts3.api.observed import MEMORY, Observed
+from metaflow_extensions.fasts3.pool.messages import Job, Outcome
+from metaflow_extensions.fasts3.pool.plan import JobFailed, Unwanted
+from metaflow_extensions.fasts3.pool.tally import Tally
+from metaflow_extensions.fasts3.wire.failures import Code, Failure
+
+SLOW = Failure(Code.BUSY, "Please reduce your request rate", "SlowDown", 503, "id", 3, 1.0)
+FATAL = Failure(Code.ACCESS_DENIED)
+JOB = Job(0, "get", "b", "k")
+
+
+class Ten:
+    """A plan for ten objects of 1,000 bytes."""
+
+    def __init__(self):
+        self.tally = Tally("get", 10, 10_000)
+
+    def start(self):
+        return iter([JOB])
+
+    def receive(self, job, outcome):
+        if outcome.failure:
+            raise JobFailed(job, outcome.failure)
+        self.tally.objects += 1
+        self.tally.bytes += 1000
+        return [job]
+
+    def cleanup(self):
+        return [JOB, JOB]
+
+
+class Display:
+    """Keeps what it is to show."""
+
+    def __init__(self, first=0.0, interval=0.1):
+        self.first, self.interval = first, interval
+        self.shown, self.closed, self.aside = [], 0, 0
+        self.raises = None
+
+    def show(self, progress):
+        self.shown.append(progress)
+        if self.raises:
+            raise self.raises
+
+    def set_aside(self):
+        self.aside += 1
+
+    def close(self):
+        self.closed += 1
+
+
+@pytest.fixture
+def watch():
+    """Begin to watch ten objects; gives what watches, and a function that has an outcome come so much later."""
+
+    def begin(display):
+        now, plan = [100.0], Ten()
+        observed = Observed(plan, plan.tally, display, lambda: now[0])
+
+        def come(after, outcome=Outcome(0)):
+            now[0] += after
+            return observed.receive(JOB, outcome)
+
+        return observed, come
+
+    return begin
+
+
+def times(display):
+    return [round(progress.seconds, 3) for progress in display.shown]
+
+
+def test_it_is_the_plan_to_those_who_carry_it_out(watch):
+    observed, come = watch(Display())
+    assert list(observed.start()) == [JOB]
+    assert come(0.0) == [JOB]
+    assert observed.cleanup() == [JOB, JOB]
+
+
+def test_a_short_call_is_not_shown_at_all(watch):
+    display = Display(first=2.0)
+    observed, come = watch(display)
+    for _ in range(10):
+        come(0.19)
+    observed.finish()
+    assert display.shown == []
+
+
+def test_a_long_one_is_shown_from_then_on_and_at_its_end(watch):
+    display = Display(first=2.0, interval=0.1)
+    observed, come = watch(display)
+    for _ in range(4):
+        come(0.6)
+    for _ in range(5):
+        come(0.04)
+    come(0.3)
+    observed.finish()
+    assert times(display) == [2.4, 2.52, 2.9, 2.9]
+    assert [progress.objects for progress in display.shown] == [4, 7, 10, 10]
+    assert [progress.done for progress in display.shown] == [False, False, False, True]
+
+
+def test_without_a_delay_any_call_is_shown_and_has_an_end(watch):
+    display = Display()
+    observed, come = watch(display)
+    come(0.01)
+    come(0.01)
+    observed.finish()
+    assert [(progress.objects, progress.done) for progress in display.shown] == [(1, False), (2, True)]
+    nothing = Display()
+    watch(nothing)[0].finish()
+    assert [progress.done for progress in nothing.shown] == [True]
+
+
+def test_what_is_shown(watch):
+    display = Display()
+    _, come = watch(display)
+    come(2.0)
+    come(1.0, Outcome(0, retried=SLOW))
+    assert display.shown[0] == ("get", 1, 10, 1000, 10_000, 0, 2.0, False, 500.0)
+    assert display.shown[1][:8] == ("get", 2, 10, 2000, 10_000, 3, 3.0, False)
+
+
+def test_the_rate_is_that_of_the_last_seconds(watch):
+    display = Display()
+    _, come = watch(display)
+    for _ in range(100):
+        come(0.1)
+    assert display.shown[-1].rate == pytest.approx(10_000)
+    for _ in range(3 * int(MEMORY)):
+        come(1.0)
+    assert 1000 < display.shown[-1].rate < 1500  # 1,000 a second now
+    assert display.shown[-1].bytes / display.shown[-1].seconds > 4000
+
+
+def test_an_object_that_is_begun_again_is_no_negative_rate(watch):
+    display = Display()
+    observed, come = watch(display)
+    come(1.0)
+    observed._tally.bytes -= 5000
+    come(1.0)
+    assert display.shown[-1].rate > 0
+
+
+def test_nothing_is_shown_of_a_plan_that_has_failed(watch):
+    display = Display()
+    observed, come = watch(display)
+    come(1.0)
+    with pytest.raises(JobFailed):
+        come(1.0, Outcome(0, None, FATAL))
+    come(1.0)
+    observed.close()
+    assert times(display) == [1.0]
+    assert display.closed == 1
+
+
+def test_a_display_that_raises_is_heard_once_and_the_outcomes_are_taken_all_the_same(watch):
+    display = Display()
+    observed, come = watch(display)
+    display.raises = KeyError("mine")
+    with pytest.raises(Unwanted):
+        come(1.0)
+    come(1.0)
+    assert observed._tally.objects == 2
+    assert times(display) == [1.0]
+
+    def fail():
+        raise Unwanted
+
+    with pytest.raises(KeyError) as raised:
+        observed.conclude(fail)
+    assert raised.value is display.raises
+    assert display.closed == 1
+
+
+def test_nothing_is_shown_after_the_end(watch):
+    display = Display()
+    observed, come = watch(display)
+    observed.set_aside()
+    observed.close()
+    come(1.0)
+    assert (display.shown, display.closed, display.aside) == ([], 1, 1)

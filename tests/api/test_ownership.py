@@ -1,0 +1,209 @@
+"""Tests of who has a temporary directory: what a process that was killed has left is removed, and nothing else."""
+
+import os
+import select
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from metaflow_extensions.fasts3.api import ownership
+
+HOLDER = """
+import os, sys
+import metaflow
+from metaflow_extensions.fasts3.api import ownership
+path = ownership.make(sys.argv[1])
+open(os.path.join(path, "1-0-file"), "w").close()
+child = os.fork() if "fork" in sys.argv else None
+if child != 0:
+    print(path, child, flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture(autouse=True)
+def a_new_start(monkeypatch):
+    """Sweep as a process that has just started would."""
+    monkeypatch.setattr(ownership, "_swept", set())
+
+
+@pytest.fixture
+def holder(tmp_path):
+    """A process that has a temporary directory, and how to kill it."""
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDER, tmp_path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        yield process
+        process.kill()
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path, holder):
+    path = holder.stdout.readline().split()[0]
+    holder.send_signal(signal.SIGKILL)
+    holder.wait()
+    assert os.listdir(path) == ["1-0-file"]
+    ownership.sweep(str(tmp_path))
+    assert os.listdir(tmp_path) == []
+
+
+def test_what_is_in_use_is_left_alone(tmp_path, holder):
+    path = holder.stdout.readline().split()[0]
+    ownership.sweep(str(tmp_path))
+    assert os.listdir(path) == ["1-0-file"]
+
+
+def test_a_child_that_goes_on_keeps_what_its_killed_parent_had(tmp_path):
+    command = [sys.executable, "-c", HOLDER, tmp_path, "fork"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as parent:
+        child = int(parent.stdout.readline().split()[1])
+        parent.send_signal(signal.SIGKILL)
+        parent.wait()
+        ownership.sweep(str(tmp_path))
+        assert len(os.listdir(tmp_path)) == 1
+        gone = os.pidfd_open(child)
+        os.kill(child, signal.SIGKILL)
+        select.select([gone], [], [], 10)
+        os.close(gone)
+    ownership._swept.clear()
+    ownership.sweep(str(tmp_path))
+    assert os.listdir(tmp_path) == []
+
+
+def test_only_what_says_that_it_is_locked_is_touched(tmp_path):
+    kept = ["metaflow.s3.abc", ".metaflow.s3.new.abc", "locked", "metaflow.s3.locked.a_file"]
+    for name in kept[:3]:
+        (tmp_path / name).mkdir()
+    (tmp_path / kept[3]).touch()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "precious").touch()
+    (tmp_path / ".metaflow.s3.locked.link").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / ".metaflow.s3.locked.left").mkdir()
+    ownership.sweep(str(tmp_path))
+    assert sorted(os.listdir(tmp_path)) == sorted([*kept, "elsewhere", ".metaflow.s3.locked.link"])
+    assert os.listdir(tmp_path / "elsewhere") == ["precious"]
+
+
+def test_a_link_inside_is_not_followed(tmp_path):
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious" / "file").touch()
+    left = tmp_path / "root" / ".metaflow.s3.locked.left"
+    left.mkdir(parents=True)
+    (left / "1-0-link").symlink_to(tmp_path / "precious")
+    ownership.sweep(str(tmp_path / "root"))
+    assert os.listdir(tmp_path / "root") == []
+    assert os.listdir(tmp_path / "precious") == ["file"]
+
+
+def test_what_another_user_put_there_is_left_alone(tmp_path, monkeypatch):
+    (tmp_path / ".metaflow.s3.locked.theirs").mkdir()
+    monkeypatch.setattr(ownership.os, "geteuid", lambda: 12345)
+    ownership.sweep(str(tmp_path))
+    assert os.listdir(tmp_path) == [".metaflow.s3.locked.theirs"]
+
+
+def test_without_locks_nothing_is_claimed(tmp_path, monkeypatch):
+    def unsupported(*_):
+        raise OSError(37, "No locks available")
+
+    monkeypatch.setattr(ownership.fcntl, "flock", unsupported)
+    path = ownership.make(str(tmp_path))
+    assert not os.path.basename(path).startswith(ownership.LOCKED)
+    monkeypatch.undo()
+    ownership._swept.clear()
+    ownership.sweep(str(tmp_path))
+    assert os.path.isdir(path)
+
+
+def test_descriptors_are_given_back_and_not_spent_without_end(tmp_path):
+    before = len(os.listdir("/proc/self/fd"))
+    paths = [ownership.make(str(tmp_path)) for _ in range(ownership.MOST_LOCKS + 20)]
+    assert len(os.listdir("/proc/self/fd")) <= before + ownership.MOST_LOCKS
+    for path in paths:
+        ownership.remove(path)
+    assert len(os.listdir("/proc/self/fd")) == before
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("other", ["thesis.tex", "1-0-directory/", ".git/", "1-a", "-1-0-x"])
+def test_what_has_no_name_of_ours_is_left_alone(tmp_path, other):
+    """Where there is no sticky bit, a neighbour can give any directory of this user's the name of one of ours."""
+    theirs = tmp_path / ".metaflow.s3.locked.renamed"
+    theirs.mkdir()
+    (theirs / other).mkdir() if other.endswith("/") else (theirs / other).touch()
+    ownership.sweep(str(tmp_path))
+    assert os.listdir(theirs) == [other.rstrip("/")]
+
+
+def test_a_directory_that_changes_places_while_it_is_swept(tmp_path, monkeypatch):
+    left, precious = tmp_path / ".metaflow.s3.locked.left", tmp_path / "precious"
+    for folder in (left, precious):
+        folder.mkdir()
+        (folder / "1-0-file").touch()
+    locked = ownership.fcntl.flock
+
+    def flock_and_swap(*args):
+        locked(*args)
+        left.rename(tmp_path / "aside")
+        precious.rename(left)
+
+    monkeypatch.setattr(ownership.fcntl, "flock", flock_and_swap)
+    ownership.sweep(str(tmp_path))
+    assert os.listdir(left) == ["1-0-file"]
+    assert os.listdir(tmp_path / "aside") == []
+
+
+def test_a_pipe_does_not_stop_the_sweep(tmp_path):
+    os.mkfifo(tmp_path / ".metaflow.s3.locked.pipe")
+    left = tmp_path / ".metaflow.s3.locked.left"
+    left.mkdir()
+    os.mkfifo(left / "1-0-pipe")
+    ownership.sweep(str(tmp_path))
+    assert os.listdir(tmp_path) == [".metaflow.s3.locked.pipe"]
+
+
+def test_another_name_for_a_file_does_not_take_the_file_away(tmp_path):
+    precious = tmp_path / "precious"
+    precious.write_text("data")
+    left = tmp_path / ".metaflow.s3.locked.left"
+    left.mkdir()
+    os.link(precious, left / "1-0-file")
+    ownership.sweep(str(tmp_path))
+    assert precious.read_text() == "data"
+    assert os.listdir(tmp_path) == ["precious"]
+
+
+@pytest.mark.parametrize("taken_by", ["a file", "a link", "a full directory"])
+def test_a_neighbour_who_takes_the_name_first(tmp_path, monkeypatch, taken_by):
+    """The name can be known once the directory is there; a neighbour who watches the root may be faster."""
+    made = ownership.tempfile.mkdtemp
+
+    def mkdtemp_before_a_neighbour(**given):
+        path = made(**given)
+        name = path.replace(ownership._NOT_YET, ownership.LOCKED)
+        if taken_by == "a file":
+            open(name, "w").close()
+        elif taken_by == "a link":
+            os.symlink("/nowhere", name)
+        else:
+            os.makedirs(f"{name}/full")
+        return path
+
+    monkeypatch.setattr(ownership.tempfile, "mkdtemp", mkdtemp_before_a_neighbour)
+    path = ownership.make(str(tmp_path))
+    assert os.path.isdir(path)
+    assert not os.path.islink(path)
+    assert os.listdir(path) == []
+    assert os.stat(path).st_mode & 0o777 == 0o700
+    ownership.remove(path)
+
+
+def test_an_open_umask_opens_nothing(tmp_path):
+    before = os.umask(0)
+    try:
+        path = ownership.make(str(tmp_path))
+    finally:
+        os.umask(before)
+    assert os.stat(path).st_mode & 0o777 == 0o700
+    ownership.remove(path)

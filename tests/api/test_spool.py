@@ -1,0 +1,94 @@
+"""Tests of where the values of a generator wait: a few in memory, the others in a file that nobody sees."""
+
+import io
+import os
+from array import array
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from metaflow_extensions.fasts3.api import spool as module
+from metaflow_extensions.fasts3.api.spool import Spool, Spooled
+from metaflow_extensions.fasts3.api.upload_sources import value_source
+from metaflow_extensions.fasts3.pool.planning import Piece, pieces
+from metaflow_extensions.fasts3.wire.blocking import Interrupted
+
+
+@pytest.fixture(autouse=True)
+def few_are_held(monkeypatch):
+    monkeypatch.setattr(module, "HELD", 100)
+
+
+def whole(kept, step=7):
+    source = value_source("k", kept, rewind=False)
+    if source.data is not None:
+        return source.data
+    return b"".join(bytes(source.read(piece)) for piece in pieces(0, source.size, step))
+
+
+@given(st.lists(st.binary(max_size=60) | st.text(max_size=60)))
+def test_whatever_is_kept_comes_back(tmp_path_factory, values):
+    with Spool(lambda: str(tmp_path_factory.getbasetemp())) as spool:
+        kept = [spool.keep(value) for value in values]
+        assert [whole(one) for one in kept] == [one if isinstance(one, bytes) else one.encode() for one in values]
+        held = sum(len(one if isinstance(one, bytes) else one.encode()) for one in kept if not isinstance(one, Spooled))
+        assert held <= 100
+
+
+def test_the_first_are_held_as_they_are(tmp_path):
+    values = [b"x" * 50, "y" * 50]
+    with Spool(lambda: pytest.fail("a file was made")) as spool:
+        assert all(spool.keep(value) is value for value in values)
+
+
+def test_the_file_has_no_name_and_is_gone_at_the_end(tmp_path):
+    with Spool(lambda: str(tmp_path)) as spool:
+        kept = spool.keep(b"x" * 101)
+        assert isinstance(kept, Spooled)
+        assert os.listdir(tmp_path) == []
+        descriptor = spool._file.fileno()
+        assert os.fstat(descriptor).st_size == 101
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(descriptor)
+
+
+def test_who_goes_on_after_the_end_reads_nobody_elses_file(tmp_path):
+    with Spool(lambda: str(tmp_path)) as spool:
+        kept = spool.keep(b"x" * 101)
+        descriptor = spool._file.fileno()
+    (tmp_path / "other").write_bytes(b"y" * 101)
+    with open(tmp_path / "other", "rb") as other:
+        assert other.fileno() == descriptor
+        with pytest.raises(Interrupted):
+            kept.read(Piece(0, 101))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [io.BytesIO(b"x" * 200), None, 5, "\ud800" * 200, memoryview(array("d", [1.5] * 30))],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_is_no_value_is_left_for_others_to_refuse(tmp_path, value):
+    with Spool(lambda: str(tmp_path)) as spool:
+        assert spool.keep(value) is value
+
+
+def test_without_a_directory_or_room_they_are_held_all_the_same(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    for folder, patches in ((str(tmp_path / "no"), {}), (str(tmp_path), {"pwrite": full})):
+        with monkeypatch.context() as patched, Spool(lambda folder=folder: folder) as spool:
+            for name, function in patches.items():
+                patched.setattr(os, name, function)
+            values = [b"x" * 101, b"y" * 101]
+            assert [spool.keep(value) for value in values] == values
+
+
+def test_less_than_was_kept_is_never_given(tmp_path):
+    with Spool(lambda: str(tmp_path)) as spool:
+        kept = spool.keep(b"x" * 200)
+        os.ftruncate(spool._file.fileno(), 100)
+        with pytest.raises(OSError, match="Input/output error"):
+            kept.read(Piece(0, 200))

@@ -1,0 +1,168 @@
+"""Tests of where the bytes of an upload come from."""
+
+import io
+import socket
+import tempfile
+import tracemalloc
+from array import array
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from metaflow_extensions.fasts3.api import upload_sources
+from metaflow_extensions.fasts3.api.errors import MetaflowS3InvalidObject, MetaflowS3NotFound
+from metaflow_extensions.fasts3.api.spool import Spool
+from metaflow_extensions.fasts3.api.upload_sources import path_source, value_source
+from metaflow_extensions.fasts3.pool.planning import Piece, pieces
+
+
+def whole(source, step):
+    if source.data is not None:
+        return source.data
+    return b"".join(bytes(source.read(piece)) for piece in pieces(0, source.size, step))
+
+
+@given(st.text(max_size=50), st.integers(1, 60), st.sampled_from([10, 1000]))
+def test_text_is_utf_8_however_it_is_cut(text, step, part_size):
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(upload_sources, "PART_SIZE", part_size)
+        source = value_source("k", text, rewind=False)
+        assert source.size == len(text.encode())
+        assert whole(source, step) == text.encode()
+
+
+def test_text_and_bytes_are_not_held_twice():
+    values = ["x" * 10_000, "é" * 5_000, b"x" * 10_000] * 100
+    tracemalloc.start()
+    kept = [value_source("k", value, rewind=False) for value in values]
+    size, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(kept) == 300
+    assert size < 300 * 1000
+
+
+def having(*names):
+    """A value with these methods, as tables and arrays of other packages have them."""
+    return type("Table", (), dict.fromkeys(names, lambda self: None))()
+
+
+def test_text_that_is_none():
+    with pytest.raises(MetaflowS3InvalidObject, match="'the-key' is not valid Unicode"):
+        value_source("the-key", "\ud800", rewind=False)
+
+
+@pytest.mark.parametrize(("rewind", "expected"), [(True, b"0123456789"), (False, b"3456789")])
+def test_a_file_from_its_beginning_or_from_where_it_stands(rewind, expected):
+    file = io.BytesIO(b"0123456789")
+    file.seek(3)
+    assert whole(value_source("k", file, rewind), 4) == expected
+
+
+# Wrappers of tempfile: they are no classes of io, or not of bytes.
+@pytest.mark.parametrize("make", [tempfile.NamedTemporaryFile, tempfile.SpooledTemporaryFile, tempfile.TemporaryFile])
+@pytest.mark.parametrize(("rewind", "expected"), [(True, b"0123456789"), (False, b"3456789")])
+def test_a_temporary_file_is_a_file_of_bytes_or_is_told_to_be_of_text(make, rewind, expected):
+    with make() as file:
+        file.write(b"0123456789")
+        file.seek(3)
+        assert whole(value_source("k", file, rewind), 4) == expected
+    with make(mode="w+") as text, pytest.raises(MetaflowS3InvalidObject, match=r"text file.*mode 'rb'"):
+        value_source("k", text, rewind)
+    with pytest.raises(MetaflowS3InvalidObject, match="mode 'rb'"):  # closed
+        value_source("k", file, rewind)
+
+
+def test_a_spooled_file_stays_in_memory(monkeypatch):
+    def refuse(_):
+        raise OSError("no space left")
+
+    with tempfile.SpooledTemporaryFile() as file:
+        monkeypatch.setattr(file, "rollover", refuse)
+        file.write(b"0123456789")
+        assert whole(value_source("k", file, rewind=True), 4) == b"0123456789"
+
+
+def test_a_connection_is_no_file():
+    ours, theirs = socket.socketpair()
+    with ours, theirs, ours.makefile("rb") as stream, pytest.raises(MetaflowS3InvalidObject, match=r"its read\(\)"):
+        value_source("k", stream, rewind=False)
+
+
+@pytest.mark.parametrize("view", [lambda buffer: buffer, memoryview], ids=["bytearray", "memoryview"])
+def test_a_buffer_that_is_filled_again_is_stored_as_it_was(view, tmp_path):
+    def values():
+        buffer = bytearray(4)
+        for filling in (b"1111", b"2222"):
+            buffer[:] = filling
+            yield view(buffer)
+
+    with Spool(lambda: str(tmp_path)) as spool:
+        kept = [spool.keep(value) for value in values()]
+        assert [whole(value_source("k", value, rewind=False), 3) for value in kept] == [b"1111", b"2222"]
+
+
+def test_the_version_of_a_file(tmp_path):
+    path = tmp_path / "f"
+    path.write_bytes(b"12345")
+    told, version = path_source("k", str(path).encode())
+    assert told == str(path)
+    assert (version.size, version.modified) == (5, path.stat().st_mtime_ns)
+    with pytest.raises(MetaflowS3NotFound, match=f"{tmp_path}/no.*the-key"):
+        path_source("the-key", tmp_path / "no")
+
+
+def test_a_file_that_is_written_to_between_two_pieces_is_refused(tmp_path):
+    path = tmp_path / "f"
+    path.write_bytes(b"0123456789")
+    with open(path, "rb") as file:
+        source = value_source("the-key", file, rewind=True)
+        assert source.read(Piece(0, 5)) == b"01234"
+        path.write_bytes(b"abcdefghij")
+        with pytest.raises(MetaflowS3InvalidObject, match="'the-key' was changed"):
+            source.read(Piece(5, 5))
+        assert source.read(Piece(0, 10)) == b"abcdefghij"  # in one piece it is one version, whichever
+
+
+def test_names_do_not_steer_a_terminal(tmp_path):
+    path = tmp_path / "\x1b[2J"
+    for refusal in (MetaflowS3NotFound, MetaflowS3InvalidObject):  # it is not there, then it is a directory
+        with pytest.raises(refusal) as refused:
+            path_source("\x1b[2J", path)
+        assert str(refused.value).count("\\x1b[2J") == 2
+        assert "\x1b" not in str(refused.value)
+        path.mkdir(exist_ok=True)
+    with pytest.raises(MetaflowS3InvalidObject) as refused:
+        value_source("\x1b[2J", 1, True)
+    assert "\x1b" not in str(refused.value)
+
+
+def test_a_tilde_is_told_not_to_be_the_home_directory(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for path in ("~/data.csv", Path("~/data.csv"), "~me/data.csv"):
+        with pytest.raises(MetaflowS3NotFound, match=r"Local file not found: ~.*expanduser"):
+            path_source("k", path)
+    (tmp_path / "~").mkdir()
+    (tmp_path / "~" / "data.csv").write_text("1")
+    assert path_source("k", "~/data.csv")[0] == str(tmp_path / "~" / "data.csv")
+
+
+@pytest.mark.parametrize(
+    ("value", "remedy"),
+    [
+        (io.StringIO("text"), "mode 'rb'"),
+        (Path("here"), "put_files"),
+        (1, "json.dumps"),
+        ({"a": [1]}, "json.dumps"),
+        (memoryview(array("d", [1.5])), r"bytes\(\.\.\.\)"),
+        (having("to_parquet", "to_csv", "__array__"), r"to_parquet\(\), which is bytes"),
+        (having("to_csv", "__array__"), r"its to_csv\(\), which is text"),
+        (having("write_parquet"), r"write_csv\(\), which is text; or write_parquet\(buffer\)"),
+        (having("__array__"), r"numpy\.save.*buffer\.getvalue\(\)"),
+    ],
+    ids=["text file", "path", "number", "dict", "memoryview of numbers", "pandas", "pandas series", "Polars", "NumPy"],
+)
+def test_what_has_no_bytes_is_told_what_to_do(value, remedy):
+    with pytest.raises(MetaflowS3InvalidObject, match=remedy):
+        value_source("k", value, rewind=True)
