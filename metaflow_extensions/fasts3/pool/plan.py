@@ -5,9 +5,11 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Optional, Protocol
 
 from metaflow_extensions.fasts3.pool.messages import Job, Outcome
+from metaflow_extensions.fasts3.pool.planning import CARRIED
 from metaflow_extensions.fasts3.wire.failures import Failure
 
 PATIENCE_WHEN_FAILED = 1.0  # seconds for the jobs under way when another has failed: what they opened has to be closed
+PEEKED = CARRIED  # bytes of bodies that may be in memory only because somebody wants to know how many jobs there are
 LOOK_WHEN_HELD = 0.02  # seconds between two looks whether a plan that had no jobs at the moment has some now
 PATIENCE_WHEN_STOPPED = 0.3  # seconds for them when somebody wants to leave: Ctrl-C, a time-out
 
@@ -126,15 +128,17 @@ class JobQueue:
         return self.at_least(1)
 
     def at_least(self, count: int) -> bool:
-        """Whether `take` would give so many jobs in a row."""
+        """Whether `take` would give so many jobs in a row, or fewer whose bodies fill `PEEKED`: that is as much work."""
         taken: list[Job] = []
-        while len(taken) < count:
+        size = 0
+        while len(taken) < count and size <= PEEKED:
             job = self.take()
             if job is None:
                 break
             taken.append(job)
+            size += len(job.body or b"")
         self._next.extend(reversed(taken))
-        return len(taken) == count
+        return len(taken) == count or size > PEEKED
 
 
 class Requests:
