@@ -1,6 +1,6 @@
 """A program that uses S3 and shows how far it has come. Not a test; test_progress_calls runs it.
 
-python shown.py [--after SECONDS] [--without-tqdm] PROGRESS FAILURES: what is given as `progress`, and per cent of the
+python shown.py [--after SECONDS] PROGRESS FAILURES: what is given as `progress`, and per cent of the
 tries that fail; automatic displays wait for so many seconds.
 """
 
@@ -16,9 +16,7 @@ from metaflow_extensions.fasts3.api import progress_display
 def main(arguments):
     if "--after" in arguments:
         seconds = float(arguments[arguments.index("--after") + 1])
-        progress_display.PATIENCE = progress_display.LOG_INTERVAL = seconds
-    if "--without-tqdm" in arguments:
-        sys.modules["tqdm"] = sys.modules["tqdm.auto"] = None
+        progress_display.PATIENCE = progress_display.LINE_INTERVAL = seconds
     progress, failures = json.loads(arguments[-2]), int(arguments[-1])
     root = os.environ["ROOT"]
     with S3(s3root=root, tmproot="tmp", progress=progress, inject_failure_rate=failures) as s3:

@@ -38,7 +38,7 @@ class Store:
                 reply = self.answer(job)
                 failed = isinstance(reply, Failure)
                 outcome = Outcome(job.number, None if failed else reply, reply if failed else None)
-                queue.follow(job, plan.receive(job, outcome))
+                queue.receive(job, outcome)
             elif not queue.is_held:
                 return
             else:

@@ -1,8 +1,8 @@
-"""Tests of what is told of how far a call has come."""
+"""Tests of what is said of how far a call has come."""
 
 import pytest
 
-from metaflow_extensions.fasts3.api.progress import Progress, told
+from metaflow_extensions.fasts3.api.progress import Progress, in_words
 
 HALF = Progress("get", 500, 1000, 2_000_000, 4_100_000, 0, 10.0, False, 100_000.0)
 
@@ -52,4 +52,4 @@ def test_how_much_is_done_and_how_long_the_rest_takes(changed, fraction, left):
     ],
 )
 def test_in_words(changed, expected):
-    assert told(HALF._replace(**changed)) == expected
+    assert in_words(HALF._replace(**changed)) == expected

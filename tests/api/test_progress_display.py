@@ -1,4 +1,4 @@
-"""Tests of where progress is shown, and of bars, lines and logs."""
+"""Tests of where progress is shown, and of bars and lines."""
 
 import io
 import os
@@ -11,12 +11,10 @@ from api.terminal import Terminal
 from metaflow import current
 from metaflow.datatools.s3 import MetaflowS3Exception
 
-from metaflow_extensions.fasts3.api import progress_display
-from metaflow_extensions.fasts3.api.observed import Observed
+from metaflow_extensions.fasts3.api.observers import ProgressReport
 from metaflow_extensions.fasts3.api.progress import Progress
-from metaflow_extensions.fasts3.api.progress_display import Bar, LogLines, Told, checked, display_for
-from metaflow_extensions.fasts3.pool.messages import Job, Outcome
-from metaflow_extensions.fasts3.pool.plan import Requests
+from metaflow_extensions.fasts3.api.progress_display import Bar, Callback, Lines, checked, display_for
+from metaflow_extensions.fasts3.pool.messages import Outcome
 from metaflow_extensions.fasts3.pool.tally import Tally
 
 HALF = Progress("get", 500, 1000, 2_000_000, 4_100_000, 0, 10.0, False, 100_000.0)
@@ -24,6 +22,9 @@ MORE = HALF._replace(objects=700, bytes=3_000_000)
 DONE = HALF._replace(objects=1000, bytes=4_100_000, done=True)
 LISTING = Progress("list", 500, None, 0, 0, 0, 1.0, False)
 LISTED = LISTING._replace(objects=700, total_objects=700, done=True)
+
+
+tqdm_of_terminals = pytest.importorskip("tqdm.auto").tqdm
 
 
 class Screen(io.StringIO):
@@ -68,15 +69,6 @@ def no_tqdm(monkeypatch):
         monkeypatch.setitem(sys.modules, name, None)
 
 
-@pytest.fixture(params=["tqdm", "a line"])
-def drawn_by(request):
-    if request.param == "tqdm":
-        pytest.importorskip("tqdm")
-    else:
-        request.getfixturevalue("no_tqdm")
-    return request.param
-
-
 def print_nothing(progress):
     pass
 
@@ -96,10 +88,10 @@ def test_anything_else_is_refused_with_what_to_give(progress):
 @pytest.mark.parametrize(
     ("where", "automatic", "always"),
     [
-        ([], None, LogLines),
+        ([], None, Lines),
         (["terminal"], Bar, Bar),
         (["kernel"], Bar, Bar),
-        (["flow"], LogLines, LogLines),
+        (["flow"], Lines, Lines),
         (["flow", "terminal"], Bar, Bar),
         (["closed"], None, None),
         (["closed", "flow"], None, None),
@@ -121,7 +113,14 @@ def test_where_it_is_shown(request, stderr, where, automatic, always):
         assert display is None if expected is None else type(display) is expected
         if setting and display:
             assert display.first == 0
-    assert type(display_for(print_nothing)) is Told
+    assert type(display_for(print_nothing)) is Callback
+
+
+def test_without_tqdm_a_terminal_gets_lines_from_the_third_second_on(stderr, no_tqdm):
+    stderr(Screen())
+    display = display_for(None)
+    assert (type(display), display.first, display.interval) == (Lines, 2.0, 10.0)
+    assert display_for(True).first == 0.0
 
 
 def test_a_bar_waits_two_seconds_and_a_log_ten(stderr, flow):
@@ -147,12 +146,12 @@ def test_a_forked_child_of_a_notebook_does_not_speak_to_it(stderr, kernel):
 def test_a_log_gets_a_line_every_ten_seconds_and_one_at_the_end(stderr, flow):
     log, now = stderr(io.StringIO()), [0.0]
     tally = Tally("put", 100, 1_000_000)
-    observed = Observed(Requests([]), tally, display_for(None), lambda: now[0])
+    observed = ProgressReport(tally, display_for(None), lambda: now[0])
     for _ in range(100):
         tally.objects += 1
         tally.bytes += 10_000
         now[0] += 0.35
-        observed.receive(Job(0, "put", "b"), Outcome(0))
+        observed(Outcome(0))
     assert [line.split(", ")[:2] for line in log.getvalue().splitlines()] == [
         ["S3 put: 29%", "29/100 objects"],
         ["S3 put: 58%", "58/100 objects"],
@@ -164,14 +163,14 @@ def test_a_log_gets_a_line_every_ten_seconds_and_one_at_the_end(stderr, flow):
 
 def test_a_call_of_nine_seconds_is_no_line_in_a_log(stderr, flow):
     log, now = stderr(io.StringIO()), [0.0]
-    observed = Observed(Requests([]), Tally("put", 1, 1), display_for(None), lambda: now[0])
+    observed = ProgressReport(Tally("put", 1, 1), display_for(None), lambda: now[0])
     now[0] = 9.9
-    observed.receive(Job(0, "put", "b"), Outcome(0))
+    observed(Outcome(0))
     observed.finish()
     assert log.getvalue() == ""
 
 
-def test_a_bar_is_rewritten_and_ends_with_its_line(terminal, drawn_by):
+def test_a_bar_is_rewritten_and_ends_with_its_line(terminal):
     stream = os.fdopen(os.dup(terminal.descriptor), "w", encoding="utf-8")
     bar = Bar(stream, 0.0)
     for progress in (HALF, MORE, DONE):
@@ -184,7 +183,7 @@ def test_a_bar_is_rewritten_and_ends_with_its_line(terminal, drawn_by):
     assert text.count("\n") == 1
     assert text.endswith("\r\n")
     assert all(len(line) < 80 for line in lines)
-    assert (max(line.count("\u2588") for line in lines) > 5) == (drawn_by == "tqdm")
+    assert max(line.count("\u2588") for line in lines) > 5
     said = [
         "500/1,000 objects, 1.9/3.9 MiB, 97.7 KiB/s, 21.0 s left",
         "700/1,000 objects, 2.9/3.9 MiB, 97.7 KiB/s, 11.0 s left",
@@ -195,7 +194,7 @@ def test_a_bar_is_rewritten_and_ends_with_its_line(terminal, drawn_by):
     assert last.endswith("1,000 objects, 3.9 MiB, 400.4 KiB/s, in 10.0 s")
 
 
-def test_what_has_no_total_is_told_without_a_bar(terminal, drawn_by):
+def test_what_has_no_total_is_told_without_a_bar(terminal):
     stream = os.fdopen(os.dup(terminal.descriptor), "w", encoding="utf-8")
     bar = Bar(stream, 0.0)
     bar.show(LISTING)
@@ -208,12 +207,12 @@ def test_what_has_no_total_is_told_without_a_bar(terminal, drawn_by):
     assert "|" not in text
 
 
-def test_somebody_else_s_line_has_a_line_of_its_own(terminal, drawn_by):
+def test_somebody_else_s_line_has_a_line_of_its_own(terminal):
     stream = os.fdopen(os.dup(terminal.descriptor), "w", encoding="utf-8")
     bar = Bar(stream, 0.0)
-    bar.set_aside()  # nothing is there yet
+    bar.make_room()  # nothing is there yet
     bar.show(HALF)
-    bar.set_aside()
+    bar.make_room()
     stream.write("somebody else's\n")
     bar.show(DONE)
     bar.close()
@@ -225,16 +224,7 @@ def test_somebody_else_s_line_has_a_line_of_its_own(terminal, drawn_by):
     assert text.count("\n") == 2
 
 
-def test_a_terminal_that_tells_no_width_is_taken_for_80_columns(no_tqdm):
-    screen = Screen()
-    bar = Bar(screen, 0.0)
-    bar.show(HALF._replace(retries=10**40))
-    bar.show(HALF)
-    bar.close()
-    assert [len(line) for line in screen.getvalue().split("\r")] == [0, 79, 80]
-
-
-def test_nothing_is_written_where_nothing_was_shown(drawn_by):
+def test_nothing_is_written_where_nothing_was_shown():
     screen = Screen()
     bar = Bar(screen, 0.0)
     bar.close()
@@ -249,7 +239,7 @@ class Ascii(Screen):
         return super().write(text.encode("ascii").decode())
 
 
-def test_a_terminal_without_blocks_gets_a_bar_all_the_same(drawn_by):
+def test_a_terminal_without_blocks_gets_a_bar_all_the_same():
     screen = Ascii()
     bar = Bar(screen, 0.0)
     bar.show(HALF)
@@ -257,23 +247,23 @@ def test_a_terminal_without_blocks_gets_a_bar_all_the_same(drawn_by):
     assert "500/1,000 objects" in screen.getvalue()
 
 
-def test_a_stream_that_closes_meanwhile_ends_nothing(drawn_by):
-    screen, log = Screen(), io.StringIO()
-    displays = [Bar(screen, 0.0), LogLines(log, 0.0)]
+def test_a_stream_that_closes_meanwhile_ends_nothing(stderr):
+    screen, log = Screen(), stderr(io.StringIO())
+    displays = [Bar(screen, 0.0), Lines(0.0)]
     for stream, display in zip((screen, log), displays):
         display.show(HALF)
         stream.close()
         display.show(MORE)
-        display.set_aside()
+        display.make_room()
         display.close()
 
 
-def test_nobody_at_the_other_end_ends_nothing(drawn_by):
+def test_nobody_at_the_other_end_ends_nothing(stderr):
     ours, theirs = os.pipe()
     os.close(ours)
     with open(os.devnull, "w", encoding="utf-8") as nowhere:
-        stream = os.fdopen(theirs, "w", encoding="utf-8")
-        for display in (Bar(stream, 0.0), LogLines(stream, 0.0)):
+        stream = stderr(os.fdopen(theirs, "w", encoding="utf-8"))
+        for display in (Bar(stream, 0.0), Lines(0.0)):
             display.show(HALF)
             display.show(DONE)
             display.close()
@@ -281,20 +271,20 @@ def test_nobody_at_the_other_end_ends_nothing(drawn_by):
         stream.close()
 
 
-@pytest.mark.parametrize("what", ["draw", "close", "clear"])
-def test_a_bar_that_can_not_be_drawn_is_missed_less_than_the_call(monkeypatch, what, no_tqdm):
-    def broken(*_):
+@pytest.mark.parametrize("what", ["__init__", "set_description_str", "clear"])
+def test_a_bar_that_can_not_be_drawn_is_missed_less_than_the_call(monkeypatch, what):
+    def broken(*_, **__):
         raise RuntimeError("no bar today")
 
+    monkeypatch.setattr(tqdm_of_terminals, what, broken)
     bar = Bar(Screen(), 0.0)
-    monkeypatch.setattr(progress_display._Line, what, broken)
     bar.show(HALF)
     bar.show(HALF)
-    bar.set_aside()
+    bar.make_room()
     bar.close()
 
 
-def test_a_bar_is_closed_by_one_thread_while_another_is_stuck_in_it(no_tqdm):
+def test_a_bar_is_closed_by_one_thread_while_another_is_stuck_in_it():
     stuck, go_on = threading.Event(), threading.Event()
 
     class Stuck(Screen):
@@ -312,7 +302,6 @@ def test_a_bar_is_closed_by_one_thread_while_another_is_stuck_in_it(no_tqdm):
     thread.start()
     stuck.wait()
     bar.close()
-    assert screen.getvalue().endswith("\n")
     go_on.set()
     thread.join()
     bar.show(DONE)
@@ -320,7 +309,7 @@ def test_a_bar_is_closed_by_one_thread_while_another_is_stuck_in_it(no_tqdm):
     assert screen.getvalue().endswith("\n")
 
 
-def test_a_bar_has_no_thread_of_its_own(drawn_by):
+def test_a_bar_has_no_thread_of_its_own():
     before = threading.active_count()
     bar = Bar(Screen(), 0.0)
     bar.show(HALF)

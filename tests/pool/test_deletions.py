@@ -299,7 +299,7 @@ def test_a_listing_does_not_run_ahead_of_the_deletions():
             waiting.append(job)
             continue
         (outcome,) = [(store(job))]
-        queue.follow(job, plan.receive(job, deletions.Outcome(job.number, outcome)))
+        queue.receive(job, deletions.Outcome(job.number, outcome))
         most = max(most, sum(len(one.arguments["keys"]) for one in waiting))
     assert store.held == set()
     assert most <= AHEAD + 1000

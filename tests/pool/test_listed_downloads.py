@@ -64,7 +64,7 @@ def test_objects_are_requested_while_the_listing_goes_on_and_pages_before_object
     queue = JobQueue(plan)
     page = queue.take()
     for count in (3, 6):
-        queue.follow(page, plan.receive(page, Outcome(page.number, store(page))))
+        queue.receive(page, Outcome(page.number, store(page)))
         assert plan.tally.total_objects is None
         page = queue.take()
         assert page.operation == "list_page"  # although objects wait
@@ -72,7 +72,7 @@ def test_objects_are_requested_while_the_listing_goes_on_and_pages_before_object
     assert [queue.take().key for _ in range(6)] == [f"x/{number}" for number in range(6)]
     assert queue.take() is None
     assert queue.is_held  # by the page under way
-    queue.follow(page, plan.receive(page, Outcome(page.number, store(page))))
+    queue.receive(page, Outcome(page.number, store(page)))
     assert (plan.tally.total_objects, plan.tally.total_bytes) == (9, 9)  # by the listing, before they have come
     assert [queue.take().key for _ in range(3)] == ["x/6", "x/7", "x/8"]
 

@@ -17,9 +17,8 @@ from metaflow_extensions.fasts3.api.errors import (
     shown,
 )
 from metaflow_extensions.fasts3.api.left_open import told_of
-from metaflow_extensions.fasts3.api.observed import Observed
-from metaflow_extensions.fasts3.api.progress_display import Setting, display_for
-from metaflow_extensions.fasts3.api.retry_report import RetryReport
+from metaflow_extensions.fasts3.api.observers import ProgressReport, RetryReport
+from metaflow_extensions.fasts3.api.progress_display import Display, Setting, display_for
 from metaflow_extensions.fasts3.api.standard_error import write_line
 from metaflow_extensions.fasts3.boto import endpoints
 from metaflow_extensions.fasts3.boto.redaction import without_password
@@ -102,7 +101,9 @@ class Executor:
         """What is configured or chosen now."""
         return Settings.read(self._chosen)
 
-    def run(self, plan: Plan, place: Place, interruption: Optional[Interruption] = None) -> None:
+    def run(
+        self, plan: Plan, place: Place, interruption: Optional[Interruption] = None, with_progress: bool = True
+    ) -> None:
         """Carry out a plan.
 
         Parameters
@@ -113,45 +114,44 @@ class Executor:
         interruption : Interruption, optional
             What ends it, in a thread that another one has for it; `Interrupted` is raised then. Without one the caller
             may be stopped by an exception at any point.
+        with_progress : bool
+            Whether the progress of a plan with a tally is shown.
 
         Raises
         ------
         MetaflowException
             That of `api.errors` which says what failed.
         """
-        tally = getattr(plan, "tally", None)  # what users do not ask for has none
+        tally = getattr(plan, "tally", None) if with_progress else None
         display = display_for(self._progress) if tally else None
+        progress = ProgressReport(tally, display) if tally and display else None
+
+        def work(stop: Interruption) -> None:
+            self._run(plan, place, stop, display, progress)
+            if progress:
+                progress.finish()
+
+        begin = partial(work, interruption) if interruption else partial(interruptible, work)
         try:
-            if tally and display:
-                observed = Observed(plan, tally, display)
-                observed.conclude(lambda: self._begin(observed, place, interruption, observed.finish))
+            if progress:
+                progress.conclude(begin)
             else:
-                self._begin(plan, place, interruption)
+                begin()
         except MetaflowException as error:
             # It says what the user has to know; by which threads it came here is only in the way.
             raise error.with_traceback(None) from error.__cause__
 
-    def _begin(
+    def _run(
         self,
         plan: Plan,
         place: Place,
-        interruption: Optional[Interruption],
-        then: Callable[[], None] = lambda: None,
+        interruption: Interruption,
+        display: Optional[Display],
+        progress: Optional[ProgressReport],
     ) -> None:
-        def work(ours: Interruption) -> None:
-            self._run(plan, place, ours)
-            then()
-
-        if interruption:
-            work(interruption)
-        else:
-            interruptible(work)
-
-    def _run(self, plan: Plan, place: Place, interruption: Interruption) -> None:
         settings = self.settings()
-        report = RetryReport(plan, partial(self._tell, plan))
-        carried_out = report if settings.log_retries else plan
-        queue = JobQueue(carried_out)
+        retries = RetryReport(partial(self._write, display)) if settings.log_retries else None
+        queue = JobQueue(plan, [observer for observer in (progress, retries) if observer])
         few = _few(place, settings)
         if few is not None and "botocore" not in sys.modules and queue.at_least(MANY_REQUESTS):
             _start_workers(queue)  # while boto3 is imported, which takes as long
@@ -161,20 +161,12 @@ class Executor:
             return self._clean_up(plan, queue, connection, settings, limit)
 
         try:
-            self._carry_out(carried_out, queue, place, connection, settings, interruption)
+            self._carry_out(plan, queue, place, connection, settings, interruption)
             left = put_right(CLEANUP_LIMIT)
             if left:
                 log.warning("S3: %s", left)
         except JobFailed as failed:
-            left = put_right(CLEANUP_LIMIT)
-            identity, endpoint, proxy = connection.identity, connection.endpoint_url, connection.proxy
-            job, failure = failed.job, failed.failure
-            if shows_answer(failure):
-                endpoints.note_answer(endpoint)
-            elif failure.code is Code.UNREACHABLE and not endpoints.has_answered(endpoint):
-                failure = failure._replace(message=f"S3 can't be reached at {endpoint}: {failure.message}")
-            failure = self.concealed(failure)
-            error = exception_of(job.operation, job.url, failure, identity, endpoint, left, proxy)
+            error = self._exception_of(failed, connection, put_right(CLEANUP_LIMIT))
             raise error from error.__cause__
         except TransferError as error:
             raise credentials_error(error.failure, put_right(CLEANUP_LIMIT)) from None
@@ -184,12 +176,22 @@ class Executor:
                 log.warning("S3: %s", left)
             raise
         finally:
-            report.tell()
+            if retries:
+                retries.write()
         endpoints.note_answer(connection.endpoint_url)
 
-    def _tell(self, plan: Plan, line: str) -> None:
-        if isinstance(plan, Observed):
-            plan.set_aside()
+    def _exception_of(self, failed: JobFailed, connection: "Connection", left: str) -> Exception:
+        job, failure, endpoint = failed.job, failed.failure, connection.endpoint_url
+        if shows_answer(failure):
+            endpoints.note_answer(endpoint)
+        elif failure.code is Code.UNREACHABLE and not endpoints.has_answered(endpoint):
+            failure = failure._replace(message=f"S3 can't be reached at {endpoint}: {failure.message}")
+        failure = self.concealed(failure)
+        return exception_of(job.operation, job.url, failure, connection.identity, endpoint, left, connection.proxy)
+
+    def _write(self, display: Optional[Display], line: str) -> None:
+        if display:
+            display.make_room()
         write_line(shown(self.connected().conceal(line)))
 
     def _carry_out(

@@ -8,7 +8,6 @@ from metaflow.exception import MetaflowException
 
 from metaflow_extensions.fasts3.api.errors import MOST_URL, MetaflowS3NotFound, shown
 from metaflow_extensions.fasts3.api.executor import Executor, Place
-from metaflow_extensions.fasts3.api.watching import Watching
 from metaflow_extensions.fasts3.pool.queries import Heads
 
 Objects = Callable[[], Sequence[tuple[str, str]]]
@@ -43,7 +42,7 @@ def _missing(executor: Executor, objects: Sequence[tuple[str, str]]) -> list[str
         return []
     plan = Heads(objects, missing_ok=True)
     try:
-        executor.run(Watching(plan), Place.WORKERS)  # without a tally: its progress is not the user's call
+        executor.run(plan, Place.WORKERS, with_progress=False)
     except MetaflowException:
         return []
     executor.check_buckets(plan.unproven)

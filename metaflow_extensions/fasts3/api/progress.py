@@ -63,7 +63,7 @@ class Progress(NamedTuple):
         return None
 
 
-def told(progress: Progress) -> str:
+def in_words(progress: Progress) -> str:
     """What is done and left, in words: '312/1,000 objects, 1.2/4.1 GiB, 98.1 MiB/s, 31.0 s left, 2 retries'."""
     parts = [_objects(progress)]
     if progress.bytes or progress.total_bytes:

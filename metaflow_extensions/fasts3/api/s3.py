@@ -122,7 +122,7 @@ class S3(GetMethods, IterateMethods, ListMethods, DirectoryMethods, DeleteMethod
         are cut into parts of 32 MiB at the most. 8 MiB if None.
     progress : bool or Callable[[Progress], None], optional, default None
         Who sees how far a call has come. None: where it takes longer than 2 seconds, a bar on a terminal and in a
-        notebook (tqdm's where it is installed), a line every 10 seconds in the log of a task, nothing elsewhere. True:
+        notebook (lines there without tqdm), a line every 10 seconds in the log of a task, nothing elsewhere. True:
         at once, and elsewhere as lines on stderr. False: nobody. A function is called with a `Progress` at most every
         0.1 s, and with `done=True` at the end, in the thread that carries out the call, which may not be that of the
         caller; what it raises ends the call and is raised by it. See docs/progress.md.

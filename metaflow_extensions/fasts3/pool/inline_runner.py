@@ -98,7 +98,7 @@ class InlineRunner:
     def _hand_on(self, plan: Plan, queue: JobQueue, job: Job, outcome: Outcome) -> None:
         self._done += 1
         self._moved += bytes_moved(job, outcome.reply)
-        queue.follow(job, plan.receive(job, outcome))
+        queue.receive(job, outcome)
 
     def _perform(self, job: Job, interruption: Interruption) -> Outcome:
         outcome = self._performer.perform(job, interruption)

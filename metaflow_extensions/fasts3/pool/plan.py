@@ -1,8 +1,8 @@
 """What a plan is: work that gives jobs and takes outcomes, and knows no process, no socket and no clock."""
 
 import bisect
-from collections.abc import Iterable, Iterator
-from typing import Any, Optional, Protocol
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Callable, Optional, Protocol
 
 from metaflow_extensions.fasts3.pool.messages import Job, Outcome
 from metaflow_extensions.fasts3.pool.planning import CARRIED
@@ -24,7 +24,7 @@ class JobFailed(Exception):
 
 
 class Unwanted(Exception):
-    """Somebody who watches a plan wants it to end. Neither S3 nor a worker has done anything wrong."""
+    """An observer wants the plan to end. Neither S3 nor a worker has done anything wrong."""
 
 
 class Plan(Protocol):
@@ -63,9 +63,17 @@ class JobQueue:
 
     Those that follow from others come before the plan's first ones, so that what was begun is finished. Among them
     those come first that follow from what was begun first: a loop over downloads waits for the oldest object.
+
+    Parameters
+    ----------
+    plan : Plan
+    observers : sequence of callable
+        Each is called with every outcome, after the plan. It may raise `Unwanted`.
     """
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, observers: Sequence[Callable[[Outcome], None]] = ()) -> None:
+        self._plan = plan
+        self._observers = observers
         # Sorted: rank, number of the source, jobs. Few at a time, one for each object that is under way.
         self._sources: list[tuple[int, int, Iterator[Optional[Job]]]] = [(_FIRST_ONES, 0, plan.start())]
         self._count = 0  # of sources
@@ -112,6 +120,13 @@ class JobQueue:
     def put_last(self, jobs: Iterable[Job]) -> None:
         """Jobs that have to be done again, but after all others."""
         self._add(_LAST_ONES, list(jobs))
+
+    def receive(self, job: Job, outcome: Outcome) -> None:
+        """Hand the plan the outcome of a job that was taken, and add the jobs that follow from it."""
+        follow = self._plan.receive(job, outcome)
+        for observer in self._observers:
+            observer(outcome)
+        self.follow(job, follow)
 
     def follow(self, job: Job, jobs: Iterable[Optional[Job]]) -> None:
         """Jobs that follow from the outcome of one that was taken."""

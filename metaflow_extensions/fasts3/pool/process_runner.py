@@ -140,7 +140,7 @@ class ProcessRunner:
                 queue.put_back([job])
                 renewed = True
             else:
-                queue.follow(job, plan.receive(job, outcome))
+                queue.receive(job, outcome)
         return renewed
 
     def _look_again_in(self, credentials: Any) -> float:

@@ -1,10 +1,13 @@
-"""Tests of when the progress of a plan is shown, and of what is shown then. The clock is the test's."""
+"""Tests of what hears of outcomes: when progress is shown and what, and the lines about retries.
+
+The clock is the test's.
+"""
 
 import pytest
 
-from metaflow_extensions.fasts3.api.observed import MEMORY, Observed
+from metaflow_extensions.fasts3.api.observers import INTERVAL, MEMORY, ProgressReport, RetryReport
 from metaflow_extensions.fasts3.pool.messages import Job, Outcome
-from metaflow_extensions.fasts3.pool.plan import JobFailed, Unwanted
+from metaflow_extensions.fasts3.pool.plan import JobFailed, JobQueue, Unwanted
 from metaflow_extensions.fasts3.pool.tally import Tally
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
 
@@ -30,7 +33,7 @@ class Ten:
         return [job]
 
     def cleanup(self):
-        return [JOB, JOB]
+        return []
 
 
 class Display:
@@ -38,16 +41,13 @@ class Display:
 
     def __init__(self, first=0.0, interval=0.1):
         self.first, self.interval = first, interval
-        self.shown, self.closed, self.aside = [], 0, 0
+        self.shown, self.closed = [], 0
         self.raises = None
 
     def show(self, progress):
         self.shown.append(progress)
         if self.raises:
             raise self.raises
-
-    def set_aside(self):
-        self.aside += 1
 
     def close(self):
         self.closed += 1
@@ -59,11 +59,12 @@ def watch():
 
     def begin(display):
         now, plan = [100.0], Ten()
-        observed = Observed(plan, plan.tally, display, lambda: now[0])
+        observed = ProgressReport(plan.tally, display, lambda: now[0])
+        queue = JobQueue(plan, [observed])
 
         def come(after, outcome=Outcome(0)):
             now[0] += after
-            return observed.receive(JOB, outcome)
+            queue.receive(queue.take(), outcome)
 
         return observed, come
 
@@ -72,13 +73,6 @@ def watch():
 
 def times(display):
     return [round(progress.seconds, 3) for progress in display.shown]
-
-
-def test_it_is_the_plan_to_those_who_carry_it_out(watch):
-    observed, come = watch(Display())
-    assert list(observed.start()) == [JOB]
-    assert come(0.0) == [JOB]
-    assert observed.cleanup() == [JOB, JOB]
 
 
 def test_a_short_call_is_not_shown_at_all(watch):
@@ -146,26 +140,23 @@ def test_an_object_that_is_begun_again_is_no_negative_rate(watch):
     assert display.shown[-1].rate > 0
 
 
-def test_nothing_is_shown_of_a_plan_that_has_failed(watch):
+def test_nothing_is_shown_of_an_outcome_that_fails_the_plan(watch):
     display = Display()
-    observed, come = watch(display)
+    _, come = watch(display)
     come(1.0)
     with pytest.raises(JobFailed):
         come(1.0, Outcome(0, None, FATAL))
-    come(1.0)
-    observed.close()
     assert times(display) == [1.0]
-    assert display.closed == 1
 
 
-def test_a_display_that_raises_is_heard_once_and_the_outcomes_are_taken_all_the_same(watch):
+def test_a_display_that_raises_is_called_once_and_ends_the_call_with_its_error(watch):
     display = Display()
     observed, come = watch(display)
     display.raises = KeyError("mine")
     with pytest.raises(Unwanted):
         come(1.0)
-    come(1.0)
-    assert observed._tally.objects == 2
+    assert observed._tally.objects == 1
+    observed(Outcome(0))
     assert times(display) == [1.0]
 
     def fail():
@@ -180,7 +171,34 @@ def test_a_display_that_raises_is_heard_once_and_the_outcomes_are_taken_all_the_
 def test_nothing_is_shown_after_the_end(watch):
     display = Display()
     observed, come = watch(display)
-    observed.set_aside()
-    observed.close()
+    observed.conclude(lambda: None)
     come(1.0)
-    assert (display.shown, display.closed, display.aside) == ([], 1, 1)
+    assert (display.shown, display.closed) == ([], 1)
+
+
+def report(outcomes, seconds_each=0.0):
+    lines, now = [], [0.0]
+    retries = RetryReport(lines.append, lambda: now[0])
+    for outcome in outcomes:
+        now[0] += seconds_each
+        retries(outcome)
+    retries.write()
+    return lines
+
+
+def test_nothing_is_said_where_nothing_went_wrong():
+    assert report([Outcome(n, None) for n in range(5)]) == []
+
+
+def test_one_line_for_a_call():
+    outcomes = [Outcome(n, None, None, True, SLOW if n % 2 else None) for n in range(10)]
+    assert report(outcomes) == [
+        "Transient S3 failures: 5 of 10 requests were tried again, 15 times; "
+        "the last for SlowDown: Please reduce your request rate"
+    ]
+
+
+def test_a_long_call_is_told_of_now_and_then():
+    outcomes = [Outcome(n, None, None, True, SLOW) for n in range(100)]
+    lines = report(outcomes, seconds_each=INTERVAL / 20)
+    assert 4 <= len(lines) <= 6

@@ -1,0 +1,139 @@
+"""What hears of the outcomes of a call, in the thread that takes them: its progress, and the report of retries."""
+
+import math
+import time
+from typing import Callable, Optional
+
+from metaflow_extensions.fasts3.api.progress import Progress
+from metaflow_extensions.fasts3.api.progress_display import Display
+from metaflow_extensions.fasts3.pool.messages import Outcome
+from metaflow_extensions.fasts3.pool.plan import Unwanted
+from metaflow_extensions.fasts3.pool.tally import Tally
+
+MEMORY = 5.0  # seconds after which bytes count for a third of what new ones do in the rate
+INTERVAL = 10.0  # seconds between two lines of a `RetryReport`
+
+
+class ProgressReport:
+    """Shows what a plan has counted.
+
+    Parameters
+    ----------
+    tally : Tally
+        The plan's.
+    display : Display
+    clock : callable
+    """
+
+    def __init__(self, tally: Tally, display: Display, clock: Callable[[], float] = time.monotonic) -> None:
+        self._tally = tally
+        self._display = display
+        self._clock = clock
+        self._began = clock()
+        self._next = self._began + display.first
+        self._rate = _Rate(self._began)
+        self._retries = 0
+        self._shown = False
+        self._error: Optional[BaseException] = None  # what the display raised, with which the call is to end
+
+    def __call__(self, outcome: Outcome) -> None:
+        if outcome.retried is not None:
+            self._retries += outcome.retried.tries
+        if self._clock() >= self._next:
+            self._show(done=False)
+
+    def conclude(self, work: Callable[[], None]) -> None:
+        """Do the work of the call and end the display; then raise what the display raised, if anything."""
+        try:
+            work()
+        except Unwanted:
+            pass
+        finally:
+            self._next = math.inf
+            self._display.close()
+        # Not in the handler: the user's own error is none that came while another was handled. And nothing here may
+        # hold it: its traceback holds this frame.
+        error, self._error = self._error, None
+        try:
+            if error is not None:
+                raise error
+        finally:
+            del error
+
+    def finish(self) -> None:
+        """Show the end of a call that succeeded, if it was long enough to be shown at all."""
+        if self._shown or not self._display.first:
+            self._show(done=True)
+
+    def _show(self, done: bool) -> None:
+        now, tally = self._clock(), self._tally
+        self._next = now + self._display.interval
+        self._shown = True
+        objects, moved = (tally.objects, tally.total_objects), (tally.bytes, tally.total_bytes)
+        rate = self._rate.at(now, tally.bytes)
+        try:
+            self._display.show(
+                Progress(tally.operation, *objects, *moved, self._retries, now - self._began, done, rate)
+            )
+        except BaseException as error:
+            self._next = math.inf
+            self._error = error
+            raise Unwanted from None
+
+
+class _Rate:
+    """Bytes per second, in which what is long ago counts little."""
+
+    def __init__(self, now: float) -> None:
+        self._then = now
+        self._counted = 0  # bytes
+        self._bytes = 0.0  # of the last seconds
+        self._seconds = 0.0
+
+    def at(self, now: float, count: int) -> float:
+        passed = now - self._then
+        keep = math.exp(-passed / MEMORY)
+        self._bytes = self._bytes * keep + max(0, count - self._counted)  # fewer: an object was begun again
+        self._seconds = self._seconds * keep + passed
+        self._then, self._counted = now, count
+        return self._bytes / self._seconds if self._seconds else 0.0
+
+
+class RetryReport:
+    """Prints a line about retries every `INTERVAL` and at the end of a call, for S3_LOG_TRANSIENT_RETRIES.
+
+    Parameters
+    ----------
+    write : callable
+        Takes a line; it must not raise.
+    clock : callable
+    """
+
+    def __init__(self, write: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
+        self._write = write
+        self._clock = clock
+        self._written = clock()
+        self._requests = 0  # answered in the end, since the last line
+        self._retried = 0  # of these, with more than one try
+        self._tries = 0
+        self._reason = ""  # of the last retry
+
+    def __call__(self, outcome: Outcome) -> None:
+        self._requests += 1
+        failure = outcome.retried
+        if failure is not None:
+            self._retried += 1
+            self._tries += failure.tries
+            self._reason = ": ".join(filter(None, (failure.s3_code or failure.code.value, failure.message)))
+            if self._clock() - self._written > INTERVAL:
+                self.write()
+
+    def write(self) -> None:
+        """Write about the retries since the last line, if there were any."""
+        if self._retried:
+            self._write(
+                f"Transient S3 failures: {self._retried} of {self._requests} requests were tried again, "
+                f"{self._tries} times; the last for {self._reason}"
+            )
+        self._written = self._clock()
+        self._requests = self._retried = self._tries = 0
