@@ -12,8 +12,8 @@ import pytest
 from metaflow._vendor.click.testing import CliRunner
 from servers.s3_server import S3Server
 
+from metaflow_extensions.fasts3.cli import output
 from metaflow_extensions.fasts3.cli.main import cli
-from metaflow_extensions.fasts3.cli.output import Remarks, remark
 
 METAFLOW = shutil.which("metaflow", path=sysconfig.get_path("scripts")) or "metaflow"
 
@@ -70,9 +70,9 @@ def fasts3(here: Path) -> "Callable[..., Any]":
 
 
 @pytest.fixture
-def told_of(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have commands that run in this process tell of their work as a whole, as they do on a terminal."""
-    monkeypatch.setattr(Remarks, "tell", lambda _, text: remark(text))
+def with_summary(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make commands that run in this process print their summary, as they do on a terminal."""
+    monkeypatch.setattr(output, "is_terminal", lambda: True)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from contextlib import nullcontext
 
 import pytest
 
-from metaflow_extensions.fasts3.cli import usage
+from metaflow_extensions.fasts3.cli import du
 
 
 @pytest.fixture
@@ -49,11 +49,11 @@ def test_as_text(fasts3, root, filled):
 def test_nothing_is_an_error(fasts3, root, filled, arguments):
     done = fasts3("du", "--json", *(argument.format(root=root) for argument in arguments))
     assert (done.exit_code, done.stdout) == (1, "")
-    assert done.stderr.startswith(("Error: Nothing is below ", "Error: No key fits "))
+    assert done.stderr.startswith(("Error: Nothing is below ", "Error: No key matches "))
 
 
 def test_an_empty_bucket_has_no_bytes(fasts3, monkeypatch):
-    monkeypatch.setattr(usage, "found_ahead", lambda *_: nullcontext([]))
+    monkeypatch.setattr(du, "pages_of", lambda *_: nullcontext([]))
     assert told(fasts3("du", "--json", "s3://bucket")) == [("s3://bucket/", 0, 0)]
 
 

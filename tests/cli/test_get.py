@@ -14,8 +14,9 @@ from metaflow.datatools.s3 import MetaflowS3AccessDenied
 from servers.stored import Stored
 
 from metaflow_extensions.fasts3.api import file_download, local_paths
-from metaflow_extensions.fasts3.cli import downloading
+from metaflow_extensions.fasts3.cli import get
 from metaflow_extensions.fasts3.pool.ahead import Ahead
+from metaflow_extensions.fasts3.pool.listings import Listing
 
 FILES = {"a/1.csv": b"1", "a/b/2.csv": b"22", "a/b/3.txt": b"3", "ab": b"", "z": b"zz"}
 
@@ -175,7 +176,7 @@ def test_where_case_does_not_count_one_object_does_not_replace_another_listed_la
     fasts3, here, root, stored, monkeypatch
 ):
     monkeypatch.setattr(local_paths, "ignores_case", lambda directory: True)
-    monkeypatch.setattr(downloading, "found_ahead", one_page_at_a_time)
+    monkeypatch.setattr(get, "pages_of", one_page_at_a_time)
     stored.put_all({"x/A": b"first", "x/a": b"second", "x/b": b"b"})
     done = fasts3("get", f"{root}/x/", "out")
     assert done.exit_code == 1
@@ -183,9 +184,12 @@ def test_where_case_does_not_count_one_object_does_not_replace_another_listed_la
     assert files(here) == {"out/A": b"first", "out/b": b"b"}
 
 
-def one_page_at_a_time(s3, target, details):
+def one_page_at_a_time(s3, selection, details):
     """A listing with a page for each object, of which the next is not there yet."""
-    found = Ahead(([entry] for page in s3._pages(target.listing()._replace(details=details)) for entry in page), 1)
+    found = Ahead(
+        ([entry] for page in s3._pages(Listing(selection.bucket, selection.prefix, details=details)) for entry in page),
+        1,
+    )
     found.ready = lambda wait=0.0: []
     return found
 
@@ -239,7 +243,7 @@ def test_what_has_come_before_is_not_downloaded_again(fasts3, here, root, filled
 
 @pytest.mark.parametrize("destination", ["file", "out/"])
 def test_an_object_that_was_named_is_not_downloaded_again_either(
-    fasts3, here, root, filled, monkeypatch, told_of, destination
+    fasts3, here, root, filled, monkeypatch, with_summary, destination
 ):
     monkeypatch.setattr(file_download, "YOUNG", float("-inf"))
     url = f"{root}/a/b/2.csv"
@@ -272,7 +276,7 @@ def test_a_refusal_has_its_reason_also_where_the_file_is_there(fasts3, here, roo
     assert done.stderr.endswith("Check the secret key: it is not the one that goes with this access key id.\n")
 
 
-def test_what_was_there_already_is_not_counted_as_downloaded(fasts3, here, root, filled, monkeypatch, told_of):
+def test_what_was_there_already_is_not_counted_as_downloaded(fasts3, here, root, filled, monkeypatch, with_summary):
     monkeypatch.setattr(file_download, "YOUNG", float("-inf"))
     fasts3("get", f"{root}/a/", "out")
     assert fasts3("get", f"{root}/a/", "out").stderr == "Downloaded 0 objects; 3 were there already.\n"

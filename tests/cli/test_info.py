@@ -54,7 +54,7 @@ def test_what_is_missing_is_named_and_the_rest_shown(fasts3, root, filled):
     done = fasts3("info", f"{root}/a", f"{root}/none", f"{root}/x*")
     assert done.exit_code == 1
     assert done.stdout.startswith(f"{root}/a\n")
-    assert done.stderr == f"Error: There is no object {root}/none. No key fits {root}/x*.\n"
+    assert done.stderr == f"Error: There is no object {root}/none. No key matches {root}/x*.\n"
 
 
 def test_a_bucket_alone_is_refused(fasts3, server):

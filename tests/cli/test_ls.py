@@ -96,7 +96,7 @@ def test_buckets_that_may_not_be_listed_are_one_sentence(fasts3, monkeypatch):
     [
         (["{root}/none"], "Nothing is at {root}/none."),
         (["--recursive", "{root}/none"], "write {root}/none*."),
-        (["{root}/none*"], "No key fits {root}/none*."),
+        (["{root}/none*"], "No key matches {root}/none*."),
         (["--root", "{root}/none"], "Nothing is at {root}/none/."),
     ],
 )
@@ -135,7 +135,7 @@ def test_names_are_raw_for_a_program_and_harmless_for_a_terminal(start, root, st
 def test_one_url_at_a_time(fasts3, root, here):
     done = fasts3("ls", f"{root}/a", f"{root}/b")
     assert done.exit_code == 2
-    assert "This takes one URL, and was given 2." in done.stderr
+    assert "This command takes one URL, not 2." in done.stderr
     assert "unquoted" not in done.stderr
     (here / "a").touch()
     (here / "b").touch()

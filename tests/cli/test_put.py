@@ -130,7 +130,7 @@ def test_what_is_there_already_is_not_uploaded_again(fasts3, root, stored, tree)
     assert stored.blob("a.txt") == b"b"
 
 
-def test_what_was_there_already_is_not_counted_as_uploaded(fasts3, root, stored, tree, told_of):
+def test_what_was_there_already_is_not_counted_as_uploaded(fasts3, root, stored, tree, with_summary):
     assert re.fullmatch(r"Uploaded 4 files in [0-9.]+ s\.\n", fasts3("put", "tree", root).stderr)
     assert fasts3("put", "tree", root, "--exclude", ".*").stderr == "Uploaded 0 files; 3 were there already.\n"
     told = fasts3("put", "--no-overwrite", "tree/a.txt", f"{root}/").stderr
@@ -140,7 +140,7 @@ def test_what_was_there_already_is_not_counted_as_uploaded(fasts3, root, stored,
 def test_without_a_url_it_is_what_is_missing(fasts3, tree):
     done = fasts3("put", "tree/a.txt")
     assert done.exit_code == 2
-    assert "Where to? The last argument is a URL: s3://bucket/key" in done.stderr
+    assert "URL is missing, the last argument: s3://bucket/key" in done.stderr
     assert fasts3("put").exit_code == 2
 
 
@@ -173,13 +173,13 @@ def test_a_bucket_that_does_not_exist_is_one_sentence(fasts3, tree):
 
 
 @pytest.mark.parametrize("options", [["--include", "*.nope"], ["--include", "*.csv", "--exclude", "b/*"]])
-def test_a_pattern_that_no_file_fits_is_an_error(fasts3, root, stored, tree, told_of, options):
+def test_a_pattern_that_no_file_fits_is_an_error(fasts3, root, stored, tree, with_summary, options):
     done = fasts3("put", "--json", "tree", f"{root}/x", *options)
     assert (done.exit_code, done.stdout) == (1, "")
     given = " ".join(one if one.startswith("--") else repr(one) for one in options)
     assert done.stderr == (
-        f"Error: Of the 4 files in tree none is left by {given}. Patterns are compared with paths below it, such as "
-        ".hidden.\n"
+        f"Error: None of the 4 files in tree is selected by {given}. Patterns are compared with paths below it, "
+        "such as .hidden.\n"
     )
     assert stored.list() == set()
 

@@ -33,7 +33,7 @@ def test_a_key_that_is_not_there_is_named_and_the_others_go(fasts3, root, filled
         f"There is no object {root}/none.",
         f"There is no object {root}/a.",
         "Deleted 1 object.",
-        "Error: 2 of the keys are not there. What is below a directory is deleted with --recursive.",
+        "Error: 2 of the keys do not exist. To delete what is below a directory, add --recursive.",
     ]
     told = {one["url"]: one["deleted"] for one in map(json.loads, done.stdout.splitlines())}
     assert told == {f"{root}/z": True, f"{root}/none": False, f"{root}/a": False}
@@ -49,7 +49,7 @@ def test_a_dry_run_knows_what_is_not_there(fasts3, root, filled):
 def test_a_missing_key_may_be_no_error(fasts3, root, filled):
     done = fasts3("rm", "--missing-ok", f"{root}/z", f"{root}/none")
     assert (done.exit_code, done.stdout) == (0, "")
-    assert done.stderr == "Deleted 2 objects; keys that were not there count as well (--missing-ok).\n"
+    assert done.stderr == "Deleted 2 objects; keys that did not exist count as well (--missing-ok).\n"
     assert filled.list() == KEYS - {"z"}
 
 
@@ -259,7 +259,7 @@ def test_ctrl_c_is_an_answer_too(start, root, filled):
 
 
 def test_the_only_object_that_fits_is_named_in_the_question(start, root, filled):
-    question = f"Delete {root}/a/b/3.csv, the only object that fits {root}/a/b/*? [y/N]: "
+    question = f"Delete {root}/a/b/3.csv, the only object that matches {root}/a/b/*? [y/N]: "
     assert asked(start, b"n\n", f"{root}/a/b/*") == (0, question)
     assert filled.list() == KEYS
     question = f"Delete {root}/a/b/3.csv, the only object below {root}/a/b? [y/N]: "

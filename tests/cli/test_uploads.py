@@ -7,7 +7,7 @@ import pytest
 from metaflow import metaflow_config
 from servers.s3_server import S3Server
 
-from metaflow_extensions.fasts3.cli import open_uploads, uploads_command
+from metaflow_extensions.fasts3.cli import uploads
 from metaflow_extensions.fasts3.pool.perform import Performer
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
 
@@ -84,7 +84,7 @@ def test_old_ones_are_aborted_and_others_are_left_alone(fasts3, begun, root, sti
 
 def test_the_server_s_clock_decides_on_ages(fasts3, begun, root, monkeypatch):
     """Ours may be wrong by days."""
-    monkeypatch.setattr(open_uploads.time, "time", lambda: 4e9)
+    monkeypatch.setattr(uploads.time, "time", lambda: 4e9)
     assert fasts3("uploads", "--older-than", "1h", f"{root}/data").stdout == ""
 
 
@@ -143,11 +143,9 @@ def test_what_is_refused_before_anything_is_asked(fasts3, begun, root, server: S
 @pytest.mark.parametrize("answer", ["n\n", "y\n"])
 def test_a_terminal_is_asked(fasts3, begun, root, still_open, monkeypatch, answer):
     terminal = SimpleNamespace(isatty=lambda: True)
-    monkeypatch.setattr(uploads_command, "sys", SimpleNamespace(stdin=terminal))
+    monkeypatch.setattr(uploads, "sys", SimpleNamespace(stdin=terminal))
     confirmed = []
-    monkeypatch.setattr(
-        open_uploads.click, "confirm", lambda text, err: confirmed.append((text, err)) or answer == "y\n"
-    )
+    monkeypatch.setattr(uploads.click, "confirm", lambda text, err: confirmed.append((text, err)) or answer == "y\n")
     done = fasts3("uploads", "--abort", "--older-than", "0s", f"{root}/data")
     assert done.exit_code == 0
     assert confirmed == [(f"Abort 4 multipart uploads, of or below {root}/data?", True)]

@@ -1,4 +1,4 @@
-"""How a command ends: with which exit status, and with one sentence instead of a traceback."""
+"""Turns what a command raises into an exit status, with one sentence instead of a traceback."""
 
 import functools
 import os
@@ -11,28 +11,28 @@ from types import FrameType
 from typing import Any, Callable, Optional
 
 from metaflow._vendor import click
+from metaflow.exception import MetaflowException
 
-INTERRUPTED = 128 + signal.SIGINT  # as shells count: Ctrl-C
-READER_GONE = 128 + signal.SIGPIPE  # `... | head` has seen enough
+from ..api.errors import shown
+from ..api.standard_error import write_line
+
+INTERRUPTED = 128 + signal.SIGINT  # the status that shells give to a program that Ctrl-C has ended
+BROKEN_PIPE = 128 + signal.SIGPIPE  # the reader is gone, as in `... | head`
 
 
 def with_exit_status(function: "Callable[..., None]") -> "Callable[..., None]":
-    """Have what a command raises become an exit status: 1 and a sentence for an error, 130 for Ctrl-C."""
+    """Make a command exit with 1 and a sentence for an error, and with 130 for Ctrl-C."""
 
     @functools.wraps(function)
     def run(*args: Any, **kwargs: Any) -> None:
-        from metaflow.exception import MetaflowException
-
-        from ..api.standard_error import write_line
-
         try:
-            with _ended_by_kill():
+            with _sigterm_raises():
                 function(*args, **kwargs)
         except BrokenPipeError:
-            # Whatever is still to be flushed goes nowhere, or Python would complain of it at the end.
-            with open(os.devnull, "wb") as nowhere:
-                os.dup2(nowhere.fileno(), 1)
-            sys.exit(READER_GONE)
+            # Python flushes stdout at its end, and would report the broken pipe once more.
+            with open(os.devnull, "wb") as devnull:
+                os.dup2(devnull.fileno(), 1)
+            sys.exit(BROKEN_PIPE)
         except (KeyboardInterrupt, click.Abort):
             write_line("Stopped.")
             sys.exit(INTERRUPTED)
@@ -45,16 +45,14 @@ def with_exit_status(function: "Callable[..., None]") -> "Callable[..., None]":
 
 
 def sentence_of(error: OSError) -> str:
-    """What the file system refused, as a sentence."""
-    from ..api.errors import shown
-
-    said = error.strerror or str(error)
-    return f"{shown(os.fsdecode(error.filename))}: {said}." if error.filename else f"{shown(said)}."
+    """An error of the file system as a sentence."""
+    reason = error.strerror or str(error)
+    return f"{shown(os.fsdecode(error.filename))}: {reason}." if error.filename else f"{shown(reason)}."
 
 
 @contextmanager
-def _ended_by_kill() -> "Iterator[None]":
-    """Have `kill` end the command as an exception does, so that what is temporary is removed."""
+def _sigterm_raises() -> "Iterator[None]":
+    """Make SIGTERM raise SystemExit, so that temporary files are removed."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -1,23 +1,21 @@
-"""``metaflow fasts3``: what this package offers on the command line. Thin: the work is done elsewhere.
+"""``metaflow fasts3``: the groups, and which commands there are.
 
-Metaflow imports this file at every start, so each command is in a file of its own, imported when it is asked for.
+Metaflow imports this file at every start, so each command is in a module of its own, imported when it is used.
 """
 
 # mypy: disallow-untyped-decorators=False
 # (Metaflow's own copy of click has no types.)
 
-from typing import Any
+import importlib
+from typing import Any, Optional
 
 from metaflow._vendor import click
 
-from .groups import ImportedLate, WithoutGreeting
-
-# In the order of the help. Each is in a module of its own: `ls` in ls_command.py.
+# In the order of the help. Each is in the module of its name.
 COMMANDS = ("ls", "info", "get", "put", "rm", "uploads", "du", "bench", "doctor", "serve")
 
-
-# What other programs call theirs, and which of ours does it.
-MEANT = {
+# Commands of other programs, and which of ours does the same.
+ALTERNATIVES = {
     "cp": "'get', which downloads, or 'put', which uploads",
     "sync": "'get', which downloads, or 'put', which uploads",
     "cat": "'get' with - for DEST, which writes to standard output",
@@ -26,7 +24,44 @@ MEANT = {
 }
 
 
-def _tell_version(ctx: Any, _: Any, wanted: bool) -> None:
+class QuietGroup(click.Group):  # type: ignore[misc]  # metaflow's copy of click has no types
+    """Holds the command that Metaflow merges into its own, and suppresses Metaflow's greeting for it.
+
+    Metaflow prints the greeting to stdout before any command. The output of our commands is for other programs, for
+    example an object's bytes.
+    """
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Optional[Any]:
+        command = super().get_command(ctx, cmd_name)
+        if command is not None and ctx.parent is None:
+            # Metaflow looks the command up first, then prints the greeting by `invoke` of this context.
+            ctx.invoke = lambda *_, **__: None
+        return command
+
+
+class LazyGroup(click.Group):  # type: ignore[misc]
+    """Imports each of the `COMMANDS` when it is used."""
+
+    def list_commands(self, ctx: Any) -> "list[str]":
+        return [*COMMANDS, *super().list_commands(ctx)]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Optional[Any]:
+        if cmd_name not in COMMANDS:
+            return super().get_command(ctx, cmd_name)
+        return getattr(importlib.import_module(f".{cmd_name}", __package__), cmd_name)
+
+    def resolve_command(self, ctx: Any, args: "list[str]") -> Any:
+        if args[0] not in self.list_commands(ctx) and not args[0].startswith("-"):
+            from difflib import get_close_matches  # only now: Metaflow imports this file at every start
+
+            similar = [repr(name) for name in get_close_matches(args[0], self.list_commands(ctx), 1)]
+            suggestion = ALTERNATIVES.get(args[0]) or next(iter(similar), None)
+            if suggestion:
+                ctx.fail(f"No such command {args[0]!r}. Did you mean {suggestion}?")
+        return super().resolve_command(ctx, args)
+
+
+def _print_version(ctx: Any, _: Any, wanted: bool) -> None:
     if wanted:
         from ..doctor.software import DISTRIBUTION, version_of
 
@@ -34,18 +69,18 @@ def _tell_version(ctx: Any, _: Any, wanted: bool) -> None:
         ctx.exit()
 
 
-@click.group(cls=WithoutGreeting)
+@click.group(cls=QuietGroup)
 def cli() -> None:
     """Hold the one command that Metaflow merges into its own."""
 
 
-@cli.group(cls=ImportedLate, names=COMMANDS, meant=MEANT, help="Tools around fast S3 access.")
+@cli.group(cls=LazyGroup, help="Work with S3: list, copy and delete objects, and find problems.")
 @click.option(
     "--version",
     is_flag=True,
     is_eager=True,
     expose_value=False,
-    callback=_tell_version,
+    callback=_print_version,
     help="Print the version of this package.",
 )
 def fasts3() -> None:

@@ -1,8 +1,9 @@
-"""The options that several commands have."""
+"""The options that several commands have, and the types of option values."""
 
 # mypy: disallow-untyped-decorators=False
 
-from typing import Any, Callable
+import re
+from typing import Any, Callable, Optional
 
 from metaflow._vendor import click
 
@@ -12,19 +13,64 @@ _RUN = click.option(
     "--run",
     metavar="FLOW/ID",
     help="Work on the versioned data of a run, as S3(run=...) does, e.g. MyFlow/123. Keys are relative to it. The run "
-    "is not looked up, so it may be of any namespace.",
+    "is not looked up, so it may be in any namespace.",
 )
-_ROOT = click.option("--root", metavar="S3URL", help="Work below this place, s3://bucket/prefix. Keys are relative.")
+_ROOT = click.option(
+    "--root", metavar="S3URL", help="Work below this location, s3://bucket/prefix. Keys are relative to it."
+)
 
 
-def with_place(function: Any) -> Any:
+def with_location(function: Any) -> Any:
     """Give a command the options `run` and `root`."""
     return _RUN(_ROOT(function))
 
 
-with_raw: Decorator = click.option("--raw", is_flag=True, help="Take *, ? and [ as they are: no wildcards.")
-with_json: Decorator = click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+with_raw: Decorator = click.option("--raw", is_flag=True, help="Take *, ? and [ literally, not as wildcards.")
+with_json: Decorator = click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
 with_human: Decorator = click.option("--human", is_flag=True, help="Print sizes with units, e.g. 1.5 MiB.")
 with_progress: Decorator = click.option(
-    "--no-progress", is_flag=True, help="Say nothing on how far it is. [default: what it says on a terminal]"
+    "--no-progress", is_flag=True, help="Show no progress. [default: show it on a terminal]"
 )
+
+SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}  # of each unit of an age
+AGE = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)([smhdw])\Z", re.ASCII)
+SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?) *([kmg]?)(i?)(b?)\Z", re.IGNORECASE)
+POWERS = {"": 0, "k": 1, "m": 2, "g": 3}
+LARGEST = 5 * 2**30  # bytes
+
+
+class Age(click.ParamType):  # type: ignore[misc]  # metaflow's copy of click has no types
+    """An age such as 90s, 30m, 12h, 7d or 2w, in seconds."""
+
+    name = "age"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> float:
+        found = AGE.match(str(value))
+        if found is None:
+            message = f"{value!r} is not an age. Give a number and a unit (s, m, h, d or w), for example 12h or 7d."
+            raise click.BadParameter(message, ctx, param)
+        return float(found[1]) * SECONDS[found[2]]
+
+
+def format_age(seconds: Optional[float]) -> str:
+    """Format an age in its largest unit."""
+    if seconds is None:
+        return "?"
+    unit = next((unit for unit in ("d", "h", "m") if seconds >= SECONDS[unit]), "s")
+    return f"{max(0, int(seconds // SECONDS[unit]))}{unit}"
+
+
+class Size(click.ParamType):  # type: ignore[misc]
+    """A number of bytes: 1000, 1KB, 64MiB."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> int:
+        found = SIZE.match(str(value))
+        if not found:
+            raise click.BadParameter(f"{value!r} is not a size. Write it as 1000, 1KB or 64MiB.")
+        number, unit, binary, _ = found.groups()
+        size = int(float(number) * (1024 if binary else 1000) ** POWERS[unit.lower()])
+        if size > LARGEST:
+            raise click.BadParameter(f"{value!r} is too large; the largest is 5GiB.")
+        return size

@@ -6,7 +6,7 @@ from metaflow._vendor import click
 from metaflow.datatools.s3 import MetaflowS3URLException
 
 from metaflow_extensions.fasts3.api.location import Location
-from metaflow_extensions.fasts3.cli.targets import hint_of_unquoted, place_of, target_of
+from metaflow_extensions.fasts3.cli.selection import location_from, select, unquoted_hint
 
 NOWHERE = Location()
 ROOT = Location("s3://bucket/ro[o]t")
@@ -32,8 +32,8 @@ AN_ARN = "arn:aws:s3:eu-west-1:123456789012:accesspoint/x"
     ],
 )
 def test_a_url_without_wildcards_is_a_key_or_a_directory(text, place, bucket, key, listed):
-    target = target_of(text, place)
-    assert (target.bucket, target.key, target.pattern, target.listing().prefix) == (bucket, key, None, listed)
+    selection = select(text, place)
+    assert (selection.bucket, selection.key, selection.pattern, selection.prefix) == (bucket, key, None, listed)
 
 
 @pytest.mark.parametrize(
@@ -48,67 +48,66 @@ def test_a_url_without_wildcards_is_a_key_or_a_directory(text, place, bucket, ke
     ],
 )
 def test_wildcards_are_those_of_a_shell_and_match_slashes(text, prefix, folder, fits, does_not):
-    target = target_of(text, NOWHERE)
-    assert (target.listing().prefix, target.folder) == (prefix, folder)
-    assert [key for key in [*fits, *does_not] if target.fits(key)] == fits
+    selection = select(text, NOWHERE)
+    assert (selection.prefix, selection.folder) == (prefix, folder)
+    assert [key for key in [*fits, *does_not] if selection.matches(key)] == fits
 
 
 def test_only_what_is_given_has_wildcards_and_not_the_place():
-    target = target_of("*.csv", ROOT)
-    assert target.listing().prefix == "ro[o]t/"
-    assert target.fits("ro[o]t/a.csv")
-    assert not target.fits("root/a.csv")
-    assert target.name("ro[o]t/a.csv") == "a.csv"
+    selection = select("*.csv", ROOT)
+    assert selection.prefix == "ro[o]t/"
+    assert selection.matches("ro[o]t/a.csv")
+    assert not selection.matches("root/a.csv")
 
 
 def test_raw_takes_wildcards_as_they_are():
-    target = target_of("s3://b/what?[1]*", NOWHERE, raw=True)
-    assert (target.key, target.pattern) == ("what?[1]*", None)
+    selection = select("s3://b/what?[1]*", NOWHERE, raw=True)
+    assert (selection.key, selection.pattern) == ("what?[1]*", None)
 
 
 def test_the_place_of_a_run_is_that_of_its_data(monkeypatch):
     monkeypatch.setattr(configuration, "DATATOOLS_S3ROOT", "s3://b/data")
-    assert place_of("MyFlow/12", None).root == "s3://b/data/MyFlow/12"
-    assert target_of("x", place_of("MyFlow/12", None)).url == "s3://b/data/MyFlow/12/x"
+    assert location_from("MyFlow/12", None).root == "s3://b/data/MyFlow/12"
+    assert select("x", location_from("MyFlow/12", None)).url == "s3://b/data/MyFlow/12/x"
 
 
 def test_a_run_without_a_configured_place_is_one_sentence(monkeypatch):
     monkeypatch.setattr(configuration, "DATATOOLS_S3ROOT", None)
     with pytest.raises(MetaflowS3URLException, match=r"DATATOOLS_S3ROOT is not configured.* `metaflow fasts3 serve`"):
-        place_of("MyFlow/12", None)
+        location_from("MyFlow/12", None)
 
 
 @pytest.mark.parametrize("run", ["MyFlow", "MyFlow/", "/1", "MyFlow/1/start", "", "My Flow/1"])
 def test_what_is_no_run_is_refused(run):
     with pytest.raises(click.UsageError, match="name of a flow and the id of a run"):
-        place_of(run, None)
+        location_from(run, None)
 
 
 def test_two_places_are_refused():
-    with pytest.raises(click.UsageError, match="two places"):
-        place_of("MyFlow/1", "s3://b/x")
+    with pytest.raises(click.UsageError, match="two locations"):
+        location_from("MyFlow/1", "s3://b/x")
 
 
 def test_a_key_without_a_place_is_refused():
     with pytest.raises(click.UsageError, match="'data/x' is not a full URL"):
-        target_of("data/x", NOWHERE)
+        select("data/x", NOWHERE)
 
 
 def test_a_full_url_below_a_place_is_refused():
     with pytest.raises(click.UsageError, match="is a full URL"):
-        target_of("s3://b/x", ROOT)
+        select("s3://b/x", ROOT)
 
 
 @pytest.mark.parametrize("root", ["data", "/data", "S3://b", "s3://", "s3://no bucket/x"])
 def test_a_root_that_is_no_place_is_bad_usage_and_named(root):
-    with pytest.raises(click.UsageError, match=r"--root is .*no place in S3"):
-        place_of(None, root)
+    with pytest.raises(click.UsageError, match=r"--root is .*not a location in S3"):
+        location_from(None, root)
 
 
 def test_a_setting_that_is_no_place_is_named(monkeypatch):
     monkeypatch.setattr(configuration, "DATATOOLS_S3ROOT", "metaflow/data")
     with pytest.raises(MetaflowS3URLException, match=r"'metaflow/data' does not name.* METAFLOW_DATATOOLS_S3ROOT="):
-        place_of("MyFlow/12", None)
+        location_from("MyFlow/12", None)
 
 
 @pytest.mark.parametrize(
@@ -128,5 +127,5 @@ def test_names_of_local_files_look_like_a_pattern_without_quotes(tmp_path, monke
     (tmp_path / "folder").mkdir()
     for name in ("a", "b", "folder/c"):
         (tmp_path / name).touch()
-    assert bool(hint_of_unquoted(texts)) is looks
-    assert not hint_of_unquoted([str(tmp_path / "a"), str(tmp_path / "b")])
+    assert bool(unquoted_hint(texts)) is looks
+    assert not unquoted_hint([str(tmp_path / "a"), str(tmp_path / "b")])

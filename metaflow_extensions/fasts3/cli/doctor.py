@@ -1,0 +1,94 @@
+"""``metaflow fasts3 doctor``: prints what is configured, from where, and what is wrong."""
+
+# mypy: disallow-untyped-decorators=False
+
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from typing import Optional
+
+from metaflow._vendor import click
+
+from ..api.standard_error import write_line
+from ..doctor.checks import why_no_url
+from ..doctor.examination import Examination
+from ..doctor.findings import Finding, Status
+from ..doctor.report import COLORS, Report, Style, document, plain
+from .exit_status import INTERRUPTED
+
+WIDEST = 120  # columns; longer lines are hard to read
+
+
+@click.command("doctor", short_help="Print what is configured, from where, and what is wrong.")
+@click.option("--root", metavar="s3://BUCKET/PREFIX", help="Check this location.  [default: DATATOOLS_S3ROOT]")
+@click.option("--read-only", is_flag=True, help="Write nothing, and skip the checks that need it.")
+@click.option("--quick", "--no-throughput", "quick", is_flag=True, help="Transfer no large object.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document, for bug reports. It holds no secrets.")
+def doctor(root: Optional[str], read_only: bool, quick: bool, as_json: bool) -> None:
+    """Print what is configured for S3, from where, and what is wrong with it.
+
+    It writes one object below ROOT/.metaflow-fasts3-doctor/, reads it back and deletes it, and takes less than 30
+    seconds. The exit status is 0 without a problem (warnings allowed), and 1 with one.
+
+    Example:
+
+    \b
+        metaflow fasts3 doctor
+        metaflow fasts3 doctor --root s3://my-bucket/somewhere --read-only
+        metaflow fasts3 doctor --json > report.json
+    """  # noqa: D301
+    reason = root and why_no_url(root)
+    if reason:
+        raise click.BadParameter(reason, param_hint="--root")
+    for number in (signal.SIGTERM, signal.SIGHUP):  # as Ctrl-C: what was written has to be removed
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
+    examination = Examination(root and root.rstrip("/"), read_only, throughput=not quick)
+    try:
+        with examination.subject:
+            findings = _print_json(examination) if as_json else _print_text(examination)
+    except KeyboardInterrupt:
+        write_line("Stopped.")
+        sys.exit(INTERRUPTED)
+    finally:
+        if examination.subject.written:
+            write_line(f"{examination.subject.written} may still exist. It is a test object and may be deleted.")
+    sys.exit(int(any(finding.status is Status.PROBLEM for finding in findings)))
+
+
+def _print_json(examination: Examination) -> "list[Finding]":
+    began = time.monotonic()
+    facts, findings = list(examination.facts()), list(examination.findings())
+    click.echo(document(facts, findings, time.monotonic() - began, examination.subject.concealer))
+    return findings
+
+
+def _print_text(examination: Examination) -> "list[Finding]":
+    """Print each line as soon as it is known."""
+    began = time.monotonic()
+    terminal = sys.stdout.isatty()
+    colored = terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    style: Style = _colored if colored else plain
+    width = min(shutil.get_terminal_size().columns, WIDEST) if terminal else 0
+    report = Report(examination.subject.concealer, width, style)
+    for line in report.facts(examination.facts()):
+        click.echo(line, color=colored)
+    click.echo("Checks")
+    findings: list[Finding] = []
+    for line in report.findings(_recorded(examination.findings(), findings)):
+        click.echo(line, color=colored)
+    click.echo(report.end(findings, time.monotonic() - began), color=colored)
+    return findings
+
+
+def _recorded(findings: Iterable[Finding], record: "list[Finding]") -> Iterator[Finding]:
+    for finding in findings:
+        record.append(finding)
+        yield finding
+
+
+def _colored(text: str, status: Status) -> str:
+    return str(click.style(text, fg=COLORS[status], bold=status is Status.PROBLEM))

@@ -1,0 +1,104 @@
+"""``metaflow fasts3 du``: counts objects and their bytes."""
+
+# mypy: disallow-untyped-decorators=False
+
+from collections.abc import Iterable
+from typing import NamedTuple, Optional
+
+from metaflow._vendor import click
+
+from ..api.s3 import S3
+from ..pool.split_listing import Entry
+from .exit_status import with_exit_status
+from .options import with_human, with_json, with_location, with_raw
+from .output import format_name, format_size, json_line, print_lines
+from .selection import location_from, pages_of, select_one, url_of
+
+
+class Sum(NamedTuple):
+    """The sum of some objects."""
+
+    size: int = 0  # bytes
+    objects: int = 0
+
+
+@click.command("du", short_help="Count objects and their bytes.")
+@click.argument("urls", metavar="[URL]", nargs=-1)
+@with_location
+@click.option(
+    "--depth",
+    type=click.IntRange(0),
+    default=0,
+    metavar="N",
+    help="Also print the sum of each directory, up to N levels deep.",
+)
+@click.option("--group", is_flag=True, help="Print the sum of each directory one level deep: --depth 1.")
+@with_human
+@with_json
+@with_raw
+@with_exit_status
+def du(
+    urls: "tuple[str, ...]",
+    run: Optional[str],
+    root: Optional[str],
+    depth: int,
+    group: bool,
+    human: bool,
+    as_json: bool,
+    raw: bool,
+) -> None:
+    """Count the objects below a prefix, or those that match a pattern, and add up their bytes.
+
+    Each line has bytes, objects and a URL; the total is the last line. A prefix is a directory. If there is no object,
+    the exit status is 1.
+
+    \b
+    Examples:
+        metaflow fasts3 du s3://bucket/data
+        metaflow fasts3 du --group --human s3://bucket/data
+        metaflow fasts3 du 's3://bucket/data/*.csv'
+        metaflow fasts3 du --run MyFlow/123 --json
+    """  # noqa: D301
+    selection = select_one(urls, location_from(run, root), raw)
+    sums = {"": Sum()}
+    with S3(progress=False) as s3, pages_of(s3, selection) as pages:
+        for entries in pages:
+            _add(entries, sums, len(selection.stem), depth or int(group))
+    total = sums.pop("")
+    if not total.objects and (selection.text or selection.base):
+        raise click.ClickException(selection.nothing())
+    lines = [(url_of(selection.bucket, name), one) for name, one in sorted(sums.items())]
+    lines.append((selection.url, total))
+    print_lines(_line(url, one, human, as_json) for url, one in lines)
+
+
+def _add(entries: "Iterable[Entry]", sums: "dict[str, Sum]", start: int, depth: int) -> None:
+    """Add objects to the total, "", and to the sums of their directories.
+
+    Parameters
+    ----------
+    entries : iterable of Entry
+    sums : dict of str to Sum
+        By directory, the beginning of a key with its slash.
+    start : int
+        Characters of keys before the first of these directories.
+    depth : int
+        Levels of directories that have a sum of their own.
+    """
+    for key, size in entries:
+        names = [""]
+        end = start
+        for _ in range(depth):
+            end = key.find("/", end) + 1
+            if not end:
+                break
+            names.append(key[:end])
+        for name in names:
+            known = sums.get(name, Sum())
+            sums[name] = Sum(known.size + (size or 0), known.objects + 1)
+
+
+def _line(url: str, one: Sum, human: bool, as_json: bool) -> str:
+    if as_json:
+        return json_line(url=url, objects=one.objects, bytes=one.size)
+    return f"{format_size(one.size, human):>14} {one.objects:>10} {format_name(url)}"

@@ -1,0 +1,285 @@
+"""``metaflow fasts3 get``: downloads objects while they are listed."""
+
+# mypy: disallow-untyped-decorators=False
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from itertools import chain
+from typing import NamedTuple, Optional
+
+from metaflow._vendor import click
+
+from ..api import local_paths
+from ..api.errors import MOST_URL, MetaflowS3AccessDenied, MetaflowS3NotFound, MetaflowS3URLException, shown
+from ..api.executor import FEW_PIECES
+from ..api.file_download import UNKNOWN, FileDownload, Wanted
+from ..api.formatting import counted, duration
+from ..api.location import SCHEME
+from ..api.s3 import S3
+from ..pool import worker_pool
+from ..pool.listings import modified_of
+from ..pool.processors import processors
+from ..pool.split_listing import Entry
+from .exit_status import with_exit_status
+from .options import with_json, with_location, with_progress, with_raw
+from .output import format_size, format_unchanged, json_line, print_lines, summary
+from .selection import Selection, is_directory, location_from, pages_of, refuse_empty, select, unquoted_hint, url_of
+
+FEW = 4  # missing objects; of more, none is looked up as a directory
+COPIED = 2**20  # bytes at a time, to stdout
+HEAD_START = 0.25  # seconds for the listing before the first download: ten pages take less from a nearby server
+
+
+class Options(NamedTuple):
+    """How objects are downloaded."""
+
+    destination: str
+    recursive: bool
+    overwrite: bool
+    as_json: bool
+    quiet: bool
+    hint: str  # "", or what may be wrong where an object is missing
+
+    def selects_many(self, selection: Selection) -> bool:
+        """Whether it selects a prefix or a pattern, not an object."""
+        return selection.pattern is not None or self.recursive or selection.is_directory
+
+
+@click.command("get", short_help="Download objects.")
+@click.argument("urls", metavar="URL...", nargs=-1)
+@click.argument("destination", metavar="DEST", required=False)
+@with_location
+@click.option("-r", "--recursive", is_flag=True, help="Download everything below the URLs, as if they ended in /.")
+@click.option("--no-overwrite", is_flag=True, help="Do not replace existing files.")
+@with_json
+@with_raw
+@with_progress
+@with_exit_status
+def get(
+    urls: "tuple[str, ...]",
+    destination: Optional[str],
+    run: Optional[str],
+    root: Optional[str],
+    recursive: bool,
+    no_overwrite: bool,
+    as_json: bool,
+    raw: bool,
+    no_progress: bool,
+) -> None:
+    """Download an object into a file or a directory, or to stdout (a DEST of -).
+
+    A URL that ends in a slash, or has wildcards (*, ? and [...]; * also matches /), selects many objects. DEST is then
+    a directory, which is made if it does not exist. The names in it are the parts of the keys after the prefix, or
+    after the last slash before the first wildcard. A file gets its name when it is complete, and the time of its
+    object. A file with the size and the time of its object is not downloaded again. An object that S3 refuses, or that
+    can't be a file, such as dir/../../file, is left out: the others are downloaded, the error names it, and the exit
+    status is 1.
+
+    \b
+    Examples:
+        metaflow fasts3 get s3://bucket/data/table.parquet .
+        metaflow fasts3 get s3://bucket/data/ data
+        metaflow fasts3 get 's3://bucket/logs/2024-*/*.gz' logs
+        metaflow fasts3 get --run MyFlow/123 model.bin - | sha256sum
+    """  # noqa: D301
+    if destination is None:
+        raise click.UsageError("Give a URL to download, and DEST.")
+    refuse_empty([*urls, destination])
+    if not urls:
+        # click takes a single argument for the last one.
+        raise click.UsageError("DEST is missing: a file, a directory (.), or - for standard output.")
+    if destination.startswith(SCHEME):
+        raise click.UsageError(
+            f"DEST is {destination!r}, and this downloads. To upload: metaflow fasts3 put SOURCE {destination}"
+        )
+    location = location_from(run, root)
+    selections = [select(url, location, raw) for url in urls]
+    options = Options(destination, recursive, not no_overwrite, as_json, no_progress, unquoted_hint(urls))
+    if destination != "-":
+        _to_files(selections, options)
+    elif len(selections) > 1 or options.selects_many(selections[0]):
+        raise click.UsageError("Only one object goes to stdout. Give the URL of one, or a directory for several.")
+    else:
+        _to_stdout(selections[0])
+
+
+def _to_stdout(selection: Selection) -> None:
+    with S3(progress=False) as s3:
+        try:
+            found = s3.get(url_of(selection.bucket, selection.key), return_info=False)
+        except MetaflowS3NotFound as error:
+            raise _no_object(s3, selection, error) from error
+        with open(str(found.path), "rb") as file:
+            shutil.copyfileobj(file, sys.stdout.buffer, COPIED)
+        sys.stdout.buffer.flush()
+
+
+def _no_object(s3: S3, selection: Selection, error: MetaflowS3NotFound) -> MetaflowS3NotFound:
+    """The error for one missing object; the hint that it is a directory replaces all other advice."""
+    if error.s3_code == "NoSuchBucket":
+        return error
+    return MetaflowS3NotFound(_slash_hint(s3, selection) or f"There is no object {shown(selection.url, MOST_URL)}.")
+
+
+def _slash_hint(s3: S3, selection: Selection) -> str:
+    """The hint for a directory that was named without its slash; "" for anything else."""
+    if not is_directory(s3, selection.bucket, selection.key):
+        return ""
+    url = shown(selection.url, MOST_URL)
+    return f"There is no object {url}, but a directory of that name. To download what is in it, add a slash: {url}/"
+
+
+def _to_files(selections: "list[Selection]", options: Options) -> None:
+    several = len(selections) > 1 or options.selects_many(selections[0])
+    directory, name = _directory_and_name(options.destination, several)
+    if len(selections) > FEW_PIECES or any(map(options.selects_many, selections)):
+        worker_pool.shared.start(processors())  # while boto3 is imported
+    existed = os.path.isdir(directory)
+    with S3(progress=False if options.quiet else None) as s3:
+        try:
+            _Downloads(s3, selections, options, directory, name).run()
+        finally:
+            if not existed and os.path.isdir(directory) and not os.listdir(directory):
+                os.rmdir(directory)
+
+
+def _directory_and_name(destination: str, several: bool) -> "tuple[str, Optional[str]]":
+    """The directory of the files; and the name of the file in it, if there is one file whose name was given."""
+    if several or destination.endswith("/") or os.path.isdir(destination):
+        if os.path.lexists(destination) and not os.path.isdir(destination):
+            raise click.UsageError(f"{destination!r} is not a directory, and several objects do not go into one file.")
+        return destination, None
+    folder, name = os.path.split(destination)
+    return folder or ".", name
+
+
+class _Downloads:
+    """The downloads of one command.
+
+    Not by `S3.download`, which lists everything first, takes prefixes only, and has no place for one object under
+    another name.
+    """
+
+    def __init__(
+        self, s3: S3, selections: "list[Selection]", options: Options, directory: str, name: Optional[str]
+    ) -> None:
+        self._s3 = s3
+        self._selections = selections
+        self._options = options
+        self._directory = directory
+        self._name = name
+        self._download = FileDownload(os.path.abspath(directory), s3._executor)
+        # Hash of a local name -> hash of its URL: two objects may have one name, in several URLs, or where the file
+        # system ignores case.
+        self._taken: dict[int, int] = {}
+        self._objects = {one.url: one for one in selections if not options.selects_many(one)}
+
+    def run(self) -> None:
+        """Download all objects that can be files; raise one exception for the others."""
+        began = time.monotonic()
+        count = size = unchanged = 0
+        for batch in self._batches():
+            files = self._fetch(batch)
+            new = [one.size for one, is_new in files if is_new]
+            count, size, unchanged = count + len(new), size + sum(new), unchanged + len(files) - len(new)
+            if self._options.as_json:
+                print_lines(
+                    json_line(url=one.url, path=os.path.join(self._directory, one.name), size=one.size)
+                    for one, _ in files
+                )
+        if not self._options.quiet:
+            done = counted(count, "object")
+            if count:
+                done += f", {format_size(size, human=True)}, in {duration(time.monotonic() - began)}"
+            summary(f"Downloaded {done}{format_unchanged(unchanged)}.")
+        self._raise_for_left_out(count + unchanged)
+
+    def _raise_for_left_out(self, done: int) -> None:
+        left_out = self._download.left_out
+        try:
+            left_out.raise_if_any(done, "downloaded")
+        except MetaflowS3NotFound as error:
+            missing = [selection for url, selection in self._objects.items() if url in left_out.reasons]
+            if not missing:
+                raise
+            if len(left_out.reasons) == 1:
+                lines = [f"{_no_object(self._s3, missing[0], error)} {self._options.hint}".rstrip()]
+            else:
+                hints = (_slash_hint(self._s3, one) for one in missing[:FEW])
+                lines = list(filter(None, [str(error), *hints, self._options.hint]))
+            raise MetaflowS3NotFound("\n".join(lines)) from error
+
+    def _fetch(self, batch: "list[Wanted]") -> "list[tuple[Wanted, bool]]":
+        """Download what is not up to date; the objects that are files now, and whether each was downloaded."""
+        batch = self._without_missing(batch)
+        found = zip(batch, self._download.fetch(batch, self._options.overwrite))
+        files = [(one, file) for one, file in found if file is not None]
+        return [
+            (one._replace(size=os.path.getsize(file.path)) if one.size == UNKNOWN else one, file.is_new)
+            for one, file in files
+        ]
+
+    def _without_missing(self, batch: "list[Wanted]") -> "list[Wanted]":
+        """Leave out missing objects that have a local directory in the place of their file.
+
+        If the slash of a directory was forgotten, the error is that there is no such object, not the local directory.
+        """
+        blocked = [one.url for one in batch if one.size == UNKNOWN and self._is_directory(one.name)]
+        missing: set[str] = set()
+        if blocked:
+            with suppress(MetaflowS3AccessDenied):  # then the local directory is the error
+                missing = {one.url for one in self._s3.info_many(blocked, return_missing=True) if not one.exists}
+        for url in missing:
+            self._download.left_out.note(url, MetaflowS3NotFound(f"There is no object {url} (NoSuchKey)."))
+        return [one for one in batch if one.url not in missing]
+
+    def _is_directory(self, name: str) -> bool:
+        return os.path.isdir(os.path.join(self._directory, name))
+
+    def _batches(self) -> "Iterator[list[Wanted]]":
+        objects = self._objects.values()
+        batch = [one for found in objects for one in self._wanted(found, [Entry(found.key, UNKNOWN)], found.folder)]
+        if batch:
+            yield batch
+        for selection in self._selections:
+            if self._options.selects_many(selection):
+                yield from self._listed(selection)
+
+    def _listed(self, selection: Selection) -> "Iterator[list[Wanted]]":
+        found = False
+        with pages_of(self._s3, selection, self._download.wants_times(self._options.overwrite)) as pages:
+            for page in pages:
+                # As much as has been listed: in large batches, workers wait less often for the last object.
+                listed = [page, *pages.ready(0.0 if found else HEAD_START)]
+                found = True
+                batch = list(self._wanted(selection, chain.from_iterable(listed), selection.stem))
+                if batch:
+                    yield batch
+        if not found:
+            self._download.left_out.note(selection.url, MetaflowS3NotFound(selection.nothing()))
+
+    def _wanted(self, selection: Selection, entries: "Iterable[Entry]", stem: str) -> "Iterator[Wanted]":
+        """Objects and the names of their files: the part of the key after `stem`."""
+        for one in entries:
+            url = url_of(selection.bucket, one.key)
+            name = self._name or one.key[len(stem) :]
+            if self._is_new(url, name):
+                yield Wanted(url, name, one.size or 0, modified_of(one))
+
+    def _is_new(self, url: str, name: str) -> bool:
+        """Whether neither the object was selected before, nor another one for the same file."""
+        ignores_case = self._download.ignores_case()
+        if len(self._selections) == 1 and not ignores_case:
+            return True  # without remembering a million keys
+        file, one = hash(local_paths.folded(name) if ignores_case else name), hash(url)
+        if file not in self._taken:
+            self._taken[file] = one
+            return True
+        if self._taken[file] != one:
+            reason = f"'{shown(url)}' is left out: another object has become '{shown(name)}'."
+            self._download.left_out.note(url, MetaflowS3URLException(reason))
+        return False

@@ -1,0 +1,191 @@
+"""``metaflow fasts3 rm``: lists, asks, and deletes objects, some thousands at a time."""
+
+# mypy: disallow-untyped-decorators=False
+
+import sys
+from collections.abc import Iterator
+from itertools import chain, islice
+from typing import NamedTuple, Optional
+
+from metaflow._vendor import click
+from metaflow.exception import MetaflowException
+
+from ..api.errors import MetaflowS3AccessDenied, shown
+from ..api.formatting import counted
+from ..api.s3 import S3
+from ..pool.split_listing import Entry
+from .exit_status import with_exit_status
+from .options import with_json, with_location, with_progress, with_raw
+from .output import LONGEST, format_name, json_line, message, print_lines
+from .selection import PAGES_AHEAD, Selection, location_from, pages_of, refuse_empty, select, unquoted_hint, url_of
+
+
+class Options(NamedTuple):
+    """The options that deleting depends on."""
+
+    recursive: bool
+    dry_run: bool
+    confirm: bool  # ask before several objects are deleted
+    missing_ok: bool
+    as_json: bool
+    hint: str  # "", or why keys are confirmed as patterns are
+
+
+@click.command("rm", short_help="Delete objects.")
+@click.argument("urls", metavar="URL...", nargs=-1, required=True)
+@with_location
+@click.option("-r", "--recursive", is_flag=True, help="Delete everything below the URLs.")
+@click.option("--dry-run", is_flag=True, help="Print what would be deleted, and delete nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+@click.option("--missing-ok", is_flag=True, help="Ignore keys that do not exist.")
+@with_json
+@with_raw
+@with_progress
+@with_exit_status
+def rm(
+    urls: "tuple[str, ...]",
+    run: Optional[str],
+    root: Optional[str],
+    recursive: bool,
+    dry_run: bool,
+    yes: bool,
+    missing_ok: bool,
+    as_json: bool,
+    raw: bool,
+    no_progress: bool,
+) -> None:
+    """Delete objects by their keys, by a pattern, or with --recursive everything below a prefix.
+
+    It asks for confirmation before it deletes by a pattern or a prefix; without a terminal, --yes is needed. It also
+    asks where all keys are names of local files, as after a pattern without quotes. Missing keys (unless with
+    --missing-ok), objects that could not be deleted, and the number of deleted objects are printed on stderr. The exit
+    status is 1 if a key is missing or an object could not be deleted. A whole bucket is never deleted: name a prefix
+    before any wildcard.
+
+    \b
+    Examples:
+        metaflow fasts3 rm s3://bucket/data/old.csv s3://bucket/data/older.csv
+        metaflow fasts3 rm --dry-run 's3://bucket/tmp/*.parquet'
+        metaflow fasts3 rm --recursive --yes s3://bucket/tmp/
+    """  # noqa: D301
+    refuse_empty(urls)
+    location = location_from(run, root)
+    selections = [select(url, location, raw) for url in urls]
+    for selection in selections:
+        _refuse_directory(selection, recursive)
+    hint = unquoted_hint(urls)
+    if not (yes or dry_run or sys.stdin.isatty()) and (recursive or hint or any(one.pattern for one in selections)):
+        refusal = (
+            "This deletes several objects, and there is no terminal to confirm it on. Add --yes, or try --dry-run."
+        )
+        raise click.UsageError(f"{refusal} {hint}".rstrip())
+    options = Options(recursive, dry_run, not yes, missing_ok, as_json, hint)
+    with S3(progress=False if no_progress else None) as s3:
+        failed, missing = _delete(s3, selections, options)
+    errors = [f"{failed:,} of the objects could not be deleted."] if failed else []
+    if missing:
+        errors.append(f"{missing:,} of the keys {'does' if missing == 1 else 'do'} not exist.")
+        errors.append("To delete what is below a directory, add --recursive.")
+    if errors:
+        raise click.ClickException(" ".join(errors))
+
+
+def _refuse_directory(selection: Selection, recursive: bool) -> None:
+    if selection.is_whole_bucket:
+        what = "may match a whole bucket" if selection.pattern else "is a whole bucket"
+        raise click.UsageError(
+            f"{selection.url} {what}, which is not deleted. Name a prefix in it before any wildcard: "
+            f"s3://{selection.bucket}/some/prefix/*"
+        )
+    if selection.is_directory and not recursive:
+        raise click.UsageError(f"{selection.url} is a directory. Add --recursive to delete what is below it.")
+
+
+def _delete(s3: S3, selections: "list[Selection]", options: Options) -> "tuple[int, int]":
+    """Delete, or with `dry_run` only print; the numbers of objects that were not deleted, and of missing keys."""
+    count = failed = missing = 0
+    is_exact = True
+    try:
+        for urls, absent in _batches(s3, selections, options):
+            missing += len(absent)
+            for url in absent:
+                message(f"There is no object {url}.")
+            if options.dry_run:
+                print_lines(json_line(url=url) if options.as_json else format_name(url) for url in urls)
+                continue
+            is_exact = False
+            left = _delete_batch(s3, urls)
+            is_exact = True
+            failed += len(left)
+            count += len(urls) - len(left)
+            if options.as_json:
+                print_lines(json_line(url=url, deleted=False) for url in absent)
+                print_lines(json_line(url=url, deleted=url not in left) for url in urls)
+    finally:  # also after an error or Ctrl-C, because some objects are deleted
+        if not options.dry_run:
+            more = "; keys that did not exist count as well (--missing-ok)" if options.missing_ok else ""
+            message(f"Deleted {'' if is_exact else 'at least '}{counted(count, 'object')}{more}.")
+    return failed, missing
+
+
+def _batches(s3: S3, selections: "list[Selection]", options: Options) -> "Iterator[tuple[list[str], list[str]]]":
+    """URLs to delete and URLs of missing objects, some at a time; none of a selection that is not confirmed."""
+    wide = [one for one in selections if one.pattern or options.recursive]
+    asks = options.confirm and not options.dry_run
+    # Each key once, because objects are counted.
+    named = list(dict.fromkeys(url_of(one.bucket, one.key) for one in selections if one not in wide))
+    question = f"{options.hint} Delete {counted(len(named), 'object')}?"
+    if named and not (asks and options.hint and not click.confirm(question, err=True)):
+        missing = set() if options.missing_ok else _missing(s3, named)
+        yield [url for url in named if url not in missing], [url for url in named if url in missing]
+    for selection in wide:
+        with pages_of(s3, selection) as pages:
+            first = list(islice(pages, PAGES_AHEAD))
+            if not first:
+                raise click.ClickException(selection.nothing())
+            if asks and not _confirmed(selection, first):
+                continue
+            for page in chain(first, pages):
+                yield [url_of(selection.bucket, entry.key) for entry in chain(page, *pages.ready())], []
+
+
+def _missing(s3: S3, urls: "list[str]") -> "set[str]":
+    """The URLs of missing objects. S3 deletes a missing object without an error, so it has to be asked before."""
+    try:
+        return {one.url for one in s3.info_many(urls, return_missing=True) if not one.exists}
+    except MetaflowS3AccessDenied:
+        return set()  # the credentials may allow deleting and not reading
+
+
+def _confirmed(selection: Selection, first: "list[list[Entry]]") -> bool:
+    """Ask before a selection is deleted, unless it is the one object with its key; `first` are its first pages."""
+    count = sum(map(len, first))
+    url, name = url_of(selection.bucket, first[0][0].key), shown(selection.url, LONGEST)
+    if count == 1:
+        # report[1].csv is a pattern, which matches another object.
+        what = "that matches" if selection.pattern else "below"
+        question = f"Delete {shown(url, LONGEST)}, the only object {what} {name}?"
+        return url == selection.url or bool(click.confirm(question, err=True))
+    at_least = "" if len(first) < PAGES_AHEAD else "at least "
+    what = "that match" if selection.pattern else "below"
+    return bool(click.confirm(f"Delete {at_least}{counted(count, 'object')} {what} {name}?", err=True))
+
+
+def _delete_batch(s3: S3, urls: "list[str]") -> "set[str]":
+    """Delete objects, and name on stderr each that could not be deleted; the URLs of these."""
+    left: set[str] = set()
+    rest = urls
+    while rest:
+        try:
+            s3.delete_many(rest)
+            break
+        except MetaflowException as error:
+            refused: dict[str, str] = {url: why for url, why in getattr(error, "failed", {}).items() if url not in left}
+            if not refused:
+                raise
+            for url, reason in refused.items():
+                message(f"{url}: {reason}")
+            left.update(refused)
+            # The exception does not say whether the others are deleted. Deleting twice is harmless.
+            rest = [url for url in rest if url not in left]
+    return left

@@ -1,0 +1,214 @@
+"""What a URL argument selects: one object, all objects below a prefix, or all whose keys match a pattern."""
+
+import fnmatch
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple, Optional
+
+from metaflow._vendor import click
+from metaflow.exception import MetaflowException
+
+from ..api.errors import MetaflowS3URLException
+from ..api.location import SCHEME, Location, as_directory, location_of, split_url
+from ..api.s3 import S3
+from ..pool.ahead import Ahead
+from ..pool.listings import Listing
+from ..pool.split_listing import Entry
+
+WILDCARD = re.compile(r"[*?]|\[[^]]+\]")
+RUN = re.compile(r"[^/\s]+/[^/\s]+\Z")
+PAGES_AHEAD = 10  # of 1,000 keys each
+
+
+class _Run(NamedTuple):
+    """The part of a Run that decides where its data is: neither its namespace nor its metadata."""
+
+    pathspec: str
+
+
+class Selection(NamedTuple):
+    """What one argument selects."""
+
+    bucket: str
+    key: str  # of an object, or a prefix; for a pattern, the part before its first wildcard
+    base: str  # the prefix of the root, with its slash: names are relative to it
+    pattern: Optional["re.Pattern[str]"] = None  # None: no wildcards
+    text: str = ""  # the key or pattern as it was given, without the root
+
+    @property
+    def url(self) -> str:
+        """The whole URL, for messages."""
+        return f"{SCHEME}{self.bucket}/{self.base}{self.text}"
+
+    @property
+    def is_directory(self) -> bool:
+        """Whether it ends in a slash, or is the whole bucket."""
+        return self.pattern is None and (not self.key or self.key.endswith("/"))
+
+    @property
+    def is_whole_bucket(self) -> bool:
+        """Whether no prefix limits it to a part of the bucket. A pattern's wildcards are no limit."""
+        return not self.key.strip("/")
+
+    @property
+    def folder(self) -> str:
+        """The key up to its last slash; "" if it has none."""
+        return self.key[: self.key.rfind("/") + 1]
+
+    @property
+    def stem(self) -> str:
+        """The part of the selected keys that local file names, and the groups of `du`, leave out."""
+        return self.folder if self.pattern else self.prefix
+
+    @property
+    def prefix(self) -> str:
+        """The prefix to list. Without wildcards it is a directory: 'data' selects 'data/x', and not 'data_old/x'."""
+        return self.key if self.pattern or self.is_directory else self.key + "/"
+
+    def matches(self, key: str) -> bool:
+        """Whether a listed key is selected."""
+        return self.pattern is None or self.pattern.match(key) is not None
+
+    def nothing(self) -> str:
+        """The message for a selection of no object."""
+        if self.pattern:
+            return f"No key matches {self.url}."
+        if self.is_directory:
+            return f"Nothing is below {self.url}."
+        return f"Nothing is below {self.url}/. For keys that begin with this text, write {self.url}*."
+
+
+def pages_of(s3: S3, selection: Selection, details: bool = False) -> "Ahead[list[Entry]]":
+    """List the selected objects in a thread: a list of entries for each page that has any.
+
+    Pages, unlike `S3.list_recursive`, take the same memory for any number of objects. With `details`, the entries are
+    `DetailedObject`s.
+    """
+
+    def found() -> "Iterator[list[Entry]]":
+        for entries in s3._pages(Listing(selection.bucket, selection.prefix, details=details)):
+            selected = [entry for entry in entries if selection.matches(entry.key)]
+            if selected:
+                yield selected
+
+    return Ahead(found(), PAGES_AHEAD)
+
+
+def is_directory(s3: S3, bucket: str, key: str) -> bool:
+    """Whether there are keys below this one; False where the credentials do not allow listing."""
+    try:
+        return any(s3._pages(Listing(bucket, as_directory(key), "/")))
+    except MetaflowException:
+        return False
+
+
+def location_from(run: Optional[str], root: Optional[str]) -> Location:
+    """Read the options --run and --root.
+
+    Raises
+    ------
+    click.UsageError
+        Both are given, or one is invalid.
+    MetaflowS3URLException
+        The setting for the data of runs is invalid or missing.
+    """
+    if root == "":
+        raise click.UsageError("--root is empty, perhaps because a variable of the shell is not set.")
+    if run is not None and root is not None:
+        raise click.UsageError("--run and --root are two locations. Use one of them.")
+    if run is not None and not RUN.match(run):
+        raise click.UsageError(f"--run is {run!r}. Give the name of a flow and the id of a run: --run MyFlow/123.")
+    if root is not None and not root.startswith(SCHEME):
+        raise click.UsageError(f"--root is {root!r}, which is not a location in S3. Write it as s3://bucket/prefix.")
+    try:
+        return location_of(None, None, run and _Run(run), root)
+    except MetaflowS3URLException as error:
+        if root is None:
+            raise
+        raise click.UsageError(f"--root is not a location in S3. {error}") from error
+
+
+def refuse_empty(texts: "Iterable[str]") -> None:
+    """Refuse empty arguments, which unset variables of a shell become: below a root they would select all of it.
+
+    Raises
+    ------
+    click.UsageError
+    """
+    if "" in texts:
+        raise click.UsageError(
+            "An argument is empty (''), perhaps because a variable of the shell is not set. To select all below --run "
+            "or --root, write /."
+        )
+
+
+def unquoted_hint(texts: "Sequence[str]") -> str:
+    """The hint for arguments that are all names of local files, as an unquoted pattern becomes; else ""."""
+    local = len(texts) > 1 and all(
+        text and not text.startswith((SCHEME, "/")) and os.path.lexists(text) for text in texts
+    )
+    return "All of these are names of local files: was a pattern left unquoted? Write it as '*'." if local else ""
+
+
+def select_one(urls: "Sequence[str]", location: Location, raw: bool) -> Selection:
+    """Read the optional argument of a command that takes one URL. Without it, all below the location is selected.
+
+    Raises
+    ------
+    click.UsageError
+        There are several, or neither a URL nor a location.
+    """
+    if len(urls) > 1:
+        message = f"This command takes one URL, not {len(urls):,}. For several, write a pattern in quotes."
+        raise click.UsageError(f"{message} {unquoted_hint(urls)}".rstrip())
+    if not urls and location.root is None:
+        raise click.UsageError("Give a URL, or --run or --root.")
+    return select(urls[0] if urls else "", location, raw)
+
+
+def select(text: str, location: Location, raw: bool = False) -> Selection:
+    """Read a URL, or a key below a location.
+
+    Parameters
+    ----------
+    text : str
+    location : Location
+    raw : bool
+        Whether wildcards are taken literally.
+
+    Raises
+    ------
+    click.UsageError
+        A full URL is given with a location, or a key without one.
+    MetaflowS3URLException
+        The URL is invalid.
+    """
+    full = text.startswith(SCHEME)
+    if location.root is None:
+        if not full:
+            raise click.UsageError(
+                f"{text!r} is not a full URL. Write it as s3://bucket/key, or give --run or --root, which keys are "
+                "relative to."
+            )
+        bucket, own = split_url(text)
+        base = ""
+    else:
+        if full:
+            raise click.UsageError(
+                f"{text!r} is a full URL, and --run or --root give a location: {location.root}. "
+                "Give the key below it, or leave that option out."
+            )
+        bucket, key = split_url(location.url(text))
+        base = split_url(location.root + "/")[1]
+        own = key[len(base) :]
+    found = None if raw else WILDCARD.search(own)
+    if found is None:
+        return Selection(bucket, base + own, base, text=own)
+    pattern = re.compile(re.escape(base) + fnmatch.translate(own))
+    return Selection(bucket, base + own[: found.start()], base, pattern, own)
+
+
+def url_of(bucket: str, key: str) -> str:
+    """The URL of a listed key."""
+    return f"{SCHEME}{bucket}/{key}"
