@@ -62,6 +62,25 @@ def test_without_an_etag_nothing_was_stored(s3, server, size):
         s3.put("key", bytes(size))
 
 
+@pytest.mark.parametrize("answer", [reply(b"OK", content_type="text/plain"), reply()], ids=["a word", "nothing"])
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda s3: s3.put("key", "value", overwrite=False),
+        lambda s3: s3.put_many([(f"key{number}", "value") for number in range(20)], overwrite=False),
+        lambda s3: s3.info("key"),
+        lambda s3: s3.info_many(["key", "key2"], return_missing=True),
+    ],
+    ids=["put", "put_many", "info", "info_many"],
+)
+def test_a_success_without_any_header_is_no_object_that_exists(s3, server, call, answer):
+    """A health check, or a server that is being set up: overwrite=False would store nothing and say nothing."""
+    server.answer = answering(answer)
+    with pytest.raises(MetaflowS3Exception) as raised:
+        call(s3)
+    check(raised.value, server)
+
+
 @pytest.mark.parametrize(
     "headers",
     [

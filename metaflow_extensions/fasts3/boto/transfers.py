@@ -21,7 +21,7 @@ from metaflow_extensions.fasts3.wire.bandwidth import Allowance
 from metaflow_extensions.fasts3.wire.checksums import Told, crc32_text, told_by
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
 from metaflow_extensions.fasts3.wire.listing import checked, marker_of, parse_page, token_after
-from metaflow_extensions.fasts3.wire.not_s3 import check_bucket, check_object, stored_etag
+from metaflow_extensions.fasts3.wire.not_s3 import check_bucket, check_existing, check_object, stored_etag
 from metaflow_extensions.fasts3.wire.ranges import length_in, most_of, span
 from metaflow_extensions.fasts3.wire.transfers import (
     UNTOLD,
@@ -54,7 +54,7 @@ class Boto3Transfers:
         def ask() -> ObjectInfo:
             with translated() as heard:
                 reply = heard.of(self._client.head_object(Bucket=bucket, Key=key))
-                heard.check(check_object)
+                heard.check(check_existing)
                 return _info(reply, _length(reply))
 
         def explain() -> None:

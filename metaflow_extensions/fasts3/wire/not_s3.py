@@ -1,7 +1,8 @@
 """Responses that no S3 server sends: a console, a web server or a proxy answers where S3 was expected.
 
 Only what every S3 server sends is demanded, the lean ones included: an ETag for what was stored, XML for a document,
-and, for an object of a type that other servers answer with, an ETag, Last-Modified or a header of S3's own. Pure.
+and, for HeadObject and for a body of a type that other servers answer with, an ETag, Last-Modified or a header of S3's
+own. Pure.
 """
 
 import re
@@ -34,6 +35,16 @@ def check_object(headers: "dict[str, str]") -> None:
     marks = ("etag" in headers) + ("last-modified" in headers)
     expected = 2 if _has_type(headers, _PAGE_TYPES) else 1 if _has_type(headers, _API_TYPES) else 0
     if marks < expected and not has_own_headers(headers):
+        raise _not_s3(f"it has {_kind(headers)} without the headers of an object")
+
+
+def check_existing(headers: "dict[str, str]") -> None:
+    """Raise TransferError, NOT_S3, for the response to HeadObject that no object of S3 has.
+
+    Of any type: with overwrite=False, an object that is taken to exist keeps the caller's data from being stored.
+    """
+    check_object(headers)
+    if not ("etag" in headers or "last-modified" in headers or has_own_headers(headers)):
         raise _not_s3(f"it has {_kind(headers)} without the headers of an object")
 
 
