@@ -61,7 +61,7 @@ setup(
     packages=find_namespace_packages(include=["metaflow_extensions", "metaflow_extensions.*"]),
     package_data={"metaflow_extensions.fasts3": ["py.typed"]},
     # The oldest versions that pass the contract suite: tests/oldest.txt, `make test-oldest`.
-    install_requires=["metaflow>=2.13", "boto3>=1.35.2"],
+    install_requires=["metaflow>=2.13", "boto3>=1.36.0"],
     extras_require={"local": LOCAL, "dev": DEV, "bench": BENCH, "docs": DOCS, "fuzz": FUZZ, "recipes": RECIPES},
     zip_safe=False,
 )

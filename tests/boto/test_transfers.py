@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 from metaflow_extensions.fasts3.boto.errors import failure_of
 from metaflow_extensions.fasts3.boto.transfers import Boto3Transfers
 from metaflow_extensions.fasts3.wire.checksums import crc32_text
+from metaflow_extensions.fasts3.wire.conditions import ABSENT
 from metaflow_extensions.fasts3.wire.failures import Code, TransferError
 
 
@@ -128,3 +129,30 @@ def test_connections_are_used_again(seaweedfs, prefix, tmp_path, monkeypatch):
         transfers.get(seaweedfs.bucket, f"{prefix}/k", path=str(tmp_path / "f"))
         transfers.head(seaweedfs.bucket, f"{prefix}/k")
     assert len(made) == 1
+
+
+CONDITIONAL = {
+    "put": lambda transfers, condition: transfers.put("b", "k", b"body", condition=condition),
+    "complete": lambda transfers, condition: transfers.complete_upload("b", "k", "u", [{"ETag": "e"}], condition),
+}
+
+
+@pytest.mark.parametrize("upload", CONDITIONAL.values(), ids=CONDITIONAL)
+def test_a_condition_is_sent_and_signed(upload):
+    sent, completed = [], b"<CompleteMultipartUploadResult><ETag>e</ETag></CompleteMultipartUploadResult>"
+    client = client_of(parameter_validation=False)
+
+    def replied(request, **_):
+        texts = {
+            name.lower(): str(value, "latin-1") if isinstance(value, bytes) else value
+            for name, value in request.headers.items()
+        }
+        sent.append({name: texts.get(name) for name in ("if-match", "if-none-match")})
+        assert all(value is None or name in texts["authorization"] for name, value in sent[-1].items())
+        return AWSResponse(request.url, 200, {"etag": '"e"'}, Body(b"" if upload is CONDITIONAL["put"] else completed))
+
+    client.meta.events.register("before-send.s3", replied)
+    for condition in ('"etag"', None, ABSENT):
+        upload(Boto3Transfers(client), condition)
+    none = {"if-match": None, "if-none-match": None}
+    assert sent == [{**none, "if-match": '"etag"'}, none, {**none, "if-none-match": "*"}]

@@ -4,7 +4,7 @@ from fuzz.xml_trees import depth, texts_below, tree_of
 
 from metaflow_extensions.fasts3.wire.deletion import checked, parse
 from metaflow_extensions.fasts3.wire.failures import UNUSABLE, TransferError
-from metaflow_extensions.fasts3.wire.s3_errors import MAX_DEPTH
+from metaflow_extensions.fasts3.wire.xml_documents import MAX_DEPTH
 
 TOKENS = [
     *(b'<?xml version="1.0" encoding="UTF-8"?>', b"<DeleteResult>", b"</DeleteResult>", b"<Error>", b"</Error>"),

@@ -4,7 +4,8 @@ from fuzz.xml_trees import depth, texts_below, tree_of
 
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
 from metaflow_extensions.fasts3.wire.not_s3 import is_page
-from metaflow_extensions.fasts3.wire.s3_errors import MAX_DEPTH, code_of, failure_of, texts
+from metaflow_extensions.fasts3.wire.s3_errors import code_of, failure_of
+from metaflow_extensions.fasts3.wire.xml_documents import MAX_DEPTH, texts
 
 TOKENS = [
     *(b'<?xml version="1.0" encoding="UTF-8"?>', b"<Error>", b"</Error>", b"<Code>", b"</Code>", b"<Message>"),

@@ -2,10 +2,10 @@
 
 import re
 
-from metaflow_extensions.fasts3.wire.checksums import ALGORITHMS, told_by
+from metaflow_extensions.fasts3.wire.checksums import ALGORITHMS, full_object_checksum
+from metaflow_extensions.fasts3.wire.dates import http_timestamp
 from metaflow_extensions.fasts3.wire.failures import TransferError
 from metaflow_extensions.fasts3.wire.http11 import Head, ProtocolError, content_length
-from metaflow_extensions.fasts3.wire.http_dates import timestamp_of
 from metaflow_extensions.fasts3.wire.ranges import content_range
 from metaflow_extensions.fasts3.wire.s3_errors import seconds_of
 
@@ -44,9 +44,9 @@ def _is_length(value):
 
 
 def _is_date(value):
-    timestamp_of.cache_clear()
+    http_timestamp.cache_clear()
     try:
-        assert type(timestamp_of(value)) is int
+        assert type(http_timestamp(value)) is int
     except ValueError:
         return False
     return True
@@ -59,6 +59,6 @@ def _is_wait(value):
 
 
 def _is_checksum(value):
-    told = told_by({"x-amz-checksum-sha256": value})
+    told = full_object_checksum({"x-amz-checksum-sha256": value})
     assert told is None or (told.value == value and told.algorithm in ALGORITHMS)
     return told is not None

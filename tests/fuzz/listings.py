@@ -6,7 +6,7 @@ from fuzz.xml_trees import depth, texts_below, tree_of
 
 from metaflow_extensions.fasts3.wire.failures import UNUSABLE, TransferError
 from metaflow_extensions.fasts3.wire.listing import MARKER, parse_page
-from metaflow_extensions.fasts3.wire.s3_errors import MAX_DEPTH
+from metaflow_extensions.fasts3.wire.xml_documents import MAX_DEPTH
 
 TOKENS = [
     *(

@@ -14,13 +14,17 @@ WORKER_MODULES = Path(__file__).with_name("worker_modules.py")
 PACKAGE = SCRIPT.parents[1]
 
 
+def loaded_with(module):
+    """What a worker has loaded with a module of this package: names and files."""
+    command = [sys.executable, WORKER_MODULES, SCRIPT, module]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL)
+    return json.loads(done.stdout)
+
+
 @pytest.fixture(scope="module")
 def modules():
-    """What a worker has loaded before its first job: names and files."""
-    done = subprocess.run(
-        [sys.executable, WORKER_MODULES, SCRIPT], capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL
-    )
-    return json.loads(done.stdout)
+    """What a worker has loaded before its first job."""
+    return loaded_with("pool.worker")
 
 
 def test_a_worker_starts_with_the_standard_library_and_its_own_copy_of_this_package(modules):
@@ -40,6 +44,12 @@ def test_a_worker_starts_with_the_standard_library_and_its_own_copy_of_this_pack
 @pytest.mark.parametrize("heavy", ["metaflow", "boto3", "botocore", "urllib3", "asyncio", "email", "multiprocessing"])
 def test_a_worker_starts_without(modules, heavy):
     assert not [name for name in modules if name.partition(".")[0] == heavy]
+
+
+def test_transfers_on_boto3_import_no_metaflow():
+    modules = loaded_with("boto.transfers")
+    assert "botocore" in modules
+    assert not [name for name in modules if name.partition(".")[0] == "metaflow"]
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"], ["one", "two"], ["-1"]], ids=" ".join)

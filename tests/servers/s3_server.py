@@ -31,6 +31,6 @@ class S3Server:
     def boto3_client(self, **changes: Any) -> Any:
         """Give a boto3 client for this server: the reference to compare with. Close it after use."""
         client = boto3.session.Session().client("s3", **{**self.client_params(), **changes})
-        # Old versions of botocore mix up replies to `Expect: 100-continue`; see `boto/tuning.py`.
+        # Old versions of botocore mix up replies to `Expect: 100-continue`; see `boto/events.py`.
         client.meta.events.unregister("before-call.s3", add_expect_header)
         return client

@@ -11,7 +11,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from metaflow_extensions.fasts3.wire import checksums
-from metaflow_extensions.fasts3.wire.checksums import ALGORITHMS, Told, crc32_of_all, crc32_text, start, told_by
+from metaflow_extensions.fasts3.wire.checksums import (
+    ALGORITHMS,
+    Checksum,
+    crc32_of_all,
+    crc32_text,
+    full_object_checksum,
+    start,
+)
 
 EXAMPLES = settings(deadline=None, derandomize=True, max_examples=300)
 CHECK = b"123456789"
@@ -200,35 +207,35 @@ CRC64 = ("x-amz-checksum-crc64nvme", KNOWN["crc64nvme"])
 TOLD = [
     pytest.param([], None, id="none"),
     pytest.param([("etag", '"y"'), ("x-amz-checksum-md5", "y"), ("x-amz-checksum-crc3", "y")], None, id="none of S3's"),
-    pytest.param([CRC32], Told("crc32", CRC32[1]), id="one"),
-    pytest.param([CRC32, ("x-amz-checksum-type", "FULL_OBJECT")], Told("crc32", CRC32[1]), id="of the whole"),
+    pytest.param([CRC32], Checksum("crc32", CRC32[1]), id="one"),
+    pytest.param([CRC32, ("x-amz-checksum-type", "FULL_OBJECT")], Checksum("crc32", CRC32[1]), id="of the whole"),
     pytest.param([CRC32, ("x-amz-checksum-type", "COMPOSITE")], None, id="of the parts' checksums"),
     pytest.param([CRC32, ("x-amz-checksum-type", "")], None, id="of who knows what"),
     pytest.param(
         [("x-amz-checksum-crc32", "y/Q5Jg==-2")], None, id="of the parts' checksums, by a server without types"
     ),
-    pytest.param([("x-amz-checksum-crc32", "y/Q5Jg==-2"), SHA1], Told("sha1", SHA1[1]), id="of parts and of the whole"),
+    pytest.param([("x-amz-checksum-crc32", "y/Q5Jg==-2"), SHA1], Checksum("sha1", SHA1[1]), id="of parts and whole"),
     pytest.param([("x-amz-checksum-crc32", "")], None, id="empty"),
-    pytest.param([SHA1, CRC32], Told("crc32", CRC32[1]), id="the cheapest of several"),
+    pytest.param([SHA1, CRC32], Checksum("crc32", CRC32[1]), id="the cheapest of several"),
 ]
 
 
 @pytest.mark.parametrize(("headers", "expected"), TOLD)
 def test_what_a_reply_tells(no_awscrt, headers, expected):
-    assert told_by(dict(headers)) == expected
+    assert full_object_checksum(dict(headers)) == expected
 
 
 @pytest.mark.parametrize(("headers", "expected"), TOLD)
 def test_what_a_reply_tells_where_more_can_be_computed(awscrt, headers, expected):
-    assert told_by(dict(headers)) == expected
+    assert full_object_checksum(dict(headers)) == expected
 
 
 @pytest.mark.parametrize("best", [CRC32C, CRC64])
 def test_what_can_t_be_computed_here_does_not_hide_what_can(no_awscrt, best):
-    assert told_by(dict([best, SHA1])) == Told("sha1", SHA1[1])
-    assert told_by(dict([best])) is None
+    assert full_object_checksum(dict([best, SHA1])) == Checksum("sha1", SHA1[1])
+    assert full_object_checksum(dict([best])) is None
 
 
 @pytest.mark.parametrize("best", [CRC32C, CRC64])
 def test_what_awscrt_computes_is_verified(awscrt, best):
-    assert told_by(dict([best, SHA1])) == Told(best[0].rpartition("-")[2], best[1])
+    assert full_object_checksum(dict([best, SHA1])) == Checksum(best[0].rpartition("-")[2], best[1])

@@ -7,9 +7,11 @@ from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from wire.scripted import Scripted, answer, close, error, expect, expect_perhaps, reply, silence
 
-from metaflow_extensions.fasts3.wire.deletion import parse
+from metaflow_extensions.fasts3.wire.deletion import document_of, goes_with_others, parse
 from metaflow_extensions.fasts3.wire.failures import UNUSABLE, Code, TransferError
 
 S3 = "{http://s3.amazonaws.com/doc/2006-03-01/}"
@@ -167,3 +169,25 @@ def test_errors(transfers_with, code, status, expected):
 def test_fields_are_those_of_one_error_each():
     document = b"<DeleteResult><Error><Key>a</Key><Code>X</Code></Error><Error><Key>b</Key></Error></DeleteResult>"
     assert parse(document) == ("DeleteResult", [("a", "X", ""), ("b", "", "")])
+
+
+@given(st.text(st.characters(codec="utf-8"), min_size=1))
+@example("a/b.c")
+@example("<&>]]>\"'")
+def test_it_comes_back_from_any_parser(key):
+    if goes_with_others(key):
+        names = [one.text for one in ElementTree.fromstring(document_of([key])).iter() if one.tag.endswith("Key")]
+        assert names == [key]
+
+
+@pytest.mark.parametrize("key", ["a", "a b", "dir/file.txt", ".hidden", "a/.b", "...", "a..b", "é/\U0001f984", "<&>"])
+def test_usual_keys_go_together(key):
+    assert goes_with_others(key)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [" a", "a ", "a\nb", "a\r", "\ta", "a\x00", "\ufffe", ".", "..", "a/../b", "a/.", "./a", "a/..", "//../"],
+)
+def test_others_go_alone(key):
+    assert not goes_with_others(key)

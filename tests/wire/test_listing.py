@@ -17,8 +17,8 @@ from metaflow_extensions.fasts3.wire.blocking import complete
 from metaflow_extensions.fasts3.wire.exchange import Reply
 from metaflow_extensions.fasts3.wire.failures import UNUSABLE, Code, Failure, TransferError
 from metaflow_extensions.fasts3.wire.listing import BucketTransfers, parse_page
-from metaflow_extensions.fasts3.wire.s3_errors import MAX_DEPTH
 from metaflow_extensions.fasts3.wire.transfers import ListedObject, Page
+from metaflow_extensions.fasts3.wire.xml_documents import MAX_DEPTH
 
 EXAMPLES = settings(deadline=None, derandomize=True, max_examples=300)
 DECLARED = '<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -195,16 +195,17 @@ def test_documents_are_read_as_boto3_reads_them(parsed_by_boto3, document):
 
 
 def test_the_parser_reads_one_object_of_many_that_are_written_alike(monkeypatch):
-    begun = []
-    read_xml = wire_listing.read_xml
+    parsed = []
+    read = wire_listing.read
 
-    def watched(document, what, start, *others):
-        read_xml(document, what, lambda name, more: (begun.append(name), start(name, more)), *others)
+    def watched(*arguments):
+        parsed.append(read(*arguments))
+        return parsed[-1]
 
-    monkeypatch.setattr(wire_listing, "read_xml", watched)
+    monkeypatch.setattr(wire_listing, "read", watched)
     keys = [(f"a b/{number:04}", number) for number in range(1000)]
     assert [tuple(row) for row in parse_page(listing(keys, encode=quote)).objects] == keys
-    assert begun.count("Contents") == 1
+    assert [len(one.rows["Contents"]) for one in parsed] == [1]
 
 
 def test_a_page_says_where_it_goes_on_only_if_it_does():

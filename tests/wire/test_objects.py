@@ -296,8 +296,8 @@ def test_checksums_that_awscrt_computes(get, path, algorithm, monkeypatch):
     other = {algorithm: lambda: Other(lambda data, before: (before + sum(data)) % 2**32, 4)}
     monkeypatch.setattr(module, "start", lambda name: other[name]() if name in other else real(name))
     value = b64((sum(DATA) % 2**32).to_bytes(4, "big"))
-    told = checksums.Told(algorithm, value)
-    monkeypatch.setattr(module, "told_by", lambda _: told)
+    told = checksums.Checksum(algorithm, value)
+    monkeypatch.setattr(module, "full_object_checksum", lambda _: told)
     with Scripted([[expect, answer(reply(DATA)), silence]]) as server:
         got = get(server, crc=True)
     assert got.crc == zlib.crc32(DATA)  # whatever else was compared

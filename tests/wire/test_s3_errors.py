@@ -12,12 +12,10 @@ from metaflow_extensions.fasts3.wire.failures import TRANSIENT, Code, Failure
 from metaflow_extensions.fasts3.wire.s3_errors import (
     BY_S3_CODE,
     BY_STATUS,
-    MAX_DEPTH,
     code_of,
     failure_of,
-    new_parser,
-    texts,
 )
+from metaflow_extensions.fasts3.wire.xml_documents import MAX_DEPTH, new_parser, texts
 
 EXAMPLES = settings(deadline=None, derandomize=True, max_examples=300)
 DECLARED = b'<?xml version="1.0" encoding="UTF-8"?>\n'

@@ -1,65 +1,62 @@
-"""A call of boto3 on its way: its exceptions become failures, which name the response that they are about."""
+"""One call of a boto3 client: its exceptions become failures, which name the response that they are about."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Callable, TypeVar
+from typing import Any, Callable, Optional, TypeVar
 
-from metaflow_extensions.fasts3.boto import redirects, responses
+from metaflow_extensions.fasts3.boto import events
 from metaflow_extensions.fasts3.boto.errors import failure_of
-from metaflow_extensions.fasts3.boto.recipe import forget_signature, signed_as
-from metaflow_extensions.fasts3.wire.explanations import UNEXPLAINED, explanation
+from metaflow_extensions.fasts3.wire.bandwidth import Allowance
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
-from metaflow_extensions.fasts3.wire.s3_errors import named
+from metaflow_extensions.fasts3.wire.s3_errors import UNEXPLAINED, explanation, named
 
 T = TypeVar("T")
 
 
-class Heard:
-    """What was heard of S3 before something failed."""
+class Call(events.State):
+    """A call under way."""
 
-    reply: Any = None
-
-    def __init__(self, seen: responses.Seen) -> None:
-        self.seen = seen
-
-    def of(self, reply: Any) -> Any:
-        """Remember a reply that is still to be looked at."""
-        self.reply = reply
-        return reply
+    reply: Any = None  # set by the caller as soon as it is there, and named by failures from then on
 
     def check(self, check: "Callable[[dict[str, str]], object]") -> None:
-        """Have the headers checked, if the reply has any: a stub's may have none."""
+        """Have the reply's headers checked, if it has any: that of a stand-in for a client may have none."""
         headers = self.reply.get("ResponseMetadata", {}).get("HTTPHeaders")
         if headers is not None:
             check(headers)
 
-    def naming(self, failure: Failure) -> Failure:
-        """A failure with what names the response, where there is one."""
+    def naming_reply(self, failure: Failure) -> Failure:
+        """A failure with the status and request id of the reply, where there is one."""
         if self.reply is None:
             return failure
-        told = self.reply.get("ResponseMetadata", {})
-        return named(failure, told.get("HTTPStatusCode", 0), told.get("HTTPHeaders", {}))
+        metadata = self.reply.get("ResponseMetadata", {})
+        return named(failure, metadata.get("HTTPStatusCode", 0), metadata.get("HTTPHeaders", {}))
 
 
 @contextmanager
-def translated() -> Iterator[Heard]:
-    """Make a call inside. What it raises is raised as a TransferError."""
-    heard = Heard(responses.Seen())
-    forget_signature()
+def translated(allowance: Optional[Allowance] = None) -> Iterator[Call]:
+    """Make a call inside. What it raises is raised as a TransferError.
+
+    Parameters
+    ----------
+    allowance : Allowance, optional
+        What the bytes of its body wait for.
+    """
+    call = events.current.state = Call(allowance)
     try:
-        with redirects.followed_once(), responses.looked_at() as heard.seen:
-            yield heard
+        yield call
     except TransferError as error:
-        raise TransferError(heard.naming(error.failure)) from error
+        raise TransferError(call.naming_reply(error.failure)) from error
     except Exception as error:
-        failure = heard.naming(failure_of(error))
+        failure = call.naming_reply(failure_of(error))
         if failure.code is Code.EXPIRED:
-            failure = failure._replace(signed_as=signed_as())
+            failure = failure._replace(signed_as=call.signed_as)
         raise TransferError(failure) from error
+    finally:
+        events.current.state = None
 
 
 def explained(operation: str, ask: "Callable[[], T]", explain: "Callable[[], None]") -> T:
-    """What a HEAD gives. Where it is refused without a reason, a GET tells it, from which boto3 learns the region."""
+    """Make a HEAD. Where it is refused, make a GET: its error has the reason, and boto3 learns the region from it."""
     try:
         return ask()
     except TransferError as error:
@@ -70,6 +67,6 @@ def explained(operation: str, ask: "Callable[[], T]", explain: "Callable[[], Non
         explain()
     except TransferError as error:
         raise TransferError(explanation(refusal, error.failure)) from error
-    if refusal.status == 403:  # no sign of another region: the answer stands, as it does on the wire
+    if refusal.status == 403:  # no sign of another region: the refusal stands, as it does on the wire
         raise TransferError(refusal)
     return ask()

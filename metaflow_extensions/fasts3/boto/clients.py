@@ -191,22 +191,20 @@ def _make(parameters: ClientParameters) -> Any:
     from metaflow.plugins.aws.aws_client import get_aws_client
 
     from metaflow_extensions.fasts3.boto.connection import INLINE_CONNECTIONS
+    from metaflow_extensions.fasts3.boto.events import tune
     from metaflow_extensions.fasts3.boto.recipe import ONE_TRY
-    from metaflow_extensions.fasts3.boto.tuning import tune
 
     # Copies: providers write into what they are given.
     client_params = copy.copy(parameters.client_params or configuration.DATATOOLS_CLIENT_PARAMS or {})
     given = client_params.get("config") or {}
     config = given if isinstance(given, Config) else Config(**given)
-    chosen = getattr(config, "_user_provided_options", {})
-    ours: dict[str, Any] = {
-        "retries": ONE_TRY,
-        "connect_timeout": CONNECT_TIMEOUT,
-        "max_pool_connections": INLINE_CONNECTIONS,
-        "parameter_validation": False,  # ours are right; it would take a tenth of the time of a small request
-    }
-    missing: dict[str, Any] = {name: value for name, value in ours.items() if name not in chosen}
-    client_params["config"] = config.merge(Config(**missing))
+    ours = Config(
+        retries=ONE_TRY,
+        connect_timeout=CONNECT_TIMEOUT,
+        max_pool_connections=INLINE_CONNECTIONS,
+        parameter_validation=False,  # ours are right; it would take a tenth of the time of a small request
+    )
+    client_params["config"] = ours.merge(config)  # what the user has set counts
     client = get_aws_client(
         "s3",
         role_arn=parameters.role,
@@ -236,12 +234,13 @@ def is_read_by_boto3(variable: str) -> bool:
 
 
 def _plain(value: Any) -> Any:
-    """A value whose repr tells all of it; that of a botocore Config tells only where it lies in memory."""
+    """A value whose repr has all that is in it; that of a botocore Config has its address only."""
     if isinstance(value, dict):
         return sorted((str(name), _plain(inner)) for name, inner in value.items())
     if isinstance(value, (list, tuple)):
         return [_plain(inner) for inner in value]
-    return _plain(value._user_provided_options) if hasattr(value, "_user_provided_options") else value
+    options = getattr(value, "OPTION_DEFAULTS", None)
+    return value if options is None else _plain({name: getattr(value, name) for name in options})
 
 
 def _files() -> tuple[tuple[str, int], ...]:

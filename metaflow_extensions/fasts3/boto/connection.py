@@ -5,6 +5,7 @@ import encodings.idna  # noqa: F401
 from typing import Any, Optional, Union
 from urllib.parse import urlsplit
 
+from metaflow_extensions.fasts3.boto.botocore_private import credentials_of, sign_with
 from metaflow_extensions.fasts3.boto.credentials import SigningCredentials
 from metaflow_extensions.fasts3.boto.errors import failure_of
 from metaflow_extensions.fasts3.boto.recipe import (
@@ -12,7 +13,6 @@ from metaflow_extensions.fasts3.boto.recipe import (
     GivenCredentials,
     NotPortable,
     build,
-    credentials_of,
     recipe_of,
     tries_once,
 )
@@ -65,7 +65,7 @@ class Connection:
             signs_as = credentials and GivenCredentials(self.credentials)
             # The user's own client is left as it is; a company's provider may have left our settings out of ours.
             if ours and tries_once(client):
-                client._request_signer._credentials = signs_as
+                sign_with(client, signs_as)
             else:
                 client = build(self.recipe, signs_as, INLINE_CONNECTIONS)
         self.boto3 = Boto3Transfers(client)

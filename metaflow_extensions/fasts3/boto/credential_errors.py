@@ -11,6 +11,7 @@ from typing import Any, Callable, NamedTuple, Optional
 import botocore.exceptions as botocore_errors
 from botocore.parsers import ResponseParserError
 
+from metaflow_extensions.fasts3.boto.botocore_private import profile_of
 from metaflow_extensions.fasts3.boto.errors import PROVIDERS, causes, frames
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
 from metaflow_extensions.fasts3.wire.local_files import NO_DESCRIPTORS, local_failure
@@ -98,8 +99,7 @@ def _provider(error: Exception, method: str, profile: Optional[str]) -> _Provide
         provider = frame.f_locals.get("self")
         if frame.f_globals.get("__name__") == PROVIDERS and getattr(provider, "METHOD", None):
             method = provider.METHOD
-            found = getattr(provider, "_profile_name", None)
-            profile = found if found and found != "default" else profile
+            profile = profile_of(provider) or profile
     return _Provider(str(named or method), profile)
 
 

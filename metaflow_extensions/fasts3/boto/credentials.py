@@ -6,9 +6,9 @@ less would be asked all the time; here three quarters of a set's life are used.
 
 import threading
 import time
-from datetime import datetime, timezone
 from typing import Any, Callable, Optional
 
+from metaflow_extensions.fasts3.boto.botocore_private import expire, expiry_of, keys_in
 from metaflow_extensions.fasts3.wire.credentials import CredentialSet
 from metaflow_extensions.fasts3.wire.failures import Failure, TransferError
 from metaflow_extensions.fasts3.wire.log import log
@@ -69,7 +69,9 @@ class SigningCredentials:
             failure = failure_of_provider(error, self.method or "", self._profile)
         if failure:  # not while the exception is handled: its frames may hold what a program printed
             raise TransferError(failure)
-        found = self._numbered(CredentialSet(frozen.access_key, frozen.secret_key, frozen.token, self._expiry()))
+        found = self._numbered(
+            CredentialSet(frozen.access_key, frozen.secret_key, frozen.token, expiry_of(self._credentials))
+        )
         if found.expires is not None:
             now = self._clock()
             self._current, self._due = found, now + USED * (found.expires - now)
@@ -109,8 +111,8 @@ class SigningCredentials:
             if recently and (self._in_vain or not refused):
                 return not refused
             self._current = None
-            if self._expiry() is not None:  # botocore's RefreshableCredentials, which have no other way
-                self._credentials._expiry_time = datetime.now(timezone.utc)
+            if expiry_of(self._credentials) is not None:  # botocore's RefreshableCredentials, which have no other way
+                expire(self._credentials)
             newer = self.current()
             if newer is None or (newer == current and current.expires is None):  # what nobody can refresh
                 return not refused
@@ -131,18 +133,10 @@ class SigningCredentials:
         """The set that is there, for messages: no provider is asked for it."""
         if self._latest:
             return self._latest
-        # The public names of refreshing credentials would go and refresh them.
-        there = getattr(self._credentials, "__dict__", {})
-        access_key, secret_key, token = (
-            there.get(f"_{name}") or there.get(name) for name in ("access_key", "secret_key", "token")
-        )
+        access_key, secret_key, token = keys_in(self._credentials)
         return CredentialSet(access_key, secret_key, token) if access_key and secret_key else None
 
     @property
     def method(self) -> Optional[str]:
         """How botocore came by the credentials, e.g. "env" or "sso"; None where there are none."""
         return None if self._credentials is None else str(getattr(self._credentials, "method", "unknown"))
-
-    def _expiry(self) -> Optional[float]:
-        expiry = getattr(self._credentials, "_expiry_time", None)
-        return expiry.timestamp() if isinstance(expiry, datetime) else None

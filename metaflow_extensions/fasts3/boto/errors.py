@@ -13,7 +13,8 @@ from urllib3.connection import CertificateError as WrongName  # type: ignore[att
 
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
 from metaflow_extensions.fasts3.wire.local_files import NO_DESCRIPTORS, local_failure
-from metaflow_extensions.fasts3.wire.s3_errors import CUT_SHORT, code_of, seconds_of
+from metaflow_extensions.fasts3.wire.s3_errors import code_of, seconds_of
+from metaflow_extensions.fasts3.wire.xml_documents import CUT_SHORT
 
 PROVIDERS = "botocore.credentials"  # the module of boto3's credential providers
 # The first that fits counts: botocore's read time-out, for one, is an OSError as well.

@@ -7,26 +7,29 @@ machine's environment, profiles or metadata services.
 
 import json
 import os
-import threading
 import time
-from collections.abc import Iterator
 from typing import Any, Callable, NamedTuple, Optional, Union
 
 import botocore.session
 from botocore import UNSIGNED
 from botocore.config import Config
-from botocore.credentials import CredentialResolver, Credentials, ReadOnlyCredentials
+from botocore.credentials import CredentialProvider, CredentialResolver, Credentials, ReadOnlyCredentials
 from botocore.exceptions import NoCredentialsError
 
-from metaflow_extensions.fasts3.boto.tuning import tune
+from metaflow_extensions.fasts3.boto import events
+from metaflow_extensions.fasts3.boto.botocore_private import (
+    endpoint_given_to,
+    foreign_handlers,
+    proxies_of,
+    signature_chosen_for,
+    verify_of,
+)
 from metaflow_extensions.fasts3.wire.credentials import CredentialSet
 
 # Options that are given otherwise (region_name), that belong to one process (user_agent, max_pool_connections), or
 # that are not ours to copy: tries are counted by our own policy.
 NOT_COPIED = {"region_name", "signature_version", "user_agent", "max_pool_connections", "retries"}
-KNOWN_HANDLERS = {"botocore", "boto3", "s3transfer", "metaflow_extensions"}  # the last: our own `tune`
-ONE_TRY = {"total_max_attempts": 1, "mode": "standard"}
-SDK_ENDPOINT = "SDK::Endpoint"  # botocore.regions.EndpointResolverBuiltins.SDK_ENDPOINT
+ONE_TRY: Any = {"total_max_attempts": 1, "mode": "standard"}
 
 
 class ClientRecipe(NamedTuple):
@@ -61,15 +64,15 @@ def recipe_of(client: Any) -> ClientRecipe:
         The client does what a recipe can't tell: it is not botocore's, or somebody has hooked into it.
     """
     try:
-        foreign = next(_foreign_handlers(client), None)
+        foreign = next(foreign_handlers(client), None)
         if foreign is not None:
             raise NotPortable(f"{foreign} has hooked into its events")
         recipe = ClientRecipe(
             region=client.meta.region_name,
-            endpoint_url=_given_endpoint(client),
+            endpoint_url=endpoint_given_to(client),
             use_ssl=client.meta.endpoint_url.startswith("https:"),
-            verify=client._endpoint.http_session._verify,
-            anonymous=client._request_signer.signature_version is UNSIGNED,
+            verify=verify_of(client),
+            anonymous=client.meta.config.signature_version is UNSIGNED,
             config=_options(client),
         )
         json.dumps(recipe)
@@ -78,22 +81,10 @@ def recipe_of(client: Any) -> ClientRecipe:
     return recipe
 
 
-def credentials_of(client: Any) -> Any:
-    """The botocore credentials that a client signs with, refreshing ones perhaps; None where it has none."""
-    return getattr(getattr(client, "_request_signer", None), "_credentials", None)
-
-
 def tries_once(client: Any) -> bool:
     """Whether a client leaves all retries to us."""
     retries = getattr(getattr(client.meta, "config", None), "retries", None) or {}
     return bool(retries.get("total_max_attempts") == 1 or retries.get("max_attempts") == 0)
-
-
-def _given_endpoint(client: Any) -> Optional[str]:
-    """The endpoint URL that the user gave; AWS's own must be found again by the worker, per bucket and ARN."""
-    resolver = client._ruleset_resolver
-    given = resolver._builtins.get(SDK_ENDPOINT)
-    return None if given is None else str(given)
 
 
 def _options(client: Any) -> dict[str, Any]:
@@ -104,43 +95,13 @@ def _options(client: Any) -> dict[str, Any]:
         if name not in NOT_COPIED and getattr(config, name, None) is not None
     }
     # Passed on only where the user chose it: given, it overrides what an endpoint's rules ask for.
-    chosen = client._ruleset_resolver._requested_auth_scheme
-    if isinstance(chosen, str):
+    chosen = signature_chosen_for(client)
+    if chosen:
         options["signature_version"] = chosen
     options["retries"] = ONE_TRY
     # As they were when the client was made: neither a worker, which is older, nor this process may look for others now.
-    options["proxies"] = client._endpoint.http_session._proxy_config._proxies
+    options["proxies"] = proxies_of(client)
     return options
-
-
-def _foreign_handlers(client: Any) -> Iterator[str]:
-    """Event handlers that neither botocore nor boto3 nor we registered: a stubber, moto, a tracer, the user."""
-    emitter = client.meta.events
-    emitter = getattr(emitter, "_emitter", emitter)
-    todo = [emitter._handlers._root]
-    while todo:
-        node = todo.pop()
-        todo.extend(node["children"].values())
-        for handlers in node["values"] or ():  # those to be called first, in between, and last
-            for handler in handlers:
-                function = getattr(handler, "func", handler)  # functools.partial
-                module = getattr(function, "__module__", None) or type(function).__module__
-                if module.split(".")[0] not in KNOWN_HANDLERS:
-                    yield f"{module}.{getattr(function, '__qualname__', type(function).__qualname__)}"
-
-
-_signed = threading.local()  # requests are signed in the thread that makes them
-
-
-def forget_signature() -> None:
-    """A request begins in this thread."""
-    _signed.generation = 0
-
-
-def signed_as() -> int:
-    """The generation of the set that the request of this thread was signed with; 0 where it was not one of ours."""
-    generation: int = getattr(_signed, "generation", 0)
-    return generation
 
 
 class GivenCredentials(Credentials):
@@ -167,9 +128,22 @@ class GivenCredentials(Credentials):
         current = self.__current()
         if current is None:
             raise NoCredentialsError
-        _signed.generation = current.generation
+        events.note_signature(current.generation)
         current.check(time.time())
         return ReadOnlyCredentials(current.access_key, current.secret_key, current.token)
+
+
+class _Given(CredentialProvider):
+    """Provides a session with credentials that are there."""
+
+    METHOD = "metaflow-fasts3"
+
+    def __init__(self, credentials: GivenCredentials) -> None:
+        super().__init__()
+        self._credentials = credentials
+
+    def load(self) -> GivenCredentials:
+        return self._credentials
 
 
 # What a worker's session must not look up by itself: (config file name, environment variable, default, conversion).
@@ -196,9 +170,8 @@ def build(recipe: ClientRecipe, credentials: Optional[GivenCredentials], connect
     botocore.client.S3
     """
     session: Any = botocore.session.Session(session_vars=_NOTHING_CONFIGURED)
-    # Set by hand, and with nobody else to ask, or the session would look for credentials on this machine.
-    session._credentials = credentials
-    session.register_component("credential_provider", CredentialResolver([]))
+    # The only provider, or the session would look for credentials on this machine.
+    session.register_component("credential_provider", CredentialResolver([_Given(credentials)] if credentials else []))
     options = dict(recipe.config, max_pool_connections=connections, ignore_configured_endpoint_urls=True)
     if recipe.anonymous:
         options["signature_version"] = UNSIGNED
@@ -210,5 +183,5 @@ def build(recipe: ClientRecipe, credentials: Optional[GivenCredentials], connect
         verify=recipe.verify,
         config=Config(**options),
     )
-    tune(client)
+    events.tune(client)
     return client

@@ -9,6 +9,7 @@ import threading
 from typing import Any, NoReturn, Optional
 from urllib.parse import urlsplit
 
+from metaflow_extensions.fasts3.boto.botocore_private import verify_of
 from metaflow_extensions.fasts3.wire.checksums import ALGORITHMS, HEADER, start
 from metaflow_extensions.fasts3.wire.log import log
 from metaflow_extensions.fasts3.wire.sigv4 import ALGORITHM, Scope
@@ -153,7 +154,7 @@ class RequestTemplates:
     def _endpoint(self, tls: bool, host: str, port: int) -> Endpoint:
         from botocore.httpsession import get_cert_path
 
-        config, verify = self._client.meta.config, self._client._endpoint.http_session._verify
+        config, verify = self._client.meta.config, verify_of(self._client)
         if config.client_cert:
             raise NoTemplate("the client shows a certificate of its own")
         return Endpoint(

@@ -11,14 +11,14 @@ from typing import Any, Optional, Union
 
 from botocore.exceptions import ClientError
 
-from metaflow_extensions.fasts3.boto import conditional, digests, redirects, responses
 from metaflow_extensions.fasts3.boto.bodies import CHUNK, copy, destination, source
-from metaflow_extensions.fasts3.boto.calls import explained, translated
+from metaflow_extensions.fasts3.boto.calls import Call, explained, translated
 from metaflow_extensions.fasts3.boto.errors import failure_of
-from metaflow_extensions.fasts3.boto.pacing import paced
+from metaflow_extensions.fasts3.boto.events import hook_into
 from metaflow_extensions.fasts3.wire import deletion, open_uploads
 from metaflow_extensions.fasts3.wire.bandwidth import Allowance
-from metaflow_extensions.fasts3.wire.checksums import Told, crc32_text, told_by
+from metaflow_extensions.fasts3.wire.checksums import Checksum, crc32_text, full_object_checksum
+from metaflow_extensions.fasts3.wire.conditions import ABSENT
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
 from metaflow_extensions.fasts3.wire.listing import checked, marker_of, parse_page, token_after
 from metaflow_extensions.fasts3.wire.not_s3 import check_bucket, check_existing, check_object, stored_etag
@@ -41,20 +41,17 @@ class Boto3Transfers:
 
     def __init__(self, client: Any) -> None:
         self._client = client
-        conditional.hook_into(client)
-        redirects.hook_into(client)
-        digests.hook_into(client)
+        hook_into(client)
         self._only_md5: set[str] = set()  # buckets whose server takes no other checksum of DeleteObjects
-        responses.hook_into(client)
-        # Old versions of botocore do not have the setting, and then no checksums either.
-        asked = getattr(client.meta.config, "request_checksum_calculation", "when_required")
-        self._checksum = {"ChecksumAlgorithm": "CRC32"} if asked == "when_supported" else {}
+        # A stand-in for a client may have no configuration.
+        setting = getattr(client.meta.config, "request_checksum_calculation", "when_required")
+        self._checksum = {"ChecksumAlgorithm": "CRC32"} if setting == "when_supported" else {}
 
     def head(self, bucket: str, key: str) -> ObjectInfo:
         def ask() -> ObjectInfo:
-            with translated() as heard:
-                reply = heard.of(self._client.head_object(Bucket=bucket, Key=key))
-                heard.check(check_existing)
+            with translated() as call:
+                reply = call.reply = self._client.head_object(Bucket=bucket, Key=key)
+                call.check(check_existing)
                 return _info(reply, _length(reply))
 
         def explain() -> None:
@@ -65,9 +62,9 @@ class Boto3Transfers:
 
     def head_bucket(self, bucket: str, key: str = "") -> None:
         def ask() -> None:
-            with translated() as heard:
-                heard.of(self._client.head_bucket(Bucket=bucket))
-                heard.check(check_bucket)
+            with translated() as call:
+                call.reply = self._client.head_bucket(Bucket=bucket)
+                call.check(check_bucket)
 
         def explain() -> None:
             with translated():
@@ -95,9 +92,9 @@ class Boto3Transfers:
     ) -> GetReply:
         conditions = {"Range": byte_range, "IfMatch": if_match}
         given = {name: value for name, value in conditions.items() if value}
-        with translated() as heard:
-            reply = heard.of(self._client.get_object(Bucket=bucket, Key=key, **given))
-            heard.check(check_object)
+        with translated() as call:
+            reply = call.reply = self._client.get_object(Bucket=bucket, Key=key, **given)
+            call.check(check_object)
             length = _length(reply)
             first, total = span(reply.get("ContentRange"), byte_range, length)
             most = most_of(length, limit, path is None)
@@ -114,24 +111,23 @@ class Boto3Transfers:
                 raise TransferError(Failure(Code.BROKEN, f"{received} bytes came where {most} were announced"))
             if length is None:
                 total, length = (received, received) if ended else (None, UNTOLD)
-            told = None if byte_range else self._told(reply)
-            by_crc32 = told is not None and told.algorithm == "crc32"
+            checksum = None if byte_range else self._checksum_in(reply)
+            by_crc32 = checksum is not None and checksum.algorithm == "crc32"
             return GetReply(
                 _info(reply, total),
                 first,
                 length,
                 received,
                 number if crc or by_crc32 else None,
-                told.value if told and by_crc32 else None,
-                told.algorithm if told and ended else None,
+                checksum.value if checksum and by_crc32 else None,
+                checksum.algorithm if checksum and ended else None,
                 file.getvalue() if isinstance(file, BytesIO) else None,
             )
 
-    def _told(self, reply: Any) -> Optional[Told]:
-        """The checksum of a whole object that botocore compares at its end; of pieces nobody does but who cut them."""
-        # Before 1.36 it compared none of its own accord, and the setting did not exist.
-        asked = getattr(self._client.meta.config, "response_checksum_validation", "") == "when_supported"
-        return told_by(reply["ResponseMetadata"]["HTTPHeaders"]) if asked else None
+    def _checksum_in(self, reply: Any) -> Optional[Checksum]:
+        """The checksum of a whole object that botocore compares at its end; whoever requests ranges compares theirs."""
+        setting = getattr(self._client.meta.config, "response_checksum_validation", "")
+        return full_object_checksum(reply["ResponseMetadata"]["HTTPHeaders"]) if setting == "when_supported" else None
 
     def put(
         self,
@@ -143,15 +139,10 @@ class Boto3Transfers:
         condition: Optional[str] = None,
         allowance: Optional[Allowance] = None,
     ) -> str:
-        with (
-            source(body, path) as stream,
-            translated() as heard,
-            conditional.under(condition),
-            paced(self._client, allowance),
-        ):
-            given = {**_put_arguments(headers), **self._checksum_of(stream)}
-            reply = heard.of(self._client.put_object(Bucket=bucket, Key=key, Body=stream, **given))
-            heard.check(stored_etag)
+        with source(body, path) as stream, translated(allowance) as call:
+            given = {**_put_arguments(headers), **_condition(condition), **self._checksum_of(stream)}
+            reply = call.reply = self._client.put_object(Bucket=bucket, Key=key, Body=stream, **given)
+            call.check(stored_etag)
             return str(reply.get("ETag") or "")
 
     def _checksum_of(self, stream: Any) -> "dict[str, str]":
@@ -179,12 +170,12 @@ class Boto3Transfers:
     ) -> Page:
         arguments = {"Bucket": bucket, "Prefix": key, "Delimiter": delimiter, "MaxKeys": limit}
         marker = marker_of(token) if token else None
-        with translated() as heard:
+        with translated() as call:
             if marker is not None:
-                reply = heard.of(self._client.list_objects(**arguments, Marker=marker))
+                reply = call.reply = self._client.list_objects(**arguments, Marker=marker)
             else:
                 continued = {"ContinuationToken": token} if token else {"StartAfter": after} if after else {}
-                reply = heard.of(self._client.list_objects_v2(**arguments, **continued))
+                reply = call.reply = self._client.list_objects_v2(**arguments, **continued)
             rows = reply.get("Contents", ())
             objects: list[Union[ListedObject, DetailedObject]]
             if details:
@@ -196,7 +187,7 @@ class Boto3Transfers:
             if more == "" and marker is not None:
                 more = token_after(reply.get("NextMarker", ""), objects, prefixes)
             elif more == "":  # boto3 leaves out what only version 1 says
-                more = parse_page(heard.seen.document).next_token
+                more = parse_page(call.document).next_token
             return checked(Page(objects, prefixes, more), key, token)
 
     def delete(self, bucket: str, key: str) -> None:
@@ -204,34 +195,30 @@ class Boto3Transfers:
             self._client.delete_object(Bucket=bucket, Key=key)
 
     def delete_objects(self, bucket: str, key: str = "", keys: Sequence[str] = ()) -> dict[str, str]:
-        with translated() as heard:
+        with translated() as call:
             deletion.check(keys)
-            reply = heard.of(self._delete_objects(bucket, keys))
+            reply = call.reply = self._delete_objects(call, bucket, keys)
             rows = reply.get("Errors", ())
             refusals = [(row.get("Key") or "", row.get("Code") or "", row.get("Message") or "") for row in rows]
             return deletion.checked(refusals, keys)
 
-    def _delete_objects(self, bucket: str, keys: Sequence[str]) -> Any:
+    def _delete_objects(self, call: Call, bucket: str, keys: Sequence[str]) -> Any:
         wanted = {"Objects": [{"Key": one} for one in keys], "Quiet": True}
-        by_md5 = bucket in self._only_md5
+        call.md5 = bucket in self._only_md5
         try:
-            with digests.md5(by_md5):
-                return self._client.delete_objects(Bucket=bucket, Delete=wanted)
+            return self._client.delete_objects(Bucket=bucket, Delete=wanted)
         except ClientError as error:
-            if by_md5 or not deletion.may_want_md5(failure_of(error)):
+            if call.md5 or not deletion.may_want_md5(failure_of(error)):
                 raise
-        with digests.md5(True):
-            reply = self._client.delete_objects(Bucket=bucket, Delete=wanted)
+        call.md5 = True
+        reply = self._client.delete_objects(Bucket=bucket, Delete=wanted)
         self._only_md5.add(bucket)
         return reply
 
     def create_upload(self, bucket: str, key: str, headers: PutHeaders = PutHeaders()) -> str:
-        with translated() as heard:
-            reply = heard.of(
-                self._client.create_multipart_upload(
-                    Bucket=bucket, Key=key, **_put_arguments(headers), **self._checksum
-                )
-            )
+        with translated() as call:
+            given = {**_put_arguments(headers), **self._checksum}
+            reply = call.reply = self._client.create_multipart_upload(Bucket=bucket, Key=key, **given)
             if not reply.get("UploadId"):
                 raise TransferError(Failure(Code.MALFORMED, "the reply to CreateMultipartUpload holds no UploadId"))
             return str(reply["UploadId"])
@@ -249,33 +236,20 @@ class Boto3Transfers:
         version: Optional[Sequence[int]] = None,
         allowance: Optional[Allowance] = None,
     ) -> dict[str, str]:
-        with (
-            source(body, path, position, length, version) as stream,
-            translated() as heard,
-            paced(self._client, allowance),
-        ):
-            reply = heard.of(
-                self._client.upload_part(
-                    Bucket=bucket,
-                    Key=key,
-                    UploadId=upload_id,
-                    PartNumber=number,
-                    Body=stream,
-                    **self._checksum_of(stream),
-                )
-            )
-            heard.check(stored_etag)
-            told = ["ETag"] + (["ChecksumCRC32"] if self._checksum else [])
-            return {name: reply[name] for name in told if name in reply}
+        with source(body, path, position, length, version) as stream, translated(allowance) as call:
+            given = {"UploadId": upload_id, "PartNumber": number, **self._checksum_of(stream)}
+            reply = call.reply = self._client.upload_part(Bucket=bucket, Key=key, Body=stream, **given)
+            call.check(stored_etag)
+            names = ["ETag"] + (["ChecksumCRC32"] if self._checksum else [])
+            return {name: reply[name] for name in names if name in reply}
 
     def complete_upload(
         self, bucket: str, key: str, upload_id: str, parts: list[dict[str, str]], condition: Optional[str] = None
     ) -> str:
         numbered = [dict(part, PartNumber=number) for number, part in enumerate(parts, 1)]
-        with translated(), conditional.under(condition):
-            reply = self._client.complete_multipart_upload(
-                Bucket=bucket, Key=key, UploadId=upload_id, MultipartUpload={"Parts": numbered}
-            )
+        wanted = {"MultipartUpload": {"Parts": numbered}, **_condition(condition)}
+        with translated():
+            reply = self._client.complete_multipart_upload(Bucket=bucket, Key=key, UploadId=upload_id, **wanted)
             return str(reply.get("ETag") or "")
 
     def abort_upload(self, bucket: str, key: str, upload_id: str) -> None:
@@ -289,8 +263,8 @@ class Boto3Transfers:
     def list_uploads(self, bucket: str, key: str, after: Optional[Sequence[str]] = None) -> UploadsPage:
         continued = {name: value for name, value in zip(("KeyMarker", "UploadIdMarker"), after or ()) if value}
         arguments = {"Prefix": key, "MaxUploads": open_uploads.MOST_UPLOADS, **continued}
-        with translated() as heard:
-            reply = heard.of(self._client.list_multipart_uploads(Bucket=bucket, **arguments))
+        with translated() as call:
+            reply = call.reply = self._client.list_multipart_uploads(Bucket=bucket, **arguments)
             rows = reply.get("Uploads", ())
             page = UploadsPage(
                 [OpenUpload(row["Key"], row["UploadId"], _timestamp(row.get("Initiated"))) for row in rows],
@@ -303,7 +277,7 @@ class Boto3Transfers:
 
 
 def _length(reply: dict[str, Any]) -> Optional[int]:
-    """The bytes of the body; None where they are not told, as of what a server decompresses on the way."""
+    """The bytes of the body; None where the server does not say, as when it decompresses the object on the way."""
     length = reply.get("ContentLength")
     if length is None:
         return length_in(reply.get("ContentRange"))
@@ -341,3 +315,10 @@ def _put_arguments(headers: PutHeaders) -> dict[str, Any]:
         "ServerSideEncryption": headers.encryption,
     }
     return {name: value for name, value in named.items() if value}
+
+
+def _condition(condition: Optional[str]) -> dict[str, str]:
+    """A condition (`wire.conditions`) as boto3's argument."""
+    if condition is None:
+        return {}
+    return {"IfNoneMatch": "*"} if condition == ABSENT else {"IfMatch": condition}

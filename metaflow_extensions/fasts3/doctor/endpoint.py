@@ -22,8 +22,8 @@ from metaflow_extensions.fasts3.doctor.findings import Fact, Finding, ok, proble
 from metaflow_extensions.fasts3.doctor.remedies import with_local_server
 from metaflow_extensions.fasts3.doctor.subject import Answer, Subject
 from metaflow_extensions.fasts3.wire.addresses import is_address
+from metaflow_extensions.fasts3.wire.dates import http_timestamp
 from metaflow_extensions.fasts3.wire.failures import Code, TransferError
-from metaflow_extensions.fasts3.wire.http_dates import timestamp_of
 from metaflow_extensions.fasts3.wire.template import RequestTemplate
 
 SKEW_NOTED = 60.0  # seconds
@@ -174,7 +174,7 @@ def check_clock(subject: Subject) -> Finding:
     if subject.answer is None:
         return skipped("clock", "The endpoint has not answered.")
     try:
-        theirs = timestamp_of(subject.answer.headers["date"])
+        theirs = http_timestamp(subject.answer.headers["date"])
     except (KeyError, ValueError):
         return skipped("clock", "The endpoint does not tell its time.")
     return judged_clock(subject.answer.moment - (theirs + 0.5))  # a date is whole seconds, cut off

@@ -12,8 +12,7 @@ from metaflow_extensions.fasts3.pool.messages import Job, Outcome
 from metaflow_extensions.fasts3.pool.plan import JobFailed
 from metaflow_extensions.fasts3.pool.refusals import Refusal, Refusals
 from metaflow_extensions.fasts3.pool.tally import Tally
-from metaflow_extensions.fasts3.wire.batches import MOST_KEYS, goes_with_others
-from metaflow_extensions.fasts3.wire.deletion import LACKING
+from metaflow_extensions.fasts3.wire.deletion import LACKING, MOST_KEYS, goes_with_others
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
 
 AHEAD = 16 * MOST_KEYS  # keys that a listing may have found and nobody has deleted yet

@@ -81,14 +81,14 @@ def start(algorithm: str) -> Optional[Running]:
     return function and _Crc(function, 8 if algorithm == "crc64nvme" else 4)
 
 
-class Told(NamedTuple):
+class Checksum(NamedTuple):
     """A checksum of the whole object that a reply carries."""
 
     algorithm: str
     value: str  # base64
 
 
-def told_by(headers: "dict[str, str]") -> Optional[Told]:
+def full_object_checksum(headers: "dict[str, str]") -> Optional[Checksum]:
     """The checksum of the whole object in a reply's headers that this machine computes cheapest.
 
     One of a multipart upload's parts' checksums (COMPOSITE, it ends in `-` and their number) says nothing about the
@@ -99,7 +99,7 @@ def told_by(headers: "dict[str, str]") -> Optional[Told]:
     for algorithm, header in _HEADERS:
         value = headers.get(header)
         if value and "-" not in value and start(algorithm):
-            return Told(algorithm, value)
+            return Checksum(algorithm, value)
     return None
 
 

@@ -6,21 +6,21 @@ import re
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from metaflow_extensions.fasts3.wire.batches import MOST_KEYS
 from metaflow_extensions.fasts3.wire.exchange import Exchange, Reply
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
 from metaflow_extensions.fasts3.wire.s3_errors import late_failure_of
 from metaflow_extensions.fasts3.wire.sending import Payload
 from metaflow_extensions.fasts3.wire.template import RequestTemplate
-from metaflow_extensions.fasts3.wire.xml_rows import read_rows
+from metaflow_extensions.fasts3.wire.xml_documents import NAMESPACE, read
 
+MOST_KEYS = 1000  # of one request
 LACKING = frozenset({Code.NOT_IMPLEMENTED, Code.REJECTED, Code.NOT_S3})
 """Answers that may be about the way in which many are deleted: a page, for one, of a server that knows no such POST."""
-MOST_TOLD = 300  # characters of what S3 says of one key; its own sentences have 200 at the most
-_NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
+MAX_MESSAGE = 300  # characters of an error about one key; those of S3 have 200 at the most
 _ROOT = "DeleteResult"
-_NO_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")  # XML 1.0 section 2.2 has no way to write
-_LINES = str.maketrans({"\r": "&#xD;", "\n": "&#xA;", "\t": "&#x9;"})  # as they are, a parser may make others of them
+_NO_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")  # XML 1.0 section 2.2 can't hold these
+_DOTS = re.compile(r"(?:^|/)\.{1,2}(?:/|\Z)")
+_LINES = str.maketrans({"\r": "&#xD;", "\n": "&#xA;", "\t": "&#x9;"})  # unescaped, parsers may replace them
 
 
 class DeletionTransfers:
@@ -47,13 +47,11 @@ class DeletionTransfers:
                 raise
             reply = await self._ask(bucket, document, by_md5)
             self._exchange.only_md5.add(bucket)
-        told = await reply.document()
+        answer = await reply.document()
         with reply.naming_failures():
-            root, refusals = parse(told)
+            root, refusals = parse(answer)
             if root == "Error":  # as for CompleteMultipartUpload, S3 may send 200 before it knows
-                raise TransferError(late_failure_of(reply.head.status, reply.head.headers, told))
-            if root != _ROOT:
-                raise TransferError(Failure(Code.MALFORMED, f"the reply to DeleteObjects is a {root[:80]!r} document"))
+                raise TransferError(late_failure_of(reply.head.status, reply.head.headers, answer))
             return checked(refusals, keys)
 
     async def _ask(self, bucket: str, document: bytes, template: RequestTemplate) -> Reply:
@@ -79,7 +77,7 @@ def may_want_md5(failure: Failure) -> bool:
 
 
 def document_of(keys: Sequence[str]) -> bytes:
-    """The document that asks for keys to be deleted, and to be told of those only that could not be.
+    """The document that requests the deletion of keys, and a reply with only those that could not be deleted.
 
     Raises
     ------
@@ -88,7 +86,17 @@ def document_of(keys: Sequence[str]) -> bytes:
     """
     check(keys)
     rows = "".join(f"<Object><Key>{escape(key, quote=False)}</Key></Object>" for key in keys).translate(_LINES)
-    return f'<Delete xmlns="{_NAMESPACE}">{rows}<Quiet>true</Quiet></Delete>'.encode()
+    return f'<Delete xmlns="{NAMESPACE}">{rows}<Quiet>true</Quiet></Delete>'.encode()
+
+
+def goes_with_others(key: str) -> bool:
+    """Whether a key is safe in a document.
+
+    A parser that changes line breaks, drops spaces at the ends of a text, or resolves a segment of dots as in a path,
+    would delete another object. Such keys are few; each has a request of its own, whose URL has these bytes escaped.
+    """
+    dotted = ("/." in key or key.startswith(".")) and _DOTS.search(key)
+    return key.isprintable() and not dotted and key == key.strip()
 
 
 def check(keys: Sequence[str]) -> None:
@@ -101,27 +109,27 @@ def check(keys: Sequence[str]) -> None:
 
 
 def checked(refusals: "Iterable[tuple[str, str, str]]", keys: Sequence[str]) -> "dict[str, str]":
-    """What S3 says of the keys that it did not delete, if it speaks of those that were asked for.
+    """The errors of the keys that S3 did not delete, 'Code: message', if all of these were in the request.
 
     Parameters
     ----------
     refusals : iterable of (key, code, message)
     keys : sequence of str
-        Those asked for.
+        Those of the request.
 
     Raises
     ------
     TransferError
-        MALFORMED: it speaks of another key, and so nobody knows what became of these.
+        MALFORMED: the reply has another key, so it does not say what became of these.
     """
     asked = set(keys)
-    told = {}
+    errors = {}
     for key, code, message in refusals:
         if key not in asked:
-            said = f"DeleteObjects tells of the key {key[:80]!r}, which was not asked for: {code[:80]}"
-            raise TransferError(Failure(Code.MALFORMED, said))
-        told[key] = f"{code or 'unknown'}: {message}"[:MOST_TOLD]
-    return told
+            why = f"the reply to DeleteObjects has the key {key[:80]!r}, which was not in the request: {code[:80]}"
+            raise TransferError(Failure(Code.MALFORMED, why))
+        errors[key] = f"{code or 'unknown'}: {message}"[:MAX_MESSAGE]
+    return errors
 
 
 def parse(document: bytes) -> "tuple[str, list[tuple[str, str, str]]]":
@@ -130,8 +138,8 @@ def parse(document: bytes) -> "tuple[str, list[tuple[str, str, str]]]":
     Raises
     ------
     TransferError
-        See `s3_errors.read_xml`.
+        See `xml_documents.read`; MALFORMED where it is neither a result nor an error.
     """
-    found = read_rows(document, "the reply to DeleteObjects", "Error", ("Key",))
-    rows = found.rows if found.root == _ROOT else []
+    found = read(document, "the reply to DeleteObjects", {"Error": ("Key",)}, (_ROOT, "Error"))
+    rows = found.rows["Error"] if found.root == _ROOT else []
     return found.root, [(row["Key"], row.get("Code", ""), row.get("Message", "")) for row in rows]

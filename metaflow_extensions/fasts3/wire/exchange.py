@@ -12,13 +12,12 @@ from metaflow_extensions.fasts3.wire.connection import Connection
 from metaflow_extensions.fasts3.wire.connection_errors import ConnectionLost, DocumentTooLong
 from metaflow_extensions.fasts3.wire.connections import Connections
 from metaflow_extensions.fasts3.wire.credentials import CredentialSet
-from metaflow_extensions.fasts3.wire.explanations import UNEXPLAINED, explanation
+from metaflow_extensions.fasts3.wire.dates import http_timestamp
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
 from metaflow_extensions.fasts3.wire.http11 import Body, Framing, Head, ProtocolError
-from metaflow_extensions.fasts3.wire.http_dates import timestamp_of
 from metaflow_extensions.fasts3.wire.local_files import NO_DESCRIPTORS, local_failure
 from metaflow_extensions.fasts3.wire.request_heads import Query, RequestHeads, describe
-from metaflow_extensions.fasts3.wire.s3_errors import failure_of, named
+from metaflow_extensions.fasts3.wire.s3_errors import UNEXPLAINED, explanation, failure_of, named
 from metaflow_extensions.fasts3.wire.sending import NOTHING, Payload, send
 from metaflow_extensions.fasts3.wire.template import Endpoint, RequestTemplate
 from metaflow_extensions.fasts3.wire.unsized_body import UnsizedBody
@@ -217,7 +216,7 @@ class Exchange:
         bare = failure.status == 403 and failure.s3_code == "403"
         if failure.code is Code.SKEWED or bare:
             try:
-                wrong_by = self._heads.set_clock(endpoint, timestamp_of(head.headers["date"]))
+                wrong_by = self._heads.set_clock(endpoint, http_timestamp(head.headers["date"]))
             except (KeyError, ValueError):
                 return failure
             if bare and wrong_by > ALLOWED_SKEW:

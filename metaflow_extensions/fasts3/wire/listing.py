@@ -6,16 +6,16 @@ https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjects.html says: the n
 
 import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Optional, Union
 from urllib.parse import unquote_plus
 
+from metaflow_extensions.fasts3.wire.dates import xml_timestamp
 from metaflow_extensions.fasts3.wire.exchange import Exchange
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
 from metaflow_extensions.fasts3.wire.not_s3 import check_bucket
-from metaflow_extensions.fasts3.wire.s3_errors import MAX_DEPTH, read_xml
 from metaflow_extensions.fasts3.wire.transfers import DetailedObject, ListedObject, Page
-from metaflow_extensions.fasts3.wire.xml_dates import timestamp_of
+from metaflow_extensions.fasts3.wire.xml_documents import Document, read
 
 MARKER = "\0"
 """What a token begins with that is a marker of version 1. XML can't hold it, so no server's token does."""
@@ -83,65 +83,6 @@ class BucketTransfers:
             return checked(parse_page(document, details), key, token)
 
 
-class _Reader:
-    """Collects a listing while its document is parsed, in one pass and without a tree.
-
-    What it says of an object or a prefix is two levels below the root, what it says of itself one level.
-
-    Parameters
-    ----------
-    details : bool
-        Whether ETags and times are wanted.
-    """
-
-    def __init__(self, details: bool = False) -> None:
-        self._wants_details = details
-        self._depth = 0
-        self._text: list[str] = []  # of the element begun last
-        self._fields: dict[str, str] = {}  # of the object or prefix that is being read
-        self._told: dict[str, str] = {}  # of the listing
-        self.characters = self._text.append  # a text comes in pieces: put together one by one, each would be copied
-        self.rows: list[tuple[str, int]] = []
-        self.details: list[tuple[str, Optional[float]]] = []  # of each row, where they are wanted
-        self.prefixes: list[str] = []
-        self.root = ""
-
-    def start(self, name: str, _: object) -> None:
-        if not self._depth:
-            self.root = name
-        elif self._depth == MAX_DEPTH:
-            raise ValueError("too deep")
-        self._depth += 1
-        self._text.clear()
-
-    def end(self, name: str) -> None:
-        self._depth -= 1
-        if self._depth == 2:
-            self._fields[name] = "".join(self._text)
-        elif self._depth == 1:
-            if name == "Contents":
-                size = self._fields["Size"]
-                if not _SIZE.match(size):
-                    raise ValueError(f"a size is {size[:40]!r}")
-                self.rows.append((self._fields["Key"], int(size)))
-                if self._wants_details:
-                    self.details.append(
-                        (self._fields.get("ETag", ""), timestamp_of(self._fields.get("LastModified", "")))
-                    )
-            elif name == "CommonPrefixes":
-                self.prefixes.append(self._fields["Prefix"])
-            else:
-                self._told[name] = "".join(self._text)
-            self._fields = {}
-
-    def told(self, name: str) -> str:
-        return self._told.get(name, "")
-
-    def is_of_version_1(self) -> bool:
-        """Whether it has an element, perhaps an empty one, that only version 1 has."""
-        return not self._told.keys().isdisjoint({"Marker", "NextMarker"})
-
-
 def checked(page: Page, prefix: str, token: Optional[str]) -> Page:
     """A page, if it is one of what was asked for.
 
@@ -156,12 +97,16 @@ def checked(page: Page, prefix: str, token: Optional[str]) -> Page:
         raise TransferError(
             Failure(Code.MALFORMED, "the server sent a continuation token twice, so the listing would never end")
         )
-    names = itertools.chain((one.key for one in page.objects), page.prefixes)
+    check_names(itertools.chain((one.key for one in page.objects), page.prefixes), prefix, "the listing")
+    return page
+
+
+def check_names(names: "Iterable[str]", prefix: str, what: str) -> None:
+    """Raise TransferError, MALFORMED, for a name that does not begin with the prefix that was requested."""
     other = next((name for name in names if not name.startswith(prefix)), None)
     if other is not None:
-        told = f"the listing of {prefix[:80]!r} holds {other[:80]!r}, which does not begin so"
-        raise TransferError(Failure(Code.MALFORMED, told))
-    return page
+        message = f"{what} of {prefix[:80]!r} holds {other[:80]!r}, which does not begin with it"
+        raise TransferError(Failure(Code.MALFORMED, message))
 
 
 def parse_page(document: bytes, details: bool = False) -> Page:
@@ -176,31 +121,40 @@ def parse_page(document: bytes, details: bool = False) -> Page:
     Raises
     ------
     TransferError
-        See `s3_errors.read_xml`; MALFORMED where it is another document.
+        See `xml_documents.read`; MALFORMED where it is another document.
     """
-    reader = _read(document, True) if details else _read_at_once(document) or _read(document)
-    decode = unquote_plus if reader.told("EncodingType") == "url" else str
+    rows, found = (None if details else _read_at_once(document)) or (None, _read(document))
+    decode = unquote_plus if found.texts.get("EncodingType") == "url" else str
     objects: Sequence[Union[ListedObject, DetailedObject]]
     if details:
-        objects = [DetailedObject(decode(key), size, *told) for (key, size), told in zip(reader.rows, reader.details)]
-    else:  # what holds neither is itself; asking first takes a third of the time
-        objects = [ListedObject(decode(key) if "%" in key or "+" in key else key, size) for key, size in reader.rows]
-    prefixes = [decode(prefix) for prefix in reader.prefixes]
-    token = reader.told("NextContinuationToken") if reader.told("IsTruncated") == "true" else None
-    if token == "" and reader.is_of_version_1():
-        token = token_after(decode(reader.told("NextMarker")), objects, prefixes)
+        objects = [
+            DetailedObject(
+                decode(row["Key"]), _size(row), row.get("ETag", ""), xml_timestamp(row.get("LastModified", ""))
+            )
+            for row in found.rows["Contents"]
+        ]
+    else:
+        rows = rows or [(row["Key"], _size(row)) for row in found.rows["Contents"]]
+        # Keys with neither need no decoding; this check takes a third of its time.
+        objects = [ListedObject(decode(key) if "%" in key or "+" in key else key, size) for key, size in rows]
+    prefixes = [decode(row["Prefix"]) for row in found.rows["CommonPrefixes"]]
+    token = found.texts.get("NextContinuationToken", "") if found.texts.get("IsTruncated") == "true" else None
+    if token == "" and not found.texts.keys().isdisjoint({"Marker", "NextMarker"}):  # of version 1
+        token = token_after(decode(found.texts.get("NextMarker", "")), objects, prefixes)
     return Page(objects, prefixes, token)
 
 
-def _read(document: bytes, details: bool = False) -> _Reader:
-    reader = _Reader(details)
-    read_xml(document, "the listing", reader.start, reader.end, reader.characters)
-    if reader.root != _ROOT:
-        raise TransferError(Failure(Code.MALFORMED, f"the listing is a {reader.root[:80]!r} document"))
-    return reader
+def _read(document: bytes) -> Document:
+    return read(document, "the listing", {"Contents": ("Key", "Size"), "CommonPrefixes": ("Prefix",)}, (_ROOT,))
 
 
-def _read_at_once(document: bytes) -> Optional[_Reader]:
+def _size(row: "dict[str, str]") -> int:
+    if not _SIZE.match(row["Size"]):
+        raise TransferError(Failure(Code.MALFORMED, f"the listing can't be read: a size is {row['Size'][:40]!r}"))
+    return int(row["Size"])
+
+
+def _read_at_once(document: bytes) -> "Optional[tuple[list[tuple[str, int]], Document]]":
     """Read a listing whose objects are all written the usual way and follow one another, many times faster.
 
     One expression reads all objects. The XML parser reads the rest of the document and the first object, to find that
@@ -208,7 +162,7 @@ def _read_at_once(document: bytes) -> Optional[_Reader]:
 
     Returns
     -------
-    _Reader or None
+    tuple of list of (key, size) and Document, or None
         None where anything is written in another way.
     """
     first = _OBJECT.search(document)
@@ -218,12 +172,10 @@ def _read_at_once(document: bytes) -> Optional[_Reader]:
     keys, sizes, between = parts[0::_STEP], parts[1::_STEP], parts[_STEP - 1 :: _STEP]
     if any(between) or None in keys or None in sizes:
         return None
-    reader = _read(before + first[0] + after)
+    found = _read(before + first[0] + after)
     rows = [(key.decode("ascii"), int(size)) for key, size in zip(keys, sizes)]
-    if reader.rows != rows[:1]:
-        return None
-    reader.rows = rows
-    return reader
+    parsed = [(row["Key"], _size(row)) for row in found.rows["Contents"]]
+    return (rows, found) if parsed == rows[:1] else None
 
 
 def marker_of(token: str) -> Optional[str]:

@@ -11,11 +11,10 @@ from metaflow_extensions.fasts3.wire.failures import Code, TransferError
 from metaflow_extensions.fasts3.wire.local_files import open_to_read
 from metaflow_extensions.fasts3.wire.not_s3 import check_document, check_no_document, stored_etag
 from metaflow_extensions.fasts3.wire.objects import stored_headers
-from metaflow_extensions.fasts3.wire.s3_errors import late_failure_of, texts
+from metaflow_extensions.fasts3.wire.s3_errors import late_failure_of
 from metaflow_extensions.fasts3.wire.sending import Payload
 from metaflow_extensions.fasts3.wire.transfers import PutHeaders
-
-_NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
+from metaflow_extensions.fasts3.wire.xml_documents import NAMESPACE, texts
 
 
 class MultipartTransfers:
@@ -39,10 +38,10 @@ class MultipartTransfers:
         document = await reply.document()
         with reply.naming_failures():
             check_document(document, reply.head.headers)
-        _, told = texts(document)
-        if not told.get("UploadId"):
+        upload_id = texts(document)[1].get("UploadId")
+        if not upload_id:
             raise reply.malformed("the reply to CreateMultipartUpload holds no UploadId")
-        return told["UploadId"]
+        return upload_id
 
     async def upload_part(
         self,
@@ -100,13 +99,13 @@ class MultipartTransfers:
         document = await reply.document()
         with reply.naming_failures():
             check_document(document, reply.head.headers)
-        root, told = texts(document)
+        root, fields = texts(document)
         # S3 sends 200 before it knows: "you must check the body", says the API page of CompleteMultipartUpload.
         if root == "Error":
             raise TransferError(late_failure_of(reply.head.status, reply.head.headers, document))
         if not root:
             raise reply.broken("the reply to CompleteMultipartUpload is cut short")
-        return told.get("ETag", "")
+        return fields.get("ETag", "")
 
     async def abort_upload(self, bucket: str, key: str, upload_id: str) -> None:
         try:
@@ -126,4 +125,4 @@ def _document(parts: "list[dict[str, str]]") -> bytes:
         f"<PartNumber>{number}</PartNumber></Part>"
         for number, part in enumerate(parts, 1)
     ]
-    return f'<CompleteMultipartUpload xmlns="{_NAMESPACE}">{"".join(rows)}</CompleteMultipartUpload>'.encode()
+    return f'<CompleteMultipartUpload xmlns="{NAMESPACE}">{"".join(rows)}</CompleteMultipartUpload>'.encode()

@@ -4,12 +4,12 @@ import threading
 from typing import NamedTuple, Optional
 
 from metaflow_extensions.fasts3.wire.bandwidth import Allowance
-from metaflow_extensions.fasts3.wire.checksums import Told, start, told_by
+from metaflow_extensions.fasts3.wire.checksums import Checksum, full_object_checksum, start
 from metaflow_extensions.fasts3.wire.conditions import condition_headers
+from metaflow_extensions.fasts3.wire.dates import http_timestamp
 from metaflow_extensions.fasts3.wire.exchange import Exchange, Reply
 from metaflow_extensions.fasts3.wire.failures import TransferError
 from metaflow_extensions.fasts3.wire.http11 import ProtocolError, content_length
-from metaflow_extensions.fasts3.wire.http_dates import timestamp_of
 from metaflow_extensions.fasts3.wire.local_files import open_to_read
 from metaflow_extensions.fasts3.wire.not_s3 import check_existing, check_no_document, check_object, stored_etag
 from metaflow_extensions.fasts3.wire.ranges import length_in, most_of, span
@@ -67,7 +67,7 @@ class ObjectTransfers:
                 raise reply.malformed("the response has no body, not even an empty one")
             length = reply.body.length or _length(reply)
             first, total = span(reply.head.headers.get("content-range"), byte_range, length)
-            told = None if byte_range else told_by(reply.head.headers)
+            told = None if byte_range else full_object_checksum(reply.head.headers)
             most = most_of(length, limit, path is None)
             got = await self._receive(reply, sink_for(path, position), most, length, told, crc, allowance)
         except TransferError as error:
@@ -91,7 +91,7 @@ class ObjectTransfers:
         sink: Sink,
         most: Optional[int],
         length: Optional[int],
-        told: Optional[Told],
+        told: Optional[Checksum],
         crc: bool,
         allowance: Optional[Allowance],
     ) -> "_Received":
@@ -212,7 +212,7 @@ def _length(reply: Reply) -> Optional[int]:
 def _info(reply: Reply, size: Optional[int]) -> ObjectInfo:
     headers = reply.head.headers
     try:
-        last_modified: Optional[int] = timestamp_of(headers["last-modified"])
+        last_modified: Optional[int] = http_timestamp(headers["last-modified"])
     except (KeyError, ValueError):  # no date, or none that can be read: no reason not to give the object
         last_modified = None
     return ObjectInfo(

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from typing import Optional
 from urllib.parse import unquote_plus
 
-from metaflow_extensions.fasts3.wire import xml_dates
+from metaflow_extensions.fasts3.wire.dates import http_timestamp, xml_timestamp
 from metaflow_extensions.fasts3.wire.exchange import Exchange
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
-from metaflow_extensions.fasts3.wire.http_dates import timestamp_of
+from metaflow_extensions.fasts3.wire.listing import check_names
 from metaflow_extensions.fasts3.wire.transfers import OpenUpload, UploadsPage
-from metaflow_extensions.fasts3.wire.xml_rows import read_rows
+from metaflow_extensions.fasts3.wire.xml_documents import read
 
 MOST_UPLOADS = 1000  # of one page
 _ROOT = "ListMultipartUploadsResult"
@@ -53,7 +53,7 @@ class OpenUploadTransfers:
 def time_of_reply(date: str) -> Optional[int]:
     """Unix time of a Date header; None where it is none."""
     try:
-        return timestamp_of(date)
+        return http_timestamp(date)
     except ValueError:
         return None
 
@@ -64,15 +64,12 @@ def checked(page: UploadsPage, prefix: str, after: Optional[Sequence[str]]) -> U
     Raises
     ------
     TransferError
-        MALFORMED: it holds keys that do not begin with the prefix, or does not say how it goes on.
+        MALFORMED: it holds keys that do not begin with the prefix, or has no new marker for the next page.
     """
     # SeaweedFS gives the upload's id alone, and continues only when it gets that back alone.
     if page.after is not None and (not any(page.after) or (after and list(after) == list(page.after))):
         raise TransferError(Failure(Code.MALFORMED, "the list of uploads is truncated and has no new marker"))
-    other = next((one.key for one in page.uploads if not one.key.startswith(prefix)), None)
-    if other is not None:
-        told = f"the list of uploads below {prefix[:80]!r} holds {other[:80]!r}, which does not begin with it"
-        raise TransferError(Failure(Code.MALFORMED, told))
+    check_names((one.key for one in page.uploads), prefix, "the list of uploads")
     return page
 
 
@@ -82,21 +79,19 @@ def parse(document: bytes) -> UploadsPage:
     Raises
     ------
     TransferError
-        See `s3_errors.read_xml`; MALFORMED where it is another document.
+        See `xml_documents.read`; MALFORMED where it is another document.
     """
-    found = read_rows(document, "the list of uploads", "Upload", ("Key", "UploadId"))
-    if found.root != _ROOT:
-        raise TransferError(Failure(Code.MALFORMED, f"the list of uploads is a {found.root[:80]!r} document"))
-    texts = found.texts
+    found = read(document, "the list of uploads", {"Upload": ("Key", "UploadId")}, (_ROOT,))
+    texts, rows = found.texts, found.rows["Upload"]
     decode = unquote_plus if texts.get("EncodingType") == "url" else str
     more = texts.get("IsTruncated") == "true"
     return UploadsPage(
-        [OpenUpload(decode(row["Key"]), row["UploadId"], _time(row.get("Initiated", ""))) for row in found.rows],
+        [OpenUpload(decode(row["Key"]), row["UploadId"], _time(row.get("Initiated", ""))) for row in rows],
         [decode(texts.get("NextKeyMarker", "")), texts.get("NextUploadIdMarker", "")] if more else None,
     )
 
 
 def _time(text: str) -> Optional[int]:
     """Unix time of a time that S3 wrote; None where it can't be read."""
-    found = xml_dates.timestamp_of(text)
+    found = xml_timestamp(text)
     return None if found is None else int(found)

@@ -169,7 +169,7 @@ class Transfers(Protocol):
         key : str
             Does not count: what the keys have in common, for messages.
         keys : sequence of str
-            1,000 at the most, that XML can hold (`batches.goes_with_others`), each once.
+            1,000 at the most, that XML can hold (`deletion.goes_with_others`), each once.
         """
 
     def create_upload(self, bucket: str, key: str, headers: PutHeaders = PutHeaders()) -> str:

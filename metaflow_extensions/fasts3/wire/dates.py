@@ -1,15 +1,20 @@
-"""Dates as HTTP writes them: RFC 9110 section 5.6.7."""
+"""Dates of HTTP headers (RFC 9110 section 5.6.7), and of S3's XML (ISO 8601 in UTC)."""
 
 import datetime
+import re
+from calendar import timegm
 from functools import lru_cache
+from typing import Optional
 
 _EPOCH = datetime.date(1970, 1, 1).toordinal()
 # Not by strptime, which asks the locale.
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+# Servers differ in the fractions of a second.
+_XML_DATE = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(\.\d{1,9})?(?:Z|\+00:00)\Z", re.ASCII)
 
 
 @lru_cache(maxsize=1024)
-def timestamp_of(date: str) -> int:
+def http_timestamp(date: str) -> int:
     """Unix timestamp of a date.
 
     Parameters
@@ -33,3 +38,22 @@ def timestamp_of(date: str) -> int:
     except (TypeError, IndexError, OverflowError):  # the former two: Python 3.9, of what is no date
         raise ValueError(date) from None
     return int((moment if moment.tzinfo else moment.replace(tzinfo=datetime.timezone.utc)).timestamp())
+
+
+@lru_cache(maxsize=1024)  # objects that were stored together have times in common
+def xml_timestamp(date: str) -> Optional[float]:
+    """Unix timestamp of a date, in seconds; None where it can't be read.
+
+    Parameters
+    ----------
+    date : str
+        As in ``2009-10-12T17:50:30.000Z``.
+    """
+    found = _XML_DATE.match(date)
+    if not found:
+        return None
+    *numbers, fraction = found.groups()
+    try:
+        return timegm((*map(int, numbers), 0, 0, 0)) + float(fraction or 0)
+    except ValueError:  # the 99th of a month
+        return None

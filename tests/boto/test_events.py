@@ -1,16 +1,19 @@
-"""Tests of what our boto3 clients send that boto3's own would not."""
+"""Tests of the event handlers on our boto3 clients, where those of botocore would do otherwise."""
 
 import socketserver
 import threading
 from io import BytesIO
 
+import boto3
 import botocore
 import pytest
 
-from metaflow_extensions.fasts3.boto import tuning
-from metaflow_extensions.fasts3.boto.recipe import ClientRecipe, CredentialSet, GivenCredentials, build
+from metaflow_extensions.fasts3.boto import events
+from metaflow_extensions.fasts3.boto.recipe import ClientRecipe, CredentialSet, GivenCredentials, build, recipe_of
+from metaflow_extensions.fasts3.boto.transfers import Boto3Transfers
+from metaflow_extensions.fasts3.wire.bandwidth import Allowance, Bandwidth
 
-SMALL, LARGE = b"x" * tuning.SENT_AT_ONCE, b"x" * (tuning.SENT_AT_ONCE + 1)
+SMALL, LARGE = b"x" * events.SENT_AT_ONCE, b"x" * (events.SENT_AT_ONCE + 1)
 
 
 class Refusing(socketserver.StreamRequestHandler):
@@ -70,7 +73,7 @@ def client(server):
     client.close()
 
 
-def test_only_a_large_body_waits_for_the_server_s_nod(client, server):
+def test_only_a_large_body_waits_for_the_server_s_consent(client, server):
     server.refused = True
     for number, body in enumerate((b"", SMALL, LARGE)):
         client.put_object(Bucket="b", Key=str(number), Body=body)
@@ -85,7 +88,7 @@ def test_only_a_large_body_waits_for_the_server_s_nod(client, server):
     ]
 
 
-@pytest.mark.parametrize("version", [botocore.__version__, "1.35.2"])
+@pytest.mark.parametrize("version", [botocore.__version__, "1.36.0"])
 def test_no_upload_takes_the_answer_of_the_one_before(client, server, monkeypatch, version):
     monkeypatch.setattr(botocore, "__version__", version)
     with pytest.raises(client.exceptions.ClientError, match="412"):
@@ -93,5 +96,49 @@ def test_no_upload_takes_the_answer_of_the_one_before(client, server, monkeypatc
     for key in ("second", "third"):
         assert client.put_object(Bucket="b", Key=key, Body=LARGE)["ETag"] == '"e"'
     assert [path for path, _, _ in server.seen] == ["/b/refused", "/b/second", "/b/third"]
-    forgets = tuple(map(int, version.split(".")[:2])) >= tuning.FORGETS
+    forgets = tuple(map(int, version.split(".")[:2])) >= events.FORGETS
     assert {connection for *_, connection in server.seen} == ({None} if forgets else {"close"})
+
+
+@pytest.fixture
+def plain(seaweedfs):
+    client = boto3.client("s3", **seaweedfs.client_params())
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def waits():
+    return []
+
+
+@pytest.fixture
+def allowance(waits):
+    return Allowance(Bandwidth(1e6), clock=lambda: 0.0, pause=waits.append)
+
+
+def test_a_body_waits_while_it_is_sent(plain, seaweedfs, prefix, allowance, waits):
+    Boto3Transfers(plain).put(seaweedfs.bucket, prefix, body=b"x" * 500_000, allowance=allowance)
+    assert max(waits) == pytest.approx(0.5)
+    assert waits == sorted(waits)
+    assert plain.get_object(Bucket=seaweedfs.bucket, Key=prefix)["Body"].read() == b"x" * 500_000
+
+
+def test_what_the_user_sends_by_the_same_client_waits_for_nothing(plain, seaweedfs, prefix, allowance, waits):
+    Boto3Transfers(plain).put(seaweedfs.bucket, prefix, body=b"x", allowance=allowance)
+    del waits[:]
+    plain.put_object(Bucket=seaweedfs.bucket, Key=prefix, Body=b"y" * 500_000)
+    assert waits == []
+
+
+def test_workers_can_make_the_client_again_all_the_same(plain, seaweedfs, prefix, allowance):
+    before = recipe_of(plain)
+    Boto3Transfers(plain).put(seaweedfs.bucket, prefix, body=b"x", allowance=allowance)
+    assert recipe_of(plain) == before
+
+
+def test_a_wait_that_nobody_wants_any_more_ends_the_upload(plain, seaweedfs, prefix):
+    stopping = Allowance(Bandwidth(1e6), pause=lambda _: True)
+    with pytest.raises(Exception, match=r"."):
+        Boto3Transfers(plain).put(seaweedfs.bucket, prefix, body=b"x" * 500_000, allowance=stopping)
+    assert "Contents" not in plain.list_objects_v2(Bucket=seaweedfs.bucket, Prefix=prefix)

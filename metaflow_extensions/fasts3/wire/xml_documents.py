@@ -1,0 +1,146 @@
+"""S3's XML documents: a root, rows below it (elements of one name, with texts inside), and texts beside the rows.
+
+One pass without a tree. S3's documents have four levels at most; those of a hostile server may have anything.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Optional
+from xml.parsers import expat
+
+from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
+from metaflow_extensions.fasts3.wire.not_s3 import is_page
+
+# What expat reports for a document that ends too soon.
+CUT_SHORT = frozenset(
+    expat.errors.codes[one]
+    for one in (
+        expat.errors.XML_ERROR_NO_ELEMENTS,
+        expat.errors.XML_ERROR_UNCLOSED_TOKEN,
+        expat.errors.XML_ERROR_PARTIAL_CHAR,
+        expat.errors.XML_ERROR_UNCLOSED_CDATA_SECTION,
+    )
+)
+MAX_DEPTH = 32  # elements inside one another
+NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
+_ENCODINGS = frozenset({"utf-8", "utf-16", "iso-8859-1", "us-ascii"})
+
+
+class Document:
+    """What a document holds, and the handlers that collect it.
+
+    Parameters
+    ----------
+    rows : mapping of str to sequence of str
+        The names of the rows, each with the texts that such a row has to hold.
+
+    Attributes
+    ----------
+    root : str
+        The name of its first element.
+    rows : dict of str to list of dict
+        By the name of the row: the texts inside of each, by their elements.
+    texts : dict of str to str
+        Those of the other elements right below the root.
+    """
+
+    def __init__(self, rows: "Mapping[str, Sequence[str]]") -> None:
+        self.root = ""
+        self.rows: dict[str, list[dict[str, str]]] = {name: [] for name in rows}
+        self.texts: dict[str, str] = {}
+        self._needed = rows
+        self._depth = 0
+        self._fields: dict[str, str] = {}  # of the row that is being read
+        self._text: list[str] = []  # of the element begun last; in pieces, because each addition would copy all before
+        self.characters = self._text.append
+
+    def start(self, name: str, _: object) -> None:
+        """Begin an element."""
+        if not self._depth:
+            self.root = name
+        elif self._depth == MAX_DEPTH:
+            raise ValueError("too deep")
+        self._depth += 1
+        self._text.clear()
+
+    def end(self, name: str) -> None:
+        """End an element."""
+        self._depth -= 1
+        if self._depth == 2:
+            self._fields[name] = "".join(self._text)
+        elif self._depth == 1:
+            if name not in self.rows:
+                self.texts[name] = "".join(self._text)
+            elif all(needed in self._fields for needed in self._needed[name]):
+                self.rows[name].append(self._fields)
+            else:
+                raise ValueError(f"{name} without {' or '.join(self._needed[name])}")
+            self._fields = {}
+
+
+def read(
+    document: bytes, what: str, rows: "Mapping[str, Sequence[str]]", roots: "Optional[Sequence[str]]" = None
+) -> Document:
+    """Read a document.
+
+    Parameters
+    ----------
+    document : bytes
+        White space before it is skipped: servers send it to keep a connection busy.
+    what : str
+        Its name in messages.
+    rows : mapping of str to sequence of str
+        See `Document`.
+    roots : sequence of str, optional
+        The names that its root may have.
+
+    Raises
+    ------
+    TransferError
+        BROKEN: it is cut short. NOT_S3: it is a page. MALFORMED: it is something else.
+    """
+    if is_page(document):
+        raise TransferError(Failure(Code.NOT_S3, f"{what} is a page, not one of S3"))
+    found, parser = Document(rows), new_parser()
+    parser.StartElementHandler, parser.EndElementHandler = found.start, found.end
+    parser.CharacterDataHandler = found.characters
+    try:
+        parser.Parse(document.lstrip(), True)
+    except (expat.ExpatError, ValueError) as error:
+        cut = isinstance(error, expat.ExpatError) and error.code in CUT_SHORT and document.strip()
+        code = Code.BROKEN if cut else Code.MALFORMED
+        raise TransferError(Failure(code, f"{what} can't be read: {error}")) from None
+    if roots and found.root not in roots:
+        raise TransferError(Failure(Code.MALFORMED, f"{what} is a {found.root[:80]!r} document"))
+    return found
+
+
+def texts(document: bytes) -> "tuple[str, dict[str, str]]":
+    """The name of the root and the texts of the elements right below it; "" where the document is not XML.
+
+    For small documents: errors, and the replies of multipart uploads, whose roots not every server names as S3 does.
+    """
+    try:
+        found = read(document, "the document", {})
+    except TransferError:
+        return "", {}
+    return found.root, found.texts
+
+
+def new_parser() -> expat.XMLParserType:
+    """A parser that refuses declarations of entities, with which a few bytes can become gigabytes.
+
+    It refuses encodings that expat does not know itself, too: Python would import a codec of the server's choice.
+    """
+    parser = expat.ParserCreate()
+    parser.buffer_text = True
+
+    def refuse(*_: object) -> None:
+        raise ValueError("S3's documents declare no types and no entities")
+
+    def check_encoding(_: str, encoding: Optional[str], __: int) -> None:
+        if encoding and encoding.lower() not in _ENCODINGS:
+            raise ValueError(f"S3's documents are not in {encoding[:40]!r}")
+
+    parser.StartDoctypeDeclHandler = refuse
+    parser.XmlDeclHandler = check_encoding
+    return parser
