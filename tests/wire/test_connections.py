@@ -366,9 +366,26 @@ def test_who_does_not_accept(opened):
 
 def test_a_server_that_does_not_shake_hands(certificates, opened):
     with Scripted([[stall(threading.Event())]]) as server:
-        endpoint = Endpoint(True, server.host, server.port, certificates.bundle, connect_timeout=0.1)
+        endpoint = Endpoint(True, server.host, server.port, certificates.bundle, read_timeout=0.1)
         with pytest.raises(ConnectionLost, match=r"timed out$"):
             Completed(opened(Connections(endpoint))).take()
+
+
+def test_a_handshake_has_the_time_of_a_response(certificates, opened):
+    """The kernel accepts at once, also for a server that is busy or starting."""
+    with Scripted([GOOD], certificates.server()) as server:
+        endpoint = Endpoint(True, server.host, server.port, certificates.bundle, connect_timeout=0.0)
+        ask(opened(Completed(opened(Connections(endpoint))).take()))
+
+
+def test_it_has_less_where_there_is_another_address(certificates, opened, monkeypatch):
+    with Scripted([[stall(threading.Event())]]) as silent, Scripted([GOOD], certificates.server()) as server:
+        where = addresses(("127.0.0.1", silent.port), ("127.0.0.1", server.port))
+        monkeypatch.setattr(socket, "getaddrinfo", where)
+        endpoint = Endpoint(
+            True, server.host, server.port, certificates.bundle, connect_timeout=0.1, read_timeout=3600.0
+        )
+        ask(opened(Completed(opened(Connections(endpoint))).take()))
 
 
 def test_addresses_are_asked_for_again_once_none_is_good(endpoint_of, opened, monkeypatch):

@@ -143,7 +143,7 @@ class JobQueue:
         return self.at_least(1)
 
     def at_least(self, count: int) -> bool:
-        """Whether `take` would give so many jobs in a row, or fewer whose bodies fill `PEEKED`: that is as much work."""
+        """Whether `take` would give so many jobs in a row, or fewer whose bodies fill `PEEKED`: as much work."""
         taken: list[Job] = []
         size = 0
         while len(taken) < count and size <= PEEKED:

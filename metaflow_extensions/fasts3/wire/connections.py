@@ -104,7 +104,10 @@ class Connections:
                 await self._connect(sock, address, patience)
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 if self._context:
-                    sock = await self._encrypt(sock, self._context)
+                    # The server accepted: where no other address is left, a handshake has the time of a response.
+                    last = number == len(addresses)
+                    patience = self._endpoint.read_timeout if last else self._endpoint.connect_timeout
+                    sock = await self._encrypt(sock, self._context, patience)
                 self._addresses.note(address, answers=True)
                 return Connection(sock, self._endpoint.read_timeout)
             except ssl.SSLCertVerificationError as error:
@@ -131,7 +134,7 @@ class Connections:
         if problem:
             raise OSError(problem, os.strerror(problem))
 
-    async def _encrypt(self, sock: Socket, context: ssl.SSLContext) -> ssl.SSLSocket:
+    async def _encrypt(self, sock: Socket, context: ssl.SSLContext, patience: float) -> ssl.SSLSocket:
         encrypted = context.wrap_socket(
             sock,
             server_hostname=self._endpoint.host,
@@ -144,9 +147,9 @@ class Connections:
                     encrypted.do_handshake()
                     return encrypted
                 except ssl.SSLWantReadError:
-                    await wait_for(Readiness(encrypted.fileno(), encrypted, READ, self._endpoint.connect_timeout))
+                    await wait_for(Readiness(encrypted.fileno(), encrypted, READ, patience))
                 except ssl.SSLWantWriteError:
-                    await wait_for(Readiness(encrypted.fileno(), encrypted, WRITE, self._endpoint.connect_timeout))
+                    await wait_for(Readiness(encrypted.fileno(), encrypted, WRITE, patience))
         except BaseException:
             encrypted.close()
             raise
