@@ -10,7 +10,7 @@ from typing import Any, Callable, NamedTuple
 import metaflow.metaflow_config as configuration
 from metaflow import S3
 
-from metaflow_extensions.fasts3.pool import concurrency
+from metaflow_extensions.fasts3.workers import concurrency
 
 from .servers.place import Place
 from .servers.seaweedfs import SeaweedServer

@@ -17,14 +17,14 @@ from metaflow.datatools.s3 import MetaflowS3Exception, MetaflowS3InvalidObject, 
 from metaflow_extensions.fasts3.api import executor, put
 from metaflow_extensions.fasts3.api.executor import Place
 from metaflow_extensions.fasts3.boto import endpoints
-from metaflow_extensions.fasts3.pool import call_workers, worker_pool, worker_process
-from metaflow_extensions.fasts3.pool.messages import Job
-from metaflow_extensions.fasts3.pool.perform import Performer
-from metaflow_extensions.fasts3.pool.plan import JobFailed, Requests
-from metaflow_extensions.fasts3.pool.planning import PART_SIZE
-from metaflow_extensions.fasts3.pool.uploads import Uploads
+from metaflow_extensions.fasts3.plans.jobs import Job
+from metaflow_extensions.fasts3.plans.pieces import PART_SIZE
+from metaflow_extensions.fasts3.plans.plan import JobFailed, Requests
+from metaflow_extensions.fasts3.plans.uploads import Uploads
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
 from metaflow_extensions.fasts3.wire.local_files import version_of
+from metaflow_extensions.fasts3.workers import call_workers, worker_pool, worker_process
+from metaflow_extensions.fasts3.workers.performer import Performer
 
 
 @pytest.fixture
@@ -237,7 +237,7 @@ def test_a_defect_of_ours_comes_with_its_traceback(client, seaweedfs, monkeypatc
         client._executor.run(Requests(jobs), place)
     if place is Place.HERE:
         assert raised.type is TypeError
-        assert raised.traceback[-1].path.name in ("perform.py", "way_out.py")
+        assert raised.traceback[-1].path.name in ("perform.py", "fallback.py")
     else:
         assert "failed in a worker by a defect of metaflow-fasts3: TypeError: " in str(raised.value)
         assert "Traceback (most recent call last)" in str(raised.value.__cause__)

@@ -4,7 +4,7 @@ import os
 from types import SimpleNamespace
 
 import pytest
-from pool.plans import carry_out
+from plans.carrying_out import carry_out
 
 from metaflow_extensions.fasts3.api.file_download import FileDownload, Wanted
 from metaflow_extensions.fasts3.wire.transfers import GetReply, ObjectInfo

@@ -3,9 +3,9 @@
 import pytest
 
 from metaflow_extensions.fasts3.api.left_open import MOST_NAMED, told_of
-from metaflow_extensions.fasts3.pool.cleanup import Undone
-from metaflow_extensions.fasts3.pool.messages import Job
+from metaflow_extensions.fasts3.plans.jobs import Job
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
+from metaflow_extensions.fasts3.workers.cleanup import Undone
 
 REFUSED = Failure(Code.ACCESS_DENIED, "Access Denied.", "AccessDenied", 403)
 

@@ -6,9 +6,9 @@ The clock is the test's.
 import pytest
 
 from metaflow_extensions.fasts3.api.observers import INTERVAL, MEMORY, ProgressReport, RetryReport
-from metaflow_extensions.fasts3.pool.messages import Job, Outcome
-from metaflow_extensions.fasts3.pool.plan import JobFailed, JobQueue, Unwanted
-from metaflow_extensions.fasts3.pool.tally import Tally
+from metaflow_extensions.fasts3.plans.jobs import Job, Outcome
+from metaflow_extensions.fasts3.plans.plan import JobFailed, JobQueue, Unwanted
+from metaflow_extensions.fasts3.plans.tally import Tally
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
 
 SLOW = Failure(Code.BUSY, "Please reduce your request rate", "SlowDown", 503, "id", 3, 1.0)

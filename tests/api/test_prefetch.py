@@ -5,15 +5,15 @@ import threading
 from pathlib import Path
 
 import pytest
-from pool.instructions import stopped_before
-from pool.plans import missing
+from plans.carrying_out import missing
+from workers.instructions import stopped_before
 
 from metaflow_extensions.fasts3.api import prefetch as module
 from metaflow_extensions.fasts3.api.errors import MetaflowS3Exception
 from metaflow_extensions.fasts3.api.prefetch import Prefetch, Requested
-from metaflow_extensions.fasts3.pool.downloads import Download
-from metaflow_extensions.fasts3.pool.messages import Outcome
-from metaflow_extensions.fasts3.pool.plan import JobQueue
+from metaflow_extensions.fasts3.plans.downloads import Download
+from metaflow_extensions.fasts3.plans.jobs import Outcome
+from metaflow_extensions.fasts3.plans.plan import JobQueue
 from metaflow_extensions.fasts3.wire.blocking import Interrupted
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
 from metaflow_extensions.fasts3.wire.transfers import GetReply, ObjectInfo

@@ -16,7 +16,7 @@ from metaflow import S3
 from metaflow.datatools.s3 import MetaflowS3Exception, MetaflowS3NotFound
 
 from metaflow_extensions.fasts3.api import executor
-from metaflow_extensions.fasts3.pool.planning import PART_SIZE
+from metaflow_extensions.fasts3.plans.pieces import PART_SIZE
 
 PROGRAM = Path(__file__).with_name("shown.py")
 SMALL = {str(number): b"x" * 1000 for number in range(20)}

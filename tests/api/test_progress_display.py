@@ -14,8 +14,8 @@ from metaflow.datatools.s3 import MetaflowS3Exception
 from metaflow_extensions.fasts3.api.observers import ProgressReport
 from metaflow_extensions.fasts3.api.progress import Progress
 from metaflow_extensions.fasts3.api.progress_display import Bar, Callback, Lines, checked, display_for
-from metaflow_extensions.fasts3.pool.messages import Outcome
-from metaflow_extensions.fasts3.pool.tally import Tally
+from metaflow_extensions.fasts3.plans.jobs import Outcome
+from metaflow_extensions.fasts3.plans.tally import Tally
 
 HALF = Progress("get", 500, 1000, 2_000_000, 4_100_000, 0, 10.0, False, 100_000.0)
 MORE = HALF._replace(objects=700, bytes=3_000_000)

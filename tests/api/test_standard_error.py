@@ -12,9 +12,9 @@ from metaflow import S3, metaflow_config
 from metaflow.datatools.s3 import MetaflowS3NotFound
 
 from metaflow_extensions.fasts3.api.standard_error import is_terminal, warn, write_line
-from metaflow_extensions.fasts3.pool.perform import Performer
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
 from metaflow_extensions.fasts3.wire.log import log
+from metaflow_extensions.fasts3.workers.performer import Performer
 
 
 class Failing(io.StringIO):
@@ -102,7 +102,7 @@ WORKER = """
 import os, sys
 with open(sys.argv[1], "wb") as data:
     assert data.fileno() == 2
-    from metaflow_extensions.fasts3.pool.worker_process import WorkerProcess
+    from metaflow_extensions.fasts3.workers.worker_process import WorkerProcess
     worker = WorkerProcess()
     list(worker.outcomes())
     sys.stdout.write(os.readlink(f"/proc/{worker.pid}/fd/2"))

@@ -8,7 +8,7 @@ import pytest
 from attacks.hostile import error, reply
 from metaflow.datatools.s3 import MetaflowS3Exception
 
-from metaflow_extensions.fasts3.pool import split_listing
+from metaflow_extensions.fasts3.plans import split_listing
 
 LISTS = {
     "list_recursive": lambda s3: s3.list_recursive(),

@@ -4,7 +4,7 @@ import pytest
 from attacks.hostile import reply
 from metaflow.datatools.s3 import MetaflowS3Exception, S3GetObject
 
-from metaflow_extensions.fasts3.pool.planning import PART_SIZE
+from metaflow_extensions.fasts3.plans.pieces import PART_SIZE
 
 SMALL, LARGE = b"hello " * 100, bytes(range(251)) * ((PART_SIZE + 100_000) // 251)
 LISTED = b"<ListBucketResult><Contents><Key>root/d/k</Key><Size>7</Size></Contents></ListBucketResult>"

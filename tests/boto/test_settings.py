@@ -5,7 +5,7 @@ import pytest
 from metaflow.exception import MetaflowException
 
 from metaflow_extensions.fasts3.boto.settings import Chosen, Settings
-from metaflow_extensions.fasts3.pool.planning import PART_SIZE
+from metaflow_extensions.fasts3.plans.pieces import PART_SIZE
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from metaflow import metaflow_config
 from servers.s3_server import S3Server
 
 from metaflow_extensions.fasts3.cli import uploads
-from metaflow_extensions.fasts3.pool.perform import Performer
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
+from metaflow_extensions.fasts3.workers.performer import Performer
 
 KEYS = ("data/a b+é", "data/sub/b", "data", "data2", "other")
 

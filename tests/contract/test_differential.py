@@ -12,7 +12,7 @@ from metaflow.exception import MetaflowException
 from model.answers import plain
 from model.calls import every_call, pool_for
 
-from metaflow_extensions.fasts3.pool.planning import PART_SIZE
+from metaflow_extensions.fasts3.plans.pieces import PART_SIZE
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from metaflow.datatools.s3 import (
 )
 
 from metaflow_extensions.fasts3.api import executor, file_download
-from metaflow_extensions.fasts3.pool.planning import PART_SIZE
+from metaflow_extensions.fasts3.plans.pieces import PART_SIZE
 
 TREE = {"0.txt": b"zero", "b/1.csv": b"1,1", "b/c/2.bin": os.urandom(1000), "empty": b""}
 

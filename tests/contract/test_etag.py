@@ -4,7 +4,7 @@ import pytest
 from contract.content import noise
 from metaflow.datatools.s3 import S3GetObject
 
-from metaflow_extensions.fasts3.pool.planning import PART_SIZE
+from metaflow_extensions.fasts3.plans.pieces import PART_SIZE
 
 READS = {
     "get": lambda s3: s3.get("k"),

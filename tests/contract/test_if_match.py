@@ -13,7 +13,7 @@ from metaflow.datatools.s3 import (
     S3PutObject,
 )
 
-from metaflow_extensions.fasts3.pool.planning import PART_SIZE
+from metaflow_extensions.fasts3.plans.pieces import PART_SIZE
 
 LARGE = PART_SIZE + 1
 

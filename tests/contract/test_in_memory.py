@@ -9,7 +9,7 @@ import pytest
 from metaflow.datatools.s3 import MetaflowS3InvalidRange, MetaflowS3NotFound, RangeInfo, S3GetObject
 
 from metaflow_extensions.fasts3.api import tempdir
-from metaflow_extensions.fasts3.pool.planning import PART_SIZE
+from metaflow_extensions.fasts3.plans.pieces import PART_SIZE
 
 LARGE = os.urandom(2 * PART_SIZE + 12345)
 

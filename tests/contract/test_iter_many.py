@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from metaflow.datatools.s3 import MetaflowS3Exception, MetaflowS3NotFound, MetaflowS3URLException, S3GetObject
 
-from metaflow_extensions.fasts3.pool.planning import PART_SIZE
-from metaflow_extensions.fasts3.pool.split_listing import Entry
+from metaflow_extensions.fasts3.plans.pieces import PART_SIZE
+from metaflow_extensions.fasts3.plans.split_listing import Entry
 
 BLOBS = {f"d/{number:03}": os.urandom(number * 93) for number in range(40)}
 

@@ -60,7 +60,10 @@ def keys_for(server):
 
 def directories_for(server):
     """The same as names of directories."""
-    return list(dict.fromkeys(key.rstrip("/") for key in keys_for(server)))
+    names = dict.fromkeys(key.rstrip("/") for key in keys_for(server))
+    if "directories-in-both-unicode-forms" in server.lacks:
+        del names[KEYS["accent, decomposed"]]
+    return list(names)
 
 
 def body_of(key):

@@ -40,7 +40,7 @@ def get_many(s3, key):
 
 
 ways_in = pytest.mark.parametrize("way_in", [put_bytes, put_file, put_many, put_files], ids=lambda way: way.__name__)
-ways_out = pytest.mark.parametrize("way_out", [get, get_many], ids=lambda way: way.__name__)
+ways_out = pytest.mark.parametrize("fallback", [get, get_many], ids=lambda way: way.__name__)
 
 
 @ways_in
@@ -52,21 +52,21 @@ def test_in(s3, stored, tmp_path, way_in, size):
 
 @ways_out
 @pytest.mark.parametrize("size", SIZES.values(), ids=SIZES)
-def test_out(s3, stored, way_out, size):
+def test_out(s3, stored, fallback, size):
     stored.put("k", noise(size))
-    got = way_out(s3, "k")
+    got = fallback(s3, "k")
     assert (got.size, got.range_info) == (size, RangeInfo(size, 0, size))
     assert digest(got.blob) == digest(noise(size))
 
 
 @pytest.mark.parametrize(
-    ("way_in", "way_out"),
+    ("way_in", "fallback"),
     [(put_bytes, get_many), (put_many, get), (put_files, get_many)],
     ids=lambda way: way.__name__,
 )
-def test_large(s3, tmp_path, way_in, way_out):
+def test_large(s3, tmp_path, way_in, fallback):
     way_in(s3, "k", noise(LARGE), tmp_path / "local")
-    got = way_out(s3, "k")
+    got = fallback(s3, "k")
     assert (got.size, got.range_info) == (LARGE, RangeInfo(LARGE, 0, LARGE))
     assert digest(got.blob) == digest(noise(LARGE))
 
@@ -105,11 +105,11 @@ def several_parts(server, oracle):
 
 @ways_out
 @pytest.mark.parametrize(("offset", "length"), RANGES.values(), ids=RANGES)
-def test_ranges_of_several_parts(bare, several_parts, way_out, offset, length):
+def test_ranges_of_several_parts(bare, several_parts, fallback, offset, length):
     whole = noise(3 * PART + 5)
     expected = whole[length:] if offset is None else whole[offset : None if length is None else offset + length]
 
-    got = way_out(bare, S3GetObject(several_parts, offset, length))
+    got = fallback(bare, S3GetObject(several_parts, offset, length))
 
     assert digest(got.blob) == digest(expected)
     start = len(whole) + length if offset is None else offset

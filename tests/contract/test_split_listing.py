@@ -5,8 +5,8 @@ import string
 
 import pytest
 
-from metaflow_extensions.fasts3.pool import split_listing
-from metaflow_extensions.fasts3.pool.split_listing import Entry, SplitListing
+from metaflow_extensions.fasts3.plans import split_listing
+from metaflow_extensions.fasts3.plans.split_listing import Entry, SplitListing
 
 PAGE = 10  # keys; a thousand of them would take thousands of objects
 # Objects that are prefixes as well, siblings that sort before and behind a slash, other alphabets.

@@ -7,7 +7,7 @@ from metaflow_extensions.fasts3.doctor.checks import FIRST, KEPT, REST, TOTAL, C
 from metaflow_extensions.fasts3.doctor.findings import Finding, Status, ok, problem, skipped, warning
 from metaflow_extensions.fasts3.doctor.limits import Deadline
 from metaflow_extensions.fasts3.doctor.subject import CLEANUP_LIMIT
-from metaflow_extensions.fasts3.pool.interruptible import LEAVE_AFTER
+from metaflow_extensions.fasts3.workers.interruptible import LEAVE_AFTER
 
 NOBODY: Any = None  # the subject of checks that look at nothing
 

@@ -5,7 +5,7 @@ import pytest
 from metaflow_extensions.fasts3.api.errors import MetaflowS3AccessDenied
 from metaflow_extensions.fasts3.doctor.findings import Status
 from metaflow_extensions.fasts3.doctor.open_uploads import MOST_PAGES, OLD, check_uploads
-from metaflow_extensions.fasts3.pool.messages import Outcome
+from metaflow_extensions.fasts3.plans.jobs import Outcome
 from metaflow_extensions.fasts3.wire.transfers import OpenUpload, UploadsPage
 
 NOW = 2_000_000_000

@@ -6,7 +6,7 @@ from typing import Callable, NamedTuple
 from metaflow.datatools.s3 import S3GetObject
 from servers.world import World
 
-from metaflow_extensions.fasts3.pool.planning import PART_SIZE
+from metaflow_extensions.fasts3.plans.pieces import PART_SIZE
 
 SMALL = bytes(range(256)) * 4
 LARGE = bytes(range(251)) * ((3 * PART_SIZE // 2 + 100_000) // 251)  # two pieces, two parts

@@ -15,7 +15,7 @@ from servers.s3_server import S3Server
 from servers.world import World, new_world
 
 from metaflow_extensions.fasts3.boto import clients
-from metaflow_extensions.fasts3.pool import worker_pool
+from metaflow_extensions.fasts3.workers import worker_pool
 
 MOST_OPEN = 250  # descriptors after hundreds of cells; what leaves one behind each time leaves more
 

@@ -6,8 +6,8 @@ import pytest
 from metaflow.datatools.s3 import MetaflowS3AccessDenied, MetaflowS3Exception, MetaflowS3NotFound
 from servers import faults
 
-from metaflow_extensions.fasts3.pool import refusals
-from metaflow_extensions.fasts3.pool.planning import PART_SIZE
+from metaflow_extensions.fasts3.plans import refusals
+from metaflow_extensions.fasts3.plans.pieces import PART_SIZE
 
 SMALL = {f"m/{number:02}": b"%d" % number for number in range(20)}
 LARGE = os.urandom(2 * PART_SIZE + 5)

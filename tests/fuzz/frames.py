@@ -6,8 +6,8 @@ that keeps more is noticed.
 
 from unittest import mock
 
-from metaflow_extensions.fasts3.pool import messages
-from metaflow_extensions.fasts3.pool.messages import HEAD, MAGIC, FrameError, FrameReader, Kind, encode
+from metaflow_extensions.fasts3.workers import frames as messages
+from metaflow_extensions.fasts3.workers.frames import HEAD, MAGIC, FrameError, FrameReader, Kind, encode
 
 VERSION = 2  # of the protocol, in the seeds
 LIMIT = 4096  # bytes

@@ -9,21 +9,20 @@ from random import Random
 from fuzz import json_mutations
 from fuzz.shapes import fits
 
-from metaflow_extensions.fasts3.pool.messages import (
+from metaflow_extensions.fasts3.plans.jobs import Job, Outcome
+from metaflow_extensions.fasts3.wire.failures import Code
+from metaflow_extensions.fasts3.wire.transfers import GetReply, ObjectInfo, Page, PutHeaders, UploadsPage
+from metaflow_extensions.fasts3.workers.frames import (
     Frame,
     FrameError,
     FrameReader,
-    Job,
     Kind,
-    Outcome,
     encode,
     jobs_frames,
     jobs_of,
     outcomes_frames,
     outcomes_of,
 )
-from metaflow_extensions.fasts3.wire.failures import Code
-from metaflow_extensions.fasts3.wire.transfers import GetReply, ObjectInfo, Page, PutHeaders, UploadsPage
 
 REPLIES = {
     "head": ObjectInfo,

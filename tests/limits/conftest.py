@@ -15,7 +15,7 @@ from limits.small_disk import SmallDisk
 from metaflow import S3
 from servers.s3_server import S3Server
 
-from metaflow_extensions.fasts3.pool import worker_pool
+from metaflow_extensions.fasts3.workers import worker_pool
 
 # What scripts begin with: `s3`, on the test's root, and `told`, what the test has told it.
 PRELUDE = """

@@ -13,7 +13,7 @@ from metaflow.datatools.s3 import MetaflowS3InvalidObject, MetaflowS3NotFound
 from servers.faulty import FaultyS3, passed_on
 
 from metaflow_extensions.fasts3.api import executor, put
-from metaflow_extensions.fasts3.pool.planning import PART_SIZE
+from metaflow_extensions.fasts3.plans.pieces import PART_SIZE
 
 LARGE = 4 * PART_SIZE
 OLD, NEW = b"old.", b"new."

@@ -8,15 +8,15 @@ import threading
 import pytest
 from metaflow.datatools.s3 import MetaflowS3Exception
 
-from metaflow_extensions.fasts3.pool.inline_runner import InlineRunner
-from metaflow_extensions.fasts3.pool.messages import Job
-from metaflow_extensions.fasts3.pool.perform import Terms
-from metaflow_extensions.fasts3.pool.plan import JobQueue, Requests
-from metaflow_extensions.fasts3.pool.planning import PART_SIZE
-from metaflow_extensions.fasts3.pool.renewal import Renewal
+from metaflow_extensions.fasts3.plans.jobs import Job
+from metaflow_extensions.fasts3.plans.pieces import PART_SIZE
+from metaflow_extensions.fasts3.plans.plan import JobQueue, Requests
 from metaflow_extensions.fasts3.wire.blocking import Interruption
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
 from metaflow_extensions.fasts3.wire.retry import RetryPolicy
+from metaflow_extensions.fasts3.workers.inline_runner import InlineRunner
+from metaflow_extensions.fasts3.workers.performer import Terms
+from metaflow_extensions.fasts3.workers.renewal import Renewal
 
 BLOB = b"x" * 10_000
 BLOBS = {str(number): BLOB + bytes([number]) for number in range(40)}
@@ -24,7 +24,7 @@ BLOBS = {str(number): BLOB + bytes([number]) for number in range(40)}
 # With no descriptor left, with one, and so on. The first time, the process has not made its client yet.
 IN_THE_PARENT = """
 from metaflow_extensions.fasts3.api import executor
-from metaflow_extensions.fasts3.pool import worker_pool
+from metaflow_extensions.fasts3.workers import worker_pool
 executor.MANY_REQUESTS = 1
 keys = [str(number) for number in range(40)]
 calls = {

@@ -12,7 +12,7 @@ from metaflow import S3
 from metaflow.datatools.s3 import S3GetObject
 from metaflow.plugins.datatools.s3.s3 import MetaflowS3InsufficientDiskSpace
 
-from metaflow_extensions.fasts3.pool.planning import PART_SIZE
+from metaflow_extensions.fasts3.plans.pieces import PART_SIZE
 
 SMALL = {f"small/{number}": 512 * 1024 for number in range(30)}
 LARGE = {"in threads": 3 * PART_SIZE, "in workers": 7 * PART_SIZE}  # more than fits, from the second piece on

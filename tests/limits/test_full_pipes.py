@@ -15,9 +15,9 @@ import time
 import pytest
 from limits.conftest import PRELUDE
 
-from metaflow_extensions.fasts3.pool import worker_pool, worker_process
-from metaflow_extensions.fasts3.pool.messages import Job
-from metaflow_extensions.fasts3.pool.worker_process import WorkerProcess
+from metaflow_extensions.fasts3.plans.jobs import Job
+from metaflow_extensions.fasts3.workers import worker_pool, worker_process
+from metaflow_extensions.fasts3.workers.worker_process import WorkerProcess
 
 SENT = 64 * 2**20  # bytes of bodies
 PIPE = 65536  # bytes that one holds, of which the last page may not be filled
@@ -27,7 +27,7 @@ import sys
 sys.path.insert(0, {folder!r})
 import s3op
 s3op.lay_packages()
-from metaflow_extensions.fasts3.pool import worker
+from metaflow_extensions.fasts3.workers import worker
 class Performer:
     async def work(self, job):
         return worker.Outcome(job.number, "x" * 10_000, None, True)

@@ -8,7 +8,7 @@ VALUES = 600  # of 1 MiB each
 
 # Resident memory of each process at its peak, shared pages and all: more than all took at any one time.
 MEASURED = """
-from metaflow_extensions.fasts3.pool import worker_pool
+from metaflow_extensions.fasts3.workers import worker_pool
 os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:2])  # so that there are two workers at the most
 with open("large", "wb") as file:
     file.truncate(told["large"])

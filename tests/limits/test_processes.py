@@ -9,9 +9,9 @@ import subprocess
 import pytest
 from metaflow.datatools.s3 import MetaflowS3Exception
 
-from metaflow_extensions.fasts3.pool import worker_process
-from metaflow_extensions.fasts3.pool.planning import PART_SIZE
-from metaflow_extensions.fasts3.pool.worker_pool import WorkerPool
+from metaflow_extensions.fasts3.plans.pieces import PART_SIZE
+from metaflow_extensions.fasts3.workers import worker_process
+from metaflow_extensions.fasts3.workers.worker_pool import WorkerPool
 
 BLOBS = {str(number): bytes([number]) * 1000 for number in range(30)}
 LARGE = 7 * PART_SIZE
@@ -19,7 +19,7 @@ LARGE = 7 * PART_SIZE
 NO_PROCESSES = """
 import tempfile, threading
 from metaflow_extensions.fasts3.boto import endpoints
-from metaflow_extensions.fasts3.pool import worker_pool
+from metaflow_extensions.fasts3.workers import worker_pool
 keys = [str(number) for number in range(30)]
 assert len(s3.get_many(keys)) == 30  # what has to be imported, is: another user may not read it
 s3.close()
@@ -141,7 +141,7 @@ import os, struct, sys
 sys.path.insert(0, {folder!r})
 import s3op
 s3op.lay_packages()
-from metaflow_extensions.fasts3.pool import worker
+from metaflow_extensions.fasts3.workers import worker
 async def die(self, job):
     os._exit(9)
 worker.Performer.work = die

@@ -9,7 +9,7 @@ from metaflow.datatools.s3 import S3GetObject, S3PutObject
 from model.values import CONTENT_TYPES, METADATA, Value, files, given, values
 from servers.s3_server import S3Server
 
-from metaflow_extensions.fasts3.pool.planning import PART_SIZE
+from metaflow_extensions.fasts3.plans.pieces import PART_SIZE
 
 # `log` is a prefix of all that follow it, but a directory of some only; some are one another in sloppy hands.
 KEYS = [

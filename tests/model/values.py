@@ -8,7 +8,7 @@ from contract.content import noise
 from hypothesis import strategies as st
 from metaflow.datatools.s3 import S3PutObject
 
-from metaflow_extensions.fasts3.pool.planning import PART_SIZE
+from metaflow_extensions.fasts3.plans.pieces import PART_SIZE
 
 SMALL = [1, 0, 17, 1024, 65_536, 300_000]
 LARGE = [PART_SIZE - 1, PART_SIZE, PART_SIZE + 1, 2 * PART_SIZE + 5]  # bytes; on both sides of one piece

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from metaflow_extensions.fasts3.pool.worker_process import SCRIPT
+from metaflow_extensions.fasts3.workers.worker_process import SCRIPT
 
 WORKER_MODULES = Path(__file__).with_name("worker_modules.py")
 PACKAGE = SCRIPT.parents[1]
@@ -24,7 +24,7 @@ def loaded_with(module):
 @pytest.fixture(scope="module")
 def modules():
     """What a worker has loaded before its first job."""
-    return loaded_with("pool.worker")
+    return loaded_with("workers.worker")
 
 
 def test_a_worker_starts_with_the_standard_library_and_its_own_copy_of_this_package(modules):
@@ -38,7 +38,7 @@ def test_a_worker_starts_with_the_standard_library_and_its_own_copy_of_this_pack
         and (not Path(file).resolve().is_relative_to(standard) or Path(file).resolve().is_relative_to(installed))
     }
     assert strange == {}
-    assert "metaflow_extensions.fasts3.pool.worker" in modules
+    assert "metaflow_extensions.fasts3.workers.worker" in modules
 
 
 @pytest.mark.parametrize("heavy", ["metaflow", "boto3", "botocore", "urllib3", "asyncio", "email", "multiprocessing"])

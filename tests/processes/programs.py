@@ -94,7 +94,7 @@ def used_at_exit():
 
 def held():
     """A call that goes on for ever; tells its workers once there are some."""
-    from metaflow_extensions.fasts3.pool import worker_pool
+    from metaflow_extensions.fasts3.workers import worker_pool
 
     s3 = client("tmp")
     s3.put_many(SMALL.items())

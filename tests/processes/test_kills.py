@@ -5,8 +5,8 @@ import os
 import pytest
 from servers.killer import Killer
 
-from metaflow_extensions.fasts3.pool import call_workers, worker_pool
-from metaflow_extensions.fasts3.pool.planning import PART_SIZE
+from metaflow_extensions.fasts3.plans.pieces import PART_SIZE
+from metaflow_extensions.fasts3.workers import call_workers, worker_pool
 
 SMALL = {f"small/{number}": os.urandom(number) for number in range(150)}
 LARGE = {f"large/{number}": os.urandom(2 * PART_SIZE + number) for number in range(2)}

@@ -7,7 +7,7 @@ import signal
 import pytest
 from processes import programs
 
-from metaflow_extensions.fasts3.pool.worker import IDLE_LIMIT
+from metaflow_extensions.fasts3.workers.worker import IDLE_LIMIT
 
 WITHIN = 0.8 * IDLE_LIMIT  # seconds; not for want of work
 

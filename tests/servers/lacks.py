@@ -56,6 +56,7 @@ LACKS: dict[str, frozenset[str]] = {
             "double-slash-keys",  # 400, after a second
             "leading-slash-keys",
             "dot-keys",
+            "directories-in-both-unicode-forms",
             "long-segment-keys",  # 500
             "checksum-on-put",
             "checksum-verification",

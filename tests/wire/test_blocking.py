@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from metaflow_extensions.fasts3.wire.blocking import Interrupted, Interruption, complete
-from metaflow_extensions.fasts3.wire.waiting import READ, Aside, Pause, Readiness, wait_for
+from metaflow_extensions.fasts3.wire.waiting import READ, InThread, Pause, Readiness, wait_for
 
 
 def test_it_waits_for_sockets_pauses_and_what_blocks():
@@ -19,7 +19,7 @@ def test_it_waits_for_sockets_pauses_and_what_blocks():
         right.send(b"x")
         await wait_for(Readiness(left.fileno(), left, READ, 5.0))
         answer = await wait_for(Pause(3.5))
-        return left.recv(1), answer, await wait_for(Aside(os.getpid))
+        return left.recv(1), answer, await wait_for(InThread(os.getpid))
 
     with left, right:
         assert complete(all_of_it(), lambda seconds: pauses.append(seconds) or True) == (b"x", True, os.getpid())

@@ -17,7 +17,7 @@ from metaflow_extensions.fasts3.wire.exchange import Exchange
 from metaflow_extensions.fasts3.wire.failures import Code, TransferError
 from metaflow_extensions.fasts3.wire.sending import Payload
 from metaflow_extensions.fasts3.wire.transfers import PutHeaders
-from metaflow_extensions.fasts3.wire.waiting import Aside
+from metaflow_extensions.fasts3.wire.waiting import InThread
 
 ASKED = ("GetObject", "GET", "bucket", "key")
 
@@ -130,7 +130,7 @@ def test_a_body_that_takes_long_to_read_is_read_aside(exchange_with, payload, mo
     """Or all others of a worker would wait for it, and their servers for them."""
     monkeypatch.setattr(module, "LONG", len(DATA) - 1)
     asides = []
-    monkeypatch.setattr(module, "Aside", lambda function: asides.append(function) or Aside(function))
+    monkeypatch.setattr(module, "InThread", lambda function: asides.append(function) or InThread(function))
     with Scripted([[expect, answer(OK), silence]]) as server:
         exchange = exchange_with(server, checksum="crc32", sign_payload=True)
         ask(exchange, "PutObject", "PUT", "bucket", "key", payload=payload).finish()

@@ -8,8 +8,8 @@ from metaflow_extensions.fasts3.api.location import Location
 from metaflow_extensions.fasts3.api.prefetch import Prefetch
 from metaflow_extensions.fasts3.api.standard_error import warn
 from metaflow_extensions.fasts3.api.tempdir import TemporaryDirectory
-from metaflow_extensions.fasts3.pool.listings import Listing, Listings, Pager, PagesOfListing
-from metaflow_extensions.fasts3.pool.split_listing import Entry
+from metaflow_extensions.fasts3.plans.listings import Listing, Listings, Pager, PagesOfListing
+from metaflow_extensions.fasts3.plans.split_listing import Entry
 
 FEW_LISTINGS = 8  # prefixes: not worth a worker's start
 AHEAD = 50_000  # entries of a listing that may wait for those before them

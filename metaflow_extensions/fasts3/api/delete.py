@@ -11,11 +11,11 @@ from metaflow_extensions.fasts3.api.errors import MetaflowS3URLException, reason
 from metaflow_extensions.fasts3.api.executor import Place
 from metaflow_extensions.fasts3.api.left_out import LeftOut
 from metaflow_extensions.fasts3.api.location import as_directory, as_text, split_url
-from metaflow_extensions.fasts3.pool.deletions import Deletions, ListedDeletions
-from metaflow_extensions.fasts3.pool.listings import Listing, outermost
-from metaflow_extensions.fasts3.pool.plan import Plan
-from metaflow_extensions.fasts3.pool.queries import Heads
-from metaflow_extensions.fasts3.pool.refusals import Refusal
+from metaflow_extensions.fasts3.plans.deletions import Deletions, ListedDeletions
+from metaflow_extensions.fasts3.plans.heads import Heads
+from metaflow_extensions.fasts3.plans.listings import Listing, outermost
+from metaflow_extensions.fasts3.plans.plan import Plan
+from metaflow_extensions.fasts3.plans.refusals import Refusal
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
 
 FEW_DELETIONS = 64  # not worth a worker's start; a request for a thousand keys is the server's work, hardly ours

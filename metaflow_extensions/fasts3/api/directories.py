@@ -17,8 +17,8 @@ from metaflow_extensions.fasts3.api.put import PutMethods
 from metaflow_extensions.fasts3.api.s3object import S3Object
 from metaflow_extensions.fasts3.api.s3objects import S3Objects
 from metaflow_extensions.fasts3.api.upload_sources import path_source
-from metaflow_extensions.fasts3.pool.listings import Listing, modified_of
-from metaflow_extensions.fasts3.pool.refusals import Refusals
+from metaflow_extensions.fasts3.plans.listings import Listing, modified_of
+from metaflow_extensions.fasts3.plans.refusals import Refusals
 from metaflow_extensions.fasts3.wire.local_files import Version
 
 

@@ -23,26 +23,26 @@ from metaflow_extensions.fasts3.api.standard_error import write_line
 from metaflow_extensions.fasts3.boto import endpoints
 from metaflow_extensions.fasts3.boto.redaction import without_password
 from metaflow_extensions.fasts3.boto.settings import Chosen, Settings
-from metaflow_extensions.fasts3.pool import concurrency, worker_pool
-from metaflow_extensions.fasts3.pool.call_workers import NoWorkers
-from metaflow_extensions.fasts3.pool.cleanup import NO_TIME, Undone, clean_up
-from metaflow_extensions.fasts3.pool.inline_runner import InlineRunner
-from metaflow_extensions.fasts3.pool.interpreter import why_no_workers
-from metaflow_extensions.fasts3.pool.interruptible import interruptible
-from metaflow_extensions.fasts3.pool.memory import memory
-from metaflow_extensions.fasts3.pool.messages import Job
-from metaflow_extensions.fasts3.pool.perform import Performer, Terms
-from metaflow_extensions.fasts3.pool.plan import JobFailed, JobQueue, Plan, Requests
-from metaflow_extensions.fasts3.pool.planning import PART_SIZE
-from metaflow_extensions.fasts3.pool.process_runner import ProcessRunner
-from metaflow_extensions.fasts3.pool.processors import processors
-from metaflow_extensions.fasts3.pool.renewal import Renewal
-from metaflow_extensions.fasts3.pool.threads import within
+from metaflow_extensions.fasts3.plans.jobs import Job
+from metaflow_extensions.fasts3.plans.pieces import PART_SIZE
+from metaflow_extensions.fasts3.plans.plan import JobFailed, JobQueue, Plan, Requests
 from metaflow_extensions.fasts3.wire.blocking import Interruption
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError, shows_answer
 from metaflow_extensions.fasts3.wire.local_files import NO_DESCRIPTORS
 from metaflow_extensions.fasts3.wire.log import log
 from metaflow_extensions.fasts3.wire.retry import RetryPolicy
+from metaflow_extensions.fasts3.workers import concurrency, worker_pool
+from metaflow_extensions.fasts3.workers.call_workers import NoWorkers
+from metaflow_extensions.fasts3.workers.cleanup import NO_TIME, Undone, clean_up
+from metaflow_extensions.fasts3.workers.inline_runner import InlineRunner
+from metaflow_extensions.fasts3.workers.interpreter import why_no_workers
+from metaflow_extensions.fasts3.workers.interruptible import interruptible
+from metaflow_extensions.fasts3.workers.memory import memory
+from metaflow_extensions.fasts3.workers.performer import Performer, Terms
+from metaflow_extensions.fasts3.workers.process_runner import ProcessRunner
+from metaflow_extensions.fasts3.workers.processors import processors
+from metaflow_extensions.fasts3.workers.renewal import Renewal
+from metaflow_extensions.fasts3.workers.threads import within
 
 if TYPE_CHECKING:  # see boto/clients.py
     from metaflow_extensions.fasts3.boto.connection import Connection
@@ -78,7 +78,7 @@ class Executor:
     connection : callable
         Gives the connection of this process.
     failure_rate : float
-        Per cent of the first tries that are made to fail, for tests of retries; see `pool.perform.injected_rate`.
+        Per cent of the first tries that are made to fail, for tests of retries; see `workers.performer.injected_rate`.
     chosen : Chosen
         What the user has chosen for this client.
     progress : bool, callable or None

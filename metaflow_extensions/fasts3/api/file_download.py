@@ -23,9 +23,9 @@ from metaflow_extensions.fasts3.api.left_out import LeftOut
 from metaflow_extensions.fasts3.api.local_paths import INSTEAD, Target
 from metaflow_extensions.fasts3.api.location import split_object_url
 from metaflow_extensions.fasts3.api.tempdir import TemporaryDirectory, make_empty
-from metaflow_extensions.fasts3.pool.downloads import Download, Downloaded, Downloads
-from metaflow_extensions.fasts3.pool.queries import Looks
-from metaflow_extensions.fasts3.pool.refusals import Refusals
+from metaflow_extensions.fasts3.plans.downloads import Download, Downloaded, Downloads
+from metaflow_extensions.fasts3.plans.heads import Looks
+from metaflow_extensions.fasts3.plans.refusals import Refusals
 
 # S3 tells times in whole seconds: an object that is fetched within the second of its change may change once more with
 # the same time. The file of one that is younger than this, with a second for clocks that differ, has a mark in its

@@ -15,9 +15,9 @@ from metaflow_extensions.fasts3.api.results import s3object_of
 from metaflow_extensions.fasts3.api.s3object import S3Object
 from metaflow_extensions.fasts3.api.s3objects import S3Objects
 from metaflow_extensions.fasts3.api.tempdir import make_empty
-from metaflow_extensions.fasts3.pool.downloads import Download, Downloaded, Downloads, compared
-from metaflow_extensions.fasts3.pool.listed_downloads import ListedDownloads
-from metaflow_extensions.fasts3.pool.listings import Listing
+from metaflow_extensions.fasts3.plans.downloads import Download, Downloaded, Downloads, compared
+from metaflow_extensions.fasts3.plans.listed_downloads import ListedDownloads
+from metaflow_extensions.fasts3.plans.listings import Listing
 from metaflow_extensions.fasts3.wire.log import log
 
 

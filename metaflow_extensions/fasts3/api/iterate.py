@@ -15,9 +15,9 @@ from metaflow_extensions.fasts3.api.results import s3object_of
 from metaflow_extensions.fasts3.api.s3object import S3Object
 from metaflow_extensions.fasts3.api.spool import HOLDING
 from metaflow_extensions.fasts3.api.tempdir import make_empty
-from metaflow_extensions.fasts3.pool.downloads import Download
-from metaflow_extensions.fasts3.pool.listings import Listing
-from metaflow_extensions.fasts3.pool.plan import Plan
+from metaflow_extensions.fasts3.plans.downloads import Download
+from metaflow_extensions.fasts3.plans.listings import Listing
+from metaflow_extensions.fasts3.plans.plan import Plan
 from metaflow_extensions.fasts3.wire.blocking import Interruption
 
 LOOK_AHEAD = 256 * 2**20  # bytes

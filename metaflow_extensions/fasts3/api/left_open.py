@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from metaflow_extensions.fasts3.api.errors import reason_of, shown
 from metaflow_extensions.fasts3.api.formatting import counted
 from metaflow_extensions.fasts3.api.location import split_url
-from metaflow_extensions.fasts3.pool.cleanup import Undone
+from metaflow_extensions.fasts3.workers.cleanup import Undone
 
 MOST_NAMED = 5  # uploads
 

@@ -7,7 +7,7 @@ from metaflow.exception import MetaflowException
 
 from metaflow_extensions.fasts3.api.errors import MOST_URL, MetaflowS3Exception, exception_of, reason_of, shown
 from metaflow_extensions.fasts3.api.executor import Executor
-from metaflow_extensions.fasts3.pool.refusals import Refusal
+from metaflow_extensions.fasts3.plans.refusals import Refusal
 
 MOST_LINES = 10_000  # of a message; `failed` has all
 

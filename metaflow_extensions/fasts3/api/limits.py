@@ -7,7 +7,7 @@ from typing import Any, Optional
 
 from metaflow_extensions.fasts3.api.errors import MetaflowS3Exception
 from metaflow_extensions.fasts3.boto.settings import Chosen
-from metaflow_extensions.fasts3.pool.planning import LEAST_PART, MOST_PART
+from metaflow_extensions.fasts3.plans.pieces import LEAST_PART, MOST_PART
 
 LEAST_BANDWIDTH = 1024  # bytes a second; whoever gives less means megabytes
 

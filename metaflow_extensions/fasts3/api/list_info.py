@@ -11,9 +11,9 @@ from metaflow_extensions.fasts3.api.location import as_directory, split_object_u
 from metaflow_extensions.fasts3.api.missing import naming_all
 from metaflow_extensions.fasts3.api.s3object import S3Object
 from metaflow_extensions.fasts3.api.s3objects import S3Objects
-from metaflow_extensions.fasts3.pool.listings import Listing
-from metaflow_extensions.fasts3.pool.queries import Heads
-from metaflow_extensions.fasts3.pool.split_listing import Entry
+from metaflow_extensions.fasts3.plans.heads import Heads
+from metaflow_extensions.fasts3.plans.listings import Listing
+from metaflow_extensions.fasts3.plans.split_listing import Entry
 from metaflow_extensions.fasts3.wire.transfers import ObjectInfo
 
 

@@ -8,7 +8,7 @@ from metaflow.exception import MetaflowException
 
 from metaflow_extensions.fasts3.api.errors import MOST_URL, MetaflowS3NotFound, shown
 from metaflow_extensions.fasts3.api.executor import Executor, Place
-from metaflow_extensions.fasts3.pool.queries import Heads
+from metaflow_extensions.fasts3.plans.heads import Heads
 
 Objects = Callable[[], Sequence[tuple[str, str]]]
 

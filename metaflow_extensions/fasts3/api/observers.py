@@ -6,9 +6,9 @@ from typing import Callable, Optional
 
 from metaflow_extensions.fasts3.api.progress import Progress
 from metaflow_extensions.fasts3.api.progress_display import Display
-from metaflow_extensions.fasts3.pool.messages import Outcome
-from metaflow_extensions.fasts3.pool.plan import Unwanted
-from metaflow_extensions.fasts3.pool.tally import Tally
+from metaflow_extensions.fasts3.plans.jobs import Outcome
+from metaflow_extensions.fasts3.plans.plan import Unwanted
+from metaflow_extensions.fasts3.plans.tally import Tally
 
 MEMORY = 5.0  # seconds after which bytes count for a third of what new ones do in the rate
 INTERVAL = 10.0  # seconds between two lines of a `RetryReport`

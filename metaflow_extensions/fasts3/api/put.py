@@ -21,15 +21,15 @@ from metaflow_extensions.fasts3.api.executor import Place
 from metaflow_extensions.fasts3.api.location import split_object_url
 from metaflow_extensions.fasts3.api.spool import HOLDING, Spool
 from metaflow_extensions.fasts3.api.upload_sources import path_source, value_source
-from metaflow_extensions.fasts3.pool.aside import Aside
-from metaflow_extensions.fasts3.pool.changed_uploads import ChangedUploads
-from metaflow_extensions.fasts3.pool.planning import LEAST_PART
-from metaflow_extensions.fasts3.pool.processors import processors
-from metaflow_extensions.fasts3.pool.refusals import Refusals
-from metaflow_extensions.fasts3.pool.upload import Upload
-from metaflow_extensions.fasts3.pool.uploads import Uploads
+from metaflow_extensions.fasts3.plans.changed_uploads import ChangedUploads
+from metaflow_extensions.fasts3.plans.hashing import HashThreads
+from metaflow_extensions.fasts3.plans.pieces import LEAST_PART
+from metaflow_extensions.fasts3.plans.refusals import Refusals
+from metaflow_extensions.fasts3.plans.upload import Upload
+from metaflow_extensions.fasts3.plans.uploads import Uploads
 from metaflow_extensions.fasts3.wire.conditions import ABSENT, MARK
 from metaflow_extensions.fasts3.wire.local_files import Version
+from metaflow_extensions.fasts3.workers.processors import processors
 
 
 class _Asked(NamedTuple):
@@ -203,8 +203,8 @@ MetaflowS3Exception
         With `compare`, or where nothing is overwritten, what is stored already is not sent.
         """
         asked = [_Asked(key, (path, version), content_type) for key, path, version in files]
-        with Aside(processors()) as aside:
-            plan = partial(ChangedUploads, aside=aside, refusals=refusals, compare=compare or not overwrite)
+        with HashThreads(processors()) as hashing:
+            plan = partial(ChangedUploads, hashing=hashing, refusals=refusals, compare=compare or not overwrite)
             return self._stored(asked, lambda item: self._from_file(item, *item.source), overwrite, plan)
 
     def _store_values(self, objects: Iterable[S3PutObject], overwrite: bool, place: Place) -> None:

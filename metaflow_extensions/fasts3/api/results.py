@@ -5,7 +5,7 @@ from typing import Callable, Optional
 
 from metaflow_extensions.fasts3.api.arguments import RangeInfo
 from metaflow_extensions.fasts3.api.s3object import S3Object
-from metaflow_extensions.fasts3.pool.downloads import Downloaded
+from metaflow_extensions.fasts3.plans.downloads import Downloaded
 
 
 def s3object_of(

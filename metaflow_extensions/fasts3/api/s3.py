@@ -23,7 +23,7 @@ from metaflow_extensions.fasts3.api.tempdir import TemporaryDirectory, roots
 from metaflow_extensions.fasts3.boto.clients import S3Client, connection_of
 from metaflow_extensions.fasts3.boto.redaction import secrets_in
 from metaflow_extensions.fasts3.boto.settings import Chosen, Settings
-from metaflow_extensions.fasts3.pool import worker_pool
+from metaflow_extensions.fasts3.workers import worker_pool
 
 if TYPE_CHECKING:
     import metaflow.client.core

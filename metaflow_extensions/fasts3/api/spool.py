@@ -8,8 +8,8 @@ from typing import IO, Any, Callable, NamedTuple, Optional
 
 from metaflow.exception import MetaflowException
 
-from metaflow_extensions.fasts3.pool.messages import Buffer
-from metaflow_extensions.fasts3.pool.planning import Piece
+from metaflow_extensions.fasts3.plans.jobs import Buffer
+from metaflow_extensions.fasts3.plans.pieces import Piece
 from metaflow_extensions.fasts3.wire.blocking import Interrupted
 from metaflow_extensions.fasts3.wire.failures import TransferError
 from metaflow_extensions.fasts3.wire.local_files import write_all

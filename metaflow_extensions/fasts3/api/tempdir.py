@@ -17,7 +17,7 @@ from metaflow.metaflow_config import TEMPDIR
 
 from metaflow_extensions.fasts3.api import ownership
 from metaflow_extensions.fasts3.api.errors import MetaflowS3Exception, exception_of_files
-from metaflow_extensions.fasts3.pool.interruptible import interruptible
+from metaflow_extensions.fasts3.workers.interruptible import interruptible
 
 NOT_SAFE = re.compile(r"[^A-Za-z0-9._-]+")
 NAME_LENGTH = 60  # characters kept of a key; the rest would only make paths long

@@ -18,8 +18,8 @@ from metaflow_extensions.fasts3.api.errors import (
 )
 from metaflow_extensions.fasts3.api.home import hint_of_home
 from metaflow_extensions.fasts3.api.spool import Spooled, snapshot
-from metaflow_extensions.fasts3.pool.messages import Buffer
-from metaflow_extensions.fasts3.pool.planning import PART_SIZE, Piece
+from metaflow_extensions.fasts3.plans.jobs import Buffer
+from metaflow_extensions.fasts3.plans.pieces import PART_SIZE, Piece
 from metaflow_extensions.fasts3.wire.failures import Code
 from metaflow_extensions.fasts3.wire.local_files import Version, version_of
 

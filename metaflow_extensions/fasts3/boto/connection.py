@@ -21,9 +21,9 @@ from metaflow_extensions.fasts3.boto.request_templates import RequestTemplates
 from metaflow_extensions.fasts3.boto.transfers import Boto3Transfers
 from metaflow_extensions.fasts3.wire.credentials import CredentialSet
 from metaflow_extensions.fasts3.wire.failures import Code, TransferError
+from metaflow_extensions.fasts3.wire.fallback import WithFallback
 from metaflow_extensions.fasts3.wire.template import NoTemplate, RequestTemplate
 from metaflow_extensions.fasts3.wire.transfers import Transfers
-from metaflow_extensions.fasts3.wire.way_out import WithWayOut
 from metaflow_extensions.fasts3.wire.wire_transfers import WireTransfers
 
 INLINE_CONNECTIONS = 16  # kept alive by a client in the user's process
@@ -70,7 +70,7 @@ class Connection:
                 client = build(self.recipe, signs_as, INLINE_CONNECTIONS)
         self.boto3 = Boto3Transfers(client)
         self._templates = None if self.recipe is None else RequestTemplates(client)
-        self._wire = WithWayOut(WireTransfers(self._template, self.credentials), lambda: self.boto3)
+        self._wire = WithFallback(WireTransfers(self._template, self.credentials), lambda: self.boto3)
 
     def transfers(self, chosen: str) -> Transfers:
         """What does jobs in the user's process.

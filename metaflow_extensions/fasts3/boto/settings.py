@@ -7,7 +7,7 @@ from typing import NamedTuple, Optional
 import metaflow.metaflow_config as configuration
 from metaflow.exception import MetaflowException
 
-from metaflow_extensions.fasts3.pool.planning import PART_SIZE
+from metaflow_extensions.fasts3.plans.pieces import PART_SIZE
 
 METAFLOWS_WORKERS = 64  # Metaflow's default of S3_WORKER_COUNT: processes, each of which costs more than a connection
 

@@ -1,6 +1,6 @@
 """The transfers on boto3: for what our own HTTP client does not support, and for tests to compare it with.
 
-One method, one request. Retries are not made here: the client is built to try once, and `pool/perform.py` decides.
+One method, one request. Retries are not made here: the client is built to try once, and `workers/performer.py` decides.
 """
 
 import zlib

@@ -8,7 +8,7 @@ from typing import NamedTuple, Optional
 from metaflow._vendor import click
 
 from ..api.s3 import S3
-from ..pool.split_listing import Entry
+from ..plans.split_listing import Entry
 from .exit_status import with_exit_status
 from .options import with_human, with_json, with_location, with_raw
 from .output import format_name, format_size, json_line, print_lines

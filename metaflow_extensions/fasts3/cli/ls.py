@@ -9,9 +9,9 @@ from metaflow._vendor import click
 
 from ..api.location import SCHEME
 from ..api.s3 import S3
-from ..pool.ahead import Ahead
-from ..pool.listings import Listing
-from ..pool.split_listing import Entry
+from ..plans.listings import Listing
+from ..plans.split_listing import Entry
+from ..workers.read_ahead import ReadAhead
 from .exit_status import with_exit_status
 from .options import with_human, with_json, with_location, with_raw
 from .output import format_name, format_size, json_line, print_lines
@@ -61,7 +61,7 @@ def ls(
         if flat:
             pages = pages_of(s3, selection)
         else:
-            pages = Ahead(s3._pages(Listing(selection.bucket, selection.key, "/")), PAGES_AHEAD)
+            pages = ReadAhead(s3._pages(Listing(selection.bucket, selection.key, "/")), PAGES_AHEAD)
         with pages:
             for entries in pages:
                 found = found or bool(entries)
@@ -87,7 +87,7 @@ def _print_buckets(as_json: bool) -> None:
     from ..api.executor import Executor
     from ..boto.clients import S3Client
     from ..boto.errors import failure_of
-    from ..pool.interruptible import interruptible
+    from ..workers.interruptible import interruptible
 
     client = S3Client()
     executor = Executor(lambda: client.connection)

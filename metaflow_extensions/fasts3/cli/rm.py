@@ -13,7 +13,7 @@ from metaflow.exception import MetaflowException
 from ..api.errors import MetaflowS3AccessDenied, shown
 from ..api.formatting import counted
 from ..api.s3 import S3
-from ..pool.split_listing import Entry
+from ..plans.split_listing import Entry
 from .exit_status import with_exit_status
 from .options import with_json, with_location, with_progress, with_raw
 from .output import LONGEST, format_name, json_line, message, print_lines

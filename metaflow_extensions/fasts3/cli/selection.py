@@ -12,9 +12,9 @@ from metaflow.exception import MetaflowException
 from ..api.errors import MetaflowS3URLException
 from ..api.location import SCHEME, Location, as_directory, location_of, split_url
 from ..api.s3 import S3
-from ..pool.ahead import Ahead
-from ..pool.listings import Listing
-from ..pool.split_listing import Entry
+from ..plans.listings import Listing
+from ..plans.split_listing import Entry
+from ..workers.read_ahead import ReadAhead
 
 WILDCARD = re.compile(r"[*?]|\[[^]]+\]")
 RUN = re.compile(r"[^/\s]+/[^/\s]+\Z")
@@ -79,7 +79,7 @@ class Selection(NamedTuple):
         return f"Nothing is below {self.url}/. For keys that begin with this text, write {self.url}*."
 
 
-def pages_of(s3: S3, selection: Selection, details: bool = False) -> "Ahead[list[Entry]]":
+def pages_of(s3: S3, selection: Selection, details: bool = False) -> "ReadAhead[list[Entry]]":
     """List the selected objects in a thread: a list of entries for each page that has any.
 
     Pages, unlike `S3.list_recursive`, take the same memory for any number of objects. With `details`, the entries are
@@ -92,7 +92,7 @@ def pages_of(s3: S3, selection: Selection, details: bool = False) -> "Ahead[list
             if selected:
                 yield selected
 
-    return Ahead(found(), PAGES_AHEAD)
+    return ReadAhead(found(), PAGES_AHEAD)
 
 
 def is_directory(s3: S3, bucket: str, key: str) -> bool:

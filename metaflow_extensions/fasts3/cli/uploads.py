@@ -14,7 +14,7 @@ from ..api.errors import reason_of, shown
 from ..api.executor import Place
 from ..api.formatting import counted
 from ..api.s3 import S3
-from ..pool.open_uploads import Aborts, PageOfUploads
+from ..plans.open_uploads import Aborts, PageOfUploads
 from ..wire.transfers import OpenUpload
 from .exit_status import with_exit_status
 from .options import Age, format_age, with_json, with_location, with_raw

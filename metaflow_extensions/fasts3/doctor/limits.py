@@ -4,7 +4,7 @@ import signal
 import time
 from typing import Any, Callable, TypeVar
 
-from metaflow_extensions.fasts3.pool.interruptible import interruptible
+from metaflow_extensions.fasts3.workers.interruptible import interruptible
 
 T = TypeVar("T")
 

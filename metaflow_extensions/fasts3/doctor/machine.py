@@ -14,7 +14,7 @@ from metaflow_extensions.fasts3.api.tempdir import TemporaryDirectory, roots
 from metaflow_extensions.fasts3.boto.settings import Settings
 from metaflow_extensions.fasts3.doctor.findings import Fact, Finding, ok, problem, warning
 from metaflow_extensions.fasts3.doctor.origins import metaflow_setting
-from metaflow_extensions.fasts3.pool.processors import processors
+from metaflow_extensions.fasts3.workers.processors import processors
 
 LITTLE_ROOM = 2**30  # bytes; a few large objects
 OWN_DESCRIPTORS = 64  # that a process has open besides: standard streams, modules, pipes to workers

@@ -7,7 +7,7 @@ from metaflow.exception import MetaflowException
 
 from metaflow_extensions.fasts3.doctor.findings import Finding, ok, skipped, warning
 from metaflow_extensions.fasts3.doctor.subject import Subject
-from metaflow_extensions.fasts3.pool.open_uploads import PageOfUploads
+from metaflow_extensions.fasts3.plans.open_uploads import PageOfUploads
 
 OLD = 86_400.0  # seconds; an upload that runs for longer is rare
 MOST_PAGES = 10  # of 1,000 uploads each

@@ -19,9 +19,9 @@ from metaflow_extensions.fasts3.api.errors import (
 from metaflow_extensions.fasts3.doctor.concealing import masked_key
 from metaflow_extensions.fasts3.doctor.findings import Finding, ok, problem, skipped, warning
 from metaflow_extensions.fasts3.doctor.subject import Subject
-from metaflow_extensions.fasts3.pool.listings import Listing, Listings
-from metaflow_extensions.fasts3.pool.messages import Job
-from metaflow_extensions.fasts3.pool.plan import Requests
+from metaflow_extensions.fasts3.plans.jobs import Job
+from metaflow_extensions.fasts3.plans.listings import Listing, Listings
+from metaflow_extensions.fasts3.plans.plan import Requests
 from metaflow_extensions.fasts3.wire.failures import Code
 
 BODY = b"Written by `metaflow fasts3 doctor` to see whether that can be done. It may be deleted.\n"

@@ -14,7 +14,7 @@ from metaflow_extensions.fasts3.boto.settings import Settings
 from metaflow_extensions.fasts3.doctor.findings import Finding, ok, skipped
 from metaflow_extensions.fasts3.doctor.rights import refused
 from metaflow_extensions.fasts3.doctor.subject import Subject
-from metaflow_extensions.fasts3.pool.planning import PART_SIZE
+from metaflow_extensions.fasts3.plans.pieces import PART_SIZE
 
 SMALL_REQUESTS = 10
 ENOUGH = 1.5  # seconds for these; far away, fewer have to do

@@ -17,8 +17,8 @@ from metaflow_extensions.fasts3.boto.connection import Connection
 from metaflow_extensions.fasts3.boto.redaction import secrets_in
 from metaflow_extensions.fasts3.doctor.concealing import Concealer, secrets_around
 from metaflow_extensions.fasts3.doctor.limits import TookTooLong, limited
-from metaflow_extensions.fasts3.pool.messages import Job
-from metaflow_extensions.fasts3.pool.plan import Plan, Requests
+from metaflow_extensions.fasts3.plans.jobs import Job
+from metaflow_extensions.fasts3.plans.plan import Plan, Requests
 from metaflow_extensions.fasts3.wire.failures import TransferError
 
 FOLDER = ".metaflow-fasts3-doctor"  # below the root: where the one object that is written lies

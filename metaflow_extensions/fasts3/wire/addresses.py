@@ -9,7 +9,7 @@ import threading
 import time
 from typing import Any, Optional
 
-from metaflow_extensions.fasts3.wire.waiting import Aside, wait_for
+from metaflow_extensions.fasts3.wire.waiting import InThread, wait_for
 
 RESOLVED_FOR = 30.0  # seconds; S3 changes its addresses, and gives other ones to spread the load
 STALE_FOR = 300.0  # seconds for which addresses are used while the name server is asked again
@@ -49,8 +49,8 @@ class Addresses:
         found, now = self._found, time.monotonic()
         usable = found and (now - self._found_at <= STALE_FOR or self._problem is not None)
         if not usable:
-            # Aside, because a name server may take seconds; what is an address already takes none.
-            found = self._look_up(self._asked) if is_address(self._host) else await wait_for(Aside(self.look_up))
+            # InThread, because a name server may take seconds; what is an address already takes none.
+            found = self._look_up(self._asked) if is_address(self._host) else await wait_for(InThread(self.look_up))
         elif now - self._asked_at > RESOLVED_FOR:
             self._refresh()
         return self._ordered(found)

@@ -9,7 +9,7 @@ import weakref
 from collections.abc import Coroutine
 from typing import Any, Callable, Optional, TypeVar
 
-from metaflow_extensions.fasts3.wire.waiting import READ, Aside, Pause, Readiness
+from metaflow_extensions.fasts3.wire.waiting import READ, InThread, Pause, Readiness
 
 T = TypeVar("T")
 
@@ -139,7 +139,7 @@ def complete(
                 _poll(wanted.descriptor, events, interruption, _shorter(wanted.timeout, until))
             elif isinstance(wanted, Pause):
                 answer = pause(_shorter(wanted.seconds, until)) or (until is not None and time.monotonic() >= until)
-            elif isinstance(wanted, Aside):
+            elif isinstance(wanted, InThread):
                 answer = wanted.function()
             else:
                 raise TypeError(f"nobody can wait for a {type(wanted).__name__}")

@@ -21,7 +21,7 @@ from metaflow_extensions.fasts3.wire.s3_errors import UNEXPLAINED, explanation, 
 from metaflow_extensions.fasts3.wire.sending import NOTHING, Payload, send
 from metaflow_extensions.fasts3.wire.template import Endpoint, RequestTemplate
 from metaflow_extensions.fasts3.wire.unsized_body import UnsizedBody
-from metaflow_extensions.fasts3.wire.waiting import Aside, wait_for
+from metaflow_extensions.fasts3.wire.waiting import InThread, wait_for
 
 MAX_DOCUMENT = 16 * 2**20  # bytes; a listing of 1,000 keys of 1,024 escaped bytes each takes 4 MB
 MAX_ERROR = 256 * 1024  # bytes
@@ -174,7 +174,7 @@ class Exchange:
         TransferError
         """
         template = template or self.template(operation, bucket)
-        told = await wait_for(Aside(partial(describe, payload, template))) if payload.size > LONG else None
+        told = await wait_for(InThread(partial(describe, payload, template))) if payload.size > LONG else None
         signer = self._heads.signer(template)
         head = self._heads.write(
             operation, method, bucket, key, template, signer, query, headers, payload, expect, told

@@ -1,6 +1,6 @@
 """How the wire waits: it does not. Its coroutines say what they wait for, and whoever drives them sees to it.
 
-Two drive them: `blocking.complete`, one coroutine in one thread, and `pool/loop.py`, hundreds in one thread. Threads
+Two drive them: `blocking.complete`, one coroutine in one thread, and `workers/loop.py`, hundreds in one thread. Threads
 that share an interpreter would spend more on handing it over to one another than on the requests.
 """
 
@@ -44,7 +44,7 @@ class Pause:
         self.seconds = seconds
 
 
-class Aside:
+class InThread:
     """Have a function called that blocks, where that stops nobody else. The answer is what it returned."""
 
     __slots__ = ("function",)
@@ -54,6 +54,6 @@ class Aside:
 
 
 @types.coroutine
-def wait_for(what: "Readiness | Pause | Aside") -> "Generator[Any, Any, Any]":
+def wait_for(what: "Readiness | Pause | InThread") -> "Generator[Any, Any, Any]":
     """Hand to the driver what is waited for; give its answer."""
     return (yield what)

@@ -69,6 +69,14 @@ def _(client: Any, server: S3Server, prefix: str) -> None:
     keeps(client, server.bucket, f"{prefix}/a\\b")
 
 
+@capability("directories-in-both-unicode-forms")
+def _(client: Any, server: S3Server, prefix: str) -> None:
+    """Names of directories that differ in nothing but their Unicode form (NFC, NFD) are two names."""
+    client.put_object(Bucket=server.bucket, Key=f"{prefix}/\u00e9/a", Body=b"another value")
+    keeps(client, server.bucket, f"{prefix}/e\u0301/a", also=f"{prefix}/\u00e9/a")
+    assert client.get_object(Bucket=server.bucket, Key=f"{prefix}/\u00e9/a")["Body"].read() == b"another value"
+
+
 @capability("unicode-keys")
 def _(client: Any, server: S3Server, prefix: str) -> None:
     keeps(client, server.bucket, f"{prefix}/é-e\u0301-漢字-😀")

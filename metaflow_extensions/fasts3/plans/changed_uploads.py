@@ -1,0 +1,217 @@
+"""The plan of uploads of files that are not stored already.
+
+A listing tells what is there: 1,000 objects a page, where a HEAD tells of one. Sizes that differ, and keys that are not
+listed, need no more. Where sizes are the same, the ETag is compared with the MD5 of the file, which threads compute
+beside the requests; a HEAD is left for what that leaves open, because the ETag need not be an MD5. What has changed is
+uploaded while the rest is compared.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from typing import Any, Optional
+
+from metaflow_extensions.fasts3.plans.hashing import HashThreads
+from metaflow_extensions.fasts3.plans.jobs import Job, Outcome
+from metaflow_extensions.fasts3.plans.listings import Listing, Pager
+from metaflow_extensions.fasts3.plans.pieces import PART_SIZE
+from metaflow_extensions.fasts3.plans.plan import JobFailed
+from metaflow_extensions.fasts3.plans.refusals import Refusals, is_hopeless
+from metaflow_extensions.fasts3.plans.unchanged import has_etag, is_unchanged, is_worth_a_read, marked
+from metaflow_extensions.fasts3.plans.upload import Upload
+from metaflow_extensions.fasts3.plans.uploads import Uploads
+from metaflow_extensions.fasts3.wire.failures import Code
+from metaflow_extensions.fasts3.wire.log import log
+from metaflow_extensions.fasts3.wire.transfers import PutHeaders
+
+FEW = 4  # files: side by side, their HEADs take no longer than one page
+HEADS_FOR_A_PAGE = 10  # that cost about as much, in time and money
+AHEAD = 16_000  # entries that may wait for those before them
+
+
+class ChangedUploads(Uploads):
+    """`Plan` for uploads of files, but those whose objects hold what the files hold, or that exist and have to stay.
+
+    Parameters
+    ----------
+    uploads : sequence of Upload
+        Of files, each key once, all with ABSENT as their condition or all without one.
+    step : int
+    hashing : HashThreads
+        Reads files.
+    refusals : Refusals, optional
+        As for `Uploads`.
+    compare : bool
+        Whether to look at what is there. Otherwise all are uploaded.
+    """
+
+    def __init__(
+        self,
+        uploads: Sequence[Upload],
+        step: int = PART_SIZE,
+        *,
+        hashing: HashThreads,
+        refusals: Optional[Refusals] = None,
+        compare: bool = True,
+    ) -> None:
+        self._files = list(uploads)
+        super().__init__(self._files, step, refusals=refusals)
+        self._hashing = hashing
+        self._open_questions = len(self._files)  # files of which is not known yet whether they are uploaded
+        self._to_look: deque[tuple[int, str]] = deque()  # index, an ETag that is not the file's
+        self._to_begin: deque[int] = deque()
+        self._looks: dict[int, tuple[int, str]] = {}  # by the number of the job
+        self._page_numbers = iter(range(-1, -(2**63), -1))
+        self._pager: Optional[Pager] = None
+        self._unlisted: dict[str, int] = {upload.key: index for index, upload in enumerate(self._files)}
+        self._deficit = 0  # what pages have cost that told little, in HEADs
+        if not compare:
+            self._change_all()
+        elif len(self._files) <= FEW or len({upload.bucket for upload in self._files}) > 1:
+            self._look_at_all()
+        else:
+            self._pager = Pager(_listing_of(self._files), ahead=AHEAD)
+
+    def start(self) -> Iterator[Optional[Job]]:
+        if self._pager:
+            yield from self._pager.jobs(self._page_numbers)
+        while self._open_questions:
+            self._hashing.settle()
+            if self._to_look:
+                yield self._look(*self._to_look.popleft())
+            elif self._to_begin:
+                yield self._begin_changed(self._to_begin.popleft())
+            else:
+                yield None
+
+    def receive(self, job: Job, outcome: Outcome) -> Iterable[Job]:
+        if job.operation == "list_page":
+            return self._listed(job, outcome)
+        if job.number in self._looks:
+            self._looked(job, outcome)
+            return ()
+        return super().receive(job, outcome)
+
+    def _listed(self, job: Job, outcome: Outcome) -> Iterable[Job]:
+        pager = self._pager
+        if pager is None:
+            return ()  # it was given up
+        try:
+            pager.receive(job, outcome)
+        except JobFailed as failed:
+            self._go_on_without_listing(failed)
+            return ()
+        rows: Sequence[Any] = pager.take()
+        hits = 0
+        for row in rows:
+            index = self._unlisted.pop(row.key, None)
+            if index is not None:
+                hits += 1
+                self._compare(index, row.size, row.etag)
+        self._deficit = max(0, self._deficit + HEADS_FOR_A_PAGE - hits)
+        if pager.ended:
+            self._change_all()
+        elif not self._unlisted or self._deficit > len(self._unlisted):  # nothing is left, or too much else is there
+            self._look_at_all()
+        else:
+            return pager.jobs(self._page_numbers)
+        self._pager = None
+        return ()
+
+    def _go_on_without_listing(self, failed: JobFailed) -> None:
+        self._pager = None
+        if failed.failure.code is Code.NO_BUCKET:  # some servers make one for the first object
+            self._change_all()
+        elif is_hopeless(failed.job, failed.failure):
+            raise failed
+        else:  # perhaps it may not be listed, and the objects may be looked at
+            log.debug("what is stored is asked for one by one: %s", failed.failure.message)
+            self._look_at_all()
+
+    def _change_all(self) -> None:
+        """Upload all that no listing has told of."""
+        for index in self._unlisted.values():
+            self._change(index)
+        self._unlisted.clear()
+
+    def _look_at_all(self) -> None:
+        """Ask for the headers of all that no listing has told of."""
+        for index in self._unlisted.values():
+            if self._files[index].condition:  # its upload begins with that
+                self._change(index)
+            else:
+                self._to_look.append((index, ""))
+        self._unlisted.clear()
+
+    def _compare(self, index: int, size: int, etag: str) -> None:
+        upload = self._files[index]
+        if upload.condition:
+            self._leave(index)
+        elif size != upload.size:
+            self._change(index)
+        elif is_worth_a_read(etag, size):
+            same = partial(has_etag, _path(upload), etag, size, self._step, self._hashing.check)
+            self._hashing.give(same, partial(self._hashed, index, etag))
+        else:
+            self._to_look.append((index, ""))
+
+    def _hashed(self, index: int, etag: str, is_same: bool) -> None:
+        if is_same:
+            self._leave(index)
+        else:
+            self._to_look.append((index, etag))
+
+    def _look(self, index: int, refuted: str) -> Job:
+        job = self._head(index)
+        self._looks[job.number] = index, refuted
+        return job
+
+    def _looked(self, job: Job, outcome: Outcome) -> None:
+        del self._indices[job.number]
+        index, refuted = self._looks.pop(job.number)
+        if not outcome.failure:
+            upload, check = self._files[index], self._hashing.check
+            same = partial(is_unchanged, outcome.reply, _path(upload), upload.size, self._step, refuted, check)
+            self._hashing.give(same, partial(self._told_apart, index))
+        elif outcome.failure.code is not Code.NOT_FOUND and is_hopeless(job, outcome.failure):
+            raise JobFailed(job, outcome.failure)
+        else:  # the upload finds out what is wrong
+            self._change(index)
+
+    def _told_apart(self, index: int, is_same: bool) -> None:
+        if is_same:
+            self._leave(index)
+        else:
+            self._change(index)
+
+    def _leave(self, index: int) -> None:
+        """Note that a file is not uploaded."""
+        self._open_questions -= 1
+        self._over(index, False)
+
+    def _change(self, index: int) -> None:
+        """Upload a file, once its mark is known."""
+        upload = self._files[index]
+        work = partial(marked, upload.headers, _path(upload), self._hashing.check)
+        self._hashing.give(work, partial(self._ready, index))
+
+    def _ready(self, index: int, headers: PutHeaders) -> None:
+        self._files[index] = self._files[index]._replace(headers=headers)
+        self._to_begin.append(index)
+
+    def _begin_changed(self, index: int) -> Job:
+        self._open_questions -= 1
+        return self._first(index)
+
+
+def _listing_of(uploads: Sequence[Upload]) -> Listing:
+    """Of the directory that all keys are in."""
+    keys = [upload.key for upload in uploads]
+    first, last = min(keys), max(keys)
+    alike = next((place for place, (one, other) in enumerate(zip(first, last)) if one != other), len(first))
+    return Listing(uploads[0].bucket, first[: first.rfind("/", 0, alike) + 1], details=True)
+
+
+def _path(upload: Upload) -> str:
+    assert upload.path is not None  # noqa: S101  # for the type checker
+    return upload.path

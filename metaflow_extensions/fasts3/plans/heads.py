@@ -1,0 +1,65 @@
+"""The plans that ask for the headers of objects."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Optional
+
+from metaflow_extensions.fasts3.plans.jobs import Job, Outcome
+from metaflow_extensions.fasts3.plans.plan import JobFailed
+from metaflow_extensions.fasts3.plans.refusals import is_hopeless
+from metaflow_extensions.fasts3.plans.tally import Tally
+from metaflow_extensions.fasts3.wire.failures import Code
+from metaflow_extensions.fasts3.wire.transfers import ObjectInfo
+
+
+class Heads:
+    """`Plan` that asks for the headers of objects.
+
+    Parameters
+    ----------
+    wanted : sequence of (bucket, key)
+    missing_ok : bool
+        Whether a key that is not there is a result, None, rather than a failure.
+
+    Attributes
+    ----------
+    results : list of ObjectInfo or None
+        One for each wanted, in the same order.
+    unproven : set of str
+        Buckets of which a bare 404 (a HEAD has no body) left open whether they exist.
+    """
+
+    def __init__(self, wanted: Sequence[tuple[str, str]], missing_ok: bool = False) -> None:
+        self._wanted = wanted
+        self._missing_ok = missing_ok
+        self.results: list[Optional[ObjectInfo]] = [None] * len(wanted)
+        self.unproven: set[str] = set()
+        self.tally = Tally("info", len(wanted), 0)
+
+    def start(self) -> Iterator[Job]:
+        return (Job(index, "head", bucket, key) for index, (bucket, key) in enumerate(self._wanted))
+
+    def receive(self, job: Job, outcome: Outcome) -> Iterable[Job]:
+        if not outcome.failure:
+            self.results[job.number] = outcome.reply
+        elif outcome.failure.code is Code.NOT_FOUND and self._missing_ok:
+            self.unproven.add(job.bucket)
+        else:
+            raise JobFailed(job, outcome.failure)
+        self.tally.objects += 1
+        return ()
+
+    def cleanup(self) -> list[Job]:
+        return []
+
+
+class Looks(Heads):
+    """`Plan` that asks for headers where it may, and leaves it to what follows to find out why it gets none."""
+
+    def receive(self, job: Job, outcome: Outcome) -> Iterable[Job]:
+        try:
+            return super().receive(job, outcome)
+        except JobFailed as failed:
+            if is_hopeless(job, failed.failure):
+                raise
+            self.tally.objects += 1
+            return ()

@@ -1,0 +1,96 @@
+"""The plan that downloads all that listings find, while they go on."""
+
+import itertools
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Callable, Optional
+
+from metaflow_extensions.fasts3.plans.downloads import Download, Downloaded, ObjectDownloads, Spill
+from metaflow_extensions.fasts3.plans.jobs import Job, Outcome
+from metaflow_extensions.fasts3.plans.listings import Listing, Pagers, outermost
+from metaflow_extensions.fasts3.plans.pieces import PART_SIZE
+
+FIRST_PAGE = 2**48  # numbers of pages begin here, above those of any objects
+
+
+class ListedDownloads(ObjectDownloads):
+    """`Plan` that downloads all objects below prefixes.
+
+    The objects of a page are requested as soon as that page has come. Pages go before objects, so that listings are
+    never held up. A prefix that is part of another one is not listed a second time.
+
+    Parameters
+    ----------
+    listings : sequence of Listing
+    name : callable
+        Gives the path of the local file for a key; None: in memory.
+    step : int
+    spill : Spill, optional
+        See `ObjectDownloads`.
+
+    Attributes
+    ----------
+    results : list of Downloaded or None
+        What became of each object, as they were found; None while it has not come.
+    """
+
+    def __init__(
+        self,
+        listings: Sequence[Listing],
+        name: Callable[[str], Optional[str]],
+        step: int = PART_SIZE,
+        spill: Optional[Spill] = None,
+    ) -> None:
+        self._found: list[Download] = []
+        self._local: list[Optional[str]] = []  # of those that have been begun
+        super().__init__(self._found, self._local, False, step, spill)
+        self._name = name
+        self.results: list[Optional[Downloaded]] = []
+        self._pagers = Pagers(outermost(listings), itertools.count(FIRST_PAGE))
+
+    @property
+    def objects(self) -> list[tuple[str, str]]:
+        """Bucket and key of each object that has been found."""
+        return [(one.bucket, one.key) for one in self._found]
+
+    def start(self) -> Iterator[Optional[Job]]:
+        yield from self._pagers.start()
+        while len(self._local) < len(self._found) or not self._pagers.ended:
+            index = len(self._local)
+            if index < len(self._found):
+                self._local.append(self._name(self._found[index].key))
+                yield self._first_job(index, self._local[index])
+            else:
+                yield None
+
+    def receive(self, job: Job, outcome: Outcome) -> Iterable[Optional[Job]]:
+        if job.operation != "list_page":
+            return super().receive(job, outcome)
+        index, entries = self._pagers.receive(job, outcome)
+        for key, size in entries:
+            download = Download(job.bucket, key, size=size)
+            self._found.append(download)
+            self._expect(download)
+        self.results.extend([None] * len(entries))
+        if self._pagers.ended:
+            self._expect_no_more(len(self._found))
+        return self._pagers.jobs(index)
+
+    def below(self, listings: Iterable[Listing]) -> "Iterator[list[tuple[Download, Downloaded]]]":
+        """The objects of each listing, in key order, each once; for any that are part of those that were listed."""
+        # Not every server lists in the order of S3's keys, and a hostile one lists a key twice.
+        names = {(one.bucket, one.key): index for index, one in enumerate(self._found)}
+        ordered = sorted(names)
+        for listing in listings:
+            found: list[tuple[Download, Downloaded]] = []
+            first = bisect_left(ordered, (listing.bucket, listing.prefix))
+            for name in map(ordered.__getitem__, range(first, len(ordered))):
+                if name[0] != listing.bucket or not name[1].startswith(listing.prefix):
+                    break
+                result = self.results[names[name]]
+                assert result is not None  # noqa: S101  # for the type checker
+                found.append((self._found[names[name]], result))
+            yield found
+
+    def _finish(self, index: int, result: Optional[Downloaded]) -> None:
+        self.results[index] = result

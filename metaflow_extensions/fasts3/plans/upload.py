@@ -1,0 +1,39 @@
+"""An object that is to be stored, and what it may replace."""
+
+from typing import Callable, NamedTuple, Optional
+
+from metaflow_extensions.fasts3.plans.jobs import Buffer
+from metaflow_extensions.fasts3.plans.pieces import Piece
+from metaflow_extensions.fasts3.wire.conditions import ABSENT, MARK
+from metaflow_extensions.fasts3.wire.local_files import Version
+from metaflow_extensions.fasts3.wire.transfers import PutHeaders
+
+
+class Upload(NamedTuple):
+    """An object to be stored, from a file or from memory."""
+
+    bucket: str
+    key: str
+    size: int  # bytes
+    headers: PutHeaders = PutHeaders()
+    path: Optional[str] = None  # the local file; or
+    data: Optional[bytes] = None  # the bytes; or
+    read: Optional[Callable[[Piece], Buffer]] = None  # what gives them
+    version: Optional[Version] = None  # of the local file; parts of two versions must not become one object
+    condition: Optional[str] = None  # what has to hold for it to be stored: `wire.conditions`
+
+    @property
+    def replaces(self) -> Optional[str]:
+        """The ETag of the object that it is to replace, if that is its condition."""
+        return None if self.condition == ABSENT else self.condition
+
+    @property
+    def mark(self) -> Optional[str]:
+        """What its own tries are known by."""
+        return (self.headers.metadata or {}).get(MARK)
+
+    def body(self, piece: Piece) -> Buffer:
+        """Bytes of it, where it is in memory."""
+        if self.data is not None:
+            return memoryview(self.data)[piece.first : piece.first + piece.length]
+        return self.read(piece) if self.read and piece.length else b""

@@ -1,0 +1,338 @@
+"""The plan of uploads: one PUT for a small object, a multipart upload with parallel parts for a large one.
+
+With a condition (`wire.conditions`) a HEAD comes first, and the upload itself carries If-None-Match: * or If-Match, so
+that nobody's object is overwritten even in a race. Only 'not there', or the ETag that was asked for, lets an upload
+begin. Where HEAD is refused, If-None-Match decides alone. Where the condition does not hold after all, what is there
+may be ours, of a try whose reply was lost: another HEAD tells, by the mark that each conditional upload has.
+
+Not every server holds to conditions. So there is another HEAD before parts are put together, and one after an object
+was replaced: by it an upload notices another one that replaced the same version at the same moment.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Callable, Optional
+
+from metaflow_extensions.fasts3.plans.jobs import Buffer, Job, Outcome, bytes_moved
+from metaflow_extensions.fasts3.plans.pieces import CARRIED, PART_SIZE, Piece, part_size, pieces
+from metaflow_extensions.fasts3.plans.plan import JobFailed
+from metaflow_extensions.fasts3.plans.refusals import Refusals
+from metaflow_extensions.fasts3.plans.tally import Tally
+from metaflow_extensions.fasts3.plans.upload import Upload
+from metaflow_extensions.fasts3.wire.conditions import MARK, same_etag
+from metaflow_extensions.fasts3.wire.failures import Code, Failure
+from metaflow_extensions.fasts3.wire.transfers import ObjectInfo
+
+CONFLICT = 409  # S3's status where somebody else is just writing the object
+RESTARTS = 2  # of an upload that vanished on the server, or that it refuses for an object that it does not know
+
+_ABOUT_CONDITIONS = (Code.PRECONDITION, Code.NOT_IMPLEMENTED)
+_CONTRADICTION = (
+    "S3 will not store it because it exists, and says that it does not exist: perhaps there is a directory of that "
+    "name, whose URL ends in a slash"
+)
+_CONTRADICTION_OF_ETAGS = "S3 will not store it because its ETag is another one, and says that it is this one"
+_GONE = "the object that was to be replaced (if_match) does not exist, or not any more"
+_OVERWRITTEN = (
+    "another upload replaced the same version of the object at the same moment, and this one is gone: the server does "
+    "not hold to If-Match"
+)
+_UNSURE = "an earlier try, whose response was lost, may have stored it, and this identity may not look"
+_NO_IF_NONE_MATCH = "neither the server (If-None-Match) nor a HEAD can tell whether it exists, so nothing was stored"
+_WHERE_CONDITIONS_HOLD = "The documentation of conditional writes lists the servers that know conditions."
+_NO_IF_MATCH = "this server can't tell whether an object has been changed (If-Match), so nothing was stored"
+
+
+@dataclass
+class _Multipart:
+    """A multipart upload that is open on the server."""
+
+    upload_id: str
+    parts: list[Optional[dict[str, str]]]
+    missing: int
+    moved: int = 0  # bytes of the parts that are there
+
+
+class Uploads:
+    """`Plan` for uploads.
+
+    Parameters
+    ----------
+    uploads : sequence of Upload
+    step : int
+        Bytes up to which an object is one PUT, and the least size of a part.
+    carried : int
+        The most that this is for what comes from memory: whoever uploads a part holds it.
+    refusals : Refusals, optional
+        Takes the failures of single uploads. Without it the first one ends the plan.
+
+    Attributes
+    ----------
+    stored : list of bool
+        One for each upload, in the same order: True once it is stored, False where the key existed.
+    """
+
+    def __init__(
+        self,
+        uploads: Sequence[Upload],
+        step: int = PART_SIZE,
+        carried: int = CARRIED,
+        refusals: Optional[Refusals] = None,
+    ) -> None:
+        self._uploads = uploads
+        self._refusals = refusals
+        self._unconditional: set[int] = set()  # uploads whose condition the server can't hold, and HEAD has to
+        self._unseen: set[int] = set()  # uploads whose HEAD is refused, and the condition has to do
+        self._unsure: set[int] = set()  # uploads of which an earlier try may have been stored
+        self._bare: set[int] = set()  # uploads whose If-Match goes without quotes: Ceph 16 and 18 compare it as it is
+        self._conflicts: dict[int, JobFailed] = {}  # uploads that others were in the way of, at each try
+        self._replaced: set[int] = set()  # uploads that were stored, and are looked at once more
+        self._step = step
+        self._carried = min(step, carried)
+        self._open: dict[int, _Multipart] = {}
+        self._opening: dict[int, int] = {}  # job number of a CreateMultipartUpload without a reply -> index in uploads
+        self._aborting: dict[str, int] = {}  # upload id that is to be aborted -> index in uploads
+        self._restarts: Counter[int] = Counter()
+        self._compared: Counter[int] = Counter()  # a server may say that it is there, and that it is not, for ever
+        self._indices: dict[int, int] = {}  # job number -> index in uploads
+        self._number = 0
+        self.stored: list[bool] = [False] * len(uploads)
+        self._expected = sum(upload.size for upload in uploads)  # bytes
+        self.tally = Tally("put", len(uploads), self._expected)
+
+    def start(self) -> Iterator[Optional[Job]]:
+        return map(self._first, range(len(self._uploads)))
+
+    def receive(self, job: Job, outcome: Outcome) -> Iterable[Job]:
+        index = self._indices.pop(job.number)
+        self._opening.pop(job.number, None)
+        try:
+            return self._received(index, job, outcome)
+        except JobFailed as failed:
+            if self._refusals is None:
+                raise
+            self._refusals.note(failed.job, failed.failure)
+            return self._left_alone(index)
+
+    def _received(self, index: int, job: Job, outcome: Outcome) -> Iterable[Job]:
+        if outcome.failure:
+            return self._failed(index, job, outcome)
+        follow: dict[str, Callable[[int, Job, Any], Iterable[Job]]] = {
+            "head": self._exists,
+            "put": self._done,
+            "create_upload": self._created,
+            "upload_part": self._part_done,
+            "complete_upload": self._done,
+            "abort_upload": self._aborted,
+        }
+        return follow[job.operation](index, job, outcome.reply)
+
+    def cleanup(self) -> list[Job]:
+        for index, open_ in self._open.items():
+            self._aborting[open_.upload_id] = index
+        return [self._job(index, "abort_upload", upload_id=one) for one, index in self._aborting.items()]
+
+    @property
+    def opening(self) -> dict[int, str]:
+        """Jobs that open multipart uploads and have no reply yet: numbers, and URLs of the objects."""
+        urls = ((number, self._uploads[index]) for number, index in self._opening.items())
+        return {number: f"s3://{upload.bucket}/{upload.key}" for number, upload in urls}
+
+    def _job(self, index: int, operation: str, body: Optional[Buffer] = None, **arguments: Any) -> Job:
+        number = self._number
+        self._number += 1
+        self._indices[number] = index
+        upload = self._uploads[index]
+        return Job(number, operation, upload.bucket, upload.key, arguments, body)
+
+    def _first(self, index: int) -> Job:
+        return self._head(index) if self._uploads[index].condition else self._begin(index)
+
+    def _head(self, index: int) -> Job:
+        return self._job(index, "head")
+
+    def _begin(self, index: int) -> Job:
+        upload = self._uploads[index]
+        if upload.size > self._step_of(upload):
+            job = self._job(index, "create_upload", headers=upload.headers)
+            self._opening[job.number] = index
+            return job
+        arguments: dict[str, Any] = {"headers": upload.headers, **self._condition(index)}
+        if upload.path is not None:
+            return self._job(index, "put", path=upload.path, **arguments)
+        return self._job(index, "put", upload.body(Piece(0, upload.size)), **arguments)
+
+    def _step_of(self, upload: Upload) -> int:
+        return self._step if upload.path is not None else self._carried
+
+    def _created(self, index: int, job: Job, upload_id: str) -> Iterable[Job]:
+        upload = self._uploads[index]
+        cut = list(pieces(0, upload.size, part_size(upload.size, self._step_of(upload))))
+        open_ = self._open[index] = _Multipart(upload_id, [None] * len(cut), len(cut))
+        return self._parts(index, open_, cut)
+
+    def _parts(self, index: int, open_: _Multipart, cut: list[Piece]) -> Iterator[Job]:
+        for number, piece in enumerate(cut, 1):
+            if self._open.get(index) is not open_:
+                return  # a try that was given up: the others would be sent in vain
+            yield self._part(index, open_.upload_id, number, piece)
+
+    def _part(self, index: int, upload_id: str, number: int, piece: Piece) -> Job:
+        upload = self._uploads[index]
+        if upload.path is None:
+            job = self._job(index, "upload_part", upload.body(piece), upload_id=upload_id, number=number)
+        else:
+            place: dict[str, Any] = {"path": upload.path, "position": piece.first, "length": piece.length}
+            job = self._job(index, "upload_part", upload_id=upload_id, number=number, version=upload.version, **place)
+        return job
+
+    def _part_done(self, index: int, job: Job, told: dict[str, str]) -> Iterable[Job]:
+        if self._was_given_up(index, job):
+            return ()
+        open_ = self._open[index]
+        open_.parts[job.arguments["number"] - 1] = told
+        open_.missing -= 1
+        moved = bytes_moved(job, told)
+        open_.moved += moved
+        self.tally.bytes += moved
+        if open_.missing:
+            return ()
+        # Parts take their time, and many a server ignores the condition when they are put together.
+        looks = self._uploads[index].condition and index not in self._unseen
+        return [self._head(index) if looks else self._complete(index, open_)]
+
+    def _complete(self, index: int, open_: _Multipart) -> Job:
+        told = {"upload_id": open_.upload_id, "parts": open_.parts, **self._condition(index)}
+        return self._job(index, "complete_upload", **told)
+
+    def _condition(self, index: int) -> dict[str, Any]:
+        condition = self._uploads[index].condition
+        if not condition or index in self._unconditional:
+            return {}
+        return {"condition": condition.strip('"') if index in self._bare else condition}
+
+    def _go_on(self, index: int) -> Job:
+        """HEAD has told nothing that speaks against it."""
+        if index in self._conflicts:
+            raise self._conflicts[index]
+        return self._complete(index, self._open[index]) if index in self._open else self._begin(index)
+
+    def _done(self, index: int, job: Job, reply: object) -> Iterable[Job]:
+        if self._uploads[index].replaces:
+            self._replaced.add(index)
+            return [self._head(index)]
+        self._over(index, True)
+        return ()
+
+    def _exists(self, index: int, job: Job, info: ObjectInfo) -> Iterable[Job]:
+        """It is there: what is to be replaced, somebody else's, or ours, of a try whose reply was lost."""
+        mark, found = self._uploads[index].mark, info.metadata.get(MARK)
+        ours = mark is not None and found == mark
+        if index in self._replaced:
+            if mark and found and not ours and _replaced_by(found) == _replaced_by(mark):
+                raise JobFailed(job, Failure(Code.STALE, _OVERWRITTEN, "PreconditionFailed"))
+            self._over(index, True)
+            return ()
+        replaces = self._uploads[index].replaces
+        if replaces and not ours:
+            if same_etag(info.etag, replaces):
+                return [self._go_on(index)]
+            told = f"the object has been changed since: its ETag is {info.etag or 'none'}, and not {replaces} any more"
+            raise JobFailed(job, Failure(Code.STALE, told, "PreconditionFailed"))
+        return self._left_alone(index, ours)
+
+    def _aborted(self, index: int, job: Job, reply: object) -> Iterable[Job]:
+        self._aborting.pop(job.arguments["upload_id"], None)
+        return ()
+
+    def _over(self, index: int, stored: bool) -> Optional[_Multipart]:
+        """Note how an upload ended; give what was open of it."""
+        open_ = self._open.pop(index, None)
+        if stored and self._refusals:
+            self._refusals.note_success()
+        size = self._uploads[index].size
+        self.stored[index] = stored
+        self._expected -= 0 if stored else size
+        self.tally.total_bytes = self._expected
+        self.tally.bytes += (size if stored else 0) - (open_.moved if open_ else 0)
+        self.tally.objects += 1
+        return open_
+
+    def _failed(self, index: int, job: Job, outcome: Outcome) -> Iterable[Job]:
+        assert outcome.failure is not None  # noqa: S101  # for the type checker
+        code = outcome.failure.code
+        if self._was_given_up(index, job):
+            return ()
+        if job.operation == "head":
+            return self._not_seen(index, job, outcome.failure)
+        if job.operation == "abort_upload":
+            return ()  # the race was lost all the same; `cleanup` tries once more
+        if "condition" in job.arguments and (code in _ABOUT_CONDITIONS or outcome.failure.status == CONFLICT):
+            if outcome.retried:
+                self._unsure.add(index)
+            return [self._refused(index, job, outcome.failure)]
+        if code is Code.NO_UPLOAD and "upload_id" in job.arguments and self._restarts[index] < RESTARTS:
+            self.tally.bytes -= self._open.pop(index).moved
+            self._restarts[index] += 1
+            # It may have been completed, by a try whose reply was lost, and replaced by others since.
+            looks = self._uploads[index].condition and index not in self._unseen
+            return [self._head(index) if looks else self._begin(index)]
+        raise JobFailed(job, outcome.failure)
+
+    def _not_seen(self, index: int, job: Job, failure: Failure) -> Iterable[Job]:
+        """A HEAD has failed: nothing is there, or S3 does not say."""
+        if index in self._replaced:  # stored it was, whatever became of it since
+            self._over(index, True)
+            return ()
+        replaces = self._uploads[index].replaces
+        if failure.code is Code.NOT_FOUND:
+            if replaces:
+                raise JobFailed(job, failure._replace(message=_GONE))
+            return [self._go_on(index)]
+        if failure.code is not Code.ACCESS_DENIED or replaces:
+            raise JobFailed(job, failure)
+        self._unseen.add(index)
+        if not self._compared[index]:
+            return [self._go_on(index)]
+        if index in self._unsure:
+            raise JobFailed(job, failure._replace(message=_UNSURE))
+        return self._left_alone(index)
+
+    def _left_alone(self, index: int, ours: bool = False) -> Iterable[Job]:
+        """Something is there already, or it could not be stored."""
+        open_ = self._over(index, ours)  # gone, if that is what was completed: then aborting it does nothing
+        if not open_:
+            return ()
+        self._aborting[open_.upload_id] = index
+        return [self._job(index, "abort_upload", upload_id=open_.upload_id)]
+
+    def _refused(self, index: int, job: Job, failure: Failure) -> Job:
+        """The condition does not hold, or the server knows none."""
+        replaces = self._uploads[index].replaces
+        if failure.code is Code.NOT_IMPLEMENTED:
+            if replaces and self._uploads[index].headers.encryption:
+                raise JobFailed(job, failure)  # the encryption may be what the server does not know: it says so itself
+            if replaces or index in self._unseen:
+                told = _NO_IF_MATCH if replaces else _NO_IF_NONE_MATCH
+                raise JobFailed(job, failure._replace(message=told, remedy=_WHERE_CONDITIONS_HOLD))
+            self._unconditional.add(index)  # the HEAD has to be enough for this server
+            return self._go_on(index)
+        if failure.code is not Code.PRECONDITION:
+            self._conflicts[index] = JobFailed(job, failure)
+        elif self._compared[index] > RESTARTS:
+            raise JobFailed(job, failure._replace(message=_CONTRADICTION_OF_ETAGS if replaces else _CONTRADICTION))
+        elif replaces:
+            self._bare ^= {index}  # sent only if the HEAD says that the ETag is the one that was asked for
+        self._compared[index] += 1
+        return self._head(index)  # somebody else was faster, or an earlier try of ours
+
+    def _was_given_up(self, index: int, job: Job) -> bool:
+        """Whether a job belongs to a multipart upload that vanished, and that another has replaced."""
+        open_ = self._open.get(index)
+        return "upload_id" in job.arguments and (open_ is None or open_.upload_id != job.arguments["upload_id"])
+
+
+def _replaced_by(mark: str) -> str:
+    """The ETag that an upload with this mark was to replace."""
+    return mark.partition(" ")[2].strip('"')

@@ -1,0 +1,93 @@
+"""Our own wire first, and boto3 for what it can't do: by bucket, with the reason kept."""
+
+import threading
+from typing import Any, Callable, Optional
+
+from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
+from metaflow_extensions.fasts3.wire.log import log
+from metaflow_extensions.fasts3.wire.template import NEEDED, NoTemplate
+from metaflow_extensions.fasts3.wire.transfers import Transfers
+from metaflow_extensions.fasts3.wire.waiting import InThread, wait_for
+
+# Answers that boto3 knows a way around: it follows a bucket to its region, signs otherwise.
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/Redirects.html
+_SURPRISES = frozenset(
+    {
+        "PermanentRedirect",
+        "TemporaryRedirect",
+        "AuthorizationHeaderMalformed",
+        "IllegalLocationConstraintException",
+        "IncorrectEndpoint",
+    }
+)
+
+
+def is_surprise(failure: Failure) -> bool:
+    """Whether a failure says less of the request than of the way in which it was asked.
+
+    A HEAD to another region's bucket is answered 400 without a reason.
+    """
+    bare = failure.status == 400 and failure.s3_code == "400"
+    redirected = 300 <= failure.status < 400 and failure.code not in (Code.PRECONDITION, Code.NOT_S3)
+    return redirected or bare or failure.s3_code in _SURPRISES
+
+
+class WithFallback:
+    """`Transfers`, as coroutines, done by the first implementation that can. Threads share it.
+
+    Parameters
+    ----------
+    first : WireTransfers
+        Raises `NoTemplate` for what it can't do.
+    second : callable
+        Makes the other, whose methods block, when it is needed.
+
+    Attributes
+    ----------
+    reasons : dict of str to str
+        Buckets that are left to the second, with the reason.
+    """
+
+    def __init__(self, first: Any, second: Callable[[], Transfers]) -> None:
+        self._first = first
+        self._make_second = second
+        self._second: Optional[Transfers] = None
+        self._lock = threading.Lock()
+        self.reasons: dict[str, str] = {}
+
+    def __getattr__(self, name: str) -> "Callable[..., Any]":
+        if name not in NEEDED:
+            raise AttributeError(name)
+
+        first = getattr(self._first, name)
+
+        async def method(bucket: str, *args: Any, **kwargs: Any) -> Any:
+            reason = self.reasons.get(bucket)
+            if reason is None:
+                try:
+                    return await first(bucket, *args, **kwargs)
+                except NoTemplate as error:
+                    reason = str(error)
+                except TransferError as error:
+                    if not is_surprise(error.failure):
+                        raise
+                    reason = f"S3 answered {error.failure.status} {error.failure.s3_code}"
+            return await self._do_otherwise(reason, name, bucket, args, kwargs)
+
+        setattr(self, name, method)
+        return method
+
+    async def _do_otherwise(
+        self, reason: str, name: str, bucket: str, args: "tuple[Any, ...]", kwargs: "dict[str, Any]"
+    ) -> Any:
+        reply = await wait_for(InThread(lambda: getattr(self._other(), name)(bucket, *args, **kwargs)))
+        if bucket not in self.reasons:  # only now: what boto3 can't do either is an error of this one request
+            log.debug("bucket %s is left to boto3: %s", bucket, reason)
+            self.reasons[bucket] = reason
+        return reply
+
+    def _other(self) -> Transfers:
+        with self._lock:
+            if self._second is None:
+                self._second = self._make_second()
+            return self._second

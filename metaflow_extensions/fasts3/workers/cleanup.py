@@ -1,0 +1,70 @@
+"""Puts S3 right after a call that failed or was stopped: many requests side by side, within a limited time."""
+
+import time
+from collections import deque
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from metaflow_extensions.fasts3.plans.jobs import Job, Outcome
+from metaflow_extensions.fasts3.wire.blocking import Interrupted, Interruption
+from metaflow_extensions.fasts3.wire.failures import Code, Failure
+from metaflow_extensions.fasts3.wire.log import log
+from metaflow_extensions.fasts3.workers.job_threads import JobThreads
+from metaflow_extensions.fasts3.workers.performer import Performer
+
+THREADS = 64  # hundreds of uploads may be open, and a new connection takes several round trips
+NO_TIME = Failure(Code.UNREACHABLE, "there was no time left")
+
+
+class Undone(NamedTuple):
+    """A job that was not done."""
+
+    job: Job
+    failure: Failure
+
+
+def clean_up(performer: Performer, jobs: Sequence[Job], seconds: float) -> list[Undone]:
+    """Do jobs that put S3 right.
+
+    Parameters
+    ----------
+    performer : Performer
+    jobs : sequence of Job
+        In any order, with different numbers.
+    seconds : float
+        After this time the rest is left undone.
+
+    Returns
+    -------
+    list of Undone
+    """
+    until = time.monotonic() + seconds
+
+    def perform(job: Job, interruption: Interruption) -> Outcome:
+        try:
+            return performer.perform(job, interruption, within=max(0.0, until - time.monotonic()))
+        except Exception as error:  # time is over, or a defect, which must not keep the others from being done
+            if not isinstance(error, Interrupted):
+                log.warning("S3: %s of %s failed", job.operation, job.url, exc_info=True)
+            return Outcome(job.number, None, NO_TIME)
+
+    undone = {job.number: Undone(job, NO_TIME) for job in jobs}
+    waiting = deque(jobs)
+    with JobThreads(perform, min(THREADS, len(jobs))) as threads:
+        while (waiting or threads.under_way) and time.monotonic() < until:
+            while waiting and threads.has_room and time.monotonic() < until:
+                threads.give(waiting.popleft())
+            for job, outcome in threads.outcomes(max(0.0, until - time.monotonic())):
+                code = outcome.failure.code if outcome.failure else None
+                if code is Code.NO_DESCRIPTORS and threads.size > 1:
+                    threads.size = max(1, threads.under_way)  # the others have them
+                    waiting.append(job)
+                elif outcome.failure:
+                    undone[job.number] = Undone(job, outcome.failure)
+                    if code is Code.UNREACHABLE:  # after several tries: the others would not fare better
+                        undone.update((one.number, Undone(one, outcome.failure)) for one in waiting)
+                        waiting.clear()
+                else:
+                    del undone[job.number]
+        threads.stop()
+    return list(undone.values())

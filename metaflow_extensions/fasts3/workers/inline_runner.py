@@ -1,0 +1,145 @@
+"""Carries out a plan in the user's process: a few jobs, or a client that no worker could make again."""
+
+import contextlib
+import threading
+from functools import partial
+from typing import Callable
+
+from metaflow_extensions.fasts3.plans.jobs import Job, Outcome, bytes_moved
+from metaflow_extensions.fasts3.plans.plan import (
+    LOOK_WHEN_HELD,
+    PATIENCE_WHEN_FAILED,
+    PATIENCE_WHEN_STOPPED,
+    JobFailed,
+    JobQueue,
+    Plan,
+)
+from metaflow_extensions.fasts3.wire.blocking import Interruption
+from metaflow_extensions.fasts3.wire.failures import Code
+from metaflow_extensions.fasts3.wire.transfers import Transfers
+from metaflow_extensions.fasts3.workers.job_threads import JobThreads
+from metaflow_extensions.fasts3.workers.performer import Performer, Terms
+from metaflow_extensions.fasts3.workers.renewal import Renewal
+
+MUCH = 2**20  # bytes of a job
+LOOK = 0.05  # seconds between two looks whether the call is to end
+
+
+class InlineRunner:
+    """Does jobs here.
+
+    Parameters
+    ----------
+    transfers : Transfers
+    terms : Terms
+    renewal : Renewal
+    interruption : Interruption
+        Ends it.
+    threads : int
+        Jobs done side by side where there are several.
+    """
+
+    def __init__(
+        self, transfers: Transfers, terms: Terms, renewal: Renewal, interruption: Interruption, threads: int
+    ) -> None:
+        self._stop = threading.Event()
+        # Not a method: it would hold this object in a cycle, and with it the interruption's descriptors.
+        self._performer = Performer(transfers, terms, pause=partial(_pause, interruption, self._stop))
+        self._renewal = renewal
+        self._interruption = interruption
+        self._threads = threads
+        self._done = 0
+        self._moved = 0  # bytes
+
+    @property
+    def moves_much(self) -> bool:
+        """Whether the jobs move so much that a few of them are worth a worker's start."""
+        return self._moved > self._done * MUCH
+
+    @property
+    def answered(self) -> bool:
+        """Whether the endpoint has answered this process."""
+        return self._performer.answered
+
+    def run(self, plan: Plan, queue: JobQueue, leave: Callable[[], bool] = lambda: False) -> None:
+        """Carry out the jobs of a queue and all that follow from them.
+
+        Parameters
+        ----------
+        plan : Plan
+        queue : JobQueue
+        leave : callable
+            Asked before each job: whether workers carry out the rest.
+
+        Raises
+        ------
+        JobFailed, Interrupted
+        """
+        while not leave():
+            if queue.at_least(2):
+                self._run_parallel(plan, queue, leave)
+            elif queue.has_more():
+                self._run_next(plan, queue)
+            elif queue.is_held:
+                self._interruption.wait(LOOK_WHEN_HELD)
+                self._interruption.check()
+            else:
+                return
+
+    def _run_next(self, plan: Plan, queue: JobQueue) -> None:
+        """Do one job, in this thread."""
+        job = queue.take()
+        if job is not None:
+            self._interruption.check()
+            outcome = self._perform(job, self._interruption)
+            self._interruption.check()
+            self._hand_on(plan, queue, job, outcome)
+
+    def _hand_on(self, plan: Plan, queue: JobQueue, job: Job, outcome: Outcome) -> None:
+        self._done += 1
+        self._moved += bytes_moved(job, outcome.reply)
+        queue.receive(job, outcome)
+
+    def _perform(self, job: Job, interruption: Interruption) -> Outcome:
+        outcome = self._performer.perform(job, interruption)
+        while self._renewal.wants_again(job, outcome):
+            outcome = self._performer.perform(job, interruption)
+        return outcome
+
+    def _run_parallel(self, plan: Plan, queue: JobQueue, leave: Callable[[], bool]) -> None:
+        with JobThreads(self._perform, self._threads) as threads:
+            try:
+                self._keep_busy(threads, plan, queue, leave)
+            finally:
+                if threads.under_way:
+                    self._stop.set()  # no further tries, now or later
+                    for job, outcome in threads.rest(self._patience()):
+                        with contextlib.suppress(JobFailed):  # what it opened, `cleanup` has to close
+                            plan.receive(job, outcome)
+
+    def _keep_busy(self, threads: JobThreads, plan: Plan, queue: JobQueue, leave: Callable[[], bool]) -> None:
+        widths: dict[int, int] = {}  # job number -> how many there might be side by side when it was begun
+        while True:
+            self._interruption.check()
+            job = queue.take() if threads.has_room and not leave() else None
+            if job is not None:
+                widths[job.number] = threads.size
+                threads.give(job)
+            elif not threads.under_way:
+                return
+            else:
+                for job, outcome in threads.outcomes(LOOK):
+                    self._interruption.check()  # what was given up for it is no failure
+                    width = widths.pop(job.number)
+                    if outcome.failure and outcome.failure.code is Code.NO_DESCRIPTORS and width > 1:
+                        threads.size = max(1, min(threads.size, width - 1))  # the others had them
+                        queue.put_back([job])
+                    else:
+                        self._hand_on(plan, queue, job, outcome)
+
+    def _patience(self) -> float:
+        return PATIENCE_WHEN_STOPPED if self._interruption.is_set() else PATIENCE_WHEN_FAILED
+
+
+def _pause(interruption: Interruption, stop: threading.Event, seconds: float) -> bool:
+    return interruption.wait(seconds) or stop.is_set()

@@ -1,0 +1,115 @@
+"""Threads that do jobs side by side, for as long as one call lasts."""
+
+import contextlib
+import threading
+import time
+from collections.abc import Iterator
+from queue import Empty, SimpleQueue
+from typing import Callable, Optional, Union
+
+from metaflow_extensions.fasts3.plans.jobs import Job, Outcome
+from metaflow_extensions.fasts3.wire.blocking import Interruption
+
+
+class JobThreads:
+    """Does jobs; a context manager, at whose end its threads end, each when its job does.
+
+    They are daemons: where one is stuck in boto3, the end of the process does not wait for it.
+
+    Parameters
+    ----------
+    perform : callable
+        Does a job, until an `Interruption` ends it.
+    size : int
+        Threads at the most, started as there are jobs for them.
+
+    Attributes
+    ----------
+    under_way : int
+        Jobs that were given and are not among the outcomes yet.
+    """
+
+    def __init__(self, perform: Callable[[Job, Interruption], Outcome], size: int) -> None:
+        self._perform = perform
+        self.size = size
+        self._jobs: SimpleQueue[Optional[Job]] = SimpleQueue()
+        self._outcomes: SimpleQueue[tuple[Job, Union[Outcome, BaseException]]] = SimpleQueue()
+        self._threads: list[threading.Thread] = []
+        self._interruption = Interruption()
+        self.under_way = 0
+
+    def __enter__(self) -> "JobThreads":
+        self._interruption.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for _thread in self._threads:
+            self._jobs.put(None)
+        if not self.under_way:
+            for thread in self._threads:
+                thread.join()
+        self._interruption.__exit__()
+
+    @property
+    def has_room(self) -> bool:
+        """Whether it can be given one more job."""
+        return self.under_way < self.size
+
+    def give(self, job: Job) -> None:
+        """Have a job done."""
+        self.under_way += 1
+        if self.under_way > len(self._threads) and not self._hire():
+            self.size = self.under_way
+            if not self._threads:  # not a single one
+                self._outcomes.put((job, self._perform(job, self._interruption)))
+                return
+        self._jobs.put(job)
+
+    def _hire(self) -> bool:
+        thread = threading.Thread(target=self._work, name="fasts3-job", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # no more threads, or none any more: the interpreter is about to end
+            return False
+        self._threads.append(thread)
+        return True
+
+    def outcomes(self, timeout: float) -> "Iterator[tuple[Job, Outcome]]":
+        """What is done, once something is; nothing where that takes longer. What doing a job raised is raised."""
+        for job, outcome in self._done(timeout):
+            if isinstance(outcome, BaseException):
+                raise outcome
+            yield job, outcome
+
+    def rest(self, patience: float) -> "Iterator[tuple[Job, Outcome]]":
+        """What is done in so many seconds; the others are ended where they wait. What one raises is passed over."""
+        until = time.monotonic() + patience
+        while self.under_way and time.monotonic() < until:
+            for job, outcome in self._done(max(0.0, until - time.monotonic())):
+                if not isinstance(outcome, BaseException):
+                    yield job, outcome
+        self.stop()
+
+    def _done(self, timeout: float) -> "Iterator[tuple[Job, Union[Outcome, BaseException]]]":
+        with contextlib.suppress(Empty):
+            done = self._outcomes.get(timeout=timeout)
+            while True:
+                self.under_way -= 1
+                yield done
+                done = self._outcomes.get_nowait()
+
+    def stop(self) -> None:
+        """End what is under way, where it waits."""
+        self._interruption.set()
+
+    def _work(self) -> None:
+        while True:
+            job = self._jobs.get()
+            if job is None:
+                return
+            try:
+                outcome = self._perform(job, self._interruption)
+            except BaseException as error:  # whoever waits for this outcome raises it
+                self._outcomes.put((job, error))
+            else:
+                self._outcomes.put((job, outcome))

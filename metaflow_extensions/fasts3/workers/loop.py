@@ -1,0 +1,145 @@
+"""Drives hundreds of the wire's coroutines in one thread; see `wire/waiting.py`."""
+
+import heapq
+import itertools
+import os
+import selectors
+import time
+from collections import deque
+from collections.abc import Coroutine
+from concurrent.futures import Future
+from typing import Any, Callable, Optional
+
+from metaflow_extensions.fasts3.wire.waiting import READ, InThread, Pause, Readiness
+from metaflow_extensions.fasts3.workers.threads import Threads
+
+LOOK_AT_DEADLINES = 0.25  # seconds
+_EVENTS = {READ: selectors.EVENT_READ}
+
+
+class _Task:
+    """A coroutine, and who hears of its end."""
+
+    __slots__ = ("coroutine", "deadline", "done")
+
+    def __init__(self, coroutine: "Coroutine[Any, Any, Any]", done: "Callable[[Any], None]") -> None:
+        self.coroutine = coroutine
+        self.done = done
+        self.deadline = 0.0
+
+
+class Loop:
+    """Drives coroutines.
+
+    Parameters
+    ----------
+    threads : int
+        Functions that are done aside at a time, at the most.
+    """
+
+    def __init__(self, threads: int = 16) -> None:
+        self._selector = selectors.DefaultSelector()
+        self._waiting: dict[int, _Task] = {}  # by descriptor
+        self._known: dict[int, tuple[object, int]] = {}  # descriptors that the selector knows: their owners, directions
+        self._pauses: list[tuple[float, int, _Task]] = []  # a heap
+        self._numbers = itertools.count()
+        self._most_threads = threads
+        self._threads: Optional[Threads] = None
+        self._aside: deque[tuple[_Task, Future[Any]]] = deque()  # that have come back
+        self._wake_in, self._wake_out = os.pipe()
+        self._looked = 0.0
+        self.watch(self._wake_in, READ, lambda: os.read(self._wake_in, 4096))
+
+    def close(self) -> None:
+        """Let go of what it holds itself; coroutines that have not ended are forgotten."""
+        if self._threads:
+            self._threads.close()
+        self._selector.close()
+        os.close(self._wake_in)
+        os.close(self._wake_out)
+
+    def watch(self, descriptor: int, direction: int, callback: "Optional[Callable[[], object]]") -> None:
+        """Call back whenever a descriptor is ready; None ends that."""
+        if descriptor in self._selector.get_map():
+            self._selector.unregister(descriptor)
+        if callback:
+            self._selector.register(descriptor, _EVENTS.get(direction, selectors.EVENT_WRITE), callback)
+
+    def spawn(self, coroutine: "Coroutine[Any, Any, Any]", done: "Callable[[Any], None]") -> None:
+        """Drive a coroutine, as far as it goes now; `done` is called with what it returns."""
+        self._resume(_Task(coroutine, done))
+
+    def turn(self, timeout: float) -> None:
+        """Wait for something to happen, so many seconds at the most, and see to it."""
+        for key, _ in self._selector.select(self._patience(timeout)):
+            if key.data:
+                key.data()
+                continue
+            task = self._waiting.pop(key.fd, None)
+            if task is None:  # the server closes a connection that nobody uses
+                self._forget(key.fd)
+            else:
+                self._resume(task)
+        while self._aside:
+            self._come_back(*self._aside.popleft())
+        now = time.monotonic()
+        while self._pauses and self._pauses[0][0] <= now:
+            self._resume(heapq.heappop(self._pauses)[2], False)
+        if now - self._looked > LOOK_AT_DEADLINES:
+            self._looked = now
+            for descriptor in [fd for fd, task in self._waiting.items() if task.deadline < now]:
+                self._resume(self._waiting.pop(descriptor), problem=TimeoutError())
+
+    def _patience(self, timeout: float) -> float:
+        if self._aside:
+            return 0.0
+        if self._waiting:
+            timeout = min(timeout, LOOK_AT_DEADLINES)
+        if self._pauses:
+            timeout = min(timeout, max(0.0, self._pauses[0][0] - time.monotonic()))
+        return timeout
+
+    def _resume(self, task: _Task, answer: Any = None, problem: Optional[BaseException] = None) -> None:
+        try:
+            wanted = task.coroutine.throw(problem) if problem else task.coroutine.send(answer)
+        except StopIteration as end:
+            task.done(end.value)
+            return
+        if type(wanted) is Readiness:
+            self._wait(task, wanted)
+        elif type(wanted) is Pause:
+            heapq.heappush(self._pauses, (time.monotonic() + wanted.seconds, next(self._numbers), task))
+        elif type(wanted) is InThread:
+            self._put_aside(task, wanted.function)
+        else:
+            raise TypeError(f"nobody can wait for a {type(wanted).__name__}")
+
+    def _wait(self, task: _Task, wanted: Readiness) -> None:
+        descriptor = wanted.descriptor
+        task.deadline = time.monotonic() + wanted.timeout
+        self._waiting[descriptor] = task
+        known = self._known.get(descriptor)
+        if known and known[0] is wanted.owner and known[1] == wanted.direction:
+            return
+        if known:  # the other direction; or a new socket where another was, of which the kernel has let go
+            self._forget(descriptor)
+        self._selector.register(descriptor, _EVENTS.get(wanted.direction, selectors.EVENT_WRITE))
+        self._known[descriptor] = (wanted.owner, wanted.direction)
+
+    def _forget(self, descriptor: int) -> None:
+        self._selector.unregister(descriptor)
+        self._known.pop(descriptor, None)
+
+    def _put_aside(self, task: _Task, function: "Callable[[], Any]") -> None:
+        if self._threads is None:
+            self._threads = Threads(self._most_threads)
+
+        def back(future: "Future[Any]") -> None:
+            self._aside.append((task, future))
+            os.write(self._wake_out, b"!")
+
+        self._threads.submit(function).add_done_callback(back)
+
+    def _come_back(self, task: _Task, future: "Future[Any]") -> None:
+        problem = future.exception()
+        self._resume(task, None if problem else future.result(), problem)

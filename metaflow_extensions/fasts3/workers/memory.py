@@ -1,0 +1,54 @@
+"""How much memory this process and its workers may take: by their container's limit, by `ulimit -v`, by the machine."""
+
+import math
+import os
+from pathlib import Path
+
+from metaflow_extensions.fasts3.workers.control_groups import PROC, least_limit, text_of
+
+
+def memory() -> float:
+    """Bytes that this process and its workers may take, whatever else is in the same container; infinity if unknown."""
+    return min(_physical(), _address_space(), container_memory(PROC))
+
+
+def container_memory(proc: Path) -> float:
+    """The memory limit of the control groups that a process is in, in bytes; infinity without one.
+
+    Parameters
+    ----------
+    proc : Path
+        The process's directory below /proc.
+    """
+    return least_limit(proc, "memory", _limit_v2, _limit_v1)
+
+
+def _limit_v2(directory: Path) -> float:
+    # Above memory.high the kernel slows a group down.
+    return min(_bytes(directory / "memory.max"), _bytes(directory / "memory.high"))
+
+
+def _limit_v1(directory: Path) -> float:
+    return _bytes(directory / "memory.limit_in_bytes")  # without a limit near 2**63, far above any machine's memory
+
+
+def _bytes(path: Path) -> float:
+    text = text_of(path)
+    return int(text) if text.isdecimal() else math.inf
+
+
+def _physical() -> float:
+    try:
+        size = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, AttributeError):  # not on every system
+        return math.inf
+    return size if size > 0 else math.inf
+
+
+def _address_space() -> float:
+    try:
+        import resource
+    except ImportError:  # not on every system
+        return math.inf
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    return math.inf if limit == resource.RLIM_INFINITY else limit

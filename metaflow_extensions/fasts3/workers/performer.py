@@ -1,0 +1,196 @@
+"""Do one job: call the method that it names, again where the retry policy says so, and tell the outcome.
+
+The same in a worker and in the user's process. Clock, sleep and chance are arguments.
+"""
+
+import random
+import threading
+import time
+from types import CoroutineType
+from typing import Any, Callable, NamedTuple, Optional
+
+from metaflow_extensions.fasts3.plans.jobs import Job, Outcome
+from metaflow_extensions.fasts3.wire.bandwidth import Allowance, Bandwidth
+from metaflow_extensions.fasts3.wire.blocking import Interruption, complete
+from metaflow_extensions.fasts3.wire.failures import TRANSIENT, Code, Failure, TransferError, shows_answer
+from metaflow_extensions.fasts3.wire.local_files import local_failure
+from metaflow_extensions.fasts3.wire.retry import RetryPolicy, decide
+from metaflow_extensions.fasts3.wire.template import NEEDED
+from metaflow_extensions.fasts3.wire.transfers import Transfers
+from metaflow_extensions.fasts3.wire.waiting import Pause, wait_for
+from metaflow_extensions.fasts3.workers.outage import Outage
+from metaflow_extensions.fasts3.workers.throttle import Throttle
+
+TOO_MANY = frozenset({429, 503})  # statuses by which S3 asks for fewer requests: SlowDown and its kin
+LOOK = 0.25  # seconds between two looks whether an outage is over
+COME_BACK = 0.5  # seconds in which those who waited for its end come back
+MOVING = frozenset({"get", "put", "upload_part"})  # operations that move the bytes of objects
+MOST_INJECTED, ALL_INJECTED = 90.0, 100.0  # per cent, as of Metaflow's own class
+GIVEN_UP = Failure(Code.UNREACHABLE, "nobody wanted it any more")
+
+
+class Terms(NamedTuple):
+    """The conditions of one call, alike for all its jobs."""
+
+    policy: RetryPolicy = RetryPolicy()
+    answered: bool = False  # whether the endpoint has answered this process before the call
+    failure_rate: float = 0.0  # per cent of the first tries that are made to fail (inject_failure_rate)
+    bandwidth: Optional[float] = None  # bytes of objects a second, up and down together, at the most
+
+
+def injected_rate(rate: float, tries: int) -> float:
+    """Per cent of the tries with this number, 1 or more, that are made to fail; see `inject_failure_rate`.
+
+    Each try of a job fails half as often as the one before, so that calls of thousands of objects succeed within the
+    default retries. 100 is for tests of what happens when they do not.
+    """
+    return rate if rate >= ALL_INJECTED else min(rate, MOST_INJECTED) / 2 ** (tries - 1)
+
+
+class Performer:
+    """Does jobs on one `Transfers`; many threads may share it.
+
+    Parameters
+    ----------
+    transfers : Transfers
+    terms : Terms
+    pause : callable
+        Waits so many seconds, for `perform`; True from it means that nobody wants the outcome any more.
+    clock, chance : callable
+        `time.monotonic` and `random.random`; others in tests.
+    """
+
+    def __init__(
+        self,
+        transfers: Transfers,
+        terms: Terms,
+        pause: Callable[[float], Optional[bool]] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self._transfers = transfers
+        self._terms = terms
+        self._answered = terms.answered
+        self._clock = clock
+        self._pause = pause
+        self._chance = chance
+        self._lock = threading.Lock()  # for these three, and never held while anything waits
+        self._throttle = Throttle()
+        self._outage = Outage()
+        self._under_way = 0
+        self._bandwidth = Bandwidth(terms.bandwidth) if terms.bandwidth else None
+
+    @property
+    def answered(self) -> bool:
+        """Whether the endpoint has answered this process."""
+        return self._answered
+
+    def perform(self, job: Job, interruption: Optional[Interruption] = None, within: Optional[float] = None) -> Outcome:
+        """Do one job to its end, in this thread; see `wire.blocking.complete`.
+
+        Raises `Interrupted`, what is raised in this thread from outside, and what is a defect of this package.
+        """
+        return complete(self.work(job), self._pause, interruption, within)
+
+    async def work(self, job: Job) -> Outcome:
+        """Do one job to its end; a coroutine of the wire. Raises as `perform` does."""
+        with self._lock:
+            if not self._under_way:
+                self._outage = Outage()  # whatever was, before nobody wanted anything, is of another call
+            self._under_way += 1
+        try:
+            return await self._work(job)
+        finally:
+            with self._lock:
+                self._under_way -= 1
+
+    async def _work(self, job: Job) -> Outcome:
+        started = self._clock()
+        first_failed: Optional[float] = None
+        tries = 0
+        retried: Optional[Failure] = None
+        seen: set[Code] = set()  # how the earlier tries failed
+        while True:
+            tries += 1
+            if self._throttle.is_limited and await self._wait(self._turn()):
+                return Outcome(job.number, None, retried or GIVEN_UP, self._answered, retried)
+            allowance = Allowance(self._bandwidth, self._clock, self._pause) if self._bandwidth else None
+            try:
+                self._inject_failure(tries)
+                reply = self._attempt(job, allowance)
+                if type(reply) is CoroutineType:  # the wire's transfers wait, boto3's block
+                    reply = await reply
+            except TransferError as error:
+                failure = error.failure
+            except OSError as error:  # of this machine: what the network does has been translated where it was noticed
+                failure = local_failure(error)
+            else:
+                self._note_success()
+                return Outcome(job.number, reply, None, True, retried)
+            now = self._clock()
+            if allowance and allowance.has_moved:  # slowly, as the user wants it: nothing was failing meanwhile
+                with self._lock:
+                    self._outage.note_success(now)
+                first_failed = None
+            first_failed = now if first_failed is None else first_failed
+            failing = self._note_failure(failure, now, now - first_failed, now - started)
+            again = failure.code in seen
+            seen.add(failure.code)
+            wait = decide(self._terms.policy, failure, tries, failing, self._answered, self._chance(), again)
+            failure = failure._replace(tries=tries, seconds=round(now - started, 3))
+            if wait is None or await self._sit_out(wait, failure):
+                return Outcome(job.number, None, failure, self._answered, retried)
+            retried = failure
+
+    def _note_success(self) -> None:
+        self._answered = True
+        now = self._clock()
+        with self._lock:
+            self._throttle.note_success(now)
+            self._outage.note_success(now)
+
+    def _turn(self) -> float:
+        """Seconds until S3 takes one more request."""
+        with self._lock:
+            return self._throttle.turn(self._clock())
+
+    def _note_failure(self, failure: Failure, now: float, failing: float, elapsed: float) -> float:
+        """Seconds for which this job, or everything, has been failing; without any answer, all that have elapsed."""
+        self._answered = self._answered or shows_answer(failure)
+        if not self._answered:
+            failing = elapsed
+        with self._lock:
+            if failure.status in TOO_MANY:
+                self._throttle.slow_down(now)
+            return max(failing, self._outage.note_failure(now)) if failure.code in TRANSIENT else failing
+
+    async def _sit_out(self, seconds: float, failure: Failure) -> Any:
+        """Wait before the next try, but not beyond the end of an outage. True: nobody wants to go on."""
+        now = began = self._clock()
+        with self._lock:
+            until = now + max(seconds, self._outage.turn(now))
+        while now < until:
+            if failure.code is Code.UNREACHABLE and self._outage.was_over_after(began):
+                return await self._wait(min(until - now, COME_BACK * self._chance()))
+            if await self._wait(min(until - now, LOOK)):
+                return True
+            now = self._clock()
+        return False
+
+    async def _wait(self, seconds: float) -> Any:
+        return await wait_for(Pause(seconds)) if seconds > 0 else False
+
+    def _inject_failure(self, tries: int) -> None:
+        if self._terms.failure_rate and self._chance() * 100 < injected_rate(self._terms.failure_rate, tries):
+            raise TransferError(Failure(Code.INJECTED, "a failure was injected (inject_failure_rate)"))
+
+    def _attempt(self, job: Job, allowance: Optional[Allowance]) -> Any:
+        if job.operation not in NEEDED:
+            raise TransferError(Failure(Code.REJECTED, f"there is no operation {job.operation!r}"))
+        method = getattr(self._transfers, job.operation)
+        arguments = job.arguments
+        if allowance and job.operation in MOVING:
+            arguments = {**arguments, "allowance": allowance}
+        if job.body is not None:
+            return method(job.bucket, job.key, body=job.body, **arguments)
+        return method(job.bucket, job.key, **arguments)

@@ -1,0 +1,62 @@
+"""How many processors this process may use: as configured, by its affinity, and by its container's CPU quota."""
+
+import math
+import os
+import sys
+from pathlib import Path
+from typing import Optional
+
+from metaflow_extensions.fasts3.workers.control_groups import PROC, least_limit, text_of
+
+
+def processors() -> int:
+    """How many processors this process may use, at least 1.
+
+    PYTHON_CPU_COUNT (and ``python -X cpu_count``, from Python 3.13) decides where it is set, as it does for
+    `os.process_cpu_count`. Otherwise it is the process's CPU affinity, or its container's CPU quota where that is less.
+    """
+    return _configured() or math.ceil(min(_affinity(), quota(PROC)))
+
+
+def _configured() -> Optional[int]:
+    environment = "" if sys.flags.ignore_environment else os.environ.get("PYTHON_CPU_COUNT", "")
+    for value in (str(sys._xoptions.get("cpu_count", "")), environment):  # the order of precedence in Python 3.13
+        if value.isdecimal() and int(value):
+            return int(value)
+        if value == "default":
+            return None
+    return None
+
+
+def _affinity() -> int:
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on every system
+        return os.cpu_count() or 1
+
+
+def quota(proc: Path) -> float:
+    """The CPU quota of the control groups that a process is in, in processors; infinity without one.
+
+    Parameters
+    ----------
+    proc : Path
+        The process's directory below /proc.
+    """
+    return least_limit(proc, "cpu", _quota_v2, _quota_v1)
+
+
+def _quota_v2(directory: Path) -> float:
+    allowed, _, period = text_of(directory / "cpu.max").partition(" ")
+    return _ratio(allowed, period or "100000")  # microseconds, the kernel's default
+
+
+def _quota_v1(directory: Path) -> float:
+    return _ratio(text_of(directory / "cpu.cfs_quota_us"), text_of(directory / "cpu.cfs_period_us"))
+
+
+def _ratio(allowed: str, period: str) -> float:
+    """The quota of a group; "max" and -1 stand for none."""
+    if allowed.isdecimal() and period.isdecimal() and int(allowed) and int(period):
+        return int(allowed) / int(period)
+    return math.inf

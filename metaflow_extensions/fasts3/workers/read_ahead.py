@@ -1,0 +1,103 @@
+"""An iterator that is read ahead: what comes next is made in a thread, while the caller is busy with the last."""
+
+import threading
+import time
+from collections.abc import Iterator
+from queue import Empty, Full, Queue
+from typing import Generic, Optional, TypeVar, Union
+
+T = TypeVar("T")
+
+LOOK = 0.1  # seconds between two looks, by either side, for a signal or for the end
+
+
+class _End:
+    """The last that comes of an iterator: how it ended."""
+
+    def __init__(self, error: Optional[BaseException] = None) -> None:
+        self.error = error
+
+
+class ReadAhead(Generic[T]):
+    """Reads an iterator ahead; a context manager, at whose end no more is read.
+
+    What it raises is raised when the caller gets there.
+
+    Parameters
+    ----------
+    items : iterator
+    most : int
+        Items that may wait for the caller.
+    """
+
+    def __init__(self, items: "Iterator[T]", most: int) -> None:
+        self._items = items
+        self._waiting: Queue[Union[tuple[T], _End]] = Queue(most)
+        self._stopped = threading.Event()
+        self._end: Optional[_End] = None
+        self._alone = False  # there is no thread: the caller reads the iterator itself
+        try:
+            # A daemon: it may wait for S3 where the caller wants to leave.
+            threading.Thread(target=self._read, name="fasts3-ahead", daemon=True).start()
+        except RuntimeError:
+            self._alone = True
+
+    def __enter__(self) -> "ReadAhead[T]":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopped.set()
+
+    def __iter__(self) -> "Iterator[T]":
+        return self
+
+    def __next__(self) -> T:
+        if self._alone:
+            return next(self._items)
+        while self._end is None:
+            try:
+                # Not for ever: a signal that comes right before a thread falls asleep does not wake it.
+                one = self._waiting.get(timeout=LOOK)
+            except Empty:
+                continue
+            if isinstance(one, _End):
+                self._end = one
+            else:
+                return one[0]
+        if self._end.error is not None:
+            raise self._end.error
+        raise StopIteration
+
+    def ready(self, within: float = 0.0) -> "list[T]":
+        """All that has been read, or will be within so many seconds."""
+        found: list[T] = []
+        until = time.monotonic() + within
+        while self._end is None and not self._alone:
+            try:
+                one = self._waiting.get(timeout=max(0.0, until - time.monotonic()))
+            except Empty:
+                break
+            if isinstance(one, _End):
+                self._end = one
+            else:
+                found.append(one[0])
+        return found
+
+    def _read(self) -> None:
+        try:
+            for item in self._items:
+                if not self._put((item,)):
+                    return
+            self._put(_End())
+        except BaseException as error:  # whoever waits for the next item would wait for ever
+            self._put(_End(error))
+
+    def _put(self, one: "Union[tuple[T], _End]") -> bool:
+        """Have it wait for the caller; False where nobody comes any more."""
+        while not self._stopped.is_set():
+            try:
+                self._waiting.put(one, timeout=LOOK)
+            except Full:
+                continue
+            return True
+        return False

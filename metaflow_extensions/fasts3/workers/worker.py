@@ -1,0 +1,307 @@
+"""The inside of a worker process: frames in, one thread that does hundreds of jobs at a time, frames out.
+
+It ends, at once and whatever it is doing, when its pipe ends or its parent is not its parent any more.
+"""
+
+import contextlib
+import gc
+import os
+import sys
+import time
+import traceback
+from collections import deque
+from functools import partial
+from typing import Any, NamedTuple, Optional, Union
+
+from metaflow_extensions.fasts3.plans.jobs import Job, Outcome, bytes_moved
+from metaflow_extensions.fasts3.wire.credentials import CredentialSet, CurrentSet
+from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
+from metaflow_extensions.fasts3.wire.fallback import WithFallback
+from metaflow_extensions.fasts3.wire.retry import RetryPolicy
+from metaflow_extensions.fasts3.wire.template import NoTemplate, RequestTemplate, template_of
+from metaflow_extensions.fasts3.wire.waiting import READ, WRITE
+from metaflow_extensions.fasts3.wire.wire_transfers import WireTransfers
+from metaflow_extensions.fasts3.workers import concurrency
+from metaflow_extensions.fasts3.workers.frames import (
+    VERSION,
+    Frame,
+    FrameError,
+    FrameReader,
+    Kind,
+    encode,
+    jobs_of,
+    outcomes_frames,
+)
+from metaflow_extensions.fasts3.workers.loop import Loop
+from metaflow_extensions.fasts3.workers.performer import Performer, Terms
+
+LOOK_FOR_PARENT = 0.5  # seconds; a forked sibling may hold our pipe open, so its end is not the only sign
+# Seconds without anything to do after which a worker makes room, as whoever waits for all child processes expects. The
+# parent starts another one in 40 ms.
+IDLE_LIMIT = 10.0
+READ_SIZE = 2**20  # bytes
+TOLD_TOGETHER = 64  # outcomes; each frame wakes the parent, which takes processor time from the transfers
+TOLD_AFTER = 0.02  # seconds
+MOST_UNSENT = 32 * 2**20  # bytes, of downloads into memory, that wait for a busy parent; then nothing more is begun
+MOST_TRACEBACK = 20_000  # characters
+ROUNDS = 2  # times that all requests under way have to be done for a rate that means something
+LEAST_MEASURED = 0.02  # seconds
+GARBAGE = (20_000, 20, 20)  # thresholds: jobs leave few cycles, and looking for them took a tenth of the time
+
+
+class Setup(NamedTuple):
+    """What a SETUP frame holds: how to do the jobs that follow."""
+
+    recipe: Any  # boto.recipe.ClientRecipe, for what boto3 has to do
+    credentials: Any  # wire.credentials.CredentialSet, or None
+    terms: Terms
+    connections: int  # jobs done side by side, at the most
+    path: list[str]  # where the parent imports from
+
+
+class Measured:
+    """Counts what is done, until there is enough of it for a rate."""
+
+    def __init__(self) -> None:
+        self._begun = time.monotonic()
+        self._jobs = 0
+        self._weight = 0.0
+
+    def count(self, size: int, width: int) -> Optional[float]:
+        """Count a job that has moved so many bytes; give the rate, and begin anew, where it is time for that."""
+        self._jobs += 1
+        self._weight += concurrency.weight(size)
+        if self._jobs < ROUNDS * width:
+            return None
+        now = time.monotonic()
+        if now - self._begun < LEAST_MEASURED:
+            return None
+        rate = self._weight / (now - self._begun)
+        self._begun, self._jobs, self._weight = now, 0, 0.0
+        return rate
+
+
+class Worker:
+    """Takes frames, does jobs.
+
+    Parameters
+    ----------
+    loop : Loop
+    outbox : Outbox
+        Takes frames.
+    """
+
+    def __init__(self, loop: Loop, outbox: "Outbox") -> None:
+        self._loop = loop
+        self._outbox = outbox
+        # Each with what does it, or one that waits here would be done as the next call wants it.
+        self._jobs: deque[tuple[Performer, Job]] = deque()
+        self._outcomes: list[Outcome] = []  # not sent yet
+        self._send_by = 0.0  # when they have to be
+        self._active = 0
+        self._width = concurrency.begin(1)
+        self._measured = Measured()
+        self._templates: dict[tuple[str, str], Union[RequestTemplate, NoTemplate]] = {}
+        self._credentials = CurrentSet(None)
+        self._wire = WireTransfers(self._template, self._credentials)
+        self._reference: tuple[str, Any] = ("", None)  # of a recipe: the transfers
+        self._performer: Optional[Performer] = None
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether it has jobs to answer, or answers that the parent has not taken yet."""
+        return bool(self._active or self._jobs or self._outcomes or self._outbox.size)
+
+    @property
+    def patience(self) -> float:
+        """Seconds that it may be left alone, at the most."""
+        return TOLD_AFTER if self._outcomes else LOOK_FOR_PARENT
+
+    def greet(self) -> None:
+        """Say who is here."""
+        self._outbox.send(Frame(Kind.HELLO, [VERSION, os.getpid()]))
+
+    def handle(self, frame: Frame) -> None:
+        """Act on one frame of the parent."""
+        if frame.kind is Kind.SETUP:
+            recipe, credentials, (policy, *terms), connections, path = frame.document
+            self._width = concurrency.begin(connections, self._width if self._performer else None)
+            self._measured = Measured()
+            self._prepare(Setup(recipe, credentials, Terms(RetryPolicy(*policy), *terms), connections, path))
+        elif frame.kind is Kind.CREDENTIALS:
+            self._sign_as(frame.document)
+        elif frame.kind is Kind.TEMPLATES:
+            for operation, bucket, told in frame.document:
+                made = NoTemplate(told) if isinstance(told, str) else template_of(told)
+                self._templates[operation, bucket] = made
+        elif frame.kind is Kind.JOBS:
+            if self._performer is None:
+                raise FrameError("jobs came before their setup")
+            performer = self._performer
+            self._jobs.extend((performer, job) for job in jobs_of(frame))
+
+    def advance(self) -> None:
+        """Begin what there is room for, and tell what is done."""
+        while self._jobs and self._active < self._width.width and self._outbox.size < MOST_UNSENT:
+            performer, job = self._jobs.popleft()
+            self._active += 1
+            self._loop.spawn(_outcome_of(performer, job), partial(self._end, performer, job, self._width.width))
+        if self._outcomes and self._is_time():
+            outcomes, self._outcomes = self._outcomes, []
+            for frame in outcomes_frames(outcomes):
+                self._outbox.send(frame)
+
+    def _is_time(self) -> bool:
+        """Whether to tell the parent what is done: not yet, while there is enough to do without it."""
+        if len(self._jobs) < TOLD_TOGETHER or len(self._outcomes) >= TOLD_TOGETHER:
+            return True
+        return self._outcomes[-1].failure is not None or time.monotonic() >= self._send_by
+
+    def _end(self, performer: Performer, job: Job, width: int, outcome: Outcome) -> None:
+        """Take what became of a job that was begun at this width."""
+        self._active -= 1
+        if outcome.failure and outcome.failure.code is Code.NO_DESCRIPTORS and (self._wire.close() or width > 1):
+            # Others had them, or connections that nobody used: fewer side by side, and nobody has to know.
+            self._width = concurrency.narrow(min(self._active, width - 1, self._width.width))
+            self._jobs.appendleft((performer, job))
+            return
+        if not self._outcomes:
+            self._send_by = time.monotonic() + TOLD_AFTER
+        self._outcomes.append(outcome)
+        if not self._jobs:
+            self._measured = Measured()  # it is not the width that keeps it from doing more
+            return
+        rate = self._measured.count(bytes_moved(job, outcome.reply), self._width.width)
+        if rate:
+            self._width = concurrency.adapt(self._width, rate)
+
+    def _prepare(self, setup: Setup) -> None:
+        self._sign_as(setup.credentials)
+        transfers = WithFallback(self._wire, lambda: self._boto3(setup))
+        self._performer = Performer(transfers, setup.terms)
+
+    def _sign_as(self, fields: Any) -> None:
+        self._credentials.replace(None if fields is None else CredentialSet(*fields))
+
+    def _template(self, operation: str, bucket: str) -> RequestTemplate:
+        made = self._templates[operation, bucket]
+        if isinstance(made, NoTemplate):
+            raise made
+        return made
+
+    def _boto3(self, setup: Setup) -> Any:
+        # Imported only where it has to be: that takes longer than thousands of small transfers. And from where the
+        # parent has it, which may have changed its path since.
+        sys.path = list(setup.path)
+        from metaflow_extensions.fasts3.boto.recipe import ClientRecipe, GivenCredentials, build
+        from metaflow_extensions.fasts3.boto.transfers import Boto3Transfers
+
+        name = repr((setup.recipe, setup.connections, setup.credentials is None))
+        if self._reference[0] != name:
+            credentials = None if setup.credentials is None else GivenCredentials(self._credentials)
+            try:
+                client = build(ClientRecipe(*setup.recipe), credentials, setup.connections)
+            except OSError:
+                raise
+            except Exception as error:  # the message of botocore holds no secret
+                told = f"no client could be made: {type(error).__name__}: {error}"
+                raise TransferError(Failure(Code.REJECTED, told)) from error
+            self._reference = (name, Boto3Transfers(client))
+        return self._reference[1]
+
+
+async def _outcome_of(performer: Performer, job: Job) -> Outcome:
+    """Do a job. A defect of ours is told with its traceback, and the worker goes on with its other jobs."""
+    try:
+        return await performer.work(job)
+    except Exception:
+        return Outcome(job.number, None, Failure(Code.DEFECT, traceback.format_exc()[-MOST_TRACEBACK:]))
+
+
+class Outbox:
+    """Bytes on their way to the parent, which may be busy: nobody waits for it here.
+
+    Attributes
+    ----------
+    size : int
+        Bytes that it has not taken yet.
+    """
+
+    def __init__(self, loop: Loop, descriptor: int) -> None:
+        self._loop = loop
+        self._descriptor = descriptor
+        self._waiting: deque[memoryview] = deque()
+        self.size = 0
+        os.set_blocking(descriptor, False)
+
+    def send(self, frame: Frame) -> None:
+        """Send a frame, now or when there is room in the pipe."""
+        idle = not self._waiting
+        pieces = [memoryview(piece) for piece in encode(frame)]
+        self._waiting.extend(pieces)
+        self.size += sum(map(len, pieces))
+        if idle:
+            self._flush()
+
+    def _flush(self) -> None:
+        watched = False
+        while self._waiting:
+            view = self._waiting[0]
+            try:
+                written = os.write(self._descriptor, view)
+            except BlockingIOError:
+                watched = True
+                break
+            self.size -= written
+            self._waiting[0] = view[written:]
+            if written == len(view):
+                self._waiting.popleft()
+        self._loop.watch(self._descriptor, WRITE, self._flush if watched else None)
+
+
+def serve(parent: int, incoming: int, outgoing: int) -> None:
+    """Serve a parent process until it is gone.
+
+    Parameters
+    ----------
+    parent : int
+        Its process id.
+    incoming, outgoing : int
+        Descriptors of pipes: from it, and to it.
+    """
+    for descriptor in (incoming, outgoing):
+        os.set_inheritable(descriptor, False)
+    loop = Loop()
+    worker = Worker(loop, Outbox(loop, outgoing))
+    reader = FrameReader()
+    heard = time.monotonic()  # when there was something to do
+    gc.freeze()
+    gc.set_threshold(*GARBAGE)
+
+    def listen() -> None:
+        nonlocal heard
+        heard = time.monotonic()
+        data = os.read(incoming, READ_SIZE)
+        if not data:
+            raise BrokenPipeError
+        for frame in reader.feed(data):
+            worker.handle(frame)
+
+    try:
+        loop.watch(incoming, READ, listen)
+        worker.greet()
+        while os.getppid() == parent and (worker.is_busy or time.monotonic() - heard < IDLE_LIMIT):
+            loop.turn(worker.patience)
+            worker.advance()
+            if worker.is_busy:
+                heard = time.monotonic()
+    except BrokenPipeError:
+        pass
+    except Exception:
+        if sys.stderr is not None:
+            with contextlib.suppress(OSError, ValueError):
+                traceback.print_exc()
+                sys.stderr.flush()
+        os._exit(1)
+    # Without waiting for what is under way: nobody is there to hear how it ends.
+    os._exit(0)

@@ -1,0 +1,36 @@
+"""Carries out a plan on a dictionary, in any order that is asked for: no process, no network."""
+
+from metaflow_extensions.fasts3.plans.jobs import Outcome
+from metaflow_extensions.fasts3.plans.plan import JobQueue
+from metaflow_extensions.fasts3.wire.failures import Code, Failure
+
+
+def carry_out(plan, answer, pick=0, room=None):
+    """Do all jobs of a plan.
+
+    `answer(job)` gives the reply or a Failure; `pick` says which of the jobs at hand is answered next (0 the oldest,
+    -1 the newest), or gives it, of how many there are. No more than `room` are at hand. Gives the jobs in the order in
+    which they were done, and looks whether what the plan has counted meets its totals then.
+    """
+    queue, at_hand, done = JobQueue(plan), [], []
+    while True:
+        while (room is None or len(at_hand) < room) and (job := queue.take()) is not None:
+            at_hand.append(job)
+        if not at_hand:
+            meets_its_totals(getattr(plan, "tally", None))
+            return done
+        job = at_hand.pop(pick(len(at_hand)) if callable(pick) else pick)
+        done.append(job)
+        reply = answer(job)
+        failed = isinstance(reply, Failure)
+        outcome = Outcome(job.number, None if failed else reply, reply if failed else None)
+        queue.receive(job, outcome)
+
+
+def meets_its_totals(tally):
+    if tally is not None:
+        assert (tally.objects, tally.bytes) == (tally.total_objects, tally.total_bytes)
+
+
+def missing(s3_code="NoSuchKey"):
+    return Failure(Code.NOT_FOUND, "no", s3_code, 404)

@@ -1,0 +1,231 @@
+"""Tests of the plan of downloads."""
+
+import tracemalloc
+import zlib
+from itertools import islice
+
+import pytest
+from plans.carrying_out import carry_out, missing
+
+from metaflow_extensions.fasts3.plans.downloads import RESTARTS, Download, Downloads, compared
+from metaflow_extensions.fasts3.plans.jobs import Outcome
+from metaflow_extensions.fasts3.plans.pieces import MAX_OBJECT, PART_SIZE
+from metaflow_extensions.fasts3.plans.plan import JobFailed
+from metaflow_extensions.fasts3.wire.checksums import crc32_text
+from metaflow_extensions.fasts3.wire.failures import Code, Failure
+from metaflow_extensions.fasts3.wire.transfers import GetReply, ObjectInfo
+
+STEP = 10
+
+
+class Store:
+    """Objects and files in memory; answers the jobs of a plan."""
+
+    def __init__(self, **objects):
+        self.objects = objects
+        self.etags = dict.fromkeys(objects, '"1"')
+        self.files = {}
+        self.checks_etags = True
+        self.crc = None  # of all objects, as S3 tells it
+
+    def __call__(self, job):
+        if job.key not in self.objects:
+            return missing("" if job.operation == "head" else "NoSuchKey")
+        body, etag = self.objects[job.key], self.etags[job.key]
+        info = ObjectInfo(len(body), etag, None, {}, 0, None)
+        if job.operation == "head":
+            return info
+        wanted = job.arguments.get("if_match")
+        if wanted and self.checks_etags and (wanted != etag or etag.startswith("W/")):
+            return Failure(Code.PRECONDITION, "changed", "PreconditionFailed", 412)
+        first, last = 0, len(body) - 1
+        if "byte_range" in job.arguments:
+            start, _, end = job.arguments["byte_range"][len("bytes=") :].partition("-")
+            first = int(start) if start else max(0, len(body) - int(end))
+            last = min(int(end), last) if start and end else last
+            if first > last:
+                return Failure(Code.INVALID_RANGE, "", "InvalidRange", 416)
+        data = body[first : last + 1][: job.arguments.get("limit")]
+        position = job.arguments.get("position", 0)
+        file = self.files.setdefault(job.arguments["path"], bytearray()) if position else bytearray()
+        self.files[job.arguments["path"]] = file
+        file.extend(b"\0" * (position + len(data) - len(file)))
+        file[position : position + len(data)] = data
+        crc = zlib.crc32(data) if self.crc is not None and (job.arguments.get("crc") or not position) else None
+        whole = None if "byte_range" in job.arguments else self.crc
+        return GetReply(info, first, last + 1 - first, len(data), crc, whole)
+
+
+def body(size):
+    return bytes(number % 251 for number in range(size))
+
+
+@pytest.mark.parametrize("pick", [0, -1], ids=["oldest first", "newest first"])
+@pytest.mark.parametrize("size", [0, 1, STEP - 1, STEP, STEP + 1, 5 * STEP, 5 * STEP + 1])
+def test_whole_objects_of_all_sizes(size, pick):
+    store = Store(a=body(size), b=b"other")
+    plan = Downloads([Download("bucket", "a"), Download("bucket", "b")], ["/f/a", "/f/b"], step=STEP)
+    jobs = carry_out(plan, store, pick)
+    assert store.files["/f/a"] == body(size)
+    assert [result.path for result in plan.results] == ["/f/a", "/f/b"]
+    assert plan.results[0].reply[1:3] == (0, size)
+    assert len([job for job in jobs if job.key == "a"]) == max(1, -(-size // STEP))
+
+
+@pytest.mark.parametrize("etag", ["", 'W/"1"'], ids=["none", "weak"])
+def test_pieces_of_an_object_whose_etag_holds_to_nothing(etag):
+    """A weak ETag never fulfils If-Match; it is compared here, as of a server that does not know the header."""
+    store = Store(a=body(3 * STEP))
+    store.etags["a"] = etag
+    carry_out(Downloads([Download("bucket", "a")], ["/f/a"], step=STEP), store)
+    assert store.files["/f/a"] == body(3 * STEP)
+
+
+@pytest.mark.parametrize(
+    ("byte_range", "expected"),
+    [
+        ("bytes=3-5", slice(3, 6)),
+        ("bytes=7-", slice(7, None)),
+        ("bytes=-35", slice(-35, None)),
+        ("bytes=2-40", slice(2, 41)),
+    ],
+)
+def test_large_ranges_are_cut_too(byte_range, expected):
+    store = Store(a=body(64))
+    plan = Downloads([Download("bucket", "a", byte_range)], ["/f"], step=STEP)
+    carry_out(plan, store)
+    assert store.files["/f"] == body(64)[expected]
+    first, length = plan.results[0].reply[1:3]
+    assert body(64)[first : first + length] == body(64)[expected]
+
+
+def test_the_rest_of_a_large_object_is_asked_for_with_its_etag():
+    jobs = carry_out(Downloads([Download("bucket", "a")], ["/f"], step=STEP), Store(a=body(35)))
+    assert [job.arguments.get("if_match") for job in jobs] == [None, '"1"', '"1"', '"1"']
+    assert [job.arguments.get("byte_range") for job in jobs] == [None, "bytes=10-19", "bytes=20-29", "bytes=30-34"]
+
+
+def test_a_missing_key_fails_or_is_none():
+    wanted, paths = [Download("bucket", key) for key in ("a", "no", "b")], ["/a", "/no", "/b"]
+    plan = Downloads(wanted, paths, missing_ok=True, step=STEP)
+    carry_out(plan, Store(a=b"1", b=b"2"))
+    assert [result and result.path for result in plan.results] == ["/a", None, "/b"]
+    assert plan.unproven == set()
+    with pytest.raises(JobFailed) as failed:
+        carry_out(Downloads(wanted, paths, step=STEP), Store(a=b"1", b=b"2"))
+    assert failed.value.job.key == "no"
+
+
+@pytest.mark.parametrize("checks_etags", [True, False], ids=["If-Match", "a server without If-Match"])
+@pytest.mark.parametrize("pick", [0, -1], ids=["oldest first", "newest first"])
+def test_an_object_that_changes_is_begun_again_in_a_new_file(checks_etags, pick):
+    store = Store(a=b"old " * 10)
+    store.checks_etags = checks_etags
+
+    def answer(job, served=iter(range(1000))):
+        if next(served) == 2:
+            store.objects["a"], store.etags["a"] = b"new!" * 12, '"2"'
+        return store(job)
+
+    plan = Downloads([Download("bucket", "a")], ["/f"], step=STEP)
+    carry_out(plan, answer, pick)
+    (result,) = plan.results
+    assert store.files[result.path] == b"new!" * 12
+    assert result.path != "/f"
+    assert result.reply.info.etag == '"2"'
+
+
+def test_no_more_of_an_object_that_changed_is_fetched():
+    store = Store(a=b"old " * 50)
+    store.checks_etags = False
+
+    def answer(job, served=iter(range(1000))):
+        if next(served) == 2:
+            store.objects["a"], store.etags["a"] = b"new!" * 10, '"2"'
+        return store(job)
+
+    plan = Downloads([Download("bucket", "a")], ["/f"], step=STEP)
+    jobs = carry_out(plan, answer, room=4)
+    assert store.files[plan.results[0].path] == b"new!" * 10
+    # The first request, the piece that came, the one that showed the change and the other three under way with it.
+    assert [job.arguments["path"] for job in jobs].count("/f") == 6
+
+
+def test_the_pieces_of_the_largest_object_are_thought_of_when_they_are_fetched():
+    size = MAX_OBJECT
+    plan = Downloads([Download("bucket", "a")], ["/f"])
+    (first,) = plan.start()
+    info = ObjectInfo(size, '"1"', None, {}, 0, None)
+    tracemalloc.start()
+    try:
+        jobs = plan.receive(first, Outcome(0, GetReply(info, 0, size, PART_SIZE)))
+        ranges = [job.arguments["byte_range"] for job in islice(jobs, 2)]
+        assert tracemalloc.get_traced_memory()[1] < 2**20
+    finally:
+        tracemalloc.stop()
+    assert ranges == [f"bytes={PART_SIZE}-{2 * PART_SIZE - 1}", f"bytes={2 * PART_SIZE}-{3 * PART_SIZE - 1}"]
+
+
+def test_an_object_that_always_changes_is_an_error():
+    store = Store(a=body(35))
+
+    def answer(job, version=iter(range(1000))):
+        store.etags["a"] = f'"{next(version)}"'
+        return store(job)
+
+    with pytest.raises(JobFailed) as failed:
+        carry_out(Downloads([Download("bucket", "a")], ["/f"], step=STEP), answer)
+    assert failed.value.failure.code is Code.PRECONDITION
+    assert failed.value.failure.tries == RESTARTS + 1
+
+
+def test_no_bytes_are_asked_for_by_head():
+    plan = Downloads([Download("bucket", "a", nothing_at=35)], ["/f"], step=STEP)
+    (job,) = carry_out(plan, Store(a=body(35)))
+    assert job.operation == "head"
+    assert plan.results[0].reply[1:4] == (35, 0, 0)
+    with pytest.raises(JobFailed) as failed:
+        carry_out(Downloads([Download("bucket", "a", nothing_at=36)], ["/f"], step=STEP), Store(a=body(35)))
+    assert failed.value.failure.code is Code.INVALID_RANGE
+
+
+def test_a_bare_404_leaves_the_bucket_unproven():
+    plan = Downloads([Download("bucket", "no", nothing_at=0)], ["/f"], missing_ok=True)
+    carry_out(plan, Store())
+    assert plan.unproven == {"bucket"}
+
+
+@pytest.mark.parametrize("pick", [0, -1], ids=["oldest first", "newest first"])
+def test_the_checksum_of_pieces_is_that_of_the_whole(pick):
+    store = Store(a=body(75))
+    store.crc = crc32_text(zlib.crc32(body(75)))
+    plan = Downloads([Download("bucket", "a")], ["/f"], step=STEP)
+    jobs = carry_out(plan, store, pick)
+    assert [job.arguments.get("crc", False) for job in jobs] == [False] + [True] * 7
+    assert plan.results[0].path == "/f"
+    assert store.files["/f"] == body(75)
+    assert plan.results[0].reply.verified == "crc32"
+
+
+def test_what_was_compared_is_counted():
+    store = Store(a=body(75), b=b"small")
+    plan = Downloads([Download("bucket", key) for key in ("a", "b", "no")], ["/a", "/b", "/no"], True, STEP)
+    assert compared(plan.results) == "nothing"
+    carry_out(plan, store)
+    assert compared(plan.results) == "length alone of 2"
+    store.crc = crc32_text(zlib.crc32(body(75)))
+    plan = Downloads([Download("bucket", "a")], ["/a"], step=STEP)
+    carry_out(plan, store)
+    assert compared(plan.results) == "crc32 of 1"
+
+
+def test_pieces_of_a_wrong_checksum_are_fetched_again_and_then_an_error_that_names_both():
+    store = Store(a=body(75))
+    store.crc = crc32_text(5)
+    plan = Downloads([Download("bucket", "a")], ["/f"], step=STEP)
+    with pytest.raises(JobFailed) as failed:
+        carry_out(plan, store, 0)
+    assert failed.value.failure.code is Code.BROKEN
+    assert crc32_text(5) in failed.value.failure.message
+    assert crc32_text(zlib.crc32(body(75))) in failed.value.failure.message
+    assert failed.value.failure.tries == RESTARTS + 1

@@ -1,0 +1,355 @@
+"""Tests of uploads that replace an object only while it is the one that was read."""
+
+import hashlib
+import itertools
+from typing import NamedTuple
+
+import pytest
+from plans.carrying_out import carry_out, missing
+
+from metaflow_extensions.fasts3.plans.plan import JobFailed
+from metaflow_extensions.fasts3.plans.upload import Upload
+from metaflow_extensions.fasts3.plans.uploads import RESTARTS, Uploads
+from metaflow_extensions.fasts3.wire.conditions import MARK, same_etag
+from metaflow_extensions.fasts3.wire.failures import Code, Failure
+from metaflow_extensions.fasts3.wire.transfers import ObjectInfo, PutHeaders
+
+STEP = 10
+SIZES = [0, 1, STEP, 55]
+PRECONDITION = Failure(Code.PRECONDITION, "", "PreconditionFailed", 412)
+NO_UPLOAD = Failure(Code.NO_UPLOAD, "", "NoSuchUpload", 404)
+sizes = pytest.mark.parametrize("size", SIZES)
+
+
+class Held(NamedTuple):
+    """An object."""
+
+    body: bytes
+    metadata: "dict[str, str]"
+
+    @property
+    def etag(self):
+        return f'"{hashlib.md5(self.body).hexdigest()}"'
+
+
+OLD = Held(b"old", {})
+
+
+class Store:
+    """Holds one object, and to If-Match.
+
+    `meanwhile`, where it is given, is a list of what is there by the time of the first upload; `loses` is how many
+    replies are lost, so that the answer is the next try's, which finds another ETag.
+    """
+
+    def __init__(self, meanwhile=None, loses=0):
+        self.held = OLD
+        self.open = {}
+        self._meanwhile = meanwhile
+        self._loses = loses
+        self._ids = (f"upload-{number}" for number in itertools.count())
+
+    def __call__(self, job):
+        return getattr(self, job.operation)(job)
+
+    def head(self, job):
+        if self.held is None:
+            return missing("404")
+        return ObjectInfo(len(self.held.body), self.held.etag, None, self.held.metadata, 0, None)
+
+    def put(self, job):
+        return self._store(job, Held(bytes(job.body), job.arguments["headers"].metadata))
+
+    def create_upload(self, job):
+        upload_id = next(self._ids)
+        self.open[upload_id] = job.arguments["headers"].metadata, {}
+        return upload_id
+
+    def upload_part(self, job):
+        if job.arguments["upload_id"] not in self.open:
+            return NO_UPLOAD
+        self.open[job.arguments["upload_id"]][1][job.arguments["number"]] = bytes(job.body)
+        return {"ETag": '"etag"'}
+
+    def complete_upload(self, job):
+        if job.arguments["upload_id"] not in self.open:
+            return NO_UPLOAD
+        metadata, parts = self.open[job.arguments["upload_id"]]
+        reply = self._store(job, Held(b"".join(parts[number] for number in sorted(parts)), metadata))
+        if self.held and self.held.metadata is metadata:
+            del self.open[job.arguments["upload_id"]]
+        return reply
+
+    def abort_upload(self, job):
+        self.open.pop(job.arguments["upload_id"], None)
+
+    def _store(self, job, new):
+        if self._meanwhile:
+            (self.held,), self._meanwhile = self._meanwhile, None
+        if self.held is None:
+            return missing()
+        if not same_etag(job.arguments["condition"], self.held.etag):
+            return PRECONDITION
+        self.held = new
+        if self._loses:
+            self._loses -= 1
+            return PRECONDITION
+        return "etag"
+
+
+def body(size):
+    return bytes(number % 251 for number in range(size))
+
+
+def upload(size, etag, mark="ours"):
+    data = body(size)
+    headers = PutHeaders(metadata={"a": "b", MARK: mark})
+    return Upload("bucket", "key", size, headers, data=data, condition=etag)
+
+
+def failure_of(store, size, etag=OLD.etag, answer=None):
+    """What the upload fails with; what it opened is closed then."""
+    plan = Uploads([upload(size, etag)], STEP)
+    with pytest.raises(JobFailed) as failed:
+        carry_out(plan, answer or store)
+    for job in plan.cleanup():
+        store(job)
+    assert store.open == {}
+    assert plan.stored == [False]
+    return failed.value.failure
+
+
+@pytest.mark.parametrize("quotes", [True, False])
+@sizes
+def test_what_is_still_the_same_is_replaced(size, quotes):
+    store = Store()
+    plan = Uploads([upload(size, store.held.etag if quotes else store.held.etag.strip('"'))], STEP)
+    jobs = carry_out(plan, store)
+    assert store.held == Held(body(size), {"a": "b", MARK: "ours"})
+    assert (plan.stored, store.open) == ([True], {})
+    assert [job.operation for job in jobs][:2] == ["head", "create_upload" if size > STEP else "put"]
+    assert [job.operation for job in jobs if "condition" in job.arguments] == [jobs[-2].operation]
+    assert jobs[-1].operation == "head"
+
+
+@sizes
+def test_what_has_been_changed_is_left_alone_and_nothing_is_sent(size):
+    store, asked = Store(), []
+    failure = failure_of(store, size, '"another"', lambda job: asked.append(job.operation) or store(job))
+    assert (failure.code, failure.s3_code) == (Code.STALE, "PreconditionFailed")
+    assert f'its ETag is {OLD.etag}, and not "another" any more' in failure.message
+    assert asked == ["head"]
+    assert store.held == OLD
+
+
+@sizes
+def test_what_is_changed_after_the_look_is_left_alone(size):
+    store = Store(meanwhile=[Held(b"somebody else's", {})])
+    assert failure_of(store, size).code is Code.STALE
+    assert store.held.body == b"somebody else's"
+
+
+@pytest.mark.parametrize("metadata", [{}, {MARK: "another's"}])
+@sizes
+def test_somebody_else_s_of_the_same_bytes_is_not_ours(size, metadata):
+    """Two who count, and both have written 6, have lost one."""
+    store = Store(meanwhile=[Held(body(size), metadata)])
+    assert failure_of(store, size).code is Code.STALE
+
+
+@sizes
+def test_what_an_earlier_try_has_stored_is_ours(size):
+    store = Store(loses=1)
+    plan = Uploads([upload(size, OLD.etag)], STEP)
+    jobs = carry_out(plan, store)
+    assert store.held == Held(body(size), {"a": "b", MARK: "ours"})
+    assert (plan.stored, store.open, plan.cleanup()) == ([True], {}, [])
+    assert jobs[-1].operation == ("abort_upload" if size > STEP else "head")
+
+
+def test_an_upload_that_was_completed_is_not_sent_again():
+    """The reply was lost, and who asks again is told that there is no such upload."""
+    store = Store()
+
+    def answer(job):
+        reply = store(job)
+        return NO_UPLOAD if job.operation == "complete_upload" else reply
+
+    plan = Uploads([upload(55, OLD.etag)], STEP)
+    jobs = carry_out(plan, answer)
+    assert plan.stored == [True]
+    assert [job.operation for job in jobs if job.operation != "upload_part"] == [
+        *("head", "create_upload", "head", "complete_upload", "head")
+    ]
+
+
+def test_an_upload_that_vanished_is_begun_again_after_another_look():
+    store = Store()
+
+    def answer(job, vanish=iter([True])):
+        if job.operation == "upload_part" and job.arguments["number"] == 3 and next(vanish, False):
+            store.open.clear()
+        return store(job)
+
+    plan = Uploads([upload(55, OLD.etag)], STEP)
+    jobs = carry_out(plan, answer)
+    assert store.held.body == body(55)
+    assert plan.stored == [True]
+    assert [job.operation for job in jobs].count("create_upload") == 2
+    again = [job.operation for job in jobs][::-1].index("create_upload")
+    assert jobs[-again - 2].operation == "head"
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["at the look", "after the look"])
+@sizes
+def test_what_is_gone_is_not_made_anew(size, late):
+    store = Store(meanwhile=[None]) if late else Store()
+    if not late:
+        store.held = None
+    failure = failure_of(store, size)
+    assert failure.code is Code.NOT_FOUND
+    assert late or "was to be replaced" in failure.message
+    assert store.held is None
+
+
+@sizes
+def test_a_server_that_contradicts_itself_is_not_asked_for_ever(size):
+    store, asked = Store(), []
+
+    def answer(job):
+        asked.append(job.operation)
+        return PRECONDITION if "condition" in job.arguments else store(job)
+
+    failure = failure_of(store, size, answer=answer)
+    assert failure.code is Code.PRECONDITION
+    assert "says that it is this one" in failure.message
+    assert asked.count("complete_upload" if size > STEP else "put") == RESTARTS + 2
+    assert store.held == OLD
+
+
+@sizes
+def test_nothing_is_stored_unconditionally_on_a_server_that_knows_no_if_match(size):
+    store = Store()
+
+    def answer(job):
+        return Failure(Code.NOT_IMPLEMENTED, "", "NotImplemented", 501) if "condition" in job.arguments else store(job)
+
+    failure = failure_of(store, size, answer=answer)
+    assert failure.code is Code.NOT_IMPLEMENTED
+    assert "If-Match" in failure.message
+    assert store.held == OLD
+
+
+def test_a_501_about_encryption_is_told_as_the_server_says_it():
+    refusal = Failure(Code.NOT_IMPLEMENTED, "There is no KMS", "NotImplemented", 501)
+    upload = Upload("bucket", "key", 3, data=b"new", headers=PutHeaders(encryption="aws:kms"), condition=OLD.etag)
+    store = Store()
+    with pytest.raises(JobFailed) as failed:
+        carry_out(Uploads([upload], STEP), lambda job: store(job) if job.operation == "head" else refusal)
+    assert failed.value.failure.message == "There is no KMS"
+
+
+def test_each_upload_has_its_own_condition():
+    store = Store()
+    free = Upload("bucket", "other", 3, data=b"new")
+
+    def answer(job):
+        return "etag" if job.key == "other" else store(job)
+
+    plan = Uploads([free, upload(1, OLD.etag)], STEP)
+    jobs = carry_out(plan, answer)
+    assert plan.stored == [True, True]
+    assert [(job.key, job.operation, "condition" in job.arguments) for job in jobs] == [
+        ("other", "put", False),
+        ("key", "head", False),
+        ("key", "put", True),
+        ("key", "head", False),
+    ]
+
+
+@sizes
+def test_a_server_that_compares_etags_as_they_are_gets_them_without_quotes(size):
+    """Ceph 16 and 18 hold the header with its quotes against the ETag without."""
+    store, asked = Store(), []
+
+    def answer(job):
+        condition = job.arguments.get("condition")
+        asked.extend([condition] if condition else [])
+        return PRECONDITION if condition == OLD.etag else store(job)
+
+    plan = Uploads([upload(size, OLD.etag)], STEP)
+    carry_out(plan, answer)
+    assert asked == [OLD.etag, OLD.etag.strip('"')]
+    assert (store.held.body, plan.stored, store.open) == (body(size), [True], {})
+
+
+@pytest.mark.parametrize("lost", [True, False])
+@pytest.mark.parametrize("code", [Code.BUSY, Code.REJECTED], ids=["a known code", "another"])
+@sizes
+def test_a_conflict_that_lasts_ends_as_what_became_of_the_object(size, code, lost):
+    store = Store()
+    conflict = Failure(code, "", "ConcurrentModification", 409)
+
+    def answer(job):
+        if "condition" not in job.arguments:
+            return store(job)
+        store.held = Held(b"somebody else's", {}) if lost else store.held
+        return conflict
+
+    failure = failure_of(store, size, answer=answer)
+    assert failure.code is Code.STALE if lost else failure == conflict
+
+
+MARKS = {
+    "same version": (f"theirs {OLD.etag}", False),
+    "same version, bare": (f"theirs {OLD.etag.strip(chr(34))}", False),
+    "ours": (f'theirs "{hashlib.md5(body(1)).hexdigest()}"', True),
+    "by another program": (None, True),
+}
+
+
+@pytest.mark.parametrize(("mark", "is_success"), MARKS.values(), ids=MARKS)
+def test_two_that_replace_the_same_version_are_noticed(mark, is_success):
+    """The server lets both. Who replaces ours, and nothing else, is no reason to say that it was not stored."""
+    store = Store()
+
+    def answer(job):
+        reply = store(job)
+        if "condition" in job.arguments:
+            store.held = Held(b"somebody else's", {MARK: mark} if mark else {})
+        return reply
+
+    plan = Uploads([upload(1, OLD.etag, f"ours {OLD.etag}")], STEP)
+    if not is_success:
+        with pytest.raises(JobFailed, match="stale") as failed:
+            carry_out(plan, answer)
+        assert "at the same moment" in failed.value.failure.message
+        return
+    carry_out(plan, answer)
+    assert plan.stored == [True]
+
+
+@pytest.mark.parametrize("code", [Code.NOT_FOUND, Code.ACCESS_DENIED, Code.BUSY])
+def test_what_was_stored_stays_a_success_where_the_last_look_fails(code):
+    store, looks = Store(), iter([False, True])
+
+    def answer(job):
+        return Failure(code) if job.operation == "head" and next(looks) else store(job)
+
+    plan = Uploads([upload(1, OLD.etag)], STEP)
+    carry_out(plan, answer)
+    assert plan.stored == [True]
+
+
+def test_parts_are_not_put_together_where_the_object_has_been_changed_meanwhile():
+    """moto, Ceph, Swift and others ignore If-Match then."""
+    store, asked = Store(), []
+
+    def answer(job):
+        asked.append(job.operation)
+        if job.operation == "upload_part":
+            store.held = Held(b"somebody else's", {})
+        return store(job)
+
+    assert failure_of(store, 55, answer=answer).code is Code.STALE
+    assert "complete_upload" not in asked

@@ -1,0 +1,89 @@
+"""Tests of what puts S3 right after a call."""
+
+import threading
+
+import pytest
+
+from metaflow_extensions.fasts3.plans.jobs import Job
+from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
+from metaflow_extensions.fasts3.workers.cleanup import NO_TIME, THREADS, Undone, clean_up
+from metaflow_extensions.fasts3.workers.performer import Performer, Terms
+
+LONG = 60.0  # seconds; more than any of these tests takes
+
+
+def aborts(count):
+    return [Job(number, "abort_upload", "b", f"k{number}", {"upload_id": f"id{number}"}) for number in range(count)]
+
+
+class Uploads:
+    """Transfers that abort uploads, as `answer` says of each key."""
+
+    def __init__(self, answer=lambda key: None):
+        self.answer = answer
+        self.aborted = set()
+
+    def abort_upload(self, bucket, key, upload_id):
+        failure = self.answer(key)
+        if failure:
+            raise TransferError(failure)
+        self.aborted.add(upload_id)
+
+
+def test_hundreds_are_aborted_side_by_side():
+    together = threading.Barrier(THREADS)  # none is done before so many are under way
+    transfers = Uploads(lambda key: together.wait(LONG) and None)
+    assert clean_up(Performer(transfers, Terms()), aborts(4 * THREADS), LONG) == []
+    assert len(transfers.aborted) == 4 * THREADS
+
+
+def test_what_is_refused_is_told_and_keeps_nobody_from_aborting_the_others():
+    refused = Failure(Code.ACCESS_DENIED, "no", "AccessDenied", 403)
+    transfers = Uploads(lambda key: refused if key in ("k1", "k7") else None)
+    undone = clean_up(Performer(transfers, Terms()), aborts(9), LONG)
+    assert [(one.job.key, one.failure.s3_code) for one in undone] == [("k1", "AccessDenied"), ("k7", "AccessDenied")]
+    assert len(transfers.aborted) == 7
+
+
+def test_a_server_that_is_busy_is_asked_again():
+    busy = iter([Failure(Code.BUSY, status=500)])
+    transfers = Uploads(lambda key: next(busy, None))
+    assert clean_up(Performer(transfers, Terms(), pause=lambda _: None), aborts(1), LONG) == []
+
+
+def test_time_has_an_end():
+    stuck = threading.Event()
+    jobs = aborts(3)
+    transfers = Uploads(lambda key: stuck.wait(LONG) and None if key == "k1" else None)
+    undone = clean_up(Performer(transfers, Terms()), jobs, 0.2)
+    stuck.set()
+    assert undone == [Undone(jobs[1], NO_TIME)]
+
+
+@pytest.mark.parametrize("code", [Code.NO_DESCRIPTORS, Code.UNREACHABLE])
+def test_where_descriptors_or_servers_are_gone(code):
+    """Descriptors come back as the others end; a server that is gone is not asked for each upload."""
+    lock, under_way, most = threading.Lock(), [], 3
+    asked = []
+
+    def answer(key):
+        asked.append(key)
+        if code is Code.UNREACHABLE:
+            return Failure(code)
+        with lock:
+            if len(under_way) == most:
+                return Failure(code)
+            under_way.append(key)
+        threading.Event().wait(0.002)
+        with lock:
+            under_way.remove(key)
+        return None
+
+    count = 10 * THREADS
+    undone = clean_up(Performer(Uploads(answer), Terms(), pause=lambda _: True), aborts(count), LONG)
+    if code is Code.UNREACHABLE:
+        assert len(undone) == count
+        assert {one.failure.code for one in undone} == {code}
+        assert len(asked) < count
+    else:
+        assert undone == []
