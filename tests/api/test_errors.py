@@ -6,6 +6,7 @@ from metaflow.exception import MetaflowException
 from metaflow_extensions.fasts3.api import errors
 from metaflow_extensions.fasts3.api.errors import exception_of
 from metaflow_extensions.fasts3.boto.credentials import NOBODY
+from metaflow_extensions.fasts3.wire.connection_errors import NO_TLS
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
 
 TABLE = {
@@ -102,7 +103,6 @@ def test_remedies_are_whole_sentences(code):
 
 
 WHEN_REQUIRED = "AWS_REQUEST_CHECKSUM_CALCULATION=when_required and AWS_RESPONSE_CHECKSUM_VALIDATION=when_required"
-TLS_TO_NONE = "[SSL: WRONG_VERSION_NUMBER] wrong version number (_ssl.c:1006)"
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ TLS_TO_NONE = "[SSL: WRONG_VERSION_NUMBER] wrong version number (_ssl.c:1006)"
         ("get", "s3://b/k", Failure(Code.INVALID_RANGE, "why", "InvalidRange", 416), "info() tells its size"),
         ("put", "s3://b/a/../k", Failure(Code.REJECTED, "why", "InvalidRequest", 400), "between slashes"),
         ("get", "s3://b/.", Failure(Code.REJECTED, "why", "InvalidRequest", 400), "between slashes"),
-        ("get", "s3://b/k", Failure(Code.UNREACHABLE, TLS_TO_NONE), "write http:// in the endpoint"),
+        ("get", "s3://b/k", Failure(Code.UNREACHABLE, "why", remedy=NO_TLS), "write http:// in the endpoint"),
         ("get", "s3://b/k", Failure(Code.NO_CREDENTIALS, "why"), "metaflow fasts3 serve"),
         (
             "put",

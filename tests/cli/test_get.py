@@ -16,7 +16,7 @@ from servers.stored import Stored
 from metaflow_extensions.fasts3.api import file_download, local_paths
 from metaflow_extensions.fasts3.cli import get
 from metaflow_extensions.fasts3.plans.listings import Listing
-from metaflow_extensions.fasts3.workers.read_ahead import Ahead
+from metaflow_extensions.fasts3.workers.read_ahead import ReadAhead
 
 FILES = {"a/1.csv": b"1", "a/b/2.csv": b"22", "a/b/3.txt": b"3", "ab": b"", "z": b"zz"}
 
@@ -186,7 +186,7 @@ def test_where_case_does_not_count_one_object_does_not_replace_another_listed_la
 
 def one_page_at_a_time(s3, selection, details):
     """A listing with a page for each object, of which the next is not there yet."""
-    found = Ahead(
+    found = ReadAhead(
         ([entry] for page in s3._pages(Listing(selection.bucket, selection.prefix, details=details)) for entry in page),
         1,
     )

@@ -145,7 +145,7 @@ def test_a_server_that_dies_is_an_error() -> None:
         os.kill(server, signal.SIGKILL)
         _, told = process.communicate(timeout=30)
     assert process.returncode == 1
-    assert "Error: SeaweedFS ended by itself. The end of its log:\n" in told
+    assert "Error: SeaweedFS ended unexpectedly. The end of its log:\n" in told
     assert "Traceback" not in told
 
 

@@ -1,4 +1,4 @@
-"""Subjects of examinations, in this process."""
+"""Contexts of examinations, in this process."""
 
 import threading
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from typing import Any, Callable
 import pytest
 
 from metaflow_extensions.fasts3.boto.clients import S3Client
-from metaflow_extensions.fasts3.doctor.subject import Subject
+from metaflow_extensions.fasts3.doctor.context import Context
 
 
 @pytest.fixture
@@ -32,10 +32,10 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> "dict[str, Path]":
 
 
 @pytest.fixture
-def subject_of(files: Any, tmp_path: Path) -> Callable[..., Subject]:
-    """Give a function that makes a subject whose client has these parameters."""
+def context_of(files: Any, tmp_path: Path) -> Callable[..., Context]:
+    """Give a function that makes a context whose client has these parameters."""
 
-    def make(root: str = "s3://bucket/prefix", **client_params: Any) -> Subject:
-        return Subject(root, tmproot=str(tmp_path), client=S3Client(None, None, client_params))
+    def make(root: str = "s3://bucket/prefix", **client_params: Any) -> Context:
+        return Context(root, tmproot=str(tmp_path), client=S3Client(None, None, client_params))
 
     return make

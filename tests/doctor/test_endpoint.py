@@ -5,18 +5,21 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Callable
 
+import metaflow.metaflow_config as configuration
 import pytest
 
 from metaflow_extensions.fasts3.doctor import endpoint
+from metaflow_extensions.fasts3.doctor.checks import check_root
+from metaflow_extensions.fasts3.doctor.context import Context, Response
+from metaflow_extensions.fasts3.doctor.endpoint import LOCAL_SERVER, local_server_hint
 from metaflow_extensions.fasts3.doctor.findings import Status
-from metaflow_extensions.fasts3.doctor.subject import Answer, Subject
 
 KEYS = {"aws_access_key_id": "id", "aws_secret_access_key": "secret"}
-MakeSubject = Callable[..., Subject]
+MakeContext = Callable[..., Context]
 
 
-def facts(subject: Subject) -> "dict[str, tuple[Any, str]]":
-    return {fact.name: (fact.value, fact.origin) for fact in endpoint.facts(subject, subject.connect())}
+def facts(context: Context) -> "dict[str, tuple[Any, str]]":
+    return {fact.name: (fact.value, fact.origin) for fact in endpoint.facts(context, context.connect())}
 
 
 @pytest.mark.parametrize(
@@ -36,95 +39,92 @@ def test_clocks(ahead: float, status: Status) -> None:
     assert bool(found.remedy) == (status is not Status.OK)
 
 
-def test_who_is_ahead_is_told_right(subject_of: MakeSubject) -> None:
-    subject = subject_of()
-    subject.answer = Answer(200, {"date": formatdate(1_000_000, usegmt=True)}, 1_000_100.5, 0.1)
-    assert "100 s ahead of the server's" in endpoint.check_clock(subject).told
+def test_who_is_ahead_is_told_right(context_of: MakeContext) -> None:
+    context = context_of()
+    context.response = Response(200, {"date": formatdate(1_000_000, usegmt=True)}, 1_000_100.5, 0.1)
+    assert "100 s ahead of the server's" in endpoint.check_clock(context).message
 
 
 @pytest.mark.parametrize("headers", [{}, {"date": "yesterday"}])
-def test_a_server_that_does_not_tell_its_time(headers: "dict[str, str]", subject_of: MakeSubject) -> None:
-    subject = subject_of()
-    subject.answer = Answer(200, headers, time.time(), 0.1)
-    assert endpoint.check_clock(subject).status is Status.SKIPPED
+def test_a_server_that_does_not_tell_its_time(headers: "dict[str, str]", context_of: MakeContext) -> None:
+    context = context_of()
+    context.response = Response(200, headers, time.time(), 0.1)
+    assert endpoint.check_clock(context).status is Status.SKIPPED
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "[::1]"])
-def test_an_address_has_no_name_to_resolve(host: str, subject_of: MakeSubject) -> None:
-    found = endpoint.check_name(subject_of(endpoint_url=f"http://{host}:9000", **KEYS))
+def test_an_address_has_no_name_to_resolve(host: str, context_of: MakeContext) -> None:
+    found = endpoint.check_name(context_of(endpoint_url=f"http://{host}:9000", **KEYS))
     assert found.status is Status.OK
-    assert "is an address" in found.told
+    assert "is an address" in found.message
 
 
-def test_a_name_that_resolves(subject_of: MakeSubject) -> None:
-    found = endpoint.check_name(subject_of(endpoint_url="http://localhost:9000", **KEYS))
+def test_a_name_that_resolves(context_of: MakeContext) -> None:
+    found = endpoint.check_name(context_of(endpoint_url="http://localhost:9000", **KEYS))
     assert found.status is Status.OK
     assert found.figures["addresses"] >= 1
 
 
-def test_a_name_that_does_not(subject_of: MakeSubject) -> None:
-    found = endpoint.check_name(subject_of(endpoint_url="http://nowhere.invalid", **KEYS))
+def test_a_name_that_does_not(context_of: MakeContext) -> None:
+    found = endpoint.check_name(context_of(endpoint_url="http://nowhere.invalid", **KEYS))
     assert found.status is Status.PROBLEM
-    assert "nowhere.invalid" in found.told
+    assert "nowhere.invalid" in found.message
 
 
-def test_the_name_of_a_bucket_is_part_of_the_host(subject_of: MakeSubject) -> None:
-    told = facts(subject_of(region_name="eu-west-1", **KEYS))
+def test_the_name_of_a_bucket_is_part_of_the_host(context_of: MakeContext) -> None:
+    told = facts(context_of(region_name="eu-west-1", **KEYS))
     assert told["bucket_in"] == ("host", "")
     assert told["endpoint_url"] == ("https://s3.eu-west-1.amazonaws.com", "default")
     assert told["tls"][0] == "yes"
     assert told["certificates"] == ("botocore's own", "default")
 
 
-def test_who_decided_otherwise_is_told(subject_of: MakeSubject, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_decided_otherwise_is_told(context_of: MakeContext, monkeypatch: pytest.MonkeyPatch) -> None:
     """A client whose endpoint and region are nobody's settings: a company's provider has chosen them."""
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
-    told = facts(subject_of(endpoint_url="http://company", region_name="eu-west-2", **KEYS))
+    told = facts(context_of(endpoint_url="http://company", region_name="eu-west-2", **KEYS))
     assert told["endpoint_url"] == ("http://company", "the client provider")
     assert told["region"] == ("eu-west-2", "the client provider")
 
 
-def test_a_proxy_and_its_variable(subject_of: MakeSubject, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_and_its_variable(context_of: MakeContext, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://me:word@proxy:3128")
-    subject = subject_of(endpoint_url="http://far.example", **KEYS)
-    assert facts(subject)["proxy"] == ("http://***@proxy:3128", "environment variable HTTP_PROXY")
+    context = context_of(endpoint_url="http://far.example", **KEYS)
+    assert facts(context)["proxy"] == ("http://***@proxy:3128", "environment variable HTTP_PROXY")
     monkeypatch.setenv("NO_PROXY", "far.example")
-    subject = subject_of(endpoint_url="http://far.example", **KEYS)
-    assert facts(subject)["proxy"] == (None, "NO_PROXY")
+    context = context_of(endpoint_url="http://far.example", **KEYS)
+    assert facts(context)["proxy"] == (None, "NO_PROXY")
 
 
-def test_a_bundle_that_is_not_there(subject_of: MakeSubject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    subject = subject_of(endpoint_url="https://localhost:1", **KEYS)
-    subject.connect()
+def test_a_bundle_that_is_not_there(context_of: MakeContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / "missing.pem"))
-    found = endpoint.check_certificates(subject)
+    context = context_of(endpoint_url="https://localhost:1", **KEYS)
+    found = endpoint.check_certificates(context)
     assert found.status is Status.PROBLEM
-    assert "environment variable AWS_CA_BUNDLE" in found.told
+    assert "environment variable AWS_CA_BUNDLE" in found.message
 
 
-def test_a_server_without_tls_is_told_as_such(subject_of: MakeSubject) -> None:
+def test_a_server_without_tls_is_told_as_such(context_of: MakeContext) -> None:
     with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
-        found = endpoint.check_answer(subject_of(endpoint_url=f"https://127.0.0.1:{server.server_port}", **KEYS))
+        found = endpoint.check_answer(context_of(endpoint_url=f"https://127.0.0.1:{server.server_port}", **KEYS))
         server.shutdown()
         thread.join()
     assert found.status is Status.PROBLEM
-    assert found.told.endswith(" has no TLS.")
+    assert found.message.endswith(" has no TLS.")
     assert found.remedy == "The server has no TLS: write http:// in the endpoint."
 
 
-def test_no_certificate_is_called_verified_before_it_was_seen(subject_of: MakeSubject) -> None:
-    found = endpoint.check_certificates(subject_of(endpoint_url="https://no-such-host.invalid", **KEYS))
-    assert "is verified" not in found.told
-    assert "`answer` says whether it is" in found.told
+def test_no_certificate_is_called_verified_before_it_was_seen(context_of: MakeContext) -> None:
+    found = endpoint.check_certificates(context_of(endpoint_url="https://no-such-host.invalid", **KEYS))
+    assert "is verified" not in found.message
+    assert "`answer` reports the result" in found.message
 
 
-def test_an_unverified_server_is_a_warning(subject_of: MakeSubject, monkeypatch: pytest.MonkeyPatch) -> None:
-    import metaflow.metaflow_config as configuration
-
+def test_an_unverified_server_is_a_warning(context_of: MakeContext, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(configuration, "DATATOOLS_CLIENT_PARAMS", {"verify": False})
-    found = endpoint.check_certificates(subject_of(endpoint_url="https://localhost:1", verify=False, **KEYS))
+    found = endpoint.check_certificates(context_of(endpoint_url="https://localhost:1", verify=False, **KEYS))
     assert found.status is Status.WARNING
 
 
@@ -137,8 +137,38 @@ def test_an_unverified_server_is_a_warning(subject_of: MakeSubject, monkeypatch:
         ("", "us-east-1", Status.SKIPPED),
     ],
 )
-def test_regions(theirs: str, ours: str, status: Status, subject_of: MakeSubject) -> None:
-    subject = subject_of(region_name=ours, endpoint_url="http://localhost:1", **KEYS)
-    subject.connect()
-    subject.answer = Answer(200, {"x-amz-bucket-region": theirs} if theirs else {}, 0.0, 0.1)
-    assert endpoint.check_region(subject).status is status
+def test_regions(theirs: str, ours: str, status: Status, context_of: MakeContext) -> None:
+    context = context_of(region_name=ours, endpoint_url="http://localhost:1", **KEYS)
+    context.connect()
+    context.response = Response(200, {"x-amz-bucket-region": theirs} if theirs else {}, 0.0, 0.1)
+    assert endpoint.check_region(context).status is status
+
+
+def test_where_nobody_chose_an_endpoint_a_local_server_is_thought_of(context_of: MakeContext) -> None:
+    assert local_server_hint(context_of()) == f" {LOCAL_SERVER}"
+
+
+def test_where_an_endpoint_is_chosen_it_is_not(context_of: MakeContext, monkeypatch: pytest.MonkeyPatch) -> None:
+    company = context_of(endpoint_url="http://company", aws_access_key_id="id", aws_secret_access_key="secret")
+    company.connect()
+    assert local_server_hint(company) == ""
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9000")
+    assert local_server_hint(context_of()) == ""
+
+
+def test_files_of_boto3_that_can_not_be_read_are_told_elsewhere(
+    context_of: MakeContext, files: "dict[str, Path]"
+) -> None:
+    files["config"].write_text("[broken\n")
+    assert local_server_hint(context_of()) == ""
+
+
+def test_no_root_and_a_name_that_does_not_resolve(context_of: MakeContext, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(-2, "Name or service not known")
+
+    monkeypatch.setattr(configuration, "DATATOOLS_S3ROOT", None)
+    monkeypatch.setattr(endpoint.socket, "getaddrinfo", fail)
+    context = context_of(root=None)
+    assert check_root(context).remedy.endswith(LOCAL_SERVER)
+    assert endpoint.check_name(context).remedy.endswith(LOCAL_SERVER)

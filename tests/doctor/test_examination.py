@@ -1,8 +1,95 @@
+import threading
 from pathlib import Path
+from typing import Any, Optional
 
 import pytest
 
-from metaflow_extensions.fasts3.doctor.examination import Examination
+from metaflow_extensions.fasts3.doctor.checks import REST, Check
+from metaflow_extensions.fasts3.doctor.context import CLEANUP_LIMIT
+from metaflow_extensions.fasts3.doctor.examination import RESERVED, TOTAL, Examination, Examiner
+from metaflow_extensions.fasts3.doctor.findings import Finding, Status, ok, problem, skipped, warning
+from metaflow_extensions.fasts3.doctor.limits import Deadline
+from metaflow_extensions.fasts3.workers.interruptible import LEAVE_AFTER
+
+NOBODY: Any = None  # the context of checks that use none
+
+
+def check(name: str, finding: Finding, *needs: str) -> Check:
+    return Check(name, lambda _: finding, needs)
+
+
+def told(*checks: Check, deadline: Optional[Deadline] = None) -> "list[tuple[str, str]]":
+    found = Examiner(NOBODY, deadline or Deadline(60)).examine(checks)
+    return [(finding.name, finding.message) for finding in found]
+
+
+def test_all_limits_leave_time_for_the_end() -> None:
+    assert TOTAL + CLEANUP_LIMIT + 2 * LEAVE_AFTER < 27  # the rest is for the start
+    assert max(one.seconds for one in REST if one.reserved) <= RESERVED
+
+
+def test_a_check_that_needs_a_failed_one_is_skipped_and_names_it() -> None:
+    found = told(
+        check("a", problem("a", "broken", "mend it")),
+        check("b", ok("b", "never"), "a"),
+        check("c", ok("c", "never"), "b"),
+        check("d", ok("d", "fine")),
+    )
+    assert found[1:] == [
+        ("b", "Not checked, because of 'a'."),
+        ("c", "Not checked, because of 'a'."),
+        ("d", "fine"),
+    ]
+
+
+@pytest.mark.parametrize("first", [ok("a", ""), warning("a", "", "")])
+def test_a_check_that_needs_one_with_a_warning_runs(first: Finding) -> None:
+    assert told(check("a", first), check("b", ok("b", "fine"), "a"))[1] == ("b", "fine")
+
+
+def test_a_check_that_needs_a_skipped_one_is_skipped() -> None:
+    found = told(check("a", skipped("a", "not asked for")), check("b", ok("b", "never"), "a"))
+    assert found[1] == ("b", "Not checked, because of 'a'.")
+
+
+def test_a_later_examination_knows_what_failed_before() -> None:
+    examiner = Examiner(NOBODY, Deadline(60))
+    list(examiner.examine([check("a", problem("a", "broken", "mend it"))]))
+    (found,) = examiner.examine([check("b", ok("b", "never"), "a")])
+    assert found.status is Status.SKIPPED
+
+
+@pytest.mark.parametrize("by_s3", [True, False])
+def test_a_check_that_never_ends_is_a_problem(by_s3: bool, never: threading.Event) -> None:
+    slow = Check("slow", lambda _: ok("slow", str(never.wait())), seconds=0.3, by_s3=by_s3)
+    (found,) = Examiner(NOBODY, Deadline(60)).examine([slow])
+    assert found.status is Status.PROBLEM
+    assert "It took more than" in found.message
+
+
+def test_without_time_checks_are_skipped() -> None:
+    found = told(check("a", ok("a", "never")), deadline=Deadline(0.1))
+    assert found == [("a", "Not checked, because the checks before took too long.")]
+
+
+def test_time_is_reserved_for_the_cleanup() -> None:
+    last = check("b", ok("b", "done"))._replace(reserved=True)
+    found = told(check("a", ok("a", "never")), last, deadline=Deadline(RESERVED))
+    assert [said for _, said in found] == ["Not checked, because the checks before took too long.", "done"]
+
+
+def test_a_check_that_fails_by_itself_hides_no_other() -> None:
+    found = told(Check("a", lambda _: ok("a", str(1 / 0))), check("b", ok("b", "fine")))
+    assert "ZeroDivisionError" in found[0][1]
+    assert found[1] == ("b", "fine")
+
+
+def test_ctrl_c_is_no_finding() -> None:
+    def stopped(_: Any) -> Finding:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        told(Check("a", stopped, by_s3=True))
 
 
 def test_a_file_of_metaflow_s_configuration_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,7 +30,7 @@ def test_work_that_never_ends_is_stopped(by_another: bool, never: threading.Even
 def test_who_takes_the_first_exception_for_its_own_is_stopped_by_the_next(
     monkeypatch: pytest.MonkeyPatch, never: threading.Event
 ) -> None:
-    monkeypatch.setattr(limits, "RINGS_EVERY", 0.05)
+    monkeypatch.setattr(limits, "REPEAT", 0.05)
 
     def stubborn() -> None:
         with suppress(BaseException):

@@ -31,19 +31,19 @@ def test_a_place_for_downloads_is_left_as_it_was(tmp_path: Path) -> None:
 def test_no_place_for_downloads(tmp_path: Path) -> None:
     found = machine.check_tmproot(str(tmp_path / "missing"))
     assert found.status is Status.PROBLEM
-    assert "missing" in found.told
+    assert "missing" in found.message
     assert "tmproot" in found.remedy
 
 
 def test_little_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine, "room", lambda _: 5_000_000)
+    monkeypatch.setattr(machine, "free_space", lambda _: 5_000_000)
     found = machine.check_tmproot(str(tmp_path))
     assert found.status is Status.WARNING
-    assert "4.8 MiB" in found.told
+    assert "4.8 MiB" in found.message
 
 
 def test_nobody_can_tell_the_room(tmp_path: Path) -> None:
-    assert machine.room(str(tmp_path / "missing")) is None
+    assert machine.free_space(str(tmp_path / "missing")) is None
 
 
 def test_facts_of_the_machine(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 import json
 
-from metaflow_extensions.fasts3.doctor.concealing import Concealer
 from metaflow_extensions.fasts3.doctor.findings import Fact, ok, problem, skipped, warning
+from metaflow_extensions.fasts3.doctor.redaction import Redactor
 from metaflow_extensions.fasts3.doctor.report import Report, document
 
 FACTS = [
@@ -18,7 +18,7 @@ FINDINGS = [
     skipped("delete", "Not looked at."),
     skipped("region", "Not told."),
 ]
-CONCEALER = Concealer(["the-secret"])
+CONCEALER = Redactor(["the-secret"])
 
 
 def test_facts_stand_below_their_headings() -> None:

@@ -19,21 +19,21 @@ def test_the_class_is_ours_in_all_places() -> None:
 def test_another_extension_is_named() -> None:
     found = software.judged({"metaflow": other("metaflow_extensions.company.s3")}, S3)
     assert found.status is Status.PROBLEM
-    assert "'company'" in found.told
+    assert "'company'" in found.message
     assert "metaflow_extensions.company.s3" in found.remedy
 
 
 def test_metaflows_own_class_where_this_package_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(software, "version_of", lambda _: None)
     found = software.judged({"metaflow": other("metaflow.plugins.datatools.s3.s3")}, S3)
-    assert "not installed" in found.told
+    assert "not installed" in found.message
     assert "pip install" in found.remedy
 
 
 def test_metaflows_own_class_where_this_package_is_installed() -> None:
     found = software.judged({"metaflow": other("metaflow.plugins.datatools.s3.s3")}, S3)
     assert found.status is Status.PROBLEM
-    assert "metaflow.plugins.datatools.s3.s3" in found.told
+    assert "metaflow.plugins.datatools.s3.s3" in found.message
 
 
 def test_no_class_at_all() -> None:
@@ -58,4 +58,4 @@ def test_nobody_to_whom_runs_could_belong(name: Optional[str], monkeypatch: pyte
     monkeypatch.setenv("USER", "ann\n")
     found = software.check_user()
     assert found.status is Status.OK
-    assert found.told == "Runs are those of ann\\n."
+    assert found.message == "Runs are those of ann\\n."

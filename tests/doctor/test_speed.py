@@ -3,8 +3,8 @@ from typing import Callable
 import pytest
 
 from metaflow_extensions.fasts3.doctor import speed
+from metaflow_extensions.fasts3.doctor.context import Context
 from metaflow_extensions.fasts3.doctor.speed import LARGE, MIB, size_for
-from metaflow_extensions.fasts3.doctor.subject import Subject
 
 
 @pytest.mark.parametrize(
@@ -23,10 +23,10 @@ def test_as_much_is_moved_as_takes_a_few_seconds(seconds: float, size: int) -> N
 
 @pytest.mark.parametrize(("each", "count"), [(0.001, 10), (0.7, 3), (5.0, 1)])
 def test_far_away_a_few_small_requests_have_to_do(
-    each: float, count: int, subject_of: Callable[..., Subject], monkeypatch: pytest.MonkeyPatch
+    each: float, count: int, context_of: Callable[..., Context], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    subject = subject_of(endpoint_url="http://nowhere.invalid", aws_access_key_id="id", aws_secret_access_key="s")
-    monkeypatch.setattr(subject.s3, "info", lambda *_, **__: None)
+    context = context_of(endpoint_url="http://nowhere.invalid", aws_access_key_id="id", aws_secret_access_key="s")
+    monkeypatch.setattr(context.s3, "info", lambda *_, **__: None)
     monkeypatch.setattr(speed, "_timed", lambda do: each)
-    found = speed.check_round_trip(subject)
-    assert found.told == f"A small request takes {each * 1000:.1f} ms (median of {count})."
+    found = speed.check_round_trip(context)
+    assert found.message == f"A small request takes {each * 1000:.1f} ms (median of {count})."

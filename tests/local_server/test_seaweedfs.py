@@ -250,7 +250,7 @@ def test_it_ends_when_its_starter_is_killed(keep: bool, tmp_path: Path) -> None:
 def test_wait_tells_when_it_ends_by_itself() -> None:
     with SeaweedFS() as server:
         os.kill(server_process(server), signal.SIGKILL)
-        with pytest.raises(ServerFailed, match=r"ended by itself\. The end of its log:\n(?s:.+)") as caught:
+        with pytest.raises(ServerFailed, match=r"ended unexpectedly\. The end of its log:\n(?s:.+)") as caught:
             server.wait()
         assert server.secret_key not in str(caught.value)
 

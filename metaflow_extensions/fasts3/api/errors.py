@@ -4,8 +4,9 @@ from typing import Optional, TypeVar
 
 from metaflow.exception import MetaflowException
 
+from metaflow_extensions.fasts3.api.formatting import duration
 from metaflow_extensions.fasts3.boto.credentials import NOBODY
-from metaflow_extensions.fasts3.boto.endpoints import is_loopback
+from metaflow_extensions.fasts3.boto.endpoints import is_aws, is_loopback
 from metaflow_extensions.fasts3.boto.redaction import without_password
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
 from metaflow_extensions.fasts3.wire.local_files import local_failure
@@ -20,10 +21,11 @@ class _S3Failure(MetaflowException):  # type: ignore[misc]  # metaflow's types a
     s3_code: str = ""  # S3's own code, e.g. NoSuchKey
     status: int = 0  # of HTTP; 0 where S3 did not reply
     request_id: str = ""  # what AWS support asks for
+    remedy: str = ""  # what to do: the end of the message, unless the call has left something behind
 
     def about(self: _Failure, other: object) -> _Failure:
         """This exception with the facts of another."""
-        for fact in ("url", "s3_code", "status", "request_id"):
+        for fact in ("url", "s3_code", "status", "request_id", "remedy"):
             setattr(self, fact, getattr(other, fact, getattr(self, fact)))
         return self
 
@@ -140,7 +142,8 @@ NO_CHECKSUMS = (
     "AWS_RESPONSE_CHECKSUM_VALIDATION=when_required."
 )
 WITH_CHECKSUMS = frozenset({"get", "put", "create_upload", "upload_part", "complete_upload", "delete_objects"})
-ABOUT_CHECKSUMS = ("checksum", "x-amz-trailer", "aws-chunked", "a header you provided", "content-length")
+# Codes of servers for a header or an encoding that they do not know; "" is a response without S3's error document.
+NOT_UNDERSTOOD = frozenset({"", "InvalidArgument", "InvalidRequest", "MissingContentLength", "NotImplemented"})
 OTHER_REGION = "Set AWS_DEFAULT_REGION, or region in the profile, to the bucket's region, and check the endpoint."
 # S3's own codes for a bucket that is elsewhere.
 ELSEWHERE = frozenset(
@@ -149,8 +152,6 @@ ELSEWHERE = frozenset(
 SERVE_AGAIN = "Is `metaflow fasts3 serve` still running? The port changes at every start; paste the new export lines."
 CHECK_PROXY = "Check that it is running; HTTP_PROXY, HTTPS_PROXY and NO_PROXY decide which requests go through it."
 CHECK_PROFILE = "Check AWS_PROFILE, ~/.aws/config and ~/.aws/credentials."
-PLAIN_HTTP = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE")  # what OpenSSL says of a server without TLS, old and new
-NO_TLS = "The server has no TLS: write http:// in the endpoint."
 DOTS = "A key with '.' or '..' between slashes is refused by many servers. Choose another."
 MOST_SAID = 1000  # characters of what a server said; S3's own sentences have 200 at the most
 MOST_NAMED = 100  # characters of its codes and ids
@@ -184,6 +185,13 @@ def shown(text: str, most: int = MOST_SAID) -> str:
     return cut if cut.isprintable() else "".join(one if one.isprintable() else ascii(one)[1:-1] for one in cut)
 
 
+def message_of(error: Exception) -> str:
+    """The message of an exception, without its remedy."""
+    remedy = getattr(error, "remedy", "")
+    text = str(error)
+    return text[: -len(remedy)].strip() if remedy and text.endswith(remedy) else text
+
+
 def exception_of_files(told: str, error: OSError, otherwise: str = NO_WRITING) -> MetaflowException:
     """The exception to raise where the local disk is why a download can't even begin.
 
@@ -197,7 +205,9 @@ def exception_of_files(told: str, error: OSError, otherwise: str = NO_WRITING) -
     """
     code = local_failure(error).code
     remedy = REMEDIES.get(code, otherwise)
-    return EXCEPTIONS.get(code, MetaflowS3Exception)(f"{told} ({error.strerror or error}). {remedy}")
+    raised = EXCEPTIONS.get(code, MetaflowS3Exception)(f"{told} ({error.strerror or error}). {remedy}")
+    raised.remedy = remedy
+    return raised
 
 
 def reason_of(failure: Failure) -> str:
@@ -232,17 +242,12 @@ def _named(endpoint_url: str) -> str:
     return f"The endpoint {without_password(endpoint_url)}" if endpoint_url else "The endpoint"
 
 
-def is_without_tls(failure: Failure) -> bool:
-    """Whether a server that was asked by TLS speaks plain HTTP."""
-    return any(word in failure.message for word in PLAIN_HTTP)
-
-
-def _may_refuse_checksums(operation: str, failure: Failure) -> bool:
-    """Whether a server may have refused the headers of checksums: only its text tells, and not always."""
-    if operation not in WITH_CHECKSUMS or failure.code not in (Code.REJECTED, Code.NOT_IMPLEMENTED):
+def _may_refuse_checksums(operation: str, failure: Failure, endpoint_url: str) -> bool:
+    """Whether a server that is not AWS's may have refused the headers of checksums: no code says so for certain."""
+    if operation not in WITH_CHECKSUMS or is_aws(endpoint_url):
         return False
-    told = failure.message.lower()
-    return failure.status == 501 or any(word in told for word in ABOUT_CHECKSUMS)
+    rejected = failure.code is Code.REJECTED and failure.s3_code in NOT_UNDERSTOOD
+    return rejected or failure.code is Code.NOT_IMPLEMENTED
 
 
 def _remedy(operation: str, url: str, failure: Failure, endpoint_url: str, proxy: Optional[str]) -> str:
@@ -250,7 +255,6 @@ def _remedy(operation: str, url: str, failure: Failure, endpoint_url: str, proxy
     first = (
         (code is Code.NOT_S3, f"{_named(endpoint_url)} is not S3, or a proxy answers for it. {REMEDIES[Code.NOT_S3]}"),
         (bool(failure.remedy), failure.remedy),
-        (is_without_tls(failure), NO_TLS),
         (failure.s3_code in REMEDIES_OF_S3_CODES, REMEDIES_OF_S3_CODES.get(failure.s3_code, "")),
         (300 <= failure.status < 400 or failure.s3_code in ELSEWHERE, OTHER_REGION),
         (failure.status == 400 and not {".", ".."}.isdisjoint(url.split("/")), DOTS),
@@ -258,7 +262,7 @@ def _remedy(operation: str, url: str, failure: Failure, endpoint_url: str, proxy
         (failure.s3_code in DENIED and operation == "list_page", MAY_CHARGE),
         (code is Code.NOT_FOUND and operation not in ("get", "head"), ""),
         (code is Code.LOCAL_FILE and operation == "get", NO_WRITING),
-        (_may_refuse_checksums(operation, failure), NO_CHECKSUMS),
+        (_may_refuse_checksums(operation, failure, endpoint_url), NO_CHECKSUMS),
         (code is Code.UNREACHABLE, where_nobody_answers(endpoint_url, proxy)),
     )
     return next((remedy for applies, remedy in first if applies), REMEDIES.get(code, ""))
@@ -312,7 +316,7 @@ def exception_of(
     -------
     Exception
         Its message names operation, URL, S3's code and request id, the identity, and how often and how long it was
-        tried; its attributes `url`, `s3_code`, `status` and `request_id` hold the same for programs.
+        tried; its attributes `url`, `s3_code`, `status`, `request_id` and `remedy` hold the same for programs.
     """
     if failure.code is Code.DEFECT:
         return defect_of(operation, url, failure.message)
@@ -320,11 +324,11 @@ def exception_of(
     facts = [f"HTTP {failure.status}"] if failure.status else []
     facts += [f"request id {shown(failure.request_id, MOST_NAMED)}"] if failure.request_id else []
     facts += [f"access key id {identity}"] if identity != NOBODY else []
-    facts += [f"{failure.tries} {'try' if failure.tries == 1 else 'tries'} in {failure.seconds:.1f} s"]
+    facts += [f"{failure.tries} {'try' if failure.tries == 1 else 'tries'} in {duration(failure.seconds)}"]
     remedy = _remedy(operation, url, failure, endpoint_url, proxy)
     done = f"{API_NAMES.get(operation, operation)} of {shown(url, MOST_URL)}"
     told = f"{done} failed: {said.rstrip('.')} ({', '.join(facts)})."
     error: _S3Failure = EXCEPTIONS.get(failure.code, MetaflowS3Exception)(" ".join(filter(None, (told, remedy, left))))
     error.url, error.s3_code = url, failure.s3_code
-    error.status, error.request_id = failure.status, failure.request_id
+    error.status, error.request_id, error.remedy = failure.status, failure.request_id, remedy
     return error

@@ -39,3 +39,11 @@ def is_loopback(url: str) -> bool:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def is_aws(url: str) -> bool:
+    """Whether a server is AWS's own."""
+    try:
+        return (urlsplit(url).hostname or "").endswith((".amazonaws.com", ".amazonaws.com.cn"))
+    except ValueError:
+        return False

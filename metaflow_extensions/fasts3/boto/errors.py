@@ -11,6 +11,7 @@ import urllib3.exceptions as urllib3_errors
 from botocore.parsers import ResponseParserError
 from urllib3.connection import CertificateError as WrongName  # type: ignore[attr-defined]  # in all versions
 
+from metaflow_extensions.fasts3.wire.connection_errors import tls_remedy
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
 from metaflow_extensions.fasts3.wire.local_files import NO_DESCRIPTORS, local_failure
 from metaflow_extensions.fasts3.wire.s3_errors import code_of, seconds_of
@@ -95,6 +96,8 @@ def _told_by(cause: BaseException, error: Exception) -> Optional[Failure]:
         return cause.failure
     if isinstance(cause, OSError) and cause.errno in NO_DESCRIPTORS:
         return local_failure(cause)
+    if tls_remedy(cause):
+        return Failure(Code.UNREACHABLE, _sentence(error), remedy=tls_remedy(cause))
     code: Optional[Code] = None
     # urllib3 compares the names in a certificate by itself.
     if isinstance(cause, (ssl.SSLCertVerificationError, WrongName)):

@@ -48,21 +48,21 @@ def doctor(root: Optional[str], read_only: bool, quick: bool, as_json: bool) -> 
             signal.signal(number, signal.default_int_handler)
     examination = Examination(root and root.rstrip("/"), read_only, throughput=not quick)
     try:
-        with examination.subject:
+        with examination.context:
             findings = _print_json(examination) if as_json else _print_text(examination)
     except KeyboardInterrupt:
         write_line("Stopped.")
         sys.exit(INTERRUPTED)
     finally:
-        if examination.subject.written:
-            write_line(f"{examination.subject.written} may still exist. It is a test object and may be deleted.")
+        if examination.context.written:
+            write_line(f"{examination.context.written} may still exist. It is a test object and may be deleted.")
     sys.exit(int(any(finding.status is Status.PROBLEM for finding in findings)))
 
 
 def _print_json(examination: Examination) -> "list[Finding]":
     began = time.monotonic()
     facts, findings = list(examination.facts()), list(examination.findings())
-    click.echo(document(facts, findings, time.monotonic() - began, examination.subject.concealer))
+    click.echo(document(facts, findings, time.monotonic() - began, examination.context.redactor))
     return findings
 
 
@@ -73,7 +73,7 @@ def _print_text(examination: Examination) -> "list[Finding]":
     colored = terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     style: Style = _colored if colored else plain
     width = min(shutil.get_terminal_size().columns, WIDEST) if terminal else 0
-    report = Report(examination.subject.concealer, width, style)
+    report = Report(examination.context.redactor, width, style)
     for line in report.facts(examination.facts()):
         click.echo(line, color=colored)
     click.echo("Checks")

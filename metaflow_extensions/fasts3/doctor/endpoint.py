@@ -1,120 +1,137 @@
-"""Where requests go, and whether anybody is there: endpoint, region, addressing, TLS, proxies, name, clock."""
+"""Where requests go, and whether the server answers: endpoint, region, addressing, TLS, proxies, name, clock."""
 
 import os
 import socket
 import time
 from collections.abc import Iterator
-from typing import Any, Optional
+from typing import Optional
 from urllib.parse import urlsplit
 
-from metaflow_extensions.fasts3.api.errors import (
-    MOST_NAMED,
-    NO_TLS,
-    REMEDIES,
-    is_without_tls,
-    shown,
-    where_nobody_answers,
-)
+from metaflow_extensions.fasts3.api.errors import MOST_NAMED, REMEDIES, shown, where_nobody_answers
 from metaflow_extensions.fasts3.boto.connection import Connection
 from metaflow_extensions.fasts3.boto.redaction import without_password
-from metaflow_extensions.fasts3.doctor import origins
+from metaflow_extensions.fasts3.doctor import settings
+from metaflow_extensions.fasts3.doctor.context import Context, Response
 from metaflow_extensions.fasts3.doctor.findings import Fact, Finding, ok, problem, skipped, warning
-from metaflow_extensions.fasts3.doctor.remedies import with_local_server
-from metaflow_extensions.fasts3.doctor.subject import Answer, Subject
+from metaflow_extensions.fasts3.doctor.settings import DEFAULT, Setting, origin_of
 from metaflow_extensions.fasts3.wire.addresses import is_address
+from metaflow_extensions.fasts3.wire.connection_errors import NO_TLS
 from metaflow_extensions.fasts3.wire.dates import http_timestamp
 from metaflow_extensions.fasts3.wire.failures import Code, TransferError
 from metaflow_extensions.fasts3.wire.template import RequestTemplate
 
 SKEW_NOTED = 60.0  # seconds
 SKEW_REFUSED = 900.0  # seconds; from there on S3 answers RequestTimeTooSkewed
-SET_THE_CLOCK = "Set this machine's clock, or have it set by NTP."
+SET_THE_CLOCK = "Set this machine's clock, for example with NTP."
+LOCAL_SERVER = "For a local server, paste into this shell the lines that `metaflow fasts3 serve` has printed."
 
 
-def facts(subject: Subject, connection: Optional[Connection]) -> Iterator[Fact]:
-    """Where requests go, and who said so."""
-    section, session = "endpoint", subject.session
-    endpoint = origins.endpoint_setting(session)
-    url = connection.endpoint_url if connection else endpoint.value
-    origin = endpoint.origin
-    if connection and connection.recipe and (connection.recipe.endpoint_url or None) != (endpoint.value or None):
-        origin = "the client provider"
-    yield Fact(section, "endpoint_url", without_password(url) if url else None, origin)
-    region = origins.region_setting(session)
-    used = connection.recipe.region if connection and connection.recipe else region.value
-    same = used == region.value or region.value is None
-    yield Fact(section, "region", used, region.origin if same else "the client provider")
-    style = origins.addressing_setting(session)
-    template = template_of(subject)
+def facts(context: Context, connection: Optional[Connection]) -> Iterator[Fact]:
+    """The facts about the endpoint."""
+    section, session = "endpoint", context.session
+    recipe = connection.recipe if connection else None
+    configured = settings.endpoints(session)
+    if connection is None:  # no client can be made of these settings
+        endpoint = configured[0] if configured else Setting(None, DEFAULT)
+    elif recipe is not None and recipe.endpoint_url is None:
+        endpoint = Setting(connection.endpoint_url, DEFAULT)
+    else:
+        endpoint = origin_of((recipe and recipe.endpoint_url) or connection.endpoint_url, configured)
+    yield Fact(section, "endpoint_url", endpoint.value and without_password(endpoint.value), endpoint.origin)
+    regions = settings.regions(session)
+    region = origin_of(recipe.region, regions) if recipe else regions[0] if regions else Setting(None, DEFAULT)
+    yield Fact(section, "region", region.value, region.origin if regions else DEFAULT)
+    style = _addressing_style(context, connection)
     yield Fact(section, "addressing_style", style.value or "auto", style.origin)
+    template = _template(context)
     if template:
-        in_host = template.host.startswith(f"{subject.bucket}.")
+        in_host = template.host.startswith(f"{context.bucket}.")
         yield Fact(section, "bucket_in", "host" if in_host else "path")
-    yield from _tls(session, str(url or "https:"))
-    yield from _proxy(connection)
-    provider = origins.metaflow_setting("DEFAULT_AWS_CLIENT_PROVIDER")
+    if not str(endpoint.value or "https:").startswith("https:"):
+        yield Fact(section, "tls", "no: plain HTTP")
+    else:
+        bundle = _certificates(context)
+        yield Fact(section, "tls", "yes" if bundle.value is not False else "yes, but the server is not verified")
+        name = bundle.value if isinstance(bundle.value, str) else "botocore's own"
+        yield Fact(section, "certificates", None if bundle.value is False else name, bundle.origin)
+    yield _proxy(connection)
+    provider = settings.metaflow_setting("DEFAULT_AWS_CLIENT_PROVIDER")
     yield Fact(section, "client_provider", provider.value, provider.origin)
 
 
-def _tls(session: Any, url: str) -> Iterator[Fact]:
-    if not url.startswith("https:"):
-        yield Fact("endpoint", "tls", "no: plain HTTP")
-        return
-    verify = origins.verify_setting(session)
-    yield Fact("endpoint", "tls", "yes" if verify.value is not False else "yes, but the server is not verified")
-    bundle = verify.value if isinstance(verify.value, str) else "botocore's own"
-    yield Fact("endpoint", "certificates", None if verify.value is False else bundle, verify.origin)
+def _addressing_style(context: Context, connection: Optional[Connection]) -> Setting:
+    configured = settings.addressing_styles(context.session)
+    if connection is None or connection.recipe is None:
+        return configured[0] if configured else Setting(None, DEFAULT)
+    style = (connection.recipe.config.get("s3") or {}).get("addressing_style")
+    return origin_of(None if style == "auto" and not configured else style, configured)
 
 
-def _proxy(connection: Optional[Connection]) -> Iterator[Fact]:
+def _certificates(context: Context) -> Setting:
+    """The bundle of certificates: False for none, a path, or None for botocore's own."""
+    configured = settings.certificates(context.session)
+    recipe = context.connection.recipe if context.connection else None
+    if recipe is None:
+        return configured[0] if configured else Setting(None, DEFAULT)
+    return origin_of(None if recipe.verify is True else recipe.verify, configured)
+
+
+def _proxy(connection: Optional[Connection]) -> Fact:
     url = connection.proxy if connection else None
     if connection is None or url is None:
-        yield Fact("endpoint", "proxy", None, "NO_PROXY" if _spared() else "")
-        return
-    variable = origins.proxy_variable(urlsplit(connection.endpoint_url).scheme)
-    chosen = origins.config_option("proxies")
-    origin = chosen.origin if chosen else origins.variable(variable) if variable else "this system"
-    yield Fact("endpoint", "proxy", url, origin)
+        # A proxy may be configured and not used.
+        exempt = settings.environment("no_proxy", "NO_PROXY")
+        unused = exempt and any(map(settings.proxy_variable, ("http", "https")))
+        return Fact("endpoint", "proxy", None, "NO_PROXY" if unused else "")
+    variable = settings.proxy_variable(urlsplit(connection.endpoint_url).scheme)
+    chosen = settings.config_parameter("proxies")
+    origin = chosen[0].origin if chosen else settings.variable(variable) if variable else "this system"
+    return Fact("endpoint", "proxy", url, origin)
 
 
-def _spared() -> bool:
-    """A proxy is configured, and not used."""
-    return any(map(origins.proxy_variable, ("http", "https"))) and any(map(os.environ.get, ("no_proxy", "NO_PROXY")))
-
-
-def template_of(subject: Subject) -> Optional[RequestTemplate]:
-    """How a request to the bucket looks; None where that is boto3's business, or nobody can sign."""
-    if subject.root is None or subject.connection is None:
+def _template(context: Context) -> Optional[RequestTemplate]:
+    """How boto3 addresses the bucket; None if that is not known."""
+    if context.root is None or context.connection is None:
         return None
     try:
-        found = subject.connection.template("wire", "HeadBucket", subject.bucket)
+        found = context.connection.template("wire", "HeadBucket", context.bucket)
     except TransferError:
         return None
     return found if isinstance(found, RequestTemplate) else None
 
 
-def check_certificates(subject: Subject) -> Finding:
-    """Whether the bundle of certificates is there."""
+def local_server_hint(context: Context) -> str:
+    """The hint for users of a local server, if no endpoint is configured and requests would go to AWS; else ""."""
+    recipe = context.connection.recipe if context.connection else None
+    try:
+        configured = (recipe is not None and recipe.endpoint_url) or settings.endpoints(context.session)
+    except Exception:  # boto3's files can't be read; the check of the client reports it
+        return ""
+    return "" if configured else f" {LOCAL_SERVER}"
+
+
+def check_certificates(context: Context) -> Finding:
+    """Whether the bundle of certificates can be read."""
     name = "certificates"
-    if not subject.known_connection().endpoint_url.startswith("https:"):
+    if not context.connect().endpoint_url.startswith("https:"):
         return skipped(name, "Plain HTTP has no certificates.")
-    verify = origins.verify_setting(subject.session)
-    if verify.value is False:
-        told = f"The server is not verified ({verify.origin}); anybody in between may read and change everything."
-        return warning(name, told, "Name the bundle of its certificate authority in AWS_CA_BUNDLE instead.")
-    if isinstance(verify.value, str) and not os.access(verify.value, os.R_OK):
-        told = f"The certificates in {verify.value} ({verify.origin}) can't be read."
-        return problem(name, told, REMEDIES[Code.UNTRUSTED])
-    bundle = verify.value if isinstance(verify.value, str) else "botocore's own certificates"
-    return ok(name, f"The server's certificate has to be one that {bundle} vouch for; `answer` says whether it is.")
+    bundle = _certificates(context)
+    if bundle.value is False:
+        message = f"The server is not verified ({bundle.origin}); anyone on the network can read and change the data."
+        return warning(name, message, "Give the bundle of its certificate authority in AWS_CA_BUNDLE instead.")
+    if isinstance(bundle.value, str) and not os.access(bundle.value, os.R_OK):
+        message = f"The certificates in {bundle.value} ({bundle.origin}) can't be read."
+        return problem(name, message, REMEDIES[Code.UNTRUSTED])
+    source = bundle.value if isinstance(bundle.value, str) else "botocore's own certificates"
+    return ok(name, f"Certificates are checked against {source}; `answer` reports the result.")
 
 
-def check_name(subject: Subject) -> Finding:
+def check_name(context: Context) -> Finding:
     """Whether the name of the endpoint, or of the proxy before it, resolves."""
     name = "resolve"
-    connection = subject.known_connection()
+    connection = context.connect()
     proxy = connection.proxy
-    template = template_of(subject)
+    template = _template(context)
     host = urlsplit(proxy or connection.endpoint_url).hostname or ""
     if template and not proxy:
         host = template.endpoint.host
@@ -124,43 +141,43 @@ def check_name(subject: Subject) -> Finding:
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:  # UnicodeError: a label that no name can have
-        said = getattr(error, "strerror", None) or str(error)
-        unreachable = with_local_server(REMEDIES[Code.UNREACHABLE], subject)
+        reason = getattr(error, "strerror", None) or str(error)
+        unreachable = f"{REMEDIES[Code.UNREACHABLE]}{local_server_hint(context)}"
         remedy = unreachable if not proxy else "Check the proxy (HTTP_PROXY, HTTPS_PROXY, NO_PROXY)."
-        return problem(name, f"The name {shown(host)} does not resolve: {said}.", remedy)
+        return problem(name, f"The name {shown(host)} does not resolve: {reason}.", remedy)
     addresses = sorted({str(one[4][0]) for one in found})
     more = f" and {len(addresses) - 1} more" if len(addresses) > 1 else ""
     took = (time.monotonic() - began) * 1000
     return ok(name, f"{host} is {addresses[0]}{more}.", milliseconds=round(took, 1), addresses=len(addresses))
 
 
-def check_answer(subject: Subject) -> Finding:
-    """Whether the endpoint answers, whatever it says; asked by boto3, which tells the headers of errors, too."""
+def check_answer(context: Context) -> Finding:
+    """Whether the endpoint answers, with any status. boto3 asks, because it returns the headers of errors, too."""
     from botocore.exceptions import ClientError
 
     from metaflow_extensions.fasts3.boto.errors import failure_of
 
     name = "answer"
-    client = subject.client.client
-    asked, began = time.time(), time.monotonic()
+    client = context.client.client
+    asked_at, began = time.time(), time.monotonic()
     try:
-        told = client.head_bucket(Bucket=subject.bucket) if subject.root else client.list_buckets()
+        reply = client.head_bucket(Bucket=context.bucket) if context.root else client.list_buckets()
     except ClientError as error:
-        told = error.response
+        reply = error.response
     except Exception as error:
         failure = failure_of(error)
-        connection = subject.known_connection()
+        connection = context.connect()
         nobody = where_nobody_answers(connection.endpoint_url, connection.proxy)
         unreachable = failure.code is Code.UNREACHABLE
         remedy = failure.remedy or (nobody if unreachable else REMEDIES.get(failure.code, nobody))
-        if is_without_tls(failure):
+        if failure.remedy == NO_TLS:
             return problem(name, f"The endpoint {without_password(connection.endpoint_url)} has no TLS.", NO_TLS)
         return problem(name, f"The endpoint does not answer: {shown(failure.message).rstrip('.')}.", remedy)
     seconds = time.monotonic() - began
-    about = told.get("ResponseMetadata", {})
+    about = reply.get("ResponseMetadata", {})
     headers = {str(key).lower(): str(value) for key, value in about.get("HTTPHeaders", {}).items()}
     status = int(about.get("HTTPStatusCode", 0))
-    subject.answer = Answer(status, headers, asked + seconds / 2, seconds)
+    context.response = Response(status, headers, asked_at + seconds / 2, seconds)
     server = f" by {shown(headers['server'], MOST_NAMED)}" if "server" in headers else ""
     return ok(
         name,
@@ -169,15 +186,15 @@ def check_answer(subject: Subject) -> Finding:
     )
 
 
-def check_clock(subject: Subject) -> Finding:
+def check_clock(context: Context) -> Finding:
     """Whether this machine's clock is the server's."""
-    if subject.answer is None:
+    if context.response is None:
         return skipped("clock", "The endpoint has not answered.")
     try:
-        theirs = http_timestamp(subject.answer.headers["date"])
+        theirs = http_timestamp(context.response.headers["date"])
     except (KeyError, ValueError):
-        return skipped("clock", "The endpoint does not tell its time.")
-    return judged_clock(subject.answer.moment - (theirs + 0.5))  # a date is whole seconds, cut off
+        return skipped("clock", "The endpoint does not send its time.")
+    return judged_clock(context.response.moment - (theirs + 0.5))  # Date has whole seconds, rounded down
 
 
 def judged_clock(ahead: float) -> Finding:
@@ -189,30 +206,30 @@ def judged_clock(ahead: float) -> Finding:
         Seconds that our clock is before the server's; negative where it is behind.
     """
     name, figures = "clock", {"seconds_ahead": round(ahead, 1)}
-    told = f"This machine's clock is {abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} the server's"
+    message = f"This machine's clock is {abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} the server's"
     if abs(ahead) > SKEW_REFUSED:
         return problem(
-            name, f"{told}; S3 refuses what is signed for a time over 15 minutes off.", SET_THE_CLOCK, **figures
+            name, f"{message}; S3 refuses signatures whose time is more than 15 minutes off.", SET_THE_CLOCK, **figures
         )
     if abs(ahead) > SKEW_NOTED:
-        return warning(name, f"{told}; from 15 minutes on S3 refuses requests.", SET_THE_CLOCK, **figures)
+        return warning(name, f"{message}; from 15 minutes on S3 refuses requests.", SET_THE_CLOCK, **figures)
     if abs(ahead) <= 1:
         return ok(name, "This machine's clock is the server's.", **figures)
-    return ok(name, f"{told}, which does no harm.", **figures)
+    return ok(name, f"{message}, which does no harm.", **figures)
 
 
-def check_region(subject: Subject) -> Finding:
+def check_region(context: Context) -> Finding:
     """Whether requests are signed for the bucket's own region."""
     name = "region"
-    recipe = subject.known_connection().recipe
+    recipe = context.connect().recipe
     ours = (recipe.region if recipe else None) or "no region"
-    theirs = shown(subject.answer.headers.get("x-amz-bucket-region", "") if subject.answer else "", MOST_NAMED)
+    theirs = shown(context.response.headers.get("x-amz-bucket-region", "") if context.response else "", MOST_NAMED)
     if not theirs:
-        return skipped(name, f"The endpoint does not tell the bucket's region; requests are for {ours}.")
+        return skipped(name, f"The endpoint does not send the bucket's region; requests are for {ours}.")
     if theirs == ours or (theirs, ours) == ("us-east-1", "aws-global"):
         return ok(name, f"The bucket is in {theirs}.")
     return warning(
         name,
-        f"The bucket is in {theirs}, and requests are for {ours}: S3 sends the first of them elsewhere.",
+        f"The bucket is in {theirs}, and requests are for {ours}: S3 redirects the first of them.",
         f"Set AWS_DEFAULT_REGION={theirs}, or region = {theirs} in the profile.",
     )

@@ -1,45 +1,50 @@
-"""The whole examination: facts, then checks."""
+"""Runs the checks, each within its time limit, and collects the facts."""
 
 import os
 from collections.abc import Iterable, Iterator
 from typing import Callable, Optional
 
+from metaflow_extensions.fasts3.api.errors import shown
 from metaflow_extensions.fasts3.boto.settings import Settings
-from metaflow_extensions.fasts3.doctor import access, endpoint, machine, software
-from metaflow_extensions.fasts3.doctor.checks import FIRST, REST, TOTAL, Examiner, why_no_url
-from metaflow_extensions.fasts3.doctor.findings import Fact, Finding, Status
-from metaflow_extensions.fasts3.doctor.limits import Deadline, aside, limited
-from metaflow_extensions.fasts3.doctor.origins import config_file, metaflow_setting
-from metaflow_extensions.fasts3.doctor.subject import Subject
+from metaflow_extensions.fasts3.doctor import credentials, endpoint, machine, software
+from metaflow_extensions.fasts3.doctor.checks import FIRST, REST, Check, why_no_url
+from metaflow_extensions.fasts3.doctor.context import Context
+from metaflow_extensions.fasts3.doctor.findings import Fact, Finding, Status, problem, skipped, warning
+from metaflow_extensions.fasts3.doctor.limits import Deadline, TookTooLong, aside, limited
+from metaflow_extensions.fasts3.doctor.settings import config_file, metaflow_setting
 
-GATHERING = 3.0  # seconds for the facts of one section
-# Settings of Metaflow that decide where data goes and how it is moved.
+TOTAL = 21.0  # seconds for all checks; with the start and the cleanup less than 30
+RESERVED = 4.0  # seconds of these, for checks that are `reserved`
+LEAST = 0.25  # of its limit: with less time than that, a check would only find that the others took long
+FACTS_LIMIT = 3.0  # seconds for the facts of one section
+FAILED = frozenset({Status.PROBLEM, Status.SKIPPED})
+# Metaflow's settings that decide where data goes and how it is transferred.
 SETTINGS = ("DATATOOLS_S3ROOT", "DATASTORE_SYSROOT_S3", "S3_SERVER_SIDE_ENCRYPTION", "S3_TRANSFERS", "S3_RETRY_COUNT")
 
 
 class Examination:
-    """Facts and findings of one subject, as they come.
+    """Facts and findings, as they become known.
 
     Parameters
     ----------
     root : str, optional
-        What the user named, a valid S3 URL; DATATOOLS_S3ROOT if None.
+        A valid S3 URL; DATATOOLS_S3ROOT if None.
     read_only : bool
         Write nothing.
     throughput : bool
-        Move a large object, too.
+        Also transfer a large object.
 
     Attributes
     ----------
-    subject : Subject
-        To be entered before anything is asked for.
+    context : Context
+        To be entered before the first call.
     """
 
     def __init__(self, root: Optional[str] = None, read_only: bool = False, throughput: bool = True) -> None:
-        self._settings = list(_settings())  # as users have set them, before the subject changes some for a while
+        self._settings = list(_settings())  # before the context changes some of them
         configured = metaflow_setting("DATATOOLS_S3ROOT")
         usable = configured.value and why_no_url(str(configured.value)) is None
-        self.subject = Subject(
+        self.context = Context(
             root=root or (str(configured.value).rstrip("/") if usable else None),
             root_origin="--root" if root else configured.origin,
             read_only=read_only,
@@ -47,31 +52,31 @@ class Examination:
             tmproot=str(metaflow_setting("TEMPDIR").value),
         )
         self._deadline = Deadline(TOTAL)
-        self._examiner = Examiner(self.subject, self._deadline)
+        self._examiner = Examiner(self.context, self._deadline)
         self._first: list[Finding] = []
 
     def facts(self) -> Iterator[Fact]:
-        """What is configured, and where from."""
+        """What is configured, and where it comes from."""
         self._first = list(self._examiner.examine(FIRST))
-        subject, connection = self.subject, self.subject.connection
-        yield from self._gathered("software", software.facts)
+        context, connection = self.context, self.context.connection
+        yield from self._limited("software", software.facts)
         yield from self._settings
         if connection is not None:
-            yield from self._gathered("credentials", lambda: access.facts(subject, connection))
-        yield from self._gathered("endpoint", lambda: endpoint.facts(subject, connection))
+            yield from self._limited("credentials", lambda: credentials.facts(context, connection))
+        yield from self._limited("endpoint", lambda: endpoint.facts(context, connection))
         if all(finding.status is Status.OK for finding in self._first if finding.name == "settings"):
-            yield from self._gathered("machine", lambda: machine.facts(subject.tmproot, Settings.read().connections))
+            yield from self._limited("machine", lambda: machine.facts(context.tmproot, Settings.read().connections))
 
     def findings(self) -> Iterator[Finding]:
-        """What the checks found; after `facts`."""
+        """The findings of the checks; after `facts`."""
         yield from self._first
         yield from self._examiner.examine(REST)
 
-    def _gathered(self, section: str, facts: Callable[[], Iterable[Fact]]) -> "list[Fact]":
-        """Facts, as many as can be had: what is wrong with the rest, the checks tell."""
+    def _limited(self, section: str, facts: Callable[[], Iterable[Fact]]) -> "list[Fact]":
+        """The facts that can be had in time. The checks report what is wrong with the others."""
         found: list[Fact] = []
         try:
-            limited(max(0.1, min(GATHERING, self._deadline.left())), lambda: aside(lambda: found.extend(facts())))
+            limited(max(0.1, min(FACTS_LIMIT, self._deadline.left())), lambda: aside(lambda: found.extend(facts())))
         except Exception as error:
             found.append(Fact(section, "not_told", f"{type(error).__name__}: {error}"))
         return found
@@ -83,3 +88,54 @@ def _settings() -> Iterator[Fact]:
     for name in SETTINGS:
         setting = metaflow_setting(name)
         yield Fact("metaflow", name, setting.value, setting.origin)
+
+
+class Examiner:
+    """Runs checks one after the other; each gives one finding within its time limit.
+
+    Parameters
+    ----------
+    context : Context
+    deadline : Deadline
+        For all of them together.
+    """
+
+    def __init__(self, context: Context, deadline: Deadline) -> None:
+        self._context = context
+        self._deadline = deadline
+        self._cause: dict[str, str] = {}  # check that failed or was skipped -> the first that failed
+
+    def examine(self, checks: Iterable[Check]) -> Iterator[Finding]:
+        """Run these checks, but those that need a check which has failed, now or before."""
+        for check in checks:
+            cause = next((self._cause[name] for name in check.needs if name in self._cause), None)
+            if cause:
+                finding = skipped(check.name, f"Not checked, because of {cause!r}.")
+            else:
+                left = self._deadline.left() - (0 if check.reserved else RESERVED)
+                finding = _run(check, self._context, left)
+            if finding.status in FAILED:
+                self._cause[check.name] = cause or check.name
+            yield finding
+
+
+def _run(check: Check, context: Context, left: float) -> Finding:
+    if left < LEAST * check.seconds:
+        return skipped(check.name, "Not checked, because the checks before took too long.")
+
+    def run() -> Finding:
+        return check.run(context)
+
+    try:
+        return limited(min(check.seconds, left), run if check.by_s3 else lambda: aside(run))
+    except TookTooLong as error:
+        message = f"It took more than {error.seconds:.2g} seconds."
+        if check.name == "throughput":
+            return warning(check.name, message, "Expect large objects to take long; check the network.")
+        return problem(check.name, message, "Check the network, and firewalls, VPNs and proxies in it.")
+    except Exception as error:  # a defect of this check must not hide the other findings
+        return problem(
+            check.name,
+            f"The check itself failed: {type(error).__name__}: {shown(str(error))}",
+            "Report it, with the output of `metaflow fasts3 doctor --json`.",
+        )

@@ -1,4 +1,4 @@
-"""What an examination brings forth: facts, each with its origin, and findings, each with its remedy."""
+"""What the doctor prints: facts with their origins, and findings with remedies."""
 
 from enum import Enum
 from typing import NamedTuple, Union
@@ -7,49 +7,49 @@ Value = Union[str, int, float, bool, list[str], None]  # what JSON can hold
 
 
 class Fact(NamedTuple):
-    """Something that is configured, or that this machine has."""
+    """A setting, or a property of this machine."""
 
-    section: str  # under which heading it stands, e.g. "endpoint"
+    section: str  # the heading, e.g. "endpoint"
     name: str  # in JSON; stable, lower case with underscores
     value: Value
-    origin: str = ""  # where it comes from, in words; "" where there is nothing to choose
+    origin: str = ""  # where it comes from; "" for what is not configured
     unit: str = ""  # of a number
 
 
 class Status(str, Enum):
-    """How a check ended."""
+    """The result of a check."""
 
     OK = "ok"
-    WARNING = "warning"  # it works, and could be better
+    WARNING = "warning"  # it works, but not well
     PROBLEM = "problem"  # something does not work
-    SKIPPED = "skipped"  # it was not looked at, and `told` says why
+    SKIPPED = "skipped"  # not checked; the message says why
 
 
 class Finding(NamedTuple):
-    """What one check found."""
+    """The result of one check."""
 
-    name: str  # the check's; stable, lower case with underscores
+    name: str  # of the check; stable, lower case with underscores
     status: Status
-    told: str  # one sentence
-    remedy: str = ""  # what to do; empty where nothing has to be done
-    figures: dict[str, float] = {}  # noqa: RUF012  # what was measured, units in the names; never changed
+    message: str  # one sentence
+    remedy: str = ""  # what to do, if anything
+    figures: dict[str, float] = {}  # noqa: RUF012  # measurements, with units in the names; never changed
 
 
-def ok(name: str, told: str, **figures: float) -> Finding:
-    """All is well."""
-    return Finding(name, Status.OK, told, figures=figures)
+def ok(name: str, message: str, **figures: float) -> Finding:
+    """Return a finding with status OK."""
+    return Finding(name, Status.OK, message, figures=figures)
 
 
-def warning(name: str, told: str, remedy: str, **figures: float) -> Finding:
-    """It works, and could be better."""
-    return Finding(name, Status.WARNING, told, remedy, figures)
+def warning(name: str, message: str, remedy: str, **figures: float) -> Finding:
+    """Return a finding with status WARNING."""
+    return Finding(name, Status.WARNING, message, remedy, figures)
 
 
-def problem(name: str, told: str, remedy: str, **figures: float) -> Finding:
-    """Something does not work."""
-    return Finding(name, Status.PROBLEM, told, remedy, figures)
+def problem(name: str, message: str, remedy: str, **figures: float) -> Finding:
+    """Return a finding with status PROBLEM."""
+    return Finding(name, Status.PROBLEM, message, remedy, figures)
 
 
-def skipped(name: str, told: str) -> Finding:
-    """It was not looked at."""
-    return Finding(name, Status.SKIPPED, told)
+def skipped(name: str, message: str) -> Finding:
+    """Return a finding with status SKIPPED."""
+    return Finding(name, Status.SKIPPED, message)

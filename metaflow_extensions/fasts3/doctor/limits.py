@@ -1,4 +1,4 @@
-"""Time limits: whatever a check does, it ends, and with it the whole examination."""
+"""Time limits, so that every check ends."""
 
 import signal
 import time
@@ -8,32 +8,32 @@ from metaflow_extensions.fasts3.workers.interruptible import interruptible
 
 T = TypeVar("T")
 
-RINGS_EVERY = 1.0  # seconds, once the time is over: an exception raised while an object is destroyed gets lost
+REPEAT = 1.0  # seconds after which the alarm is repeated: Python ignores exceptions in destructors
 
 
 class TookTooLong(Exception):
-    """It was not done in time.
+    """Work took longer than its limit.
 
     Attributes
     ----------
     seconds : float
-        The time that it had.
+        The limit.
     """
 
     def __init__(self, seconds: float) -> None:
-        super().__init__(f"it was not done in {seconds:.2g} seconds")
+        super().__init__(f"it took more than {seconds:.2g} seconds")
         self.seconds = seconds
 
 
 class _Alarm(BaseException):
-    """The time is over. No error, so that nobody in between takes it for a failure of the network."""
+    """The time is over. Not an Exception, so that no handler takes it for a network error."""
 
 
 def limited(seconds: float, work: Callable[[], T]) -> T:
-    """Do work in the main thread, and stop it when its time is over, as Metaflow's ``@timeout`` would.
+    """Do work in the main thread, and interrupt it at its time limit, as Metaflow's ``@timeout`` does.
 
-    Calls of `S3` are made to be stopped like that: they end within a second and clean up. What can't be stopped,
-    a resolver for one, is to be done `aside`.
+    Calls of `S3` end within a second then, and clean up. Work that can't be interrupted, such as resolving a name,
+    has to be done `aside`.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def limited(seconds: float, work: Callable[[], T]) -> T:
 
     Returns
     -------
-    What it returns. What it raises is raised.
+    The value that `work` returns.
 
     Raises
     ------
@@ -57,7 +57,7 @@ def limited(seconds: float, work: Callable[[], T]) -> T:
 
     began = time.monotonic()
     before = signal.signal(signal.SIGALRM, ring)
-    left, interval = signal.setitimer(signal.ITIMER_REAL, seconds, RINGS_EVERY)
+    left, interval = signal.setitimer(signal.ITIMER_REAL, seconds, REPEAT)
     try:
         try:
             return work()
@@ -69,24 +69,24 @@ def limited(seconds: float, work: Callable[[], T]) -> T:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
-        if left:  # somebody else's alarm
+        if left:  # an alarm that was set before
             signal.setitimer(signal.ITIMER_REAL, max(left - (time.monotonic() - began), 0.001), interval)
 
 
 def aside(work: Callable[[], T]) -> T:
-    """Do work that can't be stopped in another thread, which is left behind when the time is over."""
+    """Do work in another thread, which is abandoned when the time is over."""
     return interruptible(lambda _: work())
 
 
 class Deadline:
-    """When all has to be done.
+    """When everything has to be done.
 
     Parameters
     ----------
     seconds : float
         From now on.
     clock : callable
-        `time.monotonic`; another in tests.
+        Replaced in tests.
     """
 
     def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:

@@ -1,4 +1,4 @@
-"""What this machine gives: processors, descriptors, and a place for downloads."""
+"""The limits of this machine: processors, open files, and the directory for downloads."""
 
 import math
 import os
@@ -7,27 +7,27 @@ import shutil
 from collections.abc import Iterator
 from typing import Optional
 
-from metaflow_extensions.fasts3.api.errors import NO_WRITING, MetaflowS3Exception
+from metaflow_extensions.fasts3.api.errors import MetaflowS3Exception, message_of
 from metaflow_extensions.fasts3.api.executor import MOST_WORKERS
 from metaflow_extensions.fasts3.api.formatting import readable
 from metaflow_extensions.fasts3.api.tempdir import TemporaryDirectory, roots
 from metaflow_extensions.fasts3.boto.settings import Settings
 from metaflow_extensions.fasts3.doctor.findings import Fact, Finding, ok, problem, warning
-from metaflow_extensions.fasts3.doctor.origins import metaflow_setting
+from metaflow_extensions.fasts3.doctor.settings import metaflow_setting
 from metaflow_extensions.fasts3.workers.processors import processors
 
-LITTLE_ROOM = 2**30  # bytes; a few large objects
-OWN_DESCRIPTORS = 64  # that a process has open besides: standard streams, modules, pipes to workers
+LITTLE_SPACE = 2**30  # bytes; a few large objects
+OWN_DESCRIPTORS = 64  # for standard streams, modules and pipes to workers
 
 
 def open_files() -> float:
-    """How many files and sockets a process may have open; infinity where there is no limit."""
+    """How many files and sockets a process may open; infinity without a limit."""
     soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     return math.inf if soft == resource.RLIM_INFINITY else soft
 
 
-def room(path: str) -> Optional[int]:
-    """Bytes that are free below a directory; None where nobody can tell."""
+def free_space(path: str) -> Optional[int]:
+    """Free bytes below a directory; None if that is not known."""
     try:
         return shutil.disk_usage(path).free
     except OSError:
@@ -35,8 +35,8 @@ def room(path: str) -> Optional[int]:
 
 
 def facts(tmproot: str, connections: int) -> Iterator[Fact]:
-    """The machine, as a call of `S3` meets it."""
-    limit, free = open_files(), room(tmproot)
+    """The facts about this machine."""
+    limit, free = open_files(), free_space(tmproot)
     yield Fact("machine", "processors", processors())
     yield Fact("machine", "connections_allowed", connections, metaflow_setting("S3_WORKER_COUNT").origin)
     yield Fact("machine", "open_files_allowed", None if math.isinf(limit) else int(limit), "ulimit -n")
@@ -45,12 +45,12 @@ def facts(tmproot: str, connections: int) -> Iterator[Fact]:
 
 
 def check_descriptors() -> Finding:
-    """Whether a worker may open what its share of the connections needs."""
+    """Whether a worker may open enough files for its share of the connections."""
     return judged_descriptors(Settings.read().connections, processors(), open_files())
 
 
 def judged_descriptors(connections: int, cores: int, limit: float) -> Finding:
-    """The finding about descriptors: each connection of a worker may have a socket and a file open."""
+    """The finding about open files: each connection of a worker may need a socket and a file."""
     name = "open_files"
     share = math.ceil(connections / min(cores, MOST_WORKERS, connections))
     needed = 2 * share + OWN_DESCRIPTORS
@@ -59,26 +59,26 @@ def judged_descriptors(connections: int, cores: int, limit: float) -> Finding:
     return warning(
         name,
         f"A process may open {int(limit)} files and sockets; {connections} connections may take {needed} in each "
-        "worker, so fewer requests will be under way at a time.",
+        "worker, so fewer requests are made in parallel.",
         f"Allow more: ulimit -n {max(needed, 1024)}.",
     )
 
 
 def check_tmproot(tmproot: str) -> Finding:
-    """Whether downloads can be kept, in the way in which `S3` keeps them."""
+    """Whether `S3` can store downloads in its temporary directory."""
     name = "tmproot"
     directory = TemporaryDirectory(*roots(tmproot))
     try:
         tmproot = os.path.dirname(directory.path())
     except MetaflowS3Exception as error:
-        return problem(name, str(error).replace(NO_WRITING, "").strip(), NO_WRITING)
+        return problem(name, message_of(error), error.remedy)
     finally:
         directory.remove()
-    free = room(tmproot)
-    if free is not None and free < LITTLE_ROOM:
+    free = free_space(tmproot)
+    if free is not None and free < LITTLE_SPACE:
         return warning(
             name,
-            f"Downloads are kept in {tmproot}, where only {readable(free)} are free.",
-            "Make room, or set `tmproot`, or METAFLOW_TEMPDIR, to a directory on a larger disk.",
+            f"Downloads are stored in {tmproot}, where only {readable(free)} are free.",
+            "Free some space, or set `tmproot`, or METAFLOW_TEMPDIR, to a directory on a larger disk.",
         )
-    return ok(name, f"Downloads can be kept in {tmproot}.")
+    return ok(name, f"Downloads can be stored in {tmproot}.")

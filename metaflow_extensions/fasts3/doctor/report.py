@@ -1,4 +1,4 @@
-"""How facts and findings are shown: as lines for people, or as one JSON document for bug reports."""
+"""Formats facts and findings as lines, or as one JSON document for bug reports."""
 
 import itertools
 import json
@@ -8,21 +8,21 @@ from typing import Any, Callable, Optional
 
 from metaflow_extensions.fasts3.api.errors import shown
 from metaflow_extensions.fasts3.api.formatting import duration, readable
-from metaflow_extensions.fasts3.doctor.concealing import Concealer
 from metaflow_extensions.fasts3.doctor.findings import Fact, Finding, Status, Value
+from metaflow_extensions.fasts3.doctor.redaction import Redactor
 
-FORMAT = 1  # of the JSON document: higher where a name is gone or means something else
+FORMAT = 1  # of the JSON document; increased when a name is removed or changes its meaning
 LABEL = 27  # columns for the name of a fact
 MARK = 9  # columns for the mark of a finding
 NAME = 15  # columns for its name
 COLORS = {Status.OK: "green", Status.WARNING: "yellow", Status.PROBLEM: "red", Status.SKIPPED: "cyan"}
 MARKS = {Status.OK: "ok", Status.WARNING: "warning", Status.PROBLEM: "PROBLEM", Status.SKIPPED: "skipped"}
 
-Style = Callable[[str, Status], str]  # gives a mark its colour
+Style = Callable[[str, Status], str]  # colors a mark
 
 
 def plain(text: str, _: Status) -> str:
-    """No colour."""
+    """Use no color."""
     return text
 
 
@@ -31,16 +31,16 @@ class Report:
 
     Parameters
     ----------
-    concealer : Concealer
-        Everything passes through it.
+    redactor : Redactor
+        Removes secrets from every text.
     width : int
-        Columns of the terminal; 0: lines are as long as they are.
+        Columns of the terminal; 0: lines are not wrapped.
     style : callable
-        Gives a mark the colour of a status.
+        Colors a mark.
     """
 
-    def __init__(self, concealer: Concealer, width: int = 0, style: Style = plain) -> None:
-        self._concealer = concealer
+    def __init__(self, redactor: Redactor, width: int = 0, style: Style = plain) -> None:
+        self._redactor = redactor
         self._width = width
         self._style = style
 
@@ -52,12 +52,12 @@ class Report:
                 section = fact.section
                 yield section.capitalize()
             origin = f"  [{fact.origin}]" if fact.origin else ""
-            told = self._clean(f"{_in_words(fact.value, fact.unit)}{origin}")
+            text = self._clean(f"{_in_words(fact.value, fact.unit)}{origin}")
             name = fact.name if fact.name.isupper() else fact.name.replace("_", " ")
-            yield from self._wrapped(f"  {name:<{LABEL}}", told)
+            yield from self._wrapped(f"  {name:<{LABEL}}", text)
 
     def findings(self, findings: Iterable[Finding]) -> Iterator[str]:
-        """The lines of findings, as they come. What was skipped for one reason is told in one."""
+        """The lines of findings, as they become known. Those skipped for one reason share a line."""
         for reason, group in itertools.groupby(findings, _skipped_because):
             if reason is None:
                 for finding in group:
@@ -68,29 +68,29 @@ class Report:
                 yield from self._marked(Status.SKIPPED, f"{names:<{NAME - 1}} ", reason)
 
     def _finding(self, finding: Finding) -> Iterator[str]:
-        yield from self._marked(finding.status, f"{finding.name:<{NAME}}", finding.told)
+        yield from self._marked(finding.status, f"{finding.name:<{NAME}}", finding.message)
         if finding.remedy:
             yield from self._wrapped(f"{'':<{2 + MARK + NAME}}-> ", self._clean(finding.remedy))
 
-    def _marked(self, status: Status, name: str, told: str) -> Iterator[str]:
+    def _marked(self, status: Status, name: str, message: str) -> Iterator[str]:
         mark = f"  {MARKS[status]:<{MARK}}"
-        lines = self._wrapped(f"{mark}{name}", self._clean(told))
+        lines = self._wrapped(f"{mark}{name}", self._clean(message))
         yield self._style(mark, status) + next(lines)[len(mark) :]
         yield from lines
 
     def end(self, findings: "list[Finding]", seconds: float) -> str:
-        """The last line."""
+        """The last line: the numbers of problems and warnings."""
         problems, warnings = count(findings, Status.PROBLEM), count(findings, Status.WARNING)
         status = Status.PROBLEM if problems else Status.WARNING if warnings else Status.OK
-        told = (
+        verdict = (
             "All is well"
             if status is Status.OK
             else f"{_several(problems, 'problem')}, {_several(warnings, 'warning')}"
         )
-        return f"{self._style(told, status)} ({duration(seconds)})."
+        return f"{self._style(verdict, status)} ({duration(seconds)})."
 
     def _clean(self, text: str) -> str:
-        return shown(self._concealer.text(text))
+        return shown(self._redactor.text(text))
 
     def _wrapped(self, start: str, text: str) -> Iterator[str]:
         if not self._width:
@@ -103,7 +103,7 @@ class Report:
             yield " " * len(start) + line
 
 
-def document(facts: Iterable[Fact], findings: Iterable[Finding], seconds: float, concealer: Concealer) -> str:
+def document(facts: Iterable[Fact], findings: Iterable[Finding], seconds: float, redactor: Redactor) -> str:
     """Facts and findings as JSON.
 
     Returns
@@ -113,15 +113,15 @@ def document(facts: Iterable[Fact], findings: Iterable[Finding], seconds: float,
         with ``name``, ``status``, ``told``, ``remedy`` and ``figures``. ``problems`` and ``warnings``: how many.
         ``seconds``: how long it took.
     """
-    told: dict[str, dict[str, Any]] = {}
+    sections: dict[str, dict[str, Any]] = {}
     for fact in facts:
-        section = told.setdefault(fact.section, {})
-        section[fact.name] = {"value": concealer.value(fact.value), "origin": concealer.text(fact.origin)}
+        section = sections.setdefault(fact.section, {})
+        section[fact.name] = {"value": redactor.value(fact.value), "origin": redactor.text(fact.origin)}
     found = list(findings)
     whole = {
         "format": FORMAT,
-        "facts": told,
-        "findings": [_of_json(finding, concealer) for finding in found],
+        "facts": sections,
+        "findings": [_of_json(finding, redactor) for finding in found],
         "problems": count(found, Status.PROBLEM),
         "warnings": count(found, Status.WARNING),
         "seconds": round(seconds, 2),
@@ -129,12 +129,12 @@ def document(facts: Iterable[Fact], findings: Iterable[Finding], seconds: float,
     return json.dumps(whole, indent=2)
 
 
-def _of_json(finding: Finding, concealer: Concealer) -> "dict[str, Any]":
+def _of_json(finding: Finding, redactor: Redactor) -> "dict[str, Any]":
     return {
         "name": finding.name,
         "status": finding.status.value,
-        "told": concealer.text(finding.told),
-        "remedy": concealer.text(finding.remedy),
+        "told": redactor.text(finding.message),
+        "remedy": redactor.text(finding.remedy),
         "figures": finding.figures,
     }
 
@@ -145,7 +145,7 @@ def count(findings: Iterable[Finding], status: Status) -> int:
 
 
 def _skipped_because(finding: Finding) -> Optional[str]:
-    return finding.told if finding.status is Status.SKIPPED else None
+    return finding.message if finding.status is Status.SKIPPED else None
 
 
 def _several(number: int, noun: str) -> str:

@@ -1,4 +1,4 @@
-"""Which versions are installed, whose class `from metaflow import S3` gives, and whose Metaflow's runs are."""
+"""Which versions are installed, which class `S3` is, and whether Metaflow knows the user."""
 
 import importlib
 import platform
@@ -16,7 +16,7 @@ TRY_AGAIN = f"Install it again: pip install --force-reinstall --no-deps {DISTRIB
 
 
 def facts() -> Iterator[Fact]:
-    """Versions."""
+    """The facts about software."""
     yield Fact("software", "python", f"{platform.python_version()} ({platform.python_implementation()})")
     yield Fact("software", "system", platform.platform())
     for name in ("metaflow", DISTRIBUTION, "boto3", "botocore", "awscrt"):
@@ -27,7 +27,7 @@ def facts() -> Iterator[Fact]:
 
 
 def version_of(distribution: str) -> Optional[str]:
-    """Of an installed distribution."""
+    """The version of a distribution; None if it is not installed."""
     try:
         return version(distribution)
     except PackageNotFoundError:
@@ -35,7 +35,7 @@ def version_of(distribution: str) -> Optional[str]:
 
 
 def extensions() -> "list[str]":
-    """The extensions that Metaflow has loaded, this one as well: name and version."""
+    """The extensions that Metaflow has loaded: names and versions."""
     from metaflow.extension_support import extension_info
 
     return sorted(f"{name} {about.get('dist_version', '')}".strip() for name, about in _installed(extension_info()))
@@ -46,7 +46,7 @@ def _installed(info: Any) -> "list[tuple[str, dict[str, str]]]":
 
 
 def check_user() -> Finding:
-    """Whether Metaflow knows whose the runs are."""
+    """Whether Metaflow knows the name of the user."""
     from metaflow.util import get_username
 
     name = "user"
@@ -55,13 +55,13 @@ def check_user() -> Finding:
         return ok(name, f"Runs are those of {shown(found)}.")
     return problem(
         name,
-        'Metaflow finds no user name (it does not take "root" for one), so no flow can be run.',
+        'Metaflow finds no user name (it does not accept "root"), so it runs no flow.',
         "Set METAFLOW_USER to your name: export METAFLOW_USER=me.",
     )
 
 
 def check_class() -> Finding:
-    """Whether all ways to `S3` lead to this package's class."""
+    """Whether `S3` is this package's class in all modules that have it."""
     from metaflow_extensions.fasts3.api.s3 import S3
 
     return judged({place: getattr(importlib.import_module(place), "S3", None) for place in PLACES}, S3)
@@ -88,7 +88,7 @@ def judged(found: "dict[str, Any]", ours: type) -> Finding:
         return problem(
             name,
             f"`{place}.S3` is the class of another Metaflow extension, {extension!r}.",
-            f"Uninstall one of the two; only one extension can provide S3. That one's class stands in {module}.",
+            f"Uninstall one of the two; only one extension can provide S3. The other class is in {module}.",
         )
     if version_of(DISTRIBUTION) is None:
         return problem(

@@ -1,4 +1,4 @@
-"""How fast it is: a small request, a large object, and which implementation moves the bytes."""
+"""How fast small requests and large objects are, and which implementation transfers them."""
 
 import contextlib
 import os
@@ -11,26 +11,26 @@ from metaflow.exception import MetaflowException
 from metaflow_extensions.fasts3.api.errors import MetaflowS3AccessDenied
 from metaflow_extensions.fasts3.api.formatting import readable
 from metaflow_extensions.fasts3.boto.settings import Settings
+from metaflow_extensions.fasts3.doctor.context import Context
 from metaflow_extensions.fasts3.doctor.findings import Finding, ok, skipped
-from metaflow_extensions.fasts3.doctor.rights import refused
-from metaflow_extensions.fasts3.doctor.subject import Subject
+from metaflow_extensions.fasts3.doctor.permissions import refused
 from metaflow_extensions.fasts3.plans.pieces import PART_SIZE
 
 SMALL_REQUESTS = 10
-ENOUGH = 1.5  # seconds for these; far away, fewer have to do
+ENOUGH = 1.5  # seconds for these; far away, fewer are made
 MIB = 2**20
 LARGE = 32 * MIB  # bytes: four parts
-TRIAL = MIB  # bytes that tell how much can be moved in time
+TRIAL = MIB  # bytes, to estimate how many can be transferred in time
 WORTH = 2.0  # seconds for one direction
 
 
-def check_round_trip(subject: Subject) -> Finding:
-    """How long a small request takes, on a connection that is there already."""
-    url = subject.written or subject.new_url()
+def check_round_trip(context: Context) -> Finding:
+    """How long a small request takes on an open connection."""
+    url = context.written or context.new_url()
 
     def head() -> None:
-        with contextlib.suppress(MetaflowS3AccessDenied):  # an answer as good as any
-            subject.s3.info(url, return_missing=True)
+        with contextlib.suppress(MetaflowS3AccessDenied):  # a response, too
+            context.s3.info(url, return_missing=True)
 
     try:
         head()
@@ -40,42 +40,42 @@ def check_round_trip(subject: Subject) -> Finding:
     except MetaflowException as error:
         return refused("round_trip", error, "s3:GetObject", url)
     seconds = statistics.median(taken)
-    told = f"A small request takes {seconds * 1000:.1f} ms (median of {len(taken)})."
-    return ok("round_trip", told, milliseconds=round(seconds * 1000, 2))
+    message = f"A small request takes {seconds * 1000:.1f} ms (median of {len(taken)})."
+    return ok("round_trip", message, milliseconds=round(seconds * 1000, 2))
 
 
-def check_throughput(subject: Subject) -> Finding:
-    """How fast one object of some size goes there and back. It takes the place of the small one, and goes with it."""
-    name, url = "throughput", subject.written
-    if not subject.throughput or url is None:
+def check_throughput(context: Context) -> Finding:
+    """How fast one large object is uploaded and downloaded. It replaces the small one, and is deleted instead."""
+    name, url = "throughput", context.written
+    if not context.throughput or url is None:
         return skipped(name, "Not measured with --no-throughput.")
     try:
-        size = size_for(_timed(lambda: subject.s3.put(url, os.urandom(TRIAL))))
+        size = size_for(_timed(lambda: context.s3.put(url, os.urandom(TRIAL))))
         body = os.urandom(size)
-        up = _timed(lambda: subject.s3.put(url, body))
-        down = _timed(lambda: subject.s3.get(url))
+        up = _timed(lambda: context.s3.put(url, body))
+        down = _timed(lambda: context.s3.get(url))
     except MetaflowException as error:
         return refused(name, error, "s3:PutObject and s3:GetObject", url)
     parts = -(-size // PART_SIZE)
     how = f"in {parts} parts" if parts > 1 else "in one request"
-    told = f"One object of {readable(size)}, {how}: {_rate(size, up)} up, {_rate(size, down)} down."
+    message = f"One object of {readable(size)}, {how}: {_rate(size, up)} up, {_rate(size, down)} down."
     rates = {"bytes": size, "up_bytes_per_second": round(size / up), "down_bytes_per_second": round(size / down)}
-    return ok(name, told, **rates)
+    return ok(name, message, **rates)
 
 
 def size_for(seconds: float) -> int:
-    """How many bytes to measure with, where the trial took so long: whole MiBs that take a few seconds at the most."""
+    """How many bytes to measure with if the trial took this long: whole MiB that take a few seconds."""
     return max(MIB, min(LARGE, int(TRIAL / max(seconds, 1e-6) * WORTH) // MIB * MIB))
 
 
-def check_transfers(subject: Subject) -> Finding:
-    """Which implementation moves the bytes, and why."""
+def check_transfers(context: Context) -> Finding:
+    """Which implementation transfers data, and why."""
     name = "transfers"
-    bucket = subject.bucket if subject.root else ""
-    reason = subject.known_connection().why_boto3(Settings.read().transfers, bucket)
+    bucket = context.bucket if context.root else ""
+    reason = context.connect().why_boto3(Settings.read().transfers, bucket)
     if reason is None:
-        return ok(name, "This package's own wire moves the bytes.")
-    return ok(name, f"boto3 moves the bytes, slower than this package's own wire: {reason}.")
+        return ok(name, "This package's own wire transfers the data.")
+    return ok(name, f"boto3 transfers the data, slower than this package's own wire: {reason}.")
 
 
 def _timed(do: Callable[[], object]) -> float:

@@ -1,8 +1,8 @@
-"""Why a server on this machine could not be started: each message is fit to be shown to the user as it is."""
+"""Errors of a local server. Their messages are for users."""
 
 
 class LocalServerError(Exception):
-    """A server on this machine could not be started, or ended by itself."""
+    """A server on this machine could not be started, or ended unexpectedly."""
 
 
 class MissingServer(LocalServerError):
@@ -10,7 +10,7 @@ class MissingServer(LocalServerError):
 
 
 class PortTaken(LocalServerError):
-    """Something else listens on the port that was asked for."""
+    """Another program listens on the port."""
 
 
 class UnusableDirectory(LocalServerError):
@@ -18,4 +18,4 @@ class UnusableDirectory(LocalServerError):
 
 
 class ServerFailed(LocalServerError):
-    """The server ended by itself or never answered; the message holds the end of its log."""
+    """The server ended unexpectedly or did not answer; the message holds the end of its log."""

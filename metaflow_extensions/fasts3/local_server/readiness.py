@@ -1,4 +1,4 @@
-"""When is a server ready: once it has answered a signed request and the bucket is there."""
+"""Waits until a server answers a signed request, and makes the bucket."""
 
 import os
 import time
@@ -11,12 +11,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 from .errors import ServerFailed
 from .storage import Keys
 
-# As set in the reply to CreateBucket. The second is SeaweedFS's, even to the bucket's owner.
-_IT_IS_THERE = ("BucketAlreadyOwnedByYou", "BucketAlreadyExists")
+# Codes of CreateBucket. SeaweedFS sends the second even to the bucket's owner.
+_EXISTS = ("BucketAlreadyOwnedByYou", "BucketAlreadyExists")
 
 
 def make_bucket(bucket: str, endpoint_url: str, keys: Keys, deadline: float) -> None:
-    """Create the bucket, trying again until the server can; `deadline` is in `time.monotonic` terms."""
+    """Create the bucket, with retries until `deadline`, a time of `time.monotonic`."""
     client = _client(endpoint_url, keys)
     try:
         while True:
@@ -25,7 +25,7 @@ def make_bucket(bucket: str, endpoint_url: str, keys: Keys, deadline: float) -> 
                 return
             except ClientError as error:
                 answer = error.response["Error"]
-                if answer["Code"] in _IT_IS_THERE:
+                if answer["Code"] in _EXISTS:
                     return
                 status = error.response["ResponseMetadata"]["HTTPStatusCode"]
                 if status < 500 or time.monotonic() > deadline:
@@ -40,7 +40,7 @@ def make_bucket(bucket: str, endpoint_url: str, keys: Keys, deadline: float) -> 
 
 
 def _client(endpoint_url: str, keys: Keys) -> Any:
-    # Nothing of the user's may reach this client: not a profile that does not exist, nor a proxy.
+    # None of the user's settings applies to this client: no profile, which may not exist, and no proxy.
     nothing = {
         "profile": (None, None, None, None),
         "config_file": (None, None, os.devnull, None),

@@ -1,10 +1,10 @@
-"""SeaweedFS on this machine: a real S3 server, from PyPI, that listens nowhere but on the loopback address.
+"""SeaweedFS on this machine: a real S3 server, from PyPI, that listens on the loopback address only.
 
-It checks signatures, keeps what it is given on disk and starts in about a second. This is what
-``metaflow fasts3 serve`` runs, and what the tests and benchmarks measure against.
+It checks signatures, stores data on disk and starts in about a second. ``metaflow fasts3 serve``, the tests and
+the benchmarks use it.
 
-Its S3 port asks for credentials. The ports behind it (master, volume, filer) do not, as is SeaweedFS's way:
-on a machine with other users on it, whoever is logged in can reach them.
+Its S3 port requires credentials. SeaweedFS's internal ports (master, volume, filer) do not: other users of the
+machine can reach them.
 """
 
 import contextlib
@@ -26,18 +26,18 @@ from .readiness import make_bucket
 from .seaweedfs_command import LOOPBACK, arguments, choose_ports, find_program, leftovers
 from .storage import Keys, Storage
 
-# Free ports are found by binding and letting go, so another process can be quicker. Three times running, it
-# is no accident.
+# Free ports are found by binding and closing, so another process can take one first. After three times in a row,
+# there is another reason.
 _ATTEMPTS = 3
 
-# SeaweedFS takes about two seconds for an orderly end. Each write is in the hands of the kernel once it is
-# acknowledged, so even a server that has to be killed after this has lost nothing.
+# SeaweedFS takes about two seconds to stop. The kernel has each acknowledged write, so a server that has to be killed
+# after this time loses nothing.
 _GRACE_SECONDS = 5.0
 
 _TAIL_LINES = 15
 
-# What the command line has no option for. Directories without objects are no prefixes to S3; SeaweedFS would list them
-# for two minutes.
+# Options that the command line does not have. S3 has no prefixes without objects; SeaweedFS would list them for two
+# minutes.
 _OPTIONS = {"WEED_FILER_OPTIONS_S3_EMPTY_FOLDER_CLEANUP_DELAY": "1s"}
 
 
@@ -67,7 +67,7 @@ class SeaweedFS:
     UnusableDirectory
         `directory` can't be written, or another server uses it.
     ServerFailed
-        The server ended by itself or did not answer in time.
+        The server ended unexpectedly or did not answer in time.
 
     Examples
     --------
@@ -90,7 +90,7 @@ class SeaweedFS:
         self._start_timeout = start_timeout
         self._process: Optional[subprocess.Popen[bytes]] = None
         self._scratch: Optional[Path] = None
-        # This end of a pipe: see `supervisor`.
+        # The write end of a pipe: see `supervisor`.
         self._leash: Optional[int] = None
         self._storage: Optional[Storage] = None
         self._keys = Keys("", "")
@@ -166,12 +166,12 @@ class SeaweedFS:
 
     def stop(self) -> None:
         """End the server, and remove its data if they were temporary. Does nothing if it is not running."""
-        # Each is taken over before it is used, so that a signal in the middle, and another call, do no harm.
+        # Each attribute is cleared before it is used, so that a signal, or a second call, does no harm.
         leash, self._leash = self._leash, None
         process, self._process = self._process, None
         scratch, self._scratch = self._scratch, None
         if leash is not None:
-            # The server may have ended by itself, and its supervisor with it.
+            # The server may have ended, and its supervisor with it.
             with contextlib.suppress(OSError):
                 os.write(leash, b".")
             os.close(leash)
@@ -186,14 +186,14 @@ class SeaweedFS:
         Raises
         ------
         ServerFailed
-            It ended, which it never does by itself when all is well.
+            It ended unexpectedly.
         """
         if self._process is not None:
             self._process.wait()
-            raise ServerFailed(f"SeaweedFS ended by itself. The end of its log:\n{self.log_tail()}")
+            raise ServerFailed(f"SeaweedFS ended unexpectedly. The end of its log:\n{self.log_tail()}")
 
     def log_tail(self) -> str:
-        """Give the last lines of the server's log, without the secret, or nothing if there are none."""
+        """The last lines of the server's log without the secret, or ""."""
         if self._storage is None or not self._storage.log.exists():
             return ""
         text = self._storage.log.read_text(encoding="utf-8", errors="replace")
@@ -207,33 +207,33 @@ class SeaweedFS:
         self._storage = storage = Storage(self._directory or scratch)
         self._keys = storage.keys()
         supervision = [
-            # Nobody misses temporary data, so their server may be killed at once.
+            # A server with temporary data may be killed at once.
             str(_GRACE_SECONDS if self._directory else 0),
             str(scratch),
             *leftovers(ports, storage.data),
             "--",
             *arguments(program, ports, storage.data, scratch, storage.identities),
         ]
-        # The claim on the directory is handed to the supervisor: it lasts as long as the server may write.
+        # The supervisor inherits the lock of the directory, so it lasts as long as the server may write.
         claim = storage.claim()
-        told, self._leash = os.pipe()
+        reading, self._leash = os.pipe()
         try:
             with storage.open_log() as log:
                 self._process = subprocess.Popen(
                     [sys.executable, "-I", "-S", supervisor.__file__, *supervision],
-                    stdin=told,
+                    stdin=reading,
                     stdout=log,
                     stderr=log,
-                    # The user's AWS_* and WEED_* variables would become its identities and settings.
+                    # SeaweedFS would read the user's AWS_* and WEED_* variables.
                     env={"HOME": str(scratch), "WEED_ADMIN_PASSWORD": secrets.token_urlsafe(30), **_OPTIONS},
                     cwd=scratch,
                     pass_fds=(claim,),
-                    # Ctrl-C in a terminal is for the starter, which then ends the server in order.
+                    # Ctrl-C in a terminal reaches the starter only, which stops the server.
                     start_new_session=True,
                 )
         finally:
             os.close(claim)
-            os.close(told)
+            os.close(reading)
 
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + self._start_timeout

@@ -1,4 +1,4 @@
-"""The command line that makes SeaweedFS a plain S3 server on the loopback address. Starts nothing itself."""
+"""The command line of SeaweedFS as a plain S3 server on the loopback address."""
 
 import shutil
 import socket
@@ -10,8 +10,8 @@ from .errors import MissingServer, PortTaken
 
 LOOPBACK = "127.0.0.1"
 
-# Every port is given: SeaweedFS would otherwise take HTTP + 10000 for gRPC, which collides as soon as two
-# servers run, and the admin server always the same one.
+# Every port is given. By default, gRPC ports are the HTTP port + 10000, which collide between two servers, and
+# the port of the admin server is fixed.
 _INNER_PORTS = (
     "master.port",
     "master.port.grpc",
@@ -32,7 +32,7 @@ _SETTINGS = (
     "-master.volumeSizeLimitMB=1024",
     "-volume.max=0",
     "-s3.iam=false",
-    # A misspelt bucket is an error, as on S3.
+    # A missing bucket is an error, as on S3.
     "-s3.autoCreateBucket=false",
     "-s3.port.iceberg=0",
     "-s3.port.lance=0",
@@ -42,7 +42,7 @@ _SETTINGS = (
 
 
 def find_program() -> str:
-    """Give the path of ``weed``: the one beside this interpreter, else the first on the PATH."""
+    """The path of ``weed``: beside this interpreter, else the first on the PATH."""
     beside = shutil.which("weed", path=sysconfig.get_path("scripts"))
     program = beside or shutil.which("weed")
     if program is None:
@@ -51,11 +51,11 @@ def find_program() -> str:
 
 
 def choose_ports(s3_port: Optional[int]) -> dict[str, int]:
-    """Give a port for each of SeaweedFS's options: the one asked for, and ones that are free just now."""
+    """A port for each of SeaweedFS's options: the given one, and free ones."""
     if s3_port is not None:
         _check_free(s3_port)
     names = _INNER_PORTS if s3_port is not None else (*_INNER_PORTS, "s3.port")
-    # All are held at once, so that no two of them are the same.
+    # All are bound at the same time, so that no two are the same.
     held = [socket.socket() for _ in names]
     try:
         for holder in held:
@@ -69,7 +69,7 @@ def choose_ports(s3_port: Optional[int]) -> dict[str, int]:
 
 def _check_free(port: int) -> None:
     with socket.socket() as probe:
-        # As servers do: without it, connections that just ended keep a port for a minute.
+        # As servers do: otherwise connections that have just ended block a port for a minute.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((LOOPBACK, port))
@@ -79,7 +79,7 @@ def _check_free(port: int) -> None:
 
 
 def arguments(program: str, ports: dict[str, int], data: Path, scratch: Path, identities: Path) -> list[str]:
-    """Give the whole command line. The secret is not in it: whoever is logged in can read those.
+    """The whole command line, without the secret: other users of the machine can read it.
 
     ``weed mini`` is the same server as ``weed server -s3``, without the fixed pauses between its parts:
     0.8 seconds to the first answer instead of 3.2, and 2 seconds to the end instead of 15.
@@ -98,14 +98,14 @@ def arguments(program: str, ports: dict[str, int], data: Path, scratch: Path, id
 
 
 def leftovers(ports: dict[str, int], data: Path) -> list[str]:
-    """Give what SeaweedFS leaves behind and must not find next time."""
+    """The files that SeaweedFS leaves behind and must not find at its next start."""
     parts = ("admin", "filer", "master", "s3", "volume")
     return [
-        # Sockets: SeaweedFS does not ask where to put these.
+        # The paths of these sockets are fixed.
         *(f"/tmp/seaweedfs-{part}-grpc-{ports[f'{part}.port.grpc']}.sock" for part in parts),  # noqa: S108
-        # What the master remembers, under a name with its port, which is another one next time. It learns
-        # what volumes there are from the volume server.
+        # The state of the master, in a directory named by its port, which is another one next time. The volume
+        # server reports the volumes to it.
         str(data / f"m{ports['master.port']}"),
-        # This command line as options, which would be read beside the next command line.
+        # This command line as options, which the next start would read as well.
         str(data / "mini.options"),
     ]

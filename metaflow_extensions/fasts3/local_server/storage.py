@@ -9,7 +9,7 @@ from typing import BinaryIO, NamedTuple
 
 from .errors import UnusableDirectory
 
-# SeaweedFS takes keys of any form; these look like the ones of AWS: 20 and 40 characters.
+# SeaweedFS accepts keys of any form; these look like those of AWS: 20 and 40 characters.
 _ACCESS_KEY_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 
 
@@ -20,7 +20,7 @@ class Keys(NamedTuple):
     secret_key: str
 
     def __repr__(self) -> str:
-        """Name the access key only: a repr ends up in logs and tracebacks."""
+        """Without the secret key, because a repr is written to logs and tracebacks."""
         return f"Keys(access_key={self.access_key!r}, secret_key=...)"
 
 
@@ -30,8 +30,8 @@ class Storage:
     Parameters
     ----------
     root : Path
-        Made, with mode 0700, if it is not there. A directory that exists keeps its mode, and the server
-        gets a directory of its own in it.
+        Created with mode 0700 if it does not exist. An existing directory keeps its mode; the server has
+        a directory of its own in it.
     """
 
     def __init__(self, root: Path) -> None:
@@ -42,16 +42,16 @@ class Storage:
         try:
             root.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.home.mkdir(mode=0o700, exist_ok=True)
-            # It may have been there: made by an earlier server, or restored from somewhere with a wider mode.
+            # It may exist with a wider mode, for example after a restore.
             self.home.chmod(0o700)
             self.data.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
             raise UnusableDirectory(f"Cannot keep data in {root}: {error.strerror}.") from error
 
     def claim(self) -> int:
-        """Claim the directory and give the open descriptor that holds the claim.
+        """Lock the directory; the descriptor that holds the lock.
 
-        The claim ends with the last process that has the descriptor, so it can be handed on.
+        The lock ends with the last process that has the descriptor, so it can be passed on.
         """
         try:
             descriptor = os.open(self.home / "lock", os.O_RDWR | os.O_CREAT, 0o600)
@@ -70,7 +70,7 @@ class Storage:
         return open(os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "wb")
 
     def keys(self) -> Keys:
-        """Give the credentials of this directory, made the first time and the same ever after."""
+        """The credentials of this directory, made at the first call."""
         if not self.identities.exists():
             self._write_identities(
                 Keys(
@@ -91,7 +91,7 @@ class Storage:
             "credentials": [{"accessKey": keys.access_key, "secretKey": keys.secret_key}],
             "actions": ["Admin", "Read", "Write", "List", "Tagging"],
         }
-        # Written aside and renamed: a start that is interrupted leaves no half-written credentials behind.
+        # Written to another file and renamed, so that an interrupted start leaves no partial file.
         draft = self.identities.with_suffix(".new")
         draft.unlink(missing_ok=True)
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

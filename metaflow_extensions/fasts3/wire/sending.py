@@ -5,7 +5,7 @@ from typing import Callable, NamedTuple, Optional
 
 from metaflow_extensions.fasts3.wire.bandwidth import Allowance
 from metaflow_extensions.fasts3.wire.connection import Connection
-from metaflow_extensions.fasts3.wire.connection_errors import ConnectionLost
+from metaflow_extensions.fasts3.wire.connection_errors import ConnectionLost, tls_remedy
 from metaflow_extensions.fasts3.wire.connections import Connections, Untrusted
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
 from metaflow_extensions.fasts3.wire.http11 import Body, Head, ProtocolError, body_of
@@ -76,7 +76,7 @@ async def send(
         except Untrusted as error:
             raise TransferError(Failure(Code.UNTRUSTED, str(error))) from error
         except ConnectionLost as error:
-            raise TransferError(Failure(Code.UNREACHABLE, str(error))) from error
+            raise TransferError(Failure(Code.UNREACHABLE, str(error), remedy=tls_remedy(error.__cause__))) from error
         try:
             return (*await _converse(connection, method, head, payload, expect), connection)
         except ConnectionLost as error:

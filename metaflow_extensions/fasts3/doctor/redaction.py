@@ -1,4 +1,4 @@
-"""Takes secrets out of whatever is told: each value and sentence passes here before it is shown."""
+"""Removes secrets from everything that is printed."""
 
 import os
 import re
@@ -7,25 +7,25 @@ from typing import Any, Optional
 
 from metaflow_extensions.fasts3.boto.redaction import HIDDEN, passwords_in, without_password, without_secrets
 
-SHOWN_OF_A_KEY = 4  # characters at either end of an access key id
+VISIBLE = 4  # characters at either end of an access key id
 VARIABLES = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN")
 ACCESS_KEY = re.compile(r"(?<=access key id )[^\s,;)]+")
 
 
 def masked_key(access_key: str) -> str:
-    """An access key id without its middle: enough to tell which it is."""
-    if len(access_key) <= 2 * SHOWN_OF_A_KEY:
+    """An access key id without its middle, which identifies it still."""
+    if len(access_key) <= 2 * VISIBLE:
         return access_key[:1] + HIDDEN
-    return access_key[:SHOWN_OF_A_KEY] + HIDDEN + access_key[-SHOWN_OF_A_KEY:]
+    return access_key[:VISIBLE] + HIDDEN + access_key[-VISIBLE:]
 
 
-class Concealer:
-    """Takes secrets out of texts.
+class Redactor:
+    """Removes secrets from texts.
 
     Parameters
     ----------
     secrets : iterable of str
-        Those that are known; passwords in URLs are found by their place.
+        The known secrets. Passwords in URLs are removed without being known.
     """
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
@@ -33,16 +33,16 @@ class Concealer:
         self.add(secrets)
 
     def add(self, secrets: Iterable[str]) -> None:
-        """Take out these as well."""
+        """Remove these as well."""
         self._secrets.update(secrets)
 
     def text(self, text: str) -> str:
-        """A text without secrets, and without the middle of access key ids."""
+        """A text without secrets and without the middle of access key ids."""
         text = without_secrets(without_password(text), self._secrets)
         return ACCESS_KEY.sub(lambda found: _masked_once(found[0]), text)
 
     def value(self, value: Any) -> Any:
-        """A value of JSON's types, likewise."""
+        """A JSON value without secrets."""
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, list):
@@ -54,8 +54,8 @@ def _masked_once(access_key: str) -> str:
     return access_key if HIDDEN in access_key else masked_key(access_key)
 
 
-def secrets_around(environment: Optional["dict[str, str]"] = None) -> Iterator[str]:
-    """The secrets of AWS, and the passwords in URLs, that this process has in its environment."""
+def secrets_in_environment(environment: Optional["dict[str, str]"] = None) -> Iterator[str]:
+    """The secrets of AWS and the passwords in URLs in the environment."""
     for name, value in (os.environ if environment is None else environment).items():
         if name in VARIABLES:
             yield value

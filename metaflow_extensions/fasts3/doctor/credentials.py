@@ -1,0 +1,152 @@
+"""Which credentials requests are signed with, and where they come from."""
+
+import os
+import time
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from typing import Any, Optional
+
+from metaflow_extensions.fasts3.api.errors import REMEDIES, shown
+from metaflow_extensions.fasts3.boto.connection import Connection
+from metaflow_extensions.fasts3.doctor.context import Context
+from metaflow_extensions.fasts3.doctor.findings import Fact, Finding, ok, problem, skipped, warning
+from metaflow_extensions.fasts3.doctor.redaction import masked_key
+from metaflow_extensions.fasts3.doctor.settings import CLIENT_PARAMS, profile_setting
+from metaflow_extensions.fasts3.wire.credentials import CredentialSet
+from metaflow_extensions.fasts3.wire.failures import Code, TransferError
+
+SOON = 900.0  # seconds before credentials expire
+STS_TIMEOUT = 2.0  # seconds, to connect and to read
+# botocore's names for the sources of credentials (`Credentials.method`), in words.
+METHODS = {
+    "explicit": f"client_params (METAFLOW_{CLIENT_PARAMS})",
+    "env": "environment variables",
+    "shared-credentials-file": "profile",
+    "config-file": "profile",
+    "sso": "SSO",
+    "login": "aws login",
+    "assume-role": "assumed role",
+    "assume-role-with-web-identity": "assumed role, web identity",
+    "custom-process": "credential_process",
+    "container-role": "container",
+    "iam-role": "instance metadata",
+    "ec2-credentials-file": "file named by AWS_CREDENTIAL_FILE",
+    "boto-config": "file of boto 2",
+}
+OF_A_PROFILE = frozenset({"shared-credentials-file", "config-file", "sso", "login", "assume-role", "custom-process"})
+# The environment variables that each method reads.
+VARIABLES = {
+    "env": ("AWS_ACCESS_KEY_ID", "AWS_SESSION_TOKEN"),
+    "container-role": ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI"),
+    "assume-role-with-web-identity": ("AWS_WEB_IDENTITY_TOKEN_FILE",),
+}
+
+
+def facts(context: Context, connection: Connection) -> Iterator[Fact]:
+    """The facts about credentials."""
+    section = "credentials"
+    profile = profile_setting(context.session)
+    yield Fact(section, "profile", profile.value or "default", profile.origin)
+    if connection.recipe is not None and connection.recipe.anonymous:
+        yield Fact(section, "method", "none: requests are not signed", "signature_version")
+        return
+    method = connection.credentials_method
+    if method is None:
+        yield Fact(section, "method", None)
+        return
+    yield Fact(section, "method", METHODS.get(method, method), origin_of(context.session, method))
+    yield Fact(section, "access_key_id", masked_key(connection.identity))
+    try:
+        current = connection.credentials()
+    except TransferError:  # the check of credentials reports it
+        return
+    if current is not None and current.expires is not None:
+        expires = datetime.fromtimestamp(current.expires, timezone.utc)
+        yield Fact(section, "expires", expires.isoformat(timespec="seconds"))
+
+
+def origin_of(session: Any, method: str) -> str:
+    """Where the credentials of one of botocore's methods come from; "" if there is no more to say."""
+    names = [name for name in VARIABLES.get(method, ()) if name in os.environ]
+    if names:
+        role = os.environ.get("AWS_ROLE_ARN") if method == "assume-role-with-web-identity" else None
+        return ", ".join([*names, *([role] if role else [])])
+    if method not in OF_A_PROFILE:
+        return ""
+    role = session.get_scoped_config().get("role_arn") if method == "assume-role" else None
+    return f"{f'{role}, ' if role else ''}profile {session.profile or 'default'!r}"
+
+
+def check_credentials(context: Context) -> Finding:
+    """Whether there are valid credentials."""
+    name = "credentials"
+    connection = context.connect()
+    if connection.recipe is not None and connection.recipe.anonymous:
+        return ok(name, "Requests are not signed, as configured.")
+    try:
+        current = connection.credentials()
+    except TransferError as error:
+        remedy = error.failure.remedy or REMEDIES.get(error.failure.code, "")
+        return problem(name, f"No credentials: {shown(error.failure.message).rstrip('.')}.", remedy)
+    if current is None:
+        return problem(name, "boto3 finds no credentials.", REMEDIES[Code.NO_CREDENTIALS])
+    return (
+        _expiry(current)
+        or _unused_profile(context, connection)
+        or ok(name, f"Requests are signed as {masked_key(connection.identity)}.")
+    )
+
+
+def _expiry(current: CredentialSet) -> Optional[Finding]:
+    """The finding about credentials that have expired or expire soon."""
+    left = None if current.expires is None else current.expires - time.time()
+    if left is None or left >= SOON:
+        return None
+    if left <= 0:
+        return problem("credentials", f"The credentials expired {-left / 60:.0f} minutes ago.", REMEDIES[Code.EXPIRED])
+    return warning("credentials", f"The credentials expire in {left / 60:.0f} minutes.", REMEDIES[Code.EXPIRED])
+
+
+def _unused_profile(context: Context, connection: Connection) -> Optional[Finding]:
+    """The finding about a chosen profile that other credentials override."""
+    profile = profile_setting(context.session)
+    method = connection.credentials_method
+    if profile.value is None or method not in ("env", "explicit"):
+        return None
+    return warning(
+        "credentials",
+        f"The credentials of profile {profile.value!r} ({profile.origin}) are not used, because those of "
+        f"{METHODS[method]} come first.",
+        "Unset AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, or the profile."
+        if method == "env"
+        else f"Remove the credentials from METAFLOW_{CLIENT_PARAMS}, or unset the profile.",
+    )
+
+
+def check_identity(context: Context) -> Finding:
+    """Whose access key id it is: GetCallerIdentity of AWS's STS, which needs no permission."""
+    from botocore.config import Config
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    name = "identity"
+    recipe = context.connect().recipe
+    current = None if recipe is None or recipe.anonymous else context.connect().credentials()
+    if recipe is None or current is None:
+        return skipped(name, "Requests are not signed with credentials that STS knows.")
+    if recipe.endpoint_url is not None:
+        return skipped(name, "The endpoint is not AWS's own, so STS is not asked.")
+    client = context.session.create_client(
+        "sts",
+        region_name=recipe.region if recipe.region and not recipe.region.endswith("-global") else "us-east-1",
+        aws_access_key_id=current.access_key,
+        aws_secret_access_key=current.secret_key,
+        aws_session_token=current.token,
+        config=Config(connect_timeout=STS_TIMEOUT, read_timeout=STS_TIMEOUT, retries={"total_max_attempts": 1}),
+    )
+    try:
+        arn = client.get_caller_identity()["Arn"]
+    except (BotoCoreError, ClientError) as error:
+        return skipped(name, f"STS did not return the identity: {shown(str(error)).rstrip('.')}.")
+    finally:
+        client.close()
+    return ok(name, f"Requests are those of {shown(arn)}.")

@@ -1,0 +1,28 @@
+import socket
+import ssl
+
+import pytest
+
+from metaflow_extensions.fasts3.wire.connection_errors import NO_TLS, tls_remedy
+
+
+def handshake_error(reply: bytes) -> ssl.SSLError:
+    """What OpenSSL raises where the server's first bytes are these."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.sendall(reply)
+        theirs.shutdown(socket.SHUT_WR)
+        with pytest.raises(ssl.SSLError) as caught:
+            context.wrap_socket(ours)
+    return caught.value
+
+
+def test_plain_http_has_a_remedy():
+    assert tls_remedy(handshake_error(b"HTTP/1.1 400 Bad Request\r\n\r\n")) == NO_TLS
+
+
+def test_other_errors_have_none():
+    closed = handshake_error(b"")
+    assert [tls_remedy(error) for error in (closed, ssl.SSLError("made in Python"), OSError(), None)] == [""] * 4
