@@ -76,7 +76,7 @@ def prepared(client, bucket):
         client.meta.events.unregister("before-send.s3", catch)
     (request,) = seen
     volatile = ("X-Amz-Date", "Authorization", "User-Agent", "amz-sdk-invocation-id", "Date", "amz-sdk-request")
-    volatile += ("Expect",)  # ours wait less; see `boto/events.py`
+    volatile += ("Expect", "Connection")  # ours wait less; see `boto/events.py`
     headers = {name: value for name, value in request.headers.items() if name not in volatile}
     signed = request.headers.get("Authorization", b"")
     return request.method, request.url, headers, signed.split(b"/")[0].split(b":")[0] if signed else None

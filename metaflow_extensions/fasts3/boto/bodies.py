@@ -17,7 +17,7 @@ CHUNK = 2**20  # bytes read from the socket at a time: large enough for few Pyth
 
 @contextmanager
 def destination(path: Optional[str], position: int) -> Iterator[BinaryIO]:
-    """What takes the bytes: a file, or memory where there is no path."""
+    """Open the file that takes the bytes; memory where there is no path."""
     if path is None:
         yield BytesIO()
         return
@@ -28,7 +28,7 @@ def destination(path: Optional[str], position: int) -> Iterator[BinaryIO]:
 
 
 def copy(body: Any, file: BinaryIO, most: Optional[int], allowance: Optional[Allowance]) -> "tuple[int, int]":
-    """Copy so many bytes, all for None; give how many came, and their CRC-32."""
+    """Copy at most `most` bytes, all for None; return their number and CRC-32."""
     received = crc = 0
     while received != most:
         step = CHUNK if most is None else min(CHUNK, most - received)
@@ -64,7 +64,7 @@ def source(
 class _Run(ReadFileChunk):
     """Exactly so many bytes of a file.
 
-    botocore tells the server how many there are, and then sends what `read` gives, be it more or less.
+    botocore announces this number as Content-Length, and then sends what `read` gives, be it more or less.
     """
 
     def __init__(self, path: str, file: BinaryIO, size: int) -> None:

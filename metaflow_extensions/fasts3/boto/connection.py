@@ -1,4 +1,4 @@
-"""A boto3 client and all ways to S3 that follow from it: our own wire, boto3 itself, here or in workers."""
+"""A boto3 client, and the transfers made from it: on our own HTTP client or on boto3, here or in workers."""
 
 # Imported now, which no fork interrupts (see clients.py), and not by the first thread that resolves a name.
 import encodings.idna  # noqa: F401
@@ -73,7 +73,7 @@ class Connection:
         self._wire = WithFallback(WireTransfers(self._template, self.credentials), lambda: self.boto3)
 
     def transfers(self, chosen: str) -> Transfers:
-        """What does jobs in the user's process.
+        """The transfers for jobs in the user's process.
 
         Parameters
         ----------
@@ -83,7 +83,7 @@ class Connection:
         return self.boto3 if self.why_boto3(chosen) else self._wire
 
     def why_boto3(self, chosen: str, bucket: str = "") -> Optional[str]:
-        """Why boto3 moves the bytes and not our own wire; None where it does not.
+        """Why boto3 makes the transfers and not our own HTTP client; None where it does not.
 
         Parameters
         ----------
@@ -106,7 +106,7 @@ class Connection:
         Raises
         ------
         TransferError
-            There is nobody to sign as.
+            There are no credentials.
         """
         reason = self.why_boto3(chosen, bucket)
         if reason:
@@ -118,7 +118,7 @@ class Connection:
         except TransferError as error:
             if error.failure.code is Code.NO_CREDENTIALS:
                 raise
-            return f"boto3 refuses: {error.failure.message}"  # each job is told, by boto3
+            return f"boto3 refuses: {error.failure.message}"  # boto3 raises the same for each job
 
     def _template(self, operation: str, bucket: str) -> RequestTemplate:
         if self._templates is None:
@@ -146,7 +146,7 @@ class Connection:
         return self._credentials.renew(refused)
 
     def conceal(self, text: str) -> str:
-        """A text without passwords in URLs and these credentials' secrets: a server may tell what it was sent."""
+        """A text without passwords in URLs and these credentials' secrets: a server may repeat what it was sent."""
         text, known = without_password(text), self._credentials.known
         return without_secrets(text, filter(None, (known.secret_key, known.token))) if known else text
 

@@ -6,7 +6,7 @@ What a program or a service returned is never repeated: it may hold the secret.
 
 import json
 import os
-from typing import Any, Callable, NamedTuple, Optional
+from typing import Any, NamedTuple, Optional
 
 import botocore.exceptions as botocore_errors
 from botocore.parsers import ResponseParserError
@@ -39,10 +39,6 @@ CHECK_MACHINE = "Check that the container or machine has a role, and that its cr
 CHECK_PROFILE = "Check the profile (AWS_PROFILE) in ~/.aws/config and ~/.aws/credentials."
 
 
-class NoSuchError(Exception):
-    """Stands for what an older botocore does not have."""
-
-
 class _Provider(NamedTuple):
     """Which provider failed, for which profile."""
 
@@ -57,9 +53,10 @@ class _Provider(NamedTuple):
     def service(self) -> str:
         return f"the service that gives credentials ({self.method})" if self.method else "the service for credentials"
 
-    def login(self, command: str) -> str:
-        """The sentence that asks for a login."""
-        return f"Run `{command}{f' --profile {self.profile}' if self.profile else ''}`."
+    @property
+    def option(self) -> str:
+        """The option of a command that names the profile."""
+        return f" --profile {self.profile}" if self.profile else ""
 
 
 def profile_in_use(session_vars: Optional["dict[str, Any]"] = None) -> Optional[str]:
@@ -88,7 +85,7 @@ def failure_of_provider(error: Exception, method: str = "", profile: Optional[st
     for cause in causes(error):
         if isinstance(cause, OSError) and cause.errno in NO_DESCRIPTORS:
             return local_failure(cause)
-    reason, remedy = _told(error, _provider(error, method, profile or profile_in_use()))
+    reason, remedy = _explained(error, _provider(error, method, profile or profile_in_use()))
     return Failure(Code.NO_CREDENTIALS, reason, remedy=remedy)
 
 
@@ -103,96 +100,71 @@ def _provider(error: Exception, method: str, profile: Optional[str]) -> _Provide
     return _Provider(str(named or method), profile)
 
 
-Told = tuple[str, str]  # the reason and the remedy
-
-
-def _told(error: Exception, provider: _Provider) -> Told:
-    tell = next((tell for types, tell in BY_TYPE if isinstance(error, types)), _other)
-    of_program = provider.method == PROGRAM and tell is not _sso  # its source may be one
-    return (_program if of_program else tell)(error, provider)
-
-
-def _sso(_: Exception, provider: _Provider) -> Told:
-    return f"the SSO session{provider.of_profile} is missing or has expired", provider.login("aws sso login")
-
-
-def _login(_: Exception, provider: _Provider) -> Told:
-    return f"the login session{provider.of_profile} is missing or has expired", provider.login("aws login")
-
-
-def _mfa(_: Exception, provider: _Provider) -> Told:
-    return f"the role{provider.of_profile} needs an MFA code, which can't be asked for here", WITHOUT_MFA
-
-
-def _proxy(error: Exception, provider: _Provider) -> Told:
-    return f"{provider.service} can't be reached: {_sentence(error)}", CHECK_PROXY
-
-
-def _network(error: Exception, provider: _Provider) -> Told:
-    return f"{provider.service} can't be reached: {_sentence(error)}", CHECK_NETWORK
-
-
-def _region(error: Exception, _: _Provider) -> Told:
-    return f"STS can't be asked: {_sentence(error)}", SET_REGION
-
-
-def _refused(error: Any, _: _Provider) -> Told:
-    document = error.response.get("Error", {})
-    said = ": ".join(str(part) for part in (document.get("Code"), document.get("Message")) if part)
-    assuming = error.operation_name.startswith("AssumeRole")
-    return f"{error.operation_name} was refused: {said}", CHECK_ROLE if assuming else CHECK_PROFILE
-
-
-def _unparsed(_: Exception, provider: _Provider) -> Told:
-    return f"the response of {provider.service} can't be parsed", NOT_AWS
-
-
-def _file(error: Any, provider: _Provider) -> Told:
-    if provider.method != WEB_IDENTITY:
-        return _other(error, provider)
-    said = error.strerror or _sentence(error)
-    return f"the web identity token file {error.filename!r} can't be read: {said}", CHECK_TOKENS
-
-
-def _expired(_: Exception, provider: _Provider) -> Told:
-    return f"the credentials{provider.of_profile} were refreshed, and have expired all the same", CHECK_CLOCK
-
-
-def _other(error: Exception, provider: _Provider) -> Told:
+def _explained(error: Any, provider: _Provider) -> "tuple[str, str]":
+    """The reason and the remedy."""
+    if provider.method == PROGRAM and not isinstance(error, SSO):  # the program's source may be an SSO session
+        return f"credential_process{provider.of_profile} {_of_program(error)}", RUN_BY_HAND
+    if isinstance(error, botocore_errors.ClientError):
+        document = error.response.get("Error", {})
+        answer = ": ".join(str(part) for part in (document.get("Code"), document.get("Message")) if part)
+        remedy = CHECK_ROLE if error.operation_name.startswith("AssumeRole") else CHECK_PROFILE
+        return f"{error.operation_name} was refused: {answer}", remedy
+    for types, reason, remedy in BY_TYPE:
+        if isinstance(error, types):
+            texts = {"of_profile": provider.of_profile, "option": provider.option, "service": provider.service}
+            return reason.format(**texts, error=_sentence(error)), remedy.format(**texts)
+    if isinstance(error, OSError) and provider.method == WEB_IDENTITY:
+        why = error.strerror or _sentence(error)
+        return f"the web identity token file {error.filename!r} can't be read: {why}", CHECK_TOKENS
     if provider.method in OF_THE_MACHINE:
         return _sentence(error), CHECK_MACHINE
     return _sentence(error), CHECK_PROFILE if isinstance(error, botocore_errors.BotoCoreError) else ""
 
 
-def _program(error: Exception, provider: _Provider) -> Told:
+def _of_program(error: Any) -> str:
     if isinstance(error, botocore_errors.CredentialRetrievalError):
         stderr = " ".join(str(error.kwargs.get("error_msg") or "").split())[:MOST_STDERR]
-        said = f"failed: {stderr}" if stderr else "exited with an error and wrote nothing to stderr"
-    elif isinstance(error, OSError):
-        said = f"can't be started: {error.filename}: {error.strerror or error}"
-    elif isinstance(error, (json.JSONDecodeError, UnicodeDecodeError, AttributeError, TypeError)):
-        said = "printed something other than a JSON object with credentials"
-    elif isinstance(error, ValueError):
-        said = "can't be run as it is written, or printed an Expiration that is no date"
-    else:
-        said = f"failed: {_sentence(error)}"
-    return f"credential_process{provider.of_profile} {said}", RUN_BY_HAND
+        return f"failed: {stderr}" if stderr else "exited with an error and wrote nothing to stderr"
+    if isinstance(error, OSError):
+        return f"can't be started: {error.filename}: {error.strerror or error}"
+    if isinstance(error, (json.JSONDecodeError, UnicodeDecodeError, AttributeError, TypeError)):
+        return "printed something other than a JSON object with credentials"
+    if isinstance(error, ValueError):
+        return "can't be run as it is written, or printed an Expiration that is no date"
+    return f"failed: {_sentence(error)}"
 
 
-def _sentence(error: Exception) -> str:
+def _sentence(error: object) -> str:
     return str(error) or type(error).__name__
 
 
-# The first that fits counts.
-BY_TYPE: "tuple[tuple[tuple[type, ...], Callable[[Any, _Provider], Told]], ...]" = (
-    ((botocore_errors.SSOError, botocore_errors.TokenRetrievalError), _sso),
-    ((getattr(botocore_errors, "LoginError", NoSuchError),), _login),  # since botocore 1.41
-    ((botocore_errors.RefreshWithMFAUnsupportedError, EOFError), _mfa),
-    ((botocore_errors.ProxyConnectionError,), _proxy),
-    ((botocore_errors.ConnectionError, botocore_errors.HTTPClientError), _network),
-    ((botocore_errors.NoRegionError,), _region),
-    ((botocore_errors.ClientError,), _refused),
-    ((OSError,), _file),
-    ((ResponseParserError, KeyError, TypeError, AttributeError, ValueError), _unparsed),
-    ((RuntimeError,), _expired),  # of botocore's RefreshableCredentials
+SSO = (botocore_errors.SSOError, botocore_errors.TokenRetrievalError)
+_LOGIN: "tuple[type, ...]" = tuple(filter(None, [getattr(botocore_errors, "LoginError", None)]))  # since botocore 1.41
+# Reason and remedy; the first that fits counts.
+BY_TYPE: "tuple[tuple[tuple[type, ...], str, str], ...]" = (
+    (SSO, "the SSO session{of_profile} is missing or has expired", "Run `aws sso login{option}`."),
+    (
+        _LOGIN,
+        "the login session{of_profile} is missing or has expired",
+        "Run `aws login{option}`.",
+    ),
+    (
+        (botocore_errors.RefreshWithMFAUnsupportedError, EOFError),
+        "the role{of_profile} needs an MFA code, which can't be asked for here",
+        WITHOUT_MFA,
+    ),
+    ((botocore_errors.ProxyConnectionError,), "{service} can't be reached: {error}", CHECK_PROXY),
+    (
+        (botocore_errors.ConnectionError, botocore_errors.HTTPClientError),
+        "{service} can't be reached: {error}",
+        CHECK_NETWORK,
+    ),
+    ((botocore_errors.NoRegionError,), "STS can't be asked: {error}", SET_REGION),
+    (
+        (ResponseParserError, KeyError, TypeError, AttributeError, ValueError),
+        "the response of {service} can't be parsed",
+        NOT_AWS,
+    ),
+    # Of botocore's RefreshableCredentials.
+    ((RuntimeError,), "the credentials{of_profile} were refreshed, and have expired all the same", CHECK_CLOCK),
 )

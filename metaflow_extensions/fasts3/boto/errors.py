@@ -55,7 +55,7 @@ BY_TYPE: tuple[tuple[Code, tuple[type[Exception], ...]], ...] = (
     (Code.LOCAL_FILE, (OSError,)),
 )
 
-# Of what Python's HTTP client raises, that by which it says that the connection ended.
+# What Python's HTTP client raises when the connection ends.
 _ENDED = (http.client.RemoteDisconnected, http.client.IncompleteRead)
 
 
@@ -77,7 +77,7 @@ def failure_of(error: Exception) -> Failure:
         return failure_of_provider(error)
     if isinstance(error, botocore_errors.ClientError):
         return _answered(error)
-    known = next(filter(None, (_told_by(cause, error) for cause in causes(error))), None)
+    known = next(filter(None, (_meaning_of(cause, error) for cause in causes(error))), None)
     if known:
         return known
     code = next((code for code, types in BY_TYPE if isinstance(error, types)), None)
@@ -90,8 +90,8 @@ def failure_of(error: Exception) -> Failure:
     return Failure(code, _sentence(error))
 
 
-def _told_by(cause: BaseException, error: Exception) -> Optional[Failure]:
-    """What an error means of which this is one of the causes; None where the cause does not tell."""
+def _meaning_of(cause: BaseException, error: Exception) -> Optional[Failure]:
+    """What an error means, by one of its causes; None where that cause does not decide."""
     if isinstance(cause, TransferError):  # of the file that was being sent
         return cause.failure
     if isinstance(cause, OSError) and cause.errno in NO_DESCRIPTORS:

@@ -61,7 +61,7 @@ def recipe_of(client: Any) -> ClientRecipe:
     Raises
     ------
     NotPortable
-        The client does what a recipe can't tell: it is not botocore's, or somebody has hooked into it.
+        A recipe can't hold what the client does: it is not botocore's, or has event handlers of others.
     """
     try:
         foreign = next(foreign_handlers(client), None)

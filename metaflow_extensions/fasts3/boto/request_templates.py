@@ -1,4 +1,4 @@
-"""Asks boto3 how it would send a request, and reads the answer off: endpoint, addressing, headers, who signs.
+"""Reads off boto3 how it sends requests: endpoint, addressing, headers, signature.
 
 boto3 prepares one request of each operation and bucket and is stopped before it sends it (botocore's event
 `before-send`). So every setting that boto3 understands holds on our own wire: endpoint URLs, addressing styles,
@@ -15,7 +15,7 @@ from metaflow_extensions.fasts3.wire.log import log
 from metaflow_extensions.fasts3.wire.sigv4 import ALGORITHM, Scope
 from metaflow_extensions.fasts3.wire.template import Endpoint, NoTemplate, RequestTemplate
 
-FOR_EVER = 86_400.0  # seconds; boto3's None
+NO_TIMEOUT = 86_400.0  # seconds; boto3's None
 KEY = "fasts3-key-of-a-template"  # of characters that no encoding changes
 _OBJECT: "dict[str, Any]" = {"Key": KEY}
 _PART = {**_OBJECT, "UploadId": "id"}
@@ -37,30 +37,13 @@ PREPARED: "dict[str, tuple[str, dict[str, Any]]]" = {
     "AbortMultipartUpload": ("abort_multipart_upload", _PART),
     "ListMultipartUploads": ("list_multipart_uploads", {}),
 }
-# Headers that belong to one request and not to all of its kind.
-_ONE_REQUEST_S = frozenset(
-    {
-        "authorization",
-        "x-amz-date",
-        "date",
-        "x-amz-content-sha256",
-        "x-amz-security-token",
-        "host",
-        "content-length",
-        "content-type",
-        "content-md5",
-        "content-encoding",  # aws-chunked, botocore's way to send a checksum behind the body; ours goes before
-        "transfer-encoding",
-        "x-amz-decoded-content-length",
-        "x-amz-trailer",
-        "x-amz-sdk-checksum-algorithm",
-        "x-amz-checksum-algorithm",
-        "x-amz-checksum-mode",
-        "expect",
-        "connection",
-        "amz-sdk-invocation-id",
-        "amz-sdk-request",
-    }
+# Headers that belong to one request and not to all of its kind. "aws-chunked" of content-encoding is botocore's way to
+# send a checksum behind the body; ours goes before it.
+_OF_ONE_REQUEST = (
+    "authorization x-amz-date date x-amz-content-sha256 x-amz-security-token host content-length content-type "
+    "content-md5 content-encoding transfer-encoding x-amz-decoded-content-length x-amz-trailer "
+    "x-amz-sdk-checksum-algorithm x-amz-checksum-algorithm x-amz-checksum-mode expect connection "
+    "amz-sdk-invocation-id amz-sdk-request"
 )
 
 
@@ -94,7 +77,7 @@ class RequestTemplates:
         Raises
         ------
         NoTemplate
-            boto3 does what a template can't tell; it has to send such requests itself.
+            A template can't hold what boto3 does; it has to send such requests itself.
         botocore.exceptions.BotoCoreError
             boto3 would not send such a request: no credentials, a bucket's name that can't be one.
         """
@@ -117,15 +100,14 @@ class RequestTemplates:
         usual = port == (443 if url.scheme == "https" else 80)
         host = f"[{url.hostname}]" if ":" in url.hostname else url.hostname
         checksum = _checksum(headers)
+        left_out = _OF_ONE_REQUEST.split()
         payload_hash = headers.get("x-amz-content-sha256", "")
         return RequestTemplate(
             endpoint=self._endpoint(url.scheme == "https", url.hostname, port),
             host=host if usual else f"{host}:{port}",
             path=url.path[: -len(KEY)] if url.path.endswith(KEY) else url.path,
             headers={
-                name: value
-                for name, value in headers.items()
-                if name not in _ONE_REQUEST_S and not name.startswith(HEADER)
+                name: value for name, value in headers.items() if name not in left_out and not name.startswith(HEADER)
             },
             scope=_scope(headers, url.query),
             sign_payload=not payload_hash.startswith(("UNSIGNED", "STREAMING-UNSIGNED")),
@@ -162,8 +144,8 @@ class RequestTemplates:
             host=host,
             port=port,
             ca_bundle=get_cert_path(verify) if tls and verify else None,
-            connect_timeout=float(config.connect_timeout or FOR_EVER),
-            read_timeout=float(config.read_timeout or FOR_EVER),
+            connect_timeout=float(config.connect_timeout or NO_TIMEOUT),
+            read_timeout=float(config.read_timeout or NO_TIMEOUT),
         )
 
 

@@ -1,4 +1,4 @@
-"""Who signs: one set of credentials at a moment. `boto.credentials` knows where it is from and when it ends."""
+"""The credentials that sign requests at a moment. `boto.credentials` knows where it is from and when it ends."""
 
 from typing import NamedTuple, Optional
 
@@ -11,14 +11,14 @@ class CredentialSet(NamedTuple):
     access_key: str
     secret_key: str
     token: Optional[str] = None
-    expires: Optional[float] = None  # Unix time, where its provider tells; nothing is signed with it from then on
+    expires: Optional[float] = None  # Unix time, where its provider says so; it signs nothing from then on
     generation: int = 0  # counts the sets that one process was given; 0: not known
 
     def __repr__(self) -> str:
         return f"CredentialSet({self.access_key!r}, ...)"
 
     def check(self, now: float) -> None:
-        """Raise EXPIRED, a TransferError, where nothing may be signed with it any more.
+        """Raise EXPIRED, a TransferError, for credentials that have expired.
 
         Parameters
         ----------
@@ -26,12 +26,12 @@ class CredentialSet(NamedTuple):
             Unix time.
         """
         if self.expires is not None and now >= self.expires:
-            told = "the credentials have expired, and there are no newer ones"
-            raise TransferError(Failure(Code.EXPIRED, told, signed_as=self.generation))
+            message = "the credentials have expired, and there are no newer ones"
+            raise TransferError(Failure(Code.EXPIRED, message, signed_as=self.generation))
 
 
 class CurrentSet:
-    """The set that was given last, for threads that sign while somebody else refreshes it."""
+    """The latest credentials, for threads that sign while another one refreshes them."""
 
     def __init__(self, current: Optional[CredentialSet]) -> None:
         self._current = current

@@ -70,7 +70,7 @@ def shows_answer(failure: "Failure") -> bool:
 
 
 class Failure(NamedTuple):
-    """One failed transfer, told in values."""
+    """One failed transfer, as values."""
 
     code: Code
     message: str = ""  # one sentence, from S3 or from the operating system

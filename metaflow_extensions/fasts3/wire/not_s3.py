@@ -1,6 +1,6 @@
-"""Responses that no S3 server sends: a console, a web server or a proxy answers where S3 was expected.
+"""Recognizes responses that no S3 server sends: a console, a web server or a proxy answers in its place.
 
-Only what every S3 server sends is demanded, the lean ones included: an ETag for what was stored, XML for a document,
+Requires only what every S3 server sends, small ones included: an ETag for a stored object, XML for a document,
 and, for HeadObject and for a body of a type that other servers answer with, an ETag, Last-Modified or a header of S3's
 own. Pure.
 """
@@ -55,7 +55,7 @@ def check_bucket(headers: "dict[str, str]") -> None:
 
 
 def stored_etag(headers: "dict[str, str]") -> str:
-    """The ETag of what was uploaded; raise TransferError, NOT_S3, without one, which leaves open whether it was."""
+    """The ETag of an upload; raise TransferError, NOT_S3, without one: it is not known whether it was stored."""
     if not headers.get("etag"):
         raise _not_s3(f"it has no ETag, and {_kind(headers)}")
     return headers["etag"]
@@ -68,7 +68,7 @@ def check_document(document: bytes, headers: "dict[str, str]") -> None:
 
 
 def check_no_document(document: bytes, headers: "dict[str, str]") -> None:
-    """Raise TransferError, NOT_S3, for a page where nothing belongs; an odd word does no harm."""
+    """Raise TransferError, NOT_S3, for a page where no body is expected; other bodies do no harm."""
     typed = _has_type(headers, _PAGE_TYPES + _API_TYPES) and not has_own_headers(headers)
     if _PAGE.match(document) or (typed and is_page(document)):
         raise _not_s3(f"it has {_kind(headers)}")
@@ -76,8 +76,8 @@ def check_no_document(document: bytes, headers: "dict[str, str]") -> None:
 
 def refusal(status: int) -> Failure:
     """The failure that such an error is."""
-    told = "the response redirects elsewhere" if status in _ELSEWHERE else "the error is a page"
-    return Failure(Code.NOT_S3, f"{told}, as S3 does not", str(status), status)
+    what = "the response redirects elsewhere" if status in _ELSEWHERE else "the error is a page"
+    return Failure(Code.NOT_S3, f"{what}, as S3 does not", str(status), status)
 
 
 def is_refusal_of_another_server(status: int, headers: "dict[str, str]", document: bytes) -> bool:

@@ -11,35 +11,20 @@ from metaflow_extensions.fasts3.wire.not_s3 import is_refusal_of_another_server,
 from metaflow_extensions.fasts3.wire.xml_documents import texts
 
 # Only codes whose HTTP status does not say enough.
-BY_S3_CODE: "dict[str, Code]" = {
-    "NoSuchBucket": Code.NO_BUCKET,
-    "NoSuchUpload": Code.NO_UPLOAD,
-    "AllAccessDisabled": Code.ACCESS_DENIED,
-    "InvalidAccessKeyId": Code.ACCESS_DENIED,
-    "SignatureDoesNotMatch": Code.ACCESS_DENIED,
-    "InvalidToken": Code.ACCESS_DENIED,
-    "ExpiredToken": Code.EXPIRED,
-    "ExpiredTokenException": Code.EXPIRED,
-    "TokenRefreshRequired": Code.EXPIRED,
-    "RequestTimeTooSkewed": Code.SKEWED,
-    "InvalidObjectState": Code.ARCHIVED,
-    "BadDigest": Code.BROKEN,
-    "IncompleteBody": Code.BROKEN,
-    "XAmzContentChecksumMismatch": Code.BROKEN,
-    "XAmzContentSHA256Mismatch": Code.BROKEN,
-    "ConditionalRequestConflict": Code.BUSY,
-    "ConcurrentModification": Code.BUSY,  # Ceph's name for it
-    "OperationAborted": Code.BUSY,
-    "PriorRequestNotComplete": Code.BUSY,
-    "RequestTimeout": Code.BUSY,
-    "RequestTimeoutException": Code.BUSY,
-    "SlowDown": Code.BUSY,
-    "Throttling": Code.BUSY,
-    "ThrottlingException": Code.BUSY,
-    "RequestLimitExceeded": Code.BUSY,
-    "BandwidthLimitExceeded": Code.BUSY,
-    "InternalError": Code.BUSY,
+_S3_CODES: "dict[Code, str]" = {
+    Code.NO_BUCKET: "NoSuchBucket",
+    Code.NO_UPLOAD: "NoSuchUpload",
+    Code.ACCESS_DENIED: "AllAccessDisabled InvalidAccessKeyId SignatureDoesNotMatch InvalidToken",
+    Code.EXPIRED: "ExpiredToken ExpiredTokenException TokenRefreshRequired",
+    Code.SKEWED: "RequestTimeTooSkewed",
+    Code.ARCHIVED: "InvalidObjectState",
+    Code.BROKEN: "BadDigest IncompleteBody XAmzContentChecksumMismatch XAmzContentSHA256Mismatch",
+    # ConcurrentModification is Ceph's name for ConditionalRequestConflict.
+    Code.BUSY: "ConditionalRequestConflict ConcurrentModification OperationAborted PriorRequestNotComplete "
+    "RequestTimeout RequestTimeoutException SlowDown Throttling ThrottlingException RequestLimitExceeded "
+    "BandwidthLimitExceeded InternalError",
 }
+BY_S3_CODE: "dict[str, Code]" = {name: code for code, names in _S3_CODES.items() for name in names.split()}
 
 BY_STATUS: "dict[int, Code]" = {
     304: Code.PRECONDITION,  # of a PUT with If-None-Match, MinIO's until 2024

@@ -34,7 +34,7 @@ class GetReply(NamedTuple):
     length: int  # bytes of that range; `UNTOLD` where the server does not say and not all of it was received
     received: int  # bytes of it that are in the file now; fewer than `length` where `limit` cut it short
     crc: Optional[int] = None  # CRC-32 of the bytes received, where it was asked for or is of use
-    whole_crc: Optional[str] = None  # of the whole object, as S3 tells it in base64; None where it tells none
+    whole_crc: Optional[str] = None  # of the whole object, in base64 as S3 sends it; None without one
     verified: Optional[str] = None  # the checksum that S3 keeps of the whole object and that was that of these bytes
     body: Optional[bytes] = None  # the bytes received, where they went to no file
 
@@ -55,7 +55,7 @@ class ListedObject(NamedTuple):
 
 
 class DetailedObject(NamedTuple):
-    """One <Contents> of a listing, with what else it tells of an object."""
+    """One <Contents> of a listing, with the rest of what it says about an object."""
 
     key: str
     size: int

@@ -1,4 +1,4 @@
-"""Bodies whose length was not told: where they end."""
+"""Bodies without Content-Length: where they end."""
 
 from typing import Protocol
 
@@ -19,7 +19,7 @@ class Source(Protocol):
 
 
 class UnsizedBody:
-    """Reads a body whose length was not told: chunked, or until the connection ends.
+    """Reads a body without Content-Length: chunked, or until the connection ends.
 
     Parameters
     ----------
