@@ -8,6 +8,7 @@ from docs.pages import REPOSITORY
 from metaflow.exception import MetaflowException
 
 from metaflow_extensions.fasts3.api import errors
+from metaflow_extensions.fasts3.wire.connection_errors import NO_TLS
 
 PAGE = (REPOSITORY / "docs" / "errors.md").read_text(encoding="utf-8")
 WORDS = " ".join(PAGE.replace("|", " ").replace("`", "").split())
@@ -35,7 +36,7 @@ REMEDIES = [*errors.REMEDIES.values(), *errors.REMEDIES_OF_S3_CODES.values()]
         errors.MAY_CHARGE,
         errors.NO_WRITING,
         errors.SERVE_AGAIN,
-        errors.NO_TLS,
+        NO_TLS,
         errors.DOTS,
         errors.NO_CHECKSUMS,
         errors.CHECK_PROXY,
