@@ -4,6 +4,7 @@ setuptools, and a `setup.py`, because Metaflow finds installed extensions throug
 `top_level.txt`, which setuptools writes and other build back ends do not.
 """
 
+import re
 from pathlib import Path
 
 from setuptools import find_namespace_packages, setup
@@ -50,11 +51,17 @@ RECIPES = ["numpy", "pillow", "pyarrow"]
 # What `make fuzz` needs; its targets are run on their seeds by the tests, without atheris.
 FUZZ = ["atheris", "h11"]
 
+
+def description() -> str:
+    """Give README.md without its links to files of the repository: PyPI's page does not have them."""
+    return re.sub(r"\[([^]]+)\]\((?!https?:)[^)]+\)", r"\1", (HERE / "README.md").read_text(encoding="utf-8"))
+
+
 setup(
     name="metaflow-fasts3",
     version="0.1.0",
     description="The S3 client of Metaflow, an order of magnitude faster and safe to trust",
-    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description=description(),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.9",

@@ -1,5 +1,6 @@
 """Installed as a wheel beside another extension, uninstalled, and in editable mode: whose S3 is where."""
 
+import re
 import zipfile
 from pathlib import Path
 
@@ -82,3 +83,4 @@ def test_the_wheel_says_what_metaflow_and_pip_ask(installed):
     required = [line for line in facts["METADATA"].splitlines() if line.startswith("Requires-Dist:")]
     always = {line.split()[1].split(">")[0] for line in required if "extra" not in line}
     assert always == {"metaflow", "boto3"}
+    assert re.findall(r"\]\((?!https?:).*?\)", facts["METADATA"]) == []  # links that lead nowhere on PyPI
