@@ -10,15 +10,15 @@ RESULTS = Path(__file__).parents[1] / "results" / "clients.json"
 CLIENTS = (OURS, "own", "s5cmd", "obstore", "awscrt", "boto3")
 WORK = {
     "get_many, 10,000 x 1 KB, nginx": "download 10,000 objects of 1 KB",
-    "get_many, 10,000 x 1 KB, nginx 20 ms": "the same, every answer 20 ms late",
+    "get_many, 10,000 x 1 KB, nginx 20 ms": "the same, 20 ms added to each response",
     "get_many, 1,000 x 1 MB, nginx": "download 1,000 objects of 1 MB",
     "get_many, 4 x 256 MB, nginx": "download 4 objects of 256 MB",
     "get, 1 GB, nginx": "download one object of 1 GB",
     "put_many, 5,000 x 1 KB, SeaweedFS": "upload 5,000 objects of 1 KB",
     "put_files, 4 x 256 MB, SeaweedFS": "upload 4 files of 256 MB",
-    "info_many, 5,000, SeaweedFS": "headers of 5,000 objects",
+    "info_many, 5,000, SeaweedFS": "request the headers of 5,000 objects",
     "list_recursive, 10,000 keys, SeaweedFS": "list 10,000 keys",
-    "list_recursive, 200,000 numbered keys, 50 ms": "list 200,000 keys, every page 50 ms late",
+    "list_recursive, 200,000 numbered keys, 50 ms": "list 200,000 keys, 50 ms added to each page",
 }
 
 
