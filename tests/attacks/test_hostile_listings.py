@@ -43,7 +43,7 @@ def listing(*pages):
 @pytest.mark.parametrize("key", ["other", "../root/sub/x", "/etc/passwd", "rooot/x", "ROOT/sub/x", "root", ""])
 def test_a_key_outside_of_what_was_asked_for_is_an_error(server, s3, tmproot, call, key):
     server.answer = listing(page("root/sub/a", key))
-    with pytest.raises(MetaflowS3Exception, match="does not begin so"):
+    with pytest.raises(MetaflowS3Exception, match="does not begin with it"):
         call(s3)
     assert list(tmproot.rglob("*-*")) == []
 
@@ -51,14 +51,14 @@ def test_a_key_outside_of_what_was_asked_for_is_an_error(server, s3, tmproot, ca
 @pytest.mark.parametrize("key", ["other", "../root/sub/x", "rooot/x", "root", ""])
 def test_such_a_key_is_never_deleted(server, s3, key):
     server.answer = listing(page("root/sub/a", key))
-    with pytest.raises(MetaflowS3Exception, match="does not begin so"):
+    with pytest.raises(MetaflowS3Exception, match="does not begin with it"):
         s3.delete_recursive(["sub"])
     assert not [head for head in server.heads if b"DELETE " in head or b"POST " in head]
 
 
 def test_so_is_a_common_prefix(server, s3):
     server.answer = listing(page("root/sub/a", prefixes=["elsewhere/"]))
-    with pytest.raises(MetaflowS3Exception, match="does not begin so"):
+    with pytest.raises(MetaflowS3Exception, match="does not begin with it"):
         s3.list_paths()
 
 

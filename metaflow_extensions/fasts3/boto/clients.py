@@ -1,6 +1,6 @@
-"""boto3 clients: made once per process and set of parameters, by Metaflow's own `get_aws_client`.
+"""Makes boto3 clients, once per process and set of parameters, by Metaflow's own `get_aws_client`.
 
-So a company's client provider is honoured, and credentials are fetched once, however many `S3` objects there are.
+So a company's client provider is honored, and all `S3` objects of a process fetch credentials once.
 """
 
 import contextlib
@@ -16,24 +16,26 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
 import metaflow.metaflow_config as configuration
 
-if TYPE_CHECKING:  # it is for the first client to import boto3 and the wire: who imports metaflow may need none
+if TYPE_CHECKING:  # the first client imports boto3 and the wire; importing metaflow alone must not
     from metaflow_extensions.fasts3.boto.connection import Connection
 
-CONNECT_TIMEOUT = 4.0  # seconds, instead of botocore's 60, where the user has set none
-# Besides AWS_*, BOTO* and *_PROXY: bundles of certificates, and where "~" is, below which its files are.
+CONNECT_TIMEOUT = 4.0  # seconds, instead of botocore's 60, unless the user has set it
+# Besides AWS_*, BOTO* and *_PROXY: certificate bundles, and the home directory, which has boto3's files.
 READ_BY_BOTO3 = frozenset({"REQUESTS_CA_BUNDLE", "HOME", "USERPROFILE"})
-FILES = {  # by the variables that name them, with what they are without
+FILES = {  # by the variables that name them, with their defaults
     "AWS_CONFIG_FILE": "~/.aws/config",
     "AWS_SHARED_CREDENTIALS_FILE": "~/.aws/credentials",
     "BOTO_CONFIG": "~/.boto",
     "AWS_CA_BUNDLE": "",
     "REQUESTS_CA_BUNDLE": "",
 }
-KEPT = 16  # clients, each with its connections; a process that goes on changing its credentials must not grow
+KEPT = (
+    16  # clients, each with its connections; the memory of a process that keeps changing its credentials must not grow
+)
 
 
 class ClientParameters(NamedTuple):
-    """What a user can ask of a client; see `S3`."""
+    """What a user can set for a client; see `S3`."""
 
     role: Optional[str] = None
     session_vars: Optional[dict[str, Any]] = None
@@ -65,7 +67,7 @@ class S3Client:
         s3_client_params: Optional[dict[str, Any]] = None,
     ) -> None:
         self.parameters = ClientParameters(s3_role_arn, s3_session_vars, s3_client_params)
-        self._mine: Optional[tuple[int, Any, Connection]] = None  # for one process: a forked child makes its own
+        self._mine: Optional[tuple[int, Any, Connection]] = None  # of one process: a forked child makes its own
 
     @property
     def client(self) -> Any:
@@ -85,7 +87,7 @@ class S3Client:
         return self._known()[2]
 
     def reset_client(self) -> None:
-        """Make a new client when it is needed next, with new credentials."""
+        """Make a new client for the next use, with new credentials."""
         with _lock:
             _clients.pop(_name(self.parameters), None)
             self._mine = None
@@ -119,15 +121,15 @@ _lock = threading.RLock()
 _clients: "dict[tuple[Any, ...], tuple[Any, Connection]]" = {}
 
 
-FORKS_WAIT = 10.0  # seconds at the most; a provider of clients may itself wait for a thread that forks
+FORKS_WAIT = 10.0  # seconds; a client provider may itself wait for the thread that forks
 _forking: set[int] = set()  # threads that hold the lock for a fork
 
 
 def _hold() -> None:
-    """Before a fork: no client is being made, or the child would wait for ever for a module that is half imported.
+    """Before a fork: no client is being made, or the child would hang on a module that is half imported.
 
-    Python calls such functions in the reverse order of their registration, so those of modules that were imported
-    before this one, `logging` for one, take their locks after this one has waited.
+    Python calls these functions in the reverse order of their registration: those of modules that were imported
+    earlier, such as `logging`, take their locks after this one has waited.
     """
     if _lock.acquire(timeout=FORKS_WAIT):
         _forking.add(threading.get_ident())
@@ -163,9 +165,9 @@ def _cached(parameters: ClientParameters) -> "tuple[Any, Connection]":
 
 @contextlib.contextmanager
 def _no_garbage_collection() -> Iterator[None]:
-    """Keep the garbage collector from running: boto3's import makes some 100,000 objects, all of which stay.
+    """Pause the garbage collector: importing boto3 makes some 100,000 objects, all of which stay.
 
-    Looking through them, and through Metaflow's, again and again took a third of the time of a process's first call.
+    Scanning them, and Metaflow's, again and again took a third of the time of a process's first call.
     """
     was_enabled = gc.isenabled()
     gc.disable()
@@ -177,7 +179,7 @@ def _no_garbage_collection() -> Iterator[None]:
 
 
 def _keep(name: tuple[Any, ...], client: Any, ours: bool, profile: Optional[str] = None) -> "tuple[Any, Connection]":
-    """Keep a client for those who ask for the same, and let go of the oldest."""
+    """Cache a client and drop the oldest ones."""
     from metaflow_extensions.fasts3.boto.connection import Connection
 
     while len(_clients) >= KEPT:
@@ -194,7 +196,7 @@ def _make(parameters: ClientParameters) -> Any:
     from metaflow_extensions.fasts3.boto.events import tune
     from metaflow_extensions.fasts3.boto.recipe import ONE_TRY
 
-    # Copies: providers write into what they are given.
+    # Copies: client providers modify their arguments.
     client_params = copy.copy(parameters.client_params or configuration.DATATOOLS_CLIENT_PARAMS or {})
     given = client_params.get("config") or {}
     config = given if isinstance(given, Config) else Config(**given)
@@ -202,9 +204,9 @@ def _make(parameters: ClientParameters) -> Any:
         retries=ONE_TRY,
         connect_timeout=CONNECT_TIMEOUT,
         max_pool_connections=INLINE_CONNECTIONS,
-        parameter_validation=False,  # ours are right; it would take a tenth of the time of a small request
+        parameter_validation=False,  # ours are valid; the check takes a tenth of the time of a small request
     )
-    client_params["config"] = ours.merge(config)  # what the user has set counts
+    client_params["config"] = ours.merge(config)  # the user's settings win
     client = get_aws_client(
         "s3",
         role_arn=parameters.role,
@@ -220,7 +222,7 @@ def _session_vars(parameters: ClientParameters) -> "dict[str, Any]":
 
 
 def _name(parameters: ClientParameters) -> tuple[Any, ...]:
-    """What a cached client is found by: the process, and all that it was made from. Secrets only as a digest."""
+    """The key of a cached client: the process and all that the client was made from, secrets only as a digest."""
     environment = sorted((name, value) for name, value in os.environ.items() if is_read_by_boto3(name))
     defaults = (configuration.DATATOOLS_CLIENT_PARAMS, configuration.DATATOOLS_SESSION_VARS)
     made_from = repr((_plain(parameters), _plain(defaults), environment, _files()))
@@ -234,7 +236,7 @@ def is_read_by_boto3(variable: str) -> bool:
 
 
 def _plain(value: Any) -> Any:
-    """A value whose repr has all that is in it; that of a botocore Config has its address only."""
+    """A value whose repr shows all of it; the repr of a botocore Config shows only its address."""
     if isinstance(value, dict):
         return sorted((str(name), _plain(inner)) for name, inner in value.items())
     if isinstance(value, (list, tuple)):
@@ -244,13 +246,13 @@ def _plain(value: Any) -> Any:
 
 
 def _files() -> tuple[tuple[str, int], ...]:
-    """The files that boto3 reads, with the time of their last change: a new login makes a new client."""
+    """The files that boto3 reads, with their modification times: a new login makes a new client."""
     found = []
     for variable, default in FILES.items():
         name = os.environ.get(variable) or default
         if not name:
             continue
-        path = Path(os.path.expanduser(name))  # unlike Path's, it does not fail where there is no home directory
+        path = Path(os.path.expanduser(name))  # unlike Path.expanduser, it does not fail without a home directory
         try:
             found.append((str(path), path.stat().st_mtime_ns))
         except OSError:

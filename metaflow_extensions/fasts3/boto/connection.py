@@ -1,6 +1,6 @@
 """A boto3 client, and the transfers made from it: on our own HTTP client or on boto3, here or in workers."""
 
-# Imported now, which no fork interrupts (see clients.py), and not by the first thread that resolves a name.
+# Imported here, where no fork interrupts it (see clients.py), not by the first thread that resolves a name.
 import encodings.idna  # noqa: F401
 from typing import Any, Optional, Union
 from urllib.parse import urlsplit
@@ -30,24 +30,24 @@ INLINE_CONNECTIONS = 16  # kept alive by a client in the user's process
 
 
 class Connection:
-    """A client and what is known of it. Made for one process; a forked child makes its own.
+    """A client, its credentials and its transfers, for one process: a forked child makes its own.
 
     Parameters
     ----------
     client : botocore.client.S3
     ours : bool
-        Made by us, from settings: it may be used as it is.
+        Made by us, from settings: it may be modified.
     profile : str, optional
-        The profile that it was made with, for messages.
+        Its profile, for messages.
 
     Attributes
     ----------
     boto3 : Boto3Transfers
-        For jobs in the user's process, by boto3.
+        The transfers of this process on boto3.
     recipe : ClientRecipe or None
-        From which workers make the same client; None where they can't.
+        From which workers make the same client; None if they can't.
     why_inline : str or None
-        Why they can't.
+        The reason why they can't.
     """
 
     def __init__(self, client: Any, ours: bool, profile: Optional[str] = None) -> None:
@@ -63,7 +63,7 @@ class Connection:
             self.why_inline = str(error)
         if self.recipe is not None:
             signs_as = credentials and GivenCredentials(self.credentials)
-            # The user's own client is left as it is; a company's provider may have left our settings out of ours.
+            # The user's own client stays as it is. A company's provider may have ignored our settings.
             if ours and tries_once(client):
                 sign_with(client, signs_as)
             else:
@@ -90,7 +90,7 @@ class Connection:
         chosen : str
             `Settings.transfers`.
         bucket : str, optional
-            Its own reason too.
+            Also return the reason of this bucket.
         """
         if self.why_inline:
             return self.why_inline
@@ -101,7 +101,7 @@ class Connection:
         return self._wire.reasons.get(bucket)
 
     def template(self, chosen: str, operation: str, bucket: str) -> Union[RequestTemplate, str]:
-        """How workers send an operation on a bucket, or why they have to leave it to boto3.
+        """The template for an operation on a bucket, or the reason why workers have to use boto3.
 
         Raises
         ------
@@ -132,17 +132,17 @@ class Connection:
 
     @property
     def proxy(self) -> Optional[str]:
-        """The URL of the proxy that requests go through, without a password; None where there is none, or not known."""
+        """The URL of the proxy, without a password; None without one, or if it is not known."""
         proxies = self.recipe.config["proxies"] if self.recipe else {}
         url = proxies.get(urlsplit(self.endpoint_url).scheme)
         return without_password(url if "://" in url else f"http://{url}") if url else None
 
     def credentials(self) -> Optional[CredentialSet]:
-        """The set to sign with now; see `SigningCredentials.current`."""
+        """The credentials to sign with now; see `SigningCredentials.current`."""
         return self._credentials.current()
 
     def renew_credentials(self, refused: int) -> bool:
-        """S3 says that the set has expired; see `SigningCredentials.renew`."""
+        """Replace credentials that S3 refused as expired; see `SigningCredentials.renew`."""
         return self._credentials.renew(refused)
 
     def conceal(self, text: str) -> str:
@@ -152,20 +152,20 @@ class Connection:
 
     @property
     def identity(self) -> str:
-        """The access key id that requests are signed with, for messages; no secret."""
+        """The access key id that signs requests, for messages; no secret."""
         if self.recipe is not None and self.recipe.anonymous:
             return "nobody (unsigned)"
         return self._credentials.access_key
 
     @property
     def credentials_method(self) -> Optional[str]:
-        """How botocore came by the credentials; see `SigningCredentials.method`."""
+        """The name of the credential provider; see `SigningCredentials.method`."""
         return self._credentials.method
 
 
 def _check(endpoint_url: str) -> None:
-    """Raise ValueError for an endpoint that can't be one; botocore would say so of each request, and less clearly."""
-    if "://" not in endpoint_url:  # a stub's, for a test; botocore's own has a scheme
+    """Raise ValueError for an invalid endpoint; botocore would fail at each request, and less clearly."""
+    if "://" not in endpoint_url:  # that of a stand-in for a client; botocore's own has a scheme
         return
     parts = urlsplit(endpoint_url)
     if parts.scheme not in ("http", "https"):

@@ -1,7 +1,7 @@
-"""The set to sign with now: asked of botocore's credentials, early enough before it expires, and not more often.
+"""Refreshes credentials: asks botocore for newer ones after three quarters of their life.
 
-botocore itself asks the provider again at every request in the last 15 minutes of a set. Providers whose sets live for
-less would be asked all the time; here three quarters of a set's life are used.
+botocore itself asks the provider at every request in the last 15 minutes. A provider whose credentials live for less
+would be asked all the time.
 """
 
 import threading
@@ -13,14 +13,14 @@ from metaflow_extensions.fasts3.wire.credentials import CredentialSet
 from metaflow_extensions.fasts3.wire.failures import Failure, TransferError
 from metaflow_extensions.fasts3.wire.log import log
 
-NOBODY = "nobody"  # what to call who signs where there are no credentials
-USED = 0.75  # of the time that a set has left when it is got
-TRIED_AGAIN_AFTER = 0.25  # of the time that is left where the provider fails
-ASKED_AGAIN_AFTER = 30.0  # seconds in which a provider that gave a refused set once more is not asked again
+NOBODY = "nobody"  # in place of the access key id where there are no credentials
+USED = 0.75  # of the life that credentials have left when they are fetched
+TRIED_AGAIN_AFTER = 0.25  # of the life that is left, after the provider has failed
+ASKED_AGAIN_AFTER = 30.0  # seconds until a provider that returned refused credentials is asked again
 
 
 class SigningCredentials:
-    """The credentials of a client. Threads share it.
+    """The credentials of a client, shared by threads.
 
     Parameters
     ----------
@@ -37,19 +37,19 @@ class SigningCredentials:
         self._clock = clock
         self._profile = profile
         self._latest: Optional[CredentialSet] = None
-        self._current: Optional[CredentialSet] = None  # only if it expires; others are asked for each time
-        self._due = 0.0  # when to ask for the next; Unix time
+        self._current: Optional[CredentialSet] = None  # only if they expire; others are read each time
+        self._due = 0.0  # when to fetch the next; Unix time
         self._renewing = threading.Lock()
-        self._renewed = -ASKED_AGAIN_AFTER  # when the provider was last asked because S3 refused a set
-        self._in_vain = False  # it gave the same set again
+        self._renewed = -ASKED_AGAIN_AFTER  # when the provider was last asked because S3 had refused credentials
+        self._in_vain = False  # it returned the same ones
 
     def current(self) -> Optional[CredentialSet]:
-        """The set to sign with now; None where there is nobody to sign as.
+        """The credentials to sign with now; None if there are none.
 
         Raises
         ------
         TransferError
-            The provider fails, and there is no set any more that has not expired.
+            The provider fails, and the latest credentials have expired.
         """
         known = self._current
         if known is not None and self._clock() < self._due:
@@ -78,31 +78,31 @@ class SigningCredentials:
         return found
 
     def _numbered(self, found: CredentialSet) -> CredentialSet:
-        """A set with its generation: that of the set before, where it is the same."""
+        """The credentials with their generation: that of the ones before, if they are the same."""
         before = self._latest or CredentialSet("", "")
         same = found == before._replace(generation=0)
         self._latest = found._replace(generation=before.generation + (not same))
         return self._latest
 
     def renew(self, refused: int) -> bool:
-        """Have a newer set than one that S3 refused as expired; its provider may think otherwise, by another clock.
+        """Fetch newer credentials than those that S3 refused as expired; the provider's clock may differ.
 
         Parameters
         ----------
         refused : int
-            The generation of that set, 0 where it is not known.
+            Their generation, 0 if it is not known.
 
         Returns
         -------
         bool
-            Whether there is one. What nobody can refresh stays as it is.
+            Whether there are newer ones. Static credentials stay as they are.
 
         Raises
         ------
         TransferError
             The provider fails.
         """
-        with self._renewing:  # all requests under way were refused together: one of them asks
+        with self._renewing:  # all requests under way were refused together: the first one asks
             current = self.current()
             if current is None or (refused and current.generation != refused):
                 return current is not None
@@ -111,10 +111,10 @@ class SigningCredentials:
             if recently and (self._in_vain or not refused):
                 return not refused
             self._current = None
-            if expiry_of(self._credentials) is not None:  # botocore's RefreshableCredentials, which have no other way
+            if expiry_of(self._credentials) is not None:  # botocore's RefreshableCredentials
                 expire(self._credentials)
             newer = self.current()
-            if newer is None or (newer == current and current.expires is None):  # what nobody can refresh
+            if newer is None or (newer == current and current.expires is None):  # static credentials
                 return not refused
             self._renewed = now
             self._in_vain = newer[:3] == current[:3]
@@ -124,13 +124,13 @@ class SigningCredentials:
 
     @property
     def access_key(self) -> str:
-        """The access key id, for messages; no secret, and no provider is asked for it."""
+        """The access key id, for messages; no secret. No provider is asked."""
         known = self.known
         return known.access_key if known else NOBODY
 
     @property
     def known(self) -> Optional[CredentialSet]:
-        """The set that is there, for messages: no provider is asked for it."""
+        """The credentials at hand, for messages. No provider is asked."""
         if self._latest:
             return self._latest
         access_key, secret_key, token = keys_in(self._credentials)
@@ -138,5 +138,5 @@ class SigningCredentials:
 
     @property
     def method(self) -> Optional[str]:
-        """How botocore came by the credentials, e.g. "env" or "sso"; None where there are none."""
+        """The provider's name in botocore, e.g. "env" or "sso"; None without credentials."""
         return None if self._credentials is None else str(getattr(self._credentials, "method", "unknown"))

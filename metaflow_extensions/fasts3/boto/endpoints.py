@@ -1,7 +1,7 @@
-"""What this process knows of endpoints: who has answered, and which buckets exist.
+"""What this process knows of endpoints: which have answered, and which buckets exist.
 
-An endpoint that has not answered yet may be a mistake, so its first requests are given up within seconds
-(`wire/retry.py`); one that has answered before is given the time of an outage.
+The URL of an endpoint that has never answered may be wrong, so its requests fail within seconds (`wire/retry.py`); one
+that has answered is retried for as long as an outage may take.
 """
 
 import ipaddress
@@ -9,7 +9,7 @@ import os
 from urllib.parse import urlsplit
 
 _answered: set[tuple[int, str]] = set()  # (process id, endpoint URL): a forked child finds out for itself
-_buckets: set[tuple[int, str, str]] = set()  # likewise, with the name of a bucket that is there
+_buckets: set[tuple[int, str, str]] = set()  # likewise, with the name of a bucket that exists
 
 
 def knows_bucket(endpoint_url: str, bucket: str) -> bool:
@@ -33,7 +33,7 @@ def note_answer(endpoint_url: str) -> None:
 
 
 def is_loopback(url: str) -> bool:
-    """Whether a server is on this machine, and reached by nobody else."""
+    """Whether the host of a URL is this machine's loopback interface."""
     try:
         host = urlsplit(url).hostname or ""
         return host == "localhost" or ipaddress.ip_address(host).is_loopback

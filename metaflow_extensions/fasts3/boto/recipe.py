@@ -26,8 +26,8 @@ from metaflow_extensions.fasts3.boto.botocore_private import (
 )
 from metaflow_extensions.fasts3.wire.credentials import CredentialSet
 
-# Options that are given otherwise (region_name), that belong to one process (user_agent, max_pool_connections), or
-# that are not ours to copy: tries are counted by our own policy.
+# Options that `build` gets otherwise (region_name), that belong to one process (user_agent, max_pool_connections), or
+# that our own policy replaces (retries).
 NOT_COPIED = {"region_name", "signature_version", "user_agent", "max_pool_connections", "retries"}
 ONE_TRY: Any = {"total_max_attempts": 1, "mode": "standard"}
 
@@ -44,7 +44,7 @@ class ClientRecipe(NamedTuple):
 
 
 class NotPortable(Exception):
-    """Why a client can't be made again elsewhere."""
+    """The reason why a client can't be made again elsewhere."""
 
 
 def recipe_of(client: Any) -> ClientRecipe:
@@ -82,7 +82,7 @@ def recipe_of(client: Any) -> ClientRecipe:
 
 
 def tries_once(client: Any) -> bool:
-    """Whether a client leaves all retries to us."""
+    """Whether a client makes no retries of its own."""
     retries = getattr(getattr(client.meta, "config", None), "retries", None) or {}
     return bool(retries.get("total_max_attempts") == 1 or retries.get("max_attempts") == 0)
 
@@ -99,18 +99,18 @@ def _options(client: Any) -> dict[str, Any]:
     if chosen:
         options["signature_version"] = chosen
     options["retries"] = ONE_TRY
-    # As they were when the client was made: neither a worker, which is older, nor this process may look for others now.
+    # As they were when the client was made: the environment, here or in a worker, may have others.
     options["proxies"] = proxies_of(client)
     return options
 
 
 class GivenCredentials(Credentials):
-    """Credentials that somebody else keeps: each request is signed with the set of that moment.
+    """Credentials that are kept elsewhere: each request is signed with the current ones.
 
     Parameters
     ----------
     current : callable
-        Gives the set, or None.
+        Returns them, or None.
     """
 
     def __init__(self, current: Callable[[], Optional[CredentialSet]]) -> None:
@@ -118,12 +118,12 @@ class GivenCredentials(Credentials):
         self.__current = current
 
     def get_frozen_credentials(self) -> ReadOnlyCredentials:
-        """The set to sign one request with.
+        """The credentials to sign one request with.
 
         Raises
         ------
         TransferError
-            EXPIRED, so that nothing is signed with what has expired.
+            EXPIRED: they have expired.
         """
         current = self.__current()
         if current is None:
@@ -134,7 +134,7 @@ class GivenCredentials(Credentials):
 
 
 class _Given(CredentialProvider):
-    """Provides a session with credentials that are there."""
+    """The provider that gives a session these credentials."""
 
     METHOD = "metaflow-fasts3"
 
@@ -146,7 +146,7 @@ class _Given(CredentialProvider):
         return self._credentials
 
 
-# What a worker's session must not look up by itself: (config file name, environment variable, default, conversion).
+# What a worker's session must not look up: (config file name, environment variable, default, conversion).
 _NOTHING_CONFIGURED = {
     "profile": (None, None, None, None),
     "config_file": (None, None, os.devnull, None),
@@ -161,9 +161,9 @@ def build(recipe: ClientRecipe, credentials: Optional[GivenCredentials], connect
     ----------
     recipe : ClientRecipe
     credentials : GivenCredentials or None
-        None signs nothing where the recipe says anonymous, and fails at the first request otherwise.
+        With None, an anonymous client signs nothing, any other fails at its first request.
     connections : int
-        How many the client keeps alive: as many as there are threads that use it.
+        How many the client keeps alive: one for each thread that uses it.
 
     Returns
     -------

@@ -8,9 +8,9 @@ from urllib.parse import unquote
 HIDDEN = "***"
 # user:password@ in a URL; a user alone may be a token as well. Up to the last @ before the path.
 USER_INFO = re.compile(r"(?<=://)[^/\s?#]*@")
-LONG = 8  # characters of a secret that is found inside of words, too; a shorter one may be a part of them
-SHORTEST = 4  # characters; what is shorter would be found everywhere, and hides nothing
-OF_A_WORD = r"[\w/-]"  # what a bucket, a key or a word goes on with
+LONG = 8  # characters of a secret that is removed inside words, too; a shorter one may be part of a word
+SHORTEST = 4  # characters; shorter ones occur everywhere, and hide nothing
+OF_A_WORD = r"[\w/-]"  # characters within a bucket's name, a key or a word
 
 # Names of settings, in boto3's files and in client_params, whose values are secrets or may hold them.
 SECRET_NAME = re.compile(r"secret|token|password|credential_process", re.IGNORECASE)
@@ -23,7 +23,7 @@ def without_password(text: str) -> str:
 
 
 def without_secrets(text: str, secrets: Iterable[str]) -> str:
-    """A text without secrets. Those of a few characters, a local server's "test", are taken out as whole words only.
+    """A text without secrets. Short ones, as a local server's "test", are removed as whole words only.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The settings of a call, as Metaflow's configuration has them at the moment."""
+"""The settings of a call, read from Metaflow's configuration."""
 
 import os
 from dataclasses import dataclass
@@ -9,11 +9,11 @@ from metaflow.exception import MetaflowException
 
 from metaflow_extensions.fasts3.plans.pieces import PART_SIZE
 
-METAFLOWS_WORKERS = 64  # Metaflow's default of S3_WORKER_COUNT: processes, each of which costs more than a connection
+METAFLOWS_WORKERS = 64  # Metaflow's default of S3_WORKER_COUNT, which counts processes, not connections
 
 
 class Chosen(NamedTuple):
-    """What the user of one `S3` object has chosen, instead of what is configured. None: nothing."""
+    """What the user has set for one `S3` object, in place of the configuration; None: not set."""
 
     max_connections: Optional[int] = None
     max_bandwidth: Optional[float] = None
@@ -22,20 +22,20 @@ class Chosen(NamedTuple):
 
 @dataclass(frozen=True)
 class Settings:
-    """How much a call may do at a time and how patient it is."""
+    """Concurrency, bandwidth and retries of a call."""
 
     retries: int = 20  # tries after the first; S3_RETRY_COUNT and S3_TRANSIENT_RETRY_COUNT
     outage_timeout: float = 300.0  # seconds; S3_OUTAGE_TIMEOUT
-    # Requests under way at the same time, at the most: `max_connections`, or S3_WORKER_COUNT where the user set it.
+    # Most requests under way: `max_connections`, or S3_WORKER_COUNT if the user has set it.
     connections: int = 256
-    bandwidth: Optional[float] = None  # bytes of objects a second, at the most; `max_bandwidth`
+    bandwidth: Optional[float] = None  # most bytes of objects a second; `max_bandwidth`
     part_size: int = PART_SIZE  # bytes of the pieces of downloads and of the parts of uploads
     transfers: str = "wire"  # or "boto3"; S3_TRANSFERS
-    log_retries: bool = False  # print what had to be tried again; S3_LOG_TRANSIENT_RETRIES
+    log_retries: bool = False  # print retries; S3_LOG_TRANSIENT_RETRIES
 
     @classmethod
     def read(cls, chosen: Chosen = Chosen()) -> "Settings":
-        """Read what is configured now (METAFLOW_* variables were read when metaflow was imported), or was chosen."""
+        """Read the current configuration (metaflow reads METAFLOW_* when it is imported), or what was chosen."""
         return cls(
             retries=_retries(int(configuration.S3_RETRY_COUNT), int(configuration.S3_TRANSIENT_RETRY_COUNT)),
             outage_timeout=float(getattr(configuration, "S3_OUTAGE_TIMEOUT", cls.outage_timeout)),
@@ -48,7 +48,7 @@ class Settings:
 
 
 def _retries(general: int, transient: int) -> int:
-    """The larger of the two, as in Metaflow's own class; but who sets either to 0 wants each request tried once."""
+    """The larger of the two, as in Metaflow's own class; 0 if either is 0: each request is tried once."""
     return max(general, transient) if min(general, transient) > 0 else 0
 
 

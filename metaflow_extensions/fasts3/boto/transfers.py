@@ -1,6 +1,6 @@
 """The transfers on boto3: for what our own HTTP client does not support, and for tests to compare it with.
 
-One method, one request. Retries are not made here: the client is built to try once, and `workers/performer.py` decides.
+One method is one request. The client does not retry: `workers/performer.py` decides.
 """
 
 import zlib
@@ -24,7 +24,7 @@ from metaflow_extensions.fasts3.wire.listing import checked, marker_of, parse_pa
 from metaflow_extensions.fasts3.wire.not_s3 import check_bucket, check_existing, check_object, stored_etag
 from metaflow_extensions.fasts3.wire.ranges import length_in, most_of, span
 from metaflow_extensions.fasts3.wire.transfers import (
-    UNTOLD,
+    UNKNOWN_LENGTH,
     DetailedObject,
     GetReply,
     ListedObject,
@@ -110,7 +110,7 @@ class Boto3Transfers:
             if length is not None and received != most:
                 raise TransferError(Failure(Code.BROKEN, f"{received} bytes came where {most} were announced"))
             if length is None:
-                total, length = (received, received) if ended else (None, UNTOLD)
+                total, length = (received, received) if ended else (None, UNKNOWN_LENGTH)
             checksum = None if byte_range else self._checksum_in(reply)
             by_crc32 = checksum is not None and checksum.algorithm == "crc32"
             return GetReply(

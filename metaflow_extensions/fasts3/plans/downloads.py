@@ -17,7 +17,7 @@ from metaflow_extensions.fasts3.plans.tally import Tally
 from metaflow_extensions.fasts3.wire.checksums import crc32_of_all, crc32_text
 from metaflow_extensions.fasts3.wire.conditions import strong
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
-from metaflow_extensions.fasts3.wire.transfers import UNTOLD, GetReply, ObjectInfo
+from metaflow_extensions.fasts3.wire.transfers import UNKNOWN_LENGTH, GetReply, ObjectInfo
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -173,7 +173,7 @@ class ObjectDownloads:
             return self._receive_nothing(job, wanted.nothing_at, outcome.reply)
         reply = outcome.reply
         path = job.arguments.get("path")
-        if reply.length == UNTOLD:
+        if reply.length == UNKNOWN_LENGTH:
             return self._all_to_a_file(job, reply)
         self._note_reply(job.number, reply)
         self._count(job.number, reply.length, reply.received)

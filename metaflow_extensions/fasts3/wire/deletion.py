@@ -15,7 +15,7 @@ from metaflow_extensions.fasts3.wire.xml_documents import NAMESPACE, read
 
 MOST_KEYS = 1000  # of one request
 LACKING = frozenset({Code.NOT_IMPLEMENTED, Code.REJECTED, Code.NOT_S3})
-"""Answers that may be about the way in which many are deleted: a page, for one, of a server that knows no such POST."""
+"""Failures that DeleteObjects may have and DeleteObject not: for instance a page of a server without this POST."""
 MAX_MESSAGE = 300  # characters of an error about one key; those of S3 have 200 at the most
 _ROOT = "DeleteResult"
 _NO_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")  # XML 1.0 section 2.2 can't hold these
@@ -68,10 +68,10 @@ def md5_of(document: bytes) -> str:
 
 
 def may_want_md5(failure: Failure) -> bool:
-    """Whether a server may have refused a request for its checksum, and take it with Content-MD5.
+    """Whether a server may have refused a request for its checksum, and accept it with Content-MD5.
 
-    Servers older than the other checksums want this one, in whatever words (MissingContentMD5, InvalidRequest, ...), or
-    refuse the headers of those that they do not know.
+    Servers older than the other checksums require this one (MissingContentMD5, InvalidRequest, ...), or refuse headers
+    of checksums that they do not know.
     """
     return failure.status in (400, 501) and failure.code in LACKING and failure.s3_code != "MalformedXML"
 

@@ -18,7 +18,7 @@ from metaflow_extensions.fasts3.wire.transfers import DetailedObject, ListedObje
 from metaflow_extensions.fasts3.wire.xml_documents import Document, read
 
 MARKER = "\0"
-"""What a token begins with that is a marker of version 1. XML can't hold it, so no server's token does."""
+"""First character of a token that is a marker of version 1. XML can't hold it, so no server's token does."""
 _ROOT = "ListBucketResult"
 _SIZE = re.compile(r"[0-9]{1,19}\Z")  # bytes; int takes signs, underscores and other alphabets' digits
 # An object as S3 and most servers write it, in ASCII: its key, its size, and two groups that only make tags match.
@@ -70,7 +70,7 @@ class BucketTransfers:
             ("prefix", key),
             ("delimiter", delimiter),
             ("max-keys", str(limit)),
-            ("encoding-type", "url"),  # XML 1.0 has no way to write some characters that keys may hold
+            ("encoding-type", "url"),  # XML 1.0 can't hold some characters of keys
         ]
         if after:
             query.append(("start-after", after))
@@ -84,12 +84,12 @@ class BucketTransfers:
 
 
 def checked(page: Page, prefix: str, token: Optional[str]) -> Page:
-    """A page, if it is one of what was asked for.
+    """Check that a page is one of what was requested.
 
     Raises
     ------
     TransferError
-        MALFORMED: it holds what does not begin with the prefix, or does not say how it goes on.
+        MALFORMED: it holds names that do not begin with the prefix, or has no new token for the next page.
     """
     if page.next_token == "":
         raise TransferError(Failure(Code.MALFORMED, "the listing is truncated and has no continuation token"))
@@ -116,7 +116,7 @@ def parse_page(document: bytes, details: bool = False) -> Page:
     ----------
     document : bytes
     details : bool
-        Whether ETags and times are wanted.
+        Also read ETags and times.
 
     Raises
     ------
@@ -191,7 +191,7 @@ def token_after(
     Parameters
     ----------
     next_marker : str
-        As the server said; "" without one, as S3 itself does without a delimiter: then the last name is the marker.
+        As the server sent it; "" without one, as from S3 itself without a delimiter: the marker is the last name then.
     objects, prefixes : sequence
         Those of this page.
     """

@@ -100,7 +100,7 @@ class MultipartTransfers:
         with reply.naming_failures():
             check_document(document, reply.head.headers)
         root, fields = texts(document)
-        # S3 sends 200 before it knows: "you must check the body", says the API page of CompleteMultipartUpload.
+        # S3 sends 200 before it knows the result (API reference of CompleteMultipartUpload: "you must check the body").
         if root == "Error":
             raise TransferError(late_failure_of(reply.head.status, reply.head.headers, document))
         if not root:

@@ -15,7 +15,7 @@ from metaflow_extensions.fasts3.wire.not_s3 import check_existing, check_no_docu
 from metaflow_extensions.fasts3.wire.ranges import length_in, most_of, span
 from metaflow_extensions.fasts3.wire.sending import Payload
 from metaflow_extensions.fasts3.wire.sinks import Sink, sink_for
-from metaflow_extensions.fasts3.wire.transfers import UNTOLD, GetReply, ObjectInfo, PutHeaders
+from metaflow_extensions.fasts3.wire.transfers import UNKNOWN_LENGTH, GetReply, ObjectInfo, PutHeaders
 
 SCRATCH = 2**20  # bytes that a large body is read by
 WORTH_A_QUESTION = 64 * 1024  # bytes of a conditional upload from which on the server is asked before they are sent
@@ -81,7 +81,7 @@ class ObjectTransfers:
         else:
             reply.drop()
         if length is None:
-            total, length = (got.size, got.size) if got.ended else (None, UNTOLD)
+            total, length = (got.size, got.size) if got.ended else (None, UNKNOWN_LENGTH)
         whole = told.value if told and told.algorithm == "crc32" else None
         return GetReply(_info(reply, total), first, length, got.size, got.crc, whole, got.verified, got.body)
 

@@ -32,8 +32,8 @@ class OpenUploadTransfers:
         except TransferError as error:
             if error.failure.code not in (Code.BROKEN, Code.MALFORMED):
                 raise
-        # XML has no way to write some characters that keys may hold. Keys are not asked for in this form at first: some
-        # servers encode them in another way than S3 does, and an upload would be aborted under a wrong key.
+        # XML can't hold some characters of keys; URL encoding can. It is not the first choice, because some servers
+        # encode otherwise than S3, and an upload would be aborted under a wrong key.
         return await self._list_uploads(bucket, key, after, [("encoding-type", "url")])
 
     async def _list_uploads(
@@ -51,7 +51,7 @@ class OpenUploadTransfers:
 
 
 def time_of_reply(date: str) -> Optional[int]:
-    """Unix time of a Date header; None where it is none."""
+    """Unix time of a Date header; None if it is no date."""
     try:
         return http_timestamp(date)
     except ValueError:
@@ -59,14 +59,14 @@ def time_of_reply(date: str) -> Optional[int]:
 
 
 def checked(page: UploadsPage, prefix: str, after: Optional[Sequence[str]]) -> UploadsPage:
-    """A page, if it is one of what was asked for.
+    """Check that a page is one of what was requested.
 
     Raises
     ------
     TransferError
         MALFORMED: it holds keys that do not begin with the prefix, or has no new marker for the next page.
     """
-    # SeaweedFS gives the upload's id alone, and continues only when it gets that back alone.
+    # SeaweedFS sends the upload id alone, and continues only if it gets that back alone.
     if page.after is not None and (not any(page.after) or (after and list(after) == list(page.after))):
         raise TransferError(Failure(Code.MALFORMED, "the list of uploads is truncated and has no new marker"))
     check_names((one.key for one in page.uploads), prefix, "the list of uploads")
@@ -92,6 +92,6 @@ def parse(document: bytes) -> UploadsPage:
 
 
 def _time(text: str) -> Optional[int]:
-    """Unix time of a time that S3 wrote; None where it can't be read."""
+    """Unix time of a date in XML; None if it can't be parsed."""
     found = xml_timestamp(text)
     return None if found is None else int(found)

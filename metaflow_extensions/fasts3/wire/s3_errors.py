@@ -104,7 +104,7 @@ def named(failure: Failure, status: int, headers: "dict[str, str]") -> Failure:
 
 
 def seconds_of(retry_after: str) -> float:
-    """Seconds that a Retry-After header asks for; 0 where it gives a date, which no S3 does."""
+    """Seconds of a Retry-After header; 0 if it holds a date, which no S3 sends."""
     return float(retry_after) if _SECONDS.match(retry_after) else 0.0
 
 

@@ -22,8 +22,8 @@ class ObjectInfo(NamedTuple):
     encryption: Optional[str]  # x-amz-server-side-encryption
 
 
-UNTOLD = -1
-"""For a length: the server does not say."""
+UNKNOWN_LENGTH = -1
+"""The server does not say how long the body is."""
 
 
 class GetReply(NamedTuple):
@@ -31,7 +31,7 @@ class GetReply(NamedTuple):
 
     info: ObjectInfo
     first: int  # offset in the object of the first byte of the range answered
-    length: int  # bytes of that range; `UNTOLD` where the server does not say and not all of it was received
+    length: int  # bytes of that range; `UNKNOWN_LENGTH` if the server does not say and it was not read to its end
     received: int  # bytes of it that are in the file now; fewer than `length` where `limit` cut it short
     crc: Optional[int] = None  # CRC-32 of the bytes received, where it was asked for or is of use
     whole_crc: Optional[str] = None  # of the whole object, in base64 as S3 sends it; None without one

@@ -1,21 +1,12 @@
 """Bodies without Content-Length: where they end."""
 
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from metaflow_extensions.fasts3.wire.connection_errors import Ended
 from metaflow_extensions.fasts3.wire.http11 import ChunkedReader, Framing
 
-
-class Source(Protocol):
-    """The part of `Connection` that this needs."""
-
-    capacity: int
-
-    async def read_some(self, limit: int, scratch: memoryview) -> memoryview:
-        """See `Connection.read_some`."""
-
-    def put_back(self, data: bytes) -> None:
-        """See `Connection.put_back`."""
+if TYPE_CHECKING:
+    from metaflow_extensions.fasts3.wire.connection import Connection
 
 
 class UnsizedBody:
@@ -23,12 +14,12 @@ class UnsizedBody:
 
     Parameters
     ----------
-    connection : Source
+    connection : Connection
     framing : Framing
         CHUNKED or CLOSE.
     """
 
-    def __init__(self, connection: Source, framing: Framing) -> None:
+    def __init__(self, connection: "Connection", framing: Framing) -> None:
         self._connection = connection
         self._chunks = ChunkedReader() if framing is Framing.CHUNKED else None
 
