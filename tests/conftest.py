@@ -72,7 +72,7 @@ from servers.s3_server import S3Server  # noqa: E402
 from servers.starters import STARTERS  # noqa: E402
 from servers.stored import Stored  # noqa: E402
 
-from metaflow_extensions.fasts3.api import executor  # noqa: E402
+from metaflow_extensions.fasts3.api import executor, placement  # noqa: E402
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -82,6 +82,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "workers: calls for several objects are carried out by workers")
     config.addinivalue_line("markers", "few_here: a few objects are read and written as for users, without workers")
     config.addinivalue_line("markers", "release: takes long and rarely finds anything; run by `make test-all`")
 
@@ -151,17 +152,21 @@ def seaweedfs(running_server: Callable[[str], S3Server]) -> S3Server:
     return running_server("seaweedfs")
 
 
+AS_USERS = {"api", "cli", "docs", "datastore"}  # folders whose tests run calls as users do
+
+
 @pytest.fixture(autouse=True)
 def _many_are_for_workers(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have workers carry out every call for several objects, where a few would be too few for that.
+    """Have workers carry out every call for several objects, where this process would do a few of them.
 
-    So both ways are tested with few objects: in this process by the calls for one, and that by calls for several. That
-    this process begins while workers start, tests marked `few_here` look at.
+    So both ways are tested with few objects: in this process by the calls for one, and that by calls for several. Tests
+    of `AS_USERS`, and tests marked `few_here`, leave it to the executor; of these, those marked `workers` need workers.
     """
-    if not request.node.get_closest_marker("few_here"):
-        monkeypatch.setattr(executor, "FEW_REQUESTS", 0)
-        monkeypatch.setattr(executor, "MANY_REQUESTS", 1)
-        monkeypatch.setattr(executor, "_leave", lambda here, queue, few: lambda: queue.at_least(few + 1))
+    as_users = request.path.parent.name in AS_USERS or request.node.get_closest_marker("few_here")
+    if not as_users or request.node.get_closest_marker("workers"):
+        monkeypatch.setattr(placement, "FEW_REQUESTS", 0)
+        monkeypatch.setattr(placement, "MANY_REQUESTS", 1)
+        monkeypatch.setattr(executor, "may_leave", lambda here, queue, few: lambda: queue.at_least(few + 1))
 
 
 @pytest.fixture(autouse=True)

@@ -14,8 +14,8 @@ import pytest
 from metaflow import S3, metaflow_config
 from metaflow.datatools.s3 import MetaflowS3Exception, MetaflowS3InvalidObject, MetaflowS3NotFound
 
-from metaflow_extensions.fasts3.api import executor, put
-from metaflow_extensions.fasts3.api.executor import Place
+from metaflow_extensions.fasts3.api import executor, placement, put
+from metaflow_extensions.fasts3.api.placement import Place
 from metaflow_extensions.fasts3.boto import endpoints
 from metaflow_extensions.fasts3.plans.jobs import Job
 from metaflow_extensions.fasts3.plans.pieces import PART_SIZE
@@ -47,14 +47,13 @@ def pairs_of(count):
     return [(str(number), "x") for number in range(count)]
 
 
-@pytest.mark.few_here
 def test_small_calls_need_no_worker(client, used_workers, tmp_path):
     client.put("k", "value")
     client.get("k")
     client.info("k")
     client.list_paths()
     client.list_recursive()
-    few = dict(pairs_of(executor.FEW_REQUESTS - 1))
+    few = dict(pairs_of(placement.FEW_REQUESTS - 1))
     client.put_many(few.items())
     assert [one.text for one in client.get_many(few)] == list(few.values())
     assert [one.size for one in client.info_many(few)] == [1] * len(few)
@@ -70,7 +69,6 @@ def warm():
         select.select([one for one in worker_pool.shared._idle if not one.greeted], [], [], 30)
 
 
-@pytest.mark.few_here
 def test_the_first_call_moves_bytes_while_workers_start(client, used_workers, monkeypatch):
     """Nothing waits for them: where they are not ready before all is done, they do nothing."""
     monkeypatch.setattr(worker_pool.WorkerPool, "is_ready", lambda _: False)
@@ -80,7 +78,6 @@ def test_the_first_call_moves_bytes_while_workers_start(client, used_workers, mo
     assert used_workers == []
 
 
-@pytest.mark.few_here
 def test_workers_begin_once_the_endpoint_has_answered(client, used_workers, monkeypatch):
     warm()
     monkeypatch.setattr(endpoints, "_answered", set())
@@ -95,18 +92,16 @@ def test_workers_begin_once_the_endpoint_has_answered(client, used_workers, monk
     assert done == []
 
 
-@pytest.mark.few_here
 def test_many_go_to_workers(client, used_workers):
     warm()
     client.put("k", "the endpoint answers")
-    many = dict(pairs_of(executor.FEW_REQUESTS + 1))
+    many = dict(pairs_of(placement.FEW_REQUESTS + 1))
     client.put_many(many.items())
     assert len(used_workers) == 1
     assert [one.text for one in client.get_many(many)] == list(many.values())
     assert len(used_workers) == 2
 
 
-@pytest.mark.few_here
 def test_large_objects_go_to_workers(client, used_workers):
     warm()
     large = os.urandom(8 * PART_SIZE)
@@ -225,6 +220,7 @@ def test_a_listing_may_have_more_requests_under_way_than_other_calls_in_this_pro
     assert widths == [executor.INLINE_THREADS, executor.INLINE_PAGES, 3, 3]
 
 
+@pytest.mark.workers
 @pytest.mark.parametrize("transfers", ["wire", "boto3"])
 @pytest.mark.parametrize("place", [Place.HERE, Place.WORKERS])
 @pytest.mark.parametrize("count", [1, 3])
@@ -237,7 +233,7 @@ def test_a_defect_of_ours_comes_with_its_traceback(client, seaweedfs, monkeypatc
         client._executor.run(Requests(jobs), place)
     if place is Place.HERE:
         assert raised.type is TypeError
-        assert raised.traceback[-1].path.name in ("perform.py", "fallback.py")
+        assert raised.traceback[-1].path.name in ("performer.py", "fallback.py")
     else:
         assert "failed in a worker by a defect of metaflow-fasts3: TypeError: " in str(raised.value)
         assert "Traceback (most recent call last)" in str(raised.value.__cause__)

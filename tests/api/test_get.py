@@ -19,6 +19,6 @@ def test_the_log_says_what_was_compared(seaweedfs, prefix, tmp_path, transfers, 
     ):
         client.put_many([("a", "1"), ("b", "2")])
         client.get_many(["a", "b", "a"])
-    assert "compared with what S3 told: crc32 of 2" in caplog.text
+    assert "compared with the checksums of S3: crc32 of 2" in caplog.text
     assert ("PutObject on bucket metaflow-fasts3-test: by the wire" in caplog.text) == (transfers == "wire")
     assert ("checksum sent: crc32" in caplog.text) == (transfers == "wire")

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metaflow_extensions.fasts3.api import spool as module
-from metaflow_extensions.fasts3.api.spool import Spool, Spooled
+from metaflow_extensions.fasts3.api import unnamed_files as module
+from metaflow_extensions.fasts3.api.unnamed_files import Spool, Spooled
 from metaflow_extensions.fasts3.api.upload_sources import value_source
 from metaflow_extensions.fasts3.plans.pieces import Piece, pieces
 from metaflow_extensions.fasts3.wire.blocking import Interrupted

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from metaflow_extensions.fasts3.api import upload_sources
 from metaflow_extensions.fasts3.api.errors import MetaflowS3InvalidObject, MetaflowS3NotFound
-from metaflow_extensions.fasts3.api.spool import Spool
+from metaflow_extensions.fasts3.api.unnamed_files import Spool
 from metaflow_extensions.fasts3.api.upload_sources import path_source, value_source
 from metaflow_extensions.fasts3.plans.pieces import Piece, pieces
 

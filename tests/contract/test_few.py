@@ -4,7 +4,7 @@ import pytest
 from contract.content import noise
 from metaflow.datatools.s3 import MetaflowS3NotFound
 
-from metaflow_extensions.fasts3.api import executor
+from metaflow_extensions.fasts3.api import placement
 
 MIB = 2**20
 BLOBS = {"empty": b"", "small": b"x", "dir/large": noise(20 * MIB)}
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.few_here
 @pytest.fixture
 def stored_here(s3, stored, root):
     """Store them by one call."""
-    assert len(BLOBS) <= executor.FEW_REQUESTS
+    assert len(BLOBS) <= placement.FEW_REQUESTS
     assert s3.put_many(BLOBS.items()) == [(key, f"{root}/{key}") for key in BLOBS]
     assert stored.blobs() == BLOBS
 

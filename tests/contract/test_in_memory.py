@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from metaflow.datatools.s3 import MetaflowS3InvalidRange, MetaflowS3NotFound, RangeInfo, S3GetObject
 
-from metaflow_extensions.fasts3.api import tempdir
+from metaflow_extensions.fasts3.api import temporary_directory
 from metaflow_extensions.fasts3.plans.pieces import PART_SIZE
 
 LARGE = os.urandom(2 * PART_SIZE + 12345)
@@ -93,7 +93,7 @@ def test_missing_keys(s3, stored):
     ids=["copy", "deepcopy", "pickle"],
 )
 def test_a_copy_has_a_file_of_its_own_when_it_is_asked_for(s3, stored, tmp_path, monkeypatch, copied, made_before):
-    monkeypatch.setattr(tempdir, "_spare", tempdir.TemporaryDirectory(str(tmp_path)))
+    monkeypatch.setattr(temporary_directory, "_spare", temporary_directory.TemporaryDirectory(str(tmp_path)))
     stored.put("a.csv", b"1")
     one = s3.get("a.csv", in_memory=True)
     before = one.path if made_before else None
@@ -103,4 +103,4 @@ def test_a_copy_has_a_file_of_its_own_when_it_is_asked_for(s3, stored, tmp_path,
     assert other.path != before
     assert other.path.endswith("a.csv")
     assert Path(other.path).read_bytes() == b"1"
-    tempdir._spare.remove()
+    temporary_directory._spare.remove()

@@ -6,7 +6,7 @@ import pytest
 from metaflow.plugins.datastores import s3_storage
 from servers.faulty import FaultyS3, passed_on
 
-from metaflow_extensions.fasts3.api import executor
+from metaflow_extensions.fasts3.api import placement
 from metaflow_extensions.fasts3.boto.clients import S3Client
 from metaflow_extensions.fasts3.datastore import client, storage
 
@@ -59,4 +59,4 @@ def together(proxy):
 def in_workers(monkeypatch):
     """Have few keys be many."""
     monkeypatch.setattr(client, "FEW_KEYS", 1)
-    monkeypatch.setattr(executor, "FEW_REQUESTS", 0)
+    monkeypatch.setattr(placement, "FEW_REQUESTS", 0)

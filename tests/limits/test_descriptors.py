@@ -23,9 +23,9 @@ BLOBS = {str(number): BLOB + bytes([number]) for number in range(40)}
 
 # With no descriptor left, with one, and so on. The first time, the process has not made its client yet.
 IN_THE_PARENT = """
-from metaflow_extensions.fasts3.api import executor
+from metaflow_extensions.fasts3.api import placement
 from metaflow_extensions.fasts3.workers import worker_pool
-executor.MANY_REQUESTS = 1
+placement.MANY_REQUESTS = 1
 keys = [str(number) for number in range(40)]
 calls = {
     "get": lambda: s3.get("0").size == 10_001,

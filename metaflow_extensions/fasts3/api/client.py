@@ -3,11 +3,12 @@
 import weakref
 from collections.abc import Iterator
 
-from metaflow_extensions.fasts3.api.executor import INLINE_THREADS, Executor, Place
+from metaflow_extensions.fasts3.api.executor import INLINE_THREADS, Executor
 from metaflow_extensions.fasts3.api.location import Location
+from metaflow_extensions.fasts3.api.placement import Place
 from metaflow_extensions.fasts3.api.prefetch import Prefetch
 from metaflow_extensions.fasts3.api.standard_error import warn
-from metaflow_extensions.fasts3.api.tempdir import TemporaryDirectory
+from metaflow_extensions.fasts3.api.temporary_directory import TemporaryDirectory
 from metaflow_extensions.fasts3.plans.listings import Listing, Listings, Pager, PagesOfListing
 from metaflow_extensions.fasts3.plans.split_listing import Entry
 

@@ -8,9 +8,9 @@ from metaflow.exception import MetaflowException
 from metaflow_extensions.fasts3.api.arguments import check_booleans, several
 from metaflow_extensions.fasts3.api.client import Client
 from metaflow_extensions.fasts3.api.errors import MetaflowS3URLException, reason_of, shown
-from metaflow_extensions.fasts3.api.executor import Place
-from metaflow_extensions.fasts3.api.left_out import LeftOut
+from metaflow_extensions.fasts3.api.errors_of_many import LeftOut
 from metaflow_extensions.fasts3.api.location import as_directory, as_text, split_url
+from metaflow_extensions.fasts3.api.placement import Place
 from metaflow_extensions.fasts3.plans.deletions import Deletions, ListedDeletions
 from metaflow_extensions.fasts3.plans.heads import Heads
 from metaflow_extensions.fasts3.plans.listings import Listing, outermost
@@ -179,7 +179,7 @@ class DeleteMethods(Client):
         return {url: reason_of(self._executor.concealed(failure)) for url, (_, failure) in failures.items()}
 
     def _raise_for(self, failures: dict[str, Refusal], deleted: int, more: str = "") -> None:
-        """Raise the one exception that tells of all objects that were not deleted, if there are any."""
+        """Raise one exception that names all objects that were not deleted, if there are any."""
         left_out = LeftOut(self._executor)
         left_out.note_refusals(failures)
         left_out.raise_if_any(deleted, "deleted", more=more)

@@ -9,9 +9,9 @@ from metaflow.exception import MetaflowException
 from metaflow_extensions.fasts3.api.arguments import check_booleans, key_of, several
 from metaflow_extensions.fasts3.api.directory_walk import Patterns, files_in
 from metaflow_extensions.fasts3.api.errors import MOST_URL, MetaflowS3NotFound, shown
+from metaflow_extensions.fasts3.api.errors_of_many import LeftOut
 from metaflow_extensions.fasts3.api.file_download import FileDownload, Wanted
-from metaflow_extensions.fasts3.api.home import hint_of_home, refuse_home
-from metaflow_extensions.fasts3.api.left_out import LeftOut
+from metaflow_extensions.fasts3.api.local_paths import hint_of_home, refuse_home
 from metaflow_extensions.fasts3.api.location import as_directory, split_object_url, split_url
 from metaflow_extensions.fasts3.api.put import PutMethods
 from metaflow_extensions.fasts3.api.s3object import S3Object
@@ -206,10 +206,10 @@ class DirectoryMethods(PutMethods):
 
     def _nothing_below(self, url: str) -> str:
         """What to say of a prefix below which there is nothing."""
-        told = f"Nothing is below '{shown(as_directory(url), MOST_URL)}'."
+        sentence = f"Nothing is below '{shown(as_directory(url), MOST_URL)}'."
         bucket, text = split_url(url)
         if text and not text.endswith("/"):
             for found, _ in self._list([Listing(bucket, text, first_only=True)])[0][:1]:
                 other = shown(f"s3://{bucket}/{found}", MOST_URL)
-                return f"{told} A prefix is a directory; a key that begins with its text is '{other}'."
-        return f"{told} Check the prefix; list_paths() shows which there are."
+                return f"{sentence} A prefix is a directory; a key that begins with its text is '{other}'."
+        return f"{sentence} Check the prefix; list_paths() shows which there are."

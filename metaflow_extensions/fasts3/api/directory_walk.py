@@ -8,7 +8,7 @@ from typing import Callable, Union
 
 from metaflow.exception import MetaflowException
 
-from metaflow_extensions.fasts3.api import ownership
+from metaflow_extensions.fasts3.api import temporary_directory
 from metaflow_extensions.fasts3.api.errors import MOST_URL, MetaflowS3InvalidObject, shown
 
 Patterns = Union[str, Iterable[str], None]
@@ -36,13 +36,13 @@ def files_in(
         path = os.path.relpath(str(error.filename), root)
         below = "" if path == "." else path.replace(os.sep, "/") + "/"
         if _may_hold(below, wanted) and not _has_all(below, unwanted):
-            told = f"The directory '{shown(str(error.filename), MOST_URL)}' can't be read ({error.strerror})."
-            refuse(path, MetaflowS3InvalidObject(told))
+            problem = f"The directory '{shown(str(error.filename), MOST_URL)}' can't be read ({error.strerror})."
+            refuse(path, MetaflowS3InvalidObject(problem))
 
     names: list[str] = []
     for folder, folders, files in os.walk(root, onerror=fail):
         # What this client, or another, is just downloading.
-        folders[:] = [name for name in folders if not name.startswith(ownership.PREFIXES)]
+        folders[:] = [name for name in folders if not name.startswith(temporary_directory.PREFIXES)]
         below = os.path.relpath(folder, root).replace(os.sep, "/")
         for file in files:
             name = file if below == "." else f"{below}/{file}"
@@ -51,8 +51,8 @@ def files_in(
             try:
                 name.encode("utf-8")
             except UnicodeEncodeError:
-                told = f"The file {shown(repr(os.path.join(folder, file)))} has a name that is not UTF-8."
-                refuse(name, MetaflowS3InvalidObject(f"{told} Rename it, or leave it out with `exclude`."))
+                problem = f"The file {shown(repr(os.path.join(folder, file)))} has a name that is not UTF-8."
+                refuse(name, MetaflowS3InvalidObject(f"{problem} Rename it, or leave it out with `exclude`."))
             else:
                 names.append(name)
     return sorted(names)

@@ -31,13 +31,13 @@ class _S3Failure(MetaflowException):  # type: ignore[misc]  # metaflow's types a
 
 
 class MetaflowS3InvalidObject(_S3Failure):
-    """What was given to be stored can't be."""
+    """The value given to an upload can't be stored."""
 
     headline = "Not a string-like object"
 
 
 class MetaflowS3URLException(_S3Failure):
-    """A key, URL or location that makes no sense as it was given."""
+    """An invalid key, URL or location."""
 
     headline = "Invalid address"
 
@@ -192,12 +192,12 @@ def message_of(error: Exception) -> str:
     return text[: -len(remedy)].strip() if remedy and text.endswith(remedy) else text
 
 
-def exception_of_files(told: str, error: OSError, otherwise: str = NO_WRITING) -> MetaflowException:
+def exception_of_files(problem: str, error: OSError, otherwise: str = NO_WRITING) -> MetaflowException:
     """The exception to raise where the local disk is why a download can't even begin.
 
     Parameters
     ----------
-    told : str
+    problem : str
         What can't be done, as the beginning of a sentence.
     error : OSError
     otherwise : str, optional
@@ -205,7 +205,7 @@ def exception_of_files(told: str, error: OSError, otherwise: str = NO_WRITING) -
     """
     code = local_failure(error).code
     remedy = REMEDIES.get(code, otherwise)
-    raised = EXCEPTIONS.get(code, MetaflowS3Exception)(f"{told} ({error.strerror or error}). {remedy}")
+    raised = EXCEPTIONS.get(code, MetaflowS3Exception)(f"{problem} ({error.strerror or error}). {remedy}")
     raised.remedy = remedy
     return raised
 
@@ -225,9 +225,9 @@ def credentials_error(failure: Failure, left: str = "") -> MetaflowException:
     left : str, optional
         What the call has left behind, in sentences.
     """
-    told = f"Getting credentials for S3 failed: {shown(failure.message).rstrip('.')}."
+    problem = f"Getting credentials for S3 failed: {shown(failure.message).rstrip('.')}."
     remedy = failure.remedy or REMEDIES.get(failure.code, "")
-    return EXCEPTIONS.get(failure.code, MetaflowS3Exception)(" ".join(filter(None, (told, remedy, left))))
+    return EXCEPTIONS.get(failure.code, MetaflowS3Exception)(" ".join(filter(None, (problem, remedy, left))))
 
 
 def where_nobody_answers(endpoint_url: str, proxy: Optional[str] = None) -> str:
@@ -327,8 +327,10 @@ def exception_of(
     facts += [f"{failure.tries} {'try' if failure.tries == 1 else 'tries'} in {duration(failure.seconds)}"]
     remedy = _remedy(operation, url, failure, endpoint_url, proxy)
     done = f"{API_NAMES.get(operation, operation)} of {shown(url, MOST_URL)}"
-    told = f"{done} failed: {said.rstrip('.')} ({', '.join(facts)})."
-    error: _S3Failure = EXCEPTIONS.get(failure.code, MetaflowS3Exception)(" ".join(filter(None, (told, remedy, left))))
+    problem = f"{done} failed: {said.rstrip('.')} ({', '.join(facts)})."
+    error: _S3Failure = EXCEPTIONS.get(failure.code, MetaflowS3Exception)(
+        " ".join(filter(None, (problem, remedy, left)))
+    )
     error.url, error.s3_code = url, failure.s3_code
     error.status, error.request_id, error.remedy = failure.status, failure.request_id, remedy
     return error

@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Iterable
-from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
@@ -16,15 +15,15 @@ from metaflow_extensions.fasts3.api.errors import (
     exception_of,
     shown,
 )
-from metaflow_extensions.fasts3.api.left_open import told_of
 from metaflow_extensions.fasts3.api.observers import ProgressReport, RetryReport
+from metaflow_extensions.fasts3.api.open_uploads import open_uploads_message
+from metaflow_extensions.fasts3.api.placement import MANY_REQUESTS, Place, few_jobs, may_leave, start_workers
 from metaflow_extensions.fasts3.api.progress_display import Display, Setting, display_for
 from metaflow_extensions.fasts3.api.standard_error import write_line
 from metaflow_extensions.fasts3.boto import endpoints
 from metaflow_extensions.fasts3.boto.redaction import without_password
 from metaflow_extensions.fasts3.boto.settings import Chosen, Settings
 from metaflow_extensions.fasts3.plans.jobs import Job
-from metaflow_extensions.fasts3.plans.pieces import PART_SIZE
 from metaflow_extensions.fasts3.plans.plan import JobFailed, JobQueue, Plan, Requests
 from metaflow_extensions.fasts3.wire.blocking import Interruption
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError, shows_answer
@@ -47,27 +46,13 @@ from metaflow_extensions.fasts3.workers.threads import within
 if TYPE_CHECKING:  # see boto/clients.py
     from metaflow_extensions.fasts3.boto.connection import Connection
 
-# What is not worth a worker's start, which takes as long as some hundred small requests, where each of them moves a
-# piece of the usual size at the most.
-FEW_PIECES = 4  # of one object
-FEW_REQUESTS = 4  # of several
-MANY_REQUESTS = 64  # of whatever size: worth it in any case
 INLINE_THREADS = 8  # more only wait for one another in one Python process
 INLINE_PAGES = 16  # of listings: S3 takes some 50 ms for each, this process a tenth of that
 MOST_WORKERS = 16
 CLEANUP_LIMIT = 10.0  # seconds
-CLEANUP_LIMIT_WHEN_STOPPED = 0.4  # seconds; whoever has pressed Ctrl-C wants to leave
+CLEANUP_LIMIT_WHEN_STOPPED = 0.4  # seconds, after Ctrl-C
 CLEANUP_RETRIES = 3  # of each request, within that limit
 LATENESS = 0.05  # seconds for the end of threads that have reached it
-
-
-class Place(Enum):
-    """Where a plan is carried out."""
-
-    HERE = "in this process"
-    LISTING = "in this process, with as many requests side by side as fit pages of listings"
-    WORKERS = "in workers, but for a few requests"
-    HERE_FIRST = "its first job here, and the rest in workers if there is much of it"
 
 
 class Executor:
@@ -152,9 +137,9 @@ class Executor:
         settings = self.settings()
         retries = RetryReport(partial(self._write, display)) if settings.log_retries else None
         queue = JobQueue(plan, [observer for observer in (progress, retries) if observer])
-        few = _few(place, settings)
+        few = few_jobs(place, settings)
         if few is not None and "botocore" not in sys.modules and queue.at_least(MANY_REQUESTS):
-            _start_workers(queue)  # while boto3 is imported, which takes as long
+            start_workers(queue)  # while boto3 is imported, which takes as long
         connection = self.connected()
 
         def put_right(limit: float) -> str:
@@ -166,7 +151,8 @@ class Executor:
             if left:
                 log.warning("S3: %s", left)
         except JobFailed as failed:
-            error = self._exception_of(failed, connection, put_right(CLEANUP_LIMIT))
+            failure = _noted(failed.failure, connection.endpoint_url)
+            error = self.exception_of(failed.job.operation, failed.job.url, failure, put_right(CLEANUP_LIMIT))
             raise error from error.__cause__
         except TransferError as error:
             raise credentials_error(error.failure, put_right(CLEANUP_LIMIT)) from None
@@ -179,15 +165,6 @@ class Executor:
             if retries:
                 retries.write()
         endpoints.note_answer(connection.endpoint_url)
-
-    def _exception_of(self, failed: JobFailed, connection: "Connection", left: str) -> Exception:
-        job, failure, endpoint = failed.job, failed.failure, connection.endpoint_url
-        if shows_answer(failure):
-            endpoints.note_answer(endpoint)
-        elif failure.code is Code.UNREACHABLE and not endpoints.has_answered(endpoint):
-            failure = failure._replace(message=f"S3 can't be reached at {endpoint}: {failure.message}")
-        failure = self.concealed(failure)
-        return exception_of(job.operation, job.url, failure, connection.identity, endpoint, left, connection.proxy)
 
     def _write(self, display: Optional[Display], line: str) -> None:
         if display:
@@ -211,10 +188,10 @@ class Executor:
         reason = connection.why_boto3(settings.transfers)
         log.debug("carried out %s, by %s", place.value, f"boto3: {reason}" if reason else "the wire")
         renewal = Renewal(connection.renew_credentials)
-        few = _few(place, settings)
+        few = few_jobs(place, settings)
         threads = INLINE_PAGES if place is Place.LISTING else INLINE_THREADS
         here = self._here(connection, settings, renewal, interruption, threads)
-        here.run(plan, queue, _leave(here, queue, few) if few is not None else lambda: False)
+        here.run(plan, queue, may_leave(here, queue, few) if few is not None else lambda: False)
         if here.answered:
             endpoints.note_answer(connection.endpoint_url)
         if queue.has_more():
@@ -233,15 +210,22 @@ class Executor:
             try:
                 self.run(Requests([Job(0, "head_bucket", bucket)]), Place.HERE)
             except MetaflowException as error:
-                # Who may not look at the bucket is told nothing of it; then the 404 stands as it was.
+                # An identity without permission for the bucket learns nothing; then the 404 stands.
                 if getattr(error, "s3_code", "") == "NoSuchBucket":
                     raise
                 log.debug("bucket %s: %s", bucket, error)
-            # Also where nobody would say: asking again would not help.
+            # Also where S3 did not say: asking again would not help.
             endpoints.note_bucket(url, bucket)
 
+    def exception_of(self, operation: str, url: str, failure: Failure, left: str = "") -> Exception:
+        """The exception to raise for a request that failed; see `errors.exception_of`."""
+        asked = self.connected()
+        return exception_of(
+            operation, url, self.concealed(failure), asked.identity, asked.endpoint_url, left, asked.proxy
+        )
+
     def concealed(self, failure: Failure) -> Failure:
-        """A failure without secrets: a server may tell what it was sent."""
+        """A failure without secrets: a server may repeat what it was sent."""
         conceal = self.connected().conceal
         return failure._replace(
             message=conceal(failure.message), s3_code=conceal(failure.s3_code), request_id=conceal(failure.request_id)
@@ -312,45 +296,24 @@ class Executor:
             # boto3 may wait for a minute where the user wants to leave.
             within(limit + LATENESS, do, "fasts3-cleanup")
         perhaps = [url for number, url in opening.items() if not queue.holds(number)]
-        return connection.conceal(told_of(undone, perhaps))
+        return connection.conceal(open_uploads_message(undone, perhaps))
 
 
-def _few(place: Place, settings: Settings) -> Optional[int]:
-    """Jobs up to which a plan is carried out in this process; None: however many there are."""
-    few = {Place.HERE_FIRST: FEW_PIECES, Place.WORKERS: FEW_REQUESTS}.get(place)
-    return None if few is None else min(few, max(1, few * PART_SIZE // settings.part_size))
-
-
-def _start_workers(queue: JobQueue) -> None:
-    """Start the workers that are needed first; others follow as they are leased."""
-    worker_pool.shared.start(2 if processors() > 1 and queue.at_least(concurrency.FIRST_ROOM + 1) else 1)
-
-
-def _leave(here: InlineRunner, queue: JobQueue, few: int) -> Callable[[], bool]:
-    """Tells when workers can take over: it is worth it, they have started, and the endpoint has answered a request."""
-    starting = False
-
-    def leave() -> bool:
-        nonlocal starting
-        pool = worker_pool.shared
-        if not queue.at_least(few + 1):
-            return False
-        if not starting and not pool.is_warm():
-            if not (here.moves_much or queue.at_least(MANY_REQUESTS)):
-                return False
-            _start_workers(queue)
-        starting = True
-        return here.answered and pool.is_ready()
-
-    return leave
+def _noted(failure: Failure, endpoint: str) -> Failure:
+    """Note whether an endpoint has answered; the failure says so where it never has."""
+    if shows_answer(failure):
+        endpoints.note_answer(endpoint)
+    elif failure.code is Code.UNREACHABLE and not endpoints.has_answered(endpoint):
+        return failure._replace(message=f"S3 can't be reached at {endpoint}: {failure.message}")
+    return failure
 
 
 def _no_client(error: Exception) -> MetaflowException:
-    told = f"No S3 client could be made: {shown(without_password(str(error)))}"
+    message = f"No S3 client could be made: {shown(without_password(str(error)))}"
     if isinstance(error, OSError) and error.errno in NO_DESCRIPTORS:
-        told += f". {REMEDIES[Code.NO_DESCRIPTORS]}"
+        message += f". {REMEDIES[Code.NO_DESCRIPTORS]}"
     elif isinstance(error, ValueError):  # botocore's, and ours, of URLs
-        told += f". {REMEDIES[Code.UNREACHABLE]} An endpoint is written as https://host or https://host:port."
+        message += f". {REMEDIES[Code.UNREACHABLE]} An endpoint is written as https://host or https://host:port."
     elif type(error).__module__ == "botocore.exceptions":  # of profiles and files
-        told += f". {CHECK_PROFILE}"
-    return MetaflowS3Exception(told)
+        message += f". {CHECK_PROFILE}"
+    return MetaflowS3Exception(message)

@@ -1,4 +1,4 @@
-"""Objects on their way to files of the user's own: each gets its place in one step, once it is whole."""
+"""Downloads into files of the user's own: each file appears under its name in one step, once it is complete."""
 
 import errno
 import os
@@ -18,18 +18,19 @@ from metaflow_extensions.fasts3.api.errors import (
     exception_of_files,
     shown,
 )
-from metaflow_extensions.fasts3.api.executor import Executor, Place
-from metaflow_extensions.fasts3.api.left_out import LeftOut
+from metaflow_extensions.fasts3.api.errors_of_many import LeftOut
+from metaflow_extensions.fasts3.api.executor import Executor
 from metaflow_extensions.fasts3.api.local_paths import INSTEAD, Target
 from metaflow_extensions.fasts3.api.location import split_object_url
-from metaflow_extensions.fasts3.api.tempdir import TemporaryDirectory, make_empty
+from metaflow_extensions.fasts3.api.placement import Place
+from metaflow_extensions.fasts3.api.temporary_directory import TemporaryDirectory, make_empty
 from metaflow_extensions.fasts3.plans.downloads import Download, Downloaded, Downloads
 from metaflow_extensions.fasts3.plans.heads import Looks
 from metaflow_extensions.fasts3.plans.refusals import Refusals
 
-# S3 tells times in whole seconds: an object that is fetched within the second of its change may change once more with
-# the same time. The file of one that is younger than this, with a second for clocks that differ, has a mark in its
-# time, and is fetched again the next time.
+# Response headers have times in whole seconds: an object that is downloaded within the second of its change may change
+# once more with the same time. The file of one that is younger than this, with a second for clocks that differ, has a
+# mark in its time, and is downloaded again by the next call.
 YOUNG = 2  # seconds before downloads began; all that changed since is younger
 MARK = 10**6  # nanoseconds; not one, because some file systems keep only microseconds
 ROUNDING = 2  # seconds by which the time in a listing may differ from that in the headers of the same version
@@ -44,14 +45,14 @@ class Wanted(NamedTuple):
     url: str
     name: str  # the key after the prefix
     size: int  # bytes; may be `UNKNOWN`
-    modified: Optional[float] = None  # Unix timestamp as a listing has it; None where none has told
+    modified: Optional[float] = None  # Unix timestamp as a listing has it
 
 
 class Age(Enum):
     """What the time of an object in a listing says of a file of its size."""
 
     SAME = "the file is that object"
-    UNCLEAR = "only the object's headers tell"
+    UNCLEAR = "only the object's headers can decide"
     OTHER = "the object has been changed since"
     WRITTEN = "the file has been written to since, or has to be fetched again"
 
@@ -90,8 +91,10 @@ class FileDownload:
             try:
                 os.makedirs(self._directory, exist_ok=True)
             except OSError as error:
-                told = f"The directory '{shown(self._directory)}' can't be made"
-                raise exception_of_files(told, error, "Give a directory, or a path where one can be made.") from error
+                problem = f"The directory '{shown(self._directory)}' can't be made"
+                raise exception_of_files(
+                    problem, error, "Give a directory, or a path where one can be made."
+                ) from error
             probe = TemporaryDirectory(self._directory)
             try:
                 self._ignores_case = local_paths.ignores_case(probe.path())
@@ -158,9 +161,9 @@ class FileDownload:
         if name and not name.endswith("/"):
             return True
         if size:
-            told = f"its key ends with a slash, as that of a directory, and it has {size} bytes"
+            reason = f"its key ends with a slash, as that of a directory, and it has {size} bytes"
             self.left_out.note(
-                url, MetaflowS3URLException(f"'{shown(url, MOST_URL)}' can't be a local file: {told}. {INSTEAD}")
+                url, MetaflowS3URLException(f"'{shown(url, MOST_URL)}' can't be a local file: {reason}. {INSTEAD}")
             )
         return bool(name) and not size
 
@@ -249,8 +252,8 @@ class FileDownload:
             os.chmod(path, mode)
             modified = result.reply.info.last_modified
             if modified is not None:
-                told = modified * 10**9 + (MARK if modified > began - YOUNG else 0)
-                os.utime(path, ns=(told, told))
+                written = modified * 10**9 + (MARK if modified > began - YOUNG else 0)
+                os.utime(path, ns=(written, written))
             _put_in_place(path, place, overwrite)
         except OSError as error:
             raise exception_of_files(f"The file '{shown(place)}' can't be written", error, INSTEAD) from error
@@ -303,7 +306,7 @@ def _status(path: str) -> Optional[os.stat_result]:
 def _by_listing(written: int, modified: Optional[float]) -> Age:
     """Compare the time of a file, in nanoseconds, with that of an object in a listing.
 
-    Files have the time of the headers, in whole seconds. In listings, some servers tell fractions of a second, too.
+    Files have the time of the headers, in whole seconds. Listings of some servers have fractions of a second.
     """
     seconds, fraction = divmod(written, 10**9)
     if fraction:
@@ -316,7 +319,7 @@ def _by_listing(written: int, modified: Optional[float]) -> Age:
 
 
 def _is_as_delivered(path: str, size: Optional[int], modified: int) -> bool:
-    """Whether nobody has written to a file since; who does so leaves fractions of a second in its time."""
+    """Whether a file is unchanged since its download; a later write leaves fractions of a second in its time."""
     status = _status(path)
     return status is not None and (status.st_size, status.st_mtime_ns) == (size, modified * 10**9)
 

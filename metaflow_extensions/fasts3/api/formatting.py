@@ -1,7 +1,7 @@
 """Numbers, bytes and seconds as people read them, in the same units everywhere."""
 
 UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
-MOST = 2**1000  # bytes, which a float can hold; a server may tell any number
+MOST = 2**1000  # bytes that a float can hold; a server may send any number
 MINUTE = 59.95  # seconds: what would read 60.0 s is 1:00
 
 

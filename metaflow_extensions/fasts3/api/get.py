@@ -7,14 +7,13 @@ from typing import Any, Callable, Optional, Union
 from metaflow_extensions.fasts3.api.arguments import S3GetObject, check_booleans, key_of, range_of, several
 from metaflow_extensions.fasts3.api.client import Client
 from metaflow_extensions.fasts3.api.errors import MetaflowS3URLException
-from metaflow_extensions.fasts3.api.executor import Place
+from metaflow_extensions.fasts3.api.errors_of_many import naming_all
 from metaflow_extensions.fasts3.api.location import NO_RUN, as_directory, split_object_url, split_url
-from metaflow_extensions.fasts3.api.memory_files import MemoryFiles
-from metaflow_extensions.fasts3.api.missing import naming_all
-from metaflow_extensions.fasts3.api.results import s3object_of
+from metaflow_extensions.fasts3.api.placement import Place
 from metaflow_extensions.fasts3.api.s3object import S3Object
-from metaflow_extensions.fasts3.api.s3objects import S3Objects
-from metaflow_extensions.fasts3.api.tempdir import make_empty
+from metaflow_extensions.fasts3.api.s3objects import S3Objects, s3object_of
+from metaflow_extensions.fasts3.api.temporary_directory import make_empty
+from metaflow_extensions.fasts3.api.unnamed_files import MemoryFiles
 from metaflow_extensions.fasts3.plans.downloads import Download, Downloaded, Downloads, compared
 from metaflow_extensions.fasts3.plans.listed_downloads import ListedDownloads
 from metaflow_extensions.fasts3.plans.listings import Listing
@@ -203,11 +202,8 @@ MetaflowS3Exception
         name = self._namer(in_memory)
         with MemoryFiles(self._tempdir.file) as files:
             plan = Downloads(wanted, [name(one.key) for one in wanted], missing_ok, self._step(), files)
-            with naming_all(
-                self._executor,
-                lambda: list(dict.fromkeys((one.bucket, one.key) for one in wanted)),
-                self._location.root,
-            ):
+            objects = ((one.bucket, one.key) for one in wanted)
+            with naming_all(self._executor, lambda: objects, self._location.root):
                 self._executor.run(plan, place)
         self._executor.check_buckets(plan.unproven)
         _conclude(plan.results)
@@ -240,4 +236,4 @@ def _conclude(results: Iterable[Optional[Downloaded]]) -> None:
         if result is not None and result.path is not None and result.reply.length == 0:
             make_empty(result.path)
     if log.isEnabledFor(logging.DEBUG):
-        log.debug("downloaded; compared with what S3 told: %s", compared(results))
+        log.debug("downloaded; compared with the checksums of S3: %s", compared(results))

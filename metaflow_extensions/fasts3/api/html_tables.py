@@ -1,7 +1,7 @@
 """Results as HTML tables, for notebooks.
 
-Keys, types and metadata are what whoever wrote to a bucket chose, and a notebook runs the HTML that it is given: every
-text goes through `_safe`. What is shown is bounded, however much there is.
+Others choose keys, types and metadata, and a notebook runs the HTML that it is given: every text goes through `_safe`.
+The length of a table is bounded.
 """
 
 import json
@@ -17,7 +17,7 @@ from metaflow_extensions.fasts3.api.s3object import S3Object
 
 MOST_ROWS = 20  # objects of a list
 MOST_ATTRIBUTES = 20  # of one object's metadata
-MOST_TEXT = 200  # characters of a key, a type, an attribute; what is longer makes a table that nobody reads
+MOST_TEXT = 200  # characters of a key, a type, an attribute
 
 MISSING = "does not exist"
 DIRECTORY = "directory"
@@ -29,7 +29,7 @@ _RIGHT = 'style="text-align: right; white-space: nowrap"'
 
 
 class _Row(NamedTuple):
-    """What a list tells of one of its objects; None where it is not known."""
+    """What a list shows of one of its objects; None where it is not known."""
 
     key: str
     size: Optional[str]
@@ -49,7 +49,7 @@ def of_object(found: S3Object) -> str:
         ("metadata", _attributes(found.metadata)),
         ("local path", _safe(found._path, MOST_URL)),  # `path` would make the file of an object in memory
     ]
-    rows = "".join(f"<tr><th {_LEFT}>{name}</th><td {_LEFT}>{told}</td></tr>" for name, told in facts if told)
+    rows = "".join(f"<tr><th {_LEFT}>{name}</th><td {_LEFT}>{text}</td></tr>" for name, text in facts if text)
     return f"<table>{rows}</table>"
 
 
@@ -80,11 +80,11 @@ def _summary(objects: Iterable[Any]) -> str:
             counted["object"] += 1
         else:
             counted[_kind(one)] += 1
-    told = [f"{_number(counted['object'], 'object')}, {readable(total)}"] if counted["object"] or not counted else []
-    told += [_number(counted["directory"], "directory", "directories")] if counted["directory"] else []
-    told += [f"{counted['missing']:,} not there"] if counted["missing"] else []
-    told += [_number(counted["other"], "other thing")] if counted["other"] else []
-    return "; ".join(told)
+    text = [f"{_number(counted['object'], 'object')}, {readable(total)}"] if counted["object"] or not counted else []
+    text += [_number(counted["directory"], "directory", "directories")] if counted["directory"] else []
+    text += [f"{counted['missing']:,} not there"] if counted["missing"] else []
+    text += [_number(counted["other"], "other thing")] if counted["other"] else []
+    return "; ".join(text)
 
 
 def _kind(one: Any) -> str:
@@ -121,11 +121,11 @@ def _cell(row: _Row, name: str) -> str:
 def _size_in_full(found: S3Object) -> str:
     if found.size is None:
         return DIRECTORY if found._is_directory else UNKNOWN if found.exists else MISSING
-    told = readable(found.size) + (f" ({found.size:,} bytes)" if found.size >= 1024 else "")
+    text = readable(found.size) + (f" ({found.size:,} bytes)" if found.size >= 1024 else "")
     part = found.range_info
     if part is not None and part.request_length != part.total_size:
-        told += f", from byte {part.request_offset:,} of {readable(part.total_size)}"
-    return told
+        text += f", from byte {part.request_offset:,} of {readable(part.total_size)}"
+    return text
 
 
 def _moment(timestamp: Optional[int]) -> Optional[str]:

@@ -1,4 +1,4 @@
-"""The methods of `S3` that download as a loop goes on."""
+"""The methods of `S3` that return iterators: objects are downloaded as the loop goes on."""
 
 import contextlib
 from collections.abc import Iterable, Iterator
@@ -8,13 +8,13 @@ from typing import Any, Optional, Union
 from metaflow_extensions.fasts3.api.arguments import S3GetObject, check_booleans, iterated, key_of, range_of, several
 from metaflow_extensions.fasts3.api.client import Client
 from metaflow_extensions.fasts3.api.errors import MetaflowS3Exception
-from metaflow_extensions.fasts3.api.executor import Place
 from metaflow_extensions.fasts3.api.location import as_directory, split_object_url, split_url
+from metaflow_extensions.fasts3.api.placement import Place
 from metaflow_extensions.fasts3.api.prefetch import Prefetch, Requested
-from metaflow_extensions.fasts3.api.results import s3object_of
 from metaflow_extensions.fasts3.api.s3object import S3Object
-from metaflow_extensions.fasts3.api.spool import HOLDING
-from metaflow_extensions.fasts3.api.tempdir import make_empty
+from metaflow_extensions.fasts3.api.s3objects import s3object_of
+from metaflow_extensions.fasts3.api.temporary_directory import make_empty
+from metaflow_extensions.fasts3.api.unnamed_files import HOLDING
 from metaflow_extensions.fasts3.plans.downloads import Download
 from metaflow_extensions.fasts3.plans.listings import Listing
 from metaflow_extensions.fasts3.plans.plan import Plan
@@ -55,8 +55,7 @@ class IterateMethods(Client):
         return_info : bool, default True
             If set to True, fetch the content-type and user metadata associated with the object at no extra cost.
         ordered : bool, default True
-            In the order of the keys. If set to False, each as soon as it is there: one that takes long keeps nobody
-            waiting.
+            In the order of the keys. If set to False, each as soon as it is there: a slow one does not delay others.
         in_memory : bool, default False
             If set to True, no files are made: `blob` and `text` are in memory, and `path` makes a file when it is
             asked for.

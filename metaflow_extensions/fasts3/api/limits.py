@@ -1,4 +1,4 @@
-"""The limits that a user sets for one client, looked at before they are used."""
+"""Validates the limits that a user sets for one client."""
 
 import math
 import operator
@@ -9,7 +9,7 @@ from metaflow_extensions.fasts3.api.errors import MetaflowS3Exception
 from metaflow_extensions.fasts3.boto.settings import Chosen
 from metaflow_extensions.fasts3.plans.pieces import LEAST_PART, MOST_PART
 
-LEAST_BANDWIDTH = 1024  # bytes a second; whoever gives less means megabytes
+LEAST_BANDWIDTH = 1024  # bytes a second; less is probably meant as megabytes
 
 
 def chosen_limits(max_connections: Any, max_bandwidth: Any, part_size: Any) -> Chosen:
@@ -18,20 +18,21 @@ def chosen_limits(max_connections: Any, max_bandwidth: Any, part_size: Any) -> C
     Raises
     ------
     MetaflowS3Exception
-        One of them makes no sense; the sentence names it and says what it should be.
+        One of them is invalid; the message names it and says what it should be.
     """
-    return Chosen(_connections(max_connections), _bandwidth(max_bandwidth), _part_size(part_size))
-
-
-def _connections(given: Any) -> Optional[int]:
-    if given is None:
-        return None
-    number = _integer(given)
-    if number is None or number < 1:
+    connections, bandwidth, size = _integer(max_connections), _bandwidth(max_bandwidth), _integer(part_size)
+    if max_connections is not None and (connections is None or connections < 1):
         raise MetaflowS3Exception(
-            f"max_connections is {given!r:.80}; it has to be a whole number of requests, 1 or more, or None."
+            f"max_connections is {max_connections!r:.80}; it has to be a whole number of requests, 1 or more, or None."
         )
-    return number
+    if part_size is not None and size is None:
+        raise MetaflowS3Exception(f"part_size is {part_size!r:.80}; it has to be a whole number of bytes, or None.")
+    if size is not None and not LEAST_PART <= size <= MOST_PART:
+        raise MetaflowS3Exception(
+            f"part_size is {part_size!r:.80}, in bytes: S3 takes parts of {LEAST_PART:,} bytes (5 MiB) to "
+            f"{MOST_PART:,} bytes (5 GiB). For MiB multiply by 2**20, e.g. part_size=64 * 2**20."
+        )
+    return Chosen(connections, bandwidth, size)
 
 
 def _bandwidth(given: Any) -> Optional[float]:
@@ -47,22 +48,8 @@ def _bandwidth(given: Any) -> Optional[float]:
         )
     if number < LEAST_BANDWIDTH:
         raise MetaflowS3Exception(
-            f"max_bandwidth is {given!r:.80}, in bytes per second: less than {LEAST_BANDWIDTH:,} would take for ever. "
+            f"max_bandwidth is {given!r:.80}, in bytes per second: it must be at least {LEAST_BANDWIDTH:,}. "
             f"For megabytes per second multiply by 1e6: max_bandwidth={number:g} * 1e6."
-        )
-    return number
-
-
-def _part_size(given: Any) -> Optional[int]:
-    if given is None:
-        return None
-    number = _integer(given)
-    if number is None:
-        raise MetaflowS3Exception(f"part_size is {given!r:.80}; it has to be a whole number of bytes, or None.")
-    if not LEAST_PART <= number <= MOST_PART:
-        raise MetaflowS3Exception(
-            f"part_size is {given!r:.80}, in bytes: S3 takes parts of {LEAST_PART:,} bytes (5 MiB) to {MOST_PART:,} "
-            f"bytes (5 GiB). For MiB multiply by 2**20, e.g. part_size=64 * 2**20."
         )
     return number
 

@@ -6,11 +6,11 @@ from typing import Any, Optional
 
 from metaflow_extensions.fasts3.api.arguments import check_booleans, key_of, several
 from metaflow_extensions.fasts3.api.client import Client
-from metaflow_extensions.fasts3.api.executor import Place
+from metaflow_extensions.fasts3.api.errors_of_many import naming_all
 from metaflow_extensions.fasts3.api.location import as_directory, split_object_url, split_url
-from metaflow_extensions.fasts3.api.missing import naming_all
+from metaflow_extensions.fasts3.api.placement import Place
 from metaflow_extensions.fasts3.api.s3object import S3Object
-from metaflow_extensions.fasts3.api.s3objects import S3Objects
+from metaflow_extensions.fasts3.api.s3objects import S3Objects, s3object_of_info
 from metaflow_extensions.fasts3.plans.heads import Heads
 from metaflow_extensions.fasts3.plans.listings import Listing
 from metaflow_extensions.fasts3.plans.split_listing import Entry
@@ -177,7 +177,7 @@ class ListMethods(Client):
         urls = [self._location.url(key_of(key)) for key in keys]
         objects = {url: split_object_url(url) for url in urls}  # each once, however often it is asked for
         results = dict(zip(objects, self._infos(list(objects.values()), place, return_missing)))
-        return S3Objects(_described(self._location.root, url, results[url]) for url in urls)
+        return S3Objects(s3object_of_info(self._location.root, url, results[url]) for url in urls)
 
     def _infos(self, objects: list[tuple[str, str]], place: Place, return_missing: bool) -> list[Optional[ObjectInfo]]:
         """What S3 says of objects, each as bucket and key; None for one that is missing."""
@@ -201,18 +201,3 @@ def _found(prefix: str, bucket: str, entries: list[Entry]) -> Iterator[S3Object]
         key, size = entries.pop()
         url = f"s3://{bucket}/{key}"
         yield S3Object.directory(prefix, url) if size is None else S3Object(prefix, url, size=size)
-
-
-def _described(root: Optional[str], url: str, info: Optional[ObjectInfo]) -> S3Object:
-    if info is None:
-        return S3Object(root, url)
-    return S3Object(
-        root,
-        url,
-        size=info.size,
-        content_type=info.content_type,
-        metadata=info.metadata,
-        last_modified=info.last_modified,
-        encryption=info.encryption,
-        etag=info.etag,
-    )

@@ -1,11 +1,11 @@
-"""Where below a local directory an object goes: by its key, and nowhere else, whatever the key says."""
+"""Local paths: where below a directory an object goes (by its key, and nowhere else), and paths with a tilde."""
 
 import os
 import stat
 import sys
 import unicodedata
 from collections.abc import Iterable, Sequence
-from typing import Callable, NamedTuple, NoReturn, Optional
+from typing import Any, Callable, NamedTuple, NoReturn, Optional
 
 from metaflow.exception import MetaflowException
 
@@ -19,6 +19,7 @@ from metaflow_extensions.fasts3.api.errors import (
 )
 
 LONGEST_NAME = 255  # bytes; of one file or directory, on all usual file systems
+EXPAND = "'~' means the home directory to a shell only: use os.path.expanduser."
 INSTEAD = "Use get_many, which gives files names of its own, or leave the object out."
 
 
@@ -264,3 +265,14 @@ def _collision(one: str, other: str) -> MetaflowS3URLException:
         f"'{shown(one, MOST_URL)}' and '{shown(other, MOST_URL)}' can't both be files here: they have the same path, "
         f"or one is a directory to the other. {INSTEAD}"
     )
+
+
+def hint_of_home(path: Any) -> str:
+    """What to do about a path that does not exist, where it begins with a tilde; nothing where it does not."""
+    return f" {EXPAND}" if str(path).startswith("~") else ""
+
+
+def refuse_home(directory: Any) -> None:
+    """Raise MetaflowS3Exception for a directory with a tilde that would be made in the working directory."""
+    if str(directory).startswith("~") and not os.path.isdir(directory):
+        raise MetaflowS3Exception(f"There is no directory '{shown(str(directory), MOST_URL)}'. {EXPAND}")

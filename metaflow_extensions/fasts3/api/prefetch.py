@@ -1,4 +1,4 @@
-"""Downloads that are ahead of a loop: a thread sees to them while the loop works with what has come."""
+"""Downloads objects ahead of a loop: a thread carries out the plan while the loop works with what has come."""
 
 import contextlib
 import os
@@ -9,7 +9,7 @@ from queue import Empty, SimpleQueue
 from typing import Callable, NamedTuple, Optional, Union
 
 from metaflow_extensions.fasts3.api.errors import MetaflowS3Exception
-from metaflow_extensions.fasts3.api.memory_files import MemoryFiles
+from metaflow_extensions.fasts3.api.unnamed_files import MemoryFiles
 from metaflow_extensions.fasts3.plans.download_stream import DownloadStream, Wanted
 from metaflow_extensions.fasts3.plans.downloads import RESTARTS, Download, Downloaded
 from metaflow_extensions.fasts3.plans.look_ahead import LookAhead
@@ -18,7 +18,7 @@ from metaflow_extensions.fasts3.wire.blocking import Interrupted, Interruption
 
 LOOK = 0.1  # seconds between two looks for signals, and whether the thread is still there
 TAKEN_AT_A_TIME = 2  # requests, while there is something for the loop: so that more and more are ahead of it
-LEAVE_AFTER = 1.0  # seconds for the thread to end once nobody wants anything more
+LEAVE_AFTER = 1.0  # seconds for the thread to end once the loop is over
 
 
 class Requested(NamedTuple):
@@ -134,7 +134,7 @@ class Prefetch:
         return tuple(self._plan.unproven)
 
     def close(self) -> None:
-        """Stop what is under way, and remove what nobody has taken."""
+        """Stop what is under way, and remove the files that the loop has not taken."""
         if not self.is_ours:
             return
         self._closed = True
@@ -228,7 +228,7 @@ class Prefetch:
     def _collect(self, wait: bool) -> bool:
         """Take one more of what has come; whether there was any."""
         try:
-            # Not for ever: a signal that comes right before a thread falls asleep does not wake it.
+            # Not without a limit: a signal that comes right before a thread falls asleep does not wake it.
             arrived = self._arrived.get(timeout=LOOK) if wait else self._arrived.get_nowait()
         except Empty:
             return False
@@ -252,9 +252,9 @@ class Prefetch:
                 self._run(self._plan, self._interruption)
         except Interrupted:
             pass
-        except BaseException as raised:  # whoever waits for it raises it
+        except BaseException as raised:  # raised in the loop's thread
             error = raised
-        if self._closed:  # nobody has waited for the end
+        if self._closed:  # `close` did not wait for the end
             self._files.__exit__()
         self._arrived.put(_End(error))
 

@@ -12,7 +12,7 @@ class Progress(NamedTuple):
     Attributes
     ----------
     operation : str
-        What is done: 'get', 'put', 'list', 'info', ... A call that lists first what it then downloads tells of the one
+        What is done: 'get', 'put', 'list', 'info', ... A call that lists first what it then downloads reports one
         after the other, each from its beginning to its end.
     objects : int
         Objects that are finished.
@@ -21,13 +21,13 @@ class Progress(NamedTuple):
     bytes : int
         Bytes of objects that were moved, pieces of unfinished ones included.
     total_bytes : int or None
-        Bytes in all; None where that is not known yet: of downloads, until S3 has told the size of each object.
+        Bytes in all; None where that is not known yet: of downloads, until S3 has sent the size of each object.
     retries : int
         Requests that were sent once more.
     seconds : float
         Since the beginning.
     done : bool
-        This is the end, and it is a good one. A call that fails tells by its exception.
+        The call has succeeded. A call that fails reports that by its exception only.
     rate : float
         Bytes per second: the average of the last seconds, in which later ones count more.
     """
@@ -44,7 +44,7 @@ class Progress(NamedTuple):
 
     @property
     def fraction(self) -> Optional[float]:
-        """How much of it is done, 0 to 1: of the bytes, or of the objects where bytes don't tell; None: not known."""
+        """How much of it is done, 0 to 1: of the bytes, or of the objects where no bytes are moved; None: not known."""
         if self.total_bytes:
             return min(1.0, self.bytes / self.total_bytes)
         if self.total_objects:
@@ -56,7 +56,7 @@ class Progress(NamedTuple):
         """Seconds to the end if it goes on like that; None: not known."""
         if self.done:
             return 0.0
-        if self.total_bytes and self.rate >= 1:  # less would be for ever
+        if self.total_bytes and self.rate >= 1:  # less would give no useful number
             return max(0, self.total_bytes - self.bytes) / self.rate
         if self.total_objects and self.objects:
             return (self.total_objects - self.objects) * self.seconds / self.objects

@@ -1,6 +1,6 @@
 """Where progress is shown: a bar of tqdm's, lines on stderr, or by a user's callable.
 
-What writes to stderr never fails: a call does not end because nobody looks at its bar any more.
+Errors of stderr are ignored: a call does not fail because its bar can't be drawn.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ from metaflow_extensions.fasts3.api.standard_error import is_terminal, write_lin
 Setting = Union[bool, None, Callable[[Progress], None]]
 """What users give as `S3(progress=...)`."""
 
-PATIENCE = 2.0  # seconds that a call may take before it is shown to somebody who waits for it
+PATIENCE = 2.0  # seconds that a call may take before a terminal or a notebook shows it
 REFRESH = 0.1  # seconds between two states of a bar, and between two calls of a callable
 LINE_INTERVAL = 10.0  # seconds between two lines
 BAR = "S3 {operation}: {{percentage:3.0f}}%|{{bar}}| {{desc}}"
@@ -36,7 +36,7 @@ class Display(Protocol):
     def show(self, progress: Progress) -> None: ...
 
     def make_room(self) -> None:
-        """Clear the line of the cursor, on which somebody else is about to print."""
+        """Clear the line of the cursor: another line is about to be printed."""
 
     def close(self) -> None:
         """Show nothing more, and leave the cursor on a line of its own. May be called in any thread."""

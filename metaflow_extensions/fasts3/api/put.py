@@ -17,9 +17,9 @@ from metaflow_extensions.fasts3.api.arguments import (
 )
 from metaflow_extensions.fasts3.api.client import Client
 from metaflow_extensions.fasts3.api.errors import MetaflowS3InvalidObject
-from metaflow_extensions.fasts3.api.executor import Place
 from metaflow_extensions.fasts3.api.location import split_object_url
-from metaflow_extensions.fasts3.api.spool import HOLDING, Spool
+from metaflow_extensions.fasts3.api.placement import Place
+from metaflow_extensions.fasts3.api.unnamed_files import HOLDING, Spool
 from metaflow_extensions.fasts3.api.upload_sources import path_source, value_source
 from metaflow_extensions.fasts3.plans.changed_uploads import ChangedUploads
 from metaflow_extensions.fasts3.plans.hashing import HashThreads

@@ -12,14 +12,14 @@ from metaflow_extensions.fasts3.api.directories import DirectoryMethods
 from metaflow_extensions.fasts3.api.errors import MOST_URL, MetaflowS3Exception, MetaflowS3URLException, shown
 from metaflow_extensions.fasts3.api.executor import Executor
 from metaflow_extensions.fasts3.api.get import GetMethods
-from metaflow_extensions.fasts3.api.home import refuse_home
 from metaflow_extensions.fasts3.api.iterate import IterateMethods
 from metaflow_extensions.fasts3.api.limits import chosen_limits
 from metaflow_extensions.fasts3.api.list_info import ListMethods
+from metaflow_extensions.fasts3.api.local_paths import refuse_home
 from metaflow_extensions.fasts3.api.location import SCHEME, location_of
 from metaflow_extensions.fasts3.api.progress import Progress
 from metaflow_extensions.fasts3.api.progress_display import Setting, checked
-from metaflow_extensions.fasts3.api.tempdir import TemporaryDirectory, roots
+from metaflow_extensions.fasts3.api.temporary_directory import TemporaryDirectory, roots
 from metaflow_extensions.fasts3.boto.clients import S3Client, connection_of
 from metaflow_extensions.fasts3.boto.redaction import secrets_in
 from metaflow_extensions.fasts3.boto.settings import Chosen, Settings
@@ -121,18 +121,18 @@ class S3(GetMethods, IterateMethods, ListMethods, DirectoryMethods, DeleteMethod
         5 MiB (5 * 2**20) to 5 GiB. What is larger is cut, what is not is one request. Values in memory and open files
         are cut into parts of 32 MiB at the most. 8 MiB if None.
     progress : bool or Callable[[Progress], None], optional, default None
-        Who sees how far a call has come. None: where it takes longer than 2 seconds, a bar on a terminal and in a
+        How progress is reported. None: where it takes longer than 2 seconds, a bar on a terminal and in a
         notebook (lines there without tqdm), a line every 10 seconds in the log of a task, nothing elsewhere. True:
-        at once, and elsewhere as lines on stderr. False: nobody. A function is called with a `Progress` at most every
+        at once, and elsewhere as lines on stderr. False: never. A function is called with a `Progress` at most every
         0.1 s, and with `done=True` at the end, in the thread that carries out the call, which may not be that of the
         caller; what it raises ends the call and is raised by it. See docs/progress.md.
 
     Raises
     ------
     MetaflowS3URLException
-        The location makes no sense; the sentence says what to do.
+        The location is invalid; the message says what to do.
     MetaflowS3Exception
-        One of the limits, or `progress`, makes no sense.
+        One of the limits, or `progress`, is invalid.
     """
 
     TYPE = "s3"

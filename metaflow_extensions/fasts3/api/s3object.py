@@ -7,7 +7,7 @@ from typing import Any, Callable, Optional
 
 from metaflow_extensions.fasts3.api.arguments import USER_ATTRIBUTES, RangeInfo
 from metaflow_extensions.fasts3.api.errors import FILE_IS_GONE, MOST_URL, shown
-from metaflow_extensions.fasts3.api.tempdir import make_file, spare_file
+from metaflow_extensions.fasts3.api.temporary_directory import make_file, spare_file
 
 
 class S3Object:
@@ -80,14 +80,12 @@ class S3Object:
         bool
             True if this object points at an existing object (file) in S3.
         """
-        return self._size is not None or self.has_info  # some servers tell all of an object but its size
+        return self._size is not None or self.has_info  # some servers send all headers but the size
 
     @property
     def downloaded(self) -> bool:
         """
-        Has this object been downloaded?
-
-        If True, the contents can be accessed through `path`, `blob`, and `text` properties.
+        Has this object been downloaded? Then `path`, `blob` and `text` give its contents.
 
         Returns
         -------
@@ -145,9 +143,8 @@ class S3Object:
         """
         Path to a local temporary file corresponding to the object downloaded.
 
-        This file gets deleted automatically when a S3 scope exits. Returns None if this S3Object has not been
-        downloaded. Of an object that was downloaded with `in_memory=True`, the file is made when it is asked for; that
-        of a copy (`copy`, `pickle`) is deleted when the process ends.
+        None if this S3Object has not been downloaded. The file is deleted when the S3 scope exits. With
+        `in_memory=True` it is made when it is asked for; that of a copy (`copy`, `pickle`) is there until the end.
 
         Returns
         -------
@@ -215,8 +212,7 @@ class S3Object:
         """
         Size of the object in bytes; of a range, the size of what was downloaded.
 
-        Returns None if the key does not correspond to an object in S3, and where the server does not tell the size:
-        that of an object which it decompresses on the way.
+        None if there is no such object, and where the server sends no size: it decompresses the object on the way.
 
         Returns
         -------
@@ -237,18 +233,18 @@ class S3Object:
         bool
             True if additional metadata is available.
         """
-        told = (self._content_type, self._metadata, self._range_info, self._encryption, self._last_modified)
-        return any(fact is not None for fact in told)
+        facts = (self._content_type, self._metadata, self._range_info, self._encryption, self._last_modified)
+        return any(fact is not None for fact in facts)
 
     @property
     def metadata(self) -> Optional[dict[str, Any]]:
         """
-        Returns a dictionary of user-defined metadata, or None if no metadata is defined.
+        Returns a dictionary of user-defined metadata.
 
         Returns
         -------
         Dict
-            User-defined metadata.
+            None if no metadata is defined.
         """
         return self._metadata
 
@@ -316,8 +312,7 @@ class S3Object:
         Returns
         -------
         str
-            None where S3 was not asked for it (listings, `return_info=False`), where there is no object, and where
-            the server sends none.
+            None in listings, with `return_info=False`, where there is no object, and where the server sends none.
         """
         return self._etag
 
@@ -331,15 +326,12 @@ class S3Object:
         if not self.exists:
             return f"<S3Object {shown(self._url, MOST_URL)} (object does not exist)>"
         place = "in memory" if self._body is not None else "local" if self._path else "in S3"
-        return f"<S3Object {shown(self._url, MOST_URL)} ({self._size_told()}, {place})>"
-
-    def _size_told(self) -> str:
-        return "size unknown" if self._size is None else f"{self._size} bytes"
+        size = "size unknown" if self._size is None else f"{self._size} bytes"
+        return f"<S3Object {shown(self._url, MOST_URL)} ({size}, {place})>"
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        """What is known of it, as a table for a notebook."""
         from metaflow_extensions.fasts3.api import html_tables  # which a flow does without
 
         return html_tables.of_object(self)
@@ -352,6 +344,6 @@ def _user_attributes(metadata: Optional[dict[str, str]]) -> Optional[dict[str, A
         return None
     try:
         attributes = json.loads(stored)
-    except (ValueError, RecursionError):  # nested deeper than this stack, by whoever wanted that
+    except (ValueError, RecursionError):  # nested deeper than this stack
         return None
     return attributes if isinstance(attributes, dict) else None

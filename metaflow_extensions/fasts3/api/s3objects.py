@@ -1,8 +1,12 @@
-"""Class S3Objects: the results of one call."""
+"""The results of calls: class S3Objects, and how the objects in it are made."""
 
-from typing import Any, SupportsIndex, TypeVar, Union, overload
+from functools import partial
+from typing import Any, Callable, Optional, SupportsIndex, TypeVar, Union, overload
 
+from metaflow_extensions.fasts3.api.arguments import RangeInfo
 from metaflow_extensions.fasts3.api.s3object import S3Object
+from metaflow_extensions.fasts3.plans.downloads import Downloaded
+from metaflow_extensions.fasts3.wire.transfers import ObjectInfo
 
 _Other = TypeVar("_Other")
 
@@ -51,3 +55,41 @@ class S3Objects(list[S3Object]):
         from metaflow_extensions.fasts3.api import html_tables  # which a flow does without
 
         return html_tables.of_list(self)
+
+
+def s3object_of(
+    root: Optional[str], url: str, result: Optional[Downloaded], return_info: bool, name: Callable[[str], str]
+) -> S3Object:
+    """The result of one download.
+
+    Parameters
+    ----------
+    root : str or None
+        The `prefix` of the result.
+    url : str
+    result : Downloaded or None
+        None: there is no such object.
+    return_info : bool
+        Whether the result has more than the size.
+    name : callable
+        Gives a path for a file, should one be asked for of what is in memory.
+    """
+    if result is None:
+        return S3Object(root, url)
+    reply = result.reply
+    make = S3Object if reply.body is None else partial(S3Object.in_memory, reply.body, name)
+    if not return_info:
+        return make(root, url, result.path, reply.length)
+    total = reply.length if reply.info.size is None else reply.info.size
+    part = RangeInfo(total, reply.first, reply.length)
+    return make(root, url, result.path, reply.length, range_info=part, **_facts(reply.info))
+
+
+def s3object_of_info(root: Optional[str], url: str, info: Optional[ObjectInfo]) -> S3Object:
+    """The result of one HEAD; None: there is no such object."""
+    return S3Object(root, url) if info is None else S3Object(root, url, size=info.size, **_facts(info))
+
+
+def _facts(info: ObjectInfo) -> dict[str, Any]:
+    names = ("content_type", "metadata", "last_modified", "encryption", "etag")
+    return {name: getattr(info, name) for name in names}

@@ -1,4 +1,4 @@
-"""What is written to stderr. Where it is closed, full or broken, the text is lost: no call fails for it.
+"""Writes to stderr. Where it is closed, full or broken, the text is lost: no call fails for it.
 
 `print` is of no use here: where there is no stderr, it writes to stdout, which holds data.
 """
@@ -18,7 +18,7 @@ def write_line(text: str) -> None:
 
 
 def is_terminal() -> bool:
-    """Whether somebody may be reading it now."""
+    """Whether stderr is a terminal."""
     try:
         return bool(sys.stderr.isatty())
     except Exception:  # as above

@@ -16,8 +16,8 @@ from metaflow_extensions.fasts3.api.errors import (
     MetaflowS3NotFound,
     shown,
 )
-from metaflow_extensions.fasts3.api.home import hint_of_home
-from metaflow_extensions.fasts3.api.spool import Spooled, snapshot
+from metaflow_extensions.fasts3.api.local_paths import hint_of_home
+from metaflow_extensions.fasts3.api.unnamed_files import Spooled, snapshot
 from metaflow_extensions.fasts3.plans.jobs import Buffer
 from metaflow_extensions.fasts3.plans.pieces import PART_SIZE, Piece
 from metaflow_extensions.fasts3.wire.failures import Code
@@ -165,8 +165,8 @@ def _version_of(file: Any) -> Optional[Version]:
 
 
 def _changed(key: Any, how: str) -> MetaflowS3InvalidObject:
-    told = f"The file for the key '{_named(key)}' {how} while it was uploaded"
-    return MetaflowS3InvalidObject(f"{told}. {REMEDIES[Code.CHANGED]}")
+    problem = f"The file for the key '{_named(key)}' {how} while it was uploaded"
+    return MetaflowS3InvalidObject(f"{problem}. {REMEDIES[Code.CHANGED]}")
 
 
 def path_source(key: Any, path: Any) -> tuple[str, Version]:

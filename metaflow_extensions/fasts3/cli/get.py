@@ -15,10 +15,10 @@ from metaflow._vendor import click
 
 from ..api import local_paths
 from ..api.errors import MOST_URL, MetaflowS3AccessDenied, MetaflowS3NotFound, MetaflowS3URLException, shown
-from ..api.executor import FEW_PIECES
 from ..api.file_download import UNKNOWN, FileDownload, Wanted
 from ..api.formatting import counted, duration
 from ..api.location import SCHEME
+from ..api.placement import FEW_PIECES
 from ..api.s3 import S3
 from ..plans.listings import modified_of
 from ..plans.split_listing import Entry

@@ -9,8 +9,8 @@ from typing import Any, Optional
 from metaflow._vendor import click
 
 from ..api.arguments import USER_ATTRIBUTES
-from ..api.executor import Place
 from ..api.location import as_directory, split_object_url
+from ..api.placement import Place
 from ..api.s3 import S3
 from ..wire.transfers import ObjectInfo
 from .exit_status import with_exit_status

@@ -7,7 +7,6 @@ from typing import Optional
 
 from metaflow._vendor import click
 
-from ..api.errors import exception_of
 from ..api.location import SCHEME
 from ..api.s3 import S3
 from ..boto.errors import failure_of
@@ -87,14 +86,11 @@ def _lines(selection: Selection, entries: "Iterable[Entry]", flat: bool, human: 
 def _print_buckets(as_json: bool) -> None:
     """Print the buckets of these credentials. `S3` has no such call, so its boto3 client makes it."""
     with S3(progress=False) as s3:
-        connection = s3._executor.connected()
+        s3._executor.connected()
         try:
             # Not in the main thread: botocore takes Ctrl-C there for a network error.
             reply = interruptible(lambda _: s3._client.client.list_buckets())
         except Exception as error:
-            failure, endpoint = s3._executor.concealed(failure_of(error)), connection.endpoint_url
-            raise exception_of(
-                "ListBuckets", SCHEME, failure, connection.identity, endpoint, proxy=connection.proxy
-            ) from None
+            raise s3._executor.exception_of("ListBuckets", SCHEME, failure_of(error)) from None
     urls = [f"{SCHEME}{bucket['Name']}/" for bucket in reply["Buckets"]]
     print_lines(json_line(url=url, key="", size=None, directory=True) if as_json else format_name(url) for url in urls)

@@ -16,8 +16,8 @@ from metaflow._vendor import click
 from ..api.directories import LocalFile
 from ..api.directory_walk import files_in
 from ..api.errors import shown
+from ..api.errors_of_many import LeftOut
 from ..api.formatting import counted, duration
-from ..api.left_out import LeftOut
 from ..api.location import SCHEME, as_directory, split_object_url
 from ..api.s3 import S3
 from .exit_status import with_exit_status

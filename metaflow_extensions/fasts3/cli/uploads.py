@@ -11,8 +11,8 @@ from typing import NamedTuple, Optional
 from metaflow._vendor import click
 
 from ..api.errors import reason_of, shown
-from ..api.executor import Place
 from ..api.formatting import counted
+from ..api.placement import Place
 from ..api.s3 import S3
 from ..plans.open_uploads import Aborts, PageOfUploads
 from ..wire.transfers import OpenUpload

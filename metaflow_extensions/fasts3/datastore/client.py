@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, Optional
 
 from metaflow_extensions.fasts3.api.arguments import S3PutObject
-from metaflow_extensions.fasts3.api.executor import Place
-from metaflow_extensions.fasts3.api.memory_files import unnamed_file
+from metaflow_extensions.fasts3.api.placement import Place
 from metaflow_extensions.fasts3.api.s3 import S3
-from metaflow_extensions.fasts3.api.tempdir import make_file
+from metaflow_extensions.fasts3.api.temporary_directory import make_file
+from metaflow_extensions.fasts3.api.unnamed_files import unnamed_file
 from metaflow_extensions.fasts3.datastore.blobs import Blob
 
 # Tasks are short, and handle some dozen small objects: starting workers would take more processor time than that.

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple, Optional
 import metaflow.metaflow_config as configuration
 from metaflow.exception import MetaflowException
 
-from metaflow_extensions.fasts3.api.executor import Place
 from metaflow_extensions.fasts3.api.location import as_directory, split_url
+from metaflow_extensions.fasts3.api.placement import Place
 from metaflow_extensions.fasts3.api.s3 import S3
 from metaflow_extensions.fasts3.boto.clients import S3Client
 from metaflow_extensions.fasts3.boto.connection import Connection

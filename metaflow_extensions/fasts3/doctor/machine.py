@@ -10,7 +10,7 @@ from typing import Optional
 from metaflow_extensions.fasts3.api.errors import MetaflowS3Exception, message_of
 from metaflow_extensions.fasts3.api.executor import MOST_WORKERS
 from metaflow_extensions.fasts3.api.formatting import readable
-from metaflow_extensions.fasts3.api.tempdir import TemporaryDirectory, roots
+from metaflow_extensions.fasts3.api.temporary_directory import TemporaryDirectory, roots
 from metaflow_extensions.fasts3.boto.settings import Settings
 from metaflow_extensions.fasts3.doctor.findings import Fact, Finding, ok, problem, warning
 from metaflow_extensions.fasts3.doctor.settings import metaflow_setting

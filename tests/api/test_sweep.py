@@ -8,13 +8,13 @@ import sys
 
 import pytest
 
-from metaflow_extensions.fasts3.api import ownership
+from metaflow_extensions.fasts3.api import temporary_directory
 
 HOLDER = """
 import os, sys
 import metaflow
-from metaflow_extensions.fasts3.api import ownership
-path = ownership.make(sys.argv[1])
+from metaflow_extensions.fasts3.api import temporary_directory
+path = temporary_directory.make_directory(sys.argv[1])
 open(os.path.join(path, "1-0-file"), "w").close()
 child = os.fork() if "fork" in sys.argv else None
 if child != 0:
@@ -26,7 +26,7 @@ sys.stdin.read()
 @pytest.fixture(autouse=True)
 def a_new_start(monkeypatch):
     """Sweep as a process that has just started would."""
-    monkeypatch.setattr(ownership, "_swept", set())
+    monkeypatch.setattr(temporary_directory, "_swept", set())
 
 
 @pytest.fixture
@@ -44,13 +44,13 @@ def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path, holder):
     holder.send_signal(signal.SIGKILL)
     holder.wait()
     assert os.listdir(path) == ["1-0-file"]
-    ownership.sweep(str(tmp_path))
+    temporary_directory.sweep(str(tmp_path))
     assert os.listdir(tmp_path) == []
 
 
 def test_what_is_in_use_is_left_alone(tmp_path, holder):
     path = holder.stdout.readline().split()[0]
-    ownership.sweep(str(tmp_path))
+    temporary_directory.sweep(str(tmp_path))
     assert os.listdir(path) == ["1-0-file"]
 
 
@@ -60,14 +60,14 @@ def test_a_child_that_goes_on_keeps_what_its_killed_parent_had(tmp_path):
         child = int(parent.stdout.readline().split()[1])
         parent.send_signal(signal.SIGKILL)
         parent.wait()
-        ownership.sweep(str(tmp_path))
+        temporary_directory.sweep(str(tmp_path))
         assert len(os.listdir(tmp_path)) == 1
         gone = os.pidfd_open(child)
         os.kill(child, signal.SIGKILL)
         select.select([gone], [], [], 10)
         os.close(gone)
-    ownership._swept.clear()
-    ownership.sweep(str(tmp_path))
+    temporary_directory._swept.clear()
+    temporary_directory.sweep(str(tmp_path))
     assert os.listdir(tmp_path) == []
 
 
@@ -80,7 +80,7 @@ def test_only_what_says_that_it_is_locked_is_touched(tmp_path):
     (tmp_path / "elsewhere" / "precious").touch()
     (tmp_path / ".metaflow.s3.locked.link").symlink_to(tmp_path / "elsewhere")
     (tmp_path / ".metaflow.s3.locked.left").mkdir()
-    ownership.sweep(str(tmp_path))
+    temporary_directory.sweep(str(tmp_path))
     assert sorted(os.listdir(tmp_path)) == sorted([*kept, "elsewhere", ".metaflow.s3.locked.link"])
     assert os.listdir(tmp_path / "elsewhere") == ["precious"]
 
@@ -91,15 +91,15 @@ def test_a_link_inside_is_not_followed(tmp_path):
     left = tmp_path / "root" / ".metaflow.s3.locked.left"
     left.mkdir(parents=True)
     (left / "1-0-link").symlink_to(tmp_path / "precious")
-    ownership.sweep(str(tmp_path / "root"))
+    temporary_directory.sweep(str(tmp_path / "root"))
     assert os.listdir(tmp_path / "root") == []
     assert os.listdir(tmp_path / "precious") == ["file"]
 
 
 def test_what_another_user_put_there_is_left_alone(tmp_path, monkeypatch):
     (tmp_path / ".metaflow.s3.locked.theirs").mkdir()
-    monkeypatch.setattr(ownership.os, "geteuid", lambda: 12345)
-    ownership.sweep(str(tmp_path))
+    monkeypatch.setattr(temporary_directory.os, "geteuid", lambda: 12345)
+    temporary_directory.sweep(str(tmp_path))
     assert os.listdir(tmp_path) == [".metaflow.s3.locked.theirs"]
 
 
@@ -107,21 +107,21 @@ def test_without_locks_nothing_is_claimed(tmp_path, monkeypatch):
     def unsupported(*_):
         raise OSError(37, "No locks available")
 
-    monkeypatch.setattr(ownership.fcntl, "flock", unsupported)
-    path = ownership.make(str(tmp_path))
-    assert not os.path.basename(path).startswith(ownership.LOCKED)
+    monkeypatch.setattr(temporary_directory.fcntl, "flock", unsupported)
+    path = temporary_directory.make_directory(str(tmp_path))
+    assert not os.path.basename(path).startswith(temporary_directory.LOCKED)
     monkeypatch.undo()
-    ownership._swept.clear()
-    ownership.sweep(str(tmp_path))
+    temporary_directory._swept.clear()
+    temporary_directory.sweep(str(tmp_path))
     assert os.path.isdir(path)
 
 
 def test_descriptors_are_given_back_and_not_spent_without_end(tmp_path):
     before = len(os.listdir("/proc/self/fd"))
-    paths = [ownership.make(str(tmp_path)) for _ in range(ownership.MOST_LOCKS + 20)]
-    assert len(os.listdir("/proc/self/fd")) <= before + ownership.MOST_LOCKS
+    paths = [temporary_directory.make_directory(str(tmp_path)) for _ in range(temporary_directory.MOST_LOCKS + 20)]
+    assert len(os.listdir("/proc/self/fd")) <= before + temporary_directory.MOST_LOCKS
     for path in paths:
-        ownership.remove(path)
+        temporary_directory.remove_directory(path)
     assert len(os.listdir("/proc/self/fd")) == before
     assert os.listdir(tmp_path) == []
 
@@ -132,7 +132,7 @@ def test_what_has_no_name_of_ours_is_left_alone(tmp_path, other):
     theirs = tmp_path / ".metaflow.s3.locked.renamed"
     theirs.mkdir()
     (theirs / other).mkdir() if other.endswith("/") else (theirs / other).touch()
-    ownership.sweep(str(tmp_path))
+    temporary_directory.sweep(str(tmp_path))
     assert os.listdir(theirs) == [other.rstrip("/")]
 
 
@@ -141,15 +141,15 @@ def test_a_directory_that_changes_places_while_it_is_swept(tmp_path, monkeypatch
     for folder in (left, precious):
         folder.mkdir()
         (folder / "1-0-file").touch()
-    locked = ownership.fcntl.flock
+    locked = temporary_directory.fcntl.flock
 
     def flock_and_swap(*args):
         locked(*args)
         left.rename(tmp_path / "aside")
         precious.rename(left)
 
-    monkeypatch.setattr(ownership.fcntl, "flock", flock_and_swap)
-    ownership.sweep(str(tmp_path))
+    monkeypatch.setattr(temporary_directory.fcntl, "flock", flock_and_swap)
+    temporary_directory.sweep(str(tmp_path))
     assert os.listdir(left) == ["1-0-file"]
     assert os.listdir(tmp_path / "aside") == []
 
@@ -159,7 +159,7 @@ def test_a_pipe_does_not_stop_the_sweep(tmp_path):
     left = tmp_path / ".metaflow.s3.locked.left"
     left.mkdir()
     os.mkfifo(left / "1-0-pipe")
-    ownership.sweep(str(tmp_path))
+    temporary_directory.sweep(str(tmp_path))
     assert os.listdir(tmp_path) == [".metaflow.s3.locked.pipe"]
 
 
@@ -169,7 +169,7 @@ def test_another_name_for_a_file_does_not_take_the_file_away(tmp_path):
     left = tmp_path / ".metaflow.s3.locked.left"
     left.mkdir()
     os.link(precious, left / "1-0-file")
-    ownership.sweep(str(tmp_path))
+    temporary_directory.sweep(str(tmp_path))
     assert precious.read_text() == "data"
     assert os.listdir(tmp_path) == ["precious"]
 
@@ -177,11 +177,11 @@ def test_another_name_for_a_file_does_not_take_the_file_away(tmp_path):
 @pytest.mark.parametrize("taken_by", ["a file", "a link", "a full directory"])
 def test_a_neighbour_who_takes_the_name_first(tmp_path, monkeypatch, taken_by):
     """The name can be known once the directory is there; a neighbour who watches the root may be faster."""
-    made = ownership.tempfile.mkdtemp
+    made = temporary_directory.tempfile.mkdtemp
 
     def mkdtemp_before_a_neighbour(**given):
         path = made(**given)
-        name = path.replace(ownership._NOT_YET, ownership.LOCKED)
+        name = path.replace(temporary_directory._NOT_YET, temporary_directory.LOCKED)
         if taken_by == "a file":
             open(name, "w").close()
         elif taken_by == "a link":
@@ -190,20 +190,20 @@ def test_a_neighbour_who_takes_the_name_first(tmp_path, monkeypatch, taken_by):
             os.makedirs(f"{name}/full")
         return path
 
-    monkeypatch.setattr(ownership.tempfile, "mkdtemp", mkdtemp_before_a_neighbour)
-    path = ownership.make(str(tmp_path))
+    monkeypatch.setattr(temporary_directory.tempfile, "mkdtemp", mkdtemp_before_a_neighbour)
+    path = temporary_directory.make_directory(str(tmp_path))
     assert os.path.isdir(path)
     assert not os.path.islink(path)
     assert os.listdir(path) == []
     assert os.stat(path).st_mode & 0o777 == 0o700
-    ownership.remove(path)
+    temporary_directory.remove_directory(path)
 
 
 def test_an_open_umask_opens_nothing(tmp_path):
     before = os.umask(0)
     try:
-        path = ownership.make(str(tmp_path))
+        path = temporary_directory.make_directory(str(tmp_path))
     finally:
         os.umask(before)
     assert os.stat(path).st_mode & 0o777 == 0o700
-    ownership.remove(path)
+    temporary_directory.remove_directory(path)

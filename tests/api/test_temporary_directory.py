@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metaflow_extensions.fasts3.api import ownership, tempdir
+from metaflow_extensions.fasts3.api import temporary_directory
 from metaflow_extensions.fasts3.api.errors import MetaflowS3Exception, MetaflowS3InsufficientDiskSpace
-from metaflow_extensions.fasts3.api.tempdir import TemporaryDirectory
+from metaflow_extensions.fasts3.api.temporary_directory import TemporaryDirectory
 
 
 @given(key=st.text(max_size=2000))
@@ -72,17 +72,17 @@ def test_what_keeps_a_file_from_being_made_is_told(tmp_path, monkeypatch, number
 
     directory = TemporaryDirectory(str(tmp_path))
     path = directory.file("k")
-    monkeypatch.setattr(tempdir.os, "open", refuse)
-    monkeypatch.setattr(ownership.tempfile, "mkdtemp", refuse)
-    for refused in (lambda: tempdir.make_empty(path), TemporaryDirectory(str(tmp_path)).path):
+    monkeypatch.setattr(temporary_directory.os, "open", refuse)
+    monkeypatch.setattr(temporary_directory.tempfile, "mkdtemp", refuse)
+    for refused in (lambda: temporary_directory.make_empty(path), TemporaryDirectory(str(tmp_path)).path):
         with pytest.raises(error, match=f"{tmp_path}.*{os.strerror(number)}.*{remedy}"):
             refused()
 
 
 def test_an_empty_file_is_made_where_there_is_none(tmp_path):
     (tmp_path / "there").write_text("x")
-    tempdir.make_empty(str(tmp_path / "there"))
-    tempdir.make_empty(str(tmp_path / "new"))
+    temporary_directory.make_empty(str(tmp_path / "there"))
+    temporary_directory.make_empty(str(tmp_path / "new"))
     assert [(tmp_path / name).read_text() for name in ("there", "new")] == ["x", ""]
     assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o600
 
@@ -91,9 +91,9 @@ def test_an_empty_file_is_made_where_there_is_none(tmp_path):
 def test_where_nothing_is_configured_the_working_directory_may_be_one_that_takes_no_files(
     configured, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(tempdir.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(temporary_directory.tempfile, "tempdir", str(tmp_path))
     monkeypatch.chdir("/proc")  # takes no directories
-    directory = TemporaryDirectory(*tempdir.roots(configured))
+    directory = TemporaryDirectory(*temporary_directory.roots(configured))
     if configured == ".":
         assert os.path.dirname(directory.path()) == str(tmp_path)
         directory.remove()
@@ -112,7 +112,7 @@ def test_a_full_disk_is_not_left_for_another(tmp_path, monkeypatch):
     def refuse(*_, **__):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(ownership.tempfile, "mkdtemp", refuse)
+    monkeypatch.setattr(temporary_directory.tempfile, "mkdtemp", refuse)
     with pytest.raises(MetaflowS3InsufficientDiskSpace, match=f"in '{tmp_path}' "):
         TemporaryDirectory(str(tmp_path), "/tmp").path()
 
@@ -130,7 +130,7 @@ def test_nothing_is_left_where_others_still_write(tmp_path, monkeypatch):
     rmdir = os.rmdir
 
     def rmdir_after_one_more_file(path, **more):
-        for make in (lambda: open(name("late"), "w").close(), lambda: tempdir.make_empty(name("late"))):
+        for make in (lambda: open(name("late"), "w").close(), lambda: temporary_directory.make_empty(name("late"))):
             with pytest.raises((FileNotFoundError, MetaflowS3Exception)):
                 make()
         rmdir(path, **more)
@@ -144,7 +144,7 @@ def test_nothing_is_left_where_others_still_write(tmp_path, monkeypatch):
 LEFT_OPEN = """
 import os, sys
 import metaflow
-from metaflow_extensions.fasts3.api.tempdir import TemporaryDirectory
+from metaflow_extensions.fasts3.api.temporary_directory import TemporaryDirectory
 directory = TemporaryDirectory(sys.argv[1])
 open(directory.file("k"), "w").close()
 if os.fork() == 0:
@@ -155,7 +155,7 @@ print(len(os.listdir(directory.path())))
 GOES_ON = """
 import atexit, contextlib, sys, threading
 import metaflow
-from metaflow_extensions.fasts3.api.tempdir import TemporaryDirectory
+from metaflow_extensions.fasts3.api.temporary_directory import TemporaryDirectory
 started = threading.Event()
 def work():
     while True:
@@ -167,8 +167,8 @@ def go_on():  # an exit handler that runs after those of this package
     print(thread.is_alive())
 atexit._clear()
 atexit.register(go_on)
-from metaflow_extensions.fasts3.api import tempdir
-atexit.register(tempdir._end)
+from metaflow_extensions.fasts3.api import temporary_directory
+atexit.register(temporary_directory._end)
 thread = threading.Thread(target=work, daemon=True)
 threading.excepthook = lambda told: print(told.exc_value)
 thread.start()
@@ -177,7 +177,7 @@ started.wait()
 IN_A_CHILD = """
 import multiprocessing, sys
 import metaflow
-from metaflow_extensions.fasts3.api.tempdir import TemporaryDirectory
+from metaflow_extensions.fasts3.api.temporary_directory import TemporaryDirectory
 def work():
     open(TemporaryDirectory(sys.argv[1]).file("k"), "w").close()
 child = multiprocessing.get_context("fork").Process(target=work)

@@ -9,8 +9,8 @@ import threading
 
 import pytest
 
-from metaflow_extensions.fasts3.api import memory_files
-from metaflow_extensions.fasts3.api.memory_files import MemoryFiles
+from metaflow_extensions.fasts3.api import unnamed_files
+from metaflow_extensions.fasts3.api.unnamed_files import MemoryFiles
 from metaflow_extensions.fasts3.wire import local_files
 from metaflow_extensions.fasts3.wire.blocking import Interrupted
 from metaflow_extensions.fasts3.wire.sinks import FileSink
@@ -118,7 +118,7 @@ def test_the_end_waits_for_who_fills_a_file(files, monkeypatch):
         assert os.pwrite(descriptor, b"still open", 0)
         written.append(descriptor)
 
-    monkeypatch.setattr(memory_files, "_fill", fill)
+    monkeypatch.setattr(unnamed_files, "_fill", fill)
     written = []
     maker = threading.Thread(target=files.make, args=(reply(b"0", 100),))
     maker.start()
@@ -132,7 +132,7 @@ def test_the_end_waits_for_who_fills_a_file(files, monkeypatch):
 
 
 def test_many_large_objects_leave_descriptors_to_others(files, monkeypatch, tmp_path):
-    monkeypatch.setattr(memory_files, "MOST", 3)
+    monkeypatch.setattr(unnamed_files, "MOST", 3)
     names = iter(range(100))
     files._name = lambda key: str(tmp_path / str(next(names)))
     before = descriptors()
@@ -155,9 +155,9 @@ def test_bytes_are_taken_without_taking_their_memory_twice(tmp_path, monkeypatch
             taken.append(self.read + os.fstat(self.fileno()).st_size)
             return count
 
-    monkeypatch.setattr(memory_files, "STEP", 1000)
+    monkeypatch.setattr(unnamed_files, "STEP", 1000)
     content = os.urandom(size)
     (tmp_path / "file").write_bytes(content)
     with Watched(str(tmp_path / "file"), "r+") as file:
-        assert memory_files._moved(file) == content
+        assert unnamed_files._moved(file) == content
     assert max(taken, default=0) <= size + 1000

@@ -2,7 +2,7 @@
 
 import pytest
 
-from metaflow_extensions.fasts3.api.left_open import MOST_NAMED, told_of
+from metaflow_extensions.fasts3.api.open_uploads import MOST_NAMED, open_uploads_message
 from metaflow_extensions.fasts3.plans.jobs import Job
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
 from metaflow_extensions.fasts3.workers.cleanup import Undone
@@ -15,11 +15,11 @@ def undone(key, bucket="b", upload_id="id"):
 
 
 def test_where_nothing_is_open_nothing_is_said():
-    assert told_of([], []) == ""
+    assert open_uploads_message([], []) == ""
 
 
 def test_it_says_how_many_which_and_why():
-    told = told_of([undone("data/a", upload_id="A1\x1b[2J"), undone("data/b")], ["s3://b/data/c"])
+    told = open_uploads_message([undone("data/a", upload_id="A1\x1b[2J"), undone("data/b")], ["s3://b/data/c"])
     assert told.startswith("2 multipart uploads could not be aborted (AccessDenied: Access Denied): s3://b/data/a ")
     assert "(upload id A1\\x1b[2J)" in told
     assert "1 multipart upload may have been opened just before the end: s3://b/data/c." in told
@@ -27,7 +27,7 @@ def test_it_says_how_many_which_and_why():
 
 
 def test_a_great_many_are_counted():
-    told = told_of([undone(f"k{number}") for number in range(1000)], [])
+    told = open_uploads_message([undone(f"k{number}") for number in range(1000)], [])
     assert f"and {1000 - MOST_NAMED} more" in told
     assert len(told) < 1000
 
@@ -43,7 +43,7 @@ def test_a_great_many_are_counted():
     ],
 )
 def test_the_place_to_look_at_holds_all_of_a_bucket(urls, place):
-    assert f"uploads {place}`" in told_of([], urls)
+    assert f"uploads {place}`" in open_uploads_message([], urls)
 
 
 @pytest.mark.parametrize(
@@ -56,4 +56,4 @@ def test_the_place_to_look_at_holds_all_of_a_bucket(urls, place):
 )
 def test_the_command_can_be_pasted_and_is_not_refused(urls, remedy):
     """The uploads of a whole bucket are not aborted."""
-    assert f"metaflow fasts3 uploads {remedy}" in told_of([], urls)
+    assert f"metaflow fasts3 uploads {remedy}" in open_uploads_message([], urls)

@@ -1,4 +1,4 @@
-"""What to say about multipart uploads that a call has left open: S3 keeps their parts, and charges for them."""
+"""The sentences about multipart uploads that a call has left open: S3 keeps their parts, and charges for them."""
 
 import shlex
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from metaflow_extensions.fasts3.workers.cleanup import Undone
 MOST_NAMED = 5  # uploads
 
 
-def told_of(undone: Sequence[Undone], opening: Sequence[str]) -> str:
+def open_uploads_message(undone: Sequence[Undone], opening: Sequence[str]) -> str:
     """Which uploads are open, or may be, and how to find and remove them; "" where there are none.
 
     Parameters

@@ -1,0 +1,153 @@
+"""What is raised where several of many objects or files fail: one exception that names all of them."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Callable, Optional
+
+from metaflow.exception import MetaflowException
+
+from metaflow_extensions.fasts3.api.errors import (
+    MOST_URL,
+    MetaflowS3Exception,
+    MetaflowS3NotFound,
+    reason_of,
+    shown,
+)
+from metaflow_extensions.fasts3.api.executor import Executor
+from metaflow_extensions.fasts3.api.placement import Place
+from metaflow_extensions.fasts3.plans.heads import Heads
+from metaflow_extensions.fasts3.plans.refusals import Refusal
+
+MOST_NAMED = 10  # missing objects; the others are counted
+MOST_LINES = 10_000  # of a message; `failed` has all
+
+Objects = Callable[[], Iterable[tuple[str, str]]]
+
+
+@contextmanager
+def naming_all(executor: Executor, objects: Objects, root: Optional[str]) -> Iterator[None]:
+    """Have a MetaflowS3NotFound for one of some objects name all of them that are missing.
+
+    Parameters
+    ----------
+    executor : Executor
+    objects : callable
+        Gives bucket and key of all that are wanted. It is called only where one is missing.
+    root : str or None
+        Of the client, which an empty key means.
+    """
+    try:
+        yield
+    except MetaflowS3NotFound as error:
+        if error.s3_code == "NoSuchBucket":
+            raise
+        wanted = list(dict.fromkeys(objects()))
+        raise _naming(error, _missing(executor, wanted) or [error.url], len(wanted), root) from error.__cause__
+
+
+def _missing(executor: Executor, objects: Sequence[tuple[str, str]]) -> list[str]:
+    """URLs of those objects that are missing, by a request for each; none where that can't be found out."""
+    if len(objects) == 1:
+        return []
+    plan = Heads(objects, missing_ok=True)
+    try:
+        executor.run(plan, Place.WORKERS, with_progress=False)
+    except MetaflowException:
+        return []
+    executor.check_buckets(plan.unproven)
+    return [f"s3://{bucket}/{key}" for (bucket, key), info in zip(objects, plan.results) if info is None]
+
+
+def _naming(error: MetaflowS3NotFound, missing: list[str], count: int, root: Optional[str]) -> MetaflowS3NotFound:
+    sentences = [str(error)]
+    if len(missing) > 1:
+        named = ", ".join(shown(url, MOST_URL) for url in missing[:MOST_NAMED])
+        more = f" and {len(missing) - MOST_NAMED:,} more" if len(missing) > MOST_NAMED else ""
+        sentences.insert(0, f"{len(missing):,} of {count:,} objects do not exist: {named}{more}.")
+    if root in missing:
+        sentences.insert(
+            0,
+            "The key is empty, which means the root of this client itself. Give a key; get_all() and list_recursive() "
+            "have what is below the root.",
+        )
+    return MetaflowS3NotFound(" ".join(sentences)).about(error)
+
+
+class LeftOut:
+    """What a call on many objects or files left out while it did the rest, with the reasons.
+
+    Parameters
+    ----------
+    executor : Executor
+        Knows what has to be concealed.
+
+    Attributes
+    ----------
+    reasons : dict of str to str
+        By the URL of an object, or the path of a file.
+    """
+
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
+        self._first: Optional[MetaflowException] = None
+        self._kinds: set[type[MetaflowException]] = set()
+        self.reasons: dict[str, str] = {}
+
+    def note(self, name: str, error: MetaflowException) -> None:
+        """Note one for which no request was sent."""
+        self._add(name, error, str(error))
+
+    def note_refusals(self, refusals: Mapping[str, Refusal], names: Optional[Mapping[str, str]] = None) -> None:
+        """Note those of requests.
+
+        Parameters
+        ----------
+        refusals : mapping of str to Refusal
+            By URL.
+        names : mapping of str to str, optional
+            URL -> the name to use instead.
+        """
+        for url, (operation, refused) in refusals.items():
+            error = self._executor.exception_of(operation, url, refused)
+            self._add(names[url] if names else url, error, reason_of(self._executor.concealed(refused)))
+
+    def count_of(self, names: Iterable[str]) -> int:
+        """How many of these are among what is left out."""
+        return sum(name in self.reasons for name in names)
+
+    def raise_if_any(self, count: int, done: str, noun: str = "objects", more: str = "") -> None:
+        """Raise the exception, if anything was left out.
+
+        Parameters
+        ----------
+        count : int
+            How many were not left out.
+        done : str
+            What was done with these, as a participle.
+        noun : str
+        more : str, optional
+            A sentence that follows the numbers.
+
+        Raises
+        ------
+        MetaflowException
+            For one, its own; for several, the class that fits all of them, else MetaflowS3Exception, with a line for
+            each. The attribute `failed` has the reasons.
+        """
+        error = self._first
+        if error is None:
+            return
+        if len(self.reasons) > 1:
+            summary = f"{len(self.reasons):,} of {count + len(self.reasons):,} {noun} were not {done}.{more}"
+            lines = [f"{shown(name, MOST_URL)}: {reason}" for name, reason in self.reasons.items()]
+            if len(lines) > MOST_LINES:
+                lines[MOST_LINES:] = [f"and {len(lines) - MOST_LINES:,} more"]
+            kind = next(iter(self._kinds)) if len(self._kinds) == 1 else MetaflowS3Exception
+            error = kind("\n".join([f"{summary} The first: {error}", *lines])).about(error)
+        error.failed = self.reasons
+        raise error
+
+    def _add(self, name: str, error: MetaflowException, reason: str) -> None:
+        self._first = self._first or error
+        self._kinds.add(type(error))
+        self.reasons.setdefault(name, reason)
