@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from types import SimpleNamespace
 
 import boto3
 import pytest
@@ -19,7 +20,7 @@ from metaflow_extensions.fasts3.api.placement import Place
 from metaflow_extensions.fasts3.boto import endpoints
 from metaflow_extensions.fasts3.plans.jobs import Job
 from metaflow_extensions.fasts3.plans.pieces import PART_SIZE
-from metaflow_extensions.fasts3.plans.plan import JobFailed, Requests
+from metaflow_extensions.fasts3.plans.plan import JobFailed, JobQueue, Requests
 from metaflow_extensions.fasts3.plans.uploads import Uploads
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
 from metaflow_extensions.fasts3.wire.local_files import version_of
@@ -102,7 +103,9 @@ def test_many_go_to_workers(client, used_workers):
     assert len(used_workers) == 2
 
 
-def test_large_objects_go_to_workers(client, used_workers):
+@pytest.mark.few_here
+def test_large_objects_go_to_workers(client, used_workers, monkeypatch):
+    monkeypatch.setattr(executor, "INLINE_THREADS", 2)  # which leave something to do when the first response has ended
     warm()
     large = os.urandom(8 * PART_SIZE)
     client.put("large", large)
@@ -117,6 +120,20 @@ def test_large_objects_go_to_workers(client, used_workers):
     client.put_many([("again", large)])
     assert len(used_workers) > twice
     assert client.get("again").blob == large
+
+
+@pytest.mark.few_here
+@pytest.mark.parametrize(
+    ("processors", "jobs", "starts"), [(2, 10, False), (2, 64, True), (3, 10, True), (3, 4, False)]
+)
+def test_workers_start_for_large_objects_where_processors_would_be_idle(monkeypatch, processors, jobs, starts):
+    started = []
+    monkeypatch.setattr(placement, "processors", lambda: processors)
+    monkeypatch.setattr(placement, "start_workers", started.append)
+    monkeypatch.setattr(worker_pool.WorkerPool, "is_warm", lambda _: False)
+    queue = JobQueue(Requests(Job(number, "get", "bucket") for number in range(jobs)))
+    placement.may_leave(SimpleNamespace(moves_much=True, answered=False), queue, placement.FEW_REQUESTS)()
+    assert bool(started) == starts
 
 
 @pytest.mark.parametrize(
@@ -250,10 +267,10 @@ def test_uploads_that_can_not_be_aborted_are_told(client, seaweedfs, prefix, mon
     monkeypatch.setattr(metaflow_config, "S3_TRANSFERS", transfers)
     attempt = Performer._attempt
 
-    def refuse_aborts(performer, job, allowance):
+    def refuse_aborts(performer, job, *given):
         if job.operation == "abort_upload":
             raise REFUSED
-        return attempt(performer, job, allowance)
+        return attempt(performer, job, *given)
 
     path = client._tempdir.file("large")
     with open(path, "wb") as file:

@@ -11,7 +11,7 @@ from workers.instructions import stopped_before
 from metaflow_extensions.fasts3.api import prefetch as module
 from metaflow_extensions.fasts3.api.errors import MetaflowS3Exception
 from metaflow_extensions.fasts3.api.prefetch import Prefetch, Requested
-from metaflow_extensions.fasts3.plans.downloads import Download
+from metaflow_extensions.fasts3.plans.download import Download
 from metaflow_extensions.fasts3.plans.jobs import Outcome
 from metaflow_extensions.fasts3.plans.plan import JobQueue
 from metaflow_extensions.fasts3.wire.blocking import Interrupted

@@ -82,11 +82,11 @@ def test_retries_are_told_to_nobody(no_stderr, seaweedfs, prefix, tmp_path, monk
     monkeypatch.setattr(metaflow_config, "S3_LOG_TRANSIENT_RETRIES", True)
     real, failed = Performer._attempt, set()
 
-    def attempt(performer, job, allowance):
+    def attempt(performer, job, *given):
         if job.operation in ("put", "get") and job.url not in failed:
             failed.add(job.url)
             raise TransferError(Failure(Code.BUSY, "", "SlowDown", 500))
-        return real(performer, job, allowance)
+        return real(performer, job, *given)
 
     monkeypatch.setattr(Performer, "_attempt", attempt)
     root = f"s3://{seaweedfs.bucket}/{prefix}"

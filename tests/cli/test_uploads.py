@@ -93,10 +93,10 @@ def test_what_is_refused_is_named_and_the_others_go(fasts3, begun, root, still_o
     monkeypatch.setattr(metaflow_config, "S3_TRANSFERS", transfers)
     real = Performer._attempt
 
-    def attempt(performer, job, allowance):
+    def attempt(performer, job, *given):
         if job.operation == "abort_upload" and job.key.endswith("sub/b"):
             raise TransferError(Failure(Code.ACCESS_DENIED, "no", "AccessDenied", 403))
-        return real(performer, job, allowance)
+        return real(performer, job, *given)
 
     with monkeypatch.context() as patched:
         patched.setattr(Performer, "_attempt", attempt)

@@ -142,7 +142,7 @@ sys.path.insert(0, {folder!r})
 import s3op
 s3op.lay_packages()
 from metaflow_extensions.fasts3.workers import worker
-async def die(self, job):
+async def die(self, job, tell):
     os._exit(9)
 worker.Performer.work = die
 worker.serve(*map(int, sys.argv[1:]))

@@ -10,9 +10,10 @@ def carry_out(plan, answer, pick=0, room=None):
 
     `answer(job)` gives the reply or a Failure; `pick` says which of the jobs at hand is answered next (0 the oldest,
     -1 the newest), or gives it, of how many there are. No more than `room` are at hand. Gives the jobs in the order in
-    which they were done, and looks whether what the plan has counted meets its totals then.
+    which they were done, and looks whether what the plan has counted meets its totals then. Where `answer.begin(job)`
+    gives a reply, the job has begun with it, and is answered when it is picked again.
     """
-    queue, at_hand, done = JobQueue(plan), [], []
+    queue, at_hand, done, begun = JobQueue(plan), [], [], set()
     while True:
         while (room is None or len(at_hand) < room) and (job := queue.take()) is not None:
             at_hand.append(job)
@@ -20,6 +21,13 @@ def carry_out(plan, answer, pick=0, room=None):
             meets_its_totals(getattr(plan, "tally", None))
             return done
         job = at_hand.pop(pick(len(at_hand)) if callable(pick) else pick)
+        beginning = answer.begin(job) if hasattr(answer, "begin") and job.number not in begun else None
+        if beginning:
+            begun.add(job.number)
+            at_hand.append(job)
+            queue.follow(job, plan.receive(job, Outcome(job.number, beginning, begun=True)), begun=True)
+            continue
+        begun.discard(job.number)
         done.append(job)
         reply = answer(job)
         failed = isinstance(reply, Failure)

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from plans.test_downloads import STEP, Store, body
 
+from metaflow_extensions.fasts3.plans.download import Download
 from metaflow_extensions.fasts3.plans.download_stream import DownloadStream, Wanted
-from metaflow_extensions.fasts3.plans.downloads import Download
 from metaflow_extensions.fasts3.plans.jobs import Outcome
 from metaflow_extensions.fasts3.plans.look_ahead import LookAhead
 from metaflow_extensions.fasts3.plans.plan import JobFailed, JobQueue

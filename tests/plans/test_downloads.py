@@ -7,12 +7,17 @@ from itertools import islice
 import pytest
 from plans.carrying_out import carry_out, missing
 
-from metaflow_extensions.fasts3.plans.downloads import RESTARTS, Download, Downloads, compared
+from metaflow_extensions.fasts3.plans import object_downloads
+from metaflow_extensions.fasts3.plans.download import Download
+from metaflow_extensions.fasts3.plans.downloads import Downloads, compared
 from metaflow_extensions.fasts3.plans.jobs import Outcome
+from metaflow_extensions.fasts3.plans.object_downloads import RESTARTS
 from metaflow_extensions.fasts3.plans.pieces import MAX_OBJECT, PART_SIZE
 from metaflow_extensions.fasts3.plans.plan import JobFailed
+from metaflow_extensions.fasts3.plans.refusals import Refusals
 from metaflow_extensions.fasts3.wire.checksums import crc32_text
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
+from metaflow_extensions.fasts3.wire.ranges import most_of
 from metaflow_extensions.fasts3.wire.transfers import GetReply, ObjectInfo
 
 STEP = 10
@@ -27,6 +32,17 @@ class Store:
         self.files = {}
         self.checks_etags = True
         self.crc = None  # of all objects, as S3 tells it
+        self.begins = False  # whether it tells that a large object has begun
+        self.lost = 0  # bytes that the first response of such an object does not bring
+
+    def begin(self, job):
+        if not (self.begins and "ways" in job.arguments and job.key in self.objects):
+            return None
+        length, whole = len(self.objects[job.key]), self.crc
+        share = most_of(length, job.arguments["limit"], False, job.arguments["ways"])
+        self.files[job.arguments["path"]] = bytearray()
+        info = ObjectInfo(length, self.etags[job.key], None, {}, 0, None)
+        return GetReply(info, 0, length, share, None, whole) if share < length else None
 
     def __call__(self, job):
         if job.key not in self.objects:
@@ -45,9 +61,14 @@ class Store:
             last = min(int(end), last) if start and end else last
             if first > last:
                 return Failure(Code.INVALID_RANGE, "", "InvalidRange", 416)
-        data = body[first : last + 1][: job.arguments.get("limit")]
         position = job.arguments.get("position", 0)
-        file = self.files.setdefault(job.arguments["path"], bytearray()) if position else bytearray()
+        kept = position or job.arguments.get("keep")
+        most = job.arguments.get("limit")
+        if self.begins and "ways" in job.arguments:
+            share = most_of(last + 1 - first, most, False, job.arguments["ways"])
+            kept, most = share < last + 1 - first, share - self.lost
+        data = body[first : last + 1][:most]
+        file = self.files.setdefault(job.arguments["path"], bytearray()) if kept else bytearray()
         self.files[job.arguments["path"]] = file
         file.extend(b"\0" * (position + len(data) - len(file)))
         file[position : position + len(data)] = data
@@ -229,3 +250,93 @@ def test_pieces_of_a_wrong_checksum_are_fetched_again_and_then_an_error_that_nam
     assert crc32_text(5) in failed.value.failure.message
     assert crc32_text(zlib.crc32(body(75))) in failed.value.failure.message
     assert failed.value.failure.tries == RESTARTS + 1
+
+
+# --- The first response of a large object goes on with its share.
+
+
+@pytest.fixture
+def large(monkeypatch):
+    """A store of one object of 100 pieces, of which the first response brings six."""
+    monkeypatch.setattr(object_downloads, "SIDE_BY_SIDE", 16)
+    store = Store(a=body(100 * STEP))
+    store.begins, store.crc = True, crc32_text(zlib.crc32(body(100 * STEP)))
+    return store
+
+
+@pytest.mark.parametrize("pick", [0, -1], ids=["oldest first", "newest first"])
+def test_the_first_response_goes_on_while_others_get_the_rest(large, pick):
+    plan = Downloads([Download("bucket", "a")], ["/f"], step=STEP)
+    jobs = carry_out(plan, large, pick)
+    assert large.files["/f"] == body(100 * STEP)
+    assert plan.results[0].reply.verified == "crc32"
+    assert len(jobs) == 1 + 94
+    assert min(job.arguments["position"] for job in jobs if job.number < 0) == 6 * STEP
+    assert (jobs[0].number < 0) == (pick == -1)  # it was not waited for
+
+
+def test_where_there_are_many_objects_one_response_brings_all_of_each(large):
+    large.objects.update({str(number): body(11 * STEP) for number in range(16)})
+    del large.objects["a"]
+    large.etags = dict.fromkeys(large.objects, '"1"')
+    large.crc = None
+    plan = Downloads(
+        [Download("bucket", key) for key in large.objects], [f"/{key}" for key in large.objects], step=STEP
+    )
+    assert len(carry_out(plan, large)) == 16
+    assert {bytes(file) for file in large.files.values()} == {body(11 * STEP)}
+
+
+@pytest.mark.parametrize("lost", [1, STEP, 6 * STEP], ids=["a byte", "a piece", "all"])
+@pytest.mark.parametrize("pick", [0, -1], ids=["oldest first", "newest first"])
+def test_others_get_what_the_first_response_did_not_bring(large, lost, pick):
+    large.lost = lost
+    plan = Downloads([Download("bucket", "a")], ["/f"], step=STEP)
+    jobs = carry_out(plan, large, pick)
+    assert large.files["/f"] == body(100 * STEP)
+    assert plan.results[0].reply.verified == "crc32"
+    assert len(jobs) == 1 + 94 + -(-lost // STEP)
+    again = [job.arguments for job in jobs if job.arguments.get("position", 60 * STEP) < 6 * STEP]
+    assert [one["position"] for one in again if one.get("keep")] == [0] * (lost == 6 * STEP)  # the file is not emptied
+    assert all(one["if_match"] == '"1"' for one in again)
+
+
+@pytest.mark.parametrize("checks_etags", [True, False])
+@pytest.mark.parametrize("pick", [0, -1], ids=["oldest first", "newest first"])
+def test_an_object_that_changes_under_its_first_response_is_begun_again_after_it(large, checks_etags, pick):
+    large.checks_etags, large.crc = checks_etags, None
+    plan = Downloads([Download("bucket", "a")], ["/f"], step=STEP)
+    answered = []
+
+    class Changing:
+        begin = large.begin
+
+        def __call__(self, job):
+            answered.append(job)
+            if len(answered) == 3:
+                large.objects["a"], large.etags["a"] = bytes(100 * STEP), '"2"'
+            return large(job)
+
+    carry_out(plan, Changing(), pick)
+    assert plan.results[0].path == "/f.1"
+    assert large.files["/f.1"] == bytes(100 * STEP)
+    firsts = [job for job in answered if job.number == 0]
+    assert [job.arguments["path"] for job in firsts] == ["/f", "/f.1"]
+
+
+def test_an_object_that_was_given_up_is_not_finished_by_its_first_response(large):
+    large.objects["b"], large.etags["b"] = b"small", '"1"'
+    large.crc = None
+    refusals = Refusals()
+    wanted = [Download("bucket", "a"), Download("bucket", "b")]
+    plan = Downloads(wanted, ["/a", "/b"], step=STEP, refusals=refusals)
+
+    class Refusing:
+        begin = large.begin
+
+        def __call__(self, job):
+            return Failure(Code.ACCESS_DENIED, "no", "AccessDenied", 403) if job.number < 0 else large(job)
+
+    jobs = carry_out(plan, Refusing(), -1)
+    assert [job.number for job in jobs][-1] == 0  # it ended last
+    assert [result and result.path for result in plan.results] == [None, "/b"]

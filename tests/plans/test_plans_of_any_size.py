@@ -11,7 +11,9 @@ from plans.carrying_out import carry_out
 from plans.sizes import LARGEST_PART, MIB, SMALLEST_PART, covers, sizes
 from plans.stores_without_bytes import BEFORE, Destinations, Sources, Version, span, stand_in, told_by
 
-from metaflow_extensions.fasts3.plans.downloads import RESTARTS, Download, Downloads
+from metaflow_extensions.fasts3.plans.download import Download
+from metaflow_extensions.fasts3.plans.downloads import Downloads
+from metaflow_extensions.fasts3.plans.object_downloads import RESTARTS
 from metaflow_extensions.fasts3.plans.pieces import MAX_OBJECT, MAX_PARTS, PART_SIZE, Piece
 from metaflow_extensions.fasts3.plans.plan import JobFailed
 from metaflow_extensions.fasts3.plans.upload import Upload

@@ -3,7 +3,8 @@
 import pytest
 from plans.carrying_out import carry_out, missing
 
-from metaflow_extensions.fasts3.plans.downloads import Download, Downloads
+from metaflow_extensions.fasts3.plans.download import Download
+from metaflow_extensions.fasts3.plans.downloads import Downloads
 from metaflow_extensions.fasts3.plans.heads import Heads
 from metaflow_extensions.fasts3.plans.listings import Listing, Listings
 from metaflow_extensions.fasts3.plans.plan import Requests

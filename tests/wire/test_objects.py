@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 import zlib
 
@@ -260,6 +261,43 @@ def test_a_limit_that_limits_nothing(get, path, limit):
     with Scripted([[expect, answer(reply(DATA)), silence]]) as server:
         assert get(server, limit=limit)[2:4] == (len(DATA), len(DATA))
     assert path.read_bytes() == DATA
+
+
+def test_a_share_is_told_before_its_bytes_come(tls, get, path):
+    told, head = threading.Event(), len(reply(DATA)) - len(DATA)
+    body = [lambda _: told.wait(LONG) or pytest.fail("nobody was told"), answer_perhaps(reply(DATA)[head:]), silence]
+    beginnings = []
+
+    def begun(beginning):
+        beginnings.append((*beginning[1:5], path.read_bytes()))
+        told.set()
+
+    with Scripted([[expect, answer(reply(DATA)[:head]), *body]], tls) as server:
+        got = get(server, limit=1000, ways=100, begun=begun)
+    assert beginnings == [(0, len(DATA), 2000, None, b"")]
+    assert got[1:4] == (0, len(DATA), 2000)
+    assert path.read_bytes() == DATA[:2000]
+
+
+def test_what_a_broken_share_brought_counts(tls, get, path):
+    sums = {"x_amz_checksum_crc32": crc32(DATA)}
+    head = len(reply(DATA, **sums)) - len(DATA)
+    with Scripted([[expect, answer(reply(DATA, **sums)[: head + 1500]), close]], tls) as server:
+        got = get(server, limit=1000, ways=100, begun=lambda _: None)
+    assert got[1:7] == (0, len(DATA), 1500, zlib.crc32(DATA[:1500]), crc32(DATA), None)
+    assert path.read_bytes() == DATA[:1500]
+
+
+def test_nobody_hears_of_an_object_that_one_response_brings(get, path):
+    with Scripted([[expect, answer(reply(DATA)), silence]]) as server:
+        assert get(server, limit=len(DATA) - 1, ways=2, begun=lambda _: pytest.fail("told"))[2:4] == (len(DATA),) * 2
+
+
+def test_a_file_that_others_write_to_is_not_emptied(get, path):
+    path.write_bytes(b"0123456789")
+    with Scripted([[expect, answer(reply(b"abc", content_range="bytes 0-2/10")), silence]]) as server:
+        get(server, byte_range="bytes=0-2", keep=True)
+    assert path.read_bytes() == b"abc3456789"
 
 
 SUMS = {

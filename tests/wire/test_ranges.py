@@ -3,7 +3,7 @@
 import pytest
 
 from metaflow_extensions.fasts3.wire.failures import Code, TransferError
-from metaflow_extensions.fasts3.wire.ranges import check_range, content_range
+from metaflow_extensions.fasts3.wire.ranges import check_range, content_range, most_of
 
 
 @pytest.mark.parametrize(
@@ -63,3 +63,25 @@ def test_a_range_that_nobody_asked_for_is_an_error():
     with pytest.raises(TransferError) as failed:
         check_range(None, 0, 5, 100)
     assert failed.value.failure.code is Code.MALFORMED
+
+
+@pytest.mark.parametrize(
+    ("length", "limit", "ways", "most"),
+    [
+        (100, 10, 0, 10),
+        (15, 10, 0, 15),
+        (100, 10, 1, 100),  # 80, and half as much again
+        (130, 10, 1, 80),
+        (100, 10, 3, 30),  # whole limits
+        (100, 10, 50, 10),
+        (10_000, 10, 2, 80),  # no response is waited for alone
+        (100, 0, 5, 0),
+        (100, None, 5, 100),
+    ],
+)
+def test_how_much_one_response_brings(length, limit, ways, most):
+    assert most_of(length, limit, False, ways) == most
+
+
+def test_of_a_length_that_is_not_told_memory_takes_the_limit_and_a_file_all():
+    assert (most_of(None, 10, True, 4), most_of(None, 10, False, 4)) == (10, None)

@@ -18,7 +18,7 @@ DEAD = "raise SystemExit(3)"
 POISONED = (
     AS_USUAL
     + """class Performer:
-    async def work(self, job):
+    async def work(self, job, tell=None):
         if job.key == "poison":
             {end}
         return worker.Outcome(job.number, [0, "", None, {}, None, None], None, True)
@@ -34,7 +34,7 @@ SUSPECTING = (
 from metaflow_extensions.fasts3.wire.waiting import Pause, wait_for
 died, failed = __file__ + ".died", __file__ + ".failed"
 class Performer:
-    async def work(self, job):
+    async def work(self, job, tell=None):
         if job.key == "suspect" and not os.path.exists(died):
             open(died, "w").close()
             os._exit(9)
@@ -68,12 +68,33 @@ from metaflow_extensions.fasts3.wire.waiting import Pause, wait_for
 late = 0.0
 worker.time = types.SimpleNamespace(monotonic=lambda: time.monotonic() + late)
 class Performer:
-    async def work(self, job):
+    async def work(self, job, tell=None):
         global late
         late += worker.IDLE_LIMIT
         await wait_for(Pause(0.01))
         return worker.Outcome(job.number, [0, "", None, {}, None, None], None, True)
 worker.Worker._prepare = lambda self, setup: setattr(self, "_performer", Performer())
+worker.serve(*map(int, sys.argv[1:]))
+"""
+)
+
+# Dies over a large object as soon as it has told that the first response has begun.
+BEGINNING = (
+    AS_USUAL
+    + """from metaflow_extensions.fasts3.wire.waiting import Pause, wait_for
+class Dying(Exception):
+    pass
+class Performer(worker.Performer):
+    async def work(self, job, tell):
+        def tell_and_die(begun):
+            tell(begun)
+            raise Dying
+        try:
+            return await super().work(job, tell_and_die)
+        except Dying:
+            await wait_for(Pause(0.01))  # what was told is sent before
+            os._exit(9)
+worker.Performer = Performer
 worker.serve(*map(int, sys.argv[1:]))
 """
 )

@@ -44,6 +44,7 @@ OUTCOMES = [
     (Outcome(0, INFO, None, True), "head"),
     (Outcome(1, GetReply(INFO, 0, 12, 12), None, True), "get"),
     (Outcome(6, GetReply(INFO, 0, 12, 4, body=b"\x00\xffab"), None, True), "get"),
+    (Outcome(10, GetReply(INFO, 0, 12, 4), None, True, None, True), "get"),
     (Outcome(7, GetReply(INFO, 0, 0, 0, body=b""), None, True), "get"),
     (Outcome(8, GetReply(INFO, 4, 8, 3, body=b"cde"), None, True), "get"),
     (Outcome(2, "etag", None, True), "put"),

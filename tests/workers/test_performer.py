@@ -8,6 +8,7 @@ from metaflow_extensions.fasts3.plans.jobs import Job
 from metaflow_extensions.fasts3.wire.blocking import Interrupted
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
 from metaflow_extensions.fasts3.wire.retry import RetryPolicy
+from metaflow_extensions.fasts3.wire.transfers import GetReply, ObjectInfo
 from metaflow_extensions.fasts3.workers.outage import Outage
 from metaflow_extensions.fasts3.workers.performer import Performer, Terms
 
@@ -60,7 +61,7 @@ def performer(transfers, clock, terms=Terms(), chance=0.5):
 
 def test_a_success_is_told_at_once():
     clock, transfers = Clock(), Scripted("reply")
-    assert performer(transfers, clock).perform(JOB) == (7, "reply", None, True, None)
+    assert performer(transfers, clock).perform(JOB) == (7, "reply", None, True, None, False)
     assert transfers.calls == [("bucket", "key")]
     assert clock.waits == []
 
@@ -332,3 +333,40 @@ def test_what_threads_share_is_changed_by_one_at_a_time(monkeypatch):
     assert one.perform(JOB).reply == "reply"
     assert {"note_success", "note_failure", "turn", "slow_down"} <= set(looked_at)
     assert not one._lock.locked()
+
+
+# --- Downloads that tell of their beginning.
+
+
+class Sharing:
+    """Transfers whose downloads tell that they have begun, if somebody listens."""
+
+    def __init__(self, brings):
+        self.brings = brings
+        self.given = []
+
+    def get(self, bucket, key, ways, begun=None):
+        self.given.append(ways)
+        reply = GetReply(ObjectInfo(9, "", None, {}, 0, None), 0, 9, 5)
+        if begun:
+            begun(reply)
+        return reply._replace(received=self.brings)
+
+
+SHARED = Job(7, "get", "bucket", "key", {"ways": 4})
+
+
+@pytest.mark.parametrize("brings", [5, 3])
+def test_a_beginning_is_told_and_a_connection_that_broke_is_reported(brings):
+    told, transfers = [], Sharing(brings)
+    outcome = performer(transfers, Clock()).perform(SHARED, tell=told.append)
+    assert [(one.number, one.begun, one.reply.received, one.failure) for one in told] == [(7, True, 5, None)]
+    assert (outcome.begun, outcome.reply.received) == (False, brings)
+    assert (outcome.retried and outcome.retried.code) == (None if brings == 5 else Code.BROKEN)
+    assert transfers.given == [4]
+
+
+def test_a_response_that_nobody_hears_of_ends_at_its_limit():
+    transfers = Sharing(5)
+    assert performer(transfers, Clock()).perform(SHARED).retried is None
+    assert transfers.given == [0]

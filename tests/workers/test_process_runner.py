@@ -12,10 +12,12 @@ from pathlib import Path
 
 import boto3
 import pytest
-from workers.odd_workers import DEAD, GARBAGE, POISONED, SLOW, SUSPECTING, TELLING
+from workers.odd_workers import BEGINNING, DEAD, GARBAGE, POISONED, SLOW, SUSPECTING, TELLING
 
 from metaflow_extensions.fasts3.boto.recipe import ClientRecipe, CredentialSet
 from metaflow_extensions.fasts3.boto.request_templates import RequestTemplates
+from metaflow_extensions.fasts3.plans.download import Download
+from metaflow_extensions.fasts3.plans.downloads import Downloads
 from metaflow_extensions.fasts3.plans.jobs import Job
 from metaflow_extensions.fasts3.plans.plan import JobFailed, JobQueue, Requests
 from metaflow_extensions.fasts3.wire.blocking import Interruption
@@ -122,6 +124,17 @@ def test_bodies_larger_than_a_pipe(run, seaweedfs, prefix, tmp_path):
     paths = [str(tmp_path / str(n)) for n in range(12)]
     run(Requests([Job(n, "get", seaweedfs.bucket, f"{prefix}/{n}", {"path": path}) for n, path in enumerate(paths)]))
     assert all((tmp_path / str(n)).read_bytes() == data for n in range(12))
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_a_worker_had_begun_when_it_died_is_left_to_others(run, seaweedfs, prefix, script, tmp_path, workers):
+    data, path = os.urandom(2**20), tmp_path / "object"
+    run(Requests([Job(0, "put", seaweedfs.bucket, prefix, {}, data)]))
+    script(BEGINNING)
+    plan = Downloads([Download(seaweedfs.bucket, prefix)], [str(path)], step=2**14)
+    run(plan, workers=workers)
+    assert path.read_bytes() == data
+    assert plan.results[0].reply.verified == "crc32"
 
 
 def test_workers_killed_at_any_time_lose_nothing(run, pool, seaweedfs, prefix):

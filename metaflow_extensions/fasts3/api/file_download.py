@@ -24,7 +24,8 @@ from metaflow_extensions.fasts3.api.local_paths import INSTEAD, Target
 from metaflow_extensions.fasts3.api.location import split_object_url
 from metaflow_extensions.fasts3.api.placement import Place
 from metaflow_extensions.fasts3.api.temporary_directory import TemporaryDirectory, make_empty
-from metaflow_extensions.fasts3.plans.downloads import Download, Downloaded, Downloads
+from metaflow_extensions.fasts3.plans.download import Download, Downloaded
+from metaflow_extensions.fasts3.plans.downloads import Downloads
 from metaflow_extensions.fasts3.plans.heads import Looks
 from metaflow_extensions.fasts3.plans.refusals import Refusals
 

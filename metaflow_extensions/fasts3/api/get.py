@@ -14,7 +14,8 @@ from metaflow_extensions.fasts3.api.s3object import S3Object
 from metaflow_extensions.fasts3.api.s3objects import S3Objects, s3object_of
 from metaflow_extensions.fasts3.api.temporary_directory import make_empty
 from metaflow_extensions.fasts3.api.unnamed_files import MemoryFiles
-from metaflow_extensions.fasts3.plans.downloads import Download, Downloaded, Downloads, compared
+from metaflow_extensions.fasts3.plans.download import Download, Downloaded
+from metaflow_extensions.fasts3.plans.downloads import Downloads, compared
 from metaflow_extensions.fasts3.plans.listed_downloads import ListedDownloads
 from metaflow_extensions.fasts3.plans.listings import Listing
 from metaflow_extensions.fasts3.wire.log import log

@@ -15,7 +15,7 @@ from metaflow_extensions.fasts3.api.s3object import S3Object
 from metaflow_extensions.fasts3.api.s3objects import s3object_of
 from metaflow_extensions.fasts3.api.temporary_directory import make_empty
 from metaflow_extensions.fasts3.api.unnamed_files import HOLDING
-from metaflow_extensions.fasts3.plans.downloads import Download
+from metaflow_extensions.fasts3.plans.download import Download
 from metaflow_extensions.fasts3.plans.listings import Listing
 from metaflow_extensions.fasts3.plans.plan import Plan
 from metaflow_extensions.fasts3.wire.blocking import Interruption

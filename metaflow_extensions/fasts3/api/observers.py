@@ -119,7 +119,7 @@ class RetryReport:
         self._reason = ""  # of the last retry
 
     def __call__(self, outcome: Outcome) -> None:
-        self._requests += 1
+        self._requests += not outcome.begun
         failure = outcome.retried
         if failure is not None:
             self._retried += 1

@@ -15,6 +15,9 @@ from metaflow_extensions.fasts3.workers.processors import processors
 FEW_PIECES = 4  # of one object
 FEW_REQUESTS = 4  # of several
 MANY_REQUESTS = 64  # of whatever size: worth it in any case
+# Processors that the threads of this process keep busy with large objects, whose bytes are received, decrypted and
+# written without the interpreter's lock. With no more of them, two workers cost 0.2 s to start, and bring nothing.
+FILLED_PROCESSORS = 2
 
 
 class Place(Enum):
@@ -47,7 +50,8 @@ def may_leave(here: InlineRunner, queue: JobQueue, few: int) -> Callable[[], boo
         if not queue.at_least(few + 1):
             return False
         if not starting and not pool.is_warm():
-            if not (here.moves_much or queue.at_least(MANY_REQUESTS)):
+            large = here.moves_much and processors() > FILLED_PROCESSORS
+            if not (large or queue.at_least(MANY_REQUESTS)):
                 return False
             start_workers(queue)
         starting = True

@@ -10,9 +10,10 @@ from typing import Callable, NamedTuple, Optional, Union
 
 from metaflow_extensions.fasts3.api.errors import MetaflowS3Exception
 from metaflow_extensions.fasts3.api.unnamed_files import MemoryFiles
+from metaflow_extensions.fasts3.plans.download import Download, Downloaded
 from metaflow_extensions.fasts3.plans.download_stream import DownloadStream, Wanted
-from metaflow_extensions.fasts3.plans.downloads import RESTARTS, Download, Downloaded
 from metaflow_extensions.fasts3.plans.look_ahead import LookAhead
+from metaflow_extensions.fasts3.plans.object_downloads import RESTARTS
 from metaflow_extensions.fasts3.plans.plan import Plan
 from metaflow_extensions.fasts3.wire.blocking import Interrupted, Interruption
 

@@ -5,7 +5,7 @@ from typing import Any, Callable, Optional, SupportsIndex, TypeVar, Union, overl
 
 from metaflow_extensions.fasts3.api.arguments import RangeInfo
 from metaflow_extensions.fasts3.api.s3object import S3Object
-from metaflow_extensions.fasts3.plans.downloads import Downloaded
+from metaflow_extensions.fasts3.plans.download import Downloaded
 from metaflow_extensions.fasts3.wire.transfers import ObjectInfo
 
 _Other = TypeVar("_Other")

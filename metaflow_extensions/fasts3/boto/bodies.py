@@ -16,12 +16,12 @@ CHUNK = 2**20  # bytes read from the socket at a time: large enough for few Pyth
 
 
 @contextmanager
-def destination(path: Optional[str], position: int) -> Iterator[BinaryIO]:
+def destination(path: Optional[str], position: int, keep: bool = False) -> Iterator[BinaryIO]:
     """Open the file that takes the bytes; memory where there is no path."""
     if path is None:
         yield BytesIO()
         return
-    with open(open_to_write(path, position), "wb") as file:
+    with open(open_to_write(path, position, keep), "wb") as file:
         if position:
             file.seek(position)
         yield file

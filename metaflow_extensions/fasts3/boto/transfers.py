@@ -25,6 +25,7 @@ from metaflow_extensions.fasts3.wire.not_s3 import check_bucket, check_existing,
 from metaflow_extensions.fasts3.wire.ranges import length_in, most_of, span
 from metaflow_extensions.fasts3.wire.transfers import (
     UNKNOWN_LENGTH,
+    Begun,
     DetailedObject,
     GetReply,
     ListedObject,
@@ -88,8 +89,12 @@ class Boto3Transfers:
         if_match: Optional[str] = None,
         limit: Optional[int] = None,
         crc: bool = False,
+        keep: bool = False,
+        ways: int = 0,
+        begun: Optional[Begun] = None,
         allowance: Optional[Allowance] = None,
     ) -> GetReply:
+        # Without `ways` and `begun`: the response ends at the limit.
         conditions = {"Range": byte_range, "IfMatch": if_match}
         given = {name: value for name, value in conditions.items() if value}
         with translated() as call:
@@ -102,7 +107,7 @@ class Boto3Transfers:
             # which some servers send the checksum of the whole object.
             with (
                 reply["Body"] if byte_range else closing(reply["Body"]) as body,
-                destination(path, position) as file,
+                destination(path, position, keep) as file,
             ):
                 received, number = copy(body, file, most, allowance)
                 # At its end botocore compares the length and, where there is one, the checksum.

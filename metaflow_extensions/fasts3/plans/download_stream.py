@@ -4,9 +4,10 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Callable, NamedTuple, Optional
 
-from metaflow_extensions.fasts3.plans.downloads import Download, Downloaded, ObjectDownloads, Spill
+from metaflow_extensions.fasts3.plans.download import Download, Downloaded, Spill
 from metaflow_extensions.fasts3.plans.jobs import Job
 from metaflow_extensions.fasts3.plans.look_ahead import LookAhead
+from metaflow_extensions.fasts3.plans.object_downloads import ObjectDownloads
 from metaflow_extensions.fasts3.plans.pieces import PART_SIZE, Piece
 from metaflow_extensions.fasts3.wire.transfers import GetReply
 

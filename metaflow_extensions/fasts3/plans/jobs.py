@@ -46,3 +46,4 @@ class Outcome(NamedTuple):
     failure: Optional[Failure] = None
     answered: bool = False  # S3 has answered the worker, now or before
     retried: Optional[Failure] = None  # the last failure that was tried again
+    begun: bool = False  # it goes on, and has another outcome: `reply` tells what it will bring

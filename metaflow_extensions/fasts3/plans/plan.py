@@ -41,7 +41,7 @@ class Plan(Protocol):
         """
 
     def receive(self, job: Job, outcome: Outcome) -> Iterable[Optional[Job]]:
-        """Take one outcome, in any order; give the jobs that follow from it.
+        """Take one outcome, in any order, or that a job has begun; give the jobs that follow from it.
 
         Raises
         ------
@@ -126,11 +126,13 @@ class JobQueue:
         follow = self._plan.receive(job, outcome)
         for observer in self._observers:
             observer(outcome)
-        self.follow(job, follow)
+        self.follow(job, follow, outcome.begun)
 
-    def follow(self, job: Job, jobs: Iterable[Optional[Job]]) -> None:
-        """Jobs that follow from the outcome of one that was taken."""
-        rank = self._ranks.pop(job.number, self._begun)
+    def follow(self, job: Job, jobs: Iterable[Optional[Job]], begun: bool = False) -> None:
+        """Jobs that follow from the outcome of one that was taken, or from its beginning."""
+        rank = self._ranks.get(job.number, self._begun)
+        if not begun:
+            self._ranks.pop(job.number, None)
         if jobs != ():
             self._add(rank, jobs)
 

@@ -44,15 +44,15 @@ def became_shorter(path: str) -> Failure:
     return Failure(Code.CHANGED, f"{path} became shorter while it was uploaded")
 
 
-def open_to_write(path: str, position: int) -> int:
-    """A descriptor for a file that a download goes to; it is made, or emptied, when `position` is 0.
+def open_to_write(path: str, position: int, keep: bool = False) -> int:
+    """A descriptor for a file that a download goes to; it is made, or emptied, when `position` is 0, unless `keep`.
 
     Made for its owner only, and never through a link that somebody else put there.
     """
     in_memory = _IN_MEMORY.match(path)
     if in_memory:
         return _open_in_memory(in_memory[1], (int(in_memory[2]), int(in_memory[3])))
-    flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | (0 if position else os.O_TRUNC)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | (0 if position or keep else os.O_TRUNC)
     try:
         return os.open(path, flags, 0o600)
     except OSError as error:

@@ -1,7 +1,8 @@
 """HEAD, GET, PUT and DELETE of objects."""
 
 import threading
-from typing import NamedTuple, Optional
+from functools import partial
+from typing import Callable, NamedTuple, Optional
 
 from metaflow_extensions.fasts3.wire.bandwidth import Allowance
 from metaflow_extensions.fasts3.wire.checksums import Checksum, full_object_checksum, start
@@ -15,7 +16,7 @@ from metaflow_extensions.fasts3.wire.not_s3 import check_existing, check_no_docu
 from metaflow_extensions.fasts3.wire.ranges import length_in, most_of, span
 from metaflow_extensions.fasts3.wire.sending import Payload
 from metaflow_extensions.fasts3.wire.sinks import Sink, sink_for
-from metaflow_extensions.fasts3.wire.transfers import UNKNOWN_LENGTH, GetReply, ObjectInfo, PutHeaders
+from metaflow_extensions.fasts3.wire.transfers import UNKNOWN_LENGTH, Begun, GetReply, ObjectInfo, PutHeaders
 
 SCRATCH = 2**20  # bytes that a large body is read by
 WORTH_A_QUESTION = 64 * 1024  # bytes of a conditional upload from which on the server is asked before they are sent
@@ -51,6 +52,9 @@ class ObjectTransfers:
         if_match: Optional[str] = None,
         limit: Optional[int] = None,
         crc: bool = False,
+        keep: bool = False,
+        ways: int = 0,
+        begun: Optional[Begun] = None,
         allowance: Optional[Allowance] = None,
     ) -> GetReply:
         headers: dict[str, str] = {}
@@ -68,8 +72,13 @@ class ObjectTransfers:
             length = reply.body.length or _length(reply)
             first, total = span(reply.head.headers.get("content-range"), byte_range, length)
             told = None if byte_range else full_object_checksum(reply.head.headers)
-            most = most_of(length, limit, path is None)
-            got = await self._receive(reply, sink_for(path, position), most, length, told, crc, allowance)
+            most = most_of(length, limit, path is None, ways)
+            whole = told.value if told and told.algorithm == "crc32" else None
+            sink = sink_for(path, position, keep)
+            begin = None
+            if begun and length is not None and most is not None and most < length:
+                begin = partial(begun, GetReply(_info(reply, total), first, length, most, None, whole))
+            got = await self._receive(reply, sink, most, length, told, crc, begin, allowance)
         except TransferError as error:
             reply.drop()
             raise reply.naming(error.failure) from error
@@ -82,7 +91,6 @@ class ObjectTransfers:
             reply.drop()
         if length is None:
             total, length = (got.size, got.size) if got.ended else (None, UNKNOWN_LENGTH)
-        whole = told.value if told and told.algorithm == "crc32" else None
         return GetReply(_info(reply, total), first, length, got.size, got.crc, whole, got.verified, got.body)
 
     async def _receive(
@@ -93,22 +101,30 @@ class ObjectTransfers:
         length: Optional[int],
         told: Optional[Checksum],
         crc: bool,
+        begin: Optional[Callable[[], None]],
         allowance: Optional[Allowance],
     ) -> "_Received":
-        """Hand the body to the sink, at most so many bytes of it; all where that is None."""
+        """Hand the body to the sink, at most so many bytes of it; all where that is None.
+
+        With `begin`, which is called first, others get the rest of it. A connection that breaks is no failure then:
+        they get what it did not bring, too.
+        """
+        shared = begin is not None
         by_crc32 = told is not None and told.algorithm == "crc32"
         counting = start("crc32") if crc or by_crc32 else None
         comparing = counting if by_crc32 else start(told.algorithm) if told and most in (None, length) else None
         running = {one for one in (counting, comparing) if one}
         count = 0
         try:
+            if begin:
+                begin()
             allowed = 0
             scratch = self._scratch() if most != 0 else memoryview(b"")
             while count != most:
                 missing = SCRATCH if most is None else most - count
                 if allowance and not allowed:
                     allowed = await allowance.some(missing)
-                view = await reply.read_some(allowed if allowance else missing, scratch)
+                view = await _some(reply, allowed if allowance else missing, scratch, shared)
                 if not view:
                     break
                 sink.write(view)
@@ -116,9 +132,9 @@ class ObjectTransfers:
                 for one in running:
                     one.update(view)
                 count += len(view)
-            if length is not None and count != most:
+            if length is not None and count != most and not shared:
                 raise reply.broken(f"the body ended after {count} bytes of {most}")
-            ended = await self._has_ended(reply, count, most, length)
+            ended = not shared and await self._has_ended(reply, count, most, length)
         except BaseException:
             sink.abandon()
             raise
@@ -196,6 +212,16 @@ class _Received(NamedTuple):
     crc: Optional[int]  # CRC-32 of them, where it is of use
     verified: Optional[str]  # the algorithm of the checksum that was compared
     body: Optional[bytes]  # where they went to no file
+
+
+async def _some(reply: Reply, limit: int, scratch: memoryview, shared: bool) -> "bytes | memoryview":
+    """Bytes of a body; none where its connection broke and others get the rest."""
+    try:
+        return await reply.read_some(limit, scratch)
+    except TransferError:
+        if shared:
+            return b""
+        raise
 
 
 def _length(reply: Reply) -> Optional[int]:

@@ -67,14 +67,20 @@ def span(header: Optional[str], asked: Optional[str], length: Optional[int]) -> 
     return first, total
 
 
-def most_of(length: Optional[int], limit: Optional[int], in_memory: bool) -> Optional[int]:
+MOST_SHARE = 8  # times the limit that a response brings of an object with others: none of these is waited for alone
+
+
+def most_of(length: Optional[int], limit: Optional[int], in_memory: bool, ways: int = 0) -> Optional[int]:
     """Bytes of a body that are wanted; None for all of one whose length was not told, which into a file comes whole.
 
     Up to half as much again as the limit is read to its end: another request would cost more, and the connection, which
-    can be used again only after the last byte, is kept.
+    can be used again only after the last byte, is kept. With `ways`, the limit is the share of each of so many
+    responses, in whole limits.
     """
     if length is None:
         return limit if in_memory else None
+    if limit and ways:
+        limit *= max(1, min(length // limit // ways, MOST_SHARE))
     return length if limit is None or length <= limit + limit // 2 else limit
 
 

@@ -27,6 +27,8 @@ class FileSink:
     path : str
     position : int
         Where the first byte goes. The file is made, or emptied, when it is 0.
+    keep : bool
+        It is not emptied: others write to it as well.
 
     Raises
     ------
@@ -34,8 +36,8 @@ class FileSink:
         Of this and of all methods: the file can't be written.
     """
 
-    def __init__(self, path: str, position: int) -> None:
-        self._file = open_to_write(path, position)
+    def __init__(self, path: str, position: int, keep: bool = False) -> None:
+        self._file = open_to_write(path, position, keep)
         self._position = position
 
     def write(self, data: "bytes | memoryview") -> None:
@@ -66,6 +68,6 @@ class MemorySink:
         self._pieces = []
 
 
-def sink_for(path: Optional[str], position: int) -> Sink:
+def sink_for(path: Optional[str], position: int, keep: bool = False) -> Sink:
     """What takes a download to a file, or into memory where there is no path."""
-    return MemorySink() if path is None else FileSink(path, position)
+    return MemorySink() if path is None else FileSink(path, position, keep)

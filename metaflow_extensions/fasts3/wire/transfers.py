@@ -1,12 +1,12 @@
 """What one transfer is: the interface that every implementation offers, and its vocabulary.
 
-All arguments and replies but bodies and the allowance are made of JSON's types, so that any method call can be sent to
-a worker as it stands. Every method raises `TransferError` and nothing else for what S3, the network or the file system
-did.
+All arguments and replies but bodies, the allowance and `begun` are made of JSON's types, so that any method call can be
+sent to a worker as it stands. Every method raises `TransferError` and nothing else for what S3, the network or the file
+system did.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple, Optional, Protocol, Union
+from typing import Callable, NamedTuple, Optional, Protocol, Union
 
 from metaflow_extensions.fasts3.wire.bandwidth import Allowance
 
@@ -32,11 +32,15 @@ class GetReply(NamedTuple):
     info: ObjectInfo
     first: int  # offset in the object of the first byte of the range answered
     length: int  # bytes of that range; `UNKNOWN_LENGTH` if the server does not say and it was not read to its end
-    received: int  # bytes of it that are in the file now; fewer than `length` where `limit` cut it short
+    received: int  # bytes of it that are in the file now; fewer than `length` if other requests get the rest
     crc: Optional[int] = None  # CRC-32 of the bytes received, where it was asked for or is of use
     whole_crc: Optional[str] = None  # of the whole object, in base64 as S3 sends it; None without one
     verified: Optional[str] = None  # the checksum that S3 keeps of the whole object and that was that of these bytes
     body: Optional[bytes] = None  # the bytes received, where they went to no file
+
+
+Begun = Callable[[GetReply], None]
+"""Hears of a large download as soon as the head of its response is here, with the bytes that will be `received`."""
 
 
 class PutHeaders(NamedTuple):
@@ -106,6 +110,9 @@ class Transfers(Protocol):
         if_match: Optional[str] = None,
         limit: Optional[int] = None,
         crc: bool = False,
+        keep: bool = False,
+        ways: int = 0,
+        begun: Optional[Begun] = None,
         allowance: Optional[Allowance] = None,
     ) -> GetReply:
         """GetObject into a local file, or into memory.
@@ -124,6 +131,13 @@ class Transfers(Protocol):
             Stop after so many bytes, and say so in `GetReply.received`. Into a file, what has no length comes whole.
         crc : bool
             Compute the CRC-32 of what is received, where this implementation can.
+        keep : bool
+            Do not empty the file: others write to it as well.
+        ways : int
+            Responses that are to share an object over the limit: this one reads as much as each of the others.
+        begun : callable, optional
+            Told before the bytes of such an object are read, so that the others begin. Only the first `received` bytes
+            are read then, or fewer where the connection breaks.
         allowance : Allowance, optional
             What the bytes of the body wait for, here and in uploads.
         """

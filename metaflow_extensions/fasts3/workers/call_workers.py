@@ -155,8 +155,10 @@ class CallWorkers:
         count, now = self._speeds[worker].count, time.monotonic()
         try:
             for job, outcome in worker.outcomes():
-                count(now)
                 self.answered.append((job, outcome))  # one by one: those before a piece of nonsense count
+                if outcome.begun:
+                    continue
+                count(now)
                 self._done += 1
                 self._moved += bytes_moved(job, outcome.reply)
                 self._stillborn = 0.0
@@ -212,6 +214,10 @@ class CallWorkers:
     def _replace(self, worker: WorkerProcess, queue: JobQueue, gone: WorkerGone) -> None:
         """Do a lost worker's jobs again elsewhere, unless one of them is why it was lost."""
         self._drop(worker)
+        alone = len(worker.jobs) == 1
+        for number, outcome in worker.begun.items():  # others have begun with the rest, and get all of it now
+            reply = outcome.reply._replace(received=0, crc=0)
+            self.answered.append((worker.jobs.pop(number), outcome._replace(reply=reply, begun=False)))
         jobs, worker.jobs = list(worker.jobs.values()), {}
         if not worker.greeted:
             self._stillborn += DEATHS / KILLS_AT_THE_START if gone.killed else 1.0
@@ -220,7 +226,7 @@ class CallWorkers:
                 raise JobFailed(jobs[0] if jobs else Job(0, "get", "", ""), Failure(Code.CRASHED, told))
         for job in jobs if worker.greeted else ():
             # Of several, any may be the one; each is done alone the next time, and only those deaths are its own.
-            deaths = self._deaths[job.number] = self._deaths.get(job.number, 0) + (len(jobs) == 1)
+            deaths = self._deaths[job.number] = self._deaths.get(job.number, 0) + alone
             if deaths >= (KILLS_OVER_A_JOB if gone.killed else DEATHS):
                 raise JobFailed(job, Failure(Code.CRASHED, f"{deaths} workers died over it; the last: {gone}"))
         # Last, because whatever ends workers now may be over by then.

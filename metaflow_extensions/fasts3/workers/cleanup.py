@@ -10,7 +10,7 @@ from metaflow_extensions.fasts3.wire.blocking import Interrupted, Interruption
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
 from metaflow_extensions.fasts3.wire.log import log
 from metaflow_extensions.fasts3.workers.job_threads import JobThreads
-from metaflow_extensions.fasts3.workers.performer import Performer
+from metaflow_extensions.fasts3.workers.performer import Performer, Tell
 
 THREADS = 64  # hundreds of uploads may be open, and a new connection takes several round trips
 NO_TIME = Failure(Code.UNREACHABLE, "there was no time left")
@@ -40,7 +40,7 @@ def clean_up(performer: Performer, jobs: Sequence[Job], seconds: float) -> list[
     """
     until = time.monotonic() + seconds
 
-    def perform(job: Job, interruption: Interruption) -> Outcome:
+    def perform(job: Job, interruption: Interruption, _: Tell) -> Outcome:
         try:
             return performer.perform(job, interruption, within=max(0.0, until - time.monotonic()))
         except Exception as error:  # time is over, or a defect, which must not keep the others from being done

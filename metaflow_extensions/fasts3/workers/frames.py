@@ -27,7 +27,7 @@ from metaflow_extensions.fasts3.wire.transfers import (
 )
 
 MAGIC = b"\xf3S"
-VERSION = 3
+VERSION = 4
 HEAD = struct.Struct(">2sBBII")
 LIMIT = 256 * 2**20  # bytes of one frame; a body is at most one part, far below
 TOGETHER = 2**20  # bytes of bodies in one frame of several: each is copied on either side
@@ -62,8 +62,8 @@ def encode(frame: Frame) -> list[Buffer]:
     size = memoryview(frame.raw).nbytes
     if len(document) + size > LIMIT:
         raise FrameError(f"a frame of {len(document) + size} bytes is over the limit of {LIMIT}")
-    head = HEAD.pack(MAGIC, VERSION, frame.kind, len(document), size)
-    return [head + document, frame.raw] if size else [head + document]
+    head = HEAD.pack(MAGIC, VERSION, frame.kind, len(document), size) + document
+    return [head, frame.raw] if size else [head]
 
 
 class FrameReader:
@@ -180,10 +180,13 @@ def outcomes_of(frame: Frame, jobs: Mapping[int, Job]) -> Iterator[Outcome]:
     bodies = _Bodies(frame.raw)
     try:
         for row in _list(frame.document):
-            number, reply, failure, answered, retried = _fields("an outcome", _OUTCOME, row)
+            number, reply, failure, answered, retried, begun = _fields("an outcome", _OUTCOME, row)
             operation = jobs[number].operation
             told = _failure(failure)
-            yield Outcome(number, None if told else _reply(operation, reply, bodies), told, answered, _failure(retried))
+            if begun and operation != "get":
+                raise ValueError("nothing but a download tells that it has begun")
+            answer = None if told else _reply(operation, reply, bodies)
+            yield Outcome(number, answer, told, answered, _failure(retried), begun)
         bodies.check_end()
     except (LookupError, TypeError, ValueError) as error:
         raise _nonsense("outcomes", error) from None
@@ -263,7 +266,7 @@ def _types(*fields: "tuple[type, ...]") -> "frozenset[tuple[type, ...]]":
 
 _TEXT, _NUMBER, _MAYBE_TEXT, _MAYBE_NUMBER = (str,), (int,), (str, _NONE), (int, _NONE)
 _JOB = _types(_NUMBER, _TEXT, _TEXT, _TEXT, (dict,), _NUMBER)
-_OUTCOME = _types(_NUMBER, (list, str, dict, _NONE), (list, _NONE), (bool,), (list, _NONE))
+_OUTCOME = _types(_NUMBER, (list, str, dict, _NONE), (list, _NONE), (bool,), (list, _NONE), (bool,))
 _FAILURE = _types(_TEXT, _TEXT, _TEXT, _NUMBER, _TEXT, _NUMBER, (int, float), (int, float), _NUMBER, _TEXT)
 _INFO = _types(_MAYBE_NUMBER, _TEXT, _MAYBE_TEXT, (dict,), _MAYBE_NUMBER, _MAYBE_TEXT)
 _GET_REPLY = _types((list,), _NUMBER, _NUMBER, _NUMBER, _MAYBE_NUMBER, _MAYBE_TEXT, _MAYBE_TEXT, _MAYBE_NUMBER)
@@ -273,14 +276,9 @@ _DETAILED = _types(_TEXT, _NUMBER, _TEXT, (int, float, _NONE))
 _UPLOADS_PAGE = _types((list,), (list, _NONE), _MAYBE_NUMBER)
 _UPLOAD = _types(_TEXT, _TEXT, _MAYBE_NUMBER)
 _REPLIES: "dict[str, type]" = {
-    "put": str,
-    "create_upload": str,
-    "complete_upload": str,
-    "upload_part": dict,
-    "delete": _NONE,
-    "delete_objects": dict,
-    "abort_upload": _NONE,
-    "head_bucket": _NONE,
+    **dict.fromkeys(("put", "create_upload", "complete_upload"), str),
+    **dict.fromkeys(("upload_part", "delete_objects"), dict),
+    **dict.fromkeys(("delete", "abort_upload", "head_bucket"), _NONE),
 }
 
 

@@ -2,8 +2,9 @@
 
 import contextlib
 import threading
+from concurrent.futures import Future
 from functools import partial
-from typing import Callable
+from typing import Callable, Optional
 
 from metaflow_extensions.fasts3.plans.jobs import Job, Outcome, bytes_moved
 from metaflow_extensions.fasts3.plans.plan import (
@@ -18,8 +19,9 @@ from metaflow_extensions.fasts3.wire.blocking import Interruption
 from metaflow_extensions.fasts3.wire.failures import Code
 from metaflow_extensions.fasts3.wire.transfers import Transfers
 from metaflow_extensions.fasts3.workers.job_threads import JobThreads
-from metaflow_extensions.fasts3.workers.performer import Performer, Terms
+from metaflow_extensions.fasts3.workers.performer import Performer, Tell, Terms
 from metaflow_extensions.fasts3.workers.renewal import Renewal
+from metaflow_extensions.fasts3.workers.threads import Threads
 
 MUCH = 2**20  # bytes of a job
 LOOK = 0.05  # seconds between two looks whether the call is to end
@@ -77,37 +79,60 @@ class InlineRunner:
         """
         while not leave():
             if queue.at_least(2):
-                self._run_parallel(plan, queue, leave)
+                self._run_parallel(plan, queue, leave, self._threads)
             elif queue.has_more():
-                self._run_next(plan, queue)
+                self._run_next(plan, queue, leave)
             elif queue.is_held:
                 self._interruption.wait(LOOK_WHEN_HELD)
                 self._interruption.check()
             else:
                 return
 
-    def _run_next(self, plan: Plan, queue: JobQueue) -> None:
-        """Do one job, in this thread."""
+    def _run_next(self, plan: Plan, queue: JobQueue, leave: Callable[[], bool]) -> None:
+        """Do one job, in this thread; where it begins a large object, others get the rest meanwhile."""
         job = queue.take()
-        if job is not None:
-            self._interruption.check()
-            outcome = self._perform(job, self._interruption)
-            self._interruption.check()
-            self._hand_on(plan, queue, job, outcome)
+        if job is None:
+            return
+        ended = threading.Event()
+        others: list[tuple[Threads, Future[None]]] = []
+
+        def get_rest() -> None:
+            try:
+                self._run_parallel(plan, queue, lambda: leave() and ended.is_set(), self._threads - 1)
+            except BaseException:
+                self._interruption.set()  # this thread waits for nothing any more
+                raise
+
+        def begin(begun: Outcome) -> None:
+            self._hand_on(plan, queue, job, begun)
+            threads = Threads(1)
+            others.append((threads, threads.submit(get_rest)))
+
+        self._interruption.check()
+        try:
+            outcome = self._perform(job, self._interruption, begin if self._threads > 1 else None)
+        finally:
+            ended.set()
+            for threads, rest in others:
+                threads.close()
+                rest.result()
+        self._interruption.check()
+        self._hand_on(plan, queue, job, outcome)
 
     def _hand_on(self, plan: Plan, queue: JobQueue, job: Job, outcome: Outcome) -> None:
-        self._done += 1
-        self._moved += bytes_moved(job, outcome.reply)
+        if not outcome.begun:
+            self._done += 1
+            self._moved += bytes_moved(job, outcome.reply)
         queue.receive(job, outcome)
 
-    def _perform(self, job: Job, interruption: Interruption) -> Outcome:
-        outcome = self._performer.perform(job, interruption)
+    def _perform(self, job: Job, interruption: Interruption, tell: Optional[Tell] = None) -> Outcome:
+        outcome = self._performer.perform(job, interruption, None, tell)
         while self._renewal.wants_again(job, outcome):
-            outcome = self._performer.perform(job, interruption)
+            outcome = self._performer.perform(job, interruption, None, tell)
         return outcome
 
-    def _run_parallel(self, plan: Plan, queue: JobQueue, leave: Callable[[], bool]) -> None:
-        with JobThreads(self._perform, self._threads) as threads:
+    def _run_parallel(self, plan: Plan, queue: JobQueue, leave: Callable[[], bool], size: int) -> None:
+        with JobThreads(self._perform, size) as threads:
             try:
                 self._keep_busy(threads, plan, queue, leave)
             finally:
@@ -119,9 +144,10 @@ class InlineRunner:
 
     def _keep_busy(self, threads: JobThreads, plan: Plan, queue: JobQueue, leave: Callable[[], bool]) -> None:
         widths: dict[int, int] = {}  # job number -> how many there might be side by side when it was begun
+        reading: set[int] = set()  # jobs that have begun a large object: nobody leaves before they are done
         while True:
             self._interruption.check()
-            job = queue.take() if threads.has_room and not leave() else None
+            job = queue.take() if threads.has_room and not (leave() and not reading) else None
             if job is not None:
                 widths[job.number] = threads.size
                 threads.give(job)
@@ -130,6 +156,11 @@ class InlineRunner:
             else:
                 for job, outcome in threads.outcomes(LOOK):
                     self._interruption.check()  # what was given up for it is no failure
+                    if outcome.begun:
+                        reading.add(job.number)
+                        self._hand_on(plan, queue, job, outcome)
+                        continue
+                    reading.discard(job.number)
                     width = widths.pop(job.number)
                     if outcome.failure and outcome.failure.code is Code.NO_DESCRIPTORS and width > 1:
                         threads.size = max(1, min(threads.size, width - 1))  # the others had them

@@ -9,6 +9,7 @@ from typing import Callable, Optional, Union
 
 from metaflow_extensions.fasts3.plans.jobs import Job, Outcome
 from metaflow_extensions.fasts3.wire.blocking import Interruption
+from metaflow_extensions.fasts3.workers.performer import Tell
 
 
 class JobThreads:
@@ -19,7 +20,7 @@ class JobThreads:
     Parameters
     ----------
     perform : callable
-        Does a job, until an `Interruption` ends it.
+        Does a job, until an `Interruption` ends it; its third argument hears that the job has begun.
     size : int
         Threads at the most, started as there are jobs for them.
 
@@ -29,7 +30,7 @@ class JobThreads:
         Jobs that were given and are not among the outcomes yet.
     """
 
-    def __init__(self, perform: Callable[[Job, Interruption], Outcome], size: int) -> None:
+    def __init__(self, perform: Callable[[Job, Interruption, Tell], Outcome], size: int) -> None:
         self._perform = perform
         self.size = size
         self._jobs: SimpleQueue[Optional[Job]] = SimpleQueue()
@@ -61,7 +62,7 @@ class JobThreads:
         if self.under_way > len(self._threads) and not self._hire():
             self.size = self.under_way
             if not self._threads:  # not a single one
-                self._outcomes.put((job, self._perform(job, self._interruption)))
+                self._outcomes.put((job, self._do(job)))
                 return
         self._jobs.put(job)
 
@@ -75,7 +76,10 @@ class JobThreads:
         return True
 
     def outcomes(self, timeout: float) -> "Iterator[tuple[Job, Outcome]]":
-        """What is done, once something is; nothing where that takes longer. What doing a job raised is raised."""
+        """What is done, or has begun, once something is; nothing where that takes longer.
+
+        What doing a job raised is raised.
+        """
         for job, outcome in self._done(timeout):
             if isinstance(outcome, BaseException):
                 raise outcome
@@ -94,7 +98,8 @@ class JobThreads:
         with contextlib.suppress(Empty):
             done = self._outcomes.get(timeout=timeout)
             while True:
-                self.under_way -= 1
+                if isinstance(done[1], BaseException) or not done[1].begun:
+                    self.under_way -= 1
                 yield done
                 done = self._outcomes.get_nowait()
 
@@ -102,13 +107,16 @@ class JobThreads:
         """End what is under way, where it waits."""
         self._interruption.set()
 
+    def _do(self, job: Job) -> Outcome:
+        return self._perform(job, self._interruption, lambda begun: self._outcomes.put((job, begun)))
+
     def _work(self) -> None:
         while True:
             job = self._jobs.get()
             if job is None:
                 return
             try:
-                outcome = self._perform(job, self._interruption)
+                outcome = self._do(job)
             except BaseException as error:  # whoever waits for this outcome raises it
                 self._outcomes.put((job, error))
             else:

@@ -16,7 +16,7 @@ from metaflow_extensions.fasts3.wire.failures import TRANSIENT, Code, Failure, T
 from metaflow_extensions.fasts3.wire.local_files import local_failure
 from metaflow_extensions.fasts3.wire.retry import RetryPolicy, decide
 from metaflow_extensions.fasts3.wire.template import NEEDED
-from metaflow_extensions.fasts3.wire.transfers import Transfers
+from metaflow_extensions.fasts3.wire.transfers import GetReply, Transfers
 from metaflow_extensions.fasts3.wire.waiting import Pause, wait_for
 from metaflow_extensions.fasts3.workers.outage import Outage
 from metaflow_extensions.fasts3.workers.throttle import Throttle
@@ -26,6 +26,7 @@ LOOK = 0.25  # seconds between two looks whether an outage is over
 COME_BACK = 0.5  # seconds in which those who waited for its end come back
 MOVING = frozenset({"get", "put", "upload_part"})  # operations that move the bytes of objects
 MOST_INJECTED, ALL_INJECTED = 90.0, 100.0  # per cent, as of Metaflow's own class
+Tell = Callable[[Outcome], None]  # hears of a job that has begun, before its outcome
 GIVEN_UP = Failure(Code.UNREACHABLE, "nobody wanted it any more")
 
 
@@ -45,6 +46,25 @@ def injected_rate(rate: float, tries: int) -> float:
     default retries. 100 is for tests of what happens when they do not.
     """
     return rate if rate >= ALL_INJECTED else min(rate, MOST_INJECTED) / 2 ** (tries - 1)
+
+
+class _Beginning:
+    """Tells that a download has begun, and remembers what the response was to bring."""
+
+    def __init__(self, job: Job, tell: Tell) -> None:
+        self._number = job.number
+        self._tell = tell
+        self._promised = 0
+
+    def __call__(self, reply: GetReply) -> None:
+        self._promised = reply.received
+        self._tell(Outcome(self._number, reply, None, True, begun=True))
+
+    def failure(self, reply: Any) -> Optional[Failure]:
+        """The failure after which others get what the response did not bring, if there was one."""
+        if not self._promised or reply.received == self._promised:
+            return None
+        return Failure(Code.BROKEN, f"the connection broke after {reply.received} bytes of {self._promised}", tries=1)
 
 
 class Performer:
@@ -85,26 +105,40 @@ class Performer:
         """Whether the endpoint has answered this process."""
         return self._answered
 
-    def perform(self, job: Job, interruption: Optional[Interruption] = None, within: Optional[float] = None) -> Outcome:
-        """Do one job to its end, in this thread; see `wire.blocking.complete`.
+    def perform(
+        self,
+        job: Job,
+        interruption: Optional[Interruption] = None,
+        within: Optional[float] = None,
+        tell: Optional[Tell] = None,
+    ) -> Outcome:
+        """Do one job to its end, in this thread; see `wire.blocking.complete` and `work`.
 
         Raises `Interrupted`, what is raised in this thread from outside, and what is a defect of this package.
         """
-        return complete(self.work(job), self._pause, interruption, within)
+        return complete(self.work(job, tell), self._pause, interruption, within)
 
-    async def work(self, job: Job) -> Outcome:
-        """Do one job to its end; a coroutine of the wire. Raises as `perform` does."""
+    async def work(self, job: Job, tell: Optional[Tell] = None) -> Outcome:
+        """Do one job to its end; a coroutine of the wire. Raises as `perform` does.
+
+        Parameters
+        ----------
+        job : Job
+        tell : callable, optional
+            Hears of a download that has begun, in whichever thread it is done. Without one the response is read up to
+            its limit, because nobody would begin with the rest meanwhile.
+        """
         with self._lock:
             if not self._under_way:
                 self._outage = Outage()  # whatever was, before nobody wanted anything, is of another call
             self._under_way += 1
         try:
-            return await self._work(job)
+            return await self._work(job, _Beginning(job, tell) if tell else None)
         finally:
             with self._lock:
                 self._under_way -= 1
 
-    async def _work(self, job: Job) -> Outcome:
+    async def _work(self, job: Job, begun: Optional["_Beginning"]) -> Outcome:
         started = self._clock()
         first_failed: Optional[float] = None
         tries = 0
@@ -117,7 +151,7 @@ class Performer:
             allowance = Allowance(self._bandwidth, self._clock, self._pause) if self._bandwidth else None
             try:
                 self._inject_failure(tries)
-                reply = self._attempt(job, allowance)
+                reply = self._attempt(job, allowance, begun)
                 if type(reply) is CoroutineType:  # the wire's transfers wait, boto3's block
                     reply = await reply
             except TransferError as error:
@@ -126,7 +160,7 @@ class Performer:
                 failure = local_failure(error)
             else:
                 self._note_success()
-                return Outcome(job.number, reply, None, True, retried)
+                return Outcome(job.number, reply, None, True, (begun and begun.failure(reply)) or retried)
             now = self._clock()
             if allowance and allowance.has_moved:  # slowly, as the user wants it: nothing was failing meanwhile
                 with self._lock:
@@ -184,13 +218,15 @@ class Performer:
         if self._terms.failure_rate and self._chance() * 100 < injected_rate(self._terms.failure_rate, tries):
             raise TransferError(Failure(Code.INJECTED, "a failure was injected (inject_failure_rate)"))
 
-    def _attempt(self, job: Job, allowance: Optional[Allowance]) -> Any:
+    def _attempt(self, job: Job, allowance: Optional[Allowance], begun: Optional["_Beginning"]) -> Any:
         if job.operation not in NEEDED:
             raise TransferError(Failure(Code.REJECTED, f"there is no operation {job.operation!r}"))
         method = getattr(self._transfers, job.operation)
         arguments = job.arguments
         if allowance and job.operation in MOVING:
             arguments = {**arguments, "allowance": allowance}
+        if "ways" in arguments:
+            arguments = {**arguments, "begun": begun} if begun else {**arguments, "ways": 0}
         if job.body is not None:
             return method(job.bucket, job.key, body=job.body, **arguments)
         return method(job.bucket, job.key, **arguments)

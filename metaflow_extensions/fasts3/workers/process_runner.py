@@ -112,14 +112,14 @@ class ProcessRunner:
         while True:
             self._interruption.check()
             all_given = self._feed(call, queue)
-            if not call.workers_with_jobs():
+            if not call.workers_with_jobs() and not call.answered:
                 if not all_given:  # never; but who believes that all is done does not look for what is lost
                     raise RuntimeError("jobs are left, and no worker takes them")
                 if queue.has_more():  # since then
                     continue
                 if not queue.is_held:
                     return
-            patience = max(0.0, look - time.monotonic())
+            patience = 0.0 if call.answered else max(0.0, look - time.monotonic())
             if queue.is_held:
                 call.spare()
                 patience = min(patience, LOOK_WHEN_HELD)
@@ -163,6 +163,8 @@ class ProcessRunner:
             return call.lease(wait=not call.workers)
         except OSError as error:
             if not call.workers:
+                if call.answered:  # the plan has more jobs, perhaps, before nobody does them here
+                    return False
                 call.give_up(queue, error)
             self._limit = len(call.workers)  # they have to be enough
             log.debug("no more than %d workers: %s", self._limit, error)

@@ -33,7 +33,7 @@ from metaflow_extensions.fasts3.workers.frames import (
     outcomes_frames,
 )
 from metaflow_extensions.fasts3.workers.loop import Loop
-from metaflow_extensions.fasts3.workers.performer import Performer, Terms
+from metaflow_extensions.fasts3.workers.performer import Performer, Tell, Terms
 
 LOOK_FOR_PARENT = 0.5  # seconds; a forked sibling may hold our pipe open, so its end is not the only sign
 # Seconds without anything to do after which a worker makes room, as whoever waits for all child processes expects. The
@@ -145,7 +145,9 @@ class Worker:
         while self._jobs and self._active < self._width.width and self._outbox.size < MOST_UNSENT:
             performer, job = self._jobs.popleft()
             self._active += 1
-            self._loop.spawn(_outcome_of(performer, job), partial(self._end, performer, job, self._width.width))
+            self._loop.spawn(
+                _outcome_of(performer, job, self._note), partial(self._end, performer, job, self._width.width)
+            )
         if self._outcomes and self._is_time():
             outcomes, self._outcomes = self._outcomes, []
             for frame in outcomes_frames(outcomes):
@@ -165,15 +167,19 @@ class Worker:
             self._width = concurrency.narrow(min(self._active, width - 1, self._width.width))
             self._jobs.appendleft((performer, job))
             return
-        if not self._outcomes:
-            self._send_by = time.monotonic() + TOLD_AFTER
-        self._outcomes.append(outcome)
+        self._note(outcome)
         if not self._jobs:
             self._measured = Measured()  # it is not the width that keeps it from doing more
             return
         rate = self._measured.count(bytes_moved(job, outcome.reply), self._width.width)
         if rate:
             self._width = concurrency.adapt(self._width, rate)
+
+    def _note(self, outcome: Outcome) -> None:
+        """Have it told to the parent."""
+        if not self._outcomes:
+            self._send_by = time.monotonic() + TOLD_AFTER
+        self._outcomes.append(outcome)
 
     def _prepare(self, setup: Setup) -> None:
         self._sign_as(setup.credentials)
@@ -210,10 +216,10 @@ class Worker:
         return self._reference[1]
 
 
-async def _outcome_of(performer: Performer, job: Job) -> Outcome:
+async def _outcome_of(performer: Performer, job: Job, tell: Tell) -> Outcome:
     """Do a job. A defect of ours is told with its traceback, and the worker goes on with its other jobs."""
     try:
-        return await performer.work(job)
+        return await performer.work(job, tell)
     except Exception:
         return Outcome(job.number, None, Failure(Code.DEFECT, traceback.format_exc()[-MOST_TRACEBACK:]))
 

@@ -64,6 +64,8 @@ class WorkerProcess:
     ----------
     jobs : dict of int to Job
         What it was given and has not answered, by number.
+    begun : dict of int to Outcome
+        What it has told of those that have begun, by number.
     waiting : int
         Bytes of memory that the bodies among them take, see `Job.body_cost`.
     greeted : bool
@@ -78,6 +80,7 @@ class WorkerProcess:
 
     def __init__(self) -> None:
         self.jobs: dict[int, Job] = {}
+        self.begun: dict[int, Outcome] = {}
         self.waiting = 0
         self.greeted = False
         self.alone = False
@@ -191,7 +194,12 @@ class WorkerProcess:
                     self.greeted = True
                 elif frame.kind is Kind.OUTCOMES:
                     for outcome in outcomes_of(frame, self.jobs):
+                        if outcome.begun:
+                            self.begun[outcome.number] = outcome
+                            yield self.jobs[outcome.number], outcome
+                            continue
                         job = self.jobs.pop(outcome.number)
+                        self.begun.pop(outcome.number, None)
                         self.waiting -= job.body_cost
                         yield job, outcome
                 else:

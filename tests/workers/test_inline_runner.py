@@ -1,0 +1,104 @@
+"""Tests of jobs that are done in the user's process: who does what while the first response of an object goes on."""
+
+import os
+import threading
+
+import pytest
+
+from metaflow_extensions.fasts3.plans import object_downloads
+from metaflow_extensions.fasts3.plans.download import Download
+from metaflow_extensions.fasts3.plans.downloads import Downloads
+from metaflow_extensions.fasts3.plans.plan import JobFailed, JobQueue
+from metaflow_extensions.fasts3.wire.blocking import Interruption
+from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
+from metaflow_extensions.fasts3.wire.ranges import most_of
+from metaflow_extensions.fasts3.wire.retry import RetryPolicy
+from metaflow_extensions.fasts3.wire.transfers import GetReply, ObjectInfo
+from metaflow_extensions.fasts3.wire.waiting import READ, Readiness, wait_for
+from metaflow_extensions.fasts3.workers.inline_runner import InlineRunner
+from metaflow_extensions.fasts3.workers.performer import Terms
+from metaflow_extensions.fasts3.workers.renewal import Renewal
+
+STEP, SIZE = 10, 320
+PIECES = 30  # of each object; its first response brings two
+LONG = 20.0  # seconds
+
+
+class Server:
+    """Objects of 32 steps. Their first responses end when all pieces of all objects have been asked for."""
+
+    def __init__(self, objects=1, refuses=False):
+        self.requests = []  # position and length of each
+        self.missing = objects * PIECES
+        self.refuses = refuses
+        self.timed_out = False
+        self._readable, self._writable = os.pipe()
+        self._lock = threading.Lock()
+
+    def close(self):
+        os.close(self._readable)
+        os.close(self._writable)
+
+    async def get(self, bucket, key, path, limit=None, ways=0, begun=None, position=0, byte_range=None, **_):
+        most = STEP if byte_range else most_of(SIZE, limit, False, ways)
+        reply = GetReply(ObjectInfo(SIZE, "e", None, {}, 0, None), position, STEP if byte_range else SIZE, most)
+        self.requests.append((position, most))
+        if begun:
+            begun(reply)
+            try:
+                await wait_for(Readiness(self._readable, self, READ, LONG))
+            except TimeoutError:
+                self.timed_out = True
+        elif byte_range and self.refuses:
+            raise TransferError(Failure(Code.ACCESS_DENIED, "no"))
+        elif byte_range:
+            with self._lock:
+                self.missing -= 1
+                if not self.missing:
+                    os.write(self._writable, b"!")
+        return reply
+
+
+@pytest.fixture
+def run(monkeypatch):
+    """Download objects from a server, with so many threads."""
+    monkeypatch.setattr(object_downloads, "SIDE_BY_SIDE", 16)
+
+    def run(server, objects, threads):
+        wanted = [Download("bucket", str(number)) for number in range(objects)]
+        plan = Downloads(wanted, [f"/{number}" for number in range(objects)], step=STEP)
+        with Interruption() as interruption:
+            runner = InlineRunner(server, Terms(RetryPolicy(0)), Renewal(lambda _: False), interruption, threads)
+            try:
+                runner.run(plan, JobQueue(plan))
+            finally:
+                server.close()
+        return plan
+
+    return run
+
+
+@pytest.mark.parametrize(("objects", "threads"), [(1, 2), (1, 8), (2, 8)])
+def test_others_get_the_rest_while_the_first_response_goes_on(run, objects, threads, monkeypatch):
+    monkeypatch.setattr(object_downloads, "SIDE_BY_SIDE", 16 * objects)
+    server = Server(objects)
+    plan = run(server, objects, threads)
+    assert not server.timed_out
+    assert all(result.reply.length == SIZE for result in plan.results)
+    assert sorted(server.requests)[:objects] == [(0, 2 * STEP)] * objects
+    assert len(server.requests) == objects * (1 + PIECES)
+
+
+def test_one_connection_ends_each_response_at_its_limit(run):
+    server = Server()
+    run(server, 1, 1)
+    assert server.requests == [(position, STEP) for position in range(0, SIZE, STEP)]
+
+
+@pytest.mark.parametrize("objects", [1, 2])
+def test_a_piece_that_fails_ends_the_first_response(run, objects):
+    server = Server(objects, refuses=True)
+    with pytest.raises(JobFailed) as failed:
+        run(server, objects, 8)
+    assert failed.value.failure.code is Code.ACCESS_DENIED
+    assert not server.timed_out
