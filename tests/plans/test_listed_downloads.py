@@ -1,9 +1,9 @@
 """Tests of the plan that downloads what listings find, while they go on."""
 
 import pytest
+from plans import test_downloads
 from plans.carrying_out import carry_out, missing
 from plans.test_downloads import STEP, body
-from pool import test_downloads
 
 from metaflow_extensions.fasts3.plans.jobs import Outcome
 from metaflow_extensions.fasts3.plans.listed_downloads import ListedDownloads

@@ -329,7 +329,7 @@ def test_what_threads_share_is_changed_by_one_at_a_time(monkeypatch):
     transfers = Scripted(failing(Code.BUSY, status=503), failing(Code.UNREACHABLE), "reply")
     one = performer(transfers, clock, Terms(answered=True))
     monkeypatch.setattr("metaflow_extensions.fasts3.workers.performer.Outage", lambda: Watched(Outage()))
-    one._pace = Watched(one._pace)
+    one._throttle = Watched(one._throttle)
     assert one.perform(JOB).reply == "reply"
     assert {"note_success", "note_failure", "turn", "slow_down"} <= set(looked_at)
     assert not one._lock.locked()
