@@ -9,6 +9,7 @@ import subprocess
 import pytest
 from metaflow.datatools.s3 import MetaflowS3Exception
 
+from metaflow_extensions.fasts3.api.placement import MANY_REQUESTS
 from metaflow_extensions.fasts3.plans.pieces import PART_SIZE
 from metaflow_extensions.fasts3.workers import worker_process
 from metaflow_extensions.fasts3.workers.worker_pool import WorkerPool
@@ -20,8 +21,8 @@ NO_PROCESSES = """
 import tempfile, threading
 from metaflow_extensions.fasts3.boto import endpoints
 from metaflow_extensions.fasts3.workers import worker_pool
-keys = [str(number) for number in range(30)]
-assert len(s3.get_many(keys)) == 30  # what has to be imported, is: another user may not read it
+keys = [str(number) for number in range(told["count"])]
+assert len(s3.get_many(keys)) == len(keys)  # what has to be imported, is: another user may not read it
 s3.close()
 worker_pool.shared.close()
 if os.geteuid() == 0:  # whom the limit does not hold
@@ -48,9 +49,10 @@ with tempfile.TemporaryDirectory() as folder:
 
 
 def test_a_user_who_may_have_no_more_processes(run, stored):
-    stored.put_all({**BLOBS, "large": bytes(LARGE)})
-    done = run(NO_PROCESSES)
-    assert list(map(int, done.stdout.split())) == [LARGE, 30_000, 30, 30, 30_000]
+    count = MANY_REQUESTS + 1  # enough that workers would be started
+    stored.put_all({**{str(number): bytes(1000) for number in range(count)}, "large": bytes(LARGE)})
+    done = run(NO_PROCESSES, count=count)
+    assert list(map(int, done.stdout.split())) == [LARGE, 1000 * count, count, count, 1000 * count]
     assert "no worker process can be started" in done.stderr
     assert os.strerror(errno.EAGAIN) in done.stderr
 

@@ -37,8 +37,8 @@ def why_no_workers() -> Optional[str]:
         return "the path of the Python interpreter is unknown, because Python is embedded in another program"
     if not _INTERPRETER.match(os.path.basename(sys.executable)):
         return f"{sys.executable} is not a Python interpreter, and would start another copy of itself"
-    if not SCRIPT.is_file():
-        return f"{SCRIPT} is not a file of its own"
+    if not os.path.isfile(SCRIPT):  # not Path.is_file, which raises where a directory may not be searched
+        return f"{SCRIPT} is not a file that this process can see"
     return None
 
 
