@@ -60,7 +60,7 @@ def description() -> str:
 setup(
     name="metaflow-fasts3",
     version="0.1.0",
-    description="The S3 client of Metaflow, an order of magnitude faster and safe to trust",
+    description="A faster S3 client for Metaflow, with the same API",
     long_description=description(),
     long_description_content_type="text/markdown",
     license="Apache-2.0",

@@ -59,18 +59,18 @@ def _is_large(row: "dict[str, Any]") -> bool:
 
 
 PICTURES = (
-    Picture("objects", "Objects a second (more is better)", "objects_per_second", "{:,.0f}", _is_small),
-    Picture("bytes", "GB a second (more is better)", "gb_per_second", "{:.2f}", _is_large),
+    Picture("objects", "Objects per second (more is better)", "objects_per_second", "{:,.0f}", _is_small),
+    Picture("bytes", "GB per second (more is better)", "gb_per_second", "{:.2f}", _is_large),
     Picture(
         "processor-objects",
-        "Processor time of the client, microseconds for an object (less is better)",
+        "Processor time of the client, microseconds per object (less is better)",
         "cpu_us_per_object",
         "{:,.0f}",
         _is_small,
     ),
     Picture(
         "processor-bytes",
-        "Processor time of the client, seconds for a GB (less is better)",
+        "Processor time of the client, seconds per GB (less is better)",
         "cpu_seconds_per_gb",
         "{:.2f}",
         _is_large,

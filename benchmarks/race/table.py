@@ -1,10 +1,10 @@
-"""The document as a page of Markdown: a table for each row, and one of what was aimed at."""
+"""The document as a page of Markdown: a table for each row, and one of the targets."""
 
 from typing import Any
 
 from ..peers import OURS, PEERS
 
-LARGE = 10**6  # bytes; from here on an object's bytes are what counts, below it that it is one
+LARGE = 10**6  # bytes; rates of larger objects are in GB, those of smaller ones in objects
 
 
 def markdown(document: "dict[str, Any]") -> str:
@@ -12,20 +12,18 @@ def markdown(document: "dict[str, Any]") -> str:
     described = ", ".join(f"{name} {value}" for name, value in document["machine"].items())
     load = document["load"]
     lines = [
-        "# S3 clients side by side",
+        "# S3 clients",
         "",
-        f"`make bench`, {document['measured']}. All clients on the same work in one run on one machine, in turn;",
-        f"medians, {document['rounds']} rounds. Each turn is a process of its own that makes one call of eight objects",
-        "first, except where the row says *fresh process*. Clients and servers share the cores, and so does whatever",
-        "else runs there: only numbers of the same row are to be compared. Load of the machine",
-        f"{load['before']} before the run and {load['at the end']} at its end, the run itself included.",
+        f"`make bench`, {document['measured']}. All clients do the same work in turns, in one run on one machine. Figures are",
+        f"medians of {document['rounds']} rounds. Each turn is a new process, which makes one call with eight objects first, except in",
+        "rows named *fresh process*. The clients, the servers and other programs share the cores: compare only figures of the",
+        f"same row. Load of the machine: {load['before']} before the run and {load['at the end']} at its end, including the run.",
         "",
         f"Machine: {described}.",
         "",
-        "Time: of one call, until the size of every object has been checked. Ratio: theirs / ours, above 1 ours is",
-        "faster; *of best* compares the best turns. Processor: user and system time of the client's whole process",
-        "tree, workers that live on included, in steps of 10 ms for those. Memory: the tree's peak of PSS, in a turn",
-        "that is not timed.",
+        "Time: one call, until the size of every object has been checked. Ratio: theirs / ours; above 1, ours is faster.",
+        "*Of best* compares the best turns. Processor: user and system time of the client's whole process tree, including",
+        "running workers, in steps of 10 ms. Memory: the peak PSS of the process tree, in a turn that is not timed.",
     ]
     lines += _aims(document)
     for row in document["rows"]:
@@ -39,7 +37,7 @@ def markdown(document: "dict[str, Any]") -> str:
 
 
 def _aims(document: "dict[str, Any]") -> "list[str]":
-    lines = ["", "## What is aimed at", "", "| row | what | aim | measured | |", "|---|---|---:|---:|---|"]
+    lines = ["", "## Targets", "", "| row | figure | target | measured | |", "|---|---|---:|---:|---|"]
     for row in document["rows"]:
         for aim in row["aims"]:
             sign = ">=" if aim["at"] == "least" else "<="
