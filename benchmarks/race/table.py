@@ -14,16 +14,18 @@ def markdown(document: "dict[str, Any]") -> str:
     lines = [
         "# S3 clients",
         "",
-        f"`make bench`, {document['measured']}. All clients do the same work in turns, in one run on one machine. Figures are",
-        f"medians of {document['rounds']} rounds. Each turn is a new process, which makes one call with eight objects first, except in",
-        "rows named *fresh process*. The clients, the servers and other programs share the cores: compare only figures of the",
-        f"same row. Load of the machine: {load['before']} before the run and {load['at the end']} at its end, including the run.",
+        f"`make bench`, {document['measured']}. All clients do the same work in turns, in one run on one machine.",
+        f"Figures are medians of {document['rounds']} rounds. Each turn is a new process, which makes one call with eight",
+        "objects first, except in rows named *fresh process*. The clients, the servers and other programs share the",
+        "cores: compare only figures of the same row. Load of the machine:",
+        f"{load['before']} before the run and {load['at the end']} at its end, including the run.",
         "",
         f"Machine: {described}.",
         "",
-        "Time: one call, until the size of every object has been checked. Ratio: theirs / ours; above 1, ours is faster.",
-        "*Of best* compares the best turns. Processor: user and system time of the client's whole process tree, including",
-        "running workers, in steps of 10 ms. Memory: the peak PSS of the process tree, in a turn that is not timed.",
+        "Time: one call, until the size of every object has been checked. Ratio: theirs / ours; above 1, ours is",
+        "faster. *Of best* compares the best turns. Processor: user and system time of the client's whole process",
+        "tree, including running workers, in steps of 10 ms. Memory: the peak PSS of the process tree, in a turn",
+        "that is not timed.",
     ]
     lines += _aims(document)
     for row in document["rows"]:
