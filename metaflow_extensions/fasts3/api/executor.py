@@ -23,6 +23,8 @@ from metaflow_extensions.fasts3.api.standard_error import write_line
 from metaflow_extensions.fasts3.boto import endpoints
 from metaflow_extensions.fasts3.boto.redaction import without_password
 from metaflow_extensions.fasts3.boto.settings import Chosen, Settings
+from metaflow_extensions.fasts3.machine.memory import memory
+from metaflow_extensions.fasts3.machine.processors import processors
 from metaflow_extensions.fasts3.plans.jobs import Job
 from metaflow_extensions.fasts3.plans.plan import JobFailed, JobQueue, Plan, Requests
 from metaflow_extensions.fasts3.wire.blocking import Interruption
@@ -36,10 +38,8 @@ from metaflow_extensions.fasts3.workers.cleanup import NO_TIME, Undone, clean_up
 from metaflow_extensions.fasts3.workers.inline_runner import InlineRunner
 from metaflow_extensions.fasts3.workers.interpreter import why_no_workers
 from metaflow_extensions.fasts3.workers.interruptible import interruptible
-from metaflow_extensions.fasts3.workers.memory import memory
 from metaflow_extensions.fasts3.workers.performer import Performer, Terms
 from metaflow_extensions.fasts3.workers.process_runner import ProcessRunner
-from metaflow_extensions.fasts3.workers.processors import processors
 from metaflow_extensions.fasts3.workers.renewal import Renewal
 from metaflow_extensions.fasts3.workers.threads import within
 

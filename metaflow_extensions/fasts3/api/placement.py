@@ -4,11 +4,11 @@ from enum import Enum
 from typing import Callable, Optional
 
 from metaflow_extensions.fasts3.boto.settings import Settings
+from metaflow_extensions.fasts3.machine.processors import processors
 from metaflow_extensions.fasts3.plans.pieces import PART_SIZE
 from metaflow_extensions.fasts3.plans.plan import JobQueue
 from metaflow_extensions.fasts3.workers import concurrency, worker_pool
 from metaflow_extensions.fasts3.workers.inline_runner import InlineRunner
-from metaflow_extensions.fasts3.workers.processors import processors
 
 # What is not worth a worker's start, which takes as long as some hundred small requests, where each of them moves a
 # piece of the usual size at the most.

@@ -21,6 +21,7 @@ from metaflow_extensions.fasts3.api.location import split_object_url
 from metaflow_extensions.fasts3.api.placement import Place
 from metaflow_extensions.fasts3.api.unnamed_files import HOLDING, Spool
 from metaflow_extensions.fasts3.api.upload_sources import path_source, value_source
+from metaflow_extensions.fasts3.machine.processors import processors
 from metaflow_extensions.fasts3.plans.changed_uploads import ChangedUploads
 from metaflow_extensions.fasts3.plans.hashing import HashThreads
 from metaflow_extensions.fasts3.plans.pieces import LEAST_PART
@@ -29,7 +30,6 @@ from metaflow_extensions.fasts3.plans.upload import Upload
 from metaflow_extensions.fasts3.plans.uploads import Uploads
 from metaflow_extensions.fasts3.wire.conditions import ABSENT, MARK
 from metaflow_extensions.fasts3.wire.local_files import Version
-from metaflow_extensions.fasts3.workers.processors import processors
 
 
 class _Asked(NamedTuple):

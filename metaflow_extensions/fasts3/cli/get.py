@@ -20,10 +20,10 @@ from ..api.formatting import counted, duration
 from ..api.location import SCHEME
 from ..api.placement import FEW_PIECES
 from ..api.s3 import S3
+from ..machine.processors import processors
 from ..plans.listings import modified_of
 from ..plans.split_listing import Entry
 from ..workers import worker_pool
-from ..workers.processors import processors
 from .exit_status import with_exit_status
 from .options import with_json, with_location, with_progress, with_raw
 from .output import format_size, format_unchanged, json_line, print_lines, summary

@@ -14,7 +14,7 @@ from metaflow_extensions.fasts3.api.temporary_directory import TemporaryDirector
 from metaflow_extensions.fasts3.boto.settings import Settings
 from metaflow_extensions.fasts3.doctor.findings import Fact, Finding, ok, problem, warning
 from metaflow_extensions.fasts3.doctor.settings import metaflow_setting
-from metaflow_extensions.fasts3.workers.processors import processors
+from metaflow_extensions.fasts3.machine.processors import processors
 
 LITTLE_SPACE = 2**30  # bytes; a few large objects
 OWN_DESCRIPTORS = 64  # for standard streams, modules and pipes to workers

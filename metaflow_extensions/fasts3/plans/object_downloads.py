@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Any, Optional, Protocol, TypeVar
 
+from metaflow_extensions.fasts3.machine.processors import processors
 from metaflow_extensions.fasts3.plans.download import Download, Downloaded, LargeObject, Spill
 from metaflow_extensions.fasts3.plans.jobs import Job, Outcome
 from metaflow_extensions.fasts3.plans.pieces import MAX_OBJECT, PART_SIZE, Piece, pieces
@@ -17,7 +18,6 @@ from metaflow_extensions.fasts3.plans.tally import Tally
 from metaflow_extensions.fasts3.wire.conditions import strong
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
 from metaflow_extensions.fasts3.wire.transfers import UNKNOWN_LENGTH, GetReply, ObjectInfo
-from metaflow_extensions.fasts3.workers.processors import processors
 
 T_co = TypeVar("T_co", covariant=True)
 

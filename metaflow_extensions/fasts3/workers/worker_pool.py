@@ -7,8 +7,8 @@ import threading
 import weakref
 from typing import Callable, Optional
 
+from metaflow_extensions.fasts3.machine.processors import processors
 from metaflow_extensions.fasts3.workers.inherited import inherited
-from metaflow_extensions.fasts3.workers.processors import processors
 from metaflow_extensions.fasts3.workers.worker_process import WorkerProcess
 
 LOOK = 0.25  # seconds between two looks, by who waits, for workers that were lost

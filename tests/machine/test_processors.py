@@ -7,10 +7,10 @@ import sys
 
 import pytest
 
-from metaflow_extensions.fasts3.workers import processors as module
-from metaflow_extensions.fasts3.workers.control_groups import least_limit
-from metaflow_extensions.fasts3.workers.memory import container_memory
-from metaflow_extensions.fasts3.workers.processors import processors, quota
+from metaflow_extensions.fasts3.machine import processors as module
+from metaflow_extensions.fasts3.machine.control_groups import least_limit
+from metaflow_extensions.fasts3.machine.memory import container_memory
+from metaflow_extensions.fasts3.machine.processors import processors, quota
 
 
 @pytest.fixture
@@ -106,7 +106,7 @@ def test_what_python_is_configured_to_use_decides(monkeypatch, value, expected):
 
 def test_an_interpreter_without_an_environment_reads_none():
     program = (
-        "from metaflow_extensions.fasts3.workers import processors as m; m._affinity = lambda: 1; print(m.processors())"
+        "from metaflow_extensions.fasts3.machine import processors as m; m._affinity = lambda: 1; print(m.processors())"
     )
     environment = {**os.environ, "PYTHON_CPU_COUNT": "7"}
     for flags, expected in (([], "7"), (["-E"], "1")):

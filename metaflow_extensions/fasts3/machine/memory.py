@@ -4,7 +4,7 @@ import math
 import os
 from pathlib import Path
 
-from metaflow_extensions.fasts3.workers.control_groups import PROC, least_limit, text_of
+from metaflow_extensions.fasts3.machine.control_groups import PROC, least_limit, text_of
 
 
 def memory() -> float:

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Optional
 
-from metaflow_extensions.fasts3.workers.control_groups import PROC, least_limit, text_of
+from metaflow_extensions.fasts3.machine.control_groups import PROC, least_limit, text_of
 
 
 def processors() -> int:
