@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 from metaflow._vendor import click
@@ -35,6 +36,11 @@ def test_each_command_has_a_help_with_examples(fasts3, name):
 def test_the_help_lists_all_commands_in_order(fasts3):
     shown = fasts3("--help").stdout.partition("Commands:\n")[2]
     assert [line.split()[0] for line in shown.splitlines()] == list(COMMANDS)
+
+
+def test_the_page_of_the_command_line_lists_them_in_this_order():
+    page = (Path(__file__).resolve().parents[2] / "docs" / "command_line.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| \[`(\w+)`\]", page, re.MULTILINE) == list(COMMANDS)
 
 
 def test_another_command_is_registered_by_a_line():

@@ -4,9 +4,12 @@ How to have them searched for more: ``make fuzz``.
 """
 
 import pytest
+from fuzz import worker_messages
 from fuzz.targets import SEEDS, TARGETS, seeds_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from metaflow_extensions.fasts3.wire.template import NEEDED
 
 EXAMPLES = settings(deadline=None, derandomize=True, max_examples=300)
 
@@ -20,6 +23,10 @@ def test_the_seeds(name):
 
 def test_every_target_has_seeds_and_all_seeds_a_target():
     assert {path.name for path in SEEDS.iterdir()} == set(TARGETS)
+
+
+def test_replies_of_all_operations_are_known():
+    assert set(worker_messages.REPLIES) == set(NEEDED)
 
 
 @pytest.mark.parametrize("name", TARGETS)
