@@ -1,4 +1,4 @@
-"""What all methods of `S3` stand on."""
+"""What the classes that hold the methods of `S3` share: the parts of a client, and listings."""
 
 import weakref
 from collections.abc import Iterator
