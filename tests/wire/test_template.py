@@ -6,7 +6,7 @@ import pytest
 
 from metaflow_extensions.fasts3.boto.request_templates import PREPARED
 from metaflow_extensions.fasts3.wire.sigv4 import Scope
-from metaflow_extensions.fasts3.wire.template import NEEDED, Endpoint, RequestTemplate, template_of
+from metaflow_extensions.fasts3.wire.template import OPERATIONS_OF, Endpoint, RequestTemplate, template_of
 from metaflow_extensions.fasts3.wire.transfers import Transfers
 
 ENDPOINTS = {
@@ -43,8 +43,8 @@ def test_a_template_that_lacks_something_is_refused():
 
 def test_every_method_says_which_operations_it_needs():
     methods = {name for name, value in vars(Transfers).items() if callable(value) and not name.startswith("_")}
-    assert set(NEEDED) == methods
+    assert set(OPERATIONS_OF) == methods
 
 
 def test_boto3_can_be_asked_for_every_operation():
-    assert {operation for operations in NEEDED.values() for operation in operations} == set(PREPARED)
+    assert {operation for operations in OPERATIONS_OF.values() for operation in operations} == set(PREPARED)

@@ -142,22 +142,22 @@ class Executor:
             start_workers(queue)  # while boto3 is imported, which takes as long
         connection = self.connected()
 
-        def put_right(limit: float) -> str:
+        def clean_up_within(limit: float) -> str:
             return self._clean_up(plan, queue, connection, settings, limit)
 
         try:
             self._carry_out(plan, queue, place, connection, settings, interruption)
-            left = put_right(CLEANUP_LIMIT)
+            left = clean_up_within(CLEANUP_LIMIT)
             if left:
                 log.warning("S3: %s", left)
         except JobFailed as failed:
             failure = _noted(failed.failure, connection.endpoint_url)
-            error = self.exception_of(failed.job.operation, failed.job.url, failure, put_right(CLEANUP_LIMIT))
+            error = self.exception_of(failed.job.operation, failed.job.url, failure, clean_up_within(CLEANUP_LIMIT))
             raise error from error.__cause__
         except TransferError as error:
-            raise credentials_error(error.failure, put_right(CLEANUP_LIMIT)) from None
+            raise credentials_error(error.failure, clean_up_within(CLEANUP_LIMIT)) from None
         except BaseException:
-            left = put_right(CLEANUP_LIMIT_WHEN_STOPPED if interruption.is_set() else CLEANUP_LIMIT)
+            left = clean_up_within(CLEANUP_LIMIT_WHEN_STOPPED if interruption.is_set() else CLEANUP_LIMIT)
             if left:
                 log.warning("S3: %s", left)
             raise

@@ -1,4 +1,4 @@
-"""One request and its reply: the template filled in, signed and sent, errors told as codes."""
+"""One request and its reply: the template filled in, signed and sent, errors as codes."""
 
 import ssl
 import threading
@@ -48,7 +48,7 @@ class Reply:
 
     @property
     def has_length(self) -> bool:
-        """Whether the length of the body was told."""
+        """Whether the head has the length of the body."""
         return self.body.framing in (Framing.LENGTH, Framing.NONE)
 
     def broken(self, message: str) -> TransferError:
@@ -72,7 +72,7 @@ class Reply:
             raise self.naming(error.failure) from error
 
     async def read_some(self, limit: int, scratch: memoryview) -> "bytes | memoryview":
-        """Bytes of the body, none at the end of one whose length was not told; see `Connection.read_some`."""
+        """Bytes of the body, none at the end of one without a length; see `Connection.read_some`."""
         try:
             return await self._source.read_some(limit, scratch)
         except ConnectionLost as error:
@@ -174,10 +174,12 @@ class Exchange:
         TransferError
         """
         template = template or self.template(operation, bucket)
-        told = await wait_for(InThread(partial(describe, payload, template))) if payload.size > LONG else None
+        body_headers = None
+        if payload.size > LONG:
+            body_headers = await wait_for(InThread(partial(describe, payload, template)))
         signer = self._heads.signer(template)
         head = self._heads.write(
-            operation, method, bucket, key, template, signer, query, headers, payload, expect, told
+            operation, method, bucket, key, template, signer, query, headers, payload, expect, body_headers
         )
         connections = self._connections_of(template.endpoint)
         reply = Reply(*await send(connections, method, head, payload, expect), connections)
@@ -238,6 +240,6 @@ class Exchange:
                     except (OSError, ssl.SSLError) as error:
                         if error.errno in NO_DESCRIPTORS:
                             raise TransferError(local_failure(error)) from error
-                        told = f"the certificates in {endpoint.ca_bundle} can't be read: {error}"
-                        raise TransferError(Failure(Code.UNTRUSTED, told)) from error
+                        message = f"the certificates in {endpoint.ca_bundle} can't be read: {error}"
+                        raise TransferError(Failure(Code.UNTRUSTED, message)) from error
         return known

@@ -1,4 +1,4 @@
-"""The heads of requests: templates filled in and signed, with what is told of the body."""
+"""The heads of requests: templates filled in and signed, with the headers of the body."""
 
 import time
 from collections.abc import Iterable
@@ -72,7 +72,7 @@ class RequestHeads:
         headers: "Optional[dict[str, str]]",
         payload: Payload,
         expect: bool,
-        told: "Optional[dict[str, str]]" = None,
+        body_headers: "Optional[dict[str, str]]" = None,
     ) -> bytes:
         """Write the head of one request; see `Exchange.ask`.
 
@@ -80,7 +80,7 @@ class RequestHeads:
         ----------
         signer : Signer or None
             What `signer` gave for the template.
-        told : dict of str to str, optional
+        body_headers : dict of str to str, optional
             What `describe` gives, where it was asked before.
 
         Raises
@@ -94,9 +94,9 @@ class RequestHeads:
             stamp = self._stamp((operation, bucket, has_body), template, given, signer)
             lines, prepared = stamp.headers, stamp.prepared
             if has_body:
-                told = told or describe(payload, template)
-                lines %= told
-                prepared = prepared and prepared._replace(tail=prepared.tail % told)
+                body_headers = body_headers or describe(payload, template)
+                lines %= body_headers
+                prepared = prepared and prepared._replace(tail=prepared.tail % body_headers)
             path, target_query = template.path + encode_path(key), canonical_query(query) if query else ""
             if prepared:
                 lines += f"authorization: {prepared.authorization(method, path, target_query)}\r\n"
@@ -213,7 +213,7 @@ def _form(text: str) -> str:
 
 
 def describe(payload: Payload, template: RequestTemplate) -> "dict[str, str]":
-    """What is told of a body, by the names of `_OPEN`; it is read once for all."""
+    """The length, checksum and hash of a body, by the names of `_OPEN`; it is read once for all."""
     digest = sha256() if template.sign_payload and template.scope and payload.size else None
     running = checksums.start(template.checksum) if template.checksum else None
     if digest and running:

@@ -53,7 +53,7 @@ def template_of(fields: "list[object]") -> RequestTemplate:
 
 
 # What each method of `transfers.Transfers` needs templates of: operations of S3.
-NEEDED: "dict[str, tuple[str, ...]]" = {
+OPERATIONS_OF: "dict[str, tuple[str, ...]]" = {
     "head": ("HeadObject", "GetObject"),
     "head_bucket": ("HeadBucket", "ListObjectsV2"),
     "get": ("GetObject",),
