@@ -139,25 +139,28 @@ ROWS = (
     ),
     Row("get_many, 2 x 1 KB, fresh process, nginx", "nginx", "get", 2, turns=3, fresh=True, ratios={"own": 2}),
     Row("get_many, 10 x 1 KB, fresh process, nginx", "nginx", "get", 10, turns=3, fresh=True, ratios={"boto3": 2}),
-    Row(
-        "get_many, 4 x 256 MB, fresh process, nginx",
-        "nginx",
-        "get",
-        4,
-        256 * MB,
-        fresh=True,
-        ratios={"s5cmd": 1, "obstore": 1},
+    # Large objects, plain and encrypted, as the first call of a process and as a later one.
+    *(
+        Row(
+            f"{name}{', fresh process' * fresh}, {server}",
+            server,
+            verb,
+            objects,
+            size * MB,
+            fresh=fresh,
+            clients=("ours", "s5cmd", "obstore"),
+            ratios={"s5cmd": 1, "obstore": 1},
+        )
+        for name, verb, objects, size in (
+            ("get_many, 40 x 12 MB", "get", 40, 12),
+            ("get_many, 4 x 64 MB", "get", 4, 64),
+            ("get_many, 4 x 256 MB", "get", 4, 256),
+            ("get, 1 GB", "get_one", 1, 1024),
+        )
+        for server in ("nginx", "nginx TLS")
+        for fresh in (False, True)
+        if (server, fresh, size) not in {("nginx", False, 256), ("nginx", False, 1024)}  # are above, with all clients
     ),
-    Row(
-        "get_many, 40 x 12 MB, fresh process, nginx TLS",
-        "nginx TLS",
-        "get",
-        40,
-        12 * MB,
-        fresh=True,
-        ratios={"s5cmd": 1, "obstore": 1},
-    ),
-    Row("get_many, 40 x 12 MB, nginx TLS", "nginx TLS", "get", 40, 12 * MB, ratios={"s5cmd": 1, "obstore": 1}),
     Row("get_many, 2 x 1 KB, second call, nginx", "nginx", "get", 2, turns=3, seconds=0.015),
 )
 
