@@ -6,7 +6,7 @@ import pytest
 from metaflow.datatools.s3 import MetaflowS3AccessDenied, MetaflowS3Exception, MetaflowS3NotFound
 from servers import faults
 
-from metaflow_extensions.fasts3.plans import refusals
+from metaflow_extensions.fasts3.plans import object_downloads, refusals
 from metaflow_extensions.fasts3.plans.pieces import PART_SIZE
 
 SMALL = {f"m/{number:02}": b"%d" % number for number in range(20)}
@@ -34,7 +34,8 @@ def files_in(folder):
     }
 
 
-def test_a_download(world):
+def test_a_download(world, monkeypatch):
+    monkeypatch.setattr(object_downloads, "SIDE_BY_SIDE", 64)  # so that no first response brings all of an object
     world.stored.put_all({**SMALL, "m/large": LARGE, "m/half": LARGE, **dict.fromkeys(REFUSALS, b"no")})
     for key, refusal in REFUSALS.items():
         world.proxy.inject_where(of(key), faults.error(*refusal), times=None)

@@ -79,7 +79,7 @@ class InlineRunner:
         """
         while not leave():
             if queue.at_least(2):
-                self._run_parallel(plan, queue, leave, self._threads)
+                self._run_parallel(plan, queue, leave)
             elif queue.has_more():
                 self._run_next(plan, queue, leave)
             elif queue.is_held:
@@ -98,7 +98,7 @@ class InlineRunner:
 
         def get_rest() -> None:
             try:
-                self._run_parallel(plan, queue, lambda: leave() and ended.is_set(), self._threads - 1)
+                self._run_parallel(plan, queue, lambda: leave() and ended.is_set(), lambda: not ended.is_set())
             except BaseException:
                 self._interruption.set()  # this thread waits for nothing any more
                 raise
@@ -131,10 +131,13 @@ class InlineRunner:
             outcome = self._performer.perform(job, interruption, None, tell)
         return outcome
 
-    def _run_parallel(self, plan: Plan, queue: JobQueue, leave: Callable[[], bool], size: int) -> None:
-        with JobThreads(self._perform, size) as threads:
+    def _run_parallel(
+        self, plan: Plan, queue: JobQueue, leave: Callable[[], bool], others: Callable[[], int] = lambda: 0
+    ) -> None:
+        """Do jobs side by side, with as few threads less as `others` says that other jobs are under way meanwhile."""
+        with JobThreads(self._perform, self._threads) as threads:
             try:
-                self._keep_busy(threads, plan, queue, leave)
+                self._keep_busy(threads, plan, queue, leave, others)
             finally:
                 if threads.under_way:
                     self._stop.set()  # no further tries, now or later
@@ -142,12 +145,15 @@ class InlineRunner:
                         with contextlib.suppress(JobFailed):  # what it opened, `cleanup` has to close
                             plan.receive(job, outcome)
 
-    def _keep_busy(self, threads: JobThreads, plan: Plan, queue: JobQueue, leave: Callable[[], bool]) -> None:
+    def _keep_busy(
+        self, threads: JobThreads, plan: Plan, queue: JobQueue, leave: Callable[[], bool], others: Callable[[], int]
+    ) -> None:
         widths: dict[int, int] = {}  # job number -> how many there might be side by side when it was begun
         reading: set[int] = set()  # jobs that have begun a large object: nobody leaves before they are done
         while True:
             self._interruption.check()
-            job = queue.take() if threads.has_room and not (leave() and not reading) else None
+            has_room = threads.under_way + others() < threads.size
+            job = queue.take() if has_room and not (leave() and not reading) else None
             if job is not None:
                 widths[job.number] = threads.size
                 threads.give(job)
