@@ -164,6 +164,8 @@ def test_what_a_function_raises_ends_the_call_and_reaches_the_user(make_s3, call
 def test_nothing_is_kept_of_a_call_that_it_ended(make_s3):
     s3, descriptors, chains = make_s3(progress=refuse), [], []
     s3_without = make_s3()
+    # Tests that stop calls before each instruction may leave an exception that Python takes for one being handled.
+    handled = sys.exc_info()[1]
     gc.collect()
     gc.disable()
     try:
@@ -176,7 +178,7 @@ def test_nothing_is_kept_of_a_call_that_it_ended(make_s3):
             descriptors.append(len(os.listdir("/proc/self/fd")))
     finally:
         gc.enable()
-    assert chains == [(None, None)] * 6
+    assert chains == [(None, handled)] * 6
     assert descriptors[-1] <= descriptors[1]
 
 
