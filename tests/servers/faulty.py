@@ -305,7 +305,9 @@ def _requests(sock: socket.socket) -> Iterator[Asked]:
             event = parser.next_event()
             if event is h11.NEED_DATA:
                 if parser.they_are_waiting_for_100_continue:
-                    sock.sendall(parser.send(h11.InformationalResponse(status_code=100, headers=[])) or b"")
+                    # With its reason: old versions of botocore do not know a 100 without one.
+                    proceed = h11.InformationalResponse(status_code=100, headers=[], reason=b"Continue")
+                    sock.sendall(parser.send(proceed) or b"")
                 data = sock.recv(2**20)
                 if not data:
                     return
