@@ -5,7 +5,7 @@ from metaflow.exception import MetaflowException
 
 from metaflow_extensions.fasts3.api import errors
 from metaflow_extensions.fasts3.api.errors import exception_of
-from metaflow_extensions.fasts3.boto.credentials import NOBODY
+from metaflow_extensions.fasts3.boto.credentials import NO_IDENTITY
 from metaflow_extensions.fasts3.wire.connection_errors import NO_TLS
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
 from metaflow_extensions.fasts3.wire.template import OPERATIONS_OF
@@ -76,7 +76,7 @@ def test_a_refused_read_mentions_buckets_whose_requester_pays(operation, mention
 
 
 def test_nobody_is_no_access_key_id():
-    told = str(exception_of("get", "s3://b/k", Failure(Code.NO_CREDENTIALS, "why"), NOBODY))
+    told = str(exception_of("get", "s3://b/k", Failure(Code.NO_CREDENTIALS, "why"), NO_IDENTITY))
     assert "failed: why (1 try in 0.0 s)." in told
 
 
@@ -115,7 +115,7 @@ WHEN_REQUIRED = "AWS_REQUEST_CHECKSUM_CALCULATION=when_required and AWS_RESPONSE
     [
         ("get", "s3://b/k", Failure(Code.NOT_FOUND, "why", "NoSuchKey", 404), "return_missing=True"),
         ("head", "s3://b/k", Failure(Code.NOT_FOUND, "why", "404", 404), "list_paths()"),
-        ("get", "s3://b/k", Failure(Code.INVALID_RANGE, "why", "InvalidRange", 416), "info() tells its size"),
+        ("get", "s3://b/k", Failure(Code.INVALID_RANGE, "why", "InvalidRange", 416), "info() returns its size"),
         ("put", "s3://b/a/../k", Failure(Code.REJECTED, "why", "InvalidRequest", 400), "between slashes"),
         ("get", "s3://b/.", Failure(Code.REJECTED, "why", "InvalidRequest", 400), "between slashes"),
         ("get", "s3://b/k", Failure(Code.UNREACHABLE, "why", remedy=NO_TLS), "write http:// in the endpoint"),
@@ -138,9 +138,9 @@ WHEN_REQUIRED = "AWS_REQUEST_CHECKSUM_CALCULATION=when_required and AWS_RESPONSE
     ],
 )
 def test_what_is_wrong_most_often_is_told_with_what_to_do(operation, url, failure, remedy):
-    assert remedy in str(exception_of(operation, url, failure, NOBODY))
+    assert remedy in str(exception_of(operation, url, failure, NO_IDENTITY))
 
 
 def test_a_key_with_dots_in_it_is_like_others():
-    told = str(exception_of("get", "s3://b/a..b/.c", Failure(Code.REJECTED, "why", "", 400), NOBODY))
+    told = str(exception_of("get", "s3://b/a..b/.c", Failure(Code.REJECTED, "why", "", 400), NO_IDENTITY))
     assert "between slashes" not in told

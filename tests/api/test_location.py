@@ -196,5 +196,5 @@ def test_nothing_is_stored_beside_a_run(key):
 
 
 def test_a_root_in_the_place_of_the_temporary_directory_is_refused():
-    with pytest.raises(MetaflowS3URLException, match=r"'s3://b/x' is an S3 URL\. Write S3\(s3root=\.\.\.\)\."):
+    with pytest.raises(MetaflowS3URLException, match=r"'s3://b/x' is an S3 URL\. Use S3\(s3root=\.\.\.\)\."):
         S3("s3://b/x")

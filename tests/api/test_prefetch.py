@@ -178,14 +178,14 @@ def test_a_failure_of_the_thread_is_raised(begin):
 
 
 def test_a_thread_that_ends_too_early_is_no_end(begin):
-    with pytest.raises(RuntimeError, match="before all had come"):
+    with pytest.raises(RuntimeError, match="before all objects arrived"):
         next(begin(lambda *_: None, ["a"]))
 
 
 def test_where_no_thread_can_be_started(begin, monkeypatch):
     loop = begin(Store(a=b"1").run, ["a"])
     monkeypatch.setattr(threading.Thread, "start", lambda self: (_ for _ in ()).throw(RuntimeError("can't start")))
-    with pytest.raises(MetaflowS3Exception, match="No thread can be started"):
+    with pytest.raises(MetaflowS3Exception, match="Could not start a thread"):
         next(loop)
     loop.close()
 

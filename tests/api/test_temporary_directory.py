@@ -60,8 +60,8 @@ def test_a_root_that_is_not_there_is_named():
 @pytest.mark.parametrize(
     ("number", "error", "remedy"),
     [
-        (errno.ENOSPC, MetaflowS3InsufficientDiskSpace, "Make room"),
-        (errno.EDQUOT, MetaflowS3InsufficientDiskSpace, "Make room"),
+        (errno.ENOSPC, MetaflowS3InsufficientDiskSpace, "Free disk space"),
+        (errno.EDQUOT, MetaflowS3InsufficientDiskSpace, "Free disk space"),
         (errno.EMFILE, MetaflowS3Exception, "ulimit -n"),
         (errno.EROFS, MetaflowS3Exception, "Set `tmproot`"),
     ],

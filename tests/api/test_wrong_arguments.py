@@ -88,10 +88,10 @@ def test_what_is_no_pair_is_not_cut_to_one(rooted, item):
 def test_a_value_beside_another_one_is_not_dropped(rooted):
     both = S3PutObject("k", value="v", path=__file__)
     for store in (lambda: rooted.put_many([both]), lambda: rooted.put_files([both])):
-        with pytest.raises(MetaflowS3InvalidObject, match=r"'k' has a value and a path"):
+        with pytest.raises(MetaflowS3InvalidObject, match=r"'k' has both a value and a path"):
             store()
     for key in (S3PutObject("k", value="one"), S3PutObject("k", path=__file__)):
-        with pytest.raises(MetaflowS3InvalidObject, match=r"'k' has a value or path of its own"):
+        with pytest.raises(MetaflowS3InvalidObject, match=r"'k' has a value or path that differs"):
             rooted.put(key, "another")
 
 

@@ -165,7 +165,7 @@ def test_a_wrong_secret(seaweedfs: S3Server, place: str) -> None:
 def test_an_access_key_that_the_server_does_not_know(seaweedfs: S3Server, place: str) -> None:
     ran = examined(environment(seaweedfs, place, AWS_ACCESS_KEY_ID="AKIAIOSFODNN7EXAMPLE"))
     assert ran.having("problem") == ["signature"]
-    assert "meant for this endpoint" in ran.findings["signature"]["remedy"]
+    assert "belong to this endpoint" in ran.findings["signature"]["remedy"]
     assert "AKIAIOSFODNN7EXAMPLE" not in ran.out
     assert "AKIA***MPLE" in ran.out
 

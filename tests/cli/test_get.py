@@ -273,7 +273,7 @@ def test_a_refusal_has_its_reason_also_where_the_file_is_there(fasts3, here, roo
     assert done.exit_code == 1
     assert "GetObject" in done.stderr
     assert "SignatureDoesNotMatch" in done.stderr
-    assert done.stderr.endswith("Check the secret key: it is not the one that goes with this access key id.\n")
+    assert done.stderr.endswith("Check the secret key: it does not match the access key id.\n")
 
 
 def test_what_was_there_already_is_not_counted_as_downloaded(fasts3, here, root, filled, monkeypatch, with_summary):

@@ -124,9 +124,9 @@ def test_no_keys_no_objects(s3, none):
 
 
 def test_what_makes_no_sense_is_refused_before_the_loop(s3, bare):
-    with pytest.raises(MetaflowS3URLException, match="A list is needed"):
+    with pytest.raises(MetaflowS3URLException, match="requires a list"):
         s3.iter_many("key")
-    with pytest.raises(MetaflowS3URLException, match="A list is needed"):
+    with pytest.raises(MetaflowS3URLException, match="requires a list"):
         s3.iter_recursive("key")
     with pytest.raises(MetaflowS3URLException, match="full s3"):
         bare.iter_many(["a"])

@@ -95,7 +95,7 @@ def test_a_file_that_went_with_the_client_is_told_of(make_s3, root, stored):
         one = s3.get("k")
         loop = list(s3.iter_many(["k", "k"]))
     for gone in (one, loop[0]):
-        with pytest.raises(FileNotFoundError, match=r"until the `with S3\(\.\.\.\)` block ends.*in_memory=True"):
+        with pytest.raises(FileNotFoundError, match=r"when the `with S3\(\.\.\.\)` block ends.*in_memory=True"):
             gone.blob  # noqa: B018  # the property raises
 
 

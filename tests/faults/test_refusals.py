@@ -64,7 +64,7 @@ def test_what_stays_expired_is_an_error(world, provider, through):
     world.stored.put("a", SMALL)
     world.proxy.inject("GetObject", faults.error(400, "ExpiredToken"), times=None)
     for call in (lambda: through.get("a"), lambda: through.get_many(["a", "b"])):
-        with pytest.raises(MetaflowS3AccessDenied, match="Get new credentials"):
+        with pytest.raises(MetaflowS3AccessDenied, match="Renew the credentials"):
             call()
     assert len(provider.answers) == 2  # not again for the second call, so soon after the first
 

@@ -41,10 +41,10 @@ def replace(path):
 
 # Of one that shrinks, a part may have been read just before, and looked at again just after.
 CHANGES = {
-    shrink: (MetaflowS3InvalidObject, "(became shorter|was changed) while it was uploaded.*Upload it again"),
-    grow: (MetaflowS3InvalidObject, "was changed while it was uploaded.*Upload it again"),
-    rewrite: (MetaflowS3InvalidObject, "was changed while it was uploaded.*Upload it again"),
-    replace: (MetaflowS3InvalidObject, "was changed while it was uploaded.*Upload it again"),
+    shrink: (MetaflowS3InvalidObject, "(became shorter|was changed) while it was uploaded.*Upload the file again"),
+    grow: (MetaflowS3InvalidObject, "was changed while it was uploaded.*Upload the file again"),
+    rewrite: (MetaflowS3InvalidObject, "was changed while it was uploaded.*Upload the file again"),
+    replace: (MetaflowS3InvalidObject, "was changed while it was uploaded.*Upload the file again"),
     os.unlink: (MetaflowS3NotFound, "No such file or directory"),
 }
 

@@ -60,7 +60,7 @@ def test_it_is_an_error_at_once(name, disk, full_root, seaweedfs, implementation
         told = str(raised.value)
         assert f"GetObject of {full_root}/" in told
         assert str(where) in told or "Errno" in told
-        assert "Make room" in told
+        assert "Free disk space" in told
         assert "tries" not in told
 
         s3.close()

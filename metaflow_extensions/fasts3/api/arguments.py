@@ -1,6 +1,6 @@
-"""What users hand in: the helper objects of the API, and how any of their many spellings is read.
+"""Reads and validates the arguments of the methods of `S3`; defines `S3GetObject`, `S3PutObject` and `RangeInfo`.
 
-Keys may be str or UTF-8 bytes; whole requests may be strings, tuples, the objects below, or anything with the same
+A key is a str or UTF-8 bytes. A request is a key, a tuple, one of the classes below, or any object with the same
 attributes.
 """
 
@@ -23,27 +23,26 @@ from metaflow_extensions.fasts3.wire.transfers import PutHeaders
 PutValue = Union[RawIOBase, BufferedIOBase, IO[bytes], str, bytes, bytearray, memoryview]
 
 USER_ATTRIBUTES = "metaflow-user-attributes"
-"""The one metadata key under which both classes store the user's metadata, as JSON."""
+"""The metadata key under which this class and Metaflow's own store the user's metadata, as JSON."""
 _ETAG = re.compile(r'("?)([!#-~]+)\1')  # RFC 9110 section 8.8.3, with or without its quotes, of visible ASCII
 
 
-MOST_OF_VALUE = 100  # bytes or characters of a value that are shown
+MOST_OF_VALUE = 100  # bytes or characters of a value in messages
 
 
 class S3GetObject(NamedTuple):
     """
-    Represents a chunk of an S3 object. A range query is performed to download only a subset of data,
-    `object[key][offset:offset + length]`, from S3.
+    A range of an S3 object: the bytes `[offset:offset + length]` of the object `key`.
 
     Attributes
     ----------
     key : str, optional
-        Key identifying the object. Works the same way as any `key` passed to `get` or `get_many`.
+        Key of the object, as for `get`.
     offset : int, optional
-        A byte offset in the object; 0 where only `length` is given.
+        Offset of the first byte; 0 if only `length` is given.
     length : int, optional
-        The number of bytes to download; to the end where it is None. A negative length is the object's tail: the
-        last `-length` bytes, whatever `offset` is.
+        Number of bytes to download; None means to the end of the object. A negative length means the last `-length`
+        bytes, whatever `offset` is.
     """
 
     key: Optional[str] = None
@@ -63,25 +62,24 @@ class _S3PutObject(NamedTuple):
 
 class S3PutObject(_S3PutObject):
     """
-    Defines an object with metadata to be uploaded with `put_many` or `put_files`.
+    An object to upload with `put_many` or `put_files`, with optional metadata.
 
     Attributes
     ----------
     key : str, optional
-        Key identifying the object. Works the same way as `key` passed to `put` or `put_many`.
+        Key of the object, as for `put`.
     value : str, bytes, bytearray, memoryview or binary file, optional
-        Object to upload. Works the same way as `obj` passed to `put` or `put_many`.
+        Value to upload with `put_many`.
     path : str, optional
-        Path to a local file. Works the same way as `path` passed to `put_files`.
+        Path of a local file to upload with `put_files`.
     content_type : str, optional
-        Optional MIME type for the file.
+        MIME type of the object.
     encryption : str, optional
-        Server-side encryption of this object; that of the `S3` client where it is None.
+        Server-side encryption of the object; that of the `S3` client if None.
     metadata : Dict, optional
-        A JSON-encodable dictionary of additional headers to be stored as metadata with the file.
+        User metadata to store with the object, a JSON-encodable dictionary.
     if_match : str, optional
-        The `etag` that the object has to have still, or it is not replaced. Works the same way as `if_match` passed
-        to `put`.
+        The `etag` that the object must still have to be replaced, as for `put`.
     """
 
     __slots__ = ()
@@ -96,13 +94,13 @@ class S3PutObject(_S3PutObject):
         metadata: Optional[dict[str, Any]] = None,
         if_match: Optional[str] = None,
     ) -> "S3PutObject":
-        # Before it knew encryption, Metaflow had metadata in that place, and its reference still has.
+        # Older versions of Metaflow, and its API reference, have metadata in the position of encryption.
         if isinstance(encryption, dict) and metadata is None:
             encryption, metadata = None, encryption
         return super().__new__(cls, key, value, path, content_type, encryption, metadata, if_match)
 
     def __repr__(self) -> str:
-        # A value may have gigabytes, and its repr is up to four times as long.
+        # A value may have gigabytes, and its repr is up to four times longer.
         if isinstance(self.value, (str, bytes)) and len(self.value) > MOST_OF_VALUE:
             beginning = repr(self._replace(value=self.value[:MOST_OF_VALUE]))
             return f"{beginning[:-1]}, ... value has length {len(self.value):,})"
@@ -111,16 +109,16 @@ class S3PutObject(_S3PutObject):
 
 class RangeInfo(NamedTuple):
     """
-    What was downloaded of an object.
+    The range of an object that was downloaded.
 
     Attributes
     ----------
     total_size : int
         Size of the object in S3, in bytes.
     request_offset : int
-        The starting offset.
+        Offset of the first byte.
     request_length : int
-        The number of bytes downloaded; -1: to the end.
+        Number of bytes downloaded; -1 means to the end.
     """
 
     total_size: int
@@ -139,17 +137,18 @@ def iterated(requests: Any) -> Iterable[Any]:
     Raises
     ------
     MetaflowS3URLException
-        It is one request: a string is not many keys of one letter each.
+        It is a single request; a string, for instance, would be read as keys of one letter each.
     """
     if isinstance(requests, (str, bytes)) or hasattr(requests, "key") or not isinstance(requests, Iterable):
         raise MetaflowS3URLException(
-            f"A list is needed, not {requests!r:.200}. Put it into a list, or use the call for a single key."
+            f"This method requires a list, not {requests!r:.200}. Put it into a list, or use the method for a single "
+            "key."
         )
     return requests
 
 
 def check_booleans(**given: Any) -> None:
-    """Raise MetaflowS3Exception for the first argument that is neither True nor False: "no" would mean yes."""
+    """Raise MetaflowS3Exception for the first argument that is neither True nor False: the string "no" is true."""
     for name, value in given.items():
         if not isinstance(value, bool):
             raise MetaflowS3Exception(f"{name} is {value!r:.80}. Give True or False.")
@@ -161,7 +160,7 @@ def key_of(requested: Any) -> Optional[str]:
     Raises
     ------
     MetaflowS3URLException
-        It is bytes that are not UTF-8.
+        It is bytes in another encoding than UTF-8.
     """
     key = getattr(requested, "key", requested)
     return as_text(key) if isinstance(key, bytes) else key
@@ -178,7 +177,7 @@ def range_of(requested: Any) -> tuple[Optional[str], Optional[int]]:
     Raises
     ------
     MetaflowS3InvalidRange
-        Offset or length is not a whole number, or the offset is negative.
+        Offset or length is not an integer, or the offset is negative.
     """
     offset, length = getattr(requested, "offset", None), getattr(requested, "length", None)
     if offset is None and length is None:
@@ -186,14 +185,15 @@ def range_of(requested: Any) -> tuple[Optional[str], Optional[int]]:
     for name, number in (("offset", offset), ("length", length)):
         if number is not None and (not hasattr(number, "__index__") or isinstance(number, bool)):
             raise MetaflowS3InvalidRange(
-                f"The {name} of '{key_of(requested)}' is {number!r}. Give it as a number of bytes, an int."
+                f"The {name} of '{key_of(requested)}' is {number!r}; it must be an integer, in bytes."
             )
     if length is not None and length < 0:
-        return f"bytes={length}", None  # its minus sign is HTTP's for a suffix, too
+        return f"bytes={length}", None  # HTTP also writes a suffix with a minus sign
     start = 0 if offset is None else int(offset)
     if start < 0:
         raise MetaflowS3InvalidRange(
-            f"The offset of '{key_of(requested)}' is {start}. For the end of an object, give a negative length."
+            f"The offset of '{key_of(requested)}' is {start}; it can't be negative. For the last bytes of an object, "
+            "give a negative length."
         )
     if length == 0:
         return None, start
@@ -203,13 +203,12 @@ def range_of(requested: Any) -> tuple[Optional[str], Optional[int]]:
 def headers_of(
     key: Any, content_type: Any, metadata: Any, encryption: Optional[str], default_encryption: Optional[str]
 ) -> PutHeaders:
-    """What is to be stored with an object.
+    """The headers to store with an object.
 
     Raises
     ------
     MetaflowS3InvalidObject
-        The metadata is not a dict, or can't be written as JSON; or content type or encryption are not text for a
-        header.
+        The metadata is not a dict or not JSON-encodable; or content type or encryption is not a valid header value.
     """
     for what, value, example in (
         ("content type", content_type, "text/plain"),
@@ -230,35 +229,35 @@ def headers_of(
             stored = {USER_ATTRIBUTES: json.dumps(metadata)}
         except (TypeError, ValueError, RecursionError) as error:
             raise MetaflowS3InvalidObject(
-                f"The metadata of '{key}' can't be written as JSON ({error}). Use strings, numbers, lists and dicts."
+                f"The metadata of '{key}' is not JSON-encodable ({error}). Use strings, numbers, lists and dicts."
             ) from error
     return PutHeaders(content_type or None, stored, encryption or default_encryption or None)
 
 
 def condition_of(key: Any, if_match: Any, overwrite: bool) -> Optional[str]:
-    """What has to hold for an upload to be stored; see `wire.conditions`.
+    """The condition of an upload; see `wire.conditions`.
 
     Raises
     ------
     MetaflowS3InvalidObject
-        `if_match` is no ETag, or given with `overwrite=False`.
+        `if_match` is not an ETag, or given with `overwrite=False`.
     """
     if if_match is None:
         return None if overwrite else ABSENT
     if not overwrite:
         raise MetaflowS3InvalidObject(
-            f"For {key!r} there is an if_match, which replaces an object that exists, and overwrite=False, which "
-            "replaces none. Give one of them."
+            f"{key!r} has both an if_match, which replaces an existing object, and overwrite=False, which replaces "
+            "none. Give one of them."
         )
     if if_match == "*":
         raise MetaflowS3InvalidObject(
-            f"The if_match of {key!r} is '*', which any object would match. Give the etag of the one that you have "
-            "read; to replace whatever is there, leave if_match out."
+            f"The if_match of {key!r} is '*', which matches any object. Give the etag of the object that you have "
+            "read; to replace any object, omit if_match."
         )
     found = _ETAG.fullmatch(if_match) if isinstance(if_match, str) else None
     if found is None:
         raise MetaflowS3InvalidObject(
-            f"The if_match of {key!r} is {if_match!r:.200}, which is no ETag. Give the `etag` of the S3Object that you "
-            "have read, with its quotes or without them."
+            f"The if_match of {key!r} is {if_match!r:.200}, which is not an ETag. Give the `etag` of the S3Object that "
+            "you have read, with or without its quotes."
         )
     return f'"{found[2]}"'

@@ -18,7 +18,7 @@ from metaflow_extensions.fasts3.plans.plan import Plan
 from metaflow_extensions.fasts3.plans.refusals import Refusal
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
 
-FEW_DELETIONS = 64  # not worth a worker's start; a request for a thousand keys is the server's work, hardly ours
+FEW_DELETIONS = 64  # keys that do not need workers; most of the work of a request for 1,000 keys is the server's
 MISSING = Refusal("head", Failure(Code.NOT_FOUND, "there is no such object", status=404))
 
 
@@ -29,56 +29,57 @@ class DeleteMethods(Client):
         """
         Delete a single object from S3.
 
-        Where the bucket keeps versions, S3 hides the object behind a delete marker, and keeps its bytes.
+        In a versioned bucket, S3 adds a delete marker and keeps the object's versions.
 
         Parameters
         ----------
         key : str
-            Object to delete. It can be an S3 url or a path suffix. Unlike for `get`, there is no default: an empty
-            key, a slash, or a bucket without a key is refused, whatever the root of this client is.
+            Object to delete: an S3 URL, or a key relative to the root. Unlike `get`, this method has no default: an
+            empty key, a slash, or a bucket without a key raises, whatever the root of this client is.
         missing_ok : bool, default True
-            If set to False, an object that is not there is an error. S3 itself does not say whether it was there, so
-            that takes one more request.
+            If False, a missing object raises. This needs one more request, because a DeleteObject response does not
+            tell whether the object existed.
 
         Raises
         ------
         MetaflowS3NotFound
-            There is no such bucket; with `missing_ok=False` also where there is no such object.
+            The bucket does not exist; with `missing_ok=False`, or the object does not.
         MetaflowS3URLException
-            The key names no object, or does not go with the way this client was initialized.
-        MetaflowS3AccessDenied, MetaflowS3Exception
-            S3 refused, or could not be reached.
+            The key is empty; or it is a full URL on a client with a root, or no full URL on a client without one.
+        MetaflowS3AccessDenied
+            The identity lacks the permission.
+        MetaflowS3Exception
+            The request failed for another reason.
         """
         self._delete([key], missing_ok)
 
     def delete_many(self, keys: Iterable[str], missing_ok: bool = True) -> int:
         """
-        Delete many objects from S3, up to 1,000 with one request.
+        Delete many objects from S3, up to 1,000 with each request.
 
-        All keys are looked at before the first object is deleted. Where S3 does not delete some of them, the others
-        are deleted all the same.
+        All keys are validated before the first request. If S3 fails to delete some objects, the others are deleted.
 
         Parameters
         ----------
         keys : Iterable[str]
-            Objects to delete. Each key can be an S3 url or a path suffix; see `delete` for those that are refused.
+            Objects to delete, each an S3 URL or a key relative to the root; see `delete` for invalid keys.
         missing_ok : bool, default True
-            If set to False, the objects that are there are deleted, and those that are not are an error that names
-            them all. That takes one more request for each object.
+            If False, existing objects are deleted, and one exception names all missing objects. This needs one more
+            request for each object.
 
         Returns
         -------
         int
-            How many objects were deleted. A key that is given twice counts once; with `missing_ok=True` one that was
-            not there counts as well.
+            Number of objects deleted. Duplicate keys count once. With `missing_ok=True`, missing objects count too.
 
         Raises
         ------
         MetaflowS3NotFound, MetaflowS3AccessDenied, MetaflowS3Exception
-            Objects were not deleted: the class that fits all of them, else MetaflowS3Exception. The message names
-            each, and the attribute `failed` of the exception has the reasons: a dict of URL to text.
+            Some objects were not deleted. The class is that of all failures if they agree, otherwise
+            MetaflowS3Exception. The message names each object; the attribute `failed` of the exception maps each URL to
+            the reason.
         MetaflowS3URLException
-            As for `delete`, before anything is deleted.
+            As for `delete`, before the first request.
         """
         return self._delete(several(keys), missing_ok)
 
@@ -86,27 +87,26 @@ class DeleteMethods(Client):
         """
         Delete all objects under the given prefixes.
 
-        They are deleted page by page while S3 lists them, so there may be any number of them. Objects that are stored
-        meanwhile may stay.
+        The client deletes each page of the listing while it lists the next, so there is no limit on their number.
+        Objects that are stored during the call may remain.
 
         Parameters
         ----------
         prefixes : Iterable[str]
-            Prefixes under which everything is deleted. Each can be an S3 url or a path suffix. A prefix is a directory:
-            'log' is all below 'log/', not 'log_other/...' and not an object named 'log'. An empty prefix, a slash, or
-            a bucket without a prefix is refused, whatever the root of this client is. To delete all data of a run,
-            give its full URL to `S3()`, a client without a root.
+            Prefixes to delete, each an S3 URL or a path relative to the root. A prefix is a directory: 'log' matches
+            all keys under 'log/', but neither 'log_other/...' nor an object named 'log'. An empty prefix, a slash, or
+            a bucket without a prefix raises, whatever the root of this client is. To delete all data of a run, pass
+            its full URL to this method of `S3()`, a client without a root.
 
         Returns
         -------
         int
-            How many objects were deleted. Prefixes may overlap; no object counts twice.
+            Number of objects deleted. Prefixes may overlap; each object counts once.
 
         Raises
         ------
         MetaflowS3NotFound, MetaflowS3AccessDenied, MetaflowS3URLException, MetaflowS3Exception
-            As for `delete_many`. After 10,000 objects that could not be deleted it gives up. A prefix under which there
-            is nothing is no error.
+            As for `delete_many`. The call stops after 10,000 failed deletions. A prefix without objects does not raise.
         """
         named = [self._named(prefix) for prefix in several(prefixes)]
         listings = outermost(Listing(bucket, as_directory(key)) for bucket, key in named)
@@ -114,7 +114,8 @@ class DeleteMethods(Client):
             return 0
         plan = ListedDeletions(listings)
         self._carry_out(plan, Place.HERE, plan.failures)
-        self._raise_for(plan.failures, plan.deleted, " It gave up; there may be more." if plan.gave_up else "")
+        more = " The call stopped; more objects may remain." if plan.gave_up else ""
+        self._raise_for(plan.failures, plan.deleted, more)
         return plan.deleted
 
     def _delete(self, keys: list[Any], missing_ok: bool) -> int:
@@ -133,7 +134,7 @@ class DeleteMethods(Client):
         return plan.deleted
 
     def _missing(self, objects: list[tuple[str, str]]) -> dict[tuple[str, str], None]:
-        """Those of some objects that are not there; an error at once where it is the only one."""
+        """The missing ones of some objects; if only one object is given and it is missing, raise."""
         plan = Heads(objects, missing_ok=len(objects) > 1)
         place = Place.HERE if len(objects) <= FEW_DELETIONS else Place.WORKERS
         self._carry_out(plan, place, {})
@@ -141,30 +142,30 @@ class DeleteMethods(Client):
         return {one: None for one, found in zip(objects, plan.results) if found is None}
 
     def _named(self, given: Any) -> tuple[str, str]:
-        """Bucket and key of what has to be named: an object, or a prefix.
+        """Bucket and key of an object or a prefix that must not be empty.
 
         Raises
         ------
         MetaflowS3URLException
-            It would mean everything below the root of this client, or a whole bucket.
+            It means everything under the root of this client, or a whole bucket.
         """
-        # Not what has a key, as elsewhere: that of a listed object is relative to the prefix that was listed.
+        # Unlike elsewhere, no objects with a key: the key of a listed object is relative to the prefix of the listing.
         if not isinstance(given, (str, bytes)):
             raise MetaflowS3URLException(
-                f"What is to be deleted is named by a string, not by {shown(repr(given))}. Give a key or a prefix; of "
-                "an S3Object, give its url to S3() without a root."
+                f"A key or prefix to delete must be a string, not {shown(repr(given))}. For an S3Object, pass its url "
+                "to S3() without a root."
             )
         text = as_text(given) if isinstance(given, bytes) else given
         if not text.strip("/"):
             raise MetaflowS3URLException(
-                f"{text!r} names nothing, and nothing is ever deleted because a name is empty. Give a key or a prefix; "
-                "to delete all below the root of a client, give its full URL to S3().delete_recursive."
+                f"{text!r} is empty; deletions require a key or a prefix. To delete everything under the root of a "
+                "client, pass its full URL to S3().delete_recursive."
             )
         url = self._location.url(text)
         bucket, key = split_url(url)
         if not key.strip("/"):
             raise MetaflowS3URLException(
-                f"'{shown(url)}' names a whole bucket, and none is ever emptied here. Give a key or a prefix in it."
+                f"'{shown(url)}' is a whole bucket, which this method never empties. Give a key or a prefix in it."
             )
         return bucket, key
 
@@ -172,14 +173,14 @@ class DeleteMethods(Client):
         try:
             self._executor.run(plan, place)
         except MetaflowException as error:
-            error.failed = self._reasons(failures)  # nothing else could be done, but these are known
+            error.failed = self._reasons(failures)  # the failures known so far
             raise
 
     def _reasons(self, failures: dict[str, Refusal]) -> dict[str, str]:
         return {url: reason_of(self._executor.concealed(failure)) for url, (_, failure) in failures.items()}
 
     def _raise_for(self, failures: dict[str, Refusal], deleted: int, more: str = "") -> None:
-        """Raise one exception that names all objects that were not deleted, if there are any."""
+        """If deletions failed, raise one exception that names all these objects."""
         left_out = LeftOut(self._executor)
         left_out.note_refusals(failures)
         left_out.raise_if_any(deleted, "deleted", more=more)

@@ -1,4 +1,4 @@
-"""The methods of `S3` for whole directories: download and upload."""
+"""The methods of `S3` that download and upload whole directories."""
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,16 +23,16 @@ from metaflow_extensions.fasts3.wire.local_files import Version
 
 
 class LocalFile(NamedTuple):
-    """A file that is to be uploaded."""
+    """A file to upload."""
 
-    path: str  # as the user would write it
+    path: str  # relative to the working directory if the user's is
     key: str
 
 
 class _Found(NamedTuple):
-    """An object below one of the prefixes of a download."""
+    """An object under one of the prefixes of a download."""
 
-    prefix: str  # as it was asked for, a URL
+    prefix: str  # as requested, a URL
     wanted: Wanted
 
 
@@ -48,49 +48,49 @@ class DirectoryMethods(PutMethods):
         """
         Download all objects under the given prefixes into a local directory.
 
-        The files keep the structure of the keys after the prefix, stay when the client is closed, and have the time at
-        which the object was modified. Each is put in its place in one step, once it is whole. A file that is there
-        already with the size and the time of its object is not downloaded again.
+        The path of each file is the part of its key after the prefix. Its modification time is that of the object. Each
+        file appears atomically, once it is complete. Files with the same size and time as their object are not
+        downloaded again. Closing the client does not remove the files.
 
         Parameters
         ----------
         prefixes : Union[str, Iterable[str]]
-            Prefixes to download recursively, as for `get_recursive`. A prefix is a directory: 'models' is all below
+            Prefixes to download, as for `get_recursive`. A prefix is a directory: 'models' matches all keys under
             'models/', and 'models/a/1.bin' becomes '<directory>/a/1.bin'.
         directory : Union[str, os.PathLike]
-            Where the files go; it is made if it is not there. Other files in it are left alone.
+            Destination of the files. The call creates it if necessary and does not change other files in it.
         overwrite : bool, default True
-            Overwrite a file that differs from its object. If set to False, files that are there stay as they are.
+            If True, replace files that differ from their object. If False, leave existing files unchanged.
 
         Returns
         -------
         List[S3Object]
-            One for each object, downloaded now or before, prefix by prefix in key order; their `path` is the file in
-            the directory. An empty object whose key ends with a slash becomes a directory, and is not among them.
+            All objects, whether downloaded now or earlier, prefix by prefix in key order. Their `path` is the file in
+            the directory. An empty object whose key ends with a slash becomes a directory and is not included.
 
         Raises
         ------
         MetaflowS3NotFound
-            There is nothing below a prefix.
+            A prefix has no objects.
         MetaflowS3NotFound, MetaflowS3AccessDenied, MetaflowS3URLException, MetaflowS3Exception
-            Objects were left out, and all others were downloaded: S3 refused some, or their keys can't be paths below
-            the directory ('../x', 'a//b', two keys for one file, a name that is too long). The class is the one that
-            fits all of them, else MetaflowS3Exception; the message names each, and the attribute `failed` of the
-            exception has the reasons: a dict of URL to text.
+            Some objects were skipped and all others were downloaded: S3 denied access to them, or their keys are not
+            valid paths in the directory ('../x', 'a//b', two keys for one file, a name that is too long). The class is
+            that of all failures if they agree, otherwise MetaflowS3Exception. The message names each object; the
+            attribute `failed` of the exception maps each URL to the reason.
         MetaflowS3InsufficientDiskSpace, MetaflowS3Exception
-            As for `get_recursive`, for what ends the whole call. Files that were complete before stay.
+            As for `get_recursive`, for failures that end the whole call. Files that were complete remain.
         """
         check_booleans(overwrite=overwrite)
         refuse_home(directory)
         keys = [prefixes] if isinstance(prefixes, (str, bytes)) or prefixes is None else several(prefixes)
-        once: dict[str, str] = {}  # an object that is listed twice would collide with itself
+        once: dict[str, str] = {}  # an object listed twice would collide with itself
         for key in keys:
             url = self._location.url(key_of(key))
             once.setdefault(as_directory(url), url)
         download = FileDownload(os.path.abspath(os.fspath(directory)), self._executor)
         times = download.wants_times(overwrite)
         found = list(self._objects_below(list(once.values()), download.left_out, times))
-        # Where there is nothing, not even the directory is made.
+        # Without objects, the directory is not created either.
         files = download.fetch([one.wanted for one in found], overwrite) if found else []
         there = S3Objects(
             S3Object(one.prefix, one.wanted.url, file.path, one.wanted.size)
@@ -109,37 +109,37 @@ class DirectoryMethods(PutMethods):
         overwrite: bool = True,
     ) -> list[tuple[str, str]]:
         """
-        Upload the files of a local directory.
+        Upload the files of a local directory, including its subdirectories.
 
-        A file whose content is there already, by its size and its times or its ETag, is not uploaded again. Links to
-        files are followed, links to directories are not; empty directories leave no trace.
+        Files that are stored already are not uploaded again; their size and time, or their ETag, tell. Symbolic links
+        to files are followed, those to directories are not. Empty directories are not stored.
 
         Parameters
         ----------
         directory : Union[str, os.PathLike]
-            The directory, with all directories in it.
+            Local directory.
         prefix : str, optional, default None
-            Where the files go: '<directory>/a/1.bin' becomes '<prefix>/a/1.bin'. The root of this client if None.
+            Destination: '<directory>/a/1.bin' becomes '<prefix>/a/1.bin'. The root of this client if None.
         include, exclude : Union[str, Iterable[str]], optional, default None
-            Patterns as of `fnmatch`, for the path after the directory: '*.csv', 'a/*'. `*` stands for slashes, too.
-            All files if `include` is None; what `exclude` matches is left out.
+            `fnmatch` patterns for the path relative to the directory, e.g. '*.csv' or 'a/*'; `*` also matches slashes.
+            All files if `include` is None, except those that match `exclude`.
         overwrite : bool, default True
-            Overwrite objects that differ from their files. If set to False, objects that exist stay as they are.
+            If True, replace objects that differ from their files. If False, leave existing objects unchanged.
 
         Returns
         -------
         List[Tuple[str, str]]
-            List of `(key, url)` pairs corresponding to the files uploaded now, in the order of their paths.
+            `(key, url)` of each file that this call uploaded, in the order of their paths.
 
         Raises
         ------
         MetaflowS3NotFound
-            There is no such directory, or no such bucket.
+            The directory or the bucket does not exist.
         MetaflowS3NotFound, MetaflowS3InvalidObject, MetaflowS3AccessDenied, MetaflowS3URLException, MetaflowS3Exception
-            Files were left out, and all others were uploaded: broken links, pipes, sockets, devices, files and
-            directories that can't be read, names that are not UTF-8, and what S3 refused. The class is the one that
-            fits all of them, else MetaflowS3Exception; the message names each, and the attribute `failed` of the
-            exception has the reasons: a dict of path to text.
+            Some files were skipped and all others were uploaded: broken links, pipes, sockets, devices, files and
+            directories that are not readable, names that are not UTF-8, and failed requests. The class is that of all
+            failures if they agree, otherwise MetaflowS3Exception. The message names each file; the attribute `failed`
+            of the exception maps each path to the reason.
         """
         check_booleans(overwrite=overwrite)
         left_out = LeftOut(self._executor)
@@ -156,7 +156,7 @@ class DirectoryMethods(PutMethods):
         exclude: Patterns,
         left_out: LeftOut,
     ) -> list[LocalFile]:
-        """The files of a directory that are asked for."""
+        """The files of a directory that match the patterns."""
         root = os.path.abspath(os.fspath(directory))
         if not os.path.isdir(root):
             named = shown(str(directory), MOST_URL)
@@ -164,7 +164,7 @@ class DirectoryMethods(PutMethods):
                 f"'{named}' is not a local directory. Use put_files for single files.{hint_of_home(directory)}"
             )
         below = as_directory(prefix or "") if prefix or self._location.root is None else ""
-        self._location.url(prefix)  # which may be none
+        self._location.url(prefix)  # raises for an invalid one
 
         def path(name: str) -> str:
             return os.path.join(os.fspath(directory), *name.split("/"))
@@ -180,7 +180,7 @@ class DirectoryMethods(PutMethods):
         content_type: Optional[str] = None,
         compare: bool = True,
     ) -> list[tuple[str, str]]:
-        """Upload files, but those that are stored already, and those that are left out; what `upload` gives."""
+        """Upload files, except for those that are stored already or skipped; return what `upload` returns."""
         given: list[tuple[LocalFile, str, str, Version]] = []  # with URL and absolute path
         for file in files:
             try:
@@ -205,11 +205,11 @@ class DirectoryMethods(PutMethods):
                 yield _Found(url, Wanted(f"s3://{listing.bucket}/{one.key}", name, one.size or 0, modified_of(one)))
 
     def _nothing_below(self, url: str) -> str:
-        """What to say of a prefix below which there is nothing."""
-        sentence = f"Nothing is below '{shown(as_directory(url), MOST_URL)}'."
+        """The message for a prefix without objects."""
+        sentence = f"No objects under '{shown(as_directory(url), MOST_URL)}'."
         bucket, text = split_url(url)
         if text and not text.endswith("/"):
             for found, _ in self._list([Listing(bucket, text, first_only=True)])[0][:1]:
                 other = shown(f"s3://{bucket}/{found}", MOST_URL)
-                return f"{sentence} A prefix is a directory; a key that begins with its text is '{other}'."
-        return f"{sentence} Check the prefix; list_paths() shows which there are."
+                return f"{sentence} A prefix is a directory; another key that begins with the same text is '{other}'."
+        return f"{sentence} Check the prefix; list_paths() shows the existing ones."

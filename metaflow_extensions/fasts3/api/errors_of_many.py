@@ -1,4 +1,4 @@
-"""What is raised where several of many objects or files fail: one exception that names all of them."""
+"""Exceptions of calls on many objects or files: one exception names all that failed."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -26,15 +26,15 @@ Objects = Callable[[], Iterable[tuple[str, str]]]
 
 @contextmanager
 def naming_all(executor: Executor, objects: Objects, root: Optional[str]) -> Iterator[None]:
-    """Have a MetaflowS3NotFound for one of some objects name all of them that are missing.
+    """Replace a MetaflowS3NotFound for one object by one that names all missing objects.
 
     Parameters
     ----------
     executor : Executor
     objects : callable
-        Gives bucket and key of all that are wanted. It is called only where one is missing.
+        Returns bucket and key of all requested objects. It is called only if one is missing.
     root : str or None
-        Of the client, which an empty key means.
+        Of the client; an empty key means it.
     """
     try:
         yield
@@ -46,7 +46,7 @@ def naming_all(executor: Executor, objects: Objects, root: Optional[str]) -> Ite
 
 
 def _missing(executor: Executor, objects: Sequence[tuple[str, str]]) -> list[str]:
-    """URLs of those objects that are missing, by a request for each; none where that can't be found out."""
+    """URLs of the missing objects, by a request for each object; empty if a request fails."""
     if len(objects) == 1:
         return []
     plan = Heads(objects, missing_ok=True)
@@ -68,18 +68,18 @@ def _naming(error: MetaflowS3NotFound, missing: list[str], count: int, root: Opt
         sentences.insert(
             0,
             "The key is empty, which means the root of this client itself. Give a key; get_all() and list_recursive() "
-            "have what is below the root.",
+            "return the objects under the root.",
         )
     return MetaflowS3NotFound(" ".join(sentences)).about(error)
 
 
 class LeftOut:
-    """What a call on many objects or files left out while it did the rest, with the reasons.
+    """The objects or files that a call skipped while it processed the others, with the reasons.
 
     Parameters
     ----------
     executor : Executor
-        Knows what has to be concealed.
+        Removes secrets from messages.
 
     Attributes
     ----------
@@ -94,11 +94,11 @@ class LeftOut:
         self.reasons: dict[str, str] = {}
 
     def note(self, name: str, error: MetaflowException) -> None:
-        """Note one for which no request was sent."""
+        """Record an object or file for which no request was sent."""
         self._add(name, error, str(error))
 
     def note_refusals(self, refusals: Mapping[str, Refusal], names: Optional[Mapping[str, str]] = None) -> None:
-        """Note those of requests.
+        """Record failed requests.
 
         Parameters
         ----------
@@ -112,18 +112,18 @@ class LeftOut:
             self._add(names[url] if names else url, error, reason_of(self._executor.concealed(refused)))
 
     def count_of(self, names: Iterable[str]) -> int:
-        """How many of these are among what is left out."""
+        """How many of these were skipped."""
         return sum(name in self.reasons for name in names)
 
     def raise_if_any(self, count: int, done: str, noun: str = "objects", more: str = "") -> None:
-        """Raise the exception, if anything was left out.
+        """Raise an exception if anything was skipped.
 
         Parameters
         ----------
         count : int
-            How many were not left out.
+            How many were not skipped.
         done : str
-            What was done with these, as a participle.
+            The operation, as a participle, e.g. 'downloaded'.
         noun : str
         more : str, optional
             A sentence that follows the numbers.
@@ -131,8 +131,8 @@ class LeftOut:
         Raises
         ------
         MetaflowException
-            For one, its own; for several, the class that fits all of them, else MetaflowS3Exception, with a line for
-            each. The attribute `failed` has the reasons.
+            For one failure, its own exception. For several, their common class, otherwise MetaflowS3Exception, with a
+            line for each. The attribute `failed` has the reasons.
         """
         error = self._first
         if error is None:

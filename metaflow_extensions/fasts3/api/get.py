@@ -37,31 +37,34 @@ class GetMethods(Client):
         Parameters
         ----------
         key : Union[str, S3GetObject], optional, default None
-            Object to download. It can be an S3 url, a path suffix, or an `S3GetObject` that defines a range of data
-            to download. If None, or not provided, gets the S3 root.
+            Object to download: an S3 URL, a key relative to the root, or an `S3GetObject`, which defines a range. The
+            client's root itself if None.
         return_missing : bool, default False
-            If set to True, do not raise an exception for a missing key but return it as an `S3Object` with
-            `.exists == False`.
+            If True, return a missing key as an `S3Object` with `.exists == False` instead of raising.
         return_info : bool, default True
-            If set to True, fetch the content-type and user metadata associated with the object at no extra cost,
-            included for symmetry with `get_many`.
+            If True, the result includes content type, user metadata and ETag. This needs no additional request.
         in_memory : bool, default False
-            If set to True, no file is made: `blob` and `text` are in memory, and `path` makes a file when it is asked
-            for.
+            If True, keep the bytes in memory instead of a file. The first access to `path` writes a file.
 
         Returns
         -------
         S3Object
-            An S3Object corresponding to the object requested.
+            The requested object.
 
         Raises
         ------
         MetaflowS3NotFound
-            There is no such object, unless `return_missing`; or no such bucket.
-        MetaflowS3AccessDenied, MetaflowS3InvalidRange, MetaflowS3InsufficientDiskSpace, MetaflowS3Exception
-            S3 refused, the range lies outside of the object, the disk is full, or S3 could not be reached.
+            The object (unless `return_missing=True`) or the bucket does not exist.
+        MetaflowS3AccessDenied
+            The identity lacks the permission.
+        MetaflowS3InvalidRange
+            The range is outside the object.
+        MetaflowS3InsufficientDiskSpace
+            The disk is full.
         MetaflowS3URLException
-            The key does not go with the way this client was initialized.
+            The key is invalid: a full URL on a client with a root, or no full URL on a client without one.
+        MetaflowS3Exception
+            The request failed for another reason.
         """
         return self._download([key], Place.HERE_FIRST, return_missing, return_info, in_memory)[0]
 
@@ -78,63 +81,58 @@ class GetMethods(Client):
         Parameters
         ----------
         keys : Iterable[Union[str, S3GetObject]]
-            Objects to download. Each object can be an S3 url, a path suffix, or an `S3GetObject` that defines a range
-            of data to download.
+            Objects to download, each an S3 URL, a key relative to the root, or an `S3GetObject`, which defines a range.
         return_missing : bool, default False
-            If set to True, do not raise an exception for a missing key but return it as an `S3Object` with
-            `.exists == False`.
+            If True, return a missing key as an `S3Object` with `.exists == False` instead of raising.
         return_info : bool, default True
-            If set to True, fetch the content-type and user metadata associated with the object at no extra cost,
-            included for symmetry with `get`.
+            If True, the results include content type, user metadata and ETag. This needs no additional requests.
         in_memory : bool, default False
-            If set to True, no files are made: `blob` and `text` are in memory, and `path` makes a file when it is
-            asked for. All bytes are in memory at once; `iter_many` holds a part of them at a time.
+            If True, keep the bytes of all objects in memory instead of files. The first access to `path` writes a
+            file. `iter_many` keeps only part of the objects in memory at a time.
 
         Returns
         -------
         S3Objects
-            A list of S3Objects corresponding to the objects requested, in the same order. A key that is asked for
-            twice is downloaded once.
+            The requested objects, in the same order. A key that occurs several times is downloaded once.
 
         Raises
         ------
         MetaflowS3NotFound, MetaflowS3AccessDenied, MetaflowS3InvalidRange, MetaflowS3InsufficientDiskSpace, \
 MetaflowS3URLException, MetaflowS3Exception
-            As for `get`, for the first object that failed; MetaflowS3NotFound names all that are missing.
+            As for `get`, for the first object that fails. MetaflowS3NotFound names all missing objects.
         """
         return self._download(several(keys), Place.WORKERS, return_missing, return_info, in_memory)
 
     def get_recursive(self, keys: Iterable[str], return_info: bool = False, in_memory: bool = False) -> S3Objects:
         """
-        Get many objects from S3 recursively in parallel.
+        Get all objects under the given prefixes in parallel.
 
         Parameters
         ----------
         keys : Iterable[str]
-            Prefixes to download recursively. Each prefix can be an S3 url or a path suffix which define the root
-            prefix under which all objects are downloaded. A prefix is a directory: 'log' is all below 'log/', not
-            'log_other/...' and not an object named 'log'.
+            Prefixes to download, each an S3 URL or a path relative to the root. A prefix is a directory: 'log' matches
+            all keys under 'log/', but neither 'log_other/...' nor an object named 'log'.
         return_info : bool, default False
-            If set to True, fetch the content-type and user metadata associated with the object.
+            If True, the results include content type, user metadata and ETag.
         in_memory : bool, default False
             As for `get_many`.
 
         Returns
         -------
         S3Objects
-            A list of S3Objects stored under the given prefixes: prefix by prefix in the order given, each in key
-            order. Their `prefix` is the prefix asked for, as a URL; with `return_info=True` the root of this client.
+            The objects under the given prefixes: prefix by prefix in the order given, each in key order. Their
+            `prefix` is the requested prefix, as a URL; with `return_info=True` it is the root of the client.
 
         Raises
         ------
         MetaflowS3NotFound, MetaflowS3AccessDenied, MetaflowS3InsufficientDiskSpace, MetaflowS3URLException, \
 MetaflowS3Exception
-            As for `get`, for the first prefix or object that failed.
+            As for `get`, for the first prefix or object that fails.
 
         Warns
         -----
         UserWarning
-            Nothing is below a prefix, although keys begin with its text.
+            No key is under a prefix, but other keys begin with the same text.
         """
         check_booleans(return_info=return_info, in_memory=in_memory)
         prefixes = [self._location.url(key_of(key)) for key in several(keys)]
@@ -153,26 +151,26 @@ MetaflowS3Exception
 
     def get_all(self, return_info: bool = False, in_memory: bool = False) -> S3Objects:
         """
-        Get all objects under the prefix set in the `S3` constructor.
+        Get all objects under the root of this client in parallel.
 
-        This method requires that the `S3` object is initialized either with `run` or `s3root`.
+        The client must have a root, from `run` or `s3root`.
 
         Parameters
         ----------
         return_info : bool, default False
-            If set to True, fetch the content-type and user metadata associated with the object.
+            If True, the results include content type, user metadata and ETag.
         in_memory : bool, default False
             As for `get_many`.
 
         Returns
         -------
         S3Objects
-            A list of S3Objects stored under the main prefix, in key order; see `get_recursive`.
+            The objects under the root, in key order; see `get_recursive`.
 
         Raises
         ------
         MetaflowS3URLException
-            This client has no prefix.
+            This client has no root.
         MetaflowS3NotFound, MetaflowS3AccessDenied, MetaflowS3InsufficientDiskSpace, MetaflowS3Exception
             As for `get`.
         """
@@ -196,7 +194,7 @@ MetaflowS3Exception
     def _fetch(
         self, requests: list[Download], place: Place, missing_ok: bool, in_memory: bool
     ) -> list[Optional[Downloaded]]:
-        """Download what is asked for, each different request once."""
+        """Download each distinct request once."""
         if not requests:
             return []
         wanted = list(dict.fromkeys(requests))
@@ -214,7 +212,7 @@ MetaflowS3Exception
         return [results[request] for request in requests]
 
     def _fetch_listed(self, listings: list[Listing], in_memory: bool) -> Iterable[list[tuple[Download, Downloaded]]]:
-        """Download what is below prefixes, each object once; what there is below each of them."""
+        """Download the objects under prefixes, each object once, and return them by prefix."""
         if not listings:
             return []
         with MemoryFiles(self._tempdir.file) as files:
@@ -232,7 +230,7 @@ MetaflowS3Exception
 
 
 def _conclude(results: Iterable[Optional[Downloaded]]) -> None:
-    """Make the files of empty ranges, which were not downloaded at all."""
+    """Create the files of empty ranges, which need no download."""
     for result in results:
         if result is not None and result.path is not None and result.reply.length == 0:
             make_empty(result.path)

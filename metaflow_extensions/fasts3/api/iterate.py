@@ -1,4 +1,4 @@
-"""The methods of `S3` that return iterators: objects are downloaded as the loop goes on."""
+"""The methods of `S3` that return iterators and download objects during the loop."""
 
 import contextlib
 from collections.abc import Iterable, Iterator
@@ -39,45 +39,44 @@ class IterateMethods(Client):
         look_ahead_objects: int = LOOK_AHEAD_OBJECTS,
     ) -> Iterator[S3Object]:
         """
-        Get many objects from S3 in parallel, one after the other for a loop.
+        Iterate over many objects from S3, which are downloaded in parallel during the loop.
 
-        While the loop works with one object, those that follow are downloaded: as many as `look_ahead` allows. The file
-        of an object is removed as the loop moves on, so a loop may go over more data than disk or memory hold. Leaving
-        the loop stops the downloads at once.
+        While the loop processes an object, the client downloads the following ones, up to `look_ahead` bytes. It
+        removes the file of an object at the next iteration, so the data may exceed the disk and memory. Leaving the
+        loop stops the downloads immediately.
 
         Parameters
         ----------
         keys : Iterable[Union[str, S3GetObject]]
-            Objects to download, as for `get_many`. A generator is asked for keys as the loop goes on; it need not end.
+            Objects to download, as for `get_many`. A generator is consumed during the loop and may be infinite.
         return_missing : bool, default False
-            If set to True, do not raise an exception for a missing key but return it as an `S3Object` with
-            `.exists == False`.
+            If True, yield a missing key as an `S3Object` with `.exists == False` instead of raising.
         return_info : bool, default True
-            If set to True, fetch the content-type and user metadata associated with the object at no extra cost.
+            If True, the results include content type, user metadata and ETag. This needs no additional requests.
         ordered : bool, default True
-            In the order of the keys. If set to False, each as soon as it is there: a slow one does not delay others.
+            If True, yield the objects in the order of the keys. If False, yield each as soon as it is complete, so
+            that a slow one does not delay the others.
         in_memory : bool, default False
-            If set to True, no files are made: `blob` and `text` are in memory, and `path` makes a file when it is
-            asked for.
+            If True, keep the bytes in memory instead of files. The first access to `path` writes a file.
         keep : bool, default False
-            If set to True, files stay until the client is closed.
+            If True, files remain until the client is closed.
         look_ahead : int, default 256 MiB
-            Bytes that may be there, or on their way, ahead of the loop and with what it works with. The next object
-            goes beyond it where it is larger. Sizes are not known before the first bytes come: where they suddenly
-            grow, it may be exceeded for a moment.
+            Maximum bytes of the objects that are downloaded or being downloaded, the current one included. An object
+            that is larger exceeds it when it is the next one. The client learns the size of an object from the first
+            bytes of its response, so it may exceed the limit briefly when sizes suddenly grow.
         look_ahead_objects : int, default 2000
-            Objects that may be ahead of the loop.
+            Maximum number of objects ahead of the loop.
 
         Yields
         ------
         S3Object
-            As `get_many` returns it. A key that is asked for twice is downloaded twice.
+            As returned by `get_many`. A key that occurs twice is downloaded twice.
 
         Raises
         ------
         MetaflowS3NotFound, MetaflowS3AccessDenied, MetaflowS3InvalidRange, MetaflowS3InsufficientDiskSpace, \
 MetaflowS3URLException, MetaflowS3Exception
-            As for `get`, as soon as the first object has failed.
+            As for `get`, as soon as an object has failed.
 
         Examples
         --------
@@ -99,7 +98,7 @@ MetaflowS3URLException, MetaflowS3Exception
 
         requests: Iterable[Requested] = map(requested, iterated(keys))
         if isinstance(keys, HOLDING):
-            requests = list(requests)  # what is wrong with one of them is said before anything is downloaded
+            requests = list(requests)  # invalid ones raise before the first download
         bounds = _checked("look_ahead", look_ahead), _checked("look_ahead_objects", look_ahead_objects)
         return self._prefetch(iter(requests), return_missing, return_info, ordered, in_memory, keep, *bounds)
 
@@ -114,37 +113,37 @@ MetaflowS3URLException, MetaflowS3Exception
         look_ahead_objects: int = LOOK_AHEAD_OBJECTS,
     ) -> Iterator[S3Object]:
         """
-        Get many objects from S3 recursively in parallel, one after the other for a loop.
+        Iterate over all objects under the given prefixes, which are downloaded in parallel during the loop.
 
-        The prefixes are listed as the loop goes on, page by page. See `iter_many` for what a loop may rely on.
+        The client lists the prefixes page by page during the loop. Otherwise it works like `iter_many`.
 
         Parameters
         ----------
         prefixes : Iterable[str]
-            Prefixes to download recursively, as for `get_recursive`. A prefix is a directory: 'log' is all below
-            'log/'.
+            Prefixes to download, as for `get_recursive`. A prefix is a directory: 'log' matches all keys under 'log/'.
         return_info : bool, default False
-            If set to True, fetch the content-type and user metadata associated with the object.
+            If True, the results include content type, user metadata and ETag.
         ordered : bool, default True
-            Prefix by prefix, each in the order of its listing. If set to False, each as soon as it is there.
+            If True, yield the objects prefix by prefix, each in key order. If False, yield each as soon as it is
+            complete.
         in_memory, keep, look_ahead, look_ahead_objects
             As for `iter_many`.
 
         Yields
         ------
         S3Object
-            As `get_recursive` returns it.
+            As returned by `get_recursive`.
 
         Raises
         ------
         MetaflowS3NotFound, MetaflowS3AccessDenied, MetaflowS3InsufficientDiskSpace, MetaflowS3URLException, \
 MetaflowS3Exception
-            As for `get_recursive`, as soon as the first prefix or object has failed.
+            As for `get_recursive`, as soon as a prefix or an object has failed.
 
         Warns
         -----
         UserWarning
-            Nothing is below a prefix, although keys begin with its text.
+            No key is under a prefix, but other keys begin with the same text.
         """
         check_booleans(return_info=return_info, ordered=ordered, in_memory=in_memory, keep=keep)
         urls = [self._location.url(key_of(key)) for key in several(prefixes)]
@@ -154,7 +153,7 @@ MetaflowS3Exception
         return self._prefetch(requests, False, return_info, ordered, in_memory, keep, *bounds)
 
     def _below(self, url: str, listing: Listing, return_info: bool) -> Iterator[Optional[Requested]]:
-        """What is below a prefix; None after each page, as the next one is a request to S3."""
+        """Requests for the objects under a prefix; None after each page, because the next one takes a request."""
         root = self._location.root if return_info else url
         empty = True
         for entries in self._pages(listing):
@@ -195,12 +194,12 @@ MetaflowS3Exception
                 yield entry
                 if not keep and prefetch.is_ours:
                     entry.remove_file()
-                del entry, result  # or it would be held, in memory perhaps, until the next one is there
+                del entry, result  # otherwise it would stay, perhaps in memory, until the next one is complete
 
 
 def _checked(name: str, given: Optional[int]) -> int:
-    """Raise MetaflowS3Exception unless a bound is a whole number above zero."""
+    """Raise MetaflowS3Exception unless a limit is a positive integer."""
     if isinstance(given, bool) or not isinstance(given, int) or given < 1:
         unit = "bytes" if name == "look_ahead" else "objects"
-        raise MetaflowS3Exception(f"{name} is {given!r}. Give it as a number of {unit}, an int above zero.")
+        raise MetaflowS3Exception(f"{name} is {given!r}; it must be a positive integer, in {unit}.")
     return given

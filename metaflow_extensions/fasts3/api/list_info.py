@@ -1,4 +1,4 @@
-"""The methods of `S3` that move no data: listings and headers."""
+"""The methods of `S3` that transfer no data: listings and object information."""
 
 from collections.abc import Iterable, Iterator
 from itertools import chain
@@ -22,12 +22,11 @@ class ListMethods(Client):
 
     def list_paths(self, keys: Optional[Iterable[str]] = None) -> S3Objects:
         """
-        List the next level of paths in S3.
+        List the objects and prefixes directly under the given paths.
 
-        If multiple keys are specified, listings are done in parallel. The returned S3Objects have `.exists == False`
-        if the path refers to a prefix, not an existing S3 object.
+        Several paths are listed in parallel. A result with `.exists == False` is a prefix, not an object.
 
-        For instance, if the directory hierarchy is
+        For instance, if the bucket contains
         ```
         a/0.txt
         a/b/1.txt
@@ -35,7 +34,7 @@ class ListMethods(Client):
         a/d/e/3.txt
         f/4.txt
         ```
-        The `list_paths(['a', 'f'])` call returns
+        `list_paths(['a', 'f'])` returns
         ```
         a/0.txt (exists == True)
         a/b/ (exists == False)
@@ -47,32 +46,35 @@ class ListMethods(Client):
         Parameters
         ----------
         keys : Iterable[str], optional, default None
-            List of paths. The root of this client if None.
+            Paths to list, each an S3 URL or relative to the root. The root of this client if None.
 
         Returns
         -------
         S3Objects
-            A list of S3Objects under the given paths, including prefixes (directories) that do not correspond to leaf
-            objects: path by path in the order given, each in key order. Their `prefix` is the path asked for, as a URL
-            with a trailing slash.
+            Objects and prefixes (directories) directly under the paths: path by path in the order given, each in key
+            order. Their `prefix` is the requested path, as a URL with a trailing slash.
 
         Raises
         ------
-        MetaflowS3NotFound, MetaflowS3AccessDenied, MetaflowS3URLException, MetaflowS3Exception
-            There is no such bucket, S3 refused, a key does not go with the way this client was initialized, or S3
-            could not be reached. A prefix under which there is nothing is no error.
+        MetaflowS3NotFound
+            The bucket does not exist. A path without objects does not raise.
+        MetaflowS3AccessDenied
+            The identity lacks the permission.
+        MetaflowS3URLException
+            A path is invalid: a full URL on a client with a root, or no full URL on a client without one.
+        MetaflowS3Exception
+            The request failed for another reason.
         """
         prefixes = [as_directory(self._location.url(key_of(key))) for key in _prefixes(keys)]
         return self._listed(prefixes, prefixes, "/")
 
     def list_recursive(self, keys: Optional[Iterable[str]] = None) -> S3Objects:
         """
-        List all objects recursively under the given prefixes.
+        List all objects under the given prefixes.
 
-        If multiple keys are specified, listings are done in parallel. All objects returned have `.exists == True` as
-        this call always returns leaf objects.
+        Several prefixes are listed in parallel. All results have `.exists == True`.
 
-        For instance, if the directory hierarchy is
+        For instance, if the bucket contains
         ```
         a/0.txt
         a/b/1.txt
@@ -80,7 +82,7 @@ class ListMethods(Client):
         a/d/e/3.txt
         f/4.txt
         ```
-        The `list_recursive(['a', 'f'])` call returns
+        `list_recursive(['a', 'f'])` returns
         ```
         a/0.txt (exists == True)
         a/b/1.txt (exists == True)
@@ -92,14 +94,14 @@ class ListMethods(Client):
         Parameters
         ----------
         keys : Iterable[str], optional, default None
-            List of paths. The root of this client if None. A path is a directory: 'log' is all below 'log/', not
-            'log_other/...' and not an object named 'log'.
+            Prefixes to list, each an S3 URL or a path relative to the root. The root of this client if None. A prefix
+            is a directory: 'log' matches all keys under 'log/', but neither 'log_other/...' nor an object named 'log'.
 
         Returns
         -------
         S3Objects
-            A list of S3Objects under the given paths: path by path in the order given, each in key order. Their
-            `prefix` is the path asked for, as a URL.
+            The objects under the prefixes: prefix by prefix in the order given, each in key order. Their `prefix` is
+            the requested prefix, as a URL.
 
         Raises
         ------
@@ -111,57 +113,53 @@ class ListMethods(Client):
 
     def info(self, key: Optional[str] = None, return_missing: bool = False) -> S3Object:
         """
-        Get metadata about a single object in S3.
-
-        This call makes a single `HEAD` request to S3 which can be much faster than downloading all data with `get`.
+        Get the size and metadata of a single object with one HeadObject request, without its data.
 
         Parameters
         ----------
         key : str, optional, default None
-            Object to query. It can be an S3 url or a path suffix.
+            Object to query: an S3 URL, or a key relative to the root. The client's root itself if None.
         return_missing : bool, default False
-            If set to True, do not raise an exception for a missing key but return it as an `S3Object` with
-            `.exists == False`.
+            If True, return a missing key as an `S3Object` with `.exists == False` instead of raising.
 
         Returns
         -------
         S3Object
-            An S3Object corresponding to the object requested. The object will have `.downloaded == False`.
+            The requested object, with `.downloaded == False`.
 
         Raises
         ------
         MetaflowS3NotFound
-            There is no such object, unless `return_missing`; or no such bucket.
-        MetaflowS3AccessDenied, MetaflowS3URLException, MetaflowS3Exception
-            S3 refused, the key does not go with the way this client was initialized, or S3 could not be reached.
+            The object (unless `return_missing=True`) or the bucket does not exist.
+        MetaflowS3AccessDenied
+            The identity lacks the permission.
+        MetaflowS3URLException
+            The key is invalid: a full URL on a client with a root, or no full URL on a client without one.
+        MetaflowS3Exception
+            The request failed for another reason.
         """
         return self._heads([key], Place.HERE, return_missing)[0]
 
     def info_many(self, keys: Iterable[str], return_missing: bool = False) -> S3Objects:
         """
-        Get metadata about many objects in S3 in parallel.
-
-        This call makes a single `HEAD` request to S3 for each object, which can be much faster than downloading all
-        data with `get`.
+        Get the size and metadata of many objects in parallel, with one HeadObject request for each object.
 
         Parameters
         ----------
         keys : Iterable[str]
-            Objects to query. Each key can be an S3 url or a path suffix.
+            Objects to query, each an S3 URL or a key relative to the root.
         return_missing : bool, default False
-            If set to True, do not raise an exception for a missing key but return it as an `S3Object` with
-            `.exists == False`.
+            If True, return a missing key as an `S3Object` with `.exists == False` instead of raising.
 
         Returns
         -------
         S3Objects
-            A list of S3Objects corresponding to the paths requested, in the same order. The objects will have
-            `.downloaded == False`.
+            The requested objects, in the same order, with `.downloaded == False`.
 
         Raises
         ------
         MetaflowS3NotFound, MetaflowS3AccessDenied, MetaflowS3URLException, MetaflowS3Exception
-            As for `info`, for the first object that failed; MetaflowS3NotFound names all that are missing.
+            As for `info`, for the first object that fails. MetaflowS3NotFound names all missing objects.
         """
         return self._heads(several(keys), Place.WORKERS, return_missing)
 
@@ -175,12 +173,12 @@ class ListMethods(Client):
     def _heads(self, keys: list[Any], place: Place, return_missing: bool) -> S3Objects:
         check_booleans(return_missing=return_missing)
         urls = [self._location.url(key_of(key)) for key in keys]
-        objects = {url: split_object_url(url) for url in urls}  # each once, however often it is asked for
+        objects = {url: split_object_url(url) for url in urls}  # each once, without duplicates
         results = dict(zip(objects, self._infos(list(objects.values()), place, return_missing)))
         return S3Objects(s3object_of_info(self._location.root, url, results[url]) for url in urls)
 
     def _infos(self, objects: list[tuple[str, str]], place: Place, return_missing: bool) -> list[Optional[ObjectInfo]]:
-        """What S3 says of objects, each as bucket and key; None for one that is missing."""
+        """Information on objects, each given as bucket and key; None for a missing one."""
         if not objects:
             return []
         plan = Heads(objects, return_missing)
@@ -195,7 +193,7 @@ def _prefixes(keys: Optional[Iterable[str]]) -> list[Any]:
 
 
 def _found(prefix: str, bucket: str, entries: list[Entry]) -> Iterator[S3Object]:
-    """The entries as users see them. They are used up: of millions, there is only one or the other at a time."""
+    """Convert entries to S3Objects. Each entry is removed, so that millions of them are never held in both forms."""
     entries.reverse()
     while entries:
         key, size = entries.pop()

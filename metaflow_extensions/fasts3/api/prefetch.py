@@ -1,4 +1,4 @@
-"""Downloads objects ahead of a loop: a thread carries out the plan while the loop works with what has come."""
+"""Downloads objects ahead of a loop: a thread runs the plan while the loop processes the results."""
 
 import contextlib
 import os
@@ -17,13 +17,13 @@ from metaflow_extensions.fasts3.plans.object_downloads import RESTARTS
 from metaflow_extensions.fasts3.plans.plan import Plan
 from metaflow_extensions.fasts3.wire.blocking import Interrupted, Interruption
 
-LOOK = 0.1  # seconds between two looks for signals, and whether the thread is still there
-TAKEN_AT_A_TIME = 2  # requests, while there is something for the loop: so that more and more are ahead of it
+LOOK = 0.1  # seconds between two checks for signals, and that the thread is alive
+TAKEN_AT_A_TIME = 2  # requests, while a result is ready for the loop; several, so that more and more are ahead
 LEAVE_AFTER = 1.0  # seconds for the thread to end once the loop is over
 
 
 class Requested(NamedTuple):
-    """One object that the loop is to get."""
+    """One object to download for the loop."""
 
     root: Optional[str]  # the `prefix` of the result
     url: str
@@ -31,41 +31,41 @@ class Requested(NamedTuple):
 
 
 class Received(NamedTuple):
-    """What became of it: None where the key is missing."""
+    """The result of a request; None for a missing key."""
 
     requested: Requested
     result: Optional[Downloaded]
 
 
 class _End(NamedTuple):
-    """The thread is done, or has failed."""
+    """The thread has ended, perhaps with an error."""
 
     error: Optional[BaseException] = None
 
 
 class Prefetch:
-    """The objects of one loop; an iterator of `Received`, to be closed.
+    """The objects of one loop; an iterator of `Received` that must be closed.
 
-    Requests are taken in the loop's own thread, as the loop goes on: they may come from a generator of the user's.
+    It takes requests in the loop's own thread, during the loop, because the user's generator may produce them.
 
     Parameters
     ----------
     run : callable
-        Carries out a plan, with the `Interruption` that ends it.
+        Runs a plan, with the `Interruption` that ends it.
     requests : iterator of Requested or None
-        None: the next one takes a while. What is under way is waited for first.
+        None announces that the next request takes time; running downloads are awaited first.
     name : callable
-        Gives a path for the file of a key; None: in memory.
+        Returns a path for the file of a key, or None for a download into memory.
     spare_name : callable
-        Gives a path for a file, where the system has none in memory.
+        Returns a path for a file on systems without files in memory.
     ordered : bool
-        In the order of the requests, rather than as they come.
+        Whether results come in the order of the requests, rather than as they complete.
     look_ahead, look_ahead_objects : int
-        Bytes and objects that may be ahead of the loop.
+        Maximum bytes and objects ahead of the loop.
     missing_ok : bool
-        Whether a key that is not there is a result rather than a failure.
+        Whether a missing key is a result rather than a failure.
     step : int
-        Bytes of a piece.
+        Bytes of each range.
     """
 
     def __init__(
@@ -94,14 +94,14 @@ class Prefetch:
         self._process = os.getpid()
         self._count = 0  # of requests taken
         self._all_taken = False
-        self._problem: Optional[BaseException] = None  # of who gives the requests; those before it come first
+        self._problem: Optional[BaseException] = None  # from the iterator of requests; earlier ones come first
         self._outstanding: dict[int, Requested] = {}
         self._paths: dict[int, str] = {}  # of these
-        self._waiting: dict[int, Optional[Downloaded]] = {}  # come, but not their turn yet
-        # Whose turn it is. Not the first key of a dict, whose search passes all that were removed before it.
+        self._waiting: dict[int, Optional[Downloaded]] = {}  # complete, but not yielded yet
+        # The next results. Not the first key of a dict: finding it skips all keys that were removed before it.
         self._turn = 0  # ordered: the number of the next
-        self._come: deque[int] = deque()  # otherwise: the numbers of those that wait
-        self._in_hand: Optional[int] = None  # what the loop works with
+        self._come: deque[int] = deque()  # unordered: the numbers of complete ones
+        self._in_hand: Optional[int] = None  # the object that the loop processes
         self._closed = False
 
     def __iter__(self) -> "Prefetch":
@@ -126,16 +126,16 @@ class Prefetch:
 
     @property
     def is_ours(self) -> bool:
-        """Whether this process began it; a forked child has a copy, and its parent's files are none of its own."""
+        """Whether this process began the loop; a forked child has a copy, but does not own its parent's files."""
         return self._process == os.getpid()
 
     @property
     def unproven(self) -> "tuple[str, ...]":
-        """Buckets of which a bare 404 left open whether they exist."""
+        """Buckets that may not exist: a 404 without an error code did not tell."""
         return tuple(self._plan.unproven)
 
     def close(self) -> None:
-        """Stop what is under way, and remove the files that the loop has not taken."""
+        """Stop running downloads, and remove the files that were not yielded."""
         if not self.is_ours:
             return
         self._closed = True
@@ -150,21 +150,21 @@ class Prefetch:
 
     def _check(self) -> None:
         if not self.is_ours:
-            raise RuntimeError("This loop over S3 was begun before a fork. Begin it in the process that needs it.")
+            raise RuntimeError("This loop over S3 began before a fork. Begin it in the process that uses it.")
         if self._closed:
             raise MetaflowS3Exception(
                 "The S3 client was closed during a loop over its objects. Close it after the loop."
             )
 
     def _next(self) -> int:
-        """The number of the object whose turn it is; requests are taken meanwhile, as far as that keeps nobody waiting.
+        """The number of the next object. Takes more requests meanwhile, unless the loop would have to wait for them.
 
         Raises
         ------
         StopIteration
         """
         taken = 0
-        at_once = True  # the next request is there
+        at_once = True  # the next request takes no time
         while True:
             while self._collect(wait=False):
                 pass
@@ -188,7 +188,7 @@ class Prefetch:
         return not self._all_taken and len(self._outstanding) < self._most
 
     def _take_request(self) -> bool:
-        """Take one more request, if there is any; whether the next one takes no time."""
+        """Take one more request, if any; return whether the next one takes no time."""
         try:
             requested = next(self._requests)
         except StopIteration:
@@ -214,7 +214,7 @@ class Prefetch:
         return True
 
     def _start(self) -> None:
-        # Known before it runs: an exception may come between any two lines, and `close` has to wait for it.
+        # Stored before it starts: an exception may interrupt any line, and `close` has to wait for the thread.
         self._thread = threading.Thread(target=self._work, name="fasts3-stream", daemon=True)
         try:
             self._thread.start()
@@ -223,19 +223,19 @@ class Prefetch:
                 raise
             self._thread = None
             raise MetaflowS3Exception(
-                f"No thread can be started for a loop over S3 ({error}). End others, or use get_many."
+                f"Could not start a thread for a loop over S3 ({error}). End other threads, or use get_many."
             ) from error
 
     def _collect(self, wait: bool) -> bool:
-        """Take one more of what has come; whether there was any."""
+        """Take one more result; return whether there was one."""
         try:
-            # Not without a limit: a signal that comes right before a thread falls asleep does not wake it.
+            # With a timeout: a signal that arrives just before a thread sleeps does not wake it.
             arrived = self._arrived.get(timeout=LOOK) if wait else self._arrived.get_nowait()
         except Empty:
             return False
         if isinstance(arrived, _End):
             if arrived.error or len(self._waiting) < len(self._outstanding):
-                raise arrived.error or RuntimeError("the downloads ended before all had come")
+                raise arrived.error or RuntimeError("the downloads ended before all objects arrived")
             return False
         number, result = arrived
         self._waiting[number] = result
@@ -261,7 +261,7 @@ class Prefetch:
 
 
 def _remove_tries(path: str, but: Optional[str] = None) -> None:
-    """Remove the files of an object but one; there are several where it was begun again."""
+    """Remove the files of an object but one; there are several if its download restarted."""
     if but != path:
         for one in (path, *(f"{path}.{number}" for number in range(1, RESTARTS + 1))):
             if one != but:

@@ -1,4 +1,4 @@
-"""How far a call has come: as values for programs, and as a few words for people."""
+"""The progress of a call: as values for programs, and as text."""
 
 from typing import NamedTuple, Optional
 
@@ -7,29 +7,29 @@ from metaflow_extensions.fasts3.api.formatting import UNITS, duration, in_step, 
 
 class Progress(NamedTuple):
     """
-    How far a call has come; what the callable given as `S3(progress=...)` is called with.
+    Progress of a call; the argument of the function given as `S3(progress=...)`.
 
     Attributes
     ----------
     operation : str
-        What is done: 'get', 'put', 'list', 'info', ... A call that lists first what it then downloads reports one
-        after the other, each from its beginning to its end.
+        'get', 'put', 'list', 'info', ... A call that lists objects and then downloads them reports two operations, one
+        after the other, each from start to end.
     objects : int
-        Objects that are finished.
+        Number of finished objects.
     total_objects : int or None
-        Objects in all, each once however often it is asked for; None where that is not known yet (listings).
+        Number of all objects, without duplicates; None while it is not known (listings).
     bytes : int
-        Bytes of objects that were moved, pieces of unfinished ones included.
+        Bytes of object data transferred, including unfinished objects.
     total_bytes : int or None
-        Bytes in all; None where that is not known yet: of downloads, until S3 has sent the size of each object.
+        Bytes of all objects; None while it is not known: for downloads, until S3 has sent the size of each object.
     retries : int
-        Requests that were sent once more.
+        Number of retries.
     seconds : float
-        Since the beginning.
+        Seconds since the start of the operation.
     done : bool
-        The call has succeeded. A call that fails reports that by its exception only.
+        Whether the call has succeeded. A call that fails raises and sends no last `Progress`.
     rate : float
-        Bytes per second: the average of the last seconds, in which later ones count more.
+        Bytes per second: an average over the last seconds that weights recent ones more.
     """
 
     operation: str
@@ -44,7 +44,7 @@ class Progress(NamedTuple):
 
     @property
     def fraction(self) -> Optional[float]:
-        """How much of it is done, 0 to 1: of the bytes, or of the objects where no bytes are moved; None: not known."""
+        """Completed fraction, 0 to 1, of the bytes, or of the objects if no bytes are transferred; None if unknown."""
         if self.total_bytes:
             return min(1.0, self.bytes / self.total_bytes)
         if self.total_objects:
@@ -53,10 +53,10 @@ class Progress(NamedTuple):
 
     @property
     def seconds_left(self) -> Optional[float]:
-        """Seconds to the end if it goes on like that; None: not known."""
+        """Estimated seconds to the end at the current rate; None if unknown."""
         if self.done:
             return 0.0
-        if self.total_bytes and self.rate >= 1:  # less would give no useful number
+        if self.total_bytes and self.rate >= 1:  # a lower rate gives no useful estimate
             return max(0, self.total_bytes - self.bytes) / self.rate
         if self.total_objects and self.objects:
             return (self.total_objects - self.objects) * self.seconds / self.objects
@@ -64,7 +64,7 @@ class Progress(NamedTuple):
 
 
 def in_words(progress: Progress) -> str:
-    """What is done and left, in words: '312/1,000 objects, 1.2/4.1 GiB, 98.1 MiB/s, 31.0 s left, 2 retries'."""
+    """The progress as text: '312/1,000 objects, 1.2/4.1 GiB, 98.1 MiB/s, 31.0 s left, 2 retries'."""
     parts = [_objects(progress)]
     if progress.bytes or progress.total_bytes:
         rate = progress.bytes / progress.seconds if progress.done and progress.seconds else progress.rate
@@ -83,7 +83,7 @@ def _objects(progress: Progress) -> str:
     total = progress.total_objects
     shown = f"{progress.objects:,}" if progress.done or total is None else f"{progress.objects:,}/{total:,}"
     is_one = (progress.objects if total is None else total) == 1
-    if progress.operation == "list":  # of directories, too
+    if progress.operation == "list":  # listings include directories
         return f"{shown} {'entry' if is_one else 'entries'}"
     return f"{shown} {'object' if is_one else 'objects'}"
 

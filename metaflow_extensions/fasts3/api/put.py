@@ -33,7 +33,7 @@ from metaflow_extensions.fasts3.wire.local_files import Version
 
 
 class _Asked(NamedTuple):
-    """One object to store, as the user gave it."""
+    """One object to store, as the user specified it."""
 
     key: Any
     source: Any  # the value or the path
@@ -63,39 +63,43 @@ class PutMethods(Client):
         Parameters
         ----------
         key : Union[str, S3PutObject]
-            Object path. It can be an S3 url or a path suffix.
+            Key of the object: an S3 URL, or relative to the root.
         obj : PutValue
-            An object to store in S3. Strings are converted to UTF-8 encoding. A binary file is stored whole,
-            wherever it stands, and left open. Of a bytearray or memoryview, the bytes as of now are stored.
+            Value to store: a string, which is encoded as UTF-8, a bytes-like object, or a binary file. A file is
+            stored from its beginning, whatever its position, and stays open. The contents of a bytearray or memoryview
+            are copied before the upload.
         overwrite : bool, default True
-            Overwrite the object if it exists. If set to False, the operation succeeds without uploading anything if
-            the key already exists.
+            If False, an object that exists is not replaced; the call succeeds and uploads nothing.
         content_type : str, optional, default None
-            Optional MIME type for the object.
+            MIME type of the object.
         metadata : Dict[str, str], optional, default None
-            A JSON-encodable dictionary of additional headers to be stored as metadata with the object. S3 takes 2 KB.
+            User metadata to store with the object, a JSON-encodable dictionary. S3 limits it to 2 KB.
         if_match : str, optional, default None
-            The `etag` of an `S3Object` that `get` or `info` gave: the object is replaced only if it still has it.
-            None is no condition, and so is the `etag` of a key that was missing: there it is `overwrite=False` that
-            overwrites nobody's. See docs/conditional_writes.md.
+            The `etag` of an `S3Object` returned by `get` or `info`. S3 replaces the object only if its ETag is still
+            the same. None is no condition. The `etag` of a missing key is None as well: use `overwrite=False` to
+            create an object without replacing another writer's. See docs/conditional_writes.md.
 
         Returns
         -------
         str
-            URL of the object stored, whether it was stored now or, with `overwrite=False`, before.
+            URL of the object, also if `overwrite=False` found that it exists.
 
         Raises
         ------
         MetaflowS3InvalidObject
-            `obj` is not a string, bytes-like or a binary file, or a file that was changed while it was uploaded; or
-            `metadata` can't be written as JSON; or `if_match` is no ETag.
+            `obj` is not a string, a bytes-like object or a binary file; the file changed during the upload; `metadata`
+            is not JSON-encodable; or `if_match` is not an ETag.
         MetaflowS3PreconditionFailed
-            The object has been changed since (`if_match`).
+            The object no longer has the ETag `if_match`.
         MetaflowS3NotFound
-            There is no such bucket; or no object (any more) that `if_match` could be about.
-        MetaflowS3AccessDenied, MetaflowS3URLException, MetaflowS3Exception
-            S3 refused, the key does not go with the way this client was initialized, or S3 could not be reached.
-            With `overwrite=False` also where neither HeadObject nor If-None-Match tells whether the object exists.
+            The bucket does not exist; or `if_match` was given and the object does not exist.
+        MetaflowS3AccessDenied
+            The identity lacks the permission.
+        MetaflowS3URLException
+            The key is invalid: a full URL on a client with a root, or no full URL on a client without one.
+        MetaflowS3Exception
+            The request failed for another reason, or, with `overwrite=False`, neither HeadObject nor If-None-Match
+            could determine whether the object exists.
         """
         check_booleans(overwrite=overwrite)
         _check_own_value(key, obj)
@@ -115,35 +119,34 @@ class PutMethods(Client):
         overwrite: bool = True,
     ) -> list[tuple[str, str]]:
         """
-        Upload many objects to S3.
+        Upload many objects to S3 in parallel.
 
-        Each object to be uploaded can be specified in two ways:
+        Each object can be specified in two ways:
 
-        1. As a `(key, obj)` tuple where `key` is a string specifying the path and `obj` is a string or a bytes-like
-           object. A binary file is stored from where it stands, as Metaflow always did here, and left open.
+        1. As a tuple `(key, obj)`, where `obj` is a string, a bytes-like object or a binary file. A file is stored from
+           its current position, as in Metaflow's own class, and stays open.
 
-        2. As a `S3PutObject` which contains additional metadata to be stored with the object, or the `if_match` of
-           an object that it is to replace.
+        2. As an `S3PutObject`, which can also have a content type, metadata, encryption and `if_match`.
 
         Parameters
         ----------
         key_objs : Iterable[Union[Tuple[str, PutValue], S3PutObject]]
-            List of key-object pairs to upload. Of a generator, values beyond 32 MB wait in a file below `tmproot`.
+            Objects to upload. If it is a generator, values beyond 32 MB in total are buffered in a file in `tmproot`.
         overwrite : bool, default True
-            Overwrite the object if it exists. If set to False, the operation succeeds without uploading anything if
-            the key already exists.
+            If False, objects that exist are not replaced.
 
         Returns
         -------
         List[Tuple[str, str]]
-            List of `(key, url)` pairs corresponding to the objects uploaded, in the order given.
+            `(key, url)` of each uploaded object, in the order given. With `overwrite=False`, objects that existed are
+            not included.
 
         Raises
         ------
         MetaflowS3InvalidObject, MetaflowS3NotFound, MetaflowS3AccessDenied, MetaflowS3URLException, \
 MetaflowS3Exception
-            As for `put`. What is wrong with any of the pairs is found before anything is uploaded. An object that has
-            been changed since (`if_match`) is found when its turn comes: others may have been stored then.
+            As for `put`. Invalid arguments raise before the first upload. A failed precondition (`if_match`) raises
+            during the uploads, when other objects may have been stored already.
         """
         check_booleans(overwrite=overwrite)
         with Spool(self._tempdir.path) as spool:
@@ -157,34 +160,33 @@ MetaflowS3Exception
         overwrite: bool = True,
     ) -> list[tuple[str, str]]:
         """
-        Upload many local files to S3.
+        Upload many local files to S3 in parallel.
 
-        Each file to be uploaded can be specified in two ways:
+        Each file can be specified in two ways:
 
-        1. As a `(key, path)` tuple where `key` is a string specifying the S3 path and `path` is the path to a local
-           file.
+        1. As a tuple `(key, path)`, where `path` is the path of a local file.
 
-        2. As a `S3PutObject` which contains additional metadata to be stored with the file.
+        2. As an `S3PutObject`, which can also have a content type, metadata, encryption and `if_match`.
 
         Parameters
         ----------
         key_paths : Iterable[Union[Tuple[str, str], S3PutObject]]
-            List of files to upload.
+            Files to upload.
         overwrite : bool, default True
-            Overwrite the object if it exists. If set to False, the operation succeeds without uploading anything if
-            the key already exists.
+            If False, objects that exist are not replaced.
 
         Returns
         -------
         List[Tuple[str, str]]
-            List of `(key, url)` pairs corresponding to the files uploaded, in the order given.
+            `(key, url)` of each uploaded file, in the order given. With `overwrite=False`, objects that existed are
+            not included.
 
         Raises
         ------
         MetaflowS3NotFound
-            There is no such local file, or no such bucket.
+            A local file or the bucket does not exist.
         MetaflowS3InvalidObject, MetaflowS3AccessDenied, MetaflowS3URLException, MetaflowS3Exception
-            As for `put`. What is wrong with any of the pairs is found before anything is uploaded.
+            As for `put`. Invalid arguments raise before the first upload.
         """
         check_booleans(overwrite=overwrite)
         asked = [_asked(item, "path") for item in iterated(key_paths)]
@@ -198,9 +200,9 @@ MetaflowS3Exception
         refusals: Refusals,
         compare: bool,
     ) -> list[tuple[str, str]]:
-        """Upload files, given by key, absolute path and version, with marks; single failures are noted.
+        """Upload files, each a key, an absolute path and a version; record failures of single files.
 
-        With `compare`, or where nothing is overwritten, what is stored already is not sent.
+        With `compare`, or without `overwrite`, files that are stored already are not sent.
         """
         asked = [_Asked(key, (path, version), content_type) for key, path, version in files]
         with HashThreads(processors()) as hashing:
@@ -208,7 +210,7 @@ MetaflowS3Exception
             return self._stored(asked, lambda item: self._from_file(item, *item.source), overwrite, plan)
 
     def _store_values(self, objects: Iterable[S3PutObject], overwrite: bool, place: Place) -> None:
-        """Upload values, each as `put` does it."""
+        """Upload values, each as `put` does."""
         asked = [_asked(item, "value") for item in objects]
         self._upload(asked, partial(self._from_value, rewind=True), overwrite, place)
 
@@ -230,17 +232,17 @@ MetaflowS3Exception
         place: Place,
         plan: Callable[[Sequence[Upload], int], Uploads] = Uploads,
     ) -> list[tuple[Any, str, bool]]:
-        """Store what is asked for, by a plan; key, URL, and whether it was stored now.
+        """Upload objects with a plan; return key, URL, and whether this call stored the object.
 
-        What is wrong with values is raised before what is wrong with keys, as by Metaflow's own class.
+        Invalid values raise before invalid keys, as in Metaflow's own class.
         """
         conditions = [condition_of(item.key, item.if_match, overwrite) for item in asked]
         bodies = [upload(item) for item in asked]
         urls = [self._location.url_to_store(item.key) for item in asked]
         _check_duplicates(asked, urls)
         numbers = range(len(urls))
-        # One upload a key: side by side, which of several came last would be a matter of chance. The last given is what
-        # stays; without overwriting it is the first, which the others would find there.
+        # One upload for each key: of concurrent uploads of a key, any one could end last. The last value given is
+        # stored; without overwriting the first one is, since the others would find the object.
         chosen = {urls[number]: number for number in (numbers if overwrite else reversed(numbers))}
         number = uuid.uuid4().hex
         uploads = [_complete(body, url, condition, number) for body, url, condition in zip(bodies, urls, conditions)]
@@ -254,7 +256,7 @@ MetaflowS3Exception
         ]
 
     def _from_value(self, item: _Asked, rewind: bool = False) -> Upload:
-        """The upload of a value, without its place."""
+        """The upload of a value, before its bucket and key are set."""
         size, data, read = value_source(item.key, item.source, rewind)
         return Upload("", "", size, self._headers(item), data=data, read=read)
 
@@ -262,9 +264,9 @@ MetaflowS3Exception
         return self._from_file(item, *path_source(item.key, item.source))
 
     def _from_file(self, item: _Asked, path: str, version: Version) -> Upload:
-        """The upload of a file, without its place."""
+        """The upload of a file, before its bucket and key are set."""
         size = version.size
-        in_parts = version if size > LEAST_PART else None  # none that is smaller is cut
+        in_parts = version if size > LEAST_PART else None  # smaller files are never split into parts
         return Upload("", "", size, self._headers(item), path=path, version=in_parts)
 
     def _headers(self, item: _Asked) -> Any:
@@ -272,11 +274,11 @@ MetaflowS3Exception
 
 
 def _asked(item: Any, source: str, keep: Callable[[Any], Any] = lambda value: value) -> _Asked:
-    """A pair, an S3PutObject, or anything with its attributes; `keep` gives what to hold in place of a value."""
+    """Read a pair, an S3PutObject, or any object with its attributes; `keep` replaces the value, e.g. by a buffer."""
     if hasattr(item, "key") and hasattr(item, source):
         if getattr(item, "path", None) is not None and getattr(item, "value", None) is not None:
             raise MetaflowS3InvalidObject(
-                f"The S3PutObject for {key_of(item)!r} has a value and a path, and only one of them can be stored."
+                f"The S3PutObject for {key_of(item)!r} has both a value and a path. Give one of them."
             )
         return _Asked(
             key_of(item),
@@ -288,45 +290,45 @@ def _asked(item: Any, source: str, keep: Callable[[Any], Any] = lambda value: va
         )
     try:
         if isinstance(item, (str, bytes)) or len(item) != len(("key", source)):
-            raise TypeError  # two letters are no pair: brackets are missing around one
+            raise TypeError  # a string of two letters is a pair without its brackets
         key, given = item[0], item[1]
     except (TypeError, LookupError):
         raise MetaflowS3InvalidObject(
             f"{item!r:.200} is not a pair. Give (key, {'path' if source == 'path' else 'value'}) or an S3PutObject, "
-            "which also takes a content type and metadata; of a dict, give its items()."
+            "which can also have a content type and metadata; for a dict, give its items()."
         ) from None
     return _Asked(key_of(key), keep(given))
 
 
 def _check_duplicates(asked: list[_Asked], urls: list[str]) -> None:
-    """Raise MetaflowS3InvalidObject for a key that has an if_match and is given twice: only one could keep to it."""
+    """Raise MetaflowS3InvalidObject for a key that is given twice with an if_match: only one upload can meet it."""
     conditional = {url: item.key for item, url in zip(asked, urls) if item.if_match is not None}
     counts = Counter(urls) if conditional else {}
     for url, key in conditional.items():
         if counts[url] > 1:
             raise MetaflowS3InvalidObject(
-                f"{key!r} has an if_match and is given {counts[url]} times: once it is stored, its etag is another "
-                "one. Give it once."
+                f"{key!r} has an if_match and is given {counts[url]} times. The first upload changes the ETag, so the "
+                "others would fail. Give it once."
             )
 
 
 def _check_own_value(key: Any, obj: Any) -> None:
-    """Raise MetaflowS3InvalidObject for an S3PutObject that asks for something else to be stored than `obj`."""
+    """Raise MetaflowS3InvalidObject for an S3PutObject whose value or path is not `obj`."""
     for given in (getattr(key, "value", None), getattr(key, "path", None)):
         if given is not None and given is not obj:
             raise MetaflowS3InvalidObject(
-                f"The S3PutObject for {key_of(key)!r} has a value or path of its own, and put was given another one. "
+                f"The S3PutObject for {key_of(key)!r} has a value or path that differs from the `obj` of put. "
                 "Leave it out, or use put_many or put_files."
             )
 
 
 def _complete(upload: Upload, url: str, condition: Optional[str], number: str) -> Upload:
-    """An upload with its place and condition. A condition brings a mark along, by which its own tries are known."""
+    """An upload with its bucket, key and condition. A mark in the metadata identifies this upload's own attempts."""
     bucket, key = split_object_url(url)
     upload = upload._replace(bucket=bucket, key=key)
     if condition is None:
         return upload
-    # Without the quotes, which not every server keeps in metadata as they are.
+    # Without the quotes: some servers do not preserve them in metadata.
     mark = number if condition == ABSENT else " ".join((number, condition.strip('"')))
     headers = upload.headers._replace(metadata={**(upload.headers.metadata or {}), MARK: mark})
     return upload._replace(condition=condition, headers=headers)

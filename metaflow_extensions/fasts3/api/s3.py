@@ -1,4 +1,4 @@
-"""Class S3, put together."""
+"""Class `S3`: the constructor, and the methods that do not transfer data."""
 
 import weakref
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional, TypeVar, Union
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 
     from metaflow_extensions.fasts3.boto.connection import Connection
 
-NOT_PICKLED = "Make the S3 where it is used, in each step and in each process, and keep its root instead."
+NOT_PICKLED = "Create the S3 client in each step and process that uses it, and pass its root instead."
 
 
 class _Choices(NamedTuple):
-    """What a client was made with, besides its location and the boto3 client."""
+    """The arguments of a client, except for its location and the boto3 client."""
 
     failure_rate: float
     limits: Chosen
@@ -50,96 +50,94 @@ class S3(GetMethods, IterateMethods, ListMethods, DirectoryMethods, DeleteMethod
     """
     The Metaflow S3 client.
 
-    This object manages the connection to S3 and a temporary directory that is used to download objects. Note that in
-    most cases when the data fits in memory, no local disk IO is needed as operations are cached by the operating
-    system, which makes operations fast as long as there is enough memory available.
+    This object manages the connection to S3 and a temporary directory for downloaded objects. If the data fits in
+    memory, downloads usually cause no disk I/O, because the operating system caches the files.
 
-    The easiest way is to use this object as a context manager:
+    Use this object as a context manager:
     ```
     with S3() as s3:
         data = [obj.blob for obj in s3.get_many(urls)]
     print(data)
     ```
-    The context manager takes care of creating and deleting a temporary directory automatically. Without a context
-    manager, you must call `.close()` to delete the directory explicitly:
+    The context manager deletes the temporary directory at the end of the block. Without a context manager, call
+    `.close()` to delete it:
     ```
     s3 = S3()
     data = [obj.blob for obj in s3.get_many(urls)]
     s3.close()
     ```
-    You can customize the location of the temporary directory with `tmproot`. It defaults to the current working
-    directory.
+    `tmproot` sets the location of the temporary directory. It defaults to the current working directory.
 
-    To make it easier to deal with object locations, the client can be initialized with an S3 path prefix. There are
-    three ways to handle locations:
+    A client can have a root, to which keys are relative. There are three ways to specify locations:
 
-    1. Use a `metaflow.Run` object or `self`, e.g. `S3(run=self)` which initializes the prefix with the global
-       `DATATOOLS_S3ROOT` path, combined with the current run ID. This mode makes it easy to version data based on the
-       run ID consistently. You can use the `bucket` and `prefix` to override parts of `DATATOOLS_S3ROOT`.
+    1. Use a `metaflow.Run` object or `self`, e.g. `S3(run=self)`. The root is `DATATOOLS_S3ROOT` followed by the flow
+       name and the run ID, which versions data by run. `bucket` and `prefix` override parts of `DATATOOLS_S3ROOT`.
 
-    2. Specify an S3 prefix explicitly with `s3root`, e.g. `S3(s3root='s3://mybucket/some/path')`.
+    2. Specify the root explicitly with `s3root`, e.g. `S3(s3root='s3://mybucket/some/path')`.
 
-    3. Specify nothing, i.e. `S3()`, in which case all operations require a full S3 url prefixed with `s3://`.
+    3. Specify nothing, i.e. `S3()`. All operations then require full S3 URLs that begin with `s3://`.
 
-    One client may be used by many threads, and by a forked child. It can be pickled, for another process or as an
-    artifact, unless it has an `external_client`, or credentials in `client_params` or `session_vars`.
+    Threads and forked child processes can share a client. It can be pickled, for another process or as an artifact,
+    unless it has an `external_client`, or credentials in `client_params` or `session_vars`.
 
     Parameters
     ----------
     tmproot : str, optional, default None
-        Where to store the temporary directory. METAFLOW_TEMPDIR if None; if that is not set either, the working
-        directory, or the system's temporary directory where the working directory can't be written to.
+        Parent of the temporary directory. METAFLOW_TEMPDIR if None; if that is not set, the working directory, or the
+        system's temporary directory if the working directory is not writable.
     bucket : str, optional, default None
-        Override the bucket from `DATATOOLS_S3ROOT` when `run` is specified.
+        Overrides the bucket of `DATATOOLS_S3ROOT`; requires `run`.
     prefix : str, optional, default None
-        Override the path from `DATATOOLS_S3ROOT` when `run` is specified.
+        Overrides the path of `DATATOOLS_S3ROOT`; requires `run`.
     run : FlowSpec or Run, optional, default None
-        Derive path prefix from the current or a past run ID, e.g. S3(run=self).
+        Derives the root from the current run or a past one, e.g. `S3(run=self)`.
     s3root : str, optional, default None
-        If `run` is not specified, use this as the S3 prefix.
+        Root of the client, an S3 URL; not together with `run`.
     encryption : str, optional, default None
-        Server-side encryption to use when uploading objects to S3.
+        Server-side encryption of uploaded objects, e.g. 'AES256' or 'aws:kms'.
     role : str, optional, default None
-        ARN of an IAM role to assume.
+        ARN of the IAM role to assume.
     session_vars : Dict, optional, default None
-        Variables of the boto3 session; DATATOOLS_SESSION_VARS if None.
+        Arguments of the boto3 session. DATATOOLS_SESSION_VARS if None.
     client_params : Dict, optional, default None
-        Arguments of the boto3 client, e.g. `endpoint_url` or `config`; DATATOOLS_CLIENT_PARAMS if None.
+        Arguments of the boto3 client, e.g. `endpoint_url` or `config`. DATATOOLS_CLIENT_PARAMS if None.
     external_client : optional, default None
-        A boto3 S3 client, or an object that has one as `client`, to use instead; then the three above do not count.
+        A boto3 S3 client, or an object with one as its attribute `client`, to use instead; `role`, `session_vars` and
+        `client_params` are then ignored.
     inject_failure_rate : float, default 0
-        Per cent of first attempts that fail on purpose, to try out retries; at most 90, and half as many of each
-        further attempt. With 100, all attempts fail.
+        Percentage of first attempts that fail on purpose, to test retries; at most 90. The percentage halves with each
+        retry. With 100, all attempts fail.
     max_connections : int, optional, default None
-        Requests that a call may have under way at the same time, all its workers together. 256 if None, or what
-        METAFLOW_S3_WORKER_COUNT says.
+        Maximum number of concurrent requests of a call, all its workers together. METAFLOW_S3_WORKER_COUNT if None;
+        256 if that is not set.
     max_bandwidth : float, optional, default None
-        Bytes of objects per second that a call may move, downloads and uploads, all its workers together; at least
-        1,024. Several calls at the same time, in threads, may do so each. No limit if None.
+        Maximum bytes of object data per second, downloads and uploads, that a call transfers, all its workers
+        together; at least 1,024. The limit applies to each call: concurrent calls in several threads do not share it.
+        No limit if None.
     part_size : int, optional, default None
-        Bytes of the pieces in which large objects are downloaded, and of the parts in which they are uploaded, from
-        5 MiB (5 * 2**20) to 5 GiB. What is larger is cut, what is not is one request. Values in memory and open files
-        are cut into parts of 32 MiB at the most. 8 MiB if None.
+        Bytes of each range of a download and of each part of an upload, from 5 MiB (5 * 2**20) to 5 GiB. An object of
+        at most this size is one request. Values in memory and open files are uploaded in parts of at most 32 MiB.
+        8 MiB if None.
     progress : bool or Callable[[Progress], None], optional, default None
-        How progress is reported. None: where it takes longer than 2 seconds, a bar on a terminal and in a
-        notebook (lines there without tqdm), a line every 10 seconds in the log of a task, nothing elsewhere. True:
-        at once, and elsewhere as lines on stderr. False: never. A function is called with a `Progress` at most every
-        0.1 s, and with `done=True` at the end, in the thread that carries out the call, which may not be that of the
-        caller; what it raises ends the call and is raised by it. See docs/progress.md.
+        How progress is reported. None: for calls longer than 2 seconds, a bar on a terminal and in a notebook (lines
+        in a notebook without tqdm), a line every 10 seconds in the log of a task, nothing elsewhere. True: from the
+        start of each call, and elsewhere as lines on stderr. False: never. A function is called with a `Progress` at
+        most every 0.1 s, and with `done=True` at the end, in the thread that runs the call, which may not be the
+        caller's thread; an exception that it raises ends the call. See docs/progress.md.
 
     Raises
     ------
     MetaflowS3URLException
-        The location is invalid; the message says what to do.
+        The location is invalid.
     MetaflowS3Exception
-        One of the limits, or `progress`, is invalid.
+        `max_connections`, `max_bandwidth`, `part_size` or `progress` is invalid.
     """
 
     TYPE = "s3"
 
     @classmethod
     def get_root_from_config(cls, echo: Callable[..., None], create_on_absent: bool = True) -> Optional[str]:
-        """The root of versioned data, as Metaflow's IncludeFile asks for it: DATATOOLS_S3ROOT."""
+        """Return DATATOOLS_S3ROOT, the root of versioned data; Metaflow's IncludeFile calls this method."""
         root: Optional[str] = configuration.DATATOOLS_S3ROOT
         return root
 
@@ -163,7 +161,7 @@ class S3(GetMethods, IterateMethods, ListMethods, DirectoryMethods, DeleteMethod
     ) -> None:
         if isinstance(tmproot, str) and tmproot.startswith(SCHEME):
             raise MetaflowS3URLException(
-                f"tmproot is a local directory, and '{shown(tmproot, MOST_URL)}' is an S3 URL. Write S3(s3root=...)."
+                f"tmproot must be a local directory; '{shown(tmproot, MOST_URL)}' is an S3 URL. Use S3(s3root=...)."
             )
         if tmproot is not None:
             refuse_home(tmproot)
@@ -176,7 +174,7 @@ class S3(GetMethods, IterateMethods, ListMethods, DirectoryMethods, DeleteMethod
         self._assemble()
 
     def _assemble(self) -> None:
-        """Make the parts that belong to this object and this process alone."""
+        """Create the parts that copies and other processes do not share."""
         failure_rate, limits, progress, tmproots = self._choices
         self._executor = Executor(self._connection, failure_rate, limits, progress)
         self._tempdir = TemporaryDirectory(*tmproots)
@@ -185,11 +183,12 @@ class S3(GetMethods, IterateMethods, ListMethods, DirectoryMethods, DeleteMethod
     def __getstate__(self) -> dict[str, Any]:
         if not isinstance(self._client, S3Client):
             raise MetaflowS3Exception(
-                f"{self!r} has an external_client, which belongs to this process and can't be pickled. {NOT_PICKLED}"
+                f"{self!r} can't be pickled: it has an external_client, which belongs to this process. {NOT_PICKLED}"
             )
         if any(secrets_in(list(self._client.parameters))):
             raise MetaflowS3Exception(
-                f"{self!r} has credentials in client_params or session_vars, which a pickle would reveal. {NOT_PICKLED}"
+                f"{self!r} can't be pickled: the pickle would reveal the credentials in client_params or session_vars. "
+                f"{NOT_PICKLED}"
             )
         state = {
             name: value for name, value in self.__dict__.items() if name not in ("_executor", "_tempdir", "_prefetches")
@@ -216,15 +215,14 @@ class S3(GetMethods, IterateMethods, ListMethods, DirectoryMethods, DeleteMethod
         self.close()
 
     def __repr__(self) -> str:
-        location = getattr(self, "_location", None)  # a debugger may ask before there is one
+        location = getattr(self, "_location", None)  # a debugger may call this before __init__ ends
         return f"<S3 {shown(location.root, MOST_URL) if location and location.root else 'with full s3:// URLs'}>"
 
     def close(self) -> None:
         """
-        Delete all temporary files downloaded in this context.
+        Delete all temporary files that this client downloaded.
 
-        The client can be used afterwards; what it downloads then is deleted by the next `close`, or when the process
-        ends.
+        The client remains usable. The next `close`, or the end of the process, deletes files downloaded later.
         """
         for prefetch in list(self._prefetches):
             prefetch.close()
@@ -234,24 +232,24 @@ class S3(GetMethods, IterateMethods, ListMethods, DirectoryMethods, DeleteMethod
     @staticmethod
     def stop_workers() -> None:
         """
-        Stop the worker processes that wait for this process's next call.
+        Stop the idle worker processes of this process.
 
-        After a call its workers stay for 10 seconds, so that the next call finds them running. Stop them earlier where
-        a program waits for all of its child processes, e.g. with `os.wait()`, or needs their memory. Workers that carry
-        out a call in another thread go on. The next call starts new ones.
+        Workers stay for 10 seconds after a call, for the next call. Stop them earlier if the program waits for all its
+        child processes, e.g. with `os.wait()`, or needs their memory. Workers that run a call in another thread
+        continue. The next call starts new workers.
         """
         worker_pool.shared.close()
 
     @property
     def transfers(self) -> str:
         """
-        Which implementation moves the bytes, and why.
+        The implementation that transfers data, and the reason.
 
         Returns
         -------
         str
-            'wire', this package's own; or 'boto3' with the reason, e.g. 'boto3: a proxy stands between'. Buckets that
-            the wire can't serve are left to boto3 one by one; the log `metaflow_fasts3` says so at level DEBUG.
+            'wire' for this package's own, or 'boto3' with the reason, e.g. 'boto3: a proxy stands between'. boto3 also
+            serves single buckets that the wire does not support; the logger `metaflow_fasts3` reports these at DEBUG.
         """
         reason = self._executor.connected().why_boto3(Settings.read().transfers)
         return f"boto3: {reason}" if reason else "wire"

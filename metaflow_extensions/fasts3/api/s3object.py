@@ -12,16 +12,16 @@ from metaflow_extensions.fasts3.api.temporary_directory import make_file, spare_
 
 class S3Object:
     """
-    This object represents a path or an object in S3, with an optional local copy.
+    An object or a prefix in S3, with an optional local copy.
 
-    `S3Object`s are not instantiated directly, but they are returned by many methods of the `S3` client.
+    Do not instantiate `S3Object`; methods of the `S3` client return it.
     """
 
-    # Of the class, so that only those objects hold them that have other ones: a listing may be of millions.
+    # Class attributes, so that only objects with other values store them: a listing may have millions of objects.
     _is_directory = False
     _etag: Optional[str] = None
     _body: Optional[bytes] = None  # of an object in memory
-    _name: Optional[Callable[[str], str]] = None  # gives the path of a file for it, should one be asked for
+    _name: Optional[Callable[[str], str]] = None  # returns a path for its file, when `path` is first read
 
     def __init__(
         self,
@@ -50,14 +50,14 @@ class S3Object:
 
     @classmethod
     def directory(cls, prefix: Optional[str], url: str) -> "S3Object":
-        """A directory in a listing: its URL has a trailing slash, its key has not."""
+        """A directory in a listing: its URL has a trailing slash, its key has none."""
         entry = cls(prefix, url)
         entry._is_directory = True
         return entry
 
     @classmethod
     def in_memory(cls, body: bytes, name: Callable[[str], str], *fields: Any, **facts: Any) -> "S3Object":
-        """An object whose bytes are in memory; `name` gives a path for a file, should one be asked for."""
+        """An object whose bytes are in memory; `name` returns a path for its file, when `path` is first read."""
         one = cls(*fields, **facts)
         one._body, one._name = body, name
         return one
@@ -65,7 +65,7 @@ class S3Object:
     def __getstate__(self) -> dict[str, Any]:
         state = dict(self.__dict__)
         if self._body is not None:
-            # Of this client's temporary directory, perhaps on this machine: a copy makes a file of its own.
+            # It refers to the client's temporary directory, perhaps on another machine; a copy writes its own file.
             state.pop("_name", None)
             state["_path"] = None
         return state
@@ -73,66 +73,64 @@ class S3Object:
     @property
     def exists(self) -> bool:
         """
-        Does this key correspond to an object in S3?
+        Whether the object exists in S3.
 
         Returns
         -------
         bool
-            True if this object points at an existing object (file) in S3.
+            False for a missing key, and for a prefix that `list_paths` returned.
         """
-        return self._size is not None or self.has_info  # some servers send all headers but the size
+        return self._size is not None or self.has_info  # some servers omit the size
 
     @property
     def downloaded(self) -> bool:
         """
-        Has this object been downloaded? Then `path`, `blob` and `text` give its contents.
+        Whether the object has been downloaded.
 
         Returns
         -------
         bool
-            True if the contents of this object have been downloaded.
+            If True, `path`, `blob` and `text` return its contents; otherwise they are None.
         """
         return bool(self._path) or self._body is not None
 
     @property
     def url(self) -> str:
         """
-        S3 location of the object
+        S3 URL of the object.
 
         Returns
         -------
         str
-            The S3 location of this object.
+            `s3://bucket/key`.
         """
         return self._url
 
     @property
     def prefix(self) -> Optional[str]:
         """
-        Prefix requested that matches this object.
+        Prefix that `key` is relative to.
 
-        For `list_paths`, `list_recursive`, and `get_recursive` and `get_all` with `return_info=False`, this is the
-        prefix asked for, as a URL. For all other calls, those two with `return_info=True` included, it is the root
-        of the client; None without one.
+        For `list_paths`, `list_recursive`, and for `get_recursive` and `get_all` with `return_info=False`, this is the
+        requested prefix, as a URL. For all other calls, including these two with `return_info=True`, it is the root of
+        the client.
 
         Returns
         -------
         str
-            Requested prefix
+            An S3 URL; None if the client has no root.
         """
         return self._prefix
 
     @property
     def key(self) -> str:
         """
-        Key corresponds to the key given to the get call that produced this object.
-
-        It is what follows `prefix` in `url`; the full S3 URL where `prefix` is None.
+        Key of the object, relative to `prefix`.
 
         Returns
         -------
         str
-            Key requested.
+            The part of `url` after `prefix`; the full S3 URL if `prefix` is None.
         """
         start = 0 if self._prefix is None else len(self._prefix) + (not self._prefix.endswith("/"))
         key = self._url[start:]
@@ -141,20 +139,20 @@ class S3Object:
     @property
     def path(self) -> Optional[str]:
         """
-        Path to a local temporary file corresponding to the object downloaded.
+        Path of the local temporary file with the contents of the object.
 
-        None if this S3Object has not been downloaded. The file is deleted when the S3 scope exits. With
-        `in_memory=True` it is made when it is asked for; that of a copy (`copy`, `pickle`) is there until the end.
+        Closing the client deletes the file. With `in_memory=True`, the first access to `path` writes it; the file of a
+        copy (`copy`, `pickle`) remains until the process ends.
 
         Returns
         -------
         str
-            Local path, if the object has been downloaded.
+            Absolute path; None if the object has not been downloaded.
 
         Raises
         ------
         MetaflowS3InsufficientDiskSpace, MetaflowS3Exception
-            The file of an object in memory can't be made.
+            The file of an object in memory could not be written.
         """
         if self._path is None and self._body is not None:
             path = (self._name or spare_file)(self._url)
@@ -165,17 +163,17 @@ class S3Object:
     @property
     def blob(self) -> Optional[bytes]:
         """
-        Contents of the object as a byte string or None if the object hasn't been downloaded.
+        Contents of the object as bytes.
 
         Returns
         -------
         bytes
-            Contents of the object as bytes.
+            None if the object has not been downloaded.
 
         Raises
         ------
         FileNotFoundError
-            The file is gone: the client was closed, or the loop of `iter_many` has moved on.
+            The file was removed: the client was closed, or `iter_many` has yielded the next object.
         """
         if self._body is not None:
             return self._body
@@ -190,14 +188,12 @@ class S3Object:
     @property
     def text(self) -> Optional[str]:
         """
-        Contents of the object as a string or None if the object hasn't been downloaded.
-
-        The object is assumed to contain UTF-8 encoded data; what is not shows as U+FFFD.
+        Contents of the object as text, decoded from UTF-8.
 
         Returns
         -------
         str
-            Contents of the object as text.
+            Invalid bytes are replaced by U+FFFD. None if the object has not been downloaded.
 
         Raises
         ------
@@ -210,28 +206,24 @@ class S3Object:
     @property
     def size(self) -> Optional[int]:
         """
-        Size of the object in bytes; of a range, the size of what was downloaded.
-
-        None if there is no such object, and where the server sends no size: it decompresses the object on the way.
+        Size of the object in bytes; for a range, the number of bytes downloaded.
 
         Returns
         -------
         int
-            Size of the object in bytes, if the object exists.
+            None if the object does not exist, or the server sends no size because it decompresses the object.
         """
         return self._size
 
     @property
     def has_info(self) -> bool:
         """
-        Returns true if this `S3Object` contains the content-type MIME header or user-defined metadata.
-
-        If False, this means that `content_type`, `metadata`, `range_info` and `last_modified` will return None.
+        Whether this `S3Object` includes content type or user metadata.
 
         Returns
         -------
         bool
-            True if additional metadata is available.
+            If False, `content_type`, `metadata`, `range_info` and `last_modified` are None.
         """
         facts = (self._content_type, self._metadata, self._range_info, self._encryption, self._last_modified)
         return any(fact is not None for fact in facts)
@@ -239,87 +231,87 @@ class S3Object:
     @property
     def metadata(self) -> Optional[dict[str, Any]]:
         """
-        Returns a dictionary of user-defined metadata.
+        User metadata of the object.
 
         Returns
         -------
         Dict
-            None if no metadata is defined.
+            None if the object has no user metadata.
         """
         return self._metadata
 
     @property
     def content_type(self) -> Optional[str]:
         """
-        Returns the content-type of the S3 object or None if it is not defined.
+        Content type (MIME type) of the object.
 
         Returns
         -------
         str
-            Content type or None if the content type is undefined.
+            None if it is not known.
         """
         return self._content_type
 
     @property
     def encryption(self) -> Optional[str]:
         """
-        Returns the encryption type of the S3 object or None if it is not defined.
+        Server-side encryption of the object, e.g. 'AES256' or 'aws:kms'.
 
         Returns
         -------
         str
-            Server-side-encryption type or None if parameter is not set.
+            None if the response did not include it.
         """
         return self._encryption
 
     @property
     def range_info(self) -> Optional[RangeInfo]:
         """
-        What was downloaded of the object.
+        Range of the object that was downloaded.
 
-        The returned object has the following fields:
-        - `total_size`: Size of the object in S3.
-        - `request_offset`: The starting offset.
-        - `request_length`: The number of bytes downloaded.
+        It has the following fields:
+        - `total_size`: Size of the object in S3, in bytes.
+        - `request_offset`: Offset of the first byte.
+        - `request_length`: Number of bytes downloaded.
 
         Returns
         -------
         RangeInfo
-            Of a whole object it covers all; None where nothing was downloaded or `return_info` was False.
+            The whole object if no range was requested. None if nothing was downloaded, or with `return_info=False`.
         """
         return self._range_info
 
     @property
     def last_modified(self) -> Optional[int]:
         """
-        Returns the last modified unix timestamp of the object.
+        Time of the last modification of the object.
 
         Returns
         -------
         int
-            Unix timestamp corresponding to the last modified time.
+            Unix timestamp, in seconds.
         """
         return self._last_modified
 
     @property
     def etag(self) -> Optional[str]:
         """
-        Returns what S3 calls this version of the object: its ETag, as sent, with its quotes.
+        ETag of the object, as S3 sends it, with its quotes.
 
-        `put(key, obj, if_match=etag)` replaces the object only while it is still this version. Of a range, it is that
-        of the whole object.
+        It identifies the version of the whole object, also for a range. `put(key, obj, if_match=etag)` replaces the
+        object only if it is still this version.
 
         Returns
         -------
         str
-            None in listings, with `return_info=False`, where there is no object, and where the server sends none.
+            None in listings, with `return_info=False`, for a missing object, and if the server sends none.
         """
         return self._etag
 
     def remove_file(self) -> None:
-        """Remove the local file, if there is one, before the client is closed."""
+        """Remove the local file, if any, before the client is closed."""
         if self._path:
-            with contextlib.suppress(OSError):  # the user has moved it, for one
+            with contextlib.suppress(OSError):  # the user may have moved it
                 os.unlink(self._path)
 
     def __str__(self) -> str:
@@ -332,13 +324,13 @@ class S3Object:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        from metaflow_extensions.fasts3.api import html_tables  # which a flow does without
+        from metaflow_extensions.fasts3.api import html_tables  # a flow does not need it
 
         return html_tables.of_object(self)
 
 
 def _user_attributes(metadata: Optional[dict[str, str]]) -> Optional[dict[str, Any]]:
-    """The user's metadata; None for an object of another program, whatever that stored under our name."""
+    """The user's metadata; None if another program stored something else under our name."""
     stored = (metadata or {}).get(USER_ATTRIBUTES)
     if stored is None:
         return None

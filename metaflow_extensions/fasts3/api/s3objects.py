@@ -1,4 +1,4 @@
-"""The results of calls: class S3Objects, and how the objects in it are made."""
+"""The results of calls: class S3Objects, and the functions that create its objects."""
 
 from functools import partial
 from typing import Any, Callable, Optional, SupportsIndex, TypeVar, Union, overload
@@ -13,13 +13,13 @@ _Other = TypeVar("_Other")
 
 class S3Objects(list[S3Object]):
     """
-    A list of `S3Object`s, as most methods of the `S3` client return it. Notebooks show it as a table.
+    A list of `S3Object`s that notebooks show as a table. Most methods of the `S3` client return it.
 
-    It is a list in every respect. Its slices and copies, and the sum of two of them, are `S3Objects` again; what
-    `sorted` or a comprehension makes of it is a plain list, of which `S3Objects(...)` makes a table.
+    Slices, copies and sums of `S3Objects` are `S3Objects`. `sorted` and comprehensions return a plain list;
+    `S3Objects(...)` converts it.
     """
 
-    __slots__ = ()  # as large as a list
+    __slots__ = ()  # no larger than a list
 
     @overload
     def __getitem__(self, place: SupportsIndex, /) -> S3Object: ...
@@ -27,13 +27,13 @@ class S3Objects(list[S3Object]):
     @overload
     def __getitem__(self, place: slice, /) -> "S3Objects": ...
 
-    # Any: overloads are for who reads this file. Metaflow's stubs are made of what is here when it runs.
+    # Any: the overloads are for type checkers. Metaflow generates its stubs from the runtime signature.
     def __getitem__(self, place: Union[SupportsIndex, slice], /) -> Any:
         if isinstance(place, slice):
             return S3Objects(super().__getitem__(place))
         return super().__getitem__(place)
 
-    @overload  # type: ignore[override]  # one more than list has
+    @overload  # type: ignore[override]  # one overload more than list has
     def __add__(self, others: "S3Objects", /) -> "S3Objects": ...
 
     @overload
@@ -44,15 +44,15 @@ class S3Objects(list[S3Object]):
 
     def __add__(self, others: list[_Other], /) -> list[Union[S3Object, _Other]]:
         added = super().__add__(others)
-        # Of a list of anything, the sum is one, too.
+        # The sum with a list of other things is a plain list.
         return S3Objects(added) if isinstance(others, S3Objects) else added  # type: ignore[arg-type,return-value]
 
     def copy(self) -> "S3Objects":
         return S3Objects(self)
 
     def _repr_html_(self) -> str:
-        """The first of them, as a table for a notebook."""
-        from metaflow_extensions.fasts3.api import html_tables  # which a flow does without
+        """The first objects, as a table for a notebook."""
+        from metaflow_extensions.fasts3.api import html_tables  # a flow does not need it
 
         return html_tables.of_list(self)
 
@@ -68,11 +68,11 @@ def s3object_of(
         The `prefix` of the result.
     url : str
     result : Downloaded or None
-        None: there is no such object.
+        None: the object does not exist.
     return_info : bool
-        Whether the result has more than the size.
+        Whether the result has more information than the size.
     name : callable
-        Gives a path for a file, should one be asked for of what is in memory.
+        Returns a path for the file of an object in memory, when `path` is first read.
     """
     if result is None:
         return S3Object(root, url)
@@ -86,7 +86,7 @@ def s3object_of(
 
 
 def s3object_of_info(root: Optional[str], url: str, info: Optional[ObjectInfo]) -> S3Object:
-    """The result of one HEAD; None: there is no such object."""
+    """The result of one HEAD request; `info` is None if the object does not exist."""
     return S3Object(root, url) if info is None else S3Object(root, url, size=info.size, **_facts(info))
 
 

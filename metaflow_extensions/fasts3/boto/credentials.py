@@ -13,7 +13,7 @@ from metaflow_extensions.fasts3.wire.credentials import CredentialSet
 from metaflow_extensions.fasts3.wire.failures import Failure, TransferError
 from metaflow_extensions.fasts3.wire.log import log
 
-NOBODY = "nobody"  # in place of the access key id where there are no credentials
+NO_IDENTITY = "nobody"  # in place of the access key id where there are no credentials
 USED = 0.75  # of the life that credentials have left when they are fetched
 TRIED_AGAIN_AFTER = 0.25  # of the life that is left, after the provider has failed
 ASKED_AGAIN_AFTER = 30.0  # seconds until a provider that returned refused credentials is asked again
@@ -126,7 +126,7 @@ class SigningCredentials:
     def access_key(self) -> str:
         """The access key id, for messages; no secret. No provider is asked."""
         known = self.known
-        return known.access_key if known else NOBODY
+        return known.access_key if known else NO_IDENTITY
 
     @property
     def known(self) -> Optional[CredentialSet]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Optional
 from urllib.parse import urlsplit
 
-from metaflow_extensions.fasts3.api.errors import MOST_NAMED, REMEDIES, shown, where_nobody_answers
+from metaflow_extensions.fasts3.api.errors import MOST_NAMED, REMEDIES, remedy_of_unreachable, shown
 from metaflow_extensions.fasts3.boto.connection import Connection
 from metaflow_extensions.fasts3.boto.redaction import without_password
 from metaflow_extensions.fasts3.doctor import settings
@@ -167,7 +167,7 @@ def check_answer(context: Context) -> Finding:
     except Exception as error:
         failure = failure_of(error)
         connection = context.connect()
-        nobody = where_nobody_answers(connection.endpoint_url, connection.proxy)
+        nobody = remedy_of_unreachable(connection.endpoint_url, connection.proxy)
         unreachable = failure.code is Code.UNREACHABLE
         remedy = failure.remedy or (nobody if unreachable else REMEDIES.get(failure.code, nobody))
         if failure.remedy == NO_TLS:
