@@ -120,8 +120,8 @@ SUMS = {
     "0 objects, 0 bytes": [],
     "1 object, 0 bytes": [stored("a", 0)],
     "2 objects, 1.5 KiB": [stored("a", 1024), stored("b", 512)],
-    "1 not there": [stored("a", None)],
-    "1 object, 5 bytes; 2 directories; 1 not there": [
+    "1 missing": [stored("a", None)],
+    "1 object, 5 bytes; 2 directories; 1 missing": [
         stored("a"),
         *[S3Object.directory(ROOT, f"{ROOT}/d/")] * 2,
         stored("b", None),

@@ -133,7 +133,7 @@ def test_a_directory_in_the_place_of_a_file(tmp_path):
 
 def test_a_file_in_the_place_of_a_directory(tmp_path):
     (tmp_path / "a").write_text("")
-    with pytest.raises(MetaflowS3Exception, match="can't be made"):
+    with pytest.raises(MetaflowS3Exception, match="Could not create the directory"):
         make_parents(str(tmp_path), targets(str(tmp_path), named("a/b"), False))
 
 

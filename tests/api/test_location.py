@@ -70,13 +70,13 @@ def test_the_places_that_arguments_mean(arguments, root):
         ((None, None, Run(), "s3://bucket"), "Use one of them"),
         (("bucket", None, None, None), "Use s3root='s3://bucket/prefix' instead"),
         ((None, "prefix", None, None), "latest_run"),
-        ((None, None, None, "bucket/prefix"), "prefixed with s3://"),
-        ((None, None, None, "s3:///prefix"), "does not name a bucket"),
+        ((None, None, None, "bucket/prefix"), "begins with s3://"),
+        ((None, None, None, "s3:///prefix"), "has no bucket"),
         ((None, None, None, 5), "It is 5"),
         ((None, None, "Flow/12", None), "Run('Name/id')"),
         ((None, None, Run("Flow"), None), "Run('Name/id')"),
         ((None, None, Run("Flow/12/step"), None), "Run('Name/id')"),
-        (("s3://bucket/prefix", None, Run(), None), "name of a bucket alone"),
+        (("s3://bucket/prefix", None, Run(), None), "name of a bucket only"),
     ],
 )
 def test_misuse_is_told_what_to_do(arguments, sentence):
@@ -131,10 +131,10 @@ def test_keys_become_urls(root, key, url):
         (None, "relative", "'s3root' or 'run'"),
         (None, "http://b/k", "not a full s3:// URL"),
         ("s3://b", "s3://b/k", "Don't use absolute S3 URLs"),
-        ("s3://b", ["k"], "A key is a string, not list"),
-        ("s3://b", 5, "A key is a string, not int"),
-        ("s3://b", PurePosixPath("a/b"), "PurePosixPath('a/b'). Write it as a string, with its slashes"),
-        (None, PurePosixPath("s3://b/k"), "PurePosixPath('s3:/b/k'). Write it as a string, with its slashes"),
+        ("s3://b", ["k"], "A key must be a string, not list"),
+        ("s3://b", 5, "A key must be a string, not int"),
+        ("s3://b", PurePosixPath("a/b"), "PurePosixPath('a/b'). Convert it to a string with slashes"),
+        (None, PurePosixPath("s3://b/k"), "PurePosixPath('s3:/b/k'). Convert it to a string with slashes"),
     ],
 )
 def test_keys_that_do_not_go_with_the_root(root, key, sentence):
@@ -148,11 +148,11 @@ def test_keys_that_do_not_go_with_the_root(root, key, sentence):
     [
         ("s3://b/" + "k" * 1025, "has 1025 bytes"),
         ("s3://b/" + "é" * 513, "has 1026 bytes"),
-        ("s3:///k", "does not name a bucket"),
-        ("b/k", "does not name a bucket"),
+        ("s3:///k", "has no bucket"),
+        ("b/k", "has no bucket"),
         ("s3://b/\ud800", "not valid Unicode"),
-        ("s3://b", "no key in it"),
-        (f"s3://{ARNS[0]}/", "no key in it"),
+        ("s3://b", "has no key, only a bucket"),
+        (f"s3://{ARNS[0]}/", "has no key, only a bucket"),
     ],
 )
 def test_urls_of_no_object(url, sentence):
@@ -190,7 +190,7 @@ def test_names_do_not_steer_a_terminal(refused):
 @pytest.mark.parametrize("key", ["", None])
 def test_nothing_is_stored_beside_a_run(key):
     assert Location("s3://b/p/Flow/1", is_run=True).url(key) == "s3://b/p/Flow/1"
-    with pytest.raises(MetaflowS3URLException, match=r"beside the data of the run and not among them\. Give a key\."):
+    with pytest.raises(MetaflowS3URLException, match=r"which is not part of the run's data\. Give a key\."):
         Location("s3://b/p/Flow/1", is_run=True).url_to_store(key)
     assert Location("s3://b/p").url_to_store(key) == "s3://b/p"
 

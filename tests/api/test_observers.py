@@ -193,8 +193,8 @@ def test_nothing_is_said_where_nothing_went_wrong():
 def test_one_line_for_a_call():
     outcomes = [Outcome(n, None, None, True, SLOW if n % 2 else None) for n in range(10)]
     assert report(outcomes) == [
-        "Transient S3 failures: 5 of 10 requests were tried again, 15 times; "
-        "the last for SlowDown: Please reduce your request rate"
+        "Transient S3 failures: 5 of 10 requests needed retries, 15 in total; "
+        "reason of the last: SlowDown: Please reduce your request rate"
     ]
 
 

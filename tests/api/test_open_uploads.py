@@ -22,7 +22,7 @@ def test_it_says_how_many_which_and_why():
     told = open_uploads_message([undone("data/a", upload_id="A1\x1b[2J"), undone("data/b")], ["s3://b/data/c"])
     assert told.startswith("2 multipart uploads could not be aborted (AccessDenied: Access Denied): s3://b/data/a ")
     assert "(upload id A1\\x1b[2J)" in told
-    assert "1 multipart upload may have been opened just before the end: s3://b/data/c." in told
+    assert "1 multipart upload may have been opened at the end: s3://b/data/c." in told
     assert "`metaflow fasts3 uploads s3://b/data/`" in told
 
 

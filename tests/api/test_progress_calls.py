@@ -119,7 +119,7 @@ def test_what_nobody_asked_for_is_not_told(make_s3, seen):
     assert [progress.operation for progress in seen if progress.done] == ["get", "info"]
     make_s3().put("part-1", b"1")
     seen.clear()
-    with pytest.warns(UserWarning, match="there are keys that begin with"):
+    with pytest.warns(UserWarning, match="other keys begin with"):
         s3.get_recursive(["part-"])
     assert [progress.operation for progress in seen if progress.done] == ["get"]
 

@@ -91,4 +91,4 @@ def test_retries_are_told_where_the_user_wants_it(client, refusing, monkeypatch,
     answers = iter([503, 503, 404])
     monkeypatch.setattr(ThreadingHTTPServer, "refusal", property(lambda _: next(answers)), raising=False)
     client.put_many([("k", "data")], overwrite=False)
-    assert "1 of 2 requests were tried again, 2 times; the last for 503" in capsys.readouterr().err
+    assert "1 of 2 requests needed retries, 2 in total; reason of the last: 503" in capsys.readouterr().err

@@ -187,7 +187,7 @@ print(child.exitcode)
 """
 ENDS = {
     "a forked child": (LEFT_OPEN, "1\n"),
-    "a thread goes on": (GOES_ON, "No temporary directory is made any more: this process is about to end.\nFalse\n"),
+    "a thread goes on": (GOES_ON, "Could not create a temporary directory: this process is about to end.\nFalse\n"),
     "multiprocessing": (IN_A_CHILD, "0\n"),
 }
 

@@ -127,7 +127,7 @@ def test_then_the_wrong_url_is():
 def test_no_directory_is_made_for_a_tilde(rooted, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for call in (lambda: rooted.download("k", "~/there"), lambda: S3(tmproot="~/tmp")):
-        with pytest.raises(MetaflowS3Exception, match=r"no directory '~/.*expanduser"):
+        with pytest.raises(MetaflowS3Exception, match=r"The directory '~/.*expanduser"):
             call()
     with pytest.raises(MetaflowS3NotFound, match=r"'~/there' is not a local directory.*expanduser"):
         rooted.upload("~/there")

@@ -65,7 +65,7 @@ def test_what_can_t_be_an_endpoint_is_named(tmproot, server, endpoint_url):
     with S3(s3root="s3://bucket/x", tmproot=str(tmproot), client_params=params) as s3:
         for verb in (*METHODS.values(), lambda s3, _: s3.transfers):
             with pytest.raises(
-                MetaflowS3Exception, match=r"No S3 client could be made.*METAFLOW_S3_ENDPOINT_URL"
+                MetaflowS3Exception, match=r"Could not create an S3 client.*METAFLOW_S3_ENDPOINT_URL"
             ) as told:
                 verb(s3, "key")
             assert str(told.value).isprintable()

@@ -68,7 +68,7 @@ def test_something_that_is_no_boto3_client():
     foreign = type("Foreign", (), {"meta": type("Meta", (), {"config": None, "endpoint_url": LOCAL})()})()
     connection = Connection(foreign, ours=False)
     assert left_to_boto3(connection, "not a plain boto3 client")
-    assert connection.identity == "nobody"
+    assert connection.identity == "none"
     assert connection.credentials() is None
 
 
@@ -133,7 +133,7 @@ def test_nobody_to_sign_as(monkeypatch):
     client = session.create_client("s3", region_name="eu-west-1", endpoint_url=LOCAL, config=ONE_TRY)
     connection = Connection(client, ours=True)
     assert connection.credentials() is None
-    assert connection.identity == "nobody"
+    assert connection.identity == "none"
     for call in (
         lambda: connection.template("wire", "GetObject", "bucket"),
         lambda: complete(connection.transfers("wire").head("bucket", "key")),
@@ -158,7 +158,7 @@ def test_secrets_are_concealed(client):
 
 def test_anonymous(client):
     connection = Connection(client(config=ONE_TRY.merge(Config(signature_version=UNSIGNED))), ours=True)
-    assert connection.identity == "nobody (unsigned)"
+    assert connection.identity == "none (unsigned)"
     assert connection.template("wire", "GetObject", "bucket").scope is None
 
 

@@ -163,7 +163,7 @@ def test_messages_ask_no_provider(alone):
     """Not even for the access key id: a handler of errors that raises hides what it was to tell."""
     alone(*CASES["SSO session"][:1])
     connection = Connection(clients.S3Client().client, ours=True)
-    assert connection.identity == "nobody"
+    assert connection.identity == "none"
     assert connection.conceal("text") == "text"
 
 

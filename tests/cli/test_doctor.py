@@ -354,7 +354,7 @@ def test_another_root(seaweedfs: S3Server, place: str) -> None:
 def test_a_root_that_makes_no_sense_is_one_sentence(seaweedfs: S3Server, place: str) -> None:
     ran = doctor(environment(seaweedfs, place), "--root", "bucket/prefix")
     assert ran.status == 2
-    assert "'bucket/prefix' does not name a bucket. Write it as s3://bucket/key." in ran.err
+    assert "'bucket/prefix' has no bucket. The form of an S3 URL is s3://bucket/key." in ran.err
 
 
 def test_read_only_it_writes_nothing(proxy: FaultyS3, through: "dict[str, str]", seaweedfs: S3Server) -> None:

@@ -49,7 +49,7 @@ def test_as_text(fasts3, root, filled):
 def test_nothing_is_an_error(fasts3, root, filled, arguments):
     done = fasts3("du", "--json", *(argument.format(root=root) for argument in arguments))
     assert (done.exit_code, done.stdout) == (1, "")
-    assert done.stderr.startswith(("Error: Nothing is below ", "Error: No key matches "))
+    assert done.stderr.startswith(("Error: No objects under ", "Error: No key matches "))
 
 
 def test_an_empty_bucket_has_no_bytes(fasts3, monkeypatch):

@@ -115,8 +115,8 @@ def test_a_directory_that_can_not_be_made_is_one_sentence(fasts3, here, root, st
     (here / "file").write_bytes(b"")
     done = fasts3("get", f"{root}/a", "file/below/a")
     assert done.exit_code == 1
-    assert done.stderr.startswith("Error: The directory '")
-    assert "file/below' can't be made (Not a directory)." in done.stderr
+    assert done.stderr.startswith("Error: Could not create the directory '")
+    assert "file/below' (Not a directory)." in done.stderr
 
 
 def test_what_the_file_system_says_becomes_a_sentence():

@@ -60,7 +60,7 @@ def test_what_is_missing_is_named_and_the_rest_shown(fasts3, root, filled):
 def test_a_bucket_alone_is_refused(fasts3, server):
     done = fasts3("info", f"s3://{server.bucket}")
     assert done.exit_code == 1
-    assert "names a bucket but no key" in done.stderr
+    assert "has no key, only a bucket" in done.stderr
 
 
 def test_a_directory_is_told_to_be_one(fasts3, root, stored):

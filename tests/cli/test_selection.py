@@ -106,7 +106,7 @@ def test_a_root_that_is_no_place_is_bad_usage_and_named(root):
 
 def test_a_setting_that_is_no_place_is_named(monkeypatch):
     monkeypatch.setattr(configuration, "DATATOOLS_S3ROOT", "metaflow/data")
-    with pytest.raises(MetaflowS3URLException, match=r"'metaflow/data' does not name.* METAFLOW_DATATOOLS_S3ROOT="):
+    with pytest.raises(MetaflowS3URLException, match=r"'metaflow/data' has no bucket.* METAFLOW_DATATOOLS_S3ROOT="):
         location_from("MyFlow/12", None)
 
 

@@ -41,7 +41,7 @@ def both(make_s3, root, monkeypatch):
     return begin
 
 
-@pytest.mark.filterwarnings("ignore:Nothing is below")
+@pytest.mark.filterwarnings("ignore:No objects under")
 @settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
 @given(data=st.data())
 def test_random_calls(both, server, tmp_path, data):

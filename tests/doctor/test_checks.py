@@ -11,4 +11,4 @@ def test_every_check_comes_after_those_that_it_needs() -> None:
 
 def test_places_in_s3() -> None:
     assert why_no_url("s3://bucket/prefix") is None
-    assert "does not name a bucket" in str(why_no_url("/local"))
+    assert "has no bucket" in str(why_no_url("/local"))

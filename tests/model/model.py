@@ -79,7 +79,7 @@ class Model:
         for prefix in keys:
             below = self._below(prefix)
             if not below and prefix and any(key.startswith(prefix) for key in self.held):
-                warnings.warn(f"Nothing is below {prefix!r}", Expected, stacklevel=1)
+                warnings.warn(f"No objects under {prefix!r}", Expected, stacklevel=1)
             got = [self._got(key, False, return_info) for key in below]
             found += got if return_info else [_under(self._url(prefix), facts) for facts in got]
         return found

@@ -1,4 +1,4 @@
-"""What the classes that hold the methods of `S3` share: the parts of a client, and listings."""
+"""Class `Client`, the base of all methods of `S3`."""
 
 import weakref
 from collections.abc import Iterator
@@ -12,20 +12,20 @@ from metaflow_extensions.fasts3.api.temporary_directory import TemporaryDirector
 from metaflow_extensions.fasts3.plans.listings import Listing, Listings, Pager, PagesOfListing
 from metaflow_extensions.fasts3.plans.split_listing import Entry
 
-FEW_LISTINGS = 8  # prefixes: not worth a worker's start
-AHEAD = 50_000  # entries of a listing that may wait for those before them
+FEW_LISTINGS = 8  # prefixes that do not need workers
+AHEAD = 50_000  # entries of a listing that are buffered until the ones before them arrive
 
 
 class Client:
-    """The parts of a client, put together by `S3.__init__`."""
+    """The parts of a client, created by `S3.__init__`."""
 
     _location: Location
     _executor: Executor
     _tempdir: TemporaryDirectory
-    _prefetches: "weakref.WeakSet[Prefetch]"  # loops that go on
+    _prefetches: "weakref.WeakSet[Prefetch]"  # unfinished loops
 
     def _list(self, listings: list[Listing]) -> list[list[Entry]]:
-        """List prefixes; the entries of each, in key order."""
+        """List prefixes; return the entries of each, in key order."""
         if not listings:
             return []
         plan = Listings(listings)
@@ -34,7 +34,7 @@ class Client:
         return plan.results
 
     def _pages(self, listing: Listing) -> Iterator[list[Entry]]:
-        """List a prefix a few pages at a time, as they are asked for."""
+        """List a prefix a few pages at a time, while the caller iterates."""
         pager = Pager(listing, INLINE_THREADS, AHEAD)
         while not pager.ended:
             plan = PagesOfListing(pager)
@@ -42,10 +42,10 @@ class Client:
             yield plan.entries
 
     def _warn_of_neighbours(self, url: str, bucket: str, text: str, stacklevel: int = 3) -> None:
-        """Say so where nothing is below a prefix although keys begin with its text."""
+        """Warn if no key is under a prefix, but other keys begin with the same text."""
         if self._list([Listing(bucket, text, first_only=True)])[0]:
             warn(
-                f"Nothing is below '{url}/', but there are keys that begin with '{url}'. A prefix is a directory here; "
-                "Metaflow's own S3 would have returned them. Give a whole directory, or use list_paths to choose.",
+                f"No objects under '{url}/', but other keys begin with '{url}'. A prefix is a directory here. "
+                "Metaflow's own S3 would return these keys. Give a whole directory, or use list_paths to find it.",
                 stacklevel,
             )

@@ -1,4 +1,4 @@
-"""The files below a local directory that an upload is to have."""
+"""Finds the files below a local directory for an upload."""
 
 import os
 import re
@@ -18,16 +18,16 @@ _WILDCARD = re.compile(r"[*?[]")
 def files_in(
     root: str, include: Patterns, exclude: Patterns, refuse: Callable[[str, MetaflowException], None]
 ) -> list[str]:
-    """The paths of the files that are asked for, below a directory, with slashes, in their order.
+    """The paths of matching files relative to a directory, with slashes, sorted.
 
     Parameters
     ----------
     root : str
     include, exclude : str, iterable of str or None
-        Patterns as of `fnmatch`: all files if `include` is None, but none that `exclude` fits.
+        `fnmatch` patterns: all files if `include` is None, except those that match `exclude`.
     refuse : callable
-        Takes what can't be uploaded, with the reason: directories that can't be read, files whose names are no text.
-        What the patterns leave out is not among them.
+        Takes each path that can't be uploaded, with the reason: unreadable directories, and file names that are not
+        UTF-8. It is not called for paths that the patterns exclude.
     """
     wanted = ("*",) if include is None else _patterns(include)
     unwanted = () if exclude is None else _patterns(exclude)
@@ -36,12 +36,12 @@ def files_in(
         path = os.path.relpath(str(error.filename), root)
         below = "" if path == "." else path.replace(os.sep, "/") + "/"
         if _may_hold(below, wanted) and not _has_all(below, unwanted):
-            problem = f"The directory '{shown(str(error.filename), MOST_URL)}' can't be read ({error.strerror})."
+            problem = f"Could not read the directory '{shown(str(error.filename), MOST_URL)}' ({error.strerror})."
             refuse(path, MetaflowS3InvalidObject(problem))
 
     names: list[str] = []
     for folder, folders, files in os.walk(root, onerror=fail):
-        # What this client, or another, is just downloading.
+        # The temporary directory of a running download, of this client or another.
         folders[:] = [name for name in folders if not name.startswith(temporary_directory.PREFIXES)]
         below = os.path.relpath(folder, root).replace(os.sep, "/")
         for file in files:
@@ -51,8 +51,8 @@ def files_in(
             try:
                 name.encode("utf-8")
             except UnicodeEncodeError:
-                problem = f"The file {shown(repr(os.path.join(folder, file)))} has a name that is not UTF-8."
-                refuse(name, MetaflowS3InvalidObject(f"{problem} Rename it, or leave it out with `exclude`."))
+                problem = f"The name of the file {shown(repr(os.path.join(folder, file)))} is not UTF-8."
+                refuse(name, MetaflowS3InvalidObject(f"{problem} Rename it, or exclude it with `exclude`."))
             else:
                 names.append(name)
     return sorted(names)
@@ -67,11 +67,11 @@ def _is_like(name: str, patterns: "tuple[str, ...]") -> bool:
 
 
 def _may_hold(folder: str, patterns: "tuple[str, ...]") -> bool:
-    """Whether a path below a directory may fit a pattern: as far as both are literal, they are the same."""
+    """Whether a path below a directory may match a pattern: their literal beginnings agree."""
     beginnings = [_WILDCARD.split(one, 1)[0] for one in patterns]
     return any(folder.startswith(one) or one.startswith(folder) for one in beginnings)
 
 
 def _has_all(folder: str, patterns: "tuple[str, ...]") -> bool:
-    """Whether all paths below a directory fit a pattern."""
+    """Whether all paths below a directory match a pattern."""
     return any(one.endswith("*") and fnmatchcase(folder, one) for one in patterns)

@@ -1,4 +1,4 @@
-"""Carries out plans for the methods of `S3`: with which client, in which process, and what a failure becomes."""
+"""Runs plans for the methods of `S3`: chooses the client and the process, and raises failures as exceptions."""
 
 import sys
 from collections.abc import Iterable
@@ -46,28 +46,28 @@ from metaflow_extensions.fasts3.workers.threads import within
 if TYPE_CHECKING:  # see boto/clients.py
     from metaflow_extensions.fasts3.boto.connection import Connection
 
-INLINE_THREADS = 8  # more only wait for one another in one Python process
-INLINE_PAGES = 16  # of listings: S3 takes some 50 ms for each, this process a tenth of that
+INLINE_THREADS = 8  # more threads only wait for one another in one Python process
+INLINE_PAGES = 16  # of listings: S3 takes about 50 ms for each, this process a tenth of that
 MOST_WORKERS = 16
 CLEANUP_LIMIT = 10.0  # seconds
 CLEANUP_LIMIT_WHEN_STOPPED = 0.4  # seconds, after Ctrl-C
 CLEANUP_RETRIES = 3  # of each request, within that limit
-LATENESS = 0.05  # seconds for the end of threads that have reached it
+LATENESS = 0.05  # seconds for threads to end after the deadline
 
 
 class Executor:
-    """Carries out plans.
+    """Runs plans.
 
     Parameters
     ----------
     connection : callable
-        Gives the connection of this process.
+        Returns the connection of this process.
     failure_rate : float
-        Per cent of the first tries that are made to fail, for tests of retries; see `workers.performer.injected_rate`.
+        Percentage of first attempts that fail on purpose, to test retries; see `workers.performer.injected_rate`.
     chosen : Chosen
-        What the user has chosen for this client.
+        The limits that the user chose for this client.
     progress : bool, callable or None
-        Where progress is shown, as users say it.
+        The argument `progress` of `S3`.
     """
 
     def __init__(
@@ -83,29 +83,29 @@ class Executor:
         self._progress = progress
 
     def settings(self) -> Settings:
-        """What is configured or chosen now."""
+        """The current settings."""
         return Settings.read(self._chosen)
 
     def run(
         self, plan: Plan, place: Place, interruption: Optional[Interruption] = None, with_progress: bool = True
     ) -> None:
-        """Carry out a plan.
+        """Run a plan.
 
         Parameters
         ----------
         plan : Plan
         place : Place
-            Where, if the client can be had in workers.
+            Where it runs, if workers can use the client.
         interruption : Interruption, optional
-            What ends it, in a thread that another one has for it; `Interrupted` is raised then. Without one the caller
-            may be stopped by an exception at any point.
+            Ends the plan, which then raises `Interrupted`, in a background thread. Without it, an exception such as
+            KeyboardInterrupt may stop the call at any point.
         with_progress : bool
-            Whether the progress of a plan with a tally is shown.
+            Whether to show the progress of a plan with a tally.
 
         Raises
         ------
         MetaflowException
-            That of `api.errors` which says what failed.
+            One of `api.errors`.
         """
         tally = getattr(plan, "tally", None) if with_progress else None
         display = display_for(self._progress) if tally else None
@@ -123,7 +123,7 @@ class Executor:
             else:
                 begin()
         except MetaflowException as error:
-            # It says what the user has to know; by which threads it came here is only in the way.
+            # The message is complete; the traceback through our threads does not help the user.
             raise error.with_traceback(None) from error.__cause__
 
     def _run(
@@ -139,7 +139,7 @@ class Executor:
         queue = JobQueue(plan, [observer for observer in (progress, retries) if observer])
         few = few_jobs(place, settings)
         if few is not None and "botocore" not in sys.modules and queue.at_least(MANY_REQUESTS):
-            start_workers(queue)  # while boto3 is imported, which takes as long
+            start_workers(queue)  # in parallel with the import of boto3, which takes as long
         connection = self.connected()
 
         def clean_up_within(limit: float) -> str:
@@ -198,11 +198,11 @@ class Executor:
             try:
                 self._workers(connection, settings, renewal, interruption).run(plan, queue)
             except NoWorkers as error:
-                log.warning("S3: no worker process can be started (%s); what they would do is done in this one.", error)
+                log.warning("S3: could not start a worker process (%s); this process does the work.", error)
                 here.run(plan, queue)
 
     def check_buckets(self, buckets: Iterable[str]) -> None:
-        """Raise MetaflowS3NotFound for a bucket that does not exist, where a bare 404 of a key left it open."""
+        """Raise MetaflowS3NotFound for a missing bucket, after a 404 for a key that did not tell which is missing."""
         for bucket in buckets:
             url = self._connection().endpoint_url
             if endpoints.knows_bucket(url, bucket):
@@ -210,40 +210,40 @@ class Executor:
             try:
                 self.run(Requests([Job(0, "head_bucket", bucket)]), Place.HERE)
             except MetaflowException as error:
-                # An identity without permission for the bucket learns nothing; then the 404 stands.
+                # An identity without permission for HeadBucket can't know; the key counts as missing.
                 if getattr(error, "s3_code", "") == "NoSuchBucket":
                     raise
                 log.debug("bucket %s: %s", bucket, error)
-            # Also where S3 did not say: asking again would not help.
+            # Also without an answer: another request would not help.
             endpoints.note_bucket(url, bucket)
 
     def exception_of(self, operation: str, url: str, failure: Failure, left: str = "") -> Exception:
-        """The exception to raise for a request that failed; see `errors.exception_of`."""
+        """The exception for a failed request; see `errors.exception_of`."""
         asked = self.connected()
         return exception_of(
             operation, url, self.concealed(failure), asked.identity, asked.endpoint_url, left, asked.proxy
         )
 
     def concealed(self, failure: Failure) -> Failure:
-        """A failure without secrets: a server may repeat what it was sent."""
+        """A failure without secrets; a server may repeat those of the request."""
         conceal = self.connected().conceal
         return failure._replace(
             message=conceal(failure.message), s3_code=conceal(failure.s3_code), request_id=conceal(failure.request_id)
         )
 
     def connected(self) -> "Connection":
-        """The connection of this process; MetaflowS3Exception where none can be had."""
+        """The connection of this process; raises MetaflowS3Exception if it can't be created."""
         try:
             return self._connection()
         except Exception as error:
-            if isinstance(error, OSError) and error.errno in NO_DESCRIPTORS:  # nor could what follows be imported
+            if isinstance(error, OSError) and error.errno in NO_DESCRIPTORS:  # the imports below would fail, too
                 raise _no_client(error) from error
             from metaflow_extensions.fasts3.boto.errors import failure_of, raised_by_provider
 
             if not raised_by_provider(error):
                 raise _no_client(error) from error
             failure = failure_of(error)
-        raise credentials_error(failure)  # without the exception, whose frames may hold what a program printed
+        raise credentials_error(failure)  # without the exception, whose frames may hold a program's output
 
     def _terms(self, connection: "Connection", settings: Settings, bandwidth: Optional[float]) -> Terms:
         policy = RetryPolicy(settings.retries, settings.outage_timeout)
@@ -283,7 +283,7 @@ class Executor:
         )
 
     def _clean_up(self, plan: Plan, queue: JobQueue, connection: "Connection", settings: Settings, limit: float) -> str:
-        """Put S3 right after a call, within so many seconds; what stays behind, in sentences."""
+        """Abort open uploads within so many seconds; return sentences about those that remain."""
         jobs = plan.cleanup()
         opening: dict[int, str] = getattr(plan, "opening", {})
         undone = [Undone(job, NO_TIME) for job in jobs]
@@ -293,14 +293,14 @@ class Executor:
             undone[:] = clean_up(performer, jobs, limit)
 
         if jobs:
-            # boto3 may wait for a minute where the user wants to leave.
+            # boto3 may wait for a minute, although the user wants to stop.
             within(limit + LATENESS, do, "fasts3-cleanup")
         perhaps = [url for number, url in opening.items() if not queue.holds(number)]
         return connection.conceal(open_uploads_message(undone, perhaps))
 
 
 def _noted(failure: Failure, endpoint: str) -> Failure:
-    """Note whether an endpoint has answered; the failure says so where it never has."""
+    """Record whether an endpoint has answered; add to the failure if it never has."""
     if shows_answer(failure):
         endpoints.note_answer(endpoint)
     elif failure.code is Code.UNREACHABLE and not endpoints.has_answered(endpoint):
@@ -309,11 +309,11 @@ def _noted(failure: Failure, endpoint: str) -> Failure:
 
 
 def _no_client(error: Exception) -> MetaflowException:
-    message = f"No S3 client could be made: {shown(without_password(str(error)))}"
+    message = f"Could not create an S3 client: {shown(without_password(str(error)))}"
     if isinstance(error, OSError) and error.errno in NO_DESCRIPTORS:
         message += f". {REMEDIES[Code.NO_DESCRIPTORS]}"
     elif isinstance(error, ValueError):  # botocore's, and ours, of URLs
-        message += f". {REMEDIES[Code.UNREACHABLE]} An endpoint is written as https://host or https://host:port."
+        message += f". {REMEDIES[Code.UNREACHABLE]} The form of an endpoint is https://host or https://host:port."
     elif type(error).__module__ == "botocore.exceptions":  # of profiles and files
         message += f". {CHECK_PROFILE}"
     return MetaflowS3Exception(message)

@@ -1,4 +1,4 @@
-"""Downloads into files of the user's own: each file appears under its name in one step, once it is complete."""
+"""Downloads into the user's directory: each file appears atomically under its name, once it is complete."""
 
 import errno
 import os
@@ -29,40 +29,40 @@ from metaflow_extensions.fasts3.plans.downloads import Downloads
 from metaflow_extensions.fasts3.plans.heads import Looks
 from metaflow_extensions.fasts3.plans.refusals import Refusals
 
-# Response headers have times in whole seconds: an object that is downloaded within the second of its change may change
-# once more with the same time. The file of one that is younger than this, with a second for clocks that differ, has a
-# mark in its time, and is downloaded again by the next call.
-YOUNG = 2  # seconds before downloads began; all that changed since is younger
-MARK = 10**6  # nanoseconds; not one, because some file systems keep only microseconds
+# Response headers have times in whole seconds: an object downloaded within the second of its last change may change
+# once more with the same time. The file of an object younger than YOUNG (one second is for clock differences) gets a
+# mark in its modification time, and the next call downloads it again.
+YOUNG = 2  # seconds before the downloads began
+MARK = 10**6  # nanoseconds; some file systems store only microseconds
 ROUNDING = 2  # seconds by which the time in a listing may differ from that in the headers of the same version
-PROBES = 4  # objects whose headers are asked for although a listing says that they have been changed
-UNKNOWN = -1  # the size of an object that was named, and not listed
-NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS)  # what file systems without hard links say
+PROBES = 4  # objects for which a HEAD request is sent although their time in the listing differs
+UNKNOWN = -1  # the size of an object that was not listed
+NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS)  # errors of file systems without hard links
 
 
 class Wanted(NamedTuple):
-    """An object that is to be a file."""
+    """An object to download into a file."""
 
     url: str
     name: str  # the key after the prefix
     size: int  # bytes; may be `UNKNOWN`
-    modified: Optional[float] = None  # Unix timestamp as a listing has it
+    modified: Optional[float] = None  # Unix timestamp of the listing
 
 
 class Age(Enum):
-    """What the time of an object in a listing says of a file of its size."""
+    """The result of comparing a file with an object of the same size by their times."""
 
     SAME = "the file is that object"
     UNCLEAR = "only the object's headers can decide"
     OTHER = "the object has been changed since"
-    WRITTEN = "the file has been written to since, or has to be fetched again"
+    WRITTEN = "the file has been written to since, or must be downloaded again"
 
 
 class Placed(NamedTuple):
     """The file of an object."""
 
     path: str
-    is_new: bool  # downloaded now; else it was there already
+    is_new: bool  # downloaded now; False: it was up to date
 
 
 class FileDownload:
@@ -71,13 +71,13 @@ class FileDownload:
     Parameters
     ----------
     directory : str
-        Absolute; it is made if it is not there.
+        Absolute path; created if necessary.
     executor : Executor
 
     Attributes
     ----------
     left_out : LeftOut
-        The objects that have no file, and why.
+        The skipped objects, with the reasons.
     """
 
     def __init__(self, directory: str, executor: Executor) -> None:
@@ -87,14 +87,14 @@ class FileDownload:
         self._ignores_case: Optional[bool] = None  # not known yet
 
     def ignores_case(self) -> bool:
-        """Whether names that differ in case are one here; the directory is made if it is not there."""
+        """Whether the file system ignores case; creates the directory if necessary."""
         if self._ignores_case is None:
             try:
                 os.makedirs(self._directory, exist_ok=True)
             except OSError as error:
-                problem = f"The directory '{shown(self._directory)}' can't be made"
+                problem = f"Could not create the directory '{shown(self._directory)}'"
                 raise exception_of_files(
-                    problem, error, "Give a directory, or a path where one can be made."
+                    problem, error, "Give a directory, or a path where one can be created."
                 ) from error
             probe = TemporaryDirectory(self._directory)
             try:
@@ -104,7 +104,7 @@ class FileDownload:
         return self._ignores_case
 
     def wants_times(self, overwrite: bool) -> bool:
-        """Whether the times of objects will be compared with those of files: none are where there is no file."""
+        """Whether `fetch` will compare the times of objects and files: not if there are no files."""
         try:
             with os.scandir(self._directory) as found:
                 return overwrite and any(True for _ in found)
@@ -112,26 +112,26 @@ class FileDownload:
             return False
 
     def fetch(self, objects: Sequence[Wanted], overwrite: bool) -> list[Optional[Placed]]:
-        """Download objects, but those whose files are up to date, and those that are left out.
+        """Download objects, except for skipped ones and those whose files are up to date.
 
         Parameters
         ----------
         objects : sequence of Wanted
         overwrite : bool
-            Whether files that are there and differ are replaced.
+            Whether to replace existing files that differ.
 
         Returns
         -------
         list of Placed or None
-            The file of each; None of what stands for a directory, and of what is left out.
+            The file of each object; None for skipped objects and those that represent a directory.
 
         Raises
         ------
         MetaflowException
-            What all objects would fail of: S3 can't be reached, the disk is full.
+            A failure that affects all objects: S3 can't be reached, the disk is full.
         """
         ignores_case = self.ignores_case()
-        # Inside, because only within one file system a file can be put in its place in one step.
+        # Inside the directory, because a file can be moved atomically only within one file system.
         temporary = TemporaryDirectory(self._directory)
         try:
             return self._fetch(objects, overwrite, ignores_case, temporary)
@@ -158,11 +158,11 @@ class FileDownload:
         return [files.get(local_paths.target_of(self._directory, one.url, one.name)) for one in objects]
 
     def _may_be_here(self, url: str, name: str, size: int) -> bool:
-        """Whether an object is any file or directory below this one."""
+        """Whether an object can be a file or a directory below this one."""
         if name and not name.endswith("/"):
             return True
         if size:
-            reason = f"its key ends with a slash, as that of a directory, and it has {size} bytes"
+            reason = f"its key ends with a slash like that of a directory, but it has {size} bytes"
             self.left_out.note(
                 url, MetaflowS3URLException(f"'{shown(url, MOST_URL)}' can't be a local file: {reason}. {INSTEAD}")
             )
@@ -171,13 +171,13 @@ class FileDownload:
     def _missing(
         self, targets: list[Target], sizes: dict[str, int], times: dict[str, float], overwrite: bool
     ) -> list[Target]:
-        """Those that have to be downloaded."""
+        """The files to download."""
         there = [_status(target.path) for target in targets]
         if not overwrite:
             return [target for target, status in zip(targets, there) if status is None]
         current: set[str] = set()  # paths
         unclear: list[Target] = []
-        later: list[Target] = []  # the listing says that the object has been changed since
+        later: list[Target] = []  # by the listing, the object has changed
         for one, status in zip(targets, there):
             if not status or sizes.get(one.url) not in (None, status.st_size) or not stat.S_ISREG(status.st_mode):
                 continue
@@ -189,12 +189,12 @@ class FileDownload:
             elif verdict is Age.OTHER:
                 later.append(one)
         current |= self._current(unclear + later[:PROBES])
-        if any(one.path in current for one in later[:PROBES]):  # listings have times of their own here
+        if any(one.path in current for one in later[:PROBES]):  # the times of the listing differ from the headers
             current |= self._current(later[PROBES:])
         return [target for target in targets if target.path not in current]
 
     def _current(self, targets: list[Target]) -> set[str]:
-        """The paths of files that are as they were delivered, by the headers of their objects."""
+        """The paths of files that are up to date, by the headers of their objects."""
         if not targets:
             return set()
         heads = Looks([split_object_url(target.url) for target in targets], missing_ok=True)
@@ -208,7 +208,7 @@ class FileDownload:
     def _download(
         self, targets: list[Target], sizes: dict[str, int], overwrite: bool, temporary: TemporaryDirectory
     ) -> list[Target]:
-        """Download objects into their files; those that are there now."""
+        """Download objects into their files; return those that succeeded."""
         began = time.time()
         name = temporary.namer()
         wanted = [Download(*split_object_url(target.url), size=sizes.get(target.url)) for target in targets]
@@ -234,18 +234,18 @@ class FileDownload:
         return delivered
 
     def _deliver(self, result: Downloaded, target: Target, mode: int, began: float, overwrite: bool) -> None:
-        """Put what was downloaded in its place.
+        """Move a downloaded file to its path.
 
         Raises
         ------
         MetaflowException
-            It can't be there.
+            This file can't have this path.
         OSError
-            Nothing can be written any more.
+            No file can be written, e.g. because the disk is full.
         """
         path, place = result.path or "", target.path
         if local_paths.passes_link(self._directory, place):
-            # Again: the link may have come in the meantime.
+            # A second check: the link may be new.
             local_paths.real_parent(os.path.realpath(self._directory), target)
         try:
             if result.reply.length == 0:
@@ -257,7 +257,7 @@ class FileDownload:
                 os.utime(path, ns=(written, written))
             _put_in_place(path, place, overwrite)
         except OSError as error:
-            raise exception_of_files(f"The file '{shown(place)}' can't be written", error, INSTEAD) from error
+            raise exception_of_files(f"Could not write the file '{shown(place)}'", error, INSTEAD) from error
 
 
 def _put_in_place(path: str, target: str, overwrite: bool) -> None:
@@ -265,7 +265,7 @@ def _put_in_place(path: str, target: str, overwrite: bool) -> None:
         os.replace(path, target)
         return
     try:
-        os.link(path, target)  # unlike a renaming, it replaces nothing that has come there in the meantime
+        os.link(path, target)  # unlike os.rename, it never replaces a file
     except FileExistsError:
         pass
     except OSError as error:
@@ -277,7 +277,7 @@ def _put_in_place(path: str, target: str, overwrite: bool) -> None:
 
 
 class _Delivered(Downloads):
-    """`Plan` for downloads, each of which is delivered as soon as it is there."""
+    """`Plan` for downloads that delivers each one as soon as it is complete."""
 
     def __init__(
         self,
@@ -297,7 +297,7 @@ class _Delivered(Downloads):
 
 
 def _status(path: str) -> Optional[os.stat_result]:
-    """Of a file, a link or whatever is there."""
+    """The status of a file, link or directory; None if nothing is there."""
     try:
         return os.lstat(path)
     except OSError:
@@ -305,9 +305,9 @@ def _status(path: str) -> Optional[os.stat_result]:
 
 
 def _by_listing(written: int, modified: Optional[float]) -> Age:
-    """Compare the time of a file, in nanoseconds, with that of an object in a listing.
+    """Compare the time of a file, in nanoseconds, with the time of an object in a listing.
 
-    Files have the time of the headers, in whole seconds. Listings of some servers have fractions of a second.
+    Files have the time of the headers, in whole seconds. Listings of some servers have fractions of seconds.
     """
     seconds, fraction = divmod(written, 10**9)
     if fraction:
@@ -326,7 +326,7 @@ def _is_as_delivered(path: str, size: Optional[int], modified: int) -> bool:
 
 
 def _mode(path: str) -> int:
-    """The permissions that a new file has here; the process's umask can't be asked without being changed."""
+    """The permissions of a new file here, by a trial file: reading the umask of the process would change it."""
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         try:
@@ -335,4 +335,4 @@ def _mode(path: str) -> int:
             os.close(descriptor)
             os.unlink(path)
     except OSError as error:
-        raise exception_of_files(f"The file '{path}' can't be made", error) from error
+        raise exception_of_files(f"Could not create the file '{path}'", error) from error

@@ -1,17 +1,17 @@
-"""Numbers, bytes and seconds as people read them, in the same units everywhere."""
+"""Formats numbers, bytes and seconds for people, in the same units everywhere."""
 
 UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 MOST = 2**1000  # bytes that a float can hold; a server may send any number
-MINUTE = 59.95  # seconds: what would read 60.0 s is 1:00
+MINUTE = 59.95  # seconds: longer times would read 60.0 s; they read 1:00 instead
 
 
 def counted(count: int, noun: str) -> str:
-    """So many of something: '1 object', '1,000 objects'."""
+    """A number with its noun: '1 object', '1,000 objects'."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def step_of(count: float) -> int:
-    """The place of the unit in which a number of bytes is shown."""
+    """The index in UNITS of the unit for a number of bytes."""
     step = 0
     while step < len(UNITS) - 1 and count >= (1023.95 * 1024**step if step else 1024):  # 1024.0 is 1.0 of the next
         step += 1
@@ -19,7 +19,7 @@ def step_of(count: float) -> int:
 
 
 def in_step(count: float, step: int) -> str:
-    """A number of bytes in one unit, without its name."""
+    """A number of bytes in the unit with an index, without the unit's name."""
     if isinstance(count, int) and count >= MOST:
         return f"{count // 1024**step:,}"
     return f"{count / 1024**step:,.1f}" if step else f"{count:.0f}"
@@ -35,7 +35,7 @@ def readable(count: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A time: '4.2 s', '1:05', '2:01:07'."""
+    """A duration: '4.2 s', '1:05', '2:01:07'."""
     if seconds < MINUTE:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)

@@ -1,7 +1,7 @@
 """Results as HTML tables, for notebooks.
 
-Others choose keys, types and metadata, and a notebook runs the HTML that it is given: every text goes through `_safe`.
-The length of a table is bounded.
+Keys, types and metadata may come from anyone, and a notebook runs the HTML of a result: `_safe` escapes every text. The
+length of a table is bounded.
 """
 
 import json
@@ -23,13 +23,13 @@ MISSING = "does not exist"
 DIRECTORY = "directory"
 UNKNOWN = "unknown size"
 
-# JupyterLab aligns to the right, and would have a long key widen the page.
+# JupyterLab aligns to the right, and a long key would widen the page.
 _LEFT = 'style="text-align: left; overflow-wrap: anywhere"'
 _RIGHT = 'style="text-align: right; white-space: nowrap"'
 
 
 class _Row(NamedTuple):
-    """What a list shows of one of its objects; None where it is not known."""
+    """The cells of one object in a list; None if unknown."""
 
     key: str
     size: Optional[str]
@@ -38,7 +38,7 @@ class _Row(NamedTuple):
 
 
 def of_object(found: S3Object) -> str:
-    """All that an `S3Object` knows without reading its file, one row a fact."""
+    """The properties of an `S3Object`, one row each, without reading its file."""
     facts = [
         ("url", _safe(found.url, MOST_URL)),
         ("size", _safe(_size_in_full(found))),
@@ -47,19 +47,19 @@ def of_object(found: S3Object) -> str:
         ("ETag", _safe(found.etag)),
         ("encryption", _safe(found.encryption)),
         ("metadata", _attributes(found.metadata)),
-        ("local path", _safe(found._path, MOST_URL)),  # `path` would make the file of an object in memory
+        ("local path", _safe(found._path, MOST_URL)),  # `path` would write the file of an object in memory
     ]
     rows = "".join(f"<tr><th {_LEFT}>{name}</th><td {_LEFT}>{text}</td></tr>" for name, text in facts if text)
     return f"<table>{rows}</table>"
 
 
 def of_list(objects: Sequence[Any]) -> str:
-    """How many there are and how large they are together, then the first of them.
+    """The number and total size of objects, then the first of them.
 
     Parameters
     ----------
     objects : sequence of S3Object
-        A user may have put anything else among them; of that, the `repr` is shown.
+        Other items that a user may have added appear as their `repr`.
     """
     rows = [_row(one) for one in objects[:MOST_ROWS]]
     columns = [name for name in _Row._fields if any(getattr(row, name) is not None for row in rows)]
@@ -82,7 +82,7 @@ def _summary(objects: Iterable[Any]) -> str:
             counted[_kind(one)] += 1
     text = [f"{_number(counted['object'], 'object')}, {readable(total)}"] if counted["object"] or not counted else []
     text += [_number(counted["directory"], "directory", "directories")] if counted["directory"] else []
-    text += [f"{counted['missing']:,} not there"] if counted["missing"] else []
+    text += [f"{counted['missing']:,} missing"] if counted["missing"] else []
     text += [_number(counted["other"], "other thing")] if counted["other"] else []
     return "; ".join(text)
 
@@ -133,12 +133,12 @@ def _moment(timestamp: Optional[int]) -> Optional[str]:
         return None
     try:
         return f"{datetime.fromtimestamp(timestamp, timezone.utc):%Y-%m-%d %H:%M:%S} UTC"
-    except (ValueError, OverflowError, OSError):  # no year that the system knows; a server may say anything
+    except (ValueError, OverflowError, OSError):  # a server may send a year that the system does not support
         return str(timestamp)
 
 
 def _attributes(metadata: Optional[dict[str, Any]]) -> str:
-    """The user's metadata, one line an attribute."""
+    """The user's metadata, one line for each attribute."""
     if not metadata:
         return ""
     lines = [f"{_safe(name)}: {_safe(_as_text(metadata[name]))}" for name in list(metadata)[:MOST_ATTRIBUTES]]
@@ -156,5 +156,5 @@ def _as_text(value: Any) -> str:
 
 
 def _safe(text: Optional[str], most: int = MOST_TEXT) -> str:
-    """A text that others chose, for a page; nothing for nothing."""
+    """A text from outside, shortened and escaped for HTML; "" for None."""
     return escape(shown(text, most)) if text is not None else ""

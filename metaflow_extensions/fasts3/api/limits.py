@@ -9,7 +9,7 @@ from metaflow_extensions.fasts3.api.errors import MetaflowS3Exception
 from metaflow_extensions.fasts3.boto.settings import Chosen
 from metaflow_extensions.fasts3.plans.pieces import LEAST_PART, MOST_PART
 
-LEAST_BANDWIDTH = 1024  # bytes a second; less is probably meant as megabytes
+LEAST_BANDWIDTH = 1024  # bytes per second; a lower value probably means megabytes
 
 
 def chosen_limits(max_connections: Any, max_bandwidth: Any, part_size: Any) -> Chosen:
@@ -18,19 +18,19 @@ def chosen_limits(max_connections: Any, max_bandwidth: Any, part_size: Any) -> C
     Raises
     ------
     MetaflowS3Exception
-        One of them is invalid; the message names it and says what it should be.
+        One of them is invalid.
     """
     connections, bandwidth, size = _integer(max_connections), _bandwidth(max_bandwidth), _integer(part_size)
     if max_connections is not None and (connections is None or connections < 1):
         raise MetaflowS3Exception(
-            f"max_connections is {max_connections!r:.80}; it has to be a whole number of requests, 1 or more, or None."
+            f"max_connections is {max_connections!r:.80}; it must be a whole number of requests, 1 or more, or None."
         )
     if part_size is not None and size is None:
-        raise MetaflowS3Exception(f"part_size is {part_size!r:.80}; it has to be a whole number of bytes, or None.")
+        raise MetaflowS3Exception(f"part_size is {part_size!r:.80}; it must be a whole number of bytes, or None.")
     if size is not None and not LEAST_PART <= size <= MOST_PART:
         raise MetaflowS3Exception(
-            f"part_size is {part_size!r:.80}, in bytes: S3 takes parts of {LEAST_PART:,} bytes (5 MiB) to "
-            f"{MOST_PART:,} bytes (5 GiB). For MiB multiply by 2**20, e.g. part_size=64 * 2**20."
+            f"part_size is {part_size!r:.80}, in bytes; it must be from {LEAST_PART:,} bytes (5 MiB) to "
+            f"{MOST_PART:,} bytes (5 GiB). For MiB, multiply by 2**20, e.g. part_size=64 * 2**20."
         )
     return Chosen(connections, bandwidth, size)
 
@@ -44,18 +44,18 @@ def _bandwidth(given: Any) -> Optional[float]:
         number = math.inf
     if not math.isfinite(number) or number <= 0:
         raise MetaflowS3Exception(
-            f"max_bandwidth is {given!r:.80}; it has to be a number of bytes per second above 0, or None for no limit."
+            f"max_bandwidth is {given!r:.80}; it must be a number of bytes per second above 0, or None for no limit."
         )
     if number < LEAST_BANDWIDTH:
         raise MetaflowS3Exception(
             f"max_bandwidth is {given!r:.80}, in bytes per second: it must be at least {LEAST_BANDWIDTH:,}. "
-            f"For megabytes per second multiply by 1e6: max_bandwidth={number:g} * 1e6."
+            f"For megabytes per second, multiply by 1e6: max_bandwidth={number:g} * 1e6."
         )
     return number
 
 
 def _integer(given: Any) -> Optional[int]:
-    """What it is as an int, NumPy's too; None where it is none."""
+    """The value as an int, also of NumPy's integers; None for other values."""
     if isinstance(given, bool):
         return None
     try:

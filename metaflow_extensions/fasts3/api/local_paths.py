@@ -1,4 +1,4 @@
-"""Local paths: where below a directory an object goes (by its key, and nowhere else), and paths with a tilde."""
+"""Local paths: the path of an object in a directory, from its key alone, and paths with a tilde."""
 
 import os
 import stat
@@ -18,20 +18,20 @@ from metaflow_extensions.fasts3.api.errors import (
     shown,
 )
 
-LONGEST_NAME = 255  # bytes; of one file or directory, on all usual file systems
-EXPAND = "'~' means the home directory to a shell only: use os.path.expanduser."
-INSTEAD = "Use get_many, which gives files names of its own, or leave the object out."
+LONGEST_NAME = 255  # bytes of the name of a file or directory, on all common file systems
+EXPAND = "Only a shell expands '~' to the home directory: use os.path.expanduser."
+INSTEAD = "Use get_many, which chooses its own file names, or exclude the object."
 
 
 class Target(NamedTuple):
-    """A file that an object is to become."""
+    """The destination of a download."""
 
     url: str
     path: str  # absolute
 
 
 def target_of(directory: str, url: str, name: str) -> Target:
-    """Where an object goes whose name can be a path."""
+    """The destination of an object whose name is a valid path."""
     return Target(url, os.path.join(directory, *name.split("/")))
 
 
@@ -46,23 +46,23 @@ def _raise(url: str, error: MetaflowException) -> NoReturn:
 def targets(
     directory: str, names: Iterable["tuple[str, str]"], ignores_case: bool, refuse: Refuse = _raise
 ) -> list[Target]:
-    """The files of objects.
+    """The destinations of objects.
 
-    Of two objects that have one path, the first becomes a file; an object that is a directory to others does not.
+    Of two objects with the same path, the first becomes a file; an object that is a directory of others does not.
 
     Parameters
     ----------
     directory : str
-        Absolute.
+        Absolute path.
     names : iterable of (str, str)
-        URL of each object, and its key after the prefix. A slash at the end stands for an empty directory.
+        URL of each object, and its key after the prefix. A trailing slash means an empty directory.
     ignores_case : bool
-        Whether two names that differ in case, or in how an accent is written, are one to this file system.
+        Whether the file system does not distinguish case and Unicode normalization.
     refuse : callable
-        Takes each object that can't be a file, with a MetaflowS3URLException. Raises it by default.
+        Takes each object that can't be a file, with a MetaflowS3URLException. By default it raises the exception.
     """
     found = [(*one, _place(one[1], ignores_case)) for one in names if _is_path(*one, refuse)]
-    folders: dict[str, str] = {}  # as the file system tells them apart -> URL of an object inside
+    folders: dict[str, str] = {}  # name as the file system compares it -> URL of an object inside
     for url, name, place in found:
         parent = "" if name.endswith("/") else place.rpartition("/")[0]
         while parent and parent not in folders:
@@ -70,7 +70,7 @@ def targets(
             parent = parent.rpartition("/")[0]
     files: dict[str, str] = {}  # -> URL
     accepted = []
-    # Directories last: an empty one does not keep a file from its place.
+    # Directories last: an empty one does not prevent a file with the same path.
     for url, name, place in sorted(found, key=lambda one: one[1].endswith("/")):
         if name.endswith("/"):
             other = _file_on_the_way(place.rstrip("/"), files)
@@ -88,7 +88,7 @@ def targets(
 def make_parents(
     directory: str, found: Sequence[Target], ignores_case: bool = False, refuse: Refuse = _raise
 ) -> list[Target]:
-    """Make the directories that files go to.
+    """Create the parent directories of files.
 
     Parameters
     ----------
@@ -98,23 +98,23 @@ def make_parents(
     ignores_case : bool
         As for `targets`.
     refuse : callable
-        Takes each object that can't have its file: a MetaflowS3URLException where a link leads out of the directory,
-        or two files into one place; a MetaflowS3Exception where the directory can't be made, or is in the file's place.
-        Raises it by default.
+        Takes each object without a valid file: a MetaflowS3URLException if a link leads out of the directory, or links
+        lead two files to the same path; a MetaflowS3Exception if the directory can't be created, or the file's path is
+        that of a directory. By default it raises the exception.
 
     Returns
     -------
     list of Target
-        The files that can be there.
+        The files without such a problem.
 
     Raises
     ------
     MetaflowS3InsufficientDiskSpace
     """
     root = os.path.realpath(directory)
-    real: dict[str, str] = {}  # of a directory that files go to, without links
+    real: dict[str, str] = {}  # path of a parent directory -> path with links resolved
     made = _passing(found, lambda one: _make_parent(root, one, real), refuse)
-    # Once all are made: a link may make one object's directory out of another one's file.
+    # After all are created: through a link, the path of one object's file may be another's directory.
     accepted = _passing(made, _check_free, refuse)
     if len({_place(one, ignores_case) for one in real.values()}) < len(real):
         return _in_places_of_their_own(accepted, real, ignores_case, refuse)
@@ -122,7 +122,7 @@ def make_parents(
 
 
 def _passing(found: Sequence[Target], check: Callable[[Target], None], refuse: Refuse) -> list[Target]:
-    """Those for which a check raises nothing."""
+    """Those that pass a check."""
     accepted = []
     for target in found:
         try:
@@ -137,7 +137,7 @@ def _passing(found: Sequence[Target], check: Callable[[Target], None], refuse: R
 
 
 def _make_parent(root: str, target: Target, real: dict[str, str]) -> None:
-    """Make the directory that a file goes to, and note its path without links."""
+    """Create the parent directory of a file, and record its path with links resolved."""
     parent = os.path.dirname(target.path)
     if parent in real:
         return
@@ -145,7 +145,7 @@ def _make_parent(root: str, target: Target, real: dict[str, str]) -> None:
     try:
         os.makedirs(parent, exist_ok=True)
     except OSError as error:
-        raise exception_of_files(f"The directory '{shown(parent)}' can't be made", error, INSTEAD) from error
+        raise exception_of_files(f"Could not create the directory '{shown(parent)}'", error, INSTEAD) from error
     real[parent] = without_links
 
 
@@ -160,19 +160,19 @@ def _check_free(target: Target) -> None:
 
 
 def _file_on_the_way(place: str, files: "dict[str, str]") -> Optional[str]:
-    """The URL of an object whose file is in the place of a directory, or of one above it."""
+    """The URL of an object whose file has the path of a directory, or of one above it."""
     while place and place not in files:
         place = place.rpartition("/")[0]
     return files.get(place)
 
 
 def real_parent(root: str, target: Target) -> str:
-    """The directory that a file is in when all links are followed.
+    """The directory of a file, with links resolved.
 
     Parameters
     ----------
     root : str
-        What `os.path.realpath` says of the directory that all files go to.
+        `os.path.realpath` of the directory of the download.
     target : Target
 
     Raises
@@ -183,14 +183,14 @@ def real_parent(root: str, target: Target) -> str:
     real = os.path.realpath(os.path.dirname(target.path))
     if real != root and not real.startswith(os.path.join(root, "")):
         raise MetaflowS3URLException(
-            f"'{shown(target.url, MOST_URL)}' would become '{shown(target.path)}', which a symbolic link leads to "
-            f"'{shown(real)}', out of '{shown(root)}'. Remove the link, or download into another directory."
+            f"'{shown(target.url, MOST_URL)}' would become '{shown(target.path)}', but a symbolic link leads to "
+            f"'{shown(real)}', outside '{shown(root)}'. Remove the link, or download into another directory."
         )
     return real
 
 
 def passes_link(directory: str, path: str) -> bool:
-    """Whether the way from a directory to a file below it leads through a link; cheaper than `real_parent`."""
+    """Whether the path from a directory to a file below it contains a link; cheaper than `real_parent`."""
     parent = os.path.dirname(path)
     while len(parent) > len(directory):
         if os.path.islink(parent):
@@ -200,7 +200,7 @@ def passes_link(directory: str, path: str) -> bool:
 
 
 def ignores_case(directory: str) -> bool:
-    """Whether a file system takes names that differ in case for one; `directory` is one just made, with letters."""
+    """Whether a file system ignores case; `directory` was just created, with letters in its name."""
     folder, name = os.path.split(directory)
     try:
         return stat.S_ISDIR(os.lstat(os.path.join(folder, name.swapcase())).st_mode)
@@ -209,12 +209,12 @@ def ignores_case(directory: str) -> bool:
 
 
 def folded(name: str) -> str:
-    """What all names have in common that are one to a file system which ignores case."""
+    """A form of a name that is the same for all names that a case-insensitive file system does not distinguish."""
     return unicodedata.normalize("NFC", name).casefold()
 
 
 def _is_path(url: str, name: str, refuse: Refuse) -> bool:
-    """Whether a key can be a path below a directory, and nowhere else."""
+    """Whether a key is a valid path, which can only be below the directory."""
     problem = next(filter(None, map(_problem, name[: -1 if name.endswith("/") else None].split("/"))), "")
     if problem:
         refuse(
@@ -227,22 +227,22 @@ def _is_path(url: str, name: str, refuse: Refuse) -> bool:
 
 
 def _problem(part: str) -> str:
-    """What keeps a part of a key from being a name; "" for nothing."""
+    """Why a part of a key can't be a file name; "" if it can."""
     if part in ("", ".", ".."):
         return f"has the part '{part}'"
     if "\0" in part:
-        return "holds a NUL"
+        return "contains a NUL"
     try:
         length = len(os.fsencode(part))
     except UnicodeEncodeError:
-        return f"has characters that names can't have here ({sys.getfilesystemencoding()})"
+        return f"contains characters that file names can't have here ({sys.getfilesystemencoding()})"
     return f"has a part of more than {LONGEST_NAME} bytes" if length > LONGEST_NAME else ""
 
 
 def _in_places_of_their_own(
     found: Sequence[Target], real: dict[str, str], ignores_case: bool, refuse: Refuse
 ) -> list[Target]:
-    """Refuse files that links in the directory lead into the place of another."""
+    """Refuse files that links in the directory lead to the path of another file."""
     files: dict[str, str] = {}  # place -> URL
     accepted = []
     for target in found:
@@ -262,17 +262,17 @@ def _place(name: str, ignores_case: bool) -> str:
 
 def _collision(one: str, other: str) -> MetaflowS3URLException:
     return MetaflowS3URLException(
-        f"'{shown(one, MOST_URL)}' and '{shown(other, MOST_URL)}' can't both be files here: they have the same path, "
-        f"or one is a directory to the other. {INSTEAD}"
+        f"'{shown(one, MOST_URL)}' and '{shown(other, MOST_URL)}' can't both be files: they have the same path, or one "
+        f"is a directory of the other. {INSTEAD}"
     )
 
 
 def hint_of_home(path: Any) -> str:
-    """What to do about a path that does not exist, where it begins with a tilde; nothing where it does not."""
+    """The remedy for a missing path that begins with a tilde; "" for others."""
     return f" {EXPAND}" if str(path).startswith("~") else ""
 
 
 def refuse_home(directory: Any) -> None:
-    """Raise MetaflowS3Exception for a directory with a tilde that would be made in the working directory."""
+    """Raise MetaflowS3Exception for a directory with a tilde; it would be created in the working directory."""
     if str(directory).startswith("~") and not os.path.isdir(directory):
-        raise MetaflowS3Exception(f"There is no directory '{shown(str(directory), MOST_URL)}'. {EXPAND}")
+        raise MetaflowS3Exception(f"The directory '{shown(str(directory), MOST_URL)}' does not exist. {EXPAND}")

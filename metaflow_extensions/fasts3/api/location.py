@@ -1,6 +1,6 @@
-"""Where a client's keys live: a root URL, or nothing and every key a full URL.
+"""The location of a client: a root URL, or none if every key is a full URL.
 
-S3 URLs are split by hand. To urlparse a `?` begins a query and tabs are nothing, but to S3 they are parts of the key.
+S3 URLs are split by hand: urlparse begins a query at `?` and drops tabs, but in S3 they are part of the key.
 """
 
 import os
@@ -14,10 +14,10 @@ from metaflow.metaflow_current import current
 from metaflow_extensions.fasts3.api.errors import MOST_URL, MetaflowS3URLException, shown
 
 SCHEME = "s3://"
-# What boto3 takes for the name of a bucket: old ones, and those of other servers, do not keep to AWS's rules of today.
-# But none that begins with a dot or holds two in a row: a URL's path could lead to another bucket.
+# The bucket names that boto3 accepts: old ones, and those of other servers, do not follow AWS's current rules. Names
+# that begin with a dot or contain two in a row are excluded: a URL's path could lead to another bucket.
 BUCKET = re.compile(r"(?!\.)(?!.*\.\.)[A-Za-z0-9._-]{1,255}\Z")
-ARN = re.compile(r"arn:[A-Za-z0-9:./_-]{1,255}\Z")  # of an access point; boto3 says what is wrong with it
+ARN = re.compile(r"arn:[A-Za-z0-9:./_-]{1,255}\Z")  # of an access point; boto3 validates it
 # At the beginning of a URL, an ARN ends with the name of the access point, after a colon or a slash:
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-points-naming.html; also of Object Lambda and Outposts.
 ACCESS_POINT = re.compile(r"arn:[^:/]+:s3[a-z-]*:[^:/]*:[^:/]*:(?:outpost[:/][^:/]+[:/])?accesspoint[:/][^:/]+(?=/|\Z)")
@@ -26,12 +26,10 @@ LONGEST_KEY = 1024  # bytes of UTF-8: https://docs.aws.amazon.com/AmazonS3/lates
 
 
 def split_object_url(url: str) -> tuple[str, str]:
-    """Bucket and key of the S3 URL of an object, which needs to have a key."""
+    """Bucket and key of the S3 URL of an object; the key must not be empty."""
     bucket, key = split_url(url)
     if not key:
-        raise MetaflowS3URLException(
-            f"'{shown(url, MOST_URL)}' names a bucket but no key in it: the key is empty. Give the key of an object."
-        )
+        raise MetaflowS3URLException(f"'{shown(url, MOST_URL)}' has no key, only a bucket. Give the key of an object.")
     return bucket, key
 
 
@@ -41,18 +39,20 @@ def split_url(url: str) -> tuple[str, str]:
     Raises
     ------
     MetaflowS3URLException
-        It is not an S3 URL, or has no bucket, or one that can't be, or a key that S3 does not take.
+        It is not an S3 URL, its bucket is missing or invalid, or its key is invalid.
     """
     rest = url[len(SCHEME) :]
     access_point = ACCESS_POINT.match(rest)
     bucket = access_point[0] if access_point else rest.partition("/")[0]
     key = rest[len(bucket) + 1 :]
     if not url.startswith(SCHEME) or not bucket:
-        raise MetaflowS3URLException(f"'{shown(url, MOST_URL)}' does not name a bucket. Write it as s3://bucket/key.")
+        raise MetaflowS3URLException(
+            f"'{shown(url, MOST_URL)}' has no bucket. The form of an S3 URL is s3://bucket/key."
+        )
     if not BUCKET.match(bucket) and not ARN.match(bucket):
         raise MetaflowS3URLException(
-            f"{shown(repr(bucket))} can't be the name of a bucket, which has 3 to 63 lower-case letters, digits, dots "
-            "and hyphens. Check the URL; it is written as s3://bucket/key."
+            f"{shown(repr(bucket))} is not a valid bucket name: 3 to 63 lower-case letters, digits, dots and hyphens. "
+            "Check the URL; its form is s3://bucket/key."
         )
     try:
         size = len(key.encode("utf-8"))
@@ -60,14 +60,14 @@ def split_url(url: str) -> tuple[str, str]:
         raise MetaflowS3URLException(f"The key of {url!r} is not valid Unicode: {error.reason}.") from None
     if size > LONGEST_KEY:
         raise MetaflowS3URLException(
-            f"The key of '{shown(url, MOST_URL)}' has {size} bytes; S3 takes {LONGEST_KEY} at most. "
+            f"The key of '{shown(url, MOST_URL)}' has {size} bytes; the limit of S3 is {LONGEST_KEY}. "
             "Shorten the key or the prefix."
         )
     return bucket, key
 
 
 def as_text(given: bytes) -> str:
-    """A key or URL that was given as bytes."""
+    """A key or URL given as bytes."""
     try:
         return given.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -77,7 +77,7 @@ def as_text(given: bytes) -> str:
 
 
 def as_directory(url: str) -> str:
-    """A URL as the prefix of what is below it: with a trailing slash."""
+    """A URL as the prefix of a directory: with a trailing slash."""
     return url if url.endswith("/") else url + "/"
 
 
@@ -85,7 +85,7 @@ class Location(NamedTuple):
     """The root of a client."""
 
     root: Optional[str] = None  # s3://bucket/prefix without a trailing slash; None: keys are full URLs
-    is_run: bool = False  # whether the root is the place of a run
+    is_run: bool = False  # whether the root is that of a run
 
     def url(self, key: Optional[str]) -> str:
         """The S3 URL of a key; of the root itself for None and "".
@@ -93,12 +93,12 @@ class Location(NamedTuple):
         Raises
         ------
         MetaflowS3URLException
-            The key does not go with the root; the sentence says what to do.
+            The key is a full URL although there is a root, or is not although there is none.
         """
         if key is not None and not isinstance(key, str):
-            way = "Write it as a string, with its slashes" if isinstance(key, os.PathLike) else "Give a key"
+            way = "Convert it to a string with slashes" if isinstance(key, os.PathLike) else "Give a key"
             raise MetaflowS3URLException(
-                f"A key is a string, not {type(key).__name__}: {key!r}. {way}, or a list of keys to a _many call."
+                f"A key must be a string, not {type(key).__name__}: {key!r}. {way}, or pass a list to a _many method."
             )
         if self.root is None:
             return _full_url(key)
@@ -113,18 +113,18 @@ class Location(NamedTuple):
         return f"{self.root}/{key.lstrip('/')}"
 
     def url_to_store(self, key: Optional[str]) -> str:
-        """The S3 URL of an object that is to be stored; see `url`.
+        """The S3 URL of an object to store; see `url`.
 
         Raises
         ------
         MetaflowS3URLException
-            Also where the object would lie beside a run's data, and not be found among them.
+            Also if the object would be outside the run's data, where `get_all` does not find it.
         """
         url = self.url(key)
         if self.is_run and url == self.root:
             raise MetaflowS3URLException(
-                f"The key of an object to store is empty: it would be '{shown(url, MOST_URL)}', beside the data of the "
-                "run and not among them. Give a key."
+                f"The key of the object to store is empty: it would be '{shown(url, MOST_URL)}', which is not part of "
+                "the run's data. Give a key."
             )
         return url
 
@@ -135,40 +135,35 @@ def _full_url(key: Optional[str]) -> str:
         return key
     given = "No key was given" if not key else f"'{shown(key, MOST_URL)}' is not a full s3:// URL"
     if current.is_running_flow:
-        raise MetaflowS3URLException(
-            f"{given}. Specify S3(run=self) when you use S3 inside a running flow. "
-            "Otherwise you have to use S3 with full s3:// urls."
-        )
-    raise MetaflowS3URLException(
-        f"{given}. Initialize S3 with an 's3root' or 'run' if you don't want to specify full s3:// urls. {NO_RUN}"
-    )
+        raise MetaflowS3URLException(f"{given}. Inside a running flow, specify S3(run=self), or use full s3:// URLs.")
+    raise MetaflowS3URLException(f"{given}. Initialize S3 with 's3root' or 'run', or use full s3:// URLs. {NO_RUN}")
 
 
 def location_of(bucket: Optional[str], prefix: Optional[str], run: Any, s3root: Any) -> Location:
-    """The location that the arguments of `S3` mean.
+    """The location for the arguments of `S3`.
 
     Parameters
     ----------
     bucket, prefix : str, optional
-        Replace those parts of DATATOOLS_S3ROOT, with `run` only.
+        Replace these parts of DATATOOLS_S3ROOT; they require `run`.
     run : FlowSpec or Run, optional
     s3root : str, optional
 
     Raises
     ------
     MetaflowS3URLException
-        The arguments mean no location, or two.
+        The arguments define no location, or two.
     """
     if run is not None and s3root is not None:
         raise MetaflowS3URLException(
-            "S3 was given both 'run' and 's3root', which are two places. Use one of them; "
-            "with 'run', the place is changed by 'bucket' and 'prefix'."
+            "S3 was given both 'run' and 's3root', which are two locations. Use one of them; "
+            "with 'run', 'bucket' and 'prefix' change the location."
         )
     if run is not None:
         return Location(_run_root(bucket, prefix, *_flow_and_run(run)), is_run=True)
     if bucket or prefix:
         raise MetaflowS3URLException(
-            "'bucket' and 'prefix' replace parts of DATATOOLS_S3ROOT and go with 'run' only. "
+            "'bucket' and 'prefix' replace parts of DATATOOLS_S3ROOT and require 'run'. "
             "Use s3root='s3://bucket/prefix' instead. "
             "(If you gave run=Flow(...).latest_run: it is None for a flow that has no run in your namespace.)"
         )
@@ -176,24 +171,24 @@ def location_of(bucket: Optional[str], prefix: Optional[str], run: Any, s3root: 
         return Location()
     root = as_text(s3root) if isinstance(s3root, bytes) else s3root
     if not isinstance(root, str) or not root.startswith(SCHEME):
-        raise MetaflowS3URLException(f"s3root needs to be an S3 URL prefixed with s3://. It is {root!r}.")
+        raise MetaflowS3URLException(f"s3root must be an S3 URL that begins with s3://, not {root!r}.")
     split_url(root)
     return Location(root.rstrip("/"))
 
 
 def configured_place() -> tuple[str, str]:
-    """Bucket and prefix of DATATOOLS_S3ROOT, which is configured.
+    """Bucket and prefix of the configured DATATOOLS_S3ROOT.
 
     Raises
     ------
     MetaflowS3URLException
-        It is no place in S3.
+        It is not an S3 URL.
     """
     try:
         return split_url(str(configuration.DATATOOLS_S3ROOT))
     except MetaflowS3URLException as error:
         raise MetaflowS3URLException(
-            f"{error} It is what DATATOOLS_S3ROOT is configured to be: set METAFLOW_DATATOOLS_S3ROOT=s3://bucket/prefix."
+            f"{error} This is the value of DATATOOLS_S3ROOT: set METAFLOW_DATATOOLS_S3ROOT=s3://bucket/prefix."
         ) from error
 
 
@@ -210,7 +205,7 @@ def _flow_and_run(run: Any) -> tuple[str, str]:
         flow, run_id = pathspec.split("/")
         return flow, run_id
     raise MetaflowS3URLException(
-        f"'run' needs to be self inside a flow, or a Run object, not {type(run).__name__}: {run!r}. "
+        f"'run' must be self inside a flow, or a Run object, not {type(run).__name__}: {run!r}. "
         "Use for instance S3(run=Run('Name/id')) or S3(run=Flow('Name').latest_run)."
     )
 
@@ -219,14 +214,14 @@ def _run_root(bucket: Optional[str], prefix: Optional[str], flow: str, run_id: s
     configured = configuration.DATATOOLS_S3ROOT
     if not configured and not (bucket and prefix):
         raise MetaflowS3URLException(
-            "DATATOOLS_S3ROOT is not configured when trying to use S3 storage. "
+            "DATATOOLS_S3ROOT is not configured. "
             "Set METAFLOW_DATATOOLS_S3ROOT=s3://bucket/prefix, or run `metaflow configure aws`; with `metaflow fasts3 "
             "serve`, paste the export lines that it prints."
         )
     default_bucket, default_prefix = configured_place() if configured else ("", "")
     if bucket and "/" in bucket and not ACCESS_POINT.fullmatch(bucket):
         raise MetaflowS3URLException(
-            f"'bucket' is the name of a bucket alone, not {bucket!r}. Put what follows it into 'prefix'."
+            f"'bucket' must be the name of a bucket only, not {bucket!r}. Put the path into 'prefix'."
         )
     directories = [prefix.strip("/") if prefix else default_prefix.rstrip("/"), flow, run_id]
     return SCHEME + "/".join([bucket or default_bucket, *filter(None, directories)])

@@ -1,4 +1,4 @@
-"""What hears of the outcomes of a call, in the thread that takes them: its progress, and the report of retries."""
+"""The observers of a call's outcomes: its progress, and the report of retries. They run in the thread of the call."""
 
 import math
 import time
@@ -10,12 +10,12 @@ from metaflow_extensions.fasts3.plans.jobs import Outcome
 from metaflow_extensions.fasts3.plans.plan import Unwanted
 from metaflow_extensions.fasts3.plans.tally import Tally
 
-MEMORY = 5.0  # seconds after which bytes count for a third of what new ones do in the rate
+MEMORY = 5.0  # seconds after which bytes have a third (1/e) of the weight of new ones in the rate
 INTERVAL = 10.0  # seconds between two lines of a `RetryReport`
 
 
 class ProgressReport:
-    """Shows what a plan has counted.
+    """Displays the tally of a plan.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ class ProgressReport:
         self._rate = _Rate(self._began)
         self._retries = 0
         self._shown = False
-        self._error: Optional[BaseException] = None  # what the display raised, with which the call is to end
+        self._error: Optional[BaseException] = None  # raised by the display; it ends the call
 
     def __call__(self, outcome: Outcome) -> None:
         if outcome.retried is not None:
@@ -43,7 +43,7 @@ class ProgressReport:
             self._show(done=False)
 
     def conclude(self, work: Callable[[], None]) -> None:
-        """Do the work of the call and end the display; then raise what the display raised, if anything."""
+        """Run the call and end the display; then raise the exception of the display, if any."""
         try:
             work()
         except Unwanted:
@@ -51,8 +51,8 @@ class ProgressReport:
         finally:
             self._next = math.inf
             self._display.close()
-        # Not in the handler: the user's own error is none that came while another was handled. And nothing here may
-        # hold it: its traceback holds this frame.
+        # Outside the handler: the user's exception must not have another as its context. No variable may hold it
+        # either: its traceback refers to this frame.
         error, self._error = self._error, None
         try:
             if error is not None:
@@ -61,7 +61,7 @@ class ProgressReport:
             del error
 
     def finish(self) -> None:
-        """Show the end of a call that succeeded, if it was long enough to be shown at all."""
+        """Show the end of a successful call, if it was long enough for a display."""
         if self._shown or not self._display.first:
             self._show(done=True)
 
@@ -82,7 +82,7 @@ class ProgressReport:
 
 
 class _Rate:
-    """Bytes per second, in which what is long ago counts little."""
+    """Bytes per second, as an exponentially weighted average."""
 
     def __init__(self, now: float) -> None:
         self._then = now
@@ -93,7 +93,7 @@ class _Rate:
     def at(self, now: float, count: int) -> float:
         passed = now - self._then
         keep = math.exp(-passed / MEMORY)
-        self._bytes = self._bytes * keep + max(0, count - self._counted)  # fewer: an object was begun again
+        self._bytes = self._bytes * keep + max(0, count - self._counted)  # negative: an object restarted
         self._seconds = self._seconds * keep + passed
         self._then, self._counted = now, count
         return self._bytes / self._seconds if self._seconds else 0.0
@@ -113,8 +113,8 @@ class RetryReport:
         self._write = write
         self._clock = clock
         self._written = clock()
-        self._requests = 0  # answered in the end, since the last line
-        self._retried = 0  # of these, with more than one try
+        self._requests = 0  # finished since the last line
+        self._retried = 0  # of these, with more than one attempt
         self._tries = 0
         self._reason = ""  # of the last retry
 
@@ -129,11 +129,11 @@ class RetryReport:
                 self.write()
 
     def write(self) -> None:
-        """Write about the retries since the last line, if there were any."""
+        """Write a line about the retries since the last line, if any."""
         if self._retried:
             self._write(
-                f"Transient S3 failures: {self._retried} of {self._requests} requests were tried again, "
-                f"{self._tries} times; the last for {self._reason}"
+                f"Transient S3 failures: {self._retried} of {self._requests} requests needed retries, "
+                f"{self._tries} in total; reason of the last: {self._reason}"
             )
         self._written = self._clock()
         self._requests = self._retried = self._tries = 0

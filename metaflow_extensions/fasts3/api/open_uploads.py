@@ -1,4 +1,4 @@
-"""The sentences about multipart uploads that a call has left open: S3 keeps their parts, and charges for them."""
+"""The message about open multipart uploads after a call: S3 keeps their parts, and charges for them."""
 
 import shlex
 from collections.abc import Sequence
@@ -12,14 +12,14 @@ MOST_NAMED = 5  # uploads
 
 
 def open_uploads_message(undone: Sequence[Undone], opening: Sequence[str]) -> str:
-    """Which uploads are open, or may be, and how to find and remove them; "" where there are none.
+    """Sentences that name open uploads, and how to find and remove them; "" if there are none.
 
     Parameters
     ----------
     undone : sequence of Undone
-        Aborts that were not done.
+        Aborts that failed.
     opening : sequence of str
-        URLs of objects whose uploads may have been opened, with ids that are not known.
+        URLs of objects whose uploads may be open, with unknown ids.
     """
     parts = []
     if undone:
@@ -28,9 +28,7 @@ def open_uploads_message(undone: Sequence[Undone], opening: Sequence[str]) -> st
         how_many = counted(len(undone), "multipart upload")
         parts.append(f"{how_many} could not be aborted ({why}): {_some(named)}.")
     if opening:
-        parts.append(
-            f"{counted(len(opening), 'multipart upload')} may have been opened just before the end: {_some(opening)}."
-        )
+        parts.append(f"{counted(len(opening), 'multipart upload')} may have been opened at the end: {_some(opening)}.")
     if parts:
         place = _place([*(one.job.url for one in undone), *opening])
         parts.append(
@@ -47,7 +45,7 @@ def _some(names: Sequence[str]) -> str:
 
 
 def _place(urls: Sequence[str]) -> str:
-    """Where to look: the one object, or the deepest directory or bucket that holds all of one bucket's."""
+    """The URL to list: the one object, or the deepest directory or bucket that contains all objects of a bucket."""
     if len(set(urls)) == 1:
         return shown(urls[0])
     bucket = urls[0].split("/")[2]
@@ -58,5 +56,5 @@ def _place(urls: Sequence[str]) -> str:
 
 
 def _is_bucket(place: str) -> bool:
-    """Whether a URL means a whole bucket, whose uploads the command does not abort."""
+    """Whether a URL is a whole bucket; the command does not abort all its uploads."""
     return not split_url(place)[1]

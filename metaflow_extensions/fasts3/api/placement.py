@@ -1,4 +1,4 @@
-"""Where a plan is carried out: in this process or in workers, and when workers take over."""
+"""Decides whether a plan runs in this process or in workers, and when workers take over."""
 
 from enum import Enum
 from typing import Callable, Optional
@@ -10,38 +10,38 @@ from metaflow_extensions.fasts3.plans.plan import JobQueue
 from metaflow_extensions.fasts3.workers import concurrency, worker_pool
 from metaflow_extensions.fasts3.workers.inline_runner import InlineRunner
 
-# What is not worth a worker's start, which takes as long as some hundred small requests, where each of them moves a
-# piece of the usual size at the most.
+# Limits below which a plan does not need workers. Starting a worker takes as long as about a hundred small requests, of
+# which each transfers at most a range of the default size.
 FEW_PIECES = 4  # of one object
 FEW_REQUESTS = 4  # of several
-MANY_REQUESTS = 64  # of whatever size: worth it in any case
-# Processors that the threads of this process keep busy with large objects, whose bytes are received, decrypted and
-# written without the interpreter's lock. With no more of them, two workers cost 0.2 s to start, and bring nothing.
+MANY_REQUESTS = 64  # of any size; more are always worth starting workers
+# Processors that the threads of this process can use for large objects: receiving, decrypting and writing bytes release
+# the interpreter's lock. With no more processors than that, two workers cost 0.2 s to start, without a benefit.
 FILLED_PROCESSORS = 2
 
 
 class Place(Enum):
-    """Where a plan is carried out."""
+    """Where a plan runs."""
 
     HERE = "in this process"
-    LISTING = "in this process, with as many requests side by side as fit pages of listings"
-    WORKERS = "in workers, but for a few requests"
-    HERE_FIRST = "its first job here, and the rest in workers if there is much of it"
+    LISTING = "in this process, with as many concurrent requests as suit pages of listings"
+    WORKERS = "in workers, except for a few requests"
+    HERE_FIRST = "its first job in this process, the rest in workers if there are many"
 
 
 def few_jobs(place: Place, settings: Settings) -> Optional[int]:
-    """Jobs up to which a plan is carried out in this process; None: however many there are."""
+    """The number of jobs up to which a plan runs in this process; None for any number."""
     few = {Place.HERE_FIRST: FEW_PIECES, Place.WORKERS: FEW_REQUESTS}.get(place)
     return None if few is None else min(few, max(1, few * PART_SIZE // settings.part_size))
 
 
 def start_workers(queue: JobQueue) -> None:
-    """Start the workers that are needed first; others follow as they are leased."""
+    """Start the first workers; others start when they are leased."""
     worker_pool.shared.start(2 if processors() > 1 and queue.at_least(concurrency.FIRST_ROOM + 1) else 1)
 
 
 def may_leave(here: InlineRunner, queue: JobQueue, few: int) -> Callable[[], bool]:
-    """Tells when workers can take over: it is worth it, they have started, and the endpoint has answered a request."""
+    """Return a function that tells when workers take over: for many jobs, once both workers and the endpoint answer."""
     starting = False
 
     def leave() -> bool:

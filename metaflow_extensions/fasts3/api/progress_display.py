@@ -1,4 +1,4 @@
-"""Where progress is shown: a bar of tqdm's, lines on stderr, or by a user's callable.
+"""The displays of progress: a tqdm bar, lines on stderr, or the user's function.
 
 Errors of stderr are ignored: a call does not fail because its bar can't be drawn.
 """
@@ -18,49 +18,49 @@ from metaflow_extensions.fasts3.api.progress import Progress, in_words
 from metaflow_extensions.fasts3.api.standard_error import is_terminal, write_line
 
 Setting = Union[bool, None, Callable[[Progress], None]]
-"""What users give as `S3(progress=...)`."""
+"""The type of `S3(progress=...)`."""
 
-PATIENCE = 2.0  # seconds that a call may take before a terminal or a notebook shows it
-REFRESH = 0.1  # seconds between two states of a bar, and between two calls of a callable
+PATIENCE = 2.0  # seconds until a terminal or a notebook shows the progress of a call
+REFRESH = 0.1  # seconds between two updates of a bar, and between two calls of a function
 LINE_INTERVAL = 10.0  # seconds between two lines
 BAR = "S3 {operation}: {{percentage:3.0f}}%|{{bar}}| {{desc}}"
 NO_BAR = "S3 {operation}: {{desc}}"
 
 
 class Display(Protocol):
-    """Shows the progress of one call."""
+    """Displays the progress of one call."""
 
-    first: float  # seconds before it is shown for the first time; 0: also that of a call that is over before
-    interval: float  # seconds between two states
+    first: float  # seconds until the first update; 0: every call has at least one
+    interval: float  # seconds between two updates
 
     def show(self, progress: Progress) -> None: ...
 
     def make_room(self) -> None:
-        """Clear the line of the cursor: another line is about to be printed."""
+        """Clear the line of the cursor, before another line is printed."""
 
     def close(self) -> None:
-        """Show nothing more, and leave the cursor on a line of its own. May be called in any thread."""
+        """End the display, with the cursor on an empty line. Any thread may call it."""
 
 
 def checked(progress: Any) -> Setting:
-    """What a user gave as `progress`.
+    """Validate the argument `progress`.
 
     Raises
     ------
     MetaflowS3Exception
-        It is none of what can be given.
+        It is none of the possible values.
     """
     if progress is None or isinstance(progress, bool) or callable(progress):
         setting: Setting = progress
         return setting
     raise MetaflowS3Exception(
-        f"S3(progress={progress!r}): give None to see how far long calls have come where somebody looks, True to see "
-        "it of all calls, False not to see it, or a function that takes a Progress."
+        f"S3(progress={progress!r}) is invalid. Give None to report the progress of long calls, True for all calls, "
+        "False for none, or a function that takes a Progress."
     )
 
 
 def display_for(setting: Setting) -> Optional[Display]:
-    """The display of a call that begins now; None where nothing is to be shown."""
+    """The display for a call that begins now; None if nothing is displayed."""
     if setting is False:
         return None
     if callable(setting):
@@ -70,7 +70,7 @@ def display_for(setting: Setting) -> Optional[Display]:
         return None
     if is_terminal() or _is_notebook(stream):
         first = 0.0 if setting else PATIENCE
-        # Not imported before it is shown: that takes longer than most calls.
+        # tqdm is imported only when a bar appears: its import takes longer than most calls.
         return Bar(stream, first) if importlib.util.find_spec("tqdm") else Lines(first)
     if setting or current.is_running_flow:
         return Lines(0.0 if setting else LINE_INTERVAL)
@@ -78,14 +78,14 @@ def display_for(setting: Setting) -> Optional[Display]:
 
 
 def _is_notebook(stream: Any) -> bool:
-    """Whether this is the kernel of a notebook, and no forked child of it, which must not speak to the notebook."""
+    """Whether this process is the kernel of a notebook, not a forked child, which must not write to it."""
     get_ipython = getattr(sys.modules.get("IPython"), "get_ipython", None)
     shell = get_ipython() if get_ipython is not None else None
     return getattr(shell, "kernel", None) is not None and getattr(stream, "_master_pid", os.getpid()) == os.getpid()
 
 
 class Callback:
-    """Calls a user's callable. What it raises ends the call, and is what the user gets."""
+    """Calls the user's function. An exception that it raises ends the call."""
 
     first = 0.0
     interval = REFRESH
@@ -101,7 +101,7 @@ class Callback:
 
 
 class Lines:
-    """Writes a line now and then: in logs, and on terminals without tqdm."""
+    """Writes a line at each interval: in logs, and on terminals without tqdm."""
 
     interval = LINE_INTERVAL
 
@@ -121,7 +121,7 @@ class Lines:
 
 
 class Bar:
-    """A bar of tqdm's on a terminal or in a notebook. It counts from 0 to 1; all that it says in words is ours."""
+    """A tqdm bar on a terminal or in a notebook. It counts from 0 to 1; its text comes from `in_words`."""
 
     interval = REFRESH
 
@@ -130,13 +130,13 @@ class Bar:
         self._stream = _Forgiving(stream)
         self._bar: Any = None
         self._closed = False
-        self._lock = threading.Lock()  # a stopped call is closed by one thread while another is still at work
+        self._lock = threading.Lock()  # one thread closes a stopped call while another may still draw
 
     def show(self, progress: Progress) -> None:
         with self._lock:
             if not self._closed:
                 self._try(lambda: self._draw(progress))
-            if self._closed:  # meanwhile, by `close`, which could not wait
+            if self._closed:  # meanwhile, by `close`, whose wait is limited
                 self._try(self._end)
 
     def make_room(self) -> None:
@@ -145,7 +145,7 @@ class Bar:
 
     def close(self) -> None:
         self._closed = True
-        if self._lock.acquire(timeout=REFRESH):  # not without a limit: a terminal may have been stopped by Ctrl-S
+        if self._lock.acquire(timeout=REFRESH):  # with a timeout: Ctrl-S may have stopped the terminal
             self._try(self._end)
             self._lock.release()
 
@@ -153,9 +153,9 @@ class Bar:
         fraction = progress.fraction
         if self._bar is None:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of notebooks without widgets; they get a bar of text
+                warnings.simplefilter("ignore")  # a notebook without widgets gets a bar of text
                 from tqdm.auto import tqdm
-            # tqdm's monitor thread would redraw the bars of those who do so too rarely.
+            # Without tqdm's monitor thread, which would redraw bars that are updated rarely.
             without_monitor: Any = type("Bar", (tqdm,), {"monitor_interval": 0})
             self._bar = without_monitor(
                 desc=in_words(progress),
@@ -174,17 +174,17 @@ class Bar:
             self._bar = None
 
     def _try(self, draw: Callable[[], None]) -> None:
-        """Draw; a bar that can't be drawn is given up, because the call matters more."""
+        """Draw; after an error, disable the bar and let the call continue."""
         try:
             draw()
         except Exception:
             self._closed = True
             with contextlib.suppress(Exception):
-                self._bar.disable = True  # nor does it write when it is collected
+                self._bar.disable = True  # otherwise it would write when it is garbage-collected
 
 
 class _Forgiving:
-    """A stream whose errors are lost. tqdm would keep the lock of all bars when one comes."""
+    """A stream that ignores errors. After an error tqdm would keep the lock of all bars."""
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream

@@ -1,6 +1,6 @@
-"""Writes to stderr. Where it is closed, full or broken, the text is lost: no call fails for it.
+"""Writes to stderr. If it is closed, full or broken, the text is dropped: no call fails because of it.
 
-`print` is of no use here: where there is no stderr, it writes to stdout, which holds data.
+This module does not use `print`: without a stderr, it would write to stdout, which may carry data.
 """
 
 import contextlib
@@ -12,7 +12,7 @@ def write_line(text: str) -> None:
     """Write a line, if possible."""
     stream = sys.stderr
     if stream is not None:
-        with contextlib.suppress(Exception):  # the stream may be any object of the user's
+        with contextlib.suppress(Exception):  # the stream may be any object
             stream.write(f"{text}\n")
             stream.flush()
 
@@ -26,6 +26,6 @@ def is_terminal() -> bool:
 
 
 def warn(text: str, stacklevel: int) -> None:
-    """Warn as `warnings.warn` does. A warning that the user has turned into an error is raised."""
-    with contextlib.suppress(OSError, ValueError):  # the latter: closed
+    """Call `warnings.warn`. A warning that a filter turns into an error is raised."""
+    with contextlib.suppress(OSError, ValueError):  # ValueError: stderr is closed
         warnings.warn(text, stacklevel=stacklevel + 1)

@@ -1,7 +1,7 @@
-"""Files without a name: for values that wait for their upload, and for objects that are wanted in memory.
+"""Files without a name: for values before their upload, and for objects downloaded into memory.
 
-Each of both classes is a context manager for one call, and may end while another thread, which is stopped and has not
-noticed yet, goes on: that gets `Interrupted`. Its descriptor, once closed, may be another file's.
+Both classes are context managers for one call. One may end while another thread, which has not noticed the stop yet,
+continues; this thread gets `Interrupted`, because a closed descriptor may already be that of another file.
 """
 
 import contextlib
@@ -23,19 +23,19 @@ from metaflow_extensions.fasts3.wire.local_files import path_in_memory, write_al
 from metaflow_extensions.fasts3.wire.log import log
 from metaflow_extensions.fasts3.wire.transfers import GetReply
 
-HELD = 32 * 2**20  # bytes of values that are held in memory
+HELD = 32 * 2**20  # bytes of values kept in memory
 HOLDING: tuple[type, ...] = (list, tuple, set, frozenset, type({}.items()))
-"""Collections that hold their values anyway; what others give may be made just then."""
-STEP = 4 * 2**20  # bytes that are in the file and in memory at a time
-MOST = 64  # descriptors that one call spends on it; further objects come together in files of the temporary directory
+"""Collections that keep their values in memory anyway; other iterables may create values during the iteration."""
+STEP = 4 * 2**20  # bytes that are both in the file and in memory at a time
+MOST = 64  # descriptors of one call; further objects use files in the temporary directory
 
 
 def snapshot(value: Any) -> Any:
-    """The bytes of a bytearray or a memoryview of bytes, which can be changed or released; other values as they are."""
+    """A copy of a bytearray or a memoryview of bytes, which may change or be released; other values unchanged."""
     if isinstance(value, bytearray):
         return bytes(value)
     try:
-        # Of other items than bytes, the format would be lost.
+        # A copy of other items than bytes would lose the format.
         return value.tobytes() if isinstance(value, memoryview) and value.format in ("B", "b", "c") else value
     except ValueError:  # released
         return value
@@ -49,17 +49,17 @@ class Spooled(NamedTuple):
     size: int  # bytes
 
     def read(self, piece: Piece) -> Buffer:
-        """Bytes of it."""
+        """Read a piece of it."""
         return self.spool.read(self.start + piece.first, piece.length)
 
 
 class Spool:
-    """Takes the values of a generator; most of them wait in a file until they are uploaded.
+    """Buffers the values of a generator before their upload, in a file beyond `HELD` bytes.
 
     Parameters
     ----------
     folder : callable
-        Gives the directory for the file, if there has to be one.
+        Returns the directory for the file, if one is needed.
     """
 
     def __init__(self, folder: Callable[[], str]) -> None:
@@ -79,10 +79,10 @@ class Spool:
                 self._file.close()
 
     def keep(self, value: Any) -> Any:
-        """What to hold in place of a value: itself, its bytes as of now, or where it is in the file."""
+        """The object to keep for a value: the value, a copy of its bytes, or its position in the file."""
         value = snapshot(value)
         if not isinstance(value, (str, bytes)):
-            return value  # an open file, or what is refused later
+            return value  # an open file, or a value that is refused later
         try:
             data = value.encode("utf-8") if isinstance(value, str) else value
         except UnicodeEncodeError:
@@ -96,8 +96,8 @@ class Spool:
                 self._file = tempfile.TemporaryFile(dir=self._folder())  # noqa: SIM115  # closed with the spool
             write_all(self._file.fileno(), memoryview(data), self._end)
         except (OSError, MetaflowException, TransferError) as error:
-            # No room, or no directory: an upload needs neither, as long as there is memory.
-            log.debug("values are held in memory: %s", error)
+            # No disk space, or no directory: an upload needs neither, as long as there is memory.
+            log.debug("values are kept in memory: %s", error)
             self._works = False
             return None
         value = Spooled(self, self._end, len(data))
@@ -117,18 +117,18 @@ class Spool:
             if self._file is None or self._file.closed:
                 raise Interrupted
             data = os.pread(self._file.fileno(), length, start)
-        if len(data) < length:  # impossible for a file of our own; but less must not be stored
+        if len(data) < length:  # impossible for our own file, but a shorter value must not be stored
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         return data
 
 
 class MemoryFiles:
-    """The files of one call, for objects that are wanted in memory and come in pieces from several workers.
+    """The files of one call for objects in memory whose ranges come from several workers.
 
     Parameters
     ----------
     name : callable
-        Gives a path for a file, where there is none without a name: then it is there for a moment.
+        Returns a path for a short-lived file, on systems without unnamed files.
     """
 
     def __init__(self, name: Callable[[str], str]) -> None:
@@ -147,7 +147,7 @@ class MemoryFiles:
                 self._drop(path)
 
     def make(self, reply: GetReply) -> str:
-        """Make a file for all of an object, with the bytes that have come; the path by which every process reaches it.
+        """Create a file for a whole object, with the bytes received so far; return a path that every process can open.
 
         Raises
         ------
@@ -166,11 +166,11 @@ class MemoryFiles:
                     if self._files[path] is None:
                         os.close(descriptor)
             except OSError as error:
-                raise exception_of_files("No file in memory can be made", error) from error
+                raise exception_of_files("Could not create a file in memory", error) from error
             return path
 
     def take(self, path: str) -> bytes:
-        """All bytes of a file, which is no more then.
+        """Read all bytes of a file and remove it.
 
         Raises
         ------
@@ -188,7 +188,7 @@ class MemoryFiles:
             return data
 
     def drop(self, path: str) -> None:
-        """Let a file go."""
+        """Remove a file."""
         with self._lock:
             self._drop(path)
 
@@ -219,9 +219,9 @@ class MemoryFiles:
 
 
 def unnamed_file() -> Optional[int]:
-    """The descriptor of a new file in memory; None where the system has no such files."""
+    """The descriptor of a new file in memory; None if the system does not support it."""
     if hasattr(os, "memfd_create"):  # on Linux only
-        with contextlib.suppress(OSError):  # an old kernel, a sandbox that refuses it, no descriptors
+        with contextlib.suppress(OSError):  # an old kernel, a sandbox, or no free descriptors
             return os.memfd_create("fasts3")
     return None
 
@@ -235,7 +235,7 @@ def _fill(descriptor: int, reply: GetReply) -> None:
 
 
 def _moved(file: io.FileIO) -> bytes:
-    """All bytes of a file; read from its end, which is cut off, so that the bytes do not take their memory twice."""
+    """Read a file from its end and truncate it on the way, so that its bytes are not in memory twice."""
     size = file.seek(0, os.SEEK_END)
     memory = io.BytesIO(bytes(size))
     with memory.getbuffer() as view:
@@ -244,7 +244,7 @@ def _moved(file: io.FileIO) -> bytes:
             missing = view[begin : begin + STEP]
             while missing:
                 count = file.readinto(missing)
-                if not count:  # impossible: the file is ours alone
+                if not count:  # impossible: only this process has the file
                     raise OSError(errno.EIO, os.strerror(errno.EIO))
                 missing = missing[count:]
             file.truncate(begin)

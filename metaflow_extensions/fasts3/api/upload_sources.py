@@ -1,4 +1,4 @@
-"""Where the bytes of an upload come from: memory, an open file, or a path. Read when they are sent, not before."""
+"""The sources of an upload's bytes: memory, an open file, or a path. They are read when they are sent."""
 
 import os
 import stat
@@ -27,31 +27,31 @@ Reader = Callable[[Piece], Buffer]
 
 
 class Source(NamedTuple):
-    """Where the bytes of a value come from."""
+    """The bytes of a value."""
 
     size: int  # bytes
     data: Optional[bytes] = None  # all of them; or
-    read: Optional[Reader] = None  # what gives a piece of them
+    read: Optional[Reader] = None  # reads a piece of them
 
 
 def value_source(key: Any, value: Any, rewind: bool) -> Source:
-    """The size of a value in bytes, and what gives its pieces.
+    """The size of a value in bytes, and a function that reads its pieces.
 
     Parameters
     ----------
     key : str
         For messages.
     value : str, bytes, bytearray, memoryview of bytes, binary file or Spooled
-        A string is encoded in UTF-8. A file is anything with `read` and `seek`, which `tempfile` has of other classes
-        than `io`.
+        A string is encoded in UTF-8. A file is any object with `read` and `seek`; those of `tempfile` are not classes
+        of `io`.
     rewind : bool
-        Whether a file is taken from its beginning, or from where it stands.
+        Whether to read a file from its beginning rather than from its current position.
 
     Raises
     ------
     MetaflowS3InvalidObject
-        It is something else, or a file that can't be read or not be rewound, or one that was read or written to its
-        end, of which nothing would be stored.
+        It is another type, a file that is not readable or not seekable, or a file at its end, of which nothing would
+        be stored.
     """
     value = snapshot(value)
     if isinstance(value, bytes):
@@ -73,7 +73,7 @@ def _remedy(value: Any) -> str:
         return "Give the open file, or the path to put_files."
     if isinstance(value, memoryview):
         return "Give bytes(...) of it."
-    # By what they have: pandas, Polars, NumPy and their like are not imported to tell.
+    # By attributes: pandas, Polars and NumPy are not imported for a message.
     remedies = (
         ("to_parquet", "Give its to_parquet(), which is bytes, or its to_csv(), which is text."),
         ("write_parquet", "Give its write_csv(), which is text; or write_parquet(buffer) and buffer.getvalue()."),
@@ -89,7 +89,7 @@ def _remedy(value: Any) -> str:
 
 def _text_source(key: Any, text: str) -> Source:
     try:
-        # Small ones are encoded when they are sent: many of them need not be held twice.
+        # Small ones are encoded when they are sent, so that many of them are not in memory twice.
         if text.isascii() and len(text) <= PART_SIZE:
             return Source(len(text), read=partial(_encoded, text))
         data = text.encode("utf-8")
@@ -112,8 +112,7 @@ def _file_source(key: Any, file: Any, rewind: bool) -> Source:
     size = file.tell() - start  # SpooledTemporaryFile.seek() gives None before Python 3.11
     if start and size <= 0:
         raise MetaflowS3InvalidObject(
-            f"The file for the key '{_named(key)}' stands at its end: nothing of it would be stored. "
-            "Call seek(0) first."
+            f"The file for the key '{_named(key)}' is at its end: nothing of it would be stored. Call seek(0) first."
         )
 
     before = _version_of(file)
@@ -121,12 +120,12 @@ def _file_source(key: Any, file: Any, rewind: bool) -> Source:
     def read(piece: Piece) -> Buffer:
         file.seek(start + piece.first)
         data = bytearray()
-        while len(data) < piece.length:  # a raw file may give less than it is asked for
+        while len(data) < piece.length:  # a raw file may return fewer bytes than requested
             more = file.read(piece.length - len(data))
             if not more:
                 raise _changed(key, "became shorter")
             data += more
-        if piece.length < size and _version_of(file) != before:  # one of several: they have to fit together
+        if piece.length < size and _version_of(file) != before:  # one of several parts, which must be of one version
             raise _changed(key, "was changed")
         return data
 
@@ -134,7 +133,7 @@ def _file_source(key: Any, file: Any, rewind: bool) -> Source:
 
 
 def _check_file(key: Any, file: Any) -> None:
-    """Raise MetaflowS3InvalidObject for a file of which no bytes can be read, or not at the place that is needed."""
+    """Raise MetaflowS3InvalidObject for a file that is not readable as bytes, or not seekable."""
 
     def able(name: str) -> bool:  # SpooledTemporaryFile has neither method before Python 3.11
         return bool(getattr(file, name, lambda: True)())
@@ -142,14 +141,14 @@ def _check_file(key: Any, file: Any) -> None:
     try:
         nothing = "" if isinstance(file, TextIOBase) else file.read(0) if able("readable") else None
         seeks = nothing is not None and able("seekable") and file.tell() is not None
-    except (OSError, ValueError, AttributeError):  # closed, opened for writing, a connection
+    except (OSError, ValueError, AttributeError):  # closed, write-only, or a connection
         nothing = None
     if nothing is None:
         problem, remedy = "not readable", "Open it in mode 'rb'."
     elif isinstance(nothing, str):
         problem, remedy = "a text file", "Open the file in mode 'rb'."
     elif not seeks:
-        problem, remedy = "not seekable", "Give what its read() returns, or store it in a file first."
+        problem, remedy = "not seekable", "Give the result of its read(), or store it in a file first."
     else:
         return
     raise MetaflowS3InvalidObject(f"Object corresponding to the key '{_named(key)}' is {problem}. {remedy}")
@@ -157,10 +156,10 @@ def _check_file(key: Any, file: Any) -> None:
 
 def _version_of(file: Any) -> Optional[Version]:
     if isinstance(file, tempfile.SpooledTemporaryFile):
-        return None  # its fileno() would move it to the disk, and lose it on a full one
+        return None  # its fileno() would move it to the disk, and lose it if the disk is full
     try:
         return version_of(os.fstat(file.fileno()))
-    except (OSError, AttributeError):  # it is in memory, where only this process can change it
+    except (OSError, AttributeError):  # a file in memory; only this process can change it
         return None
 
 
@@ -170,14 +169,14 @@ def _changed(key: Any, how: str) -> MetaflowS3InvalidObject:
 
 
 def path_source(key: Any, path: Any) -> tuple[str, Version]:
-    """A local file's absolute path, because a worker may stand elsewhere, and its version as of now.
+    """A local file's absolute path, because workers may have another working directory, and its current version.
 
     Raises
     ------
     MetaflowS3NotFound
-        There is no such file.
+        The file does not exist.
     MetaflowS3InvalidObject
-        It is not a path, or not of a file.
+        It is not a path, or not that of a regular file.
     """
     absolute = ""
     try:
@@ -202,13 +201,13 @@ def path_source(key: Any, path: Any) -> tuple[str, Version]:
 
 
 def _no_file(key: Any, path: Any, absolute: str, error: Exception) -> MetaflowException:
-    """Why there is no file at a path."""
+    """The exception for a path without a readable file."""
     named, of_key = _named(path), f"(for the key '{_named(key)}')"
     if isinstance(error, FileNotFoundError) and os.path.islink(absolute):
         led = _named(os.readlink(absolute))
-        return MetaflowS3NotFound(f"'{named}' is a broken link: there is no '{led}' {of_key}.")
+        return MetaflowS3NotFound(f"'{named}' is a broken link: '{led}' does not exist {of_key}.")
     if isinstance(error, OSError) and not isinstance(error, (FileNotFoundError, NotADirectoryError)):
-        return MetaflowS3InvalidObject(f"'{named}' can't be read: {error.strerror} {of_key}.")
+        return MetaflowS3InvalidObject(f"Could not read '{named}': {error.strerror} {of_key}.")
     return MetaflowS3NotFound(f"Local file not found: {named} {of_key}.{hint_of_home(path)}")
 
 

@@ -1,4 +1,4 @@
-"""The bytes of objects, as boto3's transfers read and write them: from and to memory, files and parts of files."""
+"""The bodies that boto3's transfers read and write: memory, files and parts of files."""
 
 import zlib
 from collections.abc import Iterator, Sequence
@@ -12,12 +12,12 @@ from metaflow_extensions.fasts3.wire.bandwidth import Allowance
 from metaflow_extensions.fasts3.wire.failures import TransferError
 from metaflow_extensions.fasts3.wire.local_files import became_shorter, local_failure, open_to_read, open_to_write
 
-CHUNK = 2**20  # bytes read from the socket at a time: large enough for few Python calls, small enough for memory
+CHUNK = 2**20  # bytes per read from the socket: few Python calls, little memory
 
 
 @contextmanager
 def destination(path: Optional[str], position: int, keep: bool = False) -> Iterator[BinaryIO]:
-    """Open the file that takes the bytes; memory where there is no path."""
+    """Open the file that receives the bytes; a buffer in memory without a path."""
     if path is None:
         yield BytesIO()
         return
@@ -28,7 +28,7 @@ def destination(path: Optional[str], position: int, keep: bool = False) -> Itera
 
 
 def copy(body: Any, file: BinaryIO, most: Optional[int], allowance: Optional[Allowance]) -> "tuple[int, int]":
-    """Copy at most `most` bytes, all for None; return their number and CRC-32."""
+    """Copy at most `most` bytes, or all if it is None; return their number and CRC-32."""
     received = crc = 0
     while received != most:
         step = CHUNK if most is None else min(CHUNK, most - received)
@@ -49,7 +49,7 @@ def source(
     length: int = -1,
     version: Optional[Sequence[int]] = None,
 ) -> Iterator[Any]:
-    """What botocore reads a body from: bytes, or a run of bytes of a file, see `open_to_read`."""
+    """The body for botocore: bytes, or a part of a file; see `open_to_read`."""
     if path is None:
         yield BytesIO(body or b"")
         return
@@ -64,7 +64,7 @@ def source(
 class _Run(ReadFileChunk):
     """Exactly so many bytes of a file.
 
-    botocore announces this number as Content-Length, and then sends what `read` gives, be it more or less.
+    botocore sends this number as Content-Length and then everything that `read` returns, even if it differs.
     """
 
     def __init__(self, path: str, file: BinaryIO, size: int) -> None:

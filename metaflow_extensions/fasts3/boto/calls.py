@@ -1,4 +1,4 @@
-"""One call of a boto3 client: its exceptions become failures, which name the response that they are about."""
+"""One call of a boto3 client: translates its exceptions into failures with the details of the response."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,18 +14,18 @@ T = TypeVar("T")
 
 
 class Call(events.State):
-    """A call under way."""
+    """A call of a boto3 client."""
 
-    reply: Any = None  # set by the caller as soon as it is there, and named by failures from then on
+    reply: Any = None  # set by the caller; later failures have its status and request id
 
     def check(self, check: "Callable[[dict[str, str]], object]") -> None:
-        """Have the reply's headers checked, if it has any: that of a stand-in for a client may have none."""
+        """Check the response's headers, if any; a stub of a client may have none."""
         headers = self.reply.get("ResponseMetadata", {}).get("HTTPHeaders")
         if headers is not None:
             check(headers)
 
     def naming_reply(self, failure: Failure) -> Failure:
-        """A failure with the status and request id of the reply, where there is one."""
+        """A failure with the status and request id of the response, if any."""
         if self.reply is None:
             return failure
         metadata = self.reply.get("ResponseMetadata", {})
@@ -34,12 +34,12 @@ class Call(events.State):
 
 @contextmanager
 def translated(allowance: Optional[Allowance] = None) -> Iterator[Call]:
-    """Make a call inside. What it raises is raised as a TransferError.
+    """Translate exceptions of the call in the block into TransferError.
 
     Parameters
     ----------
     allowance : Allowance, optional
-        What the bytes of its body wait for.
+        Limits the rate of its body.
     """
     call = events.current.state = Call(allowance)
     try:
@@ -56,7 +56,7 @@ def translated(allowance: Optional[Allowance] = None) -> Iterator[Call]:
 
 
 def explained(operation: str, ask: "Callable[[], T]", explain: "Callable[[], None]") -> T:
-    """Make a HEAD. Where it is refused, make a GET: its error has the reason, and boto3 learns the region from it."""
+    """Send a HEAD request. If it fails, send a GET: its error has the reason, and boto3 learns the region from it."""
     try:
         return ask()
     except TransferError as error:
@@ -67,6 +67,6 @@ def explained(operation: str, ask: "Callable[[], T]", explain: "Callable[[], Non
         explain()
     except TransferError as error:
         raise TransferError(explanation(refusal, error.failure)) from error
-    if refusal.status == 403:  # no sign of another region: the refusal stands, as it does on the wire
+    if refusal.status == 403:  # not due to another region: the refusal is final, as on the wire
         raise TransferError(refusal)
     return ask()

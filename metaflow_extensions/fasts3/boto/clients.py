@@ -1,6 +1,6 @@
-"""Makes boto3 clients, once per process and set of parameters, by Metaflow's own `get_aws_client`.
+"""Creates boto3 clients with Metaflow's own `get_aws_client`, once per process and set of parameters.
 
-So a company's client provider is honored, and all `S3` objects of a process fetch credentials once.
+A company's client provider thus applies, and all `S3` objects of a process fetch credentials once.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # the first client imports boto3 and the wire; importing meta
     from metaflow_extensions.fasts3.boto.connection import Connection
 
 CONNECT_TIMEOUT = 4.0  # seconds, instead of botocore's 60, unless the user has set it
-# Besides AWS_*, BOTO* and *_PROXY: certificate bundles, and the home directory, which has boto3's files.
+# Besides AWS_*, BOTO* and *_PROXY: certificate bundles, and the home directory with boto3's files.
 READ_BY_BOTO3 = frozenset({"REQUESTS_CA_BUNDLE", "HOME", "USERPROFILE"})
 FILES = {  # by the variables that name them, with their defaults
     "AWS_CONFIG_FILE": "~/.aws/config",
@@ -29,13 +29,11 @@ FILES = {  # by the variables that name them, with their defaults
     "AWS_CA_BUNDLE": "",
     "REQUESTS_CA_BUNDLE": "",
 }
-KEPT = (
-    16  # clients, each with its connections; the memory of a process that keeps changing its credentials must not grow
-)
+KEPT = 16  # clients, each with its connections: bounds the memory of a process that keeps changing its credentials
 
 
 class ClientParameters(NamedTuple):
-    """What a user can set for a client; see `S3`."""
+    """The user's parameters of a client; see `S3`."""
 
     role: Optional[str] = None
     session_vars: Optional[dict[str, Any]] = None
@@ -48,16 +46,16 @@ class S3Client:
     Parameters
     ----------
     s3_role_arn : str, optional
-        An IAM role to assume.
+        ARN of the IAM role to assume.
     s3_session_vars : dict, optional
-        Variables of the boto3 session.
+        Arguments of the boto3 session.
     s3_client_params : dict, optional
         Arguments of the boto3 client.
 
     Attributes
     ----------
     parameters : ClientParameters
-        These three.
+        The three parameters.
     """
 
     def __init__(
@@ -67,7 +65,7 @@ class S3Client:
         s3_client_params: Optional[dict[str, Any]] = None,
     ) -> None:
         self.parameters = ClientParameters(s3_role_arn, s3_session_vars, s3_client_params)
-        self._mine: Optional[tuple[int, Any, Connection]] = None  # of one process: a forked child makes its own
+        self._mine: Optional[tuple[int, Any, Connection]] = None  # of one process: a forked child creates its own
 
     @property
     def client(self) -> Any:
@@ -87,7 +85,7 @@ class S3Client:
         return self._known()[2]
 
     def reset_client(self) -> None:
-        """Make a new client for the next use, with new credentials."""
+        """Create a new client for the next use, with new credentials."""
         with _lock:
             _clients.pop(_name(self.parameters), None)
             self._mine = None
@@ -100,7 +98,7 @@ class S3Client:
 
 
 def connection_of(external_client: Any) -> "Connection":
-    """The connection of a client that the user has handed in.
+    """The connection of a client that the user passed.
 
     Parameters
     ----------
@@ -126,24 +124,24 @@ _forking: set[int] = set()  # threads that hold the lock for a fork
 
 
 def _hold() -> None:
-    """Before a fork: no client is being made, or the child would hang on a module that is half imported.
+    """Before a fork, wait until no client is being created: the child would hang on a half-imported module.
 
-    Python calls these functions in the reverse order of their registration: those of modules that were imported
-    earlier, such as `logging`, take their locks after this one has waited.
+    Python calls these functions in the reverse order of their registration. Modules that were imported earlier, such as
+    `logging`, take their locks after this function has waited.
     """
     if _lock.acquire(timeout=FORKS_WAIT):
         _forking.add(threading.get_ident())
 
 
 def _release() -> None:
-    """After a fork, in the parent."""
+    """Release the lock after a fork, in the parent."""
     if threading.get_ident() in _forking:
         _forking.discard(threading.get_ident())
         _lock.release()
 
 
 def _new_lock() -> None:
-    global _lock  # noqa: PLW0603  # it may be held by a thread that the forked child does not have
+    global _lock  # noqa: PLW0603  # a thread that does not exist in the forked child may hold it
     _lock = threading.RLock()
     _forking.clear()
 
@@ -165,9 +163,9 @@ def _cached(parameters: ClientParameters) -> "tuple[Any, Connection]":
 
 @contextlib.contextmanager
 def _no_garbage_collection() -> Iterator[None]:
-    """Pause the garbage collector: importing boto3 makes some 100,000 objects, all of which stay.
+    """Pause the garbage collector: importing boto3 creates about 100,000 objects, which all remain.
 
-    Scanning them, and Metaflow's, again and again took a third of the time of a process's first call.
+    Repeated scans of these and Metaflow's objects took a third of the time of a process's first call.
     """
     was_enabled = gc.isenabled()
     gc.disable()
@@ -204,9 +202,9 @@ def _make(parameters: ClientParameters) -> Any:
         retries=ONE_TRY,
         connect_timeout=CONNECT_TIMEOUT,
         max_pool_connections=INLINE_CONNECTIONS,
-        parameter_validation=False,  # ours are valid; the check takes a tenth of the time of a small request
+        parameter_validation=False,  # ours are valid; validation takes a tenth of the time of a small request
     )
-    client_params["config"] = ours.merge(config)  # the user's settings win
+    client_params["config"] = ours.merge(config)  # the user's settings have priority
     client = get_aws_client(
         "s3",
         role_arn=parameters.role,
@@ -222,7 +220,7 @@ def _session_vars(parameters: ClientParameters) -> "dict[str, Any]":
 
 
 def _name(parameters: ClientParameters) -> tuple[Any, ...]:
-    """The key of a cached client: the process and all that the client was made from, secrets only as a digest."""
+    """The key of a cached client: the process and everything that determines the client, secrets only as a digest."""
     environment = sorted((name, value) for name, value in os.environ.items() if is_read_by_boto3(name))
     defaults = (configuration.DATATOOLS_CLIENT_PARAMS, configuration.DATATOOLS_SESSION_VARS)
     made_from = repr((_plain(parameters), _plain(defaults), environment, _files()))
@@ -230,13 +228,13 @@ def _name(parameters: ClientParameters) -> tuple[Any, ...]:
 
 
 def is_read_by_boto3(variable: str) -> bool:
-    """Whether boto3 reads an environment variable when it makes a client."""
-    # Python takes any *_proxy, in any case, for the proxy of a scheme, and NO_PROXY for those without one.
+    """Whether boto3 reads an environment variable when it creates a client."""
+    # Python reads any *_proxy variable, in upper or lower case, as the proxy of a scheme.
     return variable.startswith(("AWS_", "BOTO")) or variable in READ_BY_BOTO3 or variable.lower().endswith("_proxy")
 
 
 def _plain(value: Any) -> Any:
-    """A value whose repr shows all of it; the repr of a botocore Config shows only its address."""
+    """A value with a complete repr; the repr of a botocore Config shows only its address."""
     if isinstance(value, dict):
         return sorted((str(name), _plain(inner)) for name, inner in value.items())
     if isinstance(value, (list, tuple)):
@@ -246,7 +244,7 @@ def _plain(value: Any) -> Any:
 
 
 def _files() -> tuple[tuple[str, int], ...]:
-    """The files that boto3 reads, with their modification times: a new login makes a new client."""
+    """The files that boto3 reads, with their modification times: after a new login, a new client is created."""
     found = []
     for variable, default in FILES.items():
         name = os.environ.get(variable) or default

@@ -1,6 +1,6 @@
-"""A boto3 client, and the transfers made from it: on our own HTTP client or on boto3, here or in workers."""
+"""A boto3 client and its transfers: on our own HTTP client or on boto3, in this process or in workers."""
 
-# Imported here, where no fork interrupts it (see clients.py), not by the first thread that resolves a name.
+# Imported here, where no fork interrupts it (see clients.py), and not by the first thread that resolves a name.
 import encodings.idna  # noqa: F401
 from typing import Any, Optional, Union
 from urllib.parse import urlsplit
@@ -30,13 +30,13 @@ INLINE_CONNECTIONS = 16  # kept alive by a client in the user's process
 
 
 class Connection:
-    """A client, its credentials and its transfers, for one process: a forked child makes its own.
+    """A client, its credentials and its transfers, for one process: a forked child creates its own.
 
     Parameters
     ----------
     client : botocore.client.S3
     ours : bool
-        Made by us, from settings: it may be modified.
+        Whether this package created the client and may modify it.
     profile : str, optional
         Its profile, for messages.
 
@@ -45,9 +45,9 @@ class Connection:
     boto3 : Boto3Transfers
         The transfers of this process on boto3.
     recipe : ClientRecipe or None
-        From which workers make the same client; None if they can't.
+        Workers create the same client from it; None if they can't.
     why_inline : str or None
-        The reason why they can't.
+        Why they can't.
     """
 
     def __init__(self, client: Any, ours: bool, profile: Optional[str] = None) -> None:
@@ -63,7 +63,7 @@ class Connection:
             self.why_inline = str(error)
         if self.recipe is not None:
             signs_as = credentials and GivenCredentials(self.credentials)
-            # The user's own client stays as it is. A company's provider may have ignored our settings.
+            # The user's own client is not modified. A company's provider may have ignored our settings.
             if ours and tries_once(client):
                 sign_with(client, signs_as)
             else:
@@ -83,14 +83,14 @@ class Connection:
         return self.boto3 if self.why_boto3(chosen) else self._wire
 
     def why_boto3(self, chosen: str, bucket: str = "") -> Optional[str]:
-        """Why boto3 makes the transfers and not our own HTTP client; None where it does not.
+        """Why boto3 transfers the data, and not our own HTTP client; None if the latter does.
 
         Parameters
         ----------
         chosen : str
             `Settings.transfers`.
         bucket : str, optional
-            Also return the reason of this bucket.
+            Also consider this bucket.
         """
         if self.why_inline:
             return self.why_inline
@@ -101,7 +101,7 @@ class Connection:
         return self._wire.reasons.get(bucket)
 
     def template(self, chosen: str, operation: str, bucket: str) -> Union[RequestTemplate, str]:
-        """The template for an operation on a bucket, or the reason why workers have to use boto3.
+        """The template for an operation on a bucket, or the reason why workers must use boto3.
 
         Raises
         ------
@@ -132,13 +132,13 @@ class Connection:
 
     @property
     def proxy(self) -> Optional[str]:
-        """The URL of the proxy, without a password; None without one, or if it is not known."""
+        """The URL of the proxy, without a password; None without a proxy, or if it is unknown."""
         proxies = self.recipe.config["proxies"] if self.recipe else {}
         url = proxies.get(urlsplit(self.endpoint_url).scheme)
         return without_password(url if "://" in url else f"http://{url}") if url else None
 
     def credentials(self) -> Optional[CredentialSet]:
-        """The credentials to sign with now; see `SigningCredentials.current`."""
+        """The current credentials; see `SigningCredentials.current`."""
         return self._credentials.current()
 
     def renew_credentials(self, refused: int) -> bool:
@@ -146,15 +146,15 @@ class Connection:
         return self._credentials.renew(refused)
 
     def conceal(self, text: str) -> str:
-        """A text without passwords in URLs and these credentials' secrets: a server may repeat what it was sent."""
+        """A text without passwords in URLs and the secrets of the credentials; a server may repeat them."""
         text, known = without_password(text), self._credentials.known
         return without_secrets(text, filter(None, (known.secret_key, known.token))) if known else text
 
     @property
     def identity(self) -> str:
-        """The access key id that signs requests, for messages; no secret."""
+        """The access key id of the requests, for messages; not a secret."""
         if self.recipe is not None and self.recipe.anonymous:
-            return "nobody (unsigned)"
+            return "none (unsigned)"
         return self._credentials.access_key
 
     @property
@@ -164,15 +164,15 @@ class Connection:
 
 
 def _check(endpoint_url: str) -> None:
-    """Raise ValueError for an invalid endpoint; botocore would fail at each request, and less clearly."""
-    if "://" not in endpoint_url:  # that of a stand-in for a client; botocore's own has a scheme
+    """Raise ValueError for an invalid endpoint; botocore would fail at each request, with a less clear error."""
+    if "://" not in endpoint_url:  # that of a stub; botocore's own has a scheme
         return
     parts = urlsplit(endpoint_url)
     if parts.scheme not in ("http", "https"):
-        raise ValueError(f"Invalid endpoint: {endpoint_url}: it begins with neither https:// nor http://")
+        raise ValueError(f"Invalid endpoint: {endpoint_url}: it must begin with https:// or http://")
     try:
         possible = parts.port != 0
     except ValueError:
         possible = False
     if not possible:
-        raise ValueError(f"Invalid endpoint: {endpoint_url}: a port is a number from 1 to 65535")
+        raise ValueError(f"Invalid endpoint: {endpoint_url}: the port must be a number from 1 to 65535")

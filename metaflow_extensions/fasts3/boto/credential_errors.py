@@ -1,7 +1,7 @@
-"""What boto3's credential providers raise, as one reason and one remedy.
+"""Translates exceptions of boto3's credential providers into one reason and one remedy.
 
-A provider may run a program, read files, ask STS, SSO or a metadata service, and any of these may fail in its own way.
-What a program or a service returned is never repeated: it may hold the secret.
+A provider may run a program, read files, or call STS, SSO or a metadata service. Messages never contain the output of a
+program or service: it may contain the secret.
 """
 
 import json
@@ -19,7 +19,7 @@ from metaflow_extensions.fasts3.wire.local_files import NO_DESCRIPTORS, local_fa
 PROGRAM = "custom-process"  # botocore.credentials.ProcessProvider.METHOD
 WEB_IDENTITY = "assume-role-with-web-identity"
 OF_THE_MACHINE = frozenset({"container-role", "iam-role"})
-MOST_STDERR = 300  # characters of what a program wrote to stderr
+MOST_STDERR = 300  # characters of a program's stderr
 CHECK_PROXY = "Check that the proxy is running, and HTTP_PROXY, HTTPS_PROXY and NO_PROXY."
 CHECK_NETWORK = "Check the network, the region and the proxy settings (HTTPS_PROXY, NO_PROXY)."
 NOT_AWS = (
@@ -51,7 +51,7 @@ class _Provider(NamedTuple):
 
     @property
     def service(self) -> str:
-        return f"the service that gives credentials ({self.method})" if self.method else "the service for credentials"
+        return f"the credentials service ({self.method})" if self.method else "the credentials service"
 
     @property
     def option(self) -> str:
@@ -60,25 +60,25 @@ class _Provider(NamedTuple):
 
 
 def profile_in_use(session_vars: Optional["dict[str, Any]"] = None) -> Optional[str]:
-    """The profile that a session of these variables uses; None for the default one."""
+    """The profile of a session with these arguments; None for the default one."""
     chosen = (session_vars or {}).get("profile_name")
     return str(chosen) if chosen else os.environ.get("AWS_PROFILE") or os.environ.get("AWS_DEFAULT_PROFILE") or None
 
 
 def failure_of_provider(error: Exception, method: str = "", profile: Optional[str] = None) -> Failure:
-    """What an exception of a credential provider means, with what to do.
+    """Translate an exception of a credential provider into a failure with a remedy.
 
     Parameters
     ----------
     error : Exception
     method : str, optional
-        botocore's name for the provider, where it is known.
+        botocore's name of the provider, if known.
     profile : str, optional
 
     Returns
     -------
     Failure
-        NO_CREDENTIALS, with a remedy of its own where one is known; NO_DESCRIPTORS.
+        NO_CREDENTIALS, with a specific remedy if there is one; or NO_DESCRIPTORS.
     """
     if isinstance(error, botocore_errors.NoCredentialsError):
         return Failure(Code.NO_CREDENTIALS, str(error))
@@ -90,7 +90,7 @@ def failure_of_provider(error: Exception, method: str = "", profile: Optional[st
 
 
 def _provider(error: Exception, method: str, profile: Optional[str]) -> _Provider:
-    """The provider that failed: the innermost one, as one may ask another."""
+    """The provider that failed: the innermost one, since one may call another."""
     named = getattr(error, "kwargs", {}).get("provider")
     for frame in frames(error):
         provider = frame.f_locals.get("self")
@@ -130,7 +130,7 @@ def _of_program(error: Any) -> str:
     if isinstance(error, (json.JSONDecodeError, UnicodeDecodeError, AttributeError, TypeError)):
         return "printed something other than a JSON object with credentials"
     if isinstance(error, ValueError):
-        return "can't be run as it is written, or printed an Expiration that is no date"
+        return "is not a valid command, or printed an Expiration that is not a date"
     return f"failed: {_sentence(error)}"
 
 
@@ -140,7 +140,7 @@ def _sentence(error: object) -> str:
 
 SSO = (botocore_errors.SSOError, botocore_errors.TokenRetrievalError)
 _LOGIN: "tuple[type, ...]" = tuple(filter(None, [getattr(botocore_errors, "LoginError", None)]))  # since botocore 1.41
-# Reason and remedy; the first that fits counts.
+# Reason and remedy; the first match applies.
 BY_TYPE: "tuple[tuple[tuple[type, ...], str, str], ...]" = (
     (SSO, "the SSO session{of_profile} is missing or has expired", "Run `aws sso login{option}`."),
     (
@@ -150,7 +150,7 @@ BY_TYPE: "tuple[tuple[tuple[type, ...], str, str], ...]" = (
     ),
     (
         (botocore_errors.RefreshWithMFAUnsupportedError, EOFError),
-        "the role{of_profile} needs an MFA code, which can't be asked for here",
+        "the role{of_profile} requires an MFA code, and this process can't prompt for it",
         WITHOUT_MFA,
     ),
     ((botocore_errors.ProxyConnectionError,), "{service} can't be reached: {error}", CHECK_PROXY),
@@ -159,12 +159,12 @@ BY_TYPE: "tuple[tuple[tuple[type, ...], str, str], ...]" = (
         "{service} can't be reached: {error}",
         CHECK_NETWORK,
     ),
-    ((botocore_errors.NoRegionError,), "STS can't be asked: {error}", SET_REGION),
+    ((botocore_errors.NoRegionError,), "STS can't be called: {error}", SET_REGION),
     (
         (ResponseParserError, KeyError, TypeError, AttributeError, ValueError),
         "the response of {service} can't be parsed",
         NOT_AWS,
     ),
     # Of botocore's RefreshableCredentials.
-    ((RuntimeError,), "the credentials{of_profile} were refreshed, and have expired all the same", CHECK_CLOCK),
+    ((RuntimeError,), "the credentials{of_profile} are expired even after a refresh", CHECK_CLOCK),
 )

@@ -1,7 +1,7 @@
-"""Refreshes credentials: asks botocore for newer ones after three quarters of their life.
+"""Refreshes credentials: fetches newer ones from botocore after three quarters of their lifetime.
 
-botocore itself asks the provider at every request in the last 15 minutes. A provider whose credentials live for less
-would be asked all the time.
+botocore itself calls the provider at every request in the last 15 minutes. Credentials with a shorter lifetime would
+cause a call at every request.
 """
 
 import threading
@@ -13,10 +13,10 @@ from metaflow_extensions.fasts3.wire.credentials import CredentialSet
 from metaflow_extensions.fasts3.wire.failures import Failure, TransferError
 from metaflow_extensions.fasts3.wire.log import log
 
-NO_IDENTITY = "nobody"  # in place of the access key id where there are no credentials
-USED = 0.75  # of the life that credentials have left when they are fetched
-TRIED_AGAIN_AFTER = 0.25  # of the life that is left, after the provider has failed
-ASKED_AGAIN_AFTER = 30.0  # seconds until a provider that returned refused credentials is asked again
+NO_IDENTITY = "none"  # instead of the access key id, without credentials
+USED = 0.75  # fraction of the remaining lifetime after which credentials are refreshed
+TRIED_AGAIN_AFTER = 0.25  # fraction of the remaining lifetime until the next attempt, after the provider has failed
+ASKED_AGAIN_AFTER = 30.0  # seconds until the next call of a provider that returned refused credentials
 
 
 class SigningCredentials:
@@ -25,11 +25,11 @@ class SigningCredentials:
     Parameters
     ----------
     credentials : botocore.credentials.Credentials or None
-        Those of the client, refreshing ones perhaps.
+        Those of the client, perhaps refreshable.
     clock : callable
-        `time.time`; another in tests.
+        `time.time`, except in tests.
     profile : str, optional
-        The profile that they come from, for messages.
+        Their profile, for messages.
     """
 
     def __init__(self, credentials: Any, clock: Callable[[], float] = time.time, profile: Optional[str] = None) -> None:
@@ -37,19 +37,19 @@ class SigningCredentials:
         self._clock = clock
         self._profile = profile
         self._latest: Optional[CredentialSet] = None
-        self._current: Optional[CredentialSet] = None  # only if they expire; others are read each time
+        self._current: Optional[CredentialSet] = None  # only if they expire; others are read at each use
         self._due = 0.0  # when to fetch the next; Unix time
         self._renewing = threading.Lock()
-        self._renewed = -ASKED_AGAIN_AFTER  # when the provider was last asked because S3 had refused credentials
-        self._in_vain = False  # it returned the same ones
+        self._renewed = -ASKED_AGAIN_AFTER  # time of the last call of the provider after S3 refused credentials
+        self._in_vain = False  # whether it returned the same ones
 
     def current(self) -> Optional[CredentialSet]:
-        """The credentials to sign with now; None if there are none.
+        """The current credentials; None without any.
 
         Raises
         ------
         TransferError
-            The provider fails, and the latest credentials have expired.
+            The provider failed, and the last credentials have expired.
         """
         known = self._current
         if known is not None and self._clock() < self._due:
@@ -67,7 +67,7 @@ class SigningCredentials:
             from metaflow_extensions.fasts3.boto.credential_errors import failure_of_provider
 
             failure = failure_of_provider(error, self.method or "", self._profile)
-        if failure:  # not while the exception is handled: its frames may hold what a program printed
+        if failure:  # outside the handler: the frames of the exception may hold a program's output
             raise TransferError(failure)
         found = self._numbered(
             CredentialSet(frozen.access_key, frozen.secret_key, frozen.token, expiry_of(self._credentials))
@@ -78,31 +78,31 @@ class SigningCredentials:
         return found
 
     def _numbered(self, found: CredentialSet) -> CredentialSet:
-        """The credentials with their generation: that of the ones before, if they are the same."""
+        """The credentials with their generation: unchanged if they equal the previous ones."""
         before = self._latest or CredentialSet("", "")
         same = found == before._replace(generation=0)
         self._latest = found._replace(generation=before.generation + (not same))
         return self._latest
 
     def renew(self, refused: int) -> bool:
-        """Fetch newer credentials than those that S3 refused as expired; the provider's clock may differ.
+        """Fetch newer credentials after S3 refused some as expired; the provider's clock may differ.
 
         Parameters
         ----------
         refused : int
-            Their generation, 0 if it is not known.
+            The generation of the refused ones, 0 if unknown.
 
         Returns
         -------
         bool
-            Whether there are newer ones. Static credentials stay as they are.
+            Whether there are newer ones. Static credentials do not change.
 
         Raises
         ------
         TransferError
-            The provider fails.
+            The provider failed.
         """
-        with self._renewing:  # all requests under way were refused together: the first one asks
+        with self._renewing:  # S3 refused all running requests: only the first one calls the provider
             current = self.current()
             if current is None or (refused and current.generation != refused):
                 return current is not None
@@ -124,13 +124,13 @@ class SigningCredentials:
 
     @property
     def access_key(self) -> str:
-        """The access key id, for messages; no secret. No provider is asked."""
+        """The access key id, for messages; not a secret. It does not call the provider."""
         known = self.known
         return known.access_key if known else NO_IDENTITY
 
     @property
     def known(self) -> Optional[CredentialSet]:
-        """The credentials at hand, for messages. No provider is asked."""
+        """The last known credentials, for messages. It does not call the provider."""
         if self._latest:
             return self._latest
         access_key, secret_key, token = keys_in(self._credentials)

@@ -1,19 +1,19 @@
-"""What this process knows of endpoints: which have answered, and which buckets exist.
+"""Remembers which endpoints have answered this process, and which buckets exist.
 
-The URL of an endpoint that has never answered may be wrong, so its requests fail within seconds (`wire/retry.py`); one
-that has answered is retried for as long as an outage may take.
+The URL of an endpoint that has never answered may be wrong, so its requests fail within seconds (`wire/retry.py`).
+Requests to one that has answered are retried for as long as an outage may take.
 """
 
 import ipaddress
 import os
 from urllib.parse import urlsplit
 
-_answered: set[tuple[int, str]] = set()  # (process id, endpoint URL): a forked child finds out for itself
+_answered: set[tuple[int, str]] = set()  # (process id, endpoint URL): a forked child starts without any
 _buckets: set[tuple[int, str, str]] = set()  # likewise, with the name of a bucket that exists
 
 
 def knows_bucket(endpoint_url: str, bucket: str) -> bool:
-    """Whether this process has seen that a bucket exists."""
+    """Whether this process knows that a bucket exists."""
     return (os.getpid(), endpoint_url, bucket) in _buckets
 
 

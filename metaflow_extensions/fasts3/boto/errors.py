@@ -1,4 +1,4 @@
-"""One table from what botocore, urllib3 and the file system raise to the codes of `wire/failures.py`."""
+"""One table that maps exceptions of botocore, urllib3 and the file system to the codes of `wire/failures.py`."""
 
 import http.client
 import ssl
@@ -18,7 +18,7 @@ from metaflow_extensions.fasts3.wire.s3_errors import code_of, seconds_of
 from metaflow_extensions.fasts3.wire.xml_documents import CUT_SHORT
 
 PROVIDERS = "botocore.credentials"  # the module of boto3's credential providers
-# The first that fits counts: botocore's read time-out, for one, is an OSError as well.
+# The first match applies: botocore's read timeout, for example, is an OSError as well.
 BY_TYPE: tuple[tuple[Code, tuple[type[Exception], ...]], ...] = (
     (
         Code.NO_CREDENTIALS,
@@ -55,17 +55,17 @@ BY_TYPE: tuple[tuple[Code, tuple[type[Exception], ...]], ...] = (
     (Code.LOCAL_FILE, (OSError,)),
 )
 
-# What Python's HTTP client raises when the connection ends.
+# Exceptions of Python's HTTP client when the connection ends.
 _ENDED = (http.client.RemoteDisconnected, http.client.IncompleteRead)
 
 
 def failure_of(error: Exception) -> Failure:
-    """What an exception means.
+    """Translate an exception into a failure.
 
     Parameters
     ----------
     error : Exception
-        As caught around one call of a boto3 client or of the file system.
+        Of one call of a boto3 client or of the file system.
 
     Returns
     -------
@@ -83,7 +83,7 @@ def failure_of(error: Exception) -> Failure:
     code = next((code for code, types in BY_TYPE if isinstance(error, types)), None)
     if code is None:
         if _is_ours(error):
-            raise error  # a defect, whose traceback has to be seen
+            raise error  # a defect; the traceback is needed
         code = Code.REJECTED
     if code is Code.LOCAL_FILE and isinstance(error, OSError):
         code = local_failure(error).code
@@ -91,15 +91,15 @@ def failure_of(error: Exception) -> Failure:
 
 
 def _meaning_of(cause: BaseException, error: Exception) -> Optional[Failure]:
-    """What an error means, by one of its causes; None where that cause does not decide."""
-    if isinstance(cause, TransferError):  # of the file that was being sent
+    """The failure for an error, by one of its causes; None if this cause does not decide."""
+    if isinstance(cause, TransferError):  # of the file of the body
         return cause.failure
     if isinstance(cause, OSError) and cause.errno in NO_DESCRIPTORS:
         return local_failure(cause)
     if tls_remedy(cause):
         return Failure(Code.UNREACHABLE, _sentence(error), remedy=tls_remedy(cause))
     code: Optional[Code] = None
-    # urllib3 compares the names in a certificate by itself.
+    # urllib3 itself compares the names in a certificate.
     if isinstance(cause, (ssl.SSLCertVerificationError, WrongName)):
         code = Code.UNTRUSTED
     elif isinstance(cause, ParseError) and cause.code in CUT_SHORT:
@@ -115,13 +115,13 @@ def raised_by_provider(error: BaseException) -> bool:
 
 
 def _is_ours(error: BaseException) -> bool:
-    """Whether an exception was raised by a line of this package, and not by what it has called."""
+    """Whether a line of this package raised an exception, and not a library that it called."""
     *_, innermost = (None, *frames(error))
     return innermost is not None and str(innermost.f_globals.get("__name__")).startswith("metaflow_extensions.fasts3.")
 
 
 def frames(error: BaseException) -> Iterator[Any]:
-    """The frames that an exception came through, the innermost last."""
+    """The frames of an exception's traceback, the innermost last."""
     traceback = error.__traceback__
     while traceback:
         yield traceback.tb_frame
@@ -144,7 +144,7 @@ def _answered(error: botocore_errors.ClientError) -> Failure:
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:
-    """An error and what is behind it; botocore hides the cause in `kwargs`, urllib3 in `reason`."""
+    """An error and its causes; botocore stores the cause in `kwargs`, urllib3 in `reason`."""
     cause: Optional[BaseException] = error
     for _ in range(6):
         if cause is None:

@@ -1,7 +1,7 @@
-"""Event handlers on boto3 clients, for what botocore has no setting for.
+"""Event handlers on boto3 clients, for behavior without a setting in botocore.
 
 `hook_into` changes only calls of `calls.call`, because the client may be the user's own. `tune` is for our clients.
-botocore emits events in the thread that calls, so each thread has its current call here.
+botocore emits events in the calling thread, so this module keeps the current call of each thread.
 """
 
 import threading
@@ -23,7 +23,7 @@ from metaflow_extensions.fasts3.wire.not_s3 import (
 from metaflow_extensions.fasts3.wire.s3_errors import named
 from metaflow_extensions.fasts3.wire.xml_documents import read
 
-# Document that each operation returns. boto3 accepts any, an empty one too: nothing would seem to be listed.
+# The root element of each operation's response. boto3 accepts any, even an empty document, as an empty listing.
 _ROOTS = {
     "ListObjectsV2": "ListBucketResult",
     "ListObjects": "ListBucketResult",
@@ -35,23 +35,23 @@ _NO_REGION = {
     "Error": {"Code": "301", "Message": "The bucket's region is not known"},
     "ResponseMetadata": {"HTTPStatusCode": 301, "HTTPHeaders": {}},
 }
-# With `Expect: 100-continue`, a body waits for an interim response (RFC 9110 section 10.1.1): worth a round trip where
-# the body is large and the upload may be refused. A small body arrives sooner than that response.
+# With `Expect: 100-continue`, a body waits for an interim response (RFC 9110 section 10.1.1): worth a round trip if the
+# body is large and the upload may be refused. A small body arrives sooner than that response.
 SENT_AT_ONCE = 64 * 1024  # bytes
-# The first botocore that forgets a final response that came instead of 100. Earlier ones return it for the next request
-# on the connection: an upload that was never made would seem to be done, or to be refused.
+# The first botocore that discards a final response received instead of 100. Earlier ones return it for the next request
+# on the connection: an upload that was never sent would seem to have succeeded or failed.
 FORGETS = (1, 44)
 
 
 class State:
-    """What the handlers know of a call, and the caller of its response."""
+    """Data that the handlers and the caller exchange about a call."""
 
     def __init__(self, allowance: Optional[Allowance] = None) -> None:
-        self.allowance = allowance  # what the bytes of the body wait for
-        self.md5 = False  # whether DeleteObjects has Content-MD5 in place of another checksum
-        self.head_buckets = 0  # under way, one inside the other
-        self.signed_as = 0  # the generation of the credentials that were used
-        self.document = b""  # body of the last response: boto3 leaves out what is not in its model
+        self.allowance = allowance  # limits the rate of the body
+        self.md5 = False  # whether DeleteObjects has Content-MD5 instead of another checksum
+        self.head_buckets = 0  # number of nested HeadBucket calls
+        self.signed_as = 0  # the generation of the credentials of the request
+        self.document = b""  # body of the last response: boto3 omits fields that its model lacks
 
 
 class _Current(threading.local):
@@ -62,7 +62,7 @@ current = _Current()
 
 
 def note_signature(generation: int) -> None:
-    """Remember the credentials that this thread signs a request with."""
+    """Record the generation of the credentials with which this thread signs a request."""
     if current.state:
         current.state.signed_as = generation
 
@@ -75,7 +75,7 @@ def hook_into(client: Any) -> None:
     _hook(client, "before-call.s3.DeleteObjects", _use_md5)
     for operation in ("PutObject", "UploadPart"):
         _hook(client, f"before-send.s3.{operation}", _pace_body)
-    # Before botocore's own handler, which reports a document that it can't parse as an error 500.
+    # Before botocore's own handler, which reports a malformed document as an error 500.
     _hook(client, "before-parse.*.*", _check_response)
 
 
@@ -88,16 +88,16 @@ def tune(client: Any) -> None:
 
 def _hook(client: Any, event: str, handler: "Callable[..., Any]", first: bool = False) -> None:
     events = getattr(client.meta, "events", None)
-    if events is not None:  # a stand-in for a client may have none
+    if events is not None:  # a stub of a client may have none
         register = events.register_first if first else events.register
         register(event, handler, unique_id=f"fasts3-{handler.__name__}-{event}")
 
 
 def _begin_head_bucket(**_: Any) -> "Optional[tuple[Any, Any]]":
-    """Send no HeadBucket from within another.
+    """Prevent nested HeadBucket requests.
 
-    boto3 follows a 301 to the bucket's region. Where the response does not name it, boto3 sends HeadBucket; where the
-    response to that does not either, it sends another, one call deeper, until Python's recursion limit.
+    boto3 follows a 301 to the bucket's region. If the response does not name the region, boto3 sends HeadBucket; if
+    that response does not name it either, boto3 sends another, recursively, until Python's recursion limit.
     """
     if current.state is None:
         return None
@@ -112,18 +112,18 @@ def _end_head_bucket(**_: Any) -> None:
 
 def _use_md5(params: Any, **_: Any) -> None:
     if current.state and current.state.md5:
-        params["context"].pop("checksum", None)  # botocore would compute it, and name it in a header
+        params["context"].pop("checksum", None)  # botocore would compute it and send its header
         params["headers"]["Content-MD5"] = md5_of(params["body"])
 
 
 def _pace_body(request: Any, **_: Any) -> None:
-    """Have a body wait for the allowance, now: botocore has read it for its checksum and signature before."""
+    """Limit the rate of a body from here on: botocore has already read it for its checksum and signature."""
     if current.state and current.state.allowance and hasattr(request.body, "read"):
         request.body = _PacedBody(request.body, current.state.allowance)
 
 
 class _PacedBody:
-    """A body that is read no faster than is allowed."""
+    """A body whose reads wait for the allowance."""
 
     def __init__(self, body: Any, allowance: Allowance) -> None:
         self._body = body
@@ -141,13 +141,13 @@ class _PacedBody:
 
 
 def _check_response(operation_model: Any, response_dict: "dict[str, Any]", **_: Any) -> None:
-    """Refuse a response that no S3 sends, and mend what does no harm, before boto3 parses it."""
+    """Reject invalid responses, and remove harmless errors, before boto3 parses the response."""
     if current.state is None:
         return
     headers, status, body = response_dict["headers"], response_dict["status_code"], response_dict["body"]
     if not _is_date(headers.get("Last-Modified")):
-        del headers["Last-Modified"]  # no reason not to return the object
-    if not isinstance(body, bytes):  # an object, which is not read yet
+        del headers["Last-Modified"]  # an invalid date; the object can be returned without it
+    if not isinstance(body, bytes):  # an object's body, which has not been read yet
         return
     current.state.document = body
     names = {name.lower(): value for name, value in headers.items()}
@@ -165,21 +165,21 @@ def _check_response(operation_model: Any, response_dict: "dict[str, Any]", **_: 
 def _check_document(operation: str, headers: "dict[str, str]", body: bytes) -> None:
     (check_document if operation in _WITH_DOCUMENT else check_no_document)(body, headers)
     if operation in _ROOTS:
-        read(body, f"the reply to {operation}", {}, (_ROOTS[operation], "Error"))
+        read(body, f"the response to {operation}", {}, (_ROOTS[operation], "Error"))
 
 
 def _is_date(text: Any) -> bool:
     try:
         return text is None or bool(parse_timestamp(text))
-    except Exception:  # dateutil's, of many kinds
+    except Exception:  # dateutil raises many types
         return False
 
 
 def _no_checksum_of_ranges(params: Any, **_: Any) -> None:
-    """Ask for no checksum with a range.
+    """Request no checksum with a range.
 
-    A checksum is of the whole object or of an upload's part. For a range, S3 sends one only where it is of just that
-    part; other servers send the whole object's, and botocore, which compares any, calls the range corrupt.
+    A checksum covers the whole object or one part of an upload. For a range, S3 sends one only if the range is that
+    part. Other servers send that of the whole object, and botocore then reports a checksum mismatch for the range.
     """
     if "Range" in params["headers"]:
         params["headers"].pop("x-amz-checksum-mode", None)

@@ -75,8 +75,8 @@ class Selection(NamedTuple):
         if self.pattern:
             return f"No key matches {self.url}."
         if self.is_directory:
-            return f"Nothing is below {self.url}."
-        return f"Nothing is below {self.url}/. For keys that begin with this text, write {self.url}*."
+            return f"No objects under {self.url}."
+        return f"No objects under {self.url}/. For keys that begin with this text, write {self.url}*."
 
 
 def pages_of(s3: S3, selection: Selection, details: bool = False) -> "ReadAhead[list[Entry]]":
