@@ -49,8 +49,8 @@ def test_nothing_is_nothing_chosen():
     ("limits", "hint"),
     [
         ({"max_bandwidth": 100}, r"in bytes per second.*max_bandwidth=100 \* 1e6"),
-        ({"part_size": 64}, r"in bytes: .*5 MiB.*5 GiB.*64 \* 2\*\*20"),
-        ({"part_size": 6 * 2**30}, "in bytes: .*5 GiB"),
+        ({"part_size": 64}, r"in bytes; .*5 MiB.*5 GiB.*64 \* 2\*\*20"),
+        ({"part_size": 6 * 2**30}, "in bytes; .*5 GiB"),
     ],
 )
 def test_another_unit_is_told(limits, hint):

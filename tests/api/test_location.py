@@ -72,7 +72,7 @@ def test_the_places_that_arguments_mean(arguments, root):
         ((None, "prefix", None, None), "latest_run"),
         ((None, None, None, "bucket/prefix"), "begins with s3://"),
         ((None, None, None, "s3:///prefix"), "has no bucket"),
-        ((None, None, None, 5), "It is 5"),
+        ((None, None, None, 5), "not 5"),
         ((None, None, "Flow/12", None), "Run('Name/id')"),
         ((None, None, Run("Flow"), None), "Run('Name/id')"),
         ((None, None, Run("Flow/12/step"), None), "Run('Name/id')"),

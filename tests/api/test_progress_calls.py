@@ -57,7 +57,7 @@ class Enough(Exception):
 
 
 def test_what_is_wrong_is_refused_at_once():
-    with pytest.raises(MetaflowS3Exception, match=r"S3\(progress='bar'\): give None"):
+    with pytest.raises(MetaflowS3Exception, match=r"S3\(progress='bar'\) is invalid\. Give None"):
         S3(progress="bar")
 
 

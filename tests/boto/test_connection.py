@@ -110,7 +110,7 @@ def test_a_proxy_is_that_of_the_moment_when_the_client_was_made(client, monkeypa
 def test_what_no_template_can_tell_is_told_to_workers(client):
     connection = Connection(client(config=ONE_TRY.merge(Config(signature_version="s3"))), ours=True)
     assert connection.why_boto3("wire") is None  # that is found out with the first request
-    assert connection.template("wire", "GetObject", "bucket") == "the client signs by AWS"
+    assert connection.template("wire", "GetObject", "bucket") == "the client signs with AWS"
 
 
 def test_a_directory_bucket_is_left_to_boto3_and_others_are_not(client):

@@ -155,7 +155,7 @@ def test_commands_say_it_without_a_traceback(told, arguments, tmp_path, monkeypa
 def test_who_needs_a_code_is_told_to_get_credentials_before(error):
     failure = failure_of_provider(error, "assume-role", "mine")
     assert failure.code is Code.NO_CREDENTIALS
-    assert "the role of profile 'mine' needs an MFA code" in failure.message
+    assert "the role of profile 'mine' requires an MFA code" in failure.message
     assert "get-session-token" in failure.remedy
 
 

@@ -131,9 +131,9 @@ def test_what_makes_no_sense_is_refused_before_the_loop(s3, bare):
     with pytest.raises(MetaflowS3URLException, match="full s3"):
         bare.iter_many(["a"])
     for bound in (0, -1, 1.5, True, "1 GB", None):
-        with pytest.raises(Exception, match=r"look_ahead is .* a number of bytes"):
+        with pytest.raises(Exception, match=r"look_ahead is .* a positive integer, in bytes"):
             s3.iter_many(["a"], look_ahead=bound)
-        with pytest.raises(Exception, match=r"look_ahead_objects is .* a number of objects"):
+        with pytest.raises(Exception, match=r"look_ahead_objects is .* a positive integer, in objects"):
             s3.iter_recursive(["a"], look_ahead_objects=bound)
 
 

@@ -1,4 +1,4 @@
-"""Class `Client`, the base of all methods of `S3`."""
+"""What the classes that hold the methods of `S3` share: the parts of a client, and listings."""
 
 import weakref
 from collections.abc import Iterator

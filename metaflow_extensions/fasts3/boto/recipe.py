@@ -1,8 +1,8 @@
-"""A boto3 client as values, and the client made of them again: by a worker, or by this process without retries.
+"""A boto3 client as plain values, from which a worker, or this process without retries, creates the same client.
 
-`recipe_of` reads off a live client all that decides where and how it sends its requests, whoever made it (Metaflow, a
-company's provider, the user) and with whatever settings. `build` makes the same client, and does not read this
-machine's environment, profiles or metadata services.
+`recipe_of` reads from a client everything that determines where and how it sends its requests, whether Metaflow, a
+company's provider or the user created it. `build` creates the same client, without reading this machine's environment,
+profiles or metadata services.
 """
 
 import json
@@ -26,25 +26,25 @@ from metaflow_extensions.fasts3.boto.botocore_private import (
 )
 from metaflow_extensions.fasts3.wire.credentials import CredentialSet
 
-# Options that `build` gets otherwise (region_name), that belong to one process (user_agent, max_pool_connections), or
-# that our own policy replaces (retries).
+# Options that `build` sets otherwise (region_name), that belong to one process (user_agent, max_pool_connections), or
+# that this package's own policy replaces (retries).
 NOT_COPIED = {"region_name", "signature_version", "user_agent", "max_pool_connections", "retries"}
 ONE_TRY: Any = {"total_max_attempts": 1, "mode": "standard"}
 
 
 class ClientRecipe(NamedTuple):
-    """All that decides where and how a client sends its requests, but no secret. Made of JSON's types."""
+    """Everything that determines where and how a client sends its requests, without secrets, in JSON's types."""
 
     region: Optional[str]
-    endpoint_url: Optional[str]  # as given by the user; None: AWS's own rules decide
-    use_ssl: bool  # where AWS's own rules decide
+    endpoint_url: Optional[str]  # given by the user; None: AWS's rules determine it
+    use_ssl: bool  # for an endpoint that AWS's rules determine
     verify: Union[bool, str, None]  # False, a bundle's path, or the default
     anonymous: bool  # signature_version=UNSIGNED
     config: dict[str, Any]  # arguments of botocore.config.Config
 
 
 class NotPortable(Exception):
-    """The reason why a client can't be made again elsewhere."""
+    """The reason why another process can't create the same client."""
 
 
 def recipe_of(client: Any) -> ClientRecipe:
@@ -61,7 +61,7 @@ def recipe_of(client: Any) -> ClientRecipe:
     Raises
     ------
     NotPortable
-        A recipe can't hold what the client does: it is not botocore's, or has event handlers of others.
+        A recipe can't represent the client: it is not botocore's, or has foreign event handlers.
     """
     try:
         foreign = next(foreign_handlers(client), None)
@@ -94,18 +94,18 @@ def _options(client: Any) -> dict[str, Any]:
         for name in Config.OPTION_DEFAULTS
         if name not in NOT_COPIED and getattr(config, name, None) is not None
     }
-    # Passed on only where the user chose it: given, it overrides what an endpoint's rules ask for.
+    # Passed on only if the user chose it: it would override the endpoint's rules.
     chosen = signature_chosen_for(client)
     if chosen:
         options["signature_version"] = chosen
     options["retries"] = ONE_TRY
-    # As they were when the client was made: the environment, here or in a worker, may have others.
+    # Their values when the client was created: the environment, here or in a worker, may differ.
     options["proxies"] = proxies_of(client)
     return options
 
 
 class GivenCredentials(Credentials):
-    """Credentials that are kept elsewhere: each request is signed with the current ones.
+    """Credentials from a function: each request is signed with the current ones.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ class GivenCredentials(Credentials):
         self.__current = current
 
     def get_frozen_credentials(self) -> ReadOnlyCredentials:
-        """The credentials to sign one request with.
+        """The credentials for one request.
 
         Raises
         ------
@@ -134,7 +134,7 @@ class GivenCredentials(Credentials):
 
 
 class _Given(CredentialProvider):
-    """The provider that gives a session these credentials."""
+    """The provider of these credentials for a session."""
 
     METHOD = "metaflow-fasts3"
 
@@ -146,7 +146,7 @@ class _Given(CredentialProvider):
         return self._credentials
 
 
-# What a worker's session must not look up: (config file name, environment variable, default, conversion).
+# The settings that a worker's session must not look up: (config file name, environment variable, default, conversion).
 _NOTHING_CONFIGURED = {
     "profile": (None, None, None, None),
     "config_file": (None, None, os.devnull, None),
@@ -155,22 +155,22 @@ _NOTHING_CONFIGURED = {
 
 
 def build(recipe: ClientRecipe, credentials: Optional[GivenCredentials], connections: int) -> Any:
-    """Make the boto3 client that a recipe describes.
+    """Create the boto3 client of a recipe.
 
     Parameters
     ----------
     recipe : ClientRecipe
     credentials : GivenCredentials or None
-        With None, an anonymous client signs nothing, any other fails at its first request.
+        None is for anonymous clients; others fail at their first request then.
     connections : int
-        How many the client keeps alive: one for each thread that uses it.
+        Maximum number of connections: one for each thread that uses the client.
 
     Returns
     -------
     botocore.client.S3
     """
     session: Any = botocore.session.Session(session_vars=_NOTHING_CONFIGURED)
-    # The only provider, or the session would look for credentials on this machine.
+    # The only provider; otherwise the session would look for credentials on this machine.
     session.register_component("credential_provider", CredentialResolver([_Given(credentials)] if credentials else []))
     options = dict(recipe.config, max_pool_connections=connections, ignore_configured_endpoint_urls=True)
     if recipe.anonymous:

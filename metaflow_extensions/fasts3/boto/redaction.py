@@ -1,4 +1,4 @@
-"""Removes secrets from texts that are shown: passwords in URLs, and the values of secret settings."""
+"""Removes secrets from messages: passwords in URLs, and the values of secret settings."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -6,13 +6,13 @@ from typing import Any
 from urllib.parse import unquote
 
 HIDDEN = "***"
-# user:password@ in a URL; a user alone may be a token as well. Up to the last @ before the path.
+# user:password@ in a URL, up to the last @ before the path; a user without a password may be a token.
 USER_INFO = re.compile(r"(?<=://)[^/\s?#]*@")
-LONG = 8  # characters of a secret that is removed inside words, too; a shorter one may be part of a word
-SHORTEST = 4  # characters; shorter ones occur everywhere, and hide nothing
+LONG = 8  # characters of a secret that is removed even inside words; a shorter one may be part of a word
+SHORTEST = 4  # characters of a secret that is removed; shorter texts occur everywhere
 OF_A_WORD = r"[\w/-]"  # characters within a bucket's name, a key or a word
 
-# Names of settings, in boto3's files and in client_params, whose values are secrets or may hold them.
+# Names of settings, in boto3's files and in client_params, whose values are or may contain secrets.
 SECRET_NAME = re.compile(r"secret|token|password|credential_process", re.IGNORECASE)
 NO_SECRETS = re.compile(r"(_file|_arn|_url|_cache|_name)\Z", re.IGNORECASE)  # web_identity_token_file names a file
 
@@ -23,14 +23,14 @@ def without_password(text: str) -> str:
 
 
 def without_secrets(text: str, secrets: Iterable[str]) -> str:
-    """A text without secrets. Short ones, as a local server's "test", are removed as whole words only.
+    """A text without secrets. Short ones, such as a local server's "test", are removed as whole words only.
 
     Parameters
     ----------
     text : str
     secrets : iterable of str
     """
-    for secret in sorted(set(secrets), key=len, reverse=True):  # one may hold another
+    for secret in sorted(set(secrets), key=len, reverse=True):  # one may contain another
         if len(secret) >= LONG:
             text = text.replace(secret, HIDDEN)
         elif len(secret) >= SHORTEST:
@@ -39,14 +39,14 @@ def without_secrets(text: str, secrets: Iterable[str]) -> str:
 
 
 def secrets_in(settings: Any, name: str = "") -> Iterator[str]:
-    """The secrets in nested settings, by the names that they have there.
+    """The secrets in nested settings, recognized by their names.
 
     Parameters
     ----------
     settings : dict, list or a single value
         client_params, or the profiles of boto3's files.
     name : str
-        Its own name.
+        The name of the setting.
     """
     if isinstance(settings, dict):
         for inner, value in settings.items():
@@ -61,7 +61,7 @@ def secrets_in(settings: Any, name: str = "") -> Iterator[str]:
 
 
 def passwords_in(url: str) -> Iterator[str]:
-    """The password in a URL, as it is written there and as it is meant."""
+    """The password in a URL, both percent-encoded and decoded."""
     found = USER_INFO.search(url)
     if found:
         password = found[0][:-1].partition(":")[2]

@@ -1,8 +1,8 @@
-"""Reads off boto3 how it sends requests: endpoint, addressing, headers, signature.
+"""Learns from boto3 how to send requests: endpoint, addressing, headers, signature.
 
-boto3 prepares one request of each operation and bucket and is stopped before it sends it (botocore's event
-`before-send`). So every setting that boto3 understands holds on our own wire: endpoint URLs, addressing styles,
-dual-stack, FIPS, acceleration, access points, bundles of certificates, user agents, checksums.
+boto3 prepares one request for each operation and bucket, and an event handler (`before-send`) stops it before sending.
+Every setting of boto3 thus applies to our own wire: endpoint URLs, addressing styles, dual-stack, FIPS, acceleration,
+access points, certificate bundles, user agents, checksums.
 """
 
 import threading
@@ -16,10 +16,10 @@ from metaflow_extensions.fasts3.wire.sigv4 import ALGORITHM, Scope
 from metaflow_extensions.fasts3.wire.template import Endpoint, NoTemplate, RequestTemplate
 
 NO_TIMEOUT = 86_400.0  # seconds; boto3's None
-KEY = "fasts3-key-of-a-template"  # of characters that no encoding changes
+KEY = "fasts3-key-of-a-template"  # only characters that no encoding changes
 _OBJECT: "dict[str, Any]" = {"Key": KEY}
 _PART = {**_OBJECT, "UploadId": "id"}
-# Operation -> the client's method and arguments that make it prepare a request.
+# Operation -> the client's method and arguments for which it prepares the request.
 PREPARED: "dict[str, tuple[str, dict[str, Any]]]" = {
     "HeadObject": ("head_object", _OBJECT),
     "GetObject": ("get_object", _OBJECT),
@@ -37,8 +37,8 @@ PREPARED: "dict[str, tuple[str, dict[str, Any]]]" = {
     "AbortMultipartUpload": ("abort_multipart_upload", _PART),
     "ListMultipartUploads": ("list_multipart_uploads", {}),
 }
-# Headers that belong to one request and not to all of its kind. "aws-chunked" of content-encoding is botocore's way to
-# send a checksum behind the body; ours goes before it.
+# Headers of a single request, not of all requests of its operation. botocore sends a checksum after the body
+# (content-encoding "aws-chunked"); our wire sends it before the body.
 _OF_ONE_REQUEST = (
     "authorization x-amz-date date x-amz-content-sha256 x-amz-security-token host content-length content-type "
     "content-md5 content-encoding transfer-encoding x-amz-decoded-content-length x-amz-trailer "
@@ -57,12 +57,12 @@ class _Caught(Exception):
 
 
 class RequestTemplates:
-    """The templates of one client, made when they are asked for.
+    """The templates of one client, created on first use.
 
     Parameters
     ----------
     client : botocore.client.S3
-        Ours: it is hooked into. Requests of other threads go through it unhindered meanwhile.
+        One of our own, since it gets an event handler. Other threads can use it meanwhile.
     """
 
     def __init__(self, client: Any) -> None:
@@ -72,14 +72,14 @@ class RequestTemplates:
         client.meta.events.register("before-send.s3", self._catch)
 
     def __call__(self, operation: str, bucket: str) -> RequestTemplate:
-        """Give the template of an operation on a bucket.
+        """Return the template of an operation on a bucket.
 
         Raises
         ------
         NoTemplate
-            A template can't hold what boto3 does; it has to send such requests itself.
+            A template can't represent the request; boto3 has to send it.
         botocore.exceptions.BotoCoreError
-            boto3 would not send such a request: no credentials, a bucket's name that can't be one.
+            boto3 rejects the request: no credentials, or an invalid bucket name.
         """
         name = (operation, bucket)
         if name not in self._made:
@@ -90,12 +90,12 @@ class RequestTemplates:
 
     def _make(self, operation: str, bucket: str) -> RequestTemplate:
         if bucket.endswith(("--x-s3", "--xa-s3")):
-            raise NoTemplate("S3 Express buckets are signed for with the credentials of a session")
+            raise NoTemplate("S3 Express buckets require the credentials of a session")
         request = self._prepared(operation, bucket)
         headers = {name.lower(): _text(value) for name, value in request.headers.items()}
         url = urlsplit(request.url)
         if url.username is not None or not url.hostname:
-            raise NoTemplate(f"the endpoint is {url.hostname!r} with a user")
+            raise NoTemplate(f"the URL of the endpoint {url.hostname!r} has a user")
         port = url.port or (443 if url.scheme == "https" else 80)
         usual = port == (443 if url.scheme == "https" else 80)
         host = f"[{url.hostname}]" if ":" in url.hostname else url.hostname
@@ -121,12 +121,12 @@ class RequestTemplates:
         try:
             getattr(self._client, method)(Bucket=bucket, **arguments)
         except _Caught as caught:
-            if caught.operation != operation:  # a session for a directory bucket, for one
-                raise NoTemplate(f"boto3 asks for {caught.operation} before {operation}") from None
+            if caught.operation != operation:  # e.g. a session for a directory bucket
+                raise NoTemplate(f"boto3 sends {caught.operation} before {operation}") from None
             return caught.request
         finally:
             self._catching.on = False
-        raise NoTemplate("boto3 sends nothing")
+        raise NoTemplate("boto3 sends no request")
 
     def _catch(self, request: Any, event_name: str, **_: Any) -> "Optional[NoReturn]":
         if getattr(self._catching, "on", False):
@@ -138,7 +138,7 @@ class RequestTemplates:
 
         config, verify = self._client.meta.config, verify_of(self._client)
         if config.client_cert:
-            raise NoTemplate("the client shows a certificate of its own")
+            raise NoTemplate("the client has a client certificate")
         return Endpoint(
             tls=tls,
             host=host,
@@ -154,24 +154,24 @@ def _text(value: Any) -> str:
 
 
 def _checksum(headers: "dict[str, str]") -> Optional[str]:
-    """The algorithm of the checksum that boto3 sends with an upload, before or behind the body."""
+    """The algorithm of the checksum that boto3 sends with an upload, before or after the body."""
     names = [name for name in (*headers, headers.get("x-amz-trailer", "")) if name.startswith(HEADER)]
     algorithm = next((name[len(HEADER) :] for name in names if name[len(HEADER) :] in ALGORITHMS), None)
     if algorithm and start(algorithm) is None:
-        raise NoTemplate(f"the checksum {algorithm} can't be computed here")
+        raise NoTemplate(f"the wire does not support the checksum {algorithm}")
     return algorithm
 
 
 def _scope(headers: "dict[str, str]", query: str) -> Optional[Scope]:
-    """What is signed for, out of `AWS4-HMAC-SHA256 Credential=AKIA.../20261122/eu-west-1/s3/aws4_request, ...`."""
+    """The signature's scope, from `AWS4-HMAC-SHA256 Credential=AKIA.../20261122/eu-west-1/s3/aws4_request, ...`."""
     authorization = headers.get("authorization")
     if authorization is None:
-        if "Signature=" in query:  # "s3v4-query": made for URLs that are handed to others
+        if "Signature=" in query:  # "s3v4-query", for presigned URLs
             raise NoTemplate("the client signs in the URL")
         return None
     scheme, _, rest = authorization.partition(" ")
     if scheme != ALGORITHM:
-        raise NoTemplate(f"the client signs by {scheme}")
+        raise NoTemplate(f"the client signs with {scheme}")
     credential = rest.partition("Credential=")[2].partition(",")[0]
     region, service, _ = credential.split("/")[-3:]
     return Scope(region, service)

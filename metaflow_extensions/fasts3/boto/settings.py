@@ -13,7 +13,7 @@ METAFLOWS_WORKERS = 64  # Metaflow's default of S3_WORKER_COUNT, which counts pr
 
 
 class Chosen(NamedTuple):
-    """What the user has set for one `S3` object, in place of the configuration; None: not set."""
+    """The user's limits of one `S3` object, which override the configuration; None: not set."""
 
     max_connections: Optional[int] = None
     max_bandwidth: Optional[float] = None
@@ -24,18 +24,18 @@ class Chosen(NamedTuple):
 class Settings:
     """Concurrency, bandwidth and retries of a call."""
 
-    retries: int = 20  # tries after the first; S3_RETRY_COUNT and S3_TRANSIENT_RETRY_COUNT
+    retries: int = 20  # attempts after the first; S3_RETRY_COUNT and S3_TRANSIENT_RETRY_COUNT
     outage_timeout: float = 300.0  # seconds; S3_OUTAGE_TIMEOUT
-    # Most requests under way: `max_connections`, or S3_WORKER_COUNT if the user has set it.
+    # Maximum number of concurrent requests: `max_connections`, or S3_WORKER_COUNT if the user has set it.
     connections: int = 256
-    bandwidth: Optional[float] = None  # most bytes of objects a second; `max_bandwidth`
-    part_size: int = PART_SIZE  # bytes of the pieces of downloads and of the parts of uploads
+    bandwidth: Optional[float] = None  # maximum bytes of object data per second; `max_bandwidth`
+    part_size: int = PART_SIZE  # bytes of the ranges of downloads and of the parts of uploads
     transfers: str = "wire"  # or "boto3"; S3_TRANSFERS
     log_retries: bool = False  # print retries; S3_LOG_TRANSIENT_RETRIES
 
     @classmethod
     def read(cls, chosen: Chosen = Chosen()) -> "Settings":
-        """Read the current configuration (metaflow reads METAFLOW_* when it is imported), or what was chosen."""
+        """Read the chosen limits and the current configuration (metaflow reads METAFLOW_* when it is imported)."""
         return cls(
             retries=_retries(int(configuration.S3_RETRY_COUNT), int(configuration.S3_TRANSIENT_RETRY_COUNT)),
             outage_timeout=float(getattr(configuration, "S3_OUTAGE_TIMEOUT", cls.outage_timeout)),
@@ -48,7 +48,7 @@ class Settings:
 
 
 def _retries(general: int, transient: int) -> int:
-    """The larger of the two, as in Metaflow's own class; 0 if either is 0: each request is tried once."""
+    """The larger of the two, as in Metaflow's own class; no retries if either is 0."""
     return max(general, transient) if min(general, transient) > 0 else 0
 
 
@@ -61,5 +61,5 @@ def _connections() -> int:
 def _transfers() -> str:
     chosen = str(getattr(configuration, "S3_TRANSFERS", Settings.transfers))
     if chosen not in ("wire", "boto3"):
-        raise MetaflowException(f"METAFLOW_S3_TRANSFERS is {chosen!r}; it has to be 'wire' or 'boto3'.")
+        raise MetaflowException(f"METAFLOW_S3_TRANSFERS is {chosen!r}; it must be 'wire' or 'boto3'.")
     return chosen

@@ -1,6 +1,6 @@
-"""The transfers on boto3: for what our own HTTP client does not support, and for tests to compare it with.
+"""The transfers on boto3: for everything that our own HTTP client does not support, and as a reference for tests.
 
-One method is one request. The client does not retry: `workers/performer.py` decides.
+One method is one request. The client does not retry; `workers/performer.py` decides about retries.
 """
 
 import zlib
@@ -43,8 +43,8 @@ class Boto3Transfers:
     def __init__(self, client: Any) -> None:
         self._client = client
         hook_into(client)
-        self._only_md5: set[str] = set()  # buckets whose server takes no other checksum of DeleteObjects
-        # A stand-in for a client may have no configuration.
+        self._only_md5: set[str] = set()  # buckets whose server accepts no other checksum for DeleteObjects
+        # A stub of a client may have no configuration.
         setting = getattr(client.meta.config, "request_checksum_calculation", "when_required")
         self._checksum = {"ChecksumAlgorithm": "CRC32"} if setting == "when_supported" else {}
 
@@ -74,7 +74,7 @@ class Boto3Transfers:
         try:
             explained("HeadBucket", ask, explain)
         except TransferError as error:
-            if error.failure.code is Code.NOT_FOUND:  # a HEAD has no body that could say NoSuchBucket
+            if error.failure.code is Code.NOT_FOUND:  # a HEAD response has no body with a code such as NoSuchBucket
                 failure = error.failure._replace(code=Code.NO_BUCKET, s3_code="NoSuchBucket")
                 raise TransferError(failure) from error
             raise
@@ -103,17 +103,17 @@ class Boto3Transfers:
             length = _length(reply)
             first, total = span(reply.get("ContentRange"), byte_range, length)
             most = most_of(length, limit, path is None)
-            # `with` of botocore's body gives the stream below it, which compares nothing: right for a range only, with
-            # which some servers send the checksum of the whole object.
+            # `with` on botocore's body returns the stream below it, which verifies nothing. That is right for a range
+            # only, with which some servers send the checksum of the whole object.
             with (
                 reply["Body"] if byte_range else closing(reply["Body"]) as body,
                 destination(path, position, keep) as file,
             ):
                 received, number = copy(body, file, most, allowance)
-                # At its end botocore compares the length and, where there is one, the checksum.
+                # At the end of the body, botocore verifies the length and, if there is one, the checksum.
                 ended = length in (None, received) and not body.read(1)
             if length is not None and received != most:
-                raise TransferError(Failure(Code.BROKEN, f"{received} bytes came where {most} were announced"))
+                raise TransferError(Failure(Code.BROKEN, f"received {received} bytes instead of {most}"))
             if length is None:
                 total, length = (received, received) if ended else (None, UNKNOWN_LENGTH)
             checksum = None if byte_range else self._checksum_in(reply)
@@ -130,7 +130,7 @@ class Boto3Transfers:
             )
 
     def _checksum_in(self, reply: Any) -> Optional[Checksum]:
-        """The checksum of a whole object that botocore compares at its end; whoever requests ranges compares theirs."""
+        """The checksum that botocore verifies at the end of a whole object; for ranges, the plan verifies it."""
         setting = getattr(self._client.meta.config, "response_checksum_validation", "")
         return full_object_checksum(reply["ResponseMetadata"]["HTTPHeaders"]) if setting == "when_supported" else None
 
@@ -153,7 +153,8 @@ class Boto3Transfers:
     def _checksum_of(self, stream: Any) -> "dict[str, str]":
         """The checksum of a body as an argument, which boto3 sends as a header.
 
-        What boto3 computes goes behind the body over TLS (aws-chunked), which Ceph 16, for one, refuses with 411.
+        Over TLS, boto3 would send its own checksum after the body (aws-chunked), which Ceph 16, for example, rejects
+        with 411.
         """
         if not self._checksum:
             return {}
@@ -191,7 +192,7 @@ class Boto3Transfers:
             more = reply.get("NextContinuationToken") or "" if reply.get("IsTruncated") else None
             if more == "" and marker is not None:
                 more = token_after(reply.get("NextMarker", ""), objects, prefixes)
-            elif more == "":  # boto3 leaves out what only version 1 says
+            elif more == "":  # boto3 omits the fields of version 1
                 more = parse_page(call.document).next_token
             return checked(Page(objects, prefixes, more), key, token)
 
@@ -225,7 +226,7 @@ class Boto3Transfers:
             given = {**_put_arguments(headers), **self._checksum}
             reply = call.reply = self._client.create_multipart_upload(Bucket=bucket, Key=key, **given)
             if not reply.get("UploadId"):
-                raise TransferError(Failure(Code.MALFORMED, "the reply to CreateMultipartUpload holds no UploadId"))
+                raise TransferError(Failure(Code.MALFORMED, "the response to CreateMultipartUpload has no UploadId"))
             return str(reply["UploadId"])
 
     def upload_part(
@@ -282,7 +283,7 @@ class Boto3Transfers:
 
 
 def _length(reply: dict[str, Any]) -> Optional[int]:
-    """The bytes of the body; None where the server does not say, as when it decompresses the object on the way."""
+    """The size of the body; None if the server does not send it, e.g. because it decompresses the object."""
     length = reply.get("ContentLength")
     if length is None:
         return length_in(reply.get("ContentRange"))
@@ -296,7 +297,7 @@ def _info(reply: dict[str, Any], size: Optional[int]) -> ObjectInfo:
         size=size,
         etag=reply.get("ETag", ""),
         content_type=reply.get("ContentType"),
-        # Header names have no case (RFC 9110 section 5.1), and not every server sends them in lower case.
+        # Header names are case-insensitive (RFC 9110 section 5.1), and some servers do not send lower case.
         metadata={name.lower(): value for name, value in reply.get("Metadata", {}).items()},
         last_modified=_timestamp(reply.get("LastModified")),
         encryption=reply.get("ServerSideEncryption"),
@@ -304,7 +305,7 @@ def _info(reply: dict[str, Any], size: Optional[int]) -> ObjectInfo:
 
 
 def _details(row: dict[str, Any]) -> tuple[str, Optional[float]]:
-    """What a row of a listing says of an object besides its size."""
+    """The properties of an object in a row of a listing, besides its size."""
     modified = row.get("LastModified")
     return row.get("ETag", ""), None if modified is None else modified.timestamp()
 

@@ -1,7 +1,7 @@
-"""What this process knows of content-addressed objects: the bytes of small ones, and which ones are there.
+"""A cache of content-addressed objects: the bytes of small ones, and which ones exist.
 
 Metaflow stores an artifact under the SHA-1 of its content, so such an object never changes. Tasks and the scheduler
-load the same few small ones over and over (the foreach stack, `None`, `True`), and store what they have just loaded.
+repeatedly load the same few small ones (the foreach stack, `None`, `True`), and store objects that they just loaded.
 """
 
 import os
@@ -13,14 +13,14 @@ from typing import NamedTuple, Optional
 # The content-addressed store's layout: FlowName/data/ab/ab... (metaflow/datastore/content_addressed_store.py).
 ADDRESS = re.compile(r"(?:.*/)?data/([0-9a-f]{2})/\1[0-9a-f]{38}")
 
-LARGEST = 256 * 2**10  # bytes of an object that is kept
-HELD = 16 * 2**20  # bytes of all that are kept
-TRUSTED = 60.0  # seconds for which an object that was seen is taken to be there: somebody may clean up the bucket
+LARGEST = 256 * 2**10  # bytes of the largest object in the cache
+HELD = 16 * 2**20  # bytes of all objects in the cache
+TRUSTED = 60.0  # seconds for which an object counts as existing after it was seen; a cleanup may delete it
 MOST_SEEN = 10_000  # objects
 
 
 class Blob(NamedTuple):
-    """A small object as it is stored."""
+    """A small object."""
 
     data: bytes
     metadata: Optional[dict[str, str]]
@@ -32,7 +32,7 @@ def is_content_addressed(path: str) -> bool:
 
 
 class Blobs:
-    """The memory of one datastore; threads may share it."""
+    """The cache of one datastore; threads may share it."""
 
     def __init__(self) -> None:
         self._blobs: dict[str, Blob] = {}  # the least recently used first
@@ -40,7 +40,7 @@ class Blobs:
         self._seen: dict[str, float] = {}  # URL -> when
 
     def get(self, url: str) -> Optional[Blob]:
-        """Give a small object that was loaded before."""
+        """Return a small object from the cache."""
         with _lock:
             blob = self._blobs.pop(url, None)
             if blob:
@@ -48,7 +48,7 @@ class Blobs:
             return blob
 
     def keep(self, url: str, blob: Blob) -> None:
-        """Remember a small object."""
+        """Add a small object."""
         if len(blob.data) > LARGEST:
             return
         with _lock:
@@ -60,7 +60,7 @@ class Blobs:
                 self._size -= len(self._blobs.pop(oldest).data)
 
     def note(self, url: str) -> None:
-        """Remember that an object is there now."""
+        """Record that an object exists now."""
         with _lock:
             self._seen.pop(url, None)
             self._seen[url] = time.monotonic()
@@ -68,7 +68,7 @@ class Blobs:
                 del self._seen[next(iter(self._seen))]
 
     def is_there(self, url: str) -> bool:
-        """Whether an object was seen a short time ago."""
+        """Whether an object was seen within the last `TRUSTED` seconds."""
         with _lock:
             return time.monotonic() - self._seen.get(url, float("-inf")) < TRUSTED
 
@@ -77,7 +77,7 @@ _lock = threading.Lock()
 
 
 def _new_lock() -> None:
-    global _lock  # noqa: PLW0603  # it may be held by a thread that the forked child does not have
+    global _lock  # noqa: PLW0603  # a thread that does not exist in the forked child may hold it
     _lock = threading.Lock()
 
 

@@ -1,4 +1,4 @@
-"""The S3 client of the datastore: it handles many keys at once, and a moderate number of them in this process."""
+"""The S3 client of the datastore: handles many keys in parallel, up to a moderate number in this process."""
 
 import os
 from collections.abc import Sequence
@@ -11,10 +11,10 @@ from metaflow_extensions.fasts3.api.temporary_directory import make_file
 from metaflow_extensions.fasts3.api.unnamed_files import unnamed_file
 from metaflow_extensions.fasts3.datastore.blobs import Blob
 
-# Tasks are short, and handle some dozen small objects: starting workers would take more processor time than that.
+# Tasks are short and handle some dozens of small objects: starting workers would take more processor time.
 FEW_KEYS = 128
 
-MOST_DESCRIPTORS = 32  # of one operation; further objects are put into a temporary directory
+MOST_DESCRIPTORS = 32  # of one operation; further objects use files in a temporary directory
 OWN_FILES = "/proc/self/fd/{}"  # proc(5); opening it begins at the first byte
 
 
@@ -27,9 +27,9 @@ class Value(NamedTuple):
 
 
 class Loaded(NamedTuple):
-    """An object that was looked for."""
+    """The result of loading an object."""
 
-    file: Optional[str]  # where it is until the client is closed; None: there is no such object
+    file: Optional[str]  # its path until the client is closed; None: the object does not exist
     metadata: Optional[dict[str, Any]] = None
 
 
@@ -41,7 +41,7 @@ class DatastoreClient(S3):
         self._descriptors: list[int] = []  # of files without a name
 
     def exist(self, paths: Sequence[str]) -> list[bool]:
-        """Tell of each object whether it exists."""
+        """Return for each object whether it exists."""
         found = self._heads(list(paths), _place(len(paths), Place.HERE), return_missing=True)
         return [one.exists for one in found]
 
@@ -52,19 +52,19 @@ class DatastoreClient(S3):
         return [Loaded(one.path, one.metadata) for one in found]
 
     def read(self, paths: Sequence[str]) -> list[Optional[Blob]]:
-        """Load small objects into memory; None for one that is missing."""
+        """Load small objects into memory; None for missing ones."""
         found = self._download(list(paths), _place(len(paths), Place.HERE), True, True, in_memory=True)
         return [None if one.blob is None else Blob(one.blob, one.metadata) for one in found]
 
     def store(self, values: Sequence[Value], overwrite: bool) -> None:
-        """Upload objects; without `overwrite` those that do not exist."""
+        """Upload objects; without `overwrite` only those that do not exist."""
         objects = [S3PutObject(value.path, value.content, metadata=value.metadata) for value in values]
         self._store_values(objects, overwrite, _place(len(values), Place.HERE))
 
     def as_file(self, path: str, data: bytes) -> str:
-        """Put the bytes of an object into a file, which is there until the client is closed.
+        """Write the bytes of an object to a file, which exists until the client is closed.
 
-        It is a file without a name where the system has such: a temporary directory takes longer than a small object.
+        It is a file without a name if the system supports it: creating a temporary directory takes longer.
         """
         descriptor = _without_a_name(data) if len(self._descriptors) < MOST_DESCRIPTORS else None
         if descriptor is None:
@@ -75,7 +75,7 @@ class DatastoreClient(S3):
         return OWN_FILES.format(descriptor)
 
     def close(self) -> None:
-        """Let go of all files."""
+        """Close and remove all files."""
         super().close()
         while self._descriptors:
             os.close(self._descriptors.pop())
@@ -88,7 +88,7 @@ def _place(number: int, one: Place) -> Place:
 
 
 def _without_a_name(data: bytes) -> Optional[int]:
-    """Make a file in memory, and give its descriptor; None where there is none, or none that has a path."""
+    """Create a file in memory, and return its descriptor; None if the system does not support it, or its path."""
     descriptor = unnamed_file()
     if descriptor is None:
         return None

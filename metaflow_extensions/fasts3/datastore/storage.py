@@ -1,6 +1,6 @@
-"""The S3 datastore: Metaflow's own, with its objects checked, loaded and stored side by side.
+"""The S3 datastore: Metaflow's own class, but it checks, loads and stores objects in parallel.
 
-What is stored, and where, is as Metaflow's class has it, so each reads what the other has written.
+The objects and their keys are the same as those of Metaflow's class, so each reads the other's data.
 """
 
 import os
@@ -18,32 +18,31 @@ from metaflow_extensions.fasts3.datastore.attempts import Ahead, opened_with
 from metaflow_extensions.fasts3.datastore.blobs import LARGEST, Blob, Blobs, is_content_addressed
 from metaflow_extensions.fasts3.datastore.client import DatastoreClient, Loaded, Value
 
-BATCH = 32 * 2**20  # bytes of values that are held before they are stored
+BATCH = 32 * 2**20  # bytes of values to collect before an upload
 BATCH_VALUES = 1000
-# Seconds of processor time. A value that is made and hashed in less is compressed in less time than a request takes.
+# Seconds of processor time. Compressing a value that is created and hashed in less time is faster than a request.
 QUICK = 0.004
-DONE = "DONE.lock"  # the object which says that all others of an attempt are there
+DONE = "DONE.lock"  # the object that marks an attempt as complete
 
 
 class _Storing:
-    """A `save_bytes` that goes on in this thread.
+    """A running `save_bytes` of this thread.
 
-    Metaflow's content-addressed store asks for each artifact whether it exists, in the middle of it, before it
-    compresses the artifact and hands it over. Small ones are said not to exist, and all of them are asked for together
-    afterwards.
+    During it, Metaflow's content-addressed store checks for each artifact whether it exists, before it compresses and
+    passes the artifact. `S3Storage` answers no for small ones, and checks all of them together afterwards.
     """
 
     def __init__(self) -> None:
-        self.given: set[str] = set()  # what is handed over
-        self.unchecked: set[str] = set()  # what of it may exist
-        self.since = time.thread_time()  # when Metaflow began to make the next value
+        self.given: set[str] = set()  # paths of the objects to store
+        self.unchecked: set[str] = set()  # those of them that may exist
+        self.since = time.thread_time()  # when Metaflow began to create the next value
 
     def knows(self, path: str) -> bool:
-        """Whether an object need not be handed over again."""
+        """Whether an object is already among those to store."""
         return path in self.given
 
     def is_quick(self) -> bool:
-        """Whether the value that was just made is a small one."""
+        """Whether the value just created is a small one."""
         return time.thread_time() - self.since < QUICK
 
 
@@ -52,13 +51,13 @@ class _PerThread(threading.local):
     ahead = Ahead({})
 
 
-class S3Storage(s3_storage.S3Storage):  # type: ignore[misc]  # metaflow's types are not looked at
+class S3Storage(s3_storage.S3Storage):  # type: ignore[misc]  # metaflow has no types
     """Metaflow's datastore `s3`.
 
     Parameters
     ----------
     root : str, optional
-        URL of the place; that of the configuration if None.
+        URL of the root; the configured one if None.
     """
 
     def __init__(self, root: Optional[str] = None) -> None:
@@ -67,7 +66,7 @@ class S3Storage(s3_storage.S3Storage):  # type: ignore[misc]  # metaflow's types
         self._thread = _PerThread()
 
     def is_file(self, paths: Sequence[str]) -> list[bool]:
-        """Tell of each path whether there is an object."""
+        """Return for each path whether the object exists."""
         if len(paths) != 1:
             return self._check(paths)
         [path] = paths
@@ -82,7 +81,7 @@ class S3Storage(s3_storage.S3Storage):  # type: ignore[misc]  # metaflow's types
     def save_bytes(self, path_and_bytes_iter: Iterable[Any], overwrite: bool = False, len_hint: int = 0) -> None:
         """Store objects, given as pairs of path and binary file, or path and pair of file and metadata.
 
-        Without `overwrite` those that exist stay as they are.
+        Without `overwrite`, existing objects are not replaced.
         """
         outer, storing = self._thread.storing, _Storing()
         self._thread.storing = storing
@@ -94,7 +93,7 @@ class S3Storage(s3_storage.S3Storage):  # type: ignore[misc]  # metaflow's types
                 batch.append(value)
                 in_memory = isinstance(value.content, BytesIO)
                 size += value.content.getbuffer().nbytes if in_memory else 0
-                # A file may be closed when the next value is asked for.
+                # The iterable may close a file when the next value is requested.
                 if size >= BATCH or len(batch) >= BATCH_VALUES or not in_memory:
                     self._store(batch, storing, overwrite)
                     batch, size = [], 0
@@ -104,7 +103,7 @@ class S3Storage(s3_storage.S3Storage):  # type: ignore[misc]  # metaflow's types
             self._thread.storing = outer
 
     def load_bytes(self, paths: Sequence[str]) -> Any:
-        """Load objects while the result is iterated over: path, local file, metadata; the latter None if missing."""
+        """Load objects during the iteration; yields path, local file and metadata, the latter two None if missing."""
         client = self._client()
         return CloseAfterUse(self._loaded(client, list(paths)), closer=client)
 
@@ -168,7 +167,7 @@ class S3Storage(s3_storage.S3Storage):  # type: ignore[misc]  # metaflow's types
         return self._blobs.get(self.full_uri(path)) or self._thread.ahead.content(path)
 
     def _keep(self, path: str, loaded: Loaded) -> None:
-        """Remember an object that does not change."""
+        """Add an object that never changes to the cache."""
         if loaded.file is None or not is_content_addressed(path):
             return
         self._note(path)
