@@ -362,7 +362,7 @@ def test_a_template_is_made_once_for_each_operation_and_bucket(client):
 @pytest.mark.parametrize(
     ("params", "bucket", "reason"),
     [
-        ({"config": Config(signature_version="s3")}, "bucket", "signs by AWS"),
+        ({"config": Config(signature_version="s3")}, "bucket", "signs with AWS"),
         ({"config": Config(signature_version="s3v4-query")}, "bucket", "in the URL"),
         ({"config": Config(signature_version="s3-query")}, "bucket", "in the URL"),
         ({"region_name": "us-east-1"}, "mine--use1-az4--x-s3", "S3 Express"),
@@ -417,7 +417,7 @@ def test_another_signer_s_scheme(client, no_network):
         request.headers["Authorization"] = "AWS4-ECDSA-P256-SHA256 Credential=a/20270115/s3/aws4_request, Signature=x"
 
     one.meta.events.register_first("before-send.s3", sign_otherwise)
-    with pytest.raises(NoTemplate, match="signs by AWS4-ECDSA-P256-SHA256"):
+    with pytest.raises(NoTemplate, match="signs with AWS4-ECDSA-P256-SHA256"):
         RequestTemplates(one)("GetObject", "bucket")
 
 
