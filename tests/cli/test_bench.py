@@ -78,7 +78,7 @@ def test_what_failed_first_is_told_also_where_cleaning_up_fails(fasts3, root, st
     done = fasts3("bench", "--root", root, "--objects", "5")
     assert done.exit_code == 1
     assert done.stderr.endswith("Error: This came first.\n")
-    assert f"Objects may be left below {root}/fasts3-bench-" in done.stderr
+    assert f"Objects may remain below {root}/fasts3-bench-" in done.stderr
 
 
 @pytest.mark.parametrize(

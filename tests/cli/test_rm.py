@@ -33,7 +33,7 @@ def test_a_key_that_is_not_there_is_named_and_the_others_go(fasts3, root, filled
         f"There is no object {root}/none.",
         f"There is no object {root}/a.",
         "Deleted 1 object.",
-        "Error: 2 of the keys do not exist. To delete what is below a directory, add --recursive.",
+        "Error: 2 of the keys do not exist. To delete everything below a directory, add --recursive.",
     ]
     told = {one["url"]: one["deleted"] for one in map(json.loads, done.stdout.splitlines())}
     assert told == {f"{root}/z": True, f"{root}/none": False, f"{root}/a": False}
@@ -102,7 +102,7 @@ def test_more_than_a_page(fasts3, root, stored):
 def test_without_a_terminal_many_need_a_yes(fasts3, root, filled, arguments):
     done = fasts3("rm", *(argument.format(root=root) for argument in arguments), stdin="y\n")
     assert done.exit_code == 2
-    assert "no terminal to confirm it on. Add --yes" in done.stderr
+    assert "there is no terminal. Add --yes" in done.stderr
     assert filled.list() == KEYS
 
 

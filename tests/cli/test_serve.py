@@ -166,7 +166,7 @@ def test_a_directory_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None
 def test_what_can_not_be_a_bucket_is_told_the_rule(name: str, fasts3: Callable[..., Any]) -> None:
     done = fasts3("serve", "--bucket", name)
     assert done.exit_code == 2
-    assert "has 3 to 63 lower-case letters, digits, dots and hyphens" in done.stderr
+    assert "3 to 63 lower-case letters, digits, dots and hyphens" in done.stderr
     assert done.stdout == ""
 
 

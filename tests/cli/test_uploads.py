@@ -113,7 +113,7 @@ def test_what_is_refused_is_named_and_the_others_go(fasts3, begun, root, still_o
     ("arguments", "told"),
     [
         (["{root}/data", "--abort", "--yes"], "--abort needs --older-than"),
-        (["{root}/data", "--abort", "--older-than", "0s"], "no terminal to confirm it on"),
+        (["{root}/data", "--abort", "--older-than", "0s"], "needs a confirmation, but there is no terminal"),
         (["{root}/data", "--older-than", "7"], "Give a number and a unit"),
         (["{root}/data", "--older-than", "-1d"], "Give a number and a unit"),
         (["{root}/data", "{root}/other"], "takes one URL"),

@@ -45,5 +45,5 @@ def test_a_program_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_bucket_name_that_is_none_is_said() -> None:
-    with pytest.raises(ServerFailed, match="refused to make the bucket 'Not_A_Name'"):
+    with pytest.raises(ServerFailed, match="refused to create the bucket 'Not_A_Name'"):
         SeaweedFS(bucket="Not_A_Name").start()

@@ -24,8 +24,8 @@ from .selection import location_from, url_of
 
 MOST = 100_000  # objects
 ROUNDS = 3
-REFUSED = range(400, 500)  # HTTP statuses: S3 has stored nothing
-LONG = 5.0  # seconds; after a round that took longer there is no other
+REFUSED = range(400, 500)  # HTTP statuses after which S3 has stored nothing
+LONG = 5.0  # seconds; a longer round is the last one
 
 
 class Case(NamedTuple):
@@ -83,7 +83,7 @@ def bench(
 
 
 def cases(objects: Optional[int], size: Optional[int], quick: bool) -> "list[Case]":
-    """What to measure: the given objects, or small and large ones."""
+    """The cases to measure: the given objects, or small and large ones."""
     small, large = (QUICK_SMALL, QUICK_LARGE) if quick else (SMALL, LARGE)
     if objects is None and size is None:
         return [small, large]
@@ -127,12 +127,14 @@ def _rounds(s3: S3, case: Case, urls: "list[str]", rounds: int) -> "dict[str, li
 
 def _get(s3: S3, case: Case, urls: "list[str]") -> None:
     if sum(one.size or 0 for one in s3.get_many(urls, return_info=False)) != case.objects * case.size:
-        raise click.ClickException("Other bytes came back than were stored: another program writes to this prefix.")
+        raise click.ClickException(
+            "Downloaded bytes differ from the uploaded ones: another program writes to this prefix."
+        )
 
 
 @contextmanager
 def _removed(s3: S3, urls: "list[str]", start: str) -> "Iterator[None]":
-    """Remove the objects after an error; not where S3 refuses to store the first."""
+    """Remove the objects after an error, unless S3 refused to store the first."""
     stored = False
     try:
         s3.put(urls[0], b"")
@@ -141,12 +143,12 @@ def _removed(s3: S3, urls: "list[str]", start: str) -> "Iterator[None]":
     except BaseException as error:
         if not stored and getattr(error, "status", 0) in REFUSED:
             raise
-        message("Removing what was stored.")
+        message("Removing the stored objects.")
         try:
             s3.delete_many(urls)
         except MetaflowException:
             # The first error is raised; it is often the reason for this one.
-            message(f"That failed, too. Objects may be left below {start}/: metaflow fasts3 rm --recursive {start}/")
+            message(f"That failed, too. Objects may remain below {start}/: metaflow fasts3 rm --recursive {start}/")
         raise
 
 

@@ -1,4 +1,4 @@
-"""``metaflow fasts3 doctor``: prints what is configured, from where, and what is wrong."""
+"""``metaflow fasts3 doctor``: prints the configuration, its origins, and problems."""
 
 # mypy: disallow-untyped-decorators=False
 
@@ -43,7 +43,7 @@ def doctor(root: Optional[str], read_only: bool, quick: bool, as_json: bool) -> 
     reason = root and why_no_url(root)
     if reason:
         raise click.BadParameter(reason, param_hint="--root")
-    for number in (signal.SIGTERM, signal.SIGHUP):  # as Ctrl-C: what was written has to be removed
+    for number in (signal.SIGTERM, signal.SIGHUP):  # as Ctrl-C: the written object has to be removed
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, signal.default_int_handler)
     examination = Examination(root and root.rstrip("/"), read_only, throughput=not quick)

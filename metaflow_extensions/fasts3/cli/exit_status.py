@@ -1,4 +1,4 @@
-"""Turns what a command raises into an exit status, with one sentence instead of a traceback."""
+"""Turns exceptions of a command into an exit status, with one sentence instead of a traceback."""
 
 import functools
 import os
@@ -16,8 +16,8 @@ from metaflow.exception import MetaflowException
 from ..api.errors import shown
 from ..api.standard_error import write_line
 
-INTERRUPTED = 128 + signal.SIGINT  # the status that shells give to a program that Ctrl-C has ended
-BROKEN_PIPE = 128 + signal.SIGPIPE  # the reader is gone, as in `... | head`
+INTERRUPTED = 128 + signal.SIGINT  # the status in shells of a program that Ctrl-C ended
+BROKEN_PIPE = 128 + signal.SIGPIPE  # the reader has ended, as in `... | head`
 
 
 def with_exit_status(function: "Callable[..., None]") -> "Callable[..., None]":

@@ -42,7 +42,7 @@ class Options(NamedTuple):
     overwrite: bool
     as_json: bool
     quiet: bool
-    hint: str  # "", or what may be wrong where an object is missing
+    hint: str  # "", or a hint for missing objects
 
     def selects_many(self, selection: Selection) -> bool:
         """Whether it selects a prefix or a pattern, not an object."""
@@ -90,11 +90,11 @@ def get(
         raise click.UsageError("Give a URL to download, and DEST.")
     refuse_empty([*urls, destination])
     if not urls:
-        # click takes a single argument for the last one.
+        # click assigns a single argument to the last parameter.
         raise click.UsageError("DEST is missing: a file, a directory (.), or - for standard output.")
     if destination.startswith(SCHEME):
         raise click.UsageError(
-            f"DEST is {destination!r}, and this downloads. To upload: metaflow fasts3 put SOURCE {destination}"
+            f"DEST is {destination!r}, but this command downloads. To upload: metaflow fasts3 put SOURCE {destination}"
         )
     location = location_from(run, root)
     selections = [select(url, location, raw) for url in urls]
@@ -102,7 +102,7 @@ def get(
     if destination != "-":
         _to_files(selections, options)
     elif len(selections) > 1 or options.selects_many(selections[0]):
-        raise click.UsageError("Only one object goes to stdout. Give the URL of one, or a directory for several.")
+        raise click.UsageError("Only one object can go to stdout. Give the URL of one, or a directory for several.")
     else:
         _to_stdout(selections[0])
 
@@ -126,7 +126,7 @@ def _no_object(s3: S3, selection: Selection, error: MetaflowS3NotFound) -> Metaf
 
 
 def _slash_hint(s3: S3, selection: Selection) -> str:
-    """The hint for a directory that was named without its slash; "" for anything else."""
+    """The hint for a directory given without its slash; "" for anything else."""
     if not is_directory(s3, selection.bucket, selection.key):
         return ""
     url = shown(selection.url, MOST_URL)
@@ -151,7 +151,7 @@ def _directory_and_name(destination: str, several: bool) -> "tuple[str, Optional
     """The directory of the files; and the name of the file in it, if there is one file whose name was given."""
     if several or destination.endswith("/") or os.path.isdir(destination):
         if os.path.lexists(destination) and not os.path.isdir(destination):
-            raise click.UsageError(f"{destination!r} is not a directory, and several objects do not go into one file.")
+            raise click.UsageError(f"{destination!r} is not a directory; several objects need a directory.")
         return destination, None
     folder, name = os.path.split(destination)
     return folder or ".", name
@@ -160,8 +160,7 @@ def _directory_and_name(destination: str, several: bool) -> "tuple[str, Optional
 class _Downloads:
     """The downloads of one command.
 
-    Not by `S3.download`, which lists everything first, takes prefixes only, and has no place for one object under
-    another name.
+    It does not use `S3.download`, which lists everything first, accepts prefixes only, and can't rename an object.
     """
 
     def __init__(
@@ -173,8 +172,8 @@ class _Downloads:
         self._directory = directory
         self._name = name
         self._download = FileDownload(os.path.abspath(directory), s3._executor)
-        # Hash of a local name -> hash of its URL: two objects may have one name, in several URLs, or where the file
-        # system ignores case.
+        # Hash of a local name -> hash of its URL: two objects may have the same name, through several URL arguments or
+        # on a file system that ignores case.
         self._taken: dict[int, int] = {}
         self._objects = {one.url: one for one in selections if not options.selects_many(one)}
 
@@ -214,7 +213,7 @@ class _Downloads:
             raise MetaflowS3NotFound("\n".join(lines)) from error
 
     def _fetch(self, batch: "list[Wanted]") -> "list[tuple[Wanted, bool]]":
-        """Download what is not up to date; the objects that are files now, and whether each was downloaded."""
+        """Download objects that are not up to date; return those with a file, and whether each was downloaded."""
         batch = self._without_missing(batch)
         found = zip(batch, self._download.fetch(batch, self._options.overwrite))
         files = [(one, file) for one, file in found if file is not None]
@@ -224,9 +223,9 @@ class _Downloads:
         ]
 
     def _without_missing(self, batch: "list[Wanted]") -> "list[Wanted]":
-        """Leave out missing objects that have a local directory in the place of their file.
+        """Leave out missing objects whose file path is a local directory.
 
-        If the slash of a directory was forgotten, the error is that there is no such object, not the local directory.
+        If a directory was given without its slash, the error should name the missing object, not the local directory.
         """
         blocked = [one.url for one in batch if one.size == UNKNOWN and self._is_directory(one.name)]
         missing: set[str] = set()
@@ -253,7 +252,7 @@ class _Downloads:
         found = False
         with pages_of(self._s3, selection, self._download.wants_times(self._options.overwrite)) as pages:
             for page in pages:
-                # As much as has been listed: in large batches, workers wait less often for the last object.
+                # All objects listed so far: with large batches, workers wait less often for the last object.
                 listed = [page, *pages.ready(0.0 if found else HEAD_START)]
                 found = True
                 batch = list(self._wanted(selection, chain.from_iterable(listed), selection.stem))
@@ -271,7 +270,7 @@ class _Downloads:
                 yield Wanted(url, name, one.size or 0, modified_of(one))
 
     def _is_new(self, url: str, name: str) -> bool:
-        """Whether neither the object was selected before, nor another one for the same file."""
+        """Whether the object was not selected before, nor another one for the same file."""
         ignores_case = self._download.ignores_case()
         if len(self._selections) == 1 and not ignores_case:
             return True  # without remembering a million keys

@@ -1,4 +1,4 @@
-"""``metaflow fasts3 info``: prints what S3 knows of objects."""
+"""``metaflow fasts3 info``: prints the properties of objects."""
 
 # mypy: disallow-untyped-decorators=False
 
@@ -18,7 +18,7 @@ from .options import with_json, with_location, with_raw
 from .output import format_name, format_size, format_time, json_line, print_lines
 from .selection import Selection, is_directory, location_from, pages_of, refuse_empty, select, url_of
 
-FEW = 4  # objects: not worth a worker's start
+FEW = 4  # objects that do not need workers
 
 
 @click.command("info", short_help="Show size, type, ETag, time and metadata of objects.")
@@ -46,7 +46,7 @@ def info(urls: "tuple[str, ...]", run: Optional[str], root: Optional[str], as_js
             if nothing:
                 missing.append(nothing)
                 continue
-            # Not info_many: of an object that another program has stored, S3Object.metadata is None.
+            # Not info_many: S3Object.metadata is None for an object of another program.
             infos = s3._infos(objects, Place.HERE if len(objects) <= FEW else Place.WORKERS, return_missing=True)
             found = [(url_of(*one), info) for one, info in zip(objects, infos) if info]
             missing += _missing(s3, [one for one, info in zip(objects, infos) if not info])
@@ -56,7 +56,7 @@ def info(urls: "tuple[str, ...]", run: Optional[str], root: Optional[str], as_js
 
 
 def _objects(s3: S3, selections: "list[Selection]") -> "Iterator[tuple[list[tuple[str, str]], str]]":
-    """Objects, as bucket and key, some at a time; or the message for a pattern without a match."""
+    """Yield batches of objects, as bucket and key, or the message for a pattern without a match."""
     exact = [split_object_url(url_of(one.bucket, one.key)) for one in selections if not one.pattern]
     if exact:
         yield exact, ""
@@ -83,7 +83,7 @@ def _missing(s3: S3, objects: "list[tuple[str, str]]") -> "Iterator[str]":
 
 
 def _fields(info: ObjectInfo) -> "dict[str, Any]":
-    """The fields by name; None for what S3 does not return."""
+    """The fields by name; None for those that S3 does not return."""
     return {
         "size": info.size,
         "type": info.content_type,
@@ -95,7 +95,7 @@ def _fields(info: ObjectInfo) -> "dict[str, Any]":
 
 
 def _metadata(stored: "dict[str, str]") -> "dict[str, Any]":
-    """All metadata of an object; what `S3.put` has stored is decoded."""
+    """All metadata of an object; that of `S3.put` is decoded."""
     metadata: dict[str, Any] = {name: value for name, value in stored.items() if name != USER_ATTRIBUTES}
     try:
         ours = json.loads(stored.get(USER_ATTRIBUTES, "null"))

@@ -41,7 +41,7 @@ def ls(
 ) -> None:
     """List objects, with their sizes in bytes, and directories, one level deep.
 
-    The URL is a prefix: s3://bucket/da lists data/ and dates.csv, s3://bucket/data/ lists what is in data. With
+    The URL is a prefix: s3://bucket/da lists data/ and dates.csv, s3://bucket/data/ lists the contents of data. With
     --recursive, a prefix is a directory. With wildcards (*, ? and [...]; * also matches /), all matching keys are
     listed. Without a URL and a location, the buckets are listed.
 
@@ -88,7 +88,7 @@ def _print_buckets(as_json: bool) -> None:
     with S3(progress=False) as s3:
         s3._executor.connected()
         try:
-            # Not in the main thread: botocore takes Ctrl-C there for a network error.
+            # Not in the main thread, where botocore handles Ctrl-C as a network error.
             reply = interruptible(lambda _: s3._client.client.list_buckets())
         except Exception as error:
             raise s3._executor.exception_of("ListBuckets", SCHEME, failure_of(error)) from None

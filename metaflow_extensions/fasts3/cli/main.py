@@ -11,10 +11,10 @@ from typing import Any, Optional
 
 from metaflow._vendor import click
 
-# In the order of the help. Each is in the module of its name.
+# In the order of the help text. The module of each has the same name.
 COMMANDS = ("ls", "info", "get", "put", "rm", "uploads", "du", "bench", "doctor", "serve")
 
-# Commands of other programs, and which of ours does the same.
+# Commands of other programs, with our equivalents.
 ALTERNATIVES = {
     "cp": "'get', which downloads, or 'put', which uploads",
     "sync": "'get', which downloads, or 'put', which uploads",

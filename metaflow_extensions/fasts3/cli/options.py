@@ -1,4 +1,4 @@
-"""The options that several commands have, and the types of option values."""
+"""The options that several commands share, and the types of option values."""
 
 # mypy: disallow-untyped-decorators=False
 

@@ -1,4 +1,4 @@
-"""How commands print: results to stdout, as text or JSON lines; messages to stderr."""
+"""Output of commands: results on stdout, as text or JSON lines; messages on stderr."""
 
 import json
 import sys
@@ -19,12 +19,12 @@ def print_lines(lines: "Iterable[str]") -> None:
     """Print lines with one write: click flushes after each."""
     text = "\n".join(lines)
     if text:
-        # Without `color`, click would remove control characters from names also where a program reads them.
+        # Without `color`, click would remove control characters from names even if stdout is not a terminal.
         click.echo(text, color=True)
 
 
 def json_line(**fields: Any) -> str:
-    """One JSON object in ASCII: names from S3 may hold control characters."""
+    """One JSON object in ASCII: names from S3 may contain control characters."""
     return json.dumps(fields)
 
 
@@ -46,7 +46,7 @@ def format_time(timestamp: "Optional[int]") -> "Optional[str]":
 
 
 def format_unchanged(count: int) -> str:
-    """How many were there already, as the end of a sentence; "" for none."""
+    """The number of unchanged files or objects, as the end of a sentence; "" for none."""
     return f"; {count:,} {'was' if count == 1 else 'were'} there already" if count else ""
 
 

@@ -25,7 +25,7 @@ from .options import with_json, with_location, with_progress
 from .output import LONGEST, format_unchanged, json_line, message, print_lines, summary
 from .selection import Selection, location_from, refuse_empty, select, url_of
 
-IN_MEMORY = 8 * 2**20  # bytes of stdin; more goes into an unnamed temporary file
+IN_MEMORY = 8 * 2**20  # bytes of stdin; a longer input goes into an unnamed temporary file
 
 
 class Options(NamedTuple):
@@ -41,7 +41,7 @@ class _Batch(NamedTuple):
     """The result for the files of one directory, or for all single files."""
 
     stored: "list[tuple[str, str]]"  # URL, and path as the user would write it
-    unchanged: int  # files whose objects were there already
+    unchanged: int  # files whose objects existed already
 
 
 @click.command("put", short_help="Upload files, directories or stdin.")
@@ -89,18 +89,18 @@ def put(
         raise click.UsageError("Give a SOURCE to upload, and a URL.")
     refuse_empty([*sources, url])
     if not sources:
-        # click takes a single argument for the last one.
+        # click assigns a single argument to the last parameter.
         raise click.UsageError("URL is missing, the last argument: s3://bucket/key, or a key below --run or --root.")
     for source in sources:
         if source.startswith(SCHEME):
             raise click.UsageError(
-                f"{source!r} is in S3, and this uploads local files. To download: metaflow fasts3 get {source} DEST"
+                f"{source!r} is in S3; this command uploads local files. To download: metaflow fasts3 get {source} DEST"
             )
     destination = select(url, location_from(run, root), raw=True)
     if "-" in sources and len(sources) > 1:
-        raise click.UsageError("Stdin (-) becomes one object. Upload other sources with a command of their own.")
+        raise click.UsageError("Stdin (-) must be the only source. Upload other sources with a separate command.")
     if "-" in sources and destination.is_directory:
-        raise click.UsageError(f"Stdin has no name. Write a key after {destination.url}.")
+        raise click.UsageError(f"Stdin has no file name. Add a key to {destination.url}.")
     options = Options(include, exclude, content_type, not no_overwrite)
     with S3(progress=False if no_progress else None) as s3:
         if "-" in sources:
@@ -131,7 +131,7 @@ def _put_files(
     count = unchanged = 0
     empty: list[str] = []  # sentences
     left_out = LeftOut(s3._executor)
-    known = 0  # of what is left out
+    known = 0  # number of files left out so far
     for source, batch in _batches(s3, sources, destination, options, left_out):
         count, unchanged = count + len(batch.stored), unchanged + batch.unchanged
         if not batch.stored and not batch.unchanged and len(left_out.reasons) == known:
@@ -158,8 +158,8 @@ def _no_file(directory: str, options: Options) -> str:
     given = (("--include", options.include), ("--exclude", options.exclude))
     patterns = " ".join(f"{option} {shown(repr(one))}" for option, patterns in given for one in patterns)
     return (
-        f"None of the {counted(len(names), 'file')} in {name} is selected by {patterns}. Patterns are compared with "
-        f"paths below it, such as {shown(names[0])}."
+        f"{patterns} selects none of the {counted(len(names), 'file')} in {name}. Patterns are compared with paths "
+        f"below it, such as {shown(names[0])}."
     )
 
 
@@ -168,8 +168,8 @@ def _batches(
 ) -> "Iterator[tuple[str, _Batch]]":
     """Upload each directory, with its name, then all single files, with "".
 
-    Not by `upload` and `put_files`, which have no content type or no check of the content, and do not say how many
-    files were unchanged.
+    It does not use `upload` and `put_files`: they lack a content type or the comparison of contents, and do not return
+    the number of unchanged files.
     """
     files: list[LocalFile] = []
     for source in sources:

@@ -1,4 +1,4 @@
-"""``metaflow fasts3 rm``: lists, asks, and deletes objects, some thousands at a time."""
+"""``metaflow fasts3 rm``: lists objects, asks for confirmation, and deletes thousands at a time."""
 
 # mypy: disallow-untyped-decorators=False
 
@@ -28,14 +28,14 @@ class Options(NamedTuple):
     confirm: bool  # ask before several objects are deleted
     missing_ok: bool
     as_json: bool
-    hint: str  # "", or why keys are confirmed as patterns are
+    hint: str  # "", or why keys need the confirmation of patterns
 
 
 @click.command("rm", short_help="Delete objects.")
 @click.argument("urls", metavar="URL...", nargs=-1, required=True)
 @with_location
 @click.option("-r", "--recursive", is_flag=True, help="Delete everything below the URLs.")
-@click.option("--dry-run", is_flag=True, help="Print what would be deleted, and delete nothing.")
+@click.option("--dry-run", is_flag=True, help="Print the objects that would be deleted, and delete none.")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.option("--missing-ok", is_flag=True, help="Ignore keys that do not exist.")
 @with_json
@@ -76,7 +76,7 @@ def rm(
     hint = unquoted_hint(urls)
     if not (yes or dry_run or sys.stdin.isatty()) and (recursive or hint or any(one.pattern for one in selections)):
         refusal = (
-            "This deletes several objects, and there is no terminal to confirm it on. Add --yes, or try --dry-run."
+            "Deleting several objects needs a confirmation, but there is no terminal. Add --yes, or try --dry-run."
         )
         raise click.UsageError(f"{refusal} {hint}".rstrip())
     options = Options(recursive, dry_run, not yes, missing_ok, as_json, hint)
@@ -85,7 +85,7 @@ def rm(
     errors = [f"{failed:,} of the objects could not be deleted."] if failed else []
     if missing:
         errors.append(f"{missing:,} of the keys {'does' if missing == 1 else 'do'} not exist.")
-        errors.append("To delete what is below a directory, add --recursive.")
+        errors.append("To delete everything below a directory, add --recursive.")
     if errors:
         raise click.ClickException(" ".join(errors))
 
@@ -98,11 +98,11 @@ def _refuse_directory(selection: Selection, recursive: bool) -> None:
             f"s3://{selection.bucket}/some/prefix/*"
         )
     if selection.is_directory and not recursive:
-        raise click.UsageError(f"{selection.url} is a directory. Add --recursive to delete what is below it.")
+        raise click.UsageError(f"{selection.url} is a directory. Add --recursive to delete everything below it.")
 
 
 def _delete(s3: S3, selections: "list[Selection]", options: Options) -> "tuple[int, int]":
-    """Delete, or with `dry_run` only print; the numbers of objects that were not deleted, and of missing keys."""
+    """Delete, or with `dry_run` only print; return the numbers of failed deletions and of missing keys."""
     count = failed = missing = 0
     is_exact = True
     try:
@@ -121,7 +121,7 @@ def _delete(s3: S3, selections: "list[Selection]", options: Options) -> "tuple[i
             if options.as_json:
                 print_lines(json_line(url=url, deleted=False) for url in absent)
                 print_lines(json_line(url=url, deleted=url not in left) for url in urls)
-    finally:  # also after an error or Ctrl-C, because some objects are deleted
+    finally:  # also after an error or Ctrl-C, because some objects may be deleted
         if not options.dry_run:
             more = "; keys that did not exist count as well (--missing-ok)" if options.missing_ok else ""
             message(f"Deleted {'' if is_exact else 'at least '}{counted(count, 'object')}{more}.")
@@ -129,7 +129,7 @@ def _delete(s3: S3, selections: "list[Selection]", options: Options) -> "tuple[i
 
 
 def _batches(s3: S3, selections: "list[Selection]", options: Options) -> "Iterator[tuple[list[str], list[str]]]":
-    """URLs to delete and URLs of missing objects, some at a time; none of a selection that is not confirmed."""
+    """Yield batches of URLs to delete and URLs of missing objects, except for selections that are not confirmed."""
     wide = [one for one in selections if one.pattern or options.recursive]
     asks = options.confirm and not options.dry_run
     # Each key once, because objects are counted.
@@ -150,15 +150,15 @@ def _batches(s3: S3, selections: "list[Selection]", options: Options) -> "Iterat
 
 
 def _missing(s3: S3, urls: "list[str]") -> "set[str]":
-    """The URLs of missing objects. S3 deletes a missing object without an error, so it has to be asked before."""
+    """The URLs of missing objects, by HEAD requests: S3 deletes a missing object without an error."""
     try:
         return {one.url for one in s3.info_many(urls, return_missing=True) if not one.exists}
     except MetaflowS3AccessDenied:
-        return set()  # the credentials may allow deleting and not reading
+        return set()  # the credentials may allow deleting, but not reading
 
 
 def _confirmed(selection: Selection, first: "list[list[Entry]]") -> bool:
-    """Ask before a selection is deleted, unless it is the one object with its key; `first` are its first pages."""
+    """Ask for confirmation, unless the selection is the one object with its key; `first` are its first pages."""
     count = sum(map(len, first))
     url, name = url_of(selection.bucket, first[0][0].key), shown(selection.url, LONGEST)
     if count == 1:
@@ -172,7 +172,7 @@ def _confirmed(selection: Selection, first: "list[list[Entry]]") -> bool:
 
 
 def _delete_batch(s3: S3, urls: "list[str]") -> "set[str]":
-    """Delete objects, and name on stderr each that could not be deleted; the URLs of these."""
+    """Delete objects; print failures on stderr, and return their URLs."""
     left: set[str] = set()
     rest = urls
     while rest:
@@ -186,6 +186,6 @@ def _delete_batch(s3: S3, urls: "list[str]") -> "set[str]":
             for url, reason in refused.items():
                 message(f"{url}: {reason}")
             left.update(refused)
-            # The exception does not say whether the others are deleted. Deleting twice is harmless.
+            # The exception does not tell whether the others are deleted. Deleting twice is harmless.
             rest = [url for url in rest if url not in left]
     return left

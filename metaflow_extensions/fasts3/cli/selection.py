@@ -1,4 +1,4 @@
-"""What a URL argument selects: one object, all objects below a prefix, or all whose keys match a pattern."""
+"""Reads URL arguments: each selects one object, all objects below a prefix, or all whose keys match a pattern."""
 
 import fnmatch
 import os
@@ -22,33 +22,33 @@ PAGES_AHEAD = 10  # of 1,000 keys each
 
 
 class _Run(NamedTuple):
-    """The part of a Run that decides where its data is: neither its namespace nor its metadata."""
+    """The part of a Run that determines the location of its data, without its namespace and metadata."""
 
     pathspec: str
 
 
 class Selection(NamedTuple):
-    """What one argument selects."""
+    """The selection of one argument."""
 
     bucket: str
     key: str  # of an object, or a prefix; for a pattern, the part before its first wildcard
     base: str  # the prefix of the root, with its slash: names are relative to it
     pattern: Optional["re.Pattern[str]"] = None  # None: no wildcards
-    text: str = ""  # the key or pattern as it was given, without the root
+    text: str = ""  # the key or pattern as given, without the root
 
     @property
     def url(self) -> str:
-        """The whole URL, for messages."""
+        """The full URL, for messages."""
         return f"{SCHEME}{self.bucket}/{self.base}{self.text}"
 
     @property
     def is_directory(self) -> bool:
-        """Whether it ends in a slash, or is the whole bucket."""
+        """Whether it ends with a slash, or is the whole bucket."""
         return self.pattern is None and (not self.key or self.key.endswith("/"))
 
     @property
     def is_whole_bucket(self) -> bool:
-        """Whether no prefix limits it to a part of the bucket. A pattern's wildcards are no limit."""
+        """Whether no prefix limits it to a part of the bucket. The wildcards of a pattern do not count as a prefix."""
         return not self.key.strip("/")
 
     @property
@@ -58,7 +58,7 @@ class Selection(NamedTuple):
 
     @property
     def stem(self) -> str:
-        """The part of the selected keys that local file names, and the groups of `du`, leave out."""
+        """The part of the selected keys that local file names, and the groups of `du`, omit."""
         return self.folder if self.pattern else self.prefix
 
     @property
@@ -96,7 +96,7 @@ def pages_of(s3: S3, selection: Selection, details: bool = False) -> "ReadAhead[
 
 
 def is_directory(s3: S3, bucket: str, key: str) -> bool:
-    """Whether there are keys below this one; False where the credentials do not allow listing."""
+    """Whether there are keys below this one; False if the credentials do not allow listing."""
     try:
         return any(s3._pages(Listing(bucket, as_directory(key), "/")))
     except MetaflowException:
@@ -114,13 +114,13 @@ def location_from(run: Optional[str], root: Optional[str]) -> Location:
         The setting for the data of runs is invalid or missing.
     """
     if root == "":
-        raise click.UsageError("--root is empty, perhaps because a variable of the shell is not set.")
+        raise click.UsageError("--root is empty, perhaps because a shell variable is not set.")
     if run is not None and root is not None:
         raise click.UsageError("--run and --root are two locations. Use one of them.")
     if run is not None and not RUN.match(run):
         raise click.UsageError(f"--run is {run!r}. Give the name of a flow and the id of a run: --run MyFlow/123.")
     if root is not None and not root.startswith(SCHEME):
-        raise click.UsageError(f"--root is {root!r}, which is not a location in S3. Write it as s3://bucket/prefix.")
+        raise click.UsageError(f"--root is {root!r}, which is not a location in S3. Its form is s3://bucket/prefix.")
     try:
         return location_of(None, None, run and _Run(run), root)
     except MetaflowS3URLException as error:
@@ -130,7 +130,7 @@ def location_from(run: Optional[str], root: Optional[str]) -> Location:
 
 
 def refuse_empty(texts: "Iterable[str]") -> None:
-    """Refuse empty arguments, which unset variables of a shell become: below a root they would select all of it.
+    """Refuse empty arguments, which result from unset shell variables: with a root they would select all of it.
 
     Raises
     ------
@@ -138,13 +138,13 @@ def refuse_empty(texts: "Iterable[str]") -> None:
     """
     if "" in texts:
         raise click.UsageError(
-            "An argument is empty (''), perhaps because a variable of the shell is not set. To select all below --run "
+            "An argument is empty (''), perhaps because a shell variable is not set. To select everything below --run "
             "or --root, write /."
         )
 
 
 def unquoted_hint(texts: "Sequence[str]") -> str:
-    """The hint for arguments that are all names of local files, as an unquoted pattern becomes; else ""."""
+    """The hint for arguments that are all names of local files, as from an unquoted pattern; "" for others."""
     local = len(texts) > 1 and all(
         text and not text.startswith((SCHEME, "/")) and os.path.lexists(text) for text in texts
     )
@@ -188,16 +188,15 @@ def select(text: str, location: Location, raw: bool = False) -> Selection:
     if location.root is None:
         if not full:
             raise click.UsageError(
-                f"{text!r} is not a full URL. Write it as s3://bucket/key, or give --run or --root, which keys are "
-                "relative to."
+                f"{text!r} is not a full URL. Give s3://bucket/key, or a key relative to --run or --root."
             )
         bucket, own = split_url(text)
         base = ""
     else:
         if full:
             raise click.UsageError(
-                f"{text!r} is a full URL, and --run or --root give a location: {location.root}. "
-                "Give the key below it, or leave that option out."
+                f"{text!r} is a full URL, but --run or --root already gives a location: {location.root}. "
+                "Give the key below it, or omit that option."
             )
         bucket, key = split_url(location.url(text))
         base = split_url(location.root + "/")[1]

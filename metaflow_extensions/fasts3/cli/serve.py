@@ -20,7 +20,7 @@ from ..local_server.seaweedfs import SeaweedFS
 # Ctrl-C, `kill`, and the end of the terminal.
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
-# METAFLOW_USER where Metaflow finds no user name, as for root in a container. It accepts any name but "root".
+# METAFLOW_USER if Metaflow finds no user name, e.g. for root in a container. It accepts any name except "root".
 USER = "me"
 
 # The most important of https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
@@ -34,8 +34,8 @@ class _Stopped(BaseException):
 def _check_bucket(_: Any, __: Any, name: str) -> str:
     if not BUCKET.match(name):
         raise click.BadParameter(
-            f"{name!r} can't be the name of a bucket, which has 3 to 63 lower-case letters, digits, dots and hyphens, "
-            "and a letter or digit at both ends."
+            f"{name!r} is not a valid bucket name: 3 to 63 lower-case letters, digits, dots and hyphens, with a letter "
+            "or digit at both ends."
         )
     return name
 
@@ -69,7 +69,7 @@ def serve(directory: Optional[str], port: Optional[int], bucket: str) -> None:
         python myflow.py --datastore=s3 run
     """  # noqa: D301
     for number in STOP_SIGNALS:
-        # `nohup` ignores SIGHUP: the server is to outlive the terminal.
+        # With `nohup`, which ignores SIGHUP, the server continues after the terminal is closed.
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, _stop)
     server = SeaweedFS(directory, port=port, bucket=bucket)
@@ -105,7 +105,7 @@ def _announce(server: "SeaweedFS", temporary: bool) -> None:
         "Paste the export lines into the terminal where you work. Stop the server with Ctrl-C.",
         err=True,
     )
-    _close_stdout()  # last: the shell continues then, and may stop the server at once
+    _close_stdout()  # last: the shell then continues, and may stop the server immediately
 
 
 def _close_stdout() -> None:

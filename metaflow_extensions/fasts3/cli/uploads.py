@@ -28,14 +28,16 @@ class Found(NamedTuple):
     """An open upload, and how old it is."""
 
     upload: OpenUpload
-    age: Optional[float]  # seconds; None where the server does not say
+    age: Optional[float]  # seconds; None if the server does not send the time
 
 
 @click.command("uploads", short_help="List open multipart uploads, and abort old ones.")
 @click.argument("urls", metavar="[URL]", nargs=-1)
 @with_location
-@click.option("--older-than", type=Age(), metavar="AGE", help="Only those begun at least this long ago: 30m, 12h, 7d.")
-@click.option("--abort", is_flag=True, help="Abort them. Needs --older-than.")
+@click.option(
+    "--older-than", type=Age(), metavar="AGE", help="Select uploads begun at least this long ago: 30m, 12h, 7d."
+)
+@click.option("--abort", is_flag=True, help="Abort the uploads. Needs --older-than.")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @with_json
 @with_raw
@@ -95,8 +97,7 @@ def _check_abort(selection: Selection, older_than: Optional[float], yes: bool) -
         raise click.UsageError(f"{selection.url} {what}, whose uploads are not aborted. Name a prefix in it.")
     if not (yes or sys.stdin.isatty()):
         raise click.UsageError(
-            "This aborts multipart uploads, and there is no terminal to confirm it on. Add --yes, or leave out --abort "
-            "to list them."
+            "Aborting uploads needs a confirmation, but there is no terminal. Add --yes, or omit --abort to list them."
         )
 
 
@@ -139,7 +140,7 @@ def _found(s3: S3, selection: Selection, older_than: Optional[float]) -> "Iterat
 def _selected(
     selection: Selection, older_than: Optional[float], uploads: "Iterable[OpenUpload]", now: float
 ) -> "Iterator[Found]":
-    # Without wildcards and a slash, the object of this key and all below it as a directory.
+    # Without wildcards and a slash: the object with this key, and everything below it as a directory.
     exact = None if selection.pattern or selection.is_directory else selection.key
     for upload in uploads:
         if exact is not None and upload.key != exact and not upload.key.startswith(f"{exact}/"):

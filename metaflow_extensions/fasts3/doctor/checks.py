@@ -1,4 +1,4 @@
-"""The checks in their order, with the checks that each depends on, and the checks of Metaflow's settings."""
+"""The checks in their order, with their dependencies, and the checks of Metaflow's settings."""
 
 from typing import Callable, NamedTuple, Optional
 
@@ -27,7 +27,7 @@ class Check(NamedTuple):
 
     name: str  # of its finding
     run: Callable[[Context], Finding]
-    needs: "tuple[str, ...]" = ()  # checks without which it is skipped
+    needs: "tuple[str, ...]" = ()  # checks on which it depends
     seconds: float = 4.0  # its time limit
     by_s3: bool = False  # it calls `S3`, which can be interrupted; all others run in a thread
     reserved: bool = False  # the other checks leave time for it
@@ -78,16 +78,16 @@ def why_no_url(url: str) -> Optional[str]:
 
 
 def check_client(context: Context) -> Finding:
-    """Whether boto3 can make a client of the settings."""
+    """Whether boto3 can create a client from the settings."""
     try:
         context.connect()
     except Exception as error:  # of botocore, for files, profiles and URLs, or of a company's provider of clients
         if raised_by_provider(error):
             failure = failure_of(error)
-            message = f"No S3 client can be made without credentials: {shown(failure.message).rstrip('.')}."
+            message = f"Could not create an S3 client without credentials: {shown(failure.message).rstrip('.')}."
             return problem("client", message, failure.remedy or CORRECT_IT)
-        return problem("client", f"No S3 client can be made: {shown(str(error)).rstrip('.')}.", CORRECT_IT)
-    return ok("client", "boto3 can make an S3 client of these settings.")
+        return problem("client", f"Could not create an S3 client: {shown(str(error)).rstrip('.')}.", CORRECT_IT)
+    return ok("client", "boto3 can create an S3 client from these settings.")
 
 
 IN_BUCKET = ("bucket",)
@@ -119,6 +119,6 @@ REST = (
     Check("round_trip", speed.check_round_trip, IN_BUCKET, 5.0, by_s3=True),
     Check("throughput", speed.check_throughput, ("write", "read"), 8.0, by_s3=True),
     Check("delete", permissions.check_delete, IN_BUCKET, by_s3=True, reserved=True),
-    # The last: by now it is known whether the wire can serve this bucket.
+    # The last: the previous checks determine whether the wire can serve this bucket.
     Check("transfers", speed.check_transfers, ("client",), reserved=True),
 )

@@ -1,4 +1,4 @@
-"""What the checks work on, and what one check has found out for the next."""
+"""The data that the checks share: the root, the client, and the results of earlier checks."""
 
 import contextlib
 import os
@@ -43,7 +43,7 @@ class Response(NamedTuple):
 
 @dataclass
 class Context:
-    """One root, one client and what is known of them. A context manager that removes what was written."""
+    """One root, one client and their properties. A context manager that removes the written object."""
 
     root: Optional[str]  # s3://bucket/prefix; None if there is none
     root_origin: str = ""
@@ -82,12 +82,12 @@ class Context:
 
     @property
     def session(self) -> Any:
-        """A session of botocore, for what is configured.
+        """A botocore session with the configuration.
 
         Raises
         ------
         botocore.exceptions.BotoCoreError
-            boto3's files can't be read, or have no such profile.
+            boto3's files are not readable, or lack the profile.
         """
         if self._session is None:
             import botocore.session
@@ -99,7 +99,7 @@ class Context:
         return self._session
 
     def connect(self) -> Connection:
-        """Make the client, unless it is made already. Its secrets are removed from the output from then on."""
+        """Create the client, unless it exists. From then on its secrets are removed from the output."""
         if self.connection is None:
             self.connection = self.client.connection
             try:
@@ -129,7 +129,7 @@ class Context:
         return f"s3://{self.bucket}/{self.prefix}{FOLDER}/{uuid.uuid4().hex}"
 
     def delete(self) -> None:
-        """Delete what was written, if anything."""
+        """Delete the written object, if any."""
         if self.written is not None:
             self.s3.delete(self.written)
             self.written = None

@@ -1,4 +1,4 @@
-"""Which credentials requests are signed with, and where they come from."""
+"""The credentials of the requests, and their origin."""
 
 import os
 import time
@@ -66,7 +66,7 @@ def facts(context: Context, connection: Connection) -> Iterator[Fact]:
 
 
 def origin_of(session: Any, method: str) -> str:
-    """Where the credentials of one of botocore's methods come from; "" if there is no more to say."""
+    """The origin of the credentials of one of botocore's methods; "" if the method says it all."""
     names = [name for name in VARIABLES.get(method, ()) if name in os.environ]
     if names:
         role = os.environ.get("AWS_ROLE_ARN") if method == "assume-role-with-web-identity" else None
@@ -124,7 +124,7 @@ def _unused_profile(context: Context, connection: Connection) -> Optional[Findin
 
 
 def check_identity(context: Context) -> Finding:
-    """Whose access key id it is: GetCallerIdentity of AWS's STS, which needs no permission."""
+    """The owner of the access key id, by GetCallerIdentity of AWS's STS, which needs no permission."""
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
 

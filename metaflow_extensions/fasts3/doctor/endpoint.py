@@ -1,4 +1,4 @@
-"""Where requests go, and whether the server answers: endpoint, region, addressing, TLS, proxies, name, clock."""
+"""The destination of requests, and whether the server answers: endpoint, region, TLS, proxies, name, clock."""
 
 import os
 import socket
@@ -31,7 +31,7 @@ def facts(context: Context, connection: Optional[Connection]) -> Iterator[Fact]:
     section, session = "endpoint", context.session
     recipe = connection.recipe if connection else None
     configured = settings.endpoints(session)
-    if connection is None:  # no client can be made of these settings
+    if connection is None:  # these settings do not allow a client
         endpoint = configured[0] if configured else Setting(None, DEFAULT)
     elif recipe is not None and recipe.endpoint_url is None:
         endpoint = Setting(connection.endpoint_url, DEFAULT)
@@ -90,7 +90,7 @@ def _proxy(connection: Optional[Connection]) -> Fact:
 
 
 def _template(context: Context) -> Optional[RequestTemplate]:
-    """How boto3 addresses the bucket; None if that is not known."""
+    """How boto3 addresses the bucket; None if unknown."""
     if context.root is None or context.connection is None:
         return None
     try:
@@ -105,13 +105,13 @@ def local_server_hint(context: Context) -> str:
     recipe = context.connection.recipe if context.connection else None
     try:
         configured = (recipe is not None and recipe.endpoint_url) or settings.endpoints(context.session)
-    except Exception:  # boto3's files can't be read; the check of the client reports it
+    except Exception:  # boto3's files are not readable; the check of the client reports it
         return ""
     return "" if configured else f" {LOCAL_SERVER}"
 
 
 def check_certificates(context: Context) -> Finding:
-    """Whether the bundle of certificates can be read."""
+    """Whether the certificate bundle is readable."""
     name = "certificates"
     if not context.connect().endpoint_url.startswith("https:"):
         return skipped(name, "Plain HTTP has no certificates.")
@@ -140,7 +140,7 @@ def check_name(context: Context) -> Finding:
     began = time.monotonic()
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:  # UnicodeError: a label that no name can have
+    except (OSError, UnicodeError) as error:  # UnicodeError: an invalid label
         reason = getattr(error, "strerror", None) or str(error)
         unreachable = f"{REMEDIES[Code.UNREACHABLE]}{local_server_hint(context)}"
         remedy = unreachable if not proxy else "Check the proxy (HTTP_PROXY, HTTPS_PROXY, NO_PROXY)."
@@ -167,9 +167,9 @@ def check_answer(context: Context) -> Finding:
     except Exception as error:
         failure = failure_of(error)
         connection = context.connect()
-        nobody = remedy_of_unreachable(connection.endpoint_url, connection.proxy)
-        unreachable = failure.code is Code.UNREACHABLE
-        remedy = failure.remedy or (nobody if unreachable else REMEDIES.get(failure.code, nobody))
+        unreachable = remedy_of_unreachable(connection.endpoint_url, connection.proxy)
+        usual = unreachable if failure.code is Code.UNREACHABLE else REMEDIES.get(failure.code, unreachable)
+        remedy = failure.remedy or usual
         if failure.remedy == NO_TLS:
             return problem(name, f"The endpoint {without_password(connection.endpoint_url)} has no TLS.", NO_TLS)
         return problem(name, f"The endpoint does not answer: {shown(failure.message).rstrip('.')}.", remedy)
@@ -203,7 +203,7 @@ def judged_clock(ahead: float) -> Finding:
     Parameters
     ----------
     ahead : float
-        Seconds that our clock is before the server's; negative where it is behind.
+        Seconds by which our clock is ahead of the server's; negative if it is behind.
     """
     name, figures = "clock", {"seconds_ahead": round(ahead, 1)}
     message = f"This machine's clock is {abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} the server's"

@@ -15,7 +15,7 @@ from metaflow_extensions.fasts3.doctor.settings import config_file, metaflow_set
 
 TOTAL = 21.0  # seconds for all checks; with the start and the cleanup less than 30
 RESERVED = 4.0  # seconds of these, for checks that are `reserved`
-LEAST = 0.25  # of its limit: with less time than that, a check would only find that the others took long
+LEAST = 0.25  # fraction of its limit: with less time, a check would only report that the others took long
 FACTS_LIMIT = 3.0  # seconds for the facts of one section
 FAILED = frozenset({Status.PROBLEM, Status.SKIPPED})
 # Metaflow's settings that decide where data goes and how it is transferred.
@@ -37,7 +37,7 @@ class Examination:
     Attributes
     ----------
     context : Context
-        To be entered before the first call.
+        Enter it before the first call.
     """
 
     def __init__(self, root: Optional[str] = None, read_only: bool = False, throughput: bool = True) -> None:
@@ -56,7 +56,7 @@ class Examination:
         self._first: list[Finding] = []
 
     def facts(self) -> Iterator[Fact]:
-        """What is configured, and where it comes from."""
+        """The configuration and its origins."""
         self._first = list(self._examiner.examine(FIRST))
         context, connection = self.context, self.context.connection
         yield from self._limited("software", software.facts)
@@ -73,7 +73,7 @@ class Examination:
         yield from self._examiner.examine(REST)
 
     def _limited(self, section: str, facts: Callable[[], Iterable[Fact]]) -> "list[Fact]":
-        """The facts that can be had in time. The checks report what is wrong with the others."""
+        """The facts that are available in time. The checks report problems with the others."""
         found: list[Fact] = []
         try:
             limited(max(0.1, min(FACTS_LIMIT, self._deadline.left())), lambda: aside(lambda: found.extend(facts())))
@@ -106,7 +106,7 @@ class Examiner:
         self._cause: dict[str, str] = {}  # check that failed or was skipped -> the first that failed
 
     def examine(self, checks: Iterable[Check]) -> Iterator[Finding]:
-        """Run these checks, but those that need a check which has failed, now or before."""
+        """Run these checks, except for those that depend on a failed one, now or before."""
         for check in checks:
             cause = next((self._cause[name] for name in check.needs if name in self._cause), None)
             if cause:

@@ -1,9 +1,9 @@
-"""What the doctor prints: facts with their origins, and findings with remedies."""
+"""The output of the doctor: facts with their origins, and findings with remedies."""
 
 from enum import Enum
 from typing import NamedTuple, Union
 
-Value = Union[str, int, float, bool, list[str], None]  # what JSON can hold
+Value = Union[str, int, float, bool, list[str], None]  # a JSON value
 
 
 class Fact(NamedTuple):
@@ -12,7 +12,7 @@ class Fact(NamedTuple):
     section: str  # the heading, e.g. "endpoint"
     name: str  # in JSON; stable, lower case with underscores
     value: Value
-    origin: str = ""  # where it comes from; "" for what is not configured
+    origin: str = ""  # "" for values that are not configured
     unit: str = ""  # of a number
 
 

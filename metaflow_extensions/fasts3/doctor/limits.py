@@ -26,14 +26,14 @@ class TookTooLong(Exception):
 
 
 class _Alarm(BaseException):
-    """The time is over. Not an Exception, so that no handler takes it for a network error."""
+    """The time limit has passed. Not an Exception, so that no handler treats it as a network error."""
 
 
 def limited(seconds: float, work: Callable[[], T]) -> T:
-    """Do work in the main thread, and interrupt it at its time limit, as Metaflow's ``@timeout`` does.
+    """Run work in the main thread, and interrupt it at its time limit, as Metaflow's ``@timeout`` does.
 
-    Calls of `S3` end within a second then, and clean up. Work that can't be interrupted, such as resolving a name,
-    has to be done `aside`.
+    Calls of `S3` then end within a second, and clean up. Work that can't be interrupted, such as resolving a name, has
+    to run `aside`.
 
     Parameters
     ----------
@@ -74,12 +74,12 @@ def limited(seconds: float, work: Callable[[], T]) -> T:
 
 
 def aside(work: Callable[[], T]) -> T:
-    """Do work in another thread, which is abandoned when the time is over."""
+    """Run work in another thread, which is abandoned at the time limit."""
     return interruptible(lambda _: work())
 
 
 class Deadline:
-    """When everything has to be done.
+    """The time at which all checks must have ended.
 
     Parameters
     ----------

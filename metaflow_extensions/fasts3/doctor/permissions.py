@@ -1,4 +1,4 @@
-"""What the credentials allow below the root: listing, writing, reading, deleting, and listing multipart uploads."""
+"""The permissions below the root: listing, writing, reading, deleting, and listing multipart uploads."""
 
 import time
 from typing import Optional
@@ -24,7 +24,7 @@ from metaflow_extensions.fasts3.plans.plan import Requests
 from metaflow_extensions.fasts3.wire.failures import Code
 
 BODY = b"Written by `metaflow fasts3 doctor` as a test. It may be deleted.\n"
-# S3's codes for credentials that it does not accept, whatever the request is.
+# S3's codes for credentials that it does not accept for any request.
 NOT_ACCEPTED = {
     **REMEDIES_OF_S3_CODES,
     "InvalidToken": REMEDIES[Code.EXPIRED],

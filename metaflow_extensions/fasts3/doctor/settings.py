@@ -1,6 +1,6 @@
-"""Where settings come from: an environment variable, a file, a parameter, or a default.
+"""The origins of settings: an environment variable, a file, a parameter, or a default.
 
-Metaflow's settings are looked up where Metaflow looks for them. boto3 does not say where it has a setting from, so the
+Metaflow's settings are read from the sources that Metaflow uses. boto3 does not report the origin of a setting, so the
 values of the client are compared with the environment, the profile and the client's parameters.
 """
 
@@ -18,7 +18,7 @@ CLIENT_PARAMS = "DATATOOLS_CLIENT_PARAMS"
 
 
 class Setting(NamedTuple):
-    """A value and where it comes from."""
+    """A value and its origin."""
 
     value: Any
     origin: str
@@ -40,13 +40,13 @@ def metaflow_setting(name: str) -> Setting:
     given = _given(name)
     if given is None:
         return Setting(value, _derived(name, value) or DEFAULT)
-    # An extension may override what the user has set.
+    # An extension may override the user's value.
     same = isinstance(value, (dict, list, bool)) or str(value) == str(given.value)
     return Setting(value, given.origin if same else EXTENSION)
 
 
 def _given(name: str) -> Optional[Setting]:
-    """What the user has set, in Metaflow's order; None if nothing."""
+    """The user's value, in Metaflow's order of precedence; None if not set."""
     full = f"METAFLOW_{name}"
     if full in os.environ:
         return Setting(os.environ[full], variable(full))

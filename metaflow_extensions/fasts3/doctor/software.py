@@ -1,4 +1,4 @@
-"""Which versions are installed, which class `S3` is, and whether Metaflow knows the user."""
+"""The installed versions, the class behind `S3`, and whether Metaflow knows the user."""
 
 import importlib
 import platform
@@ -73,9 +73,9 @@ def judged(found: "dict[str, Any]", ours: type) -> Finding:
     Parameters
     ----------
     found : dict
-        By module: what it has as `S3`.
+        The `S3` of each module.
     ours : type
-        What it should be.
+        The expected class.
     """
     name = "s3_class"
     wrong = {place: other for place, other in found.items() if other is not ours}

@@ -1,4 +1,4 @@
-"""How fast small requests and large objects are, and which implementation transfers them."""
+"""The speed of small requests and large objects, and the implementation that transfers them."""
 
 import contextlib
 import os
@@ -17,7 +17,7 @@ from metaflow_extensions.fasts3.doctor.permissions import refused
 from metaflow_extensions.fasts3.plans.pieces import PART_SIZE
 
 SMALL_REQUESTS = 10
-ENOUGH = 1.5  # seconds for these; far away, fewer are made
+ENOUGH = 1.5  # seconds for these; with a distant server, fewer are made
 MIB = 2**20
 LARGE = 32 * MIB  # bytes: four parts
 TRIAL = MIB  # bytes, to estimate how many can be transferred in time
@@ -64,7 +64,7 @@ def check_throughput(context: Context) -> Finding:
 
 
 def size_for(seconds: float) -> int:
-    """How many bytes to measure with if the trial took this long: whole MiB that take a few seconds."""
+    """The number of bytes for the measurement if the trial took this long: whole MiB that take a few seconds."""
     return max(MIB, min(LARGE, int(TRIAL / max(seconds, 1e-6) * WORTH) // MIB * MIB))
 
 

@@ -1,4 +1,4 @@
-"""Waits until a server answers a signed request, and makes the bucket."""
+"""Waits until a server answers a signed request, and creates the bucket."""
 
 import os
 import time
@@ -30,7 +30,7 @@ def make_bucket(bucket: str, endpoint_url: str, keys: Keys, deadline: float) -> 
                 status = error.response["ResponseMetadata"]["HTTPStatusCode"]
                 if status < 500 or time.monotonic() > deadline:
                     reason = answer.get("Message", answer["Code"]).rstrip(".")
-                    raise ServerFailed(f"The server refused to make the bucket {bucket!r}: {reason}.") from error
+                    raise ServerFailed(f"The server refused to create the bucket {bucket!r}: {reason}.") from error
             except BotoCoreError as error:
                 if time.monotonic() > deadline:
                     raise ServerFailed(f"The server does not answer: {error}.") from error

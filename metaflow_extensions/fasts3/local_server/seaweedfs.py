@@ -42,19 +42,19 @@ _OPTIONS = {"WEED_FILER_OPTIONS_S3_EMPTY_FOLDER_CLEANUP_DELAY": "1s"}
 
 
 class SeaweedFS:
-    """A SeaweedFS server with one bucket, for as long as the ``with`` block runs or the starter lives.
+    """A SeaweedFS server with one bucket, which runs until the ``with`` block or the starting process ends.
 
-    It ends with its starter, even if that one is killed: see `supervisor`.
+    It ends with the starting process, even if that is killed: see `supervisor`.
 
     Parameters
     ----------
     directory : str or Path, optional
-        Where to keep the data and the credentials, so that both outlast the server. Default: a temporary
-        directory, removed when the server stops.
+        Keeps the data and the credentials after the server has stopped. Default: a temporary directory, removed
+        when the server stops.
     port : int, optional
         The port of the S3 endpoint on 127.0.0.1. Default: a free one.
     bucket : str
-        The bucket to have when it is ready. Default: ``metaflow``.
+        The bucket to create. Default: ``metaflow``.
     start_timeout : float
         Seconds to wait for the first answer. Default: 60.
 
@@ -97,7 +97,7 @@ class SeaweedFS:
         self._port = 0
 
     def __repr__(self) -> str:
-        """Name what is running and where, and no secret."""
+        """Show the state, the endpoint and the bucket, without secrets."""
         state = f"at {self.endpoint_url}" if self._process else "stopped"
         return f"<SeaweedFS {state}, bucket {self.bucket!r}>"
 
@@ -125,18 +125,18 @@ class SeaweedFS:
 
     @property
     def secret_key(self) -> str:
-        """The secret that belongs to `access_key`."""
+        """The secret key of `access_key`."""
         return self._keys.secret_key
 
     @property
     def directory(self) -> Path:
-        """Where the data is."""
+        """The directory of the data."""
         if self._storage is None:
             raise LocalServerError("The server has not been started.")
         return self._storage.home
 
     def environment(self) -> dict[str, str]:
-        """Give the variables that make Metaflow and every AWS client use this server."""
+        """Return the environment variables that make Metaflow and every AWS client use this server."""
         return {
             "METAFLOW_S3_ENDPOINT_URL": self.endpoint_url,
             "METAFLOW_DATASTORE_SYSROOT_S3": f"s3://{self.bucket}/metaflow",
@@ -158,7 +158,7 @@ class SeaweedFS:
                 self._wait_until_ready()
                 return
             except BaseException as error:
-                # Whatever ended it, another start with other ports tells whether it was one of them.
+                # Another process may have taken a port: try again with other ports.
                 ended = self._process is not None and self._process.poll() is not None
                 self.stop()
                 if not (ended and isinstance(error, ServerFailed)) or attempt == _ATTEMPTS:

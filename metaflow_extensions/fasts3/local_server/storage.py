@@ -1,4 +1,4 @@
-"""Where a local server keeps its data and its credentials: a directory that only its owner can read."""
+"""The data and credentials of a local server, in a directory that only its owner can read."""
 
 import fcntl
 import json
@@ -14,7 +14,7 @@ _ACCESS_KEY_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 
 
 class Keys(NamedTuple):
-    """The pair that requests are signed with."""
+    """The access key id and the secret key."""
 
     access_key: str
     secret_key: str
@@ -49,7 +49,7 @@ class Storage:
             raise UnusableDirectory(f"Cannot keep data in {root}: {error.strerror}.") from error
 
     def claim(self) -> int:
-        """Lock the directory; the descriptor that holds the lock.
+        """Lock the directory; return the descriptor that holds the lock.
 
         The lock ends with the last process that has the descriptor, so it can be passed on.
         """
@@ -70,7 +70,7 @@ class Storage:
         return open(os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "wb")
 
     def keys(self) -> Keys:
-        """The credentials of this directory, made at the first call."""
+        """The credentials of this directory, created at the first call."""
         if not self.identities.exists():
             self._write_identities(
                 Keys(
