@@ -5,7 +5,15 @@ import heapq
 import pytest
 from wire.completed import at_once
 
-from metaflow_extensions.fasts3.wire.bandwidth import LEAST_STEP, MOST_STEP, STEPS, UNFELT, UNUSED, Allowance, Bandwidth
+from metaflow_extensions.fasts3.wire.bandwidth import (
+    LEAST_STEP,
+    MOST_STEP,
+    SHORTEST_PAUSE,
+    STEPS,
+    UNUSED,
+    Allowance,
+    Bandwidth,
+)
 from metaflow_extensions.fasts3.wire.blocking import Interrupted, complete
 
 RATE = 1e6
@@ -53,13 +61,13 @@ def moved_at(bandwidth, sizes, side_by_side, oversleeps=0.0):
 def test_the_limit_is_kept_and_reached(sizes, side_by_side, oversleeps):
     ended = max(moved_at(Bandwidth(RATE), sizes, side_by_side, oversleeps).values())
     seconds = sum(sizes) / RATE
-    assert seconds - UNFELT <= ended <= 1.02 * seconds
+    assert seconds - SHORTEST_PAUSE <= ended <= 1.02 * seconds
 
 
 @pytest.mark.parametrize("rate", [1024, 1e5, 1e6, 3e7, 1e9])
 def test_a_call_keeps_it_from_the_beginning(rate):
     for size in (int(rate / 100), int(rate), int(rate * 3)):
-        assert moved_at(Bandwidth(rate), [size], 1)[0] >= size / rate - UNFELT
+        assert moved_at(Bandwidth(rate), [size], 1)[0] >= size / rate - SHORTEST_PAUSE
 
 
 def test_what_is_not_used_is_kept_for_a_moment_and_no_longer():

@@ -138,7 +138,7 @@ def test_silence_is_not_waited_for_twice(tls, connections_to):
     with Scripted([[expect, answer(OK), expect, silence]], tls) as server:
         connections = connections_to(server, read_timeout=SHORT)
         put(connections)
-        with pytest.raises(TransferError, match="no answer for") as failed:
+        with pytest.raises(TransferError, match="no response for") as failed:
             put(connections)
     assert failed.value.failure.code is Code.UNREACHABLE
     assert server.accepted == 1
@@ -218,7 +218,7 @@ def test_a_body_waits_for_the_nod(tls, connections_to, large):
 
 def test_no_nod_within_a_while(tls, connections_to, large, monkeypatch):
     """Not every server knows how to; a TLS server's tickets are no nod."""
-    monkeypatch.setattr(sending, "WAIT_FOR_NOD", 0.05)
+    monkeypatch.setattr(sending, "WAIT_FOR_CONTINUE", 0.05)
     with Scripted([[expect_head, read_body, answer(OK), silence]], tls) as server:
         assert put(connections_to(server), large, expect_nod=True)[0] == 200
     assert server.requests[0].body == LARGE

@@ -1,4 +1,4 @@
-"""The addresses of a server: looked up once for all connections of a process; those that do not answer come last."""
+"""A server's addresses, resolved once for all connections of a process; addresses that do not answer come last."""
 
 import errno
 import ipaddress
@@ -11,10 +11,10 @@ from typing import Any, Optional
 
 from metaflow_extensions.fasts3.wire.waiting import InThread, wait_for
 
-RESOLVED_FOR = 30.0  # seconds; S3 changes its addresses, and gives other ones to spread the load
-STALE_FOR = 300.0  # seconds for which addresses are used while the name server is asked again
-RESOLVE_LIMIT = 8.0  # seconds for a name server; a resolver may wait for minutes
-LEFT_OUT_FOR = 60.0  # seconds for which an address that did not answer is tried after all others
+RESOLVED_FOR = 30.0  # seconds; S3 changes its addresses and rotates them to spread the load
+STALE_FOR = 300.0  # seconds for which known addresses are used while the name server is asked again
+RESOLVE_LIMIT = 8.0  # seconds; a resolver may wait for minutes
+LEFT_OUT_FOR = 60.0  # seconds for which an address that did not answer is tried last
 
 
 class Addresses:
@@ -32,14 +32,14 @@ class Addresses:
         self._port = port
         self._found: list[Any] = []
         self._found_at = self._asked_at = 0.0
-        self._asked = 0  # times that the name server was asked
-        self._problem: Optional[Exception] = None  # of the last time
+        self._asked = 0  # number of lookups
+        self._problem: Optional[Exception] = None  # of the last lookup
         self._asking = threading.Lock()
-        self._left_out: dict[Any, float] = {}  # addresses that did not answer, until when
-        self._turn = itertools.count(os.getpid())  # workers begin with different addresses
+        self._left_out: dict[Any, float] = {}  # addresses that did not answer, and until when they come last
+        self._turn = itertools.count(os.getpid())  # workers start with different addresses
 
     async def in_order(self) -> "list[Any]":
-        """What `getaddrinfo` gives, in the order in which to try them.
+        """Return what `getaddrinfo` returned, in the order in which to try it.
 
         Raises
         ------
@@ -49,25 +49,25 @@ class Addresses:
         found, now = self._found, time.monotonic()
         usable = found and (now - self._found_at <= STALE_FOR or self._problem is not None)
         if not usable:
-            # InThread, because a name server may take seconds; what is an address already takes none.
+            # InThread, because a name server may take seconds; a literal address takes none.
             found = self._look_up(self._asked) if is_address(self._host) else await wait_for(InThread(self.look_up))
         elif now - self._asked_at > RESOLVED_FOR:
             self._refresh()
         return self._ordered(found)
 
     def note(self, address: Any, answers: bool) -> None:
-        """Remember whether there was an answer at an address."""
+        """Record whether an address answered."""
         if answers:
             self._left_out.pop(address, None)
         else:
             self._left_out[address] = time.monotonic() + LEFT_OUT_FOR
 
     def forget(self) -> None:
-        """None of them answers: have the name server asked before the next connection."""
+        """Resolve the name before the next connection, because no address answers."""
         self._found_at, self._problem = -STALE_FOR, None
 
     def look_up(self) -> "list[Any]":
-        """Ask the name server, and wait for it no longer than it may take.
+        """Resolve the name within `RESOLVE_LIMIT` seconds.
 
         Raises
         ------
@@ -90,27 +90,27 @@ class Addresses:
         else:
             thread.join(RESOLVE_LIMIT)
         if not found:
-            told = f"the name server has not answered in {RESOLVE_LIMIT:.0f} seconds"
-            raise problems[0] if problems else TimeoutError(errno.ETIMEDOUT, told)
+            message = f"the name server has not answered within {RESOLVE_LIMIT:.0f} seconds"
+            raise problems[0] if problems else TimeoutError(errno.ETIMEDOUT, message)
         return found
 
     def _look_up(self, asked_before: int) -> "list[Any]":
-        """Ask the name server, unless another thread has asked it meanwhile."""
+        """Resolve the name, unless another thread has done so meanwhile."""
         with self._asking:
             if self._asked == asked_before:
                 try:
                     self._found = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
                     self._found_at, self._problem = time.monotonic(), None
-                except (OSError, UnicodeError) as error:  # the latter where it can't be a name at all
+                except (OSError, UnicodeError) as error:  # UnicodeError: not a valid host name
                     self._problem = error
                 self._asked_at = time.monotonic()
                 self._asked += 1
             if self._problem is not None and not self._found:
                 raise self._problem
-            return self._found  # perhaps old ones: the name server is away, not the server
+            return self._found  # perhaps outdated: the name server is down, the server may not be
 
     def _refresh(self) -> None:
-        """Ask the name server again, while the addresses that are known are used."""
+        """Resolve the name again in the background, while known addresses stay in use."""
         if self._asking.locked():
             return
         self._asked_at = time.monotonic()
@@ -119,11 +119,11 @@ class Addresses:
         thread = threading.Thread(target=self._look_up, args=(self._asked,), name="fasts3-resolve", daemon=True)
         try:
             thread.start()
-        except RuntimeError:  # no more threads can be started; the next connection tries again
+        except RuntimeError:  # can't start a thread; the next connection tries again
             self._asked_at = 0.0
 
     def _ordered(self, found: "list[Any]") -> "list[Any]":
-        """By turns within a family, the families in the order of the system, alternating (RFC 8305 section 4)."""
+        """Rotate addresses within a family and alternate families in the system's order (RFC 8305 section 4)."""
         if len(found) == 1:
             return found
         turn = next(self._turn)
@@ -142,16 +142,16 @@ _known: dict[tuple[str, int], Addresses] = {}
 
 
 def addresses_of(host: str, port: int) -> Addresses:
-    """The addresses of a server, the same for all that ask in this process."""
+    """Return the addresses of a server, shared by the whole process."""
     return _known.setdefault((host, port), Addresses(host, port))
 
 
-# A thread that looks up a name does not exist in a forked child, and what it has locked stays locked.
+# A forked child has no lookup thread, and locks that such a thread held would stay locked.
 os.register_at_fork(after_in_child=_known.clear)
 
 
 def is_address(host: str) -> bool:
-    """Whether a host is an address, so that there is no name to look up."""
+    """Whether a host is an address and needs no lookup."""
     try:
         ipaddress.ip_address(host.partition("%")[0])
     except ValueError:

@@ -1,6 +1,6 @@
-"""A limit of bytes a second: a token bucket that all transfers of a call share, and what it lets one of them move.
+"""Limits bandwidth: a token bucket that all transfers of a call share, and the share of one attempt.
 
-The bucket is pure: the time is an argument. It begins empty, so that a call keeps the limit however short it is.
+The bucket is pure: the time is an argument. It starts empty, so that short calls keep the limit too.
 """
 
 import threading
@@ -10,9 +10,9 @@ from typing import Callable, Optional
 from metaflow_extensions.fasts3.wire.blocking import Interrupted
 from metaflow_extensions.fasts3.wire.waiting import Pause, wait_for
 
-UNUSED = 0.1  # seconds' worth of tokens that are kept for who overslept; more would be a burst
-UNFELT = 0.0001  # seconds; a pause costs about as much, and one that is left out is made up for by the next
-STEPS = 32  # a second: with eight transfers side by side, each waits a quarter of a second between two steps
+UNUSED = 0.1  # seconds' worth of tokens kept when a transfer wakes late; more would be a burst
+SHORTEST_PAUSE = 0.0001  # seconds; a pause costs about as much, and the next pause makes up for one left out
+STEPS = 32  # a second: with eight parallel transfers, each waits a quarter of a second between two steps
 LEAST_STEP = 1024  # bytes
 MOST_STEP = 256 * 1024  # bytes
 
@@ -28,32 +28,32 @@ class Bandwidth:
     Attributes
     ----------
     step : int
-        Bytes that one transfer should take at a time, so that the others get theirs in between.
+        Bytes that one transfer should take at a time, so that parallel transfers alternate.
     """
 
     def __init__(self, rate: float) -> None:
         self.step = int(min(MOST_STEP, max(LEAST_STEP, rate / STEPS)))
         self._rate = rate
-        self._tokens = 0.0  # fewer than none: somebody waits for them
+        self._tokens = 0.0  # negative while a transfer waits for tokens
         self._seen: Optional[float] = None
         self._lock = threading.Lock()
 
     def take(self, count: int, now: float) -> float:
-        """Take tokens for so many bytes; seconds to wait before they are moved.
+        """Take tokens for `count` bytes and return the seconds to wait before moving them.
 
-        Who comes later waits longer: the tokens are taken, whether they are there or not.
+        Tokens are taken even if none are left, so later callers wait longer.
         """
         with self._lock:
             seen = now if self._seen is None else self._seen
-            self._seen = max(seen, now)  # another thread may have looked at the clock later, and come earlier
+            self._seen = max(seen, now)  # threads may arrive in another order than they read the clock
             come = self._tokens + (self._seen - seen) * self._rate
             self._tokens = min(come, UNUSED * self._rate) - count
             seconds = -self._tokens / self._rate
-        return seconds if seconds > UNFELT else 0.0
+        return seconds if seconds > SHORTEST_PAUSE else 0.0
 
 
 class Allowance:
-    """What one try of a transfer may move of a bandwidth.
+    """The share of a bandwidth that one attempt of a transfer uses.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ class Allowance:
     clock : callable
         `time.monotonic`; another in tests.
     pause : callable
-        Waits so many seconds, for what blocks; True from it means that nobody wants to go on.
+        Waits so many seconds in blocking code; returns True if the call was interrupted.
     """
 
     __slots__ = ("_bandwidth", "_clock", "_pause", "_steps")
@@ -79,16 +79,16 @@ class Allowance:
 
     @property
     def has_moved(self) -> bool:
-        """Whether bytes were moved: nobody asks for more before."""
+        """Whether bytes were moved: the first step only asks for them."""
         return self._steps > 1
 
     async def some(self, wanted: int) -> int:
-        """Wait until some of the bytes that are wanted may be moved; how many.
+        """Wait until some of the wanted bytes may be moved, and return their number.
 
         Raises
         ------
         Interrupted
-            Nobody wants them any more.
+            The call was interrupted.
         """
         count, seconds = self._take(wanted)
         if seconds and await wait_for(Pause(seconds)):
@@ -96,7 +96,7 @@ class Allowance:
         return count
 
     def wait_for_some(self, wanted: int) -> int:
-        """Do as `some` does, but block."""
+        """Do the same as `some`, blocking."""
         count, seconds = self._take(wanted)
         if seconds and self._pause(seconds):
             raise Interrupted

@@ -1,4 +1,4 @@
-"""Drives one coroutine of the wire in the calling thread."""
+"""Runs one coroutine of the wire in the calling thread."""
 
 import contextlib
 import os
@@ -15,56 +15,56 @@ T = TypeVar("T")
 
 
 class Interrupted(Exception):
-    """Somebody has ended this wait."""
+    """Another thread ended this wait."""
 
 
 class Waker:
-    """A pipe that can be read once somebody wakes whoever waits for it; closed when nobody has it any more.
+    """A pipe that becomes readable when `wake` is called; closed with its last reference.
 
     Attributes
     ----------
     descriptor : int
-        To be waited for, until it can be read.
+        Poll it for reading.
 
     Raises
     ------
     OSError
-        No descriptors are left.
+        No file descriptors are left.
     """
 
     def __init__(self) -> None:
         self.descriptor, self._end = os.pipe()
-        # Not at the end of the process, where a daemon may wait still.
+        # Not at exit, where a daemon thread may still wait.
         weakref.finalize(self, _close, self.descriptor, self._end).atexit = False
 
     def wake(self) -> None:
-        """Let it be read from now on."""
+        """Make the pipe readable from now on."""
         os.write(self._end, b"!")
 
 
 class Interruption:
-    """What one thread ends the waits of others with; a context manager of the thread that waits.
+    """Lets one thread end the waits of others; a context manager of the waiting thread.
 
-    Whoever waits makes the pipe and lets go of it. In the main thread, which ends the waits, the exception of a signal
-    may come between any two instructions: a pipe would be left open, or a finaliser would swallow the exception.
+    The waiting thread creates and releases the pipe. In the main thread, which ends the waits, a signal handler may
+    raise between any two instructions: it would leave a pipe open, or a finalizer would swallow the exception.
 
     Attributes
     ----------
     waker : Waker or None
-        Awake once it is set, because most of them wait for descriptors. None: nobody waits, or no pipe was to be had.
+        Wakes polls of descriptors. None: no thread waits, or no pipe could be created.
     """
 
     def __init__(self) -> None:
         self._event = threading.Event()
-        # While it is woken, so that whoever wakes it is never the last to have it. A signal's handler may come in
-        # between, and set it as well.
+        # Held during wake(), so that the waking thread never drops the last reference. Reentrant, because a signal
+        # handler may call set() meanwhile.
         self._lock = threading.RLock()
         self.waker: Optional[Waker] = None
 
     def __enter__(self) -> "Interruption":
         with contextlib.suppress(OSError):
             self.waker = Waker()
-            if self.is_set():  # before there was one
+            if self.is_set():  # set() was called before the pipe existed
                 self.waker.wake()
         return self
 
@@ -73,23 +73,23 @@ class Interruption:
             self.waker = None
 
     def set(self) -> None:
-        """End all waits, those to come as well."""
+        """End all waits, present and future."""
         self._event.set()
         with self._lock:
             if self.waker:
                 self.waker.wake()
 
     def is_set(self) -> bool:
-        """Whether it is time to end."""
+        """Whether the call was interrupted."""
         return self._event.is_set()
 
     def check(self) -> None:
-        """Raise `Interrupted` where it is time to end."""
+        """Raise `Interrupted` if the call was interrupted."""
         if self.is_set():
             raise Interrupted
 
     def wait(self, seconds: float) -> bool:
-        """Wait so long at the most. Whether it was ended."""
+        """Wait for at most so many seconds; return whether the call was interrupted."""
         return self._event.wait(seconds)
 
 
@@ -104,23 +104,23 @@ def complete(
     interruption: Optional[Interruption] = None,
     within: Optional[float] = None,
 ) -> T:
-    """Drive a coroutine to its end.
+    """Run a coroutine to its end.
 
     Parameters
     ----------
     coroutine : coroutine
         Of the wire.
     pause : callable
-        Waits so many seconds; True from it means that nobody wants to go on.
+        Waits so many seconds; returns True if the call was interrupted.
     interruption : Interruption, optional
-        Ends its waits, with `Interrupted` where it waits for a socket.
+        Ends waits for sockets with `Interrupted`.
     within : float, optional
-        Seconds in which it has to be done; after these every wait is a time-out.
+        Time limit in seconds; after it every wait raises TimeoutError.
 
     Returns
     -------
-    What the coroutine returns. What it raises is raised; and what is raised in this thread while it waits, Ctrl-C for
-    one, is raised in the coroutine as well, so that it lets go of what it holds.
+    The coroutine's result. Its exceptions propagate. An exception raised in this thread during a wait, for example by
+    Ctrl-C, is raised in the coroutine, so that it releases its resources.
     """
     until = None if within is None else time.monotonic() + within
     answer: Any = None
@@ -132,7 +132,7 @@ def complete(
             value: T = end.value
             return value
         finally:
-            answer, problem = None, None  # its traceback holds this frame
+            answer, problem = None, None  # the exception's traceback references this frame
         try:
             if isinstance(wanted, Readiness):
                 events = select.POLLIN if wanted.direction == READ else select.POLLOUT
@@ -142,18 +142,18 @@ def complete(
             elif isinstance(wanted, InThread):
                 answer = wanted.function()
             else:
-                raise TypeError(f"nobody can wait for a {type(wanted).__name__}")
+                raise TypeError(f"not a wait: {type(wanted).__name__}")
         except BaseException as error:
             problem = error
 
 
 def wait_to_write(descriptor: int, interruption: Optional[Interruption], timeout: float) -> bool:
-    """Wait until a descriptor can be written. False: it is time to end.
+    """Wait until a descriptor is writable; return False if the call was interrupted.
 
     Raises
     ------
     TimeoutError
-        That takes longer than so many seconds.
+        It was not writable within so many seconds.
     """
     try:
         _poll(descriptor, select.POLLOUT, interruption, timeout)
@@ -169,7 +169,7 @@ def _shorter(seconds: float, until: Optional[float]) -> float:
 def _poll(descriptor: int, events: int, interruption: Optional[Interruption], timeout: Optional[float]) -> None:
     poll = select.poll()
     poll.register(descriptor, events)
-    waker = interruption.waker if interruption else None  # had by this wait, so that nobody closes it meanwhile
+    waker = interruption.waker if interruption else None  # a reference, so that the pipe stays open during the wait
     if waker:
         poll.register(waker.descriptor, select.POLLIN)
     elif interruption:
@@ -177,7 +177,7 @@ def _poll(descriptor: int, events: int, interruption: Optional[Interruption], ti
     try:
         ready = poll.poll(None if timeout is None else timeout * 1000)
     finally:
-        del waker  # or a traceback would keep it open
+        del waker  # a traceback would keep it open
     if not ready:
         raise TimeoutError
     if interruption:

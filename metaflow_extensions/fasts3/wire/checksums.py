@@ -1,7 +1,7 @@
-"""Checksums that S3 keeps with an object, and those that we can compute.
+"""Checksums that S3 stores with objects and this client can compute.
 
-https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html. CRC32, SHA-1 and SHA-256 come with
-Python; CRC32C and CRC64NVME where `awscrt` is installed.
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html. Python has CRC32, SHA-1 and
+SHA-256; `awscrt`, if installed, adds CRC32C and CRC64NVME.
 """
 
 import base64
@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any, Callable, NamedTuple, Optional, Protocol
 
 HEADER = "x-amz-checksum-"  # followed by the algorithm
-# What a reply may carry, in the order of what is cheapest to compute.
+# What a response may carry, the cheapest to compute first.
 ALGORITHMS = ("crc32", "crc32c", "crc64nvme", "sha256", "sha1")
 _HEADERS = tuple((algorithm, HEADER + algorithm) for algorithm in ALGORITHMS)
 
@@ -21,10 +21,10 @@ class Running(Protocol):
     """A checksum that is being computed."""
 
     def update(self, data: Any) -> None:
-        """Take more bytes."""
+        """Add bytes."""
 
     def value(self) -> str:
-        """The checksum so far, in base64 as S3 writes it."""
+        """Return the checksum so far, in base64."""
 
 
 class _Crc:
@@ -55,7 +55,7 @@ def _base64(digest: bytes) -> str:
     return base64.b64encode(digest).decode("ascii")
 
 
-@lru_cache(maxsize=8)  # Python looks for a module that is not there anew each time: as long as half a request takes
+@lru_cache(maxsize=8)  # Python searches for a missing module at every import, which takes as long as half a request
 def _awscrt(name: str) -> "Optional[Callable[[Any, int], int]]":
     try:
         from awscrt import checksums
@@ -66,7 +66,7 @@ def _awscrt(name: str) -> "Optional[Callable[[Any, int], int]]":
 
 
 def start(algorithm: str) -> Optional[Running]:
-    """A checksum to be computed, or None where this machine can't.
+    """Start a checksum; None if this machine can't compute it.
 
     Parameters
     ----------
@@ -82,17 +82,17 @@ def start(algorithm: str) -> Optional[Running]:
 
 
 class Checksum(NamedTuple):
-    """A checksum of the whole object that a reply carries."""
+    """A checksum of the whole object, from a response."""
 
     algorithm: str
     value: str  # base64
 
 
 def full_object_checksum(headers: "dict[str, str]") -> Optional[Checksum]:
-    """The checksum of the whole object in a reply's headers that this machine computes cheapest.
+    """Return the response's checksum of the whole object that is cheapest to compute.
 
-    One of a multipart upload's parts' checksums (COMPOSITE, it ends in `-` and their number) says nothing about the
-    bytes without the parts' limits, and is left out.
+    COMPOSITE checksums (of a multipart upload's part checksums, with a suffix `-` and the number of parts) are ignored:
+    they can't be compared without the part sizes.
     """
     if headers.get("x-amz-checksum-type", "FULL_OBJECT") != "FULL_OBJECT":
         return None
@@ -104,12 +104,12 @@ def full_object_checksum(headers: "dict[str, str]") -> Optional[Checksum]:
 
 
 def crc32_text(number: int) -> str:
-    """A CRC-32 as S3 writes it."""
+    """Format a CRC-32 as S3 does."""
     return _base64(number.to_bytes(4, "big"))
 
 
 def crc32_of_all(pieces: "Iterable[tuple[int, int]]") -> int:
-    """The CRC-32 of pieces that follow one another, of (CRC-32, length in bytes) each.
+    """Combine the CRC-32s of consecutive pieces, each (CRC-32, length in bytes), into one.
 
     Appending n zero bytes to a message multiplies its CRC, a polynomial over GF(2), by x^(8n) modulo the CRC's own
     polynomial; then the next piece's CRC is added, without carry. (zlib's crc32_combine, which Python does not offer.)
@@ -132,7 +132,7 @@ def _times(a: int, b: int) -> int:
     return product
 
 
-@lru_cache(maxsize=256)  # all pieces but the last are of one length
+@lru_cache(maxsize=256)  # all pieces but the last have the same length
 def _power_of_x(exponent: int) -> int:
     power, square = 1 << 31, 1 << 30  # x^0 and x^1
     while exponent:

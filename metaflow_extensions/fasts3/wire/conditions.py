@@ -1,34 +1,34 @@
-"""What has to hold for an upload to be stored: that its key is not there, or that what is there is what was read.
+"""Conditions of uploads: the key does not exist, or the object is still the one that was read.
 
-https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html. A condition is a str, which travels as
-JSON: `ABSENT`, or an ETag in its quotes.
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html. A condition is a str, because jobs are
+sent as JSON: `ABSENT`, or an ETag with its quotes.
 """
 
 from typing import Optional
 
-ABSENT = "absent"  # no ETag, since those have quotes
+ABSENT = "absent"  # can't be an ETag, which has quotes
 
 MARK = "metaflow-fasts3-upload"
-"""The metadata key under which a conditional upload keeps the number of its call, and the ETag that it replaces.
+"""The metadata key under which a conditional upload stores its call's number and the ETag that it replaces.
 
-By it such an upload knows what an earlier try of it has stored, when the reply was lost. The ETag would not do: that
-of somebody else's object with the same bytes, who was faster, is the same; and it is no MD5 with SSE-KMS and on many
-servers. Alike for all uploads of a call that go by If-None-Match, so that their requests are prepared together.
+It shows whether an earlier attempt stored the object although its response was lost. The ETag does not: another
+client's upload of the same bytes has the same one, and with SSE-KMS and on many servers it is no MD5. All uploads of a
+call with If-None-Match have the same value, so that their requests share one prepared head.
 """
 
 
 def condition_headers(condition: Optional[str]) -> "dict[str, str]":
-    """A condition as a header, its name in lower case; nothing for None."""
+    """Return a condition as a header, its name in lower case; an empty dict for None."""
     if condition is None:
         return {}
     return {"if-none-match": "*"} if condition == ABSENT else {"if-match": condition}
 
 
 def strong(etag: str) -> Optional[str]:
-    """An ETag to be sent with If-Match; None for a weak one, which never matches there (RFC 9110 section 13.1.1)."""
+    """Return an ETag for If-Match; None for a weak one, which never matches there (RFC 9110 section 13.1.1)."""
     return None if not etag or etag.startswith("W/") else etag
 
 
 def same_etag(one: str, other: str) -> bool:
-    """Whether two ETags are equal; not every server sends the quotes."""
+    """Whether two ETags are equal; some servers omit the quotes."""
     return one.strip('"') == other.strip('"')

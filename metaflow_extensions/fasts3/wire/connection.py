@@ -1,6 +1,6 @@
-"""One connection to a server: bytes out, heads and bodies in. The one file that reads and writes sockets.
+"""One connection to a server: sends bytes, reads heads and bodies. The only file that reads and writes sockets.
 
-Sockets do not block: where nothing can be read or written yet, the coroutine waits, and its driver does other things.
+Sockets do not block: while nothing can be read or written, the coroutine waits and its driver runs others.
 """
 
 import contextlib
@@ -26,30 +26,30 @@ from metaflow_extensions.fasts3.wire.http11 import (
 from metaflow_extensions.fasts3.wire.unsized_body import UnsizedBody
 from metaflow_extensions.fasts3.wire.waiting import READ, WRITE, Readiness, wait_for
 
-BUFFER = MAX_HEAD + 4096  # bytes; a head and a small body come in one read, and no head needs more
-SEND_FILE = 8 * 2**20  # bytes that one sendfile call moves at the most
+BUFFER = MAX_HEAD + 4096  # bytes; a head and a small body arrive in one read, and no head is longer
+SEND_FILE = 8 * 2**20  # bytes that one sendfile call moves at most
 READ_FILE = 256 * 1024  # bytes that are read and encrypted at a time
-# What a socket raises that is to be waited for. TLS may have to read in order to write, and the other way round.
+# Exceptions that mean "wait". TLS may have to read in order to write, and vice versa.
 NOT_YET_READ = (BlockingIOError, ssl.SSLWantReadError)
 NOT_YET_WRITTEN = (BlockingIOError, ssl.SSLWantWriteError)
-# Of a file whose file system can't: it is read and sent instead.
+# The file system does not support sendfile: read and send instead.
 NO_SENDFILE = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP})
 Socket = Union[socket.socket, ssl.SSLSocket]
 
 
 class Connection:
-    """A connected socket and what was read from it ahead.
+    """A connected socket and its read buffer.
 
     Attributes
     ----------
     replies : int
-        Heads that were read; more than none means that it was kept alive.
+        Heads read so far; 0 on a new connection.
     idle_since : float
-        `time.monotonic` when it was last given back.
+        `time.monotonic` when it was last returned to the pool.
     made_at : float
         `time.monotonic` when it was connected.
     capacity : int
-        Bytes that its buffer holds.
+        Size of its buffer in bytes.
     """
 
     def __init__(self, sock: Socket, read_timeout: float) -> None:
@@ -58,9 +58,9 @@ class Connection:
         self.capacity = BUFFER
         self._buffer = bytearray(self.capacity)
         self._view = memoryview(self._buffer)
-        self._start = self._end = 0  # what was read ahead
-        self._filled = False  # the last read got all that it asked for, so there may be more
-        self._in_reply = False  # interim heads came, and the real one has not
+        self._start = self._end = 0  # the buffered bytes
+        self._filled = False  # the last read filled its buffer, so there may be more
+        self._in_reply = False  # an interim head has arrived, the final one has not
         self.replies = 0
         self.idle_since = 0.0
         self.made_at = time.monotonic()
@@ -71,24 +71,24 @@ class Connection:
 
     @property
     def tls_session(self) -> Optional[ssl.SSLSession]:
-        """For the next connection to the same server, which then needs no full handshake."""
+        """Lets the next connection to the same server skip the full handshake."""
         return self._socket.session if isinstance(self._socket, ssl.SSLSocket) else None
 
     @property
     def has_leftover(self) -> bool:
-        """Whether more than the reply came: what nobody asked for must not be taken for the next reply."""
-        if self._filled and self._start == self._end:  # a body is read to its end and not beyond: look now
+        """Whether bytes follow the response: they must not be read as the next response."""
+        if self._filled and self._start == self._end:  # reads stop at the end of the body, so look now
             self._filled = False
-            with contextlib.suppress(OSError, ValueError):  # nothing more; what is wrong is told by the next read
+            with contextlib.suppress(OSError, ValueError):  # nothing more, or an error that the next read raises
                 self._start, self._end = 0, self._socket.recv_into(self._view)
         return self._start != self._end or (self._is_tls and bool(self._socket.pending()))  # type: ignore[union-attr]
 
     def close(self) -> None:
-        """End it."""
+        """Close the connection."""
         self._socket.close()
 
     def is_stale(self) -> bool:
-        """Whether it can't take a request: between two, any byte or an end that can be read is a reason to go."""
+        """Whether it can't take a request: readable bytes or an end between two requests mean so."""
         if self.has_leftover:
             return True
         try:
@@ -99,7 +99,7 @@ class Connection:
             return True
 
     async def send(self, data: "bytes | bytearray | memoryview") -> None:
-        """Send all of it."""
+        """Send all bytes."""
         view: Optional[memoryview] = None
         while True:
             try:
@@ -117,7 +117,7 @@ class Connection:
             view = memoryview(data)[sent:] if view is None else view[sent:]
 
     async def send_file(self, file: int, position: int, length: int) -> None:
-        """Send bytes of a file, by the kernel alone where there is no TLS.
+        """Send bytes of a file, with sendfile where there is no TLS.
 
         Parameters
         ----------
@@ -127,7 +127,7 @@ class Connection:
         Raises
         ------
         EOFError
-            The file ends before.
+            The file is shorter.
         """
         end = position + length
         while position < end:
@@ -153,10 +153,10 @@ class Connection:
         return len(data)
 
     async def has_answer(self, seconds: float) -> bool:
-        """Wait until there is something to read, be it the end, or so long."""
+        """Wait at most `seconds` until there is something to read, the end included."""
         until = time.monotonic() + seconds
         while self._start == self._end:
-            # What can be read may be no answer: TLS 1.3 sends tickets of its own accord (RFC 8446 section 4.6.1).
+            # Readable bytes may be no response: TLS 1.3 servers send session tickets unasked (RFC 8446 section 4.6.1).
             try:
                 count = self._socket.recv_into(self._view)
             except NOT_YET_READ:
@@ -176,7 +176,7 @@ class Connection:
         return True
 
     async def read_head(self) -> Head:
-        """Read one head, interim ones too.
+        """Read one head, interim or final.
 
         Raises
         ------
@@ -198,7 +198,7 @@ class Connection:
         return head
 
     async def read_reply(self, method: str) -> "tuple[Head, Body]":
-        """Read the head of the reply, past interim ones (RFC 9110 section 15.2).
+        """Read the head of the response, skipping interim ones (RFC 9110 section 15.2).
 
         Raises
         ------
@@ -209,7 +209,7 @@ class Connection:
             if head.status >= 200:
                 self.replies += 1
                 return head, body_of(method, head)
-        raise ProtocolError(f"over {MAX_INTERIM} interim replies")
+        raise ProtocolError(f"over {MAX_INTERIM} interim responses")
 
     async def read_some(self, limit: int, scratch: memoryview) -> memoryview:
         """Read bytes of a body: at least one, at most `limit`.
@@ -217,12 +217,12 @@ class Connection:
         Parameters
         ----------
         scratch : memoryview
-            Where they go when nothing was read ahead; filled while there is data, as TLS cuts it into small records.
+            Buffer for bytes that were not read ahead; TLS records are small, so more are read while data is available.
 
         Returns
         -------
         memoryview
-            Good until the next read.
+            Valid until the next read.
         """
         if self._start != self._end:
             stop = min(self._end, self._start + limit)
@@ -239,31 +239,31 @@ class Connection:
             except OSError as error:
                 raise self._lost(error, heard=True) from error
         if not count:
-            raise Ended("the connection ended in the middle of a reply", heard=True)
+            raise Ended("the connection ended in the middle of a response", heard=True)
         if self._is_tls:
             count = self._read_more_records(scratch, count)
         self._filled = count == len(scratch)
         return scratch[:count]
 
     def _read_more_records(self, scratch: memoryview, count: int) -> int:
-        """Add what has been decrypted or has arrived: a record is 16 KB at the most, too little to write at a time."""
+        """Add available records: one has at most 16 KB, too little to write at a time."""
         try:
             while count < len(scratch):
                 more = self._socket.recv_into(scratch[count:])
                 if not more:
                     break
                 count += more
-        except OSError:  # nothing more yet; and what is wrong is told by the next read
+        except OSError:  # no more data yet; the next read raises errors
             pass
         return count
 
     async def read_document(self, body: Body, limit: int) -> bytes:
-        """Read a whole body into memory, whatever its framing.
+        """Read a whole body of any framing into memory.
 
         Raises
         ------
         ConnectionLost, ProtocolError
-            Also where it is over `limit` bytes.
+            Also if it is longer than `limit` bytes.
         """
         if body.framing is Framing.NONE:
             return b""
@@ -284,16 +284,16 @@ class Connection:
         return b"".join(parts)
 
     def put_back(self, data: bytes) -> None:
-        """Have bytes read once more: what is left of the last read, at most `capacity`."""
+        """Return bytes to the buffer: the rest of the last read, at most `capacity`."""
         self._start, self._end = 0, len(data)
         self._buffer[: len(data)] = data
 
     async def _fill(self, heard: bool) -> None:
-        if self._end == len(self._buffer):  # make room: a head that begins late in the buffer
+        if self._end == len(self._buffer):  # a head that starts late in the buffer needs space
             kept = bytes(self._view[self._start : self._end])
             self._start, self._end = 0, len(kept)
             self._buffer[: len(kept)] = kept
-        # What is decrypted already would be waited for in vain. Nothing else is inside TLS: it does not read ahead.
+        # Waiting for data that is already decrypted would hang. Otherwise TLS holds nothing: it does not read ahead.
         if not (self._is_tls and self._socket.pending()):  # type: ignore[union-attr]
             await self._wait(self._readable, heard)
         while True:
@@ -305,7 +305,7 @@ class Connection:
             except OSError as error:
                 raise self._lost(error, heard) from error
         if not count:
-            raise Ended("the server closed the connection without an answer", heard or self._in_reply)
+            raise Ended("the server closed the connection without a response", heard or self._in_reply)
         self._end += count
         self._filled = self._end == len(self._buffer)
 
@@ -313,12 +313,12 @@ class Connection:
         try:
             await wait_for(what)
         except TimeoutError:
-            # Not "heard", perhaps, but who waited so long must not be made to wait twice for one try.
-            raise ConnectionLost(f"no answer for {self._timeout:g} seconds", heard=True) from None
+            # heard=True even if nothing arrived: an immediate second attempt would double the timeout.
+            raise ConnectionLost(f"no response for {self._timeout:g} seconds", heard=True) from None
 
     def _lost(self, error: OSError, heard: bool = False) -> ConnectionLost:
         return ConnectionLost(error.strerror or str(error), heard or self._in_reply)
 
     def rest(self) -> None:
-        """Note the time: nobody uses it from now on."""
+        """Record the time at which it became idle."""
         self.idle_since = time.monotonic()

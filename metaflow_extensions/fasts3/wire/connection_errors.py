@@ -1,4 +1,4 @@
-"""What goes wrong on a connection."""
+"""Errors of connections."""
 
 import ssl
 from typing import Optional
@@ -7,12 +7,12 @@ from metaflow_extensions.fasts3.wire.http11 import ProtocolError
 
 
 class ConnectionLost(Exception):
-    """The network, or the server, ended the conversation.
+    """The network or the server ended the connection.
 
     Attributes
     ----------
     heard : bool
-        Something of the reply had come.
+        Part of the response had arrived.
     """
 
     def __init__(self, message: str, heard: bool = False) -> None:
@@ -21,18 +21,18 @@ class ConnectionLost(Exception):
 
 
 NO_TLS = "The server has no TLS: write http:// in the endpoint."
-PLAIN_HTTP = frozenset({"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"})  # OpenSSL's reasons, before and from 3.2 on
+PLAIN_HTTP = frozenset({"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"})  # OpenSSL's reasons, before and since 3.2
 
 
 def tls_remedy(cause: Optional[BaseException]) -> str:
-    """What to do after a failed TLS handshake with a server that speaks plain HTTP; "" for any other cause."""
+    """Return the remedy for a failed TLS handshake with a plain HTTP server; "" for any other cause."""
     reason = getattr(cause, "reason", None) if isinstance(cause, ssl.SSLError) else None
     return NO_TLS if reason in PLAIN_HTTP else ""
 
 
 class Ended(ConnectionLost):
-    """The other side closed in order."""
+    """The server closed the connection in an orderly way."""
 
 
 class DocumentTooLong(ProtocolError):
-    """A document is over the limit of who reads it."""
+    """A document exceeds the reader's limit."""

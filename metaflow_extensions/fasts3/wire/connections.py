@@ -1,4 +1,4 @@
-"""The connections to one server: made where none is free, kept alive, spread over the server's addresses."""
+"""Connections to one server: opened on demand, kept alive, spread over the server's addresses."""
 
 import contextlib
 import errno
@@ -18,10 +18,10 @@ from metaflow_extensions.fasts3.wire.local_files import NO_DESCRIPTORS, local_fa
 from metaflow_extensions.fasts3.wire.template import Endpoint
 from metaflow_extensions.fasts3.wire.waiting import READ, WRITE, Readiness, wait_for
 
-ASK_WHETHER_ALIVE = 1.0  # seconds without use after which a connection is looked at before it is used
-NEXT_ADDRESS_AFTER = 1.0  # seconds without an answer, where there are others (RFC 8305 section 5: 2 s at the most)
-MOST_AGE = 300.0  # seconds; then a connection is replaced, so that a name's new addresses are used
-KEPT_FOR = 20.0  # seconds without use; S3 closes after about as long
+ASK_WHETHER_ALIVE = 1.0  # seconds of idleness after which a connection is checked before use
+NEXT_ADDRESS_AFTER = 1.0  # seconds without an answer, if there are other addresses (RFC 8305 section 5: at most 2 s)
+MOST_AGE = 300.0  # seconds; replacing older connections picks up new addresses
+KEPT_FOR = 20.0  # seconds of idleness; S3 closes connections after about as long
 
 
 class Untrusted(Exception):
@@ -38,20 +38,20 @@ class Connections:
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
-        self._idle: deque[Connection] = deque()  # the one used last is the next, so that the others grow old
+        self._idle: deque[Connection] = deque()  # last in, first out: surplus connections become idle
         self._addresses = addresses_of(endpoint.host, endpoint.port)
         self._context = _tls_context(endpoint) if endpoint.tls else None
         self._tls_session: Optional[ssl.SSLSession] = None
-        # Not __del__: of a cycle, Python might finalise the sockets first, with a warning for each.
+        # Not __del__: in a reference cycle, Python might finalize the sockets first, with a warning for each.
         weakref.finalize(self, _close_all, self._idle)
 
     async def take(self, fresh: bool = False) -> Connection:
-        """A connection for one request.
+        """Return a connection for one request.
 
         Parameters
         ----------
         fresh : bool
-            Not one that was used before.
+            Open a new one.
 
         Raises
         ------
@@ -72,7 +72,7 @@ class Connections:
         return await self._dial()
 
     def give_back(self, connection: Connection) -> None:
-        """Keep a connection whose reply was read to its end."""
+        """Keep a connection whose response was read to its end."""
         connection.rest()
         self._idle.append(connection)
         try:
@@ -82,7 +82,7 @@ class Connections:
             pass
 
     def close(self) -> int:
-        """Close those that nobody uses; how many there were."""
+        """Close idle connections and return their number."""
         return _close_all(self._idle)
 
     async def _dial(self) -> Connection:
@@ -97,14 +97,14 @@ class Connections:
             except OSError as error:
                 if error.errno in NO_DESCRIPTORS:
                     raise TransferError(local_failure(error)) from error
-                problem = error  # IPv6 is told of, and this machine has none
+                problem = error  # the name has an IPv6 address, and this machine has no IPv6
                 continue
             try:
                 sock.setblocking(False)
                 await self._connect(sock, address, patience)
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 if self._context:
-                    # The server accepted: where no other address is left, a handshake has the time of a response.
+                    # The server accepted. Without another address to try, the handshake may take as long as a response.
                     last = number == len(addresses)
                     patience = self._endpoint.read_timeout if last else self._endpoint.connect_timeout
                     sock = await self._encrypt(sock, self._context, patience)
@@ -113,7 +113,7 @@ class Connections:
             except ssl.SSLCertVerificationError as error:
                 sock.close()
                 where = f"{self._endpoint.host}:{self._endpoint.port}"
-                raise Untrusted(f"the certificate of {where} does not hold: {error}") from error
+                raise Untrusted(f"the certificate of {where} can't be verified: {error}") from error
             except OSError as error:
                 sock.close()
                 self._addresses.note(address, answers=False)
@@ -123,8 +123,8 @@ class Connections:
                 raise
         self._addresses.forget()
         where = f"{self._endpoint.host}:{self._endpoint.port}"
-        told = "timed out" if isinstance(problem, TimeoutError) else (problem and problem.strerror) or str(problem)
-        raise ConnectionLost(f"no connection to {where}: {told}") from problem
+        reason = "timed out" if isinstance(problem, TimeoutError) else (problem and problem.strerror) or str(problem)
+        raise ConnectionLost(f"no connection to {where}: {reason}") from problem
 
     async def _connect(self, sock: Socket, address: Any, patience: float) -> None:
         problem = sock.connect_ex(address)
@@ -155,7 +155,7 @@ class Connections:
             raise
 
     def remember_tls(self, connection: Connection) -> None:
-        """Keep what shortens the next handshake; TLS 1.3 tells it with the first reply (RFC 8446 section 4.6.1)."""
+        """Keep the session for the next handshake; TLS 1.3 sends it after the first response (RFC 8446 4.6.1)."""
         self._tls_session = connection.tls_session or self._tls_session
 
     async def _resolve(self) -> "list[Any]":
@@ -164,8 +164,8 @@ class Connections:
         except (OSError, UnicodeError) as error:
             if isinstance(error, OSError) and error.errno in NO_DESCRIPTORS:
                 raise TransferError(local_failure(error)) from error
-            told = getattr(error, "strerror", None) or error
-            raise ConnectionLost(f"the name {self._endpoint.host} does not resolve: {told}") from error
+            reason = getattr(error, "strerror", None) or error
+            raise ConnectionLost(f"the name {self._endpoint.host} does not resolve: {reason}") from error
 
 
 def _close_all(idle: "deque[Connection]") -> int:
@@ -179,7 +179,7 @@ def _close_all(idle: "deque[Connection]") -> int:
 
 def _tls_context(endpoint: Endpoint) -> ssl.SSLContext:
     context = ssl.create_default_context(cafile=endpoint.ca_bundle)
-    # As for boto3; many a company's own authority lacks what Python asks for from 3.13 on.
+    # As boto3 does: many companies' own authorities lack what Python requires since 3.13.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])

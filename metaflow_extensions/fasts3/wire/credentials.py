@@ -1,4 +1,4 @@
-"""The credentials that sign requests at a moment. `boto.credentials` knows where it is from and when it ends."""
+"""The current credentials. `boto.credentials` knows their provider and when they expire."""
 
 from typing import NamedTuple, Optional
 
@@ -6,19 +6,19 @@ from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferErro
 
 
 class CredentialSet(NamedTuple):
-    """What requests are signed with at the moment. Never shown."""
+    """Credentials that sign requests. Their repr hides the secrets."""
 
     access_key: str
     secret_key: str
     token: Optional[str] = None
-    expires: Optional[float] = None  # Unix time, where its provider says so; it signs nothing from then on
-    generation: int = 0  # counts the sets that one process was given; 0: not known
+    expires: Optional[float] = None  # Unix time, if the provider gives one; no request is signed with it afterwards
+    generation: int = 0  # counts the sets that one process received; 0: unknown
 
     def __repr__(self) -> str:
         return f"CredentialSet({self.access_key!r}, ...)"
 
     def check(self, now: float) -> None:
-        """Raise EXPIRED, a TransferError, for credentials that have expired.
+        """Raise EXPIRED, a TransferError, if they have expired.
 
         Parameters
         ----------
@@ -26,12 +26,12 @@ class CredentialSet(NamedTuple):
             Unix time.
         """
         if self.expires is not None and now >= self.expires:
-            message = "the credentials have expired, and there are no newer ones"
+            message = "the credentials have expired, and the provider has no newer ones"
             raise TransferError(Failure(Code.EXPIRED, message, signed_as=self.generation))
 
 
 class CurrentSet:
-    """The latest credentials, for threads that sign while another one refreshes them."""
+    """The latest credentials; other threads sign while one refreshes them."""
 
     def __init__(self, current: Optional[CredentialSet]) -> None:
         self._current = current

@@ -7,9 +7,9 @@ from functools import lru_cache
 from typing import Optional
 
 _EPOCH = datetime.date(1970, 1, 1).toordinal()
-# Not by strptime, which asks the locale.
+# Not strptime, which depends on the locale.
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-# Servers differ in the fractions of a second.
+# Servers differ in the fraction's digits.
 _XML_DATE = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(\.\d{1,9})?(?:Z|\+00:00)\Z", re.ASCII)
 
 
@@ -20,34 +20,34 @@ def http_timestamp(date: str) -> int:
     Parameters
     ----------
     date : str
-        As in ``Sun, 06 Nov 1994 08:49:37 GMT``, or an older form.
+        For example ``Sun, 06 Nov 1994 08:49:37 GMT``, or an older form.
 
     Raises
     ------
     ValueError
-        It is none.
+        It is not a date.
     """
     if len(date) == 29 and date.endswith(" GMT"):
         day, month, year = int(date[5:7]), _MONTHS.index(date[8:11]) + 1, int(date[12:16])
         days = datetime.date(year, month, day).toordinal() - _EPOCH
         return ((days * 24 + int(date[17:19])) * 60 + int(date[20:22])) * 60 + int(date[23:25])
-    from email.utils import parsedate_to_datetime  # half of a worker's start, for dates that no S3 sends
+    from email.utils import parsedate_to_datetime  # slow to import; S3 does not send these dates
 
     try:
         moment = parsedate_to_datetime(date)
-    except (TypeError, IndexError, OverflowError):  # the former two: Python 3.9, of what is no date
+    except (TypeError, IndexError, OverflowError):  # Python 3.9 raises the former two for invalid dates
         raise ValueError(date) from None
     return int((moment if moment.tzinfo else moment.replace(tzinfo=datetime.timezone.utc)).timestamp())
 
 
-@lru_cache(maxsize=1024)  # objects that were stored together have times in common
+@lru_cache(maxsize=1024)  # objects stored together share times
 def xml_timestamp(date: str) -> Optional[float]:
-    """Unix timestamp of a date, in seconds; None where it can't be read.
+    """Unix timestamp of a date, in seconds; None if it is invalid.
 
     Parameters
     ----------
     date : str
-        As in ``2009-10-12T17:50:30.000Z``.
+        For example ``2009-10-12T17:50:30.000Z``.
     """
     found = _XML_DATE.match(date)
     if not found:

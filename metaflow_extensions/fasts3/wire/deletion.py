@@ -13,18 +13,18 @@ from metaflow_extensions.fasts3.wire.sending import Payload
 from metaflow_extensions.fasts3.wire.template import RequestTemplate
 from metaflow_extensions.fasts3.wire.xml_documents import NAMESPACE, read
 
-MOST_KEYS = 1000  # of one request
+MOST_KEYS = 1000  # per request
 LACKING = frozenset({Code.NOT_IMPLEMENTED, Code.REJECTED, Code.NOT_S3})
-"""Failures that DeleteObjects may have and DeleteObject not: for instance a page of a server without this POST."""
-MAX_MESSAGE = 300  # characters of an error about one key; those of S3 have 200 at the most
+"""Failures of DeleteObjects that DeleteObject may not have, for example from a server without this POST."""
+MAX_MESSAGE = 300  # characters of an error about one key; S3's have at most 200
 _ROOT = "DeleteResult"
-_NO_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")  # XML 1.0 section 2.2 can't hold these
+_NO_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")  # not allowed in XML 1.0, section 2.2
 _DOTS = re.compile(r"(?:^|/)\.{1,2}(?:/|\Z)")
-_LINES = str.maketrans({"\r": "&#xD;", "\n": "&#xA;", "\t": "&#x9;"})  # unescaped, parsers may replace them
+_LINES = str.maketrans({"\r": "&#xD;", "\n": "&#xA;", "\t": "&#x9;"})  # parsers may normalize them if unescaped
 
 
 class DeletionTransfers:
-    """The method of `Transfers` that deletes many objects at once.
+    """The method of `Transfers` that deletes many objects in one request.
 
     Parameters
     ----------
@@ -50,39 +50,39 @@ class DeletionTransfers:
         answer = await reply.document()
         with reply.naming_failures():
             root, refusals = parse(answer)
-            if root == "Error":  # as for CompleteMultipartUpload, S3 may send 200 before it knows
+            if root == "Error":  # like CompleteMultipartUpload, S3 may send 200 before it knows the result
                 raise TransferError(late_failure_of(reply.head.status, reply.head.headers, answer))
             return checked(refusals, keys)
 
     async def _ask(self, bucket: str, document: bytes, template: RequestTemplate) -> Reply:
         headers = {"content-type": "application/xml"}
-        if not template.checksum:  # S3 wants one of the two
+        if not template.checksum:  # S3 requires one of the two
             headers["content-md5"] = md5_of(document)
         payload, query = Payload(document), [("delete", "")]
         return await self._exchange.ask("DeleteObjects", "POST", bucket, "", query, headers, payload, template=template)
 
 
 def md5_of(document: bytes) -> str:
-    """The Content-MD5 header of a document (RFC 1864)."""
+    """Return the Content-MD5 header of a document (RFC 1864)."""
     return base64.b64encode(hashlib.md5(document, usedforsecurity=False).digest()).decode("ascii")
 
 
 def may_want_md5(failure: Failure) -> bool:
-    """Whether a server may have refused a request for its checksum, and accept it with Content-MD5.
+    """Whether a server may have refused a request for its checksum, and accept Content-MD5 instead.
 
-    Servers older than the other checksums require this one (MissingContentMD5, InvalidRequest, ...), or refuse headers
-    of checksums that they do not know.
+    Older servers require Content-MD5 (MissingContentMD5, InvalidRequest, ...) or refuse headers of checksums that they
+    do not know.
     """
     return failure.status in (400, 501) and failure.code in LACKING and failure.s3_code != "MalformedXML"
 
 
 def document_of(keys: Sequence[str]) -> bytes:
-    """The document that requests the deletion of keys, and a reply with only those that could not be deleted.
+    """Return the request body that deletes keys and asks for errors only in the response.
 
     Raises
     ------
     TransferError
-        REJECTED: they are too many, or XML can't hold one.
+        REJECTED: too many keys, or one that XML can't hold.
     """
     check(keys)
     rows = "".join(f"<Object><Key>{escape(key, quote=False)}</Key></Object>" for key in keys).translate(_LINES)
@@ -90,17 +90,17 @@ def document_of(keys: Sequence[str]) -> bytes:
 
 
 def goes_with_others(key: str) -> bool:
-    """Whether a key is safe in a document.
+    """Whether a key may share a request with others.
 
-    A parser that changes line breaks, drops spaces at the ends of a text, or resolves a segment of dots as in a path,
-    would delete another object. Such keys are few; each has a request of its own, whose URL has these bytes escaped.
+    A parser that changes line breaks, strips spaces, or resolves dot segments as in a path would delete another object.
+    Such keys are rare; each gets its own request, with the key escaped in the URL.
     """
     dotted = ("/." in key or key.startswith(".")) and _DOTS.search(key)
     return key.isprintable() and not dotted and key == key.strip()
 
 
 def check(keys: Sequence[str]) -> None:
-    """Raise TransferError, REJECTED, for keys that no request can hold."""
+    """Raise TransferError, REJECTED, for keys that don't fit into a request."""
     if not 0 < len(keys) <= MOST_KEYS:
         raise TransferError(Failure(Code.REJECTED, f"DeleteObjects takes 1 to {MOST_KEYS} keys, not {len(keys)}"))
     unfit = next((key for key in keys if _NO_XML.search(key)), None)
@@ -109,37 +109,37 @@ def check(keys: Sequence[str]) -> None:
 
 
 def checked(refusals: "Iterable[tuple[str, str, str]]", keys: Sequence[str]) -> "dict[str, str]":
-    """The errors of the keys that S3 did not delete, 'Code: message', if all of these were in the request.
+    """Return the errors of keys that S3 did not delete, as 'Code: message'.
 
     Parameters
     ----------
     refusals : iterable of (key, code, message)
     keys : sequence of str
-        Those of the request.
+        The request's keys.
 
     Raises
     ------
     TransferError
-        MALFORMED: the reply has another key, so it does not say what became of these.
+        MALFORMED: the response has a key that the request did not have, so the result is unknown.
     """
     asked = set(keys)
     errors = {}
     for key, code, message in refusals:
         if key not in asked:
-            why = f"the reply to DeleteObjects has the key {key[:80]!r}, which was not in the request: {code[:80]}"
+            why = f"the response to DeleteObjects has the key {key[:80]!r}, which was not in the request: {code[:80]}"
             raise TransferError(Failure(Code.MALFORMED, why))
         errors[key] = f"{code or 'unknown'}: {message}"[:MAX_MESSAGE]
     return errors
 
 
 def parse(document: bytes) -> "tuple[str, list[tuple[str, str, str]]]":
-    """Read the reply to DeleteObjects: the name of its root, and (key, code, message) of what was not deleted.
+    """Read the response to DeleteObjects: the root's name, and (key, code, message) of each key not deleted.
 
     Raises
     ------
     TransferError
-        See `xml_documents.read`; MALFORMED where it is neither a result nor an error.
+        See `xml_documents.read`; MALFORMED for any document other than a result or an error.
     """
-    found = read(document, "the reply to DeleteObjects", {"Error": ("Key",)}, (_ROOT, "Error"))
+    found = read(document, "the response to DeleteObjects", {"Error": ("Key",)}, (_ROOT, "Error"))
     rows = found.rows["Error"] if found.root == _ROOT else []
     return found.root, [(row["Key"], row.get("Code", ""), row.get("Message", "")) for row in rows]

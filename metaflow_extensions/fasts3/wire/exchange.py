@@ -1,4 +1,4 @@
-"""One request and its reply: the template filled in, signed and sent, errors as codes."""
+"""One request and its response: fills in the template, signs, sends, and translates errors to codes."""
 
 import ssl
 import threading
@@ -25,17 +25,17 @@ from metaflow_extensions.fasts3.wire.waiting import InThread, wait_for
 
 MAX_DOCUMENT = 16 * 2**20  # bytes; a listing of 1,000 keys of 1,024 escaped bytes each takes 4 MB
 MAX_ERROR = 256 * 1024  # bytes
-LONG = 64 * 2**20  # bytes of a body whose checksum takes so long that all others would wait for it
-# HEADs, and the GET that is refused for the same reason: its operation, query and headers.
+LONG = 64 * 2**20  # bytes of a body whose checksum would block the event loop for too long
+# HEAD operations, and the GET that fails for the same reason: its operation, query and headers.
 EXPLAINED_BY: "dict[str, tuple[str, Query, dict[str, str]]]" = {
     "HeadObject": ("GetObject", (), {"range": "bytes=0-0"}),
     "HeadBucket": ("ListObjectsV2", (("list-type", "2"), ("max-keys", "1")), {}),
 }
-ALLOWED_SKEW = 900.0  # seconds by which S3 lets a signature's time be wrong
+ALLOWED_SKEW = 900.0  # seconds that S3 lets a signature's time differ
 
 
 class Reply:
-    """A reply whose body has not been read. Whoever has one calls `finish` or `drop`."""
+    """A response whose body has not been read. The caller must call `finish` or `drop`."""
 
     __slots__ = ("_connection", "_connections", "_source", "body", "head")
 
@@ -48,31 +48,31 @@ class Reply:
 
     @property
     def has_length(self) -> bool:
-        """Whether the head has the length of the body."""
+        """Whether the response states the length of its body."""
         return self.body.framing in (Framing.LENGTH, Framing.NONE)
 
     def broken(self, message: str) -> TransferError:
-        """The error that says that this response was damaged on its way."""
+        """Return the error for a response that was damaged in transit."""
         return self.naming(Failure(Code.BROKEN, message))
 
     def malformed(self, message: str) -> TransferError:
-        """The error that says that this response is complete and wrong."""
+        """Return the error for a response that is complete and invalid."""
         return self.naming(Failure(Code.MALFORMED, message))
 
     def naming(self, failure: Failure) -> TransferError:
-        """The error that a failure is, with what tells which reply it was."""
+        """Return a failure as an error, with the response's status and request id."""
         return TransferError(named(failure, self.head.status, self.head.headers))
 
     @contextmanager
     def naming_failures(self) -> Iterator[None]:
-        """Have the failures raised inside say which response they are about."""
+        """Add the response's status and request id to failures raised inside."""
         try:
             yield
         except TransferError as error:
             raise self.naming(error.failure) from error
 
     async def read_some(self, limit: int, scratch: memoryview) -> "bytes | memoryview":
-        """Bytes of the body, none at the end of one without a length; see `Connection.read_some`."""
+        """Read bytes of the body; none at the end of a body without length. See `Connection.read_some`."""
         try:
             return await self._source.read_some(limit, scratch)
         except ConnectionLost as error:
@@ -81,7 +81,7 @@ class Reply:
             raise self.malformed(str(error)) from error
 
     async def document(self, limit: int = MAX_DOCUMENT) -> bytes:
-        """The whole body; the connection is given back."""
+        """Read the whole body and return the connection to the pool."""
         try:
             data = await self._connection.read_document(self.body, limit)
         except ConnectionLost as error:
@@ -97,7 +97,7 @@ class Reply:
         return data
 
     def finish(self) -> None:
-        """The body was read to its end: the connection is free."""
+        """Return the connection to the pool after the body was read to its end."""
         if self._connection.replies == 1:
             self._connections.remember_tls(self._connection)
         keep = self.head.keep_alive and self.body.framing is not Framing.CLOSE
@@ -107,7 +107,7 @@ class Reply:
             self._connection.close()
 
     def drop(self) -> None:
-        """The rest of the body is not wanted."""
+        """Close the connection without reading the rest of the body."""
         self._connection.close()
 
 
@@ -117,9 +117,9 @@ class Exchange:
     Parameters
     ----------
     template : callable
-        Gives the `RequestTemplate` of an operation and a bucket.
+        Returns the `RequestTemplate` of an operation and a bucket.
     credentials : callable
-        Gives the set to sign with now, or None.
+        Returns the credentials to sign with now, or None.
     clock : callable
         `time.time`; another in tests.
     """
@@ -131,10 +131,10 @@ class Exchange:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.template = template
-        self.only_md5: set[str] = set()  # buckets whose server takes no other checksum of DeleteObjects
+        self.only_md5: set[str] = set()  # buckets whose server accepts no other checksum of DeleteObjects
         self._heads = RequestHeads(credentials, clock)
         self._connections: dict[Endpoint, Connections] = {}
-        self._denied: set[str] = set()  # buckets whose 403 is a missing permission: thousands of HEADs need not ask
+        self._denied: set[str] = set()  # buckets with a missing permission: later HEADs skip the explaining GET
         self._lock = threading.Lock()
 
     async def ask(
@@ -149,20 +149,20 @@ class Exchange:
         expect: bool = False,
         template: Optional[RequestTemplate] = None,
     ) -> Reply:
-        """Send one request and read the head of its reply.
+        """Send one request and read the head of its response.
 
         Parameters
         ----------
         operation : str
-            S3's name for it, of which there is a template.
+            S3's name of the operation; selects the template.
         query : iterable of pairs
         headers : dict of str to str, optional
-            Besides those of the template; names in lower case.
+            In addition to the template's; names in lower case.
         payload : Payload
         expect : bool
-            Have the server look at the head before it is sent the body (RFC 9110 section 10.1.1).
+            Let the server check the head before the body is sent (RFC 9110 section 10.1.1).
         template : RequestTemplate, optional
-            In place of that of the operation.
+            Replaces the operation's.
 
         Returns
         -------
@@ -189,7 +189,7 @@ class Exchange:
             except TransferError as error:
                 if not isinstance(error.__cause__, DocumentTooLong):
                     raise
-                document = b""  # a page of somebody between, far larger than S3's errors: the status says enough
+                document = b""  # a proxy's page, far larger than S3's errors; the status is enough
             failure = failure_of(reply.head.status, reply.head.headers, document)
             failure = self._in_time(template.endpoint, failure, reply.head)
             if failure.code is Code.EXPIRED and signer:
@@ -200,7 +200,7 @@ class Exchange:
         return reply
 
     async def _explained(self, operation: str, bucket: str, key: str, failure: Failure) -> Failure:
-        """The refusal of a HEAD, with S3's code: its reply has no body that could tell it, that of a GET has."""
+        """Return the failure of a HEAD with S3's code, from a GET: the response to a HEAD has no body."""
         if failure.status not in UNEXPLAINED.get(operation, ()) or (failure.status == 403 and bucket in self._denied):
             return failure
         asked, query, headers = EXPLAINED_BY[operation]
@@ -214,7 +214,7 @@ class Exchange:
         return failure
 
     def _in_time(self, endpoint: Endpoint, failure: Failure, head: Head) -> Failure:
-        """Set our clock by the server's where it refuses a signature for its time; a HEAD's 403 does not say why."""
+        """Adjust our clock to the server's if it refuses the signature's time; a HEAD's 403 states no reason."""
         bare = failure.status == 403 and failure.s3_code == "403"
         if failure.code is Code.SKEWED or bare:
             try:
@@ -226,7 +226,7 @@ class Exchange:
         return failure
 
     def close(self) -> int:
-        """Close the connections that nobody uses; how many there were."""
+        """Close idle connections and return their number."""
         return sum(connections.close() for connections in list(self._connections.values()))
 
     def _connections_of(self, endpoint: Endpoint) -> Connections:

@@ -1,4 +1,4 @@
-"""Our own wire first, and boto3 for what it can't do: by bucket, with the reason kept."""
+"""Uses our own wire, and boto3 for buckets that it can't handle; keeps the reason per bucket."""
 
 import threading
 from typing import Any, Callable, Optional
@@ -9,7 +9,7 @@ from metaflow_extensions.fasts3.wire.template import OPERATIONS_OF, NoTemplate
 from metaflow_extensions.fasts3.wire.transfers import Transfers
 from metaflow_extensions.fasts3.wire.waiting import InThread, wait_for
 
-# Answers that boto3 knows a way around: it follows a bucket to its region, signs otherwise.
+# Errors that boto3 handles: it follows a bucket to its region, or signs differently.
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/Redirects.html
 _SURPRISES = frozenset(
     {
@@ -23,9 +23,9 @@ _SURPRISES = frozenset(
 
 
 def is_surprise(failure: Failure) -> bool:
-    """Whether a failure says less of the request than of the way in which it was asked.
+    """Whether a failure concerns how a request was sent, so that boto3 may succeed.
 
-    A HEAD to another region's bucket is answered 400 without a reason.
+    A HEAD to a bucket in another region fails with 400 and no reason.
     """
     bare = failure.status == 400 and failure.s3_code == "400"
     redirected = 300 <= failure.status < 400 and failure.code not in (Code.PRECONDITION, Code.NOT_S3)
@@ -33,19 +33,19 @@ def is_surprise(failure: Failure) -> bool:
 
 
 class WithFallback:
-    """`Transfers`, as coroutines, done by the first implementation that can. Threads share it.
+    """`Transfers` as coroutines, run by the first implementation that can. Threads share it.
 
     Parameters
     ----------
     first : WireTransfers
-        Raises `NoTemplate` for what it can't do.
+        Raises `NoTemplate` for requests that it can't send.
     second : callable
-        Makes the other, whose methods block, when it is needed.
+        Creates the second implementation, whose methods block, on first use.
 
     Attributes
     ----------
     reasons : dict of str to str
-        Buckets that are left to the second, with the reason.
+        Buckets that use the second implementation, and why.
     """
 
     def __init__(self, first: Any, second: Callable[[], Transfers]) -> None:
@@ -81,8 +81,8 @@ class WithFallback:
         self, reason: str, name: str, bucket: str, args: "tuple[Any, ...]", kwargs: "dict[str, Any]"
     ) -> Any:
         reply = await wait_for(InThread(lambda: getattr(self._other(), name)(bucket, *args, **kwargs)))
-        if bucket not in self.reasons:  # only now: what boto3 can't do either is an error of this one request
-            log.debug("bucket %s is left to boto3: %s", bucket, reason)
+        if bucket not in self.reasons:  # only now: if boto3 fails too, the error concerns this request
+            log.debug("using boto3 for bucket %s: %s", bucket, reason)
             self.reasons[bucket] = reason
         return reply
 

@@ -1,7 +1,7 @@
 """ListObjectsV2 and HeadBucket: https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html.
 
-Servers that know only version 1 ignore `list-type`, and answer as
-https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjects.html says: the next page begins after a marker.
+Servers that support only version 1 ignore `list-type` and respond as described in
+https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjects.html: a marker identifies the next page.
 """
 
 import itertools
@@ -18,22 +18,22 @@ from metaflow_extensions.fasts3.wire.transfers import DetailedObject, ListedObje
 from metaflow_extensions.fasts3.wire.xml_documents import Document, read
 
 MARKER = "\0"
-"""First character of a token that is a marker of version 1. XML can't hold it, so no server's token does."""
+"""First character of tokens that are version 1 markers. XML can't hold it, so no server's token starts with it."""
 _ROOT = "ListBucketResult"
-_SIZE = re.compile(r"[0-9]{1,19}\Z")  # bytes; int takes signs, underscores and other alphabets' digits
-# An object as S3 and most servers write it, in ASCII: its key, its size, and two groups that only make tags match.
-_CHARACTERS = rb"[ -%'-;=-\\^-~]*"  # without < and &, and without ], which must not begin "]]>"
+_SIZE = re.compile(r"[0-9]{1,19}\Z")  # bytes; int() also accepts signs, underscores and other digits
+# An object as S3 and most servers write it, in ASCII: key, size, and two groups that only match closing tags.
+_CHARACTERS = rb"[ -%'-;=-\\^-~]*"  # without < and &, and without ], which may not start "]]>"
 _TEXT = _CHARACTERS + rb"(?:&(?:quot|apos|amp|lt|gt|#3[49]);" + _CHARACTERS + rb")*"
 _OBJECT = re.compile(
     rb"<Contents>(?:<Key>(" + _CHARACTERS + rb")</Key>|<Size>([0-9]{1,19})</Size>"
     rb"|<Owner>(?:<([A-Za-z]+)>" + _TEXT + rb"</\3>)*</Owner>"
     rb"|<(?!Key>|Size>)([A-Za-z]+)>" + _TEXT + rb"</\4>)*</Contents>"
 )
-_STEP = _OBJECT.groups + 1  # how many parts `split` gives for each of them
+_STEP = _OBJECT.groups + 1  # parts per object from `split`
 
 
 class BucketTransfers:
-    """The methods of `Transfers` that concern a bucket.
+    """The methods of `Transfers` for buckets.
 
     Parameters
     ----------
@@ -43,14 +43,14 @@ class BucketTransfers:
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
 
-    async def head_bucket(self, bucket: str, key: str = "") -> None:  # every method has a key
+    async def head_bucket(self, bucket: str, key: str = "") -> None:  # all methods have a key
         try:
             reply = await self._exchange.ask("HeadBucket", "HEAD", bucket)
             reply.finish()
             with reply.naming_failures():
                 check_bucket(reply.head.headers)
         except TransferError as error:
-            if error.failure.code is Code.NOT_FOUND:  # a HEAD has no body that could say NoSuchBucket
+            if error.failure.code is Code.NOT_FOUND:  # a response to HEAD has no body that could say NoSuchBucket
                 failure = error.failure._replace(code=Code.NO_BUCKET, s3_code="NoSuchBucket")
                 raise TransferError(failure) from error
             raise
@@ -70,7 +70,7 @@ class BucketTransfers:
             ("prefix", key),
             ("delimiter", delimiter),
             ("max-keys", str(limit)),
-            ("encoding-type", "url"),  # XML 1.0 can't hold some characters of keys
+            ("encoding-type", "url"),  # XML 1.0 can't hold all characters of keys
         ]
         if after:
             query.append(("start-after", after))
@@ -84,33 +84,33 @@ class BucketTransfers:
 
 
 def checked(page: Page, prefix: str, token: Optional[str]) -> Page:
-    """Check that a page is one of what was requested.
+    """Check that a page matches the request.
 
     Raises
     ------
     TransferError
-        MALFORMED: it holds names that do not begin with the prefix, or has no new token for the next page.
+        MALFORMED: it has names without the prefix, or no new token for the next page.
     """
     if page.next_token == "":
         raise TransferError(Failure(Code.MALFORMED, "the listing is truncated and has no continuation token"))
     if token and page.next_token == token:
         raise TransferError(
-            Failure(Code.MALFORMED, "the server sent a continuation token twice, so the listing would never end")
+            Failure(Code.MALFORMED, "the server repeated a continuation token, so the listing would never end")
         )
     check_names(itertools.chain((one.key for one in page.objects), page.prefixes), prefix, "the listing")
     return page
 
 
 def check_names(names: "Iterable[str]", prefix: str, what: str) -> None:
-    """Raise TransferError, MALFORMED, for a name that does not begin with the prefix that was requested."""
+    """Raise TransferError, MALFORMED, for a name that does not begin with the requested prefix."""
     other = next((name for name in names if not name.startswith(prefix)), None)
     if other is not None:
-        message = f"{what} of {prefix[:80]!r} holds {other[:80]!r}, which does not begin with it"
+        message = f"{what} of {prefix[:80]!r} contains {other[:80]!r}, which does not begin with it"
         raise TransferError(Failure(Code.MALFORMED, message))
 
 
 def parse_page(document: bytes, details: bool = False) -> Page:
-    """Read the reply to ListObjectsV2.
+    """Parse the response to ListObjectsV2.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ def parse_page(document: bytes, details: bool = False) -> Page:
     Raises
     ------
     TransferError
-        See `xml_documents.read`; MALFORMED where it is another document.
+        See `xml_documents.read`; MALFORMED for another document.
     """
     rows, found = (None if details else _read_at_once(document)) or (None, _read(document))
     decode = unquote_plus if found.texts.get("EncodingType") == "url" else str
@@ -135,7 +135,7 @@ def parse_page(document: bytes, details: bool = False) -> Page:
         ]
     else:
         rows = rows or [(row["Key"], _size(row)) for row in found.rows["Contents"]]
-        # Keys with neither need no decoding; this check takes a third of its time.
+        # Other keys need no decoding; this check takes a third of the time of decoding.
         objects = [ListedObject(decode(key) if "%" in key or "+" in key else key, size) for key, size in rows]
     prefixes = [decode(row["Prefix"]) for row in found.rows["CommonPrefixes"]]
     token = found.texts.get("NextContinuationToken", "") if found.texts.get("IsTruncated") == "true" else None
@@ -155,15 +155,15 @@ def _size(row: "dict[str, str]") -> int:
 
 
 def _read_at_once(document: bytes) -> "Optional[tuple[list[tuple[str, int]], Document]]":
-    """Read a listing whose objects are all written the usual way and follow one another, many times faster.
+    """Read a listing in which all objects are consecutive and in the usual form, many times faster.
 
-    One expression reads all objects. The XML parser reads the rest of the document and the first object, to find that
-    it is an object of the listing, and not for instance a part of a comment. Then the others are, too.
+    One regular expression reads all objects. The XML parser reads the rest of the document and the first object, to
+    check that it is an object of the listing and not, for example, part of a comment. Then the others are, too.
 
     Returns
     -------
     tuple of list of (key, size) and Document, or None
-        None where anything is written in another way.
+        None if any object is written in another form.
     """
     first = _OBJECT.search(document)
     if not first:
@@ -179,19 +179,19 @@ def _read_at_once(document: bytes) -> "Optional[tuple[list[tuple[str, int]], Doc
 
 
 def marker_of(token: str) -> Optional[str]:
-    """The marker of version 1 that a token is; None where it is a continuation token."""
+    """Return the version 1 marker of a token; None if it is a continuation token."""
     return token[len(MARKER) :] if token.startswith(MARKER) else None
 
 
 def token_after(
     next_marker: str, objects: "Sequence[Union[ListedObject, DetailedObject]]", prefixes: "Sequence[str]"
 ) -> str:
-    """The token of the page that follows in version 1; "" where none does.
+    """Return the token of the next page in version 1; "" if there is none.
 
     Parameters
     ----------
     next_marker : str
-        As the server sent it; "" without one, as from S3 itself without a delimiter: the marker is the last name then.
+        As the server sent it, or "". S3 sends none without a delimiter; the last name is the marker then.
     objects, prefixes : sequence
         Those of this page.
     """

@@ -1,4 +1,4 @@
-"""The files that downloads go to and uploads come from, and what it means when they fail."""
+"""Local files of downloads and uploads, and what their errors mean."""
 
 import errno
 import os
@@ -9,45 +9,45 @@ from typing import NamedTuple, Optional
 
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
 
-# Of a disk, a quota, or the size that a file may have here (`ulimit -f`, and file systems as FAT).
+# The disk, a quota, or the maximum size of a file (`ulimit -f`, file systems such as FAT).
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-NO_DESCRIPTORS = {errno.EMFILE, errno.ENFILE}  # of this process, of the machine
+NO_DESCRIPTORS = {errno.EMFILE, errno.ENFILE}  # limit of the process, of the machine
 _CODES = {**dict.fromkeys(DISK_FULL, Code.DISK_FULL), **dict.fromkeys(NO_DESCRIPTORS, Code.NO_DESCRIPTORS)}
 
 
-# A link of the kernel's own, with device and number of the file that it leads to: it may lead to another one by now.
+# A link in /proc with the device and inode of its target, because the link may point to another file later.
 _IN_MEMORY = re.compile(r"(/proc/[0-9]+/fd/[0-9]+):([0-9]+):([0-9]+)\Z")
 
 
 class Version(NamedTuple):
-    """What tells whether a file is still what it was. Made of JSON's types, to go to a worker.
+    """Shows whether a file has changed. Its fields are JSON types, because workers receive it.
 
-    Without the number of the file on its disk (inode), which changes by itself on some file systems in user space.
+    The inode is not included: some user-space file systems change it.
     """
 
     size: int  # bytes
-    modified: int  # ns since 1970
+    modified: int  # ns since the epoch
 
 
 def version_of(status: os.stat_result) -> Version:
-    """The version of a file whose status was just asked for."""
+    """Return the version of a file from its status."""
     return Version(status.st_size, status.st_mtime_ns)
 
 
 def local_failure(error: OSError) -> Failure:
-    """What an error of the file system means."""
+    """Return an error of the file system as a failure."""
     return Failure(_CODES.get(error.errno or 0, Code.LOCAL_FILE), str(error))
 
 
 def became_shorter(path: str) -> Failure:
-    """A file that ended before the bytes that were there when its upload began."""
+    """Return the failure for a file that was truncated during its upload."""
     return Failure(Code.CHANGED, f"{path} became shorter while it was uploaded")
 
 
 def open_to_write(path: str, position: int, keep: bool = False) -> int:
-    """A descriptor for a file that a download goes to; it is made, or emptied, when `position` is 0, unless `keep`.
+    """Open the file of a download; creates it, and empties it if `position` is 0 and `keep` is False.
 
-    Made for its owner only, and never through a link that somebody else put there.
+    Only the owner may read it, and symbolic links are not followed.
     """
     in_memory = _IN_MEMORY.match(path)
     if in_memory:
@@ -60,10 +60,10 @@ def open_to_write(path: str, position: int, keep: bool = False) -> int:
 
 
 def path_in_memory(descriptor: int) -> Optional[str]:
-    """The path by which workers reach a file of this process that has no name; None where they would not.
+    """Return the path by which workers open an unnamed file of this process; None if they can't.
 
-    Without /proc there is no such path; with that of another PID namespace it is another process's; and one that the
-    kernel keeps from being inspected has it for itself.
+    There is none without /proc; in another PID namespace's /proc it belongs to another process; and the kernel denies
+    access to processes that may not be inspected.
     """
     path = f"/proc/{os.getpid()}/fd/{descriptor}"
     identity = _identity(os.fstat(descriptor))
@@ -80,9 +80,9 @@ def _identity(status: os.stat_result) -> "tuple[int, int]":
 
 
 def _open_in_memory(path: str, identity: "tuple[int, int]") -> int:
-    changed = TransferError(Failure(Code.LOCAL_FILE, f"{path} is another file by now"))
+    changed = TransferError(Failure(Code.LOCAL_FILE, f"{path} now leads to another file"))
     try:
-        if _identity(os.stat(path)) != identity:  # before it is opened, which for some files is not harmless
+        if _identity(os.stat(path)) != identity:  # before opening, which has side effects for some files
             raise changed
         file = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
     except OSError as error:
@@ -94,17 +94,17 @@ def _open_in_memory(path: str, identity: "tuple[int, int]") -> int:
 
 
 def write_all(file: int, data: memoryview, position: int) -> None:
-    """Write all of it where it belongs."""
+    """Write all bytes at a position."""
     try:
         written = os.pwrite(file, data, position)
-        while written < len(data):  # a signal, or a disk that is nearly full
+        while written < len(data):  # interrupted by a signal, or a nearly full disk
             written += os.pwrite(file, data[written:], position + written)
     except OSError as error:
         raise TransferError(local_failure(error)) from error
 
 
 def close_written(file: int) -> None:
-    """Close a file that was written; some file systems, NFS for one, say only now that there was no room."""
+    """Close a written file; some file systems, such as NFS, report a full disk only now."""
     try:
         os.close(file)
     except OSError as error:
@@ -115,22 +115,22 @@ def close_written(file: int) -> None:
 def open_to_read(
     path: str, position: int = 0, length: int = -1, version: Optional[Sequence[int]] = None
 ) -> "Iterator[tuple[int, int]]":
-    """A descriptor of a file that is uploaded, and how many of its bytes are: all without a `length`.
+    """Open a file to upload and return its descriptor and the number of bytes: all without `length`.
 
     Parameters
     ----------
     path : str
     position, length : int
-        The bytes that are uploaded.
+        The bytes to upload.
     version : sequence of int, optional
-        A `Version` that the file must still have, because other parts of it are of that one. Without it a file may
-        grow: what was there when it was opened is one version all the same.
+        Its expected `Version`, which its other parts were read from. Without it the file may grow: the bytes present
+        at its opening are one version all the same.
 
     Raises
     ------
     TransferError
-        NO_FILE, LOCAL_FILE: it is not there, or can't be read. CHANGED: it is too short, or was written to, now or
-        after what is inside.
+        NO_FILE, LOCAL_FILE: it does not exist or can't be read. CHANGED: it is too short, or was modified before or
+        during the block.
     """
     try:
         file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -148,7 +148,7 @@ def open_to_read(
         _compare(path, expected, version_of(os.fstat(file)), may_grow=version is None)
     except EOFError:
         raise TransferError(became_shorter(path)) from None
-    except OSError as error:  # of reading: what the network does has been translated where it was noticed
+    except OSError as error:  # of reading; errors of the network were translated before
         raise TransferError(local_failure(error)) from error
     finally:
         os.close(file)

@@ -1,11 +1,11 @@
-"""The log of this package, `metaflow_fasts3`. What can't be written is lost: no call fails for it."""
+"""The package's logger, `metaflow_fasts3`. A log record that can't be written is dropped: no call fails for it."""
 
 import contextlib
 import logging
 
 
 class _Forgiving(logging.Logger):
-    """Ignores what handlers raise. The one that Python uses by default raises where stderr is closed."""
+    """Ignores handlers' exceptions. Python's default handler raises if stderr is closed."""
 
     def handle(self, record: logging.LogRecord) -> None:
         with contextlib.suppress(Exception):
@@ -13,4 +13,4 @@ class _Forgiving(logging.Logger):
 
 
 log = logging.getLogger("metaflow_fasts3")
-log.__class__ = _Forgiving  # users may have got it before, so it can't be made as one
+log.__class__ = _Forgiving  # users may already have a reference, so it can't be created with this class

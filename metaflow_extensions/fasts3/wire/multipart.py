@@ -18,7 +18,7 @@ from metaflow_extensions.fasts3.wire.xml_documents import NAMESPACE, texts
 
 
 class MultipartTransfers:
-    """The methods of `Transfers` that concern multipart uploads.
+    """The methods of `Transfers` for multipart uploads.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ class MultipartTransfers:
             check_document(document, reply.head.headers)
         upload_id = texts(document)[1].get("UploadId")
         if not upload_id:
-            raise reply.malformed("the reply to CreateMultipartUpload holds no UploadId")
+            raise reply.malformed("the response to CreateMultipartUpload has no UploadId")
         return upload_id
 
     async def upload_part(
@@ -104,7 +104,7 @@ class MultipartTransfers:
         if root == "Error":
             raise TransferError(late_failure_of(reply.head.status, reply.head.headers, document))
         if not root:
-            raise reply.broken("the reply to CompleteMultipartUpload is cut short")
+            raise reply.broken("the response to CompleteMultipartUpload is cut short")
         return fields.get("ETag", "")
 
     async def abort_upload(self, bucket: str, key: str, upload_id: str) -> None:

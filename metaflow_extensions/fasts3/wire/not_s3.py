@@ -1,37 +1,36 @@
-"""Recognizes responses that no S3 server sends: a console, a web server or a proxy answers in its place.
+"""Recognizes responses that no S3 server sends: a console, a web server or a proxy responds instead.
 
-Requires only what every S3 server sends, small ones included: an ETag for a stored object, XML for a document,
-and, for HeadObject and for a body of a type that other servers answer with, an ETag, Last-Modified or a header of S3's
-own. Pure.
+Requires only what every S3 server sends, small ones included: an ETag for a stored object, and XML for a document.
+HeadObject, and bodies of types that other servers send, require an ETag, Last-Modified or an S3-specific header. Pure.
 """
 
 import re
 
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
 
-# Google's and others' names for the same headers begin otherwise, but they send an ETag and Last-Modified as well.
+# Google and others use other prefixes, but also send an ETag and Last-Modified.
 _OWN_HEADERS = ("x-amz-", "x-goog-")
 _PAGE_TYPES = ("text/html", "application/xhtml+xml")
 _API_TYPES = ("application/json",)
 _PAGE = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?<(?:!doctype\s+html|html)\b", re.IGNORECASE)
-_MARKUP = re.compile(rb"\xff\xfe|\xfe\xff|(?:\xef\xbb\xbf)?\s*<")  # XML begins with "<", after a mark of its encoding
-# Statuses by which a server that does not know a path or a method answers. Others come from proxies, too.
+_MARKUP = re.compile(rb"\xff\xfe|\xfe\xff|(?:\xef\xbb\xbf)?\s*<")  # XML begins with "<", after a byte order mark
+# Statuses for unknown paths or methods. Proxies send other statuses, too.
 _UNKNOWN = frozenset({404, 405, 501})
-_ELSEWHERE = frozenset({302, 303})  # as a console redirects to its login; S3 sends 301 and 307
+_ELSEWHERE = frozenset({302, 303})  # a console redirects to its login; S3 sends 301 and 307
 
 
 def has_own_headers(headers: "dict[str, str]") -> bool:
-    """Whether a response carries a header that only S3 servers send."""
+    """Whether a response has a header that only S3 servers send."""
     return any(name.startswith(_OWN_HEADERS) for name in headers)
 
 
 def is_page(document: bytes) -> bool:
-    """Whether a document is HTML, or something else than XML; a blank one is neither."""
+    """Whether a document is HTML, or not XML; blank documents are neither."""
     return bool(document.strip()) and bool(_PAGE.match(document) or not _MARKUP.match(document))
 
 
 def check_object(headers: "dict[str, str]") -> None:
-    """Raise TransferError, NOT_S3, for headers that no object of S3 has."""
+    """Raise TransferError, NOT_S3, for headers that no S3 object has."""
     marks = ("etag" in headers) + ("last-modified" in headers)
     expected = 2 if _has_type(headers, _PAGE_TYPES) else 1 if _has_type(headers, _API_TYPES) else 0
     if marks < expected and not has_own_headers(headers):
@@ -39,9 +38,9 @@ def check_object(headers: "dict[str, str]") -> None:
 
 
 def check_existing(headers: "dict[str, str]") -> None:
-    """Raise TransferError, NOT_S3, for the response to HeadObject that no object of S3 has.
+    """Raise TransferError, NOT_S3, for a response to HeadObject that no S3 object has.
 
-    Of any type: with overwrite=False, an object that is taken to exist keeps the caller's data from being stored.
+    Of any content type: with overwrite=False, a wrongly detected object would prevent the upload.
     """
     check_object(headers)
     if not ("etag" in headers or "last-modified" in headers or has_own_headers(headers)):
@@ -49,39 +48,39 @@ def check_existing(headers: "dict[str, str]") -> None:
 
 
 def check_bucket(headers: "dict[str, str]") -> None:
-    """Raise TransferError, NOT_S3, where HeadBucket is answered with a page."""
+    """Raise TransferError, NOT_S3, if the response to HeadBucket is a page."""
     if _has_type(headers, _PAGE_TYPES) and headers.get("content-length") != "0" and not has_own_headers(headers):
         raise _not_s3(f"it has {_kind(headers)}")
 
 
 def stored_etag(headers: "dict[str, str]") -> str:
-    """The ETag of an upload; raise TransferError, NOT_S3, without one: it is not known whether it was stored."""
+    """Return the ETag of an upload; raise TransferError, NOT_S3, without one: it may not be stored."""
     if not headers.get("etag"):
         raise _not_s3(f"it has no ETag, and {_kind(headers)}")
     return headers["etag"]
 
 
 def check_document(document: bytes, headers: "dict[str, str]") -> None:
-    """Raise TransferError, NOT_S3, for a page where XML belongs."""
+    """Raise TransferError, NOT_S3, for a page instead of XML."""
     if is_page(document):
         raise _not_s3(f"it has {_kind(headers)}")
 
 
 def check_no_document(document: bytes, headers: "dict[str, str]") -> None:
-    """Raise TransferError, NOT_S3, for a page where no body is expected; other bodies do no harm."""
+    """Raise TransferError, NOT_S3, for a page instead of an empty body; other bodies are ignored."""
     typed = _has_type(headers, _PAGE_TYPES + _API_TYPES) and not has_own_headers(headers)
     if _PAGE.match(document) or (typed and is_page(document)):
         raise _not_s3(f"it has {_kind(headers)}")
 
 
 def refusal(status: int) -> Failure:
-    """The failure that such an error is."""
-    what = "the response redirects elsewhere" if status in _ELSEWHERE else "the error is a page"
-    return Failure(Code.NOT_S3, f"{what}, as S3 does not", str(status), status)
+    """Return the failure for such an error."""
+    what = "the response redirects elsewhere" if status in _ELSEWHERE else "the error response is a web page"
+    return Failure(Code.NOT_S3, f"{what}, which S3 never sends", str(status), status)
 
 
 def is_refusal_of_another_server(status: int, headers: "dict[str, str]", document: bytes) -> bool:
-    """Whether an error comes from a server that is not S3."""
+    """Whether an error comes from a server other than S3."""
     other = status in _ELSEWHERE or (status in _UNKNOWN and is_page(document))
     return other and not has_own_headers(headers)
 
@@ -92,8 +91,8 @@ def _has_type(headers: "dict[str, str]", types: "tuple[str, ...]") -> bool:
 
 def _kind(headers: "dict[str, str]") -> str:
     kind = headers.get("content-type")
-    return f"a body of type {kind[:80]}" if kind else "a body of no type"
+    return f"a body of type {kind[:80]}" if kind else "a body without a type"
 
 
 def _not_s3(why: str) -> TransferError:
-    return TransferError(Failure(Code.NOT_S3, f"the response is not one of S3: {why}"))
+    return TransferError(Failure(Code.NOT_S3, f"the response is not from S3: {why}"))

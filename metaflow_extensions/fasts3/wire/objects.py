@@ -18,13 +18,13 @@ from metaflow_extensions.fasts3.wire.sending import Payload
 from metaflow_extensions.fasts3.wire.sinks import Sink, sink_for
 from metaflow_extensions.fasts3.wire.transfers import UNKNOWN_LENGTH, Begun, GetReply, ObjectInfo, PutHeaders
 
-SCRATCH = 2**20  # bytes that a large body is read by
-WORTH_A_QUESTION = 64 * 1024  # bytes of a conditional upload from which on the server is asked before they are sent
+SCRATCH = 2**20  # bytes; buffer for large bodies
+EXPECT_ABOVE = 64 * 1024  # bytes; larger conditional uploads use "Expect: 100-continue"
 _METADATA = "x-amz-meta-"
 
 
 class ObjectTransfers:
-    """The methods of `Transfers` that concern one object.
+    """The methods of `Transfers` for single objects.
 
     Parameters
     ----------
@@ -68,17 +68,17 @@ class ObjectTransfers:
         try:
             check_object(reply.head.headers)
             if reply.head.status == 204:
-                raise reply.malformed("the response has no body, not even an empty one")
+                raise reply.malformed("the response has status 204, without a body")
             length = reply.body.length or _length(reply)
             first, total = span(reply.head.headers.get("content-range"), byte_range, length)
-            told = None if byte_range else full_object_checksum(reply.head.headers)
+            expected = None if byte_range else full_object_checksum(reply.head.headers)
             most = most_of(length, limit, path is None, ways)
-            whole = told.value if told and told.algorithm == "crc32" else None
+            whole = expected.value if expected and expected.algorithm == "crc32" else None
             sink = sink_for(path, position, keep)
             begin = None
             if begun and length is not None and most is not None and most < length:
                 begin = partial(begun, GetReply(_info(reply, total), first, length, most, None, whole))
-            got = await self._receive(reply, sink, most, length, told, crc, begin, allowance)
+            got = await self._receive(reply, sink, most, length, expected, crc, begin, allowance)
         except TransferError as error:
             reply.drop()
             raise reply.naming(error.failure) from error
@@ -99,20 +99,20 @@ class ObjectTransfers:
         sink: Sink,
         most: Optional[int],
         length: Optional[int],
-        told: Optional[Checksum],
+        expected: Optional[Checksum],
         crc: bool,
         begin: Optional[Callable[[], None]],
         allowance: Optional[Allowance],
     ) -> "_Received":
-        """Hand the body to the sink, at most so many bytes of it; all where that is None.
+        """Write at most `most` bytes of the body to the sink; all if that is None.
 
-        With `begin`, which is called first, others get the rest of it. A connection that breaks is no failure then:
-        they get what it did not bring, too.
+        With `begin`, which is called first, other requests get the rest of the object. A broken connection is then no
+        failure: they also get the missing bytes.
         """
         shared = begin is not None
-        by_crc32 = told is not None and told.algorithm == "crc32"
+        by_crc32 = expected is not None and expected.algorithm == "crc32"
         counting = start("crc32") if crc or by_crc32 else None
-        comparing = counting if by_crc32 else start(told.algorithm) if told and most in (None, length) else None
+        comparing = counting if by_crc32 else start(expected.algorithm) if expected and most in (None, length) else None
         running = {one for one in (counting, comparing) if one}
         count = 0
         try:
@@ -141,15 +141,20 @@ class ObjectTransfers:
         body = sink.finish()
         if not ended and count != length:
             comparing = None
-        if comparing and told and comparing.value() != told.value:
-            came = comparing.value()
-            raise reply.broken(f"the object's {told.algorithm} is {told.value} and that of the bytes that came {came}")
+        if comparing and expected and comparing.value() != expected.value:
+            received = comparing.value()
+            name = expected.algorithm.upper()
+            raise reply.broken(f"{name} checksum mismatch: expected {expected.value}, received {received}")
         return _Received(
-            count, ended, getattr(counting, "number", None), told.algorithm if comparing and told else None, body
+            count,
+            ended,
+            getattr(counting, "number", None),
+            expected.algorithm if comparing and expected else None,
+            body,
         )
 
     async def _has_ended(self, reply: Reply, count: int, most: Optional[int], length: Optional[int]) -> bool:
-        """Whether all of the body was read, so that the connection may be used again."""
+        """Whether the body was read to its end, so that the connection can be reused."""
         if count != most:
             return True
         if reply.has_length:
@@ -180,7 +185,7 @@ class ObjectTransfers:
 
     async def _put(self, bucket: str, key: str, payload: Payload, headers: PutHeaders, condition: Optional[str]) -> str:
         given = {**stored_headers(headers), **condition_headers(condition)}
-        expect = condition is not None and payload.size > WORTH_A_QUESTION
+        expect = condition is not None and payload.size > EXPECT_ABOVE
         reply = await self._exchange.ask("PutObject", "PUT", bucket, key, headers=given, payload=payload, expect=expect)
         document = await reply.document()
         with reply.naming_failures():
@@ -195,7 +200,7 @@ class ObjectTransfers:
 
 
 def stored_headers(headers: PutHeaders) -> "dict[str, str]":
-    """What is to be stored with an object, as headers."""
+    """Return the headers that are stored with an object."""
     given = {_METADATA + name: value for name, value in (headers.metadata or {}).items()}
     if headers.content_type:
         given["content-type"] = headers.content_type
@@ -205,17 +210,17 @@ def stored_headers(headers: PutHeaders) -> "dict[str, str]":
 
 
 class _Received(NamedTuple):
-    """What came of a body."""
+    """The result of reading a body."""
 
     size: int  # bytes
-    ended: bool  # that was all
-    crc: Optional[int]  # CRC-32 of them, where it is of use
-    verified: Optional[str]  # the algorithm of the checksum that was compared
-    body: Optional[bytes]  # where they went to no file
+    ended: bool  # nothing more follows
+    crc: Optional[int]  # CRC-32 of them, if computed
+    verified: Optional[str]  # the algorithm of the compared checksum
+    body: Optional[bytes]  # if they were not written to a file
 
 
 async def _some(reply: Reply, limit: int, scratch: memoryview, shared: bool) -> "bytes | memoryview":
-    """Bytes of a body; none where its connection broke and others get the rest."""
+    """Read bytes of a body; none if its connection broke and other requests get the rest."""
     try:
         return await reply.read_some(limit, scratch)
     except TransferError:
@@ -225,7 +230,7 @@ async def _some(reply: Reply, limit: int, scratch: memoryview, shared: bool) -> 
 
 
 def _length(reply: Reply) -> Optional[int]:
-    """The bytes of the body; None where they are not told, as of what a server decompresses on the way."""
+    """Return the body's length; None if unknown, for example if the server decompresses the object."""
     try:
         length = content_length(reply.head)
     except ProtocolError as error:
@@ -239,7 +244,7 @@ def _info(reply: Reply, size: Optional[int]) -> ObjectInfo:
     headers = reply.head.headers
     try:
         last_modified: Optional[int] = http_timestamp(headers["last-modified"])
-    except (KeyError, ValueError):  # no date, or none that can be read: no reason not to give the object
+    except (KeyError, ValueError):  # a missing or invalid date is no reason to fail
         last_modified = None
     return ObjectInfo(
         size,

@@ -11,7 +11,7 @@ from metaflow_extensions.fasts3.wire.listing import check_names
 from metaflow_extensions.fasts3.wire.transfers import OpenUpload, UploadsPage
 from metaflow_extensions.fasts3.wire.xml_documents import read
 
-MOST_UPLOADS = 1000  # of one page
+MOST_UPLOADS = 1000  # per page
 _ROOT = "ListMultipartUploadsResult"
 
 
@@ -32,8 +32,8 @@ class OpenUploadTransfers:
         except TransferError as error:
             if error.failure.code not in (Code.BROKEN, Code.MALFORMED):
                 raise
-        # XML can't hold some characters of keys; URL encoding can. It is not the first choice, because some servers
-        # encode otherwise than S3, and an upload would be aborted under a wrong key.
+        # XML can't hold some characters of keys; URL encoding can. It comes second, because some servers encode keys
+        # differently from S3, and cleaning up would abort an upload of the wrong key.
         return await self._list_uploads(bucket, key, after, [("encoding-type", "url")])
 
     async def _list_uploads(
@@ -51,7 +51,7 @@ class OpenUploadTransfers:
 
 
 def time_of_reply(date: str) -> Optional[int]:
-    """Unix time of a Date header; None if it is no date."""
+    """Unix time of a Date header; None if it is invalid."""
     try:
         return http_timestamp(date)
     except ValueError:
@@ -59,14 +59,14 @@ def time_of_reply(date: str) -> Optional[int]:
 
 
 def checked(page: UploadsPage, prefix: str, after: Optional[Sequence[str]]) -> UploadsPage:
-    """Check that a page is one of what was requested.
+    """Check that a page matches the request.
 
     Raises
     ------
     TransferError
-        MALFORMED: it holds keys that do not begin with the prefix, or has no new marker for the next page.
+        MALFORMED: it has keys without the prefix, or no new marker for the next page.
     """
-    # SeaweedFS sends the upload id alone, and continues only if it gets that back alone.
+    # SeaweedFS sends only the upload id, and continues only if it receives only that.
     if page.after is not None and (not any(page.after) or (after and list(after) == list(page.after))):
         raise TransferError(Failure(Code.MALFORMED, "the list of uploads is truncated and has no new marker"))
     check_names((one.key for one in page.uploads), prefix, "the list of uploads")
@@ -74,12 +74,12 @@ def checked(page: UploadsPage, prefix: str, after: Optional[Sequence[str]]) -> U
 
 
 def parse(document: bytes) -> UploadsPage:
-    """Read the reply to ListMultipartUploads.
+    """Parse the response to ListMultipartUploads.
 
     Raises
     ------
     TransferError
-        See `xml_documents.read`; MALFORMED where it is another document.
+        See `xml_documents.read`; MALFORMED for another document.
     """
     found = read(document, "the list of uploads", {"Upload": ("Key", "UploadId")}, (_ROOT,))
     texts, rows = found.texts, found.rows["Upload"]

@@ -1,16 +1,16 @@
-"""Range requests and what servers make of them (RFC 9110 section 14). Pure."""
+"""Range requests and their responses (RFC 9110 section 14). Pure."""
 
 import re
 from typing import Optional
 
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
 
-# As many digits as Content-Length; int takes signs, underscores and spaces besides.
+# As many digits as Content-Length; int() also accepts signs, underscores and spaces.
 _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,19})-([0-9]{1,19})/([0-9]{1,19})\Z")
 
 
 def content_range(header: Optional[str], length: int) -> "tuple[int, int]":
-    """First byte and total size, of `bytes 0-99/1234` (RFC 9110 section 14.4); the whole object without it.
+    """Return the first byte and total size in `bytes 0-99/1234` (RFC 9110 section 14.4); the whole object without it.
 
     Parameters
     ----------
@@ -22,60 +22,60 @@ def content_range(header: Optional[str], length: int) -> "tuple[int, int]":
     Raises
     ------
     TransferError
-        MALFORMED: the two contradict one another.
+        MALFORMED: the headers contradict each other.
     """
     if not header:
         return 0, length
-    told = _CONTENT_RANGE.match(header)
-    if told:
-        first, last, total = map(int, told.groups())
+    match = _CONTENT_RANGE.match(header)
+    if match:
+        first, last, total = map(int, match.groups())
         if last - first + 1 == length and last < total:
             return first, total
-    raise TransferError(Failure(Code.MALFORMED, f"Content-Range {header!r} does not go with {length} bytes"))
+    raise TransferError(Failure(Code.MALFORMED, f"Content-Range {header!r} does not match a length of {length} bytes"))
 
 
 def length_in(header: Optional[str]) -> Optional[int]:
-    """The bytes of a range, by its Content-Range alone; None where that does not say."""
-    told = _CONTENT_RANGE.match(header or "")
-    return int(told[2]) - int(told[1]) + 1 if told else None
+    """Return the length of a range, from Content-Range alone; None without one."""
+    match = _CONTENT_RANGE.match(header or "")
+    return int(match[2]) - int(match[1]) + 1 if match else None
 
 
 def span(header: Optional[str], asked: Optional[str], length: Optional[int]) -> "tuple[int, Optional[int]]":
-    """First byte of what came and size of the whole object, None where it was not told.
+    """Return the first byte received and the size of the whole object, None if unknown.
 
     Parameters
     ----------
     header : str or None
         Content-Range.
     asked : str or None
-        The Range header of the request.
+        The request's Range header.
     length : int or None
-        Bytes of the body; None where they were not told.
+        Length of the body; None if unknown.
 
     Raises
     ------
     TransferError
-        As `content_range` and `check_range` do; REJECTED where neither range nor length was told of a range asked for.
+        As `content_range` and `check_range` do; REJECTED if a range was requested and the length is unknown.
     """
     if length is None:
         if asked is not None:
-            told = f"{asked} was asked for, and the server sends the whole object, without its length"
-            raise TransferError(Failure(Code.REJECTED, told))
+            message = f"requested {asked}; the server sent the whole object, without its length"
+            raise TransferError(Failure(Code.REJECTED, message))
         return 0, None
     first, total = content_range(header, length)
     check_range(asked, first, length, total)
     return first, total
 
 
-MOST_SHARE = 8  # times the limit that a response brings of an object with others: none of these is waited for alone
+MOST_SHARE = 8  # times the limit at most that one response reads, so that it does not take longer than the others
 
 
 def most_of(length: Optional[int], limit: Optional[int], in_memory: bool, ways: int = 0) -> Optional[int]:
-    """Bytes of a body that are wanted; None for all of one whose length was not told, which into a file comes whole.
+    """Return the number of bytes to read of a body; None to read a body of unknown length to its end.
 
-    Up to half as much again as the limit is read to its end: another request would cost more, and the connection, which
-    can be used again only after the last byte, is kept. With `ways`, the limit is the share of each of so many
-    responses, in whole limits.
+    Bodies up to 1.5 times the limit are read to the end: another request would cost more, and the connection can be
+    reused only after the last byte. With `ways`, the limit is the share of each of so many responses, in whole limits.
+    Bodies of unknown length are always written to a file completely.
     """
     if length is None:
         return limit if in_memory else None
@@ -85,20 +85,22 @@ def most_of(length: Optional[int], limit: Optional[int], in_memory: bool, ways: 
 
 
 def check_range(asked: Optional[str], first: int, length: int, total: int) -> None:
-    """A server may ignore a Range header, or answer another range (RFC 9110 section 14.2); bytes would be mixed up.
+    """Check that a response has the requested range; servers may ignore Range (RFC 9110 section 14.2).
 
     Raises
     ------
     TransferError
-        REJECTED: what came is not what was asked for. MALFORMED: a range came, and none was.
+        REJECTED: the range differs from the requested one. MALFORMED: a range arrived that was not requested.
     """
     if asked is None:
         if length != total:
-            raise TransferError(Failure(Code.MALFORMED, f"{length} bytes came of {total}, and no range was asked for"))
+            raise TransferError(
+                Failure(Code.MALFORMED, f"received {length} of {total} bytes without requesting a range")
+            )
         return
     start, _, end = asked.partition("=")[2].partition("-")
     begin = int(start) if start else max(0, total - int(end))
     last = total - 1 if not (start and end) else min(int(end), total - 1)
     if (first, length) != (begin, last - begin + 1):
-        told = f"{asked} was asked for, and {length} bytes from {first} of {total} came"
-        raise TransferError(Failure(Code.REJECTED, told))
+        message = f"requested {asked}, received {length} bytes from {first} of {total}"
+        raise TransferError(Failure(Code.REJECTED, message))

@@ -1,4 +1,4 @@
-"""The heads of requests: templates filled in and signed, with the headers of the body."""
+"""Heads of requests: templates, filled in and signed, with headers that describe the body."""
 
 import time
 from collections.abc import Iterable
@@ -22,30 +22,30 @@ from metaflow_extensions.fasts3.wire.sigv4 import (
 from metaflow_extensions.fasts3.wire.template import Endpoint, RequestTemplate
 
 Query = Iterable["tuple[str, Optional[str]]"]
-KEPT = 64  # stamps; ranges, each of its own, must not fill the memory
+KEPT = 64  # stamps; each range has its own, and memory must stay bounded
 
 
 class _Stamp(NamedTuple):
-    """What all requests share, within one second, that differ in key, query and body only.
+    """What requests share, within one second, that differ only in key, query and body.
 
-    Of those that have a body, `headers` and the tail of `prepared` are forms for `describe` to fill in.
+    For requests with a body, `headers` and `prepared.tail` are format strings for the result of `describe`.
     """
 
     made_of: "tuple[RequestTemplate, Optional[Signer], str]"
-    prepared: Optional[Prepared]  # None: not signed
-    headers: str  # all lines but the Authorization
+    prepared: Optional[Prepared]  # None: unsigned
+    headers: str  # all lines except Authorization
 
-    def __repr__(self) -> str:  # a session token is among the headers
+    def __repr__(self) -> str:  # headers may contain a session token
         return f"_Stamp({self.made_of[0].host!r}, ...)"
 
 
 class RequestHeads:
-    """Writes heads. Threads share it.
+    """Writes the heads of requests. Threads share it.
 
     Parameters
     ----------
     credentials : callable
-        Gives the set to sign with now, or None.
+        Returns the credentials to sign with now, or None.
     clock : callable
         `time.time`; another in tests.
     """
@@ -57,7 +57,7 @@ class RequestHeads:
         self._stamps: dict[tuple[object, ...], _Stamp] = {}
         self._ahead: dict[
             Endpoint, float
-        ] = {}  # seconds by which servers' clocks are ahead of ours, where that matters
+        ] = {}  # seconds that servers' clocks are ahead of ours, if they refused a signature for that
         self._second = (0, "")
 
     def write(
@@ -86,7 +86,7 @@ class RequestHeads:
         Raises
         ------
         TransferError
-            REJECTED where a header can't be sent.
+            REJECTED if a header can't be sent.
         """
         given = {**(headers or {}), "expect": "100-continue"} if expect else headers or {}
         has_body = payload is not NOTHING or method in ("PUT", "POST")
@@ -102,7 +102,7 @@ class RequestHeads:
                 lines += f"authorization: {prepared.authorization(method, path, target_query)}\r\n"
             target = f"{path}?{target_query}" if target_query else path
             return f"{method} {target} HTTP/1.1\r\n{lines}\r\n".encode("latin-1")
-        except ValueError as error:  # also UnicodeEncodeError: what no header, or no URL, can hold
+        except ValueError as error:  # includes UnicodeEncodeError: a character that headers or URLs can't hold
             raise TransferError(Failure(Code.REJECTED, f"the request can't be sent: {error}")) from None
 
     def _stamp(
@@ -122,12 +122,12 @@ class RequestHeads:
         return stamp
 
     def signer(self, template: RequestTemplate) -> Optional[Signer]:
-        """What signs a request now; None where it is not to be signed.
+        """Return the signer of a request; None if it is not signed.
 
         Raises
         ------
         TransferError
-            NO_CREDENTIALS; EXPIRED, before anything is signed.
+            NO_CREDENTIALS; EXPIRED.
         """
         if template.scope is None:
             return None
@@ -145,18 +145,18 @@ class RequestHeads:
         return signer
 
     def set_clock(self, endpoint: Endpoint, now: float) -> float:
-        """Sign for another time from now on, what goes to one server.
+        """Sign for the time of one server's clock from now on.
 
         Parameters
         ----------
         endpoint : Endpoint
         now : float
-            Unix time, as the server has it.
+            Unix time of the server's clock.
 
         Returns
         -------
         float
-            Seconds by which the time that was signed for was wrong.
+            Seconds by which the signed time was wrong.
         """
         before, ahead = self._ahead.get(endpoint, 0.0), now - self._clock()
         self._ahead[endpoint] = ahead
@@ -178,7 +178,7 @@ def _make_stamp(
     made_of: "tuple[RequestTemplate, Optional[Signer], str]", headers: "dict[str, str]", has_body: bool
 ) -> _Stamp:
     template, signer, amz_date = made_of
-    # As boto3: without it, a server may compress what was stored plain. GCS changes it on the way, so it is not signed.
+    # As boto3 does: else a server may compress stored plain data. GCS changes it in transit, so it is not signed.
     all_headers = {"host": template.host, "accept-encoding": "identity", **template.headers, **headers}
     still_open: dict[str, str] = {}
     payload_hash = EMPTY_SHA256 if template.sign_payload else UNSIGNED_PAYLOAD
@@ -200,12 +200,12 @@ def _make_stamp(
     return _Stamp(made_of, prepared, lines)
 
 
-# What is not known of a request until it has a body, in its place: no header holds a NUL.
+# Placeholders for what is unknown until there is a body. Headers can't contain a NUL.
 _OPEN = {name: f"\0{name}\0" for name in ("length", "checksum", "hash")}
 
 
 def _form(text: str) -> str:
-    """A text for the operator % to fill in."""
+    """Return a text as a format string for the operator %."""
     text = text.replace("%", "%%")
     for name, mark in _OPEN.items():
         text = text.replace(mark, f"%({name})s")
@@ -213,7 +213,7 @@ def _form(text: str) -> str:
 
 
 def describe(payload: Payload, template: RequestTemplate) -> "dict[str, str]":
-    """The length, checksum and hash of a body, by the names of `_OPEN`; it is read once for all."""
+    """Return what headers state of a body, by the names of `_OPEN`; reads the body once."""
     digest = sha256() if template.sign_payload and template.scope and payload.size else None
     running = checksums.start(template.checksum) if template.checksum else None
     if digest and running:

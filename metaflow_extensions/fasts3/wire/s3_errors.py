@@ -1,4 +1,4 @@
-"""What S3's errors mean, as the codes of `failures.py`.
+"""Maps S3's errors to the codes of `failures.py`.
 
 https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 """
@@ -10,7 +10,7 @@ from metaflow_extensions.fasts3.wire.failures import TRANSIENT, UNUSABLE, Code, 
 from metaflow_extensions.fasts3.wire.not_s3 import is_refusal_of_another_server, refusal
 from metaflow_extensions.fasts3.wire.xml_documents import texts
 
-# Only codes whose HTTP status does not say enough.
+# Only codes that say more than the HTTP status.
 _S3_CODES: "dict[Code, str]" = {
     Code.NO_BUCKET: "NoSuchBucket",
     Code.NO_UPLOAD: "NoSuchUpload",
@@ -27,7 +27,7 @@ _S3_CODES: "dict[Code, str]" = {
 BY_S3_CODE: "dict[str, Code]" = {name: code for code, names in _S3_CODES.items() for name in names.split()}
 
 BY_STATUS: "dict[int, Code]" = {
-    304: Code.PRECONDITION,  # of a PUT with If-None-Match, MinIO's until 2024
+    304: Code.PRECONDITION,  # MinIO until 2024, for PutObject with If-None-Match
     401: Code.ACCESS_DENIED,
     403: Code.ACCESS_DENIED,
     404: Code.NOT_FOUND,
@@ -41,39 +41,39 @@ BY_STATUS: "dict[int, Code]" = {
 
 REQUEST_ID = "x-amz-request-id"
 _SECONDS = re.compile(r"[0-9]{1,6}\Z")
-# Statuses of HEADs that have several reasons: the response has no body with S3's code. 400 may be an expired token,
-# another region than the bucket's, or a wrong request; 403 an unknown access key id, a wrong secret or a missing
-# permission. A GET is refused for the same reason, and its response has a body.
+# HEAD statuses with several possible reasons, because the response has no body with S3's code. 400 may be an expired
+# token, a bucket in another region, or a wrong request; 403 an unknown access key id, a wrong secret or a missing
+# permission. A GET fails for the same reason, and its response has a body.
 UNEXPLAINED = {
     "HeadObject": frozenset({400, 403}),
-    # A 403 is no reason to ask for more: who may not look at a bucket may still use it.
+    # A 403 needs no explanation: without permission for HeadBucket, a user may still access objects.
     "HeadBucket": frozenset({400}),
 }
 _STATUSES = frozenset(int(status) for status in HTTPStatus)
 
 
 def code_of(s3_code: str, status: int) -> Code:
-    """What an error of S3 means.
+    """Return the code of an S3 error.
 
     Parameters
     ----------
     s3_code : str
-        `<Code>` of its document, "" without one.
+        `<Code>` in its document; "" without one.
     status : int
-        HTTP's.
+        The HTTP status.
     """
     return BY_S3_CODE.get(s3_code) or BY_STATUS.get(status) or (Code.BUSY if status >= 500 else Code.REJECTED)
 
 
 def failure_of(status: int, headers: "dict[str, str]", document: bytes) -> Failure:
-    """What a reply that is an error means.
+    """Return the failure of an error response.
 
     Parameters
     ----------
     status : int
     headers : dict of str to str
     document : bytes
-        The body; a HEAD has none, and then the status has to say it all.
+        The body; empty for a HEAD, and then the status decides.
     """
     root, fields = texts(document)
     if root != "Error":
@@ -90,13 +90,13 @@ def failure_of(status: int, headers: "dict[str, str]", document: bytes) -> Failu
 
 
 def late_failure_of(status: int, headers: "dict[str, str]", document: bytes) -> Failure:
-    """What an error means that came with a good status: for some operations S3 sends 200 before it knows."""
+    """Return the failure of an error with status 200: for some operations, S3 sends 200 before it knows the result."""
     return failure_of(500, headers, document)._replace(status=status)
 
 
 def named(failure: Failure, status: int, headers: "dict[str, str]") -> Failure:
-    """A failure of a response, with its status and request id, by which its cause can be found."""
-    if failure.code not in UNUSABLE:  # a full disk is not the response's fault
+    """Add a response's status and request id to its failure, for support."""
+    if failure.code not in UNUSABLE:  # for example a full disk, which is not the response's failure
         return failure
     return failure._replace(
         status=failure.status or status, request_id=failure.request_id or headers.get(REQUEST_ID, "")
@@ -104,18 +104,18 @@ def named(failure: Failure, status: int, headers: "dict[str, str]") -> Failure:
 
 
 def seconds_of(retry_after: str) -> float:
-    """Seconds of a Retry-After header; 0 if it holds a date, which no S3 sends."""
+    """Parse the seconds of a Retry-After header; 0 if it is a date, which S3 does not send."""
     return float(retry_after) if _SECONDS.match(retry_after) else 0.0
 
 
 def explanation(refusal: Failure, explained: Failure) -> Failure:
-    """The failure to report.
+    """Return the failure to report: the GET's, if it explains the HEAD's.
 
     Parameters
     ----------
     refusal : Failure
-        Of the HEAD.
+        Failure of the HEAD.
     explained : Failure
-        Of the GET.
+        Failure of the GET.
     """
     return explained if explained.code in TRANSIENT or 300 <= explained.status <= 403 else refusal

@@ -1,4 +1,4 @@
-"""Puts a request on a connection, once more on a new one where a kept one turns out to be gone."""
+"""Sends a request on a connection, and a second time on a new one if the server has closed a kept-alive connection."""
 
 import os
 from typing import Callable, NamedTuple, Optional
@@ -10,26 +10,26 @@ from metaflow_extensions.fasts3.wire.connections import Connections, Untrusted
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
 from metaflow_extensions.fasts3.wire.http11 import Body, Head, ProtocolError, body_of
 
-WAIT_FOR_NOD = 1.0  # seconds for `100 Continue`; not every server sends it
-READ_STEP = 2**20  # bytes of a file read at a time
-SENT_TOGETHER = 64 * 1024  # bytes of a body that are copied behind the head, to be one packet instead of two
+WAIT_FOR_CONTINUE = 1.0  # seconds to wait for `100 Continue`; some servers do not send it
+READ_STEP = 2**20  # bytes of a file to read at a time
+SENT_TOGETHER = 64 * 1024  # bytes; smaller bodies are sent with the head, in one packet instead of two
 
 
 class Payload(NamedTuple):
-    """The body of a request: bytes, or a run of bytes of an open file."""
+    """The body of a request: bytes, or a section of an open file."""
 
     data: "bytes | bytearray | memoryview" = b""
     file: Optional[int] = None  # a descriptor
     position: int = 0
     length: int = 0
-    allowance: Optional[Allowance] = None  # what the bytes wait for
+    allowance: Optional[Allowance] = None  # limits the bandwidth
 
     @property
     def size(self) -> int:
         return len(self.data) if self.file is None else self.length
 
     def feed(self, take: "Callable[[bytes | bytearray | memoryview], object]") -> None:
-        """Hand over all bytes, in order."""
+        """Pass all bytes to `take`, in order."""
         if self.file is None:
             take(self.data)
             return
@@ -48,21 +48,21 @@ NOTHING = Payload()
 async def send(
     connections: Connections, method: str, head: bytes, payload: Payload, expect: bool
 ) -> "tuple[Head, Body, Connection]":
-    """Send a request and read the head of the reply.
+    """Send a request and read the head of the response.
 
     Parameters
     ----------
     connections : Connections
     method : str
     head : bytes
-        Of the request.
+        The request's head.
     payload : Payload
     expect : bool
-        The head asks for a nod before the body.
+        The head has "Expect: 100-continue".
 
     Returns
     -------
-    tuple of Head, Body and the Connection on which the body is to be read
+    tuple of Head, Body and the Connection to read the body from
 
     Raises
     ------
@@ -81,14 +81,14 @@ async def send(
             return (*await _converse(connection, method, head, payload, expect), connection)
         except ConnectionLost as error:
             connection.close()
-            # A server may close a kept connection at any time: not a failure, if it closed before it said a word.
+            # A server may close a kept-alive connection at any time: no failure, unless part of a response arrived.
             fresh = not fresh and connection.replies > 0 and not error.heard
             if not fresh:
                 raise TransferError(Failure(Code.UNREACHABLE, str(error))) from error
         except ProtocolError as error:
             connection.close()
             raise TransferError(Failure(Code.MALFORMED, str(error))) from error
-        except BaseException:  # Ctrl-C, or a local file: nobody knows how far it came
+        except BaseException:  # Ctrl-C, or an error of a local file: an unknown part of the request was sent
             connection.close()
             raise
 
@@ -100,14 +100,14 @@ async def _converse(
         await connection.send(head + payload.data if payload.data else head)
         return await connection.read_reply(method)
     await connection.send(head)
-    if expect and await connection.has_answer(WAIT_FOR_NOD):
+    if expect and await connection.has_answer(WAIT_FOR_CONTINUE):
         answer = await connection.read_head()
-        if answer.status >= 200:  # final: the body stays here, and the server can't know that nothing follows
+        if answer.status >= 200:  # final: the body is not sent, but the server may expect it, so close the connection
             return answer._replace(keep_alive=False), body_of(method, answer)
     try:
         await _send_body(connection, payload)
     except ConnectionLost as lost:
-        # A server that has refused stops reading; its reason may have come before the end.
+        # A server that refuses a request stops reading; its response may have arrived before the connection broke.
         if not await connection.has_answer(0):
             raise
         try:

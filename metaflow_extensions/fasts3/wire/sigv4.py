@@ -1,7 +1,7 @@
-"""AWS Signature Version 4 for S3: who asks, and that nobody has changed what is asked.
+"""AWS Signature Version 4 for S3.
 
-https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html. Pure: the time is an argument. For the
-same request the signature is botocore's, byte by byte; the key, which changes once a day, is kept.
+https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html. Pure: the time is an argument. The
+signature of a request equals botocore's, byte for byte. The signing key, which changes daily, is cached.
 """
 
 import hmac
@@ -15,8 +15,8 @@ from metaflow_extensions.fasts3.wire.credentials import CredentialSet
 ALGORITHM = "AWS4-HMAC-SHA256"
 UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
 EMPTY_SHA256 = sha256(b"").hexdigest()
-# Proxies may change these, so botocore leaves them out: signed or not, S3 takes both. The hop-by-hop ones (RFC 9110
-# section 7.6.1), and those of traces, in which each hop writes itself (W3C Trace Context).
+# Proxies may change these, so botocore does not sign them; S3 accepts both. Hop-by-hop headers (RFC 9110
+# section 7.6.1), and headers of traces, to which each hop adds itself (W3C Trace Context).
 NOT_SIGNED = frozenset(
     {"connection", "expect", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer"}
     | {"accept-encoding", "transfer-encoding", "upgrade", "user-agent"}
@@ -25,22 +25,22 @@ NOT_SIGNED = frozenset(
 
 
 class Scope(NamedTuple):
-    """What a signature is good for, besides its day."""
+    """What a signature is valid for, besides its day."""
 
     region: str
     service: str = "s3"
 
 
 class Prepared(NamedTuple):
-    """A signature but for the path and the query: the same for all requests with the same headers in one second."""
+    """All of a signature except path and query: the same for all requests with the same headers within one second."""
 
-    tail: str  # of the canonical request, from the headers on
-    to_sign: str  # the beginning of the string to sign
-    mac: hmac.HMAC  # of the key, nothing fed: to copy one takes less than to make one
-    told: str  # the Authorization header but for the signature
+    tail: str  # of the canonical request, starting with the headers
+    to_sign: str  # start of the string to sign
+    mac: hmac.HMAC  # of the key, without data: copying one is faster than creating one
+    header: str  # the Authorization header without the signature
 
     def __repr__(self) -> str:
-        return f"Prepared({self.told!r}, ...)"
+        return f"Prepared({self.header!r}, ...)"
 
     def authorization(self, method: str, path: str, query: str) -> str:
         """Sign a request.
@@ -49,9 +49,9 @@ class Prepared(NamedTuple):
         ----------
         method : str
         path : str
-            As sent, percent-encoded; S3 signs it as it is, without normalising it.
+            Percent-encoded, as sent; S3 signs it without normalization.
         query : str
-            As sent: encoded and in the order of `canonical_query`.
+            Encoded, as sent, in the order of `canonical_query`.
 
         Returns
         -------
@@ -61,7 +61,7 @@ class Prepared(NamedTuple):
         digest = sha256(f"{method}\n{path}\n{query}\n{self.tail}".encode()).hexdigest()
         mac = self.mac.copy()
         mac.update((self.to_sign + digest).encode())
-        return self.told + mac.hexdigest()
+        return self.header + mac.hexdigest()
 
 
 class Signer:
@@ -76,19 +76,19 @@ class Signer:
     def __init__(self, credentials: CredentialSet, scope: Scope) -> None:
         self.credentials = credentials
         self._scope = scope
-        self._kept = ("", b"")  # a day and its key; replaced as one, for threads at midnight
+        self._kept = ("", b"")  # a day and its key; replaced as one, because threads share it
 
     def prepare(self, headers: "dict[str, str]", payload_hash: str, amz_date: str) -> Prepared:
-        """Add what a signed request carries to its headers, and give all of a signature but path and query.
+        """Add the headers of a signed request, and return all of its signature except path and query.
 
         Parameters
         ----------
         headers : dict of str to str
-            Names in lower case; `host` among them. All are signed but `NOT_SIGNED`.
+            Names in lower case, `host` included. All except `NOT_SIGNED` are signed.
         payload_hash : str
             SHA-256 of the body in hex, or `UNSIGNED_PAYLOAD`.
         amz_date : str
-            The time, as `20261122T150405Z`.
+            The time, for example `20261122T150405Z`.
         """
         headers["x-amz-date"] = amz_date
         headers["x-amz-content-sha256"] = payload_hash
@@ -104,13 +104,13 @@ class Signer:
             tail=f"{lines}\n\n{signed_names}\n{payload_hash}",
             to_sign=f"{ALGORITHM}\n{amz_date}\n{scope}\n",
             mac=hmac.new(self._key_of(day), digestmod="sha256"),
-            told=f"{ALGORITHM} Credential={credential}, SignedHeaders={signed_names}, Signature=",
+            header=f"{ALGORITHM} Credential={credential}, SignedHeaders={signed_names}, Signature=",
         )
 
     def sign(
         self, method: str, path: str, query: str, headers: "dict[str, str]", payload_hash: str, amz_date: str
     ) -> None:
-        """Add what makes a request signed to its headers; see `prepare` and `Prepared.authorization`."""
+        """Add the signature's headers to a request; see `prepare` and `Prepared.authorization`."""
         prepared = self.prepare(headers, payload_hash, amz_date)
         headers["authorization"] = prepared.authorization(method, path, query)
 
@@ -125,11 +125,11 @@ class Signer:
 
 
 def encode_path(key: str) -> str:
-    """A key as it stands in a URL's path."""
+    """Encode a key for a URL's path."""
     return quote(key, safe="/~")
 
 
 def canonical_query(parameters: "Iterable[tuple[str, Optional[str]]]") -> str:
-    """Query parameters, encoded and sorted as they are signed and, here, also sent."""
+    """Encode and sort query parameters as they are signed and sent."""
     encoded = sorted((quote(name, safe="-_.~"), quote(value or "", safe="-_.~")) for name, value in parameters)
     return "&".join(f"{name}={value}" for name, value in encoded)

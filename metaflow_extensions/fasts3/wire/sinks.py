@@ -1,4 +1,4 @@
-"""Where the bytes of a download go: to a local file, or into memory."""
+"""Destinations of downloads: a local file, or memory."""
 
 import os
 from typing import Optional, Protocol
@@ -7,33 +7,33 @@ from metaflow_extensions.fasts3.wire.local_files import close_written, open_to_w
 
 
 class Sink(Protocol):
-    """Takes the bytes of one download, in order."""
+    """Receives the bytes of one download, in order."""
 
     def write(self, data: "bytes | memoryview") -> None:
-        """Take some bytes; the view is somebody else's as soon as this returns."""
+        """Write bytes; the caller reuses the view afterwards."""
 
     def finish(self) -> Optional[bytes]:
-        """There are no more. All of them, where they are in memory."""
+        """End the download; return all bytes if they are in memory."""
 
     def abandon(self) -> None:
-        """Let go of what it holds; the download has failed."""
+        """Release resources after a failed download."""
 
 
 class FileSink:
-    """A run of bytes of a file.
+    """Writes a section of a file.
 
     Parameters
     ----------
     path : str
     position : int
-        Where the first byte goes. The file is made, or emptied, when it is 0.
+        Offset of the first byte. At 0, the file is created or emptied.
     keep : bool
-        It is not emptied: others write to it as well.
+        Do not empty the file, because other downloads write to it too.
 
     Raises
     ------
     TransferError
-        Of this and of all methods: the file can't be written.
+        From all methods: the file can't be written.
     """
 
     def __init__(self, path: str, position: int, keep: bool = False) -> None:
@@ -53,7 +53,7 @@ class FileSink:
 
 
 class MemorySink:
-    """A copy of the bytes."""
+    """Collects the bytes in memory."""
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
@@ -62,12 +62,12 @@ class MemorySink:
         self._pieces.append(bytes(data))
 
     def finish(self) -> Optional[bytes]:
-        return b"".join(self._pieces)  # of one, as most are, no second copy is made
+        return b"".join(self._pieces)  # with one piece, the usual case, join makes no copy
 
     def abandon(self) -> None:
         self._pieces = []
 
 
 def sink_for(path: Optional[str], position: int, keep: bool = False) -> Sink:
-    """What takes a download to a file, or into memory where there is no path."""
+    """Return the sink for a file, or for memory if there is no path."""
     return MemorySink() if path is None else FileSink(path, position, keep)

@@ -1,7 +1,7 @@
-"""What boto3 decides about a request before it is sent, as values: where it goes, what it carries, who signs.
+"""What boto3 decides about a request before it is sent: endpoint, headers, signature.
 
-`boto/request_templates.py` asks boto3 for these; a worker gets them over its pipe. The key, the query, one request's
-own headers and the signature are put in when it is sent.
+`boto/request_templates.py` gets these values from boto3; workers receive them over their pipes. The key, the query, the
+headers of one request and the signature are added when it is sent.
 """
 
 from typing import NamedTuple, Optional
@@ -10,35 +10,35 @@ from metaflow_extensions.fasts3.wire.sigv4 import Scope
 
 
 class NoTemplate(Exception):
-    """Why requests have to be left to boto3."""
+    """The reason why boto3 must send the requests."""
 
 
 class Endpoint(NamedTuple):
-    """A server, and how to reach it."""
+    """A server and its connection settings."""
 
     tls: bool
-    host: str  # a name or an address, IPv6 without brackets
+    host: str  # a name or an address; IPv6 without brackets
     port: int
-    ca_bundle: Optional[str] = None  # the file of trusted certificates; None: the server is not verified
+    ca_bundle: Optional[str] = None  # file of trusted certificates; None: don't verify the server
     connect_timeout: float = 4.0  # seconds
-    read_timeout: float = 60.0  # seconds of silence
+    read_timeout: float = 60.0  # seconds without data
 
 
 class RequestTemplate(NamedTuple):
-    """All requests of one operation on one bucket."""
+    """What all requests of one operation on one bucket share."""
 
     endpoint: Endpoint
     host: str  # the Host header
-    path: str  # what comes before the key: "/bucket/" or "/"
-    headers: "dict[str, str]"  # those that every such request carries, names in lower case
+    path: str  # what precedes the key: "/bucket/" or "/"
+    headers: "dict[str, str]"  # headers of every such request, names in lower case
     scope: Optional[Scope]  # None: not signed
-    sign_payload: bool = True  # SHA-256 of every body; else UNSIGNED-PAYLOAD, which TLS protects
-    checksum: Optional[str] = None  # of uploads: the algorithm, one of `checksums.ALGORITHMS`
-    verify: bool = True  # of downloads: compare checksums that the server sends
+    sign_payload: bool = True  # SHA-256 of every body; else UNSIGNED-PAYLOAD, because TLS protects it
+    checksum: Optional[str] = None  # algorithm of uploads, one of `checksums.ALGORITHMS`
+    verify: bool = True  # compare checksums of downloads, if the server sends them
 
 
 def template_of(fields: "list[object]") -> RequestTemplate:
-    """A template that came over a pipe, as JSON's lists."""
+    """Create a template from JSON lists, as received through a pipe."""
     endpoint, host, path, headers, scope, sign_payload, checksum, verify = fields
     return RequestTemplate(
         Endpoint(*endpoint),  # type: ignore[misc]

@@ -1,8 +1,8 @@
-"""What one transfer is: the interface that every implementation offers, and its vocabulary.
+"""The interface of transfers that every implementation offers, and its types.
 
-All arguments and replies but bodies, the allowance and `begun` are made of JSON's types, so that any method call can be
-sent to a worker as it stands. Every method raises `TransferError` and nothing else for what S3, the network or the file
-system did.
+All arguments and results are JSON types, except bodies, the allowance and `begun`, so that any method call can be sent
+to a worker unchanged. Every method raises `TransferError`, and nothing else, for failures of S3, the network or the
+file system.
 """
 
 from collections.abc import Sequence
@@ -12,10 +12,10 @@ from metaflow_extensions.fasts3.wire.bandwidth import Allowance
 
 
 class ObjectInfo(NamedTuple):
-    """What the headers of a HEAD or GET say about an object."""
+    """An object's properties, from the headers of a HEAD or GET."""
 
-    size: Optional[int]  # bytes of the whole object; None where the server does not say
-    etag: str  # as sent, with its quotes; "" where the server sends none
+    size: Optional[int]  # bytes of the whole object; None if the server does not send it
+    etag: str  # as sent, with its quotes; "" if the server sends none
     content_type: Optional[str]
     metadata: dict[str, str]  # x-amz-meta-*, names without the prefix, in lower case
     last_modified: Optional[int]  # Unix timestamp, seconds
@@ -23,28 +23,28 @@ class ObjectInfo(NamedTuple):
 
 
 UNKNOWN_LENGTH = -1
-"""The server does not say how long the body is."""
+"""The response does not state the length of its body."""
 
 
 class GetReply(NamedTuple):
-    """A download, or the beginning of one."""
+    """A download, or the first part of one."""
 
     info: ObjectInfo
-    first: int  # offset in the object of the first byte of the range answered
-    length: int  # bytes of that range; `UNKNOWN_LENGTH` if the server does not say and it was not read to its end
-    received: int  # bytes of it that are in the file now; fewer than `length` if other requests get the rest
-    crc: Optional[int] = None  # CRC-32 of the bytes received, where it was asked for or is of use
-    whole_crc: Optional[str] = None  # of the whole object, in base64 as S3 sends it; None without one
-    verified: Optional[str] = None  # the checksum that S3 keeps of the whole object and that was that of these bytes
-    body: Optional[bytes] = None  # the bytes received, where they went to no file
+    first: int  # offset in the object of the first byte received
+    length: int  # bytes of the range; `UNKNOWN_LENGTH` if not sent and the body was not read to its end
+    received: int  # bytes written so far; fewer than `length` if other requests get the rest
+    crc: Optional[int] = None  # CRC-32 of the received bytes, if requested or computed anyway
+    whole_crc: Optional[str] = None  # of the whole object, in base64 as S3 sends it
+    verified: Optional[str] = None  # algorithm of the checksum that S3 sent for the whole object and that matched
+    body: Optional[bytes] = None  # the received bytes, if they were not written to a file
 
 
 Begun = Callable[[GetReply], None]
-"""Hears of a large download as soon as the head of its response is here, with the bytes that will be `received`."""
+"""Called when the head of a large download's response arrives, with the bytes that will be `received`."""
 
 
 class PutHeaders(NamedTuple):
-    """What is stored with an object besides its bytes."""
+    """What is stored with an object in addition to its bytes."""
 
     content_type: Optional[str] = None
     metadata: Optional[dict[str, str]] = None
@@ -59,46 +59,46 @@ class ListedObject(NamedTuple):
 
 
 class DetailedObject(NamedTuple):
-    """One <Contents> of a listing, with the rest of what it says about an object."""
+    """One <Contents> of a listing, with all details."""
 
     key: str
     size: int
-    etag: str  # as sent, with its quotes; "" where the server sends none
-    modified: Optional[float]  # Unix timestamp, seconds, with fractions on some servers; None where it can't be read
+    etag: str  # as sent, with its quotes; "" if the server sends none
+    modified: Optional[float]  # Unix timestamp in seconds, some servers send fractions; None if invalid
 
 
 class Page(NamedTuple):
     """One page of ListObjectsV2."""
 
-    objects: "Sequence[Union[ListedObject, DetailedObject]]"  # all of them are of one kind
+    objects: "Sequence[Union[ListedObject, DetailedObject]]"  # all of the same type
     prefixes: list[str]  # CommonPrefixes, each with its trailing delimiter
     next_token: Optional[str]  # None on the last page
 
 
 class OpenUpload(NamedTuple):
-    """A multipart upload that was begun, and neither completed nor aborted."""
+    """A multipart upload that was neither completed nor aborted."""
 
     key: str
     upload_id: str
-    initiated: Optional[int]  # Unix timestamp, seconds; None where the server does not say
+    initiated: Optional[int]  # Unix timestamp in seconds; None if the server does not send it
 
 
 class UploadsPage(NamedTuple):
     """One page of ListMultipartUploads."""
 
     uploads: list[OpenUpload]
-    after: Optional[list[str]]  # key and upload id that the next page begins after; None on the last page
-    now: Optional[int] = None  # Unix timestamp of the reply by the server's clock
+    after: Optional[list[str]]  # key and upload id after which the next page begins; None on the last page
+    now: Optional[int] = None  # Unix timestamp of the response, by the server's clock
 
 
 class Transfers(Protocol):
-    """One request to S3 a method; see https://docs.aws.amazon.com/AmazonS3/latest/API/."""
+    """One S3 request per method; see https://docs.aws.amazon.com/AmazonS3/latest/API/."""
 
     def head(self, bucket: str, key: str) -> ObjectInfo:
         """HeadObject."""
 
     def head_bucket(self, bucket: str, key: str = "") -> None:
-        """HeadBucket: fails with NO_BUCKET where there is none. The key does not count."""
+        """HeadBucket; raises NO_BUCKET if it does not exist. The key is ignored."""
 
     def get(
         self,
@@ -120,26 +120,26 @@ class Transfers(Protocol):
         Parameters
         ----------
         path : str, optional
-            The file. It is made, or emptied, when `position` is 0. Without one, the bytes are in the reply.
+            The file. At `position` 0, it is created or emptied. Without a path, the result holds the bytes.
         position : int
-            Where in the file the first byte goes.
+            Offset in the file of the first byte.
         byte_range : str, optional
-            A Range header (RFC 9110 section 14.2); the whole object without it.
+            A Range header (RFC 9110 section 14.2); without it, the whole object.
         if_match : str, optional
-            Fail with PRECONDITION unless the object still has this ETag.
+            Raise PRECONDITION unless the object has this ETag.
         limit : int, optional
-            Stop after so many bytes, and say so in `GetReply.received`. Into a file, what has no length comes whole.
+            Stop after so many bytes; see `GetReply.received`. Bodies without length are written to a file completely.
         crc : bool
-            Compute the CRC-32 of what is received, where this implementation can.
+            Compute the CRC-32 of the received bytes, if this implementation can.
         keep : bool
-            Do not empty the file: others write to it as well.
+            Do not empty the file, because other requests write to it too.
         ways : int
-            Responses that are to share an object over the limit: this one reads as much as each of the others.
+            Number of responses that share an object over the limit; this one reads as much as each of the others.
         begun : callable, optional
-            Told before the bytes of such an object are read, so that the others begin. Only the first `received` bytes
-            are read then, or fewer where the connection breaks.
+            Called before the body of such an object is read, so that the other requests can start. This one then
+            reads only the first `received` bytes, or fewer if the connection breaks.
         allowance : Allowance, optional
-            What the bytes of the body wait for, here and in uploads.
+            Limits the bandwidth of the body, in downloads and uploads.
         """
 
     def put(
@@ -152,9 +152,9 @@ class Transfers(Protocol):
         condition: Optional[str] = None,
         allowance: Optional[Allowance] = None,
     ) -> str:
-        """PutObject from bytes or from a file; the ETag.
+        """PutObject from bytes or a file; returns the ETag.
 
-        With a condition (`wire.conditions`), PRECONDITION where it does not hold.
+        With a condition (`wire.conditions`), raises PRECONDITION if it fails.
         """
 
     def list_page(
@@ -167,27 +167,27 @@ class Transfers(Protocol):
         after: str = "",
         details: bool = False,
     ) -> Page:
-        """ListObjectsV2: one page of the keys that begin with `key`, and come behind `after` where that is given.
+        """ListObjectsV2: one page of the keys that begin with `key` and, if given, sort after `after`.
 
-        With `details`, its objects are of `DetailedObject`.
+        With `details`, the objects are `DetailedObject`s.
         """
 
     def delete(self, bucket: str, key: str) -> None:
         """DeleteObject."""
 
     def delete_objects(self, bucket: str, key: str = "", keys: Sequence[str] = ()) -> dict[str, str]:
-        """DeleteObjects; what S3 says, 'Code: Message', of each key that it did not delete.
+        """DeleteObjects; returns S3's error, 'Code: Message', for each key that was not deleted.
 
         Parameters
         ----------
         key : str
-            Does not count: what the keys have in common, for messages.
+            For messages only: the common prefix of the keys.
         keys : sequence of str
-            1,000 at the most, that XML can hold (`deletion.goes_with_others`), each once.
+            At most 1,000 distinct keys that XML can hold (`deletion.goes_with_others`).
         """
 
     def create_upload(self, bucket: str, key: str, headers: PutHeaders = PutHeaders()) -> str:
-        """CreateMultipartUpload; the upload id."""
+        """CreateMultipartUpload; returns the upload id."""
 
     def upload_part(
         self,
@@ -202,18 +202,18 @@ class Transfers(Protocol):
         version: Optional[Sequence[int]] = None,
         allowance: Optional[Allowance] = None,
     ) -> dict[str, str]:
-        """UploadPart; what CompleteMultipartUpload wants to hear of this part (its ETag, its checksum).
+        """UploadPart; returns the part's fields for CompleteMultipartUpload (ETag, checksum).
 
-        With `version` (`local_files.Version`), CHANGED where the file at `path` is another by now.
+        With `version` (`local_files.Version`), raises CHANGED if the file at `path` has another version.
         """
 
     def complete_upload(
         self, bucket: str, key: str, upload_id: str, parts: list[dict[str, str]], condition: Optional[str] = None
     ) -> str:
-        """CompleteMultipartUpload; the ETag of the object. Conditions as for `put`."""
+        """CompleteMultipartUpload; returns the object's ETag. Conditions as in `put`."""
 
     def abort_upload(self, bucket: str, key: str, upload_id: str) -> None:
-        """AbortMultipartUpload; no error where it is gone already."""
+        """AbortMultipartUpload; no error if the upload no longer exists."""
 
     def list_uploads(self, bucket: str, key: str, after: Optional[Sequence[str]] = None) -> UploadsPage:
         """ListMultipartUploads: one page of the open uploads whose keys begin with `key`.
@@ -221,5 +221,5 @@ class Transfers(Protocol):
         Parameters
         ----------
         after : sequence of str, optional
-            `UploadsPage.after` of the page before.
+            `UploadsPage.after` of the previous page.
         """

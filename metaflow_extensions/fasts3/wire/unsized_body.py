@@ -1,4 +1,4 @@
-"""Bodies without Content-Length: where they end."""
+"""Reads bodies without Content-Length to their end."""
 
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class UnsizedBody:
-    """Reads a body without Content-Length: chunked, or until the connection ends.
+    """Reads a body without Content-Length: chunked, or until the connection closes.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ class UnsizedBody:
         self._chunks = ChunkedReader() if framing is Framing.CHUNKED else None
 
     async def read_some(self, limit: int, scratch: memoryview) -> "bytes | memoryview":
-        """Read bytes of the body, at most `limit`; none at its end. See `Connection.read_some`.
+        """Read at most `limit` bytes of the body; none at its end. See `Connection.read_some`.
 
         Raises
         ------

@@ -1,7 +1,7 @@
-"""How the wire waits: it does not. Its coroutines say what they wait for, and whoever drives them sees to it.
+"""How the wire waits: its coroutines yield what they wait for, and a driver does the waiting.
 
-Two drive them: `blocking.complete`, one coroutine in one thread, and `workers/loop.py`, hundreds in one thread. Threads
-that share an interpreter would spend more on handing it over to one another than on the requests.
+There are two drivers: `blocking.complete` runs one coroutine in one thread, `workers/loop.py` hundreds in one thread.
+A thread per request would spend more time on switching threads than on requests.
 """
 
 import types
@@ -13,17 +13,17 @@ WRITE = 2
 
 
 class Readiness:
-    """Wait until a socket can be read or written.
+    """Wait until a socket is readable or writable.
 
     Attributes
     ----------
     descriptor : int
     owner : object
-        Who has the socket: descriptors are given out again, and so a driver knows that this is another one.
+        The socket. Descriptors are reused; a new owner shows the driver that this is another socket.
     direction : int
         READ or WRITE.
     timeout : float
-        Seconds, after which `TimeoutError` is raised where it is awaited.
+        Seconds; then `TimeoutError` is raised where it is awaited.
     """
 
     __slots__ = ("descriptor", "direction", "owner", "timeout")
@@ -36,7 +36,7 @@ class Readiness:
 
 
 class Pause:
-    """Wait so many seconds. The answer is whether nobody wants to go on."""
+    """Wait so many seconds. The result is whether the call was interrupted."""
 
     __slots__ = ("seconds",)
 
@@ -45,7 +45,7 @@ class Pause:
 
 
 class InThread:
-    """Have a function called that blocks, where that stops nobody else. The answer is what it returned."""
+    """Call a blocking function where it blocks no other coroutine. The result is the function's."""
 
     __slots__ = ("function",)
 
@@ -55,5 +55,5 @@ class InThread:
 
 @types.coroutine
 def wait_for(what: "Readiness | Pause | InThread") -> "Generator[Any, Any, Any]":
-    """Hand to the driver what is waited for; give its answer."""
+    """Yield a wait to the driver and return its result."""
     return (yield what)

@@ -1,4 +1,4 @@
-"""`Transfers` on our own wire: the same methods, as coroutines."""
+"""`Transfers` on our own wire; the methods are coroutines."""
 
 import time
 from typing import Callable, Optional
@@ -14,14 +14,14 @@ from metaflow_extensions.fasts3.wire.template import RequestTemplate
 
 
 class WireTransfers(ObjectTransfers, MultipartTransfers, OpenUploadTransfers, BucketTransfers, DeletionTransfers):
-    """All methods of `transfers.Transfers`. One instance serves many threads.
+    """All methods of `transfers.Transfers`. Threads share it.
 
     Parameters
     ----------
     template : callable
-        Gives the `RequestTemplate` of an operation and a bucket.
+        Returns the `RequestTemplate` of an operation and a bucket.
     credentials : callable
-        Gives the set to sign with now, or None.
+        Returns the credentials to sign with now, or None.
     clock : callable
         `time.time`; another in tests.
     """
@@ -35,5 +35,5 @@ class WireTransfers(ObjectTransfers, MultipartTransfers, OpenUploadTransfers, Bu
         super().__init__(Exchange(template, credentials, clock))
 
     def close(self) -> int:
-        """Close the connections that nobody uses; how many there were."""
+        """Close idle connections and return their number."""
         return self._exchange.close()

@@ -1,6 +1,6 @@
-"""S3's XML documents: a root, rows below it (elements of one name, with texts inside), and texts beside the rows.
+"""S3's XML documents: a root, rows below it (elements of one name that contain texts), and texts beside the rows.
 
-One pass without a tree. S3's documents have four levels at most; those of a hostile server may have anything.
+One pass, without a tree. S3's documents have at most four levels; a hostile server's may have any number.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from xml.parsers import expat
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
 from metaflow_extensions.fasts3.wire.not_s3 import is_page
 
-# What expat reports for a document that ends too soon.
+# expat's errors for a truncated document.
 CUT_SHORT = frozenset(
     expat.errors.codes[one]
     for one in (
@@ -20,27 +20,27 @@ CUT_SHORT = frozenset(
         expat.errors.XML_ERROR_UNCLOSED_CDATA_SECTION,
     )
 )
-MAX_DEPTH = 32  # elements inside one another
+MAX_DEPTH = 32  # nested elements
 NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 _ENCODINGS = frozenset({"utf-8", "utf-16", "iso-8859-1", "us-ascii"})
 
 
 class Document:
-    """What a document holds, and the handlers that collect it.
+    """The contents of a document, and the handlers that collect them.
 
     Parameters
     ----------
     rows : mapping of str to sequence of str
-        The names of the rows, each with the texts that such a row has to hold.
+        Names of the rows, each with the texts that it must contain.
 
     Attributes
     ----------
     root : str
-        The name of its first element.
+        Name of the root element.
     rows : dict of str to list of dict
-        By the name of the row: the texts inside of each, by their elements.
+        For each row name, the texts in each row by element name.
     texts : dict of str to str
-        Those of the other elements right below the root.
+        Texts of the other elements directly below the root.
     """
 
     def __init__(self, rows: "Mapping[str, Sequence[str]]") -> None:
@@ -49,12 +49,12 @@ class Document:
         self.texts: dict[str, str] = {}
         self._needed = rows
         self._depth = 0
-        self._fields: dict[str, str] = {}  # of the row that is being read
-        self._text: list[str] = []  # of the element begun last; in pieces, because each addition would copy all before
+        self._fields: dict[str, str] = {}  # of the current row
+        self._text: list[str] = []  # of the last element; a list, because adding to a str copies it
         self.characters = self._text.append
 
     def start(self, name: str, _: object) -> None:
-        """Begin an element."""
+        """Handle a start tag."""
         if not self._depth:
             self.root = name
         elif self._depth == MAX_DEPTH:
@@ -63,7 +63,7 @@ class Document:
         self._text.clear()
 
     def end(self, name: str) -> None:
-        """End an element."""
+        """Handle an end tag."""
         self._depth -= 1
         if self._depth == 2:
             self._fields[name] = "".join(self._text)
@@ -80,26 +80,26 @@ class Document:
 def read(
     document: bytes, what: str, rows: "Mapping[str, Sequence[str]]", roots: "Optional[Sequence[str]]" = None
 ) -> Document:
-    """Read a document.
+    """Parse a document.
 
     Parameters
     ----------
     document : bytes
-        White space before it is skipped: servers send it to keep a connection busy.
+        Leading white space is skipped: servers send it to keep connections alive.
     what : str
-        Its name in messages.
+        Its name for messages.
     rows : mapping of str to sequence of str
         See `Document`.
     roots : sequence of str, optional
-        The names that its root may have.
+        Allowed names of the root.
 
     Raises
     ------
     TransferError
-        BROKEN: it is cut short. NOT_S3: it is a page. MALFORMED: it is something else.
+        BROKEN: it is truncated. NOT_S3: it is a web page. MALFORMED: anything else.
     """
     if is_page(document):
-        raise TransferError(Failure(Code.NOT_S3, f"{what} is a page, not one of S3"))
+        raise TransferError(Failure(Code.NOT_S3, f"{what} is a web page, not S3's XML"))
     found, parser = Document(rows), new_parser()
     parser.StartElementHandler, parser.EndElementHandler = found.start, found.end
     parser.CharacterDataHandler = found.characters
@@ -115,9 +115,9 @@ def read(
 
 
 def texts(document: bytes) -> "tuple[str, dict[str, str]]":
-    """The name of the root and the texts of the elements right below it; "" where the document is not XML.
+    """Return the root's name and the texts of the elements directly below it; "" if the document is not XML.
 
-    For small documents: errors, and the replies of multipart uploads, whose roots not every server names as S3 does.
+    For small documents: errors, and responses of multipart uploads, whose roots have other names on some servers.
     """
     try:
         found = read(document, "the document", {})
@@ -127,9 +127,9 @@ def texts(document: bytes) -> "tuple[str, dict[str, str]]":
 
 
 def new_parser() -> expat.XMLParserType:
-    """A parser that refuses declarations of entities, with which a few bytes can become gigabytes.
+    """Return a parser that rejects entity declarations, which can expand a few bytes to gigabytes.
 
-    It refuses encodings that expat does not know itself, too: Python would import a codec of the server's choice.
+    It also rejects encodings that expat does not support: Python would import a codec of the server's choice.
     """
     parser = expat.ParserCreate()
     parser.buffer_text = True
