@@ -83,7 +83,7 @@ def main() -> int:
     print("|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory(prefix="fasts3-bandwidth-") as folder, SeaweedServer(Path(folder)) as server:
         for limit, workers in LIMITS:
-            concurrency.CARRIED_BY_ONE = limit / workers  # how many there are follows from it
+            concurrency.WORKER_BANDWIDTH = limit / workers  # how many there are follows from it
             for name in CALLS:
                 free = measure(name, limit, server.place, Path(folder))
                 achieved = measure(name, limit, server.place, Path(folder), max_bandwidth=limit)

@@ -157,7 +157,7 @@ def test_what_ends_workers_is_not_done_in_this_process(s3, stored, can_start, fr
     script.write_text(DIES.replace("{folder!r}", repr(str(worker_process.SCRIPT.parent))))
     monkeypatch.setattr(worker_process, "SCRIPT", script)
     can_start(2)
-    with pytest.raises(MetaflowS3Exception, match="a worker died over this or another object, and no other"):
+    with pytest.raises(MetaflowS3Exception, match="a worker died during this or another job, and no other"):
         s3.get_many(["1"])
 
 

@@ -205,7 +205,7 @@ def test_idle_workers_that_died_are_not_lent(run, pool, seaweedfs, prefix):
     assert len(run(Requests(heads(seaweedfs, prefix, 50))).replies) == 50
 
 
-@pytest.mark.parametrize(("text", "why"), [(GARBAGE, "nonsense"), (DEAD, "status 3")], ids=["nonsense", "dead"])
+@pytest.mark.parametrize(("text", "why"), [(GARBAGE, "an invalid frame"), (DEAD, "status 3")], ids=["nonsense", "dead"])
 def test_workers_that_never_work_are_an_error_that_says_why(run, script, seaweedfs, prefix, text, why):
     script(text)
     with pytest.raises(JobFailed) as failed:
@@ -254,7 +254,7 @@ def test_a_job_that_kills_its_workers_is_named(run, script, end, deaths):
         run(Requests(jobs))
     assert failed.value.job.key == "poison"
     assert failed.value.failure.code is Code.CRASHED
-    assert failed.value.failure.message.startswith(f"{deaths} workers died over it")
+    assert failed.value.failure.message.startswith(f"{deaths} workers died during this job")
 
 
 def test_a_failure_ends_the_call_and_leaves_workers_usable(run, pool, seaweedfs, prefix):

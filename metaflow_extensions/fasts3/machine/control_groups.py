@@ -1,4 +1,4 @@
-"""The limits of the control groups (containers) that a process is in, in both versions of them; see cgroups(7)."""
+"""Limits of a process's control groups (containers), in both versions of them; see cgroups(7)."""
 
 import functools
 import math
@@ -10,12 +10,12 @@ from typing import Callable, NamedTuple, Optional
 
 PROC = Path("/proc/self")
 V2, V1 = "cgroup2", "cgroup"  # file system types of the two versions
-Read = Callable[[Path], float]  # gives the limit that the directory of one group states; infinity without one
+Read = Callable[[Path], float]  # returns the limit in a group's directory; infinity without one
 
 
-@functools.lru_cache(maxsize=8)  # reading them costs as much as a small request, and they hardly ever change
+@functools.lru_cache(maxsize=8)  # reading them costs as much as a small request, and they rarely change
 def least_limit(proc: Path, controller: str, read_v2: Read, read_v1: Read) -> float:
-    """The least limit of those on the way from a process's own group up to the root, in each hierarchy.
+    """Return the lowest limit between a process's group and the root, in each hierarchy.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ def least_limit(proc: Path, controller: str, read_v2: Read, read_v1: Read) -> fl
     controller : str
         ``cpu`` or ``memory``.
     read_v2, read_v1 : callable
-        Read a directory of either version.
+        Read a group's directory, for either version.
 
     Returns
     -------
@@ -35,7 +35,7 @@ def least_limit(proc: Path, controller: str, read_v2: Read, read_v1: Read) -> fl
         # Each line is hierarchy:controllers:path; see cgroups(7).
         lines = [line.split(":", 2) for line in (proc / "cgroup").read_text().splitlines() if line.count(":") > 1]
         mounts = [_mount(line, controller) for line in (proc / "mountinfo").read_text().splitlines()]
-    except (OSError, ValueError):  # not Linux, or not to be seen from here
+    except (OSError, ValueError):  # not Linux, or /proc is not readable
         return math.inf
     groups = {
         V2 if number == "0" else V1: path
@@ -51,15 +51,15 @@ def least_limit(proc: Path, controller: str, read_v2: Read, read_v1: Read) -> fl
 
 
 class _Mount(NamedTuple):
-    """Where a hierarchy of control groups can be read."""
+    """The mount point of a control group hierarchy."""
 
     version: str  # V1 or V2
-    root: str  # the group that is mounted there
+    root: str  # the group mounted there
     point: Path
 
 
 def _mount(line: str, controller: str) -> Optional[_Mount]:
-    """A line of /proc/self/mountinfo, see proc(5); None for other file systems and other controllers."""
+    """Parse a line of /proc/self/mountinfo, see proc(5); None for other file systems and controllers."""
     fields, separator, rest = line.partition(" - ")
     before, after = fields.split(" "), rest.split(" ")
     if not separator or len(before) < 5 or len(after) < 3:
@@ -74,9 +74,9 @@ def _unescaped(text: str) -> str:
 
 
 def _directories(mount: _Mount, group: str) -> Iterator[Path]:
-    """The directories of a group and of those above it, as far as they are mounted."""
+    """Yield the directories of a group and its parents, as far as they are mounted."""
     relative = os.path.relpath(group, mount.root)
-    if relative.startswith(".."):  # a group of another namespace: what is mounted is all that can be known
+    if relative.startswith(".."):  # another namespace's group: use the mounted one
         relative = "."
     directory = mount.point / relative
     yield directory
@@ -86,7 +86,7 @@ def _directories(mount: _Mount, group: str) -> Iterator[Path]:
 
 
 def text_of(path: Path) -> str:
-    """What a file of a group says; nothing where it can't be read."""
+    """Return the contents of a group's file; "" if it can't be read."""
     try:
         return path.read_text().strip()
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""How much memory this process and its workers may take: by their container's limit, by `ulimit -v`, by the machine."""
+"""The memory limit of this process and its workers: the container's, `ulimit -v`, or the machine's."""
 
 import math
 import os
@@ -8,12 +8,12 @@ from metaflow_extensions.fasts3.machine.control_groups import PROC, least_limit,
 
 
 def memory() -> float:
-    """Bytes that this process and its workers may take, whatever else is in the same container; infinity if unknown."""
+    """Return the bytes available to this process and its workers, ignoring other processes; infinity if unknown."""
     return min(_physical(), _address_space(), container_memory(PROC))
 
 
 def container_memory(proc: Path) -> float:
-    """The memory limit of the control groups that a process is in, in bytes; infinity without one.
+    """Return the memory limit of a process's control groups in bytes; infinity without one.
 
     Parameters
     ----------
@@ -24,12 +24,12 @@ def container_memory(proc: Path) -> float:
 
 
 def _limit_v2(directory: Path) -> float:
-    # Above memory.high the kernel slows a group down.
+    # Above memory.high the kernel throttles a group.
     return min(_bytes(directory / "memory.max"), _bytes(directory / "memory.high"))
 
 
 def _limit_v1(directory: Path) -> float:
-    return _bytes(directory / "memory.limit_in_bytes")  # without a limit near 2**63, far above any machine's memory
+    return _bytes(directory / "memory.limit_in_bytes")  # unlimited: near 2**63, far above any machine's memory
 
 
 def _bytes(path: Path) -> float:
@@ -40,7 +40,7 @@ def _bytes(path: Path) -> float:
 def _physical() -> float:
     try:
         size = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, ValueError, AttributeError):  # not on every system
+    except (OSError, ValueError, AttributeError):  # not available on every system
         return math.inf
     return size if size > 0 else math.inf
 
@@ -48,7 +48,7 @@ def _physical() -> float:
 def _address_space() -> float:
     try:
         import resource
-    except ImportError:  # not on every system
+    except ImportError:  # not available on every system
         return math.inf
     limit = resource.getrlimit(resource.RLIMIT_AS)[0]
     return math.inf if limit == resource.RLIM_INFINITY else limit

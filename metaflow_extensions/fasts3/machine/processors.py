@@ -1,4 +1,4 @@
-"""How many processors this process may use: as configured, by its affinity, and by its container's CPU quota."""
+"""The number of processors that this process may use: configured, by its affinity, and by its container's CPU quota."""
 
 import math
 import os
@@ -10,10 +10,10 @@ from metaflow_extensions.fasts3.machine.control_groups import PROC, least_limit,
 
 
 def processors() -> int:
-    """How many processors this process may use, at least 1.
+    """Return how many processors this process may use, at least 1.
 
-    PYTHON_CPU_COUNT (and ``python -X cpu_count``, from Python 3.13) decides where it is set, as it does for
-    `os.process_cpu_count`. Otherwise it is the process's CPU affinity, or its container's CPU quota where that is less.
+    PYTHON_CPU_COUNT (and ``python -X cpu_count``, since Python 3.13) takes precedence, as for `os.process_cpu_count`.
+    Otherwise it is the lower of the process's CPU affinity and its container's CPU quota.
     """
     return _configured() or math.ceil(min(_affinity(), quota(PROC)))
 
@@ -31,12 +31,12 @@ def _configured() -> Optional[int]:
 def _affinity() -> int:
     try:
         return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on every system
+    except AttributeError:  # not available on every system
         return os.cpu_count() or 1
 
 
 def quota(proc: Path) -> float:
-    """The CPU quota of the control groups that a process is in, in processors; infinity without one.
+    """Return the CPU quota of a process's control groups, in processors; infinity without one.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def _quota_v1(directory: Path) -> float:
 
 
 def _ratio(allowed: str, period: str) -> float:
-    """The quota of a group; "max" and -1 stand for none."""
+    """Return a group's quota; "max" and -1 mean none."""
     if allowed.isdecimal() and period.isdecimal() and int(allowed) and int(period):
         return int(allowed) / int(period)
     return math.inf

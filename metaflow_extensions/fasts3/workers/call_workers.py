@@ -1,4 +1,4 @@
-"""The workers of one call: leased as there is work for them, given jobs, replaced when they die."""
+"""The workers of one call: leases them as there is work, gives them jobs, and replaces dead ones."""
 
 import contextlib
 import selectors
@@ -15,8 +15,8 @@ from metaflow_extensions.fasts3.workers import concurrency
 from metaflow_extensions.fasts3.workers.worker_pool import WorkerPool
 from metaflow_extensions.fasts3.workers.worker_process import LOOK, WorkerGone, WorkerProcess
 
-# Workers that may die over one job, or before they have said a word: of themselves, or killed from outside. Whoever
-# kills at random, as a machine does that is short of memory, meets the same job several times.
+# Workers that may die during one job, or before their first frame: on their own, or killed from outside. An
+# out-of-memory killer, which picks victims at random, may hit the same job several times.
 DEATHS = 3
 KILLS_OVER_A_JOB = 12
 KILLS_AT_THE_START = 24
@@ -24,7 +24,7 @@ SPARED_AFTER = 0.1  # seconds without a job
 
 
 class NoWorkers(Exception):
-    """None can be started, and the jobs that are left are in the queue."""
+    """No worker can be started; the remaining jobs are in the queue."""
 
 
 class CallWorkers:
@@ -47,17 +47,17 @@ class CallWorkers:
         self._body_bytes = body_bytes
         self._done = 0
         self._moved = 0  # bytes
-        self._deaths: dict[int, int] = {}  # job number -> workers that died while they did it and nothing else
-        self._stillborn = 0.0  # of DEATHS: workers in a row that died before their hello
-        self._selector = selectors.PollSelector()  # the only one that needs no descriptor of its own
+        self._deaths: dict[int, int] = {}  # job number -> workers that died while it was their only job
+        self._stillborn = 0.0  # counts to DEATHS: consecutive workers that died before their hello
+        self._selector = selectors.PollSelector()  # the only selector that needs no descriptor
         self._look = time.monotonic() + LOOK
         self._waker = interruption.waker
         if self._waker:
             self._selector.register(self._waker.descriptor, selectors.EVENT_READ)
         self._speeds: dict[WorkerProcess, concurrency.Speed] = {}
-        self._idle_since: dict[WorkerProcess, float] = {}  # of workers without a job, while the plan is held
+        self._idle_since: dict[WorkerProcess, float] = {}  # since when workers have had no job, while the plan is held
         self.workers: list[WorkerProcess] = []
-        self.answered: deque[tuple[Job, Outcome]] = deque()  # not yet handed to the plan
+        self.answered: deque[tuple[Job, Outcome]] = deque()  # not yet passed to the plan
 
     def lease(self, wait: bool) -> bool:
         self._interruption.check()
@@ -71,7 +71,7 @@ class CallWorkers:
         return True
 
     def spare(self) -> None:
-        """Give back workers that have had nothing to do for a while: others may wait for them."""
+        """Return workers that have been idle for a while, because other calls may wait for them."""
         now = time.monotonic()
         for worker in list(self.workers):
             if worker.jobs:
@@ -82,11 +82,11 @@ class CallWorkers:
                 self._pool.give_back(worker)
 
     def give_up(self, queue: JobQueue, error: OSError) -> NoReturn:
-        """Leave what there is to do to somebody else, unless it may be what ended the workers that there were."""
+        """Leave the remaining jobs to another runner, unless one of them may have killed the workers."""
         job = queue.take() if any(self._deaths.values()) else None
         if job is not None:
-            told = f"a worker died over this or another object, and no other can be started: {error}"
-            raise JobFailed(job, Failure(Code.CRASHED, told)) from error
+            message = f"a worker died during this or another job, and no other worker can be started: {error}"
+            raise JobFailed(job, Failure(Code.CRASHED, message)) from error
         raise NoWorkers(str(error)) from error
 
     def workers_with_jobs(self) -> bool:
@@ -107,7 +107,7 @@ class CallWorkers:
         return concurrency.room(self._done, self._moved, self._connections, self._speeds[worker].rate(now))
 
     def fill(self, worker: WorkerProcess, queue: JobQueue, part: int) -> None:
-        """Hand one worker jobs, for a part of its room at most, so that others get theirs."""
+        """Give one worker jobs, at most a part of its room, so that other workers get theirs."""
         batch: list[Job] = []
         size = worker.waiting
         room = self._room(worker, time.monotonic())
@@ -117,7 +117,7 @@ class CallWorkers:
                 break
             suspect = job.number in self._deaths
             if suspect and (worker.jobs or batch):
-                queue.put_back([job])  # it has to be alone; this worker is full until it is empty
+                queue.put_back([job])  # it must run alone; this worker counts as full until it is empty
                 worker.alone = True
                 break
             worker.alone = suspect
@@ -140,13 +140,13 @@ class CallWorkers:
         return {name: self._template(*name) for name in names}
 
     def wait(self, queue: JobQueue, seconds: float) -> None:
-        """Collect outcomes as they come, at most for so long."""
+        """Collect outcomes as they arrive, for at most `seconds`."""
         for key, _ in self._selector.select(min(seconds, LOOK)):
             if self._waker and key.fd == self._waker.descriptor:
                 raise Interrupted
             self._collect(key.fileobj, queue)  # type: ignore[arg-type]
         now = time.monotonic()
-        if now >= self._look:  # also at those that say nothing
+        if now >= self._look:  # also check silent workers
             self._look = now + LOOK
             for worker in list(self.workers):
                 self._collect(worker, queue)
@@ -155,7 +155,7 @@ class CallWorkers:
         count, now = self._speeds[worker].count, time.monotonic()
         try:
             for job, outcome in worker.outcomes():
-                self.answered.append((job, outcome))  # one by one: those before a piece of nonsense count
+                self.answered.append((job, outcome))  # one at a time, so that outcomes before an invalid one count
                 if outcome.begun:
                     continue
                 count(now)
@@ -173,7 +173,7 @@ class CallWorkers:
                 self._replace(worker, queue, gone)
 
     def let_the_rest_end(self, plan: Plan, patience: float) -> None:
-        """Wait for what is under way, but not for long; what is not done then is ended."""
+        """Wait a limited time for running jobs, then end the busy workers."""
         until = time.monotonic() + patience
         if self._waker:
             self._selector.unregister(self._waker.descriptor)
@@ -187,7 +187,7 @@ class CallWorkers:
                     self._drop(worker)
         self.end_now(only_busy=True)
         while self.answered:
-            with contextlib.suppress(JobFailed):  # what it opened, `cleanup` has to close
+            with contextlib.suppress(JobFailed):  # `cleanup` closes what it opened
                 plan.receive(*self.answered.popleft())
 
     def end_now(self, only_busy: bool = False) -> None:
@@ -212,22 +212,22 @@ class CallWorkers:
         self._idle_since.pop(worker, None)
 
     def _replace(self, worker: WorkerProcess, queue: JobQueue, gone: WorkerGone) -> None:
-        """Do a lost worker's jobs again elsewhere, unless one of them is why it was lost."""
+        """Put a lost worker's jobs back into the queue, unless one of them killed it."""
         self._drop(worker)
         alone = len(worker.jobs) == 1
-        for number, outcome in worker.begun.items():  # others have begun with the rest, and get all of it now
+        for number, outcome in worker.begun.items():  # other jobs get the rest of the object; now they get all of it
             reply = outcome.reply._replace(received=0, crc=0)
             self.answered.append((worker.jobs.pop(number), outcome._replace(reply=reply, begun=False)))
         jobs, worker.jobs = list(worker.jobs.values()), {}
         if not worker.greeted:
             self._stillborn += DEATHS / KILLS_AT_THE_START if gone.killed else 1.0
             if self._stillborn >= DEATHS:
-                told = f"s3op.py does not start ({gone}); run it by hand with this Python to see why"
-                raise JobFailed(jobs[0] if jobs else Job(0, "get", "", ""), Failure(Code.CRASHED, told))
+                message = f"s3op.py does not start ({gone}). Run it with this Python to see why"
+                raise JobFailed(jobs[0] if jobs else Job(0, "get", "", ""), Failure(Code.CRASHED, message))
         for job in jobs if worker.greeted else ():
-            # Of several, any may be the one; each is done alone the next time, and only those deaths are its own.
+            # Any of several jobs may be the cause. Each runs alone next time, and only deaths of lone jobs count.
             deaths = self._deaths[job.number] = self._deaths.get(job.number, 0) + alone
             if deaths >= (KILLS_OVER_A_JOB if gone.killed else DEATHS):
-                raise JobFailed(job, Failure(Code.CRASHED, f"{deaths} workers died over it; the last: {gone}"))
-        # Last, because whatever ends workers now may be over by then.
+                raise JobFailed(job, Failure(Code.CRASHED, f"{deaths} workers died during this job; the last: {gone}"))
+        # Last, because the cause of the deaths may have passed by then.
         queue.put_last(jobs)

@@ -1,4 +1,4 @@
-"""Puts S3 right after a call that failed or was stopped: many requests side by side, within a limited time."""
+"""Cleans up in S3 after a failed or interrupted call: many parallel requests within a time limit."""
 
 import time
 from collections import deque
@@ -17,22 +17,22 @@ NO_TIME = Failure(Code.UNREACHABLE, "there was no time left")
 
 
 class Undone(NamedTuple):
-    """A job that was not done."""
+    """A cleanup job that was not done."""
 
     job: Job
     failure: Failure
 
 
 def clean_up(performer: Performer, jobs: Sequence[Job], seconds: float) -> list[Undone]:
-    """Do jobs that put S3 right.
+    """Run cleanup jobs.
 
     Parameters
     ----------
     performer : Performer
     jobs : sequence of Job
-        In any order, with different numbers.
+        In any order, with distinct numbers.
     seconds : float
-        After this time the rest is left undone.
+        Time limit; remaining jobs are not done.
 
     Returns
     -------
@@ -43,7 +43,7 @@ def clean_up(performer: Performer, jobs: Sequence[Job], seconds: float) -> list[
     def perform(job: Job, interruption: Interruption, _: Tell) -> Outcome:
         try:
             return performer.perform(job, interruption, within=max(0.0, until - time.monotonic()))
-        except Exception as error:  # time is over, or a defect, which must not keep the others from being done
+        except Exception as error:  # the time is over, or a defect, which must not stop the other jobs
             if not isinstance(error, Interrupted):
                 log.warning("S3: %s of %s failed", job.operation, job.url, exc_info=True)
             return Outcome(job.number, None, NO_TIME)
@@ -57,11 +57,11 @@ def clean_up(performer: Performer, jobs: Sequence[Job], seconds: float) -> list[
             for job, outcome in threads.outcomes(max(0.0, until - time.monotonic())):
                 code = outcome.failure.code if outcome.failure else None
                 if code is Code.NO_DESCRIPTORS and threads.size > 1:
-                    threads.size = max(1, threads.under_way)  # the others have them
+                    threads.size = max(1, threads.under_way)  # the other threads use the descriptors
                     waiting.append(job)
                 elif outcome.failure:
                     undone[job.number] = Undone(job, outcome.failure)
-                    if code is Code.UNREACHABLE:  # after several tries: the others would not fare better
+                    if code is Code.UNREACHABLE:  # after several attempts: the others would fail too
                         undone.update((one.number, Undone(one, outcome.failure)) for one in waiting)
                         waiting.clear()
                 else:

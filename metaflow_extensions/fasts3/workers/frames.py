@@ -1,7 +1,7 @@
-"""The protocol between the user's process and a worker: frames, which carry jobs and outcomes.
+"""The protocol between the user's process and a worker: frames that carry jobs and outcomes.
 
-Bytes in, messages out; this file does not know a pipe. A frame is a fixed head, then a JSON document, then raw bytes
-(bodies of uploads and downloads), so that bytes never pass through JSON:
+Bytes in, messages out; this file does not know pipes. A frame is a fixed head, a JSON document, and raw bytes (bodies
+of uploads and downloads), so that bodies never pass through JSON:
 
     magic 2 | version 1 | kind 1 | length of the JSON 4 | length of the raw bytes 4 | JSON | raw bytes
 """
@@ -29,56 +29,56 @@ from metaflow_extensions.fasts3.wire.transfers import (
 MAGIC = b"\xf3S"
 VERSION = 4
 HEAD = struct.Struct(">2sBBII")
-LIMIT = 256 * 2**20  # bytes of one frame; a body is at most one part, far below
-TOGETHER = 2**20  # bytes of bodies in one frame of several: each is copied on either side
+LIMIT = 256 * 2**20  # bytes of one frame; a body is at most one part, far smaller
+TOGETHER = 2**20  # bytes of bodies that share a frame; each is copied on both sides
 
 
 class Kind(IntEnum):
-    """What a frame holds."""
+    """The contents of a frame."""
 
     HELLO = 1  # worker -> parent, first: the worker's version and process id
-    SETUP = 2  # parent -> worker: how to reach S3, how patient to be
-    CREDENTIALS = 3  # parent -> worker: the set to sign with from now on
+    SETUP = 2  # parent -> worker: how to reach S3, and the retry policy
+    CREDENTIALS = 3  # parent -> worker: the credentials to sign with from now on
     JOBS = 4  # parent -> worker
     OUTCOMES = 5  # worker -> parent
-    TEMPLATES = 6  # parent -> worker: (operation of S3, bucket, template or why there is none) each
+    TEMPLATES = 6  # parent -> worker: (S3 operation, bucket, template or the reason for none) each
 
 
 class Frame(NamedTuple):
     """One message."""
 
     kind: Kind
-    document: Any  # what JSON can hold
+    document: Any  # a JSON value
     raw: Buffer = b""
 
 
 class FrameError(ValueError):
-    """Bytes that are not a frame, or a frame over the limit."""
+    """Bytes are not a frame, or a frame exceeds the limit."""
 
 
 def encode(frame: Frame) -> list[Buffer]:
-    """The bytes of a frame, in pieces, so that a large body is not copied."""
+    """Return a frame's bytes in pieces, so that a large body is not copied."""
     document = json.dumps(frame.document, separators=(",", ":")).encode("ascii")
     size = memoryview(frame.raw).nbytes
     if len(document) + size > LIMIT:
-        raise FrameError(f"a frame of {len(document) + size} bytes is over the limit of {LIMIT}")
+        raise FrameError(f"a frame of {len(document) + size} bytes exceeds the limit of {LIMIT}")
     head = HEAD.pack(MAGIC, VERSION, frame.kind, len(document), size) + document
     return [head, frame.raw] if size else [head]
 
 
 class FrameReader:
-    """Cuts a stream of bytes into frames."""
+    """Splits a stream of bytes into frames."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> Iterator[Frame]:
-        """Take bytes as they came; give the frames that are whole.
+        """Take received bytes and yield the frames that are complete.
 
         Raises
         ------
         FrameError
-            The stream is not of this protocol; nothing more can be read from it.
+            The stream is invalid, and can't be read further.
         """
         self._buffer += data
         while len(self._buffer) >= HEAD.size:
@@ -87,7 +87,7 @@ class FrameReader:
                 raise FrameError(f"not a frame of version {VERSION}: begins with {bytes(self._buffer[:4])!r}")
             end = HEAD.size + document_size + raw_size
             if end > LIMIT + HEAD.size:
-                raise FrameError(f"a frame of {end} bytes is over the limit of {LIMIT}")
+                raise FrameError(f"a frame of {end} bytes exceeds the limit of {LIMIT}")
             if len(self._buffer) < end:
                 return
             with memoryview(self._buffer) as view:
@@ -100,12 +100,12 @@ class FrameReader:
 def _frame(kind: int, document: bytes, raw: bytes) -> Frame:
     try:
         return Frame(Kind(kind), json.loads(document), raw)
-    except (ValueError, RecursionError) as error:  # RecursionError: brackets in brackets
-        raise FrameError(f"a frame of kind {kind} does not hold JSON: {error}") from None
+    except (ValueError, RecursionError) as error:  # RecursionError: deeply nested brackets
+        raise FrameError(f"a frame of kind {kind} does not contain JSON: {error}") from None
 
 
 def jobs_frames(jobs: Sequence[Job]) -> Iterator[Frame]:
-    """Jobs, bodies laid one after the other behind the JSON; a large one has a frame of its own, and is not copied."""
+    """Yield frames of jobs, with their bodies after the JSON; a large body gets its own frame and is not copied."""
     rows: list[Any] = []
     bodies: list[Buffer] = []
     size = 0
@@ -126,19 +126,19 @@ def _jobs_frame(rows: list[Any], bodies: list[Buffer]) -> Frame:
 
 
 def jobs_of(frame: Frame) -> Iterator[Job]:
-    """The jobs in a frame.
+    """Yield the jobs in a frame.
 
     Raises
     ------
     FrameError
-        The frame is not what a parent would send.
+        The frame is invalid.
     """
     bodies = _Bodies(frame.raw)
     try:
         for row in _list(frame.document):
             number, operation, bucket, key, arguments, size = _fields("a job", _JOB, row)
             if "headers" in arguments:
-                arguments["headers"] = PutHeaders(*_list(arguments["headers"]))  # what is in them, users choose
+                arguments["headers"] = PutHeaders(*_list(arguments["headers"]))  # users choose the values
             yield Job(number, operation, bucket, key, arguments, bodies.take(size) if size >= 0 else None)
         bodies.check_end()
     except (LookupError, TypeError, ValueError) as error:
@@ -146,7 +146,7 @@ def jobs_of(frame: Frame) -> Iterator[Job]:
 
 
 def outcomes_frames(outcomes: Sequence[Outcome]) -> Iterator[Frame]:
-    """Outcomes; a named tuple becomes a JSON array. Bodies lie behind the JSON, where their lengths stand for them."""
+    """Yield frames of outcomes. Named tuples become JSON arrays; bodies follow the JSON, which holds their lengths."""
     rows: list[Any] = []
     bodies: list[Buffer] = []
     size = 0
@@ -165,28 +165,28 @@ def outcomes_frames(outcomes: Sequence[Outcome]) -> Iterator[Frame]:
 
 
 def outcomes_of(frame: Frame, jobs: Mapping[int, Job]) -> Iterator[Outcome]:
-    """The outcomes in a frame.
+    """Yield the outcomes in a frame.
 
     Parameters
     ----------
     jobs : mapping of int to Job
-        The jobs that this worker has, by number; an outcome of any other is nonsense.
+        The worker's jobs, by number; outcomes of other jobs are invalid.
 
     Raises
     ------
     FrameError
-        The frame is not what a worker would send.
+        The frame is invalid.
     """
     bodies = _Bodies(frame.raw)
     try:
         for row in _list(frame.document):
             number, reply, failure, answered, retried, begun = _fields("an outcome", _OUTCOME, row)
             operation = jobs[number].operation
-            told = _failure(failure)
+            error = _failure(failure)
             if begun and operation != "get":
-                raise ValueError("nothing but a download tells that it has begun")
-            answer = None if told else _reply(operation, reply, bodies)
-            yield Outcome(number, answer, told, answered, _failure(retried), begun)
+                raise ValueError("only downloads report that they have begun")
+            answer = None if error else _reply(operation, reply, bodies)
+            yield Outcome(number, answer, error, answered, _failure(retried), begun)
         bodies.check_end()
     except (LookupError, TypeError, ValueError) as error:
         raise _nonsense("outcomes", error) from None
@@ -200,7 +200,7 @@ def _failure(row: Any) -> Optional[Failure]:
 
 
 class _Bodies:
-    """The raw bytes of a frame, body after body."""
+    """The raw bytes of a frame, split into bodies."""
 
     def __init__(self, raw: Buffer) -> None:
         self._raw = raw
@@ -209,25 +209,25 @@ class _Bodies:
     def take(self, size: int) -> bytes:
         begin, self._position = self._position, self._position + size
         if size < 0 or self._position > len(self._raw):
-            raise ValueError("a body is shorter than it should be")
-        return bytes(self._raw[begin : self._position])  # all of bytes are themselves: no copy
+            raise ValueError("a body is shorter than its length")
+        return bytes(self._raw[begin : self._position])  # slicing all of a bytes object makes no copy
 
     def check_end(self) -> None:
         if self._position != len(self._raw):
-            raise ValueError("bytes came that are no job's")
+            raise ValueError("bytes follow the last body")
 
 
 def _reply(operation: str, reply: Any, bodies: _Bodies) -> Any:
     if operation == "head":
         return _info(reply)
     if operation == "get":
-        info, *others, size = _fields("what a GET says", _GET_REPLY, reply)
-        told = GetReply(_info(info), *others)
+        info, *others, size = _fields("the result of a GET", _GET_REPLY, reply)
+        result = GetReply(_info(info), *others)
         if size is None:
-            return told
-        if size != told.received:
-            raise ValueError(f"{told.received} bytes were received, and {size} come")
-        return told._replace(body=bodies.take(size))
+            return result
+        if size != result.received:
+            raise ValueError(f"{result.received} bytes were received, and the body has {size}")
+        return result._replace(body=bodies.take(size))
     if operation == "list_page":
         rows, prefixes, token = _fields("a page", _PAGE, reply)
         _texts(prefixes)
@@ -237,7 +237,7 @@ def _reply(operation: str, reply: Any, bodies: _Bodies) -> Any:
         _texts(after or ())
         return UploadsPage([OpenUpload(*_fields("an upload", _UPLOAD, row)) for row in rows], after, now)
     if type(reply) is not _REPLIES[operation]:
-        raise TypeError(f"the reply to {operation} is {str(reply)[:80]!r}")
+        raise TypeError(f"the result of {operation} is {str(reply)[:80]!r}")
     if type(reply) is dict:
         _texts(reply.values())
     return reply
@@ -255,7 +255,7 @@ def _info(row: Any) -> ObjectInfo:
     return info
 
 
-# --- What is in the rows of a document: for each of them the types that its fields may have, together.
+# --- The rows of a document: the allowed combinations of field types.
 
 _NONE = type(None)
 
@@ -284,12 +284,12 @@ _REPLIES: "dict[str, type]" = {
 
 def _list(value: Any) -> "list[Any]":
     if type(value) is not list:
-        raise TypeError(f"{str(value)[:80]!r} is no list")
+        raise TypeError(f"{str(value)[:80]!r} is not a list")
     return value
 
 
 def _fields(what: str, allowed: "frozenset[tuple[type, ...]]", row: Any) -> "list[Any]":
-    """The fields of a row. One look-up tells that they are as many, and of such types, as they should be."""
+    """Return the fields of a row. One lookup checks their number and types."""
     if type(row) is not list or tuple(map(type, row)) not in allowed:
         raise TypeError(f"{what} is {str(row)[:80]!r}")
     return row
@@ -298,8 +298,8 @@ def _fields(what: str, allowed: "frozenset[tuple[type, ...]]", row: Any) -> "lis
 def _texts(values: "Iterable[Any]") -> None:
     for value in values:
         if type(value) is not str:
-            raise TypeError(f"{str(value)[:80]!r} is no text")
+            raise TypeError(f"{str(value)[:80]!r} is not a string")
 
 
 def _nonsense(what: str, error: Exception) -> FrameError:
-    return FrameError(f"{what} that make no sense: {type(error).__name__}: {str(error)[:200]}")
+    return FrameError(f"invalid {what}: {type(error).__name__}: {str(error)[:200]}")

@@ -1,7 +1,7 @@
-"""What a process passes on to those that it starts, and what these keep when it changes afterwards.
+"""What a worker inherits from its parent at its start, and keeps when the parent changes later.
 
-A worker that was started before a change may have more rights than its parent now has, or look at other files: it is
-replaced when it would be leased next.
+A worker started before a change may have more permissions than its parent has now, or see other files. It is replaced
+at its next lease.
 """
 
 import contextlib
@@ -13,17 +13,17 @@ from typing import Any
 
 from metaflow_extensions.fasts3.workers.interpreter import SECRETIVE
 
-_PROC = "/proc/thread-self"  # all of these belong to threads, on Linux
+_PROC = "/proc/thread-self"  # on Linux, all of these belong to threads
 _NAMESPACES = ("mnt", "net", "user")
-# Identities (also the one for files), groups, capabilities, and restrictions; see proc(5).
+# User and group ids, groups, capabilities and restrictions; see proc(5).
 _STATUS = re.compile(rb"^(?:Umask|Uid|Gid|Groups|Cap\w+|NoNewPrivs|Seccomp\w*):.*$", re.MULTILINE)
 _LIMITS = [getattr(resource, name) for name in dir(resource) if name.startswith("RLIMIT_")]
-# Of the environment: what decides on connections and their certificates, in Python, OpenSSL and botocore.
+# Environment variables that affect connections and certificates, in Python, OpenSSL and botocore.
 _VARIABLES = re.compile(r"AWS_|SSL_CERT_|REQUESTS_CA_BUNDLE\Z|(HTTPS?|ALL|NO)_PROXY\Z", re.IGNORECASE)
 
 
 def inherited() -> "tuple[Any, ...]":
-    """What a worker that this thread started now would inherit, for comparison."""
+    """Return what a worker started now by this thread would inherit, for comparison."""
     return (
         (os.getuid(), os.geteuid(), os.getgid(), os.getegid(), sorted(os.getgroups())),
         tuple(_limits()),
@@ -36,7 +36,7 @@ def inherited() -> "tuple[Any, ...]":
 
 def _limits() -> "Iterator[Any]":
     for limit in _LIMITS:
-        with contextlib.suppress(OSError, ValueError):  # not every kernel has all of them
+        with contextlib.suppress(OSError, ValueError):  # some kernels lack some of them
             yield resource.getrlimit(limit)
 
 

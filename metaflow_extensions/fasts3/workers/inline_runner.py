@@ -1,4 +1,4 @@
-"""Carries out a plan in the user's process: a few jobs, or a client that no worker could make again."""
+"""Carries out a plan in the user's process: for a few jobs, or for a client that workers can't recreate."""
 
 import contextlib
 import threading
@@ -23,12 +23,12 @@ from metaflow_extensions.fasts3.workers.performer import Performer, Tell, Terms
 from metaflow_extensions.fasts3.workers.renewal import Renewal
 from metaflow_extensions.fasts3.workers.threads import Threads
 
-MUCH = 2**20  # bytes of a job
-LOOK = 0.05  # seconds between two looks whether the call is to end
+MUCH = 2**20  # average bytes of a job
+LOOK = 0.05  # seconds between checks for an interruption
 
 
 class InlineRunner:
-    """Does jobs here.
+    """Runs jobs in this process.
 
     Parameters
     ----------
@@ -36,16 +36,16 @@ class InlineRunner:
     terms : Terms
     renewal : Renewal
     interruption : Interruption
-        Ends it.
+        Ends the run.
     threads : int
-        Jobs done side by side where there are several.
+        Parallel jobs.
     """
 
     def __init__(
         self, transfers: Transfers, terms: Terms, renewal: Renewal, interruption: Interruption, threads: int
     ) -> None:
         self._stop = threading.Event()
-        # Not a method: it would hold this object in a cycle, and with it the interruption's descriptors.
+        # Not a bound method: in a reference cycle, this object would keep the interruption's descriptors open.
         self._performer = Performer(transfers, terms, pause=partial(_pause, interruption, self._stop))
         self._renewal = renewal
         self._interruption = interruption
@@ -55,23 +55,23 @@ class InlineRunner:
 
     @property
     def moves_much(self) -> bool:
-        """Whether the jobs move so much that a few of them are worth a worker's start."""
+        """Whether the jobs move so many bytes that a few of them are worth starting a worker."""
         return self._moved > self._done * MUCH
 
     @property
     def answered(self) -> bool:
-        """Whether the endpoint has answered this process."""
+        """Whether the endpoint has responded to this process."""
         return self._performer.answered
 
     def run(self, plan: Plan, queue: JobQueue, leave: Callable[[], bool] = lambda: False) -> None:
-        """Carry out the jobs of a queue and all that follow from them.
+        """Run a queue's jobs and those that follow from them.
 
         Parameters
         ----------
         plan : Plan
         queue : JobQueue
         leave : callable
-            Asked before each job: whether workers carry out the rest.
+            Called before each job: True means that workers run the rest.
 
         Raises
         ------
@@ -89,7 +89,7 @@ class InlineRunner:
                 return
 
     def _run_next(self, plan: Plan, queue: JobQueue, leave: Callable[[], bool]) -> None:
-        """Do one job, in this thread; where it begins a large object, others get the rest meanwhile."""
+        """Run one job in this thread; if it starts a large object, other threads get the rest meanwhile."""
         job = queue.take()
         if job is None:
             return
@@ -100,7 +100,7 @@ class InlineRunner:
             try:
                 self._run_parallel(plan, queue, lambda: leave() and ended.is_set(), lambda: not ended.is_set())
             except BaseException:
-                self._interruption.set()  # this thread waits for nothing any more
+                self._interruption.set()  # ends this thread's waits
                 raise
 
         def begin(begun: Outcome) -> None:
@@ -134,22 +134,22 @@ class InlineRunner:
     def _run_parallel(
         self, plan: Plan, queue: JobQueue, leave: Callable[[], bool], others: Callable[[], int] = lambda: 0
     ) -> None:
-        """Do jobs side by side, with as few threads less as `others` says that other jobs are under way meanwhile."""
+        """Run jobs in parallel, on as many threads fewer as `others` returns: jobs that run elsewhere."""
         with JobThreads(self._perform, self._threads) as threads:
             try:
                 self._keep_busy(threads, plan, queue, leave, others)
             finally:
                 if threads.under_way:
-                    self._stop.set()  # no further tries, now or later
+                    self._stop.set()  # no further attempts
                     for job, outcome in threads.rest(self._patience()):
-                        with contextlib.suppress(JobFailed):  # what it opened, `cleanup` has to close
+                        with contextlib.suppress(JobFailed):  # `cleanup` closes what it opened
                             plan.receive(job, outcome)
 
     def _keep_busy(
         self, threads: JobThreads, plan: Plan, queue: JobQueue, leave: Callable[[], bool], others: Callable[[], int]
     ) -> None:
-        widths: dict[int, int] = {}  # job number -> how many there might be side by side when it was begun
-        reading: set[int] = set()  # jobs that have begun a large object: nobody leaves before they are done
+        widths: dict[int, int] = {}  # job number -> parallel jobs allowed when it started
+        reading: set[int] = set()  # jobs that have begun a large object: stay until they are done
         while True:
             self._interruption.check()
             has_room = threads.under_way + others() < threads.size
@@ -161,7 +161,7 @@ class InlineRunner:
                 return
             else:
                 for job, outcome in threads.outcomes(LOOK):
-                    self._interruption.check()  # what was given up for it is no failure
+                    self._interruption.check()  # failures caused by the interruption do not count
                     if outcome.begun:
                         reading.add(job.number)
                         self._hand_on(plan, queue, job, outcome)
@@ -169,7 +169,7 @@ class InlineRunner:
                     reading.discard(job.number)
                     width = widths.pop(job.number)
                     if outcome.failure and outcome.failure.code is Code.NO_DESCRIPTORS and width > 1:
-                        threads.size = max(1, min(threads.size, width - 1))  # the others had them
+                        threads.size = max(1, min(threads.size, width - 1))  # the other jobs used the descriptors
                         queue.put_back([job])
                     else:
                         self._hand_on(plan, queue, job, outcome)

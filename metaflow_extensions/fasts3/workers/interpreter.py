@@ -1,4 +1,4 @@
-"""How a worker is started: by which Python, with which flags and environment; and where none can be."""
+"""How a worker is started: the Python, its flags and environment; and why this process may not start workers."""
 
 import os
 import re
@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Optional
 
 SCRIPT = Path(__file__).with_name("s3op.py")
-# The names of programs that run a script which they are given. Others may be an application that embeds Python, and
-# would start again.
+# Names of programs that run the script that they are given. Another executable may be an application that embeds
+# Python, and would start a copy of itself.
 _INTERPRETER = re.compile(r"(python|pypy|graalpy)", re.IGNORECASE)
-# Names of environment variables, AWS's and those of programs that have nothing to do with this one.
+# Names of environment variables with secrets, of AWS and of other programs.
 SECRETIVE = re.compile(r"SECRET|TOKEN|PASSWORD|PASSWD|CREDENTIAL|(ACCESS|AUTH|API|PRIVATE)_?KEY", re.IGNORECASE)
-# Flags of the interpreter, by their names in `sys.flags`, that say what is imported from where, and how.
+# Interpreter flags, by their names in `sys.flags`, that affect imports.
 _FLAGS = {
     "isolated": "-I",
     "ignore_environment": "-E",
@@ -24,44 +24,43 @@ _FLAGS = {
     "bytes_warning": "-b",
     "optimize": "-O",
 }
-# Where a relative path begins depends on the working directory, which may have changed since this process started: a
-# worker would execute code that this process does not.
+# A relative path depends on the working directory, which may have changed since this process started: a worker would
+# run code that this process does not.
 _PATHS = ("PYTHONPATH", "PYTHONUSERBASE", "PYTHONPYCACHEPREFIX")
 
 
 def why_no_workers() -> Optional[str]:
-    """Why this process can't start workers; None where it can."""
+    """Return why this process can't start workers; None if it can."""
     if getattr(sys, "frozen", False):
         return "this application is frozen, and its executable would start another copy of it"
     if not sys.executable:
         return "the path of the Python interpreter is unknown, because Python is embedded in another program"
     if not _INTERPRETER.match(os.path.basename(sys.executable)):
         return f"{sys.executable} is not a Python interpreter, and would start another copy of itself"
-    if not os.path.isfile(SCRIPT):  # not Path.is_file, which raises where a directory may not be searched
-        return f"{SCRIPT} is not a file that this process can see"
+    if not os.path.isfile(SCRIPT):  # not Path.is_file, which raises if the directory is not searchable
+        return f"{SCRIPT} does not exist, or this process has no permission to see it"
     return None
 
 
 def command(script: Path, *arguments: int) -> list[str]:
-    """The command that runs a script as this interpreter runs."""
+    """Return the command that runs a script with this interpreter's flags."""
     flags = [option for name, option in _FLAGS.items() for _ in range(int(getattr(sys.flags, name, 0)))]
-    # "ignore" first, so that what the user asked for counts more: a deprecation that botocore announces would be shown
-    # once for each worker.
+    # "ignore" first, so that the user's options override it: each worker would show botocore's deprecation warnings.
     for warning in ("ignore", *sys.warnoptions):
         flags += ["-W", warning]
     for name, value in sys._xoptions.items():
         if name != "utf8" and (name != "pycache_prefix" or os.path.isabs(str(value))):
             flags += ["-X", name if value is True else f"{name}={value}"]
-    # Always: names of files have to mean the same bytes, and this process may have it from its environment or locale.
+    # Always: file names must decode equally, and this process may have it from its environment or locale.
     flags += ["-X", f"utf8={sys.flags.utf8_mode}"]
     return [sys.executable, *flags, str(script), *map(str, arguments)]
 
 
 def environment(mine: Mapping[str, str]) -> dict[str, str]:
-    """What a worker inherits: nothing of Metaflow's, which it does not know, and nothing that may be a secret.
+    """Return a worker's environment: this process's, without Metaflow's variables and those that may be secrets.
 
-    What it needs of these, the set to sign with, it is told over the pipe, where nobody else can read it. Python's own
-    variables keep their absolute paths only.
+    The worker receives the credentials over its pipe, which other users can't read. Python's own variables keep only
+    absolute paths.
     """
     inherited = {
         name: value
@@ -77,5 +76,5 @@ def environment(mine: Mapping[str, str]) -> dict[str, str]:
 
 
 def import_path() -> list[str]:
-    """Where this process imports from now, without what depends on the working directory."""
+    """Return this process's import path, without entries that depend on the working directory."""
     return [entry for entry in sys.path if isinstance(entry, str) and os.path.isabs(entry)]

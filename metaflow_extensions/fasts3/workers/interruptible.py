@@ -1,8 +1,8 @@
-"""Calls that may be stopped at any point, by Ctrl-C or by a time-out that raises in the main thread.
+"""Runs calls that an exception may interrupt at any point: Ctrl-C, or a timeout that raises in the main thread.
 
-Such an exception comes between any two instructions: half a frame would have been sent to a worker, a lock not given
-back, and boto3 and others would take it for a failure of the network and try again. So the work is done in a thread of
-its own, where Python raises no such thing, and the main thread does nothing but wait.
+Such an exception may come between any two instructions: a frame would be half sent, a lock not released, and boto3 and
+others would treat it as a network failure and retry. So the work runs in its own thread, where Python raises no such
+exceptions, and the main thread only waits.
 """
 
 import contextlib
@@ -16,31 +16,31 @@ from metaflow_extensions.fasts3.wire.blocking import Interruption
 
 T = TypeVar("T")
 
-LOOK = 0.1  # seconds between two looks for signals
-LEAVE_AFTER = 0.8  # seconds for the work to end in order; then it is left to end by itself
+LOOK = 0.1  # seconds between checks for signals
+LEAVE_AFTER = 0.8  # seconds for an orderly end of the work; then the caller stops waiting
 
 
 class _Result(NamedTuple):
-    """What became of the work."""
+    """The result of the work."""
 
     value: Any = None
     error: Optional[BaseException] = None
 
 
 class _Helper:
-    """A thread that does one piece of work, and ends."""
+    """A thread that does one piece of work and ends."""
 
     def __init__(self) -> None:
-        self.work: SimpleQueue[Any] = SimpleQueue()  # a callable; None, or the weak reference below, is no work
+        self.work: SimpleQueue[Any] = SimpleQueue()  # a callable; None, or the weak reference below, means no work
         self.results: SimpleQueue[_Result] = SimpleQueue()
         self.ended = threading.Event()
-        # An exception may make the main thread forget this helper at any point, even here. The thread ends with it:
-        # it holds nothing of it but a weak reference, which is put into its queue when there is no other one left.
+        # An exception may make the main thread lose this helper at any point, even here. The thread must then end: it
+        # holds only a weak reference, whose callback puts it into the thread's queue.
         forgotten = weakref.ref(self, self.work.put)
         self.thread = threading.Thread(
             target=_do, args=(self.work, self.results, self.ended, forgotten), name="fasts3-call"
         )
-        self.thread.daemon = True  # the end of the process does not wait for it
+        self.thread.daemon = True  # the process does not wait for it at exit
         self.thread.start()
 
 
@@ -63,16 +63,16 @@ def _do(
 
 
 def interruptible(work: "Callable[[Interruption], T]") -> T:
-    """Do work, and have it end soon when an exception comes in between.
+    """Do work, and end it soon if an exception interrupts the caller.
 
     Parameters
     ----------
     work : callable
-        Takes an `Interruption`, which ends its waits when it is to end.
+        Takes an `Interruption` that ends its waits.
 
     Returns
     -------
-    What it returns. What it raises is raised.
+    The result of the work. Its exceptions propagate.
     """
     interruption = Interruption()
 
@@ -80,29 +80,29 @@ def interruptible(work: "Callable[[Interruption], T]") -> T:
         with interruption:
             return work(interruption)
 
-    # Other threads never handle signals; and at the end of the interpreter no other one runs.
+    # Other threads never handle signals; and at exit of the interpreter no other thread runs.
     if threading.current_thread() is not threading.main_thread() or sys.is_finalizing():
         return do()
     try:
         helper = _Helper()
-    except RuntimeError as error:  # no more threads, or none any more: the interpreter is about to end
-        if type(error) is not RuntimeError:  # a signal's handler may raise anything
+    except RuntimeError as error:  # can't start a thread, or the interpreter is shutting down
+        if type(error) is not RuntimeError:  # a signal handler may raise any exception
             raise
         return do()
     result: Optional[_Result] = None
     try:
         helper.work.put(do)
         while result is None:
-            # Not for ever: a signal that comes right before a thread falls asleep does not wake it.
+            # With a timeout: a signal that arrives just before a thread blocks does not wake it.
             with contextlib.suppress(Empty):
                 result = helper.results.get(timeout=LOOK)
     finally:
         if result is None:
             interruption.set()
-            helper.work.put(None)  # if it was not given anything
+            helper.work.put(None)  # in case it has no work yet
             helper.ended.wait(LEAVE_AFTER)
-    # It goes after each call, or Python 3.12 would warn of a thread whenever the user forks; and a thread that stayed
-    # would keep the rights and namespaces that it was started with.
+    # End it after each call: Python 3.12 warns about threads at a fork, and a thread that stays would keep the
+    # permissions and namespaces that it was started with.
     helper.thread.join()
     try:
         if result.error is not None:
@@ -110,4 +110,4 @@ def interruptible(work: "Callable[[Interruption], T]") -> T:
         value: T = result.value
         return value
     finally:
-        del result  # a traceback holds this frame, and this frame would hold the traceback
+        del result  # the traceback references this frame, which must not reference the traceback

@@ -1,4 +1,4 @@
-"""Threads that do jobs side by side, for as long as one call lasts."""
+"""Threads that run jobs in parallel during one call."""
 
 import contextlib
 import threading
@@ -13,21 +13,21 @@ from metaflow_extensions.fasts3.workers.performer import Tell
 
 
 class JobThreads:
-    """Does jobs; a context manager, at whose end its threads end, each when its job does.
+    """Runs jobs; a context manager. At its end each thread ends as soon as its job does.
 
-    They are daemons: where one is stuck in boto3, the end of the process does not wait for it.
+    The threads are daemons: the process does not wait at exit for one that hangs in boto3.
 
     Parameters
     ----------
     perform : callable
-        Does a job, until an `Interruption` ends it; its third argument hears that the job has begun.
+        Runs a job until an `Interruption` ends it; its third argument is called when the job has begun.
     size : int
-        Threads at the most, started as there are jobs for them.
+        Maximum number of threads; they start on demand.
 
     Attributes
     ----------
     under_way : int
-        Jobs that were given and are not among the outcomes yet.
+        Jobs without an outcome so far.
     """
 
     def __init__(self, perform: Callable[[Job, Interruption, Tell], Outcome], size: int) -> None:
@@ -53,15 +53,15 @@ class JobThreads:
 
     @property
     def has_room(self) -> bool:
-        """Whether it can be given one more job."""
+        """Whether it accepts another job."""
         return self.under_way < self.size
 
     def give(self, job: Job) -> None:
-        """Have a job done."""
+        """Run a job."""
         self.under_way += 1
         if self.under_way > len(self._threads) and not self._hire():
             self.size = self.under_way
-            if not self._threads:  # not a single one
+            if not self._threads:  # no thread at all: run it here
                 self._outcomes.put((job, self._do(job)))
                 return
         self._jobs.put(job)
@@ -70,15 +70,15 @@ class JobThreads:
         thread = threading.Thread(target=self._work, name="fasts3-job", daemon=True)
         try:
             thread.start()
-        except RuntimeError:  # no more threads, or none any more: the interpreter is about to end
+        except RuntimeError:  # can't start a thread, or the interpreter is shutting down
             return False
         self._threads.append(thread)
         return True
 
     def outcomes(self, timeout: float) -> "Iterator[tuple[Job, Outcome]]":
-        """What is done, or has begun, once something is; nothing where that takes longer.
+        """Yield jobs that ended or have begun, as soon as there are any; nothing after `timeout` seconds.
 
-        What doing a job raised is raised.
+        Exceptions of jobs propagate.
         """
         for job, outcome in self._done(timeout):
             if isinstance(outcome, BaseException):
@@ -86,7 +86,7 @@ class JobThreads:
             yield job, outcome
 
     def rest(self, patience: float) -> "Iterator[tuple[Job, Outcome]]":
-        """What is done in so many seconds; the others are ended where they wait. What one raises is passed over."""
+        """Yield jobs that end within `patience` seconds, then end the others' waits. Exceptions of jobs are ignored."""
         until = time.monotonic() + patience
         while self.under_way and time.monotonic() < until:
             for job, outcome in self._done(max(0.0, until - time.monotonic())):
@@ -104,7 +104,7 @@ class JobThreads:
                 done = self._outcomes.get_nowait()
 
     def stop(self) -> None:
-        """End what is under way, where it waits."""
+        """End the waits of running jobs."""
         self._interruption.set()
 
     def _do(self, job: Job) -> Outcome:
@@ -117,7 +117,7 @@ class JobThreads:
                 return
             try:
                 outcome = self._do(job)
-            except BaseException as error:  # whoever waits for this outcome raises it
+            except BaseException as error:  # `outcomes` raises it
                 self._outcomes.put((job, error))
             else:
                 self._outcomes.put((job, outcome))

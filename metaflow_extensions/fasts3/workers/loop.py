@@ -1,4 +1,4 @@
-"""Drives hundreds of the wire's coroutines in one thread; see `wire/waiting.py`."""
+"""Runs hundreds of the wire's coroutines in one thread; see `wire/waiting.py`."""
 
 import heapq
 import itertools
@@ -18,7 +18,7 @@ _EVENTS = {READ: selectors.EVENT_READ}
 
 
 class _Task:
-    """A coroutine, and who hears of its end."""
+    """A coroutine, and the callback for its end."""
 
     __slots__ = ("coroutine", "deadline", "done")
 
@@ -29,29 +29,29 @@ class _Task:
 
 
 class Loop:
-    """Drives coroutines.
+    """Runs coroutines.
 
     Parameters
     ----------
     threads : int
-        Functions that are done aside at a time, at the most.
+        Maximum number of blocking functions that run in threads at a time.
     """
 
     def __init__(self, threads: int = 16) -> None:
         self._selector = selectors.DefaultSelector()
         self._waiting: dict[int, _Task] = {}  # by descriptor
-        self._known: dict[int, tuple[object, int]] = {}  # descriptors that the selector knows: their owners, directions
+        self._known: dict[int, tuple[object, int]] = {}  # registered descriptors: their owners and directions
         self._pauses: list[tuple[float, int, _Task]] = []  # a heap
         self._numbers = itertools.count()
         self._most_threads = threads
         self._threads: Optional[Threads] = None
-        self._aside: deque[tuple[_Task, Future[Any]]] = deque()  # that have come back
+        self._aside: deque[tuple[_Task, Future[Any]]] = deque()  # whose functions have returned
         self._wake_in, self._wake_out = os.pipe()
         self._looked = 0.0
         self.watch(self._wake_in, READ, lambda: os.read(self._wake_in, 4096))
 
     def close(self) -> None:
-        """Let go of what it holds itself; coroutines that have not ended are forgotten."""
+        """Release resources; coroutines that have not ended are dropped."""
         if self._threads:
             self._threads.close()
         self._selector.close()
@@ -59,24 +59,24 @@ class Loop:
         os.close(self._wake_out)
 
     def watch(self, descriptor: int, direction: int, callback: "Optional[Callable[[], object]]") -> None:
-        """Call back whenever a descriptor is ready; None ends that."""
+        """Call a function whenever a descriptor is ready; None stops that."""
         if descriptor in self._selector.get_map():
             self._selector.unregister(descriptor)
         if callback:
             self._selector.register(descriptor, _EVENTS.get(direction, selectors.EVENT_WRITE), callback)
 
     def spawn(self, coroutine: "Coroutine[Any, Any, Any]", done: "Callable[[Any], None]") -> None:
-        """Drive a coroutine, as far as it goes now; `done` is called with what it returns."""
+        """Start a coroutine; `done` is called with its result."""
         self._resume(_Task(coroutine, done))
 
     def turn(self, timeout: float) -> None:
-        """Wait for something to happen, so many seconds at the most, and see to it."""
+        """Wait at most `timeout` seconds for events, and handle them."""
         for key, _ in self._selector.select(self._patience(timeout)):
             if key.data:
                 key.data()
                 continue
             task = self._waiting.pop(key.fd, None)
-            if task is None:  # the server closes a connection that nobody uses
+            if task is None:  # the server closed an idle connection
                 self._forget(key.fd)
             else:
                 self._resume(task)
@@ -112,7 +112,7 @@ class Loop:
         elif type(wanted) is InThread:
             self._put_aside(task, wanted.function)
         else:
-            raise TypeError(f"nobody can wait for a {type(wanted).__name__}")
+            raise TypeError(f"not a wait: {type(wanted).__name__}")
 
     def _wait(self, task: _Task, wanted: Readiness) -> None:
         descriptor = wanted.descriptor
@@ -121,7 +121,7 @@ class Loop:
         known = self._known.get(descriptor)
         if known and known[0] is wanted.owner and known[1] == wanted.direction:
             return
-        if known:  # the other direction; or a new socket where another was, of which the kernel has let go
+        if known:  # the other direction, or a new socket with a reused descriptor that the kernel has unregistered
             self._forget(descriptor)
         self._selector.register(descriptor, _EVENTS.get(wanted.direction, selectors.EVENT_WRITE))
         self._known[descriptor] = (wanted.owner, wanted.direction)

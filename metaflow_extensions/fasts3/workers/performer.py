@@ -1,6 +1,6 @@
-"""Do one job: call the method that it names, again where the retry policy says so, and tell the outcome.
+"""Performs one job: calls the method that it names, retries as the retry policy decides, and returns the outcome.
 
-The same in a worker and in the user's process. Clock, sleep and chance are arguments.
+Used in workers and in the user's process. Clock, sleep and randomness are arguments.
 """
 
 import random
@@ -21,35 +21,35 @@ from metaflow_extensions.fasts3.wire.waiting import Pause, wait_for
 from metaflow_extensions.fasts3.workers.outage import Outage
 from metaflow_extensions.fasts3.workers.throttle import Throttle
 
-TOO_MANY = frozenset({429, 503})  # statuses by which S3 asks for fewer requests: SlowDown and its kin
-LOOK = 0.25  # seconds between two looks whether an outage is over
-COME_BACK = 0.5  # seconds in which those who waited for its end come back
-MOVING = frozenset({"get", "put", "upload_part"})  # operations that move the bytes of objects
-MOST_INJECTED, ALL_INJECTED = 90.0, 100.0  # per cent, as of Metaflow's own class
-Tell = Callable[[Outcome], None]  # hears of a job that has begun, before its outcome
-GIVEN_UP = Failure(Code.UNREACHABLE, "nobody wanted it any more")
+TOO_MANY = frozenset({429, 503})  # statuses with which S3 asks for fewer requests, such as SlowDown
+LOOK = 0.25  # seconds between checks whether an outage is over
+COME_BACK = 0.5  # seconds over which waiting jobs spread their retries after an outage
+MOVING = frozenset({"get", "put", "upload_part"})  # operations that transfer object data
+MOST_INJECTED, ALL_INJECTED = 90.0, 100.0  # per cent, as in Metaflow's own class
+Tell = Callable[[Outcome], None]  # called when a job has begun, before its outcome
+GIVEN_UP = Failure(Code.UNREACHABLE, "the call was interrupted")
 
 
 class Terms(NamedTuple):
-    """The conditions of one call, alike for all its jobs."""
+    """Settings of one call, the same for all its jobs."""
 
     policy: RetryPolicy = RetryPolicy()
-    answered: bool = False  # whether the endpoint has answered this process before the call
-    failure_rate: float = 0.0  # per cent of the first tries that are made to fail (inject_failure_rate)
-    bandwidth: Optional[float] = None  # bytes of objects a second, up and down together, at the most
+    answered: bool = False  # whether the endpoint responded to this process before the call
+    failure_rate: float = 0.0  # per cent of first attempts that fail artificially (inject_failure_rate)
+    bandwidth: Optional[float] = None  # maximum bytes of objects a second, uploads and downloads together
 
 
 def injected_rate(rate: float, tries: int) -> float:
-    """Per cent of the tries with this number, 1 or more, that are made to fail; see `inject_failure_rate`.
+    """Return the percentage of attempts with this number, from 1, that fail artificially; see `inject_failure_rate`.
 
-    Each try of a job fails half as often as the one before, so that calls of thousands of objects succeed within the
-    default retries. 100 is for tests of what happens when they do not.
+    It is halved with each attempt, so that calls with thousands of objects succeed within the default retries. 100
+    stays 100, for tests of calls that fail.
     """
     return rate if rate >= ALL_INJECTED else min(rate, MOST_INJECTED) / 2 ** (tries - 1)
 
 
 class _Beginning:
-    """Tells that a download has begun, and remembers what the response was to bring."""
+    """Reports that a download has begun, and remembers how many bytes its response should bring."""
 
     def __init__(self, job: Job, tell: Tell) -> None:
         self._number = job.number
@@ -61,23 +61,23 @@ class _Beginning:
         self._tell(Outcome(self._number, reply, None, True, begun=True))
 
     def failure(self, reply: Any) -> Optional[Failure]:
-        """The failure after which others get what the response did not bring, if there was one."""
+        """Return the failure after which other requests get the missing bytes; None if there was none."""
         if not self._promised or reply.received == self._promised:
             return None
         return Failure(Code.BROKEN, f"the connection broke after {reply.received} bytes of {self._promised}", tries=1)
 
 
 class Performer:
-    """Does jobs on one `Transfers`; many threads may share it.
+    """Performs jobs on one `Transfers`. Threads may share it.
 
     Parameters
     ----------
     transfers : Transfers
     terms : Terms
     pause : callable
-        Waits so many seconds, for `perform`; True from it means that nobody wants the outcome any more.
+        Waits so many seconds, for `perform`; returns True if the call was interrupted.
     clock, chance : callable
-        `time.monotonic` and `random.random`; others in tests.
+        `time.monotonic` and `random.random`; replaced in tests.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class Performer:
         self._clock = clock
         self._pause = pause
         self._chance = chance
-        self._lock = threading.Lock()  # for these three, and never held while anything waits
+        self._lock = threading.Lock()  # for the next three, and never held during a wait
         self._throttle = Throttle()
         self._outage = Outage()
         self._under_way = 0
@@ -102,7 +102,7 @@ class Performer:
 
     @property
     def answered(self) -> bool:
-        """Whether the endpoint has answered this process."""
+        """Whether the endpoint has responded to this process."""
         return self._answered
 
     def perform(
@@ -112,25 +112,25 @@ class Performer:
         within: Optional[float] = None,
         tell: Optional[Tell] = None,
     ) -> Outcome:
-        """Do one job to its end, in this thread; see `wire.blocking.complete` and `work`.
+        """Perform one job in this thread; see `wire.blocking.complete` and `work`.
 
-        Raises `Interrupted`, what is raised in this thread from outside, and what is a defect of this package.
+        Raises `Interrupted`, exceptions raised in this thread from outside, and defects of this package.
         """
         return complete(self.work(job, tell), self._pause, interruption, within)
 
     async def work(self, job: Job, tell: Optional[Tell] = None) -> Outcome:
-        """Do one job to its end; a coroutine of the wire. Raises as `perform` does.
+        """Perform one job; a coroutine of the wire. Raises as `perform` does.
 
         Parameters
         ----------
         job : Job
         tell : callable, optional
-            Hears of a download that has begun, in whichever thread it is done. Without one the response is read up to
-            its limit, because nobody would begin with the rest meanwhile.
+            Called from any thread when a download has begun. Without it the response is read up to its limit, because
+            no other request gets the rest meanwhile.
         """
         with self._lock:
             if not self._under_way:
-                self._outage = Outage()  # whatever was, before nobody wanted anything, is of another call
+                self._outage = Outage()  # an earlier outage, from before the idle time, belongs to another call
             self._under_way += 1
         try:
             return await self._work(job, _Beginning(job, tell) if tell else None)
@@ -143,7 +143,7 @@ class Performer:
         first_failed: Optional[float] = None
         tries = 0
         retried: Optional[Failure] = None
-        seen: set[Code] = set()  # how the earlier tries failed
+        seen: set[Code] = set()  # codes of earlier failures
         while True:
             tries += 1
             if self._throttle.is_limited and await self._wait(self._turn()):
@@ -152,17 +152,17 @@ class Performer:
             try:
                 self._inject_failure(tries)
                 reply = self._attempt(job, allowance, begun)
-                if type(reply) is CoroutineType:  # the wire's transfers wait, boto3's block
+                if type(reply) is CoroutineType:  # the wire's methods are coroutines, boto3's block
                     reply = await reply
             except TransferError as error:
                 failure = error.failure
-            except OSError as error:  # of this machine: what the network does has been translated where it was noticed
+            except OSError as error:  # a local error; errors of the network were translated before
                 failure = local_failure(error)
             else:
                 self._note_success()
                 return Outcome(job.number, reply, None, True, (begun and begun.failure(reply)) or retried)
             now = self._clock()
-            if allowance and allowance.has_moved:  # slowly, as the user wants it: nothing was failing meanwhile
+            if allowance and allowance.has_moved:  # the bandwidth limit made it slow: it was not failing meanwhile
                 with self._lock:
                     self._outage.note_success(now)
                 first_failed = None
@@ -184,12 +184,12 @@ class Performer:
             self._outage.note_success(now)
 
     def _turn(self) -> float:
-        """Seconds until S3 takes one more request."""
+        """Return the seconds until S3 accepts another request."""
         with self._lock:
             return self._throttle.turn(self._clock())
 
     def _note_failure(self, failure: Failure, now: float, failing: float, elapsed: float) -> float:
-        """Seconds for which this job, or everything, has been failing; without any answer, all that have elapsed."""
+        """Return the seconds for which this job, or everything, has failed; without any response, since it began."""
         self._answered = self._answered or shows_answer(failure)
         if not self._answered:
             failing = elapsed
@@ -199,7 +199,7 @@ class Performer:
             return max(failing, self._outage.note_failure(now)) if failure.code in TRANSIENT else failing
 
     async def _sit_out(self, seconds: float, failure: Failure) -> Any:
-        """Wait before the next try, but not beyond the end of an outage. True: nobody wants to go on."""
+        """Wait before the next attempt, but not beyond the end of an outage. True: the call was interrupted."""
         now = began = self._clock()
         with self._lock:
             until = now + max(seconds, self._outage.turn(now))

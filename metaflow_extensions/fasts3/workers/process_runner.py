@@ -1,7 +1,7 @@
-"""Carries out a plan in worker processes.
+"""Runs a plan in worker processes.
 
-The calling thread itself waits for the workers, and for an interruption, which ends the call and nothing else. A worker
-that dies or answers nonsense is replaced, and its jobs are done again.
+The calling thread waits for the workers, and for an interruption, which ends only this call. A worker that dies or
+sends invalid frames is replaced, and its jobs run again.
 """
 
 import time
@@ -23,34 +23,34 @@ from metaflow_extensions.fasts3.workers.concurrency import LEAST_BODY_BYTES
 from metaflow_extensions.fasts3.workers.renewal import Renewal, look_again_in
 from metaflow_extensions.fasts3.workers.worker_pool import WorkerPool
 
-# The part of its room, one of so many, that a worker is given jobs for at a time: fewer frames, or more evenly.
+# A worker gets jobs for 1/SHARE or 1/SPREAD of its room at a time: fewer frames, or a more even distribution.
 SHARE = 2
 SPREAD = 8
 
 
 class ProcessRunner:
-    """Feeds leased workers.
+    """Gives jobs to leased workers.
 
     Parameters
     ----------
     pool : WorkerPool
     setup : callable
-        Gives what `WorkerProcess.prepare` tells a worker, as of now.
+        Returns the current setup for `WorkerProcess.prepare`.
     credentials : callable
-        Gives the set to sign with, as of now.
+        Returns the current credentials.
     templates : callable
-        Gives the template of an operation of S3 and a bucket, or why there is none, in JSON's types.
+        Returns the template of an S3 operation and a bucket, or the reason for none, in JSON types.
     renewal : Renewal
     interruption : Interruption
-        Ends it.
+        Ends the run.
     workers : int
-        How many to lease at the most; one more is leased whenever there are more jobs than room.
+        Maximum number of leased workers; another is leased whenever there are more jobs than room.
     connections : int
-        Jobs that each does side by side, at the most.
+        Maximum number of parallel jobs per worker.
     spread : bool
-        All workers are leased at once and get as many jobs as the others, because each may do only its part.
+        Lease all workers at once and distribute jobs evenly, because each has only its share of a limit.
     body_bytes : int
-        Bytes of memory for bodies that each worker may have.
+        Bytes of memory for bodies per worker.
     """
 
     def __init__(
@@ -78,17 +78,17 @@ class ProcessRunner:
         self._body_bytes = body_bytes
 
     def run(self, plan: Plan, queue: JobQueue) -> None:
-        """Carry out the jobs of a queue and all that follow from them.
+        """Run a queue's jobs and those that follow from them.
 
         Raises
         ------
         JobFailed
-            The plan failed. Jobs that were under way have ended.
+            The plan failed. Running jobs have ended.
         Unwanted
-            Somebody wants it to end; as above.
+            The consumer ended the plan. Running jobs have ended.
         Interrupted
         NoWorkers
-            The system gives no processes.
+            No process can be started.
         """
         limits = self._connections, self._body_bytes
         call = CallWorkers(self._pool, self._setup, self._templates, self._interruption, *limits)
@@ -101,21 +101,21 @@ class ProcessRunner:
             try:
                 call.let_the_rest_end(plan, PATIENCE_WHEN_STOPPED)
             finally:
-                call.end_now()  # also those that do nothing: nobody knows how much of a frame they were sent
+                call.end_now()  # idle workers too: part of a frame may have been sent to them
             raise
         finally:
             call.leave()
 
     def _run(self, call: CallWorkers, plan: Plan, queue: JobQueue) -> None:
-        told = self._credentials()
-        look = time.monotonic() + self._look_again_in(told)
+        given = self._credentials()
+        look = time.monotonic() + self._look_again_in(given)
         while True:
             self._interruption.check()
             all_given = self._feed(call, queue)
             if not call.workers_with_jobs() and not call.answered:
-                if not all_given:  # never; but who believes that all is done does not look for what is lost
-                    raise RuntimeError("jobs are left, and no worker takes them")
-                if queue.has_more():  # since then
+                if not all_given:  # impossible, but ending here would lose jobs without an error
+                    raise RuntimeError("jobs remain, and no worker accepts them")
+                if queue.has_more():  # new since _feed
                     continue
                 if not queue.is_held:
                     return
@@ -127,12 +127,12 @@ class ProcessRunner:
             if self._hand_on(call, plan, queue) or time.monotonic() >= look:
                 current = self._credentials()
                 look = time.monotonic() + self._look_again_in(current)
-                if current != told:
-                    told = current
+                if current != given:
+                    given = current
                     call.give_credentials(current, queue)
 
     def _hand_on(self, call: CallWorkers, plan: Plan, queue: JobQueue) -> bool:
-        """Hand outcomes to the plan; whether credentials had to be renewed for one of them."""
+        """Pass outcomes to the plan; return whether credentials were renewed for one of them."""
         renewed = False
         while call.answered:
             job, outcome = call.answered.popleft()
@@ -147,11 +147,11 @@ class ProcessRunner:
         return look_again_in(credentials and credentials.expires, time.time())
 
     def _feed(self, call: CallWorkers, queue: JobQueue) -> bool:
-        """Hand out jobs; whether that were all that there are at the moment."""
+        """Give jobs to workers; return whether all current jobs were given."""
         while queue.has_more():
             worker = call.roomiest()
             if self._spread and worker and worker.jobs and len(call.workers) < self._limit and self._lease(call, queue):
-                continue  # the new one is the roomiest
+                continue  # the new worker is the roomiest
             if worker is not None:
                 call.fill(worker, queue, SPREAD if self._spread else SHARE)
             elif len(call.workers) == self._limit or not self._lease(call, queue):
@@ -163,9 +163,9 @@ class ProcessRunner:
             return call.lease(wait=not call.workers)
         except OSError as error:
             if not call.workers:
-                if call.answered:  # the plan has more jobs, perhaps, before nobody does them here
+                if call.answered:  # the plan may have more jobs, before this call gives up
                     return False
                 call.give_up(queue, error)
-            self._limit = len(call.workers)  # they have to be enough
+            self._limit = len(call.workers)  # continue with these workers
             log.debug("no more than %d workers: %s", self._limit, error)
             return False

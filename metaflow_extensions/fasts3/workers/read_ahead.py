@@ -1,4 +1,4 @@
-"""An iterator that is read ahead: what comes next is made in a thread, while the caller is busy with the last."""
+"""Reads an iterator ahead: a thread computes the next items while the caller processes the current one."""
 
 import threading
 import time
@@ -8,20 +8,20 @@ from typing import Generic, Optional, TypeVar, Union
 
 T = TypeVar("T")
 
-LOOK = 0.1  # seconds between two looks, by either side, for a signal or for the end
+LOOK = 0.1  # seconds between checks, on both sides, for a signal or the end
 
 
 class _End:
-    """The last that comes of an iterator: how it ended."""
+    """The end of an iterator, and its exception."""
 
     def __init__(self, error: Optional[BaseException] = None) -> None:
         self.error = error
 
 
 class ReadAhead(Generic[T]):
-    """Reads an iterator ahead; a context manager, at whose end no more is read.
+    """Reads an iterator ahead; a context manager that stops reading at its end.
 
-    What it raises is raised when the caller gets there.
+    The iterator's exception is raised after the items before it.
 
     Parameters
     ----------
@@ -35,9 +35,9 @@ class ReadAhead(Generic[T]):
         self._waiting: Queue[Union[tuple[T], _End]] = Queue(most)
         self._stopped = threading.Event()
         self._end: Optional[_End] = None
-        self._alone = False  # there is no thread: the caller reads the iterator itself
+        self._alone = False  # no thread could be started: the caller reads the iterator
         try:
-            # A daemon: it may wait for S3 where the caller wants to leave.
+            # A daemon: it may still wait for S3 when the caller leaves.
             threading.Thread(target=self._read, name="fasts3-ahead", daemon=True).start()
         except RuntimeError:
             self._alone = True
@@ -56,7 +56,7 @@ class ReadAhead(Generic[T]):
             return next(self._items)
         while self._end is None:
             try:
-                # Not for ever: a signal that comes right before a thread falls asleep does not wake it.
+                # With a timeout: a signal that arrives just before a thread blocks does not wake it.
                 one = self._waiting.get(timeout=LOOK)
             except Empty:
                 continue
@@ -69,7 +69,7 @@ class ReadAhead(Generic[T]):
         raise StopIteration
 
     def ready(self, within: float = 0.0) -> "list[T]":
-        """All that has been read, or will be within so many seconds."""
+        """Return all items that are ready, or become ready within so many seconds."""
         found: list[T] = []
         until = time.monotonic() + within
         while self._end is None and not self._alone:
@@ -89,11 +89,11 @@ class ReadAhead(Generic[T]):
                 if not self._put((item,)):
                     return
             self._put(_End())
-        except BaseException as error:  # whoever waits for the next item would wait for ever
+        except BaseException as error:  # else the caller would wait indefinitely
             self._put(_End(error))
 
     def _put(self, one: "Union[tuple[T], _End]") -> bool:
-        """Have it wait for the caller; False where nobody comes any more."""
+        """Add an item; return False if the caller has stopped reading."""
         while not self._stopped.is_set():
             try:
                 self._waiting.put(one, timeout=LOOK)

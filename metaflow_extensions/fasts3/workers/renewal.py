@@ -1,4 +1,4 @@
-"""Jobs that S3 refused because the credentials had expired are done once more, with new ones."""
+"""Repeats jobs that failed because the credentials had expired, with new credentials."""
 
 import threading
 from typing import Callable, Optional
@@ -6,47 +6,47 @@ from typing import Callable, Optional
 from metaflow_extensions.fasts3.plans.jobs import Job, Outcome
 from metaflow_extensions.fasts3.wire.failures import Code
 
-LOOK = 10.0  # seconds between two looks whether there is a newer set
-LEAST_LOOK = 0.1  # seconds; near its end a set is looked at more often
+LOOK = 10.0  # seconds between checks for newer credentials
+LEAST_LOOK = 0.1  # seconds; checks become more frequent before expiry
 
 
 def look_again_in(expires: Optional[float], now: float) -> float:
-    """Seconds until it is time to look for a newer set.
+    """Return the seconds until the next check for newer credentials.
 
     Parameters
     ----------
     expires : float or None
-        When the one in use does. Unix time, as `now`.
+        When the current credentials expire; Unix time, as `now`.
     """
     return LOOK if expires is None else min(LOOK, max(LEAST_LOOK, (expires - now) / 8))
 
 
 class Renewal:
-    """Decides which jobs of one call are done again. Threads share it.
+    """Decides which jobs of one call run again. Threads share it.
 
-    A job is done again whenever the set that it was signed with has been replaced, however often that happens in a
-    long call. A set with which nothing has succeeded yet is not replaced: the next would be refused as well.
+    A job runs again whenever the credentials that signed it have been replaced, any number of times in a long call.
+    Credentials with which nothing has succeeded yet are not replaced: the next ones would fail too.
 
     Parameters
     ----------
     renew : callable
-        Given the generation of a refused set, 0 where that is unknown, gets a newer set; False where there is none.
+        Takes the generation of the refused credentials, 0 if unknown, and gets newer ones; returns False without any.
     """
 
     def __init__(self, renew: Callable[[int], bool]) -> None:
         self._renew = renew
         self._replaced: set[int] = set()  # generations
-        self._again: set[int] = set()  # numbers of jobs that were signed with a set of unknown generation
-        self._works = True  # whether anything has succeeded since the last renewal
+        self._again: set[int] = set()  # numbers of jobs signed with credentials of unknown generation
+        self._works = True  # whether anything succeeded since the last renewal
         self._lock = threading.Lock()
 
     def wants_again(self, job: Job, outcome: Outcome) -> bool:
-        """Whether a job is to be done again; then there are new credentials by now.
+        """Whether a job must run again; the new credentials are available then.
 
         Raises
         ------
         TransferError
-            The provider of the credentials fails.
+            The credentials' provider fails.
         """
         if outcome.failure is None:
             self._works = True
@@ -55,7 +55,7 @@ class Renewal:
             return False
         refused = outcome.failure.signed_as
         with self._lock:
-            if not refused:  # by a client of the user's own: once
+            if not refused:  # signed by a client of the user's: renew once
                 again = job.number not in self._again and self._renew(0)
                 self._again.add(job.number)
                 return again

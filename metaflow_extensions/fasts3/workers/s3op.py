@@ -1,4 +1,4 @@
-"""The subprocess script in which transfers run: `python s3op.py PARENT_PID JOBS OUTCOMES`, two descriptors of pipes.
+"""The script of worker processes: `python s3op.py PARENT_PID JOBS OUTCOMES`, the latter two pipe descriptors.
 
 Started by `workers/worker_process.py`. Standard library only until the first job needs boto3.
 """
@@ -8,8 +8,8 @@ import sys
 import types
 
 BY_HAND = """\
-This is s3op.py, the part of metaflow-fasts3 in which transfers run. It is started by the package itself and speaks
-binary frames over pipes; by hand there is nothing to do with it. Use the package instead:
+This is s3op.py, the worker process of metaflow-fasts3. The package starts it and exchanges binary frames with it over
+pipes; it is not meant to be run manually. Use the package instead:
 
     from metaflow import S3
 
@@ -20,13 +20,13 @@ binary frames over pipes; by hand there is nothing to do with it. Use the packag
 
 
 def lay_packages() -> None:
-    """Make this very copy importable, and nothing else.
+    """Make only this copy of the package importable.
 
-    Python put this script's folder first on the path, where `messages` and others would become top-level modules; and a
-    search of the path could find another installed version. So the two namespace packages are laid by hand.
+    Python puts the script's directory first on the path, where `frames` and others would become top-level modules. A
+    search of the path could also find another installed version. So this creates the two namespace packages directly.
     """
     here = os.path.dirname(os.path.realpath(__file__))
-    # What is relative is left alone: there may be no working directory any more for it to begin at.
+    # Relative entries stay: without a working directory they can't be resolved.
     sys.path = [entry for entry in sys.path if not os.path.isabs(entry) or os.path.realpath(entry) != here]
     package_folder = os.path.dirname(here)
     for name, folder in (
@@ -39,7 +39,7 @@ def lay_packages() -> None:
 
 
 def main() -> int:
-    """Serve the parent until it is gone."""
+    """Serve the parent until it ends."""
     if len(sys.argv) != 4 or not all(argument.isdigit() for argument in sys.argv[1:]):
         print(BY_HAND)
         return 2

@@ -1,4 +1,4 @@
-"""A few threads for what blocks; where the system gives no more of them, whoever asks does the work itself."""
+"""Threads for blocking functions; if no thread can be started, the caller runs the function."""
 
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -8,18 +8,18 @@ T = TypeVar("T")
 
 
 def within(seconds: float, function: Callable[[], object], name: str) -> None:
-    """Have a function called in a thread, and wait so long for its end; then nobody waits for it any more.
+    """Call a function in a thread, and wait at most `seconds` for its end.
 
-    Where no thread can be started, the caller does it itself, however long that takes.
+    If no thread can be started, the caller runs it, however long that takes.
 
     Parameters
     ----------
     seconds : float
     function : callable
     name : str
-        Of the thread.
+        Name of the thread.
     """
-    # A daemon, because nothing can stop a resolver that hangs, or boto3: nobody is to be kept from leaving.
+    # A daemon, because a hanging resolver, or boto3, can't be stopped, and must not delay the process's exit.
     thread = threading.Thread(target=function, name=name, daemon=True)
     try:
         thread.start()
@@ -30,21 +30,21 @@ def within(seconds: float, function: Callable[[], object], name: str) -> None:
 
 
 class Threads:
-    """Calls functions aside.
+    """Calls functions in threads.
 
     Parameters
     ----------
     count : int
-        Threads at the most.
+        Maximum number of threads.
     """
 
     def __init__(self, count: int) -> None:
         self._executor = ThreadPoolExecutor(count, thread_name_prefix="fasts3")
 
     def submit(self, function: "Callable[[], T]") -> "Future[T]":
-        """Have a function called by a thread, or call it now where no thread can be started.
+        """Call a function in a thread, or now if no thread can be started.
 
-        What it returns or raises is the future's.
+        The future receives its result or exception.
         """
         future: Future[T] = Future()
         mine = threading.Lock()
@@ -56,16 +56,16 @@ class Threads:
                 future.set_result(function())
             except Exception as error:
                 future.set_exception(error)
-            except BaseException as stop:  # Ctrl-C is for whoever is interrupted; and nobody is to wait in vain
+            except BaseException as stop:  # Ctrl-C propagates; but a thread may also wait for the future
                 future.set_exception(stop)
                 raise
 
         try:
             self._executor.submit(call)
-        except RuntimeError:  # it is in the executor's queue all the same: a thread that there is may be faster
+        except RuntimeError:  # it is in the executor's queue all the same, and an existing thread may run it first
             call()
         return future
 
     def close(self) -> None:
-        """Take no more functions, and wait for those that were begun."""
+        """Accept no more functions, and wait for running ones."""
         self._executor.shutdown()

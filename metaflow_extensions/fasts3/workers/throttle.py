@@ -1,44 +1,44 @@
-"""How many requests a second a worker begins, once S3 has asked for fewer: additive increase, multiplicative decrease.
+"""Limits a worker's requests a second after S3 asked for fewer (additive increase, multiplicative decrease).
 
-Without such a word from S3 there is no limit but the width (`workers/concurrency.py`), which a server that refuses in a
-millisecond would not feel. Pure: the time is an argument.
+Without such a response only the width limits a worker (`workers/concurrency.py`); that does not slow down requests that
+a server refuses within a ms. Pure: the time is an argument.
 """
 
 from collections import deque
 from typing import Optional
 
-KEPT = 0.85  # of the rate that was reached, after a refusal
-GROWTH = 0.05  # of that rate, added each second
+KEPT = 0.85  # fraction of the reached rate to continue with after a refusal
+GROWTH = 0.05  # fraction of that rate added each second
 LEAST_GROWTH = 10.0  # requests a second, added each second at least
-LEAST = 1.0  # requests a second, for each worker
-FIRST = 40.0  # requests a second where too few were done to measure
-DOUBLING = 0.5  # seconds in which that doubles, until the next refusal
-QUIET = 4.0  # seconds without a refusal after which the limit is likely to be another one by now
-ACCELERATION = 3.0  # seconds in which the rate doubles from then on
+LEAST = 1.0  # requests a second per worker
+FIRST = 40.0  # requests a second if too few were done to measure a rate
+DOUBLING = 0.5  # seconds in which this first rate doubles, until the next refusal
+QUIET = 4.0  # seconds without a refusal after which S3's limit has probably changed
+ACCELERATION = 3.0  # seconds in which the rate then doubles
 FEW = 8  # successes
-ONE_WORD = 0.5  # seconds in which many refusals are one: all requests under way meet the same limit
-FORGOTTEN = 30.0  # seconds without a refusal after which there is no limit any more
-CATCH_UP = 0.05  # seconds' worth of requests that may begin at once, after a pause of the worker's own
+ONE_WORD = 0.5  # seconds within which refusals count as one: all running requests meet the same limit
+FORGOTTEN = 30.0  # seconds without a refusal after which the limit is removed
+CATCH_UP = 0.05  # seconds' worth of requests that may start at once after a pause
 WINDOW = 1.0  # seconds over which the rate is measured
-SAMPLES = 512  # of that
+SAMPLES = 512  # maximum number of samples in the window
 
 
 class Throttle:
-    """Gives the time of the next request."""
+    """Schedules requests."""
 
     def __init__(self) -> None:
-        self._base: Optional[float] = None  # requests a second, right after the last refusal; None: no limit
-        self._refused = 0.0  # when that was
-        self._is_guess = False  # nobody knows yet what S3 allows
-        self._next = 0.0  # when the next request may begin
-        self._successes: deque[float] = deque(maxlen=SAMPLES)  # when the last requests were done
+        self._base: Optional[float] = None  # requests a second right after the last refusal; None: unlimited
+        self._refused = 0.0  # time of the last refusal
+        self._is_guess = False  # S3's limit is unknown
+        self._next = 0.0  # when the next request may start
+        self._successes: deque[float] = deque(maxlen=SAMPLES)  # times of the last successful requests
 
     def note_success(self, now: float) -> None:
-        """A request was done."""
+        """Record a successful request."""
         self._successes.append(now)
 
     def slow_down(self, now: float) -> None:
-        """S3 has refused a request because there are too many."""
+        """Lower the rate after S3 refused a request because there are too many."""
         if self._base is not None and now - self._refused < ONE_WORD:
             return
         while self._successes and now - self._successes[0] > WINDOW:
@@ -47,7 +47,7 @@ class Throttle:
         self._is_guess = limit is None and len(self._successes) < FEW
         if limit is None:
             reached = FIRST if self._is_guess else self._reached(now)
-        else:  # half of a guess that doubles was allowed
+        else:  # a guess may have doubled since; S3 accepted half of it
             reached = min(limit, max(self._reached(now), limit / 2 if was_guess else 0.0))
         self._base = max(LEAST, KEPT * reached)
         self._refused = now
@@ -57,11 +57,11 @@ class Throttle:
 
     @property
     def is_limited(self) -> bool:
-        """Whether `turn` has to be asked at all."""
+        """Whether requests must call `turn`."""
         return self._base is not None
 
     def turn(self, now: float) -> float:
-        """Seconds until one more request may begin."""
+        """Return the seconds until another request may start."""
         rate = self._rate(now)
         if rate is None:
             return 0.0

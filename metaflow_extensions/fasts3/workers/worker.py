@@ -1,6 +1,6 @@
-"""The inside of a worker process: frames in, one thread that does hundreds of jobs at a time, frames out.
+"""The code of a worker process: reads frames, runs hundreds of jobs in one thread, writes frames.
 
-It ends, at once and whatever it is doing, when its pipe ends or its parent is not its parent any more.
+The process ends at once when its pipe is closed or its parent has changed.
 """
 
 import contextlib
@@ -35,32 +35,32 @@ from metaflow_extensions.fasts3.workers.frames import (
 from metaflow_extensions.fasts3.workers.loop import Loop
 from metaflow_extensions.fasts3.workers.performer import Performer, Tell, Terms
 
-LOOK_FOR_PARENT = 0.5  # seconds; a forked sibling may hold our pipe open, so its end is not the only sign
-# Seconds without anything to do after which a worker makes room, as whoever waits for all child processes expects. The
-# parent starts another one in 40 ms.
+LOOK_FOR_PARENT = 0.5  # seconds; a forked sibling may hold the pipe open, so its end is not enough
+# Idle seconds after which a worker ends, because some programs wait for all child processes. The parent starts another
+# in 40 ms.
 IDLE_LIMIT = 10.0
 READ_SIZE = 2**20  # bytes
-TOLD_TOGETHER = 64  # outcomes; each frame wakes the parent, which takes processor time from the transfers
-TOLD_AFTER = 0.02  # seconds
-MOST_UNSENT = 32 * 2**20  # bytes, of downloads into memory, that wait for a busy parent; then nothing more is begun
+SEND_TOGETHER = 64  # outcomes; each frame wakes the parent, which takes processor time from the transfers
+SEND_AFTER = 0.02  # seconds
+MOST_UNSENT = 32 * 2**20  # bytes of downloads into memory that a busy parent has not read; no job starts above it
 MOST_TRACEBACK = 20_000  # characters
-ROUNDS = 2  # times that all requests under way have to be done for a rate that means something
+ROUNDS = 2  # times the width: jobs needed for a meaningful rate
 LEAST_MEASURED = 0.02  # seconds
-GARBAGE = (20_000, 20, 20)  # thresholds: jobs leave few cycles, and looking for them took a tenth of the time
+GARBAGE = (20_000, 20, 20)  # thresholds: jobs create few cycles, and the default ones cost a tenth of the time
 
 
 class Setup(NamedTuple):
-    """What a SETUP frame holds: how to do the jobs that follow."""
+    """Contents of a SETUP frame: how to run the jobs that follow."""
 
-    recipe: Any  # boto.recipe.ClientRecipe, for what boto3 has to do
+    recipe: Any  # boto.recipe.ClientRecipe, for jobs that need boto3
     credentials: Any  # wire.credentials.CredentialSet, or None
     terms: Terms
-    connections: int  # jobs done side by side, at the most
-    path: list[str]  # where the parent imports from
+    connections: int  # maximum number of parallel jobs
+    path: list[str]  # the parent's import path
 
 
 class Measured:
-    """Counts what is done, until there is enough of it for a rate."""
+    """Measures the rate of finished jobs."""
 
     def __init__(self) -> None:
         self._begun = time.monotonic()
@@ -68,7 +68,7 @@ class Measured:
         self._weight = 0.0
 
     def count(self, size: int, width: int) -> Optional[float]:
-        """Count a job that has moved so many bytes; give the rate, and begin anew, where it is time for that."""
+        """Count a job that moved so many bytes; return the rate and start again if enough jobs were counted."""
         self._jobs += 1
         self._weight += concurrency.weight(size)
         if self._jobs < ROUNDS * width:
@@ -82,47 +82,47 @@ class Measured:
 
 
 class Worker:
-    """Takes frames, does jobs.
+    """Receives frames and runs jobs.
 
     Parameters
     ----------
     loop : Loop
     outbox : Outbox
-        Takes frames.
+        Sends frames.
     """
 
     def __init__(self, loop: Loop, outbox: "Outbox") -> None:
         self._loop = loop
         self._outbox = outbox
-        # Each with what does it, or one that waits here would be done as the next call wants it.
+        # Each job with its performer, because a new SETUP must not change jobs that still wait.
         self._jobs: deque[tuple[Performer, Job]] = deque()
         self._outcomes: list[Outcome] = []  # not sent yet
-        self._send_by = 0.0  # when they have to be
+        self._send_by = 0.0  # when they must be sent
         self._active = 0
         self._width = concurrency.begin(1)
         self._measured = Measured()
         self._templates: dict[tuple[str, str], Union[RequestTemplate, NoTemplate]] = {}
         self._credentials = CurrentSet(None)
         self._wire = WireTransfers(self._template, self._credentials)
-        self._reference: tuple[str, Any] = ("", None)  # of a recipe: the transfers
+        self._reference: tuple[str, Any] = ("", None)  # recipe and transfers of boto3
         self._performer: Optional[Performer] = None
 
     @property
     def is_busy(self) -> bool:
-        """Whether it has jobs to answer, or answers that the parent has not taken yet."""
+        """Whether it has unfinished jobs, or outcomes that the parent has not read."""
         return bool(self._active or self._jobs or self._outcomes or self._outbox.size)
 
     @property
     def patience(self) -> float:
-        """Seconds that it may be left alone, at the most."""
-        return TOLD_AFTER if self._outcomes else LOOK_FOR_PARENT
+        """Maximum seconds until the next turn."""
+        return SEND_AFTER if self._outcomes else LOOK_FOR_PARENT
 
     def greet(self) -> None:
-        """Say who is here."""
+        """Send HELLO."""
         self._outbox.send(Frame(Kind.HELLO, [VERSION, os.getpid()]))
 
     def handle(self, frame: Frame) -> None:
-        """Act on one frame of the parent."""
+        """Process one frame from the parent."""
         if frame.kind is Kind.SETUP:
             recipe, credentials, (policy, *terms), connections, path = frame.document
             self._width = concurrency.begin(connections, self._width if self._performer else None)
@@ -131,17 +131,17 @@ class Worker:
         elif frame.kind is Kind.CREDENTIALS:
             self._sign_as(frame.document)
         elif frame.kind is Kind.TEMPLATES:
-            for operation, bucket, told in frame.document:
-                made = NoTemplate(told) if isinstance(told, str) else template_of(told)
+            for operation, bucket, template in frame.document:
+                made = NoTemplate(template) if isinstance(template, str) else template_of(template)
                 self._templates[operation, bucket] = made
         elif frame.kind is Kind.JOBS:
             if self._performer is None:
-                raise FrameError("jobs came before their setup")
+                raise FrameError("a JOBS frame came before SETUP")
             performer = self._performer
             self._jobs.extend((performer, job) for job in jobs_of(frame))
 
     def advance(self) -> None:
-        """Begin what there is room for, and tell what is done."""
+        """Start jobs that there is room for, and send outcomes."""
         while self._jobs and self._active < self._width.width and self._outbox.size < MOST_UNSENT:
             performer, job = self._jobs.popleft()
             self._active += 1
@@ -154,31 +154,31 @@ class Worker:
                 self._outbox.send(frame)
 
     def _is_time(self) -> bool:
-        """Whether to tell the parent what is done: not yet, while there is enough to do without it."""
-        if len(self._jobs) < TOLD_TOGETHER or len(self._outcomes) >= TOLD_TOGETHER:
+        """Whether to send outcomes now: not while enough jobs are waiting here."""
+        if len(self._jobs) < SEND_TOGETHER or len(self._outcomes) >= SEND_TOGETHER:
             return True
         return self._outcomes[-1].failure is not None or time.monotonic() >= self._send_by
 
     def _end(self, performer: Performer, job: Job, width: int, outcome: Outcome) -> None:
-        """Take what became of a job that was begun at this width."""
+        """Handle the outcome of a job that was started at this width."""
         self._active -= 1
         if outcome.failure and outcome.failure.code is Code.NO_DESCRIPTORS and (self._wire.close() or width > 1):
-            # Others had them, or connections that nobody used: fewer side by side, and nobody has to know.
+            # Other jobs or idle connections used the descriptors: reduce the width and retry without reporting.
             self._width = concurrency.narrow(min(self._active, width - 1, self._width.width))
             self._jobs.appendleft((performer, job))
             return
         self._note(outcome)
         if not self._jobs:
-            self._measured = Measured()  # it is not the width that keeps it from doing more
+            self._measured = Measured()  # the rate was limited by a lack of jobs, not by the width
             return
         rate = self._measured.count(bytes_moved(job, outcome.reply), self._width.width)
         if rate:
             self._width = concurrency.adapt(self._width, rate)
 
     def _note(self, outcome: Outcome) -> None:
-        """Have it told to the parent."""
+        """Add an outcome to those to be sent."""
         if not self._outcomes:
-            self._send_by = time.monotonic() + TOLD_AFTER
+            self._send_by = time.monotonic() + SEND_AFTER
         self._outcomes.append(outcome)
 
     def _prepare(self, setup: Setup) -> None:
@@ -196,8 +196,8 @@ class Worker:
         return made
 
     def _boto3(self, setup: Setup) -> Any:
-        # Imported only where it has to be: that takes longer than thousands of small transfers. And from where the
-        # parent has it, which may have changed its path since.
+        # Imported only when needed: it takes longer than thousands of small transfers. From the parent's current import
+        # path, which may have changed.
         sys.path = list(setup.path)
         from metaflow_extensions.fasts3.boto.recipe import ClientRecipe, GivenCredentials, build
         from metaflow_extensions.fasts3.boto.transfers import Boto3Transfers
@@ -209,15 +209,15 @@ class Worker:
                 client = build(ClientRecipe(*setup.recipe), credentials, setup.connections)
             except OSError:
                 raise
-            except Exception as error:  # the message of botocore holds no secret
-                told = f"no client could be made: {type(error).__name__}: {error}"
-                raise TransferError(Failure(Code.REJECTED, told)) from error
+            except Exception as error:  # botocore's message contains no secrets
+                message = f"can't create the boto3 client: {type(error).__name__}: {error}"
+                raise TransferError(Failure(Code.REJECTED, message)) from error
             self._reference = (name, Boto3Transfers(client))
         return self._reference[1]
 
 
 async def _outcome_of(performer: Performer, job: Job, tell: Tell) -> Outcome:
-    """Do a job. A defect of ours is told with its traceback, and the worker goes on with its other jobs."""
+    """Perform a job. A defect becomes an outcome with its traceback, and the worker continues with other jobs."""
     try:
         return await performer.work(job, tell)
     except Exception:
@@ -225,12 +225,12 @@ async def _outcome_of(performer: Performer, job: Job, tell: Tell) -> Outcome:
 
 
 class Outbox:
-    """Bytes on their way to the parent, which may be busy: nobody waits for it here.
+    """Bytes for the parent, which may be busy: nothing here waits for it.
 
     Attributes
     ----------
     size : int
-        Bytes that it has not taken yet.
+        Bytes that the parent has not read yet.
     """
 
     def __init__(self, loop: Loop, descriptor: int) -> None:
@@ -241,7 +241,7 @@ class Outbox:
         os.set_blocking(descriptor, False)
 
     def send(self, frame: Frame) -> None:
-        """Send a frame, now or when there is room in the pipe."""
+        """Send a frame now, or when the pipe has room."""
         idle = not self._waiting
         pieces = [memoryview(piece) for piece in encode(frame)]
         self._waiting.extend(pieces)
@@ -266,21 +266,21 @@ class Outbox:
 
 
 def serve(parent: int, incoming: int, outgoing: int) -> None:
-    """Serve a parent process until it is gone.
+    """Serve a parent process until it ends.
 
     Parameters
     ----------
     parent : int
-        Its process id.
+        The parent's process id.
     incoming, outgoing : int
-        Descriptors of pipes: from it, and to it.
+        Pipe descriptors: from the parent, and to it.
     """
     for descriptor in (incoming, outgoing):
         os.set_inheritable(descriptor, False)
     loop = Loop()
     worker = Worker(loop, Outbox(loop, outgoing))
     reader = FrameReader()
-    heard = time.monotonic()  # when there was something to do
+    heard = time.monotonic()  # when it was last busy
     gc.freeze()
     gc.set_threshold(*GARBAGE)
 
@@ -309,5 +309,5 @@ def serve(parent: int, incoming: int, outgoing: int) -> None:
                 traceback.print_exc()
                 sys.stderr.flush()
         os._exit(1)
-    # Without waiting for what is under way: nobody is there to hear how it ends.
+    # Without waiting for running jobs: the parent is gone.
     os._exit(0)

@@ -1,4 +1,4 @@
-"""The workers of this process: leased to one call at a time, warm between calls, forgotten by a forked child."""
+"""This process's workers: leased to one call at a time, kept warm between calls, dropped in a forked child."""
 
 import atexit
 import contextlib
@@ -11,18 +11,18 @@ from metaflow_extensions.fasts3.machine.processors import processors
 from metaflow_extensions.fasts3.workers.inherited import inherited
 from metaflow_extensions.fasts3.workers.worker_process import WorkerProcess
 
-LOOK = 0.25  # seconds between two looks, by who waits, for workers that were lost
+LOOK = 0.25  # seconds between checks for lost workers during a wait
 
 
 class WorkerPool:
-    """Lends workers.
+    """Leases workers.
 
     Parameters
     ----------
     limit : int
-        How many there may be at most; a call that finds them all lent waits for its first one.
+        Maximum number of workers; if all are leased, a call waits for its first one.
     warm : int
-        How many are kept while nobody needs them.
+        How many idle workers are kept.
     """
 
     def __init__(self, limit: int, warm: int) -> None:
@@ -30,22 +30,22 @@ class WorkerPool:
         self._warm = warm
         self._lock = threading.Condition()
         self._idle: list[WorkerProcess] = []
-        # Weak, because a call that was interrupted at the wrong moment may have lost one; with it, it ends.
+        # Weak, because an interrupted call may lose a worker, which ends with its last reference.
         self._lent: weakref.WeakSet[WorkerProcess] = weakref.WeakSet()
 
     def lease(self, wait: bool = True, look: Callable[[], None] = lambda: None) -> Optional[WorkerProcess]:
-        """A worker for the caller alone; None where all are lent and it is not to wait.
+        """Lease a worker; return None if all are leased and `wait` is False.
 
         Parameters
         ----------
         wait : bool
         look : callable
-            Called now and then while it waits; raises where that is to end.
+            Called repeatedly during the wait; raises to end it.
 
         Raises
         ------
         OSError
-            None can be started.
+            No process can be started.
         """
         mine = inherited()
         with self._lock:
@@ -66,9 +66,9 @@ class WorkerPool:
                 self._lock.wait(LOOK)
 
     def start(self, count: int) -> None:
-        """Have workers that somebody will lease soon: they start while the caller does something else."""
+        """Start workers that will be leased soon, while the caller continues."""
         started: list[WorkerProcess] = []
-        with contextlib.suppress(OSError):  # then it is who leases them that hears of it
+        with contextlib.suppress(OSError):  # `lease` will raise it
             for _ in range(min(count, self._warm)):
                 worker = self.lease(wait=False)
                 if worker is None:
@@ -78,17 +78,17 @@ class WorkerPool:
             self.give_back(worker)
 
     def is_warm(self) -> bool:
-        """Whether a worker is there that has started."""
+        """Whether an idle worker has started."""
         with self._lock:
             return any(worker.is_ready() for worker in self._idle)
 
     def is_ready(self) -> bool:
-        """Whether it is time to lease: a worker has started, or none is going to."""
+        """Whether to lease now: an idle worker has started, or there is none to wait for."""
         with self._lock:
             return not self._idle or any(worker.is_ready() for worker in self._idle)
 
     def give_back(self, worker: WorkerProcess) -> None:
-        """Return a worker that has no jobs left."""
+        """Return a leased worker without jobs."""
         with self._lock:
             self._lent.discard(worker)
             keep = len(self._idle) < self._warm and not worker.jobs
@@ -99,31 +99,31 @@ class WorkerPool:
             worker.close()
 
     def discard(self, worker: WorkerProcess) -> None:
-        """End a worker, whatever it does."""
+        """Kill a leased worker."""
         with self._lock:
             self._lent.discard(worker)
             self._lock.notify()
         worker.kill()
 
     def close(self) -> None:
-        """End the workers that nobody has leased."""
+        """End all idle workers."""
         with self._lock:
             idle, self._idle = self._idle, []
-        for worker in idle:  # all at once
+        for worker in idle:  # in parallel
             worker.hang_up()
         for worker in idle:
             worker.close()
 
     def hold(self) -> None:
-        """Before a fork: no worker is being started, or the child would keep the ends of its pipes for ever."""
+        """Before a fork: wait until no worker is being started, or the child would keep its pipes open."""
         self._lock.acquire()
 
     def release(self) -> None:
-        """After a fork, in the parent."""
+        """After a fork, in the parent: allow leases again."""
         self._lock.release()
 
     def forget(self) -> None:
-        """In a forked child: begin anew."""
+        """After a fork, in the child: start with an empty pool."""
         workers = [*self._idle, *self._lent]
         self._lock = threading.Condition()
         self._idle = []

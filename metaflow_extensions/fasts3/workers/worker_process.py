@@ -1,4 +1,4 @@
-"""A worker as its parent sees it: a process, two pipes and the jobs that it has."""
+"""A worker process from its parent's side: the process, two pipes and its jobs."""
 
 import contextlib
 import errno
@@ -30,21 +30,22 @@ from metaflow_extensions.fasts3.workers.interpreter import SCRIPT, command, envi
 
 INTERRUPTED = "interrupted"
 READ_SIZE = 2**20  # bytes
-LOOK = 1.0  # seconds of silence after which to look whether a worker can still answer
-# Bytes of the pipe that answers come on, where Linux allows it: with the default 64 KiB, processes switch more often.
-# The other pipe stays as it is: no difference was measured, and Linux allows a user 64 MiB for all pipes.
+LOOK = 1.0  # seconds of silence before checking whether a worker can still respond
+# Size in bytes of the pipe for outcomes, where Linux allows it: with the default 64 KiB, processes switch more often.
+# The other pipe keeps the default: there was no measurable difference, and Linux limits a user's pipes to 64 MiB in
+# all.
 PIPE_SIZE = 2**20
-_SET_PIPE_SIZE = getattr(fcntl, "F_SETPIPE_SZ", 1031)  # Python 3.9 has no name for it
-KILLED = (-signal.SIGKILL, -signal.SIGTERM)  # as exit statuses
+_SET_PIPE_SIZE = getattr(fcntl, "F_SETPIPE_SZ", 1031)  # Python 3.9 does not define it
+KILLED = (-signal.SIGKILL, -signal.SIGTERM)  # exit statuses
 
 
 class WorkerGone(Exception):
-    """The worker died, was stopped, or said what makes no sense.
+    """The worker died, was stopped, or sent invalid frames.
 
     Attributes
     ----------
     killed : bool
-        Or stopped, from outside, by the machine that is short of memory for one: it says little of the worker itself.
+        It was killed or stopped from outside, for example for lack of memory: its job is probably not the cause.
     """
 
     def __init__(self, message: str, killed: bool = False) -> None:
@@ -58,24 +59,24 @@ class WorkerProcess:
     Raises
     ------
     OSError
-        The system gives no more processes, memory, or descriptors for the pipes; or see `interpreter.why_no_workers`.
+        Processes, memory or descriptors are exhausted; or see `interpreter.why_no_workers`.
 
     Attributes
     ----------
     jobs : dict of int to Job
-        What it was given and has not answered, by number.
+        Unfinished jobs, by number.
     begun : dict of int to Outcome
-        What it has told of those that have begun, by number.
+        The reports of those among them that have begun, by number.
     waiting : int
-        Bytes of memory that the bodies among them take, see `Job.body_cost`.
+        Bytes of memory that their bodies occupy; see `Job.body_cost`.
     greeted : bool
-        Whether it has said hello: before, its death is a failure to start.
+        Whether it has sent HELLO; dying before that is a failure to start.
     alone : bool
-        It gets no other job until it has none, because one is waiting, or at work, that several workers died over.
+        It gets no other job while it has one, because workers have died during this job.
     interruption : Interruption or None
-        Ends its user's waits for it.
+        Ends waits for this worker.
     inherited : tuple
-        What it got from its parent when it was started; see `inherited.inherited`.
+        What it inherited from its parent at its start; see `inherited.inherited`.
     """
 
     def __init__(self) -> None:
@@ -86,38 +87,39 @@ class WorkerProcess:
         self.alone = False
         self.interruption: Optional[Interruption] = None
         self.inherited = inherited()
-        self._stopped_since: Optional[float] = None  # as far as it was looked at
+        self._stopped_since: Optional[float] = None  # according to the last check
         self._setup: Any = None
-        self._templates: dict[tuple[str, str], Any] = {}  # as the worker has them, by operation and bucket
+        self._templates: dict[tuple[str, str], Any] = {}  # known to the worker, by operation and bucket
         self._reader = FrameReader()
         unable = why_no_workers()
         if unable:
             raise OSError(errno.ENOEXEC, unable)
         with contextlib.ExitStack() as pipes:
-            hears, self._to = _pipe(pipes)
-            self._from, says = _pipe(pipes)
+            worker_reads, self._to = _pipe(pipes)
+            self._from, worker_writes = _pipe(pipes)
             if sys.platform == "linux":
-                with contextlib.suppress(OSError):  # over the system's limit, or the user's
+                with contextlib.suppress(OSError):  # above the system's or the user's limit
                     fcntl.fcntl(self._from, _SET_PIPE_SIZE, PIPE_SIZE)
-            # Descriptors of its own for frames: what runs when an interpreter starts may print, or read stdin.
-            # A session of its own: Ctrl-C in a terminal is for the parent, which decides what becomes of the work.
+            # Frames have their own descriptors, because code that runs at an interpreter's start may print or read
+            # stdin. It has its own session, because Ctrl-C in a terminal is for the parent, which decides how the call
+            # ends.
             self._process = subprocess.Popen(
-                command(SCRIPT, os.getpid(), hears, says),
+                command(SCRIPT, os.getpid(), worker_reads, worker_writes),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=None if _has_stderr() else subprocess.DEVNULL,
-                pass_fds=(hears, says),
+                pass_fds=(worker_reads, worker_writes),
                 start_new_session=True,
                 env=environment(os.environ),
             )
             pipes.pop_all()
-        os.close(hears)
-        os.close(says)
+        os.close(worker_reads)
+        os.close(worker_writes)
         os.set_blocking(self._to, False)
         os.set_blocking(self._from, False)
         self._pipes = [self._to, self._from]
         self._end = weakref.finalize(self, _abandon, self._process, self._pipes, os.getpid())
-        self._end.atexit = False  # it goes with its parent, and a daemon thread may be at work with it still
+        self._end.atexit = False  # it ends with its parent, and a daemon thread may still use it
 
     def __repr__(self) -> str:
         return f"<WorkerProcess {self.pid}, {len(self.jobs)} jobs>"
@@ -127,14 +129,14 @@ class WorkerProcess:
         return self._process.pid
 
     def fileno(self) -> int:
-        """The pipe it answers on, for a selector."""
+        """Return the pipe that outcomes arrive on, for a selector."""
         return self._from
 
     def is_alive(self) -> bool:
         return self._process.poll() is None
 
     def is_ready(self) -> bool:
-        """Whether it has started: it has said hello, or its end can be read."""
+        """Whether it has started: HELLO or the end of its pipe can be read."""
         if not self.greeted:
             poll = select.poll()
             poll.register(self._from, select.POLLIN)
@@ -142,27 +144,27 @@ class WorkerProcess:
         return True
 
     def prepare(self, setup: Any) -> None:
-        """Tell it how to do the jobs that follow, unless it was told just that before."""
+        """Send the setup for the jobs that follow, unless it is the same as before."""
         setup = [*setup, import_path()]
         if setup != self._setup:
             self._send(Frame(Kind.SETUP, setup))
             self._setup = setup
 
     def teach(self, templates: "Mapping[tuple[str, str], Any]") -> None:
-        """Tell it how requests are made, where it does not know."""
+        """Send the request templates that it does not have."""
         news = [(*name, template) for name, template in templates.items() if self._templates.get(name) != template]
         if news:
             self._send(Frame(Kind.TEMPLATES, news))
             self._templates.update({(operation, bucket): template for operation, bucket, template in news})
 
     def give_credentials(self, credentials: Sequence[Optional[str]]) -> None:
-        """Have it sign with another set from now on."""
+        """Send the credentials to sign with from now on."""
         self._send(Frame(Kind.CREDENTIALS, credentials))
         if self._setup is not None:
             self._setup = [self._setup[0], credentials, *self._setup[2:]]
 
     def give(self, jobs: Sequence[Job]) -> None:
-        """Hand it jobs."""
+        """Send jobs."""
         for job in jobs:
             self.jobs[job.number] = job
             self.waiting += job.body_cost
@@ -170,14 +172,14 @@ class WorkerProcess:
             self._send(frame)
 
     def outcomes(self) -> Iterator["tuple[Job, Outcome]"]:
-        """What it has answered, with the jobs that it was asked.
+        """Yield received outcomes with their jobs.
 
         Raises
         ------
         WorkerGone
-            There is nothing, and nothing will come.
+            It can send nothing more.
         """
-        trouble = self._trouble()  # before its last words are read
+        trouble = self._trouble()  # before the last data is read
         try:
             data = os.read(self._from, READ_SIZE)
         except BlockingIOError:
@@ -205,19 +207,19 @@ class WorkerProcess:
                 else:
                     raise FrameError(f"a frame of kind {frame.kind.name} is not for the parent")
         except (FrameError, LookupError, TypeError) as error:
-            raise WorkerGone(f"worker {self.pid} answers nonsense: {error}") from error
+            raise WorkerGone(f"worker {self.pid} sent an invalid frame: {error}") from error
 
     def kill(self) -> None:
-        """End it now, whatever it does."""
+        """Kill it."""
         _kill(self._process)
         self.close()
 
     def hang_up(self) -> None:
-        """Have it end; it goes as soon as it sees the end of its pipe."""
+        """Close its pipes, which ends it."""
         _close(self._pipes)
 
     def close(self) -> None:
-        """End it, and wait until it has."""
+        """End it, and wait for its end."""
         self.hang_up()
         try:
             self._process.wait(timeout=2)
@@ -226,13 +228,13 @@ class WorkerProcess:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(timeout=2)
         self._end.detach()
-        self._process.returncode = self._process.returncode or 0  # one that can't be killed is left to itself
+        self._process.returncode = self._process.returncode or 0  # a process that can't be killed is left behind
 
     def forget(self) -> None:
-        """In a forked child: let go of a process that is the parent's."""
+        """In a forked child: release a process that belongs to the parent."""
         self._end.detach()
         _close(self._pipes)
-        self._process.returncode = 0  # or its destructor would warn of a process that still runs
+        self._process.returncode = 0  # else its destructor would warn about a running process
 
     def _send(self, frame: Frame) -> None:
         problem = self._written(encode(frame))
@@ -241,10 +243,10 @@ class WorkerProcess:
         if problem:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(timeout=1)
-            raise self._trouble() or WorkerGone(f"worker {self.pid} does not listen: {problem}")
+            raise self._trouble() or WorkerGone(f"worker {self.pid} reads nothing: {problem}")
 
     def _written(self, pieces: list[Buffer]) -> Optional[str]:
-        """Write; what went wrong, or None. Raises nothing: a traceback would keep the bytes, maybe credentials."""
+        """Write; return the error or None. Raises nothing: a traceback would hold the bytes, perhaps credentials."""
         try:
             for piece in pieces:
                 view = memoryview(piece)
@@ -260,7 +262,7 @@ class WorkerProcess:
         return None
 
     def _wait_to_write(self) -> Optional[str]:
-        """Wait until its pipe has room; why it never will, or None."""
+        """Wait until its pipe has room; return an error if it never will, else None."""
         while True:
             try:
                 return None if wait_to_write(self._to, self.interruption, LOOK) else INTERRUPTED
@@ -270,9 +272,9 @@ class WorkerProcess:
                     return str(trouble)
 
     def _trouble(self) -> Optional[WorkerGone]:
-        """Why it will do nothing more: it has ended, or was stopped a while ago. None where nothing says so.
+        """Return why it can do nothing more: it has ended, or has been stopped for a while. None if it seems fine.
 
-        The end of its pipe is not enough: a process that was forked, by whatever code, may have the other end as well.
+        The end of its pipe is not sufficient: another forked process may hold the other end.
         """
         if not self.is_alive():
             status = self._process.returncode
@@ -282,24 +284,24 @@ class WorkerProcess:
             return None
         now = time.monotonic()
         self._stopped_since = self._stopped_since or now
-        # Not at once: whoever stops a parent and its workers lets them go on one after the other.
+        # Not at once: a parent and its workers may be stopped and continued one after the other.
         if now - self._stopped_since < LOOK:
             return None
         return WorkerGone(f"worker {self.pid} is stopped by a signal", killed=True)
 
 
 def _close(pipes: list[int]) -> None:
-    while pipes:  # once: the numbers are given out again
+    while pipes:  # only once: descriptors are reused
         os.close(pipes.pop())
 
 
 def _kill(process: "subprocess.Popen[bytes]") -> None:
-    with contextlib.suppress(PermissionError):  # it has rights that this process has given up; it ends with its pipe
+    with contextlib.suppress(PermissionError):  # it may run as another user than this process; closing its pipe ends it
         process.kill()
 
 
 def _abandon(process: "subprocess.Popen[bytes]", pipes: list[int], parent: int) -> None:
-    """End a worker that nobody has any more."""
+    """End a worker without references."""
     if os.getpid() == parent:
         _kill(process)
         _close(pipes)
@@ -308,15 +310,15 @@ def _abandon(process: "subprocess.Popen[bytes]", pipes: list[int], parent: int) 
 
 
 def _is_stopped(pid: int) -> bool:
-    """Whether a child of this process was stopped by a signal, and not continued."""
+    """Whether a child process is stopped by a signal."""
     try:
         return os.waitid(os.P_PID, pid, os.WSTOPPED | os.WNOHANG | os.WNOWAIT) is not None
-    except (OSError, AttributeError):  # it has ended meanwhile; not on every system
+    except (OSError, AttributeError):  # it has ended, or the system lacks waitid
         return False
 
 
 def _has_stderr() -> bool:
-    """Whether descriptor 2 is stderr. Where that was closed when the interpreter started, it may be a user's file."""
+    """Whether descriptor 2 is stderr. If that was closed at the interpreter's start, it may be a user's file."""
     if sys.__stderr__ is None:
         return False
     try:
@@ -327,7 +329,7 @@ def _has_stderr() -> bool:
 
 
 def _pipe(stack: contextlib.ExitStack) -> "tuple[int, int]":
-    """Both ends of a pipe, closed with the stack; never among the standard streams, which may be closed here."""
+    """Create a pipe, closed with the stack; never on the standard streams' numbers, which may be free here."""
     ends = []
     for made in os.pipe():
         end = made
