@@ -88,7 +88,7 @@ def test_what_is_not_there_any_more_is_not_made_anew(s3, root, stored, local, wr
     stored.put("k", b"old")
     etag = s3.get("k").etag
     stored.delete("k")
-    with pytest.raises(MetaflowS3NotFound, match=r"/k failed.*was to be replaced"):
+    with pytest.raises(MetaflowS3NotFound, match=r"/k failed.*object to replace"):
         write(s3, local, "k", noise(size), etag)
     assert stored.list() == set()
 

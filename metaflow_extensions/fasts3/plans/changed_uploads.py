@@ -1,9 +1,9 @@
-"""The plan of uploads of files that are not stored already.
+"""The plan that uploads files unless they are already stored.
 
-A listing tells what is there: 1,000 objects a page, where a HEAD tells of one. Sizes that differ, and keys that are not
-listed, need no more. Where sizes are the same, the ETag is compared with the MD5 of the file, which threads compute
-beside the requests; a HEAD is left for what that leaves open, because the ETag need not be an MD5. What has changed is
-uploaded while the rest is compared.
+A listing shows what is stored: 1,000 objects a page, while a HEAD shows one. A different size, or a key that is not
+listed, is sufficient. For equal sizes, threads compute the file's MD5 in parallel with the requests, and it is compared
+with the ETag. A HEAD decides the remaining cases, because the ETag need not be an MD5. Changed files are uploaded while
+others are compared.
 """
 
 from collections import deque
@@ -24,25 +24,25 @@ from metaflow_extensions.fasts3.wire.failures import Code
 from metaflow_extensions.fasts3.wire.log import log
 from metaflow_extensions.fasts3.wire.transfers import PutHeaders
 
-FEW = 4  # files: side by side, their HEADs take no longer than one page
-HEADS_FOR_A_PAGE = 10  # that cost about as much, in time and money
-AHEAD = 16_000  # entries that may wait for those before them
+FEW = 4  # files: parallel HEADs take no longer than one page
+HEADS_FOR_A_PAGE = 10  # HEADs that cost as much time and money as a page
+AHEAD = 16_000  # entries that may wait for earlier ones
 
 
 class ChangedUploads(Uploads):
-    """`Plan` for uploads of files, but those whose objects hold what the files hold, or that exist and have to stay.
+    """`Plan` that uploads files, except those whose objects have the same contents, or exist and must stay.
 
     Parameters
     ----------
     uploads : sequence of Upload
-        Of files, each key once, all with ABSENT as their condition or all without one.
+        Of files with distinct keys, all with the condition ABSENT or all without one.
     step : int
     hashing : HashThreads
         Reads files.
     refusals : Refusals, optional
-        As for `Uploads`.
+        See `Uploads`.
     compare : bool
-        Whether to look at what is there. Otherwise all are uploaded.
+        Whether to compare with what is stored. Otherwise all files are uploaded.
     """
 
     def __init__(
@@ -57,14 +57,14 @@ class ChangedUploads(Uploads):
         self._files = list(uploads)
         super().__init__(self._files, step, refusals=refusals)
         self._hashing = hashing
-        self._open_questions = len(self._files)  # files of which is not known yet whether they are uploaded
-        self._to_look: deque[tuple[int, str]] = deque()  # index, an ETag that is not the file's
+        self._open_questions = len(self._files)  # files that are not yet decided
+        self._to_look: deque[tuple[int, str]] = deque()  # index, and an ETag that differs from the file's
         self._to_begin: deque[int] = deque()
-        self._looks: dict[int, tuple[int, str]] = {}  # by the number of the job
+        self._looks: dict[int, tuple[int, str]] = {}  # by job number
         self._page_numbers = iter(range(-1, -(2**63), -1))
         self._pager: Optional[Pager] = None
         self._unlisted: dict[str, int] = {upload.key: index for index, upload in enumerate(self._files)}
-        self._deficit = 0  # what pages have cost that told little, in HEADs
+        self._deficit = 0  # cost of unproductive pages, in HEADs
         if not compare:
             self._change_all()
         elif len(self._files) <= FEW or len({upload.bucket for upload in self._files}) > 1:
@@ -95,7 +95,7 @@ class ChangedUploads(Uploads):
     def _listed(self, job: Job, outcome: Outcome) -> Iterable[Job]:
         pager = self._pager
         if pager is None:
-            return ()  # it was given up
+            return ()  # the listing was abandoned
         try:
             pager.receive(job, outcome)
         except JobFailed as failed:
@@ -111,7 +111,7 @@ class ChangedUploads(Uploads):
         self._deficit = max(0, self._deficit + HEADS_FOR_A_PAGE - hits)
         if pager.ended:
             self._change_all()
-        elif not self._unlisted or self._deficit > len(self._unlisted):  # nothing is left, or too much else is there
+        elif not self._unlisted or self._deficit > len(self._unlisted):  # all found, or too many other objects
             self._look_at_all()
         else:
             return pager.jobs(self._page_numbers)
@@ -120,24 +120,24 @@ class ChangedUploads(Uploads):
 
     def _go_on_without_listing(self, failed: JobFailed) -> None:
         self._pager = None
-        if failed.failure.code is Code.NO_BUCKET:  # some servers make one for the first object
+        if failed.failure.code is Code.NO_BUCKET:  # some servers create the bucket with its first object
             self._change_all()
         elif is_hopeless(failed.job, failed.failure):
             raise failed
-        else:  # perhaps it may not be listed, and the objects may be looked at
-            log.debug("what is stored is asked for one by one: %s", failed.failure.message)
+        else:  # listing may be denied, and HEAD allowed
+            log.debug("can't list what is stored, using a HEAD per object: %s", failed.failure.message)
             self._look_at_all()
 
     def _change_all(self) -> None:
-        """Upload all that no listing has told of."""
+        """Upload all files that were not listed."""
         for index in self._unlisted.values():
             self._change(index)
         self._unlisted.clear()
 
     def _look_at_all(self) -> None:
-        """Ask for the headers of all that no listing has told of."""
+        """Send a HEAD for each file that was not listed."""
         for index in self._unlisted.values():
-            if self._files[index].condition:  # its upload begins with that
+            if self._files[index].condition:  # such an upload starts with a HEAD
                 self._change(index)
             else:
                 self._to_look.append((index, ""))
@@ -172,25 +172,25 @@ class ChangedUploads(Uploads):
         if not outcome.failure:
             upload, check = self._files[index], self._hashing.check
             same = partial(is_unchanged, outcome.reply, _path(upload), upload.size, self._step, refuted, check)
-            self._hashing.give(same, partial(self._told_apart, index))
+            self._hashing.give(same, partial(self._compared_with_head, index))
         elif outcome.failure.code is not Code.NOT_FOUND and is_hopeless(job, outcome.failure):
             raise JobFailed(job, outcome.failure)
-        else:  # the upload finds out what is wrong
+        else:  # the upload will report the problem
             self._change(index)
 
-    def _told_apart(self, index: int, is_same: bool) -> None:
+    def _compared_with_head(self, index: int, is_same: bool) -> None:
         if is_same:
             self._leave(index)
         else:
             self._change(index)
 
     def _leave(self, index: int) -> None:
-        """Note that a file is not uploaded."""
+        """Record that a file is not uploaded."""
         self._open_questions -= 1
         self._over(index, False)
 
     def _change(self, index: int) -> None:
-        """Upload a file, once its mark is known."""
+        """Upload a file when its mark is computed."""
         upload = self._files[index]
         work = partial(marked, upload.headers, _path(upload), self._hashing.check)
         self._hashing.give(work, partial(self._ready, index))
@@ -205,7 +205,7 @@ class ChangedUploads(Uploads):
 
 
 def _listing_of(uploads: Sequence[Upload]) -> Listing:
-    """Of the directory that all keys are in."""
+    """Return the listing of the directory that contains all keys."""
     keys = [upload.key for upload in uploads]
     first, last = min(keys), max(keys)
     alike = next((place for place, (one, other) in enumerate(zip(first, last)) if one != other), len(first))

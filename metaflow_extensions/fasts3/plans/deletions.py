@@ -1,7 +1,7 @@
-"""The plans that delete objects: those that are named, and all that a listing finds.
+"""The plans that delete objects: given ones, and all that a listing finds.
 
-Many go in one request. What such a request does not delete is tried again alone, with all the patience and all the
-detail that a request of its own has; what fails then is noted, and the rest is done.
+One request deletes many objects. Those that it does not delete are retried alone, with all retries and the full error
+message of a single request. Their failures are recorded, and the other deletions continue.
 """
 
 import itertools
@@ -15,8 +15,8 @@ from metaflow_extensions.fasts3.plans.tally import Tally
 from metaflow_extensions.fasts3.wire.deletion import LACKING, MOST_KEYS, goes_with_others
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
 
-AHEAD = 16 * MOST_KEYS  # keys that a listing may have found and nobody has deleted yet
-MOST_FAILED = 10_000  # keys, of a listing that may have millions; then it is not gone on with
+AHEAD = 16 * MOST_KEYS  # listed keys that may wait for their deletion
+MOST_FAILED = 10_000  # keys; then a listing, which may have millions, is abandoned
 
 
 class Deletions:
@@ -25,18 +25,18 @@ class Deletions:
     Parameters
     ----------
     wanted : iterable of (bucket, key)
-        Each once.
+        Distinct objects.
     step : int
-        Keys of one request, at the most.
+        Maximum number of keys per request.
 
     Attributes
     ----------
     apart : int
-        Keys that have a request of their own from the beginning.
+        Keys that have their own requests from the start.
     deleted : int
-        Objects, also those that were not there.
+        Deleted objects, including those that did not exist.
     failures : dict of str to Refusal
-        What was not deleted, by its URL.
+        Failed deletions, by URL.
     """
 
     def __init__(self, wanted: "Iterable[tuple[str, str]]", step: int = MOST_KEYS) -> None:
@@ -49,7 +49,7 @@ class Deletions:
         self._step = step
         self._numbers = itertools.count()
         self._one_by_one: set[str] = set()  # buckets of servers without DeleteObjects
-        # Number of a job -> keys of the same bucket, with what was said of them, that wait for what becomes of it.
+        # Job number -> keys of the same bucket that wait for its outcome, with their failures.
         self._behind: dict[int, dict[str, Failure]] = {}
         self._refusals = Refusals()
         self.deleted = 0
@@ -70,7 +70,7 @@ class Deletions:
         return []
 
     def _batches(self, bucket: str, keys: "list[str]") -> Iterator[Job]:
-        """What deletes keys together. Made as it is taken: it may be known by then that they go one by one."""
+        """Yield jobs that delete keys together. Lazy, because the bucket may need single requests by then."""
         for first in range(0, len(keys), self._step):
             batch = keys[first : first + self._step]
             if len(batch) == 1 or bucket in self._one_by_one:
@@ -92,11 +92,11 @@ class Deletions:
     def _after_many(self, job: Job, outcome: Outcome) -> Iterable[Job]:
         keys, failure = job.arguments["keys"], outcome.failure
         if failure is not None:
-            # Else it says nothing of a request for one: the server does not know DeleteObjects (501, 405), takes none
-            # of our checksums with it, or can't read the document.
+            # These codes may not apply to single requests: the server lacks DeleteObjects (501, 405), accepts none of
+            # our checksums with it, or can't read the document.
             if failure.code not in LACKING:
                 raise JobFailed(job, failure)
-            if failure.s3_code != "MalformedXML":  # that may be the fault of one key among these
+            if failure.s3_code != "MalformedXML":  # one of the keys may be the cause
                 self._one_by_one.add(job.bucket)
             return self._first_of(job.bucket, dict.fromkeys(keys, failure))
         refused = {key: outcome.reply[key] for key in keys if key in outcome.reply}
@@ -104,61 +104,61 @@ class Deletions:
         if len(refused) < len(keys):
             self._refusals.note_success()
         denied: dict[str, Failure] = {}
-        for key, told in refused.items():
-            code, _, message = told.partition(": ")
+        for key, error in refused.items():
+            code, _, message = error.partition(": ")
             if code == "AccessDenied":
                 denied[key] = Failure(Code.ACCESS_DENIED, message, code, 403)
         others = self._each(job.bucket, [key for key in refused if key not in denied])
         return [*others, *self._first_of(job.bucket, denied)]
 
-    def _first_of(self, bucket: str, told: "dict[str, Failure]") -> "list[Job]":
-        """Try the first of several keys again, and the others only if that ends otherwise than for all of them here.
+    def _first_of(self, bucket: str, failures: "dict[str, Failure]") -> "list[Job]":
+        """Retry the first of several keys, and the others only if its result differs from their failures.
 
-        Who may not delete is told so of each of millions; one request says the rest, with an id to ask support about.
+        Without permission to delete, millions of keys fail alike; one request returns the details, and a request id.
         """
-        if not told:
+        if not failures:
             return []
-        first, *others = told
+        first, *others = failures
         job = self._alone(bucket, first)
         if others:
-            self._behind[job.number] = {key: told[key] for key in others}
+            self._behind[job.number] = {key: failures[key] for key in others}
         return [job]
 
     def _after_one(self, job: Job, outcome: Outcome) -> Iterable[Job]:
         failure = outcome.failure
         behind = self._behind.pop(job.number, {})
-        # AWS answers 204 where there is nothing; not everybody does.
+        # AWS responds 204 for missing objects; some servers do not.
         if failure is None or failure.s3_code == "NoSuchKey":
             self.deleted += 1
             self._refusals.note_success()
         else:
             self._refusals.note(job, failure)
             if behind and next(iter(behind.values())).code is failure.code:
-                for key, told in behind.items():
-                    self.failures[job._replace(key=key).url] = Refusal("delete_objects", told)
+                for key, refusal in behind.items():
+                    self.failures[job._replace(key=key).url] = Refusal("delete_objects", refusal)
                 return ()
         return self._each(job.bucket, behind)
 
 
 class ListedDeletions(Deletions):
-    """`Plan` that deletes all that listings find, page by page while they go on.
+    """`Plan` that deletes all that listings find, in parallel with the listings.
 
-    It holds the keys of a few pages at a time, however many there are.
+    It holds the keys of a few pages at a time, whatever their total number.
 
     Parameters
     ----------
     listings : sequence of Listing
-        None inside another, see `outermost`.
+        None contained in another; see `outermost`.
 
     Attributes
     ----------
-    gave_up : bool
+    Whether listing was abandoned because of too many failures.
         Whether so much failed that the rest was not even listed.
     """
 
     def __init__(self, listings: Sequence[Listing]) -> None:
         super().__init__(())
-        self.tally.total_objects = None  # who lists does not know it before the end
+        self.tally.total_objects = None  # unknown until the listings end
         self._pagers = Pagers(listings, self._numbers, AHEAD)
         self.gave_up = False
 

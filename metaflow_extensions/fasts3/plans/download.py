@@ -1,4 +1,4 @@
-"""One object that is wanted: what is asked for, what becomes of it, and what is known while it comes in pieces."""
+"""One requested object: the request, its result, and the state of a download in pieces."""
 
 from dataclasses import dataclass, field
 from typing import NamedTuple, Optional, Protocol
@@ -9,65 +9,65 @@ from metaflow_extensions.fasts3.wire.transfers import GetReply
 
 
 class Download(NamedTuple):
-    """An object, or a range of one, that is wanted."""
+    """A requested object, or a range of one."""
 
     bucket: str
     key: str
     byte_range: Optional[str] = None  # a Range header; None: the whole object
-    nothing_at: Optional[int] = None  # no bytes, from this offset: HTTP has no empty range, so HEAD is asked
-    size: Optional[int] = None  # bytes of it, where a listing told; for those who watch
+    nothing_at: Optional[int] = None  # an empty range at this offset: HTTP has none, so a HEAD is sent
+    size: Optional[int] = None  # its bytes, if listed; for progress
 
 
 class Downloaded(NamedTuple):
-    """What became of it."""
+    """The result of a download."""
 
-    path: Optional[str]  # None: its bytes are in the reply
+    path: Optional[str]  # None: the bytes are in the reply
     reply: GetReply
 
 
 class Spill(Protocol):
-    """Files for objects that are wanted in memory and come in pieces."""
+    """Creates files for objects that are requested in memory and arrive in pieces."""
 
     def make(self, reply: GetReply) -> str:
-        """Make one for all of an object, with the bytes of the first reply in it; its path."""
+        """Create a file for an object, with the bytes of the first response, and return its path."""
 
     def take(self, path: str) -> bytes:
-        """All bytes of one, which is no more then."""
+        """Return a file's bytes and delete it."""
 
     def drop(self, path: str) -> None:
-        """Let one go."""
+        """Delete a file."""
 
 
 @dataclass
 class LargeObject:
-    """An object that is being downloaded by several responses: the first one, and those of its pieces."""
+    """An object that several responses download: the first one, and one per piece."""
 
     result: Downloaded
     restarts: int = 0
-    missing: int = 1  # responses that have not come to their end; at first, the first one
+    missing: int = 1  # unfinished responses; the first one to begin with
     checksums: dict[int, tuple[Optional[int], int]] = field(default_factory=dict)  # offset -> CRC-32 and length of each
-    reading: bool = True  # the first response has not come to its end
-    spoiled: Optional[tuple[Job, str]] = None  # it has to be begun again: for which job, and why
+    reading: bool = True  # the first response has not ended
+    spoiled: Optional[tuple[Job, str]] = None  # it must be downloaded again: the job, and the reason
 
     def is_of(self, reply: GetReply) -> bool:
-        """Whether a response is of the same version; not every server knows If-Match."""
+        """Whether a response has the same version; some servers ignore If-Match."""
         first = self.result.reply.info
         return (reply.info.etag, reply.info.size) == (first.etag, first.size)
 
     def take(self, reply: GetReply) -> None:
-        """Take what one response brought."""
+        """Record what one response brought."""
         self.checksums[reply.first] = (reply.crc, reply.received)
         self.missing -= 1
 
     @property
     def received(self) -> int:
-        """Bytes that have come."""
+        """Bytes received."""
         return sum(length for _, length in self.checksums.values())
 
     def compared(self) -> Optional[tuple[str, str]]:
-        """The CRC-32 that S3 keeps of the object, and that of the bytes that came; None where one is not known."""
-        told = self.result.reply.whole_crc
+        """Return the expected CRC-32, which S3 stores, and the received one; None if one is unknown."""
+        expected = self.result.reply.whole_crc
         pieces = [(crc, length) for _, (crc, length) in sorted(self.checksums.items()) if crc is not None]
-        if told is None or len(pieces) < len(self.checksums):
+        if expected is None or len(pieces) < len(self.checksums):
             return None
-        return told, crc32_text(crc32_of_all(pieces))
+        return expected, crc32_text(crc32_of_all(pieces))

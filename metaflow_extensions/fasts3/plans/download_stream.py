@@ -1,4 +1,4 @@
-"""The plan of downloads that somebody takes one after the other: it is ahead of them, and not too far."""
+"""The plan of downloads that a caller consumes in order: it downloads ahead, within a limit."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -15,20 +15,20 @@ from metaflow_extensions.fasts3.wire.transfers import GetReply
 class Wanted(NamedTuple):
     """One object of a stream."""
 
-    number: int  # its place in the stream, counted from 0
+    number: int  # position in the stream, from 0
     download: Download
     path: Optional[str]  # the local file; None: in memory
 
 
 class DownloadStream(ObjectDownloads):
-    """`Plan` for downloads that become known one after the other.
+    """`Plan` for downloads that become known one by one.
 
-    Another thread says what is wanted, `want`, that this is all, `end`, and that a result was taken, `look_ahead`.
+    Another thread calls `want` for each object, `end` after the last one, and reports consumed results to `look_ahead`.
 
     Parameters
     ----------
     done : callable
-        Takes the index of an object, and what became of it: None where the key is missing.
+        Takes an object's index and result; the result is None if the key does not exist.
     look_ahead : LookAhead
     missing_ok : bool
     step : int
@@ -44,8 +44,8 @@ class DownloadStream(ObjectDownloads):
         step: int = PART_SIZE,
         spill: Optional[Spill] = None,
     ) -> None:
-        self._downloads: dict[int, Download] = {}  # of those under way
-        self._begun: deque[int] = deque()  # their indices as they were begun; the first is of one that is under way
+        self._downloads: dict[int, Download] = {}  # unfinished downloads
+        self._begun: deque[int] = deque()  # indices in starting order; the first one is always unfinished
         self._local: dict[int, Optional[str]] = {}
         super().__init__(self._downloads, self._local, missing_ok, step, spill)
         self._done = done
@@ -55,16 +55,16 @@ class DownloadStream(ObjectDownloads):
         self._count_begun = 0
 
     def want(self, wanted: Wanted) -> None:
-        """Ask for one more object."""
+        """Request another object."""
         self._waiting.append(wanted)
 
     def end(self) -> None:
-        """There are no more."""
+        """Declare that no more objects follow."""
         self._ended = True
 
     def start(self) -> Iterator[Optional[Job]]:
         while True:
-            ended = self._ended  # before the look at what waits: the other thread puts there, and then ends
+            ended = self._ended  # read before checking the queue: the other thread appends, then ends
             if self._waiting and self._ahead.begin(self._waiting[0].number):
                 index, download, path = self._waiting.popleft()
                 self._downloads[index], self._local[index] = download, path
@@ -91,5 +91,5 @@ class DownloadStream(ObjectDownloads):
         self._ahead.begun(index, reply.received, reply.length)
 
     def _admits(self, index: int, piece: Piece) -> bool:
-        # The first that is missing goes on in any case, or nobody would ever be done.
+        # The first missing object always proceeds, or the stream would stall.
         return self._ahead.go_on(index, piece.length, first=index == self._begun[0])

@@ -1,4 +1,4 @@
-"""The plan of downloads that are all known, and all kept."""
+"""The plan of downloads whose objects are known in advance and whose results are kept."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,7 +13,7 @@ from metaflow_extensions.fasts3.plans.refusals import Refusals
 
 
 class Downloads(ObjectDownloads):
-    """`Plan` for downloads that are all known, and all kept.
+    """`Plan` for downloads that are known in advance and whose results are kept.
 
     Parameters
     ----------
@@ -24,12 +24,12 @@ class Downloads(ObjectDownloads):
     spill : Spill, optional
         See `ObjectDownloads`.
     refusals : Refusals, optional
-        Takes the failures of single objects. Without it the first one ends the plan.
+        Records the failures of single objects. Without it the first failure ends the plan.
 
     Attributes
     ----------
     results : list of Downloaded or None
-        One for each wanted, in the same order; None while it has not come, and where the key is missing or it failed.
+        One per object, in the same order; None if unfinished, missing or failed.
     """
 
     def __init__(
@@ -73,6 +73,6 @@ class Downloads(ObjectDownloads):
 
 
 def compared(results: Iterable[Optional[Downloaded]]) -> str:
-    """What of the results was compared with what S3 told, as a phrase for the log."""
+    """Describe, for the log, which checksums of the results were compared."""
     counts = Counter(result.reply.verified or "length alone" for result in results if result)
     return ", ".join(f"{name} of {count}" for name, count in sorted(counts.items())) or "nothing"

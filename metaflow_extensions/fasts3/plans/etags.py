@@ -1,7 +1,7 @@
-"""The ETags that S3 gives to what was uploaded, computed here: is what is there what we have sent?
+"""Computes the ETags that S3 gives to uploads, to recognize what was uploaded.
 
-https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html: of a PUT the MD5 of the bytes, of a multipart upload
-the MD5 of the parts' MD5s and their number. With SSE-KMS and on some servers it is something else, and tells nothing.
+https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html: for a PUT the MD5 of the bytes, for a multipart upload
+the MD5 of the parts' MD5s, and their number. With SSE-KMS and on some servers it is another value, which shows nothing.
 """
 
 import hashlib
@@ -17,14 +17,14 @@ def _never() -> None:
 
 
 def etag_of_bytes(body: "bytes | bytearray | memoryview") -> str:
-    """The ETag of an object that was one PUT, without quotes."""
+    """Return the ETag of one PUT, without quotes."""
     return hashlib.md5(body, usedforsecurity=False).hexdigest()
 
 
 def etag_of_file(path: str, check: "Callable[[], object]" = _never) -> str:
-    """The ETag of a file that was one PUT; "" where it can't be read any more.
+    """Return the ETag of a file uploaded with one PUT; "" if the file can't be read.
 
-    `check` is called between two reads, here and below; what it raises ends the work.
+    `check` is called between reads, here and below; its exceptions end the work.
     """
     try:
         with open(path, "rb", buffering=0) as file:
@@ -34,7 +34,7 @@ def etag_of_file(path: str, check: "Callable[[], object]" = _never) -> str:
 
 
 def _digest(file: FileIO, size: Optional[int], check: "Callable[[], object]") -> "tuple[str, int]":
-    """The MD5 of so many bytes of a file, or of all, and how many they are. A part may be too large for memory."""
+    """Return the MD5 of `size` bytes of a file, or of all, and their number. A part may be too large for memory."""
     digest, count = hashlib.md5(usedforsecurity=False), 0
     while data := file.read(_READ if size is None else min(_READ, size - count)):
         check()
@@ -44,12 +44,12 @@ def _digest(file: FileIO, size: Optional[int], check: "Callable[[], object]") ->
 
 
 def etag_of_parts(etags: "Iterable[str]") -> str:
-    """The ETag of an object that was put together from parts; "" where theirs are no MD5s.
+    """Return the ETag of an object composed of parts; "" if the parts' ETags are not MD5s.
 
     Parameters
     ----------
     etags : iterable of str
-        As S3 told them, quotes or not.
+        As S3 sent them, with or without quotes.
     """
     try:
         parts = [bytes.fromhex(etag.strip('"')) for etag in etags]
@@ -59,7 +59,7 @@ def etag_of_parts(etags: "Iterable[str]") -> str:
 
 
 def etag_of_file_in_parts(path: str, size: int, check: "Callable[[], object]" = _never) -> str:
-    """The ETag of a file that was uploaded in parts of so many bytes; "" where it can't be read any more."""
+    """Return the ETag of a file uploaded in parts of `size` bytes; "" if the file can't be read."""
     parts: list[str] = []
     try:
         with open(path, "rb", buffering=0) as file:

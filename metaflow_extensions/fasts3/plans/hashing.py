@@ -1,31 +1,31 @@
-"""Work for processors, done in threads beside a plan's requests: hashes of local files."""
+"""Hashes local files in threads, in parallel with a plan's requests."""
 
 import threading
 from collections import deque
 from queue import SimpleQueue
 from typing import Any, Callable, Optional, Union
 
-PATIENCE = 0.3  # seconds for the threads to end; each looks between two reads
+PATIENCE = 0.3  # seconds for the threads to end; each checks between reads
 
 
 class Stopped(Exception):
-    """The call is over, and what this work would find out is of no use any more."""
+    """The call has ended, so the result is not needed."""
 
 
 class HashThreads:
-    """Does work in threads; a context manager, at whose end its threads end.
+    """Runs functions in threads; a context manager that ends its threads.
 
-    All methods are for one thread at a time, that of the plan.
+    Only the plan's thread may call its methods.
 
     Parameters
     ----------
     count : int
-        Threads at the most, started as there is work for them.
+        Maximum number of threads; they start on demand.
 
     Attributes
     ----------
     under_way : int
-        Work that was given and not settled yet.
+        Functions given and not yet settled.
     """
 
     def __init__(self, count: int) -> None:
@@ -47,30 +47,30 @@ class HashThreads:
             thread.join(PATIENCE)
 
     def check(self) -> None:
-        """Raise `Stopped` where the call is over; for work that takes long."""
+        """Raise `Stopped` if the call has ended; long functions call this repeatedly."""
         if self._stopped.is_set():
             raise Stopped
 
     def give(self, work: Callable[[], Any], then: Callable[[Any], None]) -> None:
-        """Have work done.
+        """Run a function in a thread.
 
         Parameters
         ----------
         work : callable
-            Is called in a thread.
+            The function.
         then : callable
-            Is called with what `work` has returned, by `settle`.
+            Called with its result, by `settle`.
         """
         self.under_way += 1
         if len(self._threads) < min(self._count, self.under_way):
             self._begin_thread()
         if self._threads:
             self._work.put((work, then))
-        else:  # the system gives none
+        else:  # no thread can be started
             self._do(work, then)
 
     def settle(self) -> None:
-        """Have what was done taken note of, by the caller's thread. What work has raised is raised."""
+        """Process results in the caller's thread. Exceptions of functions propagate."""
         while self._done:
             then, result = self._done.popleft()
             self.under_way -= 1
@@ -79,11 +79,11 @@ class HashThreads:
             then(result)
 
     def _begin_thread(self) -> None:
-        # A daemon: a file system that hangs keeps nobody from leaving.
+        # A daemon, so that a hanging file system does not delay the process's exit.
         thread = threading.Thread(target=self._run, name="fasts3-hashing", daemon=True)
         try:
             thread.start()
-        except RuntimeError:  # no more threads
+        except RuntimeError:  # can't start a thread
             self._count = len(self._threads)
         else:
             self._threads.append(thread)
@@ -98,5 +98,5 @@ class HashThreads:
     def _do(self, work: Callable[[], Any], then: Callable[[Any], None]) -> None:
         try:
             self._done.append((then, work()))
-        except BaseException as error:  # whoever waits for the result raises it
+        except BaseException as error:  # `settle` raises it
             self._done.append((then, error))

@@ -1,4 +1,4 @@
-"""The plans that ask for the headers of objects."""
+"""The plans that request the headers of objects."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Optional
@@ -12,20 +12,20 @@ from metaflow_extensions.fasts3.wire.transfers import ObjectInfo
 
 
 class Heads:
-    """`Plan` that asks for the headers of objects.
+    """`Plan` that requests the headers of objects.
 
     Parameters
     ----------
     wanted : sequence of (bucket, key)
     missing_ok : bool
-        Whether a key that is not there is a result, None, rather than a failure.
+        Whether a missing key results in None instead of a failure.
 
     Attributes
     ----------
     results : list of ObjectInfo or None
-        One for each wanted, in the same order.
+        One per object, in the same order.
     unproven : set of str
-        Buckets of which a bare 404 (a HEAD has no body) left open whether they exist.
+        Buckets that may not exist: a 404 of a HEAD has no body to tell.
     """
 
     def __init__(self, wanted: Sequence[tuple[str, str]], missing_ok: bool = False) -> None:
@@ -53,7 +53,7 @@ class Heads:
 
 
 class Looks(Heads):
-    """`Plan` that asks for headers where it may, and leaves it to what follows to find out why it gets none."""
+    """`Plan` that requests headers and ignores most failures, because later requests report the problem."""
 
     def receive(self, job: Job, outcome: Outcome) -> Iterable[Job]:
         try:

@@ -1,8 +1,8 @@
-"""Where to cut the keys of a prefix: strings between two others, spread as the keys seen so far are. Pure arithmetic.
+"""Where to split a prefix's keys: strings between two keys, distributed like the keys seen so far. Pure arithmetic.
 
 S3 lists keys in the order of their UTF-8 bytes, which for `str` is the order of code points. Keys below one prefix
-mostly have a shape: digits here, a name there. The characters seen at each position turn a key into a number, with a
-base of its own for each position, so that "half-way between two keys" means something.
+usually have a pattern: digits here, a name there. The characters seen at each position map a key to a number in a mixed
+base, one base per position, so that the middle of two keys can be computed.
 """
 
 import string
@@ -10,16 +10,16 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from typing import Optional
 
-POSITIONS = 40  # characters behind the prefix that count; the rest of a key does not decide where it lies
+POSITIONS = 40  # characters after the prefix that count; the rest has little influence
 _DIGITS = frozenset(string.digits)
-# (characters, how many of them have to be seen for the others to be expected). A page holds neighbors, so "000000" to
-# "000999" says little of the first three digits.
+# (characters, how many of them must be seen to expect the others). A page holds neighbors, so "000000" to "000999" say
+# little about the first three digits.
 _FAMILIES = ((_DIGITS, 1), (frozenset(string.ascii_lowercase), 3), (frozenset(string.ascii_uppercase), 3))
 _HEXADECIMAL = (frozenset("0123456789abcdef"), frozenset("0123456789ABCDEF"))
 
 
 class KeySpace:
-    """The keys below one prefix, as numbers.
+    """Maps the keys below one prefix to numbers.
 
     Parameters
     ----------
@@ -29,11 +29,11 @@ class KeySpace:
     def __init__(self, prefix: str) -> None:
         self._prefix = prefix
         self._seen: list[set[str]] = []
-        self._alphabets: list[str] = []  # the characters expected at each position behind the prefix, in order
-        self._weights: list[int] = []  # how many numbers a step at each position is worth
+        self._alphabets: list[str] = []  # characters expected at each position after the prefix, in order
+        self._weights: list[int] = []  # numbers per step at each position
 
     def learn(self, keys: Iterable[str]) -> None:
-        """See some keys, all of which begin with the prefix."""
+        """Learn from keys, all with the prefix."""
         start, changed = len(self._prefix), False
         for key in keys:
             for position, character in enumerate(key[start : start + POSITIONS]):
@@ -49,27 +49,27 @@ class KeySpace:
                 self._weights.insert(0, self._weights[0] * (len(alphabet) + 1))
 
     def number(self, key: str) -> int:
-        """The place of a key among all."""
+        """Return a key's number."""
         rest = key[len(self._prefix) :]
         total = 0
         for position, (alphabet, weight) in enumerate(zip(self._alphabets, self._weights)):
             if position == len(rest):
                 break
-            digit = bisect_right(alphabet, rest[position])  # 0: below all, as the end of the key is
+            digit = bisect_right(alphabet, rest[position])  # 0: below all characters, like the end of the key
             total += weight * digit
             if not digit or alphabet[digit - 1] != rest[position]:
-                return total + (weight - 1 if digit else 0)  # between two: behind all that begins with the lower one
+                return total + (weight - 1 if digit else 0)  # between two: after all keys with the lower one
         return total
 
     def middle(self, low: str, high: str, most: Optional[int] = None) -> Optional[str]:
-        """A string half-way between two keys, or `most` numbers behind the lower one; None where there is no room."""
+        """Return a string half-way between two keys, or `most` numbers after the lower one; None if there is none."""
         first, last = self.number(low), self.number(high)
         step = (last - first) // 2
         middle = self._text(first + (step if most is None else min(step, most)))
         return middle if low < middle < high else None
 
     def top(self, low: str) -> Optional[str]:
-        """A string above all keys of the shape seen so far; None where `low` is above it."""
+        """Return a string above all keys of the pattern seen so far; None if `low` is above it."""
         top = self._prefix + "".join(alphabet[-1] for alphabet in self._alphabets)
         return top if low < top else None
 
@@ -84,7 +84,7 @@ class KeySpace:
 
 
 def _completed(seen: "set[str]") -> "frozenset[str]":
-    """The characters that are to be expected where these were seen."""
+    """Return the characters to expect where these were seen."""
     if not seen.isdisjoint(_DIGITS) and not seen <= _DIGITS:
         for digits in _HEXADECIMAL:
             if seen <= digits:

@@ -1,4 +1,4 @@
-"""The plan that downloads all that listings find, while they go on."""
+"""The plan that downloads all that listings find, in parallel with the listings."""
 
 import itertools
 from bisect import bisect_left
@@ -11,20 +11,20 @@ from metaflow_extensions.fasts3.plans.listings import Listing, Pagers, outermost
 from metaflow_extensions.fasts3.plans.object_downloads import ObjectDownloads, ways_of
 from metaflow_extensions.fasts3.plans.pieces import PART_SIZE
 
-FIRST_PAGE = 2**48  # numbers of pages begin here, above those of any objects
+FIRST_PAGE = 2**48  # job numbers of pages start here, above those of objects
 
 
 class ListedDownloads(ObjectDownloads):
     """`Plan` that downloads all objects below prefixes.
 
-    The objects of a page are requested as soon as that page has come. Pages go before objects, so that listings are
-    never held up. A prefix that is part of another one is not listed a second time.
+    A page's objects are requested as soon as the page arrives. Pages take precedence over objects, so that listings
+    never wait. A prefix inside another one is not listed again.
 
     Parameters
     ----------
     listings : sequence of Listing
     name : callable
-        Gives the path of the local file for a key; None: in memory.
+        Returns the local path for a key; None: in memory.
     step : int
     spill : Spill, optional
         See `ObjectDownloads`.
@@ -32,7 +32,7 @@ class ListedDownloads(ObjectDownloads):
     Attributes
     ----------
     results : list of Downloaded or None
-        What became of each object, as they were found; None while it has not come.
+        One per object, in the order of discovery; None if unfinished.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class ListedDownloads(ObjectDownloads):
         spill: Optional[Spill] = None,
     ) -> None:
         self._found: list[Download] = []
-        self._local: list[Optional[str]] = []  # of those that have been begun
+        self._local: list[Optional[str]] = []  # of started downloads
         super().__init__(self._found, self._local, False, step, spill)
         self._name = name
         self.results: list[Optional[Downloaded]] = []
@@ -51,7 +51,7 @@ class ListedDownloads(ObjectDownloads):
 
     @property
     def objects(self) -> list[tuple[str, str]]:
-        """Bucket and key of each object that has been found."""
+        """Bucket and key of each object found."""
         return [(one.bucket, one.key) for one in self._found]
 
     def start(self) -> Iterator[Optional[Job]]:
@@ -78,8 +78,8 @@ class ListedDownloads(ObjectDownloads):
         return self._pagers.jobs(index)
 
     def below(self, listings: Iterable[Listing]) -> "Iterator[list[tuple[Download, Downloaded]]]":
-        """The objects of each listing, in key order, each once; for any that are part of those that were listed."""
-        # Not every server lists in the order of S3's keys, and a hostile one lists a key twice.
+        """Yield each listing's objects, distinct and in key order; also for listings inside the original ones."""
+        # Some servers list in another order than S3, and hostile ones repeat keys.
         names = {(one.bucket, one.key): index for index, one in enumerate(self._found)}
         ordered = sorted(names)
         for listing in listings:

@@ -1,4 +1,4 @@
-"""The plans that list keys, and the pager that all of them read a listing with."""
+"""The plans that list keys, and the pager that reads a listing for all of them."""
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,30 +12,30 @@ from metaflow_extensions.fasts3.plans.tally import Tally
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
 from metaflow_extensions.fasts3.wire.transfers import ListedObject, Page
 
-WIDTH = 32  # pages of one listing that are asked for at a time, at the most
-DIRECTORY_BUCKET = "--x-s3"  # how the names of S3 Express buckets end: they list in no order and have no start-after
+WIDTH = 32  # maximum number of parallel page requests per listing
+DIRECTORY_BUCKET = "--x-s3"  # suffix of S3 Express buckets, which list without order and start-after
 
 
 class Listing(NamedTuple):
-    """The keys that begin with a prefix."""
+    """The keys with a prefix."""
 
     bucket: str
     prefix: str
-    delimiter: str = ""  # "/": one level only, deeper keys as common prefixes
-    first_only: bool = False  # whether there is any such key is all that is asked
-    details: bool = False  # ETags and times are wanted, too: entries of objects are `DetailedObject`s
+    delimiter: str = ""  # "/": one level; deeper keys become common prefixes
+    first_only: bool = False  # only to check whether any key exists
+    details: bool = False  # with ETags and times: objects are `DetailedObject`s
 
 
 class Pager:
-    """Reads one listing: gives jobs, takes their outcomes, and hands out the entries in the order of the listing.
+    """Reads one listing: gives jobs, takes their outcomes, and returns the entries in the order of the listing.
 
     Parameters
     ----------
     listing : Listing
     width : int
-        Pages that are asked for at a time, at the most.
+        Maximum number of parallel page requests.
     ahead : int, optional
-        Entries that may wait for those before them; None: any number.
+        Entries that may wait for earlier ones; None: any number.
     """
 
     def __init__(self, listing: Listing, width: int = WIDTH, ahead: Optional[int] = None) -> None:
@@ -43,18 +43,18 @@ class Pager:
             width = 1
         self._listing = listing
         self._split = SplitListing(listing.prefix, width, ahead)
-        self._asked: dict[int, Span] = {}  # by the number of the job
+        self._asked: dict[int, Span] = {}  # by job number
         self._begun = False
-        self._whole = False  # one entry is all that was asked for, and it has come
-        self.count = 0  # entries that have been handed out
+        self._whole = False  # one entry was requested and has arrived
+        self.count = 0  # entries returned
 
     @property
     def ended(self) -> bool:
-        """Whether all pages have come."""
+        """Whether all pages have arrived."""
         return self._whole or self._split.ended
 
     def jobs(self, numbers: Iterator[int]) -> list[Job]:
-        """The pages to ask for now: at the beginning, after an outcome, and after something was taken."""
+        """Return the jobs for the next pages; to be called at the start, after each outcome and after `take`."""
         if self._whole:
             return []
         spans = self._split.asked_now() if self._begun else [self._split.first]
@@ -62,12 +62,12 @@ class Pager:
         return [self._job(next(numbers), span) for span in spans]
 
     def receive(self, job: Job, outcome: Outcome) -> None:
-        """Take what became of a page.
+        """Take the outcome of a page.
 
         Raises
         ------
         JobFailed
-            Also where the listing comes back to where it was, or goes on and on and holds nothing new.
+            Also if the listing repeats pages, or goes on without new entries.
         """
         span = self._asked.pop(job.number)
         if outcome.failure:
@@ -81,7 +81,7 @@ class Pager:
         self._whole = self._listing.first_only
 
     def take(self) -> list[Entry]:
-        """The entries that follow those that were taken before, as far as they have come."""
+        """Return the entries that arrived and follow those returned before."""
         taken = self._split.take()
         self.count += len(taken)
         return taken
@@ -101,7 +101,7 @@ class Pager:
 
 def _entries(page: Page) -> list[Entry]:
     objects = cast("Sequence[ListedObject]", page.objects)
-    sizes = {**dict(objects), **dict.fromkeys(page.prefixes)}  # what a page says twice is one
+    sizes = {**dict(objects), **dict.fromkeys(page.prefixes)}  # removes duplicates within a page
     names = sorted(sizes) if page.prefixes else sizes
     return list(map(Entry, names, map(sizes.__getitem__, names)))
 
@@ -112,50 +112,50 @@ def _detailed(page: Page) -> list[Entry]:
 
 
 def modified_of(entry: Entry) -> Optional[float]:
-    """The time of an object, where its listing has been asked for details."""
+    """Return an object's time, if the listing has details."""
     return getattr(entry, "modified", None)
 
 
 class Pagers:
-    """Reads several listings side by side, for one plan.
+    """Reads several listings in parallel for one plan.
 
     Parameters
     ----------
     listings : sequence of Listing
     numbers : iterator of int
-        Numbers for the jobs, unique within the plan.
+        Job numbers, unique within the plan.
     ahead : int, optional
-        As for `Pager`.
+        See `Pager`.
     """
 
     def __init__(self, listings: Sequence[Listing], numbers: Iterator[int], ahead: Optional[int] = None) -> None:
         self._pagers = [Pager(listing, ahead=ahead) for listing in listings]
         self._numbers = numbers
-        self._of: dict[int, int] = {}  # number of a job -> its listing's
-        self._going_on = len(listings)
-        self.count = 0  # entries that have been handed out
+        self._of: dict[int, int] = {}  # job number -> index of its listing
+        self._going_on = len(listings)  # unfinished listings
+        self.count = 0  # entries returned
 
     @property
     def ended(self) -> bool:
-        """Whether all pages have come."""
+        """Whether all pages have arrived."""
         return not self._going_on
 
     def start(self) -> Iterator[Job]:
-        """The first pages."""
+        """Return the jobs for the first pages."""
         return itertools.chain.from_iterable(map(self.jobs, range(len(self._pagers))))
 
     def jobs(self, index: int) -> list[Job]:
-        """The pages of a listing to ask for now."""
+        """Return the jobs for the next pages of a listing."""
         jobs = self._pagers[index].jobs(self._numbers)
         self._of.update((job.number, index) for job in jobs)
         return jobs
 
     def all_jobs(self) -> list[Job]:
-        """The pages of all listings to ask for now."""
+        """Return the jobs for the next pages of all listings."""
         return [job for index, pager in enumerate(self._pagers) if not pager.ended for job in self.jobs(index)]
 
     def receive(self, job: Job, outcome: Outcome) -> tuple[int, list[Entry]]:
-        """Take what became of a page: the number of its listing, and the entries that follow those given before.
+        """Take the outcome of a page; return its listing's index, and the entries that follow those returned before.
 
         Raises
         ------
@@ -173,12 +173,12 @@ class Pagers:
 
 
 class Listings:
-    """`Plan` that lists prefixes side by side.
+    """`Plan` that lists prefixes in parallel.
 
     Attributes
     ----------
     results : list of list of Entry
-        One list for each listing, in the same order, each in the order of its keys.
+        One per listing, in the same order, each sorted by key.
     """
 
     def __init__(self, listings: Sequence[Listing]) -> None:
@@ -186,14 +186,14 @@ class Listings:
         self._found: list[list[Entry]] = [[] for _ in listings]
         self._is_sorted = False
         self._tally = Tally("list", total_bytes=0)
-        # Whether there is any key at all, users do not ask.
+        # Checks for any key are internal, and show no progress.
         self.tally = None if all(listing.first_only for listing in listings) else self._tally
 
     @property
     def results(self) -> list[list[Entry]]:
         if not self._is_sorted:
-            # Not every server's order is that of UTF-8 bytes, as S3's is, which for str is the order of code points.
-            # Sorting what is sorted costs next to nothing. A hostile one says a key again many pages later.
+            # Some servers do not list in the order of UTF-8 bytes, as S3 does (for str, the order of code points).
+            # Sorting a sorted list is cheap. A hostile server may repeat a key many pages later.
             for entries in self._found:
                 entries.sort(key=lambda entry: entry.key)
                 if any(map(eq, entries, itertools.islice(entries, 1, None))):
@@ -217,7 +217,7 @@ class Listings:
 
 
 class PagesOfListing:
-    """`Plan` of the next pages of a listing, for who does not want to hold them all.
+    """`Plan` of the next pages of a listing, for callers that do not keep all of them.
 
     Parameters
     ----------
@@ -226,7 +226,7 @@ class PagesOfListing:
     Attributes
     ----------
     entries : list of Entry
-        What the pages before have not told; in key order where the server lists so.
+        New entries of these pages; in key order if the server lists in that order.
     """
 
     def __init__(self, pager: Pager) -> None:
@@ -246,7 +246,7 @@ class PagesOfListing:
 
 
 def outermost(listings: "Iterable[Listing]") -> "list[Listing]":
-    """Those listings that are not part of another one, each once."""
+    """Return the distinct listings that are not contained in another."""
     found: list[Listing] = []
     for one in sorted(set(listings)):
         if not (found and one.bucket == found[-1].bucket and one.prefix.startswith(found[-1].prefix)):

@@ -1,38 +1,38 @@
-"""How far a stream of downloads may be ahead of whoever takes them: bytes that are here or on their way.
+"""Limits how far a stream of downloads may be ahead of its consumer, in bytes received or requested.
 
-Sizes are known only once the first bytes come. Until then an object counts as much as those before it were, and a
-margin: of n objects of unknown size, n times the mean and three standard deviations of such a sum.
+Sizes are known only when the first bytes arrive. Until then, n objects count as n times the mean size so far plus three
+standard deviations of such a sum.
 """
 
 import math
 import threading
 
-UNKNOWN = 8 * 2**20  # bytes that one object is taken for where none has been seen
-MEMORY = 0.02  # weight of the newest size in mean and variance, once there are many
-LEAST_LIMIT = 64 * 1024  # bytes that the first request may bring, however small the objects were
+UNKNOWN = 8 * 2**20  # bytes assumed for an object before any size is known
+MEMORY = 0.02  # weight of the newest size in mean and variance, after many sizes
+LEAST_LIMIT = 64 * 1024  # minimum bytes of a first request, even if earlier objects were smaller
 
 
 class LookAhead:
-    """Bytes of one stream. One thread downloads, another takes.
+    """Bytes of one stream. One thread downloads, another consumes.
 
     Parameters
     ----------
     size : int
-        Bytes that may be ahead. The object that is next goes beyond it, where it is larger.
+        Maximum bytes ahead. Only the next object may exceed it.
     """
 
     def __init__(self, size: int) -> None:
         self._size = size
         self._lock = threading.Lock()
-        self._unknown: set[int] = set()  # objects that were begun and of which nothing has come
-        self._bytes: dict[int, int] = {}  # of each object of which something has come: here, or asked for
-        self._sum = 0  # of these
+        self._unknown: set[int] = set()  # started objects without data
+        self._bytes: dict[int, int] = {}  # bytes received or requested, per object with data
+        self._sum = 0  # of `_bytes`
         self._seen = 0
         self._mean = float(UNKNOWN)
         self._variance = 0.0
 
     def begin(self, index: int) -> bool:
-        """Begin with one more object, if there is room for it."""
+        """Return whether another object may start, and count it."""
         with self._lock:
             unknown = len(self._unknown) + 1
             if (self._unknown or self._bytes) and self._sum + self._likely(unknown) > self._size:
@@ -41,12 +41,12 @@ class LookAhead:
             return True
 
     def limit(self) -> int:
-        """Bytes that the first request for an object may bring, so that sizes that change are noticed in time."""
+        """Return the bytes of an object's first request, small enough to notice changing sizes in time."""
         with self._lock:
             return max(LEAST_LIMIT, int(2 * self._likely(1)))
 
     def begun(self, index: int, received: int, length: int) -> None:
-        """The first bytes of an object are here, and tell how many it has."""
+        """Record the first bytes of an object, whose length is known now."""
         with self._lock:
             self._unknown.discard(index)
             self._sum += received - self._bytes.get(index, 0)
@@ -54,7 +54,7 @@ class LookAhead:
             self._learn(length)
 
     def go_on(self, index: int, size: int, first: bool) -> bool:
-        """Ask for so many more bytes of an object, if there is room for them, or if it is the first that is missing."""
+        """Return whether more bytes may be requested, and count them; the first missing object always may."""
         with self._lock:
             if not first and self._sum + self._likely(len(self._unknown)) + size > self._size:
                 return False
@@ -63,18 +63,18 @@ class LookAhead:
             return True
 
     def forget(self, index: int) -> None:
-        """An object was taken, or there is none."""
+        """Remove an object that was consumed or does not exist."""
         with self._lock:
             self._unknown.discard(index)
             self._sum -= self._bytes.pop(index, 0)
 
     @property
     def size(self) -> int:
-        """Bytes that are here or were asked for, of objects whose size is known."""
+        """Bytes received or requested, of objects with known sizes."""
         return self._sum
 
     def _likely(self, count: int) -> float:
-        """Bytes that so many objects of unknown size have, but for rare cases."""
+        """Return the bytes that so many objects of unknown size rarely exceed."""
         return count * self._mean + 3.0 * math.sqrt(self._variance * count)
 
     def _learn(self, length: int) -> None:

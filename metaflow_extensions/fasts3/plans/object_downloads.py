@@ -1,8 +1,8 @@
-"""How each object of a plan is downloaded: a small one by one GET, a large one by more of them, for ranges in parallel.
+"""Downloads each object of a plan: a small one with one GET, a large one with parallel GETs for ranges.
 
-The head of the first response tells the size. That response goes on with its share of the bytes; the others are asked
-for at once in pieces, each with If-Match, so that no file is ever put together from two versions of an object. One that
-changes meanwhile is begun again, in a new file.
+The head of the first response states the size. That response continues with its share of the bytes. The rest is
+requested at once in pieces, each with If-Match, so that no file combines two versions of an object. An object that
+changes meanwhile is downloaded again, to a new file.
 """
 
 from collections.abc import Iterable, Iterator
@@ -21,36 +21,36 @@ from metaflow_extensions.fasts3.wire.transfers import UNKNOWN_LENGTH, GetReply, 
 
 T_co = TypeVar("T_co", covariant=True)
 
-# Responses that are read side by side, about, so that the first response of each object brings its share and no more.
+# Approximate number of parallel responses; the first response of an object brings a share that fits this number.
 SIDE_BY_SIDE = 8 * processors()
-RESTARTS = 3  # an object that changes during four downloads in a row is being written all the time
+RESTARTS = 3  # an object that changes during four downloads is written continuously
 
 
 class _Indexed(Protocol[T_co]):
-    """What has something for each index: a list, or a dict of those that are under way."""
+    """Has an item per index: a list, or a dict of unfinished downloads."""
 
     def __getitem__(self, index: int, /) -> T_co: ...
 
 
 class ObjectDownloads:
-    """What plans of downloads have in common: how an object is fetched, whichever they are and whoever wants them.
+    """How plans of downloads get an object, shared by all of them.
 
     Parameters
     ----------
     wanted : indexed Download
     paths : indexed str or None
-        The local file of each; None where its bytes are wanted in memory.
+        Local file of each object; None: in memory.
     missing_ok : bool
-        Whether a key that is not there is a result, None, rather than a failure.
+        Whether a missing key results in None instead of a failure.
     step : int
         Bytes of a piece.
     spill : Spill, optional
-        Where objects come together that are wanted in memory and are larger than a piece.
+        Creates files for objects that are requested in memory and larger than a piece.
 
     Attributes
     ----------
     unproven : set of str
-        Buckets of which a bare 404 left open whether they exist.
+        Buckets that may not exist: a 404 of a HEAD has no body to tell.
     """
 
     def __init__(
@@ -67,44 +67,44 @@ class ObjectDownloads:
         self._step = step
         self._spill = spill
         self._large: dict[int, LargeObject] = {}
-        self._pieces: dict[int, tuple[int, LargeObject]] = {}  # job number -> index in wanted, the try it belongs to
-        self._reading: dict[int, LargeObject] = {}  # index -> the try whose first response goes on
-        self._number = 0  # numbers of first requests are indices; those of pieces are below zero
+        self._pieces: dict[int, tuple[int, LargeObject]] = {}  # job number -> index in wanted, and the attempt
+        self._reading: dict[int, LargeObject] = {}  # index -> the attempt whose first response continues
+        self._number = 0  # first requests have their index as number; pieces have negative numbers
         self.unproven: set[str] = set()
-        self._unsized = 0  # objects whose size nobody has told yet
-        self._expected = 0  # bytes of the others
+        self._unsized = 0  # objects of unknown size
+        self._expected = 0  # bytes of the other objects
         self.tally = Tally("get")
 
     def _finish(self, index: int, result: Optional[Downloaded]) -> None:
-        """Take what became of one that was wanted: None where the key is missing."""
+        """Take an object's result: None if the key does not exist."""
         raise NotImplementedError
 
     def _expect(self, wanted: Download) -> None:
-        """Count on one more."""
+        """Count another expected object."""
         if wanted.size is None:
             self._unsized += 1
         else:
             self._expected += wanted.size
 
     def _expect_no_more(self, count: int) -> None:
-        """Those that were counted on are all."""
+        """Record that all objects were counted."""
         self.tally.total_objects = count
         if not self._unsized:
             self.tally.total_bytes = self._expected
 
     def _limit(self, index: int) -> int:
-        """Bytes that the first request may bring; in memory they pass through a pipe, where they have to fit."""
+        """Return the bytes of the first request; objects in memory pass through a pipe, and must fit into a frame."""
         return self._step if self._paths[index] is not None else min(self._step, PART_SIZE)
 
     def _ways(self) -> int:
-        """Responses that are to bring one object; 0: the first one ends at its limit in any case."""
+        """Return the number of responses that share an object; 0: the first one ends at its limit."""
         return 0
 
     def _note_reply(self, index: int, reply: GetReply) -> None:
-        """See the first reply, which tells the size."""
+        """Receive the first reply, which states the size."""
 
     def _admits(self, index: int, piece: Piece) -> bool:
-        """Whether a piece may be asked for now."""
+        """Whether a piece may be requested now."""
         return True
 
     def receive(self, job: Job, outcome: Outcome) -> Iterable[Optional[Job]]:
@@ -159,14 +159,14 @@ class ObjectDownloads:
         return ()
 
     def _begin(self, job: Job, outcome: Outcome) -> Iterable[Optional[Job]]:
-        """Have others get what the first response will not bring, or has not brought."""
+        """Request the bytes that the first response will not bring or has not brought."""
         index, reply, path = job.number, outcome.reply, job.arguments.get("path")
         before = self._large.get(index)
         large = LargeObject(Downloaded(path, reply), before.restarts if before else 0)
         if outcome.begun:
             self._reading[index] = large
         if reply.info.size > MAX_OBJECT:
-            raise JobFailed(job, Failure(Code.BROKEN, f"S3 says that the object has {reply.info.size} bytes"))
+            raise JobFailed(job, Failure(Code.BROKEN, f"S3 reports an impossible size of {reply.info.size} bytes"))
         self._count(index, reply.length, 0)
         if path is None:
             assert self._spill is not None  # noqa: S101  # for the type checker
@@ -176,9 +176,9 @@ class ObjectDownloads:
         return rest if outcome.begun else chain(self._receive_share(job, large, outcome), rest)
 
     def _receive_share(self, job: Job, large: LargeObject, outcome: Outcome) -> Iterable[Optional[Job]]:
-        """Take what the first response of a large object brought, now that it is at its end."""
+        """Take the result of a large object's first response, which has ended."""
         index, reply = job.number, outcome.reply
-        if outcome.begun or self._large.get(index) is not large:  # told twice; or of a try that was given up
+        if outcome.begun or self._large.get(index) is not large:  # reported twice, or of an abandoned attempt
             return ()
         large.reading = False
         if large.spoiled:
@@ -192,10 +192,10 @@ class ObjectDownloads:
         return chain(lost, self._take(job, index, large, reply))
 
     def _receive_nothing(self, job: Job, offset: int, info: ObjectInfo) -> Iterable[Job]:
-        """Take what HEAD said of an object of which no bytes are wanted."""
+        """Take the HEAD's result for an empty range."""
         if info.size is not None and offset > info.size:
-            told = f"the object has {info.size} bytes, none at offset {offset}"
-            raise JobFailed(job, Failure(Code.INVALID_RANGE, told))
+            message = f"the object has {info.size} bytes, none at offset {offset}"
+            raise JobFailed(job, Failure(Code.INVALID_RANGE, message))
         path = self._paths[job.number]
         nothing = GetReply(info, offset, 0, 0, body=b"" if path is None else None)
         self._count(job.number, 0, 0)
@@ -203,29 +203,29 @@ class ObjectDownloads:
         return ()
 
     def _all_to_a_file(self, job: Job, reply: GetReply) -> Iterable[Job]:
-        """Get an object into a file that is wanted in memory, is large, and whose length the server does not say."""
+        """Download a large object of unknown length to a file, although it was requested in memory."""
         assert self._spill is not None  # noqa: S101  # for the type checker
         path = self._spill.make(reply._replace(length=0, body=None))
         return [job._replace(arguments={**job.arguments, "path": path})]
 
     def _count(self, index: int, length: int, received: int) -> None:
-        """Count what the first reply told of an object, in place of what was expected of it."""
+        """Count the size in the first reply, in place of the expected one."""
         tally = self.tally
         tally.bytes += received
         if received == length:
             tally.objects += 1
         before = self._large.get(index) if self._large else None
-        told = before.result.reply.length if before else self._wanted[index].size
-        if told is None:
+        expected = before.result.reply.length if before else self._wanted[index].size
+        if expected is None:
             self._unsized -= 1
             self._expected += length
-        elif told != length:
-            self._expected += length - told
+        elif expected != length:
+            self._expected += length - expected
         if not self._unsized and tally.total_objects is not None:
             tally.total_bytes = self._expected
 
     def _give_up(self, index: int) -> None:
-        """Go on without an object; pieces of it that are under way are not waited for."""
+        """Continue without an object, and without waiting for its pieces."""
         large = self._large.get(index)
         if large:
             self.tally.bytes -= large.received
@@ -233,7 +233,7 @@ class ObjectDownloads:
         self._large.pop(index, None)
 
     def _rest(self, index: int, large: LargeObject, first: int, end: int) -> Iterator[Optional[Job]]:
-        """The jobs for some bytes of an object, which are missing from now on."""
+        """Return jobs for more bytes of an object, and count them as missing."""
         large.missing += -(-(end - first) // self._step)
         return self._jobs(index, large, first, end)
 
@@ -242,7 +242,7 @@ class ObjectDownloads:
             while self._goes_on(index, large) and not self._admits(index, piece):
                 yield None
             if not self._goes_on(index, large):
-                return  # a try that was given up: the others would be fetched in vain
+                return  # abandoned: the other pieces are not needed
             yield self._piece_job(index, large, piece)
 
     def _goes_on(self, index: int, large: LargeObject) -> bool:
@@ -260,14 +260,14 @@ class ObjectDownloads:
         }
         if reply.whole_crc:
             arguments["crc"] = True
-        if piece.first == reply.first:  # the first response, which made the file, brought nothing
+        if piece.first == reply.first:  # the first response, which created the file, brought nothing
             arguments["keep"] = True
         return Job(number, "get", self._wanted[index].bucket, self._wanted[index].key, arguments)
 
     def _receive_piece(self, job: Job, outcome: Outcome) -> Iterable[Optional[Job]]:
         index, large = self._pieces.pop(job.number)
         if not self._goes_on(index, large):
-            return ()  # of a try that was given up
+            return ()  # of an abandoned attempt
         if outcome.failure:
             if outcome.failure.code in (Code.PRECONDITION, Code.NOT_FOUND, Code.INVALID_RANGE):
                 return self._begin_again(job, "", index, large)
@@ -277,15 +277,15 @@ class ObjectDownloads:
         return self._take(job, index, large, outcome.reply)
 
     def _take(self, job: Job, index: int, large: LargeObject, reply: GetReply) -> Iterable[Job]:
-        """Take what one response brought of an object, which may be all that was missing."""
+        """Take the result of one response, which may complete the object."""
         large.take(reply)
         self.tally.bytes += reply.received
         if large.missing:
             return ()
         compared = large.compared()
         if compared and compared[0] != compared[1]:
-            told = f"the object's crc32 is {compared[0]} and that of the bytes that came {compared[1]}"
-            return self._begin_again(job, told, index, large)
+            mismatch = f"CRC32 checksum mismatch: expected {compared[0]}, received {compared[1]}"
+            return self._begin_again(job, mismatch, index, large)
         path, reply = large.result
         reply = reply._replace(verified="crc32" if compared else None)
         if self._paths[index] is None:
@@ -301,15 +301,15 @@ class ObjectDownloads:
         return self._spill.take(path)
 
     def _begin_again(self, job: Job, mismatch: str, index: int, large: LargeObject) -> Iterable[Job]:
-        if large.reading:  # its job's number is that of the job to come
+        if large.reading:  # the new first job will have its number
             large.spoiled = (job, mismatch)
             return ()
         if large.restarts == RESTARTS:
-            told = mismatch or f"the object changed during each of {RESTARTS + 1} downloads"
-            raise JobFailed(job, Failure(Code.BROKEN if mismatch else Code.PRECONDITION, told, tries=RESTARTS + 1))
+            message = mismatch or f"the object changed during each of {RESTARTS + 1} downloads"
+            raise JobFailed(job, Failure(Code.BROKEN if mismatch else Code.PRECONDITION, message, tries=RESTARTS + 1))
         self.tally.bytes -= large.received
         again = self._large[index] = LargeObject(large.result, large.restarts + 1)
-        # A new file: pieces of the old try may still be written to the old one.
+        # A new file: the old attempt's pieces may still be written to the old one.
         path = self._paths[index]
         if path is None and self._spill and large.result.path:
             self._spill.drop(large.result.path)
@@ -317,5 +317,5 @@ class ObjectDownloads:
 
 
 def ways_of(objects: int) -> int:
-    """Responses that are to bring each of so many objects."""
+    """Return how many responses share each of so many objects."""
     return max(1, SIDE_BY_SIDE // max(1, objects))

@@ -16,13 +16,13 @@ class PageOfUploads:
     ----------
     bucket, prefix : str
     before : PageOfUploads, optional
-        The page before.
+        The previous page.
 
     Attributes
     ----------
     page : UploadsPage
     next : PageOfUploads or None
-        The page after it; None where this is the last one.
+        The next page; None if this is the last one.
     """
 
     def __init__(self, bucket: str, prefix: str, before: "Optional[PageOfUploads]" = None) -> None:
@@ -55,7 +55,7 @@ class Refused(NamedTuple):
 
 
 class Aborts:
-    """`Plan` that aborts uploads. S3's refusals are noted, and the others are aborted all the same.
+    """`Plan` that aborts uploads. S3's refusals are recorded, and do not stop the others.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ class Aborts:
 
     def receive(self, job: Job, outcome: Outcome) -> Iterable[Job]:
         failure = outcome.failure
-        if failure and (failure.code in TRANSIENT or not failure.status):  # the others would not fare better
+        if failure and (failure.code in TRANSIENT or not failure.status):  # the others would fail too
             raise JobFailed(job, failure)
         if failure:
             self.refused.append(Refused(self._uploads[job.number], failure))

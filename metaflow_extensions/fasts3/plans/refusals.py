@@ -1,4 +1,4 @@
-"""Failures of single objects or files, after which a plan of many goes on with the others."""
+"""Failures of single objects, after which a plan continues with the others."""
 
 from typing import NamedTuple
 
@@ -6,9 +6,9 @@ from metaflow_extensions.fasts3.plans.jobs import Job
 from metaflow_extensions.fasts3.plans.plan import JobFailed
 from metaflow_extensions.fasts3.wire.failures import TRANSIENT, Code, Failure
 
-MOST_IN_A_ROW = 16  # objects that failed although S3 was asked again and again, and none succeeded in between
+MOST_IN_A_ROW = 16  # consecutive objects that failed although their requests were retried
 
-# With these of one request, no other would fare better.
+# Failures that all other requests would have, too.
 _HOPELESS = frozenset(
     {
         Code.UNREACHABLE,
@@ -26,25 +26,25 @@ _HOPELESS = frozenset(
 
 
 def is_hopeless(job: Job, failure: Failure) -> bool:
-    """Whether the other jobs of a plan would fail as this one did."""
-    # Downloads are written to files of our own: a directory that takes none of them takes no other.
+    """Whether the other jobs of a plan would fail in the same way."""
+    # Downloads are written to the client's own files: if a directory accepts one not, it accepts none.
     return failure.code in _HOPELESS or (failure.code is Code.LOCAL_FILE and job.operation == "get")
 
 
 class Refusal(NamedTuple):
-    """Why one object was not moved or deleted."""
+    """Why one object was not transferred or deleted."""
 
     operation: str  # a method of `Transfers`
     failure: Failure
 
 
 class Refusals:
-    """Takes the failures of a plan that goes on after them.
+    """Collects the failures of a plan that continues after them.
 
     Attributes
     ----------
     by_url : dict of str to Refusal
-        In the order in which they came.
+        In order of arrival.
     """
 
     def __init__(self) -> None:
@@ -52,16 +52,16 @@ class Refusals:
         self._in_a_row = 0
 
     def note_success(self) -> None:
-        """An object was moved or deleted: what fails now and then is no reason to give up."""
+        """Record that an object was transferred or deleted: occasional failures do not end the plan."""
         self._in_a_row = 0
 
     def note(self, job: Job, failure: Failure) -> None:
-        """Note that the object of a job failed.
+        """Record that a job's object failed.
 
         Raises
         ------
         JobFailed
-            The others would fail as well.
+            The others would fail, too.
         """
         self._in_a_row += failure.code in TRANSIENT
         if is_hopeless(job, failure) or self._in_a_row >= MOST_IN_A_ROW:

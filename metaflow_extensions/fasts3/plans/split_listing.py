@@ -1,13 +1,12 @@
-"""One long listing, read at several places at once: which pages to ask for, and what they say in key order. Pure.
+"""Reads one long listing at several places in parallel: decides which pages to request, and sorts their entries. Pure.
 
-A listing begins as one span of keys, read page after page. Once it turns out to be long, the span with most left is
-cut in two, at a key that need not exist (`start-after`), as long as there is room for more requests. So requests go
-where the keys are.
+A listing begins as one span of keys, read page after page. If it is long, the span with most keys left is split at a
+key that need not exist (`start-after`), as long as more requests may run. So requests go where the keys are.
 
-Nothing is taken on trust. Keys have to ascend, and each span is read until it meets a key of the next one, which has to
-know that key as well. Then all spans together are one listing, without a gap. Where a server sorts in another order, or
-does not understand `start-after`, the first span that is not complete goes on alone to the end of the listing, and all
-behind it are dropped: what was handed out until then is the beginning of that server's listing, in its own order.
+The server's order is verified. Keys must ascend, and each span is read until it meets a key of the next one, which must
+have read that key, too. Then all spans together are one listing without gaps. If a server sorts in another order or
+does not support `start-after`, the first incomplete span continues alone to the end of the listing, and all later spans
+are dropped: the entries returned until then are the beginning of that server's listing, in its own order.
 """
 
 import math
@@ -17,58 +16,58 @@ from typing import NamedTuple, Optional
 
 from metaflow_extensions.fasts3.plans.key_space import KeySpace
 
-ALONE = 10  # pages that are read one after the other in any case: a short listing takes no more requests than pages
-PAGES_FOR_A_REQUEST = 2  # that a listing has to have brought for each further request at a time
-WORTH_IT = 2000.0  # keys that a span probably has left, to be cut
-SAMPLES = 16  # keys of a page that show what keys look like
-MOST_IDLE = 1000  # pages; S3's may be empty, where much was deleted, but not without an end
+ALONE = 10  # pages that are always read sequentially, so that a short listing needs no extra requests
+PAGES_FOR_A_REQUEST = 2  # pages that must have arrived for each additional parallel request
+WORTH_IT = 2000.0  # estimated keys left in a span, for it to be split
+SAMPLES = 16  # keys of a page from which the pattern of keys is learned
+MOST_IDLE = 1000  # pages; S3 may send empty pages after many deletions, but not endlessly
 
 
 class Endless(Exception):
-    """The listing comes back to where it was, or goes on and on and holds nothing new."""
+    """The listing repeats pages, or goes on without new entries."""
 
 
 class Entry(NamedTuple):
-    """One line of a listing. A `DetailedObject` takes its place where ETags and times were asked for."""
+    """One line of a listing; with details, a `DetailedObject` replaces it."""
 
     key: str
     size: Optional[int]  # None: a common prefix, not an object
 
 
 class Asked(NamedTuple):
-    """How a page is asked for."""
+    """The request for a page."""
 
     token: Optional[str] = None  # continuation-token
     after: str = ""  # start-after, for the first page of a span
 
 
 class Border(NamedTuple):
-    """Where a span has met the next one."""
+    """Where a span met the next one."""
 
-    key: str  # the first that is the next one's
-    asked: Asked  # the page that it is on
-    before: Sequence[Entry]  # what of this page comes before it
+    key: str  # the first key that belongs to the next span
+    asked: Asked  # the request of the page that has it
+    before: Sequence[Entry]  # the page's entries before it
 
 
 class Chain:
-    """Pages as one follows from the other: a server can go round in circles.
+    """Checks that consecutive pages of a server do not repeat.
 
-    Keys that go backwards are no sign of that: some servers have another order, directory buckets have none.
+    Descending keys do not count: some servers have another order, directory buckets have none.
 
     Parameters
     ----------
     before : sequence of Entry
-        What was read already of the page that comes first.
+        Entries of the first page that were read before.
     """
 
     def __init__(self, before: Sequence[Entry] = ()) -> None:
         self._before = {row.key for row in before}  # names on the last page
-        self._firsts: set[str] = set()  # the first new name of each page
+        self._firsts: set[str] = set()  # first new name of each page
         self._tokens: set[str] = set()
-        self._idle = 0  # pages in a row that brought nothing new
+        self._idle = 0  # consecutive pages without new entries
 
     def new(self, rows: "list[Entry]", next_token: Optional[str]) -> "list[Entry]":
-        """What the page before has not said: some servers begin with what that one ended with.
+        """Return the entries that the previous page did not have: some servers repeat its last entries.
 
         Raises
         ------
@@ -93,12 +92,12 @@ class Chain:
 
 
 class Span:
-    """The keys above `low` and up to `high`.
+    """The keys after `low`, up to and including `high`.
 
     Attributes
     ----------
     asked : Asked
-        The page that comes next.
+        The request for the next page.
     """
 
     __slots__ = (
@@ -125,17 +124,17 @@ class Span:
         density: float = 0.0,
         chain: Optional[Chain] = None,
     ) -> None:
-        self.low = self.last = self.begin = low  # the first and the last key that were read, once there are any
+        self.low = self.last = self.begin = low  # the first and last keys that were read, if any
         self.high = high  # None: the end of the listing
         self.asked = asked
-        self.density = density  # keys for each number of the `KeySpace`: a guess, before there are pages
+        self.density = density  # keys per number of the `KeySpace`: an estimate, until there are pages
         self.chain = chain or Chain()
-        self.border: Optional[Border] = None  # as the span before has met it; None: none yet, or it was found here, too
-        self.found: list[Entry] = []  # what nobody has taken yet
-        self.count = 0  # keys that were read
-        self.met = False  # it has met the next span
+        self.border: Optional[Border] = None  # as the previous span met it; None: not yet, or it was found here too
+        self.found: list[Entry] = []  # entries not yet taken
+        self.count = 0  # keys read
+        self.met = False  # it met the next span
         self.complete = False
-        self.gone = False  # dropped: what comes of it now does not count
+        self.gone = False  # dropped: its pages are ignored
 
 
 class SplitListing:
@@ -144,9 +143,9 @@ class SplitListing:
     Parameters
     ----------
     prefix : str
-    width : int
+    Maximum number of parallel requests; with 1, pages are read sequentially.
         Requests at a time, at the most; with 1, page after page.
-    ahead : int, optional
+    Keys that may wait for earlier ones; None: any number.
         Keys that may wait for those before them; None: any number.
     """
 
@@ -154,25 +153,25 @@ class SplitListing:
         self._space = KeySpace(prefix)
         self._width = width
         self._ahead = ahead
-        self._alone = width == 1  # it is not cut, or not any more
+        self._alone = width == 1  # it is not split, or no longer
         self._pages = 0
         self._under_way = 1
         self._spans = [Span()]  # in key order; the first is never complete
-        self._waiting: list[Span] = []  # those that have a page to ask for
+        self._waiting: list[Span] = []  # with a page to request
         self._ready: list[Entry] = []
 
     @property
     def first(self) -> Span:
-        """The span to begin with."""
+        """The first span."""
         return self._spans[0]
 
     @property
     def ended(self) -> bool:
-        """Whether everything was read."""
+        """Whether all pages were read."""
         return not self._spans
 
     def take(self) -> "list[Entry]":
-        """What comes next in the listing and was not taken before."""
+        """Return the next entries of the listing."""
         if self._spans and self._spans[0].border is None:
             self._ready += self._spans[0].found
             self._spans[0].found = []
@@ -180,7 +179,7 @@ class SplitListing:
         return ready
 
     def receive(self, span: Span, rows: "list[Entry]", next_token: Optional[str]) -> None:
-        """Take a page of a span, and how it says that it goes on.
+        """Take a page of a span and its continuation token.
 
         Raises
         ------
@@ -196,7 +195,7 @@ class SplitListing:
             self._pass()
 
     def asked_now(self) -> "list[Span]":
-        """The spans whose next page is to be asked for, after a page has come or something was taken."""
+        """Return the spans whose next page to request; called after each page and after `take`."""
         asked = []
         for span in sorted(self._waiting, key=lambda one: one.low):
             if span is self._spans[0] or self._has_room():
@@ -218,9 +217,9 @@ class SplitListing:
         return self._ahead is None or sum(len(span.found) for span in self._spans[1:]) < self._ahead
 
     def _cut(self) -> Optional[Span]:
-        """Give a part of what a span has left to another one; None where no span is worth it."""
+        """Split a span and return the new part; None if no span is long enough."""
         spans = [span for span in self._spans if self._left(span) > WORTH_IT]
-        if self._ahead is None:  # otherwise what comes next is wanted first
+        if self._ahead is None:  # else the first keys are needed first
             spans.sort(key=self._left, reverse=True)
         for span in spans:
             density = self._density(span)
@@ -237,7 +236,7 @@ class SplitListing:
         return None
 
     def _left(self, span: Span) -> float:
-        """Keys that a span probably has before it; a guess without a page is no reason for more requests."""
+        """Return the estimated number of keys left in a span; 0 without a page, when the estimate is too uncertain."""
         if span.complete or not span.count:
             return 0.0
         if span.high is None:
@@ -269,7 +268,7 @@ class SplitListing:
             self._meet(span, border)
 
     def _check(self, span: Span) -> None:
-        """Compare what a span has read with what the one before it has met."""
+        """Compare a span's keys with the border that the previous span met."""
         border = span.border
         if border is None:
             return
@@ -278,36 +277,36 @@ class SplitListing:
         elif span.complete:
             agree = span.met and span.high is not None and border.key > span.high
         else:
-            return  # it has not come so far
+            return  # not reached yet
         if not agree:
             self._go_on_alone()
             return
         span.border = None
-        if span.high is not None and border.key > span.high:  # nothing is in this one, so the next one has to know it
+        if span.high is not None and border.key > span.high:  # this span is empty, so the next one must have the border
             self._meet(span, border)
 
     def _meet(self, span: Span, border: Border) -> None:
-        """Tell the next span what this one has met."""
+        """Pass a border to the next span."""
         following = self._spans[self._spans.index(span) + 1]
         if following.border is None or border.key < following.border.key:
             following.border = border
         self._check(following)
 
     def _pass(self) -> None:
-        """Go on to the first span that is not complete."""
+        """Continue with the first incomplete span."""
         while self._spans and self._spans[0].complete and self._spans[0].border is None:
             self._ready += self._spans.pop(0).found
 
     def _go_on_alone(self) -> None:
-        """Read the rest of the listing page after page: it can't be read from several places."""
+        """Read the rest of the listing sequentially, because it can't be read in parallel."""
         self._alone = True
         self._pass()
         first, *others = dropped = self._spans
-        if first.border is not None:  # begin where the span before it has ended
+        if first.border is not None:  # start where the previous span ended
             first = Span(first.low, asked=first.border.asked, chain=Chain(first.border.before))
             self._waiting.append(first)
             self._spans = [first]
-        elif first.low and not first.count:  # the span before it has come to the end of the listing
+        elif first.low and not first.count:  # the previous span reached the end of the listing
             self._spans = []
         else:
             first.high = None
@@ -318,7 +317,7 @@ class SplitListing:
 
 
 def _ascends(span: Span, rows: "list[Entry]") -> bool:
-    """Whether the keys of a page are in the order that S3 lists them, and come after those before."""
+    """Whether a page's keys are in S3's order, and follow the previous ones."""
     last = span.last
     for row in rows:
         if row.key <= last:
@@ -328,7 +327,7 @@ def _ascends(span: Span, rows: "list[Entry]") -> bool:
 
 
 def _cut_off(rows: "list[Entry]", span: Span) -> "tuple[list[Entry], Optional[Border]]":
-    """What of a page is the span's own, and where it meets the next one."""
+    """Split a page into a span's own entries and the border to the next one."""
     if span.high is None or rows[-1].key <= span.high:
         return rows, None
     own = bisect_right([row.key for row in rows], span.high)

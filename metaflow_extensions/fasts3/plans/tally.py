@@ -1,4 +1,4 @@
-"""How far a plan has come, in a user's terms: objects and their bytes, where the plan itself counts jobs."""
+"""The progress of a plan for users: objects and bytes, while the plan counts jobs."""
 
 from dataclasses import dataclass
 from typing import Optional
@@ -6,14 +6,14 @@ from typing import Optional
 
 @dataclass
 class Tally:
-    """What a plan counts for those who watch it, as its attribute `tally`.
+    """The progress that a plan reports as its attribute `tally`.
 
-    Bytes are those of the objects as they are in the end: what has to be moved once more because an object was begun
-    again is taken off before, so that both numbers meet their totals when the plan is done.
+    Bytes are those of the final objects: before an object is downloaded again, its bytes are subtracted, so that both
+    numbers equal their totals at the end.
     """
 
-    operation: str  # a user's word for it: get, put, list, info
-    total_objects: Optional[int] = None  # None: not known yet
-    total_bytes: Optional[int] = None  # None: not known yet; 0 where no data is moved
+    operation: str  # as users call it: get, put, list, info
+    total_objects: Optional[int] = None  # None: unknown so far
+    total_bytes: Optional[int] = None  # None: unknown so far; 0 if no data is transferred
     objects: int = 0  # finished
-    bytes: int = 0  # of these, and of those under way
+    bytes: int = 0  # of finished and unfinished objects

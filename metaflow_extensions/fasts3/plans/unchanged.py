@@ -1,7 +1,7 @@
-"""Whether what is stored already is what a local file holds, without its being sent again.
+"""Whether an object has the same contents as a local file.
 
-By the ETag alone that can't be told: with SSE-KMS and on many servers it is no MD5. So `upload` stores a mark with each
-object that tells which state of the file it holds. Listings tell the ETag, and only a HEAD tells the mark.
+The ETag alone is not sufficient: with SSE-KMS and on many servers it is no MD5. Therefore `upload` stores a mark with
+each object that identifies the file's state. Listings show the ETag; only a HEAD shows the mark.
 """
 
 import hashlib
@@ -15,14 +15,14 @@ from metaflow_extensions.fasts3.plans.pieces import PART_SIZE, part_size
 from metaflow_extensions.fasts3.wire.transfers import ObjectInfo, PutHeaders
 
 FILE = "metaflow-fasts3-file"
-"""The metadata key of the mark: the times of the file, of modification and of its inode's change, or its SHA-256.
+"""The metadata key of the mark: the file's times of modification and of inode change, or its SHA-256.
 
-A file that is changed gets another time of change (ctime), which no program can set. But times are coarse: one that was
-changed just now may be changed once more within the same tick.
+Changing a file sets its time of change (ctime), which programs can't choose. But timestamps are coarse: a file may
+change twice within one tick.
 """
-YOUNG = 2 * 10**9  # ns; no file system's times are coarser
-MOST_HASHED = 64 * 2**20  # bytes; a larger file that was changed just now gets no mark, which would take too long
-WORTH_A_READ = PART_SIZE  # bytes; a request for the mark takes less time than the hash of a larger file
+YOUNG = 2 * 10**9  # ns; coarsest timestamps of file systems
+MOST_HASHED = 64 * 2**20  # bytes; hashing larger, recently changed files for a mark would take too long
+WORTH_A_READ = PART_SIZE  # bytes; for larger files, requesting the mark is faster than hashing
 _READ = 2**20  # bytes
 _MD5 = re.compile(r"[0-9a-f]{32}(-[0-9]{1,5})?")  # of one PUT, or of parts
 
@@ -32,14 +32,14 @@ def _never() -> None:
 
 
 def marked(headers: PutHeaders, path: str, check: Callable[[], None] = _never) -> PutHeaders:
-    """What is stored with a file, with its mark, if it has one now.
+    """Return the headers to store with a file, with its mark if it has one now.
 
     Parameters
     ----------
     headers : PutHeaders
     path : str
     check : callable
-        Is called between two reads, here and below; what it raises ends the work.
+        Called between reads, here and below; its exceptions end the work.
     """
     try:
         status = os.stat(path)
@@ -47,27 +47,27 @@ def marked(headers: PutHeaders, path: str, check: Callable[[], None] = _never) -
         if max(status.st_mtime_ns, status.st_ctime_ns) > time.time_ns() - YOUNG:
             mark = _sha256(path, check) if status.st_size <= MOST_HASHED else ""
     except OSError:
-        return headers  # its upload says what is wrong with it
+        return headers  # the upload will report the problem
     return headers._replace(metadata={**(headers.metadata or {}), FILE: mark}) if mark else headers
 
 
 def is_worth_a_read(etag: str, size: int) -> bool:
-    """Whether to compare an ETag with the MD5 of a file of the same size, before anything else is asked."""
+    """Whether to compare an ETag with the MD5 of a file of the same size before sending a HEAD."""
     return size <= WORTH_A_READ and _MD5.fullmatch(etag.strip('"')) is not None
 
 
 def has_etag(path: str, etag: str, size: int, step: int, check: Callable[[], None] = _never) -> bool:
-    """Whether an ETag is that of a file's content.
+    """Whether an ETag matches a file's contents.
 
     Parameters
     ----------
     path : str
     etag : str
-        Of the object, with its quotes or without.
+        Of the object, with or without quotes.
     size : int
-        Bytes of the object.
+        Size of the object in bytes.
     step : int
-        Bytes of a part, as files are uploaded now.
+        Size of a part in bytes, as files are uploaded now.
     check : callable
     """
     etag = etag.strip('"')
@@ -76,7 +76,7 @@ def has_etag(path: str, etag: str, size: int, step: int, check: Callable[[], Non
             return etag == etag_of_file_in_parts(path, part_size(size, step), check)
         return bool(etag) and etag == etag_of_file(path, check)
     except OSError:
-        return False  # its upload says what is wrong with it
+        return False  # the upload will report the problem
 
 
 def is_unchanged(
@@ -87,7 +87,7 @@ def is_unchanged(
     refuted: str = "",
     check: Callable[[], None] = _never,
 ) -> bool:
-    """Whether an object holds what a file holds.
+    """Whether an object has the same contents as a file.
 
     Parameters
     ----------
@@ -95,11 +95,11 @@ def is_unchanged(
         Of the object.
     path : str
     size : int
-        Bytes of the file.
+        Size of the file in bytes.
     step : int
-        Bytes of a part, as files are uploaded now.
+        Size of a part in bytes, as files are uploaded now.
     refuted : str
-        An ETag that is known not to be the file's.
+        An ETag that is known to differ from the file's.
     check : callable
     """
     if info.size != size:
@@ -109,7 +109,7 @@ def is_unchanged(
         if mark and mark in (_times(os.stat(path)), _sha256(path, check) if " " not in mark else ""):
             return True
     except OSError:
-        return False  # its upload says what is wrong with it
+        return False  # the upload will report the problem
     return info.etag != refuted and has_etag(path, info.etag, size, step, check)
 
 

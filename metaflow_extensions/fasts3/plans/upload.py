@@ -1,4 +1,4 @@
-"""An object that is to be stored, and what it may replace."""
+"""An object to store, and what it may replace."""
 
 from typing import Callable, NamedTuple, Optional
 
@@ -18,22 +18,22 @@ class Upload(NamedTuple):
     headers: PutHeaders = PutHeaders()
     path: Optional[str] = None  # the local file; or
     data: Optional[bytes] = None  # the bytes; or
-    read: Optional[Callable[[Piece], Buffer]] = None  # what gives them
-    version: Optional[Version] = None  # of the local file; parts of two versions must not become one object
-    condition: Optional[str] = None  # what has to hold for it to be stored: `wire.conditions`
+    read: Optional[Callable[[Piece], Buffer]] = None  # a function that returns them
+    version: Optional[Version] = None  # of the local file, because parts of two versions must not be combined
+    condition: Optional[str] = None  # the condition for storing it: `wire.conditions`
 
     @property
     def replaces(self) -> Optional[str]:
-        """The ETag of the object that it is to replace, if that is its condition."""
+        """The ETag of the object to replace, if that is its condition."""
         return None if self.condition == ABSENT else self.condition
 
     @property
     def mark(self) -> Optional[str]:
-        """What its own tries are known by."""
+        """The mark that identifies its own attempts."""
         return (self.headers.metadata or {}).get(MARK)
 
     def body(self, piece: Piece) -> Buffer:
-        """Bytes of it, where it is in memory."""
+        """Return bytes of an upload from memory."""
         if self.data is not None:
             return memoryview(self.data)[piece.first : piece.first + piece.length]
         return self.read(piece) if self.read and piece.length else b""

@@ -1,12 +1,12 @@
 """The plan of uploads: one PUT for a small object, a multipart upload with parallel parts for a large one.
 
-With a condition (`wire.conditions`) a HEAD comes first, and the upload itself carries If-None-Match: * or If-Match, so
-that nobody's object is overwritten even in a race. Only 'not there', or the ETag that was asked for, lets an upload
-begin. Where HEAD is refused, If-None-Match decides alone. Where the condition does not hold after all, what is there
-may be ours, of a try whose reply was lost: another HEAD tells, by the mark that each conditional upload has.
+With a condition (`wire.conditions`), a HEAD comes first, and the upload carries If-None-Match: * or If-Match, so that
+it does not overwrite another client's object even in a race. An upload starts only after 404 or the expected ETag. If
+the HEAD is denied, If-None-Match alone decides. If the condition fails, the object may be this client's own, from an
+attempt whose response was lost: another HEAD shows that by the mark of each conditional upload.
 
-Not every server holds to conditions. So there is another HEAD before parts are put together, and one after an object
-was replaced: by it an upload notices another one that replaced the same version at the same moment.
+Some servers ignore conditions. So there is another HEAD before parts are combined, and one after an object was
+replaced, which detects another upload that replaced the same version at the same time.
 """
 
 from collections import Counter
@@ -24,34 +24,34 @@ from metaflow_extensions.fasts3.wire.conditions import MARK, same_etag
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
 from metaflow_extensions.fasts3.wire.transfers import ObjectInfo
 
-CONFLICT = 409  # S3's status where somebody else is just writing the object
-RESTARTS = 2  # of an upload that vanished on the server, or that it refuses for an object that it does not know
+CONFLICT = 409  # S3's status while another client writes the object
+RESTARTS = 2  # of an upload that vanished on the server, or that it refuses although HEAD finds no object
 
 _ABOUT_CONDITIONS = (Code.PRECONDITION, Code.NOT_IMPLEMENTED)
 _CONTRADICTION = (
-    "S3 will not store it because it exists, and says that it does not exist: perhaps there is a directory of that "
+    "S3 refuses to store it because it exists, but also says that it does not exist: there may be a directory of that "
     "name, whose URL ends in a slash"
 )
-_CONTRADICTION_OF_ETAGS = "S3 will not store it because its ETag is another one, and says that it is this one"
-_GONE = "the object that was to be replaced (if_match) does not exist, or not any more"
+_CONTRADICTION_OF_ETAGS = "S3 refuses to store it because its ETag differs, but a HEAD returns the expected ETag"
+_GONE = "the object to replace (if_match) does not exist"
 _OVERWRITTEN = (
-    "another upload replaced the same version of the object at the same moment, and this one is gone: the server does "
-    "not hold to If-Match"
+    "another upload replaced the same version of the object at the same moment and overwrote this one: the server does "
+    "not enforce If-Match"
 )
-_UNSURE = "an earlier try, whose response was lost, may have stored it, and this identity may not look"
-_NO_IF_NONE_MATCH = "neither the server (If-None-Match) nor a HEAD can tell whether it exists, so nothing was stored"
-_WHERE_CONDITIONS_HOLD = "The documentation of conditional writes lists the servers that know conditions."
-_NO_IF_MATCH = "this server can't tell whether an object has been changed (If-Match), so nothing was stored"
+_UNSURE = "an earlier attempt, whose response was lost, may have stored it, and HEAD, which would show that, is denied"
+_NO_IF_NONE_MATCH = "the server does not support If-None-Match and denies HEAD, so nothing was stored"
+_WHERE_CONDITIONS_HOLD = "The documentation of conditional writes lists the servers that support conditions."
+_NO_IF_MATCH = "the server does not support If-Match, so nothing was stored"
 
 
 @dataclass
 class _Multipart:
-    """A multipart upload that is open on the server."""
+    """An open multipart upload."""
 
     upload_id: str
     parts: list[Optional[dict[str, str]]]
     missing: int
-    moved: int = 0  # bytes of the parts that are there
+    moved: int = 0  # bytes of uploaded parts
 
 
 class Uploads:
@@ -61,16 +61,16 @@ class Uploads:
     ----------
     uploads : sequence of Upload
     step : int
-        Bytes up to which an object is one PUT, and the least size of a part.
+        Bytes up to which an object is one PUT, and the minimum size of a part.
     carried : int
-        The most that this is for what comes from memory: whoever uploads a part holds it.
+        Maximum of `step` for uploads from memory, because a worker holds each part.
     refusals : Refusals, optional
-        Takes the failures of single uploads. Without it the first one ends the plan.
+        Records the failures of single uploads. Without it the first failure ends the plan.
 
     Attributes
     ----------
     stored : list of bool
-        One for each upload, in the same order: True once it is stored, False where the key existed.
+        One per upload, in the same order: True when stored, False if the key existed.
     """
 
     def __init__(
@@ -82,19 +82,19 @@ class Uploads:
     ) -> None:
         self._uploads = uploads
         self._refusals = refusals
-        self._unconditional: set[int] = set()  # uploads whose condition the server can't hold, and HEAD has to
-        self._unseen: set[int] = set()  # uploads whose HEAD is refused, and the condition has to do
-        self._unsure: set[int] = set()  # uploads of which an earlier try may have been stored
-        self._bare: set[int] = set()  # uploads whose If-Match goes without quotes: Ceph 16 and 18 compare it as it is
-        self._conflicts: dict[int, JobFailed] = {}  # uploads that others were in the way of, at each try
-        self._replaced: set[int] = set()  # uploads that were stored, and are looked at once more
+        self._unconditional: set[int] = set()  # uploads to servers without conditions, where HEAD decides
+        self._unseen: set[int] = set()  # uploads whose HEAD is denied, where the condition decides
+        self._unsure: set[int] = set()  # uploads that an earlier attempt may have stored
+        self._bare: set[int] = set()  # uploads with If-Match without quotes, for Ceph 16 and 18
+        self._conflicts: dict[int, JobFailed] = {}  # uploads that conflicted with others, at each attempt
+        self._replaced: set[int] = set()  # stored uploads whose final HEAD is not done
         self._step = step
         self._carried = min(step, carried)
         self._open: dict[int, _Multipart] = {}
-        self._opening: dict[int, int] = {}  # job number of a CreateMultipartUpload without a reply -> index in uploads
-        self._aborting: dict[str, int] = {}  # upload id that is to be aborted -> index in uploads
+        self._opening: dict[int, int] = {}  # job number of a running CreateMultipartUpload -> index in uploads
+        self._aborting: dict[str, int] = {}  # upload id to abort -> index in uploads
         self._restarts: Counter[int] = Counter()
-        self._compared: Counter[int] = Counter()  # a server may say that it is there, and that it is not, for ever
+        self._compared: Counter[int] = Counter()  # limits HEADs, because a server may contradict itself repeatedly
         self._indices: dict[int, int] = {}  # job number -> index in uploads
         self._number = 0
         self.stored: list[bool] = [False] * len(uploads)
@@ -135,7 +135,7 @@ class Uploads:
 
     @property
     def opening(self) -> dict[int, str]:
-        """Jobs that open multipart uploads and have no reply yet: numbers, and URLs of the objects."""
+        """Jobs that open multipart uploads and have no outcome yet: numbers, and URLs of the objects."""
         urls = ((number, self._uploads[index]) for number, index in self._opening.items())
         return {number: f"s3://{upload.bucket}/{upload.key}" for number, upload in urls}
 
@@ -175,7 +175,7 @@ class Uploads:
     def _parts(self, index: int, open_: _Multipart, cut: list[Piece]) -> Iterator[Job]:
         for number, piece in enumerate(cut, 1):
             if self._open.get(index) is not open_:
-                return  # a try that was given up: the others would be sent in vain
+                return  # an abandoned attempt: its other parts are not needed
             yield self._part(index, open_.upload_id, number, piece)
 
     def _part(self, index: int, upload_id: str, number: int, piece: Piece) -> Job:
@@ -187,24 +187,24 @@ class Uploads:
             job = self._job(index, "upload_part", upload_id=upload_id, number=number, version=upload.version, **place)
         return job
 
-    def _part_done(self, index: int, job: Job, told: dict[str, str]) -> Iterable[Job]:
+    def _part_done(self, index: int, job: Job, part: dict[str, str]) -> Iterable[Job]:
         if self._was_given_up(index, job):
             return ()
         open_ = self._open[index]
-        open_.parts[job.arguments["number"] - 1] = told
+        open_.parts[job.arguments["number"] - 1] = part
         open_.missing -= 1
-        moved = bytes_moved(job, told)
+        moved = bytes_moved(job, part)
         open_.moved += moved
         self.tally.bytes += moved
         if open_.missing:
             return ()
-        # Parts take their time, and many a server ignores the condition when they are put together.
+        # Uploading parts takes time, and many servers ignore the condition when combining them.
         looks = self._uploads[index].condition and index not in self._unseen
         return [self._head(index) if looks else self._complete(index, open_)]
 
     def _complete(self, index: int, open_: _Multipart) -> Job:
-        told = {"upload_id": open_.upload_id, "parts": open_.parts, **self._condition(index)}
-        return self._job(index, "complete_upload", **told)
+        arguments = {"upload_id": open_.upload_id, "parts": open_.parts, **self._condition(index)}
+        return self._job(index, "complete_upload", **arguments)
 
     def _condition(self, index: int) -> dict[str, Any]:
         condition = self._uploads[index].condition
@@ -213,7 +213,7 @@ class Uploads:
         return {"condition": condition.strip('"') if index in self._bare else condition}
 
     def _go_on(self, index: int) -> Job:
-        """HEAD has told nothing that speaks against it."""
+        """Continue after a HEAD that found nothing against the upload."""
         if index in self._conflicts:
             raise self._conflicts[index]
         return self._complete(index, self._open[index]) if index in self._open else self._begin(index)
@@ -226,7 +226,7 @@ class Uploads:
         return ()
 
     def _exists(self, index: int, job: Job, info: ObjectInfo) -> Iterable[Job]:
-        """It is there: what is to be replaced, somebody else's, or ours, of a try whose reply was lost."""
+        """Handle an existing object: the one to replace, another client's, or ours, if a response was lost."""
         mark, found = self._uploads[index].mark, info.metadata.get(MARK)
         ours = mark is not None and found == mark
         if index in self._replaced:
@@ -238,8 +238,8 @@ class Uploads:
         if replaces and not ours:
             if same_etag(info.etag, replaces):
                 return [self._go_on(index)]
-            told = f"the object has been changed since: its ETag is {info.etag or 'none'}, and not {replaces} any more"
-            raise JobFailed(job, Failure(Code.STALE, told, "PreconditionFailed"))
+            message = f"the object has been changed since: its ETag is {info.etag or 'none'}, not {replaces}"
+            raise JobFailed(job, Failure(Code.STALE, message, "PreconditionFailed"))
         return self._left_alone(index, ours)
 
     def _aborted(self, index: int, job: Job, reply: object) -> Iterable[Job]:
@@ -247,7 +247,7 @@ class Uploads:
         return ()
 
     def _over(self, index: int, stored: bool) -> Optional[_Multipart]:
-        """Note how an upload ended; give what was open of it."""
+        """Record the end of an upload; return its multipart upload, if one is open."""
         open_ = self._open.pop(index, None)
         if stored and self._refusals:
             self._refusals.note_success()
@@ -267,7 +267,7 @@ class Uploads:
         if job.operation == "head":
             return self._not_seen(index, job, outcome.failure)
         if job.operation == "abort_upload":
-            return ()  # the race was lost all the same; `cleanup` tries once more
+            return ()  # the other upload won in any case; `cleanup` tries again
         if "condition" in job.arguments and (code in _ABOUT_CONDITIONS or outcome.failure.status == CONFLICT):
             if outcome.retried:
                 self._unsure.add(index)
@@ -275,14 +275,14 @@ class Uploads:
         if code is Code.NO_UPLOAD and "upload_id" in job.arguments and self._restarts[index] < RESTARTS:
             self.tally.bytes -= self._open.pop(index).moved
             self._restarts[index] += 1
-            # It may have been completed, by a try whose reply was lost, and replaced by others since.
+            # An attempt whose response was lost may have completed it, and other clients may have replaced it since.
             looks = self._uploads[index].condition and index not in self._unseen
             return [self._head(index) if looks else self._begin(index)]
         raise JobFailed(job, outcome.failure)
 
     def _not_seen(self, index: int, job: Job, failure: Failure) -> Iterable[Job]:
-        """A HEAD has failed: nothing is there, or S3 does not say."""
-        if index in self._replaced:  # stored it was, whatever became of it since
+        """Handle a failed HEAD: the object does not exist, or S3 does not say."""
+        if index in self._replaced:  # it was stored, whatever happened to it since
             self._over(index, True)
             return ()
         replaces = self._uploads[index].replaces
@@ -300,39 +300,39 @@ class Uploads:
         return self._left_alone(index)
 
     def _left_alone(self, index: int, ours: bool = False) -> Iterable[Job]:
-        """Something is there already, or it could not be stored."""
-        open_ = self._over(index, ours)  # gone, if that is what was completed: then aborting it does nothing
+        """End an upload that was not stored: the object exists, or it failed."""
+        open_ = self._over(index, ours)  # aborting a completed upload has no effect
         if not open_:
             return ()
         self._aborting[open_.upload_id] = index
         return [self._job(index, "abort_upload", upload_id=open_.upload_id)]
 
     def _refused(self, index: int, job: Job, failure: Failure) -> Job:
-        """The condition does not hold, or the server knows none."""
+        """Handle a failed condition, or a server without conditions."""
         replaces = self._uploads[index].replaces
         if failure.code is Code.NOT_IMPLEMENTED:
             if replaces and self._uploads[index].headers.encryption:
-                raise JobFailed(job, failure)  # the encryption may be what the server does not know: it says so itself
+                raise JobFailed(job, failure)  # the server may lack the encryption: its own message says so
             if replaces or index in self._unseen:
-                told = _NO_IF_MATCH if replaces else _NO_IF_NONE_MATCH
-                raise JobFailed(job, failure._replace(message=told, remedy=_WHERE_CONDITIONS_HOLD))
-            self._unconditional.add(index)  # the HEAD has to be enough for this server
+                message = _NO_IF_MATCH if replaces else _NO_IF_NONE_MATCH
+                raise JobFailed(job, failure._replace(message=message, remedy=_WHERE_CONDITIONS_HOLD))
+            self._unconditional.add(index)  # HEAD must be sufficient for this server
             return self._go_on(index)
         if failure.code is not Code.PRECONDITION:
             self._conflicts[index] = JobFailed(job, failure)
         elif self._compared[index] > RESTARTS:
             raise JobFailed(job, failure._replace(message=_CONTRADICTION_OF_ETAGS if replaces else _CONTRADICTION))
         elif replaces:
-            self._bare ^= {index}  # sent only if the HEAD says that the ETag is the one that was asked for
+            self._bare ^= {index}  # the next attempt is only sent if the HEAD returns the expected ETag
         self._compared[index] += 1
-        return self._head(index)  # somebody else was faster, or an earlier try of ours
+        return self._head(index)  # another client was faster, or an earlier attempt of this upload
 
     def _was_given_up(self, index: int, job: Job) -> bool:
-        """Whether a job belongs to a multipart upload that vanished, and that another has replaced."""
+        """Whether a job belongs to a multipart upload that vanished and was restarted."""
         open_ = self._open.get(index)
         return "upload_id" in job.arguments and (open_ is None or open_.upload_id != job.arguments["upload_id"])
 
 
 def _replaced_by(mark: str) -> str:
-    """The ETag that an upload with this mark was to replace."""
+    """Return the ETag that an upload with this mark should replace."""
     return mark.partition(" ")[2].strip('"')
