@@ -79,9 +79,9 @@ class RequestHeads:
         Parameters
         ----------
         signer : Signer or None
-            What `signer` gave for the template.
+            The result of `signer` for the template.
         body_headers : dict of str to str, optional
-            What `describe` gives, where it was asked before.
+            The result of `describe`, if already computed.
 
         Raises
         ------

@@ -52,7 +52,7 @@ def template_of(fields: "list[object]") -> RequestTemplate:
     )
 
 
-# What each method of `transfers.Transfers` needs templates of: operations of S3.
+# The S3 operations whose templates each method of `transfers.Transfers` needs.
 OPERATIONS_OF: "dict[str, tuple[str, ...]]" = {
     "head": ("HeadObject", "GetObject"),
     "head_bucket": ("HeadBucket", "ListObjectsV2"),

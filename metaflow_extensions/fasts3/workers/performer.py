@@ -220,7 +220,7 @@ class Performer:
 
     def _attempt(self, job: Job, allowance: Optional[Allowance], begun: Optional["_Beginning"]) -> Any:
         if job.operation not in OPERATIONS_OF:
-            raise TransferError(Failure(Code.REJECTED, f"there is no operation {job.operation!r}"))
+            raise TransferError(Failure(Code.REJECTED, f"unknown operation {job.operation!r}"))
         method = getattr(self._transfers, job.operation)
         arguments = job.arguments
         if allowance and job.operation in MOVING:
