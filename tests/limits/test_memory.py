@@ -2,7 +2,8 @@
 
 import pytest
 
-LIMITS = {"wire": 400 * 2**20, "boto3": 600 * 2**20}  # bytes, with two workers; boto3 takes 40 MB in each, and copies parts
+# Bytes, with two workers. boto3 takes 40 MB in each process, and copies the parts of an upload.
+LIMITS = {"wire": 400 * 2**20, "boto3": 600 * 2**20}
 LARGE = 512 * 2**20  # bytes, of a file with holes
 VALUES = 600  # of 1 MiB each
 
