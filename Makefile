@@ -1,14 +1,14 @@
-# What there is to do here: `make help`. It needs python3 (3.9 or newer), make and git, and makes everything else.
+# `make help` lists the targets. They need python3 (3.9 or newer), make and git, and install everything else.
 
 PYTHON ?= python3
-# How many pytest workers: as many as processors that this may use, 3 at least, as tests wait a good deal, for time-outs, for
-# servers; 8 at most.
+# The number of pytest workers: the available processors, at least 3, because tests often wait for timeouts and servers, and
+# at most 8.
 JOBS ?= $(shell $(PYTHON) -c 'import os as o; f = getattr(o, "sched_getaffinity", 0); \
 	print(min(max(3, len(f(0)) if f else o.cpu_count()), 8))')
-# On which server test-oldest and test-versions run the contract suite: pytest's -k. SeaweedFS is the same program
-# whatever the Python; the last moto for Python 3.9 sends wrong checksums for multipart uploads.
+# Selects the servers on which test-oldest and test-versions run the contract suite: pytest's -k. SeaweedFS does not depend
+# on the Python version; the last moto for Python 3.9 sends wrong checksums for multipart uploads.
 CONTRACT ?= seaweedfs
-# Both ends of what setup.py allows and exists; a version that is not on this machine is skipped.
+# The oldest and the newest version that setup.py allows; a version that is not on this machine is skipped.
 PYTHONS ?= 3.9 3.13
 # Seconds for each target of the fuzzer, and for the soak.
 FUZZ_SECONDS ?= 60
@@ -24,20 +24,20 @@ PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 
 help:
 	@echo "make demo           run a flow against an S3 server on this machine, and read its data back"
-	@echo "make test           what every change runs: lint, types, tests, and a short run of the benchmarks"
-	@echo "make test-all       before a release: all servers, both implementations, oldest and newest versions, fuzz, soak"
-	@echo "make lint           ruff and mypy --strict"
-	@echo "make docs           the documentation as a site: site/index.html"
-	@echo "make bench          this S3 client beside others: s5cmd, obstore, boto3, the AWS CRT, Metaflow's own (an hour)"
-	@echo "make bench-memory   the memory of calls that have a great deal to do, beside what is promised (half an hour)"
-	@echo "make bench-flow     a flow of 33 tasks with its artifacts in S3, beside Metaflow's own class (an hour)"
-	@echo "make bench-smoke    a short run of the benchmarks"
-	@echo "make test-oldest    the suites of contract and datastore with the oldest Metaflow and boto3 (tests/oldest.txt)"
-	@echo "make test-versions  the suites of contract and datastore on Python $(PYTHONS), where found"
-	@echo "make test-site      the documentation in a real browser, opened as files (needs Chromium)"
-	@echo "make soak           users, faults and kills for $(SOAK_SECONDS) seconds; every byte is compared"
-	@echo "make fuzz           whatever a server or a worker may say, found with atheris ($(FUZZ_SECONDS) seconds a target)"
-	@echo "make clean          remove what these made"
+	@echo "make test           run the checks of every change: lint, types, tests, and a short run of the benchmarks"
+	@echo "make test-all       run the checks before a release: all servers, both implementations, oldest and newest versions, fuzz, soak"
+	@echo "make lint           run ruff and mypy --strict"
+	@echo "make docs           build the documentation site: site/index.html"
+	@echo "make bench          compare with s5cmd, obstore, boto3, the AWS CRT and Metaflow's own class (an hour)"
+	@echo "make bench-memory   compare the memory of large calls with its limits (half an hour)"
+	@echo "make bench-flow     compare a flow of 33 tasks with artifacts in S3 with Metaflow's own class (an hour)"
+	@echo "make bench-smoke    run the benchmarks briefly"
+	@echo "make test-oldest    run the contract and datastore tests with the oldest Metaflow and boto3 (tests/oldest.txt)"
+	@echo "make test-versions  run the contract and datastore tests on Python $(PYTHONS), if installed"
+	@echo "make test-site      test the documentation site, opened as files, in a browser (needs Chromium)"
+	@echo "make soak           run users, faults and kills for $(SOAK_SECONDS) seconds, and compare every byte"
+	@echo "make fuzz           fuzz responses and worker messages with atheris ($(FUZZ_SECONDS) seconds per target)"
+	@echo "make clean          remove all generated files"
 
 demo: .venv-demo/installed
 	@.venv-demo/bin/python test_flows/demo.py
@@ -59,8 +59,8 @@ lint: .venv/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# Warnings are errors: a link that leads nowhere, a page that is in no menu, a docstring that can't be read. The tutorial
-# is run, with a server of its own.
+# Warnings are errors: a broken link, a page without a menu entry, a malformed docstring. The build runs the tutorial
+# against its own server.
 docs: .venv-docs/installed
 	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict --quiet
 	@echo "Open site/index.html."
@@ -73,15 +73,15 @@ bench-smoke: .venv/installed
 	$(BIN)/python -m benchmarks.memory --smoke
 	$(BIN)/python -m benchmarks.flow --smoke
 
-# Five rounds of all rows, or what BENCH says: make bench-flow BENCH="--rows '*ours*' --tasks 10"
+# Five rounds of all rows, or the options in BENCH: make bench-flow BENCH="--rows '*ours*' --tasks 10"
 bench-flow: .venv/installed
 	$(BIN)/python -m benchmarks.flow $(BENCH)
 
-# All rows, or what BENCH says: make bench-memory BENCH="--rows list"
+# All rows, or the options in BENCH: make bench-memory BENCH="--rows list"
 bench-memory: .venv/installed
 	$(BIN)/python -m benchmarks.memory $(BENCH)
 
-# All rows and clients, or what BENCH says: make bench BENCH="--rows nginx --clients ours,obstore --rounds 3"
+# All rows and clients, or the options in BENCH: make bench BENCH="--rows nginx --clients ours,obstore --rounds 3"
 bench: .venv-bench/installed
 	.venv-bench/bin/python -m benchmarks.race $(BENCH)
 
@@ -107,18 +107,18 @@ clean:
 	rm -rf .venv .venv-* .fuzz site build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# --- Virtual environments. `installed` is a stamp: newer than what it was made from, nothing is installed again.
+# --- Virtual environments. `installed` is a stamp: if it is newer than its prerequisites, nothing is reinstalled.
 
-# An interpreter that runs (a pyenv shim may not), on the path or among pyenv's.
+# A working interpreter (a pyenv shim may not work), on the path or among pyenv's.
 find_python = $(shell for python in python$(1) "$(PYENV_ROOT)"/versions/$(1).*/bin/python$(1); do \
 	"$$python" -c "import sys; print(sys.executable)" 2>/dev/null && break; done)
 
-# Debian's python3 has the venv module and not what it needs.
+# Debian's python3 has the venv module, but not ensurepip, which it needs.
 define make_venv
 @$(1) -c "import sys; sys.exit(sys.version_info < (3, 9))" || \
-	{ echo "$(1) is not a Python of 3.9 or newer; name another one: make PYTHON=/path/to/python3" >&2; exit 1; }
+	{ echo "$(1) is not Python 3.9 or newer; name another one: make PYTHON=/path/to/python3" >&2; exit 1; }
 @$(1) -c "import venv, ensurepip" 2>/dev/null || \
-	{ echo "$(1) can't make virtual environments; install what it lacks (Debian, Ubuntu: apt install python3-venv)" \
+	{ echo "$(1) can't create virtual environments; install the venv module (Debian, Ubuntu: apt install python3-venv)" \
 	"or name another one: make PYTHON=/path/to/python3" >&2; exit 1; }
 test -x $(@D)/bin/python || $(1) -m venv $(@D)
 endef
@@ -138,13 +138,13 @@ endef
 
 .venv-bench/installed: setup.py
 	$(call make_venv,$(PYTHON))
-	@echo "Installing this package and the S3 clients that it is compared with into $(@D)."
+	@echo "Installing this package and the S3 clients to compare with into $(@D)."
 	@$(@D)/bin/python $(PIP_INSTALL) --editable '.[bench]'
 	@touch $@
 
 .venv-docs/installed: setup.py
 	$(call make_venv,$(PYTHON))
-	@echo "Installing what makes the site into $(@D)."
+	@echo "Installing this package and the site generator into $(@D)."
 	@$(@D)/bin/python $(PIP_INSTALL) --editable '.[docs]'
 	@touch $@
 
@@ -157,7 +157,7 @@ endef
 
 define install_all
 $(call make_venv,$(PYTHON))
-@echo "Installing this package and what its tests need into $(@D)."
+@echo "Installing this package and its test dependencies into $(@D)."
 @$(@D)/bin/python $(PIP_INSTALL) --editable '.[$(EXTRAS)]'
 @touch $@
 endef

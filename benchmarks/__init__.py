@@ -1,4 +1,4 @@
-"""Speed side by side, in one run: Metaflow's own S3 class and this project's, and in `race` other clients too.
+"""Compares the speed of Metaflow's own S3 class and this project's in one run; `race` adds other clients.
 
-``python -m benchmarks`` from the root of the repository; ``--help`` says what else.
+Run ``python -m benchmarks`` from the root of the repository; ``--help`` lists the options.
 """

@@ -1,4 +1,4 @@
-"""The command: which rows, how many rounds, and where the table goes."""
+"""The command ``python -m benchmarks``: selects rows and rounds, and writes the table."""
 
 import argparse
 import json
@@ -12,22 +12,24 @@ from .machine import description
 from .report import markdown, report
 
 ROUNDS = 3
-TIME_LIMIT = 570.0  # seconds for a run of which nobody said how many rounds it has
+TIME_LIMIT = 570.0  # seconds for a run without --rounds
 RESULTS = Path(__file__).with_name("results") / "own_class"
 
 
 def main() -> int:
-    """Compare, print the table, write it; 1 if a call crashed or its data were wrong, never for slowness."""
+    """Compare, print and write the table; return 1 if a call crashed or returned wrong data, not if it was slow."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description="Metaflow's own S3 class and this project's, side by side on SeaweedFS.",
         epilog="A run of all rows is written to benchmarks/results/own_class.json and .md.",
     )
     parser.add_argument(
-        "--rounds", type=int, metavar="N", help="how often (default: 3, fewer where that is ten minutes)"
+        "--rounds", type=int, metavar="N", help="number of rounds (default: 3, or as many as fit into ten minutes)"
     )
-    parser.add_argument("--rows", default="", metavar="PATTERN", help="only rows with this in their name; * and ? work")
-    parser.add_argument("--smoke", action="store_true", help="a few small rows, once: do the benchmarks work at all?")
+    parser.add_argument(
+        "--rows", default="", metavar="PATTERN", help="run only rows with this in their name; * and ? are wildcards"
+    )
+    parser.add_argument("--smoke", action="store_true", help="run a few small rows once, to test the benchmarks")
     parser.add_argument("--output", type=Path, metavar="PATH", help="write PATH.json and PATH.md")
     arguments = parser.parse_args()
 

@@ -1,4 +1,4 @@
-"""Is a limit of bytes a second kept, and reached? `python -m benchmarks.bandwidth`: calls of some seconds each."""
+"""Checks that calls keep and reach `max_bandwidth`, with calls of some seconds: `python -m benchmarks.bandwidth`."""
 
 import argparse
 import sys
@@ -16,17 +16,17 @@ from .servers.place import Place
 from .servers.seaweedfs import SeaweedServer
 
 MB = 1e6
-LIMITS = ((5 * MB, 1), (25 * MB, 1), (25 * MB, 2), (100 * MB, 2))  # bytes a second, and workers that carry them
-PART_SIZE = 5 * 2**20  # bytes; two workers are to have as much to do
+LIMITS = ((5 * MB, 1), (25 * MB, 1), (25 * MB, 2), (100 * MB, 2))  # bytes per second, and number of workers
+PART_SIZE = 5 * 2**20  # bytes; small, so that two workers get the same share
 SECONDS = 5  # of each call
 SMALL = 20_000  # bytes of a small object, at least
-MOST_A_SECOND = 100  # of them, or it would be the server that limits
-ALLOWED = 0.1  # of the limit, below and above
-ROOM = 2  # times what is expected: a call has to be so fast without a limit, or it is the machine that limits
+MOST_A_SECOND = 100  # small objects; with more, the server would be the limit
+ALLOWED = 0.1  # fraction of the limit, below and above
+ROOM = 2  # minimum speed without a limit, as a multiple of the limit; otherwise the machine is the limit
 
 
 class Task(NamedTuple):
-    """What a call has to move."""
+    """The data of a call."""
 
     size: int  # bytes, all together
     small: int  # bytes of a small object
@@ -45,7 +45,7 @@ CALLS: "dict[str, Callable[[Any, Task], Any]]" = {
     "get, large": lambda s3, task: s3.get(f"large/{task.size}"),
     "get_many, large": lambda s3, task: s3.get_many([f"large/{task.size}"]),
 }
-"""Each reads what one before it has put there."""
+"""Each download reads the objects of the upload before it."""
 
 
 def _client(place: Place, scratch: Path, **limits: Any) -> Any:
@@ -59,7 +59,7 @@ def _client(place: Place, scratch: Path, **limits: Any) -> Any:
 
 
 def measure(name: str, limit: float, place: Place, scratch: Path, **limits: Any) -> float:
-    """Bytes a second of one call that moves as much as a limit allows in some seconds, whether it is set or not."""
+    """Bytes per second of a call that transfers as much as a limit allows in some seconds, with or without it."""
     size = int(limit * SECONDS)
     file = scratch / "file"
     with open(file, "wb") as empty:
@@ -73,9 +73,9 @@ def measure(name: str, limit: float, place: Place, scratch: Path, **limits: Any)
 
 
 def main() -> int:
-    """Measure, print a line for each row; 1 if one is not within what is allowed."""
+    """Measure, and print a line for each row; return 1 if one is outside the tolerance."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.bandwidth", description=__doc__)
-    parser.add_argument("--transfers", default="wire", choices=["wire", "boto3"], help="who moves the bytes")
+    parser.add_argument("--transfers", default="wire", choices=["wire", "boto3"], help="the implementation")
     arguments = parser.parse_args()
     configuration.S3_TRANSFERS = arguments.transfers
     kept = True

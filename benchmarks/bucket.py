@@ -1,6 +1,6 @@
-"""The bucket as neither of the two clients sees it: with boto3, puts the objects there and looks at what came.
+"""Stores the objects of the benchmarks and verifies uploads, with boto3 and thus independently of both classes.
 
-SeaweedFS answers with the MD5 of an object's content as its ETag, unless it was uploaded in parts.
+SeaweedFS returns the MD5 of an object's content as its ETag, unless it was uploaded in parts.
 """
 
 import hashlib
@@ -45,7 +45,7 @@ class Bucket:
         return f"s3://{self._bucket}/{prefix}"
 
     def fill(self, prefix: str, objects: int, size: int) -> None:
-        """Put a set of objects there."""
+        """Store a set of objects."""
 
         def put(name: str) -> None:
             self._client.put_object(Bucket=self._bucket, Key=f"{prefix}/{key_of(name)}", Body=content(name, size))
@@ -54,12 +54,12 @@ class Bucket:
             list(executor.map(put, names(objects)))
 
     def check(self, prefix: str, objects: int, size: int) -> None:
-        """Compare a set of objects with what it should be.
+        """Verify a set of objects.
 
         Raises
         ------
         WrongAnswer
-            An object is missing, or there is one too many, or its content is not what it should be.
+            An object is missing, unexpected, or has wrong content.
         """
         found = {row["Key"].rpartition("/")[2]: row for row in self._list(f"{prefix}/{DIRECTORY}/")}
         if sorted(found) != names(objects):
@@ -76,7 +76,7 @@ class Bucket:
     def remove(self, prefix: str) -> None:
         """Delete a set of objects."""
         keys = [{"Key": row["Key"]} for row in self._list(f"{prefix}/")]
-        for start in range(0, len(keys), 1000):  # the most that S3 takes at once
+        for start in range(0, len(keys), 1000):  # S3's limit for one request
             self._client.delete_objects(Bucket=self._bucket, Delete={"Objects": keys[start : start + 1000]})
 
     def _is_stored(self, key: str, name: str, size: int) -> bool:

@@ -1,6 +1,6 @@
-"""The public calls as the cases make them: what they are given, what they must answer, what they must leave behind.
+"""The public calls of the cases, with their arguments, expected results and expected objects.
 
-`CALLS` is the table. This file does not know which of the two classes it has in hand.
+`CALLS` is the table. This file does not know which of the two classes it calls.
 """
 
 from enum import Enum
@@ -9,33 +9,33 @@ from typing import Any, Callable, NamedTuple, Optional
 from .cases import Case
 from .content import content, is_content, names
 
-DIRECTORY = "objects"  # in each set, so that prefixes can be asked for
+DIRECTORY = "objects"  # in each set, for calls with prefixes
 RANGES = 200
 RANGE_LENGTH = 1024  # bytes
 
 
 class WrongAnswer(Exception):
-    """A call did not do what it says."""
+    """A call returned or stored wrong data."""
 
 
 class Answer(Enum):
-    """What a call answers, and so how it is checked."""
+    """The kind of result of a call, which determines the check."""
 
     FILES = "S3Objects with the content in local files"
     RANGES = "S3Objects with pieces of one object in local files"
-    FACTS = "S3Objects that know the size"
+    FACTS = "S3Objects with a size"
     NOTHING_THERE = "S3Objects that do not exist"
-    STORED = "what was uploaded, which is then in the bucket"
-    NOT_STORED = "nothing, and the bucket is as it was"
+    STORED = "the uploaded objects, which are in the bucket"
+    NOT_STORED = "nothing, and the bucket is unchanged"
 
     @property
     def uploads(self) -> bool:
-        """Whether values are handed over, rather than keys."""
+        """Whether the call uploads values."""
         return self in (Answer.STORED, Answer.NOT_STORED)
 
 
 class Material(NamedTuple):
-    """What a call is given, made before the clock starts."""
+    """The arguments of a call, created before the measurement."""
 
     keys: list[str]
     ranges: list[tuple[str, int, int]]  # key, offset, length
@@ -47,7 +47,7 @@ class Call(NamedTuple):
     """One public call."""
 
     answer: Answer
-    make: Callable[[Any, Material], Any]  # the S3 object, what to give it -> what it answered
+    make: Callable[[Any, Material], Any]  # S3 object, arguments -> result
 
 
 def _ranged(material: Material) -> "list[Any]":
@@ -66,7 +66,7 @@ CALLS: dict[str, Call] = {
     "get_recursive": Call(Answer.FILES, lambda s3, _: s3.get_recursive([DIRECTORY])),
     "get_all": Call(Answer.FILES, lambda s3, _: s3.get_all()),
     "put": Call(Answer.STORED, lambda s3, m: [s3.put(*m.pairs[0])]),
-    # `put` answers with the URL either way.
+    # `put` returns the URL in both cases.
     "put existing": Call(Answer.NOT_STORED, lambda s3, m: [s3.put(*m.pairs[0], overwrite=False)][1:]),
     "put_many": Call(Answer.STORED, lambda s3, m: s3.put_many(m.pairs)),
     "put_many new": Call(Answer.STORED, lambda s3, m: s3.put_many(m.pairs, overwrite=False)),
@@ -87,7 +87,7 @@ def key_of(name: str) -> str:
 
 
 def material_of(case: Case, files: Optional[str]) -> Material:
-    """Make what a case's call is given.
+    """Create the arguments of a case's call.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ def material_of(case: Case, files: Optional[str]) -> Material:
         step = case.size // RANGES
         ranges = [(keys[0], number * step, RANGE_LENGTH) for number in range(RANGES)]
     if answer.uploads and files is None:
-        # What is not to be stored is something else than what is there, so that it would be noticed.
+        # Values that must not be stored differ from the existing ones, so that the check would notice.
         what = "new " if answer is Answer.NOT_STORED else ""
         pairs = [(key, content(what + name, case.size)) for key, name in zip(keys, there)]
     paths = [(key, f"{files}/{name}") for key, name in zip(keys, there)] if files else []
@@ -112,12 +112,12 @@ def material_of(case: Case, files: Optional[str]) -> Material:
 
 
 def check_sizes(case: Case, results: Any) -> None:
-    """Look at every result, as a user would; this is part of the timed work.
+    """Check the size of every result; this is part of the measured time.
 
     Raises
     ------
     WrongAnswer
-        Too few, too many, or one of another size.
+        Too few or too many results, or a wrong size.
     """
     call = CALLS[case.call]
     expected = {
@@ -138,18 +138,18 @@ def check_sizes(case: Case, results: Any) -> None:
 
 
 def check_content(case: Case, results: Any) -> None:
-    """Compare every byte that was downloaded; after the clock has stopped.
+    """Compare every downloaded byte, after the measurement.
 
     Raises
     ------
     WrongAnswer
-        An object is not there, or not what it should be.
+        An object is missing or has wrong content.
     """
     answer = CALLS[case.call].answer
     if answer in (Answer.FILES, Answer.FACTS):
         found = sorted(result.url.rpartition("/")[2] for result in results)
         if found != names(case.objects):
-            raise WrongAnswer("other objects than those asked for")
+            raise WrongAnswer("other objects than requested")
     if answer is Answer.FILES:
         for result in results:
             if not is_content(result.path, result.url.rpartition("/")[2], case.size):

@@ -1,7 +1,7 @@
-"""The rows of the table: which public call, on how many objects of which size.
+"""The rows of the table: each is a public call on a number of objects of one size.
 
-A call that takes milliseconds is made several times in a row and its mean is taken, and both clients have several
-turns at it in a round; one that takes seconds is made once.
+A turn repeats a call of milliseconds and takes the mean, and a round has several turns of both clients; a call of
+seconds runs once.
 """
 
 from fnmatch import fnmatchcase
@@ -18,14 +18,14 @@ class Case(NamedTuple):
     call: str  # which of calls.CALLS
     objects: int
     size: int = KB  # bytes of each object
-    times: int = 1  # how often in a turn; the mean counts
+    times: int = 1  # repetitions in a turn, for the mean
     turns: int = 1  # of each client, one after the other, in a round
-    opens: bool = False  # an S3 object is made for each call, and that is timed too
-    fresh: bool = False  # in a new process with no call before it
+    opens: bool = False  # each call creates an S3 object, within the measured time
+    fresh: bool = False  # the first call of a new process
 
     @property
     def set_name(self) -> str:
-        """The prefix of the objects that it reads; cases of one number and size share them."""
+        """The prefix of its objects; cases with the same number and size share them."""
         return f"{self.objects}x{self.size}"
 
 
@@ -81,9 +81,9 @@ SMOKE = (
     Case("list_recursive, 20 keys", "list_recursive", 20),
     Case("get_many, 2 x 1 KB, fresh process", "get_many", 2, opens=True, fresh=True),
 )
-"""A look at whether the benchmarks themselves work, in well under a minute."""
+"""The cases of --smoke, which take less than a minute."""
 
 
 def matching(cases: tuple[Case, ...], pattern: str) -> tuple[Case, ...]:
-    """Those whose name has the pattern in it; ``*`` and ``?`` are wildcards."""
+    """The cases whose name contains the pattern; ``*`` and ``?`` are wildcards."""
     return tuple(case for case in cases if fnmatchcase(case.name, f"*{pattern}*"))

@@ -1,6 +1,6 @@
-"""The process of one client: is told a case on stdin, carries it out, answers with what it took on stdout.
+"""The process of one client: reads a case from stdin, runs it, and writes its times to stdout.
 
-One JSON document a line. Run by `client.Client` as ``python -m benchmarks.child own|ours [warm-up root]``.
+Each line is a JSON document. `client.Client` runs it as ``python -m benchmarks.child own|ours [warm-up root]``.
 """
 
 import json
@@ -19,9 +19,9 @@ WARM_UP_OBJECTS = 2
 
 
 def main() -> None:
-    """Answer orders until stdin ends."""
+    """Run cases until stdin ends."""
     which, *warm_up_root = sys.argv[1:]
-    # Whatever is printed in here must not come between the answers.
+    # Other output of this process must not mix with the answers.
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
 
@@ -43,17 +43,17 @@ def main() -> None:
 
 
 def check_class(s3_class: Any, which: str) -> None:
-    """See to it that this is the class which is meant, under each of its names."""
+    """Assert that `S3` is the intended class, under each of its names."""
     from metaflow.plugins.datatools.s3.s3 import S3
 
     source = sys.modules[s3_class.__module__].__file__ or ""
     is_ours = "fasts3" in source
-    assert is_ours == (which == "ours"), f"not the class that is meant: {source}"
+    assert is_ours == (which == "ours"), f"not the intended class: {source}"
     assert S3 is s3_class, "metaflow has two different classes S3"
 
 
 def measure(case: Case, root: str, files: Any) -> "dict[str, Any]":
-    """Carry out one case.
+    """Run one case.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def measure(case: Case, root: str, files: Any) -> "dict[str, Any]":
         shared = None
         if not case.opens:
             shared = open_client()
-            shared.info("nothing", return_missing=True)  # so that it has what a client makes at its first request
+            shared.info("nothing", return_missing=True)  # so that the client has connected
         spent, started = processor_time.of_process_tree(), time.perf_counter()
         for _ in range(case.times):
             result = call.make(shared or open_client(), material)

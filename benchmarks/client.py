@@ -1,4 +1,4 @@
-"""One of the two clients as the comparison sees it: a process that is told cases and answers with what they took."""
+"""One of the two clients: a process that runs cases and returns their times."""
 
 import json
 import os
@@ -15,12 +15,12 @@ from .cases import Case
 OURS = "ours"
 OWN = "own"  # Metaflow's
 
-TIME_LIMIT = 300.0  # seconds for one case; the slowest takes some ten
+TIME_LIMIT = 300.0  # seconds for one case; the slowest takes about ten
 ROOT = Path(__file__).parent.parent
 
 
 class ClientFailed(Exception):
-    """It crashed, hung, or answered what is wrong."""
+    """A client crashed, hung, or returned wrong data."""
 
 
 class Client:
@@ -29,14 +29,14 @@ class Client:
     Parameters
     ----------
     which : str
-        `OURS` or `OWN`. For Metaflow's own class the same interpreter is started with a search path for extensions
-        on which there are none; the child asserts that it has the class meant.
+        `OURS` or `OWN`. For Metaflow's own class, the same interpreter gets an extension search path without
+        extensions; the child asserts that it has the intended class.
     server : dict of str to str
-        The variables that lead to the server.
+        The environment variables for the server.
     scratch : Path
-        Where it may write, the same for both.
+        A writable directory, the same for both.
     warm_up_root : str, optional
-        URL of a set of objects for a first call that is not timed.
+        URL of a set of objects for a first call that is not measured.
     """
 
     def __init__(self, which: str, server: "dict[str, str]", scratch: Path, warm_up_root: Optional[str] = None) -> None:
@@ -72,7 +72,7 @@ class Client:
         self.close()
 
     def measure(self, case: Case, root: str, files: Optional[Path]) -> "dict[str, Any]":
-        """Have it carry out a case; see `child.measure`.
+        """Run a case; see `child.measure`.
 
         Raises
         ------
@@ -88,7 +88,7 @@ class Client:
         return self._answer()
 
     def close(self) -> None:
-        """End it, and all that it started."""
+        """End the process and its children."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         try:
@@ -116,16 +116,16 @@ class Client:
 
 
 def environment_of(which: str, server: "dict[str, str]", scratch: Path) -> "dict[str, str]":
-    """Nothing of the user's own settings, and the same for all but for where extensions are looked for.
+    """An environment without the user's own settings, the same for both except for the extension search path.
 
     Parameters
     ----------
     which : str
-        `OWN` gets a search path for extensions on which there are none.
+        `OWN` gets an extension search path without extensions.
     server : dict of str to str
-        The variables that lead to the server.
+        The environment variables for the server.
     scratch : Path
-        Where the client may write.
+        A writable directory.
     """
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("METAFLOW_", "AWS_"))}
     nothing = scratch / "nothing"

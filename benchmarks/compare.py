@@ -1,7 +1,7 @@
-"""The comparison: every case with both clients in turn, round after round, on one server.
+"""The comparison: runs every case with both clients in turn, in several rounds, on one server.
 
-Ours goes first in each turn, so that whatever the first one warms up in the server or in the page cache counts
-against it. A round starts both processes anew; within a round they live on from case to case, as in a user's step.
+Our client goes first in each turn, so it pays for warming up the server and the page cache. Each round starts new
+processes, which then run all cases, as in a user's step.
 """
 
 import tempfile
@@ -25,16 +25,16 @@ WARM_UP = Case("warm-up", "get_many", WARM_UP_OBJECTS, KB)
 
 
 class Sample(NamedTuple):
-    """What one case took one client in one turn."""
+    """The times of one client for one case in one turn."""
 
     case: Case
     which: str
     seconds: float  # of one call
-    cpu_seconds: float  # of one call, in the client's process and all that it started
+    cpu_seconds: float  # of one call, in the client's process tree
 
 
 class Failed(NamedTuple):
-    """A case that one client could not do, or did wrong."""
+    """A case that failed with one client."""
 
     case: Case
     which: str
@@ -42,7 +42,7 @@ class Failed(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What a comparison came to."""
+    """The result of a comparison."""
 
     rounds: int
     samples: list[Sample]
@@ -57,9 +57,9 @@ def compare(cases: Sequence[Case], rounds: int, tell: Callable[[str], None], sec
     cases : sequence of Case
     rounds : int
     tell : callable
-        Gets a line whenever something has been done.
+        Takes a line after each step.
     seconds : float
-        No round but the first is begun that would end later than this, if it took as long as the longest before it.
+        After the first, a round starts only if it would end by then, when it takes as long as the longest so far.
     """
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="fasts3-benchmarks-") as scratch, SeaweedFS() as server:
@@ -85,7 +85,7 @@ class _Comparison:
         self._tell = tell
 
     def prepare(self, cases: Sequence[Case]) -> None:
-        """Make the objects and the local files that the cases read."""
+        """Create the objects and the local files of the cases."""
         reading = [case for case in cases if CALLS[case.call].answer is not Answer.STORED]
         for name, objects, size in sorted({(case.set_name, case.objects, case.size) for case in [WARM_UP, *reading]}):
             self._bucket.fill(name, objects, size)
@@ -98,7 +98,7 @@ class _Comparison:
                     (files / name).write_bytes(content(name, case.size))
 
     def round(self, cases: Sequence[Case]) -> None:
-        """Every case, with both clients in turn."""
+        """Run every case with both clients in turn."""
         with ExitStack() as open_clients:
             clients = {which: open_clients.enter_context(self._start(which)) for which in TURN}
             for case in cases:

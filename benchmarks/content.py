@@ -1,6 +1,6 @@
-"""What the objects hold: the same bytes for the same name and size in every process, none like another's.
+"""The contents of objects: name and size determine the bytes, in every process; different names give different bytes.
 
-So whoever checks an object needs to be told its name only, and nothing of a gigabyte is kept.
+A check therefore needs only the name, and keeps no copy of the data.
 """
 
 import hashlib
@@ -23,19 +23,19 @@ def names(objects: int) -> list[str]:
 
 
 def blocks(name: str, size: int) -> Iterator[bytes]:
-    """Give the content of an object, block by block; a block begins with its object's name and place, hashed."""
+    """Yield the content of an object in blocks; each begins with a hash of the object's name and the offset."""
     for start in range(0, size, BLOCK):
         stamp = hashlib.sha256(f"{name} {start}".encode()).digest()
         yield (stamp + _noise()[len(stamp) :])[: size - start]
 
 
 def content(name: str, size: int) -> bytes:
-    """Give the whole content of an object."""
+    """Return the whole content of an object."""
     return b"".join(blocks(name, size))
 
 
 def is_content(path: str, name: str, size: int) -> bool:
-    """Whether a local file holds just that object."""
+    """Whether a local file has exactly the content of that object."""
     with open(path, "rb") as file:
         return os.fstat(file.fileno()).st_size == size and all(
             file.read(len(block)) == block for block in blocks(name, size)

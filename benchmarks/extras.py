@@ -1,6 +1,6 @@
-"""What this class has over Metaflow's, beside the next best: `python -m benchmarks.extras`, in some minutes.
+"""Compares features that Metaflow's class lacks with their alternatives: `python -m benchmarks.extras`, some minutes.
 
-Pairs take turns, so that both meet the same machine; the ratio is of the medians, above 1 the first is faster.
+Pairs take turns, so that both run under the same conditions. The ratio is that of the medians; above 1, ours is faster.
 """
 
 import argparse
@@ -26,12 +26,12 @@ from .servers import NginxStatic, SeaweedServer, Server
 from .servers.place import Place
 
 LOOK_AHEAD = 200_000_000  # bytes
-LOOK = 0.05  # seconds between two looks at the disk
+LOOK = 0.05  # seconds between two measurements of disk usage
 DELETED_TOGETHER = 1000  # keys
 
 
 class Pair(NamedTuple):
-    """Two ways to the same end; each gives what it is to be compared by, and a note."""
+    """Two implementations of the same task; each returns a note for the table."""
 
     name: str
     other: str
@@ -40,11 +40,11 @@ class Pair(NamedTuple):
     size: int  # bytes of each
     ours: "Callable[[Bench], str]"
     theirs: "Callable[[Bench], str]"
-    stores_before: bool = False  # each turn needs the objects anew
+    stores_before: bool = False  # store the objects again before each turn
 
 
 class Bench(NamedTuple):
-    """What a turn is told."""
+    """The parameters of a turn."""
 
     place: Place
     keys: "list[str]"
@@ -62,7 +62,7 @@ class Bench(NamedTuple):
         return S3(s3root=f"s3://{self.place.bucket}", client_params=params, tmproot=str(self.folder))
 
     def run(self, *command: str) -> None:
-        """Run a program that is beside this interpreter."""
+        """Run a program from the directory of this interpreter."""
         program = os.path.join(os.path.dirname(sys.executable), command[0])
         environment = {**os.environ, **self.place.environment()}
         subprocess.run([program, *command[1:]], env=environment, check=True, capture_output=True)
@@ -70,7 +70,7 @@ class Bench(NamedTuple):
 
 @contextmanager
 def _most_on_disk(folder: Path) -> "Iterator[list[int]]":
-    """The most bytes that were in a folder meanwhile."""
+    """Measure the maximum number of bytes in a folder during the block."""
     most, over = [0], threading.Event()
 
     def watch() -> None:
@@ -130,7 +130,7 @@ def _boto3_delete_objects(bench: Bench) -> str:
 
 
 def _command(*parts: str) -> "Callable[[Bench], str]":
-    """A program's run; `{below}` stands for the URL of the prefix, `{folder}` for that of the turn."""
+    """A run of a program; `{below}` is replaced by the URL of the prefix, `{folder}` by the folder of the turn."""
 
     def run(bench: Bench) -> str:
         below = f"s3://{bench.place.bucket}/{bench.prefix}"
@@ -180,7 +180,7 @@ def _turn(pair: Pair, server: Server, do: "Callable[[Bench], str]", scratch: Pat
 
 
 def main() -> None:
-    """Measure, print a line for each pair."""
+    """Measure, and print a line for each pair."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.extras", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5, metavar="N", help="how often (default: %(default)s)")
     parser.add_argument("--rows", default="", metavar="TEXT", help="only rows with this in their name")
@@ -203,7 +203,7 @@ def _line(pair: Pair, scratch: Path, rounds: int) -> str:
         for number in range(rounds + 1):
             mine, told = _turn(pair, server, pair.ours, scratch)
             other, _ = _turn(pair, server, pair.theirs, scratch)
-            if number:  # the first has warmed up both, and the server
+            if number:  # the first round warms up both, and the server
                 ours.append(mine)
                 theirs.append(other)
                 note = max(note, told)

@@ -1,4 +1,4 @@
-"""On what the numbers were measured. Nothing that tells whose machine it is."""
+"""Describes the machine of the measurements, without information on its owner."""
 
 import os
 import platform

@@ -1,7 +1,7 @@
-"""Memory of a process and all that it started. Linux only.
+"""Memory of a process tree. Linux only.
 
-PSS counts a page that n processes share as 1/n for each, so that a tree's sum is what the machine has to find; USS
-leaves shared pages out, and RSS counts them n times.
+PSS counts a page that n processes share as 1/n for each, so the sum of a tree is the memory that it uses; USS omits
+shared pages, and RSS counts them n times.
 """
 
 from typing import NamedTuple
@@ -17,12 +17,12 @@ class Memory(NamedTuple):
     uss: int = 0
 
     def peak_with(self, other: "Memory") -> "Memory":
-        """Give the larger of each."""
+        """Return the maximum of each value."""
         return Memory(*map(max, self, other))
 
 
 def of_process_tree(root: int) -> Memory:
-    """What the living of them hold now."""
+    """The current memory of the running processes."""
     total = Memory()
     try:
         process = psutil.Process(root)

@@ -1,4 +1,4 @@
-"""Processor time of this process and all that it started, from /proc: the workers that live and those that ended."""
+"""Processor time of this process tree, from /proc, including workers that have ended."""
 
 import os
 import resource
@@ -8,7 +8,7 @@ _TICKS = os.sysconf("SC_CLK_TCK")  # a second; of living children nothing finer 
 
 
 def of_process_tree() -> float:
-    """Seconds of user and system time so far. A difference of two is what was spent between them."""
+    """Seconds of user and system time so far."""
     seconds = 0.0
     for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN):  # children that ended and were waited for
         usage = resource.getrusage(who)

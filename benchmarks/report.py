@@ -1,4 +1,4 @@
-"""The table: what the samples come to, as a Markdown text and as JSON."""
+"""Summarizes the samples in a table, as Markdown and as JSON."""
 
 from collections.abc import Sequence
 from datetime import datetime, timezone
@@ -9,7 +9,7 @@ from .cases import Case
 from .client import OURS, OWN
 from .compare import Outcome, Sample
 
-ALIKE = 1.1  # what is not faster by this much may be noise, and is marked
+ALIKE = 1.1  # a lower ratio may be noise, and is marked
 
 
 def report(
@@ -18,7 +18,7 @@ def report(
     machine: "dict[str, str]",
     loads: "tuple[float, float]",
 ) -> "dict[str, Any]":
-    """Put all that is known into one document, as it is written to the JSON file.
+    """Collect all results in one document, as it is written to the JSON file.
 
     Parameters
     ----------

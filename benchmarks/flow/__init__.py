@@ -1,1 +1,1 @@
-"""A flow of 33 tasks with its artifacts in S3, with both classes: `python -m benchmarks.flow`."""
+"""Measures a flow of 33 tasks with artifacts in S3, with both classes: `python -m benchmarks.flow`."""

@@ -1,4 +1,4 @@
-"""The command: how often, how many tasks, which rows, and the table."""
+"""The command ``python -m benchmarks.flow``: selects rounds, tasks and rows, and prints the table."""
 
 import argparse
 import os
@@ -27,7 +27,7 @@ OTHERS = 3  # tasks besides those of the foreach
 
 
 def main() -> int:
-    """Measure and print the table; 1 if a run failed, never for slowness."""
+    """Measure and print the table; return 1 if a run failed, not if it was slow."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.flow",
         description="A flow of 33 tasks with its artifacts in the local datastore and in S3, with both classes.",
@@ -35,7 +35,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=ROUNDS, metavar="N", help=f"how often (default: {ROUNDS})")
     parser.add_argument("--tasks", type=int, default=TASKS, metavar="N", help=f"of the foreach (default: {TASKS})")
     parser.add_argument("--rows", default="", metavar="PATTERN", help="only rows with this in their name; * and ? work")
-    parser.add_argument("--smoke", action="store_true", help="a few tasks, once: does it work at all?")
+    parser.add_argument("--smoke", action="store_true", help="run a few tasks once, to test the benchmark")
     arguments = parser.parse_args()
     rounds, tasks = (1, SMOKE_TASKS) if arguments.smoke else (arguments.rounds, arguments.tasks)
     rows = [row for row in ROWS if fnmatchcase(row.name.lower(), f"*{arguments.rows.lower()}*")]
@@ -56,7 +56,7 @@ def main() -> int:
 
 
 def _measure(rows: "list[Row]", rounds: int, tasks: int, scratch: Path) -> "dict[str, list[Took]]":
-    """Run all rows in turn, round after round; each round begins with another one."""
+    """Run all rows in turn, in several rounds; each round begins with another row."""
     took: dict[str, list[Took]] = {row.name: [] for row in rows}
     with _places(scratch) as place_of:
         for number in range(rounds):
@@ -73,7 +73,7 @@ def _measure(rows: "list[Row]", rounds: int, tasks: int, scratch: Path) -> "dict
 
 @contextmanager
 def _places(scratch: Path) -> "Iterator[Callable[[float], Place]]":
-    """SeaweedFS, itself and as if it were far."""
+    """SeaweedFS, directly and with a delay."""
     with ExitStack() as stack:
         near = stack.enter_context(SeaweedServer(scratch)).place
 

@@ -1,4 +1,4 @@
-"""One run of the flow: where its artifacts are and with which class, and what it took."""
+"""One run of the flow, with one datastore and one class, and its times."""
 
 import os
 import resource
@@ -18,7 +18,7 @@ FAR = 0.03  # seconds
 
 
 class Row(NamedTuple):
-    """A datastore, and a class that serves it."""
+    """A datastore, and the class that accesses it."""
 
     name: str
     which: str
@@ -39,14 +39,14 @@ class FlowFailed(Exception):
 
 
 class Took(NamedTuple):
-    """What a run took."""
+    """The times of a run."""
 
     seconds: float
     cpu_seconds: float  # of all its processes; not of the server
 
 
 def run(row: Row, place: Place, folder: Path, tasks: int) -> Took:
-    """Run the flow in a folder that does not exist yet, and remove that.
+    """Run the flow in a new folder, and remove the folder.
 
     Raises
     ------
@@ -60,7 +60,7 @@ def run(row: Row, place: Place, folder: Path, tasks: int) -> Took:
 
 
 def environment(row: Row, place: Place, folder: Path) -> "dict[str, str]":
-    """Give the settings of a user who has nothing but this datastore."""
+    """Return the environment of a user with this datastore and no other settings."""
     variables = environment_of(row.which, place.environment(), folder)
     variables.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed package is compiled once, not in each process
     root = f"s3://{place.bucket}/{folder.name}"

@@ -1,1 +1,1 @@
-"""Does the memory of a call stay within what is promised, however much there is to do?"""
+"""Checks that the memory of large calls stays within the documented limits."""

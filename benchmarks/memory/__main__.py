@@ -1,4 +1,4 @@
-"""The command: which rows, and where."""
+"""The command ``python -m benchmarks.memory``: selects rows and the scratch directory."""
 
 import argparse
 import sys
@@ -10,15 +10,15 @@ from .watch import CallFailed, measure
 
 
 def main() -> int:
-    """Measure, print a line for each row; 1 if a call went wrong, or took more memory than is promised."""
+    """Measure, and print a line for each row; return 1 if a call failed or exceeded its memory limit."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.memory",
-        description="The memory of calls that have a great deal to do: of the process and its workers, at the peak.",
-        epilog="PSS, in which shared pages count once, is what is compared with the limit.",
+        description="The peak memory of large calls: of the process and its workers.",
+        epilog="The limit applies to PSS, in which shared pages count once.",
     )
     parser.add_argument("--rows", default="", metavar="PATTERN", help="only rows with this in their name; * and ? work")
-    parser.add_argument("--smoke", action="store_true", help="the same with little to do: do they work at all?")
-    parser.add_argument("--scratch", metavar="DIR", help="where 16 GB of files are for a while")
+    parser.add_argument("--smoke", action="store_true", help="run small calls, to test the benchmark")
+    parser.add_argument("--scratch", metavar="DIR", help="directory for 16 GB of temporary files")
     arguments = parser.parse_args()
     rows = matching(SMOKE if arguments.smoke else FULL, arguments.rows)
     if not rows:

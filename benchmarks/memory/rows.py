@@ -1,4 +1,4 @@
-"""The rows: calls that have a great deal to do, and how much memory they may take."""
+"""The rows: large calls, and their memory limits."""
 
 from fnmatch import fnmatchcase
 from typing import NamedTuple
@@ -14,11 +14,11 @@ class Row(NamedTuple):
     objects: int
     size: int  # bytes of each
     limit: int = 400 * MB  # of the whole process tree, at the peak, the user's own data included
-    needs: str = ""  # the call that puts there what this one reads
+    needs: str = ""  # the call that stores the objects for this one
 
 
 def rows(objects: int, large: int, keys: int) -> "tuple[Row, ...]":
-    """Give the rows.
+    """Return the rows.
 
     Parameters
     ----------
@@ -50,5 +50,5 @@ SMOKE = rows(2_000, 80 * MB, 20_000)
 
 
 def matching(among: "tuple[Row, ...]", pattern: str) -> "tuple[Row, ...]":
-    """Give those with a pattern, as of file names, in their name."""
+    """Return the rows whose name contains the pattern; ``*`` and ``?`` are wildcards."""
     return tuple(row for row in among if fnmatchcase(row.name, f"*{pattern}*"))

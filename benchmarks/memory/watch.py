@@ -1,4 +1,4 @@
-"""Starts the process that makes a call, and looks at its memory, and that of what it starts, until the call is done."""
+"""Starts the process that makes a call, and samples the memory of its process tree until the call has ended."""
 
 import subprocess
 import sys
@@ -22,19 +22,19 @@ PAUSE = 0.1  # seconds between samples
 
 
 class CallFailed(Exception):
-    """It crashed, or its results were wrong."""
+    """A call crashed, or its results were wrong."""
 
 
 class Measured(NamedTuple):
-    """What a row came to."""
+    """The result of a row."""
 
     before: Memory  # with everything imported, and a client made
     peak: Memory
-    seconds: float  # of the call, with somebody looking on
+    seconds: float  # of the call, including the sampling
 
 
 def measure(row: Row, scratch: Path) -> Measured:
-    """Carry out a row, on a server of its own.
+    """Run a row, on its own server.
 
     Raises
     ------
@@ -95,12 +95,12 @@ def _tell(stream: "IO[str]") -> None:
         stream.write("\n")
         stream.flush()
     except BrokenPipeError:
-        pass  # its status will say more
+        pass  # its exit status tells more
 
 
 def _expect(stream: "IO[str]", word: str) -> None:
     if stream.readline() != f"{word}\n":
-        raise CallFailed(f"did not come to {word!r}")
+        raise CallFailed(f"did not reach {word!r}")
 
 
 def _when_it_says(stream: "IO[str]", word: str) -> threading.Thread:

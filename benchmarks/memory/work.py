@@ -1,6 +1,6 @@
-"""The process that is measured: makes one call, when it is told to, and looks at what came of it.
+"""The measured process: makes one call when it reads a line, and checks the results.
 
-Started by `watch` as ``python -m benchmarks.memory.work CALL OBJECTS SIZE ROOT FOLDER``.
+`watch` starts it as ``python -m benchmarks.memory.work CALL OBJECTS SIZE ROOT FOLDER``.
 """
 
 import os
@@ -10,7 +10,7 @@ from typing import Any, Callable, NamedTuple
 
 
 class Task(NamedTuple):
-    """What a call is given."""
+    """The arguments of a call."""
 
     objects: int
     size: int  # bytes of each
@@ -30,7 +30,7 @@ def _pairs(task: Task) -> "Iterator[tuple[str, bytes]]":
 
 
 def _files(task: Task) -> "list[tuple[str, str]]":
-    """All the same file, with holes: what it holds has no part in how it is sent."""
+    """The same sparse file for all keys: its contents do not affect the upload."""
     path = os.path.join(task.folder, "file")
     with open(path, "wb") as file:
         file.truncate(task.size)
@@ -43,7 +43,7 @@ def _put(s3: Any, task: Task) -> Any:
         return [s3.put(key, file)]
 
 
-# What each gives has as many items as there are objects; each with the size, where it has one.
+# Each returns one item per object, with the size if the result has one.
 CALLS: "dict[str, Callable[[Any, Task], Any]]" = {
     "put_many": lambda s3, task: s3.put_many(list(_pairs(task))),
     "put_many of a generator": lambda s3, task: s3.put_many(_pairs(task)),
@@ -58,13 +58,13 @@ CALLS: "dict[str, Callable[[Any, Task], Any]]" = {
 
 
 def main() -> None:
-    """Say that all is imported, wait for a line, do it, and say that it was right."""
+    """Report that all is imported, wait for a line, make the call, and report that the results are right."""
     call, objects, size, root, folder = sys.argv[1:]
     task = Task(int(objects), int(size), folder)
     from metaflow import S3
 
     with S3(s3root=root) as s3:
-        s3.info("nothing", return_missing=True)  # so that it has what a client makes at its first request
+        s3.info("nothing", return_missing=True)  # so that the client has connected
         print("ready", flush=True)
         sys.stdin.readline()
         results = CALLS[call](s3, task)

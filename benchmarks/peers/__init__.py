@@ -1,6 +1,6 @@
-"""The clients that are compared, one a file; `PEERS` is the list.
+"""The compared clients, one file each; `PEERS` is the list.
 
-Each is written as one who knows it well would use it, with as many requests in flight as serve it best.
+Each uses its library as an expert would, with the number of concurrent requests that is fastest.
 """
 
 from importlib import import_module

@@ -1,7 +1,7 @@
-"""The limit: a loop around recv_into, a process per core, one request after the other on a kept-alive connection.
+"""The lower bound: a loop around recv_into, one process per core, sequential requests on a persistent connection.
 
-No signature, no checksum, no retry, nothing of the reply looked at but its length: what is left when a client in
-Python does nothing but move bytes from a socket into files.
+It has no signature, checksum or retry, and reads only the length of a response: the cost in Python of moving bytes from
+a socket into files.
 """
 
 import multiprocessing
@@ -77,6 +77,6 @@ def _download(tasks: Sequence[Task]) -> None:
                 break
             got = connection.recv_into(buffer)
             if not got:
-                raise RuntimeError(f"{key}: the reply ends early")
+                raise RuntimeError(f"{key}: the response ends early")
             body = buffer[:got]
         os.close(file)

@@ -1,4 +1,4 @@
-"""boto3 with a thread pool: what most people write by hand."""
+"""boto3 with a thread pool, as most people write it."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor

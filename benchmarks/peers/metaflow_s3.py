@@ -1,6 +1,6 @@
-"""Metaflow's S3 class, this project's and the original, by the same calls: which of them is there is the environment's.
+"""Metaflow's S3 class, the original and this project's, with the same calls; the environment selects the class.
 
-See `benchmarks.client.environment_of`: for the original, extensions are looked for where there are none.
+See `benchmarks.client.environment_of`: the original gets an extension search path without extensions.
 """
 
 from collections.abc import Sequence
@@ -50,7 +50,7 @@ class Ours(Peer):
         return self._s3.list_recursive([prefix])
 
     def sizes(self, verb: str, answer: Any) -> "list[int]":
-        # Uploads answer with pairs of key and URL, in which there is no size.
+        # Uploads return pairs of key and URL, without sizes.
         return [self.size if verb.startswith("put") else result.size for result in answer]
 
     def downloaded(self, answer: Any) -> "list[str]":

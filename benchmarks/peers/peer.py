@@ -1,6 +1,6 @@
-"""What every client of the comparison is asked to do.
+"""The interface of the compared clients.
 
-A call answers with whatever the client gives its user; `sizes` then looks at every object of it, which is timed too.
+A call returns what the client returns to its user; `sizes` then checks every object of it, within the measured time.
 """
 
 import os
@@ -14,18 +14,18 @@ LARGE = 16 * MB  # from here on a client may take an object in parts
 
 
 class Peer:
-    """One client. Making it imports its library; `open` is where it begins to cost time.
+    """One client. Its constructor imports the library; the measurement begins with `open`.
 
     Parameters
     ----------
     place : Place
-        Where the server is.
+        The location of the server.
     size : int
-        Bytes of each object: its user knows whether they are large or small.
+        Bytes of each object; a user knows whether objects are large or small.
     """
 
     verbs: ClassVar[frozenset[str]] = frozenset(("get_one", "get", "put", "put_files", "info", "list"))
-    signs: ClassVar[bool] = True  # what does not, can't be compared on a server that checks signatures
+    signs: ClassVar[bool] = True  # False: it can't be compared on a server that checks signatures
 
     def __init__(self, place: Place, size: int) -> None:
         self.place = place
@@ -33,21 +33,21 @@ class Peer:
         self.large = size >= LARGE
 
     def open(self) -> None:
-        """Make what the client makes before its first call."""
+        """Create what the client needs before its first call."""
 
     def close(self) -> None:
-        """Let go of it, and of what was downloaded."""
+        """Release it and the downloaded data."""
 
     def get_one(self, key: str, folder: str) -> Any:
         """Download one object."""
         return self.get([key], folder)
 
     def get(self, keys: Sequence[str], folder: str) -> Any:
-        """Download objects into local files; `local_path` says which."""
+        """Download objects into local files, named by `local_path`."""
         raise NotImplementedError
 
     def put(self, pairs: "Sequence[tuple[str, bytes]]", paths: "Sequence[tuple[str, str]]") -> Any:
-        """Upload small values; who takes only files gets the same as `paths`, made beforehand."""
+        """Upload small values; clients that accept only files use `paths`, which have the same contents."""
         raise NotImplementedError
 
     def put_files(self, paths: "Sequence[tuple[str, str]]") -> Any:
@@ -55,7 +55,7 @@ class Peer:
         raise NotImplementedError
 
     def info(self, keys: Sequence[str]) -> Any:
-        """Ask for size and metadata of each object."""
+        """Request size and metadata of each object."""
         raise NotImplementedError
 
     def list(self, prefix: str) -> Any:
@@ -63,16 +63,16 @@ class Peer:
         raise NotImplementedError
 
     def sizes(self, verb: str, answer: Any) -> "list[int]":
-        """Give the size of each object of an answer; for downloads `answer` is the list of files."""
+        """Return the size of each object of a result; for downloads, `answer` is the list of files."""
         if verb.startswith("get"):
             return [os.stat(path).st_size for path in answer]
         return list(answer)
 
     def downloaded(self, answer: Any) -> "list[str]":
-        """Give the local files of a download, in the order asked for."""
+        """Return the local files of a download, in the requested order."""
         return list(answer)
 
 
 def local_path(folder: str, number: int) -> str:
-    """Name the local file of the object asked for as the `number`-th."""
+    """The path of the local file for the `number`-th requested object."""
     return f"{folder}/{number:05}"

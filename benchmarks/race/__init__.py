@@ -1,4 +1,4 @@
-"""All clients on the same work in one run: `benchmarks.peers` on `benchmarks.servers`.
+"""Compares all clients on the same work in one run: `benchmarks.peers` on `benchmarks.servers`.
 
-``python -m benchmarks.race`` from the root of the repository; ``--help`` says what else.
+Run ``python -m benchmarks.race`` from the root of the repository; ``--help`` lists the options.
 """

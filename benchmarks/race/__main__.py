@@ -1,4 +1,4 @@
-"""The command: which rows, clients and rounds, and where the results go."""
+"""The command ``python -m benchmarks.race``: selects rows, clients and rounds, and writes the results."""
 
 import argparse
 import json
@@ -28,7 +28,7 @@ PACKAGES = ("metaflow-fasts3", "metaflow", "boto3", "botocore", "awscrt", "obsto
 
 
 def main() -> int:
-    """Compare, print the page, write it; 1 if a client crashed or its data were wrong, never for slowness."""
+    """Compare, print and write the page; return 1 if a client crashed or returned wrong data, not if it was slow."""
     parser = _parser()
     arguments = parser.parse_args()
     rows, clients = matching(arguments.rows), arguments.clients.split(",") if arguments.clients else list(PEERS)
@@ -36,7 +36,7 @@ def main() -> int:
         parser.error(f"no row has {arguments.rows!r} in its name")
     if unknown := set(clients) - set(PEERS):
         parser.error(f"no such client: {', '.join(unknown)}; there are {', '.join(PEERS)}")
-    # As Ctrl-C: whoever ends this wants its servers and files gone too.
+    # As Ctrl-C: the servers end and the files are removed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     before = os.getloadavg()[0]
     scratch = arguments.scratch or _scratch()
@@ -47,7 +47,7 @@ def main() -> int:
             contest = Contest(Path(folder), clients, arguments.rounds, _tell)
             try:
                 contest.run(rows, not arguments.no_memory)
-            except Exception:  # an hour of measurements is worth keeping
+            except Exception:  # keep an hour of measurements
                 traceback.print_exc()
                 contest.outcome.failures.append(Failed("all", "all", "the run ended early"))
             outcome = contest.outcome
@@ -86,7 +86,7 @@ def _tell(line: str) -> None:
 
 
 def _scratch() -> Optional[str]:
-    """Prefer memory, where no other's writing to the disk disturbs; None is the usual directory for temporary files."""
+    """Prefer a directory in memory, which disk activity does not slow down; None is the default temporary directory."""
     roomy = os.access(IN_MEMORY, os.W_OK) and shutil.disk_usage(IN_MEMORY).free >= ROOM
     return IN_MEMORY if roomy else None
 

@@ -1,6 +1,6 @@
-"""The contest: every row with all clients in turn, round after round, then once more for memory.
+"""The contest: runs every row with all clients in turn, in several rounds, then once more to measure memory.
 
-Each round begins with another client, so that nobody is always the first on what another has warmed up.
+Each round begins with another client, so that none always benefits from what another has warmed up.
 """
 
 import json
@@ -31,7 +31,7 @@ WITHOUT_AWSCRT = Path(__file__).with_name("without_awscrt")
 
 
 class Sample(NamedTuple):
-    """What one row took one client in one turn."""
+    """The times of one client for one row in one turn."""
 
     row: str
     client: str
@@ -40,7 +40,7 @@ class Sample(NamedTuple):
 
 
 class Failed(NamedTuple):
-    """A row that one client could not do, or did wrong."""
+    """A row that failed with one client."""
 
     row: str
     client: str
@@ -48,7 +48,7 @@ class Failed(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What a contest came to."""
+    """The result of a contest."""
 
     samples: "list[Sample]"
     memory: "dict[tuple[str, str], Memory]"  # of row and client
@@ -56,7 +56,7 @@ class Outcome(NamedTuple):
 
 
 class TurnFailed(Exception):
-    """A client crashed, hung, or answered what is wrong."""
+    """A client crashed, hung, or returned wrong data."""
 
 
 class Contest:
@@ -70,7 +70,7 @@ class Contest:
         Which of `benchmarks.peers.PEERS`.
     rounds : int
     tell : callable
-        Gets a line whenever something has been done.
+        Takes a line after each step.
     """
 
     def __init__(self, scratch: Path, clients: Sequence[str], rounds: int, tell: Callable[[str], None]) -> None:
@@ -87,7 +87,7 @@ class Contest:
         ----------
         rows : sequence of Row
         memory : bool
-            Whether to have every client do every row once more for its memory.
+            Whether to run every row once more with each client to measure memory.
         """
         reads = [row for row in rows if not row.uploads]
         for kind in dict.fromkeys(row.server for row in reads):
@@ -107,7 +107,7 @@ class Contest:
             self._turn(server, row, client, None, for_memory)
 
     def _upload(self, row: Row, memory: bool) -> None:
-        """Have each round on a new server: what was overwritten or removed fills SeaweedFS's disk for a long time."""
+        """Run each round on a new server: SeaweedFS keeps overwritten and deleted data on disk for a long time."""
         with self._files(row) as files:
             for turns in self._rounds_of(row, memory):
                 with SERVERS[row.server](self._scratch) as server:
@@ -116,7 +116,7 @@ class Contest:
                         self._turn(server, row, client, files, for_memory)
 
     def _rounds_of(self, row: Row, memory: bool) -> "Iterator[list[tuple[str, bool]]]":
-        """Who has their turns, and whether for their memory only."""
+        """The turns: clients, and whether each measures memory only."""
         entrants = self.entrants(row)
         for number in range(self._rounds):
             first = number % max(1, len(entrants))
@@ -125,7 +125,7 @@ class Contest:
             yield [(client, True) for client in entrants]
 
     def entrants(self, row: Row) -> "list[str]":
-        """Give the clients that take part in a row."""
+        """Return the clients of a row."""
         signed = row.server == "SeaweedFS"
         kinds = {name: peer_class(name) for name in self._clients if name in row.clients}
         return [name for name, kind in kinds.items() if row.verb in kind.verbs and (kind.signs or not signed)]
@@ -158,7 +158,7 @@ class Contest:
             if row.uploads:
                 server.check(prefix, row.objects, row.size)
         except Exception as error:
-            # One client's failure is a line of the results; the others go on.
+            # A failure of one client is a line of the results; the others continue.
             self._tell(f"{row.name}: {client}: FAILED: {error}")
             self.outcome.failures.append(Failed(row.name, client, f"{type(error).__name__}: {error}"))
         else:

@@ -1,4 +1,4 @@
-"""What the samples come to: one document, as it is written to the JSON file."""
+"""Summarizes the samples in one document, the content of the JSON file."""
 
 from collections.abc import Sequence
 from datetime import datetime, timezone
@@ -19,7 +19,7 @@ def report(
     machine: "dict[str, str]",
     loads: "tuple[float, float]",
 ) -> "dict[str, Any]":
-    """Put all that is known into one document.
+    """Collect all results in one document.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ def _ratios(theirs: "dict[str, Any]", ours: "dict[str, Any]") -> "dict[str, floa
 
 
 def _aims(row: Row, clients: "dict[str, Any]") -> "list[dict[str, Any]]":
-    """Compare what was aimed at with what was measured; what was not measured is left out."""
+    """Compare targets with measurements, without those that were not measured."""
     ours = clients.get(OURS, {})
     at_least = [
         (f"{what}: {PEERS[client].title} / ours", clients.get(client, {}).get(key), bound)

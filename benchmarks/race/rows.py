@@ -1,6 +1,6 @@
-"""The rows of the comparison with other clients: which work on which server, and what this project aims at.
+"""The rows of the comparison with other clients: the work, the server, and this project's targets.
 
-What is aimed at: a ratio of times for each client, theirs / ours, and bounds of what ours may take.
+A target is a ratio of times for a client, theirs / ours, or a limit for ours.
 """
 
 from collections.abc import Mapping
@@ -35,7 +35,7 @@ class Row(NamedTuple):
 
     @property
     def set_name(self) -> str:
-        """The prefix of the objects that it reads; rows of one number and size share them."""
+        """The prefix of its objects; rows with the same number and size share them."""
         return set_name(self.objects, self.size)
 
     @property
@@ -45,7 +45,7 @@ class Row(NamedTuple):
 
     @property
     def bytes(self) -> int:
-        """What is transferred in all, content only."""
+        """Bytes of content transferred in total."""
         return self.objects * self.size
 
 
@@ -166,5 +166,5 @@ ROWS = (
 
 
 def matching(pattern: str) -> "tuple[Row, ...]":
-    """Those whose name has the pattern in it; ``*`` and ``?`` are wildcards."""
+    """The rows whose name contains the pattern; ``*`` and ``?`` are wildcards."""
     return tuple(row for row in ROWS if fnmatchcase(row.name.lower(), f"*{pattern.lower()}*"))

@@ -1,7 +1,7 @@
-"""The process of one turn: one client does the work of one row once, and says what it took.
+"""The process of one turn: one client does the work of one row once, and reports its times.
 
-Started by `contest` as ``python -m benchmarks.race.turn ORDER``. A process for each turn, so that every one of them
-begins as the first: with a call of eight objects before it that is not timed, or with none.
+`contest` starts it as ``python -m benchmarks.race.turn ORDER``. Each turn is a new process, so that all begin under the
+same conditions: after a call of eight objects that is not measured, or without one.
 """
 
 import json
@@ -26,7 +26,7 @@ def set_name(objects: int, size: int) -> str:
 
 
 class Order(NamedTuple):
-    """What is to be done."""
+    """The work of a turn."""
 
     client: str  # which of peers.PEERS
     place: Place
@@ -41,17 +41,17 @@ class Order(NamedTuple):
 
 
 def main() -> None:
-    """Carry out the order in the first argument, and answer on standard output."""
+    """Run the order in the first argument, and print the result on standard output."""
     fields = json.loads(sys.argv[1])
     order = Order(**{**fields, "place": Place(*fields["place"])})
-    # Whatever is printed in here must not come between.
+    # Other output of this process must not mix with the result.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     print(json.dumps(measure(order)), file=answers, flush=True)
 
 
 def measure(order: Order) -> "dict[str, float]":
-    """Carry out an order.
+    """Run an order.
 
     Returns
     -------

@@ -1,6 +1,6 @@
-"""The servers on which clients are compared, one a file; `SERVERS` is the list.
+"""The servers of the comparison, one file each; `SERVERS` is the list.
 
-All are this machine's, on the loopback address, on free ports, and gone when their ``with`` block ends.
+All run on this machine, on free ports of the loopback address, and end with their ``with`` block.
 """
 
 from .listing_only import DistantHashes, DistantNumbers, DistantTrees

@@ -1,4 +1,4 @@
-"""A server that does nothing but list: as many keys as a row needs, without objects; see `listing_program`."""
+"""A server that only lists keys, as many as a row needs, without objects; see `listing_program`."""
 
 import json
 import subprocess

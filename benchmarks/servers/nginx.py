@@ -1,6 +1,7 @@
-"""nginx as a server of static files: answers far faster than any client asks, so what is measured is the client.
+"""nginx as a server of static files: much faster than any client, so the measurement shows the client.
 
-Path-style GET and HEAD of S3 are those of a web server, with ETag, Last-Modified and ranges; signatures are ignored.
+Path-style GET and HEAD requests of S3 are those of a web server, with ETag, Last-Modified and ranges; nginx ignores
+signatures.
 """
 
 import os
@@ -78,7 +79,7 @@ class Nginx(Server):
         """Give the directives of the server block."""
 
     def ca_file(self) -> Optional[str]:
-        """Give the authority that clients have to trust."""
+        """Return the path of the CA certificate for clients."""
         return None
 
     def __enter__(self) -> "Nginx":

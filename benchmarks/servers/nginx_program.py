@@ -1,6 +1,6 @@
-"""The nginx of Debian, with its Lua module: found, or installed where that can be done.
+"""Finds Debian's nginx with its Lua module, or installs it if this process has root and apt.
 
-What can't be done here is said in a sentence: without root or apt, somebody else has to install it.
+Otherwise an exception tells the user what to install.
 """
 
 import os
@@ -15,11 +15,11 @@ _MODULE_FOLDERS = ("/usr/lib/nginx/modules", "/usr/lib64/nginx/modules")
 
 
 class NoNginx(Exception):
-    """It is not there and can't be installed."""
+    """nginx is missing and can't be installed."""
 
 
 def find() -> Optional[str]:
-    """Give the path of the program; sbin is not on everybody's search path."""
+    """Return the path of the program, also in sbin, which many search paths lack."""
     return shutil.which("nginx", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/usr/local/sbin")
 
 
@@ -33,12 +33,12 @@ def modules() -> "list[str]":
 
 
 def ensure(tell: Callable[[str], None]) -> None:
-    """See to it that nginx and its Lua module are there.
+    """Install nginx and its Lua module if they are missing.
 
     Raises
     ------
     NoNginx
-        With what there is to do.
+        The message names the packages to install.
     """
     if find() and modules():
         return

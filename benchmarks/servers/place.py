@@ -1,10 +1,10 @@
-"""Where a server is and who may use it: all that a client is told."""
+"""The location and credentials of a server, for the clients."""
 
 from typing import NamedTuple, Optional
 
 
 class Place(NamedTuple):
-    """What to hand to a client."""
+    """The parameters of a client."""
 
     endpoint_url: str
     bucket: str
@@ -14,13 +14,13 @@ class Place(NamedTuple):
     ca_file: Optional[str] = None  # PEM file of the authority to trust; None without TLS
 
     def environment(self) -> "dict[str, str]":
-        """Give the variables that lead the clients there that are told by variables."""
+        """Return the environment variables for clients that read them."""
         variables = {
             "AWS_ACCESS_KEY_ID": self.access_key,
             "AWS_SECRET_ACCESS_KEY": self.secret_key,
             "AWS_REGION": self.region,
             "AWS_DEFAULT_REGION": self.region,
-            "AWS_EC2_METADATA_DISABLED": "true",  # nobody is to look for credentials elsewhere
+            "AWS_EC2_METADATA_DISABLED": "true",  # no client may look for other credentials
             "METAFLOW_S3_ENDPOINT_URL": self.endpoint_url,
             "S3_ENDPOINT_URL": self.endpoint_url,  # s5cmd
         }

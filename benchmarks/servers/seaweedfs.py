@@ -1,4 +1,4 @@
-"""SeaweedFS: an S3 server that checks signatures, stores what it is given and lists it."""
+"""SeaweedFS: an S3 server that checks signatures, and stores and lists objects."""
 
 import shutil
 from pathlib import Path

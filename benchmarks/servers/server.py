@@ -1,4 +1,4 @@
-"""What the comparison needs of a server: to run it, and to put objects there and look at them as no client sees it."""
+"""The interface of the servers: start and stop, and store and check objects without the compared clients."""
 
 from abc import ABC, abstractmethod
 from pathlib import Path
@@ -14,7 +14,7 @@ class Server(ABC):
     Parameters
     ----------
     scratch : Path
-        Where it may write; servers of one kind share what they keep there.
+        A writable directory; servers of one kind share their files.
     """
 
     place: Place
@@ -34,10 +34,10 @@ class Server(ABC):
 
     @abstractmethod
     def fill(self, prefix: str, objects: int, size: int) -> None:
-        """Put a set of objects there, unless it is there."""
+        """Store a set of objects, unless it exists."""
 
     def check(self, prefix: str, objects: int, size: int) -> None:
-        """Raise `benchmarks.calls.WrongAnswer` unless just this set of objects was uploaded."""
+        """Raise `benchmarks.calls.WrongAnswer` unless exactly this set of objects was uploaded."""
         raise NotImplementedError(f"nothing can be uploaded to {type(self).__name__}")
 
     def remove(self, prefix: str) -> None:
