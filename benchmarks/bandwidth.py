@@ -89,8 +89,8 @@ def main() -> int:
                 achieved = measure(name, limit, server.place, Path(folder), max_bandwidth=limit)
                 within = min(limit, free / ROOM) * (1 - ALLOWED) <= achieved <= limit * (1 + ALLOWED)
                 kept = kept and within
-                told = f"{limit / MB:g} | {workers} | {achieved / MB:.2f} | {achieved / limit:.1%} | {free / MB:.1f}"
-                print(f"| {name} | {told}{'' if within else ' **missed**'} |", flush=True)
+                cells = f"{limit / MB:g} | {workers} | {achieved / MB:.2f} | {achieved / limit:.1%} | {free / MB:.1f}"
+                print(f"| {name} | {cells}{'' if within else ' **missed**'} |", flush=True)
     return 0 if kept else 1
 
 

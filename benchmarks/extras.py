@@ -201,12 +201,12 @@ def _line(pair: Pair, scratch: Path, rounds: int) -> str:
     note = ""
     with pair.server(scratch) as server:
         for number in range(rounds + 1):
-            mine, told = _turn(pair, server, pair.ours, scratch)
+            mine, its_note = _turn(pair, server, pair.ours, scratch)
             other, _ = _turn(pair, server, pair.theirs, scratch)
             if number:  # the first round warms up both, and the server
                 ours.append(mine)
                 theirs.append(other)
-                note = max(note, told)
+                note = max(note, its_note)
     fast, slow = statistics.median(ours), statistics.median(theirs)
     what = f"{pair.name}, {pair.objects:,} x {pair.size:,} bytes"
     cells = (what, pair.other, pair.server.__name__, f"{fast:.3f} s", f"{slow:.3f} s", f"{slow / fast:.2f}", note)

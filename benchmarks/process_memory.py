@@ -31,8 +31,8 @@ def of_process_tree(root: int) -> Memory:
         return total
     for process in tree:
         try:
-            told = process.memory_full_info()
+            memory = process.memory_full_info()
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue  # it ended just now
-        total = Memory(total.pss + told.pss, total.rss + told.rss, total.uss + told.uss)
+        total = Memory(total.pss + memory.pss, total.rss + memory.rss, total.uss + memory.uss)
     return total

@@ -36,8 +36,8 @@ def main() -> int:
             within = peak.pss <= row.limit
             kept = kept and within
             cells = [before.pss, peak.pss, peak.uss, peak.rss, row.limit]
-            told = " | ".join(f"{size / MB:.0f}" for size in cells)
-            print(f"| {row.name} | {told}{'' if within else ' **exceeded**'} | {seconds:.1f} |", flush=True)
+            figures = " | ".join(f"{size / MB:.0f}" for size in cells)
+            print(f"| {row.name} | {figures}{'' if within else ' **exceeded**'} | {seconds:.1f} |", flush=True)
     return 0 if kept else 1
 
 

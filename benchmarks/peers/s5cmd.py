@@ -48,11 +48,11 @@ class S5cmd(Peer):
     def _run(self, commands: Any) -> None:
         self._s5cmd(["run"], "\n".join(commands))
 
-    def _s5cmd(self, arguments: "list[str]", told: str = "") -> str:
+    def _s5cmd(self, arguments: "list[str]", commands: str = "") -> str:
         # `error`: without it, it writes a line for each object.
         log = [] if arguments[0] == "ls" else ["--log", "error"]
         command = [self._program, *log, *arguments]
-        done = subprocess.run(command, input=told, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, input=commands, capture_output=True, text=True, check=False)
         if done.returncode:
             raise RuntimeError(f"s5cmd: {done.stderr[-500:]}")
         return done.stdout

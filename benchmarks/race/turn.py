@@ -63,7 +63,7 @@ def measure(order: Order) -> "dict[str, float]":
     paths = [(key, f"{order.files}/{name}") for key, name in named if order.files]
     pairs = [(key, content(name, order.size)) for key, name in named if order.verb == "put"]
     os.mkdir(order.folder)
-    import metaflow  # noqa: F401  # a step has it already, whoever moves its data
+    import metaflow  # noqa: F401  # every step has imported it already
 
     spent, started = processor_time.of_process_tree(), time.perf_counter()
     peer = peer_class(order.client)(order.place, order.size)  # imports the client

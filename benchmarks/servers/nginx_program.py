@@ -63,5 +63,5 @@ def version() -> str:
     program = find()
     if not program:
         return "none"
-    told = subprocess.run([program, "-v"], capture_output=True, text=True, check=False).stderr
-    return told.strip().rpartition("/")[2]
+    output = subprocess.run([program, "-v"], capture_output=True, text=True, check=False).stderr
+    return output.strip().rpartition("/")[2]
