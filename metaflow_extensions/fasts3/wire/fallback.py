@@ -72,21 +72,21 @@ class WithFallback:
                     if not is_surprise(error.failure):
                         raise
                     reason = f"S3 answered {error.failure.status} {error.failure.s3_code}"
-            return await self._do_otherwise(reason, name, bucket, args, kwargs)
+            return await self._use_second(reason, name, bucket, args, kwargs)
 
         setattr(self, name, method)
         return method
 
-    async def _do_otherwise(
+    async def _use_second(
         self, reason: str, name: str, bucket: str, args: "tuple[Any, ...]", kwargs: "dict[str, Any]"
     ) -> Any:
-        reply = await wait_for(InThread(lambda: getattr(self._other(), name)(bucket, *args, **kwargs)))
+        reply = await wait_for(InThread(lambda: getattr(self._second_transfers(), name)(bucket, *args, **kwargs)))
         if bucket not in self.reasons:  # only now: if boto3 fails too, the error concerns this request
             log.debug("using boto3 for bucket %s: %s", bucket, reason)
             self.reasons[bucket] = reason
         return reply
 
-    def _other(self) -> Transfers:
+    def _second_transfers(self) -> Transfers:
         with self._lock:
             if self._second is None:
                 self._second = self._make_second()

@@ -48,7 +48,7 @@ class CallWorkers:
         self._done = 0
         self._moved = 0  # bytes
         self._deaths: dict[int, int] = {}  # job number -> workers that died while it was their only job
-        self._stillborn = 0.0  # counts to DEATHS: consecutive workers that died before their hello
+        self._failed_starts = 0.0  # counts to DEATHS: consecutive workers that died before their hello
         self._selector = selectors.PollSelector()  # the only selector that needs no descriptor
         self._look = time.monotonic() + LOOK
         self._waker = interruption.waker
@@ -161,7 +161,7 @@ class CallWorkers:
                 count(now)
                 self._done += 1
                 self._moved += bytes_moved(job, outcome.reply)
-                self._stillborn = 0.0
+                self._failed_starts = 0.0
         except WorkerGone as gone:
             self._replace(worker, queue, gone)
 
@@ -220,8 +220,8 @@ class CallWorkers:
             self.answered.append((worker.jobs.pop(number), outcome._replace(reply=reply, begun=False)))
         jobs, worker.jobs = list(worker.jobs.values()), {}
         if not worker.greeted:
-            self._stillborn += DEATHS / KILLS_AT_THE_START if gone.killed else 1.0
-            if self._stillborn >= DEATHS:
+            self._failed_starts += DEATHS / KILLS_AT_THE_START if gone.killed else 1.0
+            if self._failed_starts >= DEATHS:
                 message = f"s3op.py does not start ({gone}). Run it with this Python to see why"
                 raise JobFailed(jobs[0] if jobs else Job(0, "get", "", ""), Failure(Code.CRASHED, message))
         for job in jobs if worker.greeted else ():

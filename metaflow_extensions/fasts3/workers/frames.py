@@ -142,7 +142,7 @@ def jobs_of(frame: Frame) -> Iterator[Job]:
             yield Job(number, operation, bucket, key, arguments, bodies.take(size) if size >= 0 else None)
         bodies.check_end()
     except (LookupError, TypeError, ValueError) as error:
-        raise _nonsense("jobs", error) from None
+        raise _invalid("jobs", error) from None
 
 
 def outcomes_frames(outcomes: Sequence[Outcome]) -> Iterator[Frame]:
@@ -189,7 +189,7 @@ def outcomes_of(frame: Frame, jobs: Mapping[int, Job]) -> Iterator[Outcome]:
             yield Outcome(number, answer, error, answered, _failure(retried), begun)
         bodies.check_end()
     except (LookupError, TypeError, ValueError) as error:
-        raise _nonsense("outcomes", error) from None
+        raise _invalid("outcomes", error) from None
 
 
 def _failure(row: Any) -> Optional[Failure]:
@@ -301,5 +301,5 @@ def _texts(values: "Iterable[Any]") -> None:
             raise TypeError(f"{str(value)[:80]!r} is not a string")
 
 
-def _nonsense(what: str, error: Exception) -> FrameError:
+def _invalid(what: str, error: Exception) -> FrameError:
     return FrameError(f"invalid {what}: {type(error).__name__}: {str(error)[:200]}")

@@ -59,14 +59,14 @@ class JobThreads:
     def give(self, job: Job) -> None:
         """Run a job."""
         self.under_way += 1
-        if self.under_way > len(self._threads) and not self._hire():
+        if self.under_way > len(self._threads) and not self._start_thread():
             self.size = self.under_way
             if not self._threads:  # no thread at all: run it here
                 self._outcomes.put((job, self._do(job)))
                 return
         self._jobs.put(job)
 
-    def _hire(self) -> bool:
+    def _start_thread(self) -> bool:
         thread = threading.Thread(target=self._work, name="fasts3-job", daemon=True)
         try:
             thread.start()

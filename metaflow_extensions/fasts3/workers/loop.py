@@ -45,7 +45,7 @@ class Loop:
         self._numbers = itertools.count()
         self._most_threads = threads
         self._threads: Optional[Threads] = None
-        self._aside: deque[tuple[_Task, Future[Any]]] = deque()  # whose functions have returned
+        self._from_threads: deque[tuple[_Task, Future[Any]]] = deque()  # whose functions have returned
         self._wake_in, self._wake_out = os.pipe()
         self._looked = 0.0
         self.watch(self._wake_in, READ, lambda: os.read(self._wake_in, 4096))
@@ -80,8 +80,8 @@ class Loop:
                 self._forget(key.fd)
             else:
                 self._resume(task)
-        while self._aside:
-            self._come_back(*self._aside.popleft())
+        while self._from_threads:
+            self._resume_from_thread(*self._from_threads.popleft())
         now = time.monotonic()
         while self._pauses and self._pauses[0][0] <= now:
             self._resume(heapq.heappop(self._pauses)[2], False)
@@ -91,7 +91,7 @@ class Loop:
                 self._resume(self._waiting.pop(descriptor), problem=TimeoutError())
 
     def _patience(self, timeout: float) -> float:
-        if self._aside:
+        if self._from_threads:
             return 0.0
         if self._waiting:
             timeout = min(timeout, LOOK_AT_DEADLINES)
@@ -110,7 +110,7 @@ class Loop:
         elif type(wanted) is Pause:
             heapq.heappush(self._pauses, (time.monotonic() + wanted.seconds, next(self._numbers), task))
         elif type(wanted) is InThread:
-            self._put_aside(task, wanted.function)
+            self._run_in_thread(task, wanted.function)
         else:
             raise TypeError(f"not a wait: {type(wanted).__name__}")
 
@@ -130,16 +130,16 @@ class Loop:
         self._selector.unregister(descriptor)
         self._known.pop(descriptor, None)
 
-    def _put_aside(self, task: _Task, function: "Callable[[], Any]") -> None:
+    def _run_in_thread(self, task: _Task, function: "Callable[[], Any]") -> None:
         if self._threads is None:
             self._threads = Threads(self._most_threads)
 
         def back(future: "Future[Any]") -> None:
-            self._aside.append((task, future))
+            self._from_threads.append((task, future))
             os.write(self._wake_out, b"!")
 
         self._threads.submit(function).add_done_callback(back)
 
-    def _come_back(self, task: _Task, future: "Future[Any]") -> None:
+    def _resume_from_thread(self, task: _Task, future: "Future[Any]") -> None:
         problem = future.exception()
         self._resume(task, None if problem else future.result(), problem)

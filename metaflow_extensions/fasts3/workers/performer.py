@@ -172,7 +172,7 @@ class Performer:
             seen.add(failure.code)
             wait = decide(self._terms.policy, failure, tries, failing, self._answered, self._chance(), again)
             failure = failure._replace(tries=tries, seconds=round(now - started, 3))
-            if wait is None or await self._sit_out(wait, failure):
+            if wait is None or await self._wait_before_retry(wait, failure):
                 return Outcome(job.number, None, failure, self._answered, retried)
             retried = failure
 
@@ -198,7 +198,7 @@ class Performer:
                 self._throttle.slow_down(now)
             return max(failing, self._outage.note_failure(now)) if failure.code in TRANSIENT else failing
 
-    async def _sit_out(self, seconds: float, failure: Failure) -> Any:
+    async def _wait_before_retry(self, seconds: float, failure: Failure) -> Any:
         """Wait before the next attempt, but not beyond the end of an outage. True: the call was interrupted."""
         now = began = self._clock()
         with self._lock:
