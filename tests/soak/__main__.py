@@ -126,8 +126,10 @@ def report(soak, proxy, killing, seconds, status):
         grown += [name] if has_grown and seconds >= LONG_ENOUGH else []
     for what in (*soak.losses[:5], *soak.errors[:5], *map(str, proxy.problems[:5])):
         print(f"\n{what}", file=sys.stderr)
-    good = operations and not (soak.losses or soak.errors or grown or proxy.problems or status)
-    print(f"\n{'Nothing was lost.' if good else f'FAILED: {grown or what_failed(soak, proxy, status)}'}")
+    spared = seconds >= LONG_ENOUGH and not killing.kills
+    good = operations and not (soak.losses or soak.errors or grown or proxy.problems or status or spared)
+    failed = grown or ("no worker was killed" if spared else what_failed(soak, proxy, status))
+    print(f"\n{'Nothing was lost.' if good else f'FAILED: {failed}'}")
     return 0 if good else 1
 
 
