@@ -49,7 +49,7 @@ test: lint
 test-all: lint
 	$(BIN)/python -m pytest -n $(JOBS) --all
 	$(MAKE) bench-smoke test-site
-	$(MAKE) test-oldest CONTRACT="moto and wire or seaweedfs and boto3"
+	$(MAKE) test-oldest
 	$(MAKE) test-versions
 	$(MAKE) fuzz
 	$(MAKE) soak
