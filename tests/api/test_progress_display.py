@@ -80,7 +80,7 @@ def test_what_users_may_give(progress):
 
 @pytest.mark.parametrize("progress", ["yes", 1, 0, [], {}, 2.5])
 def test_anything_else_is_refused_with_what_to_give(progress):
-    with pytest.raises(MetaflowS3Exception, match="give None") as refused:
+    with pytest.raises(MetaflowS3Exception, match="Give None") as refused:
         checked(progress)
     assert f"S3(progress={progress!r})" in str(refused.value)
 
