@@ -209,4 +209,4 @@ def test_a_file_in_the_place_of_a_directory_is_told_of_the_slash(fasts3, root, s
     stored.put("tables/x", b"")
     done = fasts3("put", "tree/a.txt", f"{root}/tables", "--no-overwrite")
     assert done.exit_code == 1
-    assert "perhaps there is a directory of that name, whose URL ends in a slash" in done.stderr
+    assert "directory of that name, whose URL ends in a slash" in done.stderr
