@@ -64,6 +64,6 @@ def test_by_hand_it_says_what_it_is_and_what_to_use_instead(arguments, tmp_path)
         check=False,
     )
     assert done.returncode != 0
-    assert "part of metaflow-fasts3" in done.stdout
+    assert "worker process of metaflow-fasts3" in done.stdout
     assert "from metaflow import S3" in done.stdout
     assert done.stderr == ""
