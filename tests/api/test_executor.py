@@ -136,6 +136,7 @@ def test_workers_start_for_large_objects_where_processors_would_be_idle(monkeypa
     assert bool(started) == starts
 
 
+@pytest.mark.workers
 @pytest.mark.parametrize(
     ("limits", "processors", "told"),
     [
