@@ -35,7 +35,7 @@ def files_in(folder):
 
 
 def test_a_download(world, monkeypatch):
-    monkeypatch.setattr(object_downloads, "SIDE_BY_SIDE", 64)  # so that no first response brings all of an object
+    monkeypatch.setattr(object_downloads, "processors", lambda: 8)  # so that no first response brings all of an object
     world.stored.put_all({**SMALL, "m/large": LARGE, "m/half": LARGE, **dict.fromkeys(REFUSALS, b"no")})
     for key, refusal in REFUSALS.items():
         world.proxy.inject_where(of(key), faults.error(*refusal), times=None)

@@ -258,7 +258,7 @@ def test_pieces_of_a_wrong_checksum_are_fetched_again_and_then_an_error_that_nam
 @pytest.fixture
 def large(monkeypatch):
     """A store of one object of 100 pieces, of which the first response brings six."""
-    monkeypatch.setattr(object_downloads, "SIDE_BY_SIDE", 16)
+    monkeypatch.setattr(object_downloads, "processors", lambda: 2)
     store = Store(a=body(100 * STEP))
     store.begins, store.crc = True, crc32_text(zlib.crc32(body(100 * STEP)))
     return store

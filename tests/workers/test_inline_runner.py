@@ -62,7 +62,7 @@ class Server:
 @pytest.fixture
 def run(monkeypatch):
     """Download objects from a server, with so many threads."""
-    monkeypatch.setattr(object_downloads, "SIDE_BY_SIDE", 16)
+    monkeypatch.setattr(object_downloads, "processors", lambda: 2)
 
     def run(server, objects, threads):
         wanted = [Download("bucket", str(number)) for number in range(objects)]
@@ -80,7 +80,7 @@ def run(monkeypatch):
 
 @pytest.mark.parametrize(("objects", "threads"), [(1, 2), (1, 8), (2, 8)])
 def test_others_get_the_rest_while_the_first_response_goes_on(run, objects, threads, monkeypatch):
-    monkeypatch.setattr(object_downloads, "SIDE_BY_SIDE", 16 * objects)
+    monkeypatch.setattr(object_downloads, "processors", lambda: 2 * objects)
     server = Server(objects)
     plan = run(server, objects, threads)
     assert not server.timed_out

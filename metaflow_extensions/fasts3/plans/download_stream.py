@@ -87,6 +87,9 @@ class DownloadStream(ObjectDownloads):
     def _limit(self, index: int) -> int:
         return min(super()._limit(index), self._ahead.limit())
 
+    def _ways(self) -> int:
+        return 0  # the look-ahead admits each piece on its own
+
     def _note_reply(self, index: int, reply: GetReply) -> None:
         self._ahead.begun(index, reply.received, reply.length)
 

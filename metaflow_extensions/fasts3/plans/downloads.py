@@ -6,7 +6,7 @@ from typing import Optional
 
 from metaflow_extensions.fasts3.plans.download import Download, Downloaded, Spill
 from metaflow_extensions.fasts3.plans.jobs import Job, Outcome
-from metaflow_extensions.fasts3.plans.object_downloads import ObjectDownloads, ways_of
+from metaflow_extensions.fasts3.plans.object_downloads import ObjectDownloads
 from metaflow_extensions.fasts3.plans.pieces import PART_SIZE
 from metaflow_extensions.fasts3.plans.plan import JobFailed
 from metaflow_extensions.fasts3.plans.refusals import Refusals
@@ -62,9 +62,6 @@ class Downloads(ObjectDownloads):
             self._refusals.note(failed.job, failed.failure)
             self._give_up(index)
             return ()
-
-    def _ways(self) -> int:
-        return ways_of(len(self.results))
 
     def _finish(self, index: int, result: Optional[Downloaded]) -> None:
         self.results[index] = result

@@ -8,7 +8,7 @@ from typing import Callable, Optional
 from metaflow_extensions.fasts3.plans.download import Download, Downloaded, Spill
 from metaflow_extensions.fasts3.plans.jobs import Job, Outcome
 from metaflow_extensions.fasts3.plans.listings import Listing, Pagers, outermost
-from metaflow_extensions.fasts3.plans.object_downloads import ObjectDownloads, ways_of
+from metaflow_extensions.fasts3.plans.object_downloads import ObjectDownloads
 from metaflow_extensions.fasts3.plans.pieces import PART_SIZE
 
 FIRST_PAGE = 2**48  # job numbers of pages start here, above those of objects
@@ -92,9 +92,6 @@ class ListedDownloads(ObjectDownloads):
                 assert result is not None  # noqa: S101  # for the type checker
                 found.append((self._found[names[name]], result))
             yield found
-
-    def _ways(self) -> int:
-        return ways_of(len(self.results))
 
     def _finish(self, index: int, result: Optional[Downloaded]) -> None:
         self.results[index] = result

@@ -21,8 +21,8 @@ from metaflow_extensions.fasts3.wire.transfers import UNKNOWN_LENGTH, GetReply, 
 
 T_co = TypeVar("T_co", covariant=True)
 
-# Approximate number of parallel responses; the first response of an object brings a share that fits this number.
-SIDE_BY_SIDE = 8 * processors()
+# Approximate number of parallel responses for each processor; an object's first response brings a share that fits it.
+SIDE_BY_SIDE = 8
 RESTARTS = 3  # an object that changes during four downloads is written continuously
 
 
@@ -30,6 +30,8 @@ class _Indexed(Protocol[T_co]):
     """Has an item per index: a list, or a dict of unfinished downloads."""
 
     def __getitem__(self, index: int, /) -> T_co: ...
+
+    def __len__(self) -> int: ...
 
 
 class ObjectDownloads:
@@ -69,6 +71,7 @@ class ObjectDownloads:
         self._large: dict[int, LargeObject] = {}
         self._pieces: dict[int, tuple[int, LargeObject]] = {}  # job number -> index in wanted, and the attempt
         self._reading: dict[int, LargeObject] = {}  # index -> the attempt whose first response continues
+        self._side_by_side = SIDE_BY_SIDE * processors()
         self._number = 0  # first requests have their index as number; pieces have negative numbers
         self.unproven: set[str] = set()
         self._unsized = 0  # objects of unknown size
@@ -98,7 +101,7 @@ class ObjectDownloads:
 
     def _ways(self) -> int:
         """Return the number of responses that share an object; 0: the first one ends at its limit."""
-        return 0
+        return max(1, self._side_by_side // len(self._wanted))
 
     def _note_reply(self, index: int, reply: GetReply) -> None:
         """Receive the first reply, which states the size."""
@@ -314,8 +317,3 @@ class ObjectDownloads:
         if path is None and self._spill and large.result.path:
             self._spill.drop(large.result.path)
         return [self._first_job(index, path and f"{path}.{again.restarts}")]
-
-
-def ways_of(objects: int) -> int:
-    """Return how many responses share each of so many objects."""
-    return max(1, SIDE_BY_SIDE // max(1, objects))

@@ -152,8 +152,7 @@ class InlineRunner:
         reading: set[int] = set()  # jobs that have begun a large object: stay until they are done
         while True:
             self._interruption.check()
-            has_room = threads.under_way + others() < threads.size
-            job = queue.take() if has_room and not (leave() and not reading) else None
+            job = queue.take() if threads.has_room(others()) and not (leave() and not reading) else None
             if job is not None:
                 widths[job.number] = threads.size
                 threads.give(job)

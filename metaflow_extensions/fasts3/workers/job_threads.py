@@ -51,10 +51,9 @@ class JobThreads:
                 thread.join()
         self._interruption.__exit__()
 
-    @property
-    def has_room(self) -> bool:
-        """Whether it accepts another job."""
-        return self.under_way < self.size
+    def has_room(self, elsewhere: int = 0) -> bool:
+        """Whether it accepts another job, while so many jobs of the call run in other threads."""
+        return self.under_way + elsewhere < self.size
 
     def give(self, job: Job) -> None:
         """Run a job."""
