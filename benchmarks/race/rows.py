@@ -132,7 +132,7 @@ ROWS = (
             server,
             "list",
             200_000,
-            clients=("ours", "own", "s5cmd", "obstore", "boto3"),
+            clients=("ours", "s5cmd", "obstore"),  # the others take half a minute a turn
             ratios={"s5cmd": 4, "obstore": 4},
         )
         for server in ("numbered keys, 50 ms", "hashed keys, 50 ms", "deep trees, 50 ms")
@@ -148,7 +148,8 @@ ROWS = (
             objects,
             size * MB,
             fresh=fresh,
-            clients=("ours", "s5cmd", "obstore"),
+            # The summary shows this row with all clients, next to the same work in a process that is not fresh.
+            clients=tuple(PEERS) if (server, fresh, size) == ("nginx", True, 256) else ("ours", "s5cmd", "obstore"),
             ratios={"s5cmd": 1, "obstore": 1},
         )
         for name, verb, objects, size in (

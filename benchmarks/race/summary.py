@@ -9,10 +9,12 @@ from ..peers import OURS, PEERS
 RESULTS = Path(__file__).parents[1] / "results" / "clients.json"
 CLIENTS = (OURS, "own", "s5cmd", "obstore", "awscrt", "boto3")
 WORK = {
+    "get_many, 10 x 1 KB, fresh process, nginx": "download 10 objects of 1 KB as the first call of a process",
     "get_many, 10,000 x 1 KB, nginx": "download 10,000 objects of 1 KB",
     "get_many, 10,000 x 1 KB, nginx 20 ms": "the same, 20 ms added to each response",
     "get_many, 1,000 x 1 MB, nginx": "download 1,000 objects of 1 MB",
     "get_many, 4 x 256 MB, nginx": "download 4 objects of 256 MB",
+    "get_many, 4 x 256 MB, fresh process, nginx": "the same, as the first call of a process",
     "get, 1 GB, nginx": "download one object of 1 GB",
     "put_many, 5,000 x 1 KB, SeaweedFS": "upload 5,000 objects of 1 KB",
     "put_files, 4 x 256 MB, SeaweedFS": "upload 4 files of 256 MB",
@@ -26,13 +28,14 @@ def summary(document: "dict[str, Any]") -> str:
     """Give those of the rows that were measured as a Markdown table, with the fastest of each in bold."""
     titles = [PEERS[client].title for client in CLIENTS]
     lines = [f"| | {' | '.join(titles)} |", f"|---|{'---:|' * len(titles)}"]
-    for row in document["rows"]:
-        if row["name"] in WORK:
+    rows = {row["name"]: row for row in document["rows"]}
+    for name, work in WORK.items():
+        if row := rows.get(name):
             seconds = [row["clients"].get(client, {}).get("seconds") for client in CLIENTS]
             fastest = _cell(min(one for one in seconds if one is not None))
             cells = ["" if one is None else _cell(one) for one in seconds]
             cells = [f"**{cell}**" if cell == fastest else cell for cell in cells]
-            lines.append(f"| {' | '.join([WORK[row['name']], *cells])} |")
+            lines.append(f"| {' | '.join([work, *cells])} |")
     return "\n".join(lines) + "\n"
 
 
