@@ -70,14 +70,25 @@ def test_without_an_etag_nothing_was_stored(s3, server, size):
         lambda s3: s3.put_many([(f"key{number}", "value") for number in range(20)], overwrite=False),
         lambda s3: s3.info("key"),
         lambda s3: s3.info_many(["key", "key2"], return_missing=True),
+        lambda s3: s3.get("key"),
+        lambda s3: s3.get_many(["key", "key2"], return_missing=True),
     ],
-    ids=["put", "put_many", "info", "info_many"],
+    ids=["put", "put_many", "info", "info_many", "get", "get_many"],
 )
 def test_a_success_without_any_header_is_no_object_that_exists(s3, server, call, answer):
     """A health check, or a server that is being set up: overwrite=False would store nothing and say nothing."""
     server.answer = answering(answer)
     with pytest.raises(MetaflowS3Exception) as raised:
         call(s3)
+    check(raised.value, server)
+
+
+@pytest.mark.parametrize("keys", [["key"], ["key", "key2"]], ids=["one", "several"])
+def test_a_word_is_no_answer_to_a_deletion(s3, server, keys):
+    """Nothing was deleted there."""
+    server.answer = answering(reply(b"OK", content_type="text/plain"))
+    with pytest.raises(MetaflowS3Exception) as raised:
+        s3.delete_many(keys)
     check(raised.value, server)
 
 

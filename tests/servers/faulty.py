@@ -160,6 +160,7 @@ class FaultyS3:
     real: S3Server
     asked: "list[Asked]" = field(default_factory=list)
     injected: int = 0  # faults so far
+    accepted: int = 0  # connections so far
     problems: "list[BaseException]" = field(default_factory=list)  # defects of a test
 
     def __enter__(self) -> "FaultyS3":
@@ -205,6 +206,7 @@ class FaultyS3:
             self.asked = []
             self.problems = []
             self.injected = 0
+            self.accepted = 0
 
     def vanish(self) -> None:
         """Nobody listens any more, and what was open is broken off."""
@@ -255,6 +257,7 @@ class FaultyS3:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with self._lock:
                 self._open.add(sock)
+                self.accepted += 1
             thread = threading.Thread(target=self._serve, args=(sock,), daemon=True)
             self._threads = [known for known in self._threads if known.is_alive()]
             self._threads.append(thread)

@@ -35,6 +35,19 @@ def chosen_limits(max_connections: Any, max_bandwidth: Any, part_size: Any) -> C
     return Chosen(connections, bandwidth, size)
 
 
+def checked_failure_rate(given: Any) -> float:
+    """Return `inject_failure_rate` as a number.
+
+    Raises
+    ------
+    MetaflowS3Exception
+        It is not a percentage.
+    """
+    if not isinstance(given, Real) or isinstance(given, bool) or not 0 <= given <= 100:
+        raise MetaflowS3Exception(f"inject_failure_rate is {given!r:.80}; it must be a percentage, from 0 to 100.")
+    return float(given)
+
+
 def _bandwidth(given: Any) -> Optional[float]:
     if given is None:
         return None

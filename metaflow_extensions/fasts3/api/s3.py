@@ -13,7 +13,7 @@ from metaflow_extensions.fasts3.api.errors import MOST_URL, MetaflowS3Exception,
 from metaflow_extensions.fasts3.api.executor import Executor
 from metaflow_extensions.fasts3.api.get import GetMethods
 from metaflow_extensions.fasts3.api.iterate import IterateMethods
-from metaflow_extensions.fasts3.api.limits import chosen_limits
+from metaflow_extensions.fasts3.api.limits import checked_failure_rate, chosen_limits
 from metaflow_extensions.fasts3.api.list_info import ListMethods
 from metaflow_extensions.fasts3.api.local_paths import refuse_home
 from metaflow_extensions.fasts3.api.location import SCHEME, location_of
@@ -130,7 +130,7 @@ class S3(GetMethods, IterateMethods, ListMethods, DirectoryMethods, DeleteMethod
     MetaflowS3URLException
         The location is invalid.
     MetaflowS3Exception
-        `max_connections`, `max_bandwidth`, `part_size` or `progress` is invalid.
+        `inject_failure_rate`, `max_connections`, `max_bandwidth`, `part_size` or `progress` is invalid.
     """
 
     TYPE = "s3"
@@ -170,7 +170,7 @@ class S3(GetMethods, IterateMethods, ListMethods, DirectoryMethods, DeleteMethod
         self._client = external_client or S3Client(role, session_vars, client_params)
         limits = chosen_limits(max_connections, max_bandwidth, part_size)
         tmproots = roots(TEMPDIR) if tmproot is None else (tmproot,)
-        self._choices = _Choices(inject_failure_rate, limits, checked(progress), tmproots)
+        self._choices = _Choices(checked_failure_rate(inject_failure_rate), limits, checked(progress), tmproots)
         self._assemble()
 
     def _assemble(self) -> None:

@@ -21,7 +21,7 @@ from metaflow_extensions.fasts3.wire.checksums import Checksum, crc32_text, full
 from metaflow_extensions.fasts3.wire.conditions import ABSENT
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
 from metaflow_extensions.fasts3.wire.listing import checked, marker_of, parse_page, token_after
-from metaflow_extensions.fasts3.wire.not_s3 import check_bucket, check_existing, check_object, stored_etag
+from metaflow_extensions.fasts3.wire.not_s3 import check_bucket, check_object, stored_etag
 from metaflow_extensions.fasts3.wire.ranges import length_in, most_of, span
 from metaflow_extensions.fasts3.wire.transfers import (
     UNKNOWN_LENGTH,
@@ -52,7 +52,7 @@ class Boto3Transfers:
         def ask() -> ObjectInfo:
             with translated() as call:
                 reply = call.reply = self._client.head_object(Bucket=bucket, Key=key)
-                call.check(check_existing)
+                call.check(check_object)
                 return _info(reply, _length(reply))
 
         def explain() -> None:

@@ -1,7 +1,7 @@
 """Recognizes responses that no S3 server sends: a console, a web server or a proxy responds instead.
 
-Requires only what every S3 server sends, small ones included: an ETag for a stored object, and XML for a document.
-HeadObject, and bodies of types that other servers send, require an ETag, Last-Modified or an S3-specific header. Pure.
+Requires only what every S3 server sends, small ones included: an ETag, Last-Modified or an S3-specific header for an object, an
+ETag for one that was stored, XML for a document. Pure.
 """
 
 import re
@@ -11,7 +11,6 @@ from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferErro
 # Google and others use other prefixes, but also send an ETag and Last-Modified.
 _OWN_HEADERS = ("x-amz-", "x-goog-")
 _PAGE_TYPES = ("text/html", "application/xhtml+xml")
-_API_TYPES = ("application/json",)
 _PAGE = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?<(?:!doctype\s+html|html)\b", re.IGNORECASE)
 _MARKUP = re.compile(rb"\xff\xfe|\xfe\xff|(?:\xef\xbb\xbf)?\s*<")  # XML begins with "<", after a byte order mark
 # Statuses for unknown paths or methods. Proxies send other statuses, too.
@@ -30,20 +29,12 @@ def is_page(document: bytes) -> bool:
 
 
 def check_object(headers: "dict[str, str]") -> None:
-    """Raise TransferError, NOT_S3, for headers that no S3 object has."""
-    marks = ("etag" in headers) + ("last-modified" in headers)
-    expected = 2 if _has_type(headers, _PAGE_TYPES) else 1 if _has_type(headers, _API_TYPES) else 0
-    if marks < expected and not has_own_headers(headers):
-        raise _not_s3(f"it has {_kind(headers)} without the headers of an object")
+    """Raise TransferError, NOT_S3, for headers of a response to GetObject or HeadObject that no S3 object has.
 
-
-def check_existing(headers: "dict[str, str]") -> None:
-    """Raise TransferError, NOT_S3, for a response to HeadObject that no S3 object has.
-
-    Of any content type: with overwrite=False, a wrongly detected object would prevent the upload.
+    One mark is enough, because small servers send few headers; a web page has one of its own (an ETag, for example).
     """
-    check_object(headers)
-    if not ("etag" in headers or "last-modified" in headers or has_own_headers(headers)):
+    marks = ("etag" in headers) + ("last-modified" in headers)
+    if marks < (2 if _has_type(headers, _PAGE_TYPES) else 1) and not has_own_headers(headers):
         raise _not_s3(f"it has {_kind(headers)} without the headers of an object")
 
 
@@ -67,9 +58,8 @@ def check_document(document: bytes, headers: "dict[str, str]") -> None:
 
 
 def check_no_document(document: bytes, headers: "dict[str, str]") -> None:
-    """Raise TransferError, NOT_S3, for a page instead of an empty body; other bodies are ignored."""
-    typed = _has_type(headers, _PAGE_TYPES + _API_TYPES) and not has_own_headers(headers)
-    if _PAGE.match(document) or (typed and is_page(document)):
+    """Raise TransferError, NOT_S3, for a page or text instead of an empty body; other bodies are ignored."""
+    if _PAGE.match(document) or (is_page(document) and not has_own_headers(headers)):
         raise _not_s3(f"it has {_kind(headers)}")
 
 

@@ -12,7 +12,7 @@ from metaflow_extensions.fasts3.wire.exchange import Exchange, Reply
 from metaflow_extensions.fasts3.wire.failures import TransferError
 from metaflow_extensions.fasts3.wire.http11 import ProtocolError, content_length
 from metaflow_extensions.fasts3.wire.local_files import open_to_read
-from metaflow_extensions.fasts3.wire.not_s3 import check_existing, check_no_document, check_object, stored_etag
+from metaflow_extensions.fasts3.wire.not_s3 import check_no_document, check_object, stored_etag
 from metaflow_extensions.fasts3.wire.ranges import length_in, most_of, span
 from metaflow_extensions.fasts3.wire.sending import Payload
 from metaflow_extensions.fasts3.wire.sinks import Sink, sink_for
@@ -39,7 +39,7 @@ class ObjectTransfers:
         reply = await self._exchange.ask("HeadObject", "HEAD", bucket, key)
         reply.finish()
         with reply.naming_failures():
-            check_existing(reply.head.headers)
+            check_object(reply.head.headers)
         return _info(reply, _length(reply))
 
     async def get(
