@@ -43,7 +43,7 @@ def test_what_makes_none_is_named(name, value, tmp_path):
 
 @pytest.mark.parametrize("rate", [-1, 101, 200, "50", True, None, float("nan"), 1j])
 def test_a_failure_rate_that_is_no_percentage(rate):
-    with pytest.raises(MetaflowS3Exception, match="^inject_failure_rate is .*, from 0 to 100"):
+    with pytest.raises(MetaflowS3Exception, match=r"^inject_failure_rate is .*, from 0 to 100"):
         S3(inject_failure_rate=rate)
 
 

@@ -1,7 +1,7 @@
 """Recognizes responses that no S3 server sends: a console, a web server or a proxy responds instead.
 
-Requires only what every S3 server sends, small ones included: an ETag, Last-Modified or an S3-specific header for an object, an
-ETag for one that was stored, XML for a document. Pure.
+Requires only what every S3 server sends, small ones included: an ETag, Last-Modified or an S3-specific header for an
+object, an ETag for one that was stored, XML for a document. Pure.
 """
 
 import re
