@@ -43,9 +43,9 @@ def checked_failure_rate(given: Any) -> float:
     MetaflowS3Exception
         It is not a percentage.
     """
-    if not isinstance(given, Real) or isinstance(given, bool) or not 0 <= given <= 100:
-        raise MetaflowS3Exception(f"inject_failure_rate is {given!r:.80}; it must be a percentage, from 0 to 100.")
-    return float(given)
+    if isinstance(given, Real) and not isinstance(given, bool) and 0 <= float(given) <= 100:
+        return float(given)
+    raise MetaflowS3Exception(f"inject_failure_rate is {given!r:.80}; it must be a percentage, from 0 to 100.")
 
 
 def _bandwidth(given: Any) -> Optional[float]:
