@@ -17,9 +17,9 @@ from botocore.credentials import Credentials, ReadOnlyCredentials
 from metaflow.plugins.aws import aws_client
 
 from metaflow_extensions.fasts3.boto import clients
-from metaflow_extensions.fasts3.boto.clients import S3Client, connection_of
-from metaflow_extensions.fasts3.boto.connection import Connection
+from metaflow_extensions.fasts3.boto.clients import S3Client, transfer_client_of
 from metaflow_extensions.fasts3.boto.recipe import CredentialSet, GivenCredentials, NotPortable, build, recipe_of
+from metaflow_extensions.fasts3.boto.transfer_client import TransferClient
 from metaflow_extensions.fasts3.wire.failures import TransferError
 
 KEYS = {"aws_access_key_id": "AKIAEXAMPLE", "aws_secret_access_key": "hush", "region_name": "eu-west-1"}
@@ -109,19 +109,19 @@ def test_hooked_and_foreign_clients_are_not_portable():
     for unusual in (hooked, object()):
         with pytest.raises(NotPortable):
             recipe_of(unusual)
-    connection = Connection(hooked, ours=False)
-    assert connection.recipe is None
-    assert "hooked into its events" in connection.why_inline
+    transfer_client = TransferClient(hooked, ours=False)
+    assert transfer_client.recipe is None
+    assert "hooked into its events" in transfer_client.why_inline
 
 
 def test_one_client_serves_all_that_ask_for_the_same(monkeypatch):
     made = []
     real = aws_client.get_aws_client
     monkeypatch.setattr(aws_client, "get_aws_client", lambda *a, **k: made.append(k) or real(*a, **k))
-    connections = {connection_of(S3Client(s3_client_params=dict(LOCAL))) for _ in range(1000)}
-    assert len(connections) == 1
+    distinct = {transfer_client_of(S3Client(s3_client_params=dict(LOCAL))) for _ in range(1000)}
+    assert len(distinct) == 1
     assert len(made) == 1
-    connection_of(S3Client(s3_client_params={**LOCAL, "endpoint_url": "http://127.0.0.1:10"}))
+    transfer_client_of(S3Client(s3_client_params={**LOCAL, "endpoint_url": "http://127.0.0.1:10"}))
     assert len(made) == 2
 
 
@@ -170,7 +170,7 @@ def test_parameters_are_passed_to_the_provider_and_left_as_they_were(monkeypatch
 def test_retries_that_the_user_chose_stay_in_their_client_and_not_in_ours():
     chosen = S3Client(s3_client_params=dict(LOCAL, config=Config(retries={"max_attempts": 7})))
     assert chosen.client.meta.config.retries["total_max_attempts"] == 8
-    assert chosen.connection.recipe.config["retries"]["total_max_attempts"] == 1
+    assert chosen.transfer_client.recipe.config["retries"]["total_max_attempts"] == 1
 
 
 @pytest.mark.parametrize(
@@ -193,12 +193,12 @@ def test_a_changed_environment_makes_a_new_client(monkeypatch, change):
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    first = connection_of(S3Client())
+    first = transfer_client_of(S3Client())
     for name, value in change.items():
         monkeypatch.setenv(name, value)
-    second = connection_of(S3Client())
+    second = transfer_client_of(S3Client())
     assert first is not second
-    assert connection_of(S3Client()) is second
+    assert transfer_client_of(S3Client()) is second
 
 
 def test_a_new_login_makes_a_new_client(monkeypatch, tmp_path):
@@ -207,7 +207,7 @@ def test_a_new_login_makes_a_new_client(monkeypatch, tmp_path):
     for number in (1, 2):
         file.write_text(f"[default]\naws_access_key_id = key{number}\naws_secret_access_key = x\n")
         os.utime(file, ns=(number, number))
-        assert connection_of(S3Client(s3_client_params={"region_name": "eu-west-1"})).identity == f"key{number}"
+        assert transfer_client_of(S3Client(s3_client_params={"region_name": "eu-west-1"})).identity == f"key{number}"
 
 
 def test_a_user_without_a_home_directory_gets_a_client(monkeypatch):
@@ -227,10 +227,10 @@ def test_reset_makes_a_new_client():
 def test_external_clients_in_all_forms():
     raw = client()
     holder = type("Holder", (), {"client": raw})()
-    assert connection_of(raw) is connection_of(holder)
-    assert connection_of(raw).identity == "AKIAEXAMPLE"
-    assert connection_of(raw).recipe.endpoint_url == LOCAL["endpoint_url"]
-    assert connection_of(client()) is not connection_of(raw)
+    assert transfer_client_of(raw) is transfer_client_of(holder)
+    assert transfer_client_of(raw).identity == "AKIAEXAMPLE"
+    assert transfer_client_of(raw).recipe.endpoint_url == LOCAL["endpoint_url"]
+    assert transfer_client_of(client()) is not transfer_client_of(raw)
 
 
 def test_refreshed_credentials_are_taken_from_the_live_client():
@@ -243,10 +243,10 @@ def test_refreshed_credentials_are_taken_from_the_live_client():
 
     live = client()
     live._request_signer._credentials = Refreshing("AKIA1", "hush")
-    connection = Connection(live, ours=True)
-    assert connection.credentials() == CredentialSet("AKIA1", "hush", "token", generation=1)
-    assert connection.credentials() == CredentialSet("AKIA2", "hush", "token", generation=2)
-    assert "hush" not in repr(connection.credentials())
+    transfer_client = TransferClient(live, ours=True)
+    assert transfer_client.credentials() == CredentialSet("AKIA1", "hush", "token", generation=1)
+    assert transfer_client.credentials() == CredentialSet("AKIA2", "hush", "token", generation=2)
+    assert "hush" not in repr(transfer_client.credentials())
 
 
 def test_workers_sign_with_the_set_that_was_given_last():
@@ -267,7 +267,7 @@ FORKED_MEANWHILE = """
 import os, signal, sys, threading
 import metaflow
 from metaflow_extensions.fasts3.boto import clients
-from metaflow_extensions.fasts3.boto.clients import S3Client, connection_of
+from metaflow_extensions.fasts3.boto.clients import S3Client, transfer_client_of
 
 clients.FORKS_WAIT = 90.0  # on a busy machine, an import takes its time; and a deadlock must not pass by waiting
 begun, forked = threading.Event(), threading.Event()
@@ -279,7 +279,7 @@ class Slow:
             forked.wait(0.5)  # in vain, as the fork waits for the client
 
 def connect():
-    connection_of(S3Client(s3_client_params={"endpoint_url": "http://127.0.0.1:9", "region_name": "us-east-1"}))
+    transfer_client_of(S3Client(s3_client_params={"endpoint_url": "http://127.0.0.1:9", "region_name": "us-east-1"}))
 
 sys.meta_path.insert(0, Slow())
 thread = threading.Thread(target=connect)

@@ -12,8 +12,8 @@ from metaflow._vendor.click.testing import CliRunner
 from metaflow.datatools.s3 import MetaflowS3Exception
 
 from metaflow_extensions.fasts3.boto import clients
-from metaflow_extensions.fasts3.boto.connection import Connection
 from metaflow_extensions.fasts3.boto.credential_errors import failure_of_provider
+from metaflow_extensions.fasts3.boto.transfer_client import TransferClient
 from metaflow_extensions.fasts3.cli.main import cli
 from metaflow_extensions.fasts3.wire.failures import Code
 
@@ -162,9 +162,9 @@ def test_who_needs_a_code_is_told_to_get_credentials_before(error):
 def test_messages_ask_no_provider(alone):
     """Not even for the access key id: a handler of errors that raises hides what it was to tell."""
     alone(*CASES["SSO session"][:1])
-    connection = Connection(clients.S3Client().client, ours=True)
-    assert connection.identity == "none"
-    assert connection.conceal("text") == "text"
+    transfer_client = TransferClient(clients.S3Client().client, ours=True)
+    assert transfer_client.identity == "none"
+    assert transfer_client.conceal("text") == "text"
 
 
 def test_a_provider_that_takes_its_time_is_not_the_endpoint_s_silence(alone, tmp_path):

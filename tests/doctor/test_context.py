@@ -63,6 +63,6 @@ def test_no_directory_is_left(context_of: MakeContext, tmp_path: Path) -> None:
 def test_secrets_are_known_from_the_start_and_from_the_files(context_of: MakeContext, files: "dict[str, Path]") -> None:
     context = context_of(aws_access_key_id="id", aws_secret_access_key="the-secret", endpoint_url="http://h")
     files["credentials"].write_text("[other]\naws_session_token = the-token\n")
-    context.connect()
+    context.create_client()
     assert context.session
     assert context.redactor.text("the-secret, the-token") == "***, ***"

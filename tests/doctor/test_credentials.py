@@ -17,7 +17,7 @@ MakeContext = Callable[..., Context]
 
 
 def facts(context: Context) -> "dict[str, tuple[Any, str]]":
-    return {fact.name: (fact.value, fact.origin) for fact in credentials.facts(context, context.connect())}
+    return {fact.name: (fact.value, fact.origin) for fact in credentials.facts(context, context.create_client())}
 
 
 def keys(heading: str) -> str:
@@ -127,10 +127,10 @@ def test_credentials_that_expire(
     left: float, status: Status, told: str, context_of: MakeContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     context = context_of(aws_access_key_id=ID, aws_secret_access_key=SECRET)
-    connection = context.connect()
-    known = connection.credentials()
+    client = context.create_client()
+    known = client.credentials()
     assert known is not None
-    monkeypatch.setattr(connection, "credentials", lambda: known._replace(expires=time.time() + left))
+    monkeypatch.setattr(client, "credentials", lambda: known._replace(expires=time.time() + left))
     found = credentials.check_credentials(context)
     assert found.status is status
     assert told in found.message

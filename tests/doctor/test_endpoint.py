@@ -19,7 +19,7 @@ MakeContext = Callable[..., Context]
 
 
 def facts(context: Context) -> "dict[str, tuple[Any, str]]":
-    return {fact.name: (fact.value, fact.origin) for fact in endpoint.facts(context, context.connect())}
+    return {fact.name: (fact.value, fact.origin) for fact in endpoint.facts(context, context.create_client())}
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_an_unverified_server_is_a_warning(context_of: MakeContext, monkeypatch:
 )
 def test_regions(theirs: str, ours: str, status: Status, context_of: MakeContext) -> None:
     context = context_of(region_name=ours, endpoint_url="http://localhost:1", **KEYS)
-    context.connect()
+    context.create_client()
     context.response = Response(200, {"x-amz-bucket-region": theirs} if theirs else {}, 0.0, 0.1)
     assert endpoint.check_region(context).status is status
 
@@ -150,7 +150,7 @@ def test_where_nobody_chose_an_endpoint_a_local_server_is_thought_of(context_of:
 
 def test_where_an_endpoint_is_chosen_it_is_not(context_of: MakeContext, monkeypatch: pytest.MonkeyPatch) -> None:
     company = context_of(endpoint_url="http://company", aws_access_key_id="id", aws_secret_access_key="secret")
-    company.connect()
+    company.create_client()
     assert local_server_hint(company) == ""
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9000")
     assert local_server_hint(context_of()) == ""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from metaflow_extensions.fasts3.boto.connection import INLINE_CONNECTIONS
+from metaflow_extensions.fasts3.boto.transfer_client import INLINE_CONNECTIONS
 
 AT_ONCE = 10.0  # seconds: a tenth of one where the processors have time; what is waited for takes 60
 PROGRAM = Path(__file__).with_name("stopped.py")

@@ -44,7 +44,7 @@ from metaflow_extensions.fasts3.workers.renewal import Renewal
 from metaflow_extensions.fasts3.workers.threads import within
 
 if TYPE_CHECKING:  # see boto/clients.py
-    from metaflow_extensions.fasts3.boto.connection import Connection
+    from metaflow_extensions.fasts3.boto.transfer_client import TransferClient
 
 INLINE_THREADS = 8  # more threads only wait for one another in one Python process
 INLINE_PAGES = 16  # of listings: S3 takes about 50 ms for each, this process a tenth of that
@@ -60,8 +60,8 @@ class Executor:
 
     Parameters
     ----------
-    connection : callable
-        Returns the connection of this process.
+    client : callable
+        Returns the client of this process.
     failure_rate : float
         Percentage of first attempts that fail on purpose, to test retries; see `workers.performer.injected_rate`.
     chosen : Chosen
@@ -72,12 +72,12 @@ class Executor:
 
     def __init__(
         self,
-        connection: "Callable[[], Connection]",
+        client: "Callable[[], TransferClient]",
         failure_rate: float = 0.0,
         chosen: Chosen = Chosen(),
         progress: Setting = None,
     ) -> None:
-        self._connection = connection
+        self._client = client
         self._failure_rate = failure_rate
         self._chosen = chosen
         self._progress = progress
@@ -140,18 +140,18 @@ class Executor:
         few = few_jobs(place, settings)
         if few is not None and "botocore" not in sys.modules and queue.at_least(MANY_REQUESTS):
             start_workers(queue)  # in parallel with the import of boto3, which takes as long
-        connection = self.connected()
+        client = self.client()
 
         def clean_up_within(limit: float) -> str:
-            return self._clean_up(plan, queue, connection, settings, limit)
+            return self._clean_up(plan, queue, client, settings, limit)
 
         try:
-            self._carry_out(plan, queue, place, connection, settings, interruption)
+            self._carry_out(plan, queue, place, client, settings, interruption)
             left = clean_up_within(CLEANUP_LIMIT)
             if left:
                 log.warning("S3: %s", left)
         except JobFailed as failed:
-            failure = _noted(failed.failure, connection.endpoint_url)
+            failure = _noted(failed.failure, client.endpoint_url)
             error = self.exception_of(failed.job.operation, failed.job.url, failure, clean_up_within(CLEANUP_LIMIT))
             raise error from error.__cause__
         except TransferError as error:
@@ -164,39 +164,39 @@ class Executor:
         finally:
             if retries:
                 retries.write()
-        endpoints.note_answer(connection.endpoint_url)
+        endpoints.note_answer(client.endpoint_url)
 
     def _write(self, display: Optional[Display], line: str) -> None:
         if display:
             display.make_room()
-        write_line(shown(self.connected().conceal(line)))
+        write_line(shown(self.client().conceal(line)))
 
     def _carry_out(
         self,
         plan: Plan,
         queue: JobQueue,
         place: Place,
-        connection: "Connection",
+        client: "TransferClient",
         settings: Settings,
         interruption: Interruption,
     ) -> None:
         unable = why_no_workers()
         if unable:
             log.debug("no workers: %s", unable)
-        if unable or connection.recipe is None:
+        if unable or client.recipe is None:
             place = Place.HERE
-        reason = connection.why_boto3(settings.transfers)
+        reason = client.why_boto3(settings.transfers)
         log.debug("carried out %s, by %s", place.value, f"boto3: {reason}" if reason else "the wire")
-        renewal = Renewal(connection.renew_credentials)
+        renewal = Renewal(client.renew_credentials)
         few = few_jobs(place, settings)
         threads = INLINE_PAGES if place is Place.LISTING else INLINE_THREADS
-        here = self._here(connection, settings, renewal, interruption, threads)
+        here = self._here(client, settings, renewal, interruption, threads)
         here.run(plan, queue, may_leave(here, queue, few) if few is not None else lambda: False)
         if here.answered:
-            endpoints.note_answer(connection.endpoint_url)
+            endpoints.note_answer(client.endpoint_url)
         if queue.has_more():
             try:
-                self._workers(connection, settings, renewal, interruption).run(plan, queue)
+                self._workers(client, settings, renewal, interruption).run(plan, queue)
             except NoWorkers as error:
                 log.warning("S3: could not start a worker process (%s); this process does the work.", error)
                 here.run(plan, queue)
@@ -204,7 +204,7 @@ class Executor:
     def check_buckets(self, buckets: Iterable[str]) -> None:
         """Raise MetaflowS3NotFound for a missing bucket, after a 404 for a key that did not tell which is missing."""
         for bucket in buckets:
-            url = self._connection().endpoint_url
+            url = self._client().endpoint_url
             if endpoints.knows_bucket(url, bucket):
                 continue
             try:
@@ -219,22 +219,22 @@ class Executor:
 
     def exception_of(self, operation: str, url: str, failure: Failure, left: str = "") -> Exception:
         """The exception for a failed request; see `errors.exception_of`."""
-        asked = self.connected()
+        asked = self.client()
         return exception_of(
             operation, url, self.concealed(failure), asked.identity, asked.endpoint_url, left, asked.proxy
         )
 
     def concealed(self, failure: Failure) -> Failure:
         """A failure without secrets; a server may repeat those of the request."""
-        conceal = self.connected().conceal
+        conceal = self.client().conceal
         return failure._replace(
             message=conceal(failure.message), s3_code=conceal(failure.s3_code), request_id=conceal(failure.request_id)
         )
 
-    def connected(self) -> "Connection":
-        """The connection of this process; raises MetaflowS3Exception if it can't be created."""
+    def client(self) -> "TransferClient":
+        """The client of this process; raises MetaflowS3Exception if it can't be created."""
         try:
-            return self._connection()
+            return self._client()
         except Exception as error:
             if isinstance(error, OSError) and error.errno in NO_DESCRIPTORS:  # the imports below would fail, too
                 raise _no_client(error) from error
@@ -245,58 +245,58 @@ class Executor:
             failure = failure_of(error)
         raise credentials_error(failure)  # without the exception, whose frames may hold a program's output
 
-    def _terms(self, connection: "Connection", settings: Settings, bandwidth: Optional[float]) -> Terms:
+    def _terms(self, client: "TransferClient", settings: Settings, bandwidth: Optional[float]) -> Terms:
         policy = RetryPolicy(settings.retries, settings.outage_timeout)
-        return Terms(policy, endpoints.has_answered(connection.endpoint_url), self._failure_rate, bandwidth)
+        return Terms(policy, endpoints.has_answered(client.endpoint_url), self._failure_rate, bandwidth)
 
     def _here(
         self,
-        connection: "Connection",
+        client: "TransferClient",
         settings: Settings,
         renewal: Renewal,
         interruption: Interruption,
         threads: int,
     ) -> InlineRunner:
-        transfers = connection.transfers(settings.transfers)
-        terms = self._terms(connection, settings, settings.bandwidth)
+        transfers = client.transfers(settings.transfers)
+        terms = self._terms(client, settings, settings.bandwidth)
         return InlineRunner(transfers, terms, renewal, interruption, min(threads, settings.connections))
 
     def _workers(
-        self, connection: "Connection", settings: Settings, renewal: Renewal, interruption: Interruption
+        self, client: "TransferClient", settings: Settings, renewal: Renewal, interruption: Interruption
     ) -> ProcessRunner:
         windows = concurrency.windows(memory(), min(processors(), MOST_WORKERS))
         share = concurrency.share(windows.workers, settings.connections, settings.bandwidth)
         workers, each = share.workers, share.connections
 
         def setup() -> Any:
-            terms = self._terms(connection, settings, share.bandwidth)
-            return [connection.recipe, connection.credentials(), terms, each]
+            terms = self._terms(client, settings, share.bandwidth)
+            return [client.recipe, client.credentials(), terms, each]
 
         def template(operation: str, bucket: str) -> Any:
-            return connection.template(settings.transfers, operation, bucket)
+            return client.template(settings.transfers, operation, bucket)
 
-        credentials = connection.credentials
+        credentials = client.credentials
         pool = worker_pool.shared
         spread = share.bandwidth is not None
         return ProcessRunner(
             pool, setup, credentials, template, renewal, interruption, workers, each, spread, windows.body_bytes
         )
 
-    def _clean_up(self, plan: Plan, queue: JobQueue, connection: "Connection", settings: Settings, limit: float) -> str:
+    def _clean_up(self, plan: Plan, queue: JobQueue, client: "TransferClient", settings: Settings, limit: float) -> str:
         """Abort open uploads within so many seconds; return sentences about those that remain."""
         jobs = plan.cleanup()
         opening: dict[int, str] = getattr(plan, "opening", {})
         undone = [Undone(job, NO_TIME) for job in jobs]
 
         def do() -> None:
-            performer = Performer(connection.transfers(settings.transfers), Terms(RetryPolicy(CLEANUP_RETRIES)))
+            performer = Performer(client.transfers(settings.transfers), Terms(RetryPolicy(CLEANUP_RETRIES)))
             undone[:] = clean_up(performer, jobs, limit)
 
         if jobs:
             # boto3 may wait for a minute, although the user wants to stop.
             within(limit + LATENESS, do, "fasts3-cleanup")
         perhaps = [url for number, url in opening.items() if not queue.holds(number)]
-        return connection.conceal(open_uploads_message(undone, perhaps))
+        return client.conceal(open_uploads_message(undone, perhaps))
 
 
 def _noted(failure: Failure, endpoint: str) -> Failure:

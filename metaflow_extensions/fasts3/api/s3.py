@@ -20,7 +20,7 @@ from metaflow_extensions.fasts3.api.location import SCHEME, location_of
 from metaflow_extensions.fasts3.api.progress import Progress
 from metaflow_extensions.fasts3.api.progress_display import Setting, checked
 from metaflow_extensions.fasts3.api.temporary_directory import TemporaryDirectory, roots
-from metaflow_extensions.fasts3.boto.clients import S3Client, connection_of
+from metaflow_extensions.fasts3.boto.clients import S3Client, transfer_client_of
 from metaflow_extensions.fasts3.boto.redaction import secrets_in
 from metaflow_extensions.fasts3.boto.settings import Chosen, Settings
 from metaflow_extensions.fasts3.workers import worker_pool
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import metaflow.client.core
     import metaflow.flowspec
 
-    from metaflow_extensions.fasts3.boto.connection import Connection
+    from metaflow_extensions.fasts3.boto.transfer_client import TransferClient
 
 NOT_PICKLED = "Create the S3 client in each step and process that uses it, and pass its root instead."
 
@@ -176,7 +176,7 @@ class S3(GetMethods, IterateMethods, ListMethods, DirectoryMethods, DeleteMethod
     def _assemble(self) -> None:
         """Create the parts that copies and other processes do not share."""
         failure_rate, limits, progress, tmproots = self._choices
-        self._executor = Executor(self._connection, failure_rate, limits, progress)
+        self._executor = Executor(self._transfer_client, failure_rate, limits, progress)
         self._tempdir = TemporaryDirectory(*tmproots)
         self._prefetches = weakref.WeakSet()
 
@@ -251,8 +251,8 @@ class S3(GetMethods, IterateMethods, ListMethods, DirectoryMethods, DeleteMethod
             'wire' for this package's own, or 'boto3' with the reason, e.g. 'boto3: a proxy stands between'. boto3 also
             serves single buckets that the wire does not support; the logger `metaflow_fasts3` reports these at DEBUG.
         """
-        reason = self._executor.connected().why_boto3(Settings.read().transfers)
+        reason = self._executor.client().why_boto3(Settings.read().transfers)
         return f"boto3: {reason}" if reason else "wire"
 
-    def _connection(self) -> "Connection":
-        return connection_of(self._client)
+    def _transfer_client(self) -> "TransferClient":
+        return transfer_client_of(self._client)

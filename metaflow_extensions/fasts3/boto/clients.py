@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 import metaflow.metaflow_config as configuration
 
 if TYPE_CHECKING:  # the first client imports boto3 and the wire; importing metaflow alone must not
-    from metaflow_extensions.fasts3.boto.connection import Connection
+    from metaflow_extensions.fasts3.boto.transfer_client import TransferClient
 
 CONNECT_TIMEOUT = 4.0  # seconds, instead of botocore's 60, unless the user has set it
 # Besides AWS_*, BOTO* and *_PROXY: certificate bundles, and the home directory with boto3's files.
@@ -65,7 +65,7 @@ class S3Client:
         s3_client_params: Optional[dict[str, Any]] = None,
     ) -> None:
         self.parameters = ClientParameters(s3_role_arn, s3_session_vars, s3_client_params)
-        self._mine: Optional[tuple[int, Any, Connection]] = None  # of one process: a forked child creates its own
+        self._mine: Optional[tuple[int, Any, TransferClient]] = None  # of one process: a forked child creates its own
 
     @property
     def client(self) -> Any:
@@ -80,7 +80,7 @@ class S3Client:
         return ClientError
 
     @property
-    def connection(self) -> "Connection":
+    def transfer_client(self) -> "TransferClient":
         """The client, ready for transfers."""
         return self._known()[2]
 
@@ -90,22 +90,22 @@ class S3Client:
             _clients.pop(_name(self.parameters), None)
             self._mine = None
 
-    def _known(self) -> "tuple[int, Any, Connection]":
+    def _known(self) -> "tuple[int, Any, TransferClient]":
         mine = self._mine
         if mine is None or mine[0] != os.getpid():
             mine = self._mine = (os.getpid(), *_cached(self.parameters))
         return mine
 
 
-def connection_of(external_client: Any) -> "Connection":
-    """The connection of a client that the user passed.
+def transfer_client_of(external_client: Any) -> "TransferClient":
+    """The transfer client of a client that the user passed.
 
     Parameters
     ----------
     external_client : S3Client, botocore.client.S3, or an object with a `client`
     """
     if isinstance(external_client, S3Client):
-        return external_client.connection
+        return external_client.transfer_client
     client = getattr(external_client, "client", external_client)
     name = ("external", id(client), os.getpid())
     with _lock:
@@ -116,7 +116,7 @@ def connection_of(external_client: Any) -> "Connection":
 
 
 _lock = threading.RLock()
-_clients: "dict[tuple[Any, ...], tuple[Any, Connection]]" = {}
+_clients: "dict[tuple[Any, ...], tuple[Any, TransferClient]]" = {}
 
 
 FORKS_WAIT = 10.0  # seconds; a client provider may itself wait for the thread that forks
@@ -149,7 +149,7 @@ def _new_lock() -> None:
 os.register_at_fork(before=_hold, after_in_parent=_release, after_in_child=_new_lock)
 
 
-def _cached(parameters: ClientParameters) -> "tuple[Any, Connection]":
+def _cached(parameters: ClientParameters) -> "tuple[Any, TransferClient]":
     name = _name(parameters)
     with _lock:
         if name not in _clients:
@@ -176,13 +176,15 @@ def _no_garbage_collection() -> Iterator[None]:
             gc.enable()
 
 
-def _keep(name: tuple[Any, ...], client: Any, ours: bool, profile: Optional[str] = None) -> "tuple[Any, Connection]":
+def _keep(
+    name: tuple[Any, ...], client: Any, ours: bool, profile: Optional[str] = None
+) -> "tuple[Any, TransferClient]":
     """Cache a client and drop the oldest ones."""
-    from metaflow_extensions.fasts3.boto.connection import Connection
+    from metaflow_extensions.fasts3.boto.transfer_client import TransferClient
 
     while len(_clients) >= KEPT:
         del _clients[next(iter(_clients))]
-    _clients[name] = (client, Connection(client, ours, profile))
+    _clients[name] = (client, TransferClient(client, ours, profile))
     return _clients[name]
 
 
@@ -190,9 +192,9 @@ def _make(parameters: ClientParameters) -> Any:
     from botocore.config import Config
     from metaflow.plugins.aws.aws_client import get_aws_client
 
-    from metaflow_extensions.fasts3.boto.connection import INLINE_CONNECTIONS
     from metaflow_extensions.fasts3.boto.events import tune
     from metaflow_extensions.fasts3.boto.recipe import ONE_TRY
+    from metaflow_extensions.fasts3.boto.transfer_client import INLINE_CONNECTIONS
 
     # Copies: client providers modify their arguments.
     client_params = copy.copy(parameters.client_params or configuration.DATATOOLS_CLIENT_PARAMS or {})

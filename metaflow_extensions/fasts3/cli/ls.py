@@ -86,7 +86,7 @@ def _lines(selection: Selection, entries: "Iterable[Entry]", flat: bool, human: 
 def _print_buckets(as_json: bool) -> None:
     """Print the buckets of these credentials. `S3` has no such call, so its boto3 client makes it."""
     with S3(progress=False) as s3:
-        s3._executor.connected()
+        s3._executor.client()
         try:
             # Not in the main thread, where botocore handles Ctrl-C as a network error.
             reply = interruptible(lambda _: s3._client.client.list_buckets())

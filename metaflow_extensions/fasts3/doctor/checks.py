@@ -80,7 +80,7 @@ def why_no_url(url: str) -> Optional[str]:
 def check_client(context: Context) -> Finding:
     """Whether boto3 can create a client from the settings."""
     try:
-        context.connect()
+        context.create_client()
     except Exception as error:  # of botocore, for files, profiles and URLs, or of a company's provider of clients
         if raised_by_provider(error):
             failure = failure_of(error)

@@ -13,8 +13,8 @@ from metaflow_extensions.fasts3.api.location import as_directory, split_url
 from metaflow_extensions.fasts3.api.placement import Place
 from metaflow_extensions.fasts3.api.s3 import S3
 from metaflow_extensions.fasts3.boto.clients import S3Client
-from metaflow_extensions.fasts3.boto.connection import Connection
 from metaflow_extensions.fasts3.boto.redaction import secrets_in
+from metaflow_extensions.fasts3.boto.transfer_client import TransferClient
 from metaflow_extensions.fasts3.doctor.limits import TookTooLong, limited
 from metaflow_extensions.fasts3.doctor.redaction import Redactor, secrets_in_environment
 from metaflow_extensions.fasts3.plans.plan import Plan
@@ -51,7 +51,7 @@ class Context:
     throughput: bool = True
     tmproot: str = "."
     client: S3Client = field(default_factory=S3Client)
-    connection: Optional[Connection] = None
+    transfer_client: Optional[TransferClient] = None
     response: Optional[Response] = None
     listing_error: Optional[MetaflowException] = None
     first_key: Optional[str] = None  # of an object below the root that is not empty
@@ -98,17 +98,17 @@ class Context:
             self._session = session
         return self._session
 
-    def connect(self) -> Connection:
+    def create_client(self) -> TransferClient:
         """Create the client, unless it exists. From then on its secrets are removed from the output."""
-        if self.connection is None:
-            self.connection = self.client.connection
+        if self.transfer_client is None:
+            self.transfer_client = self.client.transfer_client
             try:
-                current = self.connection.credentials()
+                current = self.transfer_client.credentials()
             except TransferError:  # the check of credentials reports it
                 current = None
             if current:
                 self.redactor.add(filter(None, (current.secret_key, current.token)))
-        return self.connection
+        return self.transfer_client
 
     def run(self, plan: Plan) -> None:
         """Run requests for which `S3` has no public method."""

@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 from typing import Any, Optional
 
 from metaflow_extensions.fasts3.api.errors import REMEDIES, shown
-from metaflow_extensions.fasts3.boto.connection import Connection
+from metaflow_extensions.fasts3.boto.transfer_client import TransferClient
 from metaflow_extensions.fasts3.doctor.context import Context
 from metaflow_extensions.fasts3.doctor.findings import Fact, Finding, ok, problem, skipped, warning
 from metaflow_extensions.fasts3.doctor.redaction import masked_key
@@ -42,22 +42,22 @@ VARIABLES = {
 }
 
 
-def facts(context: Context, connection: Connection) -> Iterator[Fact]:
+def facts(context: Context, client: TransferClient) -> Iterator[Fact]:
     """The facts about credentials."""
     section = "credentials"
     profile = profile_setting(context.session)
     yield Fact(section, "profile", profile.value or "default", profile.origin)
-    if connection.recipe is not None and connection.recipe.anonymous:
+    if client.recipe is not None and client.recipe.anonymous:
         yield Fact(section, "method", "none: requests are not signed", "signature_version")
         return
-    method = connection.credentials_method
+    method = client.credentials_method
     if method is None:
         yield Fact(section, "method", None)
         return
     yield Fact(section, "method", METHODS.get(method, method), origin_of(context.session, method))
-    yield Fact(section, "access_key_id", masked_key(connection.identity))
+    yield Fact(section, "access_key_id", masked_key(client.identity))
     try:
-        current = connection.credentials()
+        current = client.credentials()
     except TransferError:  # the check of credentials reports it
         return
     if current is not None and current.expires is not None:
@@ -80,11 +80,11 @@ def origin_of(session: Any, method: str) -> str:
 def check_credentials(context: Context) -> Finding:
     """Whether there are valid credentials."""
     name = "credentials"
-    connection = context.connect()
-    if connection.recipe is not None and connection.recipe.anonymous:
+    client = context.create_client()
+    if client.recipe is not None and client.recipe.anonymous:
         return ok(name, "Requests are not signed, as configured.")
     try:
-        current = connection.credentials()
+        current = client.credentials()
     except TransferError as error:
         remedy = error.failure.remedy or REMEDIES.get(error.failure.code, "")
         return problem(name, f"No credentials: {shown(error.failure.message).rstrip('.')}.", remedy)
@@ -92,8 +92,8 @@ def check_credentials(context: Context) -> Finding:
         return problem(name, "boto3 finds no credentials.", REMEDIES[Code.NO_CREDENTIALS])
     return (
         _expiry(current)
-        or _unused_profile(context, connection)
-        or ok(name, f"Requests are signed as {masked_key(connection.identity)}.")
+        or _unused_profile(context, client)
+        or ok(name, f"Requests are signed as {masked_key(client.identity)}.")
     )
 
 
@@ -107,10 +107,10 @@ def _expiry(current: CredentialSet) -> Optional[Finding]:
     return warning("credentials", f"The credentials expire in {left / 60:.0f} minutes.", REMEDIES[Code.EXPIRED])
 
 
-def _unused_profile(context: Context, connection: Connection) -> Optional[Finding]:
+def _unused_profile(context: Context, client: TransferClient) -> Optional[Finding]:
     """The finding about a chosen profile that other credentials override."""
     profile = profile_setting(context.session)
-    method = connection.credentials_method
+    method = client.credentials_method
     if profile.value is None or method not in ("env", "explicit"):
         return None
     return warning(
@@ -129,8 +129,8 @@ def check_identity(context: Context) -> Finding:
     from botocore.exceptions import BotoCoreError, ClientError
 
     name = "identity"
-    recipe = context.connect().recipe
-    current = None if recipe is None or recipe.anonymous else context.connect().credentials()
+    recipe = context.create_client().recipe
+    current = None if recipe is None or recipe.anonymous else context.create_client().credentials()
     if recipe is None or current is None:
         return skipped(name, "Requests are not signed with credentials that STS knows.")
     if recipe.endpoint_url is not None:

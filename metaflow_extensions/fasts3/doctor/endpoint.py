@@ -8,8 +8,8 @@ from typing import Optional
 from urllib.parse import urlsplit
 
 from metaflow_extensions.fasts3.api.errors import MOST_NAMED, REMEDIES, remedy_of_unreachable, shown
-from metaflow_extensions.fasts3.boto.connection import Connection
 from metaflow_extensions.fasts3.boto.redaction import without_password
+from metaflow_extensions.fasts3.boto.transfer_client import TransferClient
 from metaflow_extensions.fasts3.doctor import settings
 from metaflow_extensions.fasts3.doctor.context import Context, Response
 from metaflow_extensions.fasts3.doctor.findings import Fact, Finding, ok, problem, skipped, warning
@@ -26,22 +26,22 @@ SET_THE_CLOCK = "Set this machine's clock, for example with NTP."
 LOCAL_SERVER = "For a local server, paste into this shell the lines that `metaflow fasts3 serve` has printed."
 
 
-def facts(context: Context, connection: Optional[Connection]) -> Iterator[Fact]:
+def facts(context: Context, client: Optional[TransferClient]) -> Iterator[Fact]:
     """The facts about the endpoint."""
     section, session = "endpoint", context.session
-    recipe = connection.recipe if connection else None
+    recipe = client.recipe if client else None
     configured = settings.endpoints(session)
-    if connection is None:  # these settings do not allow a client
+    if client is None:  # these settings do not allow a client
         endpoint = configured[0] if configured else Setting(None, DEFAULT)
     elif recipe is not None and recipe.endpoint_url is None:
-        endpoint = Setting(connection.endpoint_url, DEFAULT)
+        endpoint = Setting(client.endpoint_url, DEFAULT)
     else:
-        endpoint = origin_of((recipe and recipe.endpoint_url) or connection.endpoint_url, configured)
+        endpoint = origin_of((recipe and recipe.endpoint_url) or client.endpoint_url, configured)
     yield Fact(section, "endpoint_url", endpoint.value and without_password(endpoint.value), endpoint.origin)
     regions = settings.regions(session)
     region = origin_of(recipe.region, regions) if recipe else regions[0] if regions else Setting(None, DEFAULT)
     yield Fact(section, "region", region.value, region.origin if regions else DEFAULT)
-    style = _addressing_style(context, connection)
+    style = _addressing_style(context, client)
     yield Fact(section, "addressing_style", style.value or "auto", style.origin)
     template = _template(context)
     if template:
@@ -54,36 +54,36 @@ def facts(context: Context, connection: Optional[Connection]) -> Iterator[Fact]:
         yield Fact(section, "tls", "yes" if bundle.value is not False else "yes, but the server is not verified")
         name = bundle.value if isinstance(bundle.value, str) else "botocore's own"
         yield Fact(section, "certificates", None if bundle.value is False else name, bundle.origin)
-    yield _proxy(connection)
+    yield _proxy(client)
     provider = settings.metaflow_setting("DEFAULT_AWS_CLIENT_PROVIDER")
     yield Fact(section, "client_provider", provider.value, provider.origin)
 
 
-def _addressing_style(context: Context, connection: Optional[Connection]) -> Setting:
+def _addressing_style(context: Context, client: Optional[TransferClient]) -> Setting:
     configured = settings.addressing_styles(context.session)
-    if connection is None or connection.recipe is None:
+    if client is None or client.recipe is None:
         return configured[0] if configured else Setting(None, DEFAULT)
-    style = (connection.recipe.config.get("s3") or {}).get("addressing_style")
+    style = (client.recipe.config.get("s3") or {}).get("addressing_style")
     return origin_of(None if style == "auto" and not configured else style, configured)
 
 
 def _certificates(context: Context) -> Setting:
     """The bundle of certificates: False for none, a path, or None for botocore's own."""
     configured = settings.certificates(context.session)
-    recipe = context.connection.recipe if context.connection else None
+    recipe = context.transfer_client.recipe if context.transfer_client else None
     if recipe is None:
         return configured[0] if configured else Setting(None, DEFAULT)
     return origin_of(None if recipe.verify is True else recipe.verify, configured)
 
 
-def _proxy(connection: Optional[Connection]) -> Fact:
-    url = connection.proxy if connection else None
-    if connection is None or url is None:
+def _proxy(client: Optional[TransferClient]) -> Fact:
+    url = client.proxy if client else None
+    if client is None or url is None:
         # A proxy may be configured and not used.
         exempt = settings.environment("no_proxy", "NO_PROXY")
         unused = exempt and any(map(settings.proxy_variable, ("http", "https")))
         return Fact("endpoint", "proxy", None, "NO_PROXY" if unused else "")
-    variable = settings.proxy_variable(urlsplit(connection.endpoint_url).scheme)
+    variable = settings.proxy_variable(urlsplit(client.endpoint_url).scheme)
     chosen = settings.config_parameter("proxies")
     origin = chosen[0].origin if chosen else settings.variable(variable) if variable else "this system"
     return Fact("endpoint", "proxy", url, origin)
@@ -91,10 +91,10 @@ def _proxy(connection: Optional[Connection]) -> Fact:
 
 def _template(context: Context) -> Optional[RequestTemplate]:
     """How boto3 addresses the bucket; None if unknown."""
-    if context.root is None or context.connection is None:
+    if context.root is None or context.transfer_client is None:
         return None
     try:
-        found = context.connection.template("wire", "HeadBucket", context.bucket)
+        found = context.transfer_client.template("wire", "HeadBucket", context.bucket)
     except TransferError:
         return None
     return found if isinstance(found, RequestTemplate) else None
@@ -102,7 +102,7 @@ def _template(context: Context) -> Optional[RequestTemplate]:
 
 def local_server_hint(context: Context) -> str:
     """The hint for users of a local server, if no endpoint is configured and requests would go to AWS; else ""."""
-    recipe = context.connection.recipe if context.connection else None
+    recipe = context.transfer_client.recipe if context.transfer_client else None
     try:
         configured = (recipe is not None and recipe.endpoint_url) or settings.endpoints(context.session)
     except Exception:  # boto3's files are not readable; the check of the client reports it
@@ -113,7 +113,7 @@ def local_server_hint(context: Context) -> str:
 def check_certificates(context: Context) -> Finding:
     """Whether the certificate bundle is readable."""
     name = "certificates"
-    if not context.connect().endpoint_url.startswith("https:"):
+    if not context.create_client().endpoint_url.startswith("https:"):
         return skipped(name, "Plain HTTP has no certificates.")
     bundle = _certificates(context)
     if bundle.value is False:
@@ -129,10 +129,10 @@ def check_certificates(context: Context) -> Finding:
 def check_name(context: Context) -> Finding:
     """Whether the name of the endpoint, or of the proxy before it, resolves."""
     name = "resolve"
-    connection = context.connect()
-    proxy = connection.proxy
+    client = context.create_client()
+    proxy = client.proxy
     template = _template(context)
-    host = urlsplit(proxy or connection.endpoint_url).hostname or ""
+    host = urlsplit(proxy or client.endpoint_url).hostname or ""
     if template and not proxy:
         host = template.endpoint.host
     if is_address(host):
@@ -166,12 +166,12 @@ def check_answer(context: Context) -> Finding:
         reply = error.response
     except Exception as error:
         failure = failure_of(error)
-        connection = context.connect()
-        unreachable = remedy_of_unreachable(connection.endpoint_url, connection.proxy)
+        ours = context.create_client()
+        unreachable = remedy_of_unreachable(ours.endpoint_url, ours.proxy)
         usual = unreachable if failure.code is Code.UNREACHABLE else REMEDIES.get(failure.code, unreachable)
         remedy = failure.remedy or usual
         if failure.remedy == NO_TLS:
-            return problem(name, f"The endpoint {without_password(connection.endpoint_url)} has no TLS.", NO_TLS)
+            return problem(name, f"The endpoint {without_password(ours.endpoint_url)} has no TLS.", NO_TLS)
         return problem(name, f"The endpoint does not answer: {shown(failure.message).rstrip('.')}.", remedy)
     seconds = time.monotonic() - began
     about = reply.get("ResponseMetadata", {})
@@ -221,7 +221,7 @@ def judged_clock(ahead: float) -> Finding:
 def check_region(context: Context) -> Finding:
     """Whether requests are signed for the bucket's own region."""
     name = "region"
-    recipe = context.connect().recipe
+    recipe = context.create_client().recipe
     ours = (recipe.region if recipe else None) or "no region"
     theirs = shown(context.response.headers.get("x-amz-bucket-region", "") if context.response else "", MOST_NAMED)
     if not theirs:

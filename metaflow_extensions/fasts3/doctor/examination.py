@@ -58,12 +58,12 @@ class Examination:
     def facts(self) -> Iterator[Fact]:
         """The configuration and its origins."""
         self._first = list(self._examiner.examine(FIRST))
-        context, connection = self.context, self.context.connection
+        context, client = self.context, self.context.transfer_client
         yield from self._limited("software", software.facts)
         yield from self._settings
-        if connection is not None:
-            yield from self._limited("credentials", lambda: credentials.facts(context, connection))
-        yield from self._limited("endpoint", lambda: endpoint.facts(context, connection))
+        if client is not None:
+            yield from self._limited("credentials", lambda: credentials.facts(context, client))
+        yield from self._limited("endpoint", lambda: endpoint.facts(context, client))
         if all(finding.status is Status.OK for finding in self._first if finding.name == "settings"):
             yield from self._limited("machine", lambda: machine.facts(context.tmproot, Settings.read().connections))
 

@@ -84,10 +84,10 @@ def check_signature(context: Context) -> Finding:
             return refused(name, error, "s3:ListBucket", _bucket_arn(context))
     else:
         context.first_key = next((entry.key for entry in plan.results[0] if entry.size), None)
-    connection = context.connect()
-    if connection.recipe is None or connection.credentials() is None:
+    client = context.create_client()
+    if client.recipe is None or client.credentials() is None:
         return ok(name, "S3 answers requests that are not signed by us.")
-    return ok(name, f"S3 accepts requests signed as {masked_key(connection.identity)}.")
+    return ok(name, f"S3 accepts requests signed as {masked_key(client.identity)}.")
 
 
 def check_bucket(context: Context) -> Finding:

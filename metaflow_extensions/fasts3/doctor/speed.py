@@ -72,7 +72,7 @@ def check_transfers(context: Context) -> Finding:
     """Which implementation transfers data, and why."""
     name = "transfers"
     bucket = context.bucket if context.root else ""
-    reason = context.connect().why_boto3(Settings.read().transfers, bucket)
+    reason = context.create_client().why_boto3(Settings.read().transfers, bucket)
     if reason is None:
         return ok(name, "This package's own wire transfers the data.")
     return ok(name, f"boto3 transfers the data, slower than this package's own wire: {reason}.")

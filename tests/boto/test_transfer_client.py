@@ -8,9 +8,9 @@ from botocore import UNSIGNED
 from botocore.config import Config
 from wire.scripted import OK, Scripted, answer, expect, reply, silence
 
-from metaflow_extensions.fasts3.boto.connection import Connection
 from metaflow_extensions.fasts3.boto.recipe import build
 from metaflow_extensions.fasts3.boto.settings import Settings
+from metaflow_extensions.fasts3.boto.transfer_client import TransferClient
 from metaflow_extensions.fasts3.wire.blocking import complete
 from metaflow_extensions.fasts3.wire.failures import Code, TransferError
 from metaflow_extensions.fasts3.wire.template import RequestTemplate
@@ -33,64 +33,64 @@ def client():
         one.close()
 
 
-def left_to_boto3(connection, reason, chosen="wire"):
+def left_to_boto3(transfer_client, reason, chosen="wire"):
     """Whether all ways say that boto3 does it, and why."""
-    assert reason in connection.why_boto3(chosen)
-    assert connection.transfers(chosen) is connection.boto3
-    assert connection.template(chosen, "GetObject", "bucket") == connection.why_boto3(chosen)
+    assert reason in transfer_client.why_boto3(chosen)
+    assert transfer_client.transfers(chosen) is transfer_client.boto3
+    assert transfer_client.template(chosen, "GetObject", "bucket") == transfer_client.why_boto3(chosen)
     return True
 
 
 def test_a_plain_client_s_bytes_go_over_our_own_wire(client):
-    connection = Connection(client(), ours=True)
-    assert connection.why_boto3("wire") is None
-    assert connection.transfers("wire") is not connection.boto3
-    template = connection.template("wire", "GetObject", "bucket")
+    transfer_client = TransferClient(client(), ours=True)
+    assert transfer_client.why_boto3("wire") is None
+    assert transfer_client.transfers("wire") is not transfer_client.boto3
+    template = transfer_client.template("wire", "GetObject", "bucket")
     assert isinstance(template, RequestTemplate)
     assert (template.host, template.path) == ("127.0.0.1:9", "/bucket/")
 
 
 def test_the_user_chooses(client, monkeypatch):
-    connection = Connection(client(), ours=True)
-    assert left_to_boto3(connection, "S3_TRANSFERS is 'boto3'", chosen="boto3")
+    transfer_client = TransferClient(client(), ours=True)
+    assert left_to_boto3(transfer_client, "S3_TRANSFERS is 'boto3'", chosen="boto3")
     monkeypatch.setattr("metaflow.metaflow_config.S3_TRANSFERS", "boto3", raising=False)
-    assert left_to_boto3(connection, "S3_TRANSFERS", chosen=Settings.read().transfers)
-    assert connection.why_boto3("wire") is None
+    assert left_to_boto3(transfer_client, "S3_TRANSFERS", chosen=Settings.read().transfers)
+    assert transfer_client.why_boto3("wire") is None
 
 
 def test_somebody_hooked_into_the_client(client):
     hooked = client()
     hooked.meta.events.register("before-send.s3", lambda **_: None)
-    assert left_to_boto3(Connection(hooked, ours=False), "has hooked into its events")
+    assert left_to_boto3(TransferClient(hooked, ours=False), "has hooked into its events")
 
 
 def test_something_that_is_no_boto3_client():
     foreign = type("Foreign", (), {"meta": type("Meta", (), {"config": None, "endpoint_url": LOCAL})()})()
-    connection = Connection(foreign, ours=False)
-    assert left_to_boto3(connection, "not a plain boto3 client")
-    assert connection.identity == "none"
-    assert connection.credentials() is None
+    transfer_client = TransferClient(foreign, ours=False)
+    assert left_to_boto3(transfer_client, "not a plain boto3 client")
+    assert transfer_client.identity == "none"
+    assert transfer_client.credentials() is None
 
 
 @pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy"])
 def test_a_proxy_of_the_machine_s(client, monkeypatch, variable):
     monkeypatch.setenv(variable, "http://127.0.0.1:3128")
-    assert left_to_boto3(Connection(client(endpoint_url="http://s3.example"), ours=True), "a proxy stands between")
+    assert left_to_boto3(TransferClient(client(endpoint_url="http://s3.example"), ours=True), "a proxy stands between")
 
 
 def test_a_proxy_that_is_not_for_this_endpoint(client, monkeypatch):
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:3128")
     monkeypatch.setenv("NO_PROXY", "s3.example")
-    assert Connection(client(endpoint_url="http://s3.example"), ours=True).why_boto3("wire") is None
+    assert TransferClient(client(endpoint_url="http://s3.example"), ours=True).why_boto3("wire") is None
     monkeypatch.delenv("NO_PROXY")
-    assert Connection(client(endpoint_url="https://s3.example"), ours=True).why_boto3("wire") is None
+    assert TransferClient(client(endpoint_url="https://s3.example"), ours=True).why_boto3("wire") is None
     none = ONE_TRY.merge(Config(proxies={}))
-    assert Connection(client(endpoint_url="http://s3.example", config=none), ours=True).why_boto3("wire") is None
+    assert TransferClient(client(endpoint_url="http://s3.example", config=none), ours=True).why_boto3("wire") is None
 
 
 def test_a_proxy_of_the_client_s(client):
     config = Config(proxies={"http": "http://127.0.0.1:3128"})
-    assert left_to_boto3(Connection(client(config=config), ours=True), "a proxy stands between")
+    assert left_to_boto3(TransferClient(client(config=config), ours=True), "a proxy stands between")
 
 
 def test_a_proxy_is_that_of_the_moment_when_the_client_was_made(client, monkeypatch):
@@ -100,30 +100,30 @@ def test_a_proxy_is_that_of_the_moment_when_the_client_was_made(client, monkeypa
     proxied = client(endpoint_url="http://s3.example")
     monkeypatch.delenv("HTTP_PROXY")
     for live, proxy in ((direct, None), (proxied, "http://***@127.0.0.1:3128")):
-        connection = Connection(live, ours=False)
-        assert connection.proxy == proxy
-        copy = build(connection.recipe, None, 1)
+        transfer_client = TransferClient(live, ours=False)
+        assert transfer_client.proxy == proxy
+        copy = build(transfer_client.recipe, None, 1)
         assert copy._endpoint.http_session._proxy_config._proxies == live._endpoint.http_session._proxy_config._proxies
         copy.close()
 
 
 def test_what_no_template_can_tell_is_told_to_workers(client):
-    connection = Connection(client(config=ONE_TRY.merge(Config(signature_version="s3"))), ours=True)
-    assert connection.why_boto3("wire") is None  # that is found out with the first request
-    assert connection.template("wire", "GetObject", "bucket") == "the client signs with AWS"
+    transfer_client = TransferClient(client(config=ONE_TRY.merge(Config(signature_version="s3"))), ours=True)
+    assert transfer_client.why_boto3("wire") is None  # that is found out with the first request
+    assert transfer_client.template("wire", "GetObject", "bucket") == "the client signs with AWS"
 
 
 def test_a_directory_bucket_is_left_to_boto3_and_others_are_not(client):
-    connection = Connection(client(endpoint_url=None), ours=True)
-    assert "S3 Express" in connection.template("wire", "GetObject", "mine--use1-az4--x-s3")
-    assert isinstance(connection.template("wire", "GetObject", "mine"), RequestTemplate)
+    transfer_client = TransferClient(client(endpoint_url=None), ours=True)
+    assert "S3 Express" in transfer_client.template("wire", "GetObject", "mine--use1-az4--x-s3")
+    assert isinstance(transfer_client.template("wire", "GetObject", "mine"), RequestTemplate)
 
 
 def test_what_boto3_refuses_is_left_to_boto3_to_refuse(client):
-    connection = Connection(client(), ours=True)
-    assert connection.template("wire", "GetObject", "no bucket's name").startswith("boto3 refuses: ")
+    transfer_client = TransferClient(client(), ours=True)
+    assert transfer_client.template("wire", "GetObject", "no bucket's name").startswith("boto3 refuses: ")
     with pytest.raises(TransferError) as failed:
-        complete(connection.transfers("wire").head("no bucket's name", "key"))
+        complete(transfer_client.transfers("wire").head("no bucket's name", "key"))
     assert failed.value.failure.code is Code.REJECTED
 
 
@@ -131,12 +131,12 @@ def test_nobody_to_sign_as(monkeypatch):
     session = botocore.session.Session()
     session.register_component("credential_provider", type("None_", (), {"load_credentials": lambda _: None})())
     client = session.create_client("s3", region_name="eu-west-1", endpoint_url=LOCAL, config=ONE_TRY)
-    connection = Connection(client, ours=True)
-    assert connection.credentials() is None
-    assert connection.identity == "none"
+    transfer_client = TransferClient(client, ours=True)
+    assert transfer_client.credentials() is None
+    assert transfer_client.identity == "none"
     for call in (
-        lambda: connection.template("wire", "GetObject", "bucket"),
-        lambda: complete(connection.transfers("wire").head("bucket", "key")),
+        lambda: transfer_client.template("wire", "GetObject", "bucket"),
+        lambda: complete(transfer_client.transfers("wire").head("bucket", "key")),
     ):
         with pytest.raises(TransferError) as failed:
             call()
@@ -146,20 +146,20 @@ def test_nobody_to_sign_as(monkeypatch):
 
 @pytest.mark.parametrize("secret", ["b", "hush"])
 def test_a_short_secret_does_not_spoil_other_words(client, secret):
-    connection = Connection(client(aws_secret_access_key=secret), ours=True)
+    transfer_client = TransferClient(client(aws_secret_access_key=secret), ours=True)
     told = "S3 can't be reached: s3://my-hush-bucket"
-    assert connection.conceal(told) == told
+    assert transfer_client.conceal(told) == told
 
 
 def test_secrets_are_concealed(client):
-    connection = Connection(client(aws_secret_access_key="hush-hush", aws_session_token="token"), ours=True)
-    assert connection.conceal("xhush-hushx, token: http://me:word@host") == "x***x, ***: http://***@host"
+    transfer_client = TransferClient(client(aws_secret_access_key="hush-hush", aws_session_token="token"), ours=True)
+    assert transfer_client.conceal("xhush-hushx, token: http://me:word@host") == "x***x, ***: http://***@host"
 
 
 def test_anonymous(client):
-    connection = Connection(client(config=ONE_TRY.merge(Config(signature_version=UNSIGNED))), ours=True)
-    assert connection.identity == "none (unsigned)"
-    assert connection.template("wire", "GetObject", "bucket").scope is None
+    transfer_client = TransferClient(client(config=ONE_TRY.merge(Config(signature_version=UNSIGNED))), ours=True)
+    assert transfer_client.identity == "none (unsigned)"
+    assert transfer_client.template("wire", "GetObject", "bucket").scope is None
 
 
 def test_credentials_that_can_t_be_fetched(client):
@@ -170,7 +170,7 @@ def test_credentials_that_can_t_be_fetched(client):
     live = client()
     live._request_signer._credentials = Failing()
     with pytest.raises(TransferError, match="it is gone") as failed:
-        Connection(live, ours=True).credentials()
+        TransferClient(live, ours=True).credentials()
     assert failed.value.failure.code is Code.NO_CREDENTIALS
 
 
@@ -181,16 +181,16 @@ def test_credentials_that_can_t_be_fetched(client):
 )
 def test_the_user_s_client_is_left_as_it_is(client, ours, config, copied):
     given = client(config=config)
-    connection = Connection(given, ours=ours)
-    assert (connection._templates._client is not given) is copied
-    assert (connection.boto3._client is not given) is copied
+    transfer_client = TransferClient(given, ours=ours)
+    assert (transfer_client._templates._client is not given) is copied
+    assert (transfer_client.boto3._client is not given) is copied
     if copied:
-        connection._templates._client.close()
+        transfer_client._templates._client.close()
 
 
 def test_a_client_without_time_outs_has_a_template(client):
-    connection = Connection(client(config=ONE_TRY.merge(Config(read_timeout=None))), ours=True)
-    assert isinstance(connection.template("wire", "GetObject", "bucket"), RequestTemplate)
+    transfer_client = TransferClient(client(config=ONE_TRY.merge(Config(read_timeout=None))), ours=True)
+    assert isinstance(transfer_client.template("wire", "GetObject", "bucket"), RequestTemplate)
 
 
 def test_a_bucket_that_surprises_is_left_to_boto3_from_then_on(client):
@@ -200,15 +200,15 @@ def test_a_bucket_that_surprises_is_left_to_boto3_from_then_on(client):
     ours = [expect, answer(surprise), expect, answer(why), expect, answer(OK), silence]
     with Scripted([ours, [expect, answer(OK), silence]]) as server:
         given = client(endpoint_url=f"http://127.0.0.1:{server.port}")
-        connection = Connection(given, ours=True)
-        transfers = connection.transfers("wire")
+        transfer_client = TransferClient(given, ours=True)
+        transfers = transfer_client.transfers("wire")
         complete(transfers.head_bucket("far"))
-        assert connection.why_boto3("wire", "far") == "S3 answered 400 AuthorizationHeaderMalformed"
-        assert connection.template("wire", "GetObject", "far") == "S3 answered 400 AuthorizationHeaderMalformed"
-        assert connection.why_boto3("wire") is None
-        assert connection.why_boto3("wire", "near") is None
+        assert transfer_client.why_boto3("wire", "far") == "S3 answered 400 AuthorizationHeaderMalformed"
+        assert transfer_client.template("wire", "GetObject", "far") == "S3 answered 400 AuthorizationHeaderMalformed"
+        assert transfer_client.why_boto3("wire") is None
+        assert transfer_client.why_boto3("wire", "near") is None
         complete(transfers.head_bucket("near"))
-        connection._wire._first.close()
+        transfer_client._wire._first.close()
         given.close()
     assert [(request.target, request.connection) for request in server.requests] == [
         ("/far", 0),

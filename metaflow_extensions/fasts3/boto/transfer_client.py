@@ -29,7 +29,7 @@ from metaflow_extensions.fasts3.wire.wire_transfers import WireTransfers
 INLINE_CONNECTIONS = 16  # kept alive by a client in the user's process
 
 
-class Connection:
+class TransferClient:
     """A client, its credentials and its transfers, for one process: a forked child creates its own.
 
     Parameters
