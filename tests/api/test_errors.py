@@ -8,7 +8,6 @@ from metaflow_extensions.fasts3.api.errors import exception_of
 from metaflow_extensions.fasts3.boto.credentials import NO_IDENTITY
 from metaflow_extensions.fasts3.wire.connection_errors import NO_TLS
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
-from metaflow_extensions.fasts3.wire.template import OPERATIONS_OF
 
 TABLE = {
     Code.NOT_FOUND: errors.MetaflowS3NotFound,
@@ -22,10 +21,6 @@ TABLE = {
     Code.CHANGED: errors.MetaflowS3InvalidObject,
     Code.STALE: errors.MetaflowS3PreconditionFailed,
 }
-
-
-def test_every_operation_has_the_name_of_s3_s_api():
-    assert set(errors.API_NAMES) == set(OPERATIONS_OF)
 
 
 @pytest.mark.parametrize("code", [code for code in Code if code is not Code.DEFECT])

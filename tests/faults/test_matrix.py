@@ -15,7 +15,7 @@ from servers import faults
 from servers.faulty import Fault
 from servers.transient import DOCUMENTS, GETS, HEADS, TRANSIENT
 
-from metaflow_extensions.fasts3.boto.request_templates import PREPARED
+from metaflow_extensions.fasts3.wire.operations import OPERATIONS
 
 DEADLINE = 15.0  # seconds; a fault that is met once costs a time-out of one and a short wait
 
@@ -76,7 +76,7 @@ NO_ROW = {"HeadBucket", "AbortMultipartUpload", "ListMultipartUploads"}
 
 
 def test_every_other_operation_has_a_row():
-    assert {row.operation for row in CASES} == set(PREPARED) - NO_ROW
+    assert {row.operation for row in CASES} == set(OPERATIONS) - NO_ROW
 
 
 @pytest.mark.parametrize(("row", "name"), list(cells()))

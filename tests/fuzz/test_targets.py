@@ -9,7 +9,7 @@ from fuzz.targets import SEEDS, TARGETS, seeds_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metaflow_extensions.fasts3.wire.template import OPERATIONS_OF
+from metaflow_extensions.fasts3.wire.operations import BY_TRANSFER
 
 EXAMPLES = settings(deadline=None, derandomize=True, max_examples=300)
 
@@ -26,7 +26,7 @@ def test_every_target_has_seeds_and_all_seeds_a_target():
 
 
 def test_replies_of_all_operations_are_known():
-    assert set(worker_messages.REPLIES) == set(OPERATIONS_OF)
+    assert set(worker_messages.REPLIES) == set(BY_TRANSFER)
 
 
 @pytest.mark.parametrize("name", TARGETS)

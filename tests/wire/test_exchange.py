@@ -19,7 +19,7 @@ from metaflow_extensions.fasts3.wire.sending import Payload
 from metaflow_extensions.fasts3.wire.transfers import PutHeaders
 from metaflow_extensions.fasts3.wire.waiting import InThread
 
-ASKED = ("GetObject", "GET", "bucket", "key")
+ASKED = ("GetObject", "bucket", "key")
 
 
 def ask(exchange, *arguments, **named):
@@ -37,9 +37,7 @@ def failure_of(exchange, *arguments, **named):
 
 def test_a_request(exchange_with):
     with Scripted([[expect, answer(OK), silence]]) as server:
-        reply_to = ask(
-            exchange_with(server), "GetObject", "GET", "bucket", "a b/ü?", [("b", "2 +"), ("a", "")], {"x-y": "z"}
-        )
+        reply_to = ask(exchange_with(server), "GetObject", "bucket", "a b/ü?", [("b", "2 +"), ("a", "")], {"x-y": "z"})
         assert reply_to.document() == b""
     (request,) = server.requests
     assert (request.method, request.target) == ("GET", "/bucket/a%20b/%C3%BC%3F?a=&b=2%20%2B")
@@ -55,10 +53,10 @@ def test_a_request(exchange_with):
     )
 
 
-@pytest.mark.parametrize("method", ["PUT", "POST"])
-def test_an_empty_body_has_a_length(exchange_with, method):
+@pytest.mark.parametrize("operation", ["PutObject", "CreateMultipartUpload"])
+def test_an_empty_body_has_a_length(exchange_with, operation):
     with Scripted([[expect, answer(OK), silence]]) as server:
-        ask(exchange_with(server), "PutObject", method, "bucket", "key").finish()
+        ask(exchange_with(server), operation, "bucket", "key").finish()
     assert server.requests[0].headers["content-length"] == "0"
 
 
@@ -133,7 +131,7 @@ def test_a_body_that_takes_long_to_read_is_read_aside(exchange_with, payload, mo
     monkeypatch.setattr(module, "InThread", lambda function: asides.append(function) or InThread(function))
     with Scripted([[expect, answer(OK), silence]]) as server:
         exchange = exchange_with(server, checksum="crc32", sign_payload=True)
-        ask(exchange, "PutObject", "PUT", "bucket", "key", payload=payload).finish()
+        ask(exchange, "PutObject", "bucket", "key", payload=payload).finish()
     assert len(asides) == 1
     (request,) = server.requests
     assert request.body == DATA
@@ -146,7 +144,7 @@ def test_a_body_that_takes_long_to_read_is_read_aside(exchange_with, payload, mo
 def test_checksums_and_hashes(tls, exchange_with, payload, algorithm, sign_payload):
     with Scripted([[expect, answer(OK), silence]], tls) as server:
         exchange = exchange_with(server, checksum=algorithm, sign_payload=sign_payload)
-        ask(exchange, "PutObject", "PUT", "bucket", "key", payload=payload).finish()
+        ask(exchange, "PutObject", "bucket", "key", payload=payload).finish()
     (request,) = server.requests
     assert request.body == DATA
     expected = hashlib.sha256(DATA).hexdigest() if sign_payload else "UNSIGNED-PAYLOAD"
@@ -158,7 +156,7 @@ def test_checksums_and_hashes(tls, exchange_with, payload, algorithm, sign_paylo
 
 def test_an_empty_body_has_a_checksum_too(exchange_with):
     with Scripted([[expect, answer(OK), silence]]) as server:
-        ask(exchange_with(server, checksum="crc32"), "PutObject", "PUT", "bucket", "key").finish()
+        ask(exchange_with(server, checksum="crc32"), "PutObject", "bucket", "key").finish()
     assert server.requests[0].headers["x-amz-checksum-crc32"] == "AAAAAA=="
     assert server.requests[0].headers["x-amz-content-sha256"] == hashlib.sha256(b"").hexdigest()
 
@@ -220,7 +218,7 @@ def test_an_error_without_a_document(exchange_with):
     head = reply(status="404 Not Found", content_length=300, x_amz_request_id="R")
     with Scripted([[expect, answer(head), expect, answer(OK), silence]]) as server:
         exchange = exchange_with(server)
-        failure = failure_of(exchange, "HeadObject", "HEAD", "bucket", "key")
+        failure = failure_of(exchange, "HeadObject", "bucket", "key")
         assert failure[:5] == (Code.NOT_FOUND, "Not Found", "404", 404, "R")
         ask(exchange).finish()
 
@@ -255,7 +253,7 @@ def test_a_document_over_the_limit_ends_the_connection(exchange_with):
     with Scripted([script, [expect, answer(OK), silence]]) as server:
         exchange = exchange_with(server)
         with pytest.raises(TransferError) as failed:
-            ask(exchange).document(1000)
+            ask(exchange).read_all(1000)
         assert failed.value.failure.code is Code.MALFORMED
         ask(exchange).finish()
     assert server.accepted == 2
@@ -300,7 +298,7 @@ def test_nor_is_what_comes_with_the_last_byte_of_its_body(tls, exchange_with, si
 def test_the_body_of_a_head_s_reply_is_not_the_next_reply(exchange_with):
     with Scripted([[expect, answer(reply(OK)), silence], [expect, answer(reply(b"next")), silence]]) as server:
         exchange = exchange_with(server)
-        ask(exchange, "HeadObject", "HEAD", "bucket", "key").finish()
+        ask(exchange, "HeadObject", "bucket", "key").finish()
         assert ask(exchange).document() == b"next"
 
 
@@ -337,7 +335,7 @@ def test_threads_share_one_exchange(tls, exchange_with):
         exchange = exchange_with(server)
 
         def one(number):
-            got[number] = ask(exchange, "GetObject", "GET", "bucket", str(number)).document()
+            got[number] = ask(exchange, "GetObject", "bucket", str(number)).document()
 
         threads = [threading.Thread(target=one, args=(number,)) for number in range(4)]
         for thread in threads:
@@ -403,17 +401,17 @@ DENIED = b"<Error><Code>AccessDenied</Code><Message>No.</Message></Error>"
 
 
 @pytest.mark.parametrize(
-    ("method", "refusal"),
+    ("operation", "refusal"),
     [
-        ("GET", reply(SKEWED, "403 Forbidden", date=LATER)),
-        ("HEAD", reply(status="403 Forbidden", date=LATER)),  # which has no body to say why
+        ("GetObject", reply(SKEWED, "403 Forbidden", date=LATER)),
+        ("HeadObject", reply(status="403 Forbidden", date=LATER)),  # which has no body to say why
     ],
 )
-def test_after_a_refusal_requests_are_signed_for_the_server_s_time(exchange_with, method, refusal):
+def test_after_a_refusal_requests_are_signed_for_the_server_s_time(exchange_with, operation, refusal):
     with Scripted([[expect, answer(refusal), expect, answer(OK), silence]]) as server:
         exchange = exchange_with(server)
-        assert failure_of(exchange, "GetObject", method, "bucket", "key").code is Code.SKEWED
-        ask(exchange, "GetObject", method, "bucket", "key").finish()
+        assert failure_of(exchange, operation, "bucket", "key").code is Code.SKEWED
+        ask(exchange, operation, "bucket", "key").finish()
     assert [request.headers["x-amz-date"] for request in server.requests] == ["20270115T080000Z", "20270115T093000Z"]
 
 
@@ -422,7 +420,7 @@ def test_another_refusal_is_none_of_the_clock_s(exchange_with, date):
     given = {"date": date} if date else {}
     refusal, why = reply(status="403 Forbidden", **given), reply(DENIED, "403 Forbidden", **given)
     with Scripted([[expect, answer(refusal), expect, answer(why), silence]]) as server:
-        assert failure_of(exchange_with(server), "HeadObject", "HEAD", "bucket", "key").code is Code.ACCESS_DENIED
+        assert failure_of(exchange_with(server), "HeadObject", "bucket", "key").code is Code.ACCESS_DENIED
 
 
 def test_the_seconds_that_s3_asks_to_be_left_alone(exchange_with):

@@ -7,8 +7,9 @@ import pytest
 from metaflow_extensions.fasts3.wire.blocking import complete
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
 from metaflow_extensions.fasts3.wire.fallback import WithFallback, is_surprise
+from metaflow_extensions.fasts3.wire.operations import BY_TRANSFER
 from metaflow_extensions.fasts3.wire.s3_errors import failure_of
-from metaflow_extensions.fasts3.wire.template import OPERATIONS_OF, NoTemplate
+from metaflow_extensions.fasts3.wire.template import NoTemplate
 
 
 def document(code):
@@ -116,7 +117,7 @@ def test_what_the_first_can_do_the_second_never_hears_of():
     assert (both.made, both.second.calls, both.fallback.reasons) == (0, [], {})
 
 
-@pytest.mark.parametrize("method", OPERATIONS_OF)
+@pytest.mark.parametrize("method", BY_TRANSFER)
 def test_every_method_has_a_fallback(method):
     both = Both(surprised("b"))
     assert both.call(method, "b", "k", 1, named=2) == f"second: {method} b"

@@ -318,8 +318,8 @@ class Exchange:
         self.asked = []
         self.finished = 0
 
-    async def ask(self, operation, method, bucket, key="", query=()):
-        self.asked.append((operation, method, bucket, key, list(query)))
+    async def ask(self, operation, bucket, key="", query=()):
+        self.asked.append((operation, bucket, key, list(query)))
         if isinstance(self.answer, Failure):
             raise TransferError(self.answer)
         return self
@@ -338,8 +338,8 @@ def list_page(answer, *args, **kwargs):
 def test_what_is_asked_for_a_page():
     exchange = Exchange(listing([("page", 1)]))
     complete(BucketTransfers(exchange).list_page("bucket", "p", "/", "tok", 7))
-    ((operation, method, bucket, key, query),) = exchange.asked
-    assert (operation, method, bucket, key) == ("ListObjectsV2", "GET", "bucket", "")
+    ((operation, bucket, key, query),) = exchange.asked
+    assert (operation, bucket, key) == ("ListObjectsV2", "bucket", "")
     assert dict(query) == {
         "list-type": "2",
         "prefix": "p",
@@ -409,7 +409,7 @@ def test_what_is_no_listing_is_told_with_its_request_id():
 def test_the_head_of_a_bucket():
     exchange = Exchange(b"")
     complete(BucketTransfers(exchange).head_bucket("bucket"))
-    assert exchange.asked == [("HeadBucket", "HEAD", "bucket", "", [])]
+    assert exchange.asked == [("HeadBucket", "bucket", "", [])]
     assert exchange.finished == 1
 
 

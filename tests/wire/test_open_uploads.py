@@ -41,8 +41,8 @@ class Exchange:
         self.documents = list(documents)
         self.asked = []
 
-    async def ask(self, operation, method, bucket, key="", query=()):
-        self.asked.append((operation, method, bucket, key, dict(query)))
+    async def ask(self, operation, bucket, key="", query=()):
+        self.asked.append((operation, bucket, key, dict(query)))
         return self
 
     async def document(self):
@@ -61,8 +61,8 @@ def test_a_page_and_the_one_after_it():
     assert list_uploads(exchange, page.after) == ([OpenUpload("d/c", "id2", BEGUN)], None, BEGUN + 10)
     plain = {"uploads": "", "prefix": "d", "max-uploads": "1000"}
     assert exchange.asked == [
-        ("ListMultipartUploads", "GET", "bucket", "", plain),
-        ("ListMultipartUploads", "GET", "bucket", "", {**plain, "key-marker": "d/a&b", "upload-id-marker": "id1"}),
+        ("ListMultipartUploads", "bucket", "", plain),
+        ("ListMultipartUploads", "bucket", "", {**plain, "key-marker": "d/a&b", "upload-id-marker": "id1"}),
     ]
 
 

@@ -2,6 +2,7 @@
 
 from wire.conftest import CREDENTIALS
 
+from metaflow_extensions.fasts3.wire.operations import OPERATIONS
 from metaflow_extensions.fasts3.wire.request_heads import RequestHeads
 from metaflow_extensions.fasts3.wire.sending import NOTHING
 from metaflow_extensions.fasts3.wire.sigv4 import Scope
@@ -20,8 +21,8 @@ def test_the_clock_of_a_server_is_its_own():
     odd, other = template_for("odd"), template_for("other")
 
     def date(template):
-        names = ("GetObject", "GET", "bucket", "key")
-        head = heads.write(*names, template, heads.signer(template), (), None, NOTHING, False).decode()
+        target = (OPERATIONS["GetObject"], "bucket", "key")
+        head = heads.write(*target, template, heads.signer(template), (), None, NOTHING, False).decode()
         return head.partition("x-amz-date: ")[2][:8]
 
     assert (date(odd), date(other)) == ("20261123", "20261123")

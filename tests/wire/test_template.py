@@ -4,10 +4,8 @@ import json
 
 import pytest
 
-from metaflow_extensions.fasts3.boto.request_templates import PREPARED
 from metaflow_extensions.fasts3.wire.sigv4 import Scope
-from metaflow_extensions.fasts3.wire.template import OPERATIONS_OF, Endpoint, RequestTemplate, template_of
-from metaflow_extensions.fasts3.wire.transfers import Transfers
+from metaflow_extensions.fasts3.wire.template import Endpoint, RequestTemplate, template_of
 
 ENDPOINTS = {
     "TLS": Endpoint(True, "s3.eu-west-1.amazonaws.com", 443, "/etc/ssl/cert.pem", 1.5, 0.25),
@@ -39,12 +37,3 @@ def test_a_template_that_lacks_something_is_refused():
     template = RequestTemplate(ENDPOINTS["plain"], "h", "/", {}, None)
     with pytest.raises(ValueError, match="unpack"):
         template_of(json.loads(json.dumps(template))[:-1])
-
-
-def test_every_method_says_which_operations_it_needs():
-    methods = {name for name, value in vars(Transfers).items() if callable(value) and not name.startswith("_")}
-    assert set(OPERATIONS_OF) == methods
-
-
-def test_boto3_can_be_asked_for_every_operation():
-    assert {operation for operations in OPERATIONS_OF.values() for operation in operations} == set(PREPARED)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from metaflow_extensions.fasts3.plans.jobs import Job, Outcome
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
-from metaflow_extensions.fasts3.wire.template import OPERATIONS_OF
+from metaflow_extensions.fasts3.wire.operations import BY_TRANSFER
 from metaflow_extensions.fasts3.wire.transfers import (
     DetailedObject,
     GetReply,
@@ -316,7 +316,7 @@ def test_any_outcomes_arrive_however_the_stream_is_cut(batches, widths):
 
 
 def test_replies_of_all_operations_are_tested():
-    assert set(REPLIES) == set(OPERATIONS_OF)
+    assert set(REPLIES) == set(BY_TRANSFER)
 
 
 def test_a_frame_over_the_limit_is_not_sent(monkeypatch):

@@ -10,6 +10,7 @@ from metaflow_extensions.fasts3.boto.endpoints import is_aws, is_loopback
 from metaflow_extensions.fasts3.boto.redaction import without_password
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
 from metaflow_extensions.fasts3.wire.local_files import local_failure
+from metaflow_extensions.fasts3.wire.operations import BY_TRANSFER
 
 _Failure = TypeVar("_Failure", bound="_S3Failure")
 
@@ -91,22 +92,6 @@ EXCEPTIONS: dict[Code, type[MetaflowException]] = {
     Code.STALE: MetaflowS3PreconditionFailed,
 }
 """All other codes are MetaflowS3Exception."""
-
-# The names of the operations in S3's API, in IAM policies and in logs.
-API_NAMES = {
-    "head": "HeadObject",
-    "head_bucket": "HeadBucket",
-    "get": "GetObject",
-    "put": "PutObject",
-    "list_page": "ListObjectsV2",
-    "delete": "DeleteObject",
-    "delete_objects": "DeleteObjects",
-    "create_upload": "CreateMultipartUpload",
-    "upload_part": "UploadPart",
-    "complete_upload": "CompleteMultipartUpload",
-    "abort_upload": "AbortMultipartUpload",
-    "list_uploads": "ListMultipartUploads",
-}
 
 REMEDIES = {
     Code.UNREACHABLE: "Check the network and the endpoint (METAFLOW_S3_ENDPOINT_URL, AWS_ENDPOINT_URL_S3, "
@@ -271,6 +256,11 @@ def _remedy(operation: str, url: str, failure: Failure, endpoint_url: str, proxy
     return next((remedy for applies, remedy in first if applies), REMEDIES.get(code, ""))
 
 
+def _done(operation: str, url: str) -> str:
+    known = BY_TRANSFER.get(operation)
+    return f"{known.name if known else operation} of {shown(url, MOST_URL)}"
+
+
 class WorkerTraceback(Exception):
     """The traceback of an exception in a worker, as the cause of the one that its parent raises."""
 
@@ -281,7 +271,7 @@ class WorkerTraceback(Exception):
 def defect_of(operation: str, url: str, trace: str) -> RuntimeError:
     """The exception for a defect of this package in a worker; no user can handle it."""
     said = trace.strip().rpartition("\n")[2]
-    done = f"{API_NAMES.get(operation, operation)} of {shown(url, MOST_URL)}"
+    done = _done(operation, url)
     error = RuntimeError(f"{done} failed in a worker by a defect of metaflow-fasts3: {shown(said)}. Please report it.")
     error.__cause__ = WorkerTraceback(trace)
     return error
@@ -327,8 +317,7 @@ def exception_of(
     facts += [f"access key id {identity}"] if identity != NO_IDENTITY else []
     facts += [f"{failure.tries} {'try' if failure.tries == 1 else 'tries'} in {duration(failure.seconds)}"]
     remedy = _remedy(operation, url, failure, endpoint_url, proxy)
-    done = f"{API_NAMES.get(operation, operation)} of {shown(url, MOST_URL)}"
-    problem = f"{done} failed: {said.rstrip('.')} ({', '.join(facts)})."
+    problem = f"{_done(operation, url)} failed: {said.rstrip('.')} ({', '.join(facts)})."
     error: _S3Failure = EXCEPTIONS.get(failure.code, MetaflowS3Exception)(
         " ".join(filter(None, (problem, remedy, left)))
     )

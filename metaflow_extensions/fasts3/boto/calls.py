@@ -8,7 +8,8 @@ from metaflow_extensions.fasts3.boto import events
 from metaflow_extensions.fasts3.boto.errors import failure_of
 from metaflow_extensions.fasts3.wire.bandwidth import Allowance
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
-from metaflow_extensions.fasts3.wire.s3_errors import UNEXPLAINED, explanation, named
+from metaflow_extensions.fasts3.wire.operations import OPERATIONS
+from metaflow_extensions.fasts3.wire.s3_errors import explanation, named
 
 T = TypeVar("T")
 
@@ -60,7 +61,7 @@ def explained(operation: str, ask: "Callable[[], T]", explain: "Callable[[], Non
     try:
         return ask()
     except TransferError as error:
-        if error.failure.status not in UNEXPLAINED[operation]:
+        if error.failure.status not in OPERATIONS[operation].explained_by.statuses:
             raise
         refusal = error.failure
     try:

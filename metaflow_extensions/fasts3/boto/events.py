@@ -14,23 +14,13 @@ from botocore.utils import parse_timestamp
 from metaflow_extensions.fasts3.wire.bandwidth import Allowance
 from metaflow_extensions.fasts3.wire.deletion import md5_of
 from metaflow_extensions.fasts3.wire.failures import TransferError
-from metaflow_extensions.fasts3.wire.not_s3 import (
-    check_document,
-    check_no_document,
-    is_refusal_of_another_server,
-    refusal,
-)
+from metaflow_extensions.fasts3.wire.not_s3 import check_body, is_refusal_of_another_server, refusal
+from metaflow_extensions.fasts3.wire.operations import OPERATIONS
 from metaflow_extensions.fasts3.wire.s3_errors import named
 from metaflow_extensions.fasts3.wire.xml_documents import read
 
-# The root element of each operation's response. boto3 accepts any, even an empty document, as an empty listing.
-_ROOTS = {
-    "ListObjectsV2": "ListBucketResult",
-    "ListObjects": "ListBucketResult",
-    "ListMultipartUploads": "ListMultipartUploadsResult",
-    "DeleteObjects": "DeleteResult",
-}
-_WITH_DOCUMENT = {*_ROOTS, "CreateMultipartUpload", "CompleteMultipartUpload"}
+_ROOTS = {name: operation.roots for name, operation in OPERATIONS.items()}
+_ROOTS["ListObjects"] = _ROOTS["ListObjectsV2"]
 _NO_REGION = {
     "Error": {"Code": "301", "Message": "The bucket's region is not known"},
     "ResponseMetadata": {"HTTPStatusCode": 301, "HTTPHeaders": {}},
@@ -163,9 +153,10 @@ def _check_response(operation_model: Any, response_dict: "dict[str, Any]", **_: 
 
 
 def _check_document(operation: str, headers: "dict[str, str]", body: bytes) -> None:
-    (check_document if operation in _WITH_DOCUMENT else check_no_document)(body, headers)
-    if operation in _ROOTS:
-        read(body, f"the response to {operation}", {}, (_ROOTS[operation], "Error"))
+    roots = _ROOTS.get(operation)
+    check_body(body, headers, is_xml=roots is not None)
+    if roots:  # boto3 accepts any root, and reads even an empty document as an empty listing; it raises for Error
+        read(body, f"the response to {operation}", {}, (*roots, "Error"))
 
 
 def _is_date(text: Any) -> bool:

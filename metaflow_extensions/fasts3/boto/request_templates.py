@@ -9,34 +9,16 @@ import threading
 from typing import Any, NoReturn, Optional
 from urllib.parse import urlsplit
 
+from botocore import xform_name
+
 from metaflow_extensions.fasts3.boto.botocore_private import verify_of
 from metaflow_extensions.fasts3.wire.checksums import ALGORITHMS, HEADER, start
 from metaflow_extensions.fasts3.wire.log import log
+from metaflow_extensions.fasts3.wire.operations import KEY, OPERATIONS
 from metaflow_extensions.fasts3.wire.sigv4 import ALGORITHM, Scope
 from metaflow_extensions.fasts3.wire.template import Endpoint, NoTemplate, RequestTemplate
 
 NO_TIMEOUT = 86_400.0  # seconds; boto3's None
-KEY = "fasts3-key-of-a-template"  # only characters that no encoding changes
-_OBJECT: "dict[str, Any]" = {"Key": KEY}
-_PART = {**_OBJECT, "UploadId": "id"}
-# Operation -> the client's method and arguments for which it prepares the request.
-PREPARED: "dict[str, tuple[str, dict[str, Any]]]" = {
-    "HeadObject": ("head_object", _OBJECT),
-    "GetObject": ("get_object", _OBJECT),
-    "PutObject": ("put_object", {**_OBJECT, "Body": b"body"}),
-    "DeleteObject": ("delete_object", _OBJECT),
-    "DeleteObjects": ("delete_objects", {"Delete": {"Objects": [_OBJECT], "Quiet": True}}),
-    "ListObjectsV2": ("list_objects_v2", {}),
-    "HeadBucket": ("head_bucket", {}),
-    "CreateMultipartUpload": ("create_multipart_upload", _OBJECT),
-    "UploadPart": ("upload_part", {**_PART, "PartNumber": 1, "Body": b"body"}),
-    "CompleteMultipartUpload": (
-        "complete_multipart_upload",
-        {**_PART, "MultipartUpload": {"Parts": [{"ETag": "e", "PartNumber": 1}]}},
-    ),
-    "AbortMultipartUpload": ("abort_multipart_upload", _PART),
-    "ListMultipartUploads": ("list_multipart_uploads", {}),
-}
 # Headers of a single request, not of all requests of its operation. botocore sends a checksum after the body
 # (content-encoding "aws-chunked"); our wire sends it before the body.
 _OF_ONE_REQUEST = (
@@ -116,10 +98,9 @@ class RequestTemplates:
         )
 
     def _prepared(self, operation: str, bucket: str) -> Any:
-        method, arguments = PREPARED[operation]
         self._catching.on = True
         try:
-            getattr(self._client, method)(Bucket=bucket, **arguments)
+            getattr(self._client, xform_name(operation))(Bucket=bucket, **OPERATIONS[operation].arguments)
         except _Caught as caught:
             if caught.operation != operation:  # e.g. a session for a directory bucket
                 raise NoTemplate(f"boto3 sends {caught.operation} before {operation}") from None

@@ -8,6 +8,7 @@ from html import escape
 
 from metaflow_extensions.fasts3.wire.exchange import Exchange, Reply
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
+from metaflow_extensions.fasts3.wire.operations import OPERATIONS
 from metaflow_extensions.fasts3.wire.s3_errors import late_failure_of
 from metaflow_extensions.fasts3.wire.sending import Payload
 from metaflow_extensions.fasts3.wire.template import RequestTemplate
@@ -17,7 +18,6 @@ MOST_KEYS = 1000  # per request
 LACKING = frozenset({Code.NOT_IMPLEMENTED, Code.REJECTED, Code.NOT_S3})
 """Failures of DeleteObjects that DeleteObject may not have, for example from a server without this POST."""
 MAX_MESSAGE = 300  # characters of an error about one key; S3's have at most 200
-_ROOT = "DeleteResult"
 _NO_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")  # not allowed in XML 1.0, section 2.2
 _DOTS = re.compile(r"(?:^|/)\.{1,2}(?:/|\Z)")
 _LINES = str.maketrans({"\r": "&#xD;", "\n": "&#xA;", "\t": "&#x9;"})  # parsers may normalize them if unescaped
@@ -59,7 +59,7 @@ class DeletionTransfers:
         if not template.checksum:  # S3 requires one of the two
             headers["content-md5"] = md5_of(document)
         payload, query = Payload(document), [("delete", "")]
-        return await self._exchange.ask("DeleteObjects", "POST", bucket, "", query, headers, payload, template=template)
+        return await self._exchange.ask("DeleteObjects", bucket, "", query, headers, payload, template=template)
 
 
 def md5_of(document: bytes) -> str:
@@ -140,6 +140,6 @@ def parse(document: bytes) -> "tuple[str, list[tuple[str, str, str]]]":
     TransferError
         See `xml_documents.read`; MALFORMED for any document other than a result or an error.
     """
-    found = read(document, "the response to DeleteObjects", {"Error": ("Key",)}, (_ROOT, "Error"))
-    rows = found.rows["Error"] if found.root == _ROOT else []
+    found = read(document, "the response to DeleteObjects", {"Error": ("Key",)}, OPERATIONS["DeleteObjects"].roots)
+    rows = found.rows["Error"] if found.root != "Error" else []
     return found.root, [(row["Key"], row.get("Code", ""), row.get("Message", "")) for row in rows]

@@ -16,8 +16,10 @@ from metaflow_extensions.fasts3.wire.dates import http_timestamp
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
 from metaflow_extensions.fasts3.wire.http11 import Body, Framing, Head, ProtocolError
 from metaflow_extensions.fasts3.wire.local_files import NO_DESCRIPTORS, local_failure
+from metaflow_extensions.fasts3.wire.not_s3 import check_body
+from metaflow_extensions.fasts3.wire.operations import OPERATIONS, Explanation, Operation
 from metaflow_extensions.fasts3.wire.request_heads import Query, RequestHeads, describe
-from metaflow_extensions.fasts3.wire.s3_errors import UNEXPLAINED, explanation, failure_of, named
+from metaflow_extensions.fasts3.wire.s3_errors import explanation, failure_of, named
 from metaflow_extensions.fasts3.wire.sending import NOTHING, Payload, send
 from metaflow_extensions.fasts3.wire.template import Endpoint, RequestTemplate
 from metaflow_extensions.fasts3.wire.unsized_body import UnsizedBody
@@ -26,20 +28,18 @@ from metaflow_extensions.fasts3.wire.waiting import InThread, wait_for
 MAX_DOCUMENT = 16 * 2**20  # bytes; a listing of 1,000 keys of 1,024 escaped bytes each takes 4 MB
 MAX_ERROR = 256 * 1024  # bytes
 LONG = 64 * 2**20  # bytes of a body whose checksum would block the event loop for too long
-# HEAD operations, and the GET that fails for the same reason: its operation, query and headers.
-EXPLAINED_BY: "dict[str, tuple[str, Query, dict[str, str]]]" = {
-    "HeadObject": ("GetObject", (), {"range": "bytes=0-0"}),
-    "HeadBucket": ("ListObjectsV2", (("list-type", "2"), ("max-keys", "1")), {}),
-}
 ALLOWED_SKEW = 900.0  # seconds that S3 lets a signature's time differ
 
 
 class Reply:
     """A response whose body has not been read. The caller must call `finish` or `drop`."""
 
-    __slots__ = ("_connection", "_connections", "_source", "body", "head")
+    __slots__ = ("_connection", "_connections", "_operation", "_source", "body", "head")
 
-    def __init__(self, head: Head, body: Body, connection: Connection, connections: Connections) -> None:
+    def __init__(
+        self, operation: Operation, head: Head, body: Body, connection: Connection, connections: Connections
+    ) -> None:
+        self._operation = operation
         self.head = head
         self.body = body
         self._connection = connection
@@ -80,7 +80,14 @@ class Reply:
         except ProtocolError as error:
             raise self.malformed(str(error)) from error
 
-    async def document(self, limit: int = MAX_DOCUMENT) -> bytes:
+    async def document(self) -> bytes:
+        """Read the whole body of a successful response; raise TransferError, NOT_S3, if it is a web page."""
+        document = await self.read_all(MAX_DOCUMENT)
+        with self.naming_failures():
+            check_body(document, self.head.headers, is_xml=self._operation.roots is not None)
+        return document
+
+    async def read_all(self, limit: int) -> bytes:
         """Read the whole body and return the connection to the pool."""
         try:
             data = await self._connection.read_document(self.body, limit)
@@ -140,7 +147,6 @@ class Exchange:
     async def ask(
         self,
         operation: str,
-        method: str,
         bucket: str,
         key: str = "",
         query: Query = (),
@@ -154,7 +160,7 @@ class Exchange:
         Parameters
         ----------
         operation : str
-            S3's name of the operation; selects the template.
+            Name of the operation, one of `OPERATIONS`.
         query : iterable of pairs
         headers : dict of str to str, optional
             In addition to the template's; names in lower case.
@@ -173,19 +179,18 @@ class Exchange:
         ------
         TransferError
         """
+        row = OPERATIONS[operation]
         template = template or self.template(operation, bucket)
         body_headers = None
         if payload.size > LONG:
             body_headers = await wait_for(InThread(partial(describe, payload, template)))
         signer = self._heads.signer(template)
-        head = self._heads.write(
-            operation, method, bucket, key, template, signer, query, headers, payload, expect, body_headers
-        )
+        head = self._heads.write(row, bucket, key, template, signer, query, headers, payload, expect, body_headers)
         connections = self._connections_of(template.endpoint)
-        reply = Reply(*await send(connections, method, head, payload, expect), connections)
+        reply = Reply(row, *await send(connections, row.http_method, head, payload, expect), connections)
         if reply.head.status >= 300:
             try:
-                document = await reply.document(MAX_ERROR)
+                document = await reply.read_all(MAX_ERROR)
             except TransferError as error:
                 if not isinstance(error.__cause__, DocumentTooLong):
                     raise
@@ -194,18 +199,17 @@ class Exchange:
             failure = self._in_time(template.endpoint, failure, reply.head)
             if failure.code is Code.EXPIRED and signer:
                 failure = failure._replace(signed_as=signer.credentials.generation)
-            elif method == "HEAD" and failure.code is not Code.SKEWED:
-                failure = await self._explained(operation, bucket, key, failure)
+            elif failure.code is not Code.SKEWED:
+                failure = await self._explained(failure, row.explained_by, bucket, key)
             raise TransferError(failure)
         return reply
 
-    async def _explained(self, operation: str, bucket: str, key: str, failure: Failure) -> Failure:
-        """Return the failure of a HEAD with S3's code, from a GET: the response to a HEAD has no body."""
-        if failure.status not in UNEXPLAINED.get(operation, ()) or (failure.status == 403 and bucket in self._denied):
+    async def _explained(self, failure: Failure, by: Explanation, bucket: str, key: str) -> Failure:
+        """Return the failure of a HEAD with S3's code, from a GET."""
+        if failure.status not in by.statuses or (failure.status == 403 and bucket in self._denied):
             return failure
-        asked, query, headers = EXPLAINED_BY[operation]
         try:
-            reply = await self.ask(asked, "GET", bucket, key, query, headers)
+            reply = await self.ask(by.operation, bucket, key, by.query, by.headers)
         except TransferError as error:
             if error.failure.s3_code == "AccessDenied":
                 self._denied.add(bucket)

@@ -5,7 +5,8 @@ from typing import Any, Callable, Optional
 
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
 from metaflow_extensions.fasts3.wire.log import log
-from metaflow_extensions.fasts3.wire.template import OPERATIONS_OF, NoTemplate
+from metaflow_extensions.fasts3.wire.operations import BY_TRANSFER
+from metaflow_extensions.fasts3.wire.template import NoTemplate
 from metaflow_extensions.fasts3.wire.transfers import Transfers
 from metaflow_extensions.fasts3.wire.waiting import InThread, wait_for
 
@@ -56,7 +57,7 @@ class WithFallback:
         self.reasons: dict[str, str] = {}
 
     def __getattr__(self, name: str) -> "Callable[..., Any]":
-        if name not in OPERATIONS_OF:
+        if name not in BY_TRANSFER:
             raise AttributeError(name)
 
         first = getattr(self._first, name)

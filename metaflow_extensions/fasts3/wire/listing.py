@@ -14,12 +14,13 @@ from metaflow_extensions.fasts3.wire.dates import xml_timestamp
 from metaflow_extensions.fasts3.wire.exchange import Exchange
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
 from metaflow_extensions.fasts3.wire.not_s3 import check_bucket
+from metaflow_extensions.fasts3.wire.operations import OPERATIONS
 from metaflow_extensions.fasts3.wire.transfers import DetailedObject, ListedObject, Page
 from metaflow_extensions.fasts3.wire.xml_documents import Document, read
 
 MARKER = "\0"
 """First character of tokens that are version 1 markers. XML can't hold it, so no server's token starts with it."""
-_ROOT = "ListBucketResult"
+_ROWS = {"Contents": ("Key", "Size"), "CommonPrefixes": ("Prefix",)}
 _SIZE = re.compile(r"[0-9]{1,19}\Z")  # bytes; int() also accepts signs, underscores and other digits
 # An object as S3 and most servers write it, in ASCII: key, size, and two groups that only match closing tags.
 _CHARACTERS = rb"[ -%'-;=-\\^-~]*"  # without < and &, and without ], which may not start "]]>"
@@ -45,7 +46,7 @@ class BucketTransfers:
 
     async def head_bucket(self, bucket: str, key: str = "") -> None:  # all methods have a key
         try:
-            reply = await self._exchange.ask("HeadBucket", "HEAD", bucket)
+            reply = await self._exchange.ask("HeadBucket", bucket)
             reply.finish()
             with reply.naming_failures():
                 check_bucket(reply.head.headers)
@@ -77,7 +78,7 @@ class BucketTransfers:
         if token:
             marker = marker_of(token)
             query.append(("continuation-token", token) if marker is None else ("marker", marker))
-        reply = await self._exchange.ask("ListObjectsV2", "GET", bucket, query=query)
+        reply = await self._exchange.ask("ListObjectsV2", bucket, query=query)
         document = await reply.document()
         with reply.naming_failures():
             return checked(parse_page(document, details), key, token)
@@ -145,7 +146,7 @@ def parse_page(document: bytes, details: bool = False) -> Page:
 
 
 def _read(document: bytes) -> Document:
-    return read(document, "the listing", {"Contents": ("Key", "Size"), "CommonPrefixes": ("Prefix",)}, (_ROOT,))
+    return read(document, "the listing", _ROWS, OPERATIONS["ListObjectsV2"].roots)
 
 
 def _size(row: "dict[str, str]") -> int:

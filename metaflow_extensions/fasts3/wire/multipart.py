@@ -9,7 +9,7 @@ from metaflow_extensions.fasts3.wire.conditions import condition_headers
 from metaflow_extensions.fasts3.wire.exchange import Exchange
 from metaflow_extensions.fasts3.wire.failures import Code, TransferError
 from metaflow_extensions.fasts3.wire.local_files import open_to_read
-from metaflow_extensions.fasts3.wire.not_s3 import check_document, check_no_document, stored_etag
+from metaflow_extensions.fasts3.wire.not_s3 import stored_etag
 from metaflow_extensions.fasts3.wire.objects import stored_headers
 from metaflow_extensions.fasts3.wire.s3_errors import late_failure_of
 from metaflow_extensions.fasts3.wire.sending import Payload
@@ -34,11 +34,8 @@ class MultipartTransfers:
         if algorithm:
             given["x-amz-checksum-algorithm"] = algorithm.upper()
         query = [("uploads", "")]
-        reply = await self._exchange.ask("CreateMultipartUpload", "POST", bucket, key, query, given)
-        document = await reply.document()
-        with reply.naming_failures():
-            check_document(document, reply.head.headers)
-        upload_id = texts(document)[1].get("UploadId")
+        reply = await self._exchange.ask("CreateMultipartUpload", bucket, key, query, given)
+        upload_id = texts(await reply.document())[1].get("UploadId")
         if not upload_id:
             raise reply.malformed("the response to CreateMultipartUpload has no UploadId")
         return upload_id
@@ -67,10 +64,9 @@ class MultipartTransfers:
         self, bucket: str, key: str, upload_id: str, number: int, payload: Payload
     ) -> "dict[str, str]":
         query = [("partNumber", str(number)), ("uploadId", upload_id)]
-        reply = await self._exchange.ask("UploadPart", "PUT", bucket, key, query, payload=payload)
-        document = await reply.document()
+        reply = await self._exchange.ask("UploadPart", bucket, key, query, payload=payload)
+        await reply.document()
         with reply.naming_failures():
-            check_no_document(document, reply.head.headers)
             part = {"ETag": stored_etag(reply.head.headers)}
         algorithm = self._exchange.template("UploadPart", bucket).checksum
         value = algorithm and reply.head.headers.get(f"x-amz-checksum-{algorithm}")
@@ -88,17 +84,9 @@ class MultipartTransfers:
     ) -> str:
         headers = {"content-type": "application/xml", **condition_headers(condition)}
         reply = await self._exchange.ask(
-            "CompleteMultipartUpload",
-            "POST",
-            bucket,
-            key,
-            [("uploadId", upload_id)],
-            headers,
-            Payload(_document(parts)),
+            "CompleteMultipartUpload", bucket, key, [("uploadId", upload_id)], headers, Payload(_document(parts))
         )
         document = await reply.document()
-        with reply.naming_failures():
-            check_document(document, reply.head.headers)
         root, fields = texts(document)
         # S3 sends 200 before it knows the result (API reference of CompleteMultipartUpload: "you must check the body").
         if root == "Error":
@@ -110,10 +98,8 @@ class MultipartTransfers:
     async def abort_upload(self, bucket: str, key: str, upload_id: str) -> None:
         try:
             query = [("uploadId", upload_id)]
-            reply = await self._exchange.ask("AbortMultipartUpload", "DELETE", bucket, key, query)
-            document = await reply.document()
-            with reply.naming_failures():
-                check_no_document(document, reply.head.headers)
+            reply = await self._exchange.ask("AbortMultipartUpload", bucket, key, query)
+            await reply.document()
         except TransferError as error:
             if error.failure.code is not Code.NO_UPLOAD:
                 raise

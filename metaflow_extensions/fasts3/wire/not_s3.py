@@ -51,15 +51,17 @@ def stored_etag(headers: "dict[str, str]") -> str:
     return headers["etag"]
 
 
-def check_document(document: bytes, headers: "dict[str, str]") -> None:
-    """Raise TransferError, NOT_S3, for a page instead of XML."""
-    if is_page(document):
-        raise _not_s3(f"it has {_kind(headers)}")
+def check_body(document: bytes, headers: "dict[str, str]", is_xml: bool) -> None:
+    """Raise TransferError, NOT_S3, for a page instead of a document, or instead of an empty body.
 
-
-def check_no_document(document: bytes, headers: "dict[str, str]") -> None:
-    """Raise TransferError, NOT_S3, for a page or text instead of an empty body; other bodies are ignored."""
-    if _PAGE.match(document) or (is_page(document) and not has_own_headers(headers)):
+    Parameters
+    ----------
+    document : bytes
+    headers : dict of str to str
+    is_xml : bool
+        S3 sends XML. Otherwise it sends nothing, and bodies other than pages and text are ignored.
+    """
+    if _PAGE.match(document) or (is_page(document) and (is_xml or not has_own_headers(headers))):
         raise _not_s3(f"it has {_kind(headers)}")
 
 

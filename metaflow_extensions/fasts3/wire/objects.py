@@ -12,7 +12,7 @@ from metaflow_extensions.fasts3.wire.exchange import Exchange, Reply
 from metaflow_extensions.fasts3.wire.failures import TransferError
 from metaflow_extensions.fasts3.wire.http11 import ProtocolError, content_length
 from metaflow_extensions.fasts3.wire.local_files import open_to_read
-from metaflow_extensions.fasts3.wire.not_s3 import check_no_document, check_object, stored_etag
+from metaflow_extensions.fasts3.wire.not_s3 import check_object, stored_etag
 from metaflow_extensions.fasts3.wire.ranges import length_in, most_of, span
 from metaflow_extensions.fasts3.wire.sending import Payload
 from metaflow_extensions.fasts3.wire.sinks import Sink, sink_for
@@ -36,7 +36,7 @@ class ObjectTransfers:
         self._local = threading.local()
 
     async def head(self, bucket: str, key: str) -> ObjectInfo:
-        reply = await self._exchange.ask("HeadObject", "HEAD", bucket, key)
+        reply = await self._exchange.ask("HeadObject", bucket, key)
         reply.finish()
         with reply.naming_failures():
             check_object(reply.head.headers)
@@ -64,7 +64,7 @@ class ObjectTransfers:
             headers["x-amz-checksum-mode"] = "ENABLED"
         if if_match:
             headers["if-match"] = if_match
-        reply = await self._exchange.ask("GetObject", "GET", bucket, key, headers=headers)
+        reply = await self._exchange.ask("GetObject", bucket, key, headers=headers)
         try:
             check_object(reply.head.headers)
             if reply.head.status == 204:
@@ -186,17 +186,14 @@ class ObjectTransfers:
     async def _put(self, bucket: str, key: str, payload: Payload, headers: PutHeaders, condition: Optional[str]) -> str:
         given = {**stored_headers(headers), **condition_headers(condition)}
         expect = condition is not None and payload.size > EXPECT_ABOVE
-        reply = await self._exchange.ask("PutObject", "PUT", bucket, key, headers=given, payload=payload, expect=expect)
-        document = await reply.document()
+        reply = await self._exchange.ask("PutObject", bucket, key, headers=given, payload=payload, expect=expect)
+        await reply.document()
         with reply.naming_failures():
-            check_no_document(document, reply.head.headers)
             return stored_etag(reply.head.headers)
 
     async def delete(self, bucket: str, key: str) -> None:
-        reply = await self._exchange.ask("DeleteObject", "DELETE", bucket, key)
-        document = await reply.document()
-        with reply.naming_failures():
-            check_no_document(document, reply.head.headers)
+        reply = await self._exchange.ask("DeleteObject", bucket, key)
+        await reply.document()
 
 
 def stored_headers(headers: PutHeaders) -> "dict[str, str]":

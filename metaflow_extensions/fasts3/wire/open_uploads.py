@@ -8,11 +8,11 @@ from metaflow_extensions.fasts3.wire.dates import http_timestamp, xml_timestamp
 from metaflow_extensions.fasts3.wire.exchange import Exchange
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
 from metaflow_extensions.fasts3.wire.listing import check_names
+from metaflow_extensions.fasts3.wire.operations import OPERATIONS
 from metaflow_extensions.fasts3.wire.transfers import OpenUpload, UploadsPage
 from metaflow_extensions.fasts3.wire.xml_documents import read
 
 MOST_UPLOADS = 1000  # per page
-_ROOT = "ListMultipartUploadsResult"
 
 
 class OpenUploadTransfers:
@@ -43,7 +43,7 @@ class OpenUploadTransfers:
         if after:
             markers = zip(("key-marker", "upload-id-marker"), after)
             query += [(name, value) for name, value in markers if value]
-        reply = await self._exchange.ask("ListMultipartUploads", "GET", bucket, query=query)
+        reply = await self._exchange.ask("ListMultipartUploads", bucket, query=query)
         document = await reply.document()
         with reply.naming_failures():
             now = time_of_reply(reply.head.headers.get("date", ""))
@@ -81,7 +81,8 @@ def parse(document: bytes) -> UploadsPage:
     TransferError
         See `xml_documents.read`; MALFORMED for another document.
     """
-    found = read(document, "the list of uploads", {"Upload": ("Key", "UploadId")}, (_ROOT,))
+    roots = OPERATIONS["ListMultipartUploads"].roots
+    found = read(document, "the list of uploads", {"Upload": ("Key", "UploadId")}, roots)
     texts, rows = found.texts, found.rows["Upload"]
     decode = unquote_plus if texts.get("EncodingType") == "url" else str
     more = texts.get("IsTruncated") == "true"

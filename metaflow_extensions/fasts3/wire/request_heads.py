@@ -9,6 +9,7 @@ from metaflow_extensions.fasts3.wire import checksums
 from metaflow_extensions.fasts3.wire.credentials import CredentialSet
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
 from metaflow_extensions.fasts3.wire.http11 import request_head
+from metaflow_extensions.fasts3.wire.operations import Operation
 from metaflow_extensions.fasts3.wire.sending import NOTHING, Payload
 from metaflow_extensions.fasts3.wire.sigv4 import (
     EMPTY_SHA256,
@@ -62,8 +63,7 @@ class RequestHeads:
 
     def write(
         self,
-        operation: str,
-        method: str,
+        operation: Operation,
         bucket: str,
         key: str,
         template: RequestTemplate,
@@ -89,9 +89,10 @@ class RequestHeads:
             REJECTED if a header can't be sent.
         """
         given = {**(headers or {}), "expect": "100-continue"} if expect else headers or {}
+        method = operation.http_method
         has_body = payload is not NOTHING or method in ("PUT", "POST")
         try:
-            stamp = self._stamp((operation, bucket, has_body), template, given, signer)
+            stamp = self._stamp((operation.name, bucket, has_body), template, given, signer)
             lines, prepared = stamp.headers, stamp.prepared
             if has_body:
                 body_headers = body_headers or describe(payload, template)

@@ -41,14 +41,6 @@ BY_STATUS: "dict[int, Code]" = {
 
 REQUEST_ID = "x-amz-request-id"
 _SECONDS = re.compile(r"[0-9]{1,6}\Z")
-# HEAD statuses with several possible reasons, because the response has no body with S3's code. 400 may be an expired
-# token, a bucket in another region, or a wrong request; 403 an unknown access key id, a wrong secret or a missing
-# permission. A GET fails for the same reason, and its response has a body.
-UNEXPLAINED = {
-    "HeadObject": frozenset({400, 403}),
-    # A 403 needs no explanation: without permission for HeadBucket, a user may still access objects.
-    "HeadBucket": frozenset({400}),
-}
 _STATUSES = frozenset(int(status) for status in HTTPStatus)
 
 

@@ -50,20 +50,3 @@ def template_of(fields: "list[object]") -> RequestTemplate:
         checksum,  # type: ignore[arg-type]
         bool(verify),
     )
-
-
-# The S3 operations whose templates each method of `transfers.Transfers` needs.
-OPERATIONS_OF: "dict[str, tuple[str, ...]]" = {
-    "head": ("HeadObject", "GetObject"),
-    "head_bucket": ("HeadBucket", "ListObjectsV2"),
-    "get": ("GetObject",),
-    "put": ("PutObject",),
-    "list_page": ("ListObjectsV2",),
-    "delete": ("DeleteObject",),
-    "delete_objects": ("DeleteObjects",),
-    "create_upload": ("CreateMultipartUpload", "UploadPart"),
-    "upload_part": ("UploadPart",),
-    "complete_upload": ("CompleteMultipartUpload",),
-    "abort_upload": ("AbortMultipartUpload",),
-    "list_uploads": ("ListMultipartUploads",),
-}

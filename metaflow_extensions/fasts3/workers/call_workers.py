@@ -10,7 +10,7 @@ from metaflow_extensions.fasts3.plans.jobs import Job, Outcome, bytes_moved
 from metaflow_extensions.fasts3.plans.plan import JobFailed, JobQueue, Plan
 from metaflow_extensions.fasts3.wire.blocking import Interrupted, Interruption
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
-from metaflow_extensions.fasts3.wire.template import OPERATIONS_OF
+from metaflow_extensions.fasts3.wire.operations import BY_TRANSFER
 from metaflow_extensions.fasts3.workers import concurrency
 from metaflow_extensions.fasts3.workers.worker_pool import WorkerPool
 from metaflow_extensions.fasts3.workers.worker_process import LOOK, WorkerGone, WorkerProcess
@@ -136,7 +136,7 @@ class CallWorkers:
 
     def _templates_for(self, batch: list[Job]) -> dict[tuple[str, str], Any]:
         kinds = {(job.operation, job.bucket) for job in batch}
-        names = {(name, bucket) for operation, bucket in kinds for name in OPERATIONS_OF[operation]}
+        names = {(name, bucket) for operation, bucket in kinds for name in BY_TRANSFER[operation].templates}
         return {name: self._template(*name) for name in names}
 
     def wait(self, queue: JobQueue, seconds: float) -> None:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, Optional
 
 from metaflow_extensions.fasts3.plans.jobs import Buffer, Job, Outcome
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
+from metaflow_extensions.fasts3.wire.operations import BY_TRANSFER
 from metaflow_extensions.fasts3.wire.transfers import (
     DetailedObject,
     GetReply,
@@ -236,7 +237,7 @@ def _reply(operation: str, reply: Any, bodies: _Bodies) -> Any:
         rows, after, now = _fields("a page of uploads", _UPLOADS_PAGE, reply)
         _texts(after or ())
         return UploadsPage([OpenUpload(*_fields("an upload", _UPLOAD, row)) for row in rows], after, now)
-    if type(reply) is not _REPLIES[operation]:
+    if type(reply) is not BY_TRANSFER[operation].reply:
         raise TypeError(f"the result of {operation} is {str(reply)[:80]!r}")
     if type(reply) is dict:
         _texts(reply.values())
@@ -275,11 +276,6 @@ _LISTED = _types(_TEXT, _NUMBER)
 _DETAILED = _types(_TEXT, _NUMBER, _TEXT, (int, float, _NONE))
 _UPLOADS_PAGE = _types((list,), (list, _NONE), _MAYBE_NUMBER)
 _UPLOAD = _types(_TEXT, _TEXT, _MAYBE_NUMBER)
-_REPLIES: "dict[str, type]" = {
-    **dict.fromkeys(("put", "create_upload", "complete_upload"), str),
-    **dict.fromkeys(("upload_part", "delete_objects"), dict),
-    **dict.fromkeys(("delete", "abort_upload", "head_bucket"), _NONE),
-}
 
 
 def _list(value: Any) -> "list[Any]":

@@ -14,8 +14,8 @@ from metaflow_extensions.fasts3.wire.bandwidth import Allowance, Bandwidth
 from metaflow_extensions.fasts3.wire.blocking import Interruption, complete
 from metaflow_extensions.fasts3.wire.failures import TRANSIENT, Code, Failure, TransferError, shows_answer
 from metaflow_extensions.fasts3.wire.local_files import local_failure
+from metaflow_extensions.fasts3.wire.operations import BY_TRANSFER
 from metaflow_extensions.fasts3.wire.retry import RetryPolicy, decide
-from metaflow_extensions.fasts3.wire.template import OPERATIONS_OF
 from metaflow_extensions.fasts3.wire.transfers import GetReply, Transfers
 from metaflow_extensions.fasts3.wire.waiting import Pause, wait_for
 from metaflow_extensions.fasts3.workers.outage import Outage
@@ -219,7 +219,7 @@ class Performer:
             raise TransferError(Failure(Code.INJECTED, "a failure was injected (inject_failure_rate)"))
 
     def _attempt(self, job: Job, allowance: Optional[Allowance], begun: Optional["_Beginning"]) -> Any:
-        if job.operation not in OPERATIONS_OF:
+        if job.operation not in BY_TRANSFER:
             raise TransferError(Failure(Code.REJECTED, f"unknown operation {job.operation!r}"))
         method = getattr(self._transfers, job.operation)
         arguments = job.arguments
