@@ -24,7 +24,7 @@ from metaflow_extensions.fasts3.plans.plan import JobFailed, JobQueue, Requests
 from metaflow_extensions.fasts3.plans.uploads import Uploads
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
 from metaflow_extensions.fasts3.wire.local_files import version_of
-from metaflow_extensions.fasts3.workers import call_workers, worker_pool, worker_process
+from metaflow_extensions.fasts3.workers import process_runner, worker_pool, worker_process
 from metaflow_extensions.fasts3.workers.performer import Performer
 
 
@@ -39,8 +39,14 @@ def client(seaweedfs, prefix, tmp_path):
 def used_workers(monkeypatch):
     """Count the leases of workers by calls."""
     leases = []
-    lease = call_workers.CallWorkers.lease
-    monkeypatch.setattr(call_workers.CallWorkers, "lease", lambda *args, **kw: leases.append(1) or lease(*args, **kw))
+    lease = process_runner.ProcessRunner._lease
+
+    def counted(self):
+        leased = lease(self)
+        leases.extend([1] * leased)
+        return leased
+
+    monkeypatch.setattr(process_runner.ProcessRunner, "_lease", counted)
     return leases
 
 

@@ -15,8 +15,8 @@ from servers.stored import Stored
 
 from metaflow_extensions.fasts3.api import file_download, local_paths
 from metaflow_extensions.fasts3.cli import get
+from metaflow_extensions.fasts3.cli.read_ahead import ReadAhead
 from metaflow_extensions.fasts3.plans.listings import Listing
-from metaflow_extensions.fasts3.workers.read_ahead import ReadAhead
 
 FILES = {"a/1.csv": b"1", "a/b/2.csv": b"22", "a/b/3.txt": b"3", "ab": b"", "z": b"zz"}
 

@@ -21,6 +21,22 @@ def test_the_seeds(name):
     assert not all(taken)
 
 
+GOOD_MESSAGES = (
+    "jobs",
+    "outcomes",
+    "failure",
+    "downloads-with-bodies",
+    "download-begun",
+    "page-with-details",
+    "open-uploads",
+)
+
+
+@pytest.mark.parametrize("name", GOOD_MESSAGES)
+def test_seeds_of_messages_have_the_fields_that_messages_have_today(name):
+    assert worker_messages.check(seeds_of("worker_messages")[name])
+
+
 def test_every_target_has_seeds_and_all_seeds_a_target():
     assert {path.name for path in SEEDS.iterdir()} == set(TARGETS)
 

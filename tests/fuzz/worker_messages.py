@@ -57,8 +57,12 @@ TOKENS = [
         b"[]",
     ),
     *(f'"{code.value}"'.encode() for code in Code),
-    *(b'[12,"\\"e\\"","text/plain",{"a":"b"},1700000000,null]', b'["busy","","SlowDown",503,"",3,1.5,0.0]'),
-    *(b'[[["k",1]],["p/"],"token"]', b'[[12,"",null,{},null,null],0,12,12,null,null,null]', b",null,null,true,null"),
+    *(b'[12,"\\"e\\"","text/plain",{"a":"b"},1700000000,null]', b'["busy","","SlowDown",503,"",3,1.5,0.0,0,""]'),
+    *(
+        b'[[["k",1]],["p/"],"token"]',
+        b'[[12,"",null,{},null,null],0,12,12,null,null,null,null]',
+        b",null,true,null,false",
+    ),
     *(b'{"headers":[null,null,null]}', b'"put"', b'"get"', b"NaN", b"1e999", b"[" * 64, b"\0", b"\\ud800", b"99999999"),
 ]
 

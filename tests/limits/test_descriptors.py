@@ -7,16 +7,14 @@ import threading
 
 import pytest
 from metaflow.datatools.s3 import MetaflowS3Exception
+from workers.calls import call_on
 
 from metaflow_extensions.fasts3.plans.jobs import Job
 from metaflow_extensions.fasts3.plans.pieces import PART_SIZE
 from metaflow_extensions.fasts3.plans.plan import JobQueue, Requests
 from metaflow_extensions.fasts3.wire.blocking import Interruption
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
-from metaflow_extensions.fasts3.wire.retry import RetryPolicy
 from metaflow_extensions.fasts3.workers.inline_runner import InlineRunner
-from metaflow_extensions.fasts3.workers.performer import Terms
-from metaflow_extensions.fasts3.workers.renewal import Renewal
 
 BLOB = b"x" * 10_000
 BLOBS = {str(number): BLOB + bytes([number]) for number in range(40)}
@@ -119,6 +117,5 @@ def test_jobs_that_took_the_last_ones_from_one_another_are_done_one_by_one():
             return key
 
     plan = Requests(Job(number, "head", "bucket", str(number)) for number in range(10))
-    runner = InlineRunner(Crowded(), Terms(RetryPolicy(0)), Renewal(lambda _: False), Interruption(), 4)
-    runner.run(plan, JobQueue(plan))
+    InlineRunner(call_on(Crowded(), Interruption()), 4).run(JobQueue(plan))
     assert plan.replies == {number: str(number) for number in range(10)}

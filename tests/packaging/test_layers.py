@@ -36,13 +36,17 @@ def layers_imported_by(file: Path) -> "set[str]":
     return {name[2] for name in names if name[:2] == PACKAGE}
 
 
+def is_for_type_checkers(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+
+
 def imported_at_once(file: Path) -> "set[str]":
     """The first parts of the modules that are imported with a file, and not by a function of it."""
     todo: list[ast.AST] = [ast.parse(file.read_text(encoding="utf-8"))]
     found = set()
     while todo:
         node = todo.pop()
-        if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and not is_for_type_checkers(node):
             found |= {name[2] if name[:2] == PACKAGE else name[0] for name in names_of(node, file)}
             todo.extend(ast.iter_child_nodes(node))
     return found

@@ -6,7 +6,7 @@ import pytest
 from servers.killer import Killer
 
 from metaflow_extensions.fasts3.plans.pieces import PART_SIZE
-from metaflow_extensions.fasts3.workers import call_workers, worker_pool
+from metaflow_extensions.fasts3.workers import process_runner, worker_pool
 
 SMALL = {f"small/{number}": os.urandom(number) for number in range(150)}
 LARGE = {f"large/{number}": os.urandom(2 * PART_SIZE + number) for number in range(2)}
@@ -48,7 +48,7 @@ def large(s3, folder):
 )
 def test_nothing_is_lost(s3, tmp_path, implementation, once, kills, pauses, seaweedfs, prefix, monkeypatch):
     # On a busy machine, a part takes longer than the pause between any dozen of kills.
-    monkeypatch.setattr(call_workers, "KILLS_OVER_A_JOB", kills)
+    monkeypatch.setattr(process_runner, "KILLS_OVER_A_JOB", kills)
     folder = tmp_path / "files"
     folder.mkdir()
     with Killer(busy, pauses, seed=7, most=kills) as killer:

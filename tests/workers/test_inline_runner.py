@@ -4,6 +4,7 @@ import os
 import threading
 
 import pytest
+from workers.calls import call_on
 
 from metaflow_extensions.fasts3.plans import object_downloads
 from metaflow_extensions.fasts3.plans.download import Download
@@ -12,12 +13,9 @@ from metaflow_extensions.fasts3.plans.plan import JobFailed, JobQueue
 from metaflow_extensions.fasts3.wire.blocking import Interruption
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
 from metaflow_extensions.fasts3.wire.ranges import most_of
-from metaflow_extensions.fasts3.wire.retry import RetryPolicy
 from metaflow_extensions.fasts3.wire.transfers import GetReply, ObjectInfo
 from metaflow_extensions.fasts3.wire.waiting import READ, Readiness, wait_for
 from metaflow_extensions.fasts3.workers.inline_runner import InlineRunner
-from metaflow_extensions.fasts3.workers.performer import Terms
-from metaflow_extensions.fasts3.workers.renewal import Renewal
 
 STEP, SIZE = 10, 320
 PIECES = 30  # of each object; its first response brings two
@@ -68,9 +66,9 @@ def run(monkeypatch):
         wanted = [Download("bucket", str(number)) for number in range(objects)]
         plan = Downloads(wanted, [f"/{number}" for number in range(objects)], step=STEP)
         with Interruption() as interruption:
-            runner = InlineRunner(server, Terms(RetryPolicy(0)), Renewal(lambda _: False), interruption, threads)
+            runner = InlineRunner(call_on(server, interruption), threads)
             try:
-                runner.run(plan, JobQueue(plan))
+                runner.run(JobQueue(plan))
             finally:
                 server.close()
         return plan

@@ -9,6 +9,7 @@ import textwrap
 import threading
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import boto3
 import pytest
@@ -16,13 +17,16 @@ from workers.odd_workers import BEGINNING, DEAD, GARBAGE, POISONED, SLOW, SUSPEC
 
 from metaflow_extensions.fasts3.boto.recipe import ClientRecipe, CredentialSet
 from metaflow_extensions.fasts3.boto.request_templates import RequestTemplates
+from metaflow_extensions.fasts3.boto.settings import Settings
 from metaflow_extensions.fasts3.plans.download import Download
 from metaflow_extensions.fasts3.plans.downloads import Downloads
 from metaflow_extensions.fasts3.plans.jobs import Job
 from metaflow_extensions.fasts3.plans.plan import JobFailed, JobQueue, Requests
 from metaflow_extensions.fasts3.wire.blocking import Interruption
 from metaflow_extensions.fasts3.wire.failures import Code
-from metaflow_extensions.fasts3.workers import call_workers, worker_process
+from metaflow_extensions.fasts3.workers import process_runner, worker_process
+from metaflow_extensions.fasts3.workers.call import Call
+from metaflow_extensions.fasts3.workers.concurrency import LEAST_BODY_BYTES, Share
 from metaflow_extensions.fasts3.workers.performer import Terms
 from metaflow_extensions.fasts3.workers.process_runner import ProcessRunner
 from metaflow_extensions.fasts3.workers.renewal import Renewal
@@ -51,12 +55,10 @@ def run(pool, seaweedfs, templates):
     recipe = ClientRecipe(seaweedfs.region, seaweedfs.endpoint_url, False, None, False, {})
     credentials = CredentialSet(seaweedfs.access_key, seaweedfs.secret_key)
 
-    def run(plan, workers=2, threads=4, signs_as=lambda: credentials, spread=False, templates=templates):
-        setup = lambda: [recipe, signs_as(), Terms(), threads]  # noqa: E731
-        runner = ProcessRunner(
-            pool, setup, signs_as, templates, Renewal(lambda _: False), Interruption(), workers, threads, spread
-        )
-        runner.run(plan, JobQueue(plan))
+    def run(plan, workers=2, threads=4, signs_as=lambda: credentials, bandwidth=None, templates=templates, pool=pool):
+        client = SimpleNamespace(recipe=recipe, credentials=signs_as, template=lambda _, *name: templates(*name))
+        call = Call(client, Settings(), Terms(), Renewal(lambda _: False), Interruption())
+        ProcessRunner(pool, call, JobQueue(plan), Share(workers, threads, bandwidth), LEAST_BODY_BYTES).run()
         return plan
 
     return run
@@ -114,7 +116,7 @@ def test_where_each_may_do_only_its_part_all_get_as_much(run, seaweedfs, prefix,
         give(self, jobs)
 
     monkeypatch.setattr(worker_process.WorkerProcess, "give", count)
-    run(Requests(puts(seaweedfs, prefix, 9)), workers=3, spread=True)
+    run(Requests(puts(seaweedfs, prefix, 9)), workers=3, bandwidth=1e9)
     assert list(given.values()) == [3, 3, 3]
 
 
@@ -160,7 +162,7 @@ def test_workers_killed_at_any_time_lose_nothing(run, pool, seaweedfs, prefix):
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP], ids=["dead", "stopped"])
 def test_a_worker_that_says_nothing_more_is_noticed(run, pool, seaweedfs, prefix, monkeypatch, how, size):
     """Its pipe may stay open: another process, forked by whatever code, may have the other end, too."""
-    for module in (worker_process, call_workers):
+    for module in (worker_process, process_runner):
         monkeypatch.setattr(module, "LOOK", 0.02)
     popen, lease, kept, ended = subprocess.Popen, WorkerPool.lease, [], []
 
@@ -214,7 +216,7 @@ def test_workers_that_never_work_are_an_error_that_says_why(run, script, seaweed
     assert why in failed.value.failure.message
 
 
-def test_one_worker_of_nonsense_is_replaced(run, script, seaweedfs, prefix, templates, monkeypatch):
+def test_one_worker_of_nonsense_is_replaced(run, script, seaweedfs, prefix, monkeypatch):
     run(Requests(puts(seaweedfs, prefix, 20)))
     real = worker_process.SCRIPT
     script(GARBAGE)
@@ -226,14 +228,7 @@ def test_one_worker_of_nonsense_is_replaced(run, script, seaweedfs, prefix, temp
         return worker
 
     monkeypatch.setattr(WorkerPool, "lease", first_bad_then_good)
-    fresh = WorkerPool(limit=4, warm=0)
-    recipe = ClientRecipe(seaweedfs.region, seaweedfs.endpoint_url, False, None, False, {})
-    signs_as = CredentialSet(seaweedfs.access_key, seaweedfs.secret_key)
-    plan = Requests(heads(seaweedfs, prefix, 20))
-    setup = lambda: [recipe, signs_as, Terms(), 4]  # noqa: E731
-    runner = ProcessRunner(fresh, setup, lambda: signs_as, templates, Renewal(lambda _: False), Interruption(), 2, 4)
-    runner.run(plan, JobQueue(plan))
-    assert len(plan.replies) == 20
+    assert len(run(Requests(heads(seaweedfs, prefix, 20)), pool=WorkerPool(limit=4, warm=0)).replies) == 20
 
 
 def test_a_worker_that_was_alone_when_a_call_failed_works_for_the_next(run, pool, script):

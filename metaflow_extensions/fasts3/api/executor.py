@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterable
 from functools import partial
-from typing import TYPE_CHECKING, Any, Callable, Optional
+from typing import TYPE_CHECKING, Callable, Optional
 
 from metaflow.exception import MetaflowException
 
@@ -33,13 +33,13 @@ from metaflow_extensions.fasts3.wire.local_files import NO_DESCRIPTORS
 from metaflow_extensions.fasts3.wire.log import log
 from metaflow_extensions.fasts3.wire.retry import RetryPolicy
 from metaflow_extensions.fasts3.workers import concurrency, worker_pool
-from metaflow_extensions.fasts3.workers.call_workers import NoWorkers
+from metaflow_extensions.fasts3.workers.call import Call
 from metaflow_extensions.fasts3.workers.cleanup import NO_TIME, Undone, clean_up
 from metaflow_extensions.fasts3.workers.inline_runner import InlineRunner
 from metaflow_extensions.fasts3.workers.interpreter import why_no_workers
 from metaflow_extensions.fasts3.workers.interruptible import interruptible
 from metaflow_extensions.fasts3.workers.performer import Performer, Terms
-from metaflow_extensions.fasts3.workers.process_runner import ProcessRunner
+from metaflow_extensions.fasts3.workers.process_runner import NoWorkers, ProcessRunner
 from metaflow_extensions.fasts3.workers.renewal import Renewal
 from metaflow_extensions.fasts3.workers.threads import within
 
@@ -141,12 +141,16 @@ class Executor:
         if few is not None and "botocore" not in sys.modules and queue.at_least(MANY_REQUESTS):
             start_workers(queue)  # in parallel with the import of boto3, which takes as long
         client = self.client()
-
-        def clean_up_within(limit: float) -> str:
-            return self._clean_up(plan, queue, client, settings, limit)
-
+        terms = Terms(
+            RetryPolicy(settings.retries, settings.outage_timeout),
+            endpoints.has_answered(client.endpoint_url),
+            self._failure_rate,
+            settings.bandwidth,
+        )
+        call = Call(client, settings, terms, Renewal(client.renew_credentials), interruption)
+        clean_up_within = partial(_clean_up, plan, queue, call)
         try:
-            self._carry_out(plan, queue, place, client, settings, interruption)
+            _carry_out(queue, place, call)
             left = clean_up_within(CLEANUP_LIMIT)
             if left:
                 log.warning("S3: %s", left)
@@ -170,36 +174,6 @@ class Executor:
         if display:
             display.make_room()
         write_line(shown(self.client().conceal(line)))
-
-    def _carry_out(
-        self,
-        plan: Plan,
-        queue: JobQueue,
-        place: Place,
-        client: "TransferClient",
-        settings: Settings,
-        interruption: Interruption,
-    ) -> None:
-        unable = why_no_workers()
-        if unable:
-            log.debug("no workers: %s", unable)
-        if unable or client.recipe is None:
-            place = Place.HERE
-        reason = client.why_boto3(settings.transfers)
-        log.debug("carried out %s, by %s", place.value, f"boto3: {reason}" if reason else "the wire")
-        renewal = Renewal(client.renew_credentials)
-        few = few_jobs(place, settings)
-        threads = INLINE_PAGES if place is Place.LISTING else INLINE_THREADS
-        here = self._here(client, settings, renewal, interruption, threads)
-        here.run(plan, queue, may_leave(here, queue, few) if few is not None else lambda: False)
-        if here.answered:
-            endpoints.note_answer(client.endpoint_url)
-        if queue.has_more():
-            try:
-                self._workers(client, settings, renewal, interruption).run(plan, queue)
-            except NoWorkers as error:
-                log.warning("S3: could not start a worker process (%s); this process does the work.", error)
-                here.run(plan, queue)
 
     def check_buckets(self, buckets: Iterable[str]) -> None:
         """Raise MetaflowS3NotFound for a missing bucket, after a 404 for a key that did not tell which is missing."""
@@ -245,58 +219,49 @@ class Executor:
             failure = failure_of(error)
         raise credentials_error(failure)  # without the exception, whose frames may hold a program's output
 
-    def _terms(self, client: "TransferClient", settings: Settings, bandwidth: Optional[float]) -> Terms:
-        policy = RetryPolicy(settings.retries, settings.outage_timeout)
-        return Terms(policy, endpoints.has_answered(client.endpoint_url), self._failure_rate, bandwidth)
 
-    def _here(
-        self,
-        client: "TransferClient",
-        settings: Settings,
-        renewal: Renewal,
-        interruption: Interruption,
-        threads: int,
-    ) -> InlineRunner:
-        transfers = client.transfers(settings.transfers)
-        terms = self._terms(client, settings, settings.bandwidth)
-        return InlineRunner(transfers, terms, renewal, interruption, min(threads, settings.connections))
-
-    def _workers(
-        self, client: "TransferClient", settings: Settings, renewal: Renewal, interruption: Interruption
-    ) -> ProcessRunner:
+def _carry_out(queue: JobQueue, place: Place, call: Call) -> None:
+    client, settings = call.client, call.settings
+    unable = why_no_workers()
+    if unable:
+        log.debug("no workers: %s", unable)
+    if unable or client.recipe is None:
+        place = Place.HERE
+    reason = client.why_boto3(settings.transfers)
+    log.debug("carried out %s, by %s", place.value, f"boto3: {reason}" if reason else "the wire")
+    few = few_jobs(place, settings)
+    here = InlineRunner(call, min(INLINE_PAGES if place is Place.LISTING else INLINE_THREADS, settings.connections))
+    here.run(queue, may_leave(here, queue, few) if few is not None else lambda: False)
+    if queue.has_more():
+        if here.answered:
+            endpoints.note_answer(client.endpoint_url)
         windows = concurrency.windows(memory(), min(processors(), MOST_WORKERS))
         share = concurrency.share(windows.workers, settings.connections, settings.bandwidth)
-        workers, each = share.workers, share.connections
+        call = call._replace(terms=call.terms._replace(answered=here.answered))
+        try:
+            ProcessRunner(worker_pool.shared, call, queue, share, windows.body_bytes).run()
+        except NoWorkers as error:
+            log.warning("S3: could not start a worker process (%s); this process does the work.", error)
+            here.run(queue)
 
-        def setup() -> Any:
-            terms = self._terms(client, settings, share.bandwidth)
-            return [client.recipe, client.credentials(), terms, each]
 
-        def template(operation: str, bucket: str) -> Any:
-            return client.template(settings.transfers, operation, bucket)
+def _clean_up(plan: Plan, queue: JobQueue, call: Call, limit: float) -> str:
+    """Abort open uploads within so many seconds; return sentences about those that remain."""
+    jobs = plan.cleanup()
+    opening: dict[int, str] = getattr(plan, "opening", {})
+    if not jobs and not opening:
+        return ""
+    undone = [Undone(job, NO_TIME) for job in jobs]
 
-        credentials = client.credentials
-        pool = worker_pool.shared
-        spread = share.bandwidth is not None
-        return ProcessRunner(
-            pool, setup, credentials, template, renewal, interruption, workers, each, spread, windows.body_bytes
-        )
+    def do() -> None:
+        performer = Performer(call.client.transfers(call.settings.transfers), Terms(RetryPolicy(CLEANUP_RETRIES)))
+        undone[:] = clean_up(performer, jobs, limit)
 
-    def _clean_up(self, plan: Plan, queue: JobQueue, client: "TransferClient", settings: Settings, limit: float) -> str:
-        """Abort open uploads within so many seconds; return sentences about those that remain."""
-        jobs = plan.cleanup()
-        opening: dict[int, str] = getattr(plan, "opening", {})
-        undone = [Undone(job, NO_TIME) for job in jobs]
-
-        def do() -> None:
-            performer = Performer(client.transfers(settings.transfers), Terms(RetryPolicy(CLEANUP_RETRIES)))
-            undone[:] = clean_up(performer, jobs, limit)
-
-        if jobs:
-            # boto3 may wait for a minute, although the user wants to stop.
-            within(limit + LATENESS, do, "fasts3-cleanup")
-        perhaps = [url for number, url in opening.items() if not queue.holds(number)]
-        return client.conceal(open_uploads_message(undone, perhaps))
+    if jobs:
+        # boto3 may wait for a minute, although the user wants to stop.
+        within(limit + LATENESS, do, "fasts3-cleanup")
+    perhaps = [url for number, url in opening.items() if not queue.holds(number)]
+    return call.client.conceal(open_uploads_message(undone, perhaps))
 
 
 def _noted(failure: Failure, endpoint: str) -> Failure:

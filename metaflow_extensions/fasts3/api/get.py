@@ -101,7 +101,7 @@ class GetMethods(Client):
 MetaflowS3URLException, MetaflowS3Exception
             As for `get`, for the first object that fails. MetaflowS3NotFound names all missing objects.
         """
-        return self._download(several(keys), Place.WORKERS, return_missing, return_info, in_memory)
+        return S3Objects(self._download(several(keys), Place.WORKERS, return_missing, return_info, in_memory))
 
     def get_recursive(self, keys: Iterable[str], return_info: bool = False, in_memory: bool = False) -> S3Objects:
         """
@@ -182,14 +182,14 @@ MetaflowS3Exception
 
     def _download(
         self, keys: list[Any], place: Place, return_missing: bool, return_info: bool, in_memory: bool
-    ) -> S3Objects:
+    ) -> list[S3Object]:
         check_booleans(return_missing=return_missing, return_info=return_info, in_memory=in_memory)
         ranges = [range_of(key) for key in keys]
         urls = [self._location.url(key_of(key)) for key in keys]
         requests = [Download(*split_object_url(url), *one) for url, one in zip(urls, ranges)]
         results = self._fetch(requests, place, return_missing, in_memory)
         root, name = self._location.root, self._tempdir.file
-        return S3Objects(s3object_of(root, url, result, return_info, name) for url, result in zip(urls, results))
+        return [s3object_of(root, url, result, return_info, name) for url, result in zip(urls, results)]
 
     def _fetch(
         self, requests: list[Download], place: Place, missing_ok: bool, in_memory: bool
@@ -200,7 +200,9 @@ MetaflowS3Exception
         wanted = list(dict.fromkeys(requests))
         name = self._namer(in_memory)
         with MemoryFiles(self._tempdir.file) as files:
-            plan = Downloads(wanted, [name(one.key) for one in wanted], missing_ok, self._step(), files)
+            plan = Downloads(
+                wanted, [name(one.key) for one in wanted], missing_ok, self._executor.settings().part_size, files
+            )
             objects = ((one.bucket, one.key) for one in wanted)
             with naming_all(self._executor, lambda: objects, self._location.root):
                 self._executor.run(plan, place)
@@ -216,7 +218,7 @@ MetaflowS3Exception
         if not listings:
             return []
         with MemoryFiles(self._tempdir.file) as files:
-            plan = ListedDownloads(listings, self._namer(in_memory), self._step(), files)
+            plan = ListedDownloads(listings, self._namer(in_memory), self._executor.settings().part_size, files)
             with naming_all(self._executor, lambda: plan.objects, self._location.root):
                 self._executor.run(plan, Place.WORKERS)
         _conclude(plan.results)
@@ -224,9 +226,6 @@ MetaflowS3Exception
 
     def _namer(self, in_memory: bool) -> Callable[[str], Optional[str]]:
         return (lambda _: None) if in_memory else self._tempdir.namer()
-
-    def _step(self) -> int:
-        return self._executor.settings().part_size
 
 
 def _conclude(results: Iterable[Optional[Downloaded]]) -> None:

@@ -1,6 +1,7 @@
 """Class `S3`: the constructor, and the methods that do not transfer data."""
 
 import weakref
+from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional, TypeVar, Union
 
 import metaflow.metaflow_config as configuration
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     import metaflow.client.core
     import metaflow.flowspec
 
-    from metaflow_extensions.fasts3.boto.transfer_client import TransferClient
 
 NOT_PICKLED = "Create the S3 client in each step and process that uses it, and pass its root instead."
 
@@ -176,7 +176,7 @@ class S3(GetMethods, IterateMethods, ListMethods, DirectoryMethods, DeleteMethod
     def _assemble(self) -> None:
         """Create the parts that copies and other processes do not share."""
         failure_rate, limits, progress, tmproots = self._choices
-        self._executor = Executor(self._transfer_client, failure_rate, limits, progress)
+        self._executor = Executor(partial(transfer_client_of, self._client), failure_rate, limits, progress)
         self._tempdir = TemporaryDirectory(*tmproots)
         self._prefetches = weakref.WeakSet()
 
@@ -253,6 +253,3 @@ class S3(GetMethods, IterateMethods, ListMethods, DirectoryMethods, DeleteMethod
         """
         reason = self._executor.client().why_boto3(Settings.read().transfers)
         return f"boto3: {reason}" if reason else "wire"
-
-    def _transfer_client(self) -> "TransferClient":
-        return transfer_client_of(self._client)

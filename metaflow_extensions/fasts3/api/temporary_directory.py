@@ -18,7 +18,7 @@ import stat
 import sys
 import tempfile
 import threading
-from typing import Callable, Optional
+from typing import Callable, NamedTuple, Optional
 
 from metaflow.debug import debug
 from metaflow.metaflow_config import TEMPDIR
@@ -40,8 +40,13 @@ NAME_LENGTH = 60  # characters of a key in its file name
 # Errors of a root where no directory can be created: read-only, no permission, missing.
 _ELSEWHERE = {errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR}
 
-_made: dict[str, int] = {}  # directory -> the process that created it
-_locks: dict[str, int] = {}  # directory -> the descriptor that holds its lock
+
+class _Owner(NamedTuple):
+    process: int  # the one that created the directory; a forked child does not remove it
+    lock: Optional[int]  # the descriptor that holds it
+
+
+_owners: dict[str, _Owner] = {}  # by directory
 _swept: set[tuple[int, str]] = set()  # (process id, root)
 _ended = False  # whether the exit handlers of this process have removed all of them
 _finalized_in: Optional[int] = None  # the process whose end `multiprocessing` reports
@@ -113,7 +118,6 @@ class TemporaryDirectory:
                 raise MetaflowS3Exception("Could not create a temporary directory: this process is about to end.")
             if self._path is None or not _is_ours(self._path):  # no other thread has created it meanwhile
                 self._path = self._make()
-                _made[self._path] = os.getpid()
                 _have_it_removed()
             return self._path
 
@@ -136,9 +140,9 @@ class TemporaryDirectory:
             path, self._path = self._path, None
         if path is None:
             return
-        if _made.get(path) == os.getpid():
+        owner = _owners.get(path)
+        if owner and owner.process == os.getpid():
             remove_directory(path)
-            _made.pop(path, None)  # last: after an exception, the end of the process removes the rest
             return
         for name in os.listdir(path) if os.path.isdir(path) else ():  # a forked child removes only its own files
             if name.startswith(f"{os.getpid()}-"):
@@ -188,23 +192,26 @@ def make_directory(root: str, lock: bool = True) -> str:
     OSError
     """
     path = os.path.abspath(tempfile.mkdtemp(prefix=_NOT_YET if lock else PREFIX, dir=root))
-    if not lock:
-        return path
-    descriptor = _locked(path) if len(_locks) < MOST_LOCKS else None
-    # Its name says that it is locked only after the lock is held: no other process removes it before.
-    folder, name = os.path.split(path)
-    named = os.path.join(folder, (PREFIX if descriptor is None else LOCKED) + name[len(_NOT_YET) :])
-    try:
-        os.rename(path, named)
-    except OSError:  # another process took the name; the directory keeps its first name, and `sweep` ignores it
-        named = path
-    if descriptor is not None:
-        _locks[named] = descriptor
-    return named
+    descriptor = None
+    if lock:
+        if sum(owner.lock is not None for owner in list(_owners.values())) < MOST_LOCKS:
+            descriptor = _locked(path)
+        # Its name says that it is locked only after the lock is held: no other process removes it before.
+        folder, name = os.path.split(path)
+        named = os.path.join(folder, (PREFIX if descriptor is None else LOCKED) + name[len(_NOT_YET) :])
+        # Another process may have taken the name: the directory keeps its first name, and `sweep` ignores it.
+        with contextlib.suppress(OSError):
+            os.rename(path, named)
+            path = named
+    _owners[path] = _Owner(os.getpid(), descriptor)
+    return path
 
 
 def remove_directory(path: str) -> None:
-    """Remove a directory that this process created, and its contents, even while others write to it."""
+    """Remove a directory that this process created, and its contents, even while others write to it.
+
+    After an exception, the end of the process removes the rest.
+    """
     # Renamed first: other threads and processes then can't create files in it. Otherwise a file created during the
     # removal would remain, and so would the directory.
     gone = f"{path}{_GONE}"
@@ -213,9 +220,9 @@ def remove_directory(path: str) -> None:
     except OSError:  # it no longer exists, or its parent is not writable
         gone = path
     shutil.rmtree(gone, ignore_errors=True)
-    descriptor = _locks.pop(path, None)
-    if descriptor is not None:
-        os.close(descriptor)
+    owner = _owners.pop(path, None)
+    if owner and owner.lock is not None:
+        os.close(owner.lock)
 
 
 def sweep(root: str) -> None:
@@ -226,7 +233,7 @@ def sweep(root: str) -> None:
     _swept.add(name)
     with contextlib.suppress(OSError), os.scandir(root) as entries:
         for entry in itertools.islice(entries, MOST_LOOKED_AT):
-            if entry.name.startswith(LOCKED) and entry.path not in _locks:
+            if entry.name.startswith(LOCKED) and entry.path not in _owners:
                 _remove_if_abandoned(entry.path)
 
 
@@ -282,10 +289,9 @@ def _end() -> None:
 def _remove_all() -> None:
     if debug.s3client:  # METAFLOW_DEBUG_S3CLIENT keeps the files, as it does for Metaflow's own class
         return
-    for path, owner in list(_made.items()):
-        if owner == os.getpid():  # a forked child keeps its parent's files
+    for path, owner in list(_owners.items()):
+        if owner.process == os.getpid():  # a forked child keeps its parent's files
             remove_directory(path)
-            _made.pop(path, None)
 
 
 def _have_it_removed() -> None:

@@ -13,10 +13,10 @@ from ..boto.errors import failure_of
 from ..plans.listings import Listing
 from ..plans.split_listing import Entry
 from ..workers.interruptible import interruptible
-from ..workers.read_ahead import ReadAhead
 from .exit_status import with_exit_status
 from .options import with_human, with_json, with_location, with_raw
 from .output import format_name, format_size, json_line, print_lines
+from .read_ahead import ReadAhead
 from .selection import PAGES_AHEAD, Selection, location_from, pages_of, select_one, url_of
 
 WIDTH = 12  # columns for sizes: up to a terabyte

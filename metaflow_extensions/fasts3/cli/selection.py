@@ -14,7 +14,7 @@ from ..api.location import SCHEME, Location, as_directory, location_of, split_ur
 from ..api.s3 import S3
 from ..plans.listings import Listing
 from ..plans.split_listing import Entry
-from ..workers.read_ahead import ReadAhead
+from .read_ahead import ReadAhead
 
 WILDCARD = re.compile(r"[*?]|\[[^]]+\]")
 RUN = re.compile(r"[^/\s]+/[^/\s]+\Z")

@@ -1,6 +1,7 @@
 """Plans: they give jobs and take outcomes, and do not know processes, sockets or clocks."""
 
 import bisect
+import contextlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Callable, Optional, Protocol
 
@@ -135,6 +136,11 @@ class JobQueue:
             self._ranks.pop(job.number, None)
         if jobs != ():
             self._add(rank, jobs)
+
+    def conclude(self, job: Job, outcome: Outcome) -> None:
+        """Pass an outcome to a plan that has ended, which may need it for its `cleanup`; nothing follows from it."""
+        with contextlib.suppress(JobFailed):
+            self._plan.receive(job, outcome)
 
     def holds(self, number: int) -> bool:
         """Whether a job with this number was taken and put back."""

@@ -47,12 +47,12 @@ def share(workers: int, connections: int, bandwidth: Optional[float]) -> Share:
 
     Parameters
     ----------
-    At most.
-        At the most.
-    Parallel requests of all workers, at least 1.
-        Requests of all that may be under way, at least 1.
-    Bytes a second of all workers.
-        Bytes a second of all.
+    workers : int
+        At most.
+    connections : int
+        Parallel requests of all workers, at least 1.
+    bandwidth : float or None
+        Bytes a second of all workers.
     """
     if bandwidth is not None:
         workers = min(workers, math.ceil(bandwidth / WORKER_BANDWIDTH))

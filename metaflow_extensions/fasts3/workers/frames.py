@@ -10,25 +10,17 @@ import json
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import IntEnum
+from functools import cache, partial
 from itertools import product
-from typing import Any, NamedTuple, Optional
+from typing import Any, Callable, NamedTuple, Optional, Union, get_args, get_origin, get_type_hints
 
 from metaflow_extensions.fasts3.plans.jobs import Buffer, Job, Outcome
-from metaflow_extensions.fasts3.wire.failures import Code, Failure
+from metaflow_extensions.fasts3.wire.failures import Code
 from metaflow_extensions.fasts3.wire.operations import BY_TRANSFER
-from metaflow_extensions.fasts3.wire.transfers import (
-    DetailedObject,
-    GetReply,
-    ListedObject,
-    ObjectInfo,
-    OpenUpload,
-    Page,
-    PutHeaders,
-    UploadsPage,
-)
+from metaflow_extensions.fasts3.wire.transfers import GetReply, PutHeaders
 
 MAGIC = b"\xf3S"
-VERSION = 4
+VERSION = 5
 HEAD = struct.Struct(">2sBBII")
 LIMIT = 256 * 2**20  # bytes of one frame; a body is at most one part, far smaller
 TOGETHER = 2**20  # bytes of bodies that share a frame; each is copied on both sides
@@ -105,25 +97,41 @@ def _frame(kind: int, document: bytes, raw: bytes) -> Frame:
         raise FrameError(f"a frame of kind {kind} does not contain JSON: {error}") from None
 
 
-def jobs_frames(jobs: Sequence[Job]) -> Iterator[Frame]:
-    """Yield frames of jobs, with their bodies after the JSON; a large body gets its own frame and is not copied."""
+def jobs_frames(jobs: Iterable[Job]) -> Iterator[Frame]:
+    """Return frames of jobs; see `_frames`."""
+    return _frames(Kind.JOBS, (((*job[:-1], _size(job.body)), job.body) for job in jobs))
+
+
+def outcomes_frames(outcomes: Iterable[Outcome]) -> Iterator[Frame]:
+    """Return frames of outcomes; see `_frames`. Named tuples become JSON arrays."""
+    return _frames(Kind.OUTCOMES, map(_row_and_body, outcomes))
+
+
+def _row_and_body(outcome: Outcome) -> "tuple[Any, Optional[Buffer]]":
+    reply = outcome.reply
+    if type(reply) is not GetReply or reply.body is None:
+        return outcome, None
+    return outcome._replace(reply=(*reply[:-1], len(reply.body))), reply.body
+
+
+def _size(body: Optional[Buffer]) -> Optional[int]:
+    return None if body is None else len(body)
+
+
+def _frames(kind: Kind, rows_and_bodies: "Iterable[tuple[Any, Optional[Buffer]]]") -> Iterator[Frame]:
+    """Yield frames of rows, which hold the lengths of their bodies; a large body has its own frame, and is no copy."""
     rows: list[Any] = []
     bodies: list[Buffer] = []
     size = 0
-    for job in jobs:
-        length = -1 if job.body is None else len(job.body)
-        if rows and size + length > TOGETHER:
-            yield _jobs_frame(rows, bodies)
-            rows, bodies, size = [], [], 0
-        rows.append((*job[:5], length))
-        if job.body is not None:
-            bodies.append(job.body)
-            size += length
-    yield _jobs_frame(rows, bodies)
-
-
-def _jobs_frame(rows: list[Any], bodies: list[Buffer]) -> Frame:
-    return Frame(Kind.JOBS, rows, bodies[0] if len(bodies) == 1 else b"".join(bodies))
+    for row, body in rows_and_bodies:
+        if body is not None:
+            if bodies and size + len(body) > TOGETHER:
+                yield Frame(kind, rows, b"".join(bodies))
+                rows, bodies, size = [], [], 0
+            bodies.append(body)
+            size += len(body)
+        rows.append(row)
+    yield Frame(kind, rows, bodies[0] if len(bodies) == 1 else b"".join(bodies))
 
 
 def jobs_of(frame: Frame) -> Iterator[Job]:
@@ -137,32 +145,13 @@ def jobs_of(frame: Frame) -> Iterator[Job]:
     bodies = _Bodies(frame.raw)
     try:
         for row in _list(frame.document):
-            number, operation, bucket, key, arguments, size = _fields("a job", _JOB, row)
+            number, operation, bucket, key, arguments, size = _fields_of(Job)(row)
             if "headers" in arguments:
                 arguments["headers"] = PutHeaders(*_list(arguments["headers"]))  # users choose the values
-            yield Job(number, operation, bucket, key, arguments, bodies.take(size) if size >= 0 else None)
+            yield Job(number, operation, bucket, key, arguments, bodies.take(size))
         bodies.check_end()
     except (LookupError, TypeError, ValueError) as error:
         raise _invalid("jobs", error) from None
-
-
-def outcomes_frames(outcomes: Sequence[Outcome]) -> Iterator[Frame]:
-    """Yield frames of outcomes. Named tuples become JSON arrays; bodies follow the JSON, which holds their lengths."""
-    rows: list[Any] = []
-    bodies: list[Buffer] = []
-    size = 0
-    for outcome in outcomes:
-        row, reply = outcome, outcome.reply
-        if type(reply) is GetReply and reply.body is not None:
-            length = len(reply.body)
-            if bodies and size + length > TOGETHER:
-                yield Frame(Kind.OUTCOMES, rows, b"".join(bodies))
-                rows, bodies, size = [], [], 0
-            bodies.append(reply.body)
-            size += length
-            row = outcome._replace(reply=(*reply[:-1], length))
-        rows.append(row)
-    yield Frame(Kind.OUTCOMES, rows, bodies[0] if len(bodies) == 1 else b"".join(bodies))
 
 
 def outcomes_of(frame: Frame, jobs: Mapping[int, Job]) -> Iterator[Outcome]:
@@ -181,23 +170,25 @@ def outcomes_of(frame: Frame, jobs: Mapping[int, Job]) -> Iterator[Outcome]:
     bodies = _Bodies(frame.raw)
     try:
         for row in _list(frame.document):
-            number, reply, failure, answered, retried, begun = _fields("an outcome", _OUTCOME, row)
+            number, reply, failure, answered, retried, begun = _fields_of(Outcome)(row)
             operation = jobs[number].operation
-            error = _failure(failure)
             if begun and operation != "get":
                 raise ValueError("only downloads report that they have begun")
-            answer = None if error else _reply(operation, reply, bodies)
-            yield Outcome(number, answer, error, answered, _failure(retried), begun)
+            reply = None if failure else _reply(operation, reply, bodies)
+            yield Outcome(number, reply, failure, answered, retried, begun)
         bodies.check_end()
     except (LookupError, TypeError, ValueError) as error:
         raise _invalid("outcomes", error) from None
 
 
-def _failure(row: Any) -> Optional[Failure]:
-    if row is None:
-        return None
-    code, *others = _fields("a failure", _FAILURE, row)
-    return Failure(Code(code), *others)
+def _reply(operation: str, reply: Any, bodies: "_Bodies") -> Any:
+    reply = _reader_of_replies(operation)(reply)
+    if type(reply) is GetReply and reply.body is not None:
+        size: Any = reply.body  # in a frame
+        if size != reply.received:
+            raise ValueError(f"{reply.received} bytes were received, and the body has {size}")
+        return reply._replace(body=bodies.take(size))
+    return reply
 
 
 class _Bodies:
@@ -207,7 +198,9 @@ class _Bodies:
         self._raw = raw
         self._position = 0
 
-    def take(self, size: int) -> bytes:
+    def take(self, size: Optional[int]) -> Optional[bytes]:
+        if size is None:
+            return None
         begin, self._position = self._position, self._position + size
         if size < 0 or self._position > len(self._raw):
             raise ValueError("a body is shorter than its length")
@@ -218,84 +211,95 @@ class _Bodies:
             raise ValueError("bytes follow the last body")
 
 
-def _reply(operation: str, reply: Any, bodies: _Bodies) -> Any:
-    if operation == "head":
-        return _info(reply)
-    if operation == "get":
-        info, *others, size = _fields("the result of a GET", _GET_REPLY, reply)
-        result = GetReply(_info(info), *others)
-        if size is None:
-            return result
-        if size != result.received:
-            raise ValueError(f"{result.received} bytes were received, and the body has {size}")
-        return result._replace(body=bodies.take(size))
-    if operation == "list_page":
-        rows, prefixes, token = _fields("a page", _PAGE, reply)
-        _texts(prefixes)
-        return Page(_listed(rows), prefixes, token)
-    if operation == "list_uploads":
-        rows, after, now = _fields("a page of uploads", _UPLOADS_PAGE, reply)
-        _texts(after or ())
-        return UploadsPage([OpenUpload(*_fields("an upload", _UPLOAD, row)) for row in rows], after, now)
-    if type(reply) is not BY_TRANSFER[operation].reply:
-        raise TypeError(f"the result of {operation} is {str(reply)[:80]!r}")
-    if type(reply) is dict:
-        _texts(reply.values())
-    return reply
+def _invalid(what: str, error: Exception) -> FrameError:
+    return FrameError(f"invalid {what}: {type(error).__name__}: {str(error)[:200]}")
 
 
-def _listed(rows: "list[Any]") -> "list[Any]":
-    if rows and len(rows[0]) > len(ListedObject._fields):
-        return [DetailedObject(*_fields("an object", _DETAILED, row)) for row in rows]
-    return [ListedObject(*_fields("an object", _LISTED, row)) for row in rows]
+# --- Values of JSON, checked against the annotations of named tuples.
+
+_TYPES: "dict[Any, tuple[type, ...]]" = {
+    float: (int, float),
+    Code: (str,),
+    Sequence: (list,),
+    Any: (list, dict, str, type(None)),
+    **dict.fromkeys((bytes, bytearray, memoryview), (int,)),  # the length of a body
+}
 
 
-def _info(row: Any) -> ObjectInfo:
-    info = ObjectInfo(*_fields("an object's info", _INFO, row))
-    _texts(info.metadata.values())
-    return info
+@cache
+def _reader_of_replies(operation: str) -> "Callable[[Any], Any]":
+    """Return the function that checks and converts the results of an operation."""
+    kind = BY_TRANSFER[operation].reply
+    types, convert = _types_of(kind), _converter_of(kind)
+
+    def read(value: Any) -> Any:
+        if type(value) not in types:
+            raise TypeError(f"the result of {operation} is {str(value)[:80]!r}")
+        return convert(value) if convert else value
+
+    return read
 
 
-# --- The rows of a document: the allowed combinations of field types.
+@cache
+def _fields_of(kind: Any) -> "Callable[[Any], list[Any]]":
+    """Return the function that checks and converts the fields of a named tuple."""
+    hints = get_type_hints(kind).values()
+    allowed = frozenset(product(*map(_types_of, hints)))  # one lookup checks the number and types of all fields
+    converters = [(index, convert) for index, convert in enumerate(map(_converter_of, hints)) if convert]
 
-_NONE = type(None)
+    def read(row: Any) -> "list[Any]":
+        if type(row) is not list or tuple(map(type, row)) not in allowed:
+            raise TypeError(f"{kind.__name__} is {str(row)[:80]!r}")
+        for index, convert in converters:
+            row[index] = convert(row[index])
+        return row
+
+    return read
 
 
-def _types(*fields: "tuple[type, ...]") -> "frozenset[tuple[type, ...]]":
-    return frozenset(product(*fields))
+def _types_of(hint: Any) -> "tuple[type, ...]":
+    """Return the types that values of an annotation have in JSON."""
+    if get_origin(hint) is Union:
+        return tuple(kind for one in get_args(hint) for kind in _types_of(one))
+    hint = get_origin(hint) or hint
+    return (list,) if hasattr(hint, "_fields") else _TYPES.get(hint, (hint,))
 
 
-_TEXT, _NUMBER, _MAYBE_TEXT, _MAYBE_NUMBER = (str,), (int,), (str, _NONE), (int, _NONE)
-_JOB = _types(_NUMBER, _TEXT, _TEXT, _TEXT, (dict,), _NUMBER)
-_OUTCOME = _types(_NUMBER, (list, str, dict, _NONE), (list, _NONE), (bool,), (list, _NONE), (bool,))
-_FAILURE = _types(_TEXT, _TEXT, _TEXT, _NUMBER, _TEXT, _NUMBER, (int, float), (int, float), _NUMBER, _TEXT)
-_INFO = _types(_MAYBE_NUMBER, _TEXT, _MAYBE_TEXT, (dict,), _MAYBE_NUMBER, _MAYBE_TEXT)
-_GET_REPLY = _types((list,), _NUMBER, _NUMBER, _NUMBER, _MAYBE_NUMBER, _MAYBE_TEXT, _MAYBE_TEXT, _MAYBE_NUMBER)
-_PAGE = _types((list,), (list,), _MAYBE_TEXT)
-_LISTED = _types(_TEXT, _NUMBER)
-_DETAILED = _types(_TEXT, _NUMBER, _TEXT, (int, float, _NONE))
-_UPLOADS_PAGE = _types((list,), (list, _NONE), _MAYBE_NUMBER)
-_UPLOAD = _types(_TEXT, _TEXT, _MAYBE_NUMBER)
+def _converter_of(hint: Any) -> "Optional[Callable[[Any], Any]]":
+    """Return the function that checks what is in a value of JSON and converts it; None if there is nothing to do."""
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin is Union:  # with None
+        convert = next(filter(None, map(_converter_of, arguments)), None)
+        return convert and (lambda value: None if value is None else convert(value))
+    if origin in (list, Sequence):
+        kinds = [kind for kind in get_args(arguments[0]) or arguments if hasattr(kind, "_fields")]
+        return partial(_rows, {len(kind._fields): kind for kind in kinds}) if kinds else _texts
+    if (origin or hint) is dict:
+        return None if Any in arguments else _texts
+    if hasattr(hint, "_fields"):
+        fields = _fields_of(hint)
+        return lambda row: hint(*fields(row))
+    return Code if hint is Code else None
+
+
+def _rows(kinds: "dict[int, Any]", rows: "list[Any]") -> "list[Any]":
+    """Convert the rows of a list to named tuples, all of the type that has as many fields as the first row."""
+    if not rows:
+        return rows
+    kind = kinds[len(rows[0])]
+    fields = _fields_of(kind)
+    return [kind(*fields(row)) for row in rows]
+
+
+def _texts(values: Any) -> Any:
+    """Return a list or a dict, all of whose values must be strings."""
+    for value in values.values() if type(values) is dict else values:
+        if type(value) is not str:
+            raise TypeError(f"{str(value)[:80]!r} is not a string")
+    return values
 
 
 def _list(value: Any) -> "list[Any]":
     if type(value) is not list:
         raise TypeError(f"{str(value)[:80]!r} is not a list")
     return value
-
-
-def _fields(what: str, allowed: "frozenset[tuple[type, ...]]", row: Any) -> "list[Any]":
-    """Return the fields of a row. One lookup checks their number and types."""
-    if type(row) is not list or tuple(map(type, row)) not in allowed:
-        raise TypeError(f"{what} is {str(row)[:80]!r}")
-    return row
-
-
-def _texts(values: "Iterable[Any]") -> None:
-    for value in values:
-        if type(value) is not str:
-            raise TypeError(f"{str(value)[:80]!r} is not a string")
-
-
-def _invalid(what: str, error: Exception) -> FrameError:
-    return FrameError(f"invalid {what}: {type(error).__name__}: {str(error)[:200]}")

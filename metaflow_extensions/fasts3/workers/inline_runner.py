@@ -1,6 +1,5 @@
 """Carries out a plan in the user's process: for a few jobs, or for a client that workers can't recreate."""
 
-import contextlib
 import threading
 from concurrent.futures import Future
 from functools import partial
@@ -11,16 +10,13 @@ from metaflow_extensions.fasts3.plans.plan import (
     LOOK_WHEN_HELD,
     PATIENCE_WHEN_FAILED,
     PATIENCE_WHEN_STOPPED,
-    JobFailed,
     JobQueue,
-    Plan,
 )
 from metaflow_extensions.fasts3.wire.blocking import Interruption
 from metaflow_extensions.fasts3.wire.failures import Code
-from metaflow_extensions.fasts3.wire.transfers import Transfers
+from metaflow_extensions.fasts3.workers.call import Call
 from metaflow_extensions.fasts3.workers.job_threads import JobThreads
-from metaflow_extensions.fasts3.workers.performer import Performer, Tell, Terms
-from metaflow_extensions.fasts3.workers.renewal import Renewal
+from metaflow_extensions.fasts3.workers.performer import Performer, Tell
 from metaflow_extensions.fasts3.workers.threads import Threads
 
 MUCH = 2**20  # average bytes of a job
@@ -32,23 +28,18 @@ class InlineRunner:
 
     Parameters
     ----------
-    transfers : Transfers
-    terms : Terms
-    renewal : Renewal
-    interruption : Interruption
-        Ends the run.
+    call : Call
     threads : int
         Parallel jobs.
     """
 
-    def __init__(
-        self, transfers: Transfers, terms: Terms, renewal: Renewal, interruption: Interruption, threads: int
-    ) -> None:
+    def __init__(self, call: Call, threads: int) -> None:
         self._stop = threading.Event()
         # Not a bound method: in a reference cycle, this object would keep the interruption's descriptors open.
-        self._performer = Performer(transfers, terms, pause=partial(_pause, interruption, self._stop))
-        self._renewal = renewal
-        self._interruption = interruption
+        pause = partial(_pause, call.interruption, self._stop)
+        self._performer = Performer(call.client.transfers(call.settings.transfers), call.terms, pause)
+        self._renewal = call.renewal
+        self._interruption = call.interruption
         self._threads = threads
         self._done = 0
         self._moved = 0  # bytes
@@ -63,12 +54,11 @@ class InlineRunner:
         """Whether the endpoint has responded to this process."""
         return self._performer.answered
 
-    def run(self, plan: Plan, queue: JobQueue, leave: Callable[[], bool] = lambda: False) -> None:
+    def run(self, queue: JobQueue, leave: Callable[[], bool] = lambda: False) -> None:
         """Run a queue's jobs and those that follow from them.
 
         Parameters
         ----------
-        plan : Plan
         queue : JobQueue
         leave : callable
             Called before each job: True means that workers run the rest.
@@ -79,16 +69,16 @@ class InlineRunner:
         """
         while not leave():
             if queue.at_least(2):
-                self._run_parallel(plan, queue, leave)
+                self._run_parallel(queue, leave)
             elif queue.has_more():
-                self._run_next(plan, queue, leave)
+                self._run_next(queue, leave)
             elif queue.is_held:
                 self._interruption.wait(LOOK_WHEN_HELD)
                 self._interruption.check()
             else:
                 return
 
-    def _run_next(self, plan: Plan, queue: JobQueue, leave: Callable[[], bool]) -> None:
+    def _run_next(self, queue: JobQueue, leave: Callable[[], bool]) -> None:
         """Run one job in this thread; if it starts a large object, other threads get the rest meanwhile."""
         job = queue.take()
         if job is None:
@@ -98,13 +88,13 @@ class InlineRunner:
 
         def get_rest() -> None:
             try:
-                self._run_parallel(plan, queue, lambda: leave() and ended.is_set(), lambda: not ended.is_set())
+                self._run_parallel(queue, lambda: leave() and ended.is_set(), lambda: not ended.is_set())
             except BaseException:
                 self._interruption.set()  # ends this thread's waits
                 raise
 
         def begin(begun: Outcome) -> None:
-            self._hand_on(plan, queue, job, begun)
+            self._hand_on(queue, job, begun)
             threads = Threads(1)
             others.append((threads, threads.submit(get_rest)))
 
@@ -117,9 +107,9 @@ class InlineRunner:
                 threads.close()
                 rest.result()
         self._interruption.check()
-        self._hand_on(plan, queue, job, outcome)
+        self._hand_on(queue, job, outcome)
 
-    def _hand_on(self, plan: Plan, queue: JobQueue, job: Job, outcome: Outcome) -> None:
+    def _hand_on(self, queue: JobQueue, job: Job, outcome: Outcome) -> None:
         if not outcome.begun:
             self._done += 1
             self._moved += bytes_moved(job, outcome.reply)
@@ -131,22 +121,19 @@ class InlineRunner:
             outcome = self._performer.perform(job, interruption, None, tell)
         return outcome
 
-    def _run_parallel(
-        self, plan: Plan, queue: JobQueue, leave: Callable[[], bool], others: Callable[[], int] = lambda: 0
-    ) -> None:
+    def _run_parallel(self, queue: JobQueue, leave: Callable[[], bool], others: Callable[[], int] = lambda: 0) -> None:
         """Run jobs in parallel, on as many threads fewer as `others` returns: jobs that run elsewhere."""
         with JobThreads(self._perform, self._threads) as threads:
             try:
-                self._keep_busy(threads, plan, queue, leave, others)
+                self._keep_busy(threads, queue, leave, others)
             finally:
                 if threads.under_way:
                     self._stop.set()  # no further attempts
                     for job, outcome in threads.rest(self._patience()):
-                        with contextlib.suppress(JobFailed):  # `cleanup` closes what it opened
-                            plan.receive(job, outcome)
+                        queue.conclude(job, outcome)
 
     def _keep_busy(
-        self, threads: JobThreads, plan: Plan, queue: JobQueue, leave: Callable[[], bool], others: Callable[[], int]
+        self, threads: JobThreads, queue: JobQueue, leave: Callable[[], bool], others: Callable[[], int]
     ) -> None:
         widths: dict[int, int] = {}  # job number -> parallel jobs allowed when it started
         reading: set[int] = set()  # jobs that have begun a large object: stay until they are done
@@ -163,7 +150,7 @@ class InlineRunner:
                     self._interruption.check()  # failures caused by the interruption do not count
                     if outcome.begun:
                         reading.add(job.number)
-                        self._hand_on(plan, queue, job, outcome)
+                        self._hand_on(queue, job, outcome)
                         continue
                     reading.discard(job.number)
                     width = widths.pop(job.number)
@@ -171,7 +158,7 @@ class InlineRunner:
                         threads.size = max(1, min(threads.size, width - 1))  # the other jobs used the descriptors
                         queue.put_back([job])
                     else:
-                        self._hand_on(plan, queue, job, outcome)
+                        self._hand_on(queue, job, outcome)
 
     def _patience(self) -> float:
         return PATIENCE_WHEN_STOPPED if self._interruption.is_set() else PATIENCE_WHEN_FAILED

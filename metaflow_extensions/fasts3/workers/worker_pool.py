@@ -85,7 +85,7 @@ class WorkerPool:
     def is_ready(self) -> bool:
         """Whether to lease now: an idle worker has started, or there is none to wait for."""
         with self._lock:
-            return not self._idle or any(worker.is_ready() for worker in self._idle)
+            return not self._idle or self.is_warm()
 
     def give_back(self, worker: WorkerProcess) -> None:
         """Return a leased worker without jobs."""

@@ -118,7 +118,7 @@ class WorkerProcess:
         os.set_blocking(self._to, False)
         os.set_blocking(self._from, False)
         self._pipes = [self._to, self._from]
-        self._end = weakref.finalize(self, _abandon, self._process, self._pipes, os.getpid())
+        self._end = weakref.finalize(self, _end, self._process, self._pipes, os.getpid())
         self._end.atexit = False  # it ends with its parent, and a daemon thread may still use it
 
     def __repr__(self) -> str:
@@ -157,7 +157,7 @@ class WorkerProcess:
             self._send(Frame(Kind.TEMPLATES, news))
             self._templates.update({(operation, bucket): template for operation, bucket, template in news})
 
-    def give_credentials(self, credentials: Sequence[Optional[str]]) -> None:
+    def give_credentials(self, credentials: Optional[Sequence[Any]]) -> None:
         """Send the credentials to sign with from now on."""
         self._send(Frame(Kind.CREDENTIALS, credentials))
         if self._setup is not None:
@@ -187,9 +187,7 @@ class WorkerProcess:
                 raise trouble from None
             return
         if not data:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(timeout=1)
-            raise self._trouble() or WorkerGone(f"worker {self.pid} has closed its pipe")
+            raise self._gone("has closed its pipe")
         try:
             for frame in self._reader.feed(data):
                 if frame.kind is Kind.HELLO and frame.document[0] == VERSION:
@@ -209,11 +207,6 @@ class WorkerProcess:
         except (FrameError, LookupError, TypeError) as error:
             raise WorkerGone(f"worker {self.pid} sent an invalid frame: {error}") from error
 
-    def kill(self) -> None:
-        """Kill it."""
-        _kill(self._process)
-        self.close()
-
     def hang_up(self) -> None:
         """Close its pipes, which ends it."""
         _close(self._pipes)
@@ -221,13 +214,13 @@ class WorkerProcess:
     def close(self) -> None:
         """End it, and wait for its end."""
         self.hang_up()
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout=2)
-        except subprocess.TimeoutExpired:
-            _kill(self._process)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(timeout=2)
-        self._end.detach()
+        self.kill()
+
+    def kill(self) -> None:
+        """Kill it if it has not ended."""
+        self._end()
         self._process.returncode = self._process.returncode or 0  # a process that can't be killed is left behind
 
     def forget(self) -> None:
@@ -241,9 +234,7 @@ class WorkerProcess:
         if problem == INTERRUPTED:
             raise Interrupted
         if problem:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(timeout=1)
-            raise self._trouble() or WorkerGone(f"worker {self.pid} reads nothing: {problem}")
+            raise self._gone(f"reads nothing: {problem}")
 
     def _written(self, pieces: list[Buffer]) -> Optional[str]:
         """Write; return the error or None. Raises nothing: a traceback would hold the bytes, perhaps credentials."""
@@ -271,6 +262,12 @@ class WorkerProcess:
                 if trouble:
                     return str(trouble)
 
+    def _gone(self, symptom: str) -> WorkerGone:
+        """Return why its pipe is closed: usually because it is about to end."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=1)
+        return self._trouble() or WorkerGone(f"worker {self.pid} {symptom}")
+
     def _trouble(self) -> Optional[WorkerGone]:
         """Return why it can do nothing more: it has ended, or has been stopped for a while. None if it seems fine.
 
@@ -295,15 +292,10 @@ def _close(pipes: list[int]) -> None:
         os.close(pipes.pop())
 
 
-def _kill(process: "subprocess.Popen[bytes]") -> None:
-    with contextlib.suppress(PermissionError):  # it may run as another user than this process; closing its pipe ends it
-        process.kill()
-
-
-def _abandon(process: "subprocess.Popen[bytes]", pipes: list[int], parent: int) -> None:
-    """End a worker without references."""
+def _end(process: "subprocess.Popen[bytes]", pipes: list[int], parent: int) -> None:
     if os.getpid() == parent:
-        _kill(process)
+        with contextlib.suppress(PermissionError):  # it may run as another user; closing its pipe ends it
+            process.kill()
         _close(pipes)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(timeout=2)

@@ -55,33 +55,31 @@ class ReadAhead(Generic[T]):
         if self._alone:
             return next(self._items)
         while self._end is None:
-            try:
-                # With a timeout: a signal that arrives just before a thread blocks does not wake it.
-                one = self._waiting.get(timeout=LOOK)
-            except Empty:
-                continue
-            if isinstance(one, _End):
-                self._end = one
-            else:
-                return one[0]
-        if self._end.error is not None:
-            raise self._end.error
-        raise StopIteration
+            # With a timeout: a signal that arrives just before a thread blocks does not wake it.
+            for item in self._arrived(LOOK):
+                return item
+        raise self._end.error or StopIteration
 
     def ready(self, within: float = 0.0) -> "list[T]":
         """Return all items that are ready, or become ready within so many seconds."""
         found: list[T] = []
         until = time.monotonic() + within
-        while self._end is None and not self._alone:
-            try:
-                one = self._waiting.get(timeout=max(0.0, until - time.monotonic()))
-            except Empty:
-                break
-            if isinstance(one, _End):
-                self._end = one
-            else:
-                found.append(one[0])
+        while arrived := self._arrived(max(0.0, until - time.monotonic())):
+            found += arrived
         return found
+
+    def _arrived(self, timeout: float) -> "list[T]":
+        """Return the next item; nothing if none arrives in time, or at the end."""
+        if self._alone or self._end is not None:
+            return []
+        try:
+            one = self._waiting.get(timeout=timeout)
+        except Empty:
+            return []
+        if isinstance(one, _End):
+            self._end = one
+            return []
+        return [one[0]]
 
     def _read(self) -> None:
         try:

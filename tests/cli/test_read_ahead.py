@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from metaflow_extensions.fasts3.workers.read_ahead import ReadAhead
+from metaflow_extensions.fasts3.cli.read_ahead import ReadAhead
 
 
 def test_it_gives_what_the_iterator_gives():

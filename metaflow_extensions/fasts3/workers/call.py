@@ -1,0 +1,32 @@
+"""What a call of a public method carries: the same for all its jobs, in this process and in workers."""
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from metaflow_extensions.fasts3.wire.blocking import Interruption
+from metaflow_extensions.fasts3.workers.performer import Terms
+from metaflow_extensions.fasts3.workers.renewal import Renewal
+
+if TYPE_CHECKING:  # a worker imports neither boto3 nor Metaflow
+    from metaflow_extensions.fasts3.boto.settings import Settings
+    from metaflow_extensions.fasts3.boto.transfer_client import TransferClient
+
+
+class Call(NamedTuple):
+    """One call.
+
+    Attributes
+    ----------
+    client : TransferClient
+    settings : Settings
+    terms : Terms
+        The settings that apply to each job, for one process that runs all jobs.
+    renewal : Renewal
+    interruption : Interruption
+        Ends the call.
+    """
+
+    client: "TransferClient"
+    settings: "Settings"
+    terms: Terms
+    renewal: Renewal
+    interruption: Interruption
