@@ -8,16 +8,16 @@ from typing import Any, NamedTuple, Optional
 from metaflow_extensions.fasts3.wire.transfers import GetReply, ObjectInfo, Page, UploadsPage
 
 KEY = "fasts3-key-of-a-template"  # only characters that no encoding changes
-_ANY: "tuple[str, ...]" = ()
+_ANY: tuple[str, ...] = ()
 
 
 class Explanation(NamedTuple):
     """A GET that fails for the same reason as a HEAD, whose response has no body, and so no error code of S3."""
 
     operation: str
-    statuses: "frozenset[int]"  # of the HEAD, each with several possible reasons
-    query: "tuple[tuple[str, str], ...]" = ()
-    headers: "Optional[dict[str, str]]" = None
+    statuses: frozenset[int]  # of the HEAD, each with several possible reasons
+    query: tuple[tuple[str, str], ...] = ()
+    headers: Optional[dict[str, str]] = None
 
 
 class Operation(NamedTuple):
@@ -27,9 +27,9 @@ class Operation(NamedTuple):
     http_method: str
     transfer: str  # the method of `Transfers`
     reply: type  # what this method returns
-    arguments: "dict[str, Any]"  # the fewest, besides Bucket, for which boto3 prepares a request; objects have `KEY`
-    roots: "Optional[tuple[str, ...]]" = None  # allowed root elements of a response's XML; (): any; None: it has no XML
-    also: "tuple[str, ...]" = ()  # other operations whose templates the method needs
+    arguments: dict[str, Any]  # the fewest, besides Bucket, for which boto3 prepares a request; objects have `KEY`
+    roots: Optional[tuple[str, ...]] = None  # allowed root elements of a response's XML; (): any; None: it has no XML
+    also: tuple[str, ...] = ()  # other operations whose templates the method needs
     explained_by: Explanation = Explanation("", frozenset())
 
     @property
@@ -38,7 +38,7 @@ class Operation(NamedTuple):
         return tuple(filter(None, (self.name, *self.also, self.explained_by.operation)))
 
 
-_OBJECT: "dict[str, Any]" = {"Key": KEY}
+_OBJECT: dict[str, Any] = {"Key": KEY}
 _UPLOAD = {**_OBJECT, "UploadId": "id"}
 _ROWS = (
     Operation(
