@@ -272,7 +272,7 @@ REFUSED = TransferError(Failure(Code.ACCESS_DENIED, "Access Denied", "AccessDeni
 def test_uploads_that_can_not_be_aborted_are_told(client, seaweedfs, prefix, monkeypatch, caplog, transfers, ending):
     """A call that fails says it in its exception, one that is stopped in the log."""
     monkeypatch.setattr(metaflow_config, "S3_TRANSFERS", transfers)
-    attempt = Performer._attempt
+    attempt = Performer._call_transfers
 
     def refuse_aborts(performer, job, *given):
         if job.operation == "abort_upload":
@@ -289,7 +289,7 @@ def test_uploads_that_can_not_be_aborted_are_told(client, seaweedfs, prefix, mon
         raise JobFailed(job, Failure(Code.REJECTED, "no more")) if ending == "failure" else KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(Performer, "_attempt", refuse_aborts)
+        patched.setattr(Performer, "_call_transfers", refuse_aborts)
         patched.setattr(Uploads, "_part_done", lambda plan, index, job, told: give_up(plan, job, told))
         patched.setattr(put, "path_source", lambda key, given: (given, version))
         with pytest.raises(BaseException) as raised:  # noqa: PT011

@@ -80,7 +80,7 @@ def test_a_warning_that_is_an_error_to_the_user_is_raised():
 def test_retries_are_told_to_nobody(no_stderr, seaweedfs, prefix, tmp_path, monkeypatch, capfd):
     """A success stays one, and an error the same one."""
     monkeypatch.setattr(metaflow_config, "S3_LOG_TRANSIENT_RETRIES", True)
-    real, failed = Performer._attempt, set()
+    real, failed = Performer._call_transfers, set()
 
     def attempt(performer, job, *given):
         if job.operation in ("put", "get") and job.url not in failed:
@@ -88,7 +88,7 @@ def test_retries_are_told_to_nobody(no_stderr, seaweedfs, prefix, tmp_path, monk
             raise TransferError(Failure(Code.BUSY, "", "SlowDown", 500))
         return real(performer, job, *given)
 
-    monkeypatch.setattr(Performer, "_attempt", attempt)
+    monkeypatch.setattr(Performer, "_call_transfers", attempt)
     root = f"s3://{seaweedfs.bucket}/{prefix}"
     with S3(s3root=root, client_params=seaweedfs.client_params(), tmproot=str(tmp_path)) as client:
         assert client.put("k", "value") == f"{root}/k"

@@ -59,7 +59,7 @@ def test_a_server_that_tells_what_it_was_sent_does_not_get_it_into_a_log(server,
     "wait", ["31536000", "99999999999999999999", "-1", "Sun, 06 Nov 2094 08:49:37 GMT", "\u0661", "1e9"]
 )
 def test_no_server_says_how_long_we_wait(server, s3, call, wait, monkeypatch):
-    monkeypatch.setattr("metaflow_extensions.fasts3.wire.retry.LONGEST_WAIT", 0.1)
+    monkeypatch.setattr("metaflow_extensions.fasts3.workers.retries.LONGEST_WAIT", 0.1)
     server.answer = lambda _: reply(b"", "503 Slow", retry_after=wait.encode().decode("latin-1"))
     assert "2 tries in" in told_by(s3, call)
 

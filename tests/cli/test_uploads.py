@@ -91,7 +91,7 @@ def test_the_server_s_clock_decides_on_ages(fasts3, begun, root, monkeypatch):
 @pytest.mark.parametrize("transfers", ["wire", "boto3"])
 def test_what_is_refused_is_named_and_the_others_go(fasts3, begun, root, still_open, transfers, monkeypatch):
     monkeypatch.setattr(metaflow_config, "S3_TRANSFERS", transfers)
-    real = Performer._attempt
+    real = Performer._call_transfers
 
     def attempt(performer, job, *given):
         if job.operation == "abort_upload" and job.key.endswith("sub/b"):
@@ -99,7 +99,7 @@ def test_what_is_refused_is_named_and_the_others_go(fasts3, begun, root, still_o
         return real(performer, job, *given)
 
     with monkeypatch.context() as patched:
-        patched.setattr(Performer, "_attempt", attempt)
+        patched.setattr(Performer, "_call_transfers", attempt)
         done = fasts3("uploads", "--abort", "--older-than", "0s", "--yes", f"{root}/data")
     assert done.exit_code == 1
     assert f"{root}/data/sub/b (upload id " in done.stderr

@@ -29,7 +29,7 @@ import s3op
 s3op.lay_packages()
 from metaflow_extensions.fasts3.workers import worker
 class Performer:
-    async def work(self, job, tell):
+    async def perform(self, job, on_begin):
         return worker.Outcome(job.number, "x" * 10_000, None, True)
 worker.Worker._prepare = lambda self, setup: setattr(self, "_performer", Performer())
 worker.serve(*map(int, sys.argv[1:]))

@@ -144,9 +144,9 @@ sys.path.insert(0, {folder!r})
 import s3op
 s3op.lay_packages()
 from metaflow_extensions.fasts3.workers import worker
-async def die(self, job, tell):
+async def die(self, job, on_begin):
     os._exit(9)
-worker.Performer.work = die
+worker.Performer.perform = die
 worker.serve(*map(int, sys.argv[1:]))
 """
 

@@ -3,13 +3,12 @@
 from types import SimpleNamespace
 
 from metaflow_extensions.fasts3.boto.settings import Settings
-from metaflow_extensions.fasts3.wire.retry import RetryPolicy
 from metaflow_extensions.fasts3.workers.call import Call
-from metaflow_extensions.fasts3.workers.performer import Terms
 from metaflow_extensions.fasts3.workers.renewal import Renewal
+from metaflow_extensions.fasts3.workers.retries import Terms
 
 
 def call_on(transfers, interruption):
     """A call whose jobs run in this process on some transfers, without retries."""
     client = SimpleNamespace(transfers=lambda _: transfers)
-    return Call(client, Settings(), Terms(RetryPolicy(0)), Renewal(lambda _: False), interruption)
+    return Call(client, Settings(), Terms(0), Renewal(lambda _: False), interruption)

@@ -18,7 +18,7 @@ DEAD = "raise SystemExit(3)"
 POISONED = (
     AS_USUAL
     + """class Performer:
-    async def work(self, job, tell=None):
+    async def perform(self, job, on_begin=None):
         if job.key == "poison":
             {end}
         return worker.Outcome(job.number, [0, "", None, {}, None, None], None, True)
@@ -34,7 +34,7 @@ SUSPECTING = (
 from metaflow_extensions.fasts3.wire.waiting import Pause, wait_for
 died, failed = __file__ + ".died", __file__ + ".failed"
 class Performer:
-    async def work(self, job, tell=None):
+    async def perform(self, job, on_begin=None):
         if job.key == "suspect" and not os.path.exists(died):
             open(died, "w").close()
             os._exit(9)
@@ -68,7 +68,7 @@ from metaflow_extensions.fasts3.wire.waiting import Pause, wait_for
 late = 0.0
 worker.time = types.SimpleNamespace(monotonic=lambda: time.monotonic() + late)
 class Performer:
-    async def work(self, job, tell=None):
+    async def perform(self, job, on_begin=None):
         global late
         late += worker.IDLE_LIMIT
         await wait_for(Pause(0.01))
@@ -85,12 +85,12 @@ BEGINNING = (
 class Dying(Exception):
     pass
 class Performer(worker.Performer):
-    async def work(self, job, tell):
+    async def perform(self, job, on_begin):
         def tell_and_die(begun):
-            tell(begun)
+            on_begin(begun)
             raise Dying
         try:
-            return await super().work(job, tell_and_die)
+            return await super().perform(job, tell_and_die)
         except Dying:
             await wait_for(Pause(0.01))  # what was told is sent before
             os._exit(9)

@@ -7,7 +7,8 @@ import pytest
 from metaflow_extensions.fasts3.plans.jobs import Job
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
 from metaflow_extensions.fasts3.workers.cleanup import NO_TIME, THREADS, Undone, clean_up
-from metaflow_extensions.fasts3.workers.performer import Performer, Terms
+from metaflow_extensions.fasts3.workers.performer import Performer
+from metaflow_extensions.fasts3.workers.retries import Terms
 
 LONG = 60.0  # seconds; more than any of these tests takes
 
@@ -48,7 +49,7 @@ def test_what_is_refused_is_told_and_keeps_nobody_from_aborting_the_others():
 def test_a_server_that_is_busy_is_asked_again():
     busy = iter([Failure(Code.BUSY, status=500)])
     transfers = Uploads(lambda key: next(busy, None))
-    assert clean_up(Performer(transfers, Terms(), pause=lambda _: None), aborts(1), LONG) == []
+    assert clean_up(Performer(transfers, Terms()), aborts(1), LONG) == []
 
 
 def test_time_has_an_end():
@@ -80,7 +81,7 @@ def test_where_descriptors_or_servers_are_gone(code):
         return None
 
     count = 10 * THREADS
-    undone = clean_up(Performer(Uploads(answer), Terms(), pause=lambda _: True), aborts(count), LONG)
+    undone = clean_up(Performer(Uploads(answer), Terms(retries=0)), aborts(count), LONG)
     if code is Code.UNREACHABLE:
         assert len(undone) == count
         assert {one.failure.code for one in undone} == {code}

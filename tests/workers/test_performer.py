@@ -5,12 +5,11 @@ import random
 import pytest
 
 from metaflow_extensions.fasts3.plans.jobs import Job
-from metaflow_extensions.fasts3.wire.blocking import Interrupted
+from metaflow_extensions.fasts3.wire.blocking import Interrupted, complete
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
-from metaflow_extensions.fasts3.wire.retry import RetryPolicy
 from metaflow_extensions.fasts3.wire.transfers import GetReply, ObjectInfo
-from metaflow_extensions.fasts3.workers.outage import Outage
-from metaflow_extensions.fasts3.workers.performer import Performer, Terms
+from metaflow_extensions.fasts3.workers.performer import Performer
+from metaflow_extensions.fasts3.workers.retries import Terms
 
 JOB = Job(7, "head", "bucket", "key")
 
@@ -59,23 +58,28 @@ def performer(transfers, clock, terms=Terms(), chance=0.5):
     return Performer(transfers, terms, clock.pause, clock, lambda: chance)
 
 
+def perform(performer, job, on_begin=None):
+    """Perform a job in this thread, with the performer's own pauses."""
+    return complete(performer.perform(job, on_begin), performer._pause)
+
+
 def test_a_success_is_told_at_once():
     clock, transfers = Clock(), Scripted("reply")
-    assert performer(transfers, clock).perform(JOB) == (7, "reply", None, True, None, False)
+    assert perform(performer(transfers, clock), JOB) == (7, "reply", None, True, None, False)
     assert transfers.calls == [("bucket", "key")]
     assert clock.waits == []
 
 
 def test_a_body_goes_with_its_job():
     transfers = Scripted()
-    performer(transfers, Clock()).perform(Job(1, "put", "b", "k", {"condition": "absent"}, b"body"))
+    perform(performer(transfers, Clock()), Job(1, "put", "b", "k", {"condition": "absent"}, b"body"))
     assert transfers.calls == [("b", "k", b"body", {"condition": "absent"})]
 
 
 def test_transient_failures_are_tried_again_after_growing_waits():
     clock = Clock()
     transfers = Scripted(failing(Code.BUSY), failing(Code.BROKEN), failing(Code.UNREACHABLE), "reply")
-    outcome = performer(transfers, clock).perform(JOB)
+    outcome = perform(performer(transfers, clock), JOB)
     assert outcome.reply == "reply"
     assert (outcome.retried.code, outcome.retried.tries) == (Code.UNREACHABLE, 3)
     assert clock.now == pytest.approx(0.075 + 0.15 + 0.3)
@@ -84,7 +88,7 @@ def test_transient_failures_are_tried_again_after_growing_waits():
 def test_a_failure_says_how_often_and_how_long_it_was_tried():
     clock = Clock()
     transfers = Scripted(*[failing(Code.BUSY, s3_code="SlowDown")] * 4)
-    outcome = performer(transfers, clock, Terms(RetryPolicy(retries=3), answered=True)).perform(JOB)
+    outcome = perform(performer(transfers, clock, Terms(retries=3, answered=True)), JOB)
     assert outcome.failure.s3_code == "SlowDown"
     assert outcome.failure.tries == 4
     assert outcome.failure.seconds == pytest.approx(sum(clock.waits), abs=0.001)
@@ -93,7 +97,7 @@ def test_a_failure_says_how_often_and_how_long_it_was_tried():
 
 def test_an_endpoint_that_never_answers_is_given_up_within_seconds():
     clock = Clock()
-    outcome = performer(Scripted(*[failing(Code.UNREACHABLE)] * 100), clock).perform(JOB)
+    outcome = perform(performer(Scripted(*[failing(Code.UNREACHABLE)] * 100), clock), JOB)
     assert outcome.failure.code is Code.UNREACHABLE
     assert clock.now < 6
     assert not outcome.answered
@@ -101,28 +105,28 @@ def test_an_endpoint_that_never_answers_is_given_up_within_seconds():
 
 def test_an_endpoint_that_answered_is_waited_for():
     clock = Clock()
-    terms = Terms(RetryPolicy(retries=100, outage_limit=120), answered=True)
-    performer(Scripted(*[failing(Code.UNREACHABLE)] * 200), clock, terms).perform(JOB)
+    terms = Terms(retries=100, outage_limit=120, answered=True)
+    perform(performer(Scripted(*[failing(Code.UNREACHABLE)] * 200), clock, terms), JOB)
     assert 90 < clock.now <= 120
 
 
 def test_an_answer_to_one_job_makes_the_next_one_patient():
     clock = Clock()
     one = performer(Scripted("reply", *[failing(Code.UNREACHABLE)] * 200), clock)
-    one.perform(JOB)
-    one.perform(JOB)
+    perform(one, JOB)
+    perform(one, JOB)
     assert clock.now > 60
 
 
 def test_an_outage_is_waited_for_once_and_not_once_an_object():
     """Who begins in the middle of it has only what is left of its time."""
     clock = Clock()
-    terms = Terms(RetryPolicy(retries=100, outage_limit=120), answered=True)
+    terms = Terms(retries=100, outage_limit=120, answered=True)
     one = performer(Scripted(*[failing(Code.UNREACHABLE)] * 1000), clock, terms)
-    first = one.work(JOB)
+    first = one.perform(JOB)
     until_it_waits(first)
     clock.now += 100
-    one.perform(JOB)
+    perform(one, JOB)
     assert clock.now <= 120
     first.close()
 
@@ -135,22 +139,22 @@ def test_time_spent_before_the_first_failure_is_no_outage():
             clock.now += 1000 if len(self.answers) == 2 else 0
             return super().head(bucket, key)
 
-    terms = Terms(RetryPolicy(retries=5, outage_limit=120), answered=True)
-    outcome = performer(Slow(failing(Code.UNREACHABLE), "reply"), clock, terms).perform(JOB)
+    terms = Terms(retries=5, outage_limit=120, answered=True)
+    outcome = perform(performer(Slow(failing(Code.UNREACHABLE), "reply"), clock, terms), JOB)
     assert outcome.reply == "reply"
     assert outcome.retried.seconds == 1000
 
 
 def test_the_end_of_an_outage_is_the_end_of_all_waits():
     clock, answers = Clock(), []
-    terms = Terms(RetryPolicy(retries=100), answered=True)
+    terms = Terms(retries=100, answered=True)
     one = performer(Scripted(*[failing(Code.UNREACHABLE)] * 8, "reply", "reply"), clock, terms)
-    waiting = one.work(JOB)
+    waiting = one.perform(JOB)
     clock.now += until_it_waits(waiting)
     for _ in range(40):  # its seventh failure has it wait for many seconds
         clock.now += drive(waiting, answers)
     assert answers == []
-    one.perform(JOB)
+    perform(one, JOB)
     began = clock.now
     while not answers:
         clock.now += drive(waiting, answers)
@@ -163,20 +167,20 @@ def test_who_was_refused_for_too_many_requests_waits_for_its_turn():
     one = performer(Scripted(*["reply"] * 20, refused, *["reply"] * 100), clock, Terms(answered=True))
     for _ in range(20):
         clock.now += 0.05
-        one.perform(JOB)
+        perform(one, JOB)
     began = clock.now
     for _ in range(41):
-        one.perform(JOB)
+        perform(one, JOB)
     assert 1.5 < clock.now - began < 4  # at some 20 a second
 
 
 def test_what_a_call_before_has_met_is_forgotten():
     clock = Clock()
-    terms = Terms(RetryPolicy(retries=3, outage_limit=120), answered=True)
+    terms = Terms(retries=3, outage_limit=120, answered=True)
     one = performer(Scripted(*[failing(Code.UNREACHABLE)] * 5, "reply"), clock, terms)
-    one.perform(JOB)
+    perform(one, JOB)
     clock.now += 10_000
-    assert one.perform(JOB).reply == "reply"
+    assert perform(one, JOB).reply == "reply"
 
 
 class Moving(Scripted):
@@ -199,8 +203,8 @@ GET = Job(8, "get", "bucket", "key", {"path": "/f"})
 def test_only_what_moves_bytes_has_to_ask_for_them():
     transfers, clock = Moving("reply", "reply"), Clock()
     one = performer(transfers, clock, Terms(bandwidth=1e6))
-    one.perform(GET)
-    one.perform(JOB)
+    perform(one, GET)
+    perform(one, JOB)
     assert transfers.calls[0] is not None
     assert transfers.calls[1] == ("bucket", "key")
     assert clock.now == pytest.approx(1.0, abs=0.01)
@@ -208,7 +212,7 @@ def test_only_what_moves_bytes_has_to_ask_for_them():
 
 def test_without_a_limit_nobody_asks():
     transfers = Moving("reply")
-    performer(transfers, Clock()).perform(GET)
+    perform(performer(transfers, Clock()), GET)
     assert transfers.calls == [None]
 
 
@@ -216,23 +220,23 @@ def test_the_jobs_of_a_call_share_its_bandwidth():
     clock = Clock()
     one = performer(Moving(*["reply"] * 3), clock, Terms(bandwidth=1e6))
     for _ in range(3):
-        one.perform(GET)
+        perform(one, GET)
     assert clock.now == pytest.approx(3.0, abs=0.01)
 
 
 def test_who_was_slowed_down_by_the_limit_has_not_been_failing():
     """Each try takes ten times as long as an outage is waited for."""
     clock = Clock()
-    terms = Terms(RetryPolicy(retries=5, outage_limit=100), answered=True, bandwidth=1e3)
-    outcome = performer(Moving(*[failing(Code.BROKEN)] * 3, "reply"), clock, terms).perform(GET)
+    terms = Terms(retries=5, outage_limit=100, answered=True, bandwidth=1e3)
+    outcome = perform(performer(Moving(*[failing(Code.BROKEN)] * 3, "reply"), clock, terms), GET)
     assert outcome.reply == "reply"
     assert clock.now == pytest.approx(4000, rel=0.01)
 
 
 def test_an_outage_under_a_limit_comes_to_its_end():
     clock = Clock()
-    terms = Terms(RetryPolicy(retries=1000, outage_limit=100), answered=True, bandwidth=1e6)
-    outcome = performer(Moving(*[failing(Code.BUSY, status=503)] * 1000), clock, terms).perform(GET)
+    terms = Terms(retries=1000, outage_limit=100, answered=True, bandwidth=1e6)
+    outcome = perform(performer(Moving(*[failing(Code.BUSY, status=503)] * 1000), clock, terms), GET)
     assert outcome.failure.code is Code.BUSY
     assert clock.now <= 100
 
@@ -240,7 +244,7 @@ def test_an_outage_under_a_limit_comes_to_its_end():
 def test_whoever_pauses_can_stop_what_waits_for_the_limit():
     clock = Clock(stops=True)
     with pytest.raises(Interrupted):
-        performer(Moving(*["reply"] * 9), clock, Terms(bandwidth=1e6)).perform(GET)
+        perform(performer(Moving(*["reply"] * 9), clock, Terms(bandwidth=1e6)), GET)
     assert len(clock.waits) == 1
 
 
@@ -260,7 +264,7 @@ def drive(work, answers):
 
 def test_whoever_pauses_can_stop_the_tries():
     clock = Clock(stops=True)
-    outcome = performer(Scripted(*[failing(Code.BUSY)] * 9), clock).perform(JOB)
+    outcome = perform(performer(Scripted(*[failing(Code.BUSY)] * 9), clock), JOB)
     assert outcome.failure.code is Code.BUSY
     assert len(clock.waits) == 1
 
@@ -271,26 +275,26 @@ def test_whoever_pauses_can_stop_the_tries():
 )
 def test_failures_are_injected_into_first_tries_and_fewer_of_each_further_one(rate, chance, injected):
     transfers = Scripted("reply")
-    outcome = performer(transfers, Clock(), Terms(failure_rate=rate), chance).perform(JOB)
+    outcome = perform(performer(transfers, Clock(), Terms(failure_rate=rate), chance), JOB)
     assert (outcome.reply, outcome.retried.tries if outcome.retried else 0) == ("reply", injected)
     assert len(transfers.calls) == 1
 
 
 @pytest.mark.parametrize("rate", [100, 250.0])
 def test_with_100_per_cent_every_try_fails(rate):
-    outcome = performer(Scripted(), Clock(), Terms(RetryPolicy(retries=5), failure_rate=rate), 0.99).perform(JOB)
+    outcome = perform(performer(Scripted(), Clock(), Terms(retries=5, failure_rate=rate), 0.99), JOB)
     assert (outcome.failure.code, outcome.failure.tries) == (Code.INJECTED, 6)
 
 
 def test_thousands_of_objects_arrive_at_the_highest_rate():
     chosen = random.Random(1)
     doer = Performer(Scripted(*["reply"] * 6000), Terms(failure_rate=90), Clock().pause, Clock(), chosen.random)
-    assert [doer.perform(JOB).reply for _ in range(6000)] == ["reply"] * 6000
+    assert [perform(doer, JOB).reply for _ in range(6000)] == ["reply"] * 6000
 
 
 @pytest.mark.parametrize("operation", ["no_such_operation", "__init__"])
 def test_what_is_no_operation_is_refused(operation):
-    assert performer(Scripted(), Clock()).perform(Job(1, operation, "b", "k")).failure.code is Code.REJECTED
+    assert perform(performer(Scripted(), Clock()), Job(1, operation, "b", "k")).failure.code is Code.REJECTED
 
 
 @pytest.mark.parametrize(
@@ -306,33 +310,8 @@ def test_a_defect_and_a_stop_are_no_answers_of_s3(job, transfers, error):
     """They come with their own traceback, and the next job finds nothing under way."""
     one = performer(transfers, Clock())
     with pytest.raises(error):
-        one.perform(job)
-    assert one._under_way == 0
-
-
-def test_what_threads_share_is_changed_by_one_at_a_time(monkeypatch):
-    """Throttle and outage look at what they hold, and then change it."""
-    looked_at = []
-
-    class Watched:
-        def __init__(self, real):
-            self.real = real
-            self.is_limited = True
-
-        def __getattr__(self, name):
-            looked_at.append(name)
-            # One number is read at a time, whoever changes it.
-            assert one._lock.locked() or name == "was_over_after", f"{name} without the lock"
-            return getattr(self.real, name)
-
-    clock = Clock()
-    transfers = Scripted(failing(Code.BUSY, status=503), failing(Code.UNREACHABLE), "reply")
-    one = performer(transfers, clock, Terms(answered=True))
-    monkeypatch.setattr("metaflow_extensions.fasts3.workers.performer.Outage", lambda: Watched(Outage()))
-    one._throttle = Watched(one._throttle)
-    assert one.perform(JOB).reply == "reply"
-    assert {"note_success", "note_failure", "turn", "slow_down"} <= set(looked_at)
-    assert not one._lock.locked()
+        perform(one, job)
+    assert one._policy._jobs == 0
 
 
 # --- Downloads that tell of their beginning.
@@ -359,7 +338,7 @@ SHARED = Job(7, "get", "bucket", "key", {"ways": 4})
 @pytest.mark.parametrize("brings", [5, 3])
 def test_a_beginning_is_told_and_a_connection_that_broke_is_reported(brings):
     told, transfers = [], Sharing(brings)
-    outcome = performer(transfers, Clock()).perform(SHARED, tell=told.append)
+    outcome = perform(performer(transfers, Clock()), SHARED, told.append)
     assert [(one.number, one.begun, one.reply.received, one.failure) for one in told] == [(7, True, 5, None)]
     assert (outcome.begun, outcome.reply.received) == (False, brings)
     assert (outcome.retried and outcome.retried.code) == (None if brings == 5 else Code.BROKEN)
@@ -368,5 +347,5 @@ def test_a_beginning_is_told_and_a_connection_that_broke_is_reported(brings):
 
 def test_a_response_that_nobody_hears_of_ends_at_its_limit():
     transfers = Sharing(5)
-    assert performer(transfers, Clock()).perform(SHARED).retried is None
+    assert perform(performer(transfers, Clock()), SHARED).retried is None
     assert transfers.given == [0]

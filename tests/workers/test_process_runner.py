@@ -27,9 +27,9 @@ from metaflow_extensions.fasts3.wire.failures import Code
 from metaflow_extensions.fasts3.workers import process_runner, worker_process
 from metaflow_extensions.fasts3.workers.call import Call
 from metaflow_extensions.fasts3.workers.concurrency import LEAST_BODY_BYTES, Share
-from metaflow_extensions.fasts3.workers.performer import Terms
 from metaflow_extensions.fasts3.workers.process_runner import ProcessRunner
 from metaflow_extensions.fasts3.workers.renewal import Renewal
+from metaflow_extensions.fasts3.workers.retries import Terms
 from metaflow_extensions.fasts3.workers.worker import IDLE_LIMIT
 from metaflow_extensions.fasts3.workers.worker_pool import WorkerPool
 

@@ -29,7 +29,7 @@ def run(pace, server, seconds, start=0.0):
     """Begin requests one after the other, each in its turn; each is answered at once."""
     now = start
     while now < start + seconds:
-        now += pace.turn(now) or 0.0005
+        now += pace.reserve(now) or 0.0005
         if server.ask(now):
             pace.note_success(now)
         else:
@@ -38,8 +38,7 @@ def run(pace, server, seconds, start=0.0):
 
 def test_without_a_refusal_there_is_no_limit():
     pace = Throttle()
-    assert not pace.is_limited
-    assert [pace.turn(0.0) for _ in range(1000)] == [0.0] * 1000
+    assert [pace.reserve(0.0) for _ in range(1000)] == [0.0] * 1000
 
 
 @pytest.mark.parametrize("limit", [20, 200, 1000])
@@ -58,7 +57,7 @@ def test_a_limit_that_rises_is_followed_and_one_that_is_gone_forgotten():
     server.limit, server.done = 1000, 0
     run(pace, server, 30.0, start=5.0)
     assert server.done > 0.5 * 1000 * 30
-    assert [pace.turn(5.0 + 30.0 + FORGOTTEN) for _ in range(1000)] == [0.0] * 1000
+    assert [pace.reserve(5.0 + 30.0 + FORGOTTEN) for _ in range(1000)] == [0.0] * 1000
 
 
 def test_where_nothing_was_done_yet_a_limit_is_found_within_seconds():
@@ -74,7 +73,7 @@ def test_jobs_that_ask_together_take_turns():
     for tick in range(100):
         pace.note_success(tick / 100)
     pace.slow_down(1.0)
-    turns = [pace.turn(1.0) for _ in range(100)]
+    turns = [pace.reserve(1.0) for _ in range(100)]
     assert turns == sorted(turns)
     assert 0.9 < turns[-1] < 1.3  # of some 85 a second
 
@@ -86,7 +85,7 @@ def test_many_refusals_at_once_are_one():
     pace.slow_down(1.0)
     for _ in range(100):
         pace.slow_down(1.0)
-    assert max(pace.turn(1.0) for _ in range(85)) < 1.3
+    assert max(pace.reserve(1.0) for _ in range(85)) < 1.3
 
 
 def test_a_rate_of_long_ago_does_not_count():
@@ -95,4 +94,4 @@ def test_a_rate_of_long_ago_does_not_count():
     for tick in range(100):
         pace.note_success(1000 + tick / 1000)
     pace.slow_down(1000.1)
-    assert max(pace.turn(1000.1) for _ in range(10)) < 0.06
+    assert max(pace.reserve(1000.1) for _ in range(10)) < 0.06

@@ -31,16 +31,16 @@ from metaflow_extensions.fasts3.wire.blocking import Interruption
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError, shows_answer
 from metaflow_extensions.fasts3.wire.local_files import NO_DESCRIPTORS
 from metaflow_extensions.fasts3.wire.log import log
-from metaflow_extensions.fasts3.wire.retry import RetryPolicy
 from metaflow_extensions.fasts3.workers import concurrency, worker_pool
 from metaflow_extensions.fasts3.workers.call import Call
 from metaflow_extensions.fasts3.workers.cleanup import NO_TIME, Undone, clean_up
 from metaflow_extensions.fasts3.workers.inline_runner import InlineRunner
 from metaflow_extensions.fasts3.workers.interpreter import why_no_workers
 from metaflow_extensions.fasts3.workers.interruptible import interruptible
-from metaflow_extensions.fasts3.workers.performer import Performer, Terms
+from metaflow_extensions.fasts3.workers.performer import Performer
 from metaflow_extensions.fasts3.workers.process_runner import NoWorkers, ProcessRunner
 from metaflow_extensions.fasts3.workers.renewal import Renewal
+from metaflow_extensions.fasts3.workers.retries import Terms
 from metaflow_extensions.fasts3.workers.threads import within
 
 if TYPE_CHECKING:  # see boto/clients.py
@@ -63,7 +63,7 @@ class Executor:
     client : callable
         Returns the client of this process.
     failure_rate : float
-        Percentage of first attempts that fail on purpose, to test retries; see `workers.performer.injected_rate`.
+        Percentage of first attempts that fail on purpose, to test retries; see `RetryPolicy.injects_failure`.
     chosen : Chosen
         The limits that the user chose for this client.
     progress : bool, callable or None
@@ -142,7 +142,8 @@ class Executor:
             start_workers(queue)  # in parallel with the import of boto3, which takes as long
         client = self.client()
         terms = Terms(
-            RetryPolicy(settings.retries, settings.outage_timeout),
+            settings.retries,
+            settings.outage_timeout,
             endpoints.has_answered(client.endpoint_url),
             self._failure_rate,
             settings.bandwidth,
@@ -254,7 +255,7 @@ def _clean_up(plan: Plan, queue: JobQueue, call: Call, limit: float) -> str:
     undone = [Undone(job, NO_TIME) for job in jobs]
 
     def do() -> None:
-        performer = Performer(call.client.transfers(call.settings.transfers), Terms(RetryPolicy(CLEANUP_RETRIES)))
+        performer = Performer(call.client.transfers(call.settings.transfers), Terms(CLEANUP_RETRIES))
         undone[:] = clean_up(performer, jobs, limit)
 
     if jobs:

@@ -1,6 +1,6 @@
 """Remembers which endpoints have answered this process, and which buckets exist.
 
-The URL of an endpoint that has never answered may be wrong, so its requests fail within seconds (`wire/retry.py`).
+The URL of an endpoint that has never answered may be wrong, so its requests fail within seconds (`workers/retries.py`).
 Requests to one that has answered are retried for as long as an outage may take.
 """
 

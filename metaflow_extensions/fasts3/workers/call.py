@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING, NamedTuple
 
 from metaflow_extensions.fasts3.wire.blocking import Interruption
-from metaflow_extensions.fasts3.workers.performer import Terms
 from metaflow_extensions.fasts3.workers.renewal import Renewal
+from metaflow_extensions.fasts3.workers.retries import Terms
 
 if TYPE_CHECKING:  # a worker imports neither boto3 nor Metaflow
     from metaflow_extensions.fasts3.boto.settings import Settings

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from metaflow_extensions.fasts3.plans.jobs import Job, Outcome
-from metaflow_extensions.fasts3.wire.blocking import Interrupted, Interruption
+from metaflow_extensions.fasts3.wire.blocking import Interrupted, Interruption, complete
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
 from metaflow_extensions.fasts3.wire.log import log
 from metaflow_extensions.fasts3.workers.job_threads import JobThreads
-from metaflow_extensions.fasts3.workers.performer import Performer, Tell
+from metaflow_extensions.fasts3.workers.performer import OnBegin, Performer
 
 THREADS = 64  # hundreds of uploads may be open, and a new connection takes several round trips
 NO_TIME = Failure(Code.UNREACHABLE, "there was no time left")
@@ -40,9 +40,9 @@ def clean_up(performer: Performer, jobs: Sequence[Job], seconds: float) -> list[
     """
     until = time.monotonic() + seconds
 
-    def perform(job: Job, interruption: Interruption, _: Tell) -> Outcome:
+    def perform(job: Job, interruption: Interruption, _: OnBegin) -> Outcome:
         try:
-            return performer.perform(job, interruption, within=max(0.0, until - time.monotonic()))
+            return complete(performer.perform(job), interruption.wait, interruption, max(0.0, until - time.monotonic()))
         except Exception as error:  # the time is over, or a defect, which must not stop the other jobs
             if not isinstance(error, Interrupted):
                 log.warning("S3: %s of %s failed", job.operation, job.url, exc_info=True)

@@ -12,11 +12,11 @@ from metaflow_extensions.fasts3.plans.plan import (
     PATIENCE_WHEN_STOPPED,
     JobQueue,
 )
-from metaflow_extensions.fasts3.wire.blocking import Interruption
+from metaflow_extensions.fasts3.wire.blocking import Interruption, complete
 from metaflow_extensions.fasts3.wire.failures import Code
 from metaflow_extensions.fasts3.workers.call import Call
 from metaflow_extensions.fasts3.workers.job_threads import JobThreads
-from metaflow_extensions.fasts3.workers.performer import Performer, Tell
+from metaflow_extensions.fasts3.workers.performer import OnBegin, Performer
 from metaflow_extensions.fasts3.workers.threads import Threads
 
 MUCH = 2**20  # average bytes of a job
@@ -36,8 +36,8 @@ class InlineRunner:
     def __init__(self, call: Call, threads: int) -> None:
         self._stop = threading.Event()
         # Not a bound method: in a reference cycle, this object would keep the interruption's descriptors open.
-        pause = partial(_pause, call.interruption, self._stop)
-        self._performer = Performer(call.client.transfers(call.settings.transfers), call.terms, pause)
+        self._pause = partial(_pause, call.interruption, self._stop)
+        self._performer = Performer(call.client.transfers(call.settings.transfers), call.terms, self._pause)
         self._renewal = call.renewal
         self._interruption = call.interruption
         self._threads = threads
@@ -115,11 +115,11 @@ class InlineRunner:
             self._moved += bytes_moved(job, outcome.reply)
         queue.receive(job, outcome)
 
-    def _perform(self, job: Job, interruption: Interruption, tell: Optional[Tell] = None) -> Outcome:
-        outcome = self._performer.perform(job, interruption, None, tell)
-        while self._renewal.wants_again(job, outcome):
-            outcome = self._performer.perform(job, interruption, None, tell)
-        return outcome
+    def _perform(self, job: Job, interruption: Interruption, on_begin: Optional[OnBegin] = None) -> Outcome:
+        while True:
+            outcome = complete(self._performer.perform(job, on_begin), self._pause, interruption)
+            if not self._renewal.wants_again(job, outcome):
+                return outcome
 
     def _run_parallel(self, queue: JobQueue, leave: Callable[[], bool], others: Callable[[], int] = lambda: 0) -> None:
         """Run jobs in parallel, on as many threads fewer as `others` returns: jobs that run elsewhere."""

@@ -9,7 +9,7 @@ from typing import Callable, Optional, Union
 
 from metaflow_extensions.fasts3.plans.jobs import Job, Outcome
 from metaflow_extensions.fasts3.wire.blocking import Interruption
-from metaflow_extensions.fasts3.workers.performer import Tell
+from metaflow_extensions.fasts3.workers.performer import OnBegin
 
 
 class JobThreads:
@@ -30,7 +30,7 @@ class JobThreads:
         Jobs without an outcome so far.
     """
 
-    def __init__(self, perform: Callable[[Job, Interruption, Tell], Outcome], size: int) -> None:
+    def __init__(self, perform: Callable[[Job, Interruption, OnBegin], Outcome], size: int) -> None:
         self._perform = perform
         self.size = size
         self._jobs: SimpleQueue[Optional[Job]] = SimpleQueue()

@@ -16,7 +16,7 @@ DOUBLING = 0.5  # seconds in which this first rate doubles, until the next refus
 QUIET = 4.0  # seconds without a refusal after which S3's limit has probably changed
 ACCELERATION = 3.0  # seconds in which the rate then doubles
 FEW = 8  # successes
-ONE_WORD = 0.5  # seconds within which refusals count as one: all running requests meet the same limit
+ONE_REFUSAL = 0.5  # seconds within which refusals count as one: all running requests meet the same limit
 FORGOTTEN = 30.0  # seconds without a refusal after which the limit is removed
 CATCH_UP = 0.05  # seconds' worth of requests that may start at once after a pause
 WINDOW = 1.0  # seconds over which the rate is measured
@@ -39,7 +39,7 @@ class Throttle:
 
     def slow_down(self, now: float) -> None:
         """Lower the rate after S3 refused a request because there are too many."""
-        if self._base is not None and now - self._refused < ONE_WORD:
+        if self._base is not None and now - self._refused < ONE_REFUSAL:
             return
         while self._successes and now - self._successes[0] > WINDOW:
             self._successes.popleft()
@@ -55,13 +55,8 @@ class Throttle:
     def _reached(self, now: float) -> float:
         return len(self._successes) / max(now - self._successes[0], 0.001) if self._successes else LEAST
 
-    @property
-    def is_limited(self) -> bool:
-        """Whether requests must call `turn`."""
-        return self._base is not None
-
-    def turn(self, now: float) -> float:
-        """Return the seconds until another request may start."""
+    def reserve(self, now: float) -> float:
+        """Return the seconds until another request may start, and reserve that moment for it."""
         rate = self._rate(now)
         if rate is None:
             return 0.0

@@ -17,7 +17,6 @@ from metaflow_extensions.fasts3.plans.jobs import Job, Outcome, bytes_moved
 from metaflow_extensions.fasts3.wire.credentials import CredentialSet, CurrentSet
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
 from metaflow_extensions.fasts3.wire.fallback import WithFallback
-from metaflow_extensions.fasts3.wire.retry import RetryPolicy
 from metaflow_extensions.fasts3.wire.template import NoTemplate, RequestTemplate, template_of
 from metaflow_extensions.fasts3.wire.waiting import READ, WRITE
 from metaflow_extensions.fasts3.wire.wire_transfers import WireTransfers
@@ -33,7 +32,8 @@ from metaflow_extensions.fasts3.workers.frames import (
     outcomes_frames,
 )
 from metaflow_extensions.fasts3.workers.loop import Loop
-from metaflow_extensions.fasts3.workers.performer import Performer, Tell, Terms
+from metaflow_extensions.fasts3.workers.performer import OnBegin, Performer
+from metaflow_extensions.fasts3.workers.retries import Terms
 
 LOOK_FOR_PARENT = 0.5  # seconds; a forked sibling may hold the pipe open, so its end is not enough
 # Idle seconds after which a worker ends, because some programs wait for all child processes. The parent starts another
@@ -124,10 +124,10 @@ class Worker:
     def handle(self, frame: Frame) -> None:
         """Process one frame from the parent."""
         if frame.kind is Kind.SETUP:
-            recipe, credentials, (policy, *terms), connections, path = frame.document
+            recipe, credentials, terms, connections, path = frame.document
             self._width = concurrency.begin(connections, self._width if self._performer else None)
             self._measured = Measured()
-            self._prepare(Setup(recipe, credentials, Terms(RetryPolicy(*policy), *terms), connections, path))
+            self._prepare(Setup(recipe, credentials, Terms(*terms), connections, path))
         elif frame.kind is Kind.CREDENTIALS:
             self._sign_as(frame.document)
         elif frame.kind is Kind.TEMPLATES:
@@ -216,10 +216,10 @@ class Worker:
         return self._reference[1]
 
 
-async def _outcome_of(performer: Performer, job: Job, tell: Tell) -> Outcome:
+async def _outcome_of(performer: Performer, job: Job, on_begin: OnBegin) -> Outcome:
     """Perform a job. A defect becomes an outcome with its traceback, and the worker continues with other jobs."""
     try:
-        return await performer.work(job, tell)
+        return await performer.perform(job, on_begin)
     except Exception:
         return Outcome(job.number, None, Failure(Code.DEFECT, traceback.format_exc()[-MOST_TRACEBACK:]))
 
