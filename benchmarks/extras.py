@@ -26,7 +26,7 @@ from .servers import NginxStatic, SeaweedServer, Server
 from .servers.place import Place
 
 LOOK_AHEAD = 200_000_000  # bytes
-LOOK = 0.05  # seconds between two measurements of disk usage
+CHECK_INTERVAL = 0.05  # seconds between two measurements of disk usage
 DELETED_TOGETHER = 1000  # keys
 
 
@@ -74,7 +74,7 @@ def _most_on_disk(folder: Path) -> "Iterator[list[int]]":
     most, over = [0], threading.Event()
 
     def watch() -> None:
-        while not over.wait(LOOK):
+        while not over.wait(CHECK_INTERVAL):
             total = 0
             for path in folder.rglob("*"):
                 try:

@@ -23,7 +23,7 @@ from servers.starters import STARTERS
 from soak.chaos import RandomFaults, killer
 
 THREADS = 3  # in each of the two processes
-LOOK = 2.0  # seconds between two looks at the processes
+CHECK_INTERVAL = 2.0  # seconds between two looks at the processes
 TELL = 30.0  # seconds between two lines
 LONG_ENOUGH = 120.0  # seconds after which it can be told whether anything grows
 # How much more there may be at the end than after the warm-up: a part of it, and a constant.
@@ -97,7 +97,7 @@ def run(seconds):
                 end = told + seconds
                 while users.poll() is None:
                     with contextlib.suppress(subprocess.TimeoutExpired):
-                        users.wait(LOOK)
+                        users.wait(CHECK_INTERVAL)
                     if time.monotonic() < end:
                         soak.look()
                     if time.monotonic() - told > TELL:

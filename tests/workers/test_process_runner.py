@@ -163,7 +163,7 @@ def test_workers_killed_at_any_time_lose_nothing(run, pool, seaweedfs, prefix):
 def test_a_worker_that_says_nothing_more_is_noticed(run, pool, seaweedfs, prefix, monkeypatch, how, size):
     """Its pipe may stay open: another process, forked by whatever code, may have the other end, too."""
     for module in (worker_process, process_runner):
-        monkeypatch.setattr(module, "LOOK", 0.02)
+        monkeypatch.setattr(module, "LIVENESS_CHECK_INTERVAL", 0.02)
     popen, lease, kept, ended = subprocess.Popen, WorkerPool.lease, [], []
 
     def keeping(*args, pass_fds, **kwargs):
@@ -288,7 +288,7 @@ def test_threads_have_workers_of_their_own(run, seaweedfs, prefix):
 
 
 def test_new_credentials_reach_workers_in_the_middle_of_a_call(run, seaweedfs, prefix, monkeypatch):
-    monkeypatch.setattr("metaflow_extensions.fasts3.workers.renewal.LOOK", 0.0)
+    monkeypatch.setattr("metaflow_extensions.fasts3.workers.renewal.CHECK_INTERVAL", 0.0)
     good = CredentialSet(seaweedfs.access_key, seaweedfs.secret_key)
     bad = CredentialSet(seaweedfs.access_key, "expired")
     sets = [bad]

@@ -16,8 +16,8 @@ from metaflow_extensions.fasts3.plans.look_ahead import LookAhead
 from metaflow_extensions.fasts3.plans.object_downloads import RESTARTS
 from metaflow_extensions.fasts3.plans.plan import Plan
 from metaflow_extensions.fasts3.wire.blocking import Interrupted, Interruption
+from metaflow_extensions.fasts3.workers.interruptible import SIGNAL_CHECK_INTERVAL
 
-LOOK = 0.1  # seconds between two checks for signals, and that the thread is alive
 TAKEN_AT_A_TIME = 2  # requests, while a result is ready for the loop; several, so that more and more are ahead
 LEAVE_AFTER = 1.0  # seconds for the thread to end once the loop is over
 
@@ -230,7 +230,7 @@ class Prefetch:
         """Take one more result; return whether there was one."""
         try:
             # With a timeout: a signal that arrives just before a thread sleeps does not wake it.
-            arrived = self._arrived.get(timeout=LOOK) if wait else self._arrived.get_nowait()
+            arrived = self._arrived.get(timeout=SIGNAL_CHECK_INTERVAL) if wait else self._arrived.get_nowait()
         except Empty:
             return False
         if isinstance(arrived, _End):

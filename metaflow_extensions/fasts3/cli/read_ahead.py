@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from queue import Empty, Full, Queue
 from typing import Generic, Optional, TypeVar, Union
 
-T = TypeVar("T")
+from metaflow_extensions.fasts3.workers.interruptible import SIGNAL_CHECK_INTERVAL
 
-LOOK = 0.1  # seconds between checks, on both sides, for a signal or the end
+T = TypeVar("T")
 
 
 class _End:
@@ -56,7 +56,7 @@ class ReadAhead(Generic[T]):
             return next(self._items)
         while self._end is None:
             # With a timeout: a signal that arrives just before a thread blocks does not wake it.
-            for item in self._arrived(LOOK):
+            for item in self._arrived(SIGNAL_CHECK_INTERVAL):
                 return item
         raise self._end.error or StopIteration
 
@@ -94,7 +94,7 @@ class ReadAhead(Generic[T]):
         """Add an item; return False if the caller has stopped reading."""
         while not self._stopped.is_set():
             try:
-                self._waiting.put(one, timeout=LOOK)
+                self._waiting.put(one, timeout=SIGNAL_CHECK_INTERVAL)
             except Full:
                 continue
             return True

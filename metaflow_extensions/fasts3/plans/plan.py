@@ -11,7 +11,7 @@ from metaflow_extensions.fasts3.wire.failures import Failure
 
 PATIENCE_WHEN_FAILED = 1.0  # seconds for running jobs after a failure: cleanup must close what they open
 PEEKED = CARRIED  # bytes of bodies that may be read only to count the available jobs
-LOOK_WHEN_HELD = 0.02  # seconds between checks whether a held plan has jobs
+HELD_CHECK_INTERVAL = 0.02  # seconds between checks whether a held plan has jobs
 PATIENCE_WHEN_STOPPED = 0.3  # seconds for running jobs after an interruption
 
 

@@ -7,7 +7,7 @@ from typing import Callable, Optional
 
 from metaflow_extensions.fasts3.plans.jobs import Job, Outcome, bytes_moved
 from metaflow_extensions.fasts3.plans.plan import (
-    LOOK_WHEN_HELD,
+    HELD_CHECK_INTERVAL,
     PATIENCE_WHEN_FAILED,
     PATIENCE_WHEN_STOPPED,
     JobQueue,
@@ -20,7 +20,7 @@ from metaflow_extensions.fasts3.workers.performer import OnBegin, Performer
 from metaflow_extensions.fasts3.workers.threads import Threads
 
 MUCH = 2**20  # average bytes of a job
-LOOK = 0.05  # seconds between checks for an interruption
+INTERRUPTION_CHECK_INTERVAL = 0.05  # seconds between checks for an interruption
 
 
 class InlineRunner:
@@ -73,7 +73,7 @@ class InlineRunner:
             elif queue.has_more():
                 self._run_next(queue, leave)
             elif queue.is_held:
-                self._interruption.wait(LOOK_WHEN_HELD)
+                self._interruption.wait(HELD_CHECK_INTERVAL)
                 self._interruption.check()
             else:
                 return
@@ -146,7 +146,7 @@ class InlineRunner:
             elif not threads.under_way:
                 return
             else:
-                for job, outcome in threads.outcomes(LOOK):
+                for job, outcome in threads.outcomes(INTERRUPTION_CHECK_INTERVAL):
                     self._interruption.check()  # failures caused by the interruption do not count
                     if outcome.begun:
                         reading.add(job.number)

@@ -16,7 +16,7 @@ from metaflow_extensions.fasts3.wire.blocking import Interruption
 
 T = TypeVar("T")
 
-LOOK = 0.1  # seconds between checks for signals
+SIGNAL_CHECK_INTERVAL = 0.1  # seconds between a waiting thread's checks for signals and for the end of another thread
 LEAVE_AFTER = 0.8  # seconds for an orderly end of the work; then the caller stops waiting
 
 
@@ -95,7 +95,7 @@ def interruptible(work: "Callable[[Interruption], T]") -> T:
         while result is None:
             # With a timeout: a signal that arrives just before a thread blocks does not wake it.
             with contextlib.suppress(Empty):
-                result = helper.results.get(timeout=LOOK)
+                result = helper.results.get(timeout=SIGNAL_CHECK_INTERVAL)
     finally:
         if result is None:
             interruption.set()

@@ -13,7 +13,7 @@ from typing import Any, Callable, Optional
 from metaflow_extensions.fasts3.wire.waiting import READ, InThread, Pause, Readiness
 from metaflow_extensions.fasts3.workers.threads import Threads
 
-LOOK_AT_DEADLINES = 0.25  # seconds
+DEADLINE_CHECK_INTERVAL = 0.25  # seconds
 _EVENTS = {READ: selectors.EVENT_READ}
 
 
@@ -47,7 +47,7 @@ class Loop:
         self._threads: Optional[Threads] = None
         self._from_threads: deque[tuple[_Task, Future[Any]]] = deque()  # whose functions have returned
         self._wake_in, self._wake_out = os.pipe()
-        self._looked = 0.0
+        self._deadlines_checked = 0.0
         self.watch(self._wake_in, READ, lambda: os.read(self._wake_in, 4096))
 
     def close(self) -> None:
@@ -85,8 +85,8 @@ class Loop:
         now = time.monotonic()
         while self._pauses and self._pauses[0][0] <= now:
             self._resume(heapq.heappop(self._pauses)[2], False)
-        if now - self._looked > LOOK_AT_DEADLINES:
-            self._looked = now
+        if now - self._deadlines_checked > DEADLINE_CHECK_INTERVAL:
+            self._deadlines_checked = now
             for descriptor in [fd for fd, task in self._waiting.items() if task.deadline < now]:
                 self._resume(self._waiting.pop(descriptor), problem=TimeoutError())
 
@@ -94,7 +94,7 @@ class Loop:
         if self._from_threads:
             return 0.0
         if self._waiting:
-            timeout = min(timeout, LOOK_AT_DEADLINES)
+            timeout = min(timeout, DEADLINE_CHECK_INTERVAL)
         if self._pauses:
             timeout = min(timeout, max(0.0, self._pauses[0][0] - time.monotonic()))
         return timeout

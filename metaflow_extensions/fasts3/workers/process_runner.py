@@ -12,7 +12,7 @@ from typing import Any, NoReturn, Optional
 
 from metaflow_extensions.fasts3.plans.jobs import Job, Outcome, bytes_moved
 from metaflow_extensions.fasts3.plans.plan import (
-    LOOK_WHEN_HELD,
+    HELD_CHECK_INTERVAL,
     PATIENCE_WHEN_FAILED,
     PATIENCE_WHEN_STOPPED,
     JobFailed,
@@ -25,9 +25,9 @@ from metaflow_extensions.fasts3.wire.log import log
 from metaflow_extensions.fasts3.wire.operations import BY_TRANSFER
 from metaflow_extensions.fasts3.workers import concurrency
 from metaflow_extensions.fasts3.workers.call import Call
-from metaflow_extensions.fasts3.workers.renewal import look_again_in
+from metaflow_extensions.fasts3.workers.renewal import seconds_to_next_check
 from metaflow_extensions.fasts3.workers.worker_pool import WorkerPool
-from metaflow_extensions.fasts3.workers.worker_process import LOOK, WorkerGone, WorkerProcess
+from metaflow_extensions.fasts3.workers.worker_process import LIVENESS_CHECK_INTERVAL, WorkerGone, WorkerProcess
 
 # A worker gets jobs for 1/SHARE or 1/SPREAD of its room at a time: fewer frames, or a more even distribution.
 SHARE = 2
@@ -75,7 +75,7 @@ class ProcessRunner:
         self._deaths: dict[int, int] = {}  # job number -> workers that died while it was their only job
         self._failed_starts = 0.0  # counts to DEATHS: consecutive workers that died before their hello
         self._selector = selectors.PollSelector()  # the only selector that needs no descriptor
-        self._look = time.monotonic() + LOOK
+        self._liveness_check_at = time.monotonic() + LIVENESS_CHECK_INTERVAL
         self._waker = call.interruption.waker
         if self._waker:
             self._selector.register(self._waker.descriptor, selectors.EVENT_READ)
@@ -113,11 +113,11 @@ class ProcessRunner:
             self._selector.close()
 
     def _run(self) -> None:
-        queue, look = self._queue, 0.0
+        queue, check_at = self._queue, 0.0
         while True:
             self._call.interruption.check()
-            if time.monotonic() >= look:
-                look = self._renew_credentials()
+            if time.monotonic() >= check_at:
+                check_at = self._renew_credentials()
             all_given = self._feed()
             if not self._has_jobs() and not self._answered:
                 if not all_given:  # impossible, but ending here would lose jobs without an error
@@ -126,16 +126,16 @@ class ProcessRunner:
                     continue
                 if not queue.is_held:
                     return
-            patience = 0.0 if self._answered else max(0.0, look - time.monotonic())
+            patience = 0.0 if self._answered else max(0.0, check_at - time.monotonic())
             if queue.is_held:
                 self._spare()
-                patience = min(patience, LOOK_WHEN_HELD)
+                patience = min(patience, HELD_CHECK_INTERVAL)
             self._wait(patience)
             if self._hand_on():
-                look = 0.0
+                check_at = 0.0
 
     def _renew_credentials(self) -> float:
-        """Give workers the current credentials if they are new; return when to look again."""
+        """Give workers the current credentials if they are new; return when to check again."""
         current = self._call.client.credentials()
         if current != self._credentials:
             self._credentials = current
@@ -144,7 +144,7 @@ class ProcessRunner:
                     worker.give_credentials(current)
                 except WorkerGone as gone:
                     self._replace(worker, gone)
-        return time.monotonic() + look_again_in(current and current.expires, time.time())
+        return time.monotonic() + seconds_to_next_check(current and current.expires, time.time())
 
     def _hand_on(self) -> bool:
         """Pass outcomes to the plan; return whether credentials were renewed for one of them."""
@@ -261,13 +261,13 @@ class ProcessRunner:
 
     def _wait(self, seconds: float) -> None:
         """Collect outcomes as they arrive, for at most `seconds`."""
-        for key, _ in self._selector.select(min(seconds, LOOK)):
+        for key, _ in self._selector.select(min(seconds, LIVENESS_CHECK_INTERVAL)):
             if self._waker and key.fd == self._waker.descriptor:
                 raise Interrupted
             self._collect(key.fileobj)  # type: ignore[arg-type]
         now = time.monotonic()
-        if now >= self._look:  # also check silent workers
-            self._look = now + LOOK
+        if now >= self._liveness_check_at:  # also check silent workers
+            self._liveness_check_at = now + LIVENESS_CHECK_INTERVAL
             for worker in list(self._workers):
                 self._collect(worker)
 

@@ -6,11 +6,11 @@ from typing import Callable, Optional
 from metaflow_extensions.fasts3.plans.jobs import Job, Outcome
 from metaflow_extensions.fasts3.wire.failures import Code
 
-LOOK = 10.0  # seconds between checks for newer credentials
-LEAST_LOOK = 0.1  # seconds; checks become more frequent before expiry
+CHECK_INTERVAL = 10.0  # seconds between checks for newer credentials
+LEAST_CHECK_INTERVAL = 0.1  # seconds; checks become more frequent before expiry
 
 
-def look_again_in(expires: Optional[float], now: float) -> float:
+def seconds_to_next_check(expires: Optional[float], now: float) -> float:
     """Return the seconds until the next check for newer credentials.
 
     Parameters
@@ -18,7 +18,7 @@ def look_again_in(expires: Optional[float], now: float) -> float:
     expires : float or None
         When the current credentials expire; Unix time, as `now`.
     """
-    return LOOK if expires is None else min(LOOK, max(LEAST_LOOK, (expires - now) / 8))
+    return CHECK_INTERVAL if expires is None else min(CHECK_INTERVAL, max(LEAST_CHECK_INTERVAL, (expires - now) / 8))
 
 
 class Renewal:

@@ -35,7 +35,7 @@ from metaflow_extensions.fasts3.workers.loop import Loop
 from metaflow_extensions.fasts3.workers.performer import OnBegin, Performer
 from metaflow_extensions.fasts3.workers.retries import Terms
 
-LOOK_FOR_PARENT = 0.5  # seconds; a forked sibling may hold the pipe open, so its end is not enough
+PARENT_CHECK_INTERVAL = 0.5  # seconds; a forked sibling may hold the pipe open, so its end is not enough
 # Idle seconds after which a worker ends, because some programs wait for all child processes. The parent starts another
 # in 40 ms.
 IDLE_LIMIT = 10.0
@@ -115,7 +115,7 @@ class Worker:
     @property
     def patience(self) -> float:
         """Maximum seconds until the next turn."""
-        return SEND_AFTER if self._outcomes else LOOK_FOR_PARENT
+        return SEND_AFTER if self._outcomes else PARENT_CHECK_INTERVAL
 
     def greet(self) -> None:
         """Send HELLO."""

@@ -11,7 +11,7 @@ from metaflow_extensions.fasts3.machine.processors import processors
 from metaflow_extensions.fasts3.workers.inherited import inherited
 from metaflow_extensions.fasts3.workers.worker_process import WorkerProcess
 
-LOOK = 0.25  # seconds between checks for lost workers during a wait
+LOST_WORKER_CHECK_INTERVAL = 0.25  # seconds between checks for lost workers during a wait
 
 
 class WorkerPool:
@@ -63,7 +63,7 @@ class WorkerPool:
                 if not wait:
                     return None
                 look()
-                self._lock.wait(LOOK)
+                self._lock.wait(LOST_WORKER_CHECK_INTERVAL)
 
     def start(self, count: int) -> None:
         """Start workers that will be leased soon, while the caller continues."""

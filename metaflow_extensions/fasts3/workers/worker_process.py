@@ -30,7 +30,7 @@ from metaflow_extensions.fasts3.workers.interpreter import SCRIPT, command, envi
 
 INTERRUPTED = "interrupted"
 READ_SIZE = 2**20  # bytes
-LOOK = 1.0  # seconds of silence before checking whether a worker can still respond
+LIVENESS_CHECK_INTERVAL = 1.0  # seconds of silence before checking whether a worker can still respond
 # Size in bytes of the pipe for outcomes, where Linux allows it: with the default 64 KiB, processes switch more often.
 # The other pipe keeps the default: there was no measurable difference, and Linux limits a user's pipes to 64 MiB in
 # all.
@@ -256,7 +256,7 @@ class WorkerProcess:
         """Wait until its pipe has room; return an error if it never will, else None."""
         while True:
             try:
-                return None if wait_to_write(self._to, self.interruption, LOOK) else INTERRUPTED
+                return None if wait_to_write(self._to, self.interruption, LIVENESS_CHECK_INTERVAL) else INTERRUPTED
             except TimeoutError:
                 trouble = self._trouble()
                 if trouble:
@@ -282,7 +282,7 @@ class WorkerProcess:
         now = time.monotonic()
         self._stopped_since = self._stopped_since or now
         # Not at once: a parent and its workers may be stopped and continued one after the other.
-        if now - self._stopped_since < LOOK:
+        if now - self._stopped_since < LIVENESS_CHECK_INTERVAL:
             return None
         return WorkerGone(f"worker {self.pid} is stopped by a signal", killed=True)
 
