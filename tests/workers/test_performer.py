@@ -311,7 +311,7 @@ def test_a_defect_and_a_stop_are_no_answers_of_s3(job, transfers, error):
     one = performer(transfers, Clock())
     with pytest.raises(error):
         perform(one, job)
-    assert one._policy._jobs == 0
+    assert one.policy._jobs == 0
 
 
 # --- Downloads that tell of their beginning.

@@ -52,7 +52,7 @@ class InlineRunner:
     @property
     def answered(self) -> bool:
         """Whether the endpoint has responded to this process."""
-        return self._performer.answered
+        return self._performer.policy.answered
 
     def run(self, queue: JobQueue, leave: Callable[[], bool] = lambda: False) -> None:
         """Run a queue's jobs and those that follow from them.

@@ -53,6 +53,10 @@ class Performer:
         Waits so many seconds in a blocking method of transfers; returns True if the call was interrupted.
     clock, chance : callable
         `time.monotonic` and `random.random`; replaced in tests.
+
+    Attributes
+    ----------
+    policy : RetryPolicy
     """
 
     def __init__(
@@ -64,15 +68,10 @@ class Performer:
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._transfers = transfers
-        self._policy = RetryPolicy(terms, chance)
+        self.policy = RetryPolicy(terms, chance)
         self._bandwidth = Bandwidth(terms.bandwidth) if terms.bandwidth else None
         self._pause = pause
         self._clock = clock
-
-    @property
-    def answered(self) -> bool:
-        """Whether the endpoint has responded to this process."""
-        return self._policy.answered
 
     async def perform(self, job: Job, on_begin: Optional[OnBegin] = None) -> Outcome:
         """Perform one job; a coroutine of the wire, for `wire.blocking.complete` or `Loop.spawn`.
@@ -89,7 +88,7 @@ class Performer:
         download = _BegunDownload(job, on_begin) if on_begin else None
         failure: Optional[Failure] = None
         retried: Optional[Failure] = None
-        policy, attempts = self._policy, self._policy.begin(self._clock())
+        policy, attempts = self.policy, self.policy.begin(self._clock())
         try:
             while True:
                 while (seconds := policy.wait(attempts, self._clock())) > 0:

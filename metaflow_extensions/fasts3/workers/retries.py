@@ -35,13 +35,7 @@ class Terms(NamedTuple):
 
 
 def decide(
-    terms: Terms,
-    failure: Failure,
-    tries: int,
-    elapsed: float,
-    answered: bool,
-    chance: float,
-    again: bool = False,
+    terms: Terms, failure: Failure, tries: int, elapsed: float, answered: bool, chance: float, again: bool = False
 ) -> Optional[float]:
     """Return the seconds to wait before the next attempt, or None to give up.
 
