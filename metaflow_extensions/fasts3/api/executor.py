@@ -25,6 +25,7 @@ from metaflow_extensions.fasts3.boto.redaction import without_password
 from metaflow_extensions.fasts3.boto.settings import Chosen, Settings
 from metaflow_extensions.fasts3.machine.memory import memory
 from metaflow_extensions.fasts3.machine.processors import processors
+from metaflow_extensions.fasts3.machine.threads import within
 from metaflow_extensions.fasts3.plans.jobs import Job
 from metaflow_extensions.fasts3.plans.plan import JobFailed, JobQueue, Plan, Requests
 from metaflow_extensions.fasts3.wire.blocking import Interruption
@@ -41,7 +42,6 @@ from metaflow_extensions.fasts3.workers.performer import Performer
 from metaflow_extensions.fasts3.workers.process_runner import NoWorkers, ProcessRunner
 from metaflow_extensions.fasts3.workers.renewal import Renewal
 from metaflow_extensions.fasts3.workers.retries import Terms
-from metaflow_extensions.fasts3.workers.threads import within
 
 if TYPE_CHECKING:  # see boto/clients.py
     from metaflow_extensions.fasts3.boto.transfer_client import TransferClient

@@ -53,7 +53,7 @@ def clean_up(performer: Performer, jobs: Sequence[Job], seconds: float) -> list[
     with JobThreads(perform, min(THREADS, len(jobs))) as threads:
         while (waiting or threads.under_way) and time.monotonic() < until:
             while waiting and threads.has_room() and time.monotonic() < until:
-                threads.give(waiting.popleft())
+                threads.run(waiting.popleft())
             for job, outcome in threads.outcomes(max(0.0, until - time.monotonic())):
                 code = outcome.failure.code if outcome.failure else None
                 if code is Code.NO_DESCRIPTORS and threads.size > 1:

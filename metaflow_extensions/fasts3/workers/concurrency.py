@@ -52,7 +52,7 @@ def share(workers: int, connections: int, bandwidth: Optional[float]) -> Share:
     connections : int
         Parallel requests of all workers, at least 1.
     bandwidth : float or None
-        Bytes a second of all workers.
+        Bytes a second of all workers; None: unlimited.
     """
     if bandwidth is not None:
         workers = min(workers, math.ceil(bandwidth / WORKER_BANDWIDTH))

@@ -1,10 +1,10 @@
 """Carries out a plan in the user's process: for a few jobs, or for a client that workers can't recreate."""
 
 import threading
-from concurrent.futures import Future
 from functools import partial
 from typing import Callable, Optional
 
+from metaflow_extensions.fasts3.machine.threads import Threads
 from metaflow_extensions.fasts3.plans.jobs import Job, Outcome, bytes_moved
 from metaflow_extensions.fasts3.plans.plan import (
     HELD_CHECK_INTERVAL,
@@ -17,7 +17,6 @@ from metaflow_extensions.fasts3.wire.failures import Code
 from metaflow_extensions.fasts3.workers.call import Call
 from metaflow_extensions.fasts3.workers.job_threads import JobThreads
 from metaflow_extensions.fasts3.workers.performer import OnBegin, Performer
-from metaflow_extensions.fasts3.workers.threads import Threads
 
 MUCH = 2**20  # average bytes of a job
 INTERRUPTION_CHECK_INTERVAL = 0.05  # seconds between checks for an interruption
@@ -84,7 +83,7 @@ class InlineRunner:
         if job is None:
             return
         ended = threading.Event()
-        others: list[tuple[Threads, Future[None]]] = []
+        others = Threads(1, "fasts3-job")
 
         def get_rest() -> None:
             try:
@@ -95,17 +94,17 @@ class InlineRunner:
 
         def begin(begun: Outcome) -> None:
             self._hand_on(queue, job, begun)
-            threads = Threads(1)
-            others.append((threads, threads.submit(get_rest)))
+            others.give(get_rest)
 
         self._interruption.check()
         try:
             outcome = self._perform(job, self._interruption, begin if self._threads > 1 else None)
         finally:
             ended.set()
-            for threads, rest in others:
-                threads.close()
-                rest.result()
+            for rest in others.results(None if others.under_way else 0.0):
+                others.close()
+                if rest.error:
+                    raise rest.error
         self._interruption.check()
         self._hand_on(queue, job, outcome)
 
@@ -129,7 +128,8 @@ class InlineRunner:
             finally:
                 if threads.under_way:
                     self._stop.set()  # no further attempts
-                    for job, outcome in threads.rest(self._patience()):
+                    stopped = self._interruption.is_set()
+                    for job, outcome in threads.rest(PATIENCE_WHEN_STOPPED if stopped else PATIENCE_WHEN_FAILED):
                         queue.conclude(job, outcome)
 
     def _keep_busy(
@@ -142,7 +142,7 @@ class InlineRunner:
             job = queue.take() if threads.has_room(others()) and not (leave() and not reading) else None
             if job is not None:
                 widths[job.number] = threads.size
-                threads.give(job)
+                threads.run(job)
             elif not threads.under_way:
                 return
             else:
@@ -159,9 +159,6 @@ class InlineRunner:
                         queue.put_back([job])
                     else:
                         self._hand_on(queue, job, outcome)
-
-    def _patience(self) -> float:
-        return PATIENCE_WHEN_STOPPED if self._interruption.is_set() else PATIENCE_WHEN_FAILED
 
 
 def _pause(interruption: Interruption, stop: threading.Event, seconds: float) -> bool:

@@ -5,13 +5,11 @@ import itertools
 import os
 import selectors
 import time
-from collections import deque
 from collections.abc import Coroutine
-from concurrent.futures import Future
 from typing import Any, Callable, Optional
 
+from metaflow_extensions.fasts3.machine.threads import Threads
 from metaflow_extensions.fasts3.wire.waiting import READ, InThread, Pause, Readiness
-from metaflow_extensions.fasts3.workers.threads import Threads
 
 DEADLINE_CHECK_INTERVAL = 0.25  # seconds
 _EVENTS = {READ: selectors.EVENT_READ}
@@ -43,17 +41,15 @@ class Loop:
         self._known: dict[int, tuple[object, int]] = {}  # registered descriptors: their owners and directions
         self._pauses: list[tuple[float, int, _Task]] = []  # a heap
         self._numbers = itertools.count()
-        self._most_threads = threads
-        self._threads: Optional[Threads] = None
-        self._from_threads: deque[tuple[_Task, Future[Any]]] = deque()  # whose functions have returned
         self._wake_in, self._wake_out = os.pipe()
+        self._threads = Threads(threads, "fasts3-blocking", lambda: os.write(self._wake_out, b"!"))
         self._deadlines_checked = 0.0
         self.watch(self._wake_in, READ, lambda: os.read(self._wake_in, 4096))
 
     def close(self) -> None:
         """Release resources; coroutines that have not ended are dropped."""
-        if self._threads:
-            self._threads.close()
+        self._threads.close()
+        self._threads.join()
         self._selector.close()
         os.close(self._wake_in)
         os.close(self._wake_out)
@@ -80,8 +76,9 @@ class Loop:
                 self._forget(key.fd)
             else:
                 self._resume(task)
-        while self._from_threads:
-            self._resume_from_thread(*self._from_threads.popleft())
+        if self._threads.under_way:
+            for task, answer, error, _ in self._threads.results():
+                self._resume(task, answer, error)
         now = time.monotonic()
         while self._pauses and self._pauses[0][0] <= now:
             self._resume(heapq.heappop(self._pauses)[2], False)
@@ -91,8 +88,6 @@ class Loop:
                 self._resume(self._waiting.pop(descriptor), problem=TimeoutError())
 
     def _patience(self, timeout: float) -> float:
-        if self._from_threads:
-            return 0.0
         if self._waiting:
             timeout = min(timeout, DEADLINE_CHECK_INTERVAL)
         if self._pauses:
@@ -110,7 +105,7 @@ class Loop:
         elif type(wanted) is Pause:
             heapq.heappush(self._pauses, (time.monotonic() + wanted.seconds, next(self._numbers), task))
         elif type(wanted) is InThread:
-            self._run_in_thread(task, wanted.function)
+            self._threads.give(wanted.function, task)
         else:
             raise TypeError(f"not a wait: {type(wanted).__name__}")
 
@@ -129,17 +124,3 @@ class Loop:
     def _forget(self, descriptor: int) -> None:
         self._selector.unregister(descriptor)
         self._known.pop(descriptor, None)
-
-    def _run_in_thread(self, task: _Task, function: "Callable[[], Any]") -> None:
-        if self._threads is None:
-            self._threads = Threads(self._most_threads)
-
-        def back(future: "Future[Any]") -> None:
-            self._from_threads.append((task, future))
-            os.write(self._wake_out, b"!")
-
-        self._threads.submit(function).add_done_callback(back)
-
-    def _resume_from_thread(self, task: _Task, future: "Future[Any]") -> None:
-        problem = future.exception()
-        self._resume(task, None if problem else future.result(), problem)
