@@ -143,11 +143,11 @@ def test_the_end_of_an_outage_shortens_the_waits_of_jobs_that_found_nobody(code)
     waiting = failed(policy, 5.0, code, times=9)  # for ten seconds
     policy.note_success(5.0 + SHORTEST_OUTAGE / 2)  # that was no outage
     assert waiting.retry_at == 15.0
-    policy.wait(waiting, 6.0)
+    policy.seconds_to_wait(waiting, 6.0)
     assert waiting.retry_at == 15.0
     failed(policy, 7.0)
     policy.note_success(9.0)
-    policy.wait(waiting, 9.0)
+    policy.seconds_to_wait(waiting, 9.0)
     assert (waiting.retry_at <= 9.0 + RETURN_WITHIN) is (code is Code.UNREACHABLE)
 
 
@@ -156,11 +156,11 @@ def test_a_job_waits_for_its_retry_and_then_for_the_throttle():
     refused, now = policy.begin(0.0), 0.0
     assert policy.note_failure(refused, Failure(Code.BUSY, status=503), 0.0)
     others = [policy.begin(0.0) for _ in range(5)]
-    assert all(0 <= policy.wait(one, 0.0) < 1 for one in others)  # which reserves the first moments
-    while seconds := policy.wait(refused, now):
+    assert all(0 <= policy.seconds_to_wait(one, 0.0) < 1 for one in others)  # which reserves the first moments
+    while seconds := policy.seconds_to_wait(refused, now):
         now += seconds
     assert now > refused.retry_at
-    assert policy.wait(refused, now) == 0.0  # nothing is reserved twice
+    assert policy.seconds_to_wait(refused, now) == 0.0  # nothing is reserved twice
 
 
 def test_what_threads_share_is_changed_by_one_at_a_time():
@@ -182,7 +182,7 @@ def test_what_threads_share_is_changed_by_one_at_a_time():
     policy._throttle = Throttle()
     policy.__dict__["guarded"] = True
     attempts = policy.begin(0.0)
-    policy.wait(attempts, 0.0)
+    policy.seconds_to_wait(attempts, 0.0)
     policy.note_failure(attempts, Failure(Code.BUSY, status=503), 0.0, moved=True)
     policy.note_success(1.0)
     policy.end()

@@ -101,8 +101,10 @@ class InlineRunner:
             outcome = self._perform(job, self._interruption, begin if self._threads > 1 else None)
         finally:
             ended.set()
-            for rest in others.results(None if others.under_way else 0.0):
+            if others.under_way:
+                [rest] = others.results(None)
                 others.close()
+                others.join()
                 if rest.error:
                     raise rest.error
         self._interruption.check()

@@ -91,7 +91,7 @@ class Performer:
         policy, attempts = self.policy, self.policy.begin(self._clock())
         try:
             while True:
-                while (seconds := policy.wait(attempts, self._clock())) > 0:
+                while (seconds := policy.seconds_to_wait(attempts, self._clock())) > 0:
                     if await wait_for(Pause(seconds)):
                         return Outcome(job.number, None, failure or INTERRUPTED, policy.answered, retried)
                 retried = failure

@@ -93,7 +93,7 @@ class Attempts:
 class RetryPolicy:
     """Decides for all jobs of one call in this process. Threads share it.
 
-    Each job calls `begin`. Before each attempt it waits until `wait` returns 0, and after it calls `note_success` or
+    Each job calls `begin`. Before each attempt it waits until `seconds_to_wait` returns 0, and after it calls `note_success` or
     `note_failure`. At last it calls `end`.
 
     Parameters
@@ -133,7 +133,7 @@ class RetryPolicy:
         with self._lock:
             self._jobs -= 1
 
-    def wait(self, attempts: Attempts, now: float) -> float:
+    def seconds_to_wait(self, attempts: Attempts, now: float) -> float:
         """Return the seconds to wait before the job's next attempt; ask again after them, until it is 0."""
         with self._lock:
             if attempts.unreachable_at is not None and attempts.unreachable_at < self._outage_ended:
