@@ -93,8 +93,8 @@ class Attempts:
 class RetryPolicy:
     """Decides for all jobs of one call in this process. Threads share it.
 
-    Each job calls `begin`. Before each attempt it waits until `seconds_to_wait` returns 0, and after it calls `note_success` or
-    `note_failure`. At last it calls `end`.
+    Each job calls `begin`. Before each attempt it waits until `seconds_to_wait` returns 0; after the attempt it calls
+    `note_success` or `note_failure`. At last it calls `end`.
 
     Parameters
     ----------
