@@ -102,7 +102,7 @@ def test_a_listing_in_circles_ends(server, s3, call, monkeypatch):
     monkeypatch.setattr(split_listing, "MOST_IDLE", 20)
     tokens = iter(range(10**9))
     server.answer = lambda head: page("root/sub/a", token=str(next(tokens)))
-    with pytest.raises(MetaflowS3Exception, match="20 pages in a row held nothing new"):
+    with pytest.raises(MetaflowS3Exception, match="20 consecutive pages of the listing have no new keys"):
         call(s3)
 
 
@@ -116,7 +116,7 @@ def test_a_loop_over_a_listing_in_circles_ends(server, s3):
         return page("root/sub/a" if token % 2 else "root/sub/b", token=str(token))
 
     server.answer = answer
-    with pytest.raises(MetaflowS3Exception, match="would never end"):
+    with pytest.raises(MetaflowS3Exception, match="repeats"):
         for _ in s3.iter_recursive(["sub"]):
             pass
 
@@ -188,7 +188,7 @@ def test_a_listing_that_would_never_end_is_an_error_at_once(server, s3, call, an
         return answer(next(asked)) if b"list-type=2" in head else reply(b"x")
 
     server.answer = answered
-    with pytest.raises(MetaflowS3Exception, match=r"would never end|has no continuation token"):
+    with pytest.raises(MetaflowS3Exception, match=r"repeats|has no continuation token"):
         call(s3)
     assert next(asked) < 9
 

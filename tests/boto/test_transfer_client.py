@@ -61,7 +61,7 @@ def test_the_user_chooses(client, monkeypatch):
 def test_somebody_hooked_into_the_client(client):
     hooked = client()
     hooked.meta.events.register("before-send.s3", lambda **_: None)
-    assert left_to_boto3(TransferClient(hooked, ours=False), "has hooked into its events")
+    assert left_to_boto3(TransferClient(hooked, ours=False), "it has an event handler from")
 
 
 def test_something_that_is_no_boto3_client():
@@ -75,7 +75,7 @@ def test_something_that_is_no_boto3_client():
 @pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy"])
 def test_a_proxy_of_the_machine_s(client, monkeypatch, variable):
     monkeypatch.setenv(variable, "http://127.0.0.1:3128")
-    assert left_to_boto3(TransferClient(client(endpoint_url="http://s3.example"), ours=True), "a proxy stands between")
+    assert left_to_boto3(TransferClient(client(endpoint_url="http://s3.example"), ours=True), "requests go through a proxy")
 
 
 def test_a_proxy_that_is_not_for_this_endpoint(client, monkeypatch):
@@ -90,7 +90,7 @@ def test_a_proxy_that_is_not_for_this_endpoint(client, monkeypatch):
 
 def test_a_proxy_of_the_client_s(client):
     config = Config(proxies={"http": "http://127.0.0.1:3128"})
-    assert left_to_boto3(TransferClient(client(config=config), ours=True), "a proxy stands between")
+    assert left_to_boto3(TransferClient(client(config=config), ours=True), "requests go through a proxy")
 
 
 def test_a_proxy_is_that_of_the_moment_when_the_client_was_made(client, monkeypatch):
@@ -203,8 +203,8 @@ def test_a_bucket_that_surprises_is_left_to_boto3_from_then_on(client):
         transfer_client = TransferClient(given, ours=True)
         transfers = transfer_client.transfers("wire")
         complete(transfers.head_bucket("far"))
-        assert transfer_client.why_boto3("wire", "far") == "S3 answered 400 AuthorizationHeaderMalformed"
-        assert transfer_client.template("wire", "GetObject", "far") == "S3 answered 400 AuthorizationHeaderMalformed"
+        assert transfer_client.why_boto3("wire", "far") == "S3 responded 400 AuthorizationHeaderMalformed"
+        assert transfer_client.template("wire", "GetObject", "far") == "S3 responded 400 AuthorizationHeaderMalformed"
         assert transfer_client.why_boto3("wire") is None
         assert transfer_client.why_boto3("wire", "near") is None
         complete(transfers.head_bucket("near"))

@@ -118,7 +118,7 @@ def test_all_is_well(server: S3Server, root: str, prefix: str) -> None:
     assert ran.having("problem") == []
     assert ran.status == 0
     assert {"signature", "bucket", "list", "write", "read", "round_trip", "delete"} <= set(ran.having("ok"))
-    assert ran.findings["transfers"]["told"] == "This package's own wire transfers the data."
+    assert ran.findings["transfers"]["told"] == "This package's own HTTP client transfers the data."
     assert ran.findings["round_trip"]["figures"]["milliseconds"] > 0
     assert keys_below(server, prefix) == []
 
@@ -148,7 +148,7 @@ def test_people_get_lines_and_speeds(seaweedfs: S3Server, place: str, prefix: st
     assert "\x1b" not in ran.out
     assert "Objects can be written below" in ran.out
     assert "iB/s up, " in ran.out
-    assert ran.out.splitlines()[-1].startswith("All is well (")
+    assert ran.out.splitlines()[-1].startswith("No problems found (")
     assert keys_below(seaweedfs, prefix) == []
 
 
@@ -158,7 +158,7 @@ def test_a_wrong_secret(seaweedfs: S3Server, place: str) -> None:
     assert ran.having("problem") == ["signature"]
     assert "SignatureDoesNotMatch" in ran.findings["signature"]["told"]
     assert ran.findings["signature"]["remedy"].startswith("Check the secret key")
-    assert ran.findings["write"]["told"] == "Not checked, because of 'signature'."
+    assert ran.findings["write"]["told"] == "Not checked: needs 'signature'."
     assert "not-this-one-at-all" not in ran.out
 
 
@@ -190,7 +190,7 @@ def test_a_missing_bucket(server: S3Server) -> None:
     assert ran.status == 1
     assert ran.having("problem") == ["bucket"]
     assert ran.findings["bucket"]["told"] == "The bucket there-is-no-such-bucket does not exist."
-    assert ran.findings["list"]["told"] == "Not checked, because of 'bucket'."
+    assert ran.findings["list"]["told"] == "Not checked: needs 'bucket'."
 
 
 def test_nobody_listens(seaweedfs: S3Server, place: str) -> None:
@@ -201,7 +201,7 @@ def test_nobody_listens(seaweedfs: S3Server, place: str) -> None:
     assert ran.status == 1
     assert ran.having("problem") == ["answer"]
     assert "Check the network and the endpoint" in ran.findings["answer"]["remedy"]
-    assert ran.findings["signature"]["told"] == "Not checked, because of 'answer'."
+    assert ran.findings["signature"]["told"] == "Not checked: needs 'answer'."
 
 
 def test_a_name_that_does_not_resolve(seaweedfs: S3Server, place: str) -> None:
@@ -209,7 +209,7 @@ def test_a_name_that_does_not_resolve(seaweedfs: S3Server, place: str) -> None:
     assert ran.status == 1
     assert ran.having("problem") == ["resolve"]
     assert "The name s3.nowhere.invalid does not resolve" in ran.findings["resolve"]["told"]
-    assert ran.findings["answer"]["told"] == "Not checked, because of 'resolve'."
+    assert ran.findings["answer"]["told"] == "Not checked: needs 'resolve'."
 
 
 def test_somebody_who_takes_connections_and_says_nothing(seaweedfs: S3Server, place: str) -> None:
@@ -217,7 +217,7 @@ def test_somebody_who_takes_connections_and_says_nothing(seaweedfs: S3Server, pl
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         ran = examined(environment(seaweedfs, place, AWS_ENDPOINT_URL_S3=url))
     assert ran.having("problem") == ["answer"]
-    assert "It took more than 6 seconds." in ran.findings["answer"]["told"]
+    assert "The check took more than 6 seconds." in ran.findings["answer"]["told"]
 
 
 @pytest.mark.parametrize("transfers", ["wire", "boto3"])
@@ -226,7 +226,7 @@ def test_a_server_that_soon_says_nothing_more(transfers: str, proxy: FaultyS3, t
         proxy.inject(operation, faults.stall, times=None)
     ran = examined({**through, "METAFLOW_S3_TRANSFERS": transfers})
     assert ran.having("problem") == ["read", "delete"]
-    assert all("It took more than" in ran.findings[name]["told"] for name in ("read", "delete"))
+    assert all("The check took more than" in ran.findings[name]["told"] for name in ("read", "delete"))
     assert f"/{FOLDER}/" in ran.err  # nobody could delete it, and so it is named
     assert "may be deleted" in ran.err
 
@@ -236,7 +236,7 @@ def test_who_may_not_write_is_told_what_to_allow(proxy: FaultyS3, through: "dict
     ran = examined(through)
     assert ran.status == 1
     assert ran.having("problem") == ["write"]
-    wanted = f"Have s3:PutObject on arn:aws:s3:::{place[len('s3://') :]}/* allowed for these credentials."
+    wanted = f"Allow s3:PutObject on arn:aws:s3:::{place[len('s3://') :]}/* for these credentials."
     assert ran.findings["write"]["remedy"] == wanted
     assert ran.findings["delete"]["told"] == "Nothing was written."
     assert {"list", "round_trip"} <= set(ran.having("ok"))
@@ -336,7 +336,7 @@ def test_no_root(seaweedfs: S3Server) -> None:
     assert ran.having("problem") == ["root"]
     assert "METAFLOW_DATATOOLS_S3ROOT=s3://" in ran.findings["root"]["remedy"]
     assert ran.findings["answer"]["status"] == "ok"
-    assert ran.findings["write"]["told"] == "Not checked, because of 'root'."
+    assert ran.findings["write"]["told"] == "Not checked: needs 'root'."
 
 
 def test_a_root_that_is_no_url(seaweedfs: S3Server) -> None:
@@ -361,8 +361,8 @@ def test_read_only_it_writes_nothing(proxy: FaultyS3, through: "dict[str, str]",
     ran = examined(through, "--read-only")
     assert ran.status == 0
     assert {asked.method for asked in proxy.asked} <= {"GET", "HEAD"}
-    assert ran.findings["write"]["told"] == "Nothing is written with --read-only."
-    assert "There is nothing to read below" in ran.findings["read"]["told"]
+    assert ran.findings["write"]["told"] == "Not checked with --read-only."
+    assert "There is no object to read below" in ran.findings["read"]["told"]
 
 
 def test_read_only_it_reads_what_is_there(

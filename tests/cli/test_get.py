@@ -168,7 +168,7 @@ def test_two_objects_of_one_name_are_not_mixed_up(fasts3, here, root, stored):
     stored.put_all({"x/same": b"x", "y/same": b"y"})
     done = fasts3("get", f"{root}/x/same", f"{root}/y/same", "out")
     assert done.exit_code == 1
-    assert f"'{root}/y/same' is left out: another object has become 'same'." in done.stderr
+    assert f"'{root}/y/same' was skipped: another object has the same file name 'same'." in done.stderr
     assert files(here) == {"out/same": b"x"}
 
 
@@ -180,7 +180,7 @@ def test_where_case_does_not_count_one_object_does_not_replace_another_listed_la
     stored.put_all({"x/A": b"first", "x/a": b"second", "x/b": b"b"})
     done = fasts3("get", f"{root}/x/", "out")
     assert done.exit_code == 1
-    assert f"'{root}/x/a' is left out: another object has become 'a'." in done.stderr
+    assert f"'{root}/x/a' was skipped: another object has the same file name 'a'." in done.stderr
     assert files(here) == {"out/A": b"first", "out/b": b"b"}
 
 
@@ -250,7 +250,7 @@ def test_an_object_that_was_named_is_not_downloaded_again_either(
     assert fasts3("get", url, destination).stderr.startswith("Downloaded 1 object, 2 bytes, in ")
     before = {path: path.stat().st_ino for path in here.rglob("*")}
     again = fasts3("get", "--json", url, destination)
-    assert again.stderr == "Downloaded 0 objects; 1 was there already.\n"
+    assert again.stderr == "Downloaded 0 objects; 1 already existed.\n"
     assert json.loads(again.stdout)["size"] == 2
     assert {path: path.stat().st_ino for path in here.rglob("*")} == before
     filled.put("a/b/2.csv", b"newer")
@@ -279,10 +279,10 @@ def test_a_refusal_has_its_reason_also_where_the_file_is_there(fasts3, here, roo
 def test_what_was_there_already_is_not_counted_as_downloaded(fasts3, here, root, filled, monkeypatch, with_summary):
     monkeypatch.setattr(file_download, "YOUNG", float("-inf"))
     fasts3("get", f"{root}/a/", "out")
-    assert fasts3("get", f"{root}/a/", "out").stderr == "Downloaded 0 objects; 3 were there already.\n"
+    assert fasts3("get", f"{root}/a/", "out").stderr == "Downloaded 0 objects; 3 already existed.\n"
     (here / "out" / "1.csv").unlink()
     told = fasts3("get", "--no-overwrite", f"{root}/a/", "out").stderr
-    assert re.fullmatch(r"Downloaded 1 object, 1 byte, in [0-9.]+ s; 2 were there already\.\n", told)
+    assert re.fullmatch(r"Downloaded 1 object, 1 byte, in [0-9.]+ s; 2 already existed\.\n", told)
 
 
 def test_without_a_destination_it_is_what_is_missing(fasts3, here, root, filled):

@@ -94,10 +94,10 @@ def test_buckets_that_may_not_be_listed_are_one_sentence(fasts3, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["{root}/none"], "Nothing is at {root}/none."),
+        (["{root}/none"], "No objects or directories at {root}/none."),
         (["--recursive", "{root}/none"], "write {root}/none*."),
         (["{root}/none*"], "No key matches {root}/none*."),
-        (["--root", "{root}/none"], "Nothing is at {root}/none/."),
+        (["--root", "{root}/none"], "No objects or directories at {root}/none/."),
     ],
 )
 def test_nothing_is_an_error(fasts3, root, arguments, said):

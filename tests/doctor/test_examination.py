@@ -36,8 +36,8 @@ def test_a_check_that_needs_a_failed_one_is_skipped_and_names_it() -> None:
         check("d", ok("d", "fine")),
     )
     assert found[1:] == [
-        ("b", "Not checked, because of 'a'."),
-        ("c", "Not checked, because of 'a'."),
+        ("b", "Not checked: needs 'a'."),
+        ("c", "Not checked: needs 'a'."),
         ("d", "fine"),
     ]
 
@@ -49,7 +49,7 @@ def test_a_check_that_needs_one_with_a_warning_runs(first: Finding) -> None:
 
 def test_a_check_that_needs_a_skipped_one_is_skipped() -> None:
     found = told(check("a", skipped("a", "not asked for")), check("b", ok("b", "never"), "a"))
-    assert found[1] == ("b", "Not checked, because of 'a'.")
+    assert found[1] == ("b", "Not checked: needs 'a'.")
 
 
 def test_a_later_examination_knows_what_failed_before() -> None:
@@ -64,18 +64,18 @@ def test_a_check_that_never_ends_is_a_problem(by_s3: bool, never: threading.Even
     slow = Check("slow", lambda _: ok("slow", str(never.wait())), seconds=0.3, by_s3=by_s3)
     (found,) = Examiner(NOBODY, Deadline(60)).examine([slow])
     assert found.status is Status.PROBLEM
-    assert "It took more than" in found.message
+    assert "The check took more than" in found.message
 
 
 def test_without_time_checks_are_skipped() -> None:
     found = told(check("a", ok("a", "never")), deadline=Deadline(0.1))
-    assert found == [("a", "Not checked, because the checks before took too long.")]
+    assert found == [("a", "Not checked, because earlier checks took too long.")]
 
 
 def test_time_is_reserved_for_the_cleanup() -> None:
     last = check("b", ok("b", "done"))._replace(reserved=True)
     found = told(check("a", ok("a", "never")), last, deadline=Deadline(RESERVED))
-    assert [said for _, said in found] == ["Not checked, because the checks before took too long.", "done"]
+    assert [said for _, said in found] == ["Not checked, because earlier checks took too long.", "done"]
 
 
 def test_a_check_that_fails_by_itself_hides_no_other() -> None:
@@ -101,4 +101,4 @@ def test_a_file_of_metaflow_s_configuration_that_is_not_there(tmp_path: Path, mo
         assert told.value == str(tmp_path / "config.json")
         origins.append(told.origin)
         (tmp_path / "config.json").write_text("{}")
-    assert origins == ["not there", ""]
+    assert origins == ["does not exist", ""]

@@ -34,7 +34,7 @@ def test_an_exception_without_a_remedy() -> None:
     [
         (Code.ACCESS_DENIED, "SignatureDoesNotMatch", REMEDIES_OF_S3_CODES["SignatureDoesNotMatch"]),
         (Code.EXPIRED, "ExpiredToken", REMEDIES[Code.EXPIRED]),
-        (Code.ACCESS_DENIED, "AccessDenied", "Have s3:PutObject on arn:x allowed for these credentials."),
+        (Code.ACCESS_DENIED, "AccessDenied", "Allow s3:PutObject on arn:x for these credentials."),
         (Code.UNREACHABLE, "", REMEDIES[Code.UNREACHABLE]),
         (Code.BUSY, "SlowDown", SEE_ABOVE),
     ],
@@ -89,4 +89,4 @@ def test_who_may_not_list_them_is_told_what_it_needs(context_of, monkeypatch):
     monkeypatch.setattr(context, "run", refuse)
     finding = check_uploads(context)
     assert finding.status is Status.SKIPPED
-    assert "(HTTP 403 AccessDenied); it needs s3:ListBucketMultipartUploads" in finding.message
+    assert "(HTTP 403 AccessDenied). This requires s3:ListBucketMultipartUploads" in finding.message

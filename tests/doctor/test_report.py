@@ -69,7 +69,7 @@ def test_the_end_counts() -> None:
     report = Report(CONCEALER)
     assert report.end(FINDINGS, 1.23) == "1 problem, 1 warning (1.2 s)."
     assert report.end(FINDINGS[:2] * 2, 1) == "no problems, 2 warnings (1.0 s)."
-    assert report.end(FINDINGS[:1], 1) == "All is well (1.0 s)."
+    assert report.end(FINDINGS[:1], 1) == "No problems found (1.0 s)."
 
 
 def test_the_document() -> None:

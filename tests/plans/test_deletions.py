@@ -318,7 +318,7 @@ def test_a_listing_in_circles_ends():
 
     with pytest.raises(JobFailed, match="malformed") as failed:
         carry_out(ListedDeletions([Listing("b", "x/")]), answer)
-    assert "would never end" in failed.value.failure.message
+    assert "repeats pages" in failed.value.failure.message
     assert pages == 3
 
 

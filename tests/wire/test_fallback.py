@@ -137,7 +137,7 @@ def test_nothing_else_is_a_method():
 def test_after_a_surprise_the_second_does_it_and_all_that_follows(failure):
     both = Both({"b": TransferError(failure)})
     assert both.call("head", "b", "k") == "second: head b"
-    assert both.fallback.reasons == {"b": f"S3 answered {failure.status} {failure.s3_code}"}
+    assert both.fallback.reasons == {"b": f"S3 responded {failure.status} {failure.s3_code}"}
     assert both.call("get", "b", "k") == "second: get b"
     assert [call[0] for call in both.first.calls] == ["head"]
     assert [call[0] for call in both.second.calls] == ["head", "get"]

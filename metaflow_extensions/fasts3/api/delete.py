@@ -38,7 +38,7 @@ class DeleteMethods(Client):
             empty key, a slash, or a bucket without a key raises, whatever the root of this client is.
         missing_ok : bool, default True
             If False, a missing object raises. This needs one more request, because a DeleteObject response does not
-            tell whether the object existed.
+            show whether the object existed.
 
         Raises
         ------

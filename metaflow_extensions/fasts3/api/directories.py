@@ -111,8 +111,8 @@ class DirectoryMethods(PutMethods):
         """
         Upload the files of a local directory, including its subdirectories.
 
-        Files that are stored already are not uploaded again; their size and time, or their ETag, tell. Symbolic links
-        to files are followed, those to directories are not. Empty directories are not stored.
+        Files that are stored already are not uploaded again: the call compares size and time, or the ETag. It follows
+        symbolic links to files, but not those to directories. It does not store empty directories.
 
         Parameters
         ----------

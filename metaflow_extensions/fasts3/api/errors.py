@@ -147,11 +147,11 @@ FILE_IS_GONE = (
     "at the next iteration. Read it before, or use in_memory=True, or download(), whose files remain"
 )
 MAY_BE_MISSING = (
-    "S3 also answers 403 if the key does not exist and the identity lacks s3:ListBucket on the bucket; "
+    "S3 also returns 403 if the key does not exist and the identity lacks s3:ListBucket on the bucket; "
     "return_missing=True does not apply then."
 )
 MAY_CHARGE = (
-    "S3 also answers 403 if the bucket is another account's Requester Pays bucket and the request lacks "
+    "S3 also returns 403 if the bucket is another account's Requester Pays bucket and the request lacks "
     "x-amz-request-payer; an external_client can add this header."
 )
 DENIED = frozenset({"AccessDenied", "403"})  # S3's codes without a reason; the second is that of a HEAD response

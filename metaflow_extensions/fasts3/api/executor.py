@@ -177,7 +177,7 @@ class Executor:
         write_line(shown(self.client().conceal(line)))
 
     def check_buckets(self, buckets: Iterable[str]) -> None:
-        """Raise MetaflowS3NotFound for a missing bucket, after a 404 for a key that did not tell which is missing."""
+        """Raise MetaflowS3NotFound for a missing bucket, after the 404 of a key that has no error code."""
         for bucket in buckets:
             url = self._client().endpoint_url
             if endpoints.knows_bucket(url, bucket):
@@ -189,7 +189,7 @@ class Executor:
                 if getattr(error, "s3_code", "") == "NoSuchBucket":
                     raise
                 log.debug("bucket %s: %s", bucket, error)
-            # Also without an answer: another request would not help.
+            # Also after a failure: another request would not help.
             endpoints.note_bucket(url, bucket)
 
     def exception_of(self, operation: str, url: str, failure: Failure, left: str = "") -> Exception:
@@ -266,7 +266,7 @@ def _clean_up(plan: Plan, queue: JobQueue, call: Call, limit: float) -> str:
 
 
 def _noted(failure: Failure, endpoint: str) -> Failure:
-    """Record whether an endpoint has answered; add to the failure if it never has."""
+    """Record that an endpoint has responded; if it never has, say so in the failure."""
     if shows_answer(failure):
         endpoints.note_answer(endpoint)
     elif failure.code is Code.UNREACHABLE and not endpoints.has_answered(endpoint):

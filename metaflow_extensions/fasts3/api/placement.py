@@ -41,7 +41,7 @@ def start_workers(queue: JobQueue) -> None:
 
 
 def may_leave(here: InlineRunner, queue: JobQueue, few: int) -> Callable[[], bool]:
-    """Return a function that tells when workers take over: for many jobs, once both workers and the endpoint answer."""
+    """Return a function that decides when workers take over: for many jobs, once workers and the endpoint respond."""
     starting = False
 
     def leave() -> bool:

@@ -131,7 +131,7 @@ class Prefetch:
 
     @property
     def unproven(self) -> "tuple[str, ...]":
-        """Buckets that may not exist: a 404 without an error code did not tell."""
+        """Buckets that may not exist: a 404 of theirs had no error code."""
         return tuple(self._plan.unproven)
 
     def close(self) -> None:

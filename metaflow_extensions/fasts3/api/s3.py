@@ -248,8 +248,8 @@ class S3(GetMethods, IterateMethods, ListMethods, DirectoryMethods, DeleteMethod
         Returns
         -------
         str
-            'wire' for this package's own, or 'boto3' with the reason, e.g. 'boto3: a proxy stands between'. boto3 also
-            serves single buckets that the wire does not support; the logger `metaflow_fasts3` reports these at DEBUG.
+            'wire' for this package's own, or 'boto3' with the reason, e.g. 'boto3: requests go through a proxy'. boto3
+            also serves single buckets that the wire does not support; the logger `metaflow_fasts3` names them at DEBUG.
         """
         reason = self._executor.client().why_boto3(Settings.read().transfers)
         return f"boto3: {reason}" if reason else "wire"

@@ -1,7 +1,7 @@
-"""Remembers which endpoints have answered this process, and which buckets exist.
+"""Remembers which endpoints have responded to this process, and which buckets exist.
 
-The URL of an endpoint that has never answered may be wrong, so its requests fail within seconds (`workers/retries.py`).
-Requests to one that has answered are retried for as long as an outage may take.
+The URL of an endpoint that has never responded may be wrong, so its requests fail within seconds (`workers/retries.py`).
+Requests to one that has responded are retried for as long as an outage may take.
 """
 
 import ipaddress
@@ -23,12 +23,12 @@ def note_bucket(endpoint_url: str, bucket: str) -> None:
 
 
 def has_answered(endpoint_url: str) -> bool:
-    """Whether S3 has answered this process at this endpoint."""
+    """Whether S3 has responded to this process at this endpoint."""
     return (os.getpid(), endpoint_url) in _answered
 
 
 def note_answer(endpoint_url: str) -> None:
-    """Remember that S3 has answered at this endpoint."""
+    """Remember that S3 has responded at this endpoint."""
     _answered.add((os.getpid(), endpoint_url))
 
 

@@ -66,7 +66,7 @@ def recipe_of(client: Any) -> ClientRecipe:
     try:
         foreign = next(foreign_handlers(client), None)
         if foreign is not None:
-            raise NotPortable(f"{foreign} has hooked into its events")
+            raise NotPortable(f"it has an event handler from {foreign}")
         recipe = ClientRecipe(
             region=client.meta.region_name,
             endpoint_url=endpoint_given_to(client),

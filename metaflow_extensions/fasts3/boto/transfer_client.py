@@ -97,7 +97,7 @@ class TransferClient:
         if chosen == "boto3":
             return "S3_TRANSFERS is 'boto3'"
         if self.proxy:
-            return "a proxy stands between"
+            return "requests go through a proxy"
         return self._wire.reasons.get(bucket)
 
     def template(self, chosen: str, operation: str, bucket: str) -> Union[RequestTemplate, str]:

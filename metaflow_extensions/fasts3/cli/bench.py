@@ -42,7 +42,7 @@ SMALL, LARGE = Case(1000, 1000), Case(8, 16 * 2**20)
 QUICK_SMALL, QUICK_LARGE = Case(200, 1000), Case(2, 16 * 2**20)
 
 
-@click.command("bench", short_help="Measure how fast S3 is from here.")
+@click.command("bench", short_help="Measure the speed of S3 from this machine.")
 @with_location
 @click.option("--objects", type=click.IntRange(1, MOST), metavar="N", help="Number of objects, all of one size.")
 @click.option("--size", type=Size(), metavar="SIZE", help="Size of each object, e.g. 1KB or 64MiB.")
@@ -57,11 +57,11 @@ def bench(
     quick: bool,
     as_json: bool,
 ) -> None:
-    """Measure how fast objects are stored, fetched and deleted, between this machine and your S3.
+    """Measure the speed of uploads, downloads and deletions between this machine and S3.
 
-    It works below a random prefix in --root, or --run, or METAFLOW_DATATOOLS_S3ROOT, and removes all objects at the
-    end. It prints the medians of three rounds; a slow round is the last one. Without --objects and --size, small and
-    large objects are measured. It takes less than a minute, unless your S3 is very far away.
+    It works below a random prefix in --root, or --run, or METAFLOW_DATATOOLS_S3ROOT, and deletes all objects at the
+    end. It prints the medians of three rounds, or of fewer if they are slow. Without --objects and --size, it measures
+    small and large objects. It takes less than a minute, unless S3 is very far away.
 
     \b
     Examples:
@@ -97,7 +97,7 @@ def _location(run: Optional[str], root: Optional[str]) -> Location:
     if run is not None or root is not None:
         return location_from(run, root)
     if not configuration.DATATOOLS_S3ROOT:
-        raise click.UsageError("No location to measure at. Give --root s3://bucket/prefix.")
+        raise click.UsageError("No location is given or configured. Give --root s3://bucket/prefix.")
     configured_place()  # its error names the setting
     return location_from(None, str(configuration.DATATOOLS_S3ROOT))
 
@@ -143,7 +143,7 @@ def _removed(s3: S3, urls: "list[str]", start: str) -> "Iterator[None]":
     except BaseException as error:
         if not stored and getattr(error, "status", 0) in REFUSED:
             raise
-        message("Removing the stored objects.")
+        message("Deleting the stored objects.")
         try:
             s3.delete_many(urls)
         except MetaflowException:

@@ -22,16 +22,16 @@ from .exit_status import INTERRUPTED
 WIDEST = 120  # columns; longer lines are hard to read
 
 
-@click.command("doctor", short_help="Print what is configured, from where, and what is wrong.")
+@click.command("doctor", short_help="Check the configuration and report problems.")
 @click.option("--root", metavar="s3://BUCKET/PREFIX", help="Check this location.  [default: DATATOOLS_S3ROOT]")
 @click.option("--read-only", is_flag=True, help="Write nothing, and skip the checks that need it.")
 @click.option("--quick", "--no-throughput", "quick", is_flag=True, help="Transfer no large object.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document, for bug reports. It holds no secrets.")
 def doctor(root: Optional[str], read_only: bool, quick: bool, as_json: bool) -> None:
-    """Print what is configured for S3, from where, and what is wrong with it.
+    """Print the configuration of S3 and its origins, and check that it works.
 
-    It writes one object below ROOT/.metaflow-fasts3-doctor/, reads it back and deletes it, and takes less than 30
-    seconds. The exit status is 0 without a problem (warnings allowed), and 1 with one.
+    The doctor writes one object below ROOT/.metaflow-fasts3-doctor/, reads it and deletes it. It takes less than 30
+    seconds. The exit status is 1 if there is a problem, and 0 otherwise, also with warnings.
 
     Example:
 

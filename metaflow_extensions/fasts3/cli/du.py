@@ -49,8 +49,8 @@ def du(
 ) -> None:
     """Count the objects below a prefix, or those that match a pattern, and add up their bytes.
 
-    Each line has bytes, objects and a URL; the total is the last line. A prefix is a directory. If there is no object,
-    the exit status is 1.
+    Each line has the number of bytes, the number of objects, and a URL. The last line is the total. A prefix is a
+    directory. If there is no object, the exit status is 1.
 
     \b
     Examples:

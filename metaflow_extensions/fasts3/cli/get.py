@@ -73,11 +73,11 @@ def get(
     """Download an object into a file or a directory, or to stdout (a DEST of -).
 
     A URL that ends in a slash, or has wildcards (*, ? and [...]; * also matches /), selects many objects. DEST is then
-    a directory, which is made if it does not exist. The names in it are the parts of the keys after the prefix, or
-    after the last slash before the first wildcard. A file gets its name when it is complete, and the time of its
-    object. A file with the size and the time of its object is not downloaded again. An object that S3 refuses, or that
-    can't be a file, such as dir/../../file, is left out: the others are downloaded, the error names it, and the exit
-    status is 1.
+    a directory, which is created if it does not exist. File names are the parts of the keys after the prefix, or after
+    the last slash before the first wildcard. A file gets its name when it is complete, and the time of its object. A
+    file with the size and the time of its object is not downloaded again. Objects that S3 refuses, or that can't be
+    files, such as dir/../../file, are skipped: the others are downloaded, the error names the skipped ones, and the
+    exit status is 1.
 
     \b
     Examples:
@@ -279,6 +279,6 @@ class _Downloads:
             self._taken[file] = one
             return True
         if self._taken[file] != one:
-            reason = f"'{shown(url)}' is left out: another object has become '{shown(name)}'."
+            reason = f"'{shown(url)}' was skipped: another object has the same file name '{shown(name)}'."
             self._download.left_out.note(url, MetaflowS3URLException(reason))
         return False

@@ -30,7 +30,7 @@ FEW = 4  # objects that do not need workers
 def info(urls: "tuple[str, ...]", run: Optional[str], root: Optional[str], as_json: bool, raw: bool) -> None:
     """Show size, type, ETag, time of the last change, encryption and metadata of objects.
 
-    Only headers are requested. Missing objects are named at the end, and the exit status is 1.
+    The command requests headers only. It names missing objects at the end, and the exit status is then 1.
 
     \b
     Examples:

@@ -42,8 +42,8 @@ def ls(
     """List objects, with their sizes in bytes, and directories, one level deep.
 
     The URL is a prefix: s3://bucket/da lists data/ and dates.csv, s3://bucket/data/ lists the contents of data. With
-    --recursive, a prefix is a directory. With wildcards (*, ? and [...]; * also matches /), all matching keys are
-    listed. Without a URL and a location, the buckets are listed.
+    --recursive, a prefix is a directory. With wildcards (*, ? and [...]; * also matches /), it lists
+    all matching keys. Without a URL and a location, it lists the buckets.
 
     \b
     Examples:
@@ -69,7 +69,7 @@ def ls(
                 found = found or bool(entries)
                 print_lines(_lines(selection, entries, flat, human, as_json))
     if not found and (selection.text or selection.base):
-        raise click.ClickException(selection.nothing() if flat else f"Nothing is at {selection.url}.")
+        raise click.ClickException(selection.nothing() if flat else f"No objects or directories at {selection.url}.")
 
 
 def _lines(selection: Selection, entries: "Iterable[Entry]", flat: bool, human: bool, as_json: bool) -> "Iterator[str]":

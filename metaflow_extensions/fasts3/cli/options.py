@@ -12,8 +12,8 @@ Decorator = Callable[[Any], Any]
 _RUN = click.option(
     "--run",
     metavar="FLOW/ID",
-    help="Work on the versioned data of a run, as S3(run=...) does, e.g. MyFlow/123. Keys are relative to it. The run "
-    "is not looked up, so it may be in any namespace.",
+    help="Work on the versioned data of a run, as S3(run=...) does, e.g. MyFlow/123. Keys are relative to it. The "
+    "command does not look up the run, so it may be in any namespace.",
 )
 _ROOT = click.option(
     "--root", metavar="S3URL", help="Work below this location, s3://bucket/prefix. Keys are relative to it."
@@ -29,7 +29,7 @@ with_raw: Decorator = click.option("--raw", is_flag=True, help="Take *, ? and [ 
 with_json: Decorator = click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
 with_human: Decorator = click.option("--human", is_flag=True, help="Print sizes with units, e.g. 1.5 MiB.")
 with_progress: Decorator = click.option(
-    "--no-progress", is_flag=True, help="Show no progress. [default: show it on a terminal]"
+    "--no-progress", is_flag=True, help="Do not show progress. [default: show it on a terminal]"
 )
 
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}  # of each unit of an age

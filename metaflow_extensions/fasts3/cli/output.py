@@ -47,7 +47,7 @@ def format_time(timestamp: "Optional[int]") -> "Optional[str]":
 
 def format_unchanged(count: int) -> str:
     """The number of unchanged files or objects, as the end of a sentence; "" for none."""
-    return f"; {count:,} {'was' if count == 1 else 'were'} there already" if count else ""
+    return f"; {count:,} already existed" if count else ""
 
 
 def message(text: str) -> None:

@@ -49,9 +49,9 @@ class _Batch(NamedTuple):
 @click.argument("url", metavar="URL", required=False)
 @with_location
 @click.option(
-    "--include", multiple=True, metavar="PATTERN", help="Of directories, upload only files that match a PATTERN."
+    "--include", multiple=True, metavar="PATTERN", help="In directories, upload only files that match PATTERN."
 )
-@click.option("--exclude", multiple=True, metavar="PATTERN", help="Of directories, leave out files that match.")
+@click.option("--exclude", multiple=True, metavar="PATTERN", help="In directories, skip files that match PATTERN.")
 @click.option("--content-type", metavar="TYPE", help="Store this MIME type with the objects.")
 @click.option("--no-overwrite", is_flag=True, help="Do not replace existing objects.")
 @with_json
@@ -72,11 +72,11 @@ def put(
     """Upload files, directories with everything in them, or stdin (a SOURCE of -).
 
     A URL that ends in a slash, and any URL for a directory or several sources, is a prefix: the keys are the prefix
-    and the names of the files, or their paths below the directory. Otherwise the URL is the key. It has no wildcards.
-    --include and --exclude are compared with the paths below a directory; * also matches /. Files of a directory that
-    are in S3 with the same content are not uploaded again. Links to directories are not followed. With --run or
-    --root, / is the location itself. If there is no file to upload, or if a file can't be uploaded, the exit status
-    is 1.
+    and the names of the files, or their paths below the directory. Otherwise the URL is the key. Wildcards have no
+    effect in it. --include and --exclude are patterns for the paths below a directory; * also matches /. Files of a
+    directory that are in S3 with the same content are not uploaded again. Links to directories are not followed. With
+    --run or --root, / is the location itself. If there is no file to upload, or if a file can't be uploaded, the exit
+    status is 1.
 
     \b
     Examples:

@@ -54,12 +54,12 @@ def rm(
     raw: bool,
     no_progress: bool,
 ) -> None:
-    """Delete objects by their keys, by a pattern, or with --recursive everything below a prefix.
+    """Delete objects by key, by pattern, or with --recursive everything below a prefix.
 
-    It asks for confirmation before it deletes by a pattern or a prefix; without a terminal, --yes is needed. It also
-    asks where all keys are names of local files, as after a pattern without quotes. Missing keys (unless with
-    --missing-ok), objects that could not be deleted, and the number of deleted objects are printed on stderr. The exit
-    status is 1 if a key is missing or an object could not be deleted. A whole bucket is never deleted: name a prefix
+    It asks for confirmation before it deletes by a pattern or a prefix; without a terminal, it needs --yes. It also
+    asks if all keys are names of local files, which happens if a pattern is not quoted. It prints missing keys (unless
+    --missing-ok is given), objects that could not be deleted, and the number of deleted objects on stderr. The exit
+    status is 1 if a key is missing or an object could not be deleted. It never deletes a whole bucket: name a prefix
     before any wildcard.
 
     \b
@@ -186,6 +186,6 @@ def _delete_batch(s3: S3, urls: "list[str]") -> "set[str]":
             for url, reason in refused.items():
                 message(f"{url}: {reason}")
             left.update(refused)
-            # The exception does not tell whether the others are deleted. Deleting twice is harmless.
+            # The exception does not show whether the others are deleted. Deleting twice is harmless.
             rest = [url for url in rest if url not in left]
     return left

@@ -58,7 +58,7 @@ def _check_bucket(_: Any, __: Any, name: str) -> str:
 def serve(directory: Optional[str], port: Optional[int], bucket: str) -> None:
     """Run a real S3 server (SeaweedFS) that only this machine can reach.
 
-    It prints the settings with which Metaflow uses it, as export lines for your shell, and runs until you stop it.
+    It prints export lines for your shell, which make Metaflow use the server, and runs until you stop it.
 
     Example, in one terminal; `kill %1` ends the server:
 

@@ -35,7 +35,7 @@ class Found(NamedTuple):
 @click.argument("urls", metavar="[URL]", nargs=-1)
 @with_location
 @click.option(
-    "--older-than", type=Age(), metavar="AGE", help="Select uploads begun at least this long ago: 30m, 12h, 7d."
+    "--older-than", type=Age(), metavar="AGE", help="Select uploads that started at least this long ago: 30m, 12h, 7d."
 )
 @click.option("--abort", is_flag=True, help="Abort the uploads. Needs --older-than.")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
@@ -52,16 +52,16 @@ def uploads(
     as_json: bool,
     raw: bool,
 ) -> None:
-    """List the multipart uploads that are open: begun, and neither completed nor aborted.
+    """List open multipart uploads, which were neither completed nor aborted.
 
     A client that is killed while it uploads a large object leaves an upload open. S3 keeps its parts, charges for
-    them, and does not show them in listings of objects. Each line has the time at which the upload was begun, its age,
-    its id and its URL.
+    them, and does not show them in listings of objects. Each line has the start time of the upload, its age, its id
+    and its URL.
 
-    --abort aborts the uploads that were begun at least as long ago as --older-than says, and so deletes their parts.
-    An upload that is still running fails then, so choose an age that no upload reaches. It asks for confirmation;
-    without a terminal, --yes is needed. Uploads that could not be aborted are named on stderr, and the exit status is
-    1. The uploads of a whole bucket are listed, but not aborted: name a prefix.
+    --abort aborts the uploads that are at least as old as --older-than, which deletes their parts. An upload that is
+    still running then fails, so choose an age that no running upload reaches. It asks for confirmation; without a
+    terminal, it needs --yes. It names uploads that could not be aborted on stderr, and the exit status is 1. It lists
+    the uploads of a whole bucket, but does not abort them: name a prefix.
 
     \b
     Examples:
@@ -161,7 +161,7 @@ def _line(selection: Selection, found: Found, as_json: bool, aborted: Optional[b
 
 
 def _which(selection: Selection, older_than: Optional[float]) -> str:
-    age = f"begun at least {format_age(older_than)} ago, " if older_than else ""
+    age = f"started at least {format_age(older_than)} ago, " if older_than else ""
     where = "that match" if selection.pattern else "below" if selection.is_directory else "of or below"
     return f"{age}{where} {shown(selection.url, LONGEST)}"
 

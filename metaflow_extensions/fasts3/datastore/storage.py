@@ -29,7 +29,7 @@ class _Storing:
     """A running `save_bytes` of this thread.
 
     During it, Metaflow's content-addressed store checks for each artifact whether it exists, before it compresses and
-    passes the artifact. `S3Storage` answers no for small ones, and checks all of them together afterwards.
+    passes the artifact. `S3Storage` returns False for small ones, and checks all of them together afterwards.
     """
 
     def __init__(self) -> None:

@@ -132,9 +132,9 @@ def check_identity(context: Context) -> Finding:
     recipe = context.create_client().recipe
     current = None if recipe is None or recipe.anonymous else context.create_client().credentials()
     if recipe is None or current is None:
-        return skipped(name, "Requests are not signed with credentials that STS knows.")
+        return skipped(name, "Requests are not signed with AWS credentials, so STS is not called.")
     if recipe.endpoint_url is not None:
-        return skipped(name, "The endpoint is not AWS's own, so STS is not asked.")
+        return skipped(name, "The endpoint is not AWS's own, so STS is not called.")
     client = context.session.create_client(
         "sts",
         region_name=recipe.region if recipe.region and not recipe.region.endswith("-global") else "us-east-1",
@@ -149,4 +149,4 @@ def check_identity(context: Context) -> Finding:
         return skipped(name, f"STS did not return the identity: {shown(str(error)).rstrip('.')}.")
     finally:
         client.close()
-    return ok(name, f"Requests are those of {shown(arn)}.")
+    return ok(name, f"The credentials belong to {shown(arn)}.")

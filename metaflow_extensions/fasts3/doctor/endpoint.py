@@ -1,4 +1,4 @@
-"""The destination of requests, and whether the server answers: endpoint, region, TLS, proxies, name, clock."""
+"""The destination of requests, and whether the server responds: endpoint, region, TLS, proxies, name, clock."""
 
 import os
 import socket
@@ -21,7 +21,7 @@ from metaflow_extensions.fasts3.wire.failures import Code, TransferError
 from metaflow_extensions.fasts3.wire.template import RequestTemplate
 
 SKEW_NOTED = 60.0  # seconds
-SKEW_REFUSED = 900.0  # seconds; from there on S3 answers RequestTimeTooSkewed
+SKEW_REFUSED = 900.0  # seconds; above it S3 returns RequestTimeTooSkewed
 SET_THE_CLOCK = "Set this machine's clock, for example with NTP."
 LOCAL_SERVER = "For a local server, paste into this shell the lines that `metaflow fasts3 serve` has printed."
 
@@ -118,7 +118,7 @@ def check_certificates(context: Context) -> Finding:
     bundle = _certificates(context)
     if bundle.value is False:
         message = f"The server is not verified ({bundle.origin}); anyone on the network can read and change the data."
-        return warning(name, message, "Give the bundle of its certificate authority in AWS_CA_BUNDLE instead.")
+        return warning(name, message, "Set AWS_CA_BUNDLE to the bundle of its certificate authority instead.")
     if isinstance(bundle.value, str) and not os.access(bundle.value, os.R_OK):
         message = f"The certificates in {bundle.value} ({bundle.origin}) can't be read."
         return problem(name, message, REMEDIES[Code.UNTRUSTED])
@@ -152,7 +152,7 @@ def check_name(context: Context) -> Finding:
 
 
 def check_answer(context: Context) -> Finding:
-    """Whether the endpoint answers, with any status. boto3 asks, because it returns the headers of errors, too."""
+    """Whether the endpoint responds, with any status. Uses boto3, which also returns the headers of error responses."""
     from botocore.exceptions import ClientError
 
     from metaflow_extensions.fasts3.boto.errors import failure_of
@@ -172,28 +172,28 @@ def check_answer(context: Context) -> Finding:
         remedy = failure.remedy or usual
         if failure.remedy == NO_TLS:
             return problem(name, f"The endpoint {without_password(ours.endpoint_url)} has no TLS.", NO_TLS)
-        return problem(name, f"The endpoint does not answer: {shown(failure.message).rstrip('.')}.", remedy)
+        return problem(name, f"The endpoint does not respond: {shown(failure.message).rstrip('.')}.", remedy)
     seconds = time.monotonic() - began
     about = reply.get("ResponseMetadata", {})
     headers = {str(key).lower(): str(value) for key, value in about.get("HTTPHeaders", {}).items()}
     status = int(about.get("HTTPStatusCode", 0))
     context.response = Response(status, headers, asked_at + seconds / 2, seconds)
-    server = f" by {shown(headers['server'], MOST_NAMED)}" if "server" in headers else ""
+    server = f" from {shown(headers['server'], MOST_NAMED)}" if "server" in headers else ""
     return ok(
         name,
-        f"The endpoint answers: HTTP {status}{server}, in {seconds * 1000:.0f} ms.",
+        f"The endpoint responds: HTTP {status}{server}, in {seconds * 1000:.0f} ms.",
         milliseconds=round(seconds * 1000, 1),
     )
 
 
 def check_clock(context: Context) -> Finding:
-    """Whether this machine's clock is the server's."""
+    """Whether this machine's clock agrees with the server's."""
     if context.response is None:
-        return skipped("clock", "The endpoint has not answered.")
+        return skipped("clock", "The endpoint has not responded.")
     try:
         theirs = http_timestamp(context.response.headers["date"])
     except (KeyError, ValueError):
-        return skipped("clock", "The endpoint does not send its time.")
+        return skipped("clock", "The response has no valid Date header.")
     return judged_clock(context.response.moment - (theirs + 0.5))  # Date has whole seconds, rounded down
 
 
@@ -206,16 +206,13 @@ def judged_clock(ahead: float) -> Finding:
         Seconds by which our clock is ahead of the server's; negative if it is behind.
     """
     name, figures = "clock", {"seconds_ahead": round(ahead, 1)}
-    message = f"This machine's clock is {abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} the server's"
-    if abs(ahead) > SKEW_REFUSED:
-        return problem(
-            name, f"{message}; S3 refuses signatures whose time is more than 15 minutes off.", SET_THE_CLOCK, **figures
-        )
-    if abs(ahead) > SKEW_NOTED:
-        return warning(name, f"{message}; from 15 minutes on S3 refuses requests.", SET_THE_CLOCK, **figures)
     if abs(ahead) <= 1:
-        return ok(name, "This machine's clock is the server's.", **figures)
-    return ok(name, f"{message}, which does no harm.", **figures)
+        return ok(name, "This machine's clock agrees with the server's.", **figures)
+    message = f"This machine's clock is {abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} the server's."
+    if abs(ahead) <= SKEW_NOTED:
+        return ok(name, f"{message} S3 accepts this difference.", **figures)
+    report = problem if abs(ahead) > SKEW_REFUSED else warning
+    return report(name, f"{message} S3 rejects requests above 15 minutes.", SET_THE_CLOCK, **figures)
 
 
 def check_region(context: Context) -> Finding:
@@ -225,11 +222,11 @@ def check_region(context: Context) -> Finding:
     ours = (recipe.region if recipe else None) or "no region"
     theirs = shown(context.response.headers.get("x-amz-bucket-region", "") if context.response else "", MOST_NAMED)
     if not theirs:
-        return skipped(name, f"The endpoint does not send the bucket's region; requests are for {ours}.")
+        return skipped(name, f"The endpoint does not send the bucket's region. Requests are signed for {ours}.")
     if theirs == ours or (theirs, ours) == ("us-east-1", "aws-global"):
         return ok(name, f"The bucket is in {theirs}.")
     return warning(
         name,
-        f"The bucket is in {theirs}, and requests are for {ours}: S3 redirects the first of them.",
+        f"The bucket is in {theirs}, and requests are signed for {ours}. S3 redirects the first one.",
         f"Set AWS_DEFAULT_REGION={theirs}, or region = {theirs} in the profile.",
     )

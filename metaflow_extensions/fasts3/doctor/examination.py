@@ -84,7 +84,7 @@ class Examination:
 
 def _settings() -> Iterator[Fact]:
     path = config_file()
-    yield Fact("metaflow", "config_file", path, "" if os.path.exists(path) else "not there")
+    yield Fact("metaflow", "config_file", path, "" if os.path.exists(path) else "does not exist")
     for name in SETTINGS:
         setting = metaflow_setting(name)
         yield Fact("metaflow", name, setting.value, setting.origin)
@@ -110,7 +110,7 @@ class Examiner:
         for check in checks:
             cause = next((self._cause[name] for name in check.needs if name in self._cause), None)
             if cause:
-                finding = skipped(check.name, f"Not checked, because of {cause!r}.")
+                finding = skipped(check.name, f"Not checked: needs {cause!r}.")
             else:
                 left = self._deadline.left() - (0 if check.reserved else RESERVED)
                 finding = _run(check, self._context, left)
@@ -121,7 +121,7 @@ class Examiner:
 
 def _run(check: Check, context: Context, left: float) -> Finding:
     if left < LEAST * check.seconds:
-        return skipped(check.name, "Not checked, because the checks before took too long.")
+        return skipped(check.name, "Not checked, because earlier checks took too long.")
 
     def run() -> Finding:
         return check.run(context)
@@ -129,13 +129,13 @@ def _run(check: Check, context: Context, left: float) -> Finding:
     try:
         return limited(min(check.seconds, left), run if check.by_s3 else lambda: aside(run))
     except TookTooLong as error:
-        message = f"It took more than {error.seconds:.2g} seconds."
+        message = f"The check took more than {error.seconds:.2g} seconds."
         if check.name == "throughput":
-            return warning(check.name, message, "Expect large objects to take long; check the network.")
-        return problem(check.name, message, "Check the network, and firewalls, VPNs and proxies in it.")
+            return warning(check.name, message, "Large objects will take long. Check the network.")
+        return problem(check.name, message, "Check the network, including firewalls, VPNs and proxies.")
     except Exception as error:  # a defect of this check must not hide the other findings
         return problem(
             check.name,
-            f"The check itself failed: {type(error).__name__}: {shown(str(error))}",
-            "Report it, with the output of `metaflow fasts3 doctor --json`.",
+            f"The check failed unexpectedly: {type(error).__name__}: {shown(str(error))}",
+            "Report this defect with the output of `metaflow fasts3 doctor --json`.",
         )

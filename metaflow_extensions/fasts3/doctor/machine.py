@@ -59,8 +59,8 @@ def judged_descriptors(connections: int, cores: int, limit: float) -> Finding:
     return warning(
         name,
         f"A process may open {int(limit)} files and sockets; {connections} connections may take {needed} in each "
-        "worker, so fewer requests are made in parallel.",
-        f"Allow more: ulimit -n {max(needed, 1024)}.",
+        "worker, so the client sends fewer requests in parallel.",
+        f"Raise the limit: ulimit -n {max(needed, 1024)}.",
     )
 
 

@@ -57,7 +57,7 @@ def refused(name: str, error: Exception, action: str, resource: str) -> Finding:
     if code in NOT_ACCEPTED:
         remedy = NOT_ACCEPTED[code]
     elif isinstance(error, MetaflowS3AccessDenied):
-        remedy = f"Have {action} on {resource} allowed for these credentials."
+        remedy = f"Allow {action} on {resource} for these credentials."
     return problem(name, message_of(error), remedy or SEE_ABOVE)
 
 
@@ -86,7 +86,7 @@ def check_signature(context: Context) -> Finding:
         context.first_key = next((entry.key for entry in plan.results[0] if entry.size), None)
     client = context.create_client()
     if client.recipe is None or client.credentials() is None:
-        return ok(name, "S3 answers requests that are not signed by us.")
+        return ok(name, "S3 accepts requests that this package does not sign.")
     return ok(name, f"S3 accepts requests signed as {masked_key(client.identity)}.")
 
 
@@ -108,7 +108,7 @@ def check_bucket(context: Context) -> Finding:
         return problem(name, f"The bucket {context.bucket} does not exist.", remedy)
     if isinstance(error, MetaflowS3AccessDenied):
         message = f"S3 does not say whether the bucket {context.bucket} exists: {message_of(error)}"
-        return warning(name, message, f"Have s3:ListBucket on {_bucket_arn(context)} allowed for these credentials.")
+        return warning(name, message, f"Allow s3:ListBucket on {_bucket_arn(context)} for these credentials.")
     return refused(name, error, "s3:ListBucket", _bucket_arn(context))
 
 
@@ -123,7 +123,7 @@ def check_write(context: Context) -> Finding:
     """Whether an object can be written below the root."""
     name = "write"
     if context.read_only:
-        return skipped(name, "Nothing is written with --read-only.")
+        return skipped(name, "Not checked with --read-only.")
     url = context.written = context.new_url()  # before the request: after a lost response, the object may exist
     context.body = BODY + url.encode("utf-8")
     try:
@@ -140,34 +140,35 @@ def check_read(context: Context) -> Finding:
     name = "read"
     url = context.written
     if url is None and context.first_key is None:
-        return skipped(name, f"There is nothing to read below {context.root}.")
+        return skipped(name, f"There is no object to read below {context.root}.")
     try:
         if url is None:
             context.s3.get(S3GetObject(f"s3://{context.bucket}/{context.first_key}", 0, 1))
             return ok(name, f"Objects below {context.root} can be read.")
         if context.s3.get(url).blob == context.body:
-            return ok(name, "The written object was read back unchanged.")
+            return ok(name, "The written object can be read and is unchanged.")
     except MetaflowException as error:
         return refused(name, error, "s3:GetObject", _objects_arn(context))
-    return problem(name, f"{url} was read back with other bytes.", "Check the proxies between this machine and S3.")
+    message = f"The bytes read from {url} differ from those written."
+    return problem(name, message, "Check the proxies between this machine and S3.")
 
 
 def check_delete(context: Context) -> Finding:
     """Whether the written object can be deleted."""
     name, url = "delete", context.written
     if url is None:
-        return skipped(name, "Nothing was written.")
+        return skipped(name, "No object was written.")
     try:
         context.delete()
         exists = _exists(context, url)
     except MetaflowS3AccessDenied as error:
-        remedy = f"Have s3:DeleteObject on {_objects_arn(context)} allowed. {MAY_BE_DELETED}"
-        return warning(name, f"{shown(url)} was written and can't be deleted: {message_of(error)}", remedy)
+        remedy = f"Allow s3:DeleteObject on {_objects_arn(context)} for these credentials. {MAY_BE_DELETED}"
+        return warning(name, f"The written object {shown(url)} can't be deleted: {message_of(error)}", remedy)
     except MetaflowException as error:
         found = refused(name, error, "s3:DeleteObject", _objects_arn(context))
         return found._replace(message=f"{shown(url)} may still exist. {found.message}")
     if exists:
-        return problem(name, f"{shown(url)} was deleted and still exists.", f"Check the server. {MAY_BE_DELETED}")
+        return problem(name, f"{shown(url)} still exists after its deletion.", f"Check the server. {MAY_BE_DELETED}")
     return ok(name, "The written object was deleted.")
 
 
@@ -190,7 +191,7 @@ def check_uploads(context: Context) -> Finding:
             status, code = getattr(error, "status", 0), getattr(error, "s3_code", "")
             reason = f"HTTP {status} {code}".rstrip() if status else str(error)
             action = "s3:ListBucketMultipartUploads"
-            return skipped(name, f"Open multipart uploads can't be listed ({reason}); it needs {action}.")
+            return skipped(name, f"Open multipart uploads can't be listed ({reason}). This requires {action}.")
         now = plan.page.now or time.time()
         count += len(plan.page.uploads)
         old += sum(one.initiated is not None and now - one.initiated >= OLD_UPLOAD for one in plan.page.uploads)
@@ -203,6 +204,6 @@ def check_uploads(context: Context) -> Finding:
     message += f"{at_least}{count:,}, {old:,} of them older than a day. S3 keeps their parts and charges for them."
     remedy = (
         f"List them with `metaflow fasts3 uploads {context.root} --older-than 1d`, and add --abort to remove them. A "
-        "lifecycle rule of the bucket can do it regularly."
+        "lifecycle rule of the bucket can remove them automatically."
     )
     return warning(name, message, remedy, open=count, old=old)

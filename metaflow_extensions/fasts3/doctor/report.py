@@ -83,7 +83,7 @@ class Report:
         problems, warnings = count(findings, Status.PROBLEM), count(findings, Status.WARNING)
         status = Status.PROBLEM if problems else Status.WARNING if warnings else Status.OK
         verdict = (
-            "All is well"
+            "No problems found"
             if status is Status.OK
             else f"{_several(problems, 'problem')}, {_several(warnings, 'warning')}"
         )

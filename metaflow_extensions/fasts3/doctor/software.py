@@ -52,7 +52,7 @@ def check_user() -> Finding:
     name = "user"
     found = get_username()
     if found:
-        return ok(name, f"Runs are those of {shown(found)}.")
+        return ok(name, f"Metaflow's user name is {shown(found)}.")
     return problem(
         name,
         'Metaflow finds no user name (it does not accept "root"), so it runs no flow.',

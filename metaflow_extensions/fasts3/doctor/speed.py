@@ -74,8 +74,8 @@ def check_transfers(context: Context) -> Finding:
     bucket = context.bucket if context.root else ""
     reason = context.create_client().why_boto3(Settings.read().transfers, bucket)
     if reason is None:
-        return ok(name, "This package's own wire transfers the data.")
-    return ok(name, f"boto3 transfers the data, slower than this package's own wire: {reason}.")
+        return ok(name, "This package's own HTTP client transfers the data.")
+    return ok(name, f"boto3 transfers the data, more slowly than this package's own HTTP client: {reason}.")
 
 
 def _timed(do: Callable[[], object]) -> float:

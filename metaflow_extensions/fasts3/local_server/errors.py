@@ -18,4 +18,4 @@ class UnusableDirectory(LocalServerError):
 
 
 class ServerFailed(LocalServerError):
-    """The server ended unexpectedly or did not answer; the message holds the end of its log."""
+    """The server ended unexpectedly or did not respond; the message holds the end of its log."""

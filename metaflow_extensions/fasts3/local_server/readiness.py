@@ -1,4 +1,4 @@
-"""Waits until a server answers a signed request, and creates the bucket."""
+"""Waits until a server responds to a signed request, and creates the bucket."""
 
 import os
 import time
@@ -33,7 +33,7 @@ def make_bucket(bucket: str, endpoint_url: str, keys: Keys, deadline: float) -> 
                     raise ServerFailed(f"The server refused to create the bucket {bucket!r}: {reason}.") from error
             except BotoCoreError as error:
                 if time.monotonic() > deadline:
-                    raise ServerFailed(f"The server does not answer: {error}.") from error
+                    raise ServerFailed(f"The server does not respond: {error}.") from error
             time.sleep(0.05)
     finally:
         client.close()

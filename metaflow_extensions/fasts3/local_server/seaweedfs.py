@@ -56,7 +56,7 @@ class SeaweedFS:
     bucket : str
         The bucket to create. Default: ``metaflow``.
     start_timeout : float
-        Seconds to wait for the first answer. Default: 60.
+        Seconds to wait for the first response. Default: 60.
 
     Raises
     ------
@@ -67,7 +67,7 @@ class SeaweedFS:
     UnusableDirectory
         `directory` can't be written, or another server uses it.
     ServerFailed
-        The server ended unexpectedly or did not answer in time.
+        The server ended unexpectedly or did not respond in time.
 
     Examples
     --------
@@ -148,7 +148,7 @@ class SeaweedFS:
         }
 
     def start(self) -> None:
-        """Start the server and return when it has answered a signed request and has the bucket."""
+        """Start the server and return when it has responded to a signed request and has the bucket."""
         if self._process is not None:
             raise LocalServerError("The server is running already.")
         program = find_program()
@@ -166,7 +166,7 @@ class SeaweedFS:
 
     def stop(self) -> None:
         """End the server, and remove its data if they were temporary. Does nothing if it is not running."""
-        # Each attribute is cleared before it is used, so that a signal, or a second call, does no harm.
+        # Each attribute is cleared before it is used, so that a signal or a second call during the stop is safe.
         leash, self._leash = self._leash, None
         process, self._process = self._process, None
         scratch, self._scratch = self._scratch, None
@@ -242,7 +242,7 @@ class SeaweedFS:
             if self._process is None or self._process.poll() is not None:
                 raise ServerFailed(f"SeaweedFS did not start. The end of its log:\n{self.log_tail()}")
             if time.monotonic() > deadline:
-                raise ServerFailed(f"SeaweedFS did not answer within {self._start_timeout:g} seconds.")
+                raise ServerFailed(f"SeaweedFS did not respond within {self._start_timeout:g} seconds.")
             time.sleep(pause)
             pause = min(pause * 1.5, 0.1)
         make_bucket(self.bucket, self.endpoint_url, self._keys, deadline)

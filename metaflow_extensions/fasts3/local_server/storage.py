@@ -46,7 +46,7 @@ class Storage:
             self.home.chmod(0o700)
             self.data.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
-            raise UnusableDirectory(f"Cannot keep data in {root}: {error.strerror}.") from error
+            raise UnusableDirectory(f"Can't store data in {root}: {error.strerror}.") from error
 
     def claim(self) -> int:
         """Lock the directory; return the descriptor that holds the lock.
@@ -56,12 +56,12 @@ class Storage:
         try:
             descriptor = os.open(self.home / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
-            raise UnusableDirectory(f"Cannot keep data in {self.home}: {error.strerror}.") from error
+            raise UnusableDirectory(f"Can't store data in {self.home}: {error.strerror}.") from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             os.close(descriptor)
-            raise UnusableDirectory(f"Another server is using {self.home.parent}; stop it first.") from error
+            raise UnusableDirectory(f"Another server uses {self.home.parent}. Stop it first.") from error
         return descriptor
 
     def open_log(self) -> BinaryIO:
@@ -82,7 +82,7 @@ class Storage:
             found = json.loads(self.identities.read_bytes())["identities"][0]["credentials"][0]
             return Keys(found["accessKey"], found["secretKey"])
         except (OSError, ValueError, LookupError, TypeError) as error:
-            raise UnusableDirectory(f"There are no credentials to read in {self.identities}.") from error
+            raise UnusableDirectory(f"The credentials in {self.identities} can't be read.") from error
 
     def _write_identities(self, keys: Keys) -> None:
         # The format of SeaweedFS: https://github.com/seaweedfs/seaweedfs/wiki/Amazon-S3-API

@@ -152,8 +152,8 @@ class ListedDeletions(Deletions):
 
     Attributes
     ----------
-    Whether listing was abandoned because of too many failures.
-        Whether so much failed that the rest was not even listed.
+    gave_up : bool
+        Whether the listing was abandoned because of too many failures.
     """
 
     def __init__(self, listings: Sequence[Listing]) -> None:

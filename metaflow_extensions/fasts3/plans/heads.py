@@ -25,7 +25,7 @@ class Heads:
     results : list of ObjectInfo or None
         One per object, in the same order.
     unproven : set of str
-        Buckets that may not exist: a 404 of a HEAD has no body to tell.
+        Buckets that may not exist: the 404 of a HEAD has no error code.
     """
 
     def __init__(self, wanted: Sequence[tuple[str, str]], missing_ok: bool = False) -> None:

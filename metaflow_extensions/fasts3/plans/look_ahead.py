@@ -1,4 +1,4 @@
-"""Limits how far a stream of downloads may be ahead of its consumer, in bytes received or requested.
+"""Limits the bytes that a stream of downloads may request ahead of its consumer.
 
 Sizes are known only when the first bytes arrive. Until then, n objects count as n times the mean size so far plus three
 standard deviations of such a sum.

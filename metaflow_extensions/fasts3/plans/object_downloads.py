@@ -52,7 +52,7 @@ class ObjectDownloads:
     Attributes
     ----------
     unproven : set of str
-        Buckets that may not exist: a 404 of a HEAD has no body to tell.
+        Buckets that may not exist: the 404 of a HEAD has no error code.
     """
 
     def __init__(
@@ -169,7 +169,8 @@ class ObjectDownloads:
         if outcome.begun:
             self._reading[index] = large
         if reply.info.size > MAX_OBJECT:
-            raise JobFailed(job, Failure(Code.BROKEN, f"S3 reports an impossible size of {reply.info.size} bytes"))
+            message = f"the response has an impossible size of {reply.info.size} bytes"
+            raise JobFailed(job, Failure(Code.BROKEN, message))
         self._count(index, reply.length, 0)
         if path is None:
             assert self._spill is not None  # noqa: S101  # for the type checker

@@ -27,7 +27,7 @@ _HOPELESS = frozenset(
 
 def is_hopeless(job: Job, failure: Failure) -> bool:
     """Whether the other jobs of a plan would fail in the same way."""
-    # Downloads are written to the client's own files: if a directory accepts one not, it accepts none.
+    # Downloads are written to the client's own files: if the directory does not accept one, it accepts none.
     return failure.code in _HOPELESS or (failure.code is Code.LOCAL_FILE and job.operation == "get")
 
 

@@ -82,9 +82,9 @@ class Chain:
             self._idle = 0 if new else self._idle + 1
             objects = sum(row.size is not None for row in rows) if not new else 0
             if next_token in self._tokens or objects > 1 or (new and new[0].key in self._firsts):
-                raise Endless("the server repeats pages, so the listing would never end")
+                raise Endless("the server repeats pages of the listing")
             if self._idle == MOST_IDLE:
-                raise Endless(f"the listing goes on, but {MOST_IDLE} pages in a row held nothing new")
+                raise Endless(f"{MOST_IDLE} consecutive pages of the listing have no new keys")
             self._tokens.add(next_token)
             self._firsts.update(row.key for row in new[:1])
         self._before = {row.key for row in rows}
@@ -143,10 +143,10 @@ class SplitListing:
     Parameters
     ----------
     prefix : str
-    Maximum number of parallel requests; with 1, pages are read sequentially.
-        Requests at a time, at the most; with 1, page after page.
-    Keys that may wait for earlier ones; None: any number.
-        Keys that may wait for those before them; None: any number.
+    width : int
+        Maximum number of parallel requests; with 1, pages are read sequentially.
+    ahead : int or None
+        Keys that may wait for earlier ones; None: any number.
     """
 
     def __init__(self, prefix: str, width: int, ahead: Optional[int] = None) -> None:

@@ -1,4 +1,4 @@
-"""The progress of a plan for users: objects and bytes, while the plan counts jobs."""
+"""Counts the objects and bytes that a plan has finished, for the display of progress."""
 
 from dataclasses import dataclass
 from typing import Optional

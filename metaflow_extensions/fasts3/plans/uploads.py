@@ -29,16 +29,16 @@ RESTARTS = 2  # of an upload that vanished on the server, or that it refuses alt
 
 _ABOUT_CONDITIONS = (Code.PRECONDITION, Code.NOT_IMPLEMENTED)
 _CONTRADICTION = (
-    "S3 refuses to store it because it exists, but also says that it does not exist: there may be a directory of that "
-    "name, whose URL ends in a slash"
+    "S3 rejects the upload because the object exists, but a HEAD returns 404: there may be a directory of that name, "
+    "whose URL ends in a slash"
 )
-_CONTRADICTION_OF_ETAGS = "S3 refuses to store it because its ETag differs, but a HEAD returns the expected ETag"
+_CONTRADICTION_OF_ETAGS = "S3 rejects the upload because the ETag differs, but a HEAD returns the expected ETag"
 _GONE = "the object to replace (if_match) does not exist"
 _OVERWRITTEN = (
     "another upload replaced the same version of the object at the same moment and overwrote this one: the server does "
     "not enforce If-Match"
 )
-_UNSURE = "an earlier attempt, whose response was lost, may have stored it, and HEAD, which would show that, is denied"
+_UNSURE = "an earlier attempt, whose response was lost, may have stored it, and S3 denies the HEAD that would show this"
 _NO_IF_NONE_MATCH = "the server does not support If-None-Match and denies HEAD, so nothing was stored"
 _WHERE_CONDITIONS_HOLD = "The documentation of conditional writes lists the servers that support conditions."
 _NO_IF_MATCH = "the server does not support If-Match, so nothing was stored"

@@ -1,3 +1,3 @@
-"""Tells Metaflow that there are modules to override before it imports its own."""
+"""Names the modules to override, before Metaflow imports its own."""
 
 module_overrides = "module_overrides"

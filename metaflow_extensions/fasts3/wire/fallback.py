@@ -72,7 +72,7 @@ class WithFallback:
                 except TransferError as error:
                     if not is_surprise(error.failure):
                         raise
-                    reason = f"S3 answered {error.failure.status} {error.failure.s3_code}"
+                    reason = f"S3 responded {error.failure.status} {error.failure.s3_code}"
             return await self._use_second(reason, name, bucket, args, kwargs)
 
         setattr(self, name, method)

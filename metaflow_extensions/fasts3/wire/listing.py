@@ -96,7 +96,7 @@ def checked(page: Page, prefix: str, token: Optional[str]) -> Page:
         raise TransferError(Failure(Code.MALFORMED, "the listing is truncated and has no continuation token"))
     if token and page.next_token == token:
         raise TransferError(
-            Failure(Code.MALFORMED, "the server repeated a continuation token, so the listing would never end")
+            Failure(Code.MALFORMED, "the response repeats the continuation token of the request")
         )
     check_names(itertools.chain((one.key for one in page.objects), page.prefixes), prefix, "the listing")
     return page

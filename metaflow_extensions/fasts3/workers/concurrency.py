@@ -48,9 +48,9 @@ def share(workers: int, connections: int, bandwidth: Optional[float]) -> Share:
     Parameters
     ----------
     workers : int
-        At most.
+        Maximum number of workers.
     connections : int
-        Parallel requests of all workers, at least 1.
+        Parallel requests of all workers together, at least 1.
     bandwidth : float or None
         Bytes a second of all workers; None: unlimited.
     """

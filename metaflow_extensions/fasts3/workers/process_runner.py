@@ -181,7 +181,7 @@ class ProcessRunner:
                     self._give_up(error)
                 return False
             self._most = len(self._workers)  # continue with these workers
-            log.debug("no more than %d workers: %s", self._most, error)
+            log.debug("could start only %d workers: %s", self._most, error)
             return False
         if worker is None:
             return False

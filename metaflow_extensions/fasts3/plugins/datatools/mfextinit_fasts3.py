@@ -1,7 +1,7 @@
 """Makes `metaflow.S3`, `metaflow.plugins.datatools.S3` and IncludeFile's `s3` client this project's class.
 
-`Progress` comes along: what the callable given as `S3(progress=...)` is called with. `metaflow.datatools.s3` gets every
-name, so that users need no other place to import from.
+It also exports `Progress`, the argument of the function in `S3(progress=...)`. `metaflow.datatools.s3` has all names,
+so that users import from one module only.
 """
 
 from metaflow.plugins.datatools import s3 as package
@@ -16,6 +16,6 @@ from metaflow_extensions.fasts3.plugins.datatools.s3.s3 import (
 
 __all__ = ["S3", "MetaflowS3Exception", "MetaflowS3PreconditionFailed", "Progress"]
 
-# Metaflow's package lists what it takes from its module, and so lacks what only the stand-in has, and one exception of
-# its own. It has been imported by now: Metaflow reads this file at the end of `metaflow.plugins.datatools`.
+# Metaflow's package imports a fixed list of names, which lacks those that only our module has, and one exception of
+# Metaflow's own. The package is already imported: Metaflow reads this file at the end of `metaflow.plugins.datatools`.
 vars(package).update({name: getattr(stand_in, name) for name in stand_in.__all__})

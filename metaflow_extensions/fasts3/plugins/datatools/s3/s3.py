@@ -1,4 +1,4 @@
-"""Stands in for `metaflow.plugins.datatools.s3.s3`: every name that Metaflow and its users import from there."""
+"""Replaces `metaflow.plugins.datatools.s3.s3`: has every name that Metaflow and its users import from there."""
 
 from typing import Any, Callable, TypeVar
 
@@ -44,5 +44,5 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def check_s3_deps(function: Function) -> Function:
-    """Metaflow's decorator for what needs boto3; this distribution requires boto3, so there is nothing to check."""
+    """Metaflow's decorator for functions that need boto3; this distribution requires boto3, so it checks nothing."""
     return function
