@@ -75,7 +75,9 @@ def test_something_that_is_no_boto3_client():
 @pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy"])
 def test_a_proxy_of_the_machine_s(client, monkeypatch, variable):
     monkeypatch.setenv(variable, "http://127.0.0.1:3128")
-    assert left_to_boto3(TransferClient(client(endpoint_url="http://s3.example"), ours=True), "requests go through a proxy")
+    assert left_to_boto3(
+        TransferClient(client(endpoint_url="http://s3.example"), ours=True), "requests go through a proxy"
+    )
 
 
 def test_a_proxy_that_is_not_for_this_endpoint(client, monkeypatch):

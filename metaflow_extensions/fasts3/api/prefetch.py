@@ -157,7 +157,7 @@ class Prefetch:
             )
 
     def _next(self) -> int:
-        """The number of the next object. Takes more requests meanwhile, unless the loop would have to wait for them.
+        """The number of the next object. During the wait, takes more requests that need no time.
 
         Raises
         ------

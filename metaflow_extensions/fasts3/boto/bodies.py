@@ -62,7 +62,7 @@ def source(
 
 
 class _Run(ReadFileChunk):
-    """Exactly so many bytes of a file.
+    """Exactly this many bytes of a file.
 
     botocore sends this number as Content-Length and then everything that `read` returns, even if it differs.
     """

@@ -70,7 +70,7 @@ def hook_into(client: Any) -> None:
 
 
 def tune(client: Any) -> None:
-    """Make a client of ours faster and safer than boto3 does."""
+    """Register the handlers for all requests of a client that this package created."""
     _hook(client, "before-call.s3.GetObject", _no_checksum_of_ranges)
     for operation in ("PutObject", "UploadPart"):
         _hook(client, f"before-send.s3.{operation}", _expect_less)

@@ -1,4 +1,4 @@
-"""Learns from boto3 how to send requests: endpoint, addressing, headers, signature.
+"""Copies from boto3 how to send requests: endpoint, addressing, headers, signature.
 
 boto3 prepares one request for each operation and bucket, and an event handler (`before-send`) stops it before sending.
 Every setting of boto3 thus applies to our own wire: endpoint URLs, addressing styles, dual-stack, FIPS, acceleration,

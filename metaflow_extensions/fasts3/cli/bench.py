@@ -1,7 +1,5 @@
 """``metaflow fasts3 bench``: measures calls of `S3` between this machine and the server."""
 
-# mypy: disallow-untyped-decorators=False
-
 import os
 import time
 import uuid
@@ -14,13 +12,13 @@ import metaflow.metaflow_config as configuration
 from metaflow._vendor import click
 from metaflow.exception import MetaflowException
 
-from ..api.formatting import readable
-from ..api.location import Location, configured_place, split_url
-from ..api.s3 import S3
-from .exit_status import with_exit_status
-from .options import Size, with_json, with_location
-from .output import json_line, message, print_lines
-from .selection import location_from, url_of
+from metaflow_extensions.fasts3.api.formatting import readable
+from metaflow_extensions.fasts3.api.location import Location, configured_place, split_url
+from metaflow_extensions.fasts3.api.s3 import S3
+from metaflow_extensions.fasts3.cli.exit_status import with_exit_status
+from metaflow_extensions.fasts3.cli.options import Size, with_json, with_location
+from metaflow_extensions.fasts3.cli.output import json_line, message, print_lines
+from metaflow_extensions.fasts3.cli.selection import location_from, url_of
 
 MOST = 100_000  # objects
 ROUNDS = 3
@@ -68,7 +66,7 @@ def bench(
         metaflow fasts3 bench
         metaflow fasts3 bench --quick --root s3://bucket/tmp
         metaflow fasts3 bench --objects 5000 --size 100KB --json
-    """  # noqa: D301
+    """
     bucket, prefix = split_url(str(_location(run, root).root))
     start = f"{prefix}{'/' if prefix else ''}fasts3-bench-{uuid.uuid4().hex[:12]}"
     with S3(progress=False) as s3:

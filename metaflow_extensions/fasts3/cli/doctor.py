@@ -1,7 +1,5 @@
 """``metaflow fasts3 doctor``: prints the configuration, its origins, and problems."""
 
-# mypy: disallow-untyped-decorators=False
-
 import os
 import shutil
 import signal
@@ -12,12 +10,12 @@ from typing import Optional
 
 from metaflow._vendor import click
 
-from ..api.standard_error import write_line
-from ..doctor.checks import why_no_url
-from ..doctor.examination import Examination
-from ..doctor.findings import Finding, Status
-from ..doctor.report import COLORS, Report, Style, document, plain
-from .exit_status import INTERRUPTED
+from metaflow_extensions.fasts3.api.standard_error import write_line
+from metaflow_extensions.fasts3.cli.exit_status import INTERRUPTED
+from metaflow_extensions.fasts3.doctor.checks import why_no_url
+from metaflow_extensions.fasts3.doctor.examination import Examination
+from metaflow_extensions.fasts3.doctor.findings import Finding, Status
+from metaflow_extensions.fasts3.doctor.report import COLORS, Report, Style, document, plain
 
 WIDEST = 120  # columns; longer lines are hard to read
 
@@ -39,7 +37,7 @@ def doctor(root: Optional[str], read_only: bool, quick: bool, as_json: bool) -> 
         metaflow fasts3 doctor
         metaflow fasts3 doctor --root s3://my-bucket/somewhere --read-only
         metaflow fasts3 doctor --json > report.json
-    """  # noqa: D301
+    """
     reason = root and why_no_url(root)
     if reason:
         raise click.BadParameter(reason, param_hint="--root")

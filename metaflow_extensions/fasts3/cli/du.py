@@ -1,18 +1,16 @@
 """``metaflow fasts3 du``: counts objects and their bytes."""
 
-# mypy: disallow-untyped-decorators=False
-
 from collections.abc import Iterable
 from typing import NamedTuple, Optional
 
 from metaflow._vendor import click
 
-from ..api.s3 import S3
-from ..plans.split_listing import Entry
-from .exit_status import with_exit_status
-from .options import with_human, with_json, with_location, with_raw
-from .output import format_name, format_size, json_line, print_lines
-from .selection import location_from, pages_of, select_one, url_of
+from metaflow_extensions.fasts3.api.s3 import S3
+from metaflow_extensions.fasts3.cli.exit_status import with_exit_status
+from metaflow_extensions.fasts3.cli.options import with_human, with_json, with_location, with_raw
+from metaflow_extensions.fasts3.cli.output import format_name, format_size, json_line, print_lines
+from metaflow_extensions.fasts3.cli.selection import location_from, pages_of, select_one, url_of
+from metaflow_extensions.fasts3.plans.split_listing import Entry
 
 
 class Sum(NamedTuple):
@@ -58,7 +56,7 @@ def du(
         metaflow fasts3 du --group --human s3://bucket/data
         metaflow fasts3 du 's3://bucket/data/*.csv'
         metaflow fasts3 du --run MyFlow/123 --json
-    """  # noqa: D301
+    """
     selection = select_one(urls, location_from(run, root), raw)
     sums = {"": Sum()}
     with S3(progress=False) as s3, pages_of(s3, selection) as pages:

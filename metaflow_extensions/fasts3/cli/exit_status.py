@@ -13,8 +13,8 @@ from typing import Any, Callable, Optional
 from metaflow._vendor import click
 from metaflow.exception import MetaflowException
 
-from ..api.errors import shown
-from ..api.standard_error import write_line
+from metaflow_extensions.fasts3.api.errors import shown
+from metaflow_extensions.fasts3.api.standard_error import write_line
 
 INTERRUPTED = 128 + signal.SIGINT  # the status in shells of a program that Ctrl-C ended
 BROKEN_PIPE = 128 + signal.SIGPIPE  # the reader has ended, as in `... | head`

@@ -1,7 +1,5 @@
 """``metaflow fasts3 get``: downloads objects while they are listed."""
 
-# mypy: disallow-untyped-decorators=False
-
 import os
 import shutil
 import sys
@@ -13,21 +11,36 @@ from typing import NamedTuple, Optional
 
 from metaflow._vendor import click
 
-from ..api import local_paths
-from ..api.errors import MOST_URL, MetaflowS3AccessDenied, MetaflowS3NotFound, MetaflowS3URLException, shown
-from ..api.file_download import UNKNOWN, FileDownload, Wanted
-from ..api.formatting import counted, duration
-from ..api.location import SCHEME
-from ..api.placement import FEW_PIECES
-from ..api.s3 import S3
-from ..machine.processors import processors
-from ..plans.listings import modified_of
-from ..plans.split_listing import Entry
-from ..workers import worker_pool
-from .exit_status import with_exit_status
-from .options import with_json, with_location, with_progress, with_raw
-from .output import format_size, format_unchanged, json_line, print_lines, summary
-from .selection import Selection, is_directory, location_from, pages_of, refuse_empty, select, unquoted_hint, url_of
+from metaflow_extensions.fasts3.api import local_paths
+from metaflow_extensions.fasts3.api.errors import (
+    MOST_URL,
+    MetaflowS3AccessDenied,
+    MetaflowS3NotFound,
+    MetaflowS3URLException,
+    shown,
+)
+from metaflow_extensions.fasts3.api.file_download import UNKNOWN, FileDownload, Wanted
+from metaflow_extensions.fasts3.api.formatting import counted, duration
+from metaflow_extensions.fasts3.api.location import SCHEME
+from metaflow_extensions.fasts3.api.placement import FEW_PIECES
+from metaflow_extensions.fasts3.api.s3 import S3
+from metaflow_extensions.fasts3.cli.exit_status import with_exit_status
+from metaflow_extensions.fasts3.cli.options import with_json, with_location, with_progress, with_raw
+from metaflow_extensions.fasts3.cli.output import format_size, format_unchanged, json_line, print_lines, summary
+from metaflow_extensions.fasts3.cli.selection import (
+    Selection,
+    is_directory,
+    location_from,
+    pages_of,
+    refuse_empty,
+    select,
+    unquoted_hint,
+    url_of,
+)
+from metaflow_extensions.fasts3.machine.processors import processors
+from metaflow_extensions.fasts3.plans.listings import modified_of
+from metaflow_extensions.fasts3.plans.split_listing import Entry
+from metaflow_extensions.fasts3.workers import worker_pool
 
 FEW = 4  # missing objects; of more, none is looked up as a directory
 COPIED = 2**20  # bytes at a time, to stdout
@@ -85,7 +98,7 @@ def get(
         metaflow fasts3 get s3://bucket/data/ data
         metaflow fasts3 get 's3://bucket/logs/2024-*/*.gz' logs
         metaflow fasts3 get --run MyFlow/123 model.bin - | sha256sum
-    """  # noqa: D301
+    """
     if destination is None:
         raise click.UsageError("Give a URL to download, and DEST.")
     refuse_empty([*urls, destination])

@@ -1,24 +1,30 @@
 """``metaflow fasts3 info``: prints the properties of objects."""
 
-# mypy: disallow-untyped-decorators=False
-
 import json
 from collections.abc import Iterator
 from typing import Any, Optional
 
 from metaflow._vendor import click
 
-from ..api.arguments import USER_ATTRIBUTES
-from ..api.location import as_directory, split_object_url
-from ..api.placement import Place
-from ..api.s3 import S3
-from ..wire.transfers import ObjectInfo
-from .exit_status import with_exit_status
-from .options import with_json, with_location, with_raw
-from .output import format_name, format_size, format_time, json_line, print_lines
-from .selection import Selection, is_directory, location_from, pages_of, refuse_empty, select, url_of
+from metaflow_extensions.fasts3.api.arguments import USER_ATTRIBUTES
+from metaflow_extensions.fasts3.api.location import as_directory, split_object_url
+from metaflow_extensions.fasts3.api.placement import Place
+from metaflow_extensions.fasts3.api.s3 import S3
+from metaflow_extensions.fasts3.cli.exit_status import with_exit_status
+from metaflow_extensions.fasts3.cli.options import with_json, with_location, with_raw
+from metaflow_extensions.fasts3.cli.output import format_name, format_size, format_time, json_line, print_lines
+from metaflow_extensions.fasts3.cli.selection import (
+    Selection,
+    is_directory,
+    location_from,
+    pages_of,
+    refuse_empty,
+    select,
+    url_of,
+)
+from metaflow_extensions.fasts3.wire.transfers import ObjectInfo
 
-FEW = 4  # objects that do not need workers
+FEW = 4  # objects up to which the call uses no workers
 
 
 @click.command("info", short_help="Show size, type, ETag, time and metadata of objects.")
@@ -37,7 +43,7 @@ def info(urls: "tuple[str, ...]", run: Optional[str], root: Optional[str], as_js
         metaflow fasts3 info s3://bucket/data/table.parquet
         metaflow fasts3 info --run MyFlow/123 model.bin table.parquet
         metaflow fasts3 info --json 's3://bucket/data/*.csv'
-    """  # noqa: D301
+    """
     refuse_empty(urls)
     location = location_from(run, root)
     missing: list[str] = []  # sentences

@@ -1,23 +1,21 @@
 """``metaflow fasts3 ls``: lists objects as `aws s3 ls` does."""
 
-# mypy: disallow-untyped-decorators=False
-
 from collections.abc import Iterable, Iterator
 from typing import Optional
 
 from metaflow._vendor import click
 
-from ..api.location import SCHEME
-from ..api.s3 import S3
-from ..boto.errors import failure_of
-from ..plans.listings import Listing
-from ..plans.split_listing import Entry
-from ..workers.interruptible import interruptible
-from .exit_status import with_exit_status
-from .options import with_human, with_json, with_location, with_raw
-from .output import format_name, format_size, json_line, print_lines
-from .read_ahead import ReadAhead
-from .selection import PAGES_AHEAD, Selection, location_from, pages_of, select_one, url_of
+from metaflow_extensions.fasts3.api.location import SCHEME
+from metaflow_extensions.fasts3.api.s3 import S3
+from metaflow_extensions.fasts3.boto.errors import failure_of
+from metaflow_extensions.fasts3.cli.exit_status import with_exit_status
+from metaflow_extensions.fasts3.cli.options import with_human, with_json, with_location, with_raw
+from metaflow_extensions.fasts3.cli.output import format_name, format_size, json_line, print_lines
+from metaflow_extensions.fasts3.cli.read_ahead import ReadAhead
+from metaflow_extensions.fasts3.cli.selection import PAGES_AHEAD, Selection, location_from, pages_of, select_one, url_of
+from metaflow_extensions.fasts3.plans.listings import Listing
+from metaflow_extensions.fasts3.plans.split_listing import Entry
+from metaflow_extensions.fasts3.workers.interruptible import interruptible
 
 WIDTH = 12  # columns for sizes: up to a terabyte
 
@@ -51,7 +49,7 @@ def ls(
         metaflow fasts3 ls --recursive --human s3://bucket/data/
         metaflow fasts3 ls 's3://bucket/data/*.csv'
         metaflow fasts3 ls --run MyFlow/123
-    """  # noqa: D301  # a real backspace character is click's mark for lines to leave alone
+    """
     location = location_from(run, root)
     if not urls and location.root is None:
         _print_buckets(as_json)

@@ -1,10 +1,7 @@
-"""``metaflow fasts3``: the groups, and which commands there are.
+"""``metaflow fasts3``: the group, and the list of its commands.
 
-Metaflow imports this file at every start, so each command is in a module of its own, imported when it is used.
+Metaflow imports this file at every start, so each command has its own module, which is imported when it is used.
 """
-
-# mypy: disallow-untyped-decorators=False
-# (Metaflow's own copy of click has no types.)
 
 import importlib
 from typing import Any, Optional
@@ -63,7 +60,7 @@ class LazyGroup(click.Group):  # type: ignore[misc]
 
 def _print_version(ctx: Any, _: Any, wanted: bool) -> None:
     if wanted:
-        from ..doctor.software import DISTRIBUTION, version_of
+        from metaflow_extensions.fasts3.doctor.software import DISTRIBUTION, version_of
 
         click.echo(f"{DISTRIBUTION} {version_of(DISTRIBUTION) or 'is not installed'}")
         ctx.exit()

@@ -1,7 +1,5 @@
 """The options that several commands share, and the types of option values."""
 
-# mypy: disallow-untyped-decorators=False
-
 import re
 from typing import Any, Callable, Optional
 

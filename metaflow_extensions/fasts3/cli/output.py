@@ -8,9 +8,9 @@ from typing import Any, Optional
 
 from metaflow._vendor import click
 
-from ..api.errors import shown
-from ..api.formatting import readable
-from ..api.standard_error import is_terminal, write_line
+from metaflow_extensions.fasts3.api.errors import shown
+from metaflow_extensions.fasts3.api.formatting import readable
+from metaflow_extensions.fasts3.api.standard_error import is_terminal, write_line
 
 LONGEST = 2000  # characters of a name; keys have 1,024 bytes at most
 

@@ -1,7 +1,5 @@
 """``metaflow fasts3 put``: uploads files, directories or stdin."""
 
-# mypy: disallow-untyped-decorators=False
-
 import os
 import shutil
 import sys
@@ -13,17 +11,17 @@ from typing import IO, NamedTuple, Optional, Union, cast
 
 from metaflow._vendor import click
 
-from ..api.directories import LocalFile
-from ..api.directory_walk import files_in
-from ..api.errors import shown
-from ..api.errors_of_many import LeftOut
-from ..api.formatting import counted, duration
-from ..api.location import SCHEME, as_directory, split_object_url
-from ..api.s3 import S3
-from .exit_status import with_exit_status
-from .options import with_json, with_location, with_progress
-from .output import LONGEST, format_unchanged, json_line, message, print_lines, summary
-from .selection import Selection, location_from, refuse_empty, select, url_of
+from metaflow_extensions.fasts3.api.directories import LocalFile
+from metaflow_extensions.fasts3.api.directory_walk import files_in
+from metaflow_extensions.fasts3.api.errors import shown
+from metaflow_extensions.fasts3.api.errors_of_many import LeftOut
+from metaflow_extensions.fasts3.api.formatting import counted, duration
+from metaflow_extensions.fasts3.api.location import SCHEME, as_directory, split_object_url
+from metaflow_extensions.fasts3.api.s3 import S3
+from metaflow_extensions.fasts3.cli.exit_status import with_exit_status
+from metaflow_extensions.fasts3.cli.options import with_json, with_location, with_progress
+from metaflow_extensions.fasts3.cli.output import LONGEST, format_unchanged, json_line, message, print_lines, summary
+from metaflow_extensions.fasts3.cli.selection import Selection, location_from, refuse_empty, select, url_of
 
 IN_MEMORY = 8 * 2**20  # bytes of stdin; a longer input goes into an unnamed temporary file
 
@@ -84,7 +82,7 @@ def put(
         metaflow fasts3 put results s3://bucket/results/ --exclude '*.tmp'
         pg_dump db | metaflow fasts3 put - s3://bucket/db.sql
         metaflow fasts3 put model.bin --run MyFlow/123 models/best.bin
-    """  # noqa: D301
+    """
     if url is None:
         raise click.UsageError("Give a SOURCE to upload, and a URL.")
     refuse_empty([*sources, url])

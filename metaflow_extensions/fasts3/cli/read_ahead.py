@@ -61,7 +61,7 @@ class ReadAhead(Generic[T]):
         raise self._end.error or StopIteration
 
     def ready(self, within: float = 0.0) -> "list[T]":
-        """Return all items that are ready, or become ready within so many seconds."""
+        """Return all items that are ready, or become ready within this many seconds."""
         found: list[T] = []
         until = time.monotonic() + within
         while arrived := self._arrived(max(0.0, until - time.monotonic())):

@@ -1,7 +1,5 @@
 """``metaflow fasts3 rm``: lists objects, asks for confirmation, and deletes thousands at a time."""
 
-# mypy: disallow-untyped-decorators=False
-
 import sys
 from collections.abc import Iterator
 from itertools import chain, islice
@@ -10,14 +8,23 @@ from typing import NamedTuple, Optional
 from metaflow._vendor import click
 from metaflow.exception import MetaflowException
 
-from ..api.errors import MetaflowS3AccessDenied, shown
-from ..api.formatting import counted
-from ..api.s3 import S3
-from ..plans.split_listing import Entry
-from .exit_status import with_exit_status
-from .options import with_json, with_location, with_progress, with_raw
-from .output import LONGEST, format_name, json_line, message, print_lines
-from .selection import PAGES_AHEAD, Selection, location_from, pages_of, refuse_empty, select, unquoted_hint, url_of
+from metaflow_extensions.fasts3.api.errors import MetaflowS3AccessDenied, shown
+from metaflow_extensions.fasts3.api.formatting import counted
+from metaflow_extensions.fasts3.api.s3 import S3
+from metaflow_extensions.fasts3.cli.exit_status import with_exit_status
+from metaflow_extensions.fasts3.cli.options import with_json, with_location, with_progress, with_raw
+from metaflow_extensions.fasts3.cli.output import LONGEST, format_name, json_line, message, print_lines
+from metaflow_extensions.fasts3.cli.selection import (
+    PAGES_AHEAD,
+    Selection,
+    location_from,
+    pages_of,
+    refuse_empty,
+    select,
+    unquoted_hint,
+    url_of,
+)
+from metaflow_extensions.fasts3.plans.split_listing import Entry
 
 
 class Options(NamedTuple):
@@ -67,7 +74,7 @@ def rm(
         metaflow fasts3 rm s3://bucket/data/old.csv s3://bucket/data/older.csv
         metaflow fasts3 rm --dry-run 's3://bucket/tmp/*.parquet'
         metaflow fasts3 rm --recursive --yes s3://bucket/tmp/
-    """  # noqa: D301
+    """
     refuse_empty(urls)
     location = location_from(run, root)
     selections = [select(url, location, raw) for url in urls]

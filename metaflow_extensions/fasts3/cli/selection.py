@@ -9,12 +9,12 @@ from typing import NamedTuple, Optional
 from metaflow._vendor import click
 from metaflow.exception import MetaflowException
 
-from ..api.errors import MetaflowS3URLException
-from ..api.location import SCHEME, Location, as_directory, location_of, split_url
-from ..api.s3 import S3
-from ..plans.listings import Listing
-from ..plans.split_listing import Entry
-from .read_ahead import ReadAhead
+from metaflow_extensions.fasts3.api.errors import MetaflowS3URLException
+from metaflow_extensions.fasts3.api.location import SCHEME, Location, as_directory, location_of, split_url
+from metaflow_extensions.fasts3.api.s3 import S3
+from metaflow_extensions.fasts3.cli.read_ahead import ReadAhead
+from metaflow_extensions.fasts3.plans.listings import Listing
+from metaflow_extensions.fasts3.plans.split_listing import Entry
 
 WILDCARD = re.compile(r"[*?]|\[[^]]+\]")
 RUN = re.compile(r"[^/\s]+/[^/\s]+\Z")

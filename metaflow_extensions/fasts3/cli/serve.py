@@ -1,7 +1,5 @@
 """``metaflow fasts3 serve``: runs an S3 server on this machine."""
 
-# mypy: disallow-untyped-decorators=False
-
 import os
 import re
 import shlex
@@ -14,8 +12,8 @@ from typing import Any, Optional
 from metaflow._vendor import click
 from metaflow.util import get_username
 
-from ..local_server.errors import LocalServerError
-from ..local_server.seaweedfs import SeaweedFS
+from metaflow_extensions.fasts3.local_server.errors import LocalServerError
+from metaflow_extensions.fasts3.local_server.seaweedfs import SeaweedFS
 
 # Ctrl-C, `kill`, and the end of the terminal.
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -67,7 +65,7 @@ def serve(directory: Optional[str], port: Optional[int], bucket: str) -> None:
         metaflow fasts3 serve --dir ~/s3 > s3.env &
         eval "$(cat s3.env)"
         python myflow.py --datastore=s3 run
-    """  # noqa: D301
+    """
     for number in STOP_SIGNALS:
         # With `nohup`, which ignores SIGHUP, the server continues after the terminal is closed.
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:

@@ -1,7 +1,5 @@
 """``metaflow fasts3 uploads``: lists open multipart uploads, and aborts old ones."""
 
-# mypy: disallow-untyped-decorators=False
-
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -10,16 +8,16 @@ from typing import NamedTuple, Optional
 
 from metaflow._vendor import click
 
-from ..api.errors import reason_of, shown
-from ..api.formatting import counted
-from ..api.placement import Place
-from ..api.s3 import S3
-from ..plans.open_uploads import Aborts, PageOfUploads
-from ..wire.transfers import OpenUpload
-from .exit_status import with_exit_status
-from .options import Age, format_age, with_json, with_location, with_raw
-from .output import LONGEST, format_name, format_time, json_line, message, print_lines
-from .selection import Selection, location_from, refuse_empty, select_one, url_of
+from metaflow_extensions.fasts3.api.errors import reason_of, shown
+from metaflow_extensions.fasts3.api.formatting import counted
+from metaflow_extensions.fasts3.api.placement import Place
+from metaflow_extensions.fasts3.api.s3 import S3
+from metaflow_extensions.fasts3.cli.exit_status import with_exit_status
+from metaflow_extensions.fasts3.cli.options import Age, format_age, with_json, with_location, with_raw
+from metaflow_extensions.fasts3.cli.output import LONGEST, format_name, format_time, json_line, message, print_lines
+from metaflow_extensions.fasts3.cli.selection import Selection, location_from, refuse_empty, select_one, url_of
+from metaflow_extensions.fasts3.plans.open_uploads import Aborts, PageOfUploads
+from metaflow_extensions.fasts3.wire.transfers import OpenUpload
 
 BATCH = 1000  # uploads that are printed, or aborted, at a time
 
@@ -68,7 +66,7 @@ def uploads(
         metaflow fasts3 uploads s3://bucket/data
         metaflow fasts3 uploads s3://bucket/data --older-than 1d
         metaflow fasts3 uploads s3://bucket/data --older-than 1d --abort
-    """  # noqa: D301
+    """
     refuse_empty(urls)
     selection = select_one(urls, location_from(run, root), raw)
     if abort:

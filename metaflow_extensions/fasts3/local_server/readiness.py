@@ -8,8 +8,8 @@ import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from .errors import ServerFailed
-from .storage import Keys
+from metaflow_extensions.fasts3.local_server.errors import ServerFailed
+from metaflow_extensions.fasts3.local_server.storage import Keys
 
 # Codes of CreateBucket. SeaweedFS sends the second even to the bucket's owner.
 _EXISTS = ("BucketAlreadyOwnedByYou", "BucketAlreadyExists")

@@ -20,11 +20,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Optional, Union
 
-from . import supervisor
-from .errors import LocalServerError, ServerFailed
-from .readiness import make_bucket
-from .seaweedfs_command import LOOPBACK, arguments, choose_ports, find_program, leftovers
-from .storage import Keys, Storage
+from metaflow_extensions.fasts3.local_server import supervisor
+from metaflow_extensions.fasts3.local_server.errors import LocalServerError, ServerFailed
+from metaflow_extensions.fasts3.local_server.readiness import make_bucket
+from metaflow_extensions.fasts3.local_server.seaweedfs_command import (
+    LOOPBACK,
+    arguments,
+    choose_ports,
+    find_program,
+    leftovers,
+)
+from metaflow_extensions.fasts3.local_server.storage import Keys, Storage
 
 # Free ports are found by binding and closing, so another process can take one first. After three times in a row,
 # there is another reason.

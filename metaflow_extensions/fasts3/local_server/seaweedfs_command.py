@@ -6,7 +6,7 @@ import sysconfig
 from pathlib import Path
 from typing import Optional
 
-from .errors import MissingServer, PortTaken
+from metaflow_extensions.fasts3.local_server.errors import MissingServer, PortTaken
 
 LOOPBACK = "127.0.0.1"
 

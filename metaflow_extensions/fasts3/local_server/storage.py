@@ -7,7 +7,7 @@ import secrets
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from .errors import UnusableDirectory
+from metaflow_extensions.fasts3.local_server.errors import UnusableDirectory
 
 # SeaweedFS accepts keys of any form; these look like those of AWS: 20 and 40 characters.
 _ACCESS_KEY_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"

@@ -46,4 +46,4 @@ class Outcome(NamedTuple):
     failure: Optional[Failure] = None
     answered: bool = False  # S3 has responded to the worker, now or before
     retried: Optional[Failure] = None  # the last failure that was retried
-    begun: bool = False  # the job continues and will have another outcome; `reply` says what it will bring
+    begun: bool = False  # the job continues and will have another outcome; `reply` states the bytes of its response

@@ -62,7 +62,7 @@ class KeySpace:
         return total
 
     def middle(self, low: str, high: str, most: Optional[int] = None) -> Optional[str]:
-        """Return a string half-way between two keys, or `most` numbers after the lower one; None if there is none."""
+        """Return a string in the middle of two keys, or `most` numbers after the lower one; None if there is none."""
         first, last = self.number(low), self.number(high)
         step = (last - first) // 2
         middle = self._text(first + (step if most is None else min(step, most)))

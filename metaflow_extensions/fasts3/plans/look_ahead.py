@@ -13,7 +13,7 @@ LEAST_LIMIT = 64 * 1024  # minimum bytes of a first request, even if earlier obj
 
 
 class LookAhead:
-    """Bytes of one stream. One thread downloads, another consumes.
+    """The bytes of one stream: one thread downloads, another consumes.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ class LookAhead:
         return self._sum
 
     def _likely(self, count: int) -> float:
-        """Return the bytes that so many objects of unknown size rarely exceed."""
+        """Return the bytes that this many objects of unknown size rarely exceed."""
         return count * self._mean + 3.0 * math.sqrt(self._variance * count)
 
     def _learn(self, length: int) -> None:

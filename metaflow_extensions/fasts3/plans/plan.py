@@ -151,7 +151,7 @@ class JobQueue:
         return self.at_least(1)
 
     def at_least(self, count: int) -> bool:
-        """Whether `take` would return so many jobs in a row, or fewer with bodies above `PEEKED` bytes in all."""
+        """Whether `take` would return this many jobs in a row, or fewer with bodies above `PEEKED` bytes in all."""
         taken: list[Job] = []
         size = 0
         while len(taken) < count and size <= PEEKED:

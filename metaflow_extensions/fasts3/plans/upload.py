@@ -1,4 +1,4 @@
-"""An object to store, and what it may replace."""
+"""An object to store, and the condition for storing it."""
 
 from typing import Callable, NamedTuple, Optional
 

@@ -61,7 +61,7 @@ class Allowance:
     clock : callable
         `time.monotonic`; another in tests.
     pause : callable
-        Waits so many seconds in blocking code; returns True if the call was interrupted.
+        Waits this many seconds in blocking code; returns True if the call was interrupted.
     """
 
     __slots__ = ("_bandwidth", "_clock", "_pause", "_steps")

@@ -89,7 +89,7 @@ class Interruption:
             raise Interrupted
 
     def wait(self, seconds: float) -> bool:
-        """Wait for at most so many seconds; return whether the call was interrupted."""
+        """Wait for at most this many seconds; return whether the call was interrupted."""
         return self._event.wait(seconds)
 
 
@@ -111,7 +111,7 @@ def complete(
     coroutine : coroutine
         Of the wire.
     pause : callable
-        Waits so many seconds; returns True if the call was interrupted.
+        Waits this many seconds; returns True if the call was interrupted.
     interruption : Interruption, optional
         Ends waits for sockets with `Interrupted`.
     within : float, optional
@@ -153,7 +153,7 @@ def wait_to_write(descriptor: int, interruption: Optional[Interruption], timeout
     Raises
     ------
     TimeoutError
-        It was not writable within so many seconds.
+        It was not writable within this many seconds.
     """
     try:
         _poll(descriptor, select.POLLOUT, interruption, timeout)

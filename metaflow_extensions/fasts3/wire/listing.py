@@ -95,9 +95,7 @@ def checked(page: Page, prefix: str, token: Optional[str]) -> Page:
     if page.next_token == "":
         raise TransferError(Failure(Code.MALFORMED, "the listing is truncated and has no continuation token"))
     if token and page.next_token == token:
-        raise TransferError(
-            Failure(Code.MALFORMED, "the response repeats the continuation token of the request")
-        )
+        raise TransferError(Failure(Code.MALFORMED, "the response repeats the continuation token of the request"))
     check_names(itertools.chain((one.key for one in page.objects), page.prefixes), prefix, "the listing")
     return page
 

@@ -128,7 +128,7 @@ class Transfers(Protocol):
         if_match : str, optional
             Raise PRECONDITION unless the object has this ETag.
         limit : int, optional
-            Stop after so many bytes; see `GetReply.received`. Bodies without length are written to a file completely.
+            Stop after this many bytes; see `GetReply.received`. Bodies without length are written to a file completely.
         crc : bool
             Compute the CRC-32 of the received bytes, if this implementation can.
         keep : bool

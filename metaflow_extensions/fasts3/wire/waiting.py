@@ -36,7 +36,7 @@ class Readiness:
 
 
 class Pause:
-    """Wait so many seconds. The result is whether the call was interrupted."""
+    """Wait this many seconds. The result is whether the call was interrupted."""
 
     __slots__ = ("seconds",)
 

@@ -184,7 +184,7 @@ def _narrower(state: Width) -> Width:
 
 
 def narrow(width: int) -> Width:
-    """Return the width if there are descriptors for only so many requests; the call tries no more."""
+    """Return the width if there are descriptors for only this many requests; the call tries no more."""
     return Width(max(1, width), max(1, width))
 
 

@@ -37,7 +37,7 @@ class JobThreads(Threads):
         self._interruption.__exit__()
 
     def has_room(self, elsewhere: int = 0) -> bool:
-        """Whether it accepts another job, while so many jobs of the call run in other threads."""
+        """Whether it accepts another job, while this many jobs of the call run in other threads."""
         return self.under_way + elsewhere < self.size
 
     def run(self, job: Job) -> None:

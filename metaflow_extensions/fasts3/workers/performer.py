@@ -50,7 +50,7 @@ class Performer:
     transfers : Transfers
     terms : Terms
     pause : callable
-        Waits so many seconds in a blocking method of transfers; returns True if the call was interrupted.
+        Waits this many seconds in a blocking method of transfers; returns True if the call was interrupted.
     clock, chance : callable
         `time.monotonic` and `random.random`; replaced in tests.
 

@@ -68,7 +68,7 @@ class Measured:
         self._weight = 0.0
 
     def count(self, size: int, width: int) -> Optional[float]:
-        """Count a job that moved so many bytes; return the rate and start again if enough jobs were counted."""
+        """Count a job that moved this many bytes; return the rate and start again if enough jobs were counted."""
         self._jobs += 1
         self._weight += concurrency.weight(size)
         if self._jobs < ROUNDS * width:

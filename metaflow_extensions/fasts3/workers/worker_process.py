@@ -234,7 +234,7 @@ class WorkerProcess:
         if problem == INTERRUPTED:
             raise Interrupted
         if problem:
-            raise self._gone(f"reads nothing: {problem}")
+            raise self._gone(f"does not read its pipe: {problem}")
 
     def _written(self, pieces: list[Buffer]) -> Optional[str]:
         """Write; return the error or None. Raises nothing: a traceback would hold the bytes, perhaps credentials."""
