@@ -1,4 +1,4 @@
-"""The servers to test on, and a process that knows nothing of the machine it runs on."""
+"""The servers of the tests, and a process that is isolated from the machine's configuration."""
 
 import functools
 import os

@@ -1,7 +1,7 @@
-"""A program that uses S3 and shows how far it has come. Not a test; test_progress_calls runs it.
+"""A program that uses S3 and shows its progress. Not a test; test_progress_calls runs it.
 
-python shown.py [--after SECONDS] PROGRESS FAILURES: what is given as `progress`, and per cent of the
-tries that fail; automatic displays wait for so many seconds.
+python shown.py [--after SECONDS] PROGRESS FAILURES: the seconds after which automatic displays begin, the argument
+`progress`, and the percentage of attempts that fail.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""A terminal of 80 columns, to write to and to see what was written."""
+"""A terminal of 80 columns that records its output."""
 
 import fcntl
 import os

@@ -1,4 +1,4 @@
-"""Tests of reading what users hand in."""
+"""Tests of parsing and validating the arguments of methods."""
 
 import pickle
 from types import SimpleNamespace

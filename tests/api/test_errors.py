@@ -1,4 +1,4 @@
-"""Tests of what users are told."""
+"""Tests of exceptions and their messages."""
 
 import pytest
 from metaflow.exception import MetaflowException

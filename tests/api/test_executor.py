@@ -1,4 +1,4 @@
-"""Tests of where a call is carried out, and of what is left behind when it fails."""
+"""Tests of where a call runs, and of the state after a failure."""
 
 import logging
 import os

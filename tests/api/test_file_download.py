@@ -1,4 +1,4 @@
-"""Tests of which files are fetched again, by what a listing and headers tell of their objects' times."""
+"""Tests of which files are downloaded again, according to the times in listings and headers."""
 
 import os
 from types import SimpleNamespace

@@ -1,4 +1,4 @@
-"""What downloads say in the log."""
+"""Tests of the log messages of downloads."""
 
 import logging
 

@@ -1,4 +1,4 @@
-"""Tests of what notebooks show, read back by a parser: what a person sees, and no more than that."""
+"""Tests of the HTML tables for notebooks, which a parser reads."""
 
 import errno
 import json

@@ -1,4 +1,4 @@
-"""Tests of the limits of one client: what makes no sense is refused at once, by its name."""
+"""Tests of the limits of one client: invalid values raise immediately, and the error names the argument."""
 
 from decimal import Decimal
 from fractions import Fraction

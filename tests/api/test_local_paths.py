@@ -1,4 +1,4 @@
-"""Tests of where below a directory an object goes."""
+"""Tests of the path of an object below a directory."""
 
 import os
 

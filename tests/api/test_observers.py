@@ -1,6 +1,6 @@
-"""Tests of what hears of outcomes: when progress is shown and what, and the lines about retries.
+"""Tests of the observers of outcomes: when and what progress is shown, and the lines about retries.
 
-The clock is the test's.
+The tests control the clock.
 """
 
 import pytest

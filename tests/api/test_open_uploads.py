@@ -1,4 +1,4 @@
-"""Tests of the sentences about multipart uploads that a call has left open."""
+"""Tests of the message about multipart uploads that a call left open."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""An `S3` may be pickled and copied; a pickle holds no secret, nor what belongs to one process."""
+"""An `S3` can be pickled and copied; a pickle contains no secret and no state of one process."""
 
 import copy
 import pickle

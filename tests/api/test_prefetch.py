@@ -1,4 +1,4 @@
-"""Tests of loops, on a store in this process: what comes when, and what is left."""
+"""Tests of loops over objects, on an in-process store: the order of results, and the state after the loop."""
 
 import os
 import threading

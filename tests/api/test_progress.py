@@ -1,4 +1,4 @@
-"""Tests of what is said of how far a call has come."""
+"""Tests of `Progress`: its values and its text."""
 
 import pytest
 

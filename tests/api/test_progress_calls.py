@@ -1,4 +1,4 @@
-"""Tests of the progress of whole calls: what a user's function sees and may do, and what a terminal shows."""
+"""Tests of the progress of whole calls: the user's function, and the output on a terminal."""
 
 import contextlib
 import gc

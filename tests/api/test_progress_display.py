@@ -1,4 +1,4 @@
-"""Tests of where progress is shown, and of bars and lines."""
+"""Tests of where progress is displayed, and of bars and lines."""
 
 import io
 import os

@@ -1,4 +1,4 @@
-"""Tests against a server that refuses to say whether a key exists: nothing may be lost or overwritten silently."""
+"""Tests against a server that denies HEAD: no data is lost or overwritten silently."""
 
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer

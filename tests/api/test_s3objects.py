@@ -1,4 +1,4 @@
-"""Tests of the list that calls return: it is one, and stays one."""
+"""Tests of the list that calls return: it behaves as a list."""
 
 import copy
 import json

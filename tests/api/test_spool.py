@@ -1,4 +1,4 @@
-"""Tests of where the values of a generator wait: a few in memory, the others in a file that nobody sees."""
+"""Tests of the buffer for a generator's values: a few in memory, the others in an unnamed file."""
 
 import io
 import os

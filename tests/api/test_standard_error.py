@@ -1,4 +1,4 @@
-"""Tests of what is written beside results: where nobody can read it, calls go on as if it had been read."""
+"""Tests of output to stderr: if it can't be written, calls continue."""
 
 import errno
 import io

@@ -1,4 +1,4 @@
-"""Tests of who has a temporary directory: what a process that was killed has left is removed, and nothing else."""
+"""Tests of abandoned temporary directories: those of killed processes are removed, and no others."""
 
 import os
 import select

@@ -1,4 +1,4 @@
-"""Tests of where the bytes of an upload come from."""
+"""Tests of the sources of an upload's bytes."""
 
 import io
 import socket

@@ -1,4 +1,4 @@
-"""A wrong argument is an error before anything else is looked at, and nothing that was given is dropped."""
+"""Invalid arguments raise before anything else happens, and no argument is silently ignored."""
 
 import inspect
 import itertools

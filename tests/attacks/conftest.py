@@ -1,4 +1,4 @@
-"""What the attacks stand on: a hostile server, a client of it with each implementation, few tries."""
+"""Fixtures of the attacks: a hostile server, and a client of it with each implementation and few retries."""
 
 import metaflow.metaflow_config as configuration
 import pytest

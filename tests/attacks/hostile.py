@@ -1,4 +1,4 @@
-"""A server that answers every request with the bytes that a test gives it, plain or behind TLS."""
+"""A server that sends the bytes that a test gives it in response to every request, with or without TLS."""
 
 import socket
 import ssl

@@ -1,4 +1,4 @@
-"""What is stored with an object stays one header each: anything else is refused before a byte is sent."""
+"""Every property of an upload stays one header; anything else is rejected before a byte is sent."""
 
 import pytest
 from metaflow import S3

@@ -1,4 +1,4 @@
-"""What a server says of an error is shown in bounded length, without characters that steer a terminal or secrets."""
+"""Error messages of a server are shown with limited length, without control characters and secrets."""
 
 import logging
 

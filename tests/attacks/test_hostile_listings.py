@@ -1,4 +1,4 @@
-"""A server that lists what was not asked for, or without an end, gets no file written elsewhere and no call to hang."""
+"""Hostile listings, with other keys or without an end, write no file elsewhere and do not hang a call."""
 
 import itertools
 from urllib.parse import parse_qsl, quote, urlsplit

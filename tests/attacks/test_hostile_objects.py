@@ -1,4 +1,4 @@
-"""Objects whose headers lie or make no sense: the bytes that were announced, or an error; never a raw exception."""
+"""Objects with false or invalid headers: the announced bytes or an error, never a raw exception."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""A bucket whose names and headers are HTML gets no tag into a notebook's page, nor makes it endless."""
+"""Names and headers that contain HTML add no tag to a notebook's page, and do not make it endless."""
 
 import json
 from urllib.parse import quote

@@ -1,4 +1,4 @@
-"""Objects that come without Content-Length, as R2, GCS and StorageGRID send what they decompress on the way."""
+"""Objects without Content-Length, as R2, GCS and StorageGRID send if they decompress in transit."""
 
 import pytest
 from attacks.hostile import reply

@@ -1,4 +1,4 @@
-"""Whose certificate does not hold is sent no request, and the error names the host and says what to do."""
+"""A server with an invalid certificate gets no request; the error names the host and says what to do."""
 
 import datetime
 

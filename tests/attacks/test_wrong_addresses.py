@@ -1,4 +1,4 @@
-"""What can't be an address is an error at once, which names what is wrong and what to do, before any byte is sent."""
+"""Invalid addresses raise before any byte is sent; the error says what is wrong and what to do."""
 
 import pytest
 from contract.verbs import EVERY, METHODS

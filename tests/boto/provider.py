@@ -1,4 +1,4 @@
-"""A program that boto3 asks for credentials, and what it has answered."""
+"""A `credential_process` program that records its output."""
 
 import json
 import sys

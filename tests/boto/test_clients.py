@@ -1,4 +1,4 @@
-"""Tests of clients: made once, by Metaflow's provider, read off for workers, with credentials fetched once."""
+"""Tests of clients: made once, by Metaflow's provider, copied for workers, with credentials fetched once."""
 
 import contextlib
 import gc

@@ -1,4 +1,4 @@
-"""Tests of what boto3's credential providers raise: one exception with the reason, what to do, and no secret."""
+"""Tests of errors of boto3's credential providers: one exception with reason and remedy, no secret."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""Tests of credentials: asked for once, in this process only, again before they expire, and never shown."""
+"""Tests of credentials: fetched once, in this process only, again before they expire, and never shown."""
 
 from datetime import datetime, timezone
 

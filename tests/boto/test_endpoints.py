@@ -1,4 +1,4 @@
-"""Tests of what a process knows of endpoints."""
+"""Tests of what a process remembers about endpoints."""
 
 import pytest
 

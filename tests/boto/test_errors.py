@@ -1,4 +1,4 @@
-"""Tests of the table from exceptions to codes."""
+"""Tests of the table that maps exceptions to codes."""
 
 import errno
 import ssl

@@ -1,4 +1,4 @@
-"""Tests of the event handlers on our boto3 clients, where those of botocore would do otherwise."""
+"""Tests of the event handlers on our boto3 clients, which replace behavior of botocore."""
 
 import socketserver
 import threading

@@ -1,4 +1,4 @@
-"""Tests of texts and URLs as they may be shown."""
+"""Tests of the removal of secrets from texts and URLs."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Tests of templates: what our wire sends is what boto3 would send, whatever the client's settings. No network."""
+"""Tests of templates: the wire sends what boto3 would send, for all settings of the client. No network."""
 
 import datetime
 import json

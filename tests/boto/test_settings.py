@@ -1,4 +1,4 @@
-"""Tests of the settings: Metaflow's names mean what they say."""
+"""Tests of the settings in Metaflow's configuration."""
 
 import metaflow.metaflow_config as configuration
 import pytest

@@ -1,4 +1,4 @@
-"""Tests of which implementation moves the bytes, and of the reason that is told."""
+"""Tests of which implementation transfers data, and of the reason that is reported."""
 
 import boto3
 import botocore.exceptions

@@ -1,4 +1,4 @@
-"""Tests of what only boto3's transfers do; what all do is tested in `wire/test_transfers.py`."""
+"""Tests of boto3's transfers alone; `wire/test_transfers.py` tests both implementations."""
 
 import zlib
 

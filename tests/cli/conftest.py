@@ -1,4 +1,4 @@
-"""The command line as a test uses it: in this process, which is fast, and as a process, which is what users do."""
+"""Fixtures that run the command line: in this process, which is fast, and as a process, as users do."""
 
 import shutil
 import subprocess

@@ -1,4 +1,4 @@
-"""How commands end: by an error, by Ctrl-C, by kill, and when nobody reads any more what they print."""
+"""Tests of how commands end: after an error, Ctrl-C, `kill`, and when the reader of a pipe has ended."""
 
 import errno
 import itertools

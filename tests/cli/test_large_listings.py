@@ -1,4 +1,4 @@
-"""Commands hold pages, not listings: their memory does not grow with what is there."""
+"""Commands process listings page by page: their memory does not grow with the number of keys."""
 
 import subprocess
 import sys

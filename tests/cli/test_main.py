@@ -1,4 +1,4 @@
-"""``metaflow fasts3`` as a part of Metaflow's command line: a start costs nothing, and no greeting is in its output."""
+"""``metaflow fasts3`` as a part of Metaflow's command line: it imports no command early, and prints no greeting."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Tests of what URLs, keys, --run and --root mean."""
+"""Tests of the arguments URL and key, and of --run and --root."""
 
 import metaflow.metaflow_config as configuration
 import pytest

@@ -1,4 +1,4 @@
-"""What the contract stands on: an `S3` to test, and boto3 to see what is really stored."""
+"""Fixtures of the contract tests: the `S3` under test, and boto3 as the oracle."""
 
 import warnings
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Large contents, and how to compare them without pytest writing megabytes about it."""
+"""Large contents, and comparisons of them without megabytes of output."""
 
 import hashlib
 import random

@@ -1,4 +1,4 @@
-"""A flow that uses `S3(run=self)` and writes down what it saw. Not a test; test_runs runs it."""
+"""A flow that uses `S3(run=self)` and records its results. Not a test; test_runs runs it."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What a notebook does with the data of a past run of ContractFlow. Not a test; test_runs runs it."""
+"""Reads the data of a past run of ContractFlow, as a notebook does. Not a test; test_runs runs it."""
 
 import json
 import os

@@ -1,7 +1,7 @@
-"""A program that does what stdin says with Metaflow's own class. Not a test; test_interchange runs it.
+"""A program that executes the instructions on stdin with Metaflow's own class. Not a test; test_interchange runs it.
 
-In: ``{"put_root": URL, "put": [objects], "get_root": URL, "get": [keys]}``; out: what `get` and a listing found. The
-server and the credentials are in the environment, and so is what keeps this project's extension out.
+In: ``{"put_root": URL, "put": [objects], "get_root": URL, "get": [keys]}``; out: the results of `get` and of a listing.
+The environment names the server and the credentials, and excludes this project's extension.
 """
 
 import base64

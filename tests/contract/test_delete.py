@@ -1,4 +1,4 @@
-"""`S3.delete`, `S3.delete_many` and `S3.delete_recursive`: what is named goes, and nothing else does."""
+"""`S3.delete`, `S3.delete_many` and `S3.delete_recursive`: named objects are deleted, and no others."""
 
 import re
 

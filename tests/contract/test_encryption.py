@@ -1,4 +1,4 @@
-"""`S3(encryption=...)`: server-side encryption of what is uploaded."""
+"""`S3(encryption=...)`: server-side encryption of uploads."""
 
 import pytest
 from metaflow.datatools.s3 import S3PutObject

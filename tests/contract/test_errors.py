@@ -1,4 +1,4 @@
-"""Errors are of the right class, and say what happened to what."""
+"""Errors have the right class, and name the operation, the URL and the reason."""
 
 import pytest
 from contract.verbs import DELETES, EVERY, KEEPING, LENIENT_READS, LISTINGS, READS, ROOTED, WRITES

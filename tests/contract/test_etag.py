@@ -1,4 +1,4 @@
-"""`S3Object.etag` is what S3 sends, wherever S3 was asked for it."""
+"""`S3Object.etag` is the ETag that S3 sends, in every call that requests it."""
 
 import pytest
 from contract.content import noise

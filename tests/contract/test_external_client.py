@@ -1,4 +1,4 @@
-"""`external_client` is used by every call: here nothing else knows the server or the credentials."""
+"""`external_client` is used by every call: here, only it knows the server and the credentials."""
 
 from types import SimpleNamespace
 

@@ -1,4 +1,4 @@
-"""A few objects are read and written in the user's process, without workers: nothing else is different."""
+"""A few objects are transferred in the user's process, without workers, with the same results."""
 
 import pytest
 from contract.content import noise

@@ -1,4 +1,4 @@
-"""`S3.get_many`: many objects, in the order asked."""
+"""`S3.get_many`: many objects, in the order requested."""
 
 import random
 

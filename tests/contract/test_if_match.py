@@ -1,4 +1,4 @@
-"""`if_match` replaces an object only while it is the one that was read."""
+"""`if_match` replaces an object only if it is still the version that was read."""
 
 from concurrent.futures import ThreadPoolExecutor
 

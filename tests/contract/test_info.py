@@ -1,4 +1,4 @@
-"""`S3.info` and `S3.info_many`: HEAD, nothing downloaded."""
+"""`S3.info` and `S3.info_many`: HEAD requests, without downloads."""
 
 import random
 

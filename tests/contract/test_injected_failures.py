@@ -1,4 +1,4 @@
-"""`inject_failure_rate` makes that many of a hundred attempts fail: how flows test that they live with it."""
+"""`inject_failure_rate` fails this percentage of attempts, so that flows can test their error handling."""
 
 import pytest
 from metaflow.datatools.s3 import MetaflowS3Exception

@@ -1,4 +1,4 @@
-"""Metaflow's own class reads what this one wrote, and the other way round."""
+"""Metaflow's own class reads the objects of this one, and vice versa."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""`S3.iter_many` and `S3.iter_recursive`: objects as a loop goes on."""
+"""`S3.iter_many` and `S3.iter_recursive`: objects that are downloaded during a loop."""
 
 import itertools
 import os

@@ -1,4 +1,4 @@
-"""How much at a time: connections, bytes a second, the size of parts. Seen by a proxy before each server."""
+"""The limits of a call: connections, bandwidth and part size, measured by a proxy before each server."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Temporary files: where they are, who may read them, and that they go."""
+"""Temporary files: their location, permissions and removal."""
 
 import os
 import stat

@@ -1,4 +1,4 @@
-"""`S3.list_paths` and `S3.list_recursive`: what is there, without downloading it."""
+"""`S3.list_paths` and `S3.list_recursive`: keys and sizes, without downloads."""
 
 import pytest
 from metaflow.datatools.s3 import MetaflowS3URLException

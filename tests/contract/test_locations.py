@@ -1,4 +1,4 @@
-"""Where things are: `s3root`, full URLs, and what is wrong with all other ways of saying it."""
+"""Locations: `s3root`, full URLs, and the errors for invalid ones."""
 
 import pytest
 from contract.verbs import DELETES, EVERY, LENIENT_READS, READS, WRITES

@@ -1,4 +1,4 @@
-"""`overwrite=False` uploads what is missing, touches nothing that is there, and never loses data in silence."""
+"""`overwrite=False` uploads missing objects, changes no existing one, and never loses data silently."""
 
 import io
 from concurrent.futures import ThreadPoolExecutor

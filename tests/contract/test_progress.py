@@ -1,4 +1,4 @@
-"""`S3(progress=...)`: a function hears of every call until it is done, with totals that are met."""
+"""`S3(progress=...)`: the function gets reports of every call, with correct totals at the end."""
 
 import pytest
 from contract.content import noise

@@ -1,4 +1,4 @@
-"""`S3.put_files`: many local files, answered in the order given."""
+"""`S3.put_files`: many local files, with results in the order given."""
 
 from collections import namedtuple
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`S3.put_many`: many values, answered in the order given."""
+"""`S3.put_many`: many values, with results in the order given."""
 
 import io
 from array import array

@@ -1,4 +1,4 @@
-"""What an `S3Object` says of itself."""
+"""The properties of an `S3Object`."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""One `S3` for several threads, and across a fork."""
+"""One `S3` in several threads, and across a fork."""
 
 import multiprocessing
 import os

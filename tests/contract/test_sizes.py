@@ -1,4 +1,4 @@
-"""Objects from nothing to several parts, by every way in and every way out."""
+"""Objects of zero bytes up to several parts, through every upload and download method."""
 
 import uuid
 

@@ -1,4 +1,4 @@
-"""A listing that is read at several places says what the server says page after page, whatever its order."""
+"""A listing that is read at several places in parallel equals the page-by-page listing, in any order of keys."""
 
 import random
 import string

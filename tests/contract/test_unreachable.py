@@ -1,4 +1,4 @@
-"""Where nobody listens every call is an error within 10 seconds, and where nobody answers after a while, not a wait."""
+"""Calls to an endpoint without a server raise within 10 seconds, and those to a silent server after a timeout."""
 
 import socket
 import time

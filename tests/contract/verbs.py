@@ -1,4 +1,4 @@
-"""Every call of `S3` that talks to a server, as `verb(s3, key)`, for tests of what holds for all of them."""
+"""Every call of `S3` that sends requests, as `verb(s3, key)`, for tests of all of them."""
 
 READS = {
     "get": lambda s3, key: s3.get(key),

@@ -1,4 +1,4 @@
-"""A datastore on SeaweedFS, behind a proxy that notes each request and can hold it back."""
+"""A datastore on SeaweedFS, behind a proxy that records each request and can delay it."""
 
 import threading
 

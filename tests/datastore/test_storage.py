@@ -1,4 +1,4 @@
-"""The datastore through Metaflow's own layers above it: what is asked of S3, and that each class reads the other's."""
+"""The datastore through Metaflow's own layers: its requests, and that each class reads the other's data."""
 
 import os
 from io import BytesIO

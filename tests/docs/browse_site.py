@@ -1,4 +1,4 @@
-"""The site that `make docs` built, in a real browser and opened as files.
+"""Checks the site that `make docs` built, in a real browser, opened as files.
 
 `make test-site` names this file; nothing else collects it.
 """

@@ -1,4 +1,4 @@
-"""A headless Chromium, driven by the DevTools protocol over two pipes: nothing has to be installed but the browser.
+"""A headless Chromium, controlled by the DevTools protocol over two pipes: it needs only the browser.
 
 The methods and events are on https://chromedevtools.github.io/devtools-protocol/.
 """

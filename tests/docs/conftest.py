@@ -1,4 +1,4 @@
-"""A reader of the documentation: an empty directory, a Metaflow that has run nothing, and the bucket of the pages."""
+"""A user who follows the documentation: an empty directory, a Metaflow without runs, and the bucket of the pages."""
 
 import os
 import subprocess

@@ -1,15 +1,15 @@
-"""The pages of the documentation as the blocks of code in them, with what the comment above each says of it.
+"""The pages of the documentation as blocks of code, with the comment above each block.
 
-A page is run as a reader would follow it: its blocks in order, in one directory and one Python.
+A page runs as a user would follow it: its blocks in order, in one directory and one Python process.
 
-| above or in the fence | what becomes of the block |
+| above or in the fence | what happens to the block |
 |---|---|
-| ```python | it is run; names stay for the later blocks of the page |
-| ```bash | it is run by bash |
+| ```python | it runs; names stay for the later blocks of the page |
+| ```bash | bash runs it |
 | ```python title="colors.py" (any language) | it is saved under this name |
-| <!-- printed --> and ```text | what the block before it has to have printed; `...` stands for anything |
-| <!-- needs: torch --> | it is run where these modules are installed |
-| <!-- not run: the reason --> | it is not run, and listed with its reason |
+| <!-- printed --> and ```text | the expected output of the previous block; `...` matches anything |
+| <!-- needs: torch --> | it runs if these modules are installed |
+| <!-- not run: the reason --> | it does not run; the reason is listed |
 """
 
 import re

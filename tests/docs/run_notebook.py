@@ -1,6 +1,6 @@
 """Run the notebook of the first argument in the current directory, and write it with its outputs to the second.
 
-Not a test; test_tutorial runs it, in a process of its own: a kernel's client brings event loops and warnings of theirs.
+Not a test; test_tutorial runs it in a separate process, because a kernel's client has its own event loops and warnings.
 """
 
 import os

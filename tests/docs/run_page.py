@@ -1,6 +1,6 @@
-"""Follow one page: run its blocks in order in the current directory. `python -m docs.run_page PAGE`.
+"""Run the blocks of one page in order in the current directory. `python -m docs.run_page PAGE`.
 
-A process of its own, because Metaflow reads its settings when it is imported, and flows are programs.
+In a separate process, because Metaflow reads its settings when it is imported, and flows are programs.
 """
 
 import contextlib

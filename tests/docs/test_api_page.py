@@ -1,4 +1,4 @@
-"""The page of the API has all that users may call."""
+"""The API page documents all public calls."""
 
 import re
 

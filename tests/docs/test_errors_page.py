@@ -1,4 +1,4 @@
-"""The page of errors has every exception and every remedy that there is, and no other."""
+"""The page of errors lists all exceptions and remedies, and no others."""
 
 import inspect
 import re

@@ -1,4 +1,4 @@
-"""The figures of the pages are those of the last run of `make bench`."""
+"""The figures on the pages are those of the last run of `make bench`."""
 
 import json
 

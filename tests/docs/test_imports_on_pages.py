@@ -1,4 +1,4 @@
-"""The pages import from one place, so that a name seen on one of them can be taken from where another name was."""
+"""All pages import from the same modules."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""The tables for those who come from elsewhere name calls and arguments that there are."""
+"""The migration tables name calls and arguments that exist."""
 
 import ast
 import inspect

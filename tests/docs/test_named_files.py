@@ -1,4 +1,4 @@
-"""Pages for developers name files that exist: a module that is renamed must not leave its old name behind."""
+"""Pages for developers name files that exist: no old name remains after a module is renamed."""
 
 import re
 

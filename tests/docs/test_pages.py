@@ -1,4 +1,4 @@
-"""Whoever follows a page gets what it says: the code of each is run, from its first block to its last."""
+"""Runs the code of each page, from the first block to the last, and compares its output."""
 
 from pathlib import Path
 

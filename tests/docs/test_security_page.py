@@ -1,4 +1,4 @@
-"""The page of security names the tests of each guarantee: they exist, and no test of attacks or secrets is missing."""
+"""The security page names the tests of each guarantee: they exist, and no test of attacks or secrets is missing."""
 
 import ast
 import re

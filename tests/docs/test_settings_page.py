@@ -1,4 +1,4 @@
-"""The page of settings has every argument of `S3` and every variable of this package."""
+"""The settings page has every argument of `S3` and every variable of this package."""
 
 import inspect
 import re

@@ -1,4 +1,4 @@
-"""`docs/tutorial.ipynb`, run from its first cell to its last, and what it shows then."""
+"""Runs `docs/tutorial.ipynb` from the first cell to the last, and checks its outputs."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""`docs/examples/typed_example.py` does what it says; what type checkers say of it is in tests/packaging."""
+"""Runs `docs/examples/typed_example.py`; tests/packaging checks its types."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""The rows of the fault matrix: what a user does, and which request of it a fault meets."""
+"""The rows of the fault matrix: an operation, and the request that a fault affects."""
 
 from collections.abc import Iterator
 from typing import Callable, NamedTuple

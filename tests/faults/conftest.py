@@ -1,4 +1,4 @@
-"""What a cell of the fault matrix stands on."""
+"""Fixtures of the fault matrix."""
 
 import gc
 import os

@@ -1,4 +1,4 @@
-"""A HEAD that is refused has no body that could tell why: one request that has one tells it."""
+"""A refused HEAD has no body with a reason: another request gets the reason."""
 
 import re
 

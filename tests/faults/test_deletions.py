@@ -1,4 +1,4 @@
-"""Deletions that a server refuses: for single keys, or because it does not know how to delete many at once."""
+"""Deletions that a server refuses: of single keys, or because it lacks DeleteObjects."""
 
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape

@@ -1,4 +1,4 @@
-"""Credentials that live for seconds: replaced before they expire, and nothing is ever signed with an expired set."""
+"""Credentials with a lifetime of seconds: replaced before they expire, and never used afterwards."""
 
 import re
 import threading

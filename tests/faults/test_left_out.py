@@ -1,4 +1,4 @@
-"""What S3 refuses of one object does not stop a directory: the others are moved, and one error names what is not."""
+"""A failed object does not stop a directory: the others are transferred, and one error names the skipped ones."""
 
 import os
 

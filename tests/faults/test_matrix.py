@@ -1,7 +1,7 @@
 """The fault matrix: every operation, every fault, both implementations of the transfers.
 
-Each cell: the right bytes, or the right exception that says what was asked and of whom; within its deadline; nothing
-half done, nothing left behind.
+Each cell has the right bytes, or the right exception with operation and URL, within its deadline, and leaves nothing
+incomplete behind.
 """
 
 import threading

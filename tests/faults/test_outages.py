@@ -1,4 +1,4 @@
-"""A server that goes away and comes back, and an object that is another one all of a sudden."""
+"""Outages of a server, and an object that changes during a download."""
 
 import threading
 

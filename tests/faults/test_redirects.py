@@ -1,4 +1,4 @@
-"""A server that sends its clients elsewhere: nobody follows with a signature."""
+"""A server that redirects: the client never follows with a signature."""
 
 import pytest
 from faults.cases import SMALL

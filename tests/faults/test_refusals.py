@@ -1,4 +1,4 @@
-"""Refusals that a client can do something about: credentials that have expired, and too many requests."""
+"""Refusals that the client can resolve: expired credentials, and too many requests."""
 
 import threading
 import time

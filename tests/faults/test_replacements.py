@@ -1,4 +1,4 @@
-"""`if_match` where something goes wrong between the look, the upload and its reply."""
+"""`if_match` with a fault between the HEAD, the upload and its response."""
 
 from concurrent.futures import ThreadPoolExecutor
 

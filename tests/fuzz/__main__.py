@@ -1,7 +1,7 @@
 """Fuzz one target, guided by coverage: ``PYTHONPATH=tests python -m fuzz http_replies [options of libFuzzer]``.
 
-What is found on the way is kept in ``.fuzz/``, and what breaks a promise in a file there whose name is told. To take
-what is worth it among the seeds: ``python -m fuzz http_replies -set_cover_merge=1 tests/fuzz/seeds/http_replies
+Inputs that reach new code are kept in ``.fuzz/``, and so is each failing input, in a file whose name is printed. To add
+useful inputs to the seeds: ``python -m fuzz http_replies -set_cover_merge=1 tests/fuzz/seeds/http_replies
 .fuzz/http_replies``. Needs atheris: ``make .venv-fuzz/installed``.
 """
 

@@ -1,4 +1,4 @@
-"""Replies to DeleteObjects; a tree is the oracle."""
+"""Responses to DeleteObjects; the oracle is an XML tree."""
 
 from fuzz.xml_trees import depth, texts_below, tree_of
 

@@ -1,4 +1,4 @@
-"""Error documents, and the small replies of multipart uploads; a tree is the oracle."""
+"""Error documents, and the small responses of multipart uploads; the oracle is an XML tree."""
 
 from fuzz.xml_trees import depth, texts_below, tree_of
 

@@ -1,7 +1,7 @@
 """Streams of the workers' protocol.
 
-The first byte says how the bytes of the stream, which follow, are cut. Frames are at most 4 KiB here, so that a reader
-that keeps more is noticed.
+The first byte says how the bytes of the stream, which follow, are split. Frames have at most 4 KiB here, so that a
+reader that buffers more is noticed.
 """
 
 from unittest import mock

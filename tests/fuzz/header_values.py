@@ -1,4 +1,4 @@
-"""Values of headers that mean something: ranges, lengths, dates, waits, checksums."""
+"""Values of headers: ranges, lengths, dates, waits, checksums."""
 
 import re
 

@@ -1,7 +1,7 @@
-"""Replies over HTTP, heads and bodies, as a connection reads them; h11 is the oracle.
+"""HTTP responses, heads and bodies, as a connection reads them; the oracle is h11.
 
-The first byte says what was asked: `G` a GET, `H` a HEAD; in lower case the limits are small, so that few bytes come
-near them. The second says how the bytes of the reply, which follow, are cut.
+The first byte is the request: `G` for GET, `H` for HEAD; in lower case the limits are small, so that few bytes reach
+them. The second byte says how the bytes of the response, which follow, are split.
 """
 
 import contextlib

@@ -1,4 +1,4 @@
-"""Changes to a JSON document that leave it JSON: of bytes changed at random, most would not be read at all."""
+"""Changes to a JSON document that keep it valid JSON: most random changes of bytes would not be parsed."""
 
 import json
 from copy import deepcopy

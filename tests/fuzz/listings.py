@@ -1,4 +1,4 @@
-"""Documents of ListObjectsV2; a tree is the oracle."""
+"""Documents of ListObjectsV2; the oracle is an XML tree."""
 
 from urllib.parse import unquote_plus
 

@@ -1,4 +1,4 @@
-"""Whether a value is what a named tuple's annotations say: the oracle for what came over a pipe."""
+"""Whether a value matches the annotations of a named tuple: the oracle for values from a pipe."""
 
 from collections.abc import Sequence
 from typing import Any, Union, get_args, get_origin, get_type_hints

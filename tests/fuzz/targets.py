@@ -1,7 +1,7 @@
-"""What is fuzzed: functions of bytes, by name.
+"""The targets of the fuzzer: functions of bytes, by name.
 
-Each raises nothing whatever it is given, unless a promise is broken, and gives whether the bytes were taken for what
-they should be. Its tokens are what random bytes would seldom hit upon.
+Each raises only if a guarantee is broken, and returns whether the bytes were accepted. Its tokens are texts that random
+bytes rarely contain.
 """
 
 from pathlib import Path

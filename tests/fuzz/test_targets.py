@@ -1,6 +1,6 @@
-"""The targets of the fuzzer keep their promises: on all seeds, on what seeds become when they are changed, on anything.
+"""The targets of the fuzzer hold their guarantees: on all seeds, on changed seeds, and on random input.
 
-How to have them searched for more: ``make fuzz``.
+``make fuzz`` searches for more.
 """
 
 import pytest

@@ -1,6 +1,6 @@
 """Jobs and outcomes, as they are in frames.
 
-The first byte says which: `J` jobs, `O` outcomes. Then come the JSON document, and after a NUL the raw bytes.
+The first byte selects them: `J` jobs, `O` outcomes. Then follow the JSON document, a NUL and the raw bytes.
 """
 
 import json

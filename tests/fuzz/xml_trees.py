@@ -1,4 +1,4 @@
-"""Documents as trees, with names as they are written: the oracle for readers that make no tree."""
+"""Documents as trees, with names as written: the oracle for readers that build no tree."""
 
 from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat

@@ -1,4 +1,4 @@
-"""What a test of a limit stands on: an `S3`, what is really stored, small disks, and processes of its own."""
+"""Fixtures of the limits: an `S3`, its stored objects, small disks, and separate processes."""
 
 import json
 import resource

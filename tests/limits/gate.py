@@ -1,4 +1,4 @@
-"""A way to a server on which the first upload stands still in its middle, until something has been done."""
+"""A route to a server that stops the first upload in its middle until a test releases it."""
 
 import contextlib
 import socket

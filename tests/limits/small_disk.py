@@ -1,6 +1,6 @@
-"""A file system of a few bytes that is mounted where only its own process sees it, so that nobody needs to be root.
+"""A file system of a few bytes that is mounted for its own process only, so that the tests need no root.
 
-Others reach it by that process's view of all files, in /proc.
+Others access it through that process's view of all files in /proc.
 """
 
 import subprocess

@@ -1,4 +1,4 @@
-"""A file that changes while it is uploaded is an error, or stored as it was at one moment; never a mixture."""
+"""A file that changes during its upload raises, or is stored as one version, never as a mixture."""
 
 import io
 import os

@@ -1,4 +1,4 @@
-"""A process that may open no more files gets by with those that it has, or with an error that says so, at once."""
+"""A process without free descriptors continues with those it has, or raises immediately and says so."""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""A download for which there is no room is MetaflowS3InsufficientDiskSpace at once, and leaves nothing behind."""
+"""A download that does not fit raises MetaflowS3InsufficientDiskSpace immediately, and leaves no file."""
 
 import contextlib
 import os

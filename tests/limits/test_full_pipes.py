@@ -1,4 +1,4 @@
-"""The parent and its workers never wait for one another both, however full their pipes are and whoever stands still."""
+"""The parent and its workers never wait for each other, however full their pipes are."""
 
 import contextlib
 import fcntl

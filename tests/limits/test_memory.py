@@ -1,4 +1,4 @@
-"""What a call holds does not grow with what it moves: 400 MB for a process and its workers, all together."""
+"""The memory of a call does not grow with its data: 400 MB for a process and its workers together."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Files and directories that may not be read do not stop the upload of the others, and are named unless excluded."""
+"""Unreadable files and directories do not stop the upload of the others; the error names them unless excluded."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""Where the system gives no processes, or no memory for them, the work is done by those that there are, or here."""
+"""Without processes, or memory for them, the existing workers or this process do the work."""
 
 import errno
 import logging

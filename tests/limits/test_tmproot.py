@@ -1,4 +1,4 @@
-"""A temporary directory that can't be made or used is an error that names it, and the client goes on when it can."""
+"""An unusable temporary directory raises an error that names it; the client works again once it is usable."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""A start that fails says why in a sentence, and leaves nothing running."""
+"""A failed start raises with a reason in one sentence, and leaves no process running."""
 
 import socket
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""SeaweedFS on this machine: it starts, keeps what it should, shows nothing to others and surely ends."""
+"""SeaweedFS on this machine: its start, its data, its secrets and its end."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Tests of how many processors there are for this process, in containers of both versions of control groups."""
+"""Tests of the number of processors of this process, in containers of both versions of control groups."""
 
 import math
 import os

@@ -1,4 +1,4 @@
-"""What a call answers, as values that can be compared and printed."""
+"""Results of calls, as values that can be compared and printed."""
 
 from typing import Any, NamedTuple, Optional, Union
 

@@ -1,4 +1,4 @@
-"""Random calls of `S3`: of the client, or of anything that has its methods."""
+"""Random calls of `S3`, for the client or any object with its methods."""
 
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the state machine stands on: two servers, a proxy of faults before each, both implementations."""
+"""Fixtures of the state machine: two servers, a proxy of faults before each, both implementations."""
 
 from collections.abc import Iterator
 from typing import Any, Callable

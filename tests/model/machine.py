@@ -1,4 +1,4 @@
-"""The state machine: random calls of an `S3` behind random faults answer what a dictionary answers."""
+"""The state machine: random calls of an `S3` with random faults return what a dictionary returns."""
 
 import tempfile
 import warnings

@@ -1,4 +1,4 @@
-"""A dictionary with the methods of `S3`: what every call has to answer, and the errors that it has to raise."""
+"""A dictionary with the methods of `S3`: the expected results and errors of every call."""
 
 import warnings
 from pathlib import Path

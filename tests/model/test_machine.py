@@ -1,4 +1,4 @@
-"""Whatever is called, in whatever order, and whatever goes wrong on the way: the answers are a dictionary's."""
+"""Random calls in random order, with random faults, return what a dictionary returns."""
 
 import pytest
 from hypothesis import HealthCheck, settings

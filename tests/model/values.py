@@ -1,4 +1,4 @@
-"""What is stored in tests of random calls: values that say what they are when printed, not megabytes of noise."""
+"""Values for random calls that print as short descriptions, not as megabytes."""
 
 from io import BytesIO
 from pathlib import Path

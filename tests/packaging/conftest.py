@@ -1,4 +1,4 @@
-"""Environments to install into, made once in a session however many pytest workers there are."""
+"""Environments to install into, created once per session for all pytest workers."""
 
 import fcntl
 import json

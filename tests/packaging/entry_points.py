@@ -1,4 +1,4 @@
-"""Print, as JSON, whose S3 this interpreter has under each of its names. Not a test; test_installed runs it."""
+"""Print, as JSON, the class that is S3 under each of its names. Not a test; test_installed runs it."""
 
 import importlib
 import json

@@ -1,6 +1,6 @@
-"""What a remote task does with S3, out of an extracted code package. Not a test; test_code_package runs it.
+"""Uses S3 as a remote task does, from an extracted code package. Not a test; test_code_package runs it.
 
-Prints, as JSON, what came back and which files all of it was loaded from.
+Prints, as JSON, the results and the files from which the modules were loaded.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Out of a code package: what Metaflow ships to remote tasks, where neither it nor this project is installed."""
+"""The code package that Metaflow sends to remote tasks, where neither Metaflow nor this package is installed."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""`metaflow.datatools.s3` is the one place to import from: every name is there, and is the one that all others have."""
+"""`metaflow.datatools.s3` has all names, and each is the same object as in the other modules."""
 
 import pickle
 import subprocess

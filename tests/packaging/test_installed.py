@@ -1,4 +1,4 @@
-"""Installed as a wheel beside another extension, uninstalled, and in editable mode: whose S3 is where."""
+"""The package as a wheel beside another extension, uninstalled, and in editable mode: which class S3 is."""
 
 import re
 import zipfile

@@ -1,4 +1,4 @@
-"""What type checkers see of the installed wheel: nothing wrong in what is right, and each mistake where it was made."""
+"""Type checkers on the installed wheel: no error in correct code, and one for each mistake."""
 
 import json
 import re

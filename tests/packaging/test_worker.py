@@ -1,4 +1,4 @@
-"""`s3op.py` as a program: light when a worker starts, and of help to whoever starts it by hand."""
+"""`s3op.py` as a program: what it imports at its start, and its message when it is started manually."""
 
 import json
 import subprocess

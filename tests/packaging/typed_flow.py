@@ -1,4 +1,4 @@
-"""A flow as flows are written, for type checkers with Metaflow's stubs. Not a test; test_types has them read it."""
+"""A typical flow, for type checkers with Metaflow's stubs. Not a test; test_types has them read it."""
 
 from typing import TYPE_CHECKING, Optional
 

@@ -1,6 +1,6 @@
-"""What type checkers have to say about uses of the typed names. Not a test; test_types has checkers read it.
+"""Uses of the typed names, for type checkers. Not a test; test_types has checkers read it.
 
-A line that is marked as wrong has to be an error, and no other line may be one.
+Each line that is marked as wrong must be an error, and no other line may be one.
 """
 
 from typing import TYPE_CHECKING, Any, Optional

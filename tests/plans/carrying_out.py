@@ -1,4 +1,4 @@
-"""Carries out a plan on a dictionary, in any order that is asked for: no process, no network."""
+"""Executes a plan on a dictionary, with outcomes in any order: no process, no network."""
 
 from metaflow_extensions.fasts3.plans.jobs import Outcome
 from metaflow_extensions.fasts3.plans.plan import JobQueue

@@ -1,4 +1,4 @@
-"""Sizes of objects, and how runs of bytes lie in them."""
+"""Sizes of objects, and the position of byte ranges in them."""
 
 from hypothesis import strategies as st
 

@@ -1,4 +1,4 @@
-"""Stores that answer the jobs of a plan for objects of any size: what went where is noted, and no byte is moved."""
+"""Stores that execute jobs for objects of any size: they record which bytes went where, without any bytes."""
 
 import itertools
 from collections import defaultdict

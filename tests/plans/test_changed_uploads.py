@@ -1,4 +1,4 @@
-"""Tests of which files are uploaded, and of how many requests it takes to know."""
+"""Tests of which files are uploaded, and of the number of requests."""
 
 import hashlib
 import threading

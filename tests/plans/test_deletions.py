@@ -1,4 +1,4 @@
-"""Tests of the plans that delete, on a dictionary: what goes in which request, and what becomes of refusals."""
+"""Tests of the plans that delete, on a dictionary: the keys of each request, and refused keys."""
 
 from random import Random
 

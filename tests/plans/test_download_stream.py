@@ -1,4 +1,4 @@
-"""Tests of the plan of downloads that somebody takes one after the other."""
+"""Tests of the plan of downloads that a consumer takes in order."""
 
 import itertools
 

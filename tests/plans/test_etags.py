@@ -1,4 +1,4 @@
-"""The ETags of uploads, beside those that moto computes as S3 does."""
+"""Tests of the ETags of uploads, compared with moto's."""
 
 import hashlib
 import io

@@ -1,4 +1,4 @@
-"""Tests of the plans that ask for headers, and of the queue that feeds runners."""
+"""Tests of the plans that request headers, and of the queue that feeds runners."""
 
 import pytest
 from plans.carrying_out import carry_out, missing

@@ -1,4 +1,4 @@
-"""Tests of the plan that downloads what listings find, while they go on."""
+"""Tests of the plan that downloads listed objects during the listing."""
 
 import pytest
 from plans import test_downloads

@@ -1,4 +1,4 @@
-"""Tests of how far a stream may be ahead."""
+"""Tests of the limit of bytes ahead of a stream's consumer."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,4 +1,4 @@
-"""Tests of the cutting of large work, over all sizes that S3 takes."""
+"""Tests of splitting large objects, for all sizes that S3 supports."""
 
 from hypothesis import given
 from hypothesis import strategies as st

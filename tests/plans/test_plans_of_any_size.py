@@ -1,6 +1,6 @@
-"""Downloads and uploads of 0 bytes to 5 TiB, whatever the order of the outcomes and whatever begins again meanwhile.
+"""Downloads and uploads of 0 bytes to 5 TiB, with outcomes in any order and with restarts.
 
-Either every byte is there once, of one version of its object, or the plan has failed.
+Either every byte is present once, from one version of its object, or the plan has failed.
 """
 
 from random import Random

@@ -1,4 +1,4 @@
-"""Tests of uploads that replace an object only while it is the one that was read."""
+"""Tests of uploads that replace an object only if it is still the version that was read."""
 
 import hashlib
 import itertools

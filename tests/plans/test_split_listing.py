@@ -1,4 +1,4 @@
-"""A listing that is read at several places at once says what the same server says page after page."""
+"""A listing that is read at several places in parallel equals the page-by-page listing of the same server."""
 
 import random
 import string

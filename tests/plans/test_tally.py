@@ -1,4 +1,4 @@
-"""Tests of what plans count for those who watch. That it meets its totals in the end, `carry_out` looks everywhere."""
+"""Tests of the counts for the display of progress. `carry_out` also checks the totals of every plan."""
 
 import pytest
 from plans.carrying_out import carry_out, missing

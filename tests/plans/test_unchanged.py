@@ -1,4 +1,4 @@
-"""Tests of what tells that an object holds what a file holds, where ETags are MD5s and where they are not."""
+"""Tests of whether an object has the contents of a file, with ETags that are MD5s and others."""
 
 import hashlib
 import os

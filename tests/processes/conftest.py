@@ -1,4 +1,4 @@
-"""What tests of whole processes stand on."""
+"""Fixtures of tests of whole processes."""
 
 import os
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Programs that use S3 in the ways that processes can be started and ended. Each is a function; `run` has one run.
+"""Programs that use S3 in processes that start and end in different ways. Each is a function; `run` runs one.
 
 python programs.py NAME ARGUMENT...
 """

@@ -1,6 +1,6 @@
-"""A program whose calls are stopped at any point, by an exception in the main thread, as Metaflow's @timeout does it.
+"""A program whose calls are interrupted at any point by an exception in the main thread, as by Metaflow's @timeout.
 
-Prints what came of it as JSON. Run by `test_stops.py` as a process of its own, because it looks at its process.
+Prints its result as JSON. `test_stops.py` runs it as a separate process, because it inspects its process.
 """
 
 import contextlib

@@ -1,4 +1,4 @@
-"""Workers are killed at random, hundreds of times: every call still answers everything, and answers it right."""
+"""Workers are killed at random, hundreds of times: every call still returns correct results."""
 
 import os
 

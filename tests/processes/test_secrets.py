@@ -1,4 +1,4 @@
-"""While a call runs, everything that others could look at is searched for secrets."""
+"""Searches everything that others can read during a call for secrets."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""S3 in processes of all kinds, however they were started and however they end."""
+"""S3 in all kinds of processes, however they start and end."""
 
 import os
 import select

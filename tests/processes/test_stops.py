@@ -1,4 +1,4 @@
-"""Calls that Ctrl-C or @timeout stop at any point end without waiting for S3, and the process goes on using S3."""
+"""Calls that Ctrl-C or @timeout interrupt at any point end without waiting for S3; S3 can be used afterwards."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""What can go wrong between a client and S3, as functions for `servers.faulty.FaultyS3`."""
+"""Faults between a client and S3, as functions for `servers.faulty.FaultyS3`."""
 
 from email.utils import formatdate
 from typing import Optional

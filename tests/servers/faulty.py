@@ -1,7 +1,7 @@
-"""A real S3 behind a proxy that does to each request what a test says: lose it, delay it, lie about it.
+"""A real S3 behind a proxy that applies faults to requests: it can drop, delay or falsify them.
 
-A test gives rules: an operation of S3, and a fault for the next requests of it. A fault is a function of an `Exchange`;
-those that there are stand in `servers.faults`. Requests without a rule are passed on, and so are their replies.
+A test gives rules: an operation of S3, and a fault for its next requests. A fault is a function of an `Exchange`;
+`servers.faults` has those that exist. The proxy passes on requests without a rule, and their responses.
 """
 
 import contextlib

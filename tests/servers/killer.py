@@ -1,4 +1,4 @@
-"""Kills workers at random, while a test goes on."""
+"""Kills workers at random during a test."""
 
 import contextlib
 import os

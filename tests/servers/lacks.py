@@ -1,6 +1,6 @@
 """What each server can't do, in the names of `servers.capabilities`, which prove every entry.
 
-A test that needs something of this asks: ``if "conditional-writes" in server.lacks: pytest.skip(...)``.
+A test that needs a capability checks it: ``if "conditional-writes" in server.lacks: pytest.skip(...)``.
 """
 
 # As found with SeaweedFS 4.48, moto 5.2 and rclone 1.75.

@@ -1,4 +1,4 @@
-"""A server that lists whatever it is told to, page by page."""
+"""A server that returns given listings, page by page."""
 
 import threading
 from contextlib import contextmanager

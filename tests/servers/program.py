@@ -1,4 +1,4 @@
-"""Run a server program for as long as a ``with`` block, and not a moment longer."""
+"""Runs a server program during a ``with`` block."""
 
 import os
 import socket

@@ -1,4 +1,4 @@
-"""What a test knows of the S3 server it talks to."""
+"""The properties of an S3 server that tests use."""
 
 from dataclasses import dataclass, field
 from typing import Any

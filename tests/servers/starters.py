@@ -1,4 +1,4 @@
-"""Start each of the three servers that the tests run on."""
+"""Starts each of the three servers that the tests use."""
 
 import secrets
 import shutil

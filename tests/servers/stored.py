@@ -1,4 +1,4 @@
-"""What a server really holds, as boto3 sees it."""
+"""The objects on a server, as boto3 reads them."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""The table of what each server lacks is true, in both directions."""
+"""The table of what each server lacks is correct, in both directions."""
 
 import pytest
 from botocore.config import Config

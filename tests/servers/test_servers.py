@@ -1,4 +1,4 @@
-"""Each server answers, and belongs to the fixture that started it."""
+"""Each server responds, and belongs to the fixture that started it."""
 
 from servers.s3_server import S3Server
 

@@ -1,4 +1,4 @@
-"""The faults that a user must not notice: each is over once the client has tried again."""
+"""Transient faults, which a user must not notice: each is over after a retry."""
 
 from typing import NamedTuple, Optional
 

@@ -1,4 +1,4 @@
-"""An `S3` that talks to a server through a proxy of faults, and all that a test has to see of it."""
+"""An `S3` behind a proxy of faults, and everything that a test inspects."""
 
 import uuid
 from collections.abc import Iterator

@@ -1,8 +1,8 @@
-"""Ten minutes of everything at once: users in threads of two processes, faults, kills; and every byte is looked at.
+"""Ten minutes of everything at once: users in threads of two processes, faults and kills. Every byte is compared.
 
     python -m soak [SECONDS]
 
-Prints what was done and what it met, and ends with 1 where an answer was wrong, a user has seen an error, or
+Prints what was done and which faults occurred, and exits with 1 if a result was wrong, a user got an error, or
 descriptors, threads or memory have grown.
 """
 

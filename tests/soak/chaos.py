@@ -1,4 +1,4 @@
-"""What goes wrong while users work: requests meet faults, and workers are killed."""
+"""Faults of requests, and kills of workers, while users work."""
 
 import random
 from collections import Counter

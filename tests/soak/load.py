@@ -1,7 +1,7 @@
-"""Users at work: threads that store and read all day, and know what every answer has to be.
+"""The users of the soak test: threads that store and read data continuously, and know the expected results.
 
-A program. It works in two processes, one forked by the other after it has used S3, and prints lines of JSON: what it
-has done, once a second, and every answer that was wrong or was an error.
+A program. It runs in two processes, one forked by the other after it has used S3, and prints lines of JSON: once a
+second what it has done, and every result that was wrong or was an error.
 
     python load.py THREADS SECONDS
 """

@@ -1,4 +1,4 @@
-"""The soak, for some seconds, so that it is there when it is wanted."""
+"""The soak test for some seconds, so that it keeps working."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""A user: a directory, a Metaflow that has run nothing yet, and a place on the S3 server."""
+"""A user: a directory, a Metaflow without runs, and a location on the S3 server."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""What `make demo` runs."""
+"""The flow that `make demo` runs."""
 
 import os
 import re

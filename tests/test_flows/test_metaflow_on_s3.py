@@ -1,4 +1,4 @@
-"""What Metaflow itself does through `S3` when the datastore is S3: artifacts, cards, included files, resume."""
+"""Metaflow's own use of `S3` as a datastore: artifacts, cards, included files, resume."""
 
 import pytest
 

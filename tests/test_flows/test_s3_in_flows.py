@@ -1,4 +1,4 @@
-"""`S3(run=self)` in flows, and the same data of a past run: with both datastores, and with Metaflow's own class."""
+"""`S3(run=self)` in flows, and the data of past runs, with both datastores and with Metaflow's own class."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""An authority of our own, for servers that speak TLS."""
+"""A certificate authority for test servers with TLS."""
 
 import ssl
 

@@ -1,4 +1,4 @@
-"""The wire's coroutines as calls that block, for tests."""
+"""The wire's coroutines as blocking calls, for tests."""
 
 import inspect
 

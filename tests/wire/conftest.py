@@ -1,4 +1,4 @@
-"""Certificates, and connections to scripted servers that are closed with the test."""
+"""Certificates, and connections to scripted servers, which are closed after the test."""
 
 import socket
 import ssl

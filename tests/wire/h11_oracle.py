@@ -1,7 +1,7 @@
-"""What h11 reads of a reply, as the oracle for `http11`: where both accept one, both have to read the same.
+"""How h11 reads a response, as the oracle for `http11`: if both accept one, both must read the same.
 
-`http11` may refuse more than h11 does. What it takes and h11 refuses is in `DIFFERENCES`, each with the reason why it
-does no harm; anything else that it takes alone is a defect.
+`http11` may reject more than h11 does. `DIFFERENCES` lists what it accepts and h11 rejects, each with the reason why
+that is safe; anything else that only `http11` accepts is a defect.
 """
 
 import re

@@ -1,7 +1,7 @@
-"""A server that does what a test tells it to: for each connection a list of actions, done in order.
+"""A server that executes a script: for each connection a list of actions, in order.
 
-Every action is a function of a `Peer`. Nothing sleeps: who waits, waits for an event or for the other side. What goes
-wrong in a script (a request that does not come, a connection too many) fails the test when the server is left.
+Each action is a function of a `Peer`. Nothing sleeps: actions wait for an event or for the other side. A deviation from
+the script (a missing request, an extra connection) fails the test when the server closes.
 """
 
 import contextlib

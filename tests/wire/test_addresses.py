@@ -1,4 +1,4 @@
-"""Tests of looking up names: once for all, aside where there are addresses, and in which order these are tried."""
+"""Tests of name resolution: once for all connections, in the background, and the order of addresses."""
 
 import os
 import socket

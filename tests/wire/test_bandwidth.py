@@ -1,4 +1,4 @@
-"""Tests of the limit of bytes a second, on a clock that the tests turn."""
+"""Tests of the bandwidth limit, on a clock that the tests control."""
 
 import heapq
 

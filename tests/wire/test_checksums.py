@@ -1,4 +1,4 @@
-"""Tests of checksums: known values, combining, what a reply tells, and life without `awscrt`."""
+"""Tests of checksums: known values, combining, those in responses, and machines without `awscrt`."""
 
 import base64
 import hashlib

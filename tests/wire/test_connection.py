@@ -1,4 +1,4 @@
-"""Tests of one connection: what comes in which pieces, and every way in which it ends."""
+"""Tests of one connection: responses in all sizes of pieces, and every way in which a connection ends."""
 
 import contextlib
 import fcntl

@@ -1,4 +1,4 @@
-"""Tests of the connections to one server: kept, spread, given up; and whom TLS trusts."""
+"""Tests of the connections to one server: kept, distributed, given up; and TLS verification."""
 
 import datetime
 import errno

@@ -1,4 +1,4 @@
-"""Dates of HTTP, for which the standard library's reader is the oracle, and of XML."""
+"""Dates of HTTP, compared with the standard library's parser, and of XML."""
 
 from datetime import datetime, timezone
 from email.utils import format_datetime

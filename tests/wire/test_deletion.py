@@ -1,4 +1,4 @@
-"""Tests of DeleteObjects: the document that is sent, and what is made of the reply."""
+"""Tests of DeleteObjects: the request body, and the response."""
 
 import base64
 import hashlib

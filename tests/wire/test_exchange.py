@@ -1,4 +1,4 @@
-"""Tests of one request and its reply: what is sent and signed, errors as codes, and what is never told."""
+"""Tests of one request and its response: signed headers, errors as codes, and no secret in messages."""
 
 import base64
 import hashlib

@@ -1,4 +1,4 @@
-"""Tests of the way out: what goes to the second implementation, how often, and what is remembered."""
+"""Tests of the fallback: which requests the second implementation gets, and what is remembered."""
 
 import threading
 

@@ -1,4 +1,4 @@
-"""Tests of framing: one table of replies, each whole and cut everywhere, and h11 as the oracle for generated ones."""
+"""Tests of framing: one table of responses, whole and split at every offset, and h11 as oracle for generated ones."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""Tests of listings: documents held against boto3's parse of the same, and those that are refused."""
+"""Tests of listings: documents compared with boto3's result, and rejected ones."""
 
 import time
 from types import SimpleNamespace

@@ -1,4 +1,4 @@
-"""Tests of the files that downloads go to and uploads come from."""
+"""Tests of the local files of downloads and uploads."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""Tests of multipart uploads: what S3 says in a 200, what is cut short, what has to be escaped."""
+"""Tests of multipart uploads: errors with status 200, truncated responses, escaping."""
 
 import base64
 import hashlib

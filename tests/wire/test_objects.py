@@ -1,4 +1,4 @@
-"""Tests of objects: replies that lie, bytes that are not those that were stored, disks that are full."""
+"""Tests of objects: false headers, checksum mismatches, full disks."""
 
 import base64
 import hashlib

@@ -1,4 +1,4 @@
-"""Tests of listing open multipart uploads: what is asked, and what a reply means."""
+"""Tests of listing open multipart uploads: the request and the response."""
 
 from types import SimpleNamespace
 

@@ -1,4 +1,4 @@
-"""Tests of what a server makes of a Range header."""
+"""Tests of responses to a Range header."""
 
 import pytest
 

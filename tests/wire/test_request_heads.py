@@ -1,4 +1,4 @@
-"""Tests of heads of requests: what is signed for one server says nothing of another's clock."""
+"""Tests of the heads of requests: one server's clock does not affect signatures for another."""
 
 from wire.conftest import CREDENTIALS
 

@@ -1,4 +1,4 @@
-"""Tests of what S3's errors mean, and of how their documents are read."""
+"""Tests of the meaning of S3's errors, and of reading their documents."""
 
 from http import HTTPStatus
 from xml.parsers import expat

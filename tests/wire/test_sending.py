@@ -1,4 +1,4 @@
-"""Tests of how a request is put on a connection: kept ones that are gone, nods, refusals before the end, Ctrl-C."""
+"""Tests of sending requests: closed kept-alive connections, 100 Continue, early responses, Ctrl-C."""
 
 import threading
 

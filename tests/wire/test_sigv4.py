@@ -1,4 +1,4 @@
-"""Tests of signatures: against those that AWS publishes, and against botocore's for generated requests."""
+"""Tests of signatures: compared with AWS's published ones, and with botocore's for generated requests."""
 
 import sys
 import threading

@@ -1,4 +1,4 @@
-"""Tests of where the bytes of a download go."""
+"""Tests of the destinations of downloads."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Tests of templates: what a worker gets over its pipe is what was sent."""
+"""Tests of templates: a worker receives over its pipe what was sent."""
 
 import json
 

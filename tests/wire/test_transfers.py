@@ -1,4 +1,4 @@
-"""Tests of what the contract suite does not see, on every server and on both implementations of `Transfers`."""
+"""Tests of details that the contract tests do not see, on every server and with both implementations."""
 
 import os
 import stat

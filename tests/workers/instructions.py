@@ -1,4 +1,4 @@
-"""Stops the main thread before any of its instructions, as Ctrl-C and a time-out may."""
+"""Interrupts the main thread before any of its instructions, as Ctrl-C and a timeout may."""
 
 import sys
 from contextlib import suppress

@@ -1,4 +1,4 @@
-"""Scripts that are run in place of `s3op.py`. `{script!r}` in them is where the real one is."""
+"""Scripts that run in place of `s3op.py`. `{script!r}` in them is the path of the real one."""
 
 AS_USUAL = """
 import os, sys

@@ -1,4 +1,4 @@
-"""Tests of what puts S3 right after a call."""
+"""Tests of the cleanup in S3 after a call."""
 
 import threading
 

@@ -1,4 +1,4 @@
-"""Tests of how much is done at a time: pure functions, and a simulated server."""
+"""Tests of how much runs in parallel: pure functions, and a simulated server."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Tests of the frames: whole, byte by byte, cut anywhere, and nonsense."""
+"""Tests of frames: whole, byte by byte, split at every offset, and invalid."""
 
 import itertools
 import json

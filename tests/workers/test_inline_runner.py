@@ -1,4 +1,4 @@
-"""Tests of jobs that are done in the user's process: who does what while the first response of an object goes on."""
+"""Tests of jobs in the user's process: which thread does what during the first response of an object."""
 
 import os
 import threading

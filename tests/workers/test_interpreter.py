@@ -1,4 +1,4 @@
-"""Tests of how workers are started: as this interpreter is, and executing nothing that this one would not."""
+"""Tests of how workers are started: with this interpreter's flags, and without code that it would not execute."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Tests of calls that may be stopped at any point."""
+"""Tests of calls that may be interrupted at any point."""
 
 import gc
 import os

@@ -1,4 +1,4 @@
-"""Tests of doing one job: tries, waits, and what is told."""
+"""Tests of performing one job: attempts, waits, and reports."""
 
 import random
 

@@ -1,4 +1,4 @@
-"""Tests of real workers: warm, replaced when they die or talk nonsense, gone with their parent, telling no secret."""
+"""Tests of real workers: reused, replaced after death or invalid frames, ended with their parent, without secrets."""
 
 import os
 import select

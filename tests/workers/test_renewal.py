@@ -1,4 +1,4 @@
-"""Which jobs are done once more because credentials had expired."""
+"""Tests of which jobs are repeated because credentials had expired."""
 
 from metaflow_extensions.fasts3.plans.jobs import Job, Outcome
 from metaflow_extensions.fasts3.wire.failures import Code, Failure

@@ -1,4 +1,4 @@
-"""The pace at which a worker begins requests, on a clock that the tests turn."""
+"""Tests of the rate at which a worker begins requests, on a clock that the tests control."""
 
 import pytest
 

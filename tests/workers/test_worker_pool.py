@@ -1,6 +1,6 @@
-"""Tests of the pool through forks, changes of what a process may do, and programs that can't have workers.
+"""Tests of the pool through forks, changes of a process's permissions, and programs that can't have workers.
 
-Programs of their own, because a fork concerns all threads and a change of identity can't be taken back.
+In separate programs, because a fork affects all threads and a change of identity can't be undone.
 """
 
 import os

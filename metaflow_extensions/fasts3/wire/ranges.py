@@ -74,7 +74,7 @@ def most_of(length: Optional[int], limit: Optional[int], in_memory: bool, ways: 
     """Return the number of bytes to read of a body; None to read a body of unknown length to its end.
 
     Bodies up to 1.5 times the limit are read to the end: another request would cost more, and the connection can be
-    reused only after the last byte. With `ways`, the limit is the share of each of this many responses, in whole limits.
+    reused only after the last byte. With `ways`, the limit is the share of each of these responses, in whole limits.
     Bodies of unknown length are always written to a file completely.
     """
     if length is None:

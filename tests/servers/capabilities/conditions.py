@@ -1,4 +1,4 @@
-"""Requests that depend on what is there already."""
+"""Conditional requests."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What is kept beside the bytes: checksums, types, metadata, encryption."""
+"""Properties that are stored with an object: checksums, types, metadata, encryption."""
 
 from typing import Any
 

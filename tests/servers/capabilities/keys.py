@@ -1,4 +1,4 @@
-"""Names of objects, from the plain to the strange."""
+"""Keys, from plain to unusual ones."""
 
 from typing import Any
 

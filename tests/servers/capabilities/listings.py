@@ -1,4 +1,4 @@
-"""What a listing holds, and in which order."""
+"""The contents and the order of listings."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Who may ask, and what is refused: identities, and what is not there."""
+"""Identities, permissions, and requests that a server must refuse."""
 
 from typing import Any
 

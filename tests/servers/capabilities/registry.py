@@ -1,8 +1,8 @@
-"""The vocabulary of `S3Server.lacks`: each name stands for a function that tries it.
+"""The names in `S3Server.lacks`: each stands for a function that tries the capability.
 
-It succeeds on a server that can do this, and fails with an AssertionError or an error of botocore's on one
-that can't. `test_capabilities` runs each on each server and compares with `servers.lacks`, so that table is
-not an opinion, and a new version of a server that learns something is noticed.
+It succeeds on a server that has the capability, and fails with an AssertionError or an error of botocore on one that
+lacks it. `test_capabilities` runs each on each server and compares the result with `servers.lacks`. So the table is
+proven, and a new version of a server that gains a capability is noticed.
 """
 
 from typing import Any, Callable
