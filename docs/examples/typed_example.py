@@ -33,7 +33,7 @@ def length(s3: S3, name: str) -> Optional[int]:
     try:
         info = s3.info(name)
     except MetaflowS3NotFound as error:
-        print(f"{error.url} is not there: {error.s3_code or error.status}", file=sys.stderr)
+        print(f"{error.url} does not exist: {error.s3_code or error.status}", file=sys.stderr)
         return None
     return None if info.size is None else info.size // WIDTH
 

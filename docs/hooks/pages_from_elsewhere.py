@@ -1,4 +1,4 @@
-"""Pages of the site that are kept elsewhere in the repository, because readers of the sources look for them there."""
+"""Adds pages to the site that are elsewhere in the repository, where developers expect them."""
 
 import re
 from pathlib import Path
@@ -19,14 +19,14 @@ LINK = re.compile(r"(?<=\]\()(?![a-z]+:|#|/)([^)#\s]+)(?=[)#])")
 
 
 def on_files(files: Files, config: Any) -> Files:
-    """Add them."""
+    """Add the pages."""
     for path, page in PAGES.items():
         files.append(File.generated(config, page, abs_src_path=str(ROOT / path)))
     return files
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
-    """Have links from and to them lead to where they are in the site."""
+    """Rewrite links from and to these pages to their paths in the site."""
     of_page = {at: path for path, at in PAGES.items()}
     in_site: str = page.file.src_uri
     in_repository = of_page.get(in_site, f"docs/{in_site}")

@@ -27,5 +27,5 @@ def test_it_stores_series_and_reads_their_beginnings(seaweedfs, prefix, tmp_path
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout == "{'a': [1.0, 2.0], 'b': [4.0, 5.0]} 3 None 40\n"
-    assert done.stderr == f"{root}/c is not there: 404\n"
+    assert done.stderr == f"{root}/c does not exist: 404\n"
     assert list(tmp_path.iterdir()) == []
