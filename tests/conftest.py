@@ -19,11 +19,11 @@ import pytest
 
 
 def _forget_this_machine() -> str:
-    """Take away the developer's settings, and give the empty directory that stands in for their home."""
+    """Remove the developer's settings from the environment; return an empty directory that replaces their home."""
     for name in list(os.environ):
         if name.upper().startswith(("AWS_", "METAFLOW_")) or name.upper().endswith("_PROXY"):
             del os.environ[name]
-    # The workers of pytest-xdist are ended without ceremony: they use the directory of who started them.
+    # The workers of pytest-xdist are killed at the end, so they use the directory of their parent.
     home = os.environ.get("FASTS3_TEST_HOME") or tempfile.mkdtemp(prefix="fasts3-test-home-")
     os.environ.update(
         FASTS3_TEST_HOME=home,
@@ -39,27 +39,27 @@ def _forget_this_machine() -> str:
 # Here, and not in a fixture: Metaflow reads its settings when it is imported, which test modules do.
 _HOME = _forget_this_machine()
 
-# A shell starts what it runs in the background with SIGINT ignored, nohup with SIGHUP, and that is inherited: tests of
-# what ends a program need both.
+# A shell starts background processes with SIGINT ignored, and nohup with SIGHUP ignored. Children inherit this, but
+# tests of how programs end need both signals.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
-# First of all, because parts of this project import it, and it imports all of this project.
+# Before this project's modules: they import Metaflow, which imports all of them.
 import metaflow.metaflow_config  # noqa: E402
 
-# Modules that are no tests and have their asserts explained all the same.
+# These modules are not tests, but pytest should explain their assertions, too.
 pytest.register_assert_rewrite("model.machine", "servers.world")
 
-# The same examples every time, and as long as a busy machine needs for them.
+# The same examples every time, without a time limit, because the machine may be busy.
 hypothesis.settings.register_profile("here", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("here")
 
 
-OF_CALLS = {"fasts3-call", "fasts3-stream", "fasts3-ahead", "fasts3-job"}  # names of threads
+OF_CALLS = {"fasts3-call", "fasts3-stream", "fasts3-ahead", "fasts3-job"}  # names of threads that end with a call
 
 
 class _ReadOnce(botocore.loaders.JSONFileLoader):
-    """botocore parses its megabyte of JSON for every session: a tenth of a second for each client of a test."""
+    """Parses botocore's JSON files once, not for every session: this saves 0.1 s for each client."""
 
     load_file = functools.lru_cache(maxsize=None)(botocore.loaders.JSONFileLoader.load_file)
 
@@ -67,7 +67,7 @@ class _ReadOnce(botocore.loaders.JSONFileLoader):
 _read_once = _ReadOnce()
 botocore.loaders.Loader.FILE_LOADER_CLASS = lambda _: _read_once
 
-# After that, because these modules are this project's.
+# After Metaflow, because these modules import this project's.
 from servers.s3_server import S3Server  # noqa: E402
 from servers.starters import STARTERS  # noqa: E402
 from servers.stored import Stored  # noqa: E402
@@ -76,21 +76,21 @@ from metaflow_extensions.fasts3.api import executor, placement  # noqa: E402
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    told = "runs of each state machine of tests/model, each time others (without it: 5, always the same)"
-    parser.addoption("--examples", type=int, metavar="N", help=told)
-    parser.addoption("--all", action="store_true", help="also run what `make test-all` is for: see `_is_for_releases`")
+    about = "random runs of each state machine of tests/model (default: 5, always the same)"
+    parser.addoption("--examples", type=int, metavar="N", help=about)
+    parser.addoption("--all", action="store_true", help="also run the tests for releases: see `_is_for_releases`")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "workers: calls for several objects are carried out by workers")
-    config.addinivalue_line("markers", "few_here: a few objects are read and written as for users, without workers")
-    config.addinivalue_line("markers", "release: takes long and rarely finds anything; run by `make test-all`")
+    config.addinivalue_line("markers", "workers: workers execute calls for several objects")
+    config.addinivalue_line("markers", "few_here: calls for a few objects use no workers, as for users")
+    config.addinivalue_line("markers", "release: slow and rarely finds anything; `make test-all` runs it")
 
 
 def _is_for_releases(item: pytest.Item) -> bool:
-    """Whether a test repeats, on another server or with boto3's transfers, what every change is tested with anyway.
+    """Whether `make test` omits a test, because it repeats another one on another server or with boto3's transfers.
 
-    Every change runs SeaweedFS with both implementations, moto with the wire, and the wire's half of what takes long:
+    Every change runs SeaweedFS with both implementations, moto with the wire, and the wire's half of the slow tests:
     the fault matrix, the limits and the kills.
     """
     if item.get_closest_marker("release"):
@@ -105,7 +105,7 @@ def _is_for_releases(item: pytest.Item) -> bool:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: "list[pytest.Item]") -> None:
-    # What is named on the command line (a test's id) is run whatever it is.
+    # A test whose id is given on the command line always runs.
     if config.getoption("--all") or any("::" in name for name in config.args):
         return
     later = [item for item in items if _is_for_releases(item)]
@@ -122,7 +122,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def running_server() -> Iterator[Callable[[str], S3Server]]:
-    """Give the server of a name, started the first time it is asked for and stopped with the session."""
+    """Return a server by name; it starts on first use and stops with the session."""
     running: dict[str, S3Server] = {}
     with ExitStack() as stack:
 
@@ -136,19 +136,19 @@ def running_server() -> Iterator[Callable[[str], S3Server]]:
 
 @pytest.fixture(scope="session", params=list(STARTERS))
 def server(request: pytest.FixtureRequest, running_server: Callable[[str], S3Server]) -> S3Server:
-    """Run the test on each server. What one of them can't do is in its `lacks`."""
+    """Run the test on each server. `lacks` names what a server can't do."""
     return running_server(request.param)
 
 
 @pytest.fixture(scope="session")
 def moto(running_server: Callable[[str], S3Server]) -> S3Server:
-    """Run the test on moto: the oracle for the meaning of requests."""
+    """Run the test on moto, the oracle for semantics."""
     return running_server("moto")
 
 
 @pytest.fixture(scope="session")
 def seaweedfs(running_server: Callable[[str], S3Server]) -> S3Server:
-    """Run the test on SeaweedFS: the one that checks signatures and is fast."""
+    """Run the test on SeaweedFS, which is fast and verifies signatures."""
     return running_server("seaweedfs")
 
 
@@ -157,10 +157,10 @@ AS_USERS = {"api", "cli", "docs", "datastore"}  # folders whose tests run calls 
 
 @pytest.fixture(autouse=True)
 def _many_are_for_workers(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have workers carry out every call for several objects, where this process would do a few of them.
+    """Make workers execute every call for several objects; otherwise this process would execute small ones.
 
-    So both ways are tested with few objects: in this process by the calls for one, and that by calls for several. Tests
-    of `AS_USERS`, and tests marked `few_here`, leave it to the executor; of these, those marked `workers` need workers.
+    So tests with few objects cover both: calls for one object run in this process, calls for several in workers. In
+    tests of `AS_USERS` and tests marked `few_here`, the executor decides; the mark `workers` overrides that.
     """
     as_users = request.path.parent.name in AS_USERS or request.node.get_closest_marker("few_here")
     if not as_users or request.node.get_closest_marker("workers"):
@@ -171,29 +171,29 @@ def _many_are_for_workers(request: pytest.FixtureRequest, monkeypatch: pytest.Mo
 
 @pytest.fixture(autouse=True)
 def _threads_end_with_their_test() -> Iterator[None]:
-    """Find the test that leaves a thread to others, and not the one that stumbles over it."""
+    """Fail the test that leaves a thread running, not a later one that is affected by it."""
     yield
     deadline = time.monotonic() + 10
     while left := [one.name for one in threading.enumerate() if one.name in OF_CALLS]:
-        assert time.monotonic() < deadline, f"threads go on after the end of their test: {left}"
+        assert time.monotonic() < deadline, f"threads are still running after the test: {left}"
         time.sleep(0.001)
 
 
 @pytest.fixture
 def root(server: S3Server, prefix: str) -> str:
-    """The URL below which everything of this test lies, without a slash at the end."""
+    """The URL of an empty prefix for this test, without a slash at the end."""
     return f"s3://{server.bucket}/{prefix.strip('/')}"
 
 
 @pytest.fixture
 def stored(oracle: Any, server: S3Server, prefix: str) -> Stored:
-    """What is really stored below `root`, by each folder's own `oracle`: pytest would keep one of a server too long."""
+    """The objects below `root`, as boto3 reads them with the `oracle` of each folder."""
     return Stored(oracle, server.bucket, prefix.strip("/") + "/")
 
 
 @pytest.fixture
 def tmproot(tmp_path: Path) -> Path:
-    """Where temporary directories of `S3` go, and nothing else."""
+    """An empty parent for temporary directories of `S3`."""
     folder = tmp_path / "tmproot"
     folder.mkdir()
     return folder
@@ -201,7 +201,7 @@ def tmproot(tmp_path: Path) -> Path:
 
 @pytest.fixture(params=["wire", "boto3"])
 def implementation(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Have `S3` use our own wire, or boto3; here and in processes that the test starts."""
+    """Make `S3` use the wire or boto3, here and in processes that the test starts."""
     chosen: str = request.param
     monkeypatch.setattr(metaflow.metaflow_config, "S3_TRANSFERS", chosen)
     monkeypatch.setenv("METAFLOW_S3_TRANSFERS", chosen)
@@ -210,5 +210,5 @@ def implementation(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPat
 
 @pytest.fixture
 def prefix() -> str:
-    """Give the beginning of keys that no other test uses; without a slash at its end."""
+    """A prefix that no other test uses, without a slash at its end."""
     return f"test-{uuid.uuid4().hex}"

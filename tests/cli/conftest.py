@@ -20,13 +20,13 @@ METAFLOW = shutil.which("metaflow", path=sysconfig.get_path("scripts")) or "meta
 
 @pytest.fixture(scope="session")
 def server(seaweedfs: S3Server) -> S3Server:
-    """SeaweedFS is enough: what is tested here is on this side of the network."""
+    """SeaweedFS is sufficient: these tests are about the client."""
     return seaweedfs
 
 
 @pytest.fixture(scope="session")
 def oracle(server: S3Server) -> Iterator[Any]:
-    """boto3's client for the server. One for all tests: making one takes longer than most tests."""
+    """A boto3 client for the server, shared because creating one takes longer than most tests."""
     client = server.boto3_client()
     yield client
     client.close()
@@ -34,12 +34,12 @@ def oracle(server: S3Server) -> Iterator[Any]:
 
 @pytest.fixture(scope="session")
 def program() -> str:
-    """Metaflow's command, of this environment."""
+    """The path of Metaflow's command in this environment."""
     return METAFLOW
 
 
 def reach(server: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have this process, and those that it starts, reach a server by their environment alone."""
+    """Set the environment variables with which this process and its children use a server."""
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", server.endpoint_url)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", server.access_key)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", server.secret_key)
@@ -48,7 +48,7 @@ def reach(server: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def here(server: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The directory that commands are run in, on the server."""
+    """The working directory of commands, with the settings of the server."""
     reach(server, monkeypatch)
     folder = tmp_path / "here"
     folder.mkdir()
@@ -77,7 +77,7 @@ def with_summary(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def start(here: Path) -> "Iterator[Callable[..., subprocess.Popen[bytes]]]":
-    """Start a command as a process, with all its streams as pipes."""
+    """Start a command as a process whose streams are pipes."""
     started = []
 
     def run(*arguments: str, **changes: Any) -> "subprocess.Popen[bytes]":

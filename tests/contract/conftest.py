@@ -11,7 +11,7 @@ from servers.capabilities.registry import CAPABILITIES
 from servers.stored import Stored
 
 with warnings.catch_warnings():
-    # Metaflow's modules warn of one another when they are first imported (its own yaml of the installed one).
+    # Metaflow's modules raise warnings when they are first imported.
     warnings.simplefilter("ignore")
     import metaflow.metaflow_config as configuration
     from metaflow import S3
@@ -19,35 +19,35 @@ with warnings.catch_warnings():
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
-        "markers", "needs(*abilities): skip where `server.lacks` one of these, naming it as the reason"
+        "markers", "needs(*capabilities): skip if `server.lacks` one of these"
     )
 
 
-# Each registers what it holds when it is imported.
+# Each registers its capabilities when it is imported.
 SOURCES = (refusals, conditions, keys, contents, ranges, listings)
 
 
 def needs_of(item: pytest.Item) -> "set[str]":
-    """The abilities that a test asks for: names of `servers.capabilities`."""
+    """The capabilities that a test needs: names of `servers.capabilities`."""
     return {ability for mark in item.iter_markers("needs") for ability in mark.args}
 
 
 def pytest_collection_modifyitems(items: "list[pytest.Item]") -> None:
-    """A misspelt ability would never be lacking."""
+    """Fail for a misspelt capability, which no server would lack."""
     unknown = {ability for item in items for ability in needs_of(item)} - CAPABILITIES.keys()
     if unknown:
         raise pytest.UsageError(f"needs: no such capability: {', '.join(sorted(unknown))}")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """What talks to a server is tested with both implementations of the transfers."""
+    """Run tests that use a server with both implementations."""
     if "server" in metafunc.fixturenames and "both" not in metafunc.fixturenames:
         metafunc.parametrize("implementation", ["wire", "boto3"], indirect=True)
 
 
 @pytest.fixture(autouse=True)
 def implementation(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Have `S3` use our own wire, or boto3; here and in processes that the test starts."""
+    """Make `S3` use the wire or boto3, here and in processes that the test starts."""
     chosen: str = getattr(request, "param", "wire")
     monkeypatch.setattr(configuration, "S3_TRANSFERS", chosen)
     monkeypatch.setenv("METAFLOW_S3_TRANSFERS", chosen)
@@ -66,7 +66,7 @@ def _skip_what_the_server_lacks(request: pytest.FixtureRequest) -> None:
 
 @pytest.fixture
 def make_s3(server: Any, tmproot: Path) -> Iterator[Callable[..., S3]]:
-    """Make an `S3` that talks to the server; closed at the end of the test."""
+    """Create an `S3` for the server; it is closed at the end of the test."""
     made = []
 
     def make(**kwargs: Any) -> S3:
@@ -94,7 +94,7 @@ def bare(make_s3: Callable[..., S3]) -> S3:
 
 @pytest.fixture(scope="session")
 def oracle(server: Any) -> Iterator[Any]:
-    """boto3's client for the server. One for all tests: making one takes longer than most tests."""
+    """A boto3 client for the server, shared because creating one takes longer than most tests."""
     client = server.boto3_client()
     yield client
     client.close()

@@ -33,7 +33,7 @@ WRITES = {
 
 
 def _two(key):
-    """A key and one like it: more than one go in one request."""
+    """A key and a similar one, so that one request has several."""
     return [key, key + key[-1:]] if isinstance(key, (str, bytes)) else [key]
 
 

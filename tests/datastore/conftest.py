@@ -26,7 +26,7 @@ def proxy(running_proxy):
 
 @pytest.fixture
 def make(proxy, prefix, tmp_path, monkeypatch):
-    """Give a function that makes a datastore as a new process has it: of this package, or of Metaflow."""
+    """Return a function that creates a datastore as in a new process: this package's, or Metaflow's own."""
     monkeypatch.setattr(storage, "ARTIFACT_LOCALROOT", str(tmp_path))
     monkeypatch.setattr(s3_storage, "ARTIFACT_LOCALROOT", str(tmp_path))
 
@@ -41,7 +41,7 @@ def make(proxy, prefix, tmp_path, monkeypatch):
 
 @pytest.fixture
 def together(proxy):
-    """Hold back the next requests of an operation until so many of them are under way: one by one, none would end."""
+    """Delay the next requests of an operation until this many run in parallel; sequential requests would time out."""
 
     def hold(operation, number):
         barrier = threading.Barrier(number)
@@ -57,6 +57,6 @@ def together(proxy):
 
 @pytest.fixture
 def in_workers(monkeypatch):
-    """Have few keys be many."""
+    """Lower the number of keys above which workers are used."""
     monkeypatch.setattr(client, "FEW_KEYS", 1)
     monkeypatch.setattr(placement, "FEW_REQUESTS", 0)

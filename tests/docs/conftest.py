@@ -12,18 +12,18 @@ import pytest
 from docs.pages import REPOSITORY
 
 BUCKET = "my-bucket"
-"""What pages call the reader's own bucket."""
+"""The name of the user's bucket on the pages."""
 
 
 @dataclass(frozen=True)
 class Reader:
-    """Someone who follows a page."""
+    """A user who follows a page."""
 
     folder: Path
     environment: "dict[str, str]"
 
     def follows(self, page: Path) -> None:
-        """Do all that the page says; it must go well."""
+        """Run all blocks of the page; they must succeed."""
         done = subprocess.run(
             [sys.executable, "-m", "docs.run_page", page],
             env=self.environment,
@@ -39,7 +39,7 @@ class Reader:
 
 @pytest.fixture
 def empty_bucket(seaweedfs: Any) -> Iterator[str]:
-    """The bucket of the pages, with nothing in it, before and afterwards."""
+    """The bucket of the pages, empty before and after the test."""
     client = seaweedfs.boto3_client()
     if BUCKET not in [bucket["Name"] for bucket in client.list_buckets()["Buckets"]]:
         client.create_bucket(Bucket=BUCKET)

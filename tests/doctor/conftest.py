@@ -13,7 +13,7 @@ from metaflow_extensions.fasts3.doctor.context import Context
 
 @pytest.fixture
 def never() -> Iterator[threading.Event]:
-    """What work waits for that does not end in time. It comes with the end of the test: no thread is left to others."""
+    """An event for work that exceeds its time limit. It is set at the end of the test, so that no thread remains."""
     event = threading.Event()
     yield event
     event.set()
@@ -21,7 +21,7 @@ def never() -> Iterator[threading.Event]:
 
 @pytest.fixture
 def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> "dict[str, Path]":
-    """The two files of boto3, empty, and nothing else that it would go by."""
+    """The two files of boto3, empty, and no other settings of boto3."""
     found = {"config": tmp_path / "config", "credentials": tmp_path / "credentials"}
     for path in found.values():
         path.write_text("")
@@ -33,7 +33,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> "dict[str, Path]":
 
 @pytest.fixture
 def context_of(files: Any, tmp_path: Path) -> Callable[..., Context]:
-    """Give a function that makes a context whose client has these parameters."""
+    """Return a function that creates a context whose client has the given parameters."""
 
     def make(root: str = "s3://bucket/prefix", **client_params: Any) -> Context:
         return Context(root, tmproot=str(tmp_path), client=S3Client(None, None, client_params))

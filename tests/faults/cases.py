@@ -12,7 +12,7 @@ SMALL = bytes(range(256)) * 4
 LARGE = bytes(range(251)) * ((3 * PART_SIZE // 2 + 100_000) // 251)  # two pieces, two parts
 
 
-# Prepares, yields for the fault to be put in place, then acts and checks what came of it.
+# Prepares, yields while the fault is set up, then makes the call and checks its result.
 Play = Callable[[World], Iterator[None]]
 
 
@@ -20,9 +20,9 @@ class Case(NamedTuple):
     """One row."""
 
     name: str
-    operation: str  # of S3, that the fault meets
+    operation: str  # of S3, which the fault affects
     play: Play
-    after: int = 0  # requests of that operation which are spared
+    after: int = 0  # requests of that operation before the fault
 
 
 CASES: "list[Case]" = []

@@ -22,7 +22,7 @@ MOST_OPEN = 250  # descriptors after hundreds of cells; what leaves one behind e
 
 @pytest.fixture(scope="session", autouse=True)
 def nothing_piles_up() -> Iterator[None]:
-    """Look, after all cells, for what each of them might have left: workers, processes, descriptors."""
+    """Check after all cells that no workers, processes or descriptors remain."""
     yield
     gc.collect()
     assert list(worker_pool.shared._lent) == []

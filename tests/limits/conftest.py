@@ -29,13 +29,13 @@ s3 = S3(s3root=told["root"], client_params=told["params"], tmproot=told["tmproot
 
 @pytest.fixture(scope="session")
 def server(seaweedfs: S3Server) -> S3Server:
-    """SeaweedFS is enough: what is tested here is on this side of the network."""
+    """SeaweedFS is sufficient: these tests are about the client."""
     return seaweedfs
 
 
 @pytest.fixture(scope="session")
 def oracle(server: S3Server) -> Iterator[Any]:
-    """boto3's client for the server. One for all tests: making one takes longer than most tests."""
+    """A boto3 client for the server, shared because creating one takes longer than most tests."""
     client = server.boto3_client()
     yield client
     client.close()
@@ -43,7 +43,7 @@ def oracle(server: S3Server) -> Iterator[Any]:
 
 @pytest.fixture
 def make_s3(seaweedfs: S3Server, root: str, implementation: str) -> "Iterator[Callable[[object], S3]]":
-    """Make an `S3` on the test's root with a temporary directory somewhere; closed at the end of the test."""
+    """Create an `S3` with the test's root and a given temporary directory; it is closed at the end of the test."""
     made = []
 
     def make(tmproot: object) -> S3:
@@ -62,7 +62,7 @@ def s3(make_s3: "Callable[[object], S3]", tmproot: Path) -> S3:
 
 @pytest.fixture
 def fresh_workers(monkeypatch: pytest.MonkeyPatch) -> "Iterator[worker_pool.WorkerPool]":
-    """Workers that are started for this test, and gone after it: a process has the limits of when it was started."""
+    """Workers of this test only, because a process keeps the limits of its start."""
     pool = worker_pool.WorkerPool(limit=4, warm=4)
     monkeypatch.setattr(worker_pool, "shared", pool)
     yield pool
@@ -72,7 +72,7 @@ def fresh_workers(monkeypatch: pytest.MonkeyPatch) -> "Iterator[worker_pool.Work
 
 @pytest.fixture
 def small_disk() -> "Iterator[Callable[..., SmallDisk]]":
-    """Make a file system of a few bytes, for as long as the test runs."""
+    """Mount a file system of a few bytes during the test."""
     made = []
 
     def make(options: str) -> SmallDisk:
@@ -99,7 +99,7 @@ def limited(what: int, soft: int) -> Iterator[None]:
 def run(
     seaweedfs: S3Server, root: str, tmproot: Path, tmp_path: Path, implementation: str
 ) -> "Callable[..., subprocess.CompletedProcess[str]]":
-    """Run a script in a process of its own, which may be limited as the test's must not; see `PRELUDE`."""
+    """Run a script in a separate process with limits that the test's process must not have; see `PRELUDE`."""
 
     def run(script: str, wrapper: "Sequence[str]" = (), **more: Any) -> "subprocess.CompletedProcess[str]":
         told = {"root": root, "params": seaweedfs.client_params(), "tmproot": str(tmproot), **more}

@@ -20,7 +20,7 @@ def pytest_configure(config):
 
 
 def run(*command, **options):
-    """Give what a command wrote to stdout; it must end well."""
+    """Run a command, which must succeed, and return its stdout."""
     done = subprocess.run(
         [str(part) for part in command],
         stdin=subprocess.DEVNULL,
@@ -34,7 +34,7 @@ def run(*command, **options):
 
 
 def make_environment(folder, *requirements):
-    """Make a virtual environment with these requirements, and give its interpreter."""
+    """Create a virtual environment with these requirements, and return its interpreter."""
     run(sys.executable, "-m", "virtualenv", "--quiet", folder)
     python = folder / "bin" / "python"
     run(python, "-m", "pip", "install", "--quiet", *requirements)
@@ -42,7 +42,7 @@ def make_environment(folder, *requirements):
 
 
 def copy_of_the_sources(folder):
-    """Give a copy to build in: building leaves files behind, and would pick up those of the last time."""
+    """Copy the repository to build in: a build leaves files behind, which the next one would include."""
     copy = folder / "sources"
     shutil.copytree(
         REPOSITORY / "metaflow_extensions",
@@ -55,7 +55,7 @@ def copy_of_the_sources(folder):
 
 
 def install_in_every_way(folder):
-    """Install the wheel, save a code package, uninstall, install in editable mode; see each time whose S3 there is."""
+    """Install the wheel, save a code package, uninstall, install in editable mode; record whose S3 it is each time."""
     elsewhere = folder / "elsewhere"
     elsewhere.mkdir()
     sources = copy_of_the_sources(folder)
@@ -97,9 +97,9 @@ def install_in_every_way(folder):
 
 @pytest.fixture(scope="session")
 def once(tmp_path_factory, request):
-    """Have something made by the first pytest worker that asks, in a folder that all of them share.
+    """Return a function with which the first pytest worker creates something in a folder that all of them share.
 
-    ``once(name, make)``: `make` takes the folder and gives what JSON can hold.
+    ``once(name, make)``: `make` takes the folder and returns a JSON value.
     """
     base = tmp_path_factory.getbasetemp()
     shared = base.parent if hasattr(request.config, "workerinput") else base
@@ -119,13 +119,13 @@ def once(tmp_path_factory, request):
 
 @pytest.fixture(scope="session")
 def installed(once):
-    """What was found in each way of installing."""
+    """The results of each way of installing."""
     return once("installed", install_in_every_way)
 
 
 @pytest.fixture(scope="session")
 def user(once, installed):
-    """The interpreter of somebody who has installed the wheel, and nothing to develop it."""
+    """The interpreter of a user who has installed the wheel without development tools."""
 
     def make(folder):
         return str(make_environment(folder / "environment", installed["wheel"]))
@@ -135,9 +135,9 @@ def user(once, installed):
 
 @pytest.fixture(scope="session")
 def user_with_stubs(once, user):
-    """The same for type checkers, with the stubs that `metaflow develop stubs install` makes before it packs them.
+    """The same for type checkers, with the stubs of `metaflow develop stubs install`.
 
-    Metaflow itself does not start there: it takes packages of another environment for a second extension.
+    Metaflow itself does not start there: it treats packages of another environment as a second extension.
     """
 
     def make(folder):
@@ -157,7 +157,7 @@ def user_with_stubs(once, user):
 
 @pytest.fixture(scope="session")
 def remote(once, installed):
-    """A machine with nothing but Metaflow's and this project's requirements, and an extracted code package."""
+    """A machine with only the requirements of Metaflow and this project, and an extracted code package."""
 
     def make(folder):
         python = make_environment(folder / "environment", "boto3", "requests")
@@ -167,7 +167,7 @@ def remote(once, installed):
 
 
 def extracted(task, installed):
-    """Extract the code package as Metaflow has remote tasks do it, and give the folder and the variables to set."""
+    """Extract the code package as remote tasks do, and return the folder and the environment variables."""
     from metaflow.package import MetaflowPackage
 
     metadata = installed["code package metadata"]

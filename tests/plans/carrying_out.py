@@ -6,12 +6,11 @@ from metaflow_extensions.fasts3.wire.failures import Code, Failure
 
 
 def carry_out(plan, answer, pick=0, room=None):
-    """Do all jobs of a plan.
+    """Execute all jobs of a plan; return them in the order of their outcomes, and check the plan's totals at the end.
 
-    `answer(job)` gives the reply or a Failure; `pick` says which of the jobs at hand is answered next (0 the oldest,
-    -1 the newest), or gives it, of how many there are. No more than `room` are at hand. Gives the jobs in the order in
-    which they were done, and looks whether what the plan has counted meets its totals then. Where `answer.begin(job)`
-    gives a reply, the job has begun with it, and is answered when it is picked again.
+    `answer(job)` returns the reply or a Failure. `pick` is the index of the running job that ends next (0 the oldest,
+    -1 the newest), or a function that returns it for a number of jobs. At most `room` jobs run at a time. If
+    `answer.begin(job)` returns a reply, the job begins with it, and ends when it is picked again.
     """
     queue, at_hand, done, begun = JobQueue(plan), [], [], set()
     while True:

@@ -18,7 +18,7 @@ def s3(seaweedfs: S3Server, prefix: str, tmp_path: Path) -> Iterator[S3]:
 
 @pytest.fixture
 def environment(seaweedfs: S3Server, prefix: str) -> "dict[str, str]":
-    """Give the environment variables with which another process works on the same place, as a user would set them."""
+    """Return the environment variables with which another process uses the same location."""
     return {
         **os.environ,
         "METAFLOW_S3_ENDPOINT_URL": seaweedfs.endpoint_url,

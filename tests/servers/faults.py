@@ -9,12 +9,12 @@ HUGE = 10 * 2**20  # bytes of a head that never ends
 
 
 def error(status: int, code: str, **headers: str) -> Fault:
-    """S3 refuses, and has done nothing."""
+    """S3 refuses the request and does nothing."""
     return lambda exchange: _answer(exchange, _error(exchange, status, code, headers))
 
 
 def after_the_work(fault: Fault) -> Fault:
-    """S3 does what it was asked, and then that happens to its reply."""
+    """S3 executes the request; then the fault changes its response."""
 
     def do(exchange: Exchange) -> None:
         exchange.forward()
@@ -42,7 +42,7 @@ def stall(exchange: Exchange) -> None:
 
 
 def in_the_body(then: Fault) -> Fault:
-    """Half of the body comes, and then that happens."""
+    """The fault occurs after half of the body."""
 
     def do(exchange: Exchange) -> None:
         reply = exchange.forward()
@@ -53,7 +53,7 @@ def in_the_body(then: Fault) -> Fault:
 
 
 def drip(exchange: Exchange) -> None:
-    """The first bytes come one by one, each in a packet of its own."""
+    """The first bytes arrive one by one, each in its own packet."""
     reply = exchange.forward()
     data = reply.head + reply.body
     for number in range(min(len(data), 2000)):
@@ -62,7 +62,7 @@ def drip(exchange: Exchange) -> None:
 
 
 def too_much(exchange: Exchange) -> None:
-    """More than was announced: it must not pass for the next reply."""
+    """More bytes than announced: they must not be read as the next response."""
     reply = exchange.forward()
     data = reply.head + reply.body
     exchange.send(data[:-1])
@@ -84,7 +84,7 @@ def announces_too_little(exchange: Exchange) -> None:
 
 
 def another_range(exchange: Exchange) -> None:
-    """The reply says that it is of other bytes than those asked for."""
+    """The response claims another range than the requested one."""
     reply = exchange.forward()
     size = len(reply.body)
     _answer(exchange, _with(reply, **{"Content-Range": f"bytes 7-{size + 6}/{size + 7}"})._replace(status=206))
@@ -104,7 +104,7 @@ def a_huge_head(exchange: Exchange) -> None:
 
 
 def corrupt(exchange: Exchange) -> None:
-    """One bit is another."""
+    """One bit is changed."""
     reply = exchange.forward()
     body = bytearray(reply.body)
     body[len(body) // 2] ^= 1
@@ -112,7 +112,7 @@ def corrupt(exchange: Exchange) -> None:
 
 
 def where_a_checksum_tells(fault: Fault) -> Fault:
-    """Only what has a checksum to be compared with: a whole object, if the server keeps its CRC-32."""
+    """Only responses with a checksum: whole objects, if the server stores their CRC-32."""
 
     def do(exchange: Exchange) -> None:
         reply = exchange.forward()
@@ -124,17 +124,17 @@ def where_a_checksum_tells(fault: Fault) -> Fault:
 
 
 def an_error_that_looks_like_success(exchange: Exchange) -> None:
-    """S3 says 200 before it has put an object together, and what went wrong after that."""
+    """S3 sends 200 before it has combined the parts, then an error."""
     _answer(exchange, _error(exchange, 200, "InternalError", {}))
 
 
 def skewed(exchange: Exchange) -> None:
-    """S3 refuses a signature for its time, and tells its own."""
+    """S3 refuses a signature because of its time, and sends its own time."""
     error(403, "RequestTimeTooSkewed", Date=formatdate(usegmt=True))(exchange)
 
 
 def redirect(status: int, location: str, region: Optional[str] = None) -> Fault:
-    """S3 says that somebody else has it."""
+    """S3 redirects to another endpoint."""
     headers = {"Location": location, **({"x-amz-bucket-region": region} if region else {})}
     return error(status, "PermanentRedirect" if status == 301 else "TemporaryRedirect", **headers)
 

@@ -37,17 +37,17 @@ class Asked(NamedTuple):
 
     @property
     def key(self) -> str:
-        """Where it goes, encoded; empty for a bucket."""
+        """The key, encoded; empty for a bucket."""
         return urlsplit(self.target).path.lstrip("/").partition("/")[2]
 
     @property
     def query(self) -> "dict[str, list[str]]":
-        """What follows the question mark."""
+        """The query, without the question mark."""
         return parse_qs(urlsplit(self.target).query, keep_blank_values=True)
 
     @property
     def operation(self) -> str:
-        """S3's name for it."""
+        """S3's name of the operation."""
         query = self.query
         if "uploadId" in query:
             by_method = {"PUT": "UploadPart", "POST": "CompleteMultipartUpload", "DELETE": "AbortMultipartUpload"}
@@ -62,7 +62,7 @@ class Asked(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """What the real server answered."""
+    """The response of the real server."""
 
     status: int
     headers: "dict[str, str]"
@@ -77,7 +77,7 @@ class Reply(NamedTuple):
 
 @dataclass
 class Exchange:
-    """One request and its reply, in the hands of a fault."""
+    """One request and its response, which a fault may change."""
 
     asked: Asked
     proxy: "FaultyS3"
@@ -85,7 +85,7 @@ class Exchange:
     kept: bool = True  # the connection takes another request
 
     def forward(self) -> Reply:
-        """Have the real server do it."""
+        """Send the request to the real server."""
         if self.asked.operation not in WRITES:
             return self.proxy.ask(self.asked)
         # A client that has lost patience asks again. Were the first try of a write done after the second, or after the
@@ -108,22 +108,22 @@ class Exchange:
         self.socket.sendall(data)
 
     def end(self) -> None:
-        """Close the connection in order."""
+        """Close the connection in an orderly way."""
         self.kept = False
 
     def reset(self) -> None:
-        """Break the connection off (SO_LINGER of no seconds sends RST)."""
+        """Reset the connection (SO_LINGER of 0 seconds sends RST)."""
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.kept = False
 
     def wait_until_received(self) -> None:
-        """Wait until the client's system has all that was sent."""
+        """Wait until the client's system has received everything."""
         until = time.monotonic() + LONG
         while fcntl.ioctl(self.socket, termios.TIOCOUTQ, bytes(4)) != bytes(4) and time.monotonic() < until:
             time.sleep(0.001)
 
     def wait_until_client_goes(self) -> None:
-        """Say nothing more, for as long as the client bears it."""
+        """Send nothing more until the client closes the connection."""
         self.kept = False
         with contextlib.suppress(OSError):
             while self.socket.recv(65536):
@@ -154,7 +154,7 @@ class FaultyS3:
     Parameters
     ----------
     real : S3Server
-        What it stands before. Signatures hold: the real server sees the Host header that was signed.
+        The server behind it. Signatures stay valid: the server receives the Host header that was signed.
     """
 
     real: S3Server
@@ -177,30 +177,30 @@ class FaultyS3:
         self.vanish()
         for thread in self._threads:
             thread.join(LONG)
-        assert not any(thread.is_alive() for thread in self._threads), "a connection goes on"
+        assert not any(thread.is_alive() for thread in self._threads), "a connection is still open"
 
     def client_params(self) -> "dict[str, Any]":
-        """Give the keyword arguments for clients that go through the proxy."""
+        """Return the keyword arguments for clients that use the proxy."""
         return {**self.real.client_params(), "endpoint_url": f"http://{LOOPBACK}:{self.port}"}
 
     def inject(self, operation: str, fault: Fault, times: Optional[int] = 1, after: int = 0) -> None:
-        """Do this to the next requests of an operation, or to all from now on."""
+        """Apply a fault to the next requests of an operation, or to all from now on."""
         self.inject_where(lambda asked: asked.operation == operation, fault, times, after)
 
     def inject_where(
         self, meets: Callable[[Asked], bool], fault: Fault, times: Optional[int] = 1, after: int = 0
     ) -> None:
-        """Do this to the next requests of a kind."""
+        """Apply a fault to the next requests that meet a condition."""
         with self._lock:
             self._rules.append(_Rule(meets, fault, times, after))
 
     def inject_nothing(self) -> None:
-        """Forget all rules."""
+        """Remove all rules."""
         with self._lock:
             self._rules = []
 
     def clear(self) -> None:
-        """Forget all rules, what was asked and what went wrong."""
+        """Remove all rules, and the records of requests and problems."""
         with self._lock:
             self._rules = []
             self.asked = []
@@ -209,7 +209,7 @@ class FaultyS3:
             self.accepted = 0
 
     def vanish(self) -> None:
-        """Nobody listens any more, and what was open is broken off."""
+        """Stop listening, and break open connections."""
         self._listener.shutdown(socket.SHUT_RDWR)  # ends `accept`, which closing would not
         self._accepting.join(LONG)
         self._listener.close()
@@ -219,14 +219,14 @@ class FaultyS3:
                     sock.shutdown(socket.SHUT_RDWR)
 
     def come_back(self) -> None:
-        """Listen, where it was before."""
+        """Listen on the same port again."""
         self._listener = socket.create_server((LOOPBACK, self.port), backlog=512)
         self.port = self._listener.getsockname()[1]
         self._accepting = threading.Thread(target=self._accept, args=(self._listener,), daemon=True)
         self._accepting.start()
 
     def turns(self, asked: Asked) -> "list[threading.Lock]":
-        """What writes of the same key wait for; of many keys in one request, all writes."""
+        """The locks that writes of the same key share; a request with many keys needs all."""
         if asked.operation == "DeleteObjects":
             return self._turns
         number = hash(asked.key) % TURNS
@@ -280,7 +280,7 @@ class FaultyS3:
             sock.close()
 
     def fault_for(self, asked: Asked) -> Fault:
-        """What is to be done to a request; by the rules, unless a subclass knows better."""
+        """The fault for a request, by the rules; a subclass may decide otherwise."""
         with self._lock:
             self.asked.append(asked)
             for rule in self._rules:
@@ -297,7 +297,7 @@ class FaultyS3:
 
 
 def _requests(sock: socket.socket) -> Iterator[Asked]:
-    """The requests that come on a connection; h11 sees to it that they are HTTP."""
+    """The requests that arrive on a connection; h11 checks that they are HTTP."""
     leftover = b""
     while True:
         parser = h11.Connection(h11.SERVER, max_incomplete_event_size=256 * 1024)

@@ -12,12 +12,12 @@ import psutil
 
 
 class Killer:
-    """Kills one of some processes again and again; a context manager.
+    """Repeatedly kills one of several processes; a context manager.
 
     Parameters
     ----------
     victims : callable
-        Gives the process ids among which it chooses, at the moment. It is handed a number from 0 to 1, for a choice.
+        Returns the current process ids to choose from. Its argument is a random number from 0 to 1.
     pauses : pair of float
         Seconds between two kills, at least and at most.
     seed : int
@@ -55,7 +55,7 @@ class Killer:
 
     @property
     def goes_on(self) -> bool:
-        """Whether it has not killed enough yet."""
+        """Whether it should kill more."""
         return self._most is None or self.kills < self._most
 
     def _run(self) -> None:
@@ -68,7 +68,7 @@ class Killer:
 
 
 def workers_of(pid: int) -> "list[psutil.Process]":
-    """The processes in which another one's transfers run."""
+    """The worker processes of another process."""
     found = []
     with contextlib.suppress(psutil.NoSuchProcess):
         for child in psutil.Process(pid).children():

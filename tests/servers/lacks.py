@@ -7,22 +7,22 @@ A test that needs a capability checks it: ``if "conditional-writes" in server.la
 LACKS: dict[str, frozenset[str]] = {
     "moto": frozenset(
         {
-            "signatures",  # nor does it look who signed
+            "signatures",  # ignores them, and the access key id
             "unknown-identities",
             "newline-keys",  # 404
             "control-character-uploads",  # a reply that is no XML
             "checksum-verification",
             "md5-verification",
             "conditional-multipart-replacements",  # overwrites
-            "get-of-a-part",  # gives the part, does not say of how many
+            "get-of-a-part",  # returns the part without the number of parts
             "multipart-checksums",
             "last-bytes-of-empty-objects-are-416",  # 200
         }
     ),
     "seaweedfs": frozenset(
         {
-            "prefixes-are-no-objects",  # 200 and no bytes
-            # It makes paths of keys, so some keys become others: a//b is a/b, /a is a, a\b is a/b.
+            "prefixes-are-no-objects",  # 200 without a body
+            # It converts keys to paths, so some keys become others: a//b is a/b, /a is a, a\b is a/b.
             "double-slash-keys",
             "leading-slash-keys",
             "backslash-keys",
@@ -34,9 +34,9 @@ LACKS: dict[str, frozenset[str]] = {
             "sse-kms",  # 500
             "conditional-writes-beside-prefix",  # 412
             "head-of-a-range",  # ignores the range
-            "list-order",  # by path segment: what is below a/ comes before a-
-            "list-start-after-an-object-and-prefix",  # skips what is below
-            "list-no-empty-prefixes",  # they stay
+            "list-order",  # by path segment: keys below a/ come before a-
+            "list-start-after-an-object-and-prefix",  # skips the keys below it
+            "list-no-empty-prefixes",  # lists them
         }
     ),
     "rclone": frozenset(

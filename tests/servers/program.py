@@ -23,7 +23,7 @@ class ServerDied(Exception):
 
 @contextmanager
 def running(command: Callable[[int, Path], list[str]]) -> Iterator[int]:
-    """Start ``command(port, empty_directory)``, wait until it accepts connections, and give its port."""
+    """Start ``command(port, empty_directory)``, wait until it accepts connections, and yield its port."""
     for attempt in range(1, _ATTEMPTS + 1):
         scratch = Path(tempfile.mkdtemp(prefix="fasts3-test-"))
         port = _free_port()

@@ -9,7 +9,7 @@ from botocore.handlers import add_expect_header
 
 @dataclass(frozen=True)
 class S3Server:
-    """A running S3 server. `servers.capabilities` is the vocabulary of `lacks`."""
+    """A running S3 server. `lacks` has names of `servers.capabilities`."""
 
     name: str  # 'moto', 'seaweedfs' or 'rclone'
     endpoint_url: str
@@ -20,7 +20,7 @@ class S3Server:
     region: str = "us-east-1"
 
     def client_params(self) -> dict[str, Any]:
-        """Give the keyword arguments for ``S3(client_params=...)`` and ``boto3.client("s3", ...)``."""
+        """Return the keyword arguments for ``S3(client_params=...)`` and ``boto3.client("s3", ...)``."""
         return {
             "endpoint_url": self.endpoint_url,
             "aws_access_key_id": self.access_key,
@@ -29,8 +29,8 @@ class S3Server:
         }
 
     def boto3_client(self, **changes: Any) -> Any:
-        """Give a boto3 client for this server: the reference to compare with. Close it after use."""
+        """Return a boto3 client for this server, as a reference. Close it after use."""
         client = boto3.session.Session().client("s3", **{**self.client_params(), **changes})
-        # Old versions of botocore mix up replies to `Expect: 100-continue`; see `boto/events.py`.
+        # Old versions of botocore mix up responses to `Expect: 100-continue`; see `boto/events.py`.
         client.meta.events.unregister("before-call.s3", add_expect_header)
         return client

@@ -18,7 +18,7 @@ BUCKET = "metaflow-fasts3-test"
 
 @contextmanager
 def start_seaweedfs() -> Iterator[S3Server]:
-    """SeaweedFS checks signatures, keeps data on disk and is the fastest of the three."""
+    """SeaweedFS verifies signatures, stores data on disk and is the fastest of the three."""
     with SeaweedFS(bucket=BUCKET) as server:
         yield S3Server(
             name="seaweedfs",
@@ -32,14 +32,14 @@ def start_seaweedfs() -> Iterator[S3Server]:
 
 @contextmanager
 def start_moto() -> Iterator[S3Server]:
-    """Moto is the nearest to AWS in meaning. In a process of its own, it shares no lock with the tests."""
+    """Moto is closest to AWS in semantics. In a separate process, it shares no lock with the tests."""
     with running(lambda port, _: [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]) as port:
         yield _with_bucket(_server("moto", port, access_key="moto", secret_key=secrets.token_urlsafe(30)))
 
 
 @contextmanager
 def start_rclone() -> Iterator[S3Server]:
-    """Rclone shows files of a directory as objects, and stands for the servers that do less."""
+    """Rclone serves files of a directory as objects, and represents servers with fewer features."""
     program = shutil.which("rclone", path=sysconfig.get_path("scripts")) or shutil.which("rclone") or "rclone"
     access_key, secret_key = "rclone", secrets.token_urlsafe(30)
     with running(

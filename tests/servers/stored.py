@@ -5,7 +5,7 @@ from typing import Any
 
 
 class Stored:
-    """The objects below one root, as boto3 sees them. Keys are relative to that root."""
+    """The objects below one root, as boto3 reads them. Keys are relative to the root."""
 
     def __init__(self, client: Any, bucket: str, prefix: str) -> None:
         self.client = client
@@ -39,6 +39,6 @@ class Stored:
         self.client.delete_object(**self._at(key))
 
     def open_uploads(self) -> "list[str]":
-        """Multipart uploads that were begun and neither completed nor aborted."""
+        """Open multipart uploads."""
         told = self.client.list_multipart_uploads(Bucket=self.bucket, Prefix=self.prefix)
         return [upload["UploadId"] for upload in told.get("Uploads", [])]

@@ -17,7 +17,7 @@ SILENCE = 1.0  # seconds after which a server that says nothing is given up
 
 @dataclass
 class World:
-    """What a test works with."""
+    """The objects that a test uses."""
 
     s3: S3  # through the proxy
     stored: Stored  # what is really stored, past the proxy
@@ -26,17 +26,17 @@ class World:
 
     @property
     def root(self) -> str:
-        """The URL below which everything lies."""
+        """The URL of the root."""
         return f"s3://{self.stored.bucket}/{self.stored.prefix}".rstrip("/")
 
     def left_behind(self) -> "list[str]":
-        """Temporary files and directories of `s3`."""
+        """The temporary files and directories of `s3`."""
         return [str(path) for path in self.folder.joinpath("tmproot").rglob("*")]
 
 
 @contextmanager
 def new_world(proxy: FaultyS3, oracle: Any, folder: Path, renewable: bool = False) -> Iterator[World]:
-    """Give an `S3` with a root that nothing is below, and no faults yet.
+    """Create an `S3` with an empty root, without faults.
 
     Parameters
     ----------

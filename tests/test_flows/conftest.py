@@ -13,13 +13,13 @@ FLOWS = Path(__file__).resolve().parents[2] / "test_flows"
 
 @dataclass(frozen=True)
 class User:
-    """Someone who runs the programs of test_flows."""
+    """A user who runs the programs of test_flows."""
 
     folder: Path
     environment: "dict[str, str]"
 
     def runs(self, program, *arguments, own_class=False):
-        """Give what a program printed; it must end well. With `own_class`, as if nothing were installed."""
+        """Run a program, which must succeed, and return its output. With `own_class`, without this package."""
         environment = dict(self.environment)
         if own_class:
             environment["METAFLOW_EXTENSIONS_SEARCH_DIRS"] = environment["METAFLOW_HOME"]  # none here
@@ -62,7 +62,7 @@ def user(seaweedfs, prefix, tmp_path):
 
 @pytest.fixture
 def stored(seaweedfs, prefix):
-    """List the keys that this test's user stored, as boto3 sees them; below a directory."""
+    """List the keys below a directory that this test's user stored, with boto3."""
     client = seaweedfs.boto3_client()
 
     def list_keys(directory):

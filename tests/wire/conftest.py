@@ -27,19 +27,19 @@ def certificates(tmp_path_factory):
 
 @pytest.fixture(params=["plain", "TLS"])
 def tls(request, certificates):
-    """The context of a server, or None: run the test on both."""
+    """The TLS context of a server, or None: the test runs with both."""
     return certificates.server() if request.param == "TLS" else None
 
 
 @pytest.fixture(autouse=True)
 def nothing_resolved():
-    """No name was looked up before, by another test."""
+    """Clear the cache of names, which other tests may have resolved."""
     addresses._known.clear()
 
 
 @pytest.fixture
 def opened():
-    """What is closed with the test."""
+    """Closes its contents at the end of the test."""
     closing = []
     yield lambda thing: closing.append(thing) or thing
     for thing in reversed(closing):
@@ -48,7 +48,7 @@ def opened():
 
 @pytest.fixture
 def connect(certificates, opened):
-    """Make a `Connection` to a scripted server."""
+    """Create a `Connection` to a scripted server."""
 
     def make(server: Scripted, read_timeout: float = 10.0) -> Completed:
         sock = socket.create_connection((server.host, server.port))
@@ -62,7 +62,7 @@ def connect(certificates, opened):
 
 @pytest.fixture
 def endpoint_of(certificates):
-    """Give the endpoint of a scripted server."""
+    """Return the endpoint of a scripted server."""
 
     def make(server: Scripted, **changes: object) -> Endpoint:
         bundle = certificates.bundle if server.tls else None
@@ -74,7 +74,7 @@ def endpoint_of(certificates):
 
 @pytest.fixture
 def template_of(endpoint_of):
-    """Give a template for a scripted server; `read_timeout` is the endpoint's, all else the template's own fields."""
+    """Return a template for a scripted server; `read_timeout` belongs to the endpoint, all others to the template."""
 
     def make(server: Scripted, read_timeout: float = 10.0, **changes: object) -> RequestTemplate:
         endpoint = endpoint_of(server, read_timeout=read_timeout)
@@ -86,7 +86,7 @@ def template_of(endpoint_of):
 
 @pytest.fixture
 def exchange_with(template_of, opened):
-    """Make an `Exchange` with a scripted server."""
+    """Create an `Exchange` with a scripted server."""
 
     def make(server: Scripted, credentials=CREDENTIALS, **changes: object) -> Exchange:
         template = template_of(server, **changes)
@@ -97,7 +97,7 @@ def exchange_with(template_of, opened):
 
 @pytest.fixture
 def transfers_with(template_of, opened):
-    """Make `WireTransfers` with a scripted server."""
+    """Create `WireTransfers` with a scripted server."""
 
     def make(server: Scripted, **changes: object) -> Completed:
         template = template_of(server, **changes)

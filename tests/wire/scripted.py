@@ -20,7 +20,7 @@ NOD = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 @dataclass
 class Request:
-    """What a client asked."""
+    """The request of a client."""
 
     method: str
     target: str
@@ -42,7 +42,7 @@ class Peer:
     closed: bool = False
 
     def read(self) -> bytes:
-        """Read what is there; an empty read in the middle of a script is an error."""
+        """Read available bytes; an empty read in the middle of a script is an error."""
         data = self.socket.recv(65536)
         if not data:
             raise EOFError(f"connection {self.number} was closed by the client")
@@ -53,14 +53,14 @@ Action = Callable[[Peer], None]
 
 
 def reply(body: bytes = b"", status: str = "200 OK", **headers: object) -> bytes:
-    """A whole reply of S3's; None for a header leaves it out."""
+    """A complete response of S3; a header of None is omitted."""
     given = {"content_length": len(body), "x_amz_request_id": "REQUEST", **headers}
     lines = [f"{name.replace('_', '-')}: {value}\r\n" for name, value in given.items() if value is not None]
     return f"HTTP/1.1 {status}\r\n{''.join(lines)}\r\n".encode("latin-1") + body
 
 
 def error(code: str, status: str, message: str = "It is so.") -> bytes:
-    """A reply as S3 makes it where something is wrong."""
+    """An error response of S3."""
     document = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>{message}</Message></Error>"
     return reply(document.encode(), status, x_amz_request_id="REQUEST")
 
@@ -76,7 +76,7 @@ class _EndOfScript(Exception):
 
 
 def expect_perhaps(peer: Peer) -> None:
-    """Wait for a request; the script ends here where none comes."""
+    """Wait for a request; if none arrives, the script ends here."""
     try:
         expect(peer)
     except EOFError:
@@ -114,7 +114,7 @@ def answer(data: bytes = OK) -> Action:
 
 
 def answer_perhaps(data: bytes) -> Action:
-    """Send bytes; the script ends here where the client has gone before they were all sent."""
+    """Send bytes; if the client closes before the end, the script ends here."""
 
     def do(peer: Peer) -> None:
         try:
@@ -126,7 +126,7 @@ def answer_perhaps(data: bytes) -> Action:
 
 
 def drip(data: bytes) -> Action:
-    """Send byte by byte, each in a packet of its own."""
+    """Send byte by byte, each in its own packet."""
 
     def do(peer: Peer) -> None:
         for number in range(len(data)):
@@ -136,29 +136,29 @@ def drip(data: bytes) -> Action:
 
 
 def close(peer: Peer) -> None:
-    """Close in order."""
+    """Close the connection in an orderly way."""
     peer.socket.close()
     peer.closed = True
 
 
 def end_sending(peer: Peer) -> None:
-    """Send no more, and go on reading."""
+    """Send no more, and continue to read."""
     peer.socket.shutdown(socket.SHUT_WR)
 
 
 def reset(peer: Peer) -> None:
-    """Break the connection off (SO_LINGER of no seconds sends RST)."""
+    """Reset the connection (SO_LINGER of 0 seconds sends RST)."""
     peer.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     close(peer)
 
 
 def announce(event: threading.Event) -> Action:
-    """Tell the test that the script has come so far."""
+    """Signal to the test that the script has reached this action."""
     return lambda _: event.set()
 
 
 def stall(event: threading.Event) -> Action:
-    """Do nothing until the test, or its end, says so."""
+    """Wait for a signal of the test, or for its end."""
 
     def do(peer: Peer) -> None:
         peer.server.stalled.append(event)
@@ -169,7 +169,7 @@ def stall(event: threading.Event) -> Action:
 
 
 def silence(peer: Peer) -> None:
-    """Do nothing until the client goes."""
+    """Wait until the client closes the connection."""
     with contextlib.suppress(OSError):
         while peer.socket.recv(65536):
             pass
@@ -182,7 +182,7 @@ class Scripted:
     Parameters
     ----------
     scripts : lists of actions
-        One for each connection, in the order in which they are made. One more connection is a problem.
+        One for each connection, in order. A further connection is a failure.
     tls : ssl.SSLContext, optional
     host : str
         Address to listen on.
@@ -273,7 +273,7 @@ class Scripted:
 
 
 class Pieces:
-    """A socket that gives prepared pieces, one for each read, and takes note of what is sent."""
+    """A socket that returns prepared pieces, one for each read, and records the sent bytes."""
 
     def __init__(self, pieces: "list[bytes]") -> None:
         self.pieces = [piece for piece in pieces if piece]
