@@ -18,9 +18,7 @@ with warnings.catch_warnings():
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line(
-        "markers", "needs(*capabilities): skip if `server.lacks` one of these"
-    )
+    config.addinivalue_line("markers", "needs(*capabilities): skip if `server.lacks` one of these")
 
 
 # Each registers its capabilities when it is imported.
