@@ -312,7 +312,7 @@ def test_a_server_that_contradicts_itself_is_not_asked_for_ever(size):
     with pytest.raises(JobFailed) as failed:
         carry_out(plan, answer)
     assert failed.value.failure.code is Code.PRECONDITION
-    assert "says that it does not exist" in failed.value.failure.message
+    assert "a HEAD returns 404" in failed.value.failure.message
     for job in plan.cleanup():
         store(job)
     assert (store.objects, store.open) == ({}, {})
