@@ -1,7 +1,7 @@
 """Remembers which endpoints have responded to this process, and which buckets exist.
 
-The URL of an endpoint that has never responded may be wrong, so its requests fail within seconds (`workers/retries.py`).
-Requests to one that has responded are retried for as long as an outage may take.
+The URL of an endpoint that has never responded may be wrong, so its requests fail within seconds
+(`workers/retries.py`). Requests to one that has responded are retried for as long as an outage may take.
 """
 
 import ipaddress
