@@ -2,6 +2,8 @@
 
 import os
 import threading
+from collections import deque
+from queue import SimpleQueue
 
 import pytest
 from workers.calls import call_on
@@ -9,12 +11,14 @@ from workers.calls import call_on
 from metaflow_extensions.fasts3.plans import object_downloads
 from metaflow_extensions.fasts3.plans.download import Download
 from metaflow_extensions.fasts3.plans.downloads import Downloads
+from metaflow_extensions.fasts3.plans.jobs import Job
 from metaflow_extensions.fasts3.plans.plan import JobFailed, JobQueue
 from metaflow_extensions.fasts3.wire.blocking import Interruption
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
 from metaflow_extensions.fasts3.wire.ranges import most_of
 from metaflow_extensions.fasts3.wire.transfers import GetReply, ObjectInfo
 from metaflow_extensions.fasts3.wire.waiting import READ, Readiness, wait_for
+from metaflow_extensions.fasts3.workers import inline_runner
 from metaflow_extensions.fasts3.workers.inline_runner import InlineRunner
 
 STEP, SIZE = 10, 320
@@ -100,3 +104,52 @@ def test_a_piece_that_fails_ends_the_first_response(run, objects):
         run(server, objects, 8)
     assert failed.value.failure.code is Code.ACCESS_DENIED
     assert not server.timed_out
+
+
+class Announced:
+    """A plan whose jobs another thread gives, one at a time."""
+
+    def __init__(self):
+        self.jobs = deque()
+        self.ended = False
+        self.listening = threading.Event()
+        self.outcomes = SimpleQueue()
+
+    def announce_to(self, more):
+        self.more = more
+        self.listening.set()
+
+    def start(self):
+        while self.jobs or not self.ended:
+            yield self.jobs.popleft() if self.jobs else None
+
+    def receive(self, job, outcome):
+        self.outcomes.put(outcome)
+        return ()
+
+    def cleanup(self):
+        return []
+
+
+def test_a_job_that_is_announced_waits_for_nothing(monkeypatch):
+    monkeypatch.setattr(
+        inline_runner, "INTERRUPTION_CHECK_INTERVAL", 1000.0
+    )  # seconds; none of these waits ends by itself
+    plan, server = Announced(), Server()
+
+    def run():
+        with Interruption() as interruption:
+            InlineRunner(call_on(server, interruption), 8).run(JobQueue(plan))
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    assert plan.listening.wait(LONG)
+    for number in range(3):
+        plan.jobs.append(Job(number, "get", "bucket", "key", {"path": "/x", "byte_range": "bytes=0-9"}))
+        plan.more()
+        assert plan.outcomes.get(timeout=LONG).number == number
+    plan.ended = True
+    plan.more()
+    thread.join(LONG)
+    assert not thread.is_alive()
+    server.close()

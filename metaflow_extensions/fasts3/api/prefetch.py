@@ -2,20 +2,18 @@
 
 import contextlib
 import os
-import threading
 from collections import deque
 from collections.abc import Iterator
 from queue import Empty, SimpleQueue
 from typing import Callable, NamedTuple, Optional, Union
 
 from metaflow_extensions.fasts3.api.errors import MetaflowS3Exception
+from metaflow_extensions.fasts3.api.plan_thread import PlanThread, Run
 from metaflow_extensions.fasts3.api.unnamed_files import MemoryFiles
 from metaflow_extensions.fasts3.plans.download import Download, Downloaded
 from metaflow_extensions.fasts3.plans.download_stream import DownloadStream, Wanted
 from metaflow_extensions.fasts3.plans.look_ahead import LookAhead
 from metaflow_extensions.fasts3.plans.object_downloads import RESTARTS
-from metaflow_extensions.fasts3.plans.plan import Plan
-from metaflow_extensions.fasts3.wire.blocking import Interrupted, Interruption
 from metaflow_extensions.fasts3.workers.interruptible import SIGNAL_CHECK_INTERVAL
 
 TAKEN_AT_A_TIME = 2  # requests, while a result is ready for the loop; several, so that more and more are ahead
@@ -50,8 +48,7 @@ class Prefetch:
 
     Parameters
     ----------
-    run : callable
-        Runs a plan, with the `Interruption` that ends it.
+    run : Run
     requests : iterator of Requested or None
         None announces that the next request takes time; running downloads are awaited first.
     name : callable
@@ -70,7 +67,7 @@ class Prefetch:
 
     def __init__(
         self,
-        run: Callable[[Plan, Interruption], None],
+        run: Run,
         requests: Iterator[Optional[Requested]],
         name: Optional[Callable[[str], str]],
         spare_name: Callable[[str], str],
@@ -80,7 +77,6 @@ class Prefetch:
         missing_ok: bool,
         step: int,
     ) -> None:
-        self._run = run
         self._requests = requests
         self._name = name
         self._ordered = ordered
@@ -89,9 +85,8 @@ class Prefetch:
         self._files = MemoryFiles(spare_name)
         self._arrived: SimpleQueue[Union[tuple[int, Optional[Downloaded]], _End]] = SimpleQueue()
         self._plan = DownloadStream(self._put, self._ahead, missing_ok, step, self._files)
-        self._interruption = Interruption()
-        self._thread: Optional[threading.Thread] = None
-        self._process = os.getpid()
+        self._thread = PlanThread(run, self._plan, self._put_end, "fasts3-stream")
+        self._started = False
         self._count = 0  # of requests taken
         self._all_taken = False
         self._problem: Optional[BaseException] = None  # from the iterator of requests; earlier ones come first
@@ -127,7 +122,7 @@ class Prefetch:
     @property
     def is_ours(self) -> bool:
         """Whether this process began the loop; a forked child has a copy, but does not own its parent's files."""
-        return self._process == os.getpid()
+        return self._thread.is_ours
 
     @property
     def unproven(self) -> "tuple[str, ...]":
@@ -139,10 +134,9 @@ class Prefetch:
         if not self.is_ours:
             return
         self._closed = True
-        self._interruption.set()
+        self._thread.stop()
         try:
-            if self._thread and self._thread.is_alive() and self._thread is not threading.current_thread():
-                self._thread.join(LEAVE_AFTER)
+            self._thread.join(LEAVE_AFTER)
         finally:
             self._files.__exit__()
             for path in self._paths.values():
@@ -204,27 +198,15 @@ class Prefetch:
         if path is not None:
             self._paths[number] = path
         self._plan.want(Wanted(number, requested.download, path))
-        if self._thread is None:
-            self._start()
+        if not self._started:
+            self._started = True
+            self._thread.start("a loop over S3", "get_many")
         return True
 
     def _end(self) -> bool:
         self._all_taken = True
         self._plan.end()
         return True
-
-    def _start(self) -> None:
-        # Stored before it starts: an exception may interrupt any line, and `close` has to wait for the thread.
-        self._thread = threading.Thread(target=self._work, name="fasts3-stream", daemon=True)
-        try:
-            self._thread.start()
-        except RuntimeError as error:
-            if type(error) is not RuntimeError:  # a signal's handler may raise anything
-                raise
-            self._thread = None
-            raise MetaflowS3Exception(
-                f"Could not start a thread for a loop over S3 ({error}). End other threads, or use get_many."
-            ) from error
 
     def _collect(self, wait: bool) -> bool:
         """Take one more result; return whether there was one."""
@@ -246,15 +228,7 @@ class Prefetch:
     def _put(self, number: int, result: Optional[Downloaded]) -> None:
         self._arrived.put((number, result))
 
-    def _work(self) -> None:
-        error: Optional[BaseException] = None
-        try:
-            with self._interruption:
-                self._run(self._plan, self._interruption)
-        except Interrupted:
-            pass
-        except BaseException as raised:  # raised in the loop's thread
-            error = raised
+    def _put_end(self, error: Optional[BaseException]) -> None:
         if self._closed:  # `close` did not wait for the end
             self._files.__exit__()
         self._arrived.put(_End(error))

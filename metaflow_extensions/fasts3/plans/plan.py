@@ -114,6 +114,16 @@ class JobQueue:
         """Whether there may be jobs later, although `take` returns none: the plan waits for another thread."""
         return bool(self._sources)
 
+    @property
+    def announces(self) -> bool:
+        """Whether the plan says when it has more jobs: another thread waits for each of them."""
+        return hasattr(self._plan, "announce_to")
+
+    def announce_to(self, more: Callable[[], None]) -> None:
+        """Have the plan call a function, from any thread, when it has more jobs, if it can."""
+        if self.announces:
+            self._plan.announce_to(more)  # type: ignore[attr-defined]
+
     def put_back(self, jobs: Iterable[Job]) -> None:
         """Return taken jobs that were not started; they come next."""
         self._next.extend(jobs)

@@ -67,7 +67,7 @@ class InlineRunner:
         JobFailed, Interrupted
         """
         while not leave():
-            if queue.at_least(2):
+            if (queue.announces and queue.is_held) or queue.at_least(2):
                 self._run_parallel(queue, leave)
             elif queue.has_more():
                 self._run_next(queue, leave)
@@ -125,6 +125,7 @@ class InlineRunner:
     def _run_parallel(self, queue: JobQueue, leave: Callable[[], bool], others: Callable[[], int] = lambda: 0) -> None:
         """Run jobs in parallel, on as many threads fewer as `others` returns: jobs that run elsewhere."""
         with JobThreads(self._perform, self._threads) as threads:
+            queue.announce_to(threads.wake)
             try:
                 self._keep_busy(threads, queue, leave, others)
             finally:
@@ -145,7 +146,7 @@ class InlineRunner:
             if job is not None:
                 widths[job.number] = threads.size
                 threads.run(job)
-            elif not threads.under_way:
+            elif not threads.under_way and not (queue.announces and queue.is_held):
                 return
             else:
                 for job, outcome in threads.outcomes(INTERRUPTION_CHECK_INTERVAL):

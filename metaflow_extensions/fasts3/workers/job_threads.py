@@ -52,16 +52,21 @@ class JobThreads(Threads):
         for job, outcome, error, _ in self.results(timeout):
             if error:
                 raise error
-            yield job, outcome
+            if job:  # otherwise it was woken
+                yield job, outcome
 
     def rest(self, patience: float) -> "Iterator[tuple[Job, Outcome]]":
         """Yield jobs that end within `patience` seconds, then end the others' waits. Exceptions of jobs are ignored."""
         until = time.monotonic() + patience
         while self.under_way and time.monotonic() < until:
             for job, outcome, error, _ in self.results(max(0.0, until - time.monotonic())):
-                if not error:
+                if job and not error:
                     yield job, outcome
         self.stop()
+
+    def wake(self) -> None:
+        """End the wait of `outcomes`, from any thread: there are more jobs to run."""
+        self.report(None, None)
 
     def stop(self) -> None:
         """End the waits of running jobs."""
