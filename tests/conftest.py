@@ -55,7 +55,8 @@ hypothesis.settings.register_profile("here", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("here")
 
 
-OF_CALLS = {"fasts3-call", "fasts3-stream", "fasts3-ahead", "fasts3-job"}  # names of threads that end with a call
+# Names of threads that end with a call, or with a file.
+OF_CALLS = {"fasts3-call", "fasts3-stream", "fasts3-ahead", "fasts3-job", "fasts3-file"}
 
 
 class _ReadOnce(botocore.loaders.JSONFileLoader):

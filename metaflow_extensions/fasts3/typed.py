@@ -15,6 +15,7 @@ from metaflow_extensions.fasts3.api.errors import (
     MetaflowS3InvalidObject,
     MetaflowS3InvalidRange,
     MetaflowS3NotFound,
+    MetaflowS3ObjectExists,
     MetaflowS3PreconditionFailed,
     MetaflowS3URLException,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "MetaflowS3InvalidObject",
     "MetaflowS3InvalidRange",
     "MetaflowS3NotFound",
+    "MetaflowS3ObjectExists",
     "MetaflowS3PreconditionFailed",
     "MetaflowS3URLException",
     "Progress",

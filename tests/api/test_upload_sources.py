@@ -1,6 +1,10 @@
 """Tests of the sources of an upload's bytes."""
 
+import bz2
+import gzip
+import http.client
 import io
+import lzma
 import socket
 import tempfile
 import tracemalloc
@@ -14,7 +18,7 @@ from hypothesis import strategies as st
 from metaflow_extensions.fasts3.api import upload_sources
 from metaflow_extensions.fasts3.api.errors import MetaflowS3InvalidObject, MetaflowS3NotFound
 from metaflow_extensions.fasts3.api.unnamed_files import Spool
-from metaflow_extensions.fasts3.api.upload_sources import path_source, value_source
+from metaflow_extensions.fasts3.api.upload_sources import UNSIZED, path_source, value_source
 from metaflow_extensions.fasts3.plans.pieces import Piece, pieces
 
 
@@ -84,10 +88,67 @@ def test_a_spooled_file_stays_in_memory(monkeypatch):
         assert whole(value_source("k", file, rewind=True), 4) == b"0123456789"
 
 
-def test_a_connection_is_no_file():
+def read_stream(source, step=4):
+    assert source.size == UNSIZED
+    data = bytearray()
+    while more := source.read(Piece(0, step)):
+        data += more
+    return bytes(data)
+
+
+class OnlyRead:
+    """What has no more than a `read`."""
+
+    def __init__(self, data):
+        self.read = io.BytesIO(data).read
+
+
+def test_a_connection_is_a_stream():
     ours, theirs = socket.socketpair()
-    with ours, theirs, ours.makefile("rb") as stream, pytest.raises(MetaflowS3InvalidObject, match=r"its read\(\)"):
-        value_source("k", stream, rewind=False)
+    with ours, theirs, ours.makefile("rb") as stream:
+        theirs.sendall(b"0123456789")
+        theirs.shutdown(socket.SHUT_WR)
+        assert read_stream(value_source("k", stream, rewind=True)) == b"0123456789"
+
+
+@pytest.mark.parametrize("rewind", [True, False])
+def test_what_can_only_be_read_is_a_stream(rewind):
+    assert read_stream(value_source("k", OnlyRead(b"0123456789"), rewind)) == b"0123456789"
+
+
+@pytest.mark.parametrize("module", [gzip, bz2, lzma])
+@pytest.mark.parametrize(("rewind", "expected"), [(True, b"0123456789"), (False, b"3456789")])
+def test_what_decompresses_is_a_stream(module, rewind, expected):
+    # Its end can only be found by decompressing all of it, and its beginning again after that.
+    with module.open(io.BytesIO(module.compress(b"0123456789"))) as file:
+        file.read(3)
+        assert read_stream(value_source("k", file, rewind)) == expected
+
+
+@pytest.mark.parametrize("length", [10, 12])
+def test_an_http_response_that_is_cut_short_is_an_error(length):
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n0123456789" % length)
+        theirs.shutdown(socket.SHUT_WR)
+        response = http.client.HTTPResponse(ours)
+        response.begin()
+        source = value_source("k", response, rewind=True)
+        if length == 10:
+            assert read_stream(source) == b"0123456789"
+        else:
+            with pytest.raises((MetaflowS3InvalidObject, http.client.IncompleteRead)):
+                read_stream(source)
+        response.close()
+
+
+def test_a_stream_without_bytes_now_is_an_error():
+    class NotNow:
+        def read(self, amount):
+            return None if amount else b""
+
+    with pytest.raises(MetaflowS3InvalidObject, match=r"the-key.* returned NoneType instead of bytes"):
+        read_stream(value_source("the-key", NotNow(), rewind=True))
 
 
 @pytest.mark.parametrize("view", [lambda buffer: buffer, memoryview], ids=["bytearray", "memoryview"])

@@ -85,6 +85,15 @@ def test_stdin(start, here, root, stored, size):
     assert list(here.iterdir()) == []
 
 
+def test_content_types_by_name(fasts3, root, stored, tree):
+    (tree / "page.html").write_text("<p>")
+    assert fasts3("put", "tree/page.html", f"{root}/file").exit_code == 0
+    assert fasts3("put", "-", f"{root}/stdin.json", stdin="{}").exit_code == 0
+    assert fasts3("put", "tree", f"{root}/x").exit_code == 0
+    kinds = {key: stored.head(key)["ContentType"] for key in ("file", "stdin.json", "x/page.html")}
+    assert kinds == {"file": "text/html", "stdin.json": "application/json", "x/page.html": "text/html"}
+
+
 def test_what_is_read_from_stdin_needs_a_key(fasts3, root):
     assert fasts3("put", "-", f"{root}/", stdin="x").exit_code == 2
     assert fasts3("put", "-", "-", f"{root}/x", stdin="x").exit_code == 2

@@ -281,6 +281,20 @@ def test_a_directory_becomes_the_root(s3, bare, root, local, stored):
         bare.upload(local)
 
 
+def test_the_names_of_files_suggest_content_types(s3, tmp_path):
+    folder = tmp_path / "typed"
+    folder.mkdir()
+    names = {"a.json": "application/json", "b.csv.gz": "application/gzip", "c.html": "text/html"}
+    for name in names:
+        (folder / name).write_bytes(b"x")
+    s3.upload(folder, "typed")
+    assert {info.key: info.content_type for info in s3.info_many([f"typed/{name}" for name in names])} == {
+        f"typed/{name}": kind for name, kind in names.items()
+    }
+    s3.put_files([("plain", str(folder / "c.html"))])
+    assert s3.info("plain").content_type != "text/html"
+
+
 def test_patterns_choose_files(s3, local):
     def keys(**patterns):
         return [key for key, _ in s3.upload(local, f"p{len(patterns)}{hash(str(patterns))}", **patterns)]

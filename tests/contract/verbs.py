@@ -5,6 +5,7 @@ READS = {
     "get_many": lambda s3, key: s3.get_many([key]),
     "info": lambda s3, key: s3.info(key),
     "info_many": lambda s3, key: s3.info_many([key]),
+    "open": lambda s3, key: s3.open(key),
 }
 
 # The same, with an answer for a missing key.

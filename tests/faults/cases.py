@@ -258,3 +258,57 @@ def put_large_if_match(world: World) -> Iterator[None]:
 @case("CompleteMultipartUpload")
 def put_large_if_absent(world: World) -> Iterator[None]:
     yield from _put_if_absent(world, LARGE)
+
+
+@case("GetObject")
+def open_to_read(world: World) -> Iterator[None]:
+    world.stored.put("a", SMALL)
+    yield
+    with world.s3.open("a") as file:
+        assert file.read() == SMALL
+
+
+@case("GetObject", after=2)
+def open_to_read_on(world: World) -> Iterator[None]:
+    world.stored.put("a", LARGE)
+    yield
+    with world.s3.open("a") as file:
+        assert b"".join(iter(lambda: file.read(100_000), b"")) == LARGE
+
+
+def _open_to_write(world: World, blob: bytes, mode: str = "wb") -> Iterator[None]:
+    yield
+    with world.s3.open("a", mode) as file:
+        for start in range(0, len(blob), 1_000_000):
+            file.write(blob[start : start + 1_000_000])
+    assert world.stored.blob("a") == blob
+
+
+@case("PutObject")
+def open_to_write(world: World) -> Iterator[None]:
+    yield from _open_to_write(world, SMALL)
+
+
+@case("CreateMultipartUpload")
+def open_to_write_large_create(world: World) -> Iterator[None]:
+    yield from _open_to_write(world, LARGE)
+
+
+@case("UploadPart", after=1)
+def open_to_write_large_part(world: World) -> Iterator[None]:
+    yield from _open_to_write(world, LARGE)
+
+
+@case("CompleteMultipartUpload")
+def open_to_write_large_complete(world: World) -> Iterator[None]:
+    yield from _open_to_write(world, LARGE)
+
+
+@case("PutObject")
+def open_to_create(world: World) -> Iterator[None]:
+    yield from _open_to_write(world, SMALL, "xb")
+
+
+@case("CompleteMultipartUpload")
+def open_to_create_large(world: World) -> Iterator[None]:
+    yield from _open_to_write(world, LARGE, "xb")

@@ -17,6 +17,7 @@ from servers.transient import DOCUMENTS, GETS, HEADS, TRANSIENT
 
 from metaflow_extensions.fasts3.wire.operations import OPERATIONS
 
+OF_FILES = {"fasts3-file", "fasts3-job"}
 DEADLINE = 15.0  # seconds; a fault that is met once costs a time-out of one and a short wait
 
 
@@ -39,7 +40,9 @@ COLUMNS = {
         faults.another_range,
         GETS,
         raises=MetaflowS3Exception,
-        raises_for=frozenset({"get_a_range", "get_large_second_piece", "get_large_in_memory"}),
+        raises_for=frozenset(
+            {"get_a_range", "get_large_second_piece", "get_large_in_memory", "open_to_read", "open_to_read_on"}
+        ),
     ),
     # Once: the next try is signed for the server's time. A HEAD has no body that could hold the code.
     "403 RequestTimeTooSkewed": Column(faults.skewed, never=HEADS),
@@ -51,7 +54,7 @@ COLUMNS = {
     ),
 }
 # A single range has no checksum: what is wrong in it and does not show is TLS's to see. See docs/security.md.
-UNSEEN = {("get_a_range", "corrupt")}
+UNSEEN = {("get_a_range", "corrupt"), ("open_to_read", "corrupt"), ("open_to_read_on", "corrupt")}
 
 
 # The upload was opened, and its number lost on the way: nobody can know which of those at the server it is. Lifecycle
@@ -113,6 +116,9 @@ def _meet(world, row, column, open_uploads=0):
     assert world.left_behind() == []
     assert len(world.stored.open_uploads()) <= open_uploads
     left = {thread for thread in threading.enumerate() if thread.name.startswith("fasts3")} - threads
+    for thread in [thread for thread in left if thread.name in OF_FILES]:  # closing a file does not wait for them
+        thread.join(DEADLINE)
+        left.remove(thread)
     assert [thread.name for thread in left] in ([], ["fasts3-call"])  # one stays for the next call
 
 

@@ -3,7 +3,9 @@
 Each line that is marked as wrong must be an error, and no other line may be one.
 """
 
+import io
 from typing import TYPE_CHECKING, Any, Optional
+from urllib.request import urlopen
 
 from metaflow_extensions.fasts3.typed import (
     S3,
@@ -104,6 +106,23 @@ def writes(s3: S3, value: PutValue) -> None:
     s3.put("k", 5)  # wrong
     s3.put_many(["ab"])  # wrong
     s3.put_files([("a", b"x")])  # wrong
+
+
+def files(s3: S3) -> None:
+    with s3.open("k") as reader, s3.open("k", "wb", metadata={"n": 1}) as writer:
+        assert_type(reader, io.BufferedReader)
+        assert_type(writer, io.BufferedIOBase)
+        assert_type(reader.read(), bytes)
+        writer.write(reader.read(5))
+        writer.write("text")  # wrong
+    with s3.open("k", "r", newline="") as text, s3.open("k", "x") as other:
+        assert_type(text, io.TextIOWrapper)
+        other.write(text.read())
+        other.write(b"bytes")  # wrong
+    s3.open("k", look_ahead=2**20)
+    s3.open(5)  # wrong
+    s3.open("k", "rb", look_ahead="much")  # wrong
+    s3.put("k", urlopen("http://localhost/"))
 
 
 def failures(s3: S3) -> None:

@@ -121,7 +121,20 @@ def main(count, seed):
     path = os.path.join(tempfile.mkdtemp(), "large")
     with open(path, "wb") as file:
         file.write(LARGE)
+
+    def read():
+        with s3.open("large") as file:
+            while file.read(10**6):
+                pass
+
+    def write():
+        with s3.open("written", "wb") as file:
+            for start in range(0, len(LARGE), 10**6):
+                file.write(LARGE[start : start + 10**6])
+
     calls = {
+        "open to read": read,
+        "open to write": write,
         "put_many": lambda: s3.put_many(SMALL.items()),
         "get_many": lambda: s3.get_many(SMALL),
         "info_many": lambda: s3.info_many(SMALL),
@@ -145,6 +158,7 @@ def main(count, seed):
         if number % 10 == 0:
             got = s3.get_many([*SMALL, "large"])
             wrong += [one.blob for one in got] != [*SMALL.values(), LARGE]
+            wrong += s3.get("written").blob != LARGE
             s3.close()
     calls["get_many"]()  # as many workers as there were
     after = settled(before)

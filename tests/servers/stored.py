@@ -40,5 +40,8 @@ class Stored:
 
     def open_uploads(self) -> "list[str]":
         """Open multipart uploads."""
-        told = self.client.list_multipart_uploads(Bucket=self.bucket, Prefix=self.prefix)
+        try:
+            told = self.client.list_multipart_uploads(Bucket=self.bucket, Prefix=self.prefix)
+        except self.client.exceptions.NoSuchUpload:  # rclone, while there are none
+            return []
         return [upload["UploadId"] for upload in told.get("Uploads", [])]

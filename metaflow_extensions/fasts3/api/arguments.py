@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Iterable
 from io import BufferedIOBase, RawIOBase
-from typing import IO, Any, NamedTuple, Optional, Union
+from typing import IO, Any, NamedTuple, Optional, Protocol, Union
 
 from metaflow_extensions.fasts3.api.errors import (
     MetaflowS3Exception,
@@ -20,7 +20,14 @@ from metaflow_extensions.fasts3.api.location import as_text
 from metaflow_extensions.fasts3.wire.conditions import ABSENT
 from metaflow_extensions.fasts3.wire.transfers import PutHeaders
 
-PutValue = Union[RawIOBase, BufferedIOBase, IO[bytes], str, bytes, bytearray, memoryview]
+
+class Readable(Protocol):
+    """Anything whose `read` returns bytes: a pipe, an HTTP response."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+
+PutValue = Union[RawIOBase, BufferedIOBase, IO[bytes], Readable, str, bytes, bytearray, memoryview]
 
 USER_ATTRIBUTES = "metaflow-user-attributes"
 """The metadata key under which this class and Metaflow's own store the user's metadata, as JSON."""

@@ -2,15 +2,20 @@
 
 import weakref
 from collections.abc import Iterator
+from typing import Optional, Union
 
 from metaflow_extensions.fasts3.api.executor import INLINE_THREADS, Executor
 from metaflow_extensions.fasts3.api.location import Location
+from metaflow_extensions.fasts3.api.object_reader import ObjectReader
+from metaflow_extensions.fasts3.api.object_writer import ObjectWriter
 from metaflow_extensions.fasts3.api.placement import Place
 from metaflow_extensions.fasts3.api.prefetch import Prefetch
 from metaflow_extensions.fasts3.api.standard_error import warn
 from metaflow_extensions.fasts3.api.temporary_directory import TemporaryDirectory
 from metaflow_extensions.fasts3.plans.listings import Listing, Listings, Pager, PagesOfListing
+from metaflow_extensions.fasts3.plans.plan import Plan
 from metaflow_extensions.fasts3.plans.split_listing import Entry
+from metaflow_extensions.fasts3.wire.blocking import Interruption
 
 FEW_LISTINGS = 8  # prefixes that do not need workers
 AHEAD = 50_000  # entries of a listing that are buffered until the ones before them arrive
@@ -23,6 +28,11 @@ class Client:
     _executor: Executor
     _tempdir: TemporaryDirectory
     _prefetches: "weakref.WeakSet[Prefetch]"  # unfinished loops
+    _files: "weakref.WeakSet[Union[ObjectReader, ObjectWriter]]"  # open files
+
+    def _run_beside(self, plan: Plan, interruption: Optional[Interruption]) -> None:
+        """Run a plan of an open file; with an interruption, in the calling thread."""
+        self._executor.run(plan, Place.HERE, interruption, with_progress=False)
 
     def _list(self, listings: list[Listing]) -> list[list[Entry]]:
         """List prefixes; return the entries of each, in key order."""

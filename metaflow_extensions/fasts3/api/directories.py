@@ -112,7 +112,8 @@ class DirectoryMethods(PutMethods):
         Upload the files of a local directory, including its subdirectories.
 
         Files that are stored already are not uploaded again: the call compares size and time, or the ETag. It follows
-        symbolic links to files, but not those to directories. It does not store empty directories.
+        symbolic links to files, but not those to directories. It does not store empty directories. Each object gets the
+        content type that Python's `mimetypes` has for the name of its file.
 
         Parameters
         ----------

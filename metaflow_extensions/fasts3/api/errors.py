@@ -55,6 +55,12 @@ class MetaflowS3PreconditionFailed(MetaflowS3Exception):
     headline = "S3 object has been changed"
 
 
+class MetaflowS3ObjectExists(MetaflowS3PreconditionFailed, FileExistsError):
+    """The object that `open` should create (mode 'x') exists; also a FileExistsError, as of Python's own `open`."""
+
+    headline = "S3 object exists"
+
+
 class MetaflowS3NotFound(_S3Failure):
     """The object, the bucket or the local file does not exist."""
 

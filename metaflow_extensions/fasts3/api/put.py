@@ -16,20 +16,24 @@ from metaflow_extensions.fasts3.api.arguments import (
     key_of,
 )
 from metaflow_extensions.fasts3.api.client import Client
+from metaflow_extensions.fasts3.api.content_types import content_type_of
 from metaflow_extensions.fasts3.api.errors import MetaflowS3InvalidObject
 from metaflow_extensions.fasts3.api.location import split_object_url
+from metaflow_extensions.fasts3.api.object_writer import ObjectWriter
 from metaflow_extensions.fasts3.api.placement import Place
 from metaflow_extensions.fasts3.api.unnamed_files import HOLDING, Spool
-from metaflow_extensions.fasts3.api.upload_sources import path_source, value_source
+from metaflow_extensions.fasts3.api.upload_sources import UNSIZED, path_source, value_source
 from metaflow_extensions.fasts3.machine.processors import processors
 from metaflow_extensions.fasts3.plans.changed_uploads import ChangedUploads
 from metaflow_extensions.fasts3.plans.hashing import HashThreads
-from metaflow_extensions.fasts3.plans.pieces import LEAST_PART
+from metaflow_extensions.fasts3.plans.pieces import CARRIED, LEAST_PART, Piece
 from metaflow_extensions.fasts3.plans.refusals import Refusals
 from metaflow_extensions.fasts3.plans.upload import Upload
 from metaflow_extensions.fasts3.plans.uploads import Uploads
 from metaflow_extensions.fasts3.wire.conditions import ABSENT, MARK
 from metaflow_extensions.fasts3.wire.local_files import Version
+
+READ_AT_A_TIME = 2**20  # bytes of a stream
 
 
 class _Asked(NamedTuple):
@@ -65,9 +69,10 @@ class PutMethods(Client):
         key : Union[str, S3PutObject]
             Key of the object: an S3 URL, or relative to the root.
         obj : PutValue
-            Value to store: a string, which is encoded as UTF-8, a bytes-like object, or a binary file. A file is
-            stored from its beginning, whatever its position, and stays open. The contents of a bytearray or memoryview
-            are copied before the upload.
+            Value to store: a string, which is encoded as UTF-8, a bytes-like object, or a binary file: any object whose
+            `read` returns bytes. A file is stored from its beginning, whatever its position, and stays open. If it
+            can't seek, such as a pipe or an HTTP response, it is stored from where it is, in parts as they come. The
+            contents of a bytearray or memoryview are copied before the upload.
         overwrite : bool, default True
             If False, an object that exists is not replaced; the call succeeds and uploads nothing.
         content_type : str, optional, default None
@@ -124,7 +129,8 @@ class PutMethods(Client):
         Each object can be specified in two ways:
 
         1. As a tuple `(key, obj)`, where `obj` is a string, a bytes-like object or a binary file. A file is stored from
-           its current position, as in Metaflow's own class, and stays open.
+           its current position, as in Metaflow's own class, and stays open. Files that can't seek are stored after the
+           others, one at a time.
 
         2. As an `S3PutObject`, which can also have a content type, metadata, encryption and `if_match`.
 
@@ -202,9 +208,10 @@ MetaflowS3Exception
     ) -> list[tuple[str, str]]:
         """Upload files, each a key, an absolute path and a version; record failures of single files.
 
-        With `compare`, or without `overwrite`, files that are stored already are not sent.
+        Without `content_type`, each has the one that its name suggests. With `compare`, or without `overwrite`, files
+        that are stored already are not sent.
         """
-        asked = [_Asked(key, (path, version), content_type) for key, path, version in files]
+        asked = [_Asked(key, (path, version), content_type or content_type_of(path)) for key, path, version in files]
         with HashThreads(processors()) as hashing:
             plan = partial(ChangedUploads, hashing=hashing, refusals=refusals, compare=compare or not overwrite)
             return self._stored(asked, lambda item: self._from_file(item, *item.source), overwrite, plan)
@@ -245,15 +252,37 @@ MetaflowS3Exception
         # stored; without overwriting the first one is, since the others would find the object.
         chosen = {urls[number]: number for number in (numbers if overwrite else reversed(numbers))}
         number = uuid.uuid4().hex
-        uploads = [_complete(body, url, condition, number) for body, url, condition in zip(bodies, urls, conditions)]
+        uploads = [to_store(body, url, condition, number) for body, url, condition in zip(bodies, urls, conditions)]
         step = self._executor.settings().part_size
-        work = plan([uploads[number] for number in chosen.values()], step)
-        self._executor.run(work, place)
-        stored = dict(zip(chosen, work.stored))
+        sized = {url: uploads[number] for url, number in chosen.items() if uploads[number].size != UNSIZED}
+        work = plan(list(sized.values()), step)
+        if sized:
+            self._executor.run(work, place)
+        stored = dict(zip(sized, work.stored))
+        streams = {url: uploads[number] for url, number in chosen.items() if url not in sized}
+        stored.update((url, self._store_stream(upload)) for url, upload in streams.items())
         return [
             (item.key, url, stored[url] and (overwrite or chosen[url] == number))
             for number, (item, url) in enumerate(zip(asked, urls))
         ]
+
+    def _writer(self, upload: Upload, mode: str = "wb") -> ObjectWriter:
+        """A file that stores an object."""
+        step = min(self._executor.settings().part_size, CARRIED)
+        writer = ObjectWriter(self._run_beside, upload, step, mode)
+        self._files.add(writer)
+        return writer
+
+    def _store_stream(self, upload: Upload) -> bool:
+        """Store what a stream brings; return False if the object exists and must not be overwritten."""
+        writer = self._writer(upload._replace(size=0, read=None))
+        try:
+            while upload.read and (data := upload.read(Piece(0, READ_AT_A_TIME))):
+                writer.write(data)
+        except BaseException:
+            writer.abort()
+            raise
+        return writer.finish()
 
     def _from_value(self, item: _Asked, rewind: bool = False) -> Upload:
         """The upload of a value, before its bucket and key are set."""
@@ -322,7 +351,7 @@ def _check_own_value(key: Any, obj: Any) -> None:
             )
 
 
-def _complete(upload: Upload, url: str, condition: Optional[str], number: str) -> Upload:
+def to_store(upload: Upload, url: str, condition: Optional[str], number: str) -> Upload:
     """An upload with its bucket, key and condition. A mark in the metadata identifies this upload's own attempts."""
     bucket, key = split_object_url(url)
     upload = upload._replace(bucket=bucket, key=key)

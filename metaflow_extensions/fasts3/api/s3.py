@@ -12,6 +12,7 @@ from metaflow_extensions.fasts3.api.delete import DeleteMethods
 from metaflow_extensions.fasts3.api.directories import DirectoryMethods
 from metaflow_extensions.fasts3.api.errors import MOST_URL, MetaflowS3Exception, MetaflowS3URLException, shown
 from metaflow_extensions.fasts3.api.executor import Executor
+from metaflow_extensions.fasts3.api.files import FileMethods
 from metaflow_extensions.fasts3.api.get import GetMethods
 from metaflow_extensions.fasts3.api.iterate import IterateMethods
 from metaflow_extensions.fasts3.api.limits import checked_failure_rate, chosen_limits
@@ -43,10 +44,11 @@ class _Choices(NamedTuple):
     tmproots: tuple[str, ...]
 
 
+_ASSEMBLED = {"_executor", "_tempdir", "_prefetches", "_files"}  # by `S3._assemble`
 _Self = TypeVar("_Self", bound="S3")
 
 
-class S3(GetMethods, IterateMethods, ListMethods, DirectoryMethods, DeleteMethods):
+class S3(GetMethods, FileMethods, IterateMethods, ListMethods, DirectoryMethods, DeleteMethods):
     """
     The Metaflow S3 client.
 
@@ -179,6 +181,7 @@ class S3(GetMethods, IterateMethods, ListMethods, DirectoryMethods, DeleteMethod
         self._executor = Executor(partial(transfer_client_of, self._client), failure_rate, limits, progress)
         self._tempdir = TemporaryDirectory(*tmproots)
         self._prefetches = weakref.WeakSet()
+        self._files = weakref.WeakSet()
 
     def __getstate__(self) -> dict[str, Any]:
         if not isinstance(self._client, S3Client):
@@ -190,9 +193,7 @@ class S3(GetMethods, IterateMethods, ListMethods, DirectoryMethods, DeleteMethod
                 f"{self!r} can't be pickled: the pickle would reveal the credentials in client_params or session_vars. "
                 f"{NOT_PICKLED}"
             )
-        state = {
-            name: value for name, value in self.__dict__.items() if name not in ("_executor", "_tempdir", "_prefetches")
-        }
+        state = {name: value for name, value in self.__dict__.items() if name not in _ASSEMBLED}
         return {**state, "_client": self._client.parameters}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -220,12 +221,16 @@ class S3(GetMethods, IterateMethods, ListMethods, DirectoryMethods, DeleteMethod
 
     def close(self) -> None:
         """
-        Delete all temporary files that this client downloaded.
+        Delete all temporary files that this client downloaded, and close its files.
+
+        Files of `open` that are being written are aborted, not stored.
 
         The client remains usable. The next `close`, or the end of the process, deletes files downloaded later.
         """
         for prefetch in list(self._prefetches):
             prefetch.close()
+        for file in list(self._files):
+            file.abandon()
         if not debug.s3client:  # METAFLOW_DEBUG_S3CLIENT keeps the files, as it does for Metaflow's own class
             self._tempdir.remove()
 

@@ -2,9 +2,10 @@
 
 import os
 import stat
+import sys
 import tempfile
 from functools import partial
-from io import IOBase, TextIOBase
+from io import TextIOBase
 from typing import Any, Callable, NamedTuple, Optional
 
 from metaflow.exception import MetaflowException
@@ -26,10 +27,14 @@ from metaflow_extensions.fasts3.wire.local_files import Version, version_of
 Reader = Callable[[Piece], Buffer]
 
 
+UNSIZED = -1
+"""The size of a stream: it is read in order, whatever pieces are asked for, until there are no more bytes."""
+
+
 class Source(NamedTuple):
     """The bytes of a value."""
 
-    size: int  # bytes
+    size: int  # bytes, or UNSIZED
     data: Optional[bytes] = None  # all of them; or
     read: Optional[Reader] = None  # reads a piece of them
 
@@ -42,16 +47,16 @@ def value_source(key: Any, value: Any, rewind: bool) -> Source:
     key : str
         For messages.
     value : str, bytes, bytearray, memoryview of bytes, binary file or Spooled
-        A string is encoded in UTF-8. A file is any object with `read` and `seek`; those of `tempfile` are not classes
-        of `io`.
+        A string is encoded in UTF-8. A file is any object whose `read` returns bytes. If it can't seek to its end, such
+        as a pipe or an HTTP response, or if that means to decompress it, it is a stream.
     rewind : bool
         Whether to read a file from its beginning rather than from its current position.
 
     Raises
     ------
     MetaflowS3InvalidObject
-        It is another type, a file that is not readable or not seekable, or a file at its end, of which nothing would
-        be stored.
+        It is another type, a file that is not readable, or a seekable file at its end, of which nothing would be
+        stored.
     """
     value = snapshot(value)
     if isinstance(value, bytes):
@@ -60,8 +65,8 @@ def value_source(key: Any, value: Any, rewind: bool) -> Source:
         return _text_source(key, value)
     if isinstance(value, Spooled):
         return Source(value.size, read=value.read)
-    if hasattr(value, "read") and (isinstance(value, IOBase) or hasattr(value, "seek")):
-        return _file_source(key, value, rewind)
+    if hasattr(value, "read"):
+        return _file_source(key, value, rewind) if _is_seekable(key, value) else _stream_source(key, value, rewind)
     raise MetaflowS3InvalidObject(
         f"Object corresponding to the key '{_named(key)}' is not a string or a bytes object, but "
         f"{type(value).__name__}. {_remedy(value)}"
@@ -105,8 +110,36 @@ def _encoded(text: str, piece: Piece) -> Buffer:
     return text.encode("utf-8")[piece.first : piece.first + piece.length]
 
 
+def _stream_source(key: Any, file: Any, rewind: bool) -> Source:
+    if rewind and _is_decompressed(file):
+        file.seek(0)
+
+    def read(piece: Piece) -> Buffer:
+        data = file.read(piece.length)
+        if not isinstance(data, (bytes, bytearray, memoryview)):  # None: a non-blocking one has no bytes now
+            raise MetaflowS3InvalidObject(
+                f"Reading the file for the key '{_named(key)}' returned {type(data).__name__} instead of bytes."
+            )
+        if not data and _is_cut_short(file):
+            raise _changed(key, "ended early")
+        return data
+
+    return Source(UNSIZED, read=read)
+
+
+def _is_decompressed(file: Any) -> bool:
+    """Whether a file decompresses another one; seeking to its end takes as long as reading it."""
+    names = (("gzip", "GzipFile"), ("bz2", "BZ2File"), ("lzma", "LZMAFile"))
+    return any(module in sys.modules and isinstance(file, getattr(sys.modules[module], name)) for module, name in names)
+
+
+def _is_cut_short(file: Any) -> bool:
+    """Whether an HTTP response has ended before its Content-Length; its `read(amount)` does not raise then."""
+    client = sys.modules.get("http.client")
+    return client is not None and isinstance(file, client.HTTPResponse) and bool(file.length)
+
+
 def _file_source(key: Any, file: Any, rewind: bool) -> Source:
-    _check_file(key, file)
     start = 0 if rewind else file.tell()
     file.seek(0, os.SEEK_END)
     size = file.tell() - start  # SpooledTemporaryFile.seek() gives None before Python 3.11
@@ -132,26 +165,36 @@ def _file_source(key: Any, file: Any, rewind: bool) -> Source:
     return Source(size, read=read)
 
 
-def _check_file(key: Any, file: Any) -> None:
-    """Raise MetaflowS3InvalidObject for a file that is not readable as bytes, or not seekable."""
+def _is_seekable(key: Any, file: Any) -> bool:
+    """Whether a file can seek to its end in no time.
+
+    Raises
+    ------
+    MetaflowS3InvalidObject
+        It is not readable as bytes.
+    """
 
     def able(name: str) -> bool:  # SpooledTemporaryFile has neither method before Python 3.11
         return bool(getattr(file, name, lambda: True)())
 
     try:
         nothing = "" if isinstance(file, TextIOBase) else file.read(0) if able("readable") else None
-        seeks = nothing is not None and able("seekable") and file.tell() is not None
-    except (OSError, ValueError, AttributeError):  # closed, write-only, or a connection
+    except (OSError, ValueError, AttributeError, TypeError):  # closed, write-only, or another kind of `read`
         nothing = None
     if nothing is None:
         problem, remedy = "not readable", "Open it in mode 'rb'."
     elif isinstance(nothing, str):
         problem, remedy = "a text file", "Open the file in mode 'rb'."
-    elif not seeks:
-        problem, remedy = "not seekable", "Give the result of its read(), or store it in a file first."
     else:
-        return
+        return hasattr(file, "seek") and able("seekable") and not _is_decompressed(file) and _has_position(file)
     raise MetaflowS3InvalidObject(f"Object corresponding to the key '{_named(key)}' is {problem}. {remedy}")
+
+
+def _has_position(file: Any) -> bool:
+    try:
+        return file.tell() is not None
+    except (OSError, ValueError, AttributeError):  # a connection
+        return False
 
 
 def _version_of(file: Any) -> Optional[Version]:

@@ -1,16 +1,15 @@
 """``metaflow fasts3 put``: uploads files, directories or stdin."""
 
 import os
-import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
-from io import BufferedIOBase
-from typing import IO, NamedTuple, Optional, Union, cast
+from typing import NamedTuple, Optional
 
 from metaflow._vendor import click
 
+from metaflow_extensions.fasts3.api.arguments import S3PutObject
+from metaflow_extensions.fasts3.api.content_types import content_type_of
 from metaflow_extensions.fasts3.api.directories import LocalFile
 from metaflow_extensions.fasts3.api.directory_walk import files_in
 from metaflow_extensions.fasts3.api.errors import shown
@@ -22,8 +21,6 @@ from metaflow_extensions.fasts3.cli.exit_status import with_exit_status
 from metaflow_extensions.fasts3.cli.options import with_json, with_location, with_progress
 from metaflow_extensions.fasts3.cli.output import LONGEST, format_unchanged, json_line, message, print_lines, summary
 from metaflow_extensions.fasts3.cli.selection import Selection, location_from, refuse_empty, select, url_of
-
-IN_MEMORY = 8 * 2**20  # bytes of stdin; a longer input goes into an unnamed temporary file
 
 
 class Options(NamedTuple):
@@ -50,7 +47,9 @@ class _Batch(NamedTuple):
     "--include", multiple=True, metavar="PATTERN", help="In directories, upload only files that match PATTERN."
 )
 @click.option("--exclude", multiple=True, metavar="PATTERN", help="In directories, skip files that match PATTERN.")
-@click.option("--content-type", metavar="TYPE", help="Store this MIME type with the objects.")
+@click.option(
+    "--content-type", metavar="TYPE", help="Store this MIME type with the objects, not the one of each file name."
+)
 @click.option("--no-overwrite", is_flag=True, help="Do not replace existing objects.")
 @with_json
 @with_progress
@@ -108,15 +107,9 @@ def put(
 
 
 def _put_stdin(s3: S3, url: str, options: Options, as_json: bool) -> None:
-    body = sys.stdin.buffer.read(IN_MEMORY)
-    with tempfile.TemporaryFile() as file:
-        value: Union[bytes, BufferedIOBase] = body
-        if len(body) == IN_MEMORY:
-            file.write(body)
-            shutil.copyfileobj(cast(IO[bytes], sys.stdin.buffer), file, IN_MEMORY)
-            file.flush()
-            value = cast(BufferedIOBase, file)
-        s3.put(url, value, overwrite=options.overwrite, content_type=options.content_type)
+    kind = options.content_type or content_type_of(url)
+    # From where it is: a shell may have read its first lines.
+    s3.put_many([S3PutObject(url, sys.stdin.buffer, content_type=kind)], overwrite=options.overwrite)
     if as_json:
         print_lines([json_line(url=url)])
 

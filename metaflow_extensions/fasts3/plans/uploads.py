@@ -45,7 +45,7 @@ _NO_IF_MATCH = "the server does not support If-Match, so nothing was stored"
 
 
 @dataclass
-class _Multipart:
+class Multipart:
     """An open multipart upload."""
 
     upload_id: str
@@ -90,7 +90,7 @@ class Uploads:
         self._replaced: set[int] = set()  # stored uploads whose final HEAD is not done
         self._step = step
         self._carried = min(step, carried)
-        self._open: dict[int, _Multipart] = {}
+        self._open: dict[int, Multipart] = {}
         self._opening: dict[int, int] = {}  # job number of a running CreateMultipartUpload -> index in uploads
         self._aborting: dict[str, int] = {}  # upload id to abort -> index in uploads
         self._restarts: Counter[int] = Counter()
@@ -155,13 +155,16 @@ class Uploads:
     def _begin(self, index: int) -> Job:
         upload = self._uploads[index]
         if upload.size > self._step_of(upload):
-            job = self._job(index, "create_upload", headers=upload.headers)
-            self._opening[job.number] = index
-            return job
+            return self._create(index)
         arguments: dict[str, Any] = {"headers": upload.headers, **self._condition(index)}
         if upload.path is not None:
             return self._job(index, "put", path=upload.path, **arguments)
         return self._job(index, "put", upload.body(Piece(0, upload.size)), **arguments)
+
+    def _create(self, index: int) -> Job:
+        job = self._job(index, "create_upload", headers=self._uploads[index].headers)
+        self._opening[job.number] = index
+        return job
 
     def _step_of(self, upload: Upload) -> int:
         return self._step if upload.path is not None else self._carried
@@ -169,10 +172,10 @@ class Uploads:
     def _created(self, index: int, job: Job, upload_id: str) -> Iterable[Job]:
         upload = self._uploads[index]
         cut = list(pieces(0, upload.size, part_size(upload.size, self._step_of(upload))))
-        open_ = self._open[index] = _Multipart(upload_id, [None] * len(cut), len(cut))
+        open_ = self._open[index] = Multipart(upload_id, [None] * len(cut), len(cut))
         return self._parts(index, open_, cut)
 
-    def _parts(self, index: int, open_: _Multipart, cut: list[Piece]) -> Iterator[Job]:
+    def _parts(self, index: int, open_: Multipart, cut: list[Piece]) -> Iterator[Job]:
         for number, piece in enumerate(cut, 1):
             if self._open.get(index) is not open_:
                 return  # an abandoned attempt: its other parts are not needed
@@ -196,13 +199,14 @@ class Uploads:
         moved = bytes_moved(job, part)
         open_.moved += moved
         self.tally.bytes += moved
-        if open_.missing:
-            return ()
+        return () if open_.missing else [self._combine(index, open_)]
+
+    def _combine(self, index: int, open_: Multipart) -> Job:
         # Uploading parts takes time, and many servers ignore the condition when combining them.
         looks = self._uploads[index].condition and index not in self._unseen
-        return [self._head(index) if looks else self._complete(index, open_)]
+        return self._head(index) if looks else self._complete(index, open_)
 
-    def _complete(self, index: int, open_: _Multipart) -> Job:
+    def _complete(self, index: int, open_: Multipart) -> Job:
         arguments = {"upload_id": open_.upload_id, "parts": open_.parts, **self._condition(index)}
         return self._job(index, "complete_upload", **arguments)
 
@@ -246,7 +250,7 @@ class Uploads:
         self._aborting.pop(job.arguments["upload_id"], None)
         return ()
 
-    def _over(self, index: int, stored: bool) -> Optional[_Multipart]:
+    def _over(self, index: int, stored: bool) -> Optional[Multipart]:
         """Record the end of an upload; return its multipart upload, if one is open."""
         open_ = self._open.pop(index, None)
         if stored and self._refusals:

@@ -10,6 +10,7 @@ from metaflow_extensions.fasts3.api.errors import (
     MetaflowS3InvalidObject,
     MetaflowS3InvalidRange,
     MetaflowS3NotFound,
+    MetaflowS3ObjectExists,
     MetaflowS3PreconditionFailed,
     MetaflowS3URLException,
 )
@@ -27,6 +28,7 @@ __all__ = [
     "MetaflowS3InvalidObject",
     "MetaflowS3InvalidRange",
     "MetaflowS3NotFound",
+    "MetaflowS3ObjectExists",
     "MetaflowS3PreconditionFailed",
     "MetaflowS3URLException",
     "Progress",

@@ -1,0 +1,220 @@
+"""The method of `S3` that opens objects as files."""
+
+import contextlib
+import io
+import uuid
+from typing import Any, Literal, Optional, cast, overload
+
+from metaflow_extensions.fasts3.api.arguments import headers_of, key_of, range_of
+from metaflow_extensions.fasts3.api.errors import (
+    MetaflowS3AccessDenied,
+    MetaflowS3Exception,
+    MetaflowS3InvalidRange,
+)
+from metaflow_extensions.fasts3.api.errors_of_many import naming_all
+from metaflow_extensions.fasts3.api.location import split_object_url
+from metaflow_extensions.fasts3.api.object_reader import ObjectReader
+from metaflow_extensions.fasts3.api.object_writer import TextWriter, exists
+from metaflow_extensions.fasts3.api.put import PutMethods, to_store
+from metaflow_extensions.fasts3.plans.heads import Heads
+from metaflow_extensions.fasts3.plans.jobs import Job
+from metaflow_extensions.fasts3.plans.pieces import Piece
+from metaflow_extensions.fasts3.plans.plan import Requests
+from metaflow_extensions.fasts3.plans.read_window import BUFFER
+from metaflow_extensions.fasts3.plans.upload import Upload
+from metaflow_extensions.fasts3.wire.conditions import ABSENT
+from metaflow_extensions.fasts3.wire.transfers import GetReply
+
+LOOK_AHEAD = 32 * 2**20  # bytes
+FIRST = Piece(0, 256 * 1024)  # the first request of a file: all of a small one
+LEAST_LOOK_AHEAD = 2**20  # bytes
+READING = ("rb", "r", "rt")
+WRITING = ("wb", "w", "wt", "xb", "x", "xt")
+
+
+class FileMethods(PutMethods):
+    """open."""
+
+    @overload
+    def open(
+        self,
+        key: Optional[str] = None,
+        mode: Literal["rb"] = "rb",
+        *,
+        look_ahead: int = LOOK_AHEAD,
+    ) -> io.BufferedReader: ...
+
+    @overload
+    def open(
+        self,
+        key: Optional[str],
+        mode: Literal["wb", "xb"],
+        *,
+        content_type: Optional[str] = None,
+        metadata: Optional[dict[str, Any]] = None,
+    ) -> io.BufferedIOBase: ...
+
+    @overload
+    def open(
+        self,
+        key: Optional[str],
+        mode: Literal["r", "rt", "w", "wt", "x", "xt"],
+        encoding: Optional[str] = None,
+        errors: Optional[str] = None,
+        newline: Optional[str] = None,
+        look_ahead: int = LOOK_AHEAD,
+        content_type: Optional[str] = None,
+        metadata: Optional[dict[str, Any]] = None,
+    ) -> io.TextIOWrapper: ...
+
+    @overload
+    def open(
+        self,
+        key: Optional[str],
+        mode: str,
+        encoding: Optional[str] = None,
+        errors: Optional[str] = None,
+        newline: Optional[str] = None,
+        look_ahead: int = LOOK_AHEAD,
+        content_type: Optional[str] = None,
+        metadata: Optional[dict[str, Any]] = None,
+    ) -> Any: ...
+
+    def open(
+        self,
+        key: Optional[str] = None,
+        mode: str = "rb",
+        encoding: Optional[str] = None,
+        errors: Optional[str] = None,
+        newline: Optional[str] = None,
+        look_ahead: int = LOOK_AHEAD,
+        content_type: Optional[str] = None,
+        metadata: Optional[dict[str, Any]] = None,
+    ) -> Any:
+        """
+        Open an object as a file.
+
+        A file that is read is seekable. It requests only the ranges that are read, and reads ahead while it is read
+        sequentially. It is one version of the object: reading raises if the object has been changed since.
+
+        A file that is written is not seekable. Parts are uploaded while it is written, several at a time; an object of
+        at most `part_size` is one request. Only `close`, or the end of the `with` block, stores the object. Nothing is
+        stored if the `with` block raises, if the file is never closed, or if the process ends.
+
+        Parameters
+        ----------
+        key : str, optional, default None
+            Key of the object: an S3 URL, or relative to the root. The client's root itself if None.
+        mode : str, default 'rb'
+            'rb' reads bytes, 'r' or 'rt' text. 'wb' writes bytes, 'w' or 'wt' text, and replaces an object that
+            exists. 'xb' and 'x' only create an object, as `put(..., overwrite=False)` does. S3 can't append.
+        encoding : str, optional, default None
+            Encoding of text; UTF-8 if None, on every platform.
+        errors, newline : str, optional, default None
+            Of text, as for Python's own `open`.
+        look_ahead : int, default 32 MiB
+            Maximum bytes of memory for what a file that is read has read ahead, at least 1 MiB. Bytes that were read
+            stay in up to 4 MiB more. A file that is written takes up to 72 MiB, or more if `part_size` is larger than
+            8 MiB.
+        content_type : str, optional, default None
+            MIME type of an object that is written.
+        metadata : Dict[str, str], optional, default None
+            User metadata to store with an object that is written, as for `put`.
+
+        Returns
+        -------
+        io.BufferedReader, io.BufferedIOBase or io.TextIOWrapper
+            Use it as a context manager, or close it before the client. Closing the client closes files that are read,
+            and aborts those that are written.
+
+        Raises
+        ------
+        MetaflowS3NotFound
+            The object or the bucket does not exist.
+        MetaflowS3AccessDenied
+            The identity lacks the permission.
+        MetaflowS3PreconditionFailed
+            While reading: the object has been changed since the file was opened. Open it again.
+        MetaflowS3ObjectExists
+            In mode 'x': the object exists. It is also a FileExistsError. `close` raises it if another writer has
+            created the object meanwhile.
+        MetaflowS3URLException
+            The key is invalid: a full URL on a client with a root, or no full URL on a client without one.
+        MetaflowS3InvalidObject
+            `metadata` is not JSON-encodable, or the object has more parts than S3 allows.
+        MetaflowS3Exception
+            The request failed for another reason, or an argument is invalid.
+
+        Examples
+        --------
+        ```
+        with S3(s3root='s3://my-bucket/tables') as s3:
+            with s3.open('users.parquet') as file:
+                ages = pyarrow.parquet.read_table(file, columns=['age'])
+            with s3.open('ages.csv', 'w') as file:
+                ages.to_pandas().to_csv(file)
+        ```
+        """
+        of_text = {"encoding": encoding, "errors": errors, "newline": newline}
+        of_writing = {"content_type": content_type, "metadata": metadata}
+        _check_arguments(mode, look_ahead, of_text, of_writing)
+        if range_of(key) != (None, None):
+            raise MetaflowS3Exception(f"{key!r:.200} is a range. Open the object, and seek to the range.")
+        given = key_of(key)
+        if mode in READING:
+            binary = self._open_to_read(self._location.url(given), look_ahead)
+            return binary if mode == "rb" else io.TextIOWrapper(binary, encoding or "utf-8", errors, newline)
+        headers = headers_of(given, content_type, metadata, None, self._encryption)
+        url = self._location.url_to_store(given)
+        if mode[0] == "x" and self._is_there(url):
+            raise exists(url)
+        upload = to_store(Upload("", "", 0, headers), url, ABSENT if mode[0] == "x" else None, uuid.uuid4().hex)
+        writer = self._writer(upload, f"{mode[0]}b")
+        return writer if "b" in mode else TextWriter(cast("Any", writer), encoding or "utf-8", errors, newline)
+
+    def _open_to_read(self, url: str, look_ahead: int) -> io.BufferedReader:
+        bucket, key = split_object_url(url)
+        step = self._executor.settings().part_size
+        raw = ObjectReader(self._run_beside, bucket, key, self._first(bucket, key), look_ahead, step)
+        self._files.add(raw)
+        reader: io.BufferedReader = io.BufferedReader(cast("io.RawIOBase", raw), BUFFER)
+        return reader
+
+    def _first(self, bucket: str, key: str) -> GetReply:
+        """The response to the first request of a file that is read."""
+        plan = Requests([Job(0, "get", bucket, key, {"byte_range": FIRST.byte_range})])
+        try:
+            with naming_all(self._executor, lambda: [(bucket, key)], self._location.root):
+                self._run_beside(plan, None)
+        except MetaflowS3InvalidRange:  # an empty object has no first byte
+            heads = Heads([(bucket, key)])
+            self._run_beside(heads, None)
+            info = heads.results[0]
+            if info is None or info.size:
+                raise
+            return GetReply(info, 0, 0, 0)
+        return cast("GetReply", plan.replies[0])
+
+    def _is_there(self, url: str) -> bool:
+        """Whether an object exists, as far as HEAD is permitted; `close` finds out in any case."""
+        heads = Heads([split_object_url(url)], missing_ok=True)
+        with contextlib.suppress(MetaflowS3AccessDenied):
+            self._run_beside(heads, None)
+        return heads.results[0] is not None
+
+
+def _check_arguments(mode: Any, look_ahead: Any, of_text: dict[str, Any], of_writing: dict[str, Any]) -> None:
+    """Raise MetaflowS3Exception for invalid arguments of `open`."""
+    if mode not in READING + WRITING:
+        why = " S3 can't append to objects, nor change parts of them." if set("a+") & set(str(mode)) else ""
+        raise MetaflowS3Exception(
+            f"mode is {mode!r:.80}. Give 'rb' or 'r' to read, 'wb' or 'w' to write, 'xb' or 'x' to create.{why}"
+        )
+    if isinstance(look_ahead, bool) or not isinstance(look_ahead, int) or look_ahead < LEAST_LOOK_AHEAD:
+        raise MetaflowS3Exception(
+            f"look_ahead is {look_ahead!r:.80}; it must be an integer of at least {LEAST_LOOK_AHEAD:,}, in bytes."
+        )
+    for applies, what, arguments in (("b" not in mode, "text", of_text), (mode in WRITING, "writing", of_writing)):
+        given = [name for name, value in arguments.items() if value is not None]
+        if given and not applies:
+            raise MetaflowS3Exception(f"{given[0]} is for {what}, and the mode is {mode!r}. Omit it.")

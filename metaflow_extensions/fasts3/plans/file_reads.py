@@ -1,0 +1,156 @@
+"""The plan of an open file that is read: ranges of one version of an object, as the reader comes to need them."""
+
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator
+from typing import Callable, Optional
+
+from metaflow_extensions.fasts3.plans.jobs import Job, Outcome
+from metaflow_extensions.fasts3.plans.pieces import Piece
+from metaflow_extensions.fasts3.plans.plan import JobFailed
+from metaflow_extensions.fasts3.plans.read_window import ReadWindow
+from metaflow_extensions.fasts3.wire.conditions import strong
+from metaflow_extensions.fasts3.wire.failures import Code, Failure
+from metaflow_extensions.fasts3.wire.transfers import GetReply, ObjectInfo
+
+IDLE_CHECKS = 40  # of a runner, 0.05 s each, without a request; then the plan ends, and its threads with it
+OPEN_AGAIN = "An open file reads one version of the object. Open it again to read the current one."
+
+
+class FileReads:
+    """`Plan` for the ranges that one reader needs. It ends when the reader is idle, or with the first failure.
+
+    Two threads use it: the reader calls `begin` and `take`, a runner the methods of a plan.
+
+    Parameters
+    ----------
+    bucket, key : str
+    first : GetReply
+        The response to the first request, which says what the object is, and may hold its first bytes.
+    look_ahead, step : int
+        See `ReadWindow`.
+    """
+
+    def __init__(self, bucket: str, key: str, first: GetReply, look_ahead: int, step: int) -> None:
+        self._bucket = bucket
+        self._key = key
+        self._info: ObjectInfo = first.info
+        self._window = ReadWindow(first.info.size or 0, look_ahead, step)
+        if first.body:
+            piece = Piece(first.first, first.received)
+            self._window.add(piece, first.body)
+        self._changed = threading.Condition()  # guards everything below, and the window
+        self._waiting: deque[Piece] = deque()
+        self._under_way: dict[int, Piece] = {}  # by job number
+        self._number = 0
+        self._stopped = False
+        self._problem: Optional[BaseException] = None
+        self._more: Callable[[], None] = lambda: None
+
+    # The reader's side.
+
+    def begin(self, position: int, end: int) -> None:
+        """Begin a read of the bytes from `position` up to `end`, exclusive."""
+        with self._changed:
+            self._window.begin(position, end)
+            for piece in [piece for piece in self._waiting if not self._window.needs(piece)]:
+                self._waiting.remove(piece)
+                self._window.forget(piece)
+
+    def take(self, position: int, end: int) -> Optional[memoryview]:
+        """Return bytes from `position` on, at most up to `end`; None if the first one is not here.
+
+        Requests them, and more if the window says so.
+        """
+        with self._changed:
+            wanted = self._window.request(position)
+            self._waiting.extend(wanted)
+            held = self._window.at(position)
+            view = None
+            if held is not None and held.body is not None:
+                view = memoryview(held.body)[position - held.piece.first : end - held.piece.first]
+        if wanted:
+            self._more()
+        return view
+
+    def wait(self, position: int, seconds: float) -> None:
+        """Wait for the byte at a position, for at most so many seconds.
+
+        Raises
+        ------
+        BaseException
+            The failure that ended the plan; once.
+        """
+        with self._changed:
+            held = self._window.at(position)
+            if held is not None and held.body is None and self._problem is None:
+                self._changed.wait(seconds)
+            if self._problem is not None:
+                problem, self._problem = self._problem, None
+                raise problem
+
+    @property
+    def needs_runner(self) -> bool:
+        """Whether requests wait for a runner."""
+        return bool(self._waiting)
+
+    def stop(self) -> None:
+        """End the plan soon."""
+        with self._changed:
+            self._stopped = True
+        self._more()
+
+    def ended(self, error: Optional[BaseException]) -> None:
+        """Note that no runner runs any more, and why."""
+        with self._changed:
+            self._problem = error
+            for piece in (*self._waiting, *self._under_way.values()):
+                self._window.forget(piece)
+            self._waiting.clear()
+            self._under_way.clear()
+            self._changed.notify_all()
+
+    # The runner's side.
+
+    def announce_to(self, more: Callable[[], None]) -> None:
+        """Have a function called when there are more jobs; see `JobQueue.announces`."""
+        self._more = more
+
+    def start(self) -> Iterator[Optional[Job]]:
+        idle = 0
+        while True:
+            with self._changed:
+                job = None
+                if self._waiting:
+                    job = self._job(self._waiting.popleft())
+                elif self._stopped or (idle > IDLE_CHECKS and not self._under_way):
+                    return
+            idle = 0 if job or self._under_way else idle + 1
+            yield job
+
+    def _job(self, piece: Piece) -> Job:
+        self._number += 1
+        self._under_way[self._number] = piece
+        arguments = {"byte_range": piece.byte_range, "if_match": strong(self._info.etag)}
+        return Job(self._number, "get", self._bucket, self._key, arguments)
+
+    def receive(self, job: Job, outcome: Outcome) -> Iterable[Job]:
+        failure = outcome.failure
+        if failure and failure.code in (Code.PRECONDITION, Code.INVALID_RANGE):
+            failure = failure._replace(code=Code.STALE, message="the object has been changed", remedy=OPEN_AGAIN)
+        elif not failure and not self._is_same(outcome.reply):  # some servers ignore If-Match
+            message = f"the object has been changed: its ETag is {outcome.reply.info.etag or 'none'}, "
+            message += f"not {self._info.etag or 'none'}"
+            failure = Failure(Code.STALE, message, "PreconditionFailed", remedy=OPEN_AGAIN)
+        if failure:
+            raise JobFailed(job, failure)
+        with self._changed:
+            self._window.arrived(self._under_way.pop(job.number), outcome.reply.body)
+            self._changed.notify_all()
+        return ()
+
+    def _is_same(self, reply: GetReply) -> bool:
+        return (reply.info.etag, reply.info.size) == (self._info.etag, self._info.size)
+
+    def cleanup(self) -> list[Job]:
+        return []

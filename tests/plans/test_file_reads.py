@@ -1,0 +1,156 @@
+"""Tests of the plan of a file that is read."""
+
+import pytest
+
+from metaflow_extensions.fasts3.plans import file_reads
+from metaflow_extensions.fasts3.plans.file_reads import FileReads
+from metaflow_extensions.fasts3.plans.jobs import Outcome
+from metaflow_extensions.fasts3.plans.plan import JobFailed, JobQueue
+from metaflow_extensions.fasts3.plans.read_window import BUFFER
+from metaflow_extensions.fasts3.wire.failures import Code, Failure
+from metaflow_extensions.fasts3.wire.transfers import GetReply, ObjectInfo
+
+MIB = 2**20
+BLOB = bytes(range(256)) * (16 * MIB // 256)
+INFO = ObjectInfo(len(BLOB), '"e"', None, {}, None, None)
+
+
+def reply_to(job, info=INFO, blob=BLOB):
+    first, last = map(int, job.arguments["byte_range"].partition("=")[2].split("-"))
+    body = blob[first : last + 1]
+    return GetReply(info, first, len(body), len(body), body=body)
+
+
+@pytest.fixture
+def reads():
+    return FileReads("bucket", "key", GetReply(INFO, 0, 10, 10, body=BLOB[:10]), 4 * MIB, MIB)
+
+
+def answer_all(reads):
+    queue = JobQueue(reads)
+    jobs = []
+    while (job := queue.take()) is not None:
+        jobs.append(job)
+        queue.receive(job, Outcome(job.number, reply_to(job)))
+    return jobs
+
+
+def test_the_first_response_is_used(reads):
+    reads.begin(2, 5)
+    assert bytes(reads.take(2, 5)) == BLOB[2:5]
+
+
+def test_bytes_are_requested_of_one_version(reads):
+    reads.begin(MIB, MIB + 100)
+    assert reads.take(MIB, MIB + 100) is None
+    assert reads.needs_runner
+    [job] = answer_all(reads)
+    assert not reads.needs_runner
+    assert (job.operation, job.url) == ("get", "s3://bucket/key")
+    assert job.arguments == {"byte_range": f"bytes={MIB}-{MIB + 100 + BUFFER - 1}", "if_match": '"e"'}
+    reads.wait(MIB, 10.0)  # it is here
+    assert bytes(reads.take(MIB, MIB + 100)) == BLOB[MIB : MIB + 100]
+
+
+def test_more_is_announced(reads):
+    announced = []
+    reads.announce_to(lambda: announced.append(True))
+    reads.begin(0, 5)
+    reads.take(0, 5)
+    assert announced == []
+    reads.begin(MIB, MIB + 100)
+    reads.take(MIB, MIB + 100)
+    assert announced == [True]
+    reads.stop()
+    assert announced == [True, True]
+
+
+@pytest.mark.parametrize(
+    "info", [INFO._replace(etag='"other"'), INFO._replace(size=len(BLOB) + 1)], ids=["another ETag", "another size"]
+)
+def test_another_version_is_refused(reads, info):
+    reads.begin(MIB, MIB + 100)
+    reads.take(MIB, MIB + 100)
+    job = JobQueue(reads).take()
+    with pytest.raises(JobFailed) as raised:
+        reads.receive(job, Outcome(job.number, reply_to(job, info)))
+    assert raised.value.failure.code is Code.STALE
+    assert "Open it again" in raised.value.failure.remedy
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        (Code.PRECONDITION, Code.STALE),
+        (Code.INVALID_RANGE, Code.STALE),
+        (Code.NOT_FOUND, Code.NOT_FOUND),
+        (Code.BUSY, Code.BUSY),
+    ],
+)
+def test_failures(reads, code, expected):
+    reads.begin(MIB, MIB + 100)
+    reads.take(MIB, MIB + 100)
+    job = JobQueue(reads).take()
+    with pytest.raises(JobFailed) as raised:
+        reads.receive(job, Outcome(job.number, None, Failure(code, "no")))
+    assert raised.value.failure.code is expected
+
+
+def test_a_weak_etag_is_compared_here():
+    info = INFO._replace(etag='W/"e"')
+    reads = FileReads("bucket", "key", GetReply(info, 0, 0, 0), 4 * MIB, MIB)
+    reads.begin(0, 10)
+    reads.take(0, 10)
+    job = JobQueue(reads).take()
+    assert job.arguments["if_match"] is None
+    with pytest.raises(JobFailed):
+        reads.receive(job, Outcome(job.number, reply_to(job, INFO)))
+
+
+def test_a_failure_is_raised_once_and_the_next_read_begins_again(reads):
+    reads.begin(MIB, MIB + 100)
+    reads.take(MIB, MIB + 100)
+    JobQueue(reads).take()
+    assert not reads.needs_runner
+    reads.ended(KeyError("of the runner"))
+    with pytest.raises(KeyError):
+        reads.wait(MIB, 10.0)
+    reads.wait(MIB, 10.0)  # nobody will bring it
+    assert reads.take(MIB, MIB + 100) is None
+    assert reads.needs_runner
+    assert len(answer_all(reads)) == 1
+    assert bytes(reads.take(MIB, MIB + 100)) == BLOB[MIB : MIB + 100]
+
+
+def test_a_jump_takes_back_what_has_not_begun(reads):
+    for position in range(0, MIB, BUFFER):  # sequential
+        reads.begin(position, position + BUFFER)
+        if reads.take(position, position + BUFFER) is None:
+            answer_all(reads)
+        reads.take(position, position + BUFFER)
+    reads.begin(10 * MIB, 10 * MIB + 100)
+    reads.take(10 * MIB, 10 * MIB + 100)
+    assert [job.arguments["byte_range"].split("-")[0] for job in answer_all(reads)] == [f"bytes={10 * MIB}"]
+
+
+def test_it_ends_when_nobody_reads(reads):
+    queue = JobQueue(reads)
+    for _ in range(file_reads.IDLE_CHECKS + 1):
+        assert queue.take() is None
+        assert queue.is_held
+    assert queue.take() is None
+    assert not queue.is_held
+
+
+def test_it_does_not_end_while_a_job_is_under_way(reads):
+    reads.begin(MIB, MIB + 100)
+    reads.take(MIB, MIB + 100)
+    queue = JobQueue(reads)
+    job = queue.take()
+    for _ in range(3 * file_reads.IDLE_CHECKS):
+        assert queue.take() is None
+    assert queue.is_held
+    queue.receive(job, Outcome(job.number, reply_to(job)))
+    reads.stop()
+    assert queue.take() is None
+    assert not queue.is_held

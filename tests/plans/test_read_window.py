@@ -1,0 +1,166 @@
+"""Tests of what the reader of a file requests and keeps."""
+
+import random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from metaflow_extensions.fasts3.plans.pieces import Piece
+from metaflow_extensions.fasts3.plans.read_window import BUFFER, IN_A_ROW, KEPT, LEAST_PIECE, TAIL, ReadWindow
+
+MIB = 2**20
+SIZE, AHEAD, STEP = 500 * MIB, 32 * MIB, 8 * MIB
+
+
+def window(size=SIZE, look_ahead=AHEAD, step=STEP):
+    return ReadWindow(size, look_ahead, step)
+
+
+def read(reads, position, length, size=SIZE):
+    """Read as a file does, with every request answered at once; gives the pieces that were requested."""
+    requested = []
+    end = min(size, position + length)
+    reads.begin(position, end)
+    while position < end:
+        wanted = reads.request(position)
+        for piece in wanted:
+            reads.arrived(piece, bytes(0))
+        requested += wanted
+        position = min(end, reads.at(position).end)
+    requested += (more := reads.request(position))
+    for piece in more:
+        reads.arrived(piece, bytes(0))
+    return requested
+
+
+def total(requested):
+    return sum(piece.length for piece in requested)
+
+
+def test_a_random_read_requests_what_it_needs_and_a_buffer():
+    reads = window()
+    assert read(reads, 100 * MIB, 10) == [Piece(100 * MIB, 10 + BUFFER)]
+    assert read(reads, 7 * MIB, BUFFER) == [Piece(7 * MIB, 2 * BUFFER)]
+    assert read(reads, 7 * MIB + 5, 10) == []  # it is here
+
+
+def test_a_large_read_is_divided():
+    requested = read(window(), 100 * MIB, 8 * MIB)
+    assert total(requested) == 8 * MIB + BUFFER
+    assert len(requested) == 8
+    assert requested[0].first == 100 * MIB
+
+
+def test_random_reads_request_nothing_ahead():
+    reads, chance = window(), random.Random(1)
+    for _ in range(50):
+        position = chance.randrange(SIZE - MIB)
+        assert total(read(reads, position, 4096)) <= 4096 + BUFFER
+
+
+def test_two_reads_of_buffers_are_not_sequential_yet():
+    # io.BufferedReader makes them of a single read.
+    reads = window()
+    assert total(read(reads, 100 * MIB, MIB)) == MIB + BUFFER
+    assert read(reads, 101 * MIB, BUFFER) == []
+
+
+def test_sequential_reads_are_read_ahead_more_and_more():
+    reads = window()
+    reached, ahead = 0, []
+    for number in range(2000):
+        requested = read(reads, number * BUFFER, BUFFER)
+        reached = max([reached, *(piece.first + piece.length for piece in requested)])
+        ahead.append(reached - (number + 1) * BUFFER)
+    assert ahead[IN_A_ROW - 2] <= BUFFER
+    assert ahead[20] > MIB
+    assert AHEAD - STEP <= ahead[-1] <= AHEAD
+    assert max(ahead) <= AHEAD
+
+
+def test_pieces_ahead_are_large():
+    reads = window()
+    for number in range(1000):
+        requested = read(reads, number * BUFFER, BUFFER)
+        if number > 100:
+            assert all(piece.length >= LEAST_PIECE for piece in requested)
+
+
+def test_a_jump_ends_the_reading_ahead():
+    reads = window()
+    for number in range(200):
+        read(reads, number * BUFFER, BUFFER)
+    assert total(read(reads, 300 * MIB, 10)) == 10 + BUFFER
+
+
+def test_what_was_requested_ahead_is_not_needed_after_a_jump():
+    reads = window()
+    for number in range(200):
+        read(reads, number * BUFFER, BUFFER)
+    ahead = Piece(200 * BUFFER + MIB, MIB)
+    assert reads.needs(ahead)
+    reads.begin(300 * MIB, 300 * MIB + 10)
+    assert not reads.needs(ahead)
+    assert reads.needs(Piece(300 * MIB, BUFFER))
+
+
+def test_the_end_is_requested_as_a_whole():
+    reads = window()
+    assert read(reads, SIZE - 8, 8) == [Piece(SIZE - TAIL, TAIL)]
+    assert read(reads, SIZE - 60_000, 60_000) == []
+    beginning = read(window(1000), 10, 10, 1000)
+    assert beginning == [Piece(0, 1000)]
+
+
+def test_a_directory_that_is_read_again_and_again_stays():
+    reads, chance = window(), random.Random(2)
+    read(reads, 0, 1000)
+    for _ in range(100):
+        assert read(reads, 0, 1000) == []
+        read(reads, chance.randrange(MIB, SIZE - MIB), 30_000)
+
+
+def test_what_is_lost_is_requested_again():
+    reads = window()
+    reads.begin(MIB, MIB + 10)
+    [piece] = reads.request(MIB)
+    assert reads.request(MIB) == []
+    reads.forget(piece)
+    assert reads.request(MIB) == [piece]
+    reads.arrived(piece, b"x" * piece.length)
+    reads.forget(piece)  # it is here
+    assert reads.request(MIB) == []
+
+
+def test_what_nobody_waits_for_is_ignored():
+    reads = window()
+    reads.arrived(Piece(0, 10), b"0123456789")
+    assert reads.at(0) is None
+    assert reads.held == 0
+
+
+@given(
+    size=st.integers(1, 40 * MIB),
+    look_ahead=st.sampled_from([MIB, 3 * MIB, 32 * MIB]),
+    reads=st.lists(
+        st.tuples(st.integers(0, 40 * MIB), st.sampled_from([1, 5000, BUFFER, MIB, 9 * MIB]), st.booleans())
+    ),
+)
+def test_any_reads_find_their_bytes_once_and_within_the_memory(size, look_ahead, reads):
+    made, position = window(size, look_ahead), 0
+    for jump, length, sequential in reads:
+        position = (position if sequential else jump) % size
+        end = min(size, position + length)
+        made.begin(position, end)
+        while position < end:
+            for piece in made.request(position):
+                assert 0 <= piece.first < piece.first + piece.length <= size
+                made.arrived(piece, bytes(0))
+            held = made.at(position)
+            assert held is not None
+            assert held.piece.first <= position < held.end
+            assert made.held <= look_ahead + KEPT + MIB + 2 * BUFFER + TAIL
+            position = min(end, held.end)
+        pieces = sorted((one.piece for one in made._held.values()), key=lambda piece: piece.first)
+        for one, following in zip(pieces, pieces[1:]):
+            assert one.first + one.length <= following.first
