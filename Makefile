@@ -24,7 +24,7 @@ PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-all lint docs bench bench-flow bench-smoke bench-memory test-oldest test-versions test-site fuzz soak clean
+.PHONY: help demo test test-all lint docs bench bench-files bench-flow bench-smoke bench-memory test-oldest test-versions test-site fuzz soak clean
 
 help:
 	@echo "make demo           run a flow against an S3 server on this machine, and read its data back"
@@ -33,6 +33,7 @@ help:
 	@echo "make lint           run ruff and mypy --strict"
 	@echo "make docs           build the documentation site: site/index.html"
 	@echo "make bench          compare with s5cmd, obstore, boto3, the AWS CRT and Metaflow's own class (an hour)"
+	@echo "make bench-files    compare files in S3 with those of s3fs, smart_open, obstore and pyarrow (a quarter of an hour)"
 	@echo "make bench-memory   compare the memory of large calls with its limits (half an hour)"
 	@echo "make bench-flow     compare a flow of 33 tasks with artifacts in S3 with Metaflow's own class (an hour)"
 	@echo "make bench-smoke    run the benchmarks briefly"
@@ -76,6 +77,7 @@ bench-smoke: .venv/installed
 	$(BIN)/python -m benchmarks --smoke
 	$(BIN)/python -m benchmarks.memory --smoke
 	$(BIN)/python -m benchmarks.flow --smoke
+	$(BIN)/python -m benchmarks.files --smoke
 
 # Five rounds of all rows, or the options in BENCH: make bench-flow BENCH="--rows '*ours*' --tasks 10"
 bench-flow: .venv/installed
@@ -88,6 +90,10 @@ bench-memory: .venv/installed
 # All rows and clients, or the options in BENCH: make bench BENCH="--rows nginx --clients ours,obstore --rounds 3"
 bench: .venv-bench/installed
 	.venv-bench/bin/python -m benchmarks.race $(BENCH)
+
+# All rows and libraries, or the options in BENCH: make bench-files BENCH="--rows columns --rounds 3"
+bench-files: .venv-bench/installed
+	.venv-bench/bin/python -m benchmarks.files $(BENCH)
 
 test-oldest: .venv-oldest/installed
 	.venv-oldest/bin/python -m pytest -n $(JOBS) --all tests/contract tests/datastore -k "$(CONTRACT) or datastore"

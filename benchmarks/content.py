@@ -22,10 +22,15 @@ def names(objects: int) -> list[str]:
     return [f"{number:05}" for number in range(objects)]
 
 
+def stamp_of(name: str, start: int) -> bytes:
+    """Return the beginning of an object's block, from its offset."""
+    return hashlib.sha256(f"{name} {start}".encode()).digest()
+
+
 def blocks(name: str, size: int) -> Iterator[bytes]:
     """Yield the content of an object in blocks; each begins with a hash of the object's name and the offset."""
     for start in range(0, size, BLOCK):
-        stamp = hashlib.sha256(f"{name} {start}".encode()).digest()
+        stamp = stamp_of(name, start)
         yield (stamp + _noise()[len(stamp) :])[: size - start]
 
 

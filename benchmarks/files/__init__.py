@@ -1,0 +1,1 @@
+"""Compares files in S3 with those of other libraries: ``python -m benchmarks.files``."""
