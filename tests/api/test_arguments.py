@@ -4,6 +4,7 @@ import pickle
 from types import SimpleNamespace
 
 import pytest
+from metaflow import S3
 
 from metaflow_extensions.fasts3.api.arguments import (
     RangeInfo,
@@ -16,17 +17,19 @@ from metaflow_extensions.fasts3.api.arguments import (
     several,
 )
 from metaflow_extensions.fasts3.api.errors import (
+    MetaflowS3Exception,
     MetaflowS3InvalidObject,
     MetaflowS3InvalidRange,
     MetaflowS3URLException,
 )
 from metaflow_extensions.fasts3.wire.conditions import ABSENT
+from metaflow_extensions.fasts3.wire.transfers import PutHeaders
 
 
 def test_helper_objects_have_the_defaults_of_the_reference():
     assert S3GetObject() == (None, None, None)
     assert S3GetObject("k", 1, 2) == ("k", 1, 2)
-    assert S3PutObject() == (None,) * 7
+    assert S3PutObject() == (None,) * 8
     assert RangeInfo(5) == (5, 0, -1)
 
 
@@ -40,7 +43,8 @@ def test_metadata_in_the_old_place_is_metadata():
 
 def test_the_condition_comes_last_so_that_no_place_has_changed():
     assert S3PutObject("k", "v", "p", "text/plain", "AES256", {"a": 1}, "e").if_match == "e"
-    assert S3PutObject("k", if_match="e") == ("k", None, None, None, None, None, "e")
+    assert S3PutObject("k", extra_args={"ACL": "private"})[-1] == {"ACL": "private"}
+    assert S3PutObject("k", if_match="e") == ("k", None, None, None, None, None, "e", None)
 
 
 @pytest.mark.parametrize("helper", [S3GetObject("k", 1, 2), S3PutObject("k", "v", metadata={}), RangeInfo(1)])
@@ -91,13 +95,34 @@ def test_keys_in_any_form():
     assert [key_of(key) for key in ("k", "é".encode(), S3GetObject("k"), None)] == ["k", "é", "k", None]
 
 
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        ({"role": "arn:aws:iam::1:role/r"}, "role"),
+        ({"external_client": object()}, "external_client"),
+        ({"requester_pays": True}, "requester_pays=True"),
+    ],
+)
+def test_who_is_anonymous_has_no_account(given, name):
+    with pytest.raises(MetaflowS3Exception, match=f"^Give either anonymous=True or {name}, which "):
+        S3(anonymous=True, **given)
+
+
+@pytest.mark.parametrize("name", ["anonymous", "requester_pays"])
+def test_access_is_a_bool(name):
+    for given in ("no", 1, None):
+        with pytest.raises(MetaflowS3Exception, match=rf"^{name} is .*\. Give True or False\.$"):
+            S3(**{name: given})
+
+
 def test_headers():
-    assert headers_of("k", None, None, None, None) == (None, None, None)
-    assert headers_of("k", "", {}, "", "") == (None, None, None)
+    assert headers_of("k", None, None, None, None) == PutHeaders()
+    assert headers_of("k", "", {}, "", "") == PutHeaders()
     assert headers_of("k", "a/b", {"ü": [1]}, None, "AES256") == (
         "a/b",
         {"metaflow-user-attributes": '{"\\u00fc": [1]}'},
         "AES256",
+        None,
     )
     assert headers_of("k", None, None, "aws:kms", "AES256").encryption == "aws:kms"
 

@@ -5,7 +5,7 @@ from metaflow.exception import MetaflowException
 
 from metaflow_extensions.fasts3.api import errors
 from metaflow_extensions.fasts3.api.errors import exception_of
-from metaflow_extensions.fasts3.boto.credentials import NO_IDENTITY
+from metaflow_extensions.fasts3.boto.credentials import ANONYMOUS, NO_IDENTITY
 from metaflow_extensions.fasts3.wire.connection_errors import NO_TLS
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
 
@@ -62,12 +62,14 @@ def test_who_is_not_known_is_told_what_to_check(s3_code, operation):
 
 
 @pytest.mark.parametrize("s3_code", sorted(errors.DENIED))
-@pytest.mark.parametrize(
-    ("operation", "mentions"), {"get": True, "head": True, "list_page": True, "put": False}.items()
-)
-def test_a_refused_read_mentions_buckets_whose_requester_pays(operation, mentions, s3_code):
-    told = str(exception_of(operation, "s3://b/k", Failure(Code.ACCESS_DENIED, "why", s3_code, 403), "AKIA"))
-    assert told.endswith(errors.MAY_CHARGE) is mentions
+@pytest.mark.parametrize("operation", ["get", "head", "list_page", "put", "create_upload", "delete"])
+def test_a_refusal_mentions_buckets_whose_requester_pays(operation, s3_code):
+    failure = Failure(Code.ACCESS_DENIED, "why", s3_code, 403)
+    assert str(exception_of(operation, "s3://b/k", failure, "AKIA")).endswith(errors.MAY_CHARGE)
+    told = str(exception_of(operation, "s3://b/k", failure, "AKIA", requester_pays=True))
+    assert errors.MAY_CHARGE not in told
+    assert (errors.MAY_BE_MISSING in told) is (operation in ("get", "head"))
+    assert str(exception_of(operation, "s3://b/k", failure, ANONYMOUS)).endswith(errors.NOT_PUBLIC)
 
 
 def test_nobody_is_no_access_key_id():

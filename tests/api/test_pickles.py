@@ -22,11 +22,20 @@ def configured(seaweedfs, monkeypatch):
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 def test_another_one_works_as_the_first_does(seaweedfs, prefix, tmp_path, configured, way):
     root = f"s3://{seaweedfs.bucket}/{prefix}"
-    with S3(s3root=root, client_params=configured, tmproot=str(tmp_path), part_size=5 * 2**20) as first:
+    with S3(
+        s3root=root,
+        client_params=configured,
+        tmproot=str(tmp_path),
+        part_size=5 * 2**20,
+        requester_pays=True,
+        extra_args={"CacheControl": "no-cache"},
+    ) as first:
         first.put("k", b"v")
         path = first.get("k").path
         with way(first) as other:
             assert (repr(other), other._choices) == (repr(first), first._choices)
+            assert other._client.parameters == first._client.parameters
+            assert other._extra_headers == first._extra_headers
             assert other.get("k").blob == b"v"
         with open(path, "rb") as file:
             assert file.read() == b"v"  # the files of the first are not those of the other

@@ -10,8 +10,10 @@ import pytest
 
 from metaflow_extensions.fasts3.boto import events
 from metaflow_extensions.fasts3.boto.recipe import ClientRecipe, CredentialSet, GivenCredentials, build, recipe_of
+from metaflow_extensions.fasts3.boto.request_templates import RequestTemplates
 from metaflow_extensions.fasts3.boto.transfers import Boto3Transfers
 from metaflow_extensions.fasts3.wire.bandwidth import Allowance, Bandwidth
+from metaflow_extensions.fasts3.wire.operations import OPERATIONS
 
 SMALL, LARGE = b"x" * events.SENT_AT_ONCE, b"x" * (events.SENT_AT_ONCE + 1)
 
@@ -142,3 +144,14 @@ def test_a_wait_that_nobody_wants_any_more_ends_the_upload(plain, seaweedfs, pre
     with pytest.raises(Exception, match=r"."):
         Boto3Transfers(plain).put(seaweedfs.bucket, prefix, body=b"x" * 500_000, allowance=stopping)
     assert "Contents" not in plain.list_objects_v2(Bucket=seaweedfs.bucket, Prefix=prefix)
+
+
+@pytest.mark.parametrize("pays", [True, False])
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_who_pays_says_so_in_each_request(plain, pays, operation):
+    paying = build(recipe_of(plain)._replace(requester_pays=pays), GivenCredentials(lambda: CredentialSet("k", "s")), 1)
+    try:
+        header = RequestTemplates(paying)(operation, "bucket").headers.get("x-amz-request-payer")
+    finally:
+        paying.close()
+    assert header == ("requester" if pays else None)

@@ -22,13 +22,13 @@ from wire.completed import Completed
 from wire.scripted import LONG, Scripted, answer, expect, reply
 
 from metaflow_extensions.fasts3.boto.request_templates import RequestTemplates
+from metaflow_extensions.fasts3.boto.upload_arguments import headers_of_arguments
 from metaflow_extensions.fasts3.wire import exchange
 from metaflow_extensions.fasts3.wire.conditions import ABSENT
 from metaflow_extensions.fasts3.wire.credentials import CredentialSet
 from metaflow_extensions.fasts3.wire.operations import KEY, OPERATIONS
 from metaflow_extensions.fasts3.wire.sigv4 import NOT_SIGNED, Scope
 from metaflow_extensions.fasts3.wire.template import NoTemplate, template_of
-from metaflow_extensions.fasts3.wire.transfers import PutHeaders
 from metaflow_extensions.fasts3.wire.wire_transfers import WireTransfers
 
 NOW = 1_800_000_000
@@ -91,8 +91,15 @@ PARTS = [{"ETag": '"e&<"', "ChecksumCRC32": "AAAAAA=="}, {"ETag": '"f"'}]
 NUMBERED = [dict(part, PartNumber=number) for number, part in enumerate(PARTS, 1)]
 OBJECT = {"Key": UGLY}
 UPLOAD = {"Key": UGLY, "UploadId": "id/+="}
-STORED = {"ContentType": "text/x  y", "Metadata": {"a": "b  c"}, "ServerSideEncryption": "AES256"}
-HEADERS = PutHeaders("text/x  y", {"a": "b  c"}, "AES256")
+STORED = {
+    "ContentType": "text/x  y",
+    "Metadata": {"a": "b  c"},
+    "ServerSideEncryption": "AES256",
+    "StorageClass": "STANDARD_IA",
+    "CacheControl": "no-cache,  max-age=5",
+    "Tagging": "a=b%20c",
+}
+HEADERS = headers_of_arguments(STORED)
 
 # Operation -> how our wire is asked for it, and boto3's method with the arguments that mean the same.
 CALLS = {

@@ -34,6 +34,7 @@ REMEDIES = [*errors.REMEDIES.values(), *errors.REMEDIES_OF_S3_CODES.values()]
         *REMEDIES,
         errors.MAY_BE_MISSING,
         errors.MAY_CHARGE,
+        errors.NOT_PUBLIC,
         errors.NO_WRITING,
         errors.SERVE_AGAIN,
         NO_TLS,

@@ -240,9 +240,10 @@ def test_nothing_is_stored_unconditionally_on_a_server_that_knows_no_if_match(si
     assert store.held == OLD
 
 
-def test_a_501_about_encryption_is_told_as_the_server_says_it():
+@pytest.mark.parametrize("headers", [PutHeaders(encryption="aws:kms"), PutHeaders(others={"x-amz-acl": "private"})])
+def test_a_501_about_a_header_is_told_as_the_server_says_it(headers):
     refusal = Failure(Code.NOT_IMPLEMENTED, "There is no KMS", "NotImplemented", 501)
-    upload = Upload("bucket", "key", 3, data=b"new", headers=PutHeaders(encryption="aws:kms"), condition=OLD.etag)
+    upload = Upload("bucket", "key", 3, data=b"new", headers=headers, condition=OLD.etag)
     store = Store()
     with pytest.raises(JobFailed) as failed:
         carry_out(Uploads([upload], STEP), lambda job: store(job) if job.operation == "head" else refusal)

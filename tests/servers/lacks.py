@@ -9,6 +9,7 @@ LACKS: dict[str, frozenset[str]] = {
         {
             "signatures",  # ignores them, and the access key id
             "unknown-identities",
+            "unsigned-requests-are-denied",
             "newline-keys",  # 404
             "control-character-uploads",  # a reply that is no XML
             "checksum-verification",
@@ -58,6 +59,9 @@ LACKS: dict[str, frozenset[str]] = {
             "dot-keys",
             "directories-in-both-unicode-forms",
             "long-segment-keys",  # 500
+            "public-buckets",  # it has no bucket policies
+            "unsigned-requests-are-denied",  # 400
+            "tags",
             "checksum-on-put",
             "checksum-verification",
             "default-content-type",  # application/octet-stream

@@ -165,13 +165,14 @@ def test_an_empty_body_has_a_checksum_too(exchange_with):
 
 
 @pytest.mark.parametrize("bad", ["a\r\nx-injected: 1", "a\n", "a\rb", "a\0b", "日本", "\ud800"], ids=ascii)
-@pytest.mark.parametrize("where", ["content type", "metadata", "metadata's name", "encryption"])
+@pytest.mark.parametrize("where", ["content type", "metadata", "metadata's name", "encryption", "others"])
 def test_a_header_that_would_not_stay_one_is_rejected(transfers_with, bad, where):
     headers = {
         "content type": PutHeaders(content_type=bad),
         "metadata": PutHeaders(metadata={"a": bad}),
         "metadata's name": PutHeaders(metadata={bad: "a"}),
         "encryption": PutHeaders(encryption=bad),
+        "others": PutHeaders(others={"cache-control": bad}),
     }[where]
     with Scripted([]) as server:
         transfers = transfers_with(server)

@@ -42,13 +42,14 @@ def test_create(tls, transfers_with, checksum):
         b"<InitiateMultipartUploadResult><Key>k</Key><UploadId>a&amp;b</UploadId></InitiateMultipartUploadResult>"
     )
     with Scripted([[expect, answer(reply(document)), silence]], tls) as server:
-        headers = PutHeaders("text/x", {"one": "1"}, "AES256")
+        headers = PutHeaders("text/x", {"one": "1"}, "AES256", {"cache-control": "no-store"})
         assert transfers_with(server, checksum=checksum).create_upload("bucket", "a key", headers) == "a&b"
     (request,) = server.requests
     assert (request.method, request.target, request.body) == ("POST", "/bucket/a%20key?uploads=", b"")
     assert request.headers["content-type"] == "text/x"
     assert request.headers["x-amz-meta-one"] == "1"
     assert request.headers["x-amz-server-side-encryption"] == "AES256"
+    assert request.headers["cache-control"] == "no-store"
     assert request.headers.get("x-amz-checksum-algorithm") == (checksum and checksum.upper())
 
 

@@ -458,7 +458,7 @@ def test_an_upload(tls, transfers_with, path, way, size):
     path.write_bytes(DATA[:size])
     given = {"body": DATA[:size]} if way == "bytes" else {"path": str(path)}
     with Scripted([[expect, answer(reply(etag='"e"')), silence]], tls) as server:
-        stored = PutHeaders("text/x", {"one": "1"}, "AES256")
+        stored = PutHeaders("text/x", {"one": "1"}, "AES256", {"cache-control": "no-store"})
         transfers = transfers_with(server, checksum="crc32", sign_payload=not tls)
         assert transfers.put("bucket", "key", headers=stored, **given) == '"e"'
     (request,) = server.requests
@@ -468,6 +468,7 @@ def test_an_upload(tls, transfers_with, path, way, size):
         "content-type": "text/x",
         "x-amz-meta-one": "1",
         "x-amz-server-side-encryption": "AES256",
+        "cache-control": "no-store",
         "x-amz-checksum-crc32": crc32(DATA[:size]),
         "x-amz-content-sha256": "UNSIGNED-PAYLOAD" if tls else hashlib.sha256(DATA[:size]).hexdigest(),
     }

@@ -37,7 +37,7 @@ INFO = ObjectInfo(12, '"etag"', "text/plain", {"a": "b"}, 1700000000, None)
 JOBS = [
     Job(0, "head", "bucket", "key"),
     Job(1, "get", "bucket", "ключ\t?\n☃", {"path": "/tmp/x", "limit": 10}),
-    Job(2, "put", "bucket", "k", {"headers": PutHeaders("text/plain", {"m": "1"}, None)}, b"\x00\xff body"),
+    Job(2, "put", "bucket", "k", {"headers": PutHeaders("text/plain", {"m": "1"}, None, {"a": "b"})}, b"\x00\xff body"),
     Job(3, "put", "bucket", "empty", {"headers": PutHeaders()}, b""),
     Job(4, "upload_part", "bucket", "k", {"upload_id": "u", "number": 1}, memoryview(b"second body")),
 ]
@@ -238,7 +238,7 @@ def test_outcomes_that_no_worker_would_send_are_refused(document):
         ([[0, "put", "b", "k", [], None]], b""),
         ([[0, "put", "b", "k", {}, 1.0]], b"x"),
         ([[0, "put", "b", "k", {"headers": {"a": 1}}, None]], b""),
-        ([[0, "put", "b", "k", {"headers": [None] * 4}, None]], b""),
+        ([[0, "put", "b", "k", {"headers": [None] * 5}, None]], b""),
         ([[0, "put", "b", "k", {}, 3]], b"xx"),
         ([[0, "put", "b", "k", {}, -1]], b""),
         ([[0, "put", "b", "k", {}, 1]], b"xx"),
@@ -261,7 +261,7 @@ def test_what_makes_no_sense_is_told_in_one_short_sentence():
 text = st.text(st.characters(), max_size=6)  # lone surrogates too: keys of listings may hold them
 texts = st.dictionaries(text, text, max_size=2)
 number = st.one_of(st.integers(0, 5 * 2**40), st.integers(0, 2**64))
-headers = st.builds(PutHeaders, st.none() | text, st.none() | texts, st.none() | text)
+headers = st.builds(PutHeaders, st.none() | text, st.none() | texts, st.none() | text, st.none() | texts)
 arguments = st.fixed_dictionaries(
     {}, optional={"path": text, "limit": number, "headers": headers, "parts": st.lists(texts)}
 )

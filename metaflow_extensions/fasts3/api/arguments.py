@@ -16,6 +16,7 @@ from metaflow_extensions.fasts3.api.errors import (
     MetaflowS3InvalidRange,
     MetaflowS3URLException,
 )
+from metaflow_extensions.fasts3.api.extra_args import NOTHING, combined
 from metaflow_extensions.fasts3.api.location import as_text
 from metaflow_extensions.fasts3.wire.conditions import ABSENT
 from metaflow_extensions.fasts3.wire.transfers import PutHeaders
@@ -65,6 +66,7 @@ class _S3PutObject(NamedTuple):
     encryption: Optional[str] = None
     metadata: Optional[dict[str, Any]] = None
     if_match: Optional[str] = None
+    extra_args: Optional[dict[str, Any]] = None
 
 
 class S3PutObject(_S3PutObject):
@@ -87,6 +89,8 @@ class S3PutObject(_S3PutObject):
         User metadata to store with the object, a JSON-encodable dictionary.
     if_match : str, optional
         The `etag` that the object must still have to be replaced, as for `put`.
+    extra_args : Dict, optional
+        Upload arguments by boto3's names, e.g. `StorageClass`, as for `put`.
     """
 
     __slots__ = ()
@@ -100,11 +104,12 @@ class S3PutObject(_S3PutObject):
         encryption: Optional[str] = None,
         metadata: Optional[dict[str, Any]] = None,
         if_match: Optional[str] = None,
+        extra_args: Optional[dict[str, Any]] = None,
     ) -> "S3PutObject":
         # Older versions of Metaflow, and its API reference, have metadata in the position of encryption.
         if isinstance(encryption, dict) and metadata is None:
             encryption, metadata = None, encryption
-        return super().__new__(cls, key, value, path, content_type, encryption, metadata, if_match)
+        return super().__new__(cls, key, value, path, content_type, encryption, metadata, if_match, extra_args)
 
     def __repr__(self) -> str:
         # A value may have gigabytes, and its repr is up to four times longer.
@@ -161,6 +166,19 @@ def check_booleans(**given: Any) -> None:
             raise MetaflowS3Exception(f"{name} is {value!r:.80}. Give True or False.")
 
 
+def check_access(anonymous: Any, requester_pays: Any, role: Any, external_client: Any) -> None:
+    """Raise MetaflowS3Exception for invalid values of `anonymous` and `requester_pays`, or a contradiction."""
+    check_booleans(anonymous=anonymous, requester_pays=requester_pays)
+    others = (
+        ("role", role, "which signs requests"),
+        ("external_client", external_client, "which has its own credentials, or none"),
+        ("requester_pays=True", requester_pays, "which requires an account to charge"),
+    )
+    for name, value, why in others:
+        if anonymous and value:
+            raise MetaflowS3Exception(f"Give either anonymous=True or {name}, {why}.")
+
+
 def key_of(requested: Any) -> Optional[str]:
     """The key or URL of a request, as a str.
 
@@ -208,14 +226,21 @@ def range_of(requested: Any) -> tuple[Optional[str], Optional[int]]:
 
 
 def headers_of(
-    key: Any, content_type: Any, metadata: Any, encryption: Optional[str], default_encryption: Optional[str]
+    key: Any,
+    content_type: Any,
+    metadata: Any,
+    encryption: Optional[str],
+    default_encryption: Optional[str],
+    extra_args: Any = None,
+    client_headers: PutHeaders = NOTHING,
 ) -> PutHeaders:
-    """The headers to store with an object.
+    """The headers to store with an object; see `extra_args.combined`.
 
     Raises
     ------
     MetaflowS3InvalidObject
         The metadata is not a dict or not JSON-encodable; or content type or encryption is not a valid header value.
+        Or `extra_args` are invalid.
     """
     for what, value, example in (
         ("content type", content_type, "text/plain"),
@@ -238,7 +263,8 @@ def headers_of(
             raise MetaflowS3InvalidObject(
                 f"The metadata of '{key}' is not JSON-encodable ({error}). Use strings, numbers, lists and dicts."
             ) from error
-    return PutHeaders(content_type or None, stored, encryption or default_encryption or None)
+    own = PutHeaders(content_type or None, stored, encryption or None)
+    return combined(key, own, extra_args, client_headers, default_encryption)
 
 
 def condition_of(key: Any, if_match: Any, overwrite: bool) -> Optional[str]:

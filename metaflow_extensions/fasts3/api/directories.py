@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple, Optional, Union
+from typing import Any, NamedTuple, Optional, Union
 
 from metaflow.exception import MetaflowException
 
@@ -107,6 +107,7 @@ class DirectoryMethods(PutMethods):
         include: Patterns = None,
         exclude: Patterns = None,
         overwrite: bool = True,
+        extra_args: Optional[dict[str, Any]] = None,
     ) -> list[tuple[str, str]]:
         """
         Upload the files of a local directory, including its subdirectories.
@@ -126,6 +127,8 @@ class DirectoryMethods(PutMethods):
             All files if `include` is None, except those that match `exclude`.
         overwrite : bool, default True
             If True, replace objects that differ from their files. If False, leave existing objects unchanged.
+        extra_args : Dict[str, Any], optional, default None
+            Headers of the uploaded objects, as for `put`. Objects of unchanged files keep their headers.
 
         Returns
         -------
@@ -145,7 +148,7 @@ class DirectoryMethods(PutMethods):
         check_booleans(overwrite=overwrite)
         left_out = LeftOut(self._executor)
         files = self._files_of(directory, prefix, include, exclude, left_out)
-        stored = self._store(files, overwrite, left_out)
+        stored = self._store(files, overwrite, left_out, extra_args=extra_args)
         left_out.raise_if_any(len(files) - left_out.count_of(file.path for file in files), "uploaded", "files")
         return stored
 
@@ -180,6 +183,7 @@ class DirectoryMethods(PutMethods):
         left_out: LeftOut,
         content_type: Optional[str] = None,
         compare: bool = True,
+        extra_args: Optional[dict[str, Any]] = None,
     ) -> list[tuple[str, str]]:
         """Upload files, except for those that are stored already or skipped; return what `upload` returns."""
         given: list[tuple[LocalFile, str, str, Version]] = []  # with URL and absolute path
@@ -192,7 +196,7 @@ class DirectoryMethods(PutMethods):
                 left_out.note(file.path, error)
         refusals = Refusals()
         sources = [(file.key, path, version) for file, _, path, version in given]
-        stored = self._store_files(sources, content_type, overwrite, refusals, compare)
+        stored = self._store_files(sources, content_type, overwrite, refusals, compare, extra_args)
         left_out.note_refusals(refusals.by_url, {url: file.path for file, url, _, _ in given})
         return stored
 

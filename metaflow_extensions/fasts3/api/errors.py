@@ -5,7 +5,7 @@ from typing import Optional, TypeVar
 from metaflow.exception import MetaflowException
 
 from metaflow_extensions.fasts3.api.formatting import duration
-from metaflow_extensions.fasts3.boto.credentials import NO_IDENTITY
+from metaflow_extensions.fasts3.boto.credentials import ANONYMOUS, NO_IDENTITY
 from metaflow_extensions.fasts3.boto.endpoints import is_aws, is_loopback
 from metaflow_extensions.fasts3.boto.redaction import without_password
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
@@ -107,7 +107,8 @@ REMEDIES = {
     Code.INVALID_RANGE: "A range must begin before the end of the object; info() returns its size.",
     Code.NO_BUCKET: "Check the name of the bucket and the endpoint.",
     Code.NO_CREDENTIALS: "Configure credentials as for boto3, for instance with `aws configure` or AWS_PROFILE; for a "
-    "local server, paste the lines that `metaflow fasts3 serve` printed.",
+    "local server, paste the lines that `metaflow fasts3 serve` printed. To read a public bucket without credentials, "
+    "use S3(anonymous=True).",
     Code.EXPIRED: "Renew the credentials, for instance with `aws sso login`.",
     Code.SKEWED: "Set this machine's clock.",
     Code.UNTRUSTED: "Check the host name of the endpoint. For a private certificate authority, set AWS_CA_BUNDLE or "
@@ -157,9 +158,10 @@ MAY_BE_MISSING = (
     "return_missing=True does not apply then."
 )
 MAY_CHARGE = (
-    "S3 also returns 403 if the bucket is another account's Requester Pays bucket and the request lacks "
-    "x-amz-request-payer; an external_client can add this header."
+    "S3 also returns 403 if the bucket is another account's Requester Pays bucket; S3(requester_pays=True) accepts its "
+    "charges."
 )
+NOT_PUBLIC = "Requests of S3(anonymous=True) are not signed, and this is not public. Omit anonymous=True to sign them."
 DENIED = frozenset({"AccessDenied", "403"})  # S3's codes without a reason; the second is that of a HEAD response
 
 
@@ -241,7 +243,17 @@ def _may_refuse_checksums(operation: str, failure: Failure, endpoint_url: str) -
     return rejected or failure.code is Code.NOT_IMPLEMENTED
 
 
-def _remedy(operation: str, url: str, failure: Failure, endpoint_url: str, proxy: Optional[str]) -> str:
+def _remedy_of_denied(operation: str, identity: str, requester_pays: bool) -> str:
+    """What a 403 without a reason may mean."""
+    remedies = [MAY_BE_MISSING] if operation in ("get", "head") else []
+    if identity == ANONYMOUS:
+        remedies.append(NOT_PUBLIC)
+    elif not requester_pays:
+        remedies.append(MAY_CHARGE)
+    return " ".join(remedies)
+
+
+def _remedy(operation: str, url: str, failure: Failure, denied: str, endpoint_url: str, proxy: Optional[str]) -> str:
     code = failure.code
     first = (
         (
@@ -252,8 +264,7 @@ def _remedy(operation: str, url: str, failure: Failure, endpoint_url: str, proxy
         (failure.s3_code in REMEDIES_OF_S3_CODES, REMEDIES_OF_S3_CODES.get(failure.s3_code, "")),
         (300 <= failure.status < 400 or failure.s3_code in ELSEWHERE, OTHER_REGION),
         (failure.status == 400 and not {".", ".."}.isdisjoint(url.split("/")), DOTS),
-        (failure.s3_code in DENIED and operation in ("get", "head"), f"{MAY_BE_MISSING} {MAY_CHARGE}"),
-        (failure.s3_code in DENIED and operation == "list_page", MAY_CHARGE),
+        (failure.s3_code in DENIED, denied),
         (code is Code.NOT_FOUND and operation not in ("get", "head"), ""),
         (code is Code.LOCAL_FILE and operation == "get", NO_WRITING),
         (_may_refuse_checksums(operation, failure, endpoint_url), NO_CHECKSUMS),
@@ -291,6 +302,7 @@ def exception_of(
     endpoint_url: str = "",
     left: str = "",
     proxy: Optional[str] = None,
+    requester_pays: bool = False,
 ) -> Exception:
     """The exception for a failed job.
 
@@ -302,12 +314,14 @@ def exception_of(
         The S3 URL of the request.
     failure : Failure
     identity : str
-        The access key id that signed the request; `NO_IDENTITY` without credentials.
+        The access key id that signed the request; `NO_IDENTITY` without credentials, `ANONYMOUS` if not signed.
     endpoint_url : str, optional
     left : str, optional
         Sentences about open multipart uploads.
     proxy : str, optional
         The URL of the proxy of the requests.
+    requester_pays : bool, optional
+        Whether the requests accepted the charges of Requester Pays buckets.
 
     Returns
     -------
@@ -322,7 +336,8 @@ def exception_of(
     facts += [f"request id {shown(failure.request_id, MOST_NAMED)}"] if failure.request_id else []
     facts += [f"access key id {identity}"] if identity != NO_IDENTITY else []
     facts += [f"{failure.tries} {'try' if failure.tries == 1 else 'tries'} in {duration(failure.seconds)}"]
-    remedy = _remedy(operation, url, failure, endpoint_url, proxy)
+    denied = _remedy_of_denied(operation, identity, requester_pays)
+    remedy = _remedy(operation, url, failure, denied, endpoint_url, proxy)
     problem = f"{_done(operation, url)} failed: {said.rstrip('.')} ({', '.join(facts)})."
     error: _S3Failure = EXCEPTIONS.get(failure.code, MetaflowS3Exception)(
         " ".join(filter(None, (problem, remedy, left)))

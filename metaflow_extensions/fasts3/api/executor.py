@@ -196,7 +196,14 @@ class Executor:
         """The exception for a failed request; see `errors.exception_of`."""
         asked = self.client()
         return exception_of(
-            operation, url, self.concealed(failure), asked.identity, asked.endpoint_url, left, asked.proxy
+            operation,
+            url,
+            self.concealed(failure),
+            asked.identity,
+            asked.endpoint_url,
+            left,
+            asked.proxy,
+            asked.requester_pays,
         )
 
     def concealed(self, failure: Failure) -> Failure:

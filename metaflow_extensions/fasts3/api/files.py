@@ -164,7 +164,7 @@ class FileMethods(PutMethods):
         if mode in READING:
             binary = self._open_to_read(self._location.url(given), look_ahead)
             return binary if mode == "rb" else io.TextIOWrapper(binary, encoding or "utf-8", errors, newline)
-        headers = headers_of(given, content_type, metadata, None, self._encryption)
+        headers = headers_of(given, content_type, metadata, None, self._encryption, None, self._extra_headers)
         url = self._location.url_to_store(given)
         if mode[0] == "x" and self._is_there(url):
             raise exists(url)

@@ -32,6 +32,7 @@ from metaflow_extensions.fasts3.plans.upload import Upload
 from metaflow_extensions.fasts3.plans.uploads import Uploads
 from metaflow_extensions.fasts3.wire.conditions import ABSENT, MARK
 from metaflow_extensions.fasts3.wire.local_files import Version
+from metaflow_extensions.fasts3.wire.transfers import PutHeaders
 
 READ_AT_A_TIME = 2**20  # bytes of a stream
 
@@ -45,12 +46,15 @@ class _Asked(NamedTuple):
     metadata: Optional[dict[str, Any]] = None
     encryption: Optional[str] = None
     if_match: Optional[str] = None
+    extra_args: Optional[dict[str, Any]] = None
+    suggested_type: Optional[str] = None  # the content type, if nothing else says it
 
 
 class PutMethods(Client):
     """put, put_many, put_files."""
 
     _encryption: Optional[str]
+    _extra_headers: PutHeaders  # of the client's `extra_args`
 
     def put(
         self,
@@ -60,6 +64,7 @@ class PutMethods(Client):
         content_type: Optional[str] = None,
         metadata: Optional[dict[str, Any]] = None,
         if_match: Optional[str] = None,
+        extra_args: Optional[dict[str, Any]] = None,
     ) -> str:
         """
         Upload a single object to S3.
@@ -83,6 +88,10 @@ class PutMethods(Client):
             The `etag` of an `S3Object` returned by `get` or `info`. S3 replaces the object only if its ETag is still
             the same. None is no condition. The `etag` of a missing key is None as well: use `overwrite=False` to
             create an object without replacing another writer's. See docs/conditional_writes.md.
+        extra_args : Dict[str, Any], optional, default None
+            Headers of the object, by the names of boto3's `ExtraArgs`, e.g. `{"StorageClass": "STANDARD_IA",
+            "CacheControl": "max-age=60", "Tagging": {"team": "data"}}`. They override those of the client. See
+            docs/object_headers.md.
 
         Returns
         -------
@@ -93,7 +102,8 @@ class PutMethods(Client):
         ------
         MetaflowS3InvalidObject
             `obj` is not a string, a bytes-like object or a binary file; the file changed during the upload; `metadata`
-            is not JSON-encodable; or `if_match` is not an ETag.
+            is not JSON-encodable; `if_match` is not an ETag; or `extra_args` has an unknown name, a value of a wrong
+            type, or contradicts another argument.
         MetaflowS3PreconditionFailed
             The object no longer has the ETag `if_match`.
         MetaflowS3NotFound
@@ -115,6 +125,7 @@ class PutMethods(Client):
             getattr(key, "metadata", None) if metadata is None else metadata,
             getattr(key, "encryption", None),
             getattr(key, "if_match", None) if if_match is None else if_match,
+            getattr(key, "extra_args", None) if extra_args is None else extra_args,
         )
         return self._upload([asked], partial(self._from_value, rewind=True), overwrite, Place.HERE)[0][1]
 
@@ -132,7 +143,8 @@ class PutMethods(Client):
            its current position, as in Metaflow's own class, and stays open. Files that can't seek are stored after the
            others, one at a time.
 
-        2. As an `S3PutObject`, which can also have a content type, metadata, encryption and `if_match`.
+        2. As an `S3PutObject`, which can also have a content type, metadata, encryption, `if_match` and
+           `extra_args`.
 
         Parameters
         ----------
@@ -172,7 +184,8 @@ MetaflowS3Exception
 
         1. As a tuple `(key, path)`, where `path` is the path of a local file.
 
-        2. As an `S3PutObject`, which can also have a content type, metadata, encryption and `if_match`.
+        2. As an `S3PutObject`, which can also have a content type, metadata, encryption, `if_match` and
+           `extra_args`.
 
         Parameters
         ----------
@@ -205,13 +218,17 @@ MetaflowS3Exception
         overwrite: bool,
         refusals: Refusals,
         compare: bool,
+        extra_args: Optional[dict[str, Any]] = None,
     ) -> list[tuple[str, str]]:
         """Upload files, each a key, an absolute path and a version; record failures of single files.
 
         Without `content_type`, each has the one that its name suggests. With `compare`, or without `overwrite`, files
         that are stored already are not sent.
         """
-        asked = [_Asked(key, (path, version), content_type or content_type_of(path)) for key, path, version in files]
+        asked = [
+            _Asked(key, (path, version), content_type, extra_args=extra_args, suggested_type=content_type_of(path))
+            for key, path, version in files
+        ]
         with HashThreads(processors()) as hashing:
             plan = partial(ChangedUploads, hashing=hashing, refusals=refusals, compare=compare or not overwrite)
             return self._stored(asked, lambda item: self._from_file(item, *item.source), overwrite, plan)
@@ -299,7 +316,16 @@ MetaflowS3Exception
         return Upload("", "", size, self._headers(item), path=path, version=in_parts)
 
     def _headers(self, item: _Asked) -> Any:
-        return headers_of(item.key, item.content_type, item.metadata, item.encryption, self._encryption)
+        headers = headers_of(
+            item.key,
+            item.content_type,
+            item.metadata,
+            item.encryption,
+            self._encryption,
+            item.extra_args,
+            self._extra_headers,
+        )
+        return headers if headers.content_type else headers._replace(content_type=item.suggested_type)
 
 
 def _asked(item: Any, source: str, keep: Callable[[Any], Any] = lambda value: value) -> _Asked:
@@ -316,6 +342,7 @@ def _asked(item: Any, source: str, keep: Callable[[Any], Any] = lambda value: va
             getattr(item, "metadata", None),
             getattr(item, "encryption", None),
             getattr(item, "if_match", None),
+            getattr(item, "extra_args", None),
         )
     try:
         if isinstance(item, (str, bytes)) or len(item) != len(("key", source)):

@@ -8,10 +8,12 @@ import metaflow.metaflow_config as configuration
 from metaflow.debug import debug
 from metaflow.metaflow_config import S3_SERVER_SIDE_ENCRYPTION, TEMPDIR
 
+from metaflow_extensions.fasts3.api.arguments import check_access
 from metaflow_extensions.fasts3.api.delete import DeleteMethods
 from metaflow_extensions.fasts3.api.directories import DirectoryMethods
 from metaflow_extensions.fasts3.api.errors import MOST_URL, MetaflowS3Exception, MetaflowS3URLException, shown
 from metaflow_extensions.fasts3.api.executor import Executor
+from metaflow_extensions.fasts3.api.extra_args import of_client
 from metaflow_extensions.fasts3.api.files import FileMethods
 from metaflow_extensions.fasts3.api.get import GetMethods
 from metaflow_extensions.fasts3.api.iterate import IterateMethods
@@ -126,13 +128,22 @@ class S3(GetMethods, FileMethods, IterateMethods, ListMethods, DirectoryMethods,
         start of each call, and elsewhere as lines on stderr. False: never. A function is called with a `Progress` at
         most every 0.1 s, and with `done=True` at the end, in the thread that runs the call, which may not be the
         caller's thread; an exception that it raises ends the call. See docs/progress.md.
+    anonymous : bool, default False
+        If True, requests are not signed, and no credentials are necessary: for public buckets. Not together with
+        `role`, `external_client` or `requester_pays`.
+    requester_pays : bool, default False
+        If True, the requester's account accepts the charges for requests to Requester Pays buckets and for their data.
+    extra_args : Dict, optional, default None
+        Headers of all uploaded objects, by the names of boto3's `ExtraArgs`, e.g. `{"StorageClass": "STANDARD_IA"}`.
+        Arguments of a call override them. See docs/object_headers.md.
 
     Raises
     ------
     MetaflowS3URLException
         The location is invalid.
     MetaflowS3Exception
-        `inject_failure_rate`, `max_connections`, `max_bandwidth`, `part_size` or `progress` is invalid.
+        `inject_failure_rate`, `max_connections`, `max_bandwidth`, `part_size`, `progress`, `anonymous`,
+        `requester_pays` or `extra_args` is invalid.
     """
 
     TYPE = "s3"
@@ -160,6 +171,9 @@ class S3(GetMethods, FileMethods, IterateMethods, ListMethods, DirectoryMethods,
         max_bandwidth: Optional[float] = None,
         part_size: Optional[int] = None,
         progress: Union[bool, Callable[[Progress], None], None] = None,
+        anonymous: bool = False,
+        requester_pays: bool = False,
+        extra_args: Optional[dict[str, Any]] = None,
     ) -> None:
         if isinstance(tmproot, str) and tmproot.startswith(SCHEME):
             raise MetaflowS3URLException(
@@ -169,7 +183,12 @@ class S3(GetMethods, FileMethods, IterateMethods, ListMethods, DirectoryMethods,
             refuse_home(tmproot)
         self._location = location_of(bucket, prefix, run, s3root)
         self._encryption = encryption
-        self._client = external_client or S3Client(role, session_vars, client_params)
+        self._extra_headers = of_client(extra_args, encryption, S3_SERVER_SIDE_ENCRYPTION)
+        check_access(anonymous, requester_pays, role, external_client)
+        self._client = external_client or S3Client(role, session_vars, client_params, anonymous)
+        if isinstance(self._client, S3Client) and requester_pays:
+            self._client = S3Client(*self._client.parameters._replace(requester_pays=True))
+        self._requester_pays = requester_pays
         limits = chosen_limits(max_connections, max_bandwidth, part_size)
         tmproots = roots(TEMPDIR) if tmproot is None else (tmproot,)
         self._choices = _Choices(checked_failure_rate(inject_failure_rate), limits, checked(progress), tmproots)
@@ -178,7 +197,9 @@ class S3(GetMethods, FileMethods, IterateMethods, ListMethods, DirectoryMethods,
     def _assemble(self) -> None:
         """Create the parts that copies and other processes do not share."""
         failure_rate, limits, progress, tmproots = self._choices
-        self._executor = Executor(partial(transfer_client_of, self._client), failure_rate, limits, progress)
+        self._executor = Executor(
+            partial(transfer_client_of, self._client, self._requester_pays), failure_rate, limits, progress
+        )
         self._tempdir = TemporaryDirectory(*tmproots)
         self._prefetches = weakref.WeakSet()
         self._files = weakref.WeakSet()

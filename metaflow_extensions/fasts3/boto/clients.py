@@ -38,6 +38,8 @@ class ClientParameters(NamedTuple):
     role: Optional[str] = None
     session_vars: Optional[dict[str, Any]] = None
     client_params: Optional[dict[str, Any]] = None
+    anonymous: bool = False
+    requester_pays: bool = False
 
 
 class S3Client:
@@ -51,11 +53,15 @@ class S3Client:
         Arguments of the boto3 session.
     s3_client_params : dict, optional
         Arguments of the boto3 client.
+    anonymous : bool, default False
+        Whether requests are not signed.
+    requester_pays : bool, default False
+        Whether requests accept the charges of Requester Pays buckets.
 
     Attributes
     ----------
     parameters : ClientParameters
-        The three parameters.
+        These parameters.
     """
 
     def __init__(
@@ -63,8 +69,10 @@ class S3Client:
         s3_role_arn: Optional[str] = None,
         s3_session_vars: Optional[dict[str, Any]] = None,
         s3_client_params: Optional[dict[str, Any]] = None,
+        anonymous: bool = False,
+        requester_pays: bool = False,
     ) -> None:
-        self.parameters = ClientParameters(s3_role_arn, s3_session_vars, s3_client_params)
+        self.parameters = ClientParameters(s3_role_arn, s3_session_vars, s3_client_params, anonymous, requester_pays)
         self._mine: Optional[tuple[int, Any, TransferClient]] = None  # of one process: a forked child creates its own
 
     @property
@@ -97,21 +105,23 @@ class S3Client:
         return mine
 
 
-def transfer_client_of(external_client: Any) -> "TransferClient":
+def transfer_client_of(external_client: Any, requester_pays: bool = False) -> "TransferClient":
     """The transfer client of a client that the user passed.
 
     Parameters
     ----------
     external_client : S3Client, botocore.client.S3, or an object with a `client`
+    requester_pays : bool, optional
+        See `TransferClient`; an `S3Client` has its own.
     """
     if isinstance(external_client, S3Client):
         return external_client.transfer_client
     client = getattr(external_client, "client", external_client)
-    name = ("external", id(client), os.getpid())
+    name = ("external", id(client), os.getpid(), requester_pays)
     with _lock:
         known = _clients.get(name)
         if known is None or known[0] is not client:
-            known = _keep(name, client, ours=False)
+            known = _keep(name, client, ours=False, requester_pays=requester_pays)
         return known[1]
 
 
@@ -157,7 +167,8 @@ def _cached(parameters: ClientParameters) -> "tuple[Any, TransferClient]":
                 from metaflow_extensions.fasts3.boto.credential_errors import profile_in_use
 
                 client = _make(parameters)
-                _keep(name, client, ours=True, profile=profile_in_use(_session_vars(parameters)))
+                profile = profile_in_use(_session_vars(parameters))
+                _keep(name, client, True, profile, parameters.requester_pays)
         return _clients[name]
 
 
@@ -177,18 +188,19 @@ def _no_garbage_collection() -> Iterator[None]:
 
 
 def _keep(
-    name: tuple[Any, ...], client: Any, ours: bool, profile: Optional[str] = None
+    name: tuple[Any, ...], client: Any, ours: bool, profile: Optional[str] = None, requester_pays: bool = False
 ) -> "tuple[Any, TransferClient]":
     """Cache a client and drop the oldest ones."""
     from metaflow_extensions.fasts3.boto.transfer_client import TransferClient
 
     while len(_clients) >= KEPT:
         del _clients[next(iter(_clients))]
-    _clients[name] = (client, TransferClient(client, ours, profile))
+    _clients[name] = (client, TransferClient(client, ours, profile, requester_pays))
     return _clients[name]
 
 
 def _make(parameters: ClientParameters) -> Any:
+    from botocore import UNSIGNED
     from botocore.config import Config
     from metaflow.plugins.aws.aws_client import get_aws_client
 
@@ -206,14 +218,15 @@ def _make(parameters: ClientParameters) -> Any:
         max_pool_connections=INLINE_CONNECTIONS,
         parameter_validation=False,  # ours are valid; validation takes a tenth of the time of a small request
     )
-    client_params["config"] = ours.merge(config)  # the user's settings have priority
+    config = ours.merge(config)  # the user's settings have priority
+    client_params["config"] = config.merge(Config(signature_version=UNSIGNED)) if parameters.anonymous else config
     client = get_aws_client(
         "s3",
         role_arn=parameters.role,
         session_vars=_session_vars(parameters),
         client_params=client_params,
     )
-    tune(client)
+    tune(client, parameters.requester_pays)
     return client
 
 

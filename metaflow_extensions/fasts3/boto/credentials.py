@@ -14,6 +14,7 @@ from metaflow_extensions.fasts3.wire.failures import Failure, TransferError
 from metaflow_extensions.fasts3.wire.log import log
 
 NO_IDENTITY = "none"  # instead of the access key id, without credentials
+ANONYMOUS = "none (unsigned)"  # instead of the access key id, if requests are not signed
 USED = 0.75  # fraction of the remaining lifetime after which credentials are refreshed
 TRIED_AGAIN_AFTER = 0.25  # fraction of the remaining lifetime until the next attempt, after the provider has failed
 ASKED_AGAIN_AFTER = 30.0  # seconds until the next call of a provider that returned refused credentials

@@ -38,6 +38,7 @@ class State:
 
     def __init__(self, allowance: Optional[Allowance] = None) -> None:
         self.allowance = allowance  # limits the rate of the body
+        self.stored_headers: dict[str, str] = {}  # headers to store with an object, besides boto3's arguments
         self.md5 = False  # whether DeleteObjects has Content-MD5 instead of another checksum
         self.head_buckets = 0  # number of nested HeadBucket calls
         self.signed_as = 0  # the generation of the credentials of the request
@@ -63,14 +64,25 @@ def hook_into(client: Any) -> None:
     for event in ("after-call", "after-call-error"):
         _hook(client, f"{event}.s3.HeadBucket", _end_head_bucket)
     _hook(client, "before-call.s3.DeleteObjects", _use_md5)
+    for operation in ("PutObject", "CreateMultipartUpload"):
+        _hook(client, f"before-call.s3.{operation}", _store_headers)
     for operation in ("PutObject", "UploadPart"):
         _hook(client, f"before-send.s3.{operation}", _pace_body)
     # Before botocore's own handler, which reports a malformed document as an error 500.
     _hook(client, "before-parse.*.*", _check_response)
 
 
-def tune(client: Any) -> None:
-    """Register the handlers for all requests of a client that this package created."""
+def tune(client: Any, requester_pays: bool = False) -> None:
+    """Register the handlers for all requests of a client that this package created.
+
+    Parameters
+    ----------
+    client : botocore.client.S3
+    requester_pays : bool, optional
+        Whether its requests accept the charges of Requester Pays buckets.
+    """
+    if requester_pays:
+        _hook(client, "before-call.s3", _pay)
     _hook(client, "before-call.s3.GetObject", _no_checksum_of_ranges)
     for operation in ("PutObject", "UploadPart"):
         _hook(client, f"before-send.s3.{operation}", _expect_less)
@@ -104,6 +116,11 @@ def _use_md5(params: Any, **_: Any) -> None:
     if current.state and current.state.md5:
         params["context"].pop("checksum", None)  # botocore would compute it and send its header
         params["headers"]["Content-MD5"] = md5_of(params["body"])
+
+
+def _store_headers(params: Any, **_: Any) -> None:
+    if current.state:
+        params["headers"].update(current.state.stored_headers)
 
 
 def _pace_body(request: Any, **_: Any) -> None:
@@ -164,6 +181,11 @@ def _is_date(text: Any) -> bool:
         return text is None or bool(parse_timestamp(text))
     except Exception:  # dateutil raises many types
         return False
+
+
+def _pay(params: Any, **_: Any) -> None:
+    """https://docs.aws.amazon.com/AmazonS3/latest/userguide/ObjectsinRequesterPaysBuckets.html."""
+    params["headers"]["x-amz-request-payer"] = "requester"
 
 
 def _no_checksum_of_ranges(params: Any, **_: Any) -> None:

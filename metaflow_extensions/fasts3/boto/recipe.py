@@ -41,6 +41,7 @@ class ClientRecipe(NamedTuple):
     verify: Union[bool, str, None]  # False, a bundle's path, or the default
     anonymous: bool  # signature_version=UNSIGNED
     config: dict[str, Any]  # arguments of botocore.config.Config
+    requester_pays: bool = False  # added by `TransferClient`: an event handler, which can't be read from a client
 
 
 class NotPortable(Exception):
@@ -183,5 +184,5 @@ def build(recipe: ClientRecipe, credentials: Optional[GivenCredentials], connect
         verify=recipe.verify,
         config=Config(**options),
     )
-    events.tune(client)
+    events.tune(client, recipe.requester_pays)
     return client

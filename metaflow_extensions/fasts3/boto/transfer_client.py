@@ -6,7 +6,7 @@ from typing import Any, Optional, Union
 from urllib.parse import urlsplit
 
 from metaflow_extensions.fasts3.boto.botocore_private import credentials_of, sign_with
-from metaflow_extensions.fasts3.boto.credentials import SigningCredentials
+from metaflow_extensions.fasts3.boto.credentials import ANONYMOUS, SigningCredentials
 from metaflow_extensions.fasts3.boto.errors import failure_of
 from metaflow_extensions.fasts3.boto.recipe import (
     ClientRecipe,
@@ -39,9 +39,17 @@ class TransferClient:
         Whether this package created the client and may modify it.
     profile : str, optional
         Its profile, for messages.
+    requester_pays : bool, optional
+        Whether requests accept the charges of Requester Pays buckets.
+
+    Raises
+    ------
+    NotPortable
+        `requester_pays` can't be applied to this client, because it can't be copied.
 
     Attributes
     ----------
+    requester_pays : bool
     boto3 : Boto3Transfers
         The transfers of this process on boto3.
     recipe : ClientRecipe or None
@@ -50,7 +58,8 @@ class TransferClient:
         Why they can't.
     """
 
-    def __init__(self, client: Any, ours: bool, profile: Optional[str] = None) -> None:
+    def __init__(self, client: Any, ours: bool, profile: Optional[str] = None, requester_pays: bool = False) -> None:
+        self.requester_pays = requester_pays
         credentials = credentials_of(client)
         self._credentials = SigningCredentials(credentials, profile=profile)
         self.endpoint_url = str(getattr(getattr(client, "meta", None), "endpoint_url", ""))
@@ -58,8 +67,10 @@ class TransferClient:
         self.recipe: Optional[ClientRecipe] = None
         self.why_inline: Optional[str] = None
         try:
-            self.recipe = recipe_of(client)
+            self.recipe = recipe_of(client)._replace(requester_pays=requester_pays)
         except NotPortable as error:
+            if requester_pays:
+                raise NotPortable(f"requester_pays can't be applied to this client: {error}") from error
             self.why_inline = str(error)
         if self.recipe is not None:
             signs_as = credentials and GivenCredentials(self.credentials)
@@ -154,7 +165,7 @@ class TransferClient:
     def identity(self) -> str:
         """The access key id of the requests, for messages; not a secret."""
         if self.recipe is not None and self.recipe.anonymous:
-            return "none (unsigned)"
+            return ANONYMOUS
         return self._credentials.access_key
 
     @property

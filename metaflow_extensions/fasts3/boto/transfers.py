@@ -146,6 +146,7 @@ class Boto3Transfers:
     ) -> str:
         with source(body, path) as stream, translated(allowance) as call:
             given = {**_put_arguments(headers), **_condition(condition), **self._checksum_of(stream)}
+            call.stored_headers = headers.others or {}
             reply = call.reply = self._client.put_object(Bucket=bucket, Key=key, Body=stream, **given)
             call.check(stored_etag)
             return str(reply.get("ETag") or "")
@@ -224,6 +225,7 @@ class Boto3Transfers:
     def create_upload(self, bucket: str, key: str, headers: PutHeaders = PutHeaders()) -> str:
         with translated() as call:
             given = {**_put_arguments(headers), **self._checksum}
+            call.stored_headers = headers.others or {}
             reply = call.reply = self._client.create_multipart_upload(Bucket=bucket, Key=key, **given)
             if not reply.get("UploadId"):
                 raise TransferError(Failure(Code.MALFORMED, "the response to CreateMultipartUpload has no UploadId"))

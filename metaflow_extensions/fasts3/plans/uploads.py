@@ -315,8 +315,9 @@ class Uploads:
         """Handle a failed condition, or a server without conditions."""
         replaces = self._uploads[index].replaces
         if failure.code is Code.NOT_IMPLEMENTED:
-            if replaces and self._uploads[index].headers.encryption:
-                raise JobFailed(job, failure)  # the server may lack the encryption: its own message says so
+            headers = self._uploads[index].headers
+            if replaces and (headers.encryption or headers.others):
+                raise JobFailed(job, failure)  # the server may lack the encryption or a header: its message says so
             if replaces or index in self._unseen:
                 message = _NO_IF_MATCH if replaces else _NO_IF_NONE_MATCH
                 raise JobFailed(job, failure._replace(message=message, remedy=_WHERE_CONDITIONS_HOLD))

@@ -203,7 +203,7 @@ def stored_headers(headers: PutHeaders) -> "dict[str, str]":
         given["content-type"] = headers.content_type
     if headers.encryption:
         given["x-amz-server-side-encryption"] = headers.encryption
-    return given
+    return {**given, **(headers.others or {})}
 
 
 class _Received(NamedTuple):

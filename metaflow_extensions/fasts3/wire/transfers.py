@@ -49,6 +49,7 @@ class PutHeaders(NamedTuple):
     content_type: Optional[str] = None
     metadata: Optional[dict[str, str]] = None
     encryption: Optional[str] = None
+    others: Optional[dict[str, str]] = None  # headers, names in lower case
 
 
 class ListedObject(NamedTuple):

@@ -100,3 +100,43 @@ def _(client: Any, server: S3Server, prefix: str) -> None:
     """Likewise with the key service's default key."""
     client.put_object(Bucket=server.bucket, Key=prefix, Body=b"value", ServerSideEncryption="aws:kms")
     assert client.head_object(Bucket=server.bucket, Key=prefix)["ServerSideEncryption"] == "aws:kms"
+
+
+def _stored_both_ways(client: Any, server: S3Server, key: str, **headers: Any) -> "list[str]":
+    """Store an object with one PUT and one in parts; give their keys."""
+    client.put_object(Bucket=server.bucket, Key=key, Body=b"value", **headers)
+    parts = {"Bucket": server.bucket, "Key": f"{key}-parts"}
+    upload = client.create_multipart_upload(**parts, **headers)["UploadId"]
+    etag = client.upload_part(**parts, UploadId=upload, PartNumber=1, Body=b"value")["ETag"]
+    done = {"Parts": [{"PartNumber": 1, "ETag": etag}]}
+    client.complete_multipart_upload(**parts, UploadId=upload, MultipartUpload=done)
+    return [key, f"{key}-parts"]
+
+
+@capability("object-headers")
+def _(client: Any, server: S3Server, prefix: str) -> None:
+    """HTTP's headers of an object are kept, also of one that was stored in parts."""
+    headers = {
+        "CacheControl": "max-age=60, private",
+        "ContentDisposition": 'attachment; filename="a b.txt"',
+        "ContentEncoding": "gzip",
+        "ContentLanguage": "de",
+    }
+    for key in _stored_both_ways(client, server, prefix, **headers):
+        head = client.head_object(Bucket=server.bucket, Key=key)
+        assert {name: head.get(name) for name in headers} == headers
+
+
+@capability("storage-classes")
+def _(client: Any, server: S3Server, prefix: str) -> None:
+    """So is the storage class."""
+    for key in _stored_both_ways(client, server, prefix, StorageClass="STANDARD_IA"):
+        assert client.head_object(Bucket=server.bucket, Key=key)["StorageClass"] == "STANDARD_IA"
+
+
+@capability("tags")
+def _(client: Any, server: S3Server, prefix: str) -> None:
+    """And tags."""
+    for key in _stored_both_ways(client, server, prefix, Tagging="team=data&level=a%20b"):
+        told = client.get_object_tagging(Bucket=server.bucket, Key=key)["TagSet"]
+        assert {one["Key"]: one["Value"] for one in told} == {"team": "data", "level": "a b"}

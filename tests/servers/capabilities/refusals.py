@@ -1,8 +1,11 @@
 """Identities, permissions, and requests that a server must refuse."""
 
+import json
 from typing import Any
 
 import pytest
+from botocore import UNSIGNED
+from botocore.config import Config
 from botocore.exceptions import ClientError
 from servers.capabilities.registry import capability, refused
 from servers.s3_server import S3Server
@@ -26,6 +29,35 @@ def _(client: Any, server: S3Server, prefix: str) -> None:
         refused(lambda: stranger.list_objects_v2(Bucket=server.bucket), 403, "InvalidAccessKeyId")
     finally:
         stranger.close()
+
+
+@capability("unsigned-requests-are-denied")
+def _(client: Any, server: S3Server, prefix: str) -> None:
+    """A request without a signature is answered 403 AccessDenied where it is not allowed."""
+    client.put_object(Bucket=server.bucket, Key=prefix, Body=b"value")
+    stranger = server.boto3_client(config=Config(signature_version=UNSIGNED))
+    try:
+        refused(lambda: stranger.get_object(Bucket=server.bucket, Key=prefix), 403, "AccessDenied")
+    finally:
+        stranger.close()
+
+
+@capability("public-buckets")
+def _(client: Any, server: S3Server, prefix: str) -> None:
+    """A bucket policy lets requests without a signature read."""
+    bucket = "public-" + "".join(c for c in prefix.lower() if c.isalnum())[-40:]
+    client.create_bucket(Bucket=bucket)
+    everything = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{bucket}/*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [everything]})
+    stranger = server.boto3_client(config=Config(signature_version=UNSIGNED))
+    try:
+        client.put_object(Bucket=bucket, Key="a", Body=b"value")
+        client.put_bucket_policy(Bucket=bucket, Policy=policy)
+        assert stranger.get_object(Bucket=bucket, Key="a")["Body"].read() == b"value"
+    finally:
+        stranger.close()
+        client.delete_object(Bucket=bucket, Key="a")
+        client.delete_bucket(Bucket=bucket)
 
 
 @capability("missing-keys")
