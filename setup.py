@@ -23,6 +23,7 @@ DEV = [
     "h11",
     "hypothesis",
     "ipykernel",
+    "jedi",
     "markdown-it-py",
     "moto[s3,server]>=5.1",
     "mypy",

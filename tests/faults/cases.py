@@ -125,6 +125,28 @@ def upload(world: World) -> Iterator[None]:
     assert world.stored.blobs() == {"dir/a": SMALL, "dir/b/c": SMALL[:10]}
 
 
+@case("DeleteObjects")
+def upload_mirror(world: World) -> Iterator[None]:
+    folder = world.folder / "up"
+    folder.mkdir()
+    (folder / "a").write_bytes(SMALL)
+    world.stored.put_all({"dir/b": b"", "dir/c": b"", "other": b""})
+    yield
+    world.s3.upload(folder, "dir", delete=True)
+    assert world.stored.blobs() == {"dir/a": SMALL, "other": b""}
+
+
+@case("ListObjectsV2")
+def download_mirror(world: World) -> Iterator[None]:
+    world.stored.put_all({"dir/a": SMALL, "dir/b/c": SMALL[:10]})
+    folder = world.folder / "down"
+    folder.mkdir()
+    (folder / "extra").write_bytes(b"")
+    yield
+    world.s3.download("dir", folder, delete=True)
+    assert sorted(path.name for path in folder.rglob("*")) == ["a", "b", "c"]
+
+
 @case("ListObjectsV2")
 def get_recursive(world: World) -> Iterator[None]:
     world.stored.put_all({"dir/a": SMALL, "dir/b": b""})

@@ -110,3 +110,35 @@ def test_an_upload_that_no_file_would_survive(world):
     world.proxy.inject("PutObject", faults.error(404, "NoSuchBucket"), times=None)
     with pytest.raises(MetaflowS3NotFound, match=r"PutObject .* failed: NoSuchBucket"):
         world.s3.upload(local, "m")
+
+
+@pytest.mark.parametrize("overwrite", [True, False])
+def test_a_mirror_deletes_nothing_after_a_refusal(world, overwrite):
+    world.stored.put_all({**SMALL, "m/archived": b"no"})
+    world.proxy.inject_where(of("m/archived"), faults.error(*REFUSALS["m/archived"]), times=None)
+    local = world.folder / "m"
+    local.mkdir()
+    (local / "extra").write_bytes(b"extra")
+    with pytest.raises(MetaflowS3Exception, match="InvalidObjectState"):
+        world.s3.download("m", local, overwrite=overwrite, delete=True)
+    assert files_in(local) == {**SMALL, "m/extra": b"extra"}
+
+    (local / "archived").write_bytes(b"another")
+    world.stored.put("m/more", b"more")
+    world.proxy.inject_nothing()
+    world.proxy.inject("PutObject", faults.error(403, "AccessDenied"), times=None)
+    with pytest.raises(MetaflowS3AccessDenied):
+        world.s3.upload(local, "m", overwrite=overwrite, delete=True)
+    assert "m/more" in world.stored.list()
+
+
+def test_objects_that_can_t_be_deleted_are_named(world):
+    local = world.folder / "m"
+    local.mkdir()
+    (local / "00").write_bytes(SMALL["m/00"])
+    world.stored.put("m/locked", b"stays")
+    world.proxy.inject("DeleteObject", faults.error(403, "AccessDenied"), times=None)
+    with pytest.raises(MetaflowS3AccessDenied, match=r"DeleteObject of s3://.*/m/locked failed") as raised:
+        world.s3.upload(local, "m", delete=True)
+    assert list(raised.value.failed) == [f"{world.root}/m/locked"]
+    assert world.stored.blobs() == {"m/00": SMALL["m/00"], "m/locked": b"stays"}

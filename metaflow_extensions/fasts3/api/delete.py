@@ -1,6 +1,6 @@
 """The methods of `S3` that delete."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from metaflow.exception import MetaflowException
@@ -124,12 +124,15 @@ class DeleteMethods(Client):
         if not objects:
             return 0
         missing = {} if missing_ok else self._missing(list(objects))
-        wanted = [one for one in objects if one not in missing]
-        plan = Deletions(wanted)
-        if wanted:
+        failures = {f"s3://{bucket}/{key}": MISSING for bucket, key in missing}
+        return self._delete_objects([one for one in objects if one not in missing], failures)
+
+    def _delete_objects(self, objects: Sequence[tuple[str, str]], failures: dict[str, Refusal]) -> int:
+        """Delete objects, each a bucket and a key; raise one exception for these and the earlier failures."""
+        plan = Deletions(objects)
+        if objects:
             place = Place.HERE if plan.apart <= FEW_DELETIONS else Place.WORKERS
             self._carry_out(plan, place, plan.failures)
-        failures = {f"s3://{bucket}/{key}": MISSING for bucket, key in missing}
         self._raise_for({**failures, **plan.failures}, plan.deleted)
         return plan.deleted
 

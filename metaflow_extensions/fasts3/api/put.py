@@ -219,18 +219,21 @@ MetaflowS3Exception
         refusals: Refusals,
         compare: bool,
         extra_args: Optional[dict[str, Any]] = None,
+        listed: Optional[Sequence[Any]] = None,
     ) -> list[tuple[str, str]]:
         """Upload files, each a key, an absolute path and a version; record failures of single files.
 
-        Without `content_type`, each has the one that its name suggests. With `compare`, or without `overwrite`, files
-        that are stored already are not sent.
+        Without another content type, each has the one that its name suggests. With `compare`, or without `overwrite`,
+        files that are stored already are not sent. `listed` has the objects under their common prefix, if they are
+        known.
         """
         asked = [
             _Asked(key, (path, version), content_type, extra_args=extra_args, suggested_type=content_type_of(path))
             for key, path, version in files
         ]
         with HashThreads(processors()) as hashing:
-            plan = partial(ChangedUploads, hashing=hashing, refusals=refusals, compare=compare or not overwrite)
+            compare = compare or not overwrite
+            plan = partial(ChangedUploads, hashing=hashing, refusals=refusals, compare=compare, listed=listed)
             return self._stored(asked, lambda item: self._from_file(item, *item.source), overwrite, plan)
 
     def _store_values(self, objects: Iterable[S3PutObject], overwrite: bool, place: Place) -> None:

@@ -16,6 +16,7 @@ from metaflow_extensions.fasts3.api.errors import shown
 from metaflow_extensions.fasts3.api.errors_of_many import LeftOut
 from metaflow_extensions.fasts3.api.formatting import counted, duration
 from metaflow_extensions.fasts3.api.location import SCHEME, as_directory, split_object_url
+from metaflow_extensions.fasts3.api.path_patterns import PathPatterns
 from metaflow_extensions.fasts3.api.s3 import S3
 from metaflow_extensions.fasts3.cli.exit_status import with_exit_status
 from metaflow_extensions.fasts3.cli.options import with_json, with_location, with_progress
@@ -143,7 +144,7 @@ def _put_files(
 def _no_file(directory: str, options: Options) -> str:
     """The message for a directory with no file to upload."""
     name = shown(directory, LONGEST)
-    names = files_in(directory, None, None, lambda *_: None)
+    names = files_in(directory, PathPatterns(None, None), lambda *_: None)
     if not names:
         return f"There is no file in {name}."
     given = (("--include", options.include), ("--exclude", options.exclude))
@@ -166,7 +167,8 @@ def _batches(
     for source in sources:
         if os.path.isdir(source):
             prefix = as_directory(url_of(destination.bucket, destination.key))
-            found = s3._files_of(source, prefix, options.include or None, options.exclude or None, left_out)
+            patterns = PathPatterns(options.include or None, options.exclude or None)
+            found = s3._files_of(source, prefix, patterns, left_out)
             # An object with the same content is not uploaded again, unless it may have another type.
             yield source, _store(s3, found, options, left_out, compare=options.content_type is None)
         else:

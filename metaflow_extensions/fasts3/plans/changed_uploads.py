@@ -43,6 +43,8 @@ class ChangedUploads(Uploads):
         See `Uploads`.
     compare : bool
         Whether to compare with what is stored. Otherwise all files are uploaded.
+    listed : sequence of DetailedObject, optional
+        All objects that are stored under the files' common prefix. Without it, the plan lists them.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class ChangedUploads(Uploads):
         hashing: HashThreads,
         refusals: Optional[Refusals] = None,
         compare: bool = True,
+        listed: Optional[Sequence[Any]] = None,
     ) -> None:
         self._files = list(uploads)
         super().__init__(self._files, step, refusals=refusals)
@@ -66,6 +69,9 @@ class ChangedUploads(Uploads):
         self._unlisted: dict[str, int] = {upload.key: index for index, upload in enumerate(self._files)}
         self._deficit = 0  # cost of unproductive pages, in HEADs
         if not compare:
+            self._change_all()
+        elif listed is not None:
+            self._compare_all(listed)
             self._change_all()
         elif len(self._files) <= FEW or len({upload.bucket for upload in self._files}) > 1:
             self._look_at_all()
@@ -101,13 +107,7 @@ class ChangedUploads(Uploads):
         except JobFailed as failed:
             self._go_on_without_listing(failed)
             return ()
-        rows: Sequence[Any] = pager.take()
-        hits = 0
-        for row in rows:
-            index = self._unlisted.pop(row.key, None)
-            if index is not None:
-                hits += 1
-                self._compare(index, row.size, row.etag)
+        hits = self._compare_all(pager.take())
         self._deficit = max(0, self._deficit + HEADS_FOR_A_PAGE - hits)
         if pager.ended:
             self._change_all()
@@ -117,6 +117,16 @@ class ChangedUploads(Uploads):
             return pager.jobs(self._page_numbers)
         self._pager = None
         return ()
+
+    def _compare_all(self, rows: Sequence[Any]) -> int:
+        """Compare files with listed objects; return the number of objects that have a file."""
+        hits = 0
+        for row in rows:
+            index = self._unlisted.pop(row.key, None)
+            if index is not None:
+                hits += 1
+                self._compare(index, row.size, row.etag)
+        return hits
 
     def _go_on_without_listing(self, failed: JobFailed) -> None:
         self._pager = None

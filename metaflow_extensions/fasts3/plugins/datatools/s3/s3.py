@@ -42,6 +42,9 @@ __all__ = [
     "check_s3_deps",
 ]
 
+# For Metaflow's generator of stubs, which does not know Metaflow's aliases: so editors find `metaflow.datatools.s3`.
+_addl_stubgen_modules = ["metaflow.datatools", "metaflow.datatools.s3"]
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 

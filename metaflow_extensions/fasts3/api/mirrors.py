@@ -1,0 +1,223 @@
+"""The deleting half of a mirror: what is in the destination of a `download` or an `upload`, and not in its source.
+
+The content of the destination is noted before the source is read, so whatever others add during the call is not
+deleted. Deletions follow when everything has been transferred.
+"""
+
+import os
+import stat
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple, Optional
+
+from metaflow_extensions.fasts3.api.directory_walk import files_in
+from metaflow_extensions.fasts3.api.errors import (
+    MOST_URL,
+    MetaflowS3Exception,
+    MetaflowS3URLException,
+    exception_of_files,
+    shown,
+)
+from metaflow_extensions.fasts3.api.errors_of_many import LeftOut
+from metaflow_extensions.fasts3.api.local_paths import folded
+from metaflow_extensions.fasts3.api.path_patterns import PathPatterns
+
+ASK_FOR_EMPTY = "If the source is meant to be empty, add allow_empty=True."
+KEPT = "Change its permissions, or exclude it with `exclude`."
+
+
+class _State(NamedTuple):
+    """What distinguishes a file from a later one with its name."""
+
+    inode: int
+    size: int  # bytes
+    modified: int  # nanoseconds
+    changed: int  # nanoseconds
+
+
+class LocalDestination:
+    """The files that a directory has now, before a download.
+
+    Only files and links that match the patterns count: not pipes, sockets, devices, directories that can't be read, and
+    what is behind a link to a directory.
+
+    Parameters
+    ----------
+    directory : str
+        Absolute path.
+    patterns : PathPatterns
+
+    Raises
+    ------
+    MetaflowS3Exception
+        It is the root of the file system or the home directory.
+    """
+
+    def __init__(self, directory: str, patterns: PathPatterns) -> None:
+        self._root = os.path.realpath(directory)
+        if self._root in (os.path.abspath(os.sep), os.path.realpath(os.path.expanduser("~"))):
+            raise MetaflowS3Exception(
+                f"delete=True would delete files in '{shown(self._root)}', which this method never mirrors. Give a "
+                "directory in it."
+            )
+        self._files: dict[str, _State] = {}  # by path, relative and with slashes
+        for name in files_in(self._root, patterns, lambda *_: None):
+            state = _state_of(os.path.join(self._root, name))
+            if state is not None:
+                self._files[name] = state
+
+    def delete_others(self, kept: Iterable[str], ignores_case: bool, left_out: LeftOut) -> int:
+        """Delete the noted files that are unchanged and not kept, and the directories that this empties.
+
+        Parameters
+        ----------
+        kept : iterable of str
+            Absolute paths of files. A trailing slash means an empty directory.
+        ignores_case : bool
+            Whether the file system does not distinguish case and Unicode normalization.
+        left_out : LeftOut
+            Receives the files that could not be deleted.
+
+        Returns
+        -------
+        int
+            Number of deleted files.
+        """
+        name_of = folded if ignores_case else str
+        there = {name_of(name) for name in self._names(kept)}
+        extra = {name for name in self._files if name_of(name) not in there}
+        if not extra or not os.path.isdir(self._root):
+            return 0
+        count = 0
+        emptied: set[str] = set()  # directories from which something was deleted
+        # By descriptors of directories: a link that replaces one meanwhile leads nowhere else.
+        for folder, folders, files, descriptor in os.fwalk(self._root, topdown=False):
+            below = os.path.relpath(folder, self._root).replace(os.sep, "/")
+            prefix = "" if below == "." else f"{below}/"
+            for file in files:
+                if prefix + file in extra and self._delete(prefix + file, file, descriptor, left_out):
+                    emptied.add(prefix)
+                    count += 1
+            for name in folders:
+                inner = f"{prefix}{name}/"
+                if inner in emptied and name_of(inner) not in there and _remove(name, descriptor):
+                    emptied.add(prefix)
+        return count
+
+    def _names(self, kept: Iterable[str]) -> Iterable[str]:
+        """Paths relative to the root, with links to directories resolved: a file may be kept by another path."""
+        real: dict[str, str] = {}
+        for path in kept:
+            folder, name = os.path.split(path.rstrip("/"))
+            if folder not in real:
+                real[folder] = os.path.relpath(os.path.realpath(folder), self._root).replace(os.sep, "/")
+            prefix = "" if real[folder] == "." else f"{real[folder]}/"
+            yield f"{prefix}{name}{'/' if path.endswith('/') else ''}"
+
+    def _delete(self, name: str, file: str, descriptor: int, left_out: LeftOut) -> bool:
+        """Delete a file unless it has changed since it was noted; return whether it was deleted."""
+        try:
+            if _state_of(file, descriptor) != self._files[name]:
+                return False
+            os.unlink(file, dir_fd=descriptor)
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            path = os.path.join(self._root, name)
+            problem = f"Could not delete the file '{shown(path, MOST_URL)}'"
+            left_out.note(path, exception_of_files(problem, error, KEPT))
+            return False
+        return True
+
+
+def _state_of(path: str, descriptor: Optional[int] = None) -> Optional[_State]:
+    """The state of a file or a link; None for anything else."""
+    try:
+        status = os.stat(path, dir_fd=descriptor, follow_symlinks=False)
+    except OSError:
+        return None
+    if not (stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode)):
+        return None
+    return _State(status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+
+def _remove(name: str, descriptor: int) -> bool:
+    """Remove a directory if it is empty."""
+    try:
+        os.rmdir(name, dir_fd=descriptor)
+    except OSError:
+        return False
+    return True
+
+
+class StoredDestination:
+    """The objects that a prefix has now, before an upload.
+
+    Parameters
+    ----------
+    bucket : str
+    prefix : str
+        Ends in a slash.
+    patterns : PathPatterns
+        Only objects that match them count.
+    entries : sequence of Entry
+        The listing of the prefix.
+    """
+
+    def __init__(self, bucket: str, prefix: str, patterns: PathPatterns, entries: Sequence[Any]) -> None:
+        self._bucket = bucket
+        self._prefix = prefix
+        self._patterns = patterns
+        self.entries = entries
+
+    def others(self, directory: str, names: Iterable[str]) -> list[tuple[str, str]]:
+        """Bucket and key of the objects that have no file.
+
+        Parameters
+        ----------
+        directory : str
+            The source, whose other files count as well: they may be new, or their names may differ in case only.
+        names : iterable of str
+            The uploaded paths, relative to the prefix.
+        """
+        there = set(names)
+        found = (entry.key[len(self._prefix) :] for entry in self.entries)
+        return [
+            (self._bucket, self._prefix + name)
+            for name in found
+            if name not in there and self._patterns.select(name) and not _is_in(directory, name)
+        ]
+
+
+def _is_in(directory: str, name: str) -> bool:
+    """Whether a key after a prefix is a file in a directory, or with a slash at the end a directory in it."""
+    parts = name.split("/")
+    is_folder = not parts[-1]
+    if is_folder:
+        del parts[-1]
+    if not parts or any(part in ("", ".", "..") or "\0" in part for part in parts):
+        return False
+    try:
+        path = os.path.join(directory, *parts)
+        if is_folder:
+            return os.path.isdir(path)
+        return os.path.islink(path) or (os.path.lexists(path) and not os.path.isdir(path))
+    except (OSError, ValueError):  # a name that no file can have
+        return False
+
+
+def check_prefix(bucket: str, prefix: str) -> None:
+    """Raise MetaflowS3URLException for a whole bucket."""
+    if not prefix.strip("/"):
+        raise MetaflowS3URLException(
+            f"delete=True would delete objects in the whole bucket 's3://{shown(bucket)}', which this method never "
+            "mirrors. Give a prefix in it."
+        )
+
+
+def check_source(source: str, is_empty: bool, allow_empty: bool) -> None:
+    """Raise MetaflowS3Exception for a mirror of nothing: a wrong path, or a disk that is not mounted."""
+    if is_empty and not allow_empty:
+        raise MetaflowS3Exception(
+            f"{source} has nothing to transfer, so delete=True would delete everything in the destination. Nothing was "
+            f"deleted. {ASK_FOR_EMPTY}"
+        )

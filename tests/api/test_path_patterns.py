@@ -1,0 +1,53 @@
+"""Which paths `include` and `exclude` select."""
+
+import pytest
+from metaflow.datatools.s3 import MetaflowS3Exception
+
+from metaflow_extensions.fasts3.api.path_patterns import PathPatterns
+
+NAMES = ["a.csv", "a.txt", "b/a.csv", "b/c/d.bin", ".hidden", "A.CSV", "[x]"]
+
+
+@pytest.mark.parametrize(
+    ("include", "exclude", "selected"),
+    [
+        (None, None, NAMES),
+        ("*.csv", None, ["a.csv", "b/a.csv"]),
+        (None, "*.csv", ["a.txt", "b/c/d.bin", ".hidden", "A.CSV", "[x]"]),
+        (["*.csv", "b/*"], "b/a*", ["a.csv", "b/c/d.bin"]),
+        (("a.*",), [], ["a.csv", "a.txt"]),
+        ([], None, []),
+        (None, "*", []),
+        ("[[]x]", None, ["[x]"]),
+        (iter(["a.csv"]), iter(["b/*"]), ["a.csv"]),
+    ],
+)
+def test_what_is_selected(include, exclude, selected):
+    patterns = PathPatterns(include, exclude)
+    assert [name for name in NAMES if patterns.select(name)] == selected
+    assert [name for name in NAMES if patterns.select(name)] == selected  # an iterator is read once
+
+
+@pytest.mark.parametrize(
+    ("include", "exclude", "folder", "may"),
+    [
+        (None, None, "a/", True),
+        ("a/*", None, "a/b/", True),
+        ("a/b/c", None, "a/", True),
+        ("a/*", None, "b/", False),
+        ("*.csv", None, "b/", True),
+        (None, "a/*", "a/", False),
+        (None, "a/*", "b/", True),
+        (None, "*.csv", "a/", True),
+    ],
+)
+def test_which_directories_matter(include, exclude, folder, may):
+    assert PathPatterns(include, exclude).may_select_below(folder) is may
+
+
+@pytest.mark.parametrize("given", [5, b"*", [b"*"], ["*", None], True])
+def test_what_is_no_pattern(given):
+    with pytest.raises(MetaflowS3Exception, match=r"^include is .* Give a pattern such as"):
+        PathPatterns(given, None)
+    with pytest.raises(MetaflowS3Exception, match=r"^exclude is "):
+        PathPatterns(None, given)
