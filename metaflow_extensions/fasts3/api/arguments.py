@@ -38,7 +38,13 @@ _ETAG = re.compile(r'("?)([!#-~]+)\1')  # RFC 9110 section 8.8.3, with or withou
 MOST_OF_VALUE = 100  # bytes or characters of a value in messages
 
 
-class S3GetObject(NamedTuple):
+class _S3GetObject(NamedTuple):
+    key: Optional[str] = None
+    offset: Optional[int] = None
+    length: Optional[int] = None
+
+
+class S3GetObject(_S3GetObject):
     """
     A range of an S3 object: the bytes `[offset:offset + length]` of the object `key`.
 
@@ -53,9 +59,13 @@ class S3GetObject(NamedTuple):
         bytes, whatever `offset` is.
     """
 
-    key: Optional[str] = None
-    offset: Optional[int] = None
-    length: Optional[int] = None
+    __slots__ = ()
+
+    # Without it, Metaflow's generator of stubs makes all arguments required.
+    def __new__(
+        cls, key: Optional[str] = None, offset: Optional[int] = None, length: Optional[int] = None
+    ) -> "S3GetObject":
+        return super().__new__(cls, key, offset, length)
 
 
 class _S3PutObject(NamedTuple):
