@@ -26,6 +26,7 @@ from metaflow_extensions.fasts3.wire.template import NoTemplate, RequestTemplate
 from metaflow_extensions.fasts3.wire.transfers import Transfers
 from metaflow_extensions.fasts3.wire.wire_transfers import WireTransfers
 
+ADD_HEADER = "Add the header x-amz-request-payer in one of its event handlers instead."
 INLINE_CONNECTIONS = 16  # kept alive by a client in the user's process
 
 
@@ -70,7 +71,7 @@ class TransferClient:
             self.recipe = recipe_of(client)._replace(requester_pays=requester_pays)
         except NotPortable as error:
             if requester_pays:
-                raise NotPortable(f"requester_pays can't be applied to this client: {error}") from error
+                raise NotPortable(f"requester_pays can't be applied to this client: {error}. {ADD_HEADER}") from error
             self.why_inline = str(error)
         if self.recipe is not None:
             signs_as = credentials and GivenCredentials(self.credentials)
