@@ -125,3 +125,18 @@ def test_files_that_are_stored_keep_their_headers(s3, stored, tmp_path):
     (tmp_path / "k").write_bytes(b"another")
     assert [key for key, _ in s3.upload(tmp_path, extra_args=OTHERS)] == ["k"]
     assert stored_with(stored, OTHERS) == OTHERS
+
+
+@pytest.mark.needs("object-headers")
+def test_a_file_that_is_written_has_those_of_the_client(make_s3, root, stored):
+    with make_s3(s3root=root, extra_args=HEADERS).open("k", "wb") as file:
+        file.write(b"value")
+    assert stored_with(stored, HEADERS) == HEADERS
+
+
+def test_a_content_type_comes_before_the_one_of_the_name(make_s3, s3, root, stored, tmp_path):
+    (tmp_path / "a.txt").write_bytes(b"value")
+    s3.upload(tmp_path, "call", extra_args={"ContentType": "text/x-call"})
+    make_s3(s3root=root, extra_args={"ContentType": "text/x-client"}).upload(tmp_path, "client")
+    assert stored.head("call/a.txt")["ContentType"] == "text/x-call"
+    assert stored.head("client/a.txt")["ContentType"] == "text/x-client"
