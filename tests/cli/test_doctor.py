@@ -238,7 +238,7 @@ def test_who_may_not_write_is_told_what_to_allow(proxy: FaultyS3, through: "dict
     assert ran.having("problem") == ["write"]
     wanted = f"Allow s3:PutObject on arn:aws:s3:::{place[len('s3://') :]}/* for these credentials."
     assert ran.findings["write"]["remedy"] == wanted
-    assert ran.findings["delete"]["told"] == "Nothing was written."
+    assert ran.findings["delete"]["told"] == "No object was written."
     assert {"list", "round_trip"} <= set(ran.having("ok"))
 
 
