@@ -27,8 +27,8 @@ from metaflow_extensions.fasts3.wire.transfers import PutHeaders
 
 
 def test_helper_objects_have_the_defaults_of_the_reference():
-    assert S3GetObject() == (None, None, None)
-    assert S3GetObject("k", 1, 2) == ("k", 1, 2)
+    assert S3GetObject() == (None, None, None, None)
+    assert S3GetObject("k", 1, 2) == ("k", 1, 2, None)
     assert S3PutObject() == (None,) * 8
     assert RangeInfo(5) == (5, 0, -1)
 

@@ -100,10 +100,12 @@ STORED = {
     "Tagging": "a=b%20c",
 }
 HEADERS = headers_of_arguments(STORED)
+# The bucket of the copy is that of its source: boto3's arguments are completed with it.
+COPIED = {"CopySource": {"Key": UGLY, "VersionId": "v.1"}, "CopySourceIfMatch": '"e"'}
 
 # Operation -> how our wire is asked for it, and boto3's method with the arguments that mean the same.
 CALLS = {
-    "HeadObject": (lambda ours, b: ours.head(b, UGLY), "head_object", OBJECT),
+    "HeadObject": (lambda ours, b: ours.head(b, UGLY, "v/+"), "head_object", {**OBJECT, "VersionId": "v/+"}),
     "HeadBucket": (lambda ours, b: ours.head_bucket(b), "head_bucket", {}),
     "GetObject": (
         lambda ours, b: ours.get(b, UGLY, "/dev/null", if_match='"e"'),
@@ -115,7 +117,21 @@ CALLS = {
         "put_object",
         {**OBJECT, **STORED, "Body": b"the body", "IfNoneMatch": "*"},
     ),
-    "DeleteObject": (lambda ours, b: ours.delete(b, UGLY), "delete_object", OBJECT),
+    "CopyObject": (
+        lambda ours, b: ours.copy(b, UGLY, [b, UGLY, "v.1"], HEADERS, True, '"e"', ABSENT),
+        "copy_object",
+        {**OBJECT, **STORED, **COPIED, "MetadataDirective": "REPLACE", "IfNoneMatch": "*"},
+    ),
+    "UploadPartCopy": (
+        lambda ours, b: ours.copy_part(b, UGLY, "id/+=", 3, [b, UGLY, "v.1"], "bytes=0-9", '"e"'),
+        "upload_part_copy",
+        {**UPLOAD, **COPIED, "PartNumber": 3, "CopySourceRange": "bytes=0-9"},
+    ),
+    "DeleteObject": (
+        lambda ours, b: ours.delete(b, UGLY, "v/+"),
+        "delete_object",
+        {**OBJECT, "VersionId": "v/+"},
+    ),
     "DeleteObjects": (
         lambda ours, b: ours.delete_objects(b, keys=[UGLY, "a<&>\"'b\r\n"]),
         "delete_objects",
@@ -150,6 +166,11 @@ CALLS = {
         lambda ours, b: ours.list_uploads(b, UGLY, ["marker /+=", "id/+="]),
         "list_multipart_uploads",
         {"Prefix": UGLY, "KeyMarker": "marker /+=", "UploadIdMarker": "id/+=", "MaxUploads": 1000},
+    ),
+    "ListObjectVersions": (
+        lambda ours, b: ours.list_versions(b, UGLY, ["marker /+=", "id/+="]),
+        "list_object_versions",
+        {"Prefix": UGLY, "KeyMarker": "marker /+=", "VersionIdMarker": "id/+="},
     ),
 }
 # Where ours differ. A length that is signed can't be changed; S3 takes the type of XML for what it is; and a checksum
@@ -224,6 +245,8 @@ def boto3_s(client, operation, bucket):
     client.meta.events.register("before-sign.s3", forget)
     client.meta.events.register("before-send.s3", catch)
     _, method, arguments = CALLS[operation]
+    if "CopySource" in arguments:
+        arguments = {**arguments, "CopySource": {**arguments["CopySource"], "Bucket": bucket}}
     try:
         with pytest.raises(Caught):
             getattr(client, method)(Bucket=bucket, **arguments)

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any, Callable
 
 import pytest
-from servers.capabilities import conditions, contents, keys, listings, ranges, refusals
+from servers.capabilities import conditions, contents, copies, keys, listings, ranges, refusals, versions
 from servers.capabilities.registry import CAPABILITIES
-from servers.stored import Stored
+from servers.stored import Stored, versioned_bucket
 
 with warnings.catch_warnings():
     # Metaflow's modules raise warnings when they are first imported.
@@ -22,7 +22,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 # Each registers its capabilities when it is imported.
-SOURCES = (refusals, conditions, keys, contents, ranges, listings)
+SOURCES = (refusals, conditions, keys, contents, ranges, listings, copies, versions)
 
 
 def needs_of(item: pytest.Item) -> "set[str]":
@@ -108,3 +108,10 @@ def own_bucket(oracle: Any, prefix: str) -> Iterator[Stored]:
     for key in bucket.list():
         client.delete_object(Bucket=bucket.bucket, Key=key)
     client.delete_bucket(Bucket=bucket.bucket)
+
+
+@pytest.fixture
+def versioned(oracle: Any, prefix: str) -> Iterator[Stored]:
+    """A bucket with versions that only this test writes to."""
+    with versioned_bucket(oracle, prefix) as bucket:
+        yield bucket

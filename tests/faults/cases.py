@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 from typing import Callable, NamedTuple
 
+import pytest
 from metaflow.datatools.s3 import S3GetObject
 from servers.world import World
 
+from metaflow_extensions.fasts3.plans import copies
 from metaflow_extensions.fasts3.plans.pieces import PART_SIZE
 
 SMALL = bytes(range(256)) * 4
@@ -229,6 +231,57 @@ def put_if_absent_head(world: World) -> Iterator[None]:
 @case("PutObject")
 def put_if_absent(world: World) -> Iterator[None]:
     yield from _put_if_absent(world, SMALL)
+
+
+@case("CopyObject")
+def copy(world: World) -> Iterator[None]:
+    world.stored.put("a", SMALL, ContentType="text/x-a")
+    yield
+    world.s3.copy("a", "b")
+    assert world.stored.blob("b") == SMALL
+    assert world.stored.head("b")["ContentType"] == "text/x-a"
+
+
+@case("HeadObject")
+def copy_head_of_the_source(world: World) -> Iterator[None]:
+    world.stored.put("a", SMALL)
+    yield
+    world.s3.copy("a", "b")
+    assert world.stored.blob("b") == SMALL
+
+
+@case("CopyObject")
+def copy_if_absent(world: World) -> Iterator[None]:
+    world.stored.put("a", SMALL)
+    yield
+    assert [key for key, _ in world.s3.copy_many([("a", "b")], overwrite=False)] == ["b"]
+    assert world.stored.blob("b") == SMALL
+
+
+@case("CopyObject", after=2)
+def copy_recursive(world: World) -> Iterator[None]:
+    blobs = {str(number): SMALL + bytes([number]) for number in range(5)}
+    world.stored.put_all({f"dir/{key}": blob for key, blob in blobs.items()})
+    yield
+    world.s3.copy_recursive("dir", "copy")
+    assert {key: world.stored.blob(f"copy/{key}") for key in blobs} == blobs
+
+
+@case("UploadPartCopy", after=1)
+def copy_large(world: World) -> Iterator[None]:
+    world.stored.put("a", LARGE)
+    yield
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(copies, "COPY_STEP", PART_SIZE)
+        world.s3.copy("a", "b")
+    assert world.stored.blob("b") == LARGE
+
+
+@case("ListObjectVersions")
+def list_versions(world: World) -> Iterator[None]:
+    world.stored.put("a", SMALL)
+    yield
+    assert [(found.key, found.size) for found in world.s3.list_versions(["a"])] == [("a", len(SMALL))]
 
 
 def _put_file(world: World) -> Iterator[None]:

@@ -11,7 +11,7 @@ from fuzz.shapes import fits
 
 from metaflow_extensions.fasts3.plans.jobs import Job, Outcome
 from metaflow_extensions.fasts3.wire.failures import Code
-from metaflow_extensions.fasts3.wire.transfers import GetReply, ObjectInfo, Page, PutHeaders, UploadsPage
+from metaflow_extensions.fasts3.wire.transfers import GetReply, ObjectInfo, Page, PutHeaders, UploadsPage, VersionsPage
 from metaflow_extensions.fasts3.workers.frames import (
     Frame,
     FrameError,
@@ -29,6 +29,9 @@ REPLIES = {
     "head_bucket": type(None),
     "get": GetReply,
     "put": str,
+    "copy": str,
+    "copy_part": dict[str, str],
+    "list_versions": VersionsPage,
     "list_page": Page,
     "delete": type(None),
     "create_upload": str,
@@ -57,13 +60,23 @@ TOKENS = [
         b"[]",
     ),
     *(f'"{code.value}"'.encode() for code in Code),
-    *(b'[12,"\\"e\\"","text/plain",{"a":"b"},1700000000,null]', b'["busy","","SlowDown",503,"",3,1.5,0.0,0,""]'),
+    *(b'[12,"\\"e\\"","text/plain",{"a":"b"},1700000000,null,"v",{}]', b'["busy","","SlowDown",503,"",3,1.5,0.0,0,""]'),
     *(
         b'[[["k",1]],["p/"],"token"]',
-        b'[[12,"",null,{},null,null],0,12,12,null,null,null,null]',
+        b'[[12,"",null,{},null,null,null,{}],0,12,12,null,null,null,null]',
         b",null,true,null,false",
     ),
-    *(b'{"headers":[null,null,null]}', b'"put"', b'"get"', b"NaN", b"1e999", b"[" * 64, b"\0", b"\\ud800", b"99999999"),
+    *(
+        b'{"headers":[null,null,null,null]}',
+        b'"put"',
+        b'"get"',
+        b"NaN",
+        b"1e999",
+        b"[" * 64,
+        b"\0",
+        b"\\ud800",
+        b"99999999",
+    ),
 ]
 
 

@@ -65,7 +65,11 @@ def one(s3: S3) -> None:
     s3.get(5)  # wrong
     s3.get(S3GetObject("k", 0, 5))
     s3.get(S3GetObject("k", "0"))  # wrong
-    s3.info(S3GetObject("k"))  # wrong
+    s3.info(S3GetObject("k", version_id="v"))
+    assert_type((got.version_id, got.is_latest), tuple[Optional[str], Optional[bool]])
+    assert_type(got.is_delete_marker, bool)
+    assert_type(s3.presign("k", 60, "PUT"), str)
+    assert_type(s3.delete("k", version_id="v"), None)
 
 
 def many(s3: S3) -> None:
@@ -76,6 +80,7 @@ def many(s3: S3) -> None:
         s3.list_paths(),
         s3.list_recursive(iter(["a"])),
         s3.info_many({"a": 1}),
+        s3.list_versions(["a"]),
     ):
         assert_type(found, S3Objects)
     found = s3.list_paths(["a"])
@@ -104,6 +109,11 @@ def writes(s3: S3, value: PutValue) -> None:
     with open("k", encoding="utf-8") as text:
         s3.put("k", text)  # wrong
     s3.put("k", 5)  # wrong
+    found = s3.get("a")
+    assert_type(s3.copy(found, "k", metadata={"n": 1}), str)
+    assert_type(s3.copy_many([("a", "b"), (found, "c"), (S3GetObject("d"), "e")]), list[tuple[str, str]])
+    assert_type(s3.copy_recursive("a", "b"), list[tuple[str, str]])
+    s3.copy(5, "k")  # wrong
     s3.put_many(["ab"])  # wrong
     s3.put_files([("a", b"x")])  # wrong
 

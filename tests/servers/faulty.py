@@ -23,7 +23,7 @@ from servers.s3_server import S3Server
 LOOPBACK = "127.0.0.1"
 LONG = 30.0  # seconds after which a real server that does not answer has to be broken
 TURNS = 64
-WRITES = frozenset({"PutObject", "CompleteMultipartUpload", "DeleteObject", "DeleteObjects"})
+WRITES = frozenset({"PutObject", "CopyObject", "CompleteMultipartUpload", "DeleteObject", "DeleteObjects"})
 _HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length"})  # RFC 9110 section 7.6.1
 
 
@@ -49,13 +49,15 @@ class Asked(NamedTuple):
     def operation(self) -> str:
         """S3's name of the operation."""
         query = self.query
+        if "x-amz-copy-source" in self.headers:
+            return "UploadPartCopy" if "uploadId" in query else "CopyObject"
         if "uploadId" in query:
             by_method = {"PUT": "UploadPart", "POST": "CompleteMultipartUpload", "DELETE": "AbortMultipartUpload"}
             return by_method[self.method]
-        if self.method == "POST" and "uploads" in query:
-            return "CreateMultipartUpload"
-        if self.method == "POST" and "delete" in query:
-            return "DeleteObjects"
+        by_query = {"uploads": "CreateMultipartUpload", "delete": "DeleteObjects"} if self.method == "POST" else {}
+        named = [name for text, name in {**by_query, "versions": "ListObjectVersions"}.items() if text in query]
+        if named:
+            return named[0]
         if not self.key:
             return {"GET": "ListObjectsV2", "HEAD": "HeadBucket"}[self.method]
         return {"GET": "GetObject", "HEAD": "HeadObject", "PUT": "PutObject", "DELETE": "DeleteObject"}[self.method]

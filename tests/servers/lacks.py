@@ -18,6 +18,9 @@ LACKS: dict[str, frozenset[str]] = {
             "get-of-a-part",  # returns the part without the number of parts
             "multipart-checksums",
             "last-bytes-of-empty-objects-are-416",  # 200
+            "conditional-copies",  # overwrites
+            "copy-source-conditions",  # copies
+            "part-copy-source-conditions",
         }
     ),
     "seaweedfs": frozenset(
@@ -38,6 +41,8 @@ LACKS: dict[str, frozenset[str]] = {
             "list-order",  # by path segment: keys below a/ come before a-
             "list-start-after-an-object-and-prefix",  # skips the keys below it
             "list-no-empty-prefixes",  # lists them
+            "copy-to-a-missing-bucket-is-404",  # 500
+            "head-of-a-delete-marker-is-405",  # 404
         }
     ),
     "rclone": frozenset(
@@ -74,6 +79,18 @@ LACKS: dict[str, frozenset[str]] = {
             "multipart-etags",  # an MD5
             "get-of-a-part",
             "multipart-checksums",
+            "copies-keep-headers",  # and adds some
+            "copies-replace-headers",  # adds them to those of the source
+            "conditional-copies",
+            "copy-source-conditions",
+            "part-copies",  # stores empty parts
+            "part-copy-source-conditions",
+            "versions",  # 501
+            "delete-markers",
+            "head-of-a-delete-marker-is-405",
+            "copies-of-versions",
+            "restoring-a-version",
+            "pages-of-versions",
         }
     ),
 }

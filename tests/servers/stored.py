@@ -1,6 +1,7 @@
 """The objects on a server, as boto3 reads them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 
@@ -45,3 +46,18 @@ class Stored:
         except self.client.exceptions.NoSuchUpload:  # rclone, while there are none
             return []
         return [upload["UploadId"] for upload in told.get("Uploads", [])]
+
+
+@contextmanager
+def versioned_bucket(client: Any, prefix: str) -> Iterator[Stored]:
+    """Give a bucket with versions that only this test writes to."""
+    bucket = Stored(client, "versions-" + "".join(c for c in prefix.lower() if c.isalnum())[-40:], "")
+    client.create_bucket(Bucket=bucket.bucket)
+    try:
+        client.put_bucket_versioning(Bucket=bucket.bucket, VersioningConfiguration={"Status": "Enabled"})
+        yield bucket
+    finally:
+        for page in client.get_paginator("list_object_versions").paginate(Bucket=bucket.bucket):
+            for one in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())):
+                client.delete_object(Bucket=bucket.bucket, Key=one["Key"], VersionId=one["VersionId"])
+        client.delete_bucket(Bucket=bucket.bucket)

@@ -3,13 +3,13 @@
 import pytest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-from servers.capabilities import conditions, contents, keys, listings, ranges, refusals
+from servers.capabilities import conditions, contents, copies, keys, listings, ranges, refusals, versions
 from servers.capabilities.registry import CAPABILITIES
 from servers.lacks import LACKS
 from servers.s3_server import S3Server
 
 # Each registers what it holds when it is imported.
-SOURCES = (refusals, conditions, keys, contents, ranges, listings)
+SOURCES = (refusals, conditions, keys, contents, ranges, listings, copies, versions)
 
 
 @pytest.mark.parametrize("name", CAPABILITIES)

@@ -6,7 +6,8 @@ from servers import faults
 from servers.faulty import Asked, Exchange, Fault
 
 GETS = frozenset({"GetObject"})
-DOCUMENTS = frozenset({"ListObjectsV2", "CreateMultipartUpload", "CompleteMultipartUpload", "DeleteObjects"})
+LATE = frozenset({"CompleteMultipartUpload", "CopyObject", "UploadPartCopy", "DeleteObjects"})  # 200 comes first
+DOCUMENTS = LATE | {"ListObjectsV2", "ListObjectVersions", "CreateMultipartUpload"}
 HEADS = frozenset({"HeadObject"})
 
 
@@ -43,9 +44,7 @@ TRANSIENT = {
     "503, Retry-After": Transient(faults.error(503, "SlowDown", **{"Retry-After": "1"})),
     "429": Transient(faults.error(429, "TooManyRequests")),
     "400 RequestTimeout": Transient(faults.error(400, "RequestTimeout"), never=HEADS),
-    "200, an error inside": Transient(
-        faults.an_error_that_looks_like_success, frozenset({"CompleteMultipartUpload", "DeleteObjects"})
-    ),
+    "200, an error inside": Transient(faults.an_error_that_looks_like_success, LATE),
     "done, then reset": Transient(faults.after_the_work(faults.reset_before_the_head)),
     "done, then 500": Transient(faults.after_the_work(faults.error(500, "InternalError"))),
     "done, then 503": Transient(faults.after_the_work(faults.error(503, "SlowDown"))),

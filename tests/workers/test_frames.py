@@ -15,10 +15,12 @@ from metaflow_extensions.fasts3.wire.transfers import (
     GetReply,
     ListedObject,
     ObjectInfo,
+    ObjectVersion,
     OpenUpload,
     Page,
     PutHeaders,
     UploadsPage,
+    VersionsPage,
 )
 from metaflow_extensions.fasts3.workers import frames as messages
 from metaflow_extensions.fasts3.workers.frames import (
@@ -175,7 +177,7 @@ JOB_OF_EACH_KIND = {
     for number, operation in enumerate(["head", "get", "put", "upload_part", "list_page", "delete"])
 }
 BUSY = ["busy", *Failure(Code.BUSY)[1:]]
-INFO_ROW = [1, "", None, {}, None, None]
+INFO_ROW = [1, "", None, {}, None, None, None, {}]
 GOOD_ROWS = [
     *(row(0, INFO_ROW), row(1, [*GetReply(INFO_ROW, 0, 1, 1)]), row(2, ""), row(3, {"ETag": ""}), row(5)),
     *(row(4, [[["a", 1]], ["b"], None]), row(0, None, BUSY)),
@@ -208,7 +210,7 @@ def test_rows_that_are_right_but_for_one_change_below_are_taken(good):
         [row(0, "sixsix")],
         [row(0, {"a": 1, "b": 2, "c": 3, "d": 4, "e": 5, "f": 6})],
         [row(0, [1, "", None, {"a": 1}, None, None])],
-        [row(0, [1.0, "", None, {}, None, None])],
+        [row(0, [1.0, "", None, {}, None, None, None, {}])],
         [row(1, [*GetReply(INFO_ROW, 0, 1, "1")])],
         [row(2, 5)],
         [row(3, {"ETag": None})],
@@ -268,13 +270,24 @@ arguments = st.fixed_dictionaries(
 jobs_of_any_kind = st.builds(Job, number, text, text, text, arguments, st.none() | st.binary(max_size=20))
 seconds = st.floats(0, 1e6)
 failures = st.builds(Failure, st.sampled_from(Code), text, text, number, text, number, seconds, seconds)
-infos = st.builds(ObjectInfo, number, text, st.none() | text, texts, st.none() | number, st.none() | text)
+infos = st.builds(
+    ObjectInfo, number, text, st.none() | text, texts, st.none() | number, st.none() | text, st.none() | text, texts
+)
 REPLIES = {
     "head": infos,
     "get": st.builds(
         GetReply, infos, number, number, number, st.none() | number, *[st.none() | text] * 2, st.none() | st.binary()
     ).map(lambda reply: reply if reply.body is None else reply._replace(received=len(reply.body))),
     "put": text,
+    "copy": text,
+    "copy_part": texts,
+    "list_versions": st.builds(
+        VersionsPage,
+        st.lists(
+            st.builds(ObjectVersion, text, text, st.booleans(), st.none() | number, text, st.none() | st.floats(0, 1e9))
+        ),
+        st.none() | st.lists(text, min_size=2, max_size=2),
+    ),
     "list_page": st.builds(Page, st.lists(st.builds(ListedObject, text, number)), st.lists(text), st.none() | text),
     "upload_part": texts,
     "delete_objects": texts,

@@ -33,7 +33,7 @@ PutValue = Union[RawIOBase, BufferedIOBase, IO[bytes], Readable, str, bytes, byt
 USER_ATTRIBUTES = "metaflow-user-attributes"
 """The metadata key under which this class and Metaflow's own store the user's metadata, as JSON."""
 _ETAG = re.compile(r'("?)([!#-~]+)\1')  # RFC 9110 section 8.8.3, with or without its quotes, of visible ASCII
-
+_VERSION = re.compile(r"[!-~]{1,1024}")  # "S3 version ids are ... at most 1,024 bytes long", of visible ASCII
 
 MOST_OF_VALUE = 100  # bytes or characters of a value in messages
 
@@ -42,11 +42,12 @@ class _S3GetObject(NamedTuple):
     key: Optional[str] = None
     offset: Optional[int] = None
     length: Optional[int] = None
+    version_id: Optional[str] = None
 
 
 class S3GetObject(_S3GetObject):
     """
-    A range of an S3 object: the bytes `[offset:offset + length]` of the object `key`.
+    A range of an S3 object, or a version: the bytes `[offset:offset + length]` of the object `key`.
 
     Attributes
     ----------
@@ -57,15 +58,21 @@ class S3GetObject(_S3GetObject):
     length : int, optional
         Number of bytes to download; None means to the end of the object. A negative length means the last `-length`
         bytes, whatever `offset` is.
+    version_id : str, optional
+        The version, in a versioned bucket: the `version_id` of an `S3Object`. None means the current version.
     """
 
     __slots__ = ()
 
     # Without it, Metaflow's generator of stubs makes all arguments required.
     def __new__(
-        cls, key: Optional[str] = None, offset: Optional[int] = None, length: Optional[int] = None
+        cls,
+        key: Optional[str] = None,
+        offset: Optional[int] = None,
+        length: Optional[int] = None,
+        version_id: Optional[str] = None,
     ) -> "S3GetObject":
-        return super().__new__(cls, key, offset, length)
+        return super().__new__(cls, key, offset, length, version_id)
 
 
 class _S3PutObject(NamedTuple):
@@ -233,6 +240,27 @@ def range_of(requested: Any) -> tuple[Optional[str], Optional[int]]:
     if length == 0:
         return None, start
     return (f"bytes={start}-" if length is None else f"bytes={start}-{start + length - 1}"), None
+
+
+def version_of(requested: Any) -> Optional[str]:
+    """The version id of a request; None for the current version.
+
+    Raises
+    ------
+    MetaflowS3URLException
+        It is not a version id.
+    """
+    return checked_version(key_of(requested), getattr(requested, "version_id", None))
+
+
+def checked_version(key: Any, version_id: Any) -> Optional[str]:
+    """Return a version id; raise MetaflowS3URLException for what can't be one."""
+    if version_id is not None and not (isinstance(version_id, str) and _VERSION.fullmatch(version_id)):
+        raise MetaflowS3URLException(
+            f"The version_id of {key!r} is {version_id!r:.100}. Give the `version_id` of an S3Object, or None for the "
+            "current version."
+        )
+    return version_id
 
 
 def headers_of(

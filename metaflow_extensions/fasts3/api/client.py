@@ -4,8 +4,9 @@ import weakref
 from collections.abc import Iterator
 from typing import Optional, Union
 
+from metaflow_extensions.fasts3.api.errors import MOST_URL, shown
 from metaflow_extensions.fasts3.api.executor import INLINE_THREADS, Executor
-from metaflow_extensions.fasts3.api.location import Location
+from metaflow_extensions.fasts3.api.location import Location, as_directory, split_url
 from metaflow_extensions.fasts3.api.object_reader import ObjectReader
 from metaflow_extensions.fasts3.api.object_writer import ObjectWriter
 from metaflow_extensions.fasts3.api.placement import Place
@@ -59,3 +60,13 @@ class Client:
                 "Metaflow's own S3 would return these keys. Give a whole directory, or use list_paths to find it.",
                 stacklevel,
             )
+
+    def _nothing_below(self, url: str) -> str:
+        """The message for a prefix without objects."""
+        sentence = f"No objects under '{shown(as_directory(url), MOST_URL)}'."
+        bucket, text = split_url(url)
+        if text and not text.endswith("/"):
+            for found, _ in self._list([Listing(bucket, text, first_only=True)])[0][:1]:
+                other = shown(f"s3://{bucket}/{found}", MOST_URL)
+                return f"{sentence} A prefix is a directory; another key that begins with the same text is '{other}'."
+        return f"{sentence} Check the prefix; list_paths() shows the existing ones."

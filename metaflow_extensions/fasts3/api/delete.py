@@ -1,20 +1,28 @@
 """The methods of `S3` that delete."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Optional
 
 from metaflow.exception import MetaflowException
 
-from metaflow_extensions.fasts3.api.arguments import check_booleans, several
+from metaflow_extensions.fasts3.api.arguments import check_booleans, checked_version, several
 from metaflow_extensions.fasts3.api.client import Client
-from metaflow_extensions.fasts3.api.errors import MetaflowS3URLException, reason_of, shown
+from metaflow_extensions.fasts3.api.errors import (
+    NO_METHOD,
+    MetaflowS3Exception,
+    MetaflowS3NotFound,
+    MetaflowS3URLException,
+    reason_of,
+    shown,
+)
 from metaflow_extensions.fasts3.api.errors_of_many import LeftOut
 from metaflow_extensions.fasts3.api.location import as_directory, as_text, split_url
 from metaflow_extensions.fasts3.api.placement import Place
 from metaflow_extensions.fasts3.plans.deletions import Deletions, ListedDeletions
 from metaflow_extensions.fasts3.plans.heads import Heads
+from metaflow_extensions.fasts3.plans.jobs import Job
 from metaflow_extensions.fasts3.plans.listings import Listing, outermost
-from metaflow_extensions.fasts3.plans.plan import Plan
+from metaflow_extensions.fasts3.plans.plan import Plan, Requests
 from metaflow_extensions.fasts3.plans.refusals import Refusal
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
 
@@ -25,11 +33,12 @@ MISSING = Refusal("head", Failure(Code.NOT_FOUND, "there is no such object", sta
 class DeleteMethods(Client):
     """delete, delete_many, delete_recursive."""
 
-    def delete(self, key: str, missing_ok: bool = True) -> None:
+    def delete(self, key: str, missing_ok: bool = True, version_id: Optional[str] = None) -> None:
         """
-        Delete a single object from S3.
+        Delete a single object from S3, or one version of it.
 
-        In a versioned bucket, S3 adds a delete marker and keeps the object's versions.
+        In a versioned bucket, S3 adds a delete marker and keeps the object's versions. With a `version_id`, it deletes
+        that version permanently; deleting the latest delete marker restores the object.
 
         Parameters
         ----------
@@ -39,11 +48,14 @@ class DeleteMethods(Client):
         missing_ok : bool, default True
             If False, a missing object raises. This needs one more request, because a DeleteObject response does not
             show whether the object existed.
+        version_id : str, optional, default None
+            The version to delete: the `version_id` of an `S3Object`. The current version if None, which S3 keeps as an
+            earlier one.
 
         Raises
         ------
         MetaflowS3NotFound
-            The bucket does not exist; with `missing_ok=False`, or the object does not.
+            The bucket does not exist; or with `missing_ok=False`, the object or the version does not.
         MetaflowS3URLException
             The key is empty; or it is a full URL on a client with a root, or no full URL on a client without one.
         MetaflowS3AccessDenied
@@ -51,7 +63,10 @@ class DeleteMethods(Client):
         MetaflowS3Exception
             The request failed for another reason.
         """
-        self._delete([key], missing_ok)
+        if version_id is None:
+            self._delete([key], missing_ok)
+        else:
+            self._delete_version(key, version_id, missing_ok)
 
     def delete_many(self, keys: Iterable[str], missing_ok: bool = True) -> int:
         """
@@ -135,6 +150,26 @@ class DeleteMethods(Client):
             self._carry_out(plan, place, plan.failures)
         self._raise_for({**failures, **plan.failures}, plan.deleted)
         return plan.deleted
+
+    def _delete_version(self, key: str, version_id: str, missing_ok: bool) -> None:
+        check_booleans(missing_ok=missing_ok)
+        bucket, name = self._named(key)
+        version = checked_version(key, version_id)
+        try:
+            if not missing_ok:
+                self._find_version(bucket, name, version)
+            self._executor.run(Requests([Job(0, "delete", bucket, name, {"version_id": version})]), Place.HERE)
+        except MetaflowS3NotFound as error:
+            if not missing_ok or error.s3_code == "NoSuchBucket":
+                raise
+
+    def _find_version(self, bucket: str, key: str, version: Optional[str]) -> None:
+        """Raise MetaflowS3NotFound if a version does not exist."""
+        try:
+            self._executor.run(Heads([(bucket, key, version)]), Place.HERE, with_progress=False)
+        except MetaflowS3Exception as error:
+            if error.status != NO_METHOD:  # a delete marker exists, and has no HEAD
+                raise
 
     def _missing(self, objects: list[tuple[str, str]]) -> dict[tuple[str, str], None]:
         """The missing ones of some objects; if only one object is given and it is missing, raise."""

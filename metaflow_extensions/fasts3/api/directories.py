@@ -271,13 +271,3 @@ class DirectoryMethods(PutMethods, DeleteMethods):
             for one in entries:
                 name = one.key[len(listing.prefix) :]
                 yield _Found(url, Wanted(f"s3://{listing.bucket}/{one.key}", name, one.size or 0, modified_of(one)))
-
-    def _nothing_below(self, url: str) -> str:
-        """The message for a prefix without objects."""
-        sentence = f"No objects under '{shown(as_directory(url), MOST_URL)}'."
-        bucket, text = split_url(url)
-        if text and not text.endswith("/"):
-            for found, _ in self._list([Listing(bucket, text, first_only=True)])[0][:1]:
-                other = shown(f"s3://{bucket}/{found}", MOST_URL)
-                return f"{sentence} A prefix is a directory; another key that begins with the same text is '{other}'."
-        return f"{sentence} Check the prefix; list_paths() shows the existing ones."

@@ -136,6 +136,8 @@ NO_CHECKSUMS = (
 WITH_CHECKSUMS = frozenset({"get", "put", "create_upload", "upload_part", "complete_upload", "delete_objects"})
 # Codes of servers for an unknown header or encoding; "" is a response without S3's error document.
 NOT_UNDERSTOOD = frozenset({"", "InvalidArgument", "InvalidRequest", "MissingContentLength", "NotImplemented"})
+DELETE_MARKER = "This version is a delete marker, which has no data. list_versions() shows the versions that have."
+NO_METHOD = 405  # S3's status for HEAD and GET of a delete marker
 OTHER_REGION = "Set AWS_DEFAULT_REGION, or region in the profile, to the bucket's region, and check the endpoint."
 # S3's own codes for a bucket in another region.
 ELSEWHERE = frozenset(
@@ -265,6 +267,7 @@ def _remedy(operation: str, url: str, failure: Failure, denied: str, endpoint_ur
         (300 <= failure.status < 400 or failure.s3_code in ELSEWHERE, OTHER_REGION),
         (failure.status == 400 and not {".", ".."}.isdisjoint(url.split("/")), DOTS),
         (failure.s3_code in DENIED, denied),
+        (failure.status == NO_METHOD and operation in ("get", "head"), DELETE_MARKER),
         (code is Code.NOT_FOUND and operation not in ("get", "head"), ""),
         (code is Code.LOCAL_FILE and operation == "get", NO_WRITING),
         (_may_refuse_checksums(operation, failure, endpoint_url), NO_CHECKSUMS),

@@ -15,13 +15,13 @@ from metaflow_extensions.fasts3.api.errors import (
 )
 from metaflow_extensions.fasts3.api.executor import Executor
 from metaflow_extensions.fasts3.api.placement import Place
-from metaflow_extensions.fasts3.plans.heads import Heads
+from metaflow_extensions.fasts3.plans.heads import Heads, Wanted
 from metaflow_extensions.fasts3.plans.refusals import Refusal
 
 MOST_NAMED = 10  # missing objects; the others are counted
 MOST_LINES = 10_000  # of a message; `failed` has all
 
-Objects = Callable[[], Iterable[tuple[str, str]]]
+Objects = Callable[[], Iterable[Wanted]]
 
 
 @contextmanager
@@ -32,7 +32,7 @@ def naming_all(executor: Executor, objects: Objects, root: Optional[str]) -> Ite
     ----------
     executor : Executor
     objects : callable
-        Returns bucket and key of all requested objects. It is called only if one is missing.
+        Returns bucket, key and perhaps version id of all requested objects. It is called only if one is missing.
     root : str or None
         Of the client; an empty key means it.
     """
@@ -45,7 +45,7 @@ def naming_all(executor: Executor, objects: Objects, root: Optional[str]) -> Ite
         raise _naming(error, _missing(executor, wanted) or [error.url], len(wanted), root) from error.__cause__
 
 
-def _missing(executor: Executor, objects: Sequence[tuple[str, str]]) -> list[str]:
+def _missing(executor: Executor, objects: Sequence[Wanted]) -> list[str]:
     """URLs of the missing objects, by a request for each object; empty if a request fails."""
     if len(objects) == 1:
         return []
@@ -55,7 +55,7 @@ def _missing(executor: Executor, objects: Sequence[tuple[str, str]]) -> list[str
     except MetaflowException:
         return []
     executor.check_buckets(plan.unproven)
-    return [f"s3://{bucket}/{key}" for (bucket, key), info in zip(objects, plan.results) if info is None]
+    return [f"s3://{one[0]}/{one[1]}" for one, info in zip(objects, plan.results) if info is None]
 
 
 def _naming(error: MetaflowS3NotFound, missing: list[str], count: int, root: Optional[str]) -> MetaflowS3NotFound:

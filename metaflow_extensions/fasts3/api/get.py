@@ -4,7 +4,14 @@ import logging
 from collections.abc import Iterable
 from typing import Any, Callable, Optional, Union
 
-from metaflow_extensions.fasts3.api.arguments import S3GetObject, check_booleans, key_of, range_of, several
+from metaflow_extensions.fasts3.api.arguments import (
+    S3GetObject,
+    check_booleans,
+    key_of,
+    range_of,
+    several,
+    version_of,
+)
 from metaflow_extensions.fasts3.api.client import Client
 from metaflow_extensions.fasts3.api.errors import MetaflowS3URLException
 from metaflow_extensions.fasts3.api.errors_of_many import naming_all
@@ -37,8 +44,8 @@ class GetMethods(Client):
         Parameters
         ----------
         key : Union[str, S3GetObject], optional, default None
-            Object to download: an S3 URL, a key relative to the root, or an `S3GetObject`, which defines a range. The
-            client's root itself if None.
+            Object to download: an S3 URL, a key relative to the root, or an `S3GetObject`, which defines a range or a
+            version. The client's root itself if None.
         return_missing : bool, default False
             If True, return a missing key as an `S3Object` with `.exists == False` instead of raising.
         return_info : bool, default True
@@ -81,7 +88,8 @@ class GetMethods(Client):
         Parameters
         ----------
         keys : Iterable[Union[str, S3GetObject]]
-            Objects to download, each an S3 URL, a key relative to the root, or an `S3GetObject`, which defines a range.
+            Objects to download, each an S3 URL, a key relative to the root, or an `S3GetObject`, which defines a range
+            or a version.
         return_missing : bool, default False
             If True, return a missing key as an `S3Object` with `.exists == False` instead of raising.
         return_info : bool, default True
@@ -186,7 +194,11 @@ MetaflowS3Exception
         check_booleans(return_missing=return_missing, return_info=return_info, in_memory=in_memory)
         ranges = [range_of(key) for key in keys]
         urls = [self._location.url(key_of(key)) for key in keys]
-        requests = [Download(*split_object_url(url), *one) for url, one in zip(urls, ranges)]
+        versions = map(version_of, keys)
+        requests = [
+            Download(*split_object_url(url), *one, version_id=version)
+            for url, one, version in zip(urls, ranges, versions)
+        ]
         results = self._fetch(requests, place, return_missing, in_memory)
         root, name = self._location.root, self._tempdir.file
         return [s3object_of(root, url, result, return_info, name) for url, result in zip(urls, results)]
@@ -203,7 +215,7 @@ MetaflowS3Exception
             plan = Downloads(
                 wanted, [name(one.key) for one in wanted], missing_ok, self._executor.settings().part_size, files
             )
-            objects = ((one.bucket, one.key) for one in wanted)
+            objects = ((one.bucket, one.key, one.version_id) for one in wanted)
             with naming_all(self._executor, lambda: objects, self._location.root):
                 self._executor.run(plan, place)
         self._executor.check_buckets(plan.unproven)

@@ -5,7 +5,15 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Any, Optional, Union
 
-from metaflow_extensions.fasts3.api.arguments import S3GetObject, check_booleans, iterated, key_of, range_of, several
+from metaflow_extensions.fasts3.api.arguments import (
+    S3GetObject,
+    check_booleans,
+    iterated,
+    key_of,
+    range_of,
+    several,
+    version_of,
+)
 from metaflow_extensions.fasts3.api.client import Client
 from metaflow_extensions.fasts3.api.errors import MetaflowS3Exception
 from metaflow_extensions.fasts3.api.location import as_directory, split_object_url, split_url
@@ -94,7 +102,8 @@ MetaflowS3URLException, MetaflowS3Exception
         def requested(key: Any) -> Requested:
             byte_range = range_of(key)
             url = self._location.url(key_of(key))
-            return Requested(root, url, Download(*split_object_url(url), *byte_range))
+            version = version_of(key)
+            return Requested(root, url, Download(*split_object_url(url), *byte_range, version_id=version))
 
         requests: Iterable[Requested] = map(requested, iterated(keys))
         if isinstance(keys, HOLDING):

@@ -1,17 +1,17 @@
 """The methods of `S3` that transfer no data: listings and object information."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
-from metaflow_extensions.fasts3.api.arguments import check_booleans, key_of, several
+from metaflow_extensions.fasts3.api.arguments import S3GetObject, check_booleans, key_of, several, version_of
 from metaflow_extensions.fasts3.api.client import Client
 from metaflow_extensions.fasts3.api.errors_of_many import naming_all
 from metaflow_extensions.fasts3.api.location import as_directory, split_object_url, split_url
 from metaflow_extensions.fasts3.api.placement import Place
 from metaflow_extensions.fasts3.api.s3object import S3Object
 from metaflow_extensions.fasts3.api.s3objects import S3Objects, s3object_of_info
-from metaflow_extensions.fasts3.plans.heads import Heads
+from metaflow_extensions.fasts3.plans.heads import Heads, Wanted
 from metaflow_extensions.fasts3.plans.listings import Listing
 from metaflow_extensions.fasts3.plans.split_listing import Entry
 from metaflow_extensions.fasts3.wire.transfers import ObjectInfo
@@ -111,14 +111,15 @@ class ListMethods(Client):
         prefixes = [self._location.url(key_of(key)) for key in _prefixes(keys)]
         return self._listed(prefixes, [as_directory(prefix) for prefix in prefixes], "")
 
-    def info(self, key: Optional[str] = None, return_missing: bool = False) -> S3Object:
+    def info(self, key: Optional[Union[str, S3GetObject]] = None, return_missing: bool = False) -> S3Object:
         """
         Get the size and metadata of a single object with one HeadObject request, without its data.
 
         Parameters
         ----------
-        key : str, optional, default None
-            Object to query: an S3 URL, or a key relative to the root. The client's root itself if None.
+        key : Union[str, S3GetObject], optional, default None
+            Object to query: an S3 URL, a key relative to the root, or an `S3GetObject` with a `version_id`. The root of
+            the client if None.
         return_missing : bool, default False
             If True, return a missing key as an `S3Object` with `.exists == False` instead of raising.
 
@@ -140,14 +141,14 @@ class ListMethods(Client):
         """
         return self._heads([key], Place.HERE, return_missing)[0]
 
-    def info_many(self, keys: Iterable[str], return_missing: bool = False) -> S3Objects:
+    def info_many(self, keys: Iterable[Union[str, S3GetObject]], return_missing: bool = False) -> S3Objects:
         """
         Get the size and metadata of many objects in parallel, with one HeadObject request for each object.
 
         Parameters
         ----------
-        keys : Iterable[str]
-            Objects to query, each an S3 URL or a key relative to the root.
+        keys : Iterable[Union[str, S3GetObject]]
+            Objects to query, as for `info`.
         return_missing : bool, default False
             If True, return a missing key as an `S3Object` with `.exists == False` instead of raising.
 
@@ -173,12 +174,13 @@ class ListMethods(Client):
     def _heads(self, keys: list[Any], place: Place, return_missing: bool) -> S3Objects:
         check_booleans(return_missing=return_missing)
         urls = [self._location.url(key_of(key)) for key in keys]
-        objects = {url: split_object_url(url) for url in urls}  # each once, without duplicates
-        results = dict(zip(objects, self._infos(list(objects.values()), place, return_missing)))
-        return S3Objects(s3object_of_info(self._location.root, url, results[url]) for url in urls)
+        asked = [(*split_object_url(url), version_of(key)) for url, key in zip(urls, keys)]
+        objects = list(dict.fromkeys(asked))
+        results = dict(zip(objects, self._infos(objects, place, return_missing)))
+        return S3Objects(s3object_of_info(self._location.root, url, results[one]) for url, one in zip(urls, asked))
 
-    def _infos(self, objects: list[tuple[str, str]], place: Place, return_missing: bool) -> list[Optional[ObjectInfo]]:
-        """Information on objects, each given as bucket and key; None for a missing one."""
+    def _infos(self, objects: Sequence[Wanted], place: Place, return_missing: bool) -> list[Optional[ObjectInfo]]:
+        """Information on objects, each given as bucket, key and perhaps version id; None for a missing one."""
         if not objects:
             return []
         plan = Heads(objects, return_missing)

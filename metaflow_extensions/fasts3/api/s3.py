@@ -9,6 +9,7 @@ from metaflow.debug import debug
 from metaflow.metaflow_config import S3_SERVER_SIDE_ENCRYPTION, TEMPDIR
 
 from metaflow_extensions.fasts3.api.arguments import check_access
+from metaflow_extensions.fasts3.api.copy import CopyMethods
 from metaflow_extensions.fasts3.api.delete import DeleteMethods
 from metaflow_extensions.fasts3.api.directories import DirectoryMethods
 from metaflow_extensions.fasts3.api.errors import MOST_URL, MetaflowS3Exception, MetaflowS3URLException, shown
@@ -21,9 +22,11 @@ from metaflow_extensions.fasts3.api.limits import checked_failure_rate, chosen_l
 from metaflow_extensions.fasts3.api.list_info import ListMethods
 from metaflow_extensions.fasts3.api.local_paths import refuse_home
 from metaflow_extensions.fasts3.api.location import SCHEME, location_of
+from metaflow_extensions.fasts3.api.presign import PresignMethods
 from metaflow_extensions.fasts3.api.progress import Progress
 from metaflow_extensions.fasts3.api.progress_display import Setting, checked
 from metaflow_extensions.fasts3.api.temporary_directory import TemporaryDirectory, roots
+from metaflow_extensions.fasts3.api.versions import VersionMethods
 from metaflow_extensions.fasts3.boto.clients import S3Client, transfer_client_of
 from metaflow_extensions.fasts3.boto.redaction import secrets_in
 from metaflow_extensions.fasts3.boto.settings import Chosen, Settings
@@ -50,7 +53,17 @@ _ASSEMBLED = {"_executor", "_tempdir", "_prefetches", "_files"}  # by `S3._assem
 _Self = TypeVar("_Self", bound="S3")
 
 
-class S3(GetMethods, FileMethods, IterateMethods, ListMethods, DirectoryMethods, DeleteMethods):
+class S3(
+    GetMethods,
+    FileMethods,
+    IterateMethods,
+    ListMethods,
+    DirectoryMethods,
+    CopyMethods,
+    VersionMethods,
+    PresignMethods,
+    DeleteMethods,
+):
     """
     The Metaflow S3 client.
 

@@ -8,6 +8,7 @@ from typing import Any, Callable, Optional
 from metaflow_extensions.fasts3.api.arguments import USER_ATTRIBUTES, RangeInfo
 from metaflow_extensions.fasts3.api.errors import FILE_IS_GONE, MOST_URL, shown
 from metaflow_extensions.fasts3.api.temporary_directory import make_file, spare_file
+from metaflow_extensions.fasts3.wire.transfers import ObjectVersion
 
 
 class S3Object:
@@ -20,6 +21,9 @@ class S3Object:
     # Class attributes, so that only objects with other values store them: a listing may have millions of objects.
     _is_directory = False
     _etag: Optional[str] = None
+    _version_id: Optional[str] = None
+    _is_latest: Optional[bool] = None
+    _is_delete_marker = False
     _body: Optional[bytes] = None  # of an object in memory
     _name: Optional[Callable[[str], str]] = None  # returns a path for its file, when `path` is first read
 
@@ -35,6 +39,7 @@ class S3Object:
         last_modified: Optional[int] = None,
         encryption: Optional[str] = None,
         etag: Optional[str] = None,
+        version_id: Optional[str] = None,
     ) -> None:
         self._url = url
         self._path = path
@@ -47,12 +52,24 @@ class S3Object:
         self._prefix = None if prefix == url else prefix
         if etag:
             self._etag = etag
+        if version_id:
+            self._version_id = version_id
 
     @classmethod
     def directory(cls, prefix: Optional[str], url: str) -> "S3Object":
         """A directory in a listing: its URL has a trailing slash, its key has none."""
         entry = cls(prefix, url)
         entry._is_directory = True
+        return entry
+
+    @classmethod
+    def version(cls, prefix: Optional[str], url: str, found: ObjectVersion) -> "S3Object":
+        """A version in a listing of versions."""
+        modified = None if found.modified is None else int(found.modified)
+        entry = cls(prefix, url, size=found.size, last_modified=modified, etag=found.etag, version_id=found.version_id)
+        entry._is_latest = found.is_latest
+        if found.size is None:
+            entry._is_delete_marker = True
         return entry
 
     @classmethod
@@ -78,9 +95,9 @@ class S3Object:
         Returns
         -------
         bool
-            False for a missing key, and for a prefix that `list_paths` returned.
+            False for a missing key, for a prefix that `list_paths` returned, and for a delete marker.
         """
-        return self._size is not None or self.has_info  # some servers omit the size
+        return self._size is not None or (self.has_info and not self._is_delete_marker)  # some servers omit the size
 
     @property
     def downloaded(self) -> bool:
@@ -308,6 +325,44 @@ class S3Object:
         """
         return self._etag
 
+    @property
+    def version_id(self) -> Optional[str]:
+        """
+        Id of this version of the object, in a versioned bucket.
+
+        `S3GetObject(key, version_id=...)` stands for exactly this version, whatever is stored later.
+
+        Returns
+        -------
+        str
+            None in other buckets, in listings except `list_versions`, and with `return_info=False`.
+        """
+        return self._version_id
+
+    @property
+    def is_latest(self) -> Optional[bool]:
+        """
+        Whether this was the latest version of the object when `list_versions` listed it.
+
+        Returns
+        -------
+        bool
+            None for all other calls.
+        """
+        return self._is_latest
+
+    @property
+    def is_delete_marker(self) -> bool:
+        """
+        Whether this is a delete marker, which `list_versions` returned: the version that hides a deleted object.
+
+        Returns
+        -------
+        bool
+            `S3.delete(key, version_id=...)` of the latest delete marker restores the object.
+        """
+        return self._is_delete_marker
+
     def remove_file(self) -> None:
         """Remove the local file, if any, before the client is closed."""
         if self._path:
@@ -315,6 +370,8 @@ class S3Object:
                 os.unlink(self._path)
 
     def __str__(self) -> str:
+        if self._is_delete_marker:
+            return f"<S3Object {shown(self._url, MOST_URL)} (delete marker)>"
         if not self.exists:
             return f"<S3Object {shown(self._url, MOST_URL)} (object does not exist)>"
         place = "in memory" if self._body is not None else "local" if self._path else "in S3"

@@ -91,5 +91,5 @@ def s3object_of_info(root: Optional[str], url: str, info: Optional[ObjectInfo]) 
 
 
 def _facts(info: ObjectInfo) -> dict[str, Any]:
-    names = ("content_type", "metadata", "last_modified", "encryption", "etag")
+    names = ("content_type", "metadata", "last_modified", "encryption", "etag", "version_id")
     return {name: getattr(info, name) for name in names}

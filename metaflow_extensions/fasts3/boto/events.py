@@ -64,7 +64,7 @@ def hook_into(client: Any) -> None:
     for event in ("after-call", "after-call-error"):
         _hook(client, f"{event}.s3.HeadBucket", _end_head_bucket)
     _hook(client, "before-call.s3.DeleteObjects", _use_md5)
-    for operation in ("PutObject", "CreateMultipartUpload"):
+    for operation in ("PutObject", "CopyObject", "CreateMultipartUpload"):
         _hook(client, f"before-call.s3.{operation}", _store_headers)
     for operation in ("PutObject", "UploadPart"):
         _hook(client, f"before-send.s3.{operation}", _pace_body)
@@ -86,6 +86,7 @@ def tune(client: Any, requester_pays: bool = False) -> None:
     _hook(client, "before-call.s3.GetObject", _no_checksum_of_ranges)
     for operation in ("PutObject", "UploadPart"):
         _hook(client, f"before-send.s3.{operation}", _expect_less)
+    _hook(client, "choose-signer.s3", _presign_with_v4, first=True)
 
 
 def _hook(client: Any, event: str, handler: "Callable[..., Any]", first: bool = False) -> None:
@@ -197,6 +198,15 @@ def _no_checksum_of_ranges(params: Any, **_: Any) -> None:
     if "Range" in params["headers"]:
         params["headers"].pop("x-amz-checksum-mode", None)
         params["context"].get("checksum", {}).pop("response_algorithms", None)
+
+
+def _presign_with_v4(signature_version: Any, **_: Any) -> Optional[str]:
+    """Presign URLs with S3's variant of signature version 4.
+
+    boto3 does so only if the user has chosen this version. Otherwise it uses version 2, which newer regions and buckets
+    with KMS refuse.
+    """
+    return "s3v4-query" if signature_version in ("v4-query", "s3v4-query") else None
 
 
 def _expect_less(request: Any, **_: Any) -> None:

@@ -25,7 +25,7 @@ _OF_ONE_REQUEST = (
     "authorization x-amz-date date x-amz-content-sha256 x-amz-security-token host content-length content-type "
     "content-md5 content-encoding transfer-encoding x-amz-decoded-content-length x-amz-trailer "
     "x-amz-sdk-checksum-algorithm x-amz-checksum-algorithm x-amz-checksum-mode expect connection "
-    "amz-sdk-invocation-id amz-sdk-request"
+    "amz-sdk-invocation-id amz-sdk-request x-amz-copy-source"
 )
 
 

@@ -5,9 +5,12 @@ import encodings.idna  # noqa: F401
 from typing import Any, Optional, Union
 from urllib.parse import urlsplit
 
+from botocore import UNSIGNED
+
 from metaflow_extensions.fasts3.boto.botocore_private import credentials_of, sign_with
 from metaflow_extensions.fasts3.boto.credentials import ANONYMOUS, SigningCredentials
 from metaflow_extensions.fasts3.boto.errors import failure_of
+from metaflow_extensions.fasts3.boto.presigning import presigned
 from metaflow_extensions.fasts3.boto.recipe import (
     ClientRecipe,
     GivenCredentials,
@@ -80,6 +83,7 @@ class TransferClient:
                 sign_with(client, signs_as)
             else:
                 client = build(self.recipe, signs_as, INLINE_CONNECTIONS)
+        self._client = client
         self.boto3 = Boto3Transfers(client)
         self._templates = None if self.recipe is None else RequestTemplates(client)
         self._wire = WithFallback(WireTransfers(self._template, self.credentials), lambda: self.boto3)
@@ -161,6 +165,25 @@ class TransferClient:
         """A text without passwords in URLs and the secrets of the credentials; a server may repeat them."""
         text, known = without_password(text), self._credentials.known
         return without_secrets(text, filter(None, (known.secret_key, known.token))) if known else text
+
+    @property
+    def is_anonymous(self) -> bool:
+        """Whether requests are not signed."""
+        config = getattr(getattr(self._client, "meta", None), "config", None)
+        return getattr(config, "signature_version", None) is UNSIGNED
+
+    def presigned(self, method: str, bucket: str, key: str, version_id: Optional[str], expires_in: int) -> str:
+        """A presigned URL; see `presigning.presigned`.
+
+        Raises
+        ------
+        TransferError
+            There are no credentials, or boto3 rejects the bucket's name.
+        """
+        try:
+            return presigned(self._client, method, bucket, key, version_id, expires_in)
+        except Exception as error:
+            raise TransferError(failure_of(error)) from error
 
     @property
     def identity(self) -> str:

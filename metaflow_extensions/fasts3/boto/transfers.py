@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from io import BytesIO
 from typing import Any, Optional, Union
+from urllib.parse import quote
 
 from botocore.exceptions import ClientError
 
@@ -15,25 +16,30 @@ from metaflow_extensions.fasts3.boto.bodies import CHUNK, copy, destination, sou
 from metaflow_extensions.fasts3.boto.calls import Call, explained, translated
 from metaflow_extensions.fasts3.boto.errors import failure_of
 from metaflow_extensions.fasts3.boto.events import hook_into
-from metaflow_extensions.fasts3.wire import deletion, open_uploads
+from metaflow_extensions.fasts3.wire import deletion, open_uploads, versions
 from metaflow_extensions.fasts3.wire.bandwidth import Allowance
 from metaflow_extensions.fasts3.wire.checksums import Checksum, crc32_text, full_object_checksum
 from metaflow_extensions.fasts3.wire.conditions import ABSENT
+from metaflow_extensions.fasts3.wire.copies import kept_encryption, no_copy, part_of
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
 from metaflow_extensions.fasts3.wire.listing import checked, marker_of, parse_page, token_after
 from metaflow_extensions.fasts3.wire.not_s3 import check_bucket, check_object, stored_etag
 from metaflow_extensions.fasts3.wire.ranges import length_in, most_of, span
 from metaflow_extensions.fasts3.wire.transfers import (
+    KEPT,
+    TAG_COUNT,
     UNKNOWN_LENGTH,
     Begun,
     DetailedObject,
     GetReply,
     ListedObject,
     ObjectInfo,
+    ObjectVersion,
     OpenUpload,
     Page,
     PutHeaders,
     UploadsPage,
+    VersionsPage,
 )
 
 
@@ -48,15 +54,17 @@ class Boto3Transfers:
         setting = getattr(client.meta.config, "request_checksum_calculation", "when_required")
         self._checksum = {"ChecksumAlgorithm": "CRC32"} if setting == "when_supported" else {}
 
-    def head(self, bucket: str, key: str) -> ObjectInfo:
+    def head(self, bucket: str, key: str, version_id: Optional[str] = None) -> ObjectInfo:
+        wanted = {"Bucket": bucket, "Key": key, **_version(version_id)}
+
         def ask() -> ObjectInfo:
             with translated() as call:
-                reply = call.reply = self._client.head_object(Bucket=bucket, Key=key)
+                reply = call.reply = self._client.head_object(**wanted)
                 call.check(check_object)
-                return _info(reply, _length(reply))
+                return _info(reply, _length(reply))._replace(others=_others(reply))
 
         def explain() -> None:
-            with translated(), self._client.get_object(Bucket=bucket, Key=key, Range="bytes=0-0")["Body"] as body:
+            with translated(), self._client.get_object(**wanted, Range="bytes=0-0")["Body"] as body:
                 body.read(1)
 
         return explained("HeadObject", ask, explain)
@@ -93,10 +101,11 @@ class Boto3Transfers:
         ways: int = 0,
         begun: Optional[Begun] = None,
         allowance: Optional[Allowance] = None,
+        version_id: Optional[str] = None,
     ) -> GetReply:
         # Without `ways` and `begun`: the response ends at the limit.
         conditions = {"Range": byte_range, "IfMatch": if_match}
-        given = {name: value for name, value in conditions.items() if value}
+        given = {name: value for name, value in conditions.items() if value} | _version(version_id)
         with translated() as call:
             reply = call.reply = self._client.get_object(Bucket=bucket, Key=key, **given)
             call.check(check_object)
@@ -197,9 +206,44 @@ class Boto3Transfers:
                 more = parse_page(call.document).next_token
             return checked(Page(objects, prefixes, more), key, token)
 
-    def delete(self, bucket: str, key: str) -> None:
+    def copy(
+        self,
+        bucket: str,
+        key: str,
+        source: Sequence[Optional[str]],
+        headers: PutHeaders = PutHeaders(),
+        replace: bool = False,
+        if_match: Optional[str] = None,
+        condition: Optional[str] = None,
+    ) -> str:
+        stored = headers if replace else kept_encryption(headers)
+        given = {**_put_arguments(stored), **({"MetadataDirective": "REPLACE"} if replace else {})}
+        given.update(_source(source, if_match), **_condition(condition))
+        with translated() as call:
+            call.stored_headers = stored.others or {}
+            reply = call.reply = self._client.copy_object(Bucket=bucket, Key=key, **given)
+            return _copied(reply.get("CopyObjectResult"), "CopyObject")["ETag"]
+
+    def copy_part(
+        self,
+        bucket: str,
+        key: str,
+        upload_id: str,
+        number: int,
+        source: Sequence[Optional[str]],
+        byte_range: str,
+        if_match: Optional[str] = None,
+    ) -> dict[str, str]:
+        given = {"UploadId": upload_id, "PartNumber": number, "CopySourceRange": byte_range}
+        with translated() as call:
+            reply = call.reply = self._client.upload_part_copy(
+                Bucket=bucket, Key=key, **given, **_source(source, if_match)
+            )
+            return part_of(_copied(reply.get("CopyPartResult"), "UploadPartCopy"))
+
+    def delete(self, bucket: str, key: str, version_id: Optional[str] = None) -> None:
         with translated():
-            self._client.delete_object(Bucket=bucket, Key=key)
+            self._client.delete_object(Bucket=bucket, Key=key, **_version(version_id))
 
     def delete_objects(self, bucket: str, key: str = "", keys: Sequence[str] = ()) -> dict[str, str]:
         with translated() as call:
@@ -222,9 +266,9 @@ class Boto3Transfers:
         self._only_md5.add(bucket)
         return reply
 
-    def create_upload(self, bucket: str, key: str, headers: PutHeaders = PutHeaders()) -> str:
+    def create_upload(self, bucket: str, key: str, headers: PutHeaders = PutHeaders(), checksums: bool = True) -> str:
         with translated() as call:
-            given = {**_put_arguments(headers), **self._checksum}
+            given = {**_put_arguments(headers), **(self._checksum if checksums else {})}
             call.stored_headers = headers.others or {}
             reply = call.reply = self._client.create_multipart_upload(Bucket=bucket, Key=key, **given)
             if not reply.get("UploadId"):
@@ -283,6 +327,20 @@ class Boto3Transfers:
             )
             return open_uploads.checked(page, key, after)
 
+    def list_versions(self, bucket: str, key: str, after: Optional[Sequence[str]] = None) -> VersionsPage:
+        continued = {name: value for name, value in zip(("KeyMarker", "VersionIdMarker"), after or ()) if value}
+        with translated() as call:
+            reply = call.reply = self._client.list_object_versions(Bucket=bucket, Prefix=key, **continued)
+            rows = [(row, row["Size"]) for row in reply.get("Versions", ())]
+            rows += [(row, None) for row in reply.get("DeleteMarkers", ())]
+            found = [
+                ObjectVersion(row["Key"], row["VersionId"], bool(row.get("IsLatest")), size, *_details(row))
+                for row, size in rows
+            ]
+            markers = [reply.get("NextKeyMarker", ""), reply.get("NextVersionIdMarker", "")]
+            page = VersionsPage(versions.in_order(found), markers if reply.get("IsTruncated") else None)
+            return versions.checked(page, key, after)
+
 
 def _length(reply: dict[str, Any]) -> Optional[int]:
     """The size of the body; None if the server does not send it, e.g. because it decompresses the object."""
@@ -303,7 +361,34 @@ def _info(reply: dict[str, Any], size: Optional[int]) -> ObjectInfo:
         metadata={name.lower(): value for name, value in reply.get("Metadata", {}).items()},
         last_modified=_timestamp(reply.get("LastModified")),
         encryption=reply.get("ServerSideEncryption"),
+        version_id=reply.get("VersionId"),
     )
+
+
+def _others(reply: dict[str, Any]) -> dict[str, str]:
+    """The other stored headers of an object."""
+    headers = reply.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    return {name: headers[name] for name in (*KEPT, TAG_COUNT) if name in headers}
+
+
+def _source(source: Sequence[Optional[str]], if_match: Optional[str]) -> dict[str, Any]:
+    """An object to copy (`copies.Source`), and the ETag that it must have, as boto3's arguments."""
+    bucket, key, version_id = source
+    # boto3 encodes bucket and key, but no version id.
+    named = {"CopySource": {"Bucket": bucket, "Key": key, **_version(version_id and quote(version_id, safe=""))}}
+    return {**named, "CopySourceIfMatch": if_match} if if_match else named
+
+
+def _copied(fields: Optional[dict[str, Any]], operation: str) -> dict[str, str]:
+    if not fields:
+        raise TransferError(no_copy(operation))
+    if not fields.get("ETag"):
+        raise TransferError(Failure(Code.MALFORMED, f"the response to {operation} has no ETag"))
+    return fields
+
+
+def _version(version_id: Optional[str]) -> dict[str, str]:
+    return {} if version_id is None else {"VersionId": version_id}
 
 
 def _details(row: dict[str, Any]) -> tuple[str, Optional[float]]:

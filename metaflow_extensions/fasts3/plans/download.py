@@ -16,6 +16,7 @@ class Download(NamedTuple):
     byte_range: Optional[str] = None  # a Range header; None: the whole object
     nothing_at: Optional[int] = None  # an empty range at this offset: HTTP has none, so a HEAD is sent
     size: Optional[int] = None  # its bytes, if listed; for progress
+    version_id: Optional[str] = None  # None: the current version
 
 
 class Downloaded(NamedTuple):

@@ -1,7 +1,7 @@
 """The plans that request the headers of objects."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Optional
+from typing import Optional, Union
 
 from metaflow_extensions.fasts3.plans.jobs import Job, Outcome
 from metaflow_extensions.fasts3.plans.plan import JobFailed
@@ -10,13 +10,17 @@ from metaflow_extensions.fasts3.plans.tally import Tally
 from metaflow_extensions.fasts3.wire.failures import Code
 from metaflow_extensions.fasts3.wire.transfers import ObjectInfo
 
+# Bucket and key, and perhaps the id of a version.
+Wanted = Union[tuple[str, str], tuple[str, str, Optional[str]]]
+
 
 class Heads:
     """`Plan` that requests the headers of objects.
 
     Parameters
     ----------
-    wanted : sequence of (bucket, key)
+    wanted : sequence of (bucket, key) or of (bucket, key, version id)
+        The version id is None for the current version.
     missing_ok : bool
         Whether a missing key results in None instead of a failure.
 
@@ -28,7 +32,7 @@ class Heads:
         Buckets that may not exist: the 404 of a HEAD has no error code.
     """
 
-    def __init__(self, wanted: Sequence[tuple[str, str]], missing_ok: bool = False) -> None:
+    def __init__(self, wanted: "Sequence[Wanted]", missing_ok: bool = False) -> None:
         self._wanted = wanted
         self._missing_ok = missing_ok
         self.results: list[Optional[ObjectInfo]] = [None] * len(wanted)
@@ -36,7 +40,10 @@ class Heads:
         self.tally = Tally("info", len(wanted), 0)
 
     def start(self) -> Iterator[Job]:
-        return (Job(index, "head", bucket, key) for index, (bucket, key) in enumerate(self._wanted))
+        return (
+            Job(index, "head", bucket, key, {"version_id": version[0]} if any(version) else {})
+            for index, (bucket, key, *version) in enumerate(self._wanted)
+        )
 
     def receive(self, job: Job, outcome: Outcome) -> Iterable[Job]:
         if not outcome.failure:

@@ -120,9 +120,10 @@ class ObjectDownloads:
 
     def _first_job(self, index: int, path: Optional[str]) -> Job:
         wanted = self._wanted[index]
+        version: dict[str, Any] = {} if wanted.version_id is None else {"version_id": wanted.version_id}
         if wanted.nothing_at is not None:
-            return Job(index, "head", wanted.bucket, wanted.key)
-        arguments: dict[str, Any] = {"limit": self._limit(index)}
+            return Job(index, "head", wanted.bucket, wanted.key, version)
+        arguments: dict[str, Any] = {"limit": self._limit(index), **version}
         if path is not None:
             arguments.update(path=path, ways=self._ways())
         if wanted.byte_range:
@@ -266,7 +267,10 @@ class ObjectDownloads:
             arguments["crc"] = True
         if piece.first == reply.first:  # the first response, which created the file, brought nothing
             arguments["keep"] = True
-        return Job(number, "get", self._wanted[index].bucket, self._wanted[index].key, arguments)
+        wanted = self._wanted[index]
+        if wanted.version_id is not None:
+            arguments["version_id"] = wanted.version_id
+        return Job(number, "get", wanted.bucket, wanted.key, arguments)
 
     def _receive_piece(self, job: Job, outcome: Outcome) -> Iterable[Optional[Job]]:
         index, large = self._pieces.pop(job.number)

@@ -12,7 +12,7 @@ class Tally:
     numbers equal their totals at the end.
     """
 
-    operation: str  # as users call it: get, put, list, info
+    operation: str  # as users call it: get, put, copy, list, info
     total_objects: Optional[int] = None  # None: unknown so far
     total_bytes: Optional[int] = None  # None: unknown so far; 0 if no data is transferred
     objects: int = 0  # finished

@@ -121,8 +121,10 @@ class Uploads:
         follow: dict[str, Callable[[int, Job, Any], Iterable[Job]]] = {
             "head": self._exists,
             "put": self._done,
+            "copy": self._done,
             "create_upload": self._created,
             "upload_part": self._part_done,
+            "copy_part": self._part_done,
             "complete_upload": self._done,
             "abort_upload": self._aborted,
         }
@@ -156,6 +158,11 @@ class Uploads:
         upload = self._uploads[index]
         if upload.size > self._step_of(upload):
             return self._create(index)
+        return self._store(index)
+
+    def _store(self, index: int) -> Job:
+        """Return the job that stores an object with one request."""
+        upload = self._uploads[index]
         arguments: dict[str, Any] = {"headers": upload.headers, **self._condition(index)}
         if upload.path is not None:
             return self._job(index, "put", path=upload.path, **arguments)
@@ -196,10 +203,14 @@ class Uploads:
         open_ = self._open[index]
         open_.parts[job.arguments["number"] - 1] = part
         open_.missing -= 1
-        moved = bytes_moved(job, part)
+        moved = self._bytes_of(job)
         open_.moved += moved
         self.tally.bytes += moved
         return () if open_.missing else [self._combine(index, open_)]
+
+    def _bytes_of(self, job: Job) -> int:
+        """Return the bytes of a part."""
+        return bytes_moved(job, None)
 
     def _combine(self, index: int, open_: Multipart) -> Job:
         # Uploading parts takes time, and many servers ignore the condition when combining them.
@@ -257,11 +268,15 @@ class Uploads:
             self._refusals.note_success()
         size = self._uploads[index].size
         self.stored[index] = stored
-        self._expected -= 0 if stored else size
-        self.tally.total_bytes = self._expected
+        self._expect(0 if stored else -size)
         self.tally.bytes += (size if stored else 0) - (open_.moved if open_ else 0)
         self.tally.objects += 1
         return open_
+
+    def _expect(self, more: int) -> None:
+        """Count more bytes to store, or fewer."""
+        self._expected += more
+        self.tally.total_bytes = self._expected
 
     def _failed(self, index: int, job: Job, outcome: Outcome) -> Iterable[Job]:
         assert outcome.failure is not None  # noqa: S101  # for the type checker
@@ -306,10 +321,11 @@ class Uploads:
     def _left_alone(self, index: int, ours: bool = False) -> Iterable[Job]:
         """End an upload that was not stored: the object exists, or it failed."""
         open_ = self._over(index, ours)  # aborting a completed upload has no effect
-        if not open_:
-            return ()
+        return [self._abort(index, open_)] if open_ else ()
+
+    def _abort(self, index: int, open_: Multipart) -> Job:
         self._aborting[open_.upload_id] = index
-        return [self._job(index, "abort_upload", upload_id=open_.upload_id)]
+        return self._job(index, "abort_upload", upload_id=open_.upload_id)
 
     def _refused(self, index: int, job: Job, failure: Failure) -> Job:
         """Handle a failed condition, or a server without conditions."""

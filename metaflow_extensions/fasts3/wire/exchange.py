@@ -200,16 +200,16 @@ class Exchange:
             if failure.code is Code.EXPIRED and signer:
                 failure = failure._replace(signed_as=signer.credentials.generation)
             elif failure.code is not Code.SKEWED:
-                failure = await self._explained(failure, row.explained_by, bucket, key)
+                failure = await self._explained(failure, row.explained_by, bucket, key, query)
             raise TransferError(failure)
         return reply
 
-    async def _explained(self, failure: Failure, by: Explanation, bucket: str, key: str) -> Failure:
+    async def _explained(self, failure: Failure, by: Explanation, bucket: str, key: str, query: Query) -> Failure:
         """Return the failure of a HEAD with S3's code, from a GET."""
         if failure.status not in by.statuses or (failure.status == 403 and bucket in self._denied):
             return failure
         try:
-            reply = await self.ask(by.operation, bucket, key, by.query, by.headers)
+            reply = await self.ask(by.operation, bucket, key, (*query, *by.query), by.headers)
         except TransferError as error:
             if error.failure.s3_code == "AccessDenied":
                 self._denied.add(bucket)

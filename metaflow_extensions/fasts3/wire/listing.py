@@ -128,12 +128,12 @@ def parse_page(document: bytes, details: bool = False) -> Page:
     if details:
         objects = [
             DetailedObject(
-                decode(row["Key"]), _size(row), row.get("ETag", ""), xml_timestamp(row.get("LastModified", ""))
+                decode(row["Key"]), size_of(row), row.get("ETag", ""), xml_timestamp(row.get("LastModified", ""))
             )
             for row in found.rows["Contents"]
         ]
     else:
-        rows = rows or [(row["Key"], _size(row)) for row in found.rows["Contents"]]
+        rows = rows or [(row["Key"], size_of(row)) for row in found.rows["Contents"]]
         # Other keys need no decoding; this check takes a third of the time of decoding.
         objects = [ListedObject(decode(key) if "%" in key or "+" in key else key, size) for key, size in rows]
     prefixes = [decode(row["Prefix"]) for row in found.rows["CommonPrefixes"]]
@@ -147,7 +147,8 @@ def _read(document: bytes) -> Document:
     return read(document, "the listing", _ROWS, OPERATIONS["ListObjectsV2"].roots)
 
 
-def _size(row: "dict[str, str]") -> int:
+def size_of(row: "dict[str, str]") -> int:
+    """Return the size in a row of a listing."""
     if not _SIZE.match(row["Size"]):
         raise TransferError(Failure(Code.MALFORMED, f"the listing can't be read: a size is {row['Size'][:40]!r}"))
     return int(row["Size"])
@@ -173,7 +174,7 @@ def _read_at_once(document: bytes) -> "Optional[tuple[list[tuple[str, int]], Doc
         return None
     found = _read(before + first[0] + after)
     rows = [(key.decode("ascii"), int(size)) for key, size in zip(keys, sizes)]
-    parsed = [(row["Key"], _size(row)) for row in found.rows["Contents"]]
+    parsed = [(row["Key"], size_of(row)) for row in found.rows["Contents"]]
     return (rows, found) if parsed == rows[:1] else None
 
 

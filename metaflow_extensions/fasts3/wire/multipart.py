@@ -28,10 +28,12 @@ class MultipartTransfers:
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
 
-    async def create_upload(self, bucket: str, key: str, headers: PutHeaders = PutHeaders()) -> str:
+    async def create_upload(
+        self, bucket: str, key: str, headers: PutHeaders = PutHeaders(), checksums: bool = True
+    ) -> str:
         given = stored_headers(headers)
         algorithm = self._exchange.template("UploadPart", bucket).checksum
-        if algorithm:
+        if algorithm and checksums:
             given["x-amz-checksum-algorithm"] = algorithm.upper()
         query = [("uploads", "")]
         reply = await self._exchange.ask("CreateMultipartUpload", bucket, key, query, given)

@@ -14,13 +14,23 @@ from metaflow_extensions.fasts3.wire.http11 import ProtocolError, content_length
 from metaflow_extensions.fasts3.wire.local_files import open_to_read
 from metaflow_extensions.fasts3.wire.not_s3 import check_object, stored_etag
 from metaflow_extensions.fasts3.wire.ranges import length_in, most_of, span
+from metaflow_extensions.fasts3.wire.request_heads import Query
 from metaflow_extensions.fasts3.wire.sending import Payload
 from metaflow_extensions.fasts3.wire.sinks import Sink, sink_for
-from metaflow_extensions.fasts3.wire.transfers import UNKNOWN_LENGTH, Begun, GetReply, ObjectInfo, PutHeaders
+from metaflow_extensions.fasts3.wire.transfers import (
+    KEPT,
+    TAG_COUNT,
+    UNKNOWN_LENGTH,
+    Begun,
+    GetReply,
+    ObjectInfo,
+    PutHeaders,
+)
 
 SCRATCH = 2**20  # bytes; buffer for large bodies
 EXPECT_ABOVE = 64 * 1024  # bytes; larger conditional uploads use "Expect: 100-continue"
 _METADATA = "x-amz-meta-"
+_OTHERS = (*KEPT, TAG_COUNT)
 
 
 class ObjectTransfers:
@@ -35,12 +45,14 @@ class ObjectTransfers:
         self._exchange = exchange
         self._local = threading.local()
 
-    async def head(self, bucket: str, key: str) -> ObjectInfo:
-        reply = await self._exchange.ask("HeadObject", bucket, key)
+    async def head(self, bucket: str, key: str, version_id: Optional[str] = None) -> ObjectInfo:
+        reply = await self._exchange.ask("HeadObject", bucket, key, _version(version_id))
         reply.finish()
+        headers = reply.head.headers
         with reply.naming_failures():
-            check_object(reply.head.headers)
-        return _info(reply, _length(reply))
+            check_object(headers)
+        others = {name: headers[name] for name in _OTHERS if name in headers}
+        return _info(reply, _length(reply))._replace(others=others)
 
     async def get(
         self,
@@ -56,6 +68,7 @@ class ObjectTransfers:
         ways: int = 0,
         begun: Optional[Begun] = None,
         allowance: Optional[Allowance] = None,
+        version_id: Optional[str] = None,
     ) -> GetReply:
         headers: dict[str, str] = {}
         if byte_range:
@@ -64,7 +77,7 @@ class ObjectTransfers:
             headers["x-amz-checksum-mode"] = "ENABLED"
         if if_match:
             headers["if-match"] = if_match
-        reply = await self._exchange.ask("GetObject", bucket, key, headers=headers)
+        reply = await self._exchange.ask("GetObject", bucket, key, _version(version_id), headers)
         try:
             check_object(reply.head.headers)
             if reply.head.status == 204:
@@ -191,8 +204,8 @@ class ObjectTransfers:
         with reply.naming_failures():
             return stored_etag(reply.head.headers)
 
-    async def delete(self, bucket: str, key: str) -> None:
-        reply = await self._exchange.ask("DeleteObject", bucket, key)
+    async def delete(self, bucket: str, key: str, version_id: Optional[str] = None) -> None:
+        reply = await self._exchange.ask("DeleteObject", bucket, key, _version(version_id))
         await reply.document()
 
 
@@ -204,6 +217,10 @@ def stored_headers(headers: PutHeaders) -> "dict[str, str]":
     if headers.encryption:
         given["x-amz-server-side-encryption"] = headers.encryption
     return {**given, **(headers.others or {})}
+
+
+def _version(version_id: Optional[str]) -> Query:
+    return () if version_id is None else (("versionId", version_id),)
 
 
 class _Received(NamedTuple):
@@ -250,4 +267,5 @@ def _info(reply: Reply, size: Optional[int]) -> ObjectInfo:
         {name[len(_METADATA) :]: headers[name] for name in headers if name.startswith(_METADATA)},
         last_modified,
         headers.get("x-amz-server-side-encryption"),
+        headers.get("x-amz-version-id"),
     )

@@ -5,7 +5,7 @@ https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations_Amazon_Simple_Sto
 
 from typing import Any, NamedTuple, Optional
 
-from metaflow_extensions.fasts3.wire.transfers import GetReply, ObjectInfo, Page, UploadsPage
+from metaflow_extensions.fasts3.wire.transfers import GetReply, ObjectInfo, Page, UploadsPage, VersionsPage
 
 KEY = "fasts3-key-of-a-template"  # only characters that no encoding changes
 _ANY: tuple[str, ...] = ()
@@ -62,6 +62,8 @@ _ROWS = (
     ),
     Operation("GetObject", "GET", "get", GetReply, _OBJECT),
     Operation("PutObject", "PUT", "put", str, {**_OBJECT, "Body": b"body"}),
+    # Responses about copies: some servers send other roots.
+    Operation("CopyObject", "PUT", "copy", str, {**_OBJECT, "CopySource": "source/key"}, roots=_ANY),
     Operation("DeleteObject", "DELETE", "delete", type(None), _OBJECT),
     Operation(
         "DeleteObjects",
@@ -76,6 +78,14 @@ _ROWS = (
     Operation("CreateMultipartUpload", "POST", "create_upload", str, _OBJECT, roots=_ANY, also=("UploadPart",)),
     Operation("UploadPart", "PUT", "upload_part", dict, {**_UPLOAD, "PartNumber": 1, "Body": b"body"}),
     Operation(
+        "UploadPartCopy",
+        "PUT",
+        "copy_part",
+        dict,
+        {**_UPLOAD, "PartNumber": 1, "CopySource": "source/key"},
+        roots=_ANY,
+    ),
+    Operation(
         "CompleteMultipartUpload",
         "POST",
         "complete_upload",
@@ -85,6 +95,7 @@ _ROWS = (
     ),
     Operation("AbortMultipartUpload", "DELETE", "abort_upload", type(None), _UPLOAD),
     Operation("ListMultipartUploads", "GET", "list_uploads", UploadsPage, {}, roots=("ListMultipartUploadsResult",)),
+    Operation("ListObjectVersions", "GET", "list_versions", VersionsPage, {}, roots=("ListVersionsResult",)),
 )
 OPERATIONS = {row.name: row for row in _ROWS}
 BY_TRANSFER = {row.transfer: row for row in _ROWS}

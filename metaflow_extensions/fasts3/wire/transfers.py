@@ -20,6 +20,8 @@ class ObjectInfo(NamedTuple):
     metadata: dict[str, str]  # x-amz-meta-*, names without the prefix, in lower case
     last_modified: Optional[int]  # Unix timestamp, seconds
     encryption: Optional[str]  # x-amz-server-side-encryption
+    version_id: Optional[str] = None  # in a versioned bucket
+    others: dict[str, str] = {}  # noqa: RUF012  # of a HEAD: `KEPT` and `TAG_COUNT`
 
 
 UNKNOWN_LENGTH = -1
@@ -52,6 +54,12 @@ class PutHeaders(NamedTuple):
     others: Optional[dict[str, str]] = None  # headers, names in lower case
 
 
+KMS_KEY = "x-amz-server-side-encryption-aws-kms-key-id"
+# Other headers that are stored with an object, and that a copy of it keeps.
+KEPT = ("cache-control", "content-disposition", "content-encoding", "content-language", "expires", KMS_KEY)
+TAG_COUNT = "x-amz-tagging-count"  # in a response, if the object has tags
+
+
 class ListedObject(NamedTuple):
     """One <Contents> of a listing."""
 
@@ -76,6 +84,24 @@ class Page(NamedTuple):
     next_token: Optional[str]  # None on the last page
 
 
+class ObjectVersion(NamedTuple):
+    """A version of an object, or a delete marker."""
+
+    key: str
+    version_id: str
+    is_latest: bool
+    size: Optional[int]  # None: a delete marker
+    etag: str = ""  # as sent, with its quotes; "" if the server sends none
+    modified: Optional[float] = None  # Unix timestamp in seconds; None if invalid
+
+
+class VersionsPage(NamedTuple):
+    """One page of ListObjectVersions."""
+
+    versions: list[ObjectVersion]
+    after: Optional[list[str]]  # key and version id after which the next page begins; None on the last page
+
+
 class OpenUpload(NamedTuple):
     """A multipart upload that was neither completed nor aborted."""
 
@@ -95,8 +121,8 @@ class UploadsPage(NamedTuple):
 class Transfers(Protocol):
     """One S3 request per method; see https://docs.aws.amazon.com/AmazonS3/latest/API/."""
 
-    def head(self, bucket: str, key: str) -> ObjectInfo:
-        """HeadObject."""
+    def head(self, bucket: str, key: str, version_id: Optional[str] = None) -> ObjectInfo:
+        """HeadObject, of the current version or the given one."""
 
     def head_bucket(self, bucket: str, key: str = "") -> None:
         """HeadBucket; raises NO_BUCKET if it does not exist. The key is ignored."""
@@ -115,6 +141,7 @@ class Transfers(Protocol):
         ways: int = 0,
         begun: Optional[Begun] = None,
         allowance: Optional[Allowance] = None,
+        version_id: Optional[str] = None,
     ) -> GetReply:
         """GetObject into a local file, or into memory.
 
@@ -141,6 +168,8 @@ class Transfers(Protocol):
             reads only the first `received` bytes, or fewer if the connection breaks.
         allowance : Allowance, optional
             Limits the bandwidth of the body, in downloads and uploads.
+        version_id : str, optional
+            The version; None for the current one.
         """
 
     def put(
@@ -173,8 +202,44 @@ class Transfers(Protocol):
         With `details`, the objects are `DetailedObject`s.
         """
 
-    def delete(self, bucket: str, key: str) -> None:
-        """DeleteObject."""
+    def copy(
+        self,
+        bucket: str,
+        key: str,
+        source: Sequence[Optional[str]],
+        headers: PutHeaders = PutHeaders(),
+        replace: bool = False,
+        if_match: Optional[str] = None,
+        condition: Optional[str] = None,
+    ) -> str:
+        """CopyObject; returns the ETag of the copy. Conditions of the copy as in `put`.
+
+        Parameters
+        ----------
+        source : sequence of str or None
+            `copies.Source`.
+        headers : PutHeaders
+            Their encryption applies in any case.
+        replace : bool
+            Store all of the headers with the copy, instead of those of the source.
+        if_match : str, optional
+            Raise PRECONDITION unless the source has this ETag.
+        """
+
+    def copy_part(
+        self,
+        bucket: str,
+        key: str,
+        upload_id: str,
+        number: int,
+        source: Sequence[Optional[str]],
+        byte_range: str,
+        if_match: Optional[str] = None,
+    ) -> dict[str, str]:
+        """UploadPartCopy of a range of an object; returns what `upload_part` returns."""
+
+    def delete(self, bucket: str, key: str, version_id: Optional[str] = None) -> None:
+        """DeleteObject, of the current version or the given one."""
 
     def delete_objects(self, bucket: str, key: str = "", keys: Sequence[str] = ()) -> dict[str, str]:
         """DeleteObjects; returns S3's error, 'Code: Message', for each key that was not deleted.
@@ -187,8 +252,11 @@ class Transfers(Protocol):
             At most 1,000 distinct keys that XML can hold (`deletion.goes_with_others`).
         """
 
-    def create_upload(self, bucket: str, key: str, headers: PutHeaders = PutHeaders()) -> str:
-        """CreateMultipartUpload; returns the upload id."""
+    def create_upload(self, bucket: str, key: str, headers: PutHeaders = PutHeaders(), checksums: bool = True) -> str:
+        """CreateMultipartUpload; returns the upload id.
+
+        With `checksums`, parts have the checksums that `upload_part` sends; `copy_part` sends none.
+        """
 
     def upload_part(
         self,
@@ -215,6 +283,15 @@ class Transfers(Protocol):
 
     def abort_upload(self, bucket: str, key: str, upload_id: str) -> None:
         """AbortMultipartUpload; no error if the upload no longer exists."""
+
+    def list_versions(self, bucket: str, key: str, after: Optional[Sequence[str]] = None) -> VersionsPage:
+        """ListObjectVersions: one page of the versions of objects whose keys begin with `key`.
+
+        Parameters
+        ----------
+        after : sequence of str, optional
+            `VersionsPage.after` of the previous page.
+        """
 
     def list_uploads(self, bucket: str, key: str, after: Optional[Sequence[str]] = None) -> UploadsPage:
         """ListMultipartUploads: one page of the open uploads whose keys begin with `key`.

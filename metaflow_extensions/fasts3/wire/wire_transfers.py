@@ -3,6 +3,7 @@
 import time
 from typing import Callable, Optional
 
+from metaflow_extensions.fasts3.wire.copies import CopyTransfers
 from metaflow_extensions.fasts3.wire.credentials import CredentialSet
 from metaflow_extensions.fasts3.wire.deletion import DeletionTransfers
 from metaflow_extensions.fasts3.wire.exchange import Exchange
@@ -11,9 +12,18 @@ from metaflow_extensions.fasts3.wire.multipart import MultipartTransfers
 from metaflow_extensions.fasts3.wire.objects import ObjectTransfers
 from metaflow_extensions.fasts3.wire.open_uploads import OpenUploadTransfers
 from metaflow_extensions.fasts3.wire.template import RequestTemplate
+from metaflow_extensions.fasts3.wire.versions import VersionTransfers
 
 
-class WireTransfers(ObjectTransfers, MultipartTransfers, OpenUploadTransfers, BucketTransfers, DeletionTransfers):
+class WireTransfers(
+    ObjectTransfers,
+    MultipartTransfers,
+    CopyTransfers,
+    OpenUploadTransfers,
+    BucketTransfers,
+    DeletionTransfers,
+    VersionTransfers,
+):
     """All methods of `transfers.Transfers`. Threads share it.
 
     Parameters

@@ -1,0 +1,317 @@
+"""The methods of `S3` that copy within S3."""
+
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple, Optional, Union
+
+from metaflow.exception import MetaflowException
+
+from metaflow_extensions.fasts3.api.arguments import (
+    S3GetObject,
+    check_booleans,
+    condition_of,
+    headers_of,
+    iterated,
+    key_of,
+    range_of,
+    version_of,
+)
+from metaflow_extensions.fasts3.api.client import Client
+from metaflow_extensions.fasts3.api.errors import (
+    MOST_URL,
+    MetaflowS3InvalidObject,
+    MetaflowS3NotFound,
+    shown,
+)
+from metaflow_extensions.fasts3.api.errors_of_many import LeftOut
+from metaflow_extensions.fasts3.api.location import SCHEME, as_directory, split_object_url, split_url
+from metaflow_extensions.fasts3.api.placement import Place
+from metaflow_extensions.fasts3.api.s3object import S3Object
+from metaflow_extensions.fasts3.boto.endpoints import is_aws
+from metaflow_extensions.fasts3.plans import copies
+from metaflow_extensions.fasts3.plans.copies import Copies, Copy
+from metaflow_extensions.fasts3.plans.listings import Listing
+from metaflow_extensions.fasts3.plans.refusals import Refusals
+from metaflow_extensions.fasts3.wire.conditions import ABSENT, strong
+from metaflow_extensions.fasts3.wire.copies import Source
+from metaflow_extensions.fasts3.wire.transfers import PutHeaders
+
+CopySource = Union[str, S3GetObject, S3Object]
+# Amazon S3 encrypts every object with at least this: https://docs.aws.amazon.com/AmazonS3/latest/userguide/
+# default-encryption-faq.html
+AMAZON_S3_ENCRYPTION = "AES256"
+
+
+class _Asked(NamedTuple):
+    """One object to copy."""
+
+    key: Any  # as the user gave it; of the result
+    url: str  # of the copy
+    source: Source
+    etag: Optional[str]  # that the source must have
+    size: int = 0  # bytes, if listed
+
+
+class CopyMethods(Client):
+    """copy, copy_many, copy_recursive."""
+
+    _encryption: Optional[str]
+
+    def copy(
+        self,
+        source: CopySource,
+        key: str,
+        overwrite: bool = True,
+        content_type: Optional[str] = None,
+        metadata: Optional[dict[str, Any]] = None,
+        encryption: Optional[str] = None,
+        if_match: Optional[str] = None,
+    ) -> str:
+        """
+        Copy a single object within S3. S3 transfers the bytes; the client receives none.
+
+        The copy keeps content type, user metadata, encryption, Cache-Control, Content-Disposition, Content-Encoding,
+        Content-Language and Expires of its source, and the tags of objects of up to 5 GiB. It has the storage class
+        STANDARD, and the default ACL. Objects above 128 MiB are copied in parallel parts.
+
+        Parameters
+        ----------
+        source : Union[str, S3GetObject, S3Object]
+            Object to copy: an S3 URL, also on a client with a root; a key relative to the root; an `S3GetObject` with a
+            `version_id`; or an `S3Object`, of any client. An `S3Object` that has an `etag` or a `version_id` stands for
+            that version, and not for what was stored since; for the current version, give its `url`.
+        key : str
+            Key of the copy: an S3 URL, or relative to the root.
+        overwrite : bool, default True
+            If False, an object that exists is not replaced; the call succeeds and copies nothing.
+        content_type : str, optional, default None
+            MIME type of the copy; that of the source if None.
+        metadata : Dict[str, Any], optional, default None
+            User metadata of the copy, a JSON-encodable dictionary, which replaces all metadata of the source; {} stores
+            none. That of the source if None.
+        encryption : str, optional, default None
+            Server-side encryption of the copy, e.g. 'aws:kms'. If None, that of this client, otherwise that of the
+            source with its KMS key. Amazon S3's own 'AES256' does not count: the default of the copy's bucket applies.
+        if_match : str, optional, default None
+            The `etag` that the source must still have.
+
+        Returns
+        -------
+        str
+            URL of the copy, also if `overwrite=False` found that it exists.
+
+        Raises
+        ------
+        MetaflowS3NotFound
+            The source or a bucket does not exist.
+        MetaflowS3PreconditionFailed
+            The source no longer has the ETag `if_match`, or that of the `S3Object`.
+        MetaflowS3AccessDenied
+            The identity may not read the source or not store the copy.
+        MetaflowS3InvalidObject
+            `metadata` is not JSON-encodable, `if_match` is not an ETag, or the source is a range; or source and copy
+            are the same object, and nothing that is stored with it changes.
+        MetaflowS3URLException
+            The key is invalid: a full URL on a client with a root, or no full URL on a client without one.
+        MetaflowS3Exception
+            The request failed for another reason.
+        """
+        check_booleans(overwrite=overwrite)
+        given = self._given(key_of(key), content_type, metadata, encryption)
+        asked = self._asked_to_copy(source, key, given, if_match)
+        self._run_copies([asked], Place.HERE, overwrite, given, None)
+        return asked.url
+
+    def copy_many(
+        self,
+        pairs: Iterable[tuple[CopySource, str]],
+        overwrite: bool = True,
+        content_type: Optional[str] = None,
+        metadata: Optional[dict[str, Any]] = None,
+        encryption: Optional[str] = None,
+    ) -> list[tuple[str, str]]:
+        """
+        Copy many objects within S3 in parallel.
+
+        All arguments are validated before the first request. If some objects can't be copied, the others are.
+
+        Parameters
+        ----------
+        pairs : Iterable[Tuple[Union[str, S3GetObject, S3Object], str]]
+            Source and key of each copy, as for `copy`. If a key occurs several times, the last source is copied; with
+            `overwrite=False`, the first.
+        overwrite : bool, default True
+            If False, objects that exist are not replaced.
+        content_type, metadata, encryption
+            Of all copies; see `copy`.
+
+        Returns
+        -------
+        List[Tuple[str, str]]
+            `(key, url)` of each copy, in the order given. With `overwrite=False`, objects that existed are not
+            included.
+
+        Raises
+        ------
+        MetaflowS3NotFound, MetaflowS3PreconditionFailed, MetaflowS3AccessDenied, MetaflowS3InvalidObject, \
+MetaflowS3URLException, MetaflowS3Exception
+            As for `copy`. For several failures, the class is their common one, otherwise MetaflowS3Exception. The
+            message names each of them; the attribute `failed` of the exception maps the URL of each source that could
+            not be read, and of each copy that could not be stored, to the reason.
+        """
+        check_booleans(overwrite=overwrite)
+        given = self._given("the copies", content_type, metadata, encryption)
+        asked = [self._asked_to_copy(*_pair(item), given) for item in iterated(pairs)]
+        return self._copy_all(asked, overwrite, given, LeftOut(self._executor))
+
+    def copy_recursive(
+        self,
+        prefix: Union[str, S3Object],
+        target: Optional[str] = None,
+        overwrite: bool = True,
+        content_type: Optional[str] = None,
+        metadata: Optional[dict[str, Any]] = None,
+        encryption: Optional[str] = None,
+    ) -> list[tuple[str, str]]:
+        """
+        Copy all objects under a prefix within S3 in parallel.
+
+        The prefix is listed first, so the target may be inside it.
+
+        Parameters
+        ----------
+        prefix : Union[str, S3Object]
+            Prefix to copy: an S3 URL, also on a client with a root; a path relative to the root; or a directory of
+            `list_paths`. A prefix is a directory: 'log' matches all keys under 'log/'.
+        target : str, optional, default None
+            Destination: '<prefix>/a/1.bin' becomes '<target>/a/1.bin'. The root of this client if None.
+        overwrite : bool, default True
+            If False, objects that exist are not replaced.
+        content_type, metadata, encryption
+            Of all copies; see `copy`.
+
+        Returns
+        -------
+        List[Tuple[str, str]]
+            `(key, url)` of each copy, in key order. With `overwrite=False`, objects that existed are not included.
+
+        Raises
+        ------
+        MetaflowS3NotFound
+            No objects are under the prefix.
+        MetaflowS3NotFound, MetaflowS3AccessDenied, MetaflowS3InvalidObject, MetaflowS3URLException, \
+MetaflowS3Exception
+            As for `copy_many`. Keys that would be too long under the target are left out, and named.
+        """
+        check_booleans(overwrite=overwrite)
+        given = self._given("the copies", content_type, metadata, encryption)
+        below, to = self._url_of_source(prefix), self._location.url(key_of(target))
+        if as_directory(below) == as_directory(to) and given == PutHeaders():
+            raise MetaflowS3InvalidObject(_SAME.format(shown(below, MOST_URL)))
+        left_out = LeftOut(self._executor)
+        asked = list(self._asked_below(below, to, left_out))
+        return self._copy_all(asked, overwrite, given, left_out)
+
+    def _given(self, key: Any, content_type: Any, metadata: Any, encryption: Any) -> PutHeaders:
+        """What replaces the headers of the sources."""
+        headers = headers_of(key, content_type, metadata, encryption, self._encryption)
+        return headers._replace(metadata={}) if metadata == {} else headers
+
+    def _url_of_source(self, source: Any) -> str:
+        if isinstance(source, S3Object):
+            return source.url
+        text = key_of(source)
+        if isinstance(text, str) and text.startswith(SCHEME):  # also on a client with a root: another run's, perhaps
+            split_url(text)
+            return text
+        return self._location.url(text)
+
+    def _asked_to_copy(self, source: Any, key: Any, given: PutHeaders, if_match: Any = None) -> _Asked:
+        url = self._url_of_source(source)
+        _check_whole(source, url)
+        to = self._location.url_to_store(key_of(key))
+        split_object_url(to)
+        version_id = version_of(source)
+        if url == to and version_id is None and given == PutHeaders():
+            raise MetaflowS3InvalidObject(_SAME.format(shown(url, MOST_URL)))
+        etag = condition_of(url, if_match, overwrite=True)
+        if etag is None and version_id is None and isinstance(source, S3Object):
+            etag = strong(source.etag or "")
+        return _Asked(key_of(key), to, Source(*split_object_url(url), version_id), etag)
+
+    def _asked_below(self, below: str, to: str, left_out: LeftOut) -> Iterator[_Asked]:
+        """The copies of all objects below a URL; those with impossible keys are noted."""
+        listing = Listing(*split_url(as_directory(below)))
+        [entries] = self._list([listing])
+        if not entries:
+            left_out.note(below, MetaflowS3NotFound(self._nothing_below(below)))
+        root = self._location.root
+        for one in entries:
+            url = as_directory(to) + one.key[len(listing.prefix) :]
+            try:
+                split_object_url(url)
+            except MetaflowException as error:
+                left_out.note(f"s3://{listing.bucket}/{one.key}", error)
+                continue
+            yield _Asked(
+                url[len(root) + 1 :] if root else url, url, Source(listing.bucket, one.key), None, one.size or 0
+            )
+
+    def _copy_all(
+        self, asked: Sequence[_Asked], overwrite: bool, given: PutHeaders, left_out: LeftOut
+    ) -> list[tuple[str, str]]:
+        """Copy objects, and name those that can't be copied in one exception."""
+        stored: dict[str, _Asked] = {}
+        if asked:
+            refusals = Refusals()
+            stored = self._run_copies(asked, Place.WORKERS, overwrite, given, refusals)
+            left_out.note_refusals(refusals.by_url)
+        left_out.raise_if_any(len(stored), "copied")
+        return [(one.key, one.url) for one in asked if (one.url in stored if overwrite else stored.get(one.url) is one)]
+
+    def _run_copies(
+        self,
+        asked: Sequence[_Asked],
+        place: Place,
+        overwrite: bool,
+        given: PutHeaders,
+        refusals: Optional[Refusals],
+    ) -> dict[str, _Asked]:
+        """Copy objects; return those that were stored, by the URLs of the copies."""
+        # One copy for each key, as `put_many` does it.
+        chosen = {one.url: one for one in (asked if overwrite else reversed(asked))}
+        condition, mark = (None, None) if overwrite else (ABSENT, uuid.uuid4().hex)
+        wanted = [
+            Copy(one.source, *split_object_url(url), one.etag, given, condition, mark, one.size)
+            for url, one in chosen.items()
+        ]
+        implied = AMAZON_S3_ENCRYPTION if is_aws(self._executor.client().endpoint_url) else None
+        step = max(self._executor.settings().part_size, copies.COPY_STEP)
+        plan = Copies(wanted, step, refusals, implied)
+        self._executor.run(plan, place)
+        return {url: one for (url, one), is_stored in zip(chosen.items(), plan.stored) if is_stored}
+
+
+_SAME = (
+    "'{}' is both the source and the copy. To change what is stored with an object, give content_type, metadata or "
+    "encryption; to restore an earlier version, give S3GetObject(key, version_id=...)."
+)
+
+
+def _check_whole(source: Any, url: str) -> None:
+    """Raise MetaflowS3InvalidObject for a range of an object."""
+    info = getattr(source, "range_info", None)
+    if range_of(source) != (None, None) or (info and info.request_length != info.total_size):
+        raise MetaflowS3InvalidObject(
+            f"'{shown(url, MOST_URL)}' is a range of an object, but copies are of whole objects. Give the URL."
+        )
+
+
+def _pair(item: Any) -> tuple[Any, Any]:
+    try:
+        if isinstance(item, (str, bytes)):
+            raise TypeError  # a string of two letters is a pair without its brackets
+        source, key = item
+    except (TypeError, ValueError):
+        raise MetaflowS3InvalidObject(f"{item!r:.200} is not a pair. Give (source, key).") from None
+    return source, key

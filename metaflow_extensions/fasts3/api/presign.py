@@ -1,0 +1,90 @@
+"""The method of `S3` that presigns URLs."""
+
+import time
+from typing import Union
+
+from metaflow_extensions.fasts3.api.arguments import S3GetObject, key_of, range_of, version_of
+from metaflow_extensions.fasts3.api.client import Client
+from metaflow_extensions.fasts3.api.errors import (
+    MetaflowS3AccessDenied,
+    MetaflowS3Exception,
+    MetaflowS3InvalidRange,
+    credentials_error,
+)
+from metaflow_extensions.fasts3.api.formatting import duration
+from metaflow_extensions.fasts3.api.location import split_object_url
+from metaflow_extensions.fasts3.boto.presigning import LONGEST, METHODS
+from metaflow_extensions.fasts3.wire.failures import TransferError
+from metaflow_extensions.fasts3.wire.log import log
+
+
+class PresignMethods(Client):
+    """presign."""
+
+    def presign(self, key: Union[str, S3GetObject], expires_in: int = 3600, method: str = "GET") -> str:
+        """
+        Sign a request for one object in advance, as a URL that works without credentials until it expires.
+
+        boto3 signs the URL. This sends no request: whether the object exists, and whether this identity may access it,
+        is decided when the URL is used. Whoever has the URL can use it: treat it as a password.
+
+        Parameters
+        ----------
+        key : Union[str, S3GetObject]
+            The object: an S3 URL, a key relative to the root, or an `S3GetObject` with a `version_id`.
+        expires_in : int, default 3600
+            Seconds for which the URL is valid, from 1 to 604,800 (7 days). Temporary credentials, such as those of a
+            role, end it earlier: when they expire.
+        method : str, default 'GET'
+            What the URL allows: 'GET', 'HEAD', 'PUT' (to store the object) or 'DELETE'.
+
+        Returns
+        -------
+        str
+            The URL, for any HTTP client, e.g. `curl`.
+
+        Raises
+        ------
+        MetaflowS3Exception
+            `expires_in` or `method` is invalid; or a version is to be stored.
+        MetaflowS3AccessDenied
+            This client sends requests without a signature.
+        MetaflowS3InvalidRange
+            A range was given; send a Range header with the URL instead.
+        MetaflowS3URLException
+            The key is invalid: a full URL on a client with a root, or no full URL on a client without one.
+        """
+        _check(expires_in, method)
+        if range_of(key) != (None, None):
+            raise MetaflowS3InvalidRange(
+                f"A presigned URL is for a whole object, not for a range of {key_of(key)!r}. Send Range with the URL."
+            )
+        version_id = version_of(key)
+        if version_id is not None and method == "PUT":
+            raise MetaflowS3Exception("S3 chooses the id of a version that is stored. Omit version_id for PUT.")
+        bucket, name = split_object_url(self._location.url(key_of(key)))
+        client = self._executor.client()
+        if client.is_anonymous:
+            raise MetaflowS3AccessDenied(
+                "This client does not sign requests, so it can't presign URLs. Public objects need no presigned URL; "
+                "for others, use credentials."
+            )
+        try:
+            url = client.presigned(method, bucket, name, version_id, expires_in)
+            credentials = client.credentials()
+        except TransferError as error:
+            raise credentials_error(error.failure) from None
+        if credentials and credentials.expires and credentials.expires < time.time() + expires_in:
+            left = duration(max(0.0, credentials.expires - time.time()))
+            log.warning("S3: the presigned URL expires with the credentials that signed it, in %s.", left)
+        return url
+
+
+def _check(expires_in: object, method: object) -> None:
+    """Raise MetaflowS3Exception for what S3 does not accept."""
+    if isinstance(expires_in, bool) or not isinstance(expires_in, int) or not 0 < expires_in <= LONGEST:
+        raise MetaflowS3Exception(
+            f"expires_in is {expires_in!r:.80}; it must be an integer from 1 to {LONGEST:,}, in seconds (7 days)."
+        )
+    if method not in METHODS:
+        raise MetaflowS3Exception(f"method is {method!r:.80}; it must be one of {', '.join(METHODS)}.")

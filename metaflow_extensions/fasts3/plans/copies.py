@@ -1,0 +1,202 @@
+"""The plan of copies within S3: a HEAD of each source, then what an upload does, with bytes that S3 copies itself.
+
+The HEAD tells the size, which decides between one CopyObject and parallel UploadPartCopys; the ETag, which the source
+must still have when it is copied; and what is stored with it, which parts and replaced headers would otherwise lose.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple, Optional
+
+from metaflow_extensions.fasts3.plans.jobs import Job, Outcome
+from metaflow_extensions.fasts3.plans.pieces import MAX_OBJECT, MOST_PART, Piece
+from metaflow_extensions.fasts3.plans.plan import JobFailed
+from metaflow_extensions.fasts3.plans.refusals import Refusals
+from metaflow_extensions.fasts3.plans.tally import Tally
+from metaflow_extensions.fasts3.plans.upload import Upload
+from metaflow_extensions.fasts3.plans.uploads import RESTARTS, Uploads
+from metaflow_extensions.fasts3.wire.conditions import MARK, same_etag, strong
+from metaflow_extensions.fasts3.wire.copies import Source
+from metaflow_extensions.fasts3.wire.failures import Code, Failure
+from metaflow_extensions.fasts3.wire.log import log
+from metaflow_extensions.fasts3.wire.transfers import KMS_KEY, TAG_COUNT, ObjectInfo, PutHeaders
+
+# Bytes. S3 copies up to 5 GiB with one request, at about 100 MB/s; parts are copied in parallel.
+COPY_STEP = 128 * 2**20
+
+
+class Copy(NamedTuple):
+    """An object to copy."""
+
+    source: Source
+    bucket: str  # of the copy
+    key: str
+    if_match: Optional[str] = None  # the ETag that the source must have
+    headers: PutHeaders = PutHeaders()  # replace those of the source, as far as given
+    condition: Optional[str] = None  # for storing the copy: `wire.conditions`; ABSENT or None
+    mark: Optional[str] = None  # identifies this copy's own attempts, if it has a condition
+    size: int = 0  # bytes of the source, if listed; for progress
+
+
+class _Seen(NamedTuple):
+    """What the HEAD of a source told."""
+
+    etag: str
+    replace: bool  # the headers of the copy replace those of the source
+    has_tags: bool
+
+
+class Copies(Uploads):
+    """`Plan` for copies.
+
+    Parameters
+    ----------
+    wanted : sequence of Copy
+    step : int
+        Bytes up to which an object is copied with one request, and the minimum size of a part.
+    refusals : Refusals, optional
+        See `Uploads`.
+    implied : str, optional
+        The encryption that all objects of this server have at least. It is not requested for copies of objects that
+        have it, because the default of the copy's bucket may be stronger.
+    """
+
+    def __init__(
+        self,
+        wanted: Sequence[Copy],
+        step: int = COPY_STEP,
+        refusals: Optional[Refusals] = None,
+        implied: Optional[str] = None,
+    ) -> None:
+        self._wanted = wanted
+        self._targets = [Upload(one.bucket, one.key, one.size, condition=one.condition) for one in wanted]
+        super().__init__(self._targets, step, refusals=refusals)
+        self._implied = implied
+        self._looks: set[int] = set()  # job numbers of HEADs of sources
+        self._seen: dict[int, _Seen] = {}  # by index
+        self._doubted: set[int] = set()  # refused copies, until the target or the source shows why
+        self._changes: Counter[int] = Counter()  # how often a source changed during its copy
+        self._unsized = len(wanted)  # copies whose sources have not been seen
+        self.tally = Tally("copy", len(wanted))
+
+    def start(self) -> Iterator[Optional[Job]]:
+        return map(self._look, range(len(self._wanted)))
+
+    def _look(self, index: int) -> Job:
+        """Return the HEAD of a source."""
+        bucket, key, version_id = self._wanted[index].source
+        arguments: dict[str, Any] = {} if version_id is None else {"version_id": version_id}
+        job = self._job(index, "head", **arguments)._replace(bucket=bucket, key=key)
+        self._looks.add(job.number)
+        return job
+
+    def _received(self, index: int, job: Job, outcome: Outcome) -> Iterable[Job]:
+        if job.number not in self._looks:
+            return super()._received(index, job, outcome)
+        self._looks.remove(job.number)
+        if index not in self._seen:
+            self._unsized -= 1
+            self._expect(0)
+        if outcome.failure:
+            raise JobFailed(job, outcome.failure)
+        self._note(index, job, outcome.reply)
+        return [super()._first(index)]
+
+    def _note(self, index: int, job: Job, info: ObjectInfo) -> None:
+        """Record what is stored with a source, and what will be with its copy."""
+        copy, target = self._wanted[index], self._targets[index]
+        if copy.if_match and not same_etag(info.etag, copy.if_match):
+            message = f"the source has been changed since: its ETag is {info.etag or 'none'}, not {copy.if_match}"
+            raise JobFailed(job, Failure(Code.STALE, message, "PreconditionFailed"))
+        if info.size is None or not 0 <= info.size <= MAX_OBJECT:
+            raise JobFailed(job, Failure(Code.MALFORMED, f"S3 reports an impossible size of {info.size} bytes"))
+        headers = self._headers(copy, info)
+        replace = bool(copy.headers.content_type or copy.headers.metadata is not None or copy.mark)
+        self._targets[index] = target._replace(size=info.size, headers=headers)
+        self._seen[index] = _Seen(info.etag, replace, TAG_COUNT in info.others)
+        self._expect(info.size - target.size)
+
+    def _headers(self, copy: Copy, info: ObjectInfo) -> PutHeaders:
+        """Return all that is stored with a copy: what is given, and otherwise what the source has."""
+        given = copy.headers
+        metadata = dict(info.metadata if given.metadata is None else given.metadata)
+        metadata.pop(MARK, None)  # of the upload that stored the source
+        if copy.mark:
+            metadata[MARK] = copy.mark
+        others = {name: value for name, value in info.others.items() if name != TAG_COUNT}
+        encryption = given.encryption or info.encryption
+        if given.encryption or encryption == self._implied:
+            others.pop(KMS_KEY, None)
+        if encryption == self._implied and not given.encryption:
+            encryption = None
+        others.update(given.others or {})
+        return PutHeaders(given.content_type or info.content_type, metadata, encryption, others)
+
+    def _expect(self, more: int) -> None:
+        super()._expect(more)
+        if self._unsized:
+            self.tally.total_bytes = None
+
+    def _step_of(self, upload: Upload) -> int:
+        return self._step
+
+    def _begin(self, index: int) -> Job:
+        # Parts have no tags. S3 copies tags with CopyObject, which is slower for large objects.
+        if self._seen[index].has_tags:
+            if self._targets[index].size <= MOST_PART:
+                return self._store(index)
+            log.warning("S3: the tags of %s are not copied: it is larger than 5 GiB", _url(self._wanted[index].source))
+        return super()._begin(index)
+
+    def _store(self, index: int) -> Job:
+        arguments: dict[str, Any] = {"headers": self._targets[index].headers, **self._source(index)}
+        if self._seen[index].replace:
+            arguments["replace"] = True
+        return self._job(index, "copy", **arguments, **self._condition(index))
+
+    def _create(self, index: int) -> Job:
+        job = super()._create(index)
+        return job._replace(arguments={**job.arguments, "checksums": False})
+
+    def _bytes_of(self, job: Job) -> int:
+        first, last = job.arguments["byte_range"].partition("=")[2].split("-")
+        return int(last) - int(first) + 1
+
+    def _part(self, index: int, upload_id: str, number: int, piece: Piece) -> Job:
+        arguments: dict[str, Any] = {"upload_id": upload_id, "number": number, "byte_range": piece.byte_range}
+        return self._job(index, "copy_part", **arguments, **self._source(index))
+
+    def _source(self, index: int) -> dict[str, Any]:
+        etag = strong(self._seen[index].etag)
+        return {"source": list(self._wanted[index].source), **({"if_match": etag} if etag else {})}
+
+    def _go_on(self, index: int) -> Job:
+        # S3 has one error for both conditions of a copy. If it was not that of the target, the source has changed.
+        if index in self._doubted:
+            self._doubted.remove(index)
+            return self._look(index)
+        return super()._go_on(index)
+
+    def _refused(self, index: int, job: Job, failure: Failure) -> Job:
+        if job.operation == "copy" and failure.code is Code.PRECONDITION:
+            self._doubted.add(index)
+        return super()._refused(index, job, failure)
+
+    def _failed(self, index: int, job: Job, outcome: Outcome) -> Iterable[Job]:
+        assert outcome.failure is not None  # noqa: S101  # for the type checker
+        of_source = "source" in job.arguments and "condition" not in job.arguments
+        if not (of_source and outcome.failure.code is Code.PRECONDITION) or self._was_given_up(index, job):
+            return super()._failed(index, job, outcome)
+        self._changes[index] += 1
+        if self._changes[index] > RESTARTS:
+            message = f"the source changed during each of {RESTARTS + 1} copies"
+            raise JobFailed(job, outcome.failure._replace(code=Code.STALE, message=message))
+        open_ = self._open.pop(index, None)
+        if not open_:
+            return [self._look(index)]
+        self.tally.bytes -= open_.moved
+        return [self._abort(index, open_), self._look(index)]
+
+
+def _url(source: Source) -> str:
+    return f"s3://{source.bucket}/{source.key}"

@@ -1,0 +1,84 @@
+"""ListObjectVersions: https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectVersions.html."""
+
+from collections.abc import Iterable, Sequence
+from typing import Optional
+from urllib.parse import unquote_plus
+
+from metaflow_extensions.fasts3.wire.dates import xml_timestamp
+from metaflow_extensions.fasts3.wire.exchange import Exchange
+from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
+from metaflow_extensions.fasts3.wire.listing import check_names, size_of
+from metaflow_extensions.fasts3.wire.transfers import ObjectVersion, VersionsPage
+from metaflow_extensions.fasts3.wire.xml_documents import read
+
+_ROOT = "ListVersionsResult"
+_ROWS = {"Version": ("Key", "VersionId", "Size"), "DeleteMarker": ("Key", "VersionId")}
+
+
+class VersionTransfers:
+    """The method of `Transfers` that lists versions.
+
+    Parameters
+    ----------
+    exchange : Exchange
+    """
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+
+    async def list_versions(self, bucket: str, key: str, after: Optional[Sequence[str]] = None) -> VersionsPage:
+        query = [("versions", ""), ("prefix", key), ("encoding-type", "url")]
+        if after:
+            markers = zip(("key-marker", "version-id-marker"), after)
+            query += [(name, value) for name, value in markers if value]
+        reply = await self._exchange.ask("ListObjectVersions", bucket, query=query)
+        document = await reply.document()
+        with reply.naming_failures():
+            return checked(parse(document), key, after)
+
+
+def checked(page: VersionsPage, prefix: str, after: Optional[Sequence[str]]) -> VersionsPage:
+    """Check that a page matches the request.
+
+    Raises
+    ------
+    TransferError
+        MALFORMED: it has keys without the prefix, or no new marker for the next page.
+    """
+    if page.after is not None and (not any(page.after) or (after and list(after) == list(page.after))):
+        raise TransferError(Failure(Code.MALFORMED, "the list of versions is truncated and has no new marker"))
+    check_names((one.key for one in page.versions), prefix, "the list of versions")
+    return page
+
+
+def parse(document: bytes) -> VersionsPage:
+    """Parse the response to ListObjectVersions.
+
+    Raises
+    ------
+    TransferError
+        See `xml_documents.read`; MALFORMED for another document.
+    """
+    found = read(document, "the list of versions", _ROWS, (_ROOT,))
+    texts = found.texts
+    decode = unquote_plus if texts.get("EncodingType") == "url" else str
+    versions = [
+        ObjectVersion(
+            decode(row["Key"]),
+            row["VersionId"],
+            row.get("IsLatest") == "true",
+            size_of(row) if name == "Version" else None,
+            row.get("ETag", ""),
+            xml_timestamp(row.get("LastModified", "")),
+        )
+        for name in _ROWS
+        for row in found.rows[name]
+    ]
+    more = texts.get("IsTruncated") == "true"
+    after = [decode(texts.get("NextKeyMarker", "")), texts.get("NextVersionIdMarker", "")] if more else None
+    return VersionsPage(in_order(versions), after)
+
+
+def in_order(versions: Iterable[ObjectVersion]) -> "list[ObjectVersion]":
+    """Sort the versions and delete markers of a page: by key, the latest first. Responses may list them apart."""
+    return sorted(versions, key=lambda one: (one.key, not one.is_latest, -(one.modified or 0.0)))

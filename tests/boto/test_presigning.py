@@ -1,0 +1,76 @@
+"""Tests of presigned URLs: by which signature, for which region and host. No network."""
+
+from urllib.parse import parse_qs, urlsplit
+
+import boto3
+import pytest
+from botocore.config import Config
+
+from metaflow_extensions.fasts3.boto.events import tune
+from metaflow_extensions.fasts3.boto.presigning import METHODS, presigned
+from metaflow_extensions.fasts3.boto.transfer_client import TransferClient
+
+KEYS = {"aws_access_key_id": "AKIAEXAMPLE", "aws_secret_access_key": "hush"}
+
+
+@pytest.fixture
+def client_of():
+    made = []
+
+    def make(**parameters):
+        made.append(boto3.client("s3", **{**KEYS, "region_name": "eu-west-1", **parameters}))
+        return made[-1]
+
+    yield make
+    for client in made:
+        client.close()
+
+
+def query_of(url):
+    return {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
+
+
+@pytest.mark.parametrize("region", ["us-east-1", "us-west-2", "eu-central-1", "cn-north-1"])
+@pytest.mark.parametrize("method", METHODS)
+def test_a_url_of_version_4_for_the_client_s_region(client_of, region, method):
+    """boto3 presigns with version 2 where it may, which no bucket with KMS and no newer region accepts."""
+    client = client_of(region_name=region)
+    tune(client)
+    url = presigned(client, method, "bucket", "a b/ü?+", None, 60)
+    query = query_of(url)
+    assert query["X-Amz-Algorithm"] == "AWS4-HMAC-SHA256"
+    assert query["X-Amz-Credential"].split("/")[2:] == [region, "s3", "aws4_request"]
+    assert query["X-Amz-Expires"] == "60"
+    assert query["X-Amz-SignedHeaders"] == "host"
+    names = ("Algorithm", "Credential", "Date", "Expires", "SignedHeaders", "Signature")
+    assert set(query) == {f"X-Amz-{name}" for name in names}
+    assert urlsplit(url).path == "/a%20b/%C3%BC%3F%2B"
+    assert urlsplit(url).hostname.startswith("bucket.s3.")
+    assert "hush" not in url
+
+
+def test_a_version(client_of):
+    client = client_of()
+    tune(client)
+    assert query_of(presigned(client, "GET", "bucket", "k", "v/+1", 60))["versionId"] == "v/+1"
+
+
+def test_a_token_is_part_of_it(client_of):
+    client = client_of(aws_session_token="a token")
+    tune(client)
+    assert query_of(presigned(client, "GET", "bucket", "k", None, 60))["X-Amz-Security-Token"] == "a token"
+
+
+def test_a_signature_version_that_the_user_chose_stays(client_of):
+    client = client_of(config=Config(signature_version="s3"))
+    tune(client)
+    assert "AWSAccessKeyId" in query_of(presigned(client, "GET", "bucket", "k", None, 60))
+
+
+def test_a_connection_presigns_with_version_4(client_of):
+    """Also with a client of the user's, which stays as it is."""
+    client = client_of(region_name="us-east-1")
+    connected = TransferClient(client, ours=False)
+    assert "X-Amz-Signature" in query_of(connected.presigned("GET", "bucket", "k", None, 60))
+    assert "X-Amz-Signature" not in query_of(presigned(client, "GET", "bucket", "k", None, 60))
+    assert not connected.is_anonymous

@@ -1,0 +1,268 @@
+"""Tests of the plan of copies."""
+
+import itertools
+
+import pytest
+from plans.carrying_out import carry_out, missing
+
+from metaflow_extensions.fasts3.plans.copies import Copies, Copy
+from metaflow_extensions.fasts3.plans.jobs import Outcome
+from metaflow_extensions.fasts3.plans.pieces import MOST_PART
+from metaflow_extensions.fasts3.plans.plan import JobFailed
+from metaflow_extensions.fasts3.plans.refusals import Refusals
+from metaflow_extensions.fasts3.plans.uploads import RESTARTS
+from metaflow_extensions.fasts3.wire.conditions import ABSENT, MARK
+from metaflow_extensions.fasts3.wire.copies import Source
+from metaflow_extensions.fasts3.wire.failures import Code, Failure
+from metaflow_extensions.fasts3.wire.transfers import KMS_KEY, TAG_COUNT, ObjectInfo, PutHeaders
+
+STEP = 10
+PRECONDITION = Failure(Code.PRECONDITION, "", "PreconditionFailed", 412)
+KMS = {KMS_KEY: "key", "cache-control": "no-cache"}
+
+
+class Store:
+    """Objects by (bucket, key): their bytes and what is stored with them. Each write gives another ETag."""
+
+    def __init__(self, **objects):
+        self.objects = {}
+        self.open = {}
+        self._numbers = itertools.count(1)
+        for key, body in objects.items():
+            self.write("b", key, body)
+
+    def write(self, bucket, key, body, headers=PutHeaders("text/a", {"one": "1"})):
+        self.objects[bucket, key] = body, headers, f'"{next(self._numbers)}"'
+
+    def __call__(self, job):
+        return getattr(self, job.operation)(job)
+
+    def head(self, job):
+        found = self.objects.get((job.bucket, job.key))
+        if found is None:
+            return missing("")
+        body, headers, etag = found
+        others = dict(headers.others or {})
+        return ObjectInfo(
+            len(body), etag, headers.content_type, dict(headers.metadata or {}), 0, headers.encryption, None, others
+        )
+
+    def copy(self, job):
+        body, kept, etag = self.objects[tuple(job.arguments["source"][:2])]
+        if job.arguments["if_match"] != etag or (
+            job.arguments.get("condition") == ABSENT and (job.bucket, job.key) in self.objects
+        ):
+            return PRECONDITION
+        given = job.arguments["headers"]
+        self.write(job.bucket, job.key, body, given if job.arguments.get("replace") else kept)
+        return '"copied"'
+
+    def create_upload(self, job):
+        assert job.arguments["checksums"] is False
+        upload_id = f"upload-{next(self._numbers)}"
+        self.open[upload_id] = {}, job.arguments["headers"]
+        return upload_id
+
+    def copy_part(self, job):
+        body, _, etag = self.objects[tuple(job.arguments["source"][:2])]
+        if job.arguments["if_match"] != etag:
+            return PRECONDITION
+        first, last = map(int, job.arguments["byte_range"][len("bytes=") :].split("-"))
+        assert last < len(body)
+        number = job.arguments["number"]
+        self.open[job.arguments["upload_id"]][0][number] = body[first : last + 1]
+        return {"ETag": str(number)}
+
+    def complete_upload(self, job):
+        parts, headers = self.open[job.arguments["upload_id"]]
+        assert job.arguments["parts"] == [{"ETag": str(number)} for number in sorted(parts)]
+        if job.arguments.get("condition") == ABSENT and (job.bucket, job.key) in self.objects:
+            return PRECONDITION
+        del self.open[job.arguments["upload_id"]]
+        self.write(job.bucket, job.key, b"".join(parts[number] for number in sorted(parts)), headers)
+        return '"completed"'
+
+    def abort_upload(self, job):
+        self.open.pop(job.arguments["upload_id"], None)
+
+
+def body(size):
+    return bytes(number % 251 for number in range(size))
+
+
+def of(key, target, **given):
+    return Copy(Source("b", key), "c", target, **given)
+
+
+@pytest.mark.parametrize("pick", [0, -1])
+@pytest.mark.parametrize("size", [0, 1, STEP, STEP + 1, 3 * STEP, 57])
+def test_any_size(size, pick):
+    store = Store(k=body(size), other=b"x")
+    plan = Copies([of("k", "copy"), of("other", "too")], STEP)
+    jobs = carry_out(plan, store, pick)
+    assert store.objects["c", "copy"][:2] == (
+        body(size),
+        PutHeaders("text/a", {"one": "1"}, None, {} if size > STEP else None),
+    )
+    assert plan.stored == [True, True]
+    assert ("copy_part" in {job.operation for job in jobs}) == (size > STEP)
+    assert not store.open
+
+
+def test_a_missing_source_fails_alone():
+    store, refusals = Store(k=b"1", m=b"2"), Refusals()
+    plan = Copies([of("k", "k"), of("none", "none"), of("m", "m")], STEP, refusals)
+    carry_out(plan, store)
+    assert plan.stored == [True, False, True]
+    assert {url: (one.operation, one.failure.code) for url, one in refusals.by_url.items()} == {
+        "s3://b/none": ("head", Code.NOT_FOUND)
+    }
+    with pytest.raises(JobFailed):
+        carry_out(Copies([of("none", "none")], STEP), store)
+
+
+@pytest.mark.parametrize("size", [3, 35], ids=["at once", "in parts"])
+def test_what_is_replaced_and_what_is_kept(size):
+    store = Store()
+    stored = PutHeaders("text/a", {"one": "1", MARK: "of its upload"}, "aws:kms", KMS)
+    store.write("b", "k", body(size), stored)
+    given = {
+        "kept": PutHeaders(),
+        "type": PutHeaders("text/b"),
+        "metadata": PutHeaders(metadata={"two": "2"}),
+        "no metadata": PutHeaders(metadata={}),
+        "encryption": PutHeaders(encryption="AES256"),
+    }
+    carry_out(Copies([of("k", name, headers=headers) for name, headers in given.items()], STEP), store)
+    got = {key: found[1] for (bucket, key), found in store.objects.items() if bucket == "c"}
+    kept = {"cache-control": "no-cache"}
+    assert got["type"] == PutHeaders("text/b", {"one": "1"}, "aws:kms", KMS)
+    assert got["metadata"] == PutHeaders("text/a", {"two": "2"}, "aws:kms", KMS)
+    assert got["no metadata"] == PutHeaders("text/a", {}, "aws:kms", KMS)
+    if size > STEP:
+        assert got["kept"] == PutHeaders("text/a", {"one": "1"}, "aws:kms", KMS)
+        assert got["encryption"] == PutHeaders("text/a", {"one": "1"}, "AES256", kept)
+    else:
+        assert got["kept"] == got["encryption"] == stored  # S3 keeps it
+
+
+def test_the_encryption_that_every_object_has_is_not_asked_for():
+    store = Store()
+    for key, encryption in (("plain", "AES256"), ("strong", "aws:kms")):
+        store.write("b", key, b"x", PutHeaders(encryption=encryption))
+    wanted = [of("plain", "1"), of("strong", "2"), of("plain", "3", headers=PutHeaders(encryption="AES256"))]
+    jobs = carry_out(Copies(wanted, STEP, implied="AES256"), store)
+    asked = {job.key: job.arguments["headers"].encryption for job in jobs if job.operation == "copy"}
+    assert asked == {"1": None, "2": "aws:kms", "3": "AES256"}
+
+
+def test_a_version_is_looked_at_and_copied():
+    store = Store(k=b"1")
+    jobs = carry_out(Copies([Copy(Source("b", "k", "v1"), "c", "k")], STEP), store)
+    assert jobs[0].arguments == {"version_id": "v1"}
+    assert jobs[1].arguments["source"] == ["b", "k", "v1"]
+
+
+@pytest.mark.parametrize("size", [3, 35], ids=["at once", "in parts"])
+def test_an_object_that_exists_is_left_alone(size):
+    store = Store(k=body(size))
+    store.write("c", "old", b"old")
+    wanted = [of("k", name, condition=ABSENT, mark="mine") for name in ("old", "new")]
+    plan = Copies(wanted, STEP)
+    carry_out(plan, store)
+    assert plan.stored == [False, True]
+    assert store.objects["c", "old"][0] == b"old"
+    assert store.objects["c", "new"][:2] == (
+        body(size),
+        PutHeaders("text/a", {"one": "1", MARK: "mine"}, None, {}),
+    )
+    assert not store.open
+
+
+def test_a_lost_reply_is_recognized_by_the_mark():
+    store = Store(k=b"1")
+    plan = Copies([of("k", "new", condition=ABSENT, mark="mine")], STEP)
+
+    def loses_the_first(job, seen=[]):  # noqa: B006  # remembers
+        reply = store(job)
+        if job.operation == "copy" and not seen:
+            seen.append(job)
+            return PRECONDITION
+        return reply
+
+    carry_out(plan, loses_the_first)
+    assert plan.stored == [True]
+
+
+@pytest.mark.parametrize("size", [3, 35], ids=["at once", "in parts"])
+@pytest.mark.parametrize("condition", [None, ABSENT])
+def test_a_source_that_changes_is_looked_at_again(size, condition):
+    store, changes = Store(k=body(size)), [1, 2]
+
+    def changing(job):
+        if job.operation in ("copy", "copy_part") and changes:
+            store.write("b", "k", body(size + changes.pop()))
+        return store(job)
+
+    plan = Copies([of("k", "new", condition=condition, mark="m" if condition else None)], STEP)
+    carry_out(plan, changing)
+    assert plan.stored == [True]
+    assert store.objects["c", "new"][0] == store.objects["b", "k"][0]
+    assert not store.open
+
+
+def test_a_source_that_changes_all_the_time():
+    store = Store(k=b"1")
+
+    def changing(job):
+        if job.operation == "copy":
+            store.write("b", "k", b"2")
+        return store(job)
+
+    with pytest.raises(JobFailed, match="copy") as failed:
+        carry_out(Copies([of("k", "new")], STEP), changing)
+    assert failed.value.failure.code is Code.STALE
+    assert str(RESTARTS + 1) in failed.value.failure.message
+
+
+@pytest.mark.parametrize("size", [3, 35], ids=["at once", "in parts"])
+def test_a_source_that_must_have_an_etag(size):
+    store = Store(k=body(size))
+    etag = store.objects["b", "k"][2]
+    assert carry_out(Copies([of("k", "new", if_match=etag)], STEP), store)
+    store.write("b", "k", b"changed")
+    with pytest.raises(JobFailed) as failed:
+        carry_out(Copies([of("k", "newer", if_match=etag)], STEP), store)
+    assert (failed.value.failure.code, failed.value.job.url) == (Code.STALE, "s3://b/k")
+    assert etag in failed.value.failure.message
+
+
+def test_tags_are_copied_with_one_request():
+    """Parts have none, so an object with tags is copied at once, as long as S3 does that."""
+    stored = PutHeaders(others={TAG_COUNT: "2"})
+    store = Store()
+    store.write("b", "k", body(35), stored)
+    jobs = carry_out(Copies([of("k", "new")], STEP), store)
+    assert [job.operation for job in jobs] == ["head", "copy"]
+    assert TAG_COUNT not in jobs[1].arguments["headers"].others
+
+    plan = Copies([of("k", "new")], MOST_PART)
+    [look] = plan.start()
+    huge = ObjectInfo(MOST_PART + 1, '"e"', None, {}, 0, None, None, {TAG_COUNT: "2"})
+    [create] = plan.receive(look, Outcome(look.number, huge))
+    assert create.operation == "create_upload"
+
+
+def test_what_is_open_is_aborted_after_a_failure():
+    store = Store(k=body(35))
+
+    def denied(job):
+        return Failure(Code.ACCESS_DENIED, "", "AccessDenied", 403) if job.operation == "copy_part" else store(job)
+
+    plan = Copies([of("k", "new")], STEP)
+    with pytest.raises(JobFailed):
+        carry_out(plan, denied)
+    for job in plan.cleanup():
+        assert (job.bucket, job.key) == ("c", "new")
+        store(job)
+    assert not store.open
