@@ -10,7 +10,7 @@ from typing import Callable, NamedTuple, Optional
 
 from metaflow.exception import MetaflowException
 
-from metaflow_extensions.fasts3.api import local_paths
+from metaflow_extensions.fasts3.api import local_paths, partial_downloads
 from metaflow_extensions.fasts3.api.errors import (
     MOST_URL,
     MetaflowS3InsufficientDiskSpace,
@@ -22,12 +22,13 @@ from metaflow_extensions.fasts3.api.errors_of_many import LeftOut
 from metaflow_extensions.fasts3.api.executor import Executor
 from metaflow_extensions.fasts3.api.local_paths import INSTEAD, Target
 from metaflow_extensions.fasts3.api.location import split_object_url
+from metaflow_extensions.fasts3.api.partial_downloads import PartialDownloads
 from metaflow_extensions.fasts3.api.placement import Place
 from metaflow_extensions.fasts3.api.temporary_directory import TemporaryDirectory, make_empty
 from metaflow_extensions.fasts3.plans.download import Download, Downloaded
-from metaflow_extensions.fasts3.plans.downloads import Downloads
 from metaflow_extensions.fasts3.plans.heads import Looks
 from metaflow_extensions.fasts3.plans.refusals import Refusals
+from metaflow_extensions.fasts3.plans.resumable_downloads import ResumableDownloads
 
 # Response headers have times in whole seconds: an object downloaded within the second of its last change may change
 # once more with the same time. The file of an object younger than YOUNG (one second is for clock differences) gets a
@@ -215,7 +216,7 @@ class FileDownload:
         mode = _mode(name("mode"))
         delivered: list[Target] = []
 
-        def deliver(number: int, result: Downloaded) -> None:
+        def deliver(number: int, result: Downloaded) -> bool:
             target = targets[number]
             try:
                 self._deliver(result, target, mode, began, overwrite)
@@ -223,13 +224,17 @@ class FileDownload:
                 raise
             except MetaflowException as error:
                 self.left_out.note(target.url, error)
-            else:
-                delivered.append(target)
+                return False
+            delivered.append(target)
+            return True
 
         refusals = Refusals()
         step = self._executor.settings().part_size
-        plan = _Delivered(deliver, wanted, [name(one.key) for one in wanted], step, refusals)
-        self._executor.run(plan, Place.WORKERS)
+        large = [partial_downloads.Wanted(one.url, one.path, sizes.get(one.url)) for one in targets]
+        with PartialDownloads(self._directory, large, step + step // 2 + 1) as partials:
+            paths = [name(one.key) for one in wanted]
+            plan = _Delivered(deliver, partials, wanted, paths, step, refusals)
+            self._executor.run(plan, Place.WORKERS)
         self.left_out.note_refusals(refusals.by_url)
         return delivered
 
@@ -276,24 +281,26 @@ def _put_in_place(path: str, target: str, overwrite: bool) -> None:
     os.unlink(path)
 
 
-class _Delivered(Downloads):
+class _Delivered(ResumableDownloads):
     """`Plan` for downloads that delivers each one as soon as it is complete."""
 
     def __init__(
         self,
-        deliver: Callable[[int, Downloaded], None],
+        deliver: Callable[[int, Downloaded], bool],
+        partials: PartialDownloads,
         wanted: Sequence[Download],
         paths: Sequence[str],
         step: int,
         refusals: Refusals,
     ) -> None:
-        super().__init__(wanted, paths, step=step, refusals=refusals)
+        super().__init__(wanted, paths, partials.claim, step, refusals)
         self._deliver = deliver
+        self._partials = partials
 
     def _finish(self, index: int, result: Optional[Downloaded]) -> None:
         super()._finish(index, result)
-        if result is not None:
-            self._deliver(index, result)
+        if result is None or self._deliver(index, result):
+            self._partials.done(index)
 
 
 def _status(path: str) -> Optional[os.stat_result]:

@@ -110,6 +110,16 @@ class ObjectDownloads:
         """Whether a piece may be requested now."""
         return True
 
+    def _is_recorded(self, index: int) -> bool:
+        """Whether the pieces of an object are recorded, with their CRC-32s."""
+        return False
+
+    def _note_begun(self, index: int, large: LargeObject) -> None:
+        """Receive an object that arrives in pieces."""
+
+    def _note_piece(self, index: int, reply: GetReply) -> None:
+        """Receive a complete piece of it."""
+
     def receive(self, job: Job, outcome: Outcome) -> Iterable[Optional[Job]]:
         if job.number in self._pieces:
             return self._receive_piece(job, outcome)
@@ -126,6 +136,8 @@ class ObjectDownloads:
         arguments: dict[str, Any] = {"limit": self._limit(index), **version}
         if path is not None:
             arguments.update(path=path, ways=self._ways())
+        if self._is_recorded(index):
+            arguments["crc"] = True
         if wanted.byte_range:
             arguments["byte_range"] = wanted.byte_range
         return Job(index, "get", wanted.bucket, wanted.key, arguments)
@@ -177,6 +189,7 @@ class ObjectDownloads:
             assert self._spill is not None  # noqa: S101  # for the type checker
             large.result = Downloaded(self._spill.make(reply), reply._replace(body=None))
         self._large[index] = large
+        self._note_begun(index, large)
         rest = self._rest(index, large, reply.first + reply.received, reply.first + reply.length)
         return rest if outcome.begun else chain(self._receive_share(job, large, outcome), rest)
 
@@ -263,7 +276,7 @@ class ObjectDownloads:
             "byte_range": piece.byte_range,
             "if_match": strong(reply.info.etag),
         }
-        if reply.whole_crc:
+        if reply.whole_crc or self._is_recorded(index):
             arguments["crc"] = True
         if piece.first == reply.first:  # the first response, which created the file, brought nothing
             arguments["keep"] = True
@@ -287,6 +300,7 @@ class ObjectDownloads:
     def _take(self, job: Job, index: int, large: LargeObject, reply: GetReply) -> Iterable[Job]:
         """Take the result of one response, which may complete the object."""
         large.take(reply)
+        self._note_piece(index, reply)
         self.tally.bytes += reply.received
         if large.missing:
             return ()
