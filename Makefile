@@ -14,6 +14,8 @@ PYTHONS ?= 3.9 3.13
 FUZZ_SECONDS ?= 60
 SOAK_SECONDS ?= 600
 PYENV_ROOT ?= $(HOME)/.pyenv
+# worksteal: tests of a module stay with one worker, and so do the fixtures that they share.
+PARALLEL = -n $(JOBS) --dist worksteal
 
 # Without bytecode files, each process that a test or a benchmark starts would compile the package: up to 0.2 s. Where users have
 # it, pip has compiled it.
@@ -48,11 +50,11 @@ demo: .venv-demo/installed
 	@.venv-demo/bin/python test_flows/demo.py
 
 test: lint
-	$(BIN)/python -m pytest -n $(JOBS)
-	$(MAKE) bench-smoke
+	$(BIN)/python -m pytest $(PARALLEL)
+	$(BIN)/python -m benchmarks --smoke
 
 test-all: lint
-	$(BIN)/python -m pytest -n $(JOBS) --all
+	$(BIN)/python -m pytest $(PARALLEL) --all
 	$(MAKE) bench-smoke test-site
 	$(MAKE) test-oldest
 	$(MAKE) test-versions
@@ -66,11 +68,11 @@ lint: .venv/installed
 
 # Warnings are errors: a broken link, a page without a menu entry, a malformed docstring. The build runs the tutorial
 # against its own server.
-docs: .venv-docs/installed
-	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict --quiet
+docs: .venv/installed
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo "Open site/index.html."
 
-test-site: docs .venv/installed
+test-site: docs
 	$(BIN)/python -m pytest tests/docs/browse_site.py
 
 bench-smoke: .venv/installed
@@ -96,7 +98,7 @@ bench-files: .venv-bench/installed
 	.venv-bench/bin/python -m benchmarks.files $(BENCH)
 
 test-oldest: .venv-oldest/installed
-	.venv-oldest/bin/python -m pytest -n $(JOBS) --all tests/contract tests/datastore -k "$(CONTRACT) or datastore"
+	.venv-oldest/bin/python -m pytest $(PARALLEL) --all tests/contract tests/datastore -k "$(CONTRACT) or datastore"
 
 test-versions: $(PYTHONS:%=test-python%)
 
@@ -104,7 +106,7 @@ test-python%:
 	@python="$(call find_python,$*)"; \
 	if [ -z "$$python" ]; then echo "Python $* is not on this machine: skipped."; \
 	else $(MAKE) .venv-$*/installed PYTHON="$$python" && \
-	  .venv-$*/bin/python -m pytest -n $(JOBS) --all tests/contract tests/datastore -k "$(CONTRACT) or datastore"; fi
+	  .venv-$*/bin/python -m pytest $(PARALLEL) --all tests/contract tests/datastore -k "$(CONTRACT) or datastore"; fi
 
 soak: .venv/installed
 	@cd tests && ../$(BIN)/python -m soak $(SOAK_SECONDS)
@@ -152,12 +154,6 @@ endef
 	@$(@D)/bin/python $(PIP_INSTALL) --editable '.[bench]'
 	@touch $@
 
-.venv-docs/installed: setup.py
-	$(call make_venv,$(PYTHON))
-	@echo "Installing this package and the site generator into $(@D)."
-	@$(@D)/bin/python $(PIP_INSTALL) --editable '.[docs]'
-	@touch $@
-
 # atheris has wheels for Python 3.9 to 3.13.
 .venv-fuzz/installed: setup.py
 	$(call make_venv,$(PYTHON))
@@ -167,12 +163,12 @@ endef
 
 define install_all
 $(call make_venv,$(PYTHON))
-@echo "Installing this package and its test dependencies into $(@D)."
+@echo "Installing this package and its tools into $(@D)."
 @$(@D)/bin/python $(PIP_INSTALL) --editable '.[$(EXTRAS)]'
 @touch $@
 endef
 
-.venv/installed: EXTRAS = dev,recipes
+.venv/installed: EXTRAS = dev,docs,recipes
 .venv/installed: setup.py
 	$(install_all)
 

@@ -54,8 +54,9 @@ BENCH = [
     "trustme",
 ]
 
-# `make docs`: the pages as a site. Material for MkDocs is maintained until May 2027; its successor is Zensical.
-DOCS = [*LOCAL, "mkdocs<2", "mkdocs-jupyter", "mkdocs-material>=9.6", "mkdocstrings[python]>=0.29", "ruff"]
+# What `make docs` needs besides DEV: the pages as a site. Material for MkDocs is maintained until May 2027; its
+# successor is Zensical.
+DOCS = ["mkdocs<2", "mkdocs-jupyter", "mkdocs-material>=9.6", "mkdocstrings[python]>=0.29"]
 
 # Libraries that the documentation and the tests of files give data to; their code is run where these are installed.
 RECIPES = ["h5py", "numpy", "pandas", "pillow", "pyarrow"]

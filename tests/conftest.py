@@ -4,6 +4,7 @@ import functools
 import os
 import shutil
 import signal
+import sys
 import tempfile
 import threading
 import time
@@ -23,6 +24,9 @@ def _forget_this_machine() -> str:
     for name in list(os.environ):
         if name.upper().startswith(("AWS_", "METAFLOW_")) or name.upper().endswith("_PROXY"):
             del os.environ[name]
+    # Tests start thousands of processes, and each would compile all that it imports.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
     # The workers of pytest-xdist are killed at the end, so they use the directory of their parent.
     home = os.environ.get("FASTS3_TEST_HOME") or tempfile.mkdtemp(prefix="fasts3-test-home-")
     os.environ.update(
@@ -85,6 +89,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "workers: workers execute calls for several objects")
     config.addinivalue_line("markers", "few_here: calls for a few objects use no workers, as for users")
+    config.addinivalue_line(
+        "markers", "one_server: tests the client, or is slow on moto; on moto, `make test-all` runs it"
+    )
     config.addinivalue_line("markers", "release: slow and rarely finds anything; `make test-all` runs it")
 
 
@@ -100,7 +107,7 @@ def _is_for_releases(item: pytest.Item) -> bool:
     server, implementation = parameters.get("server"), parameters.get("implementation")
     return (
         server == "rclone"
-        or (server == "moto" and implementation == "boto3")
+        or (server == "moto" and (implementation == "boto3" or item.get_closest_marker("one_server") is not None))
         or (implementation == "boto3" and not {"faults", "limits", "processes"}.isdisjoint(item.path.parts))
     )
 
@@ -114,6 +121,39 @@ def pytest_collection_modifyitems(config: pytest.Config, items: "list[pytest.Ite
         config.hook.pytest_deselected(items=later)
         left = set(later)
         items[:] = [item for item in items if item not in left]
+
+
+# One timeout fails one test, and the run continues. The alarm of pytest-timeout rings once, and is canceled after a
+# failure: a `with` block or a fixture that hangs then would hang the run. So it rings again, also during the teardown.
+RINGS_AGAIN = 60.0  # seconds
+TIMEOUT = pytest.StashKey[Any]()
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True, optionalhook=True)
+def pytest_timeout_set_timer(item: pytest.Item, settings: Any) -> Iterator[None]:
+    done = yield
+    item.stash[TIMEOUT] = settings
+    seconds, _ = signal.getitimer(signal.ITIMER_REAL)
+    if seconds:
+        signal.setitimer(signal.ITIMER_REAL, seconds, RINGS_AGAIN)
+    return done
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
+    if TIMEOUT in item.stash:
+        item.config.hook.pytest_timeout_set_timer(item=item, settings=item.stash[TIMEOUT])
+    return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(fixturedef: "pytest.FixtureDef[Any]", request: Any) -> Iterator[None]:
+    """Set up a fixture again for the next test if a timeout ended it; pytest would fail all tests that use it."""
+    try:
+        return (yield)
+    except pytest.fail.Exception:
+        fixturedef.finish(request)
+        raise
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

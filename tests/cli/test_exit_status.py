@@ -12,6 +12,7 @@ from servers.listing_server import ListingServer, rows
 
 from metaflow_extensions.fasts3.cli.exit_status import sentence_of
 
+LONG = 200.0  # seconds after which a test gives up
 ENOUGH = 20  # pages, to be in the middle of it
 ROWS = rows("{:06}")
 
@@ -32,7 +33,7 @@ class Endless(ListingServer):
 
     def get_object(self):
         self.asked.set()
-        self.over.wait(60)
+        self.over.wait(LONG)
 
 
 @pytest.fixture
@@ -50,7 +51,7 @@ def test_a_reader_that_has_seen_enough_ends_it_silently(start, endless, options)
     process.stdout.readline()
     process.stdout.close()
     assert process.stderr.read() == b""
-    assert process.wait(60) == 128 + signal.SIGPIPE
+    assert process.wait(LONG) == 128 + signal.SIGPIPE
 
 
 def test_a_reader_of_an_object_may_leave_as_well(start, root, stored):
@@ -59,23 +60,23 @@ def test_a_reader_of_an_object_may_leave_as_well(start, root, stored):
     process.stdout.read(1)
     process.stdout.close()
     assert process.stderr.read() == b""
-    assert process.wait(60) == 128 + signal.SIGPIPE
+    assert process.wait(LONG) == 128 + signal.SIGPIPE
 
 
 def test_ctrl_c_ends_a_listing(start, endless):
     process = start("du", "s3://bucket/k")
-    assert endless.listed.wait(60)
+    assert endless.listed.wait(LONG)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=LONG)
     assert (process.returncode, out, err) == (130, b"", b"Stopped.\n")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_download_that_is_stopped_leaves_nothing(start, here, endless, number):
     process = start("get", "s3://bucket/k*", "out")
-    assert endless.asked.wait(60)
+    assert endless.asked.wait(LONG)
     process.send_signal(number)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=LONG)
     assert (process.returncode, out) == (128 + number, b"")
     assert b"Traceback" not in err
     assert list(here.iterdir()) == []
@@ -87,7 +88,7 @@ def test_an_upload_that_is_stopped_leaves_nothing(start, here, root, stored):
     process.stdin.flush()
     process.send_signal(signal.SIGINT)
     process.stdin.close()
-    assert process.wait(60) == 130
+    assert process.wait(LONG) == 130
     assert process.stderr.read() == b"Stopped.\n"
     assert (stored.list(), stored.open_uploads(), list(here.iterdir())) == (set(), [], [])
 

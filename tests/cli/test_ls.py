@@ -127,7 +127,7 @@ def test_names_are_raw_for_a_program_and_harmless_for_a_terminal(start, root, st
     ours, theirs = pty.openpty()
     process = start("ls", f"{root}/", stdout=theirs)
     os.close(theirs)
-    process.wait(timeout=60)
+    process.wait(timeout=200)
     assert os.read(ours, 1000) == b"           0 a\\x1b[31mred\r\n"
     os.close(ours)
 

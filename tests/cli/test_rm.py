@@ -207,7 +207,7 @@ def asked(start, answer, *arguments):
     process = start("rm", *arguments, stdin=theirs)
     os.close(theirs)
     os.write(ours, answer)
-    _, told = process.communicate(timeout=60)
+    _, told = process.communicate(timeout=200)
     os.close(ours)
     question, _, _ = told.decode().rpartition("Deleted ")  # which ends with how many were
     return process.returncode, question
@@ -252,7 +252,7 @@ def test_ctrl_c_is_an_answer_too(start, root, filled):
     process = start("rm", "--recursive", f"{root}/a", stdin=theirs)
     process.stderr.read(len("Delete"))  # it asks
     process.send_signal(signal.SIGINT)
-    assert process.wait(60) == 130
+    assert process.wait(200) == 130
     os.close(ours)
     os.close(theirs)
     assert filled.list() == KEYS

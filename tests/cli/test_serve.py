@@ -18,6 +18,7 @@ import pytest
 
 NAMES_OF_USERS = ("METAFLOW_USER", "SUDO_USER", "USERNAME", "USER")  # as metaflow.util.get_username reads them
 METAFLOW = shutil.which("metaflow", path=sysconfig.get_path("scripts")) or "metaflow"
+LONG = 200.0  # seconds after which a test gives up
 
 
 @contextmanager
@@ -56,7 +57,12 @@ def read_exports(process: subprocess.Popen[str]) -> dict[str, str]:
 def failing(*options: str, environment: Optional[dict[str, str]] = None, program: str = METAFLOW) -> str:
     """Run the command to its end, which is an error, and give the sentence."""
     done = subprocess.run(
-        [program, "fasts3", "serve", *options], capture_output=True, text=True, timeout=60, env=environment, check=False
+        [program, "fasts3", "serve", *options],
+        capture_output=True,
+        text=True,
+        timeout=LONG,
+        env=environment,
+        check=False,
     )
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
@@ -82,7 +88,7 @@ def test_it_serves_until_it_is_told_to_stop(how: signal.Signals, monkeypatch: py
         assert exports["METAFLOW_DATATOOLS_S3ROOT"] == "s3://mine/data"
 
         process.send_signal(how)
-        _, told = process.communicate(timeout=30)
+        _, told = process.communicate(timeout=LONG)
         assert process.returncode == 0
         assert f"running at {exports['AWS_ENDPOINT_URL_S3']}" in told
         assert "a temporary directory" in told
@@ -95,7 +101,7 @@ def test_it_serves_until_it_is_told_to_stop(how: signal.Signals, monkeypatch: py
 def test_a_shell_takes_the_lines_as_they_are(tmp_path: Path) -> None:
     with serving("--dir", str(tmp_path / "a directory")) as (process, exports):
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=30)
+        process.communicate(timeout=LONG)
     lines = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in exports.items())
     shown = subprocess.run(["sh", "-c", 'eval "$1"; env', "sh", lines], capture_output=True, text=True, check=True)
     assert {f"{name}={value}" for name, value in exports.items()} <= set(shown.stdout.splitlines())
@@ -117,7 +123,7 @@ def test_a_directory_keeps_data_and_credentials(tmp_path: Path) -> None:
             assert client.get_object(Bucket="metaflow", Key="a")["Body"].read() == b"first"
             client.close()
             process.send_signal(signal.SIGINT)
-            _, told = process.communicate(timeout=30)
+            _, told = process.communicate(timeout=LONG)
             assert f"Its data is in {tmp_path}/seaweedfs." in told
             seen.append((exports["AWS_ACCESS_KEY_ID"], exports["AWS_SECRET_ACCESS_KEY"]))
     assert seen[0] == seen[1]
@@ -129,7 +135,7 @@ def test_a_killed_command_leaves_no_server() -> None:
         process.communicate()
         with socket.socket() as probe:
             # The reset of this connection, or the refusal of it, is the end of the server.
-            probe.settimeout(20)
+            probe.settimeout(LONG)
             port = int(exports["AWS_ENDPOINT_URL_S3"].rpartition(":")[2])
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 with suppress(ConnectionResetError):
@@ -143,7 +149,7 @@ def test_a_server_that_dies_is_an_error() -> None:
         (supervisor,) = (pid for pid, parent in parents.items() if parent == process.pid)
         (server,) = (pid for pid, parent in parents.items() if parent == supervisor)
         os.kill(server, signal.SIGKILL)
-        _, told = process.communicate(timeout=30)
+        _, told = process.communicate(timeout=LONG)
     assert process.returncode == 1
     assert "Error: SeaweedFS ended unexpectedly. The end of its log:\n" in told
     assert "Traceback" not in told
@@ -203,7 +209,7 @@ def pasted(shell: str, text: str, home: Path) -> subprocess.CompletedProcess[str
         cwd=home,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=LONG,
         check=True,
     )
 

@@ -19,6 +19,7 @@ with warnings.catch_warnings():
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "needs(*capabilities): skip if `server.lacks` one of these")
+    config.addinivalue_line("markers", "no_transfers: calls no method of `S3`, so one implementation is enough")
 
 
 # Each registers its capabilities when it is imported.
@@ -39,7 +40,8 @@ def pytest_collection_modifyitems(items: "list[pytest.Item]") -> None:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run tests that use a server with both implementations."""
-    if "server" in metafunc.fixturenames and "both" not in metafunc.fixturenames:
+    once = "both" in metafunc.fixturenames or metafunc.definition.get_closest_marker("no_transfers")
+    if "server" in metafunc.fixturenames and not once:
         metafunc.parametrize("implementation", ["wire", "boto3"], indirect=True)
 
 

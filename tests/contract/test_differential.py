@@ -41,6 +41,7 @@ def both(make_s3, root, monkeypatch):
     return begin
 
 
+@pytest.mark.one_server
 @pytest.mark.filterwarnings("ignore:No objects under")
 @settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
 @given(data=st.data())
@@ -53,6 +54,7 @@ def test_random_calls(both, server, tmp_path, data):
         assert wire == boto3, call
 
 
+@pytest.mark.one_server
 @pytest.mark.parametrize("size", [PART_SIZE - 1, PART_SIZE, PART_SIZE + 1, 3 * PART_SIZE + 5])
 def test_large_objects(both, size):
     do = both()

@@ -170,6 +170,7 @@ def test_a_directory_marker_is_an_object_below_its_prefix(s3, root, stored):
     assert [(o.url, o.key, o.blob) for o in got] == [(f"{root}/folder/", "", b""), (f"{root}/folder/x", "x", b"x")]
 
 
+@pytest.mark.one_server
 def test_hundreds_of_objects_in_key_order(s3):
     blobs = {f"many/{number % 7}/{number:03}": b"%d" % number for number in range(210)}
     s3.put_many(blobs.items())

@@ -10,8 +10,11 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from case import case
 from metaflow import S3
 from metaflow.datatools.s3 import S3PutObject
+
+pytestmark = pytest.mark.one_server
 
 OWN_CLASS = Path(__file__).with_name("own_class.py")
 
@@ -35,7 +38,6 @@ OBJECTS = {
     "e\u0301": (b"decomposed", None, {"composed": "é"}),
     "two parts": (b"0123456789abcdef" * (2**19 + 1), None, {"parts": 2}),
 }
-each_object = pytest.mark.parametrize("key", OBJECTS)
 
 
 def own_class(server, folder, orders):
@@ -92,36 +94,35 @@ def exchange(server, tmp_path_factory):
     )
 
 
-@each_object
-def test_own_class_reads_what_this_one_wrote(exchange, key):
-    blob, content_type, _ = OBJECTS[key]
-    found = exchange.read[key]
-    assert found["url"] == f"{exchange.ours}/{key}"
-    assert found["blob"] == encoded(blob)
-    assert content_type in (None, found["content_type"])
+def test_own_class_reads_what_this_one_wrote(exchange):
+    for key, (blob, content_type, _) in OBJECTS.items():
+        with case(key):
+            found = exchange.read[key]
+            assert found["url"] == f"{exchange.ours}/{key}"
+            assert found["blob"] == encoded(blob)
+            assert content_type in (None, found["content_type"])
 
 
 # rclone answers `Metaflow-User-Attributes`, which Metaflow's own class does not know.
 @pytest.mark.needs("metadata")
-@each_object
-def test_own_class_reads_the_metadata_that_this_one_wrote(exchange, key):
-    assert exchange.read[key]["metadata"] == OBJECTS[key][2]
+def test_own_class_reads_the_metadata_that_this_one_wrote(exchange):
+    assert {key: exchange.read[key]["metadata"] for key in OBJECTS} == {key: one[2] for key, one in OBJECTS.items()}
 
 
 def test_own_class_lists_what_this_one_wrote(exchange):
     assert exchange.listed == sorted(OBJECTS)
 
 
-@each_object
-def test_this_class_reads_what_own_class_wrote(exchange, make_s3, key):
-    blob, content_type, metadata = OBJECTS[key]
+def test_this_class_reads_what_own_class_wrote(exchange, make_s3):
     s3 = make_s3(s3root=exchange.theirs)
-    for got in (s3.get(key), s3.get_many([key])[0]):
-        assert (got.url, got.key) == (f"{exchange.theirs}/{key}", key)
-        assert (got.size, got.blob == blob, got.metadata) == (len(blob), True, metadata)
-        assert content_type in (None, got.content_type)
-    told = s3.info(key)
-    assert (told.size, told.metadata) == (len(blob), metadata)
+    for key, (blob, content_type, metadata) in OBJECTS.items():
+        with case(key):
+            for got in (s3.get(key), s3.get_many([key])[0]):
+                assert (got.url, got.key) == (f"{exchange.theirs}/{key}", key)
+                assert (got.size, got.blob == blob, got.metadata) == (len(blob), True, metadata)
+                assert content_type in (None, got.content_type)
+            told = s3.info(key)
+            assert (told.size, told.metadata) == (len(blob), metadata)
 
 
 def test_this_class_lists_what_own_class_wrote(exchange, make_s3):

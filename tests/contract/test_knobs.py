@@ -9,9 +9,11 @@ import pytest
 from contract.content import digest, noise
 from servers.faulty import FaultyS3
 
+pytestmark = pytest.mark.one_server
+
 MIB = 2**20
 LEAST = 5 * MIB  # bytes of a part
-COMES = 1.0  # seconds for which a request waits for others: each worker finds for itself how many are worth it
+COMES = 5.0  # seconds for which a request waits for others: each worker finds for itself how many are worth it
 COMES_YET = 0.3  # seconds in which one request too many would be there
 
 
@@ -221,15 +223,15 @@ def test_calls_one_after_the_other_keep_the_limit(limited):
 
 
 def test_the_limit_belongs_to_its_client(limited, make_s3, proxy, root):
-    """The same workers do both; what is limited would take a quarter of an hour."""
+    """The same workers do both; with the limit, this would take a quarter of an hour and end in a time-out."""
     limited(max_bandwidth=1024).put_many([("small", b"x" * 100)])
     free = make_s3(s3root=root, client_params=proxy.client_params())
-    assert seconds(lambda: free.put_many(list(SMALL.items()))) < 100
+    free.put_many(list(SMALL.items()))
 
 
 @pytest.mark.parametrize("many", [False, True], ids=["get", "get_many"])
 def test_who_waits_for_the_limit_can_leave(limited, proxy, stored, many):
-    """What is asked for would take a quarter of an hour."""
+    """To wait would take a quarter of an hour, and end in a time-out."""
     stored.put("k", noise(MIB))
     s3 = limited(max_bandwidth=1024)
 
@@ -239,9 +241,6 @@ def test_who_waits_for_the_limit_can_leave(limited, proxy, stored, many):
         os.kill(os.getpid(), signal.SIGINT)
         exchange.wait_until_client_goes()
 
-    def leave():
-        with pytest.raises(KeyboardInterrupt):
-            s3.get_many(["k"]) if many else s3.get("k")
-
     proxy.inject("GetObject", interrupt)
-    assert seconds(leave) < 10
+    with pytest.raises(KeyboardInterrupt):
+        s3.get_many(["k"]) if many else s3.get("k")

@@ -187,6 +187,7 @@ def test_key_order_is_the_order_of_utf8_bytes(s3, stored):
     assert [o.key for o in s3.list_paths()] == ["B", "a!", "a", "a0", "b", "é", "\uffff", "\U0001f984"]
 
 
+@pytest.mark.one_server
 def test_thousands_of_keys_over_pages_in_key_order(s3):
     # A page holds 1,000. One upload for all listings, because it takes longer than they do.
     keys = [f"many/{number:05}" for number in range(2345)]

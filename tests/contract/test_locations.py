@@ -1,6 +1,7 @@
 """Locations: `s3root`, full URLs, and the errors for invalid ones."""
 
 import pytest
+from case import case
 from contract.verbs import DELETES, EVERY, LENIENT_READS, READS, WRITES
 from metaflow import S3, FlowSpec, step
 from metaflow.datatools.s3 import MetaflowS3URLException
@@ -62,45 +63,49 @@ NOT_A_URL = {
 
 
 @each_verb
-@pytest.mark.parametrize("key", NOT_A_URL.values(), ids=NOT_A_URL)
-def test_without_a_root_only_full_urls_will_do(tmproot, verb, key):
-    with S3(tmproot=str(tmproot)) as s3, pytest.raises(MetaflowS3URLException) as error:
-        verb(s3, key)
-    assert is_a_sentence(error)
+def test_without_a_root_only_full_urls_will_do(tmproot, verb):
+    with S3(tmproot=str(tmproot)) as s3:
+        for name, key in NOT_A_URL.items():
+            with case(name):
+                with pytest.raises(MetaflowS3URLException) as error:
+                    verb(s3, key)
+                assert is_a_sentence(error)
 
 
 @pytest.mark.parametrize("verb", OF_OBJECTS.values(), ids=OF_OBJECTS)
-@pytest.mark.parametrize("url", ["s3://bucket", "s3://bucket/"])
-def test_a_bucket_is_no_object(tmproot, verb, url):
-    with S3(tmproot=str(tmproot)) as s3, pytest.raises(MetaflowS3URLException) as error:
-        verb(s3, url)
-    assert is_a_sentence(error)
+def test_a_bucket_is_no_object(tmproot, verb):
+    with S3(tmproot=str(tmproot)) as s3:
+        for url in ("s3://bucket", "s3://bucket/"):
+            with case(url):
+                with pytest.raises(MetaflowS3URLException) as error:
+                    verb(s3, url)
+                assert is_a_sentence(error)
 
 
 @each_verb
-@pytest.mark.parametrize(
-    "key", ["s3://bucket/prefix/key", "s3://other/key", 5], ids=["URL below", "other URL", "number"]
-)
-def test_with_a_root_only_keys_will_do(tmproot, verb, key):
-    s3 = S3(tmproot=str(tmproot), s3root="s3://bucket/prefix")
-    with s3, pytest.raises(MetaflowS3URLException) as error:
-        verb(s3, key)
-    assert is_a_sentence(error)
-    assert str(key) in str(error.value)
+def test_with_a_root_only_keys_will_do(tmproot, verb):
+    with S3(tmproot=str(tmproot), s3root="s3://bucket/prefix") as s3:
+        for key in ("s3://bucket/prefix/key", "s3://other/key", 5):
+            with case(key):
+                with pytest.raises(MetaflowS3URLException) as error:
+                    verb(s3, key)
+                assert is_a_sentence(error)
+                assert str(key) in str(error.value)
 
 
 @each_verb
-@pytest.mark.parametrize("fill", ["a", "é"], ids=["ASCII", "two bytes each"])
-def test_a_key_of_more_than_1024_bytes_is_too_long(tmproot, verb, fill):
-    key = "prefix/" + fill * ((1026 - len("prefix/")) // len(fill.encode()))
-    assert len(key.encode()) in (1025, 1026)
-    for s3, name in (
-        (S3(tmproot=str(tmproot), s3root="s3://bucket/prefix"), key[len("prefix/") :]),
-        (S3(tmproot=str(tmproot)), "s3://bucket/" + key),
-    ):
-        with s3, pytest.raises(MetaflowS3URLException, match=r"1,?024") as error:
-            verb(s3, name)
-        assert is_a_sentence(error)
+def test_a_key_of_more_than_1024_bytes_is_too_long(tmproot, verb):
+    for fill in ("a", "é"):
+        key = "prefix/" + fill * ((1026 - len("prefix/")) // len(fill.encode()))
+        assert len(key.encode()) in (1025, 1026)
+        for s3, name in (
+            (S3(tmproot=str(tmproot), s3root="s3://bucket/prefix"), key[len("prefix/") :]),
+            (S3(tmproot=str(tmproot)), "s3://bucket/" + key),
+        ):
+            with case(fill, s3), s3:
+                with pytest.raises(MetaflowS3URLException, match=r"1,?024") as error:
+                    verb(s3, name)
+                assert is_a_sentence(error)
 
 
 def test_one_wrong_key_of_many_is_found_before_anything_is_done(s3, stored):

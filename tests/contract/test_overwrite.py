@@ -87,6 +87,7 @@ def test_overwrite_true_overwrites(put_pairs, root, stored, verb):
     assert stored.blobs() == {"a": b"new"}
 
 
+@pytest.mark.one_server
 @both_verbs
 def test_hundreds_of_which_every_third_is_there(put_pairs, s3, stored, verb):
     keys = [f"{number:03}" for number in range(150)]

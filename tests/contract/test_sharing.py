@@ -8,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from metaflow.datatools.s3 import MetaflowS3AccessDenied, MetaflowS3Exception
 
+pytestmark = pytest.mark.one_server
+
 THREADS = 8
 
 
@@ -142,7 +144,7 @@ def test_what_the_parent_got_survives_its_children(s3, stored):
         child.start()
     everything(s3)
     for child in children:
-        child.join(60)
+        child.join(200)
     assert [child.exitcode for child in children] == [0, 0, 0]
     assert [o.blob for o in before] == [b"1", b"2"]
 

@@ -10,7 +10,7 @@ BLOCKS = [block for page in PAGES for block in blocks_of(page)]
 TO_FOLLOW = [page for page in PAGES if any(block.is_code and not block.left_out for block in blocks_of(page))]
 
 
-@pytest.mark.timeout(300)  # one page has thirty commands, each of which has to import Metaflow
+@pytest.mark.timeout(900)  # one page has thirty commands, each of which has to import Metaflow
 @pytest.mark.parametrize("page", TO_FOLLOW, ids=lambda page: page.name)
 def test_what_a_page_says_can_be_done(page, reader):
     reader.follows(page)

@@ -5,7 +5,6 @@ import re
 from functools import cache
 from pathlib import Path
 
-import pytest
 from docs.pages import REPOSITORY
 
 TESTS = REPOSITORY / "tests"
@@ -46,11 +45,11 @@ def test_every_row_of_the_page_is_read():
     assert len(GUARANTEES) == len(rows)
 
 
-@pytest.mark.parametrize("name", sorted(NAMED))
-def test_a_named_test_exists(name):
-    file, _, test = name.partition("::")
-    assert (TESTS / file).is_file()
-    assert test in defined_in(TESTS / file) if test else defined_in(TESTS / file)
+def test_named_tests_exist():
+    for name in sorted(NAMED):
+        file, _, test = name.partition("::")
+        assert (TESTS / file).is_file(), name
+        assert test in defined_in(TESTS / file) if test else defined_in(TESTS / file), name
 
 
 def test_every_test_of_security_is_named():

@@ -15,7 +15,7 @@ import pytest
 TUTORIAL = Path(__file__).resolve().parents[2] / "docs" / "tutorial.ipynb"
 RUN_NOTEBOOK = Path(__file__).with_name("run_notebook.py")
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.fixture(scope="module")

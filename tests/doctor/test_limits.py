@@ -1,6 +1,5 @@
 import signal
 import threading
-import time
 from contextlib import suppress
 
 import pytest
@@ -20,11 +19,9 @@ def test_what_work_raises_is_raised() -> None:
 
 @pytest.mark.parametrize("by_another", [False, True])
 def test_work_that_never_ends_is_stopped(by_another: bool, never: threading.Event) -> None:
-    began = time.monotonic()
     with pytest.raises(TookTooLong) as caught:
         limited(0.1, (lambda: aside(never.wait)) if by_another else never.wait)
     assert caught.value.seconds == 0.1
-    assert time.monotonic() - began < 5
 
 
 def test_who_takes_the_first_exception_for_its_own_is_stopped_by_the_next(

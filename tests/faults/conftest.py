@@ -12,7 +12,7 @@ from boto.provider import Provider
 from servers.faulty import FaultyS3
 from servers.killer import workers_of
 from servers.s3_server import S3Server
-from servers.world import World, new_world
+from servers.world import PATIENCE, SILENCE, World, new_world
 
 from metaflow_extensions.fasts3.boto import clients
 from metaflow_extensions.fasts3.workers import worker_pool
@@ -46,8 +46,11 @@ def oracle(seaweedfs: S3Server) -> Iterator[Any]:
 
 
 @pytest.fixture
-def world(proxy: FaultyS3, oracle: Any, tmp_path: Path, implementation: str) -> Iterator[World]:
-    with new_world(proxy, oracle, tmp_path) as world:
+def world(
+    request: pytest.FixtureRequest, proxy: FaultyS3, oracle: Any, tmp_path: Path, implementation: str
+) -> Iterator[World]:
+    silence = SILENCE if "stall" in request.node.name else PATIENCE
+    with new_world(proxy, oracle, tmp_path, silence=silence) as world:
         yield world
 
 
@@ -60,5 +63,5 @@ def world_of_renewable_credentials(
     monkeypatch.setattr(clients, "_clients", {})
     folder = tmp_path / "world"
     folder.mkdir()
-    with new_world(proxy, oracle, folder, renewable=True) as world:
+    with new_world(proxy, oracle, folder, renewable=True, silence=PATIENCE) as world:
         yield world, provider

@@ -69,7 +69,7 @@ def test_what_stays_expired_is_an_error(world, provider, through):
     assert len(provider.answers) == 2  # not again for the second call, so soon after the first
 
 
-RATE = 50  # requests a second: so few that two busy cores are not what limits them
+RATE = 100  # requests a second
 
 
 class Allowance:
@@ -81,7 +81,6 @@ class Allowance:
         self._seen = time.monotonic()
         self._lock = threading.Lock()
         self.refused = 0
-        self.allowed = []
 
     def __call__(self, exchange):
         with self._lock:
@@ -93,13 +92,12 @@ class Allowance:
                 self.refused += 1
             else:
                 self._tokens -= 1
-                self.allowed.append(now)
         (faults.error(503, "SlowDown") if refuse else passed_on)(exchange)
 
 
-def test_too_many_requests_become_fewer_and_nobody_notices(world, implementation):
-    """Of what the server allows, nine tenths are used once the first second has shown how much that is."""
-    keys = [str(number) for number in range(400)]
+def test_too_many_requests_become_fewer_and_nobody_notices(world):
+    """How much of what the server allows is used: tests/workers/test_throttle.py, with a clock of its own."""
+    keys = [str(number) for number in range(200)]
     world.stored.put_all(dict.fromkeys(keys[:1], SMALL))
     allowance = Allowance(rate=RATE)
     world.proxy.inject("PutObject", allowance, times=None)
@@ -108,7 +106,3 @@ def test_too_many_requests_become_fewer_and_nobody_notices(world, implementation
 
     assert world.stored.list() == set(keys)
     assert 0 < allowance.refused < len(keys)
-    begin, end = allowance.allowed[0] + 1.0, allowance.allowed[-1] - 0.5
-    steady = [moment for moment in allowance.allowed if begin < moment < end]
-    # boto3's threads share the processor with the server and its proxy, which are in this process.
-    assert len(steady) > {"wire": 0.9, "boto3": 0.75}[implementation] * RATE * (end - begin)

@@ -40,8 +40,13 @@ def waiting_bytes(pipe):
     return struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, b"\0" * 4))[0]
 
 
+LONG = 100.0  # seconds after which a test or a thread of one gives up
+
+
 def wait_until(true):
+    until = time.monotonic() + LONG
     while not true():
+        assert time.monotonic() < until, "it never came about"
         time.sleep(0.005)
 
 
@@ -149,12 +154,15 @@ def test_a_parent_that_stands_still_while_workers_answer(root, seaweedfs, stored
     told = {"root": root, "params": seaweedfs.client_params(), "tmproot": str(tmproot)}
     command = [sys.executable, "-c", PRELUDE + PUTS, json.dumps(told)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
-        wait_until(lambda: len(stored.list()) > 200)
-        os.kill(parent.pid, signal.SIGSTOP)
-        counts = [-1, 0]
-        while counts[-1] != counts[-2]:  # until they have done all that they were given
-            time.sleep(0.2)
-            counts.append(len(stored.list()))
-        os.kill(parent.pid, signal.SIGCONT)
-        assert parent.communicate()[0] == "begun\n1500\n"
+        try:
+            wait_until(lambda: len(stored.list()) > 200)
+            os.kill(parent.pid, signal.SIGSTOP)
+            counts = [-1, 0]
+            while counts[-1] != counts[-2]:  # until they have done all that they were given
+                time.sleep(0.2)
+                counts.append(len(stored.list()))
+            os.kill(parent.pid, signal.SIGCONT)
+            assert parent.communicate()[0] == "begun\n1500\n"
+        finally:
+            parent.kill()
     assert len(stored.list()) == 1500

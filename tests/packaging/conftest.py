@@ -37,7 +37,8 @@ def make_environment(folder, *requirements):
     """Create a virtual environment with these requirements, and return its interpreter."""
     run(sys.executable, "-m", "virtualenv", "--quiet", folder)
     python = folder / "bin" / "python"
-    run(python, "-m", "pip", "install", "--quiet", *requirements)
+    # What is imported is compiled then; that is a small part of what is installed.
+    run(python, "-m", "pip", "install", "--quiet", "--no-compile", *requirements)
     return python
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.packaging, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.packaging, pytest.mark.timeout(900)]
 
 OURS, OWN = "metaflow_extensions.fasts3.api.s3", "metaflow.plugins.datatools.s3.s3"
 WAYS = {

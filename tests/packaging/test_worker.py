@@ -60,7 +60,6 @@ def test_by_hand_it_says_what_it_is_and_what_to_use_instead(arguments, tmp_path)
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=20,
         check=False,
     )
     assert done.returncode != 0

@@ -128,7 +128,7 @@ def run(environment, folder, name, *arguments):
     """Run a program in a folder; give what it has printed, to stdout and to stderr."""
     with start(environment, folder, name, *arguments) as process:
         try:
-            told, complained = process.communicate(timeout=60)
+            told, complained = process.communicate(timeout=200)
         except BaseException:
             process.kill()
             raise

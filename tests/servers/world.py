@@ -13,6 +13,7 @@ from servers.faulty import FaultyS3
 from servers.stored import Stored
 
 SILENCE = 1.0  # seconds after which a server that says nothing is given up
+PATIENCE = 30.0  # the same where none is silent, but the machine may be busy
 
 
 @dataclass
@@ -35,7 +36,9 @@ class World:
 
 
 @contextmanager
-def new_world(proxy: FaultyS3, oracle: Any, folder: Path, renewable: bool = False) -> Iterator[World]:
+def new_world(
+    proxy: FaultyS3, oracle: Any, folder: Path, renewable: bool = False, silence: float = SILENCE
+) -> Iterator[World]:
     """Create an `S3` with an empty root, without faults.
 
     Parameters
@@ -48,10 +51,12 @@ def new_world(proxy: FaultyS3, oracle: Any, folder: Path, renewable: bool = Fals
         Empty.
     renewable : bool
         Its credentials are those of the environment, and not given to the client.
+    silence : float
+        Seconds after which the client gives up a request without an answer.
     """
     proxy.clear()
     folder.joinpath("tmproot").mkdir()
-    params = {**proxy.client_params(), "config": Config(connect_timeout=SILENCE, read_timeout=SILENCE)}
+    params = {**proxy.client_params(), "config": Config(connect_timeout=silence, read_timeout=silence)}
     if renewable:
         del params["aws_access_key_id"], params["aws_secret_access_key"]
     stored = Stored(oracle, proxy.real.bucket, f"test-{uuid.uuid4().hex}/")

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.release
+@pytest.mark.timeout(900)
 def test_some_seconds_of_it():
     command = [sys.executable, "-m", "soak", "8"]
     done = subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, text=True, check=False)

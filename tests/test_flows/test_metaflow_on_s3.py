@@ -12,7 +12,7 @@ def check_past_artifacts(output):
     assert "The default card of ArtifactsFlow/" in output
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_artifacts_cards_and_logs_then_resume_and_spin(user, stored):
     flow = user.runs("artifacts_flow.py", "--datastore", "s3", "run")
     assert "Artifacts of 1024 to 52428800 bytes are intact." in flow
@@ -26,7 +26,7 @@ def test_artifacts_cards_and_logs_then_resume_and_spin(user, stored):
         assert "Artifacts of 1024 to 52428800 bytes are intact." in again
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_artifacts_and_cards_of_metaflows_own_class(user):
     user.runs("artifacts_flow.py", "--datastore", "s3", "run", own_class=True)
     check_past_artifacts(user.runs("read_past_artifacts.py"))

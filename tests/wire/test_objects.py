@@ -95,7 +95,7 @@ def test_an_object_in_steps(tls, get, path, pieces):
 
 def test_waiting_for_the_limit_is_not_waiting_for_the_server(tls, get, path):
     with Scripted([[expect, answer(reply(DATA[:50_000])), silence]], tls) as server:
-        get(server, template={"read_timeout": 0.1}, allowance=Allowance(Bandwidth(1e5)))
+        get(server, template={"read_timeout": 1.0}, allowance=Allowance(Bandwidth(3e4)))
     assert path.read_bytes() == DATA[:50_000]
 
 

@@ -48,7 +48,7 @@ print(json.dumps([shown, json.loads(told)]))
 """
     given = {**os.environ, "PYTHONUTF8": "0" if "utf8" in flags else "1"}
     done = subprocess.run(
-        [sys.executable, *flags, "-c", program], env=given, capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, *flags, "-c", program], env=given, capture_output=True, text=True, check=False, timeout=200
     )
     assert done.returncode == 0, done.stderr
     mine, its = json.loads(done.stdout)
@@ -80,7 +80,7 @@ def leases(folder, path):
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=200,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.split()

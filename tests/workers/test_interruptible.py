@@ -7,7 +7,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 
 import pytest
 from workers.instructions import Stopped, stopped_before
@@ -59,17 +58,15 @@ def test_an_exception_in_between_ends_the_work_in_order(stop):
     def work(interruption):
         try:
             stop()
-            interruption.wait(60)
+            assert interruption.wait(60)
             interruption.check()
         except Interrupted:
             ended.append("in order")
             raise
 
-    began = time.monotonic()
     with pytest.raises(Stopped):
         interruptible(work)
     assert ended == ["in order"]
-    assert time.monotonic() - began < 10
     assert interruptible(lambda _: "and goes on") == "and goes on"
 
 
@@ -146,7 +143,7 @@ def test_at_the_end_of_the_interpreter_nobody_waits_for_a_thread():
         "interruptible(lambda _: None)\n"
         "late = Late()\n"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=200, check=False)
     assert (done.stdout, done.stderr, done.returncode) == ("done", "", 0)
 
 

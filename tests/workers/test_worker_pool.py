@@ -26,7 +26,7 @@ def run(program, *arguments, environment=None, flags=(), cwd=None):
         cwd=cwd,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=200,
         check=False,
         start_new_session=True,
     )
