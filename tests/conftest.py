@@ -214,7 +214,7 @@ def _many_are_for_workers(request: pytest.FixtureRequest, monkeypatch: pytest.Mo
 def _threads_end_with_their_test() -> Iterator[None]:
     """Fail the test that leaves a thread running, not a later one that is affected by it."""
     yield
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while left := [one.name for one in threading.enumerate() if one.name in OF_CALLS]:
         assert time.monotonic() < deadline, f"threads are still running after the test: {left}"
         time.sleep(0.001)

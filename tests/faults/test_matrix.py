@@ -152,7 +152,7 @@ def _meet(world, row, column, open_uploads=0):
     assert len(world.stored.open_uploads()) <= open_uploads
     left = {thread for thread in threading.enumerate() if thread.name.startswith("fasts3")} - threads
     for thread in [thread for thread in left if thread.name in OF_FILES]:  # closing a file does not wait for them
-        thread.join(DEADLINE)
+        thread.join()
         left.remove(thread)
     assert [thread.name for thread in left] in ([], ["fasts3-call"])  # one stays for the next call
 
