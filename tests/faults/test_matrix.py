@@ -26,6 +26,7 @@ EVERY_FAULT = {
     "get",
     "get_large_first_piece",
     "list_paths",
+    "list_versions",
     "info",
     "delete",
     "delete_many",
@@ -33,6 +34,8 @@ EVERY_FAULT = {
     "put_large_create",
     "put_large_part",
     "put_large_complete",
+    "copy_if_absent",
+    "copy_large",
 }
 # Faults that every row meets, one of each kind: no response, half of one, a wrong one, a request to come back later,
 # a refusal, an error that looks like success, and a response that is lost after the work was done.
