@@ -13,7 +13,7 @@ from metaflow_extensions.fasts3.api import unnamed_files
 from metaflow_extensions.fasts3.api.unnamed_files import MemoryFiles
 from metaflow_extensions.fasts3.wire import local_files
 from metaflow_extensions.fasts3.wire.blocking import Interrupted
-from metaflow_extensions.fasts3.wire.sinks import FileSink
+from metaflow_extensions.fasts3.wire.sinks import Sink
 from metaflow_extensions.fasts3.wire.transfers import GetReply, ObjectInfo
 
 
@@ -81,9 +81,8 @@ def test_bytes_come_together(files):
     before = descriptors()
     path = files.make(reply(b"01234", 12))
     for position, data in ((9, b"9ab"), (5, b"5678")):
-        sink = FileSink(path, position)
-        sink.write(memoryview(data))
-        assert sink.finish() is None
+        with Sink(path, position) as sink:
+            sink.write(memoryview(data))
     assert os.path.exists(path) == (files._files[path] is None)  # on the disk only where it has to be
     assert files.take(path) == b"0123456789ab"
     assert descriptors() == before

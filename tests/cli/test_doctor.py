@@ -169,7 +169,9 @@ def test_it_says_where_settings_come_from(seaweedfs: S3Server, place: str) -> No
     )
     assert ran.fact("endpoint", "region") == ("us-east-1", "environment variable AWS_DEFAULT_REGION")
     assert ran.fact("metaflow", "DATATOOLS_S3ROOT") == (place, "environment variable METAFLOW_DATATOOLS_S3ROOT")
-    assert ran.fact("credentials", "method") == ("environment variables", "AWS_ACCESS_KEY_ID")
+    assert ran.fact("metaflow", "S3_OUTAGE_TIMEOUT") == (300, "default")
+    assert ran.fact("credentials", "method") == ("environment variables", "")
+    assert ran.fact("credentials", "access_key_id")[1] == "environment variable AWS_ACCESS_KEY_ID"
     assert ran.fact("endpoint", "bucket_in") == ("path", "")
 
 

@@ -76,15 +76,15 @@ def test_the_name_of_a_bucket_is_part_of_the_host(context_of: MakeContext) -> No
     assert told["bucket_in"] == ("host", "")
     assert told["endpoint_url"] == ("https://s3.eu-west-1.amazonaws.com", "default")
     assert told["tls"][0] == "yes"
-    assert told["certificates"] == ("botocore's own", "default")
+    assert told["certificates"] == ("botocore's own", "")
 
 
-def test_who_decided_otherwise_is_told(context_of: MakeContext, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A client whose endpoint and region are nobody's settings: a company's provider has chosen them."""
+def test_variables_with_the_client_s_values_are_named(context_of: MakeContext, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://company")
     told = facts(context_of(endpoint_url="http://company", region_name="eu-west-2", **KEYS))
-    assert told["endpoint_url"] == ("http://company", "the client provider")
-    assert told["region"] == ("eu-west-2", "the client provider")
+    assert told["endpoint_url"] == ("http://company", "environment variable AWS_ENDPOINT_URL_S3")
+    assert told["region"] == ("eu-west-2", "")
 
 
 def test_a_proxy_and_its_variable(context_of: MakeContext, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,7 +93,7 @@ def test_a_proxy_and_its_variable(context_of: MakeContext, monkeypatch: pytest.M
     assert facts(context)["proxy"] == ("http://***@proxy:3128", "environment variable HTTP_PROXY")
     monkeypatch.setenv("NO_PROXY", "far.example")
     context = context_of(endpoint_url="http://far.example", **KEYS)
-    assert facts(context)["proxy"] == (None, "NO_PROXY")
+    assert facts(context)["proxy"] == (None, "")
 
 
 def test_a_bundle_that_is_not_there(context_of: MakeContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,8 +122,7 @@ def test_no_certificate_is_called_verified_before_it_was_seen(context_of: MakeCo
     assert "`answer` reports the result" in found.message
 
 
-def test_an_unverified_server_is_a_warning(context_of: MakeContext, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(configuration, "DATATOOLS_CLIENT_PARAMS", {"verify": False})
+def test_an_unverified_server_is_a_warning(context_of: MakeContext) -> None:
     found = endpoint.check_certificates(context_of(endpoint_url="https://localhost:1", verify=False, **KEYS))
     assert found.status is Status.WARNING
 
@@ -144,23 +143,16 @@ def test_regions(theirs: str, ours: str, status: Status, context_of: MakeContext
     assert endpoint.check_region(context).status is status
 
 
-def test_where_nobody_chose_an_endpoint_a_local_server_is_thought_of(context_of: MakeContext) -> None:
-    assert local_server_hint(context_of()) == f" {LOCAL_SERVER}"
-
-
-def test_where_an_endpoint_is_chosen_it_is_not(context_of: MakeContext, monkeypatch: pytest.MonkeyPatch) -> None:
-    company = context_of(endpoint_url="http://company", aws_access_key_id="id", aws_secret_access_key="secret")
-    company.create_client()
-    assert local_server_hint(company) == ""
-    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9000")
-    assert local_server_hint(context_of()) == ""
-
-
-def test_files_of_boto3_that_can_not_be_read_are_told_elsewhere(
-    context_of: MakeContext, files: "dict[str, Path]"
+@pytest.mark.parametrize("configured", [False, True])
+def test_without_an_endpoint_a_local_server_is_thought_of(
+    configured: bool, context_of: MakeContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    files["config"].write_text("[broken\n")
-    assert local_server_hint(context_of()) == ""
+    if configured:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9000")
+    context = context_of(region_name="eu-west-1", **KEYS)
+    assert local_server_hint(context) == ""  # unknown without a client
+    context.create_client()
+    assert local_server_hint(context) == ("" if configured else f" {LOCAL_SERVER}")
 
 
 def test_no_root_and_a_name_that_does_not_resolve(context_of: MakeContext, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,6 +161,7 @@ def test_no_root_and_a_name_that_does_not_resolve(context_of: MakeContext, monke
 
     monkeypatch.setattr(configuration, "DATATOOLS_S3ROOT", None)
     monkeypatch.setattr(endpoint.socket, "getaddrinfo", fail)
-    context = context_of(root=None)
+    context = context_of(root=None, region_name="eu-west-1", **KEYS)
+    context.create_client()
     assert check_root(context).remedy.endswith(LOCAL_SERVER)
     assert endpoint.check_name(context).remedy.endswith(LOCAL_SERVER)

@@ -24,11 +24,11 @@ CONCEALER = Redactor(["the-secret"])
 def test_facts_stand_below_their_headings() -> None:
     assert list(Report(CONCEALER).facts(FACTS)) == [
         "Endpoint",
-        "  endpoint url               http://host  [environment variable X]",
-        "  proxy                      none",
+        "  endpoint url                 http://host  [environment variable X]",
+        "  proxy                        none",
         "Machine",
-        "  tmproot free               2.3 GiB",
-        "  names                      a, b",
+        "  tmproot free                 2.3 GiB",
+        "  names                        a, b",
     ]
 
 

@@ -6,7 +6,7 @@ from metaflow_extensions.fasts3.wire.checksums import ALGORITHMS, full_object_ch
 from metaflow_extensions.fasts3.wire.dates import http_timestamp
 from metaflow_extensions.fasts3.wire.failures import TransferError
 from metaflow_extensions.fasts3.wire.http11 import Head, ProtocolError, content_length
-from metaflow_extensions.fasts3.wire.ranges import content_range
+from metaflow_extensions.fasts3.wire.ranges import span
 from metaflow_extensions.fasts3.wire.s3_errors import seconds_of
 
 TOKENS = [
@@ -25,7 +25,7 @@ def check(data: bytes) -> bool:
 def _is_range(value):
     length = 5
     try:
-        first, total = content_range(value, length)
+        first, total = span(value, f"bytes=-{length}", length)
     except TransferError:
         return False
     assert 0 <= first <= total - length

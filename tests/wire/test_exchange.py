@@ -12,6 +12,7 @@ from wire.conftest import CREDENTIALS, NOW
 from wire.scripted import LONG, OK, Scripted, answer, close, error, expect, reply, silence
 
 from metaflow_extensions.fasts3.wire import exchange as module
+from metaflow_extensions.fasts3.wire.blocking import complete
 from metaflow_extensions.fasts3.wire.credentials import CredentialSet
 from metaflow_extensions.fasts3.wire.exchange import Exchange
 from metaflow_extensions.fasts3.wire.failures import Code, TransferError
@@ -253,8 +254,8 @@ def test_a_document_over_the_limit_ends_the_connection(exchange_with):
     script = [expect, answer(reply(b"x" * 1001)), silence]
     with Scripted([script, [expect, answer(OK), silence]]) as server:
         exchange = exchange_with(server)
-        with pytest.raises(TransferError) as failed:
-            ask(exchange).read_all(1000)
+        with pytest.raises(TransferError) as failed, complete(exchange.ask(*ASKED)) as long:
+            complete(long.read_all(1000))
         assert failed.value.failure.code is Code.MALFORMED
         ask(exchange).finish()
     assert server.accepted == 2
@@ -316,7 +317,8 @@ def test_a_connection_that_is_not_kept(tls, exchange_with, last):
 def test_a_reply_that_was_dropped(exchange_with):
     with Scripted([[expect, answer(reply(b"one")), silence], [expect, answer(reply(b"two")), silence]]) as server:
         exchange = exchange_with(server)
-        ask(exchange).drop()
+        with ask(exchange).inner:
+            pass
         assert ask(exchange).document() == b"two"
 
 

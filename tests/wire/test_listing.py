@@ -307,13 +307,13 @@ def test_what_is_broken_is_told_in_one_short_sentence():
 # --- Requests and tokens
 
 
-class Exchange:
+class Exchange(Reply):
     """Answers every request with a document, or with a failure; keeps what was asked. Also the reply itself."""
 
     head = SimpleNamespace(status=200, headers={"x-amz-request-id": "REQUEST"})
-    broken, naming, naming_failures = Reply.broken, Reply.naming, Reply.naming_failures
 
     def __init__(self, answer):
+        self._finished = True
         self.answer = answer
         self.asked = []
         self.finished = 0
@@ -331,13 +331,19 @@ class Exchange:
         self.finished += 1
 
 
+def transfers(exchange):
+    made = BucketTransfers()
+    made._exchange = exchange
+    return made
+
+
 def list_page(answer, *args, **kwargs):
-    return complete(BucketTransfers(Exchange(answer)).list_page("bucket", *args, **kwargs))
+    return complete(transfers(Exchange(answer)).list_page("bucket", *args, **kwargs))
 
 
 def test_what_is_asked_for_a_page():
     exchange = Exchange(listing([("page", 1)]))
-    complete(BucketTransfers(exchange).list_page("bucket", "p", "/", "tok", 7))
+    complete(transfers(exchange).list_page("bucket", "p", "/", "tok", 7))
     ((operation, bucket, key, query),) = exchange.asked
     assert (operation, bucket, key) == ("ListObjectsV2", "bucket", "")
     assert dict(query) == {
@@ -353,7 +359,7 @@ def test_what_is_asked_for_a_page():
 
 def test_the_first_page_has_no_token():
     exchange = Exchange(listing())
-    complete(BucketTransfers(exchange).list_page("bucket", ""))
+    complete(transfers(exchange).list_page("bucket", ""))
     assert "continuation-token" not in dict(exchange.asked[0][-1])
 
 
@@ -371,7 +377,7 @@ def test_version_1_goes_on_after_a_marker(told, marker):
     document = listing(keys, more="true", encode=quote_plus).replace(b"<Contents>", f"{told}<Contents>".encode(), 1)
     token = list_page(document, "").next_token
     exchange = Exchange(listing())
-    complete(BucketTransfers(exchange).list_page("bucket", "", token=token))
+    complete(transfers(exchange).list_page("bucket", "", token=token))
     query = dict(exchange.asked[0][-1])
     assert query["marker"] == marker
     assert "continuation-token" not in query
@@ -408,7 +414,7 @@ def test_what_is_no_listing_is_told_with_its_request_id():
 
 def test_the_head_of_a_bucket():
     exchange = Exchange(b"")
-    complete(BucketTransfers(exchange).head_bucket("bucket"))
+    complete(transfers(exchange).head_bucket("bucket"))
     assert exchange.asked == [("HeadBucket", "bucket", "", [])]
     assert exchange.finished == 1
 
@@ -420,7 +426,7 @@ def test_the_head_of_a_bucket():
 def test_the_head_of_no_bucket(answer, code):
     failure = Failure(answer, "Not Found", "404", 404, "id")
     with pytest.raises(TransferError) as failed:
-        complete(BucketTransfers(Exchange(failure)).head_bucket("bucket"))
+        complete(transfers(Exchange(failure)).head_bucket("bucket"))
     assert failed.value.failure.code is code
     assert failed.value.failure.s3_code == ("NoSuchBucket" if code is Code.NO_BUCKET else "404")
     assert failed.value.failure.request_id == "id"

@@ -30,14 +30,13 @@ TRUNCATED = (
 )
 
 
-class Exchange:
+class Exchange(Reply):
     """Answers one request after the other with a document."""
 
     head = SimpleNamespace(status=200, headers={"date": "Mon, 21 Sep 2026 13:33:30 GMT"})
-    naming = Reply.naming
-    naming_failures = Reply.naming_failures
 
     def __init__(self, *documents):
+        self._finished = True
         self.documents = list(documents)
         self.asked = []
 
@@ -50,7 +49,9 @@ class Exchange:
 
 
 def list_uploads(exchange, *arguments):
-    return complete(OpenUploadTransfers(exchange).list_uploads("bucket", "d", *arguments))
+    transfers = OpenUploadTransfers()
+    transfers._exchange = exchange
+    return complete(transfers.list_uploads("bucket", "d", *arguments))
 
 
 def test_a_page_and_the_one_after_it():

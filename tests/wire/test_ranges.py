@@ -3,15 +3,21 @@
 import pytest
 
 from metaflow_extensions.fasts3.wire.failures import Code, TransferError
-from metaflow_extensions.fasts3.wire.ranges import check_range, content_range, most_of
+from metaflow_extensions.fasts3.wire.ranges import most_of, span
 
 
 @pytest.mark.parametrize(
-    ("header", "length", "expected"),
-    [(None, 5, (0, 5)), ("", 5, (0, 5)), ("bytes 0-4/5", 5, (0, 5)), ("bytes 10-19/100", 10, (10, 100))],
+    ("header", "asked", "length", "expected"),
+    [
+        (None, None, 5, (0, 5)),
+        ("", None, 5, (0, 5)),
+        ("bytes 0-4/5", None, 5, (0, 5)),
+        ("bytes 10-19/100", "bytes=10-19", 10, (10, 100)),
+        (None, None, None, (0, None)),
+    ],
 )
-def test_content_ranges(header, length, expected):
-    assert content_range(header, length) == expected
+def test_content_ranges(header, asked, length, expected):
+    assert span(header, asked, length) == expected
 
 
 @pytest.mark.parametrize(
@@ -24,7 +30,7 @@ def test_content_ranges(header, length, expected):
 )
 def test_content_ranges_that_make_no_sense(header):
     with pytest.raises(TransferError) as failed:
-        content_range(header, 5)
+        span(header, "bytes=0-4", 5)
     assert failed.value.failure.code is Code.MALFORMED
 
 
@@ -40,7 +46,7 @@ def test_content_ranges_that_make_no_sense(header):
     ],
 )
 def test_a_range_that_was_answered_as_asked(asked, first, length, total):
-    assert check_range(asked, first, length, total) is None
+    assert span(f"bytes {first}-{first + length - 1}/{total}", asked, length) == (first, total)
 
 
 @pytest.mark.parametrize(
@@ -55,13 +61,19 @@ def test_a_range_that_was_answered_as_asked(asked, first, length, total):
 )
 def test_another_range_than_was_asked_for_is_an_error(asked, first, length, total):
     with pytest.raises(TransferError) as failed:
-        check_range(asked, first, length, total)
+        span(f"bytes {first}-{first + length - 1}/{total}", asked, length)
+    assert failed.value.failure.code is Code.REJECTED
+
+
+def test_a_range_of_an_unknown_length_is_an_error():
+    with pytest.raises(TransferError) as failed:
+        span(None, "bytes=0-4", None)
     assert failed.value.failure.code is Code.REJECTED
 
 
 def test_a_range_that_nobody_asked_for_is_an_error():
     with pytest.raises(TransferError) as failed:
-        check_range(None, 0, 5, 100)
+        span("bytes 0-4/100", None, 5)
     assert failed.value.failure.code is Code.MALFORMED
 
 

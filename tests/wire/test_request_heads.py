@@ -4,7 +4,6 @@ from wire.conftest import CREDENTIALS
 
 from metaflow_extensions.fasts3.wire.operations import OPERATIONS
 from metaflow_extensions.fasts3.wire.request_heads import RequestHeads
-from metaflow_extensions.fasts3.wire.sending import NOTHING
 from metaflow_extensions.fasts3.wire.sigv4 import Scope
 from metaflow_extensions.fasts3.wire.template import Endpoint, RequestTemplate
 
@@ -22,7 +21,7 @@ def test_the_clock_of_a_server_is_its_own():
 
     def date(template):
         target = (OPERATIONS["GetObject"], "bucket", "key")
-        head = heads.write(*target, template, heads.signer(template), (), None, NOTHING, False).decode()
+        head = heads.write(*target, template, heads.signer(template), (), {}, None).decode()
         return head.partition("x-amz-date: ")[2][:8]
 
     assert (date(odd), date(other)) == ("20261123", "20261123")

@@ -190,18 +190,14 @@ def test_bodies_of_all_kinds(connections_to, kind):
     assert [request.body for request in server.requests] == [b"small", LARGE]
 
 
-def test_feeding_hands_over_all_bytes(tmp_path, monkeypatch):
+def test_the_pieces_of_a_payload_are_all_its_bytes(tmp_path, monkeypatch):
     monkeypatch.setattr(sending, "READ_STEP", 7)
     (tmp_path / "f").write_bytes(bytes(range(100)))
     with open(tmp_path / "f", "rb") as file:
-        pieces = []
-        Payload(file=file.fileno(), position=3, length=90).feed(pieces.append)
-        assert b"".join(pieces) == bytes(range(3, 93))
+        assert b"".join(Payload(file=file.fileno(), position=3, length=90).pieces()) == bytes(range(3, 93))
         with pytest.raises(EOFError):
-            Payload(file=file.fileno(), position=3, length=98).feed(pieces.append)
-    pieces = []
-    Payload(b"abc").feed(pieces.append)
-    assert pieces == [b"abc"]
+            list(Payload(file=file.fileno(), position=3, length=98).pieces())
+    assert list(Payload(b"abc").pieces()) == [b"abc"]
 
 
 # --- The nod (RFC 9110 section 10.1.1).

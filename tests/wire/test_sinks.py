@@ -1,49 +1,54 @@
 """Tests of the destinations of downloads."""
 
 import os
+from contextlib import nullcontext
 
 import pytest
 
 from metaflow_extensions.fasts3.wire.failures import Code, TransferError
 from metaflow_extensions.fasts3.wire.local_files import path_in_memory
-from metaflow_extensions.fasts3.wire.sinks import sink_for
+from metaflow_extensions.fasts3.wire.sinks import Sink
 
 
 def test_a_file_from_a_position_on(tmp_path):
     path = tmp_path / "f"
     path.write_bytes(b"0123456789")
-    sink = sink_for(str(path), 3)
-    sink.write(memoryview(b"ab"))
-    sink.write(memoryview(b"c"))
-    assert sink.finish() is None
+    with Sink(str(path), 3) as sink:
+        sink.write(memoryview(b"ab"))
+        sink.write(memoryview(b"c"))
+    assert sink.body is None
     assert path.read_bytes() == b"012abc6789"
 
 
 def test_memory_keeps_a_copy():
-    sink = sink_for(None, 0)
-    scratch = bytearray(b"one")
-    sink.write(memoryview(scratch))
-    scratch[:] = b"two"
-    sink.write(memoryview(scratch))
-    assert sink.finish() == b"onetwo"
+    with Sink(None) as sink:
+        scratch = bytearray(b"one")
+        sink.write(memoryview(scratch))
+        scratch[:] = b"two"
+        sink.write(memoryview(scratch))
+    assert sink.body == b"onetwo"
 
 
 def test_nothing_at_all_is_no_bytes():
-    assert sink_for(None, 0).finish() == b""
+    with Sink(None) as sink:
+        pass
+    assert sink.body == b""
 
 
-def test_what_is_abandoned_leaves_no_descriptor(tmp_path):
+@pytest.mark.parametrize("error", [None, ZeroDivisionError])
+def test_no_descriptor_is_left(tmp_path, error):
     before = len(os.listdir("/proc/self/fd"))
-    sink = sink_for(str(tmp_path / "f"), 0)
-    sink.write(memoryview(b"x"))
-    sink.abandon()
+    with pytest.raises(error) if error else nullcontext(), Sink(str(tmp_path / "f")) as sink:
+        sink.write(memoryview(b"x"))
+        if error:
+            raise error
     assert len(os.listdir("/proc/self/fd")) == before
 
 
 def test_no_file_is_written_through_a_link(tmp_path):
     (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(TransferError) as failed:
-        sink_for(str(tmp_path / "link"), 0)
+        Sink(str(tmp_path / "link"), 0)
     assert failed.value.failure.code is Code.LOCAL_FILE
     assert not (tmp_path / "elsewhere").exists()
 
@@ -56,8 +61,8 @@ def test_a_descriptor_that_is_another_file_s_by_now_is_not_opened(tmp_path, monk
     os.dup2(os.open(tmp_path / "mine", os.O_RDWR), descriptor)
     monkeypatch.setattr(os, "open", lambda *_: pytest.fail("a device, or a pipe, may do anything when it is opened"))
     with pytest.raises(TransferError, match="local-file"):
-        sink_for(path, 2)
+        Sink(path, 2)
     os.close(descriptor)
     with pytest.raises(TransferError, match="local-file"):
-        sink_for(path, 2)
+        Sink(path, 2)
     assert (tmp_path / "mine").read_bytes() == b"precious"

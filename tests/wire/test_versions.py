@@ -38,7 +38,9 @@ TRUNCATED = (
 
 
 def list_versions(exchange, *arguments):
-    return complete(VersionTransfers(exchange).list_versions("bucket", "d", *arguments))
+    transfers = VersionTransfers()
+    transfers._exchange = exchange
+    return complete(transfers.list_versions("bucket", "d", *arguments))
 
 
 def test_versions_and_markers_are_listed_latest_first():

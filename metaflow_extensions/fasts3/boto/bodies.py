@@ -10,24 +10,13 @@ from s3transfer.utils import ReadFileChunk
 
 from metaflow_extensions.fasts3.wire.bandwidth import Allowance
 from metaflow_extensions.fasts3.wire.failures import TransferError
-from metaflow_extensions.fasts3.wire.local_files import became_shorter, local_failure, open_to_read, open_to_write
+from metaflow_extensions.fasts3.wire.local_files import became_shorter, local_failure, open_to_read
+from metaflow_extensions.fasts3.wire.sinks import Sink
 
 CHUNK = 2**20  # bytes per read from the socket: few Python calls, little memory
 
 
-@contextmanager
-def destination(path: Optional[str], position: int, keep: bool = False) -> Iterator[BinaryIO]:
-    """Open the file that receives the bytes; a buffer in memory without a path."""
-    if path is None:
-        yield BytesIO()
-        return
-    with open(open_to_write(path, position, keep), "wb") as file:
-        if position:
-            file.seek(position)
-        yield file
-
-
-def copy(body: Any, file: BinaryIO, most: Optional[int], allowance: Optional[Allowance]) -> "tuple[int, int]":
+def copy(body: Any, sink: Sink, most: Optional[int], allowance: Optional[Allowance]) -> "tuple[int, int]":
     """Copy at most `most` bytes, or all if it is None; return their number and CRC-32."""
     received = crc = 0
     while received != most:
@@ -35,7 +24,7 @@ def copy(body: Any, file: BinaryIO, most: Optional[int], allowance: Optional[All
         data = body.read(allowance.wait_for_some(step) if allowance else step)
         if not data:
             break
-        file.write(data)
+        sink.write(data)
         crc = zlib.crc32(data, crc)
         received += len(data)
     return received, crc

@@ -2,16 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Callable, Optional, TypeVar
+from typing import Any, Callable, Optional
 
 from metaflow_extensions.fasts3.boto import events
 from metaflow_extensions.fasts3.boto.errors import failure_of
 from metaflow_extensions.fasts3.wire.bandwidth import Allowance
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
-from metaflow_extensions.fasts3.wire.operations import OPERATIONS
-from metaflow_extensions.fasts3.wire.s3_errors import explanation, named
-
-T = TypeVar("T")
+from metaflow_extensions.fasts3.wire.s3_errors import named
 
 
 class Call(events.State):
@@ -54,20 +51,3 @@ def translated(allowance: Optional[Allowance] = None) -> Iterator[Call]:
         raise TransferError(failure) from error
     finally:
         events.current.state = None
-
-
-def explained(operation: str, ask: "Callable[[], T]", explain: "Callable[[], None]") -> T:
-    """Send a HEAD request. If it fails, send a GET: its error has the reason, and boto3 learns the region from it."""
-    try:
-        return ask()
-    except TransferError as error:
-        if error.failure.status not in OPERATIONS[operation].explained_by.statuses:
-            raise
-        refusal = error.failure
-    try:
-        explain()
-    except TransferError as error:
-        raise TransferError(explanation(refusal, error.failure)) from error
-    if refusal.status == 403:  # not due to another region: the refusal is final, as on the wire
-        raise TransferError(refusal)
-    return ask()

@@ -14,7 +14,7 @@ from botocore.utils import parse_timestamp
 from metaflow_extensions.fasts3.wire.bandwidth import Allowance
 from metaflow_extensions.fasts3.wire.deletion import md5_of
 from metaflow_extensions.fasts3.wire.failures import TransferError
-from metaflow_extensions.fasts3.wire.not_s3 import check_body, is_refusal_of_another_server, refusal
+from metaflow_extensions.fasts3.wire.not_s3 import check_body, refusal_of_another_server
 from metaflow_extensions.fasts3.wire.operations import OPERATIONS
 from metaflow_extensions.fasts3.wire.s3_errors import named
 from metaflow_extensions.fasts3.wire.xml_documents import read
@@ -160,8 +160,9 @@ def _check_response(operation_model: Any, response_dict: "dict[str, Any]", **_: 
     current.state.document = body
     names = {name.lower(): value for name, value in headers.items()}
     if status >= 300:
-        if is_refusal_of_another_server(status, names, body):
-            raise TransferError(refusal(status))
+        other = refusal_of_another_server(status, names, body)
+        if other:
+            raise TransferError(other)
     elif operation_model.http["method"] != "HEAD":
         try:
             _check_document(operation_model.name, names, body)

@@ -6,14 +6,14 @@ One method is one request. The client does not retry; `workers/performer.py` dec
 import zlib
 from collections.abc import Sequence
 from contextlib import closing
-from io import BytesIO
-from typing import Any, Optional, Union
+from typing import Any, Callable, Optional, TypeVar, Union
 from urllib.parse import quote
 
+from botocore import xform_name
 from botocore.exceptions import ClientError
 
-from metaflow_extensions.fasts3.boto.bodies import CHUNK, copy, destination, source
-from metaflow_extensions.fasts3.boto.calls import Call, explained, translated
+from metaflow_extensions.fasts3.boto.bodies import CHUNK, copy, source
+from metaflow_extensions.fasts3.boto.calls import Call, translated
 from metaflow_extensions.fasts3.boto.errors import failure_of
 from metaflow_extensions.fasts3.boto.events import hook_into
 from metaflow_extensions.fasts3.wire import deletion, open_uploads, versions
@@ -21,10 +21,13 @@ from metaflow_extensions.fasts3.wire.bandwidth import Allowance
 from metaflow_extensions.fasts3.wire.checksums import Checksum, crc32_text, full_object_checksum
 from metaflow_extensions.fasts3.wire.conditions import ABSENT
 from metaflow_extensions.fasts3.wire.copies import kept_encryption, no_copy, part_of
-from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
+from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError, broken, malformed
 from metaflow_extensions.fasts3.wire.listing import checked, marker_of, parse_page, token_after
 from metaflow_extensions.fasts3.wire.not_s3 import check_bucket, check_object, stored_etag
+from metaflow_extensions.fasts3.wire.operations import OPERATIONS
 from metaflow_extensions.fasts3.wire.ranges import length_in, most_of, span
+from metaflow_extensions.fasts3.wire.s3_errors import explanation
+from metaflow_extensions.fasts3.wire.sinks import Sink
 from metaflow_extensions.fasts3.wire.transfers import (
     KEPT,
     TAG_COUNT,
@@ -42,6 +45,8 @@ from metaflow_extensions.fasts3.wire.transfers import (
     VersionsPage,
 )
 
+T = TypeVar("T")
+
 
 class Boto3Transfers:
     """`wire.transfers.Transfers` on a boto3 client. One instance serves many threads."""
@@ -55,37 +60,46 @@ class Boto3Transfers:
         self._checksum = {"ChecksumAlgorithm": "CRC32"} if setting == "when_supported" else {}
 
     def head(self, bucket: str, key: str, version_id: Optional[str] = None) -> ObjectInfo:
-        wanted = {"Bucket": bucket, "Key": key, **_version(version_id)}
+        def read(call: Call) -> ObjectInfo:
+            call.check(check_object)
+            return _info(call.reply, _length(call.reply))._replace(others=_others(call.reply))
 
-        def ask() -> ObjectInfo:
-            with translated() as call:
-                reply = call.reply = self._client.head_object(**wanted)
-                call.check(check_object)
-                return _info(reply, _length(reply))._replace(others=_others(reply))
-
-        def explain() -> None:
-            with translated(), self._client.get_object(**wanted, Range="bytes=0-0")["Body"] as body:
-                body.read(1)
-
-        return explained("HeadObject", ask, explain)
+        return self._head("HeadObject", read, Bucket=bucket, Key=key, **_version(version_id))
 
     def head_bucket(self, bucket: str, key: str = "") -> None:
-        def ask() -> None:
-            with translated() as call:
-                call.reply = self._client.head_bucket(Bucket=bucket)
-                call.check(check_bucket)
-
-        def explain() -> None:
-            with translated():
-                self._client.list_objects_v2(Bucket=bucket, MaxKeys=1)
-
         try:
-            explained("HeadBucket", ask, explain)
+            self._head("HeadBucket", lambda call: call.check(check_bucket), Bucket=bucket)
         except TransferError as error:
             if error.failure.code is Code.NOT_FOUND:  # a HEAD response has no body with a code such as NoSuchBucket
                 failure = error.failure._replace(code=Code.NO_BUCKET, s3_code="NoSuchBucket")
                 raise TransferError(failure) from error
             raise
+
+    def _head(self, operation: str, read: "Callable[[Call], T]", **target: str) -> T:
+        """Send a HEAD; if it fails, a GET: its error has the reason, and boto3 learns the region from it."""
+        by = OPERATIONS[operation].explained_by
+
+        def ask() -> T:
+            with translated() as call:
+                call.reply = getattr(self._client, xform_name(operation))(**target)
+                return read(call)
+
+        try:
+            return ask()
+        except TransferError as error:
+            if error.failure.status not in by.statuses:
+                raise
+            refusal = error.failure
+        try:
+            with translated():
+                reply = getattr(self._client, xform_name(by.operation))(**target, **by.arguments)
+                if "Body" in reply:
+                    reply["Body"].close()
+        except TransferError as error:
+            raise TransferError(explanation(refusal, error.failure)) from error
+        if refusal.status == 403:  # not due to another region: the refusal is final, as on the wire
+            raise TransferError(refusal)
+        return ask()
 
     def get(
         self,
@@ -114,15 +128,12 @@ class Boto3Transfers:
             most = most_of(length, limit, path is None)
             # `with` on botocore's body returns the stream below it, which verifies nothing. That is right for a range
             # only, with which some servers send the checksum of the whole object.
-            with (
-                reply["Body"] if byte_range else closing(reply["Body"]) as body,
-                destination(path, position, keep) as file,
-            ):
-                received, number = copy(body, file, most, allowance)
+            with reply["Body"] if byte_range else closing(reply["Body"]) as body, Sink(path, position, keep) as sink:
+                received, number = copy(body, sink, most, allowance)
                 # At the end of the body, botocore verifies the length and, if there is one, the checksum.
                 ended = length in (None, received) and not body.read(1)
             if length is not None and received != most:
-                raise TransferError(Failure(Code.BROKEN, f"received {received} bytes instead of {most}"))
+                raise broken(f"received {received} bytes instead of {most}")
             if length is None:
                 total, length = (received, received) if ended else (None, UNKNOWN_LENGTH)
             checksum = None if byte_range else self._checksum_in(reply)
@@ -135,7 +146,7 @@ class Boto3Transfers:
                 number if crc or by_crc32 else None,
                 checksum.value if checksum and by_crc32 else None,
                 checksum.algorithm if checksum and ended else None,
-                file.getvalue() if isinstance(file, BytesIO) else None,
+                sink.body,
             )
 
     def _checksum_in(self, reply: Any) -> Optional[Checksum]:
@@ -272,7 +283,7 @@ class Boto3Transfers:
             call.stored_headers = headers.others or {}
             reply = call.reply = self._client.create_multipart_upload(Bucket=bucket, Key=key, **given)
             if not reply.get("UploadId"):
-                raise TransferError(Failure(Code.MALFORMED, "the response to CreateMultipartUpload has no UploadId"))
+                raise malformed("the response to CreateMultipartUpload has no UploadId")
             return str(reply["UploadId"])
 
     def upload_part(
@@ -348,7 +359,7 @@ def _length(reply: dict[str, Any]) -> Optional[int]:
     if length is None:
         return length_in(reply.get("ContentRange"))
     if length < 0:
-        raise TransferError(Failure(Code.MALFORMED, f"Content-Length is {length}"))
+        raise malformed(f"Content-Length is {length}")
     return int(length)
 
 

@@ -1,25 +1,25 @@
 """The credentials of the requests, and their origin."""
 
-import os
 import time
 from collections.abc import Iterator
 from datetime import datetime, timezone
-from typing import Any, Optional
+from typing import Optional
 
 from metaflow_extensions.fasts3.api.errors import REMEDIES, shown
 from metaflow_extensions.fasts3.boto.transfer_client import TransferClient
 from metaflow_extensions.fasts3.doctor.context import Context
 from metaflow_extensions.fasts3.doctor.findings import Fact, Finding, ok, problem, skipped, warning
 from metaflow_extensions.fasts3.doctor.redaction import masked_key
-from metaflow_extensions.fasts3.doctor.settings import CLIENT_PARAMS, profile_setting
+from metaflow_extensions.fasts3.doctor.settings import variables_with
 from metaflow_extensions.fasts3.wire.credentials import CredentialSet
 from metaflow_extensions.fasts3.wire.failures import Code, TransferError
 
 SOON = 900.0  # seconds before credentials expire
+CLIENT_PARAMS = "METAFLOW_DATATOOLS_CLIENT_PARAMS"
 STS_TIMEOUT = 2.0  # seconds, to connect and to read
 # botocore's names for the sources of credentials (`Credentials.method`), in words.
 METHODS = {
-    "explicit": f"client_params (METAFLOW_{CLIENT_PARAMS})",
+    "explicit": f"client_params ({CLIENT_PARAMS})",
     "env": "environment variables",
     "shared-credentials-file": "profile",
     "config-file": "profile",
@@ -33,20 +33,13 @@ METHODS = {
     "ec2-credentials-file": "file named by AWS_CREDENTIAL_FILE",
     "boto-config": "file of boto 2",
 }
-OF_A_PROFILE = frozenset({"shared-credentials-file", "config-file", "sso", "login", "assume-role", "custom-process"})
-# The environment variables that each method reads.
-VARIABLES = {
-    "env": ("AWS_ACCESS_KEY_ID", "AWS_SESSION_TOKEN"),
-    "container-role": ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI"),
-    "assume-role-with-web-identity": ("AWS_WEB_IDENTITY_TOKEN_FILE",),
-}
 
 
 def facts(context: Context, client: TransferClient) -> Iterator[Fact]:
     """The facts about credentials."""
     section = "credentials"
-    profile = profile_setting(context.session)
-    yield Fact(section, "profile", profile.value or "default", profile.origin)
+    profile = context.session.profile
+    yield Fact(section, "profile", profile or "default", variables_with(profile))
     if client.recipe is not None and client.recipe.anonymous:
         yield Fact(section, "method", "none: requests are not signed", "signature_version")
         return
@@ -54,8 +47,8 @@ def facts(context: Context, client: TransferClient) -> Iterator[Fact]:
     if method is None:
         yield Fact(section, "method", None)
         return
-    yield Fact(section, "method", METHODS.get(method, method), origin_of(context.session, method))
-    yield Fact(section, "access_key_id", masked_key(client.identity))
+    yield Fact(section, "method", METHODS.get(method, method))
+    yield Fact(section, "access_key_id", masked_key(client.identity), variables_with(client.identity))
     try:
         current = client.credentials()
     except TransferError:  # the check of credentials reports it
@@ -63,18 +56,6 @@ def facts(context: Context, client: TransferClient) -> Iterator[Fact]:
     if current is not None and current.expires is not None:
         expires = datetime.fromtimestamp(current.expires, timezone.utc)
         yield Fact(section, "expires", expires.isoformat(timespec="seconds"))
-
-
-def origin_of(session: Any, method: str) -> str:
-    """The origin of the credentials of one of botocore's methods; "" if the method says it all."""
-    names = [name for name in VARIABLES.get(method, ()) if name in os.environ]
-    if names:
-        role = os.environ.get("AWS_ROLE_ARN") if method == "assume-role-with-web-identity" else None
-        return ", ".join([*names, *([role] if role else [])])
-    if method not in OF_A_PROFILE:
-        return ""
-    role = session.get_scoped_config().get("role_arn") if method == "assume-role" else None
-    return f"{f'{role}, ' if role else ''}profile {session.profile or 'default'!r}"
 
 
 def check_credentials(context: Context) -> Finding:
@@ -109,17 +90,16 @@ def _expiry(current: CredentialSet) -> Optional[Finding]:
 
 def _unused_profile(context: Context, client: TransferClient) -> Optional[Finding]:
     """The finding about a chosen profile that other credentials override."""
-    profile = profile_setting(context.session)
-    method = client.credentials_method
-    if profile.value is None or method not in ("env", "explicit"):
+    profile, method = context.session.profile, client.credentials_method
+    if profile is None or method not in ("env", "explicit"):
         return None
     return warning(
         "credentials",
-        f"The credentials of profile {profile.value!r} ({profile.origin}) are not used, because those of "
+        f"The credentials of profile {profile!r} ({variables_with(profile)}) are not used, because those of "
         f"{METHODS[method]} come first.",
         "Unset AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, or the profile."
         if method == "env"
-        else f"Remove the credentials from METAFLOW_{CLIENT_PARAMS}, or unset the profile.",
+        else f"Remove the credentials from {CLIENT_PARAMS}, or unset the profile.",
     )
 
 

@@ -4,16 +4,15 @@ import os
 import socket
 import time
 from collections.abc import Iterator
-from typing import Optional
+from typing import Any, Optional, Union
 from urllib.parse import urlsplit
 
 from metaflow_extensions.fasts3.api.errors import MOST_NAMED, REMEDIES, remedy_of_unreachable, shown
 from metaflow_extensions.fasts3.boto.redaction import without_password
 from metaflow_extensions.fasts3.boto.transfer_client import TransferClient
-from metaflow_extensions.fasts3.doctor import settings
 from metaflow_extensions.fasts3.doctor.context import Context, Response
 from metaflow_extensions.fasts3.doctor.findings import Fact, Finding, ok, problem, skipped, warning
-from metaflow_extensions.fasts3.doctor.settings import DEFAULT, Setting, origin_of
+from metaflow_extensions.fasts3.doctor.settings import DEFAULT, variables_with
 from metaflow_extensions.fasts3.wire.addresses import is_address
 from metaflow_extensions.fasts3.wire.connection_errors import NO_TLS
 from metaflow_extensions.fasts3.wire.dates import http_timestamp
@@ -26,67 +25,35 @@ SET_THE_CLOCK = "Set this machine's clock, for example with NTP."
 LOCAL_SERVER = "For a local server, paste into this shell the lines that `metaflow fasts3 serve` has printed."
 
 
-def facts(context: Context, client: Optional[TransferClient]) -> Iterator[Fact]:
+def facts(context: Context, client: TransferClient) -> Iterator[Fact]:
     """The facts about the endpoint."""
-    section, session = "endpoint", context.session
-    recipe = client.recipe if client else None
-    configured = settings.endpoints(session)
-    if client is None:  # these settings do not allow a client
-        endpoint = configured[0] if configured else Setting(None, DEFAULT)
-    elif recipe is not None and recipe.endpoint_url is None:
-        endpoint = Setting(client.endpoint_url, DEFAULT)
-    else:
-        endpoint = origin_of((recipe and recipe.endpoint_url) or client.endpoint_url, configured)
-    yield Fact(section, "endpoint_url", endpoint.value and without_password(endpoint.value), endpoint.origin)
-    regions = settings.regions(session)
-    region = origin_of(recipe.region, regions) if recipe else regions[0] if regions else Setting(None, DEFAULT)
-    yield Fact(section, "region", region.value, region.origin if regions else DEFAULT)
-    style = _addressing_style(context, client)
-    yield Fact(section, "addressing_style", style.value or "auto", style.origin)
+    section, url = "endpoint", without_password(client.endpoint_url)
+    config: dict[str, Any] = {}
+    chosen, region = True, None
+    if client.recipe:
+        config, region = client.recipe.config, client.recipe.region
+        chosen = client.recipe.endpoint_url is not None
+    yield Fact(section, "endpoint_url", url, variables_with(url) if chosen else DEFAULT)
+    yield Fact(section, "region", region, variables_with(region))
+    yield Fact(section, "addressing_style", (config.get("s3") or {}).get("addressing_style") or "auto")
     template = _template(context)
     if template:
         in_host = template.host.startswith(f"{context.bucket}.")
         yield Fact(section, "bucket_in", "host" if in_host else "path")
-    if not str(endpoint.value or "https:").startswith("https:"):
+    if not url.startswith("https:"):
         yield Fact(section, "tls", "no: plain HTTP")
     else:
-        bundle = _certificates(context)
-        yield Fact(section, "tls", "yes" if bundle.value is not False else "yes, but the server is not verified")
-        name = bundle.value if isinstance(bundle.value, str) else "botocore's own"
-        yield Fact(section, "certificates", None if bundle.value is False else name, bundle.origin)
-    yield _proxy(client)
-    provider = settings.metaflow_setting("DEFAULT_AWS_CLIENT_PROVIDER")
-    yield Fact(section, "client_provider", provider.value, provider.origin)
+        verify = _verify(client)
+        yield Fact(section, "tls", "yes" if verify is not False else "yes, but the server is not verified")
+        name = None if verify is False else verify or "botocore's own"
+        yield Fact(section, "certificates", name, variables_with(name))
+    yield Fact(section, "proxy", client.proxy, variables_with(client.proxy))
 
 
-def _addressing_style(context: Context, client: Optional[TransferClient]) -> Setting:
-    configured = settings.addressing_styles(context.session)
-    if client is None or client.recipe is None:
-        return configured[0] if configured else Setting(None, DEFAULT)
-    style = (client.recipe.config.get("s3") or {}).get("addressing_style")
-    return origin_of(None if style == "auto" and not configured else style, configured)
-
-
-def _certificates(context: Context) -> Setting:
+def _verify(client: TransferClient) -> "Union[bool, str, None]":
     """The bundle of certificates: False for none, a path, or None for botocore's own."""
-    configured = settings.certificates(context.session)
-    recipe = context.transfer_client.recipe if context.transfer_client else None
-    if recipe is None:
-        return configured[0] if configured else Setting(None, DEFAULT)
-    return origin_of(None if recipe.verify is True else recipe.verify, configured)
-
-
-def _proxy(client: Optional[TransferClient]) -> Fact:
-    url = client.proxy if client else None
-    if client is None or url is None:
-        # A proxy may be configured and not used.
-        exempt = settings.environment("no_proxy", "NO_PROXY")
-        unused = exempt and any(map(settings.proxy_variable, ("http", "https")))
-        return Fact("endpoint", "proxy", None, "NO_PROXY" if unused else "")
-    variable = settings.proxy_variable(urlsplit(client.endpoint_url).scheme)
-    chosen = settings.config_parameter("proxies")
-    origin = chosen[0].origin if chosen else settings.variable(variable) if variable else "this system"
-    return Fact("endpoint", "proxy", url, origin)
+    verify = client.recipe.verify if client.recipe else None
+    return None if verify is True else verify
 
 
 def _template(context: Context) -> Optional[RequestTemplate]:
@@ -103,26 +70,24 @@ def _template(context: Context) -> Optional[RequestTemplate]:
 def local_server_hint(context: Context) -> str:
     """The hint for users of a local server, if no endpoint is configured and requests would go to AWS; else ""."""
     recipe = context.transfer_client.recipe if context.transfer_client else None
-    try:
-        configured = (recipe is not None and recipe.endpoint_url) or settings.endpoints(context.session)
-    except Exception:  # boto3's files are not readable; the check of the client reports it
-        return ""
-    return "" if configured else f" {LOCAL_SERVER}"
+    return f" {LOCAL_SERVER}" if recipe is not None and recipe.endpoint_url is None else ""
 
 
 def check_certificates(context: Context) -> Finding:
     """Whether the certificate bundle is readable."""
     name = "certificates"
-    if not context.create_client().endpoint_url.startswith("https:"):
+    client = context.create_client()
+    if not client.endpoint_url.startswith("https:"):
         return skipped(name, "Plain HTTP has no certificates.")
-    bundle = _certificates(context)
-    if bundle.value is False:
-        message = f"The server is not verified ({bundle.origin}); anyone on the network can read and change the data."
+    bundle = _verify(client)
+    if bundle is False:
+        message = "The server is not verified; anyone on the network can read and change the data."
         return warning(name, message, "Set AWS_CA_BUNDLE to the bundle of its certificate authority instead.")
-    if isinstance(bundle.value, str) and not os.access(bundle.value, os.R_OK):
-        message = f"The certificates in {bundle.value} ({bundle.origin}) can't be read."
+    if bundle and not os.access(bundle, os.R_OK):
+        origin = variables_with(bundle)
+        message = f"The certificates in {bundle}{f' ({origin})' if origin else ''} can't be read."
         return problem(name, message, REMEDIES[Code.UNTRUSTED])
-    source = bundle.value if isinstance(bundle.value, str) else "botocore's own certificates"
+    source = bundle or "botocore's own certificates"
     return ok(name, f"Certificates are checked against {source}; `answer` reports the result.")
 
 

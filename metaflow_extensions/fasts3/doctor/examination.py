@@ -11,15 +11,13 @@ from metaflow_extensions.fasts3.doctor.checks import FIRST, REST, Check, why_no_
 from metaflow_extensions.fasts3.doctor.context import Context
 from metaflow_extensions.fasts3.doctor.findings import Fact, Finding, Status, problem, skipped, warning
 from metaflow_extensions.fasts3.doctor.limits import Deadline, TookTooLong, aside, limited
-from metaflow_extensions.fasts3.doctor.settings import config_file, metaflow_setting
+from metaflow_extensions.fasts3.doctor.settings import NAMES, config_file, metaflow_setting
 
 TOTAL = 21.0  # seconds for all checks; with the start and the cleanup less than 30
 RESERVED = 4.0  # seconds of these, for checks that are `reserved`
 LEAST = 0.25  # fraction of its limit: with less time, a check would only report that the others took long
 FACTS_LIMIT = 3.0  # seconds for the facts of one section
 FAILED = frozenset({Status.PROBLEM, Status.SKIPPED})
-# Metaflow's settings that decide where data goes and how it is transferred.
-SETTINGS = ("DATATOOLS_S3ROOT", "DATASTORE_SYSROOT_S3", "S3_SERVER_SIDE_ENCRYPTION", "S3_TRANSFERS", "S3_RETRY_COUNT")
 
 
 class Examination:
@@ -63,7 +61,7 @@ class Examination:
         yield from self._settings
         if client is not None:
             yield from self._limited("credentials", lambda: credentials.facts(context, client))
-        yield from self._limited("endpoint", lambda: endpoint.facts(context, client))
+            yield from self._limited("endpoint", lambda: endpoint.facts(context, client))
         if all(finding.status is Status.OK for finding in self._first if finding.name == "settings"):
             yield from self._limited("machine", lambda: machine.facts(context.tmproot, Settings.read().connections))
 
@@ -85,9 +83,10 @@ class Examination:
 def _settings() -> Iterator[Fact]:
     path = config_file()
     yield Fact("metaflow", "config_file", path, "" if os.path.exists(path) else "does not exist")
-    for name in SETTINGS:
-        setting = metaflow_setting(name)
-        yield Fact("metaflow", name, setting.value, setting.origin)
+    for name in NAMES:
+        value, origin = metaflow_setting(name)
+        # The names of parameters only: their values may be secrets.
+        yield Fact("metaflow", name, sorted(value) if isinstance(value, dict) else value, origin)
 
 
 class Examiner:

@@ -39,7 +39,7 @@ class Redactor:
     def text(self, text: str) -> str:
         """A text without secrets and without the middle of access key ids."""
         text = without_secrets(without_password(text), self._secrets)
-        return ACCESS_KEY.sub(lambda found: _masked_once(found[0]), text)
+        return ACCESS_KEY.sub(lambda found: found[0] if HIDDEN in found[0] else masked_key(found[0]), text)
 
     def value(self, value: Any) -> Any:
         """A JSON value without secrets."""
@@ -48,10 +48,6 @@ class Redactor:
         if isinstance(value, list):
             return [self.value(one) for one in value]
         return value
-
-
-def _masked_once(access_key: str) -> str:
-    return access_key if HIDDEN in access_key else masked_key(access_key)
 
 
 def secrets_in_environment(environment: Optional["dict[str, str]"] = None) -> Iterator[str]:

@@ -12,7 +12,7 @@ from metaflow_extensions.fasts3.doctor.findings import Fact, Finding, Status, Va
 from metaflow_extensions.fasts3.doctor.redaction import Redactor
 
 FORMAT = 1  # of the JSON document; increased when a name is removed or changes its meaning
-LABEL = 27  # columns for the name of a fact
+LABEL = 29  # columns for the name of a fact
 MARK = 9  # columns for the mark of a finding
 NAME = 15  # columns for its name
 COLORS = {Status.OK: "green", Status.WARNING: "yellow", Status.PROBLEM: "red", Status.SKIPPED: "cyan"}

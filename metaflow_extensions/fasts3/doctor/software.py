@@ -38,11 +38,8 @@ def extensions() -> "list[str]":
     """The extensions that Metaflow has loaded: names and versions."""
     from metaflow.extension_support import extension_info
 
-    return sorted(f"{name} {about.get('dist_version', '')}".strip() for name, about in _installed(extension_info()))
-
-
-def _installed(info: Any) -> "list[tuple[str, dict[str, str]]]":
-    return [(str(name), about) for name, about in info.get("installed", {}).items()]
+    installed = extension_info().get("installed", {})
+    return sorted(f"{name} {about.get('dist_version', '')}".strip() for name, about in installed.items())
 
 
 def check_user() -> Finding:

@@ -1,15 +1,14 @@
 """Waits until a server responds to a signed request, and creates the bucket."""
 
-import os
 import time
 from typing import Any
 
-import botocore.session
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from metaflow_extensions.fasts3.boto.recipe import ONE_TRY, ClientRecipe, GivenCredentials, build
 from metaflow_extensions.fasts3.local_server.errors import ServerFailed
 from metaflow_extensions.fasts3.local_server.storage import Keys
+from metaflow_extensions.fasts3.wire.credentials import CredentialSet
 
 # Codes of CreateBucket. SeaweedFS sends the second even to the bucket's owner.
 _EXISTS = ("BucketAlreadyOwnedByYou", "BucketAlreadyExists")
@@ -41,23 +40,8 @@ def make_bucket(bucket: str, endpoint_url: str, keys: Keys, deadline: float) -> 
 
 def _client(endpoint_url: str, keys: Keys) -> Any:
     # None of the user's settings applies to this client: no profile, which may not exist, and no proxy.
-    nothing = {
-        "profile": (None, None, None, None),
-        "config_file": (None, None, os.devnull, None),
-        "credentials_file": (None, None, os.devnull, None),
-        "ca_bundle": (None, None, None, None),
-    }
-    return botocore.session.Session(session_vars=nothing).create_client(
-        "s3",
-        endpoint_url=endpoint_url,
-        region_name="us-east-1",
-        aws_access_key_id=keys.access_key,
-        aws_secret_access_key=keys.secret_key,
-        config=Config(
-            connect_timeout=2,
-            read_timeout=10,
-            retries={"total_max_attempts": 1},
-            proxies={},
-            s3={"addressing_style": "path"},
-        ),
-    )
+    options = {"connect_timeout": 2, "read_timeout": 10, "retries": ONE_TRY, "proxies": {}}
+    options["s3"] = {"addressing_style": "path"}
+    recipe = ClientRecipe("us-east-1", endpoint_url, use_ssl=False, verify=False, anonymous=False, config=options)
+    credentials = CredentialSet(keys.access_key, keys.secret_key)
+    return build(recipe, GivenCredentials(lambda: credentials), connections=1)

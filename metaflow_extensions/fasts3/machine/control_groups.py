@@ -14,7 +14,7 @@ Read = Callable[[Path], float]  # returns the limit in a group's directory; infi
 
 
 @functools.lru_cache(maxsize=8)  # reading them costs as much as a small request, and they rarely change
-def least_limit(proc: Path, controller: str, read_v2: Read, read_v1: Read) -> float:
+def least_limit(proc: Path, controller: str, read: Read) -> float:
     """Return the lowest limit between a process's group and the root, in each hierarchy.
 
     Parameters
@@ -23,8 +23,8 @@ def least_limit(proc: Path, controller: str, read_v2: Read, read_v1: Read) -> fl
         The process's directory below /proc.
     controller : str
         ``cpu`` or ``memory``.
-    read_v2, read_v1 : callable
-        Read a group's directory, for either version.
+    read : callable
+        Reads a group's directory, of either version: their files have different names.
 
     Returns
     -------
@@ -46,7 +46,7 @@ def least_limit(proc: Path, controller: str, read_v2: Read, read_v1: Read) -> fl
     for mount in mounts:
         if mount and mount.version in groups:
             for directory in _directories(mount, groups[mount.version]):
-                least = min(least, (read_v2 if mount.version == V2 else read_v1)(directory))
+                least = min(least, read(directory))
     return least
 
 

@@ -20,21 +20,16 @@ def container_memory(proc: Path) -> float:
     proc : Path
         The process's directory below /proc.
     """
-    return least_limit(proc, "memory", _limit_v2, _limit_v1)
+    return least_limit(proc, "memory", _limit)
 
 
-def _limit_v2(directory: Path) -> float:
-    # Above memory.high the kernel throttles a group.
-    return min(_bytes(directory / "memory.max"), _bytes(directory / "memory.high"))
+# Version 2: above memory.high the kernel throttles a group. Version 1: unlimited is near 2**63.
+_FILES = ("memory.max", "memory.high", "memory.limit_in_bytes")
 
 
-def _limit_v1(directory: Path) -> float:
-    return _bytes(directory / "memory.limit_in_bytes")  # unlimited: near 2**63, far above any machine's memory
-
-
-def _bytes(path: Path) -> float:
-    text = text_of(path)
-    return int(text) if text.isdecimal() else math.inf
+def _limit(directory: Path) -> float:
+    texts = [text_of(directory / name) for name in _FILES]
+    return min((int(text) for text in texts if text.isdecimal()), default=math.inf)
 
 
 def _physical() -> float:

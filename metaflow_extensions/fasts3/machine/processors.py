@@ -43,20 +43,13 @@ def quota(proc: Path) -> float:
     proc : Path
         The process's directory below /proc.
     """
-    return least_limit(proc, "cpu", _quota_v2, _quota_v1)
+    return least_limit(proc, "cpu", _quota)
 
 
-def _quota_v2(directory: Path) -> float:
-    allowed, _, period = text_of(directory / "cpu.max").partition(" ")
-    return _ratio(allowed, period or "100000")  # microseconds, the kernel's default
-
-
-def _quota_v1(directory: Path) -> float:
-    return _ratio(text_of(directory / "cpu.cfs_quota_us"), text_of(directory / "cpu.cfs_period_us"))
-
-
-def _ratio(allowed: str, period: str) -> float:
-    """Return a group's quota; "max" and -1 mean none."""
-    if allowed.isdecimal() and period.isdecimal() and int(allowed) and int(period):
+def _quota(directory: Path) -> float:
+    allowed, _, period = text_of(directory / "cpu.max").partition(" ")  # version 2
+    allowed = allowed or text_of(directory / "cpu.cfs_quota_us")  # version 1
+    period = period or text_of(directory / "cpu.cfs_period_us") or "100000"  # microseconds, the kernel's default
+    if allowed.isdecimal() and period.isdecimal() and int(allowed) and int(period):  # "max" and -1 mean none
         return int(allowed) / int(period)
     return math.inf

@@ -50,9 +50,17 @@ class Addresses:
         usable = found and (now - self._found_at <= STALE_FOR or self._problem is not None)
         if not usable:
             # InThread, because a name server may take seconds; a literal address takes none.
-            found = self._look_up(self._asked) if is_address(self._host) else await wait_for(InThread(self.look_up))
-        elif now - self._asked_at > RESOLVED_FOR:
-            self._refresh()
+            if is_address(self._host):
+                self._look_up(self._asked)
+            else:
+                await wait_for(InThread(self._look_up_in_time))
+            found, problem = self._found, self._problem  # perhaps outdated: the name server is down, the server not
+            if problem is not None and not found:
+                raise problem
+        elif now - self._asked_at > RESOLVED_FOR and not self._asking.locked():
+            self._asked_at = now
+            if not is_address(self._host) and not self._start_lookup(self._asked):  # in the background
+                self._asked_at = 0.0  # the next connection tries again
         return self._ordered(found)
 
     def note(self, address: Any, answers: bool) -> None:
@@ -66,35 +74,28 @@ class Addresses:
         """Resolve the name before the next connection, because no address answers."""
         self._found_at, self._problem = -STALE_FOR, None
 
-    def look_up(self) -> "list[Any]":
-        """Resolve the name within `RESOLVE_LIMIT` seconds.
+    def _look_up_in_time(self) -> None:
+        """Resolve the name; raise TimeoutError if it takes more than `RESOLVE_LIMIT` seconds."""
+        asked = self._asked
+        thread = self._start_lookup(asked)
+        if thread:
+            thread.join(RESOLVE_LIMIT)
+        else:
+            self._look_up(asked)
+        if self._asked == asked:
+            message = f"the name server has not answered within {RESOLVE_LIMIT:.0f} seconds"
+            raise TimeoutError(errno.ETIMEDOUT, message)
 
-        Raises
-        ------
-        OSError, UnicodeError
-        """
-        found: list[Any] = []
-        problems: list[Exception] = []
-
-        def look(asked_before: int) -> None:
-            try:
-                found.extend(self._look_up(asked_before))
-            except (OSError, UnicodeError) as error:
-                problems.append(error)
-
-        thread = threading.Thread(target=look, args=(self._asked,), name="fasts3-resolve", daemon=True)
+    def _start_lookup(self, asked: int) -> Optional[threading.Thread]:
+        """Resolve the name in another thread; return None if no more threads can be started."""
+        thread = threading.Thread(target=self._look_up, args=(asked,), name="fasts3-resolve", daemon=True)
         try:
             thread.start()
-        except RuntimeError:  # no more threads can be started
-            look(self._asked)
-        else:
-            thread.join(RESOLVE_LIMIT)
-        if not found:
-            message = f"the name server has not answered within {RESOLVE_LIMIT:.0f} seconds"
-            raise problems[0] if problems else TimeoutError(errno.ETIMEDOUT, message)
-        return found
+        except RuntimeError:
+            return None
+        return thread
 
-    def _look_up(self, asked_before: int) -> "list[Any]":
+    def _look_up(self, asked_before: int) -> None:
         """Resolve the name, unless another thread has done so meanwhile."""
         with self._asking:
             if self._asked == asked_before:
@@ -105,22 +106,6 @@ class Addresses:
                     self._problem = error
                 self._asked_at = time.monotonic()
                 self._asked += 1
-            if self._problem is not None and not self._found:
-                raise self._problem
-            return self._found  # perhaps outdated: the name server is down, the server may not be
-
-    def _refresh(self) -> None:
-        """Resolve the name again in the background, while known addresses stay in use."""
-        if self._asking.locked():
-            return
-        self._asked_at = time.monotonic()
-        if is_address(self._host):
-            return
-        thread = threading.Thread(target=self._look_up, args=(self._asked,), name="fasts3-resolve", daemon=True)
-        try:
-            thread.start()
-        except RuntimeError:  # can't start a thread; the next connection tries again
-            self._asked_at = 0.0
 
     def _ordered(self, found: "list[Any]") -> "list[Any]":
         """Rotate addresses within a family and alternate families in the system's order (RFC 8305 section 4)."""

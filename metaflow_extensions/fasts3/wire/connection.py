@@ -318,7 +318,3 @@ class Connection:
 
     def _lost(self, error: OSError, heard: bool = False) -> ConnectionLost:
         return ConnectionLost(error.strerror or str(error), heard or self._in_reply)
-
-    def rest(self) -> None:
-        """Record the time at which it became idle."""
-        self.idle_since = time.monotonic()

@@ -12,8 +12,8 @@ from typing import Any, Optional
 
 from metaflow_extensions.fasts3.wire.addresses import addresses_of
 from metaflow_extensions.fasts3.wire.connection import Connection, Socket
-from metaflow_extensions.fasts3.wire.connection_errors import ConnectionLost
-from metaflow_extensions.fasts3.wire.failures import TransferError
+from metaflow_extensions.fasts3.wire.connection_errors import tls_remedy
+from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
 from metaflow_extensions.fasts3.wire.local_files import NO_DESCRIPTORS, local_failure
 from metaflow_extensions.fasts3.wire.template import Endpoint
 from metaflow_extensions.fasts3.wire.waiting import READ, WRITE, Readiness, wait_for
@@ -22,10 +22,6 @@ ASK_WHETHER_ALIVE = 1.0  # seconds of idleness after which a connection is check
 NEXT_ADDRESS_AFTER = 1.0  # seconds without an answer, if there are other addresses (RFC 8305 section 5: at most 2 s)
 MOST_AGE = 300.0  # seconds; replacing older connections picks up new addresses
 KEPT_FOR = 20.0  # seconds of idleness; S3 closes connections after about as long
-
-
-class Untrusted(Exception):
-    """The server's certificate can't be verified."""
 
 
 class Connections:
@@ -55,9 +51,8 @@ class Connections:
 
         Raises
         ------
-        ConnectionLost, Untrusted
         TransferError
-            NO_DESCRIPTORS.
+            UNREACHABLE, UNTRUSTED or NO_DESCRIPTORS.
         """
         while not fresh:
             try:
@@ -73,7 +68,7 @@ class Connections:
 
     def give_back(self, connection: Connection) -> None:
         """Keep a connection whose response was read to its end."""
-        connection.rest()
+        connection.idle_since = time.monotonic()
         self._idle.append(connection)
         try:
             while connection.idle_since - self._idle[0].idle_since > KEPT_FOR:
@@ -87,6 +82,7 @@ class Connections:
 
     async def _dial(self) -> Connection:
         problem: Optional[OSError] = None
+        where = f"{self._endpoint.host}:{self._endpoint.port}"
         addresses = await self._resolve()
         for number, (family, kind, protocol, _, address) in enumerate(addresses, 1):
             patience = self._endpoint.connect_timeout
@@ -112,8 +108,8 @@ class Connections:
                 return Connection(sock, self._endpoint.read_timeout)
             except ssl.SSLCertVerificationError as error:
                 sock.close()
-                where = f"{self._endpoint.host}:{self._endpoint.port}"
-                raise Untrusted(f"the certificate of {where} can't be verified: {error}") from error
+                message = f"the certificate of {where} can't be verified: {error}"
+                raise TransferError(Failure(Code.UNTRUSTED, message)) from error
             except OSError as error:
                 sock.close()
                 self._addresses.note(address, answers=False)
@@ -122,9 +118,9 @@ class Connections:
                 sock.close()
                 raise
         self._addresses.forget()
-        where = f"{self._endpoint.host}:{self._endpoint.port}"
         reason = "timed out" if isinstance(problem, TimeoutError) else (problem and problem.strerror) or str(problem)
-        raise ConnectionLost(f"no connection to {where}: {reason}") from problem
+        failure = Failure(Code.UNREACHABLE, f"no connection to {where}: {reason}", remedy=tls_remedy(problem))
+        raise TransferError(failure) from problem
 
     async def _connect(self, sock: Socket, address: Any, patience: float) -> None:
         problem = sock.connect_ex(address)
@@ -164,8 +160,8 @@ class Connections:
         except (OSError, UnicodeError) as error:
             if isinstance(error, OSError) and error.errno in NO_DESCRIPTORS:
                 raise TransferError(local_failure(error)) from error
-            reason = getattr(error, "strerror", None) or error
-            raise ConnectionLost(f"the name {self._endpoint.host} does not resolve: {reason}") from error
+            message = f"the name {self._endpoint.host} does not resolve: {getattr(error, 'strerror', None) or error}"
+            raise TransferError(Failure(Code.UNREACHABLE, message)) from error
 
 
 def _close_all(idle: "deque[Connection]") -> int:

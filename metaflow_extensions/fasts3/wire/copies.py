@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from metaflow_extensions.fasts3.wire.conditions import condition_headers
 from metaflow_extensions.fasts3.wire.exchange import Exchange
-from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
+from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError, broken, malformed
 from metaflow_extensions.fasts3.wire.objects import stored_headers
 from metaflow_extensions.fasts3.wire.request_heads import Query
 from metaflow_extensions.fasts3.wire.s3_errors import late_failure_of
@@ -28,15 +28,9 @@ class Source(NamedTuple):
 
 
 class CopyTransfers:
-    """The methods of `Transfers` that copy.
+    """The methods of `Transfers` that copy."""
 
-    Parameters
-    ----------
-    exchange : Exchange
-    """
-
-    def __init__(self, exchange: Exchange) -> None:
-        self._exchange = exchange
+    _exchange: Exchange
 
     async def copy(
         self,
@@ -78,18 +72,18 @@ class CopyTransfers:
         S3 sends 200 before it has copied, white space while it copies, and then the result or an error (API reference
         of CopyObject: "a 200 OK response can contain either a success or an error").
         """
-        reply = await self._exchange.ask(operation, bucket, key, query, headers)
-        document = await reply.document()
-        if not document and reply.head.headers.get("etag"):
-            raise reply.naming(no_copy(operation))
-        root, fields = texts(document)
-        if root == "Error":
-            raise TransferError(late_failure_of(reply.head.status, reply.head.headers, document))
-        if not root:
-            raise reply.broken(f"the response to {operation} is cut short")
-        if not fields.get("ETag"):
-            raise reply.malformed(f"the response to {operation} has no ETag")
-        return fields
+        with await self._exchange.ask(operation, bucket, key, query, headers) as reply:
+            document = await reply.document()
+            if not document and reply.head.headers.get("etag"):
+                raise TransferError(no_copy(operation))
+            root, fields = texts(document)
+            if root == "Error":
+                raise TransferError(late_failure_of(reply.head.status, reply.head.headers, document))
+            if not root:
+                raise broken(f"the response to {operation} is cut short")
+            if not fields.get("ETag"):
+                raise malformed(f"the response to {operation} has no ETag")
+            return fields
 
 
 def no_copy(operation: str) -> Failure:

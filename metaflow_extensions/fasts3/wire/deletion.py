@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 from metaflow_extensions.fasts3.wire.exchange import Exchange, Reply
-from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
+from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError, malformed
 from metaflow_extensions.fasts3.wire.operations import OPERATIONS
 from metaflow_extensions.fasts3.wire.s3_errors import late_failure_of
 from metaflow_extensions.fasts3.wire.sending import Payload
@@ -24,15 +24,9 @@ _LINES = str.maketrans({"\r": "&#xD;", "\n": "&#xA;", "\t": "&#x9;"})  # parsers
 
 
 class DeletionTransfers:
-    """The method of `Transfers` that deletes many objects in one request.
+    """The method of `Transfers` that deletes many objects in one request."""
 
-    Parameters
-    ----------
-    exchange : Exchange
-    """
-
-    def __init__(self, exchange: Exchange) -> None:
-        self._exchange = exchange
+    _exchange: Exchange
 
     async def delete_objects(self, bucket: str, key: str = "", keys: Sequence[str] = ()) -> "dict[str, str]":
         document = document_of(keys)
@@ -47,8 +41,8 @@ class DeletionTransfers:
                 raise
             reply = await self._ask(bucket, document, by_md5)
             self._exchange.only_md5.add(bucket)
-        answer = await reply.document()
-        with reply.naming_failures():
+        with reply:
+            answer = await reply.document()
             root, refusals = parse(answer)
             if root == "Error":  # like CompleteMultipartUpload, S3 may send 200 before it knows the result
                 raise TransferError(late_failure_of(reply.head.status, reply.head.headers, answer))
@@ -126,8 +120,8 @@ def checked(refusals: "Iterable[tuple[str, str, str]]", keys: Sequence[str]) -> 
     errors = {}
     for key, code, message in refusals:
         if key not in asked:
-            why = f"the response to DeleteObjects has the key {key[:80]!r}, which was not in the request: {code[:80]}"
-            raise TransferError(Failure(Code.MALFORMED, why))
+            what = f"the key {key[:80]!r}, which was not in the request: {code[:80]}"
+            raise malformed(f"the response to DeleteObjects has {what}")
         errors[key] = f"{code or 'unknown'}: {message}"[:MAX_MESSAGE]
     return errors
 

@@ -1,10 +1,7 @@
 """One request and its response: fills in the template, signs, sends, and translates errors to codes."""
 
-import ssl
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from typing import Callable, Optional
 
@@ -32,79 +29,67 @@ ALLOWED_SKEW = 900.0  # seconds that S3 lets a signature's time differ
 
 
 class Reply:
-    """A response whose body has not been read. The caller must call `finish` or `drop`."""
+    """A response whose body has not been read; a context manager.
 
-    __slots__ = ("_connection", "_connections", "_operation", "_source", "body", "head")
+    Inside, errors of the connection become failures, and all failures of responses get its status and request id. At
+    its end, the connection is closed unless `finish` was called: the rest of the body must not be read as the next
+    response.
+
+    Attributes
+    ----------
+    head : Head
+    body : Body
+    has_length : bool
+        The response states the length of its body.
+    read_some : callable
+        Reads bytes of the body; none at the end of a body without length. See `Connection.read_some`.
+    """
+
+    __slots__ = ("_connection", "_connections", "_finished", "_operation", "body", "has_length", "head", "read_some")
 
     def __init__(
         self, operation: Operation, head: Head, body: Body, connection: Connection, connections: Connections
     ) -> None:
-        self._operation = operation
         self.head = head
         self.body = body
+        self.has_length = body.framing in (Framing.LENGTH, Framing.NONE)
+        self.read_some = (connection if self.has_length else UnsizedBody(connection, body.framing)).read_some
+        self._operation = operation
         self._connection = connection
         self._connections = connections
-        self._source = connection if self.has_length else UnsizedBody(connection, body.framing)
+        self._finished = False
 
-    @property
-    def has_length(self) -> bool:
-        """Whether the response states the length of its body."""
-        return self.body.framing in (Framing.LENGTH, Framing.NONE)
+    def __enter__(self) -> "Reply":
+        return self
 
-    def broken(self, message: str) -> TransferError:
-        """Return the error for a response that was damaged in transit."""
-        return self.naming(Failure(Code.BROKEN, message))
-
-    def malformed(self, message: str) -> TransferError:
-        """Return the error for a response that is complete and invalid."""
-        return self.naming(Failure(Code.MALFORMED, message))
-
-    def naming(self, failure: Failure) -> TransferError:
-        """Return a failure as an error, with the response's status and request id."""
-        return TransferError(named(failure, self.head.status, self.head.headers))
-
-    @contextmanager
-    def naming_failures(self) -> Iterator[None]:
-        """Add the response's status and request id to failures raised inside."""
-        try:
-            yield
-        except TransferError as error:
-            raise self.naming(error.failure) from error
-
-    async def read_some(self, limit: int, scratch: memoryview) -> "bytes | memoryview":
-        """Read bytes of the body; none at the end of a body without length. See `Connection.read_some`."""
-        try:
-            return await self._source.read_some(limit, scratch)
-        except ConnectionLost as error:
-            raise self.broken(str(error)) from error
-        except ProtocolError as error:
-            raise self.malformed(str(error)) from error
+    def __exit__(self, _: object, error: Optional[BaseException], __: object) -> None:
+        if not self._finished:
+            self._connection.close()
+        if isinstance(error, ConnectionLost):
+            failure = Failure(Code.BROKEN, str(error))
+        elif isinstance(error, ProtocolError):
+            failure = Failure(Code.MALFORMED, str(error))
+        elif isinstance(error, TransferError):
+            failure = error.failure
+        else:
+            return
+        raise TransferError(named(failure, self.head.status, self.head.headers)) from error
 
     async def document(self) -> bytes:
         """Read the whole body of a successful response; raise TransferError, NOT_S3, if it is a web page."""
         document = await self.read_all(MAX_DOCUMENT)
-        with self.naming_failures():
-            check_body(document, self.head.headers, is_xml=self._operation.roots is not None)
+        check_body(document, self.head.headers, is_xml=self._operation.roots is not None)
         return document
 
     async def read_all(self, limit: int) -> bytes:
-        """Read the whole body and return the connection to the pool."""
-        try:
-            data = await self._connection.read_document(self.body, limit)
-        except ConnectionLost as error:
-            self.drop()
-            raise self.broken(str(error)) from error
-        except ProtocolError as error:
-            self.drop()
-            raise self.malformed(str(error)) from error
-        except BaseException:
-            self.drop()
-            raise
+        """Read the whole body; see `Connection.read_document`."""
+        document = await self._connection.read_document(self.body, limit)
         self.finish()
-        return data
+        return document
 
     def finish(self) -> None:
         """Return the connection to the pool after the body was read to its end."""
+        self._finished = True
         if self._connection.replies == 1:
             self._connections.remember_tls(self._connection)
         keep = self.head.keep_alive and self.body.framing is not Framing.CLOSE
@@ -112,10 +97,6 @@ class Reply:
             self._connections.give_back(self._connection)
         else:
             self._connection.close()
-
-    def drop(self) -> None:
-        """Close the connection without reading the rest of the body."""
-        self._connection.close()
 
 
 class Exchange:
@@ -181,41 +162,43 @@ class Exchange:
         """
         row = OPERATIONS[operation]
         template = template or self.template(operation, bucket)
+        headers = headers or {}
+        if expect:
+            headers = {**headers, "expect": "100-continue"}
         body_headers = None
-        if payload.size > LONG:
-            body_headers = await wait_for(InThread(partial(describe, payload, template)))
+        if payload is not NOTHING or row.http_method in ("PUT", "POST"):
+            describing = partial(describe, payload, template)
+            body_headers = await wait_for(InThread(describing)) if payload.size > LONG else describing()
         signer = self._heads.signer(template)
-        head = self._heads.write(row, bucket, key, template, signer, query, headers, payload, expect, body_headers)
-        connections = self._connections_of(template.endpoint)
+        head = self._heads.write(row, bucket, key, template, signer, query, headers, body_headers)
+        connections = self._connections.get(template.endpoint) or self._connect_to(template.endpoint)
         reply = Reply(row, *await send(connections, row.http_method, head, payload, expect), connections)
-        if reply.head.status >= 300:
+        if reply.head.status < 300:
+            return reply
+        with reply:
             try:
                 document = await reply.read_all(MAX_ERROR)
-            except TransferError as error:
-                if not isinstance(error.__cause__, DocumentTooLong):
-                    raise
+            except DocumentTooLong:
                 document = b""  # a proxy's page, far larger than S3's errors; the status is enough
-            failure = failure_of(reply.head.status, reply.head.headers, document)
-            failure = self._in_time(template.endpoint, failure, reply.head)
-            if failure.code is Code.EXPIRED and signer:
-                failure = failure._replace(signed_as=signer.credentials.generation)
-            elif failure.code is not Code.SKEWED:
-                failure = await self._explained(failure, row.explained_by, bucket, key, query)
-            raise TransferError(failure)
-        return reply
+        failure = failure_of(reply.head.status, reply.head.headers, document)
+        failure = self._in_time(template.endpoint, failure, reply.head)
+        if failure.code is Code.EXPIRED and signer:
+            failure = failure._replace(signed_as=signer.credentials.generation)
+        elif failure.code is not Code.SKEWED:
+            failure = await self._explained(failure, row.explained_by, bucket, key, query)
+        raise TransferError(failure)
 
     async def _explained(self, failure: Failure, by: Explanation, bucket: str, key: str, query: Query) -> Failure:
         """Return the failure of a HEAD with S3's code, from a GET."""
         if failure.status not in by.statuses or (failure.status == 403 and bucket in self._denied):
             return failure
         try:
-            reply = await self.ask(by.operation, bucket, key, (*query, *by.query), by.headers)
+            with await self.ask(by.operation, bucket, key, (*query, *by.query), by.headers):
+                return failure
         except TransferError as error:
             if error.failure.s3_code == "AccessDenied":
                 self._denied.add(bucket)
             return explanation(failure, error.failure)
-        reply.drop()
-        return failure
 
     def _in_time(self, endpoint: Endpoint, failure: Failure, head: Head) -> Failure:
         """Adjust our clock to the server's if it refuses the signature's time; a HEAD's 403 states no reason."""
@@ -233,17 +216,14 @@ class Exchange:
         """Close idle connections and return their number."""
         return sum(connections.close() for connections in list(self._connections.values()))
 
-    def _connections_of(self, endpoint: Endpoint) -> Connections:
-        known = self._connections.get(endpoint)
-        if known is None:
-            with self._lock:
-                known = self._connections.get(endpoint)
-                if known is None:
-                    try:
-                        known = self._connections[endpoint] = Connections(endpoint)
-                    except (OSError, ssl.SSLError) as error:
-                        if error.errno in NO_DESCRIPTORS:
-                            raise TransferError(local_failure(error)) from error
-                        message = f"the certificates in {endpoint.ca_bundle} can't be read: {error}"
-                        raise TransferError(Failure(Code.UNTRUSTED, message)) from error
-        return known
+    def _connect_to(self, endpoint: Endpoint) -> Connections:
+        with self._lock:
+            if endpoint not in self._connections:
+                try:
+                    self._connections[endpoint] = Connections(endpoint)
+                except OSError as error:  # includes ssl.SSLError
+                    if error.errno in NO_DESCRIPTORS:
+                        raise TransferError(local_failure(error)) from error
+                    message = f"the certificates in {endpoint.ca_bundle} can't be read: {error}"
+                    raise TransferError(Failure(Code.UNTRUSTED, message)) from error
+            return self._connections[endpoint]

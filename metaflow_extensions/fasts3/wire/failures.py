@@ -92,3 +92,13 @@ class TransferError(Exception):
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure.code.value, failure.message)
         self.failure = failure
+
+
+def malformed(message: str) -> TransferError:
+    """Return the error for a response that is complete and invalid."""
+    return TransferError(Failure(Code.MALFORMED, message))
+
+
+def broken(message: str) -> TransferError:
+    """Return the error for a response that was damaged in transit."""
+    return TransferError(Failure(Code.BROKEN, message))

@@ -263,24 +263,16 @@ class ChunkedReader:
             self._in_trailers = not self._missing
 
 
-def request_head(method: str, target: str, headers: "dict[str, str]") -> bytes:
-    """Return the bytes of a request's head.
-
-    Parameters
-    ----------
-    target : str
-        Path and query, encoded.
-    headers : dict of str to str
+def header_lines(headers: "dict[str, str]") -> str:
+    """Return the lines of a request's headers.
 
     Raises
     ------
     ValueError
         A header contains a line break, with which its value could inject other headers.
     """
-    lines = [f"{method} {target} HTTP/1.1\r\n"]
-    lines += [f"{name}: {value}\r\n" for name, value in headers.items()]
-    text = "".join(lines)
-    if text.count("\n") != len(lines) or text.count("\r") != len(lines) or "\0" in text:
-        name = next((name for name, value in headers.items() if re.search(r"[\r\n\0]", name + value)), "target")
+    text = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+    if text.count("\n") != len(headers) or text.count("\r") != len(headers) or "\0" in text:
+        name = next(name for name, value in headers.items() if re.search(r"[\r\n\0]", name + value))
         raise ValueError(f"{name!r} contains a line break or a NUL, which HTTP does not allow")
-    return f"{text}\r\n".encode("latin-1")
+    return text

@@ -12,7 +12,7 @@ from urllib.parse import unquote_plus
 
 from metaflow_extensions.fasts3.wire.dates import xml_timestamp
 from metaflow_extensions.fasts3.wire.exchange import Exchange
-from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
+from metaflow_extensions.fasts3.wire.failures import Code, TransferError, malformed
 from metaflow_extensions.fasts3.wire.not_s3 import check_bucket
 from metaflow_extensions.fasts3.wire.operations import OPERATIONS
 from metaflow_extensions.fasts3.wire.transfers import DetailedObject, ListedObject, Page
@@ -34,21 +34,14 @@ _STEP = _OBJECT.groups + 1  # parts per object from `split`
 
 
 class BucketTransfers:
-    """The methods of `Transfers` for buckets.
+    """The methods of `Transfers` for buckets."""
 
-    Parameters
-    ----------
-    exchange : Exchange
-    """
-
-    def __init__(self, exchange: Exchange) -> None:
-        self._exchange = exchange
+    _exchange: Exchange
 
     async def head_bucket(self, bucket: str, key: str = "") -> None:  # all methods have a key
         try:
-            reply = await self._exchange.ask("HeadBucket", bucket)
-            reply.finish()
-            with reply.naming_failures():
+            with await self._exchange.ask("HeadBucket", bucket) as reply:
+                reply.finish()
                 check_bucket(reply.head.headers)
         except TransferError as error:
             if error.failure.code is Code.NOT_FOUND:  # a response to HEAD has no body that could say NoSuchBucket
@@ -78,10 +71,8 @@ class BucketTransfers:
         if token:
             marker = marker_of(token)
             query.append(("continuation-token", token) if marker is None else ("marker", marker))
-        reply = await self._exchange.ask("ListObjectsV2", bucket, query=query)
-        document = await reply.document()
-        with reply.naming_failures():
-            return checked(parse_page(document, details), key, token)
+        with await self._exchange.ask("ListObjectsV2", bucket, query=query) as reply:
+            return checked(parse_page(await reply.document(), details), key, token)
 
 
 def checked(page: Page, prefix: str, token: Optional[str]) -> Page:
@@ -93,9 +84,9 @@ def checked(page: Page, prefix: str, token: Optional[str]) -> Page:
         MALFORMED: it has names without the prefix, or no new token for the next page.
     """
     if page.next_token == "":
-        raise TransferError(Failure(Code.MALFORMED, "the listing is truncated and has no continuation token"))
+        raise malformed("the listing is truncated and has no continuation token")
     if token and page.next_token == token:
-        raise TransferError(Failure(Code.MALFORMED, "the response repeats the continuation token of the request"))
+        raise malformed("the response repeats the continuation token of the request")
     check_names(itertools.chain((one.key for one in page.objects), page.prefixes), prefix, "the listing")
     return page
 
@@ -104,8 +95,7 @@ def check_names(names: "Iterable[str]", prefix: str, what: str) -> None:
     """Raise TransferError, MALFORMED, for a name that does not begin with the requested prefix."""
     other = next((name for name in names if not name.startswith(prefix)), None)
     if other is not None:
-        message = f"{what} of {prefix[:80]!r} contains {other[:80]!r}, which does not begin with it"
-        raise TransferError(Failure(Code.MALFORMED, message))
+        raise malformed(f"{what} of {prefix[:80]!r} contains {other[:80]!r}, which does not begin with it")
 
 
 def parse_page(document: bytes, details: bool = False) -> Page:
@@ -150,7 +140,7 @@ def _read(document: bytes) -> Document:
 def size_of(row: "dict[str, str]") -> int:
     """Return the size in a row of a listing."""
     if not _SIZE.match(row["Size"]):
-        raise TransferError(Failure(Code.MALFORMED, f"the listing can't be read: a size is {row['Size'][:40]!r}"))
+        raise malformed(f"the listing can't be read: a size is {row['Size'][:40]!r}")
     return int(row["Size"])
 
 

@@ -5,6 +5,7 @@ object, an ETag for one that was stored, XML for a document. Pure.
 """
 
 import re
+from typing import Optional
 
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
 
@@ -34,6 +35,8 @@ def check_object(headers: "dict[str, str]") -> None:
     One mark is enough, because small servers send few headers; a web page has one of its own (an ETag, for example).
     """
     marks = ("etag" in headers) + ("last-modified" in headers)
+    if marks == 2:  # the usual case, for each object
+        return
     if marks < (2 if _has_type(headers, _PAGE_TYPES) else 1) and not has_own_headers(headers):
         raise _not_s3(f"it has {_kind(headers)} without the headers of an object")
 
@@ -65,16 +68,17 @@ def check_body(document: bytes, headers: "dict[str, str]", is_xml: bool) -> None
         raise _not_s3(f"it has {_kind(headers)}")
 
 
-def refusal(status: int) -> Failure:
-    """Return the failure for such an error."""
-    what = "the response redirects elsewhere" if status in _ELSEWHERE else "the error response is a web page"
+def refusal_of_another_server(status: int, headers: "dict[str, str]", document: bytes) -> Optional[Failure]:
+    """Return the failure for an error response of a server other than S3; None for S3's."""
+    if has_own_headers(headers):
+        return None
+    if status in _ELSEWHERE:
+        what = "the response redirects elsewhere"
+    elif status in _UNKNOWN and is_page(document):
+        what = "the error response is a web page"
+    else:
+        return None
     return Failure(Code.NOT_S3, f"{what}, which S3 never sends", str(status), status)
-
-
-def is_refusal_of_another_server(status: int, headers: "dict[str, str]", document: bytes) -> bool:
-    """Whether an error comes from a server other than S3."""
-    other = status in _ELSEWHERE or (status in _UNKNOWN and is_page(document))
-    return other and not has_own_headers(headers)
 
 
 def _has_type(headers: "dict[str, str]", types: "tuple[str, ...]") -> bool:

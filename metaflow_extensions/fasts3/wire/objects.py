@@ -1,22 +1,21 @@
 """HEAD, GET, PUT and DELETE of objects."""
 
 import threading
-from functools import partial
-from typing import Callable, NamedTuple, Optional
+from typing import Optional
 
 from metaflow_extensions.fasts3.wire.bandwidth import Allowance
 from metaflow_extensions.fasts3.wire.checksums import Checksum, full_object_checksum, start
 from metaflow_extensions.fasts3.wire.conditions import condition_headers
+from metaflow_extensions.fasts3.wire.connection_errors import ConnectionLost
 from metaflow_extensions.fasts3.wire.dates import http_timestamp
 from metaflow_extensions.fasts3.wire.exchange import Exchange, Reply
-from metaflow_extensions.fasts3.wire.failures import TransferError
-from metaflow_extensions.fasts3.wire.http11 import ProtocolError, content_length
-from metaflow_extensions.fasts3.wire.local_files import open_to_read
+from metaflow_extensions.fasts3.wire.failures import broken, malformed
+from metaflow_extensions.fasts3.wire.http11 import Head, ProtocolError, content_length
 from metaflow_extensions.fasts3.wire.not_s3 import check_object, stored_etag
 from metaflow_extensions.fasts3.wire.ranges import length_in, most_of, span
 from metaflow_extensions.fasts3.wire.request_heads import Query
-from metaflow_extensions.fasts3.wire.sending import Payload
-from metaflow_extensions.fasts3.wire.sinks import Sink, sink_for
+from metaflow_extensions.fasts3.wire.sending import payload_of
+from metaflow_extensions.fasts3.wire.sinks import Sink
 from metaflow_extensions.fasts3.wire.transfers import (
     KEPT,
     TAG_COUNT,
@@ -34,25 +33,17 @@ _OTHERS = (*KEPT, TAG_COUNT)
 
 
 class ObjectTransfers:
-    """The methods of `Transfers` for single objects.
+    """The methods of `Transfers` for single objects."""
 
-    Parameters
-    ----------
-    exchange : Exchange
-    """
-
-    def __init__(self, exchange: Exchange) -> None:
-        self._exchange = exchange
-        self._local = threading.local()
+    _exchange: Exchange
 
     async def head(self, bucket: str, key: str, version_id: Optional[str] = None) -> ObjectInfo:
-        reply = await self._exchange.ask("HeadObject", bucket, key, _version(version_id))
-        reply.finish()
-        headers = reply.head.headers
-        with reply.naming_failures():
+        with await self._exchange.ask("HeadObject", bucket, key, _version(version_id)) as reply:
+            reply.finish()
+            headers = reply.head.headers
             check_object(headers)
-        others = {name: headers[name] for name in _OTHERS if name in headers}
-        return _info(reply, _length(reply))._replace(others=others)
+            others = {name: headers[name] for name in _OTHERS if name in headers}
+            return _info(reply.head, _length(reply.head))._replace(others=others)
 
     async def get(
         self,
@@ -70,115 +61,41 @@ class ObjectTransfers:
         allowance: Optional[Allowance] = None,
         version_id: Optional[str] = None,
     ) -> GetReply:
+        template = self._exchange.template("GetObject", bucket)
         headers: dict[str, str] = {}
         if byte_range:
             headers["range"] = byte_range
-        elif self._exchange.template("GetObject", bucket).verify:
+        elif template.verify:
             headers["x-amz-checksum-mode"] = "ENABLED"
         if if_match:
             headers["if-match"] = if_match
-        reply = await self._exchange.ask("GetObject", bucket, key, _version(version_id), headers)
-        try:
+        query = _version(version_id)
+        with await self._exchange.ask("GetObject", bucket, key, query, headers, template=template) as reply:
             check_object(reply.head.headers)
             if reply.head.status == 204:
-                raise reply.malformed("the response has status 204, without a body")
-            length = reply.body.length or _length(reply)
+                raise malformed("the response has status 204, without a body")
+            length = reply.body.length or _length(reply.head)
             first, total = span(reply.head.headers.get("content-range"), byte_range, length)
-            expected = None if byte_range else full_object_checksum(reply.head.headers)
             most = most_of(length, limit, path is None, ways)
-            whole = expected.value if expected and expected.algorithm == "crc32" else None
-            sink = sink_for(path, position, keep)
-            begin = None
-            if begun and length is not None and most is not None and most < length:
-                begin = partial(begun, GetReply(_info(reply, total), first, length, most, None, whole))
-            got = await self._receive(reply, sink, most, length, expected, crc, begin, allowance)
-        except TransferError as error:
-            reply.drop()
-            raise reply.naming(error.failure) from error
-        except BaseException:
-            reply.drop()
-            raise
-        if got.ended:
-            reply.finish()
-        else:
-            reply.drop()
-        if length is None:
-            total, length = (got.size, got.size) if got.ended else (None, UNKNOWN_LENGTH)
-        return GetReply(_info(reply, total), first, length, got.size, got.crc, whole, got.verified, got.body)
-
-    async def _receive(
-        self,
-        reply: Reply,
-        sink: Sink,
-        most: Optional[int],
-        length: Optional[int],
-        expected: Optional[Checksum],
-        crc: bool,
-        begin: Optional[Callable[[], None]],
-        allowance: Optional[Allowance],
-    ) -> "_Received":
-        """Write at most `most` bytes of the body to the sink; all if that is None.
-
-        With `begin`, which is called first, other requests get the rest of the object. A broken connection is then no
-        failure: they also get the missing bytes.
-        """
-        shared = begin is not None
-        by_crc32 = expected is not None and expected.algorithm == "crc32"
-        counting = start("crc32") if crc or by_crc32 else None
-        comparing = counting if by_crc32 else start(expected.algorithm) if expected and most in (None, length) else None
-        running = {one for one in (counting, comparing) if one}
-        count = 0
-        try:
-            if begin:
-                begin()
-            allowed = 0
-            scratch = self._scratch() if most != 0 else memoryview(b"")
-            while count != most:
-                missing = SCRATCH if most is None else most - count
-                if allowance and not allowed:
-                    allowed = await allowance.some(missing)
-                view = await _some(reply, allowed if allowance else missing, scratch, shared)
-                if not view:
-                    break
-                sink.write(view)
-                allowed -= len(view)
-                for one in running:
-                    one.update(view)
-                count += len(view)
-            if length is not None and count != most and not shared:
-                raise reply.broken(f"the body ended after {count} bytes of {most}")
-            ended = not shared and await self._has_ended(reply, count, most, length)
-        except BaseException:
-            sink.abandon()
-            raise
-        body = sink.finish()
-        if not ended and count != length:
-            comparing = None
-        if comparing and expected and comparing.value() != expected.value:
-            received = comparing.value()
-            name = expected.algorithm.upper()
-            raise reply.broken(f"{name} checksum mismatch: expected {expected.value}, received {received}")
-        return _Received(
-            count,
-            ended,
-            getattr(counting, "number", None),
-            expected.algorithm if comparing and expected else None,
-            body,
-        )
-
-    async def _has_ended(self, reply: Reply, count: int, most: Optional[int], length: Optional[int]) -> bool:
-        """Whether the body was read to its end, so that the connection can be reused."""
-        if count != most:
-            return True
-        if reply.has_length:
-            return count == length
-        return not await reply.read_some(1, self._scratch())
-
-    def _scratch(self) -> memoryview:
-        known: Optional[memoryview] = getattr(self._local, "scratch", None)
-        if known is None:
-            known = self._local.scratch = memoryview(bytearray(SCRATCH))
-        return known
+            sums = _Checksums(
+                None if byte_range else full_object_checksum(reply.head.headers), crc, most in (None, length)
+            )
+            shared = False
+            with Sink(path, position, keep) as sink:
+                if begun and length is not None and most is not None and most < length:
+                    shared = True
+                    begun(GetReply(_info(reply.head, total), first, length, most, None, sums.whole_crc))
+                count = await _copy(reply, sink, most, sums, allowance, shared)
+                if length is not None and count != most and not shared:
+                    raise broken(f"the body ended after {count} bytes of {most}")
+                ended = not shared and await _has_ended(reply, count, most, length)
+                verified = sums.compare() if ended or count == length else None
+            if ended:
+                reply.finish()
+            if length is None:
+                total, length = (count, count) if ended else (None, UNKNOWN_LENGTH)
+            info = _info(reply.head, total)
+            return GetReply(info, first, length, count, sums.crc, sums.whole_crc, verified, sink.body)
 
     async def put(
         self,
@@ -190,23 +107,16 @@ class ObjectTransfers:
         condition: Optional[str] = None,
         allowance: Optional[Allowance] = None,
     ) -> str:
-        if path is not None:
-            with open_to_read(path) as (file, size):
-                payload = Payload(file=file, length=size, allowance=allowance)
-                return await self._put(bucket, key, payload, headers, condition)
-        return await self._put(bucket, key, Payload(body or b"", allowance=allowance), headers, condition)
-
-    async def _put(self, bucket: str, key: str, payload: Payload, headers: PutHeaders, condition: Optional[str]) -> str:
         given = {**stored_headers(headers), **condition_headers(condition)}
-        expect = condition is not None and payload.size > EXPECT_ABOVE
-        reply = await self._exchange.ask("PutObject", bucket, key, headers=given, payload=payload, expect=expect)
-        await reply.document()
-        with reply.naming_failures():
-            return stored_etag(reply.head.headers)
+        with payload_of(body, path, allowance=allowance) as payload:
+            expect = condition is not None and payload.size > EXPECT_ABOVE
+            with await self._exchange.ask("PutObject", bucket, key, (), given, payload, expect) as reply:
+                await reply.document()
+                return stored_etag(reply.head.headers)
 
     async def delete(self, bucket: str, key: str, version_id: Optional[str] = None) -> None:
-        reply = await self._exchange.ask("DeleteObject", bucket, key, _version(version_id))
-        await reply.document()
+        with await self._exchange.ask("DeleteObject", bucket, key, _version(version_id)) as reply:
+            await reply.document()
 
 
 def stored_headers(headers: PutHeaders) -> "dict[str, str]":
@@ -223,39 +133,107 @@ def _version(version_id: Optional[str]) -> Query:
     return () if version_id is None else (("versionId", version_id),)
 
 
-class _Received(NamedTuple):
-    """The result of reading a body."""
+class _Checksums:
+    """The checksums of a body that is received: its CRC-32, and the one that S3 has of the whole object.
 
-    size: int  # bytes
-    ended: bool  # nothing more follows
-    crc: Optional[int]  # CRC-32 of them, if computed
-    verified: Optional[str]  # the algorithm of the compared checksum
-    body: Optional[bytes]  # if they were not written to a file
+    Parameters
+    ----------
+    expected : Checksum or None
+        S3's.
+    crc : bool
+        Compute the CRC-32 even if S3 has another checksum.
+    is_whole : bool
+        The whole object is read.
+    """
+
+    def __init__(self, expected: Optional[Checksum], crc: bool, is_whole: bool) -> None:
+        is_crc32 = expected is not None and expected.algorithm == "crc32"
+        self._expected = expected
+        self._crc = start("crc32") if crc or is_crc32 else None
+        self._compared = self._crc if is_crc32 else start(expected.algorithm) if expected and is_whole else None
+        self._running = {one for one in (self._crc, self._compared) if one}
+        self.whole_crc = expected.value if expected and is_crc32 else None
+
+    @property
+    def crc(self) -> Optional[int]:
+        """The CRC-32 so far, if it is computed."""
+        return getattr(self._crc, "number", None)
+
+    def update(self, data: "bytes | memoryview") -> None:
+        for one in self._running:
+            one.update(data)
+
+    def compare(self) -> Optional[str]:
+        """Return the algorithm of S3's checksum; None without one.
+
+        Raises
+        ------
+        TransferError
+            BROKEN: the whole object was received, and its checksum is another one.
+        """
+        if not self._compared or not self._expected:
+            return None
+        algorithm, expected = self._expected
+        received = self._compared.value()
+        if received != expected:
+            raise broken(f"{algorithm.upper()} checksum mismatch: expected {expected}, received {received}")
+        return algorithm
 
 
-async def _some(reply: Reply, limit: int, scratch: memoryview, shared: bool) -> "bytes | memoryview":
-    """Read bytes of a body; none if its connection broke and other requests get the rest."""
-    try:
-        return await reply.read_some(limit, scratch)
-    except TransferError:
-        if shared:
-            return b""
-        raise
+async def _copy(
+    reply: Reply, sink: Sink, most: Optional[int], sums: _Checksums, allowance: Optional[Allowance], shared: bool
+) -> int:
+    """Write at most `most` bytes of the body to the sink, all if that is None, and return their number.
+
+    With `shared`, a broken connection is no failure: other requests get the rest, and also the missing bytes.
+    """
+    count = allowed = 0
+    scratch = _scratch()
+    while count != most:
+        missing = SCRATCH if most is None else most - count
+        if allowance and not allowed:
+            allowed = await allowance.some(missing)
+        try:
+            view = await reply.read_some(allowed if allowance else missing, scratch)
+        except (ConnectionLost, ProtocolError):
+            if not shared:
+                raise
+            break
+        if not view:
+            break
+        sink.write(view)
+        sums.update(view)
+        allowed -= len(view)
+        count += len(view)
+    return count
 
 
-def _length(reply: Reply) -> Optional[int]:
+async def _has_ended(reply: Reply, count: int, most: Optional[int], length: Optional[int]) -> bool:
+    """Whether the body was read to its end, so that the connection can be reused."""
+    if count != most or reply.has_length:
+        return count != most or count == length
+    return not await reply.read_some(1, _scratch())
+
+
+_local = threading.local()
+
+
+def _scratch() -> memoryview:
+    """Return this thread's buffer for large bodies."""
+    known: Optional[memoryview] = getattr(_local, "scratch", None)
+    if known is None:
+        known = _local.scratch = memoryview(bytearray(SCRATCH))
+    return known
+
+
+def _length(head: Head) -> Optional[int]:
     """Return the body's length; None if unknown, for example if the server decompresses the object."""
-    try:
-        length = content_length(reply.head)
-    except ProtocolError as error:
-        raise reply.malformed(str(error)) from error
-    if length is None:
-        length = length_in(reply.head.headers.get("content-range"))
-    return length
+    length = content_length(head)
+    return length_in(head.headers.get("content-range")) if length is None else length
 
 
-def _info(reply: Reply, size: Optional[int]) -> ObjectInfo:
-    headers = reply.head.headers
+def _info(head: Head, size: Optional[int]) -> ObjectInfo:
+    headers = head.headers
     try:
         last_modified: Optional[int] = http_timestamp(headers["last-modified"])
     except (KeyError, ValueError):  # a missing or invalid date is no reason to fail

@@ -6,7 +6,7 @@ from urllib.parse import unquote_plus
 
 from metaflow_extensions.fasts3.wire.dates import http_timestamp, xml_timestamp
 from metaflow_extensions.fasts3.wire.exchange import Exchange
-from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
+from metaflow_extensions.fasts3.wire.failures import Code, TransferError, malformed
 from metaflow_extensions.fasts3.wire.listing import check_names
 from metaflow_extensions.fasts3.wire.operations import OPERATIONS
 from metaflow_extensions.fasts3.wire.transfers import OpenUpload, UploadsPage
@@ -16,15 +16,9 @@ MOST_UPLOADS = 1000  # per page
 
 
 class OpenUploadTransfers:
-    """The method of `Transfers` that lists open multipart uploads.
+    """The method of `Transfers` that lists open multipart uploads."""
 
-    Parameters
-    ----------
-    exchange : Exchange
-    """
-
-    def __init__(self, exchange: Exchange) -> None:
-        self._exchange = exchange
+    _exchange: Exchange
 
     async def list_uploads(self, bucket: str, key: str, after: Optional[Sequence[str]] = None) -> UploadsPage:
         try:
@@ -43,11 +37,9 @@ class OpenUploadTransfers:
         if after:
             markers = zip(("key-marker", "upload-id-marker"), after)
             query += [(name, value) for name, value in markers if value]
-        reply = await self._exchange.ask("ListMultipartUploads", bucket, query=query)
-        document = await reply.document()
-        with reply.naming_failures():
+        with await self._exchange.ask("ListMultipartUploads", bucket, query=query) as reply:
             now = time_of_reply(reply.head.headers.get("date", ""))
-            return checked(parse(document)._replace(now=now), key, after)
+            return checked(parse(await reply.document())._replace(now=now), key, after)
 
 
 def time_of_reply(date: str) -> Optional[int]:
@@ -68,7 +60,7 @@ def checked(page: UploadsPage, prefix: str, after: Optional[Sequence[str]]) -> U
     """
     # SeaweedFS sends only the upload id, and continues only if it receives only that.
     if page.after is not None and (not any(page.after) or (after and list(after) == list(page.after))):
-        raise TransferError(Failure(Code.MALFORMED, "the list of uploads is truncated and has no new marker"))
+        raise malformed("the list of uploads is truncated and has no new marker")
     check_names((one.key for one in page.uploads), prefix, "the list of uploads")
     return page
 

@@ -16,6 +16,7 @@ class Explanation(NamedTuple):
 
     operation: str
     statuses: frozenset[int]  # of the HEAD, each with several possible reasons
+    arguments: dict[str, Any]  # of boto3's method, besides Bucket and Key
     query: tuple[tuple[str, str], ...] = ()
     headers: Optional[dict[str, str]] = None
 
@@ -30,7 +31,7 @@ class Operation(NamedTuple):
     arguments: dict[str, Any]  # the fewest, besides Bucket, for which boto3 prepares a request; objects have `KEY`
     roots: Optional[tuple[str, ...]] = None  # allowed root elements of a response's XML; (): any; None: it has no XML
     also: tuple[str, ...] = ()  # other operations whose templates the method needs
-    explained_by: Explanation = Explanation("", frozenset())
+    explained_by: Explanation = Explanation("", frozenset(), {})
 
     @property
     def templates(self) -> "tuple[str, ...]":
@@ -49,7 +50,9 @@ _ROWS = (
         _OBJECT,
         # 400 may be an expired token, a bucket in another region, or a wrong request; 403 an unknown access key id, a
         # wrong secret or a missing permission.
-        explained_by=Explanation("GetObject", frozenset({400, 403}), headers={"range": "bytes=0-0"}),
+        explained_by=Explanation(
+            "GetObject", frozenset({400, 403}), {"Range": "bytes=0-0"}, headers={"range": "bytes=0-0"}
+        ),
     ),
     Operation(
         "HeadBucket",
@@ -58,7 +61,9 @@ _ROWS = (
         type(None),
         {},
         # A 403 needs no explanation: without permission for HeadBucket, a user may still access objects.
-        explained_by=Explanation("ListObjectsV2", frozenset({400}), (("list-type", "2"), ("max-keys", "1"))),
+        explained_by=Explanation(
+            "ListObjectsV2", frozenset({400}), {"MaxKeys": 1}, query=(("list-type", "2"), ("max-keys", "1"))
+        ),
     ),
     Operation("GetObject", "GET", "get", GetReply, _OBJECT),
     Operation("PutObject", "PUT", "put", str, {**_OBJECT, "Body": b"body"}),

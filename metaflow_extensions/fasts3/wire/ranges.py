@@ -3,35 +3,10 @@
 import re
 from typing import Optional
 
-from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
+from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError, malformed
 
 # As many digits as Content-Length; int() also accepts signs, underscores and spaces.
 _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,19})-([0-9]{1,19})/([0-9]{1,19})\Z")
-
-
-def content_range(header: Optional[str], length: int) -> "tuple[int, int]":
-    """Return the first byte and total size in `bytes 0-99/1234` (RFC 9110 section 14.4); the whole object without it.
-
-    Parameters
-    ----------
-    header : str or None
-        Content-Range.
-    length : int
-        Content-Length.
-
-    Raises
-    ------
-    TransferError
-        MALFORMED: the headers contradict each other.
-    """
-    if not header:
-        return 0, length
-    match = _CONTENT_RANGE.match(header)
-    if match:
-        first, last, total = map(int, match.groups())
-        if last - first + 1 == length and last < total:
-            return first, total
-    raise TransferError(Failure(Code.MALFORMED, f"Content-Range {header!r} does not match a length of {length} bytes"))
 
 
 def length_in(header: Optional[str]) -> Optional[int]:
@@ -43,10 +18,12 @@ def length_in(header: Optional[str]) -> Optional[int]:
 def span(header: Optional[str], asked: Optional[str], length: Optional[int]) -> "tuple[int, Optional[int]]":
     """Return the first byte received and the size of the whole object, None if unknown.
 
+    Checks that the response has the requested range: servers may ignore Range (RFC 9110 section 14.2).
+
     Parameters
     ----------
     header : str or None
-        Content-Range.
+        Content-Range, e.g. `bytes 0-99/1234` (RFC 9110 section 14.4); the whole object without it.
     asked : str or None
         The request's Range header.
     length : int or None
@@ -55,15 +32,30 @@ def span(header: Optional[str], asked: Optional[str], length: Optional[int]) -> 
     Raises
     ------
     TransferError
-        As `content_range` and `check_range` do; REJECTED if a range was requested and the length is unknown.
+        MALFORMED: the headers contradict each other, or a range arrived that was not requested. REJECTED: the range
+        differs from the requested one, or the length of one is unknown.
     """
     if length is None:
         if asked is not None:
             message = f"requested {asked}; the server sent the whole object, without its length"
             raise TransferError(Failure(Code.REJECTED, message))
         return 0, None
-    first, total = content_range(header, length)
-    check_range(asked, first, length, total)
+    first, total = 0, length
+    if header:
+        match = _CONTENT_RANGE.match(header)
+        first, last, total = map(int, match.groups()) if match else (0, 0, 0)
+        if last - first + 1 != length or last >= total:
+            raise malformed(f"Content-Range {header!r} does not match a length of {length} bytes")
+    if asked is None:
+        if length != total:
+            raise malformed(f"received {length} of {total} bytes without requesting a range")
+        return first, total
+    start, _, end = asked.partition("=")[2].partition("-")
+    begin = int(start) if start else max(0, total - int(end))
+    last = total - 1 if not (start and end) else min(int(end), total - 1)
+    if (first, length) != (begin, last - begin + 1):
+        message = f"requested {asked}, received {length} bytes from {first} of {total}"
+        raise TransferError(Failure(Code.REJECTED, message))
     return first, total
 
 
@@ -82,25 +74,3 @@ def most_of(length: Optional[int], limit: Optional[int], in_memory: bool, ways: 
     if limit and ways:
         limit *= max(1, min(length // limit // ways, MOST_SHARE))
     return length if limit is None or length <= limit + limit // 2 else limit
-
-
-def check_range(asked: Optional[str], first: int, length: int, total: int) -> None:
-    """Check that a response has the requested range; servers may ignore Range (RFC 9110 section 14.2).
-
-    Raises
-    ------
-    TransferError
-        REJECTED: the range differs from the requested one. MALFORMED: a range arrived that was not requested.
-    """
-    if asked is None:
-        if length != total:
-            raise TransferError(
-                Failure(Code.MALFORMED, f"received {length} of {total} bytes without requesting a range")
-            )
-        return
-    start, _, end = asked.partition("=")[2].partition("-")
-    begin = int(start) if start else max(0, total - int(end))
-    last = total - 1 if not (start and end) else min(int(end), total - 1)
-    if (first, length) != (begin, last - begin + 1):
-        message = f"requested {asked}, received {length} bytes from {first} of {total}"
-        raise TransferError(Failure(Code.REJECTED, message))

@@ -3,14 +3,14 @@
 import time
 from collections.abc import Iterable
 from hashlib import sha256
-from typing import Callable, NamedTuple, Optional
+from typing import Any, Callable, NamedTuple, Optional
 
 from metaflow_extensions.fasts3.wire import checksums
 from metaflow_extensions.fasts3.wire.credentials import CredentialSet
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
-from metaflow_extensions.fasts3.wire.http11 import request_head
+from metaflow_extensions.fasts3.wire.http11 import header_lines
 from metaflow_extensions.fasts3.wire.operations import Operation
-from metaflow_extensions.fasts3.wire.sending import NOTHING, Payload
+from metaflow_extensions.fasts3.wire.sending import Payload
 from metaflow_extensions.fasts3.wire.sigv4 import (
     EMPTY_SHA256,
     UNSIGNED_PAYLOAD,
@@ -69,10 +69,8 @@ class RequestHeads:
         template: RequestTemplate,
         signer: Optional[Signer],
         query: Query,
-        headers: "Optional[dict[str, str]]",
-        payload: Payload,
-        expect: bool,
-        body_headers: "Optional[dict[str, str]]" = None,
+        headers: "dict[str, str]",
+        body_headers: "Optional[dict[str, str]]",
     ) -> bytes:
         """Write the head of one request; see `Exchange.ask`.
 
@@ -80,47 +78,34 @@ class RequestHeads:
         ----------
         signer : Signer or None
             The result of `signer` for the template.
-        body_headers : dict of str to str, optional
-            The result of `describe`, if already computed.
+        body_headers : dict of str to str or None
+            The result of `describe`; None without a body.
 
         Raises
         ------
         TransferError
             REJECTED if a header can't be sent.
         """
-        given = {**(headers or {}), "expect": "100-continue"} if expect else headers or {}
-        method = operation.http_method
-        has_body = payload is not NOTHING or method in ("PUT", "POST")
+        has_body = body_headers is not None
+        name = (operation.name, bucket, has_body, *headers.items())
+        made_of = (template, signer, self._amz_date(template.endpoint))
         try:
-            stamp = self._stamp((operation.name, bucket, has_body), template, given, signer)
+            stamp = self._stamps.get(name)
+            if stamp is None or stamp.made_of != made_of:
+                if len(self._stamps) >= KEPT:
+                    self._stamps = {}
+                stamp = self._stamps[name] = _make_stamp(made_of, headers, has_body)
             lines, prepared = stamp.headers, stamp.prepared
             if has_body:
-                body_headers = body_headers or describe(payload, template)
                 lines %= body_headers
                 prepared = prepared and prepared._replace(tail=prepared.tail % body_headers)
             path, target_query = template.path + encode_path(key), canonical_query(query) if query else ""
             if prepared:
-                lines += f"authorization: {prepared.authorization(method, path, target_query)}\r\n"
+                lines += f"authorization: {prepared.authorization(operation.http_method, path, target_query)}\r\n"
             target = f"{path}?{target_query}" if target_query else path
-            return f"{method} {target} HTTP/1.1\r\n{lines}\r\n".encode("latin-1")
+            return f"{operation.http_method} {target} HTTP/1.1\r\n{lines}\r\n".encode("latin-1")
         except ValueError as error:  # includes UnicodeEncodeError: a character that headers or URLs can't hold
             raise TransferError(Failure(Code.REJECTED, f"the request can't be sent: {error}")) from None
-
-    def _stamp(
-        self,
-        kind: "tuple[str, str, bool]",
-        template: RequestTemplate,
-        headers: "dict[str, str]",
-        signer: Optional[Signer],
-    ) -> _Stamp:
-        name = (*kind, *headers.items())
-        made_of = (template, signer, self._amz_date(template.endpoint))
-        stamp = self._stamps.get(name)
-        if stamp is None or stamp.made_of != made_of:
-            if len(self._stamps) >= KEPT:
-                self._stamps = {}
-            stamp = self._stamps[name] = _make_stamp(made_of, headers, has_body=kind[-1])
-        return stamp
 
     def signer(self, template: RequestTemplate) -> Optional[Signer]:
         """Return the signer of a request; None if it is not signed.
@@ -193,8 +178,7 @@ def _make_stamp(
         all_headers.update(still_open)
     prepared = signer.prepare(all_headers, payload_hash, amz_date) if signer else None
     known = {name: value for name, value in all_headers.items() if name not in still_open}
-    head = request_head("GET", "/", known).decode("latin-1")
-    lines = head[head.index("\n") + 1 : -2]
+    lines = header_lines(known)
     if has_body:
         lines += "".join(f"{name}: {mark}\r\n" for name, mark in still_open.items())
         return _Stamp(made_of, prepared and prepared._replace(tail=_form(prepared.tail)), _form(lines))
@@ -216,19 +200,14 @@ def _form(text: str) -> str:
 def describe(payload: Payload, template: RequestTemplate) -> "dict[str, str]":
     """Return what headers state of a body, by the names of `_OPEN`; reads the body once."""
     digest = sha256() if template.sign_payload and template.scope and payload.size else None
-    running = checksums.start(template.checksum) if template.checksum else None
-    if digest and running:
-
-        def take(data: "bytes | bytearray | memoryview") -> None:
-            digest.update(data)
-            running.update(data)
-
-        payload.feed(take)
-    elif digest or running:
-        payload.feed((digest or running).update)  # type: ignore[union-attr]
+    checksum = checksums.start(template.checksum) if template.checksum else None
+    running: list[Any] = [one for one in (digest, checksum) if one]
+    for data in payload.pieces() if running else ():
+        for one in running:
+            one.update(data)
     payload_hash = EMPTY_SHA256 if template.sign_payload else UNSIGNED_PAYLOAD
     return {
         "length": str(payload.size),
-        "checksum": running.value() if running else "",
+        "checksum": checksum.value() if checksum else "",
         "hash": digest.hexdigest() if digest else payload_hash,
     }

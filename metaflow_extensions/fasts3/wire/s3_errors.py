@@ -7,7 +7,7 @@ import re
 from http import HTTPStatus
 
 from metaflow_extensions.fasts3.wire.failures import TRANSIENT, UNUSABLE, Code, Failure
-from metaflow_extensions.fasts3.wire.not_s3 import is_refusal_of_another_server, refusal
+from metaflow_extensions.fasts3.wire.not_s3 import refusal_of_another_server
 from metaflow_extensions.fasts3.wire.xml_documents import texts
 
 # Only codes that say more than the HTTP status.
@@ -70,8 +70,9 @@ def failure_of(status: int, headers: "dict[str, str]", document: bytes) -> Failu
     root, fields = texts(document)
     if root != "Error":
         fields = {}
-        if is_refusal_of_another_server(status, headers, document):
-            return refusal(status)
+        other = refusal_of_another_server(status, headers, document)
+        if other:
+            return other
     s3_code, message = fields.get("Code", ""), fields.get("Message", "")
     if not s3_code:
         s3_code = str(status)

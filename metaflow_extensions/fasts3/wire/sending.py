@@ -1,14 +1,17 @@
 """Sends a request on a connection, and a second time on a new one if the server has closed a kept-alive connection."""
 
 import os
-from typing import Callable, NamedTuple, Optional
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple, Optional
 
 from metaflow_extensions.fasts3.wire.bandwidth import Allowance
 from metaflow_extensions.fasts3.wire.connection import Connection
-from metaflow_extensions.fasts3.wire.connection_errors import ConnectionLost, tls_remedy
-from metaflow_extensions.fasts3.wire.connections import Connections, Untrusted
-from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
+from metaflow_extensions.fasts3.wire.connection_errors import ConnectionLost
+from metaflow_extensions.fasts3.wire.connections import Connections
+from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError, malformed
 from metaflow_extensions.fasts3.wire.http11 import Body, Head, ProtocolError, body_of
+from metaflow_extensions.fasts3.wire.local_files import open_to_read
 
 WAIT_FOR_CONTINUE = 1.0  # seconds to wait for `100 Continue`; some servers do not send it
 READ_STEP = 2**20  # bytes of a file to read at a time
@@ -28,21 +31,38 @@ class Payload(NamedTuple):
     def size(self) -> int:
         return len(self.data) if self.file is None else self.length
 
-    def feed(self, take: "Callable[[bytes | bytearray | memoryview], object]") -> None:
-        """Pass all bytes to `take`, in order."""
+    def pieces(self) -> "Iterator[bytes | bytearray | memoryview]":
+        """Yield all bytes, in order."""
         if self.file is None:
-            take(self.data)
+            yield self.data
             return
         position, end = self.position, self.position + self.length
         while position < end:
             data = os.pread(self.file, min(READ_STEP, end - position), position)
             if not data:
                 raise EOFError
-            take(data)
+            yield data
             position += len(data)
 
 
 NOTHING = Payload()
+
+
+@contextmanager
+def payload_of(
+    body: Optional[bytes],
+    path: Optional[str],
+    position: int = 0,
+    length: int = -1,
+    version: Optional[Sequence[int]] = None,
+    allowance: Optional[Allowance] = None,
+) -> Iterator[Payload]:
+    """Return the body of an upload: bytes, or without them a section of a file; see `local_files.open_to_read`."""
+    if path is None:
+        yield Payload(body or b"", allowance=allowance)
+        return
+    with open_to_read(path, position, length, version) as (file, size):
+        yield Payload(file=file, position=position, length=size, allowance=allowance)
 
 
 async def send(
@@ -67,16 +87,11 @@ async def send(
     Raises
     ------
     TransferError
-        UNREACHABLE, UNTRUSTED or MALFORMED.
+        As `Connections.take`; UNREACHABLE, MALFORMED.
     """
     fresh = False
     while True:
-        try:
-            connection = await connections.take(fresh)
-        except Untrusted as error:
-            raise TransferError(Failure(Code.UNTRUSTED, str(error))) from error
-        except ConnectionLost as error:
-            raise TransferError(Failure(Code.UNREACHABLE, str(error), remedy=tls_remedy(error.__cause__))) from error
+        connection = await connections.take(fresh)
         try:
             return (*await _converse(connection, method, head, payload, expect), connection)
         except ConnectionLost as error:
@@ -87,7 +102,7 @@ async def send(
                 raise TransferError(Failure(Code.UNREACHABLE, str(error))) from error
         except ProtocolError as error:
             connection.close()
-            raise TransferError(Failure(Code.MALFORMED, str(error))) from error
+            raise malformed(str(error)) from error
         except BaseException:  # Ctrl-C, or an error of a local file: an unknown part of the request was sent
             connection.close()
             raise

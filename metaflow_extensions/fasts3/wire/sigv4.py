@@ -107,13 +107,6 @@ class Signer:
             header=f"{ALGORITHM} Credential={credential}, SignedHeaders={signed_names}, Signature=",
         )
 
-    def sign(
-        self, method: str, path: str, query: str, headers: "dict[str, str]", payload_hash: str, amz_date: str
-    ) -> None:
-        """Add the signature's headers to a request; see `prepare` and `Prepared.authorization`."""
-        prepared = self.prepare(headers, payload_hash, amz_date)
-        headers["authorization"] = prepared.authorization(method, path, query)
-
     def _key_of(self, day: str) -> bytes:
         kept_day, key = self._kept
         if kept_day != day:

@@ -16,25 +16,17 @@ _ROWS = {"Version": ("Key", "VersionId", "Size"), "DeleteMarker": ("Key", "Versi
 
 
 class VersionTransfers:
-    """The method of `Transfers` that lists versions.
+    """The method of `Transfers` that lists versions."""
 
-    Parameters
-    ----------
-    exchange : Exchange
-    """
-
-    def __init__(self, exchange: Exchange) -> None:
-        self._exchange = exchange
+    _exchange: Exchange
 
     async def list_versions(self, bucket: str, key: str, after: Optional[Sequence[str]] = None) -> VersionsPage:
         query = [("versions", ""), ("prefix", key), ("encoding-type", "url")]
         if after:
             markers = zip(("key-marker", "version-id-marker"), after)
             query += [(name, value) for name, value in markers if value]
-        reply = await self._exchange.ask("ListObjectVersions", bucket, query=query)
-        document = await reply.document()
-        with reply.naming_failures():
-            return checked(parse(document), key, after)
+        with await self._exchange.ask("ListObjectVersions", bucket, query=query) as reply:
+            return checked(parse(await reply.document()), key, after)
 
 
 def checked(page: VersionsPage, prefix: str, after: Optional[Sequence[str]]) -> VersionsPage:

@@ -42,7 +42,7 @@ class WireTransfers(
         credentials: Callable[[], Optional[CredentialSet]],
         clock: Callable[[], float] = time.time,
     ) -> None:
-        super().__init__(Exchange(template, credentials, clock))
+        self._exchange = Exchange(template, credentials, clock)
 
     def close(self) -> int:
         """Close idle connections and return their number."""

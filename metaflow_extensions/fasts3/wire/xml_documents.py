@@ -1,4 +1,4 @@
-"""S3's XML documents: a root, rows below it (elements of one name that contain texts), and texts beside the rows.
+"""S3's XML documents: a root, rows below it (elements at one path that contain texts), and texts right below the root.
 
 One pass, without a tree. S3's documents have at most four levels; a hostile server's may have any number.
 """
@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Optional
 from xml.parsers import expat
 
-from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
+from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError, malformed
 from metaflow_extensions.fasts3.wire.not_s3 import is_page
 
 # expat's errors for a truncated document.
@@ -31,50 +31,51 @@ class Document:
     Parameters
     ----------
     rows : mapping of str to sequence of str
-        Names of the rows, each with the texts that it must contain.
+        Paths of the rows below the root, such as "Contents" or "TagSet/Tag", each with the texts that it must contain.
 
     Attributes
     ----------
     root : str
         Name of the root element.
     rows : dict of str to list of dict
-        For each row name, the texts in each row by element name.
+        For each of these paths, the texts in each row by element name.
     texts : dict of str to str
         Texts of the other elements directly below the root.
     """
 
     def __init__(self, rows: "Mapping[str, Sequence[str]]") -> None:
         self.root = ""
-        self.rows: dict[str, list[dict[str, str]]] = {name: [] for name in rows}
+        self.rows: dict[str, list[dict[str, str]]] = {path: [] for path in rows}
         self.texts: dict[str, str] = {}
-        self._needed = rows
-        self._depth = 0
+        self._rows = {tuple(path.split("/")): (self.rows[path], needed) for path, needed in rows.items()}
+        self._open: list[str] = []  # names of the open elements, the root's first
         self._fields: dict[str, str] = {}  # of the current row
         self._text: list[str] = []  # of the last element; a list, because adding to a str copies it
         self.characters = self._text.append
 
     def start(self, name: str, _: object) -> None:
         """Handle a start tag."""
-        if not self._depth:
+        if not self._open:
             self.root = name
-        elif self._depth == MAX_DEPTH:
+        elif len(self._open) == MAX_DEPTH:
             raise ValueError("too deep")
-        self._depth += 1
+        self._open.append(name)
         self._text.clear()
 
     def end(self, name: str) -> None:
         """Handle an end tag."""
-        self._depth -= 1
-        if self._depth == 2:
+        path = tuple(self._open[1:])
+        self._open.pop()
+        if path[:-1] in self._rows:
             self._fields[name] = "".join(self._text)
-        elif self._depth == 1:
-            if name not in self.rows:
-                self.texts[name] = "".join(self._text)
-            elif all(needed in self._fields for needed in self._needed[name]):
-                self.rows[name].append(self._fields)
-            else:
-                raise ValueError(f"{name} without {' or '.join(self._needed[name])}")
+        elif path in self._rows:
+            found, needed = self._rows[path]
+            if not all(one in self._fields for one in needed):
+                raise ValueError(f"{name} without {' or '.join(needed)}")
+            found.append(self._fields)
             self._fields = {}
+        elif len(path) == 1:
+            self.texts[name] = "".join(self._text)
 
 
 def read(
@@ -110,7 +111,7 @@ def read(
         code = Code.BROKEN if cut else Code.MALFORMED
         raise TransferError(Failure(code, f"{what} can't be read: {error}")) from None
     if roots and found.root not in roots:
-        raise TransferError(Failure(Code.MALFORMED, f"{what} is a {found.root[:80]!r} document"))
+        raise malformed(f"{what} is a {found.root[:80]!r} document")
     return found
 
 
