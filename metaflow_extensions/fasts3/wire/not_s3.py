@@ -38,7 +38,7 @@ def check_object(headers: "dict[str, str]") -> None:
     if marks == 2:  # the usual case, for each object
         return
     if marks < (2 if _has_type(headers, _PAGE_TYPES) else 1) and not has_own_headers(headers):
-        raise _not_s3(f"it has {_kind(headers)} without the headers of an object")
+        raise _not_s3(f"it has {_kind(headers)}, and no ETag or Last-Modified")
 
 
 def check_bucket(headers: "dict[str, str]") -> None:
