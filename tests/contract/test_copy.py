@@ -320,3 +320,22 @@ def test_nothing_that_exists_is_overwritten_below_a_prefix(s3, root, stored):
     stored.put_all({"a/1": b"new", "a/2": b"new", "b/1": b"old"})
     assert s3.copy_recursive("a", "b", overwrite=False) == [("b/2", f"{root}/b/2")]
     assert stored.blob("b/1") == b"old"
+
+
+# --- Headers.
+
+
+@pytest.mark.needs("copies-keep-headers", "copies-replace-headers", "storage-classes", "tags")
+def test_extra_args_replace_those_of_the_source(s3, stored, size):
+    stored.put("a", noise(size), CacheControl="max-age=3", ContentDisposition="inline", ContentType="text/x-a")
+    given = {"CacheControl": "no-store", "StorageClass": "STANDARD_IA", "Tagging": {"team": "data"}}
+    s3.copy("a", "one", extra_args=given)
+    s3.copy_many([("a", "many")], extra_args=given)
+    s3.copy_recursive("", "below", extra_args=given)
+    for key in ("one", "many", "below/a"):
+        head = stored.head(key)
+        assert (head["CacheControl"], head["StorageClass"]) == ("no-store", "STANDARD_IA")
+        assert (head["ContentDisposition"], head["ContentType"]) == ("inline", "text/x-a")
+        told = stored.client.get_object_tagging(Bucket=stored.bucket, Key=stored.prefix + key)["TagSet"]
+        assert told == [{"Key": "team", "Value": "data"}]
+        assert digest(stored.blob(key)) == digest(noise(size))

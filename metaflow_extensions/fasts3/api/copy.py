@@ -66,6 +66,7 @@ class CopyMethods(Client):
         metadata: Optional[dict[str, Any]] = None,
         encryption: Optional[str] = None,
         if_match: Optional[str] = None,
+        extra_args: Optional[dict[str, Any]] = None,
     ) -> str:
         """
         Copy a single object within S3. S3 transfers the bytes; the client receives none.
@@ -94,6 +95,8 @@ class CopyMethods(Client):
             source with its KMS key. Amazon S3's own 'AES256' does not count: the default of the copy's bucket applies.
         if_match : str, optional, default None
             The `etag` that the source must still have.
+        extra_args : Dict[str, Any], optional, default None
+            Headers of the copy that replace those of the source, as for `put`. Those of the client are for uploads.
 
         Returns
         -------
@@ -117,7 +120,7 @@ class CopyMethods(Client):
             The request failed for another reason.
         """
         check_booleans(overwrite=overwrite)
-        given = self._given(key_of(key), content_type, metadata, encryption)
+        given = self._given(key_of(key), content_type, metadata, encryption, extra_args)
         asked = self._asked_to_copy(source, key, given, if_match)
         self._run_copies([asked], Place.HERE, overwrite, given, None)
         return asked.url
@@ -129,6 +132,7 @@ class CopyMethods(Client):
         content_type: Optional[str] = None,
         metadata: Optional[dict[str, Any]] = None,
         encryption: Optional[str] = None,
+        extra_args: Optional[dict[str, Any]] = None,
     ) -> list[tuple[str, str]]:
         """
         Copy many objects within S3 in parallel.
@@ -142,7 +146,7 @@ class CopyMethods(Client):
             `overwrite=False`, the first.
         overwrite : bool, default True
             If False, objects that exist are not replaced.
-        content_type, metadata, encryption
+        content_type, metadata, encryption, extra_args
             Of all copies; see `copy`.
 
         Returns
@@ -160,7 +164,7 @@ MetaflowS3URLException, MetaflowS3Exception
             not be read, and of each copy that could not be stored, to the reason.
         """
         check_booleans(overwrite=overwrite)
-        given = self._given("the copies", content_type, metadata, encryption)
+        given = self._given("the copies", content_type, metadata, encryption, extra_args)
         asked = [self._asked_to_copy(*_pair(item), given) for item in iterated(pairs)]
         return self._copy_all(asked, overwrite, given, LeftOut(self._executor))
 
@@ -172,6 +176,7 @@ MetaflowS3URLException, MetaflowS3Exception
         content_type: Optional[str] = None,
         metadata: Optional[dict[str, Any]] = None,
         encryption: Optional[str] = None,
+        extra_args: Optional[dict[str, Any]] = None,
     ) -> list[tuple[str, str]]:
         """
         Copy all objects under a prefix within S3 in parallel.
@@ -187,7 +192,7 @@ MetaflowS3URLException, MetaflowS3Exception
             Destination: '<prefix>/a/1.bin' becomes '<target>/a/1.bin'. The root of this client if None.
         overwrite : bool, default True
             If False, objects that exist are not replaced.
-        content_type, metadata, encryption
+        content_type, metadata, encryption, extra_args
             Of all copies; see `copy`.
 
         Returns
@@ -204,7 +209,7 @@ MetaflowS3Exception
             As for `copy_many`. Keys that would be too long under the target are left out, and named.
         """
         check_booleans(overwrite=overwrite)
-        given = self._given("the copies", content_type, metadata, encryption)
+        given = self._given("the copies", content_type, metadata, encryption, extra_args)
         below, to = self._url_of_source(prefix), self._location.url(key_of(target))
         if as_directory(below) == as_directory(to) and given == PutHeaders():
             raise MetaflowS3InvalidObject(_SAME.format(shown(below, MOST_URL)))
@@ -212,9 +217,9 @@ MetaflowS3Exception
         asked = list(self._asked_below(below, to, left_out))
         return self._copy_all(asked, overwrite, given, left_out)
 
-    def _given(self, key: Any, content_type: Any, metadata: Any, encryption: Any) -> PutHeaders:
+    def _given(self, key: Any, content_type: Any, metadata: Any, encryption: Any, extra_args: Any) -> PutHeaders:
         """What replaces the headers of the sources."""
-        headers = headers_of(key, content_type, metadata, encryption, self._encryption)
+        headers = headers_of(key, content_type, metadata, encryption, self._encryption, extra_args)
         return headers._replace(metadata={}) if metadata == {} else headers
 
     def _url_of_source(self, source: Any) -> str:

@@ -21,6 +21,8 @@ from metaflow_extensions.fasts3.wire.failures import Code, Failure
 from metaflow_extensions.fasts3.wire.log import log
 from metaflow_extensions.fasts3.wire.transfers import KMS_KEY, TAG_COUNT, ObjectInfo, PutHeaders
 
+TAGGING = "x-amz-tagging"
+
 # Bytes. S3 copies up to 5 GiB with one request, at about 100 MB/s; parts are copied in parallel.
 COPY_STEP = 128 * 2**20
 
@@ -111,7 +113,8 @@ class Copies(Uploads):
         if info.size is None or not 0 <= info.size <= MAX_OBJECT:
             raise JobFailed(job, Failure(Code.MALFORMED, f"S3 reports an impossible size of {info.size} bytes"))
         headers = self._headers(copy, info)
-        replace = bool(copy.headers.content_type or copy.headers.metadata is not None or copy.mark)
+        given = copy.headers
+        replace = bool(given.content_type or given.metadata is not None or given.others or copy.mark)
         self._targets[index] = target._replace(size=info.size, headers=headers)
         self._seen[index] = _Seen(info.etag, replace, TAG_COUNT in info.others)
         self._expect(info.size - target.size)
@@ -149,7 +152,10 @@ class Copies(Uploads):
         return super()._begin(index)
 
     def _store(self, index: int) -> Job:
-        arguments: dict[str, Any] = {"headers": self._targets[index].headers, **self._source(index)}
+        headers = self._targets[index].headers
+        if TAGGING in (headers.others or {}):  # otherwise CopyObject copies the tags of the source
+            headers = headers._replace(others={**(headers.others or {}), f"{TAGGING}-directive": "REPLACE"})
+        arguments: dict[str, Any] = {"headers": headers, **self._source(index)}
         if self._seen[index].replace:
             arguments["replace"] = True
         return self._job(index, "copy", **arguments, **self._condition(index))
