@@ -29,9 +29,6 @@ REPLIES = {
     "head_bucket": type(None),
     "get": GetReply,
     "put": str,
-    "copy": str,
-    "copy_part": dict[str, str],
-    "list_versions": VersionsPage,
     "list_page": Page,
     "delete": type(None),
     "create_upload": str,
@@ -40,6 +37,10 @@ REPLIES = {
     "abort_upload": type(None),
     "delete_objects": dict[str, str],
     "list_uploads": UploadsPage,
+    # At the end: the seeds have these numbers.
+    "copy": str,
+    "copy_part": dict[str, str],
+    "list_versions": VersionsPage,
 }
 JOBS = {number: Job(number, operation, "bucket", "key") for number, operation in enumerate(REPLIES)}
 TOKENS = [

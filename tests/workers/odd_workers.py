@@ -21,7 +21,7 @@ POISONED = (
     async def perform(self, job, on_begin=None):
         if job.key == "poison":
             {end}
-        return worker.Outcome(job.number, [0, "", None, {}, None, None], None, True)
+        return worker.Outcome(job.number, [0, "", None, {}, None, None, None, {}], None, True)
 worker.Worker._prepare = lambda self, setup: setattr(self, "_performer", Performer())
 worker.serve(*map(int, sys.argv[1:]))
 """
@@ -43,7 +43,7 @@ class Performer:
             return worker.Outcome(job.number, None, Failure(Code.NOT_FOUND), True)
         while job.key == "suspect" and not os.path.exists(failed):
             await wait_for(Pause(0.01))
-        return worker.Outcome(job.number, [0, "", None, {}, None, None], None, True)
+        return worker.Outcome(job.number, [0, "", None, {}, None, None, None, {}], None, True)
 worker.Worker._prepare = lambda self, setup: setattr(self, "_performer", Performer())
 worker.serve(*map(int, sys.argv[1:]))
 """
@@ -72,7 +72,7 @@ class Performer:
         global late
         late += worker.IDLE_LIMIT
         await wait_for(Pause(0.01))
-        return worker.Outcome(job.number, [0, "", None, {}, None, None], None, True)
+        return worker.Outcome(job.number, [0, "", None, {}, None, None, None, {}], None, True)
 worker.Worker._prepare = lambda self, setup: setattr(self, "_performer", Performer())
 worker.serve(*map(int, sys.argv[1:]))
 """
