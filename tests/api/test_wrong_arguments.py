@@ -30,6 +30,9 @@ CALLS = {
     "put_files": ([("k", __file__)],),
     "upload": ("tests",),
     "download": ("k", "nowhere"),
+    "copy": ("s3://bucket/source", "k"),
+    "copy_many": ([("s3://bucket/source", "k")],),
+    "copy_recursive": ("s3://bucket/source", "k"),
     "delete": ("k",),
     "delete_many": (["k"],),
 }

@@ -184,6 +184,6 @@ def test_whatever_has_a_key_an_offset_and_a_length(s3, stored, get):
 
 
 def test_fields_of_a_get_object_default_to_none():
-    assert S3GetObject() == (None, None, None)
+    assert S3GetObject() == (None, None, None, None)
     assert S3GetObject("k") == S3GetObject(key="k", offset=None, length=None)
-    assert S3GetObject(key="k", length=-2) == ("k", None, -2)
+    assert S3GetObject(key="k", length=-2) == ("k", None, -2, None)

@@ -108,10 +108,19 @@ def test_properties_cannot_be_set(s3, stored):
 
 
 def test_helper_objects_are_tuples_with_names():
-    assert S3PutObject._fields == ("key", "value", "path", "content_type", "encryption", "metadata", "if_match")
-    assert S3GetObject._fields == ("key", "offset", "length")
+    assert S3PutObject._fields == (
+        "key",
+        "value",
+        "path",
+        "content_type",
+        "encryption",
+        "metadata",
+        "if_match",
+        "extra_args",
+    )
+    assert S3GetObject._fields == ("key", "offset", "length", "version_id")
     assert RangeInfo._fields == ("total_size", "request_offset", "request_length")
-    assert S3PutObject("k") == ("k", None, None, None, None, None, None)
+    assert S3PutObject("k") == ("k", None, None, None, None, None, None, None)
     assert RangeInfo(5) == (5, 0, -1)
 
 

@@ -129,7 +129,7 @@ def test_a_bucket_may_be_named():
 
 
 def test_nothing_else_is_a_method():
-    for name in ("close", "template", "__await__", "copy", "_pool"):
+    for name in ("close", "template", "__await__", "deepcopy", "_pool"):
         assert not hasattr(Both().fallback, name)
 
 
