@@ -6,6 +6,7 @@ import pytest
 from metaflow.datatools.s3 import MetaflowS3AccessDenied, MetaflowS3Exception, MetaflowS3NotFound
 from servers import faults
 
+from metaflow_extensions.fasts3.api.partial_downloads import PARTIAL
 from metaflow_extensions.fasts3.plans import object_downloads, refusals
 from metaflow_extensions.fasts3.plans.pieces import PART_SIZE
 
@@ -29,8 +30,11 @@ def of_a_piece(asked):
 
 
 def files_in(folder):
+    """The files, without what is kept of an object that was downloaded in part."""
     return {
-        path.relative_to(folder.parent).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()
+        path.relative_to(folder.parent).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and not path.parent.name.startswith(PARTIAL)
     }
 
 

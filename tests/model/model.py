@@ -171,7 +171,7 @@ class Model:
         return found
 
     def _got(self, asked: Any, return_missing: bool, return_info: bool) -> Facts:
-        key, offset, length = (asked, None, None) if isinstance(asked, str) else asked
+        key, offset, length = (asked, None, None) if isinstance(asked, str) else asked[:3]
         facts = self._told(key, return_missing)
         if not facts.exists:
             return facts
