@@ -38,7 +38,7 @@ class State:
 
     def __init__(self, allowance: Optional[Allowance] = None) -> None:
         self.allowance = allowance  # limits the rate of the body
-        self.stored_headers: dict[str, str] = {}  # headers to store with an object, besides boto3's arguments
+        self.stored_headers: dict[str, str] = {}  # headers of an upload or a copy, besides boto3's arguments
         self.md5 = False  # whether DeleteObjects has Content-MD5 instead of another checksum
         self.head_buckets = 0  # number of nested HeadBucket calls
         self.signed_as = 0  # the generation of the credentials of the request

@@ -19,7 +19,7 @@ from metaflow_extensions.fasts3.boto.events import hook_into
 from metaflow_extensions.fasts3.wire import deletion, open_uploads, versions
 from metaflow_extensions.fasts3.wire.bandwidth import Allowance
 from metaflow_extensions.fasts3.wire.checksums import Checksum, crc32_text, full_object_checksum
-from metaflow_extensions.fasts3.wire.conditions import ABSENT
+from metaflow_extensions.fasts3.wire.conditions import ABSENT, condition_headers
 from metaflow_extensions.fasts3.wire.copies import kept_encryption, no_copy, part_of
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError, broken, malformed
 from metaflow_extensions.fasts3.wire.listing import checked, marker_of, parse_page, token_after
@@ -229,9 +229,10 @@ class Boto3Transfers:
     ) -> str:
         stored = headers if replace else kept_encryption(headers)
         given = {**_put_arguments(stored), **({"MetadataDirective": "REPLACE"} if replace else {})}
-        given.update(_source(source, if_match), **_condition(condition))
+        given.update(_source(source, if_match))
         with translated() as call:
-            call.stored_headers = stored.others or {}
+            # As headers: boto3 1.36 does not know conditions of CopyObject.
+            call.stored_headers = {**(stored.others or {}), **condition_headers(condition)}
             reply = call.reply = self._client.copy_object(Bucket=bucket, Key=key, **given)
             return _copied(reply.get("CopyObjectResult"), "CopyObject")["ETag"]
 
