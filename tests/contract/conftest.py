@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 import pytest
+from contract.trees import TREE, write
 from servers.capabilities import conditions, contents, copies, keys, listings, ranges, refusals, versions
 from servers.capabilities.registry import CAPABILITIES
 from servers.stored import Stored, versioned_bucket
@@ -117,3 +118,17 @@ def versioned(oracle: Any, prefix: str) -> Iterator[Stored]:
     """A bucket with versions that only this test writes to."""
     with versioned_bucket(oracle, prefix) as bucket:
         yield bucket
+
+
+@pytest.fixture
+def local(tmp_path: Path) -> Path:
+    """A directory with the tree."""
+    folder = tmp_path / "local"
+    write(folder, TREE)
+    return folder
+
+
+@pytest.fixture
+def remote(stored: Stored) -> None:
+    """The tree below 'm'."""
+    stored.put_all({f"m/{name}": blob for name, blob in TREE.items()})

@@ -7,6 +7,7 @@ import stat
 from collections import Counter
 
 import pytest
+from contract.trees import TREE, tree_of, write
 from metaflow.datatools.s3 import (
     MetaflowS3Exception,
     MetaflowS3NotFound,
@@ -15,33 +16,6 @@ from metaflow.datatools.s3 import (
 
 from metaflow_extensions.fasts3.api import executor, file_download
 from metaflow_extensions.fasts3.plans.pieces import PART_SIZE
-
-TREE = {"0.txt": b"zero", "b/1.csv": b"1,1", "b/c/2.bin": os.urandom(1000), "empty": b""}
-
-
-def tree_of(folder):
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
-def write(folder, tree):
-    for name, blob in tree.items():
-        path = folder.joinpath(name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(blob)
-
-
-@pytest.fixture
-def local(tmp_path):
-    """A directory with the tree."""
-    folder = tmp_path / "local"
-    write(folder, TREE)
-    return folder
-
-
-@pytest.fixture
-def remote(stored):
-    """The tree below 'm'."""
-    stored.put_all({f"m/{name}": blob for name, blob in TREE.items()})
 
 
 @pytest.fixture

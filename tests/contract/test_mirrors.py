@@ -3,24 +3,12 @@
 import os
 
 import pytest
-from contract.test_directories import TREE, tree_of, write
+from contract.trees import TREE, tree_of, write
 from metaflow.datatools.s3 import MetaflowS3Exception, MetaflowS3NotFound, MetaflowS3URLException
 
 from metaflow_extensions.fasts3.api import directories, mirrors
 
 EXTRA = {"1.txt": b"extra", "b/c/3.bin": b"extra", "d/e": b"extra"}
-
-
-@pytest.fixture
-def local(tmp_path):
-    folder = tmp_path / "local"
-    write(folder, TREE)
-    return folder
-
-
-@pytest.fixture
-def remote(stored):
-    stored.put_all({f"m/{name}": blob for name, blob in TREE.items()})
 
 
 def below(stored, prefix):
