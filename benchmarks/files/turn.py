@@ -6,9 +6,9 @@ modules imported and a connection open.
 
 import json
 import os
-import resource
 import sys
 import time
+from pathlib import Path
 from typing import NamedTuple
 
 from .. import processor_time
@@ -45,7 +45,8 @@ def main() -> None:
     spent, started = processor_time.of_process_tree(), time.perf_counter()
     VERBS[order.verb](library, order)
     seconds, cpu_seconds = time.perf_counter() - started, processor_time.of_process_tree() - spent
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    # Not ru_maxrss, which begins with that of the process that forked.
+    peak = int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]) * 1024
     print(json.dumps({"seconds": seconds, "cpu_seconds": cpu_seconds, "peak": peak}), file=answers, flush=True)
 
 

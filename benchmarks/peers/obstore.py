@@ -24,22 +24,9 @@ class Obstore(Peer):
         import obstore.store
 
         self._obstore: Any = obstore
-        self._store_class: Any = obstore.store.S3Store
 
     def open(self) -> None:
-        place = self.place
-        options: dict[str, Any] = {"allow_http": place.ca_file is None}
-        if place.ca_file:
-            options["root_certificate"] = Path(place.ca_file).read_bytes()
-        self._store = self._store_class(
-            place.bucket,
-            endpoint=place.endpoint_url,
-            region=place.region,
-            access_key_id=place.access_key,
-            secret_access_key=place.secret_key,
-            virtual_hosted_style_request=False,
-            client_options=options,
-        )
+        self._store = store_of(self.place)
 
     def get(self, keys: Sequence[str], folder: str) -> Any:
         paths = [local_path(folder, number) for number in range(len(keys))]
@@ -108,3 +95,21 @@ class Obstore(Peer):
             return [answers[number] for number in range(len(answers))]
 
         return asyncio.run(gather())
+
+
+def store_of(place: Place) -> Any:
+    """Return obstore's client of a bucket."""
+    import obstore.store
+
+    options: dict[str, Any] = {"allow_http": place.ca_file is None}
+    if place.ca_file:
+        options["root_certificate"] = Path(place.ca_file).read_bytes()
+    return obstore.store.S3Store(
+        place.bucket,
+        endpoint=place.endpoint_url,
+        region=place.region,
+        access_key_id=place.access_key,
+        secret_access_key=place.secret_key,
+        virtual_hosted_style_request=False,
+        client_options=options,
+    )
