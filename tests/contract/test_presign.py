@@ -37,6 +37,15 @@ def test_writing_and_deleting(s3, stored):
     assert stored.list() == set()
 
 
+def test_a_url_of_a_client_that_pays_needs_no_header(make_s3, root, stored):
+    stored.put("a", b"value")
+    url = make_s3(s3root=root, requester_pays=True).presign("a")
+    query = parse_qs(urlsplit(url).query)
+    assert query["x-amz-request-payer"] == ["requester"]
+    assert query["X-Amz-SignedHeaders"] == ["host"]
+    assert ask(url) == b"value"
+
+
 @pytest.mark.needs("signatures")
 def test_a_url_is_for_one_thing(s3, stored):
     stored.put_all({"a": b"value", "b": b"other"})

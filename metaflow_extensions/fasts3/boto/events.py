@@ -83,6 +83,7 @@ def tune(client: Any, requester_pays: bool = False) -> None:
     """
     if requester_pays:
         _hook(client, "before-call.s3", _pay)
+        _hook(client, "before-sign.s3", _pay_by_url)
     _hook(client, "before-call.s3.GetObject", _no_checksum_of_ranges)
     for operation in ("PutObject", "UploadPart"):
         _hook(client, f"before-send.s3.{operation}", _expect_less)
@@ -188,6 +189,12 @@ def _is_date(text: Any) -> bool:
 def _pay(params: Any, **_: Any) -> None:
     """https://docs.aws.amazon.com/AmazonS3/latest/userguide/ObjectsinRequesterPaysBuckets.html."""
     params["headers"]["x-amz-request-payer"] = "requester"
+
+
+def _pay_by_url(request: Any, signature_version: str, **_: Any) -> None:
+    """Accept the charges in a presigned URL: as a header, it would have to be sent by whoever uses the URL."""
+    if signature_version.endswith("-query"):
+        request.url += f"{'&' if '?' in request.url else '?'}x-amz-request-payer=requester"
 
 
 def _no_checksum_of_ranges(params: Any, **_: Any) -> None:
