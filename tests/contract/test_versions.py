@@ -62,9 +62,23 @@ def test_every_reader_reads_the_version_that_it_is_told(s3, put):
 def test_a_large_version_is_read_in_pieces(s3, put):
     old = put("a", noise(LARGE))
     put("a", b"new")
-    got = s3.get(S3GetObject("a", version_id=old))
+    asked = S3GetObject("a", version_id=old)
+    got = s3.get(asked)
     assert digest(got.blob) == digest(noise(LARGE))
     assert got.version_id == old
+    with s3.open(asked) as file:
+        assert digest(file.read()) == digest(noise(LARGE))
+
+
+def test_a_file_is_the_version_that_it_is_told(s3, put):
+    empty, old = put("a", b""), put("a", b"old")
+    put("a", b"newer")
+    with s3.open(S3GetObject("a", version_id=old), "r") as file:
+        assert file.read() == "old"
+    with s3.open(S3GetObject("a", version_id=empty)) as file:
+        assert file.read() == b""
+    with pytest.raises(MetaflowS3Exception, match="Omit version_id"):
+        s3.open(S3GetObject("a", version_id=old), "w")
 
 
 def test_what_was_read_is_pinned_in_an_artifact(s3, put):
@@ -97,6 +111,7 @@ def test_what_is_no_version_id(s3, put, wrong):
         lambda: s3.info(S3GetObject("a", version_id=wrong)),
         lambda: list(s3.iter_many([S3GetObject("a", version_id=wrong)])),
         lambda: s3.delete("a", version_id=wrong),
+        lambda: s3.open(S3GetObject("a", version_id=wrong)),
         lambda: s3.copy(S3GetObject("a", version_id=wrong), "b"),
     ):
         with pytest.raises(MetaflowS3URLException, match="version_id"):

@@ -3,9 +3,9 @@
 import contextlib
 import io
 import uuid
-from typing import Any, Literal, Optional, cast, overload
+from typing import Any, Literal, Optional, Union, cast, overload
 
-from metaflow_extensions.fasts3.api.arguments import headers_of, key_of, range_of
+from metaflow_extensions.fasts3.api.arguments import S3GetObject, headers_of, key_of, range_of, version_of
 from metaflow_extensions.fasts3.api.errors import (
     MetaflowS3AccessDenied,
     MetaflowS3Exception,
@@ -38,7 +38,7 @@ class FileMethods(PutMethods):
     @overload
     def open(
         self,
-        key: Optional[str] = None,
+        key: Union[str, S3GetObject, None] = None,
         mode: Literal["rb"] = "rb",
         *,
         look_ahead: int = LOOK_AHEAD,
@@ -57,7 +57,7 @@ class FileMethods(PutMethods):
     @overload
     def open(
         self,
-        key: Optional[str],
+        key: Union[str, S3GetObject, None],
         mode: Literal["r", "rt", "w", "wt", "x", "xt"],
         encoding: Optional[str] = None,
         errors: Optional[str] = None,
@@ -70,7 +70,7 @@ class FileMethods(PutMethods):
     @overload
     def open(
         self,
-        key: Optional[str],
+        key: Union[str, S3GetObject, None],
         mode: str,
         encoding: Optional[str] = None,
         errors: Optional[str] = None,
@@ -82,7 +82,7 @@ class FileMethods(PutMethods):
 
     def open(
         self,
-        key: Optional[str] = None,
+        key: Union[str, S3GetObject, None] = None,
         mode: str = "rb",
         encoding: Optional[str] = None,
         errors: Optional[str] = None,
@@ -103,8 +103,9 @@ class FileMethods(PutMethods):
 
         Parameters
         ----------
-        key : str, optional, default None
-            Key of the object: an S3 URL, or relative to the root. The client's root itself if None.
+        key : Union[str, S3GetObject], optional, default None
+            Key of the object: an S3 URL, or relative to the root; or an `S3GetObject` with a `version_id`, to read
+            that version. The client's root itself if None.
         mode : str, default 'rb'
             'rb' reads bytes, 'r' or 'rt' text. 'wb' writes bytes, 'w' or 'wt' text, and replaces an object that
             exists. 'xb' and 'x' only create an object, as `put(..., overwrite=False)` does. S3 can't append.
@@ -160,10 +161,12 @@ class FileMethods(PutMethods):
         _check_arguments(mode, look_ahead, of_text, of_writing)
         if range_of(key) != (None, None):
             raise MetaflowS3Exception(f"{key!r:.200} is a range. Open the object, and seek to the range.")
-        given = key_of(key)
+        given, version_id = key_of(key), version_of(key)
         if mode in READING:
-            binary = self._open_to_read(self._location.url(given), look_ahead)
+            binary = self._open_to_read(self._location.url(given), version_id, look_ahead)
             return binary if mode == "rb" else io.TextIOWrapper(binary, encoding or "utf-8", errors, newline)
+        if version_id is not None:
+            raise MetaflowS3Exception("S3 chooses the id of a version that is stored. Omit version_id for writing.")
         headers = headers_of(given, content_type, metadata, None, self._encryption, None, self._extra_headers)
         url = self._location.url_to_store(given)
         if mode[0] == "x" and self._is_there(url):
@@ -172,22 +175,24 @@ class FileMethods(PutMethods):
         writer = self._writer(upload, f"{mode[0]}b")
         return writer if "b" in mode else TextWriter(cast("Any", writer), encoding or "utf-8", errors, newline)
 
-    def _open_to_read(self, url: str, look_ahead: int) -> io.BufferedReader:
+    def _open_to_read(self, url: str, version_id: Optional[str], look_ahead: int) -> io.BufferedReader:
         bucket, key = split_object_url(url)
         step = self._executor.settings().part_size
-        raw = ObjectReader(self._run_beside, bucket, key, self._first(bucket, key), look_ahead, step)
+        first = self._first(bucket, key, version_id)
+        raw = ObjectReader(self._run_beside, bucket, key, first, look_ahead, step, version_id)
         self._files.add(raw)
         reader: io.BufferedReader = io.BufferedReader(cast("io.RawIOBase", raw), BUFFER)
         return reader
 
-    def _first(self, bucket: str, key: str) -> GetReply:
+    def _first(self, bucket: str, key: str, version_id: Optional[str]) -> GetReply:
         """The response to the first request of a file that is read."""
-        plan = Requests([Job(0, "get", bucket, key, {"byte_range": FIRST.byte_range})])
+        version = {} if version_id is None else {"version_id": version_id}
+        plan = Requests([Job(0, "get", bucket, key, {"byte_range": FIRST.byte_range, **version})])
         try:
-            with naming_all(self._executor, lambda: [(bucket, key)], self._location.root):
+            with naming_all(self._executor, lambda: [(bucket, key, version_id)], self._location.root):
                 self._run_beside(plan, None)
         except MetaflowS3InvalidRange:  # an empty object has no first byte
-            heads = Heads([(bucket, key)])
+            heads = Heads([(bucket, key, version_id)])
             self._run_beside(heads, None)
             info = heads.results[0]
             if info is None or info.size:

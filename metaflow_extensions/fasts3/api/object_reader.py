@@ -27,15 +27,26 @@ class ObjectReader(io.RawIOBase):
         The response to the first request.
     look_ahead, step : int
         See `plans.read_window.ReadWindow`.
+    version_id : str, optional
+        None: the current version.
     """
 
     mode = "rb"
 
-    def __init__(self, run: Run, bucket: str, key: str, first: GetReply, look_ahead: int, step: int) -> None:
+    def __init__(
+        self,
+        run: Run,
+        bucket: str,
+        key: str,
+        first: GetReply,
+        look_ahead: int,
+        step: int,
+        version_id: Optional[str] = None,
+    ) -> None:
         super().__init__()
         self.name = f"s3://{bucket}/{key}"
         self._run = run
-        self._reads_of = (bucket, key, first, look_ahead, step)
+        self._reads_of = (bucket, key, first, look_ahead, step, version_id)
         self._size = first.info.size or 0
         self._position = 0
         self._client_closed = False

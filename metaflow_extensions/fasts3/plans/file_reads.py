@@ -3,7 +3,7 @@
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
-from typing import Callable, Optional
+from typing import Any, Callable, Optional
 
 from metaflow_extensions.fasts3.plans.jobs import Job, Outcome
 from metaflow_extensions.fasts3.plans.pieces import Piece
@@ -29,11 +29,16 @@ class FileReads:
         The response to the first request, which says what the object is, and may hold its first bytes.
     look_ahead, step : int
         See `ReadWindow`.
+    version_id : str, optional
+        None: the current version.
     """
 
-    def __init__(self, bucket: str, key: str, first: GetReply, look_ahead: int, step: int) -> None:
+    def __init__(
+        self, bucket: str, key: str, first: GetReply, look_ahead: int, step: int, version_id: Optional[str] = None
+    ) -> None:
         self._bucket = bucket
         self._key = key
+        self._version: dict[str, Any] = {} if version_id is None else {"version_id": version_id}
         self._info: ObjectInfo = first.info
         self._window = ReadWindow(first.info.size or 0, look_ahead, step)
         if first.body:
@@ -131,7 +136,7 @@ class FileReads:
     def _job(self, piece: Piece) -> Job:
         self._number += 1
         self._under_way[self._number] = piece
-        arguments = {"byte_range": piece.byte_range, "if_match": strong(self._info.etag)}
+        arguments = {"byte_range": piece.byte_range, "if_match": strong(self._info.etag), **self._version}
         return Job(self._number, "get", self._bucket, self._key, arguments)
 
     def receive(self, job: Job, outcome: Outcome) -> Iterable[Job]:
