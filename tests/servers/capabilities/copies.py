@@ -40,12 +40,13 @@ def _(client: Any, server: S3Server, prefix: str) -> None:
 
 @capability("copies-onto-themselves")
 def _(client: Any, server: S3Server, prefix: str) -> None:
-    """It may replace what is stored with an object: source and copy are the same."""
+    """It may replace what is stored with an object: source and copy are the same. The result has an ETag, as of any copy."""
     place = {"Bucket": server.bucket, "Key": prefix}
     client.put_object(**place, Body=b"value", ContentType="text/x-a")
-    client.copy_object(**place, CopySource=place, MetadataDirective="REPLACE", ContentType="text/x-b")
+    copied = client.copy_object(**place, CopySource=place, MetadataDirective="REPLACE", ContentType="text/x-b")
     reply = client.get_object(**place)
     assert (reply["Body"].read(), reply["ContentType"]) == (b"value", "text/x-b")
+    assert copied["CopyObjectResult"].get("ETag")
 
 
 @capability("conditional-copies")
