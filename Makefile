@@ -26,7 +26,7 @@ PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-all lint docs bench bench-files bench-flow bench-smoke bench-memory test-oldest test-versions test-site fuzz soak clean
+.PHONY: help demo test test-all lint docs dist bench bench-files bench-flow bench-smoke bench-memory test-oldest test-versions test-site fuzz soak clean
 
 help:
 	@echo "make demo           run a flow against an S3 server on this machine, and read its data back"
@@ -34,6 +34,7 @@ help:
 	@echo "make test-all       run the checks before a release: all servers, both implementations, oldest and newest versions, fuzz, soak"
 	@echo "make lint           run ruff and mypy --strict"
 	@echo "make docs           build the documentation site: site/index.html"
+	@echo "make dist           build and check the distribution, and follow README.md with it in an empty environment"
 	@echo "make bench          compare with s5cmd, obstore, boto3, the AWS CRT and Metaflow's own class (an hour)"
 	@echo "make bench-files    compare files in S3 with those of s3fs, smart_open, obstore and pyarrow (a quarter of an hour)"
 	@echo "make bench-memory   compare the memory of large calls with its limits (half an hour)"
@@ -55,7 +56,7 @@ test: lint
 
 test-all: lint
 	$(BIN)/python -m pytest $(PARALLEL) --all
-	$(MAKE) bench-smoke test-site
+	$(MAKE) bench-smoke test-site dist
 	$(MAKE) test-oldest
 	$(MAKE) test-versions
 	$(MAKE) fuzz
@@ -71,6 +72,13 @@ lint: .venv/installed
 docs: .venv/installed
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo "Open site/index.html."
+
+# The distribution as a user gets it. `python -m build` makes the wheel from the sdist, so both are complete.
+dist: .venv/installed
+	rm -rf dist
+	$(BIN)/python -m build
+	$(BIN)/python -m twine check --strict dist/*
+	$(BIN)/python -m pytest tests/packaging/check_dist.py
 
 test-site: docs
 	$(BIN)/python -m pytest tests/docs/browse_site.py

