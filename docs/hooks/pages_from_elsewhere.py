@@ -11,6 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = {  # path in the repository -> path in the site
     "CHANGELOG.md": "changelog.md",
     "CONTRIBUTING.md": "contributing.md",
+    "SECURITY.md": "vulnerabilities.md",
     "benchmarks/README.md": "results/how.md",
     "benchmarks/results/clients.md": "results/clients.md",
     "benchmarks/results/own_class.md": "results/own_class.md",

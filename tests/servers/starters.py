@@ -26,7 +26,7 @@ def start_seaweedfs() -> Iterator[S3Server]:
             access_key=server.access_key,
             secret_key=server.secret_key,
             bucket=BUCKET,
-            lacks=LACKS["seaweedfs"],
+            lacks=frozenset(LACKS["seaweedfs"]),
         )
 
 
@@ -66,7 +66,7 @@ def _server(name: str, port: int, access_key: str, secret_key: str) -> S3Server:
         access_key=access_key,
         secret_key=secret_key,
         bucket=BUCKET,
-        lacks=LACKS[name],
+        lacks=frozenset(LACKS[name]),
     )
 
 

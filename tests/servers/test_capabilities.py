@@ -27,6 +27,6 @@ def test_a_server_can_do_what_the_table_says(name: str, server: S3Server, prefix
     assert (problem is not None) == (name in server.lacks), repr(problem)
 
 
-@pytest.mark.parametrize("lacks", LACKS.values(), ids=list(LACKS))
-def test_the_table_uses_no_other_names(lacks: frozenset[str]) -> None:
-    assert lacks <= set(CAPABILITIES)
+@pytest.mark.parametrize("name", LACKS)
+def test_the_table_uses_no_other_names(name: str) -> None:
+    assert set(LACKS[name]) <= set(CAPABILITIES)

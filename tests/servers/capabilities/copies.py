@@ -40,7 +40,7 @@ def _(client: Any, server: S3Server, prefix: str) -> None:
 
 @capability("copies-onto-themselves")
 def _(client: Any, server: S3Server, prefix: str) -> None:
-    """It may replace what is stored with an object: source and copy are the same. The result has an ETag, as of any copy."""
+    """It may replace what is stored with an object: source and copy are the same. The result has an ETag."""
     place = {"Bucket": server.bucket, "Key": prefix}
     client.put_object(**place, Body=b"value", ContentType="text/x-a")
     copied = client.copy_object(**place, CopySource=place, MetadataDirective="REPLACE", ContentType="text/x-b")
