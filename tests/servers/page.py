@@ -60,7 +60,7 @@ MEANINGS = {
     "last-bytes-of-empty-objects-are-416": "responds 416 to the last bytes of an empty object",
     "conditional-reads": "compares If-Match in GetObject",
     "conditional-writes": "compares If-None-Match in PutObject",
-    "conditional-writes-beside-prefix": "the same, if the key is the prefix of others",
+    "conditional-writes-beside-prefix": "stores a key with If-None-Match if it is the prefix of others",
     "conditional-multipart": "compares If-None-Match in CompleteMultipartUpload",
     "conditional-replacements": "compares If-Match in PutObject",
     "conditional-multipart-replacements": "compares If-Match in CompleteMultipartUpload",
@@ -112,7 +112,7 @@ KEYS = (
 
 FEATURES = {
     "any key that S3 accepts": KEYS,
-    "metadata": ("metadata", "large-metadata"),
+    "metadata that Metaflow's own class can read": ("metadata",),
     "content types and other headers": ("content-type", "content-encoding", "object-headers"),
     "storage classes and tags": ("storage-classes", "tags"),
     '`encryption="AES256"`': ("sse",),
