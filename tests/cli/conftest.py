@@ -12,7 +12,6 @@ import pytest
 from metaflow._vendor.click.testing import CliRunner
 from servers.s3_server import S3Server
 
-from metaflow_extensions.fasts3.cli import output
 from metaflow_extensions.fasts3.cli.main import cli
 
 METAFLOW = shutil.which("metaflow", path=sysconfig.get_path("scripts")) or "metaflow"
@@ -67,12 +66,6 @@ def fasts3(here: Path) -> "Callable[..., Any]":
         return result
 
     return run
-
-
-@pytest.fixture
-def with_summary(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make commands that run in this process print their summary, as they do on a terminal."""
-    monkeypatch.setattr(output, "is_terminal", lambda: True)
 
 
 @pytest.fixture

@@ -242,9 +242,7 @@ def test_what_has_come_before_is_not_downloaded_again(fasts3, here, root, filled
 
 
 @pytest.mark.parametrize("destination", ["file", "out/"])
-def test_an_object_that_was_named_is_not_downloaded_again_either(
-    fasts3, here, root, filled, monkeypatch, with_summary, destination
-):
+def test_an_object_that_was_named_is_not_downloaded_again_either(fasts3, here, root, filled, monkeypatch, destination):
     monkeypatch.setattr(file_download, "YOUNG", float("-inf"))
     url = f"{root}/a/b/2.csv"
     assert fasts3("get", url, destination).stderr.startswith("Downloaded 1 object, 2 bytes, in ")
@@ -276,7 +274,7 @@ def test_a_refusal_has_its_reason_also_where_the_file_is_there(fasts3, here, roo
     assert done.stderr.endswith("Check the secret key: it does not match the access key id.\n")
 
 
-def test_what_was_there_already_is_not_counted_as_downloaded(fasts3, here, root, filled, monkeypatch, with_summary):
+def test_what_was_there_already_is_not_counted_as_downloaded(fasts3, here, root, filled, monkeypatch):
     monkeypatch.setattr(file_download, "YOUNG", float("-inf"))
     fasts3("get", f"{root}/a/", "out")
     assert fasts3("get", f"{root}/a/", "out").stderr == "Downloaded 0 objects; 3 already existed.\n"

@@ -139,7 +139,7 @@ def test_what_is_there_already_is_not_uploaded_again(fasts3, root, stored, tree)
     assert stored.blob("a.txt") == b"b"
 
 
-def test_what_was_there_already_is_not_counted_as_uploaded(fasts3, root, stored, tree, with_summary):
+def test_what_was_there_already_is_not_counted_as_uploaded(fasts3, root, stored, tree):
     assert re.fullmatch(r"Uploaded 4 files in [0-9.]+ s\.\n", fasts3("put", "tree", root).stderr)
     assert fasts3("put", "tree", root, "--exclude", ".*").stderr == "Uploaded 0 files; 3 already existed.\n"
     told = fasts3("put", "--no-overwrite", "tree/a.txt", f"{root}/").stderr
@@ -182,7 +182,7 @@ def test_a_bucket_that_does_not_exist_is_one_sentence(fasts3, tree):
 
 
 @pytest.mark.parametrize("options", [["--include", "*.nope"], ["--include", "*.csv", "--exclude", "b/*"]])
-def test_a_pattern_that_no_file_fits_is_an_error(fasts3, root, stored, tree, with_summary, options):
+def test_a_pattern_that_no_file_fits_is_an_error(fasts3, root, stored, tree, options):
     done = fasts3("put", "--json", "tree", f"{root}/x", *options)
     assert (done.exit_code, done.stdout) == (1, "")
     given = " ".join(one if one.startswith("--") else repr(one) for one in options)

@@ -5,6 +5,8 @@ from typing import Any, Callable, Optional
 
 from metaflow._vendor import click
 
+from metaflow_extensions.fasts3.api.formatting import readable
+
 Decorator = Callable[[Any], Any]
 
 _RUN = click.option(
@@ -28,6 +30,9 @@ with_json: Decorator = click.option("--json", "as_json", is_flag=True, help="Pri
 with_human: Decorator = click.option("--human", is_flag=True, help="Print sizes with units, e.g. 1.5 MiB.")
 with_progress: Decorator = click.option(
     "--no-progress", is_flag=True, help="Do not show progress. [default: show it on a terminal]"
+)
+with_quiet: Decorator = click.option(
+    "-q", "--quiet", is_flag=True, help="Print errors only: no progress and no summary."
 )
 
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}  # of each unit of an age
@@ -59,9 +64,18 @@ def format_age(seconds: Optional[float]) -> str:
 
 
 class Size(click.ParamType):  # type: ignore[misc]
-    """A number of bytes: 1000, 1KB, 64MiB."""
+    """A number of bytes: 1000, 1KB, 64MiB.
+
+    Parameters
+    ----------
+    largest : int or None
+        None: any number.
+    """
 
     name = "size"
+
+    def __init__(self, largest: Optional[int] = LARGEST) -> None:
+        self._largest = largest
 
     def convert(self, value: Any, param: Any, ctx: Any) -> int:
         found = SIZE.match(str(value))
@@ -69,6 +83,6 @@ class Size(click.ParamType):  # type: ignore[misc]
             raise click.BadParameter(f"{value!r} is not a size. Write it as 1000, 1KB or 64MiB.")
         number, unit, binary, _ = found.groups()
         size = int(float(number) * (1024 if binary else 1000) ** POWERS[unit.lower()])
-        if size > LARGEST:
-            raise click.BadParameter(f"{value!r} is too large; the largest is 5GiB.")
+        if self._largest is not None and size > self._largest:
+            raise click.BadParameter(f"{value!r} is too large; the largest is {readable(self._largest)}.")
         return size

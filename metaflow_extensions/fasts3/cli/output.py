@@ -10,7 +10,7 @@ from metaflow._vendor import click
 
 from metaflow_extensions.fasts3.api.errors import shown
 from metaflow_extensions.fasts3.api.formatting import readable
-from metaflow_extensions.fasts3.api.standard_error import is_terminal, write_line
+from metaflow_extensions.fasts3.api.standard_error import write_line
 
 LONGEST = 2000  # characters of a name; keys have 1,024 bytes at most
 
@@ -55,7 +55,10 @@ def message(text: str) -> None:
     write_line(shown(text, LONGEST))
 
 
-def summary(text: str) -> None:
-    """Write a line to stderr if that is a terminal."""
-    if is_terminal():
+def summary(text: str, quiet: bool = False) -> None:
+    """Write the result of a command to stderr, on a terminal or not: what was transferred, deleted or skipped.
+
+    Without --quiet, each command that changes something ends with this line, also with --json and --no-progress.
+    """
+    if not quiet:
         message(text)
