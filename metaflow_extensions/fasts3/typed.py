@@ -23,6 +23,7 @@ from metaflow_extensions.fasts3.api.progress import Progress
 from metaflow_extensions.fasts3.api.s3 import S3
 from metaflow_extensions.fasts3.api.s3object import S3Object
 from metaflow_extensions.fasts3.api.s3objects import S3Objects
+from metaflow_extensions.fasts3.api.uploads import S3Upload
 
 __all__ = [
     "S3",
@@ -42,4 +43,5 @@ __all__ = [
     "S3Object",
     "S3Objects",
     "S3PutObject",
+    "S3Upload",
 ]

@@ -54,7 +54,7 @@ def test_nothing_is_nothing_chosen():
 @pytest.mark.parametrize(
     ("limits", "hint"),
     [
-        ({"max_bandwidth": 100}, r"in bytes per second.*max_bandwidth=100 \* 1e6"),
+        ({"max_bandwidth": 100}, r"in bytes per second.*max_bandwidth=100 \* 2\*\*20"),
         ({"part_size": 64}, r"in bytes; .*5 MiB.*5 GiB.*64 \* 2\*\*20"),
         ({"part_size": 6 * 2**30}, "in bytes; .*5 GiB"),
     ],

@@ -62,7 +62,7 @@ def _bandwidth(given: Any) -> Optional[float]:
     if number < LEAST_BANDWIDTH:
         raise MetaflowS3Exception(
             f"max_bandwidth is {given!r:.80}, in bytes per second: it must be at least {LEAST_BANDWIDTH:,}. "
-            f"For megabytes per second, multiply by 1e6: max_bandwidth={number:g} * 1e6."
+            f"For MiB per second, multiply by 2**20: max_bandwidth={number:g} * 2**20."
         )
     return number
 

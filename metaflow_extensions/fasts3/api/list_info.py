@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
-from typing import Any, Optional, Union
+from typing import Any, Optional, Union, cast
 
 from metaflow_extensions.fasts3.api.arguments import S3GetObject, check_booleans, key_of, several, version_of
 from metaflow_extensions.fasts3.api.client import Client
 from metaflow_extensions.fasts3.api.errors_of_many import naming_all
 from metaflow_extensions.fasts3.api.location import as_directory, split_object_url, split_url
+from metaflow_extensions.fasts3.api.path_patterns import PathPatterns, Patterns
 from metaflow_extensions.fasts3.api.placement import Place
 from metaflow_extensions.fasts3.api.s3object import S3Object
 from metaflow_extensions.fasts3.api.s3objects import S3Objects, s3object_of_info
@@ -18,7 +19,7 @@ from metaflow_extensions.fasts3.wire.transfers import ObjectInfo
 
 
 class ListMethods(Client):
-    """list_paths, list_recursive, info, info_many."""
+    """list_paths, list_recursive, iter_list, info, info_many."""
 
     def list_paths(self, keys: Optional[Iterable[str]] = None) -> S3Objects:
         """
@@ -111,6 +112,56 @@ class ListMethods(Client):
         prefixes = [self._location.url(key_of(key)) for key in _prefixes(keys)]
         return self._listed(prefixes, [as_directory(prefix) for prefix in prefixes], "")
 
+    def iter_list(
+        self,
+        keys: Optional[Iterable[str]] = None,
+        recursive: bool = True,
+        include: Patterns = None,
+        exclude: Patterns = None,
+    ) -> Iterator[S3Object]:
+        """
+        Iterate over the objects under the given prefixes while they are listed.
+
+        The loop begins with the first page of the listing, and takes the same memory for any number of objects. The
+        objects have their `last_modified`, `etag` and `storage_class`, which those of `list_recursive` do not have.
+
+        Parameters
+        ----------
+        keys : Iterable[str], optional, default None
+            Prefixes to list, each an S3 URL or a path relative to the root. The root of this client if None. A prefix
+            is a directory: 'log' matches all keys under 'log/'.
+        recursive : bool, default True
+            If False, list only what is directly under the prefixes, as `list_paths`: objects, and prefixes with
+            `.exists == False`.
+        include : Union[str, Iterable[str]], optional, default None
+            Patterns of the paths to list, relative to the prefix, e.g. '2024-*.csv'; `*` also matches slashes. All if
+            None. The server lists only keys that begin with the text before the first wildcard.
+        exclude : Union[str, Iterable[str]], optional, default None
+            Patterns of the paths to leave out.
+
+        Yields
+        ------
+        S3Object
+            The objects under the prefixes: prefix by prefix in the order given, each in the order of the server, which
+            is key order in S3. Their `prefix` is the requested prefix, as a URL.
+
+        Raises
+        ------
+        MetaflowS3NotFound, MetaflowS3AccessDenied, MetaflowS3URLException, MetaflowS3Exception
+            As for `list_paths`; failures of requests during the loop.
+
+        Examples
+        --------
+        ```
+        with S3(s3root='s3://my-bucket/logs') as s3:
+            old = [obj.url for obj in s3.iter_list(include='2023-*') if obj.size > 10**9]
+        ```
+        """
+        check_booleans(recursive=recursive)
+        patterns = PathPatterns(include, exclude)
+        urls = [self._location.url(key_of(key)) for key in _prefixes(keys)]
+        return chain.from_iterable(self._listed_below(url, recursive, patterns) for url in urls)
+
     def info(self, key: Optional[Union[str, S3GetObject]] = None, return_missing: bool = False) -> S3Object:
         """
         Get the size and metadata of a single object with one HeadObject request, without its data.
@@ -170,6 +221,21 @@ class ListMethods(Client):
         return S3Objects(
             chain.from_iterable(_found(prefix, listing.bucket, entries) for prefix, listing, entries in results)
         )
+
+    def _listed_below(self, url: str, recursive: bool, patterns: PathPatterns) -> Iterator[S3Object]:
+        """List one prefix page by page."""
+        bucket, prefix = split_url(as_directory(url))
+        # The rest of a path below a directory is not part of a listing of one level.
+        beginning = patterns.beginning if recursive else patterns.beginning.partition("/")[0]
+        delimiter = "" if recursive else "/"
+        for entries in self._pages(Listing(bucket, prefix + beginning, delimiter, details=True)):
+            for one in cast("list[Any]", entries):  # the objects are `DetailedObject`s
+                name = one.key[len(prefix) :]
+                if one.size is None:
+                    if patterns.may_select_below(name):
+                        yield S3Object.directory(url, f"s3://{bucket}/{one.key}")
+                elif patterns.select(name):
+                    yield S3Object.listed(url, f"s3://{bucket}/{one.key}", one)
 
     def _heads(self, keys: list[Any], place: Place, return_missing: bool) -> S3Objects:
         check_booleans(return_missing=return_missing)

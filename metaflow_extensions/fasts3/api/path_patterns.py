@@ -1,14 +1,16 @@
 """`include` and `exclude`: which paths below a directory or prefix a call is about."""
 
+import os
 import re
 from collections.abc import Iterable
-from fnmatch import fnmatchcase
-from typing import Any, Union
+from fnmatch import fnmatchcase, translate
+from typing import Any, Callable, Union
 
 from metaflow_extensions.fasts3.api.errors import MetaflowS3Exception
 
 Patterns = Union[str, Iterable[str], None]
-_WILDCARD = re.compile(r"[*?[]")
+_LITERAL = re.compile(r"(?:[^*?[]|\[[^]!]\])*")  # up to the first wildcard; [x] with one character stands for it
+_ESCAPED = re.compile(r"\[(.)\]", re.DOTALL)
 
 
 class PathPatterns:
@@ -28,10 +30,17 @@ class PathPatterns:
     def __init__(self, include: Patterns, exclude: Patterns) -> None:
         self._wanted = ("*",) if include is None else _patterns("include", include)
         self._unwanted = () if exclude is None else _patterns("exclude", exclude)
+        self._is_wanted, self._is_unwanted = _matcher(self._wanted), _matcher(self._unwanted)
 
     def select(self, name: str) -> bool:
         """Whether a path is selected: a path with slashes, relative to the directory or prefix."""
-        return _is_like(name, self._wanted) and not _is_like(name, self._unwanted)
+        return bool(self._is_wanted(name)) and not self._is_unwanted(name)
+
+    @property
+    def beginning(self) -> str:
+        """The text with which all selected paths begin, so that a listing need not go beyond it."""
+        # Of texts: a directory may begin with it, too.
+        return os.path.commonprefix([_beginning(one) for one in self._wanted])  # noqa: RUF071
 
     def may_select_below(self, folder: str) -> bool:
         """Whether a path below a directory may be selected; its name ends in a slash, or is empty."""
@@ -45,13 +54,23 @@ def _patterns(name: str, given: Any) -> "tuple[str, ...]":
     return patterns
 
 
-def _is_like(name: str, patterns: "tuple[str, ...]") -> bool:
-    return any(fnmatchcase(name, one) for one in patterns)
+def _matcher(patterns: "tuple[str, ...]") -> Callable[[str], object]:
+    """Return a function whose result is true for names that match any pattern: `fnmatchcase`, for many names."""
+    if not patterns:
+        return lambda name: None
+    if "*" in patterns:
+        return lambda name: True
+    return re.compile("|".join(map(translate, patterns))).match
+
+
+def _beginning(pattern: str) -> str:
+    """The literal text before the first wildcard."""
+    return _ESCAPED.sub(r"\1", _LITERAL.match(pattern)[0])  # type: ignore[index]  # it also matches ""
 
 
 def _may_hold(folder: str, patterns: "tuple[str, ...]") -> bool:
     """Whether a path below a directory may match a pattern: their literal beginnings agree."""
-    beginnings = [_WILDCARD.split(one, 1)[0] for one in patterns]
+    beginnings = map(_beginning, patterns)
     return any(folder.startswith(one) or one.startswith(folder) for one in beginnings)
 
 

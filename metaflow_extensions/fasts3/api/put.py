@@ -83,7 +83,7 @@ class PutMethods(Client):
         content_type : str, optional, default None
             MIME type of the object.
         metadata : Dict[str, str], optional, default None
-            User metadata to store with the object, a JSON-encodable dictionary. S3 limits it to 2 KB.
+            User metadata to store with the object, a JSON-encodable dictionary. S3 limits it to 2 KiB.
         if_match : str, optional, default None
             The `etag` of an `S3Object` returned by `get` or `info`. S3 replaces the object only if its ETag is still
             the same. None is no condition. The `etag` of a missing key is None as well: use `overwrite=False` to
@@ -149,7 +149,7 @@ class PutMethods(Client):
         Parameters
         ----------
         key_objs : Iterable[Union[Tuple[str, PutValue], S3PutObject]]
-            Objects to upload. If it is a generator, values beyond 32 MB in total are buffered in a file in `tmproot`.
+            Objects to upload. If it is a generator, values beyond 32 MiB in total are buffered in a file in `tmproot`.
         overwrite : bool, default True
             If False, objects that exist are not replaced.
 

@@ -9,6 +9,7 @@ from metaflow.debug import debug
 from metaflow.metaflow_config import S3_SERVER_SIDE_ENCRYPTION, TEMPDIR
 
 from metaflow_extensions.fasts3.api.arguments import check_access
+from metaflow_extensions.fasts3.api.buckets import BucketMethods
 from metaflow_extensions.fasts3.api.copy import CopyMethods
 from metaflow_extensions.fasts3.api.delete import DeleteMethods
 from metaflow_extensions.fasts3.api.directories import DirectoryMethods
@@ -26,6 +27,7 @@ from metaflow_extensions.fasts3.api.presign import PresignMethods
 from metaflow_extensions.fasts3.api.progress import Progress
 from metaflow_extensions.fasts3.api.progress_display import Setting, checked
 from metaflow_extensions.fasts3.api.temporary_directory import TemporaryDirectory, roots
+from metaflow_extensions.fasts3.api.uploads import UploadMethods
 from metaflow_extensions.fasts3.api.versions import VersionMethods
 from metaflow_extensions.fasts3.boto.clients import S3Client, transfer_client_of
 from metaflow_extensions.fasts3.boto.redaction import secrets_in
@@ -63,6 +65,8 @@ class S3(
     VersionMethods,
     PresignMethods,
     DeleteMethods,
+    UploadMethods,
+    BucketMethods,
 ):
     """
     The Metaflow S3 client.

@@ -8,7 +8,7 @@ from typing import Any, Callable, Optional
 from metaflow_extensions.fasts3.api.arguments import USER_ATTRIBUTES, RangeInfo
 from metaflow_extensions.fasts3.api.errors import FILE_IS_GONE, MOST_URL, shown
 from metaflow_extensions.fasts3.api.temporary_directory import make_file, spare_file
-from metaflow_extensions.fasts3.wire.transfers import ObjectVersion
+from metaflow_extensions.fasts3.wire.transfers import DetailedObject, ObjectVersion
 
 
 class S3Object:
@@ -20,6 +20,14 @@ class S3Object:
 
     # Class attributes, so that only objects with other values store them: a listing may have millions of objects.
     _is_directory = False
+    _path: Optional[str] = None
+    _content_type: Optional[str] = None
+    _metadata: Optional[dict[str, Any]] = None
+    _other_metadata: Optional[dict[str, str]] = None  # of other programs
+    _range_info: Optional[RangeInfo] = None
+    _last_modified: Optional[int] = None
+    _encryption: Optional[str] = None
+    _storage_class: Optional[str] = None
     _etag: Optional[str] = None
     _version_id: Optional[str] = None
     _is_latest: Optional[bool] = None
@@ -45,7 +53,10 @@ class S3Object:
         self._path = path
         self._size = os.stat(path).st_size if path and size is None else size
         self._content_type = content_type
-        self._metadata = _user_attributes(metadata)
+        if metadata:
+            self._metadata = _user_attributes(metadata)
+            ours = None if self._metadata is None else USER_ATTRIBUTES
+            self._other_metadata = {name: text for name, text in metadata.items() if name != ours}
         self._range_info = range_info
         self._last_modified = last_modified
         self._encryption = encryption
@@ -60,6 +71,18 @@ class S3Object:
         """A directory in a listing: its URL has a trailing slash, its key has none."""
         entry = cls(prefix, url)
         entry._is_directory = True
+        return entry
+
+    @classmethod
+    def listed(cls, prefix: Optional[str], url: str, found: DetailedObject) -> "S3Object":
+        """An object in a listing with details."""
+        entry = cls.__new__(cls)  # without __init__, which takes most of the time of a long listing
+        entry._url, entry._size = url, found.size
+        entry._prefix = None if prefix == url else prefix
+        if found.modified is not None:
+            entry._last_modified = int(found.modified)
+        entry._etag = found.etag or None
+        entry._storage_class = found.storage_class or None
         return entry
 
     @classmethod
@@ -240,7 +263,8 @@ class S3Object:
         Returns
         -------
         bool
-            If False, `content_type`, `metadata`, `range_info` and `last_modified` are None.
+            If False, `content_type`, `metadata`, `range_info` and `last_modified` are None. Of these, the objects
+            of `iter_list` and `list_versions` have only `last_modified`.
         """
         facts = (self._content_type, self._metadata, self._range_info, self._encryption, self._last_modified)
         return any(fact is not None for fact in facts)
@@ -256,6 +280,19 @@ class S3Object:
             None if the object has no user metadata.
         """
         return self._metadata
+
+    @property
+    def all_metadata(self) -> Optional[dict[str, Any]]:
+        """
+        User metadata of the object, including that of other programs.
+
+        Returns
+        -------
+        Dict
+            `metadata`, and what other programs have stored: names in lower case, with their texts. None if the object
+            has no user metadata.
+        """
+        return {**(self._other_metadata or {}), **(self._metadata or {})} or None
 
     @property
     def content_type(self) -> Optional[str]:
@@ -306,7 +343,7 @@ class S3Object:
         Returns
         -------
         int
-            Unix timestamp, in seconds.
+            Unix timestamp, in seconds. None in listings, except `iter_list` and `list_versions`.
         """
         return self._last_modified
 
@@ -321,9 +358,22 @@ class S3Object:
         Returns
         -------
         str
-            None in listings, with `return_info=False`, for a missing object, and if the server sends none.
+            None in `list_paths` and `list_recursive`, with `return_info=False`, for a missing object, and if the server
+            sends none.
         """
         return self._etag
+
+    @property
+    def storage_class(self) -> Optional[str]:
+        """
+        Storage class of the object, e.g. 'STANDARD' or 'GLACIER'.
+
+        Returns
+        -------
+        str
+            None for all calls except `iter_list`, and if the server sends none.
+        """
+        return self._storage_class
 
     @property
     def version_id(self) -> Optional[str]:

@@ -2,11 +2,12 @@
 
 # Imported here, where no fork interrupts it (see clients.py), and not by the first thread that resolves a name.
 import encodings.idna  # noqa: F401
-from typing import Any, Optional, Union
+from typing import Any, Callable, Optional, TypeVar, Union
 from urllib.parse import urlsplit
 
 from botocore import UNSIGNED
 
+from metaflow_extensions.fasts3.boto import buckets
 from metaflow_extensions.fasts3.boto.botocore_private import credentials_of, sign_with
 from metaflow_extensions.fasts3.boto.credentials import ANONYMOUS, SigningCredentials
 from metaflow_extensions.fasts3.boto.errors import failure_of
@@ -31,6 +32,7 @@ from metaflow_extensions.fasts3.wire.wire_transfers import WireTransfers
 
 ADD_HEADER = "Add the header x-amz-request-payer in one of its event handlers instead."
 INLINE_CONNECTIONS = 16  # kept alive by a client in the user's process
+_Result = TypeVar("_Result")
 
 
 class TransferClient:
@@ -180,10 +182,25 @@ class TransferClient:
         TransferError
             There are no credentials, or boto3 rejects the bucket's name.
         """
-        try:
-            return presigned(self._client, method, bucket, key, version_id, expires_in)
-        except Exception as error:
-            raise TransferError(failure_of(error)) from error
+        return _translated(lambda: presigned(self._client, method, bucket, key, version_id, expires_in))
+
+    def list_buckets(self) -> list[str]:
+        """The names of the account's buckets.
+
+        Raises
+        ------
+        TransferError
+        """
+        return _translated(lambda: buckets.list_buckets(self._client))
+
+    def create_bucket(self, bucket: str) -> None:
+        """Create a bucket; see `buckets.create_bucket`.
+
+        Raises
+        ------
+        TransferError
+        """
+        _translated(lambda: buckets.create_bucket(self._client, bucket))
 
     @property
     def identity(self) -> str:
@@ -196,6 +213,14 @@ class TransferClient:
     def credentials_method(self) -> Optional[str]:
         """The name of the credential provider; see `SigningCredentials.method`."""
         return self._credentials.method
+
+
+def _translated(call: "Callable[[], _Result]") -> _Result:
+    """Call boto3; raise its exceptions as TransferError."""
+    try:
+        return call()
+    except Exception as error:
+        raise TransferError(failure_of(error)) from error
 
 
 def _check(endpoint_url: str) -> None:

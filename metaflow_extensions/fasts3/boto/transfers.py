@@ -403,10 +403,11 @@ def _version(version_id: Optional[str]) -> dict[str, str]:
     return {} if version_id is None else {"VersionId": version_id}
 
 
-def _details(row: dict[str, Any]) -> tuple[str, Optional[float]]:
+def _details(row: dict[str, Any]) -> tuple[str, Optional[float], str]:
     """The properties of an object in a row of a listing, besides its size."""
     modified = row.get("LastModified")
-    return row.get("ETag", ""), None if modified is None else modified.timestamp()
+    time = None if modified is None else modified.timestamp()
+    return row.get("ETag", ""), time, row.get("StorageClass", "")
 
 
 def _timestamp(time: Any) -> Optional[int]:

@@ -15,6 +15,7 @@ from metaflow.exception import MetaflowException
 from metaflow_extensions.fasts3.api.formatting import readable
 from metaflow_extensions.fasts3.api.location import Location, configured_place, split_url
 from metaflow_extensions.fasts3.api.s3 import S3
+from metaflow_extensions.fasts3.cli.connection import Connection, with_connection
 from metaflow_extensions.fasts3.cli.exit_status import with_exit_status
 from metaflow_extensions.fasts3.cli.options import Size, with_json, with_location
 from metaflow_extensions.fasts3.cli.output import json_line, message, print_lines
@@ -46,6 +47,7 @@ QUICK_SMALL, QUICK_LARGE = Case(200, 1000), Case(2, 16 * 2**20)
 @click.option("--size", type=Size(), metavar="SIZE", help="Size of each object, e.g. 1KB or 64MiB.")
 @click.option("--quick", is_flag=True, help="Measure for a few seconds only.")
 @with_json
+@with_connection
 @with_exit_status
 def bench(
     run: Optional[str],
@@ -54,6 +56,7 @@ def bench(
     size: Optional[int],
     quick: bool,
     as_json: bool,
+    connection: Connection,
 ) -> None:
     """Measure the speed of uploads, downloads and deletions between this machine and S3.
 
@@ -69,7 +72,7 @@ def bench(
     """
     bucket, prefix = split_url(str(_location(run, root).root))
     start = f"{prefix}{'/' if prefix else ''}fasts3-bench-{uuid.uuid4().hex[:12]}"
-    with S3(progress=False) as s3:
+    with connection.open(progress=False) as s3:
         if not as_json:
             # The implementation makes the largest difference.
             print_lines([f"{url_of(bucket, start)}, by {s3.transfers}"])
@@ -161,7 +164,7 @@ def _line(case: Case, verb: str, times: "list[float]", as_json: bool) -> str:
             rounds=len(times),
             seconds=round(seconds, 4),
             objects_per_second=round(objects, 1),
-            mb_per_second=None if verb == "delete" else round(rate / 1e6, 2),
+            bytes_per_second=None if verb == "delete" else round(rate),
         )
     moved = "" if verb == "delete" else f" {f'{readable(rate)}/s':>14}"
     return f"{case!s:<20} {verb:<7} {seconds:>8.2f} s {objects:>10,.0f} objects/s{moved}"

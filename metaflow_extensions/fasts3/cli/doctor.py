@@ -11,8 +11,12 @@ from typing import Optional
 from metaflow._vendor import click
 
 from metaflow_extensions.fasts3.api.standard_error import write_line
+from metaflow_extensions.fasts3.boto.clients import S3Client
+from metaflow_extensions.fasts3.boto.redaction import without_password
+from metaflow_extensions.fasts3.cli.connection import Connection, with_connection
 from metaflow_extensions.fasts3.cli.exit_status import INTERRUPTED
 from metaflow_extensions.fasts3.doctor.checks import why_no_url
+from metaflow_extensions.fasts3.doctor.context import Access
 from metaflow_extensions.fasts3.doctor.examination import Examination
 from metaflow_extensions.fasts3.doctor.findings import Finding, Status
 from metaflow_extensions.fasts3.doctor.report import COLORS, Report, Style, document, plain
@@ -25,7 +29,8 @@ WIDEST = 120  # columns; longer lines are hard to read
 @click.option("--read-only", is_flag=True, help="Write nothing, and skip the checks that need it.")
 @click.option("--quick", "--no-throughput", "quick", is_flag=True, help="Transfer no large object.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document, for bug reports. It holds no secrets.")
-def doctor(root: Optional[str], read_only: bool, quick: bool, as_json: bool) -> None:
+@with_connection
+def doctor(root: Optional[str], read_only: bool, quick: bool, as_json: bool, connection: Connection) -> None:
     """Print the configuration of S3 and its origins, and check that it works.
 
     The doctor writes one object below ROOT/.metaflow-fasts3-doctor/, reads it and deletes it. It takes less than 30
@@ -36,6 +41,7 @@ def doctor(root: Optional[str], read_only: bool, quick: bool, as_json: bool) -> 
     \b
         metaflow fasts3 doctor
         metaflow fasts3 doctor --root s3://my-bucket/somewhere --read-only
+        metaflow fasts3 doctor --profile dev --region eu-west-1
         metaflow fasts3 doctor --json > report.json
     """
     reason = root and why_no_url(root)
@@ -44,7 +50,7 @@ def doctor(root: Optional[str], read_only: bool, quick: bool, as_json: bool) -> 
     for number in (signal.SIGTERM, signal.SIGHUP):  # as Ctrl-C: the written object has to be removed
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, signal.default_int_handler)
-    examination = Examination(root and root.rstrip("/"), read_only, throughput=not quick)
+    examination = _examination(root and root.rstrip("/"), read_only, quick, connection)
     try:
         with examination.context:
             findings = _print_json(examination) if as_json else _print_text(examination)
@@ -55,6 +61,14 @@ def doctor(root: Optional[str], read_only: bool, quick: bool, as_json: bool) -> 
         if examination.context.written:
             write_line(f"{examination.context.written} may still exist. It is a test object and may be deleted.")
     sys.exit(int(any(finding.status is Status.PROBLEM for finding in findings)))
+
+
+def _examination(root: Optional[str], read_only: bool, quick: bool, connection: Connection) -> Examination:
+    client = S3Client(None, None, connection.client_params(), connection.anonymous, connection.requester_pays)
+    values = (connection.profile, connection.endpoint_url, connection.region)
+    given = frozenset(without_password(value) for value in values if value is not None)
+    access = Access(given, connection.max_connections, connection.max_bandwidth)
+    return Examination(root, read_only, not quick, client, access)
 
 
 def _print_json(examination: Examination) -> "list[Finding]":

@@ -5,12 +5,12 @@ from typing import NamedTuple, Optional
 
 from metaflow._vendor import click
 
-from metaflow_extensions.fasts3.api.s3 import S3
+from metaflow_extensions.fasts3.api.s3object import S3Object
+from metaflow_extensions.fasts3.cli.connection import Connection, with_connection
 from metaflow_extensions.fasts3.cli.exit_status import with_exit_status
-from metaflow_extensions.fasts3.cli.options import with_human, with_json, with_location, with_raw
+from metaflow_extensions.fasts3.cli.options import with_human, with_json, with_location, with_patterns, with_raw
 from metaflow_extensions.fasts3.cli.output import format_name, format_size, json_line, print_lines
-from metaflow_extensions.fasts3.cli.selection import location_from, pages_of, select_one, url_of
-from metaflow_extensions.fasts3.plans.split_listing import Entry
+from metaflow_extensions.fasts3.cli.selection import filtered, listed, location_from, select_one, url_of
 
 
 class Sum(NamedTuple):
@@ -32,8 +32,10 @@ class Sum(NamedTuple):
 )
 @click.option("--group", is_flag=True, help="Print the sum of each directory one level deep: --depth 1.")
 @with_human
+@with_patterns
 @with_json
 @with_raw
+@with_connection
 @with_exit_status
 def du(
     urls: "tuple[str, ...]",
@@ -42,8 +44,11 @@ def du(
     depth: int,
     group: bool,
     human: bool,
+    include: "tuple[str, ...]",
+    exclude: "tuple[str, ...]",
     as_json: bool,
     raw: bool,
+    connection: Connection,
 ) -> None:
     """Count the objects below a prefix, or those that match a pattern, and add up their bytes.
 
@@ -53,47 +58,47 @@ def du(
     \b
     Examples:
         metaflow fasts3 du s3://bucket/data
-        metaflow fasts3 du --group --human s3://bucket/data
+        metaflow fasts3 du --group -h s3://bucket/data
         metaflow fasts3 du 's3://bucket/data/*.csv'
         metaflow fasts3 du --run MyFlow/123 --json
     """
-    selection = select_one(urls, location_from(run, root), raw)
+    selection = filtered(select_one(urls, location_from(run, root), raw), include, exclude)
+    start = len(url_of(selection.bucket, selection.stem))
     sums = {"": Sum()}
-    with S3(progress=False) as s3, pages_of(s3, selection) as pages:
-        for entries in pages:
-            _add(entries, sums, len(selection.stem), depth or int(group))
+    with connection.open(progress=False) as s3, listed(s3, selection) as pages:
+        for page in pages:
+            _add(page, sums, start, depth or int(group))
     total = sums.pop("")
     if not total.objects and (selection.text or selection.base):
         raise click.ClickException(selection.nothing())
-    lines = [(url_of(selection.bucket, name), one) for name, one in sorted(sums.items())]
-    lines.append((selection.url, total))
+    lines = [*sorted(sums.items()), (selection.url, total)]
     print_lines(_line(url, one, human, as_json) for url, one in lines)
 
 
-def _add(entries: "Iterable[Entry]", sums: "dict[str, Sum]", start: int, depth: int) -> None:
+def _add(objects: "Iterable[S3Object]", sums: "dict[str, Sum]", start: int, depth: int) -> None:
     """Add objects to the total, "", and to the sums of their directories.
 
     Parameters
     ----------
-    entries : iterable of Entry
+    objects : iterable of S3Object
     sums : dict of str to Sum
-        By directory, the beginning of a key with its slash.
+        By the URL of the directory, with its slash.
     start : int
-        Characters of keys before the first of these directories.
+        Characters of URLs before the first of these directories.
     depth : int
         Levels of directories that have a sum of their own.
     """
-    for key, size in entries:
+    for one in objects:
         names = [""]
         end = start
         for _ in range(depth):
-            end = key.find("/", end) + 1
+            end = one.url.find("/", end) + 1
             if not end:
                 break
-            names.append(key[:end])
+            names.append(one.url[:end])
         for name in names:
             known = sums.get(name, Sum())
-            sums[name] = Sum(known.size + (size or 0), known.objects + 1)
+            sums[name] = Sum(known.size + (one.size or 0), known.objects + 1)
 
 
 def _line(url: str, one: Sum, human: bool, as_json: bool) -> str:

@@ -1,43 +1,69 @@
 """``metaflow fasts3 ls``: lists objects as `aws s3 ls` does."""
 
 from collections.abc import Iterable, Iterator
-from typing import Optional
+from typing import NamedTuple, Optional
 
 from metaflow._vendor import click
 
+from metaflow_extensions.fasts3.api.formatting import counted, readable
 from metaflow_extensions.fasts3.api.location import SCHEME
-from metaflow_extensions.fasts3.api.s3 import S3
-from metaflow_extensions.fasts3.boto.errors import failure_of
+from metaflow_extensions.fasts3.api.s3object import S3Object
+from metaflow_extensions.fasts3.cli.connection import Connection, with_connection
 from metaflow_extensions.fasts3.cli.exit_status import with_exit_status
-from metaflow_extensions.fasts3.cli.options import with_human, with_json, with_location, with_raw
-from metaflow_extensions.fasts3.cli.output import format_name, format_size, json_line, print_lines
-from metaflow_extensions.fasts3.cli.read_ahead import ReadAhead
-from metaflow_extensions.fasts3.cli.selection import PAGES_AHEAD, Selection, location_from, pages_of, select_one, url_of
-from metaflow_extensions.fasts3.plans.listings import Listing
-from metaflow_extensions.fasts3.plans.split_listing import Entry
-from metaflow_extensions.fasts3.workers.interruptible import interruptible
+from metaflow_extensions.fasts3.cli.options import with_human, with_json, with_location, with_patterns, with_raw
+from metaflow_extensions.fasts3.cli.output import (
+    format_name,
+    format_size,
+    format_time,
+    json_line,
+    message,
+    name_format,
+    print_lines,
+)
+from metaflow_extensions.fasts3.cli.selection import Selection, filtered, listed, location_from, select_one, url_of
 
-WIDTH = 12  # columns for sizes: up to a terabyte
+# Columns; longer texts shift the rest of their line.
+TIME = 20
+SIZE = 12  # up to a terabyte
+STORAGE_CLASS = 12
+ETAG = 34  # with quotes
+
+
+class Options(NamedTuple):
+    """How objects are printed."""
+
+    human: bool
+    long: bool
+    as_json: bool
 
 
 @click.command("ls", short_help="List objects and directories.")
 @click.argument("urls", metavar="[URL]", nargs=-1)
 @with_location
 @click.option("-r", "--recursive", is_flag=True, help="List all objects below the URL, at any depth.")
+@click.option("-l", "--long", is_flag=True, help="Print storage classes and ETags, too.")
 @with_human
+@click.option("--summarize", is_flag=True, help="Print the number of objects and their bytes at the end, on stderr.")
+@with_patterns
 @with_json
 @with_raw
+@with_connection
 @with_exit_status
 def ls(
     urls: "tuple[str, ...]",
     run: Optional[str],
     root: Optional[str],
     recursive: bool,
+    long: bool,
     human: bool,
+    summarize: bool,
+    include: "tuple[str, ...]",
+    exclude: "tuple[str, ...]",
     as_json: bool,
     raw: bool,
+    connection: Connection,
 ) -> None:
-    """List objects, with their sizes in bytes, and directories, one level deep.
+    """List objects, with their times (UTC) and sizes in bytes, and directories, one level deep.
 
     The URL is a prefix: s3://bucket/da lists data/ and dates.csv, s3://bucket/data/ lists the contents of data. With
     --recursive, a prefix is a directory. With wildcards (*, ? and [...]; * also matches /), it lists
@@ -46,49 +72,61 @@ def ls(
     \b
     Examples:
         metaflow fasts3 ls s3://bucket/data/
-        metaflow fasts3 ls --recursive --human s3://bucket/data/
+        metaflow fasts3 ls -rlh --summarize s3://bucket/data/
         metaflow fasts3 ls 's3://bucket/data/*.csv'
         metaflow fasts3 ls --run MyFlow/123
     """
     location = location_from(run, root)
     if not urls and location.root is None:
-        _print_buckets(as_json)
+        _print_buckets(connection, as_json)
         return
-    selection = select_one(urls, location, raw)
+    selection = filtered(select_one(urls, location, raw), include, exclude)
     flat = recursive or selection.pattern is not None
-    found = False
-    with S3(progress=False) as s3:
-        if flat:
-            pages = pages_of(s3, selection)
-        else:
-            pages = ReadAhead(s3._pages(Listing(selection.bucket, selection.key, "/")), PAGES_AHEAD)
-        with pages:
-            for entries in pages:
-                found = found or bool(entries)
-                print_lines(_lines(selection, entries, flat, human, as_json))
-    if not found and (selection.text or selection.base):
-        raise click.ClickException(selection.nothing() if flat else f"No objects or directories at {selection.url}.")
+    options = Options(human, long, as_json)
+    objects = directories = size = 0
+    with connection.open(progress=False) as s3, listed(s3, selection, flat) as pages:
+        for page in pages:
+            print_lines(_lines(selection, page, flat, options))
+            sizes = [one.size for one in page if one.size is not None]
+            objects, directories, size = objects + len(sizes), directories + len(page) - len(sizes), size + sum(sizes)
+    if not objects and not directories and (selection.text or selection.base):
+        is_filtered = include or exclude
+        raise click.ClickException(
+            selection.nothing() if flat or is_filtered else f"No objects or directories at {selection.url}."
+        )
+    if summarize:
+        message(_total(objects, directories, size))
 
 
-def _lines(selection: Selection, entries: "Iterable[Entry]", flat: bool, human: bool, as_json: bool) -> "Iterator[str]":
-    start = len(selection.base) if flat else len(selection.folder)
-    for key, size in entries:
-        if as_json:
-            name, url = key[len(selection.base) :], url_of(selection.bucket, key)
-            yield json_line(url=url, key=name, size=size, directory=size is None)
-        else:
-            first = "PRE" if size is None else format_size(size, human)
-            yield f"{first:>{WIDTH}} {format_name(key[start:])}"
+def _lines(selection: Selection, page: "Iterable[S3Object]", flat: bool, options: Options) -> "Iterator[str]":
+    start = len(url_of(selection.bucket, selection.base if flat or options.as_json else selection.folder))
+    format_one = name_format()
+    for one in page:
+        name, time = one.url[start:], format_time(one.last_modified)
+        if options.as_json:
+            yield json_line(
+                url=one.url,
+                key=name,
+                size=one.size,
+                directory=one.size is None,
+                modified=time,
+                etag=one.etag,
+                storage_class=one.storage_class,
+            )
+            continue
+        size = "PRE" if one.size is None else format_size(one.size, options.human)
+        more = f"{one.storage_class or '':<{STORAGE_CLASS}} {one.etag or '':<{ETAG}} " if options.long else ""
+        yield f"{time or '':<{TIME}} {size:>{SIZE}} {more}{format_one(name)}"
 
 
-def _print_buckets(as_json: bool) -> None:
-    """Print the buckets of these credentials. `S3` has no such call, so its boto3 client makes it."""
-    with S3(progress=False) as s3:
-        s3._executor.client()
-        try:
-            # Not in the main thread, where botocore handles Ctrl-C as a network error.
-            reply = interruptible(lambda _: s3._client.client.list_buckets())
-        except Exception as error:
-            raise s3._executor.exception_of("ListBuckets", SCHEME, failure_of(error)) from None
-    urls = [f"{SCHEME}{bucket['Name']}/" for bucket in reply["Buckets"]]
+def _total(objects: int, directories: int, size: int) -> str:
+    exactly = f" ({readable(size)})" if size >= 1024 else ""
+    directory = "directory" if directories == 1 else "directories"
+    more = f", and {directories:,} {directory}" if directories else ""
+    return f"Total: {counted(objects, 'object')}, {counted(size, 'byte')}{exactly}{more}."
+
+
+def _print_buckets(connection: Connection, as_json: bool) -> None:
+    with connection.open(progress=False) as s3:
+        urls = [f"{SCHEME}{bucket}/" for bucket in s3.list_buckets()]
     print_lines(json_line(url=url, key="", size=None, directory=True) if as_json else format_name(url) for url in urls)

@@ -18,6 +18,10 @@ _RUN = click.option(
 _ROOT = click.option(
     "--root", metavar="S3URL", help="Work below this location, s3://bucket/prefix. Keys are relative to it."
 )
+_INCLUDE = click.option(
+    "--include", multiple=True, metavar="PATTERN", help="Select only paths that match PATTERN. May be repeated."
+)
+_EXCLUDE = click.option("--exclude", multiple=True, metavar="PATTERN", help="Leave out paths that match PATTERN.")
 
 
 def with_location(function: Any) -> Any:
@@ -25,9 +29,16 @@ def with_location(function: Any) -> Any:
     return _RUN(_ROOT(function))
 
 
+def with_patterns(function: Any) -> Any:
+    """Give a command the options `include` and `exclude`, for paths below a prefix or a pattern's directory."""
+    return _INCLUDE(_EXCLUDE(function))
+
+
 with_raw: Decorator = click.option("--raw", is_flag=True, help="Take *, ? and [ literally, not as wildcards.")
 with_json: Decorator = click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
-with_human: Decorator = click.option("--human", is_flag=True, help="Print sizes with units, e.g. 1.5 MiB.")
+with_human: Decorator = click.option(
+    "-h", "--human", "--human-readable", "human", is_flag=True, help="Print sizes with units, e.g. 1.5 MiB."
+)
 with_progress: Decorator = click.option(
     "--no-progress", is_flag=True, help="Do not show progress. [default: show it on a terminal]"
 )

@@ -4,7 +4,8 @@ import json
 import sys
 from collections.abc import Iterable
 from datetime import datetime, timezone
-from typing import Any, Optional
+from functools import lru_cache, partial
+from typing import Any, Callable, Optional
 
 from metaflow._vendor import click
 
@@ -30,7 +31,12 @@ def json_line(**fields: Any) -> str:
 
 def format_name(name: str) -> str:
     """A name from S3; for a terminal without control characters."""
-    return shown(name, LONGEST) if sys.stdout.isatty() else name
+    return name_format()(name)
+
+
+def name_format() -> "Callable[[str], str]":
+    """Return the function that formats many names as `format_name` does."""
+    return partial(shown, most=LONGEST) if sys.stdout.isatty() else str
 
 
 def format_size(size: int, human: bool) -> str:
@@ -38,6 +44,7 @@ def format_size(size: int, human: bool) -> str:
     return readable(size) if human else str(size)
 
 
+@lru_cache(maxsize=4096)  # objects that were stored together share times
 def format_time(timestamp: "Optional[int]") -> "Optional[str]":
     """A Unix time in UTC, as ISO 8601; None for None."""
     if timestamp is None:

@@ -11,20 +11,29 @@ from metaflow.exception import MetaflowException
 from metaflow_extensions.fasts3.api.errors import MetaflowS3AccessDenied, shown
 from metaflow_extensions.fasts3.api.formatting import counted
 from metaflow_extensions.fasts3.api.s3 import S3
+from metaflow_extensions.fasts3.api.s3object import S3Object
+from metaflow_extensions.fasts3.cli.connection import Connection, with_connection
 from metaflow_extensions.fasts3.cli.exit_status import with_exit_status
-from metaflow_extensions.fasts3.cli.options import with_json, with_location, with_progress, with_raw
-from metaflow_extensions.fasts3.cli.output import LONGEST, format_name, json_line, message, print_lines
+from metaflow_extensions.fasts3.cli.options import (
+    with_json,
+    with_location,
+    with_patterns,
+    with_progress,
+    with_quiet,
+    with_raw,
+)
+from metaflow_extensions.fasts3.cli.output import LONGEST, format_name, json_line, message, print_lines, summary
 from metaflow_extensions.fasts3.cli.selection import (
     PAGES_AHEAD,
     Selection,
+    filtered,
+    listed,
     location_from,
-    pages_of,
     refuse_empty,
     select,
     unquoted_hint,
     url_of,
 )
-from metaflow_extensions.fasts3.plans.split_listing import Entry
 
 
 class Options(NamedTuple):
@@ -35,6 +44,7 @@ class Options(NamedTuple):
     confirm: bool  # ask before several objects are deleted
     missing_ok: bool
     as_json: bool
+    quiet: bool
     hint: str  # "", or why keys need the confirmation of patterns
 
 
@@ -45,9 +55,12 @@ class Options(NamedTuple):
 @click.option("--dry-run", is_flag=True, help="Print the objects that would be deleted, and delete none.")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.option("--missing-ok", is_flag=True, help="Ignore keys that do not exist.")
+@with_patterns
 @with_json
 @with_raw
 @with_progress
+@with_quiet
+@with_connection
 @with_exit_status
 def rm(
     urls: "tuple[str, ...]",
@@ -57,9 +70,13 @@ def rm(
     dry_run: bool,
     yes: bool,
     missing_ok: bool,
+    include: "tuple[str, ...]",
+    exclude: "tuple[str, ...]",
     as_json: bool,
     raw: bool,
     no_progress: bool,
+    quiet: bool,
+    connection: Connection,
 ) -> None:
     """Delete objects by key, by pattern, or with --recursive everything below a prefix.
 
@@ -67,27 +84,29 @@ def rm(
     asks if all keys are names of local files, which happens if a pattern is not quoted. It prints missing keys (unless
     --missing-ok is given), objects that could not be deleted, and the number of deleted objects on stderr. The exit
     status is 1 if a key is missing or an object could not be deleted. It never deletes a whole bucket: name a prefix
-    before any wildcard.
+    before any wildcard. --include and --exclude are patterns for the paths below a prefix.
 
     \b
     Examples:
         metaflow fasts3 rm s3://bucket/data/old.csv s3://bucket/data/older.csv
         metaflow fasts3 rm --dry-run 's3://bucket/tmp/*.parquet'
-        metaflow fasts3 rm --recursive --yes s3://bucket/tmp/
+        metaflow fasts3 rm --recursive --yes --exclude '*.keep' s3://bucket/tmp/
     """
     refuse_empty(urls)
     location = location_from(run, root)
-    selections = [select(url, location, raw) for url in urls]
-    for selection in selections:
+    selections = []
+    for selection in (select(url, location, raw) for url in urls):
         _refuse_directory(selection, recursive)
+        is_listing = recursive or selection.pattern is not None
+        selections.append(filtered(selection, include, exclude, is_listing))
     hint = unquoted_hint(urls)
     if not (yes or dry_run or sys.stdin.isatty()) and (recursive or hint or any(one.pattern for one in selections)):
         refusal = (
             "Deleting several objects needs a confirmation, but there is no terminal. Add --yes, or try --dry-run."
         )
         raise click.UsageError(f"{refusal} {hint}".rstrip())
-    options = Options(recursive, dry_run, not yes, missing_ok, as_json, hint)
-    with S3(progress=False if no_progress else None) as s3:
+    options = Options(recursive, dry_run, not yes, missing_ok, as_json, quiet, hint)
+    with connection.open(progress=False if no_progress or quiet else None) as s3:
         failed, missing = _delete(s3, selections, options)
     errors = [f"{failed:,} of the objects could not be deleted."] if failed else []
     if missing:
@@ -119,6 +138,7 @@ def _delete(s3: S3, selections: "list[Selection]", options: Options) -> "tuple[i
                 message(f"There is no object {url}.")
             if options.dry_run:
                 print_lines(json_line(url=url) if options.as_json else format_name(url) for url in urls)
+                count += len(urls)
                 continue
             is_exact = False
             left = _delete_batch(s3, urls)
@@ -129,9 +149,9 @@ def _delete(s3: S3, selections: "list[Selection]", options: Options) -> "tuple[i
                 print_lines(json_line(url=url, deleted=False) for url in absent)
                 print_lines(json_line(url=url, deleted=url not in left) for url in urls)
     finally:  # also after an error or Ctrl-C, because some objects may be deleted
-        if not options.dry_run:
-            more = "; keys that did not exist count as well (--missing-ok)" if options.missing_ok else ""
-            message(f"Deleted {'' if is_exact else 'at least '}{counted(count, 'object')}{more}.")
+        more = "; keys that did not exist count as well (--missing-ok)" if options.missing_ok else ""
+        done = "Would delete" if options.dry_run else "Deleted" if is_exact else "Deleted at least"
+        summary(f"{done} {counted(count, 'object')}{more}.", options.quiet)
     return failed, missing
 
 
@@ -146,14 +166,14 @@ def _batches(s3: S3, selections: "list[Selection]", options: Options) -> "Iterat
         missing = set() if options.missing_ok else _missing(s3, named)
         yield [url for url in named if url not in missing], [url for url in named if url in missing]
     for selection in wide:
-        with pages_of(s3, selection) as pages:
+        with listed(s3, selection) as pages:
             first = list(islice(pages, PAGES_AHEAD))
             if not first:
                 raise click.ClickException(selection.nothing())
             if asks and not _confirmed(selection, first):
                 continue
             for page in chain(first, pages):
-                yield [url_of(selection.bucket, entry.key) for entry in chain(page, *pages.ready())], []
+                yield [one.url for one in chain(page, *pages.ready())], []
 
 
 def _missing(s3: S3, urls: "list[str]") -> "set[str]":
@@ -164,10 +184,10 @@ def _missing(s3: S3, urls: "list[str]") -> "set[str]":
         return set()  # the credentials may allow deleting, but not reading
 
 
-def _confirmed(selection: Selection, first: "list[list[Entry]]") -> bool:
+def _confirmed(selection: Selection, first: "list[list[S3Object]]") -> bool:
     """Ask for confirmation, unless the selection is the one object with its key; `first` are its first pages."""
     count = sum(map(len, first))
-    url, name = url_of(selection.bucket, first[0][0].key), shown(selection.url, LONGEST)
+    url, name = first[0][0].url, shown(selection.url, LONGEST)
     if count == 1:
         # report[1].csv is a pattern, which matches another object.
         what = "that matches" if selection.pattern else "below"

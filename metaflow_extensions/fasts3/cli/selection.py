@@ -3,7 +3,9 @@
 import fnmatch
 import os
 import re
+import time
 from collections.abc import Iterable, Iterator, Sequence
+from glob import escape
 from typing import NamedTuple, Optional
 
 from metaflow._vendor import click
@@ -11,14 +13,18 @@ from metaflow.exception import MetaflowException
 
 from metaflow_extensions.fasts3.api.errors import MetaflowS3URLException
 from metaflow_extensions.fasts3.api.location import SCHEME, Location, as_directory, location_of, split_url
+from metaflow_extensions.fasts3.api.path_patterns import PathPatterns
 from metaflow_extensions.fasts3.api.s3 import S3
+from metaflow_extensions.fasts3.api.s3object import S3Object
 from metaflow_extensions.fasts3.cli.read_ahead import ReadAhead
 from metaflow_extensions.fasts3.plans.listings import Listing
 from metaflow_extensions.fasts3.plans.split_listing import Entry
 
 WILDCARD = re.compile(r"[*?]|\[[^]]+\]")
 RUN = re.compile(r"[^/\s]+/[^/\s]+\Z")
-PAGES_AHEAD = 10  # of 1,000 keys each
+PAGES_AHEAD = 10
+PAGE = 1000  # objects, as many as a response of S3 has
+LONGEST_WAIT = 0.1  # seconds of listed objects for more objects
 
 
 class _Run(NamedTuple):
@@ -35,6 +41,8 @@ class Selection(NamedTuple):
     base: str  # the prefix of the root, with its slash: names are relative to it
     pattern: Optional["re.Pattern[str]"] = None  # None: no wildcards
     text: str = ""  # the key or pattern as given, without the root
+    include: "tuple[str, ...]" = ()  # patterns of --include, for the paths after `stem`; none: all
+    exclude: "tuple[str, ...]" = ()  # of --exclude
 
     @property
     def url(self) -> str:
@@ -72,11 +80,85 @@ class Selection(NamedTuple):
 
     def nothing(self) -> str:
         """The message for a selection of no object."""
+        if self.include or self.exclude:
+            return f"--include and --exclude leave no object of {self.url}. They are compared with the paths below it."
         if self.pattern:
             return f"No key matches {self.url}."
         if self.is_directory:
             return f"No objects under {self.url}."
         return f"No objects under {self.url}/. For keys that begin with this text, write {self.url}*."
+
+
+def listed(s3: S3, selection: Selection, recursive: bool = True) -> "ReadAhead[list[S3Object]]":
+    """List the selected objects in a thread, in lists that are not empty.
+
+    Parameters
+    ----------
+    s3 : S3
+    selection : Selection
+    recursive : bool
+        If False, list one level: the objects and directories whose names begin with the end of the key.
+    """
+    return ReadAhead(_in_lists(_objects(s3, selection, recursive)), PAGES_AHEAD)
+
+
+def _objects(s3: S3, selection: Selection, recursive: bool) -> "Iterator[S3Object]":
+    include, exclude = selection.include or None, selection.exclude or None
+    if recursive and selection.pattern is None:
+        return s3.iter_list([url_of(selection.bucket, selection.prefix)], include=include, exclude=exclude)
+    folder = selection.folder
+    if selection.pattern is None:
+        pattern = escape(selection.key[len(folder) :]) + "*"
+    else:
+        pattern = (selection.base + selection.text)[len(folder) :]
+    found = s3.iter_list([url_of(selection.bucket, folder)], recursive, pattern, exclude)
+    if include is None:
+        return found
+    patterns = PathPatterns(include, None)
+    return (one for one in found if _is_selected(patterns, one))
+
+
+def _is_selected(patterns: PathPatterns, one: S3Object) -> bool:
+    return patterns.may_select_below(f"{one.key}/") if one.size is None else patterns.select(one.key)
+
+
+def _in_lists(objects: "Iterator[S3Object]") -> "Iterator[list[S3Object]]":
+    """Objects in lists of a page at most: handing them to another thread one by one would take most of the time."""
+    page: list[S3Object] = []
+    until = time.monotonic() + LONGEST_WAIT
+    for one in objects:
+        page.append(one)
+        if len(page) == PAGE or time.monotonic() > until:
+            yield page
+            page = []
+            until = time.monotonic() + LONGEST_WAIT
+    if page:
+        yield page
+
+
+def filtered(
+    selection: Selection, include: "Sequence[str]", exclude: "Sequence[str]", is_listing: bool = True
+) -> Selection:
+    """Apply --include and --exclude.
+
+    Parameters
+    ----------
+    selection : Selection
+    include, exclude : sequence of str
+    is_listing : bool
+        Whether it selects by a prefix or a pattern.
+
+    Raises
+    ------
+    click.UsageError
+        It selects one object by its key.
+    """
+    if (include or exclude) and not is_listing:
+        raise click.UsageError(
+            f"--include and --exclude select among the objects of a prefix or a pattern; {selection.url} is the key of "
+            "one object."
+        )
+    return selection._replace(include=tuple(include), exclude=tuple(exclude))
 
 
 def pages_of(s3: S3, selection: Selection, details: bool = False) -> "ReadAhead[list[Entry]]":
@@ -98,7 +180,7 @@ def pages_of(s3: S3, selection: Selection, details: bool = False) -> "ReadAhead[
 def is_directory(s3: S3, bucket: str, key: str) -> bool:
     """Whether there are keys below this one; False if the credentials do not allow listing."""
     try:
-        return any(s3._pages(Listing(bucket, as_directory(key), "/")))
+        return any(True for _ in s3.iter_list([as_directory(url_of(bucket, key))], recursive=False))
     except MetaflowException:
         return False
 

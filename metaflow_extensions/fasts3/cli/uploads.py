@@ -1,32 +1,32 @@
 """``metaflow fasts3 uploads``: lists open multipart uploads, and aborts old ones."""
 
 import sys
-import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import islice
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from metaflow._vendor import click
+from metaflow.exception import MetaflowException
 
-from metaflow_extensions.fasts3.api.errors import reason_of, shown
+from metaflow_extensions.fasts3.api.errors import shown
 from metaflow_extensions.fasts3.api.formatting import counted
-from metaflow_extensions.fasts3.api.placement import Place
 from metaflow_extensions.fasts3.api.s3 import S3
+from metaflow_extensions.fasts3.api.uploads import S3Upload
+from metaflow_extensions.fasts3.cli.connection import Connection, with_connection
 from metaflow_extensions.fasts3.cli.exit_status import with_exit_status
-from metaflow_extensions.fasts3.cli.options import Age, format_age, with_json, with_location, with_raw
-from metaflow_extensions.fasts3.cli.output import LONGEST, format_name, format_time, json_line, message, print_lines
+from metaflow_extensions.fasts3.cli.options import Age, format_age, with_json, with_location, with_quiet, with_raw
+from metaflow_extensions.fasts3.cli.output import (
+    LONGEST,
+    format_name,
+    format_time,
+    json_line,
+    message,
+    print_lines,
+    summary,
+)
 from metaflow_extensions.fasts3.cli.selection import Selection, location_from, refuse_empty, select_one, url_of
-from metaflow_extensions.fasts3.plans.open_uploads import Aborts, PageOfUploads
-from metaflow_extensions.fasts3.wire.transfers import OpenUpload
 
 BATCH = 1000  # uploads that are printed, or aborted, at a time
-
-
-class Found(NamedTuple):
-    """An open upload, and how old it is."""
-
-    upload: OpenUpload
-    age: Optional[float]  # seconds; None if the server does not send the time
 
 
 @click.command("uploads", short_help="List open multipart uploads, and abort old ones.")
@@ -39,6 +39,8 @@ class Found(NamedTuple):
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @with_json
 @with_raw
+@with_quiet
+@with_connection
 @with_exit_status
 def uploads(
     urls: "tuple[str, ...]",
@@ -49,6 +51,8 @@ def uploads(
     yes: bool,
     as_json: bool,
     raw: bool,
+    quiet: bool,
+    connection: Connection,
 ) -> None:
     """List open multipart uploads, which were neither completed nor aborted.
 
@@ -71,17 +75,17 @@ def uploads(
     selection = select_one(urls, location_from(run, root), raw)
     if abort:
         _check_abort(selection, older_than, yes)
-    with S3(progress=False) as s3:
+    with connection.open(progress=False) as s3:
         found = _found(s3, selection, older_than)
         if abort:
-            _abort(s3, selection, list(found), older_than, yes, as_json)
+            _abort(s3, selection, list(found), older_than, yes, as_json, quiet)
             return
         empty = True
         while batch := list(islice(found, BATCH)):
             empty = False
-            print_lines(_line(selection, one, as_json) for one in batch)
+            print_lines(_line(one, as_json) for one in batch)
         if empty:
-            message(_nothing(selection, older_than))
+            summary(_nothing(selection, older_than), quiet)
 
 
 def _check_abort(selection: Selection, older_than: Optional[float], yes: bool) -> None:
@@ -100,10 +104,16 @@ def _check_abort(selection: Selection, older_than: Optional[float], yes: bool) -
 
 
 def _abort(
-    s3: S3, selection: Selection, found: "list[Found]", older_than: Optional[float], yes: bool, as_json: bool
+    s3: S3,
+    selection: Selection,
+    found: "list[S3Upload]",
+    older_than: Optional[float],
+    yes: bool,
+    as_json: bool,
+    quiet: bool,
 ) -> None:
     if not found:
-        message(_nothing(selection, older_than))
+        summary(_nothing(selection, older_than), quiet)
         return
     question = f"Abort {counted(len(found), 'multipart upload')}, {_which(selection, older_than)}?"
     if not yes and not click.confirm(question, err=True):
@@ -111,51 +121,45 @@ def _abort(
     failed = 0
     for first in range(0, len(found), BATCH):
         batch = found[first : first + BATCH]
-        plan = Aborts(selection.bucket, [one.upload for one in batch])
-        s3._executor.run(plan, Place.HERE)
-        refused = {one.upload.upload_id for one in plan.refused}
+        refused = _abort_batch(s3, batch)
         failed += len(refused)
-        for one in plan.refused:
-            url = url_of(selection.bucket, one.upload.key)
-            message(f"{url} (upload id {one.upload.upload_id}): {reason_of(one.failure)}")
+        for name, reason in refused.items():
+            message(f"{name}: {reason}")
         if as_json:
-            print_lines(_line(selection, one, True, one.upload.upload_id not in refused) for one in batch)
-    message(f"Aborted {counted(len(found) - failed, 'multipart upload')}.")
+            print_lines(_line(one, True, str(one) not in refused) for one in batch)
+    summary(f"Aborted {counted(len(found) - failed, 'multipart upload')}.", quiet)
     if failed:
         raise click.ClickException(f"{failed:,} of the multipart uploads could not be aborted.")
 
 
-def _found(s3: S3, selection: Selection, older_than: Optional[float]) -> "Iterator[Found]":
-    """The selected uploads, page by page. `S3` has no such call."""
-    plan: Optional[PageOfUploads] = PageOfUploads(selection.bucket, selection.key)
-    while plan is not None:
-        s3._executor.run(plan, Place.HERE)
-        now = plan.page.now or time.time()  # the times of uploads are by the server's clock
-        yield from _selected(selection, older_than, plan.page.uploads, now)
-        plan = plan.next
+def _abort_batch(s3: S3, batch: "list[S3Upload]") -> "dict[str, str]":
+    """Abort uploads; return those that S3 refused to abort, with the reasons."""
+    try:
+        s3.abort_uploads(batch)
+    except MetaflowException as error:
+        refused: dict[str, str] = getattr(error, "failed", {})
+        if not refused:
+            raise
+        return refused
+    return {}
 
 
-def _selected(
-    selection: Selection, older_than: Optional[float], uploads: "Iterable[OpenUpload]", now: float
-) -> "Iterator[Found]":
-    # Without wildcards and a slash: the object with this key, and everything below it as a directory.
-    exact = None if selection.pattern or selection.is_directory else selection.key
-    for upload in uploads:
-        if exact is not None and upload.key != exact and not upload.key.startswith(f"{exact}/"):
-            continue
-        age = None if upload.initiated is None else now - upload.initiated
-        old = not older_than or (age is not None and age >= older_than)
-        if old and selection.matches(upload.key):
-            yield Found(upload, age)
+def _found(s3: S3, selection: Selection, older_than: Optional[float]) -> "Iterator[S3Upload]":
+    """The selected uploads, as they are listed."""
+    key = selection.folder if selection.pattern else selection.key
+    start = len(url_of(selection.bucket, ""))
+    for one in s3.iter_uploads([url_of(selection.bucket, key)]):
+        old = not older_than or (one.age is not None and one.age >= older_than)
+        if old and selection.matches(one.url[start:]):
+            yield one
 
 
-def _line(selection: Selection, found: Found, as_json: bool, aborted: Optional[bool] = None) -> str:
-    upload, url = found.upload, url_of(selection.bucket, found.upload.key)
-    began = format_time(upload.initiated)
+def _line(one: S3Upload, as_json: bool, aborted: Optional[bool] = None) -> str:
+    began = format_time(one.initiated)
     if as_json:
         outcome = {} if aborted is None else {"aborted": aborted}
-        return json_line(url=url, upload_id=upload.upload_id, initiated=began, **outcome)
-    return f"{began or '?':<20} {format_age(found.age):>5} {format_name(upload.upload_id)} {format_name(url)}"
+        return json_line(url=one.url, upload_id=one.upload_id, initiated=began, **outcome)
+    return f"{began or '?':<20} {format_age(one.age):>5} {format_name(one.upload_id)} {format_name(one.url)}"
 
 
 def _which(selection: Selection, older_than: Optional[float]) -> str:

@@ -17,6 +17,7 @@ from metaflow_extensions.fasts3.boto.redaction import secrets_in
 from metaflow_extensions.fasts3.boto.transfer_client import TransferClient
 from metaflow_extensions.fasts3.doctor.limits import TookTooLong, limited
 from metaflow_extensions.fasts3.doctor.redaction import Redactor, secrets_in_environment
+from metaflow_extensions.fasts3.doctor.settings import COMMAND_LINE, variables_with
 from metaflow_extensions.fasts3.plans.plan import Plan
 from metaflow_extensions.fasts3.wire.failures import TransferError
 
@@ -30,6 +31,14 @@ CONFIGURATION = {
     "S3_LOG_TRANSIENT_RETRIES": False,
 }
 _ABSENT = object()  # a setting that an older Metaflow does not have
+
+
+class Access(NamedTuple):
+    """The options of the command for the connection, except for the parameters of its client."""
+
+    given: frozenset[str] = frozenset()  # values of options: the profile, the endpoint, the region
+    max_connections: Optional[int] = None
+    max_bandwidth: Optional[float] = None
 
 
 class Response(NamedTuple):
@@ -51,6 +60,7 @@ class Context:
     throughput: bool = True
     tmproot: str = "."
     client: S3Client = field(default_factory=S3Client)
+    access: Access = field(default_factory=Access)
     transfer_client: Optional[TransferClient] = None
     response: Optional[Response] = None
     listing_error: Optional[MetaflowException] = None
@@ -62,7 +72,12 @@ class Context:
     def __post_init__(self) -> None:
         self.redactor.add(secrets_in(configuration.DATATOOLS_CLIENT_PARAMS))
         self.redactor.add(secrets_in(configuration.DATATOOLS_SESSION_VARS))
-        self.s3 = S3(tmproot=None if self.tmproot == os.curdir else self.tmproot, external_client=self.client)
+        self.s3 = S3(
+            tmproot=None if self.tmproot == os.curdir else self.tmproot,
+            external_client=self.client,
+            max_connections=self.access.max_connections,
+            max_bandwidth=self.access.max_bandwidth,
+        )
         self._before: dict[str, Any] = {}
         self._session: Any = None
 
@@ -109,6 +124,10 @@ class Context:
             if current:
                 self.redactor.add(filter(None, (current.secret_key, current.token)))
         return self.transfer_client
+
+    def origin(self, value: Any) -> str:
+        """The origin of a value: an option, or the environment variables with this value; "" if there is none."""
+        return COMMAND_LINE if value in self.access.given else variables_with(value)
 
     def run(self, plan: Plan) -> None:
         """Run requests for which `S3` has no public method."""

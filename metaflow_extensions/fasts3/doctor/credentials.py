@@ -39,7 +39,7 @@ def facts(context: Context, client: TransferClient) -> Iterator[Fact]:
     """The facts about credentials."""
     section = "credentials"
     profile = context.session.profile
-    yield Fact(section, "profile", profile or "default", variables_with(profile))
+    yield Fact(section, "profile", profile or "default", context.origin(profile))
     if client.recipe is not None and client.recipe.anonymous:
         yield Fact(section, "method", "none: requests are not signed", "signature_version")
         return
@@ -95,7 +95,7 @@ def _unused_profile(context: Context, client: TransferClient) -> Optional[Findin
         return None
     return warning(
         "credentials",
-        f"The credentials of profile {profile!r} ({variables_with(profile)}) are not used, because those of "
+        f"The credentials of profile {profile!r} ({context.origin(profile)}) are not used, because those of "
         f"{METHODS[method]} come first.",
         "Unset AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, or the profile."
         if method == "env"

@@ -33,8 +33,8 @@ def facts(context: Context, client: TransferClient) -> Iterator[Fact]:
     if client.recipe:
         config, region = client.recipe.config, client.recipe.region
         chosen = client.recipe.endpoint_url is not None
-    yield Fact(section, "endpoint_url", url, variables_with(url) if chosen else DEFAULT)
-    yield Fact(section, "region", region, variables_with(region))
+    yield Fact(section, "endpoint_url", url, context.origin(url) if chosen else DEFAULT)
+    yield Fact(section, "region", region, context.origin(region))
     yield Fact(section, "addressing_style", (config.get("s3") or {}).get("addressing_style") or "auto")
     template = _template(context)
     if template:

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Iterator
 from typing import Callable, Optional
 
 from metaflow_extensions.fasts3.api.errors import shown
-from metaflow_extensions.fasts3.boto.settings import Settings
+from metaflow_extensions.fasts3.boto.clients import S3Client
 from metaflow_extensions.fasts3.doctor import credentials, endpoint, machine, software
 from metaflow_extensions.fasts3.doctor.checks import FIRST, REST, Check, why_no_url
-from metaflow_extensions.fasts3.doctor.context import Context
+from metaflow_extensions.fasts3.doctor.context import Access, Context
 from metaflow_extensions.fasts3.doctor.findings import Fact, Finding, Status, problem, skipped, warning
 from metaflow_extensions.fasts3.doctor.limits import Deadline, TookTooLong, aside, limited
 from metaflow_extensions.fasts3.doctor.settings import NAMES, config_file, metaflow_setting
@@ -31,6 +31,9 @@ class Examination:
         Write nothing.
     throughput : bool
         Also transfer a large object.
+    client : S3Client, optional
+        That of the settings if None.
+    access : Access, optional
 
     Attributes
     ----------
@@ -38,7 +41,14 @@ class Examination:
         Enter it before the first call.
     """
 
-    def __init__(self, root: Optional[str] = None, read_only: bool = False, throughput: bool = True) -> None:
+    def __init__(
+        self,
+        root: Optional[str] = None,
+        read_only: bool = False,
+        throughput: bool = True,
+        client: Optional[S3Client] = None,
+        access: Access = Access(),
+    ) -> None:
         self._settings = list(_settings())  # before the context changes some of them
         configured = metaflow_setting("DATATOOLS_S3ROOT")
         usable = configured.value and why_no_url(str(configured.value)) is None
@@ -48,6 +58,8 @@ class Examination:
             read_only=read_only,
             throughput=throughput,
             tmproot=str(metaflow_setting("TEMPDIR").value),
+            client=client or S3Client(),
+            access=access,
         )
         self._deadline = Deadline(TOTAL)
         self._examiner = Examiner(self.context, self._deadline)
@@ -63,7 +75,7 @@ class Examination:
             yield from self._limited("credentials", lambda: credentials.facts(context, client))
             yield from self._limited("endpoint", lambda: endpoint.facts(context, client))
         if all(finding.status is Status.OK for finding in self._first if finding.name == "settings"):
-            yield from self._limited("machine", lambda: machine.facts(context.tmproot, Settings.read().connections))
+            yield from self._limited("machine", lambda: machine.facts(context.tmproot, context.access.max_connections))
 
     def findings(self) -> Iterator[Finding]:
         """The findings of the checks; after `facts`."""

@@ -13,7 +13,7 @@ from metaflow_extensions.fasts3.api.formatting import readable
 from metaflow_extensions.fasts3.api.temporary_directory import TemporaryDirectory, roots
 from metaflow_extensions.fasts3.boto.settings import Settings
 from metaflow_extensions.fasts3.doctor.findings import Fact, Finding, ok, problem, warning
-from metaflow_extensions.fasts3.doctor.settings import metaflow_setting
+from metaflow_extensions.fasts3.doctor.settings import COMMAND_LINE, metaflow_setting
 from metaflow_extensions.fasts3.machine.processors import processors
 
 LITTLE_SPACE = 2**30  # bytes; a few large objects
@@ -34,11 +34,12 @@ def free_space(path: str) -> Optional[int]:
         return None
 
 
-def facts(tmproot: str, connections: int) -> Iterator[Fact]:
-    """The facts about this machine."""
+def facts(tmproot: str, max_connections: Optional[int] = None) -> Iterator[Fact]:
+    """The facts about this machine; `max_connections` is that of the command line, if given."""
     limit, free = open_files(), free_space(tmproot)
     yield Fact("machine", "processors", processors())
-    yield Fact("machine", "connections_allowed", connections, metaflow_setting("S3_WORKER_COUNT").origin)
+    origin = COMMAND_LINE if max_connections else metaflow_setting("S3_WORKER_COUNT").origin
+    yield Fact("machine", "connections_allowed", max_connections or Settings.read().connections, origin)
     yield Fact("machine", "open_files_allowed", None if math.isinf(limit) else int(limit), "ulimit -n")
     yield Fact("machine", "tmproot", os.path.abspath(tmproot), metaflow_setting("TEMPDIR").origin)
     yield Fact("machine", "tmproot_free", free, unit="bytes")

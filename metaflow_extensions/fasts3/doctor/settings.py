@@ -34,6 +34,7 @@ NAMES = (
     "DEBUG_S3CLIENT",
 )
 DEFAULT = "default"
+COMMAND_LINE = "command line"
 EXTENSION = "a Metaflow extension"
 
 

@@ -22,15 +22,25 @@ MARKER = "\0"
 """First character of tokens that are version 1 markers. XML can't hold it, so no server's token starts with it."""
 _ROWS = {"Contents": ("Key", "Size"), "CommonPrefixes": ("Prefix",)}
 _SIZE = re.compile(r"[0-9]{1,19}\Z")  # bytes; int() also accepts signs, underscores and other digits
-# An object as S3 and most servers write it, in ASCII: key, size, and two groups that only match closing tags.
-_CHARACTERS = rb"[ -%'-;=-\\^-~]*"  # without < and &, and without ], which may not start "]]>"
-_TEXT = _CHARACTERS + rb"(?:&(?:quot|apos|amp|lt|gt|#3[49]);" + _CHARACTERS + rb")*"
-_OBJECT = re.compile(
-    rb"<Contents>(?:<Key>(" + _CHARACTERS + rb")</Key>|<Size>([0-9]{1,19})</Size>"
-    rb"|<Owner>(?:<([A-Za-z]+)>" + _TEXT + rb"</\3>)*</Owner>"
-    rb"|<(?!Key>|Size>)([A-Za-z]+)>" + _TEXT + rb"</\4>)*</Contents>"
-)
-_STEP = _OBJECT.groups + 1  # parts per object from `split`
+_CHARACTERS = r"[ -%'-;=-\\^-~]*"  # ASCII without < and &, and without ], which may not start "]]>"
+_TEXT = rf"{_CHARACTERS}(?:&(?:quot|apos|amp|lt|gt|#3[49]);{_CHARACTERS})*"
+_REFERENCES = (("&quot;", '"'), ("&#34;", '"'), ("&apos;", "'"), ("&#39;", "'"), ("&lt;", "<"), ("&gt;", ">"))
+# The fields of an object that are read, each with a pattern of its usual form.
+_FIELDS = {"Key": _CHARACTERS, "Size": "[0-9]{1,19}"}
+_DETAILS = {**_FIELDS, "ETag": _TEXT, "LastModified": _CHARACTERS, "StorageClass": _CHARACTERS}
+
+
+def _pattern(fields: "dict[str, str]") -> "re.Pattern[str]":
+    """An object as S3 and most servers write it: a group for each field, and two that only match closing tags."""
+    texts = "|".join(f"<{name}>({text})</{name}>" for name, text in fields.items())
+    names = "|".join(f"{name}>" for name in fields)
+    return re.compile(
+        rf"<Contents>(?:{texts}|<Owner>(?:<([A-Za-z]+)>{_TEXT}</\{len(fields) + 1}>)*</Owner>"
+        rf"|<(?!{names})([A-Za-z]+)>{_TEXT}</\{len(fields) + 2}>)*</Contents>"
+    )
+
+
+_OBJECT, _DETAILED_OBJECT = _pattern(_FIELDS), _pattern(_DETAILS)
 
 
 class BucketTransfers:
@@ -105,27 +115,30 @@ def parse_page(document: bytes, details: bool = False) -> Page:
     ----------
     document : bytes
     details : bool
-        Also read ETags and times.
+        Also read ETags, times and storage classes.
 
     Raises
     ------
     TransferError
         See `xml_documents.read`; MALFORMED for another document.
     """
-    rows, found = (None if details else _read_at_once(document)) or (None, _read(document))
+    rows, found = _read_at_once(document, details) or _read_one_by_one(document, details)
     decode = unquote_plus if found.texts.get("EncodingType") == "url" else str
     objects: Sequence[Union[ListedObject, DetailedObject]]
+    # Most keys need no decoding; this check takes a third of the time of decoding.
     if details:
         objects = [
             DetailedObject(
-                decode(row["Key"]), size_of(row), row.get("ETag", ""), xml_timestamp(row.get("LastModified", ""))
+                decode(key) if "%" in key or "+" in key else key,
+                int(size),
+                etag,
+                xml_timestamp(modified),
+                storage_class,
             )
-            for row in found.rows["Contents"]
+            for key, size, etag, modified, storage_class in rows
         ]
     else:
-        rows = rows or [(row["Key"], size_of(row)) for row in found.rows["Contents"]]
-        # Other keys need no decoding; this check takes a third of the time of decoding.
-        objects = [ListedObject(decode(key) if "%" in key or "+" in key else key, size) for key, size in rows]
+        objects = [ListedObject(decode(key) if "%" in key or "+" in key else key, int(size)) for key, size in rows]
     prefixes = [decode(row["Prefix"]) for row in found.rows["CommonPrefixes"]]
     token = found.texts.get("NextContinuationToken", "") if found.texts.get("IsTruncated") == "true" else None
     if token == "" and not found.texts.keys().isdisjoint({"Marker", "NextMarker"}):  # of version 1
@@ -144,7 +157,10 @@ def size_of(row: "dict[str, str]") -> int:
     return int(row["Size"])
 
 
-def _read_at_once(document: bytes) -> "Optional[tuple[list[tuple[str, int]], Document]]":
+Rows = list[tuple[str, ...]]  # texts of the fields; "" for those that an object does not have
+
+
+def _read_at_once(document: bytes, details: bool) -> Optional[tuple[Rows, Document]]:
     """Read a listing in which all objects are consecutive and in the usual form, many times faster.
 
     One regular expression reads all objects. The XML parser reads the rest of the document and the first object, to
@@ -152,20 +168,43 @@ def _read_at_once(document: bytes) -> "Optional[tuple[list[tuple[str, int]], Doc
 
     Returns
     -------
-    tuple of list of (key, size) and Document, or None
+    tuple of rows and Document, or None
         None if any object is written in another form.
     """
-    first = _OBJECT.search(document)
+    pattern = _DETAILED_OBJECT if details else _OBJECT
+    text = document.decode("ascii") if document.isascii() else ""
+    first = pattern.search(text)
     if not first:
         return None
-    before, *parts, after = _OBJECT.split(document)
-    keys, sizes, between = parts[0::_STEP], parts[1::_STEP], parts[_STEP - 1 :: _STEP]
-    if any(between) or None in keys or None in sizes:
+    before, *parts, after = pattern.split(text)
+    step = pattern.groups + 1  # parts per object
+    keys, sizes, *others = (parts[number::step] for number in range(step - 3))
+    if any(parts[step - 1 :: step]) or None in keys or None in sizes:
         return None
-    found = _read(before + first[0] + after)
-    rows = [(key.decode("ascii"), int(size)) for key, size in zip(keys, sizes)]
-    parsed = [(row["Key"], size_of(row)) for row in found.rows["Contents"]]
-    return (rows, found) if parsed == rows[:1] else None
+    found = _read((before + first[0] + after).encode("ascii"))
+    rows: Rows = list(zip(keys, sizes, *(map(_unescaped, column) for column in others)))
+    return (rows, found) if _texts_of(found, details) == rows[:1] else None
+
+
+def _read_one_by_one(document: bytes, details: bool) -> tuple[Rows, Document]:
+    found = _read(document)
+    for row in found.rows["Contents"]:
+        size_of(row)
+    return _texts_of(found, details), found
+
+
+def _texts_of(found: Document, details: bool) -> Rows:
+    fields = _DETAILS if details else _FIELDS
+    return [tuple(row.get(name, "") for name in fields) for row in found.rows["Contents"]]
+
+
+def _unescaped(text: Optional[str]) -> str:
+    """A text without references; "" for None."""
+    if not text or "&" not in text:
+        return text or ""
+    for reference, character in _REFERENCES:
+        text = text.replace(reference, character)
+    return text.replace("&amp;", "&")  # last: &amp;lt; means &lt;
 
 
 def marker_of(token: str) -> Optional[str]:

@@ -74,6 +74,7 @@ class DetailedObject(NamedTuple):
     size: int
     etag: str  # as sent, with its quotes; "" if the server sends none
     modified: Optional[float]  # Unix timestamp in seconds, some servers send fractions; None if invalid
+    storage_class: str = ""  # e.g. "STANDARD"; "" if the server sends none
 
 
 class Page(NamedTuple):
