@@ -108,7 +108,7 @@ REMEDIES = {
     Code.NO_BUCKET: "Check the name of the bucket and the endpoint.",
     Code.NO_CREDENTIALS: "Configure credentials as for boto3, for instance with `aws configure` or AWS_PROFILE; for a "
     "local server, paste the lines that `metaflow fasts3 serve` printed. To read a public bucket without credentials, "
-    "use S3(anonymous=True).",
+    "use S3(anonymous=True), or --no-sign-request on the command line.",
     Code.EXPIRED: "Renew the credentials, for instance with `aws sso login`.",
     Code.SKEWED: "Set this machine's clock.",
     Code.UNTRUSTED: "Check the host name of the endpoint. For a private certificate authority, set AWS_CA_BUNDLE or "
@@ -160,8 +160,8 @@ MAY_BE_MISSING = (
     "return_missing=True does not apply then."
 )
 MAY_CHARGE = (
-    "S3 also returns 403 if the bucket is another account's Requester Pays bucket; S3(requester_pays=True) accepts its "
-    "charges."
+    "S3 also returns 403 if the bucket is another account's Requester Pays bucket; S3(requester_pays=True), or "
+    "--request-payer on the command line, accepts its charges."
 )
 NOT_PUBLIC = "Requests of S3(anonymous=True) are not signed, and this is not public. Omit anonymous=True to sign them."
 DENIED = frozenset({"AccessDenied", "403"})  # S3's codes without a reason; the second is that of a HEAD response

@@ -9,16 +9,39 @@ from typing import Any, Optional
 from metaflow._vendor import click
 
 # In the order of the help text. The module of each has the same name.
-COMMANDS = ("ls", "info", "get", "put", "rm", "uploads", "du", "bench", "doctor", "serve")
+COMMANDS = (
+    "ls",
+    "info",
+    "cat",
+    "get",
+    "put",
+    "rm",
+    "presign",
+    "mb",
+    "uploads",
+    "du",
+    "bench",
+    "doctor",
+    "serve",
+)
 
-# Commands of other programs, with our equivalents.
-ALTERNATIVES = {
-    "cp": "'get', which downloads, or 'put', which uploads",
-    "sync": "'get', which downloads, or 'put', which uploads",
-    "cat": "'get' with - for DEST, which writes to standard output",
-    "delete": "'rm'",
-    "stat": "'info'",
+# Sentences about our equivalents of other programs' commands, whose names follow.
+_EQUIVALENTS = {
+    "'get' downloads objects, prefixes and patterns.": "download fetch pull",
+    "'put' uploads files and directories; a SOURCE of - is stdin.": "upload push pipe rcat",
+    "'get' downloads, and 'put' uploads.": "cp copy copyto",
+    "'get' and 'put' do not transfer unchanged files again.": "sync rsync mirror",
+    "'ls' lists objects and directories.": "list dir lsd lsf lsl",
+    "'ls' with --recursive lists all levels; 'du' with --depth adds up directories.": "tree find",
+    "'info' shows the properties of objects; 'cat' with --range 0-999 writes their first bytes.": "head stat",
+    "'du' counts objects and their bytes.": "size count ncdu",
+    "'rm' deletes objects.": "delete del remove purge rmdir deletefile",
+    "'presign' prints URLs that work without credentials.": "sign share link signurl",
+    "'mb' creates a bucket; directories need not be created.": "mkdir bucket make-bucket create-bucket",
+    "'rm' with --recursive deletes what is below a prefix. No command deletes buckets; `aws s3 rb` does.": "rb",
+    "'uploads' lists open multipart uploads, and aborts old ones.": "multipart cleanup abort",
 }
+ALTERNATIVES = {name: sentence for sentence, names in _EQUIVALENTS.items() for name in names.split()}
 
 
 class QuietGroup(click.Group):  # type: ignore[misc]  # metaflow's copy of click has no types
@@ -51,10 +74,10 @@ class LazyGroup(click.Group):  # type: ignore[misc]
         if args[0] not in self.list_commands(ctx) and not args[0].startswith("-"):
             from difflib import get_close_matches  # only now: Metaflow imports this file at every start
 
-            similar = [repr(name) for name in get_close_matches(args[0], self.list_commands(ctx), 1)]
-            suggestion = ALTERNATIVES.get(args[0]) or next(iter(similar), None)
-            if suggestion:
-                ctx.fail(f"No such command {args[0]!r}. Did you mean {suggestion}?")
+            similar = get_close_matches(args[0], self.list_commands(ctx), 1)
+            hint = ALTERNATIVES.get(args[0]) or next((f"Did you mean {name!r}?" for name in similar), None)
+            if hint:
+                ctx.fail(f"No such command {args[0]!r}. {hint}")
         return super().resolve_command(ctx, args)
 
 

@@ -47,23 +47,33 @@ with_quiet: Decorator = click.option(
 )
 
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}  # of each unit of an age
-AGE = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)([smhdw])\Z", re.ASCII)
+AGE = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)([smhdw]?)\Z", re.ASCII)
 SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?) *([kmg]?)(i?)(b?)\Z", re.IGNORECASE)
 POWERS = {"": 0, "k": 1, "m": 2, "g": 3}
 LARGEST = 5 * 2**30  # bytes
 
 
 class Age(click.ParamType):  # type: ignore[misc]  # metaflow's copy of click has no types
-    """An age such as 90s, 30m, 12h, 7d or 2w, in seconds."""
+    """An age, or another duration, such as 90s, 30m, 12h, 7d or 2w, in seconds.
+
+    Parameters
+    ----------
+    unit : str
+        Of a number without a unit; "": it needs one.
+    """
 
     name = "age"
 
+    def __init__(self, unit: str = "") -> None:
+        self._unit = unit
+
     def convert(self, value: Any, param: Any, ctx: Any) -> float:
         found = AGE.match(str(value))
-        if found is None:
-            message = f"{value!r} is not an age. Give a number and a unit (s, m, h, d or w), for example 12h or 7d."
+        unit = found and (found[2] or self._unit)
+        if not found or not unit:
+            message = f"{value!r} is not a duration. Give a number and a unit (s, m, h, d or w), such as 12h or 7d."
             raise click.BadParameter(message, ctx, param)
-        return float(found[1]) * SECONDS[found[2]]
+        return float(found[1]) * SECONDS[unit]
 
 
 def format_age(seconds: Optional[float]) -> str:

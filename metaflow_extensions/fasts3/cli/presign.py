@@ -1,0 +1,62 @@
+"""``metaflow fasts3 presign``: prints URLs that work without credentials until they expire."""
+
+from typing import Optional
+
+from metaflow._vendor import click
+
+from metaflow_extensions.fasts3.boto.presigning import METHODS
+from metaflow_extensions.fasts3.cli.connection import Connection, with_connection
+from metaflow_extensions.fasts3.cli.exit_status import with_exit_status
+from metaflow_extensions.fasts3.cli.options import Age, with_json, with_location
+from metaflow_extensions.fasts3.cli.output import json_line, print_lines
+from metaflow_extensions.fasts3.cli.selection import location_from, refuse_empty, select, url_of
+
+
+@click.command("presign", short_help="Print presigned URLs of objects.")
+@click.argument("urls", metavar="URL...", nargs=-1, required=True)
+@with_location
+@click.option(
+    "--expires-in",
+    type=Age(unit="s"),
+    default="1h",
+    show_default=True,
+    metavar="TIME",
+    help="How long the URLs are valid: 600 (seconds), 30m, 12h, at most 7d.",
+)
+@click.option(
+    "--method",
+    type=click.Choice(list(METHODS), case_sensitive=False),
+    default="GET",
+    show_default=True,
+    help="What the URLs allow.",
+)
+@with_json
+@with_connection
+@with_exit_status
+def presign(
+    urls: "tuple[str, ...]",
+    run: Optional[str],
+    root: Optional[str],
+    expires_in: float,
+    method: str,
+    as_json: bool,
+    connection: Connection,
+) -> None:
+    """Print presigned URLs, which work without credentials until they expire.
+
+    Whoever has such a URL can use it: treat it as a password. It ends earlier if the credentials that signed it end
+    earlier. The command sends no request, so the objects need not exist. Wildcards have no effect.
+
+    \b
+    Examples:
+        metaflow fasts3 presign s3://bucket/data/table.csv
+        metaflow fasts3 presign --expires-in 7d --run MyFlow/123 report.html
+        curl -T new.csv "$(metaflow fasts3 presign --method PUT s3://bucket/new.csv)"
+    """
+    refuse_empty(urls)
+    location = location_from(run, root)
+    selections = [select(url, location, raw=True) for url in urls]
+    with connection.open(progress=False) as s3:
+        objects = [url_of(one.bucket, one.key) for one in selections]
+        presigned = [(url, s3.presign(url, int(expires_in), method.upper())) for url in objects]
+    print_lines(json_line(url=url, presigned_url=signed) if as_json else signed for url, signed in presigned)
