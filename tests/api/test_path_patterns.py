@@ -1,5 +1,7 @@
 """Which paths `include` and `exclude` select."""
 
+from glob import escape
+
 import pytest
 from metaflow.datatools.s3 import MetaflowS3Exception
 
@@ -39,10 +41,40 @@ def test_what_is_selected(include, exclude, selected):
         (None, "a/*", "a/", False),
         (None, "a/*", "b/", True),
         (None, "*.csv", "a/", True),
+        ("[[]x/*", None, "[x/", True),
+        ("[[]x/*", None, "b/", False),
     ],
 )
 def test_which_directories_matter(include, exclude, folder, may):
     assert PathPatterns(include, exclude).may_select_below(folder) is may
+
+
+@pytest.mark.parametrize(
+    ("include", "beginning"),
+    [
+        (None, ""),
+        ("data/2024-*.csv", "data/2024-"),
+        (["ab*", "ac?", "a"], "a"),
+        ("a.csv", "a.csv"),
+        ("a[bc]d", "a"),
+        ("a[[]b[*]c[?]*", "a[b*c?"),
+        ("a[!b]c", "a"),
+        ("a[]]c", "a"),
+        ("a[b", "a"),
+        ("a\nb*", "a\nb"),
+        ([], ""),
+    ],
+)
+def test_how_all_selected_paths_begin(include, beginning):
+    assert PathPatterns(include, "x").beginning == beginning
+
+
+@pytest.mark.parametrize("text", ["a*b", "[", "a[b]c", "?", "é\n"])
+def test_an_escaped_text_is_its_own_beginning(text):
+    patterns = PathPatterns(f"{escape(text)}*", None)
+    assert patterns.beginning == text
+    assert patterns.select(f"{text}x")
+    assert not patterns.select(f"x{text}")
 
 
 @pytest.mark.parametrize("given", [5, b"*", [b"*"], ["*", None], True])

@@ -23,6 +23,7 @@ CALLS = {
     "get_all": (),
     "iter_many": (["k"],),
     "iter_recursive": (["k"],),
+    "iter_list": (["k"],),
     "info": ("k",),
     "info_many": (["k"],),
     "put": ("k", "v"),

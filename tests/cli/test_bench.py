@@ -23,8 +23,8 @@ def test_it_measures_and_leaves_nothing(fasts3, here, root, stored):
         assert {name: one[name] for name in WHAT} == WHAT
         # Both are rounded.
         assert one["objects_per_second"] == pytest.approx(20 / one["seconds"], rel=0.1)
-    assert told[0]["mb_per_second"] == pytest.approx(0.02 / told[0]["seconds"], rel=0.1)
-    assert told[2]["mb_per_second"] is None
+    assert told[0]["bytes_per_second"] == pytest.approx(20_000 / told[0]["seconds"], rel=0.1)
+    assert told[2]["bytes_per_second"] is None
     assert stored.list() == set()
     assert list(here.iterdir()) == []
 

@@ -42,7 +42,7 @@ def test_for_each_directory(fasts3, root, filled):
 
 def test_as_text(fasts3, root, filled):
     assert fasts3("du", f"{root}/a").stdout.split() == ["2051", "3", f"{root}/a"]
-    assert fasts3("du", "--human", f"{root}/a").stdout.split() == ["2.0", "KiB", "3", f"{root}/a"]
+    assert fasts3("du", "-h", f"{root}/a").stdout.split() == ["2.0", "KiB", "3", f"{root}/a"]
 
 
 @pytest.mark.parametrize("arguments", [["{root}/none"], ["{root}/no*"], ["--root", "{root}/none"]])
@@ -53,7 +53,7 @@ def test_nothing_is_an_error(fasts3, root, filled, arguments):
 
 
 def test_an_empty_bucket_has_no_bytes(fasts3, monkeypatch):
-    monkeypatch.setattr(du, "pages_of", lambda *_: nullcontext([]))
+    monkeypatch.setattr(du, "listed", lambda *_: nullcontext([]))
     assert told(fasts3("du", "--json", "s3://bucket")) == [("s3://bucket/", 0, 0)]
 
 
@@ -67,3 +67,10 @@ def test_one_url_at_a_time(fasts3, root, here):
 
 def test_nowhere_is_bad_usage(fasts3):
     assert fasts3("du").exit_code == 2
+
+
+def test_include_and_exclude(fasts3, root, filled):
+    assert told(fasts3("du", "--json", "--include", "*.csv", f"{root}/")) == [(f"{root}/", 2, 2048)]
+    groups = told(fasts3("du", "--json", "--group", "--exclude", "b/c/*", f"{root}/a"))
+    assert groups == [(f"{root}/a/b/", 1, 1048), (f"{root}/a", 2, 2048)]
+    assert "--include and --exclude leave no object" in fasts3("du", "--exclude", "*", f"{root}/a").stderr

@@ -92,3 +92,9 @@ def test_an_empty_argument_is_refused(fasts3, root):
     done = fasts3("info", "--root", root, "")
     assert done.exit_code == 2
     assert "An argument is empty" in done.stderr
+
+
+def test_include_and_exclude(fasts3, root, filled):
+    shown = fasts3("info", "--json", "--include", "a", f"{root}/[ab]").stdout.splitlines()
+    assert [json.loads(line)["url"] for line in shown] == [f"{root}/a"]
+    assert fasts3("info", "--include", "a", f"{root}/a").exit_code == 2

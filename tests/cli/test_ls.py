@@ -3,10 +3,13 @@
 import json
 import os
 import pty
+import re
 
 import metaflow.metaflow_config as configuration
 import pytest
+from servers.listing_server import ListingServer
 
+TIME = len("2026-11-24T09:12:44Z ")
 KEYS = {"a/1.csv": b"1", "a/b/2.csv": b"22" * 1000, "a/b/3.txt": b"3", "ab": b"", "z": b"zz"}
 
 
@@ -17,9 +20,10 @@ def filled(stored):
 
 
 def lines(result):
+    """Size and name of each line, after its time."""
     assert result.exit_code == 0
     assert result.stderr == ""
-    return [tuple(line.split(maxsplit=1)) for line in result.stdout.splitlines()]
+    return [tuple(line[TIME:].split(maxsplit=1)) for line in result.stdout.splitlines()]
 
 
 def test_a_directory_one_level_deep(fasts3, root, filled):
@@ -64,17 +68,25 @@ def test_a_literal_wildcard_is_raw(fasts3, root, stored):
     assert len(lines(fasts3("ls", f"{root}/what?"))) == 2
 
 
-def test_sizes_with_units(fasts3, root, filled):
-    shown = fasts3("ls", "--recursive", "--human", f"{root}/a/b").stdout.splitlines()
-    assert [line.split(filled.prefix)[0].strip() for line in shown] == ["2.0 KiB", "1 byte"]
+@pytest.mark.parametrize("option", ["-h", "--human", "--human-readable"])
+def test_sizes_with_units(fasts3, root, filled, option):
+    shown = fasts3("ls", "--recursive", option, f"{root}/a/b").stdout.splitlines()
+    assert [line[TIME:].split(filled.prefix)[0].strip() for line in shown] == ["2.0 KiB", "1 byte"]
+
+
+def details(stored, key):
+    head = stored.head(key)
+    modified = head["LastModified"].strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {"modified": modified, "etag": head["ETag"], "storage_class": "STANDARD"}
 
 
 def test_json_lines(fasts3, root, filled):
     shown = [json.loads(line) for line in fasts3("ls", "--json", "--root", root).stdout.splitlines()]
+    nothing = dict.fromkeys(("modified", "etag", "storage_class"))
     assert shown == [
-        {"url": f"{root}/a/", "key": "a/", "size": None, "directory": True},
-        {"url": f"{root}/ab", "key": "ab", "size": 0, "directory": False},
-        {"url": f"{root}/z", "key": "z", "size": 2, "directory": False},
+        {"url": f"{root}/a/", "key": "a/", "size": None, "directory": True, **nothing},
+        {"url": f"{root}/ab", "key": "ab", "size": 0, "directory": False, **details(filled, "ab")},
+        {"url": f"{root}/z", "key": "z", "size": 2, "directory": False, **details(filled, "z")},
     ]
 
 
@@ -123,12 +135,12 @@ def test_names_are_raw_for_a_program_and_harmless_for_a_terminal(start, root, st
     name = "a\x1b[31mred"
     stored.put(name)
     raw, _ = start("ls", f"{root}/").communicate()
-    assert raw == b"           0 " + name.encode() + b"\n"
+    assert raw[TIME:] == b"           0 " + name.encode() + b"\n"
     ours, theirs = pty.openpty()
     process = start("ls", f"{root}/", stdout=theirs)
     os.close(theirs)
     process.wait(timeout=200)
-    assert os.read(ours, 1000) == b"           0 a\\x1b[31mred\r\n"
+    assert os.read(ours, 1000)[TIME:] == b"           0 a\\x1b[31mred\r\n"
     os.close(ours)
 
 
@@ -145,3 +157,69 @@ def test_one_url_at_a_time(fasts3, root, here):
 def test_recursive_has_a_short_name(fasts3, root, stored):
     stored.put_all({"a/b/c": b""})
     assert fasts3("ls", "-r", root).stdout == fasts3("ls", "--recursive", root).stdout != ""
+
+
+@pytest.mark.parametrize("transfers", ["wire", "boto3"])
+def test_times_are_those_of_the_objects_in_utc(fasts3, root, filled, transfers, monkeypatch):
+    monkeypatch.setattr(configuration, "S3_TRANSFERS", transfers)
+    first, *others = fasts3("ls", f"{root}/").stdout.splitlines()
+    assert first[:TIME].strip() == ""  # a directory
+    assert [line[:TIME] for line in others] == [f"{details(filled, key)['modified']} " for key in ("ab", "z")]
+
+
+@pytest.mark.parametrize("transfers", ["wire", "boto3"])
+def test_long_lines_have_storage_class_and_etag(fasts3, root, filled, transfers, monkeypatch):
+    monkeypatch.setattr(configuration, "S3_TRANSFERS", transfers)
+    directory, *objects = fasts3("ls", "-lh", f"{root}/").stdout.splitlines()
+    assert directory.split() == ["PRE", "a/"]
+    for line, key, size in zip(objects, ("ab", "z"), ("0 bytes", "2 bytes")):
+        told = details(filled, key)
+        assert line.split() == [told["modified"], *size.split(), "STANDARD", told["etag"], key]
+
+
+def test_a_total_is_beside_the_list(fasts3, root, filled):
+    done = fasts3("ls", "--summarize", f"{root}/")
+    assert done.stdout == fasts3("ls", f"{root}/").stdout
+    assert done.stderr == "Total: 2 objects, 2 bytes, and 1 directory.\n"
+    done = fasts3("ls", "-r", "--json", "--summarize", f"{root}/a")
+    assert len(done.stdout.splitlines()) == 3
+    assert done.stderr == "Total: 3 objects, 2,002 bytes (2.0 KiB).\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "names"),
+    [
+        (["-r", "--include", "*.csv", ""], ["a/1.csv", "a/b/2.csv"]),
+        (["-r", "--exclude", "*.csv", "/"], ["a/b/3.txt", "ab", "z"]),
+        (["-r", "--include", "b/*", "--exclude", "*.txt", "a"], ["a/b/2.csv"]),
+        (["-r", "--include", "1*", "--include", "b/3*", "a"], ["a/1.csv", "a/b/3.txt"]),
+        (["--include", "b/*", "a/*.csv"], ["a/b/2.csv"]),
+        (["--exclude", "b/*", "a/*.csv"], ["a/1.csv"]),
+        (["--include", "z", "/"], ["z"]),
+        (["--include", "a*", "/"], ["a/", "ab"]),
+        (["--exclude", "a/*", "/"], ["ab", "z"]),
+        (["--exclude", "ab", "a"], ["a/"]),
+        (["--include", "*b", "a"], ["a/", "ab"]),
+    ],
+)
+def test_include_and_exclude(fasts3, root, filled, arguments, names):
+    *options, key = arguments
+    shown = lines(fasts3("ls", "--root", root, *options, *filter(None, [key])))
+    assert [name for _, name in shown] == names
+
+
+def test_nothing_that_is_included_is_an_error(fasts3, root, filled):
+    done = fasts3("ls", "-r", "--include", "*.nope", root)
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "--include and --exclude leave no object of" in done.stderr
+
+
+def test_a_server_without_details_has_empty_columns(fasts3, monkeypatch):
+    class Bare(ListingServer):
+        def page(self, prefix, token):
+            return f"<Contents><Key>{prefix}a</Key><Size>7</Size></Contents>", None
+
+    with Bare().running() as url:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", url)
+        assert re.fullmatch(r" {21} +7 a\n", fasts3("ls", "s3://bucket/").stdout)
+        assert fasts3("ls", "-l", "s3://bucket/").stdout.split() == ["7", "a"]

@@ -1,7 +1,9 @@
 """``metaflow fasts3`` as a part of Metaflow's command line: it imports no command early, and prints no greeting."""
 
 import json
+import os
 import re
+import shutil
 import subprocess
 import sys
 from importlib.metadata import version
@@ -77,7 +79,7 @@ def test_a_command_that_is_mistyped_is_guessed(fasts3, typed, meant):
 def test_a_command_of_other_programs_is_answered_with_ours(fasts3, typed):
     done = fasts3(typed, "a", "b")
     assert done.exit_code == 2
-    named = re.findall(r"'(\w+)'", done.stderr.partition("Did you mean ")[2])
+    named = re.findall(r"'(\w+)'", done.stderr.partition(f"No such command {typed!r}. ")[2])
     assert named
     assert set(named) <= set(COMMANDS)
 
@@ -85,3 +87,60 @@ def test_a_command_of_other_programs_is_answered_with_ours(fasts3, typed):
 def test_the_version_is_told(fasts3, start):
     assert fasts3("--version").stdout == f"metaflow-fasts3 {version('metaflow-fasts3')}\n"
     assert start("--version").communicate()[0].startswith(b"metaflow-fasts3 ")  # without Metaflow's greeting
+
+
+ASKED = [
+    "download",
+    "upload",
+    "copy",
+    "head",
+    "tree",
+    "remove",
+    "delete",
+    "move",
+    "rename",
+    "stat",
+    "mirror",
+    "rsync",
+    "rb",
+]
+
+
+def test_the_names_that_other_programs_use_are_known():
+    assert set(ASKED) <= ALTERNATIVES.keys()
+    assert ALTERNATIVES.keys().isdisjoint(COMMANDS)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_shells_get_a_script_for_completion(program, shell):
+    environment = {**os.environ, "_METAFLOW_COMPLETE": f"source_{shell}"}
+    script = subprocess.run([program], env=environment, capture_output=True, text=True, check=False).stdout
+    assert f"_METAFLOW_COMPLETE={'complete' if shell == 'bash' else ''}" in script.replace('"', "")
+
+
+COMPLETED = """
+eval "$(_METAFLOW_COMPLETE=source_bash metaflow)"
+complete -o default -o nosort -F _metaflow_completion metaflow
+COMP_WORDS=(metaflow fasts3 {words})
+COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))
+_metaflow_completion metaflow
+echo "${{COMPREPLY[*]}}"
+"""
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [
+        ("pre", ["presign"]),
+        ("presign --meth", ["--method"]),
+        ("presign --method P", ["PUT"]),
+        ("ls --no-sign", ["--no-sign-request"]),
+        ("copy ''", []),
+    ],
+)
+def test_bash_completes_commands_options_and_choices(program, words, completed):
+    environment = {**os.environ, "PATH": f"{os.path.dirname(program)}:{os.environ['PATH']}"}
+    script = COMPLETED.format(words=words)
+    done = subprocess.run(["bash", "-c", script], env=environment, capture_output=True, text=True, check=True)
+    assert (done.stdout.split(), done.stderr) == (completed, "")

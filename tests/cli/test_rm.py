@@ -303,3 +303,31 @@ def test_a_key_that_begins_with_a_slash_is_that_key(fasts3, slashed, options):
 def test_recursive_has_a_short_name(fasts3, root, filled):
     assert fasts3("rm", "-r", "--yes", f"{root}/a").exit_code == 0
     assert filled.list() == {"ab", "z"}
+
+
+def test_include_and_exclude(fasts3, root, filled):
+    done = fasts3("rm", "-r", "--yes", "--include", "*.csv", "--exclude", "b/*", f"{root}/a")
+    assert (done.exit_code, done.stderr) == (0, "Deleted 2 objects.\n")
+    assert filled.list() == {"a/b/3.csv", "ab", "z"}
+    assert fasts3("rm", "--yes", "--exclude", "b", f"{root}/a*").exit_code == 0
+    assert filled.list() == {"z"}
+
+
+@pytest.mark.parametrize("urls", [["{root}/z"], ["{root}/z", "{root}/a/*"]])
+def test_include_and_exclude_do_not_select_among_keys(fasts3, root, filled, urls):
+    done = fasts3("rm", "--yes", "--exclude", "z", *(url.format(root=root) for url in urls))
+    assert done.exit_code == 2
+    assert f"{root}/z is the key of one object" in " ".join(done.stderr.split())
+    assert filled.list() == KEYS
+
+
+def test_a_dry_run_counts(fasts3, root, filled):
+    assert fasts3("rm", "--dry-run", "-r", f"{root}/a").stderr == "Would delete 3 objects.\n"
+
+
+def test_quiet_prints_errors_only(fasts3, root, filled):
+    assert fasts3("rm", "--quiet", f"{root}/z").stderr == ""
+    done = fasts3("rm", "-q", f"{root}/ab", f"{root}/none")
+    assert done.stderr.splitlines()[0] == f"There is no object {root}/none."
+    assert "Deleted" not in done.stderr
+    assert filled.list() == KEYS - {"z", "ab"}

@@ -7,6 +7,7 @@ import pytest
 from metaflow import metaflow_config
 from servers.s3_server import S3Server
 
+from metaflow_extensions.fasts3.api import uploads as api_uploads
 from metaflow_extensions.fasts3.cli import uploads
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
 from metaflow_extensions.fasts3.workers.performer import Performer
@@ -84,7 +85,7 @@ def test_old_ones_are_aborted_and_others_are_left_alone(fasts3, begun, root, sti
 
 def test_the_server_s_clock_decides_on_ages(fasts3, begun, root, monkeypatch):
     """Ours may be wrong by days."""
-    monkeypatch.setattr(uploads.time, "time", lambda: 4e9)
+    monkeypatch.setattr(api_uploads.time, "time", lambda: 4e9)
     assert fasts3("uploads", "--older-than", "1h", f"{root}/data").stdout == ""
 
 
@@ -150,3 +151,10 @@ def test_a_terminal_is_asked(fasts3, begun, root, still_open, monkeypatch, answe
     assert done.exit_code == 0
     assert confirmed == [(f"Abort 4 multipart uploads, of or below {root}/data?", True)]
     assert len(still_open()) == (2 if answer == "y\n" else len(KEYS) + 1)
+
+
+def test_quiet_prints_no_summary(fasts3, begun, root, still_open):
+    assert fasts3("uploads", "--quiet", f"{root}/none").stderr == ""
+    done = fasts3("uploads", "-q", "--abort", "--older-than", "0s", "--yes", f"{root}/data")
+    assert (done.exit_code, done.stdout, done.stderr) == (0, "", "")
+    assert still_open() == ["data2", "other"]

@@ -1,6 +1,7 @@
 """The rows of the fault matrix: an operation, and the request that a fault affects."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Callable, NamedTuple
 
 import pytest
@@ -275,6 +276,41 @@ def copy_large(world: World) -> Iterator[None]:
         patched.setattr(copies, "COPY_STEP", PART_SIZE)
         world.s3.copy("a", "b")
     assert world.stored.blob("b") == LARGE
+
+
+@case("ListObjectsV2")
+def iter_list(world: World) -> Iterator[None]:
+    world.stored.put_all({"dir/a": SMALL, "dir/b": b""})
+    yield
+    assert [(found.key, found.size) for found in world.s3.iter_list(["dir"])] == [("a", len(SMALL)), ("b", 0)]
+
+
+@contextmanager
+def _upload(world: World) -> Iterator[str]:
+    """The id of an upload that is open, and is aborted at the end if it still is."""
+    at = {"Bucket": world.stored.bucket, "Key": f"{world.stored.prefix}dir/a"}
+    upload_id = world.stored.client.create_multipart_upload(**at)["UploadId"]
+    try:
+        yield upload_id
+    finally:
+        if upload_id in world.stored.open_uploads():
+            world.stored.client.abort_multipart_upload(**at, UploadId=upload_id)
+
+
+@case("ListMultipartUploads")
+def iter_uploads(world: World) -> Iterator[None]:
+    with _upload(world) as upload_id:
+        yield
+        assert [found.upload_id for found in world.s3.iter_uploads(["dir"])] == [upload_id]
+
+
+@case("AbortMultipartUpload")
+def abort_uploads(world: World) -> Iterator[None]:
+    with _upload(world):
+        found = list(world.s3.iter_uploads(["dir"]))
+        yield
+        assert world.s3.abort_uploads(found) == 1
+        assert world.stored.open_uploads() == []
 
 
 @case("ListObjectVersions")

@@ -61,6 +61,7 @@ def test_what_was_pickled_is_read_by_a_process_that_has_imported_nothing():
         typed.S3Objects([entry]),
         typed.S3GetObject("key", 1, 2),
         typed.S3PutObject("key", "value"),
+        typed.S3Upload("s3://bucket/key", "id", 1, 2.0),
         typed.RangeInfo(3, 1, 2),
         typed.Progress("get", 1, 2, 3, 4, 0, 5.0, True),
         *(getattr(typed, name)("gone") for name in EXCEPTIONS),

@@ -4,6 +4,7 @@ Each line that is marked as wrong must be an error, and no other line may be one
 """
 
 import io
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Optional
 from urllib.request import urlopen
 
@@ -17,6 +18,7 @@ from metaflow_extensions.fasts3.typed import (
     S3Object,
     S3Objects,
     S3PutObject,
+    S3Upload,
 )
 
 if TYPE_CHECKING:
@@ -69,6 +71,9 @@ def one(s3: S3) -> None:
     assert_type((got.version_id, got.is_latest), tuple[Optional[str], Optional[bool]])
     assert_type(got.is_delete_marker, bool)
     assert_type(s3.presign("k", 60, "PUT"), str)
+    assert_type((got.storage_class, got.all_metadata), tuple[Optional[str], Optional[dict[str, Any]]])
+    assert_type(s3.list_buckets(), list[str])
+    s3.create_bucket(5)  # wrong
     assert_type(s3.delete("k", version_id="v"), None)
 
 
@@ -97,6 +102,11 @@ def many(s3: S3) -> None:
     s3.get_many([5])  # wrong
     s3.get_many("a", return_mising=True)  # wrong
     s3.list_paths([S3GetObject("a")])  # wrong
+    assert_type(s3.iter_list(["a"], include="*.csv"), Iterator[S3Object])
+    assert_type(s3.abort_uploads(s3.iter_uploads()), int)
+    for upload in s3.iter_uploads(["a"]):
+        assert_type(upload, S3Upload)
+        assert_type(upload.age, Optional[float])
 
 
 def writes(s3: S3, value: PutValue) -> None:

@@ -54,8 +54,11 @@ class Asked(NamedTuple):
         if "uploadId" in query:
             by_method = {"PUT": "UploadPart", "POST": "CompleteMultipartUpload", "DELETE": "AbortMultipartUpload"}
             return by_method[self.method]
-        by_query = {"uploads": "CreateMultipartUpload", "delete": "DeleteObjects"} if self.method == "POST" else {}
-        named = [name for text, name in {**by_query, "versions": "ListObjectVersions"}.items() if text in query]
+        by_query = {
+            "POST": {"uploads": "CreateMultipartUpload", "delete": "DeleteObjects"},
+            "GET": {"uploads": "ListMultipartUploads", "versions": "ListObjectVersions"},
+        }
+        named = [name for text, name in by_query.get(self.method, {}).items() if text in query]
         if named:
             return named[0]
         if not self.key:

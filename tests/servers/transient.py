@@ -7,7 +7,7 @@ from servers.faulty import Asked, Exchange, Fault
 
 GETS = frozenset({"GetObject"})
 LATE = frozenset({"CompleteMultipartUpload", "CopyObject", "UploadPartCopy", "DeleteObjects"})  # 200 comes first
-DOCUMENTS = LATE | {"ListObjectsV2", "ListObjectVersions", "CreateMultipartUpload"}
+DOCUMENTS = LATE | {"ListObjectsV2", "ListObjectVersions", "ListMultipartUploads", "CreateMultipartUpload"}
 HEADS = frozenset({"HeadObject"})
 
 

@@ -17,7 +17,7 @@ from metaflow_extensions.fasts3.wire.blocking import complete
 from metaflow_extensions.fasts3.wire.exchange import Reply
 from metaflow_extensions.fasts3.wire.failures import UNUSABLE, Code, Failure, TransferError
 from metaflow_extensions.fasts3.wire.listing import BucketTransfers, parse_page
-from metaflow_extensions.fasts3.wire.transfers import ListedObject, Page
+from metaflow_extensions.fasts3.wire.transfers import DetailedObject, ListedObject, Page
 from metaflow_extensions.fasts3.wire.xml_documents import MAX_DEPTH
 
 EXAMPLES = settings(deadline=None, derandomize=True, max_examples=300)
@@ -61,11 +61,16 @@ def parsed_by_boto3():
 
     client.meta.events.register("before-send.s3.ListObjectsV2", replied)
 
-    def parse(document):
+    def detailed(row):
+        modified = row["LastModified"].timestamp() if "LastModified" in row else None
+        return DetailedObject(row["Key"], row["Size"], row.get("ETag", ""), modified, row.get("StorageClass", ""))
+
+    def parse(document, details=False):
         answer.append(document)
         reply = client.list_objects_v2(Bucket="bucket")
+        rows = reply.get("Contents", ())
         return Page(
-            [ListedObject(row["Key"], row["Size"]) for row in reply.get("Contents", ())],
+            [detailed(row) if details else ListedObject(row["Key"], row["Size"]) for row in rows],
             [row["Prefix"] for row in reply.get("CommonPrefixes", ())],
             reply.get("NextContinuationToken") if reply["IsTruncated"] else None,
         )
@@ -75,6 +80,8 @@ def parsed_by_boto3():
 
 
 def broken(document):
+    with pytest.raises(TransferError):
+        parse_page(document, True)
     with pytest.raises(TransferError) as failed:
         parse_page(document)
     assert failed.value.failure.code in UNUSABLE
@@ -137,6 +144,7 @@ def test_encoded_pages_are_read_as_boto3_reads_them(parsed_by_boto3, page, encod
     document = listing(**page, encode=encode)
     got = parse_page(document)
     assert got == parsed_by_boto3(document)
+    assert parse_page(document, True) == parsed_by_boto3(document, True)
     assert [tuple(row) for row in got.objects] == page.get("keys", [])
     assert got.prefixes == page.get("prefixes", [])
     assert got.next_token == page.get("token")
@@ -148,6 +156,7 @@ def test_pages_that_are_not_encoded_are_read_as_boto3_reads_them(parsed_by_boto3
     document = listing(**page)
     got = parse_page(document)
     assert got == parsed_by_boto3(document)
+    assert parse_page(document, True) == parsed_by_boto3(document, True)
     assert [tuple(row) for row in got.objects] == page["keys"]
 
 
@@ -156,6 +165,7 @@ def test_a_whole_page(parsed_by_boto3):
     document = listing(
         keys, [f"prefix/{number}/" for number in range(100)], token="1ueGcxLPRx1Tr/XYExHnhbYLgveDs2J/w=="
     )
+    assert parse_page(document, True) == parsed_by_boto3(document, True)
     assert parse_page(document) == parsed_by_boto3(document)
     assert len(parse_page(document).objects) == 1000
 
@@ -188,10 +198,17 @@ def inside(before, after):
         pytest.param(many.replace(b"<Key>b", b"<Key>\xc3\x9f"), id="another alphabet in the second"),
         pytest.param(many.replace(b"><Key>b", b'><Key x="y">b'), id="an attribute in the second"),
         pytest.param(many.replace(b"</Contents>", b"</Contents> ", 1), id="a space between them"),
+        pytest.param(many.replace(b"&quot;", b"&#34;"), id="other references in ETags"),
+        pytest.param(many.replace(b"&quot;d4", b"&lt;&amp;lt;&gt;&apos;&#39;"), id="references in an ETag"),
+        pytest.param(many.replace(b"<ETag>&quot;", b"<ETag>").replace(b"&quot;<", b"<"), id="ETags without quotes"),
+        pytest.param(many.replace(b"STANDARD", b"GLACIER", 1), id="another storage class"),
+        pytest.param(many.replace(b"<StorageClass>STANDARD</StorageClass>", b"", 1), id="a storage class less"),
+        pytest.param(many.replace(b"05.000Z", b"05Z"), id="a time without a fraction"),
     ],
 )
 def test_documents_are_read_as_boto3_reads_them(parsed_by_boto3, document):
     assert parse_page(document) == parsed_by_boto3(document)
+    assert parse_page(document, True) == parsed_by_boto3(document, True)
 
 
 def test_the_parser_reads_one_object_of_many_that_are_written_alike(monkeypatch):
@@ -204,8 +221,9 @@ def test_the_parser_reads_one_object_of_many_that_are_written_alike(monkeypatch)
 
     monkeypatch.setattr(wire_listing, "read", watched)
     keys = [(f"a b/{number:04}", number) for number in range(1000)]
-    assert [tuple(row) for row in parse_page(listing(keys, encode=quote)).objects] == keys
-    assert [len(one.rows["Contents"]) for one in parsed] == [1]
+    for details in (False, True):
+        assert [row[:2] for row in parse_page(listing(keys, encode=quote), details).objects] == keys
+    assert [len(one.rows["Contents"]) for one in parsed] == [1, 1]
 
 
 def test_a_page_says_where_it_goes_on_only_if_it_does():
@@ -430,3 +448,10 @@ def test_the_head_of_no_bucket(answer, code):
     assert failed.value.failure.code is code
     assert failed.value.failure.s3_code == ("NoSuchBucket" if code is Code.NO_BUCKET else "404")
     assert failed.value.failure.request_id == "id"
+
+
+def test_an_object_without_details_has_none():
+    document = f"<ListBucketResult>{ROW}</ListBucketResult>".encode()
+    assert parse_page(document, True).objects == [DetailedObject("a", 1, "", None, "")]
+    times = document.replace(b"</Size>", b"</Size><LastModified>yesterday</LastModified><ETag/>")
+    assert parse_page(times, True).objects == [DetailedObject("a", 1, "", None, "")]

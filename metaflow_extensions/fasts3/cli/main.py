@@ -71,7 +71,8 @@ class LazyGroup(click.Group):  # type: ignore[misc]
         return getattr(importlib.import_module(f".{cmd_name}", __package__), cmd_name)
 
     def resolve_command(self, ctx: Any, args: "list[str]") -> Any:
-        if args[0] not in self.list_commands(ctx) and not args[0].startswith("-"):
+        # Not while a shell completes a line: an error would be printed into it.
+        if not (ctx.resilient_parsing or args[0] in self.list_commands(ctx) or args[0].startswith("-")):
             from difflib import get_close_matches  # only now: Metaflow imports this file at every start
 
             similar = get_close_matches(args[0], self.list_commands(ctx), 1)

@@ -5,7 +5,7 @@ from typing import NamedTuple, Optional
 
 from metaflow_extensions.fasts3.plans.jobs import Job, Outcome
 from metaflow_extensions.fasts3.plans.plan import JobFailed
-from metaflow_extensions.fasts3.wire.failures import TRANSIENT, Failure
+from metaflow_extensions.fasts3.wire.failures import TRANSIENT, Code, Failure
 from metaflow_extensions.fasts3.wire.transfers import OpenUpload, UploadsPage
 
 
@@ -80,7 +80,7 @@ class Aborts:
         failure = outcome.failure
         if failure and (failure.code in TRANSIENT or not failure.status):  # the others would fail too
             raise JobFailed(job, failure)
-        if failure:
+        if failure and failure.code is not Code.NO_UPLOAD:  # it is open no longer: a response may have been lost
             self.refused.append(Refused(self._uploads[job.number], failure))
         return ()
 

@@ -72,6 +72,20 @@ def _(client: Any, server: S3Server, prefix: str) -> None:
     assert found == expected[1:]
 
 
+@capability("list-uploads")
+def _(client: Any, server: S3Server, prefix: str) -> None:
+    """Open multipart uploads are listed by a prefix of their keys; without any, the list is empty."""
+    assert "Uploads" not in client.list_multipart_uploads(Bucket=server.bucket, Prefix=prefix)
+    at = {"Bucket": server.bucket, "Key": f"{prefix}/a"}
+    upload_id = client.create_multipart_upload(**at)["UploadId"]
+    try:
+        [found] = client.list_multipart_uploads(Bucket=server.bucket, Prefix=f"{prefix}/")["Uploads"]
+        assert (found["Key"], found["UploadId"]) == (at["Key"], upload_id)
+        assert "Uploads" not in client.list_multipart_uploads(Bucket=server.bucket, Prefix=f"{prefix}/b")
+    finally:
+        client.abort_multipart_upload(**at, UploadId=upload_id)
+
+
 @capability("bulk-delete")
 def _(client: Any, server: S3Server, prefix: str) -> None:
     keys = _put_all(client, server.bucket, [f"{prefix}/{name}" for name in "abc"])
