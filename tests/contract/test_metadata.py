@@ -163,3 +163,18 @@ def test_each_object_of_many_has_its_own(s3, stored):
     for o in (*s3.get_many(keys), *s3.info_many(keys)):
         assert o.content_type == f"text/x-{o.key}"
         assert o.metadata == ({"key": o.key} if int(o.key) % 3 else None)
+
+
+def test_metadata_of_other_programs(s3, stored):
+    stored.put("k", b"value", Metadata={"who": "me"})
+    for o in every_read(s3):
+        assert (o.metadata, o.all_metadata) == (None, {"who": "me"})
+    stored.put("k", b"value", Metadata={"who": "me", "metaflow-user-attributes": '{"n": 1}'})
+    for o in every_read(s3):
+        assert (o.metadata, o.all_metadata) == ({"n": 1}, {"who": "me", "n": 1})
+    stored.put("k", b"value", Metadata={"metaflow-user-attributes": "[1"})
+    for o in every_read(s3):
+        assert (o.metadata, o.all_metadata) == (None, {"metaflow-user-attributes": "[1"})
+    stored.put("k", b"value")
+    for o in every_read(s3):
+        assert (o.metadata, o.all_metadata) == (None, None)

@@ -44,7 +44,7 @@ QUICK_SMALL, QUICK_LARGE = Case(200, 1000), Case(2, 16 * 2**20)
 @click.command("bench", short_help="Measure the speed of S3 from this machine.")
 @with_location
 @click.option("--objects", type=click.IntRange(1, MOST), metavar="N", help="Number of objects, all of one size.")
-@click.option("--size", type=Size(), metavar="SIZE", help="Size of each object, e.g. 1KB or 64MiB.")
+@click.option("--size", type=Size(), metavar="SIZE", help="Size of each object, e.g. 1KiB or 64MiB.")
 @click.option("--quick", is_flag=True, help="Measure for a few seconds only.")
 @with_json
 @with_connection
@@ -68,7 +68,7 @@ def bench(
     Examples:
         metaflow fasts3 bench
         metaflow fasts3 bench --quick --root s3://bucket/tmp
-        metaflow fasts3 bench --objects 5000 --size 100KB --json
+        metaflow fasts3 bench --objects 5000 --size 100KiB --json
     """
     bucket, prefix = split_url(str(_location(run, root).root))
     start = f"{prefix}{'/' if prefix else ''}fasts3-bench-{uuid.uuid4().hex[:12]}"

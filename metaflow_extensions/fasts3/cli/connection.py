@@ -108,7 +108,7 @@ _OPTIONS = (
         type=Size(largest=None),
         metavar="SIZE",
         callback=_bandwidth,
-        help="Transfer at most this many bytes per second, e.g. 50MB.",
+        help="Transfer at most this many bytes per second, e.g. 50MiB.",
     ),
 )
 

@@ -101,7 +101,7 @@ class Size(click.ParamType):  # type: ignore[misc]
     def convert(self, value: Any, param: Any, ctx: Any) -> int:
         found = SIZE.match(str(value))
         if not found:
-            raise click.BadParameter(f"{value!r} is not a size. Write it as 1000, 1KB or 64MiB.")
+            raise click.BadParameter(f"{value!r} is not a size. Write it as 1000, 10KiB or 50MB.")
         number, unit, binary, _ = found.groups()
         size = int(float(number) * (1024 if binary else 1000) ** POWERS[unit.lower()])
         if self._largest is not None and size > self._largest:
