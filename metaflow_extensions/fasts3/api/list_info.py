@@ -227,15 +227,15 @@ class ListMethods(Client):
         bucket, prefix = split_url(as_directory(url))
         # The rest of a path below a directory is not part of a listing of one level.
         beginning = patterns.beginning if recursive else patterns.beginning.partition("/")[0]
-        delimiter = "" if recursive else "/"
-        for entries in self._pages(Listing(bucket, prefix + beginning, delimiter, details=True)):
+        listing = Listing(bucket, prefix + beginning, "" if recursive else "/", details=True)
+        start, parent = len(prefix), f"s3://{bucket}/"
+        for entries in self._pages(listing):
             for one in cast("list[Any]", entries):  # the objects are `DetailedObject`s
-                name = one.key[len(prefix) :]
                 if one.size is None:
-                    if patterns.may_select_below(name):
-                        yield S3Object.directory(url, f"s3://{bucket}/{one.key}")
-                elif patterns.select(name):
-                    yield S3Object.listed(url, f"s3://{bucket}/{one.key}", one)
+                    if patterns.may_select_below(one.key[start:]):
+                        yield S3Object.directory(url, parent + one.key)
+                elif patterns.selects_all or patterns.select(one.key[start:]):
+                    yield S3Object.listed(url, parent + one.key, one)
 
     def _heads(self, keys: list[Any], place: Place, return_missing: bool) -> S3Objects:
         check_booleans(return_missing=return_missing)

@@ -25,12 +25,18 @@ class PathPatterns:
     ------
     MetaflowS3Exception
         They are something else.
+
+    Attributes
+    ----------
+    selects_all : bool
+        Whether all paths are selected.
     """
 
     def __init__(self, include: Patterns, exclude: Patterns) -> None:
         self._wanted = ("*",) if include is None else _patterns("include", include)
         self._unwanted = () if exclude is None else _patterns("exclude", exclude)
         self._is_wanted, self._is_unwanted = _matcher(self._wanted), _matcher(self._unwanted)
+        self.selects_all = "*" in self._wanted and not self._unwanted
 
     def select(self, name: str) -> bool:
         """Whether a path is selected: a path with slashes, relative to the directory or prefix."""

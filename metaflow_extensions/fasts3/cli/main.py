@@ -31,6 +31,7 @@ _EQUIVALENTS = {
     "'put' uploads files and directories; a SOURCE of - is stdin.": "upload push pipe rcat",
     "'get' downloads, and 'put' uploads.": "cp copy copyto",
     "'get' and 'put' do not transfer unchanged files again.": "sync rsync mirror",
+    "'get' or 'put', then 'rm', move objects and files.": "mv move rename",
     "'ls' lists objects and directories.": "list dir lsd lsf lsl",
     "'ls' with --recursive lists all levels; 'du' with --depth adds up directories.": "tree find",
     "'info' shows the properties of objects; 'cat' with --range 0-999 writes their first bytes.": "head stat",
