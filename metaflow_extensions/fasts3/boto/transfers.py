@@ -206,7 +206,9 @@ class Boto3Transfers:
             rows = reply.get("Contents", ())
             objects: list[Union[ListedObject, DetailedObject]]
             if details:
-                objects = [DetailedObject(row["Key"], row["Size"], *_details(row)) for row in rows]
+                objects = [
+                    DetailedObject(row["Key"], row["Size"], *_details(row), row.get("StorageClass", "")) for row in rows
+                ]
             else:
                 objects = [ListedObject(row["Key"], row["Size"]) for row in rows]
             prefixes = [row["Prefix"] for row in reply.get("CommonPrefixes", ())]
@@ -403,11 +405,10 @@ def _version(version_id: Optional[str]) -> dict[str, str]:
     return {} if version_id is None else {"VersionId": version_id}
 
 
-def _details(row: dict[str, Any]) -> tuple[str, Optional[float], str]:
+def _details(row: dict[str, Any]) -> tuple[str, Optional[float]]:
     """The properties of an object in a row of a listing, besides its size."""
     modified = row.get("LastModified")
-    time = None if modified is None else modified.timestamp()
-    return row.get("ETag", ""), time, row.get("StorageClass", "")
+    return row.get("ETag", ""), None if modified is None else modified.timestamp()
 
 
 def _timestamp(time: Any) -> Optional[int]:
