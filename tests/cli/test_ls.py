@@ -221,5 +221,5 @@ def test_a_server_without_details_has_empty_columns(fasts3, monkeypatch):
 
     with Bare().running() as url:
         monkeypatch.setenv("AWS_ENDPOINT_URL_S3", url)
-        assert re.fullmatch(r" {21} +7 a\n", fasts3("ls", "s3://bucket/").stdout)
-        assert fasts3("ls", "-l", "s3://bucket/").stdout.split() == ["7", "a"]
+        assert re.fullmatch(r" {21} +7 a\n", fasts3("ls", "s3://bucket/x/").stdout)
+        assert fasts3("ls", "-l", "s3://bucket/x/").stdout.split() == ["7", "a"]
