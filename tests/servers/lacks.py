@@ -56,6 +56,7 @@ LACKS: dict[str, dict[str, str]] = {
         "object-beside-prefix": "500, after a second",
         "delete-of-a-prefix": "500: the directory is not empty",
         "list-start-after-an-object-and-prefix": "",
+        "list-uploads": "NoSuchUpload if there are none",
         "trailing-slash-beside-prefix": "",
         "trailing-slash-keys": "drops the slash",
         "double-slash-keys": "400, after a second",

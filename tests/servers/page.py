@@ -72,6 +72,7 @@ MEANINGS = {
     "list-text-prefixes": "lists by any prefix",
     "list-start-after": "lists after a given key",
     "list-start-after-an-object-and-prefix": "lists after a key that is also a prefix of others",
+    "list-uploads": "lists open multipart uploads by a prefix, also if there are none",
     "bulk-delete": "deletes many objects with one request",
     "copies-keep-headers": "copies content type, metadata and headers",
     "copies-replace-headers": "replaces them in a copy",

@@ -22,7 +22,7 @@ def test_the_page_has_the_features_of_each_server() -> None:
     assert overview() in PAGE, f"this is the table to have there:\n\n{overview()}"
 
 
-@pytest.mark.parametrize("server", LACKS)
-def test_the_page_has_what_a_server_does_not_do(server: str) -> None:
-    section = PAGE.partition(f"\n### {VERSIONS[server]}\n")[2].partition("\n### ")[0]
-    assert differences(server) in section, f"this is the table to have there:\n\n{differences(server)}"
+@pytest.mark.parametrize("name", LACKS)
+def test_the_page_has_what_a_server_does_not_do(name: str) -> None:
+    section = PAGE.partition(f"\n### {VERSIONS[name]}\n")[2].partition("\n### ")[0]
+    assert differences(name) in section, f"this is the table to have there:\n\n{differences(name)}"
