@@ -1,6 +1,7 @@
 """Turns exceptions of a command into an exit status, with one sentence instead of a traceback."""
 
 import functools
+import gc
 import os
 import signal
 import sys
@@ -17,6 +18,7 @@ from metaflow_extensions.fasts3.api.errors import shown
 from metaflow_extensions.fasts3.api.standard_error import write_line
 
 INTERRUPTED = 128 + signal.SIGINT  # the status in shells of a program that Ctrl-C ended
+ALLOCATIONS = 50_000  # of objects, before Python looks for reference cycles among them
 BROKEN_PIPE = 128 + signal.SIGPIPE  # the reader has ended, as in `... | head`
 
 
@@ -26,7 +28,7 @@ def with_exit_status(function: "Callable[..., None]") -> "Callable[..., None]":
     @functools.wraps(function)
     def run(*args: Any, **kwargs: Any) -> None:
         try:
-            with _sigterm_raises():
+            with _sigterm_raises(), _rare_collections():
                 function(*args, **kwargs)
         except BrokenPipeError:
             # Python flushes stdout at its end, and would report the broken pipe once more.
@@ -61,6 +63,17 @@ def _sigterm_raises() -> "Iterator[None]":
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _rare_collections() -> "Iterator[None]":
+    """Make Python look for reference cycles less often: a quarter of the time of 100,000 files otherwise."""
+    before = gc.get_threshold()
+    gc.set_threshold(ALLOCATIONS, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def _exit(number: int, frame: Optional[FrameType]) -> None:

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from operator import eq
+from operator import eq, itemgetter
 from typing import Any, NamedTuple, Optional, cast
 
 from metaflow_extensions.fasts3.plans.jobs import Job, Outcome
@@ -107,8 +107,9 @@ def _entries(page: Page) -> list[Entry]:
 
 
 def _detailed(page: Page) -> list[Entry]:
-    rows = {one.key: one for one in (*page.objects, *(Entry(name, None) for name in page.prefixes))}
-    return [cast(Entry, rows[name]) for name in (sorted(rows) if page.prefixes else rows)]
+    entries = [*cast("Sequence[Entry]", page.objects), *(Entry(name, None) for name in page.prefixes)]
+    rows = dict(zip(map(itemgetter(0), entries), entries))
+    return [rows[name] for name in sorted(rows)] if page.prefixes else list(rows.values())
 
 
 def modified_of(entry: Entry) -> Optional[float]:
@@ -195,7 +196,7 @@ class Listings:
             # Some servers do not list in the order of UTF-8 bytes, as S3 does (for str, the order of code points).
             # Sorting a sorted list is cheap. A hostile server may repeat a key many pages later.
             for entries in self._found:
-                entries.sort(key=lambda entry: entry.key)
+                entries.sort(key=itemgetter(0))
                 if any(map(eq, entries, itertools.islice(entries, 1, None))):
                     entries[:] = dict.fromkeys(entries)
             self._is_sorted = True

@@ -12,6 +12,7 @@ are dropped: the entries returned until then are the beginning of that server's 
 import math
 from bisect import bisect_right
 from collections.abc import Sequence
+from operator import itemgetter, lt
 from typing import NamedTuple, Optional
 
 from metaflow_extensions.fasts3.plans.key_space import KeySpace
@@ -20,6 +21,7 @@ ALONE = 10  # pages that are always read sequentially, so that a short listing n
 PAGES_FOR_A_REQUEST = 2  # pages that must have arrived for each additional parallel request
 WORTH_IT = 2000.0  # estimated keys left in a span, for it to be split
 SAMPLES = 16  # keys of a page from which the pattern of keys is learned
+_KEY = itemgetter(0)  # of an entry; faster than its attribute for a whole page
 MOST_IDLE = 1000  # pages; S3 may send empty pages after many deletions, but not endlessly
 
 
@@ -61,7 +63,7 @@ class Chain:
     """
 
     def __init__(self, before: Sequence[Entry] = ()) -> None:
-        self._before = {row.key for row in before}  # names on the last page
+        self._before = set(map(_KEY, before))  # names on the last page
         self._firsts: set[str] = set()  # first new name of each page
         self._tokens: set[str] = set()
         self._idle = 0  # consecutive pages without new entries
@@ -73,11 +75,7 @@ class Chain:
         ------
         Endless
         """
-        new = (
-            rows
-            if self._before.isdisjoint(row.key for row in rows)
-            else [row for row in rows if row.key not in self._before]
-        )
+        new = rows if self._before.isdisjoint(map(_KEY, rows)) else [row for row in rows if row.key not in self._before]
         if next_token is not None:
             self._idle = 0 if new else self._idle + 1
             objects = sum(row.size is not None for row in rows) if not new else 0
@@ -87,7 +85,7 @@ class Chain:
                 raise Endless(f"{MOST_IDLE} consecutive pages of the listing have no new keys")
             self._tokens.add(next_token)
             self._firsts.update(row.key for row in new[:1])
-        self._before = {row.key for row in rows}
+        self._before = set(map(_KEY, rows))
         return new
 
 
@@ -318,17 +316,13 @@ class SplitListing:
 
 def _ascends(span: Span, rows: "list[Entry]") -> bool:
     """Whether a page's keys are in S3's order, and follow the previous ones."""
-    last = span.last
-    for row in rows:
-        if row.key <= last:
-            return False
-        last = row.key
-    return True
+    keys = [span.last, *map(_KEY, rows)]
+    return all(map(lt, keys, keys[1:]))
 
 
 def _cut_off(rows: "list[Entry]", span: Span) -> "tuple[list[Entry], Optional[Border]]":
     """Split a page into a span's own entries and the border to the next one."""
     if span.high is None or rows[-1].key <= span.high:
         return rows, None
-    own = bisect_right([row.key for row in rows], span.high)
+    own = bisect_right(list(map(_KEY, rows)), span.high)
     return rows[:own], Border(rows[own].key, span.asked, rows[:own])

@@ -6,7 +6,8 @@ https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjects.html: a marker i
 
 import itertools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from operator import itemgetter
 from typing import Optional, Union
 from urllib.parse import unquote_plus
 
@@ -97,14 +98,14 @@ def checked(page: Page, prefix: str, token: Optional[str]) -> Page:
         raise malformed("the listing is truncated and has no continuation token")
     if token and page.next_token == token:
         raise malformed("the response repeats the continuation token of the request")
-    check_names(itertools.chain((one.key for one in page.objects), page.prefixes), prefix, "the listing")
+    check_names([*map(itemgetter(0), page.objects), *page.prefixes], prefix, "the listing")
     return page
 
 
-def check_names(names: "Iterable[str]", prefix: str, what: str) -> None:
+def check_names(names: "Sequence[str]", prefix: str, what: str) -> None:
     """Raise TransferError, MALFORMED, for a name that does not begin with the requested prefix."""
-    other = next((name for name in names if not name.startswith(prefix)), None)
-    if other is not None:
+    if not all(map(str.startswith, names, itertools.repeat(prefix))):
+        other = next(name for name in names if not name.startswith(prefix))
         raise malformed(f"{what} of {prefix[:80]!r} contains {other[:80]!r}, which does not begin with it")
 
 
@@ -122,23 +123,16 @@ def parse_page(document: bytes, details: bool = False) -> Page:
     TransferError
         See `xml_documents.read`; MALFORMED for another document.
     """
-    rows, found = _read_at_once(document, details) or _read_one_by_one(document, details)
+    (keys, sizes, *others), found = _read_at_once(document, details) or _read_one_by_one(document, details)
     decode = unquote_plus if found.texts.get("EncodingType") == "url" else str
-    objects: Sequence[Union[ListedObject, DetailedObject]]
     # Most keys need no decoding; this check takes a third of the time of decoding.
+    keys = [decode(key) if "%" in key or "+" in key else key for key in keys]
+    objects: Sequence[Union[ListedObject, DetailedObject]]
     if details:
-        objects = [
-            DetailedObject(
-                decode(key) if "%" in key or "+" in key else key,
-                int(size),
-                etag,
-                xml_timestamp(modified),
-                storage_class,
-            )
-            for key, size, etag, modified, storage_class in rows
-        ]
+        etags, dates, storage_classes = others
+        objects = list(map(DetailedObject, keys, map(int, sizes), etags, map(xml_timestamp, dates), storage_classes))
     else:
-        objects = [ListedObject(decode(key) if "%" in key or "+" in key else key, int(size)) for key, size in rows]
+        objects = list(map(ListedObject, keys, map(int, sizes)))
     prefixes = [decode(row["Prefix"]) for row in found.rows["CommonPrefixes"]]
     token = found.texts.get("NextContinuationToken", "") if found.texts.get("IsTruncated") == "true" else None
     if token == "" and not found.texts.keys().isdisjoint({"Marker", "NextMarker"}):  # of version 1
@@ -157,10 +151,10 @@ def size_of(row: "dict[str, str]") -> int:
     return int(row["Size"])
 
 
-Rows = list[tuple[str, ...]]  # texts of the fields; "" for those that an object does not have
+Columns = list[list[str]]  # for each field, the texts of all objects; "" for objects that do not have it
 
 
-def _read_at_once(document: bytes, details: bool) -> Optional[tuple[Rows, Document]]:
+def _read_at_once(document: bytes, details: bool) -> Optional[tuple[Columns, Document]]:
     """Read a listing in which all objects are consecutive and in the usual form, many times faster.
 
     One regular expression reads all objects. The XML parser reads the rest of the document and the first object, to
@@ -168,7 +162,7 @@ def _read_at_once(document: bytes, details: bool) -> Optional[tuple[Rows, Docume
 
     Returns
     -------
-    tuple of rows and Document, or None
+    tuple of columns and Document, or None
         None if any object is written in another form.
     """
     pattern = _DETAILED_OBJECT if details else _OBJECT
@@ -182,29 +176,30 @@ def _read_at_once(document: bytes, details: bool) -> Optional[tuple[Rows, Docume
     if any(parts[step - 1 :: step]) or None in keys or None in sizes:
         return None
     found = _read((before + first[0] + after).encode("ascii"))
-    rows: Rows = list(zip(keys, sizes, *(map(_unescaped, column) for column in others)))
-    return (rows, found) if _texts_of(found, details) == rows[:1] else None
+    columns = [keys, sizes, *map(_unescaped, others)]
+    return (columns, found) if _texts_of(found, details) == [column[:1] for column in columns] else None
 
 
-def _read_one_by_one(document: bytes, details: bool) -> tuple[Rows, Document]:
+def _read_one_by_one(document: bytes, details: bool) -> tuple[Columns, Document]:
     found = _read(document)
     for row in found.rows["Contents"]:
         size_of(row)
     return _texts_of(found, details), found
 
 
-def _texts_of(found: Document, details: bool) -> Rows:
-    fields = _DETAILS if details else _FIELDS
-    return [tuple(row.get(name, "") for name in fields) for row in found.rows["Contents"]]
+def _texts_of(found: Document, details: bool) -> Columns:
+    return [[row.get(name, "") for row in found.rows["Contents"]] for name in (_DETAILS if details else _FIELDS)]
 
 
-def _unescaped(text: Optional[str]) -> str:
-    """A text without references; "" for None."""
-    if not text or "&" not in text:
-        return text or ""
-    for reference, character in _REFERENCES:
-        text = text.replace(reference, character)
-    return text.replace("&amp;", "&")  # last: &amp;lt; means &lt;
+def _unescaped(column: "list[Optional[str]]") -> list[str]:
+    """Texts without references; "" for None."""
+    # All at once: most columns with references have them in each text. The patterns match no line feed.
+    text = "\n".join(one or "" for one in column)
+    if "&" in text:
+        for reference, character in _REFERENCES:
+            text = text.replace(reference, character)
+        text = text.replace("&amp;", "&")  # last: &amp;lt; means &lt;
+    return text.split("\n")
 
 
 def marker_of(token: str) -> Optional[str]:

@@ -61,7 +61,7 @@ def checked(page: UploadsPage, prefix: str, after: Optional[Sequence[str]]) -> U
     # SeaweedFS sends only the upload id, and continues only if it receives only that.
     if page.after is not None and (not any(page.after) or (after and list(after) == list(page.after))):
         raise malformed("the list of uploads is truncated and has no new marker")
-    check_names((one.key for one in page.uploads), prefix, "the list of uploads")
+    check_names([one.key for one in page.uploads], prefix, "the list of uploads")
     return page
 
 

@@ -39,7 +39,7 @@ def checked(page: VersionsPage, prefix: str, after: Optional[Sequence[str]]) -> 
     """
     if page.after is not None and (not any(page.after) or (after and list(after) == list(page.after))):
         raise TransferError(Failure(Code.MALFORMED, "the list of versions is truncated and has no new marker"))
-    check_names((one.key for one in page.versions), prefix, "the list of versions")
+    check_names([one.key for one in page.versions], prefix, "the list of versions")
     return page
 
 
