@@ -23,6 +23,7 @@ from metaflow_extensions.fasts3.api.progress import Progress
 from metaflow_extensions.fasts3.api.s3 import S3
 from metaflow_extensions.fasts3.api.s3object import S3Object
 from metaflow_extensions.fasts3.api.s3objects import S3Objects
+from metaflow_extensions.fasts3.api.s3transfers import S3Downloads, S3Transfers
 from metaflow_extensions.fasts3.api.uploads import S3Upload
 
 __all__ = [
@@ -39,9 +40,11 @@ __all__ = [
     "Progress",
     "PutValue",
     "RangeInfo",
+    "S3Downloads",
     "S3GetObject",
     "S3Object",
     "S3Objects",
     "S3PutObject",
+    "S3Transfers",
     "S3Upload",
 ]

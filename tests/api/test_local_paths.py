@@ -7,7 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from metaflow_extensions.fasts3.api.errors import MetaflowS3Exception, MetaflowS3URLException
-from metaflow_extensions.fasts3.api.local_paths import Target, ignores_case, make_parents, passes_link, targets
+from metaflow_extensions.fasts3.api.local_paths import (
+    Target,
+    ignores_case,
+    is_plain,
+    make_parents,
+    passes_link,
+    targets,
+)
 
 
 def named(*names):
@@ -141,3 +148,14 @@ def test_control_characters_do_not_reach_a_terminal():
     with pytest.raises(MetaflowS3URLException) as refused:
         targets("/d", [("s3://b/\x1b[2J/../x", "\x1b[2J/../x")], False)
     assert "\x1b" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["a", "a/b", ".a", "a/..b/c", "...", "a b/c~", "x" * 255])
+def test_plain_names(name):
+    assert is_plain(name)
+    assert targets("/d", named(name), False) == [Target(f"s3://bucket/p/{name}", f"/d/{name}")]
+
+
+@pytest.mark.parametrize("name", ["", "/", "a/", "/a", "a//b", ".", "..", "a/./b", "a/..", "a\0", "é", "x" * 256])
+def test_names_that_need_a_closer_look(name):
+    assert not is_plain(name)

@@ -11,6 +11,7 @@ from metaflow_extensions.fasts3.api.mirrors import LocalDestination, StoredDesti
 from metaflow_extensions.fasts3.api.path_patterns import PathPatterns
 
 ALL = PathPatterns(None, None)
+ETAG = '"e"'
 
 
 @pytest.fixture
@@ -44,29 +45,36 @@ def test_what_is_not_kept_goes_with_its_directories(root, left_out):
     write(root, "a", "b", "c/d/e", "c/f", "g/h/i")
     (root / "empty").mkdir()
     noted = LocalDestination(str(root), ALL)
-    assert noted.delete_others(kept(root, "a", "c/f"), False, left_out) == 3
+    assert noted.delete_others(kept(root, "a", "c/f"), False, left_out) == kept(root, "b", "c/d/e", "g/h/i")
     assert names_in(root) == {"a", "c/", "c/f", "empty/"}
     assert left_out.reasons == {}
+
+
+def test_a_dry_run_deletes_nothing(root, left_out):
+    write(root, "a", "b", "c/d/e", "c/f")
+    noted = LocalDestination(str(root), ALL)
+    assert noted.delete_others(kept(root, "a"), False, left_out, dry_run=True) == kept(root, "b", "c/d/e", "c/f")
+    assert names_in(root) == {"a", "b", "c/", "c/d/", "c/d/e", "c/f"}
 
 
 def test_a_directory_of_its_own_stays(root, left_out):
     write(root, "marked/a", "other/a")
     noted = LocalDestination(str(root), ALL)
-    assert noted.delete_others(kept(root, "marked/"), False, left_out) == 2
+    assert noted.delete_others(kept(root, "marked/"), False, left_out) == kept(root, "marked/a", "other/a")
     assert names_in(root) == {"marked/"}
 
 
 def test_the_directory_itself_stays(root, left_out):
     write(root, "a")
-    assert LocalDestination(str(root), ALL).delete_others([], False, left_out) == 1
+    assert LocalDestination(str(root), ALL).delete_others([], False, left_out) == kept(root, "a")
     assert names_in(root) == set()
-    assert LocalDestination(str(root / "none"), ALL).delete_others([], False, left_out) == 0
+    assert LocalDestination(str(root / "none"), ALL).delete_others([], False, left_out) == []
 
 
 def test_what_is_not_selected_stays(root, left_out):
     write(root, "a.csv", "b.csv", "b.txt", "c/d.csv", "c/d.log")
     noted = LocalDestination(str(root), PathPatterns("*.csv", "c/*"))
-    assert noted.delete_others(kept(root, "a.csv"), False, left_out) == 1
+    assert noted.delete_others(kept(root, "a.csv"), False, left_out) == kept(root, "b.csv")
     assert names_in(root) == {"a.csv", "b.txt", "c/", "c/d.csv", "c/d.log"}
 
 
@@ -97,7 +105,7 @@ def test_what_changes_meanwhile_stays(root, left_out, change):
     noted = LocalDestination(str(root), ALL)
     change(root / "a")
     write(root, "new")
-    assert noted.delete_others([], False, left_out) == 1
+    assert len(noted.delete_others([], False, left_out)) == 1
     assert {name.rstrip("/") for name in names_in(root)} == {"a", "new"}
 
 
@@ -105,7 +113,7 @@ def test_what_somebody_else_deletes_is_no_failure(root, left_out):
     write(root, "a", "b/c")
     noted = LocalDestination(str(root), ALL)
     (root / "a").unlink()
-    assert noted.delete_others([], False, left_out) == 1
+    assert len(noted.delete_others([], False, left_out)) == 1
     assert left_out.reasons == {}
 
 
@@ -117,7 +125,7 @@ def test_links_go_and_what_they_lead_to_stays(root, tmp_path, left_out):
     (root / "broken").symlink_to("nowhere")
     (root / "folder").symlink_to(outside)
     noted = LocalDestination(str(root), ALL)
-    assert noted.delete_others(kept(root, "target"), False, left_out) == 2
+    assert len(noted.delete_others(kept(root, "target"), False, left_out)) == 2
     assert names_in(root) == {"target", "folder/"}
     assert names_in(outside) == {"precious"}
 
@@ -127,7 +135,7 @@ def test_a_link_that_takes_the_place_of_a_directory_is_not_followed(root, tmp_pa
     noted = LocalDestination(str(root), ALL)
     (root / "b").rename(tmp_path / "moved")  # the same files, elsewhere
     (root / "b").symlink_to(tmp_path / "moved")
-    assert noted.delete_others([], False, left_out) == 1
+    assert len(noted.delete_others([], False, left_out)) == 1
     assert names_in(tmp_path / "moved") == {"c/", "c/precious"}
 
 
@@ -135,7 +143,7 @@ def test_a_file_that_is_kept_by_a_path_through_a_link_stays(root, left_out):
     write(root, "real/x", "real/y")
     (root / "link").symlink_to("real")
     noted = LocalDestination(str(root), ALL)
-    assert noted.delete_others(kept(root, "link/x"), False, left_out) == 1
+    assert len(noted.delete_others(kept(root, "link/x"), False, left_out)) == 1
     assert names_in(root) == {"real/", "real/x", "link/"}
 
 
@@ -143,7 +151,7 @@ def test_a_directory_that_is_reached_through_a_link(root, tmp_path, left_out):
     write(root, "a", "b")
     (tmp_path / "way").symlink_to(root)
     noted = LocalDestination(str(tmp_path / "way"), ALL)
-    assert noted.delete_others(kept(tmp_path / "way", "a"), False, left_out) == 1
+    assert len(noted.delete_others(kept(tmp_path / "way", "a"), False, left_out)) == 1
     assert names_in(root) == {"a"}
 
 
@@ -151,9 +159,9 @@ def test_case_and_normalization_where_the_file_system_ignores_them(root, left_ou
     write(root, "Report.TXT", "caf\u00e9/x", "other")
     noted = LocalDestination(str(root), ALL)
     names = kept(root, "report.txt", "Cafe\u0301/X")
-    assert noted.delete_others(names, True, left_out) == 1
+    assert len(noted.delete_others(names, True, left_out)) == 1
     assert names_in(root) == {"Report.TXT", "caf\u00e9/", "caf\u00e9/x"}
-    assert LocalDestination(str(root), ALL).delete_others(names, False, left_out) == 2
+    assert len(LocalDestination(str(root), ALL).delete_others(names, False, left_out)) == 2
 
 
 def test_what_is_neither_a_file_nor_a_link_stays(root, left_out):
@@ -161,7 +169,7 @@ def test_what_is_neither_a_file_nor_a_link_stays(root, left_out):
     with open(os.fsencode(root) + b"/\xff", "wb"):
         pass
     write(root, ".metaflow.s3.abc/0", "a")
-    assert LocalDestination(str(root), ALL).delete_others([], False, left_out) == 1
+    assert len(LocalDestination(str(root), ALL).delete_others([], False, left_out)) == 1
     assert "a" not in os.listdir(root)
     assert len(os.listdir(root)) == 3
     assert left_out.reasons == {}
@@ -178,7 +186,7 @@ def test_what_can_t_be_deleted_is_named_and_does_not_stop_the_others(root, left_
 
     noted = LocalDestination(str(root), ALL)
     monkeypatch.setattr(os, "unlink", refuse)
-    assert noted.delete_others([], False, left_out) == 1
+    assert len(noted.delete_others([], False, left_out)) == 1
     with pytest.raises(
         MetaflowS3Exception, match=r"Could not delete the file '.*/a/b' \(Permission denied\)\."
     ) as told:
@@ -195,7 +203,7 @@ def test_places_that_are_never_mirrored(root, monkeypatch):
 
 
 def listed(*names):
-    return [SimpleNamespace(key=f"p/{name}") for name in names]
+    return [SimpleNamespace(key=f"p/{name}", etag=ETAG) for name in names]
 
 
 def test_objects_without_a_file(root):
@@ -203,15 +211,16 @@ def test_objects_without_a_file(root):
     (root / "link").symlink_to("nowhere")
     odd = ["a//b", "../root/a", "a/", "x" * 300, "\0", ""]
     names = ["a", "b", "c/d", "new", "folder", "folder/", "gone/", "link", *odd]
-    found = StoredDestination("bucket", "p/", ALL, listed(*names)).others(str(root), ["a", "folder/x"])
+    stored = StoredDestination("bucket", "p/", ALL, listed(*names))
     gone = ["b", "c/d", "folder", "gone/", *odd]
-    assert found == [("bucket", f"p/{name}") for name in gone]
+    assert stored.others(["a", "folder/x"], str(root)) == [("bucket", f"p/{name}", ETAG) for name in gone]
+    assert [one[1] for one in stored.others(["a", "b"])] == [f"p/{name}" for name in names if name not in ("a", "b")]
 
 
 def test_objects_that_are_not_selected_stay(root):
     names = ["a.csv", "b.csv", "b.txt"]
-    found = StoredDestination("bucket", "p/", PathPatterns("*.csv", "a*"), listed(*names)).others(str(root), [])
-    assert found == [("bucket", "p/b.csv")]
+    found = StoredDestination("bucket", "p/", PathPatterns("*.csv", "a*"), listed(*names)).others([], str(root))
+    assert found == [("bucket", "p/b.csv", ETAG)]
 
 
 @pytest.mark.parametrize("prefix", ["", "/", "//"])

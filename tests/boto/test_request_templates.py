@@ -129,14 +129,14 @@ CALLS = {
         {**UPLOAD, **COPIED, "PartNumber": 3, "CopySourceRange": "bytes=0-9"},
     ),
     "DeleteObject": (
-        lambda ours, b: ours.delete(b, UGLY, "v/+"),
+        lambda ours, b: ours.delete(b, UGLY, "v/+", '"e"'),
         "delete_object",
-        {**OBJECT, "VersionId": "v/+"},
+        {**OBJECT, "VersionId": "v/+", "IfMatch": '"e"'},
     ),
     "DeleteObjects": (
-        lambda ours, b: ours.delete_objects(b, keys=[UGLY, "a<&>\"'b\r\n"]),
+        lambda ours, b: ours.delete_objects(b, keys=[UGLY, "a<&>\"'b\r\n"], etags=['"e&<"', ""]),
         "delete_objects",
-        {"Delete": {"Objects": [{"Key": UGLY}, {"Key": "a<&>\"'b\r\n"}], "Quiet": True}},
+        {"Delete": {"Objects": [{"Key": UGLY, "ETag": '"e&<"'}, {"Key": "a<&>\"'b\r\n"}], "Quiet": True}},
     ),
     "ListObjectsV2": (
         lambda ours, b: ours.list_page(b, UGLY, "/", "next /+=", 7),

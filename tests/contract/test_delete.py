@@ -6,7 +6,7 @@ import pytest
 from case import case
 from contract.test_keys import directories_for, keys_for
 from metaflow import S3
-from metaflow.datatools.s3 import MetaflowS3NotFound, MetaflowS3URLException
+from metaflow.datatools.s3 import MetaflowS3NotFound, MetaflowS3PreconditionFailed, MetaflowS3URLException
 
 TREE = {
     "log/0": b"zero",
@@ -237,17 +237,61 @@ def test_there_is_no_default(s3):
             call()
 
 
+# --- S3Objects: each is what its URL says.
+
+
 @pytest.mark.usefixtures("tree")
-def test_a_listed_object_is_refused_because_its_key_is_relative_to_what_was_listed(s3, bare, stored):
+def test_listed_objects_are_deleted_by_their_urls(s3, bare, stored):
     stored.put("0", b"not what was listed")
     listed = s3.list_recursive(["log"])
     assert "0" in [one.key for one in listed]
-    for call in (lambda: s3.delete_many(listed), lambda: s3.delete(listed[0]), lambda: s3.delete_recursive(listed)):
-        with pytest.raises(MetaflowS3URLException, match="url"):
-            call()
-    assert stored.list() == {*TREE, "0"}
-    assert bare.delete_many(one.url for one in listed) == len(LOG)
+    bare.delete(listed[0])
+    assert s3.delete_many(listed) == len(LOG)
     assert stored.list() == {*TREE, "0"} - LOG
+
+
+@pytest.mark.usefixtures("tree")
+def test_a_listed_object_is_no_prefix(s3, stored):
+    with pytest.raises(MetaflowS3URLException, match="Pass an S3Object to delete"):
+        s3.delete_recursive(s3.list_recursive(["log"]))
+    folder = next(one for one in s3.list_paths(["log"]) if not one.exists)
+    for call in (lambda: s3.delete(folder), lambda: s3.delete_many([folder])):
+        with pytest.raises(MetaflowS3URLException, match="is a directory of a listing"):
+            call()
+    assert stored.list() == set(TREE)
+
+
+@pytest.mark.needs("versions")
+def test_a_listed_version_is_not_the_object(bare, versioned):
+    versioned.put("a", b"1")
+    url = f"s3://{versioned.bucket}/a"
+    [version] = bare.list_versions([url])
+    with pytest.raises(MetaflowS3URLException, match="is a version"):
+        bare.delete(version)
+    bare.delete(bare.get(url))  # adds a delete marker
+    assert [one.is_delete_marker for one in bare.list_versions([url])] == [True, False]
+
+
+@pytest.mark.usefixtures("tree")
+@pytest.mark.parametrize("missing_ok", [True, False])
+def test_objects_that_were_read_and_are_still_the_same(s3, stored, missing_ok):
+    s3.delete(s3.get("lo"), missing_ok=missing_ok)
+    assert s3.delete_many(s3.info_many(["log/0", "log/deep/1"]), missing_ok=missing_ok) == 2
+    assert stored.list() == set(TREE) - {"lo", "log/0", "log/deep/1"}
+
+
+@pytest.mark.needs("conditional-deletions")
+@pytest.mark.usefixtures("tree")
+def test_objects_that_were_replaced_since_stay(s3, root, stored):
+    read = s3.info_many(["log/0", "lo", "log-1/x"])
+    stored.put_all({"lo": b"new", "log-1/x": b"new"})
+    stored.delete("log/0")
+    with pytest.raises(MetaflowS3PreconditionFailed) as raised:
+        s3.delete_many(read)
+    assert set(raised.value.failed) == {f"{root}/lo", f"{root}/log-1/x"}
+    with pytest.raises(MetaflowS3PreconditionFailed, match="has been replaced since"):
+        s3.delete(read[1])
+    assert stored.list() == set(TREE) - {"log/0"}
 
 
 @pytest.mark.usefixtures("tree")

@@ -6,7 +6,7 @@ import pytest
 from contract.trees import TREE, tree_of, write
 from metaflow.datatools.s3 import MetaflowS3Exception, MetaflowS3NotFound, MetaflowS3URLException
 
-from metaflow_extensions.fasts3.api import directories, mirrors
+from metaflow_extensions.fasts3.api import directories, directory_walk, mirrors
 
 EXTRA = {"1.txt": b"extra", "b/c/3.bin": b"extra", "d/e": b"extra"}
 
@@ -179,13 +179,13 @@ def test_a_wrong_directory_or_prefix_is_told_before_anything_else(s3, bare, loca
 def test_what_others_add_meanwhile_stays(s3, local, stored, tmp_path, monkeypatch):
     """The destination is looked at first, so what comes later is not known."""
     stored.put_all({"m/extra": b"", "m/0.txt": b""})
-    files_in = directories.files_in
+    entries_in = directory_walk.entries_in
 
     def later(*arguments):
         stored.put("m/new", b"theirs")
-        return files_in(*arguments)
+        return entries_in(*arguments)
 
-    monkeypatch.setattr(directories, "files_in", later)
+    monkeypatch.setattr(directory_walk, "entries_in", later)
     s3.upload(local, "m", delete=True)
     assert below(stored, "m/") == {**TREE, "new": b"theirs"}
 
@@ -205,13 +205,30 @@ def test_a_file_that_comes_meanwhile_keeps_its_object(s3, local, stored, monkeyp
     stored.put_all({"m/late": b"object", "m/extra": b""})
     others = mirrors.StoredDestination.others
 
-    def first(self, directory, names):
+    def first(self, *arguments):
         write(local, {"late": b"file"})
-        return others(self, directory, names)
+        return others(self, *arguments)
 
     monkeypatch.setattr(mirrors.StoredDestination, "others", first)
     s3.upload(local, "m", delete=True)
     assert below(stored, "m/") == {**TREE, "late": b"object"}
+
+
+@pytest.mark.needs("conditional-deletions")
+def test_an_object_that_is_replaced_meanwhile_stays(s3, local, stored, monkeypatch):
+    stored.put_all({"m/extra": b"", "m/gone": b"", "m/replaced": b""})
+    others = mirrors.StoredDestination.others
+
+    def meanwhile(self, *arguments):
+        found = others(self, *arguments)
+        stored.put("m/replaced", b"theirs")
+        stored.delete("m/gone")
+        return found
+
+    monkeypatch.setattr(mirrors.StoredDestination, "others", meanwhile)
+    found = s3.upload(local, "m", delete=True)
+    assert [url.rpartition("/")[2] for url in found.deleted] == ["extra", "gone"]
+    assert below(stored, "m/") == {**TREE, "replaced": b"theirs"}
 
 
 def test_temporary_files_of_a_client_stay(make_s3, root, stored, tmp_path):

@@ -268,6 +268,23 @@ def copy_recursive(world: World) -> Iterator[None]:
     assert {key: world.stored.blob(f"copy/{key}") for key in blobs} == blobs
 
 
+@case("DeleteObjects")
+def copy_mirror(world: World) -> Iterator[None]:
+    world.stored.put_all({"dir/a": SMALL, "copy/a": SMALL, "copy/b": b"", "copy/c": b"", "other": b""})
+    yield
+    world.s3.copy_recursive("dir", "copy", delete=True)
+    assert world.stored.blobs() == {"dir/a": SMALL, "copy/a": SMALL, "other": b""}
+
+
+@case("DeleteObject")
+def delete_what_was_read(world: World) -> Iterator[None]:
+    world.stored.put_all({"a": SMALL, "ab": SMALL})
+    read = world.s3.info("a")
+    yield
+    world.s3.delete(read)
+    assert world.stored.list() == {"ab"}
+
+
 @case("UploadPartCopy", after=1)
 def copy_large(world: World) -> Iterator[None]:
     world.stored.put("a", LARGE)

@@ -5,6 +5,7 @@ Each line that is marked as wrong must be an error, and no other line may be one
 
 import io
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional
 from urllib.request import urlopen
 
@@ -14,10 +15,12 @@ from metaflow_extensions.fasts3.typed import (
     MetaflowS3Exception,
     PutValue,
     RangeInfo,
+    S3Downloads,
     S3GetObject,
     S3Object,
     S3Objects,
     S3PutObject,
+    S3Transfers,
     S3Upload,
 )
 
@@ -121,8 +124,16 @@ def writes(s3: S3, value: PutValue) -> None:
     s3.put("k", 5)  # wrong
     found = s3.get("a")
     assert_type(s3.copy(found, "k", metadata={"n": 1}), str)
-    assert_type(s3.copy_many([("a", "b"), (found, "c"), (S3GetObject("d"), "e")]), list[tuple[str, str]])
-    assert_type(s3.copy_recursive("a", "b"), list[tuple[str, str]])
+    copied = s3.copy_many([("a", "b"), (found, "c"), (S3GetObject("d"), "e")])
+    assert_type(copied, S3Transfers)
+    assert_type((copied[0], copied.unchanged), tuple[tuple[str, str], list[tuple[str, str]]])
+    assert_type(s3.copy_recursive("a", "b", include="*", dry_run=True), S3Transfers)
+    assert_type(s3.upload(["a", Path("b")], "c", content_type="text/plain").deleted, list[str])
+    down = s3.download(["a", found, (found, "b"), ("c", "d")], "e", compare=False)
+    assert_type(down, S3Downloads)
+    assert_type((down[0], down.unchanged, down.deleted), tuple[S3Object, S3Objects, list[str]])
+    s3.download([("a", 5)], "e")  # wrong
+    assert_type(s3.delete_many([found, "a"]), int)
     s3.copy(5, "k")  # wrong
     s3.put_many(["ab"])  # wrong
     s3.put_files([("a", b"x")])  # wrong

@@ -80,7 +80,7 @@ def uploads_of(folder, contents, condition=None):
 def carried_out(uploads, store, **options):
     """The keys that were stored, and how many jobs of each operation there were."""
     with HashThreads(0) as hashing:
-        plan = ChangedUploads(uploads, STEP, hashing=hashing, refusals=Refusals(), **options)
+        plan = ChangedUploads(uploads, STEP, make=uploads.__getitem__, hashing=hashing, refusals=Refusals(), **options)
         jobs = carry_out(plan, store)
     stored = {upload.key for upload, is_stored in zip(uploads, plan.stored) if is_stored}
     return stored, Counter(job.operation for job in jobs)
@@ -119,7 +119,7 @@ def test_only_what_a_listing_leaves_open_is_looked_at(tmp_path, monkeypatch):
     store.add("m/large", contents["m/large"], '"' + "0" * 32 + '-3"', settled("large"))
     store.add("m/none", contents["m/none"], "", settled("none"))
     with HashThreads(0) as hashing:
-        plan = ChangedUploads(uploads, 100, hashing=hashing)
+        plan = ChangedUploads(uploads, 100, make=uploads.__getitem__, hashing=hashing)
         plan._step = STEP  # of parts; all are one PUT here
         plan._step_of = lambda _: 100
         jobs = carry_out(plan, store)
@@ -213,7 +213,7 @@ def test_what_differs_is_uploaded_while_the_rest_is_compared(tmp_path, monkeypat
 
     monkeypatch.setattr(changed_uploads, "has_etag", compare)
     with HashThreads(30) as hashing:  # a thread for each, so that none waits in a queue
-        plan = ChangedUploads(uploads, STEP, hashing=hashing)
+        plan = ChangedUploads(uploads, STEP, make=uploads.__getitem__, hashing=hashing)
         queue = JobQueue(plan)
         while queue.is_held:
             job = queue.take()
@@ -256,3 +256,22 @@ def test_where_there_are_no_threads_the_caller_works(monkeypatch):
         with pytest.raises(ZeroDivisionError):
             hashing.settle()
     assert (results, hashing.under_way) == ([1], 0)
+
+
+@pytest.mark.parametrize("condition", [None, ABSENT])
+@pytest.mark.parametrize("count", [3, 8])
+def test_a_dry_run_stores_nothing_and_says_what_would_be(tmp_path, condition, count):
+    contents = {f"m/{number}": b"%d" % number for number in range(count)}
+    uploads, store = uploads_of(tmp_path, contents, condition), Store()
+    store.add("m/0", contents["m/0"])
+    store.add("m/1", b"other")
+    before = set(store)
+    stored, jobs = carried_out(uploads, store, dry_run=True)
+    assert stored == set(contents) - ({"m/0", "m/1"} if condition else {"m/0"})
+    assert set(store) == before
+    assert set(jobs) <= {"head", "list_page"}
+
+
+def test_a_dry_run_without_comparison_asks_nothing(tmp_path):
+    uploads = uploads_of(tmp_path, {"m/0": b"0", "m/1": b"1"})
+    assert carried_out(uploads, Store(), dry_run=True, compare=False) == ({"m/0", "m/1"}, {})

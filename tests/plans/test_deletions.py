@@ -5,14 +5,14 @@ from random import Random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from plans.carrying_out import carry_out
+from plans.carrying_out import carry_out, missing
 
 from metaflow_extensions.fasts3.plans import deletions, refusals
-from metaflow_extensions.fasts3.plans.deletions import AHEAD, Deletions, ListedDeletions
+from metaflow_extensions.fasts3.plans.deletions import AHEAD, CHANGED, Deletions, ListedDeletions
 from metaflow_extensions.fasts3.plans.listings import Listing, outermost
 from metaflow_extensions.fasts3.plans.plan import JobFailed, JobQueue
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
-from metaflow_extensions.fasts3.wire.transfers import ListedObject, Page
+from metaflow_extensions.fasts3.wire.transfers import ListedObject, ObjectInfo, Page
 
 DENIED = Failure(Code.ACCESS_DENIED, "Access Denied", "AccessDenied", 403, "REQUEST")
 STUCK = Failure(Code.BUSY, "We encountered an internal error", "InternalError", 500, "REQUEST")
@@ -20,6 +20,7 @@ NOT_IMPLEMENTED = Failure(Code.NOT_IMPLEMENTED, "no", "NotImplemented", 501)
 NO_METHOD = Failure(Code.REJECTED, "no", "MethodNotAllowed", 405)
 NO_MD5 = Failure(Code.REJECTED, "no", "MissingContentMD5", 400)
 MALFORMED = Failure(Code.REJECTED, "no", "MalformedXML", 400)
+PRECONDITION = Failure(Code.PRECONDITION, "no", "PreconditionFailed", 412)
 
 
 class Store:
@@ -353,3 +354,79 @@ def test_prefixes_inside_others_are_left_out():
     listings = [Listing("b", prefix) for prefix in ("log/deep/", "log/", "log-1/", "log/", "log0/", "l/")]
     assert [one.prefix for one in outermost([*listings])] == ["l/", "log-1/", "log/", "log0/"]
     assert len(outermost([Listing("b", "log/"), Listing("c", "log/"), Listing("a", "log/x/")])) == 3
+
+
+# --- Those that must still be what was read or listed.
+
+
+class Versions(Store):
+    """Holds objects of the bucket b, by their ETags, and deletes one only if it has the given ETag."""
+
+    def __init__(self, etags, **given):
+        super().__init__([("b", key) for key in etags], **given)
+        self.etags = etags
+
+    def _has(self, key, etag):
+        return not etag or (("b", key) in self.held and self.etags[key] == etag)
+
+    def delete(self, job):
+        return super().delete(job) if self._has(job.key, job.arguments.get("if_match")) else PRECONDITION
+
+    def delete_objects(self, job):
+        keys = job.arguments["keys"]
+        etags = job.arguments.get("etags", [""] * len(keys))
+        self.refusals = {key: PRECONDITION for key, etag in zip(keys, etags) if not self._has(key, etag)}
+        replies = super().delete_objects(job)
+        self.refusals = {}
+        return replies
+
+    def head(self, job):
+        there = ("b", job.key) in self.held
+        return ObjectInfo(1, self.etags[job.key], None, {}, None, None) if there else missing()
+
+
+def test_etags_go_with_the_keys():
+    def answer(job):
+        return {} if job.operation == "delete_objects" else None
+
+    done = carry_out(Deletions([("b", "x", '"1"'), ("b", "y", None), ("b", "z\n", '"3"')]), answer)
+    assert [job.arguments for job in done if job.operation == "delete"] == [{"if_match": '"3"'}]
+    assert [job.arguments for job in carry_out(Deletions([("b", "x"), ("b", "y", None)]), answer)] == [
+        {"keys": ["x", "y"]}
+    ]
+    (job,) = carry_out(Deletions([("b", "x", '"1"'), ("b", "y")]), answer)
+    assert job.arguments == {"keys": ["x", "y"], "etags": ['"1"', ""]}
+
+
+def test_what_was_replaced_stays_and_what_is_gone_is_no_failure():
+    wanted = [("b", str(number), f'"{number}"') for number in range(6)]
+    store = Versions({key: etag for _, key, etag in wanted})
+    store.etags["2"] = '"another"'
+    store.held.remove(("b", "4"))
+    plan = Deletions(wanted)
+    done = carry_out(plan, store)
+    assert store.held == {("b", "2")}
+    assert plan.deleted == 5
+    assert plan.failures == {"s3://b/2": ("delete", CHANGED)}
+    assert [(job.operation, job.key) for job in done if job.operation == "head"] == [("head", "2"), ("head", "4")]
+
+
+@pytest.mark.parametrize("etag", ['"1"', '"another"'])
+def test_one_that_must_be_the_same(etag):
+    store = Versions({"k": etag})
+    plan = Deletions([("b", "k", '"1"')])
+    carry_out(plan, store)
+    assert (plan.deleted, bool(store.held)) == ((1, False) if etag == '"1"' else (0, True))
+
+
+def test_a_server_that_refuses_the_condition_deletes_without_it():
+    class Refusing(Store):
+        def delete(self, job):
+            return NOT_IMPLEMENTED if "if_match" in job.arguments else super().delete(job)
+
+    wanted = [("b", f"{number}\n", '"1"') for number in range(5)]
+    store = Refusing([one[:2] for one in wanted])
+    plan = Deletions(wanted)
+    done = carry_out(plan, store, room=1)
+    assert (store.held, plan.deleted, plan.failures) == (set(), 5, {})
+    assert len(done) == 6  # the condition was tried once

@@ -1,10 +1,8 @@
 """The methods of `S3` that copy within S3."""
 
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, Optional, Union
-
-from metaflow.exception import MetaflowException
 
 from metaflow_extensions.fasts3.api.arguments import (
     S3GetObject,
@@ -20,17 +18,17 @@ from metaflow_extensions.fasts3.api.client import Client
 from metaflow_extensions.fasts3.api.errors import (
     MOST_URL,
     MetaflowS3InvalidObject,
-    MetaflowS3NotFound,
     shown,
 )
 from metaflow_extensions.fasts3.api.errors_of_many import LeftOut
-from metaflow_extensions.fasts3.api.location import SCHEME, as_directory, split_object_url, split_url
+from metaflow_extensions.fasts3.api.location import SCHEME, split_object_url, split_url
 from metaflow_extensions.fasts3.api.placement import Place
 from metaflow_extensions.fasts3.api.s3object import S3Object
+from metaflow_extensions.fasts3.api.s3transfers import S3Transfers
 from metaflow_extensions.fasts3.boto.endpoints import is_aws
 from metaflow_extensions.fasts3.plans import copies
 from metaflow_extensions.fasts3.plans.copies import Copies, Copy
-from metaflow_extensions.fasts3.plans.listings import Listing
+from metaflow_extensions.fasts3.plans.heads import Heads
 from metaflow_extensions.fasts3.plans.refusals import Refusals
 from metaflow_extensions.fasts3.wire.conditions import ABSENT, strong
 from metaflow_extensions.fasts3.wire.copies import Source
@@ -42,7 +40,7 @@ CopySource = Union[str, S3GetObject, S3Object]
 AMAZON_S3_ENCRYPTION = "AES256"
 
 
-class _Asked(NamedTuple):
+class Asked(NamedTuple):
     """One object to copy."""
 
     key: Any  # as the user gave it; of the result
@@ -53,7 +51,7 @@ class _Asked(NamedTuple):
 
 
 class CopyMethods(Client):
-    """copy, copy_many, copy_recursive."""
+    """copy, copy_many."""
 
     _encryption: Optional[str]
 
@@ -133,7 +131,8 @@ class CopyMethods(Client):
         metadata: Optional[dict[str, Any]] = None,
         encryption: Optional[str] = None,
         extra_args: Optional[dict[str, Any]] = None,
-    ) -> list[tuple[str, str]]:
+        dry_run: bool = False,
+    ) -> S3Transfers:
         """
         Copy many objects within S3 in parallel.
 
@@ -148,12 +147,14 @@ class CopyMethods(Client):
             If False, objects that exist are not replaced.
         content_type, metadata, encryption, extra_args
             Of all copies; see `copy`.
+        dry_run : bool, default False
+            If True, copy nothing; the result says what the call would have done. The sources are not requested.
 
         Returns
         -------
-        List[Tuple[str, str]]
-            `(key, url)` of each copy, in the order given. With `overwrite=False`, objects that existed are not
-            included.
+        S3Transfers
+            A list of `(key, url)` of each copy, in the order given. With `overwrite=False`, objects that existed are
+            not included; the attribute `unchanged` has them.
 
         Raises
         ------
@@ -161,61 +162,15 @@ class CopyMethods(Client):
 MetaflowS3URLException, MetaflowS3Exception
             As for `copy`. For several failures, the class is their common one, otherwise MetaflowS3Exception. The
             message names each of them; the attribute `failed` of the exception maps the URL of each source that could
-            not be read, and of each copy that could not be stored, to the reason.
+            not be read, and of each copy that could not be stored, to the reason, and `result` is what the call
+            would have returned.
         """
-        check_booleans(overwrite=overwrite)
+        check_booleans(overwrite=overwrite, dry_run=dry_run)
         given = self._given("the copies", content_type, metadata, encryption, extra_args)
         asked = [self._asked_to_copy(*_pair(item), given) for item in iterated(pairs)]
-        return self._copy_all(asked, overwrite, given, LeftOut(self._executor))
-
-    def copy_recursive(
-        self,
-        prefix: Union[str, S3Object],
-        target: Optional[str] = None,
-        overwrite: bool = True,
-        content_type: Optional[str] = None,
-        metadata: Optional[dict[str, Any]] = None,
-        encryption: Optional[str] = None,
-        extra_args: Optional[dict[str, Any]] = None,
-    ) -> list[tuple[str, str]]:
-        """
-        Copy all objects under a prefix within S3 in parallel.
-
-        The prefix is listed first, so the target may be inside it.
-
-        Parameters
-        ----------
-        prefix : Union[str, S3Object]
-            Prefix to copy: an S3 URL, also on a client with a root; a path relative to the root; or a directory of
-            `list_paths`. A prefix is a directory: 'log' matches all keys under 'log/'.
-        target : str, optional, default None
-            Destination: '<prefix>/a/1.bin' becomes '<target>/a/1.bin'. The root of this client if None.
-        overwrite : bool, default True
-            If False, objects that exist are not replaced.
-        content_type, metadata, encryption, extra_args
-            Of all copies; see `copy`.
-
-        Returns
-        -------
-        List[Tuple[str, str]]
-            `(key, url)` of each copy, in key order. With `overwrite=False`, objects that existed are not included.
-
-        Raises
-        ------
-        MetaflowS3NotFound
-            No objects are under the prefix.
-        MetaflowS3NotFound, MetaflowS3AccessDenied, MetaflowS3InvalidObject, MetaflowS3URLException, \
-MetaflowS3Exception
-            As for `copy_many`. Keys that would be too long under the target are left out, and named.
-        """
-        check_booleans(overwrite=overwrite)
-        given = self._given("the copies", content_type, metadata, encryption, extra_args)
-        below, to = self._url_of_source(prefix), self._location.url(key_of(target))
-        if as_directory(below) == as_directory(to) and given == PutHeaders():
-            raise MetaflowS3InvalidObject(_SAME.format(shown(below, MOST_URL)))
-        left_out = LeftOut(self._executor)
-        asked = list(self._asked_below(below, to, left_out))
-        return self._copy_all(asked, overwrite, given, left_out)
+        result = S3Transfers()
+        self._copy_all(asked, overwrite, given, LeftOut(self._executor), result, dry_run=dry_run)
+        return result
 
     def _given(self, key: Any, content_type: Any, metadata: Any, encryption: Any, extra_args: Any) -> PutHeaders:
         """What replaces the headers of the sources."""
@@ -231,57 +186,63 @@ MetaflowS3Exception
             return text
         return self._location.url(text)
 
-    def _asked_to_copy(self, source: Any, key: Any, given: PutHeaders, if_match: Any = None) -> _Asked:
+    def _asked_to_copy(self, source: Any, key: Any, given: PutHeaders, if_match: Any = None) -> Asked:
         url = self._url_of_source(source)
         _check_whole(source, url)
         to = self._location.url_to_store(key_of(key))
         split_object_url(to)
         version_id = version_of(source)
         if url == to and version_id is None and given == PutHeaders():
-            raise MetaflowS3InvalidObject(_SAME.format(shown(url, MOST_URL)))
+            raise MetaflowS3InvalidObject(SAME.format(shown(url, MOST_URL)))
         etag = condition_of(url, if_match, overwrite=True)
         if etag is None and version_id is None and isinstance(source, S3Object):
             etag = strong(source.etag or "")
-        return _Asked(key_of(key), to, Source(*split_object_url(url), version_id), etag)
-
-    def _asked_below(self, below: str, to: str, left_out: LeftOut) -> Iterator[_Asked]:
-        """The copies of all objects below a URL; those with impossible keys are noted."""
-        listing = Listing(*split_url(as_directory(below)))
-        [entries] = self._list([listing])
-        if not entries:
-            left_out.note(below, MetaflowS3NotFound(self._nothing_below(below)))
-        root = self._location.root
-        for one in entries:
-            url = as_directory(to) + one.key[len(listing.prefix) :]
-            try:
-                split_object_url(url)
-            except MetaflowException as error:
-                left_out.note(f"s3://{listing.bucket}/{one.key}", error)
-                continue
-            yield _Asked(
-                url[len(root) + 1 :] if root else url, url, Source(listing.bucket, one.key), None, one.size or 0
-            )
+        return Asked(key_of(key), to, Source(*split_object_url(url), version_id), etag)
 
     def _copy_all(
-        self, asked: Sequence[_Asked], overwrite: bool, given: PutHeaders, left_out: LeftOut
-    ) -> list[tuple[str, str]]:
-        """Copy objects, and name those that can't be copied in one exception."""
-        stored: dict[str, _Asked] = {}
-        if asked:
-            refusals = Refusals()
+        self,
+        asked: Sequence[Asked],
+        overwrite: bool,
+        given: PutHeaders,
+        left_out: LeftOut,
+        result: S3Transfers,
+        more: str = "",
+        dry_run: bool = False,
+    ) -> None:
+        """Copy objects, add them to the result, and name those that can't be copied in one exception.
+
+        `more` is a sentence for that.
+        """
+        stored: dict[str, Asked] = {}
+        refusals = Refusals()
+        if asked and dry_run:
+            stored = self._absent(asked) if not overwrite else {one.url: one for one in asked}
+        elif asked:
             stored = self._run_copies(asked, Place.WORKERS, overwrite, given, refusals)
             left_out.note_refusals(refusals.by_url)
-        left_out.raise_if_any(len(stored), "copied")
-        return [(one.key, one.url) for one in asked if (one.url in stored if overwrite else stored.get(one.url) is one)]
+        failed = left_out.reasons
+        for one in asked:
+            if one.url in stored if overwrite else stored.get(one.url) is one:
+                result.append((one.key, one.url))
+            elif one.url not in failed and _url_of(one.source) not in failed:
+                result.unchanged.append((one.key, one.url))
+        left_out.raise_if_any(len(stored), "copied", more=more, result=result)
+
+    def _absent(self, asked: Sequence[Asked]) -> dict[str, Asked]:
+        """The copies whose keys have no object."""
+        chosen = {one.url: one for one in reversed(asked)}
+        plan = Heads([split_object_url(url) for url in chosen], missing_ok=True)
+        self._executor.run(plan, Place.WORKERS)
+        return {url: one for (url, one), info in zip(chosen.items(), plan.results) if info is None}
 
     def _run_copies(
         self,
-        asked: Sequence[_Asked],
+        asked: Sequence[Asked],
         place: Place,
         overwrite: bool,
         given: PutHeaders,
         refusals: Optional[Refusals],
-    ) -> dict[str, _Asked]:
+    ) -> dict[str, Asked]:
         """Copy objects; return those that were stored, by the URLs of the copies."""
         # One copy for each key, as `put_many` does it.
         chosen = {one.url: one for one in (asked if overwrite else reversed(asked))}
@@ -297,10 +258,14 @@ MetaflowS3Exception
         return {url: one for (url, one), is_stored in zip(chosen.items(), plan.stored) if is_stored}
 
 
-_SAME = (
+SAME = (
     "'{}' is both the source and the copy. To change what is stored with an object, give content_type, metadata or "
     "encryption; to restore an earlier version, give S3GetObject(key, version_id=...)."
 )
+
+
+def _url_of(source: Source) -> str:
+    return f"s3://{source.bucket}/{source.key}"
 
 
 def _check_whole(source: Any, url: str) -> None:

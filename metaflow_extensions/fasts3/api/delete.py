@@ -1,7 +1,7 @@
 """The methods of `S3` that delete."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 from metaflow.exception import MetaflowException
 
@@ -16,14 +16,17 @@ from metaflow_extensions.fasts3.api.errors import (
     shown,
 )
 from metaflow_extensions.fasts3.api.errors_of_many import LeftOut
-from metaflow_extensions.fasts3.api.location import as_directory, as_text, split_url
+from metaflow_extensions.fasts3.api.location import as_directory, as_text, split_object_url, split_url
 from metaflow_extensions.fasts3.api.placement import Place
-from metaflow_extensions.fasts3.plans.deletions import Deletions, ListedDeletions
+from metaflow_extensions.fasts3.api.s3object import S3Object
+from metaflow_extensions.fasts3.api.s3transfers import S3Transfers
+from metaflow_extensions.fasts3.plans.deletions import Deletions, ListedDeletions, Wanted
 from metaflow_extensions.fasts3.plans.heads import Heads
 from metaflow_extensions.fasts3.plans.jobs import Job
 from metaflow_extensions.fasts3.plans.listings import Listing, outermost
 from metaflow_extensions.fasts3.plans.plan import Plan, Requests
 from metaflow_extensions.fasts3.plans.refusals import Refusal
+from metaflow_extensions.fasts3.wire.conditions import strong
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
 
 FEW_DELETIONS = 64  # keys that do not need workers; most of the work of a request for 1,000 keys is the server's
@@ -33,7 +36,7 @@ MISSING = Refusal("head", Failure(Code.NOT_FOUND, "there is no such object", sta
 class DeleteMethods(Client):
     """delete, delete_many, delete_recursive."""
 
-    def delete(self, key: str, missing_ok: bool = True, version_id: Optional[str] = None) -> None:
+    def delete(self, key: Union[str, S3Object], missing_ok: bool = True, version_id: Optional[str] = None) -> None:
         """
         Delete a single object from S3, or one version of it.
 
@@ -42,9 +45,11 @@ class DeleteMethods(Client):
 
         Parameters
         ----------
-        key : str
-            Object to delete: an S3 URL, or a key relative to the root. Unlike `get`, this method has no default: an
-            empty key, a slash, or a bucket without a key raises, whatever the root of this client is.
+        key : Union[str, S3Object]
+            Object to delete: an S3 URL, a key relative to the root, or an `S3Object` of any client. Unlike `get`, this
+            method has no default: an empty key, a slash, or a bucket without a key raises, whatever the root of this
+            client is. An `S3Object` that has an `etag` is deleted only if it is still that object, by servers that
+            compare ETags in deletions, as Amazon S3 does. Others delete what has its key.
         missing_ok : bool, default True
             If False, a missing object raises. This needs one more request, because a DeleteObject response does not
             show whether the object existed.
@@ -58,6 +63,8 @@ class DeleteMethods(Client):
             The bucket does not exist; or with `missing_ok=False`, the object or the version does not.
         MetaflowS3URLException
             The key is empty; or it is a full URL on a client with a root, or no full URL on a client without one.
+        MetaflowS3PreconditionFailed
+            The object no longer has the ETag of the `S3Object`.
         MetaflowS3AccessDenied
             The identity lacks the permission.
         MetaflowS3Exception
@@ -68,7 +75,7 @@ class DeleteMethods(Client):
         else:
             self._delete_version(key, version_id, missing_ok)
 
-    def delete_many(self, keys: Iterable[str], missing_ok: bool = True) -> int:
+    def delete_many(self, keys: Iterable[Union[str, S3Object]], missing_ok: bool = True) -> int:
         """
         Delete many objects from S3, up to 1,000 with each request.
 
@@ -76,8 +83,8 @@ class DeleteMethods(Client):
 
         Parameters
         ----------
-        keys : Iterable[str]
-            Objects to delete, each an S3 URL or a key relative to the root; see `delete` for invalid keys.
+        keys : Iterable[Union[str, S3Object]]
+            Objects to delete, each an S3 URL, a key relative to the root, or an `S3Object`, as for `delete`.
         missing_ok : bool, default True
             If False, existing objects are deleted, and one exception names all missing objects. This needs one more
             request for each object.
@@ -89,7 +96,7 @@ class DeleteMethods(Client):
 
         Raises
         ------
-        MetaflowS3NotFound, MetaflowS3AccessDenied, MetaflowS3Exception
+        MetaflowS3NotFound, MetaflowS3PreconditionFailed, MetaflowS3AccessDenied, MetaflowS3Exception
             Some objects were not deleted. The class is that of all failures if they agree, otherwise
             MetaflowS3Exception. The message names each object; the attribute `failed` of the exception maps each URL to
             the reason.
@@ -135,23 +142,40 @@ class DeleteMethods(Client):
 
     def _delete(self, keys: list[Any], missing_ok: bool) -> int:
         check_booleans(missing_ok=missing_ok)
-        objects = dict.fromkeys(map(self._named, keys))
-        if not objects:
+        etags = {self._object(key): strong(getattr(key, "etag", None) or "") for key in keys}
+        if not etags:
             return 0
-        missing = {} if missing_ok else self._missing(list(objects))
+        missing = {} if missing_ok else self._missing(list(etags))
         failures = {f"s3://{bucket}/{key}": MISSING for bucket, key in missing}
-        return self._delete_objects([one for one in objects if one not in missing], failures)
+        return self._delete_objects([(*one, etag) for one, etag in etags.items() if one not in missing], failures)
 
-    def _delete_objects(self, objects: Sequence[tuple[str, str]], failures: dict[str, Refusal]) -> int:
-        """Delete objects, each a bucket and a key; raise one exception for these and the earlier failures."""
+    def _delete_objects(self, objects: Sequence[Wanted], failures: dict[str, Refusal]) -> int:
+        """Delete objects, see `Deletions`; raise one exception for these and the earlier failures."""
+        plan = self._run_deletions(objects)
+        self._raise_for({**failures, **plan.failures}, plan.deleted)
+        return plan.deleted
+
+    def _run_deletions(self, objects: Sequence[Wanted]) -> Deletions:
+        """Delete objects; the failures of single ones are in the plan."""
         plan = Deletions(objects)
         if objects:
             place = Place.HERE if plan.apart <= FEW_DELETIONS else Place.WORKERS
             self._carry_out(plan, place, plan.failures)
-        self._raise_for({**failures, **plan.failures}, plan.deleted)
-        return plan.deleted
+        return plan
 
-    def _delete_version(self, key: str, version_id: str, missing_ok: bool) -> None:
+    def _delete_others(self, objects: Sequence[Wanted], result: S3Transfers, dry_run: bool) -> None:
+        """Delete what only the destination of a mirror has; objects that were replaced since their listing stay."""
+        urls = [f"s3://{bucket}/{key}" for bucket, key, *_ in objects]
+        if dry_run:
+            result.deleted = urls
+            return
+        failures = self._run_deletions(objects).failures
+        result.deleted = [url for url in urls if url not in failures]
+        left_out = LeftOut(self._executor)
+        left_out.note_refusals({url: one for url, one in failures.items() if one.failure.code is not Code.STALE})
+        left_out.raise_if_any(len(result.deleted), "deleted", result=result)
+
+    def _delete_version(self, key: Any, version_id: str, missing_ok: bool) -> None:
         check_booleans(missing_ok=missing_ok)
         bucket, name = self._named(key)
         version = checked_version(key, version_id)
@@ -179,6 +203,22 @@ class DeleteMethods(Client):
         self._executor.check_buckets(plan.unproven)
         return {one: None for one, found in zip(objects, plan.results) if found is None}
 
+    def _object(self, given: Any) -> tuple[str, str]:
+        """Bucket and key of an object; raises MetaflowS3URLException for what is none."""
+        if not isinstance(given, S3Object):
+            return self._named(given)
+        if given.is_latest is not None:
+            raise MetaflowS3URLException(
+                f"{shown(repr(given))} is a version. To delete it permanently, call delete(obj.url, "
+                "version_id=obj.version_id) of S3() without a root; to delete the current object, pass its url."
+            )
+        if given.url.endswith("/") and not given.exists:
+            raise MetaflowS3URLException(
+                f"{shown(repr(given))} is a directory of a listing. To delete everything below it, pass its url to "
+                "S3().delete_recursive."
+            )
+        return split_object_url(given.url)
+
     def _named(self, given: Any) -> tuple[str, str]:
         """Bucket and key of an object or a prefix that must not be empty.
 
@@ -190,8 +230,8 @@ class DeleteMethods(Client):
         # Unlike elsewhere, no objects with a key: the key of a listed object is relative to the prefix of the listing.
         if not isinstance(given, (str, bytes)):
             raise MetaflowS3URLException(
-                f"A key or prefix to delete must be a string, not {shown(repr(given))}. For an S3Object, pass its url "
-                "to S3() without a root."
+                f"A key or prefix to delete must be a string, not {shown(repr(given))}. Pass an S3Object to "
+                "delete or delete_many."
             )
         text = as_text(given) if isinstance(given, bytes) else given
         if not text.strip("/"):
@@ -221,4 +261,4 @@ class DeleteMethods(Client):
         """If deletions failed, raise one exception that names all these objects."""
         left_out = LeftOut(self._executor)
         left_out.note_refusals(failures)
-        left_out.raise_if_any(deleted, "deleted", more=more)
+        left_out.raise_if_any(deleted, "deleted", more=more, result=deleted)

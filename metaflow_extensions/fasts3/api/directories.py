@@ -7,56 +7,61 @@ from typing import Any, NamedTuple, Optional, Union
 from metaflow.exception import MetaflowException
 
 from metaflow_extensions.fasts3.api.arguments import check_booleans, key_of, several
+from metaflow_extensions.fasts3.api.changed_files import ChangedFileMethods, FileToStore
 from metaflow_extensions.fasts3.api.delete import DeleteMethods
-from metaflow_extensions.fasts3.api.directory_walk import files_in
-from metaflow_extensions.fasts3.api.errors import MOST_URL, MetaflowS3NotFound, shown
+from metaflow_extensions.fasts3.api.directory_walk import LocalFile, files_to_upload
+from metaflow_extensions.fasts3.api.errors import (
+    MOST_URL,
+    MetaflowS3InvalidObject,
+    MetaflowS3NotFound,
+    MetaflowS3URLException,
+    shown,
+)
 from metaflow_extensions.fasts3.api.errors_of_many import LeftOut
-from metaflow_extensions.fasts3.api.file_download import FileDownload, Wanted
+from metaflow_extensions.fasts3.api.file_download import UNKNOWN, FileDownload, Wanted
 from metaflow_extensions.fasts3.api.local_paths import hint_of_home, refuse_home
-from metaflow_extensions.fasts3.api.location import as_directory, split_object_url, split_url
+from metaflow_extensions.fasts3.api.location import LONGEST_KEY, as_directory, split_object_url, split_url
 from metaflow_extensions.fasts3.api.mirrors import (
+    NOTHING_DELETED,
     LocalDestination,
     StoredDestination,
     check_prefix,
     check_source,
 )
 from metaflow_extensions.fasts3.api.path_patterns import PathPatterns, Patterns
-from metaflow_extensions.fasts3.api.put import PutMethods
 from metaflow_extensions.fasts3.api.s3object import S3Object
-from metaflow_extensions.fasts3.api.s3objects import S3Objects
+from metaflow_extensions.fasts3.api.s3transfers import S3Downloads, S3Transfers
 from metaflow_extensions.fasts3.api.upload_sources import path_source
 from metaflow_extensions.fasts3.plans.listings import Listing, modified_of
 from metaflow_extensions.fasts3.plans.refusals import Refusals
-from metaflow_extensions.fasts3.wire.local_files import Version
 
-
-class LocalFile(NamedTuple):
-    """A file to upload."""
-
-    path: str  # relative to the working directory if the user's is
-    key: str
+SHORT = LONGEST_KEY // 4  # characters of a URL whose key can't be too long; a character has up to four bytes
+LocalPath = Union[str, "os.PathLike[str]"]
+Source = Union[str, S3Object, tuple[Union[str, S3Object], str]]
 
 
 class _Found(NamedTuple):
-    """An object under one of the prefixes of a download."""
+    """An object of a download."""
 
-    prefix: str  # as requested, a URL
+    prefix: Optional[str]  # of the result
     wanted: Wanted
 
 
-class DirectoryMethods(PutMethods, DeleteMethods):
+class DirectoryMethods(ChangedFileMethods, DeleteMethods):
     """download, upload."""
 
     def download(
         self,
-        prefixes: Union[str, Iterable[str]],
-        directory: Union[str, "os.PathLike[str]"],
+        prefixes: Union[Source, Iterable[Source]],
+        directory: LocalPath,
         overwrite: bool = True,
         include: Patterns = None,
         exclude: Patterns = None,
         delete: bool = False,
         allow_empty: bool = False,
-    ) -> S3Objects:
+        dry_run: bool = False,
+        compare: bool = True,
+    ) -> S3Downloads:
         """
         Download all objects under the given prefixes into a local directory.
 
@@ -66,29 +71,37 @@ class DirectoryMethods(PutMethods, DeleteMethods):
 
         Parameters
         ----------
-        prefixes : Union[str, Iterable[str]]
+        prefixes : Union[str, S3Object, Tuple, Iterable[Union[str, S3Object, Tuple]]]
             Prefixes to download, as for `get_recursive`. A prefix is a directory: 'models' matches all keys under
-            'models/', and 'models/a/1.bin' becomes '<directory>/a/1.bin'.
+            'models/', and 'models/a/1.bin' becomes '<directory>/a/1.bin'. An `S3Object` is this object alone, and its
+            path is its `key`; a directory of `list_paths` is a prefix. In a list, a tuple `(key, path)` is one object,
+            given as a key, an S3 URL or an `S3Object`, and its path below the directory.
         directory : Union[str, os.PathLike]
             Destination of the files. The call creates it if necessary. Without `delete`, it does not change other files
             in it.
         overwrite : bool, default True
             If True, replace files that differ from their object. If False, leave existing files unchanged.
         include, exclude : Union[str, Iterable[str]], optional, default None
-            `fnmatch` patterns for the part of the key after the prefix, e.g. '*.csv' or 'a/*'; `*` also matches
-            slashes. All objects if `include` is None, except those that match `exclude`.
+            `fnmatch` patterns for the paths below the directory, e.g. '*.csv' or 'a/*'; `*` also matches slashes. All
+            objects if `include` is None, except those that match `exclude`.
         delete : bool, default False
             If True, make the directory a mirror: after all downloads have succeeded, delete the files below it that
             match `include` and not `exclude` and have no object under the prefixes. Nothing is deleted if any object
             could not be downloaded. Files that were added or changed during the call remain. See docs/mirrors.md.
         allow_empty : bool, default False
             If True, a prefix without objects does not raise, and `delete` also applies if there is nothing to download.
+        dry_run : bool, default False
+            If True, write and delete nothing; the result says what the call would have done. The paths of its objects
+            may not exist.
+        compare : bool, default True
+            If False, download all objects, also those whose files are up to date.
 
         Returns
         -------
-        List[S3Object]
-            All objects, whether downloaded now or earlier, prefix by prefix in key order. Their `path` is the file in
-            the directory. An empty object whose key ends with a slash becomes a directory and is not included.
+        S3Downloads
+            A list of all objects, whether downloaded now or earlier, prefix by prefix in key order. Their `path` is the
+            file in the directory. An empty object whose key ends with a slash becomes a directory and is not included.
+            The attribute `unchanged` has the objects whose files were left, and `deleted` the paths of deleted files.
 
         Raises
         ------
@@ -98,42 +111,44 @@ class DirectoryMethods(PutMethods, DeleteMethods):
             Some objects were skipped and all others were downloaded: S3 denied access to them, or their keys are not
             valid paths in the directory ('../x', 'a//b', two keys for one file, a name that is too long). The class is
             that of all failures if they agree, otherwise MetaflowS3Exception. The message names each object; the
-            attribute `failed` of the exception maps each URL to the reason. Likewise for files that could not be
-            deleted, by path.
+            attribute `failed` of the exception maps each URL to the reason, and `result` is what the call would have
+            returned. Likewise for files that could not be deleted, by path.
         MetaflowS3InsufficientDiskSpace, MetaflowS3Exception
             As for `get_recursive`, for failures that end the whole call. Files that were complete remain.
         """
-        check_booleans(overwrite=overwrite, delete=delete, allow_empty=allow_empty)
+        check_booleans(overwrite=overwrite, delete=delete, allow_empty=allow_empty, dry_run=dry_run, compare=compare)
         patterns = PathPatterns(include, exclude)
         refuse_home(directory)
-        keys = [prefixes] if isinstance(prefixes, (str, bytes)) or prefixes is None else several(prefixes)
-        once: dict[str, str] = {}  # an object listed twice would collide with itself
-        for key in keys:
-            url = self._location.url(key_of(key))
-            once.setdefault(as_directory(url), url)
+        is_one = isinstance(prefixes, (str, bytes, S3Object)) or prefixes is None
+        asked = self._asked_to_download([prefixes] if is_one else several(prefixes))
         path = os.path.abspath(os.fspath(directory))
         mirror = LocalDestination(path, patterns) if delete else None
-        download = FileDownload(path, self._executor)
-        below = self._objects_below(list(once.values()), download, overwrite, allow_empty)
+        download = FileDownload(path, self._executor, dry_run)
+        below = self._objects_of(asked, download, overwrite and compare, allow_empty)
         found = [one for one in below if patterns.select(one.wanted.name)]
         # Without objects, the directory is not created either.
-        files = download.fetch([one.wanted for one in found], overwrite) if found else []
-        there = S3Objects(
-            S3Object(one.prefix, one.wanted.url, file.path, one.wanted.size)
-            for one, file in zip(found, files)
-            if file is not None
-        )
-        download.left_out.raise_if_any(len(there), "downloaded", more=" Nothing was deleted." if delete else "")
+        files = download.fetch([one.wanted for one in found], overwrite, compare) if found else []
+        result = S3Downloads()
+        for (prefix, wanted), file in zip(found, files):
+            if file is not None:
+                there = S3Object(prefix, wanted.url, file.path, file.size, etag=file.etag)
+                result.append(there)
+                if not file.is_new:
+                    result.unchanged.append(there)
+        more = NOTHING_DELETED if delete else ""
+        download.left_out.raise_if_any(len(result), "downloaded", more=more, result=result)
         if mirror:
-            check_source(f"'{shown(', '.join(once.values()), MOST_URL)}'", not found, allow_empty)
+            source = ", ".join(one if isinstance(one, str) else one.wanted.url for one in asked)
+            check_source(f"'{shown(source, MOST_URL)}'", not found, allow_empty)
             kept = [os.path.join(path, one.wanted.name) for one in found]
-            deleted = mirror.delete_others(kept, bool(kept) and download.ignores_case(), download.left_out)
-            download.left_out.raise_if_any(deleted, "deleted", "files")
-        return there
+            folds = bool(kept) and download.ignores_case()
+            result.deleted = mirror.delete_others(kept, folds, download.left_out, dry_run)
+            download.left_out.raise_if_any(len(result.deleted), "deleted", "files", result=result)
+        return result
 
     def upload(
         self,
-        directory: Union[str, "os.PathLike[str]"],
+        directory: Union[LocalPath, Iterable[LocalPath]],
         prefix: Optional[str] = None,
         include: Patterns = None,
         exclude: Patterns = None,
@@ -141,7 +156,10 @@ class DirectoryMethods(PutMethods, DeleteMethods):
         extra_args: Optional[dict[str, Any]] = None,
         delete: bool = False,
         allow_empty: bool = False,
-    ) -> list[tuple[str, str]]:
+        dry_run: bool = False,
+        compare: bool = True,
+        content_type: Optional[str] = None,
+    ) -> S3Transfers:
         """
         Upload the files of a local directory, including its subdirectories.
 
@@ -151,28 +169,35 @@ class DirectoryMethods(PutMethods, DeleteMethods):
 
         Parameters
         ----------
-        directory : Union[str, os.PathLike]
-            Local directory.
+        directory : Union[str, os.PathLike, Iterable[Union[str, os.PathLike]]]
+            Local directory. In a list of several directories and files, a file becomes '<prefix>/<its name>'.
         prefix : str, optional, default None
             Destination: '<directory>/a/1.bin' becomes '<prefix>/a/1.bin'. The root of this client if None.
         include, exclude : Union[str, Iterable[str]], optional, default None
             `fnmatch` patterns for the path relative to the directory, e.g. '*.csv' or 'a/*'; `*` also matches slashes.
-            All files if `include` is None, except those that match `exclude`.
+            All files if `include` is None, except those that match `exclude`. They don't apply to files that are named.
         overwrite : bool, default True
             If True, replace objects that differ from their files. If False, leave existing objects unchanged.
         extra_args : Dict[str, Any], optional, default None
             Headers of the uploaded objects, as for `put`. Objects of unchanged files keep their headers.
         delete : bool, default False
-            If True, make the prefix a mirror: after all uploads have succeeded, delete the objects under it that match
-            `include` and not `exclude` and have no file in the directory. Nothing is deleted if any file could not be
-            uploaded. A whole bucket raises. See docs/mirrors.md.
+            If True, make the prefix a mirror of one directory: after all uploads have succeeded, delete the objects
+            under it that match `include` and not `exclude` and have no file in the directory. Nothing is deleted if any
+            file could not be uploaded. A whole bucket raises. See docs/mirrors.md.
         allow_empty : bool, default False
             If True, `delete` also applies if there is no file to upload. If False, that raises.
+        dry_run : bool, default False
+            If True, store and delete nothing; the result says what the call would have done.
+        compare : bool, default True
+            If False, upload all files, also those that are stored already, for example to change their headers.
+        content_type : str, optional, default None
+            MIME type of the uploaded objects, instead of those that the names of the files suggest.
 
         Returns
         -------
-        List[Tuple[str, str]]
-            `(key, url)` of each file that this call uploaded, in the order of their paths.
+        S3Transfers
+            A list of `(key, url)` of each file that this call uploaded, in the order of their paths. The attribute
+            `unchanged` has those of the files that were stored already, and `deleted` the URLs of deleted objects.
 
         Raises
         ------
@@ -180,27 +205,30 @@ class DirectoryMethods(PutMethods, DeleteMethods):
             The directory or the bucket does not exist.
         MetaflowS3NotFound, MetaflowS3InvalidObject, MetaflowS3AccessDenied, MetaflowS3URLException, MetaflowS3Exception
             Some files were skipped and all others were uploaded: broken links, pipes, sockets, devices, files and
-            directories that are not readable, names that are not UTF-8, and failed requests. The class is that of all
-            failures if they agree, otherwise MetaflowS3Exception. The message names each file; the attribute `failed`
-            of the exception maps each path to the reason. Likewise for objects that could not be deleted, by URL.
+            directories that are not readable, names that are not UTF-8, two files for one key, and failed requests. The
+            class is that of all failures if they agree, otherwise MetaflowS3Exception. The message names each file; the
+            attribute `failed` of the exception maps each path to the reason, and `result` is what the call would have
+            returned. Likewise for objects that could not be deleted, by URL.
         MetaflowS3URLException
             `delete` was given for a whole bucket.
         """
-        check_booleans(overwrite=overwrite, delete=delete, allow_empty=allow_empty)
+        check_booleans(overwrite=overwrite, delete=delete, allow_empty=allow_empty, dry_run=dry_run, compare=compare)
         left_out = LeftOut(self._executor)
         patterns = PathPatterns(include, exclude)
-        below = self._prefix_of_keys(directory, prefix)
+        sources = self._checked_sources(directory, delete)
+        self._location.url(prefix)
+        below = as_directory(prefix or "") if prefix or self._location.root is None else ""
         mirror = self._mirror(below, patterns) if delete else None
-        files = self._files_of(directory, prefix, patterns, left_out)
+        files = files_to_upload(sources, below, patterns, left_out)
         listed = mirror.entries if mirror else None
-        stored = self._store(files, overwrite, left_out, extra_args=extra_args, listed=listed)
+        result = self._store(files, below, overwrite, left_out, content_type, compare, extra_args, listed, dry_run)
         count = len(files) - left_out.count_of(file.path for file in files)
-        left_out.raise_if_any(count, "uploaded", "files", " Nothing was deleted." if delete else "")
+        left_out.raise_if_any(count, "uploaded", "files", NOTHING_DELETED if delete else "", result)
         if mirror:
             check_source(f"'{shown(str(directory), MOST_URL)}'", not files, allow_empty)
             names = (file.key[len(below) :] for file in files)
-            self._delete_objects(mirror.others(os.path.abspath(os.fspath(directory)), names), {})
-        return stored
+            self._delete_others(mirror.others(names, os.path.abspath(sources[0])), result, dry_run)
+        return result
 
     def _mirror(self, below: str, patterns: PathPatterns) -> StoredDestination:
         """What is stored under the prefix of an upload."""
@@ -208,66 +236,112 @@ class DirectoryMethods(PutMethods, DeleteMethods):
         check_prefix(bucket, key[:-1])
         return StoredDestination(bucket, key[:-1], patterns, self._list([Listing(bucket, key[:-1], details=True)])[0])
 
-    def _files_of(
-        self,
-        directory: Union[str, "os.PathLike[str]"],
-        prefix: Optional[str],
-        patterns: PathPatterns,
-        left_out: LeftOut,
-    ) -> list[LocalFile]:
-        """The files of a directory that match the patterns."""
-        below = self._prefix_of_keys(directory, prefix)
-        root = os.path.abspath(os.fspath(directory))
-
-        def path(name: str) -> str:
-            return os.path.join(os.fspath(directory), *name.split("/"))
-
-        names = files_in(root, patterns, lambda name, error: left_out.note(path(name), error))
-        return [LocalFile(path(name), below + name) for name in names]
-
-    def _prefix_of_keys(self, directory: Union[str, "os.PathLike[str]"], prefix: Optional[str]) -> str:
-        """What precedes the paths in the keys of an upload; raises for an invalid directory or prefix."""
+    def _checked_sources(self, directory: Any, delete: bool) -> list[str]:
+        """The directories and files of an upload; a single one is a directory."""
+        if not isinstance(directory, (str, bytes, os.PathLike)):
+            sources = [os.fsdecode(one) for one in several(directory)]
+            if delete and not (len(sources) == 1 and os.path.isdir(sources[0])):
+                raise MetaflowS3InvalidObject("delete=True mirrors one directory. Give its path.")
+            return sources
         if not os.path.isdir(directory):
             named = shown(str(directory), MOST_URL)
             raise MetaflowS3NotFound(
-                f"'{named}' is not a local directory. Use put_files for single files.{hint_of_home(directory)}"
+                f"'{named}' is not a local directory. Use put_files for single files, or give a list."
+                f"{hint_of_home(directory)}"
             )
-        self._location.url(prefix)
-        return as_directory(prefix or "") if prefix or self._location.root is None else ""
+        return [os.fsdecode(directory)]
 
     def _store(
         self,
         files: Sequence[LocalFile],
+        below: str,
         overwrite: bool,
         left_out: LeftOut,
-        content_type: Optional[str] = None,
-        compare: bool = True,
-        extra_args: Optional[dict[str, Any]] = None,
-        listed: Optional[Sequence[Any]] = None,
-    ) -> list[tuple[str, str]]:
+        content_type: Optional[str],
+        compare: bool,
+        extra_args: Optional[dict[str, Any]],
+        listed: Optional[Sequence[Any]],
+        dry_run: bool,
+    ) -> S3Transfers:
         """Upload files, except for those that are stored already or skipped; return what `upload` returns."""
-        given: list[tuple[LocalFile, str, str, Version]] = []  # with URL and absolute path
+        given: list[FileToStore] = []
+        paths: dict[str, str] = {}  # by URL
+        start = self._location.url_to_store(f"{below}x")[:-1]
+        bucket, beginning = split_object_url(f"{start}x")
         for file in files:
+            name = file.key[len(below) :]
+            url = start + name
             try:
-                url = self._location.url_to_store(file.key)
-                split_object_url(url)
-                given.append((file, url, *path_source(file.key, file.path)))
+                if len(url) > SHORT or file.version is None:
+                    split_object_url(url)
+                path, version = file.absolute, file.version
+                if version is None:
+                    path, version = path_source(file.key, file.path)
             except MetaflowException as error:
                 left_out.note(file.path, error)
+                continue
+            paths[url] = file.path
+            given.append(FileToStore(file.key, url, bucket, beginning[:-1] + name, path, version))
         refusals = Refusals()
-        sources = [(file.key, path, version) for file, _, path, version in given]
-        stored = self._store_files(sources, content_type, overwrite, refusals, compare, extra_args, listed)
-        left_out.note_refusals(refusals.by_url, {url: file.path for file, url, _, _ in given})
-        return stored
+        stored = self._store_files(given, content_type, overwrite, refusals, compare, extra_args, listed, dry_run)
+        left_out.note_refusals(refusals.by_url, paths)
+        result = S3Transfers()
+        for one, is_new in zip(given, stored):
+            if is_new:
+                result.append((one.key, one.url))
+            elif one.url not in refusals.by_url:
+                result.unchanged.append((one.key, one.url))
+        return result
 
-    def _objects_below(
-        self, urls: list[str], download: FileDownload, overwrite: bool, allow_empty: bool
+    def _asked_to_download(self, given: Iterable[Any]) -> list[Union[_Found, str]]:
+        """Objects, and the URLs of prefixes, each of these once: an object listed twice would collide with itself."""
+        asked: list[Union[_Found, str]] = []
+        known: set[Any] = set()
+        for item in given:
+            one = self._single(item)
+            if one is None:
+                url = item.url if isinstance(item, S3Object) else self._location.url(key_of(item))
+            identity = as_directory(url) if one is None else one.wanted[:2]
+            if identity not in known:
+                known.add(identity)
+                asked.append(url if one is None else one)
+        return asked
+
+    def _single(self, item: Any) -> Optional[_Found]:
+        """One object to download; None for a prefix."""
+        name: Optional[str] = None
+        if isinstance(item, tuple) and not hasattr(item, "key"):
+            if len(item) != len(("key", "path")) or not isinstance(item[1], str):
+                raise MetaflowS3URLException(f"{item!r:.200} is not a pair. Give (key, path below the directory).")
+            item, name = item
+            if not isinstance(item, S3Object):
+                url = self._location.url(key_of(item))
+                split_object_url(url)
+                return _Found(self._location.root, Wanted(url, name, UNKNOWN))
+        if not isinstance(item, S3Object) or (name is None and item.url.endswith("/") and not item.exists):
+            return None
+        if name is None:
+            name = item.key if item.prefix else item.url.rpartition("/")[2]
+        size = UNKNOWN if item.size is None else item.size
+        return _Found(item.prefix, Wanted(item.url, name, size, item.last_modified, item.etag))
+
+    def _objects_of(
+        self, asked: Sequence[Union[_Found, str]], download: FileDownload, compare: bool, allow_empty: bool
     ) -> Iterator[_Found]:
-        times = download.wants_times(overwrite)
+        """The objects of a download, in the order asked for."""
+        times = download.wants_times(compare)
+        urls = [one for one in asked if isinstance(one, str)]
         listings = [Listing(*split_url(as_directory(url)), details=times) for url in urls]
-        for url, listing, entries in zip(urls, listings, self._list(listings)):
+        found = dict(zip(urls, zip(listings, self._list(listings))))
+        for one in asked:
+            if not isinstance(one, str):
+                yield one
+                continue
+            listing, entries = found[one]
             if not entries and not allow_empty:
-                download.left_out.note(url, MetaflowS3NotFound(self._nothing_below(url)))
-            for one in entries:
-                name = one.key[len(listing.prefix) :]
-                yield _Found(url, Wanted(f"s3://{listing.bucket}/{one.key}", name, one.size or 0, modified_of(one)))
+                download.left_out.note(one, MetaflowS3NotFound(self._nothing_below(one)))
+            for entry in entries:
+                name = entry.key[len(listing.prefix) :]
+                url = f"s3://{listing.bucket}/{entry.key}"
+                etag = getattr(entry, "etag", None)
+                yield _Found(one, Wanted(url, name, entry.size or 0, modified_of(entry), etag))

@@ -1,6 +1,6 @@
 """The exceptions that users catch, and the one table that maps each failure to its exception."""
 
-from typing import Optional, TypeVar
+from typing import Any, Optional, TypeVar
 
 from metaflow.exception import MetaflowException
 
@@ -23,6 +23,10 @@ class _S3Failure(MetaflowException):  # type: ignore[misc]  # metaflow has no ty
     status: int = 0  # HTTP status; 0 without a response
     request_id: str = ""  # AWS support asks for it
     remedy: str = ""  # what to do: the end of the message, unless open uploads are named after it
+    # Of calls that continue after the failure of an object or file:
+    failed: "dict[str, str]" = {}  # noqa: RUF012  # URL or path -> the reason; a dict of its own on each such exception
+    result: Any = None  # what the call would have returned without these failures; None if it stopped
+    first: "Optional[MetaflowException]" = None  # the exception of the first of several failures
 
     def about(self: _Failure, other: object) -> _Failure:
         """This exception with the attributes of another."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Callable, Optional
+from typing import Any, Callable, Optional
 
 from metaflow.exception import MetaflowException
 
@@ -78,8 +78,8 @@ class LeftOut:
 
     Parameters
     ----------
-    executor : Executor
-        Removes secrets from messages.
+    executor : Executor, optional
+        Removes secrets from messages; needed for `note_refusals` only.
 
     Attributes
     ----------
@@ -87,7 +87,7 @@ class LeftOut:
         By the URL of an object, or the path of a file.
     """
 
-    def __init__(self, executor: Executor) -> None:
+    def __init__(self, executor: Optional[Executor] = None) -> None:
         self._executor = executor
         self._first: Optional[MetaflowException] = None
         self._kinds: set[type[MetaflowException]] = set()
@@ -107,15 +107,22 @@ class LeftOut:
         names : mapping of str to str, optional
             URL -> the name to use instead.
         """
+        executor = self._executor
+        assert executor is not None  # noqa: S101  # for the type checker
         for url, (operation, refused) in refusals.items():
-            error = self._executor.exception_of(operation, url, refused)
-            self._add(names[url] if names else url, error, reason_of(self._executor.concealed(refused)))
+            error = executor.exception_of(operation, url, refused)
+            self._add(names[url] if names else url, error, reason_of(executor.concealed(refused)))
+
+    def note_all(self, error: MetaflowException) -> None:
+        """Record the failures of another call, which raised this exception."""
+        for name, reason in error.failed.items():
+            self._add(name, error.first or error, reason)
 
     def count_of(self, names: Iterable[str]) -> int:
         """How many of these were skipped."""
         return sum(name in self.reasons for name in names)
 
-    def raise_if_any(self, count: int, done: str, noun: str = "objects", more: str = "") -> None:
+    def raise_if_any(self, count: int, done: str, noun: str = "objects", more: str = "", result: Any = None) -> None:
         """Raise an exception if anything was skipped.
 
         Parameters
@@ -127,6 +134,8 @@ class LeftOut:
         noun : str
         more : str, optional
             A sentence that follows the numbers.
+        result : optional
+            What the call would have returned: the attribute `result` of the exception.
 
         Raises
         ------
@@ -144,7 +153,8 @@ class LeftOut:
                 lines[MOST_LINES:] = [f"and {len(lines) - MOST_LINES:,} more"]
             kind = next(iter(self._kinds)) if len(self._kinds) == 1 else MetaflowS3Exception
             error = kind("\n".join([f"{summary} The first: {error}", *lines])).about(error)
-        error.failed = self.reasons
+            error.first = self._first
+        error.failed, error.result = self.reasons, result
         raise error
 
     def _add(self, name: str, error: MetaflowException, reason: str) -> None:

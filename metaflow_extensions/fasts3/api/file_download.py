@@ -6,6 +6,7 @@ import stat
 import time
 from collections.abc import Sequence
 from enum import Enum
+from functools import partial
 from typing import Callable, NamedTuple, Optional
 
 from metaflow.exception import MetaflowException
@@ -48,6 +49,7 @@ class Wanted(NamedTuple):
     name: str  # the key after the prefix
     size: int  # bytes; may be `UNKNOWN`
     modified: Optional[float] = None  # Unix timestamp of the listing
+    etag: Optional[str] = None  # of the listing
 
 
 class Age(Enum):
@@ -64,6 +66,8 @@ class Placed(NamedTuple):
 
     path: str
     is_new: bool  # downloaded now; False: it was up to date
+    size: int  # bytes; of an object that was not listed, and whose file was up to date, those of the file
+    etag: Optional[str] = None  # of the object in the file, if known
 
 
 class FileDownload:
@@ -74,6 +78,8 @@ class FileDownload:
     directory : str
         Absolute path; created if necessary.
     executor : Executor
+    dry_run : bool
+        Write nothing; `fetch` returns the files that there would be.
 
     Attributes
     ----------
@@ -81,15 +87,18 @@ class FileDownload:
         The skipped objects, with the reasons.
     """
 
-    def __init__(self, directory: str, executor: Executor) -> None:
+    def __init__(self, directory: str, executor: Executor, dry_run: bool = False) -> None:
         self._directory = directory
         self._executor = executor
+        self._dry_run = dry_run
         self.left_out = LeftOut(executor)
         self._ignores_case: Optional[bool] = None  # not known yet
 
     def ignores_case(self) -> bool:
-        """Whether the file system ignores case; creates the directory if necessary."""
-        if self._ignores_case is None:
+        """Whether the file system ignores case; creates the directory if necessary, except for a dry run."""
+        if self._ignores_case is None and self._dry_run:
+            self._ignores_case = local_paths.seems_to_ignore_case(self._directory)
+        elif self._ignores_case is None:
             try:
                 os.makedirs(self._directory, exist_ok=True)
             except OSError as error:
@@ -112,7 +121,7 @@ class FileDownload:
         except OSError:
             return False
 
-    def fetch(self, objects: Sequence[Wanted], overwrite: bool) -> list[Optional[Placed]]:
+    def fetch(self, objects: Sequence[Wanted], overwrite: bool, compare: bool = True) -> list[Optional[Placed]]:
         """Download objects, except for skipped ones and those whose files are up to date.
 
         Parameters
@@ -120,6 +129,8 @@ class FileDownload:
         objects : sequence of Wanted
         overwrite : bool
             Whether to replace existing files that differ.
+        compare : bool
+            Whether files that are up to date are left; otherwise, `overwrite` replaces them as well.
 
         Returns
         -------
@@ -132,38 +143,83 @@ class FileDownload:
             A failure that affects all objects: S3 can't be reached, the disk is full.
         """
         ignores_case = self.ignores_case()
-        # Inside the directory, because a file can be moved atomically only within one file system.
-        temporary = TemporaryDirectory(self._directory)
-        try:
-            return self._fetch(objects, overwrite, ignores_case, temporary)
-        finally:
-            temporary.remove()
+        there: list[Optional[Placed]] = [None] * len(objects)
+        if overwrite and compare and not ignores_case:
+            there = self._up_to_date(objects)
+        rest = [one for one, file in zip(objects, there) if file is None]
+        if not rest:
+            return there
+        if self._dry_run:
+            fetched = iter(self._fetch(rest, overwrite, compare, ignores_case, None))
+        else:
+            # Inside the directory, because a file can be moved atomically only within one file system.
+            temporary = TemporaryDirectory(self._directory)
+            try:
+                fetched = iter(self._fetch(rest, overwrite, compare, ignores_case, temporary))
+            finally:
+                temporary.remove()
+        return [next(fetched) if file is None else file for file in there]
+
+    def _up_to_date(self, objects: Sequence[Wanted]) -> list[Optional[Placed]]:
+        """The files that are up to date by the listing, which most usually are; None for all that need a closer look.
+
+        No file has another object for it: names are distinct, and no links lead to the directories.
+        """
+        found: list[Optional[Placed]] = [None] * len(objects)
+        folders = {one.name.rpartition("/")[0] for one in objects}
+        real = os.path.join(os.path.realpath(self._directory), "")
+        if len({one.name for one in objects}) < len(objects) or any(map(partial(_is_odd, real), folders)):
+            return found
+        given = os.path.join(self._directory, "")
+        for number, (_, name, size, modified, etag) in enumerate(objects):
+            status = _status(given + name) if modified is not None and local_paths.is_plain(name) else None
+            if not status or status.st_size != size or not stat.S_ISREG(status.st_mode):
+                continue
+            if _by_listing(status.st_mtime_ns, modified) is Age.SAME:
+                found[number] = Placed(given + name, False, size, etag)
+        return found
 
     def _fetch(
         self,
         objects: Sequence[Wanted],
         overwrite: bool,
+        compare: bool,
         ignores_case: bool,
-        temporary: TemporaryDirectory,
+        temporary: Optional[TemporaryDirectory],
     ) -> list[Optional[Placed]]:
-        names = [(url, name) for url, name, size, _ in objects if self._may_be_here(url, name, size)]
+        names = [(url, name) for url, name, size, *_ in objects if self._may_be_here(url, name, size)]
         targets = local_paths.targets(self._directory, names, ignores_case, self.left_out.note)
-        targets = local_paths.make_parents(self._directory, targets, ignores_case, self.left_out.note)
+        targets = local_paths.make_parents(
+            self._directory, targets, ignores_case, self.left_out.note, create=not self._dry_run
+        )
         targets = [target for target in targets if not target.path.endswith("/")]
         sizes = {one.url: one.size for one in objects if one.size != UNKNOWN}
         times = {one.url: one.modified for one in objects if one.modified is not None}
-        missing = self._missing(targets, sizes, times, overwrite)
-        new = set(self._download(missing, sizes, overwrite, temporary)) if missing else set()
-        there = set(targets).difference(missing)
-        files = {target: Placed(target.path, target in new) for target in new | there}
+        missing = self._missing(targets, sizes, times, overwrite) if compare or not overwrite else targets
+        listed = {one.url: one for one in objects}
+        files = {one: self._placed(one, listed[one.url], False) for one in set(targets).difference(missing)}
+        if temporary is None:
+            files.update((one, self._placed(one, listed[one.url], True)) for one in missing)
+        elif missing:
+            files.update(self._download(missing, sizes, overwrite, temporary))
         return [files.get(local_paths.target_of(self._directory, one.url, one.name)) for one in objects]
+
+    def _placed(self, target: Target, wanted: Wanted, is_new: bool) -> Placed:
+        """A file that was not downloaded."""
+        size = wanted.size
+        if size == UNKNOWN:
+            status = _status(target.path)
+            size = status.st_size if status else 0
+        return Placed(target.path, is_new, size, wanted.etag)
 
     def _may_be_here(self, url: str, name: str, size: int) -> bool:
         """Whether an object can be a file or a directory below this one."""
         if name and not name.endswith("/"):
             return True
         if size:
-            reason = f"its key ends with a slash like that of a directory, but it has {size} bytes"
+            reason = "its key ends with a slash like that of a directory"
+            if size != UNKNOWN:
+                reason += f", but it has {size} bytes"
             self.left_out.note(
                 url, MetaflowS3URLException(f"'{shown(url, MOST_URL)}' can't be a local file: {reason}. {INSTEAD}")
             )
@@ -208,13 +264,13 @@ class FileDownload:
 
     def _download(
         self, targets: list[Target], sizes: dict[str, int], overwrite: bool, temporary: TemporaryDirectory
-    ) -> list[Target]:
+    ) -> dict[Target, Placed]:
         """Download objects into their files; return those that succeeded."""
         began = time.time()
         name = temporary.namer()
         wanted = [Download(*split_object_url(target.url), size=sizes.get(target.url)) for target in targets]
         mode = _mode(name("mode"))
-        delivered: list[Target] = []
+        delivered: dict[Target, Placed] = {}
 
         def deliver(number: int, result: Downloaded) -> bool:
             target = targets[number]
@@ -225,7 +281,7 @@ class FileDownload:
             except MetaflowException as error:
                 self.left_out.note(target.url, error)
                 return False
-            delivered.append(target)
+            delivered[target] = Placed(target.path, True, result.reply.length, result.reply.info.etag or None)
             return True
 
         refusals = Refusals()
@@ -301,6 +357,14 @@ class _Delivered(ResumableDownloads):
         super()._finish(index, result)
         if result is None or self._deliver(index, result):
             self._partials.done(index)
+
+
+def _is_odd(root: str, folder: str) -> bool:
+    """Whether a directory below another one is reached through a link, or can't be one."""
+    try:
+        return folder != "" and os.path.realpath(root + folder) != root + folder
+    except ValueError:  # a NUL
+        return True
 
 
 def _status(path: str) -> Optional[os.stat_result]:

@@ -1,6 +1,8 @@
 """Local paths: the path of an object in a directory, from its key alone, and paths with a tilde."""
 
+import errno
 import os
+import re
 import stat
 import sys
 import unicodedata
@@ -21,6 +23,7 @@ from metaflow_extensions.fasts3.api.errors import (
 LONGEST_NAME = 255  # bytes of the name of a file or directory, on all common file systems
 EXPAND = "Only a shell expands '~' to the home directory: use os.path.expanduser."
 INSTEAD = "Use get_many, which chooses its own file names, or exclude the object."
+_ODD = re.compile(r"/\.{0,2}/")  # between two slashes: nothing, one dot, two dots
 
 
 class Target(NamedTuple):
@@ -86,7 +89,11 @@ def targets(
 
 
 def make_parents(
-    directory: str, found: Sequence[Target], ignores_case: bool = False, refuse: Refuse = _raise
+    directory: str,
+    found: Sequence[Target],
+    ignores_case: bool = False,
+    refuse: Refuse = _raise,
+    create: bool = True,
 ) -> list[Target]:
     """Create the parent directories of files.
 
@@ -101,6 +108,8 @@ def make_parents(
         Takes each object without a valid file: a MetaflowS3URLException if a link leads out of the directory, or links
         lead two files to the same path; a MetaflowS3Exception if the directory can't be created, or the file's path is
         that of a directory. By default it raises the exception.
+    create : bool
+        If False, create none, and only look for such problems.
 
     Returns
     -------
@@ -113,7 +122,7 @@ def make_parents(
     """
     root = os.path.realpath(directory)
     real: dict[str, str] = {}  # path of a parent directory -> path with links resolved
-    made = _passing(found, lambda one: _make_parent(root, one, real), refuse)
+    made = _passing(found, lambda one: _make_parent(root, one, real, create), refuse)
     # After all are created: through a link, the path of one object's file may be another's directory.
     accepted = _passing(made, _check_free, refuse)
     if len({_place(one, ignores_case) for one in real.values()}) < len(real):
@@ -136,17 +145,28 @@ def _passing(found: Sequence[Target], check: Callable[[Target], None], refuse: R
     return accepted
 
 
-def _make_parent(root: str, target: Target, real: dict[str, str]) -> None:
-    """Create the parent directory of a file, and record its path with links resolved."""
+def _make_parent(root: str, target: Target, real: dict[str, str], create: bool) -> None:
+    """Create the parent directory of a file, or only look for what prevents it; record its path, links resolved."""
     parent = os.path.dirname(target.path)
     if parent in real:
         return
     without_links = real_parent(root, target)
     try:
-        os.makedirs(parent, exist_ok=True)
+        if create:
+            os.makedirs(parent, exist_ok=True)
+        else:
+            _check_makeable(parent)
     except OSError as error:
         raise exception_of_files(f"Could not create the directory '{shown(parent)}'", error, INSTEAD) from error
     real[parent] = without_links
+
+
+def _check_makeable(directory: str) -> None:
+    """Raise NotADirectoryError if a directory has the path of a file, or is below one."""
+    while not os.path.lexists(directory):
+        directory = os.path.dirname(directory)
+    if not os.path.isdir(directory):
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), directory)
 
 
 def _check_free(target: Target) -> None:
@@ -208,6 +228,17 @@ def ignores_case(directory: str) -> bool:
         return False
 
 
+def seems_to_ignore_case(directory: str) -> bool:
+    """Whether the file system of a directory, which need not exist yet, seems to ignore case; writes nothing."""
+    while not os.path.isdir(directory):
+        directory = os.path.dirname(directory)
+    folder, name = os.path.split(directory)
+    try:
+        return name != name.swapcase() and os.path.samefile(directory, os.path.join(folder, name.swapcase()))
+    except OSError:
+        return False
+
+
 def folded(name: str) -> str:
     """A form of a name that is the same for all names that a case-insensitive file system does not distinguish."""
     return unicodedata.normalize("NFC", name).casefold()
@@ -224,6 +255,11 @@ def _is_path(url: str, name: str, refuse: Refuse) -> bool:
             ),
         )
     return not problem
+
+
+def is_plain(name: str) -> bool:
+    """Whether a key after a prefix is certainly the path of a file; of others, `targets` decides."""
+    return name.isascii() and len(name) <= LONGEST_NAME and "\0" not in name and _ODD.search(f"/{name}/") is None
 
 
 def _problem(part: str) -> str:

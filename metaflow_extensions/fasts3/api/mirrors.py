@@ -7,9 +7,10 @@ deleted. Deletions follow when everything has been transferred.
 import os
 import stat
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple, Optional
+from functools import partial
+from typing import Any, Callable, NamedTuple, Optional
 
-from metaflow_extensions.fasts3.api.directory_walk import files_in
+from metaflow_extensions.fasts3.api.directory_walk import entries_in
 from metaflow_extensions.fasts3.api.errors import (
     MOST_URL,
     MetaflowS3Exception,
@@ -20,8 +21,11 @@ from metaflow_extensions.fasts3.api.errors import (
 from metaflow_extensions.fasts3.api.errors_of_many import LeftOut
 from metaflow_extensions.fasts3.api.local_paths import folded
 from metaflow_extensions.fasts3.api.path_patterns import PathPatterns
+from metaflow_extensions.fasts3.plans.deletions import Wanted
+from metaflow_extensions.fasts3.wire.conditions import strong
 
-ASK_FOR_EMPTY = "If the source is meant to be empty, add allow_empty=True."
+ASK_FOR_EMPTY = "If the source is meant to be empty, add allow_empty=True (`sync --allow-empty`)."
+NOTHING_DELETED = " Nothing was deleted."  # after the numbers of an exception
 KEPT = "Change its permissions, or exclude it with `exclude`."
 
 
@@ -53,6 +57,7 @@ class LocalDestination:
     """
 
     def __init__(self, directory: str, patterns: PathPatterns) -> None:
+        self._directory = directory
         self._root = os.path.realpath(directory)
         if self._root in (os.path.abspath(os.sep), os.path.realpath(os.path.expanduser("~"))):
             raise MetaflowS3Exception(
@@ -60,12 +65,14 @@ class LocalDestination:
                 "directory in it."
             )
         self._files: dict[str, _State] = {}  # by path, relative and with slashes
-        for name in files_in(self._root, patterns, lambda *_: None):
-            state = _state_of(os.path.join(self._root, name))
+        for name, entry in entries_in(self._root, patterns, lambda *_: None):
+            state = _state_of(partial(entry.stat, follow_symlinks=False))
             if state is not None:
                 self._files[name] = state
 
-    def delete_others(self, kept: Iterable[str], ignores_case: bool, left_out: LeftOut) -> int:
+    def delete_others(
+        self, kept: Iterable[str], ignores_case: bool, left_out: LeftOut, dry_run: bool = False
+    ) -> list[str]:
         """Delete the noted files that are unchanged and not kept, and the directories that this empties.
 
         Parameters
@@ -76,18 +83,22 @@ class LocalDestination:
             Whether the file system does not distinguish case and Unicode normalization.
         left_out : LeftOut
             Receives the files that could not be deleted.
+        dry_run : bool
+            Delete nothing.
 
         Returns
         -------
-        int
-            Number of deleted files.
+        list of str
+            Paths of the deleted files below the directory that was given.
         """
         name_of = folded if ignores_case else str
         there = {name_of(name) for name in self._names(kept)}
         extra = {name for name in self._files if name_of(name) not in there}
+        if dry_run:
+            return [self._path(name) for name in sorted(extra)]
+        deleted: list[str] = []
         if not extra or not os.path.isdir(self._root):
-            return 0
-        count = 0
+            return deleted
         emptied: set[str] = set()  # directories from which something was deleted
         # By descriptors of directories: a link that replaces one meanwhile leads nowhere else.
         for folder, folders, files, descriptor in os.fwalk(self._root, topdown=False):
@@ -96,12 +107,15 @@ class LocalDestination:
             for file in files:
                 if prefix + file in extra and self._delete(prefix + file, file, descriptor, left_out):
                     emptied.add(prefix)
-                    count += 1
+                    deleted.append(self._path(prefix + file))
             for name in folders:
                 inner = f"{prefix}{name}/"
                 if inner in emptied and name_of(inner) not in there and _remove(name, descriptor):
                     emptied.add(prefix)
-        return count
+        return sorted(deleted)
+
+    def _path(self, name: str) -> str:
+        return os.path.join(self._directory, *name.split("/"))
 
     def _names(self, kept: Iterable[str]) -> Iterable[str]:
         """Paths relative to the root, with links to directories resolved: a file may be kept by another path."""
@@ -116,7 +130,8 @@ class LocalDestination:
     def _delete(self, name: str, file: str, descriptor: int, left_out: LeftOut) -> bool:
         """Delete a file unless it has changed since it was noted; return whether it was deleted."""
         try:
-            if _state_of(file, descriptor) != self._files[name]:
+            status = partial(os.stat, file, dir_fd=descriptor, follow_symlinks=False)
+            if _state_of(status) != self._files[name]:
                 return False
             os.unlink(file, dir_fd=descriptor)
         except FileNotFoundError:
@@ -129,10 +144,10 @@ class LocalDestination:
         return True
 
 
-def _state_of(path: str, descriptor: Optional[int] = None) -> Optional[_State]:
+def _state_of(look: Callable[[], os.stat_result]) -> Optional[_State]:
     """The state of a file or a link; None for anything else."""
     try:
-        status = os.stat(path, dir_fd=descriptor, follow_symlinks=False)
+        status = look()
     except OSError:
         return None
     if not (stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode)):
@@ -150,7 +165,7 @@ def _remove(name: str, descriptor: int) -> bool:
 
 
 class StoredDestination:
-    """The objects that a prefix has now, before an upload.
+    """The objects that a prefix has now, before an upload or a copy.
 
     Parameters
     ----------
@@ -159,7 +174,7 @@ class StoredDestination:
         Ends in a slash.
     patterns : PathPatterns
         Only objects that match them count.
-    entries : sequence of Entry
+    entries : sequence of DetailedObject
         The listing of the prefix.
     """
 
@@ -169,22 +184,23 @@ class StoredDestination:
         self._patterns = patterns
         self.entries = entries
 
-    def others(self, directory: str, names: Iterable[str]) -> list[tuple[str, str]]:
-        """Bucket and key of the objects that have no file.
+    def others(self, names: Iterable[str], directory: Optional[str] = None) -> list[Wanted]:
+        """The objects that have no source, as `Deletions` takes them: no others with their keys are deleted.
 
         Parameters
         ----------
-        directory : str
-            The source, whose other files count as well: they may be new, or their names may differ in case only.
         names : iterable of str
-            The uploaded paths, relative to the prefix.
+            What was transferred, relative to the prefix.
+        directory : str, optional
+            The source of an upload, whose other files count as well: they may be new, or their names may differ in
+            case only.
         """
         there = set(names)
-        found = (entry.key[len(self._prefix) :] for entry in self.entries)
+        found = ((entry.key[len(self._prefix) :], entry) for entry in self.entries)
         return [
-            (self._bucket, self._prefix + name)
-            for name in found
-            if name not in there and self._patterns.select(name) and not _is_in(directory, name)
+            (self._bucket, entry.key, strong(entry.etag))
+            for name, entry in found
+            if name not in there and self._patterns.select(name) and (directory is None or not _is_in(directory, name))
         ]
 
 
@@ -218,6 +234,6 @@ def check_source(source: str, is_empty: bool, allow_empty: bool) -> None:
     """Raise MetaflowS3Exception for a mirror of nothing: a wrong path, or a disk that is not mounted."""
     if is_empty and not allow_empty:
         raise MetaflowS3Exception(
-            f"{source} has nothing to transfer, so delete=True would delete everything in the destination. Nothing was "
-            f"deleted. {ASK_FOR_EMPTY}"
+            f"{source} has nothing to transfer, so delete=True would delete everything in the destination."
+            f"{NOTHING_DELETED} {ASK_FOR_EMPTY}"
         )

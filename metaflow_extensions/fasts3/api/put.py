@@ -2,7 +2,7 @@
 
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import partial
 from typing import Any, Callable, NamedTuple, Optional, Union
 
@@ -16,18 +16,13 @@ from metaflow_extensions.fasts3.api.arguments import (
     key_of,
 )
 from metaflow_extensions.fasts3.api.client import Client
-from metaflow_extensions.fasts3.api.content_types import content_type_of
 from metaflow_extensions.fasts3.api.errors import MetaflowS3InvalidObject
 from metaflow_extensions.fasts3.api.location import split_object_url
 from metaflow_extensions.fasts3.api.object_writer import ObjectWriter
 from metaflow_extensions.fasts3.api.placement import Place
 from metaflow_extensions.fasts3.api.unnamed_files import HOLDING, Spool
 from metaflow_extensions.fasts3.api.upload_sources import UNSIZED, path_source, value_source
-from metaflow_extensions.fasts3.machine.processors import processors
-from metaflow_extensions.fasts3.plans.changed_uploads import ChangedUploads
-from metaflow_extensions.fasts3.plans.hashing import HashThreads
 from metaflow_extensions.fasts3.plans.pieces import CARRIED, LEAST_PART, Piece
-from metaflow_extensions.fasts3.plans.refusals import Refusals
 from metaflow_extensions.fasts3.plans.upload import Upload
 from metaflow_extensions.fasts3.plans.uploads import Uploads
 from metaflow_extensions.fasts3.wire.conditions import ABSENT, MARK
@@ -37,7 +32,7 @@ from metaflow_extensions.fasts3.wire.transfers import PutHeaders
 READ_AT_A_TIME = 2**20  # bytes of a stream
 
 
-class _Asked(NamedTuple):
+class Asked(NamedTuple):
     """One object to store, as the user specified it."""
 
     key: Any
@@ -118,7 +113,7 @@ class PutMethods(Client):
         """
         check_booleans(overwrite=overwrite)
         _check_own_value(key, obj)
-        asked = _Asked(
+        asked = Asked(
             key_of(key),
             obj,
             content_type or getattr(key, "content_type", None),
@@ -211,31 +206,6 @@ MetaflowS3Exception
         asked = [_asked(item, "path") for item in iterated(key_paths)]
         return self._stored(asked, self._from_path, overwrite)
 
-    def _store_files(
-        self,
-        files: Iterable[tuple[str, str, Version]],
-        content_type: Optional[str],
-        overwrite: bool,
-        refusals: Refusals,
-        compare: bool,
-        extra_args: Optional[dict[str, Any]] = None,
-        listed: Optional[Sequence[Any]] = None,
-    ) -> list[tuple[str, str]]:
-        """Upload files, each a key, an absolute path and a version; record failures of single files.
-
-        Without another content type, each has the one that its name suggests. With `compare`, or without `overwrite`,
-        files that are stored already are not sent. `listed` has the objects under their common prefix, if they are
-        known.
-        """
-        asked = [
-            _Asked(key, (path, version), content_type, extra_args=extra_args, suggested_type=content_type_of(path))
-            for key, path, version in files
-        ]
-        with HashThreads(processors()) as hashing:
-            compare = compare or not overwrite
-            plan = partial(ChangedUploads, hashing=hashing, refusals=refusals, compare=compare, listed=listed)
-            return self._stored(asked, lambda item: self._from_file(item, *item.source), overwrite, plan)
-
     def _store_values(self, objects: Iterable[S3PutObject], overwrite: bool, place: Place) -> None:
         """Upload values, each as `put` does."""
         asked = [_asked(item, "value") for item in objects]
@@ -243,23 +213,21 @@ MetaflowS3Exception
 
     def _stored(
         self,
-        asked: list[_Asked],
-        upload: Callable[[_Asked], Upload],
+        asked: list[Asked],
+        upload: Callable[[Asked], Upload],
         overwrite: bool,
-        plan: Callable[[Sequence[Upload], int], Uploads] = Uploads,
     ) -> list[tuple[str, str]]:
-        results = self._upload(asked, upload, overwrite, Place.WORKERS, plan) if asked else []
+        results = self._upload(asked, upload, overwrite, Place.WORKERS) if asked else []
         return [(key, url) for key, url, stored in results if stored]
 
     def _upload(
         self,
-        asked: list[_Asked],
-        upload: Callable[[_Asked], Upload],
+        asked: list[Asked],
+        upload: Callable[[Asked], Upload],
         overwrite: bool,
         place: Place,
-        plan: Callable[[Sequence[Upload], int], Uploads] = Uploads,
     ) -> list[tuple[Any, str, bool]]:
-        """Upload objects with a plan; return key, URL, and whether this call stored the object.
+        """Upload objects; return key, URL, and whether this call stored the object.
 
         Invalid values raise before invalid keys, as in Metaflow's own class.
         """
@@ -275,7 +243,7 @@ MetaflowS3Exception
         uploads = [to_store(body, url, condition, number) for body, url, condition in zip(bodies, urls, conditions)]
         step = self._executor.settings().part_size
         sized = {url: uploads[number] for url, number in chosen.items() if uploads[number].size != UNSIZED}
-        work = plan(list(sized.values()), step)
+        work = Uploads(list(sized.values()), step)
         if sized:
             self._executor.run(work, place)
         stored = dict(zip(sized, work.stored))
@@ -304,21 +272,21 @@ MetaflowS3Exception
             raise
         return writer.finish()
 
-    def _from_value(self, item: _Asked, rewind: bool = False) -> Upload:
+    def _from_value(self, item: Asked, rewind: bool = False) -> Upload:
         """The upload of a value, before its bucket and key are set."""
         size, data, read = value_source(item.key, item.source, rewind)
         return Upload("", "", size, self._headers(item), data=data, read=read)
 
-    def _from_path(self, item: _Asked) -> Upload:
+    def _from_path(self, item: Asked) -> Upload:
         return self._from_file(item, *path_source(item.key, item.source))
 
-    def _from_file(self, item: _Asked, path: str, version: Version) -> Upload:
+    def _from_file(self, item: Asked, path: str, version: Version) -> Upload:
         """The upload of a file, before its bucket and key are set."""
         size = version.size
         in_parts = version if size > LEAST_PART else None  # smaller files are never split into parts
         return Upload("", "", size, self._headers(item), path=path, version=in_parts)
 
-    def _headers(self, item: _Asked) -> Any:
+    def _headers(self, item: Asked) -> Any:
         headers = headers_of(
             item.key,
             item.content_type,
@@ -331,14 +299,14 @@ MetaflowS3Exception
         return headers if headers.content_type else headers._replace(content_type=item.suggested_type)
 
 
-def _asked(item: Any, source: str, keep: Callable[[Any], Any] = lambda value: value) -> _Asked:
+def _asked(item: Any, source: str, keep: Callable[[Any], Any] = lambda value: value) -> Asked:
     """Read a pair, an S3PutObject, or any object with its attributes; `keep` replaces the value, e.g. by a buffer."""
     if hasattr(item, "key") and hasattr(item, source):
         if getattr(item, "path", None) is not None and getattr(item, "value", None) is not None:
             raise MetaflowS3InvalidObject(
                 f"The S3PutObject for {key_of(item)!r} has both a value and a path. Give one of them."
             )
-        return _Asked(
+        return Asked(
             key_of(item),
             keep(getattr(item, source)),
             getattr(item, "content_type", None),
@@ -356,10 +324,10 @@ def _asked(item: Any, source: str, keep: Callable[[Any], Any] = lambda value: va
             f"{item!r:.200} is not a pair. Give (key, {'path' if source == 'path' else 'value'}) or an S3PutObject, "
             "which can also have a content type and metadata; for a dict, give its items()."
         ) from None
-    return _Asked(key_of(key), keep(given))
+    return Asked(key_of(key), keep(given))
 
 
-def _check_duplicates(asked: list[_Asked], urls: list[str]) -> None:
+def _check_duplicates(asked: list[Asked], urls: list[str]) -> None:
     """Raise MetaflowS3InvalidObject for a key that is given twice with an if_match: only one upload can meet it."""
     conditional = {url: item.key for item, url in zip(asked, urls) if item.if_match is not None}
     counts = Counter(urls) if conditional else {}

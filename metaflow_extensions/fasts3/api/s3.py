@@ -10,7 +10,6 @@ from metaflow.metaflow_config import S3_SERVER_SIDE_ENCRYPTION, TEMPDIR
 
 from metaflow_extensions.fasts3.api.arguments import check_access
 from metaflow_extensions.fasts3.api.buckets import BucketMethods
-from metaflow_extensions.fasts3.api.copy import CopyMethods
 from metaflow_extensions.fasts3.api.delete import DeleteMethods
 from metaflow_extensions.fasts3.api.directories import DirectoryMethods
 from metaflow_extensions.fasts3.api.errors import MOST_URL, MetaflowS3Exception, MetaflowS3URLException, shown
@@ -26,6 +25,7 @@ from metaflow_extensions.fasts3.api.location import SCHEME, location_of
 from metaflow_extensions.fasts3.api.presign import PresignMethods
 from metaflow_extensions.fasts3.api.progress import Progress
 from metaflow_extensions.fasts3.api.progress_display import Setting, checked
+from metaflow_extensions.fasts3.api.recursive_copies import RecursiveCopyMethods
 from metaflow_extensions.fasts3.api.temporary_directory import TemporaryDirectory, roots
 from metaflow_extensions.fasts3.api.uploads import UploadMethods
 from metaflow_extensions.fasts3.api.versions import VersionMethods
@@ -61,7 +61,7 @@ class S3(
     IterateMethods,
     ListMethods,
     DirectoryMethods,
-    CopyMethods,
+    RecursiveCopyMethods,
     VersionMethods,
     PresignMethods,
     DeleteMethods,

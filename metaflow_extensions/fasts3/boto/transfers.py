@@ -255,20 +255,24 @@ class Boto3Transfers:
             )
             return part_of(_copied(reply.get("CopyPartResult"), "UploadPartCopy"))
 
-    def delete(self, bucket: str, key: str, version_id: Optional[str] = None) -> None:
+    def delete(self, bucket: str, key: str, version_id: Optional[str] = None, if_match: Optional[str] = None) -> None:
         with translated():
-            self._client.delete_object(Bucket=bucket, Key=key, **_version(version_id))
+            self._client.delete_object(Bucket=bucket, Key=key, **_version(version_id), **_condition(if_match))
 
-    def delete_objects(self, bucket: str, key: str = "", keys: Sequence[str] = ()) -> dict[str, str]:
+    def delete_objects(
+        self, bucket: str, key: str = "", keys: Sequence[str] = (), etags: Sequence[str] = ()
+    ) -> dict[str, str]:
         with translated() as call:
             deletion.check(keys)
-            reply = call.reply = self._delete_objects(call, bucket, keys)
+            conditions = [{"ETag": etag} if etag else {} for etag in etags or ("",) * len(keys)]
+            wanted = [{"Key": one, **condition} for one, condition in zip(keys, conditions)]
+            reply = call.reply = self._delete_objects(call, bucket, wanted)
             rows = reply.get("Errors", ())
             refusals = [(row.get("Key") or "", row.get("Code") or "", row.get("Message") or "") for row in rows]
             return deletion.checked(refusals, keys)
 
-    def _delete_objects(self, call: Call, bucket: str, keys: Sequence[str]) -> Any:
-        wanted = {"Objects": [{"Key": one} for one in keys], "Quiet": True}
+    def _delete_objects(self, call: Call, bucket: str, objects: list[dict[str, str]]) -> Any:
+        wanted = {"Objects": objects, "Quiet": True}
         call.md5 = bucket in self._only_md5
         try:
             return self._client.delete_objects(Bucket=bucket, Delete=wanted)

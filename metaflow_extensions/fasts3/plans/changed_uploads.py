@@ -9,7 +9,7 @@ others are compared.
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
-from typing import Any, Optional
+from typing import Any, Callable, NamedTuple, Optional
 
 from metaflow_extensions.fasts3.plans.hashing import HashThreads
 from metaflow_extensions.fasts3.plans.jobs import Job, Outcome
@@ -18,7 +18,7 @@ from metaflow_extensions.fasts3.plans.pieces import PART_SIZE
 from metaflow_extensions.fasts3.plans.plan import JobFailed
 from metaflow_extensions.fasts3.plans.refusals import Refusals, is_hopeless
 from metaflow_extensions.fasts3.plans.unchanged import has_etag, is_unchanged, is_worth_a_read, marked
-from metaflow_extensions.fasts3.plans.upload import Upload
+from metaflow_extensions.fasts3.plans.upload import Upload, UploadsOnDemand
 from metaflow_extensions.fasts3.plans.uploads import Uploads
 from metaflow_extensions.fasts3.wire.failures import Code
 from metaflow_extensions.fasts3.wire.log import log
@@ -27,6 +27,18 @@ from metaflow_extensions.fasts3.wire.transfers import PutHeaders
 FEW = 4  # files: parallel HEADs take no longer than one page
 HEADS_FOR_A_PAGE = 10  # HEADs that cost as much time and money as a page
 AHEAD = 16_000  # entries that may wait for earlier ones
+MOST_TOGETHER = 64  # files that a thread compares at a time: handing them over one by one would take as long
+ENOUGH = 4 * 2**20  # bytes of these files
+
+
+class Candidate(NamedTuple):
+    """A file that may be uploaded; an `Upload` has the same attributes."""
+
+    bucket: str
+    key: str
+    size: int  # bytes
+    path: str
+    condition: Optional[str] = None  # for storing it: `wire.conditions`
 
 
 class ChangedUploads(Uploads):
@@ -34,9 +46,11 @@ class ChangedUploads(Uploads):
 
     Parameters
     ----------
-    uploads : sequence of Upload
-        Of files with distinct keys, all with the condition ABSENT or all without one.
+    files : sequence of Candidate
+        With distinct keys, all with the condition ABSENT or all without one.
     step : int
+    make : callable
+        Returns the upload of the file with an index.
     hashing : HashThreads
         Reads files.
     refusals : Refusals, optional
@@ -45,38 +59,46 @@ class ChangedUploads(Uploads):
         Whether to compare with what is stored. Otherwise all files are uploaded.
     listed : sequence of DetailedObject, optional
         All objects that are stored under the files' common prefix. Without it, the plan lists them.
+    dry_run : bool
+        Whether to upload nothing: `stored` says what would be.
     """
 
     def __init__(
         self,
-        uploads: Sequence[Upload],
+        files: Sequence[Candidate],
         step: int = PART_SIZE,
         *,
+        make: Callable[[int], Upload],
         hashing: HashThreads,
         refusals: Optional[Refusals] = None,
         compare: bool = True,
         listed: Optional[Sequence[Any]] = None,
+        dry_run: bool = False,
     ) -> None:
-        self._files = list(uploads)
-        super().__init__(self._files, step, refusals=refusals)
+        self._files = files
+        self._made = UploadsOnDemand(len(files), make)
+        super().__init__(self._made, step, refusals=refusals)
         self._hashing = hashing
+        self._dry_run = dry_run
         self._open_questions = len(self._files)  # files that are not yet decided
         self._to_look: deque[tuple[int, str]] = deque()  # index, and an ETag that differs from the file's
         self._to_begin: deque[int] = deque()
+        self._to_hash: list[tuple[int, str]] = []  # index, and the ETag of its object
+        self._size_to_hash = 0  # bytes of these files
         self._looks: dict[int, tuple[int, str]] = {}  # by job number
         self._page_numbers = iter(range(-1, -(2**63), -1))
         self._pager: Optional[Pager] = None
-        self._unlisted: dict[str, int] = {upload.key: index for index, upload in enumerate(self._files)}
+        self._unlisted: dict[str, int] = {file.key: index for index, file in enumerate(files)}
         self._deficit = 0  # cost of unproductive pages, in HEADs
         if not compare:
             self._change_all()
         elif listed is not None:
             self._compare_all(listed)
             self._change_all()
-        elif len(self._files) <= FEW or len({upload.bucket for upload in self._files}) > 1:
+        elif len(files) <= FEW or len({file.bucket for file in files}) > 1:
             self._look_at_all()
         else:
-            self._pager = Pager(_listing_of(self._files), ahead=AHEAD)
+            self._pager = Pager(_listing_of(files), ahead=AHEAD)
 
     def start(self) -> Iterator[Optional[Job]]:
         if self._pager:
@@ -126,6 +148,7 @@ class ChangedUploads(Uploads):
             if index is not None:
                 hits += 1
                 self._compare(index, row.size, row.etag)
+        self._hash()
         return hits
 
     def _go_on_without_listing(self, failed: JobFailed) -> None:
@@ -147,29 +170,42 @@ class ChangedUploads(Uploads):
     def _look_at_all(self) -> None:
         """Send a HEAD for each file that was not listed."""
         for index in self._unlisted.values():
-            if self._files[index].condition:  # such an upload starts with a HEAD
+            if self._files[index].condition and not self._dry_run:  # such an upload starts with a HEAD
                 self._change(index)
             else:
                 self._to_look.append((index, ""))
         self._unlisted.clear()
 
     def _compare(self, index: int, size: int, etag: str) -> None:
-        upload = self._files[index]
-        if upload.condition:
+        file = self._files[index]
+        if file.condition:
             self._leave(index)
-        elif size != upload.size:
+        elif size != file.size:
             self._change(index)
         elif is_worth_a_read(etag, size):
-            same = partial(has_etag, _path(upload), etag, size, self._step, self._hashing.check)
-            self._hashing.give(same, partial(self._hashed, index, etag))
+            self._to_hash.append((index, etag))
+            self._size_to_hash += size
+            if len(self._to_hash) >= MOST_TOGETHER or self._size_to_hash >= ENOUGH:
+                self._hash()
         else:
             self._to_look.append((index, ""))
 
-    def _hashed(self, index: int, etag: str, is_same: bool) -> None:
-        if is_same:
-            self._leave(index)
-        else:
-            self._to_look.append((index, etag))
+    def _hash(self) -> None:
+        """Compare files with ETags in a thread."""
+        some, self._to_hash, self._size_to_hash = self._to_hash, [], 0
+        if some:
+            self._hashing.give(partial(self._have_etags, some), partial(self._hashed, some))
+
+    def _have_etags(self, some: list[tuple[int, str]]) -> list[bool]:
+        files, check = self._files, self._hashing.check
+        return [has_etag(files[index].path, etag, files[index].size, self._step, check) for index, etag in some]
+
+    def _hashed(self, some: list[tuple[int, str]], same: list[bool]) -> None:
+        for (index, etag), is_same in zip(some, same):
+            if is_same:
+                self._leave(index)
+            else:
+                self._to_look.append((index, etag))
 
     def _look(self, index: int, refuted: str) -> Job:
         job = self._head(index)
@@ -179,9 +215,11 @@ class ChangedUploads(Uploads):
     def _looked(self, job: Job, outcome: Outcome) -> None:
         del self._indices[job.number]
         index, refuted = self._looks.pop(job.number)
-        if not outcome.failure:
-            upload, check = self._files[index], self._hashing.check
-            same = partial(is_unchanged, outcome.reply, _path(upload), upload.size, self._step, refuted, check)
+        if not outcome.failure and self._files[index].condition:
+            self._leave(index)
+        elif not outcome.failure:
+            file, check = self._files[index], self._hashing.check
+            same = partial(is_unchanged, outcome.reply, file.path, file.size, self._step, refuted, check)
             self._hashing.give(same, partial(self._compared_with_head, index))
         elif outcome.failure.code is not Code.NOT_FOUND and is_hopeless(job, outcome.failure):
             raise JobFailed(job, outcome.failure)
@@ -201,27 +239,28 @@ class ChangedUploads(Uploads):
 
     def _change(self, index: int) -> None:
         """Upload a file when its mark is computed."""
-        upload = self._files[index]
-        work = partial(marked, upload.headers, _path(upload), self._hashing.check)
+        if self._dry_run:
+            self._open_questions -= 1
+            self._over(index, True)
+            return
+        work = partial(marked, self._made[index].headers, self._files[index].path, self._hashing.check)
         self._hashing.give(work, partial(self._ready, index))
 
     def _ready(self, index: int, headers: PutHeaders) -> None:
-        self._files[index] = self._files[index]._replace(headers=headers)
+        self._made.replace(index, headers)
         self._to_begin.append(index)
+
+    def _size_of(self, index: int) -> int:
+        return self._files[index].size
 
     def _begin_changed(self, index: int) -> Job:
         self._open_questions -= 1
         return self._first(index)
 
 
-def _listing_of(uploads: Sequence[Upload]) -> Listing:
+def _listing_of(files: Sequence[Candidate]) -> Listing:
     """Return the listing of the directory that contains all keys."""
-    keys = [upload.key for upload in uploads]
+    keys = [file.key for file in files]
     first, last = min(keys), max(keys)
     alike = next((place for place, (one, other) in enumerate(zip(first, last)) if one != other), len(first))
-    return Listing(uploads[0].bucket, first[: first.rfind("/", 0, alike) + 1], details=True)
-
-
-def _path(upload: Upload) -> str:
-    assert upload.path is not None  # noqa: S101  # for the type checker
-    return upload.path
+    return Listing(files[0].bucket, first[: first.rfind("/", 0, alike) + 1], details=True)

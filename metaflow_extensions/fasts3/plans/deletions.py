@@ -1,11 +1,14 @@
 """The plans that delete objects: given ones, and all that a listing finds.
 
 One request deletes many objects. Those that it does not delete are retried alone, with all retries and the full error
-message of a single request. Their failures are recorded, and the other deletions continue.
+message of a single request. Their failures are recorded, and the other deletions continue. An object with an ETag is
+deleted only if it still has it, where the server compares ETags. If that fails, a HEAD shows whether the object was
+replaced or is gone: an earlier attempt, whose response was lost, may have deleted it.
 """
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Callable, Optional, Union
 
 from metaflow_extensions.fasts3.plans.jobs import Job, Outcome
 from metaflow_extensions.fasts3.plans.listings import Listing, Pagers
@@ -17,6 +20,15 @@ from metaflow_extensions.fasts3.wire.failures import Code, Failure
 
 AHEAD = 16 * MOST_KEYS  # listed keys that may wait for their deletion
 MOST_FAILED = 10_000  # keys; then a listing, which may have millions, is abandoned
+# Bucket and key, and perhaps the ETag that the object must have.
+Wanted = Union[tuple[str, str], tuple[str, str, Optional[str]]]
+CHANGED = Failure(
+    Code.STALE,
+    "the object has been replaced since it was read or listed, and was not deleted",
+    "PreconditionFailed",
+    remedy="Delete it by its key if it should go nevertheless.",
+)
+_ABOUT_CONDITIONS = frozenset({Code.PRECONDITION, Code.NOT_IMPLEMENTED})
 
 
 class Deletions:
@@ -24,8 +36,8 @@ class Deletions:
 
     Parameters
     ----------
-    wanted : iterable of (bucket, key)
-        Distinct objects.
+    wanted : iterable of (bucket, key) or of (bucket, key, etag)
+        Distinct objects. The ETag is None for any object with the key.
     step : int
         Maximum number of keys per request.
 
@@ -39,16 +51,20 @@ class Deletions:
         Failed deletions, by URL.
     """
 
-    def __init__(self, wanted: "Iterable[tuple[str, str]]", step: int = MOST_KEYS) -> None:
+    def __init__(self, wanted: "Iterable[Wanted]", step: int = MOST_KEYS) -> None:
         self._together: dict[str, list[str]] = {}
         self._apart: dict[str, list[str]] = {}
-        for bucket, key in wanted:
+        self._etags: dict[tuple[str, str], str] = {}
+        for bucket, key, *etag in wanted:
             (self._together if goes_with_others(key) else self._apart).setdefault(bucket, []).append(key)
+            if etag and etag[0]:
+                self._etags[bucket, key] = etag[0]
         self.apart = sum(map(len, self._apart.values()))
         self.tally = Tally("delete", sum(map(len, self._together.values())) + self.apart, 0)
         self._step = step
         self._numbers = itertools.count()
         self._one_by_one: set[str] = set()  # buckets of servers without DeleteObjects
+        self._unconditional: set[str] = set()  # buckets of servers that refuse If-Match for DeleteObject
         # Job number -> keys of the same bucket that wait for its outcome, with their failures.
         self._behind: dict[int, dict[str, Failure]] = {}
         self._refusals = Refusals()
@@ -62,7 +78,12 @@ class Deletions:
             yield from self._each(bucket, keys)
 
     def receive(self, job: Job, outcome: Outcome) -> Iterable[Job]:
-        follows = self._after_many(job, outcome) if job.operation == "delete_objects" else self._after_one(job, outcome)
+        after: dict[str, Callable[[Job, Outcome], Iterable[Job]]] = {
+            "delete_objects": self._after_many,
+            "delete": self._after_one,
+            "head": self._after_look,
+        }
+        follows = after[job.operation](job, outcome)
         self.tally.objects = self.deleted + len(self.failures)
         return follows
 
@@ -84,10 +105,14 @@ class Deletions:
     def _many(self, bucket: str, keys: "list[str]") -> Job:
         lowest, highest = min(keys), max(keys)
         alike = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(lowest, highest)))
-        return Job(next(self._numbers), "delete_objects", bucket, lowest[:alike], {"keys": keys})
+        arguments: dict[str, Any] = {"keys": keys}
+        if self._etags and bucket not in self._unconditional:
+            arguments["etags"] = [self._etags.get((bucket, key), "") for key in keys]
+        return Job(next(self._numbers), "delete_objects", bucket, lowest[:alike], arguments)
 
     def _alone(self, bucket: str, key: str) -> Job:
-        return Job(next(self._numbers), "delete", bucket, key)
+        etag = None if bucket in self._unconditional else self._etags.get((bucket, key))
+        return Job(next(self._numbers), "delete", bucket, key, {"if_match": etag} if etag else {})
 
     def _after_many(self, job: Job, outcome: Outcome) -> Iterable[Job]:
         keys, failure = job.arguments["keys"], outcome.failure
@@ -127,6 +152,8 @@ class Deletions:
     def _after_one(self, job: Job, outcome: Outcome) -> Iterable[Job]:
         failure = outcome.failure
         behind = self._behind.pop(job.number, {})
+        if failure and "if_match" in job.arguments and failure.code in _ABOUT_CONDITIONS:
+            return [self._without_condition(job, failure), *self._each(job.bucket, behind)]
         # AWS responds 204 for missing objects; some servers do not.
         if failure is None or failure.s3_code == "NoSuchKey":
             self.deleted += 1
@@ -138,6 +165,21 @@ class Deletions:
                     self.failures[job._replace(key=key).url] = Refusal("delete_objects", refusal)
                 return ()
         return self._each(job.bucket, behind)
+
+    def _without_condition(self, job: Job, failure: Failure) -> Job:
+        """Return what follows a failed condition: a look at the object, or its deletion by a server without them."""
+        if failure.code is Code.PRECONDITION:
+            return Job(next(self._numbers), "head", job.bucket, job.key)
+        self._unconditional.add(job.bucket)
+        return self._alone(job.bucket, job.key)
+
+    def _after_look(self, job: Job, outcome: Outcome) -> Iterable[Job]:
+        if outcome.failure and outcome.failure.code is Code.NOT_FOUND:
+            self.deleted += 1
+            self._refusals.note_success()
+        else:
+            self._refusals.note(job._replace(operation="delete"), CHANGED)
+        return ()
 
 
 class ListedDeletions(Deletions):

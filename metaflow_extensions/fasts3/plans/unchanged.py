@@ -74,7 +74,7 @@ def has_etag(path: str, etag: str, size: int, step: int, check: Callable[[], Non
     try:
         if "-" in etag:
             return etag == etag_of_file_in_parts(path, part_size(size, step), check)
-        return bool(etag) and etag == etag_of_file(path, check)
+        return bool(etag) and etag == etag_of_file(path, check, size)
     except OSError:
         return False  # the upload will report the problem
 

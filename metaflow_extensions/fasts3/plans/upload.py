@@ -1,6 +1,7 @@
 """An object to store, and the condition for storing it."""
 
-from typing import Callable, NamedTuple, Optional
+from collections.abc import Sequence
+from typing import Any, Callable, NamedTuple, Optional
 
 from metaflow_extensions.fasts3.plans.jobs import Buffer
 from metaflow_extensions.fasts3.plans.pieces import Piece
@@ -37,3 +38,32 @@ class Upload(NamedTuple):
         if self.data is not None:
             return memoryview(self.data)[piece.first : piece.first + piece.length]
         return self.read(piece) if self.read and piece.length else b""
+
+
+class UploadsOnDemand(Sequence[Upload]):
+    """Uploads that are made when they are first needed: of many files, most may be unchanged.
+
+    Parameters
+    ----------
+    count : int
+    make : callable
+        Makes the upload with an index.
+    """
+
+    def __init__(self, count: int, make: Callable[[int], Upload]) -> None:
+        self._count = count
+        self._make = make
+        self._made: dict[int, Upload] = {}
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, index: Any) -> Any:  # an int; a slice is not needed
+        upload = self._made.get(index)
+        if upload is None:
+            upload = self._made[index] = self._make(index)
+        return upload
+
+    def replace(self, index: int, headers: PutHeaders) -> None:
+        """Give an upload other headers."""
+        self._made[index] = self[index]._replace(headers=headers)

@@ -98,7 +98,7 @@ class Uploads:
         self._indices: dict[int, int] = {}  # job number -> index in uploads
         self._number = 0
         self.stored: list[bool] = [False] * len(uploads)
-        self._expected = sum(upload.size for upload in uploads)  # bytes
+        self._expected = sum(map(self._size_of, range(len(uploads))))  # bytes
         self.tally = Tally("put", len(uploads), self._expected)
 
     def start(self) -> Iterator[Optional[Job]]:
@@ -266,12 +266,15 @@ class Uploads:
         open_ = self._open.pop(index, None)
         if stored and self._refusals:
             self._refusals.note_success()
-        size = self._uploads[index].size
+        size = self._size_of(index)
         self.stored[index] = stored
         self._expect(0 if stored else -size)
         self.tally.bytes += (size if stored else 0) - (open_.moved if open_ else 0)
         self.tally.objects += 1
         return open_
+
+    def _size_of(self, index: int) -> int:
+        return self._uploads[index].size
 
     def _expect(self, more: int) -> None:
         """Count more bytes to store, or fewer."""

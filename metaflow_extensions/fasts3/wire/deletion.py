@@ -28,8 +28,10 @@ class DeletionTransfers:
 
     _exchange: Exchange
 
-    async def delete_objects(self, bucket: str, key: str = "", keys: Sequence[str] = ()) -> "dict[str, str]":
-        document = document_of(keys)
+    async def delete_objects(
+        self, bucket: str, key: str = "", keys: Sequence[str] = (), etags: Sequence[str] = ()
+    ) -> "dict[str, str]":
+        document = document_of(keys, etags)
         template = self._exchange.template("DeleteObjects", bucket)
         by_md5 = template._replace(checksum=None)
         if bucket in self._exchange.only_md5:
@@ -70,8 +72,14 @@ def may_want_md5(failure: Failure) -> bool:
     return failure.status in (400, 501) and failure.code in LACKING and failure.s3_code != "MalformedXML"
 
 
-def document_of(keys: Sequence[str]) -> bytes:
+def document_of(keys: Sequence[str], etags: Sequence[str] = ()) -> bytes:
     """Return the request body that deletes keys and asks for errors only in the response.
+
+    Parameters
+    ----------
+    keys : sequence of str
+    etags : sequence of str, optional
+        See `Transfers.delete_objects`.
 
     Raises
     ------
@@ -79,7 +87,9 @@ def document_of(keys: Sequence[str]) -> bytes:
         REJECTED: too many keys, or one that XML can't hold.
     """
     check(keys)
-    rows = "".join(f"<Object><Key>{escape(key, quote=False)}</Key></Object>" for key in keys).translate(_LINES)
+    conditions = (f"<ETag>{escape(etag, quote=False)}</ETag>" if etag else "" for etag in etags or ("",) * len(keys))
+    rows = "".join(f"<Object><Key>{escape(key, quote=False)}</Key>{one}</Object>" for key, one in zip(keys, conditions))
+    rows = rows.translate(_LINES)
     return f'<Delete xmlns="{NAMESPACE}">{rows}<Quiet>true</Quiet></Delete>'.encode()
 
 

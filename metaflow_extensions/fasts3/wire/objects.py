@@ -114,8 +114,11 @@ class ObjectTransfers:
                 await reply.document()
                 return stored_etag(reply.head.headers)
 
-    async def delete(self, bucket: str, key: str, version_id: Optional[str] = None) -> None:
-        with await self._exchange.ask("DeleteObject", bucket, key, _version(version_id)) as reply:
+    async def delete(
+        self, bucket: str, key: str, version_id: Optional[str] = None, if_match: Optional[str] = None
+    ) -> None:
+        given = condition_headers(if_match)
+        with await self._exchange.ask("DeleteObject", bucket, key, _version(version_id), given) as reply:
             await reply.document()
 
 

@@ -239,10 +239,15 @@ class Transfers(Protocol):
     ) -> dict[str, str]:
         """UploadPartCopy of a range of an object; returns what `upload_part` returns."""
 
-    def delete(self, bucket: str, key: str, version_id: Optional[str] = None) -> None:
-        """DeleteObject, of the current version or the given one."""
+    def delete(self, bucket: str, key: str, version_id: Optional[str] = None, if_match: Optional[str] = None) -> None:
+        """DeleteObject, of the current version or the given one.
 
-    def delete_objects(self, bucket: str, key: str = "", keys: Sequence[str] = ()) -> dict[str, str]:
+        With `if_match`, raises PRECONDITION unless the object has this ETag; many servers ignore that.
+        """
+
+    def delete_objects(
+        self, bucket: str, key: str = "", keys: Sequence[str] = (), etags: Sequence[str] = ()
+    ) -> dict[str, str]:
         """DeleteObjects; returns S3's error, 'Code: Message', for each key that was not deleted.
 
         Parameters
@@ -251,6 +256,9 @@ class Transfers(Protocol):
             For messages only: the common prefix of the keys.
         keys : sequence of str
             At most 1,000 distinct keys that XML can hold (`deletion.goes_with_others`).
+        etags : sequence of str
+            One for each key, or none at all: the ETag that the object must have to be deleted; "" for any. Many servers
+            ignore them.
         """
 
     def create_upload(self, bucket: str, key: str, headers: PutHeaders = PutHeaders(), checksums: bool = True) -> str:

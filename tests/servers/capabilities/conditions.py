@@ -79,3 +79,17 @@ def _(client: Any, server: S3Server, prefix: str) -> None:
     second = client.put_object(**place, Body=b"second")["ETag"]
     assert client.get_object(**place, IfMatch=second)["Body"].read() == b"second"
     refused(lambda: client.get_object(**place, IfMatch=first), 412, "PreconditionFailed")
+
+
+@capability("conditional-deletions")
+def _(client: Any, server: S3Server, prefix: str) -> None:
+    """DELETE with ``If-Match`` answers 412 for another ETag than that of the object, and so does DeleteObjects."""
+    place = {"Bucket": server.bucket, "Key": prefix}
+    first = client.put_object(**place, Body=b"first")["ETag"]
+    second = client.put_object(**place, Body=b"second")["ETag"]
+    refused(lambda: client.delete_object(**place, IfMatch=first), 412, "PreconditionFailed")
+    wanted = {"Objects": [{"Key": prefix, "ETag": first}]}
+    reply = client.delete_objects(Bucket=server.bucket, Delete=wanted)
+    assert [one["Code"] for one in reply["Errors"]] == ["PreconditionFailed"]
+    assert client.get_object(**place)["Body"].read() == b"second"
+    client.delete_object(**place, IfMatch=second)

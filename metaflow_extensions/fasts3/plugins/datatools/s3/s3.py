@@ -18,6 +18,7 @@ from metaflow_extensions.fasts3.api.progress import Progress
 from metaflow_extensions.fasts3.api.s3 import S3
 from metaflow_extensions.fasts3.api.s3object import S3Object
 from metaflow_extensions.fasts3.api.s3objects import S3Objects
+from metaflow_extensions.fasts3.api.s3transfers import S3Downloads, S3Transfers
 from metaflow_extensions.fasts3.api.uploads import S3Upload
 from metaflow_extensions.fasts3.boto.clients import S3Client
 
@@ -36,10 +37,12 @@ __all__ = [
     "PutValue",
     "RangeInfo",
     "S3Client",
+    "S3Downloads",
     "S3GetObject",
     "S3Object",
     "S3Objects",
     "S3PutObject",
+    "S3Transfers",
     "S3Upload",
     "check_s3_deps",
 ]

@@ -1,0 +1,124 @@
+"""Deletions of objects that must have an ETag, as S3 does them: the proxy compares, and not all real servers do."""
+
+from xml.etree import ElementTree
+
+import pytest
+from botocore.exceptions import ClientError
+from metaflow.datatools.s3 import MetaflowS3PreconditionFailed
+from servers import faults
+from servers.faulty import Reply, passed_on
+
+from metaflow_extensions.fasts3.api import mirrors
+
+S3 = "{http://s3.amazonaws.com/doc/2006-03-01/}"
+KEYS = [f"dir/{number}" for number in range(4)]
+
+
+def etag_of(world, key):
+    try:
+        return world.stored.head(key)["ETag"]
+    except ClientError:
+        return None
+
+
+@pytest.fixture
+def lost():
+    """Has an item while the next response is to be lost."""
+    return []
+
+
+@pytest.fixture(params=["PreconditionFailed", "NoSuchKey"])
+def comparing(request, world, lost):
+    """Compare ETags before the real server deletes; the parameter is what S3 says of a missing object."""
+
+    def refusal(key, etag):
+        now = etag_of(world, key)
+        if not etag or etag == now:
+            return None
+        return request.param if now is None else "PreconditionFailed"
+
+    def one(exchange):
+        asked = exchange.asked
+        code = refusal(asked.key[len(world.stored.prefix) :], asked.headers.get("if-match"))
+        if code:
+            faults.error(404 if code == "NoSuchKey" else 412, code)(exchange)
+        else:
+            (faults.after_the_work(faults.reset_before_the_head) if lost else passed_on)(exchange)
+            lost.clear()
+
+    def many(exchange):
+        rows = []
+        for wanted in ElementTree.fromstring(exchange.asked.body).iter(f"{S3}Object"):
+            name = wanted.findtext(f"{S3}Key")
+            key = name[len(world.stored.prefix) :]
+            code = refusal(key, wanted.findtext(f"{S3}ETag"))
+            if code:
+                rows.append(f"<Error><Key>{name}</Key><Code>{code}</Code></Error>")
+            else:
+                world.stored.delete(key)
+        body = f"<DeleteResult>{''.join(rows)}</DeleteResult>".encode()
+        reply = Reply(200, {"Content-Length": str(len(body))}, body)
+        if lost:
+            lost.clear()
+            exchange.reset()
+        else:
+            exchange.send(reply.head + reply.body)
+
+    world.stored.put_all({**dict.fromkeys(KEYS, b"x"), "neighbour": b"x"})
+    world.proxy.inject("DeleteObject", one, times=None)
+    world.proxy.inject("DeleteObjects", many, times=None)
+    return world
+
+
+@pytest.mark.parametrize("count", [1, len(KEYS)])
+def test_what_is_the_same_goes_and_what_was_replaced_stays(comparing, count):
+    read = comparing.s3.info_many(KEYS[:count])
+    comparing.stored.put(KEYS[0], b"another")
+    with pytest.raises(MetaflowS3PreconditionFailed, match="has been replaced since it was read") as raised:
+        comparing.s3.delete_many(read)
+    assert list(raised.value.failed) == [f"{comparing.root}/{KEYS[0]}"]
+    assert comparing.stored.list() == {KEYS[0], *KEYS[count:], "neighbour"}
+
+
+def test_what_is_gone_is_no_failure(comparing):
+    read = comparing.s3.info_many(KEYS)
+    comparing.stored.delete(KEYS[1])
+    assert comparing.s3.delete_many(read) == len(KEYS)
+    assert comparing.stored.list() == {"neighbour"}
+
+
+@pytest.mark.parametrize("count", [1, len(KEYS)])
+def test_a_lost_response_is_no_failure(comparing, lost, count):
+    read = comparing.s3.info_many(KEYS[:count])
+    lost.append(True)
+    assert comparing.s3.delete_many(read) == count
+    assert comparing.stored.list() == {*KEYS[count:], "neighbour"}
+
+
+def test_a_server_without_this_condition_deletes(world):
+    world.stored.put_all(dict.fromkeys(KEYS, b"x"))
+
+    def refuse(exchange):
+        (faults.error(501, "NotImplemented") if "if-match" in exchange.asked.headers else passed_on)(exchange)
+
+    world.proxy.inject("DeleteObject", refuse, times=None)
+    world.s3.delete(world.s3.info(KEYS[0]))
+    assert world.stored.list() == set(KEYS[1:])
+
+
+def test_a_mirror_keeps_what_was_replaced_since_its_listing(comparing, monkeypatch):
+    folder = comparing.folder / "up"
+    folder.mkdir()
+    (folder / "0").write_bytes(b"x")
+    others = mirrors.StoredDestination.others
+
+    def meanwhile(self, *arguments):
+        found = others(self, *arguments)
+        comparing.stored.put(KEYS[2], b"theirs")
+        comparing.stored.delete(KEYS[3])
+        return found
+
+    monkeypatch.setattr(mirrors.StoredDestination, "others", meanwhile)
+    found = comparing.s3.upload(folder, "dir", delete=True)
+    assert found.deleted == [f"{comparing.root}/{key}" for key in (KEYS[1], KEYS[3])]
+    assert comparing.stored.blobs() == {KEYS[0]: b"x", KEYS[2]: b"theirs", "neighbour": b"x"}
