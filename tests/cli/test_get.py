@@ -14,9 +14,8 @@ from metaflow.datatools.s3 import MetaflowS3AccessDenied
 from servers.stored import Stored
 
 from metaflow_extensions.fasts3.api import file_download, local_paths
-from metaflow_extensions.fasts3.cli import get
+from metaflow_extensions.fasts3.cli import to_local
 from metaflow_extensions.fasts3.cli.read_ahead import ReadAhead
-from metaflow_extensions.fasts3.plans.listings import Listing
 
 FILES = {"a/1.csv": b"1", "a/b/2.csv": b"22", "a/b/3.txt": b"3", "ab": b"", "z": b"zz"}
 
@@ -34,7 +33,8 @@ def files(folder):
 
 def test_an_object_into_a_file(fasts3, here, root, filled):
     done = fasts3("get", f"{root}/a/b/2.csv", "deep/er/file")
-    assert (done.exit_code, done.stdout, done.stderr) == (0, "", "")
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert re.fullmatch(r"Downloaded 1 object, 2 bytes, in [0-9.]+ s\.\n", done.stderr)
     assert files(here) == {"deep/er/file": b"22"}
     mask = os.umask(0)
     os.umask(mask)
@@ -134,7 +134,7 @@ def directory_of(root):
 
 
 def test_a_missing_object_is_one_sentence(fasts3, here, root, filled):
-    done = fasts3("get", f"{root}/z", f"{root}/a", "out")
+    done = fasts3("get", "--quiet", f"{root}/z", f"{root}/a", "out")
     assert done.exit_code == 1
     assert done.stderr == f"Error: {directory_of(root)}\n"
     assert files(here) == {"out/z": b"zz"}
@@ -176,7 +176,8 @@ def test_where_case_does_not_count_one_object_does_not_replace_another_listed_la
     fasts3, here, root, stored, monkeypatch
 ):
     monkeypatch.setattr(local_paths, "ignores_case", lambda directory: True)
-    monkeypatch.setattr(get, "pages_of", one_page_at_a_time)
+    monkeypatch.setattr(local_paths, "seems_to_ignore_case", lambda directory: True)
+    monkeypatch.setattr(to_local, "listed", one_page_at_a_time)
     stored.put_all({"x/A": b"first", "x/a": b"second", "x/b": b"b"})
     done = fasts3("get", f"{root}/x/", "out")
     assert done.exit_code == 1
@@ -184,12 +185,9 @@ def test_where_case_does_not_count_one_object_does_not_replace_another_listed_la
     assert files(here) == {"out/A": b"first", "out/b": b"b"}
 
 
-def one_page_at_a_time(s3, selection, details):
+def one_page_at_a_time(s3, selection):
     """A listing with a page for each object, of which the next is not there yet."""
-    found = ReadAhead(
-        ([entry] for page in s3._pages(Listing(selection.bucket, selection.prefix, details=details)) for entry in page),
-        1,
-    )
+    found = ReadAhead(([one] for one in s3.iter_list([f"s3://{selection.bucket}/{selection.prefix}"])), 1)
     found.ready = lambda wait=0.0: []
     return found
 
@@ -212,7 +210,7 @@ def odd(moto, monkeypatch):
 def test_keys_that_lead_out_of_the_directory_are_left_out(fasts3, here, odd):
     odd.put_all({"dir/../../out": b"no", "dir//x": b"no", "..": b"no", "x" * 300: b"no"})
     odd.put_all({"": b"", "dir/ok": b"ok", "dir/": b"", "f": b"no", "f/g": b"g"})
-    done = fasts3("get", f"s3://{odd.bucket}/{odd.prefix}", "below/out")
+    done = fasts3("get", "--quiet", f"s3://{odd.bucket}/{odd.prefix}", "below/out")
     assert done.exit_code == 1
     assert files(here) == {"below/out/dir/ok": b"ok", "below/out/f/g": b"g"}
     assert done.stderr.startswith("Error: 5 of 7 objects were not downloaded. The first: ")
@@ -222,7 +220,7 @@ def test_keys_that_lead_out_of_the_directory_are_left_out(fasts3, here, odd):
 
 def test_a_file_that_would_be_a_directory_too_is_one_sentence(fasts3, here, odd):
     odd.put_all({"f": b"f", "f/g": b"g"})
-    done = fasts3("get", f"s3://{odd.bucket}/{odd.prefix}", "out")
+    done = fasts3("get", "--quiet", f"s3://{odd.bucket}/{odd.prefix}", "out")
     assert done.exit_code == 1
     assert "can't both be files" in done.stderr
     assert done.stderr.count("\n") == 1
@@ -313,8 +311,8 @@ def test_names_do_not_steer_a_terminal(fasts3, odd):
     assert "\x1b" not in done.stderr
 
 
-def test_as_a_process_it_says_nothing(start, here, root, filled):
-    process = start("get", f"{root}/a/", "out", stderr=subprocess.STDOUT)
+def test_as_a_process_it_says_nothing_if_that_is_wanted(start, here, root, filled):
+    process = start("get", "-q", f"{root}/a/", "out", stderr=subprocess.STDOUT)
     assert process.communicate() == (b"", None)
     assert process.returncode == 0
     assert files(here / "out") == {"1.csv": b"1", "b/2.csv": b"22", "b/3.txt": b"3"}

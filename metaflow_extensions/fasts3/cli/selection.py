@@ -17,8 +17,6 @@ from metaflow_extensions.fasts3.api.path_patterns import PathPatterns
 from metaflow_extensions.fasts3.api.s3 import S3
 from metaflow_extensions.fasts3.api.s3object import S3Object
 from metaflow_extensions.fasts3.cli.read_ahead import ReadAhead
-from metaflow_extensions.fasts3.plans.listings import Listing
-from metaflow_extensions.fasts3.plans.split_listing import Entry
 
 WILDCARD = re.compile(r"[*?]|\[[^]]+\]")
 RUN = re.compile(r"[^/\s]+/[^/\s]+\Z")
@@ -159,22 +157,6 @@ def filtered(
             "one object."
         )
     return selection._replace(include=tuple(include), exclude=tuple(exclude))
-
-
-def pages_of(s3: S3, selection: Selection, details: bool = False) -> "ReadAhead[list[Entry]]":
-    """List the selected objects in a thread: a list of entries for each page that has any.
-
-    Pages, unlike `S3.list_recursive`, take the same memory for any number of objects. With `details`, the entries are
-    `DetailedObject`s.
-    """
-
-    def found() -> "Iterator[list[Entry]]":
-        for entries in s3._pages(Listing(selection.bucket, selection.prefix, details=details)):
-            selected = [entry for entry in entries if selection.matches(entry.key)]
-            if selected:
-                yield selected
-
-    return ReadAhead(found(), PAGES_AHEAD)
 
 
 def is_directory(s3: S3, bucket: str, key: str) -> bool:

@@ -1,0 +1,63 @@
+"""The direction of a transfer, which its arguments show: S3 URLs begin with s3://, everything else is a local path."""
+
+from collections.abc import Sequence
+from enum import Enum
+
+from metaflow._vendor import click
+
+from metaflow_extensions.fasts3.api.location import SCHEME, Location
+from metaflow_extensions.fasts3.cli.selection import Selection, filtered, refuse_empty, select
+from metaflow_extensions.fasts3.cli.transfers import Options
+
+
+class Direction(Enum):
+    """Where a transfer comes from, and where it goes."""
+
+    DOWN = "from S3 to local files"
+    UP = "from local files to S3"
+    WITHIN = "within S3"
+
+
+def direction_of(sources: "Sequence[str]", destination: str, command: str, options: Options) -> Direction:
+    """Read the arguments of a transfer.
+
+    Parameters
+    ----------
+    sources : sequence of str
+        At least one.
+    destination : str
+    command : str
+        That of the shell which does this with local files.
+    options : Options
+
+    Raises
+    ------
+    click.UsageError
+        All are local, local files and S3 URLs are mixed, or headers are given for a download.
+    """
+    refuse_empty([*sources, destination])
+    remote = [source.startswith(SCHEME) for source in sources]
+    if any(remote) and not all(remote):
+        raise click.UsageError("Some sources are in S3, and others are local. Use a separate command for each kind.")
+    if all(remote) and destination.startswith(SCHEME):
+        return Direction.WITHIN
+    if destination.startswith(SCHEME):
+        return Direction.UP
+    if not all(remote):
+        raise click.UsageError(
+            f"All of these are local paths: S3 URLs begin with {SCHEME}. For local files, use the shell's {command}."
+        )
+    if options.headers.are_given:
+        raise click.UsageError("Headers such as --content-type are stored with objects; this command downloads.")
+    return Direction.DOWN
+
+
+def selections_of(sources: "Sequence[str]", options: Options, raw: bool = False) -> "list[Selection]":
+    """Read the URLs of sources in S3; see `select`."""
+    found = [select(source, Location(), raw) for source in sources]
+    return [filtered(one, options.include, options.exclude, options.selects_many(one)) for one in found]
+
+
+def target_of(destination: str) -> Selection:
+    """Read the URL of a destination in S3, which has no wildcards."""
+    return select(destination, Location(), raw=True)

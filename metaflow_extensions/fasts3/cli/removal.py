@@ -1,0 +1,98 @@
+"""The second half of a move: deletes sources that were copied, and only if they are still what was copied."""
+
+import os
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, Optional
+
+from metaflow.exception import MetaflowException
+
+from metaflow_extensions.fasts3.api.errors import (
+    MOST_URL,
+    MetaflowS3InvalidObject,
+    MetaflowS3PreconditionFailed,
+    exception_of_files,
+    shown,
+)
+from metaflow_extensions.fasts3.api.s3 import S3
+from metaflow_extensions.fasts3.api.s3object import S3Object
+from metaflow_extensions.fasts3.cli.transfers import Report
+from metaflow_extensions.fasts3.wire.conditions import same_etag
+
+
+def remove_objects(s3: S3, objects: "Sequence[S3Object]", report: Report) -> "list[S3Object]":
+    """Delete objects that were copied; note those that have been replaced, or could not be deleted.
+
+    Parameters
+    ----------
+    s3 : S3
+    objects : sequence of S3Object
+        With the ETag of what was copied.
+    report : Report
+
+    Returns
+    -------
+    list of S3Object
+        Those that were deleted, or no longer existed.
+    """
+    # Not every server compares ETags when it deletes, so they are compared before as well.
+    now = s3.info_many([one.url for one in objects], return_missing=True) if objects else []
+    same = [one for one, info in zip(objects, now) if not info.exists or _is_same(one, info)]
+    unchanged = set(map(id, same))
+    for one in objects:
+        if id(one) not in unchanged:
+            why = "it was replaced meanwhile" if one.etag else "S3 sends no ETag that identifies it"
+            problem = f"'{shown(one.url, MOST_URL)}' was copied, but not deleted: {why}."
+            report.left_out.note(one.url, MetaflowS3PreconditionFailed(problem))
+    if same:
+        report.call(lambda: s3.delete_many(same))
+    return [one for one in same if one.url not in report.left_out.reasons]
+
+
+def _is_same(one: S3Object, now: S3Object) -> bool:
+    return bool(one.etag and now.etag) and same_etag(str(one.etag), str(now.etag))
+
+
+class FileState(NamedTuple):
+    """What distinguishes a file, and perhaps the link to it, from later ones with its name."""
+
+    link: "tuple[int, ...]"
+    file: "tuple[int, ...]"
+
+
+def state_of(path: str) -> Optional[FileState]:
+    """The state of a file; None if there is none."""
+    try:
+        return FileState(_identity(os.lstat(path)), _identity(os.stat(path)))
+    except OSError:
+        return None
+
+
+def _identity(status: os.stat_result) -> "tuple[int, ...]":
+    return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+
+def remove_files(paths: "Iterable[str]", before: "dict[str, Optional[FileState]]", report: Report) -> "set[str]":
+    """Delete files that were uploaded, unless they have changed since; note these. Return the deleted ones.
+
+    Of a link, the link is deleted, and not the file that it leads to.
+    """
+    removed: set[str] = set()
+    for path in paths:
+        error = _remove(path, before.get(path))
+        if error:
+            report.left_out.note(path, error)
+        else:
+            removed.add(path)
+    return removed
+
+
+def _remove(path: str, before: Optional[FileState]) -> Optional[MetaflowException]:
+    """Delete a file; return what prevented it."""
+    name = shown(path, MOST_URL)
+    if before is None or state_of(path) != before:
+        return MetaflowS3InvalidObject(f"'{name}' was uploaded, but it changed meanwhile, and stays.")
+    try:
+        os.unlink(path)
+    except OSError as error:
+        return exception_of_files(f"'{name}' was uploaded, but could not be deleted", error, "Check its permissions.")
+    return None

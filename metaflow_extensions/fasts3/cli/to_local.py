@@ -1,0 +1,248 @@
+"""Transfers from S3 to local files: of objects by their keys, and of everything that prefixes and patterns select."""
+
+import os
+import shutil
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from itertools import chain
+from typing import Callable, NamedTuple, Optional, Union
+
+from metaflow._vendor import click
+
+from metaflow_extensions.fasts3.api import local_paths
+from metaflow_extensions.fasts3.api.errors import (
+    MOST_URL,
+    MetaflowS3AccessDenied,
+    MetaflowS3NotFound,
+    MetaflowS3URLException,
+    shown,
+)
+from metaflow_extensions.fasts3.api.placement import FEW_PIECES
+from metaflow_extensions.fasts3.api.s3 import S3
+from metaflow_extensions.fasts3.api.s3object import S3Object
+from metaflow_extensions.fasts3.cli.removal import remove_objects
+from metaflow_extensions.fasts3.cli.selection import Selection, is_directory, listed, url_of
+from metaflow_extensions.fasts3.cli.transfers import DOWNLOAD, Options, Report
+from metaflow_extensions.fasts3.machine.processors import processors
+from metaflow_extensions.fasts3.workers import worker_pool
+
+FEW = 4  # missing objects; of more, none is looked up as a directory
+COPIED = 2**20  # bytes at a time, to stdout
+HEAD_START = 0.25  # seconds for the listing before the first download: ten pages take less from a nearby server
+
+
+class _Wanted(NamedTuple):
+    """An object to download."""
+
+    source: Union[str, S3Object]
+    name: str  # of its file
+
+    @property
+    def url(self) -> str:
+        return self.source if isinstance(self.source, str) else self.source.url
+
+
+def to_stdout(s3: S3, selections: "Sequence[Selection]", options: Options) -> None:
+    """Write one object to standard output."""
+    if len(selections) > 1 or options.selects_many(selections[0]):
+        raise click.UsageError("Only one object can go to stdout. Give the URL of one, or a directory for several.")
+    [selection] = selections
+    try:
+        found = s3.get(url_of(selection.bucket, selection.key), return_info=False)
+    except MetaflowS3NotFound as error:
+        raise _no_object(s3, selection, error) from error
+    with open(str(found.path), "rb") as file:
+        shutil.copyfileobj(file, sys.stdout.buffer, COPIED)
+    sys.stdout.buffer.flush()
+
+
+def to_files(
+    open_client: "Callable[[], S3]",
+    selections: "Sequence[Selection]",
+    destination: str,
+    options: Options,
+    hint: str = "",
+) -> None:
+    """Download objects, and with `moves` delete those that were downloaded.
+
+    Parameters
+    ----------
+    open_client : callable
+        Creates the client, which takes a moment.
+    selections : sequence of Selection
+    destination : str
+        A file, or a directory.
+    options : Options
+    hint : str, optional
+        A hint for missing objects.
+    """
+    several = len(selections) > 1 or options.selects_many(selections[0])
+    directory, name = _directory_and_name(destination, several)
+    if len(selections) > FEW_PIECES or any(options.selects_many(one) for one in selections):
+        worker_pool.shared.start(processors())  # while boto3 is imported
+    existed = os.path.isdir(directory)
+    with open_client() as s3:
+        try:
+            _Downloads(s3, selections, options, directory, name, hint).run()
+        finally:
+            if not existed and os.path.isdir(directory) and not os.listdir(directory):
+                os.rmdir(directory)
+
+
+def _directory_and_name(destination: str, several: bool) -> "tuple[str, Optional[str]]":
+    """The directory of the files; and the name of the file in it, if there is one file whose name was given."""
+    if several or destination.endswith("/") or os.path.isdir(destination):
+        if os.path.lexists(destination) and not os.path.isdir(destination):
+            raise click.UsageError(f"{destination!r} is not a directory; several objects need a directory.")
+        return destination, None
+    folder, name = os.path.split(destination)
+    return folder or ".", name
+
+
+class _Downloads:
+    """The downloads of one command: listed objects in batches, so that memory does not grow with their number."""
+
+    def __init__(
+        self,
+        s3: S3,
+        selections: "Sequence[Selection]",
+        options: Options,
+        directory: str,
+        name: Optional[str],
+        hint: str,
+    ) -> None:
+        self._s3 = s3
+        self._selections = selections
+        self._options = options
+        self._directory = directory
+        self._start = len(os.path.join(os.path.abspath(directory), ""))
+        self._name = name
+        self._hint = hint
+        self._report = Report(DOWNLOAD, options)
+        self._ignores_case = local_paths.seems_to_ignore_case(os.path.abspath(directory))
+        # Hash of a local name -> hash of its URL: two objects may have the same name, through several URL arguments or
+        # on a file system that ignores case.
+        self._taken: dict[int, int] = {}
+        self._objects = {one.url: one for one in selections if not options.selects_many(one)}
+
+    def run(self) -> None:
+        """Download all objects that can be files; raise one exception for the others."""
+        with self._report:
+            for batch in self._batches():
+                self._fetch(batch)
+        self._raise_for_failures()
+
+    def _fetch(self, batch: "Sequence[_Wanted]") -> None:
+        """Download a batch, except for objects whose files are up to date."""
+        options, report = self._options, self._report
+        found = report.call(
+            lambda: self._s3.download(batch, self._directory, options.overwrite, dry_run=options.dry_run)
+        )
+        left = set(map(id, found.unchanged))
+        # A file that is up to date was downloaded before; without overwriting, it may be any other.
+        done = [one for one in found if id(one) not in left or (options.moves and options.overwrite)]
+        if options.moves and not options.dry_run:
+            done = remove_objects(self._s3, done, report)
+        paths = {id(one): self._path(one) for one in found}
+        report.add(
+            [(one.url, paths[id(one)]) for one in done],
+            len(left) if not (options.moves and options.overwrite) else 0,
+            sum(one.size or 0 for one in done),
+        )
+        shown_ones = done if options.moves or options.dry_run else found
+        report.print_json({"url": one.url, "path": paths[id(one)], "size": one.size} for one in shown_ones)
+
+    def _path(self, one: S3Object) -> str:
+        """The path of a file, relative to the working directory if DEST is."""
+        return os.path.join(self._directory, str(one.path)[self._start :])
+
+    def _batches(self) -> "Iterator[list[_Wanted]]":
+        if self._objects:
+            batch = self._without_missing(list(self._named()))
+            if batch:
+                yield batch
+        for selection in self._selections:
+            if self._options.selects_many(selection):
+                yield from self._listed(selection)
+
+    def _named(self) -> "Iterator[_Wanted]":
+        urls = {url: self._name or one.key[len(one.folder) :] for url, one in self._objects.items()}
+        sources: Iterable[Union[str, S3Object]] = urls
+        if self._options.moves:  # their ETags are compared before they are deleted
+            sources = self._s3.info_many(urls, return_missing=True)
+        for (url, name), source in zip(urls.items(), sources):
+            if self._is_new(url, name):
+                yield _Wanted(source, name)
+
+    def _without_missing(self, batch: "list[_Wanted]") -> "list[_Wanted]":
+        """Leave out missing objects whose file path is a local directory.
+
+        If a directory was given without its slash, the error should name the missing object, not the local directory.
+        """
+        blocked = [one.url for one in batch if os.path.isdir(os.path.join(self._directory, one.name))]
+        missing: set[str] = set()
+        if blocked:
+            with suppress(MetaflowS3AccessDenied):  # then the local directory is the error
+                missing = {one.url for one in self._s3.info_many(blocked, return_missing=True) if not one.exists}
+        for url in missing:
+            self._report.left_out.note(url, MetaflowS3NotFound(f"There is no object {url} (NoSuchKey)."))
+        return [one for one in batch if one.url not in missing]
+
+    def _listed(self, selection: Selection) -> "Iterator[list[_Wanted]]":
+        found = False
+        start = len(url_of(selection.bucket, selection.stem))
+        with listed(self._s3, selection) as pages:
+            for page in pages:
+                # All objects listed so far: with large batches, workers wait less often for the last object.
+                entries = chain(page, *pages.ready(0.0 if found else HEAD_START))
+                found = True
+                batch = [_Wanted(one, one.url[start:]) for one in entries]
+                batch = [one for one in batch if self._is_new(one.url, one.name)]
+                if batch:
+                    yield batch
+        if not found:
+            self._report.left_out.note(selection.url, MetaflowS3NotFound(selection.nothing()))
+
+    def _is_new(self, url: str, name: str) -> bool:
+        """Whether the object was not selected before, nor another one for the same file."""
+        if len(self._selections) == 1 and not self._ignores_case:
+            return True  # without remembering a million keys
+        file, one = hash(local_paths.folded(name) if self._ignores_case else name), hash(url)
+        if file not in self._taken:
+            self._taken[file] = one
+            return True
+        if self._taken[file] != one:
+            reason = f"'{shown(url)}' was skipped: another object has the same file name '{shown(name)}'."
+            self._report.left_out.note(url, MetaflowS3URLException(reason))
+        return False
+
+    def _raise_for_failures(self) -> None:
+        try:
+            self._report.raise_for_failures()
+        except MetaflowS3NotFound as error:
+            reasons = self._report.left_out.reasons
+            missing = [selection for url, selection in self._objects.items() if url in reasons]
+            if not missing:
+                raise
+            if len(reasons) == 1:
+                lines = [f"{_no_object(self._s3, missing[0], error)} {self._hint}".rstrip()]
+            else:
+                hints = (_slash_hint(self._s3, one) for one in missing[:FEW])
+                lines = list(filter(None, [str(error), *hints, self._hint]))
+            raise MetaflowS3NotFound("\n".join(lines)) from error
+
+
+def _no_object(s3: S3, selection: Selection, error: MetaflowS3NotFound) -> MetaflowS3NotFound:
+    """The error for one missing object; the hint that it is a directory replaces all other advice."""
+    if error.s3_code == "NoSuchBucket":
+        return error
+    return MetaflowS3NotFound(_slash_hint(s3, selection) or f"There is no object {shown(selection.url, MOST_URL)}.")
+
+
+def _slash_hint(s3: S3, selection: Selection) -> str:
+    """The hint for a directory given without its slash; "" for anything else."""
+    if not is_directory(s3, selection.bucket, selection.key):
+        return ""
+    url = shown(selection.url, MOST_URL)
+    return f"There is no object {url}, but a directory of that name. To download what is in it, add a slash: {url}/"

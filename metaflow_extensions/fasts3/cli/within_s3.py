@@ -1,0 +1,157 @@
+"""Copies within S3: of objects by their keys, and of everything that prefixes and patterns select."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+from typing import NamedTuple, Union
+
+from metaflow._vendor import click
+from metaflow.exception import MetaflowException
+
+from metaflow_extensions.fasts3.api.errors import MOST_URL, MetaflowS3InvalidObject, MetaflowS3NotFound, shown
+from metaflow_extensions.fasts3.api.location import split_object_url
+from metaflow_extensions.fasts3.api.s3 import S3
+from metaflow_extensions.fasts3.api.s3object import S3Object
+from metaflow_extensions.fasts3.cli.removal import remove_objects
+from metaflow_extensions.fasts3.cli.selection import Selection, listed, url_of
+from metaflow_extensions.fasts3.cli.transfers import COPY, Options, Report
+
+HEAD_START = 0.25  # seconds for the listing before the first copy
+
+
+class _Copy(NamedTuple):
+    """An object to copy."""
+
+    source: Union[str, S3Object]  # with its ETag, if it will be deleted
+    target: str  # URL
+
+    @property
+    def url(self) -> str:
+        return self.source if isinstance(self.source, str) else self.source.url
+
+
+def copy(s3: S3, selections: "Sequence[Selection]", destination: Selection, options: Options) -> None:
+    """Copy objects, and with `moves` delete those that were copied.
+
+    Parameters
+    ----------
+    s3 : S3
+    selections : sequence of Selection
+    destination : Selection
+        A key, or a prefix.
+    options : Options
+    """
+    _Copies(s3, selections, destination, options).run()
+
+
+class _Copies:
+    """The copies of one command: listed objects in batches, so that memory does not grow with their number."""
+
+    def __init__(self, s3: S3, selections: "Sequence[Selection]", destination: Selection, options: Options) -> None:
+        self._s3 = s3
+        self._named = [one for one in selections if not options.selects_many(one)]
+        self._wide = [one for one in selections if options.selects_many(one)]
+        self._destination = destination
+        self._is_prefix = len(selections) > 1 or bool(self._wide) or destination.is_directory
+        self._options = options
+        self._report = Report(COPY, options)
+        # Hash of the URL of a copy -> hash of that of its source: several arguments may select objects of one name.
+        self._taken: dict[int, int] = {}
+
+    def run(self) -> None:
+        """Copy all objects; raise one exception for those that can't be copied."""
+        if self._options.moves:
+            self._refuse_moves_into_themselves()
+        with self._report:
+            for batch in self._batches():
+                self._copy(batch)
+        self._report.raise_for_failures()
+
+    def _refuse_moves_into_themselves(self) -> None:
+        to = self._destination
+        for one in self._wide:
+            if one.bucket == to.bucket and to.prefix.startswith(one.prefix):
+                raise click.UsageError(f"{to.url} is a part of {one.url}, which can't be moved into itself.")
+        for one in self._named:
+            if self._target(one.key, one.folder) == one.url:
+                raise click.UsageError(f"{one.url} can't be moved onto itself.")
+
+    def _target(self, key: str, stem: str) -> str:
+        """The URL of the copy of a key; in a prefix, `stem` is the part of the key that is omitted."""
+        to = self._destination
+        return url_of(to.bucket, to.prefix + key[len(stem) :] if self._is_prefix else to.key)
+
+    def _batches(self) -> "Iterator[list[_Copy]]":
+        if self._named:
+            urls = [url_of(*split_object_url(one.url)) for one in self._named]
+            # Their ETags are compared before they are deleted.
+            sources: Iterable[Union[str, S3Object]] = (
+                self._s3.info_many(urls, return_missing=True) if self._options.moves else urls
+            )
+            targets = (self._target(one.key, one.folder) for one in self._named)
+            yield self._possible(map(_Copy, sources, targets))
+        for selection in self._wide:
+            yield from self._listed(selection)
+
+    def _listed(self, selection: Selection) -> "Iterator[list[_Copy]]":
+        found = False
+        start = len(url_of(selection.bucket, ""))
+        # A listing that goes on while objects are copied into the same prefix would find the copies as well.
+        to = self._destination
+        all_at_once = to.bucket == selection.bucket and to.prefix.startswith(selection.prefix)
+        with listed(self._s3, selection) as pages:
+            for page in pages:
+                rest = pages if all_at_once else pages.ready(0.0 if found else HEAD_START)
+                found = True
+                entries = chain(page, *rest)
+                targets = ((one, self._target(one.url[start:], selection.stem)) for one in entries)
+                moves = self._options.moves
+                yield self._possible(_Copy(one if moves else one.url, target) for one, target in targets)
+        if not found:
+            self._report.left_out.note(selection.url, MetaflowS3NotFound(selection.nothing()))
+
+    def _possible(self, batch: "Iterable[_Copy]") -> "list[_Copy]":
+        """The copies with keys of their own; notes the others."""
+        possible: list[_Copy] = []
+        for one in batch:
+            try:
+                split_object_url(one.target)
+            except MetaflowException as error:
+                self._report.left_out.note(one.url, error)
+                continue
+            if self._is_new(one):
+                possible.append(one)
+        return possible
+
+    def _is_new(self, one: _Copy) -> bool:
+        """Whether the object was not selected before, nor another one for the same key."""
+        if len(self._named) + len(self._wide) == 1:
+            return True  # without remembering a million keys
+        target, source = hash(one.target), hash(one.url)
+        if target not in self._taken:
+            self._taken[target] = source
+            return True
+        if self._taken[target] != source:
+            url = shown(one.url, MOST_URL)
+            problem = f"'{url}' was skipped: another object becomes {shown(one.target, MOST_URL)}."
+            self._report.left_out.note(one.url, MetaflowS3InvalidObject(problem))
+        return False
+
+    def _copy(self, batch: "Sequence[_Copy]") -> None:
+        options, headers, report = self._options, self._options.headers, self._report
+        found = report.call(
+            lambda: self._s3.copy_many(
+                batch,
+                options.overwrite,
+                headers.content_type,
+                extra_args=headers.extra_args,
+                dry_run=options.dry_run,
+            )
+        )
+        stored = {url for _, url in found}
+        done = [one for one in batch if one.target in stored]
+        if options.moves and not options.dry_run:
+            sources = [one.source for one in done if isinstance(one.source, S3Object)]
+            removed = {one.url for one in remove_objects(self._s3, sources, report)}
+            done = [one for one in done if one.url in removed]
+        report.add([(one.url, one.target) for one in done], len(found.unchanged))
+        report.print_json({"source": one.url, "url": one.target} for one in done)

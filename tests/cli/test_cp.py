@@ -1,0 +1,219 @@
+"""Tests of ``metaflow fasts3 cp``: what is only about copies within S3, and about all directions together."""
+
+import json
+import os
+import re
+
+import pytest
+
+FILES = {"a/1.csv": b"1", "a/b/2.csv": b"22", "a/b/3.txt": b"3", "ab": b"", "z": b"zz"}
+
+
+@pytest.fixture
+def filled(stored):
+    stored.put_all(FILES)
+    return stored
+
+
+@pytest.fixture
+def tree(here):
+    folder = here / "tree"
+    for name, body in {"a.txt": b"a", "b/c.csv": b"c"}.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(body)
+    return folder
+
+
+def files(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def new_in(stored):
+    return {key: blob for key, blob in stored.blobs().items() if key not in FILES}
+
+
+# --- The direction.
+
+
+def test_files_go_to_s3(fasts3, root, stored, tree):
+    done = fasts3("cp", "tree", f"{root}/x")
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert re.fullmatch(r"Uploaded 2 files in [0-9.]+ s\.\n", done.stderr)
+    assert fasts3("cp", "tree/a.txt", f"{root}/y").exit_code == 0
+    assert stored.blobs() == {"x/a.txt": b"a", "x/b/c.csv": b"c", "y": b"a"}
+
+
+def test_objects_go_to_files(fasts3, here, root, filled):
+    done = fasts3("cp", "-r", f"{root}/a", "out")
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert re.fullmatch(r"Downloaded 3 objects, 4 bytes, in [0-9.]+ s\.\n", done.stderr)
+    assert fasts3("cp", f"{root}/z", "file").exit_code == 0
+    assert files(here) == {"out/1.csv": b"1", "out/b/2.csv": b"22", "out/b/3.txt": b"3", "file": b"zz"}
+
+
+def test_streams(fasts3, start, root, stored):
+    body = os.urandom(9 * 2**20)
+    process = start("cp", "-", f"{root}/x", "--content-type", "application/x-random")
+    assert process.communicate(body) == (b"", b"")
+    assert stored.head("x")["ContentType"] == "application/x-random"
+    assert start("cp", f"{root}/x", "-").communicate() == (body, b"")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["a", "b"], "use the shell's cp"),
+        (["-", "-"], "use the shell's cp"),
+        (["a", "s3://bucket/b", "c"], "Some sources are in S3, and others are local"),
+        (["s3://bucket/a"], "Give a SOURCE and DEST"),
+        (["s3://bucket/a", ""], "An argument is empty"),
+        (["s3://bucket/a", "b", "--cache-control", "no-cache"], "this command downloads"),
+        (["-", "s3://bucket/a/"], "Stdin has no file name"),
+        (["-", "a", "s3://bucket/b"], "Stdin (-) must be the only source"),
+        (["s3://bucket/a/", "-"], "Only one object can go to stdout"),
+        (["a", "s3://bucket/b", "--metadata", "x"], "'x' is not of the form NAME=VALUE"),
+        (["s3://bucket/a", "s3://bucket/b", "--exclude", "x"], "is the key of one object"),
+    ],
+)
+def test_what_is_wrong_is_one_sentence(fasts3, here, arguments, message):
+    done = fasts3("cp", *arguments)
+    assert done.exit_code == 2
+    assert message in " ".join(done.stderr.split())
+    assert list(here.iterdir()) == []
+
+
+# --- Within S3.
+
+
+def test_an_object_under_a_key(fasts3, root, filled):
+    done = fasts3("cp", f"{root}/a/b/2.csv", f"{root}/x?*")
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert re.fullmatch(r"Copied 1 object in [0-9.]+ s\.\n", done.stderr)
+    assert new_in(filled) == {"x?*": b"22"}
+
+
+def test_objects_into_a_prefix(fasts3, root, filled):
+    assert fasts3("cp", f"{root}/a/b/2.csv", f"{root}/x/").exit_code == 0
+    assert fasts3("cp", f"{root}/a/b/2.csv", f"{root}/z", f"{root}/y").exit_code == 0
+    assert new_in(filled) == {"x/2.csv": b"22", "y/2.csv": b"22", "y/z": b"zz"}
+
+
+@pytest.mark.parametrize("arguments", [["{root}/a/", "{root}/x"], ["-r", "{root}/a", "{root}/x/"]])
+def test_a_prefix_keeps_its_structure(fasts3, root, filled, arguments):
+    assert fasts3("cp", *(argument.format(root=root) for argument in arguments)).exit_code == 0
+    assert new_in(filled) == {"x/1.csv": b"1", "x/b/2.csv": b"22", "x/b/3.txt": b"3"}
+
+
+def test_patterns(fasts3, root, filled):
+    assert fasts3("cp", f"{root}/a/*.csv", f"{root}/x").exit_code == 0
+    assert fasts3("cp", f"{root}/a/", f"{root}/y", "--include", "b/*", "--exclude", "*.txt").exit_code == 0
+    assert new_in(filled) == {"x/1.csv": b"1", "x/b/2.csv": b"22", "y/b/2.csv": b"22"}
+    assert fasts3("cp", "--raw", f"{root}/a/*.csv", f"{root}/w").exit_code == 1
+
+
+def test_into_a_part_of_itself(fasts3, root, filled):
+    assert fasts3("cp", f"{root}/a/", f"{root}/a/copy").exit_code == 0
+    assert sorted(new_in(filled)) == ["a/copy/1.csv", "a/copy/b/2.csv", "a/copy/b/3.txt"]
+
+
+def test_headers(fasts3, root, filled, tree):
+    options = ["--cache-control", "no-cache", "--content-disposition", "inline", "--metadata", "a=b=c"]
+    kind = ["--content-type", "text/x-new", "--content-encoding", "gzip"]
+    assert fasts3("cp", f"{root}/z", f"{root}/y", *options, *kind).exit_code == 0
+    assert fasts3("cp", "tree", f"{root}/x", *options, *kind).exit_code == 0
+    for key in ("y", "x/a.txt"):
+        head = filled.head(key)
+        assert [head[name] for name in ("CacheControl", "ContentDisposition", "ContentType", "ContentEncoding")] == [
+            "no-cache",
+            "inline",
+            "text/x-new",
+            "gzip",
+        ]
+        assert head["Metadata"]["a"] == "b=c"
+
+
+def test_headers_are_stored_with_unchanged_files_too(fasts3, root, stored, tree):
+    assert fasts3("cp", "tree", f"{root}/x").exit_code == 0
+    assert "Uploaded 2 files" in fasts3("cp", "tree", f"{root}/x", "--cache-control", "no-cache").stderr
+    assert stored.head("x/a.txt")["CacheControl"] == "no-cache"
+    assert fasts3("cp", "tree", f"{root}/x").stderr == "Uploaded 0 files; 2 already existed.\n"
+
+
+@pytest.mark.parametrize("option", ["--no-overwrite", "--no-clobber", "-n"])
+def test_what_exists_is_left_alone(fasts3, here, root, filled, tree, option):
+    filled.put_all({"x/1.csv": b"mine", "y/a.txt": b"mine"})
+    done = fasts3("cp", f"{root}/a/", f"{root}/x", option, "--json")
+    assert [json.loads(line)["url"] for line in done.stdout.splitlines()] == [f"{root}/x/b/2.csv", f"{root}/x/b/3.txt"]
+    assert re.fullmatch(r"Copied 2 objects in [0-9.]+ s; 1 already existed\.\n", done.stderr)
+    assert fasts3("cp", "tree", f"{root}/y", option).exit_code == 0
+    assert (filled.blob("x/1.csv"), filled.blob("y/a.txt")) == (b"mine", b"mine")
+    (here / "1.csv").write_bytes(b"mine")
+    assert fasts3("cp", f"{root}/a/", ".", option).exit_code == 0
+    assert (here / "1.csv").read_bytes() == b"mine"
+
+
+def test_what_is_copied_is_told_as_json(fasts3, root, filled):
+    told = [json.loads(line) for line in fasts3("cp", "--json", f"{root}/a/b/", f"{root}/x").stdout.splitlines()]
+    assert told == [
+        {"source": f"{root}/a/b/2.csv", "url": f"{root}/x/2.csv"},
+        {"source": f"{root}/a/b/3.txt", "url": f"{root}/x/3.txt"},
+    ]
+
+
+def test_a_dry_run_changes_nothing(fasts3, here, root, filled, tree):
+    before = filled.blobs()
+    done = fasts3("cp", "--dry-run", f"{root}/a/b/", f"{root}/x")
+    assert done.stdout == f"copy: {root}/a/b/2.csv to {root}/x/2.csv\ncopy: {root}/a/b/3.txt to {root}/x/3.txt\n"
+    assert done.stderr == "Would copy 2 objects.\n"
+    done = fasts3("cp", "--dry-run", f"{root}/a/b/", "out")
+    assert done.stdout == f"download: {root}/a/b/2.csv to out/2.csv\ndownload: {root}/a/b/3.txt to out/3.txt\n"
+    assert done.stderr == "Would download 2 objects, 3 bytes.\n"
+    done = fasts3("cp", "--dry-run", "--json", "tree", f"{root}/x")
+    assert [json.loads(line) for line in done.stdout.splitlines()] == [
+        {"url": f"{root}/x/a.txt", "path": "tree/a.txt"},
+        {"url": f"{root}/x/b/c.csv", "path": "tree/b/c.csv"},
+    ]
+    assert done.stderr == "Would upload 2 files.\n"
+    assert fasts3("cp", "--dry-run", "tree/a.txt", f"{root}/y").stdout == f"upload: tree/a.txt to {root}/y\n"
+    assert (
+        fasts3("cp", "--dry-run", "-n", "tree/a.txt", f"{root}/z").stderr
+        == "Would upload 0 files; 1 already existed.\n"
+    )
+    assert fasts3("cp", "--dry-run", "tree/none", f"{root}/y").exit_code == 1
+    assert fasts3("cp", "--dry-run", "-", f"{root}/y", stdin="x").stdout == f"upload: - to {root}/y\n"
+    assert filled.blobs() == before
+    assert sorted(os.listdir(here)) == ["tree"]
+
+
+def test_those_that_fail_are_named_and_the_others_copied(fasts3, root, filled):
+    done = fasts3("cp", f"{root}/none", f"{root}/z", f"{root}/nothing/", f"{root}/x")
+    assert done.exit_code == 1
+    assert "2 of 3 objects were not copied" in done.stderr
+    assert f"{root}/none: " in done.stderr
+    assert f"{root}/nothing/: No objects under" in done.stderr
+    assert new_in(filled) == {"x/z": b"zz"}
+
+
+def test_two_objects_of_one_name_are_not_mixed_up(fasts3, root, stored):
+    stored.put_all({"x/same": b"x", "y/same": b"y"})
+    done = fasts3("cp", f"{root}/x/same", f"{root}/y/same", f"{root}/x/same", f"{root}/w/")
+    assert done.exit_code == 1
+    assert f"'{root}/y/same' was skipped: another object becomes {root}/w/same." in done.stderr
+    assert stored.blob("w/same") == b"x"
+
+
+def test_a_key_that_becomes_too_long_does_not_stop_the_others(fasts3, root, stored):
+    stored.put_all({"a/x": b"1", "a/" + "y" * 200: b"2"})
+    long = "/".join(["z" * 200] * 4)
+    done = fasts3("cp", f"{root}/a/", f"{root}/{long}")
+    assert done.exit_code == 1
+    assert "the limit of S3 is 1024" in done.stderr
+    assert f"{long}/x" in stored.list()
+
+
+def test_onto_itself(fasts3, root, filled):
+    assert "both the source and the copy" in fasts3("cp", f"{root}/z", f"{root}/z").stderr
+    assert "both the source and the copy" in fasts3("cp", f"{root}/a/", f"{root}/a/").stderr
+    assert fasts3("cp", f"{root}/a/", f"{root}/a/", "--cache-control", "no-cache").exit_code == 0
+    assert filled.head("a/1.csv")["CacheControl"] == "no-cache"
+    assert filled.blobs() == FILES

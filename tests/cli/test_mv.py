@@ -1,0 +1,314 @@
+"""Tests of ``metaflow fasts3 mv``: nothing is lost, whatever happens between the copy and the deletion."""
+
+import json
+import os
+import re
+
+import pytest
+from metaflow import S3
+from servers import faults
+from servers.faulty import FaultyS3
+
+from metaflow_extensions.fasts3.cli import removal, to_s3
+
+FILES = {"a/1.csv": b"1", "a/b/2.csv": b"22", "a/b/3.txt": b"3", "ab": b"", "z": b"zz"}
+
+
+@pytest.fixture
+def filled(stored):
+    stored.put_all(FILES)
+    return stored
+
+
+@pytest.fixture
+def tree(here):
+    folder = here / "tree"
+    for name, body in {"a.txt": b"a", "b/c.csv": b"c", "b/d.txt": b"d"}.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(body)
+    return folder
+
+
+def files(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def but(*gone):
+    return {key: blob for key, blob in FILES.items() if key not in gone}
+
+
+# --- All directions.
+
+
+def test_files_go_to_s3(fasts3, here, root, stored, tree):
+    done = fasts3("mv", "tree", f"{root}/x", "--exclude", "*.txt")
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert re.fullmatch(r"Moved 1 file in [0-9.]+ s\.\n", done.stderr)
+    assert files(tree) == {"a.txt": b"a", "b/d.txt": b"d"}
+    assert fasts3("mv", "tree/a.txt", f"{root}/y").exit_code == 0
+    assert fasts3("mv", "tree", f"{root}/x").exit_code == 0
+    assert files(here) == {}
+    assert (tree / "b").is_dir()  # directories stay
+    assert stored.blobs() == {"x/b/c.csv": b"c", "y": b"a", "x/b/d.txt": b"d"}
+
+
+def test_objects_go_to_files(fasts3, here, root, filled):
+    done = fasts3("mv", f"{root}/a/", "out", "--include", "b/*")
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert re.fullmatch(r"Moved 2 objects, 3 bytes, in [0-9.]+ s\.\n", done.stderr)
+    assert fasts3("mv", f"{root}/z", "file").exit_code == 0
+    assert files(here) == {"out/b/2.csv": b"22", "out/b/3.txt": b"3", "file": b"zz"}
+    assert filled.blobs() == but("a/b/2.csv", "a/b/3.txt", "z")
+
+
+def test_objects_go_to_other_keys(fasts3, root, filled):
+    done = fasts3("mv", f"{root}/a/*.csv", f"{root}/x/")
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert re.fullmatch(r"Moved 2 objects in [0-9.]+ s\.\n", done.stderr)
+    assert fasts3("mv", f"{root}/z", f"{root}/y").exit_code == 0
+    assert filled.blobs() == {"a/b/3.txt": b"3", "ab": b"", "x/1.csv": b"1", "x/b/2.csv": b"22", "y": b"zz"}
+
+
+def test_what_is_moved_is_told_as_json(fasts3, here, root, filled, tree):
+    def told(*arguments):
+        return [json.loads(line) for line in fasts3("mv", "--json", *arguments).stdout.splitlines()]
+
+    assert told(f"{root}/a/b/2.csv", f"{root}/x") == [{"source": f"{root}/a/b/2.csv", "url": f"{root}/x"}]
+    assert told(f"{root}/x", "out") == [{"url": f"{root}/x", "path": "./out", "size": 2}]
+    assert told("tree/a.txt", f"{root}/x/") == [{"url": f"{root}/x/a.txt", "path": "tree/a.txt"}]
+
+
+def test_a_dry_run_changes_nothing(fasts3, here, root, filled, tree):
+    for arguments, moved in (
+        ((f"{root}/a/b/2.csv", f"{root}/x"), f"move: {root}/a/b/2.csv to {root}/x\n"),
+        ((f"{root}/z", "out"), f"move: {root}/z to ./out\n"),
+        (("tree/a.txt", f"{root}/x/"), f"move: tree/a.txt to {root}/x/a.txt\n"),
+    ):
+        done = fasts3("mv", "--dry-run", *arguments)
+        assert done.stdout == moved
+        assert done.stderr.startswith("Would move 1 ")
+    assert filled.blobs() == FILES
+    assert sorted(files(here)) == ["tree/a.txt", "tree/b/c.csv", "tree/b/d.txt"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["a", "b"], "use the shell's mv"),
+        (["-", "{root}/x"], "Stdin and stdout can't be moved"),
+        (["{root}/z", "-"], "Stdin and stdout can't be moved"),
+        (["{root}/a/", "{root}/a/x"], "can't be moved into itself"),
+        (["{root}/a/", "{root}/a"], "can't be moved into itself"),
+        (["{root}/a*", "{root}/ab/"], "can't be moved into itself"),
+        (["-r", "{root}/a", "{root}/a/b/c"], "can't be moved into itself"),
+        (["{root}/z", "{root}/z"], "can't be moved onto itself"),
+        (["{root}/z", "{root}/"], "can't be moved onto itself"),
+        (["{bucket}", "out"], "is a whole bucket, which is not moved"),
+        (["{bucket}/*.csv", "out"], "may match a whole bucket, which is not moved"),
+        (["-r", "{bucket}/", "s3://other/x/"], "is a whole bucket, which is not moved"),
+    ],
+)
+def test_what_is_refused(fasts3, here, root, filled, arguments, message):
+    bucket = f"s3://{filled.bucket}"
+    done = fasts3("mv", *(argument.format(root=root, bucket=bucket) for argument in arguments))
+    assert done.exit_code == 2
+    assert message in " ".join(done.stderr.split())
+    assert filled.blobs() == FILES
+    assert list(here.iterdir()) == []
+
+
+# --- What stays.
+
+
+def test_without_overwriting_the_source_of_what_exists_stays(fasts3, here, root, filled, tree):
+    filled.put_all({"x/2.csv": b"mine", "y/a.txt": b"a"})
+    (here / "3.txt").write_bytes(b"mine")
+    done = fasts3("mv", "-n", f"{root}/a/b/", f"{root}/x")
+    assert re.fullmatch(r"Moved 1 object in [0-9.]+ s; 1 already existed\.\n", done.stderr)
+    filled.put("a/b/3.txt", b"3")
+    done = fasts3("mv", "-n", f"{root}/a/b/3.txt", ".")
+    assert done.stderr == "Moved 0 objects; 1 already existed.\n"
+    assert (here / "3.txt").read_bytes() == b"mine"
+    done = fasts3("mv", "-n", "tree/a.txt", f"{root}/y/")
+    assert done.stderr == "Moved 0 files; 1 already existed.\n"
+    assert files(tree)["a.txt"] == b"a"
+    assert {key: filled.blob(key) for key in ("a/b/2.csv", "a/b/3.txt", "x/2.csv", "x/3.txt")} == {
+        "a/b/2.csv": b"22",
+        "a/b/3.txt": b"3",
+        "x/2.csv": b"mine",
+        "x/3.txt": b"3",
+    }
+
+
+def test_what_was_transferred_before_is_moved_on(fasts3, here, root, filled, tree):
+    assert fasts3("cp", f"{root}/a/", "out").exit_code == 0
+    assert fasts3("mv", f"{root}/a/", "out").exit_code == 0
+    assert files(here / "out") == {"1.csv": b"1", "b/2.csv": b"22", "b/3.txt": b"3"}
+    assert fasts3("cp", "tree", f"{root}/x").exit_code == 0
+    assert fasts3("mv", "tree", f"{root}/x").exit_code == 0
+    assert files(tree) == {}
+    assert filled.blobs() == {"ab": b"", "z": b"zz", "x/a.txt": b"a", "x/b/c.csv": b"c", "x/b/d.txt": b"d"}
+
+
+@pytest.fixture
+def meanwhile(monkeypatch):
+    """Call a function before the objects of a move are deleted."""
+    remove = removal.remove_objects
+
+    def do(function):
+        def later(*arguments):
+            function()
+            return remove(*arguments)
+
+        for module in ("to_local", "within_s3"):
+            monkeypatch.setattr(f"metaflow_extensions.fasts3.cli.{module}.remove_objects", later)
+
+    return do
+
+
+@pytest.mark.parametrize("destination", ["out", "{root}/x"])
+def test_an_object_that_is_replaced_meanwhile_stays(fasts3, root, filled, meanwhile, destination):
+    meanwhile(lambda: filled.put("a/b/2.csv", b"new"))
+    done = fasts3("mv", f"{root}/a/", destination.format(root=root))
+    assert done.exit_code == 1
+    assert f"'{root}/a/b/2.csv' was copied, but not deleted: it was replaced meanwhile." in done.stderr
+    assert re.match(r"Moved 2 objects", done.stderr)
+    left = {key: blob for key, blob in filled.blobs().items() if not key.startswith("x/")}
+    assert left == {"a/b/2.csv": b"new", "ab": b"", "z": b"zz"}
+
+
+@pytest.mark.parametrize("destination", ["out", "{root}/x"])
+def test_an_object_that_is_deleted_meanwhile_is_moved(fasts3, root, filled, meanwhile, destination):
+    meanwhile(lambda: filled.delete("a/b/2.csv"))
+    done = fasts3("mv", f"{root}/a/", destination.format(root=root))
+    assert done.exit_code == 0
+    assert done.stderr.startswith("Moved 3 objects")
+
+
+@pytest.mark.parametrize("change", ["write", "touch", "replace", "delete"])
+def test_a_file_that_changes_meanwhile_stays(fasts3, root, stored, tree, monkeypatch, change):
+    path = tree / "b" / "c.csv"
+
+    def later(*arguments):
+        if change in ("replace", "delete"):
+            path.unlink()
+        if change in ("replace", "write"):
+            path.write_bytes(b"c")
+        if change == "touch":
+            os.utime(path, (1, 1))
+        return removal.remove_files(*arguments)
+
+    monkeypatch.setattr(to_s3, "remove_files", later)
+    done = fasts3("mv", "tree", f"{root}/x")
+    assert done.exit_code == 1
+    assert "tree/b/c.csv' was uploaded, but it changed meanwhile, and stays." in done.stderr
+    assert set(files(tree)) == (set() if change == "delete" else {"b/c.csv"})
+    assert stored.blobs() == {"x/a.txt": b"a", "x/b/c.csv": b"c", "x/b/d.txt": b"d"}
+
+
+def test_a_file_that_is_added_meanwhile_stays(fasts3, root, stored, tree, monkeypatch):
+    upload = S3.upload
+
+    def later(self, *arguments, **given):
+        if not given["dry_run"]:
+            (tree / "new").write_bytes(b"new")
+        return upload(self, *arguments, **given)
+
+    monkeypatch.setattr(S3, "upload", later)
+    done = fasts3("mv", "tree", f"{root}/x")
+    assert done.exit_code == 1
+    assert files(tree) == {"new": b"new"}
+
+
+def test_of_a_link_the_link_goes(fasts3, here, root, stored, tree):
+    (here / "outside").write_bytes(b"o")
+    (tree / "link").symlink_to(here / "outside")
+    assert fasts3("mv", "tree", f"{root}/x").exit_code == 0
+    assert stored.blob("x/link") == b"o"
+    assert not (tree / "link").is_symlink()
+    assert files(here) == {"outside": b"o"}
+
+
+def test_files_of_one_name_are_not_lost(fasts3, here, root, stored, tree):
+    (here / "a.txt").write_bytes(b"another")
+    done = fasts3("mv", "tree", "a.txt", f"{root}/x")
+    assert done.exit_code == 1
+    assert "would both become" in done.stderr
+    assert files(here) == {"a.txt": b"another", "tree/a.txt": b"a", "tree/b/c.csv": b"c", "tree/b/d.txt": b"d"}
+    (here / "x").mkdir()
+    (here / "x" / "a.txt").write_bytes(b"third")
+    done = fasts3("mv", "a.txt", "x/a.txt", f"{root}/x")
+    assert done.exit_code == 1
+    assert files(here / "x") == {"a.txt": b"third"}
+    assert stored.blobs() == {"x/a.txt": b"another"}
+
+
+@pytest.mark.parametrize("destination", ["out", "{root}/w"])
+def test_objects_of_one_name_are_not_lost(fasts3, here, root, stored, destination):
+    stored.put_all({"x/same": b"x", "y/same": b"y"})
+    done = fasts3("mv", f"{root}/x/same", f"{root}/y/same", destination.format(root=root) + "/")
+    assert done.exit_code == 1
+    assert {key: blob for key, blob in stored.blobs().items() if not key.startswith("w/")} == {"y/same": b"y"}
+
+
+# --- What fails.
+
+
+@pytest.fixture
+def proxy(server, here, monkeypatch):
+    with FaultyS3(server) as proxy:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", proxy.client_params()["endpoint_url"])
+        yield proxy
+    assert proxy.problems == []
+
+
+def of(operation, name):
+    return lambda asked: asked.operation == operation and asked.key.endswith(name)
+
+
+@pytest.mark.parametrize(
+    ("operation", "source", "destination"),
+    [
+        ("GetObject", "{root}/a/", "out"),
+        ("CopyObject", "{root}/a/", "{root}/x/"),
+        ("PutObject", "tree", "{root}/y/"),
+        ("DeleteObject", "{root}/a/b/2.csv", "out"),
+        ("DeleteObject", "{root}/a/b/2.csv", "{root}/x/"),
+    ],
+)
+def test_what_fails_stays(fasts3, here, root, filled, tree, proxy, operation, source, destination):
+    name = "c.csv" if operation == "PutObject" else "/2.csv"
+    proxy.inject_where(of(operation, name), faults.error(403, "AccessDenied"), times=None)
+    done = fasts3("mv", source.format(root=root), destination.format(root=root))
+    assert done.exit_code == 1
+    assert "AccessDenied" in done.stderr
+    others = {} if operation == "DeleteObject" else {"a/1.csv", "a/b/3.txt"}
+    left = {key: blob for key, blob in filled.blobs().items() if key[0] not in "xy"}
+    assert left == (FILES if operation == "PutObject" else but(*others))
+    assert files(tree) == ({"b/c.csv": b"c"} if operation == "PutObject" else files(tree))
+
+
+def test_who_may_not_delete_has_copied(fasts3, here, root, filled, proxy):
+    for operation in ("DeleteObjects", "DeleteObject"):
+        proxy.inject(operation, faults.error(403, "AccessDenied"), times=None)
+    done = fasts3("mv", f"{root}/a/", "out")
+    assert done.exit_code == 1
+    assert "AccessDenied" in done.stderr
+    assert filled.blobs() == FILES
+    assert files(here / "out") == {"1.csv": b"1", "b/2.csv": b"22", "b/3.txt": b"3"}
+
+
+def test_a_file_that_can_t_be_deleted_is_named(fasts3, root, stored, tree, monkeypatch):
+    unlink = os.unlink
+
+    def refuse(path, **given):
+        if str(path).endswith("c.csv"):
+            raise PermissionError(13, "Permission denied")
+        unlink(path, **given)
+
+    monkeypatch.setattr(os, "unlink", refuse)
+    done = fasts3("mv", "tree", f"{root}/x")
+    assert done.exit_code == 1
+    assert "'tree/b/c.csv' was uploaded, but could not be deleted (Permission denied)." in done.stderr
+    assert files(tree) == {"b/c.csv": b"c"}
+    assert len(stored.list()) == 3
