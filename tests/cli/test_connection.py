@@ -11,7 +11,7 @@ from metaflow_extensions.fasts3.cli import main
 from metaflow_extensions.fasts3.cli.connection import Connection
 from metaflow_extensions.fasts3.cli.main import COMMANDS
 
-USE_S3 = [name for name in COMMANDS if name not in ("get", "put", "serve")]
+USE_S3 = [name for name in COMMANDS if name != "serve"]
 OPTIONS = {
     "profile",
     "endpoint_url",

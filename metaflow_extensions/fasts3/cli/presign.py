@@ -51,7 +51,7 @@ def presign(
     Examples:
         metaflow fasts3 presign s3://bucket/data/table.csv
         metaflow fasts3 presign --expires-in 7d --run MyFlow/123 report.html
-        curl -T new.csv "$(metaflow fasts3 presign --method PUT s3://bucket/new.csv)"
+        curl -T a.csv "$(metaflow fasts3 presign --method PUT s3://bucket/a)"
     """
     refuse_empty(urls)
     location = location_from(run, root)
