@@ -14,7 +14,7 @@ from servers.killer import workers_of
 from servers.s3_server import S3Server
 from servers.world import PATIENCE, SILENCE, World, new_world
 
-from metaflow_extensions.fasts3.boto import clients
+from metaflow_extensions.fasts3.boto import clients, regions
 from metaflow_extensions.fasts3.workers import worker_pool
 
 MOST_OPEN = 250  # descriptors after hundreds of cells; what leaves one behind each time leaves more
@@ -65,3 +65,10 @@ def world_of_renewable_credentials(
     folder.mkdir()
     with new_world(proxy, oracle, folder, renewable=True, silence=PATIENCE) as world:
         yield world, provider
+
+
+@pytest.fixture(autouse=True)
+def no_regions() -> None:
+    """Forget the regions of buckets, which tests of redirects teach."""
+    for known in regions._known.values():
+        known.clear()

@@ -61,7 +61,10 @@ TOKENS = [
         b"[]",
     ),
     *(f'"{code.value}"'.encode() for code in Code),
-    *(b'[12,"\\"e\\"","text/plain",{"a":"b"},1700000000,null,"v",{}]', b'["busy","","SlowDown",503,"",3,1.5,0.0,0,""]'),
+    *(
+        b'[12,"\\"e\\"","text/plain",{"a":"b"},1700000000,null,"v",{}]',
+        b'["busy","","SlowDown",503,"",3,1.5,0.0,0,"",""]',
+    ),
     *(
         b'[[["k",1]],["p/"],"token"]',
         b'[[12,"",null,{},null,null,null,{}],0,12,12,null,null,null,null]',

@@ -6,54 +6,15 @@ import pytest
 
 from metaflow_extensions.fasts3.wire.blocking import complete
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
-from metaflow_extensions.fasts3.wire.fallback import WithFallback, is_surprise
+from metaflow_extensions.fasts3.wire.fallback import WithFallback
 from metaflow_extensions.fasts3.wire.operations import BY_TRANSFER
-from metaflow_extensions.fasts3.wire.s3_errors import failure_of
 from metaflow_extensions.fasts3.wire.template import NoTemplate
 
-
-def document(code):
-    return f"<Error><Code>{code}</Code><Message>m</Message></Error>".encode()
-
-
-SURPRISES = {
-    "301 of a HEAD": failure_of(301, {}, b""),
-    "307 of a HEAD": failure_of(307, {}, b""),
-    "PermanentRedirect": failure_of(301, {}, document("PermanentRedirect")),
-    "TemporaryRedirect": failure_of(307, {}, document("TemporaryRedirect")),
-    "308": failure_of(308, {}, b""),
-    "400 of a HEAD": failure_of(400, {}, b""),
-    "AuthorizationHeaderMalformed": failure_of(400, {}, document("AuthorizationHeaderMalformed")),
-    "IllegalLocationConstraintException": failure_of(400, {}, document("IllegalLocationConstraintException")),
-    "IncorrectEndpoint": failure_of(400, {}, document("IncorrectEndpoint")),
+NONE = NoTemplate("a proxy")
+FAILURES = {
+    "a failure": TransferError(Failure(Code.NOT_FOUND, status=404)),
+    "a redirect": TransferError(Failure(Code.REJECTED, "", "PermanentRedirect", 301, region="eu-west-1")),
 }
-OTHERS = {
-    "NoSuchKey": failure_of(404, {}, document("NoSuchKey")),
-    "NoSuchBucket": failure_of(404, {}, document("NoSuchBucket")),
-    "404 of a HEAD": failure_of(404, {}, b""),
-    "403": failure_of(403, {}, document("SignatureDoesNotMatch")),
-    "412": failure_of(412, {}, b""),
-    "304": failure_of(304, {}, b""),
-    "416": failure_of(416, {}, b""),
-    "InvalidArgument": failure_of(400, {}, document("InvalidArgument")),
-    "ExpiredToken": failure_of(400, {}, document("ExpiredToken")),
-    "SlowDown": failure_of(503, {}, document("SlowDown")),
-    "500": failure_of(500, {}, b""),
-    "no reply": Failure(Code.UNREACHABLE, "connection refused"),
-    "broken": Failure(Code.BROKEN, "too short", status=200),
-    "no credentials": Failure(Code.NO_CREDENTIALS),
-    "disk full": Failure(Code.DISK_FULL, "[Errno 28]"),
-}
-
-
-@pytest.mark.parametrize("failure", SURPRISES.values(), ids=SURPRISES)
-def test_what_is_a_surprise(failure):
-    assert is_surprise(failure)
-
-
-@pytest.mark.parametrize("failure", OTHERS.values(), ids=OTHERS)
-def test_what_is_none(failure):
-    assert not is_surprise(failure)
 
 
 class Implementation:
@@ -105,8 +66,9 @@ class Both:
         return complete(getattr(self.fallback, method)(*args, **kwargs))
 
 
-def surprised(*buckets):
-    return {bucket: TransferError(SURPRISES["PermanentRedirect"]) for bucket in buckets}
+def untold(*buckets):
+    """Requests to these buckets have no template."""
+    return dict.fromkeys(buckets, NONE)
 
 
 def test_what_the_first_can_do_the_second_never_hears_of():
@@ -119,7 +81,7 @@ def test_what_the_first_can_do_the_second_never_hears_of():
 
 @pytest.mark.parametrize("method", BY_TRANSFER)
 def test_every_method_has_a_fallback(method):
-    both = Both(surprised("b"))
+    both = Both(untold("b"))
     assert both.call(method, "b", "k", 1, named=2) == f"second: {method} b"
     assert both.first.calls == both.second.calls == [(method, "b", ("k", 1), {"named": 2})]
 
@@ -133,36 +95,29 @@ def test_nothing_else_is_a_method():
         assert not hasattr(Both().fallback, name)
 
 
-@pytest.mark.parametrize("failure", SURPRISES.values(), ids=SURPRISES)
-def test_after_a_surprise_the_second_does_it_and_all_that_follows(failure):
-    both = Both({"b": TransferError(failure)})
+def test_what_has_no_template_goes_to_the_second_and_all_that_follows():
+    both = Both({"b": NoTemplate("a proxy")})
     assert both.call("head", "b", "k") == "second: head b"
-    assert both.fallback.reasons == {"b": f"S3 responded {failure.status} {failure.s3_code}"}
+    assert both.fallback.reasons == {"b": "a proxy"}
     assert both.call("get", "b", "k") == "second: get b"
     assert [call[0] for call in both.first.calls] == ["head"]
     assert [call[0] for call in both.second.calls] == ["head", "get"]
     assert both.made == 1
 
 
-def test_what_can_t_be_templated_goes_to_the_second_with_the_reason():
-    both = Both({"b": NoTemplate("a proxy")})
-    assert both.call("head", "b", "k") == "second: head b"
-    assert both.fallback.reasons == {"b": "a proxy"}
-
-
 def test_other_buckets_stay_with_the_first():
-    both = Both(surprised("b"))
+    both = Both(untold("b"))
     both.call("head", "b", "k")
     assert both.call("head", "c", "k") == "first: head c"
     assert list(both.fallback.reasons) == ["b"]
 
 
-@pytest.mark.parametrize("failure", OTHERS.values(), ids=OTHERS)
-def test_other_failures_stay_what_they_are(failure):
-    both = Both({"b": TransferError(failure)})
+@pytest.mark.parametrize("error", FAILURES.values(), ids=FAILURES)
+def test_failures_stay_what_they_are(error):
+    both = Both({"b": error})
     with pytest.raises(TransferError) as failed:
         both.call("head", "b", "k")
-    assert failed.value.failure is failure
+    assert failed.value is error
     assert (both.made, both.fallback.reasons) == (0, {})
 
 
@@ -175,14 +130,13 @@ def test_what_is_no_failure_of_a_transfer_is_not_hidden(error):
     assert both.made == 0
 
 
-@pytest.mark.parametrize("first", [TransferError(SURPRISES["400 of a HEAD"]), NoTemplate("none")])
-def test_what_the_second_can_t_do_either_is_its_error_and_is_not_remembered(first):
-    failure = OTHERS["404 of a HEAD"]
-    both = Both({"b": first}, {"b": TransferError(failure)})
+def test_what_the_second_can_t_do_either_is_its_error_and_is_not_remembered():
+    failure = FAILURES["a failure"]
+    both = Both(untold("b"), {"b": failure})
     for times in (1, 2):
         with pytest.raises(TransferError) as failed:
             both.call("head", "b", "k")
-        assert failed.value.failure is failure
+        assert failed.value is failure
         assert len(both.first.calls) == len(both.second.calls) == times
     assert (both.made, both.fallback.reasons) == (1, {})
     both.second.answers.clear()
@@ -190,16 +144,8 @@ def test_what_the_second_can_t_do_either_is_its_error_and_is_not_remembered(firs
     assert list(both.fallback.reasons) == ["b"]
 
 
-def test_a_surprise_of_the_second_is_not_asked_about_again():
-    surprise = TransferError(SURPRISES["PermanentRedirect"])
-    both = Both({"b": surprise}, {"b": surprise})
-    with pytest.raises(TransferError):
-        both.call("head", "b", "k")
-    assert len(both.first.calls) == len(both.second.calls) == 1
-
-
 def test_a_second_that_can_t_be_made_is_made_when_it_can():
-    both = Both(surprised("b"))
+    both = Both(untold("b"))
     make = both.fallback._make_second
     both.fallback._make_second = lambda: (_ for _ in ()).throw(RuntimeError("no boto3"))
     with pytest.raises(RuntimeError):
@@ -211,18 +157,18 @@ def test_a_second_that_can_t_be_made_is_made_when_it_can():
 
 def test_threads_make_one_second_and_each_of_their_requests_is_done_once():
     buckets = [f"b{number}" for number in range(5)]
-    both = Both(surprised(*buckets))
+    both = Both(untold(*buckets))
     count, replies = 8, []
     start, inside = threading.Barrier(count), threading.Barrier(count)
 
     class Together(First):
-        """All threads are told of the surprise before any of them goes on."""
+        """All threads learn that there is no template before any of them goes on."""
 
         def answer(self, method, bucket, args, kwargs):
             inside.wait()
             return super().answer(method, bucket, args, kwargs)
 
-    both.fallback._first = both.first = Together("first", surprised(*buckets))
+    both.fallback._first = both.first = Together("first", untold(*buckets))
 
     def work(number):
         start.wait()

@@ -28,6 +28,7 @@ from metaflow_extensions.fasts3.workers import process_runner, worker_process
 from metaflow_extensions.fasts3.workers.call import Call
 from metaflow_extensions.fasts3.workers.concurrency import LEAST_BODY_BYTES, Share
 from metaflow_extensions.fasts3.workers.process_runner import ProcessRunner
+from metaflow_extensions.fasts3.workers.relocation import Relocation
 from metaflow_extensions.fasts3.workers.renewal import Renewal
 from metaflow_extensions.fasts3.workers.retries import Terms
 from metaflow_extensions.fasts3.workers.worker import IDLE_LIMIT
@@ -57,7 +58,7 @@ def run(pool, seaweedfs, templates):
 
     def run(plan, workers=2, threads=4, signs_as=lambda: credentials, bandwidth=None, templates=templates, pool=pool):
         client = SimpleNamespace(recipe=recipe, credentials=signs_as, template=lambda _, *name: templates(*name))
-        call = Call(client, Settings(), Terms(), Renewal(lambda _: False), Interruption())
+        call = Call(client, Settings(), Terms(), Renewal(lambda _: False), Relocation(lambda *_: False), Interruption())
         ProcessRunner(pool, call, JobQueue(plan), Share(workers, threads, bandwidth), LEAST_BODY_BYTES).run()
         return plan
 

@@ -40,6 +40,7 @@ from metaflow_extensions.fasts3.workers.interpreter import why_no_workers
 from metaflow_extensions.fasts3.workers.interruptible import interruptible
 from metaflow_extensions.fasts3.workers.performer import Performer
 from metaflow_extensions.fasts3.workers.process_runner import NoWorkers, ProcessRunner
+from metaflow_extensions.fasts3.workers.relocation import Relocation
 from metaflow_extensions.fasts3.workers.renewal import Renewal
 from metaflow_extensions.fasts3.workers.retries import Terms
 
@@ -148,7 +149,8 @@ class Executor:
             self._failure_rate,
             settings.bandwidth,
         )
-        call = Call(client, settings, terms, Renewal(client.renew_credentials), interruption)
+        renewal, relocation = Renewal(client.renew_credentials), Relocation(client.learn_region)
+        call = Call(client, settings, terms, renewal, relocation, interruption)
         clean_up_within = partial(_clean_up, plan, queue, call)
         try:
             _carry_out(queue, place, call)

@@ -44,6 +44,11 @@ def signature_chosen_for(client: Any) -> Optional[str]:
     return chosen if isinstance(chosen, str) else None
 
 
+def do_not_redirect(request: "dict[str, Any]") -> None:
+    """Keep botocore from following a redirect of a request: it notes here that it has followed one."""
+    request["context"].setdefault("s3_redirect", {})["redirected"] = True
+
+
 def foreign_handlers(client: Any) -> Iterator[str]:
     """Event handlers from outside botocore, boto3 and this package: a stubber, moto, a tracer, the user."""
     emitter = client.meta.events

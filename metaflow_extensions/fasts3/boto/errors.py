@@ -14,6 +14,7 @@ from urllib3.connection import CertificateError as WrongName  # type: ignore[att
 from metaflow_extensions.fasts3.wire.connection_errors import tls_remedy
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
 from metaflow_extensions.fasts3.wire.local_files import NO_DESCRIPTORS, local_failure
+from metaflow_extensions.fasts3.wire.redirects import with_region
 from metaflow_extensions.fasts3.wire.s3_errors import code_of, seconds_of
 from metaflow_extensions.fasts3.wire.xml_documents import CUT_SHORT
 
@@ -133,14 +134,16 @@ def _answered(error: botocore_errors.ClientError) -> Failure:
     reply = error.response.get("ResponseMetadata", {})
     s3_code = str(document.get("Code") or "")
     status = int(reply.get("HTTPStatusCode", 0))
-    return Failure(
+    headers = reply.get("HTTPHeaders", {})
+    failure = Failure(
         code_of(s3_code, status),
         str(document.get("Message") or ""),
         s3_code,
         status,
         str(reply.get("RequestId") or ""),
-        retry_after=seconds_of(str(reply.get("HTTPHeaders", {}).get("retry-after", ""))),
+        retry_after=seconds_of(str(headers.get("retry-after", ""))),
     )
+    return with_region(failure, headers, document)
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:

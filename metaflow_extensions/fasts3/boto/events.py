@@ -11,6 +11,8 @@ from typing import Any, Callable, Optional
 import botocore
 from botocore.utils import parse_timestamp
 
+from metaflow_extensions.fasts3.boto.botocore_private import do_not_redirect
+from metaflow_extensions.fasts3.boto.regions import regions_at
 from metaflow_extensions.fasts3.wire.bandwidth import Allowance
 from metaflow_extensions.fasts3.wire.deletion import md5_of
 from metaflow_extensions.fasts3.wire.failures import TransferError
@@ -88,6 +90,8 @@ def tune(client: Any, requester_pays: bool = False) -> None:
     for operation in ("PutObject", "UploadPart"):
         _hook(client, f"before-send.s3.{operation}", _expect_less)
     _hook(client, "choose-signer.s3", _presign_with_v4, first=True)
+    _hook(client, "before-endpoint-resolution.s3", _regions_of(client))
+    _hook(client, "before-call.s3", _report_redirects)
 
 
 def _hook(client: Any, event: str, handler: "Callable[..., Any]", first: bool = False) -> None:
@@ -101,7 +105,8 @@ def _begin_head_bucket(**_: Any) -> "Optional[tuple[Any, Any]]":
     """Prevent nested HeadBucket requests.
 
     boto3 follows a 301 to the bucket's region. If the response does not name the region, boto3 sends HeadBucket; if
-    that response does not name it either, boto3 sends another, recursively, until Python's recursion limit.
+    that response does not name it either, boto3 sends another, recursively, until Python's recursion limit. Clients of
+    this package don't follow (`_report_redirects`), but users' own clients do.
     """
     if current.state is None:
         return None
@@ -224,3 +229,26 @@ def _expect_less(request: Any, **_: Any) -> None:
         del request.headers["Expect"]
     elif tuple(map(int, botocore.__version__.split(".")[:2])) < FORGETS:
         request.headers["Connection"] = "close"
+
+
+def _regions_of(client: Any) -> "Callable[..., None]":
+    regions = regions_at(str(getattr(client.meta, "endpoint_url", "")))
+
+    def use_region(builtins: Any, params: Any, context: Any, **_: Any) -> None:
+        """Use the region that S3 has named for the bucket."""
+        region = regions.get((params or {}).get("Bucket", ""))
+        if region:
+            builtins["AWS::Region"] = region
+            # For a presigned URL, botocore ignores the region of the endpoint, but not one that is there already.
+            context.setdefault("signing", {})["region"] = region
+
+    return use_region
+
+
+def _report_redirects(params: Any, **_: Any) -> None:
+    """Leave redirects to the caller.
+
+    Each of boto3's clients remembers regions for itself, so every worker would be redirected, for every bucket.
+    """
+    if current.state:
+        do_not_redirect(params)

@@ -24,6 +24,7 @@ from metaflow_extensions.fasts3.boto.botocore_private import (
     signature_chosen_for,
     verify_of,
 )
+from metaflow_extensions.fasts3.boto.regions import regions_at
 from metaflow_extensions.fasts3.wire.credentials import CredentialSet
 
 # Options that `build` sets otherwise (region_name), that belong to one process (user_agent, max_pool_connections), or
@@ -41,7 +42,9 @@ class ClientRecipe(NamedTuple):
     verify: Union[bool, str, None]  # False, a bundle's path, or the default
     anonymous: bool  # signature_version=UNSIGNED
     config: dict[str, Any]  # arguments of botocore.config.Config
-    requester_pays: bool = False  # added by `TransferClient`: an event handler, which can't be read from a client
+    # Added by `TransferClient`; a client does not show them.
+    requester_pays: bool = False
+    regions: Optional[dict[str, str]] = None  # by bucket, of buckets in other regions
 
 
 class NotPortable(Exception):
@@ -184,5 +187,6 @@ def build(recipe: ClientRecipe, credentials: Optional[GivenCredentials], connect
         verify=recipe.verify,
         config=Config(**options),
     )
+    regions_at(client.meta.endpoint_url).update(recipe.regions or {})
     events.tune(client, recipe.requester_pays)
     return client

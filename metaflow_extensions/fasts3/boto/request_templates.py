@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from botocore import xform_name
 
 from metaflow_extensions.fasts3.boto.botocore_private import verify_of
+from metaflow_extensions.fasts3.boto.regions import regions_at
 from metaflow_extensions.fasts3.wire.checksums import ALGORITHMS, HEADER, start
 from metaflow_extensions.fasts3.wire.log import log
 from metaflow_extensions.fasts3.wire.operations import KEY, OPERATIONS
@@ -49,7 +50,8 @@ class RequestTemplates:
 
     def __init__(self, client: Any) -> None:
         self._client = client
-        self._made: dict[tuple[str, str], RequestTemplate] = {}
+        self._regions = regions_at(client.meta.endpoint_url)
+        self._made: dict[tuple[str, str, Optional[str]], RequestTemplate] = {}
         self._catching = threading.local()
         client.meta.events.register("before-send.s3", self._catch)
 
@@ -63,11 +65,12 @@ class RequestTemplates:
         botocore.exceptions.BotoCoreError
             boto3 rejects the request: no credentials, or an invalid bucket name.
         """
-        name = (operation, bucket)
+        name = (operation, bucket, self._regions.get(bucket))
         if name not in self._made:
             made = self._made[name] = self._make(operation, bucket)
             body = "signed" if made.scope and made.sign_payload else "not signed"
-            log.debug("%s on bucket %s: by the wire, bodies %s, checksum sent: %s", *name, body, made.checksum)
+            about = (operation, bucket, body, made.checksum)
+            log.debug("%s on bucket %s: by the wire, bodies %s, checksum sent: %s", *about)
         return self._made[name]
 
     def _make(self, operation: str, bucket: str) -> RequestTemplate:

@@ -21,11 +21,13 @@ from metaflow_extensions.fasts3.boto.recipe import (
     tries_once,
 )
 from metaflow_extensions.fasts3.boto.redaction import without_password, without_secrets
+from metaflow_extensions.fasts3.boto.regions import partition_of, regions_at
 from metaflow_extensions.fasts3.boto.request_templates import RequestTemplates
 from metaflow_extensions.fasts3.boto.transfers import Boto3Transfers
 from metaflow_extensions.fasts3.wire.credentials import CredentialSet
 from metaflow_extensions.fasts3.wire.failures import Code, TransferError
 from metaflow_extensions.fasts3.wire.fallback import WithFallback
+from metaflow_extensions.fasts3.wire.log import log
 from metaflow_extensions.fasts3.wire.template import NoTemplate, RequestTemplate
 from metaflow_extensions.fasts3.wire.transfers import Transfers
 from metaflow_extensions.fasts3.wire.wire_transfers import WireTransfers
@@ -58,10 +60,8 @@ class TransferClient:
     requester_pays : bool
     boto3 : Boto3Transfers
         The transfers of this process on boto3.
-    recipe : ClientRecipe or None
-        Workers create the same client from it; None if they can't.
     why_inline : str or None
-        Why they can't.
+        Why workers can't create the same client.
     """
 
     def __init__(self, client: Any, ours: bool, profile: Optional[str] = None, requester_pays: bool = False) -> None:
@@ -70,25 +70,31 @@ class TransferClient:
         self._credentials = SigningCredentials(credentials, profile=profile)
         self.endpoint_url = str(getattr(getattr(client, "meta", None), "endpoint_url", ""))
         _check(self.endpoint_url)
-        self.recipe: Optional[ClientRecipe] = None
+        self._regions = regions_at(self.endpoint_url)
+        self._recipe: Optional[ClientRecipe] = None
         self.why_inline: Optional[str] = None
         try:
-            self.recipe = recipe_of(client)._replace(requester_pays=requester_pays)
+            self._recipe = recipe_of(client)._replace(requester_pays=requester_pays)
         except NotPortable as error:
             if requester_pays:
                 raise NotPortable(f"requester_pays can't be applied to this client: {error}. {ADD_HEADER}") from error
             self.why_inline = str(error)
-        if self.recipe is not None:
+        if self._recipe is not None:
             signs_as = credentials and GivenCredentials(self.credentials)
             # The user's own client is not modified. A company's provider may have ignored our settings.
             if ours and tries_once(client):
                 sign_with(client, signs_as)
             else:
-                client = build(self.recipe, signs_as, INLINE_CONNECTIONS)
+                client = build(self._recipe, signs_as, INLINE_CONNECTIONS)
         self._client = client
         self.boto3 = Boto3Transfers(client)
-        self._templates = None if self.recipe is None else RequestTemplates(client)
+        self._templates = None if self._recipe is None else RequestTemplates(client)
         self._wire = WithFallback(WireTransfers(self._template, self.credentials), lambda: self.boto3)
+
+    @property
+    def recipe(self) -> Optional[ClientRecipe]:
+        """Workers create the same client from it; None if they can't."""
+        return None if self._recipe is None else self._recipe._replace(regions=dict(self._regions))
 
     def transfers(self, chosen: str) -> Transfers:
         """The transfers for jobs in the user's process.
@@ -162,6 +168,34 @@ class TransferClient:
     def renew_credentials(self, refused: int) -> bool:
         """Replace credentials that S3 refused as expired; see `SigningCredentials.renew`."""
         return self._credentials.renew(refused)
+
+    def learn_region(self, bucket: str, region: str) -> bool:
+        """Direct the requests for a bucket to another region from now on, after a redirect.
+
+        Parameters
+        ----------
+        bucket : str
+        region : str
+            The one that the redirect names; if that is "", S3 is asked for it.
+
+        Returns
+        -------
+        bool
+            Whether a request that was redirected may succeed when it is sent again.
+        """
+        recipe = self._recipe
+        # boto3 has followed redirects of a client that it runs itself, and an ARN contains its region.
+        if recipe is None or bucket.startswith("arn:"):
+            return False
+        region = region or self.boto3.region_of(bucket)
+        known = self._regions.get(bucket)
+        if not region or region == (known or recipe.region):
+            return bool(region and known)  # another job of this call has learned it
+        if recipe.endpoint_url is None and partition_of(region) != partition_of(recipe.region or ""):
+            return False  # other hosts, and other accounts
+        log.debug("bucket %s is in region %s", bucket, region)
+        self._regions[bucket] = region
+        return True
 
     def conceal(self, text: str) -> str:
         """A text without passwords in URLs and the secrets of the credentials; a server may repeat them."""

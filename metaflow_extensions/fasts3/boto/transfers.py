@@ -26,6 +26,7 @@ from metaflow_extensions.fasts3.wire.listing import checked, marker_of, parse_pa
 from metaflow_extensions.fasts3.wire.not_s3 import check_bucket, check_object, stored_etag
 from metaflow_extensions.fasts3.wire.operations import OPERATIONS
 from metaflow_extensions.fasts3.wire.ranges import length_in, most_of, span
+from metaflow_extensions.fasts3.wire.redirects import region_in
 from metaflow_extensions.fasts3.wire.s3_errors import explanation
 from metaflow_extensions.fasts3.wire.sinks import Sink
 from metaflow_extensions.fasts3.wire.transfers import (
@@ -76,7 +77,7 @@ class Boto3Transfers:
             raise
 
     def _head(self, operation: str, read: "Callable[[Call], T]", **target: str) -> T:
-        """Send a HEAD; if it fails, a GET: its error has the reason, and boto3 learns the region from it."""
+        """Send a HEAD; if it fails, a GET: its error has the reason, and boto3 may learn the region from it."""
         by = OPERATIONS[operation].explained_by
 
         def ask() -> T:
@@ -100,6 +101,15 @@ class Boto3Transfers:
         if refusal.status == 403:  # not due to another region: the refusal is final, as on the wire
             raise TransferError(refusal)
         return ask()
+
+    def region_of(self, bucket: str) -> str:
+        """Ask S3 for the region of a bucket; "" if no response names it. Needs no permission for the bucket."""
+        try:
+            with translated():
+                reply = self._client.head_bucket(Bucket=bucket)
+        except TransferError as error:
+            reply = getattr(error.__cause__, "response", {})
+        return region_in(reply.get("ResponseMetadata", {}).get("HTTPHeaders", {}))
 
     def get(
         self,

@@ -184,7 +184,7 @@ class Exchange:
         failure = self._in_time(template.endpoint, failure, reply.head)
         if failure.code is Code.EXPIRED and signer:
             failure = failure._replace(signed_as=signer.credentials.generation)
-        elif failure.code is not Code.SKEWED:
+        elif failure.code is not Code.SKEWED and failure.region in ("", template.scope and template.scope.region):
             failure = await self._explained(failure, row.explained_by, bucket, key, query)
         raise TransferError(failure)
 

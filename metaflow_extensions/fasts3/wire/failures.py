@@ -84,6 +84,7 @@ class Failure(NamedTuple):
     retry_after: float = 0.0  # seconds to wait, from Retry-After (RFC 9110 section 10.2.3)
     signed_as: int = 0  # generation of the expired credentials; 0: unknown
     remedy: str = ""  # what to do, if the code alone does not say
+    region: str = ""  # of the bucket, named by a redirect; see `redirects.py`
 
 
 class TransferError(Exception):

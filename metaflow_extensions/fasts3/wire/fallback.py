@@ -3,34 +3,11 @@
 import threading
 from typing import Any, Callable, Optional
 
-from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
 from metaflow_extensions.fasts3.wire.log import log
 from metaflow_extensions.fasts3.wire.operations import BY_TRANSFER
 from metaflow_extensions.fasts3.wire.template import NoTemplate
 from metaflow_extensions.fasts3.wire.transfers import Transfers
 from metaflow_extensions.fasts3.wire.waiting import InThread, wait_for
-
-# Errors that boto3 handles: it follows a bucket to its region, or signs differently.
-# https://docs.aws.amazon.com/AmazonS3/latest/userguide/Redirects.html
-_SURPRISES = frozenset(
-    {
-        "PermanentRedirect",
-        "TemporaryRedirect",
-        "AuthorizationHeaderMalformed",
-        "IllegalLocationConstraintException",
-        "IncorrectEndpoint",
-    }
-)
-
-
-def is_surprise(failure: Failure) -> bool:
-    """Whether a failure concerns how a request was sent, so that boto3 may succeed.
-
-    A HEAD to a bucket in another region fails with 400 and no reason.
-    """
-    bare = failure.status == 400 and failure.s3_code == "400"
-    redirected = 300 <= failure.status < 400 and failure.code not in (Code.PRECONDITION, Code.NOT_S3)
-    return redirected or bare or failure.s3_code in _SURPRISES
 
 
 class WithFallback:
@@ -69,10 +46,6 @@ class WithFallback:
                     return await first(bucket, *args, **kwargs)
                 except NoTemplate as error:
                     reason = str(error)
-                except TransferError as error:
-                    if not is_surprise(error.failure):
-                        raise
-                    reason = f"S3 responded {error.failure.status} {error.failure.s3_code}"
             return await self._use_second(reason, name, bucket, args, kwargs)
 
         setattr(self, name, method)

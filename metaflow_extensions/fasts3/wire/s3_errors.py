@@ -8,6 +8,7 @@ from http import HTTPStatus
 
 from metaflow_extensions.fasts3.wire.failures import TRANSIENT, UNUSABLE, Code, Failure
 from metaflow_extensions.fasts3.wire.not_s3 import refusal_of_another_server
+from metaflow_extensions.fasts3.wire.redirects import with_region
 from metaflow_extensions.fasts3.wire.xml_documents import texts
 
 # Only codes that say more than the HTTP status.
@@ -79,7 +80,8 @@ def failure_of(status: int, headers: "dict[str, str]", document: bytes) -> Failu
         message = message or (HTTPStatus(status).phrase if status in _STATUSES else "")
     request_id = headers.get(REQUEST_ID) or fields.get("RequestId", "")
     code = code_of(s3_code, status)
-    return Failure(code, message, s3_code, status, request_id, retry_after=seconds_of(headers.get("retry-after", "")))
+    wait = seconds_of(headers.get("retry-after", ""))
+    return with_region(Failure(code, message, s3_code, status, request_id, retry_after=wait), headers, fields)
 
 
 def late_failure_of(status: int, headers: "dict[str, str]", document: bytes) -> Failure:

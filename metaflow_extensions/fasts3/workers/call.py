@@ -2,7 +2,9 @@
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from metaflow_extensions.fasts3.plans.jobs import Job, Outcome
 from metaflow_extensions.fasts3.wire.blocking import Interruption
+from metaflow_extensions.fasts3.workers.relocation import Relocation
 from metaflow_extensions.fasts3.workers.renewal import Renewal
 from metaflow_extensions.fasts3.workers.retries import Terms
 
@@ -21,6 +23,7 @@ class Call(NamedTuple):
     terms : Terms
         The settings that apply to each job, for one process that runs all jobs.
     renewal : Renewal
+    relocation : Relocation
     interruption : Interruption
         Ends the call.
     """
@@ -29,4 +32,15 @@ class Call(NamedTuple):
     settings: "Settings"
     terms: Terms
     renewal: Renewal
+    relocation: Relocation
     interruption: Interruption
+
+    def wants_again(self, job: Job, outcome: Outcome) -> bool:
+        """Whether a job must run again: with new credentials, or in its bucket's region.
+
+        Raises
+        ------
+        TransferError
+            The credentials' provider fails.
+        """
+        return self.renewal.wants_again(job, outcome) or self.relocation.wants_again(job, outcome)

@@ -37,7 +37,7 @@ class InlineRunner:
         # Not a bound method: in a reference cycle, this object would keep the interruption's descriptors open.
         self._pause = partial(_pause, call.interruption, self._stop)
         self._performer = Performer(call.client.transfers(call.settings.transfers), call.terms, self._pause)
-        self._renewal = call.renewal
+        self._wants_again = call.wants_again
         self._interruption = call.interruption
         self._threads = threads
         self._done = 0
@@ -119,7 +119,7 @@ class InlineRunner:
     def _perform(self, job: Job, interruption: Interruption, on_begin: Optional[OnBegin] = None) -> Outcome:
         while True:
             outcome = complete(self._performer.perform(job, on_begin), self._pause, interruption)
-            if not self._renewal.wants_again(job, outcome):
+            if not self._wants_again(job, outcome):
                 return outcome
 
     def _run_parallel(self, queue: JobQueue, leave: Callable[[], bool], others: Callable[[], int] = lambda: 0) -> None:

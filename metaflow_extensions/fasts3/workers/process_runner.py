@@ -147,16 +147,16 @@ class ProcessRunner:
         return time.monotonic() + seconds_to_next_check(current and current.expires, time.time())
 
     def _hand_on(self) -> bool:
-        """Pass outcomes to the plan; return whether credentials were renewed for one of them."""
-        renewed = False
+        """Pass outcomes to the plan; return whether jobs run again, perhaps with new credentials."""
+        again = False
         while self._answered:
             job, outcome = self._answered.popleft()
-            if self._call.renewal.wants_again(job, outcome):
+            if self._call.wants_again(job, outcome):
                 self._queue.put_back([job])
-                renewed = True
+                again = True
             else:
                 self._queue.receive(job, outcome)
-        return renewed
+        return again
 
     def _feed(self) -> bool:
         """Give jobs to workers; return whether all current jobs were given."""
