@@ -17,7 +17,7 @@ from ..peers import peer_class
 from ..peers.peer import Peer
 from ..servers.place import Place
 
-WARM_UP = (8, 2**10)  # objects, bytes of each; so many that a client with workers starts them
+WARM_UP = (8, 2**10)  # objects, bytes of each
 
 
 def set_name(objects: int, size: int) -> str:
