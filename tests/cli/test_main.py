@@ -136,7 +136,6 @@ echo "${{COMPREPLY[*]}}"
         ("presign --meth", ["--method"]),
         ("presign --method P", ["PUT"]),
         ("ls --no-sign", ["--no-sign-request"]),
-        ("copy ''", []),
     ],
 )
 def test_bash_completes_commands_options_and_choices(program, words, completed):

@@ -57,14 +57,12 @@ class RecursiveCopyMethods(CopyMethods, DeleteMethods):
         delete: bool = False,
         allow_empty: bool = False,
         dry_run: bool = False,
-        compare: bool = True,
+        compare: bool = False,
     ) -> S3Transfers:
         """
         Copy all objects under a prefix within S3 in parallel.
 
-        Objects that the target has already are not copied again: they have the same size, and the same ETag or, if
-        ETags can't be compared, a copy that is newer than its source. The prefix is listed before the first copy, so
-        the target may be inside it.
+        The prefix is listed before the first copy, so the target may be inside it.
 
         Parameters
         ----------
@@ -76,7 +74,7 @@ class RecursiveCopyMethods(CopyMethods, DeleteMethods):
         overwrite : bool, default True
             If False, objects that exist are not replaced.
         content_type, metadata, encryption, extra_args
-            Of all copies; see `copy`. Objects that the target has already keep theirs, unless `compare` is False.
+            Of all copies; see `copy`. With `compare`, objects that are not copied keep theirs.
         include, exclude : Union[str, Iterable[str]], optional, default None
             `fnmatch` patterns for the part of the key after the prefix, e.g. '*.csv' or 'a/*'; `*` also matches
             slashes. All objects if `include` is None, except those that match `exclude`.
@@ -88,8 +86,10 @@ class RecursiveCopyMethods(CopyMethods, DeleteMethods):
             If True, a prefix without objects does not raise, and `delete` also applies if there is nothing to copy.
         dry_run : bool, default False
             If True, copy and delete nothing; the result says what the call would have done.
-        compare : bool, default True
-            If False, copy all objects, also those that the target has already.
+        compare : bool, default False
+            If True, do not copy objects that the target seems to have: they have the same size, and the same ETag. If
+            ETags can't be compared, because objects were stored in parts or are encrypted with KMS, it is enough that
+            the target's object is newer. That may be another object: of another source, or changed by somebody else.
 
         Returns
         -------

@@ -141,6 +141,7 @@ def _copy(s3: S3, source: str, target: str, options: Options, delete: bool, allo
             delete=delete,
             allow_empty=allow_empty,
             dry_run=options.dry_run,
+            compare=True,
         )
 
     report = Report(COPY, options)
