@@ -136,6 +136,7 @@ echo "${{COMPREPLY[*]}}"
         ("presign --meth", ["--method"]),
         ("presign --method P", ["PUT"]),
         ("ls --no-sign", ["--no-sign-request"]),
+        ("copy ''", sorted(COMMANDS)),
     ],
 )
 def test_bash_completes_commands_options_and_choices(program, words, completed):
