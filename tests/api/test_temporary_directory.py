@@ -103,6 +103,14 @@ def test_where_nothing_is_configured_the_working_directory_may_be_one_that_takes
     assert os.listdir(tmp_path) == []
 
 
+def test_a_machine_without_any_directory_that_can_be_written(monkeypatch):
+    def refuse():
+        raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found")
+
+    monkeypatch.setattr(temporary_directory.tempfile, "gettempdir", refuse)
+    assert temporary_directory.roots(".") == (".",)
+
+
 def test_where_no_root_takes_a_directory_all_are_named():
     with pytest.raises(MetaflowS3Exception, match="in '/proc' or '/no/such/directory'"):
         TemporaryDirectory("/proc", "/no/such/directory").path()

@@ -66,7 +66,12 @@ def roots(configured: str) -> "tuple[str, ...]":
 
     The working directory of a container, or of AWS Lambda, is often read-only.
     """
-    return (configured, tempfile.gettempdir()) if configured == os.curdir else (configured,)
+    if configured != os.curdir:
+        return (configured,)
+    try:
+        return configured, tempfile.gettempdir()
+    except FileNotFoundError:  # no directory can be written; only calls with files need one
+        return (configured,)
 
 
 class TemporaryDirectory:
