@@ -78,16 +78,16 @@ def decide(
 class Attempts:
     """The attempts of one job, for its `RetryPolicy`."""
 
-    __slots__ = ("began", "codes", "failed", "failing_since", "retry_at", "send_at", "unreachable_at")
+    # Class attributes, so that a job that succeeds at once stores none of them.
+    failed = 0  # attempts so far
+    failing_since: Optional[float] = None
+    codes: frozenset[Code] = frozenset()  # of all failures
+    unreachable_at: Optional[float] = None  # when the last one found the endpoint unreachable
+    retry_at = 0.0  # when the next attempt may begin
+    send_at: Optional[float] = None  # when the throttle then lets it begin; None: it has not been asked, or at once
 
     def __init__(self, now: float) -> None:
         self.began = now
-        self.failed = 0  # attempts so far
-        self.failing_since: Optional[float] = None
-        self.codes: set[Code] = set()  # of all failures
-        self.unreachable_at: Optional[float] = None  # when the last one found the endpoint unreachable
-        self.retry_at = now  # when the next attempt may begin
-        self.send_at: Optional[float] = None  # when the throttle then lets it begin
 
 
 class RetryPolicy:
@@ -142,7 +142,10 @@ class RetryPolicy:
             if now < attempts.retry_at:
                 return min(attempts.retry_at - now, OUTAGE_CHECK_INTERVAL)
             if attempts.send_at is None:
-                attempts.send_at = now + self._throttle.reserve(now)
+                wait = self._throttle.reserve(now)
+                if wait:
+                    attempts.send_at = now + wait
+                return wait
             return max(0.0, attempts.send_at - now)
 
     def injects_failure(self, attempts: Attempts) -> bool:
@@ -152,16 +155,19 @@ class RetryPolicy:
         retries. 100 stays 100, for tests of calls that fail.
         """
         rate = self._terms.failure_rate
+        if not rate:
+            return False
         if rate < ALL_INJECTED:
             rate = min(rate, MOST_INJECTED) / 2**attempts.failed
-        return rate > 0 and self._chance() * 100 < rate
+        return self._chance() * 100 < rate
 
     def note_success(self, now: float) -> None:
         """Record that an attempt succeeded."""
         with self._lock:
             self.answered = True
             self._throttle.note_success(now)
-            self._end_outage(now)
+            if self._outage_began is not None:
+                self._end_outage(now)
 
     def note_failure(self, attempts: Attempts, failure: Failure, now: float, moved: bool = False) -> bool:
         """Record that an attempt failed; return whether to retry.
@@ -188,7 +194,7 @@ class RetryPolicy:
                     self._outage_began = self._next_retry = now
                 elapsed = max(elapsed, now - self._outage_began)
             again = failure.code in attempts.codes
-            attempts.codes.add(failure.code)
+            attempts.codes |= {failure.code}
             attempts.failed += 1
             wait = decide(self._terms, failure, attempts.failed, elapsed, self.answered, self._chance(), again)
             if wait is None:

@@ -57,6 +57,8 @@ class Throttle:
 
     def reserve(self, now: float) -> float:
         """Return the seconds until another request may start, and reserve that moment for it."""
+        if self._base is None:  # the usual case, for each request
+            return 0.0
         rate = self._rate(now)
         if rate is None:
             return 0.0
