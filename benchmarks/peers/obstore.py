@@ -51,8 +51,8 @@ class Obstore(Peer):
         return [row["size"] for page in self._obstore.list(self._store, f"{prefix}/", chunk_size=1000) for row in page]
 
     async def _get_small(self, key: str, path: str) -> None:
-        reply = await self._obstore.get_async(self._store, key)
-        data = await reply.bytes_async()
+        response = await self._obstore.get_async(self._store, key)
+        data = await response.bytes_async()
         with open(path, "wb") as file:
             file.write(data)
 

@@ -7,7 +7,7 @@ import pytest
 from plans.carrying_out import carry_out
 
 from metaflow_extensions.fasts3.api.file_download import FileDownload, Wanted
-from metaflow_extensions.fasts3.wire.transfers import GetReply, ObjectInfo
+from metaflow_extensions.fasts3.wire.transfers import GetResponse, ObjectInfo
 
 THEN = 1_700_000_000  # seconds; when the files were delivered
 
@@ -31,7 +31,7 @@ class Executor:
             return info
         with open(job.arguments["path"], "wb") as file:
             file.write(b"new")
-        return GetReply(info, 0, 3, 3)
+        return GetResponse(info, 0, 3, 3)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from metaflow_extensions.fasts3.api.errors import MetaflowS3Exception
 from metaflow_extensions.fasts3.api.object_reader import ObjectReader
 from metaflow_extensions.fasts3.plans.jobs import Outcome
 from metaflow_extensions.fasts3.plans.plan import JobQueue
-from metaflow_extensions.fasts3.wire.transfers import GetReply, ObjectInfo
+from metaflow_extensions.fasts3.wire.transfers import GetResponse, ObjectInfo
 
 MIB = 2**20
 BLOB = random.Random(3).randbytes(3 * MIB)
@@ -42,7 +42,7 @@ class Store:
                 first, last = map(int, job.arguments["byte_range"].partition("=")[2].split("-"))
                 self.ranges.append((first, last))
                 body = BLOB[first : last + 1]
-                queue.receive(job, Outcome(job.number, GetReply(INFO, first, len(body), len(body), body=body)))
+                queue.receive(job, Outcome(job.number, GetResponse(INFO, first, len(body), len(body), body=body)))
             elif not queue.is_held:
                 return
             else:
@@ -59,7 +59,7 @@ def begin(store):
     made = []
 
     def begin():
-        first = GetReply(INFO, 0, 100, 100, body=BLOB[:100])
+        first = GetResponse(INFO, 0, 100, 100, body=BLOB[:100])
         made.append(ObjectReader(store.run, "bucket", "key", first, MIB, MIB))
         return made[-1]
 

@@ -44,9 +44,9 @@ class Store:
                 job = queue.take()
                 if job is not None:
                     self.before(job)
-                    reply = self.refuse.get(job.operation) or getattr(self, job.operation)(job)
-                    failed = isinstance(reply, Failure)
-                    queue.receive(job, Outcome(job.number, None if failed else reply, reply if failed else None))
+                    response = self.refuse.get(job.operation) or getattr(self, job.operation)(job)
+                    failed = isinstance(response, Failure)
+                    queue.receive(job, Outcome(job.number, None if failed else response, response if failed else None))
                 elif not queue.is_held:
                     return
                 else:

@@ -9,24 +9,24 @@ import pytest
 
 from metaflow_extensions.fasts3.api import partial_downloads
 from metaflow_extensions.fasts3.api.partial_downloads import KEPT_FOR, PARTIAL, PartialDownloads, Wanted
-from metaflow_extensions.fasts3.wire.transfers import GetReply, ObjectInfo
+from metaflow_extensions.fasts3.wire.transfers import GetResponse, ObjectInfo
 
 URL = "s3://b/k"
 BODY = bytes(range(100))
 LEAST = 50
 INFO = ObjectInfo(len(BODY), '"e"', None, {}, 5, None)
-REPLY = GetReply(INFO, 0, len(BODY), 10, None, "crc")
+RESPONSE = GetResponse(INFO, 0, len(BODY), 10, None, "crc")
 
 
 @pytest.fixture
 def begin(tmp_path):
     """Begin a download, write these pieces, and leave it."""
 
-    def begin(*pieces, reply=REPLY, url=URL):
+    def begin(*pieces, response=RESPONSE, url=URL):
         with opened(tmp_path, url) as partials:
             found = partials.claim(0)
             fill(found.data, pieces)
-            found.begin(found.data, reply)
+            found.begin(found.data, response)
             for first, end in pieces:
                 found.note(first, end - first, zlib.crc32(BODY[first:end]))
 
@@ -61,7 +61,7 @@ def test_what_was_left_is_found(tmp_path, begin):
     begin((0, 10), (30, 40))
     with opened(tmp_path) as partials:
         found = partials.claim(0).kept
-    assert found.reply == REPLY._replace(received=0)
+    assert found.response == RESPONSE._replace(received=0)
     assert found.pieces == {at: (zlib.crc32(BODY[at : at + 10]), 10) for at in (0, 30)}
     with open(found.path, "rb") as file:
         assert file.read(10) == BODY[:10]
@@ -108,7 +108,7 @@ def test_a_download_that_begins_anew_forgets_the_old_pieces(tmp_path, begin):
     with opened(tmp_path) as partials:
         found = partials.claim(0)
         fill(f"{found.data}.1", [(50, 60)])
-        found.begin(f"{found.data}.1", REPLY._replace(info=INFO._replace(etag='"f"')))
+        found.begin(f"{found.data}.1", RESPONSE._replace(info=INFO._replace(etag='"f"')))
         found.note(50, 10, zlib.crc32(BODY[50:60]))
     assert kept(tmp_path) == [(50, 60)]
     assert len(list(directory(tmp_path).iterdir())) == 2
@@ -191,7 +191,7 @@ def test_a_line_that_was_cut_short(tmp_path, begin, cut):
 
 @pytest.mark.parametrize("etag", ["", 'W/"weak"'])
 def test_an_object_without_a_usable_etag_is_not_recorded(tmp_path, begin, etag):
-    begin((0, 10), reply=REPLY._replace(info=INFO._replace(etag=etag)))
+    begin((0, 10), response=RESPONSE._replace(info=INFO._replace(etag=etag)))
     assert os.listdir(tmp_path) == []
 
 
@@ -256,7 +256,7 @@ def test_a_record_that_can_not_be_written_does_not_stop_the_download(tmp_path, m
     with opened(tmp_path) as partials:
         found = partials.claim(0)
         monkeypatch.setattr(partial_downloads.os, "write", full)
-        found.begin(found.data, REPLY)
+        found.begin(found.data, RESPONSE)
         found.note(0, 10, 1)
         monkeypatch.undo()
     assert os.listdir(tmp_path) == []

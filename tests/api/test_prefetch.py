@@ -16,7 +16,7 @@ from metaflow_extensions.fasts3.plans.jobs import Outcome
 from metaflow_extensions.fasts3.plans.plan import JobQueue
 from metaflow_extensions.fasts3.wire.blocking import Interrupted
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
-from metaflow_extensions.fasts3.wire.transfers import GetReply, ObjectInfo
+from metaflow_extensions.fasts3.wire.transfers import GetResponse, ObjectInfo
 
 STEP = 10
 
@@ -35,9 +35,9 @@ class Store:
             interruption.check()
             job = queue.take()
             if job is not None:
-                reply = self.answer(job)
-                failed = isinstance(reply, Failure)
-                outcome = Outcome(job.number, None if failed else reply, reply if failed else None)
+                response = self.answer(job)
+                failed = isinstance(response, Failure)
+                outcome = Outcome(job.number, None if failed else response, response if failed else None)
                 queue.receive(job, outcome)
             elif not queue.is_held:
                 return
@@ -57,7 +57,7 @@ class Store:
             file.seek(position)
             file.write(data)
         length = len(data) if position else len(body)
-        return GetReply(ObjectInfo(len(body), self.etag, None, {}, 0, None), position, length, len(data))
+        return GetResponse(ObjectInfo(len(body), self.etag, None, {}, 0, None), position, length, len(data))
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from metaflow_extensions.fasts3.api.unnamed_files import MemoryFiles
 from metaflow_extensions.fasts3.wire import local_files
 from metaflow_extensions.fasts3.wire.blocking import Interrupted
 from metaflow_extensions.fasts3.wire.sinks import Sink
-from metaflow_extensions.fasts3.wire.transfers import GetReply, ObjectInfo
+from metaflow_extensions.fasts3.wire.transfers import GetResponse, ObjectInfo
 
 
 def no_memory_files(monkeypatch):
@@ -69,8 +69,8 @@ def files(request, tmp_path, monkeypatch):
         assert next(ready, None) is None
 
 
-def reply(body, length):
-    return GetReply(ObjectInfo(length, "", None, {}, 0, None), 0, length, len(body), body=body)
+def response(body, length):
+    return GetResponse(ObjectInfo(length, "", None, {}, 0, None), 0, length, len(body), body=body)
 
 
 def descriptors():
@@ -79,7 +79,7 @@ def descriptors():
 
 def test_bytes_come_together(files):
     before = descriptors()
-    path = files.make(reply(b"01234", 12))
+    path = files.make(response(b"01234", 12))
     for position, data in ((9, b"9ab"), (5, b"5678")):
         with Sink(path, position) as sink:
             sink.write(memoryview(data))
@@ -90,18 +90,18 @@ def test_bytes_come_together(files):
 
 def test_what_nobody_takes_is_let_go(files):
     before = descriptors()
-    files.drop(files.make(reply(b"0", 100)))
-    files.make(reply(b"0", 100))
+    files.drop(files.make(response(b"0", 100)))
+    files.make(response(b"0", 100))
     files.__exit__()
     assert descriptors() == before
 
 
 def test_who_goes_on_after_the_end_makes_and_takes_nothing(files):
     before = descriptors()
-    path = files.make(reply(b"0", 100))
+    path = files.make(response(b"0", 100))
     files.__exit__()
     with pytest.raises(Interrupted):
-        files.make(reply(b"0", 100))
+        files.make(response(b"0", 100))
     with pytest.raises(Interrupted):
         files.take(path)
     files.drop(path)
@@ -119,7 +119,7 @@ def test_the_end_waits_for_who_fills_a_file(files, monkeypatch):
 
     monkeypatch.setattr(unnamed_files, "_fill", fill)
     written = []
-    maker = threading.Thread(target=files.make, args=(reply(b"0", 100),))
+    maker = threading.Thread(target=files.make, args=(response(b"0", 100),))
     maker.start()
     assert filling.wait(10)
     ended = threading.Thread(target=files.__exit__)
@@ -135,7 +135,7 @@ def test_many_large_objects_leave_descriptors_to_others(files, monkeypatch, tmp_
     names = iter(range(100))
     files._name = lambda key: str(tmp_path / str(next(names)))
     before = descriptors()
-    paths = [files.make(reply(b"%d" % number, 5)) for number in range(10)]
+    paths = [files.make(response(b"%d" % number, 5)) for number in range(10)]
     assert descriptors() <= before + 3
     assert [files.take(path)[:1] for path in paths] == [b"%d" % number for number in range(10)]
     assert descriptors() == before

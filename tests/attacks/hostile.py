@@ -89,8 +89,8 @@ def hostile(tls: Optional[ssl.SSLContext] = None) -> "Iterator[Hostile]":
         assert not accepting.is_alive()
 
 
-def reply(body: bytes = b"", status: str = "200 OK", **headers: object) -> bytes:
-    """A whole reply; `content_length` may lie."""
+def response(body: bytes = b"", status: str = "200 OK", **headers: object) -> bytes:
+    """A whole response; `content_length` may lie."""
     given = {"content_length": len(body), **headers}
     lines = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in given.items())
     return f"HTTP/1.1 {status}\r\n{lines}\r\n".encode("latin-1") + body
@@ -99,4 +99,4 @@ def reply(body: bytes = b"", status: str = "200 OK", **headers: object) -> bytes
 def error(message: str, code: str = "AccessDenied", status: str = "403 Forbidden") -> bytes:
     """An error of S3, with any text in it."""
     document = f"<?xml version='1.0' encoding='UTF-8'?><Error><Code>{code}</Code><Message>{message}</Message></Error>"
-    return reply(document.encode(), status)
+    return response(document.encode(), status)

@@ -3,7 +3,7 @@
 import logging
 
 import pytest
-from attacks.hostile import error, reply
+from attacks.hostile import error, response
 from case import case
 from metaflow.exception import MetaflowException
 
@@ -40,7 +40,7 @@ def test_nothing_steers_a_terminal(server, s3, call):
 
 @each_call
 def test_nor_does_a_header(server, s3, call):
-    server.answer = lambda _: reply(b"", "403 \x1b[31mNo", x_amz_request_id="\x1b]0;title\x07" + "i" * 5000)
+    server.answer = lambda _: response(b"", "403 \x1b[31mNo", x_amz_request_id="\x1b]0;title\x07" + "i" * 5000)
     told = told_by(s3, call)
     assert told.isprintable()
     assert len(told) < 2000
@@ -60,7 +60,7 @@ def test_a_server_that_tells_what_it_was_sent_does_not_get_it_into_a_log(server,
 def test_no_server_says_how_long_we_wait(server, s3, call, monkeypatch):
     monkeypatch.setattr("metaflow_extensions.fasts3.workers.retries.LONGEST_WAIT", 0.1)
     for wait in ("31536000", "99999999999999999999", "-1", "Sun, 06 Nov 2094 08:49:37 GMT", "\u0661", "1e9"):
-        server.answer = lambda _, wait=wait: reply(b"", "503 Slow", retry_after=wait.encode().decode("latin-1"))
+        server.answer = lambda _, wait=wait: response(b"", "503 Slow", retry_after=wait.encode().decode("latin-1"))
         with case(wait):
             assert "2 tries in" in told_by(s3, call)
 

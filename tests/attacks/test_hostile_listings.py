@@ -5,7 +5,7 @@ from urllib.parse import parse_qsl, quote, urlsplit
 from xml.sax.saxutils import escape
 
 import pytest
-from attacks.hostile import error, reply
+from attacks.hostile import error, response
 from case import case
 from metaflow.datatools.s3 import MetaflowS3Exception
 
@@ -25,7 +25,7 @@ def page(*keys, token="", prefixes=()):
     rows += "".join(f"<CommonPrefixes><Prefix>{quote(one)}</Prefix></CommonPrefixes>" for one in prefixes)
     more = f"<NextContinuationToken>{token}</NextContinuationToken>" if token else ""
     told = f"<EncodingType>url</EncodingType><IsTruncated>{'true' if token else 'false'}</IsTruncated>{more}"
-    return reply(f"<?xml version='1.0'?><ListBucketResult>{told}{rows}</ListBucketResult>".encode())
+    return response(f"<?xml version='1.0'?><ListBucketResult>{told}{rows}</ListBucketResult>".encode())
 
 
 def listing(*pages):
@@ -34,7 +34,7 @@ def listing(*pages):
 
     def answer(head):
         if b"list-type=2" not in head:
-            return reply(b"x", etag='"e"')
+            return response(b"x", etag='"e"')
         return left.pop(0) if len(left) > 1 else left[0]
 
     return answer
@@ -107,7 +107,7 @@ def test_a_key_that_is_listed_twice_is_one(server, s3):
 def test_a_listing_in_circles_ends(server, s3, call, monkeypatch):
     monkeypatch.setattr(split_listing, "MOST_IDLE", 20)
     circle = (page("root/sub/a", token=str(number)) for number in itertools.count())
-    server.answer = lambda head: next(circle) if b"list-type=2" in head else reply(b"x", etag='"e"')
+    server.answer = lambda head: next(circle) if b"list-type=2" in head else response(b"x", etag='"e"')
     with pytest.raises(MetaflowS3Exception, match="20 consecutive pages of the listing have no new keys"):
         call(s3)
 
@@ -117,7 +117,7 @@ def test_a_loop_over_a_listing_in_circles_ends(server, s3):
 
     def answer(head):
         if b"list-type=2" not in head:
-            return reply(b"x", etag='"e"')
+            return response(b"x", etag='"e"')
         token = next(tokens)
         return page("root/sub/a" if token % 2 else "root/sub/b", token=str(token))
 
@@ -133,7 +133,7 @@ def version_1(names_marker, keys, each=3):
     def answer(head):
         query = dict(parse_qsl(urlsplit(head.split(b" ")[1].decode()).query, keep_blank_values=True))
         if "prefix" not in query:
-            return reply(b"x", etag='"e"')
+            return response(b"x", etag='"e"')
         prefix, after, delimiter = query["prefix"], query.get("marker", ""), query.get("delimiter")
         names = {}
         for key in sorted(keys):
@@ -150,7 +150,7 @@ def version_1(names_marker, keys, each=3):
             for name in told
         )
         marker = f"<NextMarker>{quote(told[-1])}</NextMarker>" if more and names_marker else ""
-        return reply(
+        return response(
             f"<ListBucketResult><Marker>{quote(after)}</Marker>{marker}<EncodingType>url</EncodingType>"
             f"<IsTruncated>{str(more).lower()}</IsTruncated>{rows}</ListBucketResult>".encode()
         )
@@ -190,8 +190,8 @@ def test_a_listing_that_would_never_end_is_an_error_at_once(server, s3, call):
 
         def answered(head, answer=answer, asked=asked):
             if b"POST " in head or b"DELETE " in head:
-                return reply(b"<DeleteResult></DeleteResult>")
-            return answer(next(asked)) if b"list-type=2" in head else reply(b"x", etag='"e"')
+                return response(b"<DeleteResult></DeleteResult>")
+            return answer(next(asked)) if b"list-type=2" in head else response(b"x", etag='"e"')
 
         server.answer = answered
         with case(name):

@@ -5,7 +5,7 @@ from urllib.parse import quote
 from xml.sax.saxutils import escape
 
 import pytest
-from attacks.hostile import reply
+from attacks.hostile import response
 
 SCRIPT = "<script>alert('1')</script>"
 PICTURE = '"><img src=x onerror=alert(1)>'
@@ -23,10 +23,10 @@ def answer(head):
     """A listing of names that are HTML; of an object, headers that are."""
     if b"list-type=2" in head:
         below = [] if b"delimiter" not in head else [f"root/{SCRIPT}x/"]
-        return reply(page(f"root/{SCRIPT}", f"root/{PICTURE}", "root/" + "<script>" * 100, prefixes=below))
+        return response(page(f"root/{SCRIPT}", f"root/{PICTURE}", "root/" + "<script>" * 100, prefixes=below))
     attributes = json.dumps({SCRIPT: PICTURE, "more": {PICTURE: [SCRIPT] * 300}})
     headers = {"x_amz_meta_metaflow_user_attributes": attributes, "content_type": SCRIPT + PICTURE * 100}
-    return reply(b"" if head.startswith(b"HEAD") else b"x", x_amz_server_side_encryption=PICTURE, **headers)
+    return response(b"" if head.startswith(b"HEAD") else b"x", x_amz_server_side_encryption=PICTURE, **headers)
 
 
 CALLS = {

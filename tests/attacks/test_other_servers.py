@@ -1,7 +1,7 @@
 """A server that is not S3: every call raises immediately, says so and names the endpoint."""
 
 import pytest
-from attacks.hostile import reply
+from attacks.hostile import response
 from case import case
 from contract.verbs import EVERY, KEEPING
 from metaflow.datatools.s3 import MetaflowS3Exception
@@ -9,9 +9,9 @@ from metaflow.datatools.s3 import MetaflowS3Exception
 PAGE = b"<!DOCTYPE html>\n<html><head><title>Console</title></head><body>Sign in<br></body></html>"
 XHTML = b'<?xml version="1.0"?>\n<html xmlns="http://www.w3.org/1999/xhtml"><body/></html>'
 ALWAYS = {
-    "a console": reply(PAGE, content_type="text/html; charset=utf-8", etag='W/"5f-1"'),
-    "a page that is XML": reply(XHTML, content_type="application/xhtml+xml"),
-    "an API": reply(b'{"status": "ok"}', content_type="application/json"),
+    "a console": response(PAGE, content_type="text/html; charset=utf-8", etag='W/"5f-1"'),
+    "a page that is XML": response(XHTML, content_type="application/xhtml+xml"),
+    "an API": response(b'{"status": "ok"}', content_type="application/json"),
 }
 
 
@@ -40,7 +40,7 @@ def test_what_answers_everything_with_success_is_no_s3(s3, server, verb):
 @pytest.mark.parametrize("verb", [KEEPING[name] for name in ("get", "get, return_missing", "list_recursive", "put")])
 def test_a_page_is_no_error_of_s3(s3, server, verb):
     for status in ("404 Not Found", "405 Method Not Allowed", "501 Unsupported method ('PUT')"):
-        server.answer = answering(reply(PAGE, status, content_type="text/html"))
+        server.answer = answering(response(PAGE, status, content_type="text/html"))
         with case(status):
             with pytest.raises(MetaflowS3Exception) as raised:
                 verb(s3, "key")
@@ -49,7 +49,7 @@ def test_a_page_is_no_error_of_s3(s3, server, verb):
 
 @pytest.mark.parametrize("verb", EVERY.values(), ids=EVERY)
 def test_a_login_is_no_bucket_of_another_region(s3, server, verb):
-    server.answer = lambda _: reply(b"", "302 Found", location="/login", content_type="text/html")
+    server.answer = lambda _: response(b"", "302 Found", location="/login", content_type="text/html")
     with pytest.raises(MetaflowS3Exception) as raised:
         verb(s3, "key")
     check(raised.value, server)
@@ -58,7 +58,7 @@ def test_a_login_is_no_bucket_of_another_region(s3, server, verb):
 @pytest.mark.parametrize("size", [10, 20 * 2**20], ids=["small", "large"])
 def test_without_an_etag_nothing_was_stored(s3, server, size):
     """A web server that takes uploads, or one that answers all requests with an empty success."""
-    server.answer = lambda head: reply(
+    server.answer = lambda head: response(
         b"<x><UploadId>1</UploadId></x>" if b"?uploads" in head.split(b"\r\n")[0] else b"", content_type="text/plain"
     )
     with pytest.raises(MetaflowS3Exception, match="no ETag"):
@@ -79,7 +79,7 @@ def test_without_an_etag_nothing_was_stored(s3, server, size):
 )
 def test_a_success_without_any_header_is_no_object_that_exists(s3, server, call):
     """A health check, or a server that is being set up: overwrite=False would store nothing and say nothing."""
-    for name, answer in {"a word": reply(b"OK", content_type="text/plain"), "nothing": reply()}.items():
+    for name, answer in {"a word": response(b"OK", content_type="text/plain"), "nothing": response()}.items():
         server.answer = answering(answer)
         with case(name):
             with pytest.raises(MetaflowS3Exception) as raised:
@@ -90,7 +90,7 @@ def test_a_success_without_any_header_is_no_object_that_exists(s3, server, call)
 @pytest.mark.parametrize("keys", [["key"], ["key", "key2"]], ids=["one", "several"])
 def test_a_word_is_no_answer_to_a_deletion(s3, server, keys):
     """Nothing was deleted there."""
-    server.answer = answering(reply(b"OK", content_type="text/plain"))
+    server.answer = answering(response(b"OK", content_type="text/plain"))
     with pytest.raises(MetaflowS3Exception) as raised:
         s3.delete_many(keys)
     check(raised.value, server)
@@ -105,7 +105,7 @@ def test_a_page_that_was_stored_is_an_object(s3, server):
         {"x_amz_request_id": "R"},
         {"x_goog_hash": "md5=x"},
     ):
-        server.answer = answering(reply(PAGE, content_type="text/html", **headers))
+        server.answer = answering(response(PAGE, content_type="text/html", **headers))
         with case(headers):
             assert s3.get("key").blob == PAGE
             assert s3.info("key").size == len(PAGE)
@@ -113,14 +113,14 @@ def test_a_page_that_was_stored_is_an_object(s3, server):
 
 def test_a_lean_server_is_s3(s3, server):
     for name, mark in MARKS.items():
-        server.answer = answering(reply(b"value", **{name: mark}))
+        server.answer = answering(response(b"value", **{name: mark}))
         with case(name):
             assert s3.get("key").text == "value"
 
 
 def test_a_date_that_can_t_be_read_keeps_nobody_from_the_object(s3, server):
     for date in ("", "nonsense", "1994-11-06T08:49:37Z"):
-        server.answer = answering(reply(b"value", etag='W/"e"', last_modified=date))
+        server.answer = answering(response(b"value", etag='W/"e"', last_modified=date))
         with case(date):
             assert s3.get("key").text == "value"
             assert s3.info("key").etag == 'W/"e"'
@@ -128,9 +128,9 @@ def test_a_date_that_can_t_be_read_keeps_nobody_from_the_object(s3, server):
 
 def test_white_space_before_a_document(s3, server):
     document = b'\r\n \n<?xml version="1.0"?><ListBucketResult><Contents><Key>root/key</Key><Size>1</Size></Contents>'
-    server.answer = answering(reply(document + b"</ListBucketResult>"))
+    server.answer = answering(response(document + b"</ListBucketResult>"))
     assert [one.key for one in s3.list_recursive()] == ["key"]
-    server.answer = answering(reply(b"\n<?xml version='1.0'?><Error><Code>Odd</Code></Error>", "400 Bad Request"))
+    server.answer = answering(response(b"\n<?xml version='1.0'?><Error><Code>Odd</Code></Error>", "400 Bad Request"))
     with pytest.raises(MetaflowS3Exception, match="Odd"):
         s3.get("key")
 
@@ -138,8 +138,8 @@ def test_white_space_before_a_document(s3, server):
 @pytest.mark.parametrize(
     "answer",
     [
-        reply(b"<Other/>"),
-        reply(b"<ListBucketResult><Contents/></ListBucketResult> <more/>"),
+        response(b"<Other/>"),
+        response(b"<ListBucketResult><Contents/></ListBucketResult> <more/>"),
         b"no HTTP at all\r\n\r\nconnection: close\r\n\r\nconnection: close",
     ],
     ids=["another document", "not well-formed", "not HTTP"],

@@ -1,7 +1,7 @@
 """A server that refuses the headers of S3's newer checksums, as Backblaze B2 does."""
 
 import pytest
-from attacks.hostile import error, reply
+from attacks.hostile import error, response
 from metaflow import S3
 from metaflow.datatools.s3 import MetaflowS3Exception
 
@@ -21,7 +21,7 @@ def refusing(head):
             "Unsupported header 'x-amz-sdk-checksum-algorithm' received.", "InvalidArgument", "400 Bad Request"
         )
     else:
-        said = reply(b"", etag='"e"')
+        said = response(b"", etag='"e"')
     return said.replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n", 1)
 
 

@@ -1,7 +1,7 @@
 """Objects without Content-Length, as R2, GCS and StorageGRID send if they decompress in transit."""
 
 import pytest
-from attacks.hostile import reply
+from attacks.hostile import response
 from case import case
 from contract.content import digest
 from metaflow.datatools.s3 import MetaflowS3Exception, S3GetObject
@@ -26,7 +26,7 @@ def until_the_end(body):
 def answering(data):
     def answer(asked):
         if b"list-type" in asked:
-            return reply(LISTED)
+            return response(LISTED)
         return data[: data.index(b"\r\n\r\n") + 4] if asked.startswith(b"HEAD ") else data
 
     return answer

@@ -18,10 +18,10 @@ from metaflow_extensions.fasts3.wire.failures import Code, TransferError
 class Answering:
     """A client that answers one call with what it was given."""
 
-    def __init__(self, **reply):
+    def __init__(self, **response):
         self.meta = type("Meta", (), {"config": None})()
         metadata = {"HTTPStatusCode": 200, "HTTPHeaders": {"x-amz-request-id": "REQUEST"}}
-        self.list_objects_v2 = self.head_object = lambda **_: {**reply, "ResponseMetadata": metadata}
+        self.list_objects_v2 = self.head_object = lambda **_: {**response, "ResponseMetadata": metadata}
 
 
 @pytest.mark.parametrize("token", [None, "", "the same"])
@@ -33,7 +33,7 @@ def test_a_listing_that_is_cut_short_is_an_error(token):
     assert (failure.code, failure.status, failure.request_id) == (Code.MALFORMED, 200, "REQUEST")
 
 
-def test_a_reply_without_a_length_has_no_size():
+def test_a_response_without_a_length_has_no_size():
     assert Boto3Transfers(Answering(ETag="x")).head("b", "k").size is None
 
 

@@ -115,7 +115,7 @@ def test_a_first_request_without_an_answer_may_have_stored_something(fasts3, roo
 
     def lose(*given):
         kept(*given)
-        raise MetaflowException("The reply was lost.")
+        raise MetaflowException("The response was lost.")
 
     monkeypatch.setattr(S3, "put", lose)
     assert fasts3("bench", "--root", root, "--objects", "5").exit_code == 1

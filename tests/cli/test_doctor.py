@@ -304,7 +304,7 @@ def test_what_was_written_is_gone_also_where_it_can_not_be_read(
     assert keys_below(seaweedfs, prefix) == []
 
 
-def test_a_write_whose_reply_is_lost_is_removed(
+def test_a_write_whose_response_is_lost_is_removed(
     proxy: FaultyS3, through: "dict[str, str]", seaweedfs: S3Server, prefix: str
 ) -> None:
     proxy.inject("PutObject", faults.after_the_work(faults.stall), times=None)
@@ -339,10 +339,10 @@ def clock_off_by(seconds: float) -> Any:
     """The server's clock is another."""
 
     def do(exchange: Exchange) -> None:
-        reply = exchange.forward()
-        headers = {name: value for name, value in reply.headers.items() if name.lower() != "date"}
+        response = exchange.forward()
+        headers = {name: value for name, value in response.headers.items() if name.lower() != "date"}
         headers["Date"] = formatdate(time.time() + seconds, usegmt=True)
-        exchange.send(reply._replace(headers=headers).head + reply.body)
+        exchange.send(response._replace(headers=headers).head + response.body)
 
     return do
 

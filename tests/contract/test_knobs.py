@@ -144,10 +144,10 @@ class Crowd:
             if self._changed.wait_for(lambda: self.most >= self.allowed, COMES) and self._held < 2 * self.allowed:
                 self._held += 1
                 self._changed.wait_for(lambda: self.most > self.allowed, COMES_YET)
-        reply = exchange.forward()
+        response = exchange.forward()
         with self._changed:
             self._under_way -= 1  # before it is answered: who hears of the end may begin the next
-        exchange.send(reply.head + reply.body)
+        exchange.send(response.head + response.body)
 
 
 @pytest.mark.parametrize("allowed", [1, 3])
@@ -236,8 +236,8 @@ def test_who_waits_for_the_limit_can_leave(limited, proxy, stored, many):
     s3 = limited(max_bandwidth=1024)
 
     def interrupt(exchange):
-        reply = exchange.forward()
-        exchange.send(reply.head + reply.body[:10_000])
+        response = exchange.forward()
+        exchange.send(response.head + response.body[:10_000])
         os.kill(os.getpid(), signal.SIGINT)
         exchange.wait_until_client_goes()
 

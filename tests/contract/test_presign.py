@@ -20,8 +20,8 @@ from metaflow.datatools.s3 import (
 def ask(url, method="GET", body=None):
     typed = {"Content-Type": "application/octet-stream"}
     request = urllib.request.Request(url, data=body, headers=typed, method=method)  # of a test's own server
-    with urllib.request.urlopen(request, timeout=30) as reply:
-        return reply.read()
+    with urllib.request.urlopen(request, timeout=30) as response:
+        return response.read()
 
 
 def test_reading(s3, stored):

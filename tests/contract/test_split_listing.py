@@ -22,9 +22,9 @@ KEYS = [
 
 def page(client, bucket, prefix, asked):
     more = {"ContinuationToken": asked.token} if asked.token else {"StartAfter": asked.after} if asked.after else {}
-    reply = client.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=PAGE, **more)
-    rows = [Entry(row["Key"], row["Size"]) for row in reply.get("Contents", ())]
-    return rows, reply.get("NextContinuationToken") if reply["IsTruncated"] else None
+    response = client.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=PAGE, **more)
+    rows = [Entry(row["Key"], row["Size"]) for row in response.get("Contents", ())]
+    return rows, response.get("NextContinuationToken") if response["IsTruncated"] else None
 
 
 @pytest.mark.no_transfers

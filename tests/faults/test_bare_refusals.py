@@ -3,15 +3,15 @@
 import re
 
 import pytest
-from attacks.hostile import error, hostile, reply
+from attacks.hostile import error, hostile, response
 from boto.provider import Provider
 from metaflow import S3
 from metaflow.datatools.s3 import MetaflowS3AccessDenied, MetaflowS3Exception
 
 from metaflow_extensions.fasts3.boto import clients
 
-BARE = reply(status="400 Bad Request")
-OBJECT = reply(b"x", ETag='"e"', Last_Modified="Mon, 23 Nov 2026 10:00:00 GMT")
+BARE = response(status="400 Bad Request")
+OBJECT = response(b"x", ETag='"e"', Last_Modified="Mon, 23 Nov 2026 10:00:00 GMT")
 EXPIRED = error("The provided token has expired.", "ExpiredToken", "400 Bad Request")
 PAGES = 9
 EACH = 3  # requests for which a set is good
@@ -86,7 +86,7 @@ def test_a_head_for_the_wrong_region_follows_once(server, tmp_path):
     def answer(head):
         if b"/eu-west-1/s3/" in head:
             return headed(head, OBJECT)
-        return BARE if head.startswith(b"HEAD ") else reply(told, "400 Bad Request")
+        return BARE if head.startswith(b"HEAD ") else response(told, "400 Bad Request")
 
     server.answer = answer
     with S3(s3root="s3://bucket/root", client_params=server.client_params(), tmproot=str(tmp_path)) as s3:
@@ -103,7 +103,7 @@ def test_a_bare_403_is_told_by_its_code(server, tmp_path):
     with S3(s3root="s3://bucket/root", client_params=server.client_params(), tmproot=str(tmp_path)) as s3:
         with pytest.raises(MetaflowS3AccessDenied, match="InvalidAccessKeyId: The key id is not known"):
             s3.info("a")
-        server.answer = lambda head: reply(status="403 Forbidden") if head.startswith(b"HEAD ") else OBJECT
+        server.answer = lambda head: response(status="403 Forbidden") if head.startswith(b"HEAD ") else OBJECT
         with pytest.raises(MetaflowS3AccessDenied, match="s3:ListBucket"):
             s3.info("a")
 
@@ -124,7 +124,7 @@ def test_a_long_listing_outlives_any_number_of_sets(server, provider, tmp_path):
         more = f"<IsTruncated>true</IsTruncated><NextContinuationToken>{number}</NextContinuationToken>"
         row = f"<Contents><Key>root/{number}</Key><Size>1</Size></Contents>"
         document = f"<ListBucketResult>{more if number < PAGES else ''}{row}</ListBucketResult>"
-        return reply(document.encode(), content_type="application/xml")
+        return response(document.encode(), content_type="application/xml")
 
     server.answer = answer
     with client_of(server, tmp_path) as s3:

@@ -7,7 +7,7 @@ import pytest
 from metaflow import S3
 from metaflow.datatools.s3 import MetaflowS3AccessDenied, MetaflowS3Exception, MetaflowS3NotFound
 from servers import faults
-from servers.faulty import Reply, passed_on
+from servers.faulty import Response, passed_on
 
 KEYS = [f"dir/{number}" for number in range(6)]
 CALLS = {
@@ -37,8 +37,8 @@ def refuse(world):
                 else:
                     world.stored.delete(key)
             body = f"<DeleteResult>{''.join(rows)}</DeleteResult>".encode()
-            reply = Reply(200, {"Content-Length": str(len(body))}, body)
-            exchange.send(reply.head + reply.body)
+            response = Response(200, {"Content-Length": str(len(body))}, body)
+            exchange.send(response.head + response.body)
 
         world.proxy.inject("DeleteObjects", many, times=None)
         for key, code in codes.items():

@@ -25,8 +25,8 @@ def breaks_after(size: int) -> Fault:
     """The connection is reset after so many bytes of the body."""
 
     def do(exchange: Exchange) -> None:
-        reply = exchange.forward()
-        exchange.send(reply.head + reply.body[:size])
+        response = exchange.forward()
+        exchange.send(response.head + response.body[:size])
         exchange.wait_until_received()
         exchange.reset()
 

@@ -78,7 +78,7 @@ def test_somebody_deletes_it_after_the_look(world, etag, operation, blob):
 
 
 @each_size
-def test_somebody_stores_the_same_bytes_while_a_reply_is_lost(world, etag, operation, blob):
+def test_somebody_stores_the_same_bytes_while_a_response_is_lost(world, etag, operation, blob):
     """Nothing of ours was stored: theirs has the ETag that ours would have, and is not ours."""
 
     def somebody_else(exchange):
@@ -92,7 +92,7 @@ def test_somebody_stores_the_same_bytes_while_a_reply_is_lost(world, etag, opera
 
 
 @each_size
-def test_a_reply_is_lost_and_the_object_replaced_by_another(world, etag, operation, blob):
+def test_a_response_is_lost_and_the_object_replaced_by_another(world, etag, operation, blob):
     """It was stored, and is not there any more: that it has been changed since is all that can be said."""
 
     def replaced(exchange):

@@ -1,8 +1,8 @@
-"""Fuzz one target, guided by coverage: ``PYTHONPATH=tests python -m fuzz http_replies [options of libFuzzer]``.
+"""Fuzz one target, guided by coverage: ``PYTHONPATH=tests python -m fuzz http_responses [options of libFuzzer]``.
 
 Inputs that reach new code are kept in ``.fuzz/``, and so is each failing input, in a file whose name is printed. To add
-useful inputs to the seeds: ``python -m fuzz http_replies -set_cover_merge=1 tests/fuzz/seeds/http_replies
-.fuzz/http_replies``. Needs atheris: ``make .venv-fuzz/installed``.
+useful inputs to the seeds: ``python -m fuzz http_responses -set_cover_merge=1 tests/fuzz/seeds/http_responses
+.fuzz/http_responses``. Needs atheris: ``make .venv-fuzz/installed``.
 """
 
 import sys

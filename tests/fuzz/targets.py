@@ -8,7 +8,7 @@ from pathlib import Path
 from random import Random
 from typing import Callable, NamedTuple, Optional
 
-from fuzz import deletions, error_documents, frames, header_values, http_replies, listings, worker_messages
+from fuzz import deletions, error_documents, frames, header_values, http_responses, listings, worker_messages
 
 SEEDS = Path(__file__).with_name("seeds")
 
@@ -23,7 +23,7 @@ class Target(NamedTuple):
 
 TARGETS = {
     module.__name__.rpartition(".")[2]: Target(module.check, module.TOKENS, getattr(module, "mutated", None))
-    for module in (http_replies, error_documents, deletions, listings, header_values, frames, worker_messages)
+    for module in (http_responses, error_documents, deletions, listings, header_values, frames, worker_messages)
 }
 
 

@@ -41,8 +41,8 @@ def test_every_target_has_seeds_and_all_seeds_a_target():
     assert {path.name for path in SEEDS.iterdir()} == set(TARGETS)
 
 
-def test_replies_of_all_operations_are_known():
-    assert set(worker_messages.REPLIES) == set(BY_TRANSFER)
+def test_responses_of_all_operations_are_known():
+    assert set(worker_messages.RESPONSES) == set(BY_TRANSFER)
 
 
 @pytest.mark.parametrize("name", TARGETS)

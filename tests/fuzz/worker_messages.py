@@ -11,7 +11,14 @@ from fuzz.shapes import fits
 
 from metaflow_extensions.fasts3.plans.jobs import Job, Outcome
 from metaflow_extensions.fasts3.wire.failures import Code
-from metaflow_extensions.fasts3.wire.transfers import GetReply, ObjectInfo, Page, PutHeaders, UploadsPage, VersionsPage
+from metaflow_extensions.fasts3.wire.transfers import (
+    GetResponse,
+    ObjectInfo,
+    Page,
+    PutHeaders,
+    UploadsPage,
+    VersionsPage,
+)
 from metaflow_extensions.fasts3.workers.frames import (
     Frame,
     FrameError,
@@ -24,10 +31,10 @@ from metaflow_extensions.fasts3.workers.frames import (
     outcomes_of,
 )
 
-REPLIES = {
+RESULTS = {
     "head": ObjectInfo,
     "head_bucket": type(None),
-    "get": GetReply,
+    "get": GetResponse,
     "put": str,
     "list_page": Page,
     "delete": type(None),
@@ -42,7 +49,7 @@ REPLIES = {
     "copy_part": dict[str, str],
     "list_versions": VersionsPage,
 }
-JOBS = {number: Job(number, operation, "bucket", "key") for number, operation in enumerate(REPLIES)}
+JOBS = {number: Job(number, operation, "bucket", "key") for number, operation in enumerate(RESULTS)}
 TOKENS = [
     *(
         b"[[0,",
@@ -108,7 +115,7 @@ def check(data: bytes) -> bool:
 def _are_outcomes(outcomes):
     for outcome in outcomes:
         assert fits(outcome, Outcome)
-        assert outcome.failure or fits(outcome.reply, REPLIES[JOBS[outcome.number].operation])
+        assert outcome.failure or fits(outcome.result, RESULTS[JOBS[outcome.number].operation])
     arrived = [outcome for frame in outcomes_frames(outcomes) for outcome in outcomes_of(_arrived(frame), JOBS)]
     assert repr(arrived) == repr(outcomes)
     return True

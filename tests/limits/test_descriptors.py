@@ -118,4 +118,4 @@ def test_jobs_that_took_the_last_ones_from_one_another_are_done_one_by_one():
 
     plan = Requests(Job(number, "head", "bucket", str(number)) for number in range(10))
     InlineRunner(call_on(Crowded(), Interruption()), 4).run(JobQueue(plan))
-    assert plan.replies == {number: str(number) for number in range(10)}
+    assert plan.results == {number: str(number) for number in range(10)}

@@ -64,7 +64,7 @@ class Comparison(RuleBasedStateMachine):
             world, held = self.world, self.model.held
             assert world.stored.blobs() == {key: one.blob for key, one in held.items()}
             used = {upload for asked in self.proxy.asked for upload in asked.query.get("uploadId", ())}
-            # Whose number was lost with the reply that told it, nobody can close: lifecycle rules are there for these.
+            # Nobody can abort those whose id was lost with a response: lifecycle rules are there for these.
             assert used.isdisjoint(world.stored.open_uploads())
             world.s3.close()
             assert world.left_behind() == []

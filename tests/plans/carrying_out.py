@@ -8,9 +8,9 @@ from metaflow_extensions.fasts3.wire.failures import Code, Failure
 def carry_out(plan, answer, pick=0, room=None):
     """Execute all jobs of a plan; return them in the order of their outcomes, and check the plan's totals at the end.
 
-    `answer(job)` returns the reply or a Failure. `pick` is the index of the running job that ends next (0 the oldest,
+    `answer(job)` returns a result or a Failure. `pick` is the index of the running job that ends next (0 the oldest,
     -1 the newest), or a function that returns it for a number of jobs. At most `room` jobs run at a time. If
-    `answer.begin(job)` returns a reply, the job begins with it, and ends when it is picked again.
+    `answer.begin(job)` returns a result, the job begins with it, and ends when it is picked again.
     """
     queue, at_hand, done, begun = JobQueue(plan), [], [], set()
     while True:
@@ -28,9 +28,9 @@ def carry_out(plan, answer, pick=0, room=None):
             continue
         begun.discard(job.number)
         done.append(job)
-        reply = answer(job)
-        failed = isinstance(reply, Failure)
-        outcome = Outcome(job.number, None if failed else reply, reply if failed else None)
+        result = answer(job)
+        failed = isinstance(result, Failure)
+        outcome = Outcome(job.number, None if failed else result, result if failed else None)
         queue.receive(job, outcome)
 
 

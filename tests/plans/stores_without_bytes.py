@@ -8,7 +8,7 @@ from metaflow_extensions.fasts3.plans.etags import etag_of_bytes, etag_of_parts
 from metaflow_extensions.fasts3.plans.pieces import Piece
 from metaflow_extensions.fasts3.wire.conditions import ABSENT
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
-from metaflow_extensions.fasts3.wire.transfers import GetReply, ObjectInfo
+from metaflow_extensions.fasts3.wire.transfers import GetResponse, ObjectInfo
 
 NO_UPLOAD = Failure(Code.NO_UPLOAD, "", "NoSuchUpload", 404)
 BEFORE = [], '"before"'  # what is there already: no bodies, and its ETag
@@ -65,7 +65,7 @@ class Sources:
             self.files[job.arguments["path"]] = []
         if received:
             self.files[job.arguments["path"]].append(Written(position, first, received, etag))
-        return GetReply(ObjectInfo(size, etag, None, {}, 0, None), first, end - first, received)
+        return GetResponse(ObjectInfo(size, etag, None, {}, 0, None), first, end - first, received)
 
 
 def span(byte_range, size):
@@ -90,12 +90,12 @@ def told_by(body):
 
 
 class Destinations:
-    """Takes uploads, loses some of those that are open, and some of its replies.
+    """Takes uploads, loses some of those that are open, and some of its responses.
 
     Parameters
     ----------
     happens : callable
-        Whether something does, by its name: "vanished", "lost reply", "somebody else".
+        Whether something does, by its name: "vanished", "lost response", "somebody else".
     objects : dict of str to tuple
         What is there already, `BEFORE` for each key.
     """
@@ -142,21 +142,21 @@ class Destinations:
         bodies = [parts[number] for number in range(1, len(parts) + 1)]
         told = [part["ETag"] for part in job.arguments["parts"]]
         assert told == [etag_of_bytes(body) for body in bodies]
-        reply = self._stored(job, bodies, etag_of_parts(told), again=NO_UPLOAD)
+        response = self._stored(job, bodies, etag_of_parts(told), again=NO_UPLOAD)
         if job.key in self.objects and self.objects[job.key] and self.objects[job.key][0] == bodies:
             del self.open[job.arguments["upload_id"]]
-        return reply
+        return response
 
     def abort_upload(self, job):
         del self.open[job.arguments["upload_id"]]
 
     def _stored(self, job, bodies, etag, again):
-        """Store, if the condition holds; where that reply is lost, `again` is what the next try is told."""
+        """Store, if the condition holds; where that response is lost, `again` is what the next try is told."""
         condition = job.arguments.get("condition")
         there = ABSENT if job.key not in self.objects else (self.objects[job.key] or BEFORE)[1]
         if condition and (self.objects.get(job.key, BEFORE) is None or condition != there):
             return PRECONDITION
         self.objects[job.key] = bodies, etag
-        if self._happens("lost reply"):
+        if self._happens("lost response"):
             return PRECONDITION if condition else again
         return "etag"

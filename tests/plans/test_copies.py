@@ -179,16 +179,16 @@ def test_an_object_that_exists_is_left_alone(size):
     assert not store.open
 
 
-def test_a_lost_reply_is_recognized_by_the_mark():
+def test_a_lost_response_is_recognized_by_the_mark():
     store = Store(k=b"1")
     plan = Copies([of("k", "new", condition=ABSENT, mark="mine")], STEP)
 
     def loses_the_first(job, seen=[]):  # noqa: B006  # remembers
-        reply = store(job)
+        response = store(job)
         if job.operation == "copy" and not seen:
             seen.append(job)
             return PRECONDITION
-        return reply
+        return response
 
     carry_out(plan, loses_the_first)
     assert plan.stored == [True]

@@ -45,9 +45,9 @@ class Loop:
                 return self.taken
 
     def answer(self, job):
-        reply = self.store(job)
-        failed = isinstance(reply, Failure)
-        outcome = Outcome(job.number, None if failed else reply, reply if failed else None)
+        response = self.store(job)
+        failed = isinstance(response, Failure)
+        outcome = Outcome(job.number, None if failed else response, response if failed else None)
         self.queue.follow(job, self.plan.receive(job, outcome))
 
     def take(self):

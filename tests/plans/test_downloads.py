@@ -18,7 +18,7 @@ from metaflow_extensions.fasts3.plans.refusals import Refusals
 from metaflow_extensions.fasts3.wire.checksums import crc32_text
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
 from metaflow_extensions.fasts3.wire.ranges import most_of
-from metaflow_extensions.fasts3.wire.transfers import GetReply, ObjectInfo
+from metaflow_extensions.fasts3.wire.transfers import GetResponse, ObjectInfo
 
 STEP = 10
 
@@ -42,7 +42,7 @@ class Store:
         share = most_of(length, job.arguments["limit"], False, job.arguments["ways"])
         self.files[job.arguments["path"]] = bytearray()
         info = ObjectInfo(length, self.etags[job.key], None, {}, 0, None)
-        return GetReply(info, 0, length, share, None, whole) if share < length else None
+        return GetResponse(info, 0, length, share, None, whole) if share < length else None
 
     def __call__(self, job):
         if job.key not in self.objects:
@@ -74,7 +74,7 @@ class Store:
         file[position : position + len(data)] = data
         crc = zlib.crc32(data) if self.crc is not None and (job.arguments.get("crc") or not position) else None
         whole = None if "byte_range" in job.arguments else self.crc
-        return GetReply(info, first, last + 1 - first, len(data), crc, whole)
+        return GetResponse(info, first, last + 1 - first, len(data), crc, whole)
 
 
 def body(size):
@@ -89,7 +89,7 @@ def test_whole_objects_of_all_sizes(size, pick):
     jobs = carry_out(plan, store, pick)
     assert store.files["/f/a"] == body(size)
     assert [result.path for result in plan.results] == ["/f/a", "/f/b"]
-    assert plan.results[0].reply[1:3] == (0, size)
+    assert plan.results[0].response[1:3] == (0, size)
     assert len([job for job in jobs if job.key == "a"]) == max(1, -(-size // STEP))
 
 
@@ -116,7 +116,7 @@ def test_large_ranges_are_cut_too(byte_range, expected):
     plan = Downloads([Download("bucket", "a", byte_range)], ["/f"], step=STEP)
     carry_out(plan, store)
     assert store.files["/f"] == body(64)[expected]
-    first, length = plan.results[0].reply[1:3]
+    first, length = plan.results[0].response[1:3]
     assert body(64)[first : first + length] == body(64)[expected]
 
 
@@ -153,7 +153,7 @@ def test_an_object_that_changes_is_begun_again_in_a_new_file(checks_etags, pick)
     (result,) = plan.results
     assert store.files[result.path] == b"new!" * 12
     assert result.path != "/f"
-    assert result.reply.info.etag == '"2"'
+    assert result.response.info.etag == '"2"'
 
 
 def test_no_more_of_an_object_that_changed_is_fetched():
@@ -179,7 +179,7 @@ def test_the_pieces_of_the_largest_object_are_thought_of_when_they_are_fetched()
     info = ObjectInfo(size, '"1"', None, {}, 0, None)
     tracemalloc.start()
     try:
-        jobs = plan.receive(first, Outcome(0, GetReply(info, 0, size, PART_SIZE)))
+        jobs = plan.receive(first, Outcome(0, GetResponse(info, 0, size, PART_SIZE)))
         ranges = [job.arguments["byte_range"] for job in islice(jobs, 2)]
         assert tracemalloc.get_traced_memory()[1] < 2**20
     finally:
@@ -204,7 +204,7 @@ def test_no_bytes_are_asked_for_by_head():
     plan = Downloads([Download("bucket", "a", nothing_at=35)], ["/f"], step=STEP)
     (job,) = carry_out(plan, Store(a=body(35)))
     assert job.operation == "head"
-    assert plan.results[0].reply[1:4] == (35, 0, 0)
+    assert plan.results[0].response[1:4] == (35, 0, 0)
     with pytest.raises(JobFailed) as failed:
         carry_out(Downloads([Download("bucket", "a", nothing_at=36)], ["/f"], step=STEP), Store(a=body(35)))
     assert failed.value.failure.code is Code.INVALID_RANGE
@@ -225,7 +225,7 @@ def test_the_checksum_of_pieces_is_that_of_the_whole(pick):
     assert [job.arguments.get("crc", False) for job in jobs] == [False] + [True] * 7
     assert plan.results[0].path == "/f"
     assert store.files["/f"] == body(75)
-    assert plan.results[0].reply.verified == "crc32"
+    assert plan.results[0].response.verified == "crc32"
 
 
 def test_what_was_compared_is_counted():
@@ -269,7 +269,7 @@ def test_the_first_response_goes_on_while_others_get_the_rest(large, pick):
     plan = Downloads([Download("bucket", "a")], ["/f"], step=STEP)
     jobs = carry_out(plan, large, pick)
     assert large.files["/f"] == body(100 * STEP)
-    assert plan.results[0].reply.verified == "crc32"
+    assert plan.results[0].response.verified == "crc32"
     assert len(jobs) == 1 + 94
     assert min(job.arguments["position"] for job in jobs if job.number < 0) == 6 * STEP
     assert (jobs[0].number < 0) == (pick == -1)  # it was not waited for
@@ -294,7 +294,7 @@ def test_others_get_what_the_first_response_did_not_bring(large, lost, pick):
     plan = Downloads([Download("bucket", "a")], ["/f"], step=STEP)
     jobs = carry_out(plan, large, pick)
     assert large.files["/f"] == body(100 * STEP)
-    assert plan.results[0].reply.verified == "crc32"
+    assert plan.results[0].response.verified == "crc32"
     assert len(jobs) == 1 + 94 + -(-lost // STEP)
     again = [job.arguments for job in jobs if job.arguments.get("position", 60 * STEP) < 6 * STEP]
     assert [one["position"] for one in again if one.get("keep")] == [0] * (lost == 6 * STEP)  # the file is not emptied

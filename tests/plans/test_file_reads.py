@@ -8,22 +8,22 @@ from metaflow_extensions.fasts3.plans.jobs import Outcome
 from metaflow_extensions.fasts3.plans.plan import JobFailed, JobQueue
 from metaflow_extensions.fasts3.plans.read_window import BUFFER
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
-from metaflow_extensions.fasts3.wire.transfers import GetReply, ObjectInfo
+from metaflow_extensions.fasts3.wire.transfers import GetResponse, ObjectInfo
 
 MIB = 2**20
 BLOB = bytes(range(256)) * (16 * MIB // 256)
 INFO = ObjectInfo(len(BLOB), '"e"', None, {}, None, None)
 
 
-def reply_to(job, info=INFO, blob=BLOB):
+def response_to(job, info=INFO, blob=BLOB):
     first, last = map(int, job.arguments["byte_range"].partition("=")[2].split("-"))
     body = blob[first : last + 1]
-    return GetReply(info, first, len(body), len(body), body=body)
+    return GetResponse(info, first, len(body), len(body), body=body)
 
 
 @pytest.fixture
 def reads():
-    return FileReads("bucket", "key", GetReply(INFO, 0, 10, 10, body=BLOB[:10]), 4 * MIB, MIB)
+    return FileReads("bucket", "key", GetResponse(INFO, 0, 10, 10, body=BLOB[:10]), 4 * MIB, MIB)
 
 
 def answer_all(reads):
@@ -31,7 +31,7 @@ def answer_all(reads):
     jobs = []
     while (job := queue.take()) is not None:
         jobs.append(job)
-        queue.receive(job, Outcome(job.number, reply_to(job)))
+        queue.receive(job, Outcome(job.number, response_to(job)))
     return jobs
 
 
@@ -73,7 +73,7 @@ def test_another_version_is_refused(reads, info):
     reads.take(MIB, MIB + 100)
     job = JobQueue(reads).take()
     with pytest.raises(JobFailed) as raised:
-        reads.receive(job, Outcome(job.number, reply_to(job, info)))
+        reads.receive(job, Outcome(job.number, response_to(job, info)))
     assert raised.value.failure.code is Code.STALE
     assert "Open it again" in raised.value.failure.remedy
 
@@ -98,13 +98,13 @@ def test_failures(reads, code, expected):
 
 def test_a_weak_etag_is_compared_here():
     info = INFO._replace(etag='W/"e"')
-    reads = FileReads("bucket", "key", GetReply(info, 0, 0, 0), 4 * MIB, MIB)
+    reads = FileReads("bucket", "key", GetResponse(info, 0, 0, 0), 4 * MIB, MIB)
     reads.begin(0, 10)
     reads.take(0, 10)
     job = JobQueue(reads).take()
     assert job.arguments["if_match"] is None
     with pytest.raises(JobFailed):
-        reads.receive(job, Outcome(job.number, reply_to(job, INFO)))
+        reads.receive(job, Outcome(job.number, response_to(job, INFO)))
 
 
 def test_a_failure_is_raised_once_and_the_next_read_begins_again(reads):
@@ -150,7 +150,7 @@ def test_it_does_not_end_while_a_job_is_under_way(reads):
     for _ in range(3 * file_reads.IDLE_CHECKS):
         assert queue.take() is None
     assert queue.is_held
-    queue.receive(job, Outcome(job.number, reply_to(job)))
+    queue.receive(job, Outcome(job.number, response_to(job)))
     reads.stop()
     assert queue.take() is None
     assert not queue.is_held

@@ -30,7 +30,7 @@ def test_requests_fail_with_the_first_that_fails():
     with pytest.raises(JobFailed) as failed:
         carry_out(plan, lambda job: Failure(Code.ACCESS_DENIED) if job.number else None)
     assert failed.value.job.key == "l"
-    assert plan.replies == {0: None}
+    assert plan.results == {0: None}
 
 
 def test_the_queue_gives_what_follows_before_what_is_new():
@@ -48,7 +48,7 @@ def test_the_queue_gives_what_follows_before_what_is_new():
 def test_outcomes_of_requests_are_kept():
     plan = Requests([Job(3, "head", "b", "k")])
     assert list(plan.receive(next(plan.start()), Outcome(3, INFO))) == []
-    assert plan.replies == {3: INFO}
+    assert plan.results == {3: INFO}
 
 
 def test_what_follows_from_the_oldest_comes_first():

@@ -64,10 +64,10 @@ def test_every_byte_of_a_download_is_there_once(wanted, many, changes, knows_if_
         assert refused.code is Code.INVALID_RANGE or any(len(versions) > RESTARTS for versions, _ in wanted)
         return
     for result, (versions, byte_range) in zip(plan.results, wanted):
-        version = Version(result.reply.info.size, result.reply.info.etag)
+        version = Version(result.response.info.size, result.response.info.etag)
         assert version in versions
         first, end = span(byte_range, version.size)
-        assert result.reply[1:3] == (first, end - first)
+        assert result.response[1:3] == (first, end - first)
         written = sorted(store.files[result.path])
         assert covers([Piece(one.position, one.length) for one in written], 0, end - first)
         assert {(one.first - one.position, one.etag) for one in written} <= {(first, version.etag)}
@@ -82,7 +82,7 @@ def test_every_byte_of_a_download_is_there_once(wanted, many, changes, knows_if_
 @example([MAX_OBJECT, MAX_OBJECT - 1, 0], MAX_PARTS, ABSENT, (1e-4, 0, 0), 64, 0)
 def test_every_byte_of_an_upload_is_there_once(wanted, many, condition, odds, room, seed):
     random = Random(seed)
-    chance = dict(zip(["vanished", "lost reply", "somebody else"], odds))
+    chance = dict(zip(["vanished", "lost response", "somebody else"], odds))
     replaces = condition not in (None, ABSENT)
     objects = {str(number): BEFORE for number in range(len(wanted))} if replaces else {}
     store = Destinations(lambda what: random.random() < chance[what], objects)

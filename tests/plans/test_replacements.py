@@ -39,7 +39,7 @@ class Store:
     """Holds one object, and to If-Match.
 
     `meanwhile`, where it is given, is a list of what is there by the time of the first upload; `loses` is how many
-    replies are lost, so that the answer is the next try's, which finds another ETag.
+    responses are lost, so that the answer is the next try's, which finds another ETag.
     """
 
     def __init__(self, meanwhile=None, loses=0):
@@ -75,10 +75,10 @@ class Store:
         if job.arguments["upload_id"] not in self.open:
             return NO_UPLOAD
         metadata, parts = self.open[job.arguments["upload_id"]]
-        reply = self._store(job, Held(b"".join(parts[number] for number in sorted(parts)), metadata))
+        response = self._store(job, Held(b"".join(parts[number] for number in sorted(parts)), metadata))
         if self.held and self.held.metadata is metadata:
             del self.open[job.arguments["upload_id"]]
-        return reply
+        return response
 
     def abort_upload(self, job):
         self.open.pop(job.arguments["upload_id"], None)
@@ -168,12 +168,12 @@ def test_what_an_earlier_try_has_stored_is_ours(size):
 
 
 def test_an_upload_that_was_completed_is_not_sent_again():
-    """The reply was lost, and who asks again is told that there is no such upload."""
+    """The response was lost, and who asks again is told that there is no such upload."""
     store = Store()
 
     def answer(job):
-        reply = store(job)
-        return NO_UPLOAD if job.operation == "complete_upload" else reply
+        response = store(job)
+        return NO_UPLOAD if job.operation == "complete_upload" else response
 
     plan = Uploads([upload(55, OLD.etag)], STEP)
     jobs = carry_out(plan, answer)
@@ -315,10 +315,10 @@ def test_two_that_replace_the_same_version_are_noticed(mark, is_success):
     store = Store()
 
     def answer(job):
-        reply = store(job)
+        response = store(job)
         if "condition" in job.arguments:
             store.held = Held(b"somebody else's", {MARK: mark} if mark else {})
-        return reply
+        return response
 
     plan = Uploads([upload(1, OLD.etag, f"ours {OLD.etag}")], STEP)
     if not is_success:

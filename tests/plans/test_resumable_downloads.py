@@ -10,7 +10,7 @@ from metaflow_extensions.fasts3.plans.plan import JobFailed
 from metaflow_extensions.fasts3.plans.resumable_downloads import Kept, ResumableDownloads
 from metaflow_extensions.fasts3.wire.checksums import crc32_text
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
-from metaflow_extensions.fasts3.wire.transfers import GetReply, ObjectInfo
+from metaflow_extensions.fasts3.wire.transfers import GetResponse, ObjectInfo
 
 STEP = 10
 BODY = bytes(range(97))
@@ -44,7 +44,7 @@ class Store:
         info = ObjectInfo(len(self.body), self.etag, None, {}, 5, None)
         whole = crc32_text(zlib.crc32(self.body)) if self.whole and "byte_range" not in given else None
         crc = zlib.crc32(data) if given.get("crc") else None
-        return GetReply(info, first, end - first, received, crc, whole)
+        return GetResponse(info, first, end - first, received, crc, whole)
 
 
 class Record:
@@ -54,8 +54,8 @@ class Record:
         self.data, self.kept = data, kept
         self.begun, self.pieces = [], {}
 
-    def begin(self, path, reply):
-        self.begun.append((path, reply.info.etag))
+    def begin(self, path, response):
+        self.begun.append((path, response.info.etag))
         self.pieces = {}
 
     def note(self, first, length, crc):
@@ -70,7 +70,7 @@ def kept_of(store, pieces, path="old"):
     info = ObjectInfo(len(store.body), store.etag, None, {}, 5, None)
     whole = crc32_text(zlib.crc32(store.body)) if store.whole else None
     crcs = {first: (zlib.crc32(store.body[first:end]), end - first) for first, end in pieces}
-    return Kept(path, GetReply(info, 0, len(store.body), 0, None, whole), crcs)
+    return Kept(path, GetResponse(info, 0, len(store.body), 0, None, whole), crcs)
 
 
 def download(store, record, pick=0, size=None):
@@ -121,7 +121,7 @@ def test_only_what_is_missing_is_requested(pieces, missing, size, pick):
     result = download(store, record, pick, size)
     assert result.path == "old"
     assert bytes(store.files["old"]) == BODY
-    assert result.reply.verified == "crc32"
+    assert result.response.verified == "crc32"
     there = {at for first, end in pieces for at in range(first, end)}
     asked = [at for first, received in store.asked for at in range(first, first + received)]
     assert sorted(asked) == sorted(set(range(len(BODY))) - there)

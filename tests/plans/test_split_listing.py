@@ -128,10 +128,10 @@ def test_requests_go_where_the_keys_are(shape, monkeypatch):
     under_way, found, rounds = [listing.first], [], 0
     while under_way:
         rounds += 1
-        replies = [(span, server.answer(span.asked)) for span in under_way]
+        responses = [(span, server.answer(span.asked)) for span in under_way]
         under_way = []
-        for span, reply in replies:
-            listing.receive(span, *reply)
+        for span, response in responses:
+            listing.receive(span, *response)
             under_way += listing.asked_now()
         found += [row.key for row in listing.take()]
     assert found == server.keys

@@ -13,7 +13,7 @@ from metaflow_extensions.fasts3.plans.upload import Upload
 from metaflow_extensions.fasts3.plans.uploads import Uploads
 from metaflow_extensions.fasts3.wire.conditions import ABSENT
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
-from metaflow_extensions.fasts3.wire.transfers import GetReply, ListedObject, ObjectInfo, Page
+from metaflow_extensions.fasts3.wire.transfers import GetResponse, ListedObject, ObjectInfo, Page
 
 STEP = 10
 
@@ -45,11 +45,11 @@ class Objects:
             return missing()
         size = self.sizes[job.key]
         if "limit" in job.arguments:
-            return GetReply(info(size, self.etag), 0, size, min(size, STEP))
+            return GetResponse(info(size, self.etag), 0, size, min(size, STEP))
         first, last = (int(end) for end in job.arguments["byte_range"][len("bytes=") :].split("-"))
         if job.arguments["if_match"] != self.etag:
             return Failure(Code.PRECONDITION, "changed", "PreconditionFailed", 412)
-        return GetReply(info(size, self.etag), first, last + 1 - first, last + 1 - first)
+        return GetResponse(info(size, self.etag), first, last + 1 - first, last + 1 - first)
 
     def head(self, job):
         return info(self.sizes[job.key]) if job.key in self.sizes else missing("")
@@ -96,10 +96,10 @@ def test_an_object_that_is_begun_again_is_counted_once(told):
     plan = store.watching(downloads(["a"], told))
 
     def answer(job):
-        reply = store(job)
+        response = store(job)
         if len(store.seen) == 3:  # two pieces came, and a third under way
             store.sizes["a"], store.etag = 25, '"2"'
-        return reply
+        return response
 
     carry_out(plan, answer)
     assert plan.tally == Tally("get", 1, 25, 1, 25)
@@ -169,8 +169,8 @@ def test_parts_of_a_race_that_was_lost_do_not_count():
 
 def test_parts_of_an_upload_that_vanished_are_counted_once():
     store = Objects()
-    replies = iter([{"ETag": '"1"'}, Failure(Code.NO_UPLOAD, "", "NoSuchUpload", 404)])
-    store.upload_part = lambda job: next(replies, {"ETag": '"1"'})
+    responses = iter([{"ETag": '"1"'}, Failure(Code.NO_UPLOAD, "", "NoSuchUpload", 404)])
+    store.upload_part = lambda job: next(responses, {"ETag": '"1"'})
     plan = store.watching(uploads(25))
     carry_out(plan, store)
     assert plan.tally == Tally("put", 1, 25, 1, 25)

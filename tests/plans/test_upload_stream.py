@@ -29,8 +29,8 @@ class Runner:
         assert job.operation == operation
         return job
 
-    def answer(self, job, reply=None, failure=None, retried=None):
-        self.queue.receive(job, Outcome(job.number, reply, failure, True, retried))
+    def answer(self, job, result=None, failure=None, retried=None):
+        self.queue.receive(job, Outcome(job.number, result, failure, True, retried))
 
     def begin(self):
         self.answer(self.job("create_upload"), "id")

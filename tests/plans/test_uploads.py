@@ -61,10 +61,10 @@ class Store:
         parts = self.open[upload_id]
         told = [part["ETag"] for part in job.arguments["parts"]]
         assert told == [f'"{md5(parts[number])}"' for number in range(1, len(parts) + 1)]
-        reply = self._store(job, b"".join(parts[number] for number in sorted(parts)), self._promised[upload_id])
-        if not isinstance(reply, Failure):
+        response = self._store(job, b"".join(parts[number] for number in sorted(parts)), self._promised[upload_id])
+        if not isinstance(response, Failure):
             del self.open[upload_id]
-        return reply
+        return response
 
     def abort_upload(self, job):
         self.open.pop(job.arguments["upload_id"], None)
@@ -159,10 +159,10 @@ def test_a_lost_race_overwrites_nothing_and_leaves_nothing_open(size):
     store = Store()
 
     def answer(job):
-        reply = store(job)
+        response = store(job)
         if job.operation == "head":
             store.objects["a"] = b"somebody else's"
-        return reply
+        return response
 
     plan = Uploads([from_memory("a", body(size), ABSENT)], STEP)
     carry_out(plan, answer)
@@ -174,15 +174,15 @@ def test_a_lost_race_overwrites_nothing_and_leaves_nothing_open(size):
 @pytest.mark.parametrize("from_file", [False, True], ids=["memory", "file"])
 @pytest.mark.parametrize("size", [0, 1, 55])
 def test_what_an_earlier_try_has_stored_is_ours(size, from_file, tmp_path):
-    """Its reply was lost; the next try finds If-None-Match in its way."""
+    """Its response was lost; the next try finds If-None-Match in its way."""
     path = tmp_path / "file"
     path.write_bytes(body(size))
     store = Store(files={str(path): body(size)})
 
     def answer(job):
-        reply = store(job)
-        lost = job.operation in ("put", "complete_upload") and not isinstance(reply, Failure)
-        return Failure(Code.PRECONDITION, "", "PreconditionFailed", 412) if lost else reply
+        response = store(job)
+        lost = job.operation in ("put", "complete_upload") and not isinstance(response, Failure)
+        return Failure(Code.PRECONDITION, "", "PreconditionFailed", 412) if lost else response
 
     upload = from_memory("a", body(size), ABSENT)
     if from_file:
@@ -211,13 +211,13 @@ def test_what_is_gone_by_the_time_of_the_comparison_is_uploaded():
     assert store.open == {}
 
 
-def test_an_upload_in_parts_whose_reply_was_lost_is_found_again():
+def test_an_upload_in_parts_whose_response_was_lost_is_found_again():
     """Who asks again is told that there is no such upload; nothing is sent twice."""
     store = Store()
 
     def answer(job):
-        reply = store(job)
-        return Failure(Code.NO_UPLOAD, "", "NoSuchUpload", 404) if job.operation == "complete_upload" else reply
+        response = store(job)
+        return Failure(Code.NO_UPLOAD, "", "NoSuchUpload", 404) if job.operation == "complete_upload" else response
 
     plan = Uploads([from_memory("a", body(55), ABSENT)], STEP)
     jobs = carry_out(plan, answer)
@@ -435,10 +435,10 @@ def test_an_abort_that_was_not_done_is_left_to_the_cleanup(ends):
     def answer(job):
         if job.operation == "abort_upload":
             return Failure(Code.ACCESS_DENIED, "", "AccessDenied", 403)
-        reply = store(job)
+        response = store(job)
         if job.operation == "head":
             store.objects["a"] = b"somebody else's"
-        return reply
+        return response
 
     plan = Uploads([from_memory("a", body(55), ABSENT)], STEP)
     if ends == "refused":
@@ -447,9 +447,9 @@ def test_an_abort_that_was_not_done_is_left_to_the_cleanup(ends):
         jobs = list(plan.start())
         while [job.operation for job in jobs] != ["abort_upload"]:
             job = jobs.pop(0)
-            reply = answer(job)
-            failed = isinstance(reply, Failure)
-            jobs += plan.receive(job, Outcome(job.number, None if failed else reply, reply if failed else None))
+            response = answer(job)
+            failed = isinstance(response, Failure)
+            jobs += plan.receive(job, Outcome(job.number, None if failed else response, response if failed else None))
     for job in plan.cleanup():
         store(job)
     assert store.open == {}

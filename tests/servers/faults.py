@@ -3,7 +3,7 @@
 from email.utils import formatdate
 from typing import Optional
 
-from servers.faulty import Exchange, Fault, Reply, passed_on
+from servers.faulty import Exchange, Fault, Response, passed_on
 
 HUGE = 10 * 2**20  # bytes of a head that never ends
 
@@ -45,8 +45,8 @@ def in_the_body(then: Fault) -> Fault:
     """The fault occurs after half of the body."""
 
     def do(exchange: Exchange) -> None:
-        reply = exchange.forward()
-        exchange.send(reply.head + reply.body[: len(reply.body) // 2])
+        response = exchange.forward()
+        exchange.send(response.head + response.body[: len(response.body) // 2])
         then(exchange)
 
     return do
@@ -54,8 +54,8 @@ def in_the_body(then: Fault) -> Fault:
 
 def drip(exchange: Exchange) -> None:
     """The first bytes arrive one by one, each in its own packet."""
-    reply = exchange.forward()
-    data = reply.head + reply.body
+    response = exchange.forward()
+    data = response.head + response.body
     for number in range(min(len(data), 2000)):
         exchange.send(data[number : number + 1])
     exchange.send(data[2000:])
@@ -63,31 +63,31 @@ def drip(exchange: Exchange) -> None:
 
 def too_much(exchange: Exchange) -> None:
     """More bytes than announced: they must not be read as the next response."""
-    reply = exchange.forward()
-    data = reply.head + reply.body
+    response = exchange.forward()
+    data = response.head + response.body
     exchange.send(data[:-1])
-    # With the last byte, in one packet: what comes later, nobody can tell from the reply to the next request.
+    # With the last byte, in one packet: what comes later, nobody can tell from the response to the next request.
     exchange.wait_until_received()
     exchange.send(data[-1:] + b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil")
 
 
 def announces_too_much(exchange: Exchange) -> None:
-    reply = exchange.forward()
-    exchange.send(_with(reply, **{"Content-Length": str(len(reply.body) + 100)}).head + reply.body)
+    response = exchange.forward()
+    exchange.send(_with(response, **{"Content-Length": str(len(response.body) + 100)}).head + response.body)
     exchange.end()
 
 
 def announces_too_little(exchange: Exchange) -> None:
-    reply = exchange.forward()
-    exchange.send(_with(reply, **{"Content-Length": str(len(reply.body) // 2)}).head + reply.body)
+    response = exchange.forward()
+    exchange.send(_with(response, **{"Content-Length": str(len(response.body) // 2)}).head + response.body)
     exchange.end()
 
 
 def another_range(exchange: Exchange) -> None:
     """The response claims another range than the requested one."""
-    reply = exchange.forward()
-    size = len(reply.body)
-    _answer(exchange, _with(reply, **{"Content-Range": f"bytes 7-{size + 6}/{size + 7}"})._replace(status=206))
+    response = exchange.forward()
+    size = len(response.body)
+    _answer(exchange, _with(response, **{"Content-Range": f"bytes 7-{size + 6}/{size + 7}"})._replace(status=206))
 
 
 def garbage(exchange: Exchange) -> None:
@@ -105,20 +105,24 @@ def a_huge_head(exchange: Exchange) -> None:
 
 def corrupt(exchange: Exchange) -> None:
     """One bit is changed."""
-    reply = exchange.forward()
-    body = bytearray(reply.body)
+    response = exchange.forward()
+    body = bytearray(response.body)
     body[len(body) // 2] ^= 1
-    _answer(exchange, reply._replace(body=bytes(body)))
+    _answer(exchange, response._replace(body=bytes(body)))
 
 
 def where_a_checksum_tells(fault: Fault) -> Fault:
     """Only responses with a checksum: whole objects, if the server stores their CRC-32."""
 
     def do(exchange: Exchange) -> None:
-        reply = exchange.forward()
-        checksum = next((value for name, value in reply.headers.items() if name.lower() == "x-amz-checksum-crc32"), "-")
-        told = reply.status == 200 and "range" not in exchange.asked.headers and "-" not in checksum  # "-": COMPOSITE
-        (fault if told and reply.body else passed_on)(exchange)
+        response = exchange.forward()
+        checksum = next(
+            (value for name, value in response.headers.items() if name.lower() == "x-amz-checksum-crc32"), "-"
+        )
+        told = (
+            response.status == 200 and "range" not in exchange.asked.headers and "-" not in checksum
+        )  # "-": COMPOSITE
+        (fault if told and response.body else passed_on)(exchange)
 
     return do
 
@@ -139,16 +143,16 @@ def redirect(status: int, location: str, region: Optional[str] = None) -> Fault:
     return error(status, "PermanentRedirect" if status == 301 else "TemporaryRedirect", **headers)
 
 
-def _error(exchange: Exchange, status: int, code: str, headers: "dict[str, str]") -> Reply:
+def _error(exchange: Exchange, status: int, code: str, headers: "dict[str, str]") -> Response:
     document = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>It is so.</Message></Error>".encode()
     body = b"" if exchange.asked.method == "HEAD" else document
     told = {"x-amz-request-id": "REQUEST", **headers, "Content-Length": str(len(body))}
-    return Reply(status, told, body)
+    return Response(status, told, body)
 
 
-def _with(reply: Reply, **headers: str) -> Reply:
-    return reply._replace(headers={**reply.headers, **headers})
+def _with(response: Response, **headers: str) -> Response:
+    return response._replace(headers={**response.headers, **headers})
 
 
-def _answer(exchange: Exchange, reply: Reply) -> None:
-    exchange.send(reply.head + reply.body)
+def _answer(exchange: Exchange, response: Response) -> None:
+    exchange.send(response.head + response.body)

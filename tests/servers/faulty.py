@@ -66,7 +66,7 @@ class Asked(NamedTuple):
         return {"GET": "GetObject", "HEAD": "HeadObject", "PUT": "PutObject", "DELETE": "DeleteObject"}[self.method]
 
 
-class Reply(NamedTuple):
+class Response(NamedTuple):
     """The response of the real server."""
 
     status: int
@@ -89,7 +89,7 @@ class Exchange:
     socket: socket.socket
     kept: bool = True  # the connection takes another request
 
-    def forward(self) -> Reply:
+    def forward(self) -> Response:
         """Send the request to the real server."""
         if self.asked.operation not in WRITES:
             return self.proxy.ask(self.asked)
@@ -140,8 +140,8 @@ Fault = Callable[[Exchange], None]
 
 def passed_on(exchange: Exchange) -> None:
     """No fault."""
-    reply = exchange.forward()
-    exchange.send(reply.head + reply.body)
+    response = exchange.forward()
+    exchange.send(response.head + response.body)
 
 
 @dataclass
@@ -237,7 +237,7 @@ class FaultyS3:
         number = hash(asked.key) % TURNS
         return self._turns[number : number + 1]
 
-    def ask(self, asked: Asked) -> Reply:
+    def ask(self, asked: Asked) -> Response:
         """Send a request to the real server."""
         url = urlsplit(self.real.endpoint_url)
         connection = http.client.HTTPConnection(url.hostname or "", url.port, timeout=LONG)
@@ -251,7 +251,7 @@ class FaultyS3:
             body = answer.read()
             headers = {name: value for name, value in answer.getheaders() if name.lower() not in _HOP_BY_HOP}
             length = answer.getheader("Content-Length") if asked.method == "HEAD" else str(len(body))
-            return Reply(answer.status, {**headers, "Content-Length": length or "0"}, body)
+            return Response(answer.status, {**headers, "Content-Length": length or "0"}, body)
 
     def _accept(self, listener: socket.socket) -> None:
         while True:

@@ -12,7 +12,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_HEAD(self):
-        self._reply(b"")
+        self._response(b"")
 
     def do_GET(self):
         query = {name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()}
@@ -21,9 +21,9 @@ class _Handler(BaseHTTPRequestHandler):
             return
         rows, token = self.server.page(query["prefix"], query.get("continuation-token"))
         more = f"<IsTruncated>true</IsTruncated><NextContinuationToken>{token}</NextContinuationToken>" if token else ""
-        self._reply(f"<ListBucketResult>{more}{rows}</ListBucketResult>".encode())
+        self._response(f"<ListBucketResult>{more}{rows}</ListBucketResult>".encode())
 
-    def _reply(self, body):
+    def _response(self, body):
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -46,9 +46,9 @@ class ListingServer(ThreadingHTTPServer):
         raise NotImplementedError
 
     def get_object(self):
-        """Somebody asks for an object; no reply is sent but the end of the connection."""
+        """Somebody asks for an object; no response is sent but the end of the connection."""
 
-    def handle_error(self, *_):  # clients leave in the middle of a reply
+    def handle_error(self, *_):  # clients leave in the middle of a response
         pass
 
     @contextmanager

@@ -11,13 +11,13 @@ import h11
 
 
 class Told(NamedTuple):
-    """What was read of one reply, and of the connection behind it."""
+    """What was read of one response, and of the connection behind it."""
 
     status: int
     reason: str
     headers: "dict[str, str]"
     body: bytes
-    leftover: bytes  # what came after the reply
+    leftover: bytes  # what came after the response
     reused: Optional[bool]  # the connection takes another request; None: not known, so not compared
     interim: "Optional[list[int]]" = None  # statuses of the heads before; None: not known either
 
@@ -95,7 +95,7 @@ DIFFERENCES = {
         "transfer-encoding" in ours.headers and _FRAMING_TRAILER.search(raw)
     ),
 }
-"""Why a reply may be taken that h11 refuses -> whether it could be that, of the method, the bytes and our reading."""
+"""Why we may accept a response that h11 refuses -> whether that applies, from the method, the bytes and our reading."""
 
 
 def may_be_taken_by_us_alone(method: str, raw: bytes, ours: Told) -> bool:

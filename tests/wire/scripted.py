@@ -52,7 +52,7 @@ class Peer:
 Action = Callable[[Peer], None]
 
 
-def reply(body: bytes = b"", status: str = "200 OK", **headers: object) -> bytes:
+def response(body: bytes = b"", status: str = "200 OK", **headers: object) -> bytes:
     """A complete response of S3; a header of None is omitted."""
     given = {"content_length": len(body), "x_amz_request_id": "REQUEST", **headers}
     lines = [f"{name.replace('_', '-')}: {value}\r\n" for name, value in given.items() if value is not None]
@@ -62,7 +62,7 @@ def reply(body: bytes = b"", status: str = "200 OK", **headers: object) -> bytes
 def error(code: str, status: str, message: str = "It is so.") -> bytes:
     """An error response of S3."""
     document = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>{message}</Message></Error>"
-    return reply(document.encode(), status, x_amz_request_id="REQUEST")
+    return response(document.encode(), status, x_amz_request_id="REQUEST")
 
 
 def expect(peer: Peer) -> None:

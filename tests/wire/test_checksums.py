@@ -199,7 +199,7 @@ def test_a_crc_as_s3_writes_it(number, text):
     assert crc32_text(number) == text
 
 
-# --- What replies tell
+# --- What responses tell
 
 CRC32, SHA1 = ("x-amz-checksum-crc32", "y/Q5Jg=="), ("x-amz-checksum-sha1", KNOWN["sha1"])
 CRC32C = ("x-amz-checksum-crc32c", KNOWN["crc32c"])
@@ -221,12 +221,12 @@ TOLD = [
 
 
 @pytest.mark.parametrize(("headers", "expected"), TOLD)
-def test_what_a_reply_tells(no_awscrt, headers, expected):
+def test_what_a_response_tells(no_awscrt, headers, expected):
     assert full_object_checksum(dict(headers)) == expected
 
 
 @pytest.mark.parametrize(("headers", "expected"), TOLD)
-def test_what_a_reply_tells_where_more_can_be_computed(awscrt, headers, expected):
+def test_what_a_response_tells_where_more_can_be_computed(awscrt, headers, expected):
     assert full_object_checksum(dict(headers)) == expected
 
 

@@ -22,8 +22,8 @@ from wire.scripted import (
     end_sending,
     expect,
     expect_head,
-    reply,
     reset,
+    response,
     silence,
     stall,
 )
@@ -64,31 +64,31 @@ def take_body(connection, length, limit=100):
 # --- Heads.
 
 
-def test_replies_however_they_are_cut():
+def test_responses_however_they_are_cut():
     for pieces in cut(CONTINUE + FIRST + b"hello" + SECOND):
         connection = over(pieces)
-        head, body = connection.read_reply("GET")
+        head, body = connection.read_response("GET")
         assert (head.status, head.headers["etag"], body) == (200, '"a"', Body(Framing.LENGTH, 5))
         assert take_body(connection, 5) == b"hello"
-        head, body = connection.read_reply("GET")
+        head, body = connection.read_response("GET")
         assert (head.status, body.framing) == (404, Framing.NONE)
-        assert connection.replies == 2
+        assert connection.responses == 2
         assert not connection.has_leftover
 
 
-def test_a_hundred_replies_that_came_at_once_are_read_one_after_the_other():
+def test_a_hundred_responses_that_came_at_once_are_read_one_after_the_other():
     many = [
         b"HTTP/1.1 200 OK\r\nNumber: %d\r\nPad: %s\r\nContent-Length: 0\r\n\r\n" % (n, b"x" * 900) for n in range(200)
     ]
     connection = over([b"".join(many)])  # over what the buffer holds: heads lie across its end
     assert len(b"".join(many)) > 2 * BUFFER
     for number in range(200):
-        assert connection.read_reply("GET")[0].headers["number"] == str(number)
+        assert connection.read_response("GET")[0].headers["number"] == str(number)
 
 
-def test_what_follows_a_reply_is_seen():
+def test_what_follows_a_response_is_seen():
     connection = over([FIRST + b"hello" + b"HTTP"])
-    connection.read_reply("GET")
+    connection.read_response("GET")
     assert take_body(connection, 5) == b"hello"
     assert connection.has_leftover
     assert connection.is_stale()
@@ -98,38 +98,38 @@ def test_what_follows_a_reply_is_seen():
 def test_a_head_without_an_end_is_refused(size):
     source = Pieces([b"HTTP/1.1 200 OK\r\nX: " + b"x" * size] + [b"y" * 1000] * 100)
     with pytest.raises(ProtocolError, match="exceeds 65536 bytes"):
-        over(source).read_reply("GET")
+        over(source).read_response("GET")
     assert len(source.pieces) > 90  # and it was not read to its end first
 
 
 def test_a_head_as_long_as_is_allowed():
     start, end = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX: ", b"\r\n\r\n"
     for before in (b"", CONTINUE):
-        head, _ = over([before + start + b"x" * (MAX_HEAD - len(start + end)) + end]).read_reply("GET")
+        head, _ = over([before + start + b"x" * (MAX_HEAD - len(start + end)) + end]).read_response("GET")
         assert len(head.headers["x"]) == MAX_HEAD - len(start + end)
 
 
 @pytest.mark.parametrize(("count", "fails"), [(MAX_INTERIM - 1, False), (MAX_INTERIM, True)])
-def test_interim_replies_are_passed_over_up_to_a_limit(count, fails):
+def test_interim_responses_are_passed_over_up_to_a_limit(count, fails):
     connection = over([CONTINUE * count + OK])
     if fails:
         with pytest.raises(ProtocolError, match="interim"):
-            connection.read_reply("GET")
+            connection.read_response("GET")
     else:
-        assert connection.read_reply("GET")[0].status == 200
-        assert connection.replies == 1
+        assert connection.read_response("GET")[0].status == 200
+        assert connection.responses == 1
 
 
 @pytest.mark.parametrize("offset", range(len(FIRST)))
 def test_an_end_within_the_head(offset):
     with pytest.raises(ConnectionLost) as lost:
-        over([FIRST[:offset]]).read_reply("GET")
+        over([FIRST[:offset]]).read_response("GET")
     assert lost.value.heard is (offset > 0)
 
 
-def test_an_end_after_an_interim_reply_is_no_silent_end():
+def test_an_end_after_an_interim_response_is_no_silent_end():
     with pytest.raises(ConnectionLost) as lost:
-        over([CONTINUE]).read_reply("GET")
+        over([CONTINUE]).read_response("GET")
     assert lost.value.heard
 
 
@@ -139,7 +139,7 @@ def test_an_end_after_an_interim_reply_is_no_silent_end():
 def test_read_ahead_is_given_first_and_no_more_than_was_asked_for():
     source = Pieces([FIRST + b"hello", b"world", b"!"])
     connection = over(source)
-    connection.read_reply("GET")
+    connection.read_response("GET")
     scratch = memoryview(bytearray(4))
     reads = source.reads
     assert bytes(connection.read_some(2, scratch)) == b"he"
@@ -155,9 +155,9 @@ def test_read_ahead_is_given_first_and_no_more_than_was_asked_for():
 
 def test_nothing_is_read_beyond_the_body():
     connection = over([FIRST, b"hello" + SECOND])
-    connection.read_reply("GET")
+    connection.read_response("GET")
     assert bytes(connection.read_some(5, memoryview(bytearray(100)))) == b"hello"
-    assert connection.read_reply("GET")[0].status == 404
+    assert connection.read_response("GET")[0].status == 404
 
 
 BODIES = {
@@ -173,7 +173,7 @@ def test_documents_however_they_are_cut(body, data, after):
         connection = over(pieces)
         assert connection.read_document(body, 5) == b"abcde"
         if after:
-            assert connection.read_reply("GET")[0].status == 404
+            assert connection.read_response("GET")[0].status == 404
         assert not connection.has_leftover
 
 
@@ -187,7 +187,7 @@ def test_a_document_over_the_limit(body, data, after):
 def test_no_document():
     connection = over([SECOND])
     assert connection.read_document(Body(Framing.NONE), 0) == b""
-    assert connection.read_reply("GET")[0].status == 404
+    assert connection.read_response("GET")[0].status == 404
 
 
 def test_a_document_that_does_not_end_is_not_read_for_ever():
@@ -215,7 +215,7 @@ def test_large_documents_of_many_chunks():
     chunk = b"%x\r\n%s\r\n" % (5000, b"y" * 5000)
     connection = over([chunk * 100 + b"0\r\n\r\n" + SECOND])
     assert connection.read_document(Body(Framing.CHUNKED), 10**6) == b"y" * 500_000
-    assert connection.read_reply("GET")[0].status == 404
+    assert connection.read_response("GET")[0].status == 404
 
 
 # --- The network.
@@ -225,17 +225,17 @@ def test_bytes_that_drip(tls, connect):
     with Scripted([[expect, drip(CONTINUE + FIRST + b"hello"), drip(SECOND)]], tls) as server:
         connection = connect(server)
         connection.send(REQUEST)
-        connection.read_reply("GET")
+        connection.read_response("GET")
         assert take_body(connection, 5) == b"hello"
-        assert connection.read_reply("GET")[0].status == 404
+        assert connection.read_response("GET")[0].status == 404
 
 
 def test_a_body_of_many_records_fills_the_scratch(tls, connect):
     data = os.urandom(3 * 2**20)
-    with Scripted([[expect, answer(reply(data))]], tls) as server:
+    with Scripted([[expect, answer(response(data))]], tls) as server:
         connection = connect(server)
         connection.send(REQUEST)
-        connection.read_reply("GET")
+        connection.read_response("GET")
         got, scratch = bytearray(), memoryview(bytearray(2**20))
         while len(got) < len(data):
             got += connection.read_some(len(data) - len(got), scratch)
@@ -247,7 +247,7 @@ def test_bytes_beyond_a_body_are_seen_within_a_record(certificates, connect):
     with Scripted([[expect, answer(FIRST), answer(b"hello, world")]], certificates.server()) as server:
         connection = connect(server)
         connection.send(REQUEST)
-        connection.read_reply("GET")
+        connection.read_response("GET")
         assert take_body(connection, 5) == b"hello"
         assert connection.has_leftover  # OpenSSL has decrypted them already
         assert connection.is_stale()
@@ -264,7 +264,7 @@ def test_silence(tls, connect, sent):
         connection.send(REQUEST)
         assert done.wait(LONG)
         with pytest.raises(ConnectionLost, match=r"^no response for 0\.15 seconds$") as lost:
-            connection.read_document(connection.read_reply("GET")[1], 100)
+            connection.read_document(connection.read_response("GET")[1], 100)
         assert lost.value.heard  # who waited so long does not wait again within one try
 
 
@@ -300,7 +300,7 @@ def test_a_connection_that_breaks_is_no_end_of_a_document(connect):
     got = threading.Event()
     with Scripted([[answer(FIRST + b"abc"), lambda _: got.wait(LONG), reset]]) as server:
         connection = connect(server)
-        connection.read_reply("GET")
+        connection.read_response("GET")
         take_body(connection, 3)
         got.set()
         with pytest.raises(ConnectionLost, match="reset by peer"):
@@ -308,12 +308,12 @@ def test_a_connection_that_breaks_is_no_end_of_a_document(connect):
 
 
 @pytest.mark.parametrize("end", [close, reset, end_sending])
-def test_an_end_instead_of_a_reply(tls, connect, end):
+def test_an_end_instead_of_a_response(tls, connect, end):
     with Scripted([[expect, end]], tls) as server:
         connection = connect(server)
         connection.send(REQUEST)
         with pytest.raises(ConnectionLost) as lost:
-            connection.read_reply("GET")
+            connection.read_response("GET")
         assert not lost.value.heard
 
 
@@ -333,7 +333,7 @@ def test_sending_to_who_is_gone(tls, connect):
 def used(server, connect):
     connection = connect(server)
     connection.send(REQUEST)
-    assert connection.read_reply("GET")[0].status == 200
+    assert connection.read_response("GET")[0].status == 200
     return connection
 
 
@@ -372,7 +372,7 @@ def test_stale_or_not_with_many_files_open(connect, opened):
         assert moved.read_head().status == 100
         assert not moved.is_stale()
         moved.send(REQUEST)
-        assert moved.read_reply("GET")[0].status == 200
+        assert moved.read_response("GET")[0].status == 200
 
 
 # --- An answer, perhaps.
@@ -390,7 +390,7 @@ def test_an_answer_that_is_here_or_not(tls, connect):
         assert connection.has_answer(LONG)
         assert connection.read_head().status == 100
         assert connection.has_answer(0)  # read ahead
-        assert connection.read_reply("GET")[0].status == 200
+        assert connection.read_response("GET")[0].status == 200
         assert not connection.is_stale()
 
 
@@ -446,7 +446,7 @@ def test_a_run_of_a_file(tls, connect, file, sendfile, monkeypatch):
         connection = connect(server)
         connection.send(head_for(len(data)))
         connection.send_file(file.fileno(), 10, len(data))
-        assert connection.read_reply("PUT")[0].status == 200
+        assert connection.read_response("PUT")[0].status == 200
     assert server.requests[0].body == data
 
 

@@ -6,13 +6,13 @@ import pytest
 from metaflow_extensions.fasts3.wire.connection_errors import NO_TLS, tls_remedy
 
 
-def handshake_error(reply: bytes) -> ssl.SSLError:
+def handshake_error(response: bytes) -> ssl.SSLError:
     """What OpenSSL raises where the server's first bytes are these."""
     context = ssl.create_default_context()
     context.check_hostname = False
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        theirs.sendall(reply)
+        theirs.sendall(response)
         theirs.shutdown(socket.SHUT_WR)
         with pytest.raises(ssl.SSLError) as caught:
             context.wrap_socket(ours)

@@ -61,10 +61,10 @@ def refused(code, message=""):
 
 
 def ask(connection):
-    """One request and its reply."""
+    """One request and its response."""
     driven = Completed(connection)
     driven.send(REQUEST)
-    assert driven.read_reply("GET")[0].status == 200
+    assert driven.read_response("GET")[0].status == 200
 
 
 # --- Kept connections.
@@ -79,7 +79,7 @@ def test_a_connection_is_used_again(tls, connections_to):
         second = connections.take()
         assert second is first
         ask(second)
-        assert second.replies == 2
+        assert second.responses == 2
         second.close()
 
 

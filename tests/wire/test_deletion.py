@@ -9,7 +9,7 @@ from xml.sax.saxutils import escape
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from wire.scripted import Scripted, answer, close, error, expect, expect_perhaps, reply, silence
+from wire.scripted import Scripted, answer, close, error, expect, expect_perhaps, response, silence
 
 from metaflow_extensions.fasts3.wire.deletion import document_of, goes_with_others, parse
 from metaflow_extensions.fasts3.wire.failures import UNUSABLE, Code, TransferError
@@ -20,7 +20,7 @@ UGLY = ["a b", "<&>]]>", "\"'", "a\r\nb\tc", "100%20", "é/🦄", " a "]
 
 
 def result(*refusals, xmlns=XMLNS):
-    """A reply as S3 makes it: of (key, code, message)."""
+    """A response as S3 makes it: of (key, code, message)."""
     rows = "".join(
         f"<Error><Key>{escape(key, {chr(13): '&#13;'})}</Key><Code>{code}</Code><Message>{message}</Message></Error>"
         for key, code, message in refusals
@@ -46,7 +46,7 @@ def keys_in(document):
 
 @pytest.mark.parametrize("checksum", [None, "crc32", "sha256"])
 def test_what_is_asked(tls, transfers_with, checksum):
-    with Scripted([[expect, answer(reply(result())), silence]], tls) as server:
+    with Scripted([[expect, answer(response(result())), silence]], tls) as server:
         assert transfers_with(server, checksum=checksum).delete_objects("bucket", "does not count", keys=UGLY) == {}
     (request,) = server.requests
     assert request.method == "POST"
@@ -62,8 +62,8 @@ def test_what_is_asked(tls, transfers_with, checksum):
 
 
 def test_md5_is_sent_once_it_was_asked_for(transfers_with):
-    script = [expect, answer(error("MissingContentMD5", "400 Bad Request")), expect, answer(reply(result()))]
-    with Scripted([[*script, expect, answer(reply(result())), silence]]) as server:
+    script = [expect, answer(error("MissingContentMD5", "400 Bad Request")), expect, answer(response(result()))]
+    with Scripted([[*script, expect, answer(response(result())), silence]]) as server:
         transfers = transfers_with(server, checksum="crc32")
         for _ in range(2):
             assert transfers.delete_objects("bucket", keys=UGLY) == {}
@@ -87,7 +87,7 @@ def test_too_many_and_none_are_never_sent(transfers_with, count):
         assert failure_of(transfers_with(server).delete_objects, "bucket", keys=keys).code is Code.REJECTED
 
 
-# --- What is made of the reply.
+# --- What is made of the response.
 
 
 @pytest.mark.parametrize("xmlns", [XMLNS, ""])
@@ -97,7 +97,7 @@ def test_what_was_not_deleted_is_told(tls, transfers_with, xmlns):
         ("a\r\nb\tc", "InternalError", ""),
         ("é/🦄", "", "x" * 999),
     ]
-    with Scripted([[expect, answer(reply(result(*refusals, xmlns=xmlns))), silence]], tls) as server:
+    with Scripted([[expect, answer(response(result(*refusals, xmlns=xmlns))), silence]], tls) as server:
         told = transfers_with(server).delete_objects("bucket", keys=UGLY)
     assert told == {
         "<&>]]>": "AccessDenied: Access Denied",
@@ -109,13 +109,13 @@ def test_what_was_not_deleted_is_told(tls, transfers_with, xmlns):
 def test_what_was_deleted_may_be_told_as_well(transfers_with):
     """Not every server knows Quiet."""
     document = f"<DeleteResult{XMLNS}><Deleted><Key>a b</Key></Deleted><Deleted><Key>b</Key></Deleted></DeleteResult>"
-    with Scripted([[expect, answer(reply(document.encode())), silence]]) as server:
+    with Scripted([[expect, answer(response(document.encode())), silence]]) as server:
         assert transfers_with(server).delete_objects("bucket", keys=UGLY) == {}
 
 
 def test_a_key_that_was_not_asked_for_makes_no_sense(transfers_with):
     """What S3 refused under another name would pass for deleted."""
-    refused = reply(result(("a\nb\tc", "AccessDenied", "no")), x_amz_request_id="REQUEST")
+    refused = response(result(("a\nb\tc", "AccessDenied", "no")), x_amz_request_id="REQUEST")
     with Scripted([[expect, answer(refused), silence]]) as server:
         failure = failure_of(transfers_with(server).delete_objects, "bucket", keys=UGLY)
     assert (failure.code, failure.status, failure.request_id) == (Code.MALFORMED, 200, "REQUEST")
@@ -136,12 +136,12 @@ NONSENSE = {
 
 @pytest.mark.parametrize("document", NONSENSE.values(), ids=NONSENSE)
 def test_nonsense_is_no_success(transfers_with, document):
-    with Scripted([[expect, answer(reply(document)), silence]]) as server:
+    with Scripted([[expect, answer(response(document)), silence]]) as server:
         assert failure_of(transfers_with(server).delete_objects, "bucket", keys=UGLY).code in UNUSABLE
 
 
-def test_a_reply_that_is_cut_short_is_no_success(tls, transfers_with):
-    cut = reply(result()[:-10], content_length=len(result()))
+def test_a_response_that_is_cut_short_is_no_success(tls, transfers_with):
+    cut = response(result()[:-10], content_length=len(result()))
     with Scripted([[expect, answer(cut), close]], tls) as server:
         assert failure_of(transfers_with(server).delete_objects, "bucket", keys=UGLY).code is Code.BROKEN
 

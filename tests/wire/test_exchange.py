@@ -9,7 +9,7 @@ import zlib
 import pytest
 from wire.completed import Completed
 from wire.conftest import CREDENTIALS, NOW
-from wire.scripted import LONG, OK, Scripted, answer, close, error, expect, reply, silence
+from wire.scripted import LONG, OK, Scripted, answer, close, error, expect, response, silence
 
 from metaflow_extensions.fasts3.wire import exchange as module
 from metaflow_extensions.fasts3.wire.blocking import complete
@@ -38,8 +38,10 @@ def failure_of(exchange, *arguments, **named):
 
 def test_a_request(exchange_with):
     with Scripted([[expect, answer(OK), silence]]) as server:
-        reply_to = ask(exchange_with(server), "GetObject", "bucket", "a b/ü?", [("b", "2 +"), ("a", "")], {"x-y": "z"})
-        assert reply_to.document() == b""
+        response_to = ask(
+            exchange_with(server), "GetObject", "bucket", "a b/ü?", [("b", "2 +"), ("a", "")], {"x-y": "z"}
+        )
+        assert response_to.document() == b""
     (request,) = server.requests
     assert (request.method, request.target) == ("GET", "/bucket/a%20b/%C3%BC%3F?a=&b=2%20%2B")
     assert request.headers["host"] == f"{server.host}:{server.port}"
@@ -193,7 +195,7 @@ def test_a_key_that_is_no_text_is_rejected(transfers_with):
     assert failed.value.failure.code is Code.REJECTED
 
 
-# --- Replies.
+# --- Responses.
 
 
 @pytest.mark.parametrize(
@@ -217,7 +219,7 @@ def test_errors(tls, exchange_with, code, status, expected):
 
 
 def test_an_error_without_a_document(exchange_with):
-    head = reply(status="404 Not Found", content_length=300, x_amz_request_id="R")
+    head = response(status="404 Not Found", content_length=300, x_amz_request_id="R")
     with Scripted([[expect, answer(head), expect, answer(OK), silence]]) as server:
         exchange = exchange_with(server)
         failure = failure_of(exchange, "HeadObject", "bucket", "key")
@@ -233,7 +235,7 @@ def test_an_error_without_a_document(exchange_with):
 def test_errors_in_all_framings(exchange_with, framing):
     document = b"<Error><Code>SlowDown</Code></Error>"
     body = b"%x\r\n%s\r\n0\r\n\r\n" % (len(document), document) if "transfer_encoding" in framing else document
-    with Scripted([[expect, answer(reply(body, "503 Slow Down", **framing)), close]]) as server:
+    with Scripted([[expect, answer(response(body, "503 Slow Down", **framing)), close]]) as server:
         assert failure_of(exchange_with(server)).s3_code == "SlowDown"
 
 
@@ -255,13 +257,13 @@ def test_an_error_that_is_cut_short_is_broken(exchange_with):
 
 def test_of_an_error_page_that_does_not_end_the_status_counts(exchange_with, monkeypatch):
     monkeypatch.setattr(module, "MAX_ERROR", 1000)
-    with Scripted([[expect, answer(reply(b"x" * 1001, "403 No")), silence]]) as server:
+    with Scripted([[expect, answer(response(b"x" * 1001, "403 No")), silence]]) as server:
         failure = failure_of(exchange_with(server))
     assert (failure.code, failure.status) == (Code.ACCESS_DENIED, 403)
 
 
 def test_a_document_over_the_limit_ends_the_connection(exchange_with):
-    script = [expect, answer(reply(b"x" * 1001)), silence]
+    script = [expect, answer(response(b"x" * 1001)), silence]
     with Scripted([script, [expect, answer(OK), silence]]) as server:
         exchange = exchange_with(server)
         with pytest.raises(TransferError) as failed, complete(exchange.ask(*ASKED)) as long:
@@ -271,11 +273,11 @@ def test_a_document_over_the_limit_ends_the_connection(exchange_with):
     assert server.accepted == 2
 
 
-def test_what_follows_a_reply_is_not_the_next_reply(tls, exchange_with):
+def test_what_follows_a_response_is_not_the_next_response(tls, exchange_with):
     """Whoever can make a server say more than it means to must not choose what the next request is answered."""
-    injected = reply(b"somebody else's")
+    injected = response(b"somebody else's")
     with Scripted(
-        [[expect, answer(reply(b"mine") + injected), silence], [expect, answer(reply(b"next")), silence]], tls
+        [[expect, answer(response(b"mine") + injected), silence], [expect, answer(response(b"next")), silence]], tls
     ) as server:
         exchange = exchange_with(server)
         assert ask(exchange).document() == b"mine"
@@ -293,9 +295,9 @@ def take(answered, count):
 @pytest.mark.parametrize("size", [1, 5, 3 * 2**20])
 def test_nor_is_what_comes_with_the_last_byte_of_its_body(tls, exchange_with, size):
     """A body is read to its end, and not beyond: what is in the same packet is still there when it has been read."""
-    body, injected, taken = b"x" * size, reply(b"somebody else's"), threading.Event()
-    first = [expect, answer(reply(body)[:-1]), lambda _: taken.wait(LONG), answer(body[-1:] + injected), silence]
-    with Scripted([first, [expect, answer(reply(b"next")), silence]], tls) as server:
+    body, injected, taken = b"x" * size, response(b"somebody else's"), threading.Event()
+    first = [expect, answer(response(body)[:-1]), lambda _: taken.wait(LONG), answer(body[-1:] + injected), silence]
+    with Scripted([first, [expect, answer(response(b"next")), silence]], tls) as server:
         exchange = exchange_with(server)
         answered = ask(exchange)
         got = take(answered, size - 1)
@@ -307,8 +309,8 @@ def test_nor_is_what_comes_with_the_last_byte_of_its_body(tls, exchange_with, si
     assert server.accepted == 2
 
 
-def test_the_body_of_a_head_s_reply_is_not_the_next_reply(exchange_with):
-    with Scripted([[expect, answer(reply(OK)), silence], [expect, answer(reply(b"next")), silence]]) as server:
+def test_the_body_of_a_head_s_response_is_not_the_next_response(exchange_with):
+    with Scripted([[expect, answer(response(OK)), silence], [expect, answer(response(b"next")), silence]]) as server:
         exchange = exchange_with(server)
         ask(exchange, "HeadObject", "bucket", "key").finish()
         assert ask(exchange).document() == b"next"
@@ -317,15 +319,15 @@ def test_the_body_of_a_head_s_reply_is_not_the_next_reply(exchange_with):
 @pytest.mark.parametrize("last", [{"connection": "close"}, {"content_length": None}], ids=["said", "by its end"])
 def test_a_connection_that_is_not_kept(tls, exchange_with, last):
     with Scripted(
-        [[expect, answer(reply(b"one", **last)), close], [expect, answer(reply(b"two")), silence]], tls
+        [[expect, answer(response(b"one", **last)), close], [expect, answer(response(b"two")), silence]], tls
     ) as server:
         exchange = exchange_with(server)
         assert ask(exchange).document() == b"one"
         assert ask(exchange).document() == b"two"
 
 
-def test_a_reply_that_was_dropped(exchange_with):
-    with Scripted([[expect, answer(reply(b"one")), silence], [expect, answer(reply(b"two")), silence]]) as server:
+def test_a_response_that_was_dropped(exchange_with):
+    with Scripted([[expect, answer(response(b"one")), silence], [expect, answer(response(b"two")), silence]]) as server:
         exchange = exchange_with(server)
         with ask(exchange).inner:
             pass
@@ -333,7 +335,7 @@ def test_a_reply_that_was_dropped(exchange_with):
 
 
 def test_tls_sessions_are_used_again(certificates, exchange_with):
-    with Scripted([[expect, answer(reply(connection="close"))]] * 3, certificates.server()) as server:
+    with Scripted([[expect, answer(response(connection="close"))]] * 3, certificates.server()) as server:
         exchange = exchange_with(server)
         for _ in range(3):
             ask(exchange).finish()
@@ -342,7 +344,7 @@ def test_tls_sessions_are_used_again(certificates, exchange_with):
 
 def test_threads_share_one_exchange(tls, exchange_with):
     both = threading.Barrier(4, timeout=LONG)
-    script = [expect, lambda _: both.wait(), lambda peer: answer(reply(peer.request.target.encode()))(peer), silence]
+    script = [expect, lambda _: both.wait(), lambda peer: answer(response(peer.request.target.encode()))(peer), silence]
     got = {}
     with Scripted([script] * 4, tls) as server:
         exchange = exchange_with(server)
@@ -416,8 +418,8 @@ DENIED = b"<Error><Code>AccessDenied</Code><Message>No.</Message></Error>"
 @pytest.mark.parametrize(
     ("operation", "refusal"),
     [
-        ("GetObject", reply(SKEWED, "403 Forbidden", date=LATER)),
-        ("HeadObject", reply(status="403 Forbidden", date=LATER)),  # which has no body to say why
+        ("GetObject", response(SKEWED, "403 Forbidden", date=LATER)),
+        ("HeadObject", response(status="403 Forbidden", date=LATER)),  # which has no body to say why
     ],
 )
 def test_after_a_refusal_requests_are_signed_for_the_server_s_time(exchange_with, operation, refusal):
@@ -431,12 +433,12 @@ def test_after_a_refusal_requests_are_signed_for_the_server_s_time(exchange_with
 @pytest.mark.parametrize("date", ["Fri, 15 Jan 2027 08:00:01 GMT", "yesterday", None])
 def test_another_refusal_is_none_of_the_clock_s(exchange_with, date):
     given = {"date": date} if date else {}
-    refusal, why = reply(status="403 Forbidden", **given), reply(DENIED, "403 Forbidden", **given)
+    refusal, why = response(status="403 Forbidden", **given), response(DENIED, "403 Forbidden", **given)
     with Scripted([[expect, answer(refusal), expect, answer(why), silence]]) as server:
         assert failure_of(exchange_with(server), "HeadObject", "bucket", "key").code is Code.ACCESS_DENIED
 
 
 def test_the_seconds_that_s3_asks_to_be_left_alone(exchange_with):
-    with Scripted([[expect, answer(reply(status="503 Slow Down", retry_after=7)), silence]]) as server:
+    with Scripted([[expect, answer(response(status="503 Slow Down", retry_after=7)), silence]]) as server:
         failure = failure_of(exchange_with(server))
     assert (failure.code, failure.retry_after) == (Code.BUSY, 7.0)

@@ -158,7 +158,7 @@ def test_a_second_that_can_t_be_made_is_made_when_it_can():
 def test_threads_make_one_second_and_each_of_their_requests_is_done_once():
     buckets = [f"b{number}" for number in range(5)]
     both = Both(untold(*buckets))
-    count, replies = 8, []
+    count, responses = 8, []
     start, inside = threading.Barrier(count), threading.Barrier(count)
 
     class Together(First):
@@ -172,14 +172,14 @@ def test_threads_make_one_second_and_each_of_their_requests_is_done_once():
 
     def work(number):
         start.wait()
-        replies.append(both.call("head", buckets[number % 5], number))
+        responses.append(both.call("head", buckets[number % 5], number))
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(count)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(replies) == sorted(f"second: head {buckets[number % 5]}" for number in range(count))
+    assert sorted(responses) == sorted(f"second: head {buckets[number % 5]}" for number in range(count))
     assert sorted(call[2][0] for call in both.second.calls) == list(range(count))
     assert both.made == 1
     assert sorted(both.fallback.reasons) == buckets

@@ -26,7 +26,7 @@ from metaflow_extensions.fasts3.wire.http11 import (
 
 
 class Read(NamedTuple):
-    """What was read of one reply."""
+    """What was read of one response."""
 
     interim: "list[int]"
     head: Head
@@ -36,7 +36,7 @@ class Read(NamedTuple):
 
 
 class Reading:
-    """Reads one reply from pieces, as a connection does from a socket."""
+    """Reads one response from pieces, as a connection does from a socket."""
 
     def __init__(self, method):
         self._method = method
@@ -108,7 +108,7 @@ CHUNKED = {"transfer-encoding": "chunked"}
 CHUNKED_HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 TWO = {"content-length": "2"}
 
-REPLIES = [
+RESPONSES = [
     pytest.param(
         "GET", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", ok(TWO, Framing.LENGTH, b"hi"), id="Content-Length"
     ),
@@ -254,14 +254,14 @@ REPLIES = [
 ]
 
 
-@pytest.mark.parametrize(("method", "raw", "expected"), REPLIES)
-def test_replies_however_they_are_cut(method, raw, expected):
+@pytest.mark.parametrize(("method", "raw", "expected"), RESPONSES)
+def test_responses_however_they_are_cut(method, raw, expected):
     for pieces in cuts(raw):
         assert read(pieces, method) == expected
 
 
-@pytest.mark.parametrize(("method", "raw", "expected"), REPLIES)
-def test_a_reply_that_is_cut_short_is_not_whole(method, raw, expected):
+@pytest.mark.parametrize(("method", "raw", "expected"), RESPONSES)
+def test_a_response_that_is_cut_short_is_not_whole(method, raw, expected):
     needed = len(raw) - len(expected.leftover)
     if expected.framing is Framing.CLOSE:
         assert read([raw], method, ended=False) is None
@@ -347,7 +347,7 @@ REFUSED_CHUNKS = {
     "a CR too many": b"2\r\nhi\r\r\n0\r\n\r\n",
     "a CR in an extension": b"2;a\rb\r\nhi\r\n0\r\n\r\n",
     "a NUL in an extension": b"2;a\0b\r\nhi\r\n0\r\n\r\n",
-    "the next reply as trailers": b"2\r\nhi\r\n0\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+    "the next response as trailers": b"2\r\nhi\r\n0\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
     "a trailer without a name": b"0\r\n: x\r\n\r\n",
     "a trailer with a space in its name": b"0\r\na b: x\r\n\r\n",
     "a NUL in a trailer": b"0\r\na: x\0\r\n\r\n",
@@ -520,8 +520,8 @@ def chunked(draw):
 
 
 @st.composite
-def replies(draw):
-    """A method, and a reply to it with what follows on the connection."""
+def responses(draw):
+    """A method, and a response to it with what follows on the connection."""
     raw = b""
     for status in draw(st.lists(st.sampled_from([100, 102, 103, 199]), max_size=2)):
         raw += b"HTTP/1.1 %d Wait" % status + END + b"".join(line + END for line in draw(fields())) + END
@@ -561,9 +561,9 @@ def told_by_us(method, pieces):
 
 
 @EXAMPLES
-@given(reply=replies(), data=st.data())
-def test_replies_are_read_as_h11_reads_them(reply, data):
-    method, raw = reply
+@given(response=responses(), data=st.data())
+def test_responses_are_read_as_h11_reads_them(response, data):
+    method, raw = response
     at = data.draw(st.integers(0, len(raw)))
     ours, theirs = told_by_us(method, [raw[:at], raw[at:]]), told_by_h11(method, raw)
     assert agree(ours, theirs), (ours, theirs)
@@ -574,13 +574,13 @@ SPOILERS = [b"\r", b"\n", b"\0", b" ", b"\t", b":", b";", b",", b"-", b"+", b"0"
 
 @settings(EXAMPLES, max_examples=1500)
 @given(
-    reply=st.sampled_from([case.values[:2] for case in REPLIES]),
+    response=st.sampled_from([case.values[:2] for case in RESPONSES]),
     spoilt=st.lists(
         st.tuples(st.floats(0, 1), st.sampled_from([b"", *SPOILERS]), st.integers(0, 2)), min_size=1, max_size=3
     ),
 )
-def test_spoilt_replies_are_refused_or_read_as_h11_reads_them(reply, spoilt):
-    method, raw = reply
+def test_spoilt_responses_are_refused_or_read_as_h11_reads_them(response, spoilt):
+    method, raw = response
     for where, spoiler, removed in spoilt:
         at = int(where * len(raw))
         raw = raw[:at] + spoiler + raw[at + removed :]

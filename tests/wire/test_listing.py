@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from metaflow_extensions.fasts3.wire import listing as wire_listing
 from metaflow_extensions.fasts3.wire.blocking import complete
-from metaflow_extensions.fasts3.wire.exchange import Reply
+from metaflow_extensions.fasts3.wire.exchange import Response
 from metaflow_extensions.fasts3.wire.failures import UNUSABLE, Code, Failure, TransferError
 from metaflow_extensions.fasts3.wire.listing import BucketTransfers, parse_page
 from metaflow_extensions.fasts3.wire.transfers import DetailedObject, ListedObject, Page
@@ -67,12 +67,12 @@ def parsed_by_boto3():
 
     def parse(document, details=False):
         answer.append(document)
-        reply = client.list_objects_v2(Bucket="bucket")
-        rows = reply.get("Contents", ())
+        response = client.list_objects_v2(Bucket="bucket")
+        rows = response.get("Contents", ())
         return Page(
             [detailed(row) if details else ListedObject(row["Key"], row["Size"]) for row in rows],
-            [row["Prefix"] for row in reply.get("CommonPrefixes", ())],
-            reply.get("NextContinuationToken") if reply["IsTruncated"] else None,
+            [row["Prefix"] for row in response.get("CommonPrefixes", ())],
+            response.get("NextContinuationToken") if response["IsTruncated"] else None,
         )
 
     yield parse
@@ -325,8 +325,8 @@ def test_what_is_broken_is_told_in_one_short_sentence():
 # --- Requests and tokens
 
 
-class Exchange(Reply):
-    """Answers every request with a document, or with a failure; keeps what was asked. Also the reply itself."""
+class Exchange(Response):
+    """Answers every request with a document, or with a failure; keeps what was asked. Also the response itself."""
 
     head = SimpleNamespace(status=200, headers={"x-amz-request-id": "REQUEST"})
 

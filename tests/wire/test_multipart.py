@@ -6,7 +6,7 @@ import zlib
 from xml.etree import ElementTree
 
 import pytest
-from wire.scripted import Scripted, answer, close, error, expect, reply, silence
+from wire.scripted import Scripted, answer, close, error, expect, response, silence
 
 from metaflow_extensions.fasts3.wire.conditions import ABSENT
 from metaflow_extensions.fasts3.wire.failures import UNUSABLE, Code, TransferError
@@ -30,7 +30,7 @@ def failure_of(call, *arguments, **named):
 
 def chunked(*pieces):
     body = b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
-    return reply(body, content_length=None, transfer_encoding="chunked")
+    return response(body, content_length=None, transfer_encoding="chunked")
 
 
 # --- Create.
@@ -41,7 +41,7 @@ def test_create(tls, transfers_with, checksum):
     document = (
         b"<InitiateMultipartUploadResult><Key>k</Key><UploadId>a&amp;b</UploadId></InitiateMultipartUploadResult>"
     )
-    with Scripted([[expect, answer(reply(document)), silence]], tls) as server:
+    with Scripted([[expect, answer(response(document)), silence]], tls) as server:
         headers = PutHeaders("text/x", {"one": "1"}, "AES256", {"cache-control": "no-store"})
         assert transfers_with(server, checksum=checksum).create_upload("bucket", "a key", headers) == "a&b"
     (request,) = server.requests
@@ -66,7 +66,7 @@ def test_create(tls, transfers_with, checksum):
     ids=["nothing", "no id", "an empty one", "cut short", "another", "no XML"],
 )
 def test_create_without_an_upload_id(transfers_with, document):
-    with Scripted([[expect, answer(reply(document)), silence]]) as server:
+    with Scripted([[expect, answer(response(document)), silence]]) as server:
         failure = failure_of(transfers_with(server).create_upload, "bucket", "key")
     assert failure.code in UNUSABLE
     assert "UploadId" in failure.message or failure.code is Code.NOT_S3
@@ -83,7 +83,7 @@ def test_a_part(tls, transfers_with, tmp_path, way):
     given = {"body": DATA}
     if way == "file":
         given = {"path": str(tmp_path / "f"), "position": 6, "length": len(DATA)}
-    with Scripted([[expect, answer(reply(etag='"e"', x_amz_checksum_crc32="from S3")), silence]], tls) as server:
+    with Scripted([[expect, answer(response(etag='"e"', x_amz_checksum_crc32="from S3")), silence]], tls) as server:
         transfers = transfers_with(server, checksum="crc32", sign_payload=not tls)
         assert transfers.upload_part(*UPLOAD, 7, **given) == {"ETag": '"e"', "ChecksumCRC32": "from S3"}
     (request,) = server.requests
@@ -106,7 +106,7 @@ def test_a_part(tls, transfers_with, tmp_path, way):
     ],
 )
 def test_what_is_told_of_a_part(transfers_with, checksum, headers, expected):
-    with Scripted([[expect, answer(reply(**headers)), silence]]) as server:
+    with Scripted([[expect, answer(response(**headers)), silence]]) as server:
         assert transfers_with(server, checksum=checksum).upload_part(*UPLOAD, 1, b"x") == expected
 
 
@@ -127,7 +127,7 @@ def test_a_file_that_is_too_short_for_its_part(transfers_with, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "framed", [reply(COMPLETED), chunked(*(COMPLETED[n : n + 30] for n in range(0, len(COMPLETED), 30)))]
+    "framed", [response(COMPLETED), chunked(*(COMPLETED[n : n + 30] for n in range(0, len(COMPLETED), 30)))]
 )
 def test_complete(tls, transfers_with, framed):
     with Scripted([[expect, answer(framed), silence]], tls) as server:
@@ -145,7 +145,7 @@ def test_complete(tls, transfers_with, framed):
 
 def test_what_parts_are_called_is_text(transfers_with):
     ugly = {"ETag": "\"<&>'ü</ETag>", "ChecksumCRC32": "a+/=&"}
-    with Scripted([[expect, answer(reply(COMPLETED)), silence]]) as server:
+    with Scripted([[expect, answer(response(COMPLETED)), silence]]) as server:
         transfers_with(server).complete_upload(*UPLOAD, [ugly])
     (part,) = ElementTree.fromstring(server.requests[0].body)
     assert {one.tag[len(S3) :]: one.text for one in part} == {**ugly, "PartNumber": "1"}
@@ -182,18 +182,18 @@ def test_an_error_in_a_200(tls, transfers_with, code, expected):
 
 
 CUT = {
-    "nothing": reply(b""),
-    "the beginning": reply(COMPLETED[:-10]),
-    "only spaces": reply(b"     "),
-    "no XML": reply(b"done!"),
+    "nothing": response(b""),
+    "the beginning": response(COMPLETED[:-10]),
+    "only spaces": response(b"     "),
+    "no XML": response(b"done!"),
     "chunks that end": chunked(COMPLETED[:60]),
     "chunks that don't": chunked(COMPLETED)[:-5],
-    "a length that is not reached": reply(COMPLETED[:-10], content_length=len(COMPLETED)),
+    "a length that is not reached": response(COMPLETED[:-10], content_length=len(COMPLETED)),
 }
 
 
 @pytest.mark.parametrize("data", CUT.values(), ids=CUT)
-def test_a_reply_that_is_cut_short_is_no_success(tls, transfers_with, data):
+def test_a_response_that_is_cut_short_is_no_success(tls, transfers_with, data):
     with Scripted([[expect, answer(data), close]], tls) as server:
         assert failure_of(transfers_with(server).complete_upload, *UPLOAD, PARTS).code in UNUSABLE
 
@@ -201,7 +201,7 @@ def test_a_reply_that_is_cut_short_is_no_success(tls, transfers_with, data):
 def test_another_root_is_a_success(transfers_with):
     """Not every server calls it as S3 does."""
     document = b"<completeMultipartUploadResult><ETag>e</ETag></completeMultipartUploadResult>"
-    with Scripted([[expect, answer(reply(document)), silence]]) as server:
+    with Scripted([[expect, answer(response(document)), silence]]) as server:
         assert transfers_with(server).complete_upload(*UPLOAD, PARTS) == "e"
 
 
@@ -209,7 +209,7 @@ def test_another_root_is_a_success(transfers_with):
 
 
 def test_abort(transfers_with):
-    with Scripted([[expect, answer(reply(status="204 No Content", content_length=None)), silence]]) as server:
+    with Scripted([[expect, answer(response(status="204 No Content", content_length=None)), silence]]) as server:
         transfers_with(server).abort_upload(*UPLOAD)
     (request,) = server.requests
     assert (request.method, request.target) == ("DELETE", "/bucket/a%20key?uploadId=id%2F%2B%3D%26%3F")

@@ -23,8 +23,8 @@ from wire.scripted import (
     expect,
     expect_head,
     expect_perhaps,
-    reply,
     reset,
+    response,
     silence,
 )
 
@@ -71,14 +71,16 @@ def get(transfers_with, path):
 
 
 def test_an_object(tls, get, path):
-    with Scripted([[expect, answer(reply(DATA, etag='"e"')), silence]], tls) as server:
+    with Scripted([[expect, answer(response(DATA, etag='"e"')), silence]], tls) as server:
         got = get(server)
     assert got == (ObjectInfo(len(DATA), '"e"', None, {}, None, None), 0, len(DATA), len(DATA), *[None] * 4)
     assert path.read_bytes() == DATA
 
 
 def test_an_object_byte_by_byte(tls, get, path):
-    with Scripted([[expect, drip(reply(DATA[:500], x_amz_checksum_crc32=crc32(DATA[:500]))), silence]], tls) as server:
+    with Scripted(
+        [[expect, drip(response(DATA[:500], x_amz_checksum_crc32=crc32(DATA[:500]))), silence]], tls
+    ) as server:
         get(server)
     assert path.read_bytes() == DATA[:500]
 
@@ -86,7 +88,7 @@ def test_an_object_byte_by_byte(tls, get, path):
 @pytest.mark.parametrize("pieces", [answer, drip], ids=["at once", "byte by byte"])
 def test_an_object_in_steps(tls, get, path, pieces):
     with Scripted(
-        [[expect, pieces(reply(DATA[:5000], x_amz_checksum_crc32=crc32(DATA[:5000]))), silence]], tls
+        [[expect, pieces(response(DATA[:5000], x_amz_checksum_crc32=crc32(DATA[:5000]))), silence]], tls
     ) as server:
         got = get(server, allowance=Allowance(Bandwidth(1e6)))
     assert (got.received, got.verified) == (5000, "crc32")
@@ -94,7 +96,7 @@ def test_an_object_in_steps(tls, get, path, pieces):
 
 
 def test_waiting_for_the_limit_is_not_waiting_for_the_server(tls, get, path):
-    with Scripted([[expect, answer(reply(DATA[:50_000])), silence]], tls) as server:
+    with Scripted([[expect, answer(response(DATA[:50_000])), silence]], tls) as server:
         get(server, template={"read_timeout": 1.0}, allowance=Allowance(Bandwidth(3e4)))
     assert path.read_bytes() == DATA[:50_000]
 
@@ -102,21 +104,21 @@ def test_waiting_for_the_limit_is_not_waiting_for_the_server(tls, get, path):
 @pytest.mark.parametrize("end", [close, reset])
 @pytest.mark.parametrize("sent", [0, 1, len(DATA) - 1])
 def test_a_body_that_is_cut_short(tls, get, end, sent):
-    head = reply(content_length=len(DATA))
+    head = response(content_length=len(DATA))
     with Scripted([[expect, answer(head + DATA[:sent]), end]], tls) as server:
         assert failure_of(get, server).code in (Code.BROKEN, Code.UNREACHABLE)
 
 
 def test_a_body_that_stops(tls, get):
-    with Scripted([[expect, answer(reply(b"abc", content_length=10)), silence]], tls) as server:
+    with Scripted([[expect, answer(response(b"abc", content_length=10)), silence]], tls) as server:
         failure = failure_of(get, server, template={"read_timeout": 0.5})
     assert failure.code is Code.BROKEN
     assert "no response for 0.5 seconds" in failure.message
 
 
 def test_more_than_was_said_is_not_part_of_the_object(tls, transfers_with, path):
-    two = [expect, answer(reply(b"two")), silence]
-    with Scripted([[expect, answer(reply(b"one, and more", content_length=3)), silence], two], tls) as server:
+    two = [expect, answer(response(b"two")), silence]
+    with Scripted([[expect, answer(response(b"one, and more", content_length=3)), silence], two], tls) as server:
         transfers = transfers_with(server)
         transfers.get("bucket", "key", str(path))
         assert path.read_bytes() == b"one"
@@ -136,31 +138,31 @@ def test_more_than_was_said_is_not_part_of_the_object(tls, transfers_with, path)
 )
 def test_lengths_that_are_none(get, path, headers):
     path.write_bytes(b"before")
-    with Scripted([[expect, answer(reply(b"abcde", **headers)), close]]) as server:
+    with Scripted([[expect, answer(response(b"abcde", **headers)), close]]) as server:
         assert failure_of(get, server).code in UNUSABLE
     assert path.read_bytes() == b"before"
 
 
 def test_an_empty_object(tls, get, path):
     path.write_bytes(b"before")
-    with Scripted([[expect, answer(reply(x_amz_checksum_crc32="AAAAAA==")), silence]], tls) as server:
+    with Scripted([[expect, answer(response(x_amz_checksum_crc32="AAAAAA==")), silence]], tls) as server:
         assert get(server, crc=True)[1:7] == (0, 0, 0, 0, "AAAAAA==", "crc32")
     assert path.read_bytes() == b""
 
 
 def test_no_content_is_no_object(get):
-    with Scripted([[expect, answer(reply(status="204 No Content", content_length=None)), silence]]) as server:
+    with Scripted([[expect, answer(response(status="204 No Content", content_length=None)), silence]]) as server:
         assert failure_of(get, server).code in UNUSABLE
 
 
 def test_a_head_without_a_length(transfers_with):
-    with Scripted([[expect, answer(reply(content_length=None)), silence]]) as server:
+    with Scripted([[expect, answer(response(content_length=None)), silence]]) as server:
         assert transfers_with(server).head("bucket", "key").size is None
 
 
 def test_a_head_tells_the_size_and_brings_no_body(transfers_with):
     with Scripted(
-        [[expect, answer(reply(content_length=5)), expect, answer(reply(content_length=6)), silence]]
+        [[expect, answer(response(content_length=5)), expect, answer(response(content_length=6)), silence]]
     ) as server:
         transfers = transfers_with(server)
         assert transfers.head("bucket", "key").size == 5
@@ -171,7 +173,7 @@ def test_a_head_tells_the_size_and_brings_no_body(transfers_with):
 
 
 def part(header, body=b"abcde", status="206 Partial Content", **headers):
-    return reply(body, status, content_range=header, **headers)
+    return response(body, status, content_range=header, **headers)
 
 
 def test_a_range(tls, get, path):
@@ -207,7 +209,7 @@ def test_a_content_range_that_lies(get, path, header, expected):
 
 def test_a_range_that_was_ignored(get, path):
     path.write_bytes(b"before")
-    with Scripted([[expect, answer(reply(DATA)), silence]]) as server:
+    with Scripted([[expect, answer(response(DATA)), silence]]) as server:
         assert failure_of(get, server, byte_range="bytes=10-14", position=3).code is Code.REJECTED
     assert path.read_bytes() == b"before"
 
@@ -241,15 +243,15 @@ WORTH_A_REQUEST = len(DATA) * 2 // 3  # the largest limit: what is beyond half a
 @pytest.mark.parametrize("limit", [0, 1, 1000, WORTH_A_REQUEST])
 def test_a_limit(tls, get, path, limit):
     sums = {"x_amz_checksum_crc32": crc32(DATA)}
-    with Scripted([[expect, answer_perhaps(reply(DATA, **sums)), silence]], tls) as server:
+    with Scripted([[expect, answer_perhaps(response(DATA, **sums)), silence]], tls) as server:
         got = get(server, limit=limit)
     assert got[1:7] == (0, len(DATA), limit, zlib.crc32(DATA[:limit]), crc32(DATA), None)
     assert path.read_bytes() == DATA[:limit]
 
 
-def test_the_rest_of_a_limited_object_is_not_the_next_reply(transfers_with, path):
-    two = [expect, answer(reply(b"two")), silence]
-    with Scripted([[expect, answer_perhaps(reply(DATA)), silence], two]) as server:
+def test_the_rest_of_a_limited_object_is_not_the_next_response(transfers_with, path):
+    two = [expect, answer(response(b"two")), silence]
+    with Scripted([[expect, answer_perhaps(response(DATA)), silence], two]) as server:
         transfers = transfers_with(server)
         transfers.get("bucket", "key", str(path), limit=10)
         transfers.get("bucket", "key", str(path))
@@ -258,21 +260,21 @@ def test_the_rest_of_a_limited_object_is_not_the_next_reply(transfers_with, path
 
 @pytest.mark.parametrize("limit", [WORTH_A_REQUEST + 1, len(DATA), len(DATA) + 1])
 def test_a_limit_that_limits_nothing(get, path, limit):
-    with Scripted([[expect, answer(reply(DATA)), silence]]) as server:
+    with Scripted([[expect, answer(response(DATA)), silence]]) as server:
         assert get(server, limit=limit)[2:4] == (len(DATA), len(DATA))
     assert path.read_bytes() == DATA
 
 
 def test_a_share_is_told_before_its_bytes_come(tls, get, path):
-    told, head = threading.Event(), len(reply(DATA)) - len(DATA)
-    body = [lambda _: told.wait(LONG) or pytest.fail("nobody was told"), answer_perhaps(reply(DATA)[head:]), silence]
+    told, head = threading.Event(), len(response(DATA)) - len(DATA)
+    body = [lambda _: told.wait(LONG) or pytest.fail("nobody was told"), answer_perhaps(response(DATA)[head:]), silence]
     beginnings = []
 
     def begun(beginning):
         beginnings.append((*beginning[1:5], path.read_bytes()))
         told.set()
 
-    with Scripted([[expect, answer(reply(DATA)[:head]), *body]], tls) as server:
+    with Scripted([[expect, answer(response(DATA)[:head]), *body]], tls) as server:
         got = get(server, limit=1000, ways=100, begun=begun)
     assert beginnings == [(0, len(DATA), 2000, None, b"")]
     assert got[1:4] == (0, len(DATA), 2000)
@@ -281,21 +283,21 @@ def test_a_share_is_told_before_its_bytes_come(tls, get, path):
 
 def test_what_a_broken_share_brought_counts(tls, get, path):
     sums = {"x_amz_checksum_crc32": crc32(DATA)}
-    head = len(reply(DATA, **sums)) - len(DATA)
-    with Scripted([[expect, answer(reply(DATA, **sums)[: head + 1500]), close]], tls) as server:
+    head = len(response(DATA, **sums)) - len(DATA)
+    with Scripted([[expect, answer(response(DATA, **sums)[: head + 1500]), close]], tls) as server:
         got = get(server, limit=1000, ways=100, begun=lambda _: None)
     assert got[1:7] == (0, len(DATA), 1500, zlib.crc32(DATA[:1500]), crc32(DATA), None)
     assert path.read_bytes() == DATA[:1500]
 
 
 def test_nobody_hears_of_an_object_that_one_response_brings(get, path):
-    with Scripted([[expect, answer(reply(DATA)), silence]]) as server:
+    with Scripted([[expect, answer(response(DATA)), silence]]) as server:
         assert get(server, limit=len(DATA) - 1, ways=2, begun=lambda _: pytest.fail("told"))[2:4] == (len(DATA),) * 2
 
 
 def test_a_file_that_others_write_to_is_not_emptied(get, path):
     path.write_bytes(b"0123456789")
-    with Scripted([[expect, answer(reply(b"abc", content_range="bytes 0-2/10")), silence]]) as server:
+    with Scripted([[expect, answer(response(b"abc", content_range="bytes 0-2/10")), silence]]) as server:
         get(server, byte_range="bytes=0-2", keep=True)
     assert path.read_bytes() == b"abc3456789"
 
@@ -311,7 +313,13 @@ SUMS = {
 def test_checksums_that_are_right_and_wrong(tls, transfers_with, path, algorithm):
     right, wrong = SUMS[algorithm](DATA), SUMS[algorithm](b"other")
     header = f"x_amz_checksum_{algorithm}"
-    script = [expect, answer(reply(DATA, **{header: right})), expect, answer(reply(DATA, **{header: wrong})), silence]
+    script = [
+        expect,
+        answer(response(DATA, **{header: right})),
+        expect,
+        answer(response(DATA, **{header: wrong})),
+        silence,
+    ]
     with Scripted([script], tls) as server:
         transfers = transfers_with(server)
         assert transfers.get("bucket", "key", str(path)).verified == algorithm
@@ -336,7 +344,7 @@ def test_checksums_that_awscrt_computes(get, path, algorithm, monkeypatch):
     value = b64((sum(DATA) % 2**32).to_bytes(4, "big"))
     told = checksums.Checksum(algorithm, value)
     monkeypatch.setattr(module, "full_object_checksum", lambda _: told)
-    with Scripted([[expect, answer(reply(DATA)), silence]]) as server:
+    with Scripted([[expect, answer(response(DATA)), silence]]) as server:
         got = get(server, crc=True)
     assert got.crc == zlib.crc32(DATA)  # whatever else was compared
     assert got.whole_crc is None
@@ -344,7 +352,7 @@ def test_checksums_that_awscrt_computes(get, path, algorithm, monkeypatch):
 
 def test_a_checksum_of_parts_says_nothing_of_the_whole(get, path):
     headers = {"x_amz_checksum_crc32": "AAAAAA==-3", "x_amz_checksum_type": "COMPOSITE"}
-    with Scripted([[expect, answer(reply(DATA, **headers)), silence]]) as server:
+    with Scripted([[expect, answer(response(DATA, **headers)), silence]]) as server:
         assert get(server)[4:7] == (None, None, None)
     assert path.read_bytes() == DATA
 
@@ -352,7 +360,7 @@ def test_a_checksum_of_parts_says_nothing_of_the_whole(get, path):
 @pytest.mark.parametrize("algorithm", SUMS)
 def test_the_crc_that_was_asked_for(get, algorithm):
     with Scripted(
-        [[expect, answer(reply(DATA, **{f"x_amz_checksum_{algorithm}": SUMS[algorithm](DATA)})), silence]]
+        [[expect, answer(response(DATA, **{f"x_amz_checksum_{algorithm}": SUMS[algorithm](DATA)})), silence]]
     ) as server:
         got = get(server, crc=True)
     assert got.crc == zlib.crc32(DATA)
@@ -360,7 +368,7 @@ def test_the_crc_that_was_asked_for(get, algorithm):
 
 
 def test_a_client_that_verifies_nothing(get):
-    with Scripted([[expect, answer(reply(DATA)), silence]]) as server:
+    with Scripted([[expect, answer(response(DATA)), silence]]) as server:
         get(server, template={"verify": False})
     assert "x-amz-checksum-mode" not in server.requests[0].headers
 
@@ -383,7 +391,7 @@ def elsewhere(monkeypatch):
 )
 def test_dates_in_all_three_forms(transfers_with, elsewhere, date):
     """Both old forms too, and all are in UTC (RFC 9110 section 5.6.7)."""
-    with Scripted([[expect, answer(reply(last_modified=date)), silence]]) as server:
+    with Scripted([[expect, answer(response(last_modified=date)), silence]]) as server:
         assert transfers_with(server).head("bucket", "key").last_modified == 784111777
 
 
@@ -391,7 +399,7 @@ def test_dates_in_all_three_forms(transfers_with, elsewhere, date):
     "date", ["", "nonsense", "Sun, 06 Xxx 1994 08:49:37 GMT", "Sun, 06 Nov 0000 08:49:37 GMT", "1" * 99]
 )
 def test_dates_that_are_none(transfers_with, date):
-    with Scripted([[expect, answer(reply(last_modified=date)), silence]]) as server:
+    with Scripted([[expect, answer(response(last_modified=date)), silence]]) as server:
         assert transfers_with(server).head("bucket", "key").last_modified is None
 
 
@@ -409,7 +417,7 @@ def test_headers_have_no_case(transfers_with):
 
 
 def test_a_disk_that_is_full(tls, transfers_with):
-    with Scripted([[expect, answer_perhaps(reply(DATA)), silence]], tls) as server:
+    with Scripted([[expect, answer_perhaps(response(DATA)), silence]], tls) as server:
         failure = failure_of(transfers_with(server).get, "bucket", "key", "/dev/full")
     assert failure.code is Code.DISK_FULL
 
@@ -434,8 +442,8 @@ def test_a_disk_that_becomes_full(tmp_path):
 
 
 def test_the_connection_of_a_download_that_could_not_be_written_is_not_used_again(transfers_with, path):
-    two = [expect, answer(reply(b"two")), silence]
-    with Scripted([[expect, answer_perhaps(reply(DATA)), silence], two]) as server:
+    two = [expect, answer(response(b"two")), silence]
+    with Scripted([[expect, answer_perhaps(response(DATA)), silence], two]) as server:
         transfers = transfers_with(server)
         assert failure_of(transfers.get, "bucket", "key", str(path / "no" / "such")).code is Code.LOCAL_FILE
         transfers.get("bucket", "key", str(path))
@@ -444,7 +452,7 @@ def test_the_connection_of_a_download_that_could_not_be_written_is_not_used_agai
 
 def test_no_descriptor_is_left_open(get, path):
     before = len(os.listdir("/proc/self/fd"))
-    with Scripted([[expect, answer(reply(DATA, content_length=len(DATA) + 1)), close]]) as server:
+    with Scripted([[expect, answer(response(DATA, content_length=len(DATA) + 1)), close]]) as server:
         failure_of(get, server)
     assert len(os.listdir("/proc/self/fd")) <= before
 
@@ -457,7 +465,7 @@ def test_no_descriptor_is_left_open(get, path):
 def test_an_upload(tls, transfers_with, path, way, size):
     path.write_bytes(DATA[:size])
     given = {"body": DATA[:size]} if way == "bytes" else {"path": str(path)}
-    with Scripted([[expect, answer(reply(etag='"e"')), silence]], tls) as server:
+    with Scripted([[expect, answer(response(etag='"e"')), silence]], tls) as server:
         stored = PutHeaders("text/x", {"one": "1"}, "AES256", {"cache-control": "no-store"})
         transfers = transfers_with(server, checksum="crc32", sign_payload=not tls)
         assert transfers.put("bucket", "key", headers=stored, **given) == '"e"'
@@ -529,7 +537,7 @@ def test_a_file_that_can_t_be_read(tls, transfers_with, tmp_path, name):
 
 def test_delete(transfers_with):
     with Scripted(
-        [[expect, answer(reply(status="204 No Content", content_length=None)), expect, answer(OK)]]
+        [[expect, answer(response(status="204 No Content", content_length=None)), expect, answer(OK)]]
     ) as server:
         transfers = transfers_with(server)
         transfers.delete("bucket", "key")

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from metaflow_extensions.fasts3.wire.blocking import complete
-from metaflow_extensions.fasts3.wire.exchange import Reply
+from metaflow_extensions.fasts3.wire.exchange import Response
 from metaflow_extensions.fasts3.wire.failures import UNUSABLE, TransferError
 from metaflow_extensions.fasts3.wire.open_uploads import OpenUploadTransfers, parse
 from metaflow_extensions.fasts3.wire.transfers import OpenUpload
@@ -30,7 +30,7 @@ TRUNCATED = (
 )
 
 
-class Exchange(Reply):
+class Exchange(Response):
     """Answers one request after the other with a document."""
 
     head = SimpleNamespace(status=200, headers={"date": "Mon, 21 Sep 2026 13:33:30 GMT"})

@@ -26,7 +26,7 @@ def test_a_row_agrees_with_s3_s_api_and_with_its_method(row):
     assert set(row.arguments) <= set(model.input_shape.members)
     assert xform_name(row.name) in dir(Session().create_client("s3", region_name="us-east-1"))
     promised = typing.get_type_hints(getattr(Transfers, row.transfer))["return"]
-    assert row.reply is (typing.get_origin(promised) or promised)
+    assert row.result is (typing.get_origin(promised) or promised)
 
 
 def test_all_templates_that_a_method_needs_are_those_of_operations():

@@ -17,8 +17,8 @@ from wire.scripted import (
     expect_head,
     expect_perhaps,
     read_body,
-    reply,
     reset,
+    response,
     silence,
 )
 
@@ -44,7 +44,7 @@ def head_for(payload, expect_nod=False):
 
 
 def put(connections, payload=Payload(b"small"), expect_nod=False):
-    """Status and body of the reply; the connection is kept where it may be."""
+    """Status and body of the response; the connection is kept where it may be."""
     head, body, connection = complete(send(connections, "PUT", head_for(payload, expect_nod), payload, expect_nod))
     document = Completed(connection).read_document(body, 10_000)
     if head.keep_alive and not connection.has_leftover:
@@ -113,7 +113,7 @@ def test_a_new_connection_that_is_closed_is_a_failure(tls, connections_to):
 
 
 @pytest.mark.parametrize("begun", [b"H", OK[:30], NOD])
-def test_a_reply_that_had_begun_is_not_asked_for_again(tls, connections_to, begun):
+def test_a_response_that_had_begun_is_not_asked_for_again(tls, connections_to, begun):
     """The server has taken the request."""
     with Scripted([[expect, answer(OK), expect, answer(begun), close]], tls) as server:
         connections = connections_to(server)
@@ -124,7 +124,7 @@ def test_a_reply_that_had_begun_is_not_asked_for_again(tls, connections_to, begu
     assert server.accepted == 1
 
 
-def test_a_reply_that_had_begun_before_the_body_was_sent_is_not_asked_for_again(connections_to):
+def test_a_response_that_had_begun_before_the_body_was_sent_is_not_asked_for_again(connections_to):
     with Scripted([[expect, answer(OK), expect_head, answer(OK[:20]), reset]]) as server:
         connections = connections_to(server)
         put(connections)
@@ -222,7 +222,7 @@ def test_no_nod_within_a_while(tls, connections_to, large, monkeypatch):
 
 @pytest.mark.parametrize("status", ["412 Precondition Failed", "200 OK", "501 Not Implemented"])
 def test_an_answer_instead_of_the_nod(tls, connections_to, large, status):
-    refusal = [expect_head, answer(reply(b"why", status)), silence]
+    refusal = [expect_head, answer(response(b"why", status)), silence]
     with Scripted([refusal, [expect, answer(OK), silence]], tls) as server:
         connections = connections_to(server)
         assert put(connections, large, expect_nod=True) == (int(status[:3]), b"why")
@@ -319,7 +319,7 @@ class Stop(BaseException):
     """Ctrl-C, as far as the wire can tell."""
 
 
-@pytest.mark.parametrize("method", ["send", "read_reply"])
+@pytest.mark.parametrize("method", ["send", "read_response"])
 def test_whatever_is_raised_in_the_middle_ends_the_connection(connections_to, method, monkeypatch):
     with Scripted([[expect, answer(OK), silence]]) as server:
         connections = connections_to(server)

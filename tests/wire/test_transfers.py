@@ -48,11 +48,11 @@ def stored(server, transfers, prefix):
 
 
 def test_a_get_says_what_the_head_says(transfers, stored, tmp_path):
-    reply = transfers.get(*stored, path=str(tmp_path / "f"))
-    assert reply.info == transfers.head(*stored)
-    assert (reply.info.size, reply.info.content_type) == (100, "text/x-test")
-    assert {name.lower(): value for name, value in reply.info.metadata.items()} == {"a": "b"}
-    assert reply[1:4] == (0, 100, 100)
+    response = transfers.get(*stored, path=str(tmp_path / "f"))
+    assert response.info == transfers.head(*stored)
+    assert (response.info.size, response.info.content_type) == (100, "text/x-test")
+    assert {name.lower(): value for name, value in response.info.metadata.items()} == {"a": "b"}
+    assert response[1:4] == (0, 100, 100)
     assert (tmp_path / "f").read_bytes() == bytes(range(100))
 
 
@@ -63,8 +63,8 @@ def test_a_limit_brings_the_beginning_and_the_length(transfers, stored, tmp_path
 
 def test_ranges_go_where_they_belong(transfers, stored, tmp_path):
     path = str(tmp_path / "f")
-    reply = transfers.get(*stored, path=path, position=5, byte_range="bytes=40-49")
-    assert (reply.info.size, *reply[1:4]) == (100, 40, 10, 10)
+    response = transfers.get(*stored, path=path, position=5, byte_range="bytes=40-49")
+    assert (response.info.size, *response[1:4]) == (100, 40, 10, 10)
     transfers.get(*stored, path=path, position=0, byte_range="bytes=0-4")
     assert os.path.getsize(path) == 5  # position 0 begins the file anew
     transfers.get(*stored, path=path, position=5, byte_range="bytes=5-9")
@@ -91,10 +91,10 @@ def test_each_byte_of_a_body_is_asked_for_once(transfers, server, prefix, tmp_pa
 
     def count(name, method, *arguments, **named):
         bandwidth = Counting()
-        reply = method(server.bucket, key, *arguments, **named, allowance=Allowance(bandwidth))
+        response = method(server.bucket, key, *arguments, **named, allowance=Allowance(bandwidth))
         counts[name] = sum(bandwidth.taken)
         assert max(bandwidth.taken, default=0) <= bandwidth.step
-        return reply
+        return response
 
     count("bytes", transfers.put, body=b"b" * 100_001)
     count("nothing", transfers.put, body=b"")

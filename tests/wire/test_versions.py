@@ -1,4 +1,4 @@
-"""Tests of listing versions: what is asked, and what a reply means."""
+"""Tests of listing versions: what is asked, and what a response means."""
 
 import pytest
 from wire.test_open_uploads import Exchange

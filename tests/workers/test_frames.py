@@ -12,7 +12,7 @@ from metaflow_extensions.fasts3.wire.failures import Code, Failure
 from metaflow_extensions.fasts3.wire.operations import BY_TRANSFER
 from metaflow_extensions.fasts3.wire.transfers import (
     DetailedObject,
-    GetReply,
+    GetResponse,
     ListedObject,
     ObjectInfo,
     ObjectVersion,
@@ -45,11 +45,11 @@ JOBS = [
 ]
 OUTCOMES = [
     (Outcome(0, INFO, None, True), "head"),
-    (Outcome(1, GetReply(INFO, 0, 12, 12), None, True), "get"),
-    (Outcome(6, GetReply(INFO, 0, 12, 4, body=b"\x00\xffab"), None, True), "get"),
-    (Outcome(10, GetReply(INFO, 0, 12, 4), None, True, None, True), "get"),
-    (Outcome(7, GetReply(INFO, 0, 0, 0, body=b""), None, True), "get"),
-    (Outcome(8, GetReply(INFO, 4, 8, 3, body=b"cde"), None, True), "get"),
+    (Outcome(1, GetResponse(INFO, 0, 12, 12), None, True), "get"),
+    (Outcome(6, GetResponse(INFO, 0, 12, 4, body=b"\x00\xffab"), None, True), "get"),
+    (Outcome(10, GetResponse(INFO, 0, 12, 4), None, True, None, True), "get"),
+    (Outcome(7, GetResponse(INFO, 0, 0, 0, body=b""), None, True), "get"),
+    (Outcome(8, GetResponse(INFO, 4, 8, 3, body=b"cde"), None, True), "get"),
     (Outcome(2, "etag", None, True), "put"),
     (Outcome(3, Page([ListedObject("k", 1)], ["p/"], "token"), None, True), "list_page"),
     (Outcome(9, Page([DetailedObject("k", 1, '"e"', 1.25), DetailedObject("l", 2, "", None)], [], None)), "list_page"),
@@ -107,14 +107,14 @@ def test_outcomes_survive_the_journey():
     jobs = {outcome.number: Job(outcome.number, operation, "bucket") for outcome, operation in OUTCOMES}
     arrived = list(outcomes_of(frame, jobs))
     assert arrived == [outcome for outcome, _ in OUTCOMES]
-    assert [type(outcome.reply) for outcome in arrived] == [type(outcome.reply) for outcome, _ in OUTCOMES]
+    assert [type(outcome.result) for outcome in arrived] == [type(outcome.result) for outcome, _ in OUTCOMES]
 
 
 @given(st.lists(st.none() | st.integers(0, 30), max_size=20))
 def test_bodies_of_downloads_travel_in_frames_of_a_few_and_large_ones_alone(sizes):
     bodies = [None if size is None else bytes([number]) * size for number, size in enumerate(sizes)]
     outcomes = [
-        Outcome(number, GetReply(INFO, 0, len(body or b""), len(body or b""), body=body), None, True)
+        Outcome(number, GetResponse(INFO, 0, len(body or b""), len(body or b""), body=body), None, True)
         for number, body in enumerate(bodies)
     ]
     jobs = {number: Job(number, "get", "bucket") for number in range(len(sizes))}
@@ -130,9 +130,9 @@ def test_bodies_of_downloads_travel_in_frames_of_a_few_and_large_ones_alone(size
     ("size", "raw"), [(5, b"abcd"), (3, b"abcd"), (4, b"abc"), (-1, b""), (4, b"abcde"), (None, b"a"), (True, b"a")]
 )
 def test_bodies_that_do_not_fit_are_no_outcomes(size, raw):
-    (frame,) = outcomes_frames([Outcome(0, GetReply(INFO, 0, 4, 4, body=b"abcd"), None, True)])
+    (frame,) = outcomes_frames([Outcome(0, GetResponse(INFO, 0, 4, 4, body=b"abcd"), None, True)])
     row = frame.document[0]
-    row = row._replace(reply=(*row.reply[:-1], size))
+    row = row._replace(result=(*row.result[:-1], size))
     (arrived,) = FrameReader().feed(to_bytes(Frame(frame.kind, [row], raw)))
     with pytest.raises(FrameError):
         list(outcomes_of(arrived, {0: Job(0, "get", "bucket")}))
@@ -167,9 +167,9 @@ def test_nonsense_is_refused(stream):
         list(FrameReader().feed(stream))
 
 
-def row(number, reply=None, failure=None, answered=True):
+def row(number, result=None, failure=None, answered=True):
     """An outcome as it arrives, with as many fields as it has today."""
-    return [*Outcome(number, reply, failure, answered)]
+    return [*Outcome(number, result, failure, answered)]
 
 
 JOB_OF_EACH_KIND = {
@@ -179,7 +179,7 @@ JOB_OF_EACH_KIND = {
 BUSY = ["busy", *Failure(Code.BUSY)[1:]]
 INFO_ROW = [1, "", None, {}, None, None, None, {}]
 GOOD_ROWS = [
-    *(row(0, INFO_ROW), row(1, [*GetReply(INFO_ROW, 0, 1, 1)]), row(2, ""), row(3, {"ETag": ""}), row(5)),
+    *(row(0, INFO_ROW), row(1, [*GetResponse(INFO_ROW, 0, 1, 1)]), row(2, ""), row(3, {"ETag": ""}), row(5)),
     *(row(4, [[["a", 1]], ["b"], None]), row(0, None, BUSY)),
 ]
 
@@ -211,7 +211,7 @@ def test_rows_that_are_right_but_for_one_change_below_are_taken(good):
         [row(0, {"a": 1, "b": 2, "c": 3, "d": 4, "e": 5, "f": 6})],
         [row(0, [1, "", None, {"a": 1}, None, None])],
         [row(0, [1.0, "", None, {}, None, None, None, {}])],
-        [row(1, [*GetReply(INFO_ROW, 0, 1, "1")])],
+        [row(1, [*GetResponse(INFO_ROW, 0, 1, "1")])],
         [row(2, 5)],
         [row(3, {"ETag": None})],
         [row(4, [["ab"], [], None])],
@@ -273,11 +273,11 @@ failures = st.builds(Failure, st.sampled_from(Code), text, text, number, text, n
 infos = st.builds(
     ObjectInfo, number, text, st.none() | text, texts, st.none() | number, st.none() | text, st.none() | text, texts
 )
-REPLIES = {
+RESULTS = {
     "head": infos,
     "get": st.builds(
-        GetReply, infos, number, number, number, st.none() | number, *[st.none() | text] * 2, st.none() | st.binary()
-    ).map(lambda reply: reply if reply.body is None else reply._replace(received=len(reply.body))),
+        GetResponse, infos, number, number, number, st.none() | number, *[st.none() | text] * 2, st.none() | st.binary()
+    ).map(lambda result: result if result.body is None else result._replace(received=len(result.body))),
     "put": text,
     "copy": text,
     "copy_part": texts,
@@ -309,12 +309,12 @@ REPLIES = {
 def outcomes_and_jobs(draw):
     """Outcomes of different jobs, and the jobs by their numbers."""
     numbers = draw(st.lists(number, unique=True, max_size=4))
-    jobs = {one: Job(one, draw(st.sampled_from(sorted(REPLIES))), "bucket") for one in numbers}
+    jobs = {one: Job(one, draw(st.sampled_from(sorted(RESULTS))), "bucket") for one in numbers}
     outcomes = []
     for one in numbers:
         failure = draw(st.none() | failures)
-        reply = None if failure else draw(REPLIES[jobs[one].operation])
-        outcomes.append(Outcome(one, reply, failure, draw(st.booleans()), draw(st.none() | failures)))
+        result = None if failure else draw(RESULTS[jobs[one].operation])
+        outcomes.append(Outcome(one, result, failure, draw(st.booleans()), draw(st.none() | failures)))
     return outcomes, jobs
 
 
@@ -350,13 +350,13 @@ def test_any_outcomes_arrive_however_the_stream_is_cut(batches, widths):
     frames = [frame for piece in cut(stream, widths) for frame in reader.feed(piece)]
     arrived = [list(outcomes_of(frame, jobs)) for frame, (_, jobs) in zip(frames, batches)]
     assert arrived == [outcomes for outcomes, _ in batches]
-    assert [type(one.reply) for batch in arrived for one in batch] == [
-        type(one.reply) for outcomes, _ in batches for one in outcomes
+    assert [type(one.result) for batch in arrived for one in batch] == [
+        type(one.result) for outcomes, _ in batches for one in outcomes
     ]
 
 
-def test_replies_of_all_operations_are_tested():
-    assert set(REPLIES) == set(BY_TRANSFER)
+def test_results_of_all_operations_are_tested():
+    assert set(RESULTS) == set(BY_TRANSFER)
 
 
 def test_a_frame_over_the_limit_is_not_sent(monkeypatch):

@@ -16,7 +16,7 @@ from metaflow_extensions.fasts3.plans.plan import JobFailed, JobQueue
 from metaflow_extensions.fasts3.wire.blocking import Interruption
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
 from metaflow_extensions.fasts3.wire.ranges import most_of
-from metaflow_extensions.fasts3.wire.transfers import GetReply, ObjectInfo
+from metaflow_extensions.fasts3.wire.transfers import GetResponse, ObjectInfo
 from metaflow_extensions.fasts3.wire.waiting import READ, Readiness, wait_for
 from metaflow_extensions.fasts3.workers import inline_runner
 from metaflow_extensions.fasts3.workers.inline_runner import InlineRunner
@@ -43,10 +43,10 @@ class Server:
 
     async def get(self, bucket, key, path, limit=None, ways=0, begun=None, position=0, byte_range=None, **_):
         most = STEP if byte_range else most_of(SIZE, limit, False, ways)
-        reply = GetReply(ObjectInfo(SIZE, "e", None, {}, 0, None), position, STEP if byte_range else SIZE, most)
+        response = GetResponse(ObjectInfo(SIZE, "e", None, {}, 0, None), position, STEP if byte_range else SIZE, most)
         self.requests.append((position, most))
         if begun:
-            begun(reply)
+            begun(response)
             try:
                 await wait_for(Readiness(self._readable, self, READ, LONG))
             except TimeoutError:
@@ -58,7 +58,7 @@ class Server:
                 self.missing -= 1
                 if not self.missing:
                     os.write(self._writable, b"!")
-        return reply
+        return response
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def test_others_get_the_rest_while_the_first_response_goes_on(run, objects, thre
     server = Server(objects)
     plan = run(server, objects, threads)
     assert not server.timed_out
-    assert all(result.reply.length == SIZE for result in plan.results)
+    assert all(result.response.length == SIZE for result in plan.results)
     assert sorted(server.requests)[:objects] == [(0, 2 * STEP)] * objects
     assert len(server.requests) == objects * (1 + PIECES)
 

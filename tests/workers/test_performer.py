@@ -7,7 +7,7 @@ import pytest
 from metaflow_extensions.fasts3.plans.jobs import Job
 from metaflow_extensions.fasts3.wire.blocking import Interrupted, complete
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
-from metaflow_extensions.fasts3.wire.transfers import GetReply, ObjectInfo
+from metaflow_extensions.fasts3.wire.transfers import GetResponse, ObjectInfo
 from metaflow_extensions.fasts3.workers.performer import Performer
 from metaflow_extensions.fasts3.workers.retries import Terms
 
@@ -64,8 +64,8 @@ def perform(performer, job, on_begin=None):
 
 
 def test_a_success_is_told_at_once():
-    clock, transfers = Clock(), Scripted("reply")
-    assert perform(performer(transfers, clock), JOB) == (7, "reply", None, True, None, False)
+    clock, transfers = Clock(), Scripted("result")
+    assert perform(performer(transfers, clock), JOB) == (7, "result", None, True, None, False)
     assert transfers.calls == [("bucket", "key")]
     assert clock.waits == []
 
@@ -78,9 +78,9 @@ def test_a_body_goes_with_its_job():
 
 def test_transient_failures_are_tried_again_after_growing_waits():
     clock = Clock()
-    transfers = Scripted(failing(Code.BUSY), failing(Code.BROKEN), failing(Code.UNREACHABLE), "reply")
+    transfers = Scripted(failing(Code.BUSY), failing(Code.BROKEN), failing(Code.UNREACHABLE), "result")
     outcome = perform(performer(transfers, clock), JOB)
-    assert outcome.reply == "reply"
+    assert outcome.result == "result"
     assert (outcome.retried.code, outcome.retried.tries) == (Code.UNREACHABLE, 3)
     assert clock.now == pytest.approx(0.075 + 0.15 + 0.3)
 
@@ -112,7 +112,7 @@ def test_an_endpoint_that_answered_is_waited_for():
 
 def test_an_answer_to_one_job_makes_the_next_one_patient():
     clock = Clock()
-    one = performer(Scripted("reply", *[failing(Code.UNREACHABLE)] * 200), clock)
+    one = performer(Scripted("result", *[failing(Code.UNREACHABLE)] * 200), clock)
     perform(one, JOB)
     perform(one, JOB)
     assert clock.now > 60
@@ -140,15 +140,15 @@ def test_time_spent_before_the_first_failure_is_no_outage():
             return super().head(bucket, key)
 
     terms = Terms(retries=5, outage_limit=120, answered=True)
-    outcome = perform(performer(Slow(failing(Code.UNREACHABLE), "reply"), clock, terms), JOB)
-    assert outcome.reply == "reply"
+    outcome = perform(performer(Slow(failing(Code.UNREACHABLE), "result"), clock, terms), JOB)
+    assert outcome.result == "result"
     assert outcome.retried.seconds == 1000
 
 
 def test_the_end_of_an_outage_is_the_end_of_all_waits():
     clock, answers = Clock(), []
     terms = Terms(retries=100, answered=True)
-    one = performer(Scripted(*[failing(Code.UNREACHABLE)] * 8, "reply", "reply"), clock, terms)
+    one = performer(Scripted(*[failing(Code.UNREACHABLE)] * 8, "result", "result"), clock, terms)
     waiting = one.perform(JOB)
     clock.now += until_it_waits(waiting)
     for _ in range(40):  # its seventh failure has it wait for many seconds
@@ -164,7 +164,7 @@ def test_the_end_of_an_outage_is_the_end_of_all_waits():
 def test_who_was_refused_for_too_many_requests_waits_for_its_turn():
     clock = Clock()
     refused = failing(Code.BUSY, status=503)
-    one = performer(Scripted(*["reply"] * 20, refused, *["reply"] * 100), clock, Terms(answered=True))
+    one = performer(Scripted(*["result"] * 20, refused, *["result"] * 100), clock, Terms(answered=True))
     for _ in range(20):
         clock.now += 0.05
         perform(one, JOB)
@@ -177,10 +177,10 @@ def test_who_was_refused_for_too_many_requests_waits_for_its_turn():
 def test_what_a_call_before_has_met_is_forgotten():
     clock = Clock()
     terms = Terms(retries=3, outage_limit=120, answered=True)
-    one = performer(Scripted(*[failing(Code.UNREACHABLE)] * 5, "reply"), clock, terms)
+    one = performer(Scripted(*[failing(Code.UNREACHABLE)] * 5, "result"), clock, terms)
     perform(one, JOB)
     clock.now += 10_000
-    assert perform(one, JOB).reply == "reply"
+    assert perform(one, JOB).result == "result"
 
 
 class Moving(Scripted):
@@ -201,7 +201,7 @@ GET = Job(8, "get", "bucket", "key", {"path": "/f"})
 
 
 def test_only_what_moves_bytes_has_to_ask_for_them():
-    transfers, clock = Moving("reply", "reply"), Clock()
+    transfers, clock = Moving("result", "result"), Clock()
     one = performer(transfers, clock, Terms(bandwidth=1e6))
     perform(one, GET)
     perform(one, JOB)
@@ -211,14 +211,14 @@ def test_only_what_moves_bytes_has_to_ask_for_them():
 
 
 def test_without_a_limit_nobody_asks():
-    transfers = Moving("reply")
+    transfers = Moving("result")
     perform(performer(transfers, Clock()), GET)
     assert transfers.calls == [None]
 
 
 def test_the_jobs_of_a_call_share_its_bandwidth():
     clock = Clock()
-    one = performer(Moving(*["reply"] * 3), clock, Terms(bandwidth=1e6))
+    one = performer(Moving(*["result"] * 3), clock, Terms(bandwidth=1e6))
     for _ in range(3):
         perform(one, GET)
     assert clock.now == pytest.approx(3.0, abs=0.01)
@@ -228,8 +228,8 @@ def test_who_was_slowed_down_by_the_limit_has_not_been_failing():
     """Each try takes ten times as long as an outage is waited for."""
     clock = Clock()
     terms = Terms(retries=5, outage_limit=100, answered=True, bandwidth=1e3)
-    outcome = perform(performer(Moving(*[failing(Code.BROKEN)] * 3, "reply"), clock, terms), GET)
-    assert outcome.reply == "reply"
+    outcome = perform(performer(Moving(*[failing(Code.BROKEN)] * 3, "result"), clock, terms), GET)
+    assert outcome.result == "result"
     assert clock.now == pytest.approx(4000, rel=0.01)
 
 
@@ -244,7 +244,7 @@ def test_an_outage_under_a_limit_comes_to_its_end():
 def test_whoever_pauses_can_stop_what_waits_for_the_limit():
     clock = Clock(stops=True)
     with pytest.raises(Interrupted):
-        perform(performer(Moving(*["reply"] * 9), clock, Terms(bandwidth=1e6)), GET)
+        perform(performer(Moving(*["result"] * 9), clock, Terms(bandwidth=1e6)), GET)
     assert len(clock.waits) == 1
 
 
@@ -274,9 +274,9 @@ def test_whoever_pauses_can_stop_the_tries():
     [(50, 0.49, 1), (50, 0.5, 0), (50, 0.2, 2), (90, 0.4, 2), (90, 0.001, 10), (99, 0.9, 0), (99.9, 0.89, 1)],
 )
 def test_failures_are_injected_into_first_tries_and_fewer_of_each_further_one(rate, chance, injected):
-    transfers = Scripted("reply")
+    transfers = Scripted("result")
     outcome = perform(performer(transfers, Clock(), Terms(failure_rate=rate), chance), JOB)
-    assert (outcome.reply, outcome.retried.tries if outcome.retried else 0) == ("reply", injected)
+    assert (outcome.result, outcome.retried.tries if outcome.retried else 0) == ("result", injected)
     assert len(transfers.calls) == 1
 
 
@@ -288,8 +288,8 @@ def test_with_100_per_cent_every_try_fails(rate):
 
 def test_thousands_of_objects_arrive_at_the_highest_rate():
     chosen = random.Random(1)
-    doer = Performer(Scripted(*["reply"] * 6000), Terms(failure_rate=90), Clock().pause, Clock(), chosen.random)
-    assert [perform(doer, JOB).reply for _ in range(6000)] == ["reply"] * 6000
+    doer = Performer(Scripted(*["result"] * 6000), Terms(failure_rate=90), Clock().pause, Clock(), chosen.random)
+    assert [perform(doer, JOB).result for _ in range(6000)] == ["result"] * 6000
 
 
 @pytest.mark.parametrize("operation", ["no_such_operation", "__init__"])
@@ -301,7 +301,7 @@ def test_what_is_no_operation_is_refused(operation):
     ("job", "transfers", "error"),
     [
         (JOB, Scripted(ZeroDivisionError("a defect")), ZeroDivisionError),
-        (JOB._replace(arguments={"surprise": 1}), Scripted("reply"), TypeError),
+        (JOB._replace(arguments={"surprise": 1}), Scripted("result"), TypeError),
         (JOB, Scripted(Interrupted()), Interrupted),
     ],
     ids=["defect", "wrong arguments", "stopped"],
@@ -326,10 +326,10 @@ class Sharing:
 
     def get(self, bucket, key, ways, begun=None):
         self.given.append(ways)
-        reply = GetReply(ObjectInfo(9, "", None, {}, 0, None), 0, 9, 5)
+        result = GetResponse(ObjectInfo(9, "", None, {}, 0, None), 0, 9, 5)
         if begun:
-            begun(reply)
-        return reply._replace(received=self.brings)
+            begun(result)
+        return result._replace(received=self.brings)
 
 
 SHARED = Job(7, "get", "bucket", "key", {"ways": 4})
@@ -339,8 +339,8 @@ SHARED = Job(7, "get", "bucket", "key", {"ways": 4})
 def test_a_beginning_is_told_and_a_connection_that_broke_is_reported(brings):
     told, transfers = [], Sharing(brings)
     outcome = perform(performer(transfers, Clock()), SHARED, told.append)
-    assert [(one.number, one.begun, one.reply.received, one.failure) for one in told] == [(7, True, 5, None)]
-    assert (outcome.begun, outcome.reply.received) == (False, brings)
+    assert [(one.number, one.begun, one.result.received, one.failure) for one in told] == [(7, True, 5, None)]
+    assert (outcome.begun, outcome.result.received) == (False, brings)
     assert (outcome.retried and outcome.retried.code) == (None if brings == 5 else Code.BROKEN)
     assert transfers.given == [4]
 

@@ -90,7 +90,7 @@ def test_jobs_are_done_and_workers_stay_warm(run, pool, seaweedfs, prefix):
     run(Requests(puts(seaweedfs, prefix, 100)))
     first = {worker.pid for worker in pool._idle}
     plan = run(Requests(heads(seaweedfs, prefix, 100)))
-    assert [plan.replies[n].size for n in range(100)] == list(range(100))
+    assert [plan.results[n].size for n in range(100)] == list(range(100))
     assert 1 <= len(first) <= 2
     assert {worker.pid for worker in pool._idle} == first
 
@@ -137,7 +137,7 @@ def test_what_a_worker_had_begun_when_it_died_is_left_to_others(run, seaweedfs, 
     plan = Downloads([Download(seaweedfs.bucket, prefix)], [str(path)], step=2**14)
     run(plan, workers=workers)
     assert path.read_bytes() == data
-    assert plan.results[0].reply.verified == "crc32"
+    assert plan.results[0].response.verified == "crc32"
 
 
 def test_workers_killed_at_any_time_lose_nothing(run, pool, seaweedfs, prefix):
@@ -147,7 +147,7 @@ def test_workers_killed_at_any_time_lose_nothing(run, pool, seaweedfs, prefix):
         kills = 0
 
         def receive(self, job, outcome):
-            if len(self.replies) // 30 > self.kills:
+            if len(self.results) // 30 > self.kills:
                 # One that has jobs, if one has: what came in one read may have been the last.
                 victim = max(pool._lent, key=lambda worker: len(worker.jobs))
                 os.kill(victim.pid, signal.SIGKILL)
@@ -156,7 +156,7 @@ def test_workers_killed_at_any_time_lose_nothing(run, pool, seaweedfs, prefix):
 
     plan = run(Killing(heads(seaweedfs, prefix, 200)))
     assert plan.kills >= 5
-    assert [plan.replies[n].size for n in range(200)] == list(range(200))
+    assert [plan.results[n].size for n in range(200)] == list(range(200))
 
 
 @pytest.mark.parametrize("size", [100, 2**20], ids=["that fit into a pipe", "that do not"])
@@ -183,7 +183,7 @@ def test_a_worker_that_says_nothing_more_is_noticed(run, pool, seaweedfs, prefix
     monkeypatch.setattr(WorkerPool, "lease", leased)
     try:
         jobs = [Job(n, "put", seaweedfs.bucket, f"{prefix}/{n}", {}, b"x" * size) for n in range(12)]
-        assert len(run(Requests(jobs)).replies) == 12
+        assert len(run(Requests(jobs)).results) == 12
         assert ended
     finally:
         for descriptor in kept:
@@ -205,7 +205,7 @@ def test_idle_workers_that_died_are_not_lent(run, pool, seaweedfs, prefix):
     for worker in pool._idle:
         os.kill(worker.pid, signal.SIGKILL)
         worker._process.wait()
-    assert len(run(Requests(heads(seaweedfs, prefix, 50))).replies) == 50
+    assert len(run(Requests(heads(seaweedfs, prefix, 50))).results) == 50
 
 
 @pytest.mark.parametrize(("text", "why"), [(GARBAGE, "an invalid frame"), (DEAD, "status 3")], ids=["nonsense", "dead"])
@@ -229,7 +229,7 @@ def test_one_worker_of_nonsense_is_replaced(run, script, seaweedfs, prefix, monk
         return worker
 
     monkeypatch.setattr(WorkerPool, "lease", first_bad_then_good)
-    assert len(run(Requests(heads(seaweedfs, prefix, 20)), pool=WorkerPool(limit=4, warm=0)).replies) == 20
+    assert len(run(Requests(heads(seaweedfs, prefix, 20)), pool=WorkerPool(limit=4, warm=0)).results) == 20
 
 
 def test_a_worker_that_was_alone_when_a_call_failed_works_for_the_next(run, pool, script):
@@ -239,7 +239,7 @@ def test_a_worker_that_was_alone_when_a_call_failed_works_for_the_next(run, pool
     with pytest.raises(JobFailed) as failed:
         run(Requests([Job(0, "head", "bucket", "suspect"), Job(1, "head", "bucket", "failing")]))
     assert failed.value.job.key == "failing"
-    assert len(run(Requests([Job(0, "head", "bucket", "any")]), workers=1).replies) == 1
+    assert len(run(Requests([Job(0, "head", "bucket", "any")]), workers=1).results) == 1
 
 
 @pytest.mark.parametrize(("end", "deaths"), [("os._exit(9)", 3), ("os.abort()", 3), ("os.kill(os.getpid(), 9)", 12)])
@@ -257,7 +257,7 @@ def test_a_failure_ends_the_call_and_leaves_workers_usable(run, pool, seaweedfs,
     run(Requests(puts(seaweedfs, prefix, 10)))
     with pytest.raises(JobFailed):
         run(Requests([*heads(seaweedfs, prefix, 10), Job(99, "head", seaweedfs.bucket, f"{prefix}/no")]))
-    assert len(run(Requests(heads(seaweedfs, prefix, 10))).replies) == 10
+    assert len(run(Requests(heads(seaweedfs, prefix, 10))).results) == 10
 
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, SystemExit, ValueError])
@@ -285,7 +285,7 @@ def test_threads_have_workers_of_their_own(run, seaweedfs, prefix):
         thread.start()
     for thread in threads:
         thread.join()
-    assert all([plan.replies[n].size for n in range(60)] == list(range(60)) for plan in plans)
+    assert all([plan.results[n].size for n in range(60)] == list(range(60)) for plan in plans)
 
 
 def test_new_credentials_reach_workers_in_the_middle_of_a_call(run, seaweedfs, prefix, monkeypatch):
@@ -306,7 +306,7 @@ def test_new_credentials_reach_workers_in_the_middle_of_a_call(run, seaweedfs, p
             return super().receive(job, outcome)
 
     plan = run(Renewing(puts(seaweedfs, prefix, 100)), signs_as=lambda: sets[0])
-    assert len(plan.replies) == 100
+    assert len(plan.results) == 100
     assert plan.denied >= 1
 
 

@@ -10,7 +10,7 @@ def refused(number, signed_as=0, code=Code.EXPIRED):
 
 
 def succeeded(number):
-    return Job(number, "head", "bucket"), Outcome(number, "reply")
+    return Job(number, "head", "bucket"), Outcome(number, "response")
 
 
 def test_a_set_is_replaced_once_for_all_that_were_signed_with_it():

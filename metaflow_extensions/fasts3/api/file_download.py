@@ -309,10 +309,10 @@ class FileDownload:
             # A second check: the link may be new.
             local_paths.real_parent(os.path.realpath(self._directory), target)
         try:
-            if result.reply.length == 0:
+            if result.response.length == 0:
                 make_empty(path)
             os.chmod(path, mode)
-            modified = result.reply.info.last_modified
+            modified = result.response.info.last_modified
             if modified is not None:
                 written = modified * 10**9 + (MARK if modified > began - YOUNG else 0)
                 os.utime(path, ns=(written, written))

@@ -23,7 +23,7 @@ from metaflow_extensions.fasts3.plans.plan import Requests
 from metaflow_extensions.fasts3.plans.read_window import BUFFER
 from metaflow_extensions.fasts3.plans.upload import Upload
 from metaflow_extensions.fasts3.wire.conditions import ABSENT
-from metaflow_extensions.fasts3.wire.transfers import GetReply
+from metaflow_extensions.fasts3.wire.transfers import GetResponse
 
 LOOK_AHEAD = 32 * 2**20  # bytes
 FIRST = Piece(0, 256 * 1024)  # the first request of a file: all of a small one
@@ -184,7 +184,7 @@ class FileMethods(PutMethods):
         reader: io.BufferedReader = io.BufferedReader(cast("io.RawIOBase", raw), BUFFER)
         return reader
 
-    def _first(self, bucket: str, key: str, version_id: Optional[str]) -> GetReply:
+    def _first(self, bucket: str, key: str, version_id: Optional[str]) -> GetResponse:
         """The response to the first request of a file that is read."""
         version = {} if version_id is None else {"version_id": version_id}
         plan = Requests([Job(0, "get", bucket, key, {"byte_range": FIRST.byte_range, **version})])
@@ -197,8 +197,8 @@ class FileMethods(PutMethods):
             info = heads.results[0]
             if info is None or info.size:
                 raise
-            return GetReply(info, 0, 0, 0)
-        return cast("GetReply", plan.replies[0])
+            return GetResponse(info, 0, 0, 0)
+        return cast("GetResponse", plan.results[0])
 
     def _is_there(self, url: str) -> bool:
         """Whether an object exists, as far as HEAD is permitted; `close` finds out in any case."""

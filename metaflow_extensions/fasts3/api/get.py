@@ -243,7 +243,7 @@ MetaflowS3Exception
 def _conclude(results: Iterable[Optional[Downloaded]]) -> None:
     """Create the files of empty ranges, which need no download."""
     for result in results:
-        if result is not None and result.path is not None and result.reply.length == 0:
+        if result is not None and result.path is not None and result.response.length == 0:
             make_empty(result.path)
     if log.isEnabledFor(logging.DEBUG):
         log.debug("downloaded; compared with the checksums of S3: %s", compared(results))

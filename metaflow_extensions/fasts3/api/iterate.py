@@ -197,7 +197,7 @@ MetaflowS3Exception
             for requested, result in prefetch:
                 if result is None:
                     self._executor.check_buckets(prefetch.unproven)
-                elif result.path is not None and result.reply.length == 0:
+                elif result.path is not None and result.response.length == 0:
                     make_empty(result.path)
                 entry = s3object_of(requested.root, requested.url, result, return_info, spare)
                 yield entry

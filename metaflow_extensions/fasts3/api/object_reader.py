@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Optional
 from metaflow_extensions.fasts3.api.errors import MetaflowS3Exception, shown
 from metaflow_extensions.fasts3.api.plan_thread import PlanThread, Run
 from metaflow_extensions.fasts3.plans.file_reads import FileReads
-from metaflow_extensions.fasts3.wire.transfers import GetReply
+from metaflow_extensions.fasts3.wire.transfers import GetResponse
 from metaflow_extensions.fasts3.workers.interruptible import SIGNAL_CHECK_INTERVAL
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ class ObjectReader(io.RawIOBase):
     ----------
     run : Run
     bucket, key : str
-    first : GetReply
+    first : GetResponse
         The response to the first request.
     look_ahead, step : int
         See `plans.read_window.ReadWindow`.
@@ -38,7 +38,7 @@ class ObjectReader(io.RawIOBase):
         run: Run,
         bucket: str,
         key: str,
-        first: GetReply,
+        first: GetResponse,
         look_ahead: int,
         step: int,
         version_id: Optional[str] = None,

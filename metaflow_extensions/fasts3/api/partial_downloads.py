@@ -27,7 +27,7 @@ from metaflow_extensions.fasts3.api.temporary_directory import MOST_LOCKS, MOST_
 from metaflow_extensions.fasts3.plans.resumable_downloads import Kept
 from metaflow_extensions.fasts3.wire.conditions import strong
 from metaflow_extensions.fasts3.wire.log import log
-from metaflow_extensions.fasts3.wire.transfers import GetReply, ObjectInfo
+from metaflow_extensions.fasts3.wire.transfers import GetResponse, ObjectInfo
 
 PARTIAL = f"{PREFIX}partial."  # followed by a hash of the URL and the path
 KEPT_FOR = 7 * 24 * 3600  # seconds since the last piece; then the next download into the directory removes it
@@ -91,12 +91,12 @@ class PartialDownload:
                 os.write(self._record, b"\n")  # ends a line that was cut short
         self._remove(lambda name: name != kept_name and not (kept_name and name == _RECORD))
 
-    def begin(self, path: str, reply: GetReply) -> None:
+    def begin(self, path: str, response: GetResponse) -> None:
         """Begin a new record: the object's first response has arrived."""
-        etag = strong(reply.info.etag)
+        etag = strong(response.info.etag)
         self._stop()
         self._is_worth_keeping = False
-        if etag is None or reply.info.size != reply.length:
+        if etag is None or response.info.size != response.length:
             return  # nothing could prove later that the object is the same
         with self._recording():
             self._record = self._open_record(os.O_APPEND | os.O_CREAT | os.O_TRUNC)
@@ -105,9 +105,9 @@ class PartialDownload:
                     "format": _FORMAT,
                     "url": self._url,
                     "etag": etag,
-                    "size": reply.length,
-                    "modified": reply.info.last_modified,
-                    "crc32": reply.whole_crc,
+                    "size": response.length,
+                    "modified": response.info.last_modified,
+                    "crc32": response.whole_crc,
                     "data": os.path.basename(path),
                 }
             )
@@ -198,7 +198,7 @@ class PartialDownload:
         if not pieces:
             return None
         info = ObjectInfo(size, etag, None, {}, modified, None)
-        return Kept(os.path.join(self._path, name), GetReply(info, 0, size, 0, None, crc), pieces)
+        return Kept(os.path.join(self._path, name), GetResponse(info, 0, size, 0, None, crc), pieces)
 
 
 class PartialDownloads:

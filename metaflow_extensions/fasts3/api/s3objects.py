@@ -76,13 +76,13 @@ def s3object_of(
     """
     if result is None:
         return S3Object(root, url)
-    reply = result.reply
-    make = S3Object if reply.body is None else partial(S3Object.in_memory, reply.body, name)
+    response = result.response
+    make = S3Object if response.body is None else partial(S3Object.in_memory, response.body, name)
     if not return_info:
-        return make(root, url, result.path, reply.length)
-    total = reply.length if reply.info.size is None else reply.info.size
-    part = RangeInfo(total, reply.first, reply.length)
-    return make(root, url, result.path, reply.length, range_info=part, **_facts(reply.info))
+        return make(root, url, result.path, response.length)
+    total = response.length if response.info.size is None else response.info.size
+    part = RangeInfo(total, response.first, response.length)
+    return make(root, url, result.path, response.length, range_info=part, **_facts(response.info))
 
 
 def s3object_of_info(root: Optional[str], url: str, info: Optional[ObjectInfo]) -> S3Object:

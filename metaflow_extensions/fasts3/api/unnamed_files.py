@@ -21,7 +21,7 @@ from metaflow_extensions.fasts3.wire.blocking import Interrupted
 from metaflow_extensions.fasts3.wire.failures import TransferError
 from metaflow_extensions.fasts3.wire.local_files import path_in_memory, write_all
 from metaflow_extensions.fasts3.wire.log import log
-from metaflow_extensions.fasts3.wire.transfers import GetReply
+from metaflow_extensions.fasts3.wire.transfers import GetResponse
 
 HELD = 32 * 2**20  # bytes of values kept in memory
 HOLDING: tuple[type, ...] = (list, tuple, set, frozenset, type({}.items()))
@@ -146,7 +146,7 @@ class MemoryFiles:
             for path in list(self._files):
                 self._drop(path)
 
-    def make(self, reply: GetReply) -> str:
+    def make(self, response: GetResponse) -> str:
         """Create a file for a whole object, with the bytes received so far; return a path that every process can open.
 
         Raises
@@ -161,7 +161,7 @@ class MemoryFiles:
             try:
                 path, descriptor = self._open()
                 try:
-                    _fill(descriptor, reply)
+                    _fill(descriptor, response)
                 finally:
                     if self._files[path] is None:
                         os.close(descriptor)
@@ -226,9 +226,9 @@ def unnamed_file() -> Optional[int]:
     return None
 
 
-def _fill(descriptor: int, reply: GetReply) -> None:
-    os.ftruncate(descriptor, reply.length)
-    with memoryview(reply.body or b"") as body:
+def _fill(descriptor: int, response: GetResponse) -> None:
+    os.ftruncate(descriptor, response.length)
+    with memoryview(response.body or b"") as body:
         position = 0
         while position < len(body):
             position += os.pwrite(descriptor, body[position:], position)

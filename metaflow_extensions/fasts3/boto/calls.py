@@ -14,19 +14,19 @@ from metaflow_extensions.fasts3.wire.s3_errors import named
 class Call(events.State):
     """A call of a boto3 client."""
 
-    reply: Any = None  # set by the caller; later failures have its status and request id
+    response: Any = None  # set by the caller; later failures have its status and request id
 
     def check(self, check: "Callable[[dict[str, str]], object]") -> None:
         """Check the response's headers, if any; a stub of a client may have none."""
-        headers = self.reply.get("ResponseMetadata", {}).get("HTTPHeaders")
+        headers = self.response.get("ResponseMetadata", {}).get("HTTPHeaders")
         if headers is not None:
             check(headers)
 
-    def naming_reply(self, failure: Failure) -> Failure:
+    def naming_response(self, failure: Failure) -> Failure:
         """A failure with the status and request id of the response, if any."""
-        if self.reply is None:
+        if self.response is None:
             return failure
-        metadata = self.reply.get("ResponseMetadata", {})
+        metadata = self.response.get("ResponseMetadata", {})
         return named(failure, metadata.get("HTTPStatusCode", 0), metadata.get("HTTPHeaders", {}))
 
 
@@ -43,9 +43,9 @@ def translated(allowance: Optional[Allowance] = None) -> Iterator[Call]:
     try:
         yield call
     except TransferError as error:
-        raise TransferError(call.naming_reply(error.failure)) from error
+        raise TransferError(call.naming_response(error.failure)) from error
     except Exception as error:
-        failure = call.naming_reply(failure_of(error))
+        failure = call.naming_response(failure_of(error))
         if failure.code is Code.EXPIRED:
             failure = failure._replace(signed_as=call.signed_as)
         raise TransferError(failure) from error

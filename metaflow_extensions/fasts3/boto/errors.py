@@ -131,16 +131,16 @@ def frames(error: BaseException) -> Iterator[Any]:
 
 def _answered(error: botocore_errors.ClientError) -> Failure:
     document = error.response.get("Error", {})
-    reply = error.response.get("ResponseMetadata", {})
+    response = error.response.get("ResponseMetadata", {})
     s3_code = str(document.get("Code") or "")
-    status = int(reply.get("HTTPStatusCode", 0))
-    headers = reply.get("HTTPHeaders", {})
+    status = int(response.get("HTTPStatusCode", 0))
+    headers = response.get("HTTPHeaders", {})
     failure = Failure(
         code_of(s3_code, status),
         str(document.get("Message") or ""),
         s3_code,
         status,
-        str(reply.get("RequestId") or ""),
+        str(response.get("RequestId") or ""),
         retry_after=seconds_of(str(headers.get("retry-after", ""))),
     )
     return with_region(failure, headers, document)

@@ -35,7 +35,7 @@ from metaflow_extensions.fasts3.wire.transfers import (
     UNKNOWN_LENGTH,
     Begun,
     DetailedObject,
-    GetReply,
+    GetResponse,
     ListedObject,
     ObjectInfo,
     ObjectVersion,
@@ -63,7 +63,7 @@ class Boto3Transfers:
     def head(self, bucket: str, key: str, version_id: Optional[str] = None) -> ObjectInfo:
         def read(call: Call) -> ObjectInfo:
             call.check(check_object)
-            return _info(call.reply, _length(call.reply))._replace(others=_others(call.reply))
+            return _info(call.response, _length(call.response))._replace(others=_others(call.response))
 
         return self._head("HeadObject", read, Bucket=bucket, Key=key, **_version(version_id))
 
@@ -82,7 +82,7 @@ class Boto3Transfers:
 
         def ask() -> T:
             with translated() as call:
-                call.reply = getattr(self._client, xform_name(operation))(**target)
+                call.response = getattr(self._client, xform_name(operation))(**target)
                 return read(call)
 
         try:
@@ -93,9 +93,9 @@ class Boto3Transfers:
             refusal = error.failure
         try:
             with translated():
-                reply = getattr(self._client, xform_name(by.operation))(**target, **by.arguments)
-                if "Body" in reply:
-                    reply["Body"].close()
+                response = getattr(self._client, xform_name(by.operation))(**target, **by.arguments)
+                if "Body" in response:
+                    response["Body"].close()
         except TransferError as error:
             raise TransferError(explanation(refusal, error.failure)) from error
         if refusal.status == 403:  # not due to another region: the refusal is final, as on the wire
@@ -126,19 +126,19 @@ class Boto3Transfers:
         begun: Optional[Begun] = None,
         allowance: Optional[Allowance] = None,
         version_id: Optional[str] = None,
-    ) -> GetReply:
+    ) -> GetResponse:
         # Without `ways` and `begun`: the response ends at the limit.
         conditions = {"Range": byte_range, "IfMatch": if_match}
         given = {name: value for name, value in conditions.items() if value} | _version(version_id)
         with translated() as call:
-            reply = call.reply = self._client.get_object(Bucket=bucket, Key=key, **given)
+            response = call.response = self._client.get_object(Bucket=bucket, Key=key, **given)
             call.check(check_object)
-            length = _length(reply)
-            first, total = span(reply.get("ContentRange"), byte_range, length)
+            length = _length(response)
+            first, total = span(response.get("ContentRange"), byte_range, length)
             most = most_of(length, limit, path is None)
             # `with` on botocore's body returns the stream below it, which verifies nothing. That is right for a range
             # only, with which some servers send the checksum of the whole object.
-            with reply["Body"] if byte_range else closing(reply["Body"]) as body, Sink(path, position, keep) as sink:
+            with response["Body"] if byte_range else closing(response["Body"]) as body, Sink(path, position, keep) as sink:
                 received, number = copy(body, sink, most, allowance)
                 # At the end of the body, botocore verifies the length and, if there is one, the checksum.
                 ended = length in (None, received) and not body.read(1)
@@ -146,10 +146,10 @@ class Boto3Transfers:
                 raise broken(f"received {received} bytes instead of {most}")
             if length is None:
                 total, length = (received, received) if ended else (None, UNKNOWN_LENGTH)
-            checksum = None if byte_range else self._checksum_in(reply)
+            checksum = None if byte_range else self._checksum_in(response)
             by_crc32 = checksum is not None and checksum.algorithm == "crc32"
-            return GetReply(
-                _info(reply, total),
+            return GetResponse(
+                _info(response, total),
                 first,
                 length,
                 received,
@@ -159,10 +159,10 @@ class Boto3Transfers:
                 sink.body,
             )
 
-    def _checksum_in(self, reply: Any) -> Optional[Checksum]:
+    def _checksum_in(self, response: Any) -> Optional[Checksum]:
         """The checksum that botocore verifies at the end of a whole object; for ranges, the plan verifies it."""
         setting = getattr(self._client.meta.config, "response_checksum_validation", "")
-        return full_object_checksum(reply["ResponseMetadata"]["HTTPHeaders"]) if setting == "when_supported" else None
+        return full_object_checksum(response["ResponseMetadata"]["HTTPHeaders"]) if setting == "when_supported" else None
 
     def put(
         self,
@@ -177,9 +177,9 @@ class Boto3Transfers:
         with source(body, path) as stream, translated(allowance) as call:
             given = {**_put_arguments(headers), **_condition(condition), **self._checksum_of(stream)}
             call.stored_headers = headers.others or {}
-            reply = call.reply = self._client.put_object(Bucket=bucket, Key=key, Body=stream, **given)
+            response = call.response = self._client.put_object(Bucket=bucket, Key=key, Body=stream, **given)
             call.check(stored_etag)
-            return str(reply.get("ETag") or "")
+            return str(response.get("ETag") or "")
 
     def _checksum_of(self, stream: Any) -> "dict[str, str]":
         """The checksum of a body as an argument, which boto3 sends as a header.
@@ -209,11 +209,11 @@ class Boto3Transfers:
         marker = marker_of(token) if token else None
         with translated() as call:
             if marker is not None:
-                reply = call.reply = self._client.list_objects(**arguments, Marker=marker)
+                response = call.response = self._client.list_objects(**arguments, Marker=marker)
             else:
                 continued = {"ContinuationToken": token} if token else {"StartAfter": after} if after else {}
-                reply = call.reply = self._client.list_objects_v2(**arguments, **continued)
-            rows = reply.get("Contents", ())
+                response = call.response = self._client.list_objects_v2(**arguments, **continued)
+            rows = response.get("Contents", ())
             objects: list[Union[ListedObject, DetailedObject]]
             if details:
                 objects = [
@@ -221,10 +221,10 @@ class Boto3Transfers:
                 ]
             else:
                 objects = [ListedObject(row["Key"], row["Size"]) for row in rows]
-            prefixes = [row["Prefix"] for row in reply.get("CommonPrefixes", ())]
-            more = reply.get("NextContinuationToken") or "" if reply.get("IsTruncated") else None
+            prefixes = [row["Prefix"] for row in response.get("CommonPrefixes", ())]
+            more = response.get("NextContinuationToken") or "" if response.get("IsTruncated") else None
             if more == "" and marker is not None:
-                more = token_after(reply.get("NextMarker", ""), objects, prefixes)
+                more = token_after(response.get("NextMarker", ""), objects, prefixes)
             elif more == "":  # boto3 omits the fields of version 1
                 more = parse_page(call.document).next_token
             return checked(Page(objects, prefixes, more), key, token)
@@ -245,8 +245,8 @@ class Boto3Transfers:
         with translated() as call:
             # As headers: boto3 1.36 does not know conditions of CopyObject.
             call.stored_headers = {**(stored.others or {}), **condition_headers(condition)}
-            reply = call.reply = self._client.copy_object(Bucket=bucket, Key=key, **given)
-            return _copied(reply.get("CopyObjectResult"), "CopyObject")["ETag"]
+            response = call.response = self._client.copy_object(Bucket=bucket, Key=key, **given)
+            return _copied(response.get("CopyObjectResult"), "CopyObject")["ETag"]
 
     def copy_part(
         self,
@@ -260,10 +260,10 @@ class Boto3Transfers:
     ) -> dict[str, str]:
         given = {"UploadId": upload_id, "PartNumber": number, "CopySourceRange": byte_range}
         with translated() as call:
-            reply = call.reply = self._client.upload_part_copy(
+            response = call.response = self._client.upload_part_copy(
                 Bucket=bucket, Key=key, **given, **_source(source, if_match)
             )
-            return part_of(_copied(reply.get("CopyPartResult"), "UploadPartCopy"))
+            return part_of(_copied(response.get("CopyPartResult"), "UploadPartCopy"))
 
     def delete(self, bucket: str, key: str, version_id: Optional[str] = None, if_match: Optional[str] = None) -> None:
         with translated():
@@ -276,8 +276,8 @@ class Boto3Transfers:
             deletion.check(keys)
             conditions = [{"ETag": etag} if etag else {} for etag in etags or ("",) * len(keys)]
             wanted = [{"Key": one, **condition} for one, condition in zip(keys, conditions)]
-            reply = call.reply = self._delete_objects(call, bucket, wanted)
-            rows = reply.get("Errors", ())
+            response = call.response = self._delete_objects(call, bucket, wanted)
+            rows = response.get("Errors", ())
             refusals = [(row.get("Key") or "", row.get("Code") or "", row.get("Message") or "") for row in rows]
             return deletion.checked(refusals, keys)
 
@@ -290,18 +290,18 @@ class Boto3Transfers:
             if call.md5 or not deletion.may_want_md5(failure_of(error)):
                 raise
         call.md5 = True
-        reply = self._client.delete_objects(Bucket=bucket, Delete=wanted)
+        response = self._client.delete_objects(Bucket=bucket, Delete=wanted)
         self._only_md5.add(bucket)
-        return reply
+        return response
 
     def create_upload(self, bucket: str, key: str, headers: PutHeaders = PutHeaders(), checksums: bool = True) -> str:
         with translated() as call:
             given = {**_put_arguments(headers), **(self._checksum if checksums else {})}
             call.stored_headers = headers.others or {}
-            reply = call.reply = self._client.create_multipart_upload(Bucket=bucket, Key=key, **given)
-            if not reply.get("UploadId"):
+            response = call.response = self._client.create_multipart_upload(Bucket=bucket, Key=key, **given)
+            if not response.get("UploadId"):
                 raise malformed("the response to CreateMultipartUpload has no UploadId")
-            return str(reply["UploadId"])
+            return str(response["UploadId"])
 
     def upload_part(
         self,
@@ -318,10 +318,10 @@ class Boto3Transfers:
     ) -> dict[str, str]:
         with source(body, path, position, length, version) as stream, translated(allowance) as call:
             given = {"UploadId": upload_id, "PartNumber": number, **self._checksum_of(stream)}
-            reply = call.reply = self._client.upload_part(Bucket=bucket, Key=key, Body=stream, **given)
+            response = call.response = self._client.upload_part(Bucket=bucket, Key=key, Body=stream, **given)
             call.check(stored_etag)
             names = ["ETag"] + (["ChecksumCRC32"] if self._checksum else [])
-            return {name: reply[name] for name in names if name in reply}
+            return {name: response[name] for name in names if name in response}
 
     def complete_upload(
         self, bucket: str, key: str, upload_id: str, parts: list[dict[str, str]], condition: Optional[str] = None
@@ -329,8 +329,8 @@ class Boto3Transfers:
         numbered = [dict(part, PartNumber=number) for number, part in enumerate(parts, 1)]
         wanted = {"MultipartUpload": {"Parts": numbered}, **_condition(condition)}
         with translated():
-            reply = self._client.complete_multipart_upload(Bucket=bucket, Key=key, UploadId=upload_id, **wanted)
-            return str(reply.get("ETag") or "")
+            response = self._client.complete_multipart_upload(Bucket=bucket, Key=key, UploadId=upload_id, **wanted)
+            return str(response.get("ETag") or "")
 
     def abort_upload(self, bucket: str, key: str, upload_id: str) -> None:
         try:
@@ -344,58 +344,58 @@ class Boto3Transfers:
         continued = {name: value for name, value in zip(("KeyMarker", "UploadIdMarker"), after or ()) if value}
         arguments = {"Prefix": key, "MaxUploads": open_uploads.MOST_UPLOADS, **continued}
         with translated() as call:
-            reply = call.reply = self._client.list_multipart_uploads(Bucket=bucket, **arguments)
-            rows = reply.get("Uploads", ())
+            response = call.response = self._client.list_multipart_uploads(Bucket=bucket, **arguments)
+            rows = response.get("Uploads", ())
             page = UploadsPage(
                 [OpenUpload(row["Key"], row["UploadId"], _timestamp(row.get("Initiated"))) for row in rows],
-                [reply.get("NextKeyMarker", ""), reply.get("NextUploadIdMarker", "")]
-                if reply.get("IsTruncated")
+                [response.get("NextKeyMarker", ""), response.get("NextUploadIdMarker", "")]
+                if response.get("IsTruncated")
                 else None,
-                open_uploads.time_of_reply(reply["ResponseMetadata"]["HTTPHeaders"].get("date", "")),
+                open_uploads.time_of_response(response["ResponseMetadata"]["HTTPHeaders"].get("date", "")),
             )
             return open_uploads.checked(page, key, after)
 
     def list_versions(self, bucket: str, key: str, after: Optional[Sequence[str]] = None) -> VersionsPage:
         continued = {name: value for name, value in zip(("KeyMarker", "VersionIdMarker"), after or ()) if value}
         with translated() as call:
-            reply = call.reply = self._client.list_object_versions(Bucket=bucket, Prefix=key, **continued)
-            rows = [(row, row["Size"]) for row in reply.get("Versions", ())]
-            rows += [(row, None) for row in reply.get("DeleteMarkers", ())]
+            response = call.response = self._client.list_object_versions(Bucket=bucket, Prefix=key, **continued)
+            rows = [(row, row["Size"]) for row in response.get("Versions", ())]
+            rows += [(row, None) for row in response.get("DeleteMarkers", ())]
             found = [
                 ObjectVersion(row["Key"], row["VersionId"], bool(row.get("IsLatest")), size, *_details(row))
                 for row, size in rows
             ]
-            markers = [reply.get("NextKeyMarker", ""), reply.get("NextVersionIdMarker", "")]
-            page = VersionsPage(versions.in_order(found), markers if reply.get("IsTruncated") else None)
+            markers = [response.get("NextKeyMarker", ""), response.get("NextVersionIdMarker", "")]
+            page = VersionsPage(versions.in_order(found), markers if response.get("IsTruncated") else None)
             return versions.checked(page, key, after)
 
 
-def _length(reply: dict[str, Any]) -> Optional[int]:
+def _length(response: dict[str, Any]) -> Optional[int]:
     """The size of the body; None if the server does not send it, e.g. because it decompresses the object."""
-    length = reply.get("ContentLength")
+    length = response.get("ContentLength")
     if length is None:
-        return length_in(reply.get("ContentRange"))
+        return length_in(response.get("ContentRange"))
     if length < 0:
         raise malformed(f"Content-Length is {length}")
     return int(length)
 
 
-def _info(reply: dict[str, Any], size: Optional[int]) -> ObjectInfo:
+def _info(response: dict[str, Any], size: Optional[int]) -> ObjectInfo:
     return ObjectInfo(
         size=size,
-        etag=reply.get("ETag", ""),
-        content_type=reply.get("ContentType"),
+        etag=response.get("ETag", ""),
+        content_type=response.get("ContentType"),
         # Header names are case-insensitive (RFC 9110 section 5.1), and some servers do not send lower case.
-        metadata={name.lower(): value for name, value in reply.get("Metadata", {}).items()},
-        last_modified=_timestamp(reply.get("LastModified")),
-        encryption=reply.get("ServerSideEncryption"),
-        version_id=reply.get("VersionId"),
+        metadata={name.lower(): value for name, value in response.get("Metadata", {}).items()},
+        last_modified=_timestamp(response.get("LastModified")),
+        encryption=response.get("ServerSideEncryption"),
+        version_id=response.get("VersionId"),
     )
 
 
-def _others(reply: dict[str, Any]) -> dict[str, str]:
+def _others(response: dict[str, Any]) -> dict[str, str]:
     """The other stored headers of an object."""
-    headers = reply.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    headers = response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
     return {name: headers[name] for name in (*KEPT, TAG_COUNT) if name in headers}
 
 

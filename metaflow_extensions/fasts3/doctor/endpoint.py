@@ -126,9 +126,9 @@ def check_answer(context: Context) -> Finding:
     client = context.client.client
     asked_at, began = time.time(), time.monotonic()
     try:
-        reply = client.head_bucket(Bucket=context.bucket) if context.root else client.list_buckets()
+        response = client.head_bucket(Bucket=context.bucket) if context.root else client.list_buckets()
     except ClientError as error:
-        reply = error.response
+        response = error.response
     except Exception as error:
         failure = failure_of(error)
         ours = context.create_client()
@@ -139,7 +139,7 @@ def check_answer(context: Context) -> Finding:
             return problem(name, f"The endpoint {without_password(ours.endpoint_url)} has no TLS.", NO_TLS)
         return problem(name, f"The endpoint does not respond: {shown(failure.message).rstrip('.')}.", remedy)
     seconds = time.monotonic() - began
-    about = reply.get("ResponseMetadata", {})
+    about = response.get("ResponseMetadata", {})
     headers = {str(key).lower(): str(value) for key, value in about.get("HTTPHeaders", {}).items()}
     status = int(about.get("HTTPStatusCode", 0))
     context.response = Response(status, headers, asked_at + seconds / 2, seconds)

@@ -219,7 +219,7 @@ class ChangedUploads(Uploads):
             self._leave(index)
         elif not outcome.failure:
             file, check = self._files[index], self._hashing.check
-            same = partial(is_unchanged, outcome.reply, file.path, file.size, self._step, refuted, check)
+            same = partial(is_unchanged, outcome.result, file.path, file.size, self._step, refuted, check)
             self._hashing.give(same, partial(self._compared_with_head, index))
         elif outcome.failure.code is not Code.NOT_FOUND and is_hopeless(job, outcome.failure):
             raise JobFailed(job, outcome.failure)

@@ -101,7 +101,7 @@ class Copies(Uploads):
             self._expect(0)
         if outcome.failure:
             raise JobFailed(job, outcome.failure)
-        self._note(index, job, outcome.reply)
+        self._note(index, job, outcome.result)
         return [super()._first(index)]
 
     def _note(self, index: int, job: Job, info: ObjectInfo) -> None:

@@ -124,7 +124,7 @@ class Deletions:
             if failure.s3_code != "MalformedXML":  # one of the keys may be the cause
                 self._one_by_one.add(job.bucket)
             return self._first_of(job.bucket, dict.fromkeys(keys, failure))
-        refused = {key: outcome.reply[key] for key in keys if key in outcome.reply}
+        refused = {key: outcome.result[key] for key in keys if key in outcome.result}
         self.deleted += len(keys) - len(refused)
         if len(refused) < len(keys):
             self._refusals.note_success()

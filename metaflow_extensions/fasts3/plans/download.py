@@ -5,7 +5,7 @@ from typing import NamedTuple, Optional, Protocol
 
 from metaflow_extensions.fasts3.plans.jobs import Job
 from metaflow_extensions.fasts3.wire.checksums import crc32_of_all, crc32_text
-from metaflow_extensions.fasts3.wire.transfers import GetReply
+from metaflow_extensions.fasts3.wire.transfers import GetResponse
 
 
 class Download(NamedTuple):
@@ -22,14 +22,14 @@ class Download(NamedTuple):
 class Downloaded(NamedTuple):
     """The result of a download."""
 
-    path: Optional[str]  # None: the bytes are in the reply
-    reply: GetReply
+    path: Optional[str]  # None: the bytes are in the response
+    response: GetResponse
 
 
 class Spill(Protocol):
     """Creates files for objects that are requested in memory and arrive in pieces."""
 
-    def make(self, reply: GetReply) -> str:
+    def make(self, response: GetResponse) -> str:
         """Create a file for an object, with the bytes of the first response, and return its path."""
 
     def take(self, path: str) -> bytes:
@@ -50,14 +50,14 @@ class LargeObject:
     reading: bool = True  # the first response has not ended
     spoiled: Optional[tuple[Job, str]] = None  # it must be downloaded again: the job, and the reason
 
-    def is_of(self, reply: GetReply) -> bool:
+    def is_of(self, response: GetResponse) -> bool:
         """Whether a response has the same version; some servers ignore If-Match."""
-        first = self.result.reply.info
-        return (reply.info.etag, reply.info.size) == (first.etag, first.size)
+        first = self.result.response.info
+        return (response.info.etag, response.info.size) == (first.etag, first.size)
 
-    def take(self, reply: GetReply) -> None:
+    def take(self, response: GetResponse) -> None:
         """Record what one response brought."""
-        self.checksums[reply.first] = (reply.crc, reply.received)
+        self.checksums[response.first] = (response.crc, response.received)
         self.missing -= 1
 
     @property
@@ -67,7 +67,7 @@ class LargeObject:
 
     def compared(self) -> Optional[tuple[str, str]]:
         """Return the expected CRC-32, which S3 stores, and the received one; None if one is unknown."""
-        expected = self.result.reply.whole_crc
+        expected = self.result.response.whole_crc
         pieces = [(crc, length) for _, (crc, length) in sorted(self.checksums.items()) if crc is not None]
         if expected is None or len(pieces) < len(self.checksums):
             return None

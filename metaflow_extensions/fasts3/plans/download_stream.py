@@ -9,7 +9,7 @@ from metaflow_extensions.fasts3.plans.jobs import Job
 from metaflow_extensions.fasts3.plans.look_ahead import LookAhead
 from metaflow_extensions.fasts3.plans.object_downloads import ObjectDownloads
 from metaflow_extensions.fasts3.plans.pieces import PART_SIZE, Piece
-from metaflow_extensions.fasts3.wire.transfers import GetReply
+from metaflow_extensions.fasts3.wire.transfers import GetResponse
 
 
 class Wanted(NamedTuple):
@@ -90,8 +90,8 @@ class DownloadStream(ObjectDownloads):
     def _ways(self) -> int:
         return 0  # the look-ahead admits each piece on its own
 
-    def _note_reply(self, index: int, reply: GetReply) -> None:
-        self._ahead.begun(index, reply.received, reply.length)
+    def _note_response(self, index: int, response: GetResponse) -> None:
+        self._ahead.begun(index, response.received, response.length)
 
     def _admits(self, index: int, piece: Piece) -> bool:
         # The first missing object always proceeds, or the stream would stall.

@@ -71,5 +71,5 @@ class Downloads(ObjectDownloads):
 
 def compared(results: Iterable[Optional[Downloaded]]) -> str:
     """Describe, for the log, which checksums of the results were compared."""
-    counts = Counter(result.reply.verified or "length alone" for result in results if result)
+    counts = Counter(result.response.verified or "length alone" for result in results if result)
     return ", ".join(f"{name} of {count}" for name, count in sorted(counts.items())) or "nothing"

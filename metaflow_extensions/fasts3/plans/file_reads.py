@@ -11,7 +11,7 @@ from metaflow_extensions.fasts3.plans.plan import JobFailed
 from metaflow_extensions.fasts3.plans.read_window import ReadWindow
 from metaflow_extensions.fasts3.wire.conditions import strong
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
-from metaflow_extensions.fasts3.wire.transfers import GetReply, ObjectInfo
+from metaflow_extensions.fasts3.wire.transfers import GetResponse, ObjectInfo
 
 IDLE_CHECKS = 40  # of a runner, 0.05 s each, without a request; then the plan ends, and its threads with it
 OPEN_AGAIN = "An open file reads one version of the object. Open it again to read the current one."
@@ -25,7 +25,7 @@ class FileReads:
     Parameters
     ----------
     bucket, key : str
-    first : GetReply
+    first : GetResponse
         The response to the first request, which says what the object is, and may hold its first bytes.
     look_ahead, step : int
         See `ReadWindow`.
@@ -34,7 +34,7 @@ class FileReads:
     """
 
     def __init__(
-        self, bucket: str, key: str, first: GetReply, look_ahead: int, step: int, version_id: Optional[str] = None
+        self, bucket: str, key: str, first: GetResponse, look_ahead: int, step: int, version_id: Optional[str] = None
     ) -> None:
         self._bucket = bucket
         self._key = key
@@ -143,19 +143,19 @@ class FileReads:
         failure = outcome.failure
         if failure and failure.code in (Code.PRECONDITION, Code.INVALID_RANGE):
             failure = failure._replace(code=Code.STALE, message="the object has been changed", remedy=OPEN_AGAIN)
-        elif not failure and not self._is_same(outcome.reply):  # some servers ignore If-Match
-            message = f"the object has been changed: its ETag is {outcome.reply.info.etag or 'none'}, "
+        elif not failure and not self._is_same(outcome.result):  # some servers ignore If-Match
+            message = f"the object has been changed: its ETag is {outcome.result.info.etag or 'none'}, "
             message += f"not {self._info.etag or 'none'}"
             failure = Failure(Code.STALE, message, "PreconditionFailed", remedy=OPEN_AGAIN)
         if failure:
             raise JobFailed(job, failure)
         with self._changed:
-            self._window.arrived(self._under_way.pop(job.number), outcome.reply.body)
+            self._window.arrived(self._under_way.pop(job.number), outcome.result.body)
             self._changed.notify_all()
         return ()
 
-    def _is_same(self, reply: GetReply) -> bool:
-        return (reply.info.etag, reply.info.size) == (self._info.etag, self._info.size)
+    def _is_same(self, response: GetResponse) -> bool:
+        return (response.info.etag, response.info.size) == (self._info.etag, self._info.size)
 
     def cleanup(self) -> list[Job]:
         return []

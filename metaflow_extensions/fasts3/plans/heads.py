@@ -47,7 +47,7 @@ class Heads:
 
     def receive(self, job: Job, outcome: Outcome) -> Iterable[Job]:
         if not outcome.failure:
-            self.results[job.number] = outcome.reply
+            self.results[job.number] = outcome.result
         elif outcome.failure.code is Code.NOT_FOUND and self._missing_ok:
             self.unproven.add(job.bucket)
         else:

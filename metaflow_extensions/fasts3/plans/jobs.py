@@ -3,7 +3,7 @@
 from typing import Any, NamedTuple, Optional, Union
 
 from metaflow_extensions.fasts3.wire.failures import Failure
-from metaflow_extensions.fasts3.wire.transfers import GetReply
+from metaflow_extensions.fasts3.wire.transfers import GetResponse
 
 Buffer = Union[bytes, bytearray, memoryview]
 
@@ -31,19 +31,19 @@ class Job(NamedTuple):
         return f"s3://{self.bucket}/{self.key}"
 
 
-def bytes_moved(job: Job, reply: Any) -> int:
+def bytes_moved(job: Job, result: Any) -> int:
     """Return the bytes of an object that a job transferred."""
-    if isinstance(reply, GetReply):
-        return reply.received
+    if isinstance(result, GetResponse):
+        return result.received
     return len(job.body) if job.body is not None else int(job.arguments.get("length", 0))
 
 
 class Outcome(NamedTuple):
-    """The result of a job: a reply or a failure."""
+    """The result or the failure of a job."""
 
     number: int
-    reply: Any = None  # the method's result
+    result: Any = None  # the method's result
     failure: Optional[Failure] = None
     answered: bool = False  # S3 has responded to the worker, now or before
     retried: Optional[Failure] = None  # the last failure that was retried
-    begun: bool = False  # the job continues and will have another outcome; `reply` states the bytes of its response
+    begun: bool = False  # the job continues and will have another outcome; `result` states the bytes of its response

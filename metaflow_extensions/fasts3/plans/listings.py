@@ -72,7 +72,7 @@ class Pager:
         span = self._asked.pop(job.number)
         if outcome.failure:
             raise JobFailed(job, outcome.failure)
-        page = outcome.reply
+        page = outcome.result
         entries = _detailed(page) if self._listing.details else _entries(page)
         try:
             self._split.receive(span, entries, page.next_token)

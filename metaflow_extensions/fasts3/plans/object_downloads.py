@@ -17,7 +17,7 @@ from metaflow_extensions.fasts3.plans.plan import JobFailed
 from metaflow_extensions.fasts3.plans.tally import Tally
 from metaflow_extensions.fasts3.wire.conditions import strong
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
-from metaflow_extensions.fasts3.wire.transfers import UNKNOWN_LENGTH, GetReply, ObjectInfo
+from metaflow_extensions.fasts3.wire.transfers import UNKNOWN_LENGTH, GetResponse, ObjectInfo
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -103,8 +103,8 @@ class ObjectDownloads:
         """Return the number of responses that share an object; 0: the first one ends at its limit."""
         return max(1, self._side_by_side // len(self._wanted))
 
-    def _note_reply(self, index: int, reply: GetReply) -> None:
-        """Receive the first reply, which states the size."""
+    def _note_response(self, index: int, response: GetResponse) -> None:
+        """Receive the first response, which states the size."""
 
     def _admits(self, index: int, piece: Piece) -> bool:
         """Whether a piece may be requested now."""
@@ -117,7 +117,7 @@ class ObjectDownloads:
     def _note_begun(self, index: int, large: LargeObject) -> None:
         """Receive an object that arrives in pieces."""
 
-    def _note_piece(self, index: int, reply: GetReply) -> None:
+    def _note_piece(self, index: int, response: GetResponse) -> None:
         """Receive a complete piece of it."""
 
     def receive(self, job: Job, outcome: Outcome) -> Iterable[Optional[Job]]:
@@ -143,7 +143,7 @@ class ObjectDownloads:
         return Job(index, "get", wanted.bucket, wanted.key, arguments)
 
     def _receive_first(self, job: Job, outcome: Outcome) -> Iterable[Optional[Job]]:
-        index, reply = job.number, outcome.reply
+        index, response = job.number, outcome.result
         large = self._reading.get(index) if outcome.begun else self._reading.pop(index, None)
         if large:
             return self._receive_share(job, large, outcome)
@@ -151,18 +151,18 @@ class ObjectDownloads:
             return self._receive_failure(job, outcome.failure)
         nothing_at = self._wanted[index].nothing_at
         if nothing_at is not None:
-            return self._receive_nothing(job, nothing_at, reply)
+            return self._receive_nothing(job, nothing_at, response)
         path = job.arguments.get("path")
-        if reply.length == UNKNOWN_LENGTH:
-            return self._all_to_a_file(job, reply)
-        self._note_reply(index, reply)
-        if reply.received < reply.length:
+        if response.length == UNKNOWN_LENGTH:
+            return self._all_to_a_file(job, response)
+        self._note_response(index, response)
+        if response.received < response.length:
             return self._begin(job, outcome)
-        self._count(index, reply.length, reply.received)
+        self._count(index, response.length, response.received)
         self._large.pop(index, None)
         if path is not None and self._paths[index] is None:  # see `_all_to_a_file`
-            path, reply = None, reply._replace(body=self._taken(path)[: reply.length])
-        self._finish(index, Downloaded(path, reply))
+            path, response = None, response._replace(body=self._taken(path)[: response.length])
+        self._finish(index, Downloaded(path, response))
         return ()
 
     def _receive_failure(self, job: Job, failure: Failure) -> Iterable[Job]:
@@ -176,26 +176,26 @@ class ObjectDownloads:
 
     def _begin(self, job: Job, outcome: Outcome) -> Iterable[Optional[Job]]:
         """Request the bytes that the first response will not bring or has not brought."""
-        index, reply, path = job.number, outcome.reply, job.arguments.get("path")
+        index, response, path = job.number, outcome.result, job.arguments.get("path")
         before = self._large.get(index)
-        large = LargeObject(Downloaded(path, reply), before.restarts if before else 0)
+        large = LargeObject(Downloaded(path, response), before.restarts if before else 0)
         if outcome.begun:
             self._reading[index] = large
-        if reply.info.size > MAX_OBJECT:
-            message = f"the response has an impossible size of {reply.info.size} bytes"
+        if response.info.size > MAX_OBJECT:
+            message = f"the response has an impossible size of {response.info.size} bytes"
             raise JobFailed(job, Failure(Code.BROKEN, message))
-        self._count(index, reply.length, 0)
+        self._count(index, response.length, 0)
         if path is None:
             assert self._spill is not None  # noqa: S101  # for the type checker
-            large.result = Downloaded(self._spill.make(reply), reply._replace(body=None))
+            large.result = Downloaded(self._spill.make(response), response._replace(body=None))
         self._large[index] = large
         self._note_begun(index, large)
-        rest = self._rest(index, large, reply.first + reply.received, reply.first + reply.length)
+        rest = self._rest(index, large, response.first + response.received, response.first + response.length)
         return rest if outcome.begun else chain(self._receive_share(job, large, outcome), rest)
 
     def _receive_share(self, job: Job, large: LargeObject, outcome: Outcome) -> Iterable[Optional[Job]]:
         """Take the result of a large object's first response, which has ended."""
-        index, reply = job.number, outcome.reply
+        index, response = job.number, outcome.result
         if outcome.begun or self._large.get(index) is not large:  # reported twice, or of an abandoned attempt
             return ()
         large.reading = False
@@ -203,11 +203,11 @@ class ObjectDownloads:
             return self._begin_again(*large.spoiled, index, large)
         if outcome.failure:
             raise JobFailed(job, outcome.failure)
-        if not large.is_of(reply):
+        if not large.is_of(response):
             return self._begin_again(job, "", index, large)
-        end = large.result.reply.first + large.result.reply.received
-        lost = self._rest(index, large, reply.first + reply.received, end)
-        return chain(lost, self._take(job, index, large, reply))
+        end = large.result.response.first + large.result.response.received
+        lost = self._rest(index, large, response.first + response.received, end)
+        return chain(lost, self._take(job, index, large, response))
 
     def _receive_nothing(self, job: Job, offset: int, info: ObjectInfo) -> Iterable[Job]:
         """Take the HEAD's result for an empty range."""
@@ -215,25 +215,25 @@ class ObjectDownloads:
             message = f"the object has {info.size} bytes, none at offset {offset}"
             raise JobFailed(job, Failure(Code.INVALID_RANGE, message))
         path = self._paths[job.number]
-        nothing = GetReply(info, offset, 0, 0, body=b"" if path is None else None)
+        nothing = GetResponse(info, offset, 0, 0, body=b"" if path is None else None)
         self._count(job.number, 0, 0)
         self._finish(job.number, Downloaded(path, nothing))
         return ()
 
-    def _all_to_a_file(self, job: Job, reply: GetReply) -> Iterable[Job]:
+    def _all_to_a_file(self, job: Job, response: GetResponse) -> Iterable[Job]:
         """Download a large object of unknown length to a file, although it was requested in memory."""
         assert self._spill is not None  # noqa: S101  # for the type checker
-        path = self._spill.make(reply._replace(length=0, body=None))
+        path = self._spill.make(response._replace(length=0, body=None))
         return [job._replace(arguments={**job.arguments, "path": path})]
 
     def _count(self, index: int, length: int, received: int) -> None:
-        """Count the size in the first reply, in place of the expected one."""
+        """Count the size in the first response, in place of the expected one."""
         tally = self.tally
         tally.bytes += received
         if received == length:
             tally.objects += 1
         before = self._large.get(index) if self._large else None
-        expected = before.result.reply.length if before else self._wanted[index].size
+        expected = before.result.response.length if before else self._wanted[index].size
         if expected is None:
             self._unsized -= 1
             self._expected += length
@@ -269,16 +269,16 @@ class ObjectDownloads:
     def _piece_job(self, index: int, large: LargeObject, piece: Piece) -> Job:
         self._number = number = self._number - 1
         self._pieces[number] = (index, large)
-        reply = large.result.reply
+        response = large.result.response
         arguments = {
             "path": large.result.path,
-            "position": piece.first - reply.first,
+            "position": piece.first - response.first,
             "byte_range": piece.byte_range,
-            "if_match": strong(reply.info.etag),
+            "if_match": strong(response.info.etag),
         }
-        if reply.whole_crc or self._is_recorded(index):
+        if response.whole_crc or self._is_recorded(index):
             arguments["crc"] = True
-        if piece.first == reply.first:  # the first response, which created the file, brought nothing
+        if piece.first == response.first:  # the first response, which created the file, brought nothing
             arguments["keep"] = True
         wanted = self._wanted[index]
         if wanted.version_id is not None:
@@ -293,28 +293,28 @@ class ObjectDownloads:
             if outcome.failure.code in (Code.PRECONDITION, Code.NOT_FOUND, Code.INVALID_RANGE):
                 return self._begin_again(job, "", index, large)
             raise JobFailed(job, outcome.failure)
-        if not large.is_of(outcome.reply):
+        if not large.is_of(outcome.result):
             return self._begin_again(job, "", index, large)
-        return self._take(job, index, large, outcome.reply)
+        return self._take(job, index, large, outcome.result)
 
-    def _take(self, job: Job, index: int, large: LargeObject, reply: GetReply) -> Iterable[Job]:
+    def _take(self, job: Job, index: int, large: LargeObject, response: GetResponse) -> Iterable[Job]:
         """Take the result of one response, which may complete the object."""
-        large.take(reply)
-        self._note_piece(index, reply)
-        self.tally.bytes += reply.received
+        large.take(response)
+        self._note_piece(index, response)
+        self.tally.bytes += response.received
         if large.missing:
             return ()
         compared = large.compared()
         if compared and compared[0] != compared[1]:
             mismatch = f"CRC32 checksum mismatch: expected {compared[0]}, received {compared[1]}"
             return self._begin_again(job, mismatch, index, large)
-        path, reply = large.result
-        reply = reply._replace(verified="crc32" if compared else None)
+        path, response = large.result
+        response = response._replace(verified="crc32" if compared else None)
         if self._paths[index] is None:
-            path, reply = None, reply._replace(body=self._taken(path))
+            path, response = None, response._replace(body=self._taken(path))
         del self._large[index]
         self.tally.objects += 1
-        self._finish(index, Downloaded(path, reply))
+        self._finish(index, Downloaded(path, response))
         return ()
 
     def _taken(self, path: Optional[str]) -> bytes:

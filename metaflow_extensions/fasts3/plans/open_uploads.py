@@ -38,7 +38,7 @@ class PageOfUploads:
     def receive(self, job: Job, outcome: Outcome) -> Iterable[Job]:
         if outcome.failure:
             raise JobFailed(job, outcome.failure)
-        self.page = outcome.reply
+        self.page = outcome.result
         if self.page.after is not None:
             self.next = PageOfUploads(self._bucket, self._prefix, self)
         return ()

@@ -179,7 +179,7 @@ class Requests:
 
     def __init__(self, jobs: Iterable[Job]) -> None:
         self._jobs = list(jobs)
-        self.replies: dict[int, object] = {}
+        self.results: dict[int, object] = {}
 
     def start(self) -> Iterator[Job]:
         return iter(self._jobs)
@@ -187,7 +187,7 @@ class Requests:
     def receive(self, job: Job, outcome: Outcome) -> Iterable[Job]:
         if outcome.failure:
             raise JobFailed(job, outcome.failure)
-        self.replies[job.number] = outcome.reply
+        self.results[job.number] = outcome.result
         return ()
 
     def cleanup(self) -> list[Job]:

@@ -8,14 +8,14 @@ from metaflow_extensions.fasts3.plans.downloads import Downloads
 from metaflow_extensions.fasts3.plans.jobs import Job
 from metaflow_extensions.fasts3.plans.pieces import PART_SIZE
 from metaflow_extensions.fasts3.plans.refusals import Refusals
-from metaflow_extensions.fasts3.wire.transfers import GetReply
+from metaflow_extensions.fasts3.wire.transfers import GetResponse
 
 
 class Kept(NamedTuple):
     """What an interrupted download has left."""
 
     path: str  # the file with the pieces
-    reply: GetReply  # the head of its first response; `received` is 0
+    response: GetResponse  # the head of its first response; `received` is 0
     pieces: dict[int, tuple[int, int]]  # offset -> CRC-32 and length of each, fewer bytes than the object has
 
 
@@ -25,7 +25,7 @@ class Record(Protocol):
     data: str  # the path for its bytes
     kept: Optional[Kept]
 
-    def begin(self, path: str, reply: GetReply) -> None:
+    def begin(self, path: str, response: GetResponse) -> None:
         """Take the first response to a new download into a file."""
 
     def note(self, first: int, length: int, crc: int) -> None:
@@ -75,11 +75,11 @@ class ResumableDownloads(Downloads):
                 yield self._first_job(index, self._files[index])
 
     def _resume(self, index: int, kept: Kept) -> Iterator[Optional[Job]]:
-        large = LargeObject(Downloaded(kept.path, kept.reply), missing=0, checksums=dict(kept.pieces), reading=False)
-        self._count(index, kept.reply.length, large.received)
+        large = LargeObject(Downloaded(kept.path, kept.response), missing=0, checksums=dict(kept.pieces), reading=False)
+        self._count(index, kept.response.length, large.received)
         self._large[index] = large
         ends = [first + length for first, (_, length) in sorted(kept.pieces.items())]
-        gaps = [gap for gap in zip([0, *ends], [*sorted(kept.pieces), kept.reply.length]) if gap[0] < gap[1]]
+        gaps = [gap for gap in zip([0, *ends], [*sorted(kept.pieces), kept.response.length]) if gap[0] < gap[1]]
         for jobs in [self._rest(index, large, first, end) for first, end in gaps]:
             yield from jobs
 
@@ -89,12 +89,12 @@ class ResumableDownloads(Downloads):
     def _note_begun(self, index: int, large: LargeObject) -> None:
         record = self._records.get(index)
         if record and large.result.path:
-            record.begin(large.result.path, large.result.reply)
+            record.begin(large.result.path, large.result.response)
 
-    def _note_piece(self, index: int, reply: GetReply) -> None:
+    def _note_piece(self, index: int, response: GetResponse) -> None:
         record = self._records.get(index)
-        if record and reply.received and reply.crc is not None:
-            record.note(reply.first, reply.received, reply.crc)
+        if record and response.received and response.crc is not None:
+            record.note(response.first, response.received, response.crc)
 
     def _finish(self, index: int, result: Optional[Downloaded]) -> None:
         self._records.pop(index, None)

@@ -128,7 +128,7 @@ class Uploads:
             "complete_upload": self._done,
             "abort_upload": self._aborted,
         }
-        return follow[job.operation](index, job, outcome.reply)
+        return follow[job.operation](index, job, outcome.result)
 
     def cleanup(self) -> list[Job]:
         for index, open_ in self._open.items():
@@ -233,7 +233,7 @@ class Uploads:
             raise self._conflicts[index]
         return self._complete(index, self._open[index]) if index in self._open else self._begin(index)
 
-    def _done(self, index: int, job: Job, reply: object) -> Iterable[Job]:
+    def _done(self, index: int, job: Job, result: object) -> Iterable[Job]:
         if self._uploads[index].replaces:
             self._replaced.add(index)
             return [self._head(index)]
@@ -257,7 +257,7 @@ class Uploads:
             raise JobFailed(job, Failure(Code.STALE, message, "PreconditionFailed"))
         return self._left_alone(index, ours)
 
-    def _aborted(self, index: int, job: Job, reply: object) -> Iterable[Job]:
+    def _aborted(self, index: int, job: Job, result: object) -> Iterable[Job]:
         self._aborting.pop(job.arguments["upload_id"], None)
         return ()
 

@@ -48,7 +48,7 @@ class VersionListings:
     def receive(self, job: Job, outcome: Outcome) -> Iterable[Job]:
         if outcome.failure:
             raise JobFailed(job, outcome.failure)
-        index, page = self._indices.pop(job.number), outcome.reply
+        index, page = self._indices.pop(job.number), outcome.result
         wanted = self._wanted[index]
         found = page.versions if wanted.is_prefix else [one for one in page.versions if one.key == wanted.key]
         self.results[index] += found

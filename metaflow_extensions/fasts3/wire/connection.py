@@ -42,7 +42,7 @@ class Connection:
 
     Attributes
     ----------
-    replies : int
+    responses : int
         Heads read so far; 0 on a new connection.
     idle_since : float
         `time.monotonic` when it was last returned to the pool.
@@ -60,8 +60,8 @@ class Connection:
         self._view = memoryview(self._buffer)
         self._start = self._end = 0  # the buffered bytes
         self._filled = False  # the last read filled its buffer, so there may be more
-        self._in_reply = False  # an interim head has arrived, the final one has not
-        self.replies = 0
+        self._in_response = False  # an interim head has arrived, the final one has not
+        self.responses = 0
         self.idle_since = 0.0
         self.made_at = time.monotonic()
         self._timeout = read_timeout
@@ -194,10 +194,10 @@ class Connection:
             await self._fill(heard=searched > 0)
         head = parse_head(bytes(self._view[self._start : end]))
         self._start = end
-        self._in_reply = head.status < 200
+        self._in_response = head.status < 200
         return head
 
-    async def read_reply(self, method: str) -> "tuple[Head, Body]":
+    async def read_response(self, method: str) -> "tuple[Head, Body]":
         """Read the head of the response, skipping interim ones (RFC 9110 section 15.2).
 
         Raises
@@ -207,7 +207,7 @@ class Connection:
         for _ in range(MAX_INTERIM):
             head = await self.read_head()
             if head.status >= 200:
-                self.replies += 1
+                self.responses += 1
                 return head, body_of(method, head)
         raise ProtocolError(f"over {MAX_INTERIM} interim responses")
 
@@ -305,7 +305,7 @@ class Connection:
             except OSError as error:
                 raise self._lost(error, heard) from error
         if not count:
-            raise Ended("the server closed the connection without a response", heard or self._in_reply)
+            raise Ended("the server closed the connection without a response", heard or self._in_response)
         self._end += count
         self._filled = self._end == len(self._buffer)
 
@@ -317,4 +317,4 @@ class Connection:
             raise ConnectionLost(f"no response for {self._timeout:g} seconds", heard=True) from None
 
     def _lost(self, error: OSError, heard: bool = False) -> ConnectionLost:
-        return ConnectionLost(error.strerror or str(error), heard or self._in_reply)
+        return ConnectionLost(error.strerror or str(error), heard or self._in_response)

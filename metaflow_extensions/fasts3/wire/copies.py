@@ -72,13 +72,13 @@ class CopyTransfers:
         S3 sends 200 before it has copied, white space while it copies, and then the result or an error (API reference
         of CopyObject: "a 200 OK response can contain either a success or an error").
         """
-        with await self._exchange.ask(operation, bucket, key, query, headers) as reply:
-            document = await reply.document()
-            if not document and reply.head.headers.get("etag"):
+        with await self._exchange.ask(operation, bucket, key, query, headers) as response:
+            document = await response.document()
+            if not document and response.head.headers.get("etag"):
                 raise TransferError(no_copy(operation))
             root, fields = texts(document)
             if root == "Error":
-                raise TransferError(late_failure_of(reply.head.status, reply.head.headers, document))
+                raise TransferError(late_failure_of(response.head.status, response.head.headers, document))
             if not root:
                 raise broken(f"the response to {operation} is cut short")
             if not fields.get("ETag"):

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from metaflow_extensions.fasts3.wire.exchange import Exchange, Reply
+from metaflow_extensions.fasts3.wire.exchange import Exchange, Response
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError, malformed
 from metaflow_extensions.fasts3.wire.operations import OPERATIONS
 from metaflow_extensions.fasts3.wire.s3_errors import late_failure_of
@@ -37,20 +37,20 @@ class DeletionTransfers:
         if bucket in self._exchange.only_md5:
             template = by_md5
         try:
-            reply = await self._ask(bucket, document, template)
+            response = await self._ask(bucket, document, template)
         except TransferError as error:
             if not template.checksum or not may_want_md5(error.failure):
                 raise
-            reply = await self._ask(bucket, document, by_md5)
+            response = await self._ask(bucket, document, by_md5)
             self._exchange.only_md5.add(bucket)
-        with reply:
-            answer = await reply.document()
+        with response:
+            answer = await response.document()
             root, refusals = parse(answer)
             if root == "Error":  # like CompleteMultipartUpload, S3 may send 200 before it knows the result
-                raise TransferError(late_failure_of(reply.head.status, reply.head.headers, answer))
+                raise TransferError(late_failure_of(response.head.status, response.head.headers, answer))
             return checked(refusals, keys)
 
-    async def _ask(self, bucket: str, document: bytes, template: RequestTemplate) -> Reply:
+    async def _ask(self, bucket: str, document: bytes, template: RequestTemplate) -> Response:
         headers = {"content-type": "application/xml"}
         if not template.checksum:  # S3 requires one of the two
             headers["content-md5"] = md5_of(document)

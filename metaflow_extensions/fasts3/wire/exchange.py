@@ -28,7 +28,7 @@ LONG = 64 * 2**20  # bytes of a body whose checksum would block the event loop f
 ALLOWED_SKEW = 900.0  # seconds that S3 lets a signature's time differ
 
 
-class Reply:
+class Response:
     """A response whose body has not been read; a context manager.
 
     Inside, errors of the connection become failures, and all failures of responses get its status and request id. At
@@ -59,7 +59,7 @@ class Reply:
         self._connections = connections
         self._finished = False
 
-    def __enter__(self) -> "Reply":
+    def __enter__(self) -> "Response":
         return self
 
     def __exit__(self, _: object, error: Optional[BaseException], __: object) -> None:
@@ -90,7 +90,7 @@ class Reply:
     def finish(self) -> None:
         """Return the connection to the pool after the body was read to its end."""
         self._finished = True
-        if self._connection.replies == 1:
+        if self._connection.responses == 1:
             self._connections.remember_tls(self._connection)
         keep = self.head.keep_alive and self.body.framing is not Framing.CLOSE
         if keep and not self._connection.has_leftover:
@@ -135,7 +135,7 @@ class Exchange:
         payload: Payload = NOTHING,
         expect: bool = False,
         template: Optional[RequestTemplate] = None,
-    ) -> Reply:
+    ) -> Response:
         """Send one request and read the head of its response.
 
         Parameters
@@ -153,7 +153,7 @@ class Exchange:
 
         Returns
         -------
-        Reply
+        Response
             With a status of 2xx.
 
         Raises
@@ -172,16 +172,16 @@ class Exchange:
         signer = self._heads.signer(template)
         head = self._heads.write(row, bucket, key, template, signer, query, headers, body_headers)
         connections = self._connections.get(template.endpoint) or self._connect_to(template.endpoint)
-        reply = Reply(row, *await send(connections, row.http_method, head, payload, expect), connections)
-        if reply.head.status < 300:
-            return reply
-        with reply:
+        response = Response(row, *await send(connections, row.http_method, head, payload, expect), connections)
+        if response.head.status < 300:
+            return response
+        with response:
             try:
-                document = await reply.read_all(MAX_ERROR)
+                document = await response.read_all(MAX_ERROR)
             except DocumentTooLong:
                 document = b""  # a proxy's page, far larger than S3's errors; the status is enough
-        failure = failure_of(reply.head.status, reply.head.headers, document)
-        failure = self._in_time(template.endpoint, failure, reply.head)
+        failure = failure_of(response.head.status, response.head.headers, document)
+        failure = self._in_time(template.endpoint, failure, response.head)
         if failure.code is Code.EXPIRED and signer:
             failure = failure._replace(signed_as=signer.credentials.generation)
         elif failure.code is not Code.SKEWED and failure.region in ("", template.scope and template.scope.region):

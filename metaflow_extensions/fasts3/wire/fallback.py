@@ -54,11 +54,11 @@ class WithFallback:
     async def _use_second(
         self, reason: str, name: str, bucket: str, args: "tuple[Any, ...]", kwargs: "dict[str, Any]"
     ) -> Any:
-        reply = await wait_for(InThread(lambda: getattr(self._second_transfers(), name)(bucket, *args, **kwargs)))
+        result = await wait_for(InThread(lambda: getattr(self._second_transfers(), name)(bucket, *args, **kwargs)))
         if bucket not in self.reasons:  # only now: if boto3 fails too, the error concerns this request
             log.debug("using boto3 for bucket %s: %s", bucket, reason)
             self.reasons[bucket] = reason
-        return reply
+        return result
 
     def _second_transfers(self) -> Transfers:
         with self._lock:

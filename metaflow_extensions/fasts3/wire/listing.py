@@ -51,9 +51,9 @@ class BucketTransfers:
 
     async def head_bucket(self, bucket: str, key: str = "") -> None:  # all methods have a key
         try:
-            with await self._exchange.ask("HeadBucket", bucket) as reply:
-                reply.finish()
-                check_bucket(reply.head.headers)
+            with await self._exchange.ask("HeadBucket", bucket) as response:
+                response.finish()
+                check_bucket(response.head.headers)
         except TransferError as error:
             if error.failure.code is Code.NOT_FOUND:  # a response to HEAD has no body that could say NoSuchBucket
                 failure = error.failure._replace(code=Code.NO_BUCKET, s3_code="NoSuchBucket")
@@ -82,8 +82,8 @@ class BucketTransfers:
         if token:
             marker = marker_of(token)
             query.append(("continuation-token", token) if marker is None else ("marker", marker))
-        with await self._exchange.ask("ListObjectsV2", bucket, query=query) as reply:
-            return checked(parse_page(await reply.document(), details), key, token)
+        with await self._exchange.ask("ListObjectsV2", bucket, query=query) as response:
+            return checked(parse_page(await response.document(), details), key, token)
 
 
 def checked(page: Page, prefix: str, token: Optional[str]) -> Page:

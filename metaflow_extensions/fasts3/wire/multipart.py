@@ -29,8 +29,8 @@ class MultipartTransfers:
         algorithm = self._exchange.template("UploadPart", bucket).checksum
         if algorithm and checksums:
             given["x-amz-checksum-algorithm"] = algorithm.upper()
-        with await self._exchange.ask("CreateMultipartUpload", bucket, key, [("uploads", "")], given) as reply:
-            upload_id = texts(await reply.document())[1].get("UploadId")
+        with await self._exchange.ask("CreateMultipartUpload", bucket, key, [("uploads", "")], given) as response:
+            upload_id = texts(await response.document())[1].get("UploadId")
             if not upload_id:
                 raise malformed("the response to CreateMultipartUpload has no UploadId")
             return upload_id
@@ -51,12 +51,12 @@ class MultipartTransfers:
         query = [("partNumber", str(number)), ("uploadId", upload_id)]
         with (
             payload_of(body, path, position, length, version, allowance) as payload,
-            await self._exchange.ask("UploadPart", bucket, key, query, payload=payload) as reply,
+            await self._exchange.ask("UploadPart", bucket, key, query, payload=payload) as response,
         ):
-            await reply.document()
-            part = {"ETag": stored_etag(reply.head.headers)}
+            await response.document()
+            part = {"ETag": stored_etag(response.head.headers)}
         algorithm = self._exchange.template("UploadPart", bucket).checksum
-        value = algorithm and reply.head.headers.get(f"{checksums.HEADER}{algorithm}")
+        value = algorithm and response.head.headers.get(f"{checksums.HEADER}{algorithm}")
         if algorithm and value:
             part[f"Checksum{algorithm.upper()}"] = value
         return part
@@ -71,21 +71,21 @@ class MultipartTransfers:
     ) -> str:
         headers = {"content-type": "application/xml", **condition_headers(condition)}
         query, payload = [("uploadId", upload_id)], Payload(_document(parts))
-        with await self._exchange.ask("CompleteMultipartUpload", bucket, key, query, headers, payload) as reply:
-            document = await reply.document()
+        with await self._exchange.ask("CompleteMultipartUpload", bucket, key, query, headers, payload) as response:
+            document = await response.document()
             root, fields = texts(document)
             # S3 sends 200 before it knows the result (API reference of CompleteMultipartUpload: "you must check the
             # body").
             if root == "Error":
-                raise TransferError(late_failure_of(reply.head.status, reply.head.headers, document))
+                raise TransferError(late_failure_of(response.head.status, response.head.headers, document))
             if not root:
                 raise broken("the response to CompleteMultipartUpload is cut short")
             return fields.get("ETag", "")
 
     async def abort_upload(self, bucket: str, key: str, upload_id: str) -> None:
         try:
-            with await self._exchange.ask("AbortMultipartUpload", bucket, key, [("uploadId", upload_id)]) as reply:
-                await reply.document()
+            with await self._exchange.ask("AbortMultipartUpload", bucket, key, [("uploadId", upload_id)]) as response:
+                await response.document()
         except TransferError as error:
             if error.failure.code is not Code.NO_UPLOAD:
                 raise

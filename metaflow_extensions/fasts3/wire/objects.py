@@ -8,7 +8,7 @@ from metaflow_extensions.fasts3.wire.checksums import Checksum, full_object_chec
 from metaflow_extensions.fasts3.wire.conditions import condition_headers
 from metaflow_extensions.fasts3.wire.connection_errors import ConnectionLost
 from metaflow_extensions.fasts3.wire.dates import http_timestamp
-from metaflow_extensions.fasts3.wire.exchange import Exchange, Reply
+from metaflow_extensions.fasts3.wire.exchange import Exchange, Response
 from metaflow_extensions.fasts3.wire.failures import broken, malformed
 from metaflow_extensions.fasts3.wire.http11 import Head, ProtocolError, content_length
 from metaflow_extensions.fasts3.wire.not_s3 import check_object, stored_etag
@@ -21,7 +21,7 @@ from metaflow_extensions.fasts3.wire.transfers import (
     TAG_COUNT,
     UNKNOWN_LENGTH,
     Begun,
-    GetReply,
+    GetResponse,
     ObjectInfo,
     PutHeaders,
 )
@@ -38,12 +38,12 @@ class ObjectTransfers:
     _exchange: Exchange
 
     async def head(self, bucket: str, key: str, version_id: Optional[str] = None) -> ObjectInfo:
-        with await self._exchange.ask("HeadObject", bucket, key, _version(version_id)) as reply:
-            reply.finish()
-            headers = reply.head.headers
+        with await self._exchange.ask("HeadObject", bucket, key, _version(version_id)) as response:
+            response.finish()
+            headers = response.head.headers
             check_object(headers)
             others = {name: headers[name] for name in _OTHERS if name in headers}
-            return _info(reply.head, _length(reply.head))._replace(others=others)
+            return _info(response.head, _length(response.head))._replace(others=others)
 
     async def get(
         self,
@@ -60,7 +60,7 @@ class ObjectTransfers:
         begun: Optional[Begun] = None,
         allowance: Optional[Allowance] = None,
         version_id: Optional[str] = None,
-    ) -> GetReply:
+    ) -> GetResponse:
         template = self._exchange.template("GetObject", bucket)
         headers: dict[str, str] = {}
         if byte_range:
@@ -70,32 +70,32 @@ class ObjectTransfers:
         if if_match:
             headers["if-match"] = if_match
         query = _version(version_id)
-        with await self._exchange.ask("GetObject", bucket, key, query, headers, template=template) as reply:
-            check_object(reply.head.headers)
-            if reply.head.status == 204:
+        with await self._exchange.ask("GetObject", bucket, key, query, headers, template=template) as response:
+            check_object(response.head.headers)
+            if response.head.status == 204:
                 raise malformed("the response has status 204, without a body")
-            length = reply.body.length or _length(reply.head)
-            first, total = span(reply.head.headers.get("content-range"), byte_range, length)
+            length = response.body.length or _length(response.head)
+            first, total = span(response.head.headers.get("content-range"), byte_range, length)
             most = most_of(length, limit, path is None, ways)
             sums = _Checksums(
-                None if byte_range else full_object_checksum(reply.head.headers), crc, most in (None, length)
+                None if byte_range else full_object_checksum(response.head.headers), crc, most in (None, length)
             )
             shared = False
             with Sink(path, position, keep) as sink:
                 if begun and length is not None and most is not None and most < length:
                     shared = True
-                    begun(GetReply(_info(reply.head, total), first, length, most, None, sums.whole_crc))
-                count = await _copy(reply, sink, most, sums, allowance, shared)
+                    begun(GetResponse(_info(response.head, total), first, length, most, None, sums.whole_crc))
+                count = await _copy(response, sink, most, sums, allowance, shared)
                 if length is not None and count != most and not shared:
                     raise broken(f"the body ended after {count} bytes of {most}")
-                ended = not shared and await _has_ended(reply, count, most, length)
+                ended = not shared and await _has_ended(response, count, most, length)
                 verified = sums.compare() if ended or count == length else None
             if ended:
-                reply.finish()
+                response.finish()
             if length is None:
                 total, length = (count, count) if ended else (None, UNKNOWN_LENGTH)
-            info = _info(reply.head, total)
-            return GetReply(info, first, length, count, sums.crc, sums.whole_crc, verified, sink.body)
+            info = _info(response.head, total)
+            return GetResponse(info, first, length, count, sums.crc, sums.whole_crc, verified, sink.body)
 
     async def put(
         self,
@@ -110,16 +110,16 @@ class ObjectTransfers:
         given = {**stored_headers(headers), **condition_headers(condition)}
         with payload_of(body, path, allowance=allowance) as payload:
             expect = condition is not None and payload.size > EXPECT_ABOVE
-            with await self._exchange.ask("PutObject", bucket, key, (), given, payload, expect) as reply:
-                await reply.document()
-                return stored_etag(reply.head.headers)
+            with await self._exchange.ask("PutObject", bucket, key, (), given, payload, expect) as response:
+                await response.document()
+                return stored_etag(response.head.headers)
 
     async def delete(
         self, bucket: str, key: str, version_id: Optional[str] = None, if_match: Optional[str] = None
     ) -> None:
         given = condition_headers(if_match)
-        with await self._exchange.ask("DeleteObject", bucket, key, _version(version_id), given) as reply:
-            await reply.document()
+        with await self._exchange.ask("DeleteObject", bucket, key, _version(version_id), given) as response:
+            await response.document()
 
 
 def stored_headers(headers: PutHeaders) -> "dict[str, str]":
@@ -184,7 +184,7 @@ class _Checksums:
 
 
 async def _copy(
-    reply: Reply, sink: Sink, most: Optional[int], sums: _Checksums, allowance: Optional[Allowance], shared: bool
+    response: Response, sink: Sink, most: Optional[int], sums: _Checksums, allowance: Optional[Allowance], shared: bool
 ) -> int:
     """Write at most `most` bytes of the body to the sink, all if that is None, and return their number.
 
@@ -197,7 +197,7 @@ async def _copy(
         if allowance and not allowed:
             allowed = await allowance.some(missing)
         try:
-            view = await reply.read_some(allowed if allowance else missing, scratch)
+            view = await response.read_some(allowed if allowance else missing, scratch)
         except (ConnectionLost, ProtocolError):
             if not shared:
                 raise
@@ -211,11 +211,11 @@ async def _copy(
     return count
 
 
-async def _has_ended(reply: Reply, count: int, most: Optional[int], length: Optional[int]) -> bool:
+async def _has_ended(response: Response, count: int, most: Optional[int], length: Optional[int]) -> bool:
     """Whether the body was read to its end, so that the connection can be reused."""
-    if count != most or reply.has_length:
+    if count != most or response.has_length:
         return count != most or count == length
-    return not await reply.read_some(1, _scratch())
+    return not await response.read_some(1, _scratch())
 
 
 _local = threading.local()

@@ -37,12 +37,12 @@ class OpenUploadTransfers:
         if after:
             markers = zip(("key-marker", "upload-id-marker"), after)
             query += [(name, value) for name, value in markers if value]
-        with await self._exchange.ask("ListMultipartUploads", bucket, query=query) as reply:
-            now = time_of_reply(reply.head.headers.get("date", ""))
-            return checked(parse(await reply.document())._replace(now=now), key, after)
+        with await self._exchange.ask("ListMultipartUploads", bucket, query=query) as response:
+            now = time_of_response(response.head.headers.get("date", ""))
+            return checked(parse(await response.document())._replace(now=now), key, after)
 
 
-def time_of_reply(date: str) -> Optional[int]:
+def time_of_response(date: str) -> Optional[int]:
     """Unix time of a Date header; None if it is invalid."""
     try:
         return http_timestamp(date)

@@ -5,7 +5,7 @@ https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations_Amazon_Simple_Sto
 
 from typing import Any, NamedTuple, Optional
 
-from metaflow_extensions.fasts3.wire.transfers import GetReply, ObjectInfo, Page, UploadsPage, VersionsPage
+from metaflow_extensions.fasts3.wire.transfers import GetResponse, ObjectInfo, Page, UploadsPage, VersionsPage
 
 KEY = "fasts3-key-of-a-template"  # only characters that no encoding changes
 _ANY: tuple[str, ...] = ()
@@ -27,7 +27,7 @@ class Operation(NamedTuple):
     name: str  # in S3's API, IAM policies and logs; boto3's method is the same in snake case
     http_method: str
     transfer: str  # the method of `Transfers`
-    reply: type  # what this method returns
+    result: type  # what this method returns
     arguments: dict[str, Any]  # the fewest, besides Bucket, for which boto3 prepares a request; objects have `KEY`
     roots: Optional[tuple[str, ...]] = None  # allowed root elements of a response's XML; (): any; None: it has no XML
     also: tuple[str, ...] = ()  # other operations whose templates the method needs
@@ -65,7 +65,7 @@ _ROWS = (
             "ListObjectsV2", frozenset({400}), {"MaxKeys": 1}, query=(("list-type", "2"), ("max-keys", "1"))
         ),
     ),
-    Operation("GetObject", "GET", "get", GetReply, _OBJECT),
+    Operation("GetObject", "GET", "get", GetResponse, _OBJECT),
     Operation("PutObject", "PUT", "put", str, {**_OBJECT, "Body": b"body"}),
     # Responses about copies: some servers send other roots.
     Operation("CopyObject", "PUT", "copy", str, {**_OBJECT, "CopySource": "source/key"}, roots=_ANY),

@@ -97,7 +97,7 @@ async def send(
         except ConnectionLost as error:
             connection.close()
             # A server may close a kept-alive connection at any time: no failure, unless part of a response arrived.
-            fresh = not fresh and connection.replies > 0 and not error.heard
+            fresh = not fresh and connection.responses > 0 and not error.heard
             if not fresh:
                 raise TransferError(Failure(Code.UNREACHABLE, str(error))) from error
         except ProtocolError as error:
@@ -113,7 +113,7 @@ async def _converse(
 ) -> "tuple[Head, Body]":
     if payload.file is None and not expect and len(payload.data) <= SENT_TOGETHER and not payload.allowance:
         await connection.send(head + payload.data if payload.data else head)
-        return await connection.read_reply(method)
+        return await connection.read_response(method)
     await connection.send(head)
     if expect and await connection.has_answer(WAIT_FOR_CONTINUE):
         answer = await connection.read_head()
@@ -126,11 +126,11 @@ async def _converse(
         if not await connection.has_answer(0):
             raise
         try:
-            answer, body = await connection.read_reply(method)
+            answer, body = await connection.read_response(method)
         except ConnectionLost as silent:
             raise ConnectionLost(str(lost), lost.heard or silent.heard) from lost
         return answer._replace(keep_alive=False), body
-    return await connection.read_reply(method)
+    return await connection.read_response(method)
 
 
 async def _send_body(connection: Connection, payload: Payload) -> None:

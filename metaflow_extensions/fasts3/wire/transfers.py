@@ -28,7 +28,7 @@ UNKNOWN_LENGTH = -1
 """The response does not state the length of its body."""
 
 
-class GetReply(NamedTuple):
+class GetResponse(NamedTuple):
     """A download, or the first part of one."""
 
     info: ObjectInfo
@@ -41,7 +41,7 @@ class GetReply(NamedTuple):
     body: Optional[bytes] = None  # the received bytes, if they were not written to a file
 
 
-Begun = Callable[[GetReply], None]
+Begun = Callable[[GetResponse], None]
 """Called when the head of a large download's response arrives, with the bytes that will be `received`."""
 
 
@@ -143,7 +143,7 @@ class Transfers(Protocol):
         begun: Optional[Begun] = None,
         allowance: Optional[Allowance] = None,
         version_id: Optional[str] = None,
-    ) -> GetReply:
+    ) -> GetResponse:
         """GetObject into a local file, or into memory.
 
         Parameters
@@ -157,7 +157,7 @@ class Transfers(Protocol):
         if_match : str, optional
             Raise PRECONDITION unless the object has this ETag.
         limit : int, optional
-            Stop after this many bytes; see `GetReply.received`. Bodies without length are written to a file completely.
+            Stop after this many bytes; see `GetResponse.received`. Bodies of unknown length go to a file whole.
         crc : bool
             Compute the CRC-32 of the received bytes, if this implementation can.
         keep : bool

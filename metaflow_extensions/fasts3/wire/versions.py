@@ -25,8 +25,8 @@ class VersionTransfers:
         if after:
             markers = zip(("key-marker", "version-id-marker"), after)
             query += [(name, value) for name, value in markers if value]
-        with await self._exchange.ask("ListObjectVersions", bucket, query=query) as reply:
-            return checked(parse(await reply.document()), key, after)
+        with await self._exchange.ask("ListObjectVersions", bucket, query=query) as response:
+            return checked(parse(await response.document()), key, after)
 
 
 def checked(page: VersionsPage, prefix: str, after: Optional[Sequence[str]]) -> VersionsPage:

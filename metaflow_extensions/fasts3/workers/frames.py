@@ -17,7 +17,7 @@ from typing import Any, Callable, NamedTuple, Optional, Union, get_args, get_ori
 from metaflow_extensions.fasts3.plans.jobs import Buffer, Job, Outcome
 from metaflow_extensions.fasts3.wire.failures import Code
 from metaflow_extensions.fasts3.wire.operations import BY_TRANSFER
-from metaflow_extensions.fasts3.wire.transfers import GetReply, PutHeaders
+from metaflow_extensions.fasts3.wire.transfers import GetResponse, PutHeaders
 
 MAGIC = b"\xf3S"
 VERSION = 6
@@ -108,10 +108,10 @@ def outcomes_frames(outcomes: Iterable[Outcome]) -> Iterator[Frame]:
 
 
 def _row_and_body(outcome: Outcome) -> "tuple[Any, Optional[Buffer]]":
-    reply = outcome.reply
-    if type(reply) is not GetReply or reply.body is None:
+    result = outcome.result
+    if type(result) is not GetResponse or result.body is None:
         return outcome, None
-    return outcome._replace(reply=(*reply[:-1], len(reply.body))), reply.body
+    return outcome._replace(result=(*result[:-1], len(result.body))), result.body
 
 
 def _size(body: Optional[Buffer]) -> Optional[int]:
@@ -170,25 +170,25 @@ def outcomes_of(frame: Frame, jobs: Mapping[int, Job]) -> Iterator[Outcome]:
     bodies = _Bodies(frame.raw)
     try:
         for row in _list(frame.document):
-            number, reply, failure, answered, retried, begun = _fields_of(Outcome)(row)
+            number, result, failure, answered, retried, begun = _fields_of(Outcome)(row)
             operation = jobs[number].operation
             if begun and operation != "get":
                 raise ValueError("only downloads report that they have begun")
-            reply = None if failure else _reply(operation, reply, bodies)
-            yield Outcome(number, reply, failure, answered, retried, begun)
+            result = None if failure else _result(operation, result, bodies)
+            yield Outcome(number, result, failure, answered, retried, begun)
         bodies.check_end()
     except (LookupError, TypeError, ValueError) as error:
         raise _invalid("outcomes", error) from None
 
 
-def _reply(operation: str, reply: Any, bodies: "_Bodies") -> Any:
-    reply = _reader_of_replies(operation)(reply)
-    if type(reply) is GetReply and reply.body is not None:
-        size: Any = reply.body  # in a frame
-        if size != reply.received:
-            raise ValueError(f"{reply.received} bytes were received, and the body has {size}")
-        return reply._replace(body=bodies.take(size))
-    return reply
+def _result(operation: str, result: Any, bodies: "_Bodies") -> Any:
+    result = _reader_of_results(operation)(result)
+    if type(result) is GetResponse and result.body is not None:
+        size: Any = result.body  # in a frame
+        if size != result.received:
+            raise ValueError(f"{result.received} bytes were received, and the body has {size}")
+        return result._replace(body=bodies.take(size))
+    return result
 
 
 class _Bodies:
@@ -227,9 +227,9 @@ _TYPES: "dict[Any, tuple[type, ...]]" = {
 
 
 @cache
-def _reader_of_replies(operation: str) -> "Callable[[Any], Any]":
+def _reader_of_results(operation: str) -> "Callable[[Any], Any]":
     """Return the function that checks and converts the results of an operation."""
-    kind = BY_TRANSFER[operation].reply
+    kind = BY_TRANSFER[operation].result
     types, convert = _types_of(kind), _converter_of(kind)
 
     def read(value: Any) -> Any:

@@ -113,7 +113,7 @@ class InlineRunner:
     def _hand_on(self, queue: JobQueue, job: Job, outcome: Outcome) -> None:
         if not outcome.begun:
             self._done += 1
-            self._moved += bytes_moved(job, outcome.reply)
+            self._moved += bytes_moved(job, outcome.result)
         queue.receive(job, outcome)
 
     def _perform(self, job: Job, interruption: Interruption, on_begin: Optional[OnBegin] = None) -> Outcome:

@@ -13,7 +13,7 @@ from metaflow_extensions.fasts3.wire.bandwidth import Allowance, Bandwidth
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
 from metaflow_extensions.fasts3.wire.local_files import local_failure
 from metaflow_extensions.fasts3.wire.operations import BY_TRANSFER
-from metaflow_extensions.fasts3.wire.transfers import GetReply, Transfers
+from metaflow_extensions.fasts3.wire.transfers import GetResponse, Transfers
 from metaflow_extensions.fasts3.wire.waiting import Pause, wait_for
 from metaflow_extensions.fasts3.workers.retries import RetryPolicy, Terms
 
@@ -31,15 +31,17 @@ class _BegunDownload:
         self._on_begin = on_begin
         self._promised = 0
 
-    def __call__(self, reply: GetReply) -> None:
-        self._promised = reply.received
-        self._on_begin(Outcome(self._number, reply, None, True, begun=True))
+    def __call__(self, response: GetResponse) -> None:
+        self._promised = response.received
+        self._on_begin(Outcome(self._number, response, None, True, begun=True))
 
-    def failure(self, reply: Any) -> Optional[Failure]:
+    def failure(self, response: Any) -> Optional[Failure]:
         """Return the failure after which other requests get the missing bytes; None if there was none."""
-        if not self._promised or reply.received == self._promised:
+        if not self._promised or response.received == self._promised:
             return None
-        return Failure(Code.BROKEN, f"the connection broke after {reply.received} bytes of {self._promised}", tries=1)
+        return Failure(
+            Code.BROKEN, f"the connection broke after {response.received} bytes of {self._promised}", tries=1
+        )
 
 
 class Performer:
@@ -99,16 +101,16 @@ class Performer:
                 try:
                     if policy.injects_failure(attempts):
                         raise TransferError(INJECTED)
-                    reply = self._call_transfers(job, allowance, download)
-                    if type(reply) is CoroutineType:  # the wire's methods are coroutines, boto3's block
-                        reply = await reply
+                    result = self._call_transfers(job, allowance, download)
+                    if type(result) is CoroutineType:  # the wire's methods are coroutines, boto3's block
+                        result = await result
                 except TransferError as error:
                     failure = error.failure
                 except OSError as error:  # a local error; errors of the network were translated before
                     failure = local_failure(error)
                 else:
                     policy.note_success(self._clock())
-                    return Outcome(job.number, reply, None, True, (download and download.failure(reply)) or retried)
+                    return Outcome(job.number, result, None, True, (download and download.failure(result)) or retried)
                 now = self._clock()
                 retry = policy.note_failure(attempts, failure, now, bool(allowance and allowance.has_moved))
                 failure = failure._replace(tries=attempts.failed, seconds=round(now - attempts.began, 3))

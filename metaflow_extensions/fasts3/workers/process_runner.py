@@ -280,7 +280,7 @@ class ProcessRunner:
                     continue
                 count(now)
                 self._done += 1
-                self._moved += bytes_moved(job, outcome.reply)
+                self._moved += bytes_moved(job, outcome.result)
                 self._failed_starts = 0.0
         except WorkerGone as gone:
             self._replace(worker, gone)
@@ -290,8 +290,8 @@ class ProcessRunner:
         self._discard([worker])
         alone = len(worker.jobs) == 1
         for number, outcome in worker.begun.items():  # other jobs get the rest of the object; now they get all of it
-            reply = outcome.reply._replace(received=0, crc=0)
-            self._answered.append((worker.jobs.pop(number), outcome._replace(reply=reply, begun=False)))
+            result = outcome.result._replace(received=0, crc=0)
+            self._answered.append((worker.jobs.pop(number), outcome._replace(result=result, begun=False)))
         jobs, worker.jobs = list(worker.jobs.values()), {}
         if not worker.greeted:
             self._failed_starts += DEATHS / KILLS_AT_THE_START if gone.killed else 1.0

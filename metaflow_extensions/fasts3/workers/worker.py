@@ -171,7 +171,7 @@ class Worker:
         if not self._jobs:
             self._measured = Measured()  # the rate was limited by a lack of jobs, not by the width
             return
-        rate = self._measured.count(bytes_moved(job, outcome.reply), self._width.width)
+        rate = self._measured.count(bytes_moved(job, outcome.result), self._width.width)
         if rate:
             self._width = concurrency.adapt(self._width, rate)
 

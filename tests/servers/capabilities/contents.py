@@ -8,24 +8,24 @@ from servers.s3_server import S3Server
 
 @capability("etag-is-md5")
 def _(client: Any, server: S3Server, prefix: str) -> None:
-    reply = client.put_object(Bucket=server.bucket, Key=prefix, Body=b"value")
-    assert reply["ETag"] == '"2063c1608d6e0baf80249c42e2be5804"'
+    response = client.put_object(Bucket=server.bucket, Key=prefix, Body=b"value")
+    assert response["ETag"] == '"2063c1608d6e0baf80249c42e2be5804"'
 
 
 @capability("checksum-on-put")
 def _(client: Any, server: S3Server, prefix: str) -> None:
-    """The reply to PUT holds the CRC32 that was sent."""
-    reply = client.put_object(Bucket=server.bucket, Key=prefix, Body=b"value", ChecksumAlgorithm="CRC32")
-    assert reply["ChecksumCRC32"] == "HXdYNA=="
+    """The response to PUT holds the CRC32 that was sent."""
+    response = client.put_object(Bucket=server.bucket, Key=prefix, Body=b"value", ChecksumAlgorithm="CRC32")
+    assert response["ChecksumCRC32"] == "HXdYNA=="
 
 
 @capability("checksum-on-get")
 def _(client: Any, server: S3Server, prefix: str) -> None:
     """GET with ``x-amz-checksum-mode: ENABLED`` gives the CRC32 of the object."""
     client.put_object(Bucket=server.bucket, Key=prefix, Body=b"value", ChecksumAlgorithm="CRC32")
-    reply = client.get_object(Bucket=server.bucket, Key=prefix, ChecksumMode="ENABLED")
-    reply["Body"].read()
-    assert reply["ChecksumCRC32"] == "HXdYNA=="
+    response = client.get_object(Bucket=server.bucket, Key=prefix, ChecksumMode="ENABLED")
+    response["Body"].read()
+    assert response["ChecksumCRC32"] == "HXdYNA=="
 
 
 @capability("checksum-verification")
@@ -68,8 +68,8 @@ def _(client: Any, server: S3Server, prefix: str) -> None:
     """The content encoding is kept, and the bytes come back as they were sent."""
     place = {"Bucket": server.bucket, "Key": prefix}
     client.put_object(**place, Body=b"value", ContentEncoding="gzip")
-    reply = client.get_object(**place)
-    assert (reply["ContentEncoding"], reply["Body"].read()) == ("gzip", b"value")
+    response = client.get_object(**place)
+    assert (response["ContentEncoding"], response["Body"].read()) == ("gzip", b"value")
 
 
 @capability("metadata")

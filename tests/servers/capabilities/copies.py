@@ -44,8 +44,8 @@ def _(client: Any, server: S3Server, prefix: str) -> None:
     place = {"Bucket": server.bucket, "Key": prefix}
     client.put_object(**place, Body=b"value", ContentType="text/x-a")
     copied = client.copy_object(**place, CopySource=place, MetadataDirective="REPLACE", ContentType="text/x-b")
-    reply = client.get_object(**place)
-    assert (reply["Body"].read(), reply["ContentType"]) == (b"value", "text/x-b")
+    response = client.get_object(**place)
+    assert (response["Body"].read(), response["ContentType"]) == (b"value", "text/x-b")
     assert copied["CopyObjectResult"].get("ETag")
 
 

@@ -100,7 +100,7 @@ def _(client: Any, server: S3Server, prefix: str) -> None:
 
 @capability("control-character-uploads")
 def _(client: Any, server: S3Server, prefix: str) -> None:
-    """Likewise where a multipart upload is opened, whose reply holds the key."""
+    """Likewise where a multipart upload is opened, whose response holds the key."""
     place = {"Bucket": server.bucket, "Key": f"{prefix}/a\x01b"}
     client.abort_multipart_upload(**place, UploadId=client.create_multipart_upload(**place)["UploadId"])
 

@@ -10,35 +10,35 @@ from servers.s3_server import S3Server
 def _(client: Any, server: S3Server, prefix: str) -> None:
     """From-to, open-ended, past-the-end and last-bytes ranges: the bytes, and the size of the whole."""
     for asked, given, content in _RANGES:
-        reply = _get_range(client, server.bucket, prefix, asked)
-        assert (reply["ContentRange"], reply["Body"].read()) == (given, content)
+        response = _get_range(client, server.bucket, prefix, asked)
+        assert (response["ContentRange"], response["Body"].read()) == (given, content)
 
 
 @capability("206-for-ranges")
 def _(client: Any, server: S3Server, prefix: str) -> None:
-    """The status of such a reply says that it is a part."""
+    """The status of such a response says that it is a part."""
     for asked, _given, _content in _RANGES:
-        reply = _get_range(client, server.bucket, prefix, asked)
-        reply["Body"].read()
-        assert reply["ResponseMetadata"]["HTTPStatusCode"] == 206
+        response = _get_range(client, server.bucket, prefix, asked)
+        response["Body"].read()
+        assert response["ResponseMetadata"]["HTTPStatusCode"] == 206
 
 
 @capability("no-whole-checksum-for-ranges")
 def _(client: Any, server: S3Server, prefix: str) -> None:
-    """The reply to a range does not hold the checksum of the whole, which the bytes can't have.
+    """The response to a range does not hold the checksum of the whole, which the bytes can't have.
 
-    boto3 asks for checksums by default, and takes such a reply for damaged.
+    boto3 asks for checksums by default, and takes such a response for damaged.
     """
     for asked, _given, content in _RANGES:
-        reply = _get_range(client, server.bucket, prefix, asked, ChecksumMode="ENABLED")
-        assert reply["Body"].read() == content
+        response = _get_range(client, server.bucket, prefix, asked, ChecksumMode="ENABLED")
+        assert response["Body"].read() == content
 
 
 @capability("suffix-ranges-of-short-objects")
 def _(client: Any, server: S3Server, prefix: str) -> None:
     """``bytes=-99`` is all of an object that is shorter."""
-    reply = _get_range(client, server.bucket, prefix, "bytes=-99")
-    assert (reply["ContentRange"], reply["Body"].read()) == ("bytes 0-9/10", b"0123456789")
+    response = _get_range(client, server.bucket, prefix, "bytes=-99")
+    assert (response["ContentRange"], response["Body"].read()) == ("bytes 0-9/10", b"0123456789")
 
 
 _RANGES = [
@@ -103,16 +103,16 @@ def _(client: Any, server: S3Server, prefix: str) -> None:
     """GET with ``partNumber`` gives that part, and how many there are."""
     place = {"Bucket": server.bucket, "Key": prefix}
     _upload_in_parts(client, place, [b"a" * (5 << 20), b"b"])
-    reply = client.get_object(**place, PartNumber=2)
-    assert (reply["Body"].read(), reply["PartsCount"]) == (b"b", 2)
+    response = client.get_object(**place, PartNumber=2)
+    assert (response["Body"].read(), response["PartsCount"]) == (b"b", 2)
 
 
 @capability("multipart-checksums")
 def _(client: Any, server: S3Server, prefix: str) -> None:
     """With a checksum type of FULL_OBJECT, completing the upload gives the CRC32 of the whole."""
     place = {"Bucket": server.bucket, "Key": prefix}
-    reply = _upload_in_parts(client, place, [b"value"], ChecksumAlgorithm="CRC32", ChecksumType="FULL_OBJECT")
-    assert reply["ChecksumCRC32"] == "HXdYNA=="
+    response = _upload_in_parts(client, place, [b"value"], ChecksumAlgorithm="CRC32", ChecksumType="FULL_OBJECT")
+    assert response["ChecksumCRC32"] == "HXdYNA=="
 
 
 @capability("aborted-multipart-leaves-nothing")
@@ -130,7 +130,7 @@ def _upload_in_parts(client: Any, place: dict[str, str], bodies: list[bytes], **
     algorithm = {k: v for k, v in options.items() if k == "ChecksumAlgorithm"}
     parts = []
     for number, body in enumerate(bodies, start=1):
-        reply = client.upload_part(**place, UploadId=upload, PartNumber=number, Body=body, **algorithm)
-        checksum = {"ChecksumCRC32": reply["ChecksumCRC32"]} if "ChecksumCRC32" in reply else {}
-        parts.append({"PartNumber": number, "ETag": reply["ETag"], **checksum})
+        response = client.upload_part(**place, UploadId=upload, PartNumber=number, Body=body, **algorithm)
+        checksum = {"ChecksumCRC32": response["ChecksumCRC32"]} if "ChecksumCRC32" in response else {}
+        parts.append({"PartNumber": number, "ETag": response["ETag"], **checksum})
     return client.complete_multipart_upload(**place, UploadId=upload, MultipartUpload={"Parts": parts})

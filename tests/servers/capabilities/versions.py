@@ -20,8 +20,8 @@ def _two_versions(client: Any, prefix: str) -> "Iterator[tuple[dict[str, str], s
 def _(client: Any, server: S3Server, prefix: str) -> None:
     """Earlier versions of an object stay, and are read and deleted by their ids."""
     with _two_versions(client, prefix) as (place, first, second):
-        reply = client.get_object(**place, VersionId=first)
-        assert (reply["Body"].read(), reply["VersionId"]) == (b"first", first)
+        response = client.get_object(**place, VersionId=first)
+        assert (response["Body"].read(), response["VersionId"]) == (b"first", first)
         assert client.head_object(**place)["VersionId"] == second
         client.delete_object(**place, VersionId=second)
         assert client.get_object(**place)["Body"].read() == b"first"

@@ -28,7 +28,7 @@ LARGEST_DOCUMENT = 2**20  # bytes
 
 
 def check(data: bytes) -> bool:
-    """Read a reply, cut in three ways; whether it was taken."""
+    """Read a response, cut in three ways; whether it was taken."""
     mode, width, raw = data[:1], max(1, *data[1:2]) if data[1:2] else 1, data[2:]
     method = "HEAD" if mode in (b"H", b"h") else "GET"
     with contextlib.ExitStack() as limits:
@@ -61,7 +61,7 @@ def told_by_us(method: str, pieces: "list[bytes]") -> "Told | type[Exception]":
     steps = 4 * len(source.pieces) + 64  # a read and a wait for each piece, and those that come behind the last
     connection = Connection(source, 1.0)  # type: ignore[arg-type]
     try:
-        head, body = _driven(connection.read_reply(method), steps)
+        head, body = _driven(connection.read_response(method), steps)
         data = _driven(connection.read_document(body, LARGEST_DOCUMENT), steps)
     except (ProtocolError, ConnectionLost) as error:
         return type(error)
