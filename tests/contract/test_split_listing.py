@@ -40,9 +40,9 @@ def test_as_page_after_page(oracle, stored, server, prefix, monkeypatch):
         while under_way:
             asked += 1
             span = under_way.pop(random.Random(asked).randrange(len(under_way)))
-            listing.receive(span, *page(oracle, server.bucket, folder, span.asked))
+            listing.receive(span, *page(oracle, server.bucket, folder, span.request))
             found += [row.key for row in listing.take()]
-            under_way += listing.asked_now()
+            under_way += listing.spans_to_request()
         return found
 
     expected = listed(1)

@@ -51,12 +51,12 @@ def listed(server, chance, width=8, ahead=None):
     while under_way:
         most = max(most, len(under_way))
         span = under_way.pop(chance.randrange(len(under_way)))
-        listing.receive(span, *server.answer(span.asked))
+        listing.receive(span, *server.answer(span.request))
         if chance.random() < 0.5:
-            under_way += listing.asked_now()
+            under_way += listing.spans_to_request()
         if chance.random() < 0.7 or not under_way:
             found += [row.key for row in listing.take()]
-            under_way += listing.asked_now()
+            under_way += listing.spans_to_request()
     assert listing.ended
     assert most <= width
     return found + [row.key for row in listing.take()]
@@ -95,9 +95,9 @@ def test_what_is_deleted_meanwhile_is_no_reason_to_go_on_alone():
     while under_way:
         most = max(most, len(under_way))
         span = under_way.pop(-1)
-        listing.receive(span, *server.answer(span.asked))
+        listing.receive(span, *server.answer(span.request))
         found += [row.key for row in listing.take()]
-        under_way += listing.asked_now()
+        under_way += listing.spans_to_request()
         server.keys = sorted(set(keys) - set(found))
     assert found == keys
     assert most == 8
@@ -128,11 +128,11 @@ def test_requests_go_where_the_keys_are(shape, monkeypatch):
     under_way, found, rounds = [listing.first], [], 0
     while under_way:
         rounds += 1
-        responses = [(span, server.answer(span.asked)) for span in under_way]
+        responses = [(span, server.answer(span.request)) for span in under_way]
         under_way = []
         for span, response in responses:
             listing.receive(span, *response)
-            under_way += listing.asked_now()
+            under_way += listing.spans_to_request()
         found += [row.key for row in listing.take()]
     assert found == server.keys
     assert rounds <= 200 / 4
@@ -152,9 +152,9 @@ def test_no_more_waits_than_is_allowed():
     under_way = [listing.first]
     while under_way:  # the first span is never answered, as long as there is another
         span = under_way.pop(1 if len(under_way) > 1 else 0)
-        listing.receive(span, *server.answer(span.asked))
+        listing.receive(span, *server.answer(span.request))
         listing.take()
-        under_way += listing.asked_now()
+        under_way += listing.spans_to_request()
         assert sum(len(one.found) for one in listing._spans) <= 100 + 8 * server.page
 
 

@@ -27,7 +27,7 @@ from metaflow_extensions.fasts3.api.partial_downloads import PartialDownloads
 from metaflow_extensions.fasts3.api.placement import Place
 from metaflow_extensions.fasts3.api.temporary_directory import TemporaryDirectory, make_empty
 from metaflow_extensions.fasts3.plans.download import Download, Downloaded
-from metaflow_extensions.fasts3.plans.heads import Looks
+from metaflow_extensions.fasts3.plans.heads import TolerantHeads
 from metaflow_extensions.fasts3.plans.refusals import Refusals
 from metaflow_extensions.fasts3.plans.resumable_downloads import ResumableDownloads
 
@@ -254,7 +254,7 @@ class FileDownload:
         """The paths of files that are up to date, by the headers of their objects."""
         if not targets:
             return set()
-        heads = Looks([split_object_url(target.url) for target in targets], missing_ok=True)
+        heads = TolerantHeads([split_object_url(target.url) for target in targets], missing_ok=True)
         self._executor.run(heads, Place.WORKERS)
         return {
             target.path

@@ -80,43 +80,43 @@ class ChangedUploads(Uploads):
         super().__init__(self._made, step, refusals=refusals)
         self._hashing = hashing
         self._dry_run = dry_run
-        self._open_questions = len(self._files)  # files that are not yet decided
-        self._to_look: deque[tuple[int, str]] = deque()  # index, and an ETag that differs from the file's
-        self._to_begin: deque[int] = deque()
+        self._undecided = len(self._files)  # files that are not yet decided
+        self._to_compare: deque[tuple[int, str]] = deque()  # index, and an ETag that differs from the file's
+        self._to_upload: deque[int] = deque()
         self._to_hash: list[tuple[int, str]] = []  # index, and the ETag of its object
         self._size_to_hash = 0  # bytes of these files
-        self._looks: dict[int, tuple[int, str]] = {}  # by job number
+        self._heads: dict[int, tuple[int, str]] = {}  # by job number
         self._page_numbers = iter(range(-1, -(2**63), -1))
         self._pager: Optional[Pager] = None
         self._unlisted: dict[str, int] = {file.key: index for index, file in enumerate(files)}
         self._deficit = 0  # cost of unproductive pages, in HEADs
         if not compare:
-            self._change_all()
+            self._upload_all()
         elif listed is not None:
-            self._compare_all(listed)
-            self._change_all()
+            self._compare_listed(listed)
+            self._upload_all()
         elif len(files) <= FEW or len({file.bucket for file in files}) > 1:
-            self._look_at_all()
+            self._compare_all_by_head()
         else:
             self._pager = Pager(_listing_of(files), ahead=AHEAD)
 
     def start(self) -> Iterator[Optional[Job]]:
         if self._pager:
             yield from self._pager.jobs(self._page_numbers)
-        while self._open_questions:
+        while self._undecided:
             self._hashing.settle()
-            if self._to_look:
-                yield self._look(*self._to_look.popleft())
-            elif self._to_begin:
-                yield self._begin_changed(self._to_begin.popleft())
+            if self._to_compare:
+                yield self._compare_by_head(*self._to_compare.popleft())
+            elif self._to_upload:
+                yield self._begin_upload(self._to_upload.popleft())
             else:
                 yield None
 
     def receive(self, job: Job, outcome: Outcome) -> Iterable[Job]:
         if job.operation == "list_page":
             return self._listed(job, outcome)
-        if job.number in self._looks:
-            self._looked(job, outcome)
+        if job.number in self._heads:
+            self._received_head(job, outcome)
             return ()
         return super().receive(job, outcome)
 
@@ -129,18 +129,18 @@ class ChangedUploads(Uploads):
         except JobFailed as failed:
             self._go_on_without_listing(failed)
             return ()
-        hits = self._compare_all(pager.take())
+        hits = self._compare_listed(pager.take())
         self._deficit = max(0, self._deficit + HEADS_FOR_A_PAGE - hits)
         if pager.ended:
-            self._change_all()
+            self._upload_all()
         elif not self._unlisted or self._deficit > len(self._unlisted):  # all found, or too many other objects
-            self._look_at_all()
+            self._compare_all_by_head()
         else:
             return pager.jobs(self._page_numbers)
         self._pager = None
         return ()
 
-    def _compare_all(self, rows: Sequence[Any]) -> int:
+    def _compare_listed(self, rows: Sequence[Any]) -> int:
         """Compare files with listed objects; return the number of objects that have a file."""
         hits = 0
         for row in rows:
@@ -154,41 +154,41 @@ class ChangedUploads(Uploads):
     def _go_on_without_listing(self, failed: JobFailed) -> None:
         self._pager = None
         if failed.failure.code is Code.NO_BUCKET:  # some servers create the bucket with its first object
-            self._change_all()
+            self._upload_all()
         elif is_hopeless(failed.job, failed.failure):
             raise failed
         else:  # listing may be denied, and HEAD allowed
             log.debug("can't list what is stored, using a HEAD per object: %s", failed.failure.message)
-            self._look_at_all()
+            self._compare_all_by_head()
 
-    def _change_all(self) -> None:
+    def _upload_all(self) -> None:
         """Upload all files that were not listed."""
         for index in self._unlisted.values():
-            self._change(index)
+            self._upload(index)
         self._unlisted.clear()
 
-    def _look_at_all(self) -> None:
+    def _compare_all_by_head(self) -> None:
         """Send a HEAD for each file that was not listed."""
         for index in self._unlisted.values():
             if self._files[index].condition and not self._dry_run:  # such an upload starts with a HEAD
-                self._change(index)
+                self._upload(index)
             else:
-                self._to_look.append((index, ""))
+                self._to_compare.append((index, ""))
         self._unlisted.clear()
 
     def _compare(self, index: int, size: int, etag: str) -> None:
         file = self._files[index]
         if file.condition:
-            self._leave(index)
+            self._skip(index)
         elif size != file.size:
-            self._change(index)
+            self._upload(index)
         elif is_worth_a_read(etag, size):
             self._to_hash.append((index, etag))
             self._size_to_hash += size
             if len(self._to_hash) >= MOST_TOGETHER or self._size_to_hash >= ENOUGH:
                 self._hash()
         else:
-            self._to_look.append((index, ""))
+            self._to_compare.append((index, ""))
 
     def _hash(self) -> None:
         """Compare files with ETags in a thread."""
@@ -203,20 +203,20 @@ class ChangedUploads(Uploads):
     def _hashed(self, some: list[tuple[int, str]], same: list[bool]) -> None:
         for (index, etag), is_same in zip(some, same):
             if is_same:
-                self._leave(index)
+                self._skip(index)
             else:
-                self._to_look.append((index, etag))
+                self._to_compare.append((index, etag))
 
-    def _look(self, index: int, refuted: str) -> Job:
+    def _compare_by_head(self, index: int, refuted: str) -> Job:
         job = self._head(index)
-        self._looks[job.number] = index, refuted
+        self._heads[job.number] = index, refuted
         return job
 
-    def _looked(self, job: Job, outcome: Outcome) -> None:
+    def _received_head(self, job: Job, outcome: Outcome) -> None:
         del self._indices[job.number]
-        index, refuted = self._looks.pop(job.number)
+        index, refuted = self._heads.pop(job.number)
         if not outcome.failure and self._files[index].condition:
-            self._leave(index)
+            self._skip(index)
         elif not outcome.failure:
             file, check = self._files[index], self._hashing.check
             same = partial(is_unchanged, outcome.result, file.path, file.size, self._step, refuted, check)
@@ -224,37 +224,37 @@ class ChangedUploads(Uploads):
         elif outcome.failure.code is not Code.NOT_FOUND and is_hopeless(job, outcome.failure):
             raise JobFailed(job, outcome.failure)
         else:  # the upload will report the problem
-            self._change(index)
+            self._upload(index)
 
     def _compared_with_head(self, index: int, is_same: bool) -> None:
         if is_same:
-            self._leave(index)
+            self._skip(index)
         else:
-            self._change(index)
+            self._upload(index)
 
-    def _leave(self, index: int) -> None:
+    def _skip(self, index: int) -> None:
         """Record that a file is not uploaded."""
-        self._open_questions -= 1
-        self._over(index, False)
+        self._undecided -= 1
+        self._end(index, False)
 
-    def _change(self, index: int) -> None:
+    def _upload(self, index: int) -> None:
         """Upload a file when its mark is computed."""
         if self._dry_run:
-            self._open_questions -= 1
-            self._over(index, True)
+            self._undecided -= 1
+            self._end(index, True)
             return
         work = partial(marked, self._made[index].headers, self._files[index].path, self._hashing.check)
-        self._hashing.give(work, partial(self._ready, index))
+        self._hashing.give(work, partial(self._marked, index))
 
-    def _ready(self, index: int, headers: PutHeaders) -> None:
+    def _marked(self, index: int, headers: PutHeaders) -> None:
         self._made.replace(index, headers)
-        self._to_begin.append(index)
+        self._to_upload.append(index)
 
     def _size_of(self, index: int) -> int:
         return self._files[index].size
 
-    def _begin_changed(self, index: int) -> Job:
-        self._open_questions -= 1
+    def _begin_upload(self, index: int) -> Job:
+        self._undecided -= 1
         return self._first(index)
 
 

@@ -40,8 +40,8 @@ class Copy(NamedTuple):
     size: int = 0  # bytes of the source, if listed; for progress
 
 
-class _Seen(NamedTuple):
-    """What the HEAD of a source told."""
+class _SourceHead(NamedTuple):
+    """What the HEAD of a source says about its copy."""
 
     etag: str
     replace: bool  # the headers of the copy replace those of the source
@@ -74,29 +74,29 @@ class Copies(Uploads):
         self._targets = [Upload(one.bucket, one.key, one.size, condition=one.condition) for one in wanted]
         super().__init__(self._targets, step, refusals=refusals)
         self._implied = implied
-        self._looks: set[int] = set()  # job numbers of HEADs of sources
-        self._seen: dict[int, _Seen] = {}  # by index
-        self._doubted: set[int] = set()  # refused copies, until the target or the source shows why
+        self._source_heads: set[int] = set()  # job numbers of HEADs of sources
+        self._sources: dict[int, _SourceHead] = {}  # by index
+        self._refused_copies: set[int] = set()  # by index, until the target or the source shows why
         self._changes: Counter[int] = Counter()  # how often a source changed during its copy
         self._unsized = len(wanted)  # copies whose sources have not been seen
         self.tally = Tally("copy", len(wanted))
 
     def start(self) -> Iterator[Optional[Job]]:
-        return map(self._look, range(len(self._wanted)))
+        return map(self._source_head, range(len(self._wanted)))
 
-    def _look(self, index: int) -> Job:
+    def _source_head(self, index: int) -> Job:
         """Return the HEAD of a source."""
         bucket, key, version_id = self._wanted[index].source
         arguments: dict[str, Any] = {} if version_id is None else {"version_id": version_id}
         job = self._job(index, "head", **arguments)._replace(bucket=bucket, key=key)
-        self._looks.add(job.number)
+        self._source_heads.add(job.number)
         return job
 
     def _received(self, index: int, job: Job, outcome: Outcome) -> Iterable[Job]:
-        if job.number not in self._looks:
+        if job.number not in self._source_heads:
             return super()._received(index, job, outcome)
-        self._looks.remove(job.number)
-        if index not in self._seen:
+        self._source_heads.remove(job.number)
+        if index not in self._sources:
             self._unsized -= 1
             self._expect(0)
         if outcome.failure:
@@ -116,7 +116,7 @@ class Copies(Uploads):
         given = copy.headers
         replace = bool(given.content_type or given.metadata is not None or given.others or copy.mark)
         self._targets[index] = target._replace(size=info.size, headers=headers)
-        self._seen[index] = _Seen(info.etag, replace, TAG_COUNT in info.others)
+        self._sources[index] = _SourceHead(info.etag, replace, TAG_COUNT in info.others)
         self._expect(info.size - target.size)
 
     def _headers(self, copy: Copy, info: ObjectInfo) -> PutHeaders:
@@ -145,7 +145,7 @@ class Copies(Uploads):
 
     def _begin(self, index: int) -> Job:
         # Parts have no tags. S3 copies tags with CopyObject, which is slower for large objects.
-        if self._seen[index].has_tags:
+        if self._sources[index].has_tags:
             if self._targets[index].size <= MOST_PART:
                 return self._store(index)
             log.warning("S3: the tags of %s are not copied: it is larger than 5 GiB", _url(self._wanted[index].source))
@@ -156,7 +156,7 @@ class Copies(Uploads):
         if TAGGING in (headers.others or {}):  # otherwise CopyObject copies the tags of the source
             headers = headers._replace(others={**(headers.others or {}), f"{TAGGING}-directive": "REPLACE"})
         arguments: dict[str, Any] = {"headers": headers, **self._source(index)}
-        if self._seen[index].replace:
+        if self._sources[index].replace:
             arguments["replace"] = True
         return self._job(index, "copy", **arguments, **self._condition(index))
 
@@ -173,25 +173,25 @@ class Copies(Uploads):
         return self._job(index, "copy_part", **arguments, **self._source(index))
 
     def _source(self, index: int) -> dict[str, Any]:
-        etag = strong(self._seen[index].etag)
+        etag = strong(self._sources[index].etag)
         return {"source": list(self._wanted[index].source), **({"if_match": etag} if etag else {})}
 
-    def _go_on(self, index: int) -> Job:
+    def _continue(self, index: int) -> Job:
         # S3 has one error for both conditions of a copy. If it was not that of the target, the source has changed.
-        if index in self._doubted:
-            self._doubted.remove(index)
-            return self._look(index)
-        return super()._go_on(index)
+        if index in self._refused_copies:
+            self._refused_copies.remove(index)
+            return self._source_head(index)
+        return super()._continue(index)
 
     def _refused(self, index: int, job: Job, failure: Failure) -> Job:
         if job.operation == "copy" and failure.code is Code.PRECONDITION:
-            self._doubted.add(index)
+            self._refused_copies.add(index)
         return super()._refused(index, job, failure)
 
     def _failed(self, index: int, job: Job, outcome: Outcome) -> Iterable[Job]:
         assert outcome.failure is not None  # noqa: S101  # for the type checker
         of_source = "source" in job.arguments and "condition" not in job.arguments
-        if not (of_source and outcome.failure.code is Code.PRECONDITION) or self._was_given_up(index, job):
+        if not (of_source and outcome.failure.code is Code.PRECONDITION) or self._was_restarted(index, job):
             return super()._failed(index, job, outcome)
         self._changes[index] += 1
         if self._changes[index] > RESTARTS:
@@ -199,9 +199,9 @@ class Copies(Uploads):
             raise JobFailed(job, outcome.failure._replace(code=Code.STALE, message=message))
         open_ = self._open.pop(index, None)
         if not open_:
-            return [self._look(index)]
+            return [self._source_head(index)]
         self.tally.bytes -= open_.moved
-        return [self._abort(index, open_), self._look(index)]
+        return [self._abort(index, open_), self._source_head(index)]
 
 
 def _url(source: Source) -> str:

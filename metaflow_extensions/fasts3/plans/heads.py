@@ -59,7 +59,7 @@ class Heads:
         return []
 
 
-class Looks(Heads):
+class TolerantHeads(Heads):
     """`Plan` that requests headers and ignores most failures, because later requests report the problem."""
 
     def receive(self, job: Job, outcome: Outcome) -> Iterable[Job]:

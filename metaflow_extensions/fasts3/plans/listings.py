@@ -43,21 +43,21 @@ class Pager:
             width = 1
         self._listing = listing
         self._split = SplitListing(listing.prefix, width, ahead)
-        self._asked: dict[int, Span] = {}  # by job number
+        self._requested: dict[int, Span] = {}  # by job number
         self._begun = False
-        self._whole = False  # one entry was requested and has arrived
+        self._first_arrived = False  # one entry was requested and has arrived
         self.count = 0  # entries returned
 
     @property
     def ended(self) -> bool:
         """Whether all pages have arrived."""
-        return self._whole or self._split.ended
+        return self._first_arrived or self._split.ended
 
     def jobs(self, numbers: Iterator[int]) -> list[Job]:
         """Return the jobs for the next pages; to be called at the start, after each outcome and after `take`."""
-        if self._whole:
+        if self._first_arrived:
             return []
-        spans = self._split.asked_now() if self._begun else [self._split.first]
+        spans = self._split.spans_to_request() if self._begun else [self._split.first]
         self._begun = True
         return [self._job(next(numbers), span) for span in spans]
 
@@ -69,7 +69,7 @@ class Pager:
         JobFailed
             Also if the listing repeats pages, or goes on without new entries.
         """
-        span = self._asked.pop(job.number)
+        span = self._requested.pop(job.number)
         if outcome.failure:
             raise JobFailed(job, outcome.failure)
         page = outcome.result
@@ -78,7 +78,7 @@ class Pager:
             self._split.receive(span, entries, page.next_token)
         except Endless as error:
             raise JobFailed(job, Failure(Code.MALFORMED, str(error))) from error
-        self._whole = self._listing.first_only
+        self._first_arrived = self._listing.first_only
 
     def take(self) -> list[Entry]:
         """Return the entries that arrived and follow those returned before."""
@@ -87,8 +87,8 @@ class Pager:
         return taken
 
     def _job(self, number: int, span: Span) -> Job:
-        self._asked[number] = span
-        token, after = span.asked
+        self._requested[number] = span
+        token, after = span.request
         arguments: dict[str, Any] = {"delimiter": self._listing.delimiter, "token": token}
         if after:
             arguments["after"] = after
@@ -133,13 +133,13 @@ class Pagers:
         self._pagers = [Pager(listing, ahead=ahead) for listing in listings]
         self._numbers = numbers
         self._of: dict[int, int] = {}  # job number -> index of its listing
-        self._going_on = len(listings)  # unfinished listings
+        self._unfinished = len(listings)  # unfinished listings
         self.count = 0  # entries returned
 
     @property
     def ended(self) -> bool:
         """Whether all pages have arrived."""
-        return not self._going_on
+        return not self._unfinished
 
     def start(self) -> Iterator[Job]:
         """Return the jobs for the first pages."""
@@ -167,7 +167,7 @@ class Pagers:
         had_ended = pager.ended
         pager.receive(job, outcome)
         if pager.ended and not had_ended:
-            self._going_on -= 1
+            self._unfinished -= 1
         entries = pager.take()
         self.count += len(entries)
         return index, entries

@@ -36,7 +36,7 @@ class Entry(NamedTuple):
     size: Optional[int]  # None: a common prefix, not an object
 
 
-class Asked(NamedTuple):
+class PageRequest(NamedTuple):
     """The request for a page."""
 
     token: Optional[str] = None  # continuation-token
@@ -47,11 +47,11 @@ class Border(NamedTuple):
     """Where a span met the next one."""
 
     key: str  # the first key that belongs to the next span
-    asked: Asked  # the request of the page that has it
+    request: PageRequest  # the request of the page that has it
     before: Sequence[Entry]  # the page's entries before it
 
 
-class Chain:
+class RepetitionCheck:
     """Checks that consecutive pages of a server do not repeat.
 
     Descending keys do not count: some servers have another order, directory buckets have none.
@@ -94,45 +94,29 @@ class Span:
 
     Attributes
     ----------
-    asked : Asked
+    request : PageRequest
         The request for the next page.
     """
-
-    __slots__ = (
-        "asked",
-        "begin",
-        "border",
-        "chain",
-        "complete",
-        "count",
-        "density",
-        "found",
-        "gone",
-        "high",
-        "last",
-        "low",
-        "met",
-    )
 
     def __init__(
         self,
         low: str = "",
         high: Optional[str] = None,
-        asked: Asked = Asked(),
+        request: PageRequest = PageRequest(),
         density: float = 0.0,
-        chain: Optional[Chain] = None,
+        repetition: Optional[RepetitionCheck] = None,
     ) -> None:
         self.low = self.last = self.begin = low  # the first and last keys that were read, if any
         self.high = high  # None: the end of the listing
-        self.asked = asked
+        self.request = request
         self.density = density  # keys per number of the `KeySpace`: an estimate, until there are pages
-        self.chain = chain or Chain()
+        self.repetition = repetition or RepetitionCheck()
         self.border: Optional[Border] = None  # as the previous span met it; None: not yet, or it was found here too
         self.found: list[Entry] = []  # entries not yet taken
         self.count = 0  # keys read
         self.met = False  # it met the next span
         self.complete = False
-        self.gone = False  # dropped: its pages are ignored
+        self.dropped = False  # its pages are ignored
 
 
 class SplitListing:
@@ -151,7 +135,7 @@ class SplitListing:
         self._space = KeySpace(prefix)
         self._width = width
         self._ahead = ahead
-        self._alone = width == 1  # it is not split, or no longer
+        self._sequential = width == 1  # it is not split, or no longer
         self._pages = 0
         self._under_way = 1
         self._spans = [Span()]  # in key order; the first is never complete
@@ -184,29 +168,29 @@ class SplitListing:
         Endless
         """
         self._under_way -= 1
-        if not span.gone:
+        if not span.dropped:
             self._pages += 1
-            if not (self._alone or _ascends(span, rows)):
-                self._go_on_alone()
-        if not span.gone:
+            if not (self._sequential or _ascends(span, rows)):
+                self._read_sequentially()
+        if not span.dropped:
             self._read(span, rows, next_token)
-            self._pass()
+            self._take_complete()
 
-    def asked_now(self) -> "list[Span]":
+    def spans_to_request(self) -> "list[Span]":
         """Return the spans whose next page to request; called after each page and after `take`."""
-        asked = []
+        chosen = []
         for span in sorted(self._waiting, key=lambda one: one.low):
             if span is self._spans[0] or self._has_room():
                 self._waiting.remove(span)
                 self._under_way += 1
-                asked.append(span)
-        while not self._alone and self._has_room():
-            cut = self._cut()
+                chosen.append(span)
+        while not self._sequential and self._has_room():
+            cut = self._split_longest()
             if cut is None:
                 break
             self._under_way += 1
-            asked.append(cut)
-        return asked
+            chosen.append(cut)
+        return chosen
 
     def _has_room(self) -> bool:
         most = min(self._width, 1 + max(0, self._pages - ALONE) // PAGES_FOR_A_REQUEST)
@@ -214,11 +198,11 @@ class SplitListing:
             return False
         return self._ahead is None or sum(len(span.found) for span in self._spans[1:]) < self._ahead
 
-    def _cut(self) -> Optional[Span]:
+    def _split_longest(self) -> Optional[Span]:
         """Split a span and return the new part; None if no span is long enough."""
-        spans = [span for span in self._spans if self._left(span) > WORTH_IT]
+        spans = [span for span in self._spans if self._keys_left(span) > WORTH_IT]
         if self._ahead is None:  # else the first keys are needed first
-            spans.sort(key=self._left, reverse=True)
+            spans.sort(key=self._keys_left, reverse=True)
         for span in spans:
             density = self._density(span)
             if span.high is None:
@@ -227,13 +211,13 @@ class SplitListing:
                 most = None if self._ahead is None else int(self._ahead / 2 / density)
                 middle = self._space.middle(span.last, span.high, most)
             if middle is not None:
-                part = Span(middle, span.high, Asked(after=middle), density)
+                part = Span(middle, span.high, PageRequest(after=middle), density)
                 span.high = middle
                 self._spans.insert(self._spans.index(span) + 1, part)
                 return part
         return None
 
-    def _left(self, span: Span) -> float:
+    def _keys_left(self, span: Span) -> float:
         """Return the estimated number of keys left in a span; 0 without a page, when the estimate is too uncertain."""
         if span.complete or not span.count:
             return 0.0
@@ -247,14 +231,14 @@ class SplitListing:
         return span.count / max(1, self._space.number(span.last) - self._space.number(span.begin))
 
     def _read(self, span: Span, rows: "list[Entry]", next_token: Optional[str]) -> None:
-        rows, border = span.chain.new(rows, next_token), None
-        if rows and not self._alone:
+        rows, border = span.repetition.new(rows, next_token), None
+        if rows and not self._sequential:
             self._space.learn(row.key for row in (*rows[:: 1 + len(rows) // SAMPLES], rows[-1]))
-            rows, border = _cut_off(rows, span)
+            rows, border = _split_page(rows, span)
         if rows:
             span.begin = span.begin if span.count else rows[0].key
             span.last = rows[-1].key
-        span.asked = Asked(next_token)
+        span.request = PageRequest(next_token)
         span.found += rows
         span.count += len(rows)
         span.met = border is not None
@@ -262,8 +246,8 @@ class SplitListing:
         if not span.complete:
             self._waiting.append(span)
         self._check(span)
-        if border is not None and not self._alone:
-            self._meet(span, border)
+        if border is not None and not self._sequential:
+            self._pass_border(span, border)
 
     def _check(self, span: Span) -> None:
         """Compare a span's keys with the border that the previous span met."""
@@ -277,31 +261,31 @@ class SplitListing:
         else:
             return  # not reached yet
         if not agree:
-            self._go_on_alone()
+            self._read_sequentially()
             return
         span.border = None
         if span.high is not None and border.key > span.high:  # this span is empty, so the next one must have the border
-            self._meet(span, border)
+            self._pass_border(span, border)
 
-    def _meet(self, span: Span, border: Border) -> None:
+    def _pass_border(self, span: Span, border: Border) -> None:
         """Pass a border to the next span."""
         following = self._spans[self._spans.index(span) + 1]
         if following.border is None or border.key < following.border.key:
             following.border = border
         self._check(following)
 
-    def _pass(self) -> None:
+    def _take_complete(self) -> None:
         """Continue with the first incomplete span."""
         while self._spans and self._spans[0].complete and self._spans[0].border is None:
             self._ready += self._spans.pop(0).found
 
-    def _go_on_alone(self) -> None:
+    def _read_sequentially(self) -> None:
         """Read the rest of the listing sequentially, because it can't be read in parallel."""
-        self._alone = True
-        self._pass()
+        self._sequential = True
+        self._take_complete()
         first, *others = dropped = self._spans
         if first.border is not None:  # start where the previous span ended
-            first = Span(first.low, asked=first.border.asked, chain=Chain(first.border.before))
+            first = Span(first.low, request=first.border.request, repetition=RepetitionCheck(first.border.before))
             self._waiting.append(first)
             self._spans = [first]
         elif first.low and not first.count:  # the previous span reached the end of the listing
@@ -310,8 +294,8 @@ class SplitListing:
             first.high = None
             self._spans, dropped = [first], others
         for span in dropped:
-            span.gone = True
-        self._waiting = [span for span in self._waiting if not span.gone]
+            span.dropped = True
+        self._waiting = [span for span in self._waiting if not span.dropped]
 
 
 def _ascends(span: Span, rows: "list[Entry]") -> bool:
@@ -320,9 +304,9 @@ def _ascends(span: Span, rows: "list[Entry]") -> bool:
     return all(map(lt, keys, keys[1:]))
 
 
-def _cut_off(rows: "list[Entry]", span: Span) -> "tuple[list[Entry], Optional[Border]]":
+def _split_page(rows: "list[Entry]", span: Span) -> "tuple[list[Entry], Optional[Border]]":
     """Split a page into a span's own entries and the border to the next one."""
     if span.high is None or rows[-1].key <= span.high:
         return rows, None
     own = bisect_right(list(map(_KEY, rows)), span.high)
-    return rows[:own], Border(rows[own].key, span.asked, rows[:own])
+    return rows[:own], Border(rows[own].key, span.request, rows[:own])

@@ -83,9 +83,9 @@ class Uploads:
         self._uploads = uploads
         self._refusals = refusals
         self._unconditional: set[int] = set()  # uploads to servers without conditions, where HEAD decides
-        self._unseen: set[int] = set()  # uploads whose HEAD is denied, where the condition decides
+        self._head_denied: set[int] = set()  # uploads whose HEAD is denied, where the condition decides
         self._unsure: set[int] = set()  # uploads that an earlier attempt may have stored
-        self._bare: set[int] = set()  # uploads with If-Match without quotes, for Ceph 16 and 18
+        self._unquoted: set[int] = set()  # uploads with If-Match without quotes, for Ceph 16 and 18
         self._conflicts: dict[int, JobFailed] = {}  # uploads that conflicted with others, at each attempt
         self._replaced: set[int] = set()  # stored uploads whose final HEAD is not done
         self._step = step
@@ -113,7 +113,7 @@ class Uploads:
             if self._refusals is None:
                 raise
             self._refusals.note(failed.job, failed.failure)
-            return self._left_alone(index)
+            return self._end_and_abort(index)
 
     def _received(self, index: int, job: Job, outcome: Outcome) -> Iterable[Job]:
         if outcome.failure:
@@ -149,7 +149,10 @@ class Uploads:
         return Job(number, operation, upload.bucket, upload.key, arguments, body)
 
     def _first(self, index: int) -> Job:
-        return self._head(index) if self._uploads[index].condition else self._begin(index)
+        return self._head(index) if self._needs_head(index) else self._begin(index)
+
+    def _needs_head(self, index: int) -> bool:
+        return bool(self._uploads[index].condition) and index not in self._head_denied
 
     def _head(self, index: int) -> Job:
         return self._job(index, "head")
@@ -198,7 +201,7 @@ class Uploads:
         return job
 
     def _part_done(self, index: int, job: Job, part: dict[str, str]) -> Iterable[Job]:
-        if self._was_given_up(index, job):
+        if self._was_restarted(index, job):
             return ()
         open_ = self._open[index]
         open_.parts[job.arguments["number"] - 1] = part
@@ -214,8 +217,7 @@ class Uploads:
 
     def _combine(self, index: int, open_: Multipart) -> Job:
         # Uploading parts takes time, and many servers ignore the condition when combining them.
-        looks = self._uploads[index].condition and index not in self._unseen
-        return self._head(index) if looks else self._complete(index, open_)
+        return self._head(index) if self._needs_head(index) else self._complete(index, open_)
 
     def _complete(self, index: int, open_: Multipart) -> Job:
         arguments = {"upload_id": open_.upload_id, "parts": open_.parts, **self._condition(index)}
@@ -225,9 +227,9 @@ class Uploads:
         condition = self._uploads[index].condition
         if not condition or index in self._unconditional:
             return {}
-        return {"condition": condition.strip('"') if index in self._bare else condition}
+        return {"condition": condition.strip('"') if index in self._unquoted else condition}
 
-    def _go_on(self, index: int) -> Job:
+    def _continue(self, index: int) -> Job:
         """Continue after a HEAD that found nothing against the upload."""
         if index in self._conflicts:
             raise self._conflicts[index]
@@ -237,7 +239,7 @@ class Uploads:
         if self._uploads[index].replaces:
             self._replaced.add(index)
             return [self._head(index)]
-        self._over(index, True)
+        self._end(index, True)
         return ()
 
     def _exists(self, index: int, job: Job, info: ObjectInfo) -> Iterable[Job]:
@@ -247,21 +249,21 @@ class Uploads:
         if index in self._replaced:
             if mark and found and not ours and _replaced_by(found) == _replaced_by(mark):
                 raise JobFailed(job, Failure(Code.STALE, _OVERWRITTEN, "PreconditionFailed"))
-            self._over(index, True)
+            self._end(index, True)
             return ()
         replaces = self._uploads[index].replaces
         if replaces and not ours:
             if same_etag(info.etag, replaces):
-                return [self._go_on(index)]
+                return [self._continue(index)]
             message = f"the object has been changed since: its ETag is {info.etag or 'none'}, not {replaces}"
             raise JobFailed(job, Failure(Code.STALE, message, "PreconditionFailed"))
-        return self._left_alone(index, ours)
+        return self._end_and_abort(index, ours)
 
     def _aborted(self, index: int, job: Job, result: object) -> Iterable[Job]:
         self._aborting.pop(job.arguments["upload_id"], None)
         return ()
 
-    def _over(self, index: int, stored: bool) -> Optional[Multipart]:
+    def _end(self, index: int, stored: bool) -> Optional[Multipart]:
         """Record the end of an upload; return its multipart upload, if one is open."""
         open_ = self._open.pop(index, None)
         if stored and self._refusals:
@@ -284,10 +286,10 @@ class Uploads:
     def _failed(self, index: int, job: Job, outcome: Outcome) -> Iterable[Job]:
         assert outcome.failure is not None  # noqa: S101  # for the type checker
         code = outcome.failure.code
-        if self._was_given_up(index, job):
+        if self._was_restarted(index, job):
             return ()
         if job.operation == "head":
-            return self._not_seen(index, job, outcome.failure)
+            return self._head_failed(index, job, outcome.failure)
         if job.operation == "abort_upload":
             return ()  # the other upload won in any case; `cleanup` tries again
         if "condition" in job.arguments and (code in _ABOUT_CONDITIONS or outcome.failure.status == CONFLICT):
@@ -298,32 +300,31 @@ class Uploads:
             self.tally.bytes -= self._open.pop(index).moved
             self._restarts[index] += 1
             # An attempt whose response was lost may have completed it, and other clients may have replaced it since.
-            looks = self._uploads[index].condition and index not in self._unseen
-            return [self._head(index) if looks else self._begin(index)]
+            return [self._first(index)]
         raise JobFailed(job, outcome.failure)
 
-    def _not_seen(self, index: int, job: Job, failure: Failure) -> Iterable[Job]:
+    def _head_failed(self, index: int, job: Job, failure: Failure) -> Iterable[Job]:
         """Handle a failed HEAD: the object does not exist, or S3 does not say."""
         if index in self._replaced:  # it was stored, whatever happened to it since
-            self._over(index, True)
+            self._end(index, True)
             return ()
         replaces = self._uploads[index].replaces
         if failure.code is Code.NOT_FOUND:
             if replaces:
                 raise JobFailed(job, failure._replace(message=_GONE))
-            return [self._go_on(index)]
+            return [self._continue(index)]
         if failure.code is not Code.ACCESS_DENIED or replaces:
             raise JobFailed(job, failure)
-        self._unseen.add(index)
+        self._head_denied.add(index)
         if not self._compared[index]:
-            return [self._go_on(index)]
+            return [self._continue(index)]
         if index in self._unsure:
             raise JobFailed(job, failure._replace(message=_UNSURE))
-        return self._left_alone(index)
+        return self._end_and_abort(index)
 
-    def _left_alone(self, index: int, ours: bool = False) -> Iterable[Job]:
+    def _end_and_abort(self, index: int, ours: bool = False) -> Iterable[Job]:
         """End an upload that was not stored: the object exists, or it failed."""
-        open_ = self._over(index, ours)  # aborting a completed upload has no effect
+        open_ = self._end(index, ours)  # aborting a completed upload has no effect
         return [self._abort(index, open_)] if open_ else ()
 
     def _abort(self, index: int, open_: Multipart) -> Job:
@@ -337,21 +338,21 @@ class Uploads:
             headers = self._uploads[index].headers
             if replaces and (headers.encryption or headers.others):
                 raise JobFailed(job, failure)  # the server may lack the encryption or a header: its message says so
-            if replaces or index in self._unseen:
+            if replaces or index in self._head_denied:
                 message = _NO_IF_MATCH if replaces else _NO_IF_NONE_MATCH
                 raise JobFailed(job, failure._replace(message=message, remedy=_WHERE_CONDITIONS_HOLD))
             self._unconditional.add(index)  # HEAD must be sufficient for this server
-            return self._go_on(index)
+            return self._continue(index)
         if failure.code is not Code.PRECONDITION:
             self._conflicts[index] = JobFailed(job, failure)
         elif self._compared[index] > RESTARTS:
             raise JobFailed(job, failure._replace(message=_CONTRADICTION_OF_ETAGS if replaces else _CONTRADICTION))
         elif replaces:
-            self._bare ^= {index}  # the next attempt is only sent if the HEAD returns the expected ETag
+            self._unquoted ^= {index}  # the next attempt is only sent if the HEAD returns the expected ETag
         self._compared[index] += 1
         return self._head(index)  # another client was faster, or an earlier attempt of this upload
 
-    def _was_given_up(self, index: int, job: Job) -> bool:
+    def _was_restarted(self, index: int, job: Job) -> bool:
         """Whether a job belongs to a multipart upload that vanished and was restarted."""
         open_ = self._open.get(index)
         return "upload_id" in job.arguments and (open_ is None or open_.upload_id != job.arguments["upload_id"])
