@@ -7,7 +7,7 @@ import pytest
 
 from metaflow_extensions.fasts3.api.observers import INTERVAL, MEMORY, ProgressReport, RetryReport
 from metaflow_extensions.fasts3.plans.jobs import Job, Outcome
-from metaflow_extensions.fasts3.plans.plan import JobFailed, JobQueue, Unwanted
+from metaflow_extensions.fasts3.plans.plan import JobFailed, JobQueue, Plan, Unwanted
 from metaflow_extensions.fasts3.plans.tally import Tally
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
 
@@ -16,7 +16,7 @@ FATAL = Failure(Code.ACCESS_DENIED)
 JOB = Job(0, "get", "b", "k")
 
 
-class Ten:
+class Ten(Plan):
     """A plan for ten objects of 1,000 bytes."""
 
     def __init__(self):
@@ -31,9 +31,6 @@ class Ten:
         self.tally.objects += 1
         self.tally.bytes += 1000
         return [job]
-
-    def cleanup(self):
-        return []
 
 
 class Display:

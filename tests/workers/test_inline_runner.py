@@ -12,7 +12,7 @@ from metaflow_extensions.fasts3.plans import object_downloads
 from metaflow_extensions.fasts3.plans.download import Download
 from metaflow_extensions.fasts3.plans.downloads import Downloads
 from metaflow_extensions.fasts3.plans.jobs import Job
-from metaflow_extensions.fasts3.plans.plan import JobFailed, JobQueue
+from metaflow_extensions.fasts3.plans.plan import JobFailed, JobQueue, Plan
 from metaflow_extensions.fasts3.wire.blocking import Interruption
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
 from metaflow_extensions.fasts3.wire.ranges import most_of
@@ -106,8 +106,10 @@ def test_a_piece_that_fails_ends_the_first_response(run, objects):
     assert not server.timed_out
 
 
-class Announced:
+class Announced(Plan):
     """A plan whose jobs another thread gives, one at a time."""
+
+    announces = True
 
     def __init__(self):
         self.jobs = deque()
@@ -126,9 +128,6 @@ class Announced:
     def receive(self, job, outcome):
         self.outcomes.put(outcome)
         return ()
-
-    def cleanup(self):
-        return []
 
 
 def test_a_job_that_is_announced_waits_for_nothing(monkeypatch):

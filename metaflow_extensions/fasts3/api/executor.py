@@ -257,8 +257,7 @@ def _carry_out(queue: JobQueue, place: Place, call: Call) -> None:
 
 def _clean_up(plan: Plan, queue: JobQueue, call: Call, limit: float) -> str:
     """Abort open uploads within this many seconds; return sentences about those that remain."""
-    jobs = plan.cleanup()
-    opening: dict[int, str] = getattr(plan, "opening", {})
+    jobs, opening = plan.cleanup(), plan.opening
     if not jobs and not opening:
         return ""
     undone = [Undone(job, NO_TIME) for job in jobs]

@@ -13,7 +13,7 @@ from typing import Any, Callable, NamedTuple, Optional
 
 from metaflow_extensions.fasts3.plans.hashing import HashThreads
 from metaflow_extensions.fasts3.plans.jobs import Job, Outcome
-from metaflow_extensions.fasts3.plans.listings import Listing, Pager
+from metaflow_extensions.fasts3.plans.listings import Listing, Pager, common_prefix
 from metaflow_extensions.fasts3.plans.pieces import PART_SIZE
 from metaflow_extensions.fasts3.plans.plan import JobFailed
 from metaflow_extensions.fasts3.plans.refusals import Refusals, is_hopeless
@@ -260,7 +260,5 @@ class ChangedUploads(Uploads):
 
 def _listing_of(files: Sequence[Candidate]) -> Listing:
     """Return the listing of the directory that contains all keys."""
-    keys = [file.key for file in files]
-    first, last = min(keys), max(keys)
-    alike = next((place for place, (one, other) in enumerate(zip(first, last)) if one != other), len(first))
-    return Listing(files[0].bucket, first[: first.rfind("/", 0, alike) + 1], details=True)
+    shared = common_prefix([file.key for file in files])
+    return Listing(files[0].bucket, shared[: shared.rfind("/") + 1], details=True)

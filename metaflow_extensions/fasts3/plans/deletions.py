@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Callable, Optional, Union
 
 from metaflow_extensions.fasts3.plans.jobs import Job, Outcome
-from metaflow_extensions.fasts3.plans.listings import Listing, Pagers
-from metaflow_extensions.fasts3.plans.plan import JobFailed
+from metaflow_extensions.fasts3.plans.listings import Listing, Pagers, common_prefix
+from metaflow_extensions.fasts3.plans.plan import JobFailed, Plan
 from metaflow_extensions.fasts3.plans.refusals import Refusal, Refusals
 from metaflow_extensions.fasts3.plans.tally import Tally
 from metaflow_extensions.fasts3.wire.deletion import LACKING, MOST_KEYS, goes_with_others
@@ -31,7 +31,7 @@ CHANGED = Failure(
 _ABOUT_CONDITIONS = frozenset({Code.PRECONDITION, Code.NOT_IMPLEMENTED})
 
 
-class Deletions:
+class Deletions(Plan):
     """`Plan` that deletes objects.
 
     Parameters
@@ -87,9 +87,6 @@ class Deletions:
         self.tally.objects = self.deleted + len(self.failures)
         return follows
 
-    def cleanup(self) -> list[Job]:
-        return []
-
     def _batches(self, bucket: str, keys: "list[str]") -> Iterator[Job]:
         """Yield jobs that delete keys together. Lazy, because the bucket may need single requests by then."""
         for first in range(0, len(keys), self._step):
@@ -103,12 +100,10 @@ class Deletions:
         return (self._alone(bucket, key) for key in keys)
 
     def _many(self, bucket: str, keys: "list[str]") -> Job:
-        lowest, highest = min(keys), max(keys)
-        alike = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(lowest, highest)))
         arguments: dict[str, Any] = {"keys": keys}
         if self._etags and bucket not in self._unconditional:
             arguments["etags"] = [self._etags.get((bucket, key), "") for key in keys]
-        return Job(next(self._numbers), "delete_objects", bucket, lowest[:alike], arguments)
+        return Job(next(self._numbers), "delete_objects", bucket, common_prefix(keys), arguments)
 
     def _alone(self, bucket: str, key: str) -> Job:
         etag = None if bucket in self._unconditional else self._etags.get((bucket, key))

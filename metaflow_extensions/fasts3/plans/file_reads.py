@@ -7,7 +7,7 @@ from typing import Any, Callable, Optional
 
 from metaflow_extensions.fasts3.plans.jobs import Job, Outcome
 from metaflow_extensions.fasts3.plans.pieces import Piece
-from metaflow_extensions.fasts3.plans.plan import JobFailed
+from metaflow_extensions.fasts3.plans.plan import JobFailed, Plan
 from metaflow_extensions.fasts3.plans.read_window import ReadWindow
 from metaflow_extensions.fasts3.wire.conditions import strong
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
@@ -17,7 +17,7 @@ IDLE_CHECKS = 40  # of a runner, 0.05 s each, without a request; then the plan e
 OPEN_AGAIN = "An open file reads one version of the object. Open it again to read the current one."
 
 
-class FileReads:
+class FileReads(Plan):
     """`Plan` for the ranges that one reader needs. It ends when the reader is idle, or with the first failure.
 
     Two threads use it: the reader calls `begin` and `take`, a runner the methods of a plan.
@@ -32,6 +32,8 @@ class FileReads:
     version_id : str, optional
         None: the current version.
     """
+
+    announces = True
 
     def __init__(
         self, bucket: str, key: str, first: GetResponse, look_ahead: int, step: int, version_id: Optional[str] = None
@@ -118,7 +120,6 @@ class FileReads:
     # The runner's side.
 
     def announce_to(self, more: Callable[[], None]) -> None:
-        """Have a function called when there are more jobs; see `JobQueue.announces`."""
         self._more = more
 
     def start(self) -> Iterator[Optional[Job]]:
@@ -156,6 +157,3 @@ class FileReads:
 
     def _is_same(self, response: GetResponse) -> bool:
         return (response.info.etag, response.info.size) == (self._info.etag, self._info.size)
-
-    def cleanup(self) -> list[Job]:
-        return []

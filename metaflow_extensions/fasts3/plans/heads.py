@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Optional, Union
 
 from metaflow_extensions.fasts3.plans.jobs import Job, Outcome
-from metaflow_extensions.fasts3.plans.plan import JobFailed
+from metaflow_extensions.fasts3.plans.plan import JobFailed, Plan
 from metaflow_extensions.fasts3.plans.refusals import is_hopeless
 from metaflow_extensions.fasts3.plans.tally import Tally
 from metaflow_extensions.fasts3.wire.failures import Code
@@ -14,7 +14,7 @@ from metaflow_extensions.fasts3.wire.transfers import ObjectInfo
 Wanted = Union[tuple[str, str], tuple[str, str, Optional[str]]]
 
 
-class Heads:
+class Heads(Plan):
     """`Plan` that requests the headers of objects.
 
     Parameters
@@ -54,9 +54,6 @@ class Heads:
             raise JobFailed(job, outcome.failure)
         self.tally.objects += 1
         return ()
-
-    def cleanup(self) -> list[Job]:
-        return []
 
 
 class TolerantHeads(Heads):

@@ -6,7 +6,7 @@ from operator import eq, itemgetter
 from typing import Any, NamedTuple, Optional, cast
 
 from metaflow_extensions.fasts3.plans.jobs import Job, Outcome
-from metaflow_extensions.fasts3.plans.plan import JobFailed
+from metaflow_extensions.fasts3.plans.plan import JobFailed, Plan
 from metaflow_extensions.fasts3.plans.split_listing import Endless, Entry, Span, SplitListing
 from metaflow_extensions.fasts3.plans.tally import Tally
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
@@ -173,7 +173,7 @@ class Pagers:
         return index, entries
 
 
-class Listings:
+class Listings(Plan):
     """`Plan` that lists prefixes in parallel.
 
     Attributes
@@ -213,11 +213,8 @@ class Listings:
             self._tally.total_objects = self._tally.objects
         return self._pagers.jobs(index)
 
-    def cleanup(self) -> list[Job]:
-        return []
 
-
-class PagesOfListing:
+class PagesOfListing(Plan):
     """`Plan` of the next pages of a listing, for callers that do not keep all of them.
 
     Parameters
@@ -242,9 +239,6 @@ class PagesOfListing:
         self.entries += self._pager.take()
         return ()
 
-    def cleanup(self) -> list[Job]:
-        return []
-
 
 def outermost(listings: "Iterable[Listing]") -> "list[Listing]":
     """Return the distinct listings that are not contained in another."""
@@ -253,3 +247,10 @@ def outermost(listings: "Iterable[Listing]") -> "list[Listing]":
         if not (found and one.bucket == found[-1].bucket and one.prefix.startswith(found[-1].prefix)):
             found.append(one)
     return found
+
+
+def common_prefix(keys: "Sequence[str]") -> str:
+    """Return the longest text with which all keys begin."""
+    first, last = min(keys), max(keys)
+    length = next((at for at, (one, other) in enumerate(zip(first, last)) if one != other), len(first))
+    return first[:length]

@@ -13,7 +13,7 @@ from metaflow_extensions.fasts3.machine.processors import processors
 from metaflow_extensions.fasts3.plans.download import Download, Downloaded, LargeObject, Spill
 from metaflow_extensions.fasts3.plans.jobs import Job, Outcome
 from metaflow_extensions.fasts3.plans.pieces import MAX_OBJECT, PART_SIZE, Piece, pieces
-from metaflow_extensions.fasts3.plans.plan import JobFailed
+from metaflow_extensions.fasts3.plans.plan import JobFailed, Plan
 from metaflow_extensions.fasts3.plans.tally import Tally
 from metaflow_extensions.fasts3.wire.conditions import strong
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
@@ -34,7 +34,7 @@ class _Indexed(Protocol[T_co]):
     def __len__(self) -> int: ...
 
 
-class ObjectDownloads:
+class ObjectDownloads(Plan):
     """How plans of downloads get an object, shared by all of them.
 
     Parameters
@@ -124,9 +124,6 @@ class ObjectDownloads:
         if job.number in self._pieces:
             return self._receive_piece(job, outcome)
         return self._receive_first(job, outcome)
-
-    def cleanup(self) -> list[Job]:
-        return []
 
     def _first_job(self, index: int, path: Optional[str]) -> Job:
         wanted = self._wanted[index]

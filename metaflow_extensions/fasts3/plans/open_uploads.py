@@ -4,12 +4,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, Optional
 
 from metaflow_extensions.fasts3.plans.jobs import Job, Outcome
-from metaflow_extensions.fasts3.plans.plan import JobFailed
+from metaflow_extensions.fasts3.plans.plan import JobFailed, Plan
 from metaflow_extensions.fasts3.wire.failures import TRANSIENT, Code, Failure
 from metaflow_extensions.fasts3.wire.transfers import OpenUpload, UploadsPage
 
 
-class PageOfUploads:
+class PageOfUploads(Plan):
     """`Plan` of one page of the open uploads whose keys begin with a prefix.
 
     Parameters
@@ -43,9 +43,6 @@ class PageOfUploads:
             self.next = PageOfUploads(self._bucket, self._prefix, self)
         return ()
 
-    def cleanup(self) -> list[Job]:
-        return []
-
 
 class Refused(NamedTuple):
     """An upload that S3 did not abort."""
@@ -54,7 +51,7 @@ class Refused(NamedTuple):
     failure: Failure
 
 
-class Aborts:
+class Aborts(Plan):
     """`Plan` that aborts uploads. S3's refusals are recorded, and do not stop the others.
 
     Parameters
@@ -83,6 +80,3 @@ class Aborts:
         if failure and failure.code is not Code.NO_UPLOAD:  # it is open no longer: a response may have been lost
             self.refused.append(Refused(self._uploads[job.number], failure))
         return ()
-
-    def cleanup(self) -> list[Job]:
-        return []

@@ -3,7 +3,7 @@
 import bisect
 import contextlib
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Callable, Optional, Protocol
+from typing import Any, Callable, Optional
 
 from metaflow_extensions.fasts3.plans.jobs import Job, Outcome
 from metaflow_extensions.fasts3.plans.pieces import CARRIED
@@ -28,18 +28,26 @@ class Unwanted(Exception):
     """An observer ended the plan; neither S3 nor a worker failed."""
 
 
-class Plan(Protocol):
+class Plan:
     """Work for a runner.
 
     A runner takes the jobs of `start` in order, as it has room for them, and passes each outcome to `receive`. It runs
     the jobs that `receive` returns before the others, so that started work finishes first.
+
+    Attributes
+    ----------
+    announces : bool
+        Whether the plan says when it has more jobs: another thread waits for each of them.
     """
+
+    announces = False
 
     def start(self) -> Iterator[Optional[Job]]:
         """Yield the first jobs, lazily, so that bodies are read when they are sent.
 
         None in place of a job, here and in the result of `receive`, means that there is no job at the moment.
         """
+        raise NotImplementedError
 
     def receive(self, job: Job, outcome: Outcome) -> Iterable[Optional[Job]]:
         """Take one outcome, in any order, or the report that a job has begun; return the jobs that follow from it.
@@ -49,9 +57,19 @@ class Plan(Protocol):
         JobFailed
             The plan can't be completed.
         """
+        raise NotImplementedError
+
+    def announce_to(self, more: Callable[[], None]) -> None:
+        """Call a function, from any thread, when there are more jobs, if the plan `announces`."""
 
     def cleanup(self) -> list[Job]:
         """Return jobs that clean up in S3 after a failure; they may fail, too."""
+        return []
+
+    @property
+    def opening(self) -> dict[int, str]:
+        """Jobs that open multipart uploads and have no outcome yet: numbers, and URLs of the objects."""
+        return {}
 
 
 _NO_MORE: Any = object()
@@ -116,13 +134,12 @@ class JobQueue:
 
     @property
     def announces(self) -> bool:
-        """Whether the plan says when it has more jobs: another thread waits for each of them."""
-        return hasattr(self._plan, "announce_to")
+        """See `Plan`."""
+        return self._plan.announces
 
     def announce_to(self, more: Callable[[], None]) -> None:
-        """Have the plan call a function, from any thread, when it has more jobs, if it can."""
-        if self.announces:
-            self._plan.announce_to(more)  # type: ignore[attr-defined]
+        """See `Plan`."""
+        self._plan.announce_to(more)
 
     def put_back(self, jobs: Iterable[Job]) -> None:
         """Return taken jobs that were not started; they come next."""
@@ -174,7 +191,7 @@ class JobQueue:
         return len(taken) == count or size > PEEKED
 
 
-class Requests:
+class Requests(Plan):
     """The simplest plan: independent jobs, all of which must succeed."""
 
     def __init__(self, jobs: Iterable[Job]) -> None:
@@ -189,6 +206,3 @@ class Requests:
             raise JobFailed(job, outcome.failure)
         self.results[job.number] = outcome.result
         return ()
-
-    def cleanup(self) -> list[Job]:
-        return []

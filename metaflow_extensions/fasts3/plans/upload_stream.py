@@ -44,6 +44,8 @@ class UploadStream(Uploads):
         Maximum bytes of parts that are not stored yet, unless there is only one.
     """
 
+    announces = True
+
     def __init__(self, upload: Upload, most: int) -> None:
         super().__init__([upload])
         self._most = most
@@ -126,7 +128,6 @@ class UploadStream(Uploads):
     # The runner's side.
 
     def announce_to(self, more: Callable[[], None]) -> None:
-        """Have a function called when there are more jobs; see `JobQueue.announces`."""
         self._more = more
 
     def receive(self, job: Job, outcome: Outcome) -> Iterable[Job]:

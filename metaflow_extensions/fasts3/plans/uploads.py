@@ -16,7 +16,7 @@ from typing import Any, Callable, Optional
 
 from metaflow_extensions.fasts3.plans.jobs import Buffer, Job, Outcome, bytes_moved
 from metaflow_extensions.fasts3.plans.pieces import CARRIED, PART_SIZE, Piece, part_size, pieces
-from metaflow_extensions.fasts3.plans.plan import JobFailed
+from metaflow_extensions.fasts3.plans.plan import JobFailed, Plan
 from metaflow_extensions.fasts3.plans.refusals import Refusals
 from metaflow_extensions.fasts3.plans.tally import Tally
 from metaflow_extensions.fasts3.plans.upload import Upload
@@ -54,7 +54,7 @@ class Multipart:
     moved: int = 0  # bytes of uploaded parts
 
 
-class Uploads:
+class Uploads(Plan):
     """`Plan` for uploads.
 
     Parameters

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, Optional
 
 from metaflow_extensions.fasts3.plans.jobs import Job, Outcome
-from metaflow_extensions.fasts3.plans.plan import JobFailed
+from metaflow_extensions.fasts3.plans.plan import JobFailed, Plan
 from metaflow_extensions.fasts3.plans.tally import Tally
 from metaflow_extensions.fasts3.wire.transfers import ObjectVersion, VersionsPage
 
@@ -22,7 +22,7 @@ class VersionsOf(NamedTuple):
         return not self.key or self.key.endswith("/")
 
 
-class VersionListings:
+class VersionListings(Plan):
     """`Plan` that lists the versions of objects, several in parallel.
 
     Parameters
@@ -60,9 +60,6 @@ class VersionListings:
         if not self._indices:
             self.tally.total_objects = self.tally.objects
         return ()
-
-    def cleanup(self) -> list[Job]:
-        return []
 
     def _job(self, index: int, before: Optional[VersionsPage]) -> Job:
         number = next(self._numbers)
