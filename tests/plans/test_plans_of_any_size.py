@@ -95,7 +95,8 @@ def test_every_byte_of_an_upload_is_there_once(wanted, many, condition, odds, ro
         for number, size in enumerate(wanted)
     ]
     step = min(max(PART_SIZE, max(wanted) // many // MIB * MIB), LARGEST_PART)
-    plan = Uploads(uploads, step, carried=step)
+    plan = Uploads(uploads, step)
+    plan._carried = step
     try:
         carry_out(plan, store, random.randrange, room)
     except JobFailed as failed:

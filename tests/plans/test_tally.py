@@ -126,7 +126,7 @@ def uploads(*sizes, absent=False):
         Upload("b", key, size, read=lambda piece: b"x" * piece.length, condition=condition)
         for key, size in zip("abc", sizes)
     ]
-    return Uploads(sources, STEP, carried=STEP)
+    return Uploads(sources, STEP)
 
 
 def test_uploads_know_their_bytes_from_the_beginning():

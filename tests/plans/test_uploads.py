@@ -114,7 +114,8 @@ def test_all_sizes_from_memory_and_from_files(size, condition, pick):
 def test_what_comes_from_memory_is_cut_smaller():
     store = Store(files={"/f": body(95)})
     sources = {"read": from_memory("read", body(95)), "data": Upload("bucket", "data", 95, HEADERS, data=body(95))}
-    plan = Uploads([*sources.values(), Upload("bucket", "file", 95, HEADERS, path="/f")], step=50, carried=STEP)
+    plan = Uploads([*sources.values(), Upload("bucket", "file", 95, HEADERS, path="/f")], 50)
+    plan._carried = STEP
     jobs = carry_out(plan, store)
     assert store.objects == {"read": body(95), "data": body(95), "file": body(95)}
     parts = [(job.key, len(job.body or b"") or job.arguments["length"]) for job in jobs if "number" in job.arguments]
@@ -136,9 +137,8 @@ def test_parts_of_files_are_as_large_as_s3_takes_them():
 
 def test_what_fits_into_a_part_is_one_put_but_from_memory():
     store = Store(files={"/f": body(50)})
-    plan = Uploads(
-        [from_memory("memory", body(50)), Upload("bucket", "f", 50, HEADERS, path="/f")], step=50, carried=49
-    )
+    plan = Uploads([from_memory("memory", body(50)), Upload("bucket", "f", 50, HEADERS, path="/f")], 50)
+    plan._carried = 49
     jobs = carry_out(plan, store)
     assert [(job.key, job.operation) for job in jobs if job.key == "f"] == [("f", "put")]
     assert "put" not in {job.operation for job in jobs if job.key == "memory"}

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator
 from typing import Callable, Optional
 
 from metaflow_extensions.fasts3.plans.jobs import Buffer, Job, Outcome
+from metaflow_extensions.fasts3.plans.multipart_uploads import Multipart
 from metaflow_extensions.fasts3.plans.pieces import MAX_PARTS
 from metaflow_extensions.fasts3.plans.plan import JobFailed, Unwanted
 from metaflow_extensions.fasts3.plans.upload import Upload
-from metaflow_extensions.fasts3.plans.uploads import RESTARTS, Multipart, Uploads
+from metaflow_extensions.fasts3.plans.uploads import RESTARTS, Uploads
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
 from metaflow_extensions.fasts3.wire.transfers import ObjectInfo
 

@@ -11,14 +11,13 @@ replaced, which detects another upload that replaced the same version at the sam
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, Callable, Optional
 
-from metaflow_extensions.fasts3.plans.jobs import Buffer, Job, Outcome, bytes_moved
-from metaflow_extensions.fasts3.plans.pieces import CARRIED, PART_SIZE, Piece, part_size, pieces
-from metaflow_extensions.fasts3.plans.plan import JobFailed, Plan
+from metaflow_extensions.fasts3.plans.jobs import Job, Outcome
+from metaflow_extensions.fasts3.plans.multipart_uploads import Multipart, MultipartUploads
+from metaflow_extensions.fasts3.plans.pieces import PART_SIZE, Piece
+from metaflow_extensions.fasts3.plans.plan import JobFailed
 from metaflow_extensions.fasts3.plans.refusals import Refusals
-from metaflow_extensions.fasts3.plans.tally import Tally
 from metaflow_extensions.fasts3.plans.upload import Upload
 from metaflow_extensions.fasts3.wire.conditions import MARK, same_etag
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
@@ -44,17 +43,7 @@ _WHERE_CONDITIONS_HOLD = "The documentation of conditional writes lists the serv
 _NO_IF_MATCH = "the server does not support If-Match, so nothing was stored"
 
 
-@dataclass
-class Multipart:
-    """An open multipart upload."""
-
-    upload_id: str
-    parts: list[Optional[dict[str, str]]]
-    missing: int
-    moved: int = 0  # bytes of uploaded parts
-
-
-class Uploads(Plan):
+class Uploads(MultipartUploads):
     """`Plan` for uploads.
 
     Parameters
@@ -62,8 +51,6 @@ class Uploads(Plan):
     uploads : sequence of Upload
     step : int
         Bytes up to which an object is one PUT, and the minimum size of a part.
-    carried : int
-        Maximum of `step` for uploads from memory, because a worker holds each part.
     refusals : Refusals, optional
         Records the failures of single uploads. Without it the first failure ends the plan.
 
@@ -73,14 +60,8 @@ class Uploads(Plan):
         One per upload, in the same order: True when stored, False if the key existed.
     """
 
-    def __init__(
-        self,
-        uploads: Sequence[Upload],
-        step: int = PART_SIZE,
-        carried: int = CARRIED,
-        refusals: Optional[Refusals] = None,
-    ) -> None:
-        self._uploads = uploads
+    def __init__(self, uploads: Sequence[Upload], step: int = PART_SIZE, refusals: Optional[Refusals] = None) -> None:
+        super().__init__(uploads, step)
         self._refusals = refusals
         self._unconditional: set[int] = set()  # uploads to servers without conditions, where HEAD decides
         self._head_denied: set[int] = set()  # uploads whose HEAD is denied, where the condition decides
@@ -88,18 +69,10 @@ class Uploads(Plan):
         self._unquoted: set[int] = set()  # uploads with If-Match without quotes, for Ceph 16 and 18
         self._conflicts: dict[int, JobFailed] = {}  # uploads that conflicted with others, at each attempt
         self._replaced: set[int] = set()  # stored uploads whose final HEAD is not done
-        self._step = step
-        self._carried = min(step, carried)
-        self._open: dict[int, Multipart] = {}
-        self._opening: dict[int, int] = {}  # job number of a running CreateMultipartUpload -> index in uploads
-        self._aborting: dict[str, int] = {}  # upload id to abort -> index in uploads
         self._restarts: Counter[int] = Counter()
         self._compared: Counter[int] = Counter()  # limits HEADs, because a server may contradict itself repeatedly
-        self._indices: dict[int, int] = {}  # job number -> index in uploads
-        self._number = 0
         self.stored: list[bool] = [False] * len(uploads)
-        self._expected = sum(map(self._size_of, range(len(uploads))))  # bytes
-        self.tally = Tally("put", len(uploads), self._expected)
+        self._expected = self.tally.total_bytes or 0
 
     def start(self) -> Iterator[Optional[Job]]:
         return map(self._first, range(len(self._uploads)))
@@ -130,24 +103,6 @@ class Uploads(Plan):
         }
         return follow[job.operation](index, job, outcome.result)
 
-    def cleanup(self) -> list[Job]:
-        for index, open_ in self._open.items():
-            self._aborting[open_.upload_id] = index
-        return [self._job(index, "abort_upload", upload_id=one) for one, index in self._aborting.items()]
-
-    @property
-    def opening(self) -> dict[int, str]:
-        """Jobs that open multipart uploads and have no outcome yet: numbers, and URLs of the objects."""
-        urls = ((number, self._uploads[index]) for number, index in self._opening.items())
-        return {number: f"s3://{upload.bucket}/{upload.key}" for number, upload in urls}
-
-    def _job(self, index: int, operation: str, body: Optional[Buffer] = None, **arguments: Any) -> Job:
-        number = self._number
-        self._number += 1
-        self._indices[number] = index
-        upload = self._uploads[index]
-        return Job(number, operation, upload.bucket, upload.key, arguments, body)
-
     def _first(self, index: int) -> Job:
         return self._head(index) if self._needs_head(index) else self._begin(index)
 
@@ -170,50 +125,6 @@ class Uploads(Plan):
         if upload.path is not None:
             return self._job(index, "put", path=upload.path, **arguments)
         return self._job(index, "put", upload.body(Piece(0, upload.size)), **arguments)
-
-    def _create(self, index: int) -> Job:
-        job = self._job(index, "create_upload", headers=self._uploads[index].headers)
-        self._opening[job.number] = index
-        return job
-
-    def _step_of(self, upload: Upload) -> int:
-        return self._step if upload.path is not None else self._carried
-
-    def _created(self, index: int, job: Job, upload_id: str) -> Iterable[Job]:
-        upload = self._uploads[index]
-        cut = list(pieces(0, upload.size, part_size(upload.size, self._step_of(upload))))
-        open_ = self._open[index] = Multipart(upload_id, [None] * len(cut), len(cut))
-        return self._parts(index, open_, cut)
-
-    def _parts(self, index: int, open_: Multipart, cut: list[Piece]) -> Iterator[Job]:
-        for number, piece in enumerate(cut, 1):
-            if self._open.get(index) is not open_:
-                return  # an abandoned attempt: its other parts are not needed
-            yield self._part(index, open_.upload_id, number, piece)
-
-    def _part(self, index: int, upload_id: str, number: int, piece: Piece) -> Job:
-        upload = self._uploads[index]
-        if upload.path is None:
-            job = self._job(index, "upload_part", upload.body(piece), upload_id=upload_id, number=number)
-        else:
-            place: dict[str, Any] = {"path": upload.path, "position": piece.first, "length": piece.length}
-            job = self._job(index, "upload_part", upload_id=upload_id, number=number, version=upload.version, **place)
-        return job
-
-    def _part_done(self, index: int, job: Job, part: dict[str, str]) -> Iterable[Job]:
-        if self._was_restarted(index, job):
-            return ()
-        open_ = self._open[index]
-        open_.parts[job.arguments["number"] - 1] = part
-        open_.missing -= 1
-        moved = self._bytes_of(job)
-        open_.moved += moved
-        self.tally.bytes += moved
-        return () if open_.missing else [self._combine(index, open_)]
-
-    def _bytes_of(self, job: Job) -> int:
-        """Return the bytes of a part."""
-        return bytes_moved(job, None)
 
     def _combine(self, index: int, open_: Multipart) -> Job:
         # Uploading parts takes time, and many servers ignore the condition when combining them.
@@ -259,10 +170,6 @@ class Uploads(Plan):
             raise JobFailed(job, Failure(Code.STALE, message, "PreconditionFailed"))
         return self._end_and_abort(index, ours)
 
-    def _aborted(self, index: int, job: Job, result: object) -> Iterable[Job]:
-        self._aborting.pop(job.arguments["upload_id"], None)
-        return ()
-
     def _end(self, index: int, stored: bool) -> Optional[Multipart]:
         """Record the end of an upload; return its multipart upload, if one is open."""
         open_ = self._open.pop(index, None)
@@ -274,9 +181,6 @@ class Uploads(Plan):
         self.tally.bytes += (size if stored else 0) - (open_.moved if open_ else 0)
         self.tally.objects += 1
         return open_
-
-    def _size_of(self, index: int) -> int:
-        return self._uploads[index].size
 
     def _expect(self, more: int) -> None:
         """Count more bytes to store, or fewer."""
@@ -327,10 +231,6 @@ class Uploads(Plan):
         open_ = self._end(index, ours)  # aborting a completed upload has no effect
         return [self._abort(index, open_)] if open_ else ()
 
-    def _abort(self, index: int, open_: Multipart) -> Job:
-        self._aborting[open_.upload_id] = index
-        return self._job(index, "abort_upload", upload_id=open_.upload_id)
-
     def _refused(self, index: int, job: Job, failure: Failure) -> Job:
         """Handle a failed condition, or a server without conditions."""
         replaces = self._uploads[index].replaces
@@ -351,11 +251,6 @@ class Uploads(Plan):
             self._unquoted ^= {index}  # the next attempt is only sent if the HEAD returns the expected ETag
         self._compared[index] += 1
         return self._head(index)  # another client was faster, or an earlier attempt of this upload
-
-    def _was_restarted(self, index: int, job: Job) -> bool:
-        """Whether a job belongs to a multipart upload that vanished and was restarted."""
-        open_ = self._open.get(index)
-        return "upload_id" in job.arguments and (open_ is None or open_.upload_id != job.arguments["upload_id"])
 
 
 def _replaced_by(mark: str) -> str:
