@@ -154,9 +154,9 @@ def test_workers_start_for_large_objects_where_processors_would_be_idle(monkeypa
 )
 def test_each_worker_has_its_part_of_the_limits(seaweedfs, prefix, tmp_path, monkeypatch, limits, processors, told):
     setups = []
-    prepare = worker_process.WorkerProcess.prepare
+    send_setup = worker_process.WorkerProcess.send_setup
     monkeypatch.setattr(
-        worker_process.WorkerProcess, "prepare", lambda self, setup: setups.append(setup) or prepare(self, setup)
+        worker_process.WorkerProcess, "send_setup", lambda self, setup: setups.append(setup) or send_setup(self, setup)
     )
     monkeypatch.setattr(executor, "processors", lambda: processors)
     root = f"s3://{seaweedfs.bucket}/{prefix}"
@@ -338,7 +338,7 @@ def test_an_interrupted_call_ends_soon_and_the_client_goes_on(client):
     client.put_many([(str(n), "x" * 1000) for n in range(300)])
 
     def interrupt():
-        while not worker_pool.shared._lent:
+        while not worker_pool.shared._leased:
             time.sleep(0.001)
         os.kill(os.getpid(), signal.SIGINT)
 
@@ -347,7 +347,7 @@ def test_an_interrupted_call_ends_soon_and_the_client_goes_on(client):
     with pytest.raises(KeyboardInterrupt):
         [client.get_many(str(n) for n in range(300)) for _ in range(100)]
     thread.join()
-    assert list(worker_pool.shared._lent) == []
+    assert list(worker_pool.shared._leased) == []
     assert len(client.get_many(str(n) for n in range(300))) == 300
 
 

@@ -25,7 +25,7 @@ def nothing_piles_up() -> Iterator[None]:
     """Check after all cells that no workers, processes or descriptors remain."""
     yield
     gc.collect()
-    assert list(worker_pool.shared._lent) == []
+    assert list(worker_pool.shared._leased) == []
     # One that was killed while it was idle is noticed when it is needed.
     alive = [worker for worker in worker_pool.shared._idle if worker.is_alive()]
     assert len(workers_of(os.getpid())) == len(alive)

@@ -67,7 +67,7 @@ def fresh_workers(monkeypatch: pytest.MonkeyPatch) -> "Iterator[worker_pool.Work
     monkeypatch.setattr(worker_pool, "shared", pool)
     yield pool
     pool.close()
-    assert not pool._lent
+    assert not pool._leased
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ TALKATIVE = """
 import sys
 sys.path.insert(0, {folder!r})
 import s3op
-s3op.lay_packages()
+s3op.create_packages()
 from metaflow_extensions.fasts3.workers import worker
 class Performer:
     async def perform(self, job, on_begin):
@@ -61,12 +61,12 @@ def talkative(monkeypatch, tmp_path):
 
 
 def test_a_worker_listens_also_while_nobody_listens_to_it(talkative):
-    talkative.prepare([None, None, [[0, 0.0], True, 0.0], 4])
-    talkative.give([Job(number, "put", "bucket", str(number)) for number in range(1000)])
+    talkative.send_setup([None, None, [[0, 0.0], True, 0.0], 4])
+    talkative.send_jobs([Job(number, "put", "bucket", str(number)) for number in range(1000)])
     wait_until(lambda: waiting_bytes(talkative.fileno()) > PIPE - 4096)
 
     body = bytes(8 * 2**20)
-    talkative.give([Job(1000 + number, "put", "bucket", "large", {}, body) for number in range(SENT // len(body))])
+    talkative.send_jobs([Job(1000 + number, "put", "bucket", "large", {}, body) for number in range(SENT // len(body))])
 
     done = set()
     while talkative.jobs:

@@ -142,7 +142,7 @@ DIES = """
 import os, struct, sys
 sys.path.insert(0, {folder!r})
 import s3op
-s3op.lay_packages()
+s3op.create_packages()
 from metaflow_extensions.fasts3.workers import worker
 async def die(self, job, on_begin):
     os._exit(9)

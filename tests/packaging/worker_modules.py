@@ -13,7 +13,7 @@ def main():
     """Do what s3op.py does up to its first frame."""
     before = set(sys.modules)  # what an interpreter has when it starts, .pth files included
     names = runpy.run_path(sys.argv[1], run_name="s3op")
-    names["lay_packages"]()
+    names["create_packages"]()
     importlib.import_module(f"metaflow_extensions.fasts3.{sys.argv[2]}")
 
     loaded = {name: getattr(sys.modules[name], "__file__", None) for name in set(sys.modules) - before}

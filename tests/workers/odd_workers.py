@@ -5,7 +5,7 @@ import os, sys
 sys.argv[0] = {script!r}
 sys.path.insert(0, os.path.dirname({script!r}))
 import s3op
-s3op.lay_packages()
+s3op.create_packages()
 from metaflow_extensions.fasts3.workers import worker
 """
 GARBAGE = """

@@ -16,11 +16,11 @@ from metaflow_extensions.fasts3.workers.concurrency import (
     Speed,
     adapt,
     begin,
+    memory_limits,
     narrow,
     room,
     share,
     weight,
-    windows,
 )
 
 MIB = 2**20
@@ -208,9 +208,9 @@ def test_bytes_count():
     ],
 )
 def test_workers_and_their_bodies_fit_into_the_memory(memory, workers, expected):
-    found = windows(memory, workers)
+    found = memory_limits(memory, workers)
     assert (found.workers, found.body_bytes // MIB) == expected
 
 
 def test_some_worker_and_some_bytes_are_allowed_in_any_memory():
-    assert windows(1, 16) == (1, 1)
+    assert memory_limits(1, 16) == (1, 1)

@@ -40,7 +40,7 @@ def pool():
     pool = WorkerPool(limit=8, warm=4)
     yield pool
     pool.close()
-    assert not pool._lent
+    assert not pool._leased
 
 
 @pytest.fixture
@@ -110,13 +110,13 @@ def test_a_handful_of_jobs_takes_one_worker(run, pool, seaweedfs, prefix):
 
 def test_where_each_may_do_only_its_part_all_get_as_much(run, seaweedfs, prefix, monkeypatch):
     given = Counter()
-    give = worker_process.WorkerProcess.give
+    send_jobs = worker_process.WorkerProcess.send_jobs
 
     def count(self, jobs):
         given[self.pid] += len(jobs)
-        give(self, jobs)
+        send_jobs(self, jobs)
 
-    monkeypatch.setattr(worker_process.WorkerProcess, "give", count)
+    monkeypatch.setattr(worker_process.WorkerProcess, "send_jobs", count)
     run(Requests(puts(seaweedfs, prefix, 9)), workers=3, bandwidth=1e9)
     assert list(given.values()) == [3, 3, 3]
 
@@ -149,7 +149,7 @@ def test_workers_killed_at_any_time_lose_nothing(run, pool, seaweedfs, prefix):
         def receive(self, job, outcome):
             if len(self.results) // 30 > self.kills:
                 # One that has jobs, if one has: what came in one read may have been the last.
-                victim = max(pool._lent, key=lambda worker: len(worker.jobs))
+                victim = max(pool._leased, key=lambda worker: len(worker.jobs))
                 os.kill(victim.pid, signal.SIGKILL)
                 self.kills += 1
             return super().receive(job, outcome)
@@ -174,9 +174,9 @@ def test_a_worker_that_says_nothing_more_is_noticed(run, pool, seaweedfs, prefix
     def leased(self, *args):
         worker = lease(self, *args)
         if worker and not ended:
-            give = worker.give
+            send_jobs = worker.send_jobs
             ended.append(worker.pid)
-            worker.give = lambda jobs: (os.kill(worker.pid, how), give(jobs))
+            worker.send_jobs = lambda jobs: (os.kill(worker.pid, how), send_jobs(jobs))
         return worker
 
     monkeypatch.setattr(worker_process.subprocess, "Popen", keeping)
@@ -266,7 +266,7 @@ def test_an_exception_in_the_caller_ends_its_workers(run, pool, seaweedfs, prefi
 
     class Stopping(Requests):
         def receive(self, job, outcome):
-            pids.extend(worker.pid for worker in pool._lent)
+            pids.extend(worker.pid for worker in pool._leased)
             raise stop
 
     with pytest.raises(stop):
@@ -315,7 +315,7 @@ def test_no_secret_in_argv_or_environment(run, pool, seaweedfs, prefix):
         seen = b""
 
         def receive(self, job, outcome):
-            for worker in pool._lent:
+            for worker in pool._leased:
                 for name in ("cmdline", "environ"):
                     self.seen += Path(f"/proc/{worker.pid}/{name}").read_bytes()
             return super().receive(job, outcome)
@@ -382,7 +382,7 @@ def test_by_hand_the_script_says_what_it_is():
 def test_a_worker_starts_with_the_standard_library_only():
     code = """
 import sys
-sys.path.insert(0, sys.argv[1]); import s3op; s3op.lay_packages()
+sys.path.insert(0, sys.argv[1]); import s3op; s3op.create_packages()
 import metaflow_extensions.fasts3.workers.worker
 names = ("metaflow", "boto3", "botocore", "urllib3", "metaflow_extensions")
 print(*[name for name in names if name in sys.modules])

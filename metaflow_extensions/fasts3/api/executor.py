@@ -245,11 +245,11 @@ def _carry_out(queue: JobQueue, place: Place, call: Call) -> None:
     if queue.has_more():
         if here.answered:
             endpoints.note_answer(client.endpoint_url)
-        windows = concurrency.windows(memory(), min(processors(), MOST_WORKERS))
-        share = concurrency.share(windows.workers, settings.connections, settings.bandwidth)
+        memory_limits = concurrency.memory_limits(memory(), min(processors(), MOST_WORKERS))
+        share = concurrency.share(memory_limits.workers, settings.connections, settings.bandwidth)
         call = call._replace(terms=call.terms._replace(answered=here.answered))
         try:
-            ProcessRunner(worker_pool.shared, call, queue, share, windows.body_bytes).run()
+            ProcessRunner(worker_pool.shared, call, queue, share, memory_limits.body_bytes).run()
         except NoWorkers as error:
             log.warning("S3: could not start a worker process (%s); this process does the work.", error)
             here.run(queue)

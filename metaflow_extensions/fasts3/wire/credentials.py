@@ -28,17 +28,3 @@ class CredentialSet(NamedTuple):
         if self.expires is not None and now >= self.expires:
             message = "the credentials have expired, and the provider has no newer ones"
             raise TransferError(Failure(Code.EXPIRED, message, signed_as=self.generation))
-
-
-class CurrentSet:
-    """The latest credentials; other threads sign while one refreshes them."""
-
-    def __init__(self, current: Optional[CredentialSet]) -> None:
-        self._current = current
-
-    def __call__(self) -> Optional[CredentialSet]:
-        return self._current
-
-    def replace(self, current: Optional[CredentialSet]) -> None:
-        """Sign with another set from now on."""
-        self._current = current

@@ -82,14 +82,14 @@ def room(jobs: int, size: int, connections: int, rate: float) -> int:
     return max(min(LEAST_ROOM, 2 * connections), min(2 * connections, fitting))
 
 
-class Windows(NamedTuple):
+class MemoryLimits(NamedTuple):
     """Memory limits of a call's workers."""
 
     workers: int  # at most
     body_bytes: int  # of bodies per worker
 
 
-def windows(memory: float, workers: int) -> Windows:
+def memory_limits(memory: float, workers: int) -> MemoryLimits:
     """Fit the workers of a call and their bodies into a quarter of the memory; the rest is the user's.
 
     Parameters
@@ -102,7 +102,7 @@ def windows(memory: float, workers: int) -> Windows:
     workers = max(1, int(min(workers, memory / 4 / WORKER_BYTES)))
     bodies = min(BODY_BYTES, memory / 4 - workers * WORKER_BYTES / 2)
     least = min(LEAST_BODY_BYTES, max(1.0, memory / 16 / workers))
-    return Windows(workers, int(max(least, bodies / workers)))
+    return MemoryLimits(workers, int(max(least, bodies / workers)))
 
 
 class Speed:

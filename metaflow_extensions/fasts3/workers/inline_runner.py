@@ -93,7 +93,7 @@ class InlineRunner:
                 raise
 
         def begin(begun: Outcome) -> None:
-            self._hand_on(queue, job, begun)
+            self._pass_on(queue, job, begun)
             others.give(get_rest)
 
         self._interruption.check()
@@ -108,9 +108,9 @@ class InlineRunner:
                 if rest.error:
                     raise rest.error
         self._interruption.check()
-        self._hand_on(queue, job, outcome)
+        self._pass_on(queue, job, outcome)
 
-    def _hand_on(self, queue: JobQueue, job: Job, outcome: Outcome) -> None:
+    def _pass_on(self, queue: JobQueue, job: Job, outcome: Outcome) -> None:
         if not outcome.begun:
             self._done += 1
             self._moved += bytes_moved(job, outcome.result)
@@ -153,7 +153,7 @@ class InlineRunner:
                     self._interruption.check()  # failures caused by the interruption do not count
                     if outcome.begun:
                         reading.add(job.number)
-                        self._hand_on(queue, job, outcome)
+                        self._pass_on(queue, job, outcome)
                         continue
                     reading.discard(job.number)
                     width = widths.pop(job.number)
@@ -161,7 +161,7 @@ class InlineRunner:
                         threads.size = max(1, min(threads.size, width - 1))  # the other jobs used the descriptors
                         queue.put_back([job])
                     else:
-                        self._hand_on(queue, job, outcome)
+                        self._pass_on(queue, job, outcome)
 
 
 def _pause(interruption: Interruption, stop: threading.Event, seconds: float) -> bool:

@@ -56,7 +56,7 @@ def command(script: Path, *arguments: int) -> list[str]:
     return [sys.executable, *flags, str(script), *map(str, arguments)]
 
 
-def environment(mine: Mapping[str, str]) -> dict[str, str]:
+def environment(variables: Mapping[str, str]) -> dict[str, str]:
     """Return a worker's environment: this process's, without Metaflow's variables and those that may be secrets.
 
     The worker receives the credentials over its pipe, which other users can't read. Python's own variables keep only
@@ -64,7 +64,7 @@ def environment(mine: Mapping[str, str]) -> dict[str, str]:
     """
     inherited = {
         name: value
-        for name, value in mine.items()
+        for name, value in variables.items()
         if not name.upper().startswith("METAFLOW_") and not SECRETIVE.search(name)
     }
     for name in _PATHS:

@@ -27,28 +27,28 @@ class _Result(NamedTuple):
     error: Optional[BaseException] = None
 
 
-class _Helper:
+class _CallThread:
     """A thread that does one piece of work and ends."""
 
     def __init__(self) -> None:
         self.work: SimpleQueue[Any] = SimpleQueue()  # a callable; None, or the weak reference below, means no work
         self.results: SimpleQueue[_Result] = SimpleQueue()
         self.ended = threading.Event()
-        # An exception may make the main thread lose this helper at any point, even here. The thread must then end: it
+        # An exception may make the main thread lose this object at any point, even here. The thread must then end: it
         # holds only a weak reference, whose callback puts it into the thread's queue.
         forgotten = weakref.ref(self, self.work.put)
         self.thread = threading.Thread(
-            target=_do, args=(self.work, self.results, self.ended, forgotten), name="fasts3-call"
+            target=_run, args=(self.work, self.results, self.ended, forgotten), name="fasts3-call"
         )
         self.thread.daemon = True  # the process does not wait for it at exit
         self.thread.start()
 
 
-def _do(
+def _run(
     queue: "SimpleQueue[Any]",
     results: "SimpleQueue[_Result]",
     ended: threading.Event,
-    forgotten: "weakref.ref[_Helper]",
+    forgotten: "weakref.ref[_CallThread]",
 ) -> None:
     work = queue.get()
     if work is not None and work is not forgotten:
@@ -84,26 +84,26 @@ def interruptible(work: "Callable[[Interruption], T]") -> T:
     if threading.current_thread() is not threading.main_thread() or sys.is_finalizing():
         return do()
     try:
-        helper = _Helper()
+        call = _CallThread()
     except RuntimeError as error:  # can't start a thread, or the interpreter is shutting down
         if type(error) is not RuntimeError:  # a signal handler may raise any exception
             raise
         return do()
     result: Optional[_Result] = None
     try:
-        helper.work.put(do)
+        call.work.put(do)
         while result is None:
             # With a timeout: a signal that arrives just before a thread blocks does not wake it.
             with contextlib.suppress(Empty):
-                result = helper.results.get(timeout=SIGNAL_CHECK_INTERVAL)
+                result = call.results.get(timeout=SIGNAL_CHECK_INTERVAL)
     finally:
         if result is None:
             interruption.set()
-            helper.work.put(None)  # in case it has no work yet
-            helper.ended.wait(LEAVE_AFTER)
+            call.work.put(None)  # in case it has no work yet
+            call.ended.wait(LEAVE_AFTER)
     # End it after each call: Python 3.12 warns about threads at a fork, and a thread that stays would keep the
     # permissions and namespaces that it was started with.
-    helper.thread.join()
+    call.thread.join()
     try:
         if result.error is not None:
             raise result.error

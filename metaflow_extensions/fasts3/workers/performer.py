@@ -17,7 +17,7 @@ from metaflow_extensions.fasts3.wire.transfers import GetResponse, Transfers
 from metaflow_extensions.fasts3.wire.waiting import Pause, wait_for
 from metaflow_extensions.fasts3.workers.retries import RetryPolicy, Terms
 
-MOVING = frozenset({"get", "put", "upload_part"})  # operations that transfer object data
+DATA_TRANSFERS = frozenset({"get", "put", "upload_part"})  # operations that transfer object data
 INTERRUPTED = Failure(Code.UNREACHABLE, "the call was interrupted")
 INJECTED = Failure(Code.INJECTED, "a failure was injected (inject_failure_rate)")
 OnBegin = Callable[[Outcome], None]  # called from any thread when a download has begun, before its outcome
@@ -124,7 +124,7 @@ class Performer:
             raise TransferError(Failure(Code.REJECTED, f"unknown operation {job.operation!r}"))
         method = getattr(self._transfers, job.operation)
         arguments = job.arguments
-        if allowance and job.operation in MOVING:
+        if allowance and job.operation in DATA_TRANSFERS:
             arguments = {**arguments, "allowance": allowance}
         if "ways" in arguments:
             arguments = {**arguments, "begun": download} if download else {**arguments, "ways": 0}

@@ -37,7 +37,7 @@ SPREAD = 8
 DEATHS = 3
 KILLS_OVER_A_JOB = 12
 KILLS_AT_THE_START = 24
-SPARED_AFTER = 0.1  # seconds without a job
+RETURNED_AFTER = 0.1  # seconds without a job
 
 
 class NoWorkers(Exception):
@@ -128,10 +128,10 @@ class ProcessRunner:
                     return
             patience = 0.0 if self._answered else max(0.0, check_at - time.monotonic())
             if queue.is_held:
-                self._spare()
+                self._return_idle()
                 patience = min(patience, HELD_CHECK_INTERVAL)
             self._wait(patience)
-            if self._hand_on():
+            if self._pass_on():
                 check_at = 0.0
 
     def _renew_credentials(self) -> float:
@@ -141,12 +141,12 @@ class ProcessRunner:
             self._credentials = current
             for worker in list(self._workers):
                 try:
-                    worker.give_credentials(current)
+                    worker.send_credentials(current)
                 except WorkerGone as gone:
                     self._replace(worker, gone)
         return time.monotonic() + seconds_to_next_check(current and current.expires, time.time())
 
-    def _hand_on(self) -> bool:
+    def _pass_on(self) -> bool:
         """Pass outcomes to the plan; return whether jobs run again, perhaps with new credentials."""
         again = False
         while self._answered:
@@ -198,13 +198,13 @@ class ProcessRunner:
             raise JobFailed(job, Failure(Code.CRASHED, message)) from error
         raise NoWorkers(str(error)) from error
 
-    def _spare(self) -> None:
+    def _return_idle(self) -> None:
         """Return workers that have been idle for a while, because other calls may wait for them."""
         now = time.monotonic()
         for worker in list(self._workers):
             if worker.jobs:
                 self._idle_since.pop(worker, None)
-            elif now - self._idle_since.setdefault(worker, now) > SPARED_AFTER:
+            elif now - self._idle_since.setdefault(worker, now) > RETURNED_AFTER:
                 self._give_back(worker)
 
     def _has_jobs(self) -> bool:
@@ -245,10 +245,10 @@ class ProcessRunner:
             if suspect:
                 break
         try:
-            worker.prepare([self._call.client.recipe, self._credentials, self._terms, self._connections])
+            worker.send_setup([self._call.client.recipe, self._credentials, self._terms, self._connections])
             if batch:
-                worker.teach(self._templates_of(batch))
-                worker.give(batch)
+                worker.send_templates(self._templates_of(batch))
+                worker.send_jobs(batch)
         except WorkerGone as gone:
             worker.jobs.update({job.number: job for job in batch})
             self._replace(worker, gone)

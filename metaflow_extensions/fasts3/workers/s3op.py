@@ -7,7 +7,7 @@ import os.path
 import sys
 import types
 
-BY_HAND = """\
+USAGE = """\
 This is s3op.py, the worker process of metaflow-fasts3. The package starts it and exchanges binary frames with it over
 pipes; it is not meant to be run manually. Use the package instead:
 
@@ -19,7 +19,7 @@ pipes; it is not meant to be run manually. Use the package instead:
 """
 
 
-def lay_packages() -> None:
+def create_packages() -> None:
     """Make only this copy of the package importable.
 
     Python puts the script's directory first on the path, where `frames` and others would become top-level modules. A
@@ -41,9 +41,9 @@ def lay_packages() -> None:
 def main() -> int:
     """Serve the parent until it ends."""
     if len(sys.argv) != 4 or not all(argument.isdigit() for argument in sys.argv[1:]):
-        print(BY_HAND)
+        print(USAGE)
         return 2
-    lay_packages()
+    create_packages()
     from metaflow_extensions.fasts3.workers.worker import serve
 
     serve(*map(int, sys.argv[1:]))

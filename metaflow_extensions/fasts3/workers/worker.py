@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any, NamedTuple, Optional, Union
 
 from metaflow_extensions.fasts3.plans.jobs import Job, Outcome, bytes_moved
-from metaflow_extensions.fasts3.wire.credentials import CredentialSet, CurrentSet
+from metaflow_extensions.fasts3.wire.credentials import CredentialSet
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
 from metaflow_extensions.fasts3.wire.fallback import WithFallback
 from metaflow_extensions.fasts3.wire.template import NoTemplate, RequestTemplate, template_of
@@ -102,9 +102,9 @@ class Worker:
         self._width = concurrency.begin(1)
         self._measured = Measured()
         self._templates: dict[tuple[str, str], Union[RequestTemplate, NoTemplate]] = {}
-        self._credentials = CurrentSet(None)
-        self._wire = WireTransfers(self._template, self._credentials)
-        self._reference: tuple[str, Any] = ("", None)  # recipe and transfers of boto3
+        self._credentials: Optional[CredentialSet] = None
+        self._wire = WireTransfers(self._template, lambda: self._credentials)
+        self._boto3_transfers: tuple[str, Any] = ("", None)  # recipe and transfers of boto3
         self._performer: Optional[Performer] = None
 
     @property
@@ -116,10 +116,6 @@ class Worker:
     def patience(self) -> float:
         """Maximum seconds until the next turn."""
         return SEND_AFTER if self._outcomes else PARENT_CHECK_INTERVAL
-
-    def greet(self) -> None:
-        """Send HELLO."""
-        self._outbox.send(Frame(Kind.HELLO, [VERSION, os.getpid()]))
 
     def handle(self, frame: Frame) -> None:
         """Process one frame from the parent."""
@@ -148,12 +144,12 @@ class Worker:
             self._loop.spawn(
                 _outcome_of(performer, job, self._note), partial(self._end, performer, job, self._width.width)
             )
-        if self._outcomes and self._is_time():
+        if self._outcomes and self._must_send():
             outcomes, self._outcomes = self._outcomes, []
             for frame in outcomes_frames(outcomes):
                 self._outbox.send(frame)
 
-    def _is_time(self) -> bool:
+    def _must_send(self) -> bool:
         """Whether to send outcomes now: not while enough jobs are waiting here."""
         if len(self._jobs) < SEND_TOGETHER or len(self._outcomes) >= SEND_TOGETHER:
             return True
@@ -187,7 +183,7 @@ class Worker:
         self._performer = Performer(transfers, setup.terms)
 
     def _sign_as(self, fields: Any) -> None:
-        self._credentials.replace(None if fields is None else CredentialSet(*fields))
+        self._credentials = None if fields is None else CredentialSet(*fields)
 
     def _template(self, operation: str, bucket: str) -> RequestTemplate:
         made = self._templates[operation, bucket]
@@ -203,8 +199,8 @@ class Worker:
         from metaflow_extensions.fasts3.boto.transfers import Boto3Transfers
 
         name = repr((setup.recipe, setup.connections, setup.credentials is None))
-        if self._reference[0] != name:
-            credentials = None if setup.credentials is None else GivenCredentials(self._credentials)
+        if self._boto3_transfers[0] != name:
+            credentials = None if setup.credentials is None else GivenCredentials(lambda: self._credentials)
             try:
                 client = build(ClientRecipe(*setup.recipe), credentials, setup.connections)
             except OSError:
@@ -212,8 +208,8 @@ class Worker:
             except Exception as error:  # botocore's message contains no secrets
                 message = f"can't create the boto3 client: {type(error).__name__}: {error}"
                 raise TransferError(Failure(Code.REJECTED, message)) from error
-            self._reference = (name, Boto3Transfers(client))
-        return self._reference[1]
+            self._boto3_transfers = (name, Boto3Transfers(client))
+        return self._boto3_transfers[1]
 
 
 async def _outcome_of(performer: Performer, job: Job, on_begin: OnBegin) -> Outcome:
@@ -278,15 +274,16 @@ def serve(parent: int, incoming: int, outgoing: int) -> None:
     for descriptor in (incoming, outgoing):
         os.set_inheritable(descriptor, False)
     loop = Loop()
-    worker = Worker(loop, Outbox(loop, outgoing))
+    outbox = Outbox(loop, outgoing)
+    worker = Worker(loop, outbox)
     reader = FrameReader()
-    heard = time.monotonic()  # when it was last busy
+    busy_at = time.monotonic()  # when it was last busy
     gc.freeze()
     gc.set_threshold(*GARBAGE)
 
     def listen() -> None:
-        nonlocal heard
-        heard = time.monotonic()
+        nonlocal busy_at
+        busy_at = time.monotonic()
         data = os.read(incoming, READ_SIZE)
         if not data:
             raise BrokenPipeError
@@ -295,12 +292,12 @@ def serve(parent: int, incoming: int, outgoing: int) -> None:
 
     try:
         loop.watch(incoming, READ, listen)
-        worker.greet()
-        while os.getppid() == parent and (worker.is_busy or time.monotonic() - heard < IDLE_LIMIT):
+        outbox.send(Frame(Kind.HELLO, [VERSION, os.getpid()]))
+        while os.getppid() == parent and (worker.is_busy or time.monotonic() - busy_at < IDLE_LIMIT):
             loop.turn(worker.patience)
             worker.advance()
             if worker.is_busy:
-                heard = time.monotonic()
+                busy_at = time.monotonic()
     except BrokenPipeError:
         pass
     except Exception:

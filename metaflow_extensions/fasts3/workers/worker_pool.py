@@ -31,15 +31,15 @@ class WorkerPool:
         self._lock = threading.Condition()
         self._idle: list[WorkerProcess] = []
         # Weak, because an interrupted call may lose a worker, which ends with its last reference.
-        self._lent: weakref.WeakSet[WorkerProcess] = weakref.WeakSet()
+        self._leased: weakref.WeakSet[WorkerProcess] = weakref.WeakSet()
 
-    def lease(self, wait: bool = True, look: Callable[[], None] = lambda: None) -> Optional[WorkerProcess]:
+    def lease(self, wait: bool = True, check: Callable[[], None] = lambda: None) -> Optional[WorkerProcess]:
         """Lease a worker; return None if all are leased and `wait` is False.
 
         Parameters
         ----------
         wait : bool
-        look : callable
+        check : callable
             Called repeatedly during the wait; raises to end it.
 
         Raises
@@ -53,16 +53,16 @@ class WorkerPool:
                 while self._idle:
                     worker = self._idle.pop()
                     if worker.is_alive() and worker.inherited == mine:
-                        self._lent.add(worker)
+                        self._leased.add(worker)
                         return worker
                     worker.close()
-                if len(self._lent) < self._limit:
+                if len(self._leased) < self._limit:
                     worker = WorkerProcess()
-                    self._lent.add(worker)
+                    self._leased.add(worker)
                     return worker
                 if not wait:
                     return None
-                look()
+                check()
                 self._lock.wait(LOST_WORKER_CHECK_INTERVAL)
 
     def start(self, count: int) -> None:
@@ -90,7 +90,7 @@ class WorkerPool:
     def give_back(self, worker: WorkerProcess) -> None:
         """Return a leased worker without jobs."""
         with self._lock:
-            self._lent.discard(worker)
+            self._leased.discard(worker)
             keep = len(self._idle) < self._warm and not worker.jobs
             if keep:
                 self._idle.append(worker)
@@ -101,7 +101,7 @@ class WorkerPool:
     def discard(self, worker: WorkerProcess) -> None:
         """Kill a leased worker."""
         with self._lock:
-            self._lent.discard(worker)
+            self._leased.discard(worker)
             self._lock.notify()
         worker.kill()
 
@@ -110,7 +110,7 @@ class WorkerPool:
         with self._lock:
             idle, self._idle = self._idle, []
         for worker in idle:  # in parallel
-            worker.hang_up()
+            worker.close_pipes()
         for worker in idle:
             worker.close()
 
@@ -124,10 +124,10 @@ class WorkerPool:
 
     def forget(self) -> None:
         """After a fork, in the child: start with an empty pool."""
-        workers = [*self._idle, *self._lent]
+        workers = [*self._idle, *self._leased]
         self._lock = threading.Condition()
         self._idle = []
-        self._lent = weakref.WeakSet()
+        self._leased = weakref.WeakSet()
         for worker in workers:
             worker.forget()
 

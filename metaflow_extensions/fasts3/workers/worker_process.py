@@ -143,27 +143,27 @@ class WorkerProcess:
             return bool(poll.poll(0))
         return True
 
-    def prepare(self, setup: Any) -> None:
+    def send_setup(self, setup: Any) -> None:
         """Send the setup for the jobs that follow, unless it is the same as before."""
         setup = [*setup, import_path()]
         if setup != self._setup:
             self._send(Frame(Kind.SETUP, setup))
             self._setup = setup
 
-    def teach(self, templates: "Mapping[tuple[str, str], Any]") -> None:
+    def send_templates(self, templates: "Mapping[tuple[str, str], Any]") -> None:
         """Send the request templates that it does not have."""
         news = [(*name, template) for name, template in templates.items() if self._templates.get(name) != template]
         if news:
             self._send(Frame(Kind.TEMPLATES, news))
             self._templates.update({(operation, bucket): template for operation, bucket, template in news})
 
-    def give_credentials(self, credentials: Optional[Sequence[Any]]) -> None:
+    def send_credentials(self, credentials: Optional[Sequence[Any]]) -> None:
         """Send the credentials to sign with from now on."""
         self._send(Frame(Kind.CREDENTIALS, credentials))
         if self._setup is not None:
             self._setup = [self._setup[0], credentials, *self._setup[2:]]
 
-    def give(self, jobs: Sequence[Job]) -> None:
+    def send_jobs(self, jobs: Sequence[Job]) -> None:
         """Send jobs."""
         for job in jobs:
             self.jobs[job.number] = job
@@ -207,13 +207,13 @@ class WorkerProcess:
         except (FrameError, LookupError, TypeError) as error:
             raise WorkerGone(f"worker {self.pid} sent an invalid frame: {error}") from error
 
-    def hang_up(self) -> None:
+    def close_pipes(self) -> None:
         """Close its pipes, which ends it."""
         _close(self._pipes)
 
     def close(self) -> None:
         """End it, and wait for its end."""
-        self.hang_up()
+        self.close_pipes()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout=2)
         self.kill()
