@@ -98,7 +98,7 @@ def test_no_upload_takes_the_answer_of_the_one_before(client, server, monkeypatc
     for key in ("second", "third"):
         assert client.put_object(Bucket="b", Key=key, Body=LARGE)["ETag"] == '"e"'
     assert [path for path, _, _ in server.seen] == ["/b/refused", "/b/second", "/b/third"]
-    forgets = tuple(map(int, version.split(".")[:2])) >= events.FORGETS
+    forgets = tuple(map(int, version.split(".")[:2])) >= events.DISCARDS_LATE_RESPONSES
     assert {connection for *_, connection in server.seen} == ({None} if forgets else {"close"})
 
 

@@ -34,7 +34,7 @@ def facts(context: Context) -> "dict[str, tuple[Any, str]]":
     ],
 )
 def test_clocks(ahead: float, status: Status) -> None:
-    found = endpoint.judged_clock(ahead)
+    found = endpoint.clock_finding(ahead)
     assert found.status is status
     assert bool(found.remedy) == (status is not Status.OK)
 

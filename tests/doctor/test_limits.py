@@ -5,7 +5,7 @@ from contextlib import suppress
 import pytest
 
 from metaflow_extensions.fasts3.doctor import limits
-from metaflow_extensions.fasts3.doctor.limits import Deadline, TookTooLong, aside, limited
+from metaflow_extensions.fasts3.doctor.limits import Deadline, TookTooLong, in_other_thread, limited
 
 
 def test_work_that_is_done_in_time_gives_its_value() -> None:
@@ -20,7 +20,7 @@ def test_what_work_raises_is_raised() -> None:
 @pytest.mark.parametrize("by_another", [False, True])
 def test_work_that_never_ends_is_stopped(by_another: bool, never: threading.Event) -> None:
     with pytest.raises(TookTooLong) as caught:
-        limited(0.1, (lambda: aside(never.wait)) if by_another else never.wait)
+        limited(0.1, (lambda: in_other_thread(never.wait)) if by_another else never.wait)
     assert caught.value.seconds == 0.1
 
 

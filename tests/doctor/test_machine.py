@@ -20,7 +20,7 @@ from metaflow_extensions.fasts3.doctor.findings import Status
     ],
 )
 def test_descriptors_for_a_workers_share(connections: int, cores: int, limit: float, status: Status) -> None:
-    assert machine.judged_descriptors(connections, cores, limit).status is status
+    assert machine.descriptors_finding(connections, cores, limit).status is status
 
 
 def test_a_place_for_downloads_is_left_as_it_was(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ def test_the_class_is_ours_in_all_places() -> None:
 
 
 def test_another_extension_is_named() -> None:
-    found = software.judged({"metaflow": other("metaflow_extensions.company.s3")}, S3)
+    found = software.class_finding({"metaflow": other("metaflow_extensions.company.s3")}, S3)
     assert found.status is Status.PROBLEM
     assert "'company'" in found.message
     assert "metaflow_extensions.company.s3" in found.remedy
@@ -25,19 +25,19 @@ def test_another_extension_is_named() -> None:
 
 def test_metaflows_own_class_where_this_package_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(software, "version_of", lambda _: None)
-    found = software.judged({"metaflow": other("metaflow.plugins.datatools.s3.s3")}, S3)
+    found = software.class_finding({"metaflow": other("metaflow.plugins.datatools.s3.s3")}, S3)
     assert "not installed" in found.message
     assert "pip install" in found.remedy
 
 
 def test_metaflows_own_class_where_this_package_is_installed() -> None:
-    found = software.judged({"metaflow": other("metaflow.plugins.datatools.s3.s3")}, S3)
+    found = software.class_finding({"metaflow": other("metaflow.plugins.datatools.s3.s3")}, S3)
     assert found.status is Status.PROBLEM
     assert "metaflow.plugins.datatools.s3.s3" in found.message
 
 
 def test_no_class_at_all() -> None:
-    assert software.judged({"metaflow": None}, S3).status is Status.PROBLEM
+    assert software.class_finding({"metaflow": None}, S3).status is Status.PROBLEM
 
 
 def test_versions_are_told() -> None:

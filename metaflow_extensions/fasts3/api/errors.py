@@ -30,8 +30,8 @@ class _S3Failure(MetaflowException):  # type: ignore[misc]  # metaflow has no ty
 
     def about(self: _Failure, other: object) -> _Failure:
         """This exception with the attributes of another."""
-        for fact in ("url", "s3_code", "status", "request_id", "remedy"):
-            setattr(self, fact, getattr(other, fact, getattr(self, fact)))
+        for name in ("url", "s3_code", "status", "request_id", "remedy"):
+            setattr(self, name, getattr(other, name, getattr(self, name)))
         return self
 
 
@@ -151,7 +151,7 @@ SERVE_AGAIN = "Is `metaflow fasts3 serve` still running? The port changes at eve
 CHECK_PROXY = "Check that it is running; HTTP_PROXY, HTTPS_PROXY and NO_PROXY decide which requests go through it."
 CHECK_PROFILE = "Check AWS_PROFILE, ~/.aws/config and ~/.aws/credentials."
 DOTS = "Many servers reject keys with '.' or '..' between slashes. Choose another key."
-MOST_SAID = 1000  # characters of a server's message; S3's own messages have at most 200
+MOST_MESSAGE = 1000  # characters of a server's message; S3's own messages have at most 200
 MOST_NAMED = 100  # characters of its codes and ids
 MOST_URL = 1400  # characters; more than the longest bucket and key
 NO_WRITING = "Set `tmproot`, or METAFLOW_TEMPDIR, to a writable directory."
@@ -171,7 +171,7 @@ NOT_PUBLIC = "Requests of S3(anonymous=True) are not signed, and this is not pub
 DENIED = frozenset({"AccessDenied", "403"})  # S3's codes without a reason; the second is that of a HEAD response
 
 
-def shown(text: str, most: int = MOST_SAID) -> str:
+def shown(text: str, most: int = MOST_MESSAGE) -> str:
     """A text from outside, for a terminal: without control characters, and of bounded length.
 
     Parameters
@@ -294,9 +294,8 @@ class WorkerTraceback(Exception):
 
 def defect_of(operation: str, url: str, trace: str) -> RuntimeError:
     """The exception for a defect of this package in a worker; no user can handle it."""
-    said = trace.strip().rpartition("\n")[2]
-    done = _done(operation, url)
-    error = RuntimeError(f"{done} failed in a worker by a defect of metaflow-fasts3: {shown(said)}. Please report it.")
+    raised, done = shown(trace.strip().rpartition("\n")[2]), _done(operation, url)
+    error = RuntimeError(f"{done} failed in a worker by a defect of metaflow-fasts3: {raised}. Please report it.")
     error.__cause__ = WorkerTraceback(trace)
     return error
 
@@ -338,14 +337,14 @@ def exception_of(
     """
     if failure.code is Code.DEFECT:
         return defect_of(operation, url, failure.message)
-    said = reason_of(failure)
-    facts = [f"HTTP {failure.status}"] if failure.status else []
-    facts += [f"request id {shown(failure.request_id, MOST_NAMED)}"] if failure.request_id else []
-    facts += [f"access key id {identity}"] if identity != NO_IDENTITY else []
-    facts += [f"{failure.tries} {'try' if failure.tries == 1 else 'tries'} in {duration(failure.seconds)}"]
+    reason = reason_of(failure)
+    details = [f"HTTP {failure.status}"] if failure.status else []
+    details += [f"request id {shown(failure.request_id, MOST_NAMED)}"] if failure.request_id else []
+    details += [f"access key id {identity}"] if identity != NO_IDENTITY else []
+    details += [f"{failure.tries} {'try' if failure.tries == 1 else 'tries'} in {duration(failure.seconds)}"]
     denied = _remedy_of_denied(operation, identity, requester_pays)
     remedy = _remedy(operation, url, failure, denied, endpoint_url, proxy)
-    problem = f"{_done(operation, url)} failed: {said.rstrip('.')} ({', '.join(facts)})."
+    problem = f"{_done(operation, url)} failed: {reason.rstrip('.')} ({', '.join(details)})."
     error: _S3Failure = EXCEPTIONS.get(failure.code, MetaflowS3Exception)(
         " ".join(filter(None, (problem, remedy, left)))
     )

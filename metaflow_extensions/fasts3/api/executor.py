@@ -196,16 +196,16 @@ class Executor:
 
     def exception_of(self, operation: str, url: str, failure: Failure, left: str = "") -> Exception:
         """The exception for a failed request; see `errors.exception_of`."""
-        asked = self.client()
+        client = self.client()
         return exception_of(
             operation,
             url,
             self.concealed(failure),
-            asked.identity,
-            asked.endpoint_url,
+            client.identity,
+            client.endpoint_url,
             left,
-            asked.proxy,
-            asked.requester_pays,
+            client.proxy,
+            client.requester_pays,
         )
 
     def concealed(self, failure: Failure) -> Failure:

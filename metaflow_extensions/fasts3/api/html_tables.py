@@ -39,7 +39,7 @@ class _Row(NamedTuple):
 
 def of_object(found: S3Object) -> str:
     """The properties of an `S3Object`, one row each, without reading its file."""
-    facts = [
+    properties = [
         ("url", _safe(found.url, MOST_URL)),
         ("size", _safe(_size_in_full(found))),
         ("type", _safe(found.content_type)),
@@ -49,7 +49,7 @@ def of_object(found: S3Object) -> str:
         ("metadata", _attributes(found.metadata)),
         ("local path", _safe(found._path, MOST_URL)),  # `path` would write the file of an object in memory
     ]
-    rows = "".join(f"<tr><th {_LEFT}>{name}</th><td {_LEFT}>{text}</td></tr>" for name, text in facts if text)
+    rows = "".join(f"<tr><th {_LEFT}>{name}</th><td {_LEFT}>{text}</td></tr>" for name, text in properties if text)
     return f"<table>{rows}</table>"
 
 

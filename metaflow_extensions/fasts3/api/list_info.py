@@ -240,10 +240,10 @@ class ListMethods(Client):
     def _heads(self, keys: list[Any], place: Place, return_missing: bool) -> S3Objects:
         check_booleans(return_missing=return_missing)
         urls = [self._location.url(key_of(key)) for key in keys]
-        asked = [(*split_object_url(url), version_of(key)) for url, key in zip(urls, keys)]
-        objects = list(dict.fromkeys(asked))
+        wanted = [(*split_object_url(url), version_of(key)) for url, key in zip(urls, keys)]
+        objects = list(dict.fromkeys(wanted))
         results = dict(zip(objects, self._infos(objects, place, return_missing)))
-        return S3Objects(s3object_of_info(self._location.root, url, results[one]) for url, one in zip(urls, asked))
+        return S3Objects(s3object_of_info(self._location.root, url, results[one]) for url, one in zip(urls, wanted))
 
     def _infos(self, objects: Sequence[Wanted], place: Place, return_missing: bool) -> list[Optional[ObjectInfo]]:
         """Information on objects, each given as bucket, key and perhaps version id; None for a missing one."""

@@ -96,9 +96,9 @@ class S3Object:
         return entry
 
     @classmethod
-    def in_memory(cls, body: bytes, name: Callable[[str], str], *fields: Any, **facts: Any) -> "S3Object":
+    def in_memory(cls, body: bytes, name: Callable[[str], str], *fields: Any, **properties: Any) -> "S3Object":
         """An object whose bytes are in memory; `name` returns a path for its file, when `path` is first read."""
-        one = cls(*fields, **facts)
+        one = cls(*fields, **properties)
         one._body, one._name = body, name
         return one
 
@@ -266,8 +266,8 @@ class S3Object:
             If False, `content_type`, `metadata`, `range_info` and `last_modified` are None. Of these, the objects
             of `iter_list` and `list_versions` have only `last_modified`.
         """
-        facts = (self._content_type, self._metadata, self._range_info, self._encryption, self._last_modified)
-        return any(fact is not None for fact in facts)
+        known = (self._content_type, self._metadata, self._range_info, self._encryption, self._last_modified)
+        return any(one is not None for one in known)
 
     @property
     def metadata(self) -> Optional[dict[str, Any]]:

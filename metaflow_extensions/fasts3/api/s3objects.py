@@ -82,14 +82,14 @@ def s3object_of(
         return make(root, url, result.path, response.length)
     total = response.length if response.info.size is None else response.info.size
     part = RangeInfo(total, response.first, response.length)
-    return make(root, url, result.path, response.length, range_info=part, **_facts(response.info))
+    return make(root, url, result.path, response.length, range_info=part, **_properties(response.info))
 
 
 def s3object_of_info(root: Optional[str], url: str, info: Optional[ObjectInfo]) -> S3Object:
     """The result of one HEAD request; `info` is None if the object does not exist."""
-    return S3Object(root, url) if info is None else S3Object(root, url, size=info.size, **_facts(info))
+    return S3Object(root, url) if info is None else S3Object(root, url, size=info.size, **_properties(info))
 
 
-def _facts(info: ObjectInfo) -> dict[str, Any]:
+def _properties(info: ObjectInfo) -> dict[str, Any]:
     names = ("content_type", "metadata", "last_modified", "encryption", "etag", "version_id")
     return {name: getattr(info, name) for name in names}

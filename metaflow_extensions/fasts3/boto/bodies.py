@@ -47,10 +47,10 @@ def source(
         open(descriptor, "rb", closefd=False) as file,
     ):
         file.seek(position)
-        yield _Run(path, file, size)
+        yield _FileSection(path, file, size)
 
 
-class _Run(ReadFileChunk):
+class _FileSection(ReadFileChunk):
     """Exactly this many bytes of a file.
 
     botocore sends this number as Content-Length and then everything that `read` returns, even if it differs.

@@ -32,7 +32,7 @@ _NO_REGION = {
 SENT_AT_ONCE = 64 * 1024  # bytes
 # The first botocore that discards a final response received instead of 100. Earlier ones return it for the next request
 # on the connection: an upload that was never sent would seem to have succeeded or failed.
-FORGETS = (1, 44)
+DISCARDS_LATE_RESPONSES = (1, 44)
 
 
 class State:
@@ -69,7 +69,7 @@ def hook_into(client: Any) -> None:
     for operation in ("PutObject", "CopyObject", "CreateMultipartUpload"):
         _hook(client, f"before-call.s3.{operation}", _store_headers)
     for operation in ("PutObject", "UploadPart"):
-        _hook(client, f"before-send.s3.{operation}", _pace_body)
+        _hook(client, f"before-send.s3.{operation}", _limit_rate_of_body)
     # Before botocore's own handler, which reports a malformed document as an error 500.
     _hook(client, "before-parse.*.*", _check_response)
 
@@ -84,11 +84,11 @@ def tune(client: Any, requester_pays: bool = False) -> None:
         Whether its requests accept the charges of Requester Pays buckets.
     """
     if requester_pays:
-        _hook(client, "before-call.s3", _pay)
-        _hook(client, "before-sign.s3", _pay_by_url)
+        _hook(client, "before-call.s3", _accept_charges)
+        _hook(client, "before-sign.s3", _accept_charges_by_url)
     _hook(client, "before-call.s3.GetObject", _no_checksum_of_ranges)
     for operation in ("PutObject", "UploadPart"):
-        _hook(client, f"before-send.s3.{operation}", _expect_less)
+        _hook(client, f"before-send.s3.{operation}", _limit_expect)
     _hook(client, "choose-signer.s3", _presign_with_v4, first=True)
     _hook(client, "before-endpoint-resolution.s3", _regions_of(client))
     _hook(client, "before-call.s3", _report_redirects)
@@ -130,13 +130,13 @@ def _store_headers(params: Any, **_: Any) -> None:
         params["headers"].update(current.state.stored_headers)
 
 
-def _pace_body(request: Any, **_: Any) -> None:
+def _limit_rate_of_body(request: Any, **_: Any) -> None:
     """Limit the rate of a body from here on: botocore has already read it for its checksum and signature."""
     if current.state and current.state.allowance and hasattr(request.body, "read"):
-        request.body = _PacedBody(request.body, current.state.allowance)
+        request.body = _RateLimitedBody(request.body, current.state.allowance)
 
 
-class _PacedBody:
+class _RateLimitedBody:
     """A body whose reads wait for the allowance."""
 
     def __init__(self, body: Any, allowance: Allowance) -> None:
@@ -191,12 +191,12 @@ def _is_date(text: Any) -> bool:
         return False
 
 
-def _pay(params: Any, **_: Any) -> None:
+def _accept_charges(params: Any, **_: Any) -> None:
     """https://docs.aws.amazon.com/AmazonS3/latest/userguide/ObjectsinRequesterPaysBuckets.html."""
     params["headers"]["x-amz-request-payer"] = "requester"
 
 
-def _pay_by_url(request: Any, signature_version: str, **_: Any) -> None:
+def _accept_charges_by_url(request: Any, signature_version: str, **_: Any) -> None:
     """Accept the charges in a presigned URL: as a header, it would have to be sent by whoever uses the URL."""
     if signature_version.endswith("-query"):
         request.url += f"{'&' if '?' in request.url else '?'}x-amz-request-payer=requester"
@@ -222,12 +222,12 @@ def _presign_with_v4(signature_version: Any, **_: Any) -> Optional[str]:
     return "s3v4-query" if signature_version in ("v4-query", "s3v4-query") else None
 
 
-def _expect_less(request: Any, **_: Any) -> None:
+def _limit_expect(request: Any, **_: Any) -> None:
     if "Expect" not in request.headers:
         return
     if int(request.headers.get("Content-Length", SENT_AT_ONCE + 1)) <= SENT_AT_ONCE:
         del request.headers["Expect"]
-    elif tuple(map(int, botocore.__version__.split(".")[:2])) < FORGETS:
+    elif tuple(map(int, botocore.__version__.split(".")[:2])) < DISCARDS_LATE_RESPONSES:
         request.headers["Connection"] = "close"
 
 

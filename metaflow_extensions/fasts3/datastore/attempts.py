@@ -22,7 +22,7 @@ def opened_with(path: str) -> list[str]:
     return [first[1] + name for name in NEXT] if first else []
 
 
-class Ahead:
+class Preloaded:
     """Objects loaded in advance. Each is used once; a second read of an object requests it again.
 
     Parameters

@@ -67,7 +67,7 @@ class Blobs:
             if len(self._seen) > MOST_SEEN:
                 del self._seen[next(iter(self._seen))]
 
-    def is_there(self, url: str) -> bool:
+    def was_seen(self, url: str) -> bool:
         """Whether an object was seen within the last `TRUSTED` seconds."""
         with _lock:
             return time.monotonic() - self._seen.get(url, float("-inf")) < TRUSTED

@@ -14,7 +14,7 @@ from metaflow.datastore.datastore_storage import CloseAfterUse
 from metaflow.metaflow_config import ARTIFACT_LOCALROOT
 from metaflow.plugins.datastores import s3_storage
 
-from metaflow_extensions.fasts3.datastore.attempts import Ahead, opened_with
+from metaflow_extensions.fasts3.datastore.attempts import Preloaded, opened_with
 from metaflow_extensions.fasts3.datastore.blobs import LARGEST, Blob, Blobs, is_content_addressed
 from metaflow_extensions.fasts3.datastore.client import DatastoreClient, Loaded, Value
 
@@ -48,7 +48,7 @@ class _Storing:
 
 class _PerThread(threading.local):
     storing: Optional[_Storing] = None
-    ahead = Ahead({})
+    preloaded = Preloaded({})
 
 
 class S3Storage(s3_storage.S3Storage):  # type: ignore[misc]  # metaflow has no types
@@ -73,7 +73,7 @@ class S3Storage(s3_storage.S3Storage):  # type: ignore[misc]  # metaflow has no 
         storing = self._thread.storing
         if storing and is_content_addressed(path):
             return [self._exists_while_storing(path, storing)]
-        exists = self._thread.ahead.exists(path)
+        exists = self._thread.preloaded.exists(path)
         if exists is None and opened_with(path):
             return [self._open_attempt(path)]
         return self._check(paths) if exists is None else [exists]
@@ -121,7 +121,7 @@ class S3Storage(s3_storage.S3Storage):  # type: ignore[misc]  # metaflow has no 
         return found
 
     def _exists_while_storing(self, path: str, storing: _Storing) -> bool:
-        exists = storing.knows(path) or self._blobs.is_there(self.full_uri(path))
+        exists = storing.knows(path) or self._blobs.was_seen(self.full_uri(path))
         if not exists:
             if storing.is_quick():
                 storing.unchecked.add(path)
@@ -134,8 +134,8 @@ class S3Storage(s3_storage.S3Storage):  # type: ignore[misc]  # metaflow has no 
     def _open_attempt(self, path: str) -> bool:
         paths = opened_with(path)
         with self._client() as client:
-            self._thread.ahead = Ahead(dict(zip(paths, client.read(paths))))
-        return bool(self._thread.ahead.exists(path))
+            self._thread.preloaded = Preloaded(dict(zip(paths, client.read(paths))))
+        return bool(self._thread.preloaded.exists(path))
 
     def _store(self, batch: list[Value], storing: _Storing, overwrite: bool) -> None:
         if not batch:
@@ -164,7 +164,7 @@ class S3Storage(s3_storage.S3Storage):  # type: ignore[misc]  # metaflow has no 
                 yield (path, *loaded[path])
 
     def _known(self, path: str) -> Optional[Blob]:
-        return self._blobs.get(self.full_uri(path)) or self._thread.ahead.content(path)
+        return self._blobs.get(self.full_uri(path)) or self._thread.preloaded.content(path)
 
     def _keep(self, path: str, loaded: Loaded) -> None:
         """Add an object that never changes to the cache."""

@@ -159,10 +159,10 @@ def check_clock(context: Context) -> Finding:
         theirs = http_timestamp(context.response.headers["date"])
     except (KeyError, ValueError):
         return skipped("clock", "The response has no valid Date header.")
-    return judged_clock(context.response.moment - (theirs + 0.5))  # Date has whole seconds, rounded down
+    return clock_finding(context.response.moment - (theirs + 0.5))  # Date has whole seconds, rounded down
 
 
-def judged_clock(ahead: float) -> Finding:
+def clock_finding(ahead: float) -> Finding:
     """The finding about clocks.
 
     Parameters

@@ -10,7 +10,7 @@ from metaflow_extensions.fasts3.doctor import credentials, endpoint, machine, so
 from metaflow_extensions.fasts3.doctor.checks import FIRST, REST, Check, why_no_url
 from metaflow_extensions.fasts3.doctor.context import Access, Context
 from metaflow_extensions.fasts3.doctor.findings import Fact, Finding, Status, problem, skipped, warning
-from metaflow_extensions.fasts3.doctor.limits import Deadline, TookTooLong, aside, limited
+from metaflow_extensions.fasts3.doctor.limits import Deadline, TookTooLong, in_other_thread, limited
 from metaflow_extensions.fasts3.doctor.settings import NAMES, config_file, metaflow_setting
 
 TOTAL = 21.0  # seconds for all checks; with the start and the cleanup less than 30
@@ -86,7 +86,10 @@ class Examination:
         """The facts that are available in time. The checks report problems with the others."""
         found: list[Fact] = []
         try:
-            limited(max(0.1, min(FACTS_LIMIT, self._deadline.left())), lambda: aside(lambda: found.extend(facts())))
+            limited(
+                max(0.1, min(FACTS_LIMIT, self._deadline.left())),
+                lambda: in_other_thread(lambda: found.extend(facts())),
+            )
         except Exception as error:
             found.append(Fact(section, "not_told", f"{type(error).__name__}: {error}"))
         return found
@@ -138,7 +141,7 @@ def _run(check: Check, context: Context, left: float) -> Finding:
         return check.run(context)
 
     try:
-        return limited(min(check.seconds, left), run if check.by_s3 else lambda: aside(run))
+        return limited(min(check.seconds, left), run if check.by_s3 else lambda: in_other_thread(run))
     except TookTooLong as error:
         message = f"The check took more than {error.seconds:.2g} seconds."
         if check.name == "throughput":

@@ -33,7 +33,7 @@ def limited(seconds: float, work: Callable[[], T]) -> T:
     """Run work in the main thread, and interrupt it at its time limit, as Metaflow's ``@timeout`` does.
 
     Calls of `S3` then end within a second, and clean up. Work that can't be interrupted, such as resolving a name, has
-    to run `aside`.
+    to run `in_other_thread`.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def limited(seconds: float, work: Callable[[], T]) -> T:
             signal.setitimer(signal.ITIMER_REAL, max(left - (time.monotonic() - began), 0.001), interval)
 
 
-def aside(work: Callable[[], T]) -> T:
+def in_other_thread(work: Callable[[], T]) -> T:
     """Run work in another thread, which is abandoned at the time limit."""
     return interruptible(lambda _: work())
 

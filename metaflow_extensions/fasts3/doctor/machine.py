@@ -47,10 +47,10 @@ def facts(tmproot: str, max_connections: Optional[int] = None) -> Iterator[Fact]
 
 def check_descriptors() -> Finding:
     """Whether a worker may open enough files for its share of the connections."""
-    return judged_descriptors(Settings.read().connections, processors(), open_files())
+    return descriptors_finding(Settings.read().connections, processors(), open_files())
 
 
-def judged_descriptors(connections: int, cores: int, limit: float) -> Finding:
+def descriptors_finding(connections: int, cores: int, limit: float) -> Finding:
     """The finding about open files: each connection of a worker may need a socket and a file."""
     name = "open_files"
     share = math.ceil(connections / min(cores, MOST_WORKERS, connections))

@@ -61,10 +61,10 @@ def check_class() -> Finding:
     """Whether `S3` is this package's class in all modules that have it."""
     from metaflow_extensions.fasts3.api.s3 import S3
 
-    return judged({place: getattr(importlib.import_module(place), "S3", None) for place in PLACES}, S3)
+    return class_finding({place: getattr(importlib.import_module(place), "S3", None) for place in PLACES}, S3)
 
 
-def judged(found: "dict[str, Any]", ours: type) -> Finding:
+def class_finding(found: "dict[str, Any]", ours: type) -> Finding:
     """The finding about classes.
 
     Parameters

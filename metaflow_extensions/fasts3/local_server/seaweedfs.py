@@ -97,7 +97,7 @@ class SeaweedFS:
         self._process: Optional[subprocess.Popen[bytes]] = None
         self._scratch: Optional[Path] = None
         # The write end of a pipe: see `supervisor`.
-        self._leash: Optional[int] = None
+        self._stop_pipe: Optional[int] = None
         self._storage: Optional[Storage] = None
         self._keys = Keys("", "")
         self._port = 0
@@ -173,14 +173,14 @@ class SeaweedFS:
     def stop(self) -> None:
         """End the server, and remove its data if they were temporary. Does nothing if it is not running."""
         # Each attribute is cleared before it is used, so that a signal or a second call during the stop is safe.
-        leash, self._leash = self._leash, None
+        stop_pipe, self._stop_pipe = self._stop_pipe, None
         process, self._process = self._process, None
         scratch, self._scratch = self._scratch, None
-        if leash is not None:
+        if stop_pipe is not None:
             # The server may have ended, and its supervisor with it.
             with contextlib.suppress(OSError):
-                os.write(leash, b".")
-            os.close(leash)
+                os.write(stop_pipe, b".")
+            os.close(stop_pipe)
         if process is not None:
             process.wait()
         if scratch is not None:
@@ -221,8 +221,8 @@ class SeaweedFS:
             *arguments(program, ports, storage.data, scratch, storage.identities),
         ]
         # The supervisor inherits the lock of the directory, so it lasts as long as the server may write.
-        claim = storage.claim()
-        reading, self._leash = os.pipe()
+        lock = storage.lock()
+        reading, self._stop_pipe = os.pipe()
         try:
             with storage.open_log() as log:
                 self._process = subprocess.Popen(
@@ -233,12 +233,12 @@ class SeaweedFS:
                     # SeaweedFS would read the user's AWS_* and WEED_* variables.
                     env={"HOME": str(scratch), "WEED_ADMIN_PASSWORD": secrets.token_urlsafe(30), **_OPTIONS},
                     cwd=scratch,
-                    pass_fds=(claim,),
+                    pass_fds=(lock,),
                     # Ctrl-C in a terminal reaches the starter only, which stops the server.
                     start_new_session=True,
                 )
         finally:
-            os.close(claim)
+            os.close(lock)
             os.close(reading)
 
     def _wait_until_ready(self) -> None:

@@ -48,7 +48,7 @@ class Storage:
         except OSError as error:
             raise UnusableDirectory(f"Can't store data in {root}: {error.strerror}.") from error
 
-    def claim(self) -> int:
+    def lock(self) -> int:
         """Lock the directory; return the descriptor that holds the lock.
 
         The lock ends with the last process that has the descriptor, so it can be passed on.
