@@ -9,6 +9,7 @@ from typing import Any, BinaryIO, Optional
 from s3transfer.utils import ReadFileChunk
 
 from metaflow_extensions.fasts3.wire.bandwidth import Allowance
+from metaflow_extensions.fasts3.wire.checksums import crc32_text
 from metaflow_extensions.fasts3.wire.failures import TransferError
 from metaflow_extensions.fasts3.wire.local_files import became_shorter, local_failure, open_to_read
 from metaflow_extensions.fasts3.wire.sinks import Sink
@@ -70,3 +71,16 @@ class _FileSection(ReadFileChunk):
         if len(data) < wanted:
             raise TransferError(became_shorter(self._path))
         return data
+
+
+def checksum_argument(stream: Any) -> dict[str, str]:
+    """The CRC-32 of a body as an argument, which boto3 sends as a header.
+
+    Over TLS, boto3 would send its own checksum after the body (aws-chunked), which Ceph 16, for example, rejects
+    with 411.
+    """
+    crc = 0
+    for data in iter(lambda: stream.read(CHUNK), b""):
+        crc = zlib.crc32(data, crc)
+    stream.seek(0)
+    return {"ChecksumCRC32": crc32_text(crc)}

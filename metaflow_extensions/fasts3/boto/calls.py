@@ -51,3 +51,8 @@ def translated(allowance: Optional[Allowance] = None) -> Iterator[Call]:
         raise TransferError(failure) from error
     finally:
         events.current.state = None
+
+
+def unix_time(moment: Any) -> Optional[int]:
+    """Unix timestamp of a time that boto3 has parsed, in seconds; None for None."""
+    return None if moment is None else int(moment.timestamp())

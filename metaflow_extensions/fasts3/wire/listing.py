@@ -13,9 +13,10 @@ from urllib.parse import unquote_plus
 
 from metaflow_extensions.fasts3.wire.dates import xml_timestamp
 from metaflow_extensions.fasts3.wire.exchange import Exchange
-from metaflow_extensions.fasts3.wire.failures import Code, TransferError, malformed
+from metaflow_extensions.fasts3.wire.failures import TransferError, malformed
 from metaflow_extensions.fasts3.wire.not_s3 import check_bucket
 from metaflow_extensions.fasts3.wire.operations import OPERATIONS
+from metaflow_extensions.fasts3.wire.s3_errors import failure_of_bucket
 from metaflow_extensions.fasts3.wire.transfers import DetailedObject, ListedObject, Page
 from metaflow_extensions.fasts3.wire.xml_documents import Document, read
 
@@ -55,10 +56,7 @@ class BucketTransfers:
                 response.finish()
                 check_bucket(response.head.headers)
         except TransferError as error:
-            if error.failure.code is Code.NOT_FOUND:  # a response to HEAD has no body that could say NoSuchBucket
-                failure = error.failure._replace(code=Code.NO_BUCKET, s3_code="NoSuchBucket")
-                raise TransferError(failure) from error
-            raise
+            raise TransferError(failure_of_bucket(error.failure)) from error
 
     async def list_page(
         self,

@@ -89,6 +89,13 @@ def late_failure_of(status: int, headers: "dict[str, str]", document: bytes) -> 
     return failure_of(500, headers, document)._replace(status=status)
 
 
+def failure_of_bucket(failure: Failure) -> Failure:
+    """Return the failure of HeadBucket: the response to a HEAD has no body that could say NoSuchBucket."""
+    if failure.code is not Code.NOT_FOUND:
+        return failure
+    return failure._replace(code=Code.NO_BUCKET, s3_code="NoSuchBucket")
+
+
 def named(failure: Failure, status: int, headers: "dict[str, str]") -> Failure:
     """Add a response's status and request id to its failure, for support."""
     if failure.code not in UNUSABLE:  # for example a full disk, which is not the response's failure
