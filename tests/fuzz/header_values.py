@@ -45,11 +45,9 @@ def _is_length(value):
 
 def _is_date(value):
     http_timestamp.cache_clear()
-    try:
-        assert type(http_timestamp(value)) is int
-    except ValueError:
-        return False
-    return True
+    timestamp = http_timestamp(value)
+    assert timestamp is None or type(timestamp) is int
+    return timestamp is not None
 
 
 def _is_wait(value):

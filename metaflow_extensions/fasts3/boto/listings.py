@@ -5,6 +5,7 @@ from typing import Any, Optional, Union
 
 from metaflow_extensions.fasts3.boto.calls import translated, unix_time
 from metaflow_extensions.fasts3.wire import open_uploads, versions
+from metaflow_extensions.fasts3.wire.dates import http_timestamp
 from metaflow_extensions.fasts3.wire.listing import checked, marker_of, parse_page, token_after
 from metaflow_extensions.fasts3.wire.transfers import (
     DetailedObject,
@@ -67,7 +68,7 @@ class ListingTransfers:
                 [response.get("NextKeyMarker", ""), response.get("NextUploadIdMarker", "")]
                 if response.get("IsTruncated")
                 else None,
-                open_uploads.time_of_response(response["ResponseMetadata"]["HTTPHeaders"].get("date", "")),
+                http_timestamp(response["ResponseMetadata"]["HTTPHeaders"].get("date", "")),
             )
             return open_uploads.checked(page, key, after)
 

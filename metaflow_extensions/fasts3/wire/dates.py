@@ -14,30 +14,27 @@ _XML_DATE = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(\.\d{1,9})?(
 
 
 @lru_cache(maxsize=1024)
-def http_timestamp(date: str) -> int:
-    """Unix timestamp of a date.
+def http_timestamp(date: str) -> Optional[int]:
+    """Unix timestamp of a date, in seconds; None if it is invalid.
 
     Parameters
     ----------
     date : str
         For example ``Sun, 06 Nov 1994 08:49:37 GMT``, or an older form.
-
-    Raises
-    ------
-    ValueError
-        It is not a date.
     """
-    if len(date) == 29 and date.endswith(" GMT"):
-        day, month, year = int(date[5:7]), _MONTHS.index(date[8:11]) + 1, int(date[12:16])
-        days = datetime.date(year, month, day).toordinal() - _EPOCH
-        return ((days * 24 + int(date[17:19])) * 60 + int(date[20:22])) * 60 + int(date[23:25])
-    from email.utils import parsedate_to_datetime  # slow to import; S3 does not send these dates
-
+    if not date:
+        return None
     try:
+        if len(date) == 29 and date.endswith(" GMT"):
+            day, month, year = int(date[5:7]), _MONTHS.index(date[8:11]) + 1, int(date[12:16])
+            days = datetime.date(year, month, day).toordinal() - _EPOCH
+            return ((days * 24 + int(date[17:19])) * 60 + int(date[20:22])) * 60 + int(date[23:25])
+        from email.utils import parsedate_to_datetime  # slow to import; S3 does not send these dates
+
         moment = parsedate_to_datetime(date)
-    except (TypeError, IndexError, OverflowError):  # Python 3.9 raises the former two for invalid dates
-        raise ValueError(date) from None
-    return int((moment if moment.tzinfo else moment.replace(tzinfo=datetime.timezone.utc)).timestamp())
+        return int((moment if moment.tzinfo else moment.replace(tzinfo=datetime.timezone.utc)).timestamp())
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
 
 
 @lru_cache(maxsize=1024)  # objects stored together share times

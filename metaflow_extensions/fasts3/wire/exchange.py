@@ -204,11 +204,8 @@ class Exchange:
         """Adjust our clock to the server's if it refuses the signature's time; a HEAD's 403 states no reason."""
         bare = failure.status == 403 and failure.s3_code == "403"
         if failure.code is Code.SKEWED or bare:
-            try:
-                wrong_by = self._heads.set_clock(endpoint, http_timestamp(head.headers["date"]))
-            except (KeyError, ValueError):
-                return failure
-            if bare and wrong_by > ALLOWED_SKEW:
+            now = http_timestamp(head.headers.get("date", ""))
+            if now is not None and self._heads.set_clock(endpoint, now) > ALLOWED_SKEW and bare:
                 return failure._replace(code=Code.SKEWED)
         return failure
 

@@ -100,6 +100,20 @@ def checked(page: Page, prefix: str, token: Optional[str]) -> Page:
     return page
 
 
+def check_markers(after: Optional[Sequence[str]], before: Optional[Sequence[str]], what: str) -> None:
+    """Raise TransferError, MALFORMED, for a page that another follows without new markers.
+
+    Parameters
+    ----------
+    after : sequence of str, optional
+        The markers of the next page; None on the last page.
+    before : sequence of str, optional
+        Those of this page.
+    """
+    if after is not None and (not any(after) or (before and list(before) == list(after))):
+        raise malformed(f"{what} is truncated and has no new marker")
+
+
 def check_names(names: "Sequence[str]", prefix: str, what: str) -> None:
     """Raise TransferError, MALFORMED, for a name that does not begin with the requested prefix."""
     if not all(map(str.startswith, names, itertools.repeat(prefix))):

@@ -237,16 +237,12 @@ def _length(head: Head) -> Optional[int]:
 
 def _info(head: Head, size: Optional[int]) -> ObjectInfo:
     headers = head.headers
-    try:
-        last_modified: Optional[int] = http_timestamp(headers["last-modified"])
-    except (KeyError, ValueError):  # a missing or invalid date is no reason to fail
-        last_modified = None
     return ObjectInfo(
         size,
         headers.get("etag", ""),
         headers.get("content-type"),
         {name[len(_METADATA) :]: headers[name] for name in headers if name.startswith(_METADATA)},
-        last_modified,
+        http_timestamp(headers.get("last-modified", "")),
         headers.get("x-amz-server-side-encryption"),
         headers.get("x-amz-version-id"),
     )

@@ -6,8 +6,8 @@ from urllib.parse import unquote_plus
 
 from metaflow_extensions.fasts3.wire.dates import http_timestamp, xml_timestamp
 from metaflow_extensions.fasts3.wire.exchange import Exchange
-from metaflow_extensions.fasts3.wire.failures import Code, TransferError, malformed
-from metaflow_extensions.fasts3.wire.listing import check_names
+from metaflow_extensions.fasts3.wire.failures import Code, TransferError
+from metaflow_extensions.fasts3.wire.listing import check_markers, check_names
 from metaflow_extensions.fasts3.wire.operations import OPERATIONS
 from metaflow_extensions.fasts3.wire.transfers import OpenUpload, UploadsPage
 from metaflow_extensions.fasts3.wire.xml_documents import read
@@ -33,21 +33,12 @@ class OpenUploadTransfers:
     async def _list_uploads(
         self, bucket: str, key: str, after: Optional[Sequence[str]], encoded: "list[tuple[str, str]]"
     ) -> UploadsPage:
-        query = [("uploads", ""), ("prefix", key), ("max-uploads", str(MOST_UPLOADS)), *encoded]
-        if after:
-            markers = zip(("key-marker", "upload-id-marker"), after)
-            query += [(name, value) for name, value in markers if value]
+        # SeaweedFS sends only the upload id, and continues only if it receives only that.
+        markers = [(name, value) for name, value in zip(("key-marker", "upload-id-marker"), after or ()) if value]
+        query = [("uploads", ""), ("prefix", key), ("max-uploads", str(MOST_UPLOADS)), *encoded, *markers]
         with await self._exchange.ask("ListMultipartUploads", bucket, query=query) as response:
-            now = time_of_response(response.head.headers.get("date", ""))
+            now = http_timestamp(response.head.headers.get("date", ""))
             return checked(parse(await response.document())._replace(now=now), key, after)
-
-
-def time_of_response(date: str) -> Optional[int]:
-    """Unix time of a Date header; None if it is invalid."""
-    try:
-        return http_timestamp(date)
-    except ValueError:
-        return None
 
 
 def checked(page: UploadsPage, prefix: str, after: Optional[Sequence[str]]) -> UploadsPage:
@@ -58,9 +49,7 @@ def checked(page: UploadsPage, prefix: str, after: Optional[Sequence[str]]) -> U
     TransferError
         MALFORMED: it has keys without the prefix, or no new marker for the next page.
     """
-    # SeaweedFS sends only the upload id, and continues only if it receives only that.
-    if page.after is not None and (not any(page.after) or (after and list(after) == list(page.after))):
-        raise malformed("the list of uploads is truncated and has no new marker")
+    check_markers(page.after, after, "the list of uploads")
     check_names([one.key for one in page.uploads], prefix, "the list of uploads")
     return page
 

@@ -6,12 +6,11 @@ from urllib.parse import unquote_plus
 
 from metaflow_extensions.fasts3.wire.dates import xml_timestamp
 from metaflow_extensions.fasts3.wire.exchange import Exchange
-from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
-from metaflow_extensions.fasts3.wire.listing import check_names, size_of
+from metaflow_extensions.fasts3.wire.listing import check_markers, check_names, size_of
+from metaflow_extensions.fasts3.wire.operations import OPERATIONS
 from metaflow_extensions.fasts3.wire.transfers import ObjectVersion, VersionsPage
 from metaflow_extensions.fasts3.wire.xml_documents import read
 
-_ROOT = "ListVersionsResult"
 _ROWS = {"Version": ("Key", "VersionId", "Size"), "DeleteMarker": ("Key", "VersionId")}
 
 
@@ -21,10 +20,8 @@ class VersionTransfers:
     _exchange: Exchange
 
     async def list_versions(self, bucket: str, key: str, after: Optional[Sequence[str]] = None) -> VersionsPage:
-        query = [("versions", ""), ("prefix", key), ("encoding-type", "url")]
-        if after:
-            markers = zip(("key-marker", "version-id-marker"), after)
-            query += [(name, value) for name, value in markers if value]
+        markers = [(name, value) for name, value in zip(("key-marker", "version-id-marker"), after or ()) if value]
+        query = [("versions", ""), ("prefix", key), ("encoding-type", "url"), *markers]
         with await self._exchange.ask("ListObjectVersions", bucket, query=query) as response:
             return checked(parse(await response.document()), key, after)
 
@@ -37,8 +34,7 @@ def checked(page: VersionsPage, prefix: str, after: Optional[Sequence[str]]) -> 
     TransferError
         MALFORMED: it has keys without the prefix, or no new marker for the next page.
     """
-    if page.after is not None and (not any(page.after) or (after and list(after) == list(page.after))):
-        raise TransferError(Failure(Code.MALFORMED, "the list of versions is truncated and has no new marker"))
+    check_markers(page.after, after, "the list of versions")
     check_names([one.key for one in page.versions], prefix, "the list of versions")
     return page
 
@@ -51,7 +47,7 @@ def parse(document: bytes) -> VersionsPage:
     TransferError
         See `xml_documents.read`; MALFORMED for another document.
     """
-    found = read(document, "the list of versions", _ROWS, (_ROOT,))
+    found = read(document, "the list of versions", _ROWS, OPERATIONS["ListObjectVersions"].roots)
     texts = found.texts
     decode = unquote_plus if texts.get("EncodingType") == "url" else str
     versions = [
