@@ -244,9 +244,9 @@ def test_refreshed_credentials_are_taken_from_the_live_client():
     live = client()
     live._request_signer._credentials = Refreshing("AKIA1", "hush")
     transfer_client = TransferClient(live, ours=True)
-    assert transfer_client.credentials() == CredentialSet("AKIA1", "hush", "token", generation=1)
-    assert transfer_client.credentials() == CredentialSet("AKIA2", "hush", "token", generation=2)
-    assert "hush" not in repr(transfer_client.credentials())
+    assert transfer_client.credentials.current() == CredentialSet("AKIA1", "hush", "token", generation=1)
+    assert transfer_client.credentials.current() == CredentialSet("AKIA2", "hush", "token", generation=2)
+    assert "hush" not in repr(transfer_client.credentials.current())
 
 
 def test_workers_sign_with_the_set_that_was_given_last():

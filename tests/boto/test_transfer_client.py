@@ -69,7 +69,7 @@ def test_something_that_is_no_boto3_client():
     transfer_client = TransferClient(foreign, ours=False)
     assert left_to_boto3(transfer_client, "not a plain boto3 client")
     assert transfer_client.identity == "none"
-    assert transfer_client.credentials() is None
+    assert transfer_client.credentials.current() is None
 
 
 @pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy"])
@@ -134,7 +134,7 @@ def test_nobody_to_sign_as(monkeypatch):
     session.register_component("credential_provider", type("None_", (), {"load_credentials": lambda _: None})())
     client = session.create_client("s3", region_name="eu-west-1", endpoint_url=LOCAL, config=ONE_TRY)
     transfer_client = TransferClient(client, ours=True)
-    assert transfer_client.credentials() is None
+    assert transfer_client.credentials.current() is None
     assert transfer_client.identity == "none"
     for call in (
         lambda: transfer_client.template("wire", "GetObject", "bucket"),
@@ -172,7 +172,7 @@ def test_credentials_that_can_t_be_fetched(client):
     live = client()
     live._request_signer._credentials = Failing()
     with pytest.raises(TransferError, match="it is gone") as failed:
-        TransferClient(live, ours=True).credentials()
+        TransferClient(live, ours=True).credentials.current()
     assert failed.value.failure.code is Code.NO_CREDENTIALS
 
 

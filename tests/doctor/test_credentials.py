@@ -110,9 +110,9 @@ def test_credentials_that_expire(
 ) -> None:
     context = context_of(aws_access_key_id=ID, aws_secret_access_key=SECRET)
     client = context.create_client()
-    known = client.credentials()
+    known = client.credentials.current()
     assert known is not None
-    monkeypatch.setattr(client, "credentials", lambda: known._replace(expires=time.time() + left))
+    monkeypatch.setattr(client.credentials, "current", lambda: known._replace(expires=time.time() + left))
     found = credentials.check_credentials(context)
     assert found.status is status
     assert told in found.message

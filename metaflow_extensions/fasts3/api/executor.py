@@ -149,7 +149,7 @@ class Executor:
             self._failure_rate,
             settings.bandwidth,
         )
-        renewal, relocation = Renewal(client.renew_credentials), Relocation(client.learn_region)
+        renewal, relocation = Renewal(client.credentials.renew), Relocation(client.learn_region)
         call = Call(client, settings, terms, renewal, relocation, interruption)
         clean_up_within = partial(_clean_up, plan, queue, call)
         try:

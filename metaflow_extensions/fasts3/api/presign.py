@@ -71,7 +71,7 @@ class PresignMethods(Client):
             )
         try:
             url = client.presigned(method, bucket, name, version_id, expires_in)
-            credentials = client.credentials()
+            credentials = client.credentials.current()
         except TransferError as error:
             raise credentials_error(error.failure) from None
         if credentials and credentials.expires and credentials.expires < time.time() + expires_in:

@@ -24,7 +24,6 @@ from metaflow_extensions.fasts3.boto.redaction import without_password, without_
 from metaflow_extensions.fasts3.boto.regions import partition_of, regions_at
 from metaflow_extensions.fasts3.boto.request_templates import RequestTemplates
 from metaflow_extensions.fasts3.boto.transfers import Boto3Transfers
-from metaflow_extensions.fasts3.wire.credentials import CredentialSet
 from metaflow_extensions.fasts3.wire.failures import Code, TransferError
 from metaflow_extensions.fasts3.wire.fallback import WithFallback
 from metaflow_extensions.fasts3.wire.log import log
@@ -58,6 +57,7 @@ class TransferClient:
     Attributes
     ----------
     requester_pays : bool
+    credentials : SigningCredentials
     boto3 : Boto3Transfers
         The transfers of this process on boto3.
     why_inline : str or None
@@ -67,7 +67,7 @@ class TransferClient:
     def __init__(self, client: Any, ours: bool, profile: Optional[str] = None, requester_pays: bool = False) -> None:
         self.requester_pays = requester_pays
         credentials = credentials_of(client)
-        self._credentials = SigningCredentials(credentials, profile=profile)
+        self.credentials = SigningCredentials(credentials, profile=profile)
         self.endpoint_url = str(getattr(getattr(client, "meta", None), "endpoint_url", ""))
         _check(self.endpoint_url)
         self._regions = regions_at(self.endpoint_url)
@@ -80,7 +80,7 @@ class TransferClient:
                 raise NotPortable(f"requester_pays can't be applied to this client: {error}. {ADD_HEADER}") from error
             self.why_inline = str(error)
         if self._recipe is not None:
-            signs_as = credentials and GivenCredentials(self.credentials)
+            signs_as = credentials and GivenCredentials(self.credentials.current)
             # The user's own client is not modified. A company's provider may have ignored our settings.
             if ours and tries_once(client):
                 sign_with(client, signs_as)
@@ -89,7 +89,7 @@ class TransferClient:
         self._client = client
         self.boto3 = Boto3Transfers(client)
         self._templates = None if self._recipe is None else RequestTemplates(client)
-        self._wire = WithFallback(WireTransfers(self._template, self.credentials), lambda: self.boto3)
+        self._wire = WithFallback(WireTransfers(self._template, self.credentials.current), lambda: self.boto3)
 
     @property
     def recipe(self) -> Optional[ClientRecipe]:
@@ -163,11 +163,11 @@ class TransferClient:
 
     def credentials(self) -> Optional[CredentialSet]:
         """The current credentials; see `SigningCredentials.current`."""
-        return self._credentials.current()
+        return self.credentials.current()
 
     def renew_credentials(self, refused: int) -> bool:
         """Replace credentials that S3 refused as expired; see `SigningCredentials.renew`."""
-        return self._credentials.renew(refused)
+        return self.credentials.renew(refused)
 
     def learn_region(self, bucket: str, region: str) -> bool:
         """Direct the requests for a bucket to another region from now on, after a redirect.
@@ -199,7 +199,7 @@ class TransferClient:
 
     def conceal(self, text: str) -> str:
         """A text without passwords in URLs and the secrets of the credentials; a server may repeat them."""
-        text, known = without_password(text), self._credentials.known
+        text, known = without_password(text), self.credentials.known
         return without_secrets(text, filter(None, (known.secret_key, known.token))) if known else text
 
     @property
@@ -241,12 +241,7 @@ class TransferClient:
         """The access key id of the requests, for messages; not a secret."""
         if self.recipe is not None and self.recipe.anonymous:
             return ANONYMOUS
-        return self._credentials.access_key
-
-    @property
-    def credentials_method(self) -> Optional[str]:
-        """The name of the credential provider; see `SigningCredentials.method`."""
-        return self._credentials.method
+        return self.credentials.access_key
 
 
 def _translated(call: "Callable[[], _Result]") -> _Result:

@@ -118,7 +118,7 @@ class Context:
         if self.transfer_client is None:
             self.transfer_client = self.client.transfer_client
             try:
-                current = self.transfer_client.credentials()
+                current = self.transfer_client.credentials.current()
             except TransferError:  # the check of credentials reports it
                 current = None
             if current:

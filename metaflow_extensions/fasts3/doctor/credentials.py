@@ -43,14 +43,14 @@ def facts(context: Context, client: TransferClient) -> Iterator[Fact]:
     if client.recipe is not None and client.recipe.anonymous:
         yield Fact(section, "method", "none: requests are not signed", "signature_version")
         return
-    method = client.credentials_method
+    method = client.credentials.method
     if method is None:
         yield Fact(section, "method", None)
         return
     yield Fact(section, "method", METHODS.get(method, method))
     yield Fact(section, "access_key_id", masked_key(client.identity), variables_with(client.identity))
     try:
-        current = client.credentials()
+        current = client.credentials.current()
     except TransferError:  # the check of credentials reports it
         return
     if current is not None and current.expires is not None:
@@ -65,7 +65,7 @@ def check_credentials(context: Context) -> Finding:
     if client.recipe is not None and client.recipe.anonymous:
         return ok(name, "Requests are not signed, as configured.")
     try:
-        current = client.credentials()
+        current = client.credentials.current()
     except TransferError as error:
         remedy = error.failure.remedy or REMEDIES.get(error.failure.code, "")
         return problem(name, f"No credentials: {shown(error.failure.message).rstrip('.')}.", remedy)
@@ -90,7 +90,7 @@ def _expiry(current: CredentialSet) -> Optional[Finding]:
 
 def _unused_profile(context: Context, client: TransferClient) -> Optional[Finding]:
     """The finding about a chosen profile that other credentials override."""
-    profile, method = context.session.profile, client.credentials_method
+    profile, method = context.session.profile, client.credentials.method
     if profile is None or method not in ("env", "explicit"):
         return None
     return warning(
@@ -110,7 +110,7 @@ def check_identity(context: Context) -> Finding:
 
     name = "identity"
     recipe = context.create_client().recipe
-    current = None if recipe is None or recipe.anonymous else context.create_client().credentials()
+    current = None if recipe is None or recipe.anonymous else context.create_client().credentials.current()
     if recipe is None or current is None:
         return skipped(name, "Requests are not signed with AWS credentials, so STS is not called.")
     if recipe.endpoint_url is not None:

@@ -85,7 +85,7 @@ def check_signature(context: Context) -> Finding:
     else:
         context.first_key = next((entry.key for entry in plan.results[0] if entry.size), None)
     client = context.create_client()
-    if client.recipe is None or client.credentials() is None:
+    if client.recipe is None or client.credentials.current() is None:
         return ok(name, "S3 accepts requests that this package does not sign.")
     return ok(name, f"S3 accepts requests signed as {masked_key(client.identity)}.")
 

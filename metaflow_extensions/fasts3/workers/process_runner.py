@@ -136,7 +136,7 @@ class ProcessRunner:
 
     def _renew_credentials(self) -> float:
         """Give workers the current credentials if they are new; return when to check again."""
-        current = self._call.client.credentials()
+        current = self._call.client.credentials.current()
         if current != self._credentials:
             self._credentials = current
             for worker in list(self._workers):
