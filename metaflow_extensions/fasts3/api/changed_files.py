@@ -6,7 +6,9 @@ from typing import Any, NamedTuple, Optional
 
 from metaflow_extensions.fasts3.api.content_types import content_type_of
 from metaflow_extensions.fasts3.api.placement import Place
-from metaflow_extensions.fasts3.api.put import Asked, PutMethods, to_store
+from metaflow_extensions.fasts3.api.put import PutMethods
+from metaflow_extensions.fasts3.api.put_arguments import PutArguments
+from metaflow_extensions.fasts3.api.storing import to_store
 from metaflow_extensions.fasts3.machine.processors import processors
 from metaflow_extensions.fasts3.plans.changed_uploads import Candidate, ChangedUploads
 from metaflow_extensions.fasts3.plans.hashing import HashThreads
@@ -50,7 +52,7 @@ class ChangedFileMethods(PutMethods):
         if not files:
             return []
         # Raises for invalid arguments, which all files have.
-        self._headers(Asked(files[0].key, None, content_type, extra_args=extra_args))
+        self._headers(PutArguments(files[0].key, None, content_type, extra_args=extra_args))
         if dry_run and overwrite and not compare:
             return [True] * len(files)
         number, condition = uuid.uuid4().hex, None if overwrite else ABSENT
@@ -58,7 +60,7 @@ class ChangedFileMethods(PutMethods):
         def upload(index: int) -> Upload:
             key, url, _, _, path, version = files[index]
             kind = content_type_of(path)
-            item = Asked(key, None, content_type, extra_args=extra_args, suggested_type=kind)
+            item = PutArguments(key, None, content_type, extra_args=extra_args, suggested_type=kind)
             return to_store(self._from_file(item, path, version), url, condition, number)
 
         candidates = [Candidate(one.bucket, one.name, one.version.size, one.path, condition) for one in files]

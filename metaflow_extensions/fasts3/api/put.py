@@ -1,55 +1,24 @@
 """The methods of `S3` that upload."""
 
-import uuid
-from collections import Counter
 from collections.abc import Iterable
 from functools import partial
-from typing import Any, Callable, NamedTuple, Optional, Union
+from typing import Any, Optional, Union
 
 from metaflow_extensions.fasts3.api.arguments import (
     PutValue,
     S3PutObject,
     check_booleans,
-    condition_of,
-    headers_of,
     iterated,
     key_of,
 )
-from metaflow_extensions.fasts3.api.client import Client
-from metaflow_extensions.fasts3.api.errors import MetaflowS3InvalidObject
-from metaflow_extensions.fasts3.api.location import split_object_url
-from metaflow_extensions.fasts3.api.object_writer import ObjectWriter
 from metaflow_extensions.fasts3.api.placement import Place
+from metaflow_extensions.fasts3.api.put_arguments import PutArguments, check_own_value, put_arguments
+from metaflow_extensions.fasts3.api.storing import StoreMethods
 from metaflow_extensions.fasts3.api.unnamed_files import HOLDING, Spool
-from metaflow_extensions.fasts3.api.upload_sources import UNSIZED, path_source, value_source
-from metaflow_extensions.fasts3.plans.pieces import CARRIED, LEAST_PART, Piece
-from metaflow_extensions.fasts3.plans.upload import Upload
-from metaflow_extensions.fasts3.plans.uploads import Uploads
-from metaflow_extensions.fasts3.wire.conditions import ABSENT, MARK
-from metaflow_extensions.fasts3.wire.local_files import Version
-from metaflow_extensions.fasts3.wire.transfers import PutHeaders
-
-READ_AT_A_TIME = 2**20  # bytes of a stream
 
 
-class Asked(NamedTuple):
-    """One object to store, as the user specified it."""
-
-    key: Any
-    source: Any  # the value or the path
-    content_type: Optional[str] = None
-    metadata: Optional[dict[str, Any]] = None
-    encryption: Optional[str] = None
-    if_match: Optional[str] = None
-    extra_args: Optional[dict[str, Any]] = None
-    suggested_type: Optional[str] = None  # the content type, if nothing else says it
-
-
-class PutMethods(Client):
+class PutMethods(StoreMethods):
     """put, put_many, put_files."""
-
-    _encryption: Optional[str]
-    _extra_headers: PutHeaders  # of the client's `extra_args`
 
     def put(
         self,
@@ -112,8 +81,8 @@ class PutMethods(Client):
             could determine whether the object exists.
         """
         check_booleans(overwrite=overwrite)
-        _check_own_value(key, obj)
-        asked = Asked(
+        check_own_value(key, obj)
+        given = PutArguments(
             key_of(key),
             obj,
             content_type or getattr(key, "content_type", None),
@@ -122,7 +91,7 @@ class PutMethods(Client):
             getattr(key, "if_match", None) if if_match is None else if_match,
             getattr(key, "extra_args", None) if extra_args is None else extra_args,
         )
-        return self._upload([asked], partial(self._from_value, rewind=True), overwrite, Place.HERE)[0][1]
+        return self._upload([given], partial(self._from_value, rewind=True), overwrite, Place.HERE)[0][1]
 
     def put_many(
         self,
@@ -164,8 +133,8 @@ MetaflowS3Exception
         check_booleans(overwrite=overwrite)
         with Spool(self._tempdir.path) as spool:
             keep = (lambda value: value) if isinstance(key_objs, HOLDING) else spool.keep
-            asked = [_asked(item, "value", keep) for item in iterated(key_objs)]
-            return self._stored(asked, self._from_value, overwrite)
+            given = [put_arguments(item, "value", keep) for item in iterated(key_objs)]
+            return self._stored(given, self._from_value, overwrite)
 
     def put_files(
         self,
@@ -203,159 +172,5 @@ MetaflowS3Exception
             As for `put`. Invalid arguments raise before the first upload.
         """
         check_booleans(overwrite=overwrite)
-        asked = [_asked(item, "path") for item in iterated(key_paths)]
-        return self._stored(asked, self._from_path, overwrite)
-
-    def _store_values(self, objects: Iterable[S3PutObject], overwrite: bool, place: Place) -> None:
-        """Upload values, each as `put` does."""
-        asked = [_asked(item, "value") for item in objects]
-        self._upload(asked, partial(self._from_value, rewind=True), overwrite, place)
-
-    def _stored(
-        self,
-        asked: list[Asked],
-        upload: Callable[[Asked], Upload],
-        overwrite: bool,
-    ) -> list[tuple[str, str]]:
-        results = self._upload(asked, upload, overwrite, Place.WORKERS) if asked else []
-        return [(key, url) for key, url, stored in results if stored]
-
-    def _upload(
-        self,
-        asked: list[Asked],
-        upload: Callable[[Asked], Upload],
-        overwrite: bool,
-        place: Place,
-    ) -> list[tuple[Any, str, bool]]:
-        """Upload objects; return key, URL, and whether this call stored the object.
-
-        Invalid values raise before invalid keys, as in Metaflow's own class.
-        """
-        conditions = [condition_of(item.key, item.if_match, overwrite) for item in asked]
-        bodies = [upload(item) for item in asked]
-        urls = [self._location.url_to_store(item.key) for item in asked]
-        _check_duplicates(asked, urls)
-        numbers = range(len(urls))
-        # One upload for each key: of concurrent uploads of a key, any one could end last. The last value given is
-        # stored; without overwriting the first one is, since the others would find the object.
-        chosen = {urls[number]: number for number in (numbers if overwrite else reversed(numbers))}
-        number = uuid.uuid4().hex
-        uploads = [to_store(body, url, condition, number) for body, url, condition in zip(bodies, urls, conditions)]
-        step = self._executor.settings().part_size
-        sized = {url: uploads[number] for url, number in chosen.items() if uploads[number].size != UNSIZED}
-        work = Uploads(list(sized.values()), step)
-        if sized:
-            self._executor.run(work, place)
-        stored = dict(zip(sized, work.stored))
-        streams = {url: uploads[number] for url, number in chosen.items() if url not in sized}
-        stored.update((url, self._store_stream(upload)) for url, upload in streams.items())
-        return [
-            (item.key, url, stored[url] and (overwrite or chosen[url] == number))
-            for number, (item, url) in enumerate(zip(asked, urls))
-        ]
-
-    def _writer(self, upload: Upload, mode: str = "wb") -> ObjectWriter:
-        """A file that stores an object."""
-        step = min(self._executor.settings().part_size, CARRIED)
-        writer = ObjectWriter(self._run_beside, upload, step, mode)
-        self._files.add(writer)
-        return writer
-
-    def _store_stream(self, upload: Upload) -> bool:
-        """Store what a stream brings; return False if the object exists and must not be overwritten."""
-        writer = self._writer(upload._replace(size=0, read=None))
-        try:
-            while upload.read and (data := upload.read(Piece(0, READ_AT_A_TIME))):
-                writer.write(data)
-        except BaseException:
-            writer.abort()
-            raise
-        return writer.finish()
-
-    def _from_value(self, item: Asked, rewind: bool = False) -> Upload:
-        """The upload of a value, before its bucket and key are set."""
-        size, data, read = value_source(item.key, item.source, rewind)
-        return Upload("", "", size, self._headers(item), data=data, read=read)
-
-    def _from_path(self, item: Asked) -> Upload:
-        return self._from_file(item, *path_source(item.key, item.source))
-
-    def _from_file(self, item: Asked, path: str, version: Version) -> Upload:
-        """The upload of a file, before its bucket and key are set."""
-        size = version.size
-        in_parts = version if size > LEAST_PART else None  # smaller files are never split into parts
-        return Upload("", "", size, self._headers(item), path=path, version=in_parts)
-
-    def _headers(self, item: Asked) -> Any:
-        headers = headers_of(
-            item.key,
-            item.content_type,
-            item.metadata,
-            item.encryption,
-            self._encryption,
-            item.extra_args,
-            self._extra_headers,
-        )
-        return headers if headers.content_type else headers._replace(content_type=item.suggested_type)
-
-
-def _asked(item: Any, source: str, keep: Callable[[Any], Any] = lambda value: value) -> Asked:
-    """Read a pair, an S3PutObject, or any object with its attributes; `keep` replaces the value, e.g. by a buffer."""
-    if hasattr(item, "key") and hasattr(item, source):
-        if getattr(item, "path", None) is not None and getattr(item, "value", None) is not None:
-            raise MetaflowS3InvalidObject(
-                f"The S3PutObject for {key_of(item)!r} has both a value and a path. Give one of them."
-            )
-        return Asked(
-            key_of(item),
-            keep(getattr(item, source)),
-            getattr(item, "content_type", None),
-            getattr(item, "metadata", None),
-            getattr(item, "encryption", None),
-            getattr(item, "if_match", None),
-            getattr(item, "extra_args", None),
-        )
-    try:
-        if isinstance(item, (str, bytes)) or len(item) != len(("key", source)):
-            raise TypeError  # a string of two letters is a pair without its brackets
-        key, given = item[0], item[1]
-    except (TypeError, LookupError):
-        raise MetaflowS3InvalidObject(
-            f"{item!r:.200} is not a pair. Give (key, {'path' if source == 'path' else 'value'}) or an S3PutObject, "
-            "which can also have a content type and metadata; for a dict, give its items()."
-        ) from None
-    return Asked(key_of(key), keep(given))
-
-
-def _check_duplicates(asked: list[Asked], urls: list[str]) -> None:
-    """Raise MetaflowS3InvalidObject for a key that is given twice with an if_match: only one upload can meet it."""
-    conditional = {url: item.key for item, url in zip(asked, urls) if item.if_match is not None}
-    counts = Counter(urls) if conditional else {}
-    for url, key in conditional.items():
-        if counts[url] > 1:
-            raise MetaflowS3InvalidObject(
-                f"{key!r} has an if_match and is given {counts[url]} times. The first upload changes the ETag, so the "
-                "others would fail. Give it once."
-            )
-
-
-def _check_own_value(key: Any, obj: Any) -> None:
-    """Raise MetaflowS3InvalidObject for an S3PutObject whose value or path is not `obj`."""
-    for given in (getattr(key, "value", None), getattr(key, "path", None)):
-        if given is not None and given is not obj:
-            raise MetaflowS3InvalidObject(
-                f"The S3PutObject for {key_of(key)!r} has a value or path that differs from the `obj` of put. "
-                "Leave it out, or use put_many or put_files."
-            )
-
-
-def to_store(upload: Upload, url: str, condition: Optional[str], number: str) -> Upload:
-    """An upload with its bucket, key and condition. A mark in the metadata identifies this upload's own attempts."""
-    bucket, key = split_object_url(url)
-    upload = upload._replace(bucket=bucket, key=key)
-    if condition is None:
-        return upload
-    # Without the quotes: some servers do not preserve them in metadata.
-    mark = number if condition == ABSENT else " ".join((number, condition.strip('"')))
-    headers = upload.headers._replace(metadata={**(upload.headers.metadata or {}), MARK: mark})
-    return upload._replace(condition=condition, headers=headers)
+        given = [put_arguments(item, "path") for item in iterated(key_paths)]
+        return self._stored(given, self._from_path, overwrite)

@@ -1,17 +1,16 @@
 """Class S3Object: one result."""
 
-import contextlib
 import json
 import os
 from typing import Any, Callable, Optional
 
 from metaflow_extensions.fasts3.api.arguments import USER_ATTRIBUTES, RangeInfo
-from metaflow_extensions.fasts3.api.errors import FILE_IS_GONE, MOST_URL, shown
-from metaflow_extensions.fasts3.api.temporary_directory import make_file, spare_file
+from metaflow_extensions.fasts3.api.errors import MOST_URL, shown
+from metaflow_extensions.fasts3.api.local_copy import LocalCopy
 from metaflow_extensions.fasts3.wire.transfers import DetailedObject, ObjectVersion
 
 
-class S3Object:
+class S3Object(LocalCopy):
     """
     An object or a prefix in S3, with an optional local copy.
 
@@ -20,7 +19,6 @@ class S3Object:
 
     # Class attributes, so that only objects with other values store them: a listing may have millions of objects.
     _is_directory = False
-    _path: Optional[str] = None
     _content_type: Optional[str] = None
     _metadata: Optional[dict[str, Any]] = None
     _other_metadata: Optional[dict[str, str]] = None  # of other programs
@@ -32,8 +30,6 @@ class S3Object:
     _version_id: Optional[str] = None
     _is_latest: Optional[bool] = None
     _is_delete_marker = False
-    _body: Optional[bytes] = None  # of an object in memory
-    _name: Optional[Callable[[str], str]] = None  # returns a path for its file, when `path` is first read
 
     def __init__(
         self,
@@ -102,14 +98,6 @@ class S3Object:
         one._body, one._name = body, name
         return one
 
-    def __getstate__(self) -> dict[str, Any]:
-        state = dict(self.__dict__)
-        if self._body is not None:
-            # It refers to the client's temporary directory, perhaps on another machine; a copy writes its own file.
-            state.pop("_name", None)
-            state["_path"] = None
-        return state
-
     @property
     def exists(self) -> bool:
         """
@@ -121,18 +109,6 @@ class S3Object:
             False for a missing key, for a prefix that `list_paths` returned, and for a delete marker.
         """
         return self._size is not None or (self.has_info and not self._is_delete_marker)  # some servers omit the size
-
-    @property
-    def downloaded(self) -> bool:
-        """
-        Whether the object has been downloaded.
-
-        Returns
-        -------
-        bool
-            If True, `path`, `blob` and `text` return its contents; otherwise they are None.
-        """
-        return bool(self._path) or self._body is not None
 
     @property
     def url(self) -> str:
@@ -175,73 +151,6 @@ class S3Object:
         start = 0 if self._prefix is None else len(self._prefix) + (not self._prefix.endswith("/"))
         key = self._url[start:]
         return key[:-1] if self._is_directory and key.endswith("/") else key
-
-    @property
-    def path(self) -> Optional[str]:
-        """
-        Path of the local temporary file with the contents of the object.
-
-        Closing the client deletes the file. With `in_memory=True`, the first access to `path` writes it; the file of a
-        copy (`copy`, `pickle`) remains until the process ends.
-
-        Returns
-        -------
-        str
-            Absolute path; None if the object has not been downloaded.
-
-        Raises
-        ------
-        MetaflowS3InsufficientDiskSpace, MetaflowS3Exception
-            The file of an object in memory could not be written.
-        """
-        if self._path is None and self._body is not None:
-            path = (self._name or spare_file)(self._url)
-            make_file(path, self._body)
-            self._path = path
-        return self._path
-
-    @property
-    def blob(self) -> Optional[bytes]:
-        """
-        Contents of the object as bytes.
-
-        Returns
-        -------
-        bytes
-            None if the object has not been downloaded.
-
-        Raises
-        ------
-        FileNotFoundError
-            The file was removed: the client was closed, or `iter_many` has yielded the next object.
-        """
-        if self._body is not None:
-            return self._body
-        if not self._path:
-            return None
-        try:
-            with open(self._path, "rb") as file:
-                return file.read()
-        except FileNotFoundError as error:
-            raise FileNotFoundError(error.errno, FILE_IS_GONE, self._path) from None
-
-    @property
-    def text(self) -> Optional[str]:
-        """
-        Contents of the object as text, decoded from UTF-8.
-
-        Returns
-        -------
-        str
-            Invalid bytes are replaced by U+FFFD. None if the object has not been downloaded.
-
-        Raises
-        ------
-        FileNotFoundError
-            As for `blob`.
-        """
-        blob = self.blob
-        return None if blob is None else blob.decode("utf-8", errors="replace")
 
     @property
     def size(self) -> Optional[int]:
@@ -412,12 +321,6 @@ class S3Object:
             `S3.delete(key, version_id=...)` of the latest delete marker restores the object.
         """
         return self._is_delete_marker
-
-    def remove_file(self) -> None:
-        """Remove the local file, if any, before the client is closed."""
-        if self._path:
-            with contextlib.suppress(OSError):  # the user may have moved it
-                os.unlink(self._path)
 
     def __str__(self) -> str:
         if self._is_delete_marker:
