@@ -18,14 +18,14 @@ def error(code: Code, s3_code: str = "") -> Exception:
 
 
 def test_the_remedy_is_apart_from_the_message() -> None:
-    found = refused("write", error(Code.NO_BUCKET, "NoSuchBucket"), "s3:PutObject", "arn:x")
+    found = refused(error(Code.NO_BUCKET, "NoSuchBucket"), "s3:PutObject", "arn:x")
     assert found.message.startswith("PutObject of s3://bucket/key failed: NoSuchBucket: It is so (HTTP 403,")
     assert found.message.endswith(").")
     assert found.remedy == REMEDIES[Code.NO_BUCKET]
 
 
 def test_an_exception_without_a_remedy() -> None:
-    found = refused("write", ValueError("It is so."), "s3:PutObject", "arn:x")
+    found = refused(ValueError("It is so."), "s3:PutObject", "arn:x")
     assert (found.message, found.remedy) == ("It is so.", SEE_ABOVE)
 
 
@@ -40,8 +40,8 @@ def test_an_exception_without_a_remedy() -> None:
     ],
 )
 def test_each_refusal_has_its_remedy(code: Code, s3_code: str, remedy: str) -> None:
-    found = refused("write", error(code, s3_code), "s3:PutObject", "arn:x")
-    assert (found.name, found.status, found.remedy) == ("write", Status.PROBLEM, remedy)
+    found = refused(error(code, s3_code), "s3:PutObject", "arn:x")
+    assert (found.status, found.remedy) == (Status.PROBLEM, remedy)
 
 
 @pytest.mark.parametrize(

@@ -11,12 +11,12 @@ FACTS = [
     Fact("machine", "names", ["a", "b"]),
 ]
 FINDINGS = [
-    ok("bucket", "It exists."),
-    warning("clock", "It is late.", "Set it."),
-    problem("write", "It fails: the-secret.", "Allow it."),
-    skipped("read", "Not looked at."),
-    skipped("delete", "Not looked at."),
-    skipped("region", "Not told."),
+    ok("It exists.")._replace(name="bucket"),
+    warning("It is late.", "Set it.")._replace(name="clock"),
+    problem("It fails: the-secret.", "Allow it.")._replace(name="write"),
+    skipped("Not looked at.")._replace(name="read"),
+    skipped("Not looked at.")._replace(name="delete"),
+    skipped("Not told.")._replace(name="region"),
 ]
 CONCEALER = Redactor(["the-secret"])
 
@@ -45,19 +45,19 @@ def test_findings_have_a_mark_and_their_remedy() -> None:
 
 
 def test_findings_are_shown_as_they_come() -> None:
-    shown = Report(CONCEALER).findings(iter([*FINDINGS[:1], problem("write", "No.", "Yes.")]))
+    shown = Report(CONCEALER).findings(iter([*FINDINGS[:1], problem("No.", "Yes.")._replace(name="write")]))
     assert next(shown).endswith("It exists.")
 
 
 def test_long_lines_are_wrapped_to_the_terminal() -> None:
-    lines = list(Report(CONCEALER, width=60).findings([ok("bucket", "word " * 20)]))
+    lines = list(Report(CONCEALER, width=60).findings([ok("word " * 20)._replace(name="bucket")]))
     assert len(lines) > 2
     assert all(len(line) <= 60 for line in lines)
     assert lines[1].startswith(" " * 26 + "word")
 
 
 def test_what_steers_a_terminal_does_not_reach_it() -> None:
-    assert "\x1b" not in "".join(Report(CONCEALER).findings([ok("bucket", "a \x1b[31m name")]))
+    assert "\x1b" not in "".join(Report(CONCEALER).findings([ok("a \x1b[31m name")._replace(name="bucket")]))
 
 
 def test_marks_are_coloured_and_nothing_else() -> None:

@@ -38,34 +38,32 @@ def check_settings(_: Context) -> Finding:
     try:
         Settings.read()
     except (MetaflowException, ValueError) as error:
-        return problem("settings", shown(str(error)), "Correct the setting, or unset it.")
-    return ok("settings", "Metaflow's settings for S3 are valid.")
+        return problem(shown(str(error)), "Correct the setting, or unset it.")
+    return ok("Metaflow's settings for S3 are valid.")
 
 
 def check_root(context: Context) -> Finding:
     """Whether there is a location for the data of runs, and it is in S3."""
-    name = "root"
     if context.root is not None:
-        return ok(name, f"The root is {context.root} ({context.root_origin}).")
+        return ok(f"The root is {context.root} ({context.root_origin}).")
     configured = metaflow_setting("DATATOOLS_S3ROOT")
     if not configured.value:
         message = "DATATOOLS_S3ROOT is not set, so S3(run=...) has no location for its data."
-        return problem(name, message, f"{SET_THE_ROOT}{endpoint.local_server_hint(context)}")
+        return problem(message, f"{SET_THE_ROOT}{endpoint.local_server_hint(context)}")
     reason = why_no_url(str(configured.value))
-    return problem(name, f"DATATOOLS_S3ROOT ({configured.origin}) is not a location in S3: {reason}", SET_THE_ROOT)
+    return problem(f"DATATOOLS_S3ROOT ({configured.origin}) is not a location in S3: {reason}", SET_THE_ROOT)
 
 
 def check_datastore(_: Context) -> Finding:
     """Whether the root of the S3 datastore, if there is one, is in S3."""
-    name = "datastore_root"
     configured = metaflow_setting("DATASTORE_SYSROOT_S3")
     if not configured.value:
-        return skipped(name, "DATASTORE_SYSROOT_S3 is not set; --datastore s3 needs it.")
+        return skipped("DATASTORE_SYSROOT_S3 is not set; --datastore s3 needs it.")
     reason = why_no_url(str(configured.value))
     if reason:
         message = f"DATASTORE_SYSROOT_S3 ({configured.origin}) is not a location in S3: {reason}"
-        return problem(name, message, "Set METAFLOW_DATASTORE_SYSROOT_S3=s3://bucket/prefix.")
-    return ok(name, "DATASTORE_SYSROOT_S3 is a location in S3.")
+        return problem(message, "Set METAFLOW_DATASTORE_SYSROOT_S3=s3://bucket/prefix.")
+    return ok("DATASTORE_SYSROOT_S3 is a location in S3.")
 
 
 def why_no_url(url: str) -> Optional[str]:
@@ -85,9 +83,9 @@ def check_client(context: Context) -> Finding:
         if raised_by_provider(error):
             failure = failure_of(error)
             message = f"Could not create an S3 client without credentials: {shown(failure.message).rstrip('.')}."
-            return problem("client", message, failure.remedy or CORRECT_IT)
-        return problem("client", f"Could not create an S3 client: {shown(str(error)).rstrip('.')}.", CORRECT_IT)
-    return ok("client", "boto3 can create an S3 client from these settings.")
+            return problem(message, failure.remedy or CORRECT_IT)
+        return problem(f"Could not create an S3 client: {shown(str(error)).rstrip('.')}.", CORRECT_IT)
+    return ok("boto3 can create an S3 client from these settings.")
 
 
 IN_BUCKET = ("bucket",)

@@ -60,21 +60,20 @@ def facts(context: Context, client: TransferClient) -> Iterator[Fact]:
 
 def check_credentials(context: Context) -> Finding:
     """Whether there are valid credentials."""
-    name = "credentials"
     client = context.create_client()
     if client.recipe is not None and client.recipe.anonymous:
-        return ok(name, "Requests are not signed, as configured.")
+        return ok("Requests are not signed, as configured.")
     try:
         current = client.credentials.current()
     except TransferError as error:
         remedy = error.failure.remedy or REMEDIES.get(error.failure.code, "")
-        return problem(name, f"No credentials: {shown(error.failure.message).rstrip('.')}.", remedy)
+        return problem(f"No credentials: {shown(error.failure.message).rstrip('.')}.", remedy)
     if current is None:
-        return problem(name, "boto3 finds no credentials.", REMEDIES[Code.NO_CREDENTIALS])
+        return problem("boto3 finds no credentials.", REMEDIES[Code.NO_CREDENTIALS])
     return (
         _expiry(current)
         or _unused_profile(context, client)
-        or ok(name, f"Requests are signed as {masked_key(client.identity)}.")
+        or ok(f"Requests are signed as {masked_key(client.identity)}.")
     )
 
 
@@ -84,8 +83,8 @@ def _expiry(current: CredentialSet) -> Optional[Finding]:
     if left is None or left >= SOON:
         return None
     if left <= 0:
-        return problem("credentials", f"The credentials expired {-left / 60:.0f} minutes ago.", REMEDIES[Code.EXPIRED])
-    return warning("credentials", f"The credentials expire in {left / 60:.0f} minutes.", REMEDIES[Code.EXPIRED])
+        return problem(f"The credentials expired {-left / 60:.0f} minutes ago.", REMEDIES[Code.EXPIRED])
+    return warning(f"The credentials expire in {left / 60:.0f} minutes.", REMEDIES[Code.EXPIRED])
 
 
 def _unused_profile(context: Context, client: TransferClient) -> Optional[Finding]:
@@ -94,7 +93,6 @@ def _unused_profile(context: Context, client: TransferClient) -> Optional[Findin
     if profile is None or method not in ("env", "explicit"):
         return None
     return warning(
-        "credentials",
         f"The credentials of profile {profile!r} ({context.origin(profile)}) are not used, because those of "
         f"{METHODS[method]} come first.",
         "Unset AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, or the profile."
@@ -108,13 +106,12 @@ def check_identity(context: Context) -> Finding:
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
 
-    name = "identity"
     recipe = context.create_client().recipe
     current = None if recipe is None or recipe.anonymous else context.create_client().credentials.current()
     if recipe is None or current is None:
-        return skipped(name, "Requests are not signed with AWS credentials, so STS is not called.")
+        return skipped("Requests are not signed with AWS credentials, so STS is not called.")
     if recipe.endpoint_url is not None:
-        return skipped(name, "The endpoint is not AWS's own, so STS is not called.")
+        return skipped("The endpoint is not AWS's own, so STS is not called.")
     client = context.session.create_client(
         "sts",
         region_name=recipe.region if recipe.region and not recipe.region.endswith("-global") else "us-east-1",
@@ -126,7 +123,7 @@ def check_identity(context: Context) -> Finding:
     try:
         arn = client.get_caller_identity()["Arn"]
     except (BotoCoreError, ClientError) as error:
-        return skipped(name, f"STS did not return the identity: {shown(str(error)).rstrip('.')}.")
+        return skipped(f"STS did not return the identity: {shown(str(error)).rstrip('.')}.")
     finally:
         client.close()
-    return ok(name, f"The credentials belong to {shown(arn)}.")
+    return ok(f"The credentials belong to {shown(arn)}.")

@@ -75,25 +75,23 @@ def local_server_hint(context: Context) -> str:
 
 def check_certificates(context: Context) -> Finding:
     """Whether the certificate bundle is readable."""
-    name = "certificates"
     client = context.create_client()
     if not client.endpoint_url.startswith("https:"):
-        return skipped(name, "Plain HTTP has no certificates.")
+        return skipped("Plain HTTP has no certificates.")
     bundle = _verify(client)
     if bundle is False:
         message = "The server is not verified; anyone on the network can read and change the data."
-        return warning(name, message, "Set AWS_CA_BUNDLE to the bundle of its certificate authority instead.")
+        return warning(message, "Set AWS_CA_BUNDLE to the bundle of its certificate authority instead.")
     if bundle and not os.access(bundle, os.R_OK):
         origin = variables_with(bundle)
         message = f"The certificates in {bundle}{f' ({origin})' if origin else ''} can't be read."
-        return problem(name, message, REMEDIES[Code.UNTRUSTED])
+        return problem(message, REMEDIES[Code.UNTRUSTED])
     source = bundle or "botocore's own certificates"
-    return ok(name, f"Certificates are checked against {source}; `answer` reports the result.")
+    return ok(f"Certificates are checked against {source}; `answer` reports the result.")
 
 
 def check_name(context: Context) -> Finding:
     """Whether the name of the endpoint, or of the proxy before it, resolves."""
-    name = "resolve"
     client = context.create_client()
     proxy = client.proxy
     template = _template(context)
@@ -101,7 +99,7 @@ def check_name(context: Context) -> Finding:
     if template and not proxy:
         host = template.endpoint.host
     if is_address(host):
-        return ok(name, f"{host} is an address; there is no name to resolve.")
+        return ok(f"{host} is an address; there is no name to resolve.")
     began = time.monotonic()
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
@@ -109,11 +107,11 @@ def check_name(context: Context) -> Finding:
         reason = getattr(error, "strerror", None) or str(error)
         unreachable = f"{REMEDIES[Code.UNREACHABLE]}{local_server_hint(context)}"
         remedy = unreachable if not proxy else "Check the proxy (HTTP_PROXY, HTTPS_PROXY, NO_PROXY)."
-        return problem(name, f"The name {shown(host)} does not resolve: {reason}.", remedy)
+        return problem(f"The name {shown(host)} does not resolve: {reason}.", remedy)
     addresses = sorted({str(one[4][0]) for one in found})
     more = f" and {len(addresses) - 1} more" if len(addresses) > 1 else ""
     took = (time.monotonic() - began) * 1000
-    return ok(name, f"{host} is {addresses[0]}{more}.", milliseconds=round(took, 1), addresses=len(addresses))
+    return ok(f"{host} is {addresses[0]}{more}.", milliseconds=round(took, 1), addresses=len(addresses))
 
 
 def check_answer(context: Context) -> Finding:
@@ -122,7 +120,6 @@ def check_answer(context: Context) -> Finding:
 
     from metaflow_extensions.fasts3.boto.errors import failure_of
 
-    name = "answer"
     client = context.client.client
     asked_at, began = time.time(), time.monotonic()
     try:
@@ -136,8 +133,8 @@ def check_answer(context: Context) -> Finding:
         usual = unreachable if failure.code is Code.UNREACHABLE else REMEDIES.get(failure.code, unreachable)
         remedy = failure.remedy or usual
         if failure.remedy == NO_TLS:
-            return problem(name, f"The endpoint {without_password(ours.endpoint_url)} has no TLS.", NO_TLS)
-        return problem(name, f"The endpoint does not respond: {shown(failure.message).rstrip('.')}.", remedy)
+            return problem(f"The endpoint {without_password(ours.endpoint_url)} has no TLS.", NO_TLS)
+        return problem(f"The endpoint does not respond: {shown(failure.message).rstrip('.')}.", remedy)
     seconds = time.monotonic() - began
     about = response.get("ResponseMetadata", {})
     headers = {str(key).lower(): str(value) for key, value in about.get("HTTPHeaders", {}).items()}
@@ -145,7 +142,6 @@ def check_answer(context: Context) -> Finding:
     context.response = Response(status, headers, asked_at + seconds / 2, seconds)
     server = f" from {shown(headers['server'], MOST_NAMED)}" if "server" in headers else ""
     return ok(
-        name,
         f"The endpoint responds: HTTP {status}{server}, in {seconds * 1000:.0f} ms.",
         milliseconds=round(seconds * 1000, 1),
     )
@@ -154,10 +150,10 @@ def check_answer(context: Context) -> Finding:
 def check_clock(context: Context) -> Finding:
     """Whether this machine's clock agrees with the server's."""
     if context.response is None:
-        return skipped("clock", "The endpoint has not responded.")
+        return skipped("The endpoint has not responded.")
     theirs = http_timestamp(context.response.headers.get("date", ""))
     if theirs is None:
-        return skipped("clock", "The response has no valid Date header.")
+        return skipped("The response has no valid Date header.")
     return clock_finding(context.response.moment - (theirs + 0.5))  # Date has whole seconds, rounded down
 
 
@@ -169,28 +165,26 @@ def clock_finding(ahead: float) -> Finding:
     ahead : float
         Seconds by which our clock is ahead of the server's; negative if it is behind.
     """
-    name, figures = "clock", {"seconds_ahead": round(ahead, 1)}
+    figures = {"seconds_ahead": round(ahead, 1)}
     if abs(ahead) <= 1:
-        return ok(name, "This machine's clock agrees with the server's.", **figures)
+        return ok("This machine's clock agrees with the server's.", **figures)
     message = f"This machine's clock is {abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} the server's."
     if abs(ahead) <= SKEW_NOTED:
-        return ok(name, f"{message} S3 accepts this difference.", **figures)
+        return ok(f"{message} S3 accepts this difference.", **figures)
     report = problem if abs(ahead) > SKEW_REFUSED else warning
-    return report(name, f"{message} S3 rejects requests above 15 minutes.", SET_THE_CLOCK, **figures)
+    return report(f"{message} S3 rejects requests above 15 minutes.", SET_THE_CLOCK, **figures)
 
 
 def check_region(context: Context) -> Finding:
     """Whether requests are signed for the bucket's own region."""
-    name = "region"
     recipe = context.create_client().recipe
     ours = (recipe.region if recipe else None) or "no region"
     theirs = shown(context.response.headers.get("x-amz-bucket-region", "") if context.response else "", MOST_NAMED)
     if not theirs:
-        return skipped(name, f"The endpoint does not send the bucket's region. Requests are signed for {ours}.")
+        return skipped(f"The endpoint does not send the bucket's region. Requests are signed for {ours}.")
     if theirs == ours or (theirs, ours) == ("us-east-1", "aws-global"):
-        return ok(name, f"The bucket is in {theirs}.")
+        return ok(f"The bucket is in {theirs}.")
     return warning(
-        name,
         f"The bucket is in {theirs}, and requests are signed for {ours}. S3 redirects the first one.",
         f"Set AWS_DEFAULT_REGION={theirs}, or region = {theirs} in the profile.",
     )

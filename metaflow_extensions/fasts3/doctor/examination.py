@@ -124,18 +124,18 @@ class Examiner:
         for check in checks:
             cause = next((self._cause[name] for name in check.needs if name in self._cause), None)
             if cause:
-                finding = skipped(check.name, f"Not checked: needs {cause!r}.")
+                finding = skipped(f"Not checked: needs {cause!r}.")
             else:
                 left = self._deadline.left() - (0 if check.reserved else RESERVED)
                 finding = _run(check, self._context, left)
             if finding.status in FAILED:
                 self._cause[check.name] = cause or check.name
-            yield finding
+            yield finding._replace(name=check.name)
 
 
 def _run(check: Check, context: Context, left: float) -> Finding:
     if left < LEAST * check.seconds:
-        return skipped(check.name, "Not checked, because earlier checks took too long.")
+        return skipped("Not checked, because earlier checks took too long.")
 
     def run() -> Finding:
         return check.run(context)
@@ -145,11 +145,10 @@ def _run(check: Check, context: Context, left: float) -> Finding:
     except TookTooLong as error:
         message = f"The check took more than {error.seconds:.2g} seconds."
         if check.name == "throughput":
-            return warning(check.name, message, "Large objects will take long. Check the network.")
-        return problem(check.name, message, "Check the network, including firewalls, VPNs and proxies.")
+            return warning(message, "Large objects will take long. Check the network.")
+        return problem(message, "Check the network, including firewalls, VPNs and proxies.")
     except Exception as error:  # a defect of this check must not hide the other findings
         return problem(
-            check.name,
             f"The check failed unexpectedly: {type(error).__name__}: {shown(str(error))}",
             "Report this defect with the output of `metaflow fasts3 doctor --json`.",
         )

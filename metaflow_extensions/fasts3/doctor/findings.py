@@ -28,28 +28,28 @@ class Status(str, Enum):
 class Finding(NamedTuple):
     """The result of one check."""
 
-    name: str  # of the check; stable, lower case with underscores
     status: Status
     message: str  # one sentence
     remedy: str = ""  # what to do, if anything
     figures: dict[str, float] = {}  # noqa: RUF012  # measurements, with units in the names; never changed
+    name: str = ""  # of the check; stable, lower case with underscores
 
 
-def ok(name: str, message: str, **figures: float) -> Finding:
+def ok(message: str, **figures: float) -> Finding:
     """Return a finding with status OK."""
-    return Finding(name, Status.OK, message, figures=figures)
+    return Finding(Status.OK, message, figures=figures)
 
 
-def warning(name: str, message: str, remedy: str, **figures: float) -> Finding:
+def warning(message: str, remedy: str, **figures: float) -> Finding:
     """Return a finding with status WARNING."""
-    return Finding(name, Status.WARNING, message, remedy, figures)
+    return Finding(Status.WARNING, message, remedy, figures)
 
 
-def problem(name: str, message: str, remedy: str, **figures: float) -> Finding:
+def problem(message: str, remedy: str, **figures: float) -> Finding:
     """Return a finding with status PROBLEM."""
-    return Finding(name, Status.PROBLEM, message, remedy, figures)
+    return Finding(Status.PROBLEM, message, remedy, figures)
 
 
-def skipped(name: str, message: str) -> Finding:
+def skipped(message: str) -> Finding:
     """Return a finding with status SKIPPED."""
-    return Finding(name, Status.SKIPPED, message)
+    return Finding(Status.SKIPPED, message)

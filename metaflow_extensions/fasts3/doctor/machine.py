@@ -52,13 +52,11 @@ def check_descriptors() -> Finding:
 
 def descriptors_finding(connections: int, cores: int, limit: float) -> Finding:
     """The finding about open files: each connection of a worker may need a socket and a file."""
-    name = "open_files"
     share = math.ceil(connections / min(cores, MOST_WORKERS, connections))
     needed = 2 * share + OWN_DESCRIPTORS
     if limit >= needed:
-        return ok(name, f"A process may open {'any number of' if math.isinf(limit) else int(limit)} files and sockets.")
+        return ok(f"A process may open {'any number of' if math.isinf(limit) else int(limit)} files and sockets.")
     return warning(
-        name,
         f"A process may open {int(limit)} files and sockets; {connections} connections may take {needed} in each "
         "worker, so the client sends fewer requests in parallel.",
         f"Raise the limit: ulimit -n {max(needed, 1024)}.",
@@ -67,19 +65,17 @@ def descriptors_finding(connections: int, cores: int, limit: float) -> Finding:
 
 def check_tmproot(tmproot: str) -> Finding:
     """Whether `S3` can store downloads in its temporary directory."""
-    name = "tmproot"
     directory = TemporaryDirectory(*roots(tmproot))
     try:
         tmproot = os.path.dirname(directory.path())
     except MetaflowS3Exception as error:
-        return problem(name, message_of(error), error.remedy)
+        return problem(message_of(error), error.remedy)
     finally:
         directory.remove()
     free = free_space(tmproot)
     if free is not None and free < LITTLE_SPACE:
         return warning(
-            name,
             f"Downloads are stored in {tmproot}, where only {readable(free)} are free.",
             "Free some space, or set `tmproot`, or METAFLOW_TEMPDIR, to a directory on a larger disk.",
         )
-    return ok(name, f"Downloads can be stored in {tmproot}.")
+    return ok(f"Downloads can be stored in {tmproot}.")

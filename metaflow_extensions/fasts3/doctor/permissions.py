@@ -38,13 +38,11 @@ OLD_UPLOAD = 86_400.0  # seconds; few uploads take longer
 MOST_PAGES = 10  # of 1,000 multipart uploads each
 
 
-def refused(name: str, error: Exception, action: str, resource: str) -> Finding:
+def refused(error: Exception, action: str, resource: str) -> Finding:
     """The finding about a call that failed.
 
     Parameters
     ----------
-    name : str
-        Of the check.
     error : Exception
         Of `S3`.
     action : str
@@ -58,7 +56,7 @@ def refused(name: str, error: Exception, action: str, resource: str) -> Finding:
         remedy = NOT_ACCEPTED[code]
     elif isinstance(error, MetaflowS3AccessDenied):
         remedy = f"Allow {action} on {resource} for these credentials."
-    return problem(name, message_of(error), remedy or SEE_ABOVE)
+    return problem(message_of(error), remedy or SEE_ABOVE)
 
 
 def _bucket_arn(context: Context) -> str:
@@ -73,7 +71,6 @@ def _objects_arn(context: Context) -> str:
 
 def check_signature(context: Context) -> Finding:
     """Whether S3 accepts the signature, by listing one key: unlike a HEAD's, errors of a listing have a code."""
-    name = "signature"
     plan = Listings([Listing(context.bucket, context.prefix, first_only=True)])
     try:
         context.run(plan)
@@ -81,18 +78,17 @@ def check_signature(context: Context) -> Finding:
         context.listing_error = error
         status = getattr(error, "status", 0)
         if not status or status == 401 or getattr(error, "s3_code", "") in NOT_ACCEPTED:
-            return refused(name, error, "s3:ListBucket", _bucket_arn(context))
+            return refused(error, "s3:ListBucket", _bucket_arn(context))
     else:
         context.first_key = next((entry.key for entry in plan.results[0] if entry.size), None)
     client = context.create_client()
     if client.recipe is None or client.credentials.current() is None:
-        return ok(name, "S3 accepts requests that this package does not sign.")
-    return ok(name, f"S3 accepts requests signed as {masked_key(client.identity)}.")
+        return ok("S3 accepts requests that this package does not sign.")
+    return ok(f"S3 accepts requests signed as {masked_key(client.identity)}.")
 
 
 def check_bucket(context: Context) -> Finding:
     """Whether the bucket exists."""
-    name = "bucket"
     error: Optional[MetaflowException] = context.listing_error
     if error is not None:
         try:
@@ -102,28 +98,27 @@ def check_bucket(context: Context) -> Finding:
         else:
             error = None
     if error is None:
-        return ok(name, f"The bucket {context.bucket} exists.")
+        return ok(f"The bucket {context.bucket} exists.")
     if isinstance(error, MetaflowS3NotFound):
         remedy = f"{REMEDIES[Code.NO_BUCKET]} Or create it: aws s3 mb s3://{context.bucket}."
-        return problem(name, f"The bucket {context.bucket} does not exist.", remedy)
+        return problem(f"The bucket {context.bucket} does not exist.", remedy)
     if isinstance(error, MetaflowS3AccessDenied):
         message = f"S3 does not say whether the bucket {context.bucket} exists: {message_of(error)}"
-        return warning(name, message, f"Allow s3:ListBucket on {_bucket_arn(context)} for these credentials.")
-    return refused(name, error, "s3:ListBucket", _bucket_arn(context))
+        return warning(message, f"Allow s3:ListBucket on {_bucket_arn(context)} for these credentials.")
+    return refused(error, "s3:ListBucket", _bucket_arn(context))
 
 
 def check_list(context: Context) -> Finding:
     """Whether the root can be listed."""
     if context.listing_error is not None:
-        return refused("list", context.listing_error, "s3:ListBucket", _bucket_arn(context))
-    return ok("list", f"Objects below {context.root} can be listed.")
+        return refused(context.listing_error, "s3:ListBucket", _bucket_arn(context))
+    return ok(f"Objects below {context.root} can be listed.")
 
 
 def check_write(context: Context) -> Finding:
     """Whether an object can be written below the root."""
-    name = "write"
     if context.read_only:
-        return skipped(name, "Not checked with --read-only.")
+        return skipped("Not checked with --read-only.")
     url = context.written = context.new_url()  # before the request: after a lost response, the object may exist
     context.body = BODY + url.encode("utf-8")
     try:
@@ -131,45 +126,44 @@ def check_write(context: Context) -> Finding:
     except MetaflowException as error:
         if 400 <= getattr(error, "status", 0) < 500:  # then it does not exist
             context.written = None
-        return refused(name, error, "s3:PutObject", _objects_arn(context))
-    return ok(name, f"Objects can be written below {context.root}.")
+        return refused(error, "s3:PutObject", _objects_arn(context))
+    return ok(f"Objects can be written below {context.root}.")
 
 
 def check_read(context: Context) -> Finding:
     """Whether the written object can be read; without one, any object."""
-    name = "read"
     url = context.written
     if url is None and context.first_key is None:
-        return skipped(name, f"There is no object to read below {context.root}.")
+        return skipped(f"There is no object to read below {context.root}.")
     try:
         if url is None:
             context.s3.get(S3GetObject(f"s3://{context.bucket}/{context.first_key}", 0, 1))
-            return ok(name, f"Objects below {context.root} can be read.")
+            return ok(f"Objects below {context.root} can be read.")
         if context.s3.get(url).blob == context.body:
-            return ok(name, "The written object can be read and is unchanged.")
+            return ok("The written object can be read and is unchanged.")
     except MetaflowException as error:
-        return refused(name, error, "s3:GetObject", _objects_arn(context))
+        return refused(error, "s3:GetObject", _objects_arn(context))
     message = f"The bytes read from {url} differ from those written."
-    return problem(name, message, "Check the proxies between this machine and S3.")
+    return problem(message, "Check the proxies between this machine and S3.")
 
 
 def check_delete(context: Context) -> Finding:
     """Whether the written object can be deleted."""
-    name, url = "delete", context.written
+    url = context.written
     if url is None:
-        return skipped(name, "No object was written.")
+        return skipped("No object was written.")
     try:
         context.delete()
         exists = _exists(context, url)
     except MetaflowS3AccessDenied as error:
         remedy = f"Allow s3:DeleteObject on {_objects_arn(context)} for these credentials. {MAY_BE_DELETED}"
-        return warning(name, f"The written object {shown(url)} can't be deleted: {message_of(error)}", remedy)
+        return warning(f"The written object {shown(url)} can't be deleted: {message_of(error)}", remedy)
     except MetaflowException as error:
-        found = refused(name, error, "s3:DeleteObject", _objects_arn(context))
+        found = refused(error, "s3:DeleteObject", _objects_arn(context))
         return found._replace(message=f"{shown(url)} may still exist. {found.message}")
     if exists:
-        return problem(name, f"{shown(url)} still exists after its deletion.", f"Check the server. {MAY_BE_DELETED}")
-    return ok(name, "The written object was deleted.")
+        return problem(f"{shown(url)} still exists after its deletion.", f"Check the server. {MAY_BE_DELETED}")
+    return ok("The written object was deleted.")
 
 
 def _exists(context: Context, url: str) -> bool:
@@ -181,7 +175,6 @@ def _exists(context: Context, url: str) -> bool:
 
 def check_uploads(context: Context) -> Finding:
     """How many multipart uploads are open below the root, and how many are old."""
-    name = "uploads"
     count = old = pages = 0
     plan: Optional[PageOfUploads] = PageOfUploads(context.bucket, context.prefix)
     while plan is not None and pages < MOST_PAGES:
@@ -191,7 +184,7 @@ def check_uploads(context: Context) -> Finding:
             status, code = getattr(error, "status", 0), getattr(error, "s3_code", "")
             reason = f"HTTP {status} {code}".rstrip() if status else str(error)
             action = "s3:ListBucketMultipartUploads"
-            return skipped(name, f"Open multipart uploads can't be listed ({reason}). This requires {action}.")
+            return skipped(f"Open multipart uploads can't be listed ({reason}). This requires {action}.")
         now = plan.page.now or time.time()
         count += len(plan.page.uploads)
         old += sum(one.initiated is not None and now - one.initiated >= OLD_UPLOAD for one in plan.page.uploads)
@@ -200,10 +193,10 @@ def check_uploads(context: Context) -> Finding:
     at_least = "at least " if plan else ""
     message = f"Open multipart uploads below {context.root}: "
     if not old:
-        return ok(name, message + (f"{at_least}{count:,}, none older than a day." if count else "none."), open=count)
+        return ok(message + (f"{at_least}{count:,}, none older than a day." if count else "none."), open=count)
     message += f"{at_least}{count:,}, {old:,} of them older than a day. S3 keeps their parts and charges for them."
     remedy = (
         f"List them with `metaflow fasts3 uploads {context.root} --older-than 1d`, and add --abort to remove them. A "
         "lifecycle rule of the bucket can remove them automatically."
     )
-    return warning(name, message, remedy, open=count, old=old)
+    return warning(message, remedy, open=count, old=old)

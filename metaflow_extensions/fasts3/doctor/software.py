@@ -46,12 +46,10 @@ def check_user() -> Finding:
     """Whether Metaflow knows the name of the user."""
     from metaflow.util import get_username
 
-    name = "user"
     found = get_username()
     if found:
-        return ok(name, f"Metaflow's user name is {shown(found)}.")
+        return ok(f"Metaflow's user name is {shown(found)}.")
     return problem(
-        name,
         'Metaflow finds no user name (it does not accept "root"), so it runs no flow.',
         "Set METAFLOW_USER to your name: export METAFLOW_USER=me.",
     )
@@ -74,23 +72,20 @@ def class_finding(found: "dict[str, Any]", ours: type) -> Finding:
     ours : type
         The expected class.
     """
-    name = "s3_class"
     wrong = {place: other for place, other in found.items() if other is not ours}
     if not wrong:
-        return ok(name, "`from metaflow import S3` is this package's class; the S3 datastore uses it, too.")
+        return ok("`from metaflow import S3` is this package's class; the S3 datastore uses it, too.")
     place, other = next(iter(wrong.items()))
     module = str(getattr(other, "__module__", type(other).__module__))
     if module.startswith(NAMESPACE) and not module.startswith(f"{NAMESPACE}fasts3."):
         extension = module.split(".")[1]
         return problem(
-            name,
             f"`{place}.S3` is the class of another Metaflow extension, {extension!r}.",
             f"Uninstall one of the two; only one extension can provide S3. The other class is in {module}.",
         )
     if version_of(DISTRIBUTION) is None:
         return problem(
-            name,
             f"`{place}.S3` is Metaflow's own class, because {DISTRIBUTION} is not installed.",
             f"Install it into the Python that runs this: pip install {DISTRIBUTION}.",
         )
-    return problem(name, f"`{place}.S3` is not this package's class but that of {module}.", TRY_AGAIN)
+    return problem(f"`{place}.S3` is not this package's class but that of {module}.", TRY_AGAIN)

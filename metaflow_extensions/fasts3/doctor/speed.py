@@ -38,29 +38,29 @@ def check_round_trip(context: Context) -> Finding:
         while len(taken) < SMALL_REQUESTS and sum(taken) < ENOUGH:
             taken.append(_timed(head))
     except MetaflowException as error:
-        return refused("round_trip", error, "s3:GetObject", url)
+        return refused(error, "s3:GetObject", url)
     seconds = statistics.median(taken)
     message = f"A small request takes {seconds * 1000:.1f} ms (median of {len(taken)})."
-    return ok("round_trip", message, milliseconds=round(seconds * 1000, 2))
+    return ok(message, milliseconds=round(seconds * 1000, 2))
 
 
 def check_throughput(context: Context) -> Finding:
     """How fast one large object is uploaded and downloaded. It replaces the small one, and is deleted instead."""
-    name, url = "throughput", context.written
+    url = context.written
     if not context.throughput or url is None:
-        return skipped(name, "Not measured with --no-throughput.")
+        return skipped("Not measured with --no-throughput.")
     try:
         size = size_for(_timed(lambda: context.s3.put(url, os.urandom(TRIAL))))
         body = os.urandom(size)
         up = _timed(lambda: context.s3.put(url, body))
         down = _timed(lambda: context.s3.get(url))
     except MetaflowException as error:
-        return refused(name, error, "s3:PutObject and s3:GetObject", url)
+        return refused(error, "s3:PutObject and s3:GetObject", url)
     parts = -(-size // PART_SIZE)
     how = f"in {parts} parts" if parts > 1 else "in one request"
     message = f"One object of {readable(size)}, {how}: {_rate(size, up)} up, {_rate(size, down)} down."
     rates = {"bytes": size, "up_bytes_per_second": round(size / up), "down_bytes_per_second": round(size / down)}
-    return ok(name, message, **rates)
+    return ok(message, **rates)
 
 
 def size_for(seconds: float) -> int:
@@ -70,12 +70,11 @@ def size_for(seconds: float) -> int:
 
 def check_transfers(context: Context) -> Finding:
     """Which implementation transfers data, and why."""
-    name = "transfers"
     bucket = context.bucket if context.root else ""
     reason = context.create_client().why_boto3(Settings.read().transfers, bucket)
     if reason is None:
-        return ok(name, "This package's own HTTP client transfers the data.")
-    return ok(name, f"boto3 transfers the data, more slowly than this package's own HTTP client: {reason}.")
+        return ok("This package's own HTTP client transfers the data.")
+    return ok(f"boto3 transfers the data, more slowly than this package's own HTTP client: {reason}.")
 
 
 def _timed(do: Callable[[], object]) -> float:
