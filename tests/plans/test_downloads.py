@@ -131,7 +131,7 @@ def test_a_missing_key_fails_or_is_none():
     plan = Downloads(wanted, paths, missing_ok=True, step=STEP)
     carry_out(plan, Store(a=b"1", b=b"2"))
     assert [result and result.path for result in plan.results] == ["/a", None, "/b"]
-    assert plan.unproven == set()
+    assert plan.unverified_buckets == set()
     with pytest.raises(JobFailed) as failed:
         carry_out(Downloads(wanted, paths, step=STEP), Store(a=b"1", b=b"2"))
     assert failed.value.job.key == "no"
@@ -213,7 +213,7 @@ def test_no_bytes_are_asked_for_by_head():
 def test_a_bare_404_leaves_the_bucket_unproven():
     plan = Downloads([Download("bucket", "no", nothing_at=0)], ["/f"], missing_ok=True)
     carry_out(plan, Store())
-    assert plan.unproven == {"bucket"}
+    assert plan.unverified_buckets == {"bucket"}
 
 
 @pytest.mark.parametrize("pick", [0, -1], ids=["oldest first", "newest first"])

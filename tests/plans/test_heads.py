@@ -16,7 +16,7 @@ def test_heads_answer_in_order():
     plan = Heads([("b", "x"), ("b", "no"), ("b", "y")], missing_ok=True)
     carry_out(plan, lambda job: missing("") if job.key == "no" else INFO._replace(content_type=job.key), pick=-1)
     assert [info and info.content_type for info in plan.results] == ["x", None, "y"]
-    assert plan.unproven == {"b"}
+    assert plan.unverified_buckets == {"b"}
 
 
 @pytest.mark.parametrize("code", [Code.NOT_FOUND, Code.ACCESS_DENIED, Code.NO_BUCKET])

@@ -200,7 +200,7 @@ class DeleteMethods(Client):
         plan = Heads(objects, missing_ok=len(objects) > 1)
         place = Place.HERE if len(objects) <= FEW_DELETIONS else Place.WORKERS
         self._carry_out(plan, place, {})
-        self._executor.check_buckets(plan.unproven)
+        self._executor.check_buckets(plan.unverified_buckets)
         return {one: None for one, found in zip(objects, plan.results) if found is None}
 
     def _object(self, given: Any) -> tuple[str, str]:

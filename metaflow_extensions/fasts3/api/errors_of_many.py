@@ -6,13 +6,7 @@ from typing import Any, Callable, Optional
 
 from metaflow.exception import MetaflowException
 
-from metaflow_extensions.fasts3.api.errors import (
-    MOST_URL,
-    MetaflowS3Exception,
-    MetaflowS3NotFound,
-    reason_of,
-    shown,
-)
+from metaflow_extensions.fasts3.api.errors import MOST_URL, MetaflowS3Exception, MetaflowS3NotFound, reason_of, shown
 from metaflow_extensions.fasts3.api.executor import Executor
 from metaflow_extensions.fasts3.api.placement import Place
 from metaflow_extensions.fasts3.plans.heads import Heads, Wanted
@@ -54,7 +48,7 @@ def _missing(executor: Executor, objects: Sequence[Wanted]) -> list[str]:
         executor.run(plan, Place.WORKERS, with_progress=False)
     except MetaflowException:
         return []
-    executor.check_buckets(plan.unproven)
+    executor.check_buckets(plan.unverified_buckets)
     return [f"s3://{one[0]}/{one[1]}" for one, info in zip(objects, plan.results) if info is None]
 
 

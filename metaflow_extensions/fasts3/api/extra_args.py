@@ -6,7 +6,7 @@ from typing import Any, Optional
 from metaflow.exception import MetaflowException
 
 from metaflow_extensions.fasts3.api.errors import MetaflowS3Exception, MetaflowS3InvalidObject
-from metaflow_extensions.fasts3.wire.transfers import PutHeaders
+from metaflow_extensions.fasts3.wire.transfers import KMS_KEY, PutHeaders
 
 NOTHING = PutHeaders()
 _MOST_KEPT = 64
@@ -17,8 +17,7 @@ _TWICE = {
     "metadata": ("metadata", "Metadata"),
     "encryption": ("encryption", "ServerSideEncryption"),
 }
-_KMS_KEY = "x-amz-server-side-encryption-aws-kms-key-id"
-_OF_KMS = (_KMS_KEY, "x-amz-server-side-encryption-context")
+_OF_KMS = (KMS_KEY, "x-amz-server-side-encryption-context")
 
 
 def of_client(given: Any, encryption: Optional[str], default_encryption: Optional[str]) -> PutHeaders:
@@ -115,7 +114,7 @@ def _check_contradictions(
                 f"{owner} has both the argument {ours} and {boto3s!r} in extra_args, with different values. "
                 "Give one of them."
             )
-    if _KMS_KEY in (extra.others or {}) and not _is_kms(encryption):
+    if KMS_KEY in (extra.others or {}) and not _is_kms(encryption):
         raise error(
             f"The extra_args of {owner} have an 'SSEKMSKeyId', but the encryption is {encryption!r}. Add "
             "'ServerSideEncryption': 'aws:kms'."

@@ -4,14 +4,7 @@ import logging
 from collections.abc import Iterable
 from typing import Any, Callable, Optional, Union
 
-from metaflow_extensions.fasts3.api.arguments import (
-    S3GetObject,
-    check_booleans,
-    key_of,
-    range_of,
-    several,
-    version_of,
-)
+from metaflow_extensions.fasts3.api.arguments import S3GetObject, check_booleans, key_of, range_of, several, version_of
 from metaflow_extensions.fasts3.api.client import Client
 from metaflow_extensions.fasts3.api.errors import MetaflowS3URLException
 from metaflow_extensions.fasts3.api.errors_of_many import naming_all
@@ -218,7 +211,7 @@ MetaflowS3Exception
             objects = ((one.bucket, one.key, one.version_id) for one in wanted)
             with naming_all(self._executor, lambda: objects, self._location.root):
                 self._executor.run(plan, place)
-        self._executor.check_buckets(plan.unproven)
+        self._executor.check_buckets(plan.unverified_buckets)
         _conclude(plan.results)
         if len(wanted) == len(requests):
             return plan.results

@@ -196,7 +196,7 @@ MetaflowS3Exception
         with contextlib.closing(prefetch):
             for requested, result in prefetch:
                 if result is None:
-                    self._executor.check_buckets(prefetch.unproven)
+                    self._executor.check_buckets(prefetch.unverified_buckets)
                 elif result.path is not None and result.response.length == 0:
                     make_empty(result.path)
                 entry = s3object_of(requested.root, requested.url, result, return_info, spare)

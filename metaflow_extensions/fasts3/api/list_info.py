@@ -252,7 +252,7 @@ class ListMethods(Client):
         plan = Heads(objects, return_missing)
         with naming_all(self._executor, lambda: objects, self._location.root):
             self._executor.run(plan, place)
-        self._executor.check_buckets(plan.unproven)
+        self._executor.check_buckets(plan.unverified_buckets)
         return plan.results
 
 

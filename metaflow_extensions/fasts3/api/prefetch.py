@@ -125,9 +125,9 @@ class Prefetch:
         return self._thread.is_ours
 
     @property
-    def unproven(self) -> "tuple[str, ...]":
+    def unverified_buckets(self) -> "tuple[str, ...]":
         """Buckets that may not exist: a 404 of theirs had no error code."""
-        return tuple(self._plan.unproven)
+        return tuple(self._plan.unverified_buckets)
 
     def close(self) -> None:
         """Stop running downloads, and remove the files that were not yielded."""

@@ -4,13 +4,7 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any, Optional, Union
 
-from metaflow_extensions.fasts3.api.arguments import (
-    PutValue,
-    S3PutObject,
-    check_booleans,
-    iterated,
-    key_of,
-)
+from metaflow_extensions.fasts3.api.arguments import PutValue, S3PutObject, check_booleans, iterated, key_of
 from metaflow_extensions.fasts3.api.placement import Place
 from metaflow_extensions.fasts3.api.put_arguments import PutArguments, check_own_value, put_arguments
 from metaflow_extensions.fasts3.api.storing import StoreMethods
@@ -94,9 +88,7 @@ class PutMethods(StoreMethods):
         return self._upload([given], partial(self._from_value, rewind=True), overwrite, Place.HERE)[0][1]
 
     def put_many(
-        self,
-        key_objs: Iterable[Union[tuple[str, PutValue], S3PutObject]],
-        overwrite: bool = True,
+        self, key_objs: Iterable[Union[tuple[str, PutValue], S3PutObject]], overwrite: bool = True
     ) -> list[tuple[str, str]]:
         """
         Upload many objects to S3 in parallel.
@@ -137,9 +129,7 @@ MetaflowS3Exception
             return self._stored(given, self._from_value, overwrite)
 
     def put_files(
-        self,
-        key_paths: Iterable[Union[tuple[str, str], S3PutObject]],
-        overwrite: bool = True,
+        self, key_paths: Iterable[Union[tuple[str, str], S3PutObject]], overwrite: bool = True
     ) -> list[tuple[str, str]]:
         """
         Upload many local files to S3 in parallel.

@@ -10,13 +10,7 @@ from typing import Any, Callable, NamedTuple, Optional
 
 from metaflow.exception import MetaflowException
 
-from metaflow_extensions.fasts3.api.errors import (
-    MOST_URL,
-    REMEDIES,
-    MetaflowS3InvalidObject,
-    MetaflowS3NotFound,
-    shown,
-)
+from metaflow_extensions.fasts3.api.errors import MOST_URL, REMEDIES, MetaflowS3InvalidObject, MetaflowS3NotFound, shown
 from metaflow_extensions.fasts3.api.local_paths import hint_of_home
 from metaflow_extensions.fasts3.api.unnamed_files import Spooled, snapshot
 from metaflow_extensions.fasts3.plans.jobs import Buffer

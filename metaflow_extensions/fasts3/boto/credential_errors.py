@@ -143,11 +143,7 @@ _LOGIN: "tuple[type, ...]" = tuple(filter(None, [getattr(botocore_errors, "Login
 # Reason and remedy; the first match applies.
 BY_TYPE: "tuple[tuple[tuple[type, ...], str, str], ...]" = (
     (SSO, "the SSO session{of_profile} is missing or has expired", "Run `aws sso login{option}`."),
-    (
-        _LOGIN,
-        "the login session{of_profile} is missing or has expired",
-        "Run `aws login{option}`.",
-    ),
+    (_LOGIN, "the login session{of_profile} is missing or has expired", "Run `aws login{option}`."),
     (
         (botocore_errors.RefreshWithMFAUnsupportedError, EOFError),
         "the role{of_profile} requires an MFA code, and this process can't prompt for it",

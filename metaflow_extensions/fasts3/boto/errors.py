@@ -34,11 +34,7 @@ BY_TYPE: tuple[tuple[Code, tuple[type[Exception], ...]], ...] = (
     ),
     (
         Code.BROKEN,
-        (
-            botocore_errors.IncompleteReadError,
-            botocore_errors.FlexibleChecksumError,
-            botocore_errors.ChecksumError,
-        ),
+        (botocore_errors.IncompleteReadError, botocore_errors.FlexibleChecksumError, botocore_errors.ChecksumError),
     ),
     (Code.MALFORMED, (ResponseParserError,)),
     (

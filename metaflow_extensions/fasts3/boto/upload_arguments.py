@@ -14,9 +14,8 @@ from botocore.model import ServiceModel, StructureShape
 from botocore.serialize import create_serializer
 from botocore.validate import ParamValidator
 
-from metaflow_extensions.fasts3.wire.transfers import PutHeaders
+from metaflow_extensions.fasts3.wire.transfers import METADATA, PutHeaders
 
-_METADATA = "x-amz-meta-"
 _KEY_NEEDED_LATER = "every later request for the object would need the key, which this class does not send"
 _CHECKSUM = "the client computes checksums itself; request_checksum_calculation of the boto3 client turns them off"
 # Arguments of boto3 that this class does not take, and why.
@@ -66,7 +65,7 @@ def headers_of_arguments(arguments: Mapping[str, Any]) -> PutHeaders:
                 f"The value of the header {name} is {value!r:.200}. A header can hold printable ASCII only; for a "
                 "file name in ContentDisposition, use filename*=UTF-8''... (RFC 6266)."
             )
-    metadata = {name[len(_METADATA) :]: headers.pop(name) for name in list(headers) if name.startswith(_METADATA)}
+    metadata = {name[len(METADATA) :]: headers.pop(name) for name in list(headers) if name.startswith(METADATA)}
     return PutHeaders(
         headers.pop("content-type", None),
         metadata or None,

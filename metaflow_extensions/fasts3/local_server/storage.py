@@ -73,10 +73,7 @@ class Storage:
         """The credentials of this directory, created at the first call."""
         if not self.identities.exists():
             self._write_identities(
-                Keys(
-                    "".join(secrets.choice(_ACCESS_KEY_LETTERS) for _ in range(20)),
-                    secrets.token_urlsafe(30),
-                )
+                Keys("".join(secrets.choice(_ACCESS_KEY_LETTERS) for _ in range(20)), secrets.token_urlsafe(30))
             )
         try:
             found = json.loads(self.identities.read_bytes())["identities"][0]["credentials"][0]

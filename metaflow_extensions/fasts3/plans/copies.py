@@ -8,14 +8,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Optional
 
-from metaflow_extensions.fasts3.plans.jobs import Job, Outcome
+from metaflow_extensions.fasts3.plans.jobs import Job, Outcome, of_version
 from metaflow_extensions.fasts3.plans.pieces import MAX_OBJECT, MOST_PART, Piece
 from metaflow_extensions.fasts3.plans.plan import JobFailed
 from metaflow_extensions.fasts3.plans.refusals import Refusals
 from metaflow_extensions.fasts3.plans.tally import Tally
 from metaflow_extensions.fasts3.plans.upload import Upload
 from metaflow_extensions.fasts3.plans.uploads import RESTARTS, Uploads
-from metaflow_extensions.fasts3.wire.conditions import MARK, same_etag, strong
+from metaflow_extensions.fasts3.wire.conditions import MARK, same_etag, stale, strong
 from metaflow_extensions.fasts3.wire.copies import Source
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
 from metaflow_extensions.fasts3.wire.log import log
@@ -87,8 +87,7 @@ class Copies(Uploads):
     def _source_head(self, index: int) -> Job:
         """Return the HEAD of a source."""
         bucket, key, version_id = self._wanted[index].source
-        arguments: dict[str, Any] = {} if version_id is None else {"version_id": version_id}
-        job = self._job(index, "head", **arguments)._replace(bucket=bucket, key=key)
+        job = self._job(index, "head", **of_version(version_id))._replace(bucket=bucket, key=key)
         self._source_heads.add(job.number)
         return job
 
@@ -108,8 +107,7 @@ class Copies(Uploads):
         """Record what is stored with a source, and what will be with its copy."""
         copy, target = self._wanted[index], self._targets[index]
         if copy.if_match and not same_etag(info.etag, copy.if_match):
-            message = f"the source has been changed since: its ETag is {info.etag or 'none'}, not {copy.if_match}"
-            raise JobFailed(job, Failure(Code.STALE, message, "PreconditionFailed"))
+            raise JobFailed(job, stale("the source has been changed since", info.etag, copy.if_match))
         if info.size is None or not 0 <= info.size <= MAX_OBJECT:
             raise JobFailed(job, Failure(Code.MALFORMED, f"S3 reports an impossible size of {info.size} bytes"))
         headers = self._headers(copy, info)

@@ -3,14 +3,14 @@
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
-from typing import Any, Callable, Optional
+from typing import Callable, Optional
 
-from metaflow_extensions.fasts3.plans.jobs import Job, Outcome
+from metaflow_extensions.fasts3.plans.jobs import Job, Outcome, of_version
 from metaflow_extensions.fasts3.plans.pieces import Piece
 from metaflow_extensions.fasts3.plans.plan import JobFailed, Plan
 from metaflow_extensions.fasts3.plans.read_window import ReadWindow
-from metaflow_extensions.fasts3.wire.conditions import strong
-from metaflow_extensions.fasts3.wire.failures import Code, Failure
+from metaflow_extensions.fasts3.wire.conditions import stale, strong
+from metaflow_extensions.fasts3.wire.failures import Code
 from metaflow_extensions.fasts3.wire.transfers import GetResponse, ObjectInfo
 
 IDLE_CHECKS = 40  # of a runner, 0.05 s each, without a request; then the plan ends, and its threads with it
@@ -40,7 +40,7 @@ class FileReads(Plan):
     ) -> None:
         self._bucket = bucket
         self._key = key
-        self._version: dict[str, Any] = {} if version_id is None else {"version_id": version_id}
+        self._version = of_version(version_id)
         self._info: ObjectInfo = first.info
         self._window = ReadWindow(first.info.size or 0, look_ahead, step)
         if first.body:
@@ -145,9 +145,8 @@ class FileReads(Plan):
         if failure and failure.code in (Code.PRECONDITION, Code.INVALID_RANGE):
             failure = failure._replace(code=Code.STALE, message="the object has been changed", remedy=OPEN_AGAIN)
         elif not failure and not self._is_same(outcome.result):  # some servers ignore If-Match
-            message = f"the object has been changed: its ETag is {outcome.result.info.etag or 'none'}, "
-            message += f"not {self._info.etag or 'none'}"
-            failure = Failure(Code.STALE, message, "PreconditionFailed", remedy=OPEN_AGAIN)
+            etag = outcome.result.info.etag
+            failure = stale("the object has been changed", etag, self._info.etag)._replace(remedy=OPEN_AGAIN)
         if failure:
             raise JobFailed(job, failure)
         with self._changed:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Optional, Union
 
-from metaflow_extensions.fasts3.plans.jobs import Job, Outcome
+from metaflow_extensions.fasts3.plans.jobs import Job, Outcome, of_version
 from metaflow_extensions.fasts3.plans.plan import JobFailed, Plan
 from metaflow_extensions.fasts3.plans.refusals import is_hopeless
 from metaflow_extensions.fasts3.plans.tally import Tally
@@ -28,7 +28,7 @@ class Heads(Plan):
     ----------
     results : list of ObjectInfo or None
         One per object, in the same order.
-    unproven : set of str
+    unverified_buckets : set of str
         Buckets that may not exist: the 404 of a HEAD has no error code.
     """
 
@@ -36,12 +36,12 @@ class Heads(Plan):
         self._wanted = wanted
         self._missing_ok = missing_ok
         self.results: list[Optional[ObjectInfo]] = [None] * len(wanted)
-        self.unproven: set[str] = set()
+        self.unverified_buckets: set[str] = set()
         self.tally = Tally("info", len(wanted), 0)
 
     def start(self) -> Iterator[Job]:
         return (
-            Job(index, "head", bucket, key, {"version_id": version[0]} if any(version) else {})
+            Job(index, "head", bucket, key, of_version(*version) if version else {})
             for index, (bucket, key, *version) in enumerate(self._wanted)
         )
 
@@ -49,7 +49,7 @@ class Heads(Plan):
         if not outcome.failure:
             self.results[job.number] = outcome.result
         elif outcome.failure.code is Code.NOT_FOUND and self._missing_ok:
-            self.unproven.add(job.bucket)
+            self.unverified_buckets.add(job.bucket)
         else:
             raise JobFailed(job, outcome.failure)
         self.tally.objects += 1

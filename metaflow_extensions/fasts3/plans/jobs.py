@@ -31,6 +31,11 @@ class Job(NamedTuple):
         return f"s3://{self.bucket}/{self.key}"
 
 
+def of_version(version_id: Optional[str]) -> dict[str, str]:
+    """Return the arguments of a job for one version of an object; none for the current one."""
+    return {} if version_id is None else {"version_id": version_id}
+
+
 def bytes_moved(job: Job, result: Any) -> int:
     """Return the bytes of an object that a job transferred."""
     if isinstance(result, GetResponse):

@@ -11,7 +11,7 @@ from typing import Any, Optional, Protocol, TypeVar
 
 from metaflow_extensions.fasts3.machine.processors import processors
 from metaflow_extensions.fasts3.plans.download import Download, Downloaded, LargeObject, Spill
-from metaflow_extensions.fasts3.plans.jobs import Job, Outcome
+from metaflow_extensions.fasts3.plans.jobs import Job, Outcome, of_version
 from metaflow_extensions.fasts3.plans.pieces import MAX_OBJECT, PART_SIZE, Piece, pieces
 from metaflow_extensions.fasts3.plans.plan import JobFailed, Plan
 from metaflow_extensions.fasts3.plans.tally import Tally
@@ -51,7 +51,7 @@ class ObjectDownloads(Plan):
 
     Attributes
     ----------
-    unproven : set of str
+    unverified_buckets : set of str
         Buckets that may not exist: the 404 of a HEAD has no error code.
     """
 
@@ -73,7 +73,7 @@ class ObjectDownloads(Plan):
         self._reading: dict[int, LargeObject] = {}  # index -> the attempt whose first response continues
         self._side_by_side = SIDE_BY_SIDE * processors()
         self._number = 0  # first requests have their index as number; pieces have negative numbers
-        self.unproven: set[str] = set()
+        self.unverified_buckets: set[str] = set()
         self._unsized = 0  # objects of unknown size
         self._expected = 0  # bytes of the other objects
         self.tally = Tally("get")
@@ -127,7 +127,7 @@ class ObjectDownloads(Plan):
 
     def _first_job(self, index: int, path: Optional[str]) -> Job:
         wanted = self._wanted[index]
-        version: dict[str, Any] = {} if wanted.version_id is None else {"version_id": wanted.version_id}
+        version = of_version(wanted.version_id)
         if wanted.nothing_at is not None:
             return Job(index, "head", wanted.bucket, wanted.key, version)
         arguments: dict[str, Any] = {"limit": self._limit(index), **version}
@@ -166,7 +166,7 @@ class ObjectDownloads(Plan):
         if failure.code is not Code.NOT_FOUND or not self._missing_ok:
             raise JobFailed(job, failure)
         if failure.s3_code != "NoSuchKey":
-            self.unproven.add(job.bucket)
+            self.unverified_buckets.add(job.bucket)
         self._count(job.number, 0, 0)
         self._finish(job.number, None)
         return ()
@@ -266,20 +266,18 @@ class ObjectDownloads(Plan):
     def _piece_job(self, index: int, large: LargeObject, piece: Piece) -> Job:
         self._number = number = self._number - 1
         self._pieces[number] = (index, large)
-        response = large.result.response
-        arguments = {
+        response, wanted = large.result.response, self._wanted[index]
+        arguments: dict[str, Any] = {
             "path": large.result.path,
             "position": piece.first - response.first,
             "byte_range": piece.byte_range,
             "if_match": strong(response.info.etag),
+            **of_version(wanted.version_id),
         }
         if response.whole_crc or self._is_recorded(index):
             arguments["crc"] = True
         if piece.first == response.first:  # the first response, which created the file, brought nothing
             arguments["keep"] = True
-        wanted = self._wanted[index]
-        if wanted.version_id is not None:
-            arguments["version_id"] = wanted.version_id
         return Job(number, "get", wanted.bucket, wanted.key, arguments)
 
     def _receive_piece(self, job: Job, outcome: Outcome) -> Iterable[Optional[Job]]:

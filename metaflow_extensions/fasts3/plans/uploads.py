@@ -19,7 +19,7 @@ from metaflow_extensions.fasts3.plans.pieces import PART_SIZE, Piece
 from metaflow_extensions.fasts3.plans.plan import JobFailed
 from metaflow_extensions.fasts3.plans.refusals import Refusals
 from metaflow_extensions.fasts3.plans.upload import Upload
-from metaflow_extensions.fasts3.wire.conditions import MARK, same_etag
+from metaflow_extensions.fasts3.wire.conditions import MARK, same_etag, stale
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
 from metaflow_extensions.fasts3.wire.transfers import ObjectInfo
 
@@ -166,8 +166,7 @@ class Uploads(MultipartUploads):
         if replaces and not ours:
             if same_etag(info.etag, replaces):
                 return [self._continue(index)]
-            message = f"the object has been changed since: its ETag is {info.etag or 'none'}, not {replaces}"
-            raise JobFailed(job, Failure(Code.STALE, message, "PreconditionFailed"))
+            raise JobFailed(job, stale("the object has been changed since", info.etag, replaces))
         return self._end_and_abort(index, ours)
 
     def _end(self, index: int, stored: bool) -> Optional[Multipart]:

@@ -6,6 +6,8 @@ sent as JSON: `ABSENT`, or an ETag with its quotes.
 
 from typing import Optional
 
+from metaflow_extensions.fasts3.wire.failures import Code, Failure
+
 ABSENT = "absent"  # can't be an ETag, which has quotes
 
 MARK = "metaflow-fasts3-upload"
@@ -32,3 +34,17 @@ def strong(etag: str) -> Optional[str]:
 def same_etag(one: str, other: str) -> bool:
     """Whether two ETags are equal; some servers omit the quotes."""
     return one.strip('"') == other.strip('"')
+
+
+def stale(problem: str, etag: str, expected: str) -> Failure:
+    """Return the failure for an object that has changed.
+
+    Parameters
+    ----------
+    problem : str
+        Which object, and since when.
+    etag, expected : str
+        The ETag of the object, and the one that it should have.
+    """
+    message = f"{problem}: its ETag is {etag or 'none'}, not {expected or 'none'}"
+    return Failure(Code.STALE, message, "PreconditionFailed")

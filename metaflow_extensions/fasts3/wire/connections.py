@@ -132,10 +132,7 @@ class Connections:
 
     async def _encrypt(self, sock: Socket, context: ssl.SSLContext, patience: float) -> ssl.SSLSocket:
         encrypted = context.wrap_socket(
-            sock,
-            server_hostname=self._endpoint.host,
-            session=self._tls_session,
-            do_handshake_on_connect=False,
+            sock, server_hostname=self._endpoint.host, session=self._tls_session, do_handshake_on_connect=False
         )
         try:
             while True:

@@ -62,12 +62,7 @@ class MultipartTransfers:
         return part
 
     async def complete_upload(
-        self,
-        bucket: str,
-        key: str,
-        upload_id: str,
-        parts: "list[dict[str, str]]",
-        condition: Optional[str] = None,
+        self, bucket: str, key: str, upload_id: str, parts: "list[dict[str, str]]", condition: Optional[str] = None
     ) -> str:
         headers = {"content-type": "application/xml", **condition_headers(condition)}
         query, payload = [("uploadId", upload_id)], Payload(_document(parts))

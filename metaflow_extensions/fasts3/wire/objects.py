@@ -18,6 +18,7 @@ from metaflow_extensions.fasts3.wire.sending import payload_of
 from metaflow_extensions.fasts3.wire.sinks import Sink
 from metaflow_extensions.fasts3.wire.transfers import (
     KEPT,
+    METADATA,
     TAG_COUNT,
     UNKNOWN_LENGTH,
     Begun,
@@ -28,7 +29,6 @@ from metaflow_extensions.fasts3.wire.transfers import (
 
 SCRATCH = 2**20  # bytes; buffer for large bodies
 EXPECT_ABOVE = 64 * 1024  # bytes; larger conditional uploads use "Expect: 100-continue"
-_METADATA = "x-amz-meta-"
 _OTHERS = (*KEPT, TAG_COUNT)
 
 
@@ -124,7 +124,7 @@ class ObjectTransfers:
 
 def stored_headers(headers: PutHeaders) -> "dict[str, str]":
     """Return the headers that are stored with an object."""
-    given = {_METADATA + name: value for name, value in (headers.metadata or {}).items()}
+    given = {METADATA + name: value for name, value in (headers.metadata or {}).items()}
     if headers.content_type:
         given["content-type"] = headers.content_type
     if headers.encryption:
@@ -241,7 +241,7 @@ def _info(head: Head, size: Optional[int]) -> ObjectInfo:
         size,
         headers.get("etag", ""),
         headers.get("content-type"),
-        {name[len(_METADATA) :]: headers[name] for name in headers if name.startswith(_METADATA)},
+        {name[len(METADATA) :]: headers[name] for name in headers if name.startswith(METADATA)},
         http_timestamp(headers.get("last-modified", "")),
         headers.get("x-amz-server-side-encryption"),
         headers.get("x-amz-version-id"),

@@ -83,12 +83,7 @@ _ROWS = (
     Operation("CreateMultipartUpload", "POST", "create_upload", str, _OBJECT, roots=_ANY, also=("UploadPart",)),
     Operation("UploadPart", "PUT", "upload_part", dict, {**_UPLOAD, "PartNumber": 1, "Body": b"body"}),
     Operation(
-        "UploadPartCopy",
-        "PUT",
-        "copy_part",
-        dict,
-        {**_UPLOAD, "PartNumber": 1, "CopySource": "source/key"},
-        roots=_ANY,
+        "UploadPartCopy", "PUT", "copy_part", dict, {**_UPLOAD, "PartNumber": 1, "CopySource": "source/key"}, roots=_ANY
     ),
     Operation(
         "CompleteMultipartUpload",

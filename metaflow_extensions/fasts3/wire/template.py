@@ -4,7 +4,7 @@
 headers of one request and the signature are added when it is sent.
 """
 
-from typing import NamedTuple, Optional
+from typing import Any, NamedTuple, Optional
 
 from metaflow_extensions.fasts3.wire.sigv4 import Scope
 
@@ -37,16 +37,7 @@ class RequestTemplate(NamedTuple):
     verify: bool = True  # compare checksums of downloads, if the server sends them
 
 
-def template_of(fields: "list[object]") -> RequestTemplate:
+def template_of(fields: "list[Any]") -> RequestTemplate:
     """Create a template from JSON lists, as received through a pipe."""
-    endpoint, host, path, headers, scope, sign_payload, checksum, verify = fields
-    return RequestTemplate(
-        Endpoint(*endpoint),  # type: ignore[misc]
-        host,  # type: ignore[arg-type]
-        path,  # type: ignore[arg-type]
-        headers,  # type: ignore[arg-type]
-        None if scope is None else Scope(*scope),  # type: ignore[misc]
-        bool(sign_payload),
-        checksum,  # type: ignore[arg-type]
-        bool(verify),
-    )
+    endpoint, host, path, headers, scope, *others = fields
+    return RequestTemplate(Endpoint(*endpoint), host, path, headers, scope and Scope(*scope), *others)

@@ -17,7 +17,7 @@ class ObjectInfo(NamedTuple):
     size: Optional[int]  # bytes of the whole object; None if the server does not send it
     etag: str  # as sent, with its quotes; "" if the server sends none
     content_type: Optional[str]
-    metadata: dict[str, str]  # x-amz-meta-*, names without the prefix, in lower case
+    metadata: dict[str, str]  # of `METADATA`, names without the prefix, in lower case
     last_modified: Optional[int]  # Unix timestamp, seconds
     encryption: Optional[str]  # x-amz-server-side-encryption
     version_id: Optional[str] = None  # in a versioned bucket
@@ -54,6 +54,7 @@ class PutHeaders(NamedTuple):
     others: Optional[dict[str, str]] = None  # headers, names in lower case
 
 
+METADATA = "x-amz-meta-"  # followed by a name of user metadata
 KMS_KEY = "x-amz-server-side-encryption-aws-kms-key-id"
 # Other headers that are stored with an object, and that a copy of it keeps.
 KEPT = ("cache-control", "content-disposition", "content-encoding", "content-language", "expires", KMS_KEY)
