@@ -4,7 +4,7 @@ from typing import Any, Optional, TypeVar
 
 from metaflow.exception import MetaflowException
 
-from metaflow_extensions.fasts3.api.formatting import duration
+from metaflow_extensions.fasts3.api.formatting import counted, duration
 from metaflow_extensions.fasts3.boto.credentials import ANONYMOUS, NO_IDENTITY
 from metaflow_extensions.fasts3.boto.endpoints import is_aws, is_loopback
 from metaflow_extensions.fasts3.boto.redaction import without_password
@@ -341,7 +341,7 @@ def exception_of(
     details = [f"HTTP {failure.status}"] if failure.status else []
     details += [f"request id {shown(failure.request_id, MOST_NAMED)}"] if failure.request_id else []
     details += [f"access key id {identity}"] if identity != NO_IDENTITY else []
-    details += [f"{failure.tries} {'try' if failure.tries == 1 else 'tries'} in {duration(failure.seconds)}"]
+    details += [f"{counted(failure.tries, 'try', 'tries')} in {duration(failure.seconds)}"]
     denied = _remedy_of_denied(operation, identity, requester_pays)
     remedy = _remedy(operation, url, failure, denied, endpoint_url, proxy)
     problem = f"{_done(operation, url)} failed: {reason.rstrip('.')} ({', '.join(details)})."

@@ -5,9 +5,9 @@ MOST = 2**1000  # bytes that a float can hold; a server may send any number
 MINUTE = 59.95  # seconds: longer times would read 60.0 s; they read 1:00 instead
 
 
-def counted(count: int, noun: str) -> str:
-    """A number with its noun: '1 object', '1,000 objects'."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+def counted(count: int, noun: str, plural: str = "") -> str:
+    """A number with its noun: '1 object', '1,000 objects'. The plural of the noun ends in s unless it is given."""
+    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
 
 
 def step_of(count: float) -> int:

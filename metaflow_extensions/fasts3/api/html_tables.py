@@ -12,7 +12,7 @@ from html import escape
 from typing import Any, NamedTuple, Optional
 
 from metaflow_extensions.fasts3.api.errors import MOST_URL, shown
-from metaflow_extensions.fasts3.api.formatting import readable
+from metaflow_extensions.fasts3.api.formatting import counted, readable
 from metaflow_extensions.fasts3.api.s3object import S3Object
 
 MOST_ROWS = 20  # objects of a list
@@ -71,19 +71,19 @@ def of_list(objects: Sequence[Any]) -> str:
 
 
 def _summary(objects: Iterable[Any]) -> str:
-    counted: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     total = 0
     for one in objects:
         size = one.size if isinstance(one, S3Object) else None
         if size is not None:
             total += size
-            counted["object"] += 1
+            counts["object"] += 1
         else:
-            counted[_kind(one)] += 1
-    text = [f"{_number(counted['object'], 'object')}, {readable(total)}"] if counted["object"] or not counted else []
-    text += [_number(counted["directory"], "directory", "directories")] if counted["directory"] else []
-    text += [f"{counted['missing']:,} missing"] if counted["missing"] else []
-    text += [_number(counted["other"], "other thing")] if counted["other"] else []
+            counts[_kind(one)] += 1
+    text = [f"{counted(counts['object'], 'object')}, {readable(total)}"] if counts["object"] or not counts else []
+    text += [counted(counts["directory"], "directory", "directories")] if counts["directory"] else []
+    text += [f"{counts['missing']:,} missing"] if counts["missing"] else []
+    text += [counted(counts["other"], "other thing")] if counts["other"] else []
     return "; ".join(text)
 
 
@@ -91,10 +91,6 @@ def _kind(one: Any) -> str:
     if not isinstance(one, S3Object):
         return "other"
     return "directory" if one._is_directory else "object" if one.exists else "missing"
-
-
-def _number(count: int, noun: str, plural: str = "") -> str:
-    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
 
 
 def _row(one: Any) -> _Row:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from metaflow_extensions.fasts3.api.errors import reason_of, shown
 from metaflow_extensions.fasts3.api.formatting import counted
 from metaflow_extensions.fasts3.api.location import split_url
+from metaflow_extensions.fasts3.plans.listings import common_prefix
 from metaflow_extensions.fasts3.workers.cleanup import Undone
 
 MOST_NAMED = 5  # uploads
@@ -50,9 +51,8 @@ def _place(urls: Sequence[str]) -> str:
         return shown(urls[0])
     bucket = urls[0].split("/")[2]
     here = [url for url in urls if url.split("/")[2] == bucket]
-    first, last = min(here), max(here)
-    same = next((at for at, (one, other) in enumerate(zip(first, last)) if one != other), len(first))
-    return shown(first[: first.rfind("/", 0, same) + 1])
+    shared = common_prefix(here)
+    return shown(shared[: shared.rfind("/") + 1])
 
 
 def _is_bucket(place: str) -> bool:

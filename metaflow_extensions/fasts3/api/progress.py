@@ -2,7 +2,7 @@
 
 from typing import NamedTuple, Optional
 
-from metaflow_extensions.fasts3.api.formatting import UNITS, duration, in_step, readable, step_of
+from metaflow_extensions.fasts3.api.formatting import UNITS, counted, duration, in_step, readable, step_of
 
 
 class Progress(NamedTuple):
@@ -75,7 +75,7 @@ def in_words(progress: Progress) -> str:
     elif left is not None:
         parts.append(f"{duration(left)} left")
     if progress.retries:
-        parts.append(f"{progress.retries:,} {'retry' if progress.retries == 1 else 'retries'}")
+        parts.append(counted(progress.retries, "retry", "retries"))
     return ", ".join(parts)
 
 
