@@ -232,7 +232,7 @@ class ObjectWriter(io.BufferedIOBase):
         """Store the object; return False if it exists, and must not be overwritten."""
         if self._stream is None:
             data = bytes(self._part)
-            plan = Uploads([self._upload._replace(size=len(data), data=data)], max(len(data), 1), max(len(data), 1))
+            plan = Uploads([self._upload._replace(size=len(data), data=data)], max(len(data), 1))
             self._run(plan, None)
             return plan.stored[0]
         if self._part:

@@ -31,7 +31,7 @@ class Job(NamedTuple):
         return f"s3://{self.bucket}/{self.key}"
 
 
-def of_version(version_id: Optional[str]) -> dict[str, str]:
+def of_version(version_id: Optional[str]) -> dict[str, Any]:
     """Return the arguments of a job for one version of an object; none for the current one."""
     return {} if version_id is None else {"version_id": version_id}
 
