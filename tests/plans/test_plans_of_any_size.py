@@ -88,7 +88,7 @@ def test_every_byte_of_an_upload_is_there_once(wanted, many, condition, odds, ro
     store = Destinations(lambda what: random.random() < chance[what], objects)
     uploads = [
         Upload(
-            *("bucket", str(number), size, PutHeaders(metadata={MARK: str(number)} if replaces else {})),
+            *("bucket", str(number), size, PutHeaders(metadata={MARK: str(number)} if condition else {})),
             read=lambda piece, key=number: stand_in(key, piece),
             condition=condition,
         )

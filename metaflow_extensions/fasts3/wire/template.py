@@ -39,5 +39,6 @@ class RequestTemplate(NamedTuple):
 
 def template_of(fields: "list[Any]") -> RequestTemplate:
     """Create a template from JSON lists, as received through a pipe."""
-    endpoint, host, path, headers, scope, *others = fields
-    return RequestTemplate(Endpoint(*endpoint), host, path, headers, scope and Scope(*scope), *others)
+    endpoint, host, path, headers, scope, sign_payload, checksum, verify = fields
+    scope = scope and Scope(*scope)
+    return RequestTemplate(Endpoint(*endpoint), host, path, headers, scope, sign_payload, checksum, verify)
