@@ -57,7 +57,8 @@ def run(pool, seaweedfs, templates):
     credentials = CredentialSet(seaweedfs.access_key, seaweedfs.secret_key)
 
     def run(plan, workers=2, threads=4, signs_as=lambda: credentials, bandwidth=None, templates=templates, pool=pool):
-        client = SimpleNamespace(recipe=recipe, credentials=signs_as, template=lambda _, *name: templates(*name))
+        signing = SimpleNamespace(current=signs_as)
+        client = SimpleNamespace(recipe=recipe, credentials=signing, template=lambda _, *name: templates(*name))
         call = Call(client, Settings(), Terms(), Renewal(lambda _: False), Relocation(lambda *_: False), Interruption())
         ProcessRunner(pool, call, JobQueue(plan), Share(workers, threads, bandwidth), LEAST_BODY_BYTES).run()
         return plan
