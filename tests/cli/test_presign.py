@@ -9,8 +9,8 @@ import pytest
 
 def ask(url, method="GET", body=None):
     request = urllib.request.Request(url, data=body, method=method)  # of a test's own server
-    with urllib.request.urlopen(request, timeout=30) as reply:
-        return reply.read()
+    with urllib.request.urlopen(request, timeout=30) as response:
+        return response.read()
 
 
 def lifetime(url):

@@ -5,11 +5,7 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any, Callable, Optional
 
-from metaflow_extensions.fasts3.api.arguments import (
-    S3PutObject,
-    condition_of,
-    headers_of,
-)
+from metaflow_extensions.fasts3.api.arguments import S3PutObject, condition_of, headers_of
 from metaflow_extensions.fasts3.api.client import Client
 from metaflow_extensions.fasts3.api.location import split_object_url
 from metaflow_extensions.fasts3.api.object_writer import ObjectWriter
