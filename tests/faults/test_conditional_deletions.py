@@ -6,7 +6,7 @@ import pytest
 from botocore.exceptions import ClientError
 from metaflow.datatools.s3 import MetaflowS3PreconditionFailed
 from servers import faults
-from servers.faulty import Reply, passed_on
+from servers.faulty import Response, passed_on
 
 from metaflow_extensions.fasts3.api import mirrors
 
@@ -57,12 +57,12 @@ def comparing(request, world, lost):
             else:
                 world.stored.delete(key)
         body = f"<DeleteResult>{''.join(rows)}</DeleteResult>".encode()
-        reply = Reply(200, {"Content-Length": str(len(body))}, body)
+        response = Response(200, {"Content-Length": str(len(body))}, body)
         if lost:
             lost.clear()
             exchange.reset()
         else:
-            exchange.send(reply.head + reply.body)
+            exchange.send(response.head + response.body)
 
     world.stored.put_all({**dict.fromkeys(KEYS, b"x"), "neighbour": b"x"})
     world.proxy.inject("DeleteObject", one, times=None)

@@ -376,9 +376,9 @@ class Versions(Store):
         keys = job.arguments["keys"]
         etags = job.arguments.get("etags", [""] * len(keys))
         self.refusals = {key: PRECONDITION for key, etag in zip(keys, etags) if not self._has(key, etag)}
-        replies = super().delete_objects(job)
+        responses = super().delete_objects(job)
         self.refusals = {}
-        return replies
+        return responses
 
     def head(self, job):
         there = ("b", job.key) in self.held

@@ -281,7 +281,7 @@ class FileDownload:
             except MetaflowException as error:
                 self.left_out.note(target.url, error)
                 return False
-            delivered[target] = Placed(target.path, True, result.reply.length, result.reply.info.etag or None)
+            delivered[target] = Placed(target.path, True, result.response.length, result.response.info.etag or None)
             return True
 
         refusals = Refusals()

@@ -23,7 +23,7 @@ from metaflow_extensions.fasts3.api.path_patterns import PathPatterns, Patterns
 from metaflow_extensions.fasts3.api.placement import Place
 from metaflow_extensions.fasts3.api.s3object import S3Object
 from metaflow_extensions.fasts3.api.s3transfers import S3Transfers
-from metaflow_extensions.fasts3.plans.heads import Looks
+from metaflow_extensions.fasts3.plans.heads import TolerantHeads
 from metaflow_extensions.fasts3.plans.listings import Listing
 from metaflow_extensions.fasts3.wire.conditions import same_etag
 from metaflow_extensions.fasts3.wire.copies import Source
@@ -184,7 +184,7 @@ MetaflowS3Exception
         if not pairs:
             return set()
         places = [((bucket, one.source.key), (target, one.copy.key)) for one in pairs]
-        plan = Looks([place for both in places for place in both], missing_ok=True)
+        plan = TolerantHeads([place for both in places for place in both], missing_ok=True)
         self._executor.run(plan, Place.WORKERS)
         infos = zip(plan.results[::2], plan.results[1::2])
         return {

@@ -89,7 +89,7 @@ def _(client: Any, server: S3Server, prefix: str) -> None:
     second = client.put_object(**place, Body=b"second")["ETag"]
     refused(lambda: client.delete_object(**place, IfMatch=first), 412, "PreconditionFailed")
     wanted = {"Objects": [{"Key": prefix, "ETag": first}]}
-    reply = client.delete_objects(Bucket=server.bucket, Delete=wanted)
-    assert [one["Code"] for one in reply["Errors"]] == ["PreconditionFailed"]
+    response = client.delete_objects(Bucket=server.bucket, Delete=wanted)
+    assert [one["Code"] for one in response["Errors"]] == ["PreconditionFailed"]
     assert client.get_object(**place)["Body"].read() == b"second"
     client.delete_object(**place, IfMatch=second)
