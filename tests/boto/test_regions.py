@@ -6,7 +6,7 @@ import boto3
 import pytest
 from botocore import UNSIGNED
 from botocore.config import Config
-from wire.scripted import OK, Scripted, answer, expect, reply, silence
+from wire.scripted import OK, Scripted, answer, expect, response, silence
 
 from metaflow_extensions.fasts3.boto import regions
 from metaflow_extensions.fasts3.boto.clients import S3Client
@@ -21,7 +21,7 @@ KEYS = {"aws_access_key_id": "AKIAEXAMPLE", "aws_secret_access_key": "hush", "aw
 ONE_TRY = Config(retries={"total_max_attempts": 1, "mode": "standard"})
 LOCAL = "http://127.0.0.1:9"
 ACCESS_POINT = "arn:aws:s3:eu-west-1:123456789012:accesspoint/mine"
-ELSEWHERE = reply(status="301 Moved Permanently", x_amz_bucket_region="eu-west-1")
+ELSEWHERE = response(status="301 Moved Permanently", x_amz_bucket_region="eu-west-1")
 CLIENTS = {
     "AWS": {},
     "AWS, global endpoint": {"region_name": "us-east-1"},
@@ -169,7 +169,7 @@ def test_s3_is_asked_for_a_region_that_no_redirect_names(connected):
 
 @pytest.mark.parametrize(
     "told",
-    [OK, reply(status="403 Forbidden"), reply(status="301 Moved Permanently"), reply(status="503 Slow Down")],
+    [OK, response(status="403 Forbidden"), response(status="301 Moved Permanently"), response(status="503 Slow Down")],
     ids=["200", "403", "301", "503"],
 )
 def test_where_no_response_names_the_region(connected, told):
@@ -181,7 +181,7 @@ def test_where_no_response_names_the_region(connected, told):
 
 @pytest.mark.parametrize("status", ["200 OK", "403 Forbidden", "400 Bad Request"])
 def test_any_response_may_name_the_region(connected, status):
-    with Scripted([[expect, answer(reply(status=status, x_amz_bucket_region="eu-west-1")), silence]]) as server:
+    with Scripted([[expect, answer(response(status=status, x_amz_bucket_region="eu-west-1")), silence]]) as server:
         assert connected(endpoint_url=f"http://127.0.0.1:{server.port}").learn_region("bucket", "")
 
 

@@ -8,7 +8,7 @@ import socket
 import urllib.request
 
 import pytest
-from attacks.hostile import hostile, reply
+from attacks.hostile import hostile, response
 from botocore.config import Config
 from faults.cases import CASES, SMALL
 from metaflow import S3
@@ -25,8 +25,8 @@ AT_ONCE = 16  # requests of a few objects, each with an explanation of its HEAD
 FIRST = FIRST_ROOM * min(processors(), MOST_WORKERS)  # jobs that workers have before the first response
 MANY = [str(number) for number in range(600)]
 NAMED = {"301", "307", "400"}
-OBJECT = reply(b"x", ETag='"e"', Last_Modified="Mon, 23 Nov 2026 10:00:00 GMT")
-ELSEWHERE = reply(
+OBJECT = response(b"x", ETag='"e"', Last_Modified="Mon, 23 Nov 2026 10:00:00 GMT")
+ELSEWHERE = response(
     b"<Error><Code>TemporaryRedirect</Code><Message>It is elsewhere.</Message></Error>",
     "307 Temporary Redirect",
     x_amz_bucket_region=HOME,
@@ -137,7 +137,7 @@ def test_presigned_urls_are_for_the_region_that_is_known(world):
 
 
 def answer(head):
-    good = reply(ETag='"e"') if head.startswith(b"PUT ") else OBJECT
+    good = response(ETag='"e"') if head.startswith(b"PUT ") else OBJECT
     return good if f"/{HOME}/s3/".encode() in head else ELSEWHERE
 
 

@@ -49,5 +49,5 @@ def test_a_region_that_does_not_help_is_no_reason(region):
 def test_nothing_else_is_done_again():
     relocation = Relocation(lambda *_: 1 / 0)
     job, _ = redirected(1)
-    assert not relocation.wants_again(job, Outcome(1, "reply"))
+    assert not relocation.wants_again(job, Outcome(1, "response"))
     assert not relocation.wants_again(job, Outcome(1, None, Failure(Code.NOT_FOUND, "", "NoSuchKey", 404)))

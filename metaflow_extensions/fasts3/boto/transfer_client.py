@@ -161,14 +161,6 @@ class TransferClient:
         url = proxies.get(urlsplit(self.endpoint_url).scheme)
         return without_password(url if "://" in url else f"http://{url}") if url else None
 
-    def credentials(self) -> Optional[CredentialSet]:
-        """The current credentials; see `SigningCredentials.current`."""
-        return self.credentials.current()
-
-    def renew_credentials(self, refused: int) -> bool:
-        """Replace credentials that S3 refused as expired; see `SigningCredentials.renew`."""
-        return self.credentials.renew(refused)
-
     def learn_region(self, bucket: str, region: str) -> bool:
         """Direct the requests for a bucket to another region from now on, after a redirect.
 
