@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from servers.faulty import Asked, Exchange, Fault, FaultyS3, Reply
+from servers.faulty import Asked, Exchange, Fault, FaultyS3, Response
 
 HOME = "eu-west-1"  # of the buckets
 AWAY = "us-east-1"  # that of the clients' configuration
@@ -33,7 +33,7 @@ class Redirect(NamedTuple):
             headers["x-amz-bucket-region"] = HOME
         if self.status < 400:
             headers["Location"] = f"http://elsewhere.invalid{exchange.asked.target}"
-        exchange.send(Reply(self.status, headers, body).head + body)
+        exchange.send(Response(self.status, headers, body).head + body)
 
 
 REDIRECTS = {
