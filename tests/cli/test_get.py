@@ -13,7 +13,7 @@ from metaflow import S3
 from metaflow.datatools.s3 import MetaflowS3AccessDenied
 from servers.stored import Stored
 
-from metaflow_extensions.fasts3.api import file_download, local_paths
+from metaflow_extensions.fasts3.api import file_times, local_paths
 from metaflow_extensions.fasts3.cli import to_local
 from metaflow_extensions.fasts3.cli.read_ahead import ReadAhead
 
@@ -228,7 +228,7 @@ def test_a_file_that_would_be_a_directory_too_is_one_sentence(fasts3, here, odd)
 
 
 def test_what_has_come_before_is_not_downloaded_again(fasts3, here, root, filled, monkeypatch):
-    monkeypatch.setattr(file_download, "YOUNG", float("-inf"))  # as if all objects had been stored long ago
+    monkeypatch.setattr(file_times, "YOUNG", float("-inf"))  # as if all objects had been stored long ago
     assert fasts3("get", f"{root}/a/", "out").exit_code == 0
     before = {path: path.stat().st_ino for path in (here / "out").rglob("*.csv")}
     filled.put("a/1.csv", b"new")
@@ -241,7 +241,7 @@ def test_what_has_come_before_is_not_downloaded_again(fasts3, here, root, filled
 
 @pytest.mark.parametrize("destination", ["file", "out/"])
 def test_an_object_that_was_named_is_not_downloaded_again_either(fasts3, here, root, filled, monkeypatch, destination):
-    monkeypatch.setattr(file_download, "YOUNG", float("-inf"))
+    monkeypatch.setattr(file_times, "YOUNG", float("-inf"))
     url = f"{root}/a/b/2.csv"
     assert fasts3("get", url, destination).stderr.startswith("Downloaded 1 object, 2 bytes, in ")
     before = {path: path.stat().st_ino for path in here.rglob("*")}
@@ -273,7 +273,7 @@ def test_a_refusal_has_its_reason_also_where_the_file_is_there(fasts3, here, roo
 
 
 def test_what_was_there_already_is_not_counted_as_downloaded(fasts3, here, root, filled, monkeypatch):
-    monkeypatch.setattr(file_download, "YOUNG", float("-inf"))
+    monkeypatch.setattr(file_times, "YOUNG", float("-inf"))
     fasts3("get", f"{root}/a/", "out")
     assert fasts3("get", f"{root}/a/", "out").stderr == "Downloaded 0 objects; 3 already existed.\n"
     (here / "out" / "1.csv").unlink()

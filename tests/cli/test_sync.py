@@ -8,7 +8,7 @@ import pytest
 from servers import faults
 from servers.faulty import FaultyS3
 
-from metaflow_extensions.fasts3.api import file_download
+from metaflow_extensions.fasts3.api import file_times
 
 TREE = {"1.csv": b"1", "b/2.csv": b"22", "b/3.txt": b"3"}
 
@@ -28,7 +28,7 @@ def remote(stored):
 @pytest.fixture(autouse=True)
 def settled(monkeypatch):
     """As if all objects had been stored long ago: what is young is downloaded twice."""
-    monkeypatch.setattr(file_download, "YOUNG", float("-inf"))
+    monkeypatch.setattr(file_times, "YOUNG", float("-inf"))
 
 
 def write(folder, tree):

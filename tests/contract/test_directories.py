@@ -14,14 +14,14 @@ from metaflow.datatools.s3 import (
     MetaflowS3URLException,
 )
 
-from metaflow_extensions.fasts3.api import executor, file_download
+from metaflow_extensions.fasts3.api import executor, file_download, file_times
 from metaflow_extensions.fasts3.plans.pieces import PART_SIZE
 
 
 @pytest.fixture
 def settled(monkeypatch):
     """As if all objects had been stored long ago: what is young is downloaded twice."""
-    monkeypatch.setattr(file_download, "YOUNG", float("-inf"))
+    monkeypatch.setattr(file_times, "YOUNG", float("-inf"))
 
 
 @pytest.mark.usefixtures("remote")
@@ -109,9 +109,9 @@ def test_what_was_young_is_downloaded_once_more_and_then_left_alone(s3, tmp_path
         return os.stat(tmp_path / "0.txt").st_ino, os.stat(tmp_path / "0.txt").st_mtime_ns % 10**9
 
     young = inode()
-    monkeypatch.setattr(file_download, "YOUNG", float("-inf"))
+    monkeypatch.setattr(file_times, "YOUNG", float("-inf"))
     settled = inode()
-    assert (young[1], settled[1]) == (file_download.MARK, 0)
+    assert (young[1], settled[1]) == (file_times.MARK, 0)
     assert inode() == settled
 
 

@@ -11,7 +11,7 @@ from metaflow.datatools.s3 import (
     MetaflowS3URLException,
 )
 
-from metaflow_extensions.fasts3.api import file_download
+from metaflow_extensions.fasts3.api import file_times
 
 
 def below(stored, prefix):
@@ -29,7 +29,7 @@ def names(pairs):
 @pytest.fixture(autouse=True)
 def settled(monkeypatch):
     """As if all objects had been stored long ago: what is young is downloaded twice."""
-    monkeypatch.setattr(file_download, "YOUNG", float("-inf"))
+    monkeypatch.setattr(file_times, "YOUNG", float("-inf"))
 
 
 # --- Downloads.

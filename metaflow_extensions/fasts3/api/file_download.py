@@ -5,7 +5,6 @@ import os
 import stat
 import time
 from collections.abc import Sequence
-from enum import Enum
 from functools import partial
 from typing import Callable, NamedTuple, Optional
 
@@ -21,6 +20,7 @@ from metaflow_extensions.fasts3.api.errors import (
 )
 from metaflow_extensions.fasts3.api.errors_of_many import LeftOut
 from metaflow_extensions.fasts3.api.executor import Executor
+from metaflow_extensions.fasts3.api.file_times import Age, compare_with_listing, is_as_delivered, set_time, status_of
 from metaflow_extensions.fasts3.api.local_paths import INSTEAD, Target
 from metaflow_extensions.fasts3.api.location import split_object_url
 from metaflow_extensions.fasts3.api.partial_downloads import PartialDownloads
@@ -31,12 +31,6 @@ from metaflow_extensions.fasts3.plans.heads import TolerantHeads
 from metaflow_extensions.fasts3.plans.refusals import Refusals
 from metaflow_extensions.fasts3.plans.resumable_downloads import ResumableDownloads
 
-# Response headers have times in whole seconds: an object downloaded within the second of its last change may change
-# once more with the same time. The file of an object younger than YOUNG (one second is for clock differences) gets a
-# mark in its modification time, and the next call downloads it again.
-YOUNG = 2  # seconds before the downloads began
-MARK = 10**6  # nanoseconds; some file systems store only microseconds
-ROUNDING = 2  # seconds by which the time in a listing may differ from that in the headers of the same version
 PROBES = 4  # objects for which a HEAD request is sent although their time in the listing differs
 UNKNOWN = -1  # the size of an object that was not listed
 NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS)  # errors of file systems without hard links
@@ -50,15 +44,6 @@ class Wanted(NamedTuple):
     size: int  # bytes; may be `UNKNOWN`
     modified: Optional[float] = None  # Unix timestamp of the listing
     etag: Optional[str] = None  # of the listing
-
-
-class Age(Enum):
-    """The result of comparing a file with an object of the same size by their times."""
-
-    SAME = "the file is that object"
-    UNCLEAR = "only the object's headers can decide"
-    OTHER = "the object has been changed since"
-    WRITTEN = "the file has been written to since, or must be downloaded again"
 
 
 class Placed(NamedTuple):
@@ -172,10 +157,10 @@ class FileDownload:
             return found
         given = os.path.join(self._directory, "")
         for number, (_, name, size, modified, etag) in enumerate(objects):
-            status = _status(given + name) if modified is not None and local_paths.is_plain(name) else None
+            status = status_of(given + name) if modified is not None and local_paths.is_plain(name) else None
             if not status or status.st_size != size or not stat.S_ISREG(status.st_mode):
                 continue
-            if _by_listing(status.st_mtime_ns, modified) is Age.SAME:
+            if compare_with_listing(status.st_mtime_ns, modified) is Age.SAME:
                 found[number] = Placed(given + name, False, size, etag)
         return found
 
@@ -208,7 +193,7 @@ class FileDownload:
         """A file that was not downloaded."""
         size = wanted.size
         if size == UNKNOWN:
-            status = _status(target.path)
+            status = status_of(target.path)
             size = status.st_size if status else 0
         return Placed(target.path, is_new, size, wanted.etag)
 
@@ -229,7 +214,7 @@ class FileDownload:
         self, targets: list[Target], sizes: dict[str, int], times: dict[str, float], overwrite: bool
     ) -> list[Target]:
         """The files to download."""
-        there = [_status(target.path) for target in targets]
+        there = [status_of(target.path) for target in targets]
         if not overwrite:
             return [target for target, status in zip(targets, there) if status is None]
         current: set[str] = set()  # paths
@@ -238,7 +223,7 @@ class FileDownload:
         for one, status in zip(targets, there):
             if not status or sizes.get(one.url) not in (None, status.st_size) or not stat.S_ISREG(status.st_mode):
                 continue
-            verdict = _by_listing(status.st_mtime_ns, times.get(one.url))
+            verdict = compare_with_listing(status.st_mtime_ns, times.get(one.url))
             if verdict is Age.SAME:
                 current.add(one.path)
             elif verdict is Age.UNCLEAR:
@@ -259,7 +244,7 @@ class FileDownload:
         return {
             target.path
             for target, info in zip(targets, heads.results)
-            if info and info.last_modified and _is_as_delivered(target.path, info.size, info.last_modified)
+            if info and info.last_modified and is_as_delivered(target.path, info.size, info.last_modified)
         }
 
     def _download(
@@ -314,8 +299,7 @@ class FileDownload:
             os.chmod(path, mode)
             modified = result.response.info.last_modified
             if modified is not None:
-                written = modified * 10**9 + (MARK if modified > began - YOUNG else 0)
-                os.utime(path, ns=(written, written))
+                set_time(path, modified, began)
             _put_in_place(path, place, overwrite)
         except OSError as error:
             raise exception_of_files(f"Could not write the file '{shown(place)}'", error, INSTEAD) from error
@@ -365,35 +349,6 @@ def _is_odd(root: str, folder: str) -> bool:
         return folder != "" and os.path.realpath(root + folder) != root + folder
     except ValueError:  # a NUL
         return True
-
-
-def _status(path: str) -> Optional[os.stat_result]:
-    """The status of a file, link or directory; None if nothing is there."""
-    try:
-        return os.lstat(path)
-    except OSError:
-        return None
-
-
-def _by_listing(written: int, modified: Optional[float]) -> Age:
-    """Compare the time of a file, in nanoseconds, with the time of an object in a listing.
-
-    Files have the time of the headers, in whole seconds. Listings of some servers have fractions of seconds.
-    """
-    seconds, fraction = divmod(written, 10**9)
-    if fraction:
-        return Age.WRITTEN
-    if modified is None:
-        return Age.UNCLEAR
-    if seconds == int(modified):
-        return Age.SAME
-    return Age.UNCLEAR if abs(seconds - modified) < ROUNDING else Age.OTHER
-
-
-def _is_as_delivered(path: str, size: Optional[int], modified: int) -> bool:
-    """Whether a file is unchanged since its download; a later write leaves fractions of a second in its time."""
-    status = _status(path)
-    return status is not None and (status.st_size, status.st_mtime_ns) == (size, modified * 10**9)
 
 
 def _mode(path: str) -> int:
