@@ -42,7 +42,7 @@ def test_every_target_has_seeds_and_all_seeds_a_target():
 
 
 def test_responses_of_all_operations_are_known():
-    assert set(worker_messages.RESPONSES) == set(BY_TRANSFER)
+    assert set(worker_messages.RESULTS) == set(BY_TRANSFER)
 
 
 @pytest.mark.parametrize("name", TARGETS)

@@ -128,9 +128,9 @@ def test_the_only_worker_dies_and_there_is_no_other(s3, stored, can_start, fresh
 
     def leased(self, *args):
         worker = lease(self, *args)
-        give = worker.give
+        send_jobs = worker.send_jobs
         # It gets its jobs, and is gone before it has done them.
-        worker.give = lambda jobs: (os.kill(worker.pid, signal.SIGSTOP), give(jobs), worker._process.kill())
+        worker.send_jobs = lambda jobs: (os.kill(worker.pid, signal.SIGSTOP), send_jobs(jobs), worker._process.kill())
         return worker
 
     monkeypatch.setattr(WorkerPool, "lease", leased)

@@ -40,6 +40,14 @@ def test_s3_is_asked_once_for_a_region_that_no_redirect_names():
     assert learn.calls == [("bucket", ""), ("other", "")]
 
 
+def test_s3_is_not_asked_for_a_region_that_another_redirect_named():
+    learn = Learning()
+    relocation = Relocation(learn)
+    assert relocation.wants_again(*redirected(1))
+    assert relocation.wants_again(*redirected(2, ""))
+    assert learn.calls == [("bucket", "eu-west-1")]
+
+
 @pytest.mark.parametrize("region", ["eu-west-1", ""])
 def test_a_region_that_does_not_help_is_no_reason(region):
     relocation = Relocation(Learning(helps=False))

@@ -22,7 +22,7 @@ class Relocation:
     def __init__(self, learn: Callable[[str, str], bool]) -> None:
         self._learn = learn
         self._again: set[int] = set()  # numbers of jobs
-        self._found: dict[str, bool] = {}  # by bucket: whether its region was found when no redirect named it
+        self._found: dict[str, bool] = {}  # by bucket: whether its region was found
         self._lock = threading.Lock()
 
     def wants_again(self, job: Job, outcome: Outcome) -> bool:
@@ -34,8 +34,8 @@ class Relocation:
             if job.number in self._again:
                 return False
             self._again.add(job.number)
-            if failure.region:
-                return self._learn(job.bucket, failure.region)
-            if job.bucket not in self._found:
-                self._found[job.bucket] = self._learn(job.bucket, "")
+            # The redirect of a HEAD names no region if the GET that would explain it went to the right one already,
+            # because another job had learned it meanwhile.
+            if failure.region or job.bucket not in self._found:
+                self._found[job.bucket] = self._learn(job.bucket, failure.region)
             return self._found[job.bucket]
