@@ -106,7 +106,11 @@ COPIED = {"CopySource": {"Key": UGLY, "VersionId": "v.1"}, "CopySourceIfMatch": 
 
 # Operation -> how our wire is asked for it, and boto3's method with the arguments that mean the same.
 CALLS = {
-    "HeadObject": (lambda ours, b: ours.head(b, UGLY, "v/+"), "head_object", {**OBJECT, "VersionId": "v/+"}),
+    "HeadObject": (
+        lambda ours, b: ours.head(b, UGLY, "v/+", checksums=True),
+        "head_object",
+        {**OBJECT, "VersionId": "v/+", "ChecksumMode": "ENABLED"},
+    ),
     "HeadBucket": (lambda ours, b: ours.head_bucket(b), "head_bucket", {}),
     "GetObject": (
         lambda ours, b: ours.get(b, UGLY, "/dev/null", if_match='"e"'),
@@ -122,6 +126,11 @@ CALLS = {
         lambda ours, b: ours.copy(b, UGLY, [b, UGLY, "v.1"], HEADERS, True, '"e"', ABSENT),
         "copy_object",
         {**OBJECT, **STORED, **COPIED, "MetadataDirective": "REPLACE", "IfNoneMatch": "*"},
+    ),
+    "GetObjectTagging": (
+        lambda ours, b: ours.get_tags(b, UGLY, "v/+"),
+        "get_object_tagging",
+        {**OBJECT, "VersionId": "v/+"},
     ),
     "UploadPartCopy": (
         lambda ours, b: ours.copy_part(b, UGLY, "id/+=", 3, [b, UGLY, "v.1"], "bytes=0-9", '"e"'),

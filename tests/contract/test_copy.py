@@ -339,3 +339,15 @@ def test_extra_args_replace_those_of_the_source(s3, stored, size):
         told = stored.client.get_object_tagging(Bucket=stored.bucket, Key=stored.prefix + key)["TagSet"]
         assert told == [{"Key": "team", "Value": "data"}]
         assert digest(stored.blob(key)) == digest(noise(size))
+
+
+@pytest.mark.needs("tags", "tag-count")
+def test_tags_are_kept(s3, stored, size):
+    tags = {"team": "data/more=1", "level": "a b"}
+    s3.put("a", noise(size), extra_args={"Tagging": tags})
+    s3.copy("a", "b")
+    s3.copy("a", "c", overwrite=False, metadata={"n": 1})
+    for key in ("b", "c"):
+        told = stored.client.get_object_tagging(Bucket=stored.bucket, Key=stored.prefix + key)["TagSet"]
+        assert {one["Key"]: one["Value"] for one in told} == tags
+        assert digest(stored.blob(key)) == digest(noise(size))

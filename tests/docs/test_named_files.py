@@ -10,7 +10,7 @@ PAGES = ("CONTRIBUTING.md", "docs/architecture.md", "docs/security.md")
 PATH = re.compile(r"(?<![\w/.])((?:[\w.]+/)+[\w.]*|\w+\.py|\w+\.md)(?:::\w+)?")
 MADE_UP = re.compile(r"/X\.py|test_X\.py|PAGE\.md")  # stand for any name
 # Files that the examples of CONTRIBUTING.md make.
-EXAMPLES = {"cli/exists.py", "tests/cli/test_exists.py", "wire/tagging.py", "tests/wire/test_tagging.py"}
+EXAMPLES = {"cli/exists.py", "tests/cli/test_exists.py"}
 # What tools make, and what is in Metaflow's store.
 NOT_FILES = ("site/", ".venv", "dist/", "s3://", "wire/X")
 

@@ -330,6 +330,18 @@ def abort_uploads(world: World) -> Iterator[None]:
         assert world.stored.open_uploads() == []
 
 
+@case("GetObjectTagging")
+def copy_tags(world: World) -> Iterator[None]:
+    world.stored.put("a", LARGE, Tagging="team=data")
+    yield
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(copies, "COPY_STEP", PART_SIZE)
+        world.s3.copy("a", "b")
+    assert world.stored.blob("b") == LARGE
+    told = world.stored.client.get_object_tagging(Bucket=world.stored.bucket, Key=f"{world.stored.prefix}b")
+    assert told["TagSet"] == [{"Key": "team", "Value": "data"}]
+
+
 @case("ListObjectVersions")
 def list_versions(world: World) -> Iterator[None]:
     world.stored.put("a", SMALL)

@@ -38,6 +38,7 @@ EVERY_FAULT = {
     "put_large_complete",
     "copy_if_absent",
     "copy_large",
+    "copy_tags",
 }
 # Faults that every row meets, one of each kind: no response, half of one, a wrong one, a request to come back later,
 # a refusal, an error that looks like success, and a response that is lost after the work was done.
@@ -78,11 +79,11 @@ COLUMNS = {
     ),
     # Once: the next try is signed for the server's time. A HEAD has no body that could hold the code.
     "403 RequestTimeTooSkewed": Column(faults.skewed, never=HEADS),
-    # Who may store and not look is no error: If-None-Match decides alone.
+    # Who may store and not look is no error: If-None-Match decides alone. Nor is who may not read tags: S3 copies them.
     "403": Column(
         faults.error(403, "AccessDenied"),
         raises=MetaflowS3AccessDenied,
-        raises_for=frozenset(row.name for row in CASES) - {"put_if_absent_head"},
+        raises_for=frozenset(row.name for row in CASES) - {"put_if_absent_head", "copy_tags"},
     ),
 }
 # A single range has no checksum: what is wrong in it and does not show is TLS's to see. See docs/security.md.

@@ -48,6 +48,7 @@ RESULTS = {
     "copy": str,
     "copy_part": dict[str, str],
     "list_versions": VersionsPage,
+    "get_tags": dict[str, str],
 }
 JOBS = {number: Job(number, operation, "bucket", "key") for number, operation in enumerate(RESULTS)}
 TOKENS = [

@@ -5,7 +5,7 @@ import itertools
 import pytest
 from plans.carrying_out import carry_out, missing
 
-from metaflow_extensions.fasts3.plans.copies import Copies, Copy
+from metaflow_extensions.fasts3.plans.copies import TAGGING, Copies, Copy
 from metaflow_extensions.fasts3.plans.jobs import Outcome
 from metaflow_extensions.fasts3.plans.pieces import MOST_PART
 from metaflow_extensions.fasts3.plans.plan import JobFailed
@@ -237,20 +237,99 @@ def test_a_source_that_must_have_an_etag(size):
     assert etag in failed.value.failure.message
 
 
-def test_tags_are_copied_with_one_request():
-    """Parts have none, so an object with tags is copied at once, as long as S3 does that."""
-    stored = PutHeaders(others={TAG_COUNT: "2"})
+TAGS = {"team": "data & more", "ü": ""}
+ENCODED = "team=data+%26+more&%C3%BC="
+DENIED = Failure(Code.ACCESS_DENIED, "", "AccessDenied", 403)
+
+
+def with_tags(size=35, **given):
+    """A store with a tagged object, and the plan that copies it."""
     store = Store()
-    store.write("b", "k", body(35), stored)
-    jobs = carry_out(Copies([of("k", "new")], STEP), store)
+    store.write("b", "k", body(size), PutHeaders(others={TAG_COUNT: "2"}))
+    return store, Copies([of("k", "new", **given)], STEP)
+
+
+def test_tags_are_copied_by_s3_or_with_the_parts():
+    store, plan = with_tags(STEP)
+    jobs = carry_out(plan, store)
     assert [job.operation for job in jobs] == ["head", "copy"]
     assert TAG_COUNT not in jobs[1].arguments["headers"].others
 
+    store, plan = with_tags()
+    jobs = carry_out(plan, lambda job: TAGS if job.operation == "get_tags" else store(job))
+    assert [job.operation for job in jobs[:3]] == ["head", "get_tags", "create_upload"]
+    assert jobs[1].url == "s3://b/k"
+    assert store.objects["c", "new"][1].others == {TAGGING: ENCODED}
+
+
+def test_tags_of_a_version_and_of_a_condition():
+    store, _ = with_tags()
+    plan = Copies([Copy(Source("b", "k", "v1"), "c", "new", condition=ABSENT, mark="mine")], STEP)
+    jobs = carry_out(plan, lambda job: TAGS if job.operation == "get_tags" else store(job))
+    [read] = [job for job in jobs if job.operation == "get_tags"]
+    assert read.arguments == {"version_id": "v1"}
+    assert store.objects["c", "new"][1].others == {TAGGING: ENCODED}
+
+
+def test_tags_that_are_given_are_not_read():
+    store, plan = with_tags(headers=PutHeaders(others={TAGGING: "a=b"}))
+    assert "get_tags" not in {job.operation for job in carry_out(plan, store)}
+    assert store.objects["c", "new"][1].others == {TAGGING: "a=b"}
+
+
+@pytest.mark.parametrize("refused", ["get_tags", "create_upload"])
+def test_s3_copies_tags_that_this_identity_may_not_read_or_store(refused):
+    store, plan = with_tags()
+
+    def answer(job):
+        return DENIED if job.operation == refused else TAGS if job.operation == "get_tags" else store(job)
+
+    jobs = carry_out(plan, answer)
+    assert jobs[-1].operation == "copy"
+    assert TAGGING not in jobs[-1].arguments["headers"].others
+    assert plan.stored == [True]
+
+
+@pytest.mark.parametrize("refused", ["get_tags", "create_upload"])
+def test_an_object_that_is_too_large_for_that_loses_its_tags_with_a_warning(refused, caplog):
     plan = Copies([of("k", "new")], MOST_PART)
-    [look] = plan.start()
-    huge = ObjectInfo(MOST_PART + 1, '"e"', None, {}, 0, None, None, {TAG_COUNT: "2"})
-    [create] = plan.receive(look, Outcome(look.number, huge))
-    assert create.operation == "create_upload"
+    [job] = plan.start()
+    replies = {
+        "head": ObjectInfo(MOST_PART + 1, '"e"', None, {}, 0, None, None, {TAG_COUNT: "2"}),
+        "get_tags": TAGS,
+    }
+    seen = []
+    while job.operation != "create_upload" or (refused == "create_upload" and seen.count("create_upload") == 0):
+        denied = job.operation == refused
+        seen.append(job.operation)
+        outcome = Outcome(job.number, None if denied else replies[job.operation], DENIED if denied else None)
+        [job] = plan.receive(job, outcome)
+    assert job.arguments["headers"].others == {}
+    assert "the tags of s3://b/k are not copied" in caplog.text
+    with pytest.raises(JobFailed):  # without tags, a refusal is one of the copy
+        plan.receive(job, Outcome(job.number, None, DENIED))
+
+
+def test_tags_that_can_t_be_read_for_another_reason_are_a_failure():
+    store, plan = with_tags()
+    busy = Failure(Code.BUSY, "", "SlowDown", 503)
+    with pytest.raises(JobFailed) as failed:
+        carry_out(plan, lambda job: busy if job.operation == "get_tags" else store(job))
+    assert (failed.value.job.operation, failed.value.job.url) == ("get_tags", "s3://b/k")
+
+
+def test_copies_in_parts_keep_the_kind_of_checksum():
+    kept = {"x-amz-checksum-algorithm": "CRC32", "x-amz-checksum-type": "FULL_OBJECT"}
+    store = Store()
+    store.write("b", "k", body(35), PutHeaders(others=kept))
+    store.write("b", "small", body(5), PutHeaders(others=kept))
+    plan = Copies([of("k", "new"), of("small", "other", mark="replaces")], STEP, keeps_checksums=True)
+    jobs = carry_out(plan, store)
+    assert [job.arguments for job in jobs if job.operation == "head"] == [{"checksums": True}] * 2
+    [create] = [job for job in jobs if job.operation == "create_upload"]
+    assert create.arguments["headers"].others == kept
+    [copy] = [job for job in jobs if job.operation == "copy"]
+    assert copy.arguments["headers"].others == {}  # S3 keeps it
 
 
 def test_what_is_open_is_aborted_after_a_failure():

@@ -56,7 +56,11 @@ class Asked(NamedTuple):
             return by_method[self.method]
         by_query = {
             "POST": {"uploads": "CreateMultipartUpload", "delete": "DeleteObjects"},
-            "GET": {"uploads": "ListMultipartUploads", "versions": "ListObjectVersions"},
+            "GET": {
+                "uploads": "ListMultipartUploads",
+                "versions": "ListObjectVersions",
+                "tagging": "GetObjectTagging",
+            },
         }
         named = [name for text, name in by_query.get(self.method, {}).items() if text in query]
         if named:

@@ -68,6 +68,7 @@ LACKS: dict[str, dict[str, str]] = {
         "public-buckets": "has no bucket policies",
         "unsigned-requests-are-denied": "400",
         "tags": "",
+        "tag-count": "",
         "checksum-on-put": "",
         "checksum-verification": "",
         "default-content-type": "application/octet-stream",

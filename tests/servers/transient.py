@@ -7,7 +7,8 @@ from servers.faulty import Asked, Exchange, Fault
 
 GETS = frozenset({"GetObject"})
 LATE = frozenset({"CompleteMultipartUpload", "CopyObject", "UploadPartCopy", "DeleteObjects"})  # 200 comes first
-DOCUMENTS = LATE | {"ListObjectsV2", "ListObjectVersions", "ListMultipartUploads", "CreateMultipartUpload"}
+LISTS = frozenset({"ListObjectsV2", "ListObjectVersions", "ListMultipartUploads"})
+DOCUMENTS = LATE | LISTS | {"GetObjectTagging", "CreateMultipartUpload"}
 HEADS = frozenset({"HeadObject"})
 
 

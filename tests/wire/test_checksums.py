@@ -239,3 +239,20 @@ def test_what_can_t_be_computed_here_does_not_hide_what_can(no_awscrt, best):
 @pytest.mark.parametrize("best", [CRC32C, CRC64])
 def test_what_awscrt_computes_is_verified(awscrt, best):
     assert full_object_checksum(dict([best, SHA1])) == Checksum(best[0].rpartition("-")[2], best[1])
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "kind", "expected"),
+    [
+        (None, None, {}),
+        ("crc32", "FULL_OBJECT", {"algorithm": "CRC32", "type": "FULL_OBJECT"}),
+        ("crc32", "COMPOSITE", {"algorithm": "CRC32"}),
+        ("crc32c", None, {"algorithm": "CRC32C"}),
+        ("crc64nvme", "FULL_OBJECT", {"algorithm": "CRC64NVME", "type": "FULL_OBJECT"}),
+        ("sha256", "FULL_OBJECT", {"algorithm": "SHA256"}),
+    ],
+)
+def test_what_a_copy_in_parts_keeps_of_a_checksum(algorithm, kind, expected):
+    headers = {"etag": '"e"', **({f"x-amz-checksum-{algorithm}": "AAAA=="} if algorithm else {})}
+    headers.update({"x-amz-checksum-type": kind} if kind else {})
+    assert checksums.kept(headers) == {f"x-amz-checksum-{name}": value for name, value in expected.items()}

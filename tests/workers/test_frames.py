@@ -281,6 +281,7 @@ RESULTS = {
     "put": text,
     "copy": text,
     "copy_part": texts,
+    "get_tags": texts,
     "list_versions": st.builds(
         VersionsPage,
         st.lists(

@@ -69,9 +69,9 @@ class CopyMethods(Client):
         """
         Copy a single object within S3. S3 transfers the bytes; the client receives none.
 
-        The copy keeps content type, user metadata, encryption, Cache-Control, Content-Disposition, Content-Encoding,
-        Content-Language and Expires of its source, and the tags of objects of up to 5 GiB. It has the storage class
-        STANDARD, and the default ACL. Objects above 128 MiB are copied in parallel parts.
+        The copy keeps content type, user metadata, tags, encryption, Cache-Control, Content-Disposition,
+        Content-Encoding, Content-Language and Expires of its source. It has the storage class STANDARD, the default
+        ACL, and no object lock. Objects above 128 MiB are copied in parallel parts.
 
         Parameters
         ----------
@@ -251,9 +251,9 @@ MetaflowS3URLException, MetaflowS3Exception
             Copy(one.source, *split_object_url(url), one.etag, given, condition, mark, one.size)
             for url, one in chosen.items()
         ]
-        implied = AMAZON_S3_ENCRYPTION if is_aws(self._executor.client().endpoint_url) else None
+        on_aws = is_aws(self._executor.client().endpoint_url)
         step = max(self._executor.settings().part_size, copies.COPY_STEP)
-        plan = Copies(wanted, step, refusals, implied)
+        plan = Copies(wanted, step, refusals, AMAZON_S3_ENCRYPTION if on_aws else None, keeps_checksums=on_aws)
         self._executor.run(plan, place)
         return {url: one for (url, one), is_stored in zip(chosen.items(), plan.stored) if is_stored}
 

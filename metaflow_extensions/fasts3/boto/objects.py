@@ -16,14 +16,13 @@ from metaflow_extensions.fasts3.wire.bandwidth import Allowance
 from metaflow_extensions.fasts3.wire.checksums import Checksum, full_object_checksum
 from metaflow_extensions.fasts3.wire.failures import TransferError, broken, malformed
 from metaflow_extensions.fasts3.wire.not_s3 import check_bucket, check_object, stored_etag
+from metaflow_extensions.fasts3.wire.objects import others_of
 from metaflow_extensions.fasts3.wire.operations import OPERATIONS
 from metaflow_extensions.fasts3.wire.ranges import length_in, most_of, span
 from metaflow_extensions.fasts3.wire.redirects import region_in
 from metaflow_extensions.fasts3.wire.s3_errors import explanation, failure_of_bucket
 from metaflow_extensions.fasts3.wire.sinks import Sink
 from metaflow_extensions.fasts3.wire.transfers import (
-    KEPT,
-    TAG_COUNT,
     UNKNOWN_LENGTH,
     Begun,
     GetResponse,
@@ -41,12 +40,14 @@ class ObjectTransfers:
     _sends_checksums: bool
     _only_md5: set[str]
 
-    def head(self, bucket: str, key: str, version_id: Optional[str] = None) -> ObjectInfo:
+    def head(self, bucket: str, key: str, version_id: Optional[str] = None, checksums: bool = False) -> ObjectInfo:
         def read(call: Call) -> ObjectInfo:
             call.check(check_object)
-            return _info(call.response, _length(call.response))._replace(others=_others(call.response))
+            headers = call.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+            return _info(call.response, _length(call.response))._replace(others=others_of(headers, checksums))
 
-        return self._head("HeadObject", read, Bucket=bucket, Key=key, **version_argument(version_id))
+        given = {**version_argument(version_id), **({"ChecksumMode": "ENABLED"} if checksums else {})}
+        return self._head("HeadObject", read, Bucket=bucket, Key=key, **given)
 
     def head_bucket(self, bucket: str, key: str = "") -> None:
         try:
@@ -104,6 +105,7 @@ class ObjectTransfers:
         begun: Optional[Begun] = None,
         allowance: Optional[Allowance] = None,
         version_id: Optional[str] = None,
+        into: Optional[memoryview] = None,
     ) -> GetResponse:
         # Without `ways` and `begun`: the response ends at the limit.
         conditions = {"Range": byte_range, "IfMatch": if_match}
@@ -118,7 +120,7 @@ class ObjectTransfers:
             # only, with which some servers send the checksum of the whole object.
             with (
                 response["Body"] if byte_range else closing(response["Body"]) as body,
-                Sink(path, position, keep) as sink,
+                Sink(path, position, keep, into) as sink,
             ):
                 received, number = copy(body, sink, most, allowance)
                 # At the end of the body, botocore verifies the length and, if there is one, the checksum.
@@ -164,6 +166,12 @@ class ObjectTransfers:
             response = call.response = self._client.put_object(Bucket=bucket, Key=key, Body=stream, **given)
             call.check(stored_etag)
             return str(response.get("ETag") or "")
+
+    def get_tags(self, bucket: str, key: str, version_id: Optional[str] = None) -> dict[str, str]:
+        with translated() as call:
+            given = version_argument(version_id)
+            response = call.response = self._client.get_object_tagging(Bucket=bucket, Key=key, **given)
+            return {row["Key"]: row["Value"] for row in response.get("TagSet", ())}
 
     def delete(self, bucket: str, key: str, version_id: Optional[str] = None, if_match: Optional[str] = None) -> None:
         with translated():
@@ -217,9 +225,3 @@ def _info(response: dict[str, Any], size: Optional[int]) -> ObjectInfo:
         encryption=response.get("ServerSideEncryption"),
         version_id=response.get("VersionId"),
     )
-
-
-def _others(response: dict[str, Any]) -> dict[str, str]:
-    """The other stored headers of an object."""
-    headers = response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
-    return {name: headers[name] for name in (*KEPT, TAG_COUNT) if name in headers}

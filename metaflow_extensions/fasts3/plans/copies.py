@@ -7,6 +7,7 @@ must still have when it is copied; and what is stored with it, which parts and r
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Optional
+from urllib.parse import urlencode
 
 from metaflow_extensions.fasts3.plans.jobs import Job, Outcome, of_version
 from metaflow_extensions.fasts3.plans.pieces import MAX_OBJECT, MOST_PART, Piece
@@ -15,13 +16,16 @@ from metaflow_extensions.fasts3.plans.refusals import Refusals
 from metaflow_extensions.fasts3.plans.tally import Tally
 from metaflow_extensions.fasts3.plans.upload import Upload
 from metaflow_extensions.fasts3.plans.uploads import RESTARTS, Uploads
+from metaflow_extensions.fasts3.wire.checksums import HEADER
 from metaflow_extensions.fasts3.wire.conditions import MARK, same_etag, stale, strong
 from metaflow_extensions.fasts3.wire.copies import Source
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
 from metaflow_extensions.fasts3.wire.log import log
-from metaflow_extensions.fasts3.wire.transfers import KMS_KEY, TAG_COUNT, ObjectInfo, PutHeaders
+from metaflow_extensions.fasts3.wire.transfers import KEPT, KMS_KEY, TAG_COUNT, ObjectInfo, PutHeaders
 
 TAGGING = "x-amz-tagging"
+# Failures of requests about tags that do not fail a copy: a missing permission, a server without tags.
+_NO_TAGS = (Code.ACCESS_DENIED, Code.NOT_IMPLEMENTED)
 
 # Bytes. S3 copies up to 5 GiB with one request, at about 100 MB/s; parts are copied in parallel.
 COPY_STEP = 128 * 2**20
@@ -45,7 +49,8 @@ class _SourceHead(NamedTuple):
 
     etag: str
     replace: bool  # the headers of the copy replace those of the source
-    has_tags: bool
+    has_tags: bool  # that the copy should have
+    checksums: dict[str, str]  # `checksums.kept`; empty if they are not kept
 
 
 class Copies(Uploads):
@@ -61,6 +66,9 @@ class Copies(Uploads):
     implied : str, optional
         The encryption that all objects of this server have at least. It is not requested for copies of objects that
         have it, because the default of the copy's bucket may be stronger.
+    keeps_checksums : bool
+        Whether copies in parts keep the checksum algorithm of their sources. The server has to return the checksums of
+        copied parts; MinIO, for example, does not, and then refuses to combine them.
     """
 
     def __init__(
@@ -69,13 +77,16 @@ class Copies(Uploads):
         step: int = COPY_STEP,
         refusals: Optional[Refusals] = None,
         implied: Optional[str] = None,
+        keeps_checksums: bool = False,
     ) -> None:
         self._wanted = wanted
         self._targets = [Upload(one.bucket, one.key, one.size, condition=one.condition) for one in wanted]
         super().__init__(self._targets, step, refusals=refusals)
         self._implied = implied
+        self._keeps_checksums = keeps_checksums
         self._source_heads: set[int] = set()  # job numbers of HEADs of sources
         self._sources: dict[int, _SourceHead] = {}  # by index
+        self._with_tags: set[int] = set()  # copies that are created with the tags of their source
         self._refused_copies: set[int] = set()  # by index, until the target or the source shows why
         self._changes: Counter[int] = Counter()  # how often a source changed during its copy
         self._unsized = len(wanted)  # copies whose sources have not been seen
@@ -86,12 +97,20 @@ class Copies(Uploads):
 
     def _source_head(self, index: int) -> Job:
         """Return the HEAD of a source."""
-        bucket, key, version_id = self._wanted[index].source
-        job = self._job(index, "head", **of_version(version_id))._replace(bucket=bucket, key=key)
+        arguments = {"checksums": True} if self._keeps_checksums else {}
+        job = self._of_source(index, "head", **arguments)
         self._source_heads.add(job.number)
         return job
 
+    def _of_source(self, index: int, operation: str, **arguments: Any) -> Job:
+        """Return a job that reads something of a source."""
+        bucket, key, version_id = self._wanted[index].source
+        job = self._job(index, operation, **arguments, **of_version(version_id))
+        return job._replace(bucket=bucket, key=key)
+
     def _received(self, index: int, job: Job, outcome: Outcome) -> Iterable[Job]:
+        if job.operation == "get_tags":
+            return [self._tagged(index, job, outcome)]
         if job.number not in self._source_heads:
             return super()._received(index, job, outcome)
         self._source_heads.remove(job.number)
@@ -114,7 +133,10 @@ class Copies(Uploads):
         given = copy.headers
         replace = bool(given.content_type or given.metadata is not None or given.others or copy.mark)
         self._targets[index] = target._replace(size=info.size, headers=headers)
-        self._sources[index] = _SourceHead(info.etag, replace, TAG_COUNT in info.others)
+        has_tags = TAG_COUNT in info.others and TAGGING not in (given.others or {})
+        checksums = {name: value for name, value in info.others.items() if name.startswith(HEADER)}
+        self._sources[index] = _SourceHead(info.etag, replace, has_tags, checksums)
+        self._with_tags.discard(index)
         self._expect(info.size - target.size)
 
     def _headers(self, copy: Copy, info: ObjectInfo) -> PutHeaders:
@@ -124,7 +146,7 @@ class Copies(Uploads):
         metadata.pop(MARK, None)  # of the upload that stored the source
         if copy.mark:
             metadata[MARK] = copy.mark
-        others = {name: value for name, value in info.others.items() if name != TAG_COUNT}
+        others = {name: info.others[name] for name in KEPT if name in info.others}
         encryption = given.encryption or info.encryption
         if given.encryption or encryption == self._implied:
             others.pop(KMS_KEY, None)
@@ -142,12 +164,39 @@ class Copies(Uploads):
         return self._step
 
     def _begin(self, index: int) -> Job:
-        # Parts have no tags. S3 copies tags with CopyObject, which is slower for large objects.
-        if self._sources[index].has_tags:
-            if self._targets[index].size <= MOST_PART:
-                return self._store(index)
-            log.warning("S3: the tags of %s are not copied: it is larger than 5 GiB", _url(self._wanted[index].source))
+        # CopyObject copies the tags itself. Parts have none.
+        if self._sources[index].has_tags and self._targets[index].size > self._step:
+            return self._of_source(index, "get_tags")
         return super()._begin(index)
+
+    def _tagged(self, index: int, job: Job, outcome: Outcome) -> Job:
+        """Handle the tags of a source, which its copy in parts should have."""
+        if outcome.failure:
+            if outcome.failure.code not in _NO_TAGS:
+                raise JobFailed(job, outcome.failure)
+            return self._without_tags(index)
+        self._set_tags(index, outcome.result)
+        self._with_tags.add(index)
+        return super()._begin(index)
+
+    def _without_tags(self, index: int) -> Job:
+        """Return the job that copies an object whose tags may not be read or stored."""
+        self._set_tags(index, {})
+        if self._targets[index].size <= MOST_PART:
+            return self._store(index)  # S3 copies them, or refuses
+        log.warning(
+            "S3: the tags of %s are not copied: this identity may not read or store them",
+            _url(self._wanted[index].source),
+        )
+        return super()._begin(index)
+
+    def _set_tags(self, index: int, tags: dict[str, str]) -> None:
+        target = self._targets[index]
+        others = {name: value for name, value in (target.headers.others or {}).items() if name != TAGGING}
+        if tags:
+            others[TAGGING] = urlencode(tags)
+        self._targets[index] = target._replace(headers=target.headers._replace(others=others))
+        self._sources[index] = self._sources[index]._replace(has_tags=False)
 
     def _store(self, index: int) -> Job:
         headers = self._targets[index].headers
@@ -160,7 +209,9 @@ class Copies(Uploads):
 
     def _create(self, index: int) -> Job:
         job = super()._create(index)
-        return job._replace(arguments={**job.arguments, "checksums": False})
+        headers = self._targets[index].headers
+        headers = headers._replace(others={**(headers.others or {}), **self._sources[index].checksums})
+        return job._replace(arguments={"headers": headers, "checksums": False})
 
     def _bytes_of(self, job: Job) -> int:
         first, last = job.arguments["byte_range"].partition("=")[2].split("-")
@@ -188,6 +239,9 @@ class Copies(Uploads):
 
     def _failed(self, index: int, job: Job, outcome: Outcome) -> Iterable[Job]:
         assert outcome.failure is not None  # noqa: S101  # for the type checker
+        if job.operation == "create_upload" and index in self._with_tags and outcome.failure.code in _NO_TAGS:
+            self._with_tags.remove(index)
+            return [self._without_tags(index)]
         of_source = "source" in job.arguments and "condition" not in job.arguments
         if not (of_source and outcome.failure.code is Code.PRECONDITION) or self._was_restarted(index, job):
             return super()._failed(index, job, outcome)

@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any, Callable, NamedTuple, Optional, Protocol
 
 HEADER = "x-amz-checksum-"  # followed by the algorithm
+_ALGORITHM, _TYPE = f"{HEADER}algorithm", f"{HEADER}type"
 # What a response may carry, the cheapest to compute first.
 ALGORITHMS = ("crc32", "crc32c", "crc64nvme", "sha256", "sha1")
 _HEADERS = tuple((algorithm, HEADER + algorithm) for algorithm in ALGORITHMS)
@@ -81,6 +82,22 @@ def start(algorithm: str) -> Optional[Running]:
     return function and _Crc(function, 8 if algorithm == "crc64nvme" else 4)
 
 
+def kept(headers: "dict[str, str]") -> "dict[str, str]":
+    """Return the headers with which CreateMultipartUpload computes checksums as those of an object are.
+
+    Parameters
+    ----------
+    headers : dict of str to str
+        Of a response about the object.
+    """
+    algorithm = next((algorithm for algorithm, header in _HEADERS if header in headers), None)
+    if algorithm is None:
+        return {}
+    # Multipart uploads have composite SHAs only.
+    whole = algorithm.startswith("crc") and headers.get(_TYPE) == "FULL_OBJECT"
+    return {_ALGORITHM: algorithm.upper(), **({_TYPE: "FULL_OBJECT"} if whole else {})}
+
+
 class Checksum(NamedTuple):
     """A checksum of the whole object, from a response."""
 
@@ -94,7 +111,7 @@ def full_object_checksum(headers: "dict[str, str]") -> Optional[Checksum]:
     COMPOSITE checksums (of a multipart upload's part checksums, with a suffix `-` and the number of parts) are ignored:
     they can't be compared without the part sizes.
     """
-    if headers.get("x-amz-checksum-type", "FULL_OBJECT") != "FULL_OBJECT":
+    if headers.get(_TYPE, "FULL_OBJECT") != "FULL_OBJECT":
         return None
     for algorithm, header in _HEADERS:
         value = headers.get(header)

@@ -4,7 +4,7 @@ import threading
 from typing import Optional
 
 from metaflow_extensions.fasts3.wire.bandwidth import Allowance
-from metaflow_extensions.fasts3.wire.checksums import Checksum, full_object_checksum, start
+from metaflow_extensions.fasts3.wire.checksums import Checksum, full_object_checksum, kept, start
 from metaflow_extensions.fasts3.wire.conditions import condition_headers
 from metaflow_extensions.fasts3.wire.connection_errors import ConnectionLost
 from metaflow_extensions.fasts3.wire.dates import http_timestamp
@@ -29,7 +29,7 @@ from metaflow_extensions.fasts3.wire.transfers import (
 
 SCRATCH = 2**20  # bytes; buffer for large bodies
 EXPECT_ABOVE = 64 * 1024  # bytes; larger conditional uploads use "Expect: 100-continue"
-_OTHERS = (*KEPT, TAG_COUNT)
+CHECKSUM_MODE = "x-amz-checksum-mode"  # of requests: respond with the checksums of the object
 
 
 class ObjectTransfers:
@@ -37,13 +37,15 @@ class ObjectTransfers:
 
     _exchange: Exchange
 
-    async def head(self, bucket: str, key: str, version_id: Optional[str] = None) -> ObjectInfo:
-        with await self._exchange.ask("HeadObject", bucket, key, _version(version_id)) as response:
+    async def head(
+        self, bucket: str, key: str, version_id: Optional[str] = None, checksums: bool = False
+    ) -> ObjectInfo:
+        given = {CHECKSUM_MODE: "ENABLED"} if checksums else None
+        with await self._exchange.ask("HeadObject", bucket, key, version_query(version_id), given) as response:
             response.finish()
             headers = response.head.headers
             check_object(headers)
-            others = {name: headers[name] for name in _OTHERS if name in headers}
-            return _info(response.head, _length(response.head))._replace(others=others)
+            return _info(response.head, _length(response.head))._replace(others=others_of(headers, checksums))
 
     async def get(
         self,
@@ -60,16 +62,17 @@ class ObjectTransfers:
         begun: Optional[Begun] = None,
         allowance: Optional[Allowance] = None,
         version_id: Optional[str] = None,
+        into: Optional[memoryview] = None,
     ) -> GetResponse:
         template = self._exchange.template("GetObject", bucket)
         headers: dict[str, str] = {}
         if byte_range:
             headers["range"] = byte_range
         elif template.verify:
-            headers["x-amz-checksum-mode"] = "ENABLED"
+            headers[CHECKSUM_MODE] = "ENABLED"
         if if_match:
             headers["if-match"] = if_match
-        query = _version(version_id)
+        query = version_query(version_id)
         with await self._exchange.ask("GetObject", bucket, key, query, headers, template=template) as response:
             check_object(response.head.headers)
             if response.head.status == 204:
@@ -81,7 +84,7 @@ class ObjectTransfers:
                 None if byte_range else full_object_checksum(response.head.headers), crc, most in (None, length)
             )
             shared = False
-            with Sink(path, position, keep) as sink:
+            with Sink(path, position, keep, into) as sink:
                 if begun and length is not None and most is not None and most < length:
                     shared = True
                     begun(GetResponse(_info(response.head, total), first, length, most, None, sums.whole_crc))
@@ -118,8 +121,14 @@ class ObjectTransfers:
         self, bucket: str, key: str, version_id: Optional[str] = None, if_match: Optional[str] = None
     ) -> None:
         given = condition_headers(if_match)
-        with await self._exchange.ask("DeleteObject", bucket, key, _version(version_id), given) as response:
+        with await self._exchange.ask("DeleteObject", bucket, key, version_query(version_id), given) as response:
             await response.document()
+
+
+def others_of(headers: "dict[str, str]", checksums: bool) -> "dict[str, str]":
+    """Return `ObjectInfo.others` from the headers of a response to HeadObject."""
+    others = {name: headers[name] for name in (*KEPT, TAG_COUNT) if name in headers}
+    return {**others, **kept(headers)} if checksums else others
 
 
 def stored_headers(headers: PutHeaders) -> "dict[str, str]":
@@ -132,7 +141,8 @@ def stored_headers(headers: PutHeaders) -> "dict[str, str]":
     return {**given, **(headers.others or {})}
 
 
-def _version(version_id: Optional[str]) -> Query:
+def version_query(version_id: Optional[str]) -> Query:
+    """Return the query that names a version."""
     return () if version_id is None else (("versionId", version_id),)
 
 
@@ -197,7 +207,7 @@ async def _copy(
         if allowance and not allowed:
             allowed = await allowance.some(missing)
         try:
-            view = await response.read_some(allowed if allowance else missing, scratch)
+            view = await response.read_some(allowed if allowance else missing, sink.room(scratch))
         except (ConnectionLost, ProtocolError):
             if not shared:
                 raise

@@ -69,6 +69,7 @@ _ROWS = (
     Operation("PutObject", "PUT", "put", str, {**_OBJECT, "Body": b"body"}),
     # Responses about copies: some servers send other roots.
     Operation("CopyObject", "PUT", "copy", str, {**_OBJECT, "CopySource": "source/key"}, roots=_ANY),
+    Operation("GetObjectTagging", "GET", "get_tags", dict, _OBJECT, roots=("Tagging",)),
     Operation("DeleteObject", "DELETE", "delete", type(None), _OBJECT),
     Operation(
         "DeleteObjects",

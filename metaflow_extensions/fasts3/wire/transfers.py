@@ -1,8 +1,8 @@
 """The interface of transfers that every implementation offers, and its types.
 
-All arguments and results are JSON types, except bodies, the allowance and `begun`, so that any method call can be sent
-to a worker unchanged. Every method raises `TransferError`, and nothing else, for failures of S3, the network or the
-file system.
+All arguments and results are JSON types, except bodies, the allowance, `begun` and `into`, so that any method call can
+be sent to a worker unchanged. Every method raises `TransferError`, and nothing else, for failures of S3, the network or
+the file system.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ class ObjectInfo(NamedTuple):
     last_modified: Optional[int]  # Unix timestamp, seconds
     encryption: Optional[str]  # x-amz-server-side-encryption
     version_id: Optional[str] = None  # in a versioned bucket
-    others: dict[str, str] = {}  # noqa: RUF012  # of a HEAD: `KEPT` and `TAG_COUNT`
+    others: dict[str, str] = {}  # noqa: RUF012  # of a HEAD: `KEPT`, `TAG_COUNT`; on request also `checksums.kept`
 
 
 UNKNOWN_LENGTH = -1
@@ -38,7 +38,7 @@ class GetResponse(NamedTuple):
     crc: Optional[int] = None  # CRC-32 of the received bytes, if requested or computed anyway
     whole_crc: Optional[str] = None  # of the whole object, in base64 as S3 sends it
     verified: Optional[str] = None  # algorithm of the checksum that S3 sent for the whole object and that matched
-    body: Optional[bytes] = None  # the received bytes, if they were not written to a file
+    body: Optional[bytes] = None  # the received bytes, if they were not written elsewhere
 
 
 Begun = Callable[[GetResponse], None]
@@ -123,8 +123,14 @@ class UploadsPage(NamedTuple):
 class Transfers(Protocol):
     """One S3 request per method; see https://docs.aws.amazon.com/AmazonS3/latest/API/."""
 
-    def head(self, bucket: str, key: str, version_id: Optional[str] = None) -> ObjectInfo:
-        """HeadObject, of the current version or the given one."""
+    def head(self, bucket: str, key: str, version_id: Optional[str] = None, checksums: bool = False) -> ObjectInfo:
+        """HeadObject, of the current version or the given one.
+
+        Parameters
+        ----------
+        checksums : bool
+            Also return the headers of `checksums.kept`.
+        """
 
     def head_bucket(self, bucket: str, key: str = "") -> None:
         """HeadBucket; raises NO_BUCKET if it does not exist. The key is ignored."""
@@ -144,6 +150,7 @@ class Transfers(Protocol):
         begun: Optional[Begun] = None,
         allowance: Optional[Allowance] = None,
         version_id: Optional[str] = None,
+        into: Optional[memoryview] = None,
     ) -> GetResponse:
         """GetObject into a local file, or into memory.
 
@@ -172,6 +179,8 @@ class Transfers(Protocol):
             Limits the bandwidth of the body, in downloads and uploads.
         version_id : str, optional
             The version; None for the current one.
+        into : memoryview, optional
+            Memory of this process for the bytes, of the length of the range.
         """
 
     def put(
@@ -239,6 +248,9 @@ class Transfers(Protocol):
         if_match: Optional[str] = None,
     ) -> dict[str, str]:
         """UploadPartCopy of a range of an object; returns what `upload_part` returns."""
+
+    def get_tags(self, bucket: str, key: str, version_id: Optional[str] = None) -> dict[str, str]:
+        """GetObjectTagging, of the current version or the given one."""
 
     def delete(self, bucket: str, key: str, version_id: Optional[str] = None, if_match: Optional[str] = None) -> None:
         """DeleteObject, of the current version or the given one.

@@ -11,6 +11,7 @@ from metaflow_extensions.fasts3.wire.listing import BucketTransfers
 from metaflow_extensions.fasts3.wire.multipart import MultipartTransfers
 from metaflow_extensions.fasts3.wire.objects import ObjectTransfers
 from metaflow_extensions.fasts3.wire.open_uploads import OpenUploadTransfers
+from metaflow_extensions.fasts3.wire.tagging import TaggingTransfers
 from metaflow_extensions.fasts3.wire.template import RequestTemplate
 from metaflow_extensions.fasts3.wire.versions import VersionTransfers
 
@@ -19,6 +20,7 @@ class WireTransfers(
     ObjectTransfers,
     MultipartTransfers,
     CopyTransfers,
+    TaggingTransfers,
     OpenUploadTransfers,
     BucketTransfers,
     DeletionTransfers,

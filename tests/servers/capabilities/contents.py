@@ -140,3 +140,11 @@ def _(client: Any, server: S3Server, prefix: str) -> None:
     for key in _stored_both_ways(client, server, prefix, Tagging="team=data&level=a%20b"):
         told = client.get_object_tagging(Bucket=server.bucket, Key=key)["TagSet"]
         assert {one["Key"]: one["Value"] for one in told} == {"team": "data", "level": "a b"}
+
+
+@capability("tag-count")
+def _(client: Any, server: S3Server, prefix: str) -> None:
+    """A response to HEAD has the number of tags."""
+    client.put_object(Bucket=server.bucket, Key=prefix, Body=b"value", Tagging="team=data&level=a%20b")
+    head = client.head_object(Bucket=server.bucket, Key=prefix)
+    assert head["ResponseMetadata"]["HTTPHeaders"]["x-amz-tagging-count"] == "2"
