@@ -4,6 +4,7 @@
 modules imported and a connection open.
 """
 
+import importlib
 import json
 import os
 import sys
@@ -40,6 +41,8 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     library = LIBRARIES[order.library](order.place)
+    if order.verb == "columns":
+        importlib.import_module("pyarrow.parquet")
     with library.read(order.small) as file:
         file.read()
     spent, started = processor_time.of_process_tree(), time.perf_counter()

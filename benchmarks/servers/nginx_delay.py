@@ -5,9 +5,11 @@ from pathlib import Path
 from .nginx import Nginx
 from .place import Place
 
-# The request goes on as it came: the signature covers the host and the path. Bodies are not kept in files.
+# The request goes on as it came: the signature covers the host and the path. Bodies are not kept in files, and pass
+# through buffers that are large enough for the proxy not to be the bottleneck.
 BLOCK = """\
 client_max_body_size 0;
+client_body_buffer_size 256k;
 location / {{
     access_by_lua_block {{ ngx.sleep({seconds}) }}
     proxy_pass {endpoint_url};
@@ -16,6 +18,8 @@ location / {{
     proxy_http_version 1.1;
     proxy_request_buffering off;
     proxy_buffering off;
+    proxy_buffer_size 256k;
+    proxy_buffers 8 256k;
 }}
 """
 
