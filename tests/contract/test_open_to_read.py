@@ -10,6 +10,7 @@ import threading
 import pytest
 from metaflow.datatools.s3 import (
     MetaflowS3Exception,
+    MetaflowS3InvalidObject,
     MetaflowS3NotFound,
     MetaflowS3PreconditionFailed,
     MetaflowS3URLException,
@@ -152,16 +153,40 @@ def test_what_is_missing_is_known_at_once(s3, bare, root):
         ({"encoding": "utf-8"}, "encoding is for text"),
         ({"look_ahead": 0}, "look_ahead is 0"),
         ({"look_ahead": True}, "look_ahead is True"),
+        ({"encryption": "AES256"}, "encryption is for writing"),
+        ({"extra_args": {}}, "extra_args is for writing"),
+        ({"if_match": "*"}, "if_match of 'key' is"),
     ],
 )
 def test_invalid_arguments(s3, arguments, told):
-    with pytest.raises(MetaflowS3Exception, match=told):
+    with pytest.raises((MetaflowS3Exception, MetaflowS3InvalidObject), match=told):
         s3.open("key", **arguments)
 
 
 def test_a_range_is_no_file(s3):
     with pytest.raises(MetaflowS3Exception, match="is a range"):
         s3.open(S3GetObject("key", 5, 10))
+
+
+@pytest.mark.parametrize("data", [b"before", b""], ids=["some bytes", "empty"])
+def test_a_file_that_must_have_an_etag(s3, root, stored, data):
+    stored.put("key", data)
+    etag = s3.info("key").etag
+    with s3.open("key", if_match=etag) as file:
+        assert file.read() == data
+    with s3.open("key", "r", if_match=etag.strip('"')) as file:
+        assert file.read() == data.decode()
+    stored.put("key", b"after" if data else b"more")
+    with pytest.raises(MetaflowS3PreconditionFailed, match="Omit if_match") as raised:
+        s3.open("key", if_match=etag)
+    assert raised.value.url == f"{root}/key"
+    stored.put("key", b"")
+    if data:
+        with pytest.raises(MetaflowS3PreconditionFailed):
+            s3.open("key", if_match=etag)
+    stored.delete("key")
+    with pytest.raises(MetaflowS3NotFound):
+        s3.open("key", if_match=etag)
 
 
 def test_a_file_is_one_version(s3, stored):

@@ -11,7 +11,9 @@ import pytest
 from metaflow.datatools.s3 import (
     MetaflowS3Exception,
     MetaflowS3InvalidObject,
+    MetaflowS3NotFound,
     MetaflowS3ObjectExists,
+    MetaflowS3PreconditionFailed,
     MetaflowS3URLException,
 )
 
@@ -91,6 +93,62 @@ def test_content_type_and_metadata(s3):
         file.write(LARGE)
     info = s3.info("key")
     assert (info.content_type, info.metadata, info.size) == ("a/b", {"rows": 3}, len(LARGE))
+
+
+@pytest.mark.needs("object-headers", "storage-classes")
+@pytest.mark.parametrize("data", [b"small", LARGE], ids=["small", "large"])
+def test_headers(make_s3, root, stored, data):
+    s3 = make_s3(s3root=root, extra_args={"CacheControl": "no-cache", "ContentLanguage": "en"})
+    given = {"CacheControl": "max-age=60", "StorageClass": "STANDARD_IA"}
+    with s3.open("key", "wb", content_type="a/b", extra_args=given) as file:
+        file.write(data)
+    head = stored.head("key")
+    expected = {**given, "ContentLanguage": "en", "ContentType": "a/b"}
+    assert {name: head.get(name) for name in expected} == expected
+
+
+@pytest.mark.needs("sse")
+@pytest.mark.parametrize("data", [b"small", LARGE], ids=["small", "large"])
+def test_encryption(s3, stored, data):
+    with s3.open("key", "wb", encryption="AES256") as file:
+        file.write(data)
+    assert stored.head("key")["ServerSideEncryption"] == "AES256"
+    assert stored.blob("key") == data
+
+
+@pytest.mark.parametrize("mode", ["wb", "w"])
+@pytest.mark.parametrize(
+    "data",
+    [b"small", pytest.param(b"x" * len(LARGE), marks=pytest.mark.needs("conditional-multipart-replacements"))],
+    ids=["small", "large"],
+)
+@pytest.mark.needs("conditional-replacements")
+def test_only_one_version_is_replaced(s3, root, stored, mode, data):
+    written = data if mode == "wb" else data.decode()
+    stored.put("key", b"first")
+    etag = s3.info("key").etag
+    with s3.open("key", mode, if_match=etag) as file:
+        file.write(written)
+    assert stored.blob("key") == data
+
+    stored.put("key", b"of another")
+    # Raised by `close`, or by `write` if the first response arrives while it still writes.
+    with pytest.raises(MetaflowS3PreconditionFailed) as raised, s3.open("key", mode, if_match=etag) as file:
+        file.write(written)
+    assert raised.value.url == f"{root}/key"
+    file = s3.open("key", mode, if_match=s3.info("key").etag)
+    file.write(data[:1] if mode == "wb" else written[:1])
+    stored.put("key", b"meanwhile")
+    with pytest.raises(MetaflowS3PreconditionFailed):
+        file.close()
+    assert stored.blob("key") == b"meanwhile"
+    assert stored.open_uploads() == []
+
+
+def test_a_version_of_a_missing_object_is_not_replaced(s3, stored):
+    with pytest.raises(MetaflowS3NotFound), s3.open("key", "w", if_match='"e"') as file:
+        file.write("value")
+    assert stored.list() == set()
 
 
 @pytest.mark.parametrize("data", [b"small", LARGE], ids=["small", "large"])
@@ -200,6 +258,7 @@ def test_a_missing_bucket(bare):
         ({"mode": "ab"}, "S3 can't append"),
         ({"mode": "rb", "content_type": "a/b"}, "content_type is for writing"),
         ({"mode": "wb", "newline": ""}, "newline is for text"),
+        ({"mode": "x", "if_match": "e"}, "if_match replaces an object that exists"),
     ],
 )
 def test_invalid_arguments(s3, arguments, told):
@@ -208,8 +267,9 @@ def test_invalid_arguments(s3, arguments, told):
 
 
 def test_invalid_metadata_and_keys(s3, bare):
-    with pytest.raises(MetaflowS3InvalidObject):
-        s3.open("key", "wb", metadata={"a": object()})
+    for wrong in ({"metadata": {"a": object()}}, {"extra_args": {"Storage": "x"}}, {"if_match": ""}):
+        with pytest.raises(MetaflowS3InvalidObject):
+            s3.open("key", "wb", **wrong)
     with pytest.raises(MetaflowS3URLException):
         bare.open("key", "wb")
     with pytest.raises(MetaflowS3URLException):

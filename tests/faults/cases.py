@@ -416,9 +416,9 @@ def open_to_read_on(world: World) -> Iterator[None]:
         assert b"".join(iter(lambda: file.read(100_000), b"")) == LARGE
 
 
-def _open_to_write(world: World, blob: bytes, mode: str = "wb") -> Iterator[None]:
+def _open_to_write(world: World, blob: bytes, mode: str = "wb", **given: str) -> Iterator[None]:
     yield
-    with world.s3.open("a", mode) as file:
+    with world.s3.open("a", mode, **given) as file:
         for start in range(0, len(blob), 1_000_000):
             file.write(blob[start : start + 1_000_000])
     assert world.stored.blob("a") == blob
@@ -452,3 +452,18 @@ def open_to_create(world: World) -> Iterator[None]:
 @case("CompleteMultipartUpload")
 def open_to_create_large(world: World) -> Iterator[None]:
     yield from _open_to_write(world, LARGE, "xb")
+
+
+def _open_to_replace(world: World, blob: bytes) -> Iterator[None]:
+    world.stored.put("a", b"before")
+    yield from _open_to_write(world, blob, if_match=world.stored.head("a")["ETag"])
+
+
+@case("PutObject")
+def open_to_replace(world: World) -> Iterator[None]:
+    yield from _open_to_replace(world, SMALL)
+
+
+@case("CompleteMultipartUpload")
+def open_to_replace_large(world: World) -> Iterator[None]:
+    yield from _open_to_replace(world, LARGE)

@@ -151,6 +151,8 @@ def files(s3: S3) -> None:
         other.write(text.read())
         other.write(b"bytes")  # wrong
     s3.open("k", look_ahead=2**20)
+    s3.open("k", if_match="e")
+    assert_type(s3.open("k", "wb", encryption="AES256", if_match="e", extra_args={"ACL": "private"}), io.BufferedIOBase)
     s3.open(5)  # wrong
     s3.open("k", "rb", look_ahead="much")  # wrong
     s3.put("k", urlopen("http://localhost/"))

@@ -3,8 +3,9 @@
 import pytest
 
 from metaflow_extensions.fasts3.plans import file_reads
-from metaflow_extensions.fasts3.plans.file_reads import FileReads
+from metaflow_extensions.fasts3.plans.file_reads import FileReads, FirstRead
 from metaflow_extensions.fasts3.plans.jobs import Outcome
+from metaflow_extensions.fasts3.plans.pieces import Piece
 from metaflow_extensions.fasts3.plans.plan import JobFailed, JobQueue
 from metaflow_extensions.fasts3.plans.read_window import BUFFER
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
@@ -18,7 +19,8 @@ INFO = ObjectInfo(len(BLOB), '"e"', None, {}, None, None)
 def response_to(job, info=INFO, blob=BLOB):
     first, last = map(int, job.arguments["byte_range"].partition("=")[2].split("-"))
     body = blob[first : last + 1]
-    return GetResponse(info, first, len(body), len(body), body=body)
+    job.arguments["into"][:] = body
+    return GetResponse(info, first, len(body), len(body))
 
 
 @pytest.fixture
@@ -47,7 +49,8 @@ def test_bytes_are_requested_of_one_version(reads):
     [job] = answer_all(reads)
     assert not reads.needs_runner
     assert (job.operation, job.url) == ("get", "s3://bucket/key")
-    assert job.arguments == {"byte_range": f"bytes={MIB}-{MIB + 100 + BUFFER - 1}", "if_match": '"e"'}
+    asked = {name: value for name, value in job.arguments.items() if name != "into"}
+    assert asked == {"byte_range": f"bytes={MIB}-{MIB + 100 + BUFFER - 1}", "if_match": '"e"'}
     reads.wait(MIB, 10.0)  # it is here
     assert bytes(reads.take(MIB, MIB + 100)) == BLOB[MIB : MIB + 100]
 
@@ -154,3 +157,76 @@ def test_it_does_not_end_while_a_job_is_under_way(reads):
     reads.stop()
     assert queue.take() is None
     assert not queue.is_held
+
+
+def test_a_request_that_was_lost_is_sent_again(reads):
+    """Ctrl-C may come between the decision to request bytes and their place in the queue."""
+    reads.begin(MIB, MIB + 100)
+    reads._window.request(MIB)
+    assert reads.take(MIB, MIB + 100) is None
+    assert not reads.needs_runner
+    reads.wait(MIB, 10.0)
+    assert reads.take(MIB, MIB + 100) is None
+    assert reads.needs_runner
+
+
+# --- The first request.
+
+NO_RANGE = Failure(Code.INVALID_RANGE, "no", "InvalidRange", 416)
+FIRST = GetResponse(INFO, 0, 10, 10, body=BLOB[:10])
+EMPTY = INFO._replace(size=0)
+
+
+def first_read(*results, **given):
+    """Carry out the plan; return it and its jobs."""
+    plan = FirstRead("bucket", "key", Piece(0, 10), **given)
+    queue, jobs = JobQueue(plan), []
+    for result in results:
+        job = queue.take()
+        jobs.append((job.operation, {name: value for name, value in job.arguments.items() if value is not None}))
+        failed = isinstance(result, Failure)
+        queue.receive(job, Outcome(job.number, None if failed else result, result if failed else None))
+    assert queue.take() is None
+    return plan, jobs
+
+
+def test_the_first_request():
+    plan, jobs = first_read(FIRST)
+    assert plan.response is FIRST
+    assert jobs == [("get", {"byte_range": "bytes=0-9"})]
+    _, jobs = first_read(FIRST, version_id="v", if_match='"e"')
+    assert jobs == [("get", {"byte_range": "bytes=0-9", "version_id": "v", "if_match": '"e"'})]
+
+
+def test_an_empty_object_has_no_first_byte():
+    plan, jobs = first_read(NO_RANGE, EMPTY, version_id="v")
+    assert plan.response == GetResponse(EMPTY, 0, 0, 0)
+    assert jobs[1] == ("head", {"version_id": "v"})
+    with pytest.raises(JobFailed) as raised:
+        first_read(NO_RANGE, INFO)
+    assert raised.value.failure is NO_RANGE
+
+
+@pytest.mark.parametrize(
+    "replies",
+    [
+        [Failure(Code.PRECONDITION, "no", "PreconditionFailed", 412)],
+        [GetResponse(INFO._replace(etag='"f"'), 0, 10, 10, body=BLOB[:10])],
+        [NO_RANGE, EMPTY._replace(etag='"f"')],
+        [NO_RANGE, EMPTY._replace(etag="")],
+    ],
+)
+def test_an_object_without_the_etag_that_it_should_have(replies):
+    with pytest.raises(JobFailed) as raised:
+        first_read(*replies, if_match='"e"')
+    assert raised.value.failure.code is Code.STALE
+    assert '"e"' in raised.value.failure.message
+    assert "Omit if_match" in raised.value.failure.remedy
+
+
+@pytest.mark.parametrize("failure", [Failure(Code.NOT_FOUND, "no"), Failure(Code.ACCESS_DENIED, "no")])
+def test_failures_of_the_first_request(failure):
+    for replies in ([failure], [NO_RANGE, failure]):
+        with pytest.raises(JobFailed) as raised:
+            first_read(*replies)
+        assert raised.value.failure is failure

@@ -2,11 +2,12 @@
 
 import random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from metaflow_extensions.fasts3.plans.pieces import Piece
-from metaflow_extensions.fasts3.plans.read_window import BUFFER, IN_A_ROW, KEPT, LEAST_PIECE, TAIL, ReadWindow
+from metaflow_extensions.fasts3.plans.read_window import BUFFER, IN_A_ROW, KEPT, LEAST_PIECE, TAIL, WASTE, ReadWindow
 
 MIB = 2**20
 SIZE, AHEAD, STEP = 500 * MIB, 32 * MIB, 8 * MIB
@@ -24,12 +25,12 @@ def read(reads, position, length, size=SIZE):
     while position < end:
         wanted = reads.request(position)
         for piece in wanted:
-            reads.arrived(piece, bytes(0))
+            reads.arrived(piece)
         requested += wanted
         position = min(end, reads.at(position).end)
     requested += (more := reads.request(position))
     for piece in more:
-        reads.arrived(piece, bytes(0))
+        reads.arrived(piece)
     return requested
 
 
@@ -49,6 +50,14 @@ def test_a_large_read_is_divided():
     assert total(requested) == 8 * MIB + BUFFER
     assert len(requested) == 8
     assert requested[0].first == 100 * MIB
+
+
+@pytest.mark.parametrize("length", [8 * MIB - 1, 8 * MIB + 1, 8 * MIB + 4321, 3 * MIB + 1, 2 * MIB - 1, MIB + 10])
+def test_a_read_that_is_divided_needs_no_request_for_a_short_rest(length):
+    requested = read(window(), 100 * MIB, length)
+    assert total(requested) == length + BUFFER
+    assert len(requested) == min(8, max(1, (length + BUFFER) // MIB))
+    assert min(piece.length for piece in requested) >= MIB - len(requested)
 
 
 def test_random_reads_request_nothing_ahead():
@@ -112,6 +121,48 @@ def test_the_end_is_requested_as_a_whole():
     assert beginning == [Piece(0, 1000)]
 
 
+def test_bytes_before_others_that_are_here_are_read_ahead():
+    size = 8 * MIB + 10
+    reads = window(size)
+    read(reads, size - 8, 8, size)  # as readers of Parquet and ZIP do
+    requested = [piece for start in range(0, 4 * MIB, BUFFER) for piece in read(reads, start, BUFFER, size)]
+    assert max(piece.first + piece.length for piece in requested) == size - TAIL
+
+
+def test_memory_is_used_again():
+    reads = window()
+    for number in range(2000):
+        read(reads, number * BUFFER, BUFFER)
+    before = {id(one) for one in (*reads._spare, *(held.memory for held in reads._held.values()))}
+    for number in range(2000, 4000):
+        read(reads, number * BUFFER, BUFFER)
+    after = {id(one) for one in (*reads._spare, *(held.memory for held in reads._held.values()))}
+    assert after == before
+
+
+def test_what_is_under_way_after_a_jump_counts():
+    reads, size = window(), 8 * MIB
+    for number in range(3):  # nothing arrives
+        reads.begin(number * size, (number + 1) * size)
+        reads.request(number * size)
+    assert AHEAD < reads.memory <= AHEAD + KEPT
+    for number in range(10):
+        start = 300 * MIB + number * BUFFER
+        reads.begin(start, start + BUFFER)
+        reads.request(start)
+    assert reads.memory <= AHEAD + KEPT + 12 * BUFFER
+
+
+def test_memory_that_a_request_may_still_write_to_is_not_used_again():
+    reads = window()
+    reads.begin(MIB, MIB + 10)
+    [piece] = reads.request(MIB)
+    memory = reads.memory_of(piece).obj
+    reads.forget(piece)
+    assert reads.request(MIB) == [piece]
+    assert reads.memory_of(piece).obj is not memory
+
+
 def test_a_directory_that_is_read_again_and_again_stays():
     reads, chance = window(), random.Random(2)
     read(reads, 0, 1000)
@@ -127,16 +178,16 @@ def test_what_is_lost_is_requested_again():
     assert reads.request(MIB) == []
     reads.forget(piece)
     assert reads.request(MIB) == [piece]
-    reads.arrived(piece, b"x" * piece.length)
+    reads.arrived(piece)
     reads.forget(piece)  # it is here
     assert reads.request(MIB) == []
 
 
 def test_what_nobody_waits_for_is_ignored():
     reads = window()
-    reads.arrived(Piece(0, 10), b"0123456789")
+    reads.arrived(Piece(0, 10))
     assert reads.at(0) is None
-    assert reads.held == 0
+    assert reads.memory == 0
 
 
 @given(
@@ -155,11 +206,13 @@ def test_any_reads_find_their_bytes_once_and_within_the_memory(size, look_ahead,
         while position < end:
             for piece in made.request(position):
                 assert 0 <= piece.first < piece.first + piece.length <= size
-                made.arrived(piece, bytes(0))
+                made.arrived(piece)
             held = made.at(position)
             assert held is not None
             assert held.piece.first <= position < held.end
-            assert made.held <= look_ahead + KEPT + MIB + 2 * BUFFER + TAIL
+            limit = look_ahead + KEPT + MIB + 2 * BUFFER + TAIL
+            assert made.memory <= limit + limit // WASTE
+            assert made.memory == sum(len(one.memory) for one in made._held.values()) + sum(map(len, made._spare))
             position = min(end, held.end)
         pieces = sorted((one.piece for one in made._held.values()), key=lambda piece: piece.first)
         for one, following in zip(pieces, pieces[1:]):

@@ -186,6 +186,25 @@ def test_a_range(tls, get, path):
     assert "x-amz-checksum-mode" not in server.requests[0].headers
 
 
+@pytest.mark.parametrize("pieces", [answer, drip], ids=["at once", "byte by byte"])
+def test_a_range_goes_into_memory_of_the_caller(tls, transfers_with, pieces):
+    memory = bytearray(b"." * 1200)
+    with Scripted([[expect, pieces(part("bytes 10-1009/2000", DATA[:1000])), silence]], tls) as server:
+        got = transfers_with(server).get("bucket", "key", byte_range="bytes=10-1009", into=memoryview(memory)[100:1100])
+    assert (got.info.size, got.first, got.length, got.received, got.body) == (2000, 10, 1000, 1000, None)
+    assert memory == b"." * 100 + DATA[:1000] + b"." * 100
+
+
+def test_a_range_in_chunks_goes_into_memory_of_the_caller(transfers_with):
+    chunked = part(
+        "bytes 0-7/9", b"3\r\nabc\r\n5\r\ndefgh\r\n0\r\n\r\n", content_length=None, transfer_encoding="chunked"
+    )
+    memory = bytearray(8)
+    with Scripted([[expect, answer(chunked), silence]]) as server:
+        transfers_with(server).get("bucket", "key", byte_range="bytes=0-7", into=memoryview(memory))
+    assert memory == b"abcdefgh"
+
+
 @pytest.mark.parametrize(
     ("header", "expected"),
     [

@@ -29,6 +29,20 @@ def test_memory_keeps_a_copy():
     assert sink.body == b"onetwo"
 
 
+def test_memory_of_the_caller():
+    memory, scratch = bytearray(b"0123456789"), memoryview(bytearray(b"abc"))
+    with Sink(None, into=memoryview(memory)[2:8]) as sink:
+        assert len(sink.room(scratch)) == 6
+        sink.write(scratch[:2])
+        sink.room(scratch)[:3] = b"ABC"
+        sink.write(sink.room(scratch)[:3])  # in its place already
+        sink.write(b"d")
+    assert memory == b"01abABCd89"
+    assert sink.body is None
+    with Sink(None) as sink:
+        assert sink.room(scratch) is scratch
+
+
 def test_nothing_at_all_is_no_bytes():
     with Sink(None) as sink:
         pass

@@ -71,6 +71,13 @@ def test_ranges_go_where_they_belong(transfers, stored, tmp_path):
     assert (tmp_path / "f").read_bytes() == bytes(range(10))
 
 
+def test_a_range_goes_into_memory_of_the_caller(transfers, stored):
+    memory = bytearray(12)
+    response = transfers.get(*stored, byte_range="bytes=40-49", into=memoryview(memory)[1:11])
+    assert (response.info.size, *response[1:4], response.body) == (100, 40, 10, 10, None)
+    assert memory == bytes([0, *range(40, 50), 0])
+
+
 class Counting(Bandwidth):
     """Has nobody wait, and counts."""
 

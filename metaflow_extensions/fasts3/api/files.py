@@ -5,26 +5,26 @@ import io
 import uuid
 from typing import Any, Literal, Optional, Union, cast, overload
 
-from metaflow_extensions.fasts3.api.arguments import S3GetObject, headers_of, key_of, range_of, version_of
-from metaflow_extensions.fasts3.api.errors import (
-    MetaflowS3AccessDenied,
-    MetaflowS3Exception,
-    MetaflowS3InvalidRange,
+from metaflow_extensions.fasts3.api.arguments import (
+    S3GetObject,
+    condition_of,
+    headers_of,
+    key_of,
+    range_of,
+    version_of,
 )
+from metaflow_extensions.fasts3.api.errors import MetaflowS3AccessDenied, MetaflowS3Exception
 from metaflow_extensions.fasts3.api.errors_of_many import naming_all
 from metaflow_extensions.fasts3.api.location import split_object_url
 from metaflow_extensions.fasts3.api.object_reader import ObjectReader
 from metaflow_extensions.fasts3.api.object_writer import TextWriter, exists
 from metaflow_extensions.fasts3.api.put import PutMethods
 from metaflow_extensions.fasts3.api.storing import to_store
+from metaflow_extensions.fasts3.plans.file_reads import FirstRead
 from metaflow_extensions.fasts3.plans.heads import Heads
-from metaflow_extensions.fasts3.plans.jobs import Job
 from metaflow_extensions.fasts3.plans.pieces import Piece
-from metaflow_extensions.fasts3.plans.plan import Requests
 from metaflow_extensions.fasts3.plans.read_window import BUFFER
 from metaflow_extensions.fasts3.plans.upload import Upload
-from metaflow_extensions.fasts3.wire.conditions import ABSENT
-from metaflow_extensions.fasts3.wire.transfers import GetResponse
 
 LOOK_AHEAD = 32 * 2**20  # bytes
 FIRST = Piece(0, 256 * 1024)  # the first request of a file: all of a small one
@@ -43,6 +43,7 @@ class FileMethods(PutMethods):
         mode: Literal["rb"] = "rb",
         *,
         look_ahead: int = LOOK_AHEAD,
+        if_match: Optional[str] = None,
     ) -> io.BufferedReader: ...
 
     @overload
@@ -53,6 +54,9 @@ class FileMethods(PutMethods):
         *,
         content_type: Optional[str] = None,
         metadata: Optional[dict[str, Any]] = None,
+        encryption: Optional[str] = None,
+        if_match: Optional[str] = None,
+        extra_args: Optional[dict[str, Any]] = None,
     ) -> io.BufferedIOBase: ...
 
     @overload
@@ -66,6 +70,9 @@ class FileMethods(PutMethods):
         look_ahead: int = LOOK_AHEAD,
         content_type: Optional[str] = None,
         metadata: Optional[dict[str, Any]] = None,
+        encryption: Optional[str] = None,
+        if_match: Optional[str] = None,
+        extra_args: Optional[dict[str, Any]] = None,
     ) -> io.TextIOWrapper: ...
 
     @overload
@@ -79,6 +86,9 @@ class FileMethods(PutMethods):
         look_ahead: int = LOOK_AHEAD,
         content_type: Optional[str] = None,
         metadata: Optional[dict[str, Any]] = None,
+        encryption: Optional[str] = None,
+        if_match: Optional[str] = None,
+        extra_args: Optional[dict[str, Any]] = None,
     ) -> Any: ...
 
     def open(
@@ -91,6 +101,9 @@ class FileMethods(PutMethods):
         look_ahead: int = LOOK_AHEAD,
         content_type: Optional[str] = None,
         metadata: Optional[dict[str, Any]] = None,
+        encryption: Optional[str] = None,
+        if_match: Optional[str] = None,
+        extra_args: Optional[dict[str, Any]] = None,
     ) -> Any:
         """
         Open an object as a file.
@@ -122,6 +135,14 @@ class FileMethods(PutMethods):
             MIME type of an object that is written.
         metadata : Dict[str, str], optional, default None
             User metadata to store with an object that is written, as for `put`.
+        encryption : str, optional, default None
+            Server-side encryption of an object that is written; that of this client if None.
+        if_match : str, optional, default None
+            The `etag` of an `S3Object`. Reading raises if the object has another one. Writing replaces only this
+            version, as `put` does: if the object has been changed, `close` raises, or `write` after the first part. Not
+            for the modes 'xb' and 'x'.
+        extra_args : Dict[str, Any], optional, default None
+            Headers of an object that is written, by the names of boto3's `ExtraArgs`, as for `put`.
 
         Returns
         -------
@@ -136,14 +157,16 @@ class FileMethods(PutMethods):
         MetaflowS3AccessDenied
             The identity lacks the permission.
         MetaflowS3PreconditionFailed
-            While reading: the object has been changed since the file was opened. Open it again.
+            The object does not have the ETag `if_match`. While reading: the object has been changed since the file was
+            opened. Open it again.
         MetaflowS3ObjectExists
             In mode 'x': the object exists. It is also a FileExistsError. `close` raises it if another writer has
             created the object meanwhile.
         MetaflowS3URLException
             The key is invalid: a full URL on a client with a root, or no full URL on a client without one.
         MetaflowS3InvalidObject
-            `metadata` is not JSON-encodable, or the object has more parts than S3 allows.
+            `metadata` is not JSON-encodable, `if_match` is not an ETag, `extra_args` are invalid, or the object has
+            more parts than S3 allows.
         MetaflowS3Exception
             The request failed for another reason, or an argument is invalid.
 
@@ -158,48 +181,43 @@ class FileMethods(PutMethods):
         ```
         """
         of_text = {"encoding": encoding, "errors": errors, "newline": newline}
-        of_writing = {"content_type": content_type, "metadata": metadata}
-        _check_arguments(mode, look_ahead, of_text, of_writing)
+        of_object: dict[str, Any] = {"content_type": content_type, "metadata": metadata, "encryption": encryption}
+        _check_arguments(mode, look_ahead, if_match, of_text, {**of_object, "extra_args": extra_args})
         if range_of(key) != (None, None):
             raise MetaflowS3Exception(f"{key!r:.200} is a range. Open the object, and seek to the range.")
         given, version_id = key_of(key), version_of(key)
+        condition = condition_of(given, if_match, overwrite=mode[0] != "x")
         if mode in READING:
-            binary = self._open_to_read(self._location.url(given), version_id, look_ahead)
+            binary = self._open_to_read(self._location.url(given), version_id, condition, look_ahead)
             return binary if mode == "rb" else io.TextIOWrapper(binary, encoding or "utf-8", errors, newline)
         if version_id is not None:
             raise MetaflowS3Exception("S3 chooses the id of a version that is stored. Omit version_id for writing.")
-        headers = headers_of(given, content_type, metadata, None, self._encryption, None, self._extra_headers)
+        headers = headers_of(
+            given,
+            **of_object,
+            default_encryption=self._encryption,
+            extra_args=extra_args,
+            client_headers=self._extra_headers,
+        )
         url = self._location.url_to_store(given)
         if mode[0] == "x" and self._is_there(url):
             raise exists(url)
-        upload = to_store(Upload("", "", 0, headers), url, ABSENT if mode[0] == "x" else None, uuid.uuid4().hex)
+        upload = to_store(Upload("", "", 0, headers), url, condition, uuid.uuid4().hex)
         writer = self._writer(upload, f"{mode[0]}b")
         return writer if "b" in mode else TextWriter(cast("Any", writer), encoding or "utf-8", errors, newline)
 
-    def _open_to_read(self, url: str, version_id: Optional[str], look_ahead: int) -> io.BufferedReader:
+    def _open_to_read(
+        self, url: str, version_id: Optional[str], if_match: Optional[str], look_ahead: int
+    ) -> io.BufferedReader:
         bucket, key = split_object_url(url)
+        plan = FirstRead(bucket, key, FIRST, version_id, if_match)
+        with naming_all(self._executor, lambda: [(bucket, key, version_id)], self._location.root):
+            self._run_beside(plan, None)
         step = self._executor.settings().part_size
-        first = self._first(bucket, key, version_id)
-        raw = ObjectReader(self._run_beside, bucket, key, first, look_ahead, step, version_id)
+        raw = ObjectReader(self._run_beside, bucket, key, plan.response, look_ahead, step, version_id)
         self._files.add(raw)
         reader: io.BufferedReader = io.BufferedReader(cast("io.RawIOBase", raw), BUFFER)
         return reader
-
-    def _first(self, bucket: str, key: str, version_id: Optional[str]) -> GetResponse:
-        """The response to the first request of a file that is read."""
-        version = {} if version_id is None else {"version_id": version_id}
-        plan = Requests([Job(0, "get", bucket, key, {"byte_range": FIRST.byte_range, **version})])
-        try:
-            with naming_all(self._executor, lambda: [(bucket, key, version_id)], self._location.root):
-                self._run_beside(plan, None)
-        except MetaflowS3InvalidRange:  # an empty object has no first byte
-            heads = Heads([(bucket, key, version_id)])
-            self._run_beside(heads, None)
-            info = heads.results[0]
-            if info is None or info.size:
-                raise
-            return GetResponse(info, 0, 0, 0)
-        return cast("GetResponse", plan.results[0])
 
     def _is_there(self, url: str) -> bool:
         """Whether an object exists, as far as HEAD is permitted; `close` finds out in any case."""
@@ -209,7 +227,9 @@ class FileMethods(PutMethods):
         return heads.results[0] is not None
 
 
-def _check_arguments(mode: Any, look_ahead: Any, of_text: dict[str, Any], of_writing: dict[str, Any]) -> None:
+def _check_arguments(
+    mode: Any, look_ahead: Any, if_match: Any, of_text: dict[str, Any], of_writing: dict[str, Any]
+) -> None:
     """Raise MetaflowS3Exception for invalid arguments of `open`."""
     if mode not in READING + WRITING:
         why = " S3 can't append to objects, nor change parts of them." if set("a+") & set(str(mode)) else ""
@@ -219,6 +239,10 @@ def _check_arguments(mode: Any, look_ahead: Any, of_text: dict[str, Any], of_wri
     if isinstance(look_ahead, bool) or not isinstance(look_ahead, int) or look_ahead < LEAST_LOOK_AHEAD:
         raise MetaflowS3Exception(
             f"look_ahead is {look_ahead!r:.80}; it must be an integer of at least {LEAST_LOOK_AHEAD:,}, in bytes."
+        )
+    if if_match is not None and mode[0] == "x":
+        raise MetaflowS3Exception(
+            f"if_match replaces an object that exists, and mode {mode!r} creates one. Omit it, or use 'wb' or 'w'."
         )
     for applies, what, arguments in (("b" not in mode, "text", of_text), (mode in WRITING, "writing", of_writing)):
         given = [name for name, value in arguments.items() if value is not None]

@@ -99,8 +99,7 @@ class ObjectReader(io.RawIOBase):
                     continue
                 view[position - start : position - start + len(got)] = got
                 position += len(got)
-            reads.take(position, position)  # requests what follows, while the user's code works on these bytes
-            self._start_if_needed(reads)
+            self._start_if_needed(reads)  # for what follows, while the user's code works on these bytes
             self._position = position
             return position - start
 

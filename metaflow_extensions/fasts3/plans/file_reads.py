@@ -1,4 +1,4 @@
-"""The plan of an open file that is read: ranges of one version of an object, as the reader comes to need them."""
+"""The plans of an open file that is read: its first request, and ranges as the reader comes to need them."""
 
 import threading
 from collections import deque
@@ -9,12 +9,69 @@ from metaflow_extensions.fasts3.plans.jobs import Job, Outcome, of_version
 from metaflow_extensions.fasts3.plans.pieces import Piece
 from metaflow_extensions.fasts3.plans.plan import JobFailed, Plan
 from metaflow_extensions.fasts3.plans.read_window import ReadWindow
-from metaflow_extensions.fasts3.wire.conditions import stale, strong
+from metaflow_extensions.fasts3.wire.conditions import same_etag, stale, strong
 from metaflow_extensions.fasts3.wire.failures import Code
 from metaflow_extensions.fasts3.wire.transfers import GetResponse, ObjectInfo
 
 IDLE_CHECKS = 40  # of a runner, 0.05 s each, without a request; then the plan ends, and its threads with it
 OPEN_AGAIN = "An open file reads one version of the object. Open it again to read the current one."
+OMIT_IF_MATCH = "Omit if_match to read the current version."
+CHANGED = "the object has been changed"
+
+
+class FirstRead(Plan):
+    """`Plan` of the first request for an object, before anything is known about it.
+
+    Parameters
+    ----------
+    bucket, key : str
+    piece : Piece
+        The bytes to request.
+    version_id : str, optional
+        None: the current version.
+    if_match : str, optional
+        The ETag that the object must have.
+
+    Attributes
+    ----------
+    response : GetResponse
+        It has no body if the object is empty.
+    """
+
+    response: GetResponse
+
+    def __init__(
+        self, bucket: str, key: str, piece: Piece, version_id: Optional[str] = None, if_match: Optional[str] = None
+    ) -> None:
+        self._place = (bucket, key)
+        self._piece = piece
+        self._version = of_version(version_id)
+        self._if_match = if_match
+        self._beyond: Optional[JobFailed] = None
+
+    def start(self) -> Iterator[Job]:
+        arguments = {"byte_range": self._piece.byte_range, "if_match": self._if_match, **self._version}
+        return iter([Job(0, "get", *self._place, arguments)])
+
+    def receive(self, job: Job, outcome: Outcome) -> Iterable[Job]:
+        failure, response = outcome.failure, outcome.result
+        if failure and failure.code is Code.INVALID_RANGE and self._beyond is None:
+            self._beyond = JobFailed(job, failure)
+            return [Job(1, "head", *self._place, self._version)]  # an empty object has no first byte
+        if failure and failure.code is Code.PRECONDITION:
+            message = f"the ETag of the object is not {self._if_match}"
+            failure = failure._replace(code=Code.STALE, message=message, remedy=OMIT_IF_MATCH)
+        if failure:
+            raise JobFailed(job, failure)
+        if self._beyond:
+            if response.size:
+                raise self._beyond
+            response = GetResponse(response, 0, 0, 0)
+        etag = response.info.etag
+        if self._if_match and not same_etag(etag, self._if_match):  # some servers ignore If-Match
+            raise JobFailed(job, stale(CHANGED, etag, self._if_match)._replace(remedy=OMIT_IF_MATCH))
+        self.response = response
+        return ()
 
 
 class FileReads(Plan):
@@ -44,9 +101,9 @@ class FileReads(Plan):
         self._info: ObjectInfo = first.info
         self._window = ReadWindow(first.info.size or 0, look_ahead, step)
         if first.body:
-            piece = Piece(first.first, first.received)
-            self._window.add(piece, first.body)
+            self._window.add(Piece(first.first, first.received), first.body)
         self._changed = threading.Condition()  # guards everything below, and the window
+        self._awaited = -1  # offset of the byte for which the reader waits
         self._waiting: deque[Piece] = deque()
         self._under_way: dict[int, Piece] = {}  # by job number
         self._number = 0
@@ -67,15 +124,13 @@ class FileReads(Plan):
     def take(self, position: int, end: int) -> Optional[memoryview]:
         """Return bytes from `position` on, at most up to `end`; None if the first one is not here.
 
-        Requests them, and more if the window says so.
+        Requests them, and more if the window says so. The view is valid until the next call.
         """
         with self._changed:
             wanted = self._window.request(position)
             self._waiting.extend(wanted)
             held = self._window.at(position)
-            view = None
-            if held is not None and held.body is not None:
-                view = memoryview(held.body)[position - held.piece.first : end - held.piece.first]
+            view = held.view(position, end) if held is not None and held.is_here else None
         if wanted:
             self._more()
         return view
@@ -90,8 +145,12 @@ class FileReads(Plan):
         """
         with self._changed:
             held = self._window.at(position)
-            if held is not None and held.body is None and self._problem is None:
-                self._changed.wait(seconds)
+            if held is not None and not held.is_here and self._problem is None:
+                if held.piece in self._waiting or held.piece in self._under_way.values():
+                    self._awaited = position
+                    self._changed.wait(seconds)
+                else:
+                    self._window.forget(held.piece)  # Ctrl-C interrupted its request
             if self._problem is not None:
                 problem, self._problem = self._problem, None
                 raise problem
@@ -138,20 +197,23 @@ class FileReads(Plan):
         self._number += 1
         self._under_way[self._number] = piece
         arguments = {"byte_range": piece.byte_range, "if_match": strong(self._info.etag), **self._version}
+        arguments["into"] = self._window.memory_of(piece)
         return Job(self._number, "get", self._bucket, self._key, arguments)
 
     def receive(self, job: Job, outcome: Outcome) -> Iterable[Job]:
         failure = outcome.failure
         if failure and failure.code in (Code.PRECONDITION, Code.INVALID_RANGE):
-            failure = failure._replace(code=Code.STALE, message="the object has been changed", remedy=OPEN_AGAIN)
+            failure = failure._replace(code=Code.STALE, message=CHANGED, remedy=OPEN_AGAIN)
         elif not failure and not self._is_same(outcome.result):  # some servers ignore If-Match
             etag = outcome.result.info.etag
-            failure = stale("the object has been changed", etag, self._info.etag)._replace(remedy=OPEN_AGAIN)
+            failure = stale(CHANGED, etag, self._info.etag)._replace(remedy=OPEN_AGAIN)
         if failure:
             raise JobFailed(job, failure)
         with self._changed:
-            self._window.arrived(self._under_way.pop(job.number), outcome.result.body)
-            self._changed.notify_all()
+            piece = self._under_way.pop(job.number)
+            self._window.arrived(piece)
+            if 0 <= self._awaited - piece.first < piece.length:
+                self._changed.notify_all()
         return ()
 
     def _is_same(self, response: GetResponse) -> bool:

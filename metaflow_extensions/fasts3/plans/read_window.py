@@ -7,7 +7,7 @@ request nothing in vain. Some pieces that were read stay, because many formats r
 
 import bisect
 from collections.abc import Iterator
-from typing import Optional
+from typing import Optional, Union
 
 from metaflow_extensions.fasts3.plans.pieces import Piece, pieces
 
@@ -21,22 +21,29 @@ IN_A_ROW = 3  # reads; a read of whole buffers and the buffer after it are two
 SIDE_BY_SIDE = 8  # requests for one window of bytes
 LEAST_PIECE = 2**20  # bytes; with fewer, the requests cost more than they gain
 KEPT = 4 * 2**20  # bytes of pieces that were read, or were requested in vain
+WASTE = 16  # memory of a dropped piece is used for another piece if this is longer than 15/16 of it
 
 
 class Held:
-    """A piece that was requested."""
+    """A piece that was requested, and the memory for its bytes."""
 
-    __slots__ = ("body", "piece", "used")
+    __slots__ = ("is_here", "memory", "piece", "used")
 
-    def __init__(self, piece: Piece, used: int) -> None:
+    def __init__(self, piece: Piece, memory: Union[bytes, bytearray], used: int, is_here: bool) -> None:
         self.piece = piece
-        self.body: Optional[bytes] = None  # None: not here yet
+        self.memory = memory  # its bytes at the beginning
         self.used = used  # number of the read that used it last
+        self.is_here = is_here  # the memory holds its bytes
 
     @property
     def end(self) -> int:
         """The offset after its last byte."""
         return self.piece.first + self.piece.length
+
+    def view(self, position: int, end: int) -> memoryview:
+        """Return the memory for the bytes from `position` on, at most up to `end`."""
+        first = self.piece.first
+        return memoryview(self.memory)[position - first : min(end, self.end) - first]
 
 
 class ReadWindow:
@@ -49,7 +56,7 @@ class ReadWindow:
     look_ahead : int
         Maximum bytes ahead of the reader.
     step : int
-        Maximum bytes of a piece.
+        Usual maximum bytes of a piece; one that would leave a short rest is larger.
     """
 
     def __init__(self, size: int, look_ahead: int, step: int) -> None:
@@ -58,16 +65,14 @@ class ReadWindow:
         self._step = max(1, min(step, look_ahead // SIDE_BY_SIDE))
         self._held: dict[int, Held] = {}  # by offset
         self._firsts: list[int] = []  # sorted: their offsets
+        self._spare: list[bytearray] = []  # memory of dropped pieces
+        self.memory = 0  # bytes of all these
+        self._solid = (0, 0)  # offsets between which everything was requested, as far as known
         self._reads = 0
         self._in_a_row = 0
         self._row_began = 0
         self._next = -1  # where the last read ended
         self._needed = 0  # where the current read will end
-
-    @property
-    def held(self) -> int:
-        """Bytes that are here or under way."""
-        return sum(one.piece.length for one in self._held.values())
 
     def begin(self, position: int, end: int) -> None:
         """Begin a read of the bytes from `position` up to `end`, exclusive."""
@@ -90,54 +95,68 @@ class ReadWindow:
 
     def request(self, position: int) -> "list[Piece]":
         """Return the pieces to request now, in order, when the current read has come to `position`."""
-        required = self._needed
-        if any(self._gaps(position, self._needed)):
+        horizon, required = self._horizon(position), self._needed
+        first, end = self._solid
+        # Ahead of the read, only whole steps: the window moves on by a few bytes at a time.
+        enough = horizon <= end or self._size > horizon < end + self._step_to(position, horizon)
+        if first <= position and required <= end and enough:
+            return []
+        if any(self._gaps(position, required)):
             required = min(self._size, required + BUFFER)
-        horizon = max(min(required, position + self._look_ahead), position + self._ahead(position))
-        horizon = min(self._size, horizon)
+            horizon = max(horizon, min(required, position + self._look_ahead))
         self._trim(position, horizon)
-        step = min(self._step, max(LEAST_PIECE, (horizon - position) // SIDE_BY_SIDE))
+        step = self._step_to(position, horizon)
         requested: list[Piece] = []
         for first, end in self._gaps(position, horizon):
-            for piece in pieces(first, end, step):
-                last = piece.first + piece.length
-                # Ahead of the read, only whole pieces: the window moves on a few bytes with each read.
-                if piece.first < required or piece.length == step or last == self._size:
-                    requested.append(piece)
+            requested += _cut(first, end, step, required if end == horizon < self._size else end)
         if len(requested) == 1:
             requested = [self._with_the_tail(requested[0])]
-        for piece in requested:
+        for number, piece in enumerate(requested):
+            if piece.first >= required and self._is_full(piece):  # what was requested before a jump is still under way
+                del requested[number:]
+                break
             self.add(piece)
+        self._solid = (position, next((first for first, _ in self._gaps(position, horizon)), horizon))
         return requested
 
     def add(self, piece: Piece, body: Optional[bytes] = None) -> None:
         """Add a piece: one that is requested, or that is here."""
-        self._held[piece.first] = held = Held(piece, self._reads)
-        held.body = body
-        bisect.insort(self._firsts, piece.first)
+        memory = self._new_memory(piece.length) if body is None else body
+        self._held[piece.first] = Held(piece, memory, self._reads, body is not None)
+        self._firsts = sorted(self._held)
+        self.memory += len(memory)
 
-    def arrived(self, piece: Piece, body: bytes) -> None:
-        """Take the bytes of a piece."""
+    def memory_of(self, piece: Piece) -> memoryview:
+        """Return the memory for the bytes of a piece that was requested."""
+        return self._held[piece.first].view(piece.first, piece.first + piece.length)
+
+    def arrived(self, piece: Piece) -> None:
+        """Note that the bytes of a piece are in its memory."""
         held = self._held.get(piece.first)
         if held is not None and held.piece == piece:
-            held.body = body
+            held.is_here = True
 
     def forget(self, piece: Piece) -> None:
         """Forget a piece that will not arrive."""
         held = self._held.get(piece.first)
-        if held is not None and held.piece == piece and held.body is None:
+        if held is not None and held.piece == piece and not held.is_here:
             self._drop(piece.first)
+            self._solid = (0, 0)
 
     def needs(self, piece: Piece) -> bool:
         """Whether the reader still wants a piece that it has requested."""
-        return piece.first < self._needed + max(BUFFER, self._ahead(self._needed)) and (
-            piece.first + piece.length > self._row_began
-        )
+        end = self._needed + max(BUFFER, self._ahead())
+        return piece.first < end and piece.first + piece.length > self._row_began
 
-    def _ahead(self, position: int) -> int:
-        if self._in_a_row < IN_A_ROW:
-            return 0
-        return min(self._look_ahead, max(BUFFER, 2 * (position - self._row_began)))
+    def _ahead(self) -> int:
+        """Return the bytes to have behind those that the current read needs."""
+        return max(BUFFER, 2 * (self._needed - self._row_began)) if self._in_a_row >= IN_A_ROW else 0
+
+    def _horizon(self, position: int) -> int:
+        return min(self._size, self._needed + self._ahead(), position + self._look_ahead)
+
+    def _step_to(self, position: int, horizon: int) -> int:
+        return min(self._step, max(LEAST_PIECE, (horizon - position) // SIDE_BY_SIDE))
 
     def _gaps(self, first: int, end: int) -> "Iterator[tuple[int, int]]":
         """Yield the ranges that were not requested."""
@@ -161,16 +180,12 @@ class ReadWindow:
             return piece
         return Piece(start, self._size - start)
 
-    def _drop(self, first: int) -> None:
-        del self._held[first]
-        self._firsts.remove(first)
-
     def _trim(self, position: int, horizon: int) -> None:
         """Drop pieces outside the window: large ones, and those that were not used for the longest time."""
         outside = [
             held
             for held in self._held.values()
-            if held.body is not None and (held.end <= position or held.piece.first >= horizon)
+            if held.is_here and (held.end <= position or held.piece.first >= horizon)
         ]
         kept = 0
         for held in sorted(outside, key=lambda one: -one.used):
@@ -178,3 +193,38 @@ class ReadWindow:
                 self._drop(held.piece.first)
             else:
                 kept += held.piece.length
+
+    def _is_full(self, piece: Piece) -> bool:
+        held = self.memory - sum(map(len, self._spare))
+        return held + piece.length > self._look_ahead + KEPT
+
+    def _drop(self, first: int) -> None:
+        # In this order: Ctrl-C may interrupt it, and what is in the list must be in the dict.
+        self._firsts = [one for one in self._firsts if one != first]
+        held = self._held.pop(first)
+        # A request may still write to the memory of a piece that is not here.
+        if held.is_here and isinstance(held.memory, bytearray):
+            self._spare.append(held.memory)
+        else:
+            self.memory -= len(held.memory)
+
+    def _new_memory(self, length: int) -> bytearray:
+        """Return memory for a piece: if possible that of a dropped one, because new memory is slow."""
+        for index, memory in enumerate(self._spare):
+            if length <= len(memory) <= length + length // WASTE:
+                self.memory -= len(memory)
+                return self._spare.pop(index)
+        while self._spare and self.memory + length > self._look_ahead + KEPT:
+            self.memory -= len(self._spare.pop(0))
+        return bytearray(length)
+
+
+def _cut(first: int, end: int, step: int, required: int) -> Iterator[Piece]:
+    """Divide a gap into pieces of at least a step; without a short rest, unless that begins before `required`."""
+    count = (end - first) // step
+    rest = first + count * step
+    if rest < min(end, required):
+        step = -(-(end - first) // max(1, count))  # larger pieces, because a short one is not worth a request
+    else:
+        end = rest
+    return pieces(first, end, step)
