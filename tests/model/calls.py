@@ -6,6 +6,7 @@ from typing import Any, Callable, NamedTuple
 
 from hypothesis import strategies as st
 from metaflow.datatools.s3 import S3GetObject, S3PutObject
+from model.file_calls import downloadings, presigned, readings, uploadings, writings
 from model.values import CONTENT_TYPES, METADATA, Value, files, given, values
 from servers.s3_server import S3Server
 
@@ -32,8 +33,9 @@ class Pool(NamedTuple):
     """The names that a server is asked for."""
 
     keys: "list[str]"
-    firm: "list[str]"  # to be stored without overwriting
+    firm: "list[str]"  # of them, those that are not the prefix of others where that is a problem
     prefixes: "list[str]"
+    strict: bool  # a prefix below which there is nothing is not listed
 
 
 def pool_for(server: S3Server) -> Pool:
@@ -42,7 +44,8 @@ def pool_for(server: S3Server) -> Pool:
     flat = [key for key in keys if not any(other != key and other.startswith(f"{key.rstrip('/')}/") for other in keys)]
     if "object-beside-prefix" in server.lacks:
         keys = flat
-    return Pool(keys, flat if "conditional-writes-beside-prefix" in server.lacks else keys, PREFIXES)
+    firm = flat if "conditional-writes-beside-prefix" in server.lacks else keys
+    return Pool(keys, firm, PREFIXES, "list-no-empty-prefixes" not in server.lacks)
 
 
 @dataclass(frozen=True)
@@ -69,9 +72,10 @@ HEADERS: "dict[str, st.SearchStrategy[Any]]" = {
 }
 
 
-def every_call(pool: Pool) -> "dict[str, st.SearchStrategy[Call]]":
+def every_call(pool: Pool) -> "dict[str, st.SearchStrategy[Any]]":
     """Calls of each method."""
-    keys, prefixes = st.sampled_from(pool.keys), st.lists(st.sampled_from(pool.prefixes), max_size=4)
+    keys, firm = st.sampled_from(pool.keys), st.sampled_from(pool.firm)
+    prefixes = st.lists(st.sampled_from(pool.prefixes), max_size=4)
     lenient, info = {"return_missing": BOOLEANS}, {"return_info": BOOLEANS}
     asked = keys | ranges(keys)
     return {
@@ -89,6 +93,14 @@ def every_call(pool: Pool) -> "dict[str, st.SearchStrategy[Call]]":
         "delete_recursive": _call("delete_recursive", st.lists(st.sampled_from(pool.prefixes[:-1]), max_size=3)),
         "list_paths": _call("list_paths", st.none() | prefixes),
         "list_recursive": _call("list_recursive", st.none() | prefixes),
+        "copy": _put("copy", pool, lambda targets: (firm, targets), **HEADERS),
+        "copy_many": _put("copy_many", pool, lambda targets: (_copies(firm, targets),), **HEADERS),
+        "list_versions": _call("list_versions", st.none() | st.lists(keys, max_size=4)),
+        "open_to_read": readings(firm),
+        "open_to_write": writings(pool.keys, pool.firm),
+        "presign": presigned(firm),
+        "download": downloadings(pool.strict),
+        "upload": uploadings(),
     }
 
 
@@ -103,6 +115,16 @@ def objects(keys: "st.SearchStrategy[str]", **source: "st.SearchStrategy[Value]"
     """Pairs and S3PutObjects, side by side."""
     rich = st.fixed_dictionaries({"key": keys, **source, **HEADERS}).map(lambda fields: S3PutObject(**fields))
     return st.lists(st.tuples(keys, *source.values()) | rich, max_size=8)
+
+
+def _copies(sources: "st.SearchStrategy[str]", targets: "st.SearchStrategy[str]") -> "st.SearchStrategy[list[Any]]":
+    """Pairs of which none copies what another one stores."""
+
+    def apart(pairs: "list[tuple[str, str]]") -> "list[tuple[str, str]]":
+        read = {source for source, _ in pairs}
+        return [(source, target) for source, target in pairs if target not in read]
+
+    return st.lists(st.tuples(sources, targets), max_size=6).map(apart)
 
 
 def _call(

@@ -1,19 +1,27 @@
 """A dictionary with the methods of `S3`: the expected results and errors of every call."""
 
 import warnings
+from collections.abc import Iterator, Sized
+from contextlib import contextmanager
+from fnmatch import fnmatchcase
+from io import BytesIO
+from mimetypes import guess_type
 from pathlib import Path
 from typing import Any, Callable, NamedTuple, Optional
 from unittest.mock import ANY
 
+from contract.trees import tree_of, write
 from metaflow.datatools.s3 import (
+    MetaflowS3Exception,
     MetaflowS3InvalidObject,
     MetaflowS3InvalidRange,
     MetaflowS3NotFound,
+    MetaflowS3ObjectExists,
     RangeInfo,
     S3PutObject,
 )
-from model.answers import Facts, plain, shown
-from model.calls import Call
+from model.answers import Facts, Shown, plain, shown
+from model.values import CONTENT_TYPES
 
 DEFAULT_TYPE = "binary/octet-stream"  # S3's
 
@@ -127,6 +135,112 @@ class Model:
         prefixes = [""] if keys is None else keys
         return [_under(self._url(prefix), self._listed(key)) for prefix in prefixes for key in self._below(prefix)]
 
+    def list_versions(self, keys: "Optional[list[str]]" = None) -> "list[Facts]":
+        found = []
+        for key in [""] if keys is None else keys:
+            below = self._below(key) if not key or key.endswith("/") else [key] if key in self.held else []
+            found += [self._listed(one)._replace(tagged=True, dated=True, has_info=True) for one in below]
+        return found
+
+    def copy(
+        self, source: str, key: str, overwrite: bool = True, content_type: Any = None, metadata: Any = None
+    ) -> str:
+        if source == key and content_type is None and metadata is None:
+            raise Refused({MetaflowS3InvalidObject})
+        self.copy_many([(source, key)], overwrite, content_type, metadata)
+        return self._url(key)
+
+    def copy_many(
+        self, pairs: "list[tuple[str, str]]", overwrite: bool = True, content_type: Any = None, metadata: Any = None
+    ) -> "list[tuple[str, str]]":
+        chosen = {key: (source, key) for source, key in (pairs if overwrite else reversed(pairs))}
+        copied, missing = set(), False
+        for pair in chosen.values():
+            source, key = pair
+            held = self.held.get(source)
+            missing = missing or held is None
+            if held is not None and (overwrite or key not in self.held):
+                self.hold(key, Held(held.blob, content_type or held.content_type, metadata or held.metadata))
+                copied.add(pair)
+        if missing:
+            raise Refused({MetaflowS3NotFound})
+        told = pairs if overwrite else [pair for pair in dict.fromkeys(pairs) if chosen[pair[1]] == pair]
+        return [(key, self._url(key)) for _, key in told if chosen[key] in copied]
+
+    @contextmanager
+    def open(self, key: str, mode: str = "rb", content_type: Any = None, metadata: Any = None) -> Iterator[BytesIO]:
+        if mode == "rb" and key not in self.held:
+            raise Refused({MetaflowS3NotFound})
+        if mode == "xb" and key in self.held:
+            raise Refused({MetaflowS3ObjectExists})
+        file = BytesIO(self.held[key].blob if mode == "rb" else b"")
+        yield file
+        if mode != "rb":
+            self._store([S3PutObject(key, file.getvalue(), content_type=content_type, metadata=metadata)], True)
+
+    def request(self, method: str, key: str, data: "Optional[bytes]") -> "tuple[int, Shown]":
+        """Answer a request by a presigned URL: with its status, or the first digit of that, and its body."""
+        if method == "GET":
+            held = self.held.get(key)
+            return (2, shown(held.blob)) if held else (404, None)
+        if data is None:
+            self.held.pop(key, None)
+        else:
+            self.hold(key, Held(data, CONTENT_TYPES[1], None))
+        return 2, b""
+
+    def download(
+        self,
+        prefixes: "list[str]",
+        directory: str,
+        overwrite: bool,
+        include: Any,
+        exclude: Any,
+        delete: bool,
+        allow_empty: bool,
+    ) -> "list[str]":
+        [prefix] = prefixes
+        below, before = self._below(prefix), tree_of(Path(directory))
+        found = {key[len(_directory(prefix)) :]: self.held[key].blob for key in below}
+        found = {name: blob for name, blob in found.items() if _selected(name, include, exclude)}
+        write(Path(directory), {name: blob for name, blob in found.items() if overwrite or name not in before})
+        if not below and not allow_empty:
+            raise Refused({MetaflowS3NotFound})
+        self._check_source(found, delete, allow_empty)
+        for name in before:
+            if delete and name not in found and _selected(name, include, exclude):
+                Path(directory, name).unlink()
+        return list(found)
+
+    def upload(
+        self,
+        directory: str,
+        prefix: str,
+        include: Any,
+        exclude: Any,
+        overwrite: bool,
+        delete: bool,
+        allow_empty: bool,
+    ) -> "list[tuple[str, str]]":
+        root, files = _directory(prefix), tree_of(Path(directory))
+        stored = []
+        chosen = [name for name in sorted(files) if _selected(name, include, exclude)]
+        for name in chosen:
+            held = self.held.get(root + name)
+            if held is None or (overwrite and held.blob != files[name]):
+                item = S3PutObject(root + name, files[name], content_type=guess_type(name)[0])
+                stored += self._store([item], True)
+        self._check_source(chosen, delete, allow_empty)
+        for key in self._below(prefix) if delete else []:
+            name = key[len(root) :]
+            if name not in files and _selected(name, include, exclude):
+                del self.held[key]
+        return stored
+
+    def _check_source(self, found: "Sized", delete: bool, allow_empty: bool) -> None:
+        if delete and not allow_empty and not found:
+            raise Refused({MetaflowS3Exception})
+
     def hold(self, key: str, held: Held) -> None:
         """Somebody stores an object."""
         self.held[key] = held
@@ -216,7 +330,7 @@ class Model:
         return f"{self._root}/{key}" if key else self._root
 
 
-def said_and_expected(call: Call, s3: Any, model: Model, folder: Path) -> "tuple[Any, Any]":
+def said_and_expected(call: Any, s3: Any, model: Model, folder: Path) -> "tuple[Any, Any]":
     """What a client answers and what it has to; where several errors are right, any of them is all of them."""
     try:
         expected = call.on(model, folder)
@@ -230,6 +344,15 @@ def said_and_expected(call: Call, s3: Any, model: Model, folder: Path) -> "tuple
 
 def _directory(prefix: str) -> str:
     return prefix if prefix.endswith("/") or not prefix else f"{prefix}/"
+
+
+def _selected(name: str, include: Any, exclude: Any) -> bool:
+    """Whether a path matches a pattern of `include`, if there are any, and none of `exclude`."""
+
+    def matches(patterns: Any) -> bool:
+        return any(fnmatchcase(name, one) for one in ([patterns] if isinstance(patterns, str) else patterns))
+
+    return (include is None or matches(include)) and not (exclude is not None and matches(exclude))
 
 
 def _first_level(rest: str) -> str:

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 from model.machine import machine_for
+from model.versions import versions_for
 
 STEPS = 15
 EXAMPLES = 5
@@ -28,3 +29,10 @@ def unhurried(request):
 @pytest.mark.usefixtures("implementation")
 def test_random_calls_with_faults_answer_what_a_dictionary_answers(proxy, oracle, unhurried):
     run_state_machine_as_test(machine_for(proxy, oracle), settings=unhurried)
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.one_server
+@pytest.mark.usefixtures("implementation")
+def test_random_calls_in_a_versioned_bucket_answer_what_a_dictionary_answers(proxy, oracle, unhurried):
+    run_state_machine_as_test(versions_for(proxy, oracle), settings=unhurried)
