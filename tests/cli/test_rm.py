@@ -178,6 +178,22 @@ def test_what_can_not_be_deleted_is_named_and_the_rest_goes(fasts3, root, filled
     assert filled.list() == {"a/1.csv", "ab", "z"}
 
 
+def test_what_is_known_to_be_deleted_is_not_deleted_again(fasts3, root, filled, monkeypatch):
+    calls = []
+
+    def refuse(s3, urls):
+        calls.append(sorted(urls))
+        error = MetaflowS3AccessDenied("no")
+        error.failed, error.result = {f"{root}/a/1.csv": "AccessDenied: no"}, len(urls) - 1
+        raise error
+
+    monkeypatch.setattr(S3, "delete_many", refuse)
+    done = fasts3("rm", "--recursive", "--yes", f"{root}/a")
+    assert done.exit_code == 1
+    assert done.stderr.splitlines()[1:] == ["Deleted 2 objects.", "Error: 1 of the objects could not be deleted."]
+    assert calls == [[f"{root}/{key}" for key in sorted(KEYS) if key.startswith("a/")]]
+
+
 def test_what_was_deleted_is_counted_where_an_error_ends_it(fasts3, root, filled, monkeypatch):
     delete_many = S3.delete_many
 

@@ -1,53 +1,22 @@
 """``metaflow fasts3 cp``: copies files and objects in any direction."""
 
-from functools import partial
-from typing import Optional
+from typing import Callable, Optional
 
 from metaflow._vendor import click
 
-from metaflow_extensions.fasts3.cli import to_local, to_s3, within_s3
-from metaflow_extensions.fasts3.cli.connection import Connection, with_connection
-from metaflow_extensions.fasts3.cli.directions import Direction, direction_of, selections_of, target_of
-from metaflow_extensions.fasts3.cli.exit_status import with_exit_status
-from metaflow_extensions.fasts3.cli.options import with_json, with_patterns, with_progress, with_quiet, with_raw
-from metaflow_extensions.fasts3.cli.transfers import (
-    Headers,
-    Options,
-    with_dry_run,
-    with_headers,
-    with_no_overwrite,
-    with_recursive,
-)
+from metaflow_extensions.fasts3.api.s3 import S3
+from metaflow_extensions.fasts3.cli.copying import transfer, with_copying
+from metaflow_extensions.fasts3.cli.transfers import Options
 
 
 @click.command("cp", short_help="Copy files and objects: to S3, from S3 or within S3.")
-@click.argument("sources", metavar="SOURCE...", nargs=-1)
-@click.argument("destination", metavar="DEST", required=False)
-@with_recursive
-@with_patterns
-@with_no_overwrite
-@with_dry_run
-@with_headers
-@with_json
-@with_raw
-@with_progress
-@with_quiet
-@with_connection
-@with_exit_status
+@with_copying
 def cp(
     sources: "tuple[str, ...]",
     destination: Optional[str],
-    recursive: bool,
-    include: "tuple[str, ...]",
-    exclude: "tuple[str, ...]",
-    no_overwrite: bool,
-    dry_run: bool,
-    headers: Headers,
-    as_json: bool,
+    options: Options,
     raw: bool,
-    no_progress: bool,
-    quiet: bool,
-    connection: Connection,
+    open_client: "Callable[..., S3]",
 ) -> None:
     """Copy from local files to S3 as `put` does, from S3 to local files as `get` does, or within S3.
 
@@ -66,25 +35,4 @@ def cp(
     if destination is None or not sources:
         # click assigns a single argument to the last parameter.
         raise click.UsageError("Give a SOURCE and DEST: local paths, S3 URLs, or - for stdin or stdout.")
-    options = Options(
-        include, exclude, recursive, not no_overwrite, headers, dry_run=dry_run, as_json=as_json, quiet=quiet
-    )
-    direction = direction_of(sources, destination, "cp", options)
-    progress = False if no_progress or quiet else None
-    if direction is Direction.DOWN:
-        selections = selections_of(sources, options, raw)
-        if destination == "-":
-            with connection.open(progress=False) as s3:
-                to_local.to_stdout(s3, selections, options)
-        else:
-            to_local.to_files(partial(connection.open, progress), selections, destination, options)
-        return
-    target = target_of(destination)
-    if direction is Direction.UP:
-        to_s3.check(sources, target)
-        with connection.open(progress) as s3:
-            to_s3.upload(s3, sources, target, options)
-    else:
-        selections = selections_of(sources, options, raw)
-        with connection.open(progress) as s3:
-            within_s3.copy(s3, selections, target, options)
+    transfer(sources, destination, options, raw, open_client)

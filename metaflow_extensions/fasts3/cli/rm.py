@@ -30,6 +30,7 @@ from metaflow_extensions.fasts3.cli.selection import (
     listed,
     location_from,
     refuse_empty,
+    refuse_whole_bucket,
     select,
     unquoted_hint,
     url_of,
@@ -117,12 +118,7 @@ def rm(
 
 
 def _refuse_directory(selection: Selection, recursive: bool) -> None:
-    if selection.is_whole_bucket:
-        what = "may match a whole bucket" if selection.pattern else "is a whole bucket"
-        raise click.UsageError(
-            f"{selection.url} {what}, which is not deleted. Name a prefix in it before any wildcard: "
-            f"s3://{selection.bucket}/some/prefix/*"
-        )
+    refuse_whole_bucket(selection, "which is not deleted")
     if selection.is_directory and not recursive:
         raise click.UsageError(f"{selection.url} is a directory. Add --recursive to delete everything below it.")
 
@@ -213,6 +209,8 @@ def _delete_batch(s3: S3, urls: "list[str]") -> "set[str]":
             for url, reason in refused.items():
                 message(f"{url}: {reason}")
             left.update(refused)
-            # The exception does not show whether the others are deleted. Deleting twice is harmless.
+            if getattr(error, "result", None) is not None:
+                break  # the others are deleted
+            # Otherwise it is not known whether they are. Deleting twice is harmless.
             rest = [url for url in rest if url not in left]
     return left

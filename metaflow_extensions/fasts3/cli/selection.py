@@ -22,6 +22,7 @@ WILDCARD = re.compile(r"[*?]|\[[^]]+\]")
 RUN = re.compile(r"[^/\s]+/[^/\s]+\Z")
 PAGES_AHEAD = 10
 PAGE = 1000  # objects, as many as a response of S3 has
+HEAD_START = 0.25  # seconds for a listing before its first objects are transferred: ten pages from a nearby server
 LONGEST_WAIT = 0.1  # seconds of listed objects for more objects
 
 
@@ -204,6 +205,21 @@ def refuse_empty(texts: "Iterable[str]") -> None:
         raise click.UsageError(
             "An argument is empty (''), perhaps because a shell variable is not set. To select everything below --run "
             "or --root, write /."
+        )
+
+
+def refuse_whole_bucket(selection: Selection, refusal: str) -> None:
+    """Refuse what is, or may match, a whole bucket; `refusal` is a clause that says what is not done with it.
+
+    Raises
+    ------
+    click.UsageError
+    """
+    if selection.is_whole_bucket:
+        what = "may match a whole bucket" if selection.pattern else "is a whole bucket"
+        raise click.UsageError(
+            f"{selection.url} {what}, {refusal}. Name a prefix in it before any wildcard: "
+            f"s3://{selection.bucket}/some/prefix/*"
         )
 
 

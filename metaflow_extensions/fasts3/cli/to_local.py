@@ -22,14 +22,13 @@ from metaflow_extensions.fasts3.api.placement import FEW_PIECES
 from metaflow_extensions.fasts3.api.s3 import S3
 from metaflow_extensions.fasts3.api.s3object import S3Object
 from metaflow_extensions.fasts3.cli.removal import remove_objects
-from metaflow_extensions.fasts3.cli.selection import Selection, is_directory, listed, url_of
-from metaflow_extensions.fasts3.cli.transfers import DOWNLOAD, Options, Report
+from metaflow_extensions.fasts3.cli.selection import HEAD_START, Selection, is_directory, listed, url_of
+from metaflow_extensions.fasts3.cli.transfers import DOWNLOAD, Options, Report, Targets
 from metaflow_extensions.fasts3.machine.processors import processors
 from metaflow_extensions.fasts3.workers import worker_pool
 
 FEW = 4  # missing objects; of more, none is looked up as a directory
 COPIED = 2**20  # bytes at a time, to stdout
-HEAD_START = 0.25  # seconds for the listing before the first download: ten pages take less from a nearby server
 
 
 class _Wanted(NamedTuple):
@@ -121,9 +120,7 @@ class _Downloads:
         self._hint = hint
         self._report = Report(DOWNLOAD, options)
         self._ignores_case = local_paths.seems_to_ignore_case(os.path.abspath(directory))
-        # Hash of a local name -> hash of its URL: two objects may have the same name, through several URL arguments or
-        # on a file system that ignores case.
-        self._taken: dict[int, int] = {}
+        self._targets = Targets(self._report.left_out)
         self._objects = {one.url: one for one in selections if not options.selects_many(one)}
 
     def run(self) -> None:
@@ -208,14 +205,13 @@ class _Downloads:
         """Whether the object was not selected before, nor another one for the same file."""
         if len(self._selections) == 1 and not self._ignores_case:
             return True  # without remembering a million keys
-        file, one = hash(local_paths.folded(name) if self._ignores_case else name), hash(url)
-        if file not in self._taken:
-            self._taken[file] = one
-            return True
-        if self._taken[file] != one:
-            reason = f"'{shown(url)}' was skipped: another object has the same file name '{shown(name)}'."
-            self._report.left_out.note(url, MetaflowS3URLException(reason))
-        return False
+        return self._targets.is_new(
+            local_paths.folded(name) if self._ignores_case else name,
+            url,
+            lambda: MetaflowS3URLException(
+                f"'{shown(url)}' was skipped: another object has the same file name '{shown(name)}'."
+            ),
+        )
 
     def _raise_for_failures(self) -> None:
         try:

@@ -113,6 +113,33 @@ def with_headers(function: "Callable[..., None]") -> "Callable[..., None]":
     return run
 
 
+class Targets:
+    """The files or objects that the sources of a command become.
+
+    Several arguments may select the same object, or objects of the same name: the first becomes the target.
+
+    Parameters
+    ----------
+    left_out : LeftOut
+        Receives the others.
+    """
+
+    def __init__(self, left_out: LeftOut) -> None:
+        self._left_out = left_out
+        # Hash of a target -> hash of the URL of its source: with a million names, these take less memory.
+        self._sources: dict[int, int] = {}
+
+    def is_new(self, target: str, url: str, problem: "Callable[[], MetaflowException]") -> bool:
+        """Whether no source has become this target; if another one has, note the problem."""
+        place, source = hash(target), hash(url)
+        if place not in self._sources:
+            self._sources[place] = source
+            return True
+        if self._sources[place] != source:
+            self._left_out.note(url, problem())
+        return False
+
+
 class Kind(NamedTuple):
     """What a command does with files or objects, in words."""
 

@@ -24,7 +24,14 @@ from metaflow_extensions.fasts3.cli.output import (
     print_lines,
     summary,
 )
-from metaflow_extensions.fasts3.cli.selection import Selection, location_from, refuse_empty, select_one, url_of
+from metaflow_extensions.fasts3.cli.selection import (
+    Selection,
+    location_from,
+    refuse_empty,
+    refuse_whole_bucket,
+    select_one,
+    url_of,
+)
 
 BATCH = 1000  # uploads that are printed, or aborted, at a time
 
@@ -94,9 +101,7 @@ def _check_abort(selection: Selection, older_than: Optional[float], yes: bool) -
             "--abort needs --older-than, because an upload that is still running fails when it is aborted. For "
             "example: --older-than 1d."
         )
-    if selection.is_whole_bucket:
-        what = "may match a whole bucket" if selection.pattern else "is a whole bucket"
-        raise click.UsageError(f"{selection.url} {what}, whose uploads are not aborted. Name a prefix in it.")
+    refuse_whole_bucket(selection, "whose uploads are not aborted")
     if not (yes or sys.stdin.isatty()):
         raise click.UsageError(
             "Aborting uploads needs a confirmation, but there is no terminal. Add --yes, or omit --abort to list them."

@@ -12,10 +12,8 @@ from metaflow_extensions.fasts3.api.location import split_object_url
 from metaflow_extensions.fasts3.api.s3 import S3
 from metaflow_extensions.fasts3.api.s3object import S3Object
 from metaflow_extensions.fasts3.cli.removal import remove_objects
-from metaflow_extensions.fasts3.cli.selection import Selection, listed, url_of
-from metaflow_extensions.fasts3.cli.transfers import COPY, Options, Report
-
-HEAD_START = 0.25  # seconds for the listing before the first copy
+from metaflow_extensions.fasts3.cli.selection import HEAD_START, Selection, listed, url_of
+from metaflow_extensions.fasts3.cli.transfers import COPY, Options, Report, Targets
 
 
 class _Copy(NamedTuple):
@@ -54,8 +52,7 @@ class _Copies:
         self._is_prefix = len(selections) > 1 or bool(self._wide) or destination.is_directory
         self._options = options
         self._report = Report(COPY, options)
-        # Hash of the URL of a copy -> hash of that of its source: several arguments may select objects of one name.
-        self._taken: dict[int, int] = {}
+        self._targets = Targets(self._report.left_out)
 
     def run(self) -> None:
         """Copy all objects; raise one exception for those that can't be copied."""
@@ -126,15 +123,13 @@ class _Copies:
         """Whether the object was not selected before, nor another one for the same key."""
         if len(self._named) + len(self._wide) == 1:
             return True  # without remembering a million keys
-        target, source = hash(one.target), hash(one.url)
-        if target not in self._taken:
-            self._taken[target] = source
-            return True
-        if self._taken[target] != source:
-            url = shown(one.url, MOST_URL)
-            problem = f"'{url}' was skipped: another object becomes {shown(one.target, MOST_URL)}."
-            self._report.left_out.note(one.url, MetaflowS3InvalidObject(problem))
-        return False
+        return self._targets.is_new(
+            one.target,
+            one.url,
+            lambda: MetaflowS3InvalidObject(
+                f"'{shown(one.url, MOST_URL)}' was skipped: another object becomes {shown(one.target, MOST_URL)}."
+            ),
+        )
 
     def _copy(self, batch: "Sequence[_Copy]") -> None:
         options, headers, report = self._options, self._options.headers, self._report
