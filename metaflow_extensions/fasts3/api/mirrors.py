@@ -8,7 +8,7 @@ import os
 import stat
 from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import Any, Callable, NamedTuple, Optional
+from typing import Any, Callable, Optional
 
 from metaflow_extensions.fasts3.api.directory_walk import entries_in
 from metaflow_extensions.fasts3.api.errors import (
@@ -23,19 +23,11 @@ from metaflow_extensions.fasts3.api.local_paths import folded
 from metaflow_extensions.fasts3.api.path_patterns import PathPatterns
 from metaflow_extensions.fasts3.plans.deletions import Wanted
 from metaflow_extensions.fasts3.wire.conditions import strong
+from metaflow_extensions.fasts3.wire.local_files import Identity, identity_of
 
 ASK_FOR_EMPTY = "If the source is meant to be empty, add allow_empty=True (`sync --allow-empty`)."
 NOTHING_DELETED = " Nothing was deleted."  # after the numbers of an exception
 KEPT = "Change its permissions, or exclude it with `exclude`."
-
-
-class _State(NamedTuple):
-    """What distinguishes a file from a later one with its name."""
-
-    inode: int
-    size: int  # bytes
-    modified: int  # nanoseconds
-    changed: int  # nanoseconds
 
 
 class LocalDestination:
@@ -64,11 +56,11 @@ class LocalDestination:
                 f"delete=True would delete files in '{shown(self._root)}', which this method never mirrors. Give a "
                 "directory in it."
             )
-        self._files: dict[str, _State] = {}  # by path, relative and with slashes
+        self._files: dict[str, Identity] = {}  # by path, relative and with slashes
         for name, entry in entries_in(self._root, patterns, lambda *_: None):
-            state = _state_of(partial(entry.stat, follow_symlinks=False))
-            if state is not None:
-                self._files[name] = state
+            identity = _identity_of(partial(entry.stat, follow_symlinks=False))
+            if identity is not None:
+                self._files[name] = identity
 
     def delete_others(
         self, kept: Iterable[str], ignores_case: bool, left_out: LeftOut, dry_run: bool = False
@@ -131,7 +123,7 @@ class LocalDestination:
         """Delete a file unless it has changed since it was noted; return whether it was deleted."""
         try:
             status = partial(os.stat, file, dir_fd=descriptor, follow_symlinks=False)
-            if _state_of(status) != self._files[name]:
+            if _identity_of(status) != self._files[name]:
                 return False
             os.unlink(file, dir_fd=descriptor)
         except FileNotFoundError:
@@ -144,15 +136,15 @@ class LocalDestination:
         return True
 
 
-def _state_of(look: Callable[[], os.stat_result]) -> Optional[_State]:
-    """The state of a file or a link; None for anything else."""
+def _identity_of(look: Callable[[], os.stat_result]) -> Optional[Identity]:
+    """The identity of a file or a link; None for anything else."""
     try:
         status = look()
     except OSError:
         return None
     if not (stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode)):
         return None
-    return _State(status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    return identity_of(status)
 
 
 def _remove(name: str, descriptor: int) -> bool:

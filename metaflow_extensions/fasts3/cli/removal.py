@@ -17,6 +17,7 @@ from metaflow_extensions.fasts3.api.s3 import S3
 from metaflow_extensions.fasts3.api.s3object import S3Object
 from metaflow_extensions.fasts3.cli.transfers import Report
 from metaflow_extensions.fasts3.wire.conditions import same_etag
+from metaflow_extensions.fasts3.wire.local_files import Identity, identity_of
 
 
 def remove_objects(s3: S3, objects: "Sequence[S3Object]", report: Report) -> "list[S3Object]":
@@ -55,20 +56,16 @@ def _is_same(one: S3Object, now: S3Object) -> bool:
 class FileState(NamedTuple):
     """What distinguishes a file, and perhaps the link to it, from later ones with its name."""
 
-    link: "tuple[int, ...]"
-    file: "tuple[int, ...]"
+    link: Identity
+    file: Identity
 
 
 def state_of(path: str) -> Optional[FileState]:
     """The state of a file; None if there is none."""
     try:
-        return FileState(_identity(os.lstat(path)), _identity(os.stat(path)))
+        return FileState(identity_of(os.lstat(path)), identity_of(os.stat(path)))
     except OSError:
         return None
-
-
-def _identity(status: os.stat_result) -> "tuple[int, ...]":
-    return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
 def remove_files(paths: "Iterable[str]", before: "dict[str, Optional[FileState]]", report: Report) -> "set[str]":

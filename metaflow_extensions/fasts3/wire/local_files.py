@@ -34,6 +34,21 @@ def version_of(status: os.stat_result) -> Version:
     return Version(status.st_size, status.st_mtime_ns)
 
 
+class Identity(NamedTuple):
+    """Distinguishes a file from a later one with its name, and from itself after a change."""
+
+    device: int
+    inode: int
+    size: int  # bytes
+    modified: int  # ns since the epoch
+    changed: int  # ns since the epoch
+
+
+def identity_of(status: os.stat_result) -> Identity:
+    """Return the identity of a file from its status."""
+    return Identity(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+
 def local_failure(error: OSError) -> Failure:
     """Return an error of the file system as a failure."""
     return Failure(_CODES.get(error.errno or 0, Code.LOCAL_FILE), str(error))
