@@ -1,6 +1,5 @@
 """Downloads into the user's directory: each file appears atomically under its name, once it is complete."""
 
-import errno
 import os
 import stat
 import time
@@ -10,7 +9,7 @@ from typing import Callable, NamedTuple, Optional
 
 from metaflow.exception import MetaflowException
 
-from metaflow_extensions.fasts3.api import local_paths, partial_downloads
+from metaflow_extensions.fasts3.api import file_delivery, local_paths, partial_downloads
 from metaflow_extensions.fasts3.api.errors import (
     MOST_URL,
     MetaflowS3InsufficientDiskSpace,
@@ -20,12 +19,12 @@ from metaflow_extensions.fasts3.api.errors import (
 )
 from metaflow_extensions.fasts3.api.errors_of_many import LeftOut
 from metaflow_extensions.fasts3.api.executor import Executor
-from metaflow_extensions.fasts3.api.file_times import Age, compare_with_listing, is_as_delivered, set_time, status_of
+from metaflow_extensions.fasts3.api.file_times import Age, compare_with_listing, is_as_delivered, status_of
 from metaflow_extensions.fasts3.api.local_paths import INSTEAD, Target
 from metaflow_extensions.fasts3.api.location import split_object_url
 from metaflow_extensions.fasts3.api.partial_downloads import PartialDownloads
 from metaflow_extensions.fasts3.api.placement import Place
-from metaflow_extensions.fasts3.api.temporary_directory import TemporaryDirectory, make_empty
+from metaflow_extensions.fasts3.api.temporary_directory import TemporaryDirectory
 from metaflow_extensions.fasts3.plans.download import Download, Downloaded
 from metaflow_extensions.fasts3.plans.heads import TolerantHeads
 from metaflow_extensions.fasts3.plans.refusals import Refusals
@@ -33,7 +32,6 @@ from metaflow_extensions.fasts3.plans.resumable_downloads import ResumableDownlo
 
 PROBES = 4  # objects for which a HEAD request is sent although their time in the listing differs
 UNKNOWN = -1  # the size of an object that was not listed
-NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS)  # errors of file systems without hard links
 
 
 class Wanted(NamedTuple):
@@ -254,13 +252,13 @@ class FileDownload:
         began = time.time()
         name = temporary.namer()
         wanted = [Download(*split_object_url(target.url), size=sizes.get(target.url)) for target in targets]
-        mode = _mode(name("mode"))
+        mode = file_delivery.mode_of_new_files(name("mode"))
         delivered: dict[Target, Placed] = {}
 
         def deliver(number: int, result: Downloaded) -> bool:
             target = targets[number]
             try:
-                self._deliver(result, target, mode, began, overwrite)
+                file_delivery.deliver(result, target, self._directory, mode, began, overwrite)
             except MetaflowS3InsufficientDiskSpace:
                 raise
             except MetaflowException as error:
@@ -278,47 +276,6 @@ class FileDownload:
             self._executor.run(plan, Place.WORKERS)
         self.left_out.note_refusals(refusals.by_url)
         return delivered
-
-    def _deliver(self, result: Downloaded, target: Target, mode: int, began: float, overwrite: bool) -> None:
-        """Move a downloaded file to its path.
-
-        Raises
-        ------
-        MetaflowException
-            This file can't have this path.
-        OSError
-            No file can be written, e.g. because the disk is full.
-        """
-        path, place = result.path or "", target.path
-        if local_paths.passes_link(self._directory, place):
-            # A second check: the link may be new.
-            local_paths.real_parent(os.path.realpath(self._directory), target)
-        try:
-            if result.response.length == 0:
-                make_empty(path)
-            os.chmod(path, mode)
-            modified = result.response.info.last_modified
-            if modified is not None:
-                set_time(path, modified, began)
-            _put_in_place(path, place, overwrite)
-        except OSError as error:
-            raise exception_of_files(f"Could not write the file '{shown(place)}'", error, INSTEAD) from error
-
-
-def _put_in_place(path: str, target: str, overwrite: bool) -> None:
-    if overwrite:
-        os.replace(path, target)
-        return
-    try:
-        os.link(path, target)  # unlike os.rename, it never replaces a file
-    except FileExistsError:
-        pass
-    except OSError as error:
-        if error.errno not in NO_LINKS:
-            raise
-        os.replace(path, target)
-        return
-    os.unlink(path)
 
 
 class _Delivered(ResumableDownloads):
@@ -349,16 +306,3 @@ def _is_odd(root: str, folder: str) -> bool:
         return folder != "" and os.path.realpath(root + folder) != root + folder
     except ValueError:  # a NUL
         return True
-
-
-def _mode(path: str) -> int:
-    """The permissions of a new file here, by a trial file: reading the umask of the process would change it."""
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-        try:
-            return os.fstat(descriptor).st_mode & 0o777
-        finally:
-            os.close(descriptor)
-            os.unlink(path)
-    except OSError as error:
-        raise exception_of_files(f"Could not create the file '{path}'", error) from error

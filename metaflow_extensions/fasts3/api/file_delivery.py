@@ -1,0 +1,81 @@
+"""The last step of a download into the user's directory: a complete file gets its permissions, time and name."""
+
+import errno
+import os
+
+from metaflow_extensions.fasts3.api import local_paths
+from metaflow_extensions.fasts3.api.errors import exception_of_files, shown
+from metaflow_extensions.fasts3.api.file_times import set_time
+from metaflow_extensions.fasts3.api.local_paths import INSTEAD, Target
+from metaflow_extensions.fasts3.api.temporary_directory import make_empty
+from metaflow_extensions.fasts3.plans.download import Downloaded
+
+NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS)  # errors of file systems without hard links
+
+
+def deliver(result: Downloaded, target: Target, directory: str, mode: int, began: float, overwrite: bool) -> None:
+    """Move a downloaded file to its path.
+
+    Parameters
+    ----------
+    result : Downloaded
+    target : Target
+    directory : str
+        Absolute path of the user's directory.
+    mode : int
+        Its permissions: `mode_of_new_files`.
+    began : float
+        Unix timestamp of the beginning of the downloads.
+    overwrite : bool
+        Whether a file that exists is replaced.
+
+    Raises
+    ------
+    MetaflowException
+        This file can't have this path.
+    OSError
+        No file can be written, e.g. because the disk is full.
+    """
+    path, place = result.path or "", target.path
+    if local_paths.passes_link(directory, place):
+        # A second check: the link may be new.
+        local_paths.real_parent(os.path.realpath(directory), target)
+    try:
+        if result.response.length == 0:
+            make_empty(path)
+        os.chmod(path, mode)
+        modified = result.response.info.last_modified
+        if modified is not None:
+            set_time(path, modified, began)
+        _put_in_place(path, place, overwrite)
+    except OSError as error:
+        raise exception_of_files(f"Could not write the file '{shown(place)}'", error, INSTEAD) from error
+
+
+def _put_in_place(path: str, target: str, overwrite: bool) -> None:
+    if overwrite:
+        os.replace(path, target)
+        return
+    try:
+        os.link(path, target)  # unlike os.rename, it never replaces a file
+    except FileExistsError:
+        pass
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+        os.replace(path, target)
+        return
+    os.unlink(path)
+
+
+def mode_of_new_files(path: str) -> int:
+    """The permissions of a new file here, by a trial file: reading the umask of the process would change it."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        try:
+            return os.fstat(descriptor).st_mode & 0o777
+        finally:
+            os.close(descriptor)
+            os.unlink(path)
+    except OSError as error:
+        raise exception_of_files(f"Could not create the file '{path}'", error) from error
