@@ -38,6 +38,7 @@ MEANINGS = {
     "large-metadata": "keeps 2 KB of user metadata",
     "storage-classes": "keeps the storage class",
     "tags": "keeps tags",
+    "tag-count": "returns the number of tags of an object",
     "sse": "accepts `AES256` encryption",
     "sse-kms": "accepts `aws:kms` encryption",
     "etag-is-md5": "has the MD5 of the object as ETag",
