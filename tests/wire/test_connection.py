@@ -124,13 +124,13 @@ def test_interim_responses_are_passed_over_up_to_a_limit(count, fails):
 def test_an_end_within_the_head(offset):
     with pytest.raises(ConnectionLost) as lost:
         over([FIRST[:offset]]).read_response("GET")
-    assert lost.value.heard is (offset > 0)
+    assert lost.value.response_began is (offset > 0)
 
 
 def test_an_end_after_an_interim_response_is_no_silent_end():
     with pytest.raises(ConnectionLost) as lost:
         over([CONTINUE]).read_response("GET")
-    assert lost.value.heard
+    assert lost.value.response_began
 
 
 # --- Bodies.
@@ -150,7 +150,7 @@ def test_read_ahead_is_given_first_and_no_more_than_was_asked_for():
     assert bytes(connection.read_some(1, scratch)) == b"!"
     with pytest.raises(ConnectionLost) as lost:
         connection.read_some(1, scratch)
-    assert lost.value.heard
+    assert lost.value.response_began
 
 
 def test_nothing_is_read_beyond_the_body():
@@ -203,7 +203,7 @@ def test_an_end_within_a_document(name):
     for offset in range(len(data)):
         with pytest.raises(ConnectionLost) as lost:
             over([data[:offset]]).read_document(body, 100)
-        assert lost.value.heard
+        assert lost.value.response_began
 
 
 def test_a_chunked_document_that_makes_no_sense():
@@ -265,7 +265,7 @@ def test_silence(tls, connect, sent):
         assert done.wait(LONG)
         with pytest.raises(ConnectionLost, match=r"^no response for 0\.15 seconds$") as lost:
             connection.read_document(connection.read_response("GET")[1], 100)
-        assert lost.value.heard  # who waited so long does not wait again within one try
+        assert lost.value.response_began  # who waited so long does not wait again within one try
 
 
 def test_silence_in_a_document_without_a_length_is_not_its_end(tls, connect):
@@ -314,7 +314,7 @@ def test_an_end_instead_of_a_response(tls, connect, end):
         connection.send(REQUEST)
         with pytest.raises(ConnectionLost) as lost:
             connection.read_response("GET")
-        assert not lost.value.heard
+        assert not lost.value.response_began
 
 
 def test_sending_to_who_is_gone(tls, connect):

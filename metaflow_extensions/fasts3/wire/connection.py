@@ -184,14 +184,14 @@ class Connection:
         """
         if self._start == self._end:
             self._start = self._end = 0
-            await self._fill(heard=False)
+            await self._fill(response_began=False)
         searched = 0
         while True:
             end = end_of_head(self._buffer, self._start, self._end, searched)
             if end >= 0:
                 break
             searched = self._end - self._start
-            await self._fill(heard=searched > 0)
+            await self._fill(response_began=searched > 0)
         head = parse_head(bytes(self._view[self._start : end]))
         self._start = end
         self._in_response = head.status < 200
@@ -235,11 +235,11 @@ class Connection:
                 count = self._socket.recv_into(scratch)
                 break
             except NOT_YET_READ:
-                await self._wait(self._readable, heard=True)
+                await self._wait(self._readable, response_began=True)
             except OSError as error:
-                raise self._lost(error, heard=True) from error
+                raise self._lost(error, response_began=True) from error
         if not count:
-            raise Ended("the connection ended in the middle of a response", heard=True)
+            raise Ended("the connection ended in the middle of a response", response_began=True)
         if self._is_tls:
             count = self._read_more_records(scratch, count)
         self._filled = count == len(scratch)
@@ -288,33 +288,33 @@ class Connection:
         self._start, self._end = 0, len(data)
         self._buffer[: len(data)] = data
 
-    async def _fill(self, heard: bool) -> None:
+    async def _fill(self, response_began: bool) -> None:
         if self._end == len(self._buffer):  # a head that starts late in the buffer needs space
             kept = bytes(self._view[self._start : self._end])
             self._start, self._end = 0, len(kept)
             self._buffer[: len(kept)] = kept
         # Waiting for data that is already decrypted would hang. Otherwise TLS holds nothing: it does not read ahead.
         if not (self._is_tls and self._socket.pending()):  # type: ignore[union-attr]
-            await self._wait(self._readable, heard)
+            await self._wait(self._readable, response_began)
         while True:
             try:
                 count = self._socket.recv_into(self._view[self._end :])
                 break
             except NOT_YET_READ:
-                await self._wait(self._readable, heard)
+                await self._wait(self._readable, response_began)
             except OSError as error:
-                raise self._lost(error, heard) from error
+                raise self._lost(error, response_began) from error
         if not count:
-            raise Ended("the server closed the connection without a response", heard or self._in_response)
+            raise Ended("the server closed the connection without a response", response_began or self._in_response)
         self._end += count
         self._filled = self._end == len(self._buffer)
 
-    async def _wait(self, what: Readiness, heard: bool = False) -> None:
+    async def _wait(self, what: Readiness, response_began: bool = False) -> None:
         try:
             await wait_for(what)
         except TimeoutError:
-            # heard=True even if nothing arrived: an immediate second attempt would double the timeout.
-            raise ConnectionLost(f"no response for {self._timeout:g} seconds", heard=True) from None
+            # response_began=True even if nothing arrived: an immediate second attempt would double the timeout.
+            raise ConnectionLost(f"no response for {self._timeout:g} seconds", response_began=True) from None
 
-    def _lost(self, error: OSError, heard: bool = False) -> ConnectionLost:
-        return ConnectionLost(error.strerror or str(error), heard or self._in_response)
+    def _lost(self, error: OSError, response_began: bool = False) -> ConnectionLost:
+        return ConnectionLost(error.strerror or str(error), response_began or self._in_response)

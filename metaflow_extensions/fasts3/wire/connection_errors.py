@@ -11,13 +11,13 @@ class ConnectionLost(Exception):
 
     Attributes
     ----------
-    heard : bool
-        Part of the response had arrived.
+    response_began : bool
+        Whether part of the response had arrived.
     """
 
-    def __init__(self, message: str, heard: bool = False) -> None:
+    def __init__(self, message: str, response_began: bool = False) -> None:
         super().__init__(message)
-        self.heard = heard
+        self.response_began = response_began
 
 
 NO_TLS = "The server has no TLS: write http:// in the endpoint."

@@ -97,7 +97,7 @@ async def send(
         except ConnectionLost as error:
             connection.close()
             # A server may close a kept-alive connection at any time: no failure, unless part of a response arrived.
-            fresh = not fresh and connection.responses > 0 and not error.heard
+            fresh = not fresh and connection.responses > 0 and not error.response_began
             if not fresh:
                 raise TransferError(Failure(Code.UNREACHABLE, str(error))) from error
         except ProtocolError as error:
@@ -128,7 +128,7 @@ async def _converse(
         try:
             answer, body = await connection.read_response(method)
         except ConnectionLost as silent:
-            raise ConnectionLost(str(lost), lost.heard or silent.heard) from lost
+            raise ConnectionLost(str(lost), lost.response_began or silent.response_began) from lost
         return answer._replace(keep_alive=False), body
     return await connection.read_response(method)
 
