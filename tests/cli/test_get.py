@@ -254,6 +254,20 @@ def test_an_object_that_was_named_is_not_downloaded_again_either(fasts3, here, r
     assert b"newer" in files(here).values()
 
 
+@pytest.mark.parametrize("option", [[], ["--dry-run"], ["-n"]])
+def test_an_object_that_was_named_replaces_another_one_of_the_same_size_and_time(
+    fasts3, here, root, stored, monkeypatch, option
+):
+    monkeypatch.setattr(file_times, "YOUNG", float("-inf"))
+    stored.put_all({"1": b"one", "2": b"two"})
+    assert fasts3("get", f"{root}/1", "file").exit_code == 0
+    seconds = stored.head("2")["LastModified"].timestamp()
+    os.utime("file", (seconds, seconds))
+    done = fasts3("get", *option, f"{root}/2", "file")
+    assert files(here) == {"file": b"one" if option else b"two"}
+    assert ("1 object" in done.stderr) == (option != ["-n"])
+
+
 def test_an_object_that_is_gone_is_missing_also_where_its_file_is_not(fasts3, here, root, filled):
     (here / "none").write_bytes(b"mine")
     done = fasts3("get", f"{root}/none", ".")

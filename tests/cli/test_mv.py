@@ -102,6 +102,7 @@ def test_a_dry_run_changes_nothing(fasts3, here, root, filled, tree):
         (["{root}/a*", "{root}/ab/"], "can't be moved into itself"),
         (["-r", "{root}/a", "{root}/a/b/c"], "can't be moved into itself"),
         (["{root}/z", "{root}/z"], "can't be moved onto itself"),
+        (["{root}/a/b/2*", "{root}/a/b/", "--content-type", "x/new"], "can't be moved onto themselves"),
         (["{root}/z", "{root}/"], "can't be moved onto itself"),
         (["{bucket}", "out"], "is a whole bucket, which is not moved"),
         (["{bucket}/*.csv", "out"], "may match a whole bucket, which is not moved"),
@@ -249,6 +250,35 @@ def test_objects_of_one_name_are_not_lost(fasts3, here, root, stored, destinatio
     done = fasts3("mv", f"{root}/x/same", f"{root}/y/same", destination.format(root=root) + "/")
     assert done.exit_code == 1
     assert {key: blob for key, blob in stored.blobs().items() if not key.startswith("w/")} == {"y/same": b"y"}
+
+
+def test_objects_that_replace_others_of_the_move_are_not_lost(fasts3, root, stored):
+    stored.put_all({"a/b/1": b"same", "a/b/b/1": b"same", "a/b/b/2": b"22", "a/b/b/b/2": b"deep"})
+    done = fasts3("mv", f"{root}/a/b/", f"{root}/a/")
+    assert done.exit_code == 0
+    assert done.stderr.startswith("Moved 4 objects in ")
+    assert stored.blobs() == {"a/1": b"same", "a/b/1": b"same", "a/b/2": b"22", "a/b/b/2": b"deep"}
+
+
+def test_an_object_that_waits_for_its_move_is_not_replaced(fasts3, root, stored):
+    stored.put_all({"a/d/1": b"1", "a/2": b"2", "c/d/1": b"mine"})
+    done = fasts3("mv", f"{root}/a/", f"{root}/c/d/", f"{root}/c/")
+    assert done.exit_code == 1
+    assert f"'{root}/a/d/1' was skipped: it would become {root}/c/d/1, which is to be moved as well." in done.stderr
+    assert stored.blobs() == {"a/d/1": b"1", "c/2": b"2", "c/1": b"mine"}
+
+
+@pytest.mark.parametrize("source", ["{root}/a/2", "{root}/a/"])
+def test_a_file_of_the_same_size_and_time_is_not_taken_for_the_object(fasts3, here, root, stored, source):
+    """Objects that are stored together have the same time, in whole seconds."""
+    stored.put("a/2", b"two")
+    os.makedirs("out")
+    (here / "out" / "2").write_bytes(b"one")
+    seconds = stored.head("a/2")["LastModified"].timestamp()
+    os.utime("out/2", (seconds, seconds))
+    assert fasts3("mv", source.format(root=root), "out").exit_code == 0
+    assert files(here) == {"out/2": b"two"}
+    assert stored.blobs() == {}
 
 
 # --- What fails.

@@ -43,6 +43,32 @@ def test_without_comparison_all_are_copied(s3, stored, monkeypatch):
     assert below(stored, "c/") == TREE
 
 
+@pytest.mark.parametrize(("prefix", "target"), [("m", "m/b"), ("m/b", "m")])
+def test_an_object_is_copied_before_another_one_replaces_it(s3, stored, prefix, target):
+    moved = {"m/b/b/1.csv": b"deep", "m/b/1.csv": b"middle", "m/b/b/b/1.csv": b"deepest", "m/1.csv": b"top"}
+    stored.put_all(moved)
+    before = {key: blob for key, blob in stored.blobs().items() if key.startswith(f"{prefix}/")}
+    s3.copy_recursive(prefix, target)
+    after = stored.blobs()
+    assert {key: after[target + key[len(prefix) :]] for key in before} == before
+
+
+def test_an_object_whose_copy_fails_is_not_replaced(s3, root, stored):
+    source = s3.info("m/0.txt")
+    stored.put("m/0.txt", b"changed since")
+    with pytest.raises(MetaflowS3Exception) as raised:
+        s3.copy_many([("m/b/1.csv", "m/empty"), ("m/empty", "m/0.txt"), (source, "c")])
+    assert set(raised.value.failed) == {f"{root}/m/0.txt", f"{root}/m/empty"}
+    assert raised.value.result == []
+    assert below(stored, "m/") == {**TREE, "0.txt": b"changed since"}
+
+
+def test_objects_do_not_replace_each_other(s3, stored):
+    with pytest.raises(MetaflowS3InvalidObject, match="would replace each other"):
+        s3.copy_many([("m/0.txt", "m/empty"), ("m/empty", "m/0.txt")])
+    assert below(stored, "m/") == TREE
+
+
 @pytest.mark.needs("copies-replace-headers", "copies-onto-themselves")
 def test_headers_are_changed_in_place(s3, stored):
     assert names(s3.copy_recursive("m", "m", content_type="text/x-new")) == sorted(TREE)

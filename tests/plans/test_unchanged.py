@@ -3,6 +3,7 @@
 import hashlib
 import os
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -68,6 +69,21 @@ def test_a_file_that_is_another_has_the_mark_of_another(path, tmp_path, kind):
     os.utime(other, ns=(before.st_atime_ns, before.st_mtime_ns))
     other.rename(path)
     assert not same(info, path)
+
+
+def test_files_that_were_written_together_have_marks_of_their_own(path, tmp_path, monkeypatch):
+    """The timestamps of many file systems are those of the last tick, up to 10 ms ago."""
+    other, stat, together = tmp_path / "other", os.stat, os.stat(path)
+    other.write_bytes(b"CONTENTS")
+
+    def coarse(path):
+        fields = {name: getattr(together, name) for name in ("st_mtime_ns", "st_ctime_ns", "st_size")}
+        return SimpleNamespace(**fields, st_ino=stat(path).st_ino)
+
+    monkeypatch.setattr(unchanged.os, "stat", coarse)
+    monkeypatch.setattr(unchanged, "YOUNG", float("-inf"))
+    assert same(stored(path), path)
+    assert not same(stored(path), str(other))
 
 
 @pytest.mark.parametrize("data", [b"contents", b"contents of two parts"])

@@ -28,10 +28,12 @@ from metaflow_extensions.fasts3.api.s3transfers import S3Transfers
 from metaflow_extensions.fasts3.boto.endpoints import is_aws
 from metaflow_extensions.fasts3.plans import copies
 from metaflow_extensions.fasts3.plans.copies import Copies, Copy
+from metaflow_extensions.fasts3.plans.copy_rounds import rounds
 from metaflow_extensions.fasts3.plans.heads import Heads
-from metaflow_extensions.fasts3.plans.refusals import Refusals
+from metaflow_extensions.fasts3.plans.refusals import Refusal, Refusals
 from metaflow_extensions.fasts3.wire.conditions import ABSENT, strong
 from metaflow_extensions.fasts3.wire.copies import Source
+from metaflow_extensions.fasts3.wire.failures import Code, Failure
 from metaflow_extensions.fasts3.wire.transfers import PutHeaders
 
 CopySource = Union[str, S3GetObject, S3Object]
@@ -136,7 +138,8 @@ class CopyMethods(Client):
         """
         Copy many objects within S3 in parallel.
 
-        All arguments are validated before the first request. If some objects can't be copied, the others are.
+        All arguments are validated before the first request. If some objects can't be copied, the others are. An object
+        that is also the source of another copy is replaced after that copy.
 
         Parameters
         ----------
@@ -247,17 +250,47 @@ MetaflowS3URLException, MetaflowS3Exception
         # One copy for each key, as `put_many` does it.
         chosen = {one.url: one for one in (asked if overwrite else reversed(asked))}
         condition, mark = (None, None) if overwrite else (ABSENT, uuid.uuid4().hex)
-        wanted = [
-            Copy(one.source, *split_object_url(url), one.etag, given, condition, mark, one.size)
-            for url, one in chosen.items()
-        ]
         on_aws = is_aws(self._executor.client().endpoint_url)
         step = max(self._executor.settings().part_size, copies.COPY_STEP)
-        plan = Copies(wanted, step, refusals, AMAZON_S3_ENCRYPTION if on_aws else None, keeps_checksums=on_aws)
-        self._executor.run(plan, place)
-        return {url: one for (url, one), is_stored in zip(chosen.items(), plan.stored) if is_stored}
+        stored: dict[str, Asked] = {}
+        kept: set[str] = set()  # sources whose copies failed
+        for urls in _rounds(chosen) if overwrite else [list(chosen)]:
+            some = [chosen[url] for url in urls if url not in kept]
+            if refusals is not None:
+                refusals.by_url.update((url, KEPT) for url in urls if url in kept)
+            wanted = [
+                Copy(one.source, *split_object_url(one.url), one.etag, given, condition, mark, one.size) for one in some
+            ]
+            plan = Copies(wanted, step, refusals, AMAZON_S3_ENCRYPTION if on_aws else None, keeps_checksums=on_aws)
+            self._executor.run(plan, place)
+            stored.update((one.url, one) for one, is_stored in zip(some, plan.stored) if is_stored)
+            kept.update(_url_of(chosen[url].source) for url in urls if url not in stored)
+        return stored
 
 
+def _rounds(chosen: dict[str, Asked]) -> list[list[str]]:
+    """The URLs of copies in rounds: an object that is also the source of another copy is replaced after that."""
+    if not any(_url_of(one.source) in chosen and _url_of(one.source) != url for url, one in chosen.items()):
+        return [list(chosen)]
+    # Versions remain when their object is replaced.
+    sources = {url: _url_of(one.source) if one.source.version_id is None else "" for url, one in chosen.items()}
+    try:
+        return rounds(sources)
+    except ValueError as error:
+        raise MetaflowS3InvalidObject(
+            f"'{shown(str(error), MOST_URL)}' and another object would replace each other. Copy one of them to another "
+            "key first."
+        ) from None
+
+
+KEPT = Refusal(
+    "copy",
+    Failure(
+        Code.REJECTED,
+        "the object that it would replace is the source of another copy, which failed",
+        remedy="Repeat the call when that copy succeeds.",
+    ),
+)
 SAME = (
     "'{}' is both the source and the copy. To change what is stored with an object, give content_type, metadata or "
     "encryption; to restore an earlier version, give S3GetObject(key, version_id=...)."

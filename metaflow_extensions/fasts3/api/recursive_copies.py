@@ -62,7 +62,8 @@ class RecursiveCopyMethods(CopyMethods, DeleteMethods):
         """
         Copy all objects under a prefix within S3 in parallel.
 
-        The prefix is listed before the first copy, so the target may be inside it.
+        The prefix is listed before the first copy, and an object is copied before another one replaces it. So the
+        target may be inside the prefix, or around it.
 
         Parameters
         ----------

@@ -57,6 +57,7 @@ def get(
     a directory, which is created if it does not exist. File names are the parts of the keys after the prefix, or after
     the last slash before the first wildcard; --include and --exclude are patterns for them. A file gets its name when
     it is complete, and the time of its object. A file with the size and the time of its object is not downloaded again.
+    For an object that is given by its key, its MD5 must also be the ETag.
     Objects that S3 refuses, or that can't be files, such as dir/../../file, are skipped: the others are downloaded, the
     error names the skipped ones, and the exit status is 1.
 

@@ -21,10 +21,13 @@ from metaflow_extensions.fasts3.api.errors import (
 from metaflow_extensions.fasts3.api.placement import FEW_PIECES
 from metaflow_extensions.fasts3.api.s3 import S3
 from metaflow_extensions.fasts3.api.s3object import S3Object
+from metaflow_extensions.fasts3.api.s3transfers import S3Downloads
 from metaflow_extensions.fasts3.cli.removal import remove_objects
 from metaflow_extensions.fasts3.cli.selection import HEAD_START, Selection, is_directory, listed, url_of
 from metaflow_extensions.fasts3.cli.transfers import DOWNLOAD, Options, Report, Targets
 from metaflow_extensions.fasts3.machine.processors import processors
+from metaflow_extensions.fasts3.plans.pieces import PART_SIZE
+from metaflow_extensions.fasts3.plans.unchanged import has_etag
 from metaflow_extensions.fasts3.workers import worker_pool
 
 FEW = 4  # missing objects; of more, none is looked up as a directory
@@ -126,16 +129,21 @@ class _Downloads:
     def run(self) -> None:
         """Download all objects that can be files; raise one exception for the others."""
         with self._report:
-            for batch in self._batches():
-                self._fetch(batch)
+            named = self._without_missing(list(self._named()))
+            if named:
+                self._fetch(named, named=True)
+            for selection in self._selections:
+                if self._options.selects_many(selection):
+                    for batch in self._listed(selection):
+                        self._fetch(batch, named=False)
         self._raise_for_failures()
 
-    def _fetch(self, batch: "Sequence[_Wanted]") -> None:
+    def _fetch(self, batch: "Sequence[_Wanted]", named: bool) -> None:
         """Download a batch, except for objects whose files are up to date."""
         options, report = self._options, self._report
-        found = report.call(
-            lambda: self._s3.download(batch, self._directory, options.overwrite, dry_run=options.dry_run)
-        )
+        found = self._download(batch, options.overwrite)
+        if found.unchanged and options.overwrite and (named or options.moves):
+            found = self._with_others_again(found, batch)
         left = set(map(id, found.unchanged))
         # A file that is up to date was downloaded before; without overwriting, it may be any other.
         done = [one for one in found if id(one) not in left or (options.moves and options.overwrite)]
@@ -150,18 +158,30 @@ class _Downloads:
         shown_ones = done if options.moves or options.dry_run else found
         report.print_json({"url": one.url, "path": paths[id(one)], "size": one.size} for one in shown_ones)
 
+    def _download(self, batch: "Sequence[_Wanted]", overwrite: bool, compare: bool = True) -> S3Downloads:
+        dry_run = self._options.dry_run
+        return self._report.call(
+            lambda: self._s3.download(batch, self._directory, overwrite, dry_run=dry_run, compare=compare)
+        )
+
+    def _with_others_again(self, found: S3Downloads, batch: "Sequence[_Wanted]") -> S3Downloads:
+        """Download objects whose files have another object of the same size and time.
+
+        Objects that are stored together have the same time, in whole seconds. Two that are given for the same file, one
+        after the other, would be mistaken for each other, and a move would delete the second one.
+        """
+        unknown = [one.url for one in found.unchanged if not one.etag]
+        etags = {info.url: info.etag for info in self._s3.info_many(unknown, return_missing=True)}
+        others = {one.url for one in found.unchanged if not _has_contents(one, one.etag or etags[one.url] or "")}
+        if not others:
+            return found
+        again = self._download([one for one in batch if one.url in others], True, compare=False)
+        same = [one for one in found.unchanged if one.url not in others]
+        return S3Downloads([*(one for one in found if one.url not in others), *again], same)
+
     def _path(self, one: S3Object) -> str:
         """The path of a file, relative to the working directory if DEST is."""
         return os.path.join(self._directory, str(one.path)[self._start :])
-
-    def _batches(self) -> "Iterator[list[_Wanted]]":
-        if self._objects:
-            batch = self._without_missing(list(self._named()))
-            if batch:
-                yield batch
-        for selection in self._selections:
-            if self._options.selects_many(selection):
-                yield from self._listed(selection)
 
     def _named(self) -> "Iterator[_Wanted]":
         urls = {url: self._name or one.key[len(one.folder) :] for url, one in self._objects.items()}
@@ -227,6 +247,11 @@ class _Downloads:
                 hints = (_slash_hint(self._s3, one) for one in missing[:FEW])
                 lines = list(filter(None, [str(error), *hints, self._hint]))
             raise MetaflowS3NotFound("\n".join(lines)) from error
+
+
+def _has_contents(one: S3Object, etag: str) -> bool:
+    """Whether a file has the ETag of its object; False also for an ETag that is no MD5."""
+    return has_etag(str(one.path), etag, one.size or 0, PART_SIZE)
 
 
 def _no_object(s3: S3, selection: Selection, error: MetaflowS3NotFound) -> MetaflowS3NotFound:

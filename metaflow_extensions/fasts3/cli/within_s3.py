@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
-from typing import NamedTuple, Union
+from typing import NamedTuple, Optional, Union
 
 from metaflow._vendor import click
 from metaflow.exception import MetaflowException
@@ -48,6 +48,7 @@ class _Copies:
         self._s3 = s3
         self._named = [one for one in selections if not options.selects_many(one)]
         self._wide = [one for one in selections if options.selects_many(one)]
+        self._later = list(self._wide)  # not listed yet
         self._destination = destination
         self._is_prefix = len(selections) > 1 or bool(self._wide) or destination.is_directory
         self._options = options
@@ -68,6 +69,8 @@ class _Copies:
         for one in self._wide:
             if one.bucket == to.bucket and to.prefix.startswith(one.prefix):
                 raise click.UsageError(f"{to.url} is a part of {one.url}, which can't be moved into itself.")
+            if one.bucket == to.bucket and to.prefix == one.stem:
+                raise click.UsageError(f"The objects of {one.url} can't be moved onto themselves.")
         for one in self._named:
             if self._target(one.key, one.folder) == one.url:
                 raise click.UsageError(f"{one.url} can't be moved onto itself.")
@@ -86,15 +89,16 @@ class _Copies:
             )
             targets = (self._target(one.key, one.folder) for one in self._named)
             yield self._possible(map(_Copy, sources, targets))
-        for selection in self._wide:
-            yield from self._listed(selection)
+        while self._later:
+            yield from self._listed(self._later.pop(0))
 
     def _listed(self, selection: Selection) -> "Iterator[list[_Copy]]":
         found = False
         start = len(url_of(selection.bucket, ""))
-        # A listing that goes on while objects are copied into the same prefix would find the copies as well.
-        to = self._destination
-        all_at_once = to.bucket == selection.bucket and to.prefix.startswith(selection.prefix)
+        # A listing that goes on while objects are copied into the same prefix would find the copies as well, and of
+        # objects that replace others, `copy_many` has to know all.
+        to, prefix = self._destination, selection.prefix
+        all_at_once = to.bucket == selection.bucket and (to.prefix.startswith(prefix) or prefix.startswith(to.prefix))
         with listed(self._s3, selection) as pages:
             for page in pages:
                 rest = pages if all_at_once else pages.ready(0.0 if found else HEAD_START)
@@ -110,14 +114,28 @@ class _Copies:
         """The copies with keys of their own; notes the others."""
         possible: list[_Copy] = []
         for one in batch:
-            try:
-                split_object_url(one.target)
-            except MetaflowException as error:
-                self._report.left_out.note(one.url, error)
-                continue
-            if self._is_new(one):
+            problem = self._problem(one)
+            if problem:
+                self._report.left_out.note(one.url, problem)
+            elif self._is_new(one):
                 possible.append(one)
         return possible
+
+    def _problem(self, one: _Copy) -> Optional[MetaflowException]:
+        """Why an object can't become its target; a move must not replace an object that is still to be moved."""
+        try:
+            split_object_url(one.target)
+        except MetaflowException as error:
+            return error
+        if not self._options.moves or len(self._named) + len(self._wide) == 1:
+            return None
+        waits = any(one.target.startswith(url_of(later.bucket, later.prefix)) for later in self._later)
+        if waits or one.target in self._report.left_out.reasons:
+            return MetaflowS3InvalidObject(
+                f"'{shown(one.url, MOST_URL)}' was skipped: it would become {shown(one.target, MOST_URL)}, which is to "
+                "be moved as well. Repeat the command for the rest."
+            )
+        return None
 
     def _is_new(self, one: _Copy) -> bool:
         """Whether the object was not selected before, nor another one for the same key."""
@@ -145,8 +163,9 @@ class _Copies:
         stored = {url for _, url in found}
         done = [one for one in batch if one.target in stored]
         if options.moves and not options.dry_run:
-            sources = [one.source for one in done if isinstance(one.source, S3Object)]
+            # A source that another one has replaced is gone already.
+            sources = [one.source for one in done if isinstance(one.source, S3Object) and one.url not in stored]
             removed = {one.url for one in remove_objects(self._s3, sources, report)}
-            done = [one for one in done if one.url in removed]
+            done = [one for one in done if one.url in removed or one.url in stored]
         report.add([(one.url, one.target) for one in done], len(found.unchanged))
         report.print_json({"source": one.url, "url": one.target} for one in done)

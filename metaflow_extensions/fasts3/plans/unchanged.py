@@ -15,10 +15,10 @@ from metaflow_extensions.fasts3.plans.pieces import PART_SIZE, part_size
 from metaflow_extensions.fasts3.wire.transfers import ObjectInfo, PutHeaders
 
 FILE = "metaflow-fasts3-file"
-"""The metadata key of the mark: the file's times of modification and of inode change, or its SHA-256.
+"""The metadata key of the mark: the file's times of modification and of inode change, and its inode; or its SHA-256.
 
 Changing a file sets its time of change (ctime), which programs can't choose. But timestamps are coarse: a file may
-change twice within one tick.
+change twice within one tick, and files that were written together have the same times.
 """
 YOUNG = 2 * 10**9  # ns; coarsest timestamps of file systems
 MOST_HASHED = 64 * 2**20  # bytes; hashing larger, recently changed files for a mark would take too long
@@ -43,7 +43,7 @@ def marked(headers: PutHeaders, path: str, check: Callable[[], None] = _never) -
     """
     try:
         status = os.stat(path)
-        mark = _times(status)
+        mark = _state(status)
         if max(status.st_mtime_ns, status.st_ctime_ns) > time.time_ns() - YOUNG:
             mark = _sha256(path, check) if status.st_size <= MOST_HASHED else ""
     except OSError:
@@ -106,15 +106,15 @@ def is_unchanged(
         return False
     mark = info.metadata.get(FILE, "")
     try:
-        if mark and mark in (_times(os.stat(path)), _sha256(path, check) if " " not in mark else ""):
+        if mark and mark in (_state(os.stat(path)), _sha256(path, check) if " " not in mark else ""):
             return True
     except OSError:
         return False  # the upload will report the problem
     return info.etag != refuted and has_etag(path, info.etag, size, step, check)
 
 
-def _times(status: os.stat_result) -> str:
-    return f"{status.st_mtime_ns} {status.st_ctime_ns}"
+def _state(status: os.stat_result) -> str:
+    return f"{status.st_mtime_ns} {status.st_ctime_ns} {status.st_ino}"
 
 
 def _sha256(path: str, check: Callable[[], None]) -> str:
