@@ -109,6 +109,17 @@ def test_what_changes_meanwhile_stays(root, left_out, change):
     assert {name.rstrip("/") for name in names_in(root)} == {"a", "new"}
 
 
+def test_all_names_of_a_file_go(root, left_out):
+    """Deleting one name of a file, or replacing it by a download, changes the times of the others."""
+    write(root, "a", "kept", "new")
+    os.link(root / "a", root / "b")
+    os.link(root / "kept", root / "c")
+    noted = LocalDestination(str(root), ALL)
+    os.replace(root / "new", root / "kept")
+    assert noted.delete_others(kept(root, "kept"), False, left_out) == kept(root, "a", "b", "c")
+    assert names_in(root) == {"kept"}
+
+
 def test_what_somebody_else_deletes_is_no_failure(root, left_out):
     write(root, "a", "b/c")
     noted = LocalDestination(str(root), ALL)

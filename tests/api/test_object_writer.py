@@ -1,8 +1,10 @@
 """Tests of files that are written, on a store in this process."""
 
+import copy
 import gc
 import io
 import os
+import pickle
 import threading
 
 import pytest
@@ -307,6 +309,12 @@ def test_the_end_of_the_process_aborts(begin, store):
     with pytest.raises(MetaflowS3Exception, match="key is not stored: its upload was stopped"):
         file.close()
     assert store.stored is None
+
+
+@pytest.mark.parametrize("duplicate", [pickle.dumps, copy.copy, copy.deepcopy])
+def test_it_has_no_duplicate(begin, duplicate):
+    with begin() as file, pytest.raises(TypeError, match="two files would store the same object"):
+        duplicate(file)
 
 
 def test_it_is_a_file_of_io(begin):

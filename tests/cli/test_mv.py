@@ -230,6 +230,16 @@ def test_of_a_link_the_link_goes(fasts3, here, root, stored, tree):
     assert files(here) == {"outside": b"o"}
 
 
+def test_several_names_of_a_file_go(fasts3, here, root, stored, tree):
+    os.link(tree / "a.txt", tree / "hard")
+    (tree / "link").symlink_to("a.txt")
+    (tree / "0").symlink_to("link")
+    assert fasts3("mv", "tree", f"{root}/x", "--include", "[0ahl]*").exit_code == 0
+    assert stored.blobs() == dict.fromkeys(("x/0", "x/a.txt", "x/hard", "x/link"), b"a")
+    assert files(tree) == {"b/c.csv": b"c", "b/d.txt": b"d"}
+    assert not (tree / "link").is_symlink()
+
+
 def test_files_of_one_name_are_not_lost(fasts3, here, root, stored, tree):
     (here / "a.txt").write_bytes(b"another")
     done = fasts3("mv", "tree", "a.txt", f"{root}/x")

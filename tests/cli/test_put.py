@@ -95,6 +95,15 @@ def test_content_types_by_name(fasts3, root, stored, tree):
     assert kinds == {"file": "text/html", "stdin.json": "application/json", "x/page.html": "text/html"}
 
 
+@pytest.mark.parametrize("option", [[], ["--dry-run"]])
+def test_stdin_is_not_reported_if_the_object_exists(fasts3, root, stored, option):
+    stored.put("x", b"mine")
+    done = fasts3("put", "-n", "--json", *option, "-", f"{root}/x", stdin="new")
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert stored.blob("x") == b"mine"
+    assert fasts3("put", "--json", *option, "-", f"{root}/x", stdin="new").stdout == f'{{"url": "{root}/x"}}\n'
+
+
 def test_what_is_read_from_stdin_needs_a_key(fasts3, root):
     assert fasts3("put", "-", f"{root}/", stdin="x").exit_code == 2
     assert fasts3("put", "-", "-", f"{root}/x", stdin="x").exit_code == 2

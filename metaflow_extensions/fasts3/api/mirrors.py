@@ -58,9 +58,9 @@ class LocalDestination:
             )
         self._files: dict[str, Identity] = {}  # by path, relative and with slashes
         for name, entry in entries_in(self._root, patterns, lambda *_: None):
-            identity = _identity_of(partial(entry.stat, follow_symlinks=False))
-            if identity is not None:
-                self._files[name] = identity
+            status = _status_of(partial(entry.stat, follow_symlinks=False))
+            if status is not None:
+                self._files[name] = identity_of(status)
 
     def delete_others(
         self, kept: Iterable[str], ignores_case: bool, left_out: LeftOut, dry_run: bool = False
@@ -122,8 +122,8 @@ class LocalDestination:
     def _delete(self, name: str, file: str, descriptor: int, left_out: LeftOut) -> bool:
         """Delete a file unless it has changed since it was noted; return whether it was deleted."""
         try:
-            status = partial(os.stat, file, dir_fd=descriptor, follow_symlinks=False)
-            if _identity_of(status) != self._files[name]:
+            status = _status_of(partial(os.stat, file, dir_fd=descriptor, follow_symlinks=False))
+            if status is None or not self._files[name].is_of(status):
                 return False
             os.unlink(file, dir_fd=descriptor)
         except FileNotFoundError:
@@ -136,15 +136,13 @@ class LocalDestination:
         return True
 
 
-def _identity_of(look: Callable[[], os.stat_result]) -> Optional[Identity]:
-    """The identity of a file or a link; None for anything else."""
+def _status_of(look: Callable[[], os.stat_result]) -> Optional[os.stat_result]:
+    """The status of a file or a link; None for anything else."""
     try:
         status = look()
     except OSError:
         return None
-    if not (stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode)):
-        return None
-    return identity_of(status)
+    return status if stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode) else None
 
 
 def _remove(name: str, descriptor: int) -> bool:

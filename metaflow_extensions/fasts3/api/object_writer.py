@@ -192,6 +192,9 @@ class ObjectWriter(io.BufferedIOBase):
             self.abort()
         self.close()
 
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        raise TypeError(f"{self!r} can't be pickled or copied: two files would store the same object.")
+
     def _check_open(self) -> None:
         if self.closed:
             raise ValueError("I/O operation on closed file")

@@ -68,14 +68,26 @@ def state_of(path: str) -> Optional[FileState]:
         return None
 
 
+def _is_still(path: str, before: Optional[FileState]) -> bool:
+    """Whether a file, and a link to it, are those of an earlier state."""
+    try:
+        return before is not None and before.link.is_of(os.lstat(path)) and before.file.is_of(os.stat(path))
+    except OSError:
+        return False
+
+
 def remove_files(paths: "Iterable[str]", before: "dict[str, Optional[FileState]]", report: Report) -> "set[str]":
     """Delete files that were uploaded, unless they have changed since; note these. Return the deleted ones.
 
     Of a link, the link is deleted, and not the file that it leads to.
     """
+    files = list(paths)
+    # All links are compared before the first deletion, because they may lead to one of the files, or to each other.
+    links = {path: _is_still(path, before.get(path)) for path in files if os.path.islink(path)}
     removed: set[str] = set()
-    for path in paths:
-        error = _remove(path, before.get(path))
+    for path in sorted(files, key=lambda path: path not in links):
+        is_still = links[path] if path in links else _is_still(path, before.get(path))
+        error = _remove(path, is_still)
         if error:
             report.left_out.note(path, error)
         else:
@@ -83,10 +95,10 @@ def remove_files(paths: "Iterable[str]", before: "dict[str, Optional[FileState]]
     return removed
 
 
-def _remove(path: str, before: Optional[FileState]) -> Optional[MetaflowException]:
-    """Delete a file; return what prevented it."""
+def _remove(path: str, is_still: bool) -> Optional[MetaflowException]:
+    """Delete a file that has not changed; return what prevented it."""
     name = shown(path, MOST_URL)
-    if before is None or state_of(path) != before:
+    if not is_still:
         return MetaflowS3InvalidObject(f"'{name}' was uploaded, but it changed meanwhile, and stays.")
     try:
         os.unlink(path)

@@ -56,13 +56,16 @@ def upload(s3: S3, sources: "Sequence[str]", destination: Selection, options: Op
 def _from_stdin(s3: S3, destination: Selection, options: Options) -> None:
     url = _url(destination)
     report = Report(UPLOAD, options._replace(quiet=True))
-    if not options.dry_run:
+    if options.dry_run:
+        is_stored = options.overwrite or not s3.info(url, return_missing=True).exists
+    else:
         kind = options.headers.content_type or content_type_of(url)
         # From where it is: a shell may have read its first lines.
         value = S3PutObject(url, sys.stdin.buffer, content_type=kind, extra_args=options.headers.extra_args)
-        s3.put_many([value], overwrite=options.overwrite)
-    report.add([(STDIN, url)])
-    report.print_json([{"url": url}])
+        is_stored = bool(s3.put_many([value], overwrite=options.overwrite))
+    if is_stored:
+        report.add([(STDIN, url)])
+        report.print_json([{"url": url}])
 
 
 class _Group:

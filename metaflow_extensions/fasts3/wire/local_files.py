@@ -41,12 +41,17 @@ class Identity(NamedTuple):
     inode: int
     size: int  # bytes
     modified: int  # ns since the epoch
-    changed: int  # ns since the epoch
+    changed: Optional[int]  # ns since the epoch; None if the file has several names: deleting one of them changes it
+
+    def is_of(self, status: os.stat_result) -> bool:
+        """Whether a file with this status is still the one that had this identity."""
+        return self in (identity_of(status), identity_of(status)._replace(changed=None))
 
 
 def identity_of(status: os.stat_result) -> Identity:
     """Return the identity of a file from its status."""
-    return Identity(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    changed = status.st_ctime_ns if status.st_nlink == 1 else None
+    return Identity(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, changed)
 
 
 def local_failure(error: OSError) -> Failure:
