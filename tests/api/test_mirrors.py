@@ -207,10 +207,14 @@ def test_what_can_t_be_deleted_is_named_and_does_not_stop_the_others(root, left_
 
 
 def test_places_that_are_never_mirrored(root, monkeypatch):
-    monkeypatch.setenv("HOME", str(root))
-    for place in ("/", str(root)):
+    (root / "home").mkdir()
+    monkeypatch.setenv("HOME", str(root / "home"))
+    for place in ("/", str(root), str(root / "home")):
         with pytest.raises(MetaflowS3Exception, match="which this method never mirrors"):
             LocalDestination(place, ALL)
+    for home in ("/", str(root / "homes"), str(root) + "2"):
+        monkeypatch.setenv("HOME", home)
+        LocalDestination(str(root / "home"), ALL)
 
 
 def listed(*names):

@@ -45,13 +45,13 @@ class LocalDestination:
     Raises
     ------
     MetaflowS3Exception
-        It is the root of the file system or the home directory.
+        It is the home directory, or a directory around it.
     """
 
     def __init__(self, directory: str, patterns: PathPatterns) -> None:
         self._directory = directory
         self._root = os.path.realpath(directory)
-        if self._root in (os.path.abspath(os.sep), os.path.realpath(os.path.expanduser("~"))):
+        if _holds_home(self._root):
             raise MetaflowS3Exception(
                 f"delete=True would delete files in '{shown(self._root)}', which this method never mirrors. Give a "
                 "directory in it."
@@ -134,6 +134,13 @@ class LocalDestination:
             left_out.note(path, exception_of_files(problem, error, KEPT))
             return False
         return True
+
+
+def _holds_home(directory: str) -> bool:
+    """Whether a directory is or contains the home directory; the root of the file system always does."""
+    home = os.path.expanduser("~")
+    inside = os.path.realpath(home) if os.path.isabs(home) else os.sep  # without a home, the tilde remains
+    return os.path.join(inside, "").startswith(os.path.join(directory, ""))
 
 
 def _status_of(look: Callable[[], os.stat_result]) -> Optional[os.stat_result]:
