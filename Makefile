@@ -119,9 +119,10 @@ test-python%:
 soak: .venv/installed
 	@cd tests && ../$(BIN)/python -m soak $(SOAK_SECONDS)
 
+# Targets side by side: each uses one processor.
 fuzz: .venv-fuzz/installed
-	@set -e; for target in $(notdir $(wildcard tests/fuzz/seeds/*)); do echo "--- $$target"; \
-	  PYTHONPATH=tests .venv-fuzz/bin/python -m fuzz $$target -max_total_time=$(FUZZ_SECONDS); done
+	@ls tests/fuzz/seeds | PYTHONPATH=tests xargs -P $(JOBS) -I TARGET \
+	  .venv-fuzz/bin/python -m fuzz TARGET -max_total_time=$(FUZZ_SECONDS)
 
 clean:
 	rm -rf .venv .venv-* .fuzz site build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
