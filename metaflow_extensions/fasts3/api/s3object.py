@@ -259,7 +259,7 @@ class S3Object(LocalCopy):
     @property
     def etag(self) -> Optional[str]:
         """
-        ETag of the object, as S3 sends it, with its quotes.
+        ETag of the object, with its quotes.
 
         It identifies the version of the whole object, also for a range. `put(key, obj, if_match=etag)` replaces the
         object only if it is still this version.
@@ -270,7 +270,8 @@ class S3Object(LocalCopy):
             None in `list_paths` and `list_recursive`, with `return_info=False`, for a missing object, and if the server
             sends none.
         """
-        return self._etag
+        etag = self._etag
+        return f'"{etag}"' if etag and not etag.endswith('"') else etag  # rclone lists them without quotes
 
     @property
     def storage_class(self) -> Optional[str]:
