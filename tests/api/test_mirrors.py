@@ -210,7 +210,7 @@ def test_places_that_are_never_mirrored(root, monkeypatch):
     (root / "home").mkdir()
     monkeypatch.setenv("HOME", str(root / "home"))
     for place in ("/", str(root), str(root / "home")):
-        with pytest.raises(MetaflowS3Exception, match="which this method never mirrors"):
+        with pytest.raises(MetaflowS3Exception, match="can't be a mirror"):
             LocalDestination(place, ALL)
     for home in ("/", str(root / "homes"), str(root) + "2"):
         monkeypatch.setenv("HOME", home)
@@ -240,6 +240,6 @@ def test_objects_that_are_not_selected_stay(root):
 
 @pytest.mark.parametrize("prefix", ["", "/", "//"])
 def test_no_bucket_is_a_mirror(prefix):
-    with pytest.raises(MetaflowS3URLException, match="the whole bucket 's3://b', which this method never mirrors"):
+    with pytest.raises(MetaflowS3URLException, match="The whole bucket 's3://b' can't be a mirror"):
         check_prefix("b", prefix)
     check_prefix("b", "p/")

@@ -194,6 +194,19 @@ def test_those_that_fail_are_named_and_the_others_copied(fasts3, root, filled):
     assert new_in(filled) == {"x/z": b"zz"}
 
 
+@pytest.mark.parametrize("command", ["cp", "mv"])
+def test_a_directory_without_its_slash_is_named(fasts3, root, filled, command):
+    hint = (
+        f"There is no object {root}/a, but a directory of that name. To select everything in it, add a slash: {root}/a/"
+    )
+    done = fasts3(command, f"{root}/a", f"{root}/x")
+    assert (done.exit_code, done.stderr) == (1, f"Error: {hint}\n")
+    done = fasts3(command, f"{root}/none", f"{root}/a", f"{root}/x")
+    assert done.stderr.startswith("Error: 2 of 2 objects were not ")
+    assert done.stderr.splitlines()[-1] == hint
+    assert filled.blobs() == FILES
+
+
 def test_two_objects_of_one_name_are_not_mixed_up(fasts3, root, stored):
     stored.put_all({"x/same": b"x", "y/same": b"y"})
     done = fasts3("cp", f"{root}/x/same", f"{root}/y/same", f"{root}/x/same", f"{root}/w/")

@@ -169,7 +169,7 @@ def test_a_dry_run_changes_nothing(fasts3, here, root, remote, local):
     ("arguments", "message"),
     [
         (["a", "b"], "use the shell's rsync"),
-        (["-", "s3://bucket/a"], "Stdin and stdout are no directories"),
+        (["-", "s3://bucket/a"], "Stdin and stdout are not directories"),
         (["", "s3://bucket/a"], "An argument is empty"),
         (["s3://bucket/a/*.csv", "b"], "has wildcards, but sync takes a prefix"),
         (["s3://bucket/a", "b", "--sse", "AES256"], "this command downloads"),
@@ -218,13 +218,13 @@ def test_mirrors_that_are_refused(fasts3, here, root, remote, local, monkeypatch
         (f"{root}/r", f"{bucket}/", "whole bucket"),
         (f"{root}/r", f"{root}/r/b", "overlap"),
         (f"{root}/r/b", f"{root}/r", "overlap"),
-        (f"{root}/r", "down", "which this method never mirrors"),
+        (f"{root}/r", "down", "can't be a mirror"),
     ):
         done = fasts3("sync", source, target, "--delete")
         assert done.exit_code == 1
         assert message in done.stderr
     assert below(remote, "r/") == TREE
-    assert "is not a local directory" in fasts3("sync", "local/1.csv", f"{root}/up").stderr
+    assert "is not a local directory. For files, use cp." in fasts3("sync", "local/1.csv", f"{root}/up").stderr
 
 
 @pytest.mark.parametrize(

@@ -69,4 +69,4 @@ class Client:
             for found, _ in self._list([Listing(bucket, text, first_only=True)])[0][:1]:
                 other = shown(f"s3://{bucket}/{found}", MOST_URL)
                 return f"{sentence} A prefix is a directory; another key that begins with the same text is '{other}'."
-        return f"{sentence} Check the prefix; list_paths() shows the existing ones."
+        return f"{sentence} Check the prefix: `metaflow fasts3 ls` and list_paths() list what exists."

@@ -246,7 +246,7 @@ class DirectoryMethods(ChangedFileMethods, DeleteMethods):
         if not os.path.isdir(directory):
             named = shown(str(directory), MOST_URL)
             raise MetaflowS3NotFound(
-                f"'{named}' is not a local directory. Use put_files for single files, or give a list."
+                f"'{named}' is not a local directory. For single files, use put_files, or pass a list of paths."
                 f"{hint_of_home(directory)}"
             )
         return [os.fsdecode(directory)]

@@ -107,7 +107,7 @@ REMEDIES = {
     Code.UNREACHABLE: "Check the network and the endpoint (METAFLOW_S3_ENDPOINT_URL, AWS_ENDPOINT_URL_S3, "
     "client_params).",
     Code.NOT_FOUND: "Use `metaflow fasts3 ls` or list_paths() to list the existing keys. In Python, "
-    "return_missing=True returns missing keys instead of raising.",
+    "get(), info() and others have return_missing=True for keys that may be missing.",
     Code.INVALID_RANGE: "A range must begin before the end of the object; info() returns its size.",
     Code.NO_BUCKET: "Check the name of the bucket and the endpoint.",
     Code.NO_CREDENTIALS: "Configure credentials as for boto3, for instance with `aws configure` or AWS_PROFILE; for a "

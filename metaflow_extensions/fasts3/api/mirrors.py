@@ -53,7 +53,7 @@ class LocalDestination:
         self._root = os.path.realpath(directory)
         if _holds_home(self._root):
             raise MetaflowS3Exception(
-                f"delete=True would delete files in '{shown(self._root)}', which this method never mirrors. Give a "
+                f"'{shown(self._root)}' can't be a mirror, because that would delete files everywhere in it. Give a "
                 "directory in it."
             )
         self._files: dict[str, Identity] = {}  # by path, relative and with slashes
@@ -222,8 +222,8 @@ def check_prefix(bucket: str, prefix: str) -> None:
     """Raise MetaflowS3URLException for a whole bucket."""
     if not prefix.strip("/"):
         raise MetaflowS3URLException(
-            f"delete=True would delete objects in the whole bucket 's3://{shown(bucket)}', which this method never "
-            "mirrors. Give a prefix in it."
+            f"The whole bucket 's3://{shown(bucket)}' can't be a mirror, because that would delete objects everywhere in "
+            "it. Give a prefix in it."
         )
 
 

@@ -60,7 +60,7 @@ def bench(
 ) -> None:
     """Measure the speed of uploads, downloads and deletions between this machine and S3.
 
-    It works below a random prefix in --root, or --run, or METAFLOW_DATATOOLS_S3ROOT, and deletes all objects at the
+    The command uses a random prefix below --root, --run or METAFLOW_DATATOOLS_S3ROOT, and deletes its objects at the
     end. It prints the medians of three rounds, or of fewer if they are slow. Without --objects and --size, it measures
     small and large objects. It takes less than a minute, unless S3 is very far away.
 

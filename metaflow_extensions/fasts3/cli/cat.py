@@ -65,7 +65,7 @@ class ByteRange(click.ParamType):  # type: ignore[misc]  # metaflow's copy of cl
     "byte_range",
     type=ByteRange(),
     metavar="FIRST-LAST",
-    help="Write only these bytes of one object, counted from 0; FIRST- for all from there, -N for the last N.",
+    help="Write only these bytes of one object, counted from 0. FIRST- means up to the end, -N the last N bytes.",
 )
 @with_raw
 @with_connection
@@ -80,8 +80,8 @@ def cat(
 ) -> None:
     """Write the bytes of objects to stdout, one after the other.
 
-    A pattern selects all objects that match, in the order of their keys. Large objects are written while they are
-    downloaded, small ones are downloaded ahead, so that the command needs little memory and no disk.
+    A pattern selects all matching objects, in key order. Large objects are written while they are downloaded, and small
+    ones are downloaded ahead, so the command needs little memory and no disk space.
 
     \b
     Examples:

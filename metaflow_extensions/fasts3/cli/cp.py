@@ -20,10 +20,10 @@ def cp(
 ) -> None:
     """Copy from local files to S3 as `put` does, from S3 to local files as `get` does, or within S3.
 
-    Full S3 URLs, which begin with s3://, and local paths decide the direction; - is stdin as a SOURCE, and stdout as
-    DEST. Within S3, the server copies: a URL that ends in a slash, or has wildcards, selects many objects, and DEST is
-    then a prefix, as it is for several sources or if it ends in a slash. Copies keep the headers of their source, as
-    far as no option replaces them. Local files are not copied to local files.
+    The arguments decide the direction: those that begin with s3:// are in S3, all others are local paths; - is stdin as
+    a SOURCE, and stdout as DEST. Within S3, the server copies. A URL that ends in a slash, or has wildcards, selects
+    many objects. DEST is then a prefix; it also is if there are several sources, or if it ends in a slash. Copies keep
+    the headers of their source, unless an option replaces them. For copies between local paths, use the shell's cp.
 
     \b
     Examples:

@@ -26,17 +26,19 @@ WIDEST = 120  # columns; longer lines are hard to read
 
 @click.command("doctor", short_help="Check the configuration and report problems.")
 @click.option("--root", metavar="s3://BUCKET/PREFIX", help="Check this location.  [default: DATATOOLS_S3ROOT]")
-@click.option("--read-only", is_flag=True, help="Write nothing, and skip the checks that need it.")
+@click.option("--read-only", is_flag=True, help="Write nothing, and skip checks that write.")
 @click.option("--quick", "--no-throughput", "quick", is_flag=True, help="Transfer no large object.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document, for bug reports. It holds no secrets.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON document, for bug reports. It contains no secrets."
+)
 @with_connection
 def doctor(root: Optional[str], read_only: bool, quick: bool, as_json: bool, connection: Connection) -> None:
-    """Print the configuration of S3 and its origins, and check that it works.
+    """Print the configuration of S3 with the origin of each setting, and check that it works.
 
     The doctor writes one object below ROOT/.metaflow-fasts3-doctor/, reads it and deletes it. It takes less than 30
     seconds. The exit status is 1 if there is a problem, and 0 otherwise, also with warnings.
 
-    Example:
+    Examples:
 
     \b
         metaflow fasts3 doctor

@@ -66,8 +66,8 @@ def ls(
     """List objects, with their times (UTC) and sizes in bytes, and directories, one level deep.
 
     The URL is a prefix: s3://bucket/da lists data/ and dates.csv, s3://bucket/data/ lists the contents of data. With
-    --recursive, a prefix is a directory. With wildcards (*, ? and [...]; * also matches /), it lists
-    all matching keys. Without a URL and a location, it lists the buckets.
+    --recursive, a prefix is a directory. With wildcards (*, ? and [...]; * also matches /), the command lists all
+    matching keys. Without a URL, --run and --root, it lists the buckets.
 
     \b
     Examples:

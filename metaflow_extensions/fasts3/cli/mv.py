@@ -18,12 +18,13 @@ def mv(
     raw: bool,
     open_client: "Callable[..., S3]",
 ) -> None:
-    """Copy as `cp` does, and delete what was copied.
+    """Copy like `cp`, then delete the sources.
 
-    A source is deleted after its copy is complete, and only if it is still what was copied: an object with the same
-    ETag, a file that has not changed since the upload began. What fails or changes stays, is named at the end, and the
-    exit status is 1. So the command can be repeated after an error or Ctrl-C. Directories of local files stay. A whole
-    bucket is not moved, and nothing is moved into itself. With --no-overwrite, sources whose target exists stay.
+    A source is deleted after its copy is complete, and only if it has not changed: an object must have the same ETag, a
+    file the same size, times and inode as before the upload. Sources that can't be copied or have changed stay; they
+    are named at the end, and the exit status is 1. After an error or Ctrl-C, repeat the command to move the rest. Local
+    directories stay. A whole bucket is not moved, and no prefix into itself. With --no-overwrite, sources whose target
+    exists stay.
 
     \b
     Examples:

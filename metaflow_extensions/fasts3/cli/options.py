@@ -21,7 +21,9 @@ _ROOT = click.option(
 _INCLUDE = click.option(
     "--include", multiple=True, metavar="PATTERN", help="Select only paths that match PATTERN. May be repeated."
 )
-_EXCLUDE = click.option("--exclude", multiple=True, metavar="PATTERN", help="Leave out paths that match PATTERN.")
+_EXCLUDE = click.option(
+    "--exclude", multiple=True, metavar="PATTERN", help="Skip paths that match PATTERN. May be repeated."
+)
 
 
 def with_location(function: Any) -> Any:
@@ -34,7 +36,7 @@ def with_patterns(function: Any) -> Any:
     return _INCLUDE(_EXCLUDE(function))
 
 
-with_raw: Decorator = click.option("--raw", is_flag=True, help="Take *, ? and [ literally, not as wildcards.")
+with_raw: Decorator = click.option("--raw", is_flag=True, help="Treat *, ? and [ literally, not as wildcards.")
 with_json: Decorator = click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
 with_human: Decorator = click.option(
     "-h", "--human", "--human-readable", "human", is_flag=True, help="Print sizes with units, e.g. 1.5 MiB."

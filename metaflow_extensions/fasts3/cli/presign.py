@@ -28,7 +28,7 @@ from metaflow_extensions.fasts3.cli.selection import location_from, refuse_empty
     type=click.Choice(list(METHODS), case_sensitive=False),
     default="GET",
     show_default=True,
-    help="What the URLs allow.",
+    help="The request that the URLs allow.",
 )
 @with_json
 @with_connection
@@ -44,8 +44,8 @@ def presign(
 ) -> None:
     """Print presigned URLs, which work without credentials until they expire.
 
-    Whoever has such a URL can use it: treat it as a password. It ends earlier if the credentials that signed it end
-    earlier. The command sends no request, so the objects need not exist. Wildcards have no effect.
+    Anyone who has such a URL can use it: treat it as a password. A URL that is signed with temporary credentials
+    expires with them. The command sends no request, so the objects need not exist. Wildcards have no effect.
 
     \b
     Examples:

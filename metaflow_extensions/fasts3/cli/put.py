@@ -49,12 +49,12 @@ def put(
 ) -> None:
     """Upload files, directories with everything in them, or stdin (a SOURCE of -).
 
-    A URL that ends in a slash, and any URL for a directory or several sources, is a prefix: the keys are the prefix
-    and the names of the files, or their paths below the directory. Otherwise the URL is the key. Wildcards have no
-    effect in it. --include and --exclude are patterns for the paths below a directory; * also matches /. Files that
-    are in S3 with the same content are not uploaded again, unless a header is given. Links to directories are not
-    followed. With --run or --root, / is the location itself. If there is no file to upload, or if a file can't be
-    uploaded, the exit status is 1.
+    If the URL ends in a slash, or if there is a directory or several sources, the URL is a prefix: the keys are the
+    prefix followed by the names of the files, or by their paths below the directory. Otherwise the URL is the key.
+    Wildcards have no effect in it. --include and --exclude match the paths below a directory; * also matches /. Below a
+    prefix, files that are stored already with the same content are not uploaded again, unless a header option is given.
+    Links to directories are not followed. With --run or --root, / is the location itself. If there is no file to
+    upload, or if a file can't be uploaded, the exit status is 1.
 
     \b
     Examples:

@@ -81,11 +81,11 @@ def rm(
 ) -> None:
     """Delete objects by key, by pattern, or with --recursive everything below a prefix.
 
-    It asks for confirmation before it deletes by a pattern or a prefix; without a terminal, it needs --yes. It also
-    asks if all keys are names of local files, which happens if a pattern is not quoted. It prints missing keys (unless
-    --missing-ok is given), objects that could not be deleted, and the number of deleted objects on stderr. The exit
-    status is 1 if a key is missing or an object could not be deleted. It never deletes a whole bucket: name a prefix
-    before any wildcard. --include and --exclude are patterns for the paths below a prefix.
+    The command asks for confirmation before it deletes by pattern or prefix; without a terminal, it needs --yes. It
+    also asks if all keys are names of local files, which happens if a pattern is not quoted. On stderr, it prints
+    missing keys (unless --missing-ok is given), objects that could not be deleted, and the number of deleted objects.
+    The exit status is 1 if a key is missing or an object could not be deleted. It never deletes a whole bucket: name a
+    prefix before any wildcard. --include and --exclude match the paths below a prefix.
 
     \b
     Examples:

@@ -56,9 +56,9 @@ def _check_bucket(_: Any, __: Any, name: str) -> str:
 def serve(directory: Optional[str], port: Optional[int], bucket: str) -> None:
     """Run a real S3 server (SeaweedFS) that only this machine can reach.
 
-    It prints export lines for your shell, which make Metaflow use the server, and runs until you stop it.
+    The command prints export lines for your shell, which make Metaflow use the server, and runs until Ctrl-C.
 
-    Example, in one terminal; `kill %1` ends the server:
+    Example in one terminal; `kill %1` stops the server:
 
     \b
         mkfifo s3.env

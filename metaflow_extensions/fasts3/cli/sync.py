@@ -1,4 +1,4 @@
-"""``metaflow fasts3 sync``: transfers what is new or changed, and with --delete makes a mirror."""
+"""``metaflow fasts3 sync``: transfers new and changed files and objects, and with --delete makes a mirror."""
 
 import os
 from collections.abc import Sequence
@@ -27,10 +27,10 @@ from metaflow_extensions.fasts3.cli.transfers import (
 )
 
 
-@click.command("sync", short_help="Transfer what is new or changed: to S3, from S3 or within S3.")
+@click.command("sync", short_help="Transfer new and changed files: to S3, from S3 or within S3.")
 @click.argument("source", metavar="SOURCE")
 @click.argument("destination", metavar="DEST")
-@click.option("--delete", is_flag=True, help="Delete what DEST has and SOURCE does not have.")
+@click.option("--delete", is_flag=True, help="Delete files or objects in DEST that SOURCE does not have.")
 @click.option("--allow-empty", is_flag=True, help="Accept a SOURCE without files or objects.")
 @with_patterns
 @with_dry_run
@@ -57,9 +57,9 @@ def sync(
     """Transfer the files of a directory or the objects of a prefix that are new or have changed.
 
     SOURCE and DEST are local directories or S3 URLs, at least one of them in S3. A URL is a prefix, with or without a
-    slash at its end. With --delete, DEST becomes a mirror of SOURCE: what SOURCE does not have is deleted after
-    everything was transferred, and nothing is deleted if anything failed. Paths that --include and --exclude leave out
-    are neither transferred nor deleted. A whole bucket is never a mirror. A SOURCE with nothing to transfer is an
+    slash at its end. With --delete, DEST becomes a mirror of SOURCE: after all transfers, files or objects that SOURCE
+    does not have are deleted; if a transfer fails, nothing is deleted. Paths that --include and --exclude do not select
+    are neither transferred nor deleted. A whole bucket can't be a mirror. If SOURCE has nothing to transfer, that is an
     error, unless --allow-empty is given.
 
     \b
@@ -71,7 +71,7 @@ def sync(
     options = Options(include, exclude, headers=headers, dry_run=dry_run, as_json=as_json, quiet=quiet)
     direction = direction_of([source], destination, "rsync", options)
     if "-" in (source, destination):
-        raise click.UsageError("Stdin and stdout are no directories. Use cp.")
+        raise click.UsageError("Stdin and stdout are not directories. Use cp.")
     with connection.open(progress=False if no_progress or quiet else None) as s3:
         _SYNCS[direction](s3, source, destination, options, delete, allow_empty)
 
@@ -103,6 +103,8 @@ def _download(s3: S3, source: str, directory: str, options: Options, delete: boo
 
 def _upload(s3: S3, directory: str, target: str, options: Options, delete: bool, allow_empty: bool) -> None:
     prefix = _prefix(target)
+    if not os.path.isdir(directory):
+        raise click.ClickException(f"{shown(repr(directory), LONGEST)} is not a local directory. For files, use cp.")
 
     def call() -> S3Transfers:
         return s3.upload(

@@ -12,7 +12,6 @@ from metaflow._vendor import click
 
 from metaflow_extensions.fasts3.api import local_paths
 from metaflow_extensions.fasts3.api.errors import (
-    MOST_URL,
     MetaflowS3AccessDenied,
     MetaflowS3NotFound,
     MetaflowS3URLException,
@@ -22,15 +21,15 @@ from metaflow_extensions.fasts3.api.placement import FEW_PIECES
 from metaflow_extensions.fasts3.api.s3 import S3
 from metaflow_extensions.fasts3.api.s3object import S3Object
 from metaflow_extensions.fasts3.api.s3transfers import S3Downloads
+from metaflow_extensions.fasts3.cli.missing import no_object, with_hints
 from metaflow_extensions.fasts3.cli.removal import remove_objects
-from metaflow_extensions.fasts3.cli.selection import HEAD_START, Selection, is_directory, listed, url_of
+from metaflow_extensions.fasts3.cli.selection import HEAD_START, Selection, listed, url_of
 from metaflow_extensions.fasts3.cli.transfers import DOWNLOAD, Options, Report, Targets
 from metaflow_extensions.fasts3.machine.processors import processors
 from metaflow_extensions.fasts3.plans.pieces import PART_SIZE
 from metaflow_extensions.fasts3.plans.unchanged import has_etag
 from metaflow_extensions.fasts3.workers import worker_pool
 
-FEW = 4  # missing objects; of more, none is looked up as a directory
 COPIED = 2**20  # bytes at a time, to stdout
 
 
@@ -53,7 +52,7 @@ def to_stdout(s3: S3, selections: "Sequence[Selection]", options: Options) -> No
     try:
         found = s3.get(url_of(selection.bucket, selection.key), return_info=False)
     except MetaflowS3NotFound as error:
-        raise _no_object(s3, selection, error) from error
+        raise no_object(s3, selection, error) from error
     with open(str(found.path), "rb") as file:
         shutil.copyfileobj(file, sys.stdout.buffer, COPIED)
     sys.stdout.buffer.flush()
@@ -241,29 +240,9 @@ class _Downloads:
             missing = [selection for url, selection in self._objects.items() if url in reasons]
             if not missing:
                 raise
-            if len(reasons) == 1:
-                lines = [f"{_no_object(self._s3, missing[0], error)} {self._hint}".rstrip()]
-            else:
-                hints = (_slash_hint(self._s3, one) for one in missing[:FEW])
-                lines = list(filter(None, [str(error), *hints, self._hint]))
-            raise MetaflowS3NotFound("\n".join(lines)) from error
+            raise with_hints(self._s3, missing, len(reasons), error, self._hint) from error
 
 
 def _has_contents(one: S3Object, etag: str) -> bool:
     """Whether a file has the ETag of its object; False also for an ETag that is no MD5."""
     return has_etag(str(one.path), etag, one.size or 0, PART_SIZE)
-
-
-def _no_object(s3: S3, selection: Selection, error: MetaflowS3NotFound) -> MetaflowS3NotFound:
-    """The error for one missing object; the hint that it is a directory replaces all other advice."""
-    if error.s3_code == "NoSuchBucket":
-        return error
-    return MetaflowS3NotFound(_slash_hint(s3, selection) or f"There is no object {shown(selection.url, MOST_URL)}.")
-
-
-def _slash_hint(s3: S3, selection: Selection) -> str:
-    """The hint for a directory given without its slash; "" for anything else."""
-    if not is_directory(s3, selection.bucket, selection.key):
-        return ""
-    url = shown(selection.url, MOST_URL)
-    return f"There is no object {url}, but a directory of that name. To download what is in it, add a slash: {url}/"

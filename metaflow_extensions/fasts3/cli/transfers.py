@@ -52,7 +52,12 @@ with_recursive: Decorator = click.option(
     "-r", "--recursive", is_flag=True, help="Select everything below the URLs, as if they ended in /."
 )
 with_no_overwrite: Decorator = click.option(
-    "-n", "--no-overwrite", "--no-clobber", "no_overwrite", is_flag=True, help="Do not replace what exists."
+    "-n",
+    "--no-overwrite",
+    "--no-clobber",
+    "no_overwrite",
+    is_flag=True,
+    help="Do not replace existing files or objects.",
 )
 with_dry_run: Decorator = click.option("--dry-run", is_flag=True, help="Print what would be done, and change nothing.")
 
@@ -77,12 +82,12 @@ def _metadata(_: Any, __: Any, values: "tuple[str, ...]") -> "dict[str, str]":
 
 _HEADER_OPTIONS = (
     click.option(
-        "--content-type", metavar="TYPE", help="Store this MIME type with the objects, not the one of each file name."
+        "--content-type", metavar="TYPE", help="Store this MIME type, instead of guessing it from each file name."
     ),
     click.option("--storage-class", metavar="CLASS", help="Store the objects in this class, e.g. STANDARD_IA."),
-    click.option("--cache-control", metavar="TEXT", help="Store this Cache-Control header, e.g. max-age=3600."),
-    click.option("--content-disposition", metavar="TEXT", help="Store this Content-Disposition header."),
-    click.option("--content-encoding", metavar="TEXT", help="Store this Content-Encoding header, e.g. gzip."),
+    click.option("--cache-control", metavar="TEXT", help="Store this header, e.g. max-age=3600."),
+    click.option("--content-disposition", metavar="TEXT", help="Store this header, e.g. attachment."),
+    click.option("--content-encoding", metavar="TEXT", help="Store this header, e.g. gzip."),
     click.option("--sse", metavar="NAME", help="Encrypt the objects with AES256 or aws:kms."),
     click.option("--sse-kms-key-id", metavar="ID", help="Encrypt the objects with this KMS key."),
     click.option(
@@ -90,7 +95,7 @@ _HEADER_OPTIONS = (
         multiple=True,
         metavar="NAME=VALUE",
         callback=_metadata,
-        help="Store this metadata. May be repeated.",
+        help="Store this user metadata. May be repeated.",
     ),
 )
 

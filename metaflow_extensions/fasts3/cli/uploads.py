@@ -68,9 +68,9 @@ def uploads(
     and its URL.
 
     --abort aborts the uploads that are at least as old as --older-than, which deletes their parts. An upload that is
-    still running then fails, so choose an age that no running upload reaches. It asks for confirmation; without a
-    terminal, it needs --yes. It names uploads that could not be aborted on stderr, and the exit status is 1. It lists
-    the uploads of a whole bucket, but does not abort them: name a prefix.
+    still running then fails, so choose an age that no running upload reaches. The command asks for confirmation;
+    without a terminal, it needs --yes. It names uploads that could not be aborted on stderr, and the exit status is 1.
+    It lists the uploads of a whole bucket, but does not abort them: name a prefix.
 
     \b
     Examples:

@@ -11,6 +11,7 @@ from metaflow_extensions.fasts3.api.errors import MOST_URL, MetaflowS3InvalidObj
 from metaflow_extensions.fasts3.api.location import split_object_url
 from metaflow_extensions.fasts3.api.s3 import S3
 from metaflow_extensions.fasts3.api.s3object import S3Object
+from metaflow_extensions.fasts3.cli.missing import with_hints
 from metaflow_extensions.fasts3.cli.removal import remove_objects
 from metaflow_extensions.fasts3.cli.selection import HEAD_START, Selection, listed, url_of
 from metaflow_extensions.fasts3.cli.transfers import COPY, Options, Report, Targets
@@ -62,7 +63,7 @@ class _Copies:
         with self._report:
             for batch in self._batches():
                 self._copy(batch)
-        self._report.raise_for_failures()
+        self._raise_for_failures()
 
     def _refuse_moves_into_themselves(self) -> None:
         to = self._destination
@@ -169,3 +170,13 @@ class _Copies:
             done = [one for one in done if one.url in removed or one.url in stored]
         report.add([(one.url, one.target) for one in done], len(found.unchanged))
         report.print_json({"source": one.url, "url": one.target} for one in done)
+
+    def _raise_for_failures(self) -> None:
+        try:
+            self._report.raise_for_failures()
+        except MetaflowS3NotFound as error:
+            reasons = self._report.left_out.reasons
+            missing = [one for one in self._named if one.url in reasons]
+            if not missing:
+                raise
+            raise with_hints(self._s3, missing, len(reasons), error) from error
