@@ -114,7 +114,7 @@ def test_charges_are_accepted(fasts3, root, stored):
         (["--max-connections", "0"], "0 is smaller than the minimum"),
         (["--max-bandwidth", "100"], "it is 100 bytes per second, and must be at least 1,024"),
         (["--max-bandwidth", "fast"], "'fast' is not a size"),
-        (["--no-sign-request", "--request-payer"], "exclude one another"),
+        (["--no-sign-request", "--request-payer"], "can't be combined"),
     ],
 )
 def test_what_is_refused_is_one_sentence(fasts3, options, told):

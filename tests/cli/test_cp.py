@@ -70,7 +70,7 @@ def test_streams(fasts3, start, root, stored):
         (["s3://bucket/a", "b", "--cache-control", "no-cache"], "this command downloads"),
         (["-", "s3://bucket/a/"], "Stdin has no file name"),
         (["-", "a", "s3://bucket/b"], "Stdin (-) must be the only source"),
-        (["s3://bucket/a/", "-"], "Only one object can go to stdout"),
+        (["s3://bucket/a/", "-"], "Only one object can be written to stdout"),
         (["a", "s3://bucket/b", "--metadata", "x"], "'x' is not of the form NAME=VALUE"),
         (["s3://bucket/a", "s3://bucket/b", "--exclude", "x"], "is the key of one object"),
     ],

@@ -172,7 +172,7 @@ def test_an_object_that_is_replaced_meanwhile_stays(fasts3, root, filled, meanwh
     meanwhile(lambda: filled.put("a/b/2.csv", b"new"))
     done = fasts3("mv", f"{root}/a/", destination.format(root=root))
     assert done.exit_code == 1
-    assert f"'{root}/a/b/2.csv' was copied, but not deleted: it was replaced meanwhile." in done.stderr
+    assert f"'{root}/a/b/2.csv' was copied, but not deleted: it was replaced in the meantime." in done.stderr
     assert re.match(r"Moved 2 objects", done.stderr)
     left = {key: blob for key, blob in filled.blobs().items() if not key.startswith("x/")}
     assert left == {"a/b/2.csv": b"new", "ab": b"", "z": b"zz"}
@@ -202,7 +202,7 @@ def test_a_file_that_changes_meanwhile_stays(fasts3, root, stored, tree, monkeyp
     monkeypatch.setattr(to_s3, "remove_files", later)
     done = fasts3("mv", "tree", f"{root}/x")
     assert done.exit_code == 1
-    assert "tree/b/c.csv' was uploaded, but it changed meanwhile, and stays." in done.stderr
+    assert "tree/b/c.csv' was uploaded, but not deleted: it changed in the meantime." in done.stderr
     assert set(files(tree)) == (set() if change == "delete" else {"b/c.csv"})
     assert stored.blobs() == {"x/a.txt": b"a", "x/b/c.csv": b"c", "x/b/d.txt": b"d"}
 

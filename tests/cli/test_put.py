@@ -197,8 +197,7 @@ def test_a_pattern_that_no_file_fits_is_an_error(fasts3, root, stored, tree, opt
     assert (done.exit_code, done.stdout) == (1, "")
     given = " ".join(one if one.startswith("--") else repr(one) for one in options)
     assert done.stderr == (
-        f"Error: {given} selects none of the 4 files in tree. Patterns are compared with paths below it, "
-        "such as .hidden.\n"
+        f"Error: {given} selects none of the 4 files in tree. Patterns match paths below it, such as .hidden.\n"
     )
     assert stored.list() == set()
 

@@ -84,7 +84,7 @@ def test_what_is_no_run_is_refused(run):
 
 
 def test_two_places_are_refused():
-    with pytest.raises(click.UsageError, match="two locations"):
+    with pytest.raises(click.UsageError, match="can't be combined"):
         location_from("MyFlow/1", "s3://b/x")
 
 

@@ -60,7 +60,7 @@ def test_what_is_open_is_listed_page_by_page(fasts3, begun, root, url, keys, tra
     assert sorted(row["url"] for row in rows) == sorted(f"{root}/{key}" for key in keys)
     assert all(row["upload_id"] in begun[row["url"][len(root) + 1 :]] for row in rows)
     assert all(row["initiated"].endswith("Z") for row in rows)
-    assert ("No multipart uploads are open" in done.stderr) == (not keys)
+    assert ("No open multipart uploads" in done.stderr) == (not keys)
 
 
 def test_lines_for_people(fasts3, begun, root):
@@ -76,7 +76,7 @@ def test_old_ones_are_aborted_and_others_are_left_alone(fasts3, begun, root, sti
     monkeypatch.setattr(metaflow_config, "S3_TRANSFERS", transfers)
     young = fasts3("uploads", "--abort", "--older-than", "1h", "--yes", f"{root}/data")
     assert (young.exit_code, len(still_open())) == (0, len(KEYS) + 1)
-    assert "No multipart uploads are open, started at least 1h ago" in young.stderr
+    assert "No open multipart uploads started at least 1h ago" in young.stderr
     done = fasts3("uploads", "--abort", "--older-than", "0s", "--yes", "--json", f"{root}/data")
     assert (done.exit_code, still_open()) == (0, ["data2", "other"])
     assert [json.loads(line)["aborted"] for line in done.stdout.splitlines()] == [True] * 4
@@ -149,7 +149,7 @@ def test_a_terminal_is_asked(fasts3, begun, root, still_open, monkeypatch, answe
     monkeypatch.setattr(uploads.click, "confirm", lambda text, err: confirmed.append((text, err)) or answer == "y\n")
     done = fasts3("uploads", "--abort", "--older-than", "0s", f"{root}/data")
     assert done.exit_code == 0
-    assert confirmed == [(f"Abort 4 multipart uploads, of or below {root}/data?", True)]
+    assert confirmed == [(f"Abort 4 multipart uploads at or below {root}/data?", True)]
     assert len(still_open()) == (2 if answer == "y\n" else len(KEYS) + 1)
 
 

@@ -222,8 +222,8 @@ def check_prefix(bucket: str, prefix: str) -> None:
     """Raise MetaflowS3URLException for a whole bucket."""
     if not prefix.strip("/"):
         raise MetaflowS3URLException(
-            f"The whole bucket 's3://{shown(bucket)}' can't be a mirror, because that would delete objects everywhere in "
-            "it. Give a prefix in it."
+            f"The whole bucket 's3://{shown(bucket)}' can't be a mirror, because that would delete objects everywhere "
+            "in it. Give a prefix in it."
         )
 
 

@@ -130,7 +130,7 @@ def with_connection(function: "Callable[..., None]") -> "Callable[..., None]":
     ) -> None:
         if no_sign_request and request_payer:
             raise click.UsageError(
-                "--no-sign-request and --request-payer exclude one another: S3 charges the account that signs requests."
+                "--no-sign-request and --request-payer can't be combined: S3 charges the account that signs requests."
             )
         connection = Connection(
             profile, endpoint_url, region, no_sign_request, request_payer, max_connections, max_bandwidth

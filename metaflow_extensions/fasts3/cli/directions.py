@@ -38,17 +38,17 @@ def direction_of(sources: "Sequence[str]", destination: str, command: str, optio
     refuse_empty([*sources, destination])
     remote = [source.startswith(SCHEME) for source in sources]
     if any(remote) and not all(remote):
-        raise click.UsageError("Some sources are in S3, and others are local. Use a separate command for each kind.")
+        raise click.UsageError("Some sources are in S3, and others are local. Use two commands.")
     if all(remote) and destination.startswith(SCHEME):
         return Direction.WITHIN
     if destination.startswith(SCHEME):
         return Direction.UP
     if not all(remote):
         raise click.UsageError(
-            f"All of these are local paths: S3 URLs begin with {SCHEME}. For local files, use the shell's {command}."
+            f"All arguments are local paths; S3 URLs begin with {SCHEME}. For local files, use the shell's {command}."
         )
     if options.headers.are_given:
-        raise click.UsageError("Headers such as --content-type are stored with objects; this command downloads.")
+        raise click.UsageError("Options such as --content-type set headers of objects; this command downloads.")
     return Direction.DOWN
 
 

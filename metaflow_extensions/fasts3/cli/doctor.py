@@ -28,9 +28,7 @@ WIDEST = 120  # columns; longer lines are hard to read
 @click.option("--root", metavar="s3://BUCKET/PREFIX", help="Check this location.  [default: DATATOOLS_S3ROOT]")
 @click.option("--read-only", is_flag=True, help="Write nothing, and skip checks that write.")
 @click.option("--quick", "--no-throughput", "quick", is_flag=True, help="Transfer no large object.")
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print one JSON document, for bug reports. It contains no secrets."
-)
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON document without secrets, for bug reports.")
 @with_connection
 def doctor(root: Optional[str], read_only: bool, quick: bool, as_json: bool, connection: Connection) -> None:
     """Print the configuration of S3 with the origin of each setting, and check that it works.
@@ -38,9 +36,8 @@ def doctor(root: Optional[str], read_only: bool, quick: bool, as_json: bool, con
     The doctor writes one object below ROOT/.metaflow-fasts3-doctor/, reads it and deletes it. It takes less than 30
     seconds. The exit status is 1 if there is a problem, and 0 otherwise, also with warnings.
 
-    Examples:
-
     \b
+    Examples:
         metaflow fasts3 doctor
         metaflow fasts3 doctor --root s3://my-bucket/somewhere --read-only
         metaflow fasts3 doctor --profile dev --region eu-west-1

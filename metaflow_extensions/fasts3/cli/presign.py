@@ -4,7 +4,7 @@ from typing import Optional
 
 from metaflow._vendor import click
 
-from metaflow_extensions.fasts3.boto.presigning import METHODS
+from metaflow_extensions.fasts3.boto.presigning import LONGEST, METHODS
 from metaflow_extensions.fasts3.cli.connection import Connection, with_connection
 from metaflow_extensions.fasts3.cli.exit_status import with_exit_status
 from metaflow_extensions.fasts3.cli.options import Age, with_json, with_location
@@ -54,6 +54,8 @@ def presign(
         curl -T a.csv "$(metaflow fasts3 presign --method PUT s3://bucket/a)"
     """
     refuse_empty(urls)
+    if not 1 <= expires_in <= LONGEST:
+        raise click.BadParameter("the URLs can be valid for one second to 7 days (7d).", param_hint="'--expires-in'")
     location = location_from(run, root)
     selections = [select(url, location, raw=True) for url in urls]
     with connection.open(progress=False) as s3:

@@ -41,7 +41,7 @@ def remove_objects(s3: S3, objects: "Sequence[S3Object]", report: Report) -> "li
     unchanged = set(map(id, same))
     for one in objects:
         if id(one) not in unchanged:
-            why = "it was replaced meanwhile" if one.etag else "S3 sends no ETag that identifies it"
+            why = "it was replaced in the meantime" if one.etag else "S3 sends no ETag that identifies it"
             problem = f"'{shown(one.url, MOST_URL)}' was copied, but not deleted: {why}."
             report.left_out.note(one.url, MetaflowS3PreconditionFailed(problem))
     if same:
@@ -99,7 +99,7 @@ def _remove(path: str, is_still: bool) -> Optional[MetaflowException]:
     """Delete a file that has not changed; return what prevented it."""
     name = shown(path, MOST_URL)
     if not is_still:
-        return MetaflowS3InvalidObject(f"'{name}' was uploaded, but it changed meanwhile, and stays.")
+        return MetaflowS3InvalidObject(f"'{name}' was uploaded, but not deleted: it changed in the meantime.")
     try:
         os.unlink(path)
     except OSError as error:

@@ -80,7 +80,7 @@ class Selection(NamedTuple):
     def nothing(self) -> str:
         """The message for a selection of no object."""
         if self.include or self.exclude:
-            return f"--include and --exclude leave no object of {self.url}. They are compared with the paths below it."
+            return f"--include and --exclude leave no object of {self.url}. They match the paths below it."
         if self.pattern:
             return f"No key matches {self.url}."
         if self.is_directory:
@@ -154,8 +154,8 @@ def filtered(
     """
     if (include or exclude) and not is_listing:
         raise click.UsageError(
-            f"--include and --exclude select among the objects of a prefix or a pattern; {selection.url} is the key of "
-            "one object."
+            f"--include and --exclude filter the objects of a prefix or a pattern; {selection.url} is the key of one "
+            "object."
         )
     return selection._replace(include=tuple(include), exclude=tuple(exclude))
 
@@ -181,7 +181,7 @@ def location_from(run: Optional[str], root: Optional[str]) -> Location:
     if root == "":
         raise click.UsageError("--root is empty, perhaps because a shell variable is not set.")
     if run is not None and root is not None:
-        raise click.UsageError("--run and --root are two locations. Use one of them.")
+        raise click.UsageError("--run and --root can't be combined. Use one of them.")
     if run is not None and not RUN.match(run):
         raise click.UsageError(f"--run is {run!r}. Give the name of a flow and the id of a run: --run MyFlow/123.")
     if root is not None and not root.startswith(SCHEME):

@@ -47,7 +47,9 @@ class _Wanted(NamedTuple):
 def to_stdout(s3: S3, selections: "Sequence[Selection]", options: Options) -> None:
     """Write one object to standard output."""
     if len(selections) > 1 or options.selects_many(selections[0]):
-        raise click.UsageError("Only one object can go to stdout. Give the URL of one, or a directory for several.")
+        raise click.UsageError(
+            "Only one object can be written to stdout. Give the URL of one object, or use cat, or a directory as DEST."
+        )
     [selection] = selections
     try:
         found = s3.get(url_of(selection.bucket, selection.key), return_info=False)

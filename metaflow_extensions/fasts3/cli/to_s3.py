@@ -190,8 +190,8 @@ def _no_file(directory: str, options: Options) -> str:
     given = (("--include", options.include), ("--exclude", options.exclude))
     patterns = " ".join(f"{option} {shown(repr(one))}" for option, patterns in given for one in patterns)
     return (
-        f"{patterns} selects none of the {counted(len(names), 'file')} in {name}. Patterns are compared with paths "
-        f"below it, such as {shown(names[0])}."
+        f"{patterns} selects none of the {counted(len(names), 'file')} in {name}. Patterns match paths below it, "
+        f"such as {shown(names[0])}."
     )
 
 

@@ -120,7 +120,7 @@ def _abort(
     if not found:
         summary(_nothing(selection, older_than), quiet)
         return
-    question = f"Abort {counted(len(found), 'multipart upload')}, {_which(selection, older_than)}?"
+    question = f"Abort {counted(len(found), 'multipart upload')} {_which(selection, older_than)}?"
     if not yes and not click.confirm(question, err=True):
         return
     failed = 0
@@ -168,10 +168,10 @@ def _line(one: S3Upload, as_json: bool, aborted: Optional[bool] = None) -> str:
 
 
 def _which(selection: Selection, older_than: Optional[float]) -> str:
-    age = f"started at least {format_age(older_than)} ago, " if older_than else ""
-    where = "that match" if selection.pattern else "below" if selection.is_directory else "of or below"
+    age = f"started at least {format_age(older_than)} ago " if older_than else ""
+    where = "that match" if selection.pattern else "below" if selection.is_directory else "at or below"
     return f"{age}{where} {shown(selection.url, LONGEST)}"
 
 
 def _nothing(selection: Selection, older_than: Optional[float]) -> str:
-    return f"No multipart uploads are open, {_which(selection, older_than)}."
+    return f"No open multipart uploads {_which(selection, older_than)}."
