@@ -79,8 +79,8 @@ class CopyMethods(Client):
         ----------
         source : Union[str, S3GetObject, S3Object]
             Object to copy: an S3 URL, also on a client with a root; a key relative to the root; an `S3GetObject` with a
-            `version_id`; or an `S3Object`, of any client. An `S3Object` that has an `etag` or a `version_id` stands for
-            that version, and not for what was stored since; for the current version, give its `url`.
+            `version_id`; or an `S3Object`, of any client. An `S3Object` that has an `etag` or a `version_id` means this
+            version, even if the object has changed since; for the current version, give its `url`.
         key : str
             Key of the copy: an S3 URL, or relative to the root.
         overwrite : bool, default True
@@ -151,7 +151,7 @@ class CopyMethods(Client):
         content_type, metadata, encryption, extra_args
             Of all copies; see `copy`.
         dry_run : bool, default False
-            If True, copy nothing; the result says what the call would have done. The sources are not requested.
+            If True, copy nothing, and return what the call would have done. The sources are not checked.
 
         Returns
         -------
@@ -176,7 +176,7 @@ MetaflowS3URLException, MetaflowS3Exception
         return result
 
     def _given(self, key: Any, content_type: Any, metadata: Any, encryption: Any, extra_args: Any) -> PutHeaders:
-        """What replaces the headers of the sources."""
+        """The headers that replace those of the sources."""
         headers = headers_of(key, content_type, metadata, encryption, self._encryption, extra_args)
         return headers._replace(metadata={}) if metadata == {} else headers
 

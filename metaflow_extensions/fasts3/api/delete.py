@@ -48,14 +48,14 @@ class DeleteMethods(Client):
         key : Union[str, S3Object]
             Object to delete: an S3 URL, a key relative to the root, or an `S3Object` of any client. Unlike `get`, this
             method has no default: an empty key, a slash, or a bucket without a key raises, whatever the root of this
-            client is. An `S3Object` that has an `etag` is deleted only if it is still that object, by servers that
-            compare ETags in deletions, as Amazon S3 does. Others delete what has its key.
+            client is. An `S3Object` that has an `etag` is deleted only if the object still has this ETag. Servers that
+            do not compare ETags in deletions, unlike Amazon S3, delete the current object.
         missing_ok : bool, default True
             If False, a missing object raises. This needs one more request, because a DeleteObject response does not
             show whether the object existed.
         version_id : str, optional, default None
-            The version to delete: the `version_id` of an `S3Object`. The current version if None, which S3 keeps as an
-            earlier one.
+            The version to delete: the `version_id` of an `S3Object`. If None, S3 hides the object, and keeps its
+            current version as an earlier one.
 
         Raises
         ------
@@ -164,7 +164,7 @@ class DeleteMethods(Client):
         return plan
 
     def _delete_others(self, objects: Sequence[Wanted], result: S3Transfers, dry_run: bool) -> None:
-        """Delete what only the destination of a mirror has; objects that were replaced since their listing stay."""
+        """Delete the objects of a mirror that have no source; objects that were replaced since their listing remain."""
         urls = [f"s3://{bucket}/{key}" for bucket, key, *_ in objects]
         if dry_run:
             result.deleted = urls

@@ -91,8 +91,8 @@ class DirectoryMethods(ChangedFileMethods, DeleteMethods):
         allow_empty : bool, default False
             If True, a prefix without objects does not raise, and `delete` also applies if there is nothing to download.
         dry_run : bool, default False
-            If True, write and delete nothing; the result says what the call would have done. The paths of its objects
-            may not exist.
+            If True, write and delete nothing, and return what the call would have done. The paths of the objects may
+            not exist.
         compare : bool, default True
             If False, download all objects, also those whose files are up to date.
 
@@ -101,7 +101,8 @@ class DirectoryMethods(ChangedFileMethods, DeleteMethods):
         S3Downloads
             A list of all objects, whether downloaded now or earlier, prefix by prefix in key order. Their `path` is the
             file in the directory. An empty object whose key ends with a slash becomes a directory and is not included.
-            The attribute `unchanged` has the objects whose files were left, and `deleted` the paths of deleted files.
+            The attribute `unchanged` has the objects that were not downloaded again, and `deleted` the paths of deleted
+            files.
 
         Raises
         ------
@@ -164,8 +165,8 @@ class DirectoryMethods(ChangedFileMethods, DeleteMethods):
         Upload the files of a local directory, including its subdirectories.
 
         Files that are stored already are not uploaded again: the call compares size and time, or the ETag. It follows
-        symbolic links to files, but not those to directories. It does not store empty directories. Each object gets the
-        content type that Python's `mimetypes` has for the name of its file.
+        symbolic links to files, but not to directories. It does not store empty directories. Python's `mimetypes`
+        guesses the content type of each object from the name of its file.
 
         Parameters
         ----------
@@ -175,7 +176,8 @@ class DirectoryMethods(ChangedFileMethods, DeleteMethods):
             Destination: '<directory>/a/1.bin' becomes '<prefix>/a/1.bin'. The root of this client if None.
         include, exclude : Union[str, Iterable[str]], optional, default None
             `fnmatch` patterns for the path relative to the directory, e.g. '*.csv' or 'a/*'; `*` also matches slashes.
-            All files if `include` is None, except those that match `exclude`. They don't apply to files that are named.
+            All files if `include` is None, except those that match `exclude`. They do not apply to single files in a
+            list.
         overwrite : bool, default True
             If True, replace objects that differ from their files. If False, leave existing objects unchanged.
         extra_args : Dict[str, Any], optional, default None
@@ -187,11 +189,11 @@ class DirectoryMethods(ChangedFileMethods, DeleteMethods):
         allow_empty : bool, default False
             If True, `delete` also applies if there is no file to upload. If False, that raises.
         dry_run : bool, default False
-            If True, store and delete nothing; the result says what the call would have done.
+            If True, store and delete nothing, and return what the call would have done.
         compare : bool, default True
             If False, upload all files, also those that are stored already, for example to change their headers.
         content_type : str, optional, default None
-            MIME type of the uploaded objects, instead of those that the names of the files suggest.
+            MIME type of the uploaded objects. If None, it is guessed from the name of each file.
 
         Returns
         -------

@@ -167,7 +167,10 @@ MAY_CHARGE = (
     "S3 also returns 403 if the bucket is another account's Requester Pays bucket; S3(requester_pays=True), or "
     "--request-payer on the command line, accepts its charges."
 )
-NOT_PUBLIC = "Requests of S3(anonymous=True) are not signed, and this is not public. Omit anonymous=True to sign them."
+NOT_PUBLIC = (
+    "Unsigned requests can access public data only. To sign requests, omit anonymous=True, or --no-sign-request on the "
+    "command line."
+)
 DENIED = frozenset({"AccessDenied", "403"})  # S3's codes without a reason; the second is that of a HEAD response
 
 

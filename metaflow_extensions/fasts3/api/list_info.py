@@ -131,13 +131,13 @@ class ListMethods(Client):
             Prefixes to list, each an S3 URL or a path relative to the root. The root of this client if None. A prefix
             is a directory: 'log' matches all keys under 'log/'.
         recursive : bool, default True
-            If False, list only what is directly under the prefixes, as `list_paths`: objects, and prefixes with
-            `.exists == False`.
+            If False, list only objects and prefixes directly under the given prefixes, as `list_paths` does; prefixes
+            have `.exists == False`.
         include : Union[str, Iterable[str]], optional, default None
             Patterns of the paths to list, relative to the prefix, e.g. '2024-*.csv'; `*` also matches slashes. All if
             None. The server lists only keys that begin with the text before the first wildcard.
         exclude : Union[str, Iterable[str]], optional, default None
-            Patterns of the paths to leave out.
+            Patterns of the paths to skip.
 
         Yields
         ------

@@ -1,7 +1,7 @@
-"""The deleting half of a mirror: what is in the destination of a `download` or an `upload`, and not in its source.
+"""The deletions of a mirror: files or objects that the destination of a transfer has, and its source does not have.
 
-The content of the destination is noted before the source is read, so whatever others add during the call is not
-deleted. Deletions follow when everything has been transferred.
+The destination is listed before the source is read, so that nothing that others add during the call is deleted.
+Deletions follow when all transfers have succeeded.
 """
 
 import os

@@ -25,18 +25,18 @@ class PresignMethods(Client):
         """
         Sign a request for one object in advance, as a URL that works without credentials until it expires.
 
-        boto3 signs the URL. This sends no request: whether the object exists, and whether this identity may access it,
-        is decided when the URL is used. Whoever has the URL can use it: treat it as a password.
+        boto3 signs the URL, without a request: a missing object or permission is an error only when the URL is used.
+        Anyone who has the URL can use it: treat it as a password.
 
         Parameters
         ----------
         key : Union[str, S3GetObject]
             The object: an S3 URL, a key relative to the root, or an `S3GetObject` with a `version_id`.
         expires_in : int, default 3600
-            Seconds for which the URL is valid, from 1 to 604,800 (7 days). Temporary credentials, such as those of a
-            role, end it earlier: when they expire.
+            Seconds for which the URL is valid, from 1 to 604,800 (7 days). A URL that is signed with temporary
+            credentials, such as those of a role, expires with them.
         method : str, default 'GET'
-            What the URL allows: 'GET', 'HEAD', 'PUT' (to store the object) or 'DELETE'.
+            The request that the URL allows: 'GET', 'HEAD', 'PUT' (to store the object) or 'DELETE'.
 
         Returns
         -------
@@ -46,7 +46,7 @@ class PresignMethods(Client):
         Raises
         ------
         MetaflowS3Exception
-            `expires_in` or `method` is invalid; or a version is to be stored.
+            `expires_in` or `method` is invalid; or a `version_id` was given for 'PUT'.
         MetaflowS3AccessDenied
             This client sends requests without a signature.
         MetaflowS3InvalidRange
@@ -81,7 +81,7 @@ class PresignMethods(Client):
 
 
 def _check(expires_in: object, method: object) -> None:
-    """Raise MetaflowS3Exception for what S3 does not accept."""
+    """Raise MetaflowS3Exception for values that S3 does not accept."""
     if isinstance(expires_in, bool) or not isinstance(expires_in, int) or not 0 < expires_in <= LONGEST:
         raise MetaflowS3Exception(
             f"expires_in is {expires_in!r:.80}; it must be an integer from 1 to {LONGEST:,}, in seconds (7 days)."

@@ -86,11 +86,11 @@ class RecursiveCopyMethods(CopyMethods, DeleteMethods):
         allow_empty : bool, default False
             If True, a prefix without objects does not raise, and `delete` also applies if there is nothing to copy.
         dry_run : bool, default False
-            If True, copy and delete nothing; the result says what the call would have done.
+            If True, copy and delete nothing, and return what the call would have done.
         compare : bool, default False
-            If True, do not copy objects that the target seems to have: they have the same size, and the same ETag. If
-            ETags can't be compared, because objects were stored in parts or are encrypted with KMS, it is enough that
-            the target's object is newer. That may be another object: of another source, or changed by somebody else.
+            If True, do not copy objects that the target seems to have, with the same size and ETag. If ETags can't be
+            compared, because objects were stored in parts or are encrypted with KMS, the same size and a newer object
+            in the target are enough; this object may be a copy of another source, or changed by another client.
 
         Returns
         -------
@@ -104,8 +104,8 @@ class RecursiveCopyMethods(CopyMethods, DeleteMethods):
             No objects are under the prefix, and `allow_empty` is False.
         MetaflowS3NotFound, MetaflowS3AccessDenied, MetaflowS3InvalidObject, MetaflowS3URLException, \
 MetaflowS3Exception
-            As for `copy_many`. Keys that would be too long under the target are left out, and named. Likewise for
-            objects that could not be deleted.
+            As for `copy_many`. Objects whose keys would be too long under the target are skipped, and named. Likewise
+            for objects that could not be deleted.
         """
         check_booleans(overwrite=overwrite, delete=delete, allow_empty=allow_empty, dry_run=dry_run, compare=compare)
         given = self._given("the copies", content_type, metadata, encryption, extra_args)

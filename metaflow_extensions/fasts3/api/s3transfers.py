@@ -1,4 +1,4 @@
-"""The results of calls that transfer many files or objects: lists that also say what was left and what was deleted."""
+"""The results of calls that transfer many files or objects: lists with the unchanged and the deleted ones."""
 
 from collections.abc import Iterable, Sequence
 
@@ -8,15 +8,14 @@ from metaflow_extensions.fasts3.api.s3objects import S3Objects
 
 class S3Downloads(S3Objects):
     """
-    What `S3.download` returns: a list of all objects, with their files.
+    The result of `S3.download`: a list of all objects, with their files.
 
     Slices, copies and sums are `S3Objects`, without these attributes.
 
     Attributes
     ----------
     unchanged : S3Objects
-        Those whose files were left: they were up to date, or existed and `overwrite` is False. All others were
-        downloaded.
+        Objects that were not downloaded: their files were up to date, or existed and `overwrite` is False.
     deleted : List[str]
         Paths of the files that `delete=True` deleted.
     """
@@ -31,14 +30,15 @@ class S3Downloads(S3Objects):
 
 class S3Transfers(list[tuple[str, str]]):
     """
-    What `S3.upload` and the calls that copy return: a list of `(key, url)` of each object that they stored.
+    The result of `S3.upload`, `copy_many` and `copy_recursive`: a list of `(key, url)` of each stored object.
 
     Slices, copies and sums are plain lists.
 
     Attributes
     ----------
     unchanged : List[Tuple[str, str]]
-        `(key, url)` of the objects that were left: they had the same contents, or existed and `overwrite` is False.
+        `(key, url)` of objects that were not stored again: they had the same contents, or existed and `overwrite` is
+        False.
     deleted : List[str]
         URLs of the objects that `delete=True` deleted.
     """

@@ -23,7 +23,7 @@ class S3Upload(NamedTuple):
     Attributes
     ----------
     url : str
-        S3 URL of the object that it would store.
+        S3 URL of the object that the upload would store.
     upload_id : str
         S3's id of the upload.
     initiated : int or None

@@ -19,8 +19,8 @@ class VersionMethods(Client):
         """
         List the versions of objects, with their delete markers.
 
-        In a versioned bucket, S3 keeps an object that is overwritten or deleted as an earlier version; a delete marker
-        is the version that hides them. The versions of a bucket without versioning have the `version_id` 'null'.
+        In a versioned bucket, S3 keeps overwritten and deleted objects as earlier versions; a delete marker is the
+        version that hides a deleted object. In a bucket without versioning, the `version_id` is 'null'.
 
         Parameters
         ----------
