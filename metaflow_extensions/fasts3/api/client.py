@@ -1,4 +1,4 @@
-"""What the classes that hold the methods of `S3` share: the parts of a client, and listings."""
+"""The base class of the classes with the methods of `S3`: the parts of a client, and listings."""
 
 import weakref
 from collections.abc import Iterator

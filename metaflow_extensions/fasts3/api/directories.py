@@ -233,7 +233,7 @@ class DirectoryMethods(ChangedFileMethods, DeleteMethods):
         return result
 
     def _mirror(self, below: str, patterns: PathPatterns) -> StoredDestination:
-        """What is stored under the prefix of an upload."""
+        """The objects under the prefix of an upload, which will be a mirror."""
         bucket, key = split_object_url(self._location.url_to_store(f"{below}x"))
         check_prefix(bucket, key[:-1])
         return StoredDestination(bucket, key[:-1], patterns, self._list([Listing(bucket, key[:-1], details=True)])[0])

@@ -233,7 +233,7 @@ def credentials_error(failure: Failure, left: str = "") -> MetaflowException:
 
 
 def remedy_of_unreachable(endpoint_url: str, proxy: Optional[str] = None) -> str:
-    """What to do if an endpoint, or its proxy, can't be reached."""
+    """The remedy for an endpoint, or a proxy, that can't be reached."""
     if proxy:
         return f"Requests go through the proxy {shown(proxy)}. {CHECK_PROXY}"
     remedy = REMEDIES[Code.UNREACHABLE]
@@ -253,7 +253,7 @@ def _may_refuse_checksums(operation: str, failure: Failure, endpoint_url: str) -
 
 
 def _remedy_of_denied(operation: str, identity: str, requester_pays: bool) -> str:
-    """What a 403 without a reason may mean."""
+    """The possible meanings of a 403 without a reason."""
     remedies = [MAY_BE_MISSING] if operation in ("get", "head") else []
     if identity == ANONYMOUS:
         remedies.append(NOT_PUBLIC)

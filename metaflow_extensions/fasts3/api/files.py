@@ -220,7 +220,7 @@ class FileMethods(PutMethods):
         return reader
 
     def _is_there(self, url: str) -> bool:
-        """Whether an object exists, as far as HEAD is permitted; `close` finds out in any case."""
+        """Whether an object exists; False if HEAD is not permitted, because `close` checks again."""
         heads = Heads([split_object_url(url)], missing_ok=True)
         with contextlib.suppress(MetaflowS3AccessDenied):
             self._run_beside(heads, None)

@@ -92,7 +92,7 @@ class LocalDestination:
         if not extra or not os.path.isdir(self._root):
             return deleted
         emptied: set[str] = set()  # directories from which something was deleted
-        # By descriptors of directories: a link that replaces one meanwhile leads nowhere else.
+        # By descriptors of directories, so that a link that replaces one in the meantime has no effect.
         for folder, folders, files, descriptor in os.fwalk(self._root, topdown=False):
             below = os.path.relpath(folder, self._root).replace(os.sep, "/")
             prefix = "" if below == "." else f"{below}/"

@@ -1,7 +1,7 @@
 """An object as a file that is written: its parts are uploaded while it is written, and `close` stores it.
 
-Nothing is stored unless `close` is called: not if the `with` block raises, nor if the file is lost (garbage collected)
-or the process ends. The upload is aborted then, if this process still can.
+Only `close` stores the object: nothing is stored if the `with` block raises, if the file is lost (garbage collected),
+or if the process ends. The upload is then aborted, if this process still can.
 """
 
 import atexit
@@ -82,7 +82,7 @@ class ObjectWriter(io.BufferedIOBase):
         self._stream: Optional[UploadStream] = None  # of the parts, if there are several
         self._thread: Optional[PlanThread] = None
         self._process = os.getpid()
-        self._why_broken = ""  # why it can't be stored any more
+        self._why_broken = ""  # why it can no longer be stored
 
     def __repr__(self) -> str:
         return f"<ObjectWriter {shown(self.name)}>"
@@ -168,7 +168,7 @@ class ObjectWriter(io.BufferedIOBase):
                 _leave(self._thread)
 
     def break_off(self, why: str) -> None:
-        """Stop the upload, whose object can't be stored any more."""
+        """Stop the upload; its object can no longer be stored."""
         self._why_broken = self._why_broken or why
         self._part = bytearray()
         if self._stream and self._thread and self._thread.is_ours:

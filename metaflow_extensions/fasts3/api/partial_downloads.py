@@ -158,7 +158,7 @@ class PartialDownload:
                 if (name == _RECORD or _DATA.match(name)) and is_old(name):
                     os.unlink(name, dir_fd=self._directory)
 
-    # --- What an earlier download left.
+    # --- The remains of an earlier download.
 
     def _open_own(self, name: str) -> int:
         """Open a file to read; raise ValueError for one that others could have written."""
@@ -258,7 +258,7 @@ class PartialDownloads:
 
 
 def remove_old(directory: str) -> None:
-    """Remove partial downloads that nobody has continued for `KEPT_FOR`."""
+    """Remove partial downloads that have not been continued for `KEPT_FOR`."""
     with contextlib.suppress(OSError), os.scandir(directory) as entries:
         for entry in itertools.islice(entries, MOST_LOOKED_AT):
             if entry.name.startswith(PARTIAL) and _is_old(entry.path):

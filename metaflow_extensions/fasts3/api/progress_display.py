@@ -136,7 +136,7 @@ class Bar:
         with self._lock:
             if not self._closed:
                 self._try(lambda: self._draw(progress))
-            if self._closed:  # meanwhile, by `close`, whose wait is limited
+            if self._closed:  # in the meantime, by `close`, whose wait is limited
                 self._try(self._end)
 
     def make_room(self) -> None:

@@ -116,7 +116,7 @@ MetaflowS3Exception
         if delete:
             _check_mirror(as_directory(below), as_directory(to))
         compare = compare and as_directory(below) != as_directory(to)  # otherwise, headers change in place
-        # What is listed before the source can't be newer than that: a mirror keeps what others store meanwhile.
+        # The target is listed before the source, so that a mirror keeps objects that others store in the meantime.
         stored = self._stored_below(to, delete) if delete or not overwrite or compare else []
         listing = Listing(*split_url(as_directory(below)), details=True)
         entries = self._list([listing])[0]
@@ -135,7 +135,7 @@ MetaflowS3Exception
         return result
 
     def _stored_below(self, to: str, delete: bool) -> Sequence[Any]:
-        """What is stored under the target; nothing if this identity may not list it, unless for a mirror."""
+        """The objects under the target; none if this identity may not list it, which raises for a mirror."""
         try:
             return self._list([Listing(*split_url(as_directory(to)), details=True)])[0]
         except (MetaflowS3AccessDenied, MetaflowS3NotFound):  # some servers create the bucket with its first object

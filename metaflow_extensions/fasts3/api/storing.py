@@ -1,4 +1,4 @@
-"""How the methods of `S3` store values, streams and files: by plans of uploads."""
+"""The base class of the methods of `S3` that upload: it stores values, streams and files by plans of uploads."""
 
 import uuid
 from collections.abc import Iterable
@@ -23,7 +23,7 @@ READ_AT_A_TIME = 2**20  # bytes of a stream
 
 
 class StoreMethods(Client):
-    """What the methods that upload share."""
+    """The base class of the methods that upload."""
 
     _encryption: Optional[str]
     _extra_headers: PutHeaders  # of the client's `extra_args`

@@ -121,7 +121,7 @@ class TemporaryDirectory:
         with _lock:
             if _ended and late:
                 raise MetaflowS3Exception("Could not create a temporary directory: this process is about to end.")
-            if self._path is None or not _is_ours(self._path):  # no other thread has created it meanwhile
+            if self._path is None or not _is_ours(self._path):  # no other thread has created it in the meantime
                 self._path = self._make()
                 _have_it_removed()
             return self._path

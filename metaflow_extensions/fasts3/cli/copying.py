@@ -1,4 +1,4 @@
-"""What `cp` and `mv` share: their options, and transfers in the direction that the arguments show."""
+"""The common part of `cp` and `mv`: their options, and transfers in the direction that the arguments show."""
 
 import functools
 from collections.abc import Sequence

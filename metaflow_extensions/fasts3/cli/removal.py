@@ -1,4 +1,4 @@
-"""The second half of a move: deletes sources that were copied, and only if they are still what was copied."""
+"""The second half of a move: deletes sources that were copied, if they have not changed since."""
 
 import os
 from collections.abc import Iterable, Sequence
@@ -35,7 +35,7 @@ def remove_objects(s3: S3, objects: "Sequence[S3Object]", report: Report) -> "li
     list of S3Object
         Those that were deleted, or no longer existed.
     """
-    # Not every server compares ETags when it deletes, so they are compared before as well.
+    # Not every server compares ETags when it deletes, so the client compares them before.
     now = s3.info_many([one.url for one in objects], return_missing=True) if objects else []
     same = [one for one, info in zip(objects, now) if not info.exists or _is_same(one, info)]
     unchanged = set(map(id, same))
@@ -54,7 +54,7 @@ def _is_same(one: S3Object, now: S3Object) -> bool:
 
 
 class FileState(NamedTuple):
-    """What distinguishes a file, and perhaps the link to it, from later ones with its name."""
+    """The identity of a file, and perhaps of the link to it, as opposed to later files with its name."""
 
     link: Identity
     file: Identity

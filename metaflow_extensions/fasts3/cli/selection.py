@@ -209,7 +209,7 @@ def refuse_empty(texts: "Iterable[str]") -> None:
 
 
 def refuse_whole_bucket(selection: Selection, refusal: str) -> None:
-    """Refuse what is, or may match, a whole bucket; `refusal` is a clause that says what is not done with it.
+    """Refuse a selection that is, or may match, a whole bucket; `refusal` is a clause about the refused action.
 
     Raises
     ------

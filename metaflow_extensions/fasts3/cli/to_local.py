@@ -223,7 +223,7 @@ class _Downloads:
             self._report.left_out.note(selection.url, MetaflowS3NotFound(selection.nothing()))
 
     def _is_new(self, url: str, name: str) -> bool:
-        """Whether the object was not selected before, nor another one for the same file."""
+        """Whether neither this object nor another one for the same file was selected before."""
         if len(self._selections) == 1 and not self._ignores_case:
             return True  # without remembering a million keys
         return self._targets.is_new(

@@ -60,7 +60,7 @@ def _from_stdin(s3: S3, destination: Selection, options: Options) -> None:
         is_stored = options.overwrite or not s3.info(url, return_missing=True).exists
     else:
         kind = options.headers.content_type or content_type_of(url)
-        # From where it is: a shell may have read its first lines.
+        # From its current position: a shell may have read its first lines.
         value = S3PutObject(url, sys.stdin.buffer, content_type=kind, extra_args=options.headers.extra_args)
         is_stored = bool(s3.put_many([value], overwrite=options.overwrite))
     if is_stored:
@@ -129,7 +129,7 @@ class _Uploads:
 
     def _planned(self, group: _Group) -> "dict[str, str]":
         """URLs and paths of the files to upload."""
-        report = Report(UPLOAD, self._options)  # what can't be uploaded is reported later
+        report = Report(UPLOAD, self._options)  # failures are reported by the upload
         found = report.call(lambda: self._call(group, overwrite=True, compare=False, dry_run=True))
         return {url: self._path(group, url) for _, url in found}
 

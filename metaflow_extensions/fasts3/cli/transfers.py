@@ -1,4 +1,4 @@
-"""What the commands that transfer have in common: their options, and the report of what they did."""
+"""The common part of the commands that transfer: their options, and the report of the transfers."""
 
 import functools
 import time
@@ -146,11 +146,11 @@ class Targets:
 
 
 class Kind(NamedTuple):
-    """What a command does with files or objects, in words."""
+    """The words for the work of a command on files or objects."""
 
     would: str  # "download"
     done: str  # "downloaded"
-    noun: str  # what it does that with
+    noun: str  # its object
     extra: str  # what a mirror deletes
 
 
@@ -160,7 +160,7 @@ COPY = Kind("copy", "copied", "object", "object")
 
 
 class Report:
-    """Counts what a command does, and collects what fails.
+    """Counts the transfers of a command, and collects its failures.
 
     A context manager that prints the numbers at its end; after an error or Ctrl-C only if something was done.
 
@@ -200,7 +200,7 @@ class Report:
             return result
 
     def add(self, pairs: "Sequence[tuple[str, str]]", unchanged: int = 0, size: Optional[int] = None) -> None:
-        """Count what was transferred, each a source and a target; a dry run prints it."""
+        """Count transfers, each a source and a target; a dry run prints them."""
         self._count += len(pairs)
         self._unchanged += unchanged
         if size is not None:
@@ -215,7 +215,7 @@ class Report:
             print_lines(json_line(**row) for row in rows)
 
     def add_deleted(self, names: "Sequence[str]", field: str) -> None:
-        """Count what a mirror deleted; a dry run and --json print it, the latter as this field."""
+        """Count the deletions of a mirror; a dry run and --json print them, the latter with this field."""
         self._deleted += len(names)
         if self._options.as_json:
             print_lines(json_line(**{field: name, "deleted": True}) for name in names)
@@ -225,11 +225,11 @@ class Report:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing was transferred, left or skipped."""
+        """Whether nothing was transferred, unchanged or skipped."""
         return not (self._count or self._unchanged or self._deleted or self.left_out.reasons)
 
     def raise_for_failures(self) -> None:
-        """Raise one exception for all that failed."""
+        """Raise one exception for all failures."""
         done = self._count + self._unchanged
         self.left_out.raise_if_any(done, self._kind.done, f"{self._kind.noun}s")
 

@@ -96,8 +96,8 @@ class _Copies:
     def _listed(self, selection: Selection) -> "Iterator[list[_Copy]]":
         found = False
         start = len(url_of(selection.bucket, ""))
-        # A listing that goes on while objects are copied into the same prefix would find the copies as well, and of
-        # objects that replace others, `copy_many` has to know all.
+        # A listing that continues while objects are copied into the same prefix would find the copies as well; and if
+        # objects replace others, `copy_many` has to know all of them.
         to, prefix = self._destination, selection.prefix
         all_at_once = to.bucket == selection.bucket and (to.prefix.startswith(prefix) or prefix.startswith(to.prefix))
         with listed(self._s3, selection) as pages:
@@ -139,7 +139,7 @@ class _Copies:
         return None
 
     def _is_new(self, one: _Copy) -> bool:
-        """Whether the object was not selected before, nor another one for the same key."""
+        """Whether neither this object nor another one for the same key was selected before."""
         if len(self._named) + len(self._wide) == 1:
             return True  # without remembering a million keys
         return self._targets.is_new(
