@@ -33,12 +33,12 @@ class Terminal:
         while not text or wanted not in text:
             try:
                 came = os.read(self._ours, 65536)
-            except OSError:  # how Linux says that nobody has the other end any more
+            except OSError:  # Linux raises this if no process has the other end open
                 return text
             text += came.decode(errors="replace")
         return text
 
     def rest(self):
-        """All that is written until nobody has the other end any more."""
+        """All output until no process has the other end open."""
         self.hang_up()
         return self.read_until("\0 is never written")

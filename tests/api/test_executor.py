@@ -194,7 +194,7 @@ with mock_aws():
 
 
 def test_flows_can_be_tested_with_moto_s_mock(tmp_path):
-    # In a process of its own, because moto hooks into every client from the moment it is imported.
+    # In a separate process, because moto patches all clients as soon as it is imported.
     done = subprocess.run([sys.executable, "-c", MOCKED, tmp_path], capture_output=True, text=True, check=True)
     assert done.stdout == "1 2\n"
 

@@ -1,4 +1,4 @@
-"""What `extra_args` say, and what else says it."""
+"""Tests of `extra_args`, and of other arguments for the same headers."""
 
 import pytest
 from metaflow import S3

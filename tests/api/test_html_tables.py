@@ -55,7 +55,7 @@ class Page(HTMLParser):
 
 
 def page(shown):
-    """What a notebook shows of this."""
+    """The HTML that a notebook shows for an object."""
     return Page(shown._repr_html_())
 
 

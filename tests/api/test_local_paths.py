@@ -135,7 +135,7 @@ def test_a_directory_in_the_place_of_a_file(tmp_path):
     (tmp_path / "a").mkdir()
     with pytest.raises(MetaflowS3Exception, match="which is a directory") as refused:
         make_parents(str(tmp_path), targets(str(tmp_path), named("a"), False))
-    assert "Remove" not in str(refused.value)  # nobody is to delete files for a slash that was forgotten
+    assert "Remove" not in str(refused.value)  # a forgotten slash must not make users delete files
 
 
 def test_a_file_in_the_place_of_a_directory(tmp_path):

@@ -24,7 +24,7 @@ ARNS = [
 
 
 class Run:
-    """What a Run object shows of itself."""
+    """The public attributes of a Run object."""
 
     def __init__(self, pathspec="Flow/12"):
         self.pathspec = pathspec

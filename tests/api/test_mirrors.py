@@ -1,4 +1,4 @@
-"""What a mirror deletes: nothing but what it saw before, still as it was, below its directory."""
+"""The deletions of a mirror: only files that existed before, have not changed since, and are below its directory."""
 
 import os
 from types import SimpleNamespace

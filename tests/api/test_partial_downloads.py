@@ -45,7 +45,7 @@ def fill(path, pieces):
 
 
 def kept(folder, **given):
-    """What the next download can use: the pieces, each a first byte and the one behind the last."""
+    """The pieces that the next download can use, each given by its first byte and the byte after its last."""
     with opened(folder, **given) as partials:
         found = partials.claim(0)
         pieces = found.kept.pieces if found and found.kept else {}

@@ -53,7 +53,7 @@ def open_uploads(seaweedfs, prefix):
 
 
 class Enough(Exception):
-    """What a user's function raises."""
+    """The exception of a user's function."""
 
 
 def test_what_is_wrong_is_refused_at_once():

@@ -97,7 +97,7 @@ def read_stream(source, step=4):
 
 
 class OnlyRead:
-    """What has no more than a `read`."""
+    """An object that has only `read`."""
 
     def __init__(self, data):
         self.read = io.BytesIO(data).read

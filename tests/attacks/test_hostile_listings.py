@@ -29,7 +29,7 @@ def page(*keys, token="", prefixes=()):
 
 
 def listing(*pages):
-    """What lists these pages, the last one for ever, and has one byte for each key."""
+    """A server that lists these pages, the last one repeatedly, and has one byte for each key."""
     left = list(pages)
 
     def answer(head):
@@ -128,7 +128,7 @@ def test_a_loop_over_a_listing_in_circles_ends(server, s3):
 
 
 def version_1(names_marker, keys, each=3):
-    """What lists keys as version 1 does, whatever it is asked for; to a delimiter, with common prefixes."""
+    """A server that always lists keys as version 1 does; with a delimiter, with common prefixes."""
 
     def answer(head):
         query = dict(parse_qsl(urlsplit(head.split(b" ")[1].decode()).query, keep_blank_values=True))

@@ -28,7 +28,7 @@ class Answer(NamedTuple):
 
 
 class Provider:
-    """What `credential_process` in a configuration of its own names.
+    """The program that `credential_process` names in a separate configuration.
 
     Parameters
     ----------
@@ -61,5 +61,5 @@ class Provider:
 
     @property
     def answers(self) -> "list[Answer]":
-        """What it has answered so far."""
+        """Its responses so far."""
         return [Answer(*json.loads(line)) for line in self._log.read_text().splitlines()] if self._log.exists() else []

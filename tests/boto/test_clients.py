@@ -88,7 +88,7 @@ def test_a_client_made_from_a_recipe_sends_the_same_requests(params, monkeypatch
     recipe = recipe_of(original)
     buckets = ("bucket", "bucket.with.dots", "arn:aws:s3:eu-west-1:123456789012:accesspoint/mine")
     expected = [prepared(original, bucket) for bucket in buckets]
-    # What the worker's own environment says must not count.
+    # The environment of the worker must have no effect.
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://somewhere.else")
     monkeypatch.setenv("AWS_REGION", "ap-south-1")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "somebody else")

@@ -26,7 +26,7 @@ PAGE = b"<html><body>Log in to the network</body></html>"
 
 @pytest.fixture(scope="module")
 def portal():
-    """What a proxy puts in the place of every response: a page of its own."""
+    """The page that a proxy sends instead of every response."""
 
     class Portal(BaseHTTPRequestHandler):
         def do_POST(self):

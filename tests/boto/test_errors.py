@@ -102,7 +102,7 @@ def test_what_is_raised_without_an_answer(error, code):
 
 
 def test_a_defect_of_ours_is_raised_as_it_is():
-    """What botocore or a hook of the user's raises is a failure of the request; a line of ours is not."""
+    """An exception of botocore or of a user's hook is a failure of the request; one of this package is a bug."""
     with pytest.raises(AttributeError) as raised:
         Boto3Transfers(Mock(spec=["head_object", "meta"], head_object=lambda **_: None)).head("b", "k")
     assert raised.traceback[-1].path.parent.name == "boto"

@@ -354,7 +354,7 @@ def _compare_headers(headers, theirs, operation):
         theirs = {name: value for name, value in theirs.items() if name not in BEHIND}
     if "user-agent" in theirs:  # boto3 tells there which of its features one call uses
         assert _agent(mine.pop("user-agent")) == _agent(theirs.pop("user-agent"))
-    if "authorization" not in headers:  # nobody signs these, so nobody reads them
+    if "authorization" not in headers:  # unsigned, so the server ignores them
         for name in ("x-amz-date", "x-amz-content-sha256"):
             theirs.pop(name, None)
     assert mine == theirs

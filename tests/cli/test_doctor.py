@@ -33,7 +33,7 @@ PATIENCE = 200.0  # seconds after which a test gives up
 
 
 class Ran(NamedTuple):
-    """What an examination said."""
+    """The output of an examination."""
 
     status: int
     out: str
@@ -56,7 +56,7 @@ class Ran(NamedTuple):
 
 
 def environment(server: S3Server, root: Optional[str], **changes: str) -> "dict[str, str]":
-    """What users set for such a server."""
+    """The settings of users for such a server."""
     return {
         **os.environ,
         "AWS_ACCESS_KEY_ID": server.access_key,
@@ -69,7 +69,7 @@ def environment(server: S3Server, root: Optional[str], **changes: str) -> "dict[
 
 
 def started(settings: "dict[str, str]", *options: str) -> Ran:
-    """Examine in a process of its own, as users do, with the time limits that they have."""
+    """Examine in a separate process, as users do, with the time limits that they have."""
     done = subprocess.run(
         [METAFLOW, "fasts3", "doctor", "--quick", "--json", *options],
         capture_output=True,
@@ -260,7 +260,7 @@ def test_a_server_that_soon_says_nothing_more(transfers: str, proxy: FaultyS3, t
     ran = started({**through, "METAFLOW_S3_TRANSFERS": transfers})
     assert ran.having("problem") == ["read", "delete"]
     assert all("The check took more than" in ran.findings[name]["told"] for name in ("read", "delete"))
-    assert f"/{FOLDER}/" in ran.err  # nobody could delete it, and so it is named
+    assert f"/{FOLDER}/" in ran.err  # it could not be deleted, so it is named
     assert "may be deleted" in ran.err
 
 

@@ -118,7 +118,7 @@ def test_what_is_refused(fasts3, here, root, filled, arguments, message):
     assert list(here.iterdir()) == []
 
 
-# --- What stays.
+# --- Sources that stay.
 
 
 def test_without_overwriting_the_source_of_what_exists_stays(fasts3, here, root, filled, tree):
@@ -291,7 +291,7 @@ def test_a_file_of_the_same_size_and_time_is_not_taken_for_the_object(fasts3, he
     assert stored.blobs() == {}
 
 
-# --- What fails.
+# --- Failures.
 
 
 @pytest.fixture

@@ -177,7 +177,7 @@ def test_what_can_not_be_a_bucket_is_told_the_rule(name: str, fasts3: Callable[.
 
 
 def test_without_the_extra_it_says_how_to_install_it(tmp_path: Path) -> None:
-    # An environment that sees every package of this one, and has no programs of its own.
+    # An environment with all packages of this one, but without programs.
     venv.create(tmp_path / "venv", symlinks=True)
     (packages,) = (tmp_path / "venv" / "lib").glob("python*/site-packages")
     (packages / "others.pth").write_text(f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})\n")

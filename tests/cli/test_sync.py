@@ -111,7 +111,7 @@ def test_headers_of_what_is_stored(fasts3, root, remote, local):
         assert (remote.head(key)["CacheControl"], remote.head(key)["ContentType"]) == ("no-cache", "text/x-new")
 
 
-# --- What is printed.
+# --- Output.
 
 
 def test_what_is_done_is_told_as_json(fasts3, here, root, remote, local):
@@ -162,7 +162,7 @@ def test_a_dry_run_changes_nothing(fasts3, here, root, remote, local):
     assert files(here / "down") == {"extra": b""}
 
 
-# --- What is refused, and what fails.
+# --- Refused arguments, and failures.
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ class ContractFlow(FlowSpec):
     @step
     def end(self):
         with S3(run=self) as s3:
-            # What a run whose id begins with this one's would store.
+            # The data that a run would store whose id begins with the id of this run.
             with S3(s3root=self.put_url[: -len("/model")] + "2") as sibling:
                 sibling.put("not mine", "of another run")
             got = s3.get_all()

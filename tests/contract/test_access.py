@@ -41,7 +41,7 @@ def without_credentials(params, monkeypatch):
 
 
 def charges(exchange):
-    """A Requester Pays bucket: refuses whoever does not accept the charges."""
+    """A Requester Pays bucket: refuses requests that do not accept the charges."""
     if exchange.asked.headers.get("x-amz-request-payer") == "requester":
         passed_on(exchange)
     else:
@@ -148,7 +148,7 @@ def test_what_is_not_public_is_refused_and_why(make_s3, root, stored, without_cr
 
 
 def test_credentials_are_not_used(make_s3, root, proxy, params):
-    """Neither those of the arguments nor a provider's: what is anonymous tells nobody who asks."""
+    """Anonymous requests use neither the credentials of the arguments nor those of a provider."""
     s3 = make_s3(s3root=root, client_params=params, anonymous=True)
     with pytest.raises((MetaflowS3AccessDenied, errors.MetaflowS3NotFound, MetaflowS3Exception)):
         s3.get("nothing")

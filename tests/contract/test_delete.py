@@ -111,7 +111,7 @@ def test_those_that_are_missing_are_named_and_the_others_deleted(s3, root, store
 
 
 def neighbours_of(key):
-    """What looks like a key to a careless reader."""
+    """A value that looks like a key."""
     near = {key.strip(), re.sub(r"[\x00-\x1f\x7f-\x9f]", "", key), re.sub(r"\s+", " ", key), key.replace("%20", " ")}
     return {one for one in near if one.strip("/") and one != key} if key.strip("/. ") else set()
 

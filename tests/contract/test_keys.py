@@ -90,7 +90,7 @@ def way(request, s3, bare, root):
 
 
 def expected(way, root, keys):
-    """What S3Objects say of themselves, without what they hold."""
+    """The attributes of S3Objects, without their data."""
     return [(f"{root}/{key}", way.key(key), way.prefix) for key in keys]
 
 

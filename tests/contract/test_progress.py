@@ -14,7 +14,7 @@ LARGE = {"d/large": noise(2 * PART + 1), "d/small": b"small"}
 
 
 class Heard(list):
-    """What the function was called with."""
+    """The arguments of the calls of the function."""
 
     def take(self):
         """What came of the last call, one list for each operation; looks at what holds for all of them."""

@@ -81,7 +81,7 @@ LARGE = os.urandom(PART_SIZE + 12_345)
 
 @contextlib.contextmanager
 def pipe_with(data):
-    """What another thread writes into a pipe."""
+    """The bytes that another thread writes into a pipe."""
     reading, writing = os.pipe()
 
     def write():

@@ -16,7 +16,7 @@ HERE = Path(__file__).parent
 
 @pytest.fixture(scope="module")
 def reports(server, oracle, tmp_path_factory):
-    """What contract_flow.py saw while it ran, and contract_notebook.py afterwards."""
+    """The observations of contract_flow.py while it ran, and of contract_notebook.py afterwards."""
     folder = tmp_path_factory.mktemp("flow")
     name = uuid.uuid4().hex
     other_bucket = f"runs-{name}"

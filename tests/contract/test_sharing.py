@@ -14,7 +14,7 @@ THREADS = 8
 
 
 def in_threads(work):
-    """Run `work(number)` in all threads at once; their results in the order of the numbers."""
+    """Run `work(number)` in all threads at the same time; return the results in the order of the numbers."""
     with ThreadPoolExecutor(THREADS) as pool:
         return list(pool.map(work, range(THREADS)))
 

@@ -1,4 +1,4 @@
-"""What `S3.download` and `S3.upload` say of their work: what was left and deleted, and in a dry run what would be."""
+"""The results of `S3.download` and `S3.upload`: unchanged and deleted items, also of dry runs."""
 
 import os
 

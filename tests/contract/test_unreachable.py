@@ -11,7 +11,7 @@ from metaflow.datatools.s3 import MetaflowS3Exception
 
 @pytest.fixture(scope="session")
 def closed_port():
-    """A port that is taken, so that nobody else comes to listen on it, and that nobody listens on."""
+    """A port that is bound, so that no other program can listen on it, but on which nothing listens."""
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))
         yield f"http://127.0.0.1:{holder.getsockname()[1]}"

@@ -50,7 +50,7 @@ def test_an_end_without_a_server_is_an_end(context_of: MakeContext) -> None:
         endpoint_url="http://nowhere.invalid", aws_access_key_id="id", aws_secret_access_key="s"
     ) as context:
         context.written = url = context.new_url()
-    assert context.written == url  # so that whoever asked is told
+    assert context.written == url  # so that the caller can name it
 
 
 def test_no_directory_is_left(context_of: MakeContext, tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ def _cuts(raw: bytes, width: int) -> "list[list[bytes]]":
 
 
 def told_by_us(method: str, pieces: "list[bytes]") -> "Told | type[Exception]":
-    """What a connection reads, or the error that it ends with."""
+    """The response that a connection reads, or the error."""
     source = Pieces(pieces)
     steps = 4 * len(source.pieces) + 64  # a read and a wait for each piece, and those that come behind the last
     connection = Connection(source, 1.0)  # type: ignore[arg-type]

@@ -212,7 +212,7 @@ def test_stopped_it_is_gone_with_its_temporary_data() -> None:
     assert not home.parent.exists()
     assert not [path for path in left if path.exists()]
     assert repr(server) == "<SeaweedFS stopped, bucket 'metaflow'>"
-    server.stop()  # once more does no harm
+    server.stop()  # a second stop has no effect
 
 
 def leftovers(process: int) -> list[Path]:

@@ -368,7 +368,7 @@ def _under(prefix: str, facts: Facts) -> Facts:
 
 
 def _bytes(item: S3PutObject) -> bytes:
-    """What is to be stored; a file from where it stands."""
+    """The bytes to store; those of a file from its current position."""
     if item.path is not None:
         return Path(item.path).read_bytes()
     if isinstance(item.value, (str, bytes)):

@@ -1,4 +1,4 @@
-"""What `make dist` has built, in the hands of a user: an empty environment, and pages followed word by word.
+"""Checks the distribution that `make dist` has built as a user would: an empty environment, and pages followed exactly.
 
 `make dist` names this file to pytest; `dist/` must exist.
 """

@@ -35,7 +35,7 @@ def main():
         "classes": {name: module.S3.__module__ for name, module in modules.items()}
         | {"IncludeFile": included.__module__},
         "one class": {module.S3 for module in modules.values()} == {included},
-        # Whoever catches an exception by one name catches what was raised by the other.
+        # An `except` with one name also catches exceptions that were raised by the other name.
         "exceptions": {
             name: sorted({str(vars(module)[name]) for module in modules.values() if name in vars(module)})
             for name in vars(modules["metaflow.plugins.datatools.s3.s3"])

@@ -1,4 +1,4 @@
-"""What editors offer for Metaflow's own names, once the stubs that Metaflow makes are installed."""
+"""Completion in editors for Metaflow's own names, with the stubs that Metaflow generates."""
 
 import json
 import subprocess
@@ -15,7 +15,7 @@ CODE = IMPORTS + "s3 = S3()\nfound = s3.get(S3GetObject('k'))\n"
 
 @pytest.fixture
 def complete(user_with_stubs, tmp_path):
-    """What jedi, which Jupyter uses, offers at the end of a program."""
+    """The completions of jedi, which Jupyter uses, at the end of a program."""
     environment = jedi.create_environment(user_with_stubs, safe=False)
     project = jedi.Project(tmp_path, environment_path=user_with_stubs)
 
@@ -56,7 +56,7 @@ def test_jedi_shows_arguments_and_docstrings(complete):
 
 
 def pyright(python, code, folder):
-    """What pyright, which Pylance uses, says of a program: its messages."""
+    """The messages of pyright, which Pylance uses, about a program."""
     (folder / "pyrightconfig.json").write_text('{"typeCheckingMode": "basic"}', encoding="utf-8")
     (folder / "program.py").write_text(code, encoding="utf-8")
     command = [sys.executable, "-m", "basedpyright", "--outputjson", "--pythonpath", python, "program.py"]

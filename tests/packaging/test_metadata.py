@@ -1,4 +1,4 @@
-"""What the wheel says about itself: to pip, to Metaflow, and on its page on PyPI."""
+"""The metadata of the wheel: for pip, for Metaflow, and for its page on PyPI."""
 
 import email
 import re

@@ -8,7 +8,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def declared():
-    """What setup.py requires: names and oldest versions."""
+    """The requirements of setup.py: names and oldest versions."""
     tree = ast.parse((REPOSITORY / "setup.py").read_text(encoding="utf-8"))
     [required] = [
         ast.literal_eval(keyword.value)
@@ -21,7 +21,7 @@ def declared():
 
 
 def tried():
-    """What tests/oldest.txt pins."""
+    """The pins of tests/oldest.txt."""
     text = (REPOSITORY / "tests" / "oldest.txt").read_text(encoding="utf-8")
     return dict(re.findall(r"^([\w-]+)==(\S+)$", text, re.MULTILINE))
 

@@ -17,7 +17,7 @@ FLOW = Path(__file__).with_name("typed_flow.py")
 
 
 def told_by(command, folder):
-    """What a checker printed; it may have found something, and must not have failed."""
+    """The output of a type checker, which may have found errors, but must not have crashed."""
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     assert done.returncode in (0, 1), done.stdout + done.stderr
     return done.stdout

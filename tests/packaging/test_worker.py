@@ -15,7 +15,7 @@ PACKAGE = SCRIPT.parents[1]
 
 
 def loaded_with(module):
-    """What a worker has loaded with a module of this package: names and files."""
+    """The modules that a worker has loaded with a module of this package: names and files."""
     command = [sys.executable, WORKER_MODULES, SCRIPT, module]
     done = subprocess.run(command, capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL)
     return json.loads(done.stdout)
@@ -23,7 +23,7 @@ def loaded_with(module):
 
 @pytest.fixture(scope="module")
 def modules():
-    """What a worker has loaded before its first job."""
+    """The modules that a worker has loaded before its first job."""
     return loaded_with("workers.worker")
 
 

@@ -18,7 +18,7 @@ def window(size=SIZE, look_ahead=AHEAD, step=STEP):
 
 
 def read(reads, position, length, size=SIZE):
-    """Read as a file does, with every request answered at once; gives the pieces that were requested."""
+    """Read as a file does, with an immediate response to every request; return the requested pieces."""
     requested = []
     end = min(size, position + length)
     reads.begin(position, end)

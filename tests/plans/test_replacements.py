@@ -108,7 +108,7 @@ def upload(size, etag, mark="ours"):
 
 
 def failure_of(store, size, etag=OLD.etag, answer=None):
-    """What the upload fails with; what it opened is closed then."""
+    """The failure of the upload, which has then closed its files."""
     plan = Uploads([upload(size, etag)], STEP)
     with pytest.raises(JobFailed) as failed:
         carry_out(plan, answer or store)
@@ -168,7 +168,7 @@ def test_what_an_earlier_try_has_stored_is_ours(size):
 
 
 def test_an_upload_that_was_completed_is_not_sent_again():
-    """The response was lost, and who asks again is told that there is no such upload."""
+    """The response was lost, and the retry receives NoSuchUpload."""
     store = Store()
 
     def answer(job):

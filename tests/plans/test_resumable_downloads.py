@@ -63,7 +63,7 @@ class Record:
 
 
 def kept_of(store, pieces, path="old"):
-    """What a download has left after these pieces, each a first byte and the one behind the last."""
+    """The remains of a download after these pieces, each given by its first byte and the byte after its last."""
     file = store.files[path] = bytearray(len(store.body))
     for first, end in pieces:
         file[first:end] = store.body[first:end]

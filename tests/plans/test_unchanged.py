@@ -33,7 +33,7 @@ def path(tmp_path):
 
 
 def stored(path, etag='"of KMS"'):
-    """What HEAD tells of an object that was just stored from a file."""
+    """The HEAD response for an object that was just stored from a file."""
     headers = marked(PutHeaders(metadata={"a": "b"}), path)
     assert headers.metadata["a"] == "b"
     return ObjectInfo(os.stat(path).st_size, etag, None, headers.metadata, 0, "aws:kms")

@@ -212,7 +212,7 @@ def test_what_is_gone_by_the_time_of_the_comparison_is_uploaded():
 
 
 def test_an_upload_in_parts_whose_response_was_lost_is_found_again():
-    """Who asks again is told that there is no such upload; nothing is sent twice."""
+    """The retry receives NoSuchUpload; nothing is sent twice."""
     store = Store()
 
     def answer(job):

@@ -93,7 +93,7 @@ def used_at_exit():
 
 
 def held():
-    """A call that goes on for ever; tells its workers once there are some."""
+    """A call that never ends; prints its workers as soon as they exist."""
     from metaflow_extensions.fasts3.workers import worker_pool
 
     s3 = client("tmp")

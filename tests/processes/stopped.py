@@ -72,7 +72,7 @@ class Alarm:
 
 
 def kind_of(descriptor):
-    """What is open there: a pipe, a socket..., with what its inode says of it."""
+    """The open file of a descriptor: a pipe, a socket, ..., with its inode."""
     status = os.fstat(descriptor)
     kinds = {stat.S_IFSOCK: "socket", stat.S_IFIFO: "pipe", stat.S_IFREG: "file", stat.S_IFCHR: "device"}
     kind = kinds.get(stat.S_IFMT(status.st_mode), "other")
@@ -93,7 +93,7 @@ def opened():
 
 
 def state():
-    """What a call may not leave behind: descriptors, threads, processes; and connections, kept for a while."""
+    """The resources that a call must release: descriptors, threads, processes; and connections, kept for a while."""
     gc.collect()
     children = psutil.Process().children(recursive=True)
     found = opened()

@@ -23,7 +23,7 @@ def running(moto, environment, tmp_path, prefix):
 
 
 def shown_by(pid):
-    """What any process of the same user can see of another one."""
+    """Everything that a process of the same user can see of another process."""
     files = [Path(f"/proc/{pid}/{name}") for name in ("cmdline", "environ", "comm", "maps", "status")]
     files += Path(f"/proc/{pid}/task").glob("*/comm")
     return b"\n".join(file.read_bytes() for file in files)

@@ -1,4 +1,4 @@
-"""docs/servers.md shows what `servers.lacks` has, which `test_capabilities` proves."""
+"""docs/servers.md has the contents of `servers.lacks`, which `test_capabilities` verifies."""
 
 import pytest
 from docs.pages import REPOSITORY

@@ -30,5 +30,5 @@ class RandomFaults(FaultyS3):
 
 
 def killer(users, seed):
-    """What kills a worker of the users' processes, `users()`, every now and then."""
+    """Kills a worker of the users' processes, `users()`, from time to time."""
     return Killer(lambda _: [worker.pid for pid in users() for worker in workers_of(pid)], PAUSES, seed)

@@ -33,7 +33,7 @@ class Wrong(Exception):
 
 
 class User:
-    """One thread's work, below a root of its own."""
+    """The work of one thread, below its own root."""
 
     def __init__(self, name, seed):
         self.chance = random.Random(seed)
@@ -141,7 +141,7 @@ class User:
 
 
 def tell(**facts):
-    """Print a line, at once and whole."""
+    """Print a whole line immediately."""
     os.write(1, (json.dumps({"pid": os.getpid(), **facts}) + "\n").encode())
 
 

@@ -11,7 +11,7 @@ import h11
 
 
 class Told(NamedTuple):
-    """What was read of one response, and of the connection behind it."""
+    """The part of one response that was read, and the bytes after it."""
 
     status: int
     reason: str
@@ -23,7 +23,7 @@ class Told(NamedTuple):
 
 
 def told_by_h11(method: str, raw: bytes) -> Optional[Told]:
-    """What h11 reads; None where it refuses or where something is missing."""
+    """The response that h11 reads; None if it refuses the bytes, or if they are incomplete."""
     connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=2**20)
     connection.send(h11.Request(method=method, target="/", headers=[("host", "h")]))
     connection.send(h11.EndOfMessage())

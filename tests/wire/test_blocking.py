@@ -117,7 +117,7 @@ def test_an_interruption_leaves_no_descriptor():
     for _ in range(10):
         with Interruption() as interruption:
             interruption.set()
-        interruption.set()  # nobody waits any more
+        interruption.set()  # no thread waits now
     assert len(os.listdir("/proc/self/fd")) == len(before)
 
 

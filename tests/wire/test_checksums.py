@@ -199,7 +199,7 @@ def test_a_crc_as_s3_writes_it(number, text):
     assert crc32_text(number) == text
 
 
-# --- What responses tell
+# --- Checksums in responses
 
 CRC32, SHA1 = ("x-amz-checksum-crc32", "y/Q5Jg=="), ("x-amz-checksum-sha1", KNOWN["sha1"])
 CRC32C = ("x-amz-checksum-crc32c", KNOWN["crc32c"])

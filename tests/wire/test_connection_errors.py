@@ -7,7 +7,7 @@ from metaflow_extensions.fasts3.wire.connection_errors import NO_TLS, tls_remedy
 
 
 def handshake_error(response: bytes) -> ssl.SSLError:
-    """What OpenSSL raises where the server's first bytes are these."""
+    """The exception of OpenSSL if these are the server's first bytes."""
     context = ssl.create_default_context()
     context.check_hostname = False
     ours, theirs = socket.socketpair()

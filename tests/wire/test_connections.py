@@ -378,7 +378,7 @@ def test_a_server_that_does_not_shake_hands(certificates, opened):
 
 
 def test_a_handshake_has_the_time_of_a_response(certificates, opened):
-    """The kernel accepts at once, also for a server that is busy or starting."""
+    """The kernel accepts connections immediately, also for a server that is busy or starting."""
     with Scripted([GOOD], certificates.server()) as server:
         endpoint = Endpoint(True, server.host, server.port, certificates.bundle, connect_timeout=0.0)
         ask(opened(Completed(opened(Connections(endpoint))).take()))
@@ -435,7 +435,7 @@ def test_who_can_t_be_trusted_is_told_nothing(certificates, tmp_path_factory, co
     shown = context(certificates, tmp_path_factory)
     with Scripted([[expect]] * 2, shown) as server, refused(Code.UNTRUSTED, reason):
         connections_to(server).take()
-    assert server.accepted == 1  # nobody else of that name is asked
+    assert server.accepted == 1  # no other address of this name is tried
     assert server.requests == []
     assert len(server.refused) == 1
 

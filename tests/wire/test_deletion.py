@@ -41,7 +41,7 @@ def keys_in(document):
     return [one.text for one in root.findall(f"{S3}Object/{S3}Key")]
 
 
-# --- What is sent.
+# --- Requests.
 
 
 @pytest.mark.parametrize("checksum", [None, "crc32", "sha256"])
@@ -87,7 +87,7 @@ def test_too_many_and_none_are_never_sent(transfers_with, count):
         assert failure_of(transfers_with(server).delete_objects, "bucket", keys=keys).code is Code.REJECTED
 
 
-# --- What is made of the response.
+# --- Responses.
 
 
 @pytest.mark.parametrize("xmlns", [XMLNS, ""])
@@ -114,7 +114,7 @@ def test_what_was_deleted_may_be_told_as_well(transfers_with):
 
 
 def test_a_key_that_was_not_asked_for_makes_no_sense(transfers_with):
-    """What S3 refused under another name would pass for deleted."""
+    """Otherwise, an object that S3 refused under another name would count as deleted."""
     refused = response(result(("a\nb\tc", "AccessDenied", "no")), x_amz_request_id="REQUEST")
     with Scripted([[expect, answer(refused), silence]]) as server:
         failure = failure_of(transfers_with(server).delete_objects, "bucket", keys=UGLY)

@@ -33,7 +33,7 @@ def failure_of(exchange, *arguments, **named):
     return failed.value.failure
 
 
-# --- What is sent.
+# --- Requests.
 
 
 def test_a_request(exchange_with):
@@ -100,7 +100,7 @@ def test_each_second_has_its_own_date(template_of, opened):
     assert dates == ["20270115T080000Z", "20270115T080000Z", "20270115T080001Z"]
 
 
-# --- What is said of a body.
+# --- Headers of bodies.
 
 DATA = bytes(range(256)) * 5000  # over one READ_STEP
 
@@ -164,7 +164,7 @@ def test_an_empty_body_has_a_checksum_too(exchange_with):
     assert server.requests[0].headers["x-amz-content-sha256"] == hashlib.sha256(b"").hexdigest()
 
 
-# --- What can't be sent.
+# --- Invalid requests.
 
 
 @pytest.mark.parametrize("bad", ["a\r\nx-injected: 1", "a\n", "a\rb", "a\0b", "日本", "\ud800"], ids=ascii)

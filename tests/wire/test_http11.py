@@ -26,7 +26,7 @@ from metaflow_extensions.fasts3.wire.http11 import (
 
 
 class Read(NamedTuple):
-    """What was read of one response."""
+    """The part of one response that was read."""
 
     interim: "list[int]"
     head: Head

@@ -49,7 +49,7 @@ def failing(number):
     return fail
 
 
-# --- What errors mean
+# --- Meanings of errors
 
 
 @pytest.mark.parametrize(

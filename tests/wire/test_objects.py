@@ -392,7 +392,7 @@ def test_a_client_that_verifies_nothing(get):
     assert "x-amz-checksum-mode" not in server.requests[0].headers
 
 
-# --- What is told of an object.
+# --- Headers of objects.
 
 
 @pytest.fixture
@@ -442,7 +442,7 @@ def test_a_disk_that_is_full(tls, transfers_with):
 
 
 def test_a_disk_that_becomes_full(tmp_path):
-    """In a process of its own, whose files may not grow beyond a few bytes."""
+    """In a separate process, whose files may not exceed a few bytes."""
     program = """
         import os, resource, signal, sys
         from metaflow_extensions.fasts3.wire.failures import TransferError

@@ -312,7 +312,7 @@ def test_a_wait_for_the_limit_that_is_ended_ends_the_connection(tls, connections
         assert not connections._idle
 
 
-# --- What is raised in the middle.
+# --- Exceptions during a request.
 
 
 class Stop(BaseException):

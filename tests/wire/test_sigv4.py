@@ -35,7 +35,7 @@ def sign(signer, method, path, query, headers, payload_hash, amz_date):
     headers["authorization"] = prepared.authorization(method, path, query)
 
 
-# --- What AWS publishes: docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html
+# --- Examples that AWS publishes: docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html
 
 PUBLISHED = CredentialSet("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
 PUBLISHED_BODY = b"Welcome to Amazon S3."
