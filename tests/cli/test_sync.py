@@ -27,7 +27,7 @@ def remote(stored):
 
 @pytest.fixture(autouse=True)
 def settled(monkeypatch):
-    """As if all objects had been stored long ago: what is young is downloaded twice."""
+    """Makes all objects appear old, because files of new objects are downloaded twice."""
     monkeypatch.setattr(file_times, "YOUNG", float("-inf"))
 
 

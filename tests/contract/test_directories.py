@@ -20,7 +20,7 @@ from metaflow_extensions.fasts3.plans.pieces import PART_SIZE
 
 @pytest.fixture
 def settled(monkeypatch):
-    """As if all objects had been stored long ago: what is young is downloaded twice."""
+    """Makes all objects appear old, because files of new objects are downloaded twice."""
     monkeypatch.setattr(file_times, "YOUNG", float("-inf"))
 
 

@@ -28,7 +28,7 @@ def names(pairs):
 
 @pytest.fixture(autouse=True)
 def settled(monkeypatch):
-    """As if all objects had been stored long ago: what is young is downloaded twice."""
+    """Makes all objects appear old, because files of new objects are downloaded twice."""
     monkeypatch.setattr(file_times, "YOUNG", float("-inf"))
 
 

@@ -23,7 +23,7 @@ def test_what_is_not_run_is_listed(block):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_block_says_what_it_is(page):
-    """So that none escapes by being of no language, or of one that this does not know."""
+    """Otherwise, blocks without a language, or with an unknown one, would not be tested."""
     for block in blocks_of(page):
         assert block.language in (*RUN, *SHOWN), f"{block.place}: {block.language!r} is none of {RUN + SHOWN}"
         assert block.mark in ("", "printed") or block.told, f"{block.place}: {block.mark} needs a reason"

@@ -68,7 +68,7 @@ COLUMNS = {
     **{name: Column(*trouble) for name, trouble in TRANSIENT.items()},
     "announces too little": Column(faults.announces_too_little, GETS | DOCUMENTS),
     "corrupt": Column(faults.corrupt, GETS),
-    # Where a range was asked for, a server that gives another knows no ranges, and will not learn.
+    # A server that returns another range than requested does not support ranges; a retry would not help.
     "another range": Column(
         faults.another_range,
         GETS,

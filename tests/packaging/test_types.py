@@ -49,7 +49,7 @@ each_checker = pytest.mark.parametrize("check", [mypy, pyright], ids=["mypy", "p
 
 @pytest.fixture
 def folder(tmp_path):
-    """Where somebody works who has the wheel, and not this repository."""
+    """The directory of a user who has the wheel, but not this repository."""
     for file in (EXAMPLE, USES, FLOW):
         shutil.copy(file, tmp_path)
     return tmp_path

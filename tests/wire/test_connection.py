@@ -379,7 +379,7 @@ def test_stale_or_not_with_many_files_open(connect, opened):
 
 
 def test_an_answer_that_is_here_or_not(tls, connect):
-    """Where TLS 1.3 has sent tickets, the socket has something to read and there is no answer."""
+    """With tickets of TLS 1.3, the socket is readable although there is no response."""
     asked = threading.Event()
     with Scripted([[expect, lambda _: asked.wait(LONG), answer(CONTINUE + OK), silence]], tls) as server:
         connection = connect(server)

@@ -274,7 +274,7 @@ def test_a_document_over_the_limit_ends_the_connection(exchange_with):
 
 
 def test_what_follows_a_response_is_not_the_next_response(tls, exchange_with):
-    """Whoever can make a server say more than it means to must not choose what the next request is answered."""
+    """An attacker who can make a server send surplus bytes must not choose the response to the next request."""
     injected = response(b"somebody else's")
     with Scripted(
         [[expect, answer(response(b"mine") + injected), silence], [expect, answer(response(b"next")), silence]], tls
