@@ -17,7 +17,7 @@ each_size = pytest.mark.parametrize(("operation", "blob"), STORES.items(), ids=[
 
 @pytest.fixture
 def etag(world):
-    """That of the object that is to be replaced."""
+    """The ETag of the object to replace."""
     world.stored.put("a", b"before")
     return world.s3.get("a").etag
 

@@ -119,7 +119,7 @@ def test_an_answer_to_one_job_makes_the_next_one_patient():
 
 
 def test_an_outage_is_waited_for_once_and_not_once_an_object():
-    """Who begins in the middle of it has only what is left of its time."""
+    """A job that begins during an outage waits only for the rest of its time."""
     clock = Clock()
     terms = Terms(retries=100, outage_limit=120, answered=True)
     one = performer(Scripted(*[failing(Code.UNREACHABLE)] * 1000), clock, terms)

@@ -33,7 +33,7 @@ _EQUIVALENTS = {
     "'get' downloads objects, prefixes and patterns.": "download fetch pull",
     "'put' uploads files and directories; a SOURCE of - is stdin.": "upload push pipe rcat",
     "'cp' copies to S3, from S3 and within S3.": "copy copyto",
-    "'sync' transfers what is new or changed, and with --delete makes a mirror.": "rsync mirror",
+    "'sync' transfers new and changed files and objects, and with --delete makes a mirror.": "rsync mirror",
     "'mv' moves files and objects.": "move moveto rename",
     "'ls' lists objects and directories.": "list dir lsd lsf lsl",
     "'ls' with --recursive lists all levels; 'du' with --depth adds up directories.": "tree find",
@@ -42,7 +42,7 @@ _EQUIVALENTS = {
     "'rm' deletes objects.": "delete del remove purge rmdir deletefile",
     "'presign' prints URLs that work without credentials.": "sign share link signurl",
     "'mb' creates a bucket; directories need not be created.": "mkdir bucket make-bucket create-bucket",
-    "'rm' with --recursive deletes what is below a prefix. No command deletes buckets; `aws s3 rb` does.": "rb",
+    "'rm' with --recursive deletes everything below a prefix. No command deletes buckets; `aws s3 rb` does.": "rb",
     "'uploads' lists open multipart uploads, and aborts old ones.": "multipart cleanup abort",
 }
 ALTERNATIVES = {name: sentence for sentence, names in _EQUIVALENTS.items() for name in names.split()}
