@@ -92,7 +92,7 @@ def test_requests_without_a_signature(fasts3, root, stored):
     stored.put("a")
     done = fasts3("ls", "--no-sign-request", f"{root}/")
     assert done.exit_code == 1
-    assert "are not signed" in done.stderr
+    assert "Unsigned requests can access public data only" in done.stderr
 
 
 def test_charges_are_accepted(fasts3, root, stored):
