@@ -54,8 +54,8 @@ class DeleteMethods(Client):
             If False, a missing object raises. This needs one more request, because a DeleteObject response does not
             show whether the object existed.
         version_id : str, optional, default None
-            The version to delete: the `version_id` of an `S3Object`. If None, S3 hides the object, and keeps its
-            current version as an earlier one.
+            The version to delete: the `version_id` of an `S3Object`. If None, the object is deleted; a versioned bucket
+            keeps its current version as an earlier one.
 
         Raises
         ------
