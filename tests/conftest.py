@@ -73,6 +73,7 @@ _read_once = _ReadOnce()
 botocore.loaders.Loader.FILE_LOADER_CLASS = lambda _: _read_once
 
 # After Metaflow, because these modules import this project's.
+from servers.lacks import LACKS  # noqa: E402
 from servers.s3_server import S3Server  # noqa: E402
 from servers.starters import STARTERS  # noqa: E402
 from servers.stored import Stored  # noqa: E402
@@ -89,17 +90,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "workers: workers execute calls for several objects")
     config.addinivalue_line("markers", "few_here: calls for a few objects use no workers, as for users")
-    config.addinivalue_line(
-        "markers", "one_server: tests the client, or is slow on moto; on moto, `make test-all` runs it"
-    )
+    config.addinivalue_line("markers", "semantics: servers differ in it; `make test` also runs it on moto")
+    config.addinivalue_line("markers", "one_server: takes long on moto; there, `make test-all` runs it")
     config.addinivalue_line("markers", "release: slow and rarely finds anything; `make test-all` runs it")
 
 
 def _is_for_releases(item: pytest.Item) -> bool:
     """Whether `make test` omits a test, because it repeats another one on another server or with boto3's transfers.
 
-    Every change runs SeaweedFS with both implementations, moto with the wire, and the wire's half of the slow tests:
-    the fault matrix, the limits and the kills.
+    Every change runs SeaweedFS with both implementations, and the wire's half of the slow tests: the fault matrix, the
+    limits and the kills. On moto, with the wire, it runs what SeaweedFS lacks, and the mark `semantics`.
     """
     if item.get_closest_marker("release"):
         return True
@@ -107,9 +107,16 @@ def _is_for_releases(item: pytest.Item) -> bool:
     server, implementation = parameters.get("server"), parameters.get("implementation")
     return (
         server == "rclone"
-        or (server == "moto" and (implementation == "boto3" or item.get_closest_marker("one_server") is not None))
+        or (server == "moto" and (implementation == "boto3" or not _depends_on_the_server(item)))
         or (implementation == "boto3" and not {"faults", "limits", "processes"}.isdisjoint(item.path.parts))
     )
+
+
+def _depends_on_the_server(item: pytest.Item) -> bool:
+    if item.get_closest_marker("one_server"):
+        return False
+    needed = {ability for mark in item.iter_markers("needs") for ability in mark.args}
+    return not needed.isdisjoint(LACKS["seaweedfs"]) or item.get_closest_marker("semantics") is not None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: "list[pytest.Item]") -> None:

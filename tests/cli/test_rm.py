@@ -5,11 +5,14 @@ import os
 import pty
 import signal
 import uuid
+from types import SimpleNamespace
 
 import pytest
 from metaflow import S3
 from metaflow.datatools.s3 import MetaflowS3AccessDenied
 from servers.stored import Stored
+
+from metaflow_extensions.fasts3.cli import rm
 
 KEYS = {"a/1.csv", "a/2.csv", "a/b/3.csv", "ab", "z"}
 
@@ -217,23 +220,30 @@ def test_where_s3_refuses_altogether_it_ends(fasts3, root, filled, monkeypatch):
     assert filled.list() == KEYS
 
 
-def asked(start, answer, *arguments):
-    """Run a command whose stdin is a terminal where somebody answers; its exit status, and what it asked."""
+@pytest.mark.parametrize(("answer", "left"), [(b"y\n", {"ab", "z"}), (b"\n", KEYS)])
+def test_a_terminal_is_asked(start, root, filled, answer, left):
     ours, theirs = pty.openpty()
-    process = start("rm", *arguments, stdin=theirs)
+    process = start("rm", "--recursive", f"{root}/a", stdin=theirs)
     os.close(theirs)
     os.write(ours, answer)
     _, told = process.communicate(timeout=200)
     os.close(ours)
     question, _, _ = told.decode().rpartition("Deleted ")  # which ends with how many were
-    return process.returncode, question
-
-
-@pytest.mark.parametrize(("answer", "status", "left"), [(b"y\n", 0, {"ab", "z"}), (b"n\n", 0, KEYS), (b"\n", 0, KEYS)])
-def test_a_terminal_is_asked(start, root, filled, answer, status, left):
-    code, told = asked(start, answer, "--recursive", f"{root}/a")
-    assert (code, told) == (status, f"Delete 3 objects below {root}/a? [y/N]: ")
+    assert (process.returncode, question) == (0, f"Delete 3 objects below {root}/a? [y/N]: ")
     assert filled.list() == left
+
+
+@pytest.fixture
+def asked(fasts3, monkeypatch):
+    """Run a command whose stdin is a terminal where somebody answers; its exit status, and what it asked."""
+
+    def run(answer, *arguments):
+        questions = []
+        monkeypatch.setattr(rm, "sys", SimpleNamespace(stdin=SimpleNamespace(isatty=lambda: True)))
+        monkeypatch.setattr(rm.click, "confirm", lambda text, err: questions.append(text) or answer)
+        return fasts3("rm", *arguments).exit_code, "".join(questions)
+
+    return run
 
 
 @pytest.fixture
@@ -243,13 +253,13 @@ def alike(here, filled):
         (here / name).touch()
 
 
-def test_names_of_local_files_are_asked_about(start, root, filled, alike):
-    code, told = asked(start, b"n\n", "--root", root, "ab", "z")
+def test_names_of_local_files_are_asked_about(asked, root, filled, alike):
+    code, told = asked(False, "--root", root, "ab", "z")
     assert code == 0
     assert "was a pattern left unquoted?" in told
-    assert told.endswith(" Delete 2 objects? [y/N]: ")
+    assert told.endswith(" Delete 2 objects?")
     assert filled.list() == KEYS
-    assert asked(start, b"y\n", "--root", root, "ab", "z")[0] == 0
+    assert asked(True, "--root", root, "ab", "z")[0] == 0
     assert filled.list() == KEYS - {"ab", "z"}
 
 
@@ -274,24 +284,24 @@ def test_ctrl_c_is_an_answer_too(start, root, filled):
     assert filled.list() == KEYS
 
 
-def test_the_only_object_that_fits_is_named_in_the_question(start, root, filled):
-    question = f"Delete {root}/a/b/3.csv, the only object that matches {root}/a/b/*? [y/N]: "
-    assert asked(start, b"n\n", f"{root}/a/b/*") == (0, question)
+def test_the_only_object_that_fits_is_named_in_the_question(asked, root, filled):
+    question = f"Delete {root}/a/b/3.csv, the only object that matches {root}/a/b/*?"
+    assert asked(False, f"{root}/a/b/*") == (0, question)
     assert filled.list() == KEYS
-    question = f"Delete {root}/a/b/3.csv, the only object below {root}/a/b? [y/N]: "
-    assert asked(start, b"y\n", "--recursive", f"{root}/a/b") == (0, question)
+    question = f"Delete {root}/a/b/3.csv, the only object below {root}/a/b?"
+    assert asked(True, "--recursive", f"{root}/a/b") == (0, question)
     assert filled.list() == KEYS - {"a/b/3.csv"}
 
 
-def test_brackets_in_a_name_do_not_delete_another_object_unasked(start, root, stored):
+def test_brackets_in_a_name_do_not_delete_another_object_unasked(asked, root, stored):
     stored.put_all({"report1.csv": b""})
-    assert asked(start, b"\n", f"{root}/report[1].csv")[1].startswith(f"Delete {root}/report1.csv, the only")
+    assert asked(False, f"{root}/report[1].csv")[1].startswith(f"Delete {root}/report1.csv, the only")
     assert stored.list() == {"report1.csv"}
 
 
-def test_of_the_one_object_that_was_named_nobody_is_asked(start, root, stored):
+def test_of_the_one_object_that_was_named_nobody_is_asked(asked, root, stored):
     stored.put_all({"a*": b"", "b": b""})
-    assert asked(start, b"", f"{root}/a*") == (0, "")
+    assert asked(False, f"{root}/a*") == (0, "")
     assert stored.list() == {"b"}
 
 

@@ -5,6 +5,8 @@ import uuid
 import pytest
 from metaflow.datatools.s3 import MetaflowS3Exception, MetaflowS3URLException
 
+pytestmark = pytest.mark.semantics
+
 
 @pytest.fixture
 def name(stored):

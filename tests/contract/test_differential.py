@@ -41,7 +41,6 @@ def both(make_s3, root, monkeypatch):
     return begin
 
 
-@pytest.mark.one_server
 @pytest.mark.filterwarnings("ignore:No objects under")
 # Shrinking would take longer than a test may: each try is dozens of calls on a real server.
 @settings(max_examples=5, phases=[Phase.generate], suppress_health_check=list(HealthCheck), print_blob=True)
@@ -56,7 +55,6 @@ def test_random_calls(both, server, tmp_path, data):
         assert wire == boto3, call
 
 
-@pytest.mark.one_server
 @pytest.mark.parametrize("size", [PART_SIZE - 1, PART_SIZE, PART_SIZE + 1, 3 * PART_SIZE + 5])
 def test_large_objects(both, size):
     do = both()

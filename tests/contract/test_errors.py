@@ -13,6 +13,8 @@ from metaflow.datatools.s3 import (
 )
 from metaflow.exception import MetaflowException
 
+pytestmark = pytest.mark.semantics
+
 
 def test_headlines():
     headlines = {

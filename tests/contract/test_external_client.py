@@ -8,8 +8,6 @@ from metaflow import S3
 from metaflow.datatools.s3 import MetaflowS3NotFound
 from metaflow.plugins.datatools.s3.s3 import S3Client
 
-pytestmark = pytest.mark.one_server
-
 CLIENTS = {
     "Metaflow's S3Client": lambda oracle, server: S3Client(s3_client_params=server.client_params()),
     "an object with a client": lambda oracle, server: SimpleNamespace(client=oracle),

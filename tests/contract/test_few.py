@@ -9,7 +9,7 @@ from metaflow_extensions.fasts3.api import placement
 MIB = 2**20
 BLOBS = {"empty": b"", "small": b"x", "dir/large": noise(20 * MIB)}
 
-pytestmark = [pytest.mark.few_here, pytest.mark.one_server]
+pytestmark = pytest.mark.few_here
 
 
 @pytest.fixture

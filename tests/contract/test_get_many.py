@@ -34,7 +34,6 @@ def test_full_urls(bare, root, stored):
     ]
 
 
-@pytest.mark.one_server
 def test_the_order_asked_for_hundreds_of_keys(s3):
     blobs = {f"{number:03}": b"%d" % number for number in range(230)}
     s3.put_many(blobs.items())

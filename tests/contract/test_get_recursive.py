@@ -3,6 +3,8 @@
 import pytest
 from metaflow.datatools.s3 import MetaflowS3URLException, RangeInfo
 
+pytestmark = pytest.mark.semantics
+
 TREE = {
     "a/0.txt": b"zero",
     "a/b/1.txt": b"one",

@@ -15,6 +15,8 @@ from metaflow.datatools.s3 import (
 
 from metaflow_extensions.fasts3.plans.pieces import PART_SIZE
 
+pytestmark = pytest.mark.semantics
+
 LARGE = PART_SIZE + 1
 
 

@@ -11,8 +11,6 @@ from metaflow.datatools.s3 import MetaflowS3InvalidRange, MetaflowS3NotFound, Ra
 from metaflow_extensions.fasts3.api import temporary_directory
 from metaflow_extensions.fasts3.plans.pieces import PART_SIZE
 
-pytestmark = pytest.mark.one_server
-
 LARGE = os.urandom(2 * PART_SIZE + 12345)
 
 

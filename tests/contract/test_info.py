@@ -82,7 +82,6 @@ def test_a_range_tells_of_the_whole_object(s3, stored, verb):
     assert (got.key, got.size, got.range_info) == ("k", 10, None)
 
 
-@pytest.mark.one_server
 def test_the_order_asked_for_hundreds_of_keys(s3):
     sizes = {f"{number:03}": number for number in range(220)}
     s3.put_many((key, b"x" * size) for key, size in sizes.items())

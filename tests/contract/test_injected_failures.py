@@ -3,8 +3,6 @@
 import pytest
 from metaflow.datatools.s3 import MetaflowS3Exception
 
-pytestmark = pytest.mark.one_server
-
 KEYS = [f"{number:02}" for number in range(40)]
 
 

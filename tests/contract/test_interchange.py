@@ -14,8 +14,6 @@ from case import case
 from metaflow import S3
 from metaflow.datatools.s3 import S3PutObject
 
-pytestmark = pytest.mark.one_server
-
 OWN_CLASS = Path(__file__).with_name("own_class.py")
 
 # key: contents, content type, metadata. Keys are those that Metaflow's own class can handle.

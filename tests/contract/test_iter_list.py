@@ -108,7 +108,6 @@ def test_the_server_lists_only_what_the_beginning_allows(s3, stored, monkeypatch
     assert asked == ["a/x", "a"]
 
 
-@pytest.mark.one_server
 def test_the_loop_begins_with_the_first_page(s3, stored, monkeypatch):
     s3.put_many((f"many/{number:05}", b"") for number in range(2345))
     requests = []

@@ -11,8 +11,6 @@ from metaflow.datatools.s3 import MetaflowS3Exception, MetaflowS3NotFound, Metaf
 from metaflow_extensions.fasts3.plans.pieces import PART_SIZE
 from metaflow_extensions.fasts3.plans.split_listing import Entry
 
-pytestmark = pytest.mark.one_server
-
 BLOBS = {f"d/{number:03}": os.urandom(number * 93) for number in range(40)}
 
 

@@ -5,6 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
+pytestmark = pytest.mark.semantics
+
 BODY = b"what lies under an ugly key"
 
 KEYS = {

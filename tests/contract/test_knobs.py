@@ -9,8 +9,6 @@ import pytest
 from contract.content import digest, noise
 from servers.faulty import FaultyS3
 
-pytestmark = pytest.mark.one_server
-
 MIB = 2**20
 LEAST = 5 * MIB  # bytes of a part
 COMES = 5.0  # seconds for which a request waits for others: each worker finds for itself how many are worth it

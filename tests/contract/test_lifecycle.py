@@ -9,8 +9,6 @@ from case import case
 from contract.verbs import KEEPING, LISTINGS, ROOTED
 from metaflow import S3
 
-pytestmark = pytest.mark.one_server
-
 
 def folder_of(got, tmproot):
     """The temporary directory that a downloaded object is in."""

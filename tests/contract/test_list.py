@@ -3,6 +3,8 @@
 import pytest
 from metaflow.datatools.s3 import MetaflowS3URLException
 
+pytestmark = pytest.mark.semantics
+
 # The example of the reference.
 EXAMPLE = {"a/0.txt": b"0", "a/b/1.txt": b"11", "a/c/2.txt": b"222", "a/d/e/3.txt": b"", "f/4.txt": b"44"}
 

@@ -6,6 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from metaflow.datatools.s3 import MetaflowS3AccessDenied, MetaflowS3NotFound, S3PutObject
 
+pytestmark = pytest.mark.semantics
+
 
 @pytest.fixture
 def put_pairs(s3, tmp_path):

@@ -5,8 +5,6 @@ from contract.content import noise
 from metaflow.datatools.s3 import MetaflowS3NotFound, S3GetObject
 from metaflow.plugins.datatools import Progress
 
-pytestmark = pytest.mark.one_server
-
 PART = 8 * 2**20
 BLOBS = {f"d/{number:02}": noise(number * 10) for number in range(30)}
 BYTES = sum(map(len, BLOBS.values()))

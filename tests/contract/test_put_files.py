@@ -79,7 +79,6 @@ def test_nothing_to_put(s3, stored, none):
     assert stored.list() == set()
 
 
-@pytest.mark.one_server
 def test_one_file_under_many_keys(s3, stored, local):
     keys = [f"copy/{number:03}" for number in range(120)]
     assert [key for key, _ in s3.put_files((key, str(local / "two")) for key in keys)] == keys

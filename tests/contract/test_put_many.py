@@ -27,7 +27,6 @@ def test_the_key_is_answered_as_given(s3, root, stored):
     assert stored.blobs() == {"a": b"1", "b": b"2"}
 
 
-@pytest.mark.one_server
 def test_the_order_of_hundreds(s3, root, stored):
     pairs = [(f"k{number * 37 % 240:03}", b"%d" % number) for number in range(240)]
     assert s3.put_many(pairs) == [(key, f"{root}/{key}") for key, _ in pairs]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.one_server
+pytestmark = pytest.mark.no_transfers  # the flow and the notebook use the default
 
 HERE = Path(__file__).parent
 

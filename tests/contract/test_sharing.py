@@ -8,8 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from metaflow.datatools.s3 import MetaflowS3AccessDenied, MetaflowS3Exception
 
-pytestmark = pytest.mark.one_server
-
 THREADS = 8
 
 

@@ -6,8 +6,6 @@ import pytest
 from contract.content import digest, noise
 from metaflow.datatools.s3 import RangeInfo, S3GetObject
 
-pytestmark = pytest.mark.one_server
-
 PART = 8 * 2**20  # of boto3's multipart uploads and downloads, and of this project's
 LARGE = 70 * 2**20
 

@@ -8,6 +8,8 @@ import pytest
 from metaflow_extensions.fasts3.plans import split_listing
 from metaflow_extensions.fasts3.plans.split_listing import Entry, SplitListing
 
+pytestmark = pytest.mark.semantics
+
 PAGE = 10  # keys; a thousand of them would take thousands of objects
 # Objects that are prefixes as well, siblings that sort before and behind a slash, other alphabets.
 KEYS = [

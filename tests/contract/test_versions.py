@@ -13,7 +13,7 @@ from metaflow.datatools.s3 import (
 
 from metaflow_extensions.fasts3.plans.pieces import PART_SIZE
 
-pytestmark = pytest.mark.needs("versions")
+pytestmark = [pytest.mark.needs("versions"), pytest.mark.semantics]
 LARGE = PART_SIZE * 3
 
 

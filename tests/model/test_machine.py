@@ -25,14 +25,12 @@ def unhurried(request):
 
 
 @pytest.mark.timeout(900)  # to find the shortest way to a failure takes minutes
-@pytest.mark.one_server
 @pytest.mark.usefixtures("implementation")
 def test_random_calls_with_faults_answer_what_a_dictionary_answers(proxy, oracle, unhurried):
     run_state_machine_as_test(machine_for(proxy, oracle), settings=unhurried)
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.one_server
 @pytest.mark.usefixtures("implementation")
 def test_random_calls_in_a_versioned_bucket_answer_what_a_dictionary_answers(proxy, oracle, unhurried):
     run_state_machine_as_test(versions_for(proxy, oracle), settings=unhurried)

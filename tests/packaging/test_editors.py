@@ -7,7 +7,7 @@ import sys
 import jedi
 import pytest
 
-pytestmark = [pytest.mark.packaging, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.packaging, pytest.mark.timeout(300), pytest.mark.release]
 
 IMPORTS = "from metaflow import S3\nfrom metaflow.datatools.s3 import MetaflowS3NotFound, S3GetObject, S3PutObject\n"
 CODE = IMPORTS + "s3 = S3()\nfound = s3.get(S3GetObject('k'))\n"

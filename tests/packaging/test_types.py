@@ -71,11 +71,13 @@ def test_right_uses_are_right_and_wrong_ones_are_errors(user, folder, check):
     assert check(user, folder, EXAMPLE, USES) == wrong_lines(USES)
 
 
+@pytest.mark.release
 @each_checker
 def test_metaflows_stubs_change_nothing_of_that(user_with_stubs, folder, check):
     assert check(user_with_stubs, folder, EXAMPLE, USES) == wrong_lines(USES)
 
 
+@pytest.mark.release
 def test_with_metaflows_stubs_its_own_names_have_types_as_well(user_with_stubs, folder):
     assert mypy(user_with_stubs, folder, FLOW) == wrong_lines(FLOW)
 

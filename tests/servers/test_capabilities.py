@@ -1,5 +1,8 @@
 """The table of what each server lacks is correct, in both directions."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
@@ -12,18 +15,22 @@ from servers.s3_server import S3Server
 SOURCES = (refusals, conditions, keys, contents, ranges, listings, copies, versions)
 
 
-@pytest.mark.parametrize("name", CAPABILITIES)
-def test_a_server_can_do_what_the_table_says(name: str, server: S3Server, prefix: str) -> None:
+@pytest.fixture(scope="module")
+def client(server: S3Server) -> Iterator[Any]:
     # Checksums only where a capability asks for them: boto3 would see to it everywhere else, too.
     config = Config(retries={"total_max_attempts": 1}, response_checksum_validation="when_required")
     client = server.boto3_client(config=config)
+    yield client
+    client.close()
+
+
+@pytest.mark.parametrize("name", CAPABILITIES)
+def test_a_server_can_do_what_the_table_says(name: str, client: Any, server: S3Server, prefix: str) -> None:
     try:
         CAPABILITIES[name](client, server, prefix)
         problem = None
     except (AssertionError, BotoCoreError, ClientError, KeyError, pytest.fail.Exception) as error:
         problem = error
-    finally:
-        client.close()
     assert (problem is not None) == (name in server.lacks), repr(problem)
 
 
