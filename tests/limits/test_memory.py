@@ -33,7 +33,16 @@ print(sum(map(int, peaks)) * 1024)
 """
 
 
-@pytest.mark.parametrize("call", ["put_many", "put_many_in_parts", "put_files", "put", "get"])
+@pytest.mark.parametrize(
+    "call",
+    [
+        "put_many",
+        pytest.param("put_many_in_parts", marks=pytest.mark.release),
+        pytest.param("put_files", marks=pytest.mark.release),
+        "put",
+        "get",
+    ],
+)
 def test_what_is_held_does_not_grow_with_what_is_moved(call, run, stored, implementation, tmp_path):
     if call == "get":
         with open(tmp_path / "to be got", "wb") as file:
