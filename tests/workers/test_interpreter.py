@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from metaflow_extensions.fasts3.workers.interpreter import command, environment
+from metaflow_extensions.fasts3.workers.interpreter import command, environment, import_path
 
 SHOWN = """
 import json, os, sys
@@ -114,3 +114,10 @@ def test_what_depends_on_the_working_directory_is_left_out(monkeypatch):
     options = command(sys, 1)
     assert "pycache_prefix=here" not in options
     assert options[options.index("-X") + 1] == "dev"
+
+
+def test_the_standard_library_comes_first_on_the_import_path(monkeypatch):
+    library = [entry for entry in sys.path if entry == os.path.dirname(os.__file__) or entry.endswith("lib-dynload")]
+    assert len(library) == 2
+    monkeypatch.setattr(sys, "path", ["", "/user", "relative", *library, None, "/site-packages"])
+    assert import_path() == [*library, "/user", "/site-packages"]

@@ -76,5 +76,15 @@ def environment(variables: Mapping[str, str]) -> dict[str, str]:
 
 
 def import_path() -> list[str]:
-    """Return this process's import path, without entries that depend on the working directory."""
-    return [entry for entry in sys.path if isinstance(entry, str) and os.path.isabs(entry)]
+    """Return this process's import path, without entries that depend on the working directory; standard library first.
+
+    A user's `queue.py` in front of it does not matter to a process that has imported the library's `queue` before. A
+    worker imports it later.
+    """
+    library = os.path.dirname(os.__file__)
+    archive = f"python{sys.version_info[0]}{sys.version_info[1]}.zip"
+
+    def comes_after(entry: str) -> bool:
+        return entry != library and os.path.basename(entry) not in ("lib-dynload", archive)
+
+    return sorted((entry for entry in sys.path if isinstance(entry, str) and os.path.isabs(entry)), key=comes_after)
