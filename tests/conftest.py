@@ -95,11 +95,14 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "release: slow and rarely finds anything; `make test-all` runs it")
 
 
+WITH_WIRE = {"environments", "faults", "limits", "processes"}  # folders whose tests `make test` runs with the wire only
+
+
 def _is_for_releases(item: pytest.Item) -> bool:
     """Whether `make test` omits a test, because it repeats another one on another server or with boto3's transfers.
 
     Every change runs SeaweedFS with both implementations, and the wire's half of the slow tests: the fault matrix, the
-    limits and the kills. On moto, with the wire, it runs what SeaweedFS lacks, and the mark `semantics`.
+    limits, the environments and the kills. On moto, with the wire, it runs what SeaweedFS lacks, and the mark `semantics`.
     """
     if item.get_closest_marker("release"):
         return True
@@ -108,7 +111,7 @@ def _is_for_releases(item: pytest.Item) -> bool:
     return (
         server == "rclone"
         or (server == "moto" and (implementation == "boto3" or not _depends_on_the_server(item)))
-        or (implementation == "boto3" and not {"faults", "limits", "processes"}.isdisjoint(item.path.parts))
+        or (implementation == "boto3" and not WITH_WIRE.isdisjoint(item.path.parts))
     )
 
 

@@ -1,0 +1,9 @@
+"""The proxies of macOS's system settings, which `urllib.request` asks for there: none."""
+
+
+def _get_proxy_settings():
+    return {}
+
+
+def _get_proxies():
+    return {}
