@@ -102,7 +102,8 @@ def _is_for_releases(item: pytest.Item) -> bool:
     """Whether `make test` omits a test, because it repeats another one on another server or with boto3's transfers.
 
     Every change runs SeaweedFS with both implementations, and the wire's half of the slow tests: the fault matrix, the
-    limits, the environments and the kills. On moto, with the wire, it runs what SeaweedFS lacks, and the mark `semantics`.
+    limits, the environments and the kills. On moto, with the wire, it runs what SeaweedFS lacks, and the mark
+    `semantics`.
     """
     if item.get_closest_marker("release"):
         return True
