@@ -12,6 +12,7 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 ENTRY_POINTS = Path(__file__).with_name("entry_points.py")
+OLDEST = REPOSITORY / "tests" / "oldest.txt"
 FLOW = REPOSITORY / "test_flows" / "versioned_flow.py"
 
 
@@ -156,15 +157,27 @@ def user_with_stubs(once, user):
     return once("user_with_stubs", make)
 
 
-@pytest.fixture(scope="session")
-def remote(once, installed):
+@pytest.fixture(scope="session", params=["newest", pytest.param("oldest", marks=pytest.mark.release)])
+def remote(once, installed, request):
     """A machine with only the requirements of Metaflow and this project, and an extracted code package."""
 
-    def make(folder):
+    def newest(folder):
         python = make_environment(folder / "environment", "boto3", "requests")
         return {"python": str(python), **extracted(folder / "task", installed)}
 
-    return once("remote", make)
+    def oldest(folder):
+        oldest = ("--constraint", OLDEST)
+        user = make_environment(folder / "user", *oldest, installed["wheel"])
+        package, task = folder / "code.tgz", folder / "task"
+        settings = {**os.environ, "METAFLOW_DEFAULT_METADATA": "local", "METAFLOW_DATASTORE_SYSROOT_LOCAL": str(folder)}
+        run(user, FLOW, "--datastore", "local", "package", "save", package, cwd=folder, env=settings)
+        task.mkdir()
+        run("tar", "-xzf", package, "-C", task)  # what its remote tasks do
+        python = make_environment(folder / "environment", *oldest, "boto3", "requests")
+        # A flow is in this directory, too, which is thus on its import path; other scripts are elsewhere.
+        return {"python": str(python), "task": str(task), "variables": {"PYTHONPATH": str(task)}}
+
+    return once(f"remote-{request.param}", {"newest": newest, "oldest": oldest}[request.param])
 
 
 def extracted(task, installed):

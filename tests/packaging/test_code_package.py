@@ -10,6 +10,7 @@ import pytest
 pytestmark = [pytest.mark.packaging, pytest.mark.timeout(900)]
 
 REMOTE_TASK = Path(__file__).with_name("remote_task.py")
+CHECKPOINT_FLOW = Path(__file__).with_name("checkpoint_flow.py")
 
 
 @pytest.fixture
@@ -67,3 +68,11 @@ def test_a_flow_runs_there(remotely):
     printed = remotely("versioned_flow.py", "--datastore", "s3", "run")
     assert "S3 is metaflow_extensions.fasts3.api.s3" in printed
     assert "Read 102 objects back." in printed
+
+
+@pytest.mark.release
+@pytest.mark.parametrize("remote", ["newest"], indirect=True)
+def test_another_extension_stores_there_through_ours(remotely):
+    printed = remotely(CHECKPOINT_FLOW, "--datastore", "s3", "run")
+    assert "S3 is metaflow_extensions.fasts3.api.s3" in printed
+    assert "Loaded 20 files." in printed
