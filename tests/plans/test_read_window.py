@@ -7,7 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from metaflow_extensions.fasts3.plans.pieces import Piece
-from metaflow_extensions.fasts3.plans.read_window import BUFFER, IN_A_ROW, KEPT, LEAST_PIECE, TAIL, WASTE, ReadWindow
+from metaflow_extensions.fasts3.plans.read_window import (
+    BUFFER,
+    IN_A_ROW,
+    KEPT,
+    LEAST_PIECE,
+    SIDE_BY_SIDE,
+    TAIL,
+    WASTE,
+    ReadWindow,
+)
 
 MIB = 2**20
 SIZE, AHEAD, STEP = 500 * MIB, 32 * MIB, 8 * MIB
@@ -93,6 +102,20 @@ def test_pieces_ahead_are_large():
         requested = read(reads, number * BUFFER, BUFFER)
         if number > 100:
             assert all(piece.length >= LEAST_PIECE for piece in requested)
+
+
+def test_the_second_read_at_the_beginning_is_sequential():
+    reads = window()
+    assert total(read(reads, 0, MIB)) == MIB + BUFFER
+    assert total(read(reads, MIB, MIB)) > 4 * MIB
+
+
+def test_pieces_ahead_end_at_multiples_of_their_size():
+    reads, block, size = window(), 3 * BUFFER + 17, AHEAD // SIDE_BY_SIDE
+    requested = [piece for start in range(123, 2 * AHEAD, block) for piece in read(reads, start, block)]
+    assert {piece.first % LEAST_PIECE for piece in requested[3:]} == {0}
+    assert {piece.first % size for piece in requested[-10:]} == {0}
+    assert {piece.length for piece in requested[-10:]} == {size}
 
 
 def test_a_jump_ends_the_reading_ahead():

@@ -1,15 +1,19 @@
 """Which bytes of an object the reader of a file requests and keeps. Pure: no clock, no threads.
 
-A read requests what it needs. The third read in a row that begins where the one before ended is the first for which
-more is requested: as many bytes ahead as twice those read so far, up to a limit. A jump ends that, so random reads
-request nothing in vain. Some pieces that were read stay, because many formats read their directory again and again.
+A read requests what it needs. The third read in a row that begins where the one before ended, or the second one from
+the beginning of the object, is the first for which more is requested: as many bytes ahead as four times those read so
+far, up to a limit. A jump ends that, so random reads request nothing in vain. Some pieces that were read stay, because
+many formats read their directory again and again.
+
+Pieces that are read ahead end at multiples of their usual size, a power of two. Servers store objects in blocks or
+parts of such sizes, and a range that crosses a boundary costs more: SeaweedFS needs a quarter more processor time.
 """
 
 import bisect
 from collections.abc import Iterator
 from typing import Optional, Union
 
-from metaflow_extensions.fasts3.plans.pieces import Piece, pieces
+from metaflow_extensions.fasts3.plans.pieces import Piece
 
 # Bytes requested after those that a read needs: `io.BufferedReader` reads whole buffers directly and then fills its
 # buffer with what follows, which would be another request.
@@ -18,6 +22,7 @@ BUFFER = 64 * 1024
 # and read it in several steps.
 TAIL = 128 * 1024
 IN_A_ROW = 3  # reads; a read of whole buffers and the buffer after it are two
+GROWTH = 4  # bytes ahead for each that was read in a row
 SIDE_BY_SIDE = 8  # requests for one window of bytes
 LEAST_PIECE = 2**20  # bytes; with fewer, the requests cost more than they gain
 KEPT = 4 * 2**20  # bytes of pieces that were read, or were requested in vain
@@ -108,14 +113,17 @@ class ReadWindow:
         step = self._step_to(position, horizon)
         requested: list[Piece] = []
         for first, end in self._gaps(position, horizon):
-            requested += _cut(first, end, step, required if end == horizon < self._size else end)
+            origin = 0 if self._ahead() else first
+            requested += _cut(first, end, step, required if end == horizon < self._size else end, origin)
         if len(requested) == 1:
             requested = [self._with_the_tail(requested[0])]
         for number, piece in enumerate(requested):
-            if piece.first >= required and self._is_full(piece):  # what was requested before a jump is still under way
-                del requested[number:]
-                break
-            self.add(piece)
+            if self._is_full(piece):  # what was requested before a jump is still under way
+                if piece.first >= required:
+                    del requested[number:]
+                    break
+                requested[number] = Piece(piece.first, min(piece.length, required - piece.first))
+            self.add(requested[number])
         self._solid = (position, next((first for first, _ in self._gaps(position, horizon)), horizon))
         return requested
 
@@ -150,13 +158,15 @@ class ReadWindow:
 
     def _ahead(self) -> int:
         """Return the bytes to have behind those that the current read needs."""
-        return max(BUFFER, 2 * (self._needed - self._row_began)) if self._in_a_row >= IN_A_ROW else 0
+        reads = self._in_a_row + (self._row_began == 0)
+        return max(BUFFER, GROWTH * (self._needed - self._row_began)) if reads >= IN_A_ROW else 0
 
     def _horizon(self, position: int) -> int:
         return min(self._size, self._needed + self._ahead(), position + self._look_ahead)
 
     def _step_to(self, position: int, horizon: int) -> int:
-        return min(self._step, max(LEAST_PIECE, (horizon - position) // SIDE_BY_SIDE))
+        step = max(LEAST_PIECE, (horizon - position) // SIDE_BY_SIDE)
+        return min(self._step, 1 << (step - 1).bit_length() if self._ahead() else step)
 
     def _gaps(self, first: int, end: int) -> "Iterator[tuple[int, int]]":
         """Yield the ranges that were not requested."""
@@ -219,12 +229,19 @@ class ReadWindow:
         return bytearray(length)
 
 
-def _cut(first: int, end: int, step: int, required: int) -> Iterator[Piece]:
-    """Divide a gap into pieces of at least a step; without a short rest, unless that begins before `required`."""
-    count = (end - first) // step
-    rest = first + count * step
-    if rest < min(end, required):
-        step = -(-(end - first) // max(1, count))  # larger pieces, because a short one is not worth a request
-    else:
-        end = rest
-    return pieces(first, end, step)
+def _cut(first: int, end: int, step: int, required: int, origin: int) -> Iterator[Piece]:
+    """Divide a gap at multiples of a step after an origin.
+
+    No piece is short, and a rest that begins after `required` is left.
+    """
+    short = min(step, max(LEAST_PIECE, step // 2))
+    while first < end:
+        stop = first + step - (first - origin) % step
+        if stop - first < short:
+            stop += step
+        if stop > end and first >= required:
+            return
+        if stop > end or (stop < required and end - stop < short):
+            stop = end
+        yield Piece(first, stop - first)
+        first = stop
