@@ -10,8 +10,10 @@ import pytest
 from contract.trees import TREE, tree_of, write
 from metaflow.datatools.s3 import (
     MetaflowS3Exception,
+    MetaflowS3InvalidObject,
     MetaflowS3NotFound,
     MetaflowS3URLException,
+    S3GetObject,
 )
 
 from metaflow_extensions.fasts3.api import executor, file_download, file_times
@@ -227,6 +229,14 @@ def test_marks_of_directories_become_directories(s3, stored, tmp_path):
     assert [one.key for one in s3.download("m", tmp_path)] == ["full/x"]
     assert (tmp_path / "empty").is_dir()
     assert tree_of(tmp_path) == {"full/x": b"1"}
+
+
+def test_a_range_does_not_become_a_file(s3, stored, tmp_path):
+    stored.put("a", b"value")
+    for source in (s3.get(S3GetObject("a", 1, 2)), (S3GetObject("a", 1, 2), "a")):
+        with pytest.raises(MetaflowS3InvalidObject, match="is a range of an object"):
+            s3.download([source], tmp_path / "copy")
+    assert not (tmp_path / "copy").exists()
 
 
 def test_nothing_below_a_prefix(s3, root, stored, tmp_path):

@@ -81,6 +81,21 @@ def test_a_file_is_the_version_that_it_is_told(s3, put):
         s3.open(S3GetObject("a", version_id=old), "w")
 
 
+def test_a_directory_gets_the_versions_that_it_is_told(s3, put, tmp_path):
+    old, large = put("a", b"old"), put("large", noise(LARGE))
+    read = s3.info("a")
+    put("a", b"new")
+    put("large", noise(LARGE, 1))
+    [listed] = [one for one in s3.list_versions(["a"]) if not one.is_latest]
+    asked = [listed, (read, "read"), (S3GetObject("a", version_id=old), "asked"), ("a", "now")]
+    asked.append((S3GetObject("large", version_id=large), "large"))
+    for _ in range(2):  # the second time, files are compared
+        found = s3.download(asked, tmp_path)
+        assert [one.version_id for one in found] == [old, old, old, None, large]
+        assert [one.text for one in found[:4]] == ["old", "old", "old", "new"]
+        assert digest(found[4].blob) == digest(noise(LARGE))
+
+
 def test_what_was_read_is_pinned_in_an_artifact(s3, put):
     put("a", b"what was read")
     pinned = pickle.loads(pickle.dumps([(one.key, one.version_id) for one in s3.get_many(["a"])]))

@@ -11,10 +11,12 @@ from io import BufferedIOBase, RawIOBase
 from typing import IO, Any, NamedTuple, Optional, Protocol, Union
 
 from metaflow_extensions.fasts3.api.errors import (
+    MOST_URL,
     MetaflowS3Exception,
     MetaflowS3InvalidObject,
     MetaflowS3InvalidRange,
     MetaflowS3URLException,
+    shown,
 )
 from metaflow_extensions.fasts3.api.extra_args import NOTHING, combined
 from metaflow_extensions.fasts3.api.location import as_text
@@ -240,6 +242,15 @@ def range_of(requested: Any) -> tuple[Optional[str], Optional[int]]:
     if length == 0:
         return None, start
     return (f"bytes={start}-" if length is None else f"bytes={start}-{start + length - 1}"), None
+
+
+def check_whole(requested: Any, url: str) -> None:
+    """Raise MetaflowS3InvalidObject for a range of an object, also one that was downloaded."""
+    info = getattr(requested, "range_info", None)
+    if range_of(requested) != (None, None) or (info and info.request_length != info.total_size):
+        raise MetaflowS3InvalidObject(
+            f"'{shown(url, MOST_URL)}' is a range of an object, but this method takes whole objects. Give the URL."
+        )
 
 
 def version_of(requested: Any) -> Optional[str]:

@@ -7,11 +7,11 @@ from typing import Any, NamedTuple, Optional, Union
 from metaflow_extensions.fasts3.api.arguments import (
     S3GetObject,
     check_booleans,
+    check_whole,
     condition_of,
     headers_of,
     iterated,
     key_of,
-    range_of,
     version_of,
 )
 from metaflow_extensions.fasts3.api.client import Client
@@ -191,7 +191,7 @@ MetaflowS3URLException, MetaflowS3Exception
 
     def _asked_to_copy(self, source: Any, key: Any, given: PutHeaders, if_match: Any = None) -> Asked:
         url = self._url_of_source(source)
-        _check_whole(source, url)
+        check_whole(source, url)
         to = self._location.url_to_store(key_of(key))
         split_object_url(to)
         version_id = version_of(source)
@@ -299,15 +299,6 @@ SAME = (
 
 def _url_of(source: Source) -> str:
     return f"s3://{source.bucket}/{source.key}"
-
-
-def _check_whole(source: Any, url: str) -> None:
-    """Raise MetaflowS3InvalidObject for a range of an object."""
-    info = getattr(source, "range_info", None)
-    if range_of(source) != (None, None) or (info and info.request_length != info.total_size):
-        raise MetaflowS3InvalidObject(
-            f"'{shown(url, MOST_URL)}' is a range of an object, but copies are of whole objects. Give the URL."
-        )
 
 
 def _pair(item: Any) -> tuple[Any, Any]:

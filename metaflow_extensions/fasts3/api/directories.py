@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Optional, Union
 
 from metaflow.exception import MetaflowException
 
-from metaflow_extensions.fasts3.api.arguments import check_booleans, key_of, several
+from metaflow_extensions.fasts3.api.arguments import check_booleans, check_whole, key_of, several, version_of
 from metaflow_extensions.fasts3.api.changed_files import ChangedFileMethods, FileToStore
 from metaflow_extensions.fasts3.api.delete import DeleteMethods
 from metaflow_extensions.fasts3.api.directory_walk import LocalFile, files_to_upload
@@ -75,7 +75,8 @@ class DirectoryMethods(ChangedFileMethods, DeleteMethods):
             Prefixes to download, as for `get_recursive`. A prefix is a directory: 'models' matches all keys under
             'models/', and 'models/a/1.bin' becomes '<directory>/a/1.bin'. An `S3Object` is this object alone, and its
             path is its `key`; a directory of `list_paths` is a prefix. In a list, a tuple `(key, path)` is one object,
-            given as a key, an S3 URL or an `S3Object`, and its path below the directory.
+            given as for `copy`, and its path below the directory. An `S3Object` or `S3GetObject` with a `version_id` is
+            that version.
         directory : Union[str, os.PathLike]
             Destination of the files. The call creates it if necessary. Without `delete`, it does not change other files
             in it.
@@ -132,7 +133,7 @@ class DirectoryMethods(ChangedFileMethods, DeleteMethods):
         result = S3Downloads()
         for (prefix, wanted), file in zip(found, files):
             if file is not None:
-                there = S3Object(prefix, wanted.url, file.path, file.size, etag=file.etag)
+                there = S3Object(prefix, wanted.url, file.path, file.size, etag=file.etag, version_id=wanted.version_id)
                 result.append(there)
                 if not file.is_new:
                     result.unchanged.append(there)
@@ -303,7 +304,7 @@ class DirectoryMethods(ChangedFileMethods, DeleteMethods):
             one = self._single(item)
             if one is None:
                 url = item.url if isinstance(item, S3Object) else self._location.url(key_of(item))
-            identity = as_directory(url) if one is None else one.wanted[:2]
+            identity = as_directory(url) if one is None else (*one.wanted[:2], one.wanted.version_id)
             if identity not in known:
                 known.add(identity)
                 asked.append(url if one is None else one)
@@ -319,13 +320,15 @@ class DirectoryMethods(ChangedFileMethods, DeleteMethods):
             if not isinstance(item, S3Object):
                 url = self._location.url(key_of(item))
                 split_object_url(url)
-                return _Found(self._location.root, Wanted(url, name, UNKNOWN))
+                check_whole(item, url)
+                return _Found(self._location.root, Wanted(url, name, UNKNOWN, version_id=version_of(item)))
         if not isinstance(item, S3Object) or (name is None and item.url.endswith("/") and not item.exists):
             return None
         if name is None:
             name = item.key if item.prefix else item.url.rpartition("/")[2]
+        check_whole(item, item.url)
         size = UNKNOWN if item.size is None else item.size
-        return _Found(item.prefix, Wanted(item.url, name, size, item.last_modified, item.etag))
+        return _Found(item.prefix, Wanted(item.url, name, size, item.last_modified, item.etag, item.version_id))
 
     def _objects_of(
         self, asked: Sequence[Union[_Found, str]], download: FileDownload, compare: bool, allow_empty: bool

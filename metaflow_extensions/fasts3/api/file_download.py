@@ -42,6 +42,12 @@ class Wanted(NamedTuple):
     size: int  # bytes; may be `UNKNOWN`
     modified: Optional[float] = None  # Unix timestamp of the listing
     etag: Optional[str] = None  # of the listing
+    version_id: Optional[str] = None  # None: the current version
+
+    @property
+    def known_size(self) -> Optional[int]:
+        """The size in bytes; None if it is unknown."""
+        return None if self.size == UNKNOWN else self.size
 
 
 class Placed(NamedTuple):
@@ -154,7 +160,7 @@ class FileDownload:
         if len({one.name for one in objects}) < len(objects) or any(map(partial(_is_odd, real), folders)):
             return found
         given = os.path.join(self._directory, "")
-        for number, (_, name, size, modified, etag) in enumerate(objects):
+        for number, (_, name, size, modified, etag, _) in enumerate(objects):
             status = status_of(given + name) if modified is not None and local_paths.is_plain(name) else None
             if not status or status.st_size != size or not stat.S_ISREG(status.st_mode):
                 continue
@@ -176,15 +182,13 @@ class FileDownload:
             self._directory, targets, ignores_case, self.left_out.note, create=not self._dry_run
         )
         targets = [target for target in targets if not target.path.endswith("/")]
-        sizes = {one.url: one.size for one in objects if one.size != UNKNOWN}
-        times = {one.url: one.modified for one in objects if one.modified is not None}
-        missing = self._missing(targets, sizes, times, overwrite) if compare or not overwrite else targets
-        listed = {one.url: one for one in objects}
-        files = {one: self._placed(one, listed[one.url], False) for one in set(targets).difference(missing)}
+        wanted = {local_paths.target_of(self._directory, one.url, one.name): one for one in objects}
+        missing = self._missing(targets, wanted, overwrite) if compare or not overwrite else targets
+        files = {one: self._placed(one, wanted[one], False) for one in set(targets).difference(missing)}
         if temporary is None:
-            files.update((one, self._placed(one, listed[one.url], True)) for one in missing)
+            files.update((one, self._placed(one, wanted[one], True)) for one in missing)
         elif missing:
-            files.update(self._download(missing, sizes, overwrite, temporary))
+            files.update(self._download([(one, wanted[one]) for one in missing], overwrite, temporary))
         return [files.get(local_paths.target_of(self._directory, one.url, one.name)) for one in objects]
 
     def _placed(self, target: Target, wanted: Wanted, is_new: bool) -> Placed:
@@ -208,9 +212,7 @@ class FileDownload:
             )
         return bool(name) and not size
 
-    def _missing(
-        self, targets: list[Target], sizes: dict[str, int], times: dict[str, float], overwrite: bool
-    ) -> list[Target]:
+    def _missing(self, targets: list[Target], wanted: dict[Target, Wanted], overwrite: bool) -> list[Target]:
         """The files to download."""
         there = [status_of(target.path) for target in targets]
         if not overwrite:
@@ -219,25 +221,26 @@ class FileDownload:
         unclear: list[Target] = []
         later: list[Target] = []  # by the listing, the object has changed
         for one, status in zip(targets, there):
-            if not status or sizes.get(one.url) not in (None, status.st_size) or not stat.S_ISREG(status.st_mode):
+            if not status or wanted[one].size not in (UNKNOWN, status.st_size) or not stat.S_ISREG(status.st_mode):
                 continue
-            verdict = compare_with_listing(status.st_mtime_ns, times.get(one.url))
+            verdict = compare_with_listing(status.st_mtime_ns, wanted[one].modified)
             if verdict is Age.SAME:
                 current.add(one.path)
             elif verdict is Age.UNCLEAR:
                 unclear.append(one)
             elif verdict is Age.OTHER:
                 later.append(one)
-        current |= self._current(unclear + later[:PROBES])
+        current |= self._current(unclear + later[:PROBES], wanted)
         if any(one.path in current for one in later[:PROBES]):  # the times of the listing differ from the headers
-            current |= self._current(later[PROBES:])
+            current |= self._current(later[PROBES:], wanted)
         return [target for target in targets if target.path not in current]
 
-    def _current(self, targets: list[Target]) -> set[str]:
+    def _current(self, targets: list[Target], wanted: dict[Target, Wanted]) -> set[str]:
         """The paths of files that are up to date, by the headers of their objects."""
         if not targets:
             return set()
-        heads = TolerantHeads([split_object_url(target.url) for target in targets], missing_ok=True)
+        objects = [(*split_object_url(target.url), wanted[target].version_id) for target in targets]
+        heads = TolerantHeads(objects, missing_ok=True)
         self._executor.run(heads, Place.WORKERS)
         return {
             target.path
@@ -246,17 +249,19 @@ class FileDownload:
         }
 
     def _download(
-        self, targets: list[Target], sizes: dict[str, int], overwrite: bool, temporary: TemporaryDirectory
+        self, objects: Sequence[tuple[Target, Wanted]], overwrite: bool, temporary: TemporaryDirectory
     ) -> dict[Target, Placed]:
         """Download objects into their files; return those that succeeded."""
         began = time.time()
         name = temporary.namer()
-        wanted = [Download(*split_object_url(target.url), size=sizes.get(target.url)) for target in targets]
+        wanted = [
+            Download(*split_object_url(one.url), size=one.known_size, version_id=one.version_id) for _, one in objects
+        ]
         mode = file_delivery.mode_of_new_files(name("mode"))
         delivered: dict[Target, Placed] = {}
 
         def deliver(number: int, result: Downloaded) -> bool:
-            target = targets[number]
+            target = objects[number][0]
             try:
                 file_delivery.deliver(result, target, self._directory, mode, began, overwrite)
             except MetaflowS3InsufficientDiskSpace:
@@ -269,7 +274,7 @@ class FileDownload:
 
         refusals = Refusals()
         step = self._executor.settings().part_size
-        large = [partial_downloads.Wanted(one.url, one.path, sizes.get(one.url)) for one in targets]
+        large = [partial_downloads.Wanted(target.url, target.path, one.known_size) for target, one in objects]
         with PartialDownloads(self._directory, large, step + step // 2 + 1) as partials:
             paths = [name(one.key) for one in wanted]
             plan = _Delivered(deliver, partials, wanted, paths, step, refusals)
