@@ -4,8 +4,10 @@ import os
 from types import SimpleNamespace
 
 import pytest
+from metaflow.datatools.s3 import MetaflowS3Exception
 from plans.carrying_out import carry_out
 
+from metaflow_extensions.fasts3.api import temporary_directory
 from metaflow_extensions.fasts3.api.file_download import FileDownload, Wanted
 from metaflow_extensions.fasts3.wire.transfers import GetResponse, ObjectInfo
 
@@ -71,3 +73,12 @@ def test_times_are_wanted_only_where_there_are_files_to_compare(tmp_path):
     (tmp_path / "d" / "file").write_bytes(b"")
     assert download.wants_times(True)
     assert not download.wants_times(False)
+
+
+def test_a_directory_without_permission_to_write(tmp_path, monkeypatch):
+    def refuse(**_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(temporary_directory.tempfile, "mkdtemp", refuse)
+    with pytest.raises(MetaflowS3Exception, match=r"Permission denied\). Downloads need a directory"):
+        FileDownload(str(tmp_path), Executor(THEN)).fetch([Wanted("s3://b/m/a", "a", 3)], True)

@@ -31,6 +31,7 @@ from metaflow_extensions.fasts3.plans.refusals import Refusals
 from metaflow_extensions.fasts3.plans.resumable_downloads import ResumableDownloads
 
 PROBES = 4  # objects for which a HEAD request is sent although their time in the listing differs
+ELSEWHERE = "Downloads need a directory that can be written. Give another one, or change its permissions."
 UNKNOWN = -1  # the size of an object that was not listed
 
 
@@ -95,7 +96,7 @@ class FileDownload:
                 raise exception_of_files(
                     problem, error, "Give a directory, or a path where one can be created."
                 ) from error
-            probe = TemporaryDirectory(self._directory)
+            probe = TemporaryDirectory(self._directory, remedy=ELSEWHERE)
             try:
                 self._ignores_case = local_paths.ignores_case(probe.path())
             finally:
@@ -142,7 +143,7 @@ class FileDownload:
             fetched = iter(self._fetch(rest, overwrite, compare, ignores_case, None))
         else:
             # Inside the directory, because a file can be moved atomically only within one file system.
-            temporary = TemporaryDirectory(self._directory)
+            temporary = TemporaryDirectory(self._directory, remedy=ELSEWHERE)
             try:
                 fetched = iter(self._fetch(rest, overwrite, compare, ignores_case, temporary))
             finally:

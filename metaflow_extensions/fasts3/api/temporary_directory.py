@@ -23,7 +23,7 @@ from typing import Callable, NamedTuple, Optional
 from metaflow.debug import debug
 from metaflow.metaflow_config import TEMPDIR
 
-from metaflow_extensions.fasts3.api.errors import MetaflowS3Exception, exception_of_files
+from metaflow_extensions.fasts3.api.errors import NO_WRITING, MetaflowS3Exception, exception_of_files
 from metaflow_extensions.fasts3.workers.interruptible import interruptible
 
 PREFIX = ".metaflow.s3."  # hidden, because the root may be the user's own directory
@@ -81,10 +81,13 @@ class TemporaryDirectory:
     ----------
     roots : str
         Parents of the directory; the first that is writable is used.
+    remedy : str, optional
+        What to do if none is.
     """
 
-    def __init__(self, *roots: str) -> None:
+    def __init__(self, *roots: str, remedy: str = NO_WRITING) -> None:
         self._roots = roots
+        self._remedy = remedy
         self._path: Optional[str] = None
         self._numbers = itertools.count()
 
@@ -137,7 +140,8 @@ class TemporaryDirectory:
                 if error.errno not in _ELSEWHERE:
                     break
         tried = " or ".join(f"'{root}'" for root in self._roots[: len(refusals)])
-        raise exception_of_files(f"Could not create a temporary directory in {tried}", refusals[-1]) from refusals[-1]
+        problem = f"Could not create a temporary directory in {tried}"
+        raise exception_of_files(problem, refusals[-1], self._remedy) from refusals[-1]
 
     def remove(self) -> None:
         """Remove the directory and its contents; the next `file` creates a new one."""
