@@ -10,7 +10,7 @@ from metaflow.datatools.s3 import MetaflowS3Exception
 
 
 class Refusing(BaseHTTPRequestHandler):
-    """Has the bucket, answers every HEAD of a key with the server's `refusal`, and takes every PUT."""
+    """A server with the bucket that responds to every HEAD of a key with its `refusal`, and accepts every PUT."""
 
     protocol_version = "HTTP/1.1"
 

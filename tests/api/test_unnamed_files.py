@@ -40,7 +40,7 @@ def no_proc(monkeypatch):
 
 
 def another_pid_namespace(monkeypatch):
-    """/proc tells of another one: there, a process with our number has other files."""
+    """/proc is of another PID namespace: there, a process with this process id has other files."""
     other = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, close_fds=False)
     monkeypatch.setattr(local_files.os, "getpid", lambda: other.pid)
     yield

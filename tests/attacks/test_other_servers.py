@@ -16,7 +16,7 @@ ALWAYS = {
 
 
 def answering(data):
-    """A server's answer to any request: no body to a HEAD."""
+    """The response of a server to all requests, without a body for HEAD."""
     head = data[: data.index(b"\r\n\r\n") + 4]
     return lambda asked: head if asked.startswith(b"HEAD ") else data
 
@@ -57,7 +57,7 @@ def test_a_login_is_no_bucket_of_another_region(s3, server, verb):
 
 @pytest.mark.parametrize("size", [10, 20 * 2**20], ids=["small", "large"])
 def test_without_an_etag_nothing_was_stored(s3, server, size):
-    """A web server that takes uploads, or one that answers all requests with an empty success."""
+    """A web server that accepts uploads, or one that responds to all requests with an empty success."""
     server.answer = lambda head: response(
         b"<x><UploadId>1</UploadId></x>" if b"?uploads" in head.split(b"\r\n")[0] else b"", content_type="text/plain"
     )

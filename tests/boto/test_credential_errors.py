@@ -168,7 +168,7 @@ def test_messages_ask_no_provider(alone):
 
 
 def test_a_provider_that_takes_its_time_is_not_the_endpoint_s_silence(alone, tmp_path):
-    """The endpoint is given seconds to answer; STS, with its own retries, may take a minute."""
+    """The endpoint has seconds to respond; STS, with its own retries, may take a minute."""
     alone(*CASES["STS is away"][:1], **CASES["STS is away"][1])
     with S3(tmproot=str(tmp_path)) as s3, pytest.raises(MetaflowS3Exception, match="credentials"):
         s3.get("s3://bucket/a")

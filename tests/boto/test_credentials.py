@@ -51,7 +51,7 @@ def test_no_secret_is_shown(provider, seaweedfs, prefix, tmp_path, caplog):
 
 
 class Refreshing:
-    """What botocore has for a provider: asked in vain or not, it says when its set expires."""
+    """A provider as in botocore: whether it succeeds or not, it has the expiry time of its credentials."""
 
     def __init__(self, lifetime):
         self.lifetime = lifetime

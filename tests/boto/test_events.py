@@ -19,7 +19,7 @@ SMALL, LARGE = b"x" * events.SENT_AT_ONCE, b"x" * (events.SENT_AT_ONCE + 1)
 
 
 class Refusing(socketserver.StreamRequestHandler):
-    """An S3 that answers `Expect: 100-continue` with 412 the first time, and keeps the connection open."""
+    """An S3 server that responds to the first `Expect: 100-continue` with 412, and keeps the connection open."""
 
     def handle(self):
         for line in self.rfile:

@@ -16,7 +16,7 @@ from metaflow_extensions.fasts3.wire.failures import Code, TransferError
 
 
 class Answering:
-    """A client that answers one call with what it was given."""
+    """A client whose one call returns the given response."""
 
     def __init__(self, **response):
         self.meta = type("Meta", (), {"config": None})()
@@ -62,7 +62,7 @@ UPLOADS = {
 @pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.parametrize("setting", ["when_supported", "when_required"])
 def test_a_checksum_goes_before_the_body(tmp_path, scheme, upload, setting):
-    """Ceph 16 answers 411 to one that goes behind it, as boto3 would send it over TLS."""
+    """Ceph 16 responds with 411 to a checksum in a trailer, as boto3 would send it over TLS."""
     sent = []
     client = client_of(f"{scheme}://s3.example", request_checksum_calculation=setting)
 

@@ -30,7 +30,7 @@ def local(tmp_path):
 
 
 def every_read(s3):
-    """The object, as each call that can tell of metadata tells of it."""
+    """The object as returned by each call that returns metadata."""
     return [
         s3.get("k"),
         *s3.get_many(["k"]),

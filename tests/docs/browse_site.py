@@ -31,7 +31,7 @@ def browser(tmp_path_factory):
 
 @pytest.fixture
 def visit(browser):
-    """Give a function that opens a page of the site for somebody who has never been there."""
+    """Return a function that opens a page of the site as a first visitor."""
 
     def at(page: str, prefers: str = "light") -> None:
         browser.forget()

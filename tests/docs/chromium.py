@@ -39,7 +39,7 @@ class Chromium:
 
     def __init__(self, browser: str, folder: Path) -> None:
         self.requests: list[str] = []
-        """The URLs that the page asked for since `open`."""
+        """The URLs that the page has requested since `open`."""
         self.problems: list[str] = []
         """Scripts and requests of the page that failed since `open`."""
         self._last_id = 0
@@ -60,7 +60,7 @@ class Chromium:
         self.forget()
 
     def forget(self) -> None:
-        """Go on as somebody who has opened no page yet and prefers nothing."""
+        """Continue as a first visitor without preferences."""
         self._session = None
         if self._context:
             self.call("Target.disposeBrowserContext", browserContextId=self._context)
@@ -80,7 +80,7 @@ class Chromium:
         os.close(self._events)
 
     def open(self, url: str) -> None:
-        """Go to a page, and wait until it has asked for nothing for half a second."""
+        """Open a page, and wait until it has sent no request for half a second."""
         self.requests.clear()
         self.problems.clear()
         document = self.call("Page.navigate", url=url)["loaderId"]
@@ -128,7 +128,7 @@ class Chromium:
                 return result
 
     def _receive(self) -> "dict[str, Any]":
-        """Read one message; remember what it tells of the page."""
+        """Read one message, and record what it says about the page."""
         while b"\0" not in self._received:
             more = os.read(self._events, 1 << 16)
             assert more, "the browser ended"

@@ -17,7 +17,7 @@ LONGEST_START = 60  # seconds
 
 
 def kernel_manager(folder):
-    """What starts this interpreter's own kernel, whatever kernels the user has, and talks to it by sockets of files."""
+    """The manager of a kernel of this interpreter, independent of the kernels of the user, over Unix sockets."""
     kernels = KernelSpecManager(kernel_dirs=[], ensure_native_kernel=True)
     return AsyncKernelManager(
         kernel_name="python3",

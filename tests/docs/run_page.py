@@ -19,7 +19,7 @@ class NotPrinted(Exception):
 
 
 def follow(page: Path) -> None:
-    """Run all that is to be run; whatever fails ends it, with the lines of the page in the traceback."""
+    """Run all code of a page; a failure ends the run, with the lines of the page in the traceback."""
     names: dict[str, Any] = {"__name__": "__main__"}
     printed: Optional[str] = None  # by the code before; None where that was left out
     for block in blocks_of(page):

@@ -18,13 +18,13 @@ EACH = 3  # requests for which a set is good
 
 
 def headed(head, answer):
-    """An answer as a HEAD has it."""
+    """A response as to a HEAD request."""
     return answer.partition(b"\r\n\r\n")[0] + b"\r\n\r\n" if head.startswith(b"HEAD ") else answer
 
 
 @pytest.fixture
 def server(implementation, tmp_path, monkeypatch):
-    """A server that any answer can be given to, whose address the environment has."""
+    """A server with configurable responses; its address is in the environment."""
     monkeypatch.setattr(clients, "_clients", {})
     with hostile() as server:
         yield server
@@ -77,7 +77,7 @@ def test_a_head_that_stays_refused_says_that_the_token_has_expired(server, provi
 
 
 def test_a_head_for_the_wrong_region_follows_once(server, tmp_path):
-    """No header names the region; only the document does that a GET is answered with."""
+    """No header names the region, only the document in the response to a GET."""
     told = (
         b"<Error><Code>AuthorizationHeaderMalformed</Code><Message>expecting 'eu-west-1'</Message>"
         b"<Region>eu-west-1</Region></Error>"

@@ -35,7 +35,7 @@ def breaks_after(size: int) -> Fault:
 
 @pytest.mark.parametrize("processors", [1, 16])
 def test_each_byte_is_requested_once(world, monkeypatch, processors):
-    """The first response goes on with its share; no response is thrown away for one that asks for the same bytes."""
+    """The first response continues with its share; no response is discarded for another one with the same bytes."""
     monkeypatch.setattr(object_downloads, "processors", lambda: processors)
     world.stored.put("a", LARGE)
     assert world.s3.get("a").blob == LARGE

@@ -17,7 +17,7 @@ CALLS = {
 
 @pytest.fixture
 def elsewhere(seaweedfs):
-    """Another host, which would answer."""
+    """Another host, which would respond."""
     with FaultyS3(seaweedfs) as other:
         yield other
 

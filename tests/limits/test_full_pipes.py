@@ -92,7 +92,7 @@ def stopped(fresh_workers, monkeypatch):
 
 @pytest.fixture
 def when_full(stopped):
-    """Do something once the pipe to the worker that stands still takes no more."""
+    """Do something as soon as the pipe to the stopped worker is full."""
     threads = []
 
     def when_full(then):

@@ -10,7 +10,7 @@ Shown = Union[bytes, "tuple[int, str]", None]
 
 
 class Facts(NamedTuple):
-    """All that an S3Object tells, but when it was stored."""
+    """All attributes of an S3Object except its time."""
 
     url: str
     prefix: Optional[str]

@@ -16,7 +16,7 @@ PRECONDITION = Failure(Code.PRECONDITION, "", "PreconditionFailed", 412)
 
 
 class Version(NamedTuple):
-    """An object, while nobody writes another in its place."""
+    """An object, until another one replaces it."""
 
     size: int
     etag: str
@@ -79,12 +79,12 @@ def span(byte_range, size):
 
 
 def stand_in(key, piece):
-    """A body that says which bytes of an upload it stands for."""
+    """A body that names the bytes of an upload instead of having them."""
     return f"{key} {piece.first} {piece.length}".encode()
 
 
 def told_by(body):
-    """Which upload's bytes a body stands for: its key, and the piece."""
+    """The upload whose bytes a body represents: its key, and the piece."""
     key, first, length = body.split()
     return key.decode(), Piece(int(first), int(length))
 
@@ -151,7 +151,7 @@ class Destinations:
         del self.open[job.arguments["upload_id"]]
 
     def _stored(self, job, bodies, etag, again):
-        """Store, if the condition holds; where that response is lost, `again` is what the next try is told."""
+        """Store if the condition holds; if that response is lost, `again` is the response to the retry."""
         condition = job.arguments.get("condition")
         there = ABSENT if job.key not in self.objects else (self.objects[job.key] or BEFORE)[1]
         if condition and (self.objects.get(job.key, BEFORE) is None or condition != there):

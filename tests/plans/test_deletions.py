@@ -24,7 +24,7 @@ PRECONDITION = Failure(Code.PRECONDITION, "no", "PreconditionFailed", 412)
 
 
 class Store:
-    """Holds (bucket, key), and answers jobs; `refusals` are by key, `many` is what it says to requests for many."""
+    """Has (bucket, key), and executes jobs; `refusals` are by key, `many` is the response to requests for many keys."""
 
     def __init__(self, held, refusals=(), many=None, page=3, overlap=0):
         self.held = set(held)

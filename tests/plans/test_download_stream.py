@@ -16,7 +16,7 @@ from metaflow_extensions.fasts3.wire.failures import Code, Failure
 
 
 class Loop:
-    """A runner and a loop in one thread: jobs are answered by `store`, results taken when nothing else can be done."""
+    """A runner and a loop in one thread: `store` executes jobs; results are taken when no job can be executed."""
 
     def __init__(self, store, look_ahead, ordered=True, missing_ok=False):
         self.ahead = LookAhead(look_ahead)

@@ -24,7 +24,7 @@ STEP = 10
 
 
 class Store:
-    """Objects and files in memory; answers the jobs of a plan."""
+    """Objects and files in memory; executes the jobs of a plan."""
 
     def __init__(self, **objects):
         self.objects = objects

@@ -44,7 +44,7 @@ class Server:
 
 
 def listed(server, chance, width=8, ahead=None):
-    """Carry out a listing whose answers come in any order, and give its keys in the order in which they are taken."""
+    """Execute a listing whose responses arrive in any order; return its keys in the order in which they are taken."""
     listing = SplitListing(PREFIX, width, ahead)
     under_way = [listing.first]
     found, most = [], 0
@@ -120,7 +120,7 @@ SHAPES = {
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_requests_go_where_the_keys_are(shape, monkeypatch):
-    """Counted in rounds, as with a server that is far: all that is under way is answered together."""
+    """Counted in rounds, as with a distant server: all running requests receive their responses together."""
     monkeypatch.setattr("metaflow_extensions.fasts3.plans.split_listing.WORTH_IT", 200.0)
     chance = random.Random(shape)
     server = Server({PREFIX + SHAPES[shape](number, chance) for number in range(20_000)}, page=100)

@@ -14,7 +14,7 @@ MOSTLY = 0.9  # of the kills are of workers that have said hello, so that someth
 
 
 def busy(chance):
-    """The workers that somebody has leased."""
+    """The leased workers."""
     with worker_pool.shared._lock:
         lent = list(worker_pool.shared._leased)
     return [worker.pid for worker in lent if worker.greeted or chance > MOSTLY]

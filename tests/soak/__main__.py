@@ -31,7 +31,7 @@ ALLOWED = {"descriptors": (0.25, 16), "threads": (0.25, 6), "memory": (0.25, 40 
 
 
 class Soak:
-    """What the users have told, and what was seen of their processes."""
+    """The reports of the users, and the observations of their processes."""
 
     def __init__(self):
         self.done = {}  # process id -> operations and bytes so far

@@ -29,7 +29,7 @@ SILENCE = 2.0  # seconds after which a server that says nothing is given up
 
 
 class Wrong(Exception):
-    """An answer that is not what was stored."""
+    """A response with other bytes than those that were stored."""
 
 
 class User:

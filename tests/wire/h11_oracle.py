@@ -67,7 +67,7 @@ def agree(ours: Optional[Told], theirs: Optional[Told]) -> bool:
 
 
 def _alike(told: Told) -> Told:
-    """Tell one way what h11 tells another way: the Content-Length once, and codings in lower case."""
+    """Normalize headers as h11 does: Content-Length once, and codings in lower case."""
     headers = dict(told.headers)
     if "content-length" in headers:
         headers["content-length"] = headers["content-length"].split(",")[0].strip()

@@ -20,7 +20,7 @@ RATE = 1e6
 
 
 class Clock:
-    """Time that passes only while somebody waits."""
+    """A clock that advances only during waits."""
 
     def __init__(self, stops=False):
         self.now = 0.0

@@ -30,7 +30,7 @@ GOOD = [expect_perhaps, answer(OK), silence]
 
 @pytest.fixture
 def clock(monkeypatch):
-    """A clock that stands still; `clock.now` moves it."""
+    """A clock that advances only by `clock.now`."""
 
     class Clock:
         now = 1000.0
@@ -356,7 +356,7 @@ def test_a_name_that_can_t_be_one(opened):
 
 
 def test_who_does_not_accept(opened):
-    """A listener whose queue is full drops what comes: the same as no answer at all."""
+    """A listener whose queue is full drops packets, which is the same as no response."""
     with socket.socket() as listener, ExitStack() as stack:
         listener.bind(("127.0.0.1", 0))
         listener.listen(0)

@@ -241,7 +241,7 @@ def test_errors_in_all_framings(exchange_with, framing):
 
 @pytest.mark.parametrize("region", ["eu-west-1", "us-east-2"])
 def test_a_head_that_names_another_region_needs_no_explanation(exchange_with, region):
-    """S3 names the region in every response: where it is the one that was asked, 400 has another reason."""
+    """S3 names the region in every response: if it is the region of the request, a 400 has another reason."""
     refused = [expect, answer(response(status="400 Bad Request", content_length=None, x_amz_bucket_region=region))]
     explained = [expect, answer(error("ExpiredToken", "400 Bad Request"))] if region == "eu-west-1" else []
     with Scripted([[*refused, *explained, silence]]) as server:

@@ -162,7 +162,7 @@ def test_threads_make_one_second_and_each_of_their_requests_is_done_once():
     start, inside = threading.Barrier(count), threading.Barrier(count)
 
     class Together(First):
-        """All threads learn that there is no template before any of them goes on."""
+        """All threads learn that there is no template before any of them continues."""
 
         def answer(self, method, bucket, args, kwargs):
             inside.wait()

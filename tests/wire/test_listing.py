@@ -326,7 +326,7 @@ def test_what_is_broken_is_told_in_one_short_sentence():
 
 
 class Exchange(Response):
-    """Answers every request with a document, or with a failure; keeps what was asked. Also the response itself."""
+    """Responds to every request with a document or a failure, and records the requests. Also the response itself."""
 
     head = SimpleNamespace(status=200, headers={"x-amz-request-id": "REQUEST"})
 

@@ -519,7 +519,7 @@ def test_a_large_conditional_upload_asks_before_it_sends(transfers_with, size, a
 
 
 def test_a_refusal_while_the_body_is_sent_is_s3_s_own(tls, transfers_with):
-    """S3 answers, closes and reads no more; a network error would be tried again for minutes."""
+    """S3 responds, closes the connection and stops reading; a network error would be retried for minutes."""
     refusal = answer(error("EntityTooLarge", "400 Bad Request"))
     with Scripted([[expect_head, refusal, close]], tls) as server:
         failure = failure_of(transfers_with(server).put, "bucket", "key", DATA * 60)

@@ -18,7 +18,7 @@ def aborts(count):
 
 
 class Uploads:
-    """Transfers that abort uploads, as `answer` says of each key."""
+    """Transfers that abort uploads, with the result of `answer` for each key."""
 
     def __init__(self, answer=lambda key: None):
         self.answer = answer
@@ -63,7 +63,7 @@ def test_time_has_an_end():
 
 @pytest.mark.parametrize("code", [Code.NO_DESCRIPTORS, Code.UNREACHABLE])
 def test_where_descriptors_or_servers_are_gone(code):
-    """Descriptors come back as the others end; a server that is gone is not asked for each upload."""
+    """Descriptors are released as other aborts end; an unreachable server receives no request for each upload."""
     lock, under_way, most = threading.Lock(), [], 3
     asked = []
 

@@ -27,7 +27,7 @@ LONG = 20.0  # seconds
 
 
 class Server:
-    """Objects of 32 steps. Their first responses end when all pieces of all objects have been asked for."""
+    """Objects of 32 steps. Their first responses end when all pieces of all objects have been requested."""
 
     def __init__(self, objects=1, refuses=False):
         self.requests = []  # position and length of each

@@ -15,7 +15,7 @@ JOB = Job(7, "head", "bucket", "key")
 
 
 class Scripted:
-    """Transfers that answer as they were told to, one after the other."""
+    """Transfers with given results, one after the other."""
 
     def __init__(self, *answers):
         self.answers = list(answers)
@@ -34,7 +34,7 @@ class Scripted:
 
 
 class Clock:
-    """Time that passes only while somebody waits."""
+    """A clock that advances only during waits."""
 
     def __init__(self, stops=False):
         self.now = 0.0
@@ -184,7 +184,7 @@ def test_what_a_call_before_has_met_is_forgotten():
 
 
 class Moving(Scripted):
-    """Transfers that ask for each byte that they move, and take so many before they answer."""
+    """Transfers that ask for permission for each byte, and transfer so many before they return."""
 
     def get(self, bucket, key, path, allowance=None):
         self.calls.append(allowance)
@@ -318,7 +318,7 @@ def test_a_defect_and_a_stop_are_no_answers_of_s3(job, transfers, error):
 
 
 class Sharing:
-    """Transfers whose downloads tell that they have begun, if somebody listens."""
+    """Transfers whose downloads report their start, if there is an observer."""
 
     def __init__(self, brings):
         self.brings = brings

@@ -163,7 +163,7 @@ def test_workers_killed_at_any_time_lose_nothing(run, pool, seaweedfs, prefix):
 @pytest.mark.parametrize("size", [100, 2**20], ids=["that fit into a pipe", "that do not"])
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP], ids=["dead", "stopped"])
 def test_a_worker_that_says_nothing_more_is_noticed(run, pool, seaweedfs, prefix, monkeypatch, how, size):
-    """Its pipe may stay open: another process, forked by whatever code, may have the other end, too."""
+    """Its pipe may stay open, because another forked process may also have the other end."""
     for module in (worker_process, process_runner):
         monkeypatch.setattr(module, "LIVENESS_CHECK_INTERVAL", 0.02)
     popen, lease, kept, ended = subprocess.Popen, WorkerPool.lease, [], []

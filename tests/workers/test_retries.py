@@ -92,7 +92,7 @@ def test_s3_is_left_alone_for_as_long_as_it_asks_but_not_for_ever(asked, least, 
 
 
 def policy_of(outage_limit=300.0):
-    """A policy for an endpoint that has answered; its waits are the shortest."""
+    """A policy for an endpoint that has responded, with the shortest waits."""
     return RetryPolicy(Terms(1000, outage_limit, answered=True), lambda: 0.0)
 
 

@@ -26,7 +26,7 @@ class Server:
 
 
 def run(pace, server, seconds, start=0.0):
-    """Begin requests one after the other, each in its turn; each is answered at once."""
+    """Begin requests one after the other; each receives its response immediately."""
     now = start
     while now < start + seconds:
         now += pace.reserve(now) or 0.0005

@@ -8,7 +8,7 @@ from servers.s3_server import S3Server
 
 @capability("conditional-writes")
 def _(client: Any, server: S3Server, prefix: str) -> None:
-    """PUT with ``If-None-Match: *`` answers 412 where there is an object, and leaves it alone."""
+    """PUT with ``If-None-Match: *`` gets 412 if the object exists, and changes nothing."""
     client.put_object(Bucket=server.bucket, Key=prefix, Body=b"first", IfNoneMatch="*")
     refused(
         lambda: client.put_object(Bucket=server.bucket, Key=prefix, Body=b"second", IfNoneMatch="*"),
@@ -28,7 +28,7 @@ def _(client: Any, server: S3Server, prefix: str) -> None:
 
 @capability("conditional-multipart")
 def _(client: Any, server: S3Server, prefix: str) -> None:
-    """CompleteMultipartUpload with ``If-None-Match: *`` answers 412 where there is an object."""
+    """CompleteMultipartUpload with ``If-None-Match: *`` gets 412 if the object exists."""
     client.put_object(Bucket=server.bucket, Key=prefix, Body=b"first")
     place = {"Bucket": server.bucket, "Key": prefix}
     upload = client.create_multipart_upload(**place)["UploadId"]
@@ -43,7 +43,7 @@ def _(client: Any, server: S3Server, prefix: str) -> None:
 
 @capability("conditional-replacements")
 def _(client: Any, server: S3Server, prefix: str) -> None:
-    """PUT with ``If-Match`` answers 412 where the object has another ETag, and leaves it alone."""
+    """PUT with ``If-Match`` gets 412 if the object has another ETag, and changes nothing."""
     place = {"Bucket": server.bucket, "Key": prefix}
     first = client.put_object(**place, Body=b"first")["ETag"]
     client.put_object(**place, Body=b"second", IfMatch=first)
@@ -53,7 +53,7 @@ def _(client: Any, server: S3Server, prefix: str) -> None:
 
 @capability("conditional-multipart-replacements")
 def _(client: Any, server: S3Server, prefix: str) -> None:
-    """CompleteMultipartUpload with ``If-Match`` answers 412 where the object has another ETag.
+    """CompleteMultipartUpload with ``If-Match`` gets 412 if the object has another ETag.
 
     One after the other: of several at the same moment, SeaweedFS lets some win that should not.
     """
@@ -73,7 +73,7 @@ def _(client: Any, server: S3Server, prefix: str) -> None:
 
 @capability("conditional-reads")
 def _(client: Any, server: S3Server, prefix: str) -> None:
-    """GET with ``If-Match`` answers 412 for another version of the object, the object for this one."""
+    """GET with ``If-Match`` gets 412 for another version of the object, and the object for this version."""
     place = {"Bucket": server.bucket, "Key": prefix}
     first = client.put_object(**place, Body=b"first")["ETag"]
     second = client.put_object(**place, Body=b"second")["ETag"]
@@ -83,7 +83,7 @@ def _(client: Any, server: S3Server, prefix: str) -> None:
 
 @capability("conditional-deletions")
 def _(client: Any, server: S3Server, prefix: str) -> None:
-    """DELETE with ``If-Match`` answers 412 for another ETag than that of the object, and so does DeleteObjects."""
+    """DELETE with ``If-Match`` gets 412 for another ETag than that of the object, and so does DeleteObjects."""
     place = {"Bucket": server.bucket, "Key": prefix}
     first = client.put_object(**place, Body=b"first")["ETag"]
     second = client.put_object(**place, Body=b"second")["ETag"]

@@ -14,7 +14,7 @@ def _(client: Any, server: S3Server, prefix: str) -> None:
 
 @capability("checksum-on-put")
 def _(client: Any, server: S3Server, prefix: str) -> None:
-    """The response to PUT holds the CRC32 that was sent."""
+    """The response to PUT contains the CRC-32 that was sent."""
     response = client.put_object(Bucket=server.bucket, Key=prefix, Body=b"value", ChecksumAlgorithm="CRC32")
     assert response["ChecksumCRC32"] == "HXdYNA=="
 

@@ -51,7 +51,7 @@ def _(client: Any, server: S3Server, prefix: str) -> None:
 
 @capability("conditional-copies")
 def _(client: Any, server: S3Server, prefix: str) -> None:
-    """CopyObject with ``If-None-Match: *`` answers 412 where there is an object, and leaves it alone."""
+    """CopyObject with ``If-None-Match: *`` gets 412 if the object exists, and changes nothing."""
     source = {"Bucket": server.bucket, "Key": f"{prefix}/a"}
     place = {"Bucket": server.bucket, "Key": f"{prefix}/b"}
     client.put_object(**source, Body=b"new")
@@ -62,7 +62,7 @@ def _(client: Any, server: S3Server, prefix: str) -> None:
 
 @capability("copy-source-conditions")
 def _(client: Any, server: S3Server, prefix: str) -> None:
-    """CopyObject with x-amz-copy-source-if-match answers 412 where the source has another ETag."""
+    """CopyObject with x-amz-copy-source-if-match gets 412 if the source has another ETag."""
     source = {"Bucket": server.bucket, "Key": f"{prefix}/a"}
     first = client.put_object(**source, Body=b"first")["ETag"]
     client.put_object(**source, Body=b"second")
@@ -81,7 +81,7 @@ def _(client: Any, server: S3Server, prefix: str) -> None:
 
 @capability("part-copy-source-conditions")
 def _(client: Any, server: S3Server, prefix: str) -> None:
-    """UploadPartCopy with x-amz-copy-source-if-match answers 412 where the source has another ETag."""
+    """UploadPartCopy with x-amz-copy-source-if-match gets 412 if the source has another ETag."""
     source = {"Bucket": server.bucket, "Key": f"{prefix}/a"}
     client.put_object(**source, Body=PARTS)
     place = {"Bucket": server.bucket, "Key": f"{prefix}/b"}

@@ -56,7 +56,7 @@ def _get_range(client: Any, bucket: str, key: str, asked: str, **options: str) -
 
 @capability("unsatisfiable-ranges")
 def _(client: Any, server: S3Server, prefix: str) -> None:
-    """A range past the end answers 416 InvalidRange."""
+    """A range past the end gets 416 InvalidRange."""
     client.put_object(Bucket=server.bucket, Key=prefix, Body=b"0123456789")
     refused(lambda: client.get_object(Bucket=server.bucket, Key=prefix, Range="bytes=10-"), 416, "InvalidRange")
 
@@ -75,7 +75,7 @@ def _(client: Any, server: S3Server, prefix: str) -> None:
 
 @capability("head-of-a-range")
 def _(client: Any, server: S3Server, prefix: str) -> None:
-    """HEAD with a range tells the size of the range and of the whole."""
+    """HEAD with a range returns the size of the range and of the whole object."""
     client.put_object(Bucket=server.bucket, Key=prefix, Body=b"0123456789")
     head = client.head_object(Bucket=server.bucket, Key=prefix, Range="bytes=2-4")
     assert head["ContentLength"] == 3
@@ -92,7 +92,7 @@ def _(client: Any, server: S3Server, prefix: str) -> None:
 
 @capability("multipart-etags")
 def _(client: Any, server: S3Server, prefix: str) -> None:
-    """The ETag of an object of two parts ends in ``-2``, so that nobody takes it for an MD5."""
+    """The ETag of an object of two parts ends in ``-2``, so it is recognizably no MD5."""
     place = {"Bucket": server.bucket, "Key": prefix}
     _upload_in_parts(client, place, [b"a" * (5 << 20), b"b"])
     assert client.head_object(**place)["ETag"].endswith('-2"')

@@ -23,7 +23,7 @@ def _(client: Any, server: S3Server, prefix: str) -> None:
 
 @capability("unknown-identities")
 def _(client: Any, server: S3Server, prefix: str) -> None:
-    """An access key id that nobody has is refused."""
+    """An unknown access key id is refused."""
     stranger = server.boto3_client(aws_access_key_id="nobody")
     try:
         refused(lambda: stranger.list_objects_v2(Bucket=server.bucket), 403, "InvalidAccessKeyId")
@@ -33,7 +33,7 @@ def _(client: Any, server: S3Server, prefix: str) -> None:
 
 @capability("unsigned-requests-are-denied")
 def _(client: Any, server: S3Server, prefix: str) -> None:
-    """A request without a signature is answered 403 AccessDenied where it is not allowed."""
+    """A request without a signature receives 403 AccessDenied if the bucket is not public."""
     client.put_object(Bucket=server.bucket, Key=prefix, Body=b"value")
     stranger = server.boto3_client(config=Config(signature_version=UNSIGNED))
     try:
@@ -62,7 +62,7 @@ def _(client: Any, server: S3Server, prefix: str) -> None:
 
 @capability("missing-keys")
 def _(client: Any, server: S3Server, prefix: str) -> None:
-    """GET of a missing key answers 404 NoSuchKey, HEAD 404."""
+    """GET of a missing key gets 404 NoSuchKey, HEAD 404."""
     refused(lambda: client.get_object(Bucket=server.bucket, Key=prefix), 404, "NoSuchKey")
     refused(lambda: client.head_object(Bucket=server.bucket, Key=prefix), 404)
 
@@ -76,7 +76,7 @@ def _(client: Any, server: S3Server, prefix: str) -> None:
 
 @capability("prefixes-are-no-objects")
 def _(client: Any, server: S3Server, prefix: str) -> None:
-    """GET and HEAD of a key that only is the prefix of others answer 404."""
+    """GET and HEAD of a key that is only the prefix of others get 404."""
     client.put_object(Bucket=server.bucket, Key=f"{prefix}/a/b", Body=b"value")
     refused(lambda: client.get_object(Bucket=server.bucket, Key=f"{prefix}/a"), 404, "NoSuchKey")
     refused(lambda: client.head_object(Bucket=server.bucket, Key=f"{prefix}/a"), 404)
@@ -85,7 +85,7 @@ def _(client: Any, server: S3Server, prefix: str) -> None:
 
 @capability("missing-buckets")
 def _(client: Any, server: S3Server, prefix: str) -> None:
-    """GET, list and PUT in a missing bucket answer 404 NoSuchBucket."""
+    """GET, list and PUT in a missing bucket get 404 NoSuchBucket."""
     refused(lambda: client.get_object(Bucket="not-there", Key="a"), 404, "NoSuchBucket")
     refused(lambda: client.list_objects_v2(Bucket="not-there"), 404, "NoSuchBucket")
     refused(lambda: client.put_object(Bucket="not-there", Key="a", Body=b""), 404, "NoSuchBucket")

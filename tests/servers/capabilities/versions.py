@@ -65,7 +65,7 @@ def _(client: Any, server: S3Server, prefix: str) -> None:
 
 @capability("pages-of-versions")
 def _(client: Any, server: S3Server, prefix: str) -> None:
-    """A list of versions goes on after the markers of its first page."""
+    """A list of versions continues after the markers of its first page."""
     with _two_versions(client, prefix) as (place, first, second):
         asked = {"Bucket": place["Bucket"], "Prefix": place["Key"], "MaxKeys": 1}
         page = client.list_object_versions(**asked)
