@@ -19,6 +19,7 @@ from wire.certificates import Certificates
 from metaflow_extensions.fasts3.api.executor import MOST_WORKERS
 from metaflow_extensions.fasts3.machine.processors import processors
 from metaflow_extensions.fasts3.wire import addresses
+from metaflow_extensions.fasts3.workers import worker_pool
 from metaflow_extensions.fasts3.workers.concurrency import FIRST_ROOM
 
 AT_ONCE = 16  # requests of a few objects, each with an explanation of its HEAD
@@ -43,6 +44,8 @@ def proxy(seaweedfs):
 @pytest.fixture
 def world(proxy, oracle, tmp_path, implementation):
     proxy.redirect = REDIRECTS["301"]
+    if implementation == "boto3":  # botocore's clients in workers remember the region, too
+        worker_pool.shared.close()
     with new_world(proxy, oracle, tmp_path, silence=PATIENCE) as world:
         yield world
 
