@@ -249,7 +249,7 @@ def check_whole(requested: Any, url: str) -> None:
     info = getattr(requested, "range_info", None)
     if range_of(requested) != (None, None) or (info and info.request_length != info.total_size):
         raise MetaflowS3InvalidObject(
-            f"'{shown(url, MOST_URL)}' is a range of an object, but this method takes whole objects. Give the URL."
+            f"'{shown(url, MOST_URL)}' is a range of an object, but this method requires whole objects. Give the URL."
         )
 
 
