@@ -1,5 +1,6 @@
 """The contents and the order of listings."""
 
+import uuid
 from typing import Any
 
 from servers.capabilities.registry import capability
@@ -75,15 +76,18 @@ def _(client: Any, server: S3Server, prefix: str) -> None:
 @capability("list-uploads")
 def _(client: Any, server: S3Server, prefix: str) -> None:
     """Open multipart uploads are listed by a prefix of their keys; without any, the list is empty."""
-    assert "Uploads" not in client.list_multipart_uploads(Bucket=server.bucket, Prefix=prefix)
-    at = {"Bucket": server.bucket, "Key": f"{prefix}/a"}
-    upload_id = client.create_multipart_upload(**at)["UploadId"]
+    bucket = f"uploads-{uuid.uuid4().hex}"  # in which no test has had an upload
+    client.create_bucket(Bucket=bucket)
     try:
-        [found] = client.list_multipart_uploads(Bucket=server.bucket, Prefix=f"{prefix}/")["Uploads"]
+        assert "Uploads" not in client.list_multipart_uploads(Bucket=bucket, Prefix=prefix)
+        at = {"Bucket": bucket, "Key": f"{prefix}/a"}
+        upload_id = client.create_multipart_upload(**at)["UploadId"]
+        [found] = client.list_multipart_uploads(Bucket=bucket, Prefix=f"{prefix}/")["Uploads"]
         assert (found["Key"], found["UploadId"]) == (at["Key"], upload_id)
-        assert "Uploads" not in client.list_multipart_uploads(Bucket=server.bucket, Prefix=f"{prefix}/b")
-    finally:
+        assert "Uploads" not in client.list_multipart_uploads(Bucket=bucket, Prefix=f"{prefix}/b")
         client.abort_multipart_upload(**at, UploadId=upload_id)
+    finally:
+        client.delete_bucket(Bucket=bucket)
 
 
 @capability("bulk-delete")
