@@ -192,8 +192,8 @@ def test_a_width_on_trial_is_not_what_the_next_call_begins_with():
 
 
 def test_bytes_count():
-    assert weight(0) == 1.0
-    assert weight(8 * MIB) == 129.0
+    assert weight(1, 0) == 1.0
+    assert weight(2, 8 * MIB) == 130.0
 
 
 @pytest.mark.parametrize(

@@ -104,13 +104,19 @@ def failed(policy, now, code=Code.BUSY, times=1):
     return attempts
 
 
+def succeeded(policy, now):
+    """Another job succeeds."""
+    policy.begin(now)
+    policy.end(now)
+
+
 def test_the_time_of_an_outage_counts_from_the_first_failure_of_all_jobs():
     policy = policy_of(outage_limit=120)
     failed(policy, 10.0)
     late = policy.begin(100.0)
     assert policy.note_failure(late, Failure(Code.BUSY), 129.0)
     assert not policy.note_failure(late, Failure(Code.BUSY), 129.99)
-    policy.note_success(129.99)
+    succeeded(policy, 129.99)
     failed(policy, 130.0)
 
 
@@ -133,7 +139,7 @@ def test_jobs_do_not_retry_in_turns_after_a_short_failure_nor_while_others_succe
     failed(policy, 0.0)
     now = SHORTEST_OUTAGE / 2
     assert {failed(policy, now).retry_at for _ in range(9)} == {now + 0.05}
-    policy.note_success(10.0)
+    succeeded(policy, 10.0)
     assert {failed(policy, 11.0).retry_at for _ in range(9)} == {11.0 + 0.05}
 
 
@@ -141,12 +147,12 @@ def test_jobs_do_not_retry_in_turns_after_a_short_failure_nor_while_others_succe
 def test_the_end_of_an_outage_shortens_the_waits_of_jobs_that_found_nobody(code):
     policy = policy_of()
     waiting = failed(policy, 5.0, code, times=9)  # for ten seconds
-    policy.note_success(5.0 + SHORTEST_OUTAGE / 2)  # that was no outage
+    succeeded(policy, 5.0 + SHORTEST_OUTAGE / 2)  # that was no outage
     assert waiting.retry_at == 15.0
     policy.seconds_to_wait(waiting, 6.0)
     assert waiting.retry_at == 15.0
     failed(policy, 7.0)
-    policy.note_success(9.0)
+    succeeded(policy, 9.0)
     policy.seconds_to_wait(waiting, 9.0)
     assert (waiting.retry_at <= 9.0 + RETURN_WITHIN) is (code is Code.UNREACHABLE)
 
@@ -184,7 +190,6 @@ def test_what_threads_share_is_changed_by_one_at_a_time():
     attempts = policy.begin(0.0)
     policy.seconds_to_wait(attempts, 0.0)
     policy.note_failure(attempts, Failure(Code.BUSY, status=503), 0.0, moved=True)
-    policy.note_success(1.0)
-    policy.end()
+    policy.end(1.0)
     assert called == {"reserve", "slow_down", "note_success"}
     assert not policy._lock.locked()

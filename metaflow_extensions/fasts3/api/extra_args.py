@@ -66,7 +66,7 @@ def combined(key: Any, own: PutHeaders, given: Any, client: PutHeaders, encrypti
         Its `extra_args` are invalid, or contradict its other arguments.
     """
     if given is None and client is NOTHING:
-        return own._replace(encryption=own.encryption or encryption or None)
+        return own if own.encryption or not encryption else own._replace(encryption=encryption)
     extra = NOTHING if given is None else _checked(given, repr(key), MetaflowS3InvalidObject)
     chosen = own.encryption or extra.encryption or client.encryption or encryption or None
     _check_contradictions(own, extra, chosen, repr(key), MetaflowS3InvalidObject)

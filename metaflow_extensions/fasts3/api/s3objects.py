@@ -91,5 +91,11 @@ def s3object_of_info(root: Optional[str], url: str, info: Optional[ObjectInfo]) 
 
 
 def _properties(info: ObjectInfo) -> dict[str, Any]:
-    names = ("content_type", "metadata", "last_modified", "encryption", "etag", "version_id")
-    return {name: getattr(info, name) for name in names}
+    return {
+        "content_type": info.content_type,
+        "metadata": info.metadata,
+        "last_modified": info.last_modified,
+        "encryption": info.encryption,
+        "etag": info.etag,
+        "version_id": info.version_id,
+    }

@@ -91,9 +91,10 @@ class Uploads(MultipartUploads):
     def _received(self, index: int, job: Job, outcome: Outcome) -> Iterable[Job]:
         if outcome.failure:
             return self._failed(index, job, outcome)
+        if job.operation == "put":  # the usual case, for each object
+            return self._done(index, job, outcome.result)
         follow: dict[str, Callable[[int, Job, Any], Iterable[Job]]] = {
             "head": self._exists,
-            "put": self._done,
             "copy": self._done,
             "create_upload": self._created,
             "upload_part": self._part_done,

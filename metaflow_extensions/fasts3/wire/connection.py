@@ -9,7 +9,9 @@ import os
 import socket
 import ssl
 import time
-from typing import Optional, Union
+import types
+from collections.abc import Generator
+from typing import Any, Optional, Union
 
 from metaflow_extensions.fasts3.wire.connection_errors import ConnectionLost, DocumentTooLong, Ended
 from metaflow_extensions.fasts3.wire.http11 import (
@@ -309,9 +311,11 @@ class Connection:
         self._end += count
         self._filled = self._end == len(self._buffer)
 
-    async def _wait(self, what: Readiness, response_began: bool = False) -> None:
+    @types.coroutine
+    def _wait(self, what: Readiness, response_began: bool = False) -> "Generator[Any, Any, None]":
+        """Wait as `wait_for` does; a timeout is a lost connection."""
         try:
-            await wait_for(what)
+            yield what
         except TimeoutError:
             # response_began=True even if nothing arrived: an immediate second attempt would double the timeout.
             raise ConnectionLost(f"no response for {self._timeout:g} seconds", response_began=True) from None

@@ -6,6 +6,7 @@ RFC 9112 allows it and servers need it (in heads: bare LF, folded lines, reason 
 
 import re
 from enum import Enum
+from functools import lru_cache
 from typing import NamedTuple, Optional
 
 MAX_HEAD = 64 * 1024  # bytes; S3 limits user metadata to 2 KB, and servers send a few KB at most
@@ -21,7 +22,7 @@ _DIGITS = re.compile(r"[0-9]{1,19}\Z")
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;.*)?\Z", re.DOTALL)
 _CHUNK_LINE = re.compile(rb"([^\r\0]*)\r\Z")  # RFC 9112 section 2.2 allows a bare LF in heads only
 _TRAILER = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:")
-_ENDS_OF_HEAD = (b"\n\r\n", b"\n\n")  # an empty line; a CR before it was matched with the line above
+_END_OF_HEAD = re.compile(rb"\n\r?\n")  # an empty line
 
 
 class ProtocolError(Exception):
@@ -74,15 +75,11 @@ def end_of_head(data: "bytes | bytearray", first: int = 0, last: Optional[int] =
     """
     if last is None:
         last = len(data)
-    start = first + max(0, searched - 2)
-    end = -1
-    for mark in _ENDS_OF_HEAD:
-        found = data.find(mark, start, last if end < 0 else end)
-        if found >= 0:
-            end = found + len(mark)
-    if (last if end < 0 else end) - first > MAX_HEAD:
+    found = _END_OF_HEAD.search(data, first + max(0, searched - 2), last)
+    end = found.end() if found else last
+    if end - first > MAX_HEAD:
         raise ProtocolError(f"the head of the response exceeds {MAX_HEAD} bytes")
-    return end
+    return end if found else -1
 
 
 def parse_head(data: bytes) -> Head:
@@ -133,10 +130,15 @@ def _lower_name(name: str) -> str:
 def _keeps_alive(minor: str, headers: "dict[str, str]") -> bool:
     """Whether a connection stays open (RFC 9112 section 9.3); not after chunks in HTTP/1.0, which has none (6.1)."""
     header = headers.get("connection")
-    options = {option.strip(" \t") for option in header.lower().split(",")} if header else set()
+    options = _options(header) if header else frozenset()
     if "close" in options:
         return False
     return minor == "1" or ("keep-alive" in options and "transfer-encoding" not in headers)
+
+
+@lru_cache(maxsize=16)  # a server sends the same ones always
+def _options(header: str) -> "frozenset[str]":
+    return frozenset(option.strip(" \t") for option in header.lower().split(","))
 
 
 def body_of(method: str, head: Head) -> Body:

@@ -98,10 +98,11 @@ class RequestHeads:
             lines, prepared = stamp.headers, stamp.prepared
             if has_body:
                 lines %= body_headers
-                prepared = prepared and prepared._replace(tail=prepared.tail % body_headers)
             path, target_query = template.path + encode_path(key), canonical_query(query) if query else ""
             if prepared:
-                lines += f"authorization: {prepared.authorization(operation.http_method, path, target_query)}\r\n"
+                tail = prepared.tail % body_headers if has_body else None
+                signed = prepared.authorization(operation.http_method, path, target_query, tail)
+                lines += f"authorization: {signed}\r\n"
             target = f"{path}?{target_query}" if target_query else path
             return f"{operation.http_method} {target} HTTP/1.1\r\n{lines}\r\n".encode("latin-1")
         except ValueError as error:  # includes UnicodeEncodeError: a character that headers or URLs can't hold

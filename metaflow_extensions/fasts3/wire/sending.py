@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import NamedTuple, Optional
 
 from metaflow_extensions.fasts3.wire.bandwidth import Allowance
@@ -48,7 +48,6 @@ class Payload(NamedTuple):
 NOTHING = Payload()
 
 
-@contextmanager
 def payload_of(
     body: Optional[bytes],
     path: Optional[str],
@@ -56,11 +55,17 @@ def payload_of(
     length: int = -1,
     version: Optional[Sequence[int]] = None,
     allowance: Optional[Allowance] = None,
-) -> Iterator[Payload]:
+) -> AbstractContextManager[Payload]:
     """Return the body of an upload: bytes, or without them a section of a file; see `local_files.open_to_read`."""
     if path is None:
-        yield Payload(body or b"", allowance=allowance)
-        return
+        return nullcontext(Payload(body or b"", allowance=allowance))
+    return _section_of(path, position, length, version, allowance)
+
+
+@contextmanager
+def _section_of(
+    path: str, position: int, length: int, version: Optional[Sequence[int]], allowance: Optional[Allowance]
+) -> Iterator[Payload]:
     with open_to_read(path, position, length, version) as (file, size):
         yield Payload(file=file, position=position, length=size, allowance=allowance)
 

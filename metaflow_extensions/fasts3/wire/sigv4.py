@@ -5,16 +5,21 @@ signature of a request equals botocore's, byte for byte. The signing key, which 
 """
 
 import hmac
+import re
 from collections.abc import Iterable
 from hashlib import sha256
-from typing import NamedTuple, Optional
+from typing import TYPE_CHECKING, NamedTuple, Optional
 from urllib.parse import quote
 
 from metaflow_extensions.fasts3.wire.credentials import CredentialSet
 
+if TYPE_CHECKING:
+    from hashlib import _Hash as Hash  # no public type
+
 ALGORITHM = "AWS4-HMAC-SHA256"
 UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
 EMPTY_SHA256 = sha256(b"").hexdigest()
+_PLAIN = re.compile(r"[A-Za-z0-9_.~/-]*\Z")  # keys that need no encoding
 # Proxies may change these, so botocore does not sign them; S3 accepts both. Hop-by-hop headers (RFC 9110
 # section 7.6.1), and headers of traces, to which each hop adds itself (W3C Trace Context).
 NOT_SIGNED = frozenset(
@@ -36,13 +41,14 @@ class Prepared(NamedTuple):
 
     tail: str  # of the canonical request, starting with the headers
     to_sign: str  # start of the string to sign
-    mac: hmac.HMAC  # of the key, without data: copying one is faster than creating one
+    inner: "Hash"  # of the HMAC (RFC 2104 section 4), before the data: copies are faster than Python's HMAC
+    outer: "Hash"  # of the HMAC, before the inner digest
     header: str  # the Authorization header without the signature
 
     def __repr__(self) -> str:
         return f"Prepared({self.header!r}, ...)"
 
-    def authorization(self, method: str, path: str, query: str) -> str:
+    def authorization(self, method: str, path: str, query: str, tail: Optional[str] = None) -> str:
         """Sign a request.
 
         Parameters
@@ -52,16 +58,19 @@ class Prepared(NamedTuple):
             Percent-encoded, as sent; S3 signs it without normalization.
         query : str
             Encoded, as sent, in the order of `canonical_query`.
+        tail : str, optional
+            Replaces the prepared one.
 
         Returns
         -------
         str
             The Authorization header.
         """
-        digest = sha256(f"{method}\n{path}\n{query}\n{self.tail}".encode()).hexdigest()
-        mac = self.mac.copy()
-        mac.update((self.to_sign + digest).encode())
-        return self.header + mac.hexdigest()
+        digest = sha256(f"{method}\n{path}\n{query}\n{tail or self.tail}".encode()).hexdigest()
+        inner, outer = self.inner.copy(), self.outer.copy()
+        inner.update((self.to_sign + digest).encode())
+        outer.update(inner.digest())
+        return self.header + outer.hexdigest()
 
 
 class Signer:
@@ -103,7 +112,8 @@ class Signer:
         return Prepared(
             tail=f"{lines}\n\n{signed_names}\n{payload_hash}",
             to_sign=f"{ALGORITHM}\n{amz_date}\n{scope}\n",
-            mac=hmac.new(self._key_of(day), digestmod="sha256"),
+            inner=_start_of_hmac(self._key_of(day), 0x36),
+            outer=_start_of_hmac(self._key_of(day), 0x5C),
             header=f"{ALGORITHM} Credential={credential}, SignedHeaders={signed_names}, Signature=",
         )
 
@@ -117,9 +127,14 @@ class Signer:
         return key
 
 
+def _start_of_hmac(key: bytes, pad: int) -> "Hash":
+    """Start one of the two hashes of an HMAC; the key has 32 bytes, a block 64."""
+    return sha256(bytes(byte ^ pad for byte in key.ljust(64, b"\0")))
+
+
 def encode_path(key: str) -> str:
     """Encode a key for a URL's path."""
-    return quote(key, safe="/~")
+    return key if _PLAIN.match(key) else quote(key, safe="/~")
 
 
 def canonical_query(parameters: "Iterable[tuple[str, Optional[str]]]") -> str:

@@ -188,12 +188,13 @@ def narrow(width: int) -> Width:
     return Width(max(1, width), max(1, width))
 
 
-def weight(size: int) -> float:
-    """Return the weight of one request in a rate.
+def weight(requests: int, size: int) -> float:
+    """Return the weight of requests in a rate.
 
     Parameters
     ----------
+    requests : int
     size : int
-        Bytes that it moved.
+        Bytes that they moved together.
     """
-    return 1.0 + size / BYTES_LIKE_A_REQUEST
+    return requests + size / BYTES_LIKE_A_REQUEST

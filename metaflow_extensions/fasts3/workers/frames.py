@@ -99,7 +99,7 @@ def _frame(kind: int, document: bytes, raw: bytes) -> Frame:
 
 def jobs_frames(jobs: Iterable[Job]) -> Iterator[Frame]:
     """Return frames of jobs; see `_frames`."""
-    return _frames(Kind.JOBS, (((*job[:-1], _size(job.body)), job.body) for job in jobs))
+    return _frames(Kind.JOBS, ((job if job.body is None else (*job[:-1], len(job.body)), job.body) for job in jobs))
 
 
 def outcomes_frames(outcomes: Iterable[Outcome]) -> Iterator[Frame]:
@@ -112,10 +112,6 @@ def _row_and_body(outcome: Outcome) -> "tuple[Any, Optional[Buffer]]":
     if type(result) is not GetResponse or result.body is None:
         return outcome, None
     return outcome._replace(result=(*result[:-1], len(result.body))), result.body
-
-
-def _size(body: Optional[Buffer]) -> Optional[int]:
-    return None if body is None else len(body)
 
 
 def _frames(kind: Kind, rows_and_bodies: "Iterable[tuple[Any, Optional[Buffer]]]") -> Iterator[Frame]:
@@ -142,13 +138,13 @@ def jobs_of(frame: Frame) -> Iterator[Job]:
     FrameError
         The frame is invalid.
     """
-    bodies = _Bodies(frame.raw)
+    bodies, fields_of_job = _Bodies(frame.raw), _fields_of(Job)
     try:
         for row in _list(frame.document):
-            number, operation, bucket, key, arguments, size = _fields_of(Job)(row)
+            number, operation, bucket, key, arguments, size = fields_of_job(row)
             if "headers" in arguments:
                 arguments["headers"] = PutHeaders(*_list(arguments["headers"]))  # users choose the values
-            yield Job(number, operation, bucket, key, arguments, bodies.take(size))
+            yield Job(number, operation, bucket, key, arguments, None if size is None else bodies.take(size))
         bodies.check_end()
     except (LookupError, TypeError, ValueError) as error:
         raise _invalid("jobs", error) from None
@@ -167,10 +163,10 @@ def outcomes_of(frame: Frame, jobs: Mapping[int, Job]) -> Iterator[Outcome]:
     FrameError
         The frame is invalid.
     """
-    bodies = _Bodies(frame.raw)
+    bodies, fields_of_outcome = _Bodies(frame.raw), _fields_of(Outcome)
     try:
         for row in _list(frame.document):
-            number, result, failure, answered, retried, begun = _fields_of(Outcome)(row)
+            number, result, failure, answered, retried, begun = fields_of_outcome(row)
             operation = jobs[number].operation
             if begun and operation != "get":
                 raise ValueError("only downloads report that they have begun")
@@ -198,9 +194,7 @@ class _Bodies:
         self._raw = raw
         self._position = 0
 
-    def take(self, size: Optional[int]) -> Optional[bytes]:
-        if size is None:
-            return None
+    def take(self, size: int) -> bytes:
         begin, self._position = self._position, self._position + size
         if size < 0 or self._position > len(self._raw):
             raise ValueError("a body is shorter than its length")
@@ -241,20 +235,27 @@ def _reader_of_results(operation: str) -> "Callable[[Any], Any]":
 
 
 @cache
-def _fields_of(kind: Any) -> "Callable[[Any], list[Any]]":
-    """Return the function that checks and converts the fields of a named tuple."""
+def _fields_of(kind: Any, make: "Callable[[list[Any]], Any]" = list) -> "Callable[[Any], Any]":
+    """Return the function that checks and converts the fields of a named tuple, and passes them to `make`."""
     hints = get_type_hints(kind).values()
     allowed = frozenset(product(*map(_types_of, hints)))  # one lookup checks the number and types of all fields
     converters = [(index, convert) for index, convert in enumerate(map(_converter_of, hints)) if convert]
 
-    def read(row: Any) -> "list[Any]":
+    def read(row: Any) -> Any:
         if type(row) is not list or tuple(map(type, row)) not in allowed:
             raise TypeError(f"{kind.__name__} is {str(row)[:80]!r}")
         for index, convert in converters:
-            row[index] = convert(row[index])
-        return row
+            if row[index] is not None:
+                row[index] = convert(row[index])
+        return make(row)
 
     return read
+
+
+@cache
+def _reader_of(kind: Any) -> "Callable[[Any], Any]":
+    """Return the function that checks and converts a row to a named tuple."""
+    return _fields_of(kind, partial(tuple.__new__, kind))  # a named tuple's own __new__ is a function in Python
 
 
 def _types_of(hint: Any) -> "tuple[type, ...]":
@@ -266,19 +267,20 @@ def _types_of(hint: Any) -> "tuple[type, ...]":
 
 
 def _converter_of(hint: Any) -> "Optional[Callable[[Any], Any]]":
-    """Return the function that checks what is in a value of JSON and converts it; None if there is nothing to do."""
+    """Return the function that checks what is in a value of JSON and converts it; None if there is nothing to do.
+
+    It is not called with None: the types of the value were checked before.
+    """
     origin, arguments = get_origin(hint), get_args(hint)
     if origin is Union:  # with None
-        convert = next(filter(None, map(_converter_of, arguments)), None)
-        return convert and (lambda value: None if value is None else convert(value))
+        return next(filter(None, map(_converter_of, arguments)), None)
     if origin in (list, Sequence):
         kinds = [kind for kind in get_args(arguments[0]) or arguments if hasattr(kind, "_fields")]
         return partial(_rows, {len(kind._fields): kind for kind in kinds}) if kinds else _texts
     if (origin or hint) is dict:
         return None if Any in arguments else _texts
     if hasattr(hint, "_fields"):
-        fields = _fields_of(hint)
-        return lambda row: hint(*fields(row))
+        return _reader_of(hint)
     return Code if hint is Code else None
 
 
@@ -287,8 +289,7 @@ def _rows(kinds: "dict[int, Any]", rows: "list[Any]") -> "list[Any]":
     if not rows:
         return rows
     kind = kinds[len(rows[0])]
-    fields = _fields_of(kind)
-    return [kind(*fields(row)) for row in rows]
+    return list(map(_reader_of(kind), rows))
 
 
 def _texts(values: Any) -> Any:

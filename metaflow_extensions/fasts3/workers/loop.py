@@ -62,7 +62,7 @@ class Loop:
             self._selector.register(descriptor, _EVENTS.get(direction, selectors.EVENT_WRITE), callback)
 
     def spawn(self, coroutine: "Coroutine[Any, Any, Any]", done: "Callable[[Any], None]") -> None:
-        """Start a coroutine; `done` is called with its result."""
+        """Start a coroutine; `done` is called with its result, or with the exception that it raised."""
         self._resume(_Task(coroutine, done))
 
     def turn(self, timeout: float) -> None:
@@ -99,6 +99,9 @@ class Loop:
             wanted = task.coroutine.throw(problem) if problem else task.coroutine.send(answer)
         except StopIteration as end:
             task.done(end.value)
+            return
+        except Exception as error:
+            task.done(error)
             return
         if type(wanted) is Readiness:
             self._wait(task, wanted)

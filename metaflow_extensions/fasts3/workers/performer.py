@@ -26,10 +26,11 @@ OnBegin = Callable[[Outcome], None]  # called from any thread when a download ha
 class _BegunDownload:
     """Reports that a download has begun, and remembers how many bytes its response should bring."""
 
+    _promised = 0  # until it has begun
+
     def __init__(self, job: Job, on_begin: OnBegin) -> None:
         self._number = job.number
         self._on_begin = on_begin
-        self._promised = 0
 
     def __call__(self, response: GetResponse) -> None:
         self._promised = response.received
@@ -87,9 +88,10 @@ class Performer:
             Without it the response of a download is read up to its limit, because no other request gets the rest
             meanwhile.
         """
-        download = _BegunDownload(job, on_begin) if on_begin else None
+        download = _BegunDownload(job, on_begin) if on_begin and "ways" in job.arguments else None
         failure: Optional[Failure] = None
         retried: Optional[Failure] = None
+        succeeded_at: Optional[float] = None
         policy, attempts = self.policy, self.policy.begin(self._clock())
         try:
             while True:
@@ -109,7 +111,7 @@ class Performer:
                 except OSError as error:  # a local error; errors of the network were translated before
                     failure = local_failure(error)
                 else:
-                    policy.note_success(self._clock())
+                    succeeded_at = self._clock()
                     return Outcome(job.number, result, None, True, (download and download.failure(result)) or retried)
                 now = self._clock()
                 retry = policy.note_failure(attempts, failure, now, bool(allowance and allowance.has_moved))
@@ -117,7 +119,7 @@ class Performer:
                 if not retry:
                     return Outcome(job.number, None, failure, policy.answered, retried)
         finally:
-            policy.end()
+            policy.end(succeeded_at)
 
     def _call_transfers(self, job: Job, allowance: Optional[Allowance], download: Optional[_BegunDownload]) -> Any:
         if job.operation not in BY_TRANSFER:

@@ -93,8 +93,8 @@ class Attempts:
 class RetryPolicy:
     """Decides for all jobs of one call in this process. Threads share it.
 
-    Each job calls `begin`. Before each attempt it waits until `seconds_to_wait` returns 0; after the attempt it calls
-    `note_success` or `note_failure`. At last it calls `end`.
+    Each job calls `begin`. Before each attempt it waits until `seconds_to_wait` returns 0; after a failure it calls
+    `note_failure`. At last it calls `end`.
 
     Parameters
     ----------
@@ -128,10 +128,15 @@ class RetryPolicy:
             self._jobs += 1
         return Attempts(now)
 
-    def end(self) -> None:
-        """End a job."""
+    def end(self, succeeded_at: Optional[float] = None) -> None:
+        """End a job, and record when its last attempt succeeded, if it did."""
         with self._lock:
             self._jobs -= 1
+            if succeeded_at is not None:
+                self.answered = True
+                self._throttle.note_success(succeeded_at)
+                if self._outage_began is not None:
+                    self._end_outage(succeeded_at)
 
     def seconds_to_wait(self, attempts: Attempts, now: float) -> float:
         """Return the seconds to wait before the job's next attempt; ask again after them, until it is 0."""
@@ -160,14 +165,6 @@ class RetryPolicy:
         if rate < ALL_INJECTED:
             rate = min(rate, MOST_INJECTED) / 2**attempts.failed
         return self._chance() * 100 < rate
-
-    def note_success(self, now: float) -> None:
-        """Record that an attempt succeeded."""
-        with self._lock:
-            self.answered = True
-            self._throttle.note_success(now)
-            if self._outage_began is not None:
-                self._end_outage(now)
 
     def note_failure(self, attempts: Attempts, failure: Failure, now: float, moved: bool = False) -> bool:
         """Record that an attempt failed; return whether to retry.

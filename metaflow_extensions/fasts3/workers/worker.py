@@ -32,7 +32,7 @@ from metaflow_extensions.fasts3.workers.frames import (
     outcomes_frames,
 )
 from metaflow_extensions.fasts3.workers.loop import Loop
-from metaflow_extensions.fasts3.workers.performer import OnBegin, Performer
+from metaflow_extensions.fasts3.workers.performer import Performer
 from metaflow_extensions.fasts3.workers.retries import Terms
 
 PARENT_CHECK_INTERVAL = 0.5  # seconds; a forked sibling may hold the pipe open, so its end is not enough
@@ -65,19 +65,19 @@ class Measured:
     def __init__(self) -> None:
         self._begun = time.monotonic()
         self._jobs = 0
-        self._weight = 0.0
+        self._bytes = 0
 
     def count(self, size: int, width: int) -> Optional[float]:
         """Count a job that moved this many bytes; return the rate and start again if enough jobs were counted."""
         self._jobs += 1
-        self._weight += concurrency.weight(size)
+        self._bytes += size
         if self._jobs < ROUNDS * width:
             return None
         now = time.monotonic()
         if now - self._begun < LEAST_MEASURED:
             return None
-        rate = self._weight / (now - self._begun)
-        self._begun, self._jobs, self._weight = now, 0, 0.0
+        rate = concurrency.weight(self._jobs, self._bytes) / (now - self._begun)
+        self._begun, self._jobs, self._bytes = now, 0, 0
         return rate
 
 
@@ -141,9 +141,8 @@ class Worker:
         while self._jobs and self._active < self._width.width and self._outbox.size < MOST_UNSENT:
             performer, job = self._jobs.popleft()
             self._active += 1
-            self._loop.spawn(
-                _outcome_of(performer, job, self._note), partial(self._end, performer, job, self._width.width)
-            )
+            end = partial(self._end, performer, job, self._width.width)
+            self._loop.spawn(performer.perform(job, self._note), end)
         if self._outcomes and self._must_send():
             outcomes, self._outcomes = self._outcomes, []
             for frame in outcomes_frames(outcomes):
@@ -155,9 +154,12 @@ class Worker:
             return True
         return self._outcomes[-1].failure is not None or time.monotonic() >= self._send_by
 
-    def _end(self, performer: Performer, job: Job, width: int, outcome: Outcome) -> None:
-        """Handle the outcome of a job that was started at this width."""
+    def _end(self, performer: Performer, job: Job, width: int, outcome: Union[Outcome, Exception]) -> None:
+        """Handle the outcome of a job that was started at this width; an exception is a defect."""
         self._active -= 1
+        if isinstance(outcome, Exception):  # the worker continues with other jobs
+            text = "".join(traceback.format_exception(type(outcome), outcome, outcome.__traceback__))
+            outcome = Outcome(job.number, None, Failure(Code.DEFECT, text[-MOST_TRACEBACK:]))
         if outcome.failure and outcome.failure.code is Code.NO_DESCRIPTORS and (self._wire.close() or width > 1):
             # Other jobs or idle connections used the descriptors: reduce the width and retry without reporting.
             self._width = concurrency.narrow(min(self._active, width - 1, self._width.width))
@@ -210,14 +212,6 @@ class Worker:
                 raise TransferError(Failure(Code.REJECTED, message)) from error
             self._boto3_transfers = (name, Boto3Transfers(client))
         return self._boto3_transfers[1]
-
-
-async def _outcome_of(performer: Performer, job: Job, on_begin: OnBegin) -> Outcome:
-    """Perform a job. A defect becomes an outcome with its traceback, and the worker continues with other jobs."""
-    try:
-        return await performer.perform(job, on_begin)
-    except Exception:
-        return Outcome(job.number, None, Failure(Code.DEFECT, traceback.format_exc()[-MOST_TRACEBACK:]))
 
 
 class Outbox:
