@@ -24,7 +24,7 @@ class Row(NamedTuple):
     objects: int
     size: int = KB  # bytes of each object
     turns: int = 1  # of each client in a round
-    fresh: bool = False  # the first call of a process; otherwise a call of eight objects comes before it
+    fresh: bool = False  # the first call of a process; otherwise a call of `turn.WARM_UP` comes before it
     clients: tuple[str, ...] = tuple(PEERS)  # those that can do it, of these
     ratios: Mapping[str, float] = NOTHING  # client -> theirs / ours in wall time, at least
     cpu_us: Optional[float] = None  # microseconds of processor time for an object, ours, at most

@@ -3,6 +3,7 @@
 from typing import Any
 
 from ..peers import OURS, PEERS
+from .turn import WARM_UP
 
 LARGE = 10**6  # bytes; rates of larger objects are in GB, those of smaller ones in objects
 
@@ -16,8 +17,8 @@ def markdown(document: "dict[str, Any]") -> str:
         "",
         f"`make bench`, {document['measured']}. All clients do the same work in turns, in one run on one machine.",
         f"Figures are medians of {document['rounds']} rounds. Each turn is a new process, which makes one call with",
-        "eight objects first, except in rows named *fresh process*. The clients, the servers and other programs share",
-        "the cores: compare only figures of the same row. Load of the machine:",
+        f"{WARM_UP[0]} objects first, except in rows named *fresh process*. The clients, the servers and other",
+        "programs share the cores: compare only figures of the same row. Load of the machine:",
         f"{load['before']} before the run and {load['at the end']} at its end, including the run.",
         "",
         f"Machine: {described}.",

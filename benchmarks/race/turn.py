@@ -1,7 +1,7 @@
 """The process of one turn: one client does the work of one row once, and reports its times.
 
 `contest` starts it as ``python -m benchmarks.race.turn ORDER``. Each turn is a new process, so that all begin under the
-same conditions: after a call of eight objects that is not measured, or without one.
+same conditions: after a call of `WARM_UP` that is not measured, or without one.
 """
 
 import json
@@ -17,7 +17,7 @@ from ..peers import peer_class
 from ..peers.peer import Peer
 from ..servers.place import Place
 
-WARM_UP = (8, 2**10)  # objects, bytes of each
+WARM_UP = (100, 2**10)  # objects, bytes of each; enough to start workers
 
 
 def set_name(objects: int, size: int) -> str:
