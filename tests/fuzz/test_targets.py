@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from metaflow_extensions.fasts3.wire.operations import BY_TRANSFER
 
-EXAMPLES = settings(deadline=None, derandomize=True, max_examples=100)
+EXAMPLES = settings(deadline=None, derandomize=True, max_examples=30)
 
 
 @pytest.mark.parametrize("name", TARGETS)

@@ -26,6 +26,7 @@ def test_artifacts_cards_and_logs_then_resume_and_spin(user, stored):
         assert "Artifacts of 1024 to 52428800 bytes are intact." in again
 
 
+@pytest.mark.release
 @pytest.mark.timeout(900)
 def test_artifacts_and_cards_of_metaflows_own_class(user):
     user.runs("artifacts_flow.py", "--datastore", "s3", "run", own_class=True)

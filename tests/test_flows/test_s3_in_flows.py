@@ -42,7 +42,7 @@ def test_a_run_sees_its_own_data_only(user, stored):
     check_past_run(user.runs("read_past_run.py"))
 
 
-@each_datastore
+@pytest.mark.parametrize("datastore", [pytest.param("local", marks=pytest.mark.release), "s3"])
 def test_a_join_reads_what_each_task_of_a_foreach_stored(user, stored, datastore):
     flow = user.runs("foreach_flow.py", "--datastore", datastore, "run", "--shards", "3", "--max-workers", "2")
     assert "Read 150 rows of 3 shards." in flow
