@@ -25,7 +25,7 @@ from metaflow_extensions.fasts3.wire.sigv4 import (
     encode_path,
 )
 
-MANY = settings(deadline=None, derandomize=True, max_examples=1000)
+MANY = settings(deadline=None, derandomize=True, max_examples=300)
 SOME = settings(deadline=None, derandomize=True, max_examples=250)
 
 
