@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import os
 
 import pytest
 
@@ -17,6 +18,22 @@ def test_a_put(moto, prefix, tmp_path, body):
     path.write_bytes(body)
     told = moto.boto3_client().put_object(Bucket=moto.bucket, Key=prefix, Body=body)["ETag"]
     assert f'"{etag_of_bytes(body)}"' == f'"{etag_of_file(str(path))}"' == told
+
+
+@pytest.mark.parametrize("expected", [0, 1, 99, 100, 101, 2**20, 2**21])
+def test_a_file_is_read_to_its_end_whatever_its_expected_size(tmp_path, expected):
+    path, body = tmp_path / "file", bytes(range(100))
+    path.write_bytes(body)
+    assert etag_of_file(str(path), size=expected) == etag_of_bytes(body)
+
+
+def test_a_small_file_of_the_expected_size_is_read_once(tmp_path, monkeypatch):
+    path, reads = tmp_path / "file", []
+    path.write_bytes(bytes(100))
+    read = os.read
+    monkeypatch.setattr(os, "read", lambda file, count: reads.append(count) or read(file, count))
+    assert etag_of_file(str(path), size=100) == etag_of_bytes(bytes(100))
+    assert len(reads) == 1
 
 
 def test_parts(moto, prefix):

@@ -33,9 +33,12 @@ def etag_of_file(path: str, check: "Callable[[], object]" = _never, size: int = 
         # A file object would take as long as all the rest, for a small file.
         file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            while data := os.read(file, min(size + 1, _READ)):
+            most = min(size + 1, _READ)
+            while data := os.read(file, most):
                 digest.update(data)
                 check()
+                if len(data) == size < most:
+                    break  # the end: there was room for another byte
         finally:
             os.close(file)
     except OSError:
