@@ -1,8 +1,8 @@
 """Which bytes of an object the reader of a file requests and keeps. Pure: no clock, no threads.
 
 A read requests what it needs. The third read in a row that begins where the one before ended, or the second one from
-the beginning of the object, is the first for which more is requested: as many bytes ahead as four times those read so
-far, up to a limit. A jump ends that, so random reads request nothing in vain. Some pieces that were read stay, because
+the beginning of the object, is the first for which more is requested: as many bytes ahead as twice those read so far,
+up to a limit. A jump ends that, so random reads request nothing in vain. Some pieces that were read stay, because
 many formats read their directory again and again.
 
 Pieces that are read ahead end at multiples of their usual size, a power of two. Servers store objects in blocks or
@@ -22,7 +22,7 @@ BUFFER = 64 * 1024
 # and read it in several steps.
 TAIL = 128 * 1024
 IN_A_ROW = 3  # reads; a read of whole buffers and the buffer after it are two
-GROWTH = 4  # bytes ahead for each that was read in a row
+GROWTH = 2  # bytes ahead for each that was read in a row; those behind a member of a ZIP are requested in vain
 SIDE_BY_SIDE = 8  # requests for one window of bytes
 LEAST_PIECE = 2**20  # bytes; with fewer, the requests cost more than they gain
 KEPT = 4 * 2**20  # bytes of pieces that were read, or were requested in vain
