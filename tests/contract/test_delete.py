@@ -122,6 +122,7 @@ WAYS = {
 }
 
 
+@pytest.mark.needs("bulk-delete-leaves-nothing")
 @pytest.mark.parametrize("delete", WAYS.values(), ids=WAYS)
 def test_ugly_keys(s3, stored, server, delete):
     """Alone, and with others: what looks like the key to a careless reader stays."""
@@ -139,6 +140,7 @@ def test_ugly_keys(s3, stored, server, delete):
 # --- All below prefixes.
 
 
+@pytest.mark.needs("bulk-delete-leaves-nothing")
 @pytest.mark.usefixtures("tree")
 @pytest.mark.parametrize("directory", ["log", "log/", b"log"])
 def test_all_below_a_prefix(s3, stored, directory):
@@ -147,6 +149,7 @@ def test_all_below_a_prefix(s3, stored, directory):
     assert s3.delete_recursive([directory]) == 0
 
 
+@pytest.mark.needs("bulk-delete-leaves-nothing")
 @pytest.mark.usefixtures("tree")
 def test_a_full_url(bare, root, stored):
     assert bare.delete_recursive([f"{root}/log/deep"]) == 2
@@ -155,6 +158,7 @@ def test_a_full_url(bare, root, stored):
     assert stored.list() == set()
 
 
+@pytest.mark.needs("bulk-delete-leaves-nothing")
 @pytest.mark.usefixtures("tree")
 def test_prefixes_may_overlap(s3, stored):
     assert s3.delete_recursive(["log/deep", "log", "nothing", "log/deep/er/", "log"]) == len(LOG)
@@ -183,6 +187,7 @@ def test_several_pages(s3, stored):
     assert stored.list() == neighbours
 
 
+@pytest.mark.needs("bulk-delete-leaves-nothing")
 def test_ugly_keys_below_a_prefix(s3, stored, server):
     keys = keys_for(server)
     stored.put_all({**{f"dir/{key}": b"x" for key in keys}, "dir/other": b"", "neighbour": b""})
@@ -238,6 +243,7 @@ def test_there_is_no_default(s3):
 # --- S3Objects: each is what its URL says.
 
 
+@pytest.mark.needs("bulk-delete-leaves-nothing")
 @pytest.mark.usefixtures("tree")
 def test_listed_objects_are_deleted_by_their_urls(s3, bare, stored):
     stored.put("0", b"not what was listed")

@@ -65,6 +65,8 @@ def directories_for(server):
     names = dict.fromkeys(key.rstrip("/") for key in keys_for(server))
     if "directories-in-both-unicode-forms" in server.lacks:
         del names[KEYS["accent, decomposed"]]
+    if "control-character-prefixes" in server.lacks:
+        names.pop(NEEDY["control characters"][0], None)
     return list(names)
 
 

@@ -25,6 +25,7 @@ def test_a_directory_becomes_a_mirror(s3, tmp_path):
     assert tree_of(tmp_path / "d") == TREE
 
 
+@pytest.mark.needs("bulk-delete-leaves-nothing")
 def test_a_prefix_becomes_a_mirror(s3, root, local, stored):
     stored.put_all({f"m/{name}": blob for name, blob in EXTRA.items()})
     stored.put_all({"m2/x": b"", "m.x": b"", "n/0.txt": b""})

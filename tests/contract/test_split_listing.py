@@ -29,6 +29,7 @@ def page(client, bucket, prefix, asked):
     return rows, response.get("NextContinuationToken") if response["IsTruncated"] else None
 
 
+@pytest.mark.needs("list-pages-of-unicode-keys")
 @pytest.mark.no_transfers
 def test_as_page_after_page(oracle, stored, server, prefix, monkeypatch):
     monkeypatch.setattr(split_listing, "WORTH_IT", 15.0)

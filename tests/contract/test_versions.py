@@ -217,6 +217,7 @@ def test_a_delete_marker_has_no_data(s3, put):
     assert s3.get("a").blob == b"value"
 
 
+@pytest.mark.needs("missing-versions-are-no-errors")
 def test_a_version_that_is_not_there_is_no_error_unless_that_is_asked_for(s3, put):
     gone = put("a", b"gone")
     put("a", b"stays")

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Callable
@@ -22,8 +22,13 @@ class ServerDied(Exception):
 
 
 @contextmanager
-def running(command: Callable[[int, Path], list[str]]) -> Iterator[int]:
-    """Start ``command(port, empty_directory)``, wait until it accepts connections, and yield its port."""
+def running(
+    command: Callable[[int, Path], list[str]], environment: Callable[[int, Path], Mapping[str, str]] = lambda *_: {}
+) -> Iterator[int]:
+    """Start ``command(port, empty_directory)``, wait until it accepts connections, and yield its port.
+
+    It has an empty environment but for PATH, HOME and what ``environment(port, empty_directory)`` returns.
+    """
     for attempt in range(1, _ATTEMPTS + 1):
         scratch = Path(tempfile.mkdtemp(prefix="fasts3-test-"))
         port = _free_port()
@@ -32,7 +37,7 @@ def running(command: Callable[[int, Path], list[str]]) -> Iterator[int]:
         told, leash = os.pipe()
         (scratch / "data").mkdir()
         try:
-            process = _start(command(port, scratch / "data"), told, scratch)
+            process = _start(command(port, scratch / "data"), environment(port, scratch / "data"), told, scratch)
         except BaseException:
             os.close(leash)
             raise
@@ -50,7 +55,7 @@ def running(command: Callable[[int, Path], list[str]]) -> Iterator[int]:
             process.wait()
 
 
-def _start(command: list[str], told: int, scratch: Path) -> subprocess.Popen[bytes]:
+def _start(command: list[str], environment: Mapping[str, str], told: int, scratch: Path) -> subprocess.Popen[bytes]:
     supervision = [sys.executable, "-I", "-S", supervisor.__file__, "0", str(scratch), "--"]
     with open(scratch / "log", "wb") as log:
         return subprocess.Popen(
@@ -59,7 +64,7 @@ def _start(command: list[str], told: int, scratch: Path) -> subprocess.Popen[byt
             stdout=log,
             stderr=log,
             cwd=scratch,
-            env={"PATH": os.defpath, "HOME": str(scratch)},
+            env={"PATH": os.defpath, "HOME": str(scratch), **environment},
             start_new_session=True,
         )
 

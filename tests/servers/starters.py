@@ -1,4 +1,4 @@
-"""Starts each of the three servers that the tests use."""
+"""Starts each of the servers that the tests use."""
 
 import secrets
 import shutil
@@ -9,16 +9,15 @@ from contextlib import contextmanager
 
 from servers.lacks import LACKS
 from servers.program import running
-from servers.s3_server import S3Server
+from servers.release_servers import RELEASE_STARTERS
+from servers.s3_server import BUCKET, S3Server, on_port, with_bucket
 
 from metaflow_extensions.fasts3.local_server.seaweedfs import SeaweedFS
-
-BUCKET = "metaflow-fasts3-test"
 
 
 @contextmanager
 def start_seaweedfs() -> Iterator[S3Server]:
-    """SeaweedFS verifies signatures, stores data on disk and is the fastest of the three."""
+    """SeaweedFS verifies signatures, stores data on disk and is the fastest of them."""
     with SeaweedFS(bucket=BUCKET) as server:
         yield S3Server(
             name="seaweedfs",
@@ -34,7 +33,7 @@ def start_seaweedfs() -> Iterator[S3Server]:
 def start_moto() -> Iterator[S3Server]:
     """Moto is closest to AWS in semantics. In a separate process, it shares no lock with the tests."""
     with running(lambda port, _: [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]) as port:
-        yield _with_bucket(_server("moto", port, access_key="moto", secret_key=secrets.token_urlsafe(30)))
+        yield with_bucket(on_port("moto", port, access_key="moto", secret_key=secrets.token_urlsafe(30)))
 
 
 @contextmanager
@@ -56,25 +55,12 @@ def start_rclone() -> Iterator[S3Server]:
             str(data),
         ]
     ) as port:
-        yield _with_bucket(_server("rclone", port, access_key, secret_key))
+        yield with_bucket(on_port("rclone", port, access_key, secret_key))
 
 
-def _server(name: str, port: int, access_key: str, secret_key: str) -> S3Server:
-    return S3Server(
-        name=name,
-        endpoint_url=f"http://127.0.0.1:{port}",
-        access_key=access_key,
-        secret_key=secret_key,
-        bucket=BUCKET,
-        lacks=frozenset(LACKS[name]),
-    )
-
-
-def _with_bucket(server: S3Server) -> S3Server:
-    client = server.boto3_client()
-    client.create_bucket(Bucket=server.bucket)
-    client.close()
-    return server
-
-
-STARTERS = {"moto": start_moto, "seaweedfs": start_seaweedfs, "rclone": start_rclone}
+STARTERS = {
+    "moto": start_moto,
+    "seaweedfs": start_seaweedfs,
+    "rclone": start_rclone,
+    **RELEASE_STARTERS,
+}

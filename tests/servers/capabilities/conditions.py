@@ -1,6 +1,6 @@
 """Conditional requests."""
 
-from typing import Any
+from typing import Any, Callable
 
 from servers.capabilities.registry import capability, refused
 from servers.s3_server import S3Server
@@ -44,8 +44,17 @@ def _(client: Any, server: S3Server, prefix: str) -> None:
 @capability("conditional-replacements")
 def _(client: Any, server: S3Server, prefix: str) -> None:
     """PUT with ``If-Match`` gets 412 if the object has another ETag, and changes nothing."""
-    place = {"Bucket": server.bucket, "Key": prefix}
-    first = client.put_object(**place, Body=b"first")["ETag"]
+    _replace(client, {"Bucket": server.bucket, "Key": prefix}, lambda etag: etag.strip('"'))
+
+
+@capability("quoted-conditional-replacements")
+def _(client: Any, server: S3Server, prefix: str) -> None:
+    """Likewise with the ETag as HTTP has it, in quotes."""
+    _replace(client, {"Bucket": server.bucket, "Key": prefix}, str)
+
+
+def _replace(client: Any, place: "dict[str, str]", written: "Callable[[str], str]") -> None:
+    first = written(client.put_object(**place, Body=b"first")["ETag"])
     client.put_object(**place, Body=b"second", IfMatch=first)
     refused(lambda: client.put_object(**place, Body=b"third", IfMatch=first), 412, "PreconditionFailed")
     assert client.get_object(**place)["Body"].read() == b"second"

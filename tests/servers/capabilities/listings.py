@@ -6,12 +6,21 @@ from typing import Any
 from servers.capabilities.registry import capability
 from servers.s3_server import S3Server
 
+from metaflow_extensions.fasts3.wire.deletion import md5_of
+
 
 @capability("list-pages")
 def _(client: Any, server: S3Server, prefix: str) -> None:
     """Pages of a given size, with a token for the next, hold every key once."""
     expected = _put_all(client, server.bucket, [f"{prefix}/{number}" for number in range(7)])
     assert _list_all(client, server.bucket, f"{prefix}/", MaxKeys=3) == expected
+
+
+@capability("list-pages-of-unicode-keys")
+def _(client: Any, server: S3Server, prefix: str) -> None:
+    """Likewise, in whatever order, of keys that are written differently in URLs."""
+    expected = _put_all(client, server.bucket, [f"{prefix}/{name}" for name in ("B", "a", "c 1", "c/é", "d", "漢")])
+    assert sorted(_list_all(client, server.bucket, f"{prefix}/", MaxKeys=2), key=str.encode) == expected
 
 
 @capability("list-order")
@@ -58,6 +67,14 @@ def _(client: Any, server: S3Server, prefix: str) -> None:
     assert sorted(_list_all(client, server.bucket, f"{prefix}/log")) == expected
 
 
+@capability("control-character-prefixes")
+def _(client: Any, server: S3Server, prefix: str) -> None:
+    """The response has the prefix of the request, encoded for URLs as the keys are."""
+    expected = _put_all(client, server.bucket, [f"{prefix}/a\x01b/c"])
+    page = client.list_objects_v2(Bucket=server.bucket, Prefix=f"{prefix}/a\x01b/")
+    assert [entry["Key"] for entry in page["Contents"]] == expected
+
+
 @capability("list-start-after")
 def _(client: Any, server: S3Server, prefix: str) -> None:
     expected = _put_all(client, server.bucket, [f"{prefix}/{name}" for name in ("a", "b/c", "b/d", "e")])
@@ -93,6 +110,19 @@ def _(client: Any, server: S3Server, prefix: str) -> None:
 @capability("bulk-delete")
 def _(client: Any, server: S3Server, prefix: str) -> None:
     keys = _put_all(client, server.bucket, [f"{prefix}/{name}" for name in "abc"])
+    client.delete_objects(Bucket=server.bucket, Delete={"Objects": [{"Key": key} for key in keys]})
+    assert _list_all(client, server.bucket, prefix) == []
+
+
+@capability("bulk-delete-leaves-nothing")
+def _(client: Any, server: S3Server, prefix: str) -> None:
+    """Nor is a prefix left that all its keys were deleted from; with Content-MD5, which some servers require."""
+
+    def add_md5(params: Any, **_: Any) -> None:
+        params["headers"]["Content-MD5"] = md5_of(params["body"])
+
+    client.meta.events.register("before-call.s3.DeleteObjects", add_md5)
+    keys = _put_all(client, server.bucket, [f"{prefix}/{name}" for name in ("a/b/c", "a/d")])
     client.delete_objects(Bucket=server.bucket, Delete={"Objects": [{"Key": key} for key in keys]})
     assert _list_all(client, server.bucket, prefix) == []
 

@@ -60,6 +60,30 @@ def _(client: Any, server: S3Server, prefix: str) -> None:
         client.delete_bucket(Bucket=bucket)
 
 
+@capability("any-action-in-policies")
+def _(client: Any, server: S3Server, prefix: str) -> None:
+    """A bucket policy may allow all actions."""
+    bucket = "open-" + "".join(c for c in prefix.lower() if c.isalnum())[-40:]
+    client.create_bucket(Bucket=bucket)
+    everything = {"Effect": "Allow", "Principal": "*", "Action": "s3:*", "Resource": f"arn:aws:s3:::{bucket}/*"}
+    try:
+        client.put_bucket_policy(Bucket=bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": [everything]}))
+    finally:
+        client.delete_bucket(Bucket=bucket)
+
+
+@capability("buckets-in-any-region")
+def _(client: Any, server: S3Server, prefix: str) -> None:
+    """A new bucket may be in a region that has not been used before."""
+    bucket = "abroad-" + "".join(c for c in prefix.lower() if c.isalnum())[-40:]
+    abroad = server.boto3_client(region_name="eu-west-1")
+    try:
+        abroad.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+        abroad.delete_bucket(Bucket=bucket)
+    finally:
+        abroad.close()
+
+
 @capability("missing-keys")
 def _(client: Any, server: S3Server, prefix: str) -> None:
     """GET of a missing key gets 404 NoSuchKey, HEAD 404."""

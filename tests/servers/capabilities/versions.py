@@ -27,6 +27,15 @@ def _(client: Any, server: S3Server, prefix: str) -> None:
         assert client.get_object(**place)["Body"].read() == b"first"
 
 
+@capability("missing-versions-are-no-errors")
+def _(client: Any, server: S3Server, prefix: str) -> None:
+    """Deleting a version again changes nothing, and is no error."""
+    with _two_versions(client, prefix) as (place, first, _):
+        client.delete_object(**place, VersionId=first)
+        client.delete_object(**place, VersionId=first)
+        assert client.get_object(**place)["Body"].read() == b"second"
+
+
 @capability("delete-markers")
 def _(client: Any, server: S3Server, prefix: str) -> None:
     """DeleteObject adds a marker, which the list of versions shows, and which can be deleted."""
