@@ -35,6 +35,7 @@ osd_pool_default_pg_num = 4
 osd_pool_default_pg_autoscale_mode = off
 osd_crush_chooseleaf_type = 0
 mon_allow_pool_size_one = true
+mon_data_avail_crit = 0
 bluestore_block_size = 21474836480
 bluestore_cache_autotune = false
 bluestore_cache_size = 67108864
