@@ -77,7 +77,7 @@ class S3Object(LocalCopy):
         entry._prefix = None if prefix == url else prefix
         if found.modified is not None:
             entry._last_modified = int(found.modified)
-        entry._etag = found.etag or None
+        entry._etag = _in_quotes(found.etag)
         entry._storage_class = found.storage_class or None
         return entry
 
@@ -85,7 +85,8 @@ class S3Object(LocalCopy):
     def version(cls, prefix: Optional[str], url: str, found: ObjectVersion) -> "S3Object":
         """A version in a listing of versions."""
         modified = None if found.modified is None else int(found.modified)
-        entry = cls(prefix, url, size=found.size, last_modified=modified, etag=found.etag, version_id=found.version_id)
+        etag = _in_quotes(found.etag)
+        entry = cls(prefix, url, size=found.size, last_modified=modified, etag=etag, version_id=found.version_id)
         entry._is_latest = found.is_latest
         if found.size is None:
             entry._is_delete_marker = True
@@ -259,7 +260,7 @@ class S3Object(LocalCopy):
     @property
     def etag(self) -> Optional[str]:
         """
-        ETag of the object, with its quotes.
+        ETag of the object, as S3 sends it in headers, with its quotes.
 
         It identifies the version of the whole object, also for a range. `put(key, obj, if_match=etag)` replaces the
         object only if it is still this version.
@@ -270,8 +271,7 @@ class S3Object(LocalCopy):
             None in `list_paths` and `list_recursive`, with `return_info=False`, for a missing object, and if the server
             sends none.
         """
-        etag = self._etag
-        return f'"{etag}"' if etag and not etag.endswith('"') else etag  # rclone lists them without quotes
+        return self._etag
 
     @property
     def storage_class(self) -> Optional[str]:
@@ -350,3 +350,8 @@ def _user_attributes(metadata: Optional[dict[str, str]]) -> Optional[dict[str, A
     except (ValueError, RecursionError):  # nested deeper than this stack
         return None
     return attributes if isinstance(attributes, dict) else None
+
+
+def _in_quotes(etag: str) -> Optional[str]:
+    """An ETag of a listing as it is in headers; None if there is none. rclone omits the quotes."""
+    return f'"{etag}"' if etag and not etag.endswith('"') else etag or None
