@@ -6,6 +6,7 @@ second what it has done, and every result that was wrong or was an error.
     python load.py THREADS SECONDS
 """
 
+import itertools
 import json
 import os
 import random
@@ -38,10 +39,8 @@ class User:
     def __init__(self, name, seed):
         self.chance = random.Random(seed)
         self.folder = Path(tempfile.mkdtemp())
-        config = Config(connect_timeout=SILENCE, read_timeout=SILENCE)
-        params = {"endpoint_url": os.environ["METAFLOW_S3_ENDPOINT_URL"], "config": config}
-        self.s3 = S3(s3root=f"{os.environ['ROOT']}/{name}", tmproot=str(self.folder), client_params=params)
-        self.held = {}  # key -> bytes
+        self.roots = (f"{os.environ['ROOT']}/{name}/{number}" for number in itertools.count())
+        self.begin()
         self.operations = self.bytes = 0
         self.calls = {
             self.put_many: 20,
@@ -55,6 +54,13 @@ class User:
             self.put_large: 1,
             self.get_large: 3,
         }
+
+    def begin(self):
+        """Use an empty root: after an error nobody knows what is stored."""
+        config = Config(connect_timeout=SILENCE, read_timeout=SILENCE)
+        params = {"endpoint_url": os.environ["METAFLOW_S3_ENDPOINT_URL"], "config": config}
+        self.s3 = S3(s3root=next(self.roots), tmproot=str(self.folder), client_params=params)
+        self.held = {}  # key -> bytes
 
     def work(self):
         """Do one thing, at random."""
@@ -154,6 +160,8 @@ def live(user, until):
             tell(loss=str(wrong))
         except Exception:
             tell(error=traceback.format_exc()[-1500:])
+            user.s3.close()
+            user.begin()
 
 
 def have_workers():

@@ -20,6 +20,7 @@ from metaflow_extensions.fasts3.api.open_uploads import open_uploads_message
 from metaflow_extensions.fasts3.api.placement import MANY_REQUESTS, Place, few_jobs, may_leave, start_workers
 from metaflow_extensions.fasts3.api.progress_display import Display, Setting, display_for
 from metaflow_extensions.fasts3.api.standard_error import write_line
+from metaflow_extensions.fasts3.api.temporary_directory import is_late
 from metaflow_extensions.fasts3.boto import endpoints
 from metaflow_extensions.fasts3.boto.redaction import without_password
 from metaflow_extensions.fasts3.boto.settings import Chosen, Settings
@@ -124,6 +125,8 @@ class Executor:
             else:
                 begin()
         except MetaflowException as error:
+            if is_late():
+                raise MetaflowS3Exception("The call did not finish: this process is about to end.") from None
             # The message is complete; the traceback through our threads does not help the user.
             raise error.with_traceback(None) from error.__cause__
 

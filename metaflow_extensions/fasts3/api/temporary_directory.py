@@ -74,6 +74,11 @@ def roots(configured: str) -> "tuple[str, ...]":
         return (configured,)
 
 
+def is_late() -> bool:
+    """Whether the exit handlers have removed the files of this thread, which still runs."""
+    return _ended and threading.current_thread() is not threading.main_thread()
+
+
 class TemporaryDirectory:
     """Chooses paths for local files.
 
