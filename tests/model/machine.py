@@ -12,7 +12,7 @@ from model.calls import every_call, pool_for
 from model.model import Expected, Model, said_and_expected
 from servers.faulty import FaultyS3
 from servers.transient import TRANSIENT
-from servers.world import new_world
+from servers.world import SILENCE, new_world
 
 # What goes wrong in a call: the name of a fault, and how many requests that could meet it are spared first. Not many:
 # one request may meet them all, and waits twice as long after each. At most one malformed response: a second is final.
@@ -22,6 +22,10 @@ TROUBLES = st.lists(
     max_size=3,
     unique_by=lambda trouble: "malformed" if trouble[0] in MALFORMED else object(),
 )
+
+
+# Seconds after which a server that says nothing is given up; moto may need more for a large object.
+SILENCES = {"moto": 5 * SILENCE}
 
 
 class Comparison(RuleBasedStateMachine):
@@ -34,7 +38,8 @@ class Comparison(RuleBasedStateMachine):
         super().__init__()
         self._stack = ExitStack()
         self.folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory()))
-        self.world = self._stack.enter_context(new_world(self.proxy, self.oracle, self.folder))
+        silence = SILENCES.get(self.proxy.real.name, SILENCE)
+        self.world = self._stack.enter_context(new_world(self.proxy, self.oracle, self.folder, silence=silence))
         self.model = Model(self.world.root, self.proxy.real.lacks)
 
     def same(self, call: Any, troubles: "list[tuple[str, int]]") -> None:
