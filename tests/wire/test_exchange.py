@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import itertools
 import threading
 import traceback
 import zlib
@@ -247,6 +248,18 @@ def test_a_head_that_names_another_region_needs_no_explanation(exchange_with, re
     with Scripted([[*refused, *explained, silence]]) as server:
         failure = failure_of(exchange_with(server), "HeadObject", "bucket", "key")
     assert (failure.s3_code, failure.region) == (("ExpiredToken", "") if explained else ("400", region))
+
+
+def test_a_head_that_was_signed_before_the_credentials_were_renewed_is_repeated(exchange_with):
+    refused = answer(response(status="400 Bad Request", content_length=None))
+    with Scripted([[expect, refused, expect, answer(response(b"x", "206 Partial Content")), silence]]) as server:
+        exchange = exchange_with(server)
+        sets = itertools.chain(
+            [CREDENTIALS._replace(generation=1)], itertools.repeat(CREDENTIALS._replace(generation=2))
+        )
+        exchange._heads._credentials = lambda: next(sets)
+        failure = failure_of(exchange, "HeadObject", "bucket", "key")
+    assert (failure.code, failure.signed_as) == (Code.EXPIRED, 1)
 
 
 def test_an_error_that_is_cut_short_is_broken(exchange_with):

@@ -18,6 +18,7 @@ from metaflow_extensions.fasts3.wire.operations import OPERATIONS, Explanation, 
 from metaflow_extensions.fasts3.wire.request_heads import Query, RequestHeads, describe
 from metaflow_extensions.fasts3.wire.s3_errors import explanation, failure_of, named
 from metaflow_extensions.fasts3.wire.sending import NOTHING, Payload, send
+from metaflow_extensions.fasts3.wire.sigv4 import Signer
 from metaflow_extensions.fasts3.wire.template import Endpoint, RequestTemplate
 from metaflow_extensions.fasts3.wire.unsized_body import UnsizedBody
 from metaflow_extensions.fasts3.wire.waiting import InThread, wait_for
@@ -185,15 +186,21 @@ class Exchange:
         if failure.code is Code.EXPIRED and signer:
             failure = failure._replace(signed_as=signer.credentials.generation)
         elif failure.code is not Code.SKEWED and failure.region in ("", template.scope and template.scope.region):
-            failure = await self._explained(failure, row.explained_by, bucket, key, query)
+            failure = await self._explained(failure, row.explained_by, bucket, key, query, signer)
         raise TransferError(failure)
 
-    async def _explained(self, failure: Failure, by: Explanation, bucket: str, key: str, query: Query) -> Failure:
+    async def _explained(
+        self, failure: Failure, by: Explanation, bucket: str, key: str, query: Query, signer: Optional[Signer]
+    ) -> Failure:
         """Return the failure of a HEAD with S3's code, from a GET."""
         if failure.status not in by.statuses or (failure.status == 403 and bucket in self._denied):
             return failure
         try:
             with await self.ask(by.operation, bucket, key, (*query, *by.query), by.headers):
+                now = signer and self._heads.signer(self.template(by.operation, bucket))
+                if signer and now and now.credentials.generation != signer.credentials.generation:
+                    # The credentials were renewed after the HEAD was signed, for another request.
+                    return failure._replace(code=Code.EXPIRED, signed_as=signer.credentials.generation)
                 return failure
         except TransferError as error:
             if error.failure.s3_code == "AccessDenied":
