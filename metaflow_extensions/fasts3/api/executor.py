@@ -126,7 +126,7 @@ class Executor:
                 begin()
         except MetaflowException as error:
             if is_late():
-                raise MetaflowS3Exception("The call did not finish: this process is about to end.") from None
+                raise SystemExit from None  # no traceback from a daemon thread, which Python will end in a moment
             # The message is complete; the traceback through our threads does not help the user.
             raise error.with_traceback(None) from error.__cause__
 

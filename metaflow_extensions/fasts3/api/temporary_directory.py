@@ -23,7 +23,7 @@ from typing import Callable, NamedTuple, Optional
 from metaflow.debug import debug
 from metaflow.metaflow_config import TEMPDIR
 
-from metaflow_extensions.fasts3.api.errors import NO_WRITING, MetaflowS3Exception, exception_of_files
+from metaflow_extensions.fasts3.api.errors import NO_WRITING, exception_of_files
 from metaflow_extensions.fasts3.workers.interruptible import interruptible
 
 PREFIX = ".metaflow.s3."  # hidden, because the root may be the user's own directory
@@ -125,10 +125,10 @@ class TemporaryDirectory:
         return path
 
     def _have(self, late: bool) -> str:
-        """The directory. Without `late`, raise at the end of the process, except in exit handlers."""
+        """The directory. With `late`, for a thread that the exit handlers do not wait for, end it after them."""
         with _lock:
             if _ended and late:
-                raise MetaflowS3Exception("Could not create a temporary directory: this process is about to end.")
+                raise SystemExit
             if self._path is None or not _is_ours(self._path):  # no other thread has created it in the meantime
                 self._path = self._make()
                 _have_it_removed()
