@@ -15,6 +15,16 @@ VERSIONS = {
 }
 """What was found with which version."""
 
+NO_VERSIONS = {
+    "versions": "501",
+    "missing-versions-are-no-errors": "",
+    "delete-markers": "",
+    "head-of-a-delete-marker-is-405": "",
+    "copies-of-versions": "",
+    "restoring-a-version": "",
+    "pages-of-versions": "",
+}
+
 LACKS: dict[str, dict[str, str]] = {
     "moto": {
         "signatures": "ignores signatures",
@@ -98,13 +108,7 @@ LACKS: dict[str, dict[str, str]] = {
         "copy-source-conditions": "",
         "part-copies": "stores empty parts",
         "part-copy-source-conditions": "",
-        "versions": "501",
-        "missing-versions-are-no-errors": "",
-        "delete-markers": "",
-        "head-of-a-delete-marker-is-405": "",
-        "copies-of-versions": "",
-        "restoring-a-version": "",
-        "pages-of-versions": "",
+        **NO_VERSIONS,
     },
     "juicefs": {
         "any-action-in-policies": "400 MalformedPolicy",
@@ -136,13 +140,7 @@ LACKS: dict[str, dict[str, str]] = {
         "last-bytes-of-empty-objects-are-416": "200",
         "get-of-a-part": "400",
         "multipart-checksums": "",
-        "versions": "501",
-        "missing-versions-are-no-errors": "",
-        "delete-markers": "",
-        "head-of-a-delete-marker-is-405": "",
-        "copies-of-versions": "",
-        "restoring-a-version": "",
-        "pages-of-versions": "",
+        **NO_VERSIONS,
     },
     "localstack": {
         "signatures": "ignores signatures",

@@ -183,14 +183,15 @@ class FileDownload:
             self._directory, targets, ignores_case, self.left_out.note, create=not self._dry_run
         )
         targets = [target for target in targets if not target.path.endswith("/")]
-        wanted = {local_paths.target_of(self._directory, one.url, one.name): one for one in objects}
+        places = [local_paths.target_of(self._directory, one.url, one.name) for one in objects]
+        wanted = dict(zip(places, objects))
         missing = self._missing(targets, wanted, overwrite) if compare or not overwrite else targets
         files = {one: self._placed(one, wanted[one], False) for one in set(targets).difference(missing)}
         if temporary is None:
             files.update((one, self._placed(one, wanted[one], True)) for one in missing)
         elif missing:
             files.update(self._download([(one, wanted[one]) for one in missing], overwrite, temporary))
-        return [files.get(local_paths.target_of(self._directory, one.url, one.name)) for one in objects]
+        return list(map(files.get, places))
 
     def _placed(self, target: Target, wanted: Wanted, is_new: bool) -> Placed:
         """A file that was not downloaded."""

@@ -7,6 +7,7 @@ from typing import Any, Callable, Optional
 from metaflow_extensions.fasts3.api.arguments import USER_ATTRIBUTES, RangeInfo
 from metaflow_extensions.fasts3.api.errors import MOST_URL, shown
 from metaflow_extensions.fasts3.api.local_copy import LocalCopy
+from metaflow_extensions.fasts3.wire.conditions import in_quotes
 from metaflow_extensions.fasts3.wire.transfers import DetailedObject, ObjectVersion
 
 
@@ -77,7 +78,7 @@ class S3Object(LocalCopy):
         entry._prefix = None if prefix == url else prefix
         if found.modified is not None:
             entry._last_modified = int(found.modified)
-        entry._etag = _in_quotes(found.etag)
+        entry._etag = in_quotes(found.etag) or None
         entry._storage_class = found.storage_class or None
         return entry
 
@@ -85,7 +86,7 @@ class S3Object(LocalCopy):
     def version(cls, prefix: Optional[str], url: str, found: ObjectVersion) -> "S3Object":
         """A version in a listing of versions."""
         modified = None if found.modified is None else int(found.modified)
-        etag = _in_quotes(found.etag)
+        etag = in_quotes(found.etag) or None
         entry = cls(prefix, url, size=found.size, last_modified=modified, etag=etag, version_id=found.version_id)
         entry._is_latest = found.is_latest
         if found.size is None:
@@ -350,8 +351,3 @@ def _user_attributes(metadata: Optional[dict[str, str]]) -> Optional[dict[str, A
     except (ValueError, RecursionError):  # nested deeper than this stack
         return None
     return attributes if isinstance(attributes, dict) else None
-
-
-def _in_quotes(etag: str) -> Optional[str]:
-    """An ETag of a listing as it is in headers; None if there is none. rclone omits the quotes."""
-    return f'"{etag}"' if etag and not etag.endswith('"') else etag or None

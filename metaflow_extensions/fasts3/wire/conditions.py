@@ -31,6 +31,11 @@ def strong(etag: str) -> Optional[str]:
     return None if not etag or etag.startswith("W/") else etag
 
 
+def in_quotes(etag: str) -> str:
+    """Return an ETag of a listing as headers have it: rclone lists them without quotes. "" remains."""
+    return f'"{etag}"' if etag and not etag.endswith('"') else etag
+
+
 def same_etag(one: str, other: str) -> bool:
     """Whether two ETags are equal; some servers omit the quotes."""
     return one.strip('"') == other.strip('"')

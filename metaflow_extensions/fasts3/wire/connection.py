@@ -313,7 +313,7 @@ class Connection:
 
     @types.coroutine
     def _wait(self, what: Readiness, response_began: bool = False) -> "Generator[Any, Any, None]":
-        """Wait as `wait_for` does; a timeout is a lost connection."""
+        """Wait as `wait_for` does, without a coroutine around it for each wait; a timeout is a lost connection."""
         try:
             yield what
         except TimeoutError:
