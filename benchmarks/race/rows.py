@@ -12,6 +12,8 @@ from ..cases import KB, MB
 from ..peers import PEERS
 from .turn import set_name
 
+# Clients that take half a minute for 10,000 objects. They are measured without TLS, which changes little for them.
+SLOW = frozenset({"own", "boto3", "boto3-crt"})
 NOTHING: Mapping[str, float] = MappingProxyType({})
 
 
@@ -65,7 +67,8 @@ ROWS = (
         "nginx TLS",
         "get",
         10_000,
-        ratios={"own": 20, "s5cmd": 8, "obstore": 1.5, "boto3": 12},
+        clients=tuple(name for name in PEERS if name not in SLOW),
+        ratios={"s5cmd": 8, "obstore": 1.5},
     ),
     Row(
         "get_many, 10,000 x 1 KB, nginx 20 ms",
@@ -73,7 +76,7 @@ ROWS = (
         "get",
         10_000,
         # The bare loop has one request in flight for each process, which is not what it is there to show.
-        clients=tuple(name for name in PEERS if name != "bare"),
+        clients=tuple(name for name in PEERS if name not in {"bare", "boto3-crt"}),
         ratios={"own": 8, "s5cmd": 3, "obstore": 2},
     ),
     Row(
