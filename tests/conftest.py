@@ -96,33 +96,51 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "release: slow and rarely finds anything; `make test-all` runs it")
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run tests of the fixture `server` on each server of this run.
+
+    The others are not generated: in `make test` they would be most of all tests, which each worker of pytest-xdist
+    would collect.
+    """
+    if "server_name" in metafunc.fixturenames:
+        names = _servers_of_every_change(metafunc.definition) if _is_every_change(metafunc.config) else list(STARTERS)
+        metafunc.parametrize("server_name", names, scope="session")
+
+
+def _is_every_change(config: pytest.Config) -> bool:
+    """Whether this run omits the tests for releases. A test whose id is given on the command line always runs."""
+    return not config.getoption("--all") and not _are_named(config)
+
+
+def _are_named(config: pytest.Config) -> bool:
+    return any("::" in name for name in config.args)
+
+
+def _servers_of_every_change(test: pytest.Item) -> "list[str]":
+    """Every change runs SeaweedFS and, on moto, what SeaweedFS lacks, and the mark `semantics`.
+
+    The marks are those of the test, its class and its module, not of its parameters.
+    """
+    needed = {ability for mark in test.iter_markers("needs") for ability in mark.args}
+    differs = not needed.isdisjoint(LACKS["seaweedfs"]) or test.get_closest_marker("semantics")
+    return ["moto", "seaweedfs"] if differs and not test.get_closest_marker("one_server") else ["seaweedfs"]
+
+
 WITH_WIRE = {"environments", "faults", "limits", "processes"}  # folders whose tests `make test` runs with the wire only
 
 
 def _is_for_releases(item: pytest.Item) -> bool:
-    """Whether `make test` omits a test, because it repeats another one on another server or with boto3's transfers.
+    """Whether `make test` omits a test, because it is slow or repeats another one with boto3's transfers.
 
-    Every change runs SeaweedFS with both implementations, and the wire's half of the slow tests: the fault matrix, the
-    limits, the environments and the kills. On moto, with the wire, it runs what SeaweedFS lacks, and the mark
-    `semantics`.
+    Every change runs SeaweedFS with both implementations. With the wire only, it runs moto, and the slow tests: the
+    fault matrix, the limits, the environments and the kills.
     """
     if item.get_closest_marker("release"):
         return True
     parameters = getattr(getattr(item, "callspec", None), "params", {})
-    server, implementation = parameters.get("server"), parameters.get("implementation")
-    return (
-        server == "rclone"
-        or server in RELEASE_STARTERS
-        or (server == "moto" and (implementation == "boto3" or not _depends_on_the_server(item)))
-        or (implementation == "boto3" and not WITH_WIRE.isdisjoint(item.path.parts))
+    return parameters.get("implementation") == "boto3" and (
+        parameters.get("server_name") == "moto" or not WITH_WIRE.isdisjoint(item.path.parts)
     )
-
-
-def _depends_on_the_server(item: pytest.Item) -> bool:
-    if item.get_closest_marker("one_server"):
-        return False
-    needed = {ability for mark in item.iter_markers("needs") for ability in mark.args}
-    return not needed.isdisjoint(LACKS["seaweedfs"]) or item.get_closest_marker("semantics") is not None
 
 
 # What depends on the server in boto3's transfers, too: copies, conditions, objects in parts.
@@ -135,15 +153,14 @@ def _repeats_another(item: pytest.Item) -> bool:
     These servers run the contract suite with the wire, and with boto3 `WITH_BOTO3`.
     """
     parameters = getattr(getattr(item, "callspec", None), "params", {})
-    return parameters.get("server") in RELEASE_STARTERS and (
+    return parameters.get("server_name") in RELEASE_STARTERS and (
         item.get_closest_marker("one_server") is not None
         or (parameters.get("implementation") == "boto3" and item.path.stem not in WITH_BOTO3)
     )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: "list[pytest.Item]") -> None:
-    # A test whose id is given on the command line always runs.
-    if any("::" in name for name in config.args):
+    if _are_named(config):
         return
     omitted = _repeats_another if config.getoption("--all") else _is_for_releases
     later = [item for item in items if omitted(item)]
@@ -205,10 +222,10 @@ def running_server() -> Iterator[Callable[[str], S3Server]]:
         yield get
 
 
-@pytest.fixture(scope="session", params=list(STARTERS))
-def server(request: pytest.FixtureRequest, running_server: Callable[[str], S3Server]) -> S3Server:
+@pytest.fixture(scope="session")
+def server(server_name: str, running_server: Callable[[str], S3Server]) -> S3Server:
     """Run the test on each server. `lacks` names what a server can't do."""
-    return running_server(request.param)
+    return running_server(server_name)
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ from servers.faulty import FaultyS3
 from servers.s3_server import S3Server
 
 
-@pytest.fixture(scope="session", params=["moto", "seaweedfs"])
+@pytest.fixture(scope="session", params=["seaweedfs", pytest.param("moto", marks=pytest.mark.release)])
 def server(request: pytest.FixtureRequest, running_server: Callable[[str], S3Server]) -> S3Server:
     return running_server(request.param)
 
