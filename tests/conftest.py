@@ -17,6 +17,7 @@ from typing import Any, Callable
 import botocore.loaders
 import hypothesis
 import pytest
+from examples import ALL, OF_EVERY_CHANGE
 
 
 def _forget_this_machine() -> str:
@@ -55,8 +56,8 @@ import metaflow.metaflow_config  # noqa: E402
 pytest.register_assert_rewrite("model.machine", "servers.world")
 
 # The same examples every time, without a time limit, because the machine may be busy.
-hypothesis.settings.register_profile("here", deadline=None, derandomize=True)
-hypothesis.settings.load_profile("here")
+for profile, count in (("every change", OF_EVERY_CHANGE), ("release", ALL)):
+    hypothesis.settings.register_profile(profile, deadline=None, derandomize=True, max_examples=count)
 
 
 # Names of threads that end with a call, or with a file.
@@ -83,12 +84,13 @@ from metaflow_extensions.fasts3.api import executor, placement  # noqa: E402
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    about = "random runs of each state machine of tests/model (default: 5, always the same)"
+    about = "random runs of each state machine of tests/model (default: 2, with --all 5, always the same)"
     parser.addoption("--examples", type=int, metavar="N", help=about)
     parser.addoption("--all", action="store_true", help="also run the tests for releases: see `_is_for_releases`")
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    hypothesis.settings.load_profile("every change" if _is_every_change(config) else "release")
     config.addinivalue_line("markers", "workers: workers execute calls for several objects")
     config.addinivalue_line("markers", "few_here: calls for a few objects use no workers, as for users")
     config.addinivalue_line("markers", "semantics: servers differ in it; `make test` also runs it on moto")
@@ -127,19 +129,41 @@ def _servers_of_every_change(test: pytest.Item) -> "list[str]":
 
 
 WITH_WIRE = {"environments", "faults", "limits", "processes"}  # folders whose tests `make test` runs with the wire only
+# The same of modules of tests/contract: what they test is above the transfers, which the other modules call in the same
+# way with both implementations.
+ABOVE_TRANSFERS = {
+    "test_directories",
+    "test_few",
+    "test_injected_failures",
+    "test_interchange",
+    "test_iter_list",
+    "test_iter_many",
+    "test_lifecycle",
+    "test_locations",
+    "test_mirrors",
+    "test_open_with_libraries",
+    "test_presign",
+    "test_progress",
+    "test_recursive_copies",
+    "test_s3object",
+    "test_sharing",
+    "test_transfer_results",
+}
 
 
 def _is_for_releases(item: pytest.Item) -> bool:
     """Whether `make test` omits a test, because it is slow or repeats another one with boto3's transfers.
 
-    Every change runs SeaweedFS with both implementations. With the wire only, it runs moto, and the slow tests: the
-    fault matrix, the limits, the environments and the kills.
+    Every change runs SeaweedFS with both implementations. With the wire only, it runs moto, `ABOVE_TRANSFERS`, and the
+    slow tests: the fault matrix, the limits, the environments and the kills.
     """
     if item.get_closest_marker("release"):
         return True
     parameters = getattr(getattr(item, "callspec", None), "params", {})
     return parameters.get("implementation") == "boto3" and (
-        parameters.get("server_name") == "moto" or not WITH_WIRE.isdisjoint(item.path.parts)
+        parameters.get("server_name") == "moto"
+        or not WITH_WIRE.isdisjoint(item.path.parts)
+        or (item.path.parent.name == "contract" and item.path.stem in ABOVE_TRANSFERS)
     )
 
 

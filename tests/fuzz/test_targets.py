@@ -4,14 +4,15 @@
 """
 
 import pytest
+from examples import examples
 from fuzz import worker_messages
 from fuzz.targets import SEEDS, TARGETS, seeds_of
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from metaflow_extensions.fasts3.wire.operations import BY_TRANSFER
 
-EXAMPLES = settings(deadline=None, derandomize=True, max_examples=30)
+EXAMPLES = examples(100)
 
 
 @pytest.mark.parametrize("name", TARGETS)

@@ -8,14 +8,16 @@ from model.versions import versions_for
 
 STEPS = 15
 EXAMPLES = 5
+OF_EVERY_CHANGE = 2
 
 
 @pytest.fixture
 def unhurried(request):
     """Settings by which a run says how it can be found again; each is another one where a number is asked for."""
     asked_for = request.config.getoption("--examples")
+    usual = EXAMPLES if request.config.getoption("--all") else OF_EVERY_CHANGE
     return settings(
-        max_examples=asked_for or EXAMPLES,
+        max_examples=asked_for or usual,
         stateful_step_count=STEPS,
         derandomize=asked_for is None,
         # To find the shortest way to a failure takes minutes, and on moto, which frees nothing, gigabytes.

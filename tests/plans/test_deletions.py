@@ -3,7 +3,8 @@
 from random import Random
 
 import pytest
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from plans.carrying_out import carry_out, missing
 
@@ -241,7 +242,7 @@ codes = st.sampled_from([DENIED, STUCK, Failure(Code.REJECTED, "no", "InvalidReq
 answers_to_many = st.sampled_from([None, None, None, NOT_IMPLEMENTED, MALFORMED])
 
 
-@settings(deadline=None, derandomize=True, max_examples=200)
+@examples(200)
 @given(objects, st.dictionaries(names, codes, max_size=3), answers_to_many, st.integers(1, 7), st.integers(0, 2**32))
 def test_whatever_happens_each_key_is_deleted_or_named(held, refusals, answer_to_many, step, seed):
     random = Random(seed)

@@ -5,7 +5,8 @@ Either every byte is present once, from one version of its object, or the plan h
 
 from random import Random
 
-from hypothesis import example, given, settings
+from examples import examples
+from hypothesis import example, given
 from hypothesis import strategies as st
 from plans.carrying_out import carry_out
 from plans.sizes import LARGEST_PART, MIB, SMALLEST_PART, covers, sizes
@@ -22,7 +23,7 @@ from metaflow_extensions.fasts3.wire.conditions import ABSENT, MARK
 from metaflow_extensions.fasts3.wire.failures import Code
 from metaflow_extensions.fasts3.wire.transfers import PutHeaders
 
-EXAMPLES = settings(deadline=None, derandomize=True, max_examples=150)
+EXAMPLES = examples(150)
 chances = st.sampled_from([0.03, 0.0, 0.01, 0.1])
 seeds = st.integers(0, 2**32)
 rooms = st.integers(1, 64)  # jobs under way at a time

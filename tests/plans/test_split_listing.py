@@ -5,7 +5,8 @@ import string
 from bisect import bisect_right
 
 import pytest
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from metaflow_extensions.fasts3.plans.key_space import KeySpace
@@ -78,7 +79,7 @@ ODD = {
 
 @pytest.mark.parametrize("odd", [{}, *ODD.values()], ids=["S3", *ODD])
 @given(keys=st.sets(names, max_size=120), dense=st.integers(0, 300), seed=st.integers(0, 2**32))
-@settings(max_examples=200)
+@examples(200)
 def test_nothing_is_missing_nothing_comes_twice(odd, keys, dense, seed):
     chance = random.Random(seed)
     keys = {PREFIX + key for key in keys} | {f"{PREFIX}b/{number:05}" for number in range(dense)}

@@ -17,7 +17,7 @@ PROGRAM = Path(__file__).with_name("stopped.py")
 @pytest.mark.parametrize(
     ("transfers", "count"),
     [
-        ("wire", 25),
+        ("wire", 12),
         pytest.param("wire", 80, marks=pytest.mark.release),
         pytest.param("boto3", 40, marks=pytest.mark.release),
     ],

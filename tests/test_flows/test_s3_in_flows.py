@@ -5,8 +5,6 @@ import pytest
 OURS = "S3 is metaflow_extensions.fasts3.api.s3"
 OWN = "S3 is metaflow.plugins.datatools.s3.s3"
 
-each_datastore = pytest.mark.parametrize("datastore", ["local", "s3"])
-
 
 def class_named_in(output):
     """The line that the program prints about S3, without what Metaflow puts before it."""
@@ -22,24 +20,32 @@ def check_past_run(output):
     assert "The squares: 0 1 4 9 16 ... 9801" in output
 
 
-@each_datastore
-def test_versioned_data_from_step_to_step_and_from_a_past_run(user, stored, datastore):
-    flow = user.runs("versioned_flow.py", "--datastore", datastore, "run")
-    assert class_named_in(flow) == OURS
-    assert "Read 102 objects back." in flow
-    assert len([key for key in stored("data") if key.startswith("VersionedFlow/")]) == 102
-    assert bool(stored("metaflow")) == (datastore == "s3")
-
-    notebook = user.runs("read_past_run.py")
-    assert class_named_in(notebook) == OURS
+def check_notebook(user, own_class=False):
+    """Read the latest run of versioned_flow.py."""
+    notebook = user.runs("read_past_run.py", own_class=own_class)
+    assert class_named_in(notebook) == (OWN if own_class else OURS)
     check_past_run(notebook)
 
 
+def run_versioned_flow(user, stored, datastore):
+    flow = user.runs("versioned_flow.py", "--datastore", datastore, "run")
+    assert class_named_in(flow) == OURS
+    assert "Read 102 objects back." in flow
+    assert bool(stored("metaflow")) == (datastore == "s3")
+
+
+def test_versioned_data_from_step_to_step_and_from_a_past_run_with_both_classes(user, stored):
+    run_versioned_flow(user, stored, "s3")
+    assert len([key for key in stored("data") if key.startswith("VersionedFlow/")]) == 102
+    check_notebook(user)
+    check_notebook(user, own_class=True)
+
+
 def test_a_run_sees_its_own_data_only(user, stored):
-    for _ in range(2):
-        assert "Read 102 objects back." in user.runs("versioned_flow.py", "run")
-    assert len(stored("data")) == 2 * 102
-    check_past_run(user.runs("read_past_run.py"))
+    for runs in (1, 2):
+        run_versioned_flow(user, stored, "local")
+        assert len(stored("data")) == runs * 102
+    check_notebook(user)
 
 
 @pytest.mark.parametrize("datastore", [pytest.param("local", marks=pytest.mark.release), "s3"])
@@ -49,12 +55,7 @@ def test_a_join_reads_what_each_task_of_a_foreach_stored(user, stored, datastore
     assert len(stored("data")) == 150
 
 
-@pytest.mark.parametrize(
-    ("flow_has_own", "notebook_has_own"), [(True, False), (False, True)], ids=["own then ours", "ours then own"]
-)
-def test_what_ran_with_one_class_is_read_with_the_other(user, flow_has_own, notebook_has_own):
-    flow = user.runs("versioned_flow.py", "--datastore", "s3", "run", own_class=flow_has_own)
-    assert class_named_in(flow) == (OWN if flow_has_own else OURS)
-    notebook = user.runs("read_past_run.py", own_class=notebook_has_own)
-    assert class_named_in(notebook) == (OWN if notebook_has_own else OURS)
-    check_past_run(notebook)
+def test_what_ran_with_metaflows_own_class_is_read(user):
+    flow = user.runs("versioned_flow.py", "--datastore", "s3", "run", own_class=True)
+    assert class_named_in(flow) == OWN
+    check_notebook(user)

@@ -7,7 +7,8 @@ import zlib
 from types import ModuleType
 
 import pytest
-from hypothesis import example, given, settings
+from examples import examples
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from metaflow_extensions.fasts3.wire import checksums
@@ -20,7 +21,7 @@ from metaflow_extensions.fasts3.wire.checksums import (
     start,
 )
 
-EXAMPLES = settings(deadline=None, derandomize=True, max_examples=300)
+EXAMPLES = examples(300)
 CHECK = b"123456789"
 NEED_AWSCRT = ["crc32c", "crc64nvme"]
 

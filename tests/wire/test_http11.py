@@ -4,7 +4,8 @@ from typing import NamedTuple
 
 import h11
 import pytest
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from wire.h11_oracle import Told, agree, may_be_taken_by_us_alone, told_by_h11
 
@@ -488,7 +489,7 @@ def test_nobody_writes_another_line_into_a_request(where, injected, at):
 
 # --- h11 as the oracle
 
-EXAMPLES = settings(deadline=None, derandomize=True, max_examples=250)
+EXAMPLES = examples(250)
 END = b"\r\n"
 name = st.text("!#$%&'*+.^_`|~09azAZ-", min_size=1, max_size=8).map(lambda text: f"X-{text}".encode())
 word = st.text(st.characters(min_codepoint=33, max_codepoint=255, exclude_categories=["Cc", "Zs"]), max_size=6)
@@ -572,7 +573,7 @@ def test_responses_are_read_as_h11_reads_them(response, data):
 SPOILERS = [b"\r", b"\n", b"\0", b" ", b"\t", b":", b";", b",", b"-", b"+", b"0", b"9", b"a", b"x", b"\x80", b"\xa0"]
 
 
-@settings(EXAMPLES, max_examples=1500)
+@examples(1500)
 @given(
     response=st.sampled_from([case.values[:2] for case in RESPONSES]),
     spoilt=st.lists(
@@ -591,7 +592,7 @@ def test_spoilt_responses_are_refused_or_read_as_h11_reads_them(response, spoilt
         assert may_be_taken_by_us_alone(method, raw, ours), (raw, ours)
 
 
-@settings(EXAMPLES, max_examples=500)
+@examples(500)
 @given(st.lists(st.sampled_from([b"HTTP/1.1 200 OK", b"\r\n", b"\n", b"Content-Length: 1", *SPOILERS]), max_size=12))
 def test_garbage_is_refused_or_read_and_nothing_else(pieces):
     told_by_us("GET", pieces)  # raises ProtocolError, or nothing

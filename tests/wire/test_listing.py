@@ -9,7 +9,8 @@ import boto3
 import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.config import Config
-from hypothesis import example, given, settings
+from examples import examples
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from metaflow_extensions.fasts3.wire import listing as wire_listing
@@ -20,7 +21,7 @@ from metaflow_extensions.fasts3.wire.listing import BucketTransfers, parse_page
 from metaflow_extensions.fasts3.wire.transfers import DetailedObject, ListedObject, Page
 from metaflow_extensions.fasts3.wire.xml_documents import MAX_DEPTH
 
-EXAMPLES = settings(deadline=None, derandomize=True, max_examples=300)
+EXAMPLES = examples(300)
 DECLARED = '<?xml version="1.0" encoding="UTF-8"?>\n'
 XMLNS = ' xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
 

@@ -5,7 +5,8 @@ from xml.parsers import expat
 
 import pytest
 from botocore.parsers import RestXMLParser
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from metaflow_extensions.fasts3.wire.failures import TRANSIENT, Code, Failure
@@ -17,7 +18,7 @@ from metaflow_extensions.fasts3.wire.s3_errors import (
 )
 from metaflow_extensions.fasts3.wire.xml_documents import MAX_DEPTH, new_parser, texts
 
-EXAMPLES = settings(deadline=None, derandomize=True, max_examples=300)
+EXAMPLES = examples(300)
 DECLARED = b'<?xml version="1.0" encoding="UTF-8"?>\n'
 NO_KEY = DECLARED + (
     b"<Error><Code>NoSuchKey</Code><Message>The specified key does not exist.</Message>"

@@ -11,7 +11,8 @@ from botocore.auth import SIGNED_HEADERS_BLACKLIST, S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from metaflow_extensions.fasts3.wire.credentials import CredentialSet
@@ -25,8 +26,8 @@ from metaflow_extensions.fasts3.wire.sigv4 import (
     encode_path,
 )
 
-MANY = settings(deadline=None, derandomize=True, max_examples=300)
-SOME = settings(deadline=None, derandomize=True, max_examples=250)
+MANY = examples(300)
+SOME = examples(250)
 
 
 def sign(signer, method, path, query, headers, payload_hash, amz_date):
