@@ -84,6 +84,14 @@ def test_a_key_that_xml_can_not_hold_is_asked_for_in_another_form():
     assert [query.get("encoding-type") for *_, query in exchange.asked] == [None, "url"]
 
 
+def test_a_marker_that_is_not_encoded_although_the_keys_are():
+    """Likewise in `test_versions.py`."""
+    encoded = document(
+        ("d/a%2Bb", "id", ""), encoding="<EncodingType>url</EncodingType>", more=TRUNCATED.format("d/a+b", "id")
+    )
+    assert list_uploads(Exchange(document(("d\x01", "id", "")), encoded)).after == ["d/a+b", "id"]
+
+
 @pytest.mark.parametrize(
     "nonsense",
     [

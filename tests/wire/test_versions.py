@@ -78,6 +78,14 @@ def test_a_page_and_the_one_after_it():
     ]
 
 
+def test_a_marker_that_is_not_encoded_although_the_keys_are():
+    """Swift: decoded, the marker `d/~` would skip all keys between `d/%7E` and it, and `d/a b` would repeat `d/a+b`."""
+    url = "<EncodingType>url</EncodingType>"
+    for key, encoded in (("d/%7E", "d/%257E"), ("d/a+b", "d/a%2Bb"), ("d/é", "d/%C3%A9")):
+        page = list_versions(Exchange(document(version(encoded, "1"), more=TRUNCATED.format(key, "1"), encoding=url)))
+        assert page.after == [key, "1"]
+
+
 @pytest.mark.parametrize(
     "nonsense",
     [

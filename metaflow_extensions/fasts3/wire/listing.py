@@ -100,18 +100,36 @@ def checked(page: Page, prefix: str, token: Optional[str]) -> Page:
     return page
 
 
-def check_markers(after: Optional[Sequence[str]], before: Optional[Sequence[str]], what: str) -> None:
-    """Raise TransferError, MALFORMED, for a page that another follows without new markers.
+def checked_markers(
+    after: "Optional[list[str]]", before: Optional[Sequence[str]], keys: Sequence[str], what: str
+) -> "Optional[list[str]]":
+    """Return the markers of the next page: a key, and the id of an upload or a version.
+
+    Swift encodes the keys for URLs, but not the marker. Decoded, it is another key, and the next page would repeat
+    objects or skip some.
 
     Parameters
     ----------
-    after : sequence of str, optional
-        The markers of the next page; None on the last page.
+    after : list of str, optional
+        These markers, decoded; None on the last page.
     before : sequence of str, optional
         Those of this page.
+    keys : sequence of str
+        The keys of this page.
+
+    Raises
+    ------
+    TransferError
+        MALFORMED: another page follows, and its markers are not new.
     """
-    if after is not None and (not any(after) or (before and list(before) == list(after))):
+    if after is None:
+        return None
+    key, number = after
+    if key and keys and unquote_plus(keys[-1]) == key:
+        key = keys[-1]
+    if not (key or number) or (before and list(before) == [key, number]):
         raise malformed(f"{what} is truncated and has no new marker")
+    return [key, number]
 
 
 def check_names(names: "Sequence[str]", prefix: str, what: str) -> None:

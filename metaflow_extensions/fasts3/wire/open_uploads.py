@@ -7,7 +7,7 @@ from urllib.parse import unquote_plus
 from metaflow_extensions.fasts3.wire.dates import http_timestamp, xml_timestamp
 from metaflow_extensions.fasts3.wire.exchange import Exchange
 from metaflow_extensions.fasts3.wire.failures import Code, TransferError
-from metaflow_extensions.fasts3.wire.listing import check_markers, check_names
+from metaflow_extensions.fasts3.wire.listing import check_names, checked_markers
 from metaflow_extensions.fasts3.wire.operations import OPERATIONS
 from metaflow_extensions.fasts3.wire.transfers import OpenUpload, UploadsPage
 from metaflow_extensions.fasts3.wire.xml_documents import read
@@ -42,16 +42,16 @@ class OpenUploadTransfers:
 
 
 def checked(page: UploadsPage, prefix: str, after: Optional[Sequence[str]]) -> UploadsPage:
-    """Check that a page matches the request.
+    """Check that a page matches the request, and correct its marker.
 
     Raises
     ------
     TransferError
         MALFORMED: it has keys without the prefix, or no new marker for the next page.
     """
-    check_markers(page.after, after, "the list of uploads")
-    check_names([one.key for one in page.uploads], prefix, "the list of uploads")
-    return page
+    keys = [one.key for one in page.uploads]
+    check_names(keys, prefix, "the list of uploads")
+    return page._replace(after=checked_markers(page.after, after, keys, "the list of uploads"))
 
 
 def parse(document: bytes) -> UploadsPage:

@@ -6,7 +6,7 @@ from urllib.parse import unquote_plus
 
 from metaflow_extensions.fasts3.wire.dates import xml_timestamp
 from metaflow_extensions.fasts3.wire.exchange import Exchange
-from metaflow_extensions.fasts3.wire.listing import check_markers, check_names, size_of
+from metaflow_extensions.fasts3.wire.listing import check_names, checked_markers, size_of
 from metaflow_extensions.fasts3.wire.operations import OPERATIONS
 from metaflow_extensions.fasts3.wire.transfers import ObjectVersion, VersionsPage
 from metaflow_extensions.fasts3.wire.xml_documents import read
@@ -27,16 +27,16 @@ class VersionTransfers:
 
 
 def checked(page: VersionsPage, prefix: str, after: Optional[Sequence[str]]) -> VersionsPage:
-    """Check that a page matches the request.
+    """Check that a page matches the request, and correct its marker.
 
     Raises
     ------
     TransferError
         MALFORMED: it has keys without the prefix, or no new marker for the next page.
     """
-    check_markers(page.after, after, "the list of versions")
-    check_names([one.key for one in page.versions], prefix, "the list of versions")
-    return page
+    keys = [one.key for one in page.versions]
+    check_names(keys, prefix, "the list of versions")
+    return page._replace(after=checked_markers(page.after, after, keys, "the list of versions"))
 
 
 def parse(document: bytes) -> VersionsPage:
