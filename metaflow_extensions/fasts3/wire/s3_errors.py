@@ -11,14 +11,17 @@ from metaflow_extensions.fasts3.wire.not_s3 import refusal_of_another_server
 from metaflow_extensions.fasts3.wire.redirects import with_region
 from metaflow_extensions.fasts3.wire.xml_documents import texts
 
-# Only codes that say more than the HTTP status.
+# Codes that say more than the HTTP status, and those that S3 or Swift also sends with status 200, before it knows the
+# result: of CompleteMultipartUpload and copies.
 _S3_CODES: "dict[Code, str]" = {
     Code.NO_BUCKET: "NoSuchBucket",
     Code.NO_UPLOAD: "NoSuchUpload",
-    Code.ACCESS_DENIED: "AllAccessDisabled InvalidAccessKeyId SignatureDoesNotMatch InvalidToken",
+    Code.ACCESS_DENIED: "AccessDenied AllAccessDisabled InvalidAccessKeyId SignatureDoesNotMatch InvalidToken",
     Code.EXPIRED: "ExpiredToken ExpiredTokenException TokenRefreshRequired",
     Code.SKEWED: "RequestTimeTooSkewed",
     Code.ARCHIVED: "InvalidObjectState",
+    Code.PRECONDITION: "PreconditionFailed",
+    Code.REJECTED: "EntityTooSmall InvalidPart InvalidPartOrder",
     Code.BROKEN: "BadDigest IncompleteBody XAmzContentChecksumMismatch XAmzContentSHA256Mismatch",
     # ConcurrentModification is Ceph's name for ConditionalRequestConflict.
     Code.BUSY: "ConditionalRequestConflict ConcurrentModification OperationAborted PriorRequestNotComplete "
