@@ -329,14 +329,14 @@ def test_who_stops_it_leaves_nothing_behind(
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=through) as process:
         try:
             until = time.monotonic() + PATIENCE
-            while not any(asked.operation == "GetObject" for asked in proxy.asked) and time.monotonic() < until:
+            while not any(request.operation == "GetObject" for request in proxy.requests) and time.monotonic() < until:
                 time.sleep(0.01)
             process.send_signal(how)  # at once: the check gives up after some seconds
             _, told = process.communicate(timeout=PATIENCE)
         finally:
             process.kill()
     assert process.returncode == 130
-    assert any(asked.operation == "PutObject" for asked in proxy.asked)
+    assert any(request.operation == "PutObject" for request in proxy.requests)
     assert told.endswith("Stopped.\n")
     assert "Traceback" not in told
     assert keys_below(seaweedfs, prefix) == []
@@ -403,7 +403,7 @@ def test_a_root_that_makes_no_sense_is_one_sentence(seaweedfs: S3Server, place: 
 def test_read_only_it_writes_nothing(proxy: FaultyS3, through: "dict[str, str]", seaweedfs: S3Server) -> None:
     ran = examined(through, "--read-only")
     assert ran.status == 0
-    assert {asked.method for asked in proxy.asked} <= {"GET", "HEAD"}
+    assert {request.method for request in proxy.requests} <= {"GET", "HEAD"}
     assert ran.findings["write"]["told"] == "Not checked with --read-only."
     assert "There is no object to read below" in ran.findings["read"]["told"]
 

@@ -23,7 +23,7 @@ class Endless(ListingServer):
     def __init__(self):
         super().__init__()
         self.numbers = itertools.count(1)
-        self.listed, self.asked, self.over = threading.Event(), threading.Event(), threading.Event()
+        self.listed, self.requested, self.over = threading.Event(), threading.Event(), threading.Event()
 
     def page(self, prefix, token):
         number = next(self.numbers)
@@ -32,7 +32,7 @@ class Endless(ListingServer):
         return ROWS.format(f"{prefix}{number:09}"), number
 
     def get_object(self):
-        self.asked.set()
+        self.requested.set()
         self.over.wait(LONG)
 
 
@@ -74,7 +74,7 @@ def test_ctrl_c_ends_a_listing(start, endless):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_download_that_is_stopped_leaves_nothing(start, here, endless, number):
     process = start("get", "s3://bucket/k*", "out")
-    assert endless.asked.wait(LONG)
+    assert endless.requested.wait(LONG)
     process.send_signal(number)
     out, err = process.communicate(timeout=LONG)
     assert (process.returncode, out) == (128 + number, b"")

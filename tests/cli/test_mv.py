@@ -303,7 +303,7 @@ def proxy(server, here, monkeypatch):
 
 
 def of(operation, name):
-    return lambda asked: asked.operation == operation and asked.key.endswith(name)
+    return lambda request: request.operation == operation and request.key.endswith(name)
 
 
 @pytest.mark.parametrize(

@@ -243,7 +243,7 @@ def test_nothing_is_deleted_if_anything_fails(
     with FaultyS3(server) as proxy:
         monkeypatch.setenv("AWS_ENDPOINT_URL_S3", proxy.client_params()["endpoint_url"])
         proxy.inject_where(
-            lambda asked: asked.operation == operation and asked.key.endswith("2.csv"),
+            lambda request: request.operation == operation and request.key.endswith("2.csv"),
             faults.error(403, "AccessDenied"),
             times=None,
         )

@@ -42,7 +42,7 @@ def without_credentials(params, monkeypatch):
 
 def charges(exchange):
     """A Requester Pays bucket: refuses requests that do not accept the charges."""
-    if exchange.asked.headers.get("x-amz-request-payer") == "requester":
+    if exchange.request.headers.get("x-amz-request-payer") == "requester":
         passed_on(exchange)
     else:
         faults.error(403, "AccessDenied")(exchange)
@@ -50,7 +50,7 @@ def charges(exchange):
 
 @pytest.fixture
 def charging(proxy):
-    proxy.inject_where(lambda asked: True, charges, times=None)
+    proxy.inject_where(lambda request: True, charges, times=None)
     return proxy
 
 
@@ -85,8 +85,8 @@ def test_nobody_else_pays(make_s3, root, proxy, params):
     make_s3(s3root=root, client_params=params, requester_pays=True).put("a", b"value")
     proxy.clear()
     make_s3(s3root=root, client_params=params).put("a", b"value")
-    assert proxy.asked
-    assert not any("x-amz-request-payer" in asked.headers for asked in proxy.asked)
+    assert proxy.requests
+    assert not any("x-amz-request-payer" in request.headers for request in proxy.requests)
 
 
 def test_an_external_client_pays(make_s3, root, charging, params, server, stored):
@@ -137,8 +137,8 @@ def test_anyone_reads_a_public_bucket(make_s3, public, proxy, without_credential
     s3.download("dir", tmp_path / "down")
     assert (tmp_path / "down" / "x").read_bytes() == b"value"
     assert s3.get("large").size == len(LARGE)
-    assert proxy.asked
-    assert not any("authorization" in asked.headers for asked in proxy.asked)
+    assert proxy.requests
+    assert not any("authorization" in request.headers for request in proxy.requests)
 
 
 @pytest.mark.needs("unsigned-requests-are-denied")
@@ -157,8 +157,8 @@ def test_credentials_are_not_used(make_s3, root, proxy, params):
     s3 = make_s3(s3root=root, client_params=params, anonymous=True)
     with pytest.raises((MetaflowS3AccessDenied, errors.MetaflowS3NotFound, MetaflowS3Exception)):
         s3.get("nothing")
-    assert proxy.asked
-    assert not any("authorization" in asked.headers for asked in proxy.asked)
+    assert proxy.requests
+    assert not any("authorization" in request.headers for request in proxy.requests)
 
 
 def test_without_credentials_the_error_names_anonymous(make_s3, root, without_credentials):

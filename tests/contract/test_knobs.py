@@ -36,8 +36,8 @@ def limited(make_s3, proxy, root):
     assert proxy.problems == []
 
 
-def asked(proxy, operation):
-    return [one for one in proxy.asked if one.operation == operation]
+def requests_of(proxy, operation):
+    return [one for one in proxy.requests if one.operation == operation]
 
 
 # --- part_size
@@ -71,7 +71,7 @@ ways_in = pytest.mark.parametrize(
 def test_uploads_are_cut_into_parts_of_this_size(limited, proxy, stored, tmp_path, way_in):
     blob = noise(12 * MIB)
     way_in(limited(part_size=LEAST), "k", blob, tmp_path / "local")
-    assert sorted(len(part.body) for part in asked(proxy, "UploadPart")) == [2 * MIB, LEAST, LEAST]
+    assert sorted(len(part.body) for part in requests_of(proxy, "UploadPart")) == [2 * MIB, LEAST, LEAST]
     assert digest(stored.blob("k")) == digest(blob)
 
 
@@ -79,8 +79,8 @@ def test_uploads_are_cut_into_parts_of_this_size(limited, proxy, stored, tmp_pat
 def test_what_is_no_larger_is_one_request(limited, proxy, stored, tmp_path, way_in):
     blob = noise(12 * MIB)
     way_in(limited(part_size=12 * MIB), "k", blob, tmp_path / "local")
-    assert [len(one.body) for one in asked(proxy, "PutObject")] == [12 * MIB]
-    assert asked(proxy, "UploadPart") == []
+    assert [len(one.body) for one in requests_of(proxy, "PutObject")] == [12 * MIB]
+    assert requests_of(proxy, "UploadPart") == []
     assert digest(stored.blob("k")) == digest(blob)
 
 
@@ -101,21 +101,21 @@ def test_downloads_are_cut_into_pieces_of_this_size(limited, proxy, stored, part
     got = s3.get_many(["k"])[0] if many else s3.get("k")
     assert digest(got.blob) == digest(blob)
     expected = {one and "bytes={}-{}".format(*one) for one in ranges}
-    assert {one.headers.get("range") for one in asked(proxy, "GetObject")} == expected
+    assert {one.headers.get("range") for one in requests_of(proxy, "GetObject")} == expected
 
 
 @pytest.mark.parametrize("way_in", [put_bytes, put_many], ids=lambda way: way.__name__)
 def test_values_in_memory_are_sent_in_smaller_parts(limited, proxy, stored, tmp_path, way_in):
     blob = noise(33 * MIB)
     way_in(limited(part_size=2**30), "k", blob, tmp_path / "local")
-    assert sorted(len(part.body) for part in asked(proxy, "UploadPart")) == [MIB, 32 * MIB]
+    assert sorted(len(part.body) for part in requests_of(proxy, "UploadPart")) == [MIB, 32 * MIB]
     assert digest(stored.blob("k")) == digest(blob)
 
 
 def test_files_are_sent_in_parts_of_any_size(limited, proxy, stored, tmp_path):
     blob = noise(33 * MIB)
     put_files(limited(part_size=2**30), "k", blob, tmp_path / "local")
-    assert [len(one.body) for one in asked(proxy, "PutObject")] == [33 * MIB]
+    assert [len(one.body) for one in requests_of(proxy, "PutObject")] == [33 * MIB]
     assert digest(stored.blob("k")) == digest(blob)
 
 

@@ -37,7 +37,7 @@ def store(storage, values=VALUES, attempt=0):
 
 
 def asked(proxy, operation, text=""):
-    return [one.key for one in proxy.asked if one.operation == operation and text in one.key]
+    return [one.key for one in proxy.requests if one.operation == operation and text in one.key]
 
 
 def pairs(number):
@@ -80,7 +80,7 @@ def test_nothing_is_asked_for_nothing(make, proxy):
     storage.save_bytes(iter([]))
     assert storage.is_file([]) == []
     assert loaded(storage, []) == []
-    assert proxy.asked == []
+    assert proxy.requests == []
 
 
 def test_what_exists_stays_without_overwrite(make):
@@ -115,7 +115,7 @@ def test_both_classes_store_the_same(make, proxy):
     for own_class in (True, False):
         proxy.clear()
         store(make(own_class, f"own class {own_class}"))
-        puts = [one for one in proxy.asked if one.operation == "PutObject"]
+        puts = [one for one in proxy.requests if one.operation == "PutObject"]
         stored.append(
             {one.key.partition(FLOW)[2]: {k: v for k, v in one.headers.items() if "meta" in k} for one in puts}
         )

@@ -38,8 +38,8 @@ def comparing(request, world, lost):
         return request.param if now is None else "PreconditionFailed"
 
     def one(exchange):
-        asked = exchange.asked
-        code = refusal(asked.key[len(world.stored.prefix) :], asked.headers.get("if-match"))
+        request = exchange.request
+        code = refusal(request.key[len(world.stored.prefix) :], request.headers.get("if-match"))
         if code:
             faults.error(404 if code == "NoSuchKey" else 412, code)(exchange)
         else:
@@ -48,7 +48,7 @@ def comparing(request, world, lost):
 
     def many(exchange):
         rows = []
-        for wanted in ElementTree.fromstring(exchange.asked.body).iter(f"{S3}Object"):
+        for wanted in ElementTree.fromstring(exchange.request.body).iter(f"{S3}Object"):
             name = wanted.findtext(f"{S3}Key")
             key = name[len(world.stored.prefix) :]
             code = refusal(key, wanted.findtext(f"{S3}ETag"))
@@ -99,7 +99,7 @@ def test_a_server_without_this_condition_deletes(world):
     world.stored.put_all(dict.fromkeys(KEYS, b"x"))
 
     def refuse(exchange):
-        (faults.error(501, "NotImplemented") if "if-match" in exchange.asked.headers else passed_on)(exchange)
+        (faults.error(501, "NotImplemented") if "if-match" in exchange.request.headers else passed_on)(exchange)
 
     world.proxy.inject("DeleteObject", refuse, times=None)
     world.s3.delete(world.s3.info(KEYS[0]))

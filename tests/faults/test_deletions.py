@@ -30,7 +30,9 @@ def refuse(world):
     def refused(codes, status=403):
         def many(exchange):
             rows = []
-            for one in ElementTree.fromstring(exchange.asked.body).iter("{http://s3.amazonaws.com/doc/2006-03-01/}Key"):
+            for one in ElementTree.fromstring(exchange.request.body).iter(
+                "{http://s3.amazonaws.com/doc/2006-03-01/}Key"
+            ):
                 key = one.text[len(world.stored.prefix) :]
                 if key in codes:
                     rows.append(f"<Error><Key>{escape(one.text)}</Key><Code>{codes[key]}</Code></Error>")
@@ -44,7 +46,7 @@ def refuse(world):
         for key, code in codes.items():
             ends = world.stored.prefix + key
             world.proxy.inject_where(
-                lambda asked, ends=ends: asked.operation == "DeleteObject" and asked.key.endswith(ends),
+                lambda request, ends=ends: request.operation == "DeleteObject" and request.key.endswith(ends),
                 faults.error(status, code),
                 times=None,
             )
@@ -95,7 +97,7 @@ def test_different_reasons_are_one_exception(world, stored, refuse):
 
 @each_call
 @pytest.mark.parametrize(
-    ("status", "code", "asked"),
+    ("status", "code", "requests"),
     [
         (501, "NotImplemented", 2),  # with Content-MD5, too: it may be about another checksum
         (405, "MethodNotAllowed", 1),
@@ -103,11 +105,11 @@ def test_different_reasons_are_one_exception(world, stored, refuse):
         (400, "InvalidArgument", 2),
     ],
 )
-def test_without_delete_objects_they_go_one_by_one(world, stored, call, status, code, asked):
+def test_without_delete_objects_they_go_one_by_one(world, stored, call, status, code, requests):
     world.proxy.inject("DeleteObjects", faults.error(status, code), times=None)
     assert call(world) == len(KEYS)
     assert stored.list() == {"neighbour"}
-    assert [one.operation for one in world.proxy.asked].count("DeleteObjects") == asked
+    assert [one.operation for one in world.proxy.requests].count("DeleteObjects") == requests
 
 
 @each_call
@@ -127,7 +129,7 @@ def test_a_server_that_knows_no_other_checksum_gets_md5(world, stored, call, sta
     """It says so in any words; once for each bucket."""
 
     def only_md5(exchange):
-        headers = exchange.asked.headers
+        headers = exchange.request.headers
         refused = "content-md5" not in headers or any(name.startswith("x-amz-checksum") for name in headers)
         (faults.error(status, code) if refused else passed_on)(exchange)
 
@@ -136,10 +138,10 @@ def test_a_server_that_knows_no_other_checksum_gets_md5(world, stored, call, sta
     assert stored.list() == {"neighbour"}
     stored.put_all(dict.fromkeys(KEYS, b"x"))
     assert call(world) == len(KEYS)
-    asked = [one for one in world.proxy.asked if one.operation.startswith("DeleteObject")]
-    assert {one.operation for one in asked} == {"DeleteObjects"}
-    assert ["content-md5" in one.headers for one in asked][-2:] == [True, True]  # a test before may have learned it
-    assert len(asked) <= 3
+    deletions = [one for one in world.proxy.requests if one.operation.startswith("DeleteObject")]
+    assert {one.operation for one in deletions} == {"DeleteObjects"}
+    assert ["content-md5" in one.headers for one in deletions][-2:] == [True, True]  # a test before may have learned it
+    assert len(deletions) <= 3
 
 
 @each_call
@@ -149,7 +151,7 @@ def test_an_identity_that_may_nothing_is_told_so_at_once(world, stored, call):
         call(world)
     assert raised.value.failed == {}
     assert stored.list() == {*KEYS, "neighbour"}
-    assert "DeleteObject" not in [asked.operation for asked in world.proxy.asked]
+    assert "DeleteObject" not in [request.operation for request in world.proxy.requests]
 
 
 @pytest.mark.parametrize("keys", [KEYS, ["dir/0\n", "dir/1\n"]], ids=["together", "alone"])
@@ -160,7 +162,7 @@ def test_a_server_that_is_gone_is_not_asked_once_a_key(world, stored, keys):
         world.s3.delete_many([*keys, *(f"{key}\n" for key in range(500))])
     assert raised.value.failed == {}
     assert stored.list() == {*KEYS, "neighbour"}
-    assert sum(asked.operation.startswith("DeleteObject") for asked in world.proxy.asked) < 200  # of 1,000
+    assert sum(request.operation.startswith("DeleteObject") for request in world.proxy.requests) < 200  # of 1,000
 
 
 def test_what_was_refused_before_a_listing_failed_is_told(world, stored, refuse):

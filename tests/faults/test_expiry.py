@@ -27,8 +27,8 @@ class Watching:
         self._renewed = threading.Event()
 
     def __call__(self, exchange):
-        access_key = re.search(r"Credential=([^/]+)/", exchange.asked.headers["authorization"])[1]
-        moment = calendar.timegm(time.strptime(exchange.asked.headers["x-amz-date"], "%Y%m%dT%H%M%SZ"))
+        access_key = re.search(r"Credential=([^/]+)/", exchange.request.headers["authorization"])[1]
+        moment = calendar.timegm(time.strptime(exchange.request.headers["x-amz-date"], "%Y%m%dT%H%M%SZ"))
         self.signed.append((moment, access_key))
         if access_key != self.signed[0][1]:
             self._renewed.set()

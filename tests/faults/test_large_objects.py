@@ -15,10 +15,10 @@ LARGE = os.urandom(PIECES * PART_SIZE)  # 64 MiB
 
 def ranges(world):
     """The bytes that each GET after the first one requested, as (first, last)."""
-    first, *others = (asked for asked in world.proxy.asked if asked.operation == "GetObject")
+    first, *others = (request for request in world.proxy.requests if request.operation == "GetObject")
     assert "range" not in first.headers
-    assert all(asked.headers["if-match"] == others[0].headers["if-match"] for asked in others)
-    return sorted(tuple(map(int, re.findall(r"\d+", asked.headers["range"]))) for asked in others)
+    assert all(request.headers["if-match"] == others[0].headers["if-match"] for request in others)
+    return sorted(tuple(map(int, re.findall(r"\d+", request.headers["range"]))) for request in others)
 
 
 def breaks_after(size: int) -> Fault:

@@ -21,12 +21,12 @@ REFUSALS = {
 
 
 def of(key):
-    return lambda asked: asked.key.endswith(f"/{key}") and asked.operation != "ListObjectsV2"
+    return lambda request: request.key.endswith(f"/{key}") and request.operation != "ListObjectsV2"
 
 
-def of_a_piece(asked):
+def of_a_piece(request):
     """A range of an object whose beginning was given."""
-    return asked.key.endswith("/m/half") and asked.headers.get("if-match", "") != ""
+    return request.key.endswith("/m/half") and request.headers.get("if-match", "") != ""
 
 
 def files_in(folder):
@@ -92,7 +92,7 @@ def test_an_upload(world):
     for key, refusal in refused.items():
         world.proxy.inject_where(of(key), faults.error(*refusal), times=None)  # of its header as well
     world.proxy.inject_where(
-        lambda asked: asked.key.endswith("/m/half") and asked.operation == "UploadPart",
+        lambda request: request.key.endswith("/m/half") and request.operation == "UploadPart",
         faults.error(403, "AccessDenied"),
         times=None,
     )
@@ -101,7 +101,7 @@ def test_an_upload(world):
     assert set(raised.value.failed) == {str(world.folder / key) for key in [*refused, "m/half"]}
     assert world.stored.list() == {*SMALL, "m/large", "m/gone", "m/secret"}
     assert world.stored.blob("m/large") == LARGE
-    aborted = [asked.key for asked in world.proxy.asked if asked.operation == "AbortMultipartUpload"]
+    aborted = [request.key for request in world.proxy.requests if request.operation == "AbortMultipartUpload"]
     assert len(aborted) == 1
     assert aborted[0].endswith("/m/half")
 

@@ -42,4 +42,4 @@ def test_nobody_follows(world, elsewhere, verb, status, region):
     with pytest.raises(MetaflowS3Exception) as raised:
         call(world.s3)
     assert operation in str(raised.value)
-    assert elsewhere.asked == []
+    assert elsewhere.requests == []

@@ -63,12 +63,12 @@ def test_each_operation_is_redirected_once(world, case, redirect):
     world.proxy.redirect = REDIRECTS[redirect]
     for step, _ in enumerate(case.play(world)):
         assert step == 0
-        world.proxy.asked.clear()
+        world.proxy.requests.clear()
     count = len(world.proxy.redirected)
     assert 1 <= count <= AT_ONCE
-    asked = len(world.proxy.asked)
+    before = len(world.proxy.requests)
     assert world.s3.info_many(["x", "y", "z"], return_missing=True)
-    assert len(world.proxy.asked) > asked
+    assert len(world.proxy.requests) > before
     assert len(world.proxy.redirected) == count
 
 
@@ -90,18 +90,18 @@ def test_it_takes_one_request(world, call, requests, redirect):
     world.proxy.redirect = REDIRECTS[redirect]
     world.stored.put("a", SMALL)
     call(world.s3)
-    redirected = [asked.operation for asked in world.proxy.redirected]
+    redirected = [request.operation for request in world.proxy.redirected]
     explained = redirected[0] == "HeadObject" and redirect.startswith("400")
     assert len(redirected) == 1 + explained + (redirect not in NAMED)
     assert redirected.count("HeadBucket") == (redirect not in NAMED)
-    assert len(world.proxy.asked) == len(redirected) + requests
+    assert len(world.proxy.requests) == len(redirected) + requests
 
 
 @pytest.mark.parametrize("redirect", REDIRECTS)
 def test_workers_share_a_region(world, redirect):
     world.proxy.redirect = REDIRECTS[redirect]
     assert len(world.s3.info_many(MANY, return_missing=True)) == len(MANY)
-    redirected = [asked.operation for asked in world.proxy.redirected]
+    redirected = [request.operation for request in world.proxy.redirected]
     assert len(redirected) <= FIRST * (2 if redirect.startswith("400") else 1) + 1
     assert redirected.count("HeadBucket") == (redirect not in NAMED)
     for call in (world.s3.info_many, world.s3.get_many):
@@ -125,7 +125,7 @@ def test_a_bucket_that_moves_is_followed(world, monkeypatch):
         monkeypatch.setattr("servers.regional.HOME", home)
         assert world.s3.get("a").blob == SMALL
         assert len(world.s3.get_many(["a"] * 3)) == 3
-        assert region_of(world.proxy.asked[-1]) == home
+        assert region_of(world.proxy.requests[-1]) == home
     assert len(world.proxy.redirected) == 3
 
 

@@ -23,7 +23,7 @@ def etag(world):
 
 
 def times_of(world, operation):
-    return [asked.operation for asked in world.proxy.asked].count(operation)
+    return [request.operation for request in world.proxy.requests].count(operation)
 
 
 @each_size
@@ -128,7 +128,7 @@ def test_a_conflict_that_stays_is_an_error(world, etag, operation, blob, monkeyp
 @each_size
 def test_a_server_that_knows_no_if_match_is_an_error(world, etag, operation, blob):
     def unknown(exchange):
-        (faults.error(501, "NotImplemented") if "if-match" in exchange.asked.headers else passed_on)(exchange)
+        (faults.error(501, "NotImplemented") if "if-match" in exchange.request.headers else passed_on)(exchange)
 
     world.proxy.inject(operation, unknown, times=None)
     with pytest.raises(MetaflowS3Exception, match=r"NotImplemented.*If-Match.*nothing was stored"):
@@ -142,5 +142,5 @@ def test_a_server_that_knows_no_if_match_is_an_error(world, etag, operation, blo
 def test_every_request_that_could_replace_it_says_so(world, etag, operation, blob):
     world.proxy.inject(operation, faults.error(500, "InternalError"), times=2)
     world.s3.put("a", blob, if_match=etag)
-    asked = [one.headers.get("if-match") for one in world.proxy.asked if one.operation in STORES]
-    assert asked == [etag] * 3
+    etags = [one.headers.get("if-match") for one in world.proxy.requests if one.operation in STORES]
+    assert etags == [etag] * 3

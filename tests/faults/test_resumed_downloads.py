@@ -39,19 +39,19 @@ def folder(world: World) -> Path:
 
 def download(world: World, folder: Path, **arguments: object) -> "list[str]":
     """Download, and give the ranges that were requested of the large object; "" for all of it."""
-    before = len(world.proxy.asked)
+    before = len(world.proxy.requests)
     params = world.proxy.client_params()
     given = {"part_size": LEAST_PART, "max_connections": 1, "tmproot": str(world.folder), **arguments}
     with S3(s3root=world.root, client_params=params, **given) as s3:
         s3.download("dir", folder)
-    gets = [one for one in world.proxy.asked[before:] if one.operation == "GetObject" and one.key.endswith("dir/a")]
+    gets = [one for one in world.proxy.requests[before:] if one.operation == "GetObject" and one.key.endswith("dir/a")]
     return [one.headers.get("range", "") for one in gets]
 
 
 def stop(world: World, folder: Path) -> None:
     """Begin a download that fails after some pieces."""
     world.proxy.inject_where(
-        lambda asked: asked.operation == "GetObject" and asked.key.endswith("dir/a"),
+        lambda request: request.operation == "GetObject" and request.key.endswith("dir/a"),
         faults.error(403, "AccessDenied"),
         times=None,
         after=SPARED,
@@ -118,7 +118,7 @@ def test_a_process_that_was_ended_leaves_what_it_had(world: World, folder: Path,
         exchange.wait_until_client_goes()
 
     world.proxy.inject_where(
-        lambda asked: asked.operation == "GetObject" and asked.key.endswith("dir/a"), hold, None, SPARED
+        lambda request: request.operation == "GetObject" and request.key.endswith("dir/a"), hold, None, SPARED
     )
     params = world.proxy.client_params()
     environment = {

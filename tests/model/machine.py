@@ -68,7 +68,7 @@ class Comparison(RuleBasedStateMachine):
         with self._stack:
             world, held = self.world, self.model.held
             assert world.stored.blobs() == {key: one.blob for key, one in held.items()}
-            used = {upload for asked in self.proxy.asked for upload in asked.query.get("uploadId", ())}
+            used = {upload for request in self.proxy.requests for upload in request.query.get("uploadId", ())}
             # Nobody can abort those whose id was lost with a response: lifecycle rules are there for these.
             assert used.isdisjoint(world.stored.open_uploads())
             world.s3.close()

@@ -120,7 +120,7 @@ def where_a_checksum_tells(fault: Fault) -> Fault:
             (value for name, value in response.headers.items() if name.lower() == "x-amz-checksum-crc32"), "-"
         )
         told = (
-            response.status == 200 and "range" not in exchange.asked.headers and "-" not in checksum
+            response.status == 200 and "range" not in exchange.request.headers and "-" not in checksum
         )  # "-": COMPOSITE
         (fault if told and response.body else passed_on)(exchange)
 
@@ -145,7 +145,7 @@ def redirect(status: int, location: str, region: Optional[str] = None) -> Fault:
 
 def _error(exchange: Exchange, status: int, code: str, headers: "dict[str, str]") -> Response:
     document = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>It is so.</Message></Error>".encode()
-    body = b"" if exchange.asked.method == "HEAD" else document
+    body = b"" if exchange.request.method == "HEAD" else document
     told = {"x-amz-request-id": "REQUEST", **headers, "Content-Length": str(len(body))}
     return Response(status, told, body)
 

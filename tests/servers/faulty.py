@@ -21,13 +21,13 @@ import h11
 from servers.s3_server import S3Server
 
 LOOPBACK = "127.0.0.1"
-LONG = 30.0  # seconds after which a real server that does not answer has to be broken
+LONG = 30.0  # seconds after which a real server that does not respond has to be broken
 TURNS = 64
 WRITES = frozenset({"PutObject", "CopyObject", "CompleteMultipartUpload", "DeleteObject", "DeleteObjects"})
 _HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length"})  # RFC 9110 section 7.6.1
 
 
-class Asked(NamedTuple):
+class Request(NamedTuple):
     """One request."""
 
     method: str
@@ -88,23 +88,23 @@ class Response(NamedTuple):
 class Exchange:
     """One request and its response, which a fault may change."""
 
-    asked: Asked
+    request: Request
     proxy: "FaultyS3"
     socket: socket.socket
     kept: bool = True  # the connection takes another request
 
     def forward(self) -> Response:
         """Send the request to the real server."""
-        if self.asked.operation not in WRITES:
-            return self.proxy.ask(self.asked)
-        # A client that has lost patience asks again. Were the first try of a write done after the second, or after the
+        if self.request.operation not in WRITES:
+            return self.proxy.forward(self.request)
+        # A client that has lost patience retries. Were the first try of a write done after the second, or after the
         # next write of all, it would count: a race that no client can win, so it is not run here.
         with contextlib.ExitStack() as turns:
-            for turn in self.proxy.turns(self.asked):
+            for turn in self.proxy.turns(self.request):
                 turns.enter_context(turn)
             if self._is_abandoned():
                 raise ConnectionAbortedError
-            return self.proxy.ask(self.asked)
+            return self.proxy.forward(self.request)
 
     def _is_abandoned(self) -> bool:
         try:
@@ -150,7 +150,7 @@ def passed_on(exchange: Exchange) -> None:
 
 @dataclass
 class _Rule:
-    meets: Callable[[Asked], bool]
+    meets: Callable[[Request], bool]
     fault: Fault
     left: Optional[int]  # requests that it is for; None: all
     spared: int  # requests before them
@@ -167,7 +167,7 @@ class FaultyS3:
     """
 
     real: S3Server
-    asked: "list[Asked]" = field(default_factory=list)
+    requests: "list[Request]" = field(default_factory=list)
     injected: int = 0  # faults so far
     accepted: int = 0  # connections so far
     problems: "list[BaseException]" = field(default_factory=list)  # defects of a test
@@ -194,10 +194,10 @@ class FaultyS3:
 
     def inject(self, operation: str, fault: Fault, times: Optional[int] = 1, after: int = 0) -> None:
         """Apply a fault to the next requests of an operation, or to all from now on."""
-        self.inject_where(lambda asked: asked.operation == operation, fault, times, after)
+        self.inject_where(lambda request: request.operation == operation, fault, times, after)
 
     def inject_where(
-        self, meets: Callable[[Asked], bool], fault: Fault, times: Optional[int] = 1, after: int = 0
+        self, meets: Callable[[Request], bool], fault: Fault, times: Optional[int] = 1, after: int = 0
     ) -> None:
         """Apply a fault to the next requests that meet a condition."""
         with self._lock:
@@ -212,7 +212,7 @@ class FaultyS3:
         """Remove all rules, and the records of requests and problems."""
         with self._lock:
             self._rules = []
-            self.asked = []
+            self.requests = []
             self.problems = []
             self.injected = 0
             self.accepted = 0
@@ -234,28 +234,28 @@ class FaultyS3:
         self._accepting = threading.Thread(target=self._accept, args=(self._listener,), daemon=True)
         self._accepting.start()
 
-    def turns(self, asked: Asked) -> "list[threading.Lock]":
+    def turns(self, request: Request) -> "list[threading.Lock]":
         """The locks that writes of the same key share; a request with many keys needs all."""
-        if asked.operation == "DeleteObjects":
+        if request.operation == "DeleteObjects":
             return self._turns
-        number = hash(asked.key) % TURNS
+        number = hash(request.key) % TURNS
         return self._turns[number : number + 1]
 
-    def ask(self, asked: Asked) -> Response:
+    def forward(self, request: Request) -> Response:
         """Send a request to the real server."""
         url = urlsplit(self.real.endpoint_url)
         connection = http.client.HTTPConnection(url.hostname or "", url.port, timeout=LONG)
         with contextlib.closing(connection):
-            connection.putrequest(asked.method, asked.target, skip_host=True, skip_accept_encoding=True)
-            for name, value in asked.headers.items():
+            connection.putrequest(request.method, request.target, skip_host=True, skip_accept_encoding=True)
+            for name, value in request.headers.items():
                 if name != "expect":
                     connection.putheader(name, value)
-            connection.endheaders(asked.body)
-            answer = connection.getresponse()
-            body = answer.read()
-            headers = {name: value for name, value in answer.getheaders() if name.lower() not in _HOP_BY_HOP}
-            length = answer.getheader("Content-Length") if asked.method == "HEAD" else str(len(body))
-            return Response(answer.status, {**headers, "Content-Length": length or "0"}, body)
+            connection.endheaders(request.body)
+            response = connection.getresponse()
+            body = response.read()
+            headers = {name: value for name, value in response.getheaders() if name.lower() not in _HOP_BY_HOP}
+            length = response.getheader("Content-Length") if request.method == "HEAD" else str(len(body))
+            return Response(response.status, {**headers, "Content-Length": length or "0"}, body)
 
     def _accept(self, listener: socket.socket) -> None:
         while True:
@@ -274,9 +274,9 @@ class FaultyS3:
 
     def _serve(self, sock: socket.socket) -> None:
         try:
-            for asked in _requests(sock):
-                exchange = Exchange(asked, self, sock)
-                self.fault_for(asked)(exchange)
+            for request in _requests(sock):
+                exchange = Exchange(request, self, sock)
+                self.fault_for(request)(exchange)
                 if not exchange.kept:
                     break
         except OSError:
@@ -288,12 +288,12 @@ class FaultyS3:
                 self._open.discard(sock)
             sock.close()
 
-    def fault_for(self, asked: Asked) -> Fault:
+    def fault_for(self, request: Request) -> Fault:
         """The fault for a request, by the rules; a subclass may decide otherwise."""
         with self._lock:
-            self.asked.append(asked)
+            self.requests.append(request)
             for rule in self._rules:
-                if rule.left == 0 or not rule.meets(asked):
+                if rule.left == 0 or not rule.meets(request):
                     continue
                 if rule.spared:
                     rule.spared -= 1
@@ -305,7 +305,7 @@ class FaultyS3:
         return passed_on
 
 
-def _requests(sock: socket.socket) -> Iterator[Asked]:
+def _requests(sock: socket.socket) -> Iterator[Request]:
     """The requests that arrive on a connection; h11 checks that they are HTTP."""
     leftover = b""
     while True:
@@ -333,5 +333,5 @@ def _requests(sock: socket.socket) -> Iterator[Asked]:
             else:
                 return
         headers = {name.decode(): value.decode("latin-1") for name, value in head.headers}
-        yield Asked(head.method.decode(), head.target.decode(), headers, b"".join(body))
+        yield Request(head.method.decode(), head.target.decode(), headers, b"".join(body))
         leftover = parser.trailing_data[0]

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from servers.faulty import Asked, Exchange, Fault, FaultyS3, Response
+from servers.faulty import Exchange, Fault, FaultyS3, Request, Response
 
 HOME = "eu-west-1"  # of the buckets
 AWAY = "us-east-1"  # that of the clients' configuration
@@ -24,7 +24,7 @@ class Redirect(NamedTuple):
 
     def __call__(self, exchange: Exchange) -> None:
         """Redirect, with a Location that no client may follow."""
-        method, operation = exchange.asked.method, exchange.asked.operation
+        method, operation = exchange.request.method, exchange.request.operation
         region = f"<Region>{HOME}</Region>" if self.document else ""
         document = f"<Error><Code>{self.code}</Code><Message>It is elsewhere.</Message>{region}</Error>".encode()
         body = b"" if method == "HEAD" else document
@@ -32,7 +32,7 @@ class Redirect(NamedTuple):
         if self.header or operation == "HeadBucket":
             headers["x-amz-bucket-region"] = HOME
         if self.status < 400:
-            headers["Location"] = f"http://elsewhere.invalid{exchange.asked.target}"
+            headers["Location"] = f"http://elsewhere.invalid{exchange.request.target}"
         exchange.send(Response(self.status, headers, body).head + body)
 
 
@@ -51,13 +51,13 @@ class RegionalS3(FaultyS3):
     """The proxy; a context manager."""
 
     redirect: Redirect = REDIRECTS["301"]
-    redirected: "list[Asked]" = field(default_factory=list)
+    redirected: "list[Request]" = field(default_factory=list)
 
-    def fault_for(self, asked: Asked) -> Fault:
-        fault = super().fault_for(asked)
-        if region_of(asked) == HOME:
+    def fault_for(self, request: Request) -> Fault:
+        fault = super().fault_for(request)
+        if region_of(request) == HOME:
             return fault
-        self.redirected.append(asked)
+        self.redirected.append(request)
         return self.redirect
 
     def clear(self) -> None:
@@ -65,8 +65,8 @@ class RegionalS3(FaultyS3):
         self.redirected = []
 
 
-def region_of(asked: Asked) -> str:
+def region_of(request: Request) -> str:
     """The region that a request is signed for."""
-    query = "".join(asked.query.get("X-Amz-Credential", []))
-    scope = _SCOPE.search(asked.headers.get("authorization", f"Credential={query}"))
+    query = "".join(request.query.get("X-Amz-Credential", []))
+    scope = _SCOPE.search(request.headers.get("authorization", f"Credential={query}"))
     return scope[1] if scope else ""

@@ -3,7 +3,7 @@
 from typing import NamedTuple, Optional
 
 from servers import faults
-from servers.faulty import Asked, Exchange, Fault
+from servers.faulty import Exchange, Fault, Request
 
 GETS = frozenset({"GetObject"})
 LATE = frozenset({"CompleteMultipartUpload", "CopyObject", "UploadPartCopy", "DeleteObjects"})  # 200 comes first
@@ -19,9 +19,9 @@ class Transient(NamedTuple):
     only: "Optional[frozenset[str]]" = None  # operations; None: all
     never: "frozenset[str]" = frozenset()
 
-    def meets(self, asked: Asked) -> bool:
+    def meets(self, request: Request) -> bool:
         """Whether a request can meet it."""
-        return asked.operation not in self.never and (self.only is None or asked.operation in self.only)
+        return request.operation not in self.never and (self.only is None or request.operation in self.only)
 
 
 TRANSIENT = {

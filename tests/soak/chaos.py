@@ -3,7 +3,7 @@
 import random
 from collections import Counter
 
-from servers.faulty import Asked, Fault, FaultyS3, passed_on
+from servers.faulty import Fault, FaultyS3, Request, passed_on
 from servers.killer import Killer, workers_of
 from servers.transient import TRANSIENT
 
@@ -19,12 +19,12 @@ class RandomFaults(FaultyS3):
         self.kinds: Counter[str] = Counter()
         self._chance = random.Random(seed)
 
-    def fault_for(self, asked: Asked) -> Fault:
+    def fault_for(self, request: Request) -> Fault:
         """Choose; and keep nothing, unlike in tests, for there are millions of requests."""
         with self._lock:
             if self._chance.random() > SHARE:
                 return passed_on
-            name = self._chance.choice([name for name, trouble in TRANSIENT.items() if trouble.meets(asked)])
+            name = self._chance.choice([name for name, trouble in TRANSIENT.items() if trouble.meets(request)])
             self.kinds[name] += 1
             return TRANSIENT[name].fault
 
