@@ -12,18 +12,18 @@ GOOD_HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 
 
 class Hostile:
-    """What it answers, and what it was asked.
+    """Its responses, and the requests that it received.
 
     Attributes
     ----------
-    answer : callable
+    respond : callable
         Takes the head of a request other than HeadBucket, as bytes; gives what is sent.
     heads : list of bytes
         Of all requests that came.
     """
 
     def __init__(self, listener: socket.socket, tls: Optional[ssl.SSLContext]) -> None:
-        self.answer: Callable[[bytes], bytes] = lambda _: GOOD_HEAD
+        self.respond: Callable[[bytes], bytes] = lambda _: GOOD_HEAD
         self.heads: list[bytes] = []
         self.port = listener.getsockname()[1]
         self._listener = listener
@@ -56,10 +56,10 @@ class Hostile:
             if self._tls:
                 sock = self._tls.wrap_socket(sock, server_side=True)
             with sock:
-                self._answer_all(sock)
+                self._respond_to_all(sock)
         sock.close()
 
-    def _answer_all(self, sock: socket.socket) -> None:
+    def _respond_to_all(self, sock: socket.socket) -> None:
         unread = b""
         while True:
             while b"\r\n\r\n" not in unread:
@@ -70,9 +70,9 @@ class Hostile:
             head, _, unread = unread.partition(b"\r\n\r\n")
             self.heads.append(head)
             of_bucket = head.startswith(b"HEAD /bucket ")
-            answer = GOOD_HEAD if of_bucket else self.answer(head)
-            sock.sendall(answer)
-            if b"\r\nconnection: close" in answer:
+            response = GOOD_HEAD if of_bucket else self.respond(head)
+            sock.sendall(response)
+            if b"\r\nconnection: close" in response:
                 return
 
 

@@ -32,12 +32,12 @@ def listing(*pages):
     """A server that lists these pages, the last one repeatedly, and has one byte for each key."""
     left = list(pages)
 
-    def answer(head):
+    def respond(head):
         if b"list-type=2" not in head:
             return response(b"x", etag='"e"')
         return left.pop(0) if len(left) > 1 else left[0]
 
-    return answer
+    return respond
 
 
 OUTSIDE = ("other", "../root/sub/x", "/etc/passwd", "rooot/x", "ROOT/sub/x", "root", "")
@@ -46,7 +46,7 @@ OUTSIDE = ("other", "../root/sub/x", "/etc/passwd", "rooot/x", "ROOT/sub/x", "ro
 @each_list
 def test_a_key_outside_of_what_was_asked_for_is_an_error(server, s3, tmproot, call):
     for key in OUTSIDE:
-        server.answer = listing(page("root/sub/a", key))
+        server.respond = listing(page("root/sub/a", key))
         with case(key):
             with pytest.raises(MetaflowS3Exception, match="does not begin with it"):
                 call(s3)
@@ -55,7 +55,7 @@ def test_a_key_outside_of_what_was_asked_for_is_an_error(server, s3, tmproot, ca
 
 def test_such_a_key_is_never_deleted(server, s3):
     for key in OUTSIDE:
-        server.answer = listing(page("root/sub/a", key))
+        server.respond = listing(page("root/sub/a", key))
         with case(key):
             with pytest.raises(MetaflowS3Exception, match="does not begin with it"):
                 s3.delete_recursive(["sub"])
@@ -63,7 +63,7 @@ def test_such_a_key_is_never_deleted(server, s3):
 
 
 def test_so_is_a_common_prefix(server, s3):
-    server.answer = listing(page("root/sub/a", prefixes=["elsewhere/"]))
+    server.respond = listing(page("root/sub/a", prefixes=["elsewhere/"]))
     with pytest.raises(MetaflowS3Exception, match="does not begin with it"):
         s3.list_paths()
 
@@ -89,7 +89,7 @@ UGLY = [
 @pytest.mark.parametrize("return_info", [True, False])
 def test_whatever_the_keys_are_files_stay_where_they_belong(server, s3, tmproot, return_info):
     keys = [f"root/sub/{end}" for end in UGLY]
-    server.answer = listing(page(*keys))
+    server.respond = listing(page(*keys))
     got = s3.get_recursive(["sub"], return_info)
     assert {one.url for one in got} == {f"s3://bucket/{key}" for key in keys}
     assert {one.blob for one in got} == {b"x"}
@@ -99,7 +99,7 @@ def test_whatever_the_keys_are_files_stay_where_they_belong(server, s3, tmproot,
 
 
 def test_a_key_that_is_listed_twice_is_one(server, s3):
-    server.answer = listing(page("root/sub/a", "root/sub/a", token="1"), page("root/sub/a", "root/sub/b"))
+    server.respond = listing(page("root/sub/a", "root/sub/a", token="1"), page("root/sub/a", "root/sub/b"))
     assert [one.key for one in s3.list_recursive(["sub"])] == ["a", "b"]
 
 
@@ -107,7 +107,7 @@ def test_a_key_that_is_listed_twice_is_one(server, s3):
 def test_a_listing_in_circles_ends(server, s3, call, monkeypatch):
     monkeypatch.setattr(split_listing, "MOST_IDLE", 20)
     circle = (page("root/sub/a", token=str(number)) for number in itertools.count())
-    server.answer = lambda head: next(circle) if b"list-type=2" in head else response(b"x", etag='"e"')
+    server.respond = lambda head: next(circle) if b"list-type=2" in head else response(b"x", etag='"e"')
     with pytest.raises(MetaflowS3Exception, match="20 consecutive pages of the listing have no new keys"):
         call(s3)
 
@@ -115,13 +115,13 @@ def test_a_listing_in_circles_ends(server, s3, call, monkeypatch):
 def test_a_loop_over_a_listing_in_circles_ends(server, s3):
     tokens = iter(range(10**9))
 
-    def answer(head):
+    def respond(head):
         if b"list-type=2" not in head:
             return response(b"x", etag='"e"')
         token = next(tokens)
         return page("root/sub/a" if token % 2 else "root/sub/b", token=str(token))
 
-    server.answer = answer
+    server.respond = respond
     with pytest.raises(MetaflowS3Exception, match="repeats"):
         for _ in s3.iter_recursive(["sub"]):
             pass
@@ -130,7 +130,7 @@ def test_a_loop_over_a_listing_in_circles_ends(server, s3):
 def version_1(names_marker, keys, each=3):
     """A server that always lists keys as version 1 does; with a delimiter, with common prefixes."""
 
-    def answer(head):
+    def respond(head):
         query = dict(parse_qsl(urlsplit(head.split(b" ")[1].decode()).query, keep_blank_values=True))
         if "prefix" not in query:
             return response(b"x", etag='"e"')
@@ -155,13 +155,13 @@ def version_1(names_marker, keys, each=3):
             f"<IsTruncated>{str(more).lower()}</IsTruncated>{rows}</ListBucketResult>".encode()
         )
 
-    return answer
+    return respond
 
 
 @pytest.mark.parametrize("names_marker", [True, False], ids=["NextMarker", "the last key"])
 def test_a_server_that_knows_only_version_1_is_read(server, s3, names_marker):
     keys = [f"root/sub/{number:02} %2B&é" for number in range(10)] + [f"root/{one}/x" for one in "abcd"]
-    server.answer = version_1(names_marker, keys)
+    server.respond = version_1(names_marker, keys)
     below = [key[len("root/sub/") :] for key in keys if key.startswith("root/sub/")]
     assert [one.key for one in s3.list_recursive(["sub"])] == below
     assert [one.key for one in s3.list_paths()] == ["a", "b", "c", "d", "sub"]
@@ -193,7 +193,7 @@ def test_a_listing_that_would_never_end_is_an_error_at_once(server, s3, call):
                 return response(b"<DeleteResult></DeleteResult>")
             return answer(next(asked)) if b"list-type=2" in head else response(b"x", etag='"e"')
 
-        server.answer = answered
+        server.respond = answered
         with case(name):
             with pytest.raises(MetaflowS3Exception, match=r"repeats|has no continuation token"):
                 call(s3)
@@ -201,15 +201,15 @@ def test_a_listing_that_would_never_end_is_an_error_at_once(server, s3, call):
 
 
 def test_more_keys_than_were_asked_for(server, s3):
-    server.answer = listing(page(*(f"root/{number}" for number in range(50_000))))
+    server.respond = listing(page(*(f"root/{number}" for number in range(50_000))))
     assert len(s3.list_recursive()) == 50_000
 
 
 def test_keys_do_not_steer_a_terminal(server, s3):
-    def answer(head):
+    def respond(head):
         return page("root/sub/\x1b[31m\x9b2J") if b"list-type=2" in head else error("No.")
 
-    server.answer = answer
+    server.respond = respond
     (listed,) = s3.list_recursive(["sub"])
     assert listed.key == "\x1b[31m\x9b2J"
     assert repr(listed).isprintable()

@@ -31,7 +31,7 @@ NO_ATTRIBUTES = {
 @each_call
 def test_metadata_that_is_no_dictionary_is_none(server, s3, call):
     for name, stored in NO_ATTRIBUTES.items():
-        server.answer = lambda _, stored=stored: response(b"", x_amz_meta_metaflow_user_attributes=stored)
+        server.respond = lambda _, stored=stored: response(b"", x_amz_meta_metaflow_user_attributes=stored)
         with case(name):
             assert call(s3).metadata is None
 
@@ -39,7 +39,7 @@ def test_metadata_that_is_no_dictionary_is_none(server, s3, call):
 @each_call
 def test_metadata_is_what_it_says(server, s3, call):
     stored = json.dumps({"__class__": "os.system", "a" * 10_000: [None, 1e308]})
-    server.answer = lambda _: response(b"", x_amz_meta_metaflow_user_attributes=stored)
+    server.respond = lambda _: response(b"", x_amz_meta_metaflow_user_attributes=stored)
     assert call(s3).metadata == json.loads(stored)
 
 
@@ -56,7 +56,7 @@ LIES = {
 @pytest.mark.parametrize("call", ["get", "get_many"])
 def test_a_lie_about_the_length_is_an_error(server, s3, call):
     for name, headers in LIES.items():
-        server.answer = lambda _, headers=headers: response(b"x", connection="close", **headers)
+        server.respond = lambda _, headers=headers: response(b"x", connection="close", **headers)
         with case(name):
             with pytest.raises(MetaflowException) as raised:
                 CALLS[call](s3)
@@ -65,12 +65,14 @@ def test_a_lie_about_the_length_is_an_error(server, s3, call):
 
 @each_call
 def test_text_that_is_not_utf_8(server, s3, call):
-    server.answer = lambda head: response(b"" if head.startswith(b"HEAD") else b"a\xff\xfe", content_length=3, etag="e")
+    server.respond = lambda head: response(
+        b"" if head.startswith(b"HEAD") else b"a\xff\xfe", content_length=3, etag="e"
+    )
     assert call(s3).text in (None, "a\ufffd\ufffd")
 
 
 def test_an_etag_that_steers_a_terminal_is_shown_without(server, s3):
-    server.answer = lambda _: response(b"", etag='"' + "\x1b[2J\xff" * 1000 + '"')
+    server.respond = lambda _: response(b"", etag='"' + "\x1b[2J\xff" * 1000 + '"')
     with pytest.raises(MetaflowS3PreconditionFailed) as raised:
         s3.put("a", b"new", if_match='"another"')
     assert str(raised.value).isprintable()
@@ -82,7 +84,7 @@ NONSENSE = {"etag": "\xff\xfe\x1b[2J", "content_type": "\x1b]0;title\x07" * 100,
 
 @each_call
 def test_nonsense_in_headers_is_kept_as_it_is(server, s3, call):
-    server.answer = lambda _: response(b"", **NONSENSE)
+    server.respond = lambda _: response(b"", **NONSENSE)
     got = call(s3)
     assert got.exists
     assert got.content_type == NONSENSE["content_type"]

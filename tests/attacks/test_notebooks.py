@@ -19,7 +19,7 @@ def page(*keys, prefixes=()):
     return f"<?xml version='1.0'?><ListBucketResult>{told}{rows}</ListBucketResult>".encode()
 
 
-def answer(head):
+def respond(head):
     """A listing of names that are HTML; of an object, headers that are."""
     if b"list-type=2" in head:
         below = [] if b"delimiter" not in head else [f"root/{SCRIPT}x/"]
@@ -41,7 +41,7 @@ CALLS = {
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 def test_names_and_headers_are_shown_as_text(server, s3, call):
-    server.answer = answer
+    server.respond = respond
     found = call(s3)
     assert len(found) >= 2
     for html in (found._repr_html_(), *(one._repr_html_() for one in found)):

@@ -15,10 +15,10 @@ ALWAYS = {
 }
 
 
-def answering(data):
+def responding(data):
     """The response of a server to all requests, without a body for HEAD."""
     head = data[: data.index(b"\r\n\r\n") + 4]
-    return lambda asked: head if asked.startswith(b"HEAD ") else data
+    return lambda request: head if request.startswith(b"HEAD ") else data
 
 
 def check(error, server):
@@ -29,8 +29,8 @@ def check(error, server):
 
 @pytest.mark.parametrize("verb", EVERY.values(), ids=EVERY)
 def test_what_answers_everything_with_success_is_no_s3(s3, server, verb):
-    for kind, answer in ALWAYS.items():
-        server.answer = answering(answer)
+    for kind, data in ALWAYS.items():
+        server.respond = responding(data)
         with case(kind):
             with pytest.raises(MetaflowS3Exception) as raised:
                 verb(s3, "key")
@@ -40,7 +40,7 @@ def test_what_answers_everything_with_success_is_no_s3(s3, server, verb):
 @pytest.mark.parametrize("verb", [KEEPING[name] for name in ("get", "get, return_missing", "list_recursive", "put")])
 def test_a_page_is_no_error_of_s3(s3, server, verb):
     for status in ("404 Not Found", "405 Method Not Allowed", "501 Unsupported method ('PUT')"):
-        server.answer = answering(response(PAGE, status, content_type="text/html"))
+        server.respond = responding(response(PAGE, status, content_type="text/html"))
         with case(status):
             with pytest.raises(MetaflowS3Exception) as raised:
                 verb(s3, "key")
@@ -49,7 +49,7 @@ def test_a_page_is_no_error_of_s3(s3, server, verb):
 
 @pytest.mark.parametrize("verb", EVERY.values(), ids=EVERY)
 def test_a_login_is_no_bucket_of_another_region(s3, server, verb):
-    server.answer = lambda _: response(b"", "302 Found", location="/login", content_type="text/html")
+    server.respond = lambda _: response(b"", "302 Found", location="/login", content_type="text/html")
     with pytest.raises(MetaflowS3Exception) as raised:
         verb(s3, "key")
     check(raised.value, server)
@@ -58,7 +58,7 @@ def test_a_login_is_no_bucket_of_another_region(s3, server, verb):
 @pytest.mark.parametrize("size", [10, 20 * 2**20], ids=["small", "large"])
 def test_without_an_etag_nothing_was_stored(s3, server, size):
     """A web server that accepts uploads, or one that responds to all requests with an empty success."""
-    server.answer = lambda head: response(
+    server.respond = lambda head: response(
         b"<x><UploadId>1</UploadId></x>" if b"?uploads" in head.split(b"\r\n")[0] else b"", content_type="text/plain"
     )
     with pytest.raises(MetaflowS3Exception, match="no ETag"):
@@ -79,8 +79,8 @@ def test_without_an_etag_nothing_was_stored(s3, server, size):
 )
 def test_a_success_without_any_header_is_no_object_that_exists(s3, server, call):
     """A health check, or a server that is being set up: overwrite=False would store nothing and say nothing."""
-    for name, answer in {"a word": response(b"OK", content_type="text/plain"), "nothing": response()}.items():
-        server.answer = answering(answer)
+    for name, data in {"a word": response(b"OK", content_type="text/plain"), "nothing": response()}.items():
+        server.respond = responding(data)
         with case(name):
             with pytest.raises(MetaflowS3Exception) as raised:
                 call(s3)
@@ -90,7 +90,7 @@ def test_a_success_without_any_header_is_no_object_that_exists(s3, server, call)
 @pytest.mark.parametrize("keys", [["key"], ["key", "key2"]], ids=["one", "several"])
 def test_a_word_is_no_answer_to_a_deletion(s3, server, keys):
     """Nothing was deleted there."""
-    server.answer = answering(response(b"OK", content_type="text/plain"))
+    server.respond = responding(response(b"OK", content_type="text/plain"))
     with pytest.raises(MetaflowS3Exception) as raised:
         s3.delete_many(keys)
     check(raised.value, server)
@@ -105,7 +105,7 @@ def test_a_page_that_was_stored_is_an_object(s3, server):
         {"x_amz_request_id": "R"},
         {"x_goog_hash": "md5=x"},
     ):
-        server.answer = answering(response(PAGE, content_type="text/html", **headers))
+        server.respond = responding(response(PAGE, content_type="text/html", **headers))
         with case(headers):
             assert s3.get("key").blob == PAGE
             assert s3.info("key").size == len(PAGE)
@@ -113,14 +113,14 @@ def test_a_page_that_was_stored_is_an_object(s3, server):
 
 def test_a_lean_server_is_s3(s3, server):
     for name, mark in MARKS.items():
-        server.answer = answering(response(b"value", **{name: mark}))
+        server.respond = responding(response(b"value", **{name: mark}))
         with case(name):
             assert s3.get("key").text == "value"
 
 
 def test_a_date_that_can_t_be_read_keeps_nobody_from_the_object(s3, server):
     for date in ("", "nonsense", "1994-11-06T08:49:37Z"):
-        server.answer = answering(response(b"value", etag='W/"e"', last_modified=date))
+        server.respond = responding(response(b"value", etag='W/"e"', last_modified=date))
         with case(date):
             assert s3.get("key").text == "value"
             assert s3.info("key").etag == 'W/"e"'
@@ -128,15 +128,15 @@ def test_a_date_that_can_t_be_read_keeps_nobody_from_the_object(s3, server):
 
 def test_white_space_before_a_document(s3, server):
     document = b'\r\n \n<?xml version="1.0"?><ListBucketResult><Contents><Key>root/key</Key><Size>1</Size></Contents>'
-    server.answer = answering(response(document + b"</ListBucketResult>"))
+    server.respond = responding(response(document + b"</ListBucketResult>"))
     assert [one.key for one in s3.list_recursive()] == ["key"]
-    server.answer = answering(response(b"\n<?xml version='1.0'?><Error><Code>Odd</Code></Error>", "400 Bad Request"))
+    server.respond = responding(response(b"\n<?xml version='1.0'?><Error><Code>Odd</Code></Error>", "400 Bad Request"))
     with pytest.raises(MetaflowS3Exception, match="Odd"):
         s3.get("key")
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "data",
     [
         response(b"<Other/>"),
         response(b"<ListBucketResult><Contents/></ListBucketResult> <more/>"),
@@ -144,8 +144,8 @@ def test_white_space_before_a_document(s3, server):
     ],
     ids=["another document", "not well-formed", "not HTTP"],
 )
-def test_what_is_wrong_for_good_is_tried_once_more(s3, server, answer, monkeypatch):
+def test_what_is_wrong_for_good_is_tried_once_more(s3, server, data, monkeypatch):
     monkeypatch.setattr("metaflow.metaflow_config.S3_RETRY_COUNT", 20)
-    server.answer = lambda _: answer
+    server.respond = lambda _: data
     with pytest.raises(MetaflowS3Exception, match=" 2 tries in "):
         s3.list_recursive()

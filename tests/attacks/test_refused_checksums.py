@@ -27,7 +27,7 @@ def refusing(head):
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 def test_the_error_says_what_to_set(s3, server, call):
-    server.answer = refusing
+    server.respond = refusing
     with pytest.raises(MetaflowS3Exception) as raised:
         call(s3)
     assert "AWS_REQUEST_CHECKSUM_CALCULATION=when_required" in str(raised.value)
@@ -38,6 +38,6 @@ def test_the_error_says_what_to_set(s3, server, call):
 def test_which_then_works(server, tmproot, monkeypatch, name):
     monkeypatch.setenv("AWS_REQUEST_CHECKSUM_CALCULATION", "when_required")
     monkeypatch.setenv("AWS_RESPONSE_CHECKSUM_VALIDATION", "when_required")
-    server.answer = refusing
+    server.respond = refusing
     with S3(s3root="s3://bucket/root", client_params=server.client_params(), tmproot=str(tmproot)) as s3:
         CALLS[name](s3)

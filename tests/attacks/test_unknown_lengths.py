@@ -23,13 +23,13 @@ def until_the_end(body):
     return f"HTTP/1.1 200 OK\r\n{MARKS}\r\nconnection: close\r\n\r\n".replace("\r\n\r\nc", "\r\nc").encode() + body
 
 
-def answering(data):
-    def answer(asked):
+def responding(data):
+    def respond(asked):
         if b"list-type" in asked:
             return response(LISTED)
         return data[: data.index(b"\r\n\r\n") + 4] if asked.startswith(b"HEAD ") else data
 
-    return answer
+    return respond
 
 
 def download(s3, folder):
@@ -53,13 +53,13 @@ CALLS = {
 @pytest.mark.parametrize("framed", [chunked, until_the_end])
 def test_all_of_an_object_comes_whatever_ends_it(s3, server, tmp_path, framed, call):
     for name, body in {"empty": b"", "small": SMALL, "large": LARGE}.items():
-        server.answer = answering(framed(body))
+        server.respond = responding(framed(body))
         with case(name):
             assert digest(call(s3, tmp_path / name)) == digest(body)
 
 
 def test_what_is_told_of_it(s3, server):
-    server.answer = answering(chunked(SMALL))
+    server.respond = responding(chunked(SMALL))
     got = s3.get("d/k")
     assert (got.size, got.range_info.total_size, got.etag, got.content_type) == (
         len(SMALL),
@@ -76,27 +76,27 @@ def test_what_is_told_of_it(s3, server):
 @pytest.mark.parametrize("total", [5, 900])
 def test_a_range_is_as_long_as_its_head_says(s3, server, total):
     head = f"HTTP/1.1 206 OK\r\n{MARKS}Content-Range: bytes 1-4/{total}\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
-    server.answer = lambda _: head + b"4\r\nello\r\n0\r\n\r\n"
+    server.respond = lambda _: head + b"4\r\nello\r\n0\r\n\r\n"
     got = s3.get(S3GetObject("d/k", 1, 4))
     assert (got.blob, got.range_info.total_size) == (b"ello", total)
 
 
 def test_a_range_that_the_server_ignores_is_an_error_at_once(s3, server):
-    server.answer = answering(chunked(SMALL))
+    server.respond = responding(chunked(SMALL))
     with pytest.raises(MetaflowS3Exception, match=r"requested bytes=1-4;.* 1 try in"):
         s3.get(S3GetObject("d/k", 1, 4))
 
 
 @pytest.mark.parametrize("end", [b"", b"5\r\nhel"])
 def test_chunks_that_end_too_soon_are_no_object(s3, server, end):
-    server.answer = answering(chunked(SMALL, end + b"\r\nconnection: close" if end else b"\r\nconnection: close"))
+    server.respond = responding(chunked(SMALL, end + b"\r\nconnection: close" if end else b"\r\nconnection: close"))
     with pytest.raises(MetaflowS3Exception, match="2 tries"):
         s3.get("d/k")
 
 
 def test_nothing_may_be_compressed_on_its_way(s3, server):
     """As boto3 asks. It is not signed: GCS sees another value than was sent."""
-    server.answer = answering(chunked(SMALL))
+    server.respond = responding(chunked(SMALL))
     s3.get("d/k")
     asked = server.heads[-1].lower()
     assert b"\r\naccept-encoding: identity" in asked

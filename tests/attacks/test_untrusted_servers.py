@@ -41,7 +41,7 @@ def test_who_can_t_be_trusted_is_told_nothing(certificates, tmp_path, shown, cal
 @pytest.mark.parametrize("call", ["get", "get_many"])
 def test_who_can_is_asked(certificates, tmp_path, call):
     with hostile(certificates.server()) as server:
-        server.answer = lambda _: response(etag='"e"')
+        server.respond = lambda _: response(etag='"e"')
         params = server.client_params(verify=certificates.bundle)
         with S3(s3root="s3://bucket", client_params=params, tmproot=str(tmp_path)) as s3:
             CALLS[call](s3)

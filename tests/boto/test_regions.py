@@ -6,7 +6,7 @@ import boto3
 import pytest
 from botocore import UNSIGNED
 from botocore.config import Config
-from wire.scripted import OK, Scripted, answer, expect, response, silence
+from wire.scripted import OK, Scripted, expect, respond, response, silence
 
 from metaflow_extensions.fasts3.boto import regions
 from metaflow_extensions.fasts3.boto.clients import S3Client
@@ -160,7 +160,7 @@ def test_partitions(region, partition):
 
 
 def test_s3_is_asked_for_a_region_that_no_redirect_names(connected):
-    with Scripted([[expect, answer(ELSEWHERE), silence]]) as server:
+    with Scripted([[expect, respond(ELSEWHERE), silence]]) as server:
         here = connected(endpoint_url=f"http://127.0.0.1:{server.port}")
         assert here.learn_region("bucket", "")
     assert [(request.method, request.target) for request in server.requests] == [("HEAD", "/bucket")]
@@ -173,7 +173,7 @@ def test_s3_is_asked_for_a_region_that_no_redirect_names(connected):
     ids=["200", "403", "301", "503"],
 )
 def test_where_no_response_names_the_region(connected, told):
-    with Scripted([[expect, answer(told), silence]]) as server:
+    with Scripted([[expect, respond(told), silence]]) as server:
         here = connected(endpoint_url=f"http://127.0.0.1:{server.port}")
         assert not here.learn_region("bucket", "")
     assert len(server.requests) == 1
@@ -181,7 +181,7 @@ def test_where_no_response_names_the_region(connected, told):
 
 @pytest.mark.parametrize("status", ["200 OK", "403 Forbidden", "400 Bad Request"])
 def test_any_response_may_name_the_region(connected, status):
-    with Scripted([[expect, answer(response(status=status, x_amz_bucket_region="eu-west-1")), silence]]) as server:
+    with Scripted([[expect, respond(response(status=status, x_amz_bucket_region="eu-west-1")), silence]]) as server:
         assert connected(endpoint_url=f"http://127.0.0.1:{server.port}").learn_region("bucket", "")
 
 
@@ -190,7 +190,7 @@ def test_an_endpoint_that_does_not_respond_names_none(connected):
 
 
 def test_boto3_s_transfers_report_a_redirect(connected):
-    with Scripted([[expect, answer(ELSEWHERE), silence]]) as server:
+    with Scripted([[expect, respond(ELSEWHERE), silence]]) as server:
         here = connected(endpoint_url=f"http://127.0.0.1:{server.port}")
         with pytest.raises(TransferError) as redirected:
             here.boto3.head("bucket", "k")
@@ -200,7 +200,7 @@ def test_boto3_s_transfers_report_a_redirect(connected):
 
 def test_for_its_user_a_client_of_ours_follows(monkeypatch):
     """As any client of boto3."""
-    with Scripted([[expect, answer(ELSEWHERE), expect, answer(OK), silence]]) as server:
+    with Scripted([[expect, respond(ELSEWHERE), expect, respond(OK), silence]]) as server:
         parameters = {**KEYS, "endpoint_url": f"http://127.0.0.1:{server.port}", "region_name": "us-west-2"}
         client = S3Client(s3_client_params=parameters).client
         client.head_bucket(Bucket="bucket")

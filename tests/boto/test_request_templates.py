@@ -20,7 +20,7 @@ from botocore.httpsession import get_cert_path
 from case import case
 from wire.certificates import Certificates
 from wire.completed import Completed
-from wire.scripted import LONG, Scripted, answer, expect, response
+from wire.scripted import LONG, Scripted, expect, respond, response
 
 from metaflow_extensions.fasts3.boto.request_templates import RequestTemplates
 from metaflow_extensions.fasts3.boto.upload_arguments import headers_of_arguments
@@ -511,7 +511,7 @@ def test_nobody_to_sign_as(no_network):
 
 def test_other_threads_use_the_client_meanwhile(client):
     one_listing = response(b"<ListBucketResult><KeyCount>0</KeyCount></ListBucketResult>")
-    with Scripted([[expect, answer(one_listing)]]) as server:
+    with Scripted([[expect, respond(one_listing)]]) as server:
         one = client(endpoint_url=f"http://127.0.0.1:{server.port}")
         preparing, go_on = threading.Event(), threading.Event()
 

@@ -6,7 +6,7 @@ import botocore.session
 import pytest
 from botocore import UNSIGNED
 from botocore.config import Config
-from wire.scripted import OK, Scripted, answer, expect, silence
+from wire.scripted import OK, Scripted, expect, respond, silence
 
 from metaflow_extensions.fasts3.boto.recipe import build
 from metaflow_extensions.fasts3.boto.settings import Settings
@@ -196,7 +196,7 @@ def test_a_client_without_time_outs_has_a_template(client):
 
 
 def test_a_bucket_without_a_template_is_left_to_boto3_from_then_on(client):
-    with Scripted([[expect, answer(OK), silence]]) as server:
+    with Scripted([[expect, respond(OK), silence]]) as server:
         given = client(
             endpoint_url=f"http://127.0.0.1:{server.port}", config=ONE_TRY.merge(Config(signature_version="s3"))
         )

@@ -17,9 +17,9 @@ PAGES = 9
 EACH = 3  # requests for which a set is good
 
 
-def headed(head, answer):
+def headed(head, whole):
     """A response as to a HEAD request."""
-    return answer.partition(b"\r\n\r\n")[0] + b"\r\n\r\n" if head.startswith(b"HEAD ") else answer
+    return whole.partition(b"\r\n\r\n")[0] + b"\r\n\r\n" if head.startswith(b"HEAD ") else whole
 
 
 @pytest.fixture
@@ -58,19 +58,19 @@ CALLS = {
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 def test_a_head_with_an_expired_token_has_the_token_renewed(server, provider, tmp_path, call):
-    def answer(head):
+    def respond(head):
         expired = key_of(head) == "AKIA1"
         bare_or_told = BARE if head.startswith(b"HEAD ") else EXPIRED
         return bare_or_told if expired else headed(head, OBJECT)
 
-    server.answer = answer
+    server.respond = respond
     with client_of(server, tmp_path) as s3:
         assert call(s3) == 1
     assert len(provider.answers) == 2
 
 
 def test_a_head_that_stays_refused_says_that_the_token_has_expired(server, provider, tmp_path):
-    server.answer = lambda head: BARE if head.startswith(b"HEAD ") else EXPIRED
+    server.respond = lambda head: BARE if head.startswith(b"HEAD ") else EXPIRED
     with client_of(server, tmp_path) as s3, pytest.raises(MetaflowS3AccessDenied, match=r"ExpiredToken.*aws sso login"):
         s3.info("a")
     assert len(provider.answers) == 2
@@ -83,12 +83,12 @@ def test_a_head_for_the_wrong_region_follows_once(server, tmp_path):
         b"<Region>eu-west-1</Region></Error>"
     )
 
-    def answer(head):
+    def respond(head):
         if b"/eu-west-1/s3/" in head:
             return headed(head, OBJECT)
         return BARE if head.startswith(b"HEAD ") else response(told, "400 Bad Request")
 
-    server.answer = answer
+    server.respond = respond
     with S3(s3root="s3://bucket/root", client_params=server.client_params(), tmproot=str(tmp_path)) as s3:
         assert s3.info("a").size == 1
         asked = len(server.heads)
@@ -99,11 +99,11 @@ def test_a_head_for_the_wrong_region_follows_once(server, tmp_path):
 
 def test_a_bare_403_is_told_by_its_code(server, tmp_path):
     refused = error("The key id is not known.", "InvalidAccessKeyId")
-    server.answer = lambda head: headed(head, refused)
+    server.respond = lambda head: headed(head, refused)
     with S3(s3root="s3://bucket/root", client_params=server.client_params(), tmproot=str(tmp_path)) as s3:
         with pytest.raises(MetaflowS3AccessDenied, match="InvalidAccessKeyId: The key id is not known"):
             s3.info("a")
-        server.answer = lambda head: response(status="403 Forbidden") if head.startswith(b"HEAD ") else OBJECT
+        server.respond = lambda head: response(status="403 Forbidden") if head.startswith(b"HEAD ") else OBJECT
         with pytest.raises(MetaflowS3AccessDenied, match="s3:ListBucket"):
             s3.info("a")
 
@@ -112,7 +112,7 @@ def test_a_long_listing_outlives_any_number_of_sets(server, provider, tmp_path):
     """One job number for all of its pages: what counts is which set was refused."""
     good = {"key": "AKIA1", "left": EACH}
 
-    def answer(head):
+    def respond(head):
         if key_of(head) != good["key"]:
             return EXPIRED
         if not good["left"]:
@@ -126,7 +126,7 @@ def test_a_long_listing_outlives_any_number_of_sets(server, provider, tmp_path):
         document = f"<ListBucketResult>{more if number < PAGES else ''}{row}</ListBucketResult>"
         return response(document.encode(), content_type="application/xml")
 
-    server.answer = answer
+    server.respond = respond
     with client_of(server, tmp_path) as s3:
         assert [one.key for one in s3.list_recursive()] == [str(number) for number in range(1, PAGES + 1)]
     assert len(provider.answers) >= PAGES // EACH
@@ -136,7 +136,7 @@ def test_a_long_listing_outlives_any_number_of_sets(server, provider, tmp_path):
 @pytest.mark.parametrize("bucket", ["bucket", "other"], ids=["the bucket is there", "HeadBucket too"])
 def test_a_bucket_elsewhere_whose_region_is_not_told_takes_few_requests(server, tmp_path, bucket, call):
     """One HeadBucket; boto3 would send another to follow that one, and so on to the limit of recursion."""
-    server.answer = lambda head: headed(head, error("Elsewhere.", "PermanentRedirect", "301 Moved Permanently"))
+    server.respond = lambda head: headed(head, error("Elsewhere.", "PermanentRedirect", "301 Moved Permanently"))
     expected = pytest.raises(MetaflowS3Exception, match=r"HTTP 301.*Set AWS_DEFAULT_REGION")
     params = server.client_params()
     with S3(s3root=f"s3://{bucket}/root", client_params=params, tmproot=str(tmp_path)) as s3, expected:

@@ -139,7 +139,7 @@ def test_presigned_urls_are_for_the_region_that_is_known(world):
         assert response.read() == SMALL
 
 
-def answer(head):
+def respond(head):
     good = response(ETag='"e"') if head.startswith(b"PUT ") else OBJECT
     return good if f"/{HOME}/s3/".encode() in head else ELSEWHERE
 
@@ -147,7 +147,7 @@ def answer(head):
 def test_with_tls(implementation, tmp_path):
     certificates = Certificates(tmp_path)
     with hostile(certificates.server()) as server:
-        server.answer = answer
+        server.respond = respond
         params = server.client_params(verify=certificates.bundle)
         with S3(s3root="s3://bucket/root", client_params=params, tmproot=str(tmp_path)) as s3:
             assert s3.get("a").blob == b"x"
@@ -175,7 +175,7 @@ def aws(monkeypatch, tmp_path):
             return resolve("127.0.0.1", server.port, *args, **kwargs)
 
         monkeypatch.setattr(socket, "getaddrinfo", lead_here)
-        server.answer = answer
+        server.respond = respond
         params = {**server.client_params(verify=certificates.bundle), "endpoint_url": None}
         yield server, params
 

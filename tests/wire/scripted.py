@@ -108,12 +108,12 @@ def read_body(peer: Peer) -> None:
     peer.request.body, peer.unread = data[:size], data[size:]
 
 
-def answer(data: bytes = OK) -> Action:
+def respond(data: bytes = OK) -> Action:
     """Send bytes."""
     return lambda peer: peer.socket.sendall(data)
 
 
-def answer_perhaps(data: bytes) -> Action:
+def respond_perhaps(data: bytes) -> Action:
     """Send bytes; if the client closes before the end, the script ends here."""
 
     def do(peer: Peer) -> None:

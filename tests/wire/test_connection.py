@@ -16,13 +16,13 @@ from wire.scripted import (
     Pieces,
     Scripted,
     announce,
-    answer,
     close,
     drip,
     end_sending,
     expect,
     expect_head,
     reset,
+    respond,
     response,
     silence,
     stall,
@@ -232,7 +232,7 @@ def test_bytes_that_drip(tls, connect):
 
 def test_a_body_of_many_records_fills_the_scratch(tls, connect):
     data = os.urandom(3 * 2**20)
-    with Scripted([[expect, answer(response(data))]], tls) as server:
+    with Scripted([[expect, respond(response(data))]], tls) as server:
         connection = connect(server)
         connection.send(REQUEST)
         connection.read_response("GET")
@@ -244,7 +244,7 @@ def test_a_body_of_many_records_fills_the_scratch(tls, connect):
 
 
 def test_bytes_beyond_a_body_are_seen_within_a_record(certificates, connect):
-    with Scripted([[expect, answer(FIRST), answer(b"hello, world")]], certificates.server()) as server:
+    with Scripted([[expect, respond(FIRST), respond(b"hello, world")]], certificates.server()) as server:
         connection = connect(server)
         connection.send(REQUEST)
         connection.read_response("GET")
@@ -259,7 +259,7 @@ SILENT = {"head": b"", "middle of the head": FIRST[:20], "body": FIRST, "middle 
 @pytest.mark.parametrize("sent", SILENT.values(), ids=SILENT)
 def test_silence(tls, connect, sent):
     done = threading.Event()
-    with Scripted([[expect, answer(sent), announce(done), silence]], tls) as server:
+    with Scripted([[expect, respond(sent), announce(done), silence]], tls) as server:
         connection = connect(server, read_timeout=SHORT)
         connection.send(REQUEST)
         assert done.wait(LONG)
@@ -270,7 +270,7 @@ def test_silence(tls, connect, sent):
 
 def test_silence_in_a_document_without_a_length_is_not_its_end(tls, connect):
     done = threading.Event()
-    with Scripted([[answer(b"abc"), announce(done), silence]], tls) as server:
+    with Scripted([[respond(b"abc"), announce(done), silence]], tls) as server:
         connection = connect(server, read_timeout=SHORT)
         assert done.wait(LONG)
         with pytest.raises(ConnectionLost, match="no response"):
@@ -292,13 +292,13 @@ def test_silence_of_who_does_not_read(tls, connect, way, tmp_path):
 
 
 def test_a_document_ends_with_the_connection_where_it_says_so(tls, connect):
-    with Scripted([[answer(b"abc"), answer(b"de"), close]], tls) as server:
+    with Scripted([[respond(b"abc"), respond(b"de"), close]], tls) as server:
         assert connect(server).read_document(Body(Framing.CLOSE), 100) == b"abcde"
 
 
 def test_a_connection_that_breaks_is_no_end_of_a_document(connect):
     got = threading.Event()
-    with Scripted([[answer(FIRST + b"abc"), lambda _: got.wait(LONG), reset]]) as server:
+    with Scripted([[respond(FIRST + b"abc"), lambda _: got.wait(LONG), reset]]) as server:
         connection = connect(server)
         connection.read_response("GET")
         take_body(connection, 3)
@@ -338,17 +338,17 @@ def used(server, connect):
 
 
 def test_a_connection_at_rest_is_not_stale(tls, connect):
-    with Scripted([[expect, answer(OK), silence]], tls) as server:
+    with Scripted([[expect, respond(OK), silence]], tls) as server:
         connection = used(server, connect)
         assert not connection.is_stale()
         connection.close()
         assert connection.is_stale()
 
 
-@pytest.mark.parametrize("end", [close, reset, end_sending, answer(b"HTTP/1.1 408 Request Timeout\r\n")])
+@pytest.mark.parametrize("end", [close, reset, end_sending, respond(b"HTTP/1.1 408 Request Timeout\r\n")])
 def test_a_connection_that_ended_or_spoke_is_stale(tls, connect, end):
     read, done = threading.Event(), threading.Event()
-    with Scripted([[expect, answer(OK), lambda _: read.wait(LONG), end, announce(done)]], tls) as server:
+    with Scripted([[expect, respond(OK), lambda _: read.wait(LONG), end, announce(done)]], tls) as server:
         connection = used(server, connect)
         read.set()
         assert done.wait(LONG)
@@ -357,7 +357,7 @@ def test_a_connection_that_ended_or_spoke_is_stale(tls, connect, end):
 
 def test_stale_or_not_with_many_files_open(connect, opened):
     """`select.select` knows no descriptor over 1023."""
-    with Scripted([[expect, answer(CONTINUE), expect_head, answer(OK), silence]]) as server:
+    with Scripted([[expect, respond(CONTINUE), expect_head, respond(OK), silence]]) as server:
         connection = connect(server)
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         if soft <= 1100:
@@ -375,13 +375,13 @@ def test_stale_or_not_with_many_files_open(connect, opened):
         assert moved.read_response("GET")[0].status == 200
 
 
-# --- An answer, perhaps.
+# --- A response, perhaps.
 
 
 def test_an_answer_that_is_here_or_not(tls, connect):
     """With tickets of TLS 1.3, the socket is readable although there is no response."""
     asked = threading.Event()
-    with Scripted([[expect, lambda _: asked.wait(LONG), answer(CONTINUE + OK), silence]], tls) as server:
+    with Scripted([[expect, lambda _: asked.wait(LONG), respond(CONTINUE + OK), silence]], tls) as server:
         connection = connect(server)
         connection.send(REQUEST)
         assert not connection.has_answer(0)
@@ -442,7 +442,7 @@ def test_a_run_of_a_file(tls, connect, file, sendfile, monkeypatch):
         monkeypatch.setattr(os, "sendfile", other)
     file.seek(0)
     data = file.read()[10:-10]
-    with Scripted([[expect, answer(OK), silence]], tls) as server:
+    with Scripted([[expect, respond(OK), silence]], tls) as server:
         connection = connect(server)
         connection.send(head_for(len(data)))
         connection.send_file(file.fileno(), 10, len(data))
@@ -459,7 +459,7 @@ def test_a_file_that_ends_early(tls, connect, file):
 
 
 def test_the_session_of_tls(certificates, connect):
-    with Scripted([[expect, answer(OK), silence]], certificates.server()) as server:
+    with Scripted([[expect, respond(OK), silence]], certificates.server()) as server:
         assert isinstance(used(server, connect).tls_session, ssl.SSLSession)
-    with Scripted([[expect, answer(OK), silence]]) as server:
+    with Scripted([[expect, respond(OK), silence]]) as server:
         assert used(server, connect).tls_session is None

@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 from wire.completed import Completed
-from wire.scripted import LONG, OK, Scripted, answer, close, expect, expect_perhaps, silence, stall
+from wire.scripted import LONG, OK, Scripted, close, expect, expect_perhaps, respond, silence, stall
 
 from metaflow_extensions.fasts3.wire import connections as module
 from metaflow_extensions.fasts3.wire.connections import (
@@ -25,7 +25,7 @@ from metaflow_extensions.fasts3.wire.failures import Code, TransferError
 from metaflow_extensions.fasts3.wire.template import Endpoint
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: test\r\n\r\n"
-GOOD = [expect_perhaps, answer(OK), silence]
+GOOD = [expect_perhaps, respond(OK), silence]
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def ask(connection):
 
 
 def test_a_connection_is_used_again(tls, connections_to):
-    with Scripted([[expect, answer(OK), expect, answer(OK)]], tls) as server:
+    with Scripted([[expect, respond(OK), expect, respond(OK)]], tls) as server:
         connections = connections_to(server)
         first = connections.take()
         ask(first)
@@ -491,7 +491,7 @@ def test_old_tls_is_refused(certificates, connections_to):
 
 
 def test_a_server_without_tls(certificates, opened):
-    with Scripted([[answer(b"HTTP/1.1 400 Bad Request\r\n\r\n"), silence]]) as server:
+    with Scripted([[respond(b"HTTP/1.1 400 Bad Request\r\n\r\n"), silence]]) as server:
         endpoint = Endpoint(True, server.host, server.port, certificates.bundle)
         with refused(Code.UNREACHABLE, "no connection to"):
             Completed(opened(Connections(endpoint))).take()

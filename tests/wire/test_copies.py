@@ -4,7 +4,7 @@ import pytest
 from botocore.handlers import handle_copy_source_param
 from hypothesis import given
 from hypothesis import strategies as st
-from wire.scripted import Scripted, answer, expect, response, silence
+from wire.scripted import Scripted, expect, respond, response, silence
 
 from metaflow_extensions.fasts3.wire.conditions import ABSENT
 from metaflow_extensions.fasts3.wire.copies import Source, encoded
@@ -25,7 +25,7 @@ SOURCE = ["from", "a+b ?%", None]
 
 
 def ask(transfers_with, document, call):
-    with Scripted([[expect, answer(response(document)), silence]]) as server:
+    with Scripted([[expect, respond(response(document)), silence]]) as server:
         result = call(transfers_with(server))
     (request,) = server.requests
     return result, request
@@ -104,7 +104,7 @@ def test_a_200_that_is_no_success(transfers_with, call, document, code, s3_code)
 @pytest.mark.parametrize("call", [copy, copy_part], ids=["copy", "part"])
 def test_a_server_that_stores_the_empty_body(transfers_with, call):
     """As rclone does with parts: it does not know the header of the source."""
-    with Scripted([[expect, answer(response(etag='"e"')), silence]]) as server, pytest.raises(TransferError) as failed:
+    with Scripted([[expect, respond(response(etag='"e"')), silence]]) as server, pytest.raises(TransferError) as failed:
         call(transfers_with(server))
     assert failed.value.failure.code is Code.NOT_IMPLEMENTED
 

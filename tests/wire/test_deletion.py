@@ -9,7 +9,7 @@ from xml.sax.saxutils import escape
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from wire.scripted import Scripted, answer, close, error, expect, expect_perhaps, response, silence
+from wire.scripted import Scripted, close, error, expect, expect_perhaps, respond, response, silence
 
 from metaflow_extensions.fasts3.wire.deletion import document_of, goes_with_others, parse
 from metaflow_extensions.fasts3.wire.failures import UNUSABLE, Code, TransferError
@@ -46,7 +46,7 @@ def keys_in(document):
 
 @pytest.mark.parametrize("checksum", [None, "crc32", "sha256"])
 def test_what_is_asked(tls, transfers_with, checksum):
-    with Scripted([[expect, answer(response(result())), silence]], tls) as server:
+    with Scripted([[expect, respond(response(result())), silence]], tls) as server:
         assert transfers_with(server, checksum=checksum).delete_objects("bucket", "does not count", keys=UGLY) == {}
     (request,) = server.requests
     assert request.method == "POST"
@@ -62,8 +62,8 @@ def test_what_is_asked(tls, transfers_with, checksum):
 
 
 def test_md5_is_sent_once_it_was_asked_for(transfers_with):
-    script = [expect, answer(error("MissingContentMD5", "400 Bad Request")), expect, answer(response(result()))]
-    with Scripted([[*script, expect, answer(response(result())), silence]]) as server:
+    script = [expect, respond(error("MissingContentMD5", "400 Bad Request")), expect, respond(response(result()))]
+    with Scripted([[*script, expect, respond(response(result())), silence]]) as server:
         transfers = transfers_with(server, checksum="crc32")
         for _ in range(2):
             assert transfers.delete_objects("bucket", keys=UGLY) == {}
@@ -97,7 +97,7 @@ def test_what_was_not_deleted_is_told(tls, transfers_with, xmlns):
         ("a\r\nb\tc", "InternalError", ""),
         ("é/🦄", "", "x" * 999),
     ]
-    with Scripted([[expect, answer(response(result(*refusals, xmlns=xmlns))), silence]], tls) as server:
+    with Scripted([[expect, respond(response(result(*refusals, xmlns=xmlns))), silence]], tls) as server:
         told = transfers_with(server).delete_objects("bucket", keys=UGLY)
     assert told == {
         "<&>]]>": "AccessDenied: Access Denied",
@@ -109,14 +109,14 @@ def test_what_was_not_deleted_is_told(tls, transfers_with, xmlns):
 def test_what_was_deleted_may_be_told_as_well(transfers_with):
     """Not every server knows Quiet."""
     document = f"<DeleteResult{XMLNS}><Deleted><Key>a b</Key></Deleted><Deleted><Key>b</Key></Deleted></DeleteResult>"
-    with Scripted([[expect, answer(response(document.encode())), silence]]) as server:
+    with Scripted([[expect, respond(response(document.encode())), silence]]) as server:
         assert transfers_with(server).delete_objects("bucket", keys=UGLY) == {}
 
 
 def test_a_key_that_was_not_asked_for_makes_no_sense(transfers_with):
     """Otherwise, an object that S3 refused under another name would count as deleted."""
     refused = response(result(("a\nb\tc", "AccessDenied", "no")), x_amz_request_id="REQUEST")
-    with Scripted([[expect, answer(refused), silence]]) as server:
+    with Scripted([[expect, respond(refused), silence]]) as server:
         failure = failure_of(transfers_with(server).delete_objects, "bucket", keys=UGLY)
     assert (failure.code, failure.status, failure.request_id) == (Code.MALFORMED, 200, "REQUEST")
     assert "AccessDenied" in failure.message
@@ -136,13 +136,13 @@ NONSENSE = {
 
 @pytest.mark.parametrize("document", NONSENSE.values(), ids=NONSENSE)
 def test_nonsense_is_no_success(transfers_with, document):
-    with Scripted([[expect, answer(response(document)), silence]]) as server:
+    with Scripted([[expect, respond(response(document)), silence]]) as server:
         assert failure_of(transfers_with(server).delete_objects, "bucket", keys=UGLY).code in UNUSABLE
 
 
 def test_a_response_that_is_cut_short_is_no_success(tls, transfers_with):
     cut = response(result()[:-10], content_length=len(result()))
-    with Scripted([[expect, answer(cut), close]], tls) as server:
+    with Scripted([[expect, respond(cut), close]], tls) as server:
         assert failure_of(transfers_with(server).delete_objects, "bucket", keys=UGLY).code is Code.BROKEN
 
 
@@ -161,7 +161,7 @@ def test_a_response_that_is_cut_short_is_no_success(tls, transfers_with):
     ],
 )
 def test_errors(transfers_with, code, status, expected):
-    with Scripted([[expect, answer(error(code, status)), expect_perhaps, answer(error(code, status))]]) as server:
+    with Scripted([[expect, respond(error(code, status)), expect_perhaps, respond(error(code, status))]]) as server:
         failure = failure_of(transfers_with(server).delete_objects, "bucket", keys=UGLY)
     assert failure[:5] == (expected, "It is so.", code, int(status[:3]), "REQUEST")
 

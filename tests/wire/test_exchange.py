@@ -10,7 +10,7 @@ import zlib
 import pytest
 from wire.completed import Completed
 from wire.conftest import CREDENTIALS, NOW
-from wire.scripted import LONG, OK, Scripted, answer, close, error, expect, response, silence
+from wire.scripted import LONG, OK, Scripted, close, error, expect, respond, response, silence
 
 from metaflow_extensions.fasts3.wire import exchange as module
 from metaflow_extensions.fasts3.wire.blocking import complete
@@ -38,7 +38,7 @@ def failure_of(exchange, *arguments, **named):
 
 
 def test_a_request(exchange_with):
-    with Scripted([[expect, answer(OK), silence]]) as server:
+    with Scripted([[expect, respond(OK), silence]]) as server:
         response_to = ask(
             exchange_with(server), "GetObject", "bucket", "a b/ü?", [("b", "2 +"), ("a", "")], {"x-y": "z"}
         )
@@ -59,13 +59,13 @@ def test_a_request(exchange_with):
 
 @pytest.mark.parametrize("operation", ["PutObject", "CreateMultipartUpload"])
 def test_an_empty_body_has_a_length(exchange_with, operation):
-    with Scripted([[expect, answer(OK), silence]]) as server:
+    with Scripted([[expect, respond(OK), silence]]) as server:
         ask(exchange_with(server), operation, "bucket", "key").finish()
     assert server.requests[0].headers["content-length"] == "0"
 
 
 def test_nobody_signs_for_who_is_anonymous(exchange_with):
-    with Scripted([[expect, answer(OK), silence]]) as server:
+    with Scripted([[expect, respond(OK), silence]]) as server:
         ask(exchange_with(server, credentials=None, scope=None)).finish()
     assert not {"authorization", "x-amz-date", "x-amz-content-sha256"} & set(server.requests[0].headers)
 
@@ -78,7 +78,7 @@ def test_no_credentials(exchange_with):
 
 def test_credentials_that_change_are_used_from_then_on(template_of, opened):
     current = [CREDENTIALS]
-    with Scripted([[expect, answer(OK)] * 3]) as server:
+    with Scripted([[expect, respond(OK)] * 3]) as server:
         template = template_of(server)
         exchange = opened(Exchange(lambda *_: template, lambda: current[0], lambda: NOW))
         for credentials in (CREDENTIALS, CredentialSet("AKIAOTHER", "x", "token"), CREDENTIALS):
@@ -91,7 +91,7 @@ def test_credentials_that_change_are_used_from_then_on(template_of, opened):
 
 def test_each_second_has_its_own_date(template_of, opened):
     now = [NOW]
-    with Scripted([[expect, answer(OK)] * 3]) as server:
+    with Scripted([[expect, respond(OK)] * 3]) as server:
         template = template_of(server)
         exchange = opened(Exchange(lambda *_: template, lambda: CREDENTIALS, lambda: now[0]))
         for moment in (NOW, NOW + 0.9, NOW + 1):
@@ -133,7 +133,7 @@ def test_a_body_that_takes_long_to_read_is_read_aside(exchange_with, payload, mo
     monkeypatch.setattr(module, "LONG", len(DATA) - 1)
     asides = []
     monkeypatch.setattr(module, "InThread", lambda function: asides.append(function) or InThread(function))
-    with Scripted([[expect, answer(OK), silence]]) as server:
+    with Scripted([[expect, respond(OK), silence]]) as server:
         exchange = exchange_with(server, checksum="crc32", sign_payload=True)
         ask(exchange, "PutObject", "bucket", "key", payload=payload).finish()
     assert len(asides) == 1
@@ -146,7 +146,7 @@ def test_a_body_that_takes_long_to_read_is_read_aside(exchange_with, payload, mo
 @pytest.mark.parametrize("algorithm", SUMS)
 @pytest.mark.parametrize("sign_payload", [True, False])
 def test_checksums_and_hashes(tls, exchange_with, payload, algorithm, sign_payload):
-    with Scripted([[expect, answer(OK), silence]], tls) as server:
+    with Scripted([[expect, respond(OK), silence]], tls) as server:
         exchange = exchange_with(server, checksum=algorithm, sign_payload=sign_payload)
         ask(exchange, "PutObject", "bucket", "key", payload=payload).finish()
     (request,) = server.requests
@@ -159,7 +159,7 @@ def test_checksums_and_hashes(tls, exchange_with, payload, algorithm, sign_paylo
 
 
 def test_an_empty_body_has_a_checksum_too(exchange_with):
-    with Scripted([[expect, answer(OK), silence]]) as server:
+    with Scripted([[expect, respond(OK), silence]]) as server:
         ask(exchange_with(server, checksum="crc32"), "PutObject", "bucket", "key").finish()
     assert server.requests[0].headers["x-amz-checksum-crc32"] == "AAAAAA=="
     assert server.requests[0].headers["x-amz-content-sha256"] == hashlib.sha256(b"").hexdigest()
@@ -212,7 +212,7 @@ def test_a_key_that_is_no_text_is_rejected(transfers_with):
     ],
 )
 def test_errors(tls, exchange_with, code, status, expected):
-    with Scripted([[expect, answer(error(code, status)), expect, answer(OK), silence]], tls) as server:
+    with Scripted([[expect, respond(error(code, status)), expect, respond(OK), silence]], tls) as server:
         exchange = exchange_with(server)
         failure = failure_of(exchange)
         assert failure[:5] == (expected, "It is so.", code, int(status[:3]), "REQUEST")
@@ -221,7 +221,7 @@ def test_errors(tls, exchange_with, code, status, expected):
 
 def test_an_error_without_a_document(exchange_with):
     head = response(status="404 Not Found", content_length=300, x_amz_request_id="R")
-    with Scripted([[expect, answer(head), expect, answer(OK), silence]]) as server:
+    with Scripted([[expect, respond(head), expect, respond(OK), silence]]) as server:
         exchange = exchange_with(server)
         failure = failure_of(exchange, "HeadObject", "bucket", "key")
         assert failure[:5] == (Code.NOT_FOUND, "Not Found", "404", 404, "R")
@@ -236,23 +236,23 @@ def test_an_error_without_a_document(exchange_with):
 def test_errors_in_all_framings(exchange_with, framing):
     document = b"<Error><Code>SlowDown</Code></Error>"
     body = b"%x\r\n%s\r\n0\r\n\r\n" % (len(document), document) if "transfer_encoding" in framing else document
-    with Scripted([[expect, answer(response(body, "503 Slow Down", **framing)), close]]) as server:
+    with Scripted([[expect, respond(response(body, "503 Slow Down", **framing)), close]]) as server:
         assert failure_of(exchange_with(server)).s3_code == "SlowDown"
 
 
 @pytest.mark.parametrize("region", ["eu-west-1", "us-east-2"])
 def test_a_head_that_names_another_region_needs_no_explanation(exchange_with, region):
     """S3 names the region in every response: if it is the region of the request, a 400 has another reason."""
-    refused = [expect, answer(response(status="400 Bad Request", content_length=None, x_amz_bucket_region=region))]
-    explained = [expect, answer(error("ExpiredToken", "400 Bad Request"))] if region == "eu-west-1" else []
+    refused = [expect, respond(response(status="400 Bad Request", content_length=None, x_amz_bucket_region=region))]
+    explained = [expect, respond(error("ExpiredToken", "400 Bad Request"))] if region == "eu-west-1" else []
     with Scripted([[*refused, *explained, silence]]) as server:
         failure = failure_of(exchange_with(server), "HeadObject", "bucket", "key")
     assert (failure.s3_code, failure.region) == (("ExpiredToken", "") if explained else ("400", region))
 
 
 def test_a_head_that_was_signed_before_the_credentials_were_renewed_is_repeated(exchange_with):
-    refused = answer(response(status="400 Bad Request", content_length=None))
-    with Scripted([[expect, refused, expect, answer(response(b"x", "206 Partial Content")), silence]]) as server:
+    refused = respond(response(status="400 Bad Request", content_length=None))
+    with Scripted([[expect, refused, expect, respond(response(b"x", "206 Partial Content")), silence]]) as server:
         exchange = exchange_with(server)
         sets = itertools.chain(
             [CREDENTIALS._replace(generation=1)], itertools.repeat(CREDENTIALS._replace(generation=2))
@@ -263,21 +263,21 @@ def test_a_head_that_was_signed_before_the_credentials_were_renewed_is_repeated(
 
 
 def test_an_error_that_is_cut_short_is_broken(exchange_with):
-    with Scripted([[expect, answer(error("NoSuchKey", "404 Not Found")[:-5]), close]]) as server:
+    with Scripted([[expect, respond(error("NoSuchKey", "404 Not Found")[:-5]), close]]) as server:
         failure = failure_of(exchange_with(server))
     assert (failure.code, failure.status) == (Code.BROKEN, 404)
 
 
 def test_of_an_error_page_that_does_not_end_the_status_counts(exchange_with, monkeypatch):
     monkeypatch.setattr(module, "MAX_ERROR", 1000)
-    with Scripted([[expect, answer(response(b"x" * 1001, "403 No")), silence]]) as server:
+    with Scripted([[expect, respond(response(b"x" * 1001, "403 No")), silence]]) as server:
         failure = failure_of(exchange_with(server))
     assert (failure.code, failure.status) == (Code.ACCESS_DENIED, 403)
 
 
 def test_a_document_over_the_limit_ends_the_connection(exchange_with):
-    script = [expect, answer(response(b"x" * 1001)), silence]
-    with Scripted([script, [expect, answer(OK), silence]]) as server:
+    script = [expect, respond(response(b"x" * 1001)), silence]
+    with Scripted([script, [expect, respond(OK), silence]]) as server:
         exchange = exchange_with(server)
         with pytest.raises(TransferError) as failed, complete(exchange.ask(*ASKED)) as long:
             complete(long.read_all(1000))
@@ -290,7 +290,7 @@ def test_what_follows_a_response_is_not_the_next_response(tls, exchange_with):
     """An attacker who can make a server send surplus bytes must not choose the response to the next request."""
     injected = response(b"somebody else's")
     with Scripted(
-        [[expect, answer(response(b"mine") + injected), silence], [expect, answer(response(b"next")), silence]], tls
+        [[expect, respond(response(b"mine") + injected), silence], [expect, respond(response(b"next")), silence]], tls
     ) as server:
         exchange = exchange_with(server)
         assert ask(exchange).document() == b"mine"
@@ -309,8 +309,8 @@ def take(answered, count):
 def test_nor_is_what_comes_with_the_last_byte_of_its_body(tls, exchange_with, size):
     """A body is read to its end, and not beyond: what is in the same packet is still there when it has been read."""
     body, injected, taken = b"x" * size, response(b"somebody else's"), threading.Event()
-    first = [expect, answer(response(body)[:-1]), lambda _: taken.wait(LONG), answer(body[-1:] + injected), silence]
-    with Scripted([first, [expect, answer(response(b"next")), silence]], tls) as server:
+    first = [expect, respond(response(body)[:-1]), lambda _: taken.wait(LONG), respond(body[-1:] + injected), silence]
+    with Scripted([first, [expect, respond(response(b"next")), silence]], tls) as server:
         exchange = exchange_with(server)
         answered = ask(exchange)
         got = take(answered, size - 1)
@@ -323,7 +323,7 @@ def test_nor_is_what_comes_with_the_last_byte_of_its_body(tls, exchange_with, si
 
 
 def test_the_body_of_a_head_s_response_is_not_the_next_response(exchange_with):
-    with Scripted([[expect, answer(response(OK)), silence], [expect, answer(response(b"next")), silence]]) as server:
+    with Scripted([[expect, respond(response(OK)), silence], [expect, respond(response(b"next")), silence]]) as server:
         exchange = exchange_with(server)
         ask(exchange, "HeadObject", "bucket", "key").finish()
         assert ask(exchange).document() == b"next"
@@ -332,7 +332,7 @@ def test_the_body_of_a_head_s_response_is_not_the_next_response(exchange_with):
 @pytest.mark.parametrize("last", [{"connection": "close"}, {"content_length": None}], ids=["said", "by its end"])
 def test_a_connection_that_is_not_kept(tls, exchange_with, last):
     with Scripted(
-        [[expect, answer(response(b"one", **last)), close], [expect, answer(response(b"two")), silence]], tls
+        [[expect, respond(response(b"one", **last)), close], [expect, respond(response(b"two")), silence]], tls
     ) as server:
         exchange = exchange_with(server)
         assert ask(exchange).document() == b"one"
@@ -340,7 +340,9 @@ def test_a_connection_that_is_not_kept(tls, exchange_with, last):
 
 
 def test_a_response_that_was_dropped(exchange_with):
-    with Scripted([[expect, answer(response(b"one")), silence], [expect, answer(response(b"two")), silence]]) as server:
+    with Scripted(
+        [[expect, respond(response(b"one")), silence], [expect, respond(response(b"two")), silence]]
+    ) as server:
         exchange = exchange_with(server)
         with ask(exchange).inner:
             pass
@@ -348,7 +350,7 @@ def test_a_response_that_was_dropped(exchange_with):
 
 
 def test_tls_sessions_are_used_again(certificates, exchange_with):
-    with Scripted([[expect, answer(response(connection="close"))]] * 3, certificates.server()) as server:
+    with Scripted([[expect, respond(response(connection="close"))]] * 3, certificates.server()) as server:
         exchange = exchange_with(server)
         for _ in range(3):
             ask(exchange).finish()
@@ -357,7 +359,12 @@ def test_tls_sessions_are_used_again(certificates, exchange_with):
 
 def test_threads_share_one_exchange(tls, exchange_with):
     both = threading.Barrier(4, timeout=LONG)
-    script = [expect, lambda _: both.wait(), lambda peer: answer(response(peer.request.target.encode()))(peer), silence]
+    script = [
+        expect,
+        lambda _: both.wait(),
+        lambda peer: respond(response(peer.request.target.encode()))(peer),
+        silence,
+    ]
     got = {}
     with Scripted([script] * 4, tls) as server:
         exchange = exchange_with(server)
@@ -398,8 +405,8 @@ def test_a_bundle_that_can_t_be_read(template_of, opened, tmp_path):
     "script",
     [
         [expect, close],
-        [expect, answer(b"nonsense\r\n\r\n")],
-        [expect, answer(error("SignatureDoesNotMatch", "403 No"))],
+        [expect, respond(b"nonsense\r\n\r\n")],
+        [expect, respond(error("SignatureDoesNotMatch", "403 No"))],
     ],
     ids=["lost", "broken", "refused"],
 )
@@ -436,7 +443,7 @@ DENIED = b"<Error><Code>AccessDenied</Code><Message>No.</Message></Error>"
     ],
 )
 def test_after_a_refusal_requests_are_signed_for_the_server_s_time(exchange_with, operation, refusal):
-    with Scripted([[expect, answer(refusal), expect, answer(OK), silence]]) as server:
+    with Scripted([[expect, respond(refusal), expect, respond(OK), silence]]) as server:
         exchange = exchange_with(server)
         assert failure_of(exchange, operation, "bucket", "key").code is Code.SKEWED
         ask(exchange, operation, "bucket", "key").finish()
@@ -447,11 +454,11 @@ def test_after_a_refusal_requests_are_signed_for_the_server_s_time(exchange_with
 def test_another_refusal_is_none_of_the_clock_s(exchange_with, date):
     given = {"date": date} if date else {}
     refusal, why = response(status="403 Forbidden", **given), response(DENIED, "403 Forbidden", **given)
-    with Scripted([[expect, answer(refusal), expect, answer(why), silence]]) as server:
+    with Scripted([[expect, respond(refusal), expect, respond(why), silence]]) as server:
         assert failure_of(exchange_with(server), "HeadObject", "bucket", "key").code is Code.ACCESS_DENIED
 
 
 def test_the_seconds_that_s3_asks_to_be_left_alone(exchange_with):
-    with Scripted([[expect, answer(response(status="503 Slow Down", retry_after=7)), silence]]) as server:
+    with Scripted([[expect, respond(response(status="503 Slow Down", retry_after=7)), silence]]) as server:
         failure = failure_of(exchange_with(server))
     assert (failure.code, failure.retry_after) == (Code.BUSY, 7.0)

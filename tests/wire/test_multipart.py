@@ -6,7 +6,7 @@ import zlib
 from xml.etree import ElementTree
 
 import pytest
-from wire.scripted import Scripted, answer, close, error, expect, response, silence
+from wire.scripted import Scripted, close, error, expect, respond, response, silence
 
 from metaflow_extensions.fasts3.wire.conditions import ABSENT
 from metaflow_extensions.fasts3.wire.failures import UNUSABLE, Code, TransferError
@@ -41,7 +41,7 @@ def test_create(tls, transfers_with, checksum):
     document = (
         b"<InitiateMultipartUploadResult><Key>k</Key><UploadId>a&amp;b</UploadId></InitiateMultipartUploadResult>"
     )
-    with Scripted([[expect, answer(response(document)), silence]], tls) as server:
+    with Scripted([[expect, respond(response(document)), silence]], tls) as server:
         headers = PutHeaders("text/x", {"one": "1"}, "AES256", {"cache-control": "no-store"})
         assert transfers_with(server, checksum=checksum).create_upload("bucket", "a key", headers) == "a&b"
     (request,) = server.requests
@@ -66,7 +66,7 @@ def test_create(tls, transfers_with, checksum):
     ids=["nothing", "no id", "an empty one", "cut short", "another", "no XML"],
 )
 def test_create_without_an_upload_id(transfers_with, document):
-    with Scripted([[expect, answer(response(document)), silence]]) as server:
+    with Scripted([[expect, respond(response(document)), silence]]) as server:
         failure = failure_of(transfers_with(server).create_upload, "bucket", "key")
     assert failure.code in UNUSABLE
     assert "UploadId" in failure.message or failure.code is Code.NOT_S3
@@ -83,7 +83,7 @@ def test_a_part(tls, transfers_with, tmp_path, way):
     given = {"body": DATA}
     if way == "file":
         given = {"path": str(tmp_path / "f"), "position": 6, "length": len(DATA)}
-    with Scripted([[expect, answer(response(etag='"e"', x_amz_checksum_crc32="from S3")), silence]], tls) as server:
+    with Scripted([[expect, respond(response(etag='"e"', x_amz_checksum_crc32="from S3")), silence]], tls) as server:
         transfers = transfers_with(server, checksum="crc32", sign_payload=not tls)
         assert transfers.upload_part(*UPLOAD, 7, **given) == {"ETag": '"e"', "ChecksumCRC32": "from S3"}
     (request,) = server.requests
@@ -106,12 +106,12 @@ def test_a_part(tls, transfers_with, tmp_path, way):
     ],
 )
 def test_what_is_told_of_a_part(transfers_with, checksum, headers, expected):
-    with Scripted([[expect, answer(response(**headers)), silence]]) as server:
+    with Scripted([[expect, respond(response(**headers)), silence]]) as server:
         assert transfers_with(server, checksum=checksum).upload_part(*UPLOAD, 1, b"x") == expected
 
 
 def test_a_part_of_an_upload_that_is_gone(transfers_with):
-    with Scripted([[expect, answer(error("NoSuchUpload", "404 Not Found")), silence]]) as server:
+    with Scripted([[expect, respond(error("NoSuchUpload", "404 Not Found")), silence]]) as server:
         assert failure_of(transfers_with(server).upload_part, *UPLOAD, 1, b"x").code is Code.NO_UPLOAD
 
 
@@ -130,7 +130,7 @@ def test_a_file_that_is_too_short_for_its_part(transfers_with, tmp_path):
     "framed", [response(COMPLETED), chunked(*(COMPLETED[n : n + 30] for n in range(0, len(COMPLETED), 30)))]
 )
 def test_complete(tls, transfers_with, framed):
-    with Scripted([[expect, answer(framed), silence]], tls) as server:
+    with Scripted([[expect, respond(framed), silence]], tls) as server:
         assert transfers_with(server).complete_upload(*UPLOAD, PARTS) == '"whole-2"'
     (request,) = server.requests
     assert (request.method, request.target) == ("POST", "/bucket/a%20key?uploadId=id%2F%2B%3D%26%3F")
@@ -145,7 +145,7 @@ def test_complete(tls, transfers_with, framed):
 
 def test_what_parts_are_called_is_text(transfers_with):
     ugly = {"ETag": "\"<&>'ü</ETag>", "ChecksumCRC32": "a+/=&"}
-    with Scripted([[expect, answer(response(COMPLETED)), silence]]) as server:
+    with Scripted([[expect, respond(response(COMPLETED)), silence]]) as server:
         transfers_with(server).complete_upload(*UPLOAD, [ugly])
     (part,) = ElementTree.fromstring(server.requests[0].body)
     assert {one.tag[len(S3) :]: one.text for one in part} == {**ugly, "PartNumber": "1"}
@@ -156,7 +156,7 @@ def test_what_parts_are_called_is_text(transfers_with):
 )
 def test_complete_under_a_condition(transfers_with, condition, header):
     refusal = error("PreconditionFailed", "412 Precondition Failed")
-    with Scripted([[expect, answer(refusal), silence]]) as server:
+    with Scripted([[expect, respond(refusal), silence]]) as server:
         failure = failure_of(transfers_with(server).complete_upload, *UPLOAD, PARTS, condition=condition)
     assert failure.code is Code.PRECONDITION
     told = {name: server.requests[0].headers.get(name) for name in ("if-match", "if-none-match")}
@@ -177,7 +177,7 @@ def test_complete_under_a_condition(transfers_with, condition, header):
 )
 def test_an_error_in_a_200(tls, transfers_with, code, expected):
     """S3 sends 200 before it knows. So does Swift, after 10 s: also if the condition of the upload failed."""
-    with Scripted([[expect, answer(error(code, "200 OK")), silence]], tls) as server:
+    with Scripted([[expect, respond(error(code, "200 OK")), silence]], tls) as server:
         failure = failure_of(transfers_with(server).complete_upload, *UPLOAD, PARTS)
     assert failure[1:5] == ("It is so.", code, 200, "REQUEST")
     assert failure.code is expected
@@ -196,14 +196,14 @@ CUT = {
 
 @pytest.mark.parametrize("data", CUT.values(), ids=CUT)
 def test_a_response_that_is_cut_short_is_no_success(tls, transfers_with, data):
-    with Scripted([[expect, answer(data), close]], tls) as server:
+    with Scripted([[expect, respond(data), close]], tls) as server:
         assert failure_of(transfers_with(server).complete_upload, *UPLOAD, PARTS).code in UNUSABLE
 
 
 def test_another_root_is_a_success(transfers_with):
     """Not every server calls it as S3 does."""
     document = b"<completeMultipartUploadResult><ETag>e</ETag></completeMultipartUploadResult>"
-    with Scripted([[expect, answer(response(document)), silence]]) as server:
+    with Scripted([[expect, respond(response(document)), silence]]) as server:
         assert transfers_with(server).complete_upload(*UPLOAD, PARTS) == "e"
 
 
@@ -211,7 +211,7 @@ def test_another_root_is_a_success(transfers_with):
 
 
 def test_abort(transfers_with):
-    with Scripted([[expect, answer(response(status="204 No Content", content_length=None)), silence]]) as server:
+    with Scripted([[expect, respond(response(status="204 No Content", content_length=None)), silence]]) as server:
         transfers_with(server).abort_upload(*UPLOAD)
     (request,) = server.requests
     assert (request.method, request.target) == ("DELETE", "/bucket/a%20key?uploadId=id%2F%2B%3D%26%3F")
@@ -227,7 +227,7 @@ def test_abort(transfers_with):
     ],
 )
 def test_an_abort_that_fails(transfers_with, code, status, expected):
-    with Scripted([[expect, answer(error(code, status)), silence]]) as server:
+    with Scripted([[expect, respond(error(code, status)), silence]]) as server:
         abort = transfers_with(server).abort_upload
         if expected is None:  # what is gone is aborted
             abort(*UPLOAD)

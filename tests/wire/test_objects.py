@@ -15,8 +15,6 @@ from wire.scripted import (
     LONG,
     OK,
     Scripted,
-    answer,
-    answer_perhaps,
     close,
     drip,
     error,
@@ -24,6 +22,8 @@ from wire.scripted import (
     expect_head,
     expect_perhaps,
     reset,
+    respond,
+    respond_perhaps,
     response,
     silence,
 )
@@ -71,7 +71,7 @@ def get(transfers_with, path):
 
 
 def test_an_object(tls, get, path):
-    with Scripted([[expect, answer(response(DATA, etag='"e"')), silence]], tls) as server:
+    with Scripted([[expect, respond(response(DATA, etag='"e"')), silence]], tls) as server:
         got = get(server)
     assert got == (ObjectInfo(len(DATA), '"e"', None, {}, None, None), 0, len(DATA), len(DATA), *[None] * 4)
     assert path.read_bytes() == DATA
@@ -85,7 +85,7 @@ def test_an_object_byte_by_byte(tls, get, path):
     assert path.read_bytes() == DATA[:500]
 
 
-@pytest.mark.parametrize("pieces", [answer, drip], ids=["at once", "byte by byte"])
+@pytest.mark.parametrize("pieces", [respond, drip], ids=["at once", "byte by byte"])
 def test_an_object_in_steps(tls, get, path, pieces):
     with Scripted(
         [[expect, pieces(response(DATA[:5000], x_amz_checksum_crc32=crc32(DATA[:5000]))), silence]], tls
@@ -96,7 +96,7 @@ def test_an_object_in_steps(tls, get, path, pieces):
 
 
 def test_waiting_for_the_limit_is_not_waiting_for_the_server(tls, get, path):
-    with Scripted([[expect, answer(response(DATA[:50_000])), silence]], tls) as server:
+    with Scripted([[expect, respond(response(DATA[:50_000])), silence]], tls) as server:
         get(server, template={"read_timeout": 1.0}, allowance=Allowance(Bandwidth(3e4)))
     assert path.read_bytes() == DATA[:50_000]
 
@@ -105,20 +105,20 @@ def test_waiting_for_the_limit_is_not_waiting_for_the_server(tls, get, path):
 @pytest.mark.parametrize("sent", [0, 1, len(DATA) - 1])
 def test_a_body_that_is_cut_short(tls, get, end, sent):
     head = response(content_length=len(DATA))
-    with Scripted([[expect, answer(head + DATA[:sent]), end]], tls) as server:
+    with Scripted([[expect, respond(head + DATA[:sent]), end]], tls) as server:
         assert failure_of(get, server).code in (Code.BROKEN, Code.UNREACHABLE)
 
 
 def test_a_body_that_stops(tls, get):
-    with Scripted([[expect, answer(response(b"abc", content_length=10)), silence]], tls) as server:
+    with Scripted([[expect, respond(response(b"abc", content_length=10)), silence]], tls) as server:
         failure = failure_of(get, server, template={"read_timeout": 0.5})
     assert failure.code is Code.BROKEN
     assert "no response for 0.5 seconds" in failure.message
 
 
 def test_more_than_was_said_is_not_part_of_the_object(tls, transfers_with, path):
-    two = [expect, answer(response(b"two")), silence]
-    with Scripted([[expect, answer(response(b"one, and more", content_length=3)), silence], two], tls) as server:
+    two = [expect, respond(response(b"two")), silence]
+    with Scripted([[expect, respond(response(b"one, and more", content_length=3)), silence], two], tls) as server:
         transfers = transfers_with(server)
         transfers.get("bucket", "key", str(path))
         assert path.read_bytes() == b"one"
@@ -138,31 +138,31 @@ def test_more_than_was_said_is_not_part_of_the_object(tls, transfers_with, path)
 )
 def test_lengths_that_are_none(get, path, headers):
     path.write_bytes(b"before")
-    with Scripted([[expect, answer(response(b"abcde", **headers)), close]]) as server:
+    with Scripted([[expect, respond(response(b"abcde", **headers)), close]]) as server:
         assert failure_of(get, server).code in UNUSABLE
     assert path.read_bytes() == b"before"
 
 
 def test_an_empty_object(tls, get, path):
     path.write_bytes(b"before")
-    with Scripted([[expect, answer(response(x_amz_checksum_crc32="AAAAAA==")), silence]], tls) as server:
+    with Scripted([[expect, respond(response(x_amz_checksum_crc32="AAAAAA==")), silence]], tls) as server:
         assert get(server, crc=True)[1:7] == (0, 0, 0, 0, "AAAAAA==", "crc32")
     assert path.read_bytes() == b""
 
 
 def test_no_content_is_no_object(get):
-    with Scripted([[expect, answer(response(status="204 No Content", content_length=None)), silence]]) as server:
+    with Scripted([[expect, respond(response(status="204 No Content", content_length=None)), silence]]) as server:
         assert failure_of(get, server).code in UNUSABLE
 
 
 def test_a_head_without_a_length(transfers_with):
-    with Scripted([[expect, answer(response(content_length=None)), silence]]) as server:
+    with Scripted([[expect, respond(response(content_length=None)), silence]]) as server:
         assert transfers_with(server).head("bucket", "key").size is None
 
 
 def test_a_head_tells_the_size_and_brings_no_body(transfers_with):
     with Scripted(
-        [[expect, answer(response(content_length=5)), expect, answer(response(content_length=6)), silence]]
+        [[expect, respond(response(content_length=5)), expect, respond(response(content_length=6)), silence]]
     ) as server:
         transfers = transfers_with(server)
         assert transfers.head("bucket", "key").size == 5
@@ -178,7 +178,7 @@ def part(header, body=b"abcde", status="206 Partial Content", **headers):
 
 def test_a_range(tls, get, path):
     path.write_bytes(b"0123456789")
-    with Scripted([[expect, answer(part("bytes 10-14/100")), silence]], tls) as server:
+    with Scripted([[expect, respond(part("bytes 10-14/100")), silence]], tls) as server:
         got = get(server, byte_range="bytes=10-14", position=2)
     assert (got.info.size, got.first, got.length, got.received) == (100, 10, 5, 5)
     assert path.read_bytes() == b"01abcde789"
@@ -186,7 +186,7 @@ def test_a_range(tls, get, path):
     assert "x-amz-checksum-mode" not in server.requests[0].headers
 
 
-@pytest.mark.parametrize("pieces", [answer, drip], ids=["at once", "byte by byte"])
+@pytest.mark.parametrize("pieces", [respond, drip], ids=["at once", "byte by byte"])
 def test_a_range_goes_into_memory_of_the_caller(tls, transfers_with, pieces):
     memory = bytearray(b"." * 1200)
     with Scripted([[expect, pieces(part("bytes 10-1009/2000", DATA[:1000])), silence]], tls) as server:
@@ -200,7 +200,7 @@ def test_a_range_in_chunks_goes_into_memory_of_the_caller(transfers_with):
         "bytes 0-7/9", b"3\r\nabc\r\n5\r\ndefgh\r\n0\r\n\r\n", content_length=None, transfer_encoding="chunked"
     )
     memory = bytearray(8)
-    with Scripted([[expect, answer(chunked), silence]]) as server:
+    with Scripted([[expect, respond(chunked), silence]]) as server:
         transfers_with(server).get("bucket", "key", byte_range="bytes=0-7", into=memoryview(memory))
     assert memory == b"abcdefgh"
 
@@ -221,34 +221,34 @@ def test_a_range_in_chunks_goes_into_memory_of_the_caller(transfers_with):
 )
 def test_a_content_range_that_lies(get, path, header, expected):
     path.write_bytes(b"before")
-    with Scripted([[expect, answer(part(header)), silence]]) as server:
+    with Scripted([[expect, respond(part(header)), silence]]) as server:
         assert failure_of(get, server, byte_range="bytes=10-14", position=3).code is expected
     assert path.read_bytes() == b"before"
 
 
 def test_a_range_that_was_ignored(get, path):
     path.write_bytes(b"before")
-    with Scripted([[expect, answer(response(DATA)), silence]]) as server:
+    with Scripted([[expect, respond(response(DATA)), silence]]) as server:
         assert failure_of(get, server, byte_range="bytes=10-14", position=3).code is Code.REJECTED
     assert path.read_bytes() == b"before"
 
 
 def test_a_part_that_nobody_asked_for_is_not_the_object(get, path):
     path.write_bytes(b"before")
-    with Scripted([[expect, answer(part("bytes 0-4/100")), silence]]) as server:
+    with Scripted([[expect, respond(part("bytes 0-4/100")), silence]]) as server:
         assert failure_of(get, server).code is Code.MALFORMED
     assert path.read_bytes() == b"before"
 
 
 def test_a_whole_checksum_of_a_range_says_nothing(get, path):
     """Some servers send the whole object's."""
-    with Scripted([[expect, answer(part("bytes 0-4/100", x_amz_checksum_crc32="AAAAAA==")), silence]]) as server:
+    with Scripted([[expect, respond(part("bytes 0-4/100", x_amz_checksum_crc32="AAAAAA==")), silence]]) as server:
         got = get(server, byte_range="bytes=0-4", crc=True)
     assert (got.crc, got.whole_crc) == (zlib.crc32(b"abcde"), None)
 
 
 def test_an_object_that_has_changed(get):
-    with Scripted([[expect, answer(error("PreconditionFailed", "412 Precondition Failed")), silence]]) as server:
+    with Scripted([[expect, respond(error("PreconditionFailed", "412 Precondition Failed")), silence]]) as server:
         assert failure_of(get, server, if_match='"e"').code is Code.PRECONDITION
     assert server.requests[0].headers["if-match"] == '"e"'
 
@@ -262,15 +262,15 @@ WORTH_A_REQUEST = len(DATA) * 2 // 3  # the largest limit: what is beyond half a
 @pytest.mark.parametrize("limit", [0, 1, 1000, WORTH_A_REQUEST])
 def test_a_limit(tls, get, path, limit):
     sums = {"x_amz_checksum_crc32": crc32(DATA)}
-    with Scripted([[expect, answer_perhaps(response(DATA, **sums)), silence]], tls) as server:
+    with Scripted([[expect, respond_perhaps(response(DATA, **sums)), silence]], tls) as server:
         got = get(server, limit=limit)
     assert got[1:7] == (0, len(DATA), limit, zlib.crc32(DATA[:limit]), crc32(DATA), None)
     assert path.read_bytes() == DATA[:limit]
 
 
 def test_the_rest_of_a_limited_object_is_not_the_next_response(transfers_with, path):
-    two = [expect, answer(response(b"two")), silence]
-    with Scripted([[expect, answer_perhaps(response(DATA)), silence], two]) as server:
+    two = [expect, respond(response(b"two")), silence]
+    with Scripted([[expect, respond_perhaps(response(DATA)), silence], two]) as server:
         transfers = transfers_with(server)
         transfers.get("bucket", "key", str(path), limit=10)
         transfers.get("bucket", "key", str(path))
@@ -279,21 +279,25 @@ def test_the_rest_of_a_limited_object_is_not_the_next_response(transfers_with, p
 
 @pytest.mark.parametrize("limit", [WORTH_A_REQUEST + 1, len(DATA), len(DATA) + 1])
 def test_a_limit_that_limits_nothing(get, path, limit):
-    with Scripted([[expect, answer(response(DATA)), silence]]) as server:
+    with Scripted([[expect, respond(response(DATA)), silence]]) as server:
         assert get(server, limit=limit)[2:4] == (len(DATA), len(DATA))
     assert path.read_bytes() == DATA
 
 
 def test_a_share_is_told_before_its_bytes_come(tls, get, path):
     told, head = threading.Event(), len(response(DATA)) - len(DATA)
-    body = [lambda _: told.wait(LONG) or pytest.fail("nobody was told"), answer_perhaps(response(DATA)[head:]), silence]
+    body = [
+        lambda _: told.wait(LONG) or pytest.fail("nobody was told"),
+        respond_perhaps(response(DATA)[head:]),
+        silence,
+    ]
     beginnings = []
 
     def begun(beginning):
         beginnings.append((*beginning[1:5], path.read_bytes()))
         told.set()
 
-    with Scripted([[expect, answer(response(DATA)[:head]), *body]], tls) as server:
+    with Scripted([[expect, respond(response(DATA)[:head]), *body]], tls) as server:
         got = get(server, limit=1000, ways=100, begun=begun)
     assert beginnings == [(0, len(DATA), 2000, None, b"")]
     assert got[1:4] == (0, len(DATA), 2000)
@@ -303,20 +307,20 @@ def test_a_share_is_told_before_its_bytes_come(tls, get, path):
 def test_what_a_broken_share_brought_counts(tls, get, path):
     sums = {"x_amz_checksum_crc32": crc32(DATA)}
     head = len(response(DATA, **sums)) - len(DATA)
-    with Scripted([[expect, answer(response(DATA, **sums)[: head + 1500]), close]], tls) as server:
+    with Scripted([[expect, respond(response(DATA, **sums)[: head + 1500]), close]], tls) as server:
         got = get(server, limit=1000, ways=100, begun=lambda _: None)
     assert got[1:7] == (0, len(DATA), 1500, zlib.crc32(DATA[:1500]), crc32(DATA), None)
     assert path.read_bytes() == DATA[:1500]
 
 
 def test_nobody_hears_of_an_object_that_one_response_brings(get, path):
-    with Scripted([[expect, answer(response(DATA)), silence]]) as server:
+    with Scripted([[expect, respond(response(DATA)), silence]]) as server:
         assert get(server, limit=len(DATA) - 1, ways=2, begun=lambda _: pytest.fail("told"))[2:4] == (len(DATA),) * 2
 
 
 def test_a_file_that_others_write_to_is_not_emptied(get, path):
     path.write_bytes(b"0123456789")
-    with Scripted([[expect, answer(response(b"abc", content_range="bytes 0-2/10")), silence]]) as server:
+    with Scripted([[expect, respond(response(b"abc", content_range="bytes 0-2/10")), silence]]) as server:
         get(server, byte_range="bytes=0-2", keep=True)
     assert path.read_bytes() == b"abc3456789"
 
@@ -334,9 +338,9 @@ def test_checksums_that_are_right_and_wrong(tls, transfers_with, path, algorithm
     header = f"x_amz_checksum_{algorithm}"
     script = [
         expect,
-        answer(response(DATA, **{header: right})),
+        respond(response(DATA, **{header: right})),
         expect,
-        answer(response(DATA, **{header: wrong})),
+        respond(response(DATA, **{header: wrong})),
         silence,
     ]
     with Scripted([script], tls) as server:
@@ -363,7 +367,7 @@ def test_checksums_that_awscrt_computes(get, path, algorithm, monkeypatch):
     value = b64((sum(DATA) % 2**32).to_bytes(4, "big"))
     told = checksums.Checksum(algorithm, value)
     monkeypatch.setattr(module, "full_object_checksum", lambda _: told)
-    with Scripted([[expect, answer(response(DATA)), silence]]) as server:
+    with Scripted([[expect, respond(response(DATA)), silence]]) as server:
         got = get(server, crc=True)
     assert got.crc == zlib.crc32(DATA)  # whatever else was compared
     assert got.whole_crc is None
@@ -371,7 +375,7 @@ def test_checksums_that_awscrt_computes(get, path, algorithm, monkeypatch):
 
 def test_a_checksum_of_parts_says_nothing_of_the_whole(get, path):
     headers = {"x_amz_checksum_crc32": "AAAAAA==-3", "x_amz_checksum_type": "COMPOSITE"}
-    with Scripted([[expect, answer(response(DATA, **headers)), silence]]) as server:
+    with Scripted([[expect, respond(response(DATA, **headers)), silence]]) as server:
         assert get(server)[4:7] == (None, None, None)
     assert path.read_bytes() == DATA
 
@@ -379,7 +383,7 @@ def test_a_checksum_of_parts_says_nothing_of_the_whole(get, path):
 @pytest.mark.parametrize("algorithm", SUMS)
 def test_the_crc_that_was_asked_for(get, algorithm):
     with Scripted(
-        [[expect, answer(response(DATA, **{f"x_amz_checksum_{algorithm}": SUMS[algorithm](DATA)})), silence]]
+        [[expect, respond(response(DATA, **{f"x_amz_checksum_{algorithm}": SUMS[algorithm](DATA)})), silence]]
     ) as server:
         got = get(server, crc=True)
     assert got.crc == zlib.crc32(DATA)
@@ -387,7 +391,7 @@ def test_the_crc_that_was_asked_for(get, algorithm):
 
 
 def test_a_client_that_verifies_nothing(get):
-    with Scripted([[expect, answer(response(DATA)), silence]]) as server:
+    with Scripted([[expect, respond(response(DATA)), silence]]) as server:
         get(server, template={"verify": False})
     assert "x-amz-checksum-mode" not in server.requests[0].headers
 
@@ -410,7 +414,7 @@ def elsewhere(monkeypatch):
 )
 def test_dates_in_all_three_forms(transfers_with, elsewhere, date):
     """Both old forms too, and all are in UTC (RFC 9110 section 5.6.7)."""
-    with Scripted([[expect, answer(response(last_modified=date)), silence]]) as server:
+    with Scripted([[expect, respond(response(last_modified=date)), silence]]) as server:
         assert transfers_with(server).head("bucket", "key").last_modified == 784111777
 
 
@@ -418,7 +422,7 @@ def test_dates_in_all_three_forms(transfers_with, elsewhere, date):
     "date", ["", "nonsense", "Sun, 06 Xxx 1994 08:49:37 GMT", "Sun, 06 Nov 0000 08:49:37 GMT", "1" * 99]
 )
 def test_dates_that_are_none(transfers_with, date):
-    with Scripted([[expect, answer(response(last_modified=date)), silence]]) as server:
+    with Scripted([[expect, respond(response(last_modified=date)), silence]]) as server:
         assert transfers_with(server).head("bucket", "key").last_modified is None
 
 
@@ -427,7 +431,7 @@ def test_headers_have_no_case(transfers_with):
         b'HTTP/1.1 200 OK\r\nCONTENT-LENGTH: 5\r\nETag: "e"\r\nX-Amz-Meta-CamelCase: Value\r\nx-amz-meta-two: 2\r\n'
         b"Content-TYPE: text/x\r\nX-Amz-Server-Side-Encryption: AES256\r\n\r\n"
     )
-    with Scripted([[expect, answer(head), silence]]) as server:
+    with Scripted([[expect, respond(head), silence]]) as server:
         info = transfers_with(server).head("bucket", "key")
     assert info == ObjectInfo(5, '"e"', "text/x", {"camelcase": "Value", "two": "2"}, None, "AES256")
 
@@ -436,7 +440,7 @@ def test_headers_have_no_case(transfers_with):
 
 
 def test_a_disk_that_is_full(tls, transfers_with):
-    with Scripted([[expect, answer_perhaps(response(DATA)), silence]], tls) as server:
+    with Scripted([[expect, respond_perhaps(response(DATA)), silence]], tls) as server:
         failure = failure_of(transfers_with(server).get, "bucket", "key", "/dev/full")
     assert failure.code is Code.DISK_FULL
 
@@ -461,8 +465,8 @@ def test_a_disk_that_becomes_full(tmp_path):
 
 
 def test_the_connection_of_a_download_that_could_not_be_written_is_not_used_again(transfers_with, path):
-    two = [expect, answer(response(b"two")), silence]
-    with Scripted([[expect, answer_perhaps(response(DATA)), silence], two]) as server:
+    two = [expect, respond(response(b"two")), silence]
+    with Scripted([[expect, respond_perhaps(response(DATA)), silence], two]) as server:
         transfers = transfers_with(server)
         assert failure_of(transfers.get, "bucket", "key", str(path / "no" / "such")).code is Code.LOCAL_FILE
         transfers.get("bucket", "key", str(path))
@@ -471,7 +475,7 @@ def test_the_connection_of_a_download_that_could_not_be_written_is_not_used_agai
 
 def test_no_descriptor_is_left_open(get, path):
     before = len(os.listdir("/proc/self/fd"))
-    with Scripted([[expect, answer(response(DATA, content_length=len(DATA) + 1)), close]]) as server:
+    with Scripted([[expect, respond(response(DATA, content_length=len(DATA) + 1)), close]]) as server:
         failure_of(get, server)
     assert len(os.listdir("/proc/self/fd")) <= before
 
@@ -484,7 +488,7 @@ def test_no_descriptor_is_left_open(get, path):
 def test_an_upload(tls, transfers_with, path, way, size):
     path.write_bytes(DATA[:size])
     given = {"body": DATA[:size]} if way == "bytes" else {"path": str(path)}
-    with Scripted([[expect, answer(response(etag='"e"')), silence]], tls) as server:
+    with Scripted([[expect, respond(response(etag='"e"')), silence]], tls) as server:
         stored = PutHeaders("text/x", {"one": "1"}, "AES256", {"cache-control": "no-store"})
         transfers = transfers_with(server, checksum="crc32", sign_payload=not tls)
         assert transfers.put("bucket", "key", headers=stored, **given) == '"e"'
@@ -509,7 +513,7 @@ def test_an_upload(tls, transfers_with, path, way, size):
     ("condition", "header"), [(ABSENT, ("if-none-match", "*")), ('"etag"', ("if-match", '"etag"'))]
 )
 def test_a_large_conditional_upload_asks_before_it_sends(transfers_with, size, asks, condition, header):
-    refusal = answer(error("PreconditionFailed", "412 Precondition Failed"))
+    refusal = respond(error("PreconditionFailed", "412 Precondition Failed"))
     with Scripted([[expect_head if asks else expect, refusal, silence]]) as server:
         put = transfers_with(server).put
         assert failure_of(put, "bucket", "key", DATA[:size], condition=condition).code is Code.PRECONDITION
@@ -520,7 +524,7 @@ def test_a_large_conditional_upload_asks_before_it_sends(transfers_with, size, a
 
 def test_a_refusal_while_the_body_is_sent_is_s3_s_own(tls, transfers_with):
     """S3 responds, closes the connection and stops reading; a network error would be retried for minutes."""
-    refusal = answer(error("EntityTooLarge", "400 Bad Request"))
+    refusal = respond(error("EntityTooLarge", "400 Bad Request"))
     with Scripted([[expect_head, refusal, close]], tls) as server:
         failure = failure_of(transfers_with(server).put, "bucket", "key", DATA * 60)
     assert failure[:4] == (Code.REJECTED, "It is so.", "EntityTooLarge", 400)
@@ -556,7 +560,7 @@ def test_a_file_that_can_t_be_read(tls, transfers_with, tmp_path, name):
 
 def test_delete(transfers_with):
     with Scripted(
-        [[expect, answer(response(status="204 No Content", content_length=None)), expect, answer(OK)]]
+        [[expect, respond(response(status="204 No Content", content_length=None)), expect, respond(OK)]]
     ) as server:
         transfers = transfers_with(server)
         transfers.delete("bucket", "key")

@@ -10,7 +10,6 @@ from wire.scripted import (
     OK,
     Scripted,
     announce,
-    answer,
     close,
     error,
     expect,
@@ -18,6 +17,7 @@ from wire.scripted import (
     expect_perhaps,
     read_body,
     reset,
+    respond,
     response,
     silence,
 )
@@ -72,7 +72,7 @@ def large(request, tmp_path):
 def test_a_kept_connection_that_is_gone_is_no_failure(tls, connections_to, end, asked):
     gone = threading.Event()
     closing = [expect, end] if asked else [end, announce(gone)]
-    with Scripted([[expect, answer(OK), *closing], [expect, answer(OK), silence]], tls) as server:
+    with Scripted([[expect, respond(OK), *closing], [expect, respond(OK), silence]], tls) as server:
         connections = connections_to(server)
         assert put(connections)[0] == 200
         assert asked or gone.wait(LONG)
@@ -81,7 +81,7 @@ def test_a_kept_connection_that_is_gone_is_no_failure(tls, connections_to, end, 
 
 
 def test_a_large_body_on_a_connection_that_is_gone(tls, connections_to, large):
-    with Scripted([[expect, answer(OK), expect_head, reset], [expect, answer(OK), silence]], tls) as server:
+    with Scripted([[expect, respond(OK), expect_head, reset], [expect, respond(OK), silence]], tls) as server:
         connections = connections_to(server)
         put(connections)
         assert put(connections, large)[0] == 200
@@ -91,7 +91,7 @@ def test_a_large_body_on_a_connection_that_is_gone(tls, connections_to, large):
 def test_only_once(connections_to):
     """Others that are kept are not tried: they are as old. And who closes a new one as well has a reason."""
     both = threading.Barrier(2, timeout=LONG)
-    kept = [expect, lambda _: both.wait(), answer(OK), expect_perhaps, close]
+    kept = [expect, lambda _: both.wait(), respond(OK), expect_perhaps, close]
     with Scripted([kept, kept, [expect, close]]) as server:
         connections = connections_to(server)
         threads = [threading.Thread(target=put, args=(connections,)) for _ in range(2)]
@@ -115,7 +115,7 @@ def test_a_new_connection_that_is_closed_is_a_failure(tls, connections_to):
 @pytest.mark.parametrize("begun", [b"H", OK[:30], NOD])
 def test_a_response_that_had_begun_is_not_asked_for_again(tls, connections_to, begun):
     """The server has taken the request."""
-    with Scripted([[expect, answer(OK), expect, answer(begun), close]], tls) as server:
+    with Scripted([[expect, respond(OK), expect, respond(begun), close]], tls) as server:
         connections = connections_to(server)
         put(connections)
         with pytest.raises(TransferError) as failed:
@@ -125,7 +125,7 @@ def test_a_response_that_had_begun_is_not_asked_for_again(tls, connections_to, b
 
 
 def test_a_response_that_had_begun_before_the_body_was_sent_is_not_asked_for_again(connections_to):
-    with Scripted([[expect, answer(OK), expect_head, answer(OK[:20]), reset]]) as server:
+    with Scripted([[expect, respond(OK), expect_head, respond(OK[:20]), reset]]) as server:
         connections = connections_to(server)
         put(connections)
         with pytest.raises(TransferError) as failed:
@@ -135,7 +135,7 @@ def test_a_response_that_had_begun_before_the_body_was_sent_is_not_asked_for_aga
 
 
 def test_silence_is_not_waited_for_twice(tls, connections_to):
-    with Scripted([[expect, answer(OK), expect, silence]], tls) as server:
+    with Scripted([[expect, respond(OK), expect, silence]], tls) as server:
         connections = connections_to(server, read_timeout=SHORT)
         put(connections)
         with pytest.raises(TransferError, match="no response for") as failed:
@@ -146,7 +146,7 @@ def test_silence_is_not_waited_for_twice(tls, connections_to):
 
 def test_what_is_not_http_is_broken_and_ends_the_connection(tls, connections_to):
     with Scripted(
-        [[expect, answer(b"SSH-2.0-OpenSSH\r\n\r\n"), silence], [expect, answer(OK), silence]], tls
+        [[expect, respond(b"SSH-2.0-OpenSSH\r\n\r\n"), silence], [expect, respond(OK), silence]], tls
     ) as server:
         connections = connections_to(server)
         with pytest.raises(TransferError) as failed:
@@ -160,7 +160,7 @@ def test_what_is_not_http_is_broken_and_ends_the_connection(tls, connections_to)
 
 def test_head_and_a_small_body_are_one_packet(connections_to, monkeypatch):
     sent = []
-    with Scripted([[expect, answer(OK), silence]]) as server:
+    with Scripted([[expect, respond(OK), silence]]) as server:
         connections = connections_to(server)
         connection = Completed(connections).take()
 
@@ -176,14 +176,14 @@ def test_head_and_a_small_body_are_one_packet(connections_to, monkeypatch):
 
 
 def test_large_bodies(tls, connections_to, large):
-    with Scripted([[expect, answer(OK), silence]], tls) as server:
+    with Scripted([[expect, respond(OK), silence]], tls) as server:
         put(connections_to(server), large)
     assert server.requests[0].body == LARGE
 
 
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
 def test_bodies_of_all_kinds(connections_to, kind):
-    with Scripted([[expect, answer(OK), expect, answer(OK), silence]]) as server:
+    with Scripted([[expect, respond(OK), expect, respond(OK), silence]]) as server:
         connections = connections_to(server)
         put(connections, Payload(kind(b"small")))
         put(connections, Payload(kind(LARGE)))
@@ -206,7 +206,7 @@ def test_the_pieces_of_a_payload_are_all_its_bytes(tmp_path, monkeypatch):
 def test_a_body_waits_for_the_nod(tls, connections_to, large):
     seen = []
     looking = lambda peer: seen.append(peer.unread)  # noqa: E731
-    with Scripted([[expect_head, looking, answer(NOD), read_body, answer(OK), silence]], tls) as server:
+    with Scripted([[expect_head, looking, respond(NOD), read_body, respond(OK), silence]], tls) as server:
         assert put(connections_to(server), large, expect_nod=True)[0] == 200
     assert seen == [b""]
     assert server.requests[0].body == LARGE
@@ -215,15 +215,15 @@ def test_a_body_waits_for_the_nod(tls, connections_to, large):
 def test_no_nod_within_a_while(tls, connections_to, large, monkeypatch):
     """Not every server knows how to; a TLS server's tickets are no nod."""
     monkeypatch.setattr(sending, "WAIT_FOR_CONTINUE", 0.05)
-    with Scripted([[expect_head, read_body, answer(OK), silence]], tls) as server:
+    with Scripted([[expect_head, read_body, respond(OK), silence]], tls) as server:
         assert put(connections_to(server), large, expect_nod=True)[0] == 200
     assert server.requests[0].body == LARGE
 
 
 @pytest.mark.parametrize("status", ["412 Precondition Failed", "200 OK", "501 Not Implemented"])
 def test_an_answer_instead_of_the_nod(tls, connections_to, large, status):
-    refusal = [expect_head, answer(response(b"why", status)), silence]
-    with Scripted([refusal, [expect, answer(OK), silence]], tls) as server:
+    refusal = [expect_head, respond(response(b"why", status)), silence]
+    with Scripted([refusal, [expect, respond(OK), silence]], tls) as server:
         connections = connections_to(server)
         assert put(connections, large, expect_nod=True) == (int(status[:3]), b"why")
         assert put(connections)[0] == 200  # on another connection: on the first, a body is still owed
@@ -232,7 +232,7 @@ def test_an_answer_instead_of_the_nod(tls, connections_to, large, status):
 
 def test_nods_that_nobody_asked_for(tls, connections_to):
     early = b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"
-    with Scripted([[expect, answer(NOD + early + NOD + OK), expect, answer(OK), silence]], tls) as server:
+    with Scripted([[expect, respond(NOD + early + NOD + OK), expect, respond(OK), silence]], tls) as server:
         connections = connections_to(server)
         assert put(connections)[0] == 200
         assert put(connections)[0] == 200
@@ -240,15 +240,15 @@ def test_nods_that_nobody_asked_for(tls, connections_to):
 
 
 def test_many_nods(tls, connections_to, large):
-    script = [expect_head, answer(NOD), answer(NOD), read_body, answer(NOD + OK), silence]
+    script = [expect_head, respond(NOD), respond(NOD), read_body, respond(NOD + OK), silence]
     with Scripted([script], tls) as server:
         assert put(connections_to(server), large, expect_nod=True)[0] == 200
 
 
 @pytest.mark.parametrize("end", [close, reset])
 def test_an_end_instead_of_the_nod(tls, connections_to, large, end):
-    again = [expect_head, answer(NOD), read_body, answer(OK), silence]
-    with Scripted([[expect, answer(OK), expect_head, end], again], tls) as server:
+    again = [expect_head, respond(NOD), read_body, respond(OK), silence]
+    with Scripted([[expect, respond(OK), expect_head, end], again], tls) as server:
         connections = connections_to(server)
         put(connections)
         assert put(connections, large, expect_nod=True)[0] == 200
@@ -260,14 +260,14 @@ def test_an_end_instead_of_the_nod(tls, connections_to, large, end):
 @pytest.mark.parametrize("end", [close, reset], ids=["close", "reset"])
 def test_a_reason_that_comes_before_the_body_was_sent(tls, connections_to, large, end):
     """Closing with unread bytes breaks the connection off, but after the reason."""
-    with Scripted([[expect_head, answer(error("EntityTooLarge", "400 Bad Request")), end]], tls) as server:
+    with Scripted([[expect_head, respond(error("EntityTooLarge", "400 Bad Request")), end]], tls) as server:
         status, document = put(connections_to(server), large)
     assert status == 400
     assert b"EntityTooLarge" in document
 
 
 def test_a_reason_while_the_server_stops_reading(tls, connections_to, large):
-    with Scripted([[expect_head, answer(error("EntityTooLarge", "400 Bad Request")), stay]], tls) as server:
+    with Scripted([[expect_head, respond(error("EntityTooLarge", "400 Bad Request")), stay]], tls) as server:
         assert put(connections_to(server, read_timeout=SHORT), large)[0] == 400
 
 
@@ -292,13 +292,13 @@ def limited(payload, rate):
 
 
 def test_a_body_in_steps(tls, connections_to, large):
-    with Scripted([[expect, answer(OK), silence]], tls) as server:
+    with Scripted([[expect, respond(OK), silence]], tls) as server:
         assert put(connections_to(server), limited(large, 1e9))[0] == 200
     assert server.requests[0].body == LARGE
 
 
 def test_waiting_for_the_limit_is_not_waiting_for_the_server(tls, connections_to):
-    with Scripted([[expect, answer(OK), silence]], tls) as server:
+    with Scripted([[expect, respond(OK), silence]], tls) as server:
         connections = connections_to(server, read_timeout=SHORT)
         assert put(connections, limited(Payload(b"x" * 150_000), 1e5))[0] == 200
 
@@ -321,7 +321,7 @@ class Stop(BaseException):
 
 @pytest.mark.parametrize("method", ["send", "read_response"])
 def test_whatever_is_raised_in_the_middle_ends_the_connection(connections_to, method, monkeypatch):
-    with Scripted([[expect, answer(OK), silence]]) as server:
+    with Scripted([[expect, respond(OK), silence]]) as server:
         connections = connections_to(server)
         put(connections)
         connection = Completed(connections).take()
