@@ -14,7 +14,7 @@ from botocore.config import Config
 
 from metaflow_extensions.fasts3.local_server.seaweedfs import SeaweedFS
 
-from .calls import DIRECTORY, WrongAnswer, key_of
+from .calls import DIRECTORY, WrongResult, key_of
 from .content import content, is_content, names
 
 THREADS = 8
@@ -58,12 +58,12 @@ class Bucket:
 
         Raises
         ------
-        WrongAnswer
+        WrongResult
             An object is missing, unexpected, or has wrong content.
         """
         found = {row["Key"].rpartition("/")[2]: row for row in self._list(f"{prefix}/{DIRECTORY}/")}
         if sorted(found) != names(objects):
-            raise WrongAnswer(f"{len(found)} objects in the bucket instead of {objects}, or others")
+            raise WrongResult(f"{len(found)} objects in the bucket instead of {objects}, or others")
         for name, row in found.items():
             etag = row["ETag"].strip('"')
             if row["Size"] != size or not (
@@ -71,7 +71,7 @@ class Bucket:
                 if "-" in etag
                 else hashlib.md5(content(name, size)).hexdigest() == etag
             ):
-                raise WrongAnswer(f"the content of {name} is not what was uploaded")
+                raise WrongResult(f"the content of {name} is not what was uploaded")
 
     def remove(self, prefix: str) -> None:
         """Delete a set of objects."""

@@ -14,11 +14,11 @@ RANGES = 200
 RANGE_LENGTH = 1024  # bytes
 
 
-class WrongAnswer(Exception):
+class WrongResult(Exception):
     """A call returned or stored wrong data."""
 
 
-class Answer(Enum):
+class ResultKind(Enum):
     """The kind of result of a call, which determines the check."""
 
     FILES = "S3Objects with the content in local files"
@@ -31,7 +31,7 @@ class Answer(Enum):
     @property
     def uploads(self) -> bool:
         """Whether the call uploads values."""
-        return self in (Answer.STORED, Answer.NOT_STORED)
+        return self in (ResultKind.STORED, ResultKind.NOT_STORED)
 
 
 class Material(NamedTuple):
@@ -46,7 +46,7 @@ class Material(NamedTuple):
 class Call(NamedTuple):
     """One public call."""
 
-    answer: Answer
+    kind: ResultKind
     make: Callable[[Any, Material], Any]  # S3 object, arguments -> result
 
 
@@ -57,27 +57,27 @@ def _ranged(material: Material) -> "list[Any]":
 
 
 CALLS: dict[str, Call] = {
-    "get": Call(Answer.FILES, lambda s3, m: [s3.get(m.keys[0])]),
-    "get range": Call(Answer.RANGES, lambda s3, m: [s3.get(_ranged(m)[0])]),
-    "get missing": Call(Answer.NOTHING_THERE, lambda s3, m: [s3.get(m.keys[0], return_missing=True)]),
-    "get_many": Call(Answer.FILES, lambda s3, m: s3.get_many(m.keys)),
-    "get_many ranges": Call(Answer.RANGES, lambda s3, m: s3.get_many(_ranged(m))),
-    "get_many missing": Call(Answer.NOTHING_THERE, lambda s3, m: s3.get_many(m.keys, return_missing=True)),
-    "get_recursive": Call(Answer.FILES, lambda s3, _: s3.get_recursive([DIRECTORY])),
-    "get_all": Call(Answer.FILES, lambda s3, _: s3.get_all()),
-    "put": Call(Answer.STORED, lambda s3, m: [s3.put(*m.pairs[0])]),
+    "get": Call(ResultKind.FILES, lambda s3, m: [s3.get(m.keys[0])]),
+    "get range": Call(ResultKind.RANGES, lambda s3, m: [s3.get(_ranged(m)[0])]),
+    "get missing": Call(ResultKind.NOTHING_THERE, lambda s3, m: [s3.get(m.keys[0], return_missing=True)]),
+    "get_many": Call(ResultKind.FILES, lambda s3, m: s3.get_many(m.keys)),
+    "get_many ranges": Call(ResultKind.RANGES, lambda s3, m: s3.get_many(_ranged(m))),
+    "get_many missing": Call(ResultKind.NOTHING_THERE, lambda s3, m: s3.get_many(m.keys, return_missing=True)),
+    "get_recursive": Call(ResultKind.FILES, lambda s3, _: s3.get_recursive([DIRECTORY])),
+    "get_all": Call(ResultKind.FILES, lambda s3, _: s3.get_all()),
+    "put": Call(ResultKind.STORED, lambda s3, m: [s3.put(*m.pairs[0])]),
     # `put` returns the URL in both cases.
-    "put existing": Call(Answer.NOT_STORED, lambda s3, m: [s3.put(*m.pairs[0], overwrite=False)][1:]),
-    "put_many": Call(Answer.STORED, lambda s3, m: s3.put_many(m.pairs)),
-    "put_many new": Call(Answer.STORED, lambda s3, m: s3.put_many(m.pairs, overwrite=False)),
-    "put_many existing": Call(Answer.NOT_STORED, lambda s3, m: s3.put_many(m.pairs, overwrite=False)),
-    "put_files": Call(Answer.STORED, lambda s3, m: s3.put_files(m.paths)),
-    "info": Call(Answer.FACTS, lambda s3, m: [s3.info(m.keys[0])]),
-    "info missing": Call(Answer.NOTHING_THERE, lambda s3, m: [s3.info(m.keys[0], return_missing=True)]),
-    "info_many": Call(Answer.FACTS, lambda s3, m: s3.info_many(m.keys)),
-    "info_many missing": Call(Answer.NOTHING_THERE, lambda s3, m: s3.info_many(m.keys, return_missing=True)),
-    "list_paths": Call(Answer.FACTS, lambda s3, _: s3.list_paths([DIRECTORY])),
-    "list_recursive": Call(Answer.FACTS, lambda s3, _: s3.list_recursive([DIRECTORY])),
+    "put existing": Call(ResultKind.NOT_STORED, lambda s3, m: [s3.put(*m.pairs[0], overwrite=False)][1:]),
+    "put_many": Call(ResultKind.STORED, lambda s3, m: s3.put_many(m.pairs)),
+    "put_many new": Call(ResultKind.STORED, lambda s3, m: s3.put_many(m.pairs, overwrite=False)),
+    "put_many existing": Call(ResultKind.NOT_STORED, lambda s3, m: s3.put_many(m.pairs, overwrite=False)),
+    "put_files": Call(ResultKind.STORED, lambda s3, m: s3.put_files(m.paths)),
+    "info": Call(ResultKind.FACTS, lambda s3, m: [s3.info(m.keys[0])]),
+    "info missing": Call(ResultKind.NOTHING_THERE, lambda s3, m: [s3.info(m.keys[0], return_missing=True)]),
+    "info_many": Call(ResultKind.FACTS, lambda s3, m: s3.info_many(m.keys)),
+    "info_many missing": Call(ResultKind.NOTHING_THERE, lambda s3, m: s3.info_many(m.keys, return_missing=True)),
+    "list_paths": Call(ResultKind.FACTS, lambda s3, _: s3.list_paths([DIRECTORY])),
+    "list_recursive": Call(ResultKind.FACTS, lambda s3, _: s3.list_recursive([DIRECTORY])),
 }
 
 
@@ -95,17 +95,17 @@ def material_of(case: Case, files: Optional[str]) -> Material:
     files : str, optional
         A directory with a local file for each object, for calls that upload files.
     """
-    answer = CALLS[case.call].answer
+    kind = CALLS[case.call].kind
     there = names(case.objects)
-    missing = answer is Answer.NOTHING_THERE
+    missing = kind is ResultKind.NOTHING_THERE
     keys = [key_of(f"missing-{name}" if missing else name) for name in there]
     ranges, pairs = [], []
-    if answer is Answer.RANGES:
+    if kind is ResultKind.RANGES:
         step = case.size // RANGES
         ranges = [(keys[0], number * step, RANGE_LENGTH) for number in range(RANGES)]
-    if answer.uploads and files is None:
+    if kind.uploads and files is None:
         # Values that must not be stored differ from the existing ones, so that the check would notice.
-        what = "new " if answer is Answer.NOT_STORED else ""
+        what = "new " if kind is ResultKind.NOT_STORED else ""
         pairs = [(key, content(what + name, case.size)) for key, name in zip(keys, there)]
     paths = [(key, f"{files}/{name}") for key, name in zip(keys, there)] if files else []
     return Material(keys, ranges, pairs, paths)
@@ -116,25 +116,25 @@ def check_sizes(case: Case, results: Any) -> None:
 
     Raises
     ------
-    WrongAnswer
+    WrongResult
         Too few or too many results, or a wrong size.
     """
     call = CALLS[case.call]
     expected = {
-        Answer.NOT_STORED: 0,
-        Answer.RANGES: RANGES if "many" in case.call else 1,
-    }.get(call.answer, case.objects)
+        ResultKind.NOT_STORED: 0,
+        ResultKind.RANGES: RANGES if "many" in case.call else 1,
+    }.get(call.kind, case.objects)
     if len(results) != expected:
-        raise WrongAnswer(f"{len(results)} results instead of {expected}")
-    if call.answer is Answer.NOTHING_THERE:
+        raise WrongResult(f"{len(results)} results instead of {expected}")
+    if call.kind is ResultKind.NOTHING_THERE:
         right = not any(result.exists for result in results)
-    elif call.answer.uploads:
+    elif call.kind.uploads:
         right = True
     else:
-        size = RANGE_LENGTH if call.answer is Answer.RANGES else case.size
+        size = RANGE_LENGTH if call.kind is ResultKind.RANGES else case.size
         right = all(result.size == size for result in results)
     if not right:
-        raise WrongAnswer("an object of the wrong size, or one that should not exist")
+        raise WrongResult("an object of the wrong size, or one that should not exist")
 
 
 def check_content(case: Case, results: Any) -> None:
@@ -142,20 +142,20 @@ def check_content(case: Case, results: Any) -> None:
 
     Raises
     ------
-    WrongAnswer
+    WrongResult
         An object is missing or has wrong content.
     """
-    answer = CALLS[case.call].answer
-    if answer in (Answer.FILES, Answer.FACTS):
+    kind = CALLS[case.call].kind
+    if kind in (ResultKind.FILES, ResultKind.FACTS):
         found = sorted(result.url.rpartition("/")[2] for result in results)
         if found != names(case.objects):
-            raise WrongAnswer("other objects than requested")
-    if answer is Answer.FILES:
+            raise WrongResult("other objects than requested")
+    if kind is ResultKind.FILES:
         for result in results:
             if not is_content(result.path, result.url.rpartition("/")[2], case.size):
-                raise WrongAnswer(f"the content of {result.key} is wrong")
-    elif answer is Answer.RANGES:
+                raise WrongResult(f"the content of {result.key} is wrong")
+    elif kind is ResultKind.RANGES:
         whole = content(names(1)[0], case.size)
         for (_, offset, length), result in zip(material_of(case, None).ranges, results):
             if result.blob != whole[offset : offset + length]:
-                raise WrongAnswer(f"the range from {offset} is wrong")
+                raise WrongResult(f"the range from {offset} is wrong")

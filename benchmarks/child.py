@@ -21,8 +21,8 @@ WARM_UP_OBJECTS = 2
 def main() -> None:
     """Run cases until stdin ends."""
     which, *warm_up_root = sys.argv[1:]
-    # Other output of this process must not mix with the answers.
-    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    # Other output of this process must not mix with the results.
+    results = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
 
     import metaflow
@@ -31,15 +31,15 @@ def main() -> None:
     if warm_up_root:
         with metaflow.S3(s3root=warm_up_root[0]) as s3:
             s3.get_many([key_of(name) for name in names(WARM_UP_OBJECTS)])
-    print(json.dumps({"ready": True}), file=answers)
+    print(json.dumps({"ready": True}), file=results)
     for line in sys.stdin:
         order = json.loads(line)
-        answer: dict[str, Any]
+        result: dict[str, Any]
         try:
-            answer = measure(Case(*order["case"]), order["root"], order["files"])
+            result = measure(Case(*order["case"]), order["root"], order["files"])
         except Exception as error:
-            answer = {"error": f"{type(error).__name__}: {error}"}
-        print(json.dumps(answer), file=answers)
+            result = {"error": f"{type(error).__name__}: {error}"}
+        print(json.dumps(result), file=results)
 
 
 def check_class(s3_class: Any, which: str) -> None:

@@ -58,7 +58,7 @@ class Client:
             start_new_session=True,  # so that all it started can be ended with it
         )
         try:
-            self._answer()
+            self._read_result()
         except BaseException:
             self.close()
             raise
@@ -85,7 +85,7 @@ class Client:
             self._process.stdin.flush()
         except OSError as error:
             raise ClientFailed(f"its process is gone: {error}") from error
-        return self._answer()
+        return self._read_result()
 
     def close(self) -> None:
         """End the process and its children."""
@@ -99,20 +99,20 @@ class Client:
             self._process.wait()
         self._process.stdout.close()
 
-    def _answer(self) -> "dict[str, Any]":
+    def _read_result(self) -> "dict[str, Any]":
         assert self._process.stdout is not None
         with selectors.DefaultSelector() as selector:
             selector.register(self._process.stdout, selectors.EVENT_READ)
             if not selector.select(TIME_LIMIT):
                 os.killpg(self._process.pid, signal.SIGKILL)
-                raise ClientFailed(f"no answer in {TIME_LIMIT:.0f} seconds")
+                raise ClientFailed(f"no result in {TIME_LIMIT:.0f} seconds")
         line = self._process.stdout.readline()
         if not line:
             raise ClientFailed(f"its process ended with status {self._process.wait()}")
-        answer: dict[str, Any] = json.loads(line)
-        if "error" in answer:
-            raise ClientFailed(answer["error"])
-        return answer
+        result: dict[str, Any] = json.loads(line)
+        if "error" in result:
+            raise ClientFailed(result["error"])
+        return result
 
 
 def environment_of(which: str, server: "dict[str, str]", scratch: Path) -> "dict[str, str]":

@@ -14,7 +14,7 @@ from typing import Callable, NamedTuple, Optional
 from metaflow_extensions.fasts3.local_server.seaweedfs import SeaweedFS
 
 from .bucket import Bucket
-from .calls import CALLS, Answer, WrongAnswer
+from .calls import CALLS, ResultKind, WrongResult
 from .cases import KB, Case
 from .child import WARM_UP_OBJECTS
 from .client import OURS, OWN, Client, ClientFailed
@@ -86,7 +86,7 @@ class _Comparison:
 
     def prepare(self, cases: Sequence[Case]) -> None:
         """Create the objects and the local files of the cases."""
-        reading = [case for case in cases if CALLS[case.call].answer is not Answer.STORED]
+        reading = [case for case in cases if CALLS[case.call].kind is not ResultKind.STORED]
         for name, objects, size in sorted({(case.set_name, case.objects, case.size) for case in [WARM_UP, *reading]}):
             self._bucket.fill(name, objects, size)
             self._tell(f"there are {objects} objects of {size} bytes")
@@ -105,7 +105,7 @@ class _Comparison:
                 for which in TURN * case.turns:
                     try:
                         self._sample(case, which, clients[which])
-                    except (ClientFailed, WrongAnswer) as error:
+                    except (ClientFailed, WrongResult) as error:
                         self._tell(f"{case.name}: {which}: FAILED: {error}")
                         self.failures.append(Failed(case, which, str(error)))
                         clients[which] = open_clients.enter_context(self._start(which))
@@ -115,7 +115,7 @@ class _Comparison:
         return Client(which, self._server, self._scratch, root)
 
     def _sample(self, case: Case, which: str, client: Client) -> None:
-        uploads = CALLS[case.call].answer is Answer.STORED
+        uploads = CALLS[case.call].kind is ResultKind.STORED
         prefix = f"uploads/{which}" if uploads else case.set_name
         with ExitStack() as fresh:
             if case.fresh:
@@ -123,7 +123,7 @@ class _Comparison:
             took = client.measure(case, self._bucket.url(prefix), self._files(case))
         self.samples.append(Sample(case, which, **took))
         self._tell(f"{case.name}: {which}: {took['seconds']:.4f} s")
-        if CALLS[case.call].answer.uploads:
+        if CALLS[case.call].kind.uploads:
             self._bucket.check(prefix, case.objects, case.size)
         if uploads:
             self._bucket.remove(prefix)

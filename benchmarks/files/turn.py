@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from .. import processor_time
-from ..calls import WrongAnswer
+from ..calls import WrongResult
 from ..content import BLOCK, blocks, stamp_of
 from ..servers.place import Place
 from .libraries import LIBRARIES, Library
@@ -38,7 +38,7 @@ def main() -> None:
     fields = json.loads(sys.argv[1])
     order = Order(**{**fields, "place": Place(*fields["place"])})
     # Other output of this process must not mix with the result.
-    answers = os.fdopen(os.dup(1), "w")
+    results = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     library = LIBRARIES[order.library](order.place)
     if order.verb == "columns":
@@ -50,7 +50,7 @@ def main() -> None:
     seconds, cpu_seconds = time.perf_counter() - started, processor_time.of_process_tree() - spent
     # Not ru_maxrss, which begins with that of the process that forked.
     peak = int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]) * 1024
-    print(json.dumps({"seconds": seconds, "cpu_seconds": cpu_seconds, "peak": peak}), file=answers, flush=True)
+    print(json.dumps({"seconds": seconds, "cpu_seconds": cpu_seconds, "peak": peak}), file=results, flush=True)
 
 
 def _columns(library: Library, order: Order) -> None:
@@ -59,7 +59,7 @@ def _columns(library: Library, order: Order) -> None:
     with library.read_columns(order.key) as file:
         table = pyarrow.parquet.read_table(file, columns=list(COLUMNS))
     if (table.num_rows, table.column_names) != (order.size, list(COLUMNS)):
-        raise WrongAnswer(f"{table.num_rows} rows of {table.column_names}")
+        raise WrongResult(f"{table.num_rows} rows of {table.column_names}")
 
 
 def _read(library: Library, order: Order) -> None:
@@ -71,11 +71,11 @@ def _read(library: Library, order: Order) -> None:
             while missing:  # a stream may bring less than it was asked for
                 data = bytes(file.read(missing))
                 if not data or not data.startswith(stamp):
-                    raise WrongAnswer(f"wrong bytes at {start}")
+                    raise WrongResult(f"wrong bytes at {start}")
                 missing -= len(data)
                 stamp = b""
         if file.read(1):
-            raise WrongAnswer("more bytes than there are")
+            raise WrongResult("more bytes than there are")
 
 
 def _write(library: Library, order: Order) -> None:

@@ -49,12 +49,12 @@ class Ours(Peer):
     def list(self, prefix: str) -> Any:
         return self._s3.list_recursive([prefix])
 
-    def sizes(self, verb: str, answer: Any) -> "list[int]":
+    def sizes(self, verb: str, results: Any) -> "list[int]":
         # Uploads return pairs of key and URL, without sizes.
-        return [self.size if verb.startswith("put") else result.size for result in answer]
+        return [self.size if verb.startswith("put") else result.size for result in results]
 
-    def downloaded(self, answer: Any) -> "list[str]":
-        return [result.path for result in answer]
+    def downloaded(self, results: Any) -> "list[str]":
+        return [result.path for result in results]
 
 
 class Own(Ours):

@@ -84,15 +84,15 @@ class Obstore(Peer):
         function: "Callable[..., Coroutine[Any, Any, Any]]", calls: Any, in_flight: int = IN_FLIGHT
     ) -> "list[Any]":
         async def gather() -> "list[Any]":
-            waiting, answers = iter(enumerate(calls)), {}
+            waiting, results = iter(enumerate(calls)), {}
 
             async def work() -> None:
                 # As many of these as may be in flight: a task for each object would cost more.
                 for number, arguments in waiting:
-                    answers[number] = await function(*arguments)
+                    results[number] = await function(*arguments)
 
             await asyncio.gather(*(work() for _ in range(in_flight)))
-            return [answers[number] for number in range(len(answers))]
+            return [results[number] for number in range(len(results))]
 
         return asyncio.run(gather())
 

@@ -62,15 +62,15 @@ class Peer:
         """List all keys below a prefix, with their sizes."""
         raise NotImplementedError
 
-    def sizes(self, verb: str, answer: Any) -> "list[int]":
-        """Return the size of each object of a result; for downloads, `answer` is the list of files."""
+    def sizes(self, verb: str, result: Any) -> "list[int]":
+        """Return the size of each object of a result; for downloads, `result` is the list of files."""
         if verb.startswith("get"):
-            return [os.stat(path).st_size for path in answer]
-        return list(answer)
+            return [os.stat(path).st_size for path in result]
+        return list(result)
 
-    def downloaded(self, answer: Any) -> "list[str]":
+    def downloaded(self, result: Any) -> "list[str]":
         """Return the local files of a download, in the requested order."""
-        return list(answer)
+        return list(result)
 
 
 def local_path(folder: str, number: int) -> str:

@@ -198,28 +198,28 @@ def _run(order: Order, folder: Path, memory: bool) -> "tuple[dict[str, float], M
     try:
         peak = _watch(process, memory)
         assert process.stdout is not None
-        answer = process.stdout.read()
+        result = process.stdout.read()
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         assert process.stdout is not None
         process.stdout.close()
-    if process.returncode or not answer:
+    if process.returncode or not result:
         raise TurnFailed(errors.read_text(errors="replace").strip()[-400:] or f"status {process.returncode}")
-    took: dict[str, float] = json.loads(answer)
+    took: dict[str, float] = json.loads(result)
     return took, peak
 
 
 def _watch(process: "subprocess.Popen[bytes]", memory: bool) -> Memory:
-    """Wait for the end; the answer is short enough for the pipe to hold it."""
+    """Wait for the end; the result is short enough for the pipe to hold it."""
     if not memory:
         process.wait(TIME_LIMIT)
         return Memory()
     peak, deadline = Memory(), time.monotonic() + TIME_LIMIT
     while process.poll() is None:
         if time.monotonic() > deadline:
-            raise TurnFailed(f"no answer in {TIME_LIMIT:.0f} seconds")
+            raise TurnFailed(f"no result in {TIME_LIMIT:.0f} seconds")
         peak = peak.peak_with(of_process_tree(process.pid))
         time.sleep(MEMORY_PAUSE)
     return peak

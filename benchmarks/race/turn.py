@@ -11,7 +11,7 @@ import time
 from typing import Any, NamedTuple, Optional
 
 from .. import processor_time
-from ..calls import WrongAnswer, key_of
+from ..calls import WrongResult, key_of
 from ..content import content, is_content, names
 from ..peers import peer_class
 from ..peers.peer import Peer
@@ -45,9 +45,9 @@ def main() -> None:
     fields = json.loads(sys.argv[1])
     order = Order(**{**fields, "place": Place(*fields["place"])})
     # Other output of this process must not mix with the result.
-    answers = os.fdopen(os.dup(1), "w")
+    results = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    print(json.dumps(measure(order)), file=answers, flush=True)
+    print(json.dumps(measure(order)), file=results, flush=True)
 
 
 def measure(order: Order) -> "dict[str, float]":
@@ -71,16 +71,16 @@ def measure(order: Order) -> "dict[str, float]":
     if order.warm:
         _warm_up(peer, order.folder)
         spent, started = processor_time.of_process_tree(), time.perf_counter()
-    answer = _call(peer, order, keys, pairs, paths)
-    sizes = peer.sizes(order.verb, answer)
+    result = _call(peer, order, keys, pairs, paths)
+    sizes = peer.sizes(order.verb, result)
     seconds = time.perf_counter() - started
     cpu_seconds = processor_time.of_process_tree() - spent
     if sizes != [order.size] * order.objects:
-        raise WrongAnswer(f"{len(sizes)} objects, or one of the wrong size")
+        raise WrongResult(f"{len(sizes)} objects, or one of the wrong size")
     if order.check and order.verb.startswith("get"):
-        for path, name in zip(peer.downloaded(answer), names(order.objects)):
+        for path, name in zip(peer.downloaded(result), names(order.objects)):
             if not is_content(path, name, order.size):
-                raise WrongAnswer(f"the content of {name} is wrong")
+                raise WrongResult(f"the content of {name} is wrong")
     peer.close()
     return {"seconds": seconds, "cpu_seconds": cpu_seconds}
 

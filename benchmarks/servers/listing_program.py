@@ -71,7 +71,7 @@ class Keys:
 
 
 class Listings:
-    """Answers requests."""
+    """Responds to requests."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -82,7 +82,7 @@ class Listings:
         self._sets.setdefault(prefix, Keys(prefix, shape, count, size))
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Answer the requests of one connection."""
+        """Respond to the requests of one connection."""
         try:
             while True:
                 request = await reader.readuntil(b"\r\n\r\n")

@@ -32,7 +32,7 @@ CONFIGURATION = """\
 {modules}
 {user}
 daemon off;
-# One worker answers over 100,000 requests a second, and leaves the other cores to the client.
+# One worker responds to over 100,000 requests a second, and leaves the other cores to the client.
 worker_processes 1;
 worker_rlimit_nofile 20000;
 pid {folder}/pid;
@@ -55,7 +55,7 @@ http {{
     server {{
         listen {address} backlog=4096{listen};
         root {root};
-        # HEAD of the bucket: S3 answers 200, where nginx would redirect to the directory.
+        # HEAD of the bucket: S3 responds with 200, where nginx would redirect to the directory.
         location = /{bucket} {{ return 200; }}
         {server}
     }}

@@ -31,7 +31,7 @@ class NginxDelay(Nginx):
     ----------
     scratch : Path
     behind : Place
-        The server that answers.
+        The server that responds.
     seconds : float
         How late each request reaches it.
     """

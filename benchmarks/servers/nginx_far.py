@@ -1,4 +1,4 @@
-"""nginx that answers 20 ms later, like an S3 that is far: what counts is how many requests are in flight."""
+"""nginx that responds 20 ms later, like an S3 that is far: what counts is how many requests are in flight."""
 
 from .nginx import Nginx
 

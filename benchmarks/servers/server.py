@@ -24,7 +24,7 @@ class Server(ABC):
 
     @abstractmethod
     def __enter__(self) -> "Server":
-        """Start it, and return when it answers."""
+        """Start it, and return when it responds."""
 
     @abstractmethod
     def __exit__(
@@ -37,7 +37,7 @@ class Server(ABC):
         """Store a set of objects, unless it exists."""
 
     def check(self, prefix: str, objects: int, size: int) -> None:
-        """Raise `benchmarks.calls.WrongAnswer` unless exactly this set of objects was uploaded."""
+        """Raise `benchmarks.calls.WrongResult` unless exactly this set of objects was uploaded."""
         raise NotImplementedError(f"nothing can be uploaded to {type(self).__name__}")
 
     def remove(self, prefix: str) -> None:
