@@ -57,8 +57,8 @@ def test_an_object_that_has_been_changed_is_an_error_for_who_knows_no_other():
 @pytest.mark.parametrize("s3_code", errors.REMEDIES_OF_S3_CODES)
 @pytest.mark.parametrize("operation", ["get", "head"])
 def test_who_is_not_known_is_told_what_to_check(s3_code, operation):
-    told = str(exception_of(operation, "s3://b/k", Failure(Code.ACCESS_DENIED, "why", s3_code, 403), "AKIA"))
-    assert told.endswith(f" {errors.REMEDIES_OF_S3_CODES[s3_code]}")
+    message = str(exception_of(operation, "s3://b/k", Failure(Code.ACCESS_DENIED, "why", s3_code, 403), "AKIA"))
+    assert message.endswith(f" {errors.REMEDIES_OF_S3_CODES[s3_code]}")
 
 
 @pytest.mark.parametrize("s3_code", sorted(errors.DENIED))
@@ -66,15 +66,15 @@ def test_who_is_not_known_is_told_what_to_check(s3_code, operation):
 def test_a_refusal_mentions_buckets_whose_requester_pays(operation, s3_code):
     failure = Failure(Code.ACCESS_DENIED, "why", s3_code, 403)
     assert str(exception_of(operation, "s3://b/k", failure, "AKIA")).endswith(errors.MAY_CHARGE)
-    told = str(exception_of(operation, "s3://b/k", failure, "AKIA", requester_pays=True))
-    assert errors.MAY_CHARGE not in told
-    assert (errors.MAY_BE_MISSING in told) is (operation in ("get", "head"))
+    message = str(exception_of(operation, "s3://b/k", failure, "AKIA", requester_pays=True))
+    assert errors.MAY_CHARGE not in message
+    assert (errors.MAY_BE_MISSING in message) is (operation in ("get", "head"))
     assert str(exception_of(operation, "s3://b/k", failure, ANONYMOUS)).endswith(errors.NOT_PUBLIC)
 
 
 def test_nobody_is_no_access_key_id():
-    told = str(exception_of("get", "s3://b/k", Failure(Code.NO_CREDENTIALS, "why"), NO_IDENTITY))
-    assert "failed: why (1 try in 0.0 s)." in told
+    message = str(exception_of("get", "s3://b/k", Failure(Code.NO_CREDENTIALS, "why"), NO_IDENTITY))
+    assert "failed: why (1 try in 0.0 s)." in message
 
 
 @pytest.mark.parametrize(
@@ -90,17 +90,17 @@ def test_nobody_is_no_access_key_id():
     ],
 )
 def test_where_a_server_of_one_s_own_is_gone_it_is_named(endpoint_url, is_asked):
-    told = str(exception_of("get", "s3://b/k", Failure(Code.UNREACHABLE, "why"), "AKIA", endpoint_url))
-    assert ("metaflow fasts3 serve" in told) is is_asked
-    assert errors.REMEDIES[Code.UNREACHABLE] in told
-    told = str(exception_of("get", "s3://b/k", Failure(Code.BUSY, "why"), "AKIA", endpoint_url))
-    assert "metaflow fasts3 serve" not in told
+    message = str(exception_of("get", "s3://b/k", Failure(Code.UNREACHABLE, "why"), "AKIA", endpoint_url))
+    assert ("metaflow fasts3 serve" in message) is is_asked
+    assert errors.REMEDIES[Code.UNREACHABLE] in message
+    message = str(exception_of("get", "s3://b/k", Failure(Code.BUSY, "why"), "AKIA", endpoint_url))
+    assert "metaflow fasts3 serve" not in message
 
 
 @pytest.mark.parametrize("code", errors.REMEDIES)
 def test_remedies_are_whole_sentences(code):
-    told = str(exception_of("get", "s3://b/k", Failure(code, "why"), "AKIA"))
-    assert told.endswith(errors.REMEDIES[code])
+    message = str(exception_of("get", "s3://b/k", Failure(code, "why"), "AKIA"))
+    assert message.endswith(errors.REMEDIES[code])
     assert errors.REMEDIES[code].endswith(".")
 
 
@@ -139,5 +139,5 @@ def test_what_is_wrong_most_often_is_told_with_what_to_do(operation, url, failur
 
 
 def test_a_key_with_dots_in_it_is_like_others():
-    told = str(exception_of("get", "s3://b/a..b/.c", Failure(Code.REJECTED, "why", "", 400), NO_IDENTITY))
-    assert "between slashes" not in told
+    message = str(exception_of("get", "s3://b/a..b/.c", Failure(Code.REJECTED, "why", "", 400), NO_IDENTITY))
+    assert "between slashes" not in message

@@ -200,9 +200,9 @@ def test_what_can_t_be_deleted_is_named_and_does_not_stop_the_others(root, left_
     assert len(noted.delete_others([], False, left_out)) == 1
     with pytest.raises(
         MetaflowS3Exception, match=r"Could not delete the file '.*/a/b' \(Permission denied\)\."
-    ) as told:
+    ) as raised:
         left_out.raise_if_any(1, "deleted", "files")
-    assert list(told.value.failed) == [str(root / "a" / "b")]
+    assert list(raised.value.failed) == [str(root / "a" / "b")]
     assert names_in(root) == {"a/", "a/b"}
 
 

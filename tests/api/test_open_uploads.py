@@ -19,17 +19,17 @@ def test_where_nothing_is_open_nothing_is_said():
 
 
 def test_it_says_how_many_which_and_why():
-    told = open_uploads_message([undone("data/a", upload_id="A1\x1b[2J"), undone("data/b")], ["s3://b/data/c"])
-    assert told.startswith("2 multipart uploads could not be aborted (AccessDenied: Access Denied): s3://b/data/a ")
-    assert "(upload id A1\\x1b[2J)" in told
-    assert "1 multipart upload may have been opened at the end: s3://b/data/c." in told
-    assert "`metaflow fasts3 uploads s3://b/data/`" in told
+    message = open_uploads_message([undone("data/a", upload_id="A1\x1b[2J"), undone("data/b")], ["s3://b/data/c"])
+    assert message.startswith("2 multipart uploads could not be aborted (AccessDenied: Access Denied): s3://b/data/a ")
+    assert "(upload id A1\\x1b[2J)" in message
+    assert "1 multipart upload may have been opened at the end: s3://b/data/c." in message
+    assert "`metaflow fasts3 uploads s3://b/data/`" in message
 
 
 def test_a_great_many_are_counted():
-    told = open_uploads_message([undone(f"k{number}") for number in range(1000)], [])
-    assert f"and {1000 - MOST_NAMED} more" in told
-    assert len(told) < 1000
+    message = open_uploads_message([undone(f"k{number}") for number in range(1000)], [])
+    assert f"and {1000 - MOST_NAMED} more" in message
+    assert len(message) < 1000
 
 
 @pytest.mark.parametrize(

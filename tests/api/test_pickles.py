@@ -55,9 +55,9 @@ def test_secrets_are_not_pickled(arguments):
     s3 = S3(s3root="s3://bucket/x", **arguments)
     with pytest.raises(
         MetaflowS3Exception, match=r"the pickle would reveal the credentials .* Create the S3 client in each step"
-    ) as told:
+    ) as raised:
         pickle.dumps(s3)
-    assert SECRET not in str(told.value)
+    assert SECRET not in str(raised.value)
     assert repr(copy.copy(s3)) == repr(copy.deepcopy(s3)) == repr(s3)
 
 

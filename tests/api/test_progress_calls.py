@@ -44,8 +44,8 @@ def open_uploads(seaweedfs, prefix):
     def listed():
         client = seaweedfs.boto3_client()
         try:
-            told = client.list_multipart_uploads(Bucket=seaweedfs.bucket, Prefix=prefix)
-            return told.get("Uploads", [])
+            response = client.list_multipart_uploads(Bucket=seaweedfs.bucket, Prefix=prefix)
+            return response.get("Uploads", [])
         finally:
             client.close()
 

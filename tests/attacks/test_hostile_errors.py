@@ -15,7 +15,7 @@ CALLS = {
 each_call = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 
 
-def told_by(s3, call):
+def message_of(s3, call):
     with pytest.raises(MetaflowException) as raised:
         call(s3)
     return str(raised.value)
@@ -26,34 +26,34 @@ def test_a_long_message_is_cut(server, s3, call):
     for length in (10_000, 200_000, 1_000_000):
         server.respond = lambda _, length=length: error("long " * (length // 5))
         with case(length):
-            assert len(told_by(s3, call)) < 2000
+            assert len(message_of(s3, call)) < 2000
 
 
 @each_call
 def test_nothing_steers_a_terminal(server, s3, call):
     # XML has no ESC; CSI, the same in one character, it has, and so has a line that overwrites another.
     server.respond = lambda _: error("a\x9b31mred\u202eback\rover\nnext", "Code\x9b2J")
-    told = told_by(s3, call)
-    assert told.isprintable()
-    assert "\\x9b31mred\\u202eback" in told
+    message = message_of(s3, call)
+    assert message.isprintable()
+    assert "\\x9b31mred\\u202eback" in message
 
 
 @each_call
 def test_nor_does_a_header(server, s3, call):
     server.respond = lambda _: response(b"", "403 \x1b[31mNo", x_amz_request_id="\x1b]0;title\x07" + "i" * 5000)
-    told = told_by(s3, call)
-    assert told.isprintable()
-    assert len(told) < 2000
+    message = message_of(s3, call)
+    assert message.isprintable()
+    assert len(message) < 2000
 
 
 @each_call
 def test_a_server_that_tells_what_it_was_sent_does_not_get_it_into_a_log(server, s3, call, caplog):
     caplog.set_level(logging.DEBUG, "metaflow_fasts3")
     server.respond = lambda head: error("You sent token-token, signed with hush-hush", "token-token")
-    told = told_by(s3, call)
-    assert "You sent ***, signed with ***" in told
+    message = message_of(s3, call)
+    assert "You sent ***, signed with ***" in message
     for secret in ("token-token", "hush-hush"):
-        assert secret not in told + caplog.text
+        assert secret not in message + caplog.text
 
 
 @each_call
@@ -62,7 +62,7 @@ def test_no_server_says_how_long_we_wait(server, s3, call, monkeypatch):
     for wait in ("31536000", "99999999999999999999", "-1", "Sun, 06 Nov 2094 08:49:37 GMT", "\u0661", "1e9"):
         server.respond = lambda _, wait=wait: response(b"", "503 Slow", retry_after=wait.encode().decode("latin-1"))
         with case(wait):
-            assert "2 tries in" in told_by(s3, call)
+            assert "2 tries in" in message_of(s3, call)
 
 
 @each_call
@@ -77,4 +77,4 @@ def test_a_server_of_another_age(server, s3, call):
         dated = document.replace(b"\r\n", f"\r\nDate: {date}\r\n".encode(), 1)
         server.respond = lambda _, dated=dated: dated
         with case(date):
-            assert "RequestTimeTooSkewed" in told_by(s3, call)
+            assert "RequestTimeTooSkewed" in message_of(s3, call)

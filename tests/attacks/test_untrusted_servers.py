@@ -32,10 +32,10 @@ def test_who_can_t_be_trusted_is_told_nothing(certificates, tmp_path, shown, cal
             pytest.raises(MetaflowS3Exception) as raised,
         ):
             call(s3)
-        told = str(raised.value)
+        message = str(raised.value)
         assert server.heads == []
     for part in ("certificate", f"localhost:{server.port}", "METAFLOW_S3_VERIFY_CERTIFICATE", "1 try in"):
-        assert part in told
+        assert part in message
 
 
 @pytest.mark.parametrize("call", ["get", "get_many"])

@@ -66,9 +66,9 @@ def test_what_can_t_be_an_endpoint_is_named(tmproot, server, endpoint_url):
         for verb in (*METHODS.values(), lambda s3, _: s3.transfers):
             with pytest.raises(
                 MetaflowS3Exception, match=r"Could not create an S3 client.*METAFLOW_S3_ENDPOINT_URL"
-            ) as told:
+            ) as raised:
                 verb(s3, "key")
-            assert str(told.value).isprintable()
+            assert str(raised.value).isprintable()
 
 
 def test_what_boto3_refuses_does_not_count_as_an_answer(tmproot):

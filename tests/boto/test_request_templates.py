@@ -413,9 +413,9 @@ def test_a_template_is_made_once_for_each_operation_and_bucket(client):
 )
 def test_what_no_template_can_tell(params, bucket, reason, client, no_network):
     templates = RequestTemplates(client(**params))
-    with pytest.raises(NoTemplate, match=reason) as told:
+    with pytest.raises(NoTemplate, match=reason) as raised:
         templates("GetObject", bucket)
-    assert "word" not in str(told.value)
+    assert "word" not in str(raised.value)
 
 
 def test_what_boto3_asks_first_is_no_template(client, no_network):

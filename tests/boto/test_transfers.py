@@ -86,8 +86,8 @@ def test_a_checksum_goes_before_the_body(tmp_path, scheme, upload, setting):
 
 
 def test_what_is_empty_in_an_error_is_not_none():
-    told = ClientError({"Error": {"Code": "NoSuchBucket", "Message": None}, "ResponseMetadata": {}}, "GetObject")
-    assert failure_of(told).message == ""
+    error = ClientError({"Error": {"Code": "NoSuchBucket", "Message": None}, "ResponseMetadata": {}}, "GetObject")
+    assert failure_of(error).message == ""
 
 
 def test_a_list_of_uploads_that_is_another_document_is_an_error():

@@ -17,14 +17,14 @@ WHAT = {"objects": 20, "size": 1000, "rounds": 3}
 def test_it_measures_and_leaves_nothing(fasts3, here, root, stored):
     done = fasts3("bench", "--root", root, "--objects", "20", "--size", "1KB", "--json")
     assert (done.exit_code, done.stderr) == (0, "")
-    told = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [one["operation"] for one in told] == ["put", "get", "delete"]
-    for one in told:
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [one["operation"] for one in lines] == ["put", "get", "delete"]
+    for one in lines:
         assert {name: one[name] for name in WHAT} == WHAT
         # Both are rounded.
         assert one["objects_per_second"] == pytest.approx(20 / one["seconds"], rel=0.1)
-    assert told[0]["bytes_per_second"] == pytest.approx(20_000 / told[0]["seconds"], rel=0.1)
-    assert told[2]["bytes_per_second"] is None
+    assert lines[0]["bytes_per_second"] == pytest.approx(20_000 / lines[0]["seconds"], rel=0.1)
+    assert lines[2]["bytes_per_second"] is None
     assert stored.list() == set()
     assert list(here.iterdir()) == []
 

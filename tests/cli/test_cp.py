@@ -153,8 +153,8 @@ def test_what_exists_is_left_alone(fasts3, here, root, filled, tree, option):
 
 
 def test_what_is_copied_is_told_as_json(fasts3, root, filled):
-    told = [json.loads(line) for line in fasts3("cp", "--json", f"{root}/a/b/", f"{root}/x").stdout.splitlines()]
-    assert told == [
+    lines = [json.loads(line) for line in fasts3("cp", "--json", f"{root}/a/b/", f"{root}/x").stdout.splitlines()]
+    assert lines == [
         {"source": f"{root}/a/b/2.csv", "url": f"{root}/x/2.csv"},
         {"source": f"{root}/a/b/3.txt", "url": f"{root}/x/3.txt"},
     ]

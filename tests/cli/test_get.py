@@ -79,8 +79,8 @@ def test_an_empty_argument_is_refused(fasts3, here, root, filled, arguments):
 
 
 def test_what_is_written_is_told_as_json(fasts3, here, root, filled):
-    told = [json.loads(line) for line in fasts3("get", "--json", f"{root}/a/b/", "out").stdout.splitlines()]
-    assert told == [
+    lines = [json.loads(line) for line in fasts3("get", "--json", f"{root}/a/b/", "out").stdout.splitlines()]
+    assert lines == [
         {"url": f"{root}/a/b/2.csv", "path": "out/2.csv", "size": 2},
         {"url": f"{root}/a/b/3.txt", "path": "out/3.txt", "size": 1},
     ]
@@ -291,8 +291,8 @@ def test_what_was_there_already_is_not_counted_as_downloaded(fasts3, here, root,
     fasts3("get", f"{root}/a/", "out")
     assert fasts3("get", f"{root}/a/", "out").stderr == "Downloaded 0 objects; 3 already existed.\n"
     (here / "out" / "1.csv").unlink()
-    told = fasts3("get", "--no-overwrite", f"{root}/a/", "out").stderr
-    assert re.fullmatch(r"Downloaded 1 object, 1 byte, in [0-9.]+ s; 2 already existed\.\n", told)
+    stderr = fasts3("get", "--no-overwrite", f"{root}/a/", "out").stderr
+    assert re.fullmatch(r"Downloaded 1 object, 1 byte, in [0-9.]+ s; 2 already existed\.\n", stderr)
 
 
 def test_without_a_destination_it_is_what_is_missing(fasts3, here, root, filled):

@@ -15,9 +15,9 @@ def filled(stored):
 
 
 def test_what_s3_says_of_an_object(fasts3, root, filled):
-    (told,) = map(json.loads, fasts3("info", "--json", f"{root}/a").stdout.splitlines())
+    (info,) = map(json.loads, fasts3("info", "--json", f"{root}/a").stdout.splitlines())
     head = filled.head("a")
-    assert told == {
+    assert info == {
         "url": f"{root}/a",
         "size": 2048,
         "type": "text/plain",
@@ -39,8 +39,8 @@ def test_as_text(fasts3, root, filled):
 def test_metadata_of_ours_is_as_it_was_given(fasts3, root, here):
     with S3(s3root=root) as s3:
         s3.put("k", b"", metadata={"epoch": 3, "of": ["x"]})
-    (told,) = map(json.loads, fasts3("info", "--json", "--root", root, "k").stdout.splitlines())
-    assert told["metadata"] == {"epoch": 3, "of": ["x"]}
+    (info,) = map(json.loads, fasts3("info", "--json", "--root", root, "k").stdout.splitlines())
+    assert info["metadata"] == {"epoch": 3, "of": ["x"]}
 
 
 def test_several_and_patterns(fasts3, root, filled):

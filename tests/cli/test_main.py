@@ -23,8 +23,8 @@ print(json.dumps([name for name in sys.modules if name.startswith(("metaflow_ext
 
 
 def test_a_start_of_metaflow_imports_no_command_and_no_boto3():
-    told = subprocess.run([sys.executable, "-c", IMPORTED], capture_output=True, text=True, check=True).stdout
-    assert {name.rpartition(".")[2] for name in json.loads(told)} == {"main"}
+    stdout = subprocess.run([sys.executable, "-c", IMPORTED], capture_output=True, text=True, check=True).stdout
+    assert {name.rpartition(".")[2] for name in json.loads(stdout)} == {"main"}
 
 
 @pytest.mark.parametrize("name", COMMANDS)

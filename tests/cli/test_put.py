@@ -144,16 +144,16 @@ def test_the_one_file_that_can_t_be_uploaded_is_one_sentence(fasts3, root, store
 def test_what_is_there_already_is_not_uploaded_again(fasts3, root, stored, tree):
     assert fasts3("put", "tree", root).exit_code == 0
     (tree / "a.txt").write_bytes(b"b")
-    told = [json.loads(line)["url"] for line in fasts3("put", "--json", "tree", root).stdout.splitlines()]
-    assert told == [f"{root}/a.txt"]
+    urls = [json.loads(line)["url"] for line in fasts3("put", "--json", "tree", root).stdout.splitlines()]
+    assert urls == [f"{root}/a.txt"]
     assert stored.blob("a.txt") == b"b"
 
 
 def test_what_was_there_already_is_not_counted_as_uploaded(fasts3, root, stored, tree):
     assert re.fullmatch(r"Uploaded 4 files in [0-9.]+ s\.\n", fasts3("put", "tree", root).stderr)
     assert fasts3("put", "tree", root, "--exclude", ".*").stderr == "Uploaded 0 files; 3 already existed.\n"
-    told = fasts3("put", "--no-overwrite", "tree/a.txt", f"{root}/").stderr
-    assert told == "Uploaded 0 files; 1 already existed.\n"
+    stderr = fasts3("put", "--no-overwrite", "tree/a.txt", f"{root}/").stderr
+    assert stderr == "Uploaded 0 files; 1 already existed.\n"
 
 
 def test_without_a_url_it_is_what_is_missing(fasts3, tree):

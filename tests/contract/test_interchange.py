@@ -119,8 +119,8 @@ def test_this_class_reads_what_own_class_wrote(exchange, make_s3):
                 assert (got.url, got.key) == (f"{exchange.theirs}/{key}", key)
                 assert (got.size, got.blob == blob, got.metadata) == (len(blob), True, metadata)
                 assert content_type in (None, got.content_type)
-            told = s3.info(key)
-            assert (told.size, told.metadata) == (len(blob), metadata)
+            info = s3.info(key)
+            assert (info.size, info.metadata) == (len(blob), metadata)
 
 
 def test_this_class_lists_what_own_class_wrote(exchange, make_s3):

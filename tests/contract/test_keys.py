@@ -119,11 +119,11 @@ def test_put_many_get_many_info_many_list_recursive(way, root, stored, keys):
     assert stored_as == [(name, f"{root}/{key}") for name, key in zip(names, keys)]
 
     assert stored.blobs() == {key: body_of(key) for key in keys}
-    got, told = way.s3.get_many([*names, *names]), way.s3.info_many(names)
+    got, infos = way.s3.get_many([*names, *names]), way.s3.info_many(names)
     assert said(got) == expected(way, root, [*keys, *keys])
     assert [one.blob for one in got] == [body_of(key) for key in [*keys, *keys]]
-    assert said(told) == expected(way, root, keys)
-    assert [one.size for one in told] == [len(body_of(key)) for key in keys]
+    assert said(infos) == expected(way, root, keys)
+    assert [one.size for one in infos] == [len(body_of(key)) for key in keys]
     assert sorted(o.url for o in way.s3.list_recursive([way.name("")])) == sorted(f"{root}/{key}" for key in keys)
 
 

@@ -51,8 +51,8 @@ def test_every_reader_reads_the_version_that_it_is_told(s3, put):
         *s3.iter_many([asked], keep=True),
     ):
         assert (got.blob, got.version_id, got.key) == (b"old", old, "a")
-    for told in (s3.info(asked), *s3.info_many([asked])):
-        assert (told.size, told.version_id) == (3, old)
+    for info in (s3.info(asked), *s3.info_many([asked])):
+        assert (info.size, info.version_id) == (3, old)
     assert s3.get(S3GetObject("a", 1, 1, old)).blob == b"l"
     assert s3.get(S3GetObject("a", 3, 0, old)).blob == b""
     assert [one.blob for one in s3.get_many(["a", asked, "a"])] == [b"newer", b"old", b"newer"]

@@ -28,10 +28,10 @@ def test_environment_variables(context_of: MakeContext, monkeypatch: pytest.Monk
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", ID)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
     monkeypatch.setenv("AWS_SESSION_TOKEN", "the-token")
-    told = facts(context_of())
-    assert told["method"] == ("environment variables", "")
-    assert told["access_key_id"] == ("AKIA***MPLE", "environment variable AWS_ACCESS_KEY_ID")
-    assert told["profile"] == ("default", "")
+    shown = facts(context_of())
+    assert shown["method"] == ("environment variables", "")
+    assert shown["access_key_id"] == ("AKIA***MPLE", "environment variable AWS_ACCESS_KEY_ID")
+    assert shown["profile"] == ("default", "")
 
 
 @pytest.mark.parametrize("which", ["config", "credentials"])
@@ -40,14 +40,14 @@ def test_a_profile(
 ) -> None:
     files[which].write_text(keys("profile mine" if which == "config" else "mine"))
     monkeypatch.setenv("AWS_PROFILE", "mine")
-    told = facts(context_of())
-    assert told["method"] == ("profile", "")
-    assert told["profile"] == ("mine", "environment variable AWS_PROFILE")
+    shown = facts(context_of())
+    assert shown["method"] == ("profile", "")
+    assert shown["profile"] == ("mine", "environment variable AWS_PROFILE")
 
 
 def test_parameters(context_of: MakeContext) -> None:
-    told = facts(context_of(aws_access_key_id=ID, aws_secret_access_key=SECRET))
-    assert told["method"][0] == "client_params (METAFLOW_DATATOOLS_CLIENT_PARAMS)"
+    shown = facts(context_of(aws_access_key_id=ID, aws_secret_access_key=SECRET))
+    assert shown["method"][0] == "client_params (METAFLOW_DATATOOLS_CLIENT_PARAMS)"
 
 
 def test_a_program_and_when_its_credentials_expire(
@@ -56,10 +56,10 @@ def test_a_program_and_when_its_credentials_expire(
     context = context_of()
     provider = Provider(tmp_path, ID, SECRET, lifetime=3600)
     monkeypatch.setenv("AWS_CONFIG_FILE", str(provider.config))
-    told = facts(context)
-    assert told["method"] == ("credential_process", "")
-    assert sys.executable not in str(told)  # what is in the command may be secret
-    left = datetime.fromisoformat(told["expires"][0]) - datetime.now(timezone.utc)
+    shown = facts(context)
+    assert shown["method"] == ("credential_process", "")
+    assert sys.executable not in str(shown)  # what is in the command may be secret
+    left = datetime.fromisoformat(shown["expires"][0]) - datetime.now(timezone.utc)
     assert 3500 < left.total_seconds() <= 3600
     assert credentials.check_credentials(context).status is Status.OK
 

@@ -72,19 +72,19 @@ def test_a_name_that_does_not(context_of: MakeContext) -> None:
 
 
 def test_the_name_of_a_bucket_is_part_of_the_host(context_of: MakeContext) -> None:
-    told = facts(context_of(region_name="eu-west-1", **KEYS))
-    assert told["bucket_in"] == ("host", "")
-    assert told["endpoint_url"] == ("https://s3.eu-west-1.amazonaws.com", "default")
-    assert told["tls"][0] == "yes"
-    assert told["certificates"] == ("botocore's own", "")
+    shown = facts(context_of(region_name="eu-west-1", **KEYS))
+    assert shown["bucket_in"] == ("host", "")
+    assert shown["endpoint_url"] == ("https://s3.eu-west-1.amazonaws.com", "default")
+    assert shown["tls"][0] == "yes"
+    assert shown["certificates"] == ("botocore's own", "")
 
 
 def test_variables_with_the_client_s_values_are_named(context_of: MakeContext, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://company")
-    told = facts(context_of(endpoint_url="http://company", region_name="eu-west-2", **KEYS))
-    assert told["endpoint_url"] == ("http://company", "environment variable AWS_ENDPOINT_URL_S3")
-    assert told["region"] == ("eu-west-2", "")
+    shown = facts(context_of(endpoint_url="http://company", region_name="eu-west-2", **KEYS))
+    assert shown["endpoint_url"] == ("http://company", "environment variable AWS_ENDPOINT_URL_S3")
+    assert shown["region"] == ("eu-west-2", "")
 
 
 def test_a_proxy_and_its_variable(context_of: MakeContext, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,7 +47,7 @@ def test_nobody_can_tell_the_room(tmp_path: Path) -> None:
 
 
 def test_facts_of_the_machine(tmp_path: Path) -> None:
-    told = {fact.name: fact.value for fact in machine.facts(str(tmp_path), 7)}
-    assert told["connections_allowed"] == 7
-    assert told["tmproot"] == str(tmp_path)
-    assert int(str(told["processors"])) >= 1
+    shown = {fact.name: fact.value for fact in machine.facts(str(tmp_path), 7)}
+    assert shown["connections_allowed"] == 7
+    assert shown["tmproot"] == str(tmp_path)
+    assert int(str(shown["processors"])) >= 1

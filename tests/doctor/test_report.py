@@ -73,15 +73,15 @@ def test_the_end_counts() -> None:
 
 
 def test_the_document() -> None:
-    told = json.loads(document(FACTS, FINDINGS, 1.234, CONCEALER))
-    assert told["format"] == 1
-    assert told["facts"]["endpoint"]["endpoint_url"] == {"value": "http://host", "origin": "environment variable X"}
-    assert told["facts"]["machine"]["names"]["value"] == ["a", "b"]
-    assert told["findings"][2] == {
+    report = json.loads(document(FACTS, FINDINGS, 1.234, CONCEALER))
+    assert report["format"] == 1
+    assert report["facts"]["endpoint"]["endpoint_url"] == {"value": "http://host", "origin": "environment variable X"}
+    assert report["facts"]["machine"]["names"]["value"] == ["a", "b"]
+    assert report["findings"][2] == {
         "name": "write",
         "status": "problem",
         "told": "It fails: ***.",
         "remedy": "Allow it.",
         "figures": {},
     }
-    assert (told["problems"], told["warnings"], told["seconds"]) == (1, 1, 1.23)
+    assert (report["problems"], report["warnings"], report["seconds"]) == (1, 1, 1.23)

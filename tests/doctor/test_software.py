@@ -41,9 +41,9 @@ def test_no_class_at_all() -> None:
 
 
 def test_versions_are_told() -> None:
-    told = {fact.name: fact.value for fact in software.facts()}
-    assert {"python", "metaflow", "metaflow_fasts3", "boto3", "botocore"} <= set(told)
-    assert "not installed" not in told.values()
+    shown = {fact.name: fact.value for fact in software.facts()}
+    assert {"python", "metaflow", "metaflow_fasts3", "boto3", "botocore"} <= set(shown)
+    assert "not installed" not in shown.values()
     assert any(str(one).startswith("metaflow-fasts3") for one in software.extensions())
 
 

@@ -65,8 +65,8 @@ def test_every_byte_arrives(run, environment):
 
 @pytest.mark.release
 def test_spawned_processes_as_on_macos(variables, tmp_path):
-    told = programs.run({**variables, "PYTHONPATH": str(LIKE_MACOS)}, tmp_path, "started_by", "spawn", "used before")
-    assert told == (["True", "True"], "")
+    printed = programs.run({**variables, "PYTHONPATH": str(LIKE_MACOS)}, tmp_path, "started_by", "spawn", "used before")
+    assert printed == (["True", "True"], "")
 
 
 def test_the_import_on_windows_says_what_to_do():

@@ -168,7 +168,7 @@ def info(world: World) -> Iterator[None]:
 def info_many(world: World) -> Iterator[None]:
     world.stored.put_all({str(number): SMALL[:number] for number in range(1, 5)})
     yield
-    assert [told.size for told in world.s3.info_many(["1", "2", "3", "4"])] == [1, 2, 3, 4]
+    assert [info.size for info in world.s3.info_many(["1", "2", "3", "4"])] == [1, 2, 3, 4]
 
 
 @case("ListObjectsV2")
@@ -338,8 +338,8 @@ def copy_tags(world: World) -> Iterator[None]:
         patched.setattr(copies, "COPY_STEP", PART_SIZE)
         world.s3.copy("a", "b")
     assert world.stored.blob("b") == LARGE
-    told = world.stored.client.get_object_tagging(Bucket=world.stored.bucket, Key=f"{world.stored.prefix}b")
-    assert told["TagSet"] == [{"Key": "team", "Value": "data"}]
+    response = world.stored.client.get_object_tagging(Bucket=world.stored.bucket, Key=f"{world.stored.prefix}b")
+    assert response["TagSet"] == [{"Key": "team", "Value": "data"}]
 
 
 @case("ListObjectVersions")

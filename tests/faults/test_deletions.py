@@ -69,10 +69,10 @@ def test_what_may_not_be_deleted_is_named_and_the_rest_is_gone(world, stored, re
     urls = [f"{world.root}/{key}" for key in ("dir/1", "dir/4")]
     assert set(raised.value.failed) == set(urls)
     assert all(reason.startswith("AccessDenied") for reason in raised.value.failed.values())
-    told = str(raised.value)
-    assert all(f"{url}: AccessDenied" in told for url in urls)
-    assert "2 of 6 objects were not deleted" in told
-    assert "DeleteObject of " in told
+    message = str(raised.value)
+    assert all(f"{url}: AccessDenied" in message for url in urls)
+    assert "2 of 6 objects were not deleted" in message
+    assert "DeleteObject of " in message
     assert (raised.value.url in urls, raised.value.s3_code, raised.value.status) == (True, "AccessDenied", 403)
 
 

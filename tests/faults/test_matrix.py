@@ -180,10 +180,10 @@ def test_a_fault_that_stays_is_an_error_that_says_all(world, row, name, monkeypa
     with pytest.raises(MetaflowS3Exception) as raised:
         next(play)
 
-    told = str(raised.value)
-    assert row.operation in told
-    assert f"s3://{world.stored.bucket}/{world.stored.prefix}" in told
-    assert "2 tries in " in told
+    message = str(raised.value)
+    assert row.operation in message
+    assert f"s3://{world.stored.bucket}/{world.stored.prefix}" in message
+    assert "2 tries in " in message
     assert world.proxy.injected >= 2
     world.s3.close()
     assert world.left_behind() == []

@@ -33,9 +33,9 @@ def check(data: bytes) -> bool:
         for said, name in zip(refusal, ("Key", "Code", "Message")):
             assert said == texts.get(name, said)
     assert sum(len(text) for refusal in refusals for text in refusal) <= len(data)  # nothing grows
-    told = checked(refusals, [key for key, _, _ in refusals])
-    assert set(told) == {key for key, _, _ in refusals}
-    assert all(type(text) is str and len(text) <= 300 for text in told.values())
+    failures = checked(refusals, [key for key, _, _ in refusals])
+    assert set(failures) == {key for key, _, _ in refusals}
+    assert all(type(text) is str and len(text) <= 300 for text in failures.values())
     return True
 
 

@@ -7,7 +7,7 @@ them. The second byte says how the bytes of the response, which follow, are spli
 import contextlib
 from unittest import mock
 
-from wire.h11_oracle import Told, agree, may_be_taken_by_us_alone, told_by_h11
+from wire.h11_oracle import Parsed, agree, may_be_taken_by_us_alone, read_by_h11
 from wire.scripted import Pieces
 
 from metaflow_extensions.fasts3.wire import connection as connections
@@ -35,11 +35,11 @@ def check(data: bytes) -> bool:
         if mode.islower():
             for module, values in SMALL.items():
                 limits.enter_context(mock.patch.multiple(module, **values))
-        ours, *others = (told_by_us(method, pieces) for pieces in _cuts(raw, width))
+        ours, *others = (read_by_us(method, pieces) for pieces in _cuts(raw, width))
     assert all(other == ours for other in others), (ours, others)
     if isinstance(ours, type):
         return False
-    theirs = told_by_h11(method, raw)
+    theirs = read_by_h11(method, raw)
     if theirs is None:
         assert may_be_taken_by_us_alone(method, raw, ours), ours
     else:
@@ -55,7 +55,7 @@ def _cuts(raw: bytes, width: int) -> "list[list[bytes]]":
     return [[raw], runs, [raw[:at], raw[at:]]]
 
 
-def told_by_us(method: str, pieces: "list[bytes]") -> "Told | type[Exception]":
+def read_by_us(method: str, pieces: "list[bytes]") -> "Parsed | type[Exception]":
     """The response that a connection reads, or the error."""
     source = Pieces(pieces)
     steps = 4 * len(source.pieces) + 64  # a read and a wait for each piece, and those that come behind the last
@@ -68,7 +68,7 @@ def told_by_us(method: str, pieces: "list[bytes]") -> "Told | type[Exception]":
     assert len(data) <= sum(map(len, pieces))
     reused = head.keep_alive and body.framing is not Framing.CLOSE
     leftover = _driven(connection.read_document(Body(Framing.CLOSE), LARGEST_DOCUMENT), steps)
-    return Told(head.status, head.reason, head.headers, data, leftover, reused)
+    return Parsed(head.status, head.reason, head.headers, data, leftover, reused)
 
 
 def _driven(coroutine, steps):

@@ -92,8 +92,8 @@ def at_the_first_part(proxy, then):
 
 
 def nothing_is_left(stored):
-    told = stored.client.list_multipart_uploads(Bucket=stored.bucket, Prefix=stored.prefix)
-    return told.get("Uploads", []) == [] and stored.list() == set()
+    response = stored.client.list_multipart_uploads(Bucket=stored.bucket, Prefix=stored.prefix)
+    return response.get("Uploads", []) == [] and stored.list() == set()
 
 
 # --- In parts

@@ -57,11 +57,11 @@ def test_it_is_an_error_at_once(name, disk, full_root, seaweedfs, implementation
     with limit, S3(s3root=full_root, client_params=seaweedfs.client_params(), tmproot=str(where)) as s3:
         with pytest.raises(MetaflowS3InsufficientDiskSpace) as raised:
             CALLS[name](s3)
-        told = str(raised.value)
-        assert f"GetObject of {full_root}/" in told
-        assert str(where) in told or "Errno" in told
-        assert "Free disk space" in told
-        assert "tries" not in told
+        message = str(raised.value)
+        assert f"GetObject of {full_root}/" in message
+        assert str(where) in message or "Errno" in message
+        assert "Free disk space" in message
+        assert "tries" not in message
 
         s3.close()
         assert os.listdir(where) == []

@@ -77,7 +77,7 @@ def install_in_every_way(folder):
     settings = {**os.environ, "METAFLOW_DEFAULT_METADATA": "local", "METAFLOW_DATASTORE_SYSROOT_LOCAL": str(folder)}
     package = folder / "code.tgz"
     # Metaflow writes to stderr.
-    told = run(
+    output = run(
         *("sh", "-c", 'exec "$@" 2>&1', "sh", python, FLOW, "--datastore", "local", "package", "save", package),
         cwd=elsewhere,
         env=settings,
@@ -93,7 +93,7 @@ def install_in_every_way(folder):
         "site-packages": run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip(),
         "sources": str(sources),
         "code package": str(package),
-        "code package metadata": told[told.index("{") : told.rindex("}") + 1],
+        "code package metadata": output[output.index("{") : output.rindex("}") + 1],
     }
 
 

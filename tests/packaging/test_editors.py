@@ -66,11 +66,13 @@ def pyright(python, code, folder):
 
 
 def test_pyright_finds_the_names(user_with_stubs, tmp_path):
-    told = pyright(user_with_stubs, CODE + "reveal_type(found.etag)\nMetaflowS3NotFound, S3PutObject('k')\n", tmp_path)
-    assert [message for severity, message in told if severity == "error"] == []
-    assert ("information", 'Type of "found.etag" is "str | None"') in told
+    output = pyright(
+        user_with_stubs, CODE + "reveal_type(found.etag)\nMetaflowS3NotFound, S3PutObject('k')\n", tmp_path
+    )
+    assert [message for severity, message in output if severity == "error"] == []
+    assert ("information", 'Type of "found.etag" is "str | None"') in output
 
 
 def test_pyright_sees_a_wrong_argument(user_with_stubs, tmp_path):
-    told = pyright(user_with_stubs, CODE + "S3(anonymus=True)\ns3.download('a')\n", tmp_path)
-    assert len([message for severity, message in told if severity == "error"]) == 2
+    output = pyright(user_with_stubs, CODE + "S3(anonymus=True)\ns3.download('a')\n", tmp_path)
+    assert len([message for severity, message in output if severity == "error"]) == 2

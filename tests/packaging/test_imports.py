@@ -29,11 +29,11 @@ def as_pickled(module, name):
 @pytest.mark.parametrize("first", [PLACE, METAFLOWS, "metaflow.plugins.datatools.s3", "metaflow.datatools"])
 def test_every_name_is_imported_from_one_place_whatever_was_imported_first(first):
     names = ", ".join(typed.__all__)
-    told = in_a_new_process(
+    printed = in_a_new_process(
         f"import {first}\nfrom {PLACE} import {names}\nfrom metaflow_extensions.fasts3 import typed\n"
         "print([name for name in typed.__all__ if globals()[name] is not getattr(typed, name)])"
     )
-    assert told == "[]"
+    assert printed == "[]"
 
 
 @pytest.mark.parametrize("name", OWN)
@@ -68,24 +68,24 @@ def test_what_was_pickled_is_read_by_a_process_that_has_imported_nothing():
     ]
     for in_order in (kept, kept[::-1]):  # whichever comes first
         pickled = [pickle.dumps(one) for one in in_order]
-        told = in_a_new_process(f"import pickle\nprint([pickle.loads(data) for data in {pickled!r}])")
-        assert told == repr(in_order)
+        printed = in_a_new_process(f"import pickle\nprint([pickle.loads(data) for data in {pickled!r}])")
+        assert printed == repr(in_order)
 
 
 @pytest.mark.parametrize("module", [PLACE, METAFLOWS])
 def test_exceptions_that_metaflows_class_pickled_are_these(module):
     pickled = {name: as_pickled(module, name) for name in OWN}
-    told = in_a_new_process(
+    printed = in_a_new_process(
         f"import pickle\nfound = {{name: pickle.loads(data) for name, data in {pickled!r}.items()}}\n"
         "from metaflow_extensions.fasts3 import typed\n"
         "print([name for name in found if found[name] is not getattr(typed, name)])"
     )
-    assert told == "[]"
+    assert printed == "[]"
 
 
 def test_metaflows_package_has_nothing_else_of_the_hook():
-    told = in_a_new_process(
+    printed = in_a_new_process(
         "import metaflow.plugins.datatools as tools\n"
         "print([name for name in ('package', 'stand_in') if hasattr(tools, name)])"
     )
-    assert told == "[]"
+    assert printed == "[]"

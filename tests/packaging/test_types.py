@@ -16,7 +16,7 @@ USES = Path(__file__).with_name("typed_uses.py")
 FLOW = Path(__file__).with_name("typed_flow.py")
 
 
-def told_by(command, folder):
+def output_of(command, folder):
     """The output of a type checker, which may have found errors, but must not have crashed."""
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     assert done.returncode in (0, 1), done.stdout + done.stderr
@@ -27,15 +27,15 @@ def mypy(python, folder, *files):
     """The file and the line of each error that `mypy --strict` finds."""
     (folder / "mypy.ini").write_text("[mypy]\n", encoding="utf-8")  # and not this project's
     command = [sys.executable, "-m", "mypy", "--strict", "--no-pretty", "--python-executable", python]
-    told = told_by([*command, *(file.name for file in files)], folder)
-    return {(name, int(line)) for name, line in re.findall(r"^(\w+\.py):(\d+): error: ", told, re.MULTILINE)}
+    output = output_of([*command, *(file.name for file in files)], folder)
+    return {(name, int(line)) for name, line in re.findall(r"^(\w+\.py):(\d+): error: ", output, re.MULTILINE)}
 
 
 def pyright(python, folder, *files):
     """The same of pyright, in its strict mode."""
     (folder / "pyrightconfig.json").write_text('{"typeCheckingMode": "strict"}', encoding="utf-8")
     command = [sys.executable, "-m", "basedpyright", "--outputjson", "--pythonpath", python]
-    report = json.loads(told_by([*command, *(file.name for file in files)], folder))
+    report = json.loads(output_of([*command, *(file.name for file in files)], folder))
     assert report["summary"]["filesAnalyzed"] == len(files)
     return {
         (Path(found["file"]).name, found["range"]["start"]["line"] + 1)

@@ -140,9 +140,9 @@ class Destinations:
     def complete_upload(self, job):
         parts = self.open[job.arguments["upload_id"]]
         bodies = [parts[number] for number in range(1, len(parts) + 1)]
-        told = [part["ETag"] for part in job.arguments["parts"]]
-        assert told == [etag_of_bytes(body) for body in bodies]
-        response = self._stored(job, bodies, etag_of_parts(told), again=NO_UPLOAD)
+        etags = [part["ETag"] for part in job.arguments["parts"]]
+        assert etags == [etag_of_bytes(body) for body in bodies]
+        response = self._stored(job, bodies, etag_of_parts(etags), again=NO_UPLOAD)
         if job.key in self.objects and self.objects[job.key] and self.objects[job.key][0] == bodies:
             del self.open[job.arguments["upload_id"]]
         return response

@@ -16,8 +16,8 @@ PART = b"x" * (5 * 2**20)
 def test_a_put(moto, prefix, tmp_path, body):
     path = tmp_path / "file"
     path.write_bytes(body)
-    told = moto.boto3_client().put_object(Bucket=moto.bucket, Key=prefix, Body=body)["ETag"]
-    assert f'"{etag_of_bytes(body)}"' == f'"{etag_of_file(str(path))}"' == told
+    etag = moto.boto3_client().put_object(Bucket=moto.bucket, Key=prefix, Body=body)["ETag"]
+    assert f'"{etag_of_bytes(body)}"' == f'"{etag_of_file(str(path))}"' == etag
 
 
 @pytest.mark.parametrize("expected", [0, 1, 99, 100, 101, 2**20, 2**21])

@@ -59,8 +59,8 @@ class Store:
     def complete_upload(self, job):
         upload_id = job.arguments["upload_id"]
         parts = self.open[upload_id]
-        told = [part["ETag"] for part in job.arguments["parts"]]
-        assert told == [f'"{md5(parts[number])}"' for number in range(1, len(parts) + 1)]
+        etags = [part["ETag"] for part in job.arguments["parts"]]
+        assert etags == [f'"{md5(parts[number])}"' for number in range(1, len(parts) + 1)]
         response = self._store(job, b"".join(parts[number] for number in sorted(parts)), self._promised[upload_id])
         if not isinstance(response, Failure):
             del self.open[upload_id]

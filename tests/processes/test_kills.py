@@ -24,7 +24,7 @@ def small(s3, folder):
     """Thousands of jobs that take a millisecond."""
     assert [key for key, _ in s3.put_many(SMALL.items())] == list(SMALL)
     assert {got.key: got.blob for got in s3.get_many(SMALL)} == SMALL
-    assert {told.key: told.size for told in s3.info_many(SMALL)} == {key: len(blob) for key, blob in SMALL.items()}
+    assert {info.key: info.size for info in s3.info_many(SMALL)} == {key: len(blob) for key, blob in SMALL.items()}
     s3.close()
 
 

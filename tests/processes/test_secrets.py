@@ -48,10 +48,10 @@ def test_no_secret_can_be_seen_while_a_call_runs(running, tmp_path):
     assert b"hush" not in shown + names
 
     running.kill()
-    told, complained = running.communicate()
+    stdout, complained = running.communicate()
     assert "MetaflowS3NotFound" in complained
     assert "metaflow_fasts3" in complained
     # botocore's own log, at DEBUG, shows the headers that it signs, among them a session token; as it does without us.
     ours = [line for line in complained.splitlines() if ":botocore." not in line and "x-amz-security-token" not in line]
-    assert "hush" not in "\n".join(ours) + told
+    assert "hush" not in "\n".join(ours) + stdout
     assert SECRETS["AWS_SECRET_ACCESS_KEY"] not in complained

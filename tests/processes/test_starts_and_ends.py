@@ -39,8 +39,8 @@ def test_a_client_that_nobody_closed(environment, tmp_path):
 
 @pytest.mark.parametrize("kind", ["daemon", "waited for"])
 def test_the_end_of_the_main_thread_in_the_middle_of_a_call(environment, tmp_path, kind):
-    told, complained = programs.run(environment, tmp_path, "ended_in_a_call", kind)
-    assert told == ["True"]
+    printed, complained = programs.run(environment, tmp_path, "ended_in_a_call", kind)
+    assert printed == ["True"]
     assert complained == ""
 
 

@@ -42,10 +42,10 @@ class Stored:
     def open_uploads(self) -> "list[str]":
         """Open multipart uploads."""
         try:
-            told = self.client.list_multipart_uploads(Bucket=self.bucket, Prefix=self.prefix)
+            response = self.client.list_multipart_uploads(Bucket=self.bucket, Prefix=self.prefix)
         except self.client.exceptions.NoSuchUpload:  # rclone, while there are none
             return []
-        return [upload["UploadId"] for upload in told.get("Uploads", [])]
+        return [upload["UploadId"] for upload in response.get("Uploads", [])]
 
 
 @contextmanager

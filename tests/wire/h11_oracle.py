@@ -10,7 +10,7 @@ from typing import NamedTuple, Optional
 import h11
 
 
-class Told(NamedTuple):
+class Parsed(NamedTuple):
     """The part of one response that was read, and the bytes after it."""
 
     status: int
@@ -22,7 +22,7 @@ class Told(NamedTuple):
     interim: "Optional[list[int]]" = None  # statuses of the heads before; None: not known either
 
 
-def told_by_h11(method: str, raw: bytes) -> Optional[Told]:
+def read_by_h11(method: str, raw: bytes) -> Optional[Parsed]:
     """The response that h11 reads; None if it refuses the bytes, or if they are incomplete."""
     connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=2**20)
     connection.send(h11.Request(method=method, target="/", headers=[("host", "h")]))
@@ -55,10 +55,10 @@ def told_by_h11(method: str, raw: bytes) -> Optional[Told]:
     # `ended`: the body ended with the connection. Of HTTP/1.0 h11 keeps nothing alive, whatever is said: no oracle.
     reused = connection.their_state is h11.DONE and not ended if head.http_version == b"1.1" else None
     left = connection.trailing_data[0]
-    return Told(head.status_code, head.reason.decode("latin-1"), headers, body, left, reused, interim)
+    return Parsed(head.status_code, head.reason.decode("latin-1"), headers, body, left, reused, interim)
 
 
-def agree(ours: Optional[Told], theirs: Optional[Told]) -> bool:
+def agree(ours: Optional[Parsed], theirs: Optional[Parsed]) -> bool:
     """Whether both read the same, or both read nothing."""
     if ours is None or theirs is None:
         return ours is theirs
@@ -66,14 +66,14 @@ def agree(ours: Optional[Told], theirs: Optional[Told]) -> bool:
     return all(mine == other for mine, other in pairs if mine is not None and other is not None)
 
 
-def _alike(told: Told) -> Told:
+def _alike(parsed: Parsed) -> Parsed:
     """Normalize headers as h11 does: Content-Length once, and codings in lower case."""
-    headers = dict(told.headers)
+    headers = dict(parsed.headers)
     if "content-length" in headers:
         headers["content-length"] = headers["content-length"].split(",")[0].strip()
     if "transfer-encoding" in headers:
         headers["transfer-encoding"] = headers["transfer-encoding"].lower()
-    return told._replace(headers=headers)
+    return parsed._replace(headers=headers)
 
 
 _INTERIM = re.compile(rb"HTTP/1\.[01] 1")
@@ -98,6 +98,6 @@ DIFFERENCES = {
 """Why we may accept a response that h11 refuses -> whether that applies, from the method, the bytes and our reading."""
 
 
-def may_be_taken_by_us_alone(method: str, raw: bytes, ours: Told) -> bool:
+def may_be_taken_by_us_alone(method: str, raw: bytes, ours: Parsed) -> bool:
     """Whether one of the differences explains that h11 refuses what we take."""
     return any(explains(method, raw, ours) for explains in DIFFERENCES.values())

@@ -416,15 +416,15 @@ def test_the_secret_is_never_told(exchange_with, script):
         exchange = exchange_with(server, credentials=secret)
         with pytest.raises(TransferError) as failed:
             ask(exchange)
-        told = "".join(traceback.format_exception(None, failed.value, failed.value.__traceback__))
+        text = "".join(traceback.format_exception(None, failed.value, failed.value.__traceback__))
         error_now = failed.value
         while error_now is not None:
-            told += repr(error_now) + repr(vars(error_now))
+            text += repr(error_now) + repr(vars(error_now))
             error_now = error_now.__cause__ or error_now.__context__
-        told += repr(exchange) + repr(vars(exchange)) + repr(exchange._heads) + repr(exchange._heads._signers)
-        told += repr(secret)
-    assert "hush" not in told
-    assert "token-token" not in told
+        text += repr(exchange) + repr(vars(exchange)) + repr(exchange._heads) + repr(exchange._heads._signers)
+        text += repr(secret)
+    assert "hush" not in text
+    assert "token-token" not in text
     assert all(b"hush" not in request.head for request in server.requests)
 
 

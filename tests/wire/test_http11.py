@@ -7,7 +7,7 @@ import pytest
 from examples import examples
 from hypothesis import given
 from hypothesis import strategies as st
-from wire.h11_oracle import Told, agree, may_be_taken_by_us_alone, told_by_h11
+from wire.h11_oracle import Parsed, agree, may_be_taken_by_us_alone, read_by_h11
 
 from metaflow_extensions.fasts3.wire.http11 import (
     MAX_CHUNK_LINE,
@@ -550,7 +550,7 @@ def responses(draw):
     )
 
 
-def told_by_us(method, pieces):
+def read_by_us(method, pieces):
     try:
         one = read(pieces, method)
     except ProtocolError:
@@ -558,7 +558,7 @@ def told_by_us(method, pieces):
     if one is None:
         return None
     reused = one.head.keep_alive and one.framing is not Framing.CLOSE
-    return Told(one.head.status, one.head.reason, one.head.headers, one.body, one.leftover, reused, one.interim)
+    return Parsed(one.head.status, one.head.reason, one.head.headers, one.body, one.leftover, reused, one.interim)
 
 
 @EXAMPLES
@@ -566,7 +566,7 @@ def told_by_us(method, pieces):
 def test_responses_are_read_as_h11_reads_them(response, data):
     method, raw = response
     at = data.draw(st.integers(0, len(raw)))
-    ours, theirs = told_by_us(method, [raw[:at], raw[at:]]), told_by_h11(method, raw)
+    ours, theirs = read_by_us(method, [raw[:at], raw[at:]]), read_by_h11(method, raw)
     assert agree(ours, theirs), (ours, theirs)
 
 
@@ -585,7 +585,7 @@ def test_spoilt_responses_are_refused_or_read_as_h11_reads_them(response, spoilt
     for where, spoiler, removed in spoilt:
         at = int(where * len(raw))
         raw = raw[:at] + spoiler + raw[at + removed :]
-    ours, theirs = told_by_us(method, [raw]), told_by_h11(method, raw)
+    ours, theirs = read_by_us(method, [raw]), read_by_h11(method, raw)
     if ours and theirs:
         assert agree(ours, theirs), (raw, ours, theirs)
     elif ours:
@@ -595,4 +595,4 @@ def test_spoilt_responses_are_refused_or_read_as_h11_reads_them(response, spoilt
 @examples(500)
 @given(st.lists(st.sampled_from([b"HTTP/1.1 200 OK", b"\r\n", b"\n", b"Content-Length: 1", *SPOILERS]), max_size=12))
 def test_garbage_is_refused_or_read_and_nothing_else(pieces):
-    told_by_us("GET", pieces)  # raises ProtocolError, or nothing
+    read_by_us("GET", pieces)  # raises ProtocolError, or nothing

@@ -159,8 +159,8 @@ def test_complete_under_a_condition(transfers_with, condition, header):
     with Scripted([[expect, respond(refusal), silence]]) as server:
         failure = failure_of(transfers_with(server).complete_upload, *UPLOAD, PARTS, condition=condition)
     assert failure.code is Code.PRECONDITION
-    told = {name: server.requests[0].headers.get(name) for name in ("if-match", "if-none-match")}
-    assert told == {"if-match": None, "if-none-match": None, **dict([header])}
+    sent = {name: server.requests[0].headers.get(name) for name in ("if-match", "if-none-match")}
+    assert sent == {"if-match": None, "if-none-match": None, **dict([header])}
 
 
 @pytest.mark.parametrize(

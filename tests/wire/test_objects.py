@@ -460,8 +460,8 @@ def test_a_disk_that_becomes_full(tmp_path):
             print(error.failure.code.value, os.path.getsize(sys.argv[1]))
     """
     command = [sys.executable, "-c", textwrap.dedent(program), str(tmp_path / "f")]
-    told = subprocess.run(command, check=True, capture_output=True, text=True, timeout=LONG).stdout
-    assert told.split() == ["disk-full", "1000"]
+    stdout = subprocess.run(command, check=True, capture_output=True, text=True, timeout=LONG).stdout
+    assert stdout.split() == ["disk-full", "1000"]
 
 
 def test_the_connection_of_a_download_that_could_not_be_written_is_not_used_again(transfers_with, path):
@@ -517,8 +517,8 @@ def test_a_large_conditional_upload_asks_before_it_sends(transfers_with, size, a
     with Scripted([[expect_head if asks else expect, refusal, silence]]) as server:
         put = transfers_with(server).put
         assert failure_of(put, "bucket", "key", DATA[:size], condition=condition).code is Code.PRECONDITION
-    told = {name: server.requests[0].headers.get(name) for name in ("if-match", "if-none-match")}
-    assert told == {"if-match": None, "if-none-match": None, **dict([header])}
+    sent = {name: server.requests[0].headers.get(name) for name in ("if-match", "if-none-match")}
+    assert sent == {"if-match": None, "if-none-match": None, **dict([header])}
     assert ("expect" in server.requests[0].headers) is asks
 
 
