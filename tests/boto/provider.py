@@ -8,19 +8,19 @@ from typing import NamedTuple, Optional
 
 PROGRAM = """
 import json, time
-answers = open({log!r}, "a")
+issued = open({log!r}, "a")
 number = sum(1 for _ in open({log!r})) + 1
 expires = time.time() + {lifetime}
 document = dict({document}, Expiration=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(expires)))
 if {numbered}:
     document["AccessKeyId"] += str(number)
-answers.write(json.dumps([document["AccessKeyId"], int(expires)]) + "\\n")
-answers.close()
+issued.write(json.dumps([document["AccessKeyId"], int(expires)]) + "\\n")
+issued.close()
 print(json.dumps(document))
 """
 
 
-class Answer(NamedTuple):
+class Issued(NamedTuple):
     """One set of credentials."""
 
     access_key: str
@@ -60,6 +60,6 @@ class Provider:
         self.config.write_text(f"[default]\nregion = us-east-1\ncredential_process = {sys.executable} {program}\n")
 
     @property
-    def answers(self) -> "list[Answer]":
+    def issued(self) -> "list[Issued]":
         """Its responses so far."""
-        return [Answer(*json.loads(line)) for line in self._log.read_text().splitlines()] if self._log.exists() else []
+        return [Issued(*json.loads(line)) for line in self._log.read_text().splitlines()] if self._log.exists() else []

@@ -31,7 +31,7 @@ def test_a_thousand_clients_ask_once(provider, seaweedfs, prefix, tmp_path):
                 client.put("single", str(number))
                 client.put_many((f"{n}", "x") for n in range(50))
                 assert len(client.get_many(f"{n}" for n in range(50))) == 50
-    assert len(provider.answers) == 1
+    assert len(provider.issued) == 1
 
 
 def test_no_secret_is_shown(provider, seaweedfs, prefix, tmp_path, caplog):
@@ -56,7 +56,7 @@ class Refreshing:
     def __init__(self, lifetime):
         self.lifetime = lifetime
         self.now = 1_000_000.0
-        self.asked = 0
+        self.calls = 0
         self.fails = False
         self._expiry_time = None
 
@@ -64,11 +64,11 @@ class Refreshing:
         return self.now
 
     def get_frozen_credentials(self):
-        self.asked += 1
+        self.calls += 1
         if self.fails:
             raise OSError("the provider is away")
         self._expiry_time = datetime.fromtimestamp(self.now + self.lifetime, timezone.utc)
-        return ReadOnlyCredentials(f"AKIA{self.asked}", "hush", None)
+        return ReadOnlyCredentials(f"AKIA{self.calls}", "hush", None)
 
 
 @pytest.fixture
@@ -78,10 +78,10 @@ def refreshing():
 
 def test_a_set_is_used_for_three_quarters_of_its_life(refreshing):
     signing = SigningCredentials(refreshing, refreshing.time)
-    for elapsed, asked in ((0, 1), (50, 1), (74, 1), (76, 2), (76 + 74, 2), (76 + 76, 3)):
+    for elapsed, calls in ((0, 1), (50, 1), (74, 1), (76, 2), (76 + 74, 2), (76 + 76, 3)):
         refreshing.now = 1_000_000.0 + elapsed
         current = signing.current()
-        assert (current.access_key, refreshing.asked) == (f"AKIA{asked}", asked)
+        assert (current.access_key, refreshing.calls) == (f"AKIA{calls}", calls)
         assert current.expires > refreshing.now
 
 
@@ -92,7 +92,7 @@ def test_a_provider_that_is_away_is_forgiven_until_the_set_expires(refreshing):
     while refreshing.now < 1_000_000.0 + 99:
         assert signing.current().access_key == "AKIA1"
         refreshing.now += 1
-    assert refreshing.asked < 15
+    assert refreshing.calls < 15
     refreshing.now = 1_000_000.0 + 100
     with pytest.raises(TransferError):
         signing.current()
@@ -105,9 +105,9 @@ def test_renewed_at_once_where_s3_says_so_but_once_for_each_set(refreshing):
     first = signing.current()
     assert all(signing.renew(first.generation) for _ in range(10))
     second = signing.current()
-    assert (second.access_key, refreshing.asked) == ("AKIA2", 2)
+    assert (second.access_key, refreshing.calls) == ("AKIA2", 2)
     assert signing.renew(second.generation)
-    assert (signing.current().access_key, refreshing.asked) == ("AKIA3", 3)
+    assert (signing.current().access_key, refreshing.calls) == ("AKIA3", 3)
 
 
 def test_a_provider_that_gives_the_refused_set_again_is_not_asked_for_every_request(refreshing):

@@ -31,16 +31,16 @@ class Refusing(socketserver.StreamRequestHandler):
             self.server.seen.append((line.split()[1].decode(), expects, headers.get("connection")))
             if expects and not self.server.refused:
                 self.server.refused = True
-                self.answer(b"412 Precondition Failed", headers)
+                self.respond(b"412 Precondition Failed", headers)
             else:
                 if expects:
                     self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
                 self.rfile.read(int(headers.get("content-length", 0)))
-                self.answer(b'200 OK\r\nETag: "e"', headers)
+                self.respond(b'200 OK\r\nETag: "e"', headers)
             if headers.get("connection") == "close":
                 return
 
-    def answer(self, what, headers):
+    def respond(self, what, headers):
         # Says when it closes, as RFC 9112 section 9.6 asks, or the client might still be using the connection.
         closing = b"Connection: close\r\n" if headers.get("connection") == "close" else b""
         self.wfile.write(b"HTTP/1.1 " + what + b"\r\n" + closing + b"Content-Length: 0\r\n\r\n")

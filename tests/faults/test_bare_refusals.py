@@ -66,14 +66,14 @@ def test_a_head_with_an_expired_token_has_the_token_renewed(server, provider, tm
     server.respond = respond
     with client_of(server, tmp_path) as s3:
         assert call(s3) == 1
-    assert len(provider.answers) == 2
+    assert len(provider.issued) == 2
 
 
 def test_a_head_that_stays_refused_says_that_the_token_has_expired(server, provider, tmp_path):
     server.respond = lambda head: BARE if head.startswith(b"HEAD ") else EXPIRED
     with client_of(server, tmp_path) as s3, pytest.raises(MetaflowS3AccessDenied, match=r"ExpiredToken.*aws sso login"):
         s3.info("a")
-    assert len(provider.answers) == 2
+    assert len(provider.issued) == 2
 
 
 def test_a_head_for_the_wrong_region_follows_once(server, tmp_path):
@@ -116,7 +116,7 @@ def test_a_long_listing_outlives_any_number_of_sets(server, provider, tmp_path):
         if key_of(head) != good["key"]:
             return EXPIRED
         if not good["left"]:
-            good.update(key=f"AKIA{len(provider.answers) + 1}", left=EACH)
+            good.update(key=f"AKIA{len(provider.issued) + 1}", left=EACH)
             return EXPIRED
         good["left"] -= 1
         token = re.search(rb"continuation-token=([0-9]+)", head)
@@ -129,7 +129,7 @@ def test_a_long_listing_outlives_any_number_of_sets(server, provider, tmp_path):
     server.respond = respond
     with client_of(server, tmp_path) as s3:
         assert [one.key for one in s3.list_recursive()] == [str(number) for number in range(1, PAGES + 1)]
-    assert len(provider.answers) >= PAGES // EACH
+    assert len(provider.issued) >= PAGES // EACH
 
 
 @pytest.mark.parametrize("call", [lambda s3: s3.get("a"), lambda s3: s3.info("a")], ids=["get", "info"])

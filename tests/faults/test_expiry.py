@@ -57,7 +57,7 @@ def test_one_refresh_in_the_middle_of_a_call(s3):
     client, provider, watching = s3
     assert len(client.put_many((str(number), b"x") for number in range(COUNT))) == COUNT
 
-    expires = dict(provider.answers)
+    expires = dict(provider.issued)
     assert len(watching.signed) == COUNT
     assert all(moment < expires[access_key] for moment, access_key in watching.signed)
     # botocore asks a provider of such short sets again before it uses the first; then once in three quarters of a set's

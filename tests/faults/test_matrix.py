@@ -131,7 +131,7 @@ def test_a_fault_that_is_met_once(world, row, name):
 def test_expired_credentials_are_renewed_once(world_of_renewable_credentials, row):
     world, provider = world_of_renewable_credentials
     _meet(world, row, Column(faults.error(400, "ExpiredToken")))
-    assert len(provider.answers) == 2
+    assert len(provider.issued) == 2
 
 
 def _meet(world, row, column, open_uploads=0):

@@ -39,7 +39,7 @@ def until_renewed(provider):
     refuse = faults.error(400, "ExpiredToken")
 
     def fault(exchange):
-        (refuse if len(provider.answers) == 1 else passed_on)(exchange)
+        (refuse if len(provider.issued) == 1 else passed_on)(exchange)
 
     return fault
 
@@ -50,14 +50,14 @@ def test_credentials_that_s3_calls_expired_are_renewed_once_for_all(world, provi
 
     assert [got.blob for got in through.get_many(KEYS)] == [SMALL] * len(KEYS)
 
-    assert len(provider.answers) == 2
+    assert len(provider.issued) == 2
 
 
 def test_in_the_user_s_own_process_too(world, provider, through):
     world.stored.put("a", SMALL)
     world.proxy.inject("GetObject", until_renewed(provider), times=None)
     assert through.get("a").blob == SMALL
-    assert len(provider.answers) == 2
+    assert len(provider.issued) == 2
 
 
 def test_what_stays_expired_is_an_error(world, provider, through):
@@ -66,7 +66,7 @@ def test_what_stays_expired_is_an_error(world, provider, through):
     for call in (lambda: through.get("a"), lambda: through.get_many(["a", "b"])):
         with pytest.raises(MetaflowS3AccessDenied, match="Renew the credentials"):
             call()
-    assert len(provider.answers) == 2  # not again for the second call, so soon after the first
+    assert len(provider.issued) == 2  # not again for the second call, so soon after the first
 
 
 RATE = 100  # requests a second

@@ -10,7 +10,7 @@ HUGE = 10 * 2**20  # bytes of a head that never ends
 
 def error(status: int, code: str, **headers: str) -> Fault:
     """S3 refuses the request and does nothing."""
-    return lambda exchange: _answer(exchange, _error(exchange, status, code, headers))
+    return lambda exchange: _respond(exchange, _error(exchange, status, code, headers))
 
 
 def after_the_work(fault: Fault) -> Fault:
@@ -87,7 +87,7 @@ def another_range(exchange: Exchange) -> None:
     """The response claims another range than the requested one."""
     response = exchange.forward()
     size = len(response.body)
-    _answer(exchange, _with(response, **{"Content-Range": f"bytes 7-{size + 6}/{size + 7}"})._replace(status=206))
+    _respond(exchange, _with(response, **{"Content-Range": f"bytes 7-{size + 6}/{size + 7}"})._replace(status=206))
 
 
 def garbage(exchange: Exchange) -> None:
@@ -108,7 +108,7 @@ def corrupt(exchange: Exchange) -> None:
     response = exchange.forward()
     body = bytearray(response.body)
     body[len(body) // 2] ^= 1
-    _answer(exchange, response._replace(body=bytes(body)))
+    _respond(exchange, response._replace(body=bytes(body)))
 
 
 def where_a_checksum_tells(fault: Fault) -> Fault:
@@ -129,7 +129,7 @@ def where_a_checksum_tells(fault: Fault) -> Fault:
 
 def an_error_that_looks_like_success(exchange: Exchange) -> None:
     """S3 sends 200 before it has combined the parts, then an error."""
-    _answer(exchange, _error(exchange, 200, "InternalError", {}))
+    _respond(exchange, _error(exchange, 200, "InternalError", {}))
 
 
 def skewed(exchange: Exchange) -> None:
@@ -154,5 +154,5 @@ def _with(response: Response, **headers: str) -> Response:
     return response._replace(headers={**response.headers, **headers})
 
 
-def _answer(exchange: Exchange, response: Response) -> None:
+def _respond(exchange: Exchange, response: Response) -> None:
     exchange.send(response.head + response.body)

@@ -52,7 +52,7 @@ def new_world(
     renewable : bool
         Its credentials are those of the environment, and not given to the client.
     silence : float
-        Seconds after which the client gives up a request without an answer.
+        Seconds after which the client gives up a request without a response.
     """
     proxy.clear()
     folder.joinpath("tmproot").mkdir()

@@ -18,27 +18,27 @@ class NameServer:
 
     Attributes
     ----------
-    answer : list of str, or an Exception
-    asked : int
+    addresses : list of str, or an Exception
+    lookups : int
     open : threading.Event
-        It answers once this is set.
+        It responds once this is set.
     """
 
     def __init__(self):
-        self.answer = ["10.0.0.1"]
-        self.asked = 0
+        self.addresses = ["10.0.0.1"]
+        self.lookups = 0
         self.asking, self.open = threading.Event(), threading.Event()
         self.open.set()
 
     def __call__(self, host, port, **_):
-        self.asked += 1
+        self.lookups += 1
         self.asking.set()
         assert self.open.wait(LONG)
-        if isinstance(self.answer, Exception):
-            raise self.answer
+        if isinstance(self.addresses, Exception):
+            raise self.addresses
         return [
             (socket.AF_INET6 if ":" in ip else socket.AF_INET, socket.SOCK_STREAM, 6, "", (ip, port))
-            for ip in self.answer
+            for ip in self.addresses
         ]
 
 
@@ -92,7 +92,7 @@ def test_many_connections_look_a_name_up_once(name_server):
     for thread in threads:
         thread.join(LONG)
     assert found == [["10.0.0.1"]] * 16
-    assert name_server.asked == 1
+    assert name_server.lookups == 1
 
 
 def test_known_addresses_are_used_while_the_name_server_takes_its_time(name_server, clock):
@@ -100,19 +100,19 @@ def test_known_addresses_are_used_while_the_name_server_takes_its_time(name_serv
     assert order(known) == ["10.0.0.1"]
     clock.now += RESOLVED_FOR + 1
     name_server.open.clear()
-    name_server.answer = ["10.0.0.2"]
+    name_server.addresses = ["10.0.0.2"]
     for _ in range(3):
         assert order(known) == ["10.0.0.1"]
     name_server.open.set()
     refreshed()
     assert order(known) == ["10.0.0.2"]
-    assert name_server.asked == 2
+    assert name_server.lookups == 2
 
 
 def test_a_name_server_that_is_away_is_no_reason_to_wait(name_server, clock):
     known = Addresses("s3.example", 443)
     order(known)
-    name_server.answer = socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+    name_server.addresses = socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
     clock.now += STALE_FOR + 1
     assert order(known) == ["10.0.0.1"]  # it was asked, as old as the addresses are
     name_server.open.clear()
@@ -124,7 +124,7 @@ def test_a_name_server_that_is_away_is_no_reason_to_wait(name_server, clock):
 def test_very_old_addresses_are_looked_up_before_they_are_used(name_server, clock):
     known = Addresses("s3.example", 443)
     order(known)
-    name_server.answer = ["10.0.0.2"]
+    name_server.addresses = ["10.0.0.2"]
     clock.now += STALE_FOR + 1
     assert order(known) == ["10.0.0.2"]
 
@@ -132,14 +132,14 @@ def test_very_old_addresses_are_looked_up_before_they_are_used(name_server, cloc
 def test_where_no_address_answers_the_name_is_looked_up_again(name_server, clock):
     known = Addresses("s3.example", 443)
     order(known)
-    name_server.answer = ["10.0.0.2"]
+    name_server.addresses = ["10.0.0.2"]
     known.forget()
     assert order(known) == ["10.0.0.2"]
 
 
 def test_families_alternate_in_the_order_of_the_system(name_server, monkeypatch):
     monkeypatch.setattr(os, "getpid", lambda: 0)
-    name_server.answer = ["fd00::1", "fd00::2", "10.0.0.1", "10.0.0.2"]
+    name_server.addresses = ["fd00::1", "fd00::2", "10.0.0.1", "10.0.0.2"]
     known = Addresses("s3.example", 443)
     assert order(known) == ["fd00::1", "10.0.0.1", "fd00::2", "10.0.0.2"]
     assert order(known) == ["fd00::2", "10.0.0.2", "fd00::1", "10.0.0.1"]
@@ -147,7 +147,7 @@ def test_families_alternate_in_the_order_of_the_system(name_server, monkeypatch)
 
 def test_an_address_that_does_not_answer_comes_last_for_a_while(name_server, clock, monkeypatch):
     monkeypatch.setattr(os, "getpid", lambda: 0)
-    name_server.answer = ["10.0.0.1", "10.0.0.2"]
+    name_server.addresses = ["10.0.0.1", "10.0.0.2"]
     known = Addresses("s3.example", 443)
     known.note(("10.0.0.1", 443), answers=False)
     assert [order(known)[0] for _ in range(4)] == ["10.0.0.2"] * 4

@@ -47,7 +47,7 @@ def listing(keys=(), prefixes=(), token=None, encode=None, xmlns=XMLNS, more=Non
 @pytest.fixture(scope="module")
 def parsed_by_boto3():
     """Give a function that has boto3 parse a document, as a `Page`."""
-    answer = []
+    documents = []
     client = boto3.client(
         "s3",
         aws_access_key_id="AKIAEXAMPLE",
@@ -57,7 +57,7 @@ def parsed_by_boto3():
     )
 
     def replied(request, **_):
-        body = SimpleNamespace(stream=lambda: iter([answer.pop()]))
+        body = SimpleNamespace(stream=lambda: iter([documents.pop()]))
         return AWSResponse(request.url, 200, {"content-type": "application/xml"}, body)
 
     client.meta.events.register("before-send.s3.ListObjectsV2", replied)
@@ -67,7 +67,7 @@ def parsed_by_boto3():
         return DetailedObject(row["Key"], row["Size"], row.get("ETag", ""), modified, row.get("StorageClass", ""))
 
     def parse(document, details=False):
-        answer.append(document)
+        documents.append(document)
         response = client.list_objects_v2(Bucket="bucket")
         rows = response.get("Contents", ())
         return Page(
@@ -331,20 +331,20 @@ class Exchange(Response):
 
     head = SimpleNamespace(status=200, headers={"x-amz-request-id": "REQUEST"})
 
-    def __init__(self, answer):
+    def __init__(self, response):
         self._finished = True
-        self.answer = answer
-        self.asked = []
+        self.response = response
+        self.requests = []
         self.finished = 0
 
     async def ask(self, operation, bucket, key="", query=()):
-        self.asked.append((operation, bucket, key, list(query)))
-        if isinstance(self.answer, Failure):
-            raise TransferError(self.answer)
+        self.requests.append((operation, bucket, key, list(query)))
+        if isinstance(self.response, Failure):
+            raise TransferError(self.response)
         return self
 
     async def document(self):
-        return self.answer
+        return self.response
 
     def finish(self):
         self.finished += 1
@@ -356,14 +356,14 @@ def transfers(exchange):
     return made
 
 
-def list_page(answer, *args, **kwargs):
-    return complete(transfers(Exchange(answer)).list_page("bucket", *args, **kwargs))
+def list_page(page, *args, **kwargs):
+    return complete(transfers(Exchange(page)).list_page("bucket", *args, **kwargs))
 
 
 def test_what_is_asked_for_a_page():
     exchange = Exchange(listing([("page", 1)]))
     complete(transfers(exchange).list_page("bucket", "p", "/", "tok", 7))
-    ((operation, bucket, key, query),) = exchange.asked
+    ((operation, bucket, key, query),) = exchange.requests
     assert (operation, bucket, key) == ("ListObjectsV2", "bucket", "")
     assert dict(query) == {
         "list-type": "2",
@@ -379,7 +379,7 @@ def test_what_is_asked_for_a_page():
 def test_the_first_page_has_no_token():
     exchange = Exchange(listing())
     complete(transfers(exchange).list_page("bucket", ""))
-    assert "continuation-token" not in dict(exchange.asked[0][-1])
+    assert "continuation-token" not in dict(exchange.requests[0][-1])
 
 
 @pytest.mark.parametrize(
@@ -397,7 +397,7 @@ def test_version_1_goes_on_after_a_marker(told, marker):
     token = list_page(document, "").next_token
     exchange = Exchange(listing())
     complete(transfers(exchange).list_page("bucket", "", token=token))
-    query = dict(exchange.asked[0][-1])
+    query = dict(exchange.requests[0][-1])
     assert query["marker"] == marker
     assert "continuation-token" not in query
 
@@ -434,7 +434,7 @@ def test_what_is_no_listing_is_told_with_its_request_id():
 def test_the_head_of_a_bucket():
     exchange = Exchange(b"")
     complete(transfers(exchange).head_bucket("bucket"))
-    assert exchange.asked == [("HeadBucket", "bucket", "", [])]
+    assert exchange.requests == [("HeadBucket", "bucket", "", [])]
     assert exchange.finished == 1
 
 

@@ -38,10 +38,10 @@ class Exchange(Response):
     def __init__(self, *documents):
         self._finished = True
         self.documents = list(documents)
-        self.asked = []
+        self.requests = []
 
     async def ask(self, operation, bucket, key="", query=()):
-        self.asked.append((operation, bucket, key, dict(query)))
+        self.requests.append((operation, bucket, key, dict(query)))
         return self
 
     async def document(self):
@@ -61,7 +61,7 @@ def test_a_page_and_the_one_after_it():
     assert page == ([OpenUpload("d/a&b +%20", "id1", BEGUN)], ["d/a&b", "id1"], BEGUN + 10)
     assert list_uploads(exchange, page.after) == ([OpenUpload("d/c", "id2", BEGUN)], None, BEGUN + 10)
     plain = {"uploads": "", "prefix": "d", "max-uploads": "1000"}
-    assert exchange.asked == [
+    assert exchange.requests == [
         ("ListMultipartUploads", "bucket", "", plain),
         ("ListMultipartUploads", "bucket", "", {**plain, "key-marker": "d/a&b", "upload-id-marker": "id1"}),
     ]
@@ -70,8 +70,8 @@ def test_a_page_and_the_one_after_it():
 def test_a_server_that_gives_one_marker_gets_it_back_alone():
     exchange = Exchange(document(more=TRUNCATED.format("", "id1")), document())
     list_uploads(exchange, list_uploads(exchange).after)
-    assert "key-marker" not in exchange.asked[1][-1]
-    assert exchange.asked[1][-1]["upload-id-marker"] == "id1"
+    assert "key-marker" not in exchange.requests[1][-1]
+    assert exchange.requests[1][-1]["upload-id-marker"] == "id1"
 
 
 def test_a_key_that_xml_can_not_hold_is_asked_for_in_another_form():
@@ -81,7 +81,7 @@ def test_a_key_that_xml_can_not_hold_is_asked_for_in_another_form():
     exchange = Exchange(document(("d\x01 +", "id", "")), encoded)
     page = list_uploads(exchange)
     assert (page.uploads, page.after) == ([OpenUpload("d\x01 +", "id", None)], ["d\x01", "id"])
-    assert [query.get("encoding-type") for *_, query in exchange.asked] == [None, "url"]
+    assert [query.get("encoding-type") for *_, query in exchange.requests] == [None, "url"]
 
 
 def test_a_marker_that_is_not_encoded_although_the_keys_are():

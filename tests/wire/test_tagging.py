@@ -1,4 +1,4 @@
-"""Tests of reading tags: what is asked, and what a reply means."""
+"""Tests of reading tags: requests, and what a response means."""
 
 import pytest
 from wire.test_open_uploads import Exchange
@@ -36,7 +36,7 @@ def test_what_is_asked():
     exchange = Exchange(document(), document())
     get_tags(exchange)
     get_tags(exchange, "v/1")
-    assert exchange.asked == [
+    assert exchange.requests == [
         ("GetObjectTagging", "bucket", "key", {"tagging": ""}),
         ("GetObjectTagging", "bucket", "key", {"tagging": "", "versionId": "v/1"}),
     ]

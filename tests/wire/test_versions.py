@@ -1,4 +1,4 @@
-"""Tests of listing versions: what is asked, and what a response means."""
+"""Tests of listing versions: requests, and what a response means."""
 
 import pytest
 from wire.test_open_uploads import Exchange
@@ -72,7 +72,7 @@ def test_a_page_and_the_one_after_it():
     assert page.after == ["d/a +", "1"]
     assert list_versions(exchange, page.after).after is None
     plain = {"versions": "", "prefix": "d", "encoding-type": "url"}
-    assert exchange.asked == [
+    assert exchange.requests == [
         ("ListObjectVersions", "bucket", "", plain),
         ("ListObjectVersions", "bucket", "", {**plain, "key-marker": "d/a +", "version-id-marker": "1"}),
     ]
