@@ -7,8 +7,21 @@ from typing import NamedTuple, Optional, Union
 from metaflow._vendor import click
 from metaflow.exception import MetaflowException
 
-from metaflow_extensions.fasts3.api.errors import MOST_URL, MetaflowS3InvalidObject, MetaflowS3NotFound, shown
+from metaflow_extensions.fasts3.api.errors import (
+    MOST_URL,
+    MetaflowS3AccessDenied,
+    MetaflowS3InvalidObject,
+    MetaflowS3NotFound,
+    shown,
+)
 from metaflow_extensions.fasts3.api.location import split_object_url
+from metaflow_extensions.fasts3.api.other_names import (
+    OTHER_NAME,
+    is_access_point,
+    is_nested,
+    may_be_one,
+    other_name,
+)
 from metaflow_extensions.fasts3.api.s3 import S3
 from metaflow_extensions.fasts3.api.s3object import S3Object
 from metaflow_extensions.fasts3.cli.missing import with_hints
@@ -60,6 +73,7 @@ class _Copies:
         """Copy all objects; raise one exception for those that can't be copied."""
         if self._options.moves:
             self._refuse_moves_into_themselves()
+        self._refuse_other_names()
         with self._report:
             for batch in self._batches():
                 self._copy(batch)
@@ -75,6 +89,35 @@ class _Copies:
         for one in self._named:
             if self._target(one.key, one.folder) == one.url:
                 raise click.UsageError(f"{one.url} can't be moved onto itself.")
+
+    def _refuse_other_names(self) -> None:
+        """Refuse a destination that is a source under another name, before the first copy."""
+        to = self._destination
+        for one in self._named if self._options.moves else ():
+            target = self._target(one.key, one.folder)
+            self._compare(one.url, other_name(one.url, one.url, target))
+        for one in self._wide:
+            below, place = url_of(one.bucket, one.stem), url_of(to.bucket, to.prefix)
+            if not (self._options.moves or is_nested(below, place)) or not other_name(f"{below}x", below, place):
+                continue
+            first = next(iter(self._s3.iter_list([below])), None)
+            if first:
+                self._compare(first.url, other_name(first.url, below, place))
+
+    def _compare(self, url: str, name: Optional[str]) -> None:
+        """Raise an exception if an object may have another name."""
+        if name is None:
+            return
+        try:
+            one, other = self._s3.info_many([url, name], return_missing=True)
+        except MetaflowS3NotFound:
+            return  # no such bucket
+        except MetaflowS3AccessDenied:
+            if any(is_access_point(split_object_url(place)[0]) for place in (url, name)):
+                raise  # the requests of the copies may be permitted
+            return
+        if one.exists and other.exists and may_be_one(one, other):
+            raise click.ClickException(OTHER_NAME.format(shown(name, MOST_URL), shown(url, MOST_URL)))
 
     def _target(self, key: str, stem: str) -> str:
         """The URL of the copy of a key; in a prefix, `stem` is the part of the key that is omitted."""
