@@ -1,4 +1,4 @@
-"""A server that sends the bytes that a test gives it in response to every request, with or without TLS."""
+"""A server that responds to every request with bytes that the test chooses, with or without TLS."""
 
 import socket
 import ssl
@@ -7,19 +7,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Callable, Optional
 
-LONG = 20.0  # seconds after which a client that does not end has to be broken
+LONG = 20.0  # seconds until a client that does not close its connection counts as broken
 GOOD_HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 
 
 class Hostile:
-    """Its responses, and the requests that it received.
+    """The server.
 
     Attributes
     ----------
     respond : callable
-        Takes the head of a request other than HeadBucket, as bytes; gives what is sent.
+        Maps the head of a request, other than HeadBucket, to the bytes of the response.
     heads : list of bytes
-        Of all requests that came.
+        Heads of all received requests.
     """
 
     def __init__(self, listener: socket.socket, tls: Optional[ssl.SSLContext]) -> None:
@@ -30,7 +30,7 @@ class Hostile:
         self._tls = tls
 
     def client_params(self, **changes: object) -> "dict[str, object]":
-        """Give the keyword arguments of clients."""
+        """Return the keyword arguments for clients."""
         scheme = "https" if self._tls else "http"
         return {
             "endpoint_url": f"{scheme}://localhost:{self.port}",
@@ -51,7 +51,7 @@ class Hostile:
             threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
 
     def _serve(self, sock: socket.socket) -> None:
-        with suppress(OSError):  # a client that goes is what most tests want
+        with suppress(OSError):  # in most tests, the client closes the connection
             sock.settimeout(LONG)
             if self._tls:
                 sock = self._tls.wrap_socket(sock, server_side=True)
@@ -78,7 +78,7 @@ class Hostile:
 
 @contextmanager
 def hostile(tls: Optional[ssl.SSLContext] = None) -> "Iterator[Hostile]":
-    """Run one."""
+    """Run the server."""
     with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
         server = Hostile(listener, tls)
         accepting = threading.Thread(target=server.accept, daemon=True)
@@ -90,13 +90,13 @@ def hostile(tls: Optional[ssl.SSLContext] = None) -> "Iterator[Hostile]":
 
 
 def response(body: bytes = b"", status: str = "200 OK", **headers: object) -> bytes:
-    """A whole response; `content_length` may lie."""
+    """A complete response; `content_length` may be wrong."""
     given = {"content_length": len(body), **headers}
     lines = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in given.items())
     return f"HTTP/1.1 {status}\r\n{lines}\r\n".encode("latin-1") + body
 
 
 def error(message: str, code: str = "AccessDenied", status: str = "403 Forbidden") -> bytes:
-    """An error of S3, with any text in it."""
+    """An error response of S3, with any message."""
     document = f"<?xml version='1.0' encoding='UTF-8'?><Error><Code>{code}</Code><Message>{message}</Message></Error>"
     return response(document.encode(), status)

@@ -36,9 +36,9 @@ class Provider:
     access_key, secret_key : str
     token : str, optional
     lifetime : float
-        Seconds that each set lives.
+        Seconds for which each set is valid.
     numbered : bool
-        The sets have access keys of their own, for servers that take any.
+        Whether each set has its own access key, for servers that accept any.
     """
 
     def __init__(

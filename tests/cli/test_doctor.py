@@ -313,7 +313,7 @@ def test_what_was_written_is_gone_also_where_it_can_not_be_read(
 def test_a_write_whose_response_is_lost_is_removed(
     proxy: FaultyS3, through: "dict[str, str]", seaweedfs: S3Server, prefix: str
 ) -> None:
-    proxy.inject("PutObject", faults.after_the_work(faults.stall), times=None)
+    proxy.inject("PutObject", faults.after_execution(faults.stall), times=None)
     ran = examined(through, never_end=("write",))
     assert ran.having("problem") == ["write"]
     assert proxy.injected

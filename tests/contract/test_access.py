@@ -7,7 +7,7 @@ from contract.verbs import EVERY, LISTINGS, READS, ROOTED
 from metaflow import S3
 from metaflow.datatools.s3 import MetaflowS3AccessDenied, MetaflowS3Exception, S3GetObject
 from servers import faults
-from servers.faulty import FaultyS3, passed_on
+from servers.faulty import FaultyS3, pass_through
 
 from metaflow_extensions.fasts3.api import errors
 from metaflow_extensions.fasts3.plans.pieces import PART_SIZE
@@ -43,7 +43,7 @@ def without_credentials(params, monkeypatch):
 def charges(exchange):
     """A Requester Pays bucket: refuses requests that do not accept the charges."""
     if exchange.request.headers.get("x-amz-request-payer") == "requester":
-        passed_on(exchange)
+        pass_through(exchange)
     else:
         faults.error(403, "AccessDenied")(exchange)
 

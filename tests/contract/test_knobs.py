@@ -32,7 +32,7 @@ def limited(make_s3, proxy, root):
         return s3
 
     yield make
-    proxy.inject_nothing()
+    proxy.remove_faults()
     assert proxy.problems == []
 
 
@@ -160,7 +160,7 @@ def test_so_many_requests_are_under_way_and_no_more(limited, proxy, stored, allo
         proxy.inject_where(lambda _: True, crowd := Crowd(allowed), times=None)
         call()
         assert crowd.most == allowed
-        proxy.inject_nothing()
+        proxy.remove_faults()
     assert stored.blobs() == blobs
 
 
@@ -171,7 +171,7 @@ def test_the_pieces_of_one_object_are_requests_as_well(limited, proxy, stored):
         proxy.inject_where(lambda _: True, crowd := Crowd(2), times=None)
         call()
         assert crowd.most == 2
-        proxy.inject_nothing()
+        proxy.remove_faults()
     assert digest(s3.get("k").blob) == digest(blob)
 
 
@@ -237,7 +237,7 @@ def test_who_waits_for_the_limit_can_leave(limited, proxy, stored, many):
         response = exchange.forward()
         exchange.send(response.head + response.body[:10_000])
         os.kill(os.getpid(), signal.SIGINT)
-        exchange.wait_until_client_goes()
+        exchange.wait_until_client_closes()
 
     proxy.inject("GetObject", interrupt)
     with pytest.raises(KeyboardInterrupt):

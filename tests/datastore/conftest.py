@@ -4,7 +4,7 @@ import threading
 
 import pytest
 from metaflow.plugins.datastores import s3_storage
-from servers.faulty import FaultyS3, passed_on
+from servers.faulty import FaultyS3, pass_through
 
 from metaflow_extensions.fasts3.api import placement
 from metaflow_extensions.fasts3.boto.clients import S3Client
@@ -48,7 +48,7 @@ def together(proxy):
 
         def wait(exchange):
             barrier.wait(30)
-            passed_on(exchange)
+            pass_through(exchange)
 
         proxy.inject(operation, wait, times=number)
 

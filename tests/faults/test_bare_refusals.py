@@ -14,7 +14,7 @@ BARE = response(status="400 Bad Request")
 OBJECT = response(b"x", ETag='"e"', Last_Modified="Mon, 23 Nov 2026 10:00:00 GMT")
 EXPIRED = error("The provided token has expired.", "ExpiredToken", "400 Bad Request")
 PAGES = 9
-EACH = 3  # requests for which a set is good
+EACH = 3  # requests for which a set is valid
 
 
 def headed(head, whole):
@@ -36,7 +36,7 @@ def key_of(head):
 
 @pytest.fixture
 def provider(tmp_path, monkeypatch):
-    """A program that gives another set each time: AKIA1, AKIA2 and so on."""
+    """A program that issues a new set of credentials each time: AKIA1, AKIA2 and so on."""
     provider = Provider(tmp_path, "AKIA", "hush", "token", numbered=True)
     monkeypatch.setenv("AWS_CONFIG_FILE", str(provider.config))
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
@@ -76,7 +76,7 @@ def test_a_head_that_stays_refused_says_that_the_token_has_expired(server, provi
     assert len(provider.issued) == 2
 
 
-def test_a_head_for_the_wrong_region_follows_once(server, tmp_path):
+def test_a_head_for_the_wrong_region_is_redirected_once(server, tmp_path):
     """No header names the region, only the document in the response to a GET."""
     told = (
         b"<Error><Code>AuthorizationHeaderMalformed</Code><Message>expecting 'eu-west-1'</Message>"
@@ -97,7 +97,7 @@ def test_a_head_for_the_wrong_region_follows_once(server, tmp_path):
     assert len(server.heads) - asked == 4
 
 
-def test_a_bare_403_is_told_by_its_code(server, tmp_path):
+def test_the_error_of_a_bare_403_has_its_code(server, tmp_path):
     refused = error("The key id is not known.", "InvalidAccessKeyId")
     server.respond = lambda head: headed(head, refused)
     with S3(s3root="s3://bucket/root", client_params=server.client_params(), tmproot=str(tmp_path)) as s3:
@@ -134,7 +134,7 @@ def test_a_long_listing_outlives_any_number_of_sets(server, provider, tmp_path):
 
 @pytest.mark.parametrize("call", [lambda s3: s3.get("a"), lambda s3: s3.info("a")], ids=["get", "info"])
 @pytest.mark.parametrize("bucket", ["bucket", "other"], ids=["the bucket is there", "HeadBucket too"])
-def test_a_bucket_elsewhere_whose_region_is_not_told_takes_few_requests(server, tmp_path, bucket, call):
+def test_a_bucket_in_an_unknown_region_takes_few_requests(server, tmp_path, bucket, call):
     """One HeadBucket; boto3 would send another to follow that one, and so on to the limit of recursion."""
     server.respond = lambda head: headed(head, error("Elsewhere.", "PermanentRedirect", "301 Moved Permanently"))
     expected = pytest.raises(MetaflowS3Exception, match=r"HTTP 301.*Set AWS_DEFAULT_REGION")

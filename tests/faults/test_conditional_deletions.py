@@ -6,7 +6,7 @@ import pytest
 from botocore.exceptions import ClientError
 from metaflow.datatools.s3 import MetaflowS3PreconditionFailed
 from servers import faults
-from servers.faulty import Response, passed_on
+from servers.faulty import Response, pass_through
 
 from metaflow_extensions.fasts3.api import mirrors
 
@@ -29,7 +29,7 @@ def lost():
 
 @pytest.fixture(params=["PreconditionFailed", "NoSuchKey"])
 def comparing(request, world, lost):
-    """Compare ETags before the real server deletes; the parameter is what S3 says of a missing object."""
+    """Compare ETags before the real server deletes; the parameter is the error code for a missing object."""
 
     def refusal(key, etag):
         now = etag_of(world, key)
@@ -43,7 +43,7 @@ def comparing(request, world, lost):
         if code:
             faults.error(404 if code == "NoSuchKey" else 412, code)(exchange)
         else:
-            (faults.after_the_work(faults.reset_before_the_head) if lost else passed_on)(exchange)
+            (faults.after_execution(faults.reset_before_the_head) if lost else pass_through)(exchange)
             lost.clear()
 
     def many(exchange):
@@ -99,7 +99,7 @@ def test_a_server_without_this_condition_deletes(world):
     world.stored.put_all(dict.fromkeys(KEYS, b"x"))
 
     def refuse(exchange):
-        (faults.error(501, "NotImplemented") if "if-match" in exchange.request.headers else passed_on)(exchange)
+        (faults.error(501, "NotImplemented") if "if-match" in exchange.request.headers else pass_through)(exchange)
 
     world.proxy.inject("DeleteObject", refuse, times=None)
     world.s3.delete(world.s3.info(KEYS[0]))

@@ -7,7 +7,7 @@ import pytest
 from metaflow import S3
 from metaflow.datatools.s3 import MetaflowS3AccessDenied, MetaflowS3Exception, MetaflowS3NotFound
 from servers import faults
-from servers.faulty import Response, passed_on
+from servers.faulty import Response, pass_through
 
 KEYS = [f"dir/{number}" for number in range(6)]
 CALLS = {
@@ -77,7 +77,7 @@ def test_what_may_not_be_deleted_is_named_and_the_rest_is_gone(world, stored, re
 
 
 @each_call
-def test_one_that_stays_is_told_with_all_that_is_known(world, stored, refuse, call):
+def test_the_error_names_an_object_that_was_not_deleted_and_the_reason(world, stored, refuse, call):
     refuse({"dir/3": "InternalError"}, status=500)
     with pytest.raises(MetaflowS3Exception) as raised:
         call(world)
@@ -126,12 +126,12 @@ def test_a_page_in_place_of_delete_objects_says_nothing_of_other_requests(world,
     ("status", "code"), [(400, "MissingContentMD5"), (400, "InvalidRequest"), (501, "NotImplemented")]
 )
 def test_a_server_that_knows_no_other_checksum_gets_md5(world, stored, call, status, code):
-    """It says so in any words; once for each bucket."""
+    """The error code varies; the client sends one such request for each bucket."""
 
     def only_md5(exchange):
         headers = exchange.request.headers
         refused = "content-md5" not in headers or any(name.startswith("x-amz-checksum") for name in headers)
-        (faults.error(status, code) if refused else passed_on)(exchange)
+        (faults.error(status, code) if refused else pass_through)(exchange)
 
     world.proxy.inject("DeleteObjects", only_md5, times=None)
     assert call(world) == len(KEYS)
@@ -145,7 +145,7 @@ def test_a_server_that_knows_no_other_checksum_gets_md5(world, stored, call, sta
 
 
 @each_call
-def test_an_identity_that_may_nothing_is_told_so_at_once(world, stored, call):
+def test_an_identity_without_permissions_fails_at_once(world, stored, call):
     world.proxy.inject("DeleteObjects", faults.error(403, "InvalidAccessKeyId"), times=None)
     with pytest.raises(MetaflowS3AccessDenied, match=r"DeleteObjects of .*InvalidAccessKeyId") as raised:
         call(world)
@@ -155,7 +155,7 @@ def test_an_identity_that_may_nothing_is_told_so_at_once(world, stored, call):
 
 
 @pytest.mark.parametrize("keys", [KEYS, ["dir/0\n", "dir/1\n"]], ids=["together", "alone"])
-def test_a_server_that_is_gone_is_not_asked_once_a_key(world, stored, keys):
+def test_an_unreachable_server_gets_no_request_for_each_key(world, stored, keys):
     for operation in ("DeleteObject", "DeleteObjects"):
         world.proxy.inject(operation, faults.reset_before_the_head, times=None)
     with pytest.raises(MetaflowS3Exception, match=r"DeleteObjects? of ") as raised:
@@ -165,7 +165,7 @@ def test_a_server_that_is_gone_is_not_asked_once_a_key(world, stored, keys):
     assert sum(request.operation.startswith("DeleteObject") for request in world.proxy.requests) < 200  # of 1,000
 
 
-def test_what_was_refused_before_a_listing_failed_is_told(world, stored, refuse):
+def test_refusals_before_a_listing_failed_are_reported(world, stored, refuse):
     refuse({"dir/2": "AccessDenied"})
     no_bucket = f"s3://no-{world.stored.bucket}/x"
     with (

@@ -9,13 +9,13 @@ import metaflow.metaflow_config as configuration
 import pytest
 from boto.provider import Provider
 from metaflow import S3
-from servers.faulty import FaultyS3, passed_on
+from servers.faulty import FaultyS3, pass_through
 
 from metaflow_extensions.fasts3.boto import clients
 
 LIFETIME = 6.0  # seconds, of which three quarters are used
 CONNECTIONS = 4
-TURN = 0.1  # seconds that the server takes for an answer
+TURN = 0.1  # response time of the server, in seconds
 COUNT = 280  # 7 seconds' worth at least, so that one set is not enough
 
 
@@ -33,7 +33,7 @@ class Watching:
         if access_key != self.signed[0][1]:
             self._renewed.set()
         self._renewed.wait(TURN)
-        passed_on(exchange)
+        pass_through(exchange)
 
 
 @pytest.fixture(params=["wire", "boto3"])
@@ -60,8 +60,8 @@ def test_one_refresh_in_the_middle_of_a_call(s3):
     expires = dict(provider.issued)
     assert len(watching.signed) == COUNT
     assert all(moment < expires[access_key] for moment, access_key in watching.signed)
-    # botocore asks a provider of such short sets again before it uses the first; then once in three quarters of a set's
-    # life. Both the life and the moments are told in whole seconds.
+    # With such short lifetimes, botocore runs the provider again before it uses the first set, then once in three
+    # quarters of a set's lifetime. Lifetimes and times are whole seconds.
     used = {access_key for _, access_key in watching.signed}
     moments = [moment for moment, _ in watching.signed]
     seconds = max(moments) - min(moments) + 1

@@ -129,7 +129,7 @@ def test_a_mirror_deletes_nothing_after_a_refusal(world, overwrite):
 
     (local / "archived").write_bytes(b"another")
     world.stored.put("m/more", b"more")
-    world.proxy.inject_nothing()
+    world.proxy.remove_faults()
     world.proxy.inject("PutObject", faults.error(403, "AccessDenied"), times=None)
     with pytest.raises(MetaflowS3AccessDenied):
         world.s3.upload(local, "m", overwrite=overwrite, delete=True)

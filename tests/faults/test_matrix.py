@@ -1,7 +1,7 @@
 """The fault matrix: every operation, every fault, both implementations of the transfers.
 
 Each cell has the right bytes, or the right exception with operation and URL, and leaves nothing incomplete behind. A
-cell that waits for the usual timeouts, which are minutes, meets pytest's.
+cell that waits for the default timeouts, which are minutes, exceeds pytest's.
 
 The transfers decide what a fault means, and the plan of a call decides what follows. So one row for each way to send
 and to read meets every fault that takes a path of its own, and every row meets one fault of each kind. The other cells
@@ -33,7 +33,7 @@ EVERY_FAULT = {
     "put_large_complete",  # a success that may be an error, after which the upload may be gone
     "copy_if_absent",  # a success that may be an error, and a condition
 }
-# Faults that every row meets, one of each kind: no response, half of one, a wrong one, a request to come back later,
+# Faults that every row is tested with, one of each kind: no response, half of one, a wrong one, throttling,
 # a refusal, an error that looks like success, and a response that is lost after the work was done.
 KINDS = {
     "reset before the head",
@@ -74,7 +74,7 @@ COLUMNS = {
         ),
     ),
     # Once: the next try is signed for the server's time. A HEAD has no body that could hold the code.
-    "403 RequestTimeTooSkewed": Column(faults.skewed, never=HEADS),
+    "403 RequestTimeTooSkewed": Column(faults.clock_skew, never=HEADS),
     # Who may store and not look is no error: If-None-Match decides alone. Nor is who may not read tags: S3 copies them.
     "403": Column(
         faults.error(403, "AccessDenied"),
@@ -98,8 +98,8 @@ LOSES_THE_ID = {
 def cells():
     for name, column in COLUMNS.items():
         for row in CASES:
-            meets = row.operation not in column.never and (column.only is None or row.operation in column.only)
-            if meets and (row.name, name) not in UNSEEN:
+            matches = row.operation not in column.never and (column.only is None or row.operation in column.only)
+            if matches and (row.name, name) not in UNSEEN:
                 yield pytest.param(row, name, id=f"{row.name}-{name}", marks=marks(row, name))
 
 
@@ -109,7 +109,7 @@ def marks(row, name, kinds=KINDS):
     return () if own_path or name in kinds else (pytest.mark.release,)
 
 
-# An operation that other tests meet with faults: it is asked when something has failed.
+# Other tests apply faults to this operation, which the client sends only after a failure.
 NO_ROW = {"HeadBucket"}
 
 

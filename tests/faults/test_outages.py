@@ -5,7 +5,7 @@ import threading
 import pytest
 from faults.cases import LARGE, SMALL
 from metaflow.datatools.s3 import MetaflowS3Exception
-from servers.faulty import FaultyS3, passed_on
+from servers.faulty import FaultyS3, pass_through
 
 AWAY = 5.0  # seconds
 
@@ -23,14 +23,14 @@ class GoesAway:
             threading.Thread(target=self._vanish).start()
             exchange.reset()
         elif self.back.is_set():
-            passed_on(exchange)
+            pass_through(exchange)
         else:
             exchange.reset()
 
     def _vanish(self) -> None:
-        self._proxy.vanish()
+        self._proxy.stop_listening()
         threading.Event().wait(AWAY)
-        self._proxy.come_back()
+        self._proxy.listen_again()
         self.back.set()
 
 
@@ -57,7 +57,7 @@ def a_large_download(world):
 )
 def test_an_outage_is_waited_for(world, call, operation, after):
     world.stored.put("here", SMALL)
-    assert world.s3.get("here").blob == SMALL  # it has answered, so that its absence is no mistake
+    assert world.s3.get("here").blob == SMALL  # so the endpoint is known to be right
     away = GoesAway(world.proxy)
     world.proxy.inject(operation, away, times=None, after=after)
     call(world)
@@ -68,13 +68,13 @@ def test_an_endpoint_that_is_away_for_longer_than_allowed_is_an_error(world, mon
     monkeypatch.setattr("metaflow.metaflow_config.S3_OUTAGE_TIMEOUT", 1, raising=False)
     world.stored.put("here", SMALL)
     assert world.s3.get("here").blob == SMALL
-    world.proxy.vanish()
+    world.proxy.stop_listening()
     try:
         for call in (lambda: world.s3.get("here"), lambda: world.s3.get_many(["here", "there"])):
             with pytest.raises(MetaflowS3Exception, match="tries in"):
                 call()
     finally:
-        world.proxy.come_back()
+        world.proxy.listen_again()
 
 
 def test_an_object_that_changes_between_two_ranges_is_never_mixed(world):
@@ -85,11 +85,11 @@ def test_an_object_that_changes_between_two_ranges_is_never_mixed(world):
     changing, changed = threading.Lock(), threading.Event()
 
     def change(exchange):
-        with changing:  # who loses patience and asks again meets the new object too
+        with changing:  # a client that repeats the request after a timeout also reads the new object
             if not changed.is_set():
                 world.stored.put("a", other)
                 changed.set()
-        passed_on(exchange)
+        pass_through(exchange)
 
     world.proxy.inject("GetObject", change, times=None, after=1)
     assert world.s3.get("a").blob == other

@@ -9,7 +9,7 @@ from faults.cases import SMALL
 from metaflow import S3
 from metaflow.datatools.s3 import MetaflowS3AccessDenied
 from servers import faults
-from servers.faulty import passed_on
+from servers.faulty import pass_through
 
 from metaflow_extensions.fasts3.boto import clients
 
@@ -18,7 +18,7 @@ KEYS = [str(number) for number in range(60)]
 
 @pytest.fixture
 def provider(seaweedfs, tmp_path, monkeypatch):
-    """Let boto3 ask a program for credentials that end in an hour."""
+    """Let boto3 get credentials that expire in an hour from a program."""
     provider = Provider(tmp_path, seaweedfs.access_key, seaweedfs.secret_key)
     monkeypatch.setenv("AWS_CONFIG_FILE", str(provider.config))
     monkeypatch.setattr(clients, "_clients", {})
@@ -27,7 +27,7 @@ def provider(seaweedfs, tmp_path, monkeypatch):
 
 @pytest.fixture
 def through(world, provider):
-    """An `S3` that asks the provider for its credentials."""
+    """An `S3` that gets its credentials from the provider."""
     root = f"s3://{world.stored.bucket}/{world.stored.prefix}"
     params = {"endpoint_url": world.proxy.client_params()["endpoint_url"]}
     with S3(s3root=root, client_params=params, tmproot=str(world.folder / "tmproot")) as s3:
@@ -35,11 +35,11 @@ def through(world, provider):
 
 
 def until_renewed(provider):
-    """S3 says that a set has expired until there is another."""
+    """Reject credentials as expired until the provider issues a second set."""
     refuse = faults.error(400, "ExpiredToken")
 
     def fault(exchange):
-        (refuse if len(provider.issued) == 1 else passed_on)(exchange)
+        (refuse if len(provider.issued) == 1 else pass_through)(exchange)
 
     return fault
 
@@ -92,7 +92,7 @@ class Allowance:
                 self.refused += 1
             else:
                 self._tokens -= 1
-        (faults.error(503, "SlowDown") if refuse else passed_on)(exchange)
+        (faults.error(503, "SlowDown") if refuse else pass_through)(exchange)
 
 
 def test_too_many_requests_become_fewer_and_nobody_notices(world):

@@ -155,7 +155,7 @@ def test_with_tls(implementation, tmp_path):
     assert len(server.heads) == 5
 
 
-STYLES = {  # of addresses, and the hosts that are asked before and after the redirect
+STYLES = {  # of addresses, and the hosts of the requests before and after the redirect
     "virtual": ("bucket.s3.amazonaws.com", f"bucket.s3.{HOME}.amazonaws.com"),
     "path": ("s3.amazonaws.com", f"s3.{HOME}.amazonaws.com"),
 }

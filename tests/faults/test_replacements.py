@@ -9,7 +9,7 @@ from metaflow import S3
 from metaflow.datatools import MetaflowS3PreconditionFailed
 from metaflow.datatools.s3 import MetaflowS3Exception, MetaflowS3NotFound
 from servers import faults
-from servers.faulty import passed_on
+from servers.faulty import pass_through
 
 STORES = {"PutObject": SMALL, "CompleteMultipartUpload": LARGE}
 each_size = pytest.mark.parametrize(("operation", "blob"), STORES.items(), ids=["small", "in parts"])
@@ -30,7 +30,7 @@ def times_of(world, operation):
 def test_somebody_is_faster_after_the_look(world, etag, operation, blob):
     def somebody_else(exchange):
         world.stored.put("a", b"somebody else's")
-        passed_on(exchange)
+        pass_through(exchange)
 
     world.proxy.inject(operation, somebody_else)
     with pytest.raises(MetaflowS3PreconditionFailed):
@@ -68,7 +68,7 @@ def test_of_many_at_once_one_wins(world, etag, operation, blob):
 def test_somebody_deletes_it_after_the_look(world, etag, operation, blob):
     def delete(exchange):
         world.stored.delete("a")
-        passed_on(exchange)
+        pass_through(exchange)
 
     world.proxy.inject(operation, delete)
     with pytest.raises(MetaflowS3NotFound):
@@ -93,7 +93,7 @@ def test_somebody_stores_the_same_bytes_while_a_response_is_lost(world, etag, op
 
 @each_size
 def test_a_response_is_lost_and_the_object_replaced_by_another(world, etag, operation, blob):
-    """It was stored, and is not there any more: that it has been changed since is all that can be said."""
+    """The upload was stored and then deleted by others: the error reports only that the object has changed."""
 
     def replaced(exchange):
         exchange.forward()
@@ -128,7 +128,7 @@ def test_a_conflict_that_stays_is_an_error(world, etag, operation, blob, monkeyp
 @each_size
 def test_a_server_that_knows_no_if_match_is_an_error(world, etag, operation, blob):
     def unknown(exchange):
-        (faults.error(501, "NotImplemented") if "if-match" in exchange.request.headers else passed_on)(exchange)
+        (faults.error(501, "NotImplemented") if "if-match" in exchange.request.headers else pass_through)(exchange)
 
     world.proxy.inject(operation, unknown, times=None)
     with pytest.raises(MetaflowS3Exception, match=r"NotImplemented.*If-Match.*nothing was stored"):

@@ -58,11 +58,11 @@ def stop(world: World, folder: Path) -> None:
     )
     with pytest.raises(MetaflowS3AccessDenied):
         download(world, folder)
-    world.proxy.inject_nothing()
+    world.proxy.remove_faults()
 
 
 def missing(ranges: "list[str]") -> int:
-    """The number of bytes that ranges ask for."""
+    """The number of bytes in the requested ranges."""
     found = [re.fullmatch(r"bytes=(\d+)-(\d+)", one) for one in ranges]
     return sum(int(one[2]) - int(one[1]) + 1 for one in found if one)
 
@@ -115,7 +115,7 @@ def test_a_process_that_was_ended_leaves_what_it_had(world: World, folder: Path,
 
     def hold(exchange: Exchange) -> None:
         reached.set()
-        exchange.wait_until_client_goes()
+        exchange.wait_until_client_closes()
 
     world.proxy.inject_where(
         lambda request: request.operation == "GetObject" and request.key.endswith("dir/a"), hold, None, SPARED
@@ -137,7 +137,7 @@ def test_a_process_that_was_ended_leaves_what_it_had(world: World, folder: Path,
         finally:
             process.send_signal(sent)
     assert process.returncode != 0
-    world.proxy.inject_nothing()
+    world.proxy.remove_faults()
 
     [partial] = folder.glob(PARTIAL)
     for path in partial.iterdir():

@@ -10,7 +10,7 @@ import pytest
 from limits.gate import Gate
 from metaflow import S3
 from metaflow.datatools.s3 import MetaflowS3InvalidObject, MetaflowS3NotFound
-from servers.faulty import FaultyS3, passed_on
+from servers.faulty import FaultyS3, pass_through
 
 from metaflow_extensions.fasts3.api import executor, storing
 from metaflow_extensions.fasts3.plans.pieces import PART_SIZE
@@ -86,7 +86,7 @@ def at_the_first_part(proxy, then):
     def fault(exchange):
         with lock:
             then()
-        passed_on(exchange)
+        pass_through(exchange)
 
     proxy.inject("UploadPart", fault, times=1)
 

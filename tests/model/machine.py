@@ -46,14 +46,14 @@ class Comparison(RuleBasedStateMachine):
         """The client and the model do the same, and say the same."""
         for name, spared in troubles:
             trouble = TRANSIENT[name]
-            self.world.proxy.inject_where(trouble.meets, trouble.fault, after=spared)
+            self.world.proxy.inject_where(trouble.matches, trouble.fault, after=spared)
         with warnings.catch_warnings(record=True) as seen:
             warnings.simplefilter("always")
             said, expected = said_and_expected(call, self.world.s3, self.model, self.folder)
         assert said == expected
         warned = [one.category for one in seen]
         assert warned.count(UserWarning) == warned.count(Expected) == len(warned) / 2
-        self.world.proxy.inject_nothing()
+        self.world.proxy.remove_faults()
 
     def meanwhile(self, deleted: "list[str]", closes: bool) -> None:
         """Somebody else deletes objects; the client is closed, perhaps, and goes on."""

@@ -103,7 +103,7 @@ class Versions(RuleBasedStateMachine):
 
     @invariant()
     def the_list_is_complete(self) -> None:
-        self.proxy.inject_nothing()
+        self.proxy.remove_faults()
         found = self.s3.list_versions()
         told = {(one.key, one.version_id): (one.size, one.is_latest, one.is_delete_marker) for one in found}
         assert len(told) == len(found)
@@ -127,7 +127,7 @@ class Versions(RuleBasedStateMachine):
 
     def _trouble(self, names: "list[str]") -> None:
         for name in names:
-            self.proxy.inject_where(TRANSIENT[name].meets, TRANSIENT[name].fault)
+            self.proxy.inject_where(TRANSIENT[name].matches, TRANSIENT[name].fault)
 
 
 def versions_for(proxy: FaultyS3, oracle: Any) -> "type[Versions]":

@@ -3,7 +3,7 @@
 from email.utils import formatdate
 from typing import Optional
 
-from servers.faulty import Exchange, Fault, Response, passed_on
+from servers.faulty import Exchange, Fault, Response, pass_through
 
 HUGE = 10 * 2**20  # bytes of a head that never ends
 
@@ -13,7 +13,7 @@ def error(status: int, code: str, **headers: str) -> Fault:
     return lambda exchange: _respond(exchange, _error(exchange, status, code, headers))
 
 
-def after_the_work(fault: Fault) -> Fault:
+def after_execution(fault: Fault) -> Fault:
     """S3 executes the request; then the fault changes its response."""
 
     def do(exchange: Exchange) -> None:
@@ -38,16 +38,16 @@ def reset_in_the_head(exchange: Exchange) -> None:
 
 
 def stall(exchange: Exchange) -> None:
-    exchange.wait_until_client_goes()
+    exchange.wait_until_client_closes()
 
 
-def in_the_body(then: Fault) -> Fault:
+def in_the_body(fault: Fault) -> Fault:
     """The fault occurs after half of the body."""
 
     def do(exchange: Exchange) -> None:
         response = exchange.forward()
         exchange.send(response.head + response.body[: len(response.body) // 2])
-        then(exchange)
+        fault(exchange)
 
     return do
 
@@ -61,12 +61,12 @@ def drip(exchange: Exchange) -> None:
     exchange.send(data[2000:])
 
 
-def too_much(exchange: Exchange) -> None:
+def extra_bytes(exchange: Exchange) -> None:
     """More bytes than announced: they must not be read as the next response."""
     response = exchange.forward()
     data = response.head + response.body
     exchange.send(data[:-1])
-    # With the last byte, in one packet: what comes later, nobody can tell from the response to the next request.
+    # In one packet with the last byte: the client can't distinguish later bytes from the response to the next request.
     exchange.wait_until_received()
     exchange.send(data[-1:] + b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil")
 
@@ -84,7 +84,7 @@ def announces_too_little(exchange: Exchange) -> None:
 
 
 def another_range(exchange: Exchange) -> None:
-    """The response claims another range than the requested one."""
+    """The Content-Range of the response differs from the requested range."""
     response = exchange.forward()
     size = len(response.body)
     _respond(exchange, _with(response, **{"Content-Range": f"bytes 7-{size + 6}/{size + 7}"})._replace(status=206))
@@ -95,7 +95,7 @@ def garbage(exchange: Exchange) -> None:
     exchange.end()
 
 
-def a_huge_head(exchange: Exchange) -> None:
+def huge_head(exchange: Exchange) -> None:
     line = b"X-More: " + b"x" * 1000 + b"\r\n"
     exchange.send(b"HTTP/1.1 200 OK\r\n")
     for _ in range(HUGE // len(line)):
@@ -111,7 +111,7 @@ def corrupt(exchange: Exchange) -> None:
     _respond(exchange, response._replace(body=bytes(body)))
 
 
-def where_a_checksum_tells(fault: Fault) -> Fault:
+def if_a_checksum_shows_it(fault: Fault) -> Fault:
     """Only responses with a checksum: whole objects, if the server stores their CRC-32."""
 
     def do(exchange: Exchange) -> None:
@@ -122,17 +122,17 @@ def where_a_checksum_tells(fault: Fault) -> Fault:
         told = (
             response.status == 200 and "range" not in exchange.request.headers and "-" not in checksum
         )  # "-": COMPOSITE
-        (fault if told and response.body else passed_on)(exchange)
+        (fault if told and response.body else pass_through)(exchange)
 
     return do
 
 
-def an_error_that_looks_like_success(exchange: Exchange) -> None:
+def error_with_status_200(exchange: Exchange) -> None:
     """S3 sends 200 before it has combined the parts, then an error."""
     _respond(exchange, _error(exchange, 200, "InternalError", {}))
 
 
-def skewed(exchange: Exchange) -> None:
+def clock_skew(exchange: Exchange) -> None:
     """S3 refuses a signature because of its time, and sends its own time."""
     error(403, "RequestTimeTooSkewed", Date=formatdate(usegmt=True))(exchange)
 

@@ -1,7 +1,7 @@
-"""A real S3 behind a proxy that applies faults to requests: it can drop, delay or falsify them.
+"""A real S3 behind a proxy that applies faults to requests: it can drop, delay or corrupt them.
 
 A test gives rules: an operation of S3, and a fault for its next requests. A fault is a function of an `Exchange`;
-`servers.faults` has those that exist. The proxy passes on requests without a rule, and their responses.
+`servers.faults` defines them. The proxy passes through requests without a rule, and their responses.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ import h11
 from servers.s3_server import S3Server
 
 LOOPBACK = "127.0.0.1"
-LONG = 30.0  # seconds after which a real server that does not respond has to be broken
+LONG = 30.0  # seconds until a server without a response counts as broken
 TURNS = 64
 WRITES = frozenset({"PutObject", "CopyObject", "CompleteMultipartUpload", "DeleteObject", "DeleteObjects"})
 _HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length"})  # RFC 9110 section 7.6.1
@@ -91,14 +91,14 @@ class Exchange:
     request: Request
     proxy: "FaultyS3"
     socket: socket.socket
-    kept: bool = True  # the connection takes another request
+    keep_alive: bool = True  # the connection takes another request
 
     def forward(self) -> Response:
         """Send the request to the real server."""
         if self.request.operation not in WRITES:
             return self.proxy.forward(self.request)
-        # A client that has lost patience retries. Were the first try of a write done after the second, or after the
-        # next write of all, it would count: a race that no client can win, so it is not run here.
+        # After a timeout, the client repeats a write. If the server executed the first request after the second, or
+        # after a later write, the first would win. No client can prevent this race, so the proxy does.
         with contextlib.ExitStack() as turns:
             for turn in self.proxy.turns(self.request):
                 turns.enter_context(turn)
@@ -118,12 +118,12 @@ class Exchange:
 
     def end(self) -> None:
         """Close the connection in an orderly way."""
-        self.kept = False
+        self.keep_alive = False
 
     def reset(self) -> None:
         """Reset the connection (SO_LINGER of 0 seconds sends RST)."""
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.kept = False
+        self.keep_alive = False
 
     def wait_until_received(self) -> None:
         """Wait until the client's system has received everything."""
@@ -131,9 +131,9 @@ class Exchange:
         while fcntl.ioctl(self.socket, termios.TIOCOUTQ, bytes(4)) != bytes(4) and time.monotonic() < until:
             time.sleep(0.001)
 
-    def wait_until_client_goes(self) -> None:
+    def wait_until_client_closes(self) -> None:
         """Send nothing more until the client closes the connection."""
-        self.kept = False
+        self.keep_alive = False
         with contextlib.suppress(OSError):
             while self.socket.recv(65536):
                 pass
@@ -142,7 +142,7 @@ class Exchange:
 Fault = Callable[[Exchange], None]
 
 
-def passed_on(exchange: Exchange) -> None:
+def pass_through(exchange: Exchange) -> None:
     """No fault."""
     response = exchange.forward()
     exchange.send(response.head + response.body)
@@ -150,10 +150,10 @@ def passed_on(exchange: Exchange) -> None:
 
 @dataclass
 class _Rule:
-    meets: Callable[[Request], bool]
+    matches: Callable[[Request], bool]
     fault: Fault
-    left: Optional[int]  # requests that it is for; None: all
-    spared: int  # requests before them
+    remaining: Optional[int]  # requests that it applies to; None: all
+    skip: int  # requests to pass through before these
 
 
 @dataclass
@@ -170,7 +170,7 @@ class FaultyS3:
     requests: "list[Request]" = field(default_factory=list)
     injected: int = 0  # faults so far
     accepted: int = 0  # connections so far
-    problems: "list[BaseException]" = field(default_factory=list)  # defects of a test
+    problems: "list[BaseException]" = field(default_factory=list)  # errors in the test itself
 
     def __enter__(self) -> "FaultyS3":
         self._lock = threading.Lock()
@@ -179,11 +179,11 @@ class FaultyS3:
         self._threads: list[threading.Thread] = []
         self._turns = [threading.Lock() for _ in range(TURNS)]
         self.port = 0
-        self.come_back()
+        self.listen_again()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.vanish()
+        self.stop_listening()
         for thread in self._threads:
             thread.join(LONG)
         assert not any(thread.is_alive() for thread in self._threads), "a connection is still open"
@@ -197,13 +197,13 @@ class FaultyS3:
         self.inject_where(lambda request: request.operation == operation, fault, times, after)
 
     def inject_where(
-        self, meets: Callable[[Request], bool], fault: Fault, times: Optional[int] = 1, after: int = 0
+        self, matches: Callable[[Request], bool], fault: Fault, times: Optional[int] = 1, after: int = 0
     ) -> None:
         """Apply a fault to the next requests that meet a condition."""
         with self._lock:
-            self._rules.append(_Rule(meets, fault, times, after))
+            self._rules.append(_Rule(matches, fault, times, after))
 
-    def inject_nothing(self) -> None:
+    def remove_faults(self) -> None:
         """Remove all rules."""
         with self._lock:
             self._rules = []
@@ -217,7 +217,7 @@ class FaultyS3:
             self.injected = 0
             self.accepted = 0
 
-    def vanish(self) -> None:
+    def stop_listening(self) -> None:
         """Stop listening, and break open connections."""
         self._listener.shutdown(socket.SHUT_RDWR)  # ends `accept`, which closing would not
         self._accepting.join(LONG)
@@ -227,7 +227,7 @@ class FaultyS3:
                 with contextlib.suppress(OSError):
                     sock.shutdown(socket.SHUT_RDWR)
 
-    def come_back(self) -> None:
+    def listen_again(self) -> None:
         """Listen on the same port again."""
         self._listener = socket.create_server((LOOPBACK, self.port), backlog=512)
         self.port = self._listener.getsockname()[1]
@@ -235,7 +235,7 @@ class FaultyS3:
         self._accepting.start()
 
     def turns(self, request: Request) -> "list[threading.Lock]":
-        """The locks that writes of the same key share; a request with many keys needs all."""
+        """The locks for the writes of a key; a request with many keys needs all of them."""
         if request.operation == "DeleteObjects":
             return self._turns
         number = hash(request.key) % TURNS
@@ -274,13 +274,13 @@ class FaultyS3:
 
     def _serve(self, sock: socket.socket) -> None:
         try:
-            for request in _requests(sock):
+            for request in _read_requests(sock):
                 exchange = Exchange(request, self, sock)
                 self.fault_for(request)(exchange)
-                if not exchange.kept:
+                if not exchange.keep_alive:
                     break
         except OSError:
-            pass  # the client has gone, which is its right
+            pass  # the client closed the connection, which is not an error
         except BaseException as problem:
             self.problems.append(problem)
         finally:
@@ -293,19 +293,19 @@ class FaultyS3:
         with self._lock:
             self.requests.append(request)
             for rule in self._rules:
-                if rule.left == 0 or not rule.meets(request):
+                if rule.remaining == 0 or not rule.matches(request):
                     continue
-                if rule.spared:
-                    rule.spared -= 1
+                if rule.skip:
+                    rule.skip -= 1
                     continue
-                if rule.left is not None:
-                    rule.left -= 1
+                if rule.remaining is not None:
+                    rule.remaining -= 1
                 self.injected += 1
                 return rule.fault
-        return passed_on
+        return pass_through
 
 
-def _requests(sock: socket.socket) -> Iterator[Request]:
+def _read_requests(sock: socket.socket) -> Iterator[Request]:
     """The requests that arrive on a connection; h11 checks that they are HTTP."""
     leftover = b""
     while True:

@@ -34,7 +34,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 class ListingServer(ThreadingHTTPServer):
-    """Serves listings on a free port; what they hold is said by `page`."""
+    """Serves listings on a free port; `page` makes their content."""
 
     daemon_threads = True
 
@@ -46,7 +46,7 @@ class ListingServer(ThreadingHTTPServer):
         raise NotImplementedError
 
     def get_object(self):
-        """Somebody asks for an object; no response is sent but the end of the connection."""
+        """Close the connection on a request for an object."""
 
     def handle_error(self, *_):  # clients leave in the middle of a response
         pass

@@ -6,7 +6,7 @@ MEANINGS = {
     "signatures": "refuses a signature with another secret key",
     "unknown-identities": "refuses unknown access key ids",
     "unsigned-requests-are-denied": "responds 403 AccessDenied to unsigned requests",
-    "public-buckets": "lets everyone read a bucket if its policy says so",
+    "public-buckets": "lets everyone read a bucket if its policy allows it",
     "any-action-in-policies": "accepts bucket policies for all actions, `s3:*`",
     "buckets-in-any-region": "creates buckets in any region",
     "missing-buckets": "responds 404 NoSuchBucket for a missing bucket",

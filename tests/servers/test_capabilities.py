@@ -17,7 +17,7 @@ SOURCES = (refusals, conditions, keys, contents, ranges, listings, copies, versi
 
 @pytest.fixture(scope="module")
 def client(server: S3Server) -> Iterator[Any]:
-    # Checksums only where a capability asks for them: boto3 would see to it everywhere else, too.
+    # Checksums only where a capability needs them: boto3 would add them to all requests.
     config = Config(retries={"total_max_attempts": 1}, response_checksum_validation="when_required")
     client = server.boto3_client(config=config)
     yield client

@@ -12,16 +12,16 @@ from metaflow import S3
 from servers.faulty import FaultyS3
 from servers.stored import Stored
 
-SILENCE = 1.0  # seconds after which a server that says nothing is given up
-PATIENCE = 30.0  # the same where none is silent, but the machine may be busy
+SILENCE = 1.0  # timeout in seconds, for tests with a server that does not respond
+PATIENCE = 30.0  # timeout in all other tests, because the machine may be busy
 
 
 @dataclass
 class World:
-    """The objects that a test uses."""
+    """What a test uses."""
 
     s3: S3  # through the proxy
-    stored: Stored  # what is really stored, past the proxy
+    stored: Stored  # the stored objects, read without the proxy
     proxy: FaultyS3
     folder: Path
 
@@ -50,7 +50,7 @@ def new_world(
     folder : Path
         Empty.
     renewable : bool
-        Its credentials are those of the environment, and not given to the client.
+        Whether the credentials come from the environment instead of the client's parameters.
     silence : float
         Seconds after which the client gives up a request without a response.
     """

@@ -3,7 +3,7 @@
 import random
 from collections import Counter
 
-from servers.faulty import Fault, FaultyS3, Request, passed_on
+from servers.faulty import Fault, FaultyS3, Request, pass_through
 from servers.killer import Killer, workers_of
 from servers.transient import TRANSIENT
 
@@ -23,8 +23,8 @@ class RandomFaults(FaultyS3):
         """Choose; and keep nothing, unlike in tests, for there are millions of requests."""
         with self._lock:
             if self._chance.random() > SHARE:
-                return passed_on
-            name = self._chance.choice([name for name, trouble in TRANSIENT.items() if trouble.meets(request)])
+                return pass_through
+            name = self._chance.choice([name for name, trouble in TRANSIENT.items() if trouble.matches(request)])
             self.kinds[name] += 1
             return TRANSIENT[name].fault
 

@@ -75,7 +75,7 @@ class _EndOfScript(Exception):
     pass
 
 
-def expect_perhaps(peer: Peer) -> None:
+def expect_or_end(peer: Peer) -> None:
     """Wait for a request; if none arrives, the script ends here."""
     try:
         expect(peer)
@@ -113,7 +113,7 @@ def respond(data: bytes = OK) -> Action:
     return lambda peer: peer.socket.sendall(data)
 
 
-def respond_perhaps(data: bytes) -> Action:
+def respond_or_end(data: bytes) -> Action:
     """Send bytes; if the client closes before the end, the script ends here."""
 
     def do(peer: Peer) -> None:

@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 from wire.completed import Completed
-from wire.scripted import LONG, OK, Scripted, close, expect, expect_perhaps, respond, silence, stall
+from wire.scripted import LONG, OK, Scripted, close, expect, expect_or_end, respond, silence, stall
 
 from metaflow_extensions.fasts3.wire import connections as module
 from metaflow_extensions.fasts3.wire.connections import (
@@ -25,7 +25,7 @@ from metaflow_extensions.fasts3.wire.failures import Code, TransferError
 from metaflow_extensions.fasts3.wire.template import Endpoint
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: test\r\n\r\n"
-GOOD = [expect_perhaps, respond(OK), silence]
+GOOD = [expect_or_end, respond(OK), silence]
 
 
 @pytest.fixture

@@ -20,10 +20,10 @@ from wire.scripted import (
     error,
     expect,
     expect_head,
-    expect_perhaps,
+    expect_or_end,
     reset,
     respond,
-    respond_perhaps,
+    respond_or_end,
     response,
     silence,
 )
@@ -262,7 +262,7 @@ WORTH_A_REQUEST = len(DATA) * 2 // 3  # the largest limit: what is beyond half a
 @pytest.mark.parametrize("limit", [0, 1, 1000, WORTH_A_REQUEST])
 def test_a_limit(tls, get, path, limit):
     sums = {"x_amz_checksum_crc32": crc32(DATA)}
-    with Scripted([[expect, respond_perhaps(response(DATA, **sums)), silence]], tls) as server:
+    with Scripted([[expect, respond_or_end(response(DATA, **sums)), silence]], tls) as server:
         got = get(server, limit=limit)
     assert got[1:7] == (0, len(DATA), limit, zlib.crc32(DATA[:limit]), crc32(DATA), None)
     assert path.read_bytes() == DATA[:limit]
@@ -270,7 +270,7 @@ def test_a_limit(tls, get, path, limit):
 
 def test_the_rest_of_a_limited_object_is_not_the_next_response(transfers_with, path):
     two = [expect, respond(response(b"two")), silence]
-    with Scripted([[expect, respond_perhaps(response(DATA)), silence], two]) as server:
+    with Scripted([[expect, respond_or_end(response(DATA)), silence], two]) as server:
         transfers = transfers_with(server)
         transfers.get("bucket", "key", str(path), limit=10)
         transfers.get("bucket", "key", str(path))
@@ -288,7 +288,7 @@ def test_a_share_is_told_before_its_bytes_come(tls, get, path):
     told, head = threading.Event(), len(response(DATA)) - len(DATA)
     body = [
         lambda _: told.wait(LONG) or pytest.fail("nobody was told"),
-        respond_perhaps(response(DATA)[head:]),
+        respond_or_end(response(DATA)[head:]),
         silence,
     ]
     beginnings = []
@@ -440,7 +440,7 @@ def test_headers_have_no_case(transfers_with):
 
 
 def test_a_disk_that_is_full(tls, transfers_with):
-    with Scripted([[expect, respond_perhaps(response(DATA)), silence]], tls) as server:
+    with Scripted([[expect, respond_or_end(response(DATA)), silence]], tls) as server:
         failure = failure_of(transfers_with(server).get, "bucket", "key", "/dev/full")
     assert failure.code is Code.DISK_FULL
 
@@ -466,7 +466,7 @@ def test_a_disk_that_becomes_full(tmp_path):
 
 def test_the_connection_of_a_download_that_could_not_be_written_is_not_used_again(transfers_with, path):
     two = [expect, respond(response(b"two")), silence]
-    with Scripted([[expect, respond_perhaps(response(DATA)), silence], two]) as server:
+    with Scripted([[expect, respond_or_end(response(DATA)), silence], two]) as server:
         transfers = transfers_with(server)
         assert failure_of(transfers.get, "bucket", "key", str(path / "no" / "such")).code is Code.LOCAL_FILE
         transfers.get("bucket", "key", str(path))
@@ -552,7 +552,7 @@ def test_a_file_that_shrinks_while_it_is_uploaded(tls, transfers_with, path, sig
 
 @pytest.mark.parametrize("name", ["no/such/file", "."], ids=["missing", "directory"])
 def test_a_file_that_can_t_be_read(tls, transfers_with, tmp_path, name):
-    with Scripted([[expect_perhaps]] if name == "." else [], tls) as server:
+    with Scripted([[expect_or_end]] if name == "." else [], tls) as server:
         transfers = transfers_with(server, sign_payload=False)
         failure = failure_of(transfers.put, "bucket", "key", path=str(tmp_path / name))
     assert failure.code is (Code.LOCAL_FILE if name == "." else Code.NO_FILE)

@@ -14,7 +14,7 @@ from wire.scripted import (
     error,
     expect,
     expect_head,
-    expect_perhaps,
+    expect_or_end,
     read_body,
     reset,
     respond,
@@ -91,7 +91,7 @@ def test_a_large_body_on_a_connection_that_is_gone(tls, connections_to, large):
 def test_only_once(connections_to):
     """Others that are kept are not tried: they are as old. And who closes a new one as well has a reason."""
     both = threading.Barrier(2, timeout=LONG)
-    kept = [expect, lambda _: both.wait(), respond(OK), expect_perhaps, close]
+    kept = [expect, lambda _: both.wait(), respond(OK), expect_or_end, close]
     with Scripted([kept, kept, [expect, close]]) as server:
         connections = connections_to(server)
         threads = [threading.Thread(target=put, args=(connections,)) for _ in range(2)]

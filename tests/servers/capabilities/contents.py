@@ -90,7 +90,7 @@ def _(client: Any, server: S3Server, prefix: str) -> None:
 
 @capability("sse")
 def _(client: Any, server: S3Server, prefix: str) -> None:
-    """Server-side encryption with AES256 is accepted, and said on HEAD."""
+    """Server-side encryption with AES256 is accepted, and reported by HEAD."""
     client.put_object(Bucket=server.bucket, Key=prefix, Body=b"value", ServerSideEncryption="AES256")
     assert client.head_object(Bucket=server.bucket, Key=prefix)["ServerSideEncryption"] == "AES256"
 

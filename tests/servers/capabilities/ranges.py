@@ -16,7 +16,7 @@ def _(client: Any, server: S3Server, prefix: str) -> None:
 
 @capability("206-for-ranges")
 def _(client: Any, server: S3Server, prefix: str) -> None:
-    """The status of such a response says that it is a part."""
+    """The status of such a response is 206."""
     for asked, _given, _content in _RANGES:
         response = _get_range(client, server.bucket, prefix, asked)
         response["Body"].read()
@@ -27,7 +27,7 @@ def _(client: Any, server: S3Server, prefix: str) -> None:
 def _(client: Any, server: S3Server, prefix: str) -> None:
     """The response to a range does not hold the checksum of the whole, which the bytes can't have.
 
-    boto3 asks for checksums by default, and takes such a response for damaged.
+    boto3 requests checksums by default, and reports a checksum mismatch for such a response.
     """
     for asked, _given, content in _RANGES:
         response = _get_range(client, server.bucket, prefix, asked, ChecksumMode="ENABLED")
@@ -131,7 +131,7 @@ def _upload_in_parts(client: Any, place: dict[str, str], bodies: list[bytes], **
     parts = []
     for number, body in enumerate(bodies, start=1):
         response = client.upload_part(**place, UploadId=upload, PartNumber=number, Body=body, **algorithm)
-        # boto3 asks for checksums of all parts; those that the upload was not created with are no business of the end.
+        # boto3 adds checksums to all parts; CompleteMultipartUpload may have them only if CreateMultipartUpload had.
         checksum = {"ChecksumCRC32": response["ChecksumCRC32"]} if algorithm and "ChecksumCRC32" in response else {}
         parts.append({"PartNumber": number, "ETag": response["ETag"], **checksum})
     return client.complete_multipart_upload(**place, UploadId=upload, MultipartUpload={"Parts": parts})
