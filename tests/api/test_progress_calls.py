@@ -321,6 +321,7 @@ def test_ctrl_c_leaves_the_terminal_on_a_line_of_its_own(only_the_first, tmp_pat
         "AWS_SECRET_ACCESS_KEY": "hush",
         "AWS_DEFAULT_REGION": "us-east-1",
         "ROOT": "s3://bucket/x",
+        "PYTHON_COLORS": "0",  # Python 3.13 colors tracebacks on a terminal
     }
     with Terminal() as terminal:
         process = subprocess.Popen(

@@ -70,7 +70,10 @@ def test_spawned_processes_as_on_macos(variables, tmp_path):
 
 
 def test_the_import_on_windows_says_what_to_do():
-    program = "import sys; sys.modules['fcntl'] = None; sys.platform = 'win32'; import metaflow"
+    # The standard library of Python 3.14 imports modules that only Windows has, so it is imported before.
+    program = (
+        "import asyncio, shutil, subprocess, sys; sys.modules['fcntl'] = None; sys.platform = 'win32'; import metaflow"
+    )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     last = done.stderr.splitlines()[-1]
     assert last.startswith("ImportError: metaflow-fasts3 needs Linux or macOS")

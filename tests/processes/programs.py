@@ -110,12 +110,11 @@ def held_and_talkative():
     held()
 
 
-def start(environment, folder, name, *arguments):
+def start(environment, folder, name, *arguments, stderr=subprocess.PIPE):
     """Start a program in a folder."""
     folder.joinpath("tmp").mkdir(exist_ok=True)
     command = [sys.executable, "-W", "error::ResourceWarning", __file__, name, *arguments]
-    pipe = subprocess.PIPE
-    return subprocess.Popen(command, env=environment, cwd=folder, stdout=pipe, stderr=pipe, text=True)
+    return subprocess.Popen(command, env=environment, cwd=folder, stdout=subprocess.PIPE, stderr=stderr, text=True)
 
 
 def run(environment, folder, name, *arguments):

@@ -1,5 +1,6 @@
 """Searches everything that others can read during a call for secrets."""
 
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -14,10 +15,17 @@ SECRETS = {
 
 
 @pytest.fixture
-def running(moto, environment, tmp_path, prefix):
+def log():
+    """The file of a program's stderr; nobody would read a pipe, and the program would wait when it is full."""
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as file:
+        yield file
+
+
+@pytest.fixture
+def running(moto, environment, tmp_path, prefix, log):
     """A program in the middle of its calls, with secrets in its environment; moto takes any."""
     place = {"METAFLOW_S3_ENDPOINT_URL": moto.endpoint_url, "ROOT": f"s3://{moto.bucket}/{prefix}"}
-    with programs.start({**environment, **place, **SECRETS}, tmp_path, "held_and_talkative") as process:
+    with programs.start({**environment, **place, **SECRETS}, tmp_path, "held_and_talkative", stderr=log) as process:
         yield process
         process.kill()
 
@@ -29,10 +37,8 @@ def shown_by(pid):
     return b"\n".join(file.read_bytes() for file in files)
 
 
-def test_no_secret_can_be_seen_while_a_call_runs(running, tmp_path):
-    workers = (
-        running.stdout.readline().split()
-    )  # not many lines: nobody reads the logs meanwhile, and their pipe would fill
+def test_no_secret_can_be_seen_while_a_call_runs(running, tmp_path, log):
+    workers = running.stdout.readline().split()
     assert workers
     shown = b"\n".join(shown_by(pid) for pid in workers)
     shown += Path(f"/proc/{running.pid}/cmdline").read_bytes()
@@ -48,10 +54,12 @@ def test_no_secret_can_be_seen_while_a_call_runs(running, tmp_path):
     assert b"hush" not in shown + names
 
     running.kill()
-    stdout, complained = running.communicate()
-    assert "MetaflowS3NotFound" in complained
-    assert "metaflow_fasts3" in complained
+    stdout, _ = running.communicate()
+    log.seek(0)
+    logged = log.read()
+    assert "MetaflowS3NotFound" in logged
+    assert "metaflow_fasts3" in logged
     # botocore's own log, at DEBUG, shows the headers that it signs, among them a session token; as it does without us.
-    ours = [line for line in complained.splitlines() if ":botocore." not in line and "x-amz-security-token" not in line]
+    ours = [line for line in logged.splitlines() if ":botocore." not in line and "x-amz-security-token" not in line]
     assert "hush" not in "\n".join(ours) + stdout
-    assert SECRETS["AWS_SECRET_ACCESS_KEY"] not in complained
+    assert SECRETS["AWS_SECRET_ACCESS_KEY"] not in logged

@@ -79,7 +79,7 @@ def expect_or_end(peer: Peer) -> None:
     """Wait for a request; if none arrives, the script ends here."""
     try:
         expect(peer)
-    except EOFError:
+    except (EOFError, ConnectionError):
         raise _EndOfScript from None
 
 

@@ -309,8 +309,9 @@ def test_what_else_happens_is_left_as_it_is(path, closed, error):
 
 
 def test_an_open_that_fails_leaves_nothing_to_close(path, closed, monkeypatch):
-    monkeypatch.setattr(local_files.os, "open", failing(errno.EMFILE))
-    with pytest.raises(TransferError) as failed, open_to_read(path):
-        pytest.fail("it was opened")
+    with monkeypatch.context() as patched:
+        patched.setattr(local_files.os, "open", failing(errno.EMFILE))
+        with pytest.raises(TransferError) as failed, open_to_read(path):
+            pytest.fail("it was opened")
     assert failed.value.failure.code is Code.NO_DESCRIPTORS
     assert closed == []

@@ -73,10 +73,11 @@ def test_a_descriptor_that_is_another_file_s_by_now_is_not_opened(tmp_path, monk
     descriptor = os.memfd_create("test")
     path = path_in_memory(descriptor)
     os.dup2(os.open(tmp_path / "mine", os.O_RDWR), descriptor)
-    monkeypatch.setattr(os, "open", lambda *_: pytest.fail("a device, or a pipe, may do anything when it is opened"))
-    with pytest.raises(TransferError, match="local-file"):
-        Sink(path, 2)
-    os.close(descriptor)
-    with pytest.raises(TransferError, match="local-file"):
-        Sink(path, 2)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "open", lambda *_: pytest.fail("a device, or a pipe, may do anything when it is opened"))
+        with pytest.raises(TransferError, match="local-file"):
+            Sink(path, 2)
+        os.close(descriptor)
+        with pytest.raises(TransferError, match="local-file"):
+            Sink(path, 2)
     assert (tmp_path / "mine").read_bytes() == b"precious"

@@ -106,7 +106,7 @@ class ReadWindow:
         enough = horizon <= end or self._size > horizon < end + self._step_to(position, horizon)
         if first <= position and required <= end and enough:
             return []
-        if any(self._gaps(position, required)):
+        if self._gaps(position, required):
             required = min(self._size, required + BUFFER)
             horizon = max(horizon, min(required, position + self._look_ahead))
         self._trim(position, horizon)
@@ -168,8 +168,9 @@ class ReadWindow:
         step = max(LEAST_PIECE, (horizon - position) // SIDE_BY_SIDE)
         return min(self._step, 1 << (step - 1).bit_length() if self._ahead() else step)
 
-    def _gaps(self, first: int, end: int) -> "Iterator[tuple[int, int]]":
-        """Yield the ranges that were not requested."""
+    def _gaps(self, first: int, end: int) -> "list[tuple[int, int]]":
+        """Return the ranges that were not requested."""
+        gaps = []
         while first < end:
             held = self.at(first)
             if held is not None:
@@ -177,8 +178,9 @@ class ReadWindow:
                 continue
             index = bisect.bisect_right(self._firsts, first)
             stop = min(end, self._firsts[index]) if index < len(self._firsts) else end
-            yield first, stop
+            gaps.append((first, stop))
             first = stop
+        return gaps
 
     def _with_the_tail(self, piece: Piece) -> Piece:
         """A piece that begins near the end of the object, with all bytes from there on and some before."""
