@@ -6,7 +6,7 @@ import pytest
 from metaflow_extensions.fasts3.cli import cat
 from metaflow_extensions.fasts3.cli.cat import ByteRange
 
-LARGE = bytes(range(251)) * 200_000  # more than a few parts
+LARGE = bytes(range(251)) * 100_000  # a few parts
 
 
 @pytest.fixture

@@ -45,7 +45,14 @@ def endless(here, monkeypatch):
         server.over.set()
 
 
-@pytest.mark.parametrize("options", [["--recursive"], ["--recursive", "--json"], []])
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--recursive"],
+        pytest.param(["--recursive", "--json"], marks=pytest.mark.release),
+        pytest.param([], marks=pytest.mark.release),
+    ],
+)
 def test_a_reader_that_has_seen_enough_ends_it_silently(start, endless, options):
     process = start("ls", "s3://bucket/k", *options)
     process.stdout.readline()

@@ -8,7 +8,7 @@ from docs.run_page import NotPrinted, compare, follow
 
 BLOCKS = [block for page in PAGES for block in blocks_of(page)]
 # Dozens of processes import Metaflow for these. tests/cli and tests/test_flows run the same code.
-FOR_RELEASES = {"command_line.md", "datastore.md"}
+FOR_RELEASES = {"command_line.md", "datastore.md", "versioned_data.md"}
 TO_FOLLOW = [
     pytest.param(page, id=page.name, marks=[pytest.mark.release] if page.name in FOR_RELEASES else [])
     for page in PAGES
