@@ -1,10 +1,11 @@
 """Tests of exceptions and their messages."""
 
+from types import SimpleNamespace
+
 import pytest
 from metaflow.exception import MetaflowException
 
 from metaflow_extensions.fasts3.api import errors
-from metaflow_extensions.fasts3.api.errors import exception_of
 from metaflow_extensions.fasts3.boto.credentials import ANONYMOUS, NO_IDENTITY
 from metaflow_extensions.fasts3.wire.connection_errors import NO_TLS
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
@@ -21,6 +22,11 @@ TABLE = {
     Code.CHANGED: errors.MetaflowS3InvalidObject,
     Code.STALE: errors.MetaflowS3PreconditionFailed,
 }
+
+
+def exception_of(operation, url, failure, identity, endpoint_url="", requester_pays=False):
+    client = SimpleNamespace(identity=identity, endpoint_url=endpoint_url, proxy=None, requester_pays=requester_pays)
+    return errors.exception_of(operation, url, failure, client)
 
 
 @pytest.mark.parametrize("code", [code for code in Code if code is not Code.DEFECT])

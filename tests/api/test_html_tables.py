@@ -201,7 +201,8 @@ def full_disk(key):
 
 
 def test_an_object_in_memory_is_shown_without_a_file():
-    one = S3Object.in_memory(b"12345", full_disk, ROOT, f"{ROOT}/a", size=5)
+    one = S3Object(ROOT, f"{ROOT}/a", size=5)
+    one._body, one._name = b"12345", full_disk
     assert page(one).rows == [["url", f"{ROOT}/a"], ["size", "5 bytes"]]
     assert repr(one) == f"<S3Object {ROOT}/a (5 bytes, in memory)>"
     assert page(S3Objects([one])).rows[1] == ["a", "5 bytes"]

@@ -1,3 +1,6 @@
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
 from metaflow_extensions.fasts3.api.errors import REMEDIES, REMEDIES_OF_S3_CODES, MetaflowS3AccessDenied, exception_of
@@ -14,7 +17,8 @@ UNDATED = OpenUpload("prefix/none", "id3", None)
 
 
 def error(code: Code, s3_code: str = "") -> Exception:
-    return exception_of("put", "s3://bucket/key", Failure(code, "It is so.", s3_code, status=403), "AKIA")
+    client: Any = SimpleNamespace(identity="AKIA", endpoint_url="", proxy=None, requester_pays=False)
+    return exception_of("put", "s3://bucket/key", Failure(code, "It is so.", s3_code, status=403), client)
 
 
 def test_the_remedy_is_apart_from_the_message() -> None:

@@ -4,12 +4,10 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Optional, Union
 
-from metaflow.exception import MetaflowException
-
 from metaflow_extensions.fasts3.api.arguments import check_booleans, check_whole, key_of, several, version_of
-from metaflow_extensions.fasts3.api.changed_files import ChangedFileMethods, FileToStore
+from metaflow_extensions.fasts3.api.changed_files import ChangedFileMethods, UploadOptions
 from metaflow_extensions.fasts3.api.delete import DeleteMethods
-from metaflow_extensions.fasts3.api.directory_walk import LocalFile, files_to_upload
+from metaflow_extensions.fasts3.api.directory_walk import files_to_upload
 from metaflow_extensions.fasts3.api.errors import (
     MOST_URL,
     MetaflowS3InvalidObject,
@@ -18,9 +16,9 @@ from metaflow_extensions.fasts3.api.errors import (
     shown,
 )
 from metaflow_extensions.fasts3.api.errors_of_many import LeftOut
-from metaflow_extensions.fasts3.api.file_download import UNKNOWN, FileDownload, Wanted
+from metaflow_extensions.fasts3.api.file_download import FileDownload, Wanted
 from metaflow_extensions.fasts3.api.local_paths import hint_of_home, refuse_home
-from metaflow_extensions.fasts3.api.location import LONGEST_KEY, as_directory, split_object_url, split_url
+from metaflow_extensions.fasts3.api.location import as_directory, split_object_url, split_url
 from metaflow_extensions.fasts3.api.mirrors import (
     NOTHING_DELETED,
     LocalDestination,
@@ -31,11 +29,8 @@ from metaflow_extensions.fasts3.api.mirrors import (
 from metaflow_extensions.fasts3.api.path_patterns import PathPatterns, Patterns
 from metaflow_extensions.fasts3.api.s3object import S3Object
 from metaflow_extensions.fasts3.api.s3transfers import S3Downloads, S3Transfers
-from metaflow_extensions.fasts3.api.upload_sources import path_source
 from metaflow_extensions.fasts3.plans.listings import Listing, modified_of
-from metaflow_extensions.fasts3.plans.refusals import Refusals
 
-SHORT = LONGEST_KEY // 4  # characters of a URL whose key can't be too long; a character has up to four bytes
 LocalPath = Union[str, "os.PathLike[str]"]
 Source = Union[str, S3Object, tuple[Union[str, S3Object], str]]
 
@@ -224,7 +219,8 @@ class DirectoryMethods(ChangedFileMethods, DeleteMethods):
         mirror = self._mirror(below, patterns) if delete else None
         files = files_to_upload(sources, below, patterns, left_out)
         listed = mirror.entries if mirror else None
-        result = self._store(files, below, overwrite, left_out, content_type, compare, extra_args, listed, dry_run)
+        options = UploadOptions(overwrite, compare, dry_run, content_type, extra_args)
+        result = self._store(files, below, options, left_out, listed)
         count = len(files) - left_out.count_of(file.path for file in files)
         left_out.raise_if_any(count, "uploaded", "files", NOTHING_DELETED if delete else "", result)
         if mirror:
@@ -254,48 +250,6 @@ class DirectoryMethods(ChangedFileMethods, DeleteMethods):
             )
         return [os.fsdecode(directory)]
 
-    def _store(
-        self,
-        files: Sequence[LocalFile],
-        below: str,
-        overwrite: bool,
-        left_out: LeftOut,
-        content_type: Optional[str],
-        compare: bool,
-        extra_args: Optional[dict[str, Any]],
-        listed: Optional[Sequence[Any]],
-        dry_run: bool,
-    ) -> S3Transfers:
-        """Upload files, except for those that are stored already or skipped; return what `upload` returns."""
-        given: list[FileToStore] = []
-        paths: dict[str, str] = {}  # by URL
-        start = self._location.url_to_store(f"{below}x")[:-1]
-        bucket, beginning = split_object_url(f"{start}x")
-        for file in files:
-            name = file.key[len(below) :]
-            url = start + name
-            try:
-                if len(url) > SHORT or file.version is None:
-                    split_object_url(url)
-                path, version = file.absolute, file.version
-                if version is None:
-                    path, version = path_source(file.key, file.path)
-            except MetaflowException as error:
-                left_out.note(file.path, error)
-                continue
-            paths[url] = file.path
-            given.append(FileToStore(file.key, url, bucket, beginning[:-1] + name, path, version))
-        refusals = Refusals()
-        stored = self._store_files(given, content_type, overwrite, refusals, compare, extra_args, listed, dry_run)
-        left_out.note_refusals(refusals.by_url, paths)
-        result = S3Transfers()
-        for one, is_new in zip(given, stored):
-            if is_new:
-                result.append((one.key, one.url))
-            elif one.url not in refusals.by_url:
-                result.unchanged.append((one.key, one.url))
-        return result
-
     def _asked_to_download(self, given: Iterable[Any]) -> list[Union[_Found, str]]:
         """Objects, and the URLs of prefixes, each of these once: an object listed twice would collide with itself."""
         asked: list[Union[_Found, str]] = []
@@ -321,14 +275,13 @@ class DirectoryMethods(ChangedFileMethods, DeleteMethods):
                 url = self._location.url(key_of(item))
                 split_object_url(url)
                 check_whole(item, url)
-                return _Found(self._location.root, Wanted(url, name, UNKNOWN, version_id=version_of(item)))
+                return _Found(self._location.root, Wanted(url, name, None, version_id=version_of(item)))
         if not isinstance(item, S3Object) or (name is None and item.url.endswith("/") and not item.exists):
             return None
         if name is None:
             name = item.key if item.prefix else item.url.rpartition("/")[2]
         check_whole(item, item.url)
-        size = UNKNOWN if item.size is None else item.size
-        return _Found(item.prefix, Wanted(item.url, name, size, item.last_modified, item.etag, item.version_id))
+        return _Found(item.prefix, Wanted(item.url, name, item.size, item.last_modified, item.etag, item.version_id))
 
     def _objects_of(
         self, asked: Sequence[Union[_Found, str]], download: FileDownload, compare: bool, allow_empty: bool

@@ -1,6 +1,6 @@
 """The exceptions that users catch, and the one table that maps each failure to its exception."""
 
-from typing import Any, Optional, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from metaflow.exception import MetaflowException
 
@@ -11,6 +11,9 @@ from metaflow_extensions.fasts3.boto.redaction import without_password
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
 from metaflow_extensions.fasts3.wire.local_files import local_failure
 from metaflow_extensions.fasts3.wire.operations import BY_TRANSFER
+
+if TYPE_CHECKING:  # it imports boto3
+    from metaflow_extensions.fasts3.boto.transfer_client import TransferClient
 
 _Failure = TypeVar("_Failure", bound="_S3Failure")
 
@@ -26,7 +29,7 @@ class _S3Failure(MetaflowException):  # type: ignore[misc]  # metaflow has no ty
     # Of calls that continue after the failure of an object or file:
     failed: "dict[str, str]" = {}  # noqa: RUF012  # URL or path -> the reason; a dict of its own on each such exception
     result: Any = None  # what the call would have returned without these failures; None if it stopped
-    first: "Optional[MetaflowException]" = None  # the exception of the first of several failures
+    first: Any = None  # the exception of the first of several failures
 
     def about(self: _Failure, other: object) -> _Failure:
         """This exception with the attributes of another."""
@@ -175,14 +178,7 @@ DENIED = frozenset({"AccessDenied", "403"})  # S3's codes without a reason; the 
 
 
 def shown(text: str, most: int = MOST_MESSAGE) -> str:
-    """A text from outside, for a terminal: without control characters, and of bounded length.
-
-    Parameters
-    ----------
-    text : str
-    most : int
-        Maximum number of characters.
-    """
+    """A text from outside, for a terminal: without control characters, and with at most so many characters."""
     cut = text if len(text) <= most else f"{text[:most]}... ({len(text) - most} characters more)"
     return cut if cut.isprintable() else "".join(one if one.isprintable() else ascii(one)[1:-1] for one in cut)
 
@@ -197,13 +193,8 @@ def message_of(error: Exception) -> str:
 def exception_of_files(problem: str, error: OSError, otherwise: str = NO_WRITING) -> MetaflowException:
     """The exception for an error of the local disk that prevents a download.
 
-    Parameters
-    ----------
-    problem : str
-        What failed, as the beginning of a sentence.
-    error : OSError
-    otherwise : str, optional
-        The remedy for errors other than a full disk or a lack of file descriptors.
+    `problem` says what failed, as the beginning of a sentence. `otherwise` is the remedy for errors other than a full
+    disk or a lack of file descriptors.
     """
     code = local_failure(error).code
     remedy = REMEDIES.get(code, otherwise)
@@ -219,66 +210,57 @@ def reason_of(failure: Failure) -> str:
 
 
 def credentials_error(failure: Failure, left: str = "") -> MetaflowException:
-    """The exception for credentials that could not be obtained.
-
-    Parameters
-    ----------
-    failure : Failure
-    left : str, optional
-        Sentences about open multipart uploads.
-    """
+    """The exception for credentials that could not be obtained; `left` has sentences about open multipart uploads."""
     problem = f"Getting credentials for S3 failed: {shown(failure.message).rstrip('.')}."
     remedy = failure.remedy or REMEDIES.get(failure.code, "")
     return EXCEPTIONS.get(failure.code, MetaflowS3Exception)(" ".join(filter(None, (problem, remedy, left))))
 
 
-def remedy_of_unreachable(endpoint_url: str, proxy: Optional[str] = None) -> str:
+def remedy_of_unreachable(client: "TransferClient") -> str:
     """The remedy for an endpoint, or a proxy, that can't be reached."""
-    if proxy:
-        return f"Requests go through the proxy {shown(proxy)}. {CHECK_PROXY}"
+    if client.proxy:
+        return f"Requests go through the proxy {shown(client.proxy)}. {CHECK_PROXY}"
     remedy = REMEDIES[Code.UNREACHABLE]
-    return f"{remedy} {SERVE_AGAIN}" if is_loopback(endpoint_url) else remedy
+    return f"{remedy} {SERVE_AGAIN}" if is_loopback(client.endpoint_url) else remedy
 
 
-def _named(endpoint_url: str) -> str:
-    return f"The endpoint {without_password(endpoint_url)}" if endpoint_url else "The endpoint"
+def _remedy_of_not_s3(client: "TransferClient") -> str:
+    endpoint = f"The endpoint {without_password(client.endpoint_url)}".rstrip()  # a stub has none
+    return f"{endpoint} is not S3, or a proxy sent the response. {REMEDIES[Code.NOT_S3]}"
 
 
-def _may_refuse_checksums(operation: str, failure: Failure, endpoint_url: str) -> bool:
+def _may_refuse_checksums(operation: str, failure: Failure, client: "TransferClient") -> bool:
     """Whether a server other than AWS may have rejected checksum headers; no error code says so for certain."""
-    if operation not in WITH_CHECKSUMS or is_aws(endpoint_url):
+    if operation not in WITH_CHECKSUMS or is_aws(client.endpoint_url):
         return False
     rejected = failure.code is Code.REJECTED and failure.s3_code in NOT_UNDERSTOOD
     return rejected or failure.code is Code.NOT_IMPLEMENTED
 
 
-def _remedy_of_denied(operation: str, identity: str, requester_pays: bool) -> str:
+def _remedy_of_denied(operation: str, client: "TransferClient") -> str:
     """The possible meanings of a 403 without a reason."""
     remedies = [MAY_BE_MISSING] if operation in ("get", "head") else []
-    if identity == ANONYMOUS:
+    if client.identity == ANONYMOUS:
         remedies.append(NOT_PUBLIC)
-    elif not requester_pays:
+    elif not client.requester_pays:
         remedies.append(MAY_CHARGE)
     return " ".join(remedies)
 
 
-def _remedy(operation: str, url: str, failure: Failure, denied: str, endpoint_url: str, proxy: Optional[str]) -> str:
+def _remedy(operation: str, url: str, failure: Failure, client: "TransferClient") -> str:
     code = failure.code
     first = (
-        (
-            code is Code.NOT_S3,
-            f"{_named(endpoint_url)} is not S3, or a proxy sent the response. {REMEDIES[Code.NOT_S3]}",
-        ),
+        (code is Code.NOT_S3, _remedy_of_not_s3(client)),
         (bool(failure.remedy), failure.remedy),
         (failure.s3_code in REMEDIES_OF_S3_CODES, REMEDIES_OF_S3_CODES.get(failure.s3_code, "")),
         (300 <= failure.status < 400 or failure.s3_code in ELSEWHERE, OTHER_REGION),
         (failure.status == 400 and not {".", ".."}.isdisjoint(url.split("/")), DOTS),
-        (failure.s3_code in DENIED, denied),
+        (failure.s3_code in DENIED, _remedy_of_denied(operation, client)),
         (failure.status == NO_METHOD and operation in ("get", "head"), DELETE_MARKER),
         (code is Code.NOT_FOUND and operation not in ("get", "head"), ""),
         (code is Code.LOCAL_FILE and operation == "get", NO_WRITING),
-        (_may_refuse_checksums(operation, failure, endpoint_url), NO_CHECKSUMS),
-        (code is Code.UNREACHABLE, remedy_of_unreachable(endpoint_url, proxy)),
+        (_may_refuse_checksums(operation, failure, client), NO_CHECKSUMS),
+        (code is Code.UNREACHABLE, remedy_of_unreachable(client)),
     )
     return next((remedy for applies, remedy in first if applies), REMEDIES.get(code, ""))
 
@@ -295,7 +277,7 @@ class WorkerTraceback(Exception):
         return f"\n{self.args[0]}"
 
 
-def defect_of(operation: str, url: str, trace: str) -> RuntimeError:
+def _defect(operation: str, url: str, trace: str) -> RuntimeError:
     """The exception for a defect of this package in a worker; no user can handle it."""
     raised, done = shown(trace.strip().rpartition("\n")[2]), _done(operation, url)
     error = RuntimeError(f"{done} failed in a worker by a defect of metaflow-fasts3: {raised}. Please report it.")
@@ -303,50 +285,20 @@ def defect_of(operation: str, url: str, trace: str) -> RuntimeError:
     return error
 
 
-def exception_of(
-    operation: str,
-    url: str,
-    failure: Failure,
-    identity: str,
-    endpoint_url: str = "",
-    left: str = "",
-    proxy: Optional[str] = None,
-    requester_pays: bool = False,
-) -> Exception:
-    """The exception for a failed job.
+def exception_of(operation: str, url: str, failure: Failure, client: "TransferClient", left: str = "") -> Exception:
+    """The exception for a failed request of a client; `left` has sentences about open multipart uploads.
 
-    Parameters
-    ----------
-    operation : str
-        A method of `Transfers`.
-    url : str
-        The S3 URL of the request.
-    failure : Failure
-    identity : str
-        The access key id that signed the request; `NO_IDENTITY` without credentials, `ANONYMOUS` if not signed.
-    endpoint_url : str, optional
-    left : str, optional
-        Sentences about open multipart uploads.
-    proxy : str, optional
-        The URL of the proxy of the requests.
-    requester_pays : bool, optional
-        Whether the requests accepted the charges of Requester Pays buckets.
-
-    Returns
-    -------
-    Exception
-        Its message names the operation, the URL, S3's code and request id, the identity, and the number and duration
-        of attempts; the attributes `url`, `s3_code`, `status`, `request_id` and `remedy` hold these for programs.
+    Its message names the operation, the URL, S3's code and request id, the identity, and the number and duration of
+    attempts; the attributes `url`, `s3_code`, `status`, `request_id` and `remedy` hold these for programs.
     """
     if failure.code is Code.DEFECT:
-        return defect_of(operation, url, failure.message)
+        return _defect(operation, url, failure.message)
     reason = reason_of(failure)
     details = [f"HTTP {failure.status}"] if failure.status else []
     details += [f"request id {shown(failure.request_id, MOST_NAMED)}"] if failure.request_id else []
-    details += [f"access key id {identity}"] if identity != NO_IDENTITY else []
+    details += [f"access key id {client.identity}"] if client.identity != NO_IDENTITY else []
     details += [f"{counted(failure.tries, 'try', 'tries')} in {duration(failure.seconds)}"]
-    denied = _remedy_of_denied(operation, identity, requester_pays)
-    remedy = _remedy(operation, url, failure, denied, endpoint_url, proxy)
+    remedy = _remedy(operation, url, failure, client)
     problem = f"{_done(operation, url)} failed: {reason.rstrip('.')} ({', '.join(details)})."
     error: _S3Failure = EXCEPTIONS.get(failure.code, MetaflowS3Exception)(
         " ".join(filter(None, (problem, remedy, left)))

@@ -60,16 +60,9 @@ LATENESS = 0.05  # seconds for threads to end after the deadline
 class Executor:
     """Runs plans.
 
-    Parameters
-    ----------
-    client : callable
-        Returns the client of this process.
-    failure_rate : float
-        Percentage of first attempts that fail on purpose, to test retries; see `RetryPolicy.injects_failure`.
-    chosen : Chosen
-        The limits that the user chose for this client.
-    progress : bool, callable or None
-        The argument `progress` of `S3`.
+    `client` returns the client of this process. `failure_rate` is the percentage of first attempts that fail on
+    purpose, to test retries; see `RetryPolicy.injects_failure`. `chosen` and `progress` are what the user chose for
+    `S3`.
     """
 
     def __init__(
@@ -91,23 +84,11 @@ class Executor:
     def run(
         self, plan: Plan, place: Place, interruption: Optional[Interruption] = None, with_progress: bool = True
     ) -> None:
-        """Run a plan.
+        """Run a plan, at a place if workers can use the client; raise failures as exceptions of `api.errors`.
 
-        Parameters
-        ----------
-        plan : Plan
-        place : Place
-            Where it runs, if workers can use the client.
-        interruption : Interruption, optional
-            Ends the plan, which then raises `Interrupted`, in a background thread. Without it, an exception such as
-            KeyboardInterrupt may stop the call at any point.
-        with_progress : bool
-            Whether to show the progress of a plan with a tally.
-
-        Raises
-        ------
-        MetaflowException
-            One of `api.errors`.
+        An interruption ends the plan, which then raises `Interrupted`, in a background thread. Without it, an exception
+        such as KeyboardInterrupt may stop the call at any point. `with_progress` shows the progress of a plan with a
+        tally.
         """
         tally = getattr(plan, "tally", None) if with_progress else None
         display = display_for(self._progress) if tally else None
@@ -199,17 +180,7 @@ class Executor:
 
     def exception_of(self, operation: str, url: str, failure: Failure, left: str = "") -> Exception:
         """The exception for a failed request; see `errors.exception_of`."""
-        client = self.client()
-        return exception_of(
-            operation,
-            url,
-            self.concealed(failure),
-            client.identity,
-            client.endpoint_url,
-            left,
-            client.proxy,
-            client.requester_pays,
-        )
+        return exception_of(operation, url, self.concealed(failure), self.client(), left)
 
     def concealed(self, failure: Failure) -> Failure:
         """A failure without secrets; a server may repeat those of the request."""

@@ -32,7 +32,6 @@ from metaflow_extensions.fasts3.plans.resumable_downloads import ResumableDownlo
 
 PROBES = 4  # objects for which a HEAD request is sent although their time in the listing differs
 ELSEWHERE = "Downloads need a directory that can be written. Give another one, or change its permissions."
-UNKNOWN = -1  # the size of an object that was not listed
 
 
 class Wanted(NamedTuple):
@@ -40,15 +39,10 @@ class Wanted(NamedTuple):
 
     url: str
     name: str  # the key after the prefix
-    size: int  # bytes; may be `UNKNOWN`
+    size: Optional[int]  # bytes; None: the object was not listed
     modified: Optional[float] = None  # Unix timestamp of the listing
     etag: Optional[str] = None  # of the listing
     version_id: Optional[str] = None  # None: the current version
-
-    @property
-    def known_size(self) -> Optional[int]:
-        """The size in bytes; None if it is unknown."""
-        return None if self.size == UNKNOWN else self.size
 
 
 class Placed(NamedTuple):
@@ -61,20 +55,10 @@ class Placed(NamedTuple):
 
 
 class FileDownload:
-    """Files for one directory.
+    """Files for one directory, an absolute path; it is created if necessary.
 
-    Parameters
-    ----------
-    directory : str
-        Absolute path; created if necessary.
-    executor : Executor
-    dry_run : bool
-        Write nothing; `fetch` returns the files that there would be.
-
-    Attributes
-    ----------
-    left_out : LeftOut
-        The skipped objects, with the reasons.
+    `left_out` has the skipped objects, with the reasons. A dry run writes nothing; `fetch` returns the files that there
+    would be.
     """
 
     def __init__(self, directory: str, executor: Executor, dry_run: bool = False) -> None:
@@ -114,23 +98,9 @@ class FileDownload:
     def fetch(self, objects: Sequence[Wanted], overwrite: bool, compare: bool = True) -> list[Optional[Placed]]:
         """Download objects, except for skipped ones and those whose files are up to date.
 
-        Parameters
-        ----------
-        objects : sequence of Wanted
-        overwrite : bool
-            Whether to replace existing files that differ.
-        compare : bool
-            Whether files that are up to date are left; otherwise, `overwrite` replaces them as well.
-
-        Returns
-        -------
-        list of Placed or None
-            The file of each object; None for skipped objects and those that represent a directory.
-
-        Raises
-        ------
-        MetaflowException
-            A failure that affects all objects: S3 can't be reached, the disk is full.
+        Returns the file of each object; None for skipped objects and those that represent a directory. `overwrite`
+        replaces existing files that differ; without `compare`, also those that are up to date. A failure that affects
+        all objects raises: S3 can't be reached, the disk is full.
         """
         ignores_case = self.ignores_case()
         there: list[Optional[Placed]] = [None] * len(objects)
@@ -196,23 +166,23 @@ class FileDownload:
     def _placed(self, target: Target, wanted: Wanted, is_new: bool) -> Placed:
         """A file that was not downloaded."""
         size = wanted.size
-        if size == UNKNOWN:
+        if size is None:
             status = status_of(target.path)
             size = status.st_size if status else 0
         return Placed(target.path, is_new, size, wanted.etag)
 
-    def _may_be_here(self, url: str, name: str, size: int) -> bool:
+    def _may_be_here(self, url: str, name: str, size: Optional[int]) -> bool:
         """Whether an object can be a file or a directory below this one."""
         if name and not name.endswith("/"):
             return True
-        if size:
+        if size != 0:
             reason = "its key ends with a slash like that of a directory"
-            if size != UNKNOWN:
+            if size is not None:
                 reason += f", but it has {size} bytes"
             self.left_out.note(
                 url, MetaflowS3URLException(f"'{shown(url, MOST_URL)}' can't be a local file: {reason}. {INSTEAD}")
             )
-        return bool(name) and not size
+        return bool(name) and size == 0
 
     def _missing(self, targets: list[Target], wanted: dict[Target, Wanted], overwrite: bool) -> list[Target]:
         """The files to download."""
@@ -223,7 +193,7 @@ class FileDownload:
         unclear: list[Target] = []
         later: list[Target] = []  # by the listing, the object has changed
         for one, status in zip(targets, there):
-            if not status or wanted[one].size not in (UNKNOWN, status.st_size) or not stat.S_ISREG(status.st_mode):
+            if not status or wanted[one].size not in (None, status.st_size) or not stat.S_ISREG(status.st_mode):
                 continue
             verdict = compare_with_listing(status.st_mtime_ns, wanted[one].modified)
             if verdict is Age.SAME:
@@ -256,9 +226,7 @@ class FileDownload:
         """Download objects into their files; return those that succeeded."""
         began = time.time()
         name = temporary.namer()
-        wanted = [
-            Download(*split_object_url(one.url), size=one.known_size, version_id=one.version_id) for _, one in objects
-        ]
+        wanted = [Download(*split_object_url(one.url), size=one.size, version_id=one.version_id) for _, one in objects]
         mode = file_delivery.mode_of_new_files(name("mode"))
         delivered: dict[Target, Placed] = {}
 
@@ -276,7 +244,7 @@ class FileDownload:
 
         refusals = Refusals()
         step = self._executor.settings().part_size
-        large = [partial_downloads.Wanted(target.url, target.path, one.known_size) for target, one in objects]
+        large = [partial_downloads.Wanted(target.url, target.path, one.size) for target, one in objects]
         with PartialDownloads(self._directory, large, step + step // 2 + 1) as partials:
             paths = [name(one.key) for one in wanted]
             plan = _Delivered(deliver, partials, wanted, paths, step, refusals)

@@ -2,7 +2,7 @@
 
 import json
 import os
-from typing import Any, Callable, Optional
+from typing import Any, Optional
 
 from metaflow_extensions.fasts3.api.arguments import USER_ATTRIBUTES, RangeInfo
 from metaflow_extensions.fasts3.api.errors import MOST_URL, shown
@@ -92,13 +92,6 @@ class S3Object(LocalCopy):
         if found.size is None:
             entry._is_delete_marker = True
         return entry
-
-    @classmethod
-    def in_memory(cls, body: bytes, name: Callable[[str], str], *fields: Any, **properties: Any) -> "S3Object":
-        """An object whose bytes are in memory; `name` returns a path for its file, when `path` is first read."""
-        one = cls(*fields, **properties)
-        one._body, one._name = body, name
-        return one
 
     @property
     def exists(self) -> bool:
@@ -234,11 +227,6 @@ class S3Object(LocalCopy):
         """
         Range of the object that was downloaded.
 
-        It has the following fields:
-        - `total_size`: Size of the object in S3, in bytes.
-        - `request_offset`: Offset of the first byte.
-        - `request_length`: Number of bytes downloaded.
-
         Returns
         -------
         RangeInfo
@@ -341,13 +329,10 @@ class S3Object(LocalCopy):
         return html_tables.of_object(self)
 
 
-def _user_attributes(metadata: Optional[dict[str, str]]) -> Optional[dict[str, Any]]:
-    """The user's metadata; None if another program stored something else under our name."""
-    stored = (metadata or {}).get(USER_ATTRIBUTES)
-    if stored is None:
-        return None
+def _user_attributes(metadata: dict[str, str]) -> Optional[dict[str, Any]]:
+    """The user's metadata; None without any, or if another program stored something else under our name."""
     try:
-        attributes = json.loads(stored)
+        attributes = json.loads(metadata.get(USER_ATTRIBUTES, ""))
     except (ValueError, RecursionError):  # nested deeper than this stack
         return None
     return attributes if isinstance(attributes, dict) else None

@@ -1,6 +1,5 @@
 """The results of calls: class S3Objects, and the functions that create its objects."""
 
-from functools import partial
 from typing import Any, Callable, Optional, SupportsIndex, TypeVar, Union, overload
 
 from metaflow_extensions.fasts3.api.arguments import RangeInfo
@@ -60,29 +59,22 @@ class S3Objects(list[S3Object]):
 def s3object_of(
     root: Optional[str], url: str, result: Optional[Downloaded], return_info: bool, name: Callable[[str], str]
 ) -> S3Object:
-    """The result of one download.
+    """The result of one download; None for `result` means that the object does not exist.
 
-    Parameters
-    ----------
-    root : str or None
-        The `prefix` of the result.
-    url : str
-    result : Downloaded or None
-        None: the object does not exist.
-    return_info : bool
-        Whether the result has more information than the size.
-    name : callable
-        Returns a path for the file of an object in memory, when `path` is first read.
+    `root` is the `prefix` of the result. Without `return_info`, it has no information but the size. `name` returns a
+    path for the file of an object in memory, when `path` is first read.
     """
     if result is None:
         return S3Object(root, url)
     response = result.response
-    make = S3Object if response.body is None else partial(S3Object.in_memory, response.body, name)
-    if not return_info:
-        return make(root, url, result.path, response.length)
-    total = response.length if response.info.size is None else response.info.size
-    part = RangeInfo(total, response.first, response.length)
-    return make(root, url, result.path, response.length, range_info=part, **_properties(response.info))
+    properties: dict[str, Any] = {}
+    if return_info:
+        total = response.length if response.info.size is None else response.info.size
+        properties = {"range_info": RangeInfo(total, response.first, response.length), **_properties(response.info)}
+    found = S3Object(root, url, result.path, response.length, **properties)
+    if response.body is not None:
+        found._body, found._name = response.body, name
+    return found
 
 
 def s3object_of_info(root: Optional[str], url: str, info: Optional[ObjectInfo]) -> S3Object:

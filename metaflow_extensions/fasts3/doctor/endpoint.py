@@ -129,7 +129,7 @@ def check_answer(context: Context) -> Finding:
     except Exception as error:
         failure = failure_of(error)
         ours = context.create_client()
-        unreachable = remedy_of_unreachable(ours.endpoint_url, ours.proxy)
+        unreachable = remedy_of_unreachable(ours)
         usual = unreachable if failure.code is Code.UNREACHABLE else REMEDIES.get(failure.code, unreachable)
         remedy = failure.remedy or usual
         if failure.remedy == NO_TLS:
@@ -158,13 +158,7 @@ def check_clock(context: Context) -> Finding:
 
 
 def clock_finding(ahead: float) -> Finding:
-    """The finding about clocks.
-
-    Parameters
-    ----------
-    ahead : float
-        Seconds by which our clock is ahead of the server's; negative if it is behind.
-    """
+    """The finding about clocks: ours is so many seconds ahead of the server's; a negative number means behind."""
     figures = {"seconds_ahead": round(ahead, 1)}
     if abs(ahead) <= 1:
         return ok("This machine's clock agrees with the server's.", **figures)
