@@ -165,10 +165,8 @@ def several(requests: Any) -> list[Any]:
 def iterated(requests: Any) -> Iterable[Any]:
     """Any iterable of requests.
 
-    Raises
-    ------
-    MetaflowS3URLException
-        It is a single request; a string, for instance, would be read as keys of one letter each.
+    Raises MetaflowS3URLException for a single request; a string, for instance, would be read as keys of one letter
+    each.
     """
     if isinstance(requests, (str, bytes)) or hasattr(requests, "key") or not isinstance(requests, Iterable):
         raise MetaflowS3URLException(
@@ -199,13 +197,7 @@ def check_access(anonymous: Any, requester_pays: Any, role: Any, external_client
 
 
 def key_of(requested: Any) -> Optional[str]:
-    """The key or URL of a request, as a str.
-
-    Raises
-    ------
-    MetaflowS3URLException
-        It is bytes in another encoding than UTF-8.
-    """
+    """The key or URL of a request, as a str; raises MetaflowS3URLException for bytes in another encoding than UTF-8."""
     key = getattr(requested, "key", requested)
     return as_text(key) if isinstance(key, bytes) else key
 
@@ -213,15 +205,8 @@ def key_of(requested: Any) -> Optional[str]:
 def range_of(requested: Any) -> tuple[Optional[str], Optional[int]]:
     """The Range header of a request (RFC 9110 section 14.2), and the offset of an empty range.
 
-    Returns
-    -------
-    (str or None, int or None)
-        Both None for a whole object.
-
-    Raises
-    ------
-    MetaflowS3InvalidRange
-        Offset or length is not an integer, or the offset is negative.
+    Both are None for a whole object. Raises MetaflowS3InvalidRange if offset or length is not an integer, or the offset
+    is negative.
     """
     offset, length = getattr(requested, "offset", None), getattr(requested, "length", None)
     if offset is None and length is None:
@@ -254,13 +239,7 @@ def check_whole(requested: Any, url: str) -> None:
 
 
 def version_of(requested: Any) -> Optional[str]:
-    """The version id of a request; None for the current version.
-
-    Raises
-    ------
-    MetaflowS3URLException
-        It is not a version id.
-    """
+    """The version id of a request; None for the current version."""
     return checked_version(key_of(requested), getattr(requested, "version_id", None))
 
 
@@ -285,11 +264,8 @@ def headers_of(
 ) -> PutHeaders:
     """The headers to store with an object; see `extra_args.combined`.
 
-    Raises
-    ------
-    MetaflowS3InvalidObject
-        The metadata is not a dict or not JSON-encodable; or content type or encryption is not a valid header value.
-        Or `extra_args` are invalid.
+    Raises MetaflowS3InvalidObject if the metadata is not a dict or not JSON-encodable, if content type or encryption is
+    not a valid header value, or if `extra_args` are invalid.
     """
     for what, value, example in (
         ("content type", content_type, "text/plain"),
@@ -319,10 +295,7 @@ def headers_of(
 def condition_of(key: Any, if_match: Any, overwrite: bool) -> Optional[str]:
     """The condition of an upload; see `wire.conditions`.
 
-    Raises
-    ------
-    MetaflowS3InvalidObject
-        `if_match` is not an ETag, or given with `overwrite=False`.
+    Raises MetaflowS3InvalidObject if `if_match` is not an ETag, or given with `overwrite=False`.
     """
     if if_match is None:
         return None if overwrite else ABSENT

@@ -222,10 +222,7 @@ class DeleteMethods(Client):
     def _named(self, given: Any) -> tuple[str, str]:
         """Bucket and key of an object or a prefix that must not be empty.
 
-        Raises
-        ------
-        MetaflowS3URLException
-            It means everything under the root of this client, or a whole bucket.
+        Raises MetaflowS3URLException for everything under the root of this client, and for a whole bucket.
         """
         # Unlike elsewhere, no objects with a key: the key of a listed object is relative to the prefix of the listing.
         if not isinstance(given, (str, bytes)):

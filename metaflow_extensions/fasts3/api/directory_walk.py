@@ -27,17 +27,9 @@ class LocalFile(NamedTuple):
 
 
 def files_to_upload(sources: Sequence[str], below: str, patterns: PathPatterns, left_out: LeftOut) -> list[LocalFile]:
-    """The files of an upload.
+    """The files of an upload: `sources`, and the matching files in those of them that are directories.
 
-    Parameters
-    ----------
-    sources : sequence of str
-        Directories, whose matching files are uploaded, and files.
-    below : str
-        Precedes the paths in the keys.
-    patterns : PathPatterns
-    left_out : LeftOut
-        Receives the paths that can't be uploaded.
+    `below` precedes the paths in the keys. `left_out` receives the paths that can't be uploaded.
     """
     files: list[LocalFile] = []
     for source in sources:
@@ -84,18 +76,9 @@ def files_in(root: str, patterns: PathPatterns, refuse: Refuse = lambda *_: None
 def entries_in(root: str, patterns: PathPatterns, refuse: Refuse) -> "list[tuple[str, os.DirEntry[str]]]":
     """The matching files below a directory, and everything else that is no directory.
 
-    Parameters
-    ----------
-    root : str
-    patterns : PathPatterns
-    refuse : callable
-        Takes each path that can't be uploaded, with the reason: unreadable directories, and file names that are not
-        UTF-8. It is not called for paths that the patterns exclude.
-
-    Returns
-    -------
-    list of (str, os.DirEntry)
-        Sorted, with paths relative to the directory, with slashes. Links to directories are not followed.
+    They are sorted, with paths relative to the directory, with slashes. Links to directories are not followed. `refuse`
+    takes each path that can't be uploaded, with the reason: unreadable directories, and file names that are not UTF-8.
+    It is not called for paths that the patterns exclude.
     """
     found: list[tuple[str, os.DirEntry[str]]] = []
     folders = [("", root)]

@@ -22,13 +22,8 @@ Objects = Callable[[], Iterable[Wanted]]
 def naming_all(executor: Executor, objects: Objects, root: Optional[str]) -> Iterator[None]:
     """Replace a MetaflowS3NotFound for one object by one that names all missing objects.
 
-    Parameters
-    ----------
-    executor : Executor
-    objects : callable
-        Returns bucket, key and perhaps version id of all requested objects. It is called only if one is missing.
-    root : str or None
-        Of the client; an empty key means it.
+    `objects` returns bucket, key and perhaps version id of all requested objects; it is called only if one is missing.
+    `root` is that of the client; an empty key means it.
     """
     try:
         yield
@@ -68,17 +63,10 @@ def _naming(error: MetaflowS3NotFound, missing: list[str], count: int, root: Opt
 
 
 class LeftOut:
-    """The objects or files that a call skipped while it processed the others, with the reasons.
+    """The objects or files that a call skipped while it processed the others.
 
-    Parameters
-    ----------
-    executor : Executor, optional
-        Removes secrets from messages; needed for `note_refusals` only.
-
-    Attributes
-    ----------
-    reasons : dict of str to str
-        By the URL of an object, or the path of a file.
+    `reasons` has the reason for each, by the URL of an object or the path of a file. `note_refusals` needs an executor,
+    which removes secrets from messages.
     """
 
     def __init__(self, executor: Optional[Executor] = None) -> None:
@@ -92,15 +80,7 @@ class LeftOut:
         self._add(name, error, str(error))
 
     def note_refusals(self, refusals: Mapping[str, Refusal], names: Optional[Mapping[str, str]] = None) -> None:
-        """Record failed requests.
-
-        Parameters
-        ----------
-        refusals : mapping of str to Refusal
-            By URL.
-        names : mapping of str to str, optional
-            URL -> the name to use instead.
-        """
+        """Record failed requests, by URL; `names` maps URLs to the names to use instead."""
         executor = self._executor
         assert executor is not None  # noqa: S101  # for the type checker
         for url, (operation, refused) in refusals.items():
@@ -119,23 +99,10 @@ class LeftOut:
     def raise_if_any(self, count: int, done: str, noun: str = "objects", more: str = "", result: Any = None) -> None:
         """Raise an exception if anything was skipped.
 
-        Parameters
-        ----------
-        count : int
-            How many were not skipped.
-        done : str
-            The operation, as a participle, e.g. 'downloaded'.
-        noun : str
-        more : str, optional
-            A sentence that follows the numbers.
-        result : optional
-            What the call would have returned: the attribute `result` of the exception.
-
-        Raises
-        ------
-        MetaflowException
-            For one failure, its own exception. For several, their common class, otherwise MetaflowS3Exception, with a
-            line for each. The attribute `failed` has the reasons.
+        For one failure, that is its own exception. For several, it is one of their common class, otherwise a
+        MetaflowS3Exception, with a line for each. `count` is how many were not skipped, `done` the operation as a
+        participle, e.g. 'downloaded'. `more` is a sentence that follows the numbers, `result` what the call would have
+        returned.
         """
         error = self._first
         if error is None:

@@ -21,20 +21,9 @@ _OF_KMS = (KMS_KEY, "x-amz-server-side-encryption-context")
 
 
 def of_client(given: Any, encryption: Optional[str], default_encryption: Optional[str]) -> PutHeaders:
-    """The headers of the client's `extra_args`.
+    """The headers of the client's `extra_args`, which override its `default_encryption`.
 
-    Parameters
-    ----------
-    given : dict or None
-    encryption : str or None
-        The client's argument.
-    default_encryption : str or None
-        Its default, which `extra_args` override.
-
-    Raises
-    ------
-    MetaflowS3Exception
-        They are invalid, or contradict `encryption`.
+    Raises MetaflowS3Exception if they are invalid, or contradict its argument `encryption`.
     """
     if given is None:
         return NOTHING
@@ -45,25 +34,13 @@ def of_client(given: Any, encryption: Optional[str], default_encryption: Optiona
 
 
 def combined(key: Any, own: PutHeaders, given: Any, client: PutHeaders, encryption: Optional[str]) -> PutHeaders:
-    """The headers of an object.
+    """The headers of an object, whose key is for messages.
 
-    Parameters
-    ----------
-    key : Any
-        For messages.
-    own : PutHeaders
-        From its arguments `content_type`, `metadata` and `encryption`.
-    given : dict or None
-        Its `extra_args`.
-    client : PutHeaders
-        The result of `of_client`: for what the object does not say.
-    encryption : str or None
-        Of the client: for what nothing else says.
+    `own` is from its arguments `content_type`, `metadata` and `encryption`, `given` are its `extra_args`. `client` is
+    the result of `of_client`, for what the object does not say, and `encryption` that of the client, for what nothing
+    else says.
 
-    Raises
-    ------
-    MetaflowS3InvalidObject
-        Its `extra_args` are invalid, or contradict its other arguments.
+    Raises MetaflowS3InvalidObject if `given` is invalid, or contradicts the other arguments.
     """
     if given is None and client is NOTHING:
         return own if own.encryption or not encryption else own._replace(encryption=encryption)

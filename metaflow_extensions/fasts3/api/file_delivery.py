@@ -14,27 +14,11 @@ NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS)  # errors of file systems 
 
 
 def deliver(result: Downloaded, target: Target, directory: str, mode: int, began: float, overwrite: bool) -> None:
-    """Move a downloaded file to its path.
+    """Move a downloaded file to its path, with the permissions `mode` and the time of its object.
 
-    Parameters
-    ----------
-    result : Downloaded
-    target : Target
-    directory : str
-        Absolute path of the user's directory.
-    mode : int
-        Its permissions: `mode_of_new_files`.
-    began : float
-        Unix timestamp of the beginning of the downloads.
-    overwrite : bool
-        Whether a file that exists is replaced.
-
-    Raises
-    ------
-    MetaflowException
-        This file can't have this path.
-    OSError
-        No file can be written, e.g. because the disk is full.
+    `directory` is the absolute path of the user's directory, `began` the Unix timestamp of the beginning of the
+    downloads. Raises MetaflowException if this file can't have this path, and OSError if no file can be written, e.g.
+    because the disk is full.
     """
     path, place = result.path or "", target.path
     if local_paths.passes_link(directory, place):

@@ -25,15 +25,9 @@ class Age(Enum):
 
 
 def set_time(path: str, modified: int, began: float) -> None:
-    """Give a downloaded file the time of its object.
+    """Give a downloaded file the time of its object in the headers. All times are Unix timestamps.
 
-    Parameters
-    ----------
-    path : str
-    modified : int
-        Unix timestamp from the headers.
-    began : float
-        Unix timestamp of the beginning of the downloads.
+    `began` is when the downloads began.
     """
     nanoseconds = modified * 10**9 + (MARK if modified > began - YOUNG else 0)
     os.utime(path, ns=(nanoseconds, nanoseconds))

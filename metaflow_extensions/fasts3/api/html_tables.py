@@ -54,13 +54,7 @@ def of_object(found: S3Object) -> str:
 
 
 def of_list(objects: Sequence[Any]) -> str:
-    """The number and total size of objects, then the first of them.
-
-    Parameters
-    ----------
-    objects : sequence of S3Object
-        Other items that a user may have added appear as their `repr`.
-    """
+    """The number and total size of objects, then the first of them. Items that a user has added appear as `repr`."""
     rows = [_row(one) for one in objects[:MOST_ROWS]]
     columns = [name for name in _Row._fields if any(getattr(row, name) is not None for row in rows)]
     head = "".join(f"<th {_RIGHT if name == 'size' else _LEFT}>{name}</th>" for name in columns)

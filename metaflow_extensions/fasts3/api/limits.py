@@ -13,13 +13,7 @@ LEAST_BANDWIDTH = 1024  # bytes per second; a lower value probably means megabyt
 
 
 def chosen_limits(max_connections: Any, max_bandwidth: Any, part_size: Any) -> Chosen:
-    """The limits as numbers.
-
-    Raises
-    ------
-    MetaflowS3Exception
-        One of them is invalid.
-    """
+    """The limits as numbers; raises MetaflowS3Exception for an invalid one."""
     connections, bandwidth, size = _integer(max_connections), _bandwidth(max_bandwidth), _integer(part_size)
     if max_connections is not None and (connections is None or connections < 1):
         raise MetaflowS3Exception(
@@ -36,13 +30,7 @@ def chosen_limits(max_connections: Any, max_bandwidth: Any, part_size: Any) -> C
 
 
 def checked_failure_rate(given: Any) -> float:
-    """Return `inject_failure_rate` as a number.
-
-    Raises
-    ------
-    MetaflowS3Exception
-        It is not a percentage.
-    """
+    """Return `inject_failure_rate` as a number; raises MetaflowS3Exception if it is not a percentage."""
     if isinstance(given, Real) and not isinstance(given, bool) and 0 <= float(given) <= 100:
         return float(given)
     raise MetaflowS3Exception(f"inject_failure_rate is {given!r:.80}; it must be a percentage, from 0 to 100.")

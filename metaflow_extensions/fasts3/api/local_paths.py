@@ -49,20 +49,11 @@ def _raise(url: str, error: MetaflowException) -> NoReturn:
 def targets(
     directory: str, names: Iterable["tuple[str, str]"], ignores_case: bool, refuse: Refuse = _raise
 ) -> list[Target]:
-    """The destinations of objects.
+    """The destinations of objects, given as URL and key after the prefix; a trailing slash means an empty directory.
 
     Of two objects with the same path, the first becomes a file; an object that is a directory of others does not.
-
-    Parameters
-    ----------
-    directory : str
-        Absolute path.
-    names : iterable of (str, str)
-        URL of each object, and its key after the prefix. A trailing slash means an empty directory.
-    ignores_case : bool
-        Whether the file system does not distinguish case and Unicode normalization.
-    refuse : callable
-        Takes each object that can't be a file, with a MetaflowS3URLException. By default it raises the exception.
+    `refuse` takes each object that can't be a file, with a MetaflowS3URLException; by default it raises the exception.
+    With `ignores_case`, the file system does not distinguish case and Unicode normalization.
     """
     found = [(*one, _place(one[1], ignores_case)) for one in names if _is_path(*one, refuse)]
     folders: dict[str, str] = {}  # name as the file system compares it -> URL of an object inside
@@ -95,30 +86,11 @@ def make_parents(
     refuse: Refuse = _raise,
     create: bool = True,
 ) -> list[Target]:
-    """Create the parent directories of files.
+    """Create the parent directories of files, which `targets` found; return the files without a problem.
 
-    Parameters
-    ----------
-    directory : str
-    found : sequence of Target
-        From `targets`.
-    ignores_case : bool
-        As for `targets`.
-    refuse : callable
-        Takes each object without a valid file: a MetaflowS3URLException if a link leads out of the directory, or links
-        lead two files to the same path; a MetaflowS3Exception if the directory can't be created, or the file's path is
-        that of a directory. By default it raises the exception.
-    create : bool
-        If False, create none, and only look for such problems.
-
-    Returns
-    -------
-    list of Target
-        The files without such a problem.
-
-    Raises
-    ------
-    MetaflowS3InsufficientDiskSpace
+    `refuse` takes each object without a valid file: a MetaflowS3URLException if a link leads out of the directory, or
+    links lead two files to the same path; a MetaflowS3Exception if the directory can't be created, or the file's path
+    is that of a directory. Without `create`, only look for such problems. Raises MetaflowS3InsufficientDiskSpace.
     """
     root = os.path.realpath(directory)
     real: dict[str, str] = {}  # path of a parent directory -> path with links resolved
@@ -187,18 +159,9 @@ def _file_on_the_way(place: str, files: "dict[str, str]") -> Optional[str]:
 
 
 def real_parent(root: str, target: Target) -> str:
-    """The directory of a file, with links resolved.
+    """The directory of a file, with links resolved; `root` is `os.path.realpath` of the directory of the download.
 
-    Parameters
-    ----------
-    root : str
-        `os.path.realpath` of the directory of the download.
-    target : Target
-
-    Raises
-    ------
-    MetaflowS3URLException
-        It is not below the root.
+    Raises MetaflowS3URLException if it is not below the root.
     """
     real = os.path.realpath(os.path.dirname(target.path))
     if real != root and not real.startswith(os.path.join(root, "")):

@@ -36,10 +36,7 @@ def split_object_url(url: str) -> tuple[str, str]:
 def split_url(url: str) -> tuple[str, str]:
     """Bucket and key of an S3 URL. The bucket may be the ARN of an access point, and the key may begin with a slash.
 
-    Raises
-    ------
-    MetaflowS3URLException
-        It is not an S3 URL, its bucket is missing or invalid, or its key is invalid.
+    Raises MetaflowS3URLException if it is not an S3 URL, its bucket is missing or invalid, or its key is invalid.
     """
     rest = url[len(SCHEME) :]
     access_point = ACCESS_POINT.match(rest)
@@ -90,10 +87,8 @@ class Location(NamedTuple):
     def url(self, key: Optional[str]) -> str:
         """The S3 URL of a key; of the root itself for None and "".
 
-        Raises
-        ------
-        MetaflowS3URLException
-            The key is a full URL although there is a root, or is not although there is none.
+        Raises MetaflowS3URLException for a full URL although there is a root, and for anything else although there is
+        none.
         """
         if key is not None and not isinstance(key, str):
             way = "Convert it to a string with slashes" if isinstance(key, os.PathLike) else "Give a key"
@@ -115,10 +110,7 @@ class Location(NamedTuple):
     def url_to_store(self, key: Optional[str]) -> str:
         """The S3 URL of an object to store; see `url`.
 
-        Raises
-        ------
-        MetaflowS3URLException
-            Also if the object would be outside the run's data, where `get_all` does not find it.
+        Also raises if the object would be outside the run's data, where `get_all` does not find it.
         """
         url = self.url(key)
         if self.is_run and url == self.root:
@@ -140,19 +132,9 @@ def _full_url(key: Optional[str]) -> str:
 
 
 def location_of(bucket: Optional[str], prefix: Optional[str], run: Any, s3root: Any) -> Location:
-    """The location for the arguments of `S3`.
+    """The location for the arguments of `S3`; `bucket` and `prefix` replace parts of DATATOOLS_S3ROOT.
 
-    Parameters
-    ----------
-    bucket, prefix : str, optional
-        Replace these parts of DATATOOLS_S3ROOT; they require `run`.
-    run : FlowSpec or Run, optional
-    s3root : str, optional
-
-    Raises
-    ------
-    MetaflowS3URLException
-        The arguments define no location, or two.
+    Raises MetaflowS3URLException if the arguments define no location, or two.
     """
     if run is not None and s3root is not None:
         raise MetaflowS3URLException(
@@ -177,13 +159,7 @@ def location_of(bucket: Optional[str], prefix: Optional[str], run: Any, s3root: 
 
 
 def configured_place() -> tuple[str, str]:
-    """Bucket and prefix of the configured DATATOOLS_S3ROOT.
-
-    Raises
-    ------
-    MetaflowS3URLException
-        It is not an S3 URL.
-    """
+    """Bucket and prefix of the configured DATATOOLS_S3ROOT; raises MetaflowS3URLException if it is not an S3 URL."""
     try:
         return split_url(str(configuration.DATATOOLS_S3ROOT))
     except MetaflowS3URLException as error:

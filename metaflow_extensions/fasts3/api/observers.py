@@ -15,15 +15,7 @@ INTERVAL = 10.0  # seconds between two lines of a `RetryReport`
 
 
 class ProgressReport:
-    """Displays the tally of a plan.
-
-    Parameters
-    ----------
-    tally : Tally
-        The plan's.
-    display : Display
-    clock : callable
-    """
+    """Displays the tally of a plan."""
 
     def __init__(self, tally: Tally, display: Display, clock: Callable[[], float] = time.monotonic) -> None:
         self._tally = tally
@@ -102,11 +94,7 @@ class _Rate:
 class RetryReport:
     """Prints a line about retries every `INTERVAL` and at the end of a call, for S3_LOG_TRANSIENT_RETRIES.
 
-    Parameters
-    ----------
-    write : callable
-        Takes a line; it must not raise.
-    clock : callable
+    `write` takes a line; it must not raise.
     """
 
     def __init__(self, write: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:

@@ -15,12 +15,7 @@ MOST_NAMED = 5  # uploads
 def open_uploads_message(undone: Sequence[Undone], opening: Sequence[str]) -> str:
     """Sentences that name open uploads, and how to find and remove them; "" if there are none.
 
-    Parameters
-    ----------
-    undone : sequence of Undone
-        Aborts that failed.
-    opening : sequence of str
-        URLs of objects whose uploads may be open, with unknown ids.
+    `undone` are aborts that failed, `opening` URLs of objects whose uploads may be open, with unknown ids.
     """
     parts = []
     if undone:

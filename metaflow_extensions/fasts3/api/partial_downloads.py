@@ -50,21 +50,8 @@ class Wanted(NamedTuple):
 class PartialDownload:
     """The partial file of one object, and its record. It holds the lock on their directory until `close`.
 
-    Parameters
-    ----------
-    path : str
-        The directory.
-    descriptor : int
-        Of the directory, locked.
-    url : str
-        Of the object.
-
-    Attributes
-    ----------
-    data : str
-        A path for the bytes of a new download.
-    kept : Kept or None
-        What an earlier download left; None if nothing can be used.
+    `path` and `descriptor` are of the directory, which is locked. `data` is a path for the bytes of a new download.
+    `kept` is what an earlier download left; None if nothing can be used.
     """
 
     def __init__(self, path: str, descriptor: int, url: str) -> None:
@@ -202,15 +189,9 @@ class PartialDownload:
 
 
 class PartialDownloads:
-    """The partial files of the downloads of one call.
+    """The partial files of the downloads of one call into a directory.
 
-    Parameters
-    ----------
-    directory : str
-        The directory of the files.
-    objects : sequence of Wanted
-    least : int
-        Bytes of an object that arrives in pieces; smaller ones are downloaded again.
+    Objects of fewer than `least` bytes do not arrive in pieces; they are downloaded again.
     """
 
     def __init__(self, directory: str, objects: Sequence[Wanted], least: int) -> None:

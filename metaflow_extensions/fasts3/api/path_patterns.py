@@ -14,22 +14,9 @@ _ESCAPED = re.compile(r"\[(.)\]", re.DOTALL)
 
 
 class PathPatterns:
-    """The paths that match `include` and not `exclude`.
+    """The paths that match `include` and not `exclude`, which are `fnmatch` patterns: all if `include` is None.
 
-    Parameters
-    ----------
-    include, exclude : str, iterable of str or None
-        `fnmatch` patterns: all paths if `include` is None, except those that match `exclude`.
-
-    Raises
-    ------
-    MetaflowS3Exception
-        They are something else.
-
-    Attributes
-    ----------
-    selects_all : bool
-        Whether all paths are selected.
+    `selects_all` says whether all paths are selected. Raises MetaflowS3Exception for anything but patterns.
     """
 
     def __init__(self, include: Patterns, exclude: Patterns) -> None:

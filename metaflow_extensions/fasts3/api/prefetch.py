@@ -44,25 +44,13 @@ class _End(NamedTuple):
 class Prefetch:
     """The objects of one loop; an iterator of `Received` that must be closed.
 
-    It takes requests in the loop's own thread, during the loop, because the user's generator may produce them.
+    It takes requests in the loop's own thread, during the loop, because the user's generator may produce them. None in
+    place of a request announces that the next one takes time; running downloads are awaited first.
 
-    Parameters
-    ----------
-    run : Run
-    requests : iterator of Requested or None
-        None announces that the next request takes time; running downloads are awaited first.
-    name : callable
-        Returns a path for the file of a key, or None for a download into memory.
-    spare_name : callable
-        Returns a path for a file on systems without files in memory.
-    ordered : bool
-        Whether results come in the order of the requests, rather than as they complete.
-    look_ahead, look_ahead_objects : int
-        Maximum bytes and objects ahead of the loop.
-    missing_ok : bool
-        Whether a missing key is a result rather than a failure.
-    step : int
-        Bytes of each range.
+    `name` returns a path for the file of a key, or None for a download into memory. `spare_name` returns a path for a
+    file on systems without files in memory. If `ordered`, results come in the order of the requests, rather than as
+    they complete. `look_ahead` and `look_ahead_objects` are the maximum bytes and objects ahead of the loop. With
+    `missing_ok`, a missing key is a result rather than a failure. A range has `step` bytes.
     """
 
     def __init__(
@@ -151,12 +139,7 @@ class Prefetch:
             )
 
     def _next(self) -> int:
-        """The number of the next object. During the wait, takes more requests that need no time.
-
-        Raises
-        ------
-        StopIteration
-        """
+        """The number of the next object; raises StopIteration. Meanwhile, takes more requests that need no time."""
         taken = 0
         at_once = True  # the next request takes no time
         while True:

@@ -43,13 +43,7 @@ class Display(Protocol):
 
 
 def checked(progress: Any) -> Setting:
-    """Validate the argument `progress`.
-
-    Raises
-    ------
-    MetaflowS3Exception
-        It is none of the possible values.
-    """
+    """Validate the argument `progress`; raises MetaflowS3Exception if it is none of the possible values."""
     if progress is None or isinstance(progress, bool) or callable(progress):
         setting: Setting = progress
         return setting

@@ -80,14 +80,9 @@ def is_late() -> bool:
 
 
 class TemporaryDirectory:
-    """Chooses paths for local files.
+    """Chooses paths for local files, in a directory in the first of the roots that is writable.
 
-    Parameters
-    ----------
-    roots : str
-        Parents of the directory; the first that is writable is used.
-    remedy : str, optional
-        What to do if none is.
+    `remedy` says what to do if none is.
     """
 
     def __init__(self, *roots: str, remedy: str = NO_WRITING) -> None:
@@ -176,12 +171,7 @@ def make_empty(path: str) -> None:
 
 
 def make_file(path: str, data: bytes) -> None:
-    """Create a file that only its owner can read.
-
-    Raises
-    ------
-    MetaflowS3InsufficientDiskSpace, MetaflowS3Exception
-    """
+    """Create a file that only its owner can read; raises MetaflowS3InsufficientDiskSpace or MetaflowS3Exception."""
     try:
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
             file.write(data)
@@ -199,12 +189,7 @@ def _is_ours(path: str) -> bool:
 
 
 def make_directory(root: str, lock: bool = True) -> str:
-    """Create a directory with mode 0700, locked until this process ends if the file system supports locks.
-
-    Raises
-    ------
-    OSError
-    """
+    """Create a directory with mode 0700, locked until this process ends if the file system supports locks."""
     path = os.path.abspath(tempfile.mkdtemp(prefix=_NOT_YET if lock else PREFIX, dir=root))
     descriptor = None
     if lock:

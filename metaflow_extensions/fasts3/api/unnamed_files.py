@@ -56,10 +56,7 @@ class Spooled(NamedTuple):
 class Spool:
     """Buffers the values of a generator before their upload, in a file beyond `HELD` bytes.
 
-    Parameters
-    ----------
-    folder : callable
-        Returns the directory for the file, if one is needed.
+    `folder` returns the directory for the file, if one is needed.
     """
 
     def __init__(self, folder: Callable[[], str]) -> None:
@@ -105,14 +102,7 @@ class Spool:
         return value
 
     def read(self, start: int, length: int) -> bytes:
-        """Bytes of the file.
-
-        Raises
-        ------
-        OSError
-        Interrupted
-            The call has ended.
-        """
+        """Bytes of the file; raises OSError, and Interrupted if the call has ended."""
         with self._lock:
             if self._file is None or self._file.closed:
                 raise Interrupted
@@ -125,10 +115,7 @@ class Spool:
 class MemoryFiles:
     """The files of one call for objects in memory whose ranges come from several workers.
 
-    Parameters
-    ----------
-    name : callable
-        Returns a path for a short-lived file, on systems without unnamed files.
+    `name` returns a path for a short-lived file, on systems without unnamed files.
     """
 
     def __init__(self, name: Callable[[str], str]) -> None:
@@ -149,11 +136,7 @@ class MemoryFiles:
     def make(self, response: GetResponse) -> str:
         """Create a file for a whole object, with the bytes received so far; return a path that every process can open.
 
-        Raises
-        ------
-        MetaflowS3InsufficientDiskSpace, MetaflowS3Exception
-        Interrupted
-            The call has ended.
+        Raises MetaflowS3InsufficientDiskSpace, MetaflowS3Exception, and Interrupted if the call has ended.
         """
         with self._lock:
             if self._ended:
@@ -170,13 +153,7 @@ class MemoryFiles:
             return path
 
     def take(self, path: str) -> bytes:
-        """Read all bytes of a file and remove it.
-
-        Raises
-        ------
-        Interrupted
-            The call has ended.
-        """
+        """Read all bytes of a file and remove it; raises Interrupted if the call has ended."""
         with self._lock:
             if self._ended:
                 raise Interrupted

@@ -34,23 +34,14 @@ class Source(NamedTuple):
 
 
 def value_source(key: Any, value: Any, rewind: bool) -> Source:
-    """The size of a value in bytes, and a function that reads its pieces.
+    """The size of a value in bytes, and a function that reads its pieces; the key is for messages.
 
-    Parameters
-    ----------
-    key : str
-        For messages.
-    value : str, bytes, bytearray, memoryview of bytes, binary file or Spooled
-        A string is encoded in UTF-8. A file is any object whose `read` returns bytes. If it can't seek to its end, such
-        as a pipe or an HTTP response, or if that means to decompress it, it is a stream.
-    rewind : bool
-        Whether to read a file from its beginning rather than from its current position.
+    A string is encoded in UTF-8. A file is any object whose `read` returns bytes. If it can't seek to its end, such as
+    a pipe or an HTTP response, or if that means to decompress it, it is a stream. With `rewind`, a file is read from
+    its beginning rather than from its current position.
 
-    Raises
-    ------
-    MetaflowS3InvalidObject
-        It is another type, a file that is not readable, or a seekable file at its end, of which nothing would be
-        stored.
+    Raises MetaflowS3InvalidObject for another type, a file that is not readable, and a seekable file at its end, of
+    which nothing would be stored.
     """
     value = snapshot(value)
     if isinstance(value, bytes):
@@ -160,13 +151,7 @@ def _file_source(key: Any, file: Any, rewind: bool) -> Source:
 
 
 def _is_seekable(key: Any, file: Any) -> bool:
-    """Whether a file can seek to its end in no time.
-
-    Raises
-    ------
-    MetaflowS3InvalidObject
-        It is not readable as bytes.
-    """
+    """Whether a file can seek to its end in no time; raises MetaflowS3InvalidObject if it is not readable as bytes."""
 
     def able(name: str) -> bool:  # SpooledTemporaryFile has neither method before Python 3.11
         return bool(getattr(file, name, lambda: True)())
@@ -208,12 +193,8 @@ def _changed(key: Any, how: str) -> MetaflowS3InvalidObject:
 def path_source(key: Any, path: Any) -> tuple[str, Version]:
     """A local file's absolute path, because workers may have another working directory, and its current version.
 
-    Raises
-    ------
-    MetaflowS3NotFound
-        The file does not exist.
-    MetaflowS3InvalidObject
-        It is not a path, or not that of a regular file.
+    Raises MetaflowS3NotFound for a missing file, and MetaflowS3InvalidObject for what is not the path of a regular
+    file.
     """
     absolute = ""
     try:

@@ -32,13 +32,7 @@ class Call(events.State):
 
 @contextmanager
 def translated(allowance: Optional[Allowance] = None) -> Iterator[Call]:
-    """Translate exceptions of the call in the block into TransferError.
-
-    Parameters
-    ----------
-    allowance : Allowance, optional
-        Limits the rate of its body.
-    """
+    """Translate exceptions of the call in the block into TransferError; the allowance limits the rate of its body."""
     call = events.current.state = Call(allowance)
     try:
         yield call

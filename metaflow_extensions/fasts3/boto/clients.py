@@ -45,23 +45,7 @@ class ClientParameters(NamedTuple):
 class S3Client:
     """A boto3 client for `S3(external_client=...)`, in the form that Metaflow's S3 datastore uses.
 
-    Parameters
-    ----------
-    s3_role_arn : str, optional
-        ARN of the IAM role to assume.
-    s3_session_vars : dict, optional
-        Arguments of the boto3 session.
-    s3_client_params : dict, optional
-        Arguments of the boto3 client.
-    anonymous : bool, default False
-        Whether requests are not signed.
-    requester_pays : bool, default False
-        Whether requests accept the charges of Requester Pays buckets.
-
-    Attributes
-    ----------
-    parameters : ClientParameters
-        These parameters.
+    `parameters` has what it was created with.
     """
 
     def __init__(
@@ -106,13 +90,9 @@ class S3Client:
 
 
 def transfer_client_of(external_client: Any, requester_pays: bool = False) -> "TransferClient":
-    """The transfer client of a client that the user passed.
+    """The transfer client of what the user passed: an `S3Client`, a boto3 client, or an object with a `client`.
 
-    Parameters
-    ----------
-    external_client : S3Client, botocore.client.S3, or an object with a `client`
-    requester_pays : bool, optional
-        See `TransferClient`; an `S3Client` has its own.
+    `requester_pays` is for the latter two; an `S3Client` has its own.
     """
     if isinstance(external_client, S3Client):
         return external_client.transfer_client

@@ -66,19 +66,9 @@ def profile_in_use(session_vars: Optional["dict[str, Any]"] = None) -> Optional[
 
 
 def failure_of_provider(error: Exception, method: str = "", profile: Optional[str] = None) -> Failure:
-    """Translate an exception of a credential provider into a failure with a remedy.
+    """Translate an exception of a credential provider, by botocore's name of it, into a failure with a remedy.
 
-    Parameters
-    ----------
-    error : Exception
-    method : str, optional
-        botocore's name of the provider, if known.
-    profile : str, optional
-
-    Returns
-    -------
-    Failure
-        NO_CREDENTIALS, with a specific remedy if there is one; or NO_DESCRIPTORS.
+    It is NO_CREDENTIALS, with a specific remedy if there is one; or NO_DESCRIPTORS.
     """
     if isinstance(error, botocore_errors.NoCredentialsError):
         return Failure(Code.NO_CREDENTIALS, str(error))

@@ -21,17 +21,7 @@ ASKED_AGAIN_AFTER = 30.0  # seconds until the next call of a provider that retur
 
 
 class SigningCredentials:
-    """The credentials of a client, shared by threads.
-
-    Parameters
-    ----------
-    credentials : botocore.credentials.Credentials or None
-        Those of the client, perhaps refreshable.
-    clock : callable
-        `time.time`, except in tests.
-    profile : str, optional
-        Their profile, for messages.
-    """
+    """The credentials of a client, perhaps refreshable, shared by threads; their profile is for messages."""
 
     def __init__(self, credentials: Any, clock: Callable[[], float] = time.time, profile: Optional[str] = None) -> None:
         self._credentials = credentials
@@ -47,10 +37,7 @@ class SigningCredentials:
     def current(self) -> Optional[CredentialSet]:
         """The current credentials; None without any.
 
-        Raises
-        ------
-        TransferError
-            The provider failed, and the last credentials have expired.
+        Raises TransferError if the provider failed and the last credentials have expired.
         """
         known = self._current
         if known is not None and self._clock() < self._due:
@@ -86,22 +73,10 @@ class SigningCredentials:
         return self._latest
 
     def renew(self, refused: int) -> bool:
-        """Fetch newer credentials after S3 refused some as expired; the provider's clock may differ.
+        """Fetch newer credentials after S3 refused some as expired; return whether there are any.
 
-        Parameters
-        ----------
-        refused : int
-            The generation of the refused ones, 0 if unknown.
-
-        Returns
-        -------
-        bool
-            Whether there are newer ones. Static credentials do not change.
-
-        Raises
-        ------
-        TransferError
-            The provider failed.
+        The provider's clock may differ from S3's. `refused` is the generation of the refused ones, 0 if unknown. Static
+        credentials do not change. Raises TransferError if the provider failed.
         """
         with self._renewing:  # S3 refused all running requests: only the first one calls the provider
             current = self.current()

@@ -57,17 +57,7 @@ _ENDED = (http.client.RemoteDisconnected, http.client.IncompleteRead)
 
 
 def failure_of(error: Exception) -> Failure:
-    """Translate an exception into a failure.
-
-    Parameters
-    ----------
-    error : Exception
-        Of one call of a boto3 client or of the file system.
-
-    Returns
-    -------
-    Failure
-    """
+    """Translate an exception of one call of a boto3 client, or of the file system, into a failure."""
     if raised_by_provider(error) and not isinstance(error, TransferError):
         from metaflow_extensions.fasts3.boto.credential_errors import failure_of_provider
 

@@ -77,11 +77,7 @@ def hook_into(client: Any) -> None:
 def tune(client: Any, requester_pays: bool = False) -> None:
     """Register the handlers for all requests of a client that this package created.
 
-    Parameters
-    ----------
-    client : botocore.client.S3
-    requester_pays : bool, optional
-        Whether its requests accept the charges of Requester Pays buckets.
+    With `requester_pays`, its requests accept the charges of Requester Pays buckets.
     """
     if requester_pays:
         _hook(client, "before-call.s3", _accept_charges)

@@ -13,18 +13,7 @@ METHODS = {"GET": "get_object", "HEAD": "head_object", "PUT": "put_object", "DEL
 
 
 def presigned(client: Any, method: str, bucket: str, key: str, version_id: Optional[str], expires_in: int) -> str:
-    """Return the URL.
-
-    Parameters
-    ----------
-    client : botocore.client.S3
-    method : str
-        One of `METHODS`.
-    bucket, key : str
-    version_id : str, optional
-    expires_in : int
-        Seconds from now, at most `LONGEST`.
-    """
+    """Return the URL for one of `METHODS`, valid for so many seconds from now, at most `LONGEST`."""
     wanted = {"Bucket": bucket, "Key": key, **version_argument(version_id)}
     url: str = client.generate_presigned_url(METHODS[method], Params=wanted, ExpiresIn=expires_in)
     return url

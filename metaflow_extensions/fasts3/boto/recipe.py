@@ -52,20 +52,9 @@ class NotPortable(Exception):
 
 
 def recipe_of(client: Any) -> ClientRecipe:
-    """The recipe of a client.
+    """The recipe of a boto3 client.
 
-    Parameters
-    ----------
-    client : botocore.client.S3
-
-    Returns
-    -------
-    ClientRecipe
-
-    Raises
-    ------
-    NotPortable
-        A recipe can't represent the client: it is not botocore's, or has foreign event handlers.
+    Raises NotPortable if none can represent the client: it is not botocore's, or has foreign event handlers.
     """
     try:
         foreign = next(foreign_handlers(client), None)
@@ -109,26 +98,14 @@ def _options(client: Any) -> dict[str, Any]:
 
 
 class GivenCredentials(Credentials):
-    """Credentials from a function: each request is signed with the current ones.
-
-    Parameters
-    ----------
-    current : callable
-        Returns them, or None.
-    """
+    """Credentials from a function, which returns them or None: each request is signed with the current ones."""
 
     def __init__(self, current: Callable[[], Optional[CredentialSet]]) -> None:
         super().__init__("", "", method="metaflow-fasts3")
         self.__current = current
 
     def get_frozen_credentials(self) -> ReadOnlyCredentials:
-        """The credentials for one request.
-
-        Raises
-        ------
-        TransferError
-            EXPIRED: they have expired.
-        """
+        """The credentials for one request; raises TransferError with the code EXPIRED if they have expired."""
         current = self.__current()
         if current is None:
             raise NoCredentialsError
@@ -161,17 +138,8 @@ _NOTHING_CONFIGURED = {
 def build(recipe: ClientRecipe, credentials: Optional[GivenCredentials], connections: int) -> Any:
     """Create the boto3 client of a recipe.
 
-    Parameters
-    ----------
-    recipe : ClientRecipe
-    credentials : GivenCredentials or None
-        None is for anonymous clients; others fail at their first request then.
-    connections : int
-        Maximum number of connections: one for each thread that uses the client.
-
-    Returns
-    -------
-    botocore.client.S3
+    Without credentials, it is for anonymous requests; others fail. `connections` is their maximum number: one for each
+    thread that uses the client.
     """
     session: Any = botocore.session.Session(session_vars=_NOTHING_CONFIGURED)
     # The only provider; otherwise the session would look for credentials on this machine.

@@ -23,13 +23,7 @@ def without_password(text: str) -> str:
 
 
 def without_secrets(text: str, secrets: Iterable[str]) -> str:
-    """A text without secrets. Short ones, such as a local server's "test", are removed as whole words only.
-
-    Parameters
-    ----------
-    text : str
-    secrets : iterable of str
-    """
+    """A text without secrets. Short ones, such as a local server's "test", are removed as whole words only."""
     for secret in sorted(set(secrets), key=len, reverse=True):  # one may contain another
         if len(secret) >= LONG:
             text = text.replace(secret, HIDDEN)
@@ -39,15 +33,7 @@ def without_secrets(text: str, secrets: Iterable[str]) -> str:
 
 
 def secrets_in(settings: Any, name: str = "") -> Iterator[str]:
-    """The secrets in nested settings, recognized by their names.
-
-    Parameters
-    ----------
-    settings : dict, list or a single value
-        client_params, or the profiles of boto3's files.
-    name : str
-        The name of the setting.
-    """
+    """The secrets in nested settings, such as client_params or boto3's profiles, recognized by their names."""
     if isinstance(settings, dict):
         for inner, value in settings.items():
             yield from secrets_in(value, str(inner))

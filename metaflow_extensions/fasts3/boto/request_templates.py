@@ -40,13 +40,7 @@ class _Caught(Exception):
 
 
 class RequestTemplates:
-    """The templates of one client, created on first use.
-
-    Parameters
-    ----------
-    client : botocore.client.S3
-        One of our own, since it gets an event handler. Other threads can use it meanwhile.
-    """
+    """The templates of one client of our own, created on first use. Other threads can use the client meanwhile."""
 
     def __init__(self, client: Any) -> None:
         self._client = client
@@ -58,12 +52,8 @@ class RequestTemplates:
     def __call__(self, operation: str, bucket: str) -> RequestTemplate:
         """Return the template of an operation on a bucket.
 
-        Raises
-        ------
-        NoTemplate
-            A template can't represent the request; boto3 has to send it.
-        botocore.exceptions.BotoCoreError
-            boto3 rejects the request: no credentials, or an invalid bucket name.
+        Raises NoTemplate if boto3 has to send the request, and BotoCoreError if boto3 rejects it: no credentials, or an
+        invalid bucket name.
         """
         name = (operation, bucket, self._regions.get(bucket))
         if name not in self._made:

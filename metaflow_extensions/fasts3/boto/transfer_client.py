@@ -39,29 +39,10 @@ _Result = TypeVar("_Result")
 class TransferClient:
     """A client, its credentials and its transfers, for one process: a forked child creates its own.
 
-    Parameters
-    ----------
-    client : botocore.client.S3
-    ours : bool
-        Whether this package created the client and may modify it.
-    profile : str, optional
-        Its profile, for messages.
-    requester_pays : bool, optional
-        Whether requests accept the charges of Requester Pays buckets.
-
-    Raises
-    ------
-    NotPortable
-        `requester_pays` can't be applied to this client, because it can't be copied.
-
-    Attributes
-    ----------
-    requester_pays : bool
-    credentials : SigningCredentials
-    boto3 : Boto3Transfers
-        The transfers of this process on boto3.
-    why_inline : str or None
-        Why workers can't create the same client.
+    A client that is `ours` was created by this package, which may modify it. `profile` is for messages. With
+    `requester_pays`, requests accept the charges of Requester Pays buckets; raises NotPortable if that can't be applied
+    to this client, because it can't be copied. `boto3` are the transfers of this process on boto3. `why_inline` says
+    why workers can't create the same client.
     """
 
     def __init__(self, client: Any, ours: bool, profile: Optional[str] = None, requester_pays: bool = False) -> None:
@@ -97,25 +78,11 @@ class TransferClient:
         return None if self._recipe is None else self._recipe._replace(regions=dict(self._regions))
 
     def transfers(self, chosen: str) -> Transfers:
-        """The transfers for jobs in the user's process.
-
-        Parameters
-        ----------
-        chosen : str
-            `Settings.transfers`.
-        """
+        """The transfers for jobs in the user's process, as `Settings.transfers` chooses."""
         return self.boto3 if self.why_boto3(chosen) else self._wire
 
     def why_boto3(self, chosen: str, bucket: str = "") -> Optional[str]:
-        """Why boto3 transfers the data, and not our own HTTP client; None if the latter does.
-
-        Parameters
-        ----------
-        chosen : str
-            `Settings.transfers`.
-        bucket : str, optional
-            Also consider this bucket.
-        """
+        """Why boto3 transfers the data, also for this bucket, and not our own HTTP client; None if the latter does."""
         if self.why_inline:
             return self.why_inline
         if chosen == "boto3":
@@ -127,10 +94,7 @@ class TransferClient:
     def template(self, chosen: str, operation: str, bucket: str) -> Union[RequestTemplate, str]:
         """The template for an operation on a bucket, or the reason why workers must use boto3.
 
-        Raises
-        ------
-        TransferError
-            There are no credentials.
+        Raises TransferError if there are no credentials.
         """
         reason = self.why_boto3(chosen, bucket)
         if reason:
@@ -164,16 +128,8 @@ class TransferClient:
     def learn_region(self, bucket: str, region: str) -> bool:
         """Direct the requests for a bucket to another region from now on, after a redirect.
 
-        Parameters
-        ----------
-        bucket : str
-        region : str
-            The one that the redirect names; if that is "", S3 is asked for it.
-
-        Returns
-        -------
-        bool
-            Whether a request that was redirected may succeed when it is sent again.
+        The region is the one that the redirect names; if that is "", S3 is asked for it. Returns whether a request that
+        was redirected may succeed when it is sent again.
         """
         recipe = self._recipe
         # boto3 has followed redirects of a client that it runs itself, and an ARN contains its region.
@@ -203,29 +159,16 @@ class TransferClient:
     def presigned(self, method: str, bucket: str, key: str, version_id: Optional[str], expires_in: int) -> str:
         """A presigned URL; see `presigning.presigned`.
 
-        Raises
-        ------
-        TransferError
-            There are no credentials, or boto3 rejects the bucket's name.
+        Raises TransferError if there are no credentials, or boto3 rejects the bucket's name.
         """
         return _translated(lambda: presigned(self._client, method, bucket, key, version_id, expires_in))
 
     def list_buckets(self) -> list[str]:
-        """The names of the account's buckets.
-
-        Raises
-        ------
-        TransferError
-        """
+        """The names of the account's buckets; raises TransferError."""
         return _translated(lambda: buckets.list_buckets(self._client))
 
     def create_bucket(self, bucket: str) -> None:
-        """Create a bucket; see `buckets.create_bucket`.
-
-        Raises
-        ------
-        TransferError
-        """
+        """Create a bucket; see `buckets.create_bucket`. Raises TransferError."""
         _translated(lambda: buckets.create_bucket(self._client, bucket))
 
     @property

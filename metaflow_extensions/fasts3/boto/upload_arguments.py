@@ -36,17 +36,9 @@ class InvalidArgument(ValueError):
 
 
 def headers_of_arguments(arguments: Mapping[str, Any]) -> PutHeaders:
-    """The headers to store with an object.
+    """The headers to store with an object, for arguments by boto3's names. `Tagging` may also be a mapping.
 
-    Parameters
-    ----------
-    arguments : mapping of str to Any
-        By boto3's names. `Tagging` may also be a mapping of str to str.
-
-    Raises
-    ------
-    InvalidArgument
-        Unknown or unsupported name, wrong type, or a value that can't be a header.
+    Raises InvalidArgument for an unknown or unsupported name, a wrong type, or a value that can't be a header.
     """
     for name in arguments:
         _check_name(name)

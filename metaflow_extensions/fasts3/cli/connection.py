@@ -41,13 +41,7 @@ class Connection(NamedTuple):
     max_bandwidth: Optional[int] = None  # bytes per second
 
     def open(self, progress: Optional[bool] = None) -> S3:
-        """Create the client.
-
-        Parameters
-        ----------
-        progress : bool, optional
-            See `S3`.
-        """
+        """Create the client; see `S3` for `progress`."""
         return S3(
             client_params=self.client_params(),
             max_connections=self.max_connections,

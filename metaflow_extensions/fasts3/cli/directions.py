@@ -19,21 +19,9 @@ class Direction(Enum):
 
 
 def direction_of(sources: "Sequence[str]", destination: str, command: str, options: Options) -> Direction:
-    """Read the arguments of a transfer.
+    """Read the arguments of a transfer; `command` is that of the shell which does this with local files.
 
-    Parameters
-    ----------
-    sources : sequence of str
-        At least one.
-    destination : str
-    command : str
-        That of the shell which does this with local files.
-    options : Options
-
-    Raises
-    ------
-    click.UsageError
-        All are local, local files and S3 URLs are mixed, or headers are given for a download.
+    Raises click.UsageError if all are local, local files and S3 URLs are mixed, or headers are given for a download.
     """
     refuse_empty([*sources, destination])
     remote = [source.startswith(SCHEME) for source in sources]

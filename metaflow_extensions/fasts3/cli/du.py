@@ -76,17 +76,9 @@ def du(
 
 
 def _add(objects: "Iterable[S3Object]", sums: "dict[str, Sum]", start: int, depth: int) -> None:
-    """Add objects to the total, "", and to the sums of their directories.
+    """Add objects to the total, "", and to the sums of their directories, by URL with a slash.
 
-    Parameters
-    ----------
-    objects : iterable of S3Object
-    sums : dict of str to Sum
-        By the URL of the directory, with its slash.
-    start : int
-        Characters of URLs before the first of these directories.
-    depth : int
-        Levels of directories that have a sum of their own.
+    `start` is the number of characters of URLs before the first of these directories, which are `depth` levels deep.
     """
     for one in objects:
         names = [""]

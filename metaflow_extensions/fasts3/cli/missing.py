@@ -19,19 +19,9 @@ def no_object(s3: S3, selection: Selection, error: MetaflowS3NotFound) -> Metafl
 def with_hints(
     s3: S3, missing: "Sequence[Selection]", failures: int, error: MetaflowS3NotFound, hint: str = ""
 ) -> MetaflowS3NotFound:
-    """The error of a command for which some of the named objects are missing.
+    """The error of a command for which some of the named objects, at least one, are missing; `hint` is for all of them.
 
-    Parameters
-    ----------
-    s3 : S3
-    missing : sequence of Selection
-        At least one.
-    failures : int
-        Of the command, including the missing objects.
-    error : MetaflowS3NotFound
-        The error without hints.
-    hint : str, optional
-        A hint for all missing objects.
+    `failures` is the number of the command's failures, including the missing objects.
     """
     if failures == 1:
         lines = [f"{no_object(s3, missing[0], error)} {hint}".rstrip()]

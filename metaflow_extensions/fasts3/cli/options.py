@@ -58,10 +58,7 @@ LARGEST = 5 * 2**30  # bytes
 class Age(click.ParamType):  # type: ignore[misc]  # metaflow's copy of click has no types
     """An age, or another duration, such as 90s, 30m, 12h, 7d or 2w, in seconds.
 
-    Parameters
-    ----------
-    unit : str
-        Of a number without a unit; "": it needs one.
+    `unit` is that of a number without a unit; "": it needs one.
     """
 
     name = "age"
@@ -87,13 +84,7 @@ def format_age(seconds: Optional[float]) -> str:
 
 
 class Size(click.ParamType):  # type: ignore[misc]
-    """A number of bytes: 1000, 1KB, 64MiB.
-
-    Parameters
-    ----------
-    largest : int or None
-        None: any number.
-    """
+    """A number of bytes: 1000, 1KB, 64MiB. `largest` is None for any number."""
 
     name = "size"
 

@@ -21,13 +21,7 @@ class _End:
 class ReadAhead(Generic[T]):
     """Reads an iterator ahead; a context manager that stops reading at its end.
 
-    The iterator's exception is raised after the items before it.
-
-    Parameters
-    ----------
-    items : iterator
-    most : int
-        Items that may wait for the caller.
+    At most `most` items wait for the caller. The iterator's exception is raised after the items before it.
     """
 
     def __init__(self, items: "Iterator[T]", most: int) -> None:

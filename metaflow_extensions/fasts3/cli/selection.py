@@ -91,12 +91,7 @@ class Selection(NamedTuple):
 def listed(s3: S3, selection: Selection, recursive: bool = True) -> "ReadAhead[list[S3Object]]":
     """List the selected objects in a thread, in lists that are not empty.
 
-    Parameters
-    ----------
-    s3 : S3
-    selection : Selection
-    recursive : bool
-        If False, list one level: the objects and directories whose names begin with the end of the key.
+    If not `recursive`, list one level: the objects and directories whose names begin with the end of the key.
     """
     return ReadAhead(_in_lists(_objects(s3, selection, recursive)), PAGES_AHEAD)
 
@@ -138,20 +133,7 @@ def _in_lists(objects: "Iterator[S3Object]") -> "Iterator[list[S3Object]]":
 def filtered(
     selection: Selection, include: "Sequence[str]", exclude: "Sequence[str]", is_listing: bool = True
 ) -> Selection:
-    """Apply --include and --exclude.
-
-    Parameters
-    ----------
-    selection : Selection
-    include, exclude : sequence of str
-    is_listing : bool
-        Whether it selects by a prefix or a pattern.
-
-    Raises
-    ------
-    click.UsageError
-        It selects one object by its key.
-    """
+    """Apply --include and --exclude; raise click.UsageError if the selection is one object by its key."""
     if (include or exclude) and not is_listing:
         raise click.UsageError(
             f"--include and --exclude filter the objects of a prefix or a pattern; {selection.url} is the key of one "
@@ -171,12 +153,8 @@ def is_directory(s3: S3, bucket: str, key: str) -> bool:
 def location_from(run: Optional[str], root: Optional[str]) -> Location:
     """Read the options --run and --root.
 
-    Raises
-    ------
-    click.UsageError
-        Both are given, or one is invalid.
-    MetaflowS3URLException
-        The setting for the data of runs is invalid or missing.
+    Raises click.UsageError if both are given, or one is invalid, and MetaflowS3URLException if the setting for the data
+    of runs is invalid or missing.
     """
     if root == "":
         raise click.UsageError("--root is empty, perhaps because a shell variable is not set.")
@@ -195,12 +173,7 @@ def location_from(run: Optional[str], root: Optional[str]) -> Location:
 
 
 def refuse_empty(texts: "Iterable[str]") -> None:
-    """Refuse empty arguments, which result from unset shell variables: with a root they would select all of it.
-
-    Raises
-    ------
-    click.UsageError
-    """
+    """Refuse empty arguments, which result from unset shell variables: with a root they would select all of it."""
     if "" in texts:
         raise click.UsageError(
             "An argument is empty (''), perhaps because a shell variable is not set. To select everything below --run "
@@ -209,12 +182,7 @@ def refuse_empty(texts: "Iterable[str]") -> None:
 
 
 def refuse_whole_bucket(selection: Selection, refusal: str) -> None:
-    """Refuse a selection that is, or may match, a whole bucket; `refusal` is a clause about the refused action.
-
-    Raises
-    ------
-    click.UsageError
-    """
+    """Refuse a selection that is, or may match, a whole bucket; `refusal` is a clause about the refused action."""
     if selection.is_whole_bucket:
         what = "may match a whole bucket" if selection.pattern else "is a whole bucket"
         raise click.UsageError(
@@ -234,10 +202,7 @@ def unquoted_hint(texts: "Sequence[str]") -> str:
 def select_one(urls: "Sequence[str]", location: Location, raw: bool) -> Selection:
     """Read the optional argument of a command that takes one URL. Without it, all below the location is selected.
 
-    Raises
-    ------
-    click.UsageError
-        There are several, or neither a URL nor a location.
+    Raises click.UsageError if there are several, or neither a URL nor a location.
     """
     if len(urls) > 1:
         message = f"This command takes one URL, not {len(urls):,}. For several, write a pattern in quotes."
@@ -248,21 +213,10 @@ def select_one(urls: "Sequence[str]", location: Location, raw: bool) -> Selectio
 
 
 def select(text: str, location: Location, raw: bool = False) -> Selection:
-    """Read a URL, or a key below a location.
+    """Read a URL, or a key below a location; with `raw`, wildcards are taken literally.
 
-    Parameters
-    ----------
-    text : str
-    location : Location
-    raw : bool
-        Whether wildcards are taken literally.
-
-    Raises
-    ------
-    click.UsageError
-        A full URL is given with a location, or a key without one.
-    MetaflowS3URLException
-        The URL is invalid.
+    Raises click.UsageError for a full URL with a location, and for a key without one, and MetaflowS3URLException for an
+    invalid URL.
     """
     full = text.startswith(SCHEME)
     if location.root is None:

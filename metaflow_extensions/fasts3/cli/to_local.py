@@ -67,18 +67,9 @@ def to_files(
     options: Options,
     hint: str = "",
 ) -> None:
-    """Download objects, and with `moves` delete those that were downloaded.
+    """Download objects into a file or a directory, and with `moves` delete those that were downloaded.
 
-    Parameters
-    ----------
-    open_client : callable
-        Creates the client, which takes a moment.
-    selections : sequence of Selection
-    destination : str
-        A file, or a directory.
-    options : Options
-    hint : str, optional
-        A hint for missing objects.
+    `open_client` creates the client, which takes a moment. `hint` is for missing objects.
     """
     several = len(selections) > 1 or options.selects_many(selections[0])
     directory, name = _directory_and_name(destination, several)

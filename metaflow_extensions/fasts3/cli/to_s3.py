@@ -36,16 +36,8 @@ def check(sources: "Sequence[str]", destination: Selection) -> None:
 def upload(s3: S3, sources: "Sequence[str]", destination: Selection, options: Options) -> None:
     """Upload files, directories or standard input, and with `moves` delete the files that were uploaded.
 
-    A directory with no file to upload is an error only if nothing else is uploaded.
-
-    Parameters
-    ----------
-    s3 : S3
-    sources : sequence of str
-        Passed to `check` before.
-    destination : Selection
-        A key, or a prefix.
-    options : Options
+    The destination is a key, or a prefix; `check` has seen it and the sources before. A directory with no file to
+    upload is an error only if nothing else is uploaded.
     """
     if STDIN in sources:
         _from_stdin(s3, destination, options)

@@ -121,12 +121,8 @@ def with_headers(function: "Callable[..., None]") -> "Callable[..., None]":
 class Targets:
     """The files or objects that the sources of a command become.
 
-    Several arguments may select the same object, or objects of the same name: the first becomes the target.
-
-    Parameters
-    ----------
-    left_out : LeftOut
-        Receives the others.
+    Several arguments may select the same object, or objects of the same name: the first becomes the target. `left_out`
+    receives the others.
     """
 
     def __init__(self, left_out: LeftOut) -> None:
@@ -163,11 +159,6 @@ class Report:
     """Counts the transfers of a command, and collects its failures.
 
     A context manager that prints the numbers at its end; after an error or Ctrl-C only if something was done.
-
-    Parameters
-    ----------
-    kind : Kind
-    options : Options
     """
 
     def __init__(self, kind: Kind, options: Options) -> None:

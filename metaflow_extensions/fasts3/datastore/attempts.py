@@ -23,13 +23,7 @@ def opened_with(path: str) -> list[str]:
 
 
 class Preloaded:
-    """Objects loaded in advance. Each is used once; a second read of an object requests it again.
-
-    Parameters
-    ----------
-    objects : mapping of str to Blob or None
-        By path; None for missing objects.
-    """
+    """Objects loaded in advance, by path; None for missing ones. Each is used once; a second read requests it again."""
 
     def __init__(self, objects: Mapping[str, Optional[Blob]]) -> None:
         self._objects = dict(objects)

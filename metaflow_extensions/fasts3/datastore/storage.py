@@ -52,13 +52,7 @@ class _PerThread(threading.local):
 
 
 class S3Storage(s3_storage.S3Storage):  # type: ignore[misc]  # metaflow has no types
-    """Metaflow's datastore `s3`.
-
-    Parameters
-    ----------
-    root : str, optional
-        URL of the root; the configured one if None.
-    """
+    """Metaflow's datastore `s3`, at the configured root if none is given."""
 
     def __init__(self, root: Optional[str] = None) -> None:
         super().__init__(root)

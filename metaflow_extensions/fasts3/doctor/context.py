@@ -99,10 +99,7 @@ class Context:
     def session(self) -> Any:
         """A botocore session with the configuration.
 
-        Raises
-        ------
-        botocore.exceptions.BotoCoreError
-            boto3's files are not readable, or lack the profile.
+        Raises BotoCoreError if boto3's files are not readable, or lack the profile.
         """
         if self._session is None:
             import botocore.session

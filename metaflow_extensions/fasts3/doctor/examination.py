@@ -21,24 +21,10 @@ FAILED = frozenset({Status.PROBLEM, Status.SKIPPED})
 
 
 class Examination:
-    """Facts and findings, as they become known.
+    """Facts and findings, as they become known. Enter its `context` before the first call.
 
-    Parameters
-    ----------
-    root : str, optional
-        A valid S3 URL; DATATOOLS_S3ROOT if None.
-    read_only : bool
-        Write nothing.
-    throughput : bool
-        Also transfer a large object.
-    client : S3Client, optional
-        That of the settings if None.
-    access : Access, optional
-
-    Attributes
-    ----------
-    context : Context
-        Enter it before the first call.
+    Without a root, DATATOOLS_S3ROOT is examined; without a client, that of the settings. `read_only` writes nothing,
+    `throughput` also transfers a large object.
     """
 
     def __init__(
@@ -105,14 +91,7 @@ def _settings() -> Iterator[Fact]:
 
 
 class Examiner:
-    """Runs checks one after the other; each gives one finding within its time limit.
-
-    Parameters
-    ----------
-    context : Context
-    deadline : Deadline
-        For all of them together.
-    """
+    """Runs checks one after the other, within one deadline; each gives one finding within its own time limit."""
 
     def __init__(self, context: Context, deadline: Deadline) -> None:
         self._context = context

@@ -12,13 +12,7 @@ REPEAT = 1.0  # seconds after which the alarm is repeated: Python ignores except
 
 
 class TookTooLong(Exception):
-    """Work took longer than its limit.
-
-    Attributes
-    ----------
-    seconds : float
-        The limit.
-    """
+    """Work took longer than its limit, in seconds."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__(f"it took more than {seconds:.2g} seconds")
@@ -33,21 +27,7 @@ def limited(seconds: float, work: Callable[[], T]) -> T:
     """Run work in the main thread, and interrupt it at its time limit, as Metaflow's ``@timeout`` does.
 
     Calls of `S3` then end within a second, and clean up. Work that can't be interrupted, such as resolving a name, has
-    to run `in_other_thread`.
-
-    Parameters
-    ----------
-    seconds : float
-        More than 0.
-    work : callable
-
-    Returns
-    -------
-    The value that `work` returns.
-
-    Raises
-    ------
-    TookTooLong
+    to run `in_other_thread`. Raises TookTooLong.
     """
     armed = True
 
@@ -79,15 +59,7 @@ def in_other_thread(work: Callable[[], T]) -> T:
 
 
 class Deadline:
-    """The time at which all checks must have ended.
-
-    Parameters
-    ----------
-    seconds : float
-        From now on.
-    clock : callable
-        Replaced in tests.
-    """
+    """The time at which all checks must have ended, in seconds from now on."""
 
     def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock

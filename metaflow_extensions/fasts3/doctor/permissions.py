@@ -39,17 +39,7 @@ MOST_PAGES = 10  # of 1,000 multipart uploads each
 
 
 def refused(error: Exception, action: str, resource: str) -> Finding:
-    """The finding about a call that failed.
-
-    Parameters
-    ----------
-    error : Exception
-        Of `S3`.
-    action : str
-        The action in IAM policies, e.g. "s3:PutObject".
-    resource : str
-        The resource in IAM policies.
-    """
+    """The finding about a failed call of `S3`; action and resource are those of IAM policies, e.g. "s3:PutObject"."""
     remedy = getattr(error, "remedy", "")
     code = getattr(error, "s3_code", "")
     if code in NOT_ACCEPTED:

@@ -20,13 +20,7 @@ def masked_key(access_key: str) -> str:
 
 
 class Redactor:
-    """Removes secrets from texts.
-
-    Parameters
-    ----------
-    secrets : iterable of str
-        The known secrets. Passwords in URLs are removed without being known.
-    """
+    """Removes known secrets from texts. Passwords in URLs are removed without being known."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         self._secrets: set[str] = set()

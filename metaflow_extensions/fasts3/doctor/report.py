@@ -29,14 +29,7 @@ def plain(text: str, _: Status) -> str:
 class Report:
     """Facts and findings as text.
 
-    Parameters
-    ----------
-    redactor : Redactor
-        Removes secrets from every text.
-    width : int
-        Columns of the terminal; 0: lines are not wrapped.
-    style : callable
-        Colors a mark.
+    Lines are wrapped to the `width` of the terminal in columns; 0: they are not. `style` colors a mark.
     """
 
     def __init__(self, redactor: Redactor, width: int = 0, style: Style = plain) -> None:
@@ -106,12 +99,9 @@ class Report:
 def document(facts: Iterable[Fact], findings: Iterable[Finding], seconds: float, redactor: Redactor) -> str:
     """Facts and findings as JSON.
 
-    Returns
-    -------
-    str
-        ``format``: 1. ``facts``: by section and name, each with ``value`` and ``origin``. ``findings``: in order, each
-        with ``name``, ``status``, ``told``, ``remedy`` and ``figures``. ``problems`` and ``warnings``: how many.
-        ``seconds``: how long it took.
+    ``format``: 1. ``facts``: by section and name, each with ``value`` and ``origin``. ``findings``: in order, each with
+    ``name``, ``status``, ``told``, ``remedy`` and ``figures``. ``problems`` and ``warnings``: how many. ``seconds``:
+    how long it took.
     """
     sections: dict[str, dict[str, Any]] = {}
     for fact in facts:

@@ -63,15 +63,7 @@ def check_class() -> Finding:
 
 
 def class_finding(found: "dict[str, Any]", ours: type) -> Finding:
-    """The finding about classes.
-
-    Parameters
-    ----------
-    found : dict
-        The `S3` of each module.
-    ours : type
-        The expected class.
-    """
+    """The finding about classes: `found` has the `S3` of each module, `ours` is the expected one."""
     wrong = {place: other for place, other in found.items() if other is not ours}
     if not wrong:
         return ok("`from metaflow import S3` is this package's class; the S3 datastore uses it, too.")

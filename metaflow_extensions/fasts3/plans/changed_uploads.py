@@ -44,23 +44,9 @@ class Candidate(NamedTuple):
 class ChangedUploads(Uploads):
     """`Plan` that uploads files, except those whose objects have the same contents, or exist and must stay.
 
-    Parameters
-    ----------
-    files : sequence of Candidate
-        With distinct keys, all with the condition ABSENT or all without one.
-    step : int
-    make : callable
-        Returns the upload of the file with an index.
-    hashing : HashThreads
-        Reads files.
-    refusals : Refusals, optional
-        See `Uploads`.
-    compare : bool
-        Whether to compare with what is stored. Otherwise all files are uploaded.
-    listed : sequence of DetailedObject, optional
-        All objects that are stored under the files' common prefix. Without it, the plan lists them.
-    dry_run : bool
-        Whether to upload nothing: `stored` says what would be.
+    The files have distinct keys, and all have the condition ABSENT, or none has one. `make` returns the upload of the
+    file with an index. Without `compare`, all files are uploaded. `listed` has all objects under the files' common
+    prefix; without it, the plan lists them. A dry run uploads nothing: `stored` says what would be.
     """
 
     def __init__(

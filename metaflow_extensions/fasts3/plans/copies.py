@@ -56,19 +56,11 @@ class _SourceHead(NamedTuple):
 class Copies(Uploads):
     """`Plan` for copies.
 
-    Parameters
-    ----------
-    wanted : sequence of Copy
-    step : int
-        Bytes up to which an object is copied with one request, and the minimum size of a part.
-    refusals : Refusals, optional
-        See `Uploads`.
-    implied : str, optional
-        The encryption that all objects of this server have at least. It is not requested for copies of objects that
-        have it, because the default of the copy's bucket may be stronger.
-    keeps_checksums : bool
-        Whether copies in parts keep the checksum algorithm of their sources. The server has to return the checksums of
-        copied parts; MinIO, for example, does not, and then refuses to combine them.
+    An object of at most `step` bytes is copied with one request; that is also the minimum size of a part. `implied` is
+    the encryption that all objects of this server have at least. It is not requested for copies of objects that have
+    it, because the default of the copy's bucket may be stronger. With `keeps_checksums`, copies in parts keep the
+    checksum algorithm of their sources. The server has to return the checksums of copied parts; MinIO, for example,
+    does not, and then refuses to combine them.
     """
 
     def __init__(

@@ -4,17 +4,9 @@ from collections.abc import Mapping
 
 
 def rounds(sources: Mapping[str, str]) -> list[list[str]]:
-    """Divide copies into rounds; those of one round can be done in parallel.
+    """Divide copies, given as target and source, into rounds; those of one round can be done in parallel.
 
-    Parameters
-    ----------
-    sources : mapping of str to str
-        Target -> source.
-
-    Raises
-    ------
-    ValueError
-        Objects would become each other; its argument is one of them.
+    Raises ValueError if objects would become each other; its argument is one of them.
     """
     found: list[list[str]] = []
     waiting = dict(sources)

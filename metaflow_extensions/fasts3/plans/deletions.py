@@ -32,23 +32,10 @@ _ABOUT_CONDITIONS = frozenset({Code.PRECONDITION, Code.NOT_IMPLEMENTED})
 
 
 class Deletions(Plan):
-    """`Plan` that deletes objects.
+    """`Plan` that deletes distinct objects, each with the ETag that it must have, or None for any object with the key.
 
-    Parameters
-    ----------
-    wanted : iterable of (bucket, key) or of (bucket, key, etag)
-        Distinct objects. The ETag is None for any object with the key.
-    step : int
-        Maximum number of keys per request.
-
-    Attributes
-    ----------
-    apart : int
-        Keys that have their own requests from the start.
-    deleted : int
-        Deleted objects, including those that did not exist.
-    failures : dict of str to Refusal
-        Failed deletions, by URL.
+    `deleted` counts objects, including those that did not exist. `failures` are those of single objects, by URL.
+    `apart` is the number of keys that have their own requests from the start.
     """
 
     def __init__(self, wanted: "Iterable[Wanted]", step: int = MOST_KEYS) -> None:
@@ -178,19 +165,10 @@ class Deletions(Plan):
 
 
 class ListedDeletions(Deletions):
-    """`Plan` that deletes all that listings find, in parallel with the listings.
+    """`Plan` that deletes all that listings find, in parallel with the listings; none is contained in another.
 
-    It holds the keys of a few pages at a time, whatever their total number.
-
-    Parameters
-    ----------
-    listings : sequence of Listing
-        None contained in another; see `outermost`.
-
-    Attributes
-    ----------
-    gave_up : bool
-        Whether the listing was abandoned because of too many failures.
+    It holds the keys of a few pages at a time, whatever their total number. `gave_up` says whether the listing was
+    abandoned because of too many failures.
     """
 
     def __init__(self, listings: Sequence[Listing]) -> None:

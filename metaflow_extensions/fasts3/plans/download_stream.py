@@ -24,16 +24,7 @@ class DownloadStream(ObjectDownloads):
     """`Plan` for downloads that become known one by one.
 
     Another thread calls `want` for each object, `end` after the last one, and reports consumed results to `look_ahead`.
-
-    Parameters
-    ----------
-    done : callable
-        Takes an object's index and result; the result is None if the key does not exist.
-    look_ahead : LookAhead
-    missing_ok : bool
-    step : int
-    spill : Spill, optional
-        See `ObjectDownloads`.
+    `done` takes an object's index and result; the result is None if the key does not exist.
     """
 
     def __init__(

@@ -15,21 +15,8 @@ from metaflow_extensions.fasts3.plans.refusals import Refusals
 class Downloads(ObjectDownloads):
     """`Plan` for downloads that are known in advance and whose results are kept.
 
-    Parameters
-    ----------
-    wanted : sequence of Download
-    paths : sequence of str or None
-    missing_ok : bool
-    step : int
-    spill : Spill, optional
-        See `ObjectDownloads`.
-    refusals : Refusals, optional
-        Records the failures of single objects. Without it the first failure ends the plan.
-
-    Attributes
-    ----------
-    results : list of Downloaded or None
-        One per object, in the same order; None if unfinished, missing or failed.
+    `results` has one per object, in the same order; None if unfinished, missing or failed. `refusals` records the
+    failures of single objects; without it, the first failure ends the plan.
     """
 
     def __init__(

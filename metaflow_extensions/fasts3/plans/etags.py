@@ -57,13 +57,7 @@ def _digest(file: FileIO, size: int, check: "Callable[[], object]") -> "tuple[st
 
 
 def etag_of_parts(etags: "Iterable[str]") -> str:
-    """Return the ETag of an object composed of parts; "" if the parts' ETags are not MD5s.
-
-    Parameters
-    ----------
-    etags : iterable of str
-        As S3 sent them, with or without quotes.
-    """
+    """Return the ETag of an object composed of parts; "" if the parts' ETags, with or without quotes, are not MD5s."""
     try:
         parts = [bytes.fromhex(etag.strip('"')) for etag in etags]
     except ValueError:

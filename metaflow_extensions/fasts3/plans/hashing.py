@@ -12,14 +12,9 @@ class Stopped(Exception):
 
 
 class HashThreads(Threads):
-    """Runs functions in threads; a context manager that ends its threads.
+    """Runs functions in threads, which start on demand; a context manager that ends its threads.
 
     The tag of each function is a callable for its result; `settle` calls it in the plan's thread.
-
-    Parameters
-    ----------
-    count : int
-        Maximum number of threads; they start on demand.
     """
 
     def __init__(self, count: int) -> None:

@@ -15,21 +15,10 @@ Wanted = Union[tuple[str, str], tuple[str, str, Optional[str]]]
 
 
 class Heads(Plan):
-    """`Plan` that requests the headers of objects.
+    """`Plan` that requests the headers of objects, or of versions of them.
 
-    Parameters
-    ----------
-    wanted : sequence of (bucket, key) or of (bucket, key, version id)
-        The version id is None for the current version.
-    missing_ok : bool
-        Whether a missing key results in None instead of a failure.
-
-    Attributes
-    ----------
-    results : list of ObjectInfo or None
-        One per object, in the same order.
-    unverified_buckets : set of str
-        Buckets that may not exist: the 404 of a HEAD has no error code.
+    `results` has one per object, in the same order. With `missing_ok`, it is None for a missing key, which fails
+    otherwise. `unverified_buckets` may not exist: the 404 of a HEAD has no error code.
     """
 
     def __init__(self, wanted: "Sequence[Wanted]", missing_ok: bool = False) -> None:

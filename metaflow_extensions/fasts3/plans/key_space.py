@@ -19,12 +19,7 @@ _HEXADECIMAL = (frozenset("0123456789abcdef"), frozenset("0123456789ABCDEF"))
 
 
 class KeySpace:
-    """Maps the keys below one prefix to numbers.
-
-    Parameters
-    ----------
-    prefix : str
-    """
+    """Maps the keys below one prefix to numbers."""
 
     def __init__(self, prefix: str) -> None:
         self._prefix = prefix

@@ -18,21 +18,8 @@ class ListedDownloads(ObjectDownloads):
     """`Plan` that downloads all objects below prefixes.
 
     A page's objects are requested as soon as the page arrives. Pages take precedence over objects, so that listings
-    never wait. A prefix inside another one is not listed again.
-
-    Parameters
-    ----------
-    listings : sequence of Listing
-    name : callable
-        Returns the local path for a key; None: in memory.
-    step : int
-    spill : Spill, optional
-        See `ObjectDownloads`.
-
-    Attributes
-    ----------
-    results : list of Downloaded or None
-        One per object, in the order of discovery; None if unfinished.
+    never wait. A prefix inside another one is not listed again. `name` returns the local path for a key; None: in
+    memory. `results` has one per object, in the order of discovery; None if unfinished.
     """
 
     def __init__(

@@ -29,13 +29,8 @@ class Listing(NamedTuple):
 class Pager:
     """Reads one listing: gives jobs, takes their outcomes, and returns the entries in the order of the listing.
 
-    Parameters
-    ----------
-    listing : Listing
-    width : int
-        Maximum number of parallel page requests.
-    ahead : int, optional
-        Entries that may wait for earlier ones; None: any number.
+    `width` is the maximum number of parallel page requests. `ahead` entries may wait for earlier ones; None: any
+    number.
     """
 
     def __init__(self, listing: Listing, width: int = WIDTH, ahead: Optional[int] = None) -> None:
@@ -62,13 +57,7 @@ class Pager:
         return [self._job(next(numbers), span) for span in spans]
 
     def receive(self, job: Job, outcome: Outcome) -> None:
-        """Take the outcome of a page.
-
-        Raises
-        ------
-        JobFailed
-            Also if the listing repeats pages, or goes on without new entries.
-        """
+        """Take the outcome of a page; raise JobFailed also for a listing that repeats pages, or never ends."""
         span = self._requested.pop(job.number)
         if outcome.failure:
             raise JobFailed(job, outcome.failure)
@@ -118,16 +107,7 @@ def modified_of(entry: Entry) -> Optional[float]:
 
 
 class Pagers:
-    """Reads several listings in parallel for one plan.
-
-    Parameters
-    ----------
-    listings : sequence of Listing
-    numbers : iterator of int
-        Job numbers, unique within the plan.
-    ahead : int, optional
-        See `Pager`.
-    """
+    """Reads several listings in parallel for one plan, within which the job numbers are unique."""
 
     def __init__(self, listings: Sequence[Listing], numbers: Iterator[int], ahead: Optional[int] = None) -> None:
         self._pagers = [Pager(listing, ahead=ahead) for listing in listings]
@@ -156,12 +136,7 @@ class Pagers:
         return [job for index, pager in enumerate(self._pagers) if not pager.ended for job in self.jobs(index)]
 
     def receive(self, job: Job, outcome: Outcome) -> tuple[int, list[Entry]]:
-        """Take the outcome of a page; return its listing's index, and the entries that follow those returned before.
-
-        Raises
-        ------
-        JobFailed
-        """
+        """Take the outcome of a page; return its listing's index, and the entries that follow those returned before."""
         index = self._of.pop(job.number)
         pager = self._pagers[index]
         had_ended = pager.ended
@@ -174,13 +149,7 @@ class Pagers:
 
 
 class Listings(Plan):
-    """`Plan` that lists prefixes in parallel.
-
-    Attributes
-    ----------
-    results : list of list of Entry
-        One per listing, in the same order, each sorted by key.
-    """
+    """`Plan` that lists prefixes in parallel. `results` has the entries of each listing, sorted by key."""
 
     def __init__(self, listings: Sequence[Listing]) -> None:
         self._pagers = Pagers(listings, itertools.count())
@@ -217,14 +186,7 @@ class Listings(Plan):
 class PagesOfListing(Plan):
     """`Plan` of the next pages of a listing, for callers that do not keep all of them.
 
-    Parameters
-    ----------
-    pager : Pager
-
-    Attributes
-    ----------
-    entries : list of Entry
-        New entries of these pages; in key order if the server lists in that order.
+    `entries` has their new entries; in key order if the server lists in that order.
     """
 
     def __init__(self, pager: Pager) -> None:

@@ -15,10 +15,7 @@ LEAST_LIMIT = 64 * 1024  # minimum bytes of a first request, even if earlier obj
 class LookAhead:
     """The bytes of one stream: one thread downloads, another consumes.
 
-    Parameters
-    ----------
-    size : int
-        Maximum bytes ahead. Only the next object may exceed it.
+    `size` is the maximum of bytes ahead. Only the next object may exceed it.
     """
 
     def __init__(self, size: int) -> None:

@@ -23,14 +23,7 @@ class Multipart:
 
 
 class MultipartUploads(Plan):
-    """The multipart uploads of a plan, shared by all plans that store objects.
-
-    Parameters
-    ----------
-    uploads : sequence of Upload
-    step : int
-        The minimum size of a part.
-    """
+    """The multipart uploads of a plan, shared by all plans that store objects; `step` is the minimum size of a part."""
 
     def __init__(self, uploads: Sequence[Upload], step: int) -> None:
         self._uploads = uploads

@@ -37,22 +37,9 @@ class _Indexed(Protocol[T_co]):
 class ObjectDownloads(Plan):
     """How plans of downloads get an object, shared by all of them.
 
-    Parameters
-    ----------
-    wanted : indexed Download
-    paths : indexed str or None
-        Local file of each object; None: in memory.
-    missing_ok : bool
-        Whether a missing key results in None instead of a failure.
-    step : int
-        Bytes of a piece.
-    spill : Spill, optional
-        Creates files for objects that are requested in memory and larger than a piece.
-
-    Attributes
-    ----------
-    unverified_buckets : set of str
-        Buckets that may not exist: the 404 of a HEAD has no error code.
+    `paths` are local files; None: in memory. With `missing_ok`, a missing key results in None instead of a failure. A
+    piece has `step` bytes. `spill` creates files for objects that are requested in memory and larger than a piece.
+    `unverified_buckets` may not exist: the 404 of a HEAD has no error code.
     """
 
     def __init__(

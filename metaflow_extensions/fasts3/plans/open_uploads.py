@@ -10,19 +10,9 @@ from metaflow_extensions.fasts3.wire.transfers import OpenUpload, UploadsPage
 
 
 class PageOfUploads(Plan):
-    """`Plan` of one page of the open uploads whose keys begin with a prefix.
+    """`Plan` of one page of the open uploads whose keys begin with a prefix, after the page `before`.
 
-    Parameters
-    ----------
-    bucket, prefix : str
-    before : PageOfUploads, optional
-        The previous page.
-
-    Attributes
-    ----------
-    page : UploadsPage
-    next : PageOfUploads or None
-        The next page; None if this is the last one.
+    `next` is the next page; None if this is the last one.
     """
 
     def __init__(self, bucket: str, prefix: str, before: "Optional[PageOfUploads]" = None) -> None:
@@ -52,17 +42,7 @@ class Refused(NamedTuple):
 
 
 class Aborts(Plan):
-    """`Plan` that aborts uploads. S3's refusals are recorded, and do not stop the others.
-
-    Parameters
-    ----------
-    bucket : str
-    uploads : sequence of OpenUpload
-
-    Attributes
-    ----------
-    refused : list of Refused
-    """
+    """`Plan` that aborts uploads. S3's refusals are recorded in `refused`, and do not stop the others."""
 
     def __init__(self, bucket: str, uploads: Sequence[OpenUpload]) -> None:
         self._bucket = bucket

@@ -32,12 +32,8 @@ class Plan:
     """Work for a runner.
 
     A runner takes the jobs of `start` in order, as it has room for them, and passes each outcome to `receive`. It runs
-    the jobs that `receive` returns before the others, so that started work finishes first.
-
-    Attributes
-    ----------
-    announces : bool
-        Whether the plan says when it has more jobs: another thread waits for each of them.
+    the jobs that `receive` returns before the others, so that started work finishes first. A plan that `announces` says
+    when it has more jobs: another thread waits for each of them.
     """
 
     announces = False
@@ -52,10 +48,7 @@ class Plan:
     def receive(self, job: Job, outcome: Outcome) -> Iterable[Optional[Job]]:
         """Take one outcome, in any order, or the report that a job has begun; return the jobs that follow from it.
 
-        Raises
-        ------
-        JobFailed
-            The plan can't be completed.
+        Raises JobFailed if the plan can't be completed.
         """
         raise NotImplementedError
 
@@ -82,12 +75,7 @@ class JobQueue:
 
     Jobs that follow from outcomes come before the plan's first jobs, so that started work finishes first; and among
     them, those of the earliest started work come first, because a loop over downloads waits for the oldest object.
-
-    Parameters
-    ----------
-    plan : Plan
-    observers : sequence of callable
-        Called with every outcome, after the plan. They may raise `Unwanted`.
+    Observers are called with every outcome, after the plan. They may raise `Unwanted`.
     """
 
     def __init__(self, plan: Plan, observers: Sequence[Callable[[Outcome], None]] = ()) -> None:

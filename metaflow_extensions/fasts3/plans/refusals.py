@@ -39,13 +39,7 @@ class Refusal(NamedTuple):
 
 
 class Refusals:
-    """Collects the failures of a plan that continues after them.
-
-    Attributes
-    ----------
-    by_url : dict of str to Refusal
-        In order of arrival.
-    """
+    """Collects the failures of a plan that continues after them; `by_url` has them in order of arrival."""
 
     def __init__(self) -> None:
         self.by_url: dict[str, Refusal] = {}
@@ -56,13 +50,7 @@ class Refusals:
         self._in_a_row = 0
 
     def note(self, job: Job, failure: Failure) -> None:
-        """Record that a job's object failed.
-
-        Raises
-        ------
-        JobFailed
-            The others would fail, too.
-        """
+        """Record that a job's object failed; raise JobFailed if the others would fail, too."""
         self._in_a_row += failure.code in TRANSIENT
         if is_hopeless(job, failure) or self._in_a_row >= MOST_IN_A_ROW:
             raise JobFailed(job, failure)

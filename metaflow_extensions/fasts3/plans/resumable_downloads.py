@@ -33,21 +33,11 @@ class Record(Protocol):
 
 
 class ResumableDownloads(Downloads):
-    """`Plan` for downloads into files, of which large ones are recorded.
+    """`Plan` for downloads of whole objects into files, of which large ones are recorded.
 
     The pieces that an interrupted download has left are not requested. Those that are carry If-Match with the ETag of
-    the first response, as in any download in pieces. So if the object has changed, it is downloaded again.
-
-    Parameters
-    ----------
-    wanted : sequence of Download
-        Whole objects.
-    paths : sequence of str
-    record_of : callable
-        Returns the record of an object, by its index; None for one that is not worth it.
-    step : int
-    refusals : Refusals, optional
-        See `Downloads`.
+    the first response, as in any download in pieces. So if the object has changed, it is downloaded again. `record_of`
+    returns the record of an object, by its index; None for one that is not worth it.
     """
 
     def __init__(

@@ -54,12 +54,8 @@ class Border(NamedTuple):
 class RepetitionCheck:
     """Checks that consecutive pages of a server do not repeat.
 
-    Descending keys do not count: some servers have another order, directory buckets have none.
-
-    Parameters
-    ----------
-    before : sequence of Entry
-        Entries of the first page that were read before.
+    Descending keys do not count: some servers have another order, directory buckets have none. `before` are entries of
+    the first page that were read before.
     """
 
     def __init__(self, before: Sequence[Entry] = ()) -> None:
@@ -69,12 +65,7 @@ class RepetitionCheck:
         self._idle = 0  # consecutive pages without new entries
 
     def new(self, rows: "list[Entry]", next_token: Optional[str]) -> "list[Entry]":
-        """Return the entries that the previous page did not have: some servers repeat its last entries.
-
-        Raises
-        ------
-        Endless
-        """
+        """Return the entries that the previous page did not have: some servers repeat its last ones. Raise Endless."""
         new = rows if self._before.isdisjoint(map(_KEY, rows)) else [row for row in rows if row.key not in self._before]
         if next_token is not None:
             self._idle = 0 if new else self._idle + 1
@@ -90,13 +81,7 @@ class RepetitionCheck:
 
 
 class Span:
-    """The keys after `low`, up to and including `high`.
-
-    Attributes
-    ----------
-    request : PageRequest
-        The request for the next page.
-    """
+    """The keys after `low`, up to and including `high`. `request` is the request for the next page."""
 
     def __init__(
         self,
@@ -122,13 +107,8 @@ class Span:
 class SplitListing:
     """The pages of one prefix.
 
-    Parameters
-    ----------
-    prefix : str
-    width : int
-        Maximum number of parallel requests; with 1, pages are read sequentially.
-    ahead : int or None
-        Keys that may wait for earlier ones; None: any number.
+    `width` is the maximum number of parallel requests; with 1, pages are read sequentially. `ahead` keys may wait for
+    earlier ones; None: any number.
     """
 
     def __init__(self, prefix: str, width: int, ahead: Optional[int] = None) -> None:
@@ -161,12 +141,7 @@ class SplitListing:
         return ready
 
     def receive(self, span: Span, rows: "list[Entry]", next_token: Optional[str]) -> None:
-        """Take a page of a span and its continuation token.
-
-        Raises
-        ------
-        Endless
-        """
+        """Take a page of a span and its continuation token; raises Endless."""
         self._under_way -= 1
         if not span.dropped:
             self._pages += 1

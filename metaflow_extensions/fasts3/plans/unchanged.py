@@ -34,12 +34,7 @@ def _never() -> None:
 def marked(headers: PutHeaders, path: str, check: Callable[[], None] = _never) -> PutHeaders:
     """Return the headers to store with a file, with its mark if it has one now.
 
-    Parameters
-    ----------
-    headers : PutHeaders
-    path : str
-    check : callable
-        Called between reads, here and below; its exceptions end the work.
+    `check` is called between reads, here and below; its exceptions end the work.
     """
     try:
         status = os.stat(path)
@@ -57,18 +52,9 @@ def is_worth_a_read(etag: str, size: int) -> bool:
 
 
 def has_etag(path: str, etag: str, size: int, step: int, check: Callable[[], None] = _never) -> bool:
-    """Whether an ETag matches a file's contents.
+    """Whether an object's ETag, with or without quotes, matches a file's contents.
 
-    Parameters
-    ----------
-    path : str
-    etag : str
-        Of the object, with or without quotes.
-    size : int
-        Size of the object in bytes.
-    step : int
-        Size of a part in bytes, as files are uploaded now.
-    check : callable
+    `size` is that of the object, `step` that of a part as files are uploaded now, both in bytes.
     """
     etag = etag.strip('"')
     try:
@@ -87,20 +73,9 @@ def is_unchanged(
     refuted: str = "",
     check: Callable[[], None] = _never,
 ) -> bool:
-    """Whether an object has the same contents as a file.
+    """Whether an object has the same contents as a file of `size` bytes.
 
-    Parameters
-    ----------
-    info : ObjectInfo
-        Of the object.
-    path : str
-    size : int
-        Size of the file in bytes.
-    step : int
-        Size of a part in bytes, as files are uploaded now.
-    refuted : str
-        An ETag that is known to differ from the file's.
-    check : callable
+    The file would be uploaded in parts of `step` bytes. `refuted` is an ETag that is known to differ from the file's.
     """
     if info.size != size:
         return False

@@ -41,14 +41,7 @@ class Upload(NamedTuple):
 
 
 class UploadsOnDemand(Sequence[Upload]):
-    """Uploads that are made when they are first needed: of many files, most may be unchanged.
-
-    Parameters
-    ----------
-    count : int
-    make : callable
-        Makes the upload with an index.
-    """
+    """Uploads that are made when they are first needed: of many files, most may be unchanged."""
 
     def __init__(self, count: int, make: Callable[[int], Upload]) -> None:
         self._count = count

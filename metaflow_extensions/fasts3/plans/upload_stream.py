@@ -19,13 +19,7 @@ DOUBLED_EVERY = 1000  # parts after these, so that 10,000 parts hold 30,000 time
 
 
 def size_of_part(number: int, step: int) -> int:
-    """Return the bytes of a part (from 1) of an object whose size is unknown.
-
-    Raises
-    ------
-    OverflowError
-        An upload has no such part.
-    """
+    """Return the bytes of a part of an object whose size is unknown; raise OverflowError after the last number."""
     if number > MAX_PARTS:
         raise OverflowError(number)
     return int(step * 2 ** max(0, -(-(number - SAME_SIZE) // DOUBLED_EVERY)))
@@ -34,15 +28,10 @@ def size_of_part(number: int, step: int) -> int:
 class UploadStream(Uploads):
     """`Plan` of one multipart upload.
 
-    Two threads use it: a writer calls `give` and `end`, a runner the methods of a plan.
-
-    Parameters
-    ----------
-    upload : Upload
-        Its size is not used. It should have a mark: a HEAD then tells whether it was stored when the response to its
-        last request was lost, because its bytes are gone and it can't begin again.
-    most : int
-        Maximum bytes of parts that are not stored yet, unless there is only one.
+    Two threads use it: a writer calls `give` and `end`, a runner the methods of a plan. The size of the upload is not
+    used. It should have a mark: a HEAD then tells whether it was stored when the response to its last request was lost,
+    because its bytes are gone and it can't begin again. At most `most` bytes of parts are not stored yet, unless there
+    is only one part.
     """
 
     announces = True
@@ -66,12 +55,8 @@ class UploadStream(Uploads):
     def give(self, part: Buffer, seconds: float) -> bool:
         """Give the next part; return False if there was no room within so many seconds.
 
-        After the end of the plan, which found that the object exists, parts are dropped.
-
-        Raises
-        ------
-        BaseException
-            The failure that ended the plan.
+        After the end of the plan, which found that the object exists, parts are dropped. Raises the failure that ended
+        it.
         """
         with self._changed:
             if not self._room_for(part) and not self._has_ended:
@@ -104,13 +89,7 @@ class UploadStream(Uploads):
         self._more()
 
     def wait(self, seconds: float) -> bool:
-        """Wait for the end of the plan, for at most so many seconds; return whether it has ended.
-
-        Raises
-        ------
-        BaseException
-            The failure that ended it.
-        """
+        """Wait for the end of the plan, for at most so many seconds; return whether it has ended. Raise its failure."""
         with self._changed:
             if not self._has_ended:
                 self._changed.wait(seconds)

@@ -46,18 +46,9 @@ _NO_IF_MATCH = "the server does not support If-Match, so nothing was stored"
 class Uploads(MultipartUploads):
     """`Plan` for uploads.
 
-    Parameters
-    ----------
-    uploads : sequence of Upload
-    step : int
-        Bytes up to which an object is one PUT, and the minimum size of a part.
-    refusals : Refusals, optional
-        Records the failures of single uploads. Without it the first failure ends the plan.
-
-    Attributes
-    ----------
-    stored : list of bool
-        One per upload, in the same order: True when stored, False if the key existed.
+    An object of at most `step` bytes is one PUT; that is also the minimum size of a part. `refusals` records the
+    failures of single uploads; without it, the first failure ends the plan. `stored` has one bool per upload, in the
+    same order: True when stored, False if the key existed.
     """
 
     def __init__(self, uploads: Sequence[Upload], step: int = PART_SIZE, refusals: Optional[Refusals] = None) -> None:

@@ -25,14 +25,7 @@ class VersionsOf(NamedTuple):
 class VersionListings(Plan):
     """`Plan` that lists the versions of objects, several in parallel.
 
-    Parameters
-    ----------
-    wanted : sequence of VersionsOf
-
-    Attributes
-    ----------
-    results : list of list of ObjectVersion
-        One per item, in the same order: by key, the latest version first.
+    `results` has the versions for each item, in the same order: by key, the latest version first.
     """
 
     def __init__(self, wanted: Sequence[VersionsOf]) -> None:
