@@ -8,9 +8,9 @@ from botocore import UNSIGNED
 from botocore.config import Config
 from wire.scripted import OK, Scripted, expect, respond, response, silence
 
+from metaflow_extensions.fasts3.api.presign import METHODS
 from metaflow_extensions.fasts3.boto import regions
 from metaflow_extensions.fasts3.boto.clients import S3Client
-from metaflow_extensions.fasts3.boto.presigning import METHODS
 from metaflow_extensions.fasts3.boto.recipe import build
 from metaflow_extensions.fasts3.boto.regions import partition_of, regions_at
 from metaflow_extensions.fasts3.boto.transfer_client import TransferClient
@@ -86,7 +86,7 @@ def test_presigned_urls_are_for_the_same_host_and_region(connected, parameters, 
     here = connected(**parameters)
     here.learn_region("bucket", "eu-west-1")
     template = here.template("wire", "GetObject", "bucket")
-    url = urlsplit(here.presigned(method, "bucket", "k", None, 60))
+    url = urlsplit(here.presigned(METHODS[method], "bucket", "k", None, 60))
     assert (url.netloc, url.path) == (template.host, f"{template.path}k")
     assert _scope_of(url) == ([] if template.scope is None else [["eu-west-1", "s3", "aws4_request"]])
 

@@ -4,8 +4,8 @@ import itertools
 from collections import defaultdict
 from typing import NamedTuple
 
-from metaflow_extensions.fasts3.plans.etags import etag_of_bytes, etag_of_parts
 from metaflow_extensions.fasts3.plans.pieces import Piece
+from metaflow_extensions.fasts3.plans.unchanged import etag_of_bytes, etag_of_parts
 from metaflow_extensions.fasts3.wire.conditions import ABSENT
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
 from metaflow_extensions.fasts3.wire.transfers import GetResponse, ObjectInfo

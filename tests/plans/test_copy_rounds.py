@@ -2,7 +2,7 @@
 
 import pytest
 
-from metaflow_extensions.fasts3.plans.copy_rounds import rounds
+from metaflow_extensions.fasts3.plans.copies import rounds
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import os
 
 import pytest
 
-from metaflow_extensions.fasts3.plans import etags
-from metaflow_extensions.fasts3.plans.etags import etag_of_bytes, etag_of_file, etag_of_parts
+from metaflow_extensions.fasts3.plans import unchanged
+from metaflow_extensions.fasts3.plans.unchanged import etag_of_bytes, etag_of_file, etag_of_parts
 
 PART = b"x" * (5 * 2**20)
 
@@ -66,9 +66,9 @@ def test_parts_are_read_in_small_steps(tmp_path, monkeypatch, size):
             asked.append(count)
             return super().read(count)
 
-    monkeypatch.setattr(etags, "open", Watched, raising=False)
-    monkeypatch.setattr(etags, "_READ", 3)
+    monkeypatch.setattr(unchanged, "open", Watched, raising=False)
+    monkeypatch.setattr(unchanged, "_READ", 3)
     parts = [hashlib.md5(data[first : first + 8]).digest() for first in range(0, size, 8)]
     whole = hashlib.md5(b"".join(parts)).hexdigest()
-    assert etags.etag_of_file_in_parts(str(path), 8) == f"{whole}-{len(parts)}"
+    assert unchanged.etag_of_file_in_parts(str(path), 8) == f"{whole}-{len(parts)}"
     assert max(asked) <= 3

@@ -1,9 +1,10 @@
 """The base class of the classes with the methods of `S3`: the parts of a client, and listings."""
 
 import weakref
-from collections.abc import Iterator
-from typing import Optional, Union
+from collections.abc import Iterable, Iterator
+from typing import Any, Optional, Union
 
+from metaflow_extensions.fasts3.api.arguments import key_of, several
 from metaflow_extensions.fasts3.api.errors import MOST_URL, shown
 from metaflow_extensions.fasts3.api.executor import INLINE_THREADS, Executor
 from metaflow_extensions.fasts3.api.location import Location, as_directory, split_url
@@ -52,21 +53,32 @@ class Client:
             self._executor.run(plan, Place.HERE)
             yield plan.entries
 
-    def _warn_of_neighbours(self, url: str, bucket: str, text: str, stacklevel: int = 3) -> None:
-        """Warn if no key is under a prefix, but other keys begin with the same text."""
-        if self._list([Listing(bucket, text, first_only=True)])[0]:
+    def _urls(self, keys: Optional[Iterable[Any]]) -> list[str]:
+        """The URLs of several keys; of the root if there are none."""
+        return [self._location.url(key_of(key)) for key in ([None] if keys is None else several(keys))]
+
+    def _warn_of_neighbours(self, url: str) -> None:
+        """Warn if keys begin with the text of a prefix, under which there is none."""
+        if self._neighbour(url):
             warn(
                 f"No objects under '{url}/', but other keys begin with '{url}'. A prefix is a directory here. "
                 "Metaflow's own S3 would return these keys. Give a whole directory, or use list_paths to find it.",
-                stacklevel,
+                stacklevel=3,
             )
 
     def _nothing_below(self, url: str) -> str:
         """The message for a prefix without objects."""
         sentence = f"No objects under '{shown(as_directory(url), MOST_URL)}'."
-        bucket, text = split_url(url)
-        if text and not text.endswith("/"):
-            for found, _ in self._list([Listing(bucket, text, first_only=True)])[0][:1]:
-                other = shown(f"s3://{bucket}/{found}", MOST_URL)
-                return f"{sentence} A prefix is a directory; another key that begins with the same text is '{other}'."
+        other = self._neighbour(url)
+        if other:
+            other = shown(other, MOST_URL)
+            return f"{sentence} A prefix is a directory; another key that begins with the same text is '{other}'."
         return f"{sentence} Check the prefix: `metaflow fasts3 ls` and list_paths() list what exists."
+
+    def _neighbour(self, url: str) -> Optional[str]:
+        """The URL of an object outside a prefix without objects, whose key begins with the same text."""
+        bucket, text = split_url(url)
+        if not text or text.endswith("/"):
+            return None
+        [found] = self._list([Listing(bucket, text, first_only=True)])
+        return f"s3://{bucket}/{found[0].key}" if found else None

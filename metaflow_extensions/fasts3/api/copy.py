@@ -27,8 +27,7 @@ from metaflow_extensions.fasts3.api.s3object import S3Object
 from metaflow_extensions.fasts3.api.s3transfers import S3Transfers
 from metaflow_extensions.fasts3.boto.endpoints import is_aws
 from metaflow_extensions.fasts3.plans import copies
-from metaflow_extensions.fasts3.plans.copies import Copies, Copy
-from metaflow_extensions.fasts3.plans.copy_rounds import rounds
+from metaflow_extensions.fasts3.plans.copies import Copies, Copy, rounds, url_of
 from metaflow_extensions.fasts3.plans.heads import Heads
 from metaflow_extensions.fasts3.plans.refusals import Refusal, Refusals
 from metaflow_extensions.fasts3.wire.conditions import ABSENT, strong
@@ -227,7 +226,7 @@ MetaflowS3URLException, MetaflowS3Exception
         for one in asked:
             if one.url in stored if overwrite else stored.get(one.url) is one:
                 result.append((one.key, one.url))
-            elif one.url not in failed and _url_of(one.source) not in failed:
+            elif one.url not in failed and url_of(one.source) not in failed:
                 result.unchanged.append((one.key, one.url))
         left_out.raise_if_any(len(stored), "copied", more=more, result=result)
 
@@ -264,16 +263,16 @@ MetaflowS3URLException, MetaflowS3Exception
             plan = Copies(wanted, step, refusals, AMAZON_S3_ENCRYPTION if on_aws else None, keeps_checksums=on_aws)
             self._executor.run(plan, place)
             stored.update((one.url, one) for one, is_stored in zip(some, plan.stored) if is_stored)
-            kept.update(_url_of(chosen[url].source) for url in urls if url not in stored)
+            kept.update(url_of(chosen[url].source) for url in urls if url not in stored)
         return stored
 
 
 def _rounds(chosen: dict[str, Asked]) -> list[list[str]]:
     """The URLs of copies in rounds: an object that is also the source of another copy is replaced after that."""
-    if not any(_url_of(one.source) in chosen and _url_of(one.source) != url for url, one in chosen.items()):
+    if not any(url_of(one.source) in chosen and url_of(one.source) != url for url, one in chosen.items()):
         return [list(chosen)]
     # Versions remain when their object is replaced.
-    sources = {url: _url_of(one.source) if one.source.version_id is None else "" for url, one in chosen.items()}
+    sources = {url: url_of(one.source) if one.source.version_id is None else "" for url, one in chosen.items()}
     try:
         return rounds(sources)
     except ValueError as error:
@@ -295,10 +294,6 @@ SAME = (
     "'{}' is both the source and the copy. To change what is stored with an object, give content_type, metadata or "
     "encryption; to restore an earlier version, give S3GetObject(key, version_id=...)."
 )
-
-
-def _url_of(source: Source) -> str:
-    return f"s3://{source.bucket}/{source.key}"
 
 
 def _pair(item: Any) -> tuple[Any, Any]:

@@ -12,7 +12,6 @@ from metaflow_extensions.fasts3.api.errors import (
     MetaflowS3Exception,
     MetaflowS3NotFound,
     MetaflowS3URLException,
-    reason_of,
     shown,
 )
 from metaflow_extensions.fasts3.api.errors_of_many import LeftOut
@@ -147,11 +146,7 @@ class DeleteMethods(Client):
             return 0
         missing = {} if missing_ok else self._missing(list(etags))
         failures = {f"s3://{bucket}/{key}": MISSING for bucket, key in missing}
-        return self._delete_objects([(*one, etag) for one, etag in etags.items() if one not in missing], failures)
-
-    def _delete_objects(self, objects: Sequence[Wanted], failures: dict[str, Refusal]) -> int:
-        """Delete objects, see `Deletions`; raise one exception for these and the earlier failures."""
-        plan = self._run_deletions(objects)
+        plan = self._run_deletions([(*one, etag) for one, etag in etags.items() if one not in missing])
         self._raise_for({**failures, **plan.failures}, plan.deleted)
         return plan.deleted
 
@@ -171,8 +166,7 @@ class DeleteMethods(Client):
             return
         failures = self._run_deletions(objects).failures
         result.deleted = [url for url in urls if url not in failures]
-        left_out = LeftOut(self._executor)
-        left_out.note_refusals({url: one for url, one in failures.items() if one.failure.code is not Code.STALE})
+        left_out = self._left_out({url: one for url, one in failures.items() if one.failure.code is not Code.STALE})
         left_out.raise_if_any(len(result.deleted), "deleted", result=result)
 
     def _delete_version(self, key: Any, version_id: str, missing_ok: bool) -> None:
@@ -199,7 +193,7 @@ class DeleteMethods(Client):
         """The missing ones of some objects; if only one object is given and it is missing, raise."""
         plan = Heads(objects, missing_ok=len(objects) > 1)
         place = Place.HERE if len(objects) <= FEW_DELETIONS else Place.WORKERS
-        self._carry_out(plan, place, {})
+        self._executor.run(plan, place)
         self._executor.check_buckets(plan.unverified_buckets)
         return {one: None for one, found in zip(objects, plan.results) if found is None}
 
@@ -248,14 +242,14 @@ class DeleteMethods(Client):
         try:
             self._executor.run(plan, place)
         except MetaflowException as error:
-            error.failed = self._reasons(failures)  # the failures known so far
+            error.failed = self._left_out(failures).reasons  # known so far
             raise
-
-    def _reasons(self, failures: dict[str, Refusal]) -> dict[str, str]:
-        return {url: reason_of(self._executor.concealed(failure)) for url, (_, failure) in failures.items()}
 
     def _raise_for(self, failures: dict[str, Refusal], deleted: int, more: str = "") -> None:
         """If deletions failed, raise one exception that names all these objects."""
+        self._left_out(failures).raise_if_any(deleted, "deleted", more=more, result=deleted)
+
+    def _left_out(self, failures: dict[str, Refusal]) -> LeftOut:
         left_out = LeftOut(self._executor)
         left_out.note_refusals(failures)
-        left_out.raise_if_any(deleted, "deleted", more=more, result=deleted)
+        return left_out

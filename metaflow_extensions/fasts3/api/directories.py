@@ -29,7 +29,7 @@ from metaflow_extensions.fasts3.api.mirrors import (
 from metaflow_extensions.fasts3.api.path_patterns import PathPatterns, Patterns
 from metaflow_extensions.fasts3.api.s3object import S3Object
 from metaflow_extensions.fasts3.api.s3transfers import S3Downloads, S3Transfers
-from metaflow_extensions.fasts3.plans.listings import Listing, modified_of
+from metaflow_extensions.fasts3.plans.listings import Listing
 
 LocalPath = Union[str, "os.PathLike[str]"]
 Source = Union[str, S3Object, tuple[Union[str, S3Object], str]]
@@ -301,5 +301,5 @@ class DirectoryMethods(ChangedFileMethods, DeleteMethods):
             for entry in entries:
                 name = entry.key[len(listing.prefix) :]
                 url = f"s3://{listing.bucket}/{entry.key}"
-                etag = getattr(entry, "etag", None)
-                yield _Found(one, Wanted(url, name, entry.size or 0, modified_of(entry), etag))
+                modified, etag = getattr(entry, "modified", None), getattr(entry, "etag", None)
+                yield _Found(one, Wanted(url, name, entry.size or 0, modified, etag))

@@ -136,14 +136,13 @@ MetaflowS3Exception
             No key is under a prefix, but other keys begin with the same text.
         """
         check_booleans(return_info=return_info, in_memory=in_memory)
-        prefixes = [self._location.url(key_of(key)) for key in several(keys)]
+        prefixes = self._urls(several(keys))
         listings = [Listing(*split_url(as_directory(url))) for url in prefixes]
         root, name = self._location.root, self._tempdir.file
         objects: list[S3Object] = []
         for prefix, found in zip(prefixes, self._fetch_listed(listings, in_memory)):
-            bucket, text = split_url(prefix)
-            if not found and text and not text.endswith("/"):
-                self._warn_of_neighbours(prefix, bucket, text)
+            if not found:
+                self._warn_of_neighbours(prefix)
             objects.extend(
                 s3object_of(root if return_info else prefix, f"s3://{one.bucket}/{one.key}", result, return_info, name)
                 for one, result in found

@@ -155,7 +155,7 @@ MetaflowS3Exception
             No key is under a prefix, but other keys begin with the same text.
         """
         check_booleans(return_info=return_info, ordered=ordered, in_memory=in_memory, keep=keep)
-        urls = [self._location.url(key_of(key)) for key in several(prefixes)]
+        urls = self._urls(several(prefixes))
         listings = [Listing(*split_url(as_directory(url))) for url in urls]
         requests = chain.from_iterable(self._below(url, listing, return_info) for url, listing in zip(urls, listings))
         bounds = _checked("look_ahead", look_ahead), _checked("look_ahead_objects", look_ahead_objects)
@@ -170,9 +170,8 @@ MetaflowS3Exception
                 empty = False
                 yield Requested(root, f"s3://{listing.bucket}/{key}", Download(listing.bucket, key))
             yield None
-        bucket, text = split_url(url)
-        if empty and text and not text.endswith("/"):
-            self._warn_of_neighbours(url, bucket, text)
+        if empty:
+            self._warn_of_neighbours(url)
 
     def _prefetch(
         self,

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any, Optional, Union, cast
 
-from metaflow_extensions.fasts3.api.arguments import S3GetObject, check_booleans, key_of, several, version_of
+from metaflow_extensions.fasts3.api.arguments import S3GetObject, check_booleans, several, version_of
 from metaflow_extensions.fasts3.api.client import Client
 from metaflow_extensions.fasts3.api.errors_of_many import naming_all
 from metaflow_extensions.fasts3.api.location import as_directory, split_object_url, split_url
@@ -66,7 +66,7 @@ class ListMethods(Client):
         MetaflowS3Exception
             The request failed for another reason.
         """
-        prefixes = [as_directory(self._location.url(key_of(key))) for key in _prefixes(keys)]
+        prefixes = [as_directory(url) for url in self._urls(keys)]
         return self._listed(prefixes, prefixes, "/")
 
     def list_recursive(self, keys: Optional[Iterable[str]] = None) -> S3Objects:
@@ -109,7 +109,7 @@ class ListMethods(Client):
         MetaflowS3NotFound, MetaflowS3AccessDenied, MetaflowS3URLException, MetaflowS3Exception
             As for `list_paths`.
         """
-        prefixes = [self._location.url(key_of(key)) for key in _prefixes(keys)]
+        prefixes = self._urls(keys)
         return self._listed(prefixes, [as_directory(prefix) for prefix in prefixes], "")
 
     def iter_list(
@@ -159,8 +159,7 @@ class ListMethods(Client):
         """
         check_booleans(recursive=recursive)
         patterns = PathPatterns(include, exclude)
-        urls = [self._location.url(key_of(key)) for key in _prefixes(keys)]
-        return chain.from_iterable(self._listed_below(url, recursive, patterns) for url in urls)
+        return chain.from_iterable(self._listed_below(url, recursive, patterns) for url in self._urls(keys))
 
     def info(self, key: Optional[Union[str, S3GetObject]] = None, return_missing: bool = False) -> S3Object:
         """
@@ -239,7 +238,7 @@ class ListMethods(Client):
 
     def _heads(self, keys: list[Any], place: Place, return_missing: bool) -> S3Objects:
         check_booleans(return_missing=return_missing)
-        urls = [self._location.url(key_of(key)) for key in keys]
+        urls = self._urls(keys)
         wanted = [(*split_object_url(url), version_of(key)) for url, key in zip(urls, keys)]
         objects = list(dict.fromkeys(wanted))
         results = dict(zip(objects, self._infos(objects, place, return_missing)))
@@ -254,10 +253,6 @@ class ListMethods(Client):
             self._executor.run(plan, place)
         self._executor.check_buckets(plan.unverified_buckets)
         return plan.results
-
-
-def _prefixes(keys: Optional[Iterable[str]]) -> list[Any]:
-    return [None] if keys is None else several(keys)
 
 
 def _found(prefix: str, bucket: str, entries: list[Entry]) -> Iterator[S3Object]:

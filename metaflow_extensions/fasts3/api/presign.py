@@ -13,9 +13,12 @@ from metaflow_extensions.fasts3.api.errors import (
 )
 from metaflow_extensions.fasts3.api.formatting import duration
 from metaflow_extensions.fasts3.api.location import split_object_url
-from metaflow_extensions.fasts3.boto.presigning import LONGEST, METHODS
 from metaflow_extensions.fasts3.wire.failures import TransferError
 from metaflow_extensions.fasts3.wire.log import log
+
+LONGEST = 7 * 24 * 3600  # seconds; S3 refuses more
+# The HTTP methods, and boto3's methods that send such a request.
+METHODS = {"GET": "get_object", "HEAD": "head_object", "PUT": "put_object", "DELETE": "delete_object"}
 
 
 class PresignMethods(Client):
@@ -70,7 +73,7 @@ class PresignMethods(Client):
                 "for others, use credentials."
             )
         try:
-            url = client.presigned(method, bucket, name, version_id, expires_in)
+            url = client.presigned(METHODS[method], bucket, name, version_id, expires_in)
             credentials = client.credentials.current()
         except TransferError as error:
             raise credentials_error(error.failure) from None

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import NamedTuple, Optional
 
-from metaflow_extensions.fasts3.api.arguments import key_of, several
+from metaflow_extensions.fasts3.api.arguments import several
 from metaflow_extensions.fasts3.api.client import Client
 from metaflow_extensions.fasts3.api.errors import MetaflowS3Exception, shown
 from metaflow_extensions.fasts3.api.errors_of_many import LeftOut
@@ -73,8 +73,7 @@ class UploadMethods(Client):
         MetaflowS3Exception
             The request failed for another reason.
         """
-        urls = [self._location.url(key_of(key)) for key in ([None] if keys is None else several(keys))]
-        return chain.from_iterable(map(self._uploads_of, urls))
+        return chain.from_iterable(map(self._uploads_of, self._urls(keys)))
 
     def abort_uploads(self, uploads: Iterable[S3Upload]) -> int:
         """

@@ -7,11 +7,9 @@ from urllib.parse import urlsplit
 
 from botocore import UNSIGNED
 
-from metaflow_extensions.fasts3.boto import buckets
 from metaflow_extensions.fasts3.boto.botocore_private import credentials_of, sign_with
 from metaflow_extensions.fasts3.boto.credentials import ANONYMOUS, SigningCredentials
 from metaflow_extensions.fasts3.boto.errors import failure_of
-from metaflow_extensions.fasts3.boto.presigning import presigned
 from metaflow_extensions.fasts3.boto.recipe import (
     ClientRecipe,
     GivenCredentials,
@@ -22,6 +20,7 @@ from metaflow_extensions.fasts3.boto.recipe import (
 )
 from metaflow_extensions.fasts3.boto.redaction import without_password, without_secrets
 from metaflow_extensions.fasts3.boto.regions import partition_of, regions_at
+from metaflow_extensions.fasts3.boto.request_arguments import version_argument
 from metaflow_extensions.fasts3.boto.request_templates import RequestTemplates
 from metaflow_extensions.fasts3.boto.transfers import Boto3Transfers
 from metaflow_extensions.fasts3.wire.failures import Code, TransferError
@@ -32,6 +31,8 @@ from metaflow_extensions.fasts3.wire.transfers import Transfers
 from metaflow_extensions.fasts3.wire.wire_transfers import WireTransfers
 
 ADD_HEADER = "Add the header x-amz-request-payer in one of its event handlers instead."
+DEFAULT_REGION = "us-east-1"  # S3 refuses it as a LocationConstraint
+NO_REGIONS = frozenset({None, DEFAULT_REGION, "aws-global"})
 INLINE_CONNECTIONS = 16  # kept alive by a client in the user's process
 _Result = TypeVar("_Result")
 
@@ -156,20 +157,24 @@ class TransferClient:
         config = getattr(getattr(self._client, "meta", None), "config", None)
         return getattr(config, "signature_version", None) is UNSIGNED
 
-    def presigned(self, method: str, bucket: str, key: str, version_id: Optional[str], expires_in: int) -> str:
-        """A presigned URL; see `presigning.presigned`.
+    def presigned(self, sends: str, bucket: str, key: str, version_id: Optional[str], expires_in: int) -> str:
+        """A presigned URL, valid for so many seconds: a request with its signature, for whoever has it.
 
-        Raises TransferError if there are no credentials, or boto3 rejects the bucket's name.
+        `sends` is the method of boto3 that sends such a request. Raises TransferError if there are no credentials, or
+        boto3 rejects the bucket's name. https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
         """
-        return _translated(lambda: presigned(self._client, method, bucket, key, version_id, expires_in))
+        wanted = {"Bucket": bucket, "Key": key, **version_argument(version_id)}
+        return str(_translated(lambda: self._client.generate_presigned_url(sends, wanted, expires_in)))
 
     def list_buckets(self) -> list[str]:
         """The names of the account's buckets; raises TransferError."""
-        return _translated(lambda: buckets.list_buckets(self._client))
+        return [str(bucket["Name"]) for bucket in _translated(self._client.list_buckets).get("Buckets", ())]
 
     def create_bucket(self, bucket: str) -> None:
-        """Create a bucket; see `buckets.create_bucket`. Raises TransferError."""
-        _translated(lambda: buckets.create_bucket(self._client, bucket))
+        """Create a bucket, in the region of the client; raises TransferError."""
+        region = self._client.meta.region_name
+        place = {} if region in NO_REGIONS else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+        _translated(lambda: self._client.create_bucket(Bucket=bucket, **place))
 
     @property
     def identity(self) -> str:

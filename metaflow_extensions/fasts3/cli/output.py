@@ -52,11 +52,6 @@ def format_time(timestamp: "Optional[int]") -> "Optional[str]":
     return datetime.fromtimestamp(timestamp, timezone.utc).isoformat().replace("+00:00", "Z")
 
 
-def format_unchanged(count: int) -> str:
-    """The number of unchanged files or objects, as the end of a sentence; "" for none."""
-    return f"; {count:,} already existed" if count else ""
-
-
 def message(text: str) -> None:
     """Write a line to stderr."""
     write_line(shown(text, LONGEST))

@@ -4,7 +4,7 @@ from typing import Optional
 
 from metaflow._vendor import click
 
-from metaflow_extensions.fasts3.boto.presigning import LONGEST, METHODS
+from metaflow_extensions.fasts3.api.presign import LONGEST, METHODS
 from metaflow_extensions.fasts3.cli.connection import Connection, with_connection
 from metaflow_extensions.fasts3.cli.exit_status import with_exit_status
 from metaflow_extensions.fasts3.cli.options import Age, with_json, with_location

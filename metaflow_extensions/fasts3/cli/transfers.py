@@ -12,7 +12,7 @@ from metaflow.exception import MetaflowException
 from metaflow_extensions.fasts3.api.errors_of_many import LeftOut
 from metaflow_extensions.fasts3.api.formatting import counted, duration, readable
 from metaflow_extensions.fasts3.cli.options import Decorator
-from metaflow_extensions.fasts3.cli.output import format_unchanged, json_line, name_format, print_lines, summary
+from metaflow_extensions.fasts3.cli.output import json_line, name_format, print_lines, summary
 from metaflow_extensions.fasts3.cli.selection import Selection
 
 Result = TypeVar("Result")
@@ -232,7 +232,8 @@ class Report:
             text += f", {readable(self._size)}" + ("," if not dry_run else "")
         if self._count and not dry_run:
             text += f" in {duration(time.monotonic() - self._began)}"
-        text += format_unchanged(self._unchanged)
+        if self._unchanged:
+            text += f"; {self._unchanged:,} already existed"
         if self._deleted:
             text += f"; {'would delete' if dry_run else 'deleted'} {counted(self._deleted, kind.extra)}"
         return f"{text}."

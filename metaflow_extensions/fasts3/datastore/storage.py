@@ -37,10 +37,6 @@ class _Storing:
         self.unchecked: set[str] = set()  # those of them that may exist
         self.since = time.thread_time()  # when Metaflow began to create the next value
 
-    def knows(self, path: str) -> bool:
-        """Whether an object is already among those to store."""
-        return path in self.given
-
     def is_quick(self) -> bool:
         """Whether the value just created is a small one."""
         return time.thread_time() - self.since < QUICK
@@ -115,7 +111,7 @@ class S3Storage(s3_storage.S3Storage):  # type: ignore[misc]  # metaflow has no 
         return found
 
     def _exists_while_storing(self, path: str, storing: _Storing) -> bool:
-        exists = storing.knows(path) or self._blobs.was_seen(self.full_uri(path))
+        exists = path in storing.given or self._blobs.was_seen(self.full_uri(path))
         if not exists:
             if storing.is_quick():
                 storing.unchecked.add(path)

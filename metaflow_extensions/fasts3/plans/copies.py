@@ -5,7 +5,7 @@ must still have when it is copied; and what is stored with it, which parts and r
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Optional
 from urllib.parse import urlencode
 
@@ -178,7 +178,7 @@ class Copies(Uploads):
             return self._store(index)  # S3 copies them, or refuses
         log.warning(
             "S3: the tags of %s are not copied: this identity may not read or store them",
-            _url(self._wanted[index].source),
+            url_of(self._wanted[index].source),
         )
         return super()._begin(index)
 
@@ -248,5 +248,25 @@ class Copies(Uploads):
         return [self._abort(index, open_), self._source_head(index)]
 
 
-def _url(source: Source) -> str:
+def rounds(sources: Mapping[str, str]) -> list[list[str]]:
+    """Divide copies, given as target and source, into rounds; those of one round can be done in parallel.
+
+    An object that is both a source and a target is copied before it is replaced.
+    Raises ValueError if objects would become each other; its argument is one of them.
+    """
+    found: list[list[str]] = []
+    waiting = dict(sources)
+    while waiting:
+        read = {source for target, source in waiting.items() if source != target}
+        ready = [target for target in waiting if target not in read]
+        if not ready:
+            raise ValueError(next(iter(waiting)))
+        found.append(ready)
+        for target in ready:
+            del waiting[target]
+    return found
+
+
+def url_of(source: Source) -> str:
+    """The URL of an object to copy."""
     return f"s3://{source.bucket}/{source.key}"

@@ -101,11 +101,6 @@ def _detailed(page: Page) -> list[Entry]:
     return [rows[name] for name in sorted(rows)] if page.prefixes else list(rows.values())
 
 
-def modified_of(entry: Entry) -> Optional[float]:
-    """Return an object's time, if the listing has details."""
-    return getattr(entry, "modified", None)
-
-
 class Pagers:
     """Reads several listings in parallel for one plan, within which the job numbers are unique."""
 
