@@ -8,7 +8,7 @@ from metaflow.datatools.s3 import MetaflowS3Exception
 from plans.carrying_out import carry_out
 
 from metaflow_extensions.fasts3.api import temporary_directory
-from metaflow_extensions.fasts3.api.file_download import FileDownload, Wanted
+from metaflow_extensions.fasts3.api.file_download import FileDownload, WantedFile
 from metaflow_extensions.fasts3.wire.transfers import GetResponse, ObjectInfo
 
 THEN = 1_700_000_000  # seconds; when the files were delivered
@@ -59,7 +59,7 @@ def test_a_listing_tells_which_files_are_up_to_date(tmp_path, file, listed, head
         os.utime(tmp_path / name, (file, file))
     executor = Executor(headers)
     download = FileDownload(str(tmp_path), executor)
-    got = download.fetch([Wanted(f"s3://b/m/{name}", name, 3, listed) for name in names], True)
+    got = download.fetch([WantedFile(f"s3://b/m/{name}", name, 3, listed) for name in names], True)
     assert [one.is_new for one in got] == [bool(gets)] * 10
     assert (executor.requests.count("head"), executor.requests.count("get")) == (heads, gets)
     assert {(tmp_path / name).read_bytes() for name in names} == {b"new" if gets else b"old"}
@@ -81,4 +81,4 @@ def test_a_directory_without_permission_to_write(tmp_path, monkeypatch):
 
     monkeypatch.setattr(temporary_directory.tempfile, "mkdtemp", refuse)
     with pytest.raises(MetaflowS3Exception, match=r"Permission denied\). Downloads need a directory"):
-        FileDownload(str(tmp_path), Executor(THEN)).fetch([Wanted("s3://b/m/a", "a", 3)], True)
+        FileDownload(str(tmp_path), Executor(THEN)).fetch([WantedFile("s3://b/m/a", "a", 3)], True)

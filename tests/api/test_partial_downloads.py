@@ -8,7 +8,7 @@ import zlib
 import pytest
 
 from metaflow_extensions.fasts3.api import partial_downloads
-from metaflow_extensions.fasts3.api.partial_downloads import KEPT_FOR, PARTIAL, PartialDownloads, Wanted
+from metaflow_extensions.fasts3.api.partial_downloads import KEPT_FOR, PARTIAL, PartialDownloads, Resumable
 from metaflow_extensions.fasts3.wire.transfers import GetResponse, ObjectInfo
 
 URL = "s3://b/k"
@@ -34,7 +34,7 @@ def begin(tmp_path):
 
 
 def opened(folder, url=URL, size=len(BODY), name="file"):
-    return PartialDownloads(str(folder), [Wanted(url, str(folder / name), size)], LEAST)
+    return PartialDownloads(str(folder), [Resumable(url, str(folder / name), size)], LEAST)
 
 
 def fill(path, pieces):
@@ -242,7 +242,7 @@ def test_old_ones_are_removed_by_the_next_download(tmp_path, begin, monkeypatch)
 
 def test_only_a_few_are_open_at_a_time(tmp_path, monkeypatch):
     monkeypatch.setattr(partial_downloads, "MOST_LOCKS", 2)
-    wanted = [Wanted(f"s3://b/{number}", str(tmp_path / str(number)), None) for number in range(4)]
+    wanted = [Resumable(f"s3://b/{number}", str(tmp_path / str(number)), None) for number in range(4)]
     with PartialDownloads(str(tmp_path), wanted, LEAST) as partials:
         assert [partials.claim(index) is not None for index in range(4)] == [True, True, False, False]
         partials.done(0)

@@ -5,7 +5,7 @@ import itertools
 import pytest
 from plans.carrying_out import carry_out, missing
 
-from metaflow_extensions.fasts3.plans.copies import TAGGING, Copies, Copy
+from metaflow_extensions.fasts3.plans.copies import TAGGING, Copies, Copy, rounds
 from metaflow_extensions.fasts3.plans.jobs import Outcome
 from metaflow_extensions.fasts3.plans.pieces import MOST_PART
 from metaflow_extensions.fasts3.plans.plan import JobFailed
@@ -345,3 +345,24 @@ def test_what_is_open_is_aborted_after_a_failure():
         assert (job.bucket, job.key) == ("c", "new")
         store(job)
     assert not store.open
+
+
+@pytest.mark.parametrize(
+    ("sources", "expected"),
+    [
+        ({}, []),
+        ({"c": "a", "d": "b"}, [["c", "d"]]),
+        ({"b": "a", "c": "b", "d": "c"}, [["d"], ["c"], ["b"]]),
+        ({"b": "a", "c": "b", "d": "b", "e": "a"}, [["c", "d", "e"], ["b"]]),
+        ({"a": "a", "b": "a"}, [["b"], ["a"]]),  # headers that change in place
+        ({"a": "a"}, [["a"]]),
+    ],
+)
+def test_an_object_is_copied_before_it_is_replaced(sources, expected):
+    assert rounds(sources) == expected
+
+
+@pytest.mark.parametrize("sources", [{"a": "b", "b": "a"}, {"x": "y", "a": "b", "b": "c", "c": "a"}])
+def test_objects_can_t_replace_each_other(sources):
+    with pytest.raises(ValueError, match=r"^[abc]$"):
+        rounds(sources)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from plans.test_downloads import STEP, Store, body
 
 from metaflow_extensions.fasts3.plans.download import Download
-from metaflow_extensions.fasts3.plans.download_stream import DownloadStream, Wanted
+from metaflow_extensions.fasts3.plans.download_stream import DownloadStream, StreamedDownload
 from metaflow_extensions.fasts3.plans.jobs import Outcome
 from metaflow_extensions.fasts3.plans.look_ahead import LookAhead
 from metaflow_extensions.fasts3.plans.plan import JobFailed, JobQueue
@@ -31,7 +31,7 @@ class Loop:
 
     def want(self, keys):
         for number, key in enumerate(keys):
-            self.plan.want(Wanted(number, Download("bucket", key), f"/{number}"))
+            self.plan.want(StreamedDownload(number, Download("bucket", key), f"/{number}"))
         self.plan.end()
 
     def run(self, pick=lambda count: 0):
@@ -93,7 +93,7 @@ def test_a_plan_that_nobody_has_ended_is_held():
     queue = JobQueue(plan)
     assert queue.take() is None
     assert queue.is_held
-    plan.want(Wanted(0, Download("bucket", "a"), "/a"))
+    plan.want(StreamedDownload(0, Download("bucket", "a"), "/a"))
     assert queue.take().key == "a"
     plan.end()
     assert queue.take() is None
@@ -105,7 +105,7 @@ def test_jobs_that_are_done_again_do_not_wait_behind_a_plan_that_is_held():
     plan = DownloadStream({}.__setitem__, LookAhead(1), step=STEP)
     queue = JobQueue(plan)
     for number in range(2):
-        plan.want(Wanted(number, Download("bucket", str(number)), f"/{number}"))
+        plan.want(StreamedDownload(number, Download("bucket", str(number)), f"/{number}"))
     job = queue.take()
     assert queue.take() is None
     queue.put_last([job])

@@ -57,9 +57,9 @@ class Client:
         """The URLs of several keys; of the root if there are none."""
         return [self._location.url(key_of(key)) for key in ([None] if keys is None else several(keys))]
 
-    def _warn_of_neighbours(self, url: str) -> None:
+    def _warn_of_similar_keys(self, url: str) -> None:
         """Warn if keys begin with the text of a prefix, under which there is none."""
-        if self._neighbour(url):
+        if self._similar_key(url):
             warn(
                 f"No objects under '{url}/', but other keys begin with '{url}'. A prefix is a directory here. "
                 "Metaflow's own S3 would return these keys. Give a whole directory, or use list_paths to find it.",
@@ -69,13 +69,13 @@ class Client:
     def _nothing_below(self, url: str) -> str:
         """The message for a prefix without objects."""
         sentence = f"No objects under '{shown(as_directory(url), MOST_URL)}'."
-        other = self._neighbour(url)
+        other = self._similar_key(url)
         if other:
             other = shown(other, MOST_URL)
             return f"{sentence} A prefix is a directory; another key that begins with the same text is '{other}'."
         return f"{sentence} Check the prefix: `metaflow fasts3 ls` and list_paths() list what exists."
 
-    def _neighbour(self, url: str) -> Optional[str]:
+    def _similar_key(self, url: str) -> Optional[str]:
         """The URL of an object outside a prefix without objects, whose key begins with the same text."""
         bucket, text = split_url(url)
         if not text or text.endswith("/"):

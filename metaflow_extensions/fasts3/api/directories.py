@@ -16,7 +16,7 @@ from metaflow_extensions.fasts3.api.errors import (
     shown,
 )
 from metaflow_extensions.fasts3.api.errors_of_many import LeftOut
-from metaflow_extensions.fasts3.api.file_download import FileDownload, Wanted
+from metaflow_extensions.fasts3.api.file_download import FileDownload, WantedFile
 from metaflow_extensions.fasts3.api.local_paths import hint_of_home, refuse_home
 from metaflow_extensions.fasts3.api.location import as_directory, split_object_url, split_url
 from metaflow_extensions.fasts3.api.mirrors import (
@@ -39,7 +39,7 @@ class _Found(NamedTuple):
     """An object of a download."""
 
     prefix: Optional[str]  # of the result
-    wanted: Wanted
+    wanted: WantedFile
 
 
 class DirectoryMethods(ChangedFileMethods, DeleteMethods):
@@ -275,13 +275,14 @@ class DirectoryMethods(ChangedFileMethods, DeleteMethods):
                 url = self._location.url(key_of(item))
                 split_object_url(url)
                 check_whole(item, url)
-                return _Found(self._location.root, Wanted(url, name, None, version_id=version_of(item)))
+                return _Found(self._location.root, WantedFile(url, name, None, version_id=version_of(item)))
         if not isinstance(item, S3Object) or (name is None and item.url.endswith("/") and not item.exists):
             return None
         if name is None:
             name = item.key if item.prefix else item.url.rpartition("/")[2]
         check_whole(item, item.url)
-        return _Found(item.prefix, Wanted(item.url, name, item.size, item.last_modified, item.etag, item.version_id))
+        wanted = WantedFile(item.url, name, item.size, item.last_modified, item.etag, item.version_id)
+        return _Found(item.prefix, wanted)
 
     def _objects_of(
         self, asked: Sequence[Union[_Found, str]], download: FileDownload, compare: bool, allow_empty: bool
@@ -302,4 +303,4 @@ class DirectoryMethods(ChangedFileMethods, DeleteMethods):
                 name = entry.key[len(listing.prefix) :]
                 url = f"s3://{listing.bucket}/{entry.key}"
                 modified, etag = getattr(entry, "modified", None), getattr(entry, "etag", None)
-                yield _Found(one, Wanted(url, name, entry.size or 0, modified, etag))
+                yield _Found(one, WantedFile(url, name, entry.size or 0, modified, etag))

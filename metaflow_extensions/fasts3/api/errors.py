@@ -1,6 +1,6 @@
 """The exceptions that users catch, and the one table that maps each failure to its exception."""
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Optional, TypeVar
 
 from metaflow.exception import MetaflowException
 
@@ -29,7 +29,7 @@ class _S3Failure(MetaflowException):  # type: ignore[misc]  # metaflow has no ty
     # Of calls that continue after the failure of an object or file:
     failed: "dict[str, str]" = {}  # noqa: RUF012  # URL or path -> the reason; a dict of its own on each such exception
     result: Any = None  # what the call would have returned without these failures; None if it stopped
-    first: Any = None  # the exception of the first of several failures
+    first: "Optional[MetaflowException]" = None  # the exception of the first of several failures
 
     def about(self: _Failure, other: object) -> _Failure:
         """This exception with the attributes of another."""

@@ -19,7 +19,7 @@ from metaflow_extensions.fasts3.api.errors import (
 )
 from metaflow_extensions.fasts3.api.errors_of_many import LeftOut
 from metaflow_extensions.fasts3.api.executor import Executor
-from metaflow_extensions.fasts3.api.file_times import Age, compare_with_listing, is_as_delivered, status_of
+from metaflow_extensions.fasts3.api.file_times import Comparison, compare_with_listing, is_as_delivered, status_of
 from metaflow_extensions.fasts3.api.local_paths import INSTEAD, Target
 from metaflow_extensions.fasts3.api.location import split_object_url
 from metaflow_extensions.fasts3.api.partial_downloads import PartialDownloads
@@ -34,7 +34,7 @@ PROBES = 4  # objects for which a HEAD request is sent although their time in th
 ELSEWHERE = "Downloads need a directory that can be written. Give another one, or change its permissions."
 
 
-class Wanted(NamedTuple):
+class WantedFile(NamedTuple):
     """An object to download into a file."""
 
     url: str
@@ -95,7 +95,7 @@ class FileDownload:
         except OSError:
             return False
 
-    def fetch(self, objects: Sequence[Wanted], overwrite: bool, compare: bool = True) -> list[Optional[Placed]]:
+    def fetch(self, objects: Sequence[WantedFile], overwrite: bool, compare: bool = True) -> list[Optional[Placed]]:
         """Download objects, except for skipped ones and those whose files are up to date.
 
         Returns the file of each object; None for skipped objects and those that represent a directory. `overwrite`
@@ -120,7 +120,7 @@ class FileDownload:
                 temporary.remove()
         return [next(fetched) if file is None else file for file in there]
 
-    def _up_to_date(self, objects: Sequence[Wanted]) -> list[Optional[Placed]]:
+    def _up_to_date(self, objects: Sequence[WantedFile]) -> list[Optional[Placed]]:
         """The files that are up to date by the listing, which most usually are; None for all that need a closer look.
 
         No file has another object for it: names are distinct, and no links lead to the directories.
@@ -135,13 +135,13 @@ class FileDownload:
             status = status_of(given + name) if modified is not None and local_paths.is_plain(name) else None
             if not status or status.st_size != size or not stat.S_ISREG(status.st_mode):
                 continue
-            if compare_with_listing(status.st_mtime_ns, modified) is Age.SAME:
+            if compare_with_listing(status.st_mtime_ns, modified) is Comparison.SAME:
                 found[number] = Placed(given + name, False, size, etag)
         return found
 
     def _fetch(
         self,
-        objects: Sequence[Wanted],
+        objects: Sequence[WantedFile],
         overwrite: bool,
         compare: bool,
         ignores_case: bool,
@@ -163,7 +163,7 @@ class FileDownload:
             files.update(self._download([(one, wanted[one]) for one in missing], overwrite, temporary))
         return list(map(files.get, places))
 
-    def _placed(self, target: Target, wanted: Wanted, is_new: bool) -> Placed:
+    def _placed(self, target: Target, wanted: WantedFile, is_new: bool) -> Placed:
         """A file that was not downloaded."""
         size = wanted.size
         if size is None:
@@ -184,7 +184,7 @@ class FileDownload:
             )
         return bool(name) and size == 0
 
-    def _missing(self, targets: list[Target], wanted: dict[Target, Wanted], overwrite: bool) -> list[Target]:
+    def _missing(self, targets: list[Target], wanted: dict[Target, WantedFile], overwrite: bool) -> list[Target]:
         """The files to download."""
         there = [status_of(target.path) for target in targets]
         if not overwrite:
@@ -196,18 +196,18 @@ class FileDownload:
             if not status or wanted[one].size not in (None, status.st_size) or not stat.S_ISREG(status.st_mode):
                 continue
             verdict = compare_with_listing(status.st_mtime_ns, wanted[one].modified)
-            if verdict is Age.SAME:
+            if verdict is Comparison.SAME:
                 current.add(one.path)
-            elif verdict is Age.UNCLEAR:
+            elif verdict is Comparison.UNCLEAR:
                 unclear.append(one)
-            elif verdict is Age.OTHER:
+            elif verdict is Comparison.OTHER:
                 later.append(one)
         current |= self._current(unclear + later[:PROBES], wanted)
         if any(one.path in current for one in later[:PROBES]):  # the times of the listing differ from the headers
             current |= self._current(later[PROBES:], wanted)
         return [target for target in targets if target.path not in current]
 
-    def _current(self, targets: list[Target], wanted: dict[Target, Wanted]) -> set[str]:
+    def _current(self, targets: list[Target], wanted: dict[Target, WantedFile]) -> set[str]:
         """The paths of files that are up to date, by the headers of their objects."""
         if not targets:
             return set()
@@ -221,7 +221,7 @@ class FileDownload:
         }
 
     def _download(
-        self, objects: Sequence[tuple[Target, Wanted]], overwrite: bool, temporary: TemporaryDirectory
+        self, objects: Sequence[tuple[Target, WantedFile]], overwrite: bool, temporary: TemporaryDirectory
     ) -> dict[Target, Placed]:
         """Download objects into their files; return those that succeeded."""
         began = time.time()
@@ -244,7 +244,7 @@ class FileDownload:
 
         refusals = Refusals()
         step = self._executor.settings().part_size
-        large = [partial_downloads.Wanted(target.url, target.path, one.size) for target, one in objects]
+        large = [partial_downloads.Resumable(target.url, target.path, one.size) for target, one in objects]
         with PartialDownloads(self._directory, large, step + step // 2 + 1) as partials:
             paths = [name(one.key) for one in wanted]
             plan = _Delivered(deliver, partials, wanted, paths, step, refusals)

@@ -15,7 +15,7 @@ MARK = 10**6  # nanoseconds; some file systems store only microseconds
 ROUNDING = 2  # seconds by which the time in a listing may differ from that in the headers of the same version
 
 
-class Age(Enum):
+class Comparison(Enum):
     """The result of comparing a file with an object of the same size by their times."""
 
     SAME = "the file is that object"
@@ -33,19 +33,19 @@ def set_time(path: str, modified: int, began: float) -> None:
     os.utime(path, ns=(nanoseconds, nanoseconds))
 
 
-def compare_with_listing(written: int, modified: Optional[float]) -> Age:
+def compare_with_listing(written: int, modified: Optional[float]) -> Comparison:
     """Compare the time of a file, in nanoseconds, with the time of an object in a listing.
 
     Listings of some servers have fractions of seconds.
     """
     seconds, fraction = divmod(written, 10**9)
     if fraction:
-        return Age.WRITTEN
+        return Comparison.WRITTEN
     if modified is None:
-        return Age.UNCLEAR
+        return Comparison.UNCLEAR
     if seconds == int(modified):
-        return Age.SAME
-    return Age.UNCLEAR if abs(seconds - modified) < ROUNDING else Age.OTHER
+        return Comparison.SAME
+    return Comparison.UNCLEAR if abs(seconds - modified) < ROUNDING else Comparison.OTHER
 
 
 def is_as_delivered(path: str, size: Optional[int], modified: int) -> bool:

@@ -142,7 +142,7 @@ MetaflowS3Exception
         objects: list[S3Object] = []
         for prefix, found in zip(prefixes, self._fetch_listed(listings, in_memory)):
             if not found:
-                self._warn_of_neighbours(prefix)
+                self._warn_of_similar_keys(prefix)
             objects.extend(
                 s3object_of(root if return_info else prefix, f"s3://{one.bucket}/{one.key}", result, return_info, name)
                 for one, result in found

@@ -171,7 +171,7 @@ MetaflowS3Exception
                 yield Requested(root, f"s3://{listing.bucket}/{key}", Download(listing.bucket, key))
             yield None
         if empty:
-            self._warn_of_neighbours(url)
+            self._warn_of_similar_keys(url)
 
     def _prefetch(
         self,

@@ -10,7 +10,6 @@ The record has the URL, ETag, size and time of the object, and no secret.
 """
 
 import contextlib
-import fcntl
 import itertools
 import json
 import os
@@ -23,7 +22,7 @@ from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from typing import Any, NamedTuple, Optional
 
-from metaflow_extensions.fasts3.api.temporary_directory import MOST_LOCKS, MOST_LOOKED_AT, PREFIX
+from metaflow_extensions.fasts3.api.temporary_directory import MOST_LOCKS, MOST_LOOKED_AT, PREFIX, locked
 from metaflow_extensions.fasts3.plans.resumable_downloads import Kept
 from metaflow_extensions.fasts3.wire.conditions import strong
 from metaflow_extensions.fasts3.wire.log import log
@@ -39,7 +38,7 @@ _MOST_RECORD = 128 * 2**20  # bytes; 5 TiB in pieces of 5 MiB take a third of it
 _STEP = 2**20  # bytes that are read at a time
 
 
-class Wanted(NamedTuple):
+class Resumable(NamedTuple):
     """A download that may be interrupted."""
 
     url: str
@@ -194,7 +193,7 @@ class PartialDownloads:
     Objects of fewer than `least` bytes do not arrive in pieces; they are downloaded again.
     """
 
-    def __init__(self, directory: str, objects: Sequence[Wanted], least: int) -> None:
+    def __init__(self, directory: str, objects: Sequence[Resumable], least: int) -> None:
         self._directory = directory
         self._objects = objects
         self._least = least
@@ -234,7 +233,7 @@ class PartialDownloads:
         if found:
             found.close(is_done=True)
 
-    def _may_have_pieces(self, one: Wanted) -> bool:
+    def _may_have_pieces(self, one: Resumable) -> bool:
         return one.size is None or one.size >= self._least
 
 
@@ -255,29 +254,25 @@ def _is_old(path: str) -> bool:
     return max(times) < time.time() - KEPT_FOR
 
 
-def _path_for(directory: str, one: Wanted) -> str:
+def _path_for(directory: str, one: Resumable) -> str:
     name = sha256(f"{one.url}\0{os.path.relpath(one.path, directory)}".encode("utf-8", "surrogateescape")).hexdigest()
     return os.path.join(directory, f"{PARTIAL}{name[:32]}")
 
 
 def _locked(path: str, make: bool = True) -> Optional[int]:
     """Return a descriptor that holds the lock of a private directory; None if that is impossible."""
+    if make:
+        with contextlib.suppress(OSError):
+            os.mkdir(path, 0o700)
+    descriptor = locked(path)
+    if descriptor is None:
+        return None
     with contextlib.suppress(OSError):
-        if make:
-            with contextlib.suppress(FileExistsError):
-                os.mkdir(path, 0o700)
-        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        try:
-            status = os.fstat(descriptor)
-            if _is_private(status):
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                # The process that had the lock may have removed the directory.
-                if os.path.samestat(status, os.lstat(path)):
-                    return descriptor
-        except BaseException:
-            os.close(descriptor)
-            raise
-        os.close(descriptor)
+        status = os.fstat(descriptor)
+        # The process that had the lock may have removed the directory.
+        if _is_private(status) and os.path.samestat(status, os.lstat(path)):
+            return descriptor
+    os.close(descriptor)
     return None
 
 

@@ -11,7 +11,7 @@ from metaflow_extensions.fasts3.api.errors import MetaflowS3Exception
 from metaflow_extensions.fasts3.api.plan_thread import PlanThread, Run
 from metaflow_extensions.fasts3.api.unnamed_files import MemoryFiles
 from metaflow_extensions.fasts3.plans.download import Download, Downloaded
-from metaflow_extensions.fasts3.plans.download_stream import DownloadStream, Wanted
+from metaflow_extensions.fasts3.plans.download_stream import DownloadStream, StreamedDownload
 from metaflow_extensions.fasts3.plans.look_ahead import LookAhead
 from metaflow_extensions.fasts3.plans.object_downloads import RESTARTS
 from metaflow_extensions.fasts3.workers.interruptible import SIGNAL_CHECK_INTERVAL
@@ -82,9 +82,9 @@ class Prefetch:
         self._paths: dict[int, str] = {}  # of these
         self._waiting: dict[int, Optional[Downloaded]] = {}  # complete, but not yielded yet
         # The next results. Not the first key of a dict: finding it skips all keys that were removed before it.
-        self._turn = 0  # ordered: the number of the next
-        self._come: deque[int] = deque()  # unordered: the numbers of complete ones
-        self._in_hand: Optional[int] = None  # the object that the loop processes
+        self._next_number = 0  # ordered: the number of the next
+        self._completed: deque[int] = deque()  # unordered: the numbers of complete ones
+        self._current: Optional[int] = None  # the object that the loop processes
         self._closed = False
 
     def __iter__(self) -> "Prefetch":
@@ -92,16 +92,16 @@ class Prefetch:
 
     def __next__(self) -> Received:
         self._check()
-        if self._in_hand is not None:
-            self._ahead.forget(self._in_hand)
-            self._in_hand = None
+        if self._current is not None:
+            self._ahead.forget(self._current)
+            self._current = None
         number = self._next()
-        self._in_hand = number
+        self._current = number
         requested, result = self._outstanding.pop(number), self._waiting.pop(number)
         if self._ordered:
-            self._turn += 1
+            self._next_number += 1
         else:
-            self._come.popleft()
+            self._completed.popleft()
         path = self._paths.pop(number, None)
         if path is not None:
             _remove_tries(path, but=result.path if result else None)
@@ -145,13 +145,13 @@ class Prefetch:
         while True:
             while self._collect(wait=False):
                 pass
-            ready = self._turn in self._waiting if self._ordered else bool(self._come)
+            ready = self._next_number in self._waiting if self._ordered else bool(self._completed)
             may_take = self._may_take and (at_once or not self._outstanding)
             if may_take and (not ready or taken < TAKEN_AT_A_TIME):
                 at_once = self._take_request()
                 taken += 1
             elif ready:
-                return self._turn if self._ordered else self._come[0]
+                return self._next_number if self._ordered else self._completed[0]
             elif self._outstanding:
                 self._check()
                 self._collect(wait=True)
@@ -180,7 +180,7 @@ class Prefetch:
         path = self._name(requested.download.key) if self._name else None
         if path is not None:
             self._paths[number] = path
-        self._plan.want(Wanted(number, requested.download, path))
+        self._plan.want(StreamedDownload(number, requested.download, path))
         if not self._started:
             self._started = True
             self._thread.start("a loop over S3", "get_many")
@@ -205,7 +205,7 @@ class Prefetch:
         number, result = arrived
         self._waiting[number] = result
         if not self._ordered:
-            self._come.append(number)
+            self._completed.append(number)
         return True
 
     def _put(self, number: int, result: Optional[Downloaded]) -> None:

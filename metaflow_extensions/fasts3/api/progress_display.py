@@ -121,7 +121,7 @@ class Bar:
 
     def __init__(self, stream: Any, first: float) -> None:
         self.first = first
-        self._stream = _Forgiving(stream)
+        self._stream = _IgnoresErrors(stream)
         self._bar: Any = None
         self._closed = False
         self._lock = threading.Lock()  # one thread closes a stopped call while another may still draw
@@ -177,7 +177,7 @@ class Bar:
                 self._bar.disable = True  # otherwise it would write when it is garbage-collected
 
 
-class _Forgiving:
+class _IgnoresErrors:
     """A stream that ignores errors. After an error tqdm would keep the lock of all bars."""
 
     def __init__(self, stream: Any) -> None:

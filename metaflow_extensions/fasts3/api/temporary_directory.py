@@ -194,7 +194,7 @@ def make_directory(root: str, lock: bool = True) -> str:
     descriptor = None
     if lock:
         if sum(owner.lock is not None for owner in list(_owners.values())) < MOST_LOCKS:
-            descriptor = _locked(path)
+            descriptor = locked(path)
         # Its name says that it is locked only after the lock is held: no other process removes it before.
         folder, name = os.path.split(path)
         named = os.path.join(folder, (PREFIX if descriptor is None else LOCKED) + name[len(_NOT_YET) :])
@@ -237,7 +237,7 @@ def sweep(root: str) -> None:
 
 
 def _remove_if_abandoned(path: str) -> None:
-    descriptor = _locked(path)
+    descriptor = locked(path)
     if descriptor is None:
         return
     try:
@@ -260,7 +260,7 @@ def _remove_what_is_ours(path: str, descriptor: int) -> None:
         os.rmdir(path)  # fails if it is not empty
 
 
-def _locked(path: str) -> Optional[int]:
+def locked(path: str) -> Optional[int]:
     """A descriptor that holds the lock of a directory; None if another process holds it, or locks are unsupported."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)

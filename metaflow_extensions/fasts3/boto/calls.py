@@ -2,38 +2,18 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Callable, Optional
+from typing import Any, Optional
 
-from metaflow_extensions.fasts3.boto import events
 from metaflow_extensions.fasts3.boto.errors import failure_of
+from metaflow_extensions.fasts3.boto.events import Call, current
 from metaflow_extensions.fasts3.wire.bandwidth import Allowance
-from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
-from metaflow_extensions.fasts3.wire.s3_errors import named
-
-
-class Call(events.State):
-    """A call of a boto3 client."""
-
-    response: Any = None  # set by the caller; later failures have its status and request id
-
-    def check(self, check: "Callable[[dict[str, str]], object]") -> None:
-        """Check the response's headers, if any; a stub of a client may have none."""
-        headers = self.response.get("ResponseMetadata", {}).get("HTTPHeaders")
-        if headers is not None:
-            check(headers)
-
-    def naming_response(self, failure: Failure) -> Failure:
-        """A failure with the status and request id of the response, if any."""
-        if self.response is None:
-            return failure
-        metadata = self.response.get("ResponseMetadata", {})
-        return named(failure, metadata.get("HTTPStatusCode", 0), metadata.get("HTTPHeaders", {}))
+from metaflow_extensions.fasts3.wire.failures import Code, TransferError
 
 
 @contextmanager
 def translated(allowance: Optional[Allowance] = None) -> Iterator[Call]:
     """Translate exceptions of the call in the block into TransferError; the allowance limits the rate of its body."""
-    call = events.current.state = Call(allowance)
+    call = current.call = Call(allowance)
     try:
         yield call
     except TransferError as error:
@@ -44,7 +24,7 @@ def translated(allowance: Optional[Allowance] = None) -> Iterator[Call]:
             failure = failure._replace(signed_as=call.signed_as)
         raise TransferError(failure) from error
     finally:
-        events.current.state = None
+        current.call = None
 
 
 def unix_time(moment: Any) -> Optional[int]:

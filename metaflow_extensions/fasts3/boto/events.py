@@ -1,6 +1,6 @@
 """Event handlers on boto3 clients, for behavior without a setting in botocore.
 
-`hook_into` changes only calls of `calls.call`, because the client may be the user's own. `tune` is for our clients.
+`hook_into` changes only calls within `translated`, because the client may be the user's own. `tune` is for our clients.
 botocore emits events in the calling thread, so this module keeps the current call of each thread.
 """
 
@@ -15,7 +15,7 @@ from metaflow_extensions.fasts3.boto.botocore_private import do_not_redirect
 from metaflow_extensions.fasts3.boto.regions import regions_at
 from metaflow_extensions.fasts3.wire.bandwidth import Allowance
 from metaflow_extensions.fasts3.wire.deletion import md5_of
-from metaflow_extensions.fasts3.wire.failures import TransferError
+from metaflow_extensions.fasts3.wire.failures import Failure, TransferError
 from metaflow_extensions.fasts3.wire.not_s3 import check_body, refusal_of_another_server
 from metaflow_extensions.fasts3.wire.operations import OPERATIONS
 from metaflow_extensions.fasts3.wire.s3_errors import named
@@ -35,8 +35,8 @@ SENT_AT_ONCE = 64 * 1024  # bytes
 DISCARDS_LATE_RESPONSES = (1, 44)
 
 
-class State:
-    """Data that the handlers and the caller exchange about a call."""
+class Call:
+    """A call of a boto3 client, with the data that the handlers and the caller exchange."""
 
     def __init__(self, allowance: Optional[Allowance] = None) -> None:
         self.allowance = allowance  # limits the rate of the body
@@ -45,10 +45,24 @@ class State:
         self.head_buckets = 0  # number of nested HeadBucket calls
         self.signed_as = 0  # the generation of the credentials of the request
         self.document = b""  # body of the last response: boto3 omits fields that its model lacks
+        self.response: Any = None  # set by the caller; later failures have its status and request id
+
+    def check(self, check: "Callable[[dict[str, str]], object]") -> None:
+        """Check the response's headers, if any; a stub of a client may have none."""
+        headers = self.response.get("ResponseMetadata", {}).get("HTTPHeaders")
+        if headers is not None:
+            check(headers)
+
+    def naming_response(self, failure: Failure) -> Failure:
+        """A failure with the status and request id of the response, if any."""
+        if self.response is None:
+            return failure
+        metadata = self.response.get("ResponseMetadata", {})
+        return named(failure, metadata.get("HTTPStatusCode", 0), metadata.get("HTTPHeaders", {}))
 
 
 class _Current(threading.local):
-    state: Optional[State] = None
+    call: Optional[Call] = None
 
 
 current = _Current()
@@ -56,8 +70,8 @@ current = _Current()
 
 def note_signature(generation: int) -> None:
     """Record the generation of the credentials with which this thread signs a request."""
-    if current.state:
-        current.state.signed_as = generation
+    if current.call:
+        current.call.signed_as = generation
 
 
 def hook_into(client: Any) -> None:
@@ -104,32 +118,32 @@ def _begin_head_bucket(**_: Any) -> "Optional[tuple[Any, Any]]":
     that response does not name it either, boto3 sends another, recursively, until Python's recursion limit. Clients of
     this package don't follow (`_report_redirects`), but users' own clients do.
     """
-    if current.state is None:
+    if current.call is None:
         return None
-    current.state.head_buckets += 1
-    return (SimpleNamespace(status_code=301), _NO_REGION) if current.state.head_buckets > 1 else None
+    current.call.head_buckets += 1
+    return (SimpleNamespace(status_code=301), _NO_REGION) if current.call.head_buckets > 1 else None
 
 
 def _end_head_bucket(**_: Any) -> None:
-    if current.state and current.state.head_buckets:
-        current.state.head_buckets -= 1
+    if current.call and current.call.head_buckets:
+        current.call.head_buckets -= 1
 
 
 def _use_md5(params: Any, **_: Any) -> None:
-    if current.state and current.state.md5:
+    if current.call and current.call.md5:
         params["context"].pop("checksum", None)  # botocore would compute it and send its header
         params["headers"]["Content-MD5"] = md5_of(params["body"])
 
 
 def _store_headers(params: Any, **_: Any) -> None:
-    if current.state:
-        params["headers"].update(current.state.stored_headers)
+    if current.call:
+        params["headers"].update(current.call.stored_headers)
 
 
 def _limit_rate_of_body(request: Any, **_: Any) -> None:
     """Limit the rate of a body from here on: botocore has already read it for its checksum and signature."""
-    if current.state and current.state.allowance and hasattr(request.body, "read"):
-        request.body = _RateLimitedBody(request.body, current.state.allowance)
+    if current.call and current.call.allowance and hasattr(request.body, "read"):
+        request.body = _RateLimitedBody(request.body, current.call.allowance)
 
 
 class _RateLimitedBody:
@@ -152,14 +166,14 @@ class _RateLimitedBody:
 
 def _check_response(operation_model: Any, response_dict: "dict[str, Any]", **_: Any) -> None:
     """Reject invalid responses, and remove harmless errors, before boto3 parses the response."""
-    if current.state is None:
+    if current.call is None:
         return
     headers, status, body = response_dict["headers"], response_dict["status_code"], response_dict["body"]
     if not _is_date(headers.get("Last-Modified")):
         del headers["Last-Modified"]  # an invalid date; the object can be returned without it
     if not isinstance(body, bytes):  # an object's body, which has not been read yet
         return
-    current.state.document = body
+    current.call.document = body
     names = {name.lower(): value for name, value in headers.items()}
     if status >= 300:
         other = refusal_of_another_server(status, names, body)
@@ -246,5 +260,5 @@ def _report_redirects(params: Any, **_: Any) -> None:
 
     Each of boto3's clients remembers regions for itself, so every worker would be redirected, for every bucket.
     """
-    if current.state:
+    if current.call:
         do_not_redirect(params)

@@ -12,7 +12,7 @@ from metaflow_extensions.fasts3.plans.pieces import PART_SIZE, Piece
 from metaflow_extensions.fasts3.wire.transfers import GetResponse
 
 
-class Wanted(NamedTuple):
+class StreamedDownload(NamedTuple):
     """One object of a stream."""
 
     number: int  # position in the stream, from 0
@@ -41,11 +41,11 @@ class DownloadStream(ObjectDownloads):
         super().__init__(self._downloads, self._local, missing_ok, step, spill)
         self._done = done
         self._ahead = look_ahead
-        self._waiting: deque[Wanted] = deque()
+        self._waiting: deque[StreamedDownload] = deque()
         self._ended = False
         self._count_begun = 0
 
-    def want(self, wanted: Wanted) -> None:
+    def want(self, wanted: StreamedDownload) -> None:
         """Request another object."""
         self._waiting.append(wanted)
 
