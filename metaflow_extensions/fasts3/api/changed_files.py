@@ -66,6 +66,7 @@ class ChangedFileMethods(PutMethods):
         `listed` has the objects under the prefix `below`, if they are known.
         """
         start = self._location.url_to_store(f"{below}x")[:-1]
+        bucket, _ = split_object_url(f"{start}x")  # raises for an invalid prefix, which all files have
         found = list(_possible(files, below, start, left_out))
         result, refusals = S3Transfers(), Refusals()
         if not found:
@@ -74,7 +75,7 @@ class ChangedFileMethods(PutMethods):
         if options.dry_run and options.overwrite and not options.compare:
             stored = [True] * len(found)
         else:
-            stored = self._store_changed(found, options, refusals, listed)
+            stored = self._store_changed(bucket, found, options, refusals, listed)
         left_out.note_refusals(refusals.by_url, {one.url: one.file.path for one in found})
         for one, is_new in zip(found, stored):
             if is_new:
@@ -84,7 +85,12 @@ class ChangedFileMethods(PutMethods):
         return result
 
     def _store_changed(
-        self, found: Sequence[_Found], options: UploadOptions, refusals: Refusals, listed: Optional[Sequence[Any]]
+        self,
+        bucket: str,
+        found: Sequence[_Found],
+        options: UploadOptions,
+        refusals: Refusals,
+        listed: Optional[Sequence[Any]],
     ) -> list[bool]:
         """Upload files; return whether each was uploaded, or for a dry run would be."""
         number, condition = uuid.uuid4().hex, None if options.overwrite else ABSENT
@@ -94,7 +100,6 @@ class ChangedFileMethods(PutMethods):
             item = options.arguments(file.key, content_type_of(path))
             return to_store(self._from_file(item, path, version), url, condition, number)
 
-        bucket = split_object_url(found[0].url)[0]
         start = len(f"{SCHEME}{bucket}/")
         candidates = [Candidate(bucket, one.url[start:], one.version.size, one.path, condition) for one in found]
         with HashThreads(processors()) as hashing:

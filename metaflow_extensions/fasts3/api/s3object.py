@@ -332,7 +332,7 @@ class S3Object(LocalCopy):
 def _user_attributes(metadata: dict[str, str]) -> Optional[dict[str, Any]]:
     """The user's metadata; None without any, or if another program stored something else under our name."""
     try:
-        attributes = json.loads(metadata.get(USER_ATTRIBUTES, ""))
+        attributes = json.loads(metadata.get(USER_ATTRIBUTES, "null"))
     except (ValueError, RecursionError):  # nested deeper than this stack
         return None
     return attributes if isinstance(attributes, dict) else None
