@@ -22,8 +22,8 @@ class LocalFile(NamedTuple):
 
     path: str  # relative to the working directory if the user's is
     key: str
-    absolute: str = ""  # the absolute path, and
-    version: Optional[Version] = None  # the version, if the file was found to be a regular one
+    absolute: str = ""  # the absolute path; known, as is the version, if the file was found to be a regular one
+    version: Optional[Version] = None
 
 
 def files_to_upload(sources: Sequence[str], below: str, patterns: PathPatterns, left_out: LeftOut) -> list[LocalFile]:

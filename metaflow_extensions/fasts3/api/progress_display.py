@@ -9,7 +9,7 @@ import os
 import sys
 import threading
 import warnings
-from typing import Any, Callable, Optional, Protocol, Union
+from typing import Any, Callable, Optional, Union
 
 from metaflow.metaflow_current import current
 
@@ -27,13 +27,15 @@ BAR = "S3 {operation}: {{percentage:3.0f}}%|{{bar}}| {{desc}}"
 NO_BAR = "S3 {operation}: {{desc}}"
 
 
-class Display(Protocol):
+class Display:
     """Displays the progress of one call."""
 
     first: float  # seconds until the first update; 0: every call has at least one
     interval: float  # seconds between two updates
 
-    def show(self, progress: Progress) -> None: ...
+    def show(self, progress: Progress) -> None:
+        """Update the display."""
+        raise NotImplementedError
 
     def make_room(self) -> None:
         """Clear the line of the cursor, before another line is printed."""
@@ -78,23 +80,20 @@ def _is_notebook(stream: Any) -> bool:
     return getattr(shell, "kernel", None) is not None and getattr(stream, "_master_pid", os.getpid()) == os.getpid()
 
 
-class Callback:
+class Callback(Display):
     """Calls the user's function. An exception that it raises ends the call."""
 
     first = 0.0
     interval = REFRESH
 
     def __init__(self, call: Callable[[Progress], None]) -> None:
-        self.show = call
+        self._call = call
 
-    def make_room(self) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
+    def show(self, progress: Progress) -> None:
+        self._call(progress)
 
 
-class Lines:
+class Lines(Display):
     """Writes a line at each interval: in logs, and on terminals without tqdm."""
 
     interval = LINE_INTERVAL
@@ -107,14 +106,8 @@ class Lines:
         percent = "" if fraction is None or progress.done else f"{fraction:.0%}, "
         write_line(f"S3 {progress.operation}: {percent}{in_words(progress)}")
 
-    def make_room(self) -> None:
-        pass
 
-    def close(self) -> None:
-        pass
-
-
-class Bar:
+class Bar(Display):
     """A tqdm bar on a terminal or in a notebook. It counts from 0 to 1; its text comes from `in_words`."""
 
     interval = REFRESH
