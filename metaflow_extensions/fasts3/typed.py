@@ -1,10 +1,10 @@
-"""What `from metaflow import S3` gives, for type checkers and editors, which do not know that this package is there.
+"""The public names, for type checkers and editors, which do not see that this package replaces Metaflow's.
 
-Metaflow puts the class into place when it is imported. A type checker only reads, and finds Metaflow's own class under
-Metaflow's names; under these, it finds this package's: the same class when the program runs.
+The replacement happens when Metaflow is imported. A type checker only reads files, so under Metaflow's names it finds
+Metaflow's own class. Under the names here it finds the class that a program gets from Metaflow when it runs.
 """
 
-# Before anything of this package: Metaflow imports that itself, and would meet it half done.
+# First, because Metaflow imports this package itself, and would find it half imported.
 import metaflow  # noqa: F401
 
 from metaflow_extensions.fasts3.api.arguments import PutValue, RangeInfo, S3GetObject, S3PutObject

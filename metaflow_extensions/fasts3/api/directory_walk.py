@@ -37,7 +37,7 @@ def files_to_upload(sources: Sequence[str], below: str, patterns: PathPatterns, 
             files += _files_of(source, below, patterns, left_out)
         else:
             files.append(LocalFile(source, below + os.path.basename(os.path.normpath(source))))
-    return files if len(sources) == 1 else list(_with_keys_of_their_own(files, left_out))
+    return files if len(sources) == 1 else list(_with_distinct_keys(files, left_out))
 
 
 def _files_of(directory: str, below: str, patterns: PathPatterns, left_out: LeftOut) -> list[LocalFile]:
@@ -55,7 +55,7 @@ def _version(entry: "os.DirEntry[str]") -> Optional[Version]:
     return version_of(status) if stat.S_ISREG(status.st_mode) else None
 
 
-def _with_keys_of_their_own(files: Iterable[LocalFile], left_out: LeftOut) -> Iterator[LocalFile]:
+def _with_distinct_keys(files: Iterable[LocalFile], left_out: LeftOut) -> Iterator[LocalFile]:
     """Each file once, and the first of those with the same key."""
     paths: dict[str, str] = {}  # by key
     for file in files:

@@ -67,7 +67,7 @@ def targets(
     # Directories last: an empty one does not prevent a file with the same path.
     for url, name, place in sorted(found, key=lambda one: one[1].endswith("/")):
         if name.endswith("/"):
-            other = _file_on_the_way(place.rstrip("/"), files)
+            other = _file_at_or_above(place.rstrip("/"), files)
         else:
             other = folders.get(place) or files.get(place)
         if other is not None:
@@ -98,7 +98,7 @@ def make_parents(
     # After all are created: through a link, the path of one object's file may be another's directory.
     accepted = _passing(made, _check_free, refuse)
     if len({_place(one, ignores_case) for one in real.values()}) < len(real):
-        return _in_places_of_their_own(accepted, real, ignores_case, refuse)
+        return _without_collisions(accepted, real, ignores_case, refuse)
     return accepted
 
 
@@ -151,7 +151,7 @@ def _check_free(target: Target) -> None:
         )
 
 
-def _file_on_the_way(place: str, files: "dict[str, str]") -> Optional[str]:
+def _file_at_or_above(place: str, files: "dict[str, str]") -> Optional[str]:
     """The URL of an object whose file has the path of a directory, or of one above it."""
     while place and place not in files:
         place = place.rpartition("/")[0]
@@ -238,7 +238,7 @@ def _problem(part: str) -> str:
     return f"has a part of more than {LONGEST_NAME} bytes" if length > LONGEST_NAME else ""
 
 
-def _in_places_of_their_own(
+def _without_collisions(
     found: Sequence[Target], real: dict[str, str], ignores_case: bool, refuse: Refuse
 ) -> list[Target]:
     """Refuse files that links in the directory lead to the path of another file."""

@@ -1,6 +1,6 @@
 """Partial files of interrupted downloads: the next download of the same object continues with them.
 
-A large object arrives in a directory of ours beside its file: the bytes, and a record of the pieces that are complete,
+A large object arrives in a hidden directory beside its file: the bytes, and a record of the pieces that are complete,
 with their CRC-32s. If the process ends before the download does, the directory remains, and the next download into the
 same place reads it: pieces whose bytes still have their CRC-32 need not be downloaded again, as long as the object has
 the same ETag and size. The process that writes to a directory holds a lock on it; another one that downloads the same

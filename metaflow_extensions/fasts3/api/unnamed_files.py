@@ -212,7 +212,7 @@ def _fill(descriptor: int, response: GetResponse) -> None:
 
 
 def _moved(file: io.FileIO) -> bytes:
-    """Read a file from its end and truncate it on the way, so that its bytes are not in memory twice."""
+    """Read a file from its end and truncate it after each step, so that its bytes are not in memory twice."""
     size = file.seek(0, os.SEEK_END)
     memory = io.BytesIO(bytes(size))
     with memory.getbuffer() as view:

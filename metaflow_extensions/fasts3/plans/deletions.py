@@ -149,7 +149,7 @@ class Deletions(Plan):
         return self._each(job.bucket, behind)
 
     def _without_condition(self, job: Job, failure: Failure) -> Job:
-        """Return what follows a failed condition: a look at the object, or its deletion by a server without them."""
+        """Return the job after a failed condition: a HEAD, or for a server without conditions a deletion without it."""
         if failure.code is Code.PRECONDITION:
             return Job(next(self._numbers), "head", job.bucket, job.key)
         self._unconditional.add(job.bucket)
