@@ -103,7 +103,7 @@ def test_keys_in_any_form():
         ({"requester_pays": True}, "requester_pays=True"),
     ],
 )
-def test_who_is_anonymous_has_no_account(given, name):
+def test_anonymous_clients_have_no_account(given, name):
     with pytest.raises(MetaflowS3Exception, match=f"^Give either anonymous=True or {name}, which "):
         S3(anonymous=True, **given)
 

@@ -56,13 +56,13 @@ def test_where_no_request_failed_the_facts_are_empty(exception):
     assert isinstance(error, MetaflowException)
 
 
-def test_an_object_that_has_been_changed_is_an_error_for_who_knows_no_other():
+def test_precondition_failed_is_a_metaflow_s3_exception():
     assert issubclass(errors.MetaflowS3PreconditionFailed, errors.MetaflowS3Exception)
 
 
 @pytest.mark.parametrize("s3_code", errors.REMEDIES_OF_S3_CODES)
 @pytest.mark.parametrize("operation", ["get", "head"])
-def test_who_is_not_known_is_told_what_to_check(s3_code, operation):
+def test_the_error_for_an_unknown_identity_has_a_remedy(s3_code, operation):
     message = str(exception_of(operation, "s3://b/k", Failure(Code.ACCESS_DENIED, "why", s3_code, 403), "AKIA"))
     assert message.endswith(f" {errors.REMEDIES_OF_S3_CODES[s3_code]}")
 
@@ -78,7 +78,7 @@ def test_a_refusal_mentions_buckets_whose_requester_pays(operation, s3_code):
     assert str(exception_of(operation, "s3://b/k", failure, ANONYMOUS)).endswith(errors.NOT_PUBLIC)
 
 
-def test_nobody_is_no_access_key_id():
+def test_the_error_without_credentials_has_no_access_key_id():
     message = str(exception_of("get", "s3://b/k", Failure(Code.NO_CREDENTIALS, "why"), NO_IDENTITY))
     assert "failed: why (1 try in 0.0 s)." in message
 
@@ -140,7 +140,7 @@ WHEN_REQUIRED = "AWS_REQUEST_CHECKSUM_CALCULATION=when_required and AWS_RESPONSE
         ("put", "s3://b/k", Failure(Code.NOT_S3, "why"), "is not S3"),
     ],
 )
-def test_what_is_wrong_most_often_is_told_with_what_to_do(operation, url, failure, remedy):
+def test_common_errors_have_a_remedy(operation, url, failure, remedy):
     assert remedy in str(exception_of(operation, url, failure, NO_IDENTITY))
 
 

@@ -85,7 +85,7 @@ def test_the_first_call_moves_bytes_while_workers_start(client, used_workers, mo
     assert used_workers == []
 
 
-def test_workers_begin_once_the_endpoint_has_answered(client, used_workers, monkeypatch):
+def test_workers_begin_after_the_first_response(client, used_workers, monkeypatch):
     warm()
     monkeypatch.setattr(endpoints, "_answered", set())
     done = []
@@ -269,7 +269,9 @@ REFUSED = TransferError(Failure(Code.ACCESS_DENIED, "Access Denied", "AccessDeni
 
 @pytest.mark.parametrize("transfers", ["wire", "boto3"])
 @pytest.mark.parametrize("ending", ["failure", "Ctrl-C"])
-def test_uploads_that_can_not_be_aborted_are_told(client, seaweedfs, prefix, monkeypatch, caplog, transfers, ending):
+def test_uploads_that_can_not_be_aborted_are_reported(
+    client, seaweedfs, prefix, monkeypatch, caplog, transfers, ending
+):
     """A call that fails says it in its exception, one that is stopped in the log."""
     monkeypatch.setattr(metaflow_config, "S3_TRANSFERS", transfers)
     attempt = Performer._call_transfers

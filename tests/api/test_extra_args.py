@@ -25,7 +25,7 @@ def test_nothing_is_nothing():
     assert of_client(None, "AES256", None) is NOTHING
 
 
-def test_each_says_what_the_other_does_not():
+def test_extra_args_and_arguments_are_combined():
     own = PutHeaders("text/a", {"m": "1"})
     given = {**COLD, "ServerSideEncryption": "AES256"}
     assert of(given, own) == PutHeaders("text/a", {"m": "1"}, "AES256", COLD_HEADER)

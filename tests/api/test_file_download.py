@@ -51,7 +51,7 @@ class Executor:
         (THEN + 0.5, THEN, THEN, 0, 10),  # somebody has written to the file
     ],
 )
-def test_a_listing_tells_which_files_are_up_to_date(tmp_path, file, listed, headers, heads, gets):
+def test_a_listing_shows_which_files_are_up_to_date(tmp_path, file, listed, headers, heads, gets):
     names = [f"d/{number}" for number in range(10)]
     (tmp_path / "d").mkdir()
     for name in names:

@@ -9,7 +9,7 @@ from metaflow_extensions.fasts3.boto import clients
 
 
 @pytest.mark.parametrize("transfers", ["wire", "boto3"])
-def test_the_log_says_what_was_compared(seaweedfs, prefix, tmp_path, transfers, monkeypatch, caplog):
+def test_the_log_has_the_compared_checksums(seaweedfs, prefix, tmp_path, transfers, monkeypatch, caplog):
     monkeypatch.setattr("metaflow.metaflow_config.S3_TRANSFERS", transfers, raising=False)
     monkeypatch.setattr(clients, "_clients", {})  # a client says once what it found out
     root = f"s3://{seaweedfs.bucket}/{prefix}"

@@ -63,7 +63,7 @@ def stored(key, size=5, **facts):
     return S3Object(ROOT, f"{ROOT}/{key}", size=size, **facts)
 
 
-def test_an_object_tells_all_that_it_knows(tmp_path):
+def test_a_table_has_all_fields_of_an_object(tmp_path):
     path = tmp_path / "file"
     path.write_bytes(b"x" * 2048)
     found = S3Object(
@@ -87,14 +87,14 @@ def test_an_object_tells_all_that_it_knows(tmp_path):
     ]
 
 
-def test_an_object_tells_only_what_it_knows():
+def test_a_table_omits_unknown_fields():
     assert page(stored("a")).rows == [["url", f"{ROOT}/a"], ["size", "5 bytes"]]
     assert page(stored("a", None)).rows == [["url", f"{ROOT}/a"], ["size", "does not exist"]]
     directory = S3Object.directory(ROOT, f"{ROOT}/d/")
     assert page(directory).rows == [["url", f"{ROOT}/d/"], ["size", "directory"]]
 
 
-def test_a_part_says_of_what():
+def test_a_range_has_the_size_of_the_object():
     part = stored("a", 3, range_info=RangeInfo(5_000, 1_000, 3))
     assert page(part).rows[1] == ["size", "3 bytes, from byte 1,000 of 4.9 KiB"]
 
@@ -130,7 +130,7 @@ SUMS = {
 
 
 @pytest.mark.parametrize(("told", "objects"), SUMS.items(), ids=SUMS)
-def test_a_list_says_how_much_it_is_together(told, objects):
+def test_a_list_has_a_total(told, objects):
     assert page(S3Objects(objects)).around == [told]
 
 

@@ -59,7 +59,7 @@ def test_nothing_is_nothing_chosen():
         ({"part_size": 6 * 2**30}, "in bytes; .*5 GiB"),
     ],
 )
-def test_another_unit_is_told(limits, hint):
+def test_a_wrong_unit_raises_with_a_hint(limits, hint):
     with pytest.raises(MetaflowS3Exception, match=hint):
         S3(**limits)
 

@@ -79,7 +79,7 @@ def test_the_places_that_arguments_mean(arguments, root):
         (("s3://bucket/prefix", None, Run(), None), "name of a bucket only"),
     ],
 )
-def test_misuse_is_told_what_to_do(arguments, sentence):
+def test_the_error_of_misuse_has_a_remedy(arguments, sentence):
     with pytest.raises(MetaflowS3URLException) as raised:
         location_of(*arguments)
     assert sentence in str(raised.value)
@@ -100,7 +100,7 @@ def test_the_configured_place_is_the_one_that_is_written(monkeypatch, place):
     assert location_of(None, None, Run(), None).root == f"{place}/Flow/12"
 
 
-def test_a_run_without_a_configured_root_is_told_the_variable(monkeypatch):
+def test_the_error_for_a_run_without_a_root_names_the_variable(monkeypatch):
     monkeypatch.setattr(configuration, "DATATOOLS_S3ROOT", None)
     with pytest.raises(MetaflowS3URLException, match="METAFLOW_DATATOOLS_S3ROOT"):
         location_of(None, None, Run(), None)

@@ -120,7 +120,7 @@ def test_all_names_of_a_file_go(root, left_out):
     assert names_in(root) == {"kept"}
 
 
-def test_what_somebody_else_deletes_is_no_failure(root, left_out):
+def test_files_deleted_by_others_are_no_failure(root, left_out):
     write(root, "a", "b/c")
     noted = LocalDestination(str(root), ALL)
     (root / "a").unlink()

@@ -183,7 +183,7 @@ def report(outcomes, seconds_each=0.0):
     return lines
 
 
-def test_nothing_is_said_where_nothing_went_wrong():
+def test_without_retries_there_is_no_report():
     assert report([Outcome(n, None) for n in range(5)]) == []
 
 
@@ -195,7 +195,7 @@ def test_one_line_for_a_call():
     ]
 
 
-def test_a_long_call_is_told_of_now_and_then():
+def test_retries_of_a_long_call_are_reported_periodically():
     outcomes = [Outcome(n, None, None, True, SLOW) for n in range(100)]
     lines = report(outcomes, seconds_each=INTERVAL / 20)
     assert 4 <= len(lines) <= 6

@@ -14,11 +14,11 @@ def undone(key, bucket="b", upload_id="id"):
     return Undone(Job(0, "abort_upload", bucket, key, {"upload_id": upload_id}), REFUSED)
 
 
-def test_where_nothing_is_open_nothing_is_said():
+def test_without_open_uploads_there_is_no_message():
     assert open_uploads_message([], []) == ""
 
 
-def test_it_says_how_many_which_and_why():
+def test_the_message_has_count_names_and_reason():
     message = open_uploads_message([undone("data/a", upload_id="A1\x1b[2J"), undone("data/b")], ["s3://b/data/c"])
     assert message.startswith("2 multipart uploads could not be aborted (AccessDenied: Access Denied): s3://b/data/a ")
     assert "(upload id A1\\x1b[2J)" in message

@@ -29,7 +29,7 @@ def test_it_runs_a_plan_to_its_end():
     assert len(plans) == 1
 
 
-def test_a_failure_is_told():
+def test_a_failure_is_raised():
     def run(plan, interruption):
         raise KeyError("of the plan")
 
@@ -38,7 +38,7 @@ def test_a_failure_is_told():
     assert isinstance(ends[0], KeyError)
 
 
-def test_that_nobody_wants_it_any_more_is_no_failure():
+def test_a_cancelled_plan_is_no_failure():
     def run(plan, interruption):
         raise Unwanted
 

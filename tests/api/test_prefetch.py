@@ -35,7 +35,7 @@ class Store:
             interruption.check()
             job = queue.take()
             if job is not None:
-                response = self.answer(job)
+                response = self.perform(job)
                 failed = isinstance(response, Failure)
                 outcome = Outcome(job.number, None if failed else response, response if failed else None)
                 queue.receive(job, outcome)
@@ -44,7 +44,7 @@ class Store:
             else:
                 interruption.wait(0.001)
 
-    def answer(self, job):
+    def perform(self, job):
         self.before(job)
         body = self.objects.get(job.key)
         if body is None:
@@ -101,7 +101,7 @@ def test_an_object_that_was_begun_again_leaves_one_file(begin, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == [Path(received.result.path).name]
 
 
-def test_what_nobody_has_taken_is_removed(begin, tmp_path):
+def test_files_that_were_not_taken_are_removed(begin, tmp_path):
     loop = begin(Store(a=b"1", b=b"2" * 3 * STEP, c=b"3").run, ["a", "b", "c"])
     first = next(loop)
     loop.close()
@@ -109,7 +109,7 @@ def test_what_nobody_has_taken_is_removed(begin, tmp_path):
 
 
 @pytest.mark.parametrize("ordered", [True, False])
-def test_a_key_that_takes_time_is_asked_for_when_what_is_under_way_has_come(begin, ordered):
+def test_a_slow_iterator_of_keys_is_read_after_the_pending_results(begin, ordered):
     asked = []
 
     def keys():
@@ -157,13 +157,13 @@ def test_what_is_there_is_handed_out_while_keys_take_their_time(begin):
             asked.append("a")
             yield "a"
 
-    def answer(job):
+    def perform(job):
         try:
-            return Store.answer(store, job)
+            return Store.perform(store, job)
         finally:
             answered.release()
 
-    store.answer = answer
+    store.perform = perform
     loop = begin(store.run, keys(), look_ahead_objects=1000)
     next(loop)
     assert len(asked) < 100
@@ -190,7 +190,7 @@ def test_where_no_thread_can_be_started(begin, monkeypatch):
     loop.close()
 
 
-def test_a_loop_whose_client_was_closed_says_so(begin):
+def test_a_loop_whose_client_was_closed_raises(begin):
     loop = begin(Store(a=b"1", b=b"2").run, ["a", "b"])
     next(loop)
     loop.close()

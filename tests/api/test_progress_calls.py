@@ -62,7 +62,7 @@ def test_what_is_wrong_is_refused_at_once():
 
 
 @pytest.mark.parametrize("progress", [None, False])
-def test_where_nobody_looks_nothing_hears_of_outcomes(make_s3, monkeypatch, progress):
+def test_without_a_display_there_is_no_observer(make_s3, monkeypatch, progress):
     def around(*_):
         raise AssertionError("a plan is observed")
 
@@ -87,7 +87,7 @@ def test_one_thread_calls_from_the_beginning_to_the_end(make_s3):
     assert set(threads) == {"user's own"}
 
 
-def test_a_call_in_two_steps_tells_of_one_after_the_other(make_s3, seen, tmp_path):
+def test_a_call_in_two_steps_reports_them_one_after_the_other(make_s3, seen, tmp_path):
     s3 = make_s3(progress=seen.append)
     s3.put_many(SMALL.items())
     seen.clear()
@@ -112,7 +112,7 @@ def test_totals_of_what_is_listed_are_those_of_the_listing(make_s3, seen, tmp_pa
     assert list(totals) == [(len(SMALL), 1000 * len(SMALL))]
 
 
-def test_what_nobody_asked_for_is_not_told(make_s3, seen):
+def test_internal_jobs_are_not_reported(make_s3, seen):
     s3 = make_s3(progress=seen.append)
     s3.get_many(["no"], return_missing=True)
     s3.info("no", return_missing=True)
@@ -262,7 +262,7 @@ def test_lines_are_written_elsewhere_where_the_user_wants_it(run_program):
     assert lines[1].startswith("S3 get: 20 objects, 19.5 KiB, ")
 
 
-def test_what_is_said_of_retries_has_a_line_of_its_own(run_program):
+def test_reports_of_retries_have_their_own_line(run_program):
     text = run_program("true", "50", terminal=True, METAFLOW_S3_LOG_TRANSIENT_RETRIES="1")
     before = text[: text.index("Transient S3 failures: ")]
     assert before.endswith("\r")

@@ -194,7 +194,7 @@ def test_a_bar_is_rewritten_and_ends_with_its_line(terminal):
     assert last.endswith("1,000 objects, 3.9 MiB, 400.4 KiB/s, in 10.0 s")
 
 
-def test_what_has_no_total_is_told_without_a_bar(terminal):
+def test_without_a_total_there_is_no_bar(terminal):
     stream = os.fdopen(os.dup(terminal.descriptor), "w", encoding="utf-8")
     bar = Bar(stream, 0.0)
     bar.show(LISTING)
@@ -207,7 +207,7 @@ def test_what_has_no_total_is_told_without_a_bar(terminal):
     assert "|" not in text
 
 
-def test_somebody_else_s_line_has_a_line_of_its_own(terminal):
+def test_lines_of_other_code_have_their_own_line(terminal):
     stream = os.fdopen(os.dup(terminal.descriptor), "w", encoding="utf-8")
     bar = Bar(stream, 0.0)
     bar.make_room()  # nothing is there yet
@@ -258,7 +258,7 @@ def test_a_stream_that_closes_meanwhile_ends_nothing(stderr):
         display.close()
 
 
-def test_nobody_at_the_other_end_ends_nothing(stderr):
+def test_a_closed_output_ends_nothing(stderr):
     ours, theirs = os.pipe()
     os.close(ours)
     with open(os.devnull, "w", encoding="utf-8") as nowhere:

@@ -86,7 +86,7 @@ def test_what_may_not_be_there_is_stored_on_the_condition_that_it_is_not(client,
     assert {request for request in refusing.requests if request != "HEAD"} == {"PUT, If-None-Match: *"}
 
 
-def test_retries_are_told_where_the_user_wants_it(client, refusing, monkeypatch, capsys):
+def test_retries_are_reported_on_request(client, refusing, monkeypatch, capsys):
     monkeypatch.setattr(configuration, "S3_LOG_TRANSIENT_RETRIES", True)
     answers = iter([503, 503, 404])
     monkeypatch.setattr(ThreadingHTTPServer, "refusal", property(lambda _: next(answers)), raising=False)

@@ -53,7 +53,7 @@ def test_the_file_has_no_name_and_is_gone_at_the_end(tmp_path):
         os.fstat(descriptor)
 
 
-def test_who_goes_on_after_the_end_reads_nobody_elses_file(tmp_path):
+def test_threads_after_the_end_read_no_other_file(tmp_path):
     with Spool(lambda: str(tmp_path)) as spool:
         kept = spool.keep(b"x" * 101)
         descriptor = spool._file.fileno()

@@ -77,7 +77,7 @@ def test_a_warning_that_is_an_error_to_the_user_is_raised():
             warn("warned", 1)
 
 
-def test_retries_are_told_to_nobody(no_stderr, seaweedfs, prefix, tmp_path, monkeypatch, capfd):
+def test_without_stderr_retries_are_not_reported(no_stderr, seaweedfs, prefix, tmp_path, monkeypatch, capfd):
     """A success stays one, and an error the same one."""
     monkeypatch.setattr(metaflow_config, "S3_LOG_TRANSIENT_RETRIES", True)
     real, failed = Performer._call_transfers, set()

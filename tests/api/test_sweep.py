@@ -71,7 +71,7 @@ def test_a_child_that_goes_on_keeps_what_its_killed_parent_had(tmp_path):
     assert os.listdir(tmp_path) == []
 
 
-def test_only_what_says_that_it_is_locked_is_touched(tmp_path):
+def test_only_directories_with_a_lock_are_touched(tmp_path):
     kept = ["metaflow.s3.abc", ".metaflow.s3.new.abc", "locked", "metaflow.s3.locked.a_file"]
     for name in kept[:3]:
         (tmp_path / name).mkdir()
@@ -175,7 +175,7 @@ def test_another_name_for_a_file_does_not_take_the_file_away(tmp_path):
 
 
 @pytest.mark.parametrize("taken_by", ["a file", "a link", "a full directory"])
-def test_a_neighbour_who_takes_the_name_first(tmp_path, monkeypatch, taken_by):
+def test_another_process_takes_the_name_first(tmp_path, monkeypatch, taken_by):
     """The name can be known once the directory is there; a neighbour who watches the root may be faster."""
     made = temporary_directory.tempfile.mkdtemp
 

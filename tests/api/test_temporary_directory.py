@@ -43,7 +43,7 @@ def test_it_is_made_late_for_its_owner_only_and_made_again(tmp_path):
     assert directory.path() != first
 
 
-def test_a_directory_that_somebody_removed_is_made_anew(tmp_path):
+def test_a_removed_directory_is_created_again(tmp_path):
     directory = TemporaryDirectory(str(tmp_path))
     first = directory.path()
     os.rmdir(first)
@@ -66,7 +66,7 @@ def test_a_root_that_is_not_there_is_named():
         (errno.EROFS, MetaflowS3Exception, "Set `tmproot`"),
     ],
 )
-def test_what_keeps_a_file_from_being_made_is_told(tmp_path, monkeypatch, number, error, remedy):
+def test_the_error_names_what_prevents_a_new_file(tmp_path, monkeypatch, number, error, remedy):
     def refuse(*_, **__):
         raise OSError(number, os.strerror(number))
 

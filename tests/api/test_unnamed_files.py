@@ -88,7 +88,7 @@ def test_bytes_come_together(files):
     assert descriptors() == before
 
 
-def test_what_nobody_takes_is_let_go(files):
+def test_unused_files_are_closed(files):
     before = descriptors()
     files.drop(files.make(response(b"0", 100)))
     files.make(response(b"0", 100))
@@ -96,7 +96,7 @@ def test_what_nobody_takes_is_let_go(files):
     assert descriptors() == before
 
 
-def test_who_goes_on_after_the_end_makes_and_takes_nothing(files):
+def test_threads_after_the_end_create_and_take_no_files(files):
     before = descriptors()
     path = files.make(response(b"0", 100))
     files.__exit__()
@@ -108,7 +108,7 @@ def test_who_goes_on_after_the_end_makes_and_takes_nothing(files):
     assert descriptors() == before
 
 
-def test_the_end_waits_for_who_fills_a_file(files, monkeypatch):
+def test_the_end_waits_for_threads_that_fill_files(files, monkeypatch):
     filling, go_on = threading.Event(), threading.Event()
 
     def fill(descriptor, _):

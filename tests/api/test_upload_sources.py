@@ -67,7 +67,7 @@ def test_a_file_from_its_beginning_or_from_where_it_stands(rewind, expected):
 # Wrappers of tempfile: they are no classes of io, or not of bytes.
 @pytest.mark.parametrize("make", [tempfile.NamedTemporaryFile, tempfile.SpooledTemporaryFile, tempfile.TemporaryFile])
 @pytest.mark.parametrize(("rewind", "expected"), [(True, b"0123456789"), (False, b"3456789")])
-def test_a_temporary_file_is_a_file_of_bytes_or_is_told_to_be_of_text(make, rewind, expected):
+def test_a_temporary_file_is_accepted_only_in_binary_mode(make, rewind, expected):
     with make() as file:
         file.write(b"0123456789")
         file.seek(3)
@@ -199,7 +199,7 @@ def test_names_do_not_steer_a_terminal(tmp_path):
     assert "\x1b" not in str(refused.value)
 
 
-def test_a_tilde_is_told_not_to_be_the_home_directory(tmp_path, monkeypatch):
+def test_the_error_explains_that_a_tilde_is_not_expanded(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for path in ("~/data.csv", Path("~/data.csv"), "~me/data.csv"):
         with pytest.raises(MetaflowS3NotFound, match=r"Local file not found: ~.*expanduser"):
@@ -224,6 +224,6 @@ def test_a_tilde_is_told_not_to_be_the_home_directory(tmp_path, monkeypatch):
     ],
     ids=["text file", "path", "number", "dict", "memoryview of numbers", "pandas", "pandas series", "Polars", "NumPy"],
 )
-def test_what_has_no_bytes_is_told_what_to_do(value, remedy):
+def test_the_error_for_a_value_without_bytes_has_a_remedy(value, remedy):
     with pytest.raises(MetaflowS3InvalidObject, match=remedy):
         value_source("k", value, rewind=True)

@@ -47,7 +47,7 @@ def test_nor_does_a_header(server, s3, call):
 
 
 @each_call
-def test_a_server_that_tells_what_it_was_sent_does_not_get_it_into_a_log(server, s3, call, caplog):
+def test_a_server_that_echoes_requests_does_not_get_secrets_into_a_log(server, s3, call, caplog):
     caplog.set_level(logging.DEBUG, "metaflow_fasts3")
     server.respond = lambda head: error("You sent token-token, signed with hush-hush", "token-token")
     message = message_of(s3, call)
@@ -57,7 +57,7 @@ def test_a_server_that_tells_what_it_was_sent_does_not_get_it_into_a_log(server,
 
 
 @each_call
-def test_no_server_says_how_long_we_wait(server, s3, call, monkeypatch):
+def test_no_server_determines_how_long_the_client_waits(server, s3, call, monkeypatch):
     monkeypatch.setattr("metaflow_extensions.fasts3.workers.retries.LONGEST_WAIT", 0.1)
     for wait in ("31536000", "99999999999999999999", "-1", "Sun, 06 Nov 2094 08:49:37 GMT", "\u0661", "1e9"):
         server.respond = lambda _, wait=wait: response(b"", "503 Slow", retry_after=wait.encode().decode("latin-1"))

@@ -44,7 +44,7 @@ OUTSIDE = ("other", "../root/sub/x", "/etc/passwd", "rooot/x", "ROOT/sub/x", "ro
 
 
 @each_list
-def test_a_key_outside_of_what_was_asked_for_is_an_error(server, s3, tmproot, call):
+def test_a_key_outside_the_requested_prefix_is_an_error(server, s3, tmproot, call):
     for key in OUTSIDE:
         server.respond = listing(page("root/sub/a", key))
         with case(key):
@@ -200,7 +200,7 @@ def test_a_listing_that_would_never_end_is_an_error_at_once(server, s3, call):
             assert next(asked) < 9
 
 
-def test_more_keys_than_were_asked_for(server, s3):
+def test_more_keys_than_requested(server, s3):
     server.respond = listing(page(*(f"root/{number}" for number in range(50_000))))
     assert len(s3.list_recursive()) == 50_000
 

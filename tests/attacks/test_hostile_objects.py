@@ -37,7 +37,7 @@ def test_metadata_that_is_no_dictionary_is_none(server, s3, call):
 
 
 @each_call
-def test_metadata_is_what_it_says(server, s3, call):
+def test_unusual_metadata_is_returned_as_stored(server, s3, call):
     stored = json.dumps({"__class__": "os.system", "a" * 10_000: [None, 1e308]})
     server.respond = lambda _: response(b"", x_amz_meta_metaflow_user_attributes=stored)
     assert call(s3).metadata == json.loads(stored)

@@ -28,7 +28,7 @@ def check(error, server):
 
 
 @pytest.mark.parametrize("verb", EVERY.values(), ids=EVERY)
-def test_what_answers_everything_with_success_is_no_s3(s3, server, verb):
+def test_a_server_that_always_responds_200_is_not_s3(s3, server, verb):
     for kind, data in ALWAYS.items():
         server.respond = responding(data)
         with case(kind):
@@ -88,7 +88,7 @@ def test_a_success_without_any_header_is_no_object_that_exists(s3, server, call)
 
 
 @pytest.mark.parametrize("keys", [["key"], ["key", "key2"]], ids=["one", "several"])
-def test_a_word_is_no_answer_to_a_deletion(s3, server, keys):
+def test_text_is_no_response_to_a_deletion(s3, server, keys):
     """Nothing was deleted there."""
     server.respond = responding(response(b"OK", content_type="text/plain"))
     with pytest.raises(MetaflowS3Exception) as raised:
@@ -118,7 +118,7 @@ def test_a_lean_server_is_s3(s3, server):
             assert s3.get("key").text == "value"
 
 
-def test_a_date_that_can_t_be_read_keeps_nobody_from_the_object(s3, server):
+def test_an_invalid_date_does_not_prevent_reading_the_object(s3, server):
     for date in ("", "nonsense", "1994-11-06T08:49:37Z"):
         server.respond = responding(response(b"value", etag='W/"e"', last_modified=date))
         with case(date):

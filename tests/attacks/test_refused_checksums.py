@@ -26,7 +26,7 @@ def refusing(head):
 
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
-def test_the_error_says_what_to_set(s3, server, call):
+def test_the_error_names_the_setting(s3, server, call):
     server.respond = refusing
     with pytest.raises(MetaflowS3Exception) as raised:
         call(s3)

@@ -58,7 +58,7 @@ def test_all_of_an_object_comes_whatever_ends_it(s3, server, tmp_path, framed, c
             assert digest(call(s3, tmp_path / name)) == digest(body)
 
 
-def test_what_is_told_of_it(s3, server):
+def test_the_fields_of_an_object_of_unknown_length(s3, server):
     server.respond = responding(chunked(SMALL))
     got = s3.get("d/k")
     assert (got.size, got.range_info.total_size, got.etag, got.content_type) == (
@@ -74,7 +74,7 @@ def test_what_is_told_of_it(s3, server):
 
 
 @pytest.mark.parametrize("total", [5, 900])
-def test_a_range_is_as_long_as_its_head_says(s3, server, total):
+def test_a_range_has_the_length_of_its_head(s3, server, total):
     head = f"HTTP/1.1 206 OK\r\n{MARKS}Content-Range: bytes 1-4/{total}\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
     server.respond = lambda _: head + b"4\r\nello\r\n0\r\n\r\n"
     got = s3.get(S3GetObject("d/k", 1, 4))

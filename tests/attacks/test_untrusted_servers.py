@@ -24,7 +24,7 @@ CALLS = {
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 @pytest.mark.parametrize("shown", CERTIFICATES.values(), ids=CERTIFICATES)
-def test_who_can_t_be_trusted_is_told_nothing(certificates, tmp_path, shown, call):
+def test_an_untrusted_server_receives_nothing(certificates, tmp_path, shown, call):
     with hostile(shown(certificates, tmp_path)) as server:
         params = server.client_params(verify=certificates.bundle)
         with (
@@ -39,7 +39,7 @@ def test_who_can_t_be_trusted_is_told_nothing(certificates, tmp_path, shown, cal
 
 
 @pytest.mark.parametrize("call", ["get", "get_many"])
-def test_who_can_is_asked(certificates, tmp_path, call):
+def test_a_trusted_server_receives_requests(certificates, tmp_path, call):
     with hostile(certificates.server()) as server:
         server.respond = lambda _: response(etag='"e"')
         params = server.client_params(verify=certificates.bundle)

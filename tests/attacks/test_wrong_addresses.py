@@ -29,7 +29,7 @@ def test_nor_is_it_a_root(bucket):
 @pytest.mark.parametrize(
     "bucket", ["UPPER_case", "a.b-c", "a" * 255, "arn:aws:s3:eu-west-1:123456789012:accesspoint:x"]
 )
-def test_what_some_server_takes_is_asked(bucket):
+def test_names_that_some_servers_accept_are_sent(bucket):
     assert repr(S3(s3root=f"s3://{bucket}")) == f"<S3 s3://{bucket}>"
 
 
@@ -71,7 +71,7 @@ def test_what_can_t_be_an_endpoint_is_named(tmproot, server, endpoint_url):
             assert str(raised.value).isprintable()
 
 
-def test_what_boto3_refuses_does_not_count_as_an_answer(tmproot):
+def test_a_refusal_of_boto3_does_not_count_as_a_response(tmproot):
     """Or a dead endpoint would be waited for as one that was there."""
     params = {"endpoint_url": "http://127.0.0.1:9", "aws_access_key_id": "k", "aws_secret_access_key": "s"}
     with S3(tmproot=str(tmproot), client_params={**params, "region_name": "us-east-1"}) as s3:

@@ -114,7 +114,7 @@ def test_hooked_and_foreign_clients_are_not_portable():
     assert "it has an event handler from" in transfer_client.why_inline
 
 
-def test_one_client_serves_all_that_ask_for_the_same(monkeypatch):
+def test_equal_parameters_share_one_client(monkeypatch):
     made = []
     real = aws_client.get_aws_client
     monkeypatch.setattr(aws_client, "get_aws_client", lambda *a, **k: made.append(k) or real(*a, **k))

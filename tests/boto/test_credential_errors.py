@@ -152,14 +152,14 @@ def test_commands_say_it_without_a_traceback(told, arguments, tmp_path, monkeypa
 
 
 @pytest.mark.parametrize("error", [EOFError(), botocore.exceptions.RefreshWithMFAUnsupportedError()])
-def test_who_needs_a_code_is_told_to_get_credentials_before(error):
+def test_the_error_for_mfa_recommends_to_get_credentials_first(error):
     failure = failure_of_provider(error, "assume-role", "mine")
     assert failure.code is Code.NO_CREDENTIALS
     assert "the role of profile 'mine' requires an MFA code" in failure.message
     assert "get-session-token" in failure.remedy
 
 
-def test_messages_ask_no_provider(alone):
+def test_messages_use_no_provider(alone):
     """Not even for the access key id: a handler of errors that raises hides what it was to tell."""
     alone(*CASES["SSO session"][:1])
     transfer_client = TransferClient(clients.S3Client().client, ours=True)

@@ -22,7 +22,7 @@ def provider(seaweedfs, tmp_path, monkeypatch):
     return provider
 
 
-def test_a_thousand_clients_ask_once(provider, seaweedfs, prefix, tmp_path):
+def test_a_thousand_clients_use_the_provider_once(provider, seaweedfs, prefix, tmp_path):
     params = {"endpoint_url": seaweedfs.endpoint_url}
     root = f"s3://{seaweedfs.bucket}/{prefix}"
     for number in range(1000):
@@ -100,7 +100,7 @@ def test_a_provider_that_is_away_is_forgiven_until_the_set_expires(refreshing):
     assert signing.current().expires == refreshing.now + 100
 
 
-def test_renewed_at_once_where_s3_says_so_but_once_for_each_set(refreshing):
+def test_expired_credentials_are_renewed_at_once_but_once_for_each_set(refreshing):
     signing = SigningCredentials(refreshing, refreshing.time)
     first = signing.current()
     assert all(signing.renew(first.generation) for _ in range(10))
@@ -110,7 +110,7 @@ def test_renewed_at_once_where_s3_says_so_but_once_for_each_set(refreshing):
     assert (signing.current().access_key, refreshing.calls) == ("AKIA3", 3)
 
 
-def test_a_provider_that_gives_the_refused_set_again_is_not_asked_for_every_request(refreshing):
+def test_a_provider_that_repeats_the_refused_set_is_not_used_for_every_request(refreshing):
     signing = SigningCredentials(refreshing, refreshing.time)
     first = signing.current()
     refreshing.get_frozen_credentials = lambda: ReadOnlyCredentials("AKIA1", "hush", None)
@@ -128,7 +128,7 @@ def test_nothing_is_signed_with_a_set_from_its_last_second_on():
     assert "hush" not in str(refused.value)
 
 
-def test_who_never_expires_is_asked_each_time():
+def test_credentials_without_expiry_are_read_each_time():
     class Static:
         key = "AKIA1"
 

@@ -11,7 +11,7 @@ def url(request):
     return f"https://{request.node.name}.example"
 
 
-def test_answers_are_remembered_for_this_process_only(url, monkeypatch):
+def test_endpoints_are_remembered_for_this_process_only(url, monkeypatch):
     assert not endpoints.has_answered(url)
     endpoints.note_answer(url)
     assert endpoints.has_answered(url)

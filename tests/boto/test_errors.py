@@ -57,7 +57,7 @@ ANSWERS = [
 
 
 @pytest.mark.parametrize(("s3_code", "status", "code"), ANSWERS)
-def test_answers_of_s3(s3_code, status, code):
+def test_error_responses_of_s3(s3_code, status, code):
     assert failure_of(answered(s3_code, status))[:8] == (code, "what S3 says", s3_code, status, "id", 1, 0.0, 0.0)
 
 
@@ -94,7 +94,7 @@ EXCEPTIONS = [
 
 
 @pytest.mark.parametrize(("error", "code"), EXCEPTIONS, ids=lambda value: getattr(value, "value", type(value).__name__))
-def test_what_is_raised_without_an_answer(error, code):
+def test_exceptions_without_a_response(error, code):
     failure = failure_of(error)
     assert failure.code is code
     assert failure.message

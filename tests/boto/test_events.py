@@ -91,7 +91,7 @@ def test_only_a_large_body_waits_for_the_server_s_consent(client, server):
 
 
 @pytest.mark.parametrize("version", [botocore.__version__, "1.36.0"])
-def test_no_upload_takes_the_answer_of_the_one_before(client, server, monkeypatch, version):
+def test_no_upload_reads_the_response_of_the_previous_one(client, server, monkeypatch, version):
     monkeypatch.setattr(botocore, "__version__", version)
     with pytest.raises(client.exceptions.ClientError, match="412"):
         client.put_object(Bucket="b", Key="refused", Body=LARGE)
@@ -139,7 +139,7 @@ def test_workers_can_make_the_client_again_all_the_same(plain, seaweedfs, prefix
     assert recipe_of(plain) == before
 
 
-def test_a_wait_that_nobody_wants_any_more_ends_the_upload(plain, seaweedfs, prefix):
+def test_an_interrupted_wait_ends_the_upload(plain, seaweedfs, prefix):
     stopping = Allowance(Bandwidth(1e6), pause=lambda _: True)
     with pytest.raises(Exception, match=r"."):
         Boto3Transfers(plain).put(seaweedfs.bucket, prefix, body=b"x" * 500_000, allowance=stopping)
@@ -148,7 +148,7 @@ def test_a_wait_that_nobody_wants_any_more_ends_the_upload(plain, seaweedfs, pre
 
 @pytest.mark.parametrize("pays", [True, False])
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_who_pays_says_so_in_each_request(plain, pays, operation):
+def test_requester_pays_sends_its_header_in_each_request(plain, pays, operation):
     paying = build(recipe_of(plain)._replace(requester_pays=pays), GivenCredentials(lambda: CredentialSet("k", "s")), 1)
     try:
         header = RequestTemplates(paying)(operation, "bucket").headers.get("x-amz-request-payer")

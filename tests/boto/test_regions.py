@@ -159,7 +159,7 @@ def test_partitions(region, partition):
     assert partition_of(region) == partition
 
 
-def test_s3_is_asked_for_a_region_that_no_redirect_names(connected):
+def test_head_bucket_gets_a_region_that_no_redirect_names(connected):
     with Scripted([[expect, respond(ELSEWHERE), silence]]) as server:
         here = connected(endpoint_url=f"http://127.0.0.1:{server.port}")
         assert here.learn_region("bucket", "")

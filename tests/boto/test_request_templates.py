@@ -411,14 +411,14 @@ def test_a_template_is_made_once_for_each_operation_and_bucket(client):
         "user",
     ],
 )
-def test_what_no_template_can_tell(params, bucket, reason, client, no_network):
+def test_requests_that_no_template_can_describe(params, bucket, reason, client, no_network):
     templates = RequestTemplates(client(**params))
     with pytest.raises(NoTemplate, match=reason) as raised:
         templates("GetObject", bucket)
     assert "word" not in str(raised.value)
 
 
-def test_what_boto3_asks_first_is_no_template(client, no_network):
+def test_requests_before_the_operation_make_no_template(client, no_network):
     """For one request, boto3 may send others before it: those are not to be taken for it."""
     one = client()
     asking = threading.local()
@@ -452,7 +452,7 @@ def test_another_signer_s_scheme(client, no_network):
         RequestTemplates(one)("GetObject", "bucket")
 
 
-def test_a_checksum_that_nobody_here_can_compute(client, no_network):
+def test_a_checksum_that_can_not_be_computed(client, no_network):
     one = client(endpoint_url=LOCAL)
 
     def other(request, **_):
@@ -500,7 +500,7 @@ def test_what_is_read_off(client, no_network):
     assert plain("GetObject", "b").scope == Scope("eu-west-1", "s3")
 
 
-def test_nobody_to_sign_as(no_network):
+def test_no_credentials(no_network):
     session = botocore.session.Session()
     session.register_component("credential_provider", type("None_", (), {"load_credentials": lambda _: None})())
     one = session.create_client("s3", region_name="eu-west-1")

@@ -58,7 +58,7 @@ def test_the_user_chooses(client, monkeypatch):
     assert transfer_client.why_boto3("wire") is None
 
 
-def test_somebody_hooked_into_the_client(client):
+def test_a_client_with_event_handlers(client):
     hooked = client()
     hooked.meta.events.register("before-send.s3", lambda **_: None)
     assert left_to_boto3(TransferClient(hooked, ours=False), "it has an event handler from")
@@ -109,7 +109,7 @@ def test_a_proxy_is_that_of_the_moment_when_the_client_was_made(client, monkeypa
         copy.close()
 
 
-def test_what_no_template_can_tell_is_told_to_workers(client):
+def test_workers_are_told_of_requests_without_a_template(client):
     transfer_client = TransferClient(client(config=ONE_TRY.merge(Config(signature_version="s3"))), ours=True)
     assert transfer_client.why_boto3("wire") is None  # that is found out with the first request
     assert transfer_client.template("wire", "GetObject", "bucket") == "the client signs with AWS"
@@ -129,7 +129,7 @@ def test_what_boto3_refuses_is_left_to_boto3_to_refuse(client):
     assert failed.value.failure.code is Code.REJECTED
 
 
-def test_nobody_to_sign_as(monkeypatch):
+def test_no_credentials(monkeypatch):
     session = botocore.session.Session()
     session.register_component("credential_provider", type("None_", (), {"load_credentials": lambda _: None})())
     client = session.create_client("s3", region_name="eu-west-1", endpoint_url=LOCAL, config=ONE_TRY)

@@ -113,7 +113,7 @@ def test_a_misspelt_name_is_suggested(name, meant):
 
 
 @pytest.mark.parametrize("name", ["Bucket", "Body", "zzz", 5, None, ""])
-def test_another_name_is_answered_with_the_known_ones(name):
+def test_an_unknown_name_raises_with_the_known_ones(name):
     with pytest.raises(InvalidArgument, match=r"Known arguments: ACL, CacheControl, .*StorageClass"):
         headers_of_arguments({name: "x"})
 
@@ -125,7 +125,7 @@ def test_what_can_t_be_honored_is_refused_with_the_reason(name):
 
 
 @pytest.mark.parametrize("value", [5, True, None, b"x", ["x"]])
-def test_a_wrong_type_is_told(value):
+def test_a_wrong_type_raises(value):
     with pytest.raises(InvalidArgument, match=r"Invalid type for parameter StorageClass"):
         headers_of_arguments({"StorageClass": value})
 

@@ -52,7 +52,7 @@ def test_what_fails_in_between_leaves_nothing(fasts3, root, stored, monkeypatch)
     assert stored.list() == set()
 
 
-def test_without_a_place_it_says_what_to_give(fasts3, monkeypatch):
+def test_without_a_url_the_error_has_a_remedy(fasts3, monkeypatch):
     monkeypatch.setattr(configuration, "DATATOOLS_S3ROOT", None)
     done = fasts3("bench")
     assert done.exit_code == 2
@@ -66,7 +66,7 @@ def test_a_setting_that_is_no_place_is_named(fasts3, monkeypatch):
     assert "METAFLOW_DATATOOLS_S3ROOT=s3://" in done.stderr
 
 
-def test_what_failed_first_is_told_also_where_cleaning_up_fails(fasts3, root, stored, monkeypatch):
+def test_the_first_failure_is_reported_if_cleanup_fails_too(fasts3, root, stored, monkeypatch):
     def fail(*_):
         raise MetaflowException("This came first.")
 
@@ -110,7 +110,7 @@ def test_a_bucket_that_does_not_exist_has_nothing_to_remove(fasts3, monkeypatch)
     assert removed == []
 
 
-def test_a_first_request_without_an_answer_may_have_stored_something(fasts3, root, stored, monkeypatch):
+def test_a_first_request_without_a_response_may_have_stored_an_object(fasts3, root, stored, monkeypatch):
     kept = S3.put
 
     def lose(*given):

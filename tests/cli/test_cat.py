@@ -100,7 +100,7 @@ def test_what_is_missing_is_named_before_anything_is_written(fasts3, root, fille
     assert f"{root}/nothing" in done.stderr
 
 
-def test_a_missing_object_that_is_a_directory_is_told_to_be_one(fasts3, root, filled):
+def test_the_error_for_a_missing_object_names_the_directory(fasts3, root, filled):
     done = fasts3("cat", f"{root}/a")
     assert (done.exit_code, done.stdout) == (1, "")
     assert f"but a directory of that name. For all objects below it, give a pattern: '{root}/a/*'" in done.stderr

@@ -152,7 +152,7 @@ def test_what_exists_is_left_alone(fasts3, here, root, filled, tree, option):
     assert (here / "1.csv").read_bytes() == b"mine"
 
 
-def test_what_is_copied_is_told_as_json(fasts3, root, filled):
+def test_copied_objects_as_json(fasts3, root, filled):
     lines = [json.loads(line) for line in fasts3("cp", "--json", f"{root}/a/b/", f"{root}/x").stdout.splitlines()]
     assert lines == [
         {"source": f"{root}/a/b/2.csv", "url": f"{root}/x/2.csv"},

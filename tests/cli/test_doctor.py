@@ -167,7 +167,7 @@ def test_all_is_well_with_boto3(seaweedfs: S3Server, place: str, prefix: str) ->
     assert keys_below(seaweedfs, prefix) == []
 
 
-def test_it_says_where_settings_come_from(seaweedfs: S3Server, place: str) -> None:
+def test_the_origin_of_settings_is_shown(seaweedfs: S3Server, place: str) -> None:
     ran = examined(environment(seaweedfs, place))
     assert ran.fact("endpoint", "endpoint_url") == (
         seaweedfs.endpoint_url,
@@ -232,7 +232,7 @@ def test_a_missing_bucket(server: S3Server) -> None:
     assert ran.findings["list"]["told"] == "Not checked: needs 'bucket'."
 
 
-def test_nobody_listens(seaweedfs: S3Server, place: str) -> None:
+def test_a_closed_port(seaweedfs: S3Server, place: str) -> None:
     with socket.socket() as taken:  # and does not listen
         taken.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{taken.getsockname()[1]}"
@@ -251,7 +251,7 @@ def test_a_name_that_does_not_resolve(seaweedfs: S3Server, place: str) -> None:
     assert ran.findings["answer"]["told"] == "Not checked: needs 'resolve'."
 
 
-def test_somebody_who_takes_connections_and_says_nothing(seaweedfs: S3Server, place: str) -> None:
+def test_a_server_that_accepts_and_does_not_respond(seaweedfs: S3Server, place: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         ran = started(environment(seaweedfs, place, AWS_ENDPOINT_URL_S3=url))
@@ -260,7 +260,7 @@ def test_somebody_who_takes_connections_and_says_nothing(seaweedfs: S3Server, pl
 
 
 @pytest.mark.parametrize("transfers", ["wire", "boto3"])
-def test_a_server_that_soon_says_nothing_more(transfers: str, proxy: FaultyS3, through: "dict[str, str]") -> None:
+def test_a_server_that_stops_responding(transfers: str, proxy: FaultyS3, through: "dict[str, str]") -> None:
     for operation in ("GetObject", "DeleteObject"):
         proxy.inject(operation, faults.stall, times=None)
     ran = examined({**through, "METAFLOW_S3_TRANSFERS": transfers}, never_end=("read", "delete"))
@@ -270,7 +270,7 @@ def test_a_server_that_soon_says_nothing_more(transfers: str, proxy: FaultyS3, t
     assert "may be deleted" in ran.err
 
 
-def test_who_may_not_write_is_told_what_to_allow(proxy: FaultyS3, through: "dict[str, str]", place: str) -> None:
+def test_a_missing_permission_to_write_is_named(proxy: FaultyS3, through: "dict[str, str]", place: str) -> None:
     proxy.inject("PutObject", faults.error(403, "AccessDenied"), times=None)
     ran = examined(through)
     assert ran.status == 1
@@ -281,7 +281,7 @@ def test_who_may_not_write_is_told_what_to_allow(proxy: FaultyS3, through: "dict
     assert {"list", "round_trip"} <= set(ran.having("ok"))
 
 
-def test_who_may_not_list_can_still_write_and_read(proxy: FaultyS3, through: "dict[str, str]") -> None:
+def test_without_permission_to_list_writes_and_reads_succeed(proxy: FaultyS3, through: "dict[str, str]") -> None:
     for operation in ("ListObjectsV2", "HeadBucket"):
         proxy.inject(operation, faults.error(403, "AccessDenied"), times=None)
     ran = examined(through)
@@ -290,7 +290,9 @@ def test_who_may_not_list_can_still_write_and_read(proxy: FaultyS3, through: "di
     assert {"write", "read", "delete"} <= set(ran.having("ok"))
 
 
-def test_who_may_not_delete_is_warned_and_told_what_stays(proxy: FaultyS3, through: "dict[str, str]") -> None:
+def test_a_missing_permission_to_delete_warns_and_names_what_remains(
+    proxy: FaultyS3, through: "dict[str, str]"
+) -> None:
     proxy.inject("DeleteObject", faults.error(403, "AccessDenied"), times=None)
     ran = examined(through)
     assert ran.status == 0
@@ -321,7 +323,7 @@ def test_a_write_whose_response_is_lost_is_removed(
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_who_stops_it_leaves_nothing_behind(
+def test_an_interruption_leaves_nothing_behind(
     how: signal.Signals, proxy: FaultyS3, through: "dict[str, str]", seaweedfs: S3Server, prefix: str
 ) -> None:
     proxy.inject("GetObject", faults.stall, times=None)
@@ -436,7 +438,7 @@ SECRETS = (
 
 @pytest.mark.parametrize("options", [("--json",), ()])
 @pytest.mark.parametrize("where", ["profile", "environment", "client_params"])
-def test_no_secret_is_told(where: str, options: "tuple[str, ...]", seaweedfs: S3Server, tmp_path: Path) -> None:
+def test_no_secret_is_printed(where: str, options: "tuple[str, ...]", seaweedfs: S3Server, tmp_path: Path) -> None:
     settings = environment(seaweedfs, f"s3://{seaweedfs.bucket}/x")
     key = {"aws_access_key_id": "AKIAIOSFODNN7EXAMPLE", "aws_secret_access_key": SECRETS[0]}
     given = {**key, "aws_session_token": SECRETS[1]}
@@ -460,7 +462,7 @@ def test_no_secret_is_told(where: str, options: "tuple[str, ...]", seaweedfs: S3
         assert ran.document["format"] == 1
 
 
-def test_no_secret_of_a_proxy_is_told(seaweedfs: S3Server, place: str) -> None:
+def test_no_secret_of_a_proxy_is_printed(seaweedfs: S3Server, place: str) -> None:
     settings = environment(
         seaweedfs,
         place,

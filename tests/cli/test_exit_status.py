@@ -100,7 +100,7 @@ def test_an_upload_that_is_stopped_leaves_nothing(start, here, root, stored):
     assert (stored.list(), stored.open_uploads(), list(here.iterdir())) == (set(), [], [])
 
 
-def test_an_endpoint_where_nobody_listens_is_one_sentence(fasts3, monkeypatch):
+def test_the_error_for_a_closed_port_is_one_sentence(fasts3, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9")
     done = fasts3("ls", "s3://bucket/")
     assert (done.exit_code, done.stdout) == (1, "")
@@ -127,7 +127,7 @@ def test_a_directory_that_can_not_be_made_is_one_sentence(fasts3, here, root, st
     assert "file/below' (Not a directory)." in done.stderr
 
 
-def test_what_the_file_system_says_becomes_a_sentence():
+def test_errors_of_the_file_system_are_sentences():
     assert sentence_of(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "a\x1bb")) == (
         "a\\x1bb: No space left on device."
     )

@@ -78,7 +78,7 @@ def test_an_empty_argument_is_refused(fasts3, here, root, filled, arguments):
     assert list(here.iterdir()) == []
 
 
-def test_what_is_written_is_told_as_json(fasts3, here, root, filled):
+def test_written_files_as_json(fasts3, here, root, filled):
     lines = [json.loads(line) for line in fasts3("get", "--json", f"{root}/a/b/", "out").stdout.splitlines()]
     assert lines == [
         {"url": f"{root}/a/b/2.csv", "path": "out/2.csv", "size": 2},
@@ -325,7 +325,7 @@ def test_names_do_not_steer_a_terminal(fasts3, odd):
     assert "\x1b" not in done.stderr
 
 
-def test_as_a_process_it_says_nothing_if_that_is_wanted(start, here, root, filled):
+def test_quiet_prints_nothing(start, here, root, filled):
     process = start("get", "-q", f"{root}/a/", "out", stderr=subprocess.STDOUT)
     assert process.communicate() == (b"", None)
     assert process.returncode == 0
@@ -333,7 +333,7 @@ def test_as_a_process_it_says_nothing_if_that_is_wanted(start, here, root, fille
 
 
 @pytest.mark.parametrize("options", [[], ["--no-overwrite"]])
-def test_a_forgotten_slash_is_told_before_a_local_directory_in_the_way(fasts3, here, root, filled, options):
+def test_a_missing_slash_is_reported_before_an_obstructing_directory(fasts3, here, root, filled, options):
     (here / "a").mkdir()
     (here / "a" / "mine").write_bytes(b"mine")
     done = fasts3("get", f"{root}/a", ".", *options)
@@ -349,7 +349,7 @@ def test_an_object_whose_name_a_local_directory_has(fasts3, here, root, filled):
     assert "which is a directory. Download into another directory, or under another name." in done.stderr
 
 
-def test_what_is_in_the_way_is_told_to_who_may_not_ask(fasts3, here, root, filled, monkeypatch):
+def test_an_obstructing_file_is_reported_without_permission_for_head(fasts3, here, root, filled, monkeypatch):
     def refuse(*_, **__):
         raise MetaflowS3AccessDenied("no")
 

@@ -14,7 +14,7 @@ def filled(stored):
     return stored
 
 
-def test_what_s3_says_of_an_object(fasts3, root, filled):
+def test_the_headers_of_an_object(fasts3, root, filled):
     (info,) = map(json.loads, fasts3("info", "--json", f"{root}/a").stdout.splitlines())
     head = filled.head("a")
     assert info == {
@@ -63,7 +63,7 @@ def test_a_bucket_alone_is_refused(fasts3, server):
     assert "has no key, only a bucket" in done.stderr
 
 
-def test_a_directory_is_told_to_be_one(fasts3, root, stored):
+def test_a_directory_is_named_in_the_error(fasts3, root, stored):
     stored.put("a/b", b"")
     done = fasts3("info", f"{root}/a", f"{root}/none")
     assert done.exit_code == 1
@@ -73,7 +73,7 @@ def test_a_directory_is_told_to_be_one(fasts3, root, stored):
     )
 
 
-def test_who_may_not_list_is_told_what_is_missing(fasts3, root, stored, monkeypatch):
+def test_a_missing_permission_to_list_is_named(fasts3, root, stored, monkeypatch):
     def refuse(*_):
         raise MetaflowS3AccessDenied("no")
 

@@ -76,7 +76,7 @@ def test_a_command_that_is_mistyped_is_guessed(fasts3, typed, meant):
 
 
 @pytest.mark.parametrize("typed", ALTERNATIVES)
-def test_a_command_of_other_programs_is_answered_with_ours(fasts3, typed):
+def test_commands_of_other_programs_suggest_ours(fasts3, typed):
     done = fasts3(typed, "a", "b")
     assert done.exit_code == 2
     named = re.findall(r"'(\w+)'", done.stderr.partition(f"No such command {typed!r}. ")[2])
@@ -84,7 +84,7 @@ def test_a_command_of_other_programs_is_answered_with_ours(fasts3, typed):
     assert set(named) <= set(COMMANDS)
 
 
-def test_the_version_is_told(fasts3, start):
+def test_the_version_is_printed(fasts3, start):
     assert fasts3("--version").stdout == f"metaflow-fasts3 {version('metaflow-fasts3')}\n"
     assert start("--version").communicate()[0].startswith(b"metaflow-fasts3 ")  # without Metaflow's greeting
 

@@ -44,7 +44,7 @@ def test_what_is_refused(fasts3, url, status, told):
     assert told in " ".join(done.stderr.split())
 
 
-def test_who_may_not_create_buckets_is_told_so(fasts3, bucket, monkeypatch):
+def test_a_missing_permission_to_create_buckets_is_named(fasts3, bucket, monkeypatch):
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
     done = fasts3("mb", f"s3://{bucket}")
     assert done.exit_code == 1

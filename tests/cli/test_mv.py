@@ -69,7 +69,7 @@ def test_objects_go_to_other_keys(fasts3, root, filled):
     assert filled.blobs() == {"a/b/3.txt": b"3", "ab": b"", "x/1.csv": b"1", "x/b/2.csv": b"22", "y": b"zz"}
 
 
-def test_what_is_moved_is_told_as_json(fasts3, here, root, filled, tree):
+def test_moved_objects_as_json(fasts3, here, root, filled, tree):
     def told(*arguments):
         return [json.loads(line) for line in fasts3("mv", "--json", *arguments).stdout.splitlines()]
 
@@ -328,7 +328,7 @@ def test_what_fails_stays(fasts3, here, root, filled, tree, proxy, operation, so
     assert files(tree) == ({"b/c.csv": b"c"} if operation == "PutObject" else files(tree))
 
 
-def test_who_may_not_delete_has_copied(fasts3, here, root, filled, proxy):
+def test_without_permission_to_delete_mv_has_copied(fasts3, here, root, filled, proxy):
     for operation in ("DeleteObjects", "DeleteObject"):
         proxy.inject(operation, faults.error(403, "AccessDenied"), times=None)
     done = fasts3("mv", f"{root}/a/", "out")

@@ -223,7 +223,7 @@ def test_a_directory_that_is_there_already_is_no_error(fasts3, root, stored, tre
     assert (done.exit_code, done.stderr) == (0, "Uploaded 0 files; 4 already existed.\n")
 
 
-def test_a_file_in_the_place_of_a_directory_is_told_of_the_slash(fasts3, root, stored, tree):
+def test_the_error_for_a_file_with_a_slash_explains_the_slash(fasts3, root, stored, tree):
     stored.put("tables/x", b"")
     done = fasts3("put", "tree/a.txt", f"{root}/tables", "--no-overwrite")
     assert done.exit_code == 1

@@ -14,7 +14,7 @@ def test_it_gives_what_the_iterator_gives():
         assert list(ahead) == []
 
 
-def test_it_reads_while_nobody_asks_and_no_further_than_it_may():
+def test_it_reads_ahead_up_to_its_limit():
     read, enough = [], threading.Event()
 
     def items():

@@ -56,7 +56,7 @@ def test_a_missing_key_may_be_no_error(fasts3, root, filled):
     assert filled.list() == KEYS - {"z"}
 
 
-def test_who_may_delete_and_not_read_deletes(fasts3, root, filled, monkeypatch):
+def test_permission_to_delete_is_enough(fasts3, root, filled, monkeypatch):
     def refuse(*_, **__):
         raise MetaflowS3AccessDenied("no")
 
@@ -85,7 +85,7 @@ def test_a_literal_wildcard_is_raw(fasts3, root, stored):
     assert stored.list() == {"ab"}
 
 
-def test_a_dry_run_deletes_nothing_and_asks_nothing(fasts3, root, filled):
+def test_a_dry_run_deletes_nothing_and_needs_no_confirmation(fasts3, root, filled):
     done = fasts3("rm", "--dry-run", f"{root}/z", f"{root}/a/*")
     assert done.exit_code == 0
     assert done.stdout.splitlines() == [f"{root}/{key}" for key in ("z", "a/1.csv", "a/2.csv", "a/b/3.csv")]
@@ -221,7 +221,7 @@ def test_where_s3_refuses_altogether_it_ends(fasts3, root, filled, monkeypatch):
 
 
 @pytest.mark.parametrize(("answer", "left"), [(b"y\n", {"ab", "z"}), (b"\n", KEYS)])
-def test_a_terminal_is_asked(start, root, filled, answer, left):
+def test_a_terminal_confirms(start, root, filled, answer, left):
     ours, theirs = pty.openpty()
     process = start("rm", "--recursive", f"{root}/a", stdin=theirs)
     os.close(theirs)
@@ -253,7 +253,7 @@ def alike(here, filled):
         (here / name).touch()
 
 
-def test_names_of_local_files_are_asked_about(asked, root, filled, alike):
+def test_names_of_local_files_need_confirmation(asked, root, filled, alike):
     code, told = asked(False, "--root", root, "ab", "z")
     assert code == 0
     assert "was a pattern left unquoted?" in told
@@ -273,7 +273,7 @@ def test_without_a_terminal_names_of_local_files_need_a_yes(fasts3, root, filled
     assert filled.list() == KEYS - {"ab", "z"}
 
 
-def test_ctrl_c_is_an_answer_too(start, root, filled):
+def test_ctrl_c_at_the_confirmation(start, root, filled):
     ours, theirs = pty.openpty()
     process = start("rm", "--recursive", f"{root}/a", stdin=theirs)
     process.stderr.read(len("Delete"))  # it asks
@@ -293,13 +293,13 @@ def test_the_only_object_that_fits_is_named_in_the_question(asked, root, filled)
     assert filled.list() == KEYS - {"a/b/3.csv"}
 
 
-def test_brackets_in_a_name_do_not_delete_another_object_unasked(asked, root, stored):
+def test_brackets_in_a_name_do_not_delete_another_object_without_confirmation(asked, root, stored):
     stored.put_all({"report1.csv": b""})
     assert asked(False, f"{root}/report[1].csv")[1].startswith(f"Delete {root}/report1.csv, the only")
     assert stored.list() == {"report1.csv"}
 
 
-def test_of_the_one_object_that_was_named_nobody_is_asked(asked, root, stored):
+def test_one_named_object_needs_no_confirmation(asked, root, stored):
     stored.put_all({"a*": b"", "b": b""})
     assert asked(False, f"{root}/a*") == (0, "")
     assert stored.list() == {"b"}

@@ -76,7 +76,7 @@ def listens(url: str) -> bool:
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_it_serves_until_it_is_told_to_stop(how: signal.Signals, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_serves_until_a_signal(how: signal.Signals, monkeypatch: pytest.MonkeyPatch) -> None:
     with serving("--bucket", "mine") as (process, exports):
         for name, value in exports.items():
             monkeypatch.setenv(name, value)
@@ -169,14 +169,14 @@ def test_a_directory_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("name", ["B_ad", "ab", "x" * 64, "-bad", "a..b", "s3://mine", "bad\n"])
-def test_what_can_not_be_a_bucket_is_told_the_rule(name: str, fasts3: Callable[..., Any]) -> None:
+def test_the_error_for_an_invalid_bucket_has_the_rule(name: str, fasts3: Callable[..., Any]) -> None:
     done = fasts3("serve", "--bucket", name)
     assert done.exit_code == 2
     assert "3 to 63 lower-case letters, digits, dots and hyphens" in done.stderr
     assert done.stdout == ""
 
 
-def test_without_the_extra_it_says_how_to_install_it(tmp_path: Path) -> None:
+def test_without_the_extra_the_error_has_the_command_to_install_it(tmp_path: Path) -> None:
     # An environment with all packages of this one, but without programs.
     venv.create(tmp_path / "venv", symlinks=True)
     (packages,) = (tmp_path / "venv" / "lib").glob("python*/site-packages")
@@ -222,7 +222,7 @@ def test_the_example_of_the_help_can_be_pasted_at_once(shell: str, tmp_path: Pat
     assert f"Its data is in {tmp_path}/s3/seaweedfs." in done.stderr
 
 
-def test_nobody_waits_for_the_lines_of_a_server_that_does_not_start(tmp_path: Path) -> None:
+def test_a_failed_start_prints_no_export_lines(tmp_path: Path) -> None:
     (tmp_path / "s3").write_bytes(b"")  # in the way of its directory
     done = pasted("sh", example_of_the_help(), tmp_path)
     assert "AWS_ENDPOINT_URL_S3" not in done.stdout

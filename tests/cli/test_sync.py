@@ -114,7 +114,7 @@ def test_headers_of_what_is_stored(fasts3, root, remote, local):
 # --- Output.
 
 
-def test_what_is_done_is_told_as_json(fasts3, here, root, remote, local):
+def test_actions_as_json(fasts3, here, root, remote, local):
     def told(*arguments):
         return [json.loads(line) for line in fasts3("sync", "--json", "--delete", *arguments).stdout.splitlines()]
 

@@ -134,7 +134,9 @@ def test_what_is_refused_is_named_and_the_others_go(fasts3, begun, root, still_o
         ),
     ],
 )
-def test_what_is_refused_before_anything_is_asked(fasts3, begun, root, server: S3Server, still_open, arguments, told):
+def test_invalid_options_raise_before_the_confirmation(
+    fasts3, begun, root, server: S3Server, still_open, arguments, told
+):
     done = fasts3("uploads", *(one.format(root=root, bucket=server.bucket) for one in arguments))
     assert done.exit_code == 2
     assert told in " ".join(done.stderr.split())
@@ -142,7 +144,7 @@ def test_what_is_refused_before_anything_is_asked(fasts3, begun, root, server: S
 
 
 @pytest.mark.parametrize("answer", ["n\n", "y\n"])
-def test_a_terminal_is_asked(fasts3, begun, root, still_open, monkeypatch, answer):
+def test_a_terminal_confirms(fasts3, begun, root, still_open, monkeypatch, answer):
     terminal = SimpleNamespace(isatty=lambda: True)
     monkeypatch.setattr(uploads, "sys", SimpleNamespace(stdin=terminal))
     confirmed = []

@@ -73,14 +73,14 @@ def test_a_refused_call_names_requester_pays(make_s3, root, charging, params, ve
         EVERY[verb](make_s3(s3root=root, client_params=params), "a")
 
 
-def test_whoever_pays_is_not_told_to(make_s3, root, proxy, params):
+def test_an_error_does_not_suggest_requester_pays_if_it_is_set(make_s3, root, proxy, params):
     proxy.inject("GetObject", faults.error(403, "AccessDenied"), times=None)
     with pytest.raises(MetaflowS3AccessDenied) as refused:
         make_s3(s3root=root, client_params=params, requester_pays=True).get("a")
     assert "requester_pays" not in str(refused.value)
 
 
-def test_nobody_else_pays(make_s3, root, proxy, params):
+def test_other_clients_do_not_pay(make_s3, root, proxy, params):
     """Clients of one process are shared: those that pay are others."""
     make_s3(s3root=root, client_params=params, requester_pays=True).put("a", b"value")
     proxy.clear()

@@ -49,7 +49,7 @@ def test_what_is_not_there_is_no_error(s3, stored):
     assert stored.list() == {"here"}
 
 
-def test_what_is_not_there_is_an_error_where_that_is_asked_for(s3, root, stored, server):
+def test_missing_keys_raise_on_request(s3, root, stored, server):
     stored.put("here", b"x")
     with pytest.raises(MetaflowS3NotFound, match=re.escape(f"{root}/nowhere")) as raised:
         s3.delete("nowhere", missing_ok=False)

@@ -41,7 +41,7 @@ READS = {
 
 
 @pytest.mark.parametrize("read", READS.values(), ids=READS)
-def test_it_is_told_to_any_client(s3, stored, read):
+def test_any_client_reads_the_encryption(s3, stored, read):
     stored.put("k", b"value", ServerSideEncryption="AES256")
     got = read(s3)
     assert (got.encryption, got.has_info, got.size) == ("AES256", True, 5)
@@ -53,7 +53,7 @@ def test_each_object_may_say_so_itself(s3, stored):
     assert stored.blob("plain") == b"value"
 
 
-def test_nothing_is_encrypted_unless_asked(s3, stored):
+def test_nothing_is_encrypted_by_default(s3, stored):
     by_boto3 = "by boto3"
     stored.put(by_boto3, b"value")
     s3.put("put", b"value")

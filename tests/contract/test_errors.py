@@ -59,7 +59,7 @@ def test_all_missing_keys_are_named_up_to_ten(s3, root, stored, verb):
 
 
 @pytest.mark.parametrize("verb", READS.values(), ids=READS)
-def test_an_empty_key_is_told_to_be_empty(s3, root, stored, verb):
+def test_the_error_for_an_empty_key(s3, root, stored, verb):
     stored.put("below")
     for key in ("", None, "/"):
         with case(key):
@@ -78,7 +78,7 @@ def test_a_traceback_leads_to_the_call_and_not_into_threads(s3, verb):
 
 
 @pytest.mark.parametrize("verb", ["get", "get_many"])
-def test_a_message_says_what_s3_said(s3, verb):
+def test_a_message_contains_that_of_s3(s3, verb):
     with pytest.raises(MetaflowS3NotFound, match=r"(?s)NoSuchKey.*GetObject|GetObject.*NoSuchKey"):
         READS[verb](s3, "nowhere")
 

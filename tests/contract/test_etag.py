@@ -51,7 +51,7 @@ def test_other_bytes_have_another(s3, stored):
 
 
 @pytest.mark.parametrize("read", NOT_ASKED.values(), ids=NOT_ASKED)
-def test_it_is_none_where_nobody_asked(s3, stored, read):
+def test_it_is_none_without_a_request(s3, stored, read):
     stored.put("k", b"value")
     assert read(s3).etag is None
 

@@ -6,7 +6,7 @@ from metaflow.datatools.s3 import MetaflowS3NotFound, MetaflowS3URLException, Ra
 BODY = "grüße\n".encode()
 
 
-def test_everything_an_object_got_by_key_says(s3, root, stored):
+def test_every_field_of_an_object_by_key(s3, root, stored):
     stored.put("a/b.txt", BODY, ContentType="text/x-test")
 
     got = s3.get("a/b.txt")
@@ -22,7 +22,7 @@ def test_everything_an_object_got_by_key_says(s3, root, stored):
         assert file.read() == BODY
 
 
-def test_everything_an_object_got_by_url_says(bare, root, stored):
+def test_every_field_of_an_object_by_url(bare, root, stored):
     stored.put("a/b.txt", BODY, ContentType="text/x-test")
 
     got = bare.get(f"{root}/a/b.txt")
@@ -54,7 +54,7 @@ def test_a_missing_key_is_an_error_that_names_the_url(s3, root, stored):
 
 
 @pytest.mark.parametrize("return_info", [True, False])
-def test_a_missing_key_is_told_in_place_when_asked(s3, root, return_info):
+def test_return_missing_returns_a_missing_key(s3, root, return_info):
     got = s3.get("nowhere", return_missing=True, return_info=return_info)
 
     assert (got.url, got.prefix, got.key) == (f"{root}/nowhere", root, "nowhere")

@@ -6,7 +6,7 @@ import pytest
 from metaflow.datatools.s3 import MetaflowS3NotFound, RangeInfo, S3GetObject
 
 
-def test_everything_each_object_says(s3, root, stored):
+def test_every_field_of_each_object(s3, root, stored):
     stored.put("a/x", b"one", ContentType="text/x-one")
     stored.put("b/x", b"three", ContentType="text/x-two")
 
@@ -34,7 +34,7 @@ def test_full_urls(bare, root, stored):
     ]
 
 
-def test_the_order_asked_for_hundreds_of_keys(s3):
+def test_the_order_of_hundreds_of_keys(s3):
     blobs = {f"{number:03}": b"%d" % number for number in range(230)}
     s3.put_many(blobs.items())
     asked = random.Random(1).sample(sorted(blobs), len(blobs))
@@ -46,7 +46,7 @@ def test_the_order_asked_for_hundreds_of_keys(s3):
 
 
 @pytest.mark.parametrize("return_info", [True, False])
-def test_duplicates_are_answered_each(s3, stored, return_info):
+def test_each_duplicate_is_returned(s3, stored, return_info):
     stored.put_all({"a": b"1", "b": b"22"})
 
     got = s3.get_many(["a", "b", "a", "a", "b"], return_info=return_info)
@@ -64,7 +64,7 @@ def test_one_missing_key_is_an_error_that_names_it(s3, root, stored):
 
 
 @pytest.mark.parametrize("return_info", [True, False])
-def test_missing_keys_are_told_in_place_when_asked(s3, root, stored, return_info):
+def test_return_missing_keeps_the_order_of_keys(s3, root, stored, return_info):
     stored.put_all({"a": b"1", "b": b""})
 
     got = s3.get_many(["no", "a", "no/2", "b", "no"], return_missing=True, return_info=return_info)

@@ -69,7 +69,7 @@ def test_prefix_by_prefix_in_the_order_of_the_prefixes(s3):
 
 
 @pytest.mark.usefixtures("tree")
-def test_prefixes_that_overlap_are_each_answered(s3):
+def test_overlapping_prefixes_each_have_results(s3):
     got = s3.get_recursive(["a", "a/d"], return_info=True)
     assert [o.key for o in got] == ["a/0.txt", "a/b/1.txt", "a/c/1.txt", "a/d/e/3.txt", "a/d/e/3.txt"]
     assert [o.blob for o in got] == [TREE[o.key] for o in got]

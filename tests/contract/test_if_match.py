@@ -160,7 +160,7 @@ def _replaces(s3, blob, etag):
 
 
 @pytest.mark.needs("conditional-replacements")
-def test_nobody_s_change_is_lost(make_s3, root, stored):
+def test_no_change_is_lost(make_s3, root, stored):
     """The loop of docs/conditional_writes.md, in several threads at the same time."""
     stored.put("count", b"0")
     clients = [make_s3(s3root=root) for _ in range(4)]

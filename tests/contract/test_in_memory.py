@@ -46,7 +46,7 @@ def test_an_object_in_pieces(s3, stored, tmproot, call):
     assert files_below(tmproot) == []
 
 
-def test_a_file_is_made_when_it_is_asked_for(s3, stored, tmproot):
+def test_a_file_is_created_on_first_use_of_its_path(s3, stored, tmproot):
     stored.put("a.csv", b"1,2")
     got = s3.get("a.csv", in_memory=True)
     path = got.path
@@ -92,7 +92,7 @@ def test_missing_keys(s3, stored):
     [copy.copy, copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))],
     ids=["copy", "deepcopy", "pickle"],
 )
-def test_a_copy_has_a_file_of_its_own_when_it_is_asked_for(s3, stored, tmp_path, monkeypatch, copied, made_before):
+def test_a_copy_gets_its_own_file_on_first_use_of_its_path(s3, stored, tmp_path, monkeypatch, copied, made_before):
     monkeypatch.setattr(temporary_directory, "_spare", temporary_directory.TemporaryDirectory(str(tmp_path)))
     stored.put("a.csv", b"1")
     one = s3.get("a.csv", in_memory=True)

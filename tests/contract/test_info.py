@@ -19,7 +19,7 @@ both_verbs = pytest.mark.parametrize("verb", [info, info_many], ids=["info", "in
 
 
 @both_verbs
-def test_everything_it_says(s3, root, stored, verb):
+def test_every_field(s3, root, stored, verb):
     stored.put("a/b", b"12345", ContentType="text/x-test")
 
     got = verb(s3, "a/b")
@@ -61,7 +61,7 @@ def test_a_missing_key_is_an_error_that_names_the_url(s3, root, verb):
 
 
 @both_verbs
-def test_a_missing_key_is_told_in_place_when_asked(s3, root, verb):
+def test_return_missing_returns_a_missing_key(s3, root, verb):
     got = verb(s3, "nowhere", return_missing=True)
     assert (got.url, got.prefix, got.key) == (f"{root}/nowhere", root, "nowhere")
     assert (got.exists, got.downloaded, got.has_info, got.size) == (False, False, False, None)
@@ -76,14 +76,14 @@ def test_a_directory_is_no_object(s3, stored, verb):
 
 
 @both_verbs
-def test_a_range_tells_of_the_whole_object(s3, stored, verb):
+def test_a_range_has_the_size_of_the_whole_object(s3, stored, verb):
     # Metaflow's own class takes the key of an S3GetObject here, and leaves the range alone.
     stored.put("k", b"0123456789")
     got = verb(s3, S3GetObject("k", 2, 3))
     assert (got.key, got.size, got.range_info) == ("k", 10, None)
 
 
-def test_the_order_asked_for_hundreds_of_keys(s3):
+def test_the_order_of_hundreds_of_keys(s3):
     sizes = {f"{number:03}": number for number in range(220)}
     s3.put_many((key, b"x" * size) for key, size in sizes.items())
     asked = random.Random(2).sample(sorted(sizes), len(sizes))

@@ -78,7 +78,7 @@ def test_a_loop_that_raises_stops_at_once(s3, blobs, tmproot):
     assert streams() == []
 
 
-def test_keys_are_asked_for_as_the_loop_goes_on(s3, blobs):
+def test_keys_are_read_as_the_loop_advances(s3, blobs):
     asked = []
 
     def keys():
@@ -175,7 +175,7 @@ def test_more_than_a_page_below_a_prefix(s3):
     assert {f"many/{name}": blob for name, blob in got.items()} == blobs
 
 
-def test_the_first_object_comes_before_the_second_page_is_asked_for(s3, stored, monkeypatch):
+def test_the_first_object_is_returned_before_the_second_page_is_requested(s3, stored, monkeypatch):
     stored.put_all({"d/a": b"1", "d/b": b"2"})
     asked = []
 

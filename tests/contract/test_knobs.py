@@ -228,7 +228,7 @@ def test_the_limit_belongs_to_its_client(limited, make_s3, proxy, root):
 
 
 @pytest.mark.parametrize("many", [False, True], ids=["get", "get_many"])
-def test_who_waits_for_the_limit_can_leave(limited, proxy, stored, many):
+def test_a_wait_for_the_limit_can_be_interrupted(limited, proxy, stored, many):
     """To wait would take a quarter of an hour, and end in a time-out."""
     stored.put("k", noise(MIB))
     s3 = limited(max_bandwidth=1024)

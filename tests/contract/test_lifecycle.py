@@ -62,7 +62,7 @@ def test_after_close_every_call_still_works(make_s3, root, stored, tmproot):
             assert list(tmproot.iterdir()) == []
 
 
-def test_what_was_not_asked_for_is_not_there(s3, stored, tmproot):
+def test_fields_that_were_not_requested_are_none(s3, stored, tmproot):
     stored.put("a", b"1")
     got = s3.get_many(["a"])[0]
     assert {path for path in tmproot.rglob("*") if path.is_file()} == {Path(got.path).resolve()}
@@ -85,7 +85,7 @@ def test_two_clients_share_no_directory(make_s3, root, stored, tmproot):
     assert got_other.blob == b"1"
 
 
-def test_tmproot_is_the_working_directory_unless_said(server, root, stored, tmproot, monkeypatch):
+def test_tmproot_is_the_working_directory_by_default(server, root, stored, tmproot, monkeypatch):
     stored.put("a", b"1")
     monkeypatch.chdir(tmproot)
     with S3(s3root=root, client_params=server.client_params()) as s3:

@@ -168,7 +168,7 @@ def test_no_whole_bucket(make_s3, bare, local, own_bucket):
     assert own_bucket.list() == {"precious"}
 
 
-def test_a_wrong_directory_or_prefix_is_told_before_anything_else(s3, bare, local, stored):
+def test_a_wrong_directory_or_prefix_raises_first(s3, bare, local, stored):
     stored.put("m/a", b"1")
     with pytest.raises(MetaflowS3NotFound, match="is not a local directory"):
         s3.upload(local / "none", "m", delete=True)

@@ -59,7 +59,7 @@ def test_a_file_that_is_not_uploaded_is_left_open(s3, stored):
 
 
 @both_verbs
-def test_only_missing_keys_are_uploaded_and_answered(put_pairs, root, stored, verb):
+def test_only_missing_keys_are_uploaded_and_returned(put_pairs, root, stored, verb):
     stored.put_all({"old/1": b"old", "old/2": b""})
 
     answer = put_pairs[verb]([("old/1", b"new"), ("z", b"new z"), ("old/2", b"new"), ("a", b"")], overwrite=False)
@@ -134,7 +134,7 @@ def test_of_many_at_once_one_wins(make_s3, root, stored):
 
 
 @both_verbs
-def test_of_duplicates_the_first_is_uploaded_and_answered(put_pairs, root, stored, verb):
+def test_the_first_duplicate_is_uploaded_and_returned(put_pairs, root, stored, verb):
     # The others find it there.
     answer = put_pairs[verb]([("k", b"1"), ("other", b"x"), ("k", b"2")], overwrite=False)
     assert answer == [("k", f"{root}/k"), ("other", f"{root}/other")]

@@ -107,13 +107,13 @@ def test_what_can_not_be_presigned(s3, bare, root):
             call()
 
 
-def test_who_does_not_sign_can_not_presign(make_s3, server, root):
+def test_anonymous_clients_can_not_presign(make_s3, server, root):
     params = {"endpoint_url": server.endpoint_url, "config": Config(signature_version=UNSIGNED)}
     with pytest.raises(MetaflowS3AccessDenied, match="does not sign"):
         make_s3(s3root=root, client_params=params).presign("a")
 
 
-def test_who_has_no_credentials_is_told_so(make_s3, server, root):
+def test_missing_credentials_raise(make_s3, server, root):
     nobody = make_s3(s3root=root, client_params={"endpoint_url": server.endpoint_url, "region_name": "us-east-1"})
     with pytest.raises(MetaflowS3Exception, match="credentials"):
         nobody.presign("a")

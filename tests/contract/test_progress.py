@@ -148,7 +148,7 @@ def test_a_call_that_fails_is_never_done(s3, heard, stored):
     assert not any(one.done for one in heard)
 
 
-def test_retries_are_told_and_nothing_counts_twice(make_s3, root, heard):
+def test_retries_are_reported_and_nothing_counts_twice(make_s3, root, heard):
     s3 = make_s3(s3root=root, progress=heard.append, inject_failure_rate=30)
     s3.put_many(BLOBS.items())
     retries = heard[-1].retries

@@ -32,7 +32,7 @@ def test_full_urls(bare, root, stored, local):
     assert stored.blobs() == {"a": b"1"}
 
 
-def test_the_key_is_answered_as_given(s3, root, local):
+def test_the_key_is_returned_as_given(s3, root, local):
     assert s3.put_files([("//a", str(local / "one"))]) == [("//a", f"{root}/a")]
 
 
@@ -111,7 +111,7 @@ def test_local_names_of_every_kind(s3, stored, local, name):
     assert stored.blobs() == {"k": b"ugly"}
 
 
-def test_the_name_of_a_key_says_nothing_of_the_local_file(s3, stored, local):
+def test_keys_are_independent_of_local_file_names(s3, stored, local):
     s3.put_files([("two", str(local / "one")), ("one", str(local / "two"))])
     assert stored.blobs() == {"two": b"1", "one": b"22"}
 

@@ -22,7 +22,7 @@ def test_full_urls(bare, root, stored):
     assert stored.blobs() == {"a": b"1"}
 
 
-def test_the_key_is_answered_as_given(s3, root, stored):
+def test_the_key_is_returned_as_given(s3, root, stored):
     assert s3.put_many([("//a", b"1"), ("/b", b"2")]) == [("//a", f"{root}/a"), ("/b", f"{root}/b")]
     assert stored.blobs() == {"a": b"1", "b": b"2"}
 
@@ -34,7 +34,7 @@ def test_the_order_of_hundreds(s3, root, stored):
     assert {o.key: o.blob for o in s3.get_many([key for key, _ in pairs])} == dict(pairs)
 
 
-def test_of_duplicates_each_is_answered_and_the_last_stays(s3, root, stored):
+def test_each_duplicate_is_returned_and_the_last_is_stored(s3, root, stored):
     assert s3.put_many([("a", b"1"), ("b", b"2"), ("a", b"3")]) == [
         ("a", f"{root}/a"),
         ("b", f"{root}/b"),

@@ -117,7 +117,7 @@ def test_a_range_of_a_missing_key(s3, root, get):
     assert f"{root}/nowhere" in str(error.value)
 
 
-def test_a_range_of_a_missing_key_told_in_place(s3, stored):
+def test_a_range_of_a_missing_key_with_return_missing(s3, stored):
     stored.put("k", BODY)
 
     got = s3.get_many([S3GetObject("nowhere", 1, 2), S3GetObject("k", 1, 2)], return_missing=True)

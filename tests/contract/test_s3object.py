@@ -89,7 +89,7 @@ def test_the_file_may_be_used_like_any_other(s3, stored):
     assert got.blob == b"1234567"
 
 
-def test_a_file_that_went_with_the_client_is_told_of(make_s3, root, stored):
+def test_the_error_for_a_file_of_a_closed_client(make_s3, root, stored):
     stored.put_all({"k": b"x"})
     with make_s3(s3root=root) as s3:
         one = s3.get("k")

@@ -36,7 +36,7 @@ def settled(monkeypatch):
 
 
 @pytest.mark.usefixtures("remote")
-def test_downloads_tell_what_was_left_and_deleted(s3, stored, tmp_path):
+def test_results_of_downloads_count_kept_and_deleted_files(s3, stored, tmp_path):
     found = s3.download("m", tmp_path / "d")
     assert (keys(found), found.unchanged, found.deleted) == (sorted(TREE), [], [])
     assert [one.etag for one in found] == [stored.head(f"m/{name}")["ETag"] for name in sorted(TREE)]
@@ -78,7 +78,7 @@ def test_a_dry_run_writes_nothing(s3, tmp_path):
 
 
 @pytest.mark.usefixtures("remote")
-def test_a_dry_run_tells_what_would_fail(s3, root, stored, tmp_path):
+def test_a_dry_run_reports_what_would_fail(s3, root, stored, tmp_path):
     stored.put_all({"m/x/y": b"", "m/z": b""})
     write(tmp_path, {"x": b"a file"})
     (tmp_path / "z").mkdir()
@@ -90,7 +90,7 @@ def test_a_dry_run_tells_what_would_fail(s3, root, stored, tmp_path):
 
 
 @pytest.mark.usefixtures("remote")
-def test_what_was_downloaded_is_told_also_if_something_was_not(s3, root, tmp_path):
+def test_a_failed_download_reports_what_was_downloaded(s3, root, tmp_path):
     (tmp_path / "0.txt").mkdir()
     with pytest.raises(MetaflowS3Exception) as raised:
         s3.download("m", tmp_path)
@@ -146,7 +146,7 @@ def test_what_is_no_pair(s3, tmp_path, item):
 # --- Uploads.
 
 
-def test_uploads_tell_what_was_left_and_deleted(s3, root, local, stored):
+def test_results_of_uploads_count_kept_and_deleted_objects(s3, root, local, stored):
     found = s3.upload(local, "m")
     assert (names(found), found.unchanged, found.deleted) == (sorted(TREE), [], [])
     write(local, {"0.txt": b"newer"})
@@ -189,7 +189,7 @@ def test_a_dry_run_stores_nothing(s3, root, local, stored, overwrite):
     assert stored.blobs() == before
 
 
-def test_what_was_uploaded_is_told_also_if_something_was_not(s3, local):
+def test_a_failed_upload_reports_what_was_uploaded(s3, local):
     (local / "broken").symlink_to("nowhere")
     for overwrite in (True, False):
         with pytest.raises(MetaflowS3NotFound) as raised:

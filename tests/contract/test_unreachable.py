@@ -60,7 +60,7 @@ def calls(request, closed_port, silence, tmp_path_factory):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_nobody_is_there(calls, method):
+def test_unreachable_endpoints(calls, method):
     endpoint_url, error, left = calls[method]
     assert error is not None
     assert f"S3 can't be reached at {endpoint_url}" in error

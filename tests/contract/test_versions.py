@@ -30,7 +30,7 @@ def put(versioned):
     ]
 
 
-def test_every_reader_says_which_version_it_has_read(s3, put):
+def test_every_reader_returns_the_version_id(s3, put):
     put("a", b"old")
     now = put("a", b"new")
     read = [s3.get("a"), s3.info("a"), *s3.get_many(["a"]), *s3.info_many(["a"]), *s3.iter_many(["a"])]
@@ -40,7 +40,7 @@ def test_every_reader_says_which_version_it_has_read(s3, put):
     assert s3.list_recursive()[0].version_id is None
 
 
-def test_every_reader_reads_the_version_that_it_is_told(s3, put):
+def test_every_reader_reads_the_given_version(s3, put):
     old = put("a", b"old")
     put("a", b"newer")
     asked = S3GetObject("a", version_id=old)
@@ -70,7 +70,7 @@ def test_a_large_version_is_read_in_pieces(s3, put):
         assert digest(file.read()) == digest(noise(LARGE))
 
 
-def test_a_file_is_the_version_that_it_is_told(s3, put):
+def test_a_file_has_the_given_version(s3, put):
     empty, old = put("a", b""), put("a", b"old")
     put("a", b"newer")
     with s3.open(S3GetObject("a", version_id=old), "r") as file:
@@ -81,7 +81,7 @@ def test_a_file_is_the_version_that_it_is_told(s3, put):
         s3.open(S3GetObject("a", version_id=old), "w")
 
 
-def test_a_directory_gets_the_versions_that_it_is_told(s3, put, tmp_path):
+def test_a_directory_gets_the_given_versions(s3, put, tmp_path):
     old, large = put("a", b"old"), put("large", noise(LARGE))
     read = s3.info("a")
     put("a", b"new")
@@ -218,7 +218,7 @@ def test_a_delete_marker_has_no_data(s3, put):
 
 
 @pytest.mark.needs("missing-versions-are-no-errors")
-def test_a_version_that_is_not_there_is_no_error_unless_that_is_asked_for(s3, put):
+def test_a_missing_version_raises_only_on_request(s3, put):
     gone = put("a", b"gone")
     put("a", b"stays")
     s3.delete("a", version_id=gone)

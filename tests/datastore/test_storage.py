@@ -75,7 +75,7 @@ def test_many_objects_are_handled_by_workers(make):
     assert [data for _, data, _ in loaded(storage, [path for path, _ in pairs(20)])] == [b"%d" % n for n in range(20)]
 
 
-def test_nothing_is_asked_for_nothing(make, proxy):
+def test_without_keys_there_are_no_requests(make, proxy):
     storage = make()
     storage.save_bytes(iter([]))
     assert storage.is_file([]) == []
@@ -90,7 +90,7 @@ def test_what_exists_stays_without_overwrite(make):
     assert loaded(storage, ["key", "other"]) == [("key", b"first", None), ("other", b"third", {"a": 1})]
 
 
-def test_a_file_may_be_closed_when_the_next_is_asked_for(make, tmp_path):
+def test_a_file_may_be_closed_before_the_next(make, tmp_path):
     def from_files():
         for name in ("a", "b"):
             path = tmp_path / name

@@ -45,9 +45,9 @@ REMEDIES = [*errors.REMEDIES.values(), *errors.REMEDIES_OF_S3_CODES.values()]
         errors.CHECK_PROFILE,
     ],
 )
-def test_every_remedy_is_told_in_its_own_words(remedy):
+def test_the_page_has_every_remedy(remedy):
     assert " ".join(remedy.replace("`", "").split()) in WORDS, f"The page of errors lacks: {remedy}"
 
 
-def test_no_other_exception_is_told_of():
+def test_the_page_has_no_other_exception():
     assert set(re.findall(r"\bMetaflowS3\w+", PAGE)) <= EXCEPTIONS.keys()

@@ -18,7 +18,7 @@ TO_FOLLOW = [
 
 @pytest.mark.timeout(900)  # of the page with the most commands
 @pytest.mark.parametrize("page", TO_FOLLOW)
-def test_what_a_page_says_can_be_done(page, reader):
+def test_the_code_of_a_page_runs(page, reader):
     reader.follows(page)
 
 
@@ -28,7 +28,7 @@ def test_what_is_not_run_is_listed(block):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_block_says_what_it_is(page):
+def test_every_block_has_a_known_language(page):
     """Otherwise, blocks without a language, or with an unknown one, would not be tested."""
     for block in blocks_of(page):
         assert block.language in (*RUN, *SHOWN), f"{block.place}: {block.language!r} is none of {RUN + SHOWN}"

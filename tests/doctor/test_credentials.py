@@ -119,14 +119,14 @@ def test_credentials_that_expire(
     assert "aws sso login" in found.remedy
 
 
-def test_sts_is_asked_for_aws_only(context_of: MakeContext) -> None:
+def test_sts_is_used_for_aws_only(context_of: MakeContext) -> None:
     context = context_of(aws_access_key_id=ID, aws_secret_access_key=SECRET, endpoint_url="http://localhost:1")
     found = credentials.check_identity(context)
     assert found.status is Status.SKIPPED
     assert "not AWS's own" in found.message
 
 
-def test_sts_tells_who_it_is(moto: S3Server, context_of: MakeContext, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sts_returns_the_identity(moto: S3Server, context_of: MakeContext, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_STS", moto.endpoint_url)
     context = context_of(aws_access_key_id=ID, aws_secret_access_key=SECRET, region_name="us-east-1")
     found = credentials.check_identity(context)
@@ -134,7 +134,7 @@ def test_sts_tells_who_it_is(moto: S3Server, context_of: MakeContext, monkeypatc
     assert "arn:aws:" in found.message
 
 
-def test_sts_that_does_not_answer_is_no_problem(context_of: MakeContext, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_sts_is_no_problem(context_of: MakeContext, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_STS", "http://sts.nowhere.invalid")
     context = context_of(aws_access_key_id=ID, aws_secret_access_key=SECRET, region_name="us-east-1")
     found = credentials.check_identity(context)

@@ -39,14 +39,14 @@ def test_clocks(ahead: float, status: Status) -> None:
     assert bool(found.remedy) == (status is not Status.OK)
 
 
-def test_who_is_ahead_is_told_right(context_of: MakeContext) -> None:
+def test_the_direction_of_clock_skew_is_reported(context_of: MakeContext) -> None:
     context = context_of()
     context.response = Response(200, {"date": formatdate(1_000_000, usegmt=True)}, 1_000_100.5, 0.1)
     assert "100 s ahead of the server's" in endpoint.check_clock(context).message
 
 
 @pytest.mark.parametrize("headers", [{}, {"date": "yesterday"}])
-def test_a_server_that_does_not_tell_its_time(headers: "dict[str, str]", context_of: MakeContext) -> None:
+def test_a_server_without_a_date_header(headers: "dict[str, str]", context_of: MakeContext) -> None:
     context = context_of()
     context.response = Response(200, headers, time.time(), 0.1)
     assert endpoint.check_clock(context).status is Status.SKIPPED
@@ -104,7 +104,7 @@ def test_a_bundle_that_is_not_there(context_of: MakeContext, tmp_path: Path, mon
     assert "environment variable AWS_CA_BUNDLE" in found.message
 
 
-def test_a_server_without_tls_is_told_as_such(context_of: MakeContext) -> None:
+def test_a_server_without_tls_is_reported(context_of: MakeContext) -> None:
     with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()

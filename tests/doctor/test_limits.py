@@ -24,7 +24,7 @@ def test_work_that_never_ends_is_stopped(by_another: bool, never: threading.Even
     assert caught.value.seconds == 0.1
 
 
-def test_who_takes_the_first_exception_for_its_own_is_stopped_by_the_next(
+def test_code_that_catches_the_first_exception_is_stopped_by_the_next(
     monkeypatch: pytest.MonkeyPatch, never: threading.Event
 ) -> None:
     monkeypatch.setattr(limits, "REPEAT", 0.05)
@@ -38,7 +38,7 @@ def test_who_takes_the_first_exception_for_its_own_is_stopped_by_the_next(
         limited(0.05, stubborn)
 
 
-def test_the_alarm_of_somebody_else_still_rings(never: threading.Event) -> None:
+def test_the_alarm_of_other_code_still_rings(never: threading.Event) -> None:
     rung = threading.Event()
     handler = signal.signal(signal.SIGALRM, lambda *_: rung.set())
     timer = signal.setitimer(signal.ITIMER_REAL, 0.2)

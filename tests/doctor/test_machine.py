@@ -42,7 +42,7 @@ def test_little_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "4.8 MiB" in found.message
 
 
-def test_nobody_can_tell_the_room(tmp_path: Path) -> None:
+def test_unknown_free_space(tmp_path: Path) -> None:
     assert machine.free_space(str(tmp_path / "missing")) is None
 
 

@@ -83,7 +83,7 @@ def test_open_uploads_are_counted(context_of, monkeypatch, pages, status, told, 
     )
 
 
-def test_who_may_not_list_them_is_told_what_it_needs(context_of, monkeypatch):
+def test_the_missing_permission_to_list_uploads_is_named(context_of, monkeypatch):
     context, error = context_of(), MetaflowS3AccessDenied("no")
     error.status, error.s3_code = 403, "AccessDenied"
 

@@ -40,7 +40,7 @@ def test_no_class_at_all() -> None:
     assert software.class_finding({"metaflow": None}, S3).status is Status.PROBLEM
 
 
-def test_versions_are_told() -> None:
+def test_versions_are_reported() -> None:
     shown = {fact.name: fact.value for fact in software.facts()}
     assert {"python", "metaflow", "metaflow_fasts3", "boto3", "botocore"} <= set(shown)
     assert "not installed" not in shown.values()
@@ -48,7 +48,7 @@ def test_versions_are_told() -> None:
 
 
 @pytest.mark.parametrize("name", ["root", None])
-def test_nobody_to_whom_runs_could_belong(name: Optional[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_user_for_runs(name: Optional[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(configuration, "USER", name)
     for variable in ("SUDO_USER", "USERNAME", "USER"):
         monkeypatch.delenv(variable, raising=False)

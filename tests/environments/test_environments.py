@@ -69,7 +69,7 @@ def test_spawned_processes_as_on_macos(variables, tmp_path):
     assert printed == (["True", "True"], "")
 
 
-def test_the_import_on_windows_says_what_to_do():
+def test_the_error_of_the_import_on_windows_has_a_remedy():
     # The standard library of Python 3.14 imports modules that only Windows has, so it is imported before.
     program = (
         "import asyncio, shutil, subprocess, sys; sys.modules['fcntl'] = None; sys.platform = 'win32'; import metaflow"

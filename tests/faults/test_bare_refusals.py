@@ -69,7 +69,7 @@ def test_a_head_with_an_expired_token_has_the_token_renewed(server, provider, tm
     assert len(provider.issued) == 2
 
 
-def test_a_head_that_stays_refused_says_that_the_token_has_expired(server, provider, tmp_path):
+def test_the_error_of_a_head_that_stays_refused_names_the_expired_token(server, provider, tmp_path):
     server.respond = lambda head: BARE if head.startswith(b"HEAD ") else EXPIRED
     with client_of(server, tmp_path) as s3, pytest.raises(MetaflowS3AccessDenied, match=r"ExpiredToken.*aws sso login"):
         s3.info("a")

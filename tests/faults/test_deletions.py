@@ -113,7 +113,7 @@ def test_without_delete_objects_they_go_one_by_one(world, stored, call, status, 
 
 
 @each_call
-def test_a_page_in_place_of_delete_objects_says_nothing_of_other_requests(world, stored, call):
+def test_an_html_page_for_delete_objects_does_not_affect_other_requests(world, stored, call):
     page = b"<html><body>405 Not Allowed</body></html>"
     head = f"HTTP/1.1 405 Not Allowed\r\nContent-Type: text/html\r\nContent-Length: {len(page)}\r\n\r\n".encode()
     world.proxy.inject("DeleteObjects", lambda exchange: exchange.send(head + page), times=None)

@@ -170,7 +170,7 @@ def cells_of_faults_that_stay():
 
 
 @pytest.mark.parametrize(("row", "name"), list(cells_of_faults_that_stay()))
-def test_a_fault_that_stays_is_an_error_that_says_all(world, row, name, monkeypatch):
+def test_a_permanent_fault_is_an_error_with_all_details(world, row, name, monkeypatch):
     monkeypatch.setattr("metaflow.metaflow_config.S3_TRANSIENT_RETRY_COUNT", 1)
     monkeypatch.setattr("metaflow.metaflow_config.S3_RETRY_COUNT", 1)
     play = row.play(world)

@@ -34,7 +34,7 @@ REDIRECTS = [
 
 @pytest.mark.parametrize(("status", "region"), REDIRECTS)
 @pytest.mark.parametrize("verb", CALLS)
-def test_nobody_follows(world, elsewhere, verb, status, region):
+def test_redirects_are_not_followed(world, elsewhere, verb, status, region):
     operation, call = CALLS[verb]
     world.stored.put_all({"a": SMALL, "b": SMALL})
     location = f"{elsewhere.client_params()['endpoint_url']}/{world.stored.bucket}/{world.stored.prefix}a"

@@ -95,7 +95,7 @@ class Allowance:
         (faults.error(503, "SlowDown") if refuse else pass_through)(exchange)
 
 
-def test_too_many_requests_become_fewer_and_nobody_notices(world):
+def test_throttling_reduces_the_request_rate_without_errors(world):
     """How much of what the server allows is used: tests/workers/test_throttle.py, with a clock of its own."""
     keys = [str(number) for number in range(200)]
     world.stored.put_all(dict.fromkeys(keys[:1], SMALL))

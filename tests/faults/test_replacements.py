@@ -27,7 +27,7 @@ def times_of(world, operation):
 
 
 @each_size
-def test_somebody_is_faster_after_the_look(world, etag, operation, blob):
+def test_another_writer_is_faster_after_the_head(world, etag, operation, blob):
     def somebody_else(exchange):
         world.stored.put("a", b"somebody else's")
         pass_through(exchange)
@@ -65,7 +65,7 @@ def test_of_many_at_once_one_wins(world, etag, operation, blob):
 
 
 @each_size
-def test_somebody_deletes_it_after_the_look(world, etag, operation, blob):
+def test_the_object_is_deleted_after_the_head(world, etag, operation, blob):
     def delete(exchange):
         world.stored.delete("a")
         pass_through(exchange)
@@ -78,7 +78,7 @@ def test_somebody_deletes_it_after_the_look(world, etag, operation, blob):
 
 
 @each_size
-def test_somebody_stores_the_same_bytes_while_a_response_is_lost(world, etag, operation, blob):
+def test_another_writer_stores_the_same_bytes_while_a_response_is_lost(world, etag, operation, blob):
     """Nothing of ours was stored: theirs has the ETag that ours would have, and is not ours."""
 
     def somebody_else(exchange):
@@ -139,7 +139,7 @@ def test_a_server_that_knows_no_if_match_is_an_error(world, etag, operation, blo
 
 
 @each_size
-def test_every_request_that_could_replace_it_says_so(world, etag, operation, blob):
+def test_every_request_that_could_replace_it_has_the_condition(world, etag, operation, blob):
     world.proxy.inject(operation, faults.error(500, "InternalError"), times=2)
     world.s3.put("a", blob, if_match=etag)
     etags = [one.headers.get("if-match") for one in world.proxy.requests if one.operation in STORES]

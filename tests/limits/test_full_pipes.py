@@ -60,7 +60,7 @@ def talkative(monkeypatch, tmp_path):
     worker.kill()
 
 
-def test_a_worker_listens_also_while_nobody_listens_to_it(talkative):
+def test_a_worker_reads_while_its_parent_does_not(talkative):
     talkative.send_setup([None, None, [[0, 0.0], True, 0.0], 4])
     talkative.send_jobs([Job(number, "put", "bucket", str(number)) for number in range(1000)])
     wait_until(lambda: waiting_bytes(talkative.fileno()) > PIPE - 4096)
@@ -150,7 +150,7 @@ print(len(s3.put_many((str(number), "x") for number in range(1500))))
 """
 
 
-def test_a_parent_that_stands_still_while_workers_answer(root, seaweedfs, stored, tmproot, implementation):
+def test_a_stopped_parent_while_workers_send_outcomes(root, seaweedfs, stored, tmproot, implementation):
     told = {"root": root, "params": seaweedfs.client_params(), "tmproot": str(tmproot)}
     command = [sys.executable, "-c", PRELUDE + PUTS, json.dumps(told)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:

@@ -48,7 +48,7 @@ with tempfile.TemporaryDirectory() as folder:
 """
 
 
-def test_a_user_who_may_have_no_more_processes(run, stored):
+def test_a_user_at_the_process_limit(run, stored):
     count = MANY_REQUESTS + 1  # enough that workers would be started
     stored.put_all({**{str(number): bytes(1000) for number in range(count)}, "large": bytes(LARGE)})
     done = run(NO_PROCESSES, count=count)
@@ -101,7 +101,9 @@ CALLS = ["get_many", "info_many", "put_many", "put_files"]
         ("put_files", errno.ENOENT),  # this Python is embedded, and there is no program of its name
     ],
 )
-def test_without_any_worker_this_process_does_it_and_says_so(call, number, calls, can_start, fresh_workers, caplog):
+def test_without_workers_this_process_executes_the_call_and_logs_it(
+    call, number, calls, can_start, fresh_workers, caplog
+):
     can_start(0, number)
     descriptors = len(os.listdir("/proc/self/fd"))
     assert calls[call]()

@@ -77,7 +77,7 @@ def test_it_has_the_bucket_and_takes_objects(running: SeaweedFS) -> None:
 
 
 @pytest.mark.parametrize("changes", [{"aws_secret_access_key": "x"}, {"aws_access_key_id": "x"}])
-def test_nobody_else_is_let_in(running: SeaweedFS, changes: dict[str, str]) -> None:
+def test_other_credentials_are_rejected(running: SeaweedFS, changes: dict[str, str]) -> None:
     client = client_of(running, **changes)
     with pytest.raises(ClientError) as caught:
         client.list_objects_v2(Bucket="one-bucket")
@@ -176,7 +176,7 @@ def test_servers_started_at_the_same_time_do_not_collide() -> None:
             server.stop()
 
 
-def test_a_port_that_was_asked_for_is_used() -> None:
+def test_a_given_port_is_used() -> None:
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))
         port = holder.getsockname()[1]
@@ -247,7 +247,7 @@ def test_it_ends_when_its_starter_is_killed(keep: bool, tmp_path: Path) -> None:
     assert eventually(lambda: Path(home).exists() == keep)
 
 
-def test_wait_tells_when_it_ends_by_itself() -> None:
+def test_wait_returns_when_the_server_ends() -> None:
     with SeaweedFS() as server:
         os.kill(server_process(server), signal.SIGKILL)
         with pytest.raises(ServerFailed, match=r"ended unexpectedly\. The end of its log:\n(?s:.+)") as caught:
@@ -298,13 +298,13 @@ def test_a_directory_that_exists_keeps_its_mode(tmp_path: Path) -> None:
         assert stat.S_IMODE(server.directory.stat().st_mode) == 0o700
 
 
-def test_a_file_in_place_of_the_directory_is_said(tmp_path: Path) -> None:
+def test_a_file_in_place_of_the_directory_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(UnusableDirectory, match=r"Can't store data in .*file"):
         SeaweedFS(tmp_path / "file").start()
 
 
-def test_damaged_credentials_are_said(tmp_path: Path) -> None:
+def test_damaged_credentials_are_reported(tmp_path: Path) -> None:
     (tmp_path / "seaweedfs").mkdir()
     (tmp_path / "seaweedfs" / "identities.json").write_text("{}")
     with pytest.raises(UnusableDirectory, match=r"credentials in .*identities\.json can't be read"):

@@ -30,11 +30,11 @@ def unhurried(request):
 
 @pytest.mark.timeout(900)  # with `--examples`
 @pytest.mark.usefixtures("implementation")
-def test_random_calls_with_faults_answer_what_a_dictionary_answers(proxy, oracle, unhurried):
+def test_random_calls_with_faults_return_what_the_model_returns(proxy, oracle, unhurried):
     run_state_machine_as_test(machine_for(proxy, oracle), settings=unhurried)
 
 
 @pytest.mark.timeout(900)
 @pytest.mark.usefixtures("implementation")
-def test_random_calls_in_a_versioned_bucket_answer_what_a_dictionary_answers(proxy, oracle, unhurried):
+def test_random_calls_in_a_versioned_bucket_return_what_the_model_returns(proxy, oracle, unhurried):
     run_state_machine_as_test(versions_for(proxy, oracle), settings=unhurried)

@@ -45,7 +45,7 @@ def test_what_is_raised_is_caught_by_code_written_for_metaflows_class(name):
 
 
 @pytest.mark.parametrize("name", EXCEPTIONS)
-def test_an_exception_that_was_pickled_says_the_same(name):
+def test_a_pickled_exception_keeps_its_message(name):
     error = getattr(typed, name)("gone")
     error.url, error.status = "s3://bucket/key", 404
     again = pickle.loads(pickle.dumps(error))

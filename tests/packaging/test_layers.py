@@ -65,7 +65,7 @@ def test_a_package_imports_only_those_below(layer):
     assert {file: layers for file, layers in upward.items() if layers} == {}
 
 
-def test_what_a_worker_starts_with_asks_neither_boto3_nor_metaflow():
+def test_the_start_of_a_worker_imports_neither_boto3_nor_metaflow():
     strangers = {"api", "boto", "boto3", "botocore", "urllib3", "metaflow"}
     found = {
         str(file.relative_to(SOURCE)): imported_at_once(file) & strangers

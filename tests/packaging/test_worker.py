@@ -53,7 +53,7 @@ def test_transfers_on_boto3_import_no_metaflow():
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"], ["one", "two"], ["-1"]], ids=" ".join)
-def test_by_hand_it_says_what_it_is_and_what_to_use_instead(arguments, tmp_path):
+def test_started_by_hand_it_explains_what_to_use_instead(arguments, tmp_path):
     done = subprocess.run(
         [sys.executable, SCRIPT, *arguments],
         cwd=tmp_path,

@@ -5,12 +5,12 @@ from metaflow_extensions.fasts3.plans.plan import JobQueue
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
 
 
-def carry_out(plan, answer, pick=0, room=None):
+def carry_out(plan, perform, pick=0, room=None):
     """Execute all jobs of a plan; return them in the order of their outcomes, and check the plan's totals at the end.
 
-    `answer(job)` returns a result or a Failure. `pick` is the index of the running job that ends next (0 the oldest,
+    `perform(job)` returns a result or a Failure. `pick` is the index of the running job that ends next (0 the oldest,
     -1 the newest), or a function that returns it for a number of jobs. At most `room` jobs run at a time. If
-    `answer.begin(job)` returns a result, the job begins with it, and ends when it is picked again.
+    `perform.begin(job)` returns a result, the job begins with it, and ends when it is picked again.
     """
     queue, at_hand, done, begun = JobQueue(plan), [], [], set()
     while True:
@@ -20,7 +20,7 @@ def carry_out(plan, answer, pick=0, room=None):
             meets_its_totals(getattr(plan, "tally", None))
             return done
         job = at_hand.pop(pick(len(at_hand)) if callable(pick) else pick)
-        beginning = answer.begin(job) if hasattr(answer, "begin") and job.number not in begun else None
+        beginning = perform.begin(job) if hasattr(perform, "begin") and job.number not in begun else None
         if beginning:
             begun.add(job.number)
             at_hand.append(job)
@@ -28,7 +28,7 @@ def carry_out(plan, answer, pick=0, room=None):
             continue
         begun.discard(job.number)
         done.append(job)
-        result = answer(job)
+        result = perform(job)
         failed = isinstance(result, Failure)
         outcome = Outcome(job.number, None if failed else result, result if failed else None)
         queue.receive(job, outcome)

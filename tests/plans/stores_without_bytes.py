@@ -32,14 +32,14 @@ class Written(NamedTuple):
 
 
 class Sources:
-    """Objects to be downloaded, that others write anew meanwhile.
+    """Objects to download, which others replace meanwhile.
 
     Parameters
     ----------
     versions : dict of str to list of Version
         Of each key, the first one first.
     changes : callable
-        Whether the object is written anew, before a request is answered.
+        Whether the object is replaced before the response to a request.
     knows_if_match : bool
     """
 
@@ -69,7 +69,7 @@ class Sources:
 
 
 def span(byte_range, size):
-    """First byte and the one behind the last of what a Range header asks for (RFC 9110 section 14.1.2)."""
+    """The first byte of a Range header, and the position after its last byte (RFC 9110 section 14.1.2)."""
     if byte_range is None:
         return 0, size
     first, _, last = byte_range[len("bytes=") :].partition("-")
@@ -79,18 +79,18 @@ def span(byte_range, size):
 
 
 def stand_in(key, piece):
-    """A body that names the bytes of an upload instead of having them."""
+    """A body that describes the bytes of an upload instead of containing them."""
     return f"{key} {piece.first} {piece.length}".encode()
 
 
-def told_by(body):
+def parse_body(body):
     """The upload whose bytes a body represents: its key, and the piece."""
     key, first, length = body.split()
     return key.decode(), Piece(int(first), int(length))
 
 
 class Destinations:
-    """Takes uploads, loses some of those that are open, and some of its responses.
+    """Accepts uploads, and loses some open uploads and some responses.
 
     Parameters
     ----------
@@ -120,7 +120,7 @@ class Destinations:
         if job.key not in self.objects:
             return Failure(Code.NOT_FOUND, "", "404", 404)
         bodies, etag = self.objects[job.key] or ([], "of somebody else")
-        size = sum(told_by(body)[1].length for body in bodies if body)
+        size = sum(parse_body(body)[1].length for body in bodies if body)
         return ObjectInfo(size, etag, None, self._metadata[job.key] if bodies else {}, 0, None)
 
     def put(self, job):

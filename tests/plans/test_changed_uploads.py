@@ -29,7 +29,7 @@ def md5(data):
 
 
 class Store(dict):
-    """Objects by key: content, ETag and metadata. Answers jobs, unless an operation is refused."""
+    """Objects by key: content, ETag and metadata. Executes jobs, unless an operation is refused."""
 
     def __init__(self, refusals=None):
         super().__init__()
@@ -135,7 +135,7 @@ def test_only_what_a_listing_leaves_open_is_looked_at(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("condition", [None, ABSENT])
 @pytest.mark.parametrize("code", [Code.ACCESS_DENIED, Code.MALFORMED, Code.NO_BUCKET])
-def test_who_gets_no_listing_looks_at_each(tmp_path, condition, code):
+def test_without_a_listing_each_object_gets_a_head(tmp_path, condition, code):
     contents = {f"{number}": b"%d" % number for number in range(20)}
     uploads, store = uploads_of(tmp_path, contents, condition), Store({"list_page": Failure(code, "no")})
     for key in list(contents)[:15]:
@@ -147,7 +147,7 @@ def test_who_gets_no_listing_looks_at_each(tmp_path, condition, code):
     assert jobs == {operation: count for operation, count in expected.items() if count}
 
 
-def test_who_may_neither_list_nor_look_uploads(tmp_path):
+def test_without_permission_to_list_and_head_all_files_are_uploaded(tmp_path):
     contents = {f"{number}": b"" for number in range(20)}
     store = Store({"list_page": DENIED, "head": DENIED})
     assert carried_out(uploads_of(tmp_path, contents), store) == (
@@ -260,7 +260,7 @@ def test_where_there_are_no_threads_the_caller_works(monkeypatch):
 
 @pytest.mark.parametrize("condition", [None, ABSENT])
 @pytest.mark.parametrize("count", [3, 8])
-def test_a_dry_run_stores_nothing_and_says_what_would_be(tmp_path, condition, count):
+def test_a_dry_run_stores_nothing_and_reports_what_it_would_store(tmp_path, condition, count):
     contents = {f"m/{number}": b"%d" % number for number in range(count)}
     uploads, store = uploads_of(tmp_path, contents, condition), Store()
     store.add("m/0", contents["m/0"])
@@ -272,6 +272,6 @@ def test_a_dry_run_stores_nothing_and_says_what_would_be(tmp_path, condition, co
     assert set(jobs) <= {"head", "list_page"}
 
 
-def test_a_dry_run_without_comparison_asks_nothing(tmp_path):
+def test_a_dry_run_without_comparison_sends_no_requests(tmp_path):
     uploads = uploads_of(tmp_path, {"m/0": b"0", "m/1": b"1"})
     assert carried_out(uploads, Store(), dry_run=True, compare=False) == ({"m/0", "m/1"}, {})

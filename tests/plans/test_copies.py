@@ -146,14 +146,14 @@ def test_what_is_replaced_and_what_is_kept(size):
         assert got["kept"] == got["encryption"] == stored  # S3 keeps it
 
 
-def test_the_encryption_that_every_object_has_is_not_asked_for():
+def test_default_encryption_is_not_requested():
     store = Store()
     for key, encryption in (("plain", "AES256"), ("strong", "aws:kms")):
         store.write("b", key, b"x", PutHeaders(encryption=encryption))
     wanted = [of("plain", "1"), of("strong", "2"), of("plain", "3", headers=PutHeaders(encryption="AES256"))]
     jobs = carry_out(Copies(wanted, STEP, implied="AES256"), store)
-    asked = {job.key: job.arguments["headers"].encryption for job in jobs if job.operation == "copy"}
-    assert asked == {"1": None, "2": "aws:kms", "3": "AES256"}
+    encryptions = {job.key: job.arguments["headers"].encryption for job in jobs if job.operation == "copy"}
+    assert encryptions == {"1": None, "2": "aws:kms", "3": "AES256"}
 
 
 def test_a_version_is_looked_at_and_copied():
@@ -281,10 +281,10 @@ def test_tags_that_are_given_are_not_read():
 def test_s3_copies_tags_that_this_identity_may_not_read_or_store(refused):
     store, plan = with_tags()
 
-    def answer(job):
+    def perform(job):
         return DENIED if job.operation == refused else TAGS if job.operation == "get_tags" else store(job)
 
-    jobs = carry_out(plan, answer)
+    jobs = carry_out(plan, perform)
     assert jobs[-1].operation == "copy"
     assert TAGGING not in jobs[-1].arguments["headers"].others
     assert plan.stored == [True]

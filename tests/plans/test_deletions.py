@@ -27,8 +27,8 @@ PRECONDITION = Failure(Code.PRECONDITION, "no", "PreconditionFailed", 412)
 class Store:
     """Has (bucket, key), and executes jobs; `refusals` are by key, `many` is the response to requests for many keys."""
 
-    def __init__(self, held, refusals=(), many=None, page=3, overlap=0):
-        self.held = set(held)
+    def __init__(self, stored, refusals=(), many=None, page=3, overlap=0):
+        self.stored = set(stored)
         self.refusals = dict(refusals)
         self.many = many
         self.page = page
@@ -40,7 +40,7 @@ class Store:
 
     def delete(self, job):
         if job.key not in self.refusals:
-            self.held.discard((job.bucket, job.key))
+            self.stored.discard((job.bucket, job.key))
         return self.refusals.get(job.key)
 
     def delete_objects(self, job):
@@ -49,13 +49,13 @@ class Store:
         assert all(key.startswith(job.key) for key in keys)
         if self.many:
             return self.many
-        self.held -= {(job.bucket, key) for key in keys if key not in self.refusals}
-        told = {key: self.refusals[key] for key in keys if key in self.refusals}
-        return {key: f"{failure.s3_code}: {failure.message}" for key, failure in told.items()}
+        self.stored -= {(job.bucket, key) for key in keys if key not in self.refusals}
+        refused = {key: self.refusals[key] for key in keys if key in self.refusals}
+        return {key: f"{failure.s3_code}: {failure.message}" for key, failure in refused.items()}
 
     def list_page(self, job):
         token = job.arguments["token"] or ""
-        rest = sorted(key for bucket, key in self.held if bucket == job.bucket and key.startswith(job.key))
+        rest = sorted(key for bucket, key in self.stored if bucket == job.bucket and key.startswith(job.key))
         before = [key for key in rest if key <= token][-self.overlap :] if self.overlap else []
         after = [key for key in rest if key > token]
         more = after[self.page - 1] if len(after) > self.page else None
@@ -79,7 +79,7 @@ def test_a_thousand_go_in_one_request_and_buckets_apart(pick):
     store = Store(wanted)
     plan = Deletions(wanted)
     done = carry_out(plan, store, pick)
-    assert store.held == set()
+    assert store.stored == set()
     assert plan.deleted == 5000
     assert plan.failures == {}
     assert sorted(len(job.arguments["keys"]) for job in done) == [500, 500, 1000, 1000, 1000, 1000]
@@ -103,7 +103,7 @@ def test_what_a_parser_may_read_otherwise_goes_alone(key):
     done = carry_out(Deletions(wanted), store)
     assert alone(done) == [key]
     assert [job.arguments["keys"] for job in many(done)] == [["x", "y"]]
-    assert store.held == set()
+    assert store.stored == set()
 
 
 @pytest.mark.parametrize("key", ["a b", "a..b", "...", "a/.hidden/b", "<&>'\"]]>", "100%", "a+b", "é", "🦄", "a/"])
@@ -118,7 +118,7 @@ def test_what_is_refused_is_tried_alone_and_the_rest_is_done():
     plan = Deletions(wanted)
     done = carry_out(plan, store)
     assert sorted(alone(done)) == ["3", "5"]
-    assert store.held == {("b", "3"), ("b", "5")}
+    assert store.stored == {("b", "3"), ("b", "5")}
     assert plan.deleted == 8
     assert {url: refusal.failure for url, refusal in plan.failures.items()} == {"s3://b/3": STUCK, "s3://b/5": STUCK}
 
@@ -127,16 +127,16 @@ def test_what_was_refused_with_others_may_go_alone():
     store = Store([("b", "x"), ("b", "y")], {"y": STUCK})
     plan = Deletions([("b", "x"), ("b", "y")])
 
-    def answer(job):
+    def perform(job):
         if job.operation == "delete":
             store.refusals = {}
         return store(job)
 
-    carry_out(plan, answer)
-    assert (plan.deleted, plan.failures, store.held) == (2, {}, set())
+    carry_out(plan, perform)
+    assert (plan.deleted, plan.failures, store.stored) == (2, {}, set())
 
 
-def test_who_may_not_delete_is_asked_once_more_and_not_once_a_key():
+def test_without_permission_to_delete_there_is_one_retry_and_none_for_each_key():
     wanted = [("b", str(number)) for number in range(1000)]
     plan = Deletions(wanted)
     done = carry_out(plan, Store(wanted, dict.fromkeys((key for _, key in wanted), DENIED)))
@@ -152,14 +152,14 @@ def test_if_that_one_goes_the_others_are_tried():
     store = Store(wanted, dict.fromkeys("abc", DENIED))
     plan = Deletions(wanted)
 
-    def answer(job):
+    def perform(job):
         if job.operation == "delete":
             store.refusals.pop("a", None)
             store.refusals.pop("c", None)
         return store(job)
 
-    carry_out(plan, answer)
-    assert (plan.deleted, list(plan.failures), store.held) == (2, ["s3://b/b"], {("b", "b")})
+    carry_out(plan, perform)
+    assert (plan.deleted, list(plan.failures), store.stored) == (2, ["s3://b/b"], {("b", "b")})
 
 
 @pytest.mark.parametrize("refusal", [NOT_IMPLEMENTED, NO_METHOD, NO_MD5])
@@ -168,8 +168,8 @@ def test_a_server_that_does_not_know_delete_objects_gets_them_one_by_one(refusal
     store = Store(wanted, many=refusal)
     plan = Deletions(wanted)
     done = carry_out(plan, store, room=1)
-    assert len(many(done)) == 1  # it is not asked again
-    assert (plan.deleted, plan.failures, store.held) == (3000, {}, set())
+    assert len(many(done)) == 1  # no second request
+    assert (plan.deleted, plan.failures, store.stored) == (3000, {}, set())
 
 
 def test_one_key_may_spoil_a_document_and_the_others_go_together():
@@ -177,14 +177,14 @@ def test_one_key_may_spoil_a_document_and_the_others_go_together():
     store = Store(wanted)
     plan = Deletions(wanted)
 
-    def answer(job):
-        spoilt = job.operation == "delete_objects" and "1500" in job.arguments["keys"]
-        return MALFORMED if spoilt else store(job)
+    def perform(job):
+        malformed = job.operation == "delete_objects" and "1500" in job.arguments["keys"]
+        return MALFORMED if malformed else store(job)
 
-    done = carry_out(plan, answer, room=1)
+    done = carry_out(plan, perform, room=1)
     assert len(many(done)) == 3
     assert len(alone(done)) == 1000
-    assert (plan.deleted, store.held) == (3000, set())
+    assert (plan.deleted, store.stored) == (3000, set())
 
 
 def test_where_one_alone_is_refused_likewise_the_others_are_not_tried():
@@ -196,7 +196,7 @@ def test_where_one_alone_is_refused_likewise_the_others_are_not_tried():
     assert len(plan.failures) == 100
 
 
-def test_not_everybody_says_204_of_what_is_not_there():
+def test_some_servers_respond_404_for_missing_keys():
     plan = Deletions([("b", "k")])
     carry_out(plan, lambda _: Failure(Code.NOT_FOUND, "", "NoSuchKey", 404))
     assert (plan.deleted, plan.failures) == (1, {})
@@ -222,15 +222,15 @@ def test_nor_where_the_request_for_many_itself_fails(code):
 
 def test_a_server_that_stays_busy_is_left_alone_after_a_few():
     wanted = [("b", f"{number}\n") for number in range(1000)]
-    asked = []
+    jobs = []
     plan = Deletions(wanted)
     with pytest.raises(JobFailed):
-        carry_out(plan, lambda job: asked.append(job) or STUCK, room=1)
-    assert len(asked) == refusals.MOST_IN_A_ROW
+        carry_out(plan, lambda job: jobs.append(job) or STUCK, room=1)
+    assert len(jobs) == refusals.MOST_IN_A_ROW
     assert len(plan.failures) == refusals.MOST_IN_A_ROW - 1
 
 
-def test_a_worker_that_tells_of_other_keys_is_not_believed():
+def test_results_for_other_keys_are_ignored():
     plan = Deletions([("b", "x"), ("b", "y")])
     carry_out(plan, lambda job: {"z": "AccessDenied: no"} if job.operation == "delete_objects" else None)
     assert (plan.deleted, plan.failures) == (2, {})
@@ -244,16 +244,16 @@ answers_to_many = st.sampled_from([None, None, None, NOT_IMPLEMENTED, MALFORMED]
 
 @examples(200)
 @given(objects, st.dictionaries(names, codes, max_size=3), answers_to_many, st.integers(1, 7), st.integers(0, 2**32))
-def test_whatever_happens_each_key_is_deleted_or_named(held, refusals, answer_to_many, step, seed):
+def test_whatever_happens_each_key_is_deleted_or_named(keys, refusals, response_to_many, step, seed):
     random = Random(seed)
-    store = Store(held | {("one", "stays, as nobody named it")}, refusals, answer_to_many)
-    plan = Deletions(held, step=step + 1)
+    store = Store(keys | {("one", "stays, as nobody named it")}, refusals, response_to_many)
+    plan = Deletions(keys, step=step + 1)
     carry_out(plan, store, random.randrange, random.randint(1, 9))
-    gone = {one for one in held if one not in store.held}
-    named = {f"s3://{bucket}/{key}" for bucket, key in held & store.held}
+    gone = {one for one in keys if one not in store.stored}
+    named = {f"s3://{bucket}/{key}" for bucket, key in keys & store.stored}
     assert plan.deleted == len(gone)
     assert named == set(plan.failures)
-    assert store.held - held == {("one", "stays, as nobody named it")}
+    assert store.stored - keys == {("one", "stays, as nobody named it")}
 
 
 # --- All below prefixes.
@@ -266,32 +266,32 @@ def test_all_below_prefixes_page_by_page(pick, overlap):
     store = Store(below | {("b", "x"), ("b", "xy"), ("c", "x/0")}, overlap=overlap)
     plan = ListedDeletions([Listing("b", "x/"), Listing("c", "y/")])
     done = carry_out(plan, store, pick)
-    assert store.held == {("b", "x"), ("b", "xy"), ("c", "x/0")}
+    assert store.stored == {("b", "x"), ("b", "xy"), ("c", "x/0")}
     assert (plan.deleted, plan.failures) == (27, {})
     assert len({job.number for job in done}) == len(done)
 
 
 def test_what_stays_is_named_and_the_listing_goes_on():
-    held = [("b", f"x/{number:02}") for number in range(20)]
-    store = Store(held, {"x/00": DENIED, "x/07": STUCK}, overlap=2)
+    keys = [("b", f"x/{number:02}") for number in range(20)]
+    store = Store(keys, {"x/00": DENIED, "x/07": STUCK}, overlap=2)
     plan = ListedDeletions([Listing("b", "x/")])
     carry_out(plan, store)
-    assert store.held == {("b", "x/00"), ("b", "x/07")}
+    assert store.stored == {("b", "x/00"), ("b", "x/07")}
     assert (plan.deleted, set(plan.failures)) == (18, {"s3://b/x/00", "s3://b/x/07"})
 
 
 def test_a_page_may_hold_more_than_one_request_takes():
-    held = [("b", f"x/{number:04}") for number in range(2100)]
-    store = Store(held, page=5000)
+    keys = [("b", f"x/{number:04}") for number in range(2100)]
+    store = Store(keys, page=5000)
     done = carry_out(ListedDeletions([Listing("b", "x/")]), store)
     assert [len(job.arguments["keys"]) for job in many(done)] == [1000, 1000, 100]
-    assert store.held == set()
+    assert store.stored == set()
 
 
 def test_a_listing_does_not_run_ahead_of_the_deletions():
     """Or a million keys would be held here."""
-    held = [("b", f"x/{number:06}") for number in range(60_000)]
-    store = Store(held, page=1000)
+    keys = [("b", f"x/{number:06}") for number in range(60_000)]
+    store = Store(keys, page=1000)
     plan = ListedDeletions([Listing("b", "x/")])
     queue, waiting, most = JobQueue(plan), [], 0
     while (job := queue.take()) or waiting:
@@ -303,14 +303,14 @@ def test_a_listing_does_not_run_ahead_of_the_deletions():
         (outcome,) = [(store(job))]
         queue.receive(job, deletions.Outcome(job.number, outcome))
         most = max(most, sum(len(one.arguments["keys"]) for one in waiting))
-    assert store.held == set()
+    assert store.stored == set()
     assert most <= AHEAD + 1000
 
 
 def test_a_listing_in_circles_ends():
     pages = 0
 
-    def answer(job):
+    def perform(job):
         nonlocal pages
         if job.operation != "list_page":
             return {}
@@ -319,7 +319,7 @@ def test_a_listing_in_circles_ends():
         return Page([ListedObject(f"x/{pages % 2}{letter}", 1) for letter in "ab"], [], str(pages))
 
     with pytest.raises(JobFailed, match="malformed") as failed:
-        carry_out(ListedDeletions([Listing("b", "x/")]), answer)
+        carry_out(ListedDeletions([Listing("b", "x/")]), perform)
     assert "repeats pages" in failed.value.failure.message
     assert pages == 3
 
@@ -343,8 +343,8 @@ def test_a_page_that_fails_fails_the_plan_and_what_is_known_is_kept():
 def test_after_many_failures_it_gives_up(monkeypatch):
     monkeypatch.setattr(deletions, "MOST_FAILED", 10)
     monkeypatch.setattr(deletions, "AHEAD", 6)
-    held = [("b", f"x/{number:03}") for number in range(100)]
-    store = Store(held, dict.fromkeys((key for _, key in held), DENIED))
+    keys = [("b", f"x/{number:03}") for number in range(100)]
+    store = Store(keys, dict.fromkeys((key for _, key in keys), DENIED))
     plan = ListedDeletions([Listing("b", "x/")])
     carry_out(plan, store, room=1)
     assert plan.gave_up
@@ -368,7 +368,7 @@ class Versions(Store):
         self.etags = etags
 
     def _has(self, key, etag):
-        return not etag or (("b", key) in self.held and self.etags[key] == etag)
+        return not etag or (("b", key) in self.stored and self.etags[key] == etag)
 
     def delete(self, job):
         return super().delete(job) if self._has(job.key, job.arguments.get("if_match")) else PRECONDITION
@@ -382,20 +382,20 @@ class Versions(Store):
         return responses
 
     def head(self, job):
-        there = ("b", job.key) in self.held
+        there = ("b", job.key) in self.stored
         return ObjectInfo(1, self.etags[job.key], None, {}, None, None) if there else missing()
 
 
 def test_etags_go_with_the_keys():
-    def answer(job):
+    def perform(job):
         return {} if job.operation == "delete_objects" else None
 
-    done = carry_out(Deletions([("b", "x", '"1"'), ("b", "y", None), ("b", "z\n", '"3"')]), answer)
+    done = carry_out(Deletions([("b", "x", '"1"'), ("b", "y", None), ("b", "z\n", '"3"')]), perform)
     assert [job.arguments for job in done if job.operation == "delete"] == [{"if_match": '"3"'}]
-    assert [job.arguments for job in carry_out(Deletions([("b", "x"), ("b", "y", None)]), answer)] == [
+    assert [job.arguments for job in carry_out(Deletions([("b", "x"), ("b", "y", None)]), perform)] == [
         {"keys": ["x", "y"]}
     ]
-    (job,) = carry_out(Deletions([("b", "x", '"1"'), ("b", "y")]), answer)
+    (job,) = carry_out(Deletions([("b", "x", '"1"'), ("b", "y")]), perform)
     assert job.arguments == {"keys": ["x", "y"], "etags": ['"1"', ""]}
 
 
@@ -403,10 +403,10 @@ def test_what_was_replaced_stays_and_what_is_gone_is_no_failure():
     wanted = [("b", str(number), f'"{number}"') for number in range(6)]
     store = Versions({key: etag for _, key, etag in wanted})
     store.etags["2"] = '"another"'
-    store.held.remove(("b", "4"))
+    store.stored.remove(("b", "4"))
     plan = Deletions(wanted)
     done = carry_out(plan, store)
-    assert store.held == {("b", "2")}
+    assert store.stored == {("b", "2")}
     assert plan.deleted == 5
     assert plan.failures == {"s3://b/2": ("delete", CHANGED)}
     assert [(job.operation, job.key) for job in done if job.operation == "head"] == [("head", "2"), ("head", "4")]
@@ -417,7 +417,7 @@ def test_one_that_must_be_the_same(etag):
     store = Versions({"k": etag})
     plan = Deletions([("b", "k", '"1"')])
     carry_out(plan, store)
-    assert (plan.deleted, bool(store.held)) == ((1, False) if etag == '"1"' else (0, True))
+    assert (plan.deleted, bool(store.stored)) == ((1, False) if etag == '"1"' else (0, True))
 
 
 def test_a_server_that_refuses_the_condition_deletes_without_it():
@@ -429,5 +429,5 @@ def test_a_server_that_refuses_the_condition_deletes_without_it():
     store = Refusing([one[:2] for one in wanted])
     plan = Deletions(wanted)
     done = carry_out(plan, store, room=1)
-    assert (store.held, plan.deleted, plan.failures) == (set(), 5, {})
+    assert (store.stored, plan.deleted, plan.failures) == (set(), 5, {})
     assert len(done) == 6  # the condition was tried once

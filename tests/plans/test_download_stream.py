@@ -40,11 +40,11 @@ class Loop:
                 self.at_hand.append(job)
             self.most = max(self.most, self.ahead.size)
             if self.at_hand:
-                self.answer(self.at_hand.pop(pick(len(self.at_hand))))
+                self.perform(self.at_hand.pop(pick(len(self.at_hand))))
             elif not self.take():
                 return self.taken
 
-    def answer(self, job):
+    def perform(self, job):
         response = self.store(job)
         failed = isinstance(response, Failure)
         outcome = Outcome(job.number, None if failed else response, response if failed else None)
@@ -88,7 +88,7 @@ def test_large_objects_are_not_begun_all_at_once():
     assert loop.most <= 30 * STEP + 20 * STEP
 
 
-def test_a_plan_that_nobody_has_ended_is_held():
+def test_a_plan_without_an_end_is_held():
     plan = DownloadStream({}.__setitem__, LookAhead(100), step=STEP)
     queue = JobQueue(plan)
     assert queue.take() is None
@@ -112,7 +112,7 @@ def test_jobs_that_are_done_again_do_not_wait_behind_a_plan_that_is_held():
     assert queue.take() is job
 
 
-def test_a_missing_key_fails_or_is_told():
+def test_a_missing_key_fails_or_is_a_result():
     loop = Loop(Store(a=b"1", b=b"2"), 1000, missing_ok=True)
     loop.want(["a", "no", "b"])
     assert [result and result.path for _, result in loop.run()] == ["/0", None, "/2"]
@@ -129,24 +129,24 @@ def test_an_object_that_changes_is_begun_again():
     loop.want(["a", "b"])
     changes = itertools.count()
 
-    def answer(job):
+    def perform(job):
         if job.arguments.get("position") and next(changes) == 0:
             store.objects["a"], store.etags["a"] = bytes(reversed(body(40))), '"2"'
         return store(job)
 
-    loop.store = answer
+    loop.store = perform
     taken = dict(loop.run())
     assert store.files[taken[0].path] == bytes(reversed(body(40)))
     assert loop.ahead.size == 0
 
 
-@pytest.mark.parametrize("answered", [(0, 1), (1, 0)])
-def test_the_oldest_large_object_is_fetched_first(answered):
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_the_oldest_large_object_is_fetched_first(order):
     """The loop waits for it, whichever of them was known to be large first."""
     store = Store(old=body(4 * STEP), new=body(4 * STEP))
     loop = Loop(store, 2**30)
     loop.want(store.objects)
     jobs = [loop.queue.take(), loop.queue.take()]
-    for number in answered:
-        loop.answer(jobs[number])
+    for number in order:
+        loop.perform(jobs[number])
     assert [loop.queue.take().key for _ in range(6)] == ["old"] * 3 + ["new"] * 3

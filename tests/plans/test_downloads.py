@@ -31,9 +31,9 @@ class Store:
         self.etags = dict.fromkeys(objects, '"1"')
         self.files = {}
         self.checks_etags = True
-        self.crc = None  # of all objects, as S3 tells it
-        self.begins = False  # whether it tells that a large object has begun
-        self.lost = 0  # bytes that the first response of such an object does not bring
+        self.crc = None  # x-amz-checksum-crc32 of all objects
+        self.begins = False  # whether it sends an interim outcome for a large object
+        self.lost = 0  # bytes that are missing in the first response for such an object
 
     def begin(self, job):
         if not (self.begins and "ways" in job.arguments and job.key in self.objects):
@@ -95,7 +95,7 @@ def test_whole_objects_of_all_sizes(size, pick):
 
 @pytest.mark.parametrize("etag", ["", 'W/"1"'], ids=["none", "weak"])
 def test_pieces_of_an_object_whose_etag_holds_to_nothing(etag):
-    """A weak ETag never fulfils If-Match; it is compared here, as of a server that does not know the header."""
+    """If-Match never matches a weak ETag, so the client compares it, as with a server that ignores the header."""
     store = Store(a=body(3 * STEP))
     store.etags["a"] = etag
     carry_out(Downloads([Download("bucket", "a")], ["/f/a"], step=STEP), store)
@@ -120,7 +120,7 @@ def test_large_ranges_are_cut_too(byte_range, expected):
     assert body(64)[first : first + length] == body(64)[expected]
 
 
-def test_the_rest_of_a_large_object_is_asked_for_with_its_etag():
+def test_the_other_pieces_of_a_large_object_are_requested_with_its_etag():
     jobs = carry_out(Downloads([Download("bucket", "a")], ["/f"], step=STEP), Store(a=body(35)))
     assert [job.arguments.get("if_match") for job in jobs] == [None, '"1"', '"1"', '"1"']
     assert [job.arguments.get("byte_range") for job in jobs] == [None, "bytes=10-19", "bytes=20-29", "bytes=30-34"]
@@ -143,13 +143,13 @@ def test_an_object_that_changes_is_begun_again_in_a_new_file(checks_etags, pick)
     store = Store(a=b"old " * 10)
     store.checks_etags = checks_etags
 
-    def answer(job, served=iter(range(1000))):
+    def perform(job, served=iter(range(1000))):
         if next(served) == 2:
             store.objects["a"], store.etags["a"] = b"new!" * 12, '"2"'
         return store(job)
 
     plan = Downloads([Download("bucket", "a")], ["/f"], step=STEP)
-    carry_out(plan, answer, pick)
+    carry_out(plan, perform, pick)
     (result,) = plan.results
     assert store.files[result.path] == b"new!" * 12
     assert result.path != "/f"
@@ -160,13 +160,13 @@ def test_no_more_of_an_object_that_changed_is_fetched():
     store = Store(a=b"old " * 50)
     store.checks_etags = False
 
-    def answer(job, served=iter(range(1000))):
+    def perform(job, served=iter(range(1000))):
         if next(served) == 2:
             store.objects["a"], store.etags["a"] = b"new!" * 10, '"2"'
         return store(job)
 
     plan = Downloads([Download("bucket", "a")], ["/f"], step=STEP)
-    jobs = carry_out(plan, answer, room=4)
+    jobs = carry_out(plan, perform, room=4)
     assert store.files[plan.results[0].path] == b"new!" * 10
     # The first request, the piece that came, the one that showed the change and the other three under way with it.
     assert [job.arguments["path"] for job in jobs].count("/f") == 6
@@ -190,17 +190,17 @@ def test_the_pieces_of_the_largest_object_are_thought_of_when_they_are_fetched()
 def test_an_object_that_always_changes_is_an_error():
     store = Store(a=body(35))
 
-    def answer(job, version=iter(range(1000))):
+    def perform(job, version=iter(range(1000))):
         store.etags["a"] = f'"{next(version)}"'
         return store(job)
 
     with pytest.raises(JobFailed) as failed:
-        carry_out(Downloads([Download("bucket", "a")], ["/f"], step=STEP), answer)
+        carry_out(Downloads([Download("bucket", "a")], ["/f"], step=STEP), perform)
     assert failed.value.failure.code is Code.PRECONDITION
     assert failed.value.failure.tries == RESTARTS + 1
 
 
-def test_no_bytes_are_asked_for_by_head():
+def test_empty_ranges_are_requested_by_head():
     plan = Downloads([Download("bucket", "a", nothing_at=35)], ["/f"], step=STEP)
     (job,) = carry_out(plan, Store(a=body(35)))
     assert job.operation == "head"
@@ -306,21 +306,21 @@ def test_others_get_what_the_first_response_did_not_bring(large, lost, pick):
 def test_an_object_that_changes_under_its_first_response_is_begun_again_after_it(large, checks_etags, pick):
     large.checks_etags, large.crc = checks_etags, None
     plan = Downloads([Download("bucket", "a")], ["/f"], step=STEP)
-    answered = []
+    executed = []
 
     class Changing:
         begin = large.begin
 
         def __call__(self, job):
-            answered.append(job)
-            if len(answered) == 3:
+            executed.append(job)
+            if len(executed) == 3:
                 large.objects["a"], large.etags["a"] = bytes(100 * STEP), '"2"'
             return large(job)
 
     carry_out(plan, Changing(), pick)
     assert plan.results[0].path == "/f.1"
     assert large.files["/f.1"] == bytes(100 * STEP)
-    firsts = [job for job in answered if job.number == 0]
+    firsts = [job for job in executed if job.number == 0]
     assert [job.arguments["path"] for job in firsts] == ["/f", "/f.1"]
 
 

@@ -28,7 +28,7 @@ def reads():
     return FileReads("bucket", "key", GetResponse(INFO, 0, 10, 10, body=BLOB[:10]), 4 * MIB, MIB)
 
 
-def answer_all(reads):
+def complete_all(reads):
     queue = JobQueue(reads)
     jobs = []
     while (job := queue.take()) is not None:
@@ -46,11 +46,11 @@ def test_bytes_are_requested_of_one_version(reads):
     reads.begin(MIB, MIB + 100)
     assert reads.take(MIB, MIB + 100) is None
     assert reads.needs_runner
-    [job] = answer_all(reads)
+    [job] = complete_all(reads)
     assert not reads.needs_runner
     assert (job.operation, job.url) == ("get", "s3://bucket/key")
-    asked = {name: value for name, value in job.arguments.items() if name != "into"}
-    assert asked == {"byte_range": f"bytes={MIB}-{MIB + 100 + BUFFER - 1}", "if_match": '"e"'}
+    arguments = {name: value for name, value in job.arguments.items() if name != "into"}
+    assert arguments == {"byte_range": f"bytes={MIB}-{MIB + 100 + BUFFER - 1}", "if_match": '"e"'}
     reads.wait(MIB, 10.0)  # it is here
     assert bytes(reads.take(MIB, MIB + 100)) == BLOB[MIB : MIB + 100]
 
@@ -121,7 +121,7 @@ def test_a_failure_is_raised_once_and_the_next_read_begins_again(reads):
     reads.wait(MIB, 10.0)  # nobody will bring it
     assert reads.take(MIB, MIB + 100) is None
     assert reads.needs_runner
-    assert len(answer_all(reads)) == 1
+    assert len(complete_all(reads)) == 1
     assert bytes(reads.take(MIB, MIB + 100)) == BLOB[MIB : MIB + 100]
 
 
@@ -129,14 +129,14 @@ def test_a_jump_takes_back_what_has_not_begun(reads):
     for position in range(0, MIB, BUFFER):  # sequential
         reads.begin(position, position + BUFFER)
         if reads.take(position, position + BUFFER) is None:
-            answer_all(reads)
+            complete_all(reads)
         reads.take(position, position + BUFFER)
     reads.begin(10 * MIB, 10 * MIB + 100)
     reads.take(10 * MIB, 10 * MIB + 100)
-    assert [job.arguments["byte_range"].split("-")[0] for job in answer_all(reads)] == [f"bytes={10 * MIB}"]
+    assert [job.arguments["byte_range"].split("-")[0] for job in complete_all(reads)] == [f"bytes={10 * MIB}"]
 
 
-def test_it_ends_when_nobody_reads(reads):
+def test_it_ends_without_reads(reads):
     queue = JobQueue(reads)
     for _ in range(file_reads.IDLE_CHECKS + 1):
         assert queue.take() is None

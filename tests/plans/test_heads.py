@@ -12,7 +12,7 @@ from metaflow_extensions.fasts3.wire.transfers import ObjectInfo
 INFO = ObjectInfo(1, "", None, {}, 0, None)
 
 
-def test_heads_answer_in_order():
+def test_results_of_heads_are_in_order():
     plan = Heads([("b", "x"), ("b", "no"), ("b", "y")], missing_ok=True)
     carry_out(plan, lambda job: missing("") if job.key == "no" else INFO._replace(content_type=job.key), pick=-1)
     assert [info and info.content_type for info in plan.results] == ["x", None, "y"]

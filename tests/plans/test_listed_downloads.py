@@ -13,10 +13,10 @@ from metaflow_extensions.fasts3.wire.transfers import ListedObject, Page
 
 
 class Store(test_downloads.Store):
-    """Answers pages, too; `held` is the size of each key, all in bucket b."""
+    """Also lists; `sizes` maps the keys, all in bucket b, to sizes."""
 
-    def __init__(self, held, page=3):
-        super().__init__(**{key: body(size) for key, size in held.items()})
+    def __init__(self, sizes, page=3):
+        super().__init__(**{key: body(size) for key, size in sizes.items()})
         self._page = page
         self.gets = []  # keys, first requests only
 
@@ -48,15 +48,15 @@ def below(plan, *prefixes):
 @pytest.mark.parametrize("pick", [0, -1, lambda count: count // 2], ids=["oldest", "newest", "middle"])
 @pytest.mark.parametrize("room", [1, 5, None])
 def test_everything_below_each_prefix_is_downloaded_once(pick, room):
-    held = {f"{folder}/{number:02}": number for folder in ("a", "a/b", "c", "d") for number in range(11)}
-    store, asked = Store(held), ("c/", "a/b/", "a/", "none/", "c/")
-    plan = plan_of(*asked)
+    sizes = {f"{folder}/{number:02}": number for folder in ("a", "a/b", "c", "d") for number in range(11)}
+    store, prefixes = Store(sizes), ("c/", "a/b/", "a/", "none/", "c/")
+    plan = plan_of(*prefixes)
     jobs = carry_out(plan, store, pick, room)
-    assert sorted(store.gets) == sorted(key for key in held if not key.startswith("d/"))
+    assert sorted(store.gets) == sorted(key for key in sizes if not key.startswith("d/"))
     assert len({job.number for job in jobs}) == len(jobs)
     assert {job.key for job in jobs if job.operation == "list_page"} == {"a/", "c/", "none/"}
-    expected = [[(key, f"/tmp/{key}") for key in sorted(held) if key.startswith(prefix)] for prefix in asked]
-    assert below(plan, *asked) == expected
+    expected = [[(key, f"/tmp/{key}") for key in sorted(sizes) if key.startswith(prefix)] for prefix in prefixes]
+    assert below(plan, *prefixes) == expected
 
 
 def test_objects_are_requested_while_the_listing_goes_on_and_pages_before_objects():
@@ -81,14 +81,14 @@ def test_order_and_repetitions_are_not_left_to_the_server():
     pages = {None: (["x/b", "x/a"], "1"), "1": (["x/é", "x/c"], "2"), "2": (["x/b"], None)}
     store = Store({"x/a": 1, "x/b": 1, "x/c": 1, "x/é": 1})
 
-    def answer(job):
+    def perform(job):
         if job.operation != "list_page":
             return store(job)
         keys, token = pages[job.arguments["token"]]
         return Page([ListedObject(key, 1) for key in keys], [], token)
 
     plan = plan_of("x/")
-    carry_out(plan, answer)
+    carry_out(plan, perform)
     assert [key for key, _ in below(plan, "x/")[0]] == ["x/a", "x/b", "x/c", "x/é"]
 
 

@@ -14,13 +14,13 @@ from metaflow_extensions.fasts3.wire.transfers import ListedObject, Page
 
 
 def test_listings_follow_their_pages_side_by_side():
-    def answer(job):
+    def perform(job):
         page = int(job.arguments["token"] or 0)
         objects = [ListedObject(f"{job.key}{page}-{row}", row) for row in range(2)]
         return Page(objects, [f"{job.key}{page}-dir/"], str(page + 1) if page < 2 else None)
 
     plan = Listings([Listing("b", "x/", "/"), Listing("b", "y/")])
-    carry_out(plan, answer, pick=-1)
+    carry_out(plan, perform, pick=-1)
     assert [[entry.key for entry in entries] for entries in plan.results] == [
         [f"{prefix}{page}-{name}" for page in range(3) for name in ("0", "1", "dir/")] for prefix in ("x/", "y/")
     ]
@@ -55,7 +55,7 @@ def test_a_page_that_fails_fails_the_listing():
         paged({None: Failure(Code.ACCESS_DENIED)})
 
 
-def test_one_entry_is_enough_where_only_presence_is_asked():
+def test_one_entry_is_enough_to_prove_presence():
     jobs = carry_out(
         Listings([Listing("b", "x", first_only=True)]), lambda job: Page([ListedObject("x1", 1)], [], "more")
     )
@@ -64,13 +64,13 @@ def test_one_entry_is_enough_where_only_presence_is_asked():
 
 def plans_of(pages):
     """What reads a listing, each pager in its way; `pages` by their tokens, None the first."""
-    answer = lambda job: pages[job.arguments["token"]]  # noqa: E731
+    perform = lambda job: pages[job.arguments["token"]]  # noqa: E731
     whole, deleting = Listings([Listing("b", "x/")]), ListedDeletions([Listing("b", "x/")])
     return {
-        "list": lambda: carry_out(whole, answer) and [entry.key for entry in whole.results[0]],
+        "list": lambda: carry_out(whole, perform) and [entry.key for entry in whole.results[0]],
         "pages": lambda: sorted(entry.key for entry in paged(pages)),
         "delete": lambda: (
-            carry_out(deleting, lambda job: answer(job) if job.operation == "list_page" else {})
+            carry_out(deleting, lambda job: perform(job) if job.operation == "list_page" else {})
             and sorted(f"x/{number}" for number in range(deleting.deleted))
         ),
     }
@@ -88,7 +88,7 @@ def test_pages_that_are_borne(pager):
 
 
 def test_a_common_prefix_of_many_pages_is_borne():
-    """Servers that cut pages before they put keys together tell it on each."""
+    """Servers that split pages before they group keys return the prefix on each page."""
     pages = {number or None: Page([], ["x/a/"], number + 1 if number < 50 else None) for number in range(51)}
     assert [entry.key for entry in paged(pages)] == ["x/a/"]
 
@@ -132,13 +132,13 @@ def test_a_few_pages_at_a_time():
 def test_all_that_a_long_listing_finds_is_deleted_once():
     deleted = []
 
-    def answer(job):
+    def perform(job):
         if job.operation == "list_page":
             return listed(job)
         deleted.extend(job.arguments["keys"])
         return {}
 
     plan = ListedDeletions([Listing("b", "x/")])
-    carry_out(plan, answer, pick=-1)
+    carry_out(plan, perform, pick=-1)
     assert sorted(deleted) == KEYS
     assert plan.deleted == len(KEYS)

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from plans.carrying_out import carry_out
 from plans.sizes import LARGEST_PART, MIB, SMALLEST_PART, covers, sizes
-from plans.stores_without_bytes import BEFORE, Destinations, Sources, Version, span, stand_in, told_by
+from plans.stores_without_bytes import BEFORE, Destinations, Sources, Version, parse_body, span, stand_in
 
 from metaflow_extensions.fasts3.plans.download import Download
 from metaflow_extensions.fasts3.plans.downloads import Downloads
@@ -124,7 +124,7 @@ def check(upload, bodies):
     if not upload.size:
         assert bodies == [b""]
         return
-    cut = [told_by(body) for body in bodies]
+    cut = [parse_body(body) for body in bodies]
     assert {key for key, _ in cut} == {upload.key}
     assert covers([piece for _, piece in cut], 0, upload.size)
     assert all(piece.length >= SMALLEST_PART for _, piece in cut[:-1])

@@ -206,7 +206,7 @@ def test_what_is_lost_is_requested_again():
     assert reads.request(MIB) == []
 
 
-def test_what_nobody_waits_for_is_ignored():
+def test_unexpected_bytes_are_ignored():
     reads = window()
     reads.arrived(Piece(0, 10))
     assert reads.at(0) is None

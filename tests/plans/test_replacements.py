@@ -21,7 +21,7 @@ NO_UPLOAD = Failure(Code.NO_UPLOAD, "", "NoSuchUpload", 404)
 sizes = pytest.mark.parametrize("size", SIZES)
 
 
-class Held(NamedTuple):
+class Stored(NamedTuple):
     """An object."""
 
     body: bytes
@@ -32,18 +32,18 @@ class Held(NamedTuple):
         return f'"{hashlib.md5(self.body).hexdigest()}"'
 
 
-OLD = Held(b"old", {})
+OLD = Stored(b"old", {})
 
 
 class Store:
     """Holds one object, and to If-Match.
 
     `meanwhile`, where it is given, is a list of what is there by the time of the first upload; `loses` is how many
-    responses are lost, so that the answer is the next try's, which finds another ETag.
+    responses are lost, so the client receives the response to its retry, which finds another ETag.
     """
 
     def __init__(self, meanwhile=None, loses=0):
-        self.held = OLD
+        self.stored = OLD
         self.open = {}
         self._meanwhile = meanwhile
         self._loses = loses
@@ -53,12 +53,12 @@ class Store:
         return getattr(self, job.operation)(job)
 
     def head(self, job):
-        if self.held is None:
+        if self.stored is None:
             return missing("404")
-        return ObjectInfo(len(self.held.body), self.held.etag, None, self.held.metadata, 0, None)
+        return ObjectInfo(len(self.stored.body), self.stored.etag, None, self.stored.metadata, 0, None)
 
     def put(self, job):
-        return self._store(job, Held(bytes(job.body), job.arguments["headers"].metadata))
+        return self._store(job, Stored(bytes(job.body), job.arguments["headers"].metadata))
 
     def create_upload(self, job):
         upload_id = next(self._ids)
@@ -75,8 +75,8 @@ class Store:
         if job.arguments["upload_id"] not in self.open:
             return NO_UPLOAD
         metadata, parts = self.open[job.arguments["upload_id"]]
-        response = self._store(job, Held(b"".join(parts[number] for number in sorted(parts)), metadata))
-        if self.held and self.held.metadata is metadata:
+        response = self._store(job, Stored(b"".join(parts[number] for number in sorted(parts)), metadata))
+        if self.stored and self.stored.metadata is metadata:
             del self.open[job.arguments["upload_id"]]
         return response
 
@@ -85,12 +85,12 @@ class Store:
 
     def _store(self, job, new):
         if self._meanwhile:
-            (self.held,), self._meanwhile = self._meanwhile, None
-        if self.held is None:
+            (self.stored,), self._meanwhile = self._meanwhile, None
+        if self.stored is None:
             return missing()
-        if not same_etag(job.arguments["condition"], self.held.etag):
+        if not same_etag(job.arguments["condition"], self.stored.etag):
             return PRECONDITION
-        self.held = new
+        self.stored = new
         if self._loses:
             self._loses -= 1
             return PRECONDITION
@@ -107,11 +107,11 @@ def upload(size, etag, mark="ours"):
     return Upload("bucket", "key", size, headers, data=data, condition=etag)
 
 
-def failure_of(store, size, etag=OLD.etag, answer=None):
+def failure_of(store, size, etag=OLD.etag, perform=None):
     """The failure of the upload, which has then closed its files."""
     plan = Uploads([upload(size, etag)], STEP)
     with pytest.raises(JobFailed) as failed:
-        carry_out(plan, answer or store)
+        carry_out(plan, perform or store)
     for job in plan.cleanup():
         store(job)
     assert store.open == {}
@@ -123,9 +123,9 @@ def failure_of(store, size, etag=OLD.etag, answer=None):
 @sizes
 def test_what_is_still_the_same_is_replaced(size, quotes):
     store = Store()
-    plan = Uploads([upload(size, store.held.etag if quotes else store.held.etag.strip('"'))], STEP)
+    plan = Uploads([upload(size, store.stored.etag if quotes else store.stored.etag.strip('"'))], STEP)
     jobs = carry_out(plan, store)
-    assert store.held == Held(body(size), {"a": "b", MARK: "ours"})
+    assert store.stored == Stored(body(size), {"a": "b", MARK: "ours"})
     assert (plan.stored, store.open) == ([True], {})
     assert [job.operation for job in jobs][:2] == ["head", "create_upload" if size > STEP else "put"]
     assert [job.operation for job in jobs if "condition" in job.arguments] == [jobs[-2].operation]
@@ -134,26 +134,26 @@ def test_what_is_still_the_same_is_replaced(size, quotes):
 
 @sizes
 def test_what_has_been_changed_is_left_alone_and_nothing_is_sent(size):
-    store, asked = Store(), []
-    failure = failure_of(store, size, '"another"', lambda job: asked.append(job.operation) or store(job))
+    store, operations = Store(), []
+    failure = failure_of(store, size, '"another"', lambda job: operations.append(job.operation) or store(job))
     assert (failure.code, failure.s3_code) == (Code.STALE, "PreconditionFailed")
     assert f'its ETag is {OLD.etag}, not "another"' in failure.message
-    assert asked == ["head"]
-    assert store.held == OLD
+    assert operations == ["head"]
+    assert store.stored == OLD
 
 
 @sizes
 def test_what_is_changed_after_the_look_is_left_alone(size):
-    store = Store(meanwhile=[Held(b"somebody else's", {})])
+    store = Store(meanwhile=[Stored(b"somebody else's", {})])
     assert failure_of(store, size).code is Code.STALE
-    assert store.held.body == b"somebody else's"
+    assert store.stored.body == b"somebody else's"
 
 
 @pytest.mark.parametrize("metadata", [{}, {MARK: "another's"}])
 @sizes
-def test_somebody_else_s_of_the_same_bytes_is_not_ours(size, metadata):
-    """Two who count, and both have written 6, have lost one."""
-    store = Store(meanwhile=[Held(body(size), metadata)])
+def test_an_equal_object_of_another_writer_is_not_ours(size, metadata):
+    """Two processes that both write counter value 6 have lost one count."""
+    store = Store(meanwhile=[Stored(body(size), metadata)])
     assert failure_of(store, size).code is Code.STALE
 
 
@@ -162,7 +162,7 @@ def test_what_an_earlier_try_has_stored_is_ours(size):
     store = Store(loses=1)
     plan = Uploads([upload(size, OLD.etag)], STEP)
     jobs = carry_out(plan, store)
-    assert store.held == Held(body(size), {"a": "b", MARK: "ours"})
+    assert store.stored == Stored(body(size), {"a": "b", MARK: "ours"})
     assert (plan.stored, store.open, plan.cleanup()) == ([True], {}, [])
     assert jobs[-1].operation == ("abort_upload" if size > STEP else "head")
 
@@ -171,12 +171,12 @@ def test_an_upload_that_was_completed_is_not_sent_again():
     """The response was lost, and the retry receives NoSuchUpload."""
     store = Store()
 
-    def answer(job):
+    def perform(job):
         response = store(job)
         return NO_UPLOAD if job.operation == "complete_upload" else response
 
     plan = Uploads([upload(55, OLD.etag)], STEP)
-    jobs = carry_out(plan, answer)
+    jobs = carry_out(plan, perform)
     assert plan.stored == [True]
     assert [job.operation for job in jobs if job.operation != "upload_part"] == [
         *("head", "create_upload", "head", "complete_upload", "head")
@@ -186,14 +186,14 @@ def test_an_upload_that_was_completed_is_not_sent_again():
 def test_an_upload_that_vanished_is_begun_again_after_another_look():
     store = Store()
 
-    def answer(job, vanish=iter([True])):
+    def perform(job, vanish=iter([True])):
         if job.operation == "upload_part" and job.arguments["number"] == 3 and next(vanish, False):
             store.open.clear()
         return store(job)
 
     plan = Uploads([upload(55, OLD.etag)], STEP)
-    jobs = carry_out(plan, answer)
-    assert store.held.body == body(55)
+    jobs = carry_out(plan, perform)
+    assert store.stored.body == body(55)
     assert plan.stored == [True]
     assert [job.operation for job in jobs].count("create_upload") == 2
     again = [job.operation for job in jobs][::-1].index("create_upload")
@@ -205,43 +205,43 @@ def test_an_upload_that_vanished_is_begun_again_after_another_look():
 def test_what_is_gone_is_not_made_anew(size, late):
     store = Store(meanwhile=[None]) if late else Store()
     if not late:
-        store.held = None
+        store.stored = None
     failure = failure_of(store, size)
     assert failure.code is Code.NOT_FOUND
     assert late or "object to replace" in failure.message
-    assert store.held is None
+    assert store.stored is None
 
 
 @sizes
-def test_a_server_that_contradicts_itself_is_not_asked_for_ever(size):
-    store, asked = Store(), []
+def test_retries_end_on_a_server_that_contradicts_itself(size):
+    store, operations = Store(), []
 
-    def answer(job):
-        asked.append(job.operation)
+    def perform(job):
+        operations.append(job.operation)
         return PRECONDITION if "condition" in job.arguments else store(job)
 
-    failure = failure_of(store, size, answer=answer)
+    failure = failure_of(store, size, perform=perform)
     assert failure.code is Code.PRECONDITION
     assert "returns the expected ETag" in failure.message
-    assert asked.count("complete_upload" if size > STEP else "put") == RESTARTS + 2
-    assert store.held == OLD
+    assert operations.count("complete_upload" if size > STEP else "put") == RESTARTS + 2
+    assert store.stored == OLD
 
 
 @sizes
 def test_nothing_is_stored_unconditionally_on_a_server_that_knows_no_if_match(size):
     store = Store()
 
-    def answer(job):
+    def perform(job):
         return Failure(Code.NOT_IMPLEMENTED, "", "NotImplemented", 501) if "condition" in job.arguments else store(job)
 
-    failure = failure_of(store, size, answer=answer)
+    failure = failure_of(store, size, perform=perform)
     assert failure.code is Code.NOT_IMPLEMENTED
     assert "If-Match" in failure.message
-    assert store.held == OLD
+    assert store.stored == OLD
 
 
 @pytest.mark.parametrize("headers", [PutHeaders(encryption="aws:kms"), PutHeaders(others={"x-amz-acl": "private"})])
-def test_a_501_about_a_header_is_told_as_the_server_says_it(headers):
+def test_the_error_of_a_501_about_a_header_has_the_message_of_the_server(headers):
     refusal = Failure(Code.NOT_IMPLEMENTED, "There is no KMS", "NotImplemented", 501)
     upload = Upload("bucket", "key", 3, data=b"new", headers=headers, condition=OLD.etag)
     store = Store()
@@ -254,11 +254,11 @@ def test_each_upload_has_its_own_condition():
     store = Store()
     free = Upload("bucket", "other", 3, data=b"new")
 
-    def answer(job):
+    def perform(job):
         return "etag" if job.key == "other" else store(job)
 
     plan = Uploads([free, upload(1, OLD.etag)], STEP)
-    jobs = carry_out(plan, answer)
+    jobs = carry_out(plan, perform)
     assert plan.stored == [True, True]
     assert [(job.key, job.operation, "condition" in job.arguments) for job in jobs] == [
         ("other", "put", False),
@@ -270,18 +270,18 @@ def test_each_upload_has_its_own_condition():
 
 @sizes
 def test_a_server_that_compares_etags_as_they_are_gets_them_without_quotes(size):
-    """Ceph 16 and 18 hold the header with its quotes against the ETag without."""
-    store, asked = Store(), []
+    """Ceph 16 and 18 compare the header, with its quotes, with the ETag without quotes."""
+    store, conditions = Store(), []
 
-    def answer(job):
+    def perform(job):
         condition = job.arguments.get("condition")
-        asked.extend([condition] if condition else [])
+        conditions.extend([condition] if condition else [])
         return PRECONDITION if condition == OLD.etag else store(job)
 
     plan = Uploads([upload(size, OLD.etag)], STEP)
-    carry_out(plan, answer)
-    assert asked == [OLD.etag, OLD.etag.strip('"')]
-    assert (store.held.body, plan.stored, store.open) == (body(size), [True], {})
+    carry_out(plan, perform)
+    assert conditions == [OLD.etag, OLD.etag.strip('"')]
+    assert (store.stored.body, plan.stored, store.open) == (body(size), [True], {})
 
 
 @pytest.mark.parametrize("lost", [True, False])
@@ -291,13 +291,13 @@ def test_a_conflict_that_lasts_ends_as_what_became_of_the_object(size, code, los
     store = Store()
     conflict = Failure(code, "", "ConcurrentModification", 409)
 
-    def answer(job):
+    def perform(job):
         if "condition" not in job.arguments:
             return store(job)
-        store.held = Held(b"somebody else's", {}) if lost else store.held
+        store.stored = Stored(b"somebody else's", {}) if lost else store.stored
         return conflict
 
-    failure = failure_of(store, size, answer=answer)
+    failure = failure_of(store, size, perform=perform)
     assert failure.code is Code.STALE if lost else failure == conflict
 
 
@@ -311,22 +311,22 @@ MARKS = {
 
 @pytest.mark.parametrize(("mark", "is_success"), MARKS.values(), ids=MARKS)
 def test_two_that_replace_the_same_version_are_noticed(mark, is_success):
-    """The server lets both. Who replaces ours, and nothing else, is no reason to say that it was not stored."""
+    """The server accepts both. Only a later upload replaced ours, so ours counts as stored."""
     store = Store()
 
-    def answer(job):
+    def perform(job):
         response = store(job)
         if "condition" in job.arguments:
-            store.held = Held(b"somebody else's", {MARK: mark} if mark else {})
+            store.stored = Stored(b"somebody else's", {MARK: mark} if mark else {})
         return response
 
     plan = Uploads([upload(1, OLD.etag, f"ours {OLD.etag}")], STEP)
     if not is_success:
         with pytest.raises(JobFailed, match="stale") as failed:
-            carry_out(plan, answer)
+            carry_out(plan, perform)
         assert "at the same moment" in failed.value.failure.message
         return
-    carry_out(plan, answer)
+    carry_out(plan, perform)
     assert plan.stored == [True]
 
 
@@ -334,23 +334,23 @@ def test_two_that_replace_the_same_version_are_noticed(mark, is_success):
 def test_what_was_stored_stays_a_success_where_the_last_look_fails(code):
     store, looks = Store(), iter([False, True])
 
-    def answer(job):
+    def perform(job):
         return Failure(code) if job.operation == "head" and next(looks) else store(job)
 
     plan = Uploads([upload(1, OLD.etag)], STEP)
-    carry_out(plan, answer)
+    carry_out(plan, perform)
     assert plan.stored == [True]
 
 
 def test_parts_are_not_put_together_where_the_object_has_been_changed_meanwhile():
     """moto, Ceph, Swift and others ignore If-Match then."""
-    store, asked = Store(), []
+    store, operations = Store(), []
 
-    def answer(job):
-        asked.append(job.operation)
+    def perform(job):
+        operations.append(job.operation)
         if job.operation == "upload_part":
-            store.held = Held(b"somebody else's", {})
+            store.stored = Stored(b"somebody else's", {})
         return store(job)
 
-    assert failure_of(store, 55, answer=answer).code is Code.STALE
-    assert "complete_upload" not in asked
+    assert failure_of(store, 55, perform=perform).code is Code.STALE
+    assert "complete_upload" not in operations

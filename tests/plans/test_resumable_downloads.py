@@ -22,7 +22,7 @@ class Store:
     def __init__(self, body=BODY, etag='"1"', whole=True):
         self.body, self.etag, self.whole = body, etag, whole
         self.files = {}
-        self.asked = []
+        self.ranges = []
 
     def __call__(self, job):
         given = job.arguments
@@ -33,7 +33,7 @@ class Store:
             first, last = map(int, given["byte_range"][len("bytes=") :].split("-"))
             end = last + 1
         received = min(end - first, given.get("limit", end)) if "byte_range" not in given else end - first
-        self.asked.append((first, received))
+        self.ranges.append((first, received))
         data = self.body[first : first + received]
         file = self.files.setdefault(given["path"], bytearray())
         if not given.get("position") and not given.get("keep"):
@@ -48,7 +48,7 @@ class Store:
 
 
 class Record:
-    """Remembers what is recorded."""
+    """Records pieces in memory."""
 
     def __init__(self, data="new", kept=None):
         self.data, self.kept = data, kept
@@ -123,12 +123,12 @@ def test_only_what_is_missing_is_requested(pieces, missing, size, pick):
     assert bytes(store.files["old"]) == BODY
     assert result.response.verified == "crc32"
     there = {at for first, end in pieces for at in range(first, end)}
-    asked = [at for first, received in store.asked for at in range(first, first + received)]
-    assert sorted(asked) == sorted(set(range(len(BODY))) - there)
+    offsets = [at for first, received in store.ranges for at in range(first, first + received)]
+    assert sorted(offsets) == sorted(set(range(len(BODY))) - there)
     if missing:
-        assert (min(asked), max(asked) + 1) == missing
+        assert (min(offsets), max(offsets) + 1) == missing
     assert record.begun == []
-    assert sorted(record.pieces) == sorted({first for first, _ in store.asked})
+    assert sorted(record.pieces) == sorted({first for first, _ in store.ranges})
 
 
 @pytest.mark.parametrize("knows_if_match", [True, False])
@@ -138,12 +138,12 @@ def test_an_object_that_has_changed_is_downloaded_again(pick, knows_if_match):
     record = Record(kept=kept_of(store, [(0, 40)]))
     store.body, store.etag = BODY[::-1] + b"more", '"2"'
 
-    def answer(job):
+    def perform(job):
         if not knows_if_match:
             job = job._replace(arguments={name: it for name, it in job.arguments.items() if name != "if_match"})
         return store(job)
 
-    result = download(answer, record, pick)
+    result = download(perform, record, pick)
     assert bytes(store.files[result.path]) == store.body
     assert result.path != "old"
     assert record.begun == [(result.path, '"2"')]
@@ -151,7 +151,7 @@ def test_an_object_that_has_changed_is_downloaded_again(pick, knows_if_match):
 
 
 def test_pieces_that_do_not_make_the_object_are_downloaded_again():
-    """Whatever the reason: S3's checksum is of the whole object."""
+    """For any reason: S3's checksum is that of the whole object."""
     store = Store()
     kept = kept_of(store, [(0, 40)])
     record = Record(kept=kept._replace(pieces={0: (zlib.crc32(b"x" * 40), 40)}))

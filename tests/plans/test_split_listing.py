@@ -21,21 +21,21 @@ class Server:
     def __init__(self, keys, page=10, order=None, start_after="honored", repeats=False):
         self.keys = sorted(keys, key=order)
         self.page, self.order, self.start_after, self.repeats = page, order or (lambda key: key), start_after, repeats
-        self.asked = 0
+        self.requests = 0
 
-    def answer(self, asked):
-        self.asked += 1
-        if asked.token is not None:
-            start = self.behind(asked.token)
-        elif self.start_after == "ignored" or not asked.after:
+    def respond(self, request):
+        self.requests += 1
+        if request.token is not None:
+            start = self.behind(request.token)
+        elif self.start_after == "ignored" or not request.after:
             start = 0
         else:
-            start = self.behind(asked.after)
+            start = self.behind(request.after)
             if self.start_after == "skips":  # what is in the same directory as the key that it is to begin after
-                folder = asked.after.rpartition("/")[0] + "/"
+                folder = request.after.rpartition("/")[0] + "/"
                 while start < len(self.keys) and self.keys[start].startswith(folder):
                     start += 1
-        begin = max(0, start - 1) if self.repeats and asked.token is not None else start
+        begin = max(0, start - 1) if self.repeats and request.token is not None else start
         rows = self.keys[begin : start + self.page]
         more = start + self.page < len(self.keys)
         return [Entry(key, 1) for key in rows], rows[-1] if more else None
@@ -52,7 +52,7 @@ def listed(server, chance, width=8, ahead=None):
     while under_way:
         most = max(most, len(under_way))
         span = under_way.pop(chance.randrange(len(under_way)))
-        listing.receive(span, *server.answer(span.request))
+        listing.receive(span, *server.respond(span.request))
         if chance.random() < 0.5:
             under_way += listing.spans_to_request()
         if chance.random() < 0.7 or not under_way:
@@ -96,7 +96,7 @@ def test_what_is_deleted_meanwhile_is_no_reason_to_go_on_alone():
     while under_way:
         most = max(most, len(under_way))
         span = under_way.pop(-1)
-        listing.receive(span, *server.answer(span.request))
+        listing.receive(span, *server.respond(span.request))
         found += [row.key for row in listing.take()]
         under_way += listing.spans_to_request()
         server.keys = sorted(set(keys) - set(found))
@@ -129,7 +129,7 @@ def test_requests_go_where_the_keys_are(shape, monkeypatch):
     under_way, found, rounds = [listing.first], [], 0
     while under_way:
         rounds += 1
-        responses = [(span, server.answer(span.request)) for span in under_way]
+        responses = [(span, server.respond(span.request)) for span in under_way]
         under_way = []
         for span, response in responses:
             listing.receive(span, *response)
@@ -137,23 +137,23 @@ def test_requests_go_where_the_keys_are(shape, monkeypatch):
         found += [row.key for row in listing.take()]
     assert found == server.keys
     assert rounds <= 200 / 4
-    assert server.asked <= 200 * 2
+    assert server.requests <= 200 * 2
 
 
 @pytest.mark.parametrize("pages", [1, 2, 10])
 def test_a_short_listing_takes_a_request_a_page(pages):
     server = Server({f"{PREFIX}{number:03}" for number in range(10 * pages)})
     listed(server, random.Random(0))
-    assert server.asked == pages
+    assert server.requests == pages
 
 
 def test_no_more_waits_than_is_allowed():
     server = Server({f"{PREFIX}{number:05}" for number in range(5000)})
     listing = SplitListing(PREFIX, 8, ahead=100)
     under_way = [listing.first]
-    while under_way:  # the first span is never answered, as long as there is another
+    while under_way:  # the first span gets no response as long as there is another
         span = under_way.pop(1 if len(under_way) > 1 else 0)
-        listing.receive(span, *server.answer(span.request))
+        listing.receive(span, *server.respond(span.request))
         listing.take()
         under_way += listing.spans_to_request()
         assert sum(len(one.found) for one in listing._spans) <= 100 + 8 * server.page

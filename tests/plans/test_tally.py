@@ -67,12 +67,12 @@ class Objects:
         return "etag"
 
 
-def downloads(sizes, told=None, missing_ok=False):
-    wanted = [Download("b", key, size=told and told.get(key)) for key in sizes]
+def downloads(sizes, known=None, missing_ok=False):
+    wanted = [Download("b", key, size=known and known.get(key)) for key in sizes]
     return Downloads(wanted, [f"/{key}" for key in sizes], missing_ok, STEP)
 
 
-def test_the_bytes_of_downloads_are_known_when_the_last_object_has_told_its_size():
+def test_the_bytes_of_downloads_are_known_after_the_last_size():
     sizes = {"a": 35, "b": 5, "c": 0}
     store = Objects(**sizes)
     plan = store.watching(downloads(sizes))
@@ -82,7 +82,7 @@ def test_the_bytes_of_downloads_are_known_when_the_last_object_has_told_its_size
     assert plan.tally == Tally("get", 3, 40, 3, 40)
 
 
-def test_they_are_known_at_once_where_a_listing_told_them_and_follow_what_is_there_now():
+def test_sizes_of_a_listing_are_known_at_once_and_corrected_later():
     store = Objects(a=35, b=5)
     plan = store.watching(downloads(["a", "b"], {"a": 20, "b": 5}))
     assert plan.tally == Tally("get", 2, 25)
@@ -90,18 +90,18 @@ def test_they_are_known_at_once_where_a_listing_told_them_and_follow_what_is_the
     assert store.seen[:3] == [(0, 2, 0, 25), (0, 2, 10, 40), (1, 2, 15, 40)]
 
 
-@pytest.mark.parametrize("told", [None, {"a": 35}])
-def test_an_object_that_is_begun_again_is_counted_once(told):
+@pytest.mark.parametrize("known", [None, {"a": 35}])
+def test_an_object_that_is_begun_again_is_counted_once(known):
     store = Objects(a=35)
-    plan = store.watching(downloads(["a"], told))
+    plan = store.watching(downloads(["a"], known))
 
-    def answer(job):
+    def perform(job):
         response = store(job)
         if len(store.seen) == 3:  # two pieces came, and a third under way
             store.sizes["a"], store.etag = 25, '"2"'
         return response
 
-    carry_out(plan, answer)
+    carry_out(plan, perform)
     assert plan.tally == Tally("get", 1, 25, 1, 25)
     assert min(moved for _, _, moved, _ in store.seen[1:]) == 0
 
@@ -191,15 +191,15 @@ def test_listings_know_how_many_there_are_when_the_last_one_ends():
     plan = Listings([Listing("b", "x"), Listing("b", "y")])
     seen = []
 
-    def answer(job):
+    def perform(job):
         seen.append((plan.tally.objects, plan.tally.total_objects))
         return pages[job.arguments["token"]] if job.key == "x" else Page([], [], None)
 
-    carry_out(plan, answer)
+    carry_out(plan, perform)
     assert seen == [(0, None), (3, None), (3, None)]
     assert plan.tally == Tally("list", 4, 0, 4, 0)
 
 
-def test_what_users_do_not_ask_for_is_not_counted():
+def test_internal_jobs_are_not_counted():
     assert Listings([Listing("b", "x", first_only=True)]).tally is None
     assert getattr(Requests([]), "tally", None) is None

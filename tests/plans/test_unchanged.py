@@ -52,7 +52,7 @@ def same(info, path):
     return is_unchanged(info, path, os.stat(path).st_size, STEP)
 
 
-def test_without_md5_the_mark_tells(path, kind):
+def test_without_md5_the_mark_decides(path, kind):
     info = stored(path)
     assert (FILE in info.metadata) == (kind != "young and large")
     assert same(info, path) == (kind != "young and large")
@@ -96,7 +96,7 @@ def test_files_that_were_written_together_have_marks_of_their_own(path, tmp_path
 
 
 @pytest.mark.parametrize("data", [b"contents", b"contents of two parts"])
-def test_an_md5_tells_where_there_is_no_mark_or_another(path, data):
+def test_an_md5_decides_if_the_mark_is_missing_or_differs(path, data):
     with open(path, "wb") as file:
         file.write(data)
     parts = [hashlib.md5(data[first : first + STEP]).digest() for first in range(0, len(data), STEP)]

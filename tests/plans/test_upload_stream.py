@@ -17,7 +17,7 @@ LOST = Failure(Code.UNREACHABLE, "lost")
 
 
 class Runner:
-    """Does jobs one by one, as a test asks for them."""
+    """Takes jobs from the plan one by one; a test gives their outcomes."""
 
     def __init__(self, condition=None, most=100):
         self.stream = UploadStream(Upload("bucket", "key", 0, HEADERS, condition=condition), most)
@@ -29,11 +29,11 @@ class Runner:
         assert job.operation == operation
         return job
 
-    def answer(self, job, result=None, failure=None, retried=None):
+    def perform(self, job, result=None, failure=None, retried=None):
         self.queue.receive(job, Outcome(job.number, result, failure, True, retried))
 
     def begin(self):
-        self.answer(self.job("create_upload"), "id")
+        self.perform(self.job("create_upload"), "id")
 
     def nothing(self):
         return self.queue.take() is None
@@ -48,19 +48,19 @@ def test_parts_go_as_they_come():
     assert runner.queue.announces
     create = runner.job("create_upload")
     assert create.arguments["headers"] is HEADERS
-    runner.answer(create, "id")
+    runner.perform(create, "id")
     assert runner.nothing()
     assert runner.queue.is_held
     for number in (1, 2):
         assert runner.stream.give(b"abc", 0.0)
         job = runner.job("upload_part")
         assert (job.body, job.arguments["number"], job.arguments["upload_id"]) == (b"abc", number, "id")
-        runner.answer(job, {"ETag": f"e{number}"})
+        runner.perform(job, {"ETag": f"e{number}"})
     assert runner.nothing()
     runner.stream.end()
     job = runner.job("complete_upload")
     assert job.arguments["parts"] == [{"ETag": "e1"}, {"ETag": "e2"}]
-    runner.answer(job, '"e"')
+    runner.perform(job, '"e"')
     assert runner.nothing()
     assert not runner.queue.is_held
     assert runner.stream.stored == [True]
@@ -75,9 +75,9 @@ def test_the_last_part_may_be_under_way_at_the_end():
     first, second = runner.job("upload_part"), runner.job("upload_part")
     runner.stream.end()
     assert runner.nothing()
-    runner.answer(second, {"ETag": "2"})
+    runner.perform(second, {"ETag": "2"})
     assert runner.nothing()
-    runner.answer(first, {"ETag": "1"})
+    runner.perform(first, {"ETag": "1"})
     assert runner.job("complete_upload").arguments["parts"] == [{"ETag": "1"}, {"ETag": "2"}]
 
 
@@ -87,7 +87,7 @@ def test_its_memory_is_limited():
     assert not runner.stream.give(bytes(8), 0.0)
     assert runner.stream.give(bytes(2), 0.0)
     runner.begin()
-    runner.answer(runner.job("upload_part"), {"ETag": "1"})
+    runner.perform(runner.job("upload_part"), {"ETag": "1"})
     assert runner.stream.give(bytes(8), 0.0)
     large = Runner(most=10)
     assert large.stream.give(bytes(100), 0.0)  # alone, it may be larger
@@ -110,7 +110,7 @@ def test_an_upload_that_is_stopped_is_aborted(given):
         runner.stream.give(b"a", 0.0)
     runner.stream.stop()
     runner.stream.end()  # too late
-    runner.answer(create, "id")
+    runner.perform(create, "id")
     with pytest.raises(Unwanted):
         runner.queue.take()
     [job] = runner.stream.cleanup()
@@ -123,7 +123,7 @@ def test_a_failure_reaches_the_writer_and_the_upload_is_aborted():
     runner.stream.give(b"a", 0.0)
     job = runner.job("upload_part")
     with pytest.raises(JobFailed) as raised:
-        runner.answer(job, failure=Failure(Code.ACCESS_DENIED, "no"))
+        runner.perform(job, failure=Failure(Code.ACCESS_DENIED, "no"))
     assert [job.operation for job in runner.stream.cleanup()] == ["abort_upload"]
     runner.stream.ended(raised.value)
     for use in (lambda: runner.stream.give(b"b", 0.0), lambda: runner.stream.wait(0.0)):
@@ -136,16 +136,16 @@ def test_an_upload_that_vanished_is_a_failure():
     runner.begin()
     runner.stream.give(b"a", 0.0)
     with pytest.raises(JobFailed):
-        runner.answer(runner.job("upload_part"), failure=NO_UPLOAD)
+        runner.perform(runner.job("upload_part"), failure=NO_UPLOAD)
 
 
 def complete(runner):
     runner.begin()
     runner.stream.give(b"abc", 0.0)
-    runner.answer(runner.job("upload_part"), {"ETag": "1"})
+    runner.perform(runner.job("upload_part"), {"ETag": "1"})
     runner.stream.end()
     if runner.stream._uploads[0].condition:
-        runner.answer(runner.job("head"), failure=Failure(Code.NOT_FOUND, "no"))
+        runner.perform(runner.job("head"), failure=Failure(Code.NOT_FOUND, "no"))
     return runner.job("complete_upload")
 
 
@@ -153,34 +153,34 @@ def complete(runner):
 def test_a_lost_response_to_the_last_request(condition):
     runner = Runner(condition)
     if condition:
-        runner.answer(runner.job("head"), failure=Failure(Code.NOT_FOUND, "no"))
-    runner.answer(complete(runner), failure=NO_UPLOAD, retried=LOST)
-    runner.answer(runner.job("head"), info("ours"))
+        runner.perform(runner.job("head"), failure=Failure(Code.NOT_FOUND, "no"))
+    runner.perform(complete(runner), failure=NO_UPLOAD, retried=LOST)
+    runner.perform(runner.job("head"), info("ours"))
     assert runner.stream.stored == [True]
 
 
 def test_the_object_of_another_writer_is_not_ours():
     runner = Runner()
-    runner.answer(complete(runner), failure=NO_UPLOAD, retried=LOST)
+    runner.perform(complete(runner), failure=NO_UPLOAD, retried=LOST)
     with pytest.raises(JobFailed) as raised:
-        runner.answer(runner.job("head"), info("theirs"))
+        runner.perform(runner.job("head"), info("theirs"))
     assert raised.value.failure is NO_UPLOAD
 
 
-def test_an_upload_that_somebody_aborted():
+def test_an_upload_that_was_aborted_by_others():
     runner = Runner()
-    runner.answer(complete(runner), failure=NO_UPLOAD, retried=LOST)
-    runner.answer(runner.job("head"), failure=Failure(Code.NOT_FOUND, "no"))
+    runner.perform(complete(runner), failure=NO_UPLOAD, retried=LOST)
+    runner.perform(runner.job("head"), failure=Failure(Code.NOT_FOUND, "no"))
     with pytest.raises(JobFailed):
-        runner.answer(runner.job("complete_upload"), failure=NO_UPLOAD, retried=LOST)
+        runner.perform(runner.job("complete_upload"), failure=NO_UPLOAD, retried=LOST)
     runner = Runner()
     with pytest.raises(JobFailed):
-        runner.answer(complete(runner), failure=NO_UPLOAD)
+        runner.perform(complete(runner), failure=NO_UPLOAD)
 
 
 def test_an_object_that_exists():
     runner = Runner(ABSENT)
-    runner.answer(runner.job("head"), info(None))
+    runner.perform(runner.job("head"), info(None))
     assert not runner.queue.has_more()
     runner.stream.ended(None)
     assert runner.stream.stored == [False]
@@ -190,12 +190,12 @@ def test_an_object_that_exists():
 
 def test_another_writer_is_faster():
     runner = Runner(ABSENT)
-    runner.answer(runner.job("head"), failure=Failure(Code.NOT_FOUND, "no"))
+    runner.perform(runner.job("head"), failure=Failure(Code.NOT_FOUND, "no"))
     job = complete(runner)
     assert job.arguments["condition"] == ABSENT
-    runner.answer(job, failure=Failure(Code.PRECONDITION, "exists", "PreconditionFailed", 412))
-    runner.answer(runner.job("head"), info("theirs"))
-    runner.answer(runner.job("abort_upload"))
+    runner.perform(job, failure=Failure(Code.PRECONDITION, "exists", "PreconditionFailed", 412))
+    runner.perform(runner.job("head"), info("theirs"))
+    runner.perform(runner.job("abort_upload"))
     assert runner.stream.stored == [False]
 
 

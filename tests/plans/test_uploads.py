@@ -158,14 +158,14 @@ def test_what_exists_is_left_alone(size):
 def test_a_lost_race_overwrites_nothing_and_leaves_nothing_open(size):
     store = Store()
 
-    def answer(job):
+    def perform(job):
         response = store(job)
         if job.operation == "head":
             store.objects["a"] = b"somebody else's"
         return response
 
     plan = Uploads([from_memory("a", body(size), ABSENT)], STEP)
-    carry_out(plan, answer)
+    carry_out(plan, perform)
     assert store.objects == {"a": b"somebody else's"}
     assert plan.stored == [False]
     assert store.open == {}
@@ -174,12 +174,12 @@ def test_a_lost_race_overwrites_nothing_and_leaves_nothing_open(size):
 @pytest.mark.parametrize("from_file", [False, True], ids=["memory", "file"])
 @pytest.mark.parametrize("size", [0, 1, 55])
 def test_what_an_earlier_try_has_stored_is_ours(size, from_file, tmp_path):
-    """Its response was lost; the next try finds If-None-Match in its way."""
+    """The response was lost, and If-None-Match of the retry fails."""
     path = tmp_path / "file"
     path.write_bytes(body(size))
     store = Store(files={str(path): body(size)})
 
-    def answer(job):
+    def perform(job):
         response = store(job)
         lost = job.operation in ("put", "complete_upload") and not isinstance(response, Failure)
         return Failure(Code.PRECONDITION, "", "PreconditionFailed", 412) if lost else response
@@ -188,7 +188,7 @@ def test_what_an_earlier_try_has_stored_is_ours(size, from_file, tmp_path):
     if from_file:
         upload = Upload("bucket", "a", size, HEADERS, path=str(path), condition=ABSENT)
     plan = Uploads([upload], STEP)
-    carry_out(plan, answer)
+    carry_out(plan, perform)
     assert store.objects == {"a": body(size)}
     assert plan.stored == [True]
     assert plan.cleanup() == []
@@ -198,14 +198,14 @@ def test_what_is_gone_by_the_time_of_the_comparison_is_uploaded():
     store = Store()
     refused = []
 
-    def answer(job):
+    def perform(job):
         if job.operation == "complete_upload" and not refused:
             refused.append(job)
             return Failure(Code.PRECONDITION, "", "PreconditionFailed", 412)
         return store(job)
 
     plan = Uploads([from_memory("a", body(55), ABSENT)], STEP)
-    carry_out(plan, answer)
+    carry_out(plan, perform)
     assert store.objects == {"a": body(55)}
     assert plan.stored == [True]
     assert store.open == {}
@@ -215,45 +215,45 @@ def test_an_upload_in_parts_whose_response_was_lost_is_found_again():
     """The retry receives NoSuchUpload; nothing is sent twice."""
     store = Store()
 
-    def answer(job):
+    def perform(job):
         response = store(job)
         return Failure(Code.NO_UPLOAD, "", "NoSuchUpload", 404) if job.operation == "complete_upload" else response
 
     plan = Uploads([from_memory("a", body(55), ABSENT)], STEP)
-    jobs = carry_out(plan, answer)
+    jobs = carry_out(plan, perform)
     assert (plan.stored, store.objects) == ([True], {"a": body(55)})
     assert [job.operation for job in jobs].count("create_upload") == 1
 
 
 @pytest.mark.parametrize("mark", ["another's", None])
 @pytest.mark.parametrize("size", [1, 55])
-def test_somebody_else_s_of_the_same_bytes_is_not_ours(size, mark):
+def test_an_equal_object_of_another_writer_is_not_ours(size, mark):
     store = Store()
 
-    def answer(job):
+    def perform(job):
         if job.arguments.get("condition"):
             store.objects["a"], store.headers["a"] = body(size), PutHeaders(metadata={MARK: mark} if mark else {})
         return store(job)
 
     plan = Uploads([from_memory("a", body(size), ABSENT)], STEP)
-    carry_out(plan, answer)
+    carry_out(plan, perform)
     assert (plan.stored, store.open) == ([False], {})
 
 
-def test_parts_are_not_put_together_where_somebody_was_faster():
-    """The look before is of use where a server ignores If-None-Match then."""
-    store, asked = Store(), []
+def test_parts_are_not_completed_after_another_writer_was_faster():
+    """The HEAD before it helps with servers that ignore If-None-Match there."""
+    store, operations = Store(), []
 
-    def answer(job):
-        asked.append(job.operation)
+    def perform(job):
+        operations.append(job.operation)
         if job.operation == "upload_part":
             store.objects["a"] = b"somebody else's"
         return store(job)
 
     plan = Uploads([from_memory("a", body(55), ABSENT)], STEP)
-    carry_out(plan, answer)
+    carry_out(plan, perform)
     assert (plan.stored, store.open, store.objects) == ([False], {}, {"a": b"somebody else's"})
-    assert "complete_upload" not in asked
+    assert "complete_upload" not in operations
 
 
 DENIED = Failure(Code.ACCESS_DENIED, "", "403", 403)
@@ -261,8 +261,8 @@ DENIED = Failure(Code.ACCESS_DENIED, "", "403", 403)
 
 @pytest.mark.parametrize("there", [False, True])
 @pytest.mark.parametrize("size", [1, 55])
-def test_who_may_not_look_uploads_by_the_condition_alone(size, there):
-    """s3:PutObject is all that If-None-Match takes."""
+def test_without_permission_for_head_the_condition_alone_decides(size, there):
+    """If-None-Match needs no other permission than s3:PutObject."""
     store = Store(**({"a": b"old"} if there else {}))
     plan = Uploads([from_memory("a", body(size), ABSENT)], STEP)
     carry_out(plan, lambda job: DENIED if job.operation == "head" else store(job))
@@ -270,7 +270,7 @@ def test_who_may_not_look_uploads_by_the_condition_alone(size, there):
     assert (plan.stored, store.open) == ([not there], {})
 
 
-def test_who_may_not_look_is_told_so_where_only_a_look_could_say_whose_it_is():
+def test_a_forbidden_head_is_an_error_if_only_it_could_identify_the_object():
     store = Store(a=b"old")
     plan = Uploads([from_memory("a", b"1", ABSENT)], STEP)
     (look,) = plan.start()
@@ -286,31 +286,31 @@ def test_who_may_not_look_is_told_so_where_only_a_look_could_say_whose_it_is():
 def test_nothing_is_stored_where_neither_look_nor_condition_is_to_be_had(size):
     store = Store()
 
-    def answer(job):
+    def perform(job):
         if job.arguments.get("condition"):
             return Failure(Code.NOT_IMPLEMENTED, "", "NotImplemented", 501)
         return DENIED if job.operation == "head" else store(job)
 
     plan = Uploads([from_memory("a", body(size), ABSENT)], STEP)
     with pytest.raises(JobFailed) as failed:
-        carry_out(plan, answer)
+        carry_out(plan, perform)
     assert "nothing was stored" in failed.value.failure.message
     assert store.objects == {}
 
 
 @pytest.mark.parametrize("size", [1, 55])
-def test_a_server_that_contradicts_itself_is_not_asked_for_ever(size):
-    """It refuses a key as one that exists, and says that it does not; SeaweedFS, where the key is a directory."""
+def test_retries_end_on_a_server_that_contradicts_itself(size):
+    """If-None-Match fails and HEAD returns 404: SeaweedFS, if the key is a directory."""
     store = Store()
 
-    def answer(job):
+    def perform(job):
         if job.arguments.get("condition"):
             return Failure(Code.PRECONDITION, "", "PreconditionFailed", 412)
         return store(job)
 
     plan = Uploads([from_memory("a", body(size), ABSENT)], STEP)
     with pytest.raises(JobFailed) as failed:
-        carry_out(plan, answer)
+        carry_out(plan, perform)
     assert failed.value.failure.code is Code.PRECONDITION
     assert "a HEAD returns 404" in failed.value.failure.message
     for job in plan.cleanup():
@@ -322,32 +322,32 @@ def test_a_server_that_contradicts_itself_is_not_asked_for_ever(size):
 def test_no_upload_is_an_error_where_there_was_none(operation, size):
     store = Store()
 
-    def answer(job):
+    def perform(job):
         return Failure(Code.NO_UPLOAD, "", "NoSuchUpload", 404) if job.operation == operation else store(job)
 
     with pytest.raises(JobFailed) as failed:
-        carry_out(Uploads([from_memory("a", body(size))], step=STEP), answer)
+        carry_out(Uploads([from_memory("a", body(size))], step=STEP), perform)
     assert failed.value.job.operation == operation
 
 
 @pytest.mark.parametrize("code", [Code.BUSY, Code.REJECTED, Code.UNREACHABLE])
-def test_any_other_answer_to_the_look_is_an_error(code):
+def test_any_other_response_to_the_head_is_an_error(code):
     with pytest.raises(JobFailed) as failed:
         carry_out(Uploads([from_memory("a", b"1", ABSENT)], STEP), lambda job: Failure(code))
     assert failed.value.job.operation == "head"
 
 
 @pytest.mark.parametrize("size", [1, 55])
-def test_a_server_without_conditional_writes_is_asked_without(size):
+def test_a_server_without_conditional_writes_gets_no_condition(size):
     store = Store()
 
-    def answer(job):
+    def perform(job):
         if job.arguments.get("condition"):
             return Failure(Code.NOT_IMPLEMENTED, "", "NotImplemented", 501)
         return store(job)
 
     plan = Uploads([from_memory("a", body(size), ABSENT)], STEP)
-    carry_out(plan, answer)
+    carry_out(plan, perform)
     assert store.objects == {"a": body(size)}
     assert plan.stored == [True]
 
@@ -356,13 +356,13 @@ def test_a_server_without_conditional_writes_is_asked_without(size):
 def test_an_upload_that_vanished_is_begun_again(pick):
     store = Store()
 
-    def answer(job, vanish=iter([True])):
+    def perform(job, vanish=iter([True])):
         if job.operation == "upload_part" and job.arguments["number"] == 3 and next(vanish, False):
             store.open.clear()
         return store(job)
 
     plan = Uploads([from_memory("a", body(55))], step=STEP)
-    carry_out(plan, answer, pick)
+    carry_out(plan, perform, pick)
     assert store.objects == {"a": body(55)}
     assert plan.stored == [True]
 
@@ -370,13 +370,13 @@ def test_an_upload_that_vanished_is_begun_again(pick):
 def test_an_upload_that_always_vanishes_is_an_error():
     store = Store()
 
-    def answer(job):
+    def perform(job):
         store.open.clear()
         return store(job)
 
     plan = Uploads([from_memory("a", body(55))], step=STEP)
     with pytest.raises(JobFailed) as failed:
-        carry_out(plan, answer)
+        carry_out(plan, perform)
     assert failed.value.failure.code is Code.NO_UPLOAD
     assert plan._restarts == {0: RESTARTS}
 
@@ -385,13 +385,13 @@ def test_parts_of_a_try_that_was_given_up_are_no_error_and_no_others_are_sent():
     store = Store()
     vanishing = {f"upload-{number}" for number in range(RESTARTS)}
 
-    def answer(job):
+    def perform(job):
         if job.operation == "upload_part" and job.arguments["upload_id"] in vanishing:
             store.open.clear()
         return store(job)
 
     plan = Uploads([from_memory("a", body(10 * STEP))], step=STEP)
-    jobs = carry_out(plan, answer, room=4)  # four are under way when the first of them fails
+    jobs = carry_out(plan, perform, room=4)  # four are under way when the first of them fails
     assert store.objects == {"a": body(10 * STEP)}
     assert plan.stored == [True]
     sent = [job.arguments["upload_id"] for job in jobs if job.operation == "upload_part"]
@@ -401,14 +401,14 @@ def test_parts_of_a_try_that_was_given_up_are_no_error_and_no_others_are_sent():
 def test_cleanup_aborts_what_is_open():
     store = Store()
 
-    def answer(job):
+    def perform(job):
         if job.operation == "upload_part" and job.arguments["number"] == 4:
             return Failure(Code.ACCESS_DENIED, "", "AccessDenied", 403)
         return store(job)
 
     plan = Uploads([from_memory("a", body(55))], step=STEP)
     with pytest.raises(JobFailed):
-        carry_out(plan, answer)
+        carry_out(plan, perform)
     assert len(store.open) == 1
     for job in plan.cleanup():
         store(job)
@@ -429,10 +429,10 @@ def test_bodies_are_read_when_they_are_sent():
 
 @pytest.mark.parametrize("ends", ["refused", "never answered"])
 def test_an_abort_that_was_not_done_is_left_to_the_cleanup(ends):
-    """The upload lost its race, so the call itself succeeds; and what it opened is aborted all the same."""
+    """The upload lost its race, so the call succeeds; its multipart upload is still aborted."""
     store = Store()
 
-    def answer(job):
+    def perform(job):
         if job.operation == "abort_upload":
             return Failure(Code.ACCESS_DENIED, "", "AccessDenied", 403)
         response = store(job)
@@ -442,12 +442,12 @@ def test_an_abort_that_was_not_done_is_left_to_the_cleanup(ends):
 
     plan = Uploads([from_memory("a", body(55), ABSENT)], STEP)
     if ends == "refused":
-        carry_out(plan, answer)
+        carry_out(plan, perform)
     else:
         jobs = list(plan.start())
         while [job.operation for job in jobs] != ["abort_upload"]:
             job = jobs.pop(0)
-            response = answer(job)
+            response = perform(job)
             failed = isinstance(response, Failure)
             jobs += plan.receive(job, Outcome(job.number, None if failed else response, response if failed else None))
     for job in plan.cleanup():
@@ -455,7 +455,7 @@ def test_an_abort_that_was_not_done_is_left_to_the_cleanup(ends):
     assert store.open == {}
 
 
-def test_uploads_whose_opening_was_not_answered_are_known():
+def test_uploads_without_a_response_to_their_creation_are_known():
     plan = Uploads([from_memory(key, body(55)) for key in "abc"], STEP)
     first, second, third = plan.start()
     assert set(plan.opening.values()) == {"s3://bucket/a", "s3://bucket/b", "s3://bucket/c"}

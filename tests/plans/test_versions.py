@@ -16,10 +16,10 @@ class Store:
     """Lists the versions of `KEYS`, two on a page."""
 
     def __init__(self):
-        self.asked = []
+        self.requests = []
 
     def __call__(self, job):
-        self.asked.append((job.key, job.arguments.get("after")))
+        self.requests.append((job.key, job.arguments.get("after")))
         rows = [
             ObjectVersion(key, str(number), number == 0, 1)
             for key, count in sorted(KEYS.items())
@@ -37,7 +37,7 @@ def found(*keys, pick=0):
     store = Store()
     plan = VersionListings([VersionsOf("bucket", key) for key in keys])
     carry_out(plan, store, pick)
-    return [[(one.key, one.version_id) for one in versions] for versions in plan.results], store.asked
+    return [[(one.key, one.version_id) for one in versions] for versions in plan.results], store.requests
 
 
 def versions_of(*keys):
@@ -52,8 +52,8 @@ def test_objects_and_prefixes(pick):
 
 def test_an_object_s_list_ends_with_its_last_version():
     """However many keys begin with its own."""
-    _, asked = found("a")
-    assert asked == [("a", None), ("a", ["a", "1"])]
+    _, requests = found("a")
+    assert requests == [("a", None), ("a", ["a", "1"])]
 
 
 def test_a_failure_ends_it():

@@ -32,7 +32,7 @@ def test_parallel_map(environment, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["tmp"]
 
 
-def test_a_client_that_nobody_closed(environment, tmp_path):
+def test_a_client_that_was_not_closed(environment, tmp_path):
     assert programs.run(environment, tmp_path, "never_closed") == (["True True", "1"], "")
     assert list((tmp_path / "tmp").iterdir()) == []
 

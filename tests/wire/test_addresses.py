@@ -129,7 +129,7 @@ def test_very_old_addresses_are_looked_up_before_they_are_used(name_server, cloc
     assert order(known) == ["10.0.0.2"]
 
 
-def test_where_no_address_answers_the_name_is_looked_up_again(name_server, clock):
+def test_the_name_is_resolved_again_if_no_address_responds(name_server, clock):
     known = Addresses("s3.example", 443)
     order(known)
     name_server.addresses = ["10.0.0.2"]
@@ -145,7 +145,7 @@ def test_families_alternate_in_the_order_of_the_system(name_server, monkeypatch)
     assert order(known) == ["fd00::2", "10.0.0.2", "fd00::1", "10.0.0.1"]
 
 
-def test_an_address_that_does_not_answer_comes_last_for_a_while(name_server, clock, monkeypatch):
+def test_an_unresponsive_address_is_tried_last_for_a_while(name_server, clock, monkeypatch):
     monkeypatch.setattr(os, "getpid", lambda: 0)
     name_server.addresses = ["10.0.0.1", "10.0.0.2"]
     known = Addresses("s3.example", 443)

@@ -129,14 +129,14 @@ def test_an_allowance_waits_for_all_bytes(blocking):
 
 
 @both
-def test_a_wait_that_nobody_wants_any_more_ends_the_transfer(blocking):
+def test_an_interrupted_wait_ends_the_transfer(blocking):
     clock = Clock(stops=True)
     with pytest.raises(Interrupted):
         everything(Allowance(Bandwidth(RATE), clock, clock.pause), blocking, clock)
     assert len(clock.waits) == 1
 
 
-def test_bytes_have_moved_once_more_of_them_are_asked_for():
+def test_bytes_have_moved_after_the_second_request_for_bytes():
     allowance = Allowance(Bandwidth(1e12), Clock())
     assert not allowance.has_moved
     assert at_once(allowance.some(10**9)) == MOST_STEP

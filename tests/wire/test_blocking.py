@@ -140,7 +140,7 @@ def test_what_is_raised_while_it_waits_is_raised_in_the_coroutine_too(error):
     assert let_go == ["closed"]
 
 
-def test_nobody_waits_for_nonsense():
+def test_invalid_waits_raise():
     async def nonsense():
         await wait_for("nonsense")
 

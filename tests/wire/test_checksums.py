@@ -108,7 +108,7 @@ def test_of_no_bytes(awscrt, algorithm, expected):
     assert start(algorithm).value() == expected
 
 
-def test_a_value_may_be_asked_for_in_between():
+def test_a_value_may_be_read_in_between():
     running = start("sha256")
     running.update(CHECK[:4])
     assert running.value() == base64_of(hashlib.sha256(CHECK[:4]).hexdigest())
@@ -137,7 +137,7 @@ def test_an_old_awscrt_that_lacks_one_of_them(awscrt):
 
 @pytest.mark.usefixtures("awscrt")
 @pytest.mark.parametrize("algorithm", ["md5", "", "xxhash64"])
-def test_an_algorithm_that_nobody_knows(algorithm):
+def test_an_unknown_algorithm(algorithm):
     assert start(algorithm) is None
 
 
@@ -222,12 +222,12 @@ TOLD = [
 
 
 @pytest.mark.parametrize(("headers", "expected"), TOLD)
-def test_what_a_response_tells(no_awscrt, headers, expected):
+def test_the_checksum_of_a_response(no_awscrt, headers, expected):
     assert full_object_checksum(dict(headers)) == expected
 
 
 @pytest.mark.parametrize(("headers", "expected"), TOLD)
-def test_what_a_response_tells_where_more_can_be_computed(awscrt, headers, expected):
+def test_the_checksum_of_a_response_with_more_algorithms(awscrt, headers, expected):
     assert full_object_checksum(dict(headers)) == expected
 
 

@@ -136,7 +136,7 @@ def test_an_end_after_an_interim_response_is_no_silent_end():
 # --- Bodies.
 
 
-def test_read_ahead_is_given_first_and_no_more_than_was_asked_for():
+def test_buffered_bytes_are_returned_first_and_up_to_the_count():
     source = Pieces([FIRST + b"hello", b"world", b"!"])
     connection = over(source)
     connection.read_response("GET")
@@ -190,7 +190,7 @@ def test_no_document():
     assert connection.read_response("GET")[0].status == 404
 
 
-def test_a_document_that_does_not_end_is_not_read_for_ever():
+def test_documents_are_limited():
     source = Pieces([b"x" * 1000] * 1000)
     with pytest.raises(ProtocolError):
         over(source).read_document(Body(Framing.CLOSE), 10_000)
@@ -278,7 +278,7 @@ def test_silence_in_a_document_without_a_length_is_not_its_end(tls, connect):
 
 
 @pytest.mark.parametrize("way", ["bytes", "file"])
-def test_silence_of_who_does_not_read(tls, connect, way, tmp_path):
+def test_a_timeout_of_a_peer_that_does_not_read(tls, connect, way, tmp_path):
     size = 64 * 2**20  # more than both sides' buffers hold
     (tmp_path / "f").write_bytes(b"")
     os.truncate(tmp_path / "f", size)
@@ -291,7 +291,7 @@ def test_silence_of_who_does_not_read(tls, connect, way, tmp_path):
             call(*args)
 
 
-def test_a_document_ends_with_the_connection_where_it_says_so(tls, connect):
+def test_a_document_may_end_with_the_connection(tls, connect):
     with Scripted([[respond(b"abc"), respond(b"de"), close]], tls) as server:
         assert connect(server).read_document(Body(Framing.CLOSE), 100) == b"abcde"
 
@@ -317,7 +317,7 @@ def test_an_end_instead_of_a_response(tls, connect, end):
         assert not lost.value.response_began
 
 
-def test_sending_to_who_is_gone(tls, connect):
+def test_sending_to_a_closed_peer(tls, connect):
     gone = threading.Event()
     with Scripted([[reset, announce(gone)]], tls) as server:
         connection = connect(server)
@@ -378,7 +378,7 @@ def test_stale_or_not_with_many_files_open(connect, opened):
 # --- A response, perhaps.
 
 
-def test_an_answer_that_is_here_or_not(tls, connect):
+def test_a_response_that_has_arrived_or_not(tls, connect):
     """With tickets of TLS 1.3, the socket is readable although there is no response."""
     asked = threading.Event()
     with Scripted([[expect, lambda _: asked.wait(LONG), respond(CONTINUE + OK), silence]], tls) as server:
@@ -394,7 +394,7 @@ def test_an_answer_that_is_here_or_not(tls, connect):
         assert not connection.is_stale()
 
 
-def test_waiting_for_an_answer_leaves_the_time_out_as_it_was(tls, connect):
+def test_waiting_for_a_response_keeps_the_timeout(tls, connect):
     with Scripted([[expect, silence]], tls) as server:
         connection = connect(server, read_timeout=SHORT)
         connection.send(REQUEST)
@@ -404,7 +404,7 @@ def test_waiting_for_an_answer_leaves_the_time_out_as_it_was(tls, connect):
 
 
 @pytest.mark.parametrize("end", [close, reset])
-def test_an_end_is_an_answer_too(tls, connect, end):
+def test_a_closed_connection_counts_as_a_response(tls, connect, end):
     with Scripted([[expect, end]], tls) as server:
         connection = connect(server)
         connection.send(REQUEST)

@@ -156,7 +156,7 @@ def test_an_old_one_is_replaced_however_much_it_is_used(connections_to, clock):
         second.close()
 
 
-def test_closing_closes_what_nobody_uses(connections_to):
+def test_close_closes_idle_connections(connections_to):
     with Scripted([GOOD, [silence]]) as server:
         connections = connections_to(server)
         used, kept = connections.take(), connections.take()
@@ -241,7 +241,7 @@ def test_connections_are_spread_over_all_addresses(endpoint_of, opened, monkeypa
 
 
 @pytest.mark.parametrize("turns", [1, 2, 5])
-def test_an_address_where_nobody_is_does_not_count(endpoint_of, opened, monkeypatch, turns):
+def test_an_unreachable_address_does_not_count(endpoint_of, opened, monkeypatch, turns):
     with Scripted([GOOD] * 5) as server:
         monkeypatch.setattr(socket, "getaddrinfo", addresses(("127.0.0.1", closed_port()), ("127.0.0.1", server.port)))
         connections = Completed(opened(Connections(endpoint_of(server))))
@@ -250,7 +250,7 @@ def test_an_address_where_nobody_is_does_not_count(endpoint_of, opened, monkeypa
         assert server.accepted == turns
 
 
-def test_an_address_where_nobody_is_is_not_tried_each_time(endpoint_of, opened, monkeypatch):
+def test_an_unreachable_address_is_not_tried_each_time(endpoint_of, opened, monkeypatch):
     with Scripted([GOOD] * 9) as server:
         monkeypatch.setattr(socket, "getaddrinfo", addresses(("127.0.0.1", closed_port()), ("127.0.0.1", server.port)))
         tried = []
@@ -327,7 +327,7 @@ def test_no_more_files_to_resolve_a_name_with(opened, monkeypatch):
     assert failed.value.failure.code is Code.NO_DESCRIPTORS
 
 
-def test_nobody_listens(opened):
+def test_a_closed_port(opened):
     port = closed_port()
     connections = Completed(opened(Connections(Endpoint(False, "127.0.0.1", port))))
     with refused(Code.UNREACHABLE, f"^no connection to 127.0.0.1:{port}: Connection refused$"):
@@ -355,7 +355,7 @@ def test_a_name_that_can_t_be_one(opened):
         connections.take()
 
 
-def test_who_does_not_accept(opened):
+def test_a_server_that_does_not_accept(opened):
     """A listener whose queue is full drops packets, which is the same as no response."""
     with socket.socket() as listener, ExitStack() as stack:
         listener.bind(("127.0.0.1", 0))
@@ -394,7 +394,7 @@ def test_it_has_less_where_there_is_another_address(certificates, opened, monkey
         ask(opened(Completed(opened(Connections(endpoint))).take()))
 
 
-def test_addresses_are_asked_for_again_once_none_is_good(endpoint_of, opened, monkeypatch):
+def test_addresses_are_resolved_again_after_all_have_failed(endpoint_of, opened, monkeypatch):
     with Scripted([GOOD]) as server:
         monkeypatch.setattr(socket, "getaddrinfo", addresses(("127.0.0.1", closed_port())))
         connections = Completed(opened(Connections(endpoint_of(server))))
@@ -431,7 +431,7 @@ def of_another(certificates, tmp_path_factory):
     ],
     ids=["wrong name", "expired", "another authority's"],
 )
-def test_who_can_t_be_trusted_is_told_nothing(certificates, tmp_path_factory, connections_to, context, reason):
+def test_an_untrusted_server_receives_nothing(certificates, tmp_path_factory, connections_to, context, reason):
     shown = context(certificates, tmp_path_factory)
     with Scripted([[expect]] * 2, shown) as server, refused(Code.UNTRUSTED, reason):
         connections_to(server).take()
@@ -448,7 +448,7 @@ def test_a_wrong_host_name(certificates, opened):
     assert server.requests == []
 
 
-def test_nobody_is_trusted_by_an_empty_bundle(tmp_path, opened):
+def test_an_empty_bundle_trusts_no_server(tmp_path, opened):
     (tmp_path / "empty.pem").write_text("")
     for name in ("empty.pem", "missing.pem"):
         with pytest.raises((OSError, ssl.SSLError)):

@@ -45,7 +45,7 @@ def keys_in(document):
 
 
 @pytest.mark.parametrize("checksum", [None, "crc32", "sha256"])
-def test_what_is_asked(tls, transfers_with, checksum):
+def test_the_request(tls, transfers_with, checksum):
     with Scripted([[expect, respond(response(result())), silence]], tls) as server:
         assert transfers_with(server, checksum=checksum).delete_objects("bucket", "does not count", keys=UGLY) == {}
     (request,) = server.requests
@@ -61,7 +61,7 @@ def test_what_is_asked(tls, transfers_with, checksum):
     assert checksum or "content-md5" in request.headers["authorization"].partition("SignedHeaders=")[2]
 
 
-def test_md5_is_sent_once_it_was_asked_for(transfers_with):
+def test_md5_is_sent_after_the_server_required_it(transfers_with):
     script = [expect, respond(error("MissingContentMD5", "400 Bad Request")), expect, respond(response(result()))]
     with Scripted([[*script, expect, respond(response(result())), silence]]) as server:
         transfers = transfers_with(server, checksum="crc32")
@@ -91,7 +91,7 @@ def test_too_many_and_none_are_never_sent(transfers_with, count):
 
 
 @pytest.mark.parametrize("xmlns", [XMLNS, ""])
-def test_what_was_not_deleted_is_told(tls, transfers_with, xmlns):
+def test_keys_that_were_not_deleted_are_returned(tls, transfers_with, xmlns):
     refusals = [
         ("<&>]]>", "AccessDenied", "Access Denied"),
         ("a\r\nb\tc", "InternalError", ""),
@@ -106,14 +106,14 @@ def test_what_was_not_deleted_is_told(tls, transfers_with, xmlns):
     }
 
 
-def test_what_was_deleted_may_be_told_as_well(transfers_with):
+def test_responses_may_list_deleted_keys(transfers_with):
     """Not every server knows Quiet."""
     document = f"<DeleteResult{XMLNS}><Deleted><Key>a b</Key></Deleted><Deleted><Key>b</Key></Deleted></DeleteResult>"
     with Scripted([[expect, respond(response(document.encode())), silence]]) as server:
         assert transfers_with(server).delete_objects("bucket", keys=UGLY) == {}
 
 
-def test_a_key_that_was_not_asked_for_makes_no_sense(transfers_with):
+def test_an_unrequested_key_is_an_error(transfers_with):
     """Otherwise, an object that S3 refused under another name would count as deleted."""
     refused = response(result(("a\nb\tc", "AccessDenied", "no")), x_amz_request_id="REQUEST")
     with Scripted([[expect, respond(refused), silence]]) as server:

@@ -64,7 +64,7 @@ def test_an_empty_body_has_a_length(exchange_with, operation):
     assert server.requests[0].headers["content-length"] == "0"
 
 
-def test_nobody_signs_for_who_is_anonymous(exchange_with):
+def test_anonymous_requests_are_not_signed(exchange_with):
     with Scripted([[expect, respond(OK), silence]]) as server:
         ask(exchange_with(server, credentials=None, scope=None)).finish()
     assert not {"authorization", "x-amz-date", "x-amz-content-sha256"} & set(server.requests[0].headers)
@@ -384,7 +384,7 @@ def test_threads_share_one_exchange(tls, exchange_with):
 # --- Trust and secrets.
 
 
-def test_who_is_not_trusted(certificates, exchange_with):
+def test_an_untrusted_certificate(certificates, exchange_with):
     with Scripted([[expect]], certificates.server("other.example")) as server:
         failure = failure_of(exchange_with(server))
     assert failure.code is Code.UNTRUSTED
@@ -410,7 +410,7 @@ def test_a_bundle_that_can_t_be_read(template_of, opened, tmp_path):
     ],
     ids=["lost", "broken", "refused"],
 )
-def test_the_secret_is_never_told(exchange_with, script):
+def test_secrets_never_appear(exchange_with, script):
     secret = CredentialSet("AKIAEXAMPLE", "hush-hush", "token-token")
     with Scripted([script]) as server:
         exchange = exchange_with(server, credentials=secret)
@@ -458,7 +458,7 @@ def test_another_refusal_is_none_of_the_clock_s(exchange_with, date):
         assert failure_of(exchange_with(server), "HeadObject", "bucket", "key").code is Code.ACCESS_DENIED
 
 
-def test_the_seconds_that_s3_asks_to_be_left_alone(exchange_with):
+def test_retry_after(exchange_with):
     with Scripted([[expect, respond(response(status="503 Slow Down", retry_after=7)), silence]]) as server:
         failure = failure_of(exchange_with(server))
     assert (failure.code, failure.retry_after) == (Code.BUSY, 7.0)

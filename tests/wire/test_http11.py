@@ -419,7 +419,7 @@ def test_a_chunk_s_line_of_the_largest_size_and_none_larger():
         reader.feed(b"xx")
 
 
-def test_trailers_do_not_go_on_for_ever():
+def test_trailers_are_limited():
     reader = ChunkedReader()
     line = b"a:" + b"b" * 1022 + b"\r\n"
     reader.feed(b"0\r\n" + line * (MAX_HEAD // 1024))
@@ -478,7 +478,7 @@ def test_a_request_s_headers():
 @pytest.mark.parametrize("at", range(5))
 @pytest.mark.parametrize("injected", ["\n", "\r", "\r\n", "\0", "\r\nx-evil: 1", "\n\n"])
 @pytest.mark.parametrize("where", ["value", "name"])
-def test_nobody_writes_another_line_into_a_request(where, injected, at):
+def test_no_value_adds_a_line_to_a_request(where, injected, at):
     poisoned = "abcd"[:at] + injected + "abcd"[at:]
     parts = {"value": "v", "name": "n", where: poisoned}
     headers = {"host": "h", parts["name"]: parts["value"], "z": "z"}
@@ -580,7 +580,7 @@ SPOILERS = [b"\r", b"\n", b"\0", b" ", b"\t", b":", b";", b",", b"-", b"+", b"0"
         st.tuples(st.floats(0, 1), st.sampled_from([b"", *SPOILERS]), st.integers(0, 2)), min_size=1, max_size=3
     ),
 )
-def test_spoilt_responses_are_refused_or_read_as_h11_reads_them(response, spoilt):
+def test_malformed_responses_are_rejected_or_read_as_by_h11(response, spoilt):
     method, raw = response
     for where, spoiler, removed in spoilt:
         at = int(where * len(raw))

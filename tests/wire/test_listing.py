@@ -227,7 +227,7 @@ def test_the_parser_reads_one_object_of_many_that_are_written_alike(monkeypatch)
     assert [len(one.rows["Contents"]) for one in parsed] == [1, 1]
 
 
-def test_a_page_says_where_it_goes_on_only_if_it_does():
+def test_a_page_has_a_token_only_if_more_follow():
     assert parse_page(listing(token="t")).next_token == "t"
     assert parse_page(listing(token="t", more="false")).next_token is None
     assert parse_page(listing(more="true")).next_token == ""
@@ -318,7 +318,7 @@ def test_a_text_that_comes_in_many_pieces_takes_time_in_proportion():
     assert large < 20 * small  # of eight times as much; it was some forty times the time
 
 
-def test_what_is_broken_is_told_in_one_short_sentence():
+def test_malformed_pages_are_described_in_one_short_sentence():
     assert broken(b"<" + b"x" * 100_000 + b"/>") == f"the listing is a {'x' * 80!r} document"
     assert len(broken(REFUSED["a size of '999999999'"].encode())) < 200
 
@@ -360,7 +360,7 @@ def list_page(page, *args, **kwargs):
     return complete(transfers(Exchange(page)).list_page("bucket", *args, **kwargs))
 
 
-def test_what_is_asked_for_a_page():
+def test_the_request_for_a_page():
     exchange = Exchange(listing([("page", 1)]))
     complete(transfers(exchange).list_page("bucket", "p", "/", "tok", 7))
     ((operation, bucket, key, query),) = exchange.requests
@@ -425,7 +425,7 @@ def test_a_listing_that_would_end_too_early_or_never(document, token):
     assert (failure.code, failure.status, failure.request_id) == (Code.MALFORMED, 200, "REQUEST")
 
 
-def test_what_is_no_listing_is_told_with_its_request_id():
+def test_the_error_for_another_document_has_the_request_id():
     with pytest.raises(TransferError) as failed:
         list_page(b"<html>", "")
     assert (failed.value.failure.code, failed.value.failure.request_id) == (Code.NOT_S3, "REQUEST")

@@ -165,7 +165,7 @@ def test_a_write_that_fails(path, monkeypatch, number, code, pieces):
 
 
 @pytest.mark.parametrize(("number", "code"), [(errno.EDQUOT, Code.DISK_FULL), (errno.EIO, Code.LOCAL_FILE)])
-def test_a_file_system_that_says_at_the_end_that_there_is_no_room(path, monkeypatch, number, code):
+def test_a_file_system_that_reports_a_full_disk_on_close(path, monkeypatch, number, code):
     file = open_to_write(path, 0)
     with monkeypatch.context() as patched:
         patched.setattr(local_files.os, "close", failing(number))

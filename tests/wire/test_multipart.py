@@ -105,7 +105,7 @@ def test_a_part(tls, transfers_with, tmp_path, way):
         ("sha256", {"etag": '"e"', "x_amz_checksum_sha256": "c"}, {"ETag": '"e"', "ChecksumSHA256": "c"}),
     ],
 )
-def test_what_is_told_of_a_part(transfers_with, checksum, headers, expected):
+def test_the_result_of_a_part(transfers_with, checksum, headers, expected):
     with Scripted([[expect, respond(response(**headers)), silence]]) as server:
         assert transfers_with(server, checksum=checksum).upload_part(*UPLOAD, 1, b"x") == expected
 

@@ -116,7 +116,7 @@ def test_a_body_that_stops(tls, get):
     assert "no response for 0.5 seconds" in failure.message
 
 
-def test_more_than_was_said_is_not_part_of_the_object(tls, transfers_with, path):
+def test_bytes_after_the_content_length_are_not_part_of_the_object(tls, transfers_with, path):
     two = [expect, respond(response(b"two")), silence]
     with Scripted([[expect, respond(response(b"one, and more", content_length=3)), silence], two], tls) as server:
         transfers = transfers_with(server)
@@ -160,7 +160,7 @@ def test_a_head_without_a_length(transfers_with):
         assert transfers_with(server).head("bucket", "key").size is None
 
 
-def test_a_head_tells_the_size_and_brings_no_body(transfers_with):
+def test_a_head_has_the_size_and_no_body(transfers_with):
     with Scripted(
         [[expect, respond(response(content_length=5)), expect, respond(response(content_length=6)), silence]]
     ) as server:
@@ -233,14 +233,14 @@ def test_a_range_that_was_ignored(get, path):
     assert path.read_bytes() == b"before"
 
 
-def test_a_part_that_nobody_asked_for_is_not_the_object(get, path):
+def test_an_unrequested_range_is_not_the_object(get, path):
     path.write_bytes(b"before")
     with Scripted([[expect, respond(part("bytes 0-4/100")), silence]]) as server:
         assert failure_of(get, server).code is Code.MALFORMED
     assert path.read_bytes() == b"before"
 
 
-def test_a_whole_checksum_of_a_range_says_nothing(get, path):
+def test_a_whole_checksum_of_a_range_is_ignored(get, path):
     """Some servers send the whole object's."""
     with Scripted([[expect, respond(part("bytes 0-4/100", x_amz_checksum_crc32="AAAAAA==")), silence]]) as server:
         got = get(server, byte_range="bytes=0-4", crc=True)
@@ -284,7 +284,7 @@ def test_a_limit_that_limits_nothing(get, path, limit):
     assert path.read_bytes() == DATA
 
 
-def test_a_share_is_told_before_its_bytes_come(tls, get, path):
+def test_a_share_is_reported_before_its_bytes_arrive(tls, get, path):
     told, head = threading.Event(), len(response(DATA)) - len(DATA)
     body = [
         lambda _: told.wait(LONG) or pytest.fail("nobody was told"),
@@ -313,7 +313,7 @@ def test_what_a_broken_share_brought_counts(tls, get, path):
     assert path.read_bytes() == DATA[:1500]
 
 
-def test_nobody_hears_of_an_object_that_one_response_brings(get, path):
+def test_a_single_response_sends_no_interim_outcome(get, path):
     with Scripted([[expect, respond(response(DATA)), silence]]) as server:
         assert get(server, limit=len(DATA) - 1, ways=2, begun=lambda _: pytest.fail("told"))[2:4] == (len(DATA),) * 2
 
@@ -373,7 +373,7 @@ def test_checksums_that_awscrt_computes(get, path, algorithm, monkeypatch):
     assert got.whole_crc is None
 
 
-def test_a_checksum_of_parts_says_nothing_of_the_whole(get, path):
+def test_a_checksum_of_parts_is_ignored_for_the_whole(get, path):
     headers = {"x_amz_checksum_crc32": "AAAAAA==-3", "x_amz_checksum_type": "COMPOSITE"}
     with Scripted([[expect, respond(response(DATA, **headers)), silence]]) as server:
         assert get(server)[4:7] == (None, None, None)
@@ -381,7 +381,7 @@ def test_a_checksum_of_parts_says_nothing_of_the_whole(get, path):
 
 
 @pytest.mark.parametrize("algorithm", SUMS)
-def test_the_crc_that_was_asked_for(get, algorithm):
+def test_the_requested_crc(get, algorithm):
     with Scripted(
         [[expect, respond(response(DATA, **{f"x_amz_checksum_{algorithm}": SUMS[algorithm](DATA)})), silence]]
     ) as server:
@@ -512,7 +512,7 @@ def test_an_upload(tls, transfers_with, path, way, size):
 @pytest.mark.parametrize(
     ("condition", "header"), [(ABSENT, ("if-none-match", "*")), ('"etag"', ("if-match", '"etag"'))]
 )
-def test_a_large_conditional_upload_asks_before_it_sends(transfers_with, size, asks, condition, header):
+def test_a_large_conditional_upload_expects_100_continue(transfers_with, size, asks, condition, header):
     refusal = respond(error("PreconditionFailed", "412 Precondition Failed"))
     with Scripted([[expect_head if asks else expect, refusal, silence]]) as server:
         put = transfers_with(server).put

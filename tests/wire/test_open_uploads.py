@@ -74,7 +74,7 @@ def test_a_server_that_gives_one_marker_gets_it_back_alone():
     assert exchange.requests[1][-1]["upload-id-marker"] == "id1"
 
 
-def test_a_key_that_xml_can_not_hold_is_asked_for_in_another_form():
+def test_keys_that_xml_can_not_hold_are_requested_encoded():
     encoded = document(
         ("d%01+%2B", "id", ""), encoding="<EncodingType>url</EncodingType>", more=TRUNCATED.format("d%01", "id")
     )
@@ -105,7 +105,7 @@ def test_a_marker_that_is_not_encoded_although_the_keys_are():
     ],
     ids=["nothing", "html", "another listing", "another prefix", "no marker", "the same marker", "no id"],
 )
-def test_what_is_no_page_of_what_was_asked_for(nonsense):
+def test_a_page_of_another_listing(nonsense):
     with pytest.raises(TransferError) as failed:
         list_uploads(Exchange(nonsense, nonsense), ["d/same", "id"])
     assert failed.value.failure.code in UNUSABLE

@@ -45,7 +45,7 @@ def test_content_ranges_that_make_no_sense(header):
         ("bytes=-200", 0, 100, 100),
     ],
 )
-def test_a_range_that_was_answered_as_asked(asked, first, length, total):
+def test_a_response_with_the_requested_range(asked, first, length, total):
     assert span(f"bytes {first}-{first + length - 1}/{total}", asked, length) == (first, total)
 
 
@@ -59,7 +59,7 @@ def test_a_range_that_was_answered_as_asked(asked, first, length, total):
         ("bytes=-10", 0, 10, 100),
     ],
 )
-def test_another_range_than_was_asked_for_is_an_error(asked, first, length, total):
+def test_a_response_with_another_range_is_an_error(asked, first, length, total):
     with pytest.raises(TransferError) as failed:
         span(f"bytes {first}-{first + length - 1}/{total}", asked, length)
     assert failed.value.failure.code is Code.REJECTED
@@ -71,7 +71,7 @@ def test_a_range_of_an_unknown_length_is_an_error():
     assert failed.value.failure.code is Code.REJECTED
 
 
-def test_a_range_that_nobody_asked_for_is_an_error():
+def test_an_unrequested_range_is_an_error():
     with pytest.raises(TransferError) as failed:
         span("bytes 0-4/100", None, 5)
     assert failed.value.failure.code is Code.MALFORMED
@@ -95,5 +95,5 @@ def test_how_much_one_response_brings(length, limit, ways, most):
     assert most_of(length, limit, False, ways) == most
 
 
-def test_of_a_length_that_is_not_told_memory_takes_the_limit_and_a_file_all():
+def test_without_a_length_memory_is_limited_and_a_file_is_not():
     assert (most_of(None, 10, True, 4), most_of(None, 10, False, 4)) == (10, None)

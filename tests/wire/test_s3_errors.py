@@ -92,7 +92,7 @@ def test_every_status_means_something():
         assert (code in TRANSIENT) == (status in (408, 425, 429) or (status >= 500 and status != 501)), status
 
 
-def test_the_tables_hold_no_code_that_the_status_tells_as_well():
+def test_the_tables_have_no_code_that_the_status_implies():
     assert set(BY_S3_CODE.values()) <= set(Code)
     assert all(status == 304 or 400 <= status < 600 for status in BY_STATUS)
 
@@ -127,7 +127,7 @@ def test_the_request_id_of_the_header_goes_first():
     assert failure_of(404, {"x-amz-request-id": "H"}, b"").request_id == "H"
 
 
-def test_only_what_is_right_below_the_root_is_told():
+def test_only_children_of_the_root_are_returned():
     document = (
         b"<Error><Detail><Code>inner</Code></Detail><Message>m&amp;&lt;&#233;</Message><Code>outer</Code></Error>"
     )
@@ -167,7 +167,7 @@ def test_only_what_is_right_below_the_root_is_told():
         pytest.param(b"\0" * 1000, id="zeros"),
     ],
 )
-def test_without_a_document_the_status_says_it_all(document):
+def test_without_a_document_the_status_decides(document):
     assert failure_of(503, {}, document) == Failure(Code.BUSY, "Service Unavailable", "503", 503)
     headers = {"x-amz-request-id": "R"}
     assert failure_of(404, headers, document) == Failure(Code.NOT_FOUND, "Not Found", "404", 404, "R")

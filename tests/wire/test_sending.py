@@ -113,7 +113,7 @@ def test_a_new_connection_that_is_closed_is_a_failure(tls, connections_to):
 
 
 @pytest.mark.parametrize("begun", [b"H", OK[:30], NOD])
-def test_a_response_that_had_begun_is_not_asked_for_again(tls, connections_to, begun):
+def test_a_request_with_a_partial_response_is_not_repeated(tls, connections_to, begun):
     """The server has taken the request."""
     with Scripted([[expect, respond(OK), expect, respond(begun), close]], tls) as server:
         connections = connections_to(server)
@@ -124,7 +124,7 @@ def test_a_response_that_had_begun_is_not_asked_for_again(tls, connections_to, b
     assert server.accepted == 1
 
 
-def test_a_response_that_had_begun_before_the_body_was_sent_is_not_asked_for_again(connections_to):
+def test_a_request_with_an_early_partial_response_is_not_repeated(connections_to):
     with Scripted([[expect, respond(OK), expect_head, respond(OK[:20]), reset]]) as server:
         connections = connections_to(server)
         put(connections)
@@ -221,7 +221,7 @@ def test_no_nod_within_a_while(tls, connections_to, large, monkeypatch):
 
 
 @pytest.mark.parametrize("status", ["412 Precondition Failed", "200 OK", "501 Not Implemented"])
-def test_an_answer_instead_of_the_nod(tls, connections_to, large, status):
+def test_a_final_response_instead_of_100_continue(tls, connections_to, large, status):
     refusal = [expect_head, respond(response(b"why", status)), silence]
     with Scripted([refusal, [expect, respond(OK), silence]], tls) as server:
         connections = connections_to(server)
@@ -230,7 +230,7 @@ def test_an_answer_instead_of_the_nod(tls, connections_to, large, status):
     assert server.accepted == 2
 
 
-def test_nods_that_nobody_asked_for(tls, connections_to):
+def test_unrequested_100_continue(tls, connections_to):
     early = b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"
     with Scripted([[expect, respond(NOD + early + NOD + OK), expect, respond(OK), silence]], tls) as server:
         connections = connections_to(server)

@@ -224,7 +224,7 @@ def test_a_key_stands_in_the_path_as_boto3_puts_it(prepared, key):
 
 @SOME
 @given(prefix=ugly, token=ugly)
-def test_a_query_says_what_boto3_s_does_and_both_sign_it_alike(prepared, prefix, token):
+def test_queries_and_signatures_equal_those_of_boto3(prepared, prefix, token):
     request = prepared("list_objects_v2", Prefix=prefix, ContinuationToken=token, MaxKeys=7)
     path, sent = target_of(request)
     query = canonical_query(

@@ -32,7 +32,7 @@ def test_tags(tags, expected):
     assert get_tags(Exchange(document(*tags))) == expected
 
 
-def test_what_is_asked():
+def test_the_request():
     exchange = Exchange(document(), document())
     get_tags(exchange)
     get_tags(exchange, "v/1")

@@ -47,7 +47,7 @@ def stored(server, transfers, prefix):
     return server.bucket, key
 
 
-def test_a_get_says_what_the_head_says(transfers, stored, tmp_path):
+def test_get_and_head_return_the_same_fields(transfers, stored, tmp_path):
     response = transfers.get(*stored, path=str(tmp_path / "f"))
     assert response.info == transfers.head(*stored)
     assert (response.info.size, response.info.content_type) == (100, "text/x-test")
@@ -90,7 +90,7 @@ class Counting(Bandwidth):
         return 0.0
 
 
-def test_each_byte_of_a_body_is_asked_for_once(transfers, server, prefix, tmp_path):
+def test_each_byte_of_a_body_is_requested_once(transfers, server, prefix, tmp_path):
     """boto3 reads a body several times before it sends it; only what is sent counts."""
     (tmp_path / "f").write_bytes(b"f" * 200_000)
     key, path = f"{prefix}/k", str(tmp_path / "f")

@@ -111,7 +111,7 @@ def test_a_marker_that_is_not_encoded_although_the_keys_are():
         "the same marker",
     ],
 )
-def test_what_is_no_page_of_what_was_asked_for(nonsense):
+def test_a_page_of_another_listing(nonsense):
     with pytest.raises(TransferError) as failed:
         list_versions(Exchange(nonsense), ["d/same", "id"])
     assert failed.value.failure.code in UNUSABLE

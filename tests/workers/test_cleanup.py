@@ -38,7 +38,7 @@ def test_hundreds_are_aborted_side_by_side():
     assert len(transfers.aborted) == 4 * THREADS
 
 
-def test_what_is_refused_is_told_and_keeps_nobody_from_aborting_the_others():
+def test_a_refused_abort_is_reported_and_does_not_prevent_the_others():
     refused = Failure(Code.ACCESS_DENIED, "no", "AccessDenied", 403)
     transfers = Uploads(lambda key: refused if key in ("k1", "k7") else None)
     undone = clean_up(Performer(transfers, Terms()), aborts(9), LONG)
@@ -46,7 +46,7 @@ def test_what_is_refused_is_told_and_keeps_nobody_from_aborting_the_others():
     assert len(transfers.aborted) == 7
 
 
-def test_a_server_that_is_busy_is_asked_again():
+def test_aborts_are_retried_on_a_busy_server():
     busy = iter([Failure(Code.BUSY, status=500)])
     transfers = Uploads(lambda key: next(busy, None))
     assert clean_up(Performer(transfers, Terms()), aborts(1), LONG) == []

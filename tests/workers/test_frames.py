@@ -252,7 +252,7 @@ def test_jobs_that_no_parent_would_send_are_refused(document, raw):
         list(jobs_of(Frame(Kind.JOBS, document, raw)))
 
 
-def test_what_makes_no_sense_is_told_in_one_short_sentence():
+def test_invalid_frames_are_described_in_one_short_sentence():
     with pytest.raises(FrameError) as refused:
         list(outcomes_of(Frame(Kind.OUTCOMES, [["x" * 10_000] * 6]), {}))
     assert len(str(refused.value)) < 200

@@ -133,7 +133,7 @@ def test_a_wait_that_was_stopped_leaves_no_pipe_to_be_collected(stop):
             gc.enable()
 
 
-def test_at_the_end_of_the_interpreter_nobody_waits_for_a_thread():
+def test_the_end_of_the_interpreter_does_not_wait_for_threads():
     program = (
         "import os\n"
         "from metaflow_extensions.fasts3.workers.interruptible import interruptible\n"

@@ -86,7 +86,7 @@ async def patient_of_another():
     return "done"
 
 
-def test_a_socket_that_closes_while_nobody_waits_does_not_keep_the_loop_busy(loop, pair):
+def test_an_idle_socket_that_closes_does_not_keep_the_loop_busy(loop, pair):
     left, right = pair
     assert run(loop, [read(left), write(right, b"x")]) == [b"x", 1]
     right.close()
@@ -148,7 +148,7 @@ def test_other_descriptors_can_be_watched(loop):
     assert seen == [b"x"]
 
 
-def test_nobody_waits_for_nonsense(loop):
+def test_invalid_waits_raise(loop):
     async def nonsense():
         await wait_for("nonsense")
 

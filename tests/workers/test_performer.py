@@ -63,7 +63,7 @@ def perform(performer, job, on_begin=None):
     return complete(performer.perform(job, on_begin), performer._pause)
 
 
-def test_a_success_is_told_at_once():
+def test_a_success_is_reported_at_once():
     clock, transfers = Clock(), Scripted("result")
     assert perform(performer(transfers, clock), JOB) == (7, "result", None, True, None, False)
     assert transfers.calls == [("bucket", "key")]
@@ -85,7 +85,7 @@ def test_transient_failures_are_tried_again_after_growing_waits():
     assert clock.now == pytest.approx(0.075 + 0.15 + 0.3)
 
 
-def test_a_failure_says_how_often_and_how_long_it_was_tried():
+def test_a_failure_has_the_number_and_duration_of_tries():
     clock = Clock()
     transfers = Scripted(*[failing(Code.BUSY, s3_code="SlowDown")] * 4)
     outcome = perform(performer(transfers, clock, Terms(retries=3, answered=True)), JOB)
@@ -95,7 +95,7 @@ def test_a_failure_says_how_often_and_how_long_it_was_tried():
     assert outcome.answered
 
 
-def test_an_endpoint_that_never_answers_is_given_up_within_seconds():
+def test_an_endpoint_that_never_responds_is_given_up_within_seconds():
     clock = Clock()
     outcome = perform(performer(Scripted(*[failing(Code.UNREACHABLE)] * 100), clock), JOB)
     assert outcome.failure.code is Code.UNREACHABLE
@@ -103,14 +103,14 @@ def test_an_endpoint_that_never_answers_is_given_up_within_seconds():
     assert not outcome.answered
 
 
-def test_an_endpoint_that_answered_is_waited_for():
+def test_an_endpoint_that_responded_before_is_waited_for():
     clock = Clock()
     terms = Terms(retries=100, outage_limit=120, answered=True)
     perform(performer(Scripted(*[failing(Code.UNREACHABLE)] * 200), clock, terms), JOB)
     assert 90 < clock.now <= 120
 
 
-def test_an_answer_to_one_job_makes_the_next_one_patient():
+def test_a_response_to_one_job_makes_the_next_one_wait_longer():
     clock = Clock()
     one = performer(Scripted("result", *[failing(Code.UNREACHABLE)] * 200), clock)
     perform(one, JOB)
@@ -161,7 +161,7 @@ def test_the_end_of_an_outage_is_the_end_of_all_waits():
     assert clock.now - began < 1
 
 
-def test_who_was_refused_for_too_many_requests_waits_for_its_turn():
+def test_a_throttled_job_waits_for_its_turn():
     clock = Clock()
     refused = failing(Code.BUSY, status=503)
     one = performer(Scripted(*["result"] * 20, refused, *["result"] * 100), clock, Terms(answered=True))
@@ -200,7 +200,7 @@ class Moving(Scripted):
 GET = Job(8, "get", "bucket", "key", {"path": "/f"})
 
 
-def test_only_what_moves_bytes_has_to_ask_for_them():
+def test_only_transfers_of_bytes_use_the_bandwidth_limit():
     transfers, clock = Moving("result", "result"), Clock()
     one = performer(transfers, clock, Terms(bandwidth=1e6))
     perform(one, GET)
@@ -210,7 +210,7 @@ def test_only_what_moves_bytes_has_to_ask_for_them():
     assert clock.now == pytest.approx(1.0, abs=0.01)
 
 
-def test_without_a_limit_nobody_asks():
+def test_without_a_limit_there_are_no_waits():
     transfers = Moving("result")
     perform(performer(transfers, Clock()), GET)
     assert transfers.calls == [None]
@@ -224,7 +224,7 @@ def test_the_jobs_of_a_call_share_its_bandwidth():
     assert clock.now == pytest.approx(3.0, abs=0.01)
 
 
-def test_who_was_slowed_down_by_the_limit_has_not_been_failing():
+def test_waits_for_the_limit_do_not_count_as_failing():
     """Each try takes ten times as long as an outage is waited for."""
     clock = Clock()
     terms = Terms(retries=5, outage_limit=100, answered=True, bandwidth=1e3)
@@ -306,7 +306,7 @@ def test_what_is_no_operation_is_refused(operation):
     ],
     ids=["defect", "wrong arguments", "stopped"],
 )
-def test_a_defect_and_a_stop_are_no_answers_of_s3(job, transfers, error):
+def test_a_defect_and_a_stop_are_no_responses_of_s3(job, transfers, error):
     """They come with their own traceback, and the next job finds nothing under way."""
     one = performer(transfers, Clock())
     with pytest.raises(error):
@@ -336,7 +336,7 @@ SHARED = Job(7, "get", "bucket", "key", {"ways": 4})
 
 
 @pytest.mark.parametrize("brings", [5, 3])
-def test_a_beginning_is_told_and_a_connection_that_broke_is_reported(brings):
+def test_an_interim_outcome_is_sent_and_a_broken_connection_is_reported(brings):
     told, transfers = [], Sharing(brings)
     outcome = perform(performer(transfers, Clock()), SHARED, told.append)
     assert [(one.number, one.begun, one.result.received, one.failure) for one in told] == [(7, True, 5, None)]
@@ -345,7 +345,7 @@ def test_a_beginning_is_told_and_a_connection_that_broke_is_reported(brings):
     assert transfers.given == [4]
 
 
-def test_a_response_that_nobody_hears_of_ends_at_its_limit():
+def test_a_response_without_interim_outcomes_ends_at_its_limit():
     transfers = Sharing(5)
     assert perform(performer(transfers, Clock()), SHARED).retried is None
     assert transfers.given == [0]

@@ -162,7 +162,7 @@ def test_workers_killed_at_any_time_lose_nothing(run, pool, seaweedfs, prefix):
 
 @pytest.mark.parametrize("size", [100, 2**20], ids=["that fit into a pipe", "that do not"])
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP], ids=["dead", "stopped"])
-def test_a_worker_that_says_nothing_more_is_noticed(run, pool, seaweedfs, prefix, monkeypatch, how, size):
+def test_a_silent_worker_is_detected(run, pool, seaweedfs, prefix, monkeypatch, how, size):
     """Its pipe may stay open, because another forked process may also have the other end."""
     for module in (worker_process, process_runner):
         monkeypatch.setattr(module, "LIVENESS_CHECK_INTERVAL", 0.02)
@@ -210,7 +210,7 @@ def test_idle_workers_that_died_are_not_lent(run, pool, seaweedfs, prefix):
 
 
 @pytest.mark.parametrize(("text", "why"), [(GARBAGE, "an invalid frame"), (DEAD, "status 3")], ids=["nonsense", "dead"])
-def test_workers_that_never_work_are_an_error_that_says_why(run, script, seaweedfs, prefix, text, why):
+def test_the_error_for_workers_that_never_work_has_the_reason(run, script, seaweedfs, prefix, text, why):
     script(text)
     with pytest.raises(JobFailed) as failed:
         run(Requests(heads(seaweedfs, prefix, 5)))
@@ -373,7 +373,7 @@ def test_a_worker_on_the_wire_never_loads_metaflow_or_boto3(run, script, seaweed
     assert not loaded & {"metaflow", "boto3", "botocore", "urllib3", "s3transfer"}
 
 
-def test_by_hand_the_script_says_what_it_is():
+def test_started_by_hand_the_script_explains_itself():
     done = subprocess.run([sys.executable, worker_process.SCRIPT], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "from metaflow import S3" in done.stdout

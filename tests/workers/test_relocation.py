@@ -32,7 +32,7 @@ def test_each_job_is_done_again_once():
     assert learn.calls == [("bucket", "eu-west-1")] * 3
 
 
-def test_s3_is_asked_once_for_a_region_that_no_redirect_names():
+def test_one_head_bucket_gets_a_region_that_no_redirect_names():
     learn = Learning()
     relocation = Relocation(learn)
     assert [relocation.wants_again(*redirected(number, "")) for number in (1, 2, 1)] == [True, True, False]
@@ -40,7 +40,7 @@ def test_s3_is_asked_once_for_a_region_that_no_redirect_names():
     assert learn.calls == [("bucket", ""), ("other", "")]
 
 
-def test_s3_is_not_asked_for_a_region_that_another_redirect_named():
+def test_a_region_of_another_redirect_needs_no_head_bucket():
     learn = Learning()
     relocation = Relocation(learn)
     assert relocation.wants_again(*redirected(1))

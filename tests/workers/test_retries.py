@@ -55,12 +55,12 @@ def test_chance_spreads_the_waits_over_half():
 @pytest.mark.parametrize(
     ("answered", "limit"), [(False, FIRST_CONTACT_LIMIT), (True, PATIENT.outage_limit)], ids=["mistake", "outage"]
 )
-def test_an_endpoint_that_never_answered_is_given_up_soon(answered, limit):
+def test_an_endpoint_that_never_responded_is_given_up_soon(answered, limit):
     assert decide(PATIENT, Failure(Code.UNREACHABLE), 1, limit - 1, answered, 0.5) is not None
     assert decide(PATIENT, Failure(Code.UNREACHABLE), 1, limit, answered, 0.5) is None
 
 
-def test_who_has_never_answered_is_asked_three_times():
+def test_an_endpoint_that_never_responded_gets_three_tries():
     assert decide(PATIENT, Failure(Code.UNREACHABLE), FIRST_CONTACT_RETRIES, 0.0, False, 0.5) is not None
     assert decide(PATIENT, Failure(Code.UNREACHABLE), FIRST_CONTACT_RETRIES + 1, 0.0, False, 0.5) is None
     assert decide(PATIENT, Failure(Code.UNREACHABLE), FIRST_CONTACT_RETRIES + 1, 0.0, True, 0.5) is not None
@@ -84,7 +84,7 @@ def test_with_the_server_s_time_the_next_try_begins_at_once():
 
 
 @pytest.mark.parametrize(("asked", "least", "most"), [(0, 0, 0.1), (3, 3, 3), (1e6, LONGEST_WAIT, LONGEST_WAIT)])
-def test_s3_is_left_alone_for_as_long_as_it_asks_but_not_for_ever(asked, least, most):
+def test_retry_after_is_respected_up_to_a_limit(asked, least, most):
     assert least <= decide(PATIENT, Failure(Code.BUSY, retry_after=asked), 1, 0.0, True, 0.5) <= most
 
 
@@ -144,7 +144,7 @@ def test_jobs_do_not_retry_in_turns_after_a_short_failure_nor_while_others_succe
 
 
 @pytest.mark.parametrize("code", [Code.UNREACHABLE, Code.BUSY])
-def test_the_end_of_an_outage_shortens_the_waits_of_jobs_that_found_nobody(code):
+def test_the_end_of_an_outage_shortens_the_waits_of_unreachable_jobs(code):
     policy = policy_of()
     waiting = failed(policy, 5.0, code, times=9)  # for ten seconds
     succeeded(policy, 5.0 + SHORTEST_OUTAGE / 2)  # that was no outage

@@ -68,7 +68,7 @@ def test_where_nothing_was_done_yet_a_limit_is_found_within_seconds():
     assert server.done > 0.5 * 300 * 3
 
 
-def test_jobs_that_ask_together_take_turns():
+def test_simultaneous_jobs_take_turns():
     pace = Throttle()
     for tick in range(100):
         pace.note_success(tick / 100)
