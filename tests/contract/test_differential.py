@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from metaflow.datatools.s3 import S3GetObject
 from metaflow.exception import MetaflowException
-from model.answers import plain
 from model.calls import every_call, pool_for
+from model.fields import plain
 
 from metaflow_extensions.fasts3.plans.pieces import PART_SIZE
 
@@ -25,16 +25,16 @@ def both(make_s3, root, monkeypatch):
         clients = {name: make_s3(s3root=f"{place}/{name}") for name in ("wire", "boto3")}
 
         def do(operation, which_error=True):
-            answers = []
+            results = []
             for name, client in clients.items():
                 monkeypatch.setattr(configuration, "S3_TRANSFERS", name)
                 assert client.transfers.startswith(name)
                 try:
-                    answer = plain(operation(client))
+                    result = plain(operation(client))
                 except MetaflowException as error:
-                    answer = (type(error).__name__, getattr(error, "s3_code", None)) if which_error else "refused"
-                answers.append(repr(answer).replace(f"{place}/{name}", "ROOT"))
-            return answers
+                    result = (type(error).__name__, getattr(error, "s3_code", None)) if which_error else "refused"
+                results.append(repr(result).replace(f"{place}/{name}", "ROOT"))
+            return results
 
         return do
 

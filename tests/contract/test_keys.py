@@ -34,7 +34,7 @@ KEYS = {
     "byte order mark": "\ufeffa",
     "deep": "/".join("abcdefghijklmnopqrstuvwxyz"),
 }
-NEEDY = {
+KEYS_BY_CAPABILITY = {
     "tab": ("a\tb", "tab-keys"),
     "newline": ("a\nb", "newline-keys"),
     "newline at the end": ("a\n", "newline-keys"),
@@ -57,7 +57,7 @@ NEEDY = {
 
 def keys_for(server):
     """Those that the server can store."""
-    return [*KEYS.values(), *(key for key, need in NEEDY.values() if need not in server.lacks)]
+    return [*KEYS.values(), *(key for key, need in KEYS_BY_CAPABILITY.values() if need not in server.lacks)]
 
 
 def directories_for(server):
@@ -66,7 +66,7 @@ def directories_for(server):
     if "directories-in-both-unicode-forms" in server.lacks:
         del names[KEYS["accent, decomposed"]]
     if "control-character-prefixes" in server.lacks:
-        names.pop(NEEDY["control characters"][0], None)
+        names.pop(KEYS_BY_CAPABILITY["control characters"][0], None)
     return list(names)
 
 

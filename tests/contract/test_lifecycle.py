@@ -120,7 +120,7 @@ NASTY = {
     "variable": "$HOME `id` $(id)",
     "name of a device": "CON.txt:stream",
 }
-NASTY_NEEDY = {
+NASTY_BY_CAPABILITY = {
     "dot dot": ("../../escape", "dot-keys"),
     "only dot dot": ("..", "dot-keys"),
     "backslashes": ("..\\..\\escape", "backslash-keys"),
@@ -130,7 +130,7 @@ NASTY_NEEDY = {
 
 
 def test_no_key_leads_out_of_the_temporary_directory(s3, stored, server, tmproot):
-    keys = [*NASTY.values(), *(key for key, need in NASTY_NEEDY.values() if need not in server.lacks)]
+    keys = [*NASTY.values(), *(key for key, need in NASTY_BY_CAPABILITY.values() if need not in server.lacks)]
     blobs = {f"a/{key}": str(number).encode() for number, key in enumerate(keys)}
     stored.put_all(blobs)
     for got in (*(s3.get(key) for key in blobs), *s3.get_many(blobs), *s3.get_all()):

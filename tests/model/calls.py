@@ -17,7 +17,7 @@ KEYS = [
     *("a", "A", "log", "log/x", "log/deep/x", "log-1", "log_other/x", "%41", "b c", "b+c", "b%20c", "q", "q?x=1&y#z"),
     *("tab\there", " ends ", "dir/ü", "dir/u\u0308", "dir/deep/🦄/.hidden", 'it\'s/"<b>"&amp;', "year=2026/part-0.csv"),
 ]
-NEEDY = {
+KEYS_BY_CAPABILITY = {
     "line\nbreak": "newline-keys",
     "a\x01b": "control-character-uploads",
     "log//x": "double-slash-keys",
@@ -30,22 +30,22 @@ PREFIXES = ["log", "log/", "lo", "log/deep", "dir", "dir/deep/🦄", "a", "b c",
 
 
 class Pool(NamedTuple):
-    """The names that a server is asked for."""
+    """The names in calls."""
 
     keys: "list[str]"
-    firm: "list[str]"  # of them, those that are not the prefix of others where that is a problem
+    independent: "list[str]"  # those that are not the prefix of others, if the server needs that
     prefixes: "list[str]"
-    strict: bool  # a prefix below which there is nothing is not listed
+    strict: bool  # the server does not list empty prefixes
 
 
 def pool_for(server: S3Server) -> Pool:
-    """The names that a server can deal with."""
-    keys = KEYS + [key for key, need in NEEDY.items() if need not in server.lacks]
+    """The names that a server supports."""
+    keys = KEYS + [key for key, need in KEYS_BY_CAPABILITY.items() if need not in server.lacks]
     flat = [key for key in keys if not any(other != key and other.startswith(f"{key.rstrip('/')}/") for other in keys)]
     if "object-beside-prefix" in server.lacks:
         keys = flat
-    firm = flat if "conditional-writes-beside-prefix" in server.lacks else keys
-    return Pool(keys, firm, PREFIXES, "list-no-empty-prefixes" not in server.lacks)
+    independent = flat if "conditional-writes-beside-prefix" in server.lacks else keys
+    return Pool(keys, independent, PREFIXES, "list-no-empty-prefixes" not in server.lacks)
 
 
 @dataclass(frozen=True)
@@ -74,16 +74,16 @@ HEADERS: "dict[str, st.SearchStrategy[Any]]" = {
 
 def every_call(pool: Pool) -> "dict[str, st.SearchStrategy[Any]]":
     """Calls of each method."""
-    keys, firm = st.sampled_from(pool.keys), st.sampled_from(pool.firm)
+    keys, independent = st.sampled_from(pool.keys), st.sampled_from(pool.independent)
     prefixes = st.lists(st.sampled_from(pool.prefixes), max_size=4)
     lenient, info = {"return_missing": BOOLEANS}, {"return_info": BOOLEANS}
-    asked = keys | ranges(keys)
+    requested = keys | ranges(keys)
     return {
         "put": _put("put", pool, lambda keys: (keys, values()), **HEADERS),
         "put_many": _put("put_many", pool, lambda keys: (objects(keys, value=values()),)),
         "put_files": _put("put_files", pool, lambda keys: (objects(keys, path=files()),)),
-        "get": _call("get", asked, **lenient, **info),
-        "get_many": _call("get_many", st.lists(asked, max_size=12), **lenient, **info),
+        "get": _call("get", requested, **lenient, **info),
+        "get_many": _call("get_many", st.lists(requested, max_size=12), **lenient, **info),
         "get_recursive": _call("get_recursive", prefixes, **info),
         "get_all": _call("get_all", **info),
         "info": _call("info", keys, **lenient),
@@ -93,12 +93,12 @@ def every_call(pool: Pool) -> "dict[str, st.SearchStrategy[Any]]":
         "delete_recursive": _call("delete_recursive", st.lists(st.sampled_from(pool.prefixes[:-1]), max_size=3)),
         "list_paths": _call("list_paths", st.none() | prefixes),
         "list_recursive": _call("list_recursive", st.none() | prefixes),
-        "copy": _put("copy", pool, lambda targets: (firm, targets), **HEADERS),
-        "copy_many": _put("copy_many", pool, lambda targets: (_copies(firm, targets),), **HEADERS),
+        "copy": _put("copy", pool, lambda targets: (independent, targets), **HEADERS),
+        "copy_many": _put("copy_many", pool, lambda targets: (_copies(independent, targets),), **HEADERS),
         "list_versions": _call("list_versions", st.none() | st.lists(keys, max_size=4)),
-        "open_to_read": readings(firm),
-        "open_to_write": writings(pool.keys, pool.firm),
-        "presign": presigned(firm),
+        "open_to_read": readings(independent),
+        "open_to_write": writings(pool.keys, pool.independent),
+        "presign": presigned(independent),
         "download": downloadings(pool.strict),
         "upload": uploadings(),
     }
@@ -138,5 +138,5 @@ def _put(
 ) -> "st.SearchStrategy[Call]":
     return st.one_of(
         _call(method, *arguments(st.sampled_from(keys)), overwrite=st.just(overwrite), **headers)
-        for overwrite, keys in ((True, pool.keys), (False, pool.firm))
+        for overwrite, keys in ((True, pool.keys), (False, pool.independent))
     )

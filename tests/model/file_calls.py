@@ -15,7 +15,7 @@ from typing import Any
 
 from contract.trees import tree_of
 from hypothesis import strategies as st
-from model.answers import shown
+from model.fields import shown
 from model.values import CONTENT_TYPES, METADATA, SMALL, Value
 
 from metaflow_extensions.fasts3.plans.pieces import PART_SIZE
@@ -138,7 +138,7 @@ def readings(keys: "st.SearchStrategy[str]") -> "st.SearchStrategy[Reading]":
     return st.builds(Reading, keys, st.lists(read | read | line | seek | end | tell, max_size=8))
 
 
-def writings(keys: "list[str]", firm: "list[str]") -> "st.SearchStrategy[Writing]":
+def writings(keys: "list[str]", independent: "list[str]") -> "st.SearchStrategy[Writing]":
     """Files of one part and of several."""
     pieces = st.lists(_values([*SMALL * 4, PART_SIZE, PART_SIZE + 1]), max_size=4)
     headers = st.fixed_dictionaries(
@@ -147,7 +147,7 @@ def writings(keys: "list[str]", firm: "list[str]") -> "st.SearchStrategy[Writing
     fails = st.sampled_from([False, False, False, True])
     return st.one_of(
         st.builds(Writing, st.sampled_from(names), st.just(mode), pieces, fails, headers)
-        for mode, names in (("wb", keys), ("xb", firm))
+        for mode, names in (("wb", keys), ("xb", independent))
     )
 
 

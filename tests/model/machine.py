@@ -9,22 +9,22 @@ from typing import Any, Callable
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 from model.calls import every_call, pool_for
-from model.model import Expected, Model, said_and_expected
+from model.model import Expected, Model, actual_and_expected
 from servers.faulty import FaultyS3
 from servers.transient import TRANSIENT
 from servers.world import SILENCE, new_world
 
-# What goes wrong in a call: the name of a fault, and how many requests that could meet it are spared first. Not many:
-# one request may meet them all, and waits twice as long after each. At most one malformed response: a second is final.
+# The faults of a call: a name, and the number of matching requests to skip first. Few, because one request may get all
+# of them, and the wait doubles after each. At most one malformed response: a second one is not retried.
 MALFORMED = ("garbage", "a huge head")
-TROUBLES = st.lists(
+FAULTS = st.lists(
     st.tuples(st.sampled_from(list(TRANSIENT)), st.sampled_from([0, 0, 0, 1, 2, 5, 9])),
     max_size=3,
-    unique_by=lambda trouble: "malformed" if trouble[0] in MALFORMED else object(),
+    unique_by=lambda fault: "malformed" if fault[0] in MALFORMED else object(),
 )
 
 
-# Seconds after which a server that says nothing is given up; moto may need more for a large object.
+# Timeouts in seconds, for servers that are slow with large objects.
 SILENCES = {"moto": 5 * SILENCE}
 
 
@@ -42,32 +42,32 @@ class Comparison(RuleBasedStateMachine):
         self.world = self._stack.enter_context(new_world(self.proxy, self.oracle, self.folder, silence=silence))
         self.model = Model(self.world.root, self.proxy.real.lacks)
 
-    def same(self, call: Any, troubles: "list[tuple[str, int]]") -> None:
+    def same(self, call: Any, faults: "list[tuple[str, int]]") -> None:
         """The client and the model do the same, and say the same."""
-        for name, spared in troubles:
-            trouble = TRANSIENT[name]
-            self.world.proxy.inject_where(trouble.matches, trouble.fault, after=spared)
+        for name, skipped in faults:
+            fault = TRANSIENT[name]
+            self.world.proxy.inject_where(fault.matches, fault.fault, after=skipped)
         with warnings.catch_warnings(record=True) as seen:
             warnings.simplefilter("always")
-            said, expected = said_and_expected(call, self.world.s3, self.model, self.folder)
-        assert said == expected
+            actual, expected = actual_and_expected(call, self.world.s3, self.model, self.folder)
+        assert actual == expected
         warned = [one.category for one in seen]
         assert warned.count(UserWarning) == warned.count(Expected) == len(warned) / 2
         self.world.proxy.remove_faults()
 
     def meanwhile(self, deleted: "list[str]", closes: bool) -> None:
-        """Somebody else deletes objects; the client is closed, perhaps, and goes on."""
+        """Another client deletes objects; this client may be closed, and continues."""
         for key in deleted:
             self.world.stored.delete(key)
-            self.model.held.pop(key, None)
+            self.model.objects.pop(key, None)
         if closes:
             self.world.s3.close()
             assert self.world.left_behind() == []
 
     def teardown(self) -> None:
         with self._stack:
-            world, held = self.world, self.model.held
-            assert world.stored.blobs() == {key: one.blob for key, one in held.items()}
+            world, objects = self.world, self.model.objects
+            assert world.stored.blobs() == {key: one.blob for key, one in objects.items()}
             used = {upload for request in self.proxy.requests for upload in request.query.get("uploadId", ())}
             # Nobody can abort those whose id was lost with a response: lifecycle rules are there for these.
             assert used.isdisjoint(world.stored.open_uploads())
@@ -81,18 +81,18 @@ def machine_for(proxy: FaultyS3, oracle: Any) -> "type[Comparison]":
     rules = {}
     for method, calls in every_call(pool).items():
         # Programs that use presigned URLs have their own retries.
-        troubles = st.just([]) if method == "presign" else TROUBLES
-        rules[method] = rule(call=calls, troubles=troubles)(_step(method))
+        faults = st.just([]) if method == "presign" else FAULTS
+        rules[method] = rule(call=calls, faults=faults)(_step(method))
     deleted = st.lists(st.sampled_from(pool.keys), max_size=3)
     rules["meanwhile"] = rule(deleted=deleted, closes=st.booleans())(Comparison.meanwhile)
     return type("Machine", (Comparison,), {"proxy": proxy, "oracle": oracle, **rules})
 
 
 def _step(method: str) -> Callable[..., None]:
-    """`Comparison.same` by the name of a method: rules are told from one another by the names of their functions."""
+    """`Comparison.same` by the name of a method: rules are distinguished by the names of their functions."""
 
-    def same(self: Comparison, call: Any, troubles: "list[tuple[str, int]]") -> None:
-        self.same(call, troubles)
+    def same(self: Comparison, call: Any, faults: "list[tuple[str, int]]") -> None:
+        self.same(call, faults)
 
     same.__name__ = method
     return same

@@ -20,13 +20,13 @@ from metaflow.datatools.s3 import (
     RangeInfo,
     S3PutObject,
 )
-from model.answers import Facts, Shown, plain, shown
+from model.fields import Fields, Shown, plain, shown
 from model.values import CONTENT_TYPES
 
 DEFAULT_TYPE = "binary/octet-stream"  # S3's
 
 
-class Held(NamedTuple):
+class Object(NamedTuple):
     """An object."""
 
     blob: bytes
@@ -60,8 +60,8 @@ class Model:
     def __init__(self, root: str, lacks: "frozenset[str]") -> None:
         self._root = root
         self._lacks = lacks
-        self.held: dict[str, Held] = {}
-        self.ever: set[str] = set()  # keys that were held at any time
+        self.objects: dict[str, Object] = {}
+        self.ever: set[str] = set()  # keys that were stored at any time
 
     def put(self, key: str, obj: Any, overwrite: bool = True, content_type: Any = None, metadata: Any = None) -> str:
         if hasattr(obj, "seek"):
@@ -76,38 +76,38 @@ class Model:
         rich = [item if hasattr(item, "key") else S3PutObject(item[0], path=item[1]) for item in items]
         return self._store(rich, overwrite)
 
-    def get(self, key: Any, return_missing: bool = False, return_info: bool = True) -> Facts:
+    def get(self, key: Any, return_missing: bool = False, return_info: bool = True) -> Fields:
         return self.get_many([key], return_missing, return_info)[0]
 
-    def get_many(self, keys: "list[Any]", return_missing: bool = False, return_info: bool = True) -> "list[Facts]":
+    def get_many(self, keys: "list[Any]", return_missing: bool = False, return_info: bool = True) -> "list[Fields]":
         return self._all(lambda key: self._got(key, return_missing, return_info), keys)
 
-    def get_recursive(self, keys: "list[Any]", return_info: bool = False) -> "list[Facts]":
+    def get_recursive(self, keys: "list[Any]", return_info: bool = False) -> "list[Fields]":
         found = []
         for prefix in keys:
             below = self._below(prefix)
-            if not below and prefix and any(key.startswith(prefix) for key in self.held):
+            if not below and prefix and any(key.startswith(prefix) for key in self.objects):
                 warnings.warn(f"No objects under {prefix!r}", Expected, stacklevel=1)
             got = [self._got(key, False, return_info) for key in below]
-            found += got if return_info else [_under(self._url(prefix), facts) for facts in got]
+            found += got if return_info else [_under(self._url(prefix), fields) for fields in got]
         return found
 
-    def get_all(self, return_info: bool = False) -> "list[Facts]":
+    def get_all(self, return_info: bool = False) -> "list[Fields]":
         return self.get_recursive([""], return_info)
 
-    def info(self, key: str, return_missing: bool = False) -> Facts:
+    def info(self, key: str, return_missing: bool = False) -> Fields:
         return self.info_many([key], return_missing)[0]
 
-    def info_many(self, keys: "list[str]", return_missing: bool = False) -> "list[Facts]":
-        return self._all(lambda key: self._told(key, return_missing), keys)
+    def info_many(self, keys: "list[str]", return_missing: bool = False) -> "list[Fields]":
+        return self._all(lambda key: self._info(key, return_missing), keys)
 
     def delete(self, key: str, missing_ok: bool = True) -> None:
         self.delete_many([key], missing_ok)
 
     def delete_many(self, keys: "list[str]", missing_ok: bool = True) -> int:
-        there = [key for key in dict.fromkeys(keys) if missing_ok or key in self.held]
+        there = [key for key in dict.fromkeys(keys) if missing_ok or key in self.objects]
         for key in there:
-            self.held.pop(key, None)
+            self.objects.pop(key, None)
         if len(there) < len(set(keys)):
             raise Refused({MetaflowS3NotFound})
         return len(there)
@@ -115,10 +115,10 @@ class Model:
     def delete_recursive(self, prefixes: "list[str]") -> int:
         below = {key for prefix in prefixes for key in self._below(prefix)}
         for key in below:
-            del self.held[key]
+            del self.objects[key]
         return len(below)
 
-    def list_paths(self, keys: "Optional[list[str]]" = None) -> "list[Facts]":
+    def list_paths(self, keys: "Optional[list[str]]" = None) -> "list[Fields]":
         found = []
         for prefix in [""] if keys is None else keys:
             directory = _directory(prefix)
@@ -126,19 +126,19 @@ class Model:
             where = f"{self._root}/{directory}"
             for name in sorted(names):
                 if name.endswith("/"):
-                    found.append(Facts(where + name, where, name[:-1]))
+                    found.append(Fields(where + name, where, name[:-1]))
                 else:
                     found.append(_under(where, self._listed(directory + name)))
         return found
 
-    def list_recursive(self, keys: "Optional[list[str]]" = None) -> "list[Facts]":
+    def list_recursive(self, keys: "Optional[list[str]]" = None) -> "list[Fields]":
         prefixes = [""] if keys is None else keys
         return [_under(self._url(prefix), self._listed(key)) for prefix in prefixes for key in self._below(prefix)]
 
-    def list_versions(self, keys: "Optional[list[str]]" = None) -> "list[Facts]":
+    def list_versions(self, keys: "Optional[list[str]]" = None) -> "list[Fields]":
         found = []
         for key in [""] if keys is None else keys:
-            below = self._below(key) if not key or key.endswith("/") else [key] if key in self.held else []
+            below = self._below(key) if not key or key.endswith("/") else [key] if key in self.objects else []
             found += [self._listed(one)._replace(tagged=True, dated=True, has_info=True) for one in below]
         return found
 
@@ -157,36 +157,36 @@ class Model:
         copied, missing = set(), False
         for pair in chosen.values():
             source, key = pair
-            held = self.held.get(source)
-            missing = missing or held is None
-            if held is not None and (overwrite or key not in self.held):
-                self.hold(key, Held(held.blob, content_type or held.content_type, metadata or held.metadata))
+            obj = self.objects.get(source)
+            missing = missing or obj is None
+            if obj is not None and (overwrite or key not in self.objects):
+                self.store(key, Object(obj.blob, content_type or obj.content_type, metadata or obj.metadata))
                 copied.add(pair)
         if missing:
             raise Refused({MetaflowS3NotFound})
-        told = pairs if overwrite else [pair for pair in dict.fromkeys(pairs) if chosen[pair[1]] == pair]
-        return [(key, self._url(key)) for _, key in told if chosen[key] in copied]
+        listed = pairs if overwrite else [pair for pair in dict.fromkeys(pairs) if chosen[pair[1]] == pair]
+        return [(key, self._url(key)) for _, key in listed if chosen[key] in copied]
 
     @contextmanager
     def open(self, key: str, mode: str = "rb", content_type: Any = None, metadata: Any = None) -> Iterator[BytesIO]:
-        if mode == "rb" and key not in self.held:
+        if mode == "rb" and key not in self.objects:
             raise Refused({MetaflowS3NotFound})
-        if mode == "xb" and key in self.held:
+        if mode == "xb" and key in self.objects:
             raise Refused({MetaflowS3ObjectExists})
-        file = BytesIO(self.held[key].blob if mode == "rb" else b"")
+        file = BytesIO(self.objects[key].blob if mode == "rb" else b"")
         yield file
         if mode != "rb":
             self._store([S3PutObject(key, file.getvalue(), content_type=content_type, metadata=metadata)], True)
 
     def request(self, method: str, key: str, data: "Optional[bytes]") -> "tuple[int, Shown]":
-        """Answer a request by a presigned URL: with its status, or the first digit of that, and its body."""
+        """Return the response to a presigned URL: its status, or the first digit of it, and its body."""
         if method == "GET":
-            held = self.held.get(key)
-            return (2, shown(held.blob)) if held else (404, None)
+            obj = self.objects.get(key)
+            return (2, shown(obj.blob)) if obj else (404, None)
         if data is None:
-            self.held.pop(key, None)
+            self.objects.pop(key, None)
         else:
-            self.hold(key, Held(data, CONTENT_TYPES[1], None))
+            self.store(key, Object(data, CONTENT_TYPES[1], None))
         return 2, b""
 
     def download(
@@ -201,7 +201,7 @@ class Model:
     ) -> "list[str]":
         [prefix] = prefixes
         below, before = self._below(prefix), tree_of(Path(directory))
-        found = {key[len(_directory(prefix)) :]: self.held[key].blob for key in below}
+        found = {key[len(_directory(prefix)) :]: self.objects[key].blob for key in below}
         found = {name: blob for name, blob in found.items() if _selected(name, include, exclude)}
         write(Path(directory), {name: blob for name, blob in found.items() if overwrite or name not in before})
         if not below and not allow_empty:
@@ -226,54 +226,54 @@ class Model:
         stored = []
         chosen = [name for name in sorted(files) if _selected(name, include, exclude)]
         for name in chosen:
-            held = self.held.get(root + name)
-            if held is None or (overwrite and held.blob != files[name]):
+            obj = self.objects.get(root + name)
+            if obj is None or (overwrite and obj.blob != files[name]):
                 item = S3PutObject(root + name, files[name], content_type=guess_type(name)[0])
                 stored += self._store([item], True)
         self._check_source(chosen, delete, allow_empty)
         for key in self._below(prefix) if delete else []:
             name = key[len(root) :]
             if name not in files and _selected(name, include, exclude):
-                del self.held[key]
+                del self.objects[key]
         return stored
 
     def _check_source(self, found: "Sized", delete: bool, allow_empty: bool) -> None:
         if delete and not allow_empty and not found:
             raise Refused({MetaflowS3Exception})
 
-    def hold(self, key: str, held: Held) -> None:
-        """Somebody stores an object."""
-        self.held[key] = held
+    def store(self, key: str, obj: Object) -> None:
+        """Store an object."""
+        self.objects[key] = obj
         self.ever.add(key)
 
-    def forgiven(self, answer: Any) -> Any:
-        """An answer without directories that a server keeps when nothing is below them any more.
+    def forgiven(self, result: Any) -> Any:
+        """Return a result without the empty directories that some servers keep.
 
-        SeaweedFS tells such a one as a prefix in the listing of what it lies in, and as an object in its own.
+        SeaweedFS lists one as a prefix of its parent, and as an object of itself.
         """
-        if "list-no-empty-prefixes" not in self._lacks or not isinstance(answer, list):
-            return answer
+        if "list-no-empty-prefixes" not in self._lacks or not isinstance(result, list):
+            return result
         empty = {
             f"{self._root}/{key[: at + 1]}"
             for key in self.ever
             for at, letter in enumerate(key)
             if letter == "/" and not self._below(key[:at])
         }
-        return [item for item in answer if getattr(item, "url", None) not in empty]
+        return [item for item in result if getattr(item, "url", None) not in empty]
 
     def _store(self, items: "list[S3PutObject]", overwrite: bool) -> "list[tuple[str, str]]":
-        new = [(item.key, Held(_bytes(item), self._type(item), item.metadata)) for item in items]
+        new = [(item.key, Object(_bytes(item), self._type(item), item.metadata)) for item in items]
         stored = []
-        for key, held in new:  # what can't be stored is an error before anything is
-            if overwrite or key not in self.held:
-                self.hold(key, held)
+        for key, obj in new:  # invalid items raise before any is stored
+            if overwrite or key not in self.objects:
+                self.store(key, obj)
                 stored.append((key, self._url(key)))
         return stored
 
     def _type(self, item: S3PutObject) -> Any:
         return item.content_type or (ANY if "default-content-type" in self._lacks else DEFAULT_TYPE)
 
-    def _all(self, one: "Callable[[Any], Facts]", keys: "list[Any]") -> "list[Facts]":
+    def _all(self, one: "Callable[[Any], Fields]", keys: "list[Any]") -> "list[Fields]":
         found, kinds = [], set()
         for key in keys:
             try:
@@ -284,17 +284,17 @@ class Model:
             raise Refused(kinds)
         return found
 
-    def _got(self, asked: Any, return_missing: bool, return_info: bool) -> Facts:
-        key, offset, length = (asked, None, None) if isinstance(asked, str) else asked[:3]
-        facts = self._told(key, return_missing)
-        if not facts.exists:
-            return facts
-        held = self.held[key]
-        first, end = self._cut(len(held.blob), offset, length)
-        part = {"size": end - first, "blob": shown(held.blob[first:end]), "downloaded": True}
+    def _got(self, requested: Any, return_missing: bool, return_info: bool) -> Fields:
+        key, offset, length = (requested, None, None) if isinstance(requested, str) else requested[:3]
+        fields = self._info(key, return_missing)
+        if not fields.exists:
+            return fields
+        obj = self.objects[key]
+        first, end = self._cut(len(obj.blob), offset, length)
+        part = {"size": end - first, "blob": shown(obj.blob[first:end]), "downloaded": True}
         if return_info:
-            return facts._replace(range_info=RangeInfo(len(held.blob), first, end - first), **part)
-        return Facts(facts.url, facts.prefix, key, True)._replace(**part)
+            return fields._replace(range_info=RangeInfo(len(obj.blob), first, end - first), **part)
+        return Fields(fields.url, fields.prefix, key, True)._replace(**part)
 
     def _cut(self, size: int, offset: Optional[int], length: Optional[int]) -> "tuple[int, int]":
         """The first byte of `object[offset:offset + length]`, and the one after its last."""
@@ -311,27 +311,27 @@ class Model:
             raise Refused({MetaflowS3InvalidRange})
         return first, end
 
-    def _told(self, key: str, return_missing: bool) -> Facts:
-        held = self.held.get(key)
-        if held is not None:
-            info = {"content_type": held.content_type, "metadata": held.metadata, "has_info": True, "dated": True}
+    def _info(self, key: str, return_missing: bool) -> Fields:
+        obj = self.objects.get(key)
+        if obj is not None:
+            info = {"content_type": obj.content_type, "metadata": obj.metadata, "has_info": True, "dated": True}
             return self._listed(key)._replace(tagged=True, **info)
         if return_missing:
-            return Facts(self._url(key), self._root, key)
+            return Fields(self._url(key), self._root, key)
         raise Refused({MetaflowS3NotFound})
 
-    def _listed(self, key: str) -> Facts:
-        return Facts(self._url(key), self._root, key, True, size=len(self.held[key].blob))
+    def _listed(self, key: str) -> Fields:
+        return Fields(self._url(key), self._root, key, True, size=len(self.objects[key].blob))
 
     def _below(self, prefix: str) -> "list[str]":
-        return sorted(key for key in self.held if key.startswith(_directory(prefix)))
+        return sorted(key for key in self.objects if key.startswith(_directory(prefix)))
 
     def _url(self, key: str) -> str:
         return f"{self._root}/{key}" if key else self._root
 
 
-def said_and_expected(call: Any, s3: Any, model: Model, folder: Path) -> "tuple[Any, Any]":
-    """What a client answers and what it has to; where several errors are right, any of them is all of them."""
+def actual_and_expected(call: Any, s3: Any, model: Model, folder: Path) -> "tuple[Any, Any]":
+    """Return the result of a client and the expected one; if several errors are correct, any of them is."""
     try:
         expected = call.on(model, folder)
     except Refused as refused:
@@ -360,11 +360,11 @@ def _first_level(rest: str) -> str:
     return name + slash
 
 
-def _under(prefix: str, facts: Facts) -> Facts:
-    """Likewise, told of a prefix instead of the root."""
-    if prefix == facts.url:
-        return facts._replace(prefix=None, key=facts.url)
-    return facts._replace(prefix=prefix, key=facts.url[len(_directory(prefix)) :])
+def _under(prefix: str, fields: Fields) -> Fields:
+    """Return the fields relative to a prefix instead of the root."""
+    if prefix == fields.url:
+        return fields._replace(prefix=None, key=fields.url)
+    return fields._replace(prefix=prefix, key=fields.url[len(_directory(prefix)) :])
 
 
 def _bytes(item: S3PutObject) -> bytes:

@@ -12,16 +12,16 @@ OF_EVERY_CHANGE = 2
 
 
 @pytest.fixture
-def unhurried(request):
-    """Settings by which a run says how it can be found again; each is another one where a number is asked for."""
-    asked_for = request.config.getoption("--examples")
+def run_settings(request):
+    """Settings with which a failure can be reproduced; with --examples, every run is different."""
+    examples = request.config.getoption("--examples")
     usual = EXAMPLES if request.config.getoption("--all") else OF_EVERY_CHANGE
     return settings(
-        max_examples=asked_for or usual,
+        max_examples=examples or usual,
         stateful_step_count=STEPS,
-        derandomize=asked_for is None,
-        # To find the shortest way to a failure takes minutes, and on moto, which frees nothing, gigabytes.
-        phases=[Phase.generate] if asked_for is None else list(Phase),
+        derandomize=examples is None,
+        # Shrinking a failure takes minutes, and gigabytes on moto, which frees no memory.
+        phases=[Phase.generate] if examples is None else list(Phase),
         print_blob=True,
         deadline=None,
         suppress_health_check=list(HealthCheck),
@@ -30,11 +30,11 @@ def unhurried(request):
 
 @pytest.mark.timeout(900)  # with `--examples`
 @pytest.mark.usefixtures("implementation")
-def test_random_calls_with_faults_return_what_the_model_returns(proxy, oracle, unhurried):
-    run_state_machine_as_test(machine_for(proxy, oracle), settings=unhurried)
+def test_random_calls_with_faults_return_what_the_model_returns(proxy, oracle, run_settings):
+    run_state_machine_as_test(machine_for(proxy, oracle), settings=run_settings)
 
 
 @pytest.mark.timeout(900)
 @pytest.mark.usefixtures("implementation")
-def test_random_calls_in_a_versioned_bucket_return_what_the_model_returns(proxy, oracle, unhurried):
-    run_state_machine_as_test(versions_for(proxy, oracle), settings=unhurried)
+def test_random_calls_in_a_versioned_bucket_return_what_the_model_returns(proxy, oracle, run_settings):
+    run_state_machine_as_test(versions_for(proxy, oracle), settings=run_settings)

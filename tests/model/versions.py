@@ -20,7 +20,7 @@ KEYS = st.sampled_from(["a", "a b+c", "log", "log/x", "dir/ü"])
 VALUES = st.tuples(st.sampled_from(SMALL), st.integers(0, 3)).map(lambda fields: Value(*fields))
 NUMBERS = st.integers(0, 9)
 # Requests that only read may be sent twice; a write that is repeated would store two versions.
-TROUBLES = st.lists(st.sampled_from(["500", "503", "reset before the head", "close in the body"]), max_size=2)
+FAULTS = st.lists(st.sampled_from(["500", "503", "reset before the head", "close in the body"]), max_size=2)
 
 
 class Versions(RuleBasedStateMachine):
@@ -73,27 +73,27 @@ class Versions(RuleBasedStateMachine):
             self.s3.copy(S3GetObject(key, version_id=version), to)
             self._stored(to, blob)
 
-    @rule(key=KEYS, number=NUMBERS, troubles=TROUBLES)
-    def read_version(self, key: str, number: int, troubles: "list[str]") -> None:
+    @rule(key=KEYS, number=NUMBERS, faults=FAULTS)
+    def read_version(self, key: str, number: int, faults: "list[str]") -> None:
         version, blob = self._version(key, number)
         if version is None:
             return
-        self._trouble(troubles)
-        asked = S3GetObject(key, version_id=version)
+        self._inject(faults)
+        requested = S3GetObject(key, version_id=version)
         if blob is None:
             for read in (self.s3.get, self.s3.info, self.s3.open):
                 with pytest.raises((MetaflowS3Exception, MetaflowS3NotFound)):
-                    read(asked)
+                    read(requested)
             return
-        got, info = self.s3.get(asked), self.s3.info(asked)
+        got, info = self.s3.get(requested), self.s3.info(requested)
         assert (got.blob, got.version_id) == (blob, version)
         assert (info.size, info.version_id) == (len(blob), version)
-        with self.s3.open(asked) as file:
+        with self.s3.open(requested) as file:
             assert file.read() == blob
 
-    @rule(keys=st.lists(KEYS, unique=True), troubles=TROUBLES)
-    def read_the_latest(self, keys: "list[str]", troubles: "list[str]") -> None:
-        self._trouble(troubles)
+    @rule(keys=st.lists(KEYS, unique=True), faults=FAULTS)
+    def read_the_latest(self, keys: "list[str]", faults: "list[str]") -> None:
+        self._inject(faults)
         got = self.s3.get_many(keys, return_missing=True)
         latest = [self.kept.get(key, [])[-1:] or [(None, None)] for key in keys]
         assert [one.blob for one in got] == [blob for [(_, blob)] in latest]
@@ -105,9 +105,9 @@ class Versions(RuleBasedStateMachine):
     def the_list_is_complete(self) -> None:
         self.proxy.remove_faults()
         found = self.s3.list_versions()
-        told = {(one.key, one.version_id): (one.size, one.is_latest, one.is_delete_marker) for one in found}
-        assert len(told) == len(found)
-        assert told == {
+        listed = {(one.key, one.version_id): (one.size, one.is_latest, one.is_delete_marker) for one in found}
+        assert len(listed) == len(found)
+        assert listed == {
             (key, version): (None if blob is None else len(blob), version == versions[-1][0], blob is None)
             for key, versions in self.kept.items()
             for version, blob in versions
@@ -125,7 +125,7 @@ class Versions(RuleBasedStateMachine):
         versions = self.kept.get(key)
         return versions[number % len(versions)] if versions else (None, None)
 
-    def _trouble(self, names: "list[str]") -> None:
+    def _inject(self, names: "list[str]") -> None:
         for name in names:
             self.proxy.inject_where(TRANSIENT[name].matches, TRANSIENT[name].fault)
 

@@ -24,8 +24,8 @@ from soak.chaos import RandomFaults, killer
 
 THREADS = 3  # in each of the two processes
 CHECK_INTERVAL = 2.0  # seconds between two looks at the processes
-TELL = 30.0  # seconds between two lines
-LONG_ENOUGH = 120.0  # seconds after which it can be told whether anything grows
+REPORT_INTERVAL = 30.0  # seconds between two lines
+LONG_ENOUGH = 120.0  # seconds until growth can be measured
 # How much more there may be at the end than after the warm-up: a part of it, and a constant.
 ALLOWED = {"descriptors": (0.25, 16), "threads": (0.25, 6), "memory": (0.25, 40 * 2**20)}
 
@@ -41,11 +41,11 @@ class Soak:
     def listen(self, stream):
         """Take the lines of the users, to their end."""
         for line in stream:
-            told = json.loads(line)
-            self.losses += [told["loss"]] if "loss" in told else []
-            self.errors += [told["error"]] if "error" in told else []
-            if "operations" in told:
-                self.done[told["pid"]] = (told["operations"], told["bytes"])
+            report = json.loads(line)
+            self.losses += [report["loss"]] if "loss" in report else []
+            self.errors += [report["error"]] if "error" in report else []
+            if "operations" in report:
+                self.done[report["pid"]] = (report["operations"], report["bytes"])
 
     def totals(self):
         """Operations and bytes."""
@@ -67,7 +67,7 @@ class Soak:
             self.samples.append(sample)
 
     def growth(self):
-        """What there was of each thing after the warm-up and at the end, and whether it has grown."""
+        """Yield each quantity after the warm-up and at the end, and whether it has grown."""
         sixth = max(1, len(self.samples) // 6)
         for name, (part, constant) in ALLOWED.items():
             before, after = (
@@ -93,15 +93,15 @@ def run(seconds):
             listening = threading.Thread(target=soak.listen, args=(users.stdout,))
             listening.start()
             with killer(lambda: list(soak.done), seed=2) as killing:
-                told = time.monotonic()
-                end = told + seconds
+                reported = time.monotonic()
+                end = reported + seconds
                 while users.poll() is None:
                     with contextlib.suppress(subprocess.TimeoutExpired):
                         users.wait(CHECK_INTERVAL)
                     if time.monotonic() < end:
                         soak.look()
-                    if time.monotonic() - told > TELL:
-                        told = time.monotonic()
+                    if time.monotonic() - reported > REPORT_INTERVAL:
+                        reported = time.monotonic()
                         operations, size = soak.totals()
                         print(
                             f"{operations} operations, {size / 2**20:.0f} MiB, {sum(proxy.kinds.values())} faults, "
@@ -126,9 +126,9 @@ def report(soak, proxy, killing, seconds, status):
         grown += [name] if has_grown and seconds >= LONG_ENOUGH else []
     for what in (*soak.losses[:5], *soak.errors[:5], *map(str, proxy.problems[:5])):
         print(f"\n{what}", file=sys.stderr)
-    spared = seconds >= LONG_ENOUGH and not killing.kills
-    good = operations and not (soak.losses or soak.errors or grown or proxy.problems or status or spared)
-    failed = grown or ("no worker was killed" if spared else what_failed(soak, proxy, status))
+    too_few_kills = seconds >= LONG_ENOUGH and not killing.kills
+    good = operations and not (soak.losses or soak.errors or grown or proxy.problems or status or too_few_kills)
+    failed = grown or ("no worker was killed" if too_few_kills else what_failed(soak, proxy, status))
     print(f"\n{'Nothing was lost.' if good else f'FAILED: {failed}'}")
     return 0 if good else 1
 

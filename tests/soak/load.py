@@ -26,7 +26,7 @@ from metaflow_extensions.fasts3.api import executor, placement
 SMALL = [f"dir{number % 4}/small {number}?" for number in range(60)]
 LARGE = ["large/1", "large/2"]
 LARGE_SIZE = 20 * 2**20  # bytes; three parts
-SILENCE = 2.0  # seconds after which a server that says nothing is given up
+SILENCE = 2.0  # timeout in seconds
 
 
 class Wrong(Exception):
@@ -60,7 +60,7 @@ class User:
         config = Config(connect_timeout=SILENCE, read_timeout=SILENCE)
         params = {"endpoint_url": os.environ["METAFLOW_S3_ENDPOINT_URL"], "config": config}
         self.s3 = S3(s3root=next(self.roots), tmproot=str(self.folder), client_params=params)
-        self.held = {}  # key -> bytes
+        self.stored = {}  # key -> bytes
 
     def work(self):
         """Do one thing, at random."""
@@ -77,7 +77,7 @@ class User:
         return self.chance.randbytes(self.chance.randint(0, most))
 
     def known(self):
-        return [key for key in SMALL if key in self.held]
+        return [key for key in SMALL if key in self.stored]
 
     def check(self, what, got, expected):
         if got != expected:
@@ -89,66 +89,66 @@ class User:
     def put_many(self):
         blobs = {key: self.blob() for key in self.some(SMALL)}
         self.check("put_many", [key for key, _ in self.s3.put_many(blobs.items())], list(blobs))
-        self.held.update(blobs)
+        self.stored.update(blobs)
         self.moved(blobs.values())
 
     def put(self):
         key, blob = self.chance.choice(SMALL), self.blob()
         self.s3.put(key, blob)
-        self.held[key] = blob
+        self.stored[key] = blob
         self.moved([blob])
 
     def put_if_absent(self):
         blobs = {key: self.blob() for key in self.some(SMALL)}
-        new = [key for key in blobs if key not in self.held]
+        new = [key for key in blobs if key not in self.stored]
         stored = [key for key, _ in self.s3.put_many(blobs.items(), overwrite=False)]
         self.check("put_many, no overwrite", stored, new)
-        self.held.update({key: blobs[key] for key in new})
+        self.stored.update({key: blobs[key] for key in new})
 
     def get_many(self):
         keys = self.some(self.known())
         got = [one.blob for one in self.s3.get_many(keys)]
-        self.check("get_many", got, [self.held[key] for key in keys])
+        self.check("get_many", got, [self.stored[key] for key in keys])
         self.moved(got)
 
     def get(self):
         key = self.chance.choice(SMALL)
         got = self.s3.get(key, return_missing=True)
-        self.check("get", got.blob if got.exists else None, self.held.get(key))
+        self.check("get", got.blob if got.exists else None, self.stored.get(key))
 
     def ranges(self):
-        keys = [key for key in self.some(self.known()) if len(self.held[key]) > 100]
-        asked = [S3GetObject(key, self.chance.randint(0, 50), self.chance.randint(1, 50)) for key in keys]
-        got = [one.blob for one in self.s3.get_many(asked)]
-        self.check("ranges", got, [self.held[one.key][one.offset : one.offset + one.length] for one in asked])
+        keys = [key for key in self.some(self.known()) if len(self.stored[key]) > 100]
+        requested = [S3GetObject(key, self.chance.randint(0, 50), self.chance.randint(1, 50)) for key in keys]
+        got = [one.blob for one in self.s3.get_many(requested)]
+        self.check("ranges", got, [self.stored[one.key][one.offset : one.offset + one.length] for one in requested])
 
     def info_many(self):
         keys = self.some(SMALL)
         got = [one.size if one.exists else None for one in self.s3.info_many(keys, return_missing=True)]
-        self.check("info_many", got, [len(self.held[key]) if key in self.held else None for key in keys])
+        self.check("info_many", got, [len(self.stored[key]) if key in self.stored else None for key in keys])
 
     def list_all(self):
         got = {one.key: one.size for one in self.s3.list_recursive()}
-        self.check("list_recursive", got, {key: len(blob) for key, blob in self.held.items()})
+        self.check("list_recursive", got, {key: len(blob) for key, blob in self.stored.items()})
 
     def put_large(self):
         key, blob = self.chance.choice(LARGE), self.chance.randbytes(LARGE_SIZE)
         path = self.folder / "large"
         path.write_bytes(blob)
         self.s3.put_files([(key, str(path))])
-        self.held[key] = blob
+        self.stored[key] = blob
         self.moved([blob])
 
     def get_large(self):
-        for key in (key for key in LARGE if key in self.held):
+        for key in (key for key in LARGE if key in self.stored):
             got = self.s3.get(key).blob
-            self.check("get large", got, self.held[key])
+            self.check("get large", got, self.stored[key])
             self.moved([got])
 
 
-def tell(**facts):
+def report(**fields):
     """Print a whole line immediately."""
-    os.write(1, (json.dumps({"pid": os.getpid(), **facts}) + "\n").encode())
+    os.write(1, (json.dumps({"pid": os.getpid(), **fields}) + "\n").encode())
 
 
 def live(user, until):
@@ -157,9 +157,9 @@ def live(user, until):
         try:
             user.work()
         except Wrong as wrong:
-            tell(loss=str(wrong))
+            report(loss=str(wrong))
         except Exception:
-            tell(error=traceback.format_exc()[-1500:])
+            report(error=traceback.format_exc()[-1500:])
             user.s3.close()
             user.begin()
 
@@ -182,12 +182,12 @@ def main(threads, seconds):
         thread.start()
     while any(thread.is_alive() for thread in working):
         working[0].join(1.0)
-        tell(operations=sum(user.operations for user in users), bytes=sum(user.bytes for user in users))
+        report(operations=sum(user.operations for user in users), bytes=sum(user.bytes for user in users))
     for user in users:
         user.s3.close()
         left = [str(path) for path in user.folder.iterdir() if path.name != "large"]
         if left:
-            tell(error=f"left behind: {left}")
+            report(error=f"left behind: {left}")
     if child:
         os.waitpid(child, 0)
 

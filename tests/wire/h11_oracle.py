@@ -52,7 +52,7 @@ def read_by_h11(method: str, raw: bytes) -> Optional[Parsed]:
     for field, raw_value in head.headers:
         name, value = field.decode(), raw_value.decode("latin-1")
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    # `ended`: the body ended with the connection. Of HTTP/1.0 h11 keeps nothing alive, whatever is said: no oracle.
+    # `ended`: the body ended with the connection. h11 never keeps HTTP/1.0 connections: no oracle.
     reused = connection.their_state is h11.DONE and not ended if head.http_version == b"1.1" else None
     left = connection.trailing_data[0]
     return Parsed(head.status_code, head.reason.decode("latin-1"), headers, body, left, reused, interim)

@@ -13,7 +13,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Callable, Optional
 
-LONG = 20.0  # seconds after which a script that waits has to be wrong
+LONG = 20.0  # seconds until a waiting script counts as wrong
 OK = b'HTTP/1.1 200 OK\r\nETag: "e"\r\nContent-Length: 0\r\n\r\n'
 NOD = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -163,7 +163,7 @@ def stall(event: threading.Event) -> Action:
     def do(peer: Peer) -> None:
         peer.server.stalled.append(event)
         if not event.wait(LONG):
-            raise TimeoutError("nobody ended a stall")
+            raise TimeoutError("the test did not end a stall")
 
     return do
 
@@ -227,7 +227,7 @@ class Scripted:
         for peer in self._peers:
             peer.socket.close()
         self._listener.close()
-        assert not any(thread.is_alive() for thread in self._threads), "a script goes on"
+        assert not any(thread.is_alive() for thread in self._threads), "a script is still running"
         if kind is None and self.problems:
             raise self.problems[0]
 
@@ -238,7 +238,7 @@ class Scripted:
             except OSError:
                 return
             number, self.accepted = self.accepted, self.accepted + 1
-            # Or the kernel holds small answers back, and forgets them when the connection is reset.
+            # Otherwise the kernel delays small responses, and drops them when the connection is reset.
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             peer = Peer(sock, self, number)
             self._peers.append(peer)

@@ -14,14 +14,14 @@ LONG = 20.0  # seconds
 
 
 class NameServer:
-    """What `getaddrinfo` asks.
+    """A replacement for `getaddrinfo`.
 
     Attributes
     ----------
     addresses : list of str, or an Exception
     lookups : int
     open : threading.Event
-        It responds once this is set.
+        Responds once this is set.
     """
 
     def __init__(self):
@@ -114,7 +114,7 @@ def test_a_name_server_that_is_away_is_no_reason_to_wait(name_server, clock):
     order(known)
     name_server.addresses = socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
     clock.now += STALE_FOR + 1
-    assert order(known) == ["10.0.0.1"]  # it was asked, as old as the addresses are
+    assert order(known) == ["10.0.0.1"]  # after a lookup, because the addresses are stale
     name_server.open.clear()
     for _ in range(3):
         clock.now += RESOLVED_FOR + 1

@@ -18,8 +18,8 @@ def test_it_waits_for_sockets_pauses_and_what_blocks():
     async def all_of_it():
         right.send(b"x")
         await wait_for(Readiness(left.fileno(), left, READ, 5.0))
-        answer = await wait_for(Pause(3.5))
-        return left.recv(1), answer, await wait_for(InThread(os.getpid))
+        result = await wait_for(Pause(3.5))
+        return left.recv(1), result, await wait_for(InThread(os.getpid))
 
     with left, right:
         assert complete(all_of_it(), lambda seconds: pauses.append(seconds) or True) == (b"x", True, os.getpid())

@@ -143,11 +143,11 @@ def test_an_unknown_algorithm(algorithm):
 
 def test_awscrt_is_looked_for_once(no_awscrt, monkeypatch):
     assert start("crc32c") is None
-    asked = []
-    monkeypatch.setattr("builtins.__import__", lambda *args, **_: asked.append(args))
+    imports = []
+    monkeypatch.setattr("builtins.__import__", lambda *args, **_: imports.append(args))
     assert start("crc32c") is None
     monkeypatch.undo()
-    assert asked == []
+    assert imports == []
 
 
 def test_with_the_awscrt_that_is_installed():

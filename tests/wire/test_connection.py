@@ -380,13 +380,13 @@ def test_stale_or_not_with_many_files_open(connect, opened):
 
 def test_a_response_that_has_arrived_or_not(tls, connect):
     """With tickets of TLS 1.3, the socket is readable although there is no response."""
-    asked = threading.Event()
-    with Scripted([[expect, lambda _: asked.wait(LONG), respond(CONTINUE + OK), silence]], tls) as server:
+    send = threading.Event()
+    with Scripted([[expect, lambda _: send.wait(LONG), respond(CONTINUE + OK), silence]], tls) as server:
         connection = connect(server)
         connection.send(REQUEST)
         assert not connection.has_answer(0)
         assert not connection.has_answer(0.05)
-        asked.set()
+        send.set()
         assert connection.has_answer(LONG)
         assert connection.read_head().status == 100
         assert connection.has_answer(0)  # read ahead

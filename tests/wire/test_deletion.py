@@ -68,8 +68,8 @@ def test_md5_is_sent_after_the_server_required_it(transfers_with):
         for _ in range(2):
             assert transfers.delete_objects("bucket", keys=UGLY) == {}
     named = ("content-md5", "x-amz-checksum-crc32", "x-amz-sdk-checksum-algorithm")
-    told = [[name for name in named if name in request.headers] for request in server.requests]
-    assert told == [["x-amz-checksum-crc32", "x-amz-sdk-checksum-algorithm"], ["content-md5"], ["content-md5"]]
+    sent = [[name for name in named if name in request.headers] for request in server.requests]
+    assert sent == [["x-amz-checksum-crc32", "x-amz-sdk-checksum-algorithm"], ["content-md5"], ["content-md5"]]
 
 
 @pytest.mark.parametrize("key", ["a\x00", "\x0b", "a\x1f", "\ufffe", "\uffff", "\ud800"])
@@ -98,8 +98,8 @@ def test_keys_that_were_not_deleted_are_returned(tls, transfers_with, xmlns):
         ("é/🦄", "", "x" * 999),
     ]
     with Scripted([[expect, respond(response(result(*refusals, xmlns=xmlns))), silence]], tls) as server:
-        told = transfers_with(server).delete_objects("bucket", keys=UGLY)
-    assert told == {
+        failures = transfers_with(server).delete_objects("bucket", keys=UGLY)
+    assert failures == {
         "<&>]]>": "AccessDenied: Access Denied",
         "a\r\nb\tc": "InternalError: ",
         "é/🦄": ("unknown: " + "x" * 999)[:300],

@@ -298,10 +298,10 @@ def test_what_follows_a_response_is_not_the_next_response(tls, exchange_with):
     assert server.accepted == 2
 
 
-def take(answered, count):
+def take(response, count):
     scratch, got = memoryview(bytearray(2**20)), bytearray()
     while len(got) < count:
-        got += answered.read_some(count - len(got), scratch)
+        got += response.read_some(count - len(got), scratch)
     return got
 
 
@@ -312,11 +312,11 @@ def test_nor_is_what_comes_with_the_last_byte_of_its_body(tls, exchange_with, si
     first = [expect, respond(response(body)[:-1]), lambda _: taken.wait(LONG), respond(body[-1:] + injected), silence]
     with Scripted([first, [expect, respond(response(b"next")), silence]], tls) as server:
         exchange = exchange_with(server)
-        answered = ask(exchange)
-        got = take(answered, size - 1)
+        open_response = ask(exchange)
+        got = take(open_response, size - 1)
         taken.set()
-        got += take(answered, 1)
-        answered.finish()
+        got += take(open_response, 1)
+        open_response.finish()
         assert got == body
         assert ask(exchange).document() == b"next"
     assert server.accepted == 2
@@ -329,7 +329,7 @@ def test_the_body_of_a_head_s_response_is_not_the_next_response(exchange_with):
         assert ask(exchange).document() == b"next"
 
 
-@pytest.mark.parametrize("last", [{"connection": "close"}, {"content_length": None}], ids=["said", "by its end"])
+@pytest.mark.parametrize("last", [{"connection": "close"}, {"content_length": None}], ids=["by a header", "by its end"])
 def test_a_connection_that_is_not_kept(tls, exchange_with, last):
     with Scripted(
         [[expect, respond(response(b"one", **last)), close], [expect, respond(response(b"two")), silence]], tls

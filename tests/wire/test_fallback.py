@@ -18,40 +18,40 @@ FAILURES = {
 
 
 class Implementation:
-    """Answers with what it was given for a bucket, or raises that; its calls are kept."""
+    """Returns or raises the given result for a bucket, and records its calls."""
 
-    def __init__(self, name, answers=()):
+    def __init__(self, name, results=()):
         self.name = name
-        self.answers = dict(answers)
+        self.results = dict(results)
         self.calls = []
 
-    def answer(self, method, bucket, args, kwargs):
+    def result(self, method, bucket, args, kwargs):
         self.calls.append((method, bucket, args, kwargs))
-        answer = self.answers.get(bucket)
-        if isinstance(answer, BaseException):
-            raise answer
+        result = self.results.get(bucket)
+        if isinstance(result, BaseException):
+            raise result
         return f"{self.name}: {method} {bucket}"
 
 
 class First(Implementation):
-    """Of coroutines, as our own wire is."""
+    """Its methods are coroutines, as those of the wire."""
 
     def __getattr__(self, method):
         async def call(bucket, *args, **kwargs):
-            return self.answer(method, bucket, args, kwargs)
+            return self.result(method, bucket, args, kwargs)
 
         return call
 
 
 class Second(Implementation):
-    """It blocks, as boto3 does."""
+    """Its methods block, as those of boto3."""
 
     def __getattr__(self, method):
-        return lambda bucket, *args, **kwargs: self.answer(method, bucket, args, kwargs)
+        return lambda bucket, *args, **kwargs: self.result(method, bucket, args, kwargs)
 
 
 class Both:
-    """Both implementations, what is built on them, and how often the second was made."""
+    """Both implementations, the fallback, and how often the second was created."""
 
     def __init__(self, first=(), second=()):
         self.first, self.second = First("first", first), Second("second", second)
@@ -66,7 +66,7 @@ class Both:
         return complete(getattr(self.fallback, method)(*args, **kwargs))
 
 
-def untold(*buckets):
+def without_templates(*buckets):
     """Requests to these buckets have no template."""
     return dict.fromkeys(buckets, NONE)
 
@@ -81,7 +81,7 @@ def test_what_the_first_can_do_the_second_never_hears_of():
 
 @pytest.mark.parametrize("method", BY_TRANSFER)
 def test_every_method_has_a_fallback(method):
-    both = Both(untold("b"))
+    both = Both(without_templates("b"))
     assert both.call(method, "b", "k", 1, named=2) == f"second: {method} b"
     assert both.first.calls == both.second.calls == [(method, "b", ("k", 1), {"named": 2})]
 
@@ -106,7 +106,7 @@ def test_what_has_no_template_goes_to_the_second_and_all_that_follows():
 
 
 def test_other_buckets_stay_with_the_first():
-    both = Both(untold("b"))
+    both = Both(without_templates("b"))
     both.call("head", "b", "k")
     assert both.call("head", "c", "k") == "first: head c"
     assert list(both.fallback.reasons) == ["b"]
@@ -132,20 +132,20 @@ def test_what_is_no_failure_of_a_transfer_is_not_hidden(error):
 
 def test_what_the_second_can_t_do_either_is_its_error_and_is_not_remembered():
     failure = FAILURES["a failure"]
-    both = Both(untold("b"), {"b": failure})
+    both = Both(without_templates("b"), {"b": failure})
     for times in (1, 2):
         with pytest.raises(TransferError) as failed:
             both.call("head", "b", "k")
         assert failed.value is failure
         assert len(both.first.calls) == len(both.second.calls) == times
     assert (both.made, both.fallback.reasons) == (1, {})
-    both.second.answers.clear()
+    both.second.results.clear()
     assert both.call("head", "b", "other") == "second: head b"
     assert list(both.fallback.reasons) == ["b"]
 
 
 def test_a_second_that_can_t_be_made_is_made_when_it_can():
-    both = Both(untold("b"))
+    both = Both(without_templates("b"))
     make = both.fallback._make_second
     both.fallback._make_second = lambda: (_ for _ in ()).throw(RuntimeError("no boto3"))
     with pytest.raises(RuntimeError):
@@ -157,18 +157,18 @@ def test_a_second_that_can_t_be_made_is_made_when_it_can():
 
 def test_threads_make_one_second_and_each_of_their_requests_is_done_once():
     buckets = [f"b{number}" for number in range(5)]
-    both = Both(untold(*buckets))
+    both = Both(without_templates(*buckets))
     count, responses = 8, []
     start, inside = threading.Barrier(count), threading.Barrier(count)
 
     class Together(First):
         """All threads learn that there is no template before any of them continues."""
 
-        def answer(self, method, bucket, args, kwargs):
+        def result(self, method, bucket, args, kwargs):
             inside.wait()
-            return super().answer(method, bucket, args, kwargs)
+            return super().result(method, bucket, args, kwargs)
 
-    both.fallback._first = both.first = Together("first", untold(*buckets))
+    both.fallback._first = both.first = Together("first", without_templates(*buckets))
 
     def work(number):
         start.wait()

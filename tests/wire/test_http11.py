@@ -117,21 +117,21 @@ RESPONSES = [
         "GET",
         b"HTTP/1.1 200 OK\r\ncontent-length:2\r\n\r\nhiHTTP/1.1",
         ok(TWO, Framing.LENGTH, b"hi", leftover=b"HTTP/1.1"),
-        id="more than it says",
+        id="more than the size",
     ),
     pytest.param(
         "GET", b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", ok({"content-length": "0"}, Framing.NONE), id="empty"
     ),
     pytest.param(
-        "HEAD", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n", ok(TWO, Framing.NONE), id="HEAD tells a length"
+        "HEAD", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n", ok(TWO, Framing.NONE), id="HEAD with a length"
     ),
-    pytest.param("HEAD", CHUNKED_HEAD, ok(CHUNKED, Framing.NONE), id="HEAD tells of chunks"),
+    pytest.param("HEAD", CHUNKED_HEAD, ok(CHUNKED, Framing.NONE), id="HEAD with chunked"),
     pytest.param("DELETE", b"HTTP/1.1 204 No Content\r\n\r\n", ok({}, Framing.NONE, status=204, reason="No Content")),
     pytest.param(
         "GET",
         b"HTTP/1.1 304 Not Modified\r\nContent-Length: 2\r\n\r\n",
         ok(TWO, Framing.NONE, status=304, reason="Not Modified"),
-        id="304 tells the length of what it does not send",
+        id="304 with a length and without a body",
     ),
     pytest.param(
         "GET",
@@ -238,13 +238,13 @@ RESPONSES = [
         "GET",
         b"HTTP/1.0 200 OK\r\nConnection: Keep-Alive\r\nContent-Length: 2\r\n\r\nhi",
         ok({"connection": "Keep-Alive", **TWO}, Framing.LENGTH, b"hi"),
-        id="HTTP/1.0 keeps alive where it says so (RFC 9112 section 9.3)",
+        id="HTTP/1.0 with keep-alive (RFC 9112 section 9.3)",
     ),
     pytest.param(
         "GET",
         b"HTTP/1.0 200 OK\r\nConnection: keep-alive, close\r\nContent-Length: 2\r\n\r\nhi",
         ok({"connection": "keep-alive, close", **TWO}, Framing.LENGTH, b"hi", keep=False),
-        id="HTTP/1.0 says both",
+        id="HTTP/1.0 with both",
     ),
     pytest.param(
         "GET",
@@ -287,7 +287,7 @@ REFUSED = {
     "digits of another alphabet": b"HTTP/1.1 2\xb20 OK\r\n\r\n",
     "NUL in the reason": b"HTTP/1.1 200 O\0K\r\n\r\n",
     "CR in the reason": b"HTTP/1.1 200 O\rK\r\n\r\n",
-    "another protocol, which nobody asked for": b"HTTP/1.1 101 Switching Protocols\r\n\r\n",
+    "an unrequested protocol": b"HTTP/1.1 101 Switching Protocols\r\n\r\n",
     "no colon": b"HTTP/1.1 200 OK\r\nA\r\n\r\n",
     "no name": b"HTTP/1.1 200 OK\r\n: b\r\n\r\n",
     "a space before the colon": b"HTTP/1.1 200 OK\r\nContent-Length : 2\r\n\r\nhi",
@@ -311,8 +311,8 @@ REFUSED = {
     "chunked with a tab that is none": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: \x0bchunked\r\n\r\n",
     "an empty coding": b"HTTP/1.1 200 OK\r\nTransfer-Encoding:\r\n\r\n",
 } | {
-    f"Content-Length {told!r}": b"HTTP/1.1 200 OK\r\nContent-Length: %s\r\n\r\nhi" % told
-    for told in (
+    f"Content-Length {value!r}": b"HTTP/1.1 200 OK\r\nContent-Length: %s\r\n\r\nhi" % value
+    for value in (
         *(b"-1", b"-0", b"+2", b"2.0", b"0x2", b"2_0", b"2 2", b"two", b"", b"\xb2", b"\xa02", b"\x0b2", b"2;", b"1e0"),
         *(b"2, 3", b"2,", b",2", b",", b"2, +2", b"2, \xa02", b"2,\x0b2", b"2, 02", b"9" * 20, b"1" + b"0" * 400),
         *(b"2\r\nContent-Length: 3", b"2\r\ncontent-length: ", b"2\r\n 3"),
@@ -450,10 +450,10 @@ def test_after_the_last_chunk_everything_is_left_over():
 
 
 @pytest.mark.parametrize(
-    ("told", "expected"), [(None, None), ("0", 0), ("007", 7), ("3, 3", 3), ("9" * 19, 10**19 - 1)]
+    ("value", "expected"), [(None, None), ("0", 0), ("007", 7), ("3, 3", 3), ("9" * 19, 10**19 - 1)]
 )
-def test_content_lengths(told, expected):
-    headers = {} if told is None else {"content-length": told}
+def test_content_lengths(value, expected):
+    headers = {} if value is None else {"content-length": value}
     assert content_length(Head(200, "OK", headers, True)) == expected
 
 
@@ -576,15 +576,15 @@ SPOILERS = [b"\r", b"\n", b"\0", b" ", b"\t", b":", b";", b",", b"-", b"+", b"0"
 @examples(1500)
 @given(
     response=st.sampled_from([case.values[:2] for case in RESPONSES]),
-    spoilt=st.lists(
+    changes=st.lists(
         st.tuples(st.floats(0, 1), st.sampled_from([b"", *SPOILERS]), st.integers(0, 2)), min_size=1, max_size=3
     ),
 )
-def test_malformed_responses_are_rejected_or_read_as_by_h11(response, spoilt):
+def test_malformed_responses_are_rejected_or_read_as_by_h11(response, changes):
     method, raw = response
-    for where, spoiler, removed in spoilt:
+    for where, inserted, removed in changes:
         at = int(where * len(raw))
-        raw = raw[:at] + spoiler + raw[at + removed :]
+        raw = raw[:at] + inserted + raw[at + removed :]
     ours, theirs = read_by_us(method, [raw]), read_by_h11(method, raw)
     if ours and theirs:
         assert agree(ours, theirs), (raw, ours, theirs)

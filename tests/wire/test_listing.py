@@ -29,18 +29,18 @@ XMLNS = ' xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
 def listing(keys=(), prefixes=(), token=None, encode=None, xmlns=XMLNS, more=None):
     """A document as S3 writes it: of (key, size) and of common prefixes."""
     encoded = encode or (lambda text: text)
-    told = (lambda text: escape(encoded(text), {"\r": "&#13;"})) if encode is None else encoded
+    in_xml = (lambda text: escape(encoded(text), {"\r": "&#13;"})) if encode is None else encoded
     parts = [f"{DECLARED}<ListBucketResult{xmlns}><Name>bucket</Name><Prefix>p</Prefix><MaxKeys>1000</MaxKeys>"]
     parts += ["<EncodingType>url</EncodingType>"] if encode else []
     parts += [f"<IsTruncated>{more or ('true' if token is not None else 'false')}</IsTruncated>"]
     parts += [f"<NextContinuationToken>{escape(token)}</NextContinuationToken>"] if token is not None else []
     parts += [
-        f"<Contents><Key>{told(key)}</Key><LastModified>2026-11-22T15:04:05.000Z</LastModified>"
+        f"<Contents><Key>{in_xml(key)}</Key><LastModified>2026-11-22T15:04:05.000Z</LastModified>"
         f"<ETag>&quot;d41d8cd98f00b204e9800998ecf8427e&quot;</ETag><Size>{size}</Size>"
         "<Owner><ID>Key</ID><DisplayName>Size</DisplayName></Owner><StorageClass>STANDARD</StorageClass></Contents>"
         for key, size in keys
     ]
-    parts += [f"<CommonPrefixes><Prefix>{told(prefix)}</Prefix></CommonPrefixes>" for prefix in prefixes]
+    parts += [f"<CommonPrefixes><Prefix>{in_xml(prefix)}</Prefix></CommonPrefixes>" for prefix in prefixes]
     return "".join([*parts, "</ListBucketResult>"]).encode()
 
 
@@ -114,7 +114,7 @@ UGLY = [
     "\n",
 ]
 UGLY += ["\r", "\x85", "\xa0", "ß", "日本", "🪣", "e\u0301", "\u2028", "<Key>", "</Key>"]
-# What XML 1.0 can tell (section 2.2), and all that a key can be, for keys that are encoded.
+# The characters of XML 1.0 (section 2.2), and all characters of keys, for encoded keys.
 in_xml = st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufffe\uffff")
 anything = st.characters(exclude_categories=["Cs"])
 sizes = st.one_of(st.integers(0, 10), st.integers(0, 5 * 2**40))
@@ -383,7 +383,7 @@ def test_the_first_page_has_no_token():
 
 
 @pytest.mark.parametrize(
-    ("told", "marker"),
+    ("element", "marker"),
     [
         pytest.param("<Marker/><NextMarker>a%2Fb</NextMarker>", "a/b", id="NextMarker"),
         pytest.param("<NextMarker>a%2Fb</NextMarker>", "a/b", id="NextMarker alone"),
@@ -391,9 +391,9 @@ def test_the_first_page_has_no_token():
         pytest.param("<Marker/><CommonPrefixes><Prefix>%C3%AA/</Prefix></CommonPrefixes>", "ê/", id="the last prefix"),
     ],
 )
-def test_version_1_goes_on_after_a_marker(told, marker):
+def test_version_1_goes_on_after_a_marker(element, marker):
     keys = [("a", 1), ("é b", 2)]
-    document = listing(keys, more="true", encode=quote_plus).replace(b"<Contents>", f"{told}<Contents>".encode(), 1)
+    document = listing(keys, more="true", encode=quote_plus).replace(b"<Contents>", f"{element}<Contents>".encode(), 1)
     token = list_page(document, "").next_token
     exchange = Exchange(listing())
     complete(transfers(exchange).list_page("bucket", "", token=token))
@@ -439,11 +439,11 @@ def test_the_head_of_a_bucket():
 
 
 @pytest.mark.parametrize(
-    ("answer", "code"),
+    ("error", "code"),
     [(Code.NOT_FOUND, Code.NO_BUCKET), (Code.ACCESS_DENIED, Code.ACCESS_DENIED), (Code.BUSY, Code.BUSY)],
 )
-def test_the_head_of_no_bucket(answer, code):
-    failure = Failure(answer, "Not Found", "404", 404, "id")
+def test_the_head_of_no_bucket(error, code):
+    failure = Failure(error, "Not Found", "404", 404, "id")
     with pytest.raises(TransferError) as failed:
         complete(transfers(Exchange(failure)).head_bucket("bucket"))
     assert failed.value.failure.code is code

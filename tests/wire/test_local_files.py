@@ -66,12 +66,12 @@ def failing(number):
     ],
 )
 def test_what_an_error_of_the_file_system_means(number, code):
-    failure = local_failure(OSError(number, "so it says", "/some/file"))
-    assert failure == Failure(code, f"[Errno {number}] so it says: '/some/file'")
+    failure = local_failure(OSError(number, "the reason", "/some/file"))
+    assert failure == Failure(code, f"[Errno {number}] the reason: '/some/file'")
 
 
 def test_an_error_without_a_number():
-    assert local_failure(OSError("so it says")) == Failure(Code.LOCAL_FILE, "so it says")
+    assert local_failure(OSError("the reason")) == Failure(Code.LOCAL_FILE, "the reason")
 
 
 # --- Downloads

@@ -285,9 +285,9 @@ def test_a_limit_that_limits_nothing(get, path, limit):
 
 
 def test_a_share_is_reported_before_its_bytes_arrive(tls, get, path):
-    told, head = threading.Event(), len(response(DATA)) - len(DATA)
+    reported, head = threading.Event(), len(response(DATA)) - len(DATA)
     body = [
-        lambda _: told.wait(LONG) or pytest.fail("nobody was told"),
+        lambda _: reported.wait(LONG) or pytest.fail("no interim outcome"),
         respond_or_end(response(DATA)[head:]),
         silence,
     ]
@@ -295,7 +295,7 @@ def test_a_share_is_reported_before_its_bytes_arrive(tls, get, path):
 
     def begun(beginning):
         beginnings.append((*beginning[1:5], path.read_bytes()))
-        told.set()
+        reported.set()
 
     with Scripted([[expect, respond(response(DATA)[:head]), *body]], tls) as server:
         got = get(server, limit=1000, ways=100, begun=begun)
@@ -315,7 +315,10 @@ def test_what_a_broken_share_brought_counts(tls, get, path):
 
 def test_a_single_response_sends_no_interim_outcome(get, path):
     with Scripted([[expect, respond(response(DATA)), silence]]) as server:
-        assert get(server, limit=len(DATA) - 1, ways=2, begun=lambda _: pytest.fail("told"))[2:4] == (len(DATA),) * 2
+        assert (
+            get(server, limit=len(DATA) - 1, ways=2, begun=lambda _: pytest.fail("an interim outcome"))[2:4]
+            == (len(DATA),) * 2
+        )
 
 
 def test_a_file_that_others_write_to_is_not_emptied(get, path):
@@ -365,8 +368,8 @@ def test_checksums_that_awscrt_computes(get, path, algorithm, monkeypatch):
     other = {algorithm: lambda: Other(lambda data, before: (before + sum(data)) % 2**32, 4)}
     monkeypatch.setattr(module, "start", lambda name: other[name]() if name in other else real(name))
     value = b64((sum(DATA) % 2**32).to_bytes(4, "big"))
-    told = checksums.Checksum(algorithm, value)
-    monkeypatch.setattr(module, "full_object_checksum", lambda _: told)
+    checksum = checksums.Checksum(algorithm, value)
+    monkeypatch.setattr(module, "full_object_checksum", lambda _: checksum)
     with Scripted([[expect, respond(response(DATA)), silence]]) as server:
         got = get(server, crc=True)
     assert got.crc == zlib.crc32(DATA)  # whatever else was compared
@@ -508,18 +511,20 @@ def test_an_upload(tls, transfers_with, path, way, size):
     assert "expect" not in request.headers
 
 
-@pytest.mark.parametrize(("size", "asks"), [(10, False), (module.EXPECT_ABOVE, False), (module.EXPECT_ABOVE + 1, True)])
+@pytest.mark.parametrize(
+    ("size", "expects"), [(10, False), (module.EXPECT_ABOVE, False), (module.EXPECT_ABOVE + 1, True)]
+)
 @pytest.mark.parametrize(
     ("condition", "header"), [(ABSENT, ("if-none-match", "*")), ('"etag"', ("if-match", '"etag"'))]
 )
-def test_a_large_conditional_upload_expects_100_continue(transfers_with, size, asks, condition, header):
+def test_a_large_conditional_upload_expects_100_continue(transfers_with, size, expects, condition, header):
     refusal = respond(error("PreconditionFailed", "412 Precondition Failed"))
-    with Scripted([[expect_head if asks else expect, refusal, silence]]) as server:
+    with Scripted([[expect_head if expects else expect, refusal, silence]]) as server:
         put = transfers_with(server).put
         assert failure_of(put, "bucket", "key", DATA[:size], condition=condition).code is Code.PRECONDITION
     sent = {name: server.requests[0].headers.get(name) for name in ("if-match", "if-none-match")}
     assert sent == {"if-match": None, "if-none-match": None, **dict([header])}
-    assert ("expect" in server.requests[0].headers) is asks
+    assert ("expect" in server.requests[0].headers) is expects
 
 
 def test_a_refusal_while_the_body_is_sent_is_s3_s_own(tls, transfers_with):

@@ -1,4 +1,4 @@
-"""Tests of the table of operations: each method has one row, and what a row says is what the method does."""
+"""Tests of the table of operations: each method has one row, and the row describes what the method does."""
 
 import typing
 

@@ -7,7 +7,7 @@ from metaflow_extensions.fasts3.wire.ranges import most_of, span
 
 
 @pytest.mark.parametrize(
-    ("header", "asked", "length", "expected"),
+    ("header", "requested", "length", "expected"),
     [
         (None, None, 5, (0, 5)),
         ("", None, 5, (0, 5)),
@@ -16,8 +16,8 @@ from metaflow_extensions.fasts3.wire.ranges import most_of, span
         (None, None, None, (0, None)),
     ],
 )
-def test_content_ranges(header, asked, length, expected):
-    assert span(header, asked, length) == expected
+def test_content_ranges(header, requested, length, expected):
+    assert span(header, requested, length) == expected
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_content_ranges_that_make_no_sense(header):
 
 
 @pytest.mark.parametrize(
-    ("asked", "first", "length", "total"),
+    ("requested", "first", "length", "total"),
     [
         (None, 0, 100, 100),
         ("bytes=0-9", 0, 10, 100),
@@ -45,12 +45,12 @@ def test_content_ranges_that_make_no_sense(header):
         ("bytes=-200", 0, 100, 100),
     ],
 )
-def test_a_response_with_the_requested_range(asked, first, length, total):
-    assert span(f"bytes {first}-{first + length - 1}/{total}", asked, length) == (first, total)
+def test_a_response_with_the_requested_range(requested, first, length, total):
+    assert span(f"bytes {first}-{first + length - 1}/{total}", requested, length) == (first, total)
 
 
 @pytest.mark.parametrize(
-    ("asked", "first", "length", "total"),
+    ("requested", "first", "length", "total"),
     [
         ("bytes=10-19", 0, 100, 100),  # Range was ignored
         ("bytes=10-19", 10, 5, 100),  # less than there is
@@ -59,9 +59,9 @@ def test_a_response_with_the_requested_range(asked, first, length, total):
         ("bytes=-10", 0, 10, 100),
     ],
 )
-def test_a_response_with_another_range_is_an_error(asked, first, length, total):
+def test_a_response_with_another_range_is_an_error(requested, first, length, total):
     with pytest.raises(TransferError) as failed:
-        span(f"bytes {first}-{first + length - 1}/{total}", asked, length)
+        span(f"bytes {first}-{first + length - 1}/{total}", requested, length)
     assert failed.value.failure.code is Code.REJECTED
 
 

@@ -208,9 +208,9 @@ def test_the_deepest_document_that_is_read():
 
 def test_texts_of_other_documents():
     document = b'<InitiateMultipartUploadResult xmlns="x"><Bucket>b</Bucket><UploadId>a&amp;b</UploadId><Empty/></%s>'
-    root, told = texts(document % b"InitiateMultipartUploadResult")
+    root, fields = texts(document % b"InitiateMultipartUploadResult")
     assert root == "InitiateMultipartUploadResult"
-    assert told == {"Bucket": "b", "UploadId": "a&b", "Empty": ""}
+    assert fields == {"Bucket": "b", "UploadId": "a&b", "Empty": ""}
     assert texts(b"<Lonely/>") == ("Lonely", {})
 
 

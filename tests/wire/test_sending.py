@@ -68,16 +68,16 @@ def large(request, tmp_path):
 
 
 @pytest.mark.parametrize("end", [close, reset])
-@pytest.mark.parametrize("asked", [False, True], ids=["before", "after it was asked"])
-def test_a_kept_connection_that_is_gone_is_no_failure(tls, connections_to, end, asked):
+@pytest.mark.parametrize("after_request", [False, True], ids=["before", "after the request"])
+def test_a_kept_connection_that_is_gone_is_no_failure(tls, connections_to, end, after_request):
     gone = threading.Event()
-    closing = [expect, end] if asked else [end, announce(gone)]
+    closing = [expect, end] if after_request else [end, announce(gone)]
     with Scripted([[expect, respond(OK), *closing], [expect, respond(OK), silence]], tls) as server:
         connections = connections_to(server)
         assert put(connections)[0] == 200
-        assert asked or gone.wait(LONG)
+        assert after_request or gone.wait(LONG)
         assert put(connections)[0] == 200
-    assert [request.body for request in server.requests] == [b"small"] * (3 if asked else 2)
+    assert [request.body for request in server.requests] == [b"small"] * (3 if after_request else 2)
 
 
 def test_a_large_body_on_a_connection_that_is_gone(tls, connections_to, large):
@@ -316,7 +316,7 @@ def test_a_wait_for_the_limit_that_is_ended_ends_the_connection(tls, connections
 
 
 class Stop(BaseException):
-    """Ctrl-C, as far as the wire can tell."""
+    """Ctrl-C, as the wire sees it."""
 
 
 @pytest.mark.parametrize("method", ["send", "read_response"])

@@ -121,7 +121,7 @@ UGLY += [
     "*",
     "'",
 ]
-# Everything that UTF-8 can tell: a lone surrogate is no character.
+# Every character of UTF-8, which has no lone surrogates.
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 ugly = st.lists(st.one_of(st.sampled_from(UGLY), text), max_size=6).map("".join)
 token = st.text("abcdefghijklmnopqrstuvwxyz0123456789-", min_size=1, max_size=12).filter(lambda name: name != "-")

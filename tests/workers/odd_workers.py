@@ -52,9 +52,9 @@ worker.serve(*map(int, sys.argv[1:]))
 # Tells which modules it has loaded by the end of each job.
 TELLING = (
     AS_USUAL
-    + """def end(*told, end=worker.Worker._end):
+    + """def end(*args, end=worker.Worker._end):
     open(__file__ + ".modules", "w").write(" ".join(sys.modules))
-    end(*told)
+    end(*args)
 worker.Worker._end = end
 worker.serve(*map(int, sys.argv[1:]))
 """
@@ -78,7 +78,7 @@ worker.serve(*map(int, sys.argv[1:]))
 """
 )
 
-# Dies over a large object as soon as it has told that the first response has begun.
+# Dies during a large object, after the interim outcome of the first response.
 BEGINNING = (
     AS_USUAL
     + """from metaflow_extensions.fasts3.wire.waiting import Pause, wait_for
@@ -92,7 +92,7 @@ class Performer(worker.Performer):
         try:
             return await super().perform(job, tell_and_die)
         except Dying:
-            await wait_for(Pause(0.01))  # what was told is sent before
+            await wait_for(Pause(0.01))  # the interim outcome is sent before
             os._exit(9)
 worker.Performer = Performer
 worker.serve(*map(int, sys.argv[1:]))

@@ -18,14 +18,14 @@ def aborts(count):
 
 
 class Uploads:
-    """Transfers that abort uploads, with the result of `answer` for each key."""
+    """Transfers that abort uploads, with the result of `abort` for each key."""
 
-    def __init__(self, answer=lambda key: None):
-        self.answer = answer
+    def __init__(self, abort=lambda key: None):
+        self.abort = abort
         self.aborted = set()
 
     def abort_upload(self, bucket, key, upload_id):
-        failure = self.answer(key)
+        failure = self.abort(key)
         if failure:
             raise TransferError(failure)
         self.aborted.add(upload_id)
@@ -65,10 +65,10 @@ def test_time_has_an_end():
 def test_where_descriptors_or_servers_are_gone(code):
     """Descriptors are released as other aborts end; an unreachable server receives no request for each upload."""
     lock, under_way, most = threading.Lock(), [], 3
-    asked = []
+    keys = []
 
-    def answer(key):
-        asked.append(key)
+    def abort(key):
+        keys.append(key)
         if code is Code.UNREACHABLE:
             return Failure(code)
         with lock:
@@ -81,10 +81,10 @@ def test_where_descriptors_or_servers_are_gone(code):
         return None
 
     count = 10 * THREADS
-    undone = clean_up(Performer(Uploads(answer), Terms(retries=0)), aborts(count), LONG)
+    undone = clean_up(Performer(Uploads(abort), Terms(retries=0)), aborts(count), LONG)
     if code is Code.UNREACHABLE:
         assert len(undone) == count
         assert {one.failure.code for one in undone} == {code}
-        assert len(asked) < count
+        assert len(keys) < count
     else:
         assert undone == []

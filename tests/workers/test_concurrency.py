@@ -67,7 +67,7 @@ def test_shares_add_up_to_no_more_than_was_chosen(workers, connections, bandwidt
         (0, 0, 1, 0.0, 2),
         (100, 100 * 1024, 128, 1000.0, 256),  # small objects: twice what may be under way
         (100, 0, 128, 1000.0, 256),  # no bytes at all: heads
-        (100, 0, 128, 60.0, 60),  # where S3 asks for fewer requests
+        (100, 0, 128, 60.0, 60),  # S3 throttles
         (100, 0, 128, 0.1, FIRST_ROOM),
         (100, 100 * MIB, 128, 1000.0, 32),
         (100, 800 * MIB, 128, 1000.0, LEAST_ROOM),

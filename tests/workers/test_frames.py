@@ -258,7 +258,7 @@ def test_invalid_frames_are_described_in_one_short_sentence():
     assert len(str(refused.value)) < 200
 
 
-# --- Whatever is said, and however the stream is cut
+# --- Any content, and any split of the stream
 
 text = st.text(st.characters(), max_size=6)  # lone surrogates too: keys of listings may hold them
 texts = st.dictionaries(text, text, max_size=2)

@@ -42,9 +42,9 @@ from metaflow_extensions.fasts3.workers import worker_process
 worker_process.SCRIPT = Path({str(script)!r})
 worker = worker_process.WorkerProcess()
 os.set_blocking(worker.fileno(), True)
-told = os.read(worker.fileno(), 4096)
+data = os.read(worker.fileno(), 4096)
 worker.close()
-print(json.dumps([shown, json.loads(told)]))
+print(json.dumps([shown, json.loads(data)]))
 """
     given = {**os.environ, "PYTHONUTF8": "0" if "utf8" in flags else "1"}
     done = subprocess.run(

@@ -98,9 +98,9 @@ def test_pauses_end_in_their_order(loop):
     order = []
 
     async def pause(seconds):
-        answer = await wait_for(Pause(seconds))
+        result = await wait_for(Pause(seconds))
         order.append(seconds)
-        return answer
+        return result
 
     assert run(loop, [pause(0.03), pause(0.0), pause(0.01)]) == [False, False, False]
     assert order == [0.0, 0.01, 0.03]

@@ -17,16 +17,16 @@ JOB = Job(7, "head", "bucket", "key")
 class Scripted:
     """Transfers with given results, one after the other."""
 
-    def __init__(self, *answers):
-        self.answers = list(answers)
+    def __init__(self, *results):
+        self.results = list(results)
         self.calls = []
 
     def head(self, bucket, key):
         self.calls.append((bucket, key))
-        answer = self.answers.pop(0)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+        result = self.results.pop(0)
+        if isinstance(result, Exception):
+            raise result
+        return result
 
     def put(self, bucket, key, body=None, **arguments):
         self.calls.append((bucket, key, body, arguments))
@@ -50,8 +50,8 @@ class Clock:
         return self._stops
 
 
-def failing(code, **facts):
-    return TransferError(Failure(code, **facts))
+def failing(code, **fields):
+    return TransferError(Failure(code, **fields))
 
 
 def performer(transfers, clock, terms=Terms(), chance=0.5):
@@ -136,7 +136,7 @@ def test_time_spent_before_the_first_failure_is_no_outage():
 
     class Slow(Scripted):
         def head(self, bucket, key):
-            clock.now += 1000 if len(self.answers) == 2 else 0
+            clock.now += 1000 if len(self.results) == 2 else 0
             return super().head(bucket, key)
 
     terms = Terms(retries=5, outage_limit=120, answered=True)
@@ -146,18 +146,18 @@ def test_time_spent_before_the_first_failure_is_no_outage():
 
 
 def test_the_end_of_an_outage_is_the_end_of_all_waits():
-    clock, answers = Clock(), []
+    clock, results = Clock(), []
     terms = Terms(retries=100, answered=True)
     one = performer(Scripted(*[failing(Code.UNREACHABLE)] * 8, "result", "result"), clock, terms)
     waiting = one.perform(JOB)
     clock.now += until_it_waits(waiting)
     for _ in range(40):  # its seventh failure has it wait for many seconds
-        clock.now += drive(waiting, answers)
-    assert answers == []
+        clock.now += drive(waiting, results)
+    assert results == []
     perform(one, JOB)
     began = clock.now
-    while not answers:
-        clock.now += drive(waiting, answers)
+    while not results:
+        clock.now += drive(waiting, results)
     assert clock.now - began < 1
 
 
@@ -184,17 +184,17 @@ def test_what_a_call_before_has_met_is_forgotten():
 
 
 class Moving(Scripted):
-    """Transfers that ask for permission for each byte, and transfer so many before they return."""
+    """Transfers that use the bandwidth limit for each byte, and transfer this many before they return."""
 
     def get(self, bucket, key, path, allowance=None):
         self.calls.append(allowance)
-        answer = self.answers.pop(0)
-        left = 0 if isinstance(answer, Exception) and answer.failure.status == 503 else 1_000_000
+        result = self.results.pop(0)
+        left = 0 if isinstance(result, Exception) and result.failure.status == 503 else 1_000_000
         while left and allowance:
             left -= allowance.wait_for_some(left)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+        if isinstance(result, Exception):
+            raise result
+        return result
 
 
 GET = Job(8, "get", "bucket", "key", {"path": "/f"})
@@ -253,12 +253,12 @@ def until_it_waits(work):
     return work.send(None).seconds
 
 
-def drive(work, answers):
+def drive(work, results):
     """Drive a job to its next wait."""
     try:
         return work.send(None).seconds
     except StopIteration as end:
-        answers.append(end.value)
+        results.append(end.value)
         return 0.0
 
 
@@ -314,7 +314,7 @@ def test_a_defect_and_a_stop_are_no_responses_of_s3(job, transfers, error):
     assert one.policy._jobs == 0
 
 
-# --- Downloads that tell of their beginning.
+# --- Downloads with interim outcomes.
 
 
 class Sharing:
@@ -337,9 +337,9 @@ SHARED = Job(7, "get", "bucket", "key", {"ways": 4})
 
 @pytest.mark.parametrize("brings", [5, 3])
 def test_an_interim_outcome_is_sent_and_a_broken_connection_is_reported(brings):
-    told, transfers = [], Sharing(brings)
-    outcome = perform(performer(transfers, Clock()), SHARED, told.append)
-    assert [(one.number, one.begun, one.result.received, one.failure) for one in told] == [(7, True, 5, None)]
+    interim, transfers = [], Sharing(brings)
+    outcome = perform(performer(transfers, Clock()), SHARED, interim.append)
+    assert [(one.number, one.begun, one.result.received, one.failure) for one in interim] == [(7, True, 5, None)]
     assert (outcome.begun, outcome.result.received) == (False, brings)
     assert (outcome.retried and outcome.retried.code) == (None if brings == 5 else Code.BROKEN)
     assert transfers.given == [4]

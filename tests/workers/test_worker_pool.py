@@ -45,11 +45,11 @@ worker_process.subprocess.Popen = slow
 thread = threading.Thread(target=lambda: leased.append(shared.lease()))
 thread.start()
 begun.wait()
-told, tell = os.pipe()
+reader, writer = os.pipe()
 child = os.fork()
 if child == 0:
-    os.close(tell)
-    os.read(told, 1)  # a child that lives on
+    os.close(writer)
+    os.read(reader, 1)  # a child that lives on
     os._exit(0)
 forked.set()
 thread.join()
@@ -65,7 +65,7 @@ while not ended and select.select([worker], [], [], 20)[0]:
         ended = isinstance(end, worker_process.WorkerGone)
 print(ended)
 shared.discard(worker)
-os.close(tell)
+os.close(writer)
 os.waitpid(child, 0)
 """
 
