@@ -49,7 +49,9 @@ class Outcome(NamedTuple):
     failures: list[Failed]
 
 
-def compare(cases: Sequence[Case], rounds: int, tell: Callable[[str], None], seconds: float = float("inf")) -> Outcome:
+def compare(
+    cases: Sequence[Case], rounds: int, report: Callable[[str], None], seconds: float = float("inf")
+) -> Outcome:
     """Run all cases.
 
     Parameters
@@ -63,12 +65,12 @@ def compare(cases: Sequence[Case], rounds: int, tell: Callable[[str], None], sec
     """
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="fasts3-benchmarks-") as scratch, SeaweedFS() as server:
-        comparison = _Comparison(server, Path(scratch), tell)
+        comparison = _Comparison(server, Path(scratch), report)
         comparison.prepare(cases)
         number, longest = 0, 0.0
         while number < rounds and (number == 0 or time.monotonic() - started + longest < seconds):
             number += 1
-            tell(f"round {number} of {rounds}")
+            report(f"round {number} of {rounds}")
             began = time.monotonic()
             comparison.round(cases)
             longest = max(longest, time.monotonic() - began)
@@ -76,20 +78,20 @@ def compare(cases: Sequence[Case], rounds: int, tell: Callable[[str], None], sec
 
 
 class _Comparison:
-    def __init__(self, server: SeaweedFS, scratch: Path, tell: Callable[[str], None]) -> None:
+    def __init__(self, server: SeaweedFS, scratch: Path, report: Callable[[str], None]) -> None:
         self.samples: list[Sample] = []
         self.failures: list[Failed] = []
         self._bucket = Bucket(server)
         self._server = server.environment()
         self._scratch = scratch
-        self._tell = tell
+        self._report = report
 
     def prepare(self, cases: Sequence[Case]) -> None:
         """Create the objects and the local files of the cases."""
         reading = [case for case in cases if CALLS[case.call].kind is not ResultKind.STORED]
         for name, objects, size in sorted({(case.set_name, case.objects, case.size) for case in [WARM_UP, *reading]}):
             self._bucket.fill(name, objects, size)
-            self._tell(f"there are {objects} objects of {size} bytes")
+            self._report(f"there are {objects} objects of {size} bytes")
         for case in cases:
             files = self._files(case)
             if files and not files.exists():
@@ -106,7 +108,7 @@ class _Comparison:
                     try:
                         self._sample(case, which, clients[which])
                     except (ClientFailed, WrongResult) as error:
-                        self._tell(f"{case.name}: {which}: FAILED: {error}")
+                        self._report(f"{case.name}: {which}: FAILED: {error}")
                         self.failures.append(Failed(case, which, str(error)))
                         clients[which] = open_clients.enter_context(self._start(which))
 
@@ -122,7 +124,7 @@ class _Comparison:
                 client = fresh.enter_context(self._start(which, fresh=True))
             took = client.measure(case, self._bucket.url(prefix), self._files(case))
         self.samples.append(Sample(case, which, **took))
-        self._tell(f"{case.name}: {which}: {took['seconds']:.4f} s")
+        self._report(f"{case.name}: {which}: {took['seconds']:.4f} s")
         if CALLS[case.call].kind.uploads:
             self._bucket.check(prefix, case.objects, case.size)
         if uploads:

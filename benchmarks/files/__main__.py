@@ -48,11 +48,11 @@ def main() -> int:
     if not rows or not set(libraries) <= set(LIBRARIES):
         parser.error("no such row or library")
     if any(row.verb == "columns" for row in rows) and not _version("pyarrow.fs"):
-        _tell("pyarrow is not installed: the rows with columns are left out")
+        _report("pyarrow is not installed: the rows with columns are left out")
         rows = [row for row in rows if row.verb != "columns"]
     try:
         if any(row.seconds_away for row in rows):
-            nginx_program.ensure(_tell)
+            nginx_program.ensure(_report)
         with tempfile.TemporaryDirectory(prefix="fasts3-files-", dir=_scratch()) as scratch:
             samples, failures = _measure(rows, libraries, 1 if arguments.smoke else arguments.rounds, Path(scratch))
     except nginx_program.NoNginx as error:
@@ -93,11 +93,13 @@ def _measure(rows: Sequence[Row], libraries: "list[str]", rounds: int, scratch: 
                         took = _turn(name, row, place_of(row.seconds_away), scratch)
                     except (subprocess.SubprocessError, OSError, ValueError) as error:
                         failures += 1
-                        _tell(f"{row.name}: {name}: FAILED: {getattr(error, 'stderr', '') or error}"[-2000:])
+                        _report(f"{row.name}: {name}: FAILED: {getattr(error, 'stderr', '') or error}"[-2000:])
                         continue
                     samples.setdefault((row.name, name), []).append(took)
                     seconds, cpu = took["seconds"], took["cpu_seconds"]
-                    _tell(f"{row.name}: {name}: {seconds:.3f} s, processor {cpu:.2f} s; load {os.getloadavg()[0]:.1f}")
+                    _report(
+                        f"{row.name}: {name}: {seconds:.3f} s, processor {cpu:.2f} s; load {os.getloadavg()[0]:.1f}"
+                    )
     return samples, failures
 
 
@@ -199,7 +201,7 @@ def _table(
     return "\n".join(lines)
 
 
-def _tell(line: str) -> None:
+def _report(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 

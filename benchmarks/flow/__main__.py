@@ -45,7 +45,7 @@ def main() -> int:
         parser.error(f"no row has {arguments.rows!r} in its name")
     try:
         if any(row.seconds_away for row in rows):
-            nginx_program.ensure(_tell)
+            nginx_program.ensure(_report)
         with tempfile.TemporaryDirectory(prefix="fasts3-flow-") as scratch:
             took = _measure(rows, rounds, tasks, Path(scratch))
     except (FlowFailed, nginx_program.NoNginx) as error:
@@ -65,7 +65,7 @@ def _measure(rows: "list[Row]", rounds: int, tasks: int, scratch: Path) -> "dict
                 folder = scratch / f"run-{number}-{rows.index(row)}"
                 one = run(row, place_of(row.seconds_away or 0.0), folder, tasks)
                 took[row.name].append(one)
-                _tell(
+                _report(
                     f"{row.name}: {one.seconds:.1f} s, processor {one.cpu_seconds:.1f} s; load {os.getloadavg()[0]:.1f}"
                 )
     return took
@@ -100,7 +100,7 @@ def _table(rows: "list[Row]", took: "dict[str, list[Took]]", tasks: int) -> str:
     return "\n".join(lines)
 
 
-def _tell(line: str) -> None:
+def _report(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 

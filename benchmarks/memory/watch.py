@@ -77,20 +77,20 @@ def _watch(call: str, row: Row, place: Place, scratch: Path) -> Measured:
             _expect(process.stdout, "ready")
             before = peak = of_process_tree(process.pid)
             started = time.perf_counter()
-            _tell(process.stdin)
+            _send_line(process.stdin)
             done = _when_it_says(process.stdout, "done")
             while done.is_alive():
                 peak = peak.peak_with(of_process_tree(process.pid))
                 done.join(PAUSE)
             seconds = time.perf_counter() - started
             peak = peak.peak_with(of_process_tree(process.pid))
-            _tell(process.stdin)
+            _send_line(process.stdin)
         if process.returncode:
             raise CallFailed(f"status {process.returncode}")
         return Measured(before, peak, seconds)
 
 
-def _tell(stream: "IO[str]") -> None:
+def _send_line(stream: "IO[str]") -> None:
     try:
         stream.write("\n")
         stream.flush()

@@ -1,4 +1,4 @@
-"""boto3[crt]: boto3's transfer manager on top of the AWS CRT, which botocore tells what to send."""
+"""boto3[crt]: boto3's transfer manager on top of the AWS CRT, with requests from botocore."""
 
 import os
 import time
@@ -42,7 +42,7 @@ class Boto3Crt(Peer):
     def get(self, keys: Sequence[str], folder: str) -> Any:
         paths = [local_path(folder, number) for number in range(len(keys))]
         self._wait([self._manager.download(self.place.bucket, key, path) for key, path in zip(keys, paths)])
-        while not all(map(os.path.exists, paths)):  # s3transfer renames a file after it says that it is done
+        while not all(map(os.path.exists, paths)):  # s3transfer renames a file after it reports that it is done
             time.sleep(0.001)
         return paths
 

@@ -42,9 +42,9 @@ def main() -> int:
     scratch = arguments.scratch or _scratch()
     try:
         if any("nginx" in row.server for row in rows):
-            nginx_program.ensure(_tell)
+            nginx_program.ensure(_report)
         with tempfile.TemporaryDirectory(prefix="fasts3-benchmarks-", dir=scratch) as folder:
-            contest = Contest(Path(folder), clients, arguments.rounds, _tell)
+            contest = Contest(Path(folder), clients, arguments.rounds, _report)
             try:
                 contest.run(rows, not arguments.no_memory)
             except Exception:  # keep an hour of measurements
@@ -81,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _tell(line: str) -> None:
+def _report(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 

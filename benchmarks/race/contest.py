@@ -73,11 +73,11 @@ class Contest:
         Takes a line after each step.
     """
 
-    def __init__(self, scratch: Path, clients: Sequence[str], rounds: int, tell: Callable[[str], None]) -> None:
+    def __init__(self, scratch: Path, clients: Sequence[str], rounds: int, report: Callable[[str], None]) -> None:
         self._scratch = scratch
         self._clients = clients
         self._rounds = rounds
-        self._tell = tell
+        self._report = report
         self.outcome = Outcome([], {}, [])
 
     def run(self, rows: Sequence[Row], memory: bool) -> Outcome:
@@ -159,7 +159,7 @@ class Contest:
                 server.check(prefix, row.objects, row.size)
         except Exception as error:
             # A failure of one client is a line of the results; the others continue.
-            self._tell(f"{row.name}: {client}: FAILED: {error}")
+            self._report(f"{row.name}: {client}: FAILED: {error}")
             self.outcome.failures.append(Failed(row.name, client, f"{type(error).__name__}: {error}"))
         else:
             self._keep(row, client, took, peak if memory else None)
@@ -171,11 +171,11 @@ class Contest:
     def _keep(self, row: Row, client: str, took: "dict[str, float]", peak: Optional[Memory]) -> None:
         if peak:
             self.outcome.memory[row.name, client] = peak
-            self._tell(f"{row.name}: {client}: {peak.pss / 2**20:.0f} MB at the peak")
+            self._report(f"{row.name}: {client}: {peak.pss / 2**20:.0f} MB at the peak")
         else:
             self.outcome.samples.append(Sample(row.name, client, **took))
             cpu = took["cpu_seconds"] / row.objects * 1e6
-            self._tell(f"{row.name}: {client}: {took['seconds']:.4f} s, processor {cpu:.0f} us/object")
+            self._report(f"{row.name}: {client}: {took['seconds']:.4f} s, processor {cpu:.0f} us/object")
 
 
 def _run(order: Order, folder: Path, memory: bool) -> "tuple[dict[str, float], Memory]":

@@ -21,7 +21,7 @@ TITLE_HEIGHT, HEADING_HEIGHT, LINE_HEIGHT = 34, 22, 18
 BAR_HEIGHT = 13
 NAMES_WIDTH, VALUES_WIDTH = 112, 56  # left and right of the bars
 
-# A browser that shows a page in dark mode asks for the dark colors of its pictures, too. The loop that is no client
+# A browser that shows a page in dark mode requests the dark colors of its pictures, too. The loop that is no client
 # (`bare`) is paler than those that are.
 STYLE = """<style>
 text { font: 11px system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif; fill: #1f2328 }

@@ -1,4 +1,4 @@
-"""The short table of the README and the site, seconds of some rows, and what README says about it.
+"""The short table of the README and the site, seconds of some rows, and the claim of README.md about it.
 
 `python -m benchmarks.race.summary` prints both.
 """

@@ -32,7 +32,7 @@ def modules() -> "list[str]":
     return []
 
 
-def ensure(tell: Callable[[str], None]) -> None:
+def ensure(report: Callable[[str], None]) -> None:
     """Install nginx and its Lua module if they are missing.
 
     Raises
@@ -47,7 +47,7 @@ def ensure(tell: Callable[[str], None]) -> None:
         raise NoNginx(f"nginx with its Lua module is missing, and so is apt-get; install what Debian calls {what}")
     if os.geteuid() != 0:
         raise NoNginx(f"nginx with its Lua module is missing; as root: apt-get install {what}")
-    tell(f"installing {what} with apt-get")
+    report(f"installing {what} with apt-get")
     # RUNLEVEL: Debian starts a service as it installs it, on port 80. In the rescue level it does not.
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
     for command in (["update", "-qq"], ["install", "-qq", "-y", "--no-install-recommends", *PACKAGES]):

@@ -101,7 +101,7 @@ def test_workers_begin_after_the_first_response(client, used_workers, monkeypatc
 
 def test_many_go_to_workers(client, used_workers):
     warm()
-    client.put("k", "the endpoint answers")
+    client.put("k", "the endpoint responds")
     many = dict(pairs_of(placement.FEW_REQUESTS + 1))
     client.put_many(many.items())
     assert len(used_workers) == 1
@@ -144,7 +144,7 @@ def test_workers_start_for_large_objects_where_processors_would_be_idle(monkeypa
 
 @pytest.mark.workers
 @pytest.mark.parametrize(
-    ("limits", "processors", "told"),
+    ("limits", "processors", "expected"),
     [
         ({}, 2, (128, None)),
         ({"max_connections": 30}, 2, (15, None)),
@@ -152,7 +152,7 @@ def test_workers_start_for_large_objects_where_processors_would_be_idle(monkeypa
         ({"max_bandwidth": 400e6, "max_connections": 50}, 4, (25, 200e6)),
     ],
 )
-def test_each_worker_has_its_part_of_the_limits(seaweedfs, prefix, tmp_path, monkeypatch, limits, processors, told):
+def test_each_worker_has_its_part_of_the_limits(seaweedfs, prefix, tmp_path, monkeypatch, limits, processors, expected):
     setups = []
     send_setup = worker_process.WorkerProcess.send_setup
     monkeypatch.setattr(
@@ -162,7 +162,7 @@ def test_each_worker_has_its_part_of_the_limits(seaweedfs, prefix, tmp_path, mon
     root = f"s3://{seaweedfs.bucket}/{prefix}"
     with S3(s3root=root, client_params=seaweedfs.client_params(), tmproot=str(tmp_path), **limits) as client:
         client.put_many(pairs_of(20))
-    assert {(connections, terms.bandwidth) for _, _, terms, connections in setups} == {told}
+    assert {(connections, terms.bandwidth) for _, _, terms, connections in setups} == {expected}
 
 
 def test_a_client_that_workers_can_not_make_is_used_here(seaweedfs, prefix, tmp_path, used_workers, caplog):
@@ -272,7 +272,7 @@ REFUSED = TransferError(Failure(Code.ACCESS_DENIED, "Access Denied", "AccessDeni
 def test_uploads_that_can_not_be_aborted_are_reported(
     client, seaweedfs, prefix, monkeypatch, caplog, transfers, ending
 ):
-    """A call that fails says it in its exception, one that is stopped in the log."""
+    """The message is in the exception of a failed call, and in the log of an interrupted one."""
     monkeypatch.setattr(metaflow_config, "S3_TRANSFERS", transfers)
     attempt = Performer._call_transfers
 
@@ -286,21 +286,21 @@ def test_uploads_that_can_not_be_aborted_are_reported(
         file.truncate(3 * PART_SIZE)
     version = version_of(os.stat(path))
 
-    def give_up(plan, job, told):
+    def give_up(plan, job, result):
         assert plan._open
         raise JobFailed(job, Failure(Code.REJECTED, "no more")) if ending == "failure" else KeyboardInterrupt
 
     with monkeypatch.context() as patched:
         patched.setattr(Performer, "_call_transfers", refuse_aborts)
-        patched.setattr(Uploads, "_part_done", lambda plan, index, job, told: give_up(plan, job, told))
+        patched.setattr(Uploads, "_part_done", lambda plan, index, job, result: give_up(plan, job, result))
         patched.setattr(storing, "path_source", lambda key, given: (given, version))
         with pytest.raises(BaseException) as raised:  # noqa: PT011
             client.put_files([("k", path)])
     [upload] = seaweedfs.boto3_client().list_multipart_uploads(Bucket=seaweedfs.bucket, Prefix=prefix)["Uploads"]
-    told = str(raised.value) if ending == "failure" else caplog.text
-    assert f"1 multipart upload could not be aborted (AccessDenied: Access Denied): {client._location.root}/k" in told
-    assert f"(upload id {upload['UploadId']})" in told
-    assert f"`metaflow fasts3 uploads {client._location.root}/k`" in told
+    output = str(raised.value) if ending == "failure" else caplog.text
+    assert f"1 multipart upload could not be aborted (AccessDenied: Access Denied): {client._location.root}/k" in output
+    assert f"(upload id {upload['UploadId']})" in output
+    assert f"`metaflow fasts3 uploads {client._location.root}/k`" in output
     named = {"Bucket": seaweedfs.bucket, "Key": upload["Key"], "UploadId": upload["UploadId"]}
     seaweedfs.boto3_client().abort_multipart_upload(**named)
 

@@ -15,7 +15,7 @@ THEN = 1_700_000_000  # seconds; when the files were delivered
 
 
 class Executor:
-    """Carries out plans on objects of 3 bytes whose headers tell one time; notes the requests."""
+    """Executes plans on objects of 3 bytes with the same Last-Modified, and records the requests."""
 
     def __init__(self, modified):
         self.modified = modified

@@ -11,7 +11,7 @@ from metaflow_extensions.fasts3.boto import clients
 @pytest.mark.parametrize("transfers", ["wire", "boto3"])
 def test_the_log_has_the_compared_checksums(seaweedfs, prefix, tmp_path, transfers, monkeypatch, caplog):
     monkeypatch.setattr("metaflow.metaflow_config.S3_TRANSFERS", transfers, raising=False)
-    monkeypatch.setattr(clients, "_clients", {})  # a client says once what it found out
+    monkeypatch.setattr(clients, "_clients", {})  # a client logs it once
     root = f"s3://{seaweedfs.bucket}/{prefix}"
     with (
         caplog.at_level(logging.DEBUG, "metaflow_fasts3"),

@@ -59,8 +59,8 @@ def page(shown):
     return Page(shown._repr_html_())
 
 
-def stored(key, size=5, **facts):
-    return S3Object(ROOT, f"{ROOT}/{key}", size=size, **facts)
+def stored(key, size=5, **fields):
+    return S3Object(ROOT, f"{ROOT}/{key}", size=size, **fields)
 
 
 def test_a_table_has_all_fields_of_an_object(tmp_path):
@@ -107,8 +107,8 @@ def test_a_list_is_a_table_with_the_columns_that_something_is_known_of():
         ["b", "2.0 KiB"],
         ["d/", "directory"],
     ]
-    told = S3Objects([stored("a", last_modified=NOON), stored("b", content_type="text/x"), stored("c", None)])
-    assert page(told).rows == [
+    shown = S3Objects([stored("a", last_modified=NOON), stored("b", content_type="text/x"), stored("c", None)])
+    assert page(shown).rows == [
         ["key", "size", "modified", "type"],
         ["a", "5 bytes", "2023-11-14 22:13:20 UTC", ""],
         ["b", "5 bytes", "", "text/x"],
@@ -129,9 +129,9 @@ SUMS = {
 }
 
 
-@pytest.mark.parametrize(("told", "objects"), SUMS.items(), ids=SUMS)
-def test_a_list_has_a_total(told, objects):
-    assert page(S3Objects(objects)).around == [told]
+@pytest.mark.parametrize(("shown", "objects"), SUMS.items(), ids=SUMS)
+def test_a_list_has_a_total(shown, objects):
+    assert page(S3Objects(objects)).around == [shown]
 
 
 def test_of_a_long_list_twenty_rows_are_shown_and_all_are_counted():
@@ -178,10 +178,10 @@ def test_whatever_the_texts_are_they_are_shown_as_text(text):
     visible = shown_in_a_terminal(text)
     of_one, of_many = page(evil), page(S3Objects([evil]))
     assert of_many.rows[1] == [visible, "5 bytes", "2023-11-14 22:13:20 UTC", visible]
-    told = dict(of_one.rows)
-    assert told["url"] == f"{ROOT}/{visible}"
-    assert told["type"] == told["encryption"] == visible
-    assert told["metadata"].startswith(f"{visible}: {visible}\nlist: ")
+    cells = dict(of_one.rows)
+    assert cells["url"] == f"{ROOT}/{visible}"
+    assert cells["type"] == cells["encryption"] == visible
+    assert cells["metadata"].startswith(f"{visible}: {visible}\nlist: ")
     for shown in (evil._repr_html_(), S3Objects([evil])._repr_html_()):
         assert shown.isprintable()
         assert "<script" not in shown

@@ -110,18 +110,18 @@ def test_files_that_were_not_taken_are_removed(begin, tmp_path):
 
 @pytest.mark.parametrize("ordered", [True, False])
 def test_a_slow_iterator_of_keys_is_read_after_the_pending_results(begin, ordered):
-    asked = []
+    read = []
 
     def keys():
         yield None
         yield "a"
         yield None
-        asked.append("b")
+        read.append("b")
         yield "b"
         yield None
 
     loop = begin(Store(a=b"1", b=b"2").run, keys(), ordered)
-    assert (next(loop).requested.url, asked) == ("s3://b/a", [])
+    assert (next(loop).requested.url, read) == ("s3://b/a", [])
     assert [received.requested.url for received in loop] == ["s3://b/b"]
 
 
@@ -149,24 +149,24 @@ def test_keys_may_come_from_what_the_loop_finds(begin):
 
 def test_what_is_there_is_handed_out_while_keys_take_their_time(begin):
     """Each key takes as long as the object before it: none of them has to wait for all of the look-ahead."""
-    store, asked, answered = Store(a=b"1"), [], threading.Semaphore(1)
+    store, read, result_taken = Store(a=b"1"), [], threading.Semaphore(1)
 
     def keys():
         while True:
-            assert answered.acquire(timeout=30)
-            asked.append("a")
+            assert result_taken.acquire(timeout=30)
+            read.append("a")
             yield "a"
 
     def perform(job):
         try:
             return Store.perform(store, job)
         finally:
-            answered.release()
+            result_taken.release()
 
     store.perform = perform
     loop = begin(store.run, keys(), look_ahead_objects=1000)
     next(loop)
-    assert len(asked) < 100
+    assert len(read) < 100
 
 
 def test_a_failure_of_the_thread_is_raised(begin):

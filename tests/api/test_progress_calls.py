@@ -271,7 +271,7 @@ def test_reports_of_retries_have_their_own_line(run_program):
 
 
 class OnlyTheFirst(BaseHTTPRequestHandler):
-    """Has a bucket and an object `0`; says nothing of others until the test is over."""
+    """Has a bucket and an object `0`; requests for other objects get no response until the test ends."""
 
     protocol_version = "HTTP/1.1"
 
@@ -330,7 +330,7 @@ def test_ctrl_c_leaves_the_terminal_on_a_line_of_its_own(only_the_first, tmp_pat
         shown = terminal.read_until("1/20 objects")
         assert "1/20 objects" in shown
         process.send_signal(signal.SIGINT)
-        told = terminal.rest()
+        output = terminal.rest()
         assert process.wait() != 0
-    assert told[told.index("Traceback") - 1] == "\n"
-    assert told.rstrip().endswith("KeyboardInterrupt")
+    assert output[output.index("Traceback") - 1] == "\n"
+    assert output.rstrip().endswith("KeyboardInterrupt")

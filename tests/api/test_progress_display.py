@@ -184,11 +184,11 @@ def test_a_bar_is_rewritten_and_ends_with_its_line(terminal):
     assert text.endswith("\r\n")
     assert all(len(line) < 80 for line in lines)
     assert max(line.count("\u2588") for line in lines) > 5
-    said = [
+    messages = [
         "500/1,000 objects, 1.9/3.9 MiB, 97.7 KiB/s, 21.0 s left",
         "700/1,000 objects, 2.9/3.9 MiB, 97.7 KiB/s, 11.0 s left",
     ]
-    assert [any(words in line for line in lines) for words in said] == [True, True]
+    assert [any(words in line for line in lines) for words in messages] == [True, True]
     last = lines[-2].rstrip()
     assert last.startswith("S3 get: 100%")
     assert last.endswith("1,000 objects, 3.9 MiB, 400.4 KiB/s, in 10.0 s")

@@ -88,7 +88,7 @@ def test_what_may_not_be_there_is_stored_on_the_condition_that_it_is_not(client,
 
 def test_retries_are_reported_on_request(client, refusing, monkeypatch, capsys):
     monkeypatch.setattr(configuration, "S3_LOG_TRANSIENT_RETRIES", True)
-    answers = iter([503, 503, 404])
-    monkeypatch.setattr(ThreadingHTTPServer, "refusal", property(lambda _: next(answers)), raising=False)
+    statuses = iter([503, 503, 404])
+    monkeypatch.setattr(ThreadingHTTPServer, "refusal", property(lambda _: next(statuses)), raising=False)
     client.put_many([("k", "data")], overwrite=False)
     assert "1 of 2 requests needed retries, 2 in total; reason of the last: 503" in capsys.readouterr().err

@@ -32,8 +32,10 @@ def test_whatever_is_kept_comes_back(tmp_path_factory, values):
     with Spool(lambda: str(tmp_path_factory.getbasetemp())) as spool:
         kept = [spool.keep(value) for value in values]
         assert [whole(one) for one in kept] == [one if isinstance(one, bytes) else one.encode() for one in values]
-        held = sum(len(one if isinstance(one, bytes) else one.encode()) for one in kept if not isinstance(one, Spooled))
-        assert held <= 100
+        in_memory = sum(
+            len(one if isinstance(one, bytes) else one.encode()) for one in kept if not isinstance(one, Spooled)
+        )
+        assert in_memory <= 100
 
 
 def test_the_first_are_held_as_they_are(tmp_path):

@@ -200,8 +200,8 @@ ENDS = {
 }
 
 
-@pytest.mark.parametrize(("script", "said"), ENDS.values(), ids=ENDS)
-def test_the_end_of_the_process_removes_what_was_left_open(tmp_path, script, said):
+@pytest.mark.parametrize(("script", "output"), ENDS.values(), ids=ENDS)
+def test_the_end_of_the_process_removes_what_was_left_open(tmp_path, script, output):
     done = subprocess.run([sys.executable, "-c", script, tmp_path], capture_output=True, text=True, check=True)
-    assert done.stdout == said
+    assert done.stdout == output
     assert os.listdir(tmp_path) == []

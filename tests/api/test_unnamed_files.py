@@ -149,7 +149,7 @@ def test_bytes_are_taken_without_taking_their_memory_twice(tmp_path, monkeypatch
         read = 0
 
         def readinto(self, view):
-            count = super().readinto(view[:700])  # as the system may: less than was asked for
+            count = super().readinto(view[:700])  # as the system may: fewer bytes than requested
             self.read += count
             taken.append(self.read + os.fstat(self.fileno()).st_size)
             return count

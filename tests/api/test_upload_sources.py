@@ -167,8 +167,8 @@ def test_a_buffer_that_is_filled_again_is_stored_as_it_was(view, tmp_path):
 def test_the_version_of_a_file(tmp_path):
     path = tmp_path / "f"
     path.write_bytes(b"12345")
-    told, version = path_source("k", str(path).encode())
-    assert told == str(path)
+    source, version = path_source("k", str(path).encode())
+    assert source == str(path)
     assert (version.size, version.modified) == (5, path.stat().st_mtime_ns)
     with pytest.raises(MetaflowS3NotFound, match=f"{tmp_path}/no.*the-key"):
         path_source("the-key", tmp_path / "no")

@@ -24,8 +24,8 @@ def page(*keys, token="", prefixes=()):
     rows = "".join(f"<Contents><Key>{escape(quote(key))}</Key><Size>1</Size></Contents>" for key in keys)
     rows += "".join(f"<CommonPrefixes><Prefix>{quote(one)}</Prefix></CommonPrefixes>" for one in prefixes)
     more = f"<NextContinuationToken>{token}</NextContinuationToken>" if token else ""
-    told = f"<EncodingType>url</EncodingType><IsTruncated>{'true' if token else 'false'}</IsTruncated>{more}"
-    return response(f"<?xml version='1.0'?><ListBucketResult>{told}{rows}</ListBucketResult>".encode())
+    elements = f"<EncodingType>url</EncodingType><IsTruncated>{'true' if token else 'false'}</IsTruncated>{more}"
+    return response(f"<?xml version='1.0'?><ListBucketResult>{elements}{rows}</ListBucketResult>".encode())
 
 
 def listing(*pages):
@@ -141,15 +141,15 @@ def version_1(names_marker, keys, each=3):
             name = key[:cut] if cut else key
             if key.startswith(prefix) and name > after:
                 names[name] = bool(cut)
-        told = list(names)[:each]
-        more = len(told) < len(names)
+        listed = list(names)[:each]
+        more = len(listed) < len(names)
         rows = "".join(
             f"<CommonPrefixes><Prefix>{quote(name)}</Prefix></CommonPrefixes>"
             if names[name]
             else f"<Contents><Key>{quote(name)}</Key><Size>1</Size></Contents>"
-            for name in told
+            for name in listed
         )
-        marker = f"<NextMarker>{quote(told[-1])}</NextMarker>" if more and names_marker else ""
+        marker = f"<NextMarker>{quote(listed[-1])}</NextMarker>" if more and names_marker else ""
         return response(
             f"<ListBucketResult><Marker>{quote(after)}</Marker>{marker}<EncodingType>url</EncodingType>"
             f"<IsTruncated>{str(more).lower()}</IsTruncated>{rows}</ListBucketResult>".encode()
@@ -170,11 +170,11 @@ def test_a_server_that_knows_only_version_1_is_read(server, s3, names_marker):
 
 
 ENDLESS = {
-    "the same token": lambda asked: page("root/sub/a", "root/sub/b", token="same"),
-    "two tokens in turn": lambda asked: page(f"root/sub/{asked}", token="ab"[asked % 2]),
-    "the same page": lambda asked: page("root/sub/a", "root/sub/b", token=str(asked)),
-    "pages cut anew": lambda asked: page(*(f"root/sub/{(asked * 3 + n) % 7}" for n in range(3)), token=str(asked)),
-    "no token": lambda asked: page("root/sub/a", token="x").replace(b"NextContinuationToken", b"Continuation_Token_Of"),
+    "the same token": lambda count: page("root/sub/a", "root/sub/b", token="same"),
+    "two tokens in turn": lambda count: page(f"root/sub/{count}", token="ab"[count % 2]),
+    "the same page": lambda count: page("root/sub/a", "root/sub/b", token=str(count)),
+    "pages cut anew": lambda count: page(*(f"root/sub/{(count * 3 + n) % 7}" for n in range(3)), token=str(count)),
+    "no token": lambda count: page("root/sub/a", token="x").replace(b"NextContinuationToken", b"Continuation_Token_Of"),
 }
 READS = {
     **LISTS,
@@ -185,19 +185,19 @@ READS = {
 
 @pytest.mark.parametrize("call", READS.values(), ids=READS)
 def test_a_listing_that_would_never_end_is_an_error_at_once(server, s3, call):
-    for name, answer in ENDLESS.items():
-        asked = itertools.count()
+    for name, make_page in ENDLESS.items():
+        count = itertools.count()
 
-        def answered(head, answer=answer, asked=asked):
+        def respond(head, make_page=make_page, count=count):
             if b"POST " in head or b"DELETE " in head:
                 return response(b"<DeleteResult></DeleteResult>")
-            return answer(next(asked)) if b"list-type=2" in head else response(b"x", etag='"e"')
+            return make_page(next(count)) if b"list-type=2" in head else response(b"x", etag='"e"')
 
-        server.respond = answered
+        server.respond = respond
         with case(name):
             with pytest.raises(MetaflowS3Exception, match=r"repeats|has no continuation token"):
                 call(s3)
-            assert next(asked) < 9
+            assert next(count) < 9
 
 
 def test_more_keys_than_requested(server, s3):

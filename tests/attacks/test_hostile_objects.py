@@ -49,7 +49,7 @@ LIES = {
     "less than nothing": {"content_length": -1},
     "another alphabet": {"content_length": "\xb2"},
     "a range of nothing": {"content_range": "bytes 5-4/3"},
-    "a range that was not asked for": {"content_range": "bytes 7-7/9999999999999999999"},
+    "an unrequested range": {"content_range": "bytes 7-7/9999999999999999999"},
 }
 
 

@@ -15,8 +15,8 @@ TAGS = ("<script", "<img", "<iframe")
 def page(*keys, prefixes=()):
     rows = "".join(f"<Contents><Key>{escape(quote(key))}</Key><Size>1</Size></Contents>" for key in keys)
     rows += "".join(f"<CommonPrefixes><Prefix>{escape(quote(one))}</Prefix></CommonPrefixes>" for one in prefixes)
-    told = "<EncodingType>url</EncodingType><IsTruncated>false</IsTruncated>"
-    return f"<?xml version='1.0'?><ListBucketResult>{told}{rows}</ListBucketResult>".encode()
+    elements = "<EncodingType>url</EncodingType><IsTruncated>false</IsTruncated>"
+    return f"<?xml version='1.0'?><ListBucketResult>{elements}{rows}</ListBucketResult>".encode()
 
 
 def respond(head):

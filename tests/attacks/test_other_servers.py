@@ -1,4 +1,4 @@
-"""A server that is not S3: every call raises immediately, says so and names the endpoint."""
+"""A server that is not S3: every call raises immediately and names the endpoint."""
 
 import pytest
 from attacks.hostile import response

@@ -15,14 +15,14 @@ CALLS = {
 
 def refusing(head):
     """Answer a request, and close: its body is not read."""
-    asked = head.lower()
-    if b"x-amz-checksum" in asked or b"x-amz-sdk-checksum" in asked or b"x-amz-trailer" in asked:
-        said = error(
+    request = head.lower()
+    if b"x-amz-checksum" in request or b"x-amz-sdk-checksum" in request or b"x-amz-trailer" in request:
+        data = error(
             "Unsupported header 'x-amz-sdk-checksum-algorithm' received.", "InvalidArgument", "400 Bad Request"
         )
     else:
-        said = response(b"", etag='"e"')
-    return said.replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n", 1)
+        data = response(b"", etag='"e"')
+    return data.replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n", 1)
 
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)

@@ -24,10 +24,10 @@ def until_the_end(body):
 
 
 def responding(data):
-    def respond(asked):
-        if b"list-type" in asked:
+    def respond(head):
+        if b"list-type" in head:
             return response(LISTED)
-        return data[: data.index(b"\r\n\r\n") + 4] if asked.startswith(b"HEAD ") else data
+        return data[: data.index(b"\r\n\r\n") + 4] if head.startswith(b"HEAD ") else data
 
     return respond
 
@@ -95,9 +95,9 @@ def test_chunks_that_end_too_soon_are_no_object(s3, server, end):
 
 
 def test_nothing_may_be_compressed_on_its_way(s3, server):
-    """As boto3 asks. It is not signed: GCS sees another value than was sent."""
+    """As boto3 sends it. It is not signed, because GCS receives another value."""
     server.respond = responding(chunked(SMALL))
     s3.get("d/k")
-    asked = server.heads[-1].lower()
-    assert b"\r\naccept-encoding: identity" in asked
-    assert b"accept-encoding;" not in asked
+    head = server.heads[-1].lower()
+    assert b"\r\naccept-encoding: identity" in head
+    assert b"accept-encoding;" not in head

@@ -1,4 +1,4 @@
-"""A server with an invalid certificate gets no request; the error names the host and says what to do."""
+"""A server with an invalid certificate gets no request; the error names the host and the remedy."""
 
 import datetime
 

@@ -1,4 +1,4 @@
-"""Invalid addresses raise before any byte is sent; the error says what is wrong and what to do."""
+"""Invalid addresses raise before any byte is sent; the error has the reason and the remedy."""
 
 import pytest
 from contract.verbs import EVERY, METHODS

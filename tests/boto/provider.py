@@ -54,8 +54,8 @@ class Provider:
         program = folder / "provider.py"
         document = {"Version": 1, "AccessKeyId": access_key, "SecretAccessKey": secret_key}
         document.update({"SessionToken": token} if token else {})
-        facts = {"log": str(self._log), "lifetime": lifetime, "document": document, "numbered": numbered}
-        program.write_text(textwrap.dedent(PROGRAM.format(**facts)))
+        values = {"log": str(self._log), "lifetime": lifetime, "document": document, "numbered": numbered}
+        program.write_text(textwrap.dedent(PROGRAM.format(**values)))
         self.config = folder / "config"
         self.config.write_text(f"[default]\nregion = us-east-1\ncredential_process = {sys.executable} {program}\n")
 

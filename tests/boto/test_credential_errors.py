@@ -76,7 +76,7 @@ def program(text):
 
 SSO = "sso_account_id = 123456789012\nsso_role_name = reader\n"
 OLD = json.dumps({"Version": 1, "AccessKeyId": "AKIA", "SecretAccessKey": SECRET, "Expiration": "2020-01-01T00:00:00Z"})
-# Profile, environment, and what has to be said: why, and what to do.
+# Profile, environment, and the parts of the message: the reason and the remedy.
 CASES = {
     "SSO session": (
         f"{SSO}sso_session = s\n[sso-session s]\nsso_region = us-east-1\nsso_start_url = https://x.example/start",
@@ -120,18 +120,18 @@ CASES = {
 
 
 @pytest.fixture(params=CASES)
-def told(request, alone, portal, monkeypatch):
-    """What has to be said of a case, which is set up."""
+def expected(request, alone, portal, monkeypatch):
+    """Set up a case; return the expected parts of its message."""
     monkeypatch.setattr("botocore.utils.ContainerMetadataFetcher.SLEEP_TIME", 0)
-    profile, environment, told = CASES[request.param]
+    profile, environment, expected = CASES[request.param]
     alone(profile, **{name: portal if value == "PORTAL" else value for name, value in environment.items()})
-    return told
+    return expected
 
 
-def test_whatever_a_provider_raises_is_one_exception_with_what_to_do(told, tmp_path):
+def test_whatever_a_provider_raises_is_one_exception_with_what_to_do(expected, tmp_path):
     with S3(tmproot=str(tmp_path)) as s3, pytest.raises(MetaflowS3Exception) as raised:
         s3.get_many(["s3://bucket/a", "s3://bucket/b"])
-    for part in told:
+    for part in expected:
         assert part in str(raised.value)
     error = raised.value
     while error is not None:
@@ -140,13 +140,13 @@ def test_whatever_a_provider_raises_is_one_exception_with_what_to_do(told, tmp_p
 
 
 @pytest.mark.parametrize("arguments", [["ls"], ["ls", "s3://bucket/"], ["doctor"]], ids=" ".join)
-@pytest.mark.parametrize("told", ["SSO session", "an error"], indirect=True)
-def test_commands_say_it_without_a_traceback(told, arguments, tmp_path, monkeypatch):
+@pytest.mark.parametrize("expected", ["SSO session", "an error"], indirect=True)
+def test_commands_say_it_without_a_traceback(expected, arguments, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     ended = CliRunner().invoke(cli, ["fasts3", *arguments])
     assert ended.exit_code == 1
     assert isinstance(ended.exception, SystemExit)
-    for part in told:
+    for part in expected:
         assert part in " ".join(ended.output.split())
     assert SECRET not in ended.output
 
@@ -160,7 +160,7 @@ def test_the_error_for_mfa_recommends_to_get_credentials_first(error):
 
 
 def test_messages_use_no_provider(alone):
-    """Not even for the access key id: a handler of errors that raises hides what it was to tell."""
+    """Not even for the access key id: an error handler that raises would hide the error."""
     alone(*CASES["SSO session"][:1])
     transfer_client = TransferClient(clients.S3Client().client, ours=True)
     assert transfer_client.identity == "none"

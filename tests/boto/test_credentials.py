@@ -15,7 +15,7 @@ from metaflow_extensions.fasts3.wire.failures import Code, TransferError
 
 @pytest.fixture
 def provider(seaweedfs, tmp_path, monkeypatch):
-    """Let boto3 ask a program for credentials."""
+    """Let boto3 get credentials from a program."""
     provider = Provider(tmp_path, seaweedfs.access_key, seaweedfs.secret_key)
     monkeypatch.setenv("AWS_CONFIG_FILE", str(provider.config))
     monkeypatch.setattr(clients, "_clients", {})

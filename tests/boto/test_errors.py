@@ -13,7 +13,7 @@ from metaflow_extensions.fasts3.boto.transfers import Boto3Transfers
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
 
 
-def answered(s3_code, status):
+def error_response(s3_code, status):
     return botocore_errors.ClientError(
         {
             "Error": {"Code": s3_code, "Message": "what S3 says"},
@@ -58,7 +58,7 @@ ANSWERS = [
 
 @pytest.mark.parametrize(("s3_code", "status", "code"), ANSWERS)
 def test_error_responses_of_s3(s3_code, status, code):
-    assert failure_of(answered(s3_code, status))[:8] == (code, "what S3 says", s3_code, status, "id", 1, 0.0, 0.0)
+    assert failure_of(error_response(s3_code, status))[:8] == (code, "what S3 says", s3_code, status, "id", 1, 0.0, 0.0)
 
 
 UNTRUSTED = ssl.SSLCertVerificationError(1, "certificate verify failed")

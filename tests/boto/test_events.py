@@ -41,7 +41,7 @@ class Refusing(socketserver.StreamRequestHandler):
                 return
 
     def respond(self, what, headers):
-        # Says when it closes, as RFC 9112 section 9.6 asks, or the client might still be using the connection.
+        # Sends "Connection: close", as RFC 9112 section 9.6 requires, or the client might still use the connection.
         closing = b"Connection: close\r\n" if headers.get("connection") == "close" else b""
         self.wfile.write(b"HTTP/1.1 " + what + b"\r\n" + closing + b"Content-Length: 0\r\n\r\n")
 

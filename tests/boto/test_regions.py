@@ -168,12 +168,12 @@ def test_head_bucket_gets_a_region_that_no_redirect_names(connected):
 
 
 @pytest.mark.parametrize(
-    "told",
+    "error",
     [OK, response(status="403 Forbidden"), response(status="301 Moved Permanently"), response(status="503 Slow Down")],
     ids=["200", "403", "301", "503"],
 )
-def test_where_no_response_names_the_region(connected, told):
-    with Scripted([[expect, respond(told), silence]]) as server:
+def test_where_no_response_names_the_region(connected, error):
+    with Scripted([[expect, respond(error), silence]]) as server:
         here = connected(endpoint_url=f"http://127.0.0.1:{server.port}")
         assert not here.learn_region("bucket", "")
     assert len(server.requests) == 1

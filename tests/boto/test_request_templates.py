@@ -104,7 +104,7 @@ HEADERS = headers_of_arguments(STORED)
 # The bucket of the copy is that of its source: boto3's arguments are completed with it.
 COPIED = {"CopySource": {"Key": UGLY, "VersionId": "v.1"}, "CopySourceIfMatch": '"e"'}
 
-# Operation -> how our wire is asked for it, and boto3's method with the arguments that mean the same.
+# Operation -> the call of the wire, and the equivalent method and arguments of boto3.
 CALLS = {
     "HeadObject": (
         lambda ours, b: ours.head(b, UGLY, "v/+", checksums=True),
@@ -203,7 +203,7 @@ def frozen(monkeypatch):
 @pytest.fixture
 def no_network(monkeypatch):
     def refuse(*args, **_):
-        raise AssertionError(f"the network was asked for: {args}")
+        raise AssertionError(f"a connection was opened: {args}")
 
     for name in ("connect", "connect_ex", "sendto"):
         monkeypatch.setattr(socket.socket, name, refuse)
@@ -281,7 +281,7 @@ def ours(client, operation, bucket, monkeypatch):
 
 
 def signed_again(client, method, url, headers, body):
-    """Who botocore says may send this: the header Authorization."""
+    """The header Authorization that botocore signs."""
 
     class Auth(S3SigV4Auth):
         def payload(self, _):
@@ -352,7 +352,7 @@ def _compare_headers(headers, theirs, operation):
         assert theirs.pop("x-amz-content-sha256").startswith("STREAMING-UNSIGNED-PAYLOAD")
         assert mine.pop("x-amz-content-sha256", "UNSIGNED-PAYLOAD") == "UNSIGNED-PAYLOAD"
         theirs = {name: value for name, value in theirs.items() if name not in BEHIND}
-    if "user-agent" in theirs:  # boto3 tells there which of its features one call uses
+    if "user-agent" in theirs:  # boto3 lists there the features that a call uses
         assert _agent(mine.pop("user-agent")) == _agent(theirs.pop("user-agent"))
     if "authorization" not in headers:  # unsigned, so the server ignores them
         for name in ("x-amz-date", "x-amz-content-sha256"):
@@ -423,12 +423,12 @@ def test_requests_before_the_operation_make_no_template(client, no_network):
     one = client()
     asking = threading.local()
 
-    def ask(**_):
+    def send_another(**_):
         if not getattr(asking, "on", False):
             asking.on = True
             one.head_bucket(Bucket="other")
 
-    one.meta.events.register("before-call.s3.GetObject", ask)
+    one.meta.events.register("before-call.s3.GetObject", send_another)
     with pytest.raises(NoTemplate, match="HeadBucket"):
         RequestTemplates(one)("GetObject", "bucket")
 

@@ -149,8 +149,8 @@ def test_no_credentials(monkeypatch):
 @pytest.mark.parametrize("secret", ["b", "hush"])
 def test_a_short_secret_does_not_spoil_other_words(client, secret):
     transfer_client = TransferClient(client(aws_secret_access_key=secret), ours=True)
-    told = "S3 can't be reached: s3://my-hush-bucket"
-    assert transfer_client.conceal(told) == told
+    message = "S3 can't be reached: s3://my-hush-bucket"
+    assert transfer_client.conceal(message) == message
 
 
 def test_secrets_are_concealed(client):

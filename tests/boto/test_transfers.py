@@ -77,8 +77,8 @@ def test_a_checksum_goes_before_the_body(tmp_path, scheme, upload, setting):
     upload(transfers, body=b"value")
     upload(transfers, path=str(file), **({"length": 5} if upload is UPLOADS["part"] else {}))
     for headers in sent:
-        told = headers.get("x-amz-checksum-crc32")
-        assert (told and told.decode() if isinstance(told, bytes) else told) == (
+        checksum = headers.get("x-amz-checksum-crc32")
+        assert (checksum and checksum.decode() if isinstance(checksum, bytes) else checksum) == (
             crc32_text(zlib.crc32(b"value")) if setting == "when_supported" else None
         )
         assert not headers.keys() & {"x-amz-trailer", "transfer-encoding", "content-encoding"}
@@ -103,7 +103,7 @@ def test_a_list_of_uploads_that_is_another_document_is_an_error():
 def test_a_call_of_the_user_s_that_was_interrupted_does_not_change_the_next():
     responses = [KeyboardInterrupt, AWSResponse("", 200, {}, Body())]
 
-    def answer(**_):
+    def respond(**_):
         response = responses.pop(0)
         if response is KeyboardInterrupt:
             raise KeyboardInterrupt
@@ -111,7 +111,7 @@ def test_a_call_of_the_user_s_that_was_interrupted_does_not_change_the_next():
 
     client = client_of()
     Boto3Transfers(client)
-    client.meta.events.register("before-send.s3", answer)
+    client.meta.events.register("before-send.s3", respond)
     with pytest.raises(KeyboardInterrupt):
         client.head_bucket(Bucket="bucket")
     assert client.head_bucket(Bucket="bucket")["ResponseMetadata"]["HTTPStatusCode"] == 200

@@ -77,7 +77,7 @@ def test_the_range_type_is_that_of_http():
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["--range", "0-1", "{root}/a/1.txt", "{root}/a/2.txt"], "--range needs the URL of one object"),
         (["--range", "0-1", "{root}/a/*"], "--range needs the URL of one object"),
@@ -87,10 +87,10 @@ def test_the_range_type_is_that_of_http():
         ([], "Missing argument"),
     ],
 )
-def test_bad_usage(fasts3, root, filled, arguments, told):
+def test_bad_usage(fasts3, root, filled, arguments, message):
     done = fasts3("cat", *(one.format(root=root) for one in arguments))
     assert (done.exit_code, done.stdout) == (2, "")
-    assert told.format(root=root) in " ".join(done.stderr.split())
+    assert message.format(root=root) in " ".join(done.stderr.split())
 
 
 def test_what_is_missing_is_named_before_anything_is_written(fasts3, root, filled):

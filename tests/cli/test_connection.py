@@ -103,7 +103,7 @@ def test_charges_are_accepted(fasts3, root, stored):
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         (["--profile", ""], "it is empty, perhaps because a shell variable is not set"),
         (["--endpoint-url", "localhost:8333"], "whose form is https://host or https://host:port"),
@@ -117,11 +117,11 @@ def test_charges_are_accepted(fasts3, root, stored):
         (["--no-sign-request", "--request-payer"], "can't be combined"),
     ],
 )
-def test_what_is_refused_is_one_sentence(fasts3, options, told):
+def test_what_is_refused_is_one_sentence(fasts3, options, message):
     done = fasts3("ls", *options, "s3://bucket/")
-    assert (done.exit_code, done.stdout) == (2 if told else 1, "")
+    assert (done.exit_code, done.stdout) == (2 if message else 1, "")
     assert re.search(r"^Error: ", done.stderr, re.MULTILINE)
-    assert (told or "Invalid endpoint") in " ".join(done.stderr.split())
+    assert (message or "Invalid endpoint") in " ".join(done.stderr.split())
 
 
 def test_a_profile_that_does_not_exist_is_one_sentence(fasts3, profile):

@@ -334,13 +334,13 @@ def test_an_interruption_leaves_nothing_behind(
             while not any(request.operation == "GetObject" for request in proxy.requests) and time.monotonic() < until:
                 time.sleep(0.01)
             process.send_signal(how)  # at once: the check gives up after some seconds
-            _, told = process.communicate(timeout=PATIENCE)
+            _, output = process.communicate(timeout=PATIENCE)
         finally:
             process.kill()
     assert process.returncode == 130
     assert any(request.operation == "PutObject" for request in proxy.requests)
-    assert told.endswith("Stopped.\n")
-    assert "Traceback" not in told
+    assert output.endswith("Stopped.\n")
+    assert "Traceback" not in output
     assert keys_below(seaweedfs, prefix) == []
 
 

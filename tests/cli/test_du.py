@@ -14,30 +14,30 @@ def filled(stored):
     return stored
 
 
-def told(result):
+def groups_of(result):
     assert result.exit_code == 0
     assert result.stderr == ""
     return [(one["url"], one["objects"], one["bytes"]) for one in map(json.loads, result.stdout.splitlines())]
 
 
 def test_objects_and_bytes_below_a_prefix(fasts3, root, filled):
-    assert told(fasts3("du", "--json", f"{root}/a")) == [(f"{root}/a", 3, 2051)]
-    assert told(fasts3("du", "--json", "--root", root)) == [(f"{root}/", 5, 2055)]
+    assert groups_of(fasts3("du", "--json", f"{root}/a")) == [(f"{root}/a", 3, 2051)]
+    assert groups_of(fasts3("du", "--json", "--root", root)) == [(f"{root}/", 5, 2055)]
 
 
 def test_of_a_pattern(fasts3, root, filled):
-    assert told(fasts3("du", "--json", f"{root}/*.csv")) == [(f"{root}/*.csv", 2, 2048)]
+    assert groups_of(fasts3("du", "--json", f"{root}/*.csv")) == [(f"{root}/*.csv", 2, 2048)]
 
 
 def test_for_each_directory(fasts3, root, filled):
-    groups = told(fasts3("du", "--json", "--group", f"{root}/"))
-    assert groups == told(fasts3("du", "--json", "--depth", "1", f"{root}/"))
+    groups = groups_of(fasts3("du", "--json", "--group", f"{root}/"))
+    assert groups == groups_of(fasts3("du", "--json", "--depth", "1", f"{root}/"))
     assert groups == [(f"{root}/a/", 3, 2051), (f"{root}/", 5, 2055)]
-    assert told(fasts3("du", "--json", "--depth", "2", f"{root}/"))[:2] == [
+    assert groups_of(fasts3("du", "--json", "--depth", "2", f"{root}/"))[:2] == [
         (f"{root}/a/", 3, 2051),
         (f"{root}/a/b/", 2, 1051),
     ]
-    assert told(fasts3("du", "--json", "--group", f"{root}/a/*"))[0] == (f"{root}/a/b/", 2, 1051)
+    assert groups_of(fasts3("du", "--json", "--group", f"{root}/a/*"))[0] == (f"{root}/a/b/", 2, 1051)
 
 
 def test_as_text(fasts3, root, filled):
@@ -54,7 +54,7 @@ def test_nothing_is_an_error(fasts3, root, filled, arguments):
 
 def test_an_empty_bucket_has_no_bytes(fasts3, monkeypatch):
     monkeypatch.setattr(du, "listed", lambda *_: nullcontext([]))
-    assert told(fasts3("du", "--json", "s3://bucket")) == [("s3://bucket/", 0, 0)]
+    assert groups_of(fasts3("du", "--json", "s3://bucket")) == [("s3://bucket/", 0, 0)]
 
 
 def test_one_url_at_a_time(fasts3, root, here):
@@ -70,7 +70,7 @@ def test_nowhere_is_bad_usage(fasts3):
 
 
 def test_include_and_exclude(fasts3, root, filled):
-    assert told(fasts3("du", "--json", "--include", "*.csv", f"{root}/")) == [(f"{root}/", 2, 2048)]
-    groups = told(fasts3("du", "--json", "--group", "--exclude", "b/c/*", f"{root}/a"))
+    assert groups_of(fasts3("du", "--json", "--include", "*.csv", f"{root}/")) == [(f"{root}/", 2, 2048)]
+    groups = groups_of(fasts3("du", "--json", "--group", "--exclude", "b/c/*", f"{root}/a"))
     assert groups == [(f"{root}/a/b/", 1, 1048), (f"{root}/a", 2, 2048)]
     assert "--include and --exclude leave no object" in fasts3("du", "--exclude", "*", f"{root}/a").stderr

@@ -129,8 +129,8 @@ def test_several_objects_do_not_go_into_one_file(fasts3, here, root, filled):
 
 
 def directory_of(root):
-    told = f"There is no object {root}/a, but a directory of that name."
-    return f"{told} To select everything in it, add a slash: {root}/a/"
+    message = f"There is no object {root}/a, but a directory of that name."
+    return f"{message} To select everything in it, add a slash: {root}/a/"
 
 
 def test_a_missing_object_is_one_sentence(fasts3, here, root, filled):

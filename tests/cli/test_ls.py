@@ -104,7 +104,7 @@ def test_buckets_that_may_not_be_listed_are_one_sentence(fasts3, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["{root}/none"], "No objects or directories at {root}/none."),
         (["--recursive", "{root}/none"], "write {root}/none*."),
@@ -112,10 +112,10 @@ def test_buckets_that_may_not_be_listed_are_one_sentence(fasts3, monkeypatch):
         (["--root", "{root}/none"], "No objects or directories at {root}/none/."),
     ],
 )
-def test_nothing_is_an_error(fasts3, root, arguments, said):
+def test_nothing_is_an_error(fasts3, root, arguments, message):
     done = fasts3("ls", *(argument.format(root=root) for argument in arguments))
     assert (done.exit_code, done.stdout) == (1, "")
-    assert said.format(root=root) in done.stderr
+    assert message.format(root=root) in done.stderr
 
 
 def test_a_bucket_that_does_not_exist_is_one_sentence(fasts3):
@@ -173,8 +173,8 @@ def test_long_lines_have_storage_class_and_etag(fasts3, root, filled, transfers,
     directory, *objects = fasts3("ls", "-lh", f"{root}/").stdout.splitlines()
     assert directory.split() == ["PRE", "a/"]
     for line, key, size in zip(objects, ("ab", "z"), ("0 bytes", "2 bytes")):
-        told = details(filled, key)
-        assert line.split() == [told["modified"], *size.split(), "STANDARD", told["etag"], key]
+        expected = details(filled, key)
+        assert line.split() == [expected["modified"], *size.split(), "STANDARD", expected["etag"], key]
 
 
 def test_a_total_is_beside_the_list(fasts3, root, filled):

@@ -29,7 +29,7 @@ def test_one_that_exists_is_an_error(fasts3, bucket):
 
 
 @pytest.mark.parametrize(
-    ("url", "status", "told"),
+    ("url", "status", "message"),
     [
         ("bucket", 2, "'bucket' is not the URL of a bucket, whose form is s3://bucket"),
         ("s3://bucket/key", 2, "s3://bucket/key has a key, not only a bucket"),
@@ -38,10 +38,10 @@ def test_one_that_exists_is_an_error(fasts3, bucket):
         ("s3://arn:aws:s3:eu-west-1:123456789012:accesspoint/x", 1, "is not a valid bucket name"),
     ],
 )
-def test_what_is_refused(fasts3, url, status, told):
+def test_what_is_refused(fasts3, url, status, message):
     done = fasts3("mb", url)
     assert (done.exit_code, done.stdout) == (status, "")
-    assert told in " ".join(done.stderr.split())
+    assert message in " ".join(done.stderr.split())
 
 
 def test_a_missing_permission_to_create_buckets_is_named(fasts3, bucket, monkeypatch):

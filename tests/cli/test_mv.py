@@ -70,12 +70,12 @@ def test_objects_go_to_other_keys(fasts3, root, filled):
 
 
 def test_moved_objects_as_json(fasts3, here, root, filled, tree):
-    def told(*arguments):
+    def as_json(*arguments):
         return [json.loads(line) for line in fasts3("mv", "--json", *arguments).stdout.splitlines()]
 
-    assert told(f"{root}/a/b/2.csv", f"{root}/x") == [{"source": f"{root}/a/b/2.csv", "url": f"{root}/x"}]
-    assert told(f"{root}/x", "out") == [{"url": f"{root}/x", "path": "./out", "size": 2}]
-    assert told("tree/a.txt", f"{root}/x/") == [{"url": f"{root}/x/a.txt", "path": "tree/a.txt"}]
+    assert as_json(f"{root}/a/b/2.csv", f"{root}/x") == [{"source": f"{root}/a/b/2.csv", "url": f"{root}/x"}]
+    assert as_json(f"{root}/x", "out") == [{"url": f"{root}/x", "path": "./out", "size": 2}]
+    assert as_json("tree/a.txt", f"{root}/x/") == [{"url": f"{root}/x/a.txt", "path": "tree/a.txt"}]
 
 
 def test_a_dry_run_changes_nothing(fasts3, here, root, filled, tree):

@@ -38,11 +38,11 @@ def test_prefixes_that_overlap_on_the_server(fasts3, root, stored, command, sour
 class _WithAlias(FaultyS3):
     """A server whose bucket has a second name, as that of an access point."""
 
-    def ask(self, asked):
+    def forward(self, request):
         bucket = self.real.bucket
-        target = asked.target.replace(f"/{ALIAS}/", f"/{bucket}/").replace(f"/{ALIAS}?", f"/{bucket}?")
-        headers = {name: value.replace(ALIAS, bucket) for name, value in asked.headers.items()}
-        return super().ask(asked._replace(target=target, headers=headers))
+        target = request.target.replace(f"/{ALIAS}/", f"/{bucket}/").replace(f"/{ALIAS}?", f"/{bucket}?")
+        headers = {name: value.replace(ALIAS, bucket) for name, value in request.headers.items()}
+        return super().forward(request._replace(target=target, headers=headers))
 
 
 @pytest.fixture
@@ -112,7 +112,7 @@ def test_other_buckets_with_the_same_keys(fasts3, aliased, there):
 def test_an_access_point_that_may_not_be_read(fasts3, aliased, there):
     there.put_all(BLOBS)
     aliased.inject_where(
-        lambda asked: asked.operation in ("HeadObject", "GetObject") and ALIAS in asked.target,
+        lambda request: request.operation in ("HeadObject", "GetObject") and ALIAS in request.target,
         faults.error(403, "AccessDenied"),
         times=None,
     )

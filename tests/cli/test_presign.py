@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 
-def ask(url, method="GET", body=None):
+def send(url, method="GET", body=None):
     request = urllib.request.Request(url, data=body, method=method)  # of a test's own server
     with urllib.request.urlopen(request, timeout=30) as response:
         return response.read()
@@ -22,13 +22,13 @@ def test_urls_for_reading(fasts3, root, stored):
     done = fasts3("presign", "--root", root, "a", "b*")
     assert (done.exit_code, done.stderr) == (0, "")
     urls = done.stdout.splitlines()
-    assert [ask(url) for url in urls] == [b"1", b"2"]
+    assert [send(url) for url in urls] == [b"1", b"2"]
     assert [lifetime(url) for url in urls] == [["3600"]] * 2
 
 
 def test_a_url_for_writing(fasts3, root, stored):
     [url] = fasts3("presign", "--method", "put", f"{root}/new").stdout.splitlines()
-    ask(url, "PUT", b"value")
+    send(url, "PUT", b"value")
     assert stored.blob("new") == b"value"
 
 
@@ -45,7 +45,7 @@ def test_json_lines(fasts3):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "status", "told"),
+    ("arguments", "status", "message"),
     [
         (["--expires-in", "8d", "s3://bucket/a"], 2, "one second to 7 days"),
         (["--expires-in", "0", "s3://bucket/a"], 2, "one second to 7 days"),
@@ -56,7 +56,7 @@ def test_json_lines(fasts3):
         (["--no-sign-request", "s3://bucket/a"], 1, "does not sign requests"),
     ],
 )
-def test_what_is_refused(fasts3, arguments, status, told):
+def test_what_is_refused(fasts3, arguments, status, message):
     done = fasts3("presign", *arguments)
     assert (done.exit_code, done.stdout) == (status, "")
-    assert told in " ".join(done.stderr.split())
+    assert message in " ".join(done.stderr.split())

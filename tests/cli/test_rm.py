@@ -220,12 +220,12 @@ def test_where_s3_refuses_altogether_it_ends(fasts3, root, filled, monkeypatch):
     assert filled.list() == KEYS
 
 
-@pytest.mark.parametrize(("answer", "left"), [(b"y\n", {"ab", "z"}), (b"\n", KEYS)])
-def test_a_terminal_confirms(start, root, filled, answer, left):
+@pytest.mark.parametrize(("reply", "left"), [(b"y\n", {"ab", "z"}), (b"\n", KEYS)])
+def test_a_terminal_confirms(start, root, filled, reply, left):
     ours, theirs = pty.openpty()
     process = start("rm", "--recursive", f"{root}/a", stdin=theirs)
     os.close(theirs)
-    os.write(ours, answer)
+    os.write(ours, reply)
     _, stderr = process.communicate(timeout=200)
     os.close(ours)
     question, _, _ = stderr.decode().rpartition("Deleted ")  # which ends with how many were
@@ -234,13 +234,13 @@ def test_a_terminal_confirms(start, root, filled, answer, left):
 
 
 @pytest.fixture
-def asked(fasts3, monkeypatch):
-    """Run a command whose stdin is a terminal where somebody answers; its exit status, and what it asked."""
+def confirm(fasts3, monkeypatch):
+    """Run a command with a terminal and a reply to its question; return its exit status and the question."""
 
-    def run(answer, *arguments):
+    def run(reply, *arguments):
         questions = []
         monkeypatch.setattr(rm, "sys", SimpleNamespace(stdin=SimpleNamespace(isatty=lambda: True)))
-        monkeypatch.setattr(rm.click, "confirm", lambda text, err: questions.append(text) or answer)
+        monkeypatch.setattr(rm.click, "confirm", lambda text, err: questions.append(text) or reply)
         return fasts3("rm", *arguments).exit_code, "".join(questions)
 
     return run
@@ -253,13 +253,13 @@ def alike(here, filled):
         (here / name).touch()
 
 
-def test_names_of_local_files_need_confirmation(asked, root, filled, alike):
-    code, told = asked(False, "--root", root, "ab", "z")
+def test_names_of_local_files_need_confirmation(confirm, root, filled, alike):
+    code, question = confirm(False, "--root", root, "ab", "z")
     assert code == 0
-    assert "was a pattern left unquoted?" in told
-    assert told.endswith(" Delete 2 objects?")
+    assert "was a pattern left unquoted?" in question
+    assert question.endswith(" Delete 2 objects?")
     assert filled.list() == KEYS
-    assert asked(True, "--root", root, "ab", "z")[0] == 0
+    assert confirm(True, "--root", root, "ab", "z")[0] == 0
     assert filled.list() == KEYS - {"ab", "z"}
 
 
@@ -276,7 +276,7 @@ def test_without_a_terminal_names_of_local_files_need_a_yes(fasts3, root, filled
 def test_ctrl_c_at_the_confirmation(start, root, filled):
     ours, theirs = pty.openpty()
     process = start("rm", "--recursive", f"{root}/a", stdin=theirs)
-    process.stderr.read(len("Delete"))  # it asks
+    process.stderr.read(len("Delete"))  # the question
     process.send_signal(signal.SIGINT)
     assert process.wait(200) == 130
     os.close(ours)
@@ -284,24 +284,24 @@ def test_ctrl_c_at_the_confirmation(start, root, filled):
     assert filled.list() == KEYS
 
 
-def test_the_only_object_that_fits_is_named_in_the_question(asked, root, filled):
+def test_the_only_object_that_fits_is_named_in_the_question(confirm, root, filled):
     question = f"Delete {root}/a/b/3.csv, the only object that matches {root}/a/b/*?"
-    assert asked(False, f"{root}/a/b/*") == (0, question)
+    assert confirm(False, f"{root}/a/b/*") == (0, question)
     assert filled.list() == KEYS
     question = f"Delete {root}/a/b/3.csv, the only object below {root}/a/b?"
-    assert asked(True, "--recursive", f"{root}/a/b") == (0, question)
+    assert confirm(True, "--recursive", f"{root}/a/b") == (0, question)
     assert filled.list() == KEYS - {"a/b/3.csv"}
 
 
-def test_brackets_in_a_name_do_not_delete_another_object_without_confirmation(asked, root, stored):
+def test_brackets_in_a_name_do_not_delete_another_object_without_confirmation(confirm, root, stored):
     stored.put_all({"report1.csv": b""})
-    assert asked(False, f"{root}/report[1].csv")[1].startswith(f"Delete {root}/report1.csv, the only")
+    assert confirm(False, f"{root}/report[1].csv")[1].startswith(f"Delete {root}/report1.csv, the only")
     assert stored.list() == {"report1.csv"}
 
 
-def test_one_named_object_needs_no_confirmation(asked, root, stored):
+def test_one_named_object_needs_no_confirmation(confirm, root, stored):
     stored.put_all({"a*": b"", "b": b""})
-    assert asked(False, f"{root}/a*") == (0, "")
+    assert confirm(False, f"{root}/a*") == (0, "")
     assert stored.list() == {"b"}
 
 

@@ -115,20 +115,20 @@ def test_headers_of_what_is_stored(fasts3, root, remote, local):
 
 
 def test_actions_as_json(fasts3, here, root, remote, local):
-    def told(*arguments):
+    def as_json(*arguments):
         return [json.loads(line) for line in fasts3("sync", "--json", "--delete", *arguments).stdout.splitlines()]
 
     remote.put_all({"up/extra": b"", "copy/extra": b"", "up/b/3.txt": b"3", "up/b/2.csv": b"22"})
     write(here / "down", {"extra": b""})
-    assert told("local", f"{root}/up") == [
+    assert as_json("local", f"{root}/up") == [
         {"url": f"{root}/up/1.csv", "path": "local/1.csv"},
         {"url": f"{root}/up/extra", "deleted": True},
     ]
-    assert told(f"{root}/r", "down", "--include", "1*", "--include", "e*") == [
+    assert as_json(f"{root}/r", "down", "--include", "1*", "--include", "e*") == [
         {"url": f"{root}/r/1.csv", "path": "down/1.csv", "size": 1},
         {"path": "down/extra", "deleted": True},
     ]
-    assert told(f"{root}/r", f"{root}/copy", "--include", "1*", "--include", "e*") == [
+    assert as_json(f"{root}/r", f"{root}/copy", "--include", "1*", "--include", "e*") == [
         {"source": f"{root}/r/1.csv", "url": f"{root}/copy/1.csv"},
         {"url": f"{root}/copy/extra", "deleted": True},
     ]
@@ -139,21 +139,21 @@ def test_a_dry_run_changes_nothing(fasts3, here, root, remote, local):
     write(here / "down", {"extra": b""})
     before = remote.blobs()
 
-    def said(*arguments):
+    def as_text(*arguments):
         done = fasts3("sync", "--dry-run", "--delete", "--exclude", "b/*", *arguments)
         return [*done.stdout.splitlines(), *done.stderr.splitlines()]
 
-    assert said("local", f"{root}/up") == [
+    assert as_text("local", f"{root}/up") == [
         f"upload: local/1.csv to {root}/up/1.csv",
         f"delete: {root}/up/extra",
         "Would upload 1 file; would delete 1 object.",
     ]
-    assert said(f"{root}/r", "down") == [
+    assert as_text(f"{root}/r", "down") == [
         f"download: {root}/r/1.csv to down/1.csv",
         "delete: down/extra",
         "Would download 1 object, 1 byte; would delete 1 file.",
     ]
-    assert said(f"{root}/r", f"{root}/copy") == [
+    assert as_text(f"{root}/r", f"{root}/copy") == [
         f"copy: {root}/r/1.csv to {root}/copy/1.csv",
         f"delete: {root}/copy/extra",
         "Would copy 1 object; would delete 1 object.",

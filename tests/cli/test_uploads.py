@@ -111,7 +111,7 @@ def test_what_is_refused_is_named_and_the_others_go(fasts3, begun, root, still_o
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["{root}/data", "--abort", "--yes"], "--abort needs --older-than"),
         (["{root}/data", "--abort", "--older-than", "0s"], "needs a confirmation, but there is no terminal"),
@@ -135,24 +135,24 @@ def test_what_is_refused_is_named_and_the_others_go(fasts3, begun, root, still_o
     ],
 )
 def test_invalid_options_raise_before_the_confirmation(
-    fasts3, begun, root, server: S3Server, still_open, arguments, told
+    fasts3, begun, root, server: S3Server, still_open, arguments, message
 ):
     done = fasts3("uploads", *(one.format(root=root, bucket=server.bucket) for one in arguments))
     assert done.exit_code == 2
-    assert told in " ".join(done.stderr.split())
+    assert message in " ".join(done.stderr.split())
     assert len(still_open()) == len(KEYS) + 1
 
 
-@pytest.mark.parametrize("answer", ["n\n", "y\n"])
-def test_a_terminal_confirms(fasts3, begun, root, still_open, monkeypatch, answer):
+@pytest.mark.parametrize("reply", ["n\n", "y\n"])
+def test_a_terminal_confirms(fasts3, begun, root, still_open, monkeypatch, reply):
     terminal = SimpleNamespace(isatty=lambda: True)
     monkeypatch.setattr(uploads, "sys", SimpleNamespace(stdin=terminal))
     confirmed = []
-    monkeypatch.setattr(uploads.click, "confirm", lambda text, err: confirmed.append((text, err)) or answer == "y\n")
+    monkeypatch.setattr(uploads.click, "confirm", lambda text, err: confirmed.append((text, err)) or reply == "y\n")
     done = fasts3("uploads", "--abort", "--older-than", "0s", f"{root}/data")
     assert done.exit_code == 0
     assert confirmed == [(f"Abort 4 multipart uploads at or below {root}/data?", True)]
-    assert len(still_open()) == (2 if answer == "y\n" else len(KEYS) + 1)
+    assert len(still_open()) == (2 if reply == "y\n" else len(KEYS) + 1)
 
 
 def test_quiet_prints_no_summary(fasts3, begun, root, still_open):

@@ -27,7 +27,7 @@ def main() -> None:
             s3.put(put.key, put.value, content_type=put.content_type, metadata=put.metadata)
         s3.put_many(puts[1::2])
     with S3(s3root=orders["get_root"]) as s3:
-        answer = {
+        results = {
             "list": sorted(listed.key for listed in s3.list_recursive()),
             "get": [
                 {
@@ -40,7 +40,7 @@ def main() -> None:
                 for got in [s3.get(key) for key in orders["get"][::2]] + s3.get_many(orders["get"][1::2])
             ],
         }
-    json.dump(answer, sys.stdout)
+    json.dump(results, sys.stdout)
 
 
 if __name__ == "__main__":

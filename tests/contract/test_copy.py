@@ -348,6 +348,6 @@ def test_tags_are_kept(s3, stored, size):
     s3.copy("a", "b")
     s3.copy("a", "c", overwrite=False, metadata={"n": 1})
     for key in ("b", "c"):
-        told = stored.client.get_object_tagging(Bucket=stored.bucket, Key=stored.prefix + key)["TagSet"]
-        assert {one["Key"]: one["Value"] for one in told} == tags
+        tag_set = stored.client.get_object_tagging(Bucket=stored.bucket, Key=stored.prefix + key)["TagSet"]
+        assert {one["Key"]: one["Value"] for one in tag_set} == tags
         assert digest(stored.blob(key)) == digest(noise(size))

@@ -242,7 +242,7 @@ def test_there_is_no_default(s3):
             call()
 
 
-# --- S3Objects: each is what its URL says.
+# --- S3Objects: their URLs decide.
 
 
 @pytest.mark.needs("bulk-delete-leaves-nothing")

@@ -17,7 +17,7 @@ from metaflow_extensions.fasts3.plans.pieces import PART_SIZE
 
 @pytest.fixture
 def both(make_s3, root, monkeypatch):
-    """Give what begins anew with both, each below a root of its own; that gives what each answered."""
+    """Return a function that runs calls on both, each below its own root, and returns the results of each."""
     numbers = itertools.count()
 
     def begin():

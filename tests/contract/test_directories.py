@@ -392,9 +392,9 @@ def jobs(monkeypatch):
             super().put_back(jobs)
 
         def at_least(self, count):
-            before, answer = begun[:], super().at_least(count)
+            before, result = begun[:], super().at_least(count)
             begun[:] = before
-            return answer
+            return result
 
     monkeypatch.setattr(executor, "JobQueue", Queue)
     return begun

@@ -87,7 +87,7 @@ MISSING_BUCKET = {**READS, **LENIENT_READS, **LISTINGS, **DELETES}
 
 
 def test_a_missing_bucket_is_an_error_that_names_it(make_s3, server, prefix):
-    # Also with return_missing, which is for keys. SeaweedFS makes the bucket when it is asked to store something in it.
+    # Also with return_missing, which is for keys. SeaweedFS creates a missing bucket on the first upload.
     bucket, writes = f"no-{prefix}", {} if "missing-buckets" in server.lacks else WRITES
     for name, verb in {**MISSING_BUCKET, **ROOTED, **writes}.items():
         with case(name), pytest.raises(MetaflowS3NotFound, match=bucket):

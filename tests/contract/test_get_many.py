@@ -37,12 +37,12 @@ def test_full_urls(bare, root, stored):
 def test_the_order_of_hundreds_of_keys(s3):
     blobs = {f"{number:03}": b"%d" % number for number in range(230)}
     s3.put_many(blobs.items())
-    asked = random.Random(1).sample(sorted(blobs), len(blobs))
+    requested = random.Random(1).sample(sorted(blobs), len(blobs))
 
-    got = s3.get_many(asked)
+    got = s3.get_many(requested)
 
-    assert [o.key for o in got] == asked
-    assert [o.blob for o in got] == [blobs[key] for key in asked]
+    assert [o.key for o in got] == requested
+    assert [o.blob for o in got] == [blobs[key] for key in requested]
 
 
 @pytest.mark.parametrize("return_info", [True, False])

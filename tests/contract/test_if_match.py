@@ -120,8 +120,8 @@ def test_an_object_with_its_own_in_put(s3, stored):
 def test_many_each_with_its_own(s3, root, stored):
     stored.put_all({"a": b"1", "b": b"2", "c": b"3"})
     infos = {one.key: one.etag for one in s3.info_many(["a", "b", "c"])}
-    asked = [S3PutObject("c", b"33", if_match=infos["c"]), ("new", b"4"), S3PutObject("a", b"11", if_match=infos["a"])]
-    assert s3.put_many(asked) == [(key, f"{root}/{key}") for key in ("c", "new", "a")]
+    items = [S3PutObject("c", b"33", if_match=infos["c"]), ("new", b"4"), S3PutObject("a", b"11", if_match=infos["a"])]
+    assert s3.put_many(items) == [(key, f"{root}/{key}") for key in ("c", "new", "a")]
     assert stored.blobs() == {"a": b"11", "b": b"2", "c": b"33", "new": b"4"}
 
 

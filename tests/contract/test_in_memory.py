@@ -31,16 +31,18 @@ def test_one_object(s3, root, stored, tmproot):
 def test_many_objects_in_their_order(s3, tmproot):
     blobs = {f"{number:03}": os.urandom(number * 37) for number in range(150)}
     s3.put_many(blobs.items())
-    asked = [*reversed(sorted(blobs)), "007", "007"]
-    assert [(one.key, one.blob) for one in s3.get_many(asked, in_memory=True)] == [(key, blobs[key]) for key in asked]
+    requested = [*reversed(sorted(blobs)), "007", "007"]
+    assert [(one.key, one.blob) for one in s3.get_many(requested, in_memory=True)] == [
+        (key, blobs[key]) for key in requested
+    ]
     assert files_below(tmproot) == []
 
 
 @pytest.mark.parametrize("call", ["get", "get_many", "get_recursive", "get_all", "iter_many", "iter_recursive"])
 def test_an_object_in_pieces(s3, stored, tmproot, call):
     stored.put("d/large", LARGE)
-    asked = {"get": ["d/large"], "get_all": [], "get_recursive": [["d"]], "iter_recursive": [["d"]]}
-    got = getattr(s3, call)(*asked.get(call, [["d/large"]]), in_memory=True)
+    requested = {"get": ["d/large"], "get_all": [], "get_recursive": [["d"]], "iter_recursive": [["d"]]}
+    got = getattr(s3, call)(*requested.get(call, [["d/large"]]), in_memory=True)
     (one,) = [got] if call == "get" else got
     assert one.blob == LARGE
     assert files_below(tmproot) == []
@@ -68,8 +70,8 @@ def test_empty_objects(s3, stored):
 
 def test_ranges(s3, stored):
     stored.put("a", LARGE)
-    asked = [S3GetObject("a", 5, 10), S3GetObject("a", 100, 2 * PART_SIZE), S3GetObject("a", None, -7)]
-    got = s3.get_many(asked, in_memory=True)
+    requested = [S3GetObject("a", 5, 10), S3GetObject("a", 100, 2 * PART_SIZE), S3GetObject("a", None, -7)]
+    got = s3.get_many(requested, in_memory=True)
     assert [one.blob for one in got] == [LARGE[5:15], LARGE[100 : 100 + 2 * PART_SIZE], LARGE[-7:]]
     with pytest.raises(MetaflowS3InvalidRange):
         s3.get(S3GetObject("a", len(LARGE) + 1, 1), in_memory=True)

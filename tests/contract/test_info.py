@@ -86,11 +86,11 @@ def test_a_range_has_the_size_of_the_whole_object(s3, stored, verb):
 def test_the_order_of_hundreds_of_keys(s3):
     sizes = {f"{number:03}": number for number in range(220)}
     s3.put_many((key, b"x" * size) for key, size in sizes.items())
-    asked = random.Random(2).sample(sorted(sizes), len(sizes))
+    requested = random.Random(2).sample(sorted(sizes), len(sizes))
 
-    got = s3.info_many(asked)
+    got = s3.info_many(requested)
 
-    assert [(o.key, o.size) for o in got] == [(key, sizes[key]) for key in asked]
+    assert [(o.key, o.size) for o in got] == [(key, sizes[key]) for key in requested]
 
 
 def test_duplicates_and_missing_keys_in_place(s3, root, stored):

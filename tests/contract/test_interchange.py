@@ -86,9 +86,9 @@ def exchange(server, tmp_path_factory):
             for key, (blob, content_type, metadata) in OBJECTS.items()
         ],
     }
-    answer = own_class(server, tmp_path_factory.mktemp("no extensions here"), orders)
+    results = own_class(server, tmp_path_factory.mktemp("no extensions here"), orders)
     return SimpleNamespace(
-        ours=ours, theirs=theirs, read={got["key"]: got for got in answer["get"]}, listed=answer["list"]
+        ours=ours, theirs=theirs, read={got["key"]: got for got in results["get"]}, listed=results["list"]
     )
 
 
@@ -101,7 +101,7 @@ def test_own_class_reads_what_this_one_wrote(exchange):
             assert content_type in (None, found["content_type"])
 
 
-# rclone answers `Metaflow-User-Attributes`, which Metaflow's own class does not know.
+# rclone returns `Metaflow-User-Attributes`, which Metaflow's own class does not know.
 @pytest.mark.needs("metadata")
 def test_own_class_reads_the_metadata_that_this_one_wrote(exchange):
     assert {key: exchange.read[key]["metadata"] for key in OBJECTS} == {key: one[2] for key, one in OBJECTS.items()}

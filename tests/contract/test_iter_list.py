@@ -95,17 +95,17 @@ def test_names_that_begin_with_a_text(s3, stored):
 
 def test_the_server_lists_only_what_the_beginning_allows(s3, stored, monkeypatch):
     stored.put_all(dict.fromkeys(["a/x1", "a/x2", "a/y"], b""))
-    asked = []
+    prefixes = []
     pages = type(s3)._pages
 
     def watched(client, listing):
-        asked.append(listing.prefix[len(stored.prefix) :])
+        prefixes.append(listing.prefix[len(stored.prefix) :])
         return pages(client, listing)
 
     monkeypatch.setattr(type(s3), "_pages", watched)
     assert keys(s3.iter_list(["a"], include=["x1*", "x2*"])) == ["x1", "x2"]
     assert keys(s3.iter_list(include="a/x*", recursive=False)) == ["a"]
-    assert asked == ["a/x", "a"]
+    assert prefixes == ["a/x", "a"]
 
 
 def test_the_loop_begins_with_the_first_page(s3, stored, monkeypatch):

@@ -31,13 +31,13 @@ def streams():
 @pytest.mark.parametrize("in_memory", [False, True], ids=["files", "in memory"])
 @pytest.mark.parametrize("ordered", [True, False], ids=["ordered", "as they come"])
 def test_everything_comes(s3, blobs, ordered, in_memory):
-    asked = [*reversed(blobs), "d/005", "d/005"]
+    requested = [*reversed(blobs), "d/005", "d/005"]
     seen = []
-    for one in s3.iter_many(asked, ordered=ordered, in_memory=in_memory):
+    for one in s3.iter_many(requested, ordered=ordered, in_memory=in_memory):
         assert one.blob == blobs[one.key]
         assert one.content_type
         seen.append(one.key)
-    assert (seen if ordered else sorted(seen)) == (asked if ordered else sorted(asked))
+    assert (seen if ordered else sorted(seen)) == (requested if ordered else sorted(requested))
     assert streams() == []
 
 
@@ -79,19 +79,19 @@ def test_a_loop_that_raises_stops_at_once(s3, blobs, tmproot):
 
 
 def test_keys_are_read_as_the_loop_advances(s3, blobs):
-    asked = []
+    requested = []
 
     def keys():
         for key in itertools.cycle(blobs):
-            asked.append(threading.current_thread())
+            requested.append(threading.current_thread())
             yield key
 
     loop = s3.iter_many(keys(), look_ahead_objects=10)
-    assert asked == []
+    assert requested == []
     assert [one.key for one in itertools.islice(loop, 200)] == 5 * list(blobs)
     loop.close()
-    assert 200 <= len(asked) <= 210
-    assert set(asked) == {threading.current_thread()}
+    assert 200 <= len(requested) <= 210
+    assert set(requested) == {threading.current_thread()}
 
 
 def test_objects_larger_than_the_look_ahead(s3, stored):
@@ -104,12 +104,12 @@ def test_objects_larger_than_the_look_ahead(s3, stored):
 
 def test_ranges_and_missing_keys(s3, stored):
     stored.put("a", b"0123456789")
-    asked = [S3GetObject("a", 2, 3), "no", S3GetObject("a", 4, 0), "a"]
-    got = list(s3.iter_many(asked, return_missing=True, keep=True))
+    requested = [S3GetObject("a", 2, 3), "no", S3GetObject("a", 4, 0), "a"]
+    got = list(s3.iter_many(requested, return_missing=True, keep=True))
     assert [one.blob for one in got] == [b"234", None, b"", b"0123456789"]
     assert [one.exists for one in got] == [True, False, True, True]
     with pytest.raises(MetaflowS3NotFound, match="no"):
-        list(s3.iter_many(asked))
+        list(s3.iter_many(requested))
     assert streams() == []
 
 
@@ -177,16 +177,16 @@ def test_more_than_a_page_below_a_prefix(s3):
 
 def test_the_first_object_is_returned_before_the_second_page_is_requested(s3, stored, monkeypatch):
     stored.put_all({"d/a": b"1", "d/b": b"2"})
-    asked = []
+    requested = []
 
     def one_by_one(listing):
         for name in "ab":
-            asked.append(name)
+            requested.append(name)
             yield [Entry(f"{listing.prefix}{name}", 1)]
 
     monkeypatch.setattr(s3, "_pages", one_by_one)
     loop = s3.iter_recursive(["d"], in_memory=True)
-    assert (next(loop).blob, len(asked)) == (b"1", 1)
+    assert (next(loop).blob, len(requested)) == (b"1", 1)
     assert [one.blob for one in loop] == [b"2"]
 
 

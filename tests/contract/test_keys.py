@@ -87,7 +87,7 @@ def directories(server):
 
 @pytest.fixture(params=["rooted", "full URL"])
 def way(request, s3, bare, root):
-    """The two ways to say where an object is, and what its S3Object says then."""
+    """The two ways to name an object, and the attributes of its S3Object."""
     if request.param == "rooted":
         return SimpleNamespace(s3=s3, name=lambda key: key, prefix=root, key=lambda key: key)
     return SimpleNamespace(s3=bare, name=lambda key: f"{root}/{key}", prefix=None, key=lambda key: f"{root}/{key}")
@@ -98,7 +98,7 @@ def expected(way, root, keys):
     return [(f"{root}/{key}", way.key(key), way.prefix) for key in keys]
 
 
-def said(objects):
+def locations(objects):
     return [(one.url, one.key, one.prefix) for one in objects]
 
 
@@ -106,10 +106,10 @@ def test_put_get_info(way, root, stored, keys):
     assert [way.s3.put(way.name(key), body_of(key)) for key in keys] == [f"{root}/{key}" for key in keys]
 
     assert stored.blobs() == {key: body_of(key) for key in keys}
-    got, told = [way.s3.get(way.name(key)) for key in keys], [way.s3.info(way.name(key)) for key in keys]
-    assert said(got) == said(told) == expected(way, root, keys)
+    got, infos = [way.s3.get(way.name(key)) for key in keys], [way.s3.info(way.name(key)) for key in keys]
+    assert locations(got) == locations(infos) == expected(way, root, keys)
     assert [one.blob for one in got] == [body_of(key) for key in keys]
-    assert [one.size for one in told] == [len(body_of(key)) for key in keys]
+    assert [one.size for one in infos] == [len(body_of(key)) for key in keys]
 
 
 def test_put_many_get_many_info_many_list_recursive(way, root, stored, keys):
@@ -120,9 +120,9 @@ def test_put_many_get_many_info_many_list_recursive(way, root, stored, keys):
 
     assert stored.blobs() == {key: body_of(key) for key in keys}
     got, infos = way.s3.get_many([*names, *names]), way.s3.info_many(names)
-    assert said(got) == expected(way, root, [*keys, *keys])
+    assert locations(got) == expected(way, root, [*keys, *keys])
     assert [one.blob for one in got] == [body_of(key) for key in [*keys, *keys]]
-    assert said(infos) == expected(way, root, keys)
+    assert locations(infos) == expected(way, root, keys)
     assert [one.size for one in infos] == [len(body_of(key)) for key in keys]
     assert sorted(o.url for o in way.s3.list_recursive([way.name("")])) == sorted(f"{root}/{key}" for key in keys)
 

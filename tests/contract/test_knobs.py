@@ -27,7 +27,7 @@ def limited(make_s3, proxy, root):
 
     def make(**limits):
         s3 = make_s3(s3root=root, client_params=proxy.client_params(), **limits)
-        s3.info("nothing", return_missing=True)  # who has not met the server yet asks for the bucket first
+        s3.info("nothing", return_missing=True)  # the first call to a server sends HeadBucket after a bare 404
         proxy.clear()
         return s3
 
@@ -144,7 +144,7 @@ class Crowd:
                 self._changed.wait_for(lambda: self.most > self.allowed, COMES_YET)
         response = exchange.forward()
         with self._changed:
-            self._under_way -= 1  # before it is answered: who hears of the end may begin the next
+            self._under_way -= 1  # before the response, after which the client may send the next request
         exchange.send(response.head + response.body)
 
 

@@ -101,8 +101,8 @@ def test_a_storage_class(s3, stored, value):
 @pytest.mark.parametrize("tags", [{"team": "data", "level": "a b"}, "team=data&level=a%20b"], ids=["dict", "text"])
 def test_tags(s3, stored, value, tags):
     s3.put("k", value, extra_args={"Tagging": tags})
-    told = stored.client.get_object_tagging(Bucket=stored.bucket, Key=stored.prefix + "k")["TagSet"]
-    assert {one["Key"]: one["Value"] for one in told} == {"team": "data", "level": "a b"}
+    tag_set = stored.client.get_object_tagging(Bucket=stored.bucket, Key=stored.prefix + "k")["TagSet"]
+    assert {one["Key"]: one["Value"] for one in tag_set} == {"team": "data", "level": "a b"}
 
 
 @pytest.mark.needs("sse-kms")

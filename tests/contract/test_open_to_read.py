@@ -145,7 +145,7 @@ def test_what_is_missing_is_known_at_once(s3, bare, root):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         ({"mode": "a"}, "mode is 'a'"),
         ({"mode": "r+"}, "mode is 'r[+]'"),
@@ -158,8 +158,8 @@ def test_what_is_missing_is_known_at_once(s3, bare, root):
         ({"if_match": "*"}, "if_match of 'key' is"),
     ],
 )
-def test_invalid_arguments(s3, arguments, told):
-    with pytest.raises((MetaflowS3Exception, MetaflowS3InvalidObject), match=told):
+def test_invalid_arguments(s3, arguments, message):
+    with pytest.raises((MetaflowS3Exception, MetaflowS3InvalidObject), match=message):
         s3.open("key", **arguments)
 
 

@@ -253,7 +253,7 @@ def test_a_missing_bucket(bare):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         ({"mode": "ab"}, "S3 can't append"),
         ({"mode": "rb", "content_type": "a/b"}, "content_type is for writing"),
@@ -261,8 +261,8 @@ def test_a_missing_bucket(bare):
         ({"mode": "x", "if_match": "e"}, "if_match replaces an object that exists"),
     ],
 )
-def test_invalid_arguments(s3, arguments, told):
-    with pytest.raises(MetaflowS3Exception, match=told):
+def test_invalid_arguments(s3, arguments, message):
+    with pytest.raises(MetaflowS3Exception, match=message):
         s3.open("key", **arguments)
 
 

@@ -62,9 +62,9 @@ def test_a_file_that_is_not_uploaded_is_left_open(s3, stored):
 def test_only_missing_keys_are_uploaded_and_returned(put_pairs, root, stored, verb):
     stored.put_all({"old/1": b"old", "old/2": b""})
 
-    answer = put_pairs[verb]([("old/1", b"new"), ("z", b"new z"), ("old/2", b"new"), ("a", b"")], overwrite=False)
+    uploaded = put_pairs[verb]([("old/1", b"new"), ("z", b"new z"), ("old/2", b"new"), ("a", b"")], overwrite=False)
 
-    assert answer == [("z", f"{root}/z"), ("a", f"{root}/a")]
+    assert uploaded == [("z", f"{root}/z"), ("a", f"{root}/a")]
     assert stored.blobs() == {"old/1": b"old", "old/2": b"", "z": b"new z", "a": b""}
 
 
@@ -77,8 +77,8 @@ def test_nothing_is_missing(put_pairs, stored, verb):
 
 @both_verbs
 def test_everything_is_missing(put_pairs, root, stored, verb):
-    answer = put_pairs[verb]([("b", b"2"), ("a", b"1")], overwrite=False)
-    assert answer == [("b", f"{root}/b"), ("a", f"{root}/a")]
+    uploaded = put_pairs[verb]([("b", b"2"), ("a", b"1")], overwrite=False)
+    assert uploaded == [("b", f"{root}/b"), ("a", f"{root}/a")]
     assert stored.blobs() == {"a": b"1", "b": b"2"}
 
 
@@ -95,9 +95,9 @@ def test_hundreds_of_which_every_third_is_there(put_pairs, s3, stored, verb):
     keys = [f"{number:03}" for number in range(150)]
     s3.put_many((key, b"old") for key in keys[::3])
 
-    answer = put_pairs[verb]([(key, b"new") for key in keys], overwrite=False)
+    uploaded = put_pairs[verb]([(key, b"new") for key in keys], overwrite=False)
 
-    assert [key for key, _ in answer] == [key for place, key in enumerate(keys) if place % 3]
+    assert [key for key, _ in uploaded] == [key for place, key in enumerate(keys) if place % 3]
     assert [o.blob for o in s3.get_many(keys)] == [b"new" if place % 3 else b"old" for place in range(len(keys))]
 
 
@@ -125,26 +125,26 @@ def test_of_many_at_once_one_wins(make_s3, root, stored):
         return clients[number].put_many([("k", b"%d" % number)], overwrite=False)
 
     with ThreadPoolExecutor(len(clients)) as pool:
-        answers = list(pool.map(put, range(len(clients))))
+        results = list(pool.map(put, range(len(clients))))
 
-    winners = [number for number, answer in enumerate(answers) if answer]
+    winners = [number for number, uploaded in enumerate(results) if uploaded]
     assert len(winners) == 1
-    assert answers[winners[0]] == [("k", f"{root}/k")]
+    assert results[winners[0]] == [("k", f"{root}/k")]
     assert stored.blob("k") == b"%d" % winners[0]
 
 
 @both_verbs
 def test_the_first_duplicate_is_uploaded_and_returned(put_pairs, root, stored, verb):
     # The others find it there.
-    answer = put_pairs[verb]([("k", b"1"), ("other", b"x"), ("k", b"2")], overwrite=False)
-    assert answer == [("k", f"{root}/k"), ("other", f"{root}/other")]
+    uploaded = put_pairs[verb]([("k", b"1"), ("other", b"x"), ("k", b"2")], overwrite=False)
+    assert uploaded == [("k", f"{root}/k"), ("other", f"{root}/other")]
     assert stored.blobs() == {"k": b"1", "other": b"x"}
 
 
 @pytest.mark.needs("signatures")
 @both_verbs
 def test_not_allowed_to_look_is_an_error(make_s3, put_pairs, server, root, stored, verb):
-    # Metaflow's own class takes any answer but a 404 to HEAD as 'it is there', and the data is lost.
+    # Metaflow's own class takes any response but a 404 to HEAD as 'it exists', and the data is lost.
     denied = make_s3(s3root=root, client_params={**server.client_params(), "aws_secret_access_key": "wrong"})
     with pytest.raises(MetaflowS3AccessDenied):
         put_pairs[verb]([("k", b"new"), ("l", b"new")], client=denied, overwrite=False)

@@ -17,7 +17,7 @@ from metaflow.datatools.s3 import (
 )
 
 
-def ask(url, method="GET", body=None):
+def send(url, method="GET", body=None):
     typed = {"Content-Type": "application/octet-stream"}
     request = urllib.request.Request(url, data=body, headers=typed, method=method)  # of a test's own server
     with urllib.request.urlopen(request, timeout=30) as response:
@@ -26,14 +26,14 @@ def ask(url, method="GET", body=None):
 
 def test_reading(s3, stored):
     stored.put("a", b"value")
-    assert ask(s3.presign("a")) == b"value"
-    assert ask(s3.presign("a", method="HEAD"), "HEAD") == b""
+    assert send(s3.presign("a")) == b"value"
+    assert send(s3.presign("a", method="HEAD"), "HEAD") == b""
 
 
 def test_writing_and_deleting(s3, stored):
-    ask(s3.presign("a", method="PUT"), "PUT", b"value")
+    send(s3.presign("a", method="PUT"), "PUT", b"value")
     assert stored.blobs() == {"a": b"value"}
-    ask(s3.presign("a", method="DELETE"), "DELETE")
+    send(s3.presign("a", method="DELETE"), "DELETE")
     assert stored.list() == set()
 
 
@@ -43,14 +43,14 @@ def test_a_url_of_a_client_that_pays_needs_no_header(make_s3, root, stored):
     query = parse_qs(urlsplit(url).query)
     assert query["x-amz-request-payer"] == ["requester"]
     assert query["X-Amz-SignedHeaders"] == ["host"]
-    assert ask(url) == b"value"
+    assert send(url) == b"value"
 
 
 @pytest.mark.needs("signatures")
 def test_a_url_is_for_one_thing(s3, stored):
     stored.put_all({"a": b"value", "b": b"other"})
     url = s3.presign("a")
-    for wrong in (lambda: ask(url, "DELETE"), lambda: ask(url.replace("/a?", "/b?")), lambda: ask(url[:-1] + "x")):
+    for wrong in (lambda: send(url, "DELETE"), lambda: send(url.replace("/a?", "/b?")), lambda: send(url[:-1] + "x")):
         with pytest.raises(urllib.error.HTTPError) as refused:
             wrong()
         refused.value.close()
@@ -71,7 +71,7 @@ def test_it_is_signed_with_version_4_for_the_region(s3, bare, root, server):
 def test_ugly_keys(s3, stored, server):
     for key in keys_for(server):
         stored.put(key, body_of(key))
-        assert ask(s3.presign(key)) == body_of(key)
+        assert send(s3.presign(key)) == body_of(key)
         stored.delete(key)
 
 
@@ -81,8 +81,8 @@ def test_a_version(make_s3, versioned):
     s3.put("a", b"old")
     old = s3.info("a").version_id
     s3.put("a", b"new")
-    assert ask(s3.presign(S3GetObject("a", version_id=old))) == b"old"
-    assert ask(s3.presign("a")) == b"new"
+    assert send(s3.presign(S3GetObject("a", version_id=old))) == b"old"
+    assert send(s3.presign("a")) == b"new"
     with pytest.raises(MetaflowS3Exception, match="version"):
         s3.presign(S3GetObject("a", version_id=old), method="PUT")
 

@@ -21,15 +21,15 @@ class Heard(list):
             assert type(one) is Progress
             steps.setdefault(one.operation, []).append(one)
         self.clear()
-        for told in steps.values():
-            assert [one.done for one in told] == [False] * (len(told) - 1) + [True]
+        for reports in steps.values():
+            assert [one.done for one in reports] == [False] * (len(reports) - 1) + [True]
             for name in ("objects", "bytes", "seconds", "retries"):
-                values = [getattr(one, name) for one in told]
+                values = [getattr(one, name) for one in reports]
                 assert values == sorted(values)
-            for one in told:
+            for one in reports:
                 assert one.total_objects is None or one.objects <= one.total_objects
                 assert one.total_bytes is None or one.bytes <= one.total_bytes
-            assert told[-1].seconds_left == 0
+            assert reports[-1].seconds_left == 0
         return steps
 
 
@@ -46,8 +46,8 @@ def s3(make_s3, root, heard):
 def ends(steps):
     """How each operation ended: objects, their total, bytes, their total."""
     return {
-        name: (told[-1].objects, told[-1].total_objects, told[-1].bytes, told[-1].total_bytes)
-        for name, told in steps.items()
+        name: (reports[-1].objects, reports[-1].total_objects, reports[-1].bytes, reports[-1].total_bytes)
+        for name, reports in steps.items()
     }
 
 

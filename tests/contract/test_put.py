@@ -40,7 +40,7 @@ def test_a_full_url(bare, root, stored):
 
 
 def test_empty_objects_between_others(s3, stored):
-    # Servers answer these at once, which old versions of botocore took for the next upload's answer.
+    # Servers respond early to these; old versions of botocore read that as the response to the next upload.
     blobs = {f"{number:02}": b"" if number % 3 == 1 else b"%d" % number for number in range(12)}
     for key, blob in blobs.items():
         s3.put(key, blob)

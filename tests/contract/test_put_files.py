@@ -20,9 +20,9 @@ def local(tmp_path: Path) -> Path:
 
 
 def test_pairs_of_key_and_url_in_the_order_given(s3, root, stored, local):
-    answer = s3.put_files([(f"k/{name}", str(local / name)) for name in ("two", "empty", "one")])
+    uploaded = s3.put_files([(f"k/{name}", str(local / name)) for name in ("two", "empty", "one")])
 
-    assert answer == [(f"k/{name}", f"{root}/k/{name}") for name in ("two", "empty", "one")]
+    assert uploaded == [(f"k/{name}", f"{root}/k/{name}") for name in ("two", "empty", "one")]
     assert stored.blobs() == {f"k/{name}": blob for name, blob in BLOBS.items()}
 
 

@@ -10,9 +10,9 @@ from metaflow.datatools.s3 import MetaflowS3InvalidObject, S3PutObject
 
 
 def test_pairs_of_key_and_url_in_the_order_given(s3, root, stored):
-    answer = s3.put_many([("b/1", b"bytes"), ("a", "text \xfc"), ("c", b"")])
+    uploaded = s3.put_many([("b/1", b"bytes"), ("a", "text \xfc"), ("c", b"")])
 
-    assert answer == [("b/1", f"{root}/b/1"), ("a", f"{root}/a"), ("c", f"{root}/c")]
+    assert uploaded == [("b/1", f"{root}/b/1"), ("a", f"{root}/a"), ("c", f"{root}/c")]
     assert stored.blobs() == {"b/1": b"bytes", "a": "text ü".encode(), "c": b""}
 
 
@@ -56,7 +56,7 @@ def test_nothing_to_put(s3, stored, none):
 
 
 def test_put_objects_carry_content_type_and_metadata(s3, root, stored):
-    answer = s3.put_many(
+    uploaded = s3.put_many(
         [
             S3PutObject(key="a", value=b"1", content_type="text/x-a", metadata={"n": 1}),
             S3PutObject("b", "2"),
@@ -64,7 +64,7 @@ def test_put_objects_carry_content_type_and_metadata(s3, root, stored):
         ]
     )
 
-    assert answer == [(key, f"{root}/{key}") for key in "abc"]
+    assert uploaded == [(key, f"{root}/{key}") for key in "abc"]
     assert stored.blobs() == {"a": b"1", "b": b"2", "c": b"3"}
     a, b, c = s3.info_many(["a", "b", "c"])
     assert (a.content_type, a.metadata) == ("text/x-a", {"n": 1})

@@ -87,7 +87,7 @@ def test_an_empty_object_without_a_range_is_just_empty(s3, stored, get):
 
 @both_verbs
 def test_length_zero_is_no_bytes(s3, stored, get):
-    # There is no HTTP range of no bytes: Metaflow's own class asks for `2-1`, which is an error in the end.
+    # HTTP has no empty ranges: Metaflow's own class requests `2-1`, which raises in the end.
     stored.put("k", BODY)
     for offset in (None, 0, 2):
         with case(offset):
@@ -136,10 +136,10 @@ def test_beyond_the_end_is_an_error_with_return_missing_too(s3, stored):
 
 def test_ranges_of_one_key_are_separate_files(s3, stored):
     stored.put("k", BODY)
-    asked = [S3GetObject("k", start, 2) for start in range(0, 10, 2)]
-    asked += ["k", S3GetObject("k", 0, 2), S3GetObject("k", None, -2)]
+    requested = [S3GetObject("k", start, 2) for start in range(0, 10, 2)]
+    requested += ["k", S3GetObject("k", 0, 2), S3GetObject("k", None, -2)]
 
-    got = s3.get_many(asked)
+    got = s3.get_many(requested)
 
     assert [o.blob for o in got] == [b"01", b"23", b"45", b"67", b"89", BODY, b"01", b"89"]
     assert [o.range_info.request_offset for o in got] == [0, 2, 4, 6, 8, 0, 0, 8]

@@ -85,17 +85,17 @@ def test_of_two_that_differ_the_source_counts(s3, stored):
 def test_etags_do_not_count_where_objects_are_encrypted(s3, stored, monkeypatch):
     stored.put("c/0.txt", b"ZERO")
     with_other_etags = recursive_copies.RecursiveCopyMethods._with_other_etags
-    asked = []
+    compared = []
 
     def encrypted(self, pairs, *places):
-        asked.extend(pair.name for pair in pairs)
+        compared.extend(pair.name for pair in pairs)
         assert with_other_etags(self, pairs, *places) == set()
         return {pair.name for pair in pairs}
 
     monkeypatch.setattr(recursive_copies.RecursiveCopyMethods, "_with_other_etags", encrypted)
     monkeypatch.setattr(recursive_copies, "_is_copy", lambda source, copy: None)
     assert "0.txt" not in names(s3.copy_recursive("m", "c", compare=True))
-    assert asked == ["0.txt"]
+    assert compared == ["0.txt"]
     assert stored.blob("c/0.txt") == b"ZERO"
 
 

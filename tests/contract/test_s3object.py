@@ -14,7 +14,7 @@ def test_as_text(s3, root, stored):
         s3.get("full"): f"<S3Object {root}/full (5 bytes, local)>",
         s3.get("empty"): f"<S3Object {root}/empty (0 bytes, local)>",
         s3.info("full"): f"<S3Object {root}/full (5 bytes, in S3)>",
-        # Metaflow's own class says of an empty object that it does not exist.
+        # Metaflow's own class reports an empty object as missing.
         s3.info("empty"): f"<S3Object {root}/empty (0 bytes, in S3)>",
         s3.get("nowhere", return_missing=True): f"<S3Object {root}/nowhere (object does not exist)>",
         s3.list_paths()[0]: f"<S3Object {root}/dir/ (object does not exist)>",

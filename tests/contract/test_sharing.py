@@ -37,10 +37,10 @@ def test_threads_read_and_write_with_one_client(s3, root, stored, tmp_path):
         )
 
     expected = {key: key.encode() for key in keys}
-    for number, answer in enumerate(in_threads(work)):
+    for number, result in enumerate(in_threads(work)):
         mine = keys[number:] + keys[:number]
         products = [str(number * place) for place in range(10)]
-        assert answer == (
+        assert result == (
             f"{root}/{number}/put",
             [(f"{number}/many/{place}", f"{root}/{number}/many/{place}") for place in range(10)],
             [(f"{number}/file", f"{root}/{number}/file")],

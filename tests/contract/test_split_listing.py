@@ -22,8 +22,14 @@ KEYS = [
 ]
 
 
-def page(client, bucket, prefix, asked):
-    more = {"ContinuationToken": asked.token} if asked.token else {"StartAfter": asked.after} if asked.after else {}
+def page(client, bucket, prefix, request):
+    more = (
+        {"ContinuationToken": request.token}
+        if request.token
+        else {"StartAfter": request.after}
+        if request.after
+        else {}
+    )
     response = client.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=PAGE, **more)
     rows = [Entry(row["Key"], row["Size"]) for row in response.get("Contents", ())]
     return rows, response.get("NextContinuationToken") if response["IsTruncated"] else None
@@ -38,11 +44,11 @@ def test_as_page_after_page(oracle, stored, server, prefix, monkeypatch):
     folder = prefix.strip("/") + "/"
 
     def listed(width):
-        listing, found, asked = SplitListing(folder, width), [], 0
+        listing, found, requests = SplitListing(folder, width), [], 0
         under_way = [listing.first]
         while under_way:
-            asked += 1
-            span = under_way.pop(random.Random(asked).randrange(len(under_way)))
+            requests += 1
+            span = under_way.pop(random.Random(requests).randrange(len(under_way)))
             listing.receive(span, *page(oracle, server.bucket, folder, span.request))
             found += [row.key for row in listing.take()]
             under_way += listing.spans_to_request()

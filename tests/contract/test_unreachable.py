@@ -19,7 +19,7 @@ def closed_port():
 
 @pytest.fixture(scope="session")
 def silence():
-    """A port where connections are taken and nothing is ever said."""
+    """A port that accepts connections and never responds."""
     with socket.create_server(("127.0.0.1", 0), backlog=1000) as listener:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
 

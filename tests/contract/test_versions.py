@@ -43,30 +43,30 @@ def test_every_reader_returns_the_version_id(s3, put):
 def test_every_reader_reads_the_given_version(s3, put):
     old = put("a", b"old")
     put("a", b"newer")
-    asked = S3GetObject("a", version_id=old)
+    requested = S3GetObject("a", version_id=old)
     for got in (
-        s3.get(asked),
-        s3.get(asked, in_memory=True),
-        *s3.get_many([asked]),
-        *s3.iter_many([asked], keep=True),
+        s3.get(requested),
+        s3.get(requested, in_memory=True),
+        *s3.get_many([requested]),
+        *s3.iter_many([requested], keep=True),
     ):
         assert (got.blob, got.version_id, got.key) == (b"old", old, "a")
-    for info in (s3.info(asked), *s3.info_many([asked])):
+    for info in (s3.info(requested), *s3.info_many([requested])):
         assert (info.size, info.version_id) == (3, old)
     assert s3.get(S3GetObject("a", 1, 1, old)).blob == b"l"
     assert s3.get(S3GetObject("a", 3, 0, old)).blob == b""
-    assert [one.blob for one in s3.get_many(["a", asked, "a"])] == [b"newer", b"old", b"newer"]
-    assert [one.size for one in s3.info_many([asked, "a"])] == [3, 5]
+    assert [one.blob for one in s3.get_many(["a", requested, "a"])] == [b"newer", b"old", b"newer"]
+    assert [one.size for one in s3.info_many([requested, "a"])] == [3, 5]
 
 
 def test_a_large_version_is_read_in_pieces(s3, put):
     old = put("a", noise(LARGE))
     put("a", b"new")
-    asked = S3GetObject("a", version_id=old)
-    got = s3.get(asked)
+    requested = S3GetObject("a", version_id=old)
+    got = s3.get(requested)
     assert digest(got.blob) == digest(noise(LARGE))
     assert got.version_id == old
-    with s3.open(asked) as file:
+    with s3.open(requested) as file:
         assert digest(file.read()) == digest(noise(LARGE))
 
 
@@ -87,10 +87,10 @@ def test_a_directory_gets_the_given_versions(s3, put, tmp_path):
     put("a", b"new")
     put("large", noise(LARGE, 1))
     [listed] = [one for one in s3.list_versions(["a"]) if not one.is_latest]
-    asked = [listed, (read, "read"), (S3GetObject("a", version_id=old), "asked"), ("a", "now")]
-    asked.append((S3GetObject("large", version_id=large), "large"))
+    requested = [listed, (read, "read"), (S3GetObject("a", version_id=old), "asked"), ("a", "now")]
+    requested.append((S3GetObject("large", version_id=large), "large"))
     for _ in range(2):  # the second time, files are compared
-        found = s3.download(asked, tmp_path)
+        found = s3.download(requested, tmp_path)
         assert [one.version_id for one in found] == [old, old, old, None, large]
         assert [one.text for one in found[:4]] == ["old", "old", "old", "new"]
         assert digest(found[4].blob) == digest(noise(LARGE))
@@ -110,12 +110,12 @@ def test_a_version_that_does_not_exist(s3, put):
     gone = put("a", b"gone")
     put("a", b"new")
     s3.delete("a", version_id=gone)
-    asked = S3GetObject("a", version_id=gone)
+    requested = S3GetObject("a", version_id=gone)
     for call in (s3.get, s3.info):
         with pytest.raises(MetaflowS3NotFound):
-            call(asked)
-        assert not call(asked, return_missing=True).exists
-    assert [one.exists for one in s3.get_many([asked, "a"], return_missing=True)] == [False, True]
+            call(requested)
+        assert not call(requested, return_missing=True).exists
+    assert [one.exists for one in s3.get_many([requested, "a"], return_missing=True)] == [False, True]
 
 
 @pytest.mark.parametrize("wrong", ["", 5, "line\nbreak", "spa ce", b"bytes", "ü"])

@@ -8,7 +8,7 @@ READS = {
     "open": lambda s3, key: s3.open(key),
 }
 
-# The same, with an answer for a missing key.
+# The same, with a result for a missing key.
 LENIENT_READS = {
     "get, return_missing": lambda s3, key: s3.get(key, return_missing=True),
     "get_many, return_missing": lambda s3, key: s3.get_many([key], return_missing=True),

@@ -36,7 +36,7 @@ def store(storage, values=VALUES, attempt=0):
     return task
 
 
-def asked(proxy, operation, text=""):
+def requested(proxy, operation, text=""):
     return [one.key for one in proxy.requests if one.operation == operation and text in one.key]
 
 
@@ -127,13 +127,13 @@ def test_artifacts_are_looked_for_and_stored_together_each_once(make, proxy, tog
     different = len(values) - 1
     together("HeadObject", 8)
     store(make(), values)
-    assert len(asked(proxy, "HeadObject")) == different
-    data = asked(proxy, "PutObject", "/data/")
+    assert len(requested(proxy, "HeadObject")) == different
+    data = requested(proxy, "PutObject", "/data/")
     assert len(data) == len(set(data)) == different
 
     proxy.clear()
     store(make(), values, attempt=1)
-    assert asked(proxy, "PutObject", "/data/") == []
+    assert requested(proxy, "PutObject", "/data/") == []
 
 
 def test_a_large_artifact_that_exists_is_not_compressed(make, monkeypatch):
@@ -149,7 +149,7 @@ def test_what_is_handed_over_is_stored_in_parts_of_bounded_memory(make, monkeypa
 
     def values():
         for n in range(6):
-            written.append(len(asked(proxy, "PutObject")))
+            written.append(len(requested(proxy, "PutObject")))
             yield f"key_{n}", BytesIO(bytes(2000))
 
     make().save_bytes(values(), overwrite=True)
@@ -163,11 +163,11 @@ def test_a_small_artifact_is_loaded_once_and_known_to_exist(make, proxy):
     proxy.clear()
     for _ in range(3):
         assert (task["text"], task["large"]) == (VALUES["text"], VALUES["large"])
-    assert len(asked(proxy, "GetObject")) == 1 + 3  # a large one is not kept
+    assert len(requested(proxy, "GetObject")) == 1 + 3  # a large one is not kept
     proxy.clear()
     store(storage, {"text": VALUES["text"], "large": VALUES["large"]}, attempt=1)
-    assert asked(proxy, "HeadObject") == []
-    assert asked(proxy, "PutObject", "/data/") == []
+    assert requested(proxy, "HeadObject") == []
+    assert requested(proxy, "PutObject", "/data/") == []
 
 
 def test_what_is_loaded_again_is_a_file_until_the_result_is_closed(make, monkeypatch):
@@ -191,16 +191,16 @@ def test_an_artifact_that_was_seen_long_ago_is_looked_for_again(make, proxy, mon
     monkeypatch.setattr(blobs, "TRUSTED", 0.0)
     proxy.clear()
     store(storage, {"text": "a text"}, attempt=1)
-    assert len(asked(proxy, "HeadObject")) == 1
+    assert len(requested(proxy, "HeadObject")) == 1
 
 
 def test_a_task_is_done_only_after_all_else_is_stored(make, proxy):
     proxy.inject_where(lambda one: one.key.endswith("0.data.json"), faults.error(403, "AccessDenied"))
     with pytest.raises(Exception, match="AccessDenied"):
         store(make(), {})
-    assert not asked(proxy, "PutObject", "DONE.lock")
+    assert not requested(proxy, "PutObject", "DONE.lock")
     store(make(), {})
-    assert [key.rpartition("/")[2] for key in asked(proxy, "PutObject")[-2:]] == ["0.data.json", "0.DONE.lock"]
+    assert [key.rpartition("/")[2] for key in requested(proxy, "PutObject")[-2:]] == ["0.data.json", "0.DONE.lock"]
 
 
 def test_a_task_is_opened_with_one_look_and_each_time_anew(make, proxy, together):
@@ -209,7 +209,7 @@ def test_a_task_is_opened_with_one_look_and_each_time_anew(make, proxy, together
     proxy.clear()
     together("GetObject", 4)
     assert task_of(reader).attempt == 0
-    assert len(asked(proxy, "GetObject")) == 4  # an old Metaflow looks for further attempts, too
+    assert len(requested(proxy, "GetObject")) == 4  # an old Metaflow looks for further attempts, too
     store(writer, {"text": "second"}, attempt=1)
     assert task_of(reader)["text"] == "second"
     assert task_of(reader, attempt=1).attempt == 1

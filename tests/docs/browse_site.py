@@ -16,7 +16,7 @@ PICTURES = sorted(
 )
 BACKGROUNDS = {"light": (255, 255, 255), "dark": (30, 33, 41)}  # of Material's two palettes
 FILLS = "[...document.querySelectorAll('{}')].map(one => getComputedStyle(one).fill)"
-LEGIBLE = 4.5  # the contrast that https://www.w3.org/TR/WCAG21/#contrast-minimum asks for
+LEGIBLE = 4.5  # the contrast that https://www.w3.org/TR/WCAG21/#contrast-minimum requires
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,7 @@ FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    "--host-resolver-rules=MAP * ~NOTFOUND",  # no page reaches a server; what it asks for is seen all the same
+    "--host-resolver-rules=MAP * ~NOTFOUND",  # no page reaches a server; its requests are recorded all the same
     "--window-size=1400,1000",
 )
 TYPES_WITH_OWN_URL = ("data:", "blob:", "about:")
@@ -44,7 +44,7 @@ class Chromium:
         """Scripts and requests of the page that failed since `open`."""
         self._last_id = 0
         self._received = b""
-        self._idle = ""  # the last document that has all it asked for
+        self._idle = ""  # the last document that has loaded all its resources
         for name in ("commands", "events"):
             os.mkfifo(folder / name)
         # The browser reads commands from descriptor 3 and writes to 4.
@@ -121,14 +121,14 @@ class Chromium:
             message["sessionId"] = self._session
         os.write(self._commands, json.dumps(message).encode() + b"\0")
         while True:
-            answer = self._receive()
-            if answer.get("id") == self._last_id:
-                assert "error" not in answer, f"{method}: {answer}"
-                result: dict[str, Any] = answer["result"]
+            received = self._receive()
+            if received.get("id") == self._last_id:
+                assert "error" not in received, f"{method}: {received}"
+                result: dict[str, Any] = received["result"]
                 return result
 
     def _receive(self) -> "dict[str, Any]":
-        """Read one message, and record what it says about the page."""
+        """Read one message, and record the events of the page in it."""
         while b"\0" not in self._received:
             more = os.read(self._events, 1 << 16)
             assert more, "the browser ended"

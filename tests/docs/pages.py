@@ -38,7 +38,7 @@ class Block:
     code: str
     title: str = ""  # the file it is saved as
     mark: str = ""  # 'not run', 'needs', 'printed' or nothing
-    told: str = ""  # what the mark says: a reason, names of modules
+    argument: str = ""  # of the mark: a reason, names of modules
 
     @property
     def place(self) -> str:
@@ -49,8 +49,8 @@ class Block:
     def left_out(self) -> str:
         """Why it is not run here; nothing where it is."""
         if self.mark == "not run":
-            return self.told
-        lacking = [name for name in self.told.split() if self.mark == "needs" and not find_spec(name)]
+            return self.argument
+        lacking = [name for name in self.argument.split() if self.mark == "needs" and not find_spec(name)]
         return f"{', '.join(lacking)} is not installed" if lacking else ""
 
     @property
@@ -69,7 +69,9 @@ def blocks_of(page: Path) -> "list[Block]":
             language, _, attributes = token.info.strip().partition(" ")
             title = TITLE.search(attributes)
             comment = COMMENT.search(above)
-            mark, told = (comment[1], " ".join(comment[2].split())) if comment else ("", "")
-            found.append(Block(page, token.map[0] + 1, language, token.content, title[1] if title else "", mark, told))
+            mark, argument = (comment[1], " ".join(comment[2].split())) if comment else ("", "")
+            found.append(
+                Block(page, token.map[0] + 1, language, token.content, title[1] if title else "", mark, argument)
+            )
         above = token.content if token.type == "html_block" else ""
     return found

@@ -53,7 +53,7 @@ def run_bash(block: Block) -> str:
         command,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,  # that is where Metaflow tells what its tasks print
+        stderr=subprocess.STDOUT,  # Metaflow prints the output of tasks there
         text=True,
         check=False,
     )

@@ -27,9 +27,9 @@ def test_the_fastest_of_a_row_is_marked_and_what_was_not_measured_is_left_out():
 
 
 def test_the_claim_of_the_readme_is_that_of_its_table():
-    said = claim(json.loads(RESULTS.read_text(encoding="utf-8")))
+    expected = claim(json.loads(RESULTS.read_text(encoding="utf-8")))
     readme = " ".join((REPOSITORY / "README.md").read_text(encoding="utf-8").split())
-    assert said in readme, f"README.md claims something else than its table supports: {said}"
+    assert expected in readme, f"README.md claims something else than its table supports: {expected}"
 
 
 def test_a_claim_is_the_range_of_the_figures_that_are_shown():

@@ -32,7 +32,7 @@ def test_every_block_has_a_known_language(page):
     """Otherwise, blocks without a language, or with an unknown one, would not be tested."""
     for block in blocks_of(page):
         assert block.language in (*RUN, *SHOWN), f"{block.place}: {block.language!r} is none of {RUN + SHOWN}"
-        assert block.mark in ("", "printed") or block.told, f"{block.place}: {block.mark} needs a reason"
+        assert block.mark in ("", "printed") or block.argument, f"{block.place}: {block.mark} needs a reason"
 
 
 def page_of(text: str, folder: Path) -> Path:

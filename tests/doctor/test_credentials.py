@@ -103,10 +103,11 @@ def test_a_profile_that_is_not_used_is_a_warning(
 
 
 @pytest.mark.parametrize(
-    ("left", "status", "told"), [(600, Status.WARNING, "expire in 10 minutes"), (-60, Status.PROBLEM, "1 minutes ago")]
+    ("left", "status", "message"),
+    [(600, Status.WARNING, "expire in 10 minutes"), (-60, Status.PROBLEM, "1 minutes ago")],
 )
 def test_credentials_that_expire(
-    left: float, status: Status, told: str, context_of: MakeContext, monkeypatch: pytest.MonkeyPatch
+    left: float, status: Status, message: str, context_of: MakeContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     context = context_of(aws_access_key_id=ID, aws_secret_access_key=SECRET)
     client = context.create_client()
@@ -115,7 +116,7 @@ def test_credentials_that_expire(
     monkeypatch.setattr(client.credentials, "current", lambda: known._replace(expires=time.time() + left))
     found = credentials.check_credentials(context)
     assert found.status is status
-    assert told in found.message
+    assert message in found.message
     assert "aws sso login" in found.remedy
 
 

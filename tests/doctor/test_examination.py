@@ -18,7 +18,7 @@ def check(name: str, finding: Finding, *needs: str) -> Check:
     return Check(name, lambda _: finding, needs)
 
 
-def told(*checks: Check, deadline: Optional[Deadline] = None) -> "list[tuple[str, str]]":
+def messages(*checks: Check, deadline: Optional[Deadline] = None) -> "list[tuple[str, str]]":
     found = Examiner(NOBODY, deadline or Deadline(60)).examine(checks)
     return [(finding.name, finding.message) for finding in found]
 
@@ -29,7 +29,7 @@ def test_all_limits_leave_time_for_the_end() -> None:
 
 
 def test_a_check_that_needs_a_failed_one_is_skipped_and_names_it() -> None:
-    found = told(
+    found = messages(
         check("a", problem("broken", "mend it")),
         check("b", ok("never"), "a"),
         check("c", ok("never"), "b"),
@@ -44,11 +44,11 @@ def test_a_check_that_needs_a_failed_one_is_skipped_and_names_it() -> None:
 
 @pytest.mark.parametrize("first", [ok(""), warning("", "")])
 def test_a_check_that_needs_one_with_a_warning_runs(first: Finding) -> None:
-    assert told(check("a", first), check("b", ok("fine"), "a"))[1] == ("b", "fine")
+    assert messages(check("a", first), check("b", ok("fine"), "a"))[1] == ("b", "fine")
 
 
 def test_a_check_that_needs_a_skipped_one_is_skipped() -> None:
-    found = told(check("a", skipped("not asked for")), check("b", ok("never"), "a"))
+    found = messages(check("a", skipped("not asked for")), check("b", ok("never"), "a"))
     assert found[1] == ("b", "Not checked: needs 'a'.")
 
 
@@ -68,18 +68,18 @@ def test_a_check_that_never_ends_is_a_problem(by_s3: bool, never: threading.Even
 
 
 def test_without_time_checks_are_skipped() -> None:
-    found = told(check("a", ok("never")), deadline=Deadline(0.1))
+    found = messages(check("a", ok("never")), deadline=Deadline(0.1))
     assert found == [("a", "Not checked, because earlier checks took too long.")]
 
 
 def test_time_is_reserved_for_the_cleanup() -> None:
     last = check("b", ok("done"))._replace(reserved=True)
-    found = told(check("a", ok("never")), last, deadline=Deadline(RESERVED))
-    assert [said for _, said in found] == ["Not checked, because earlier checks took too long.", "done"]
+    found = messages(check("a", ok("never")), last, deadline=Deadline(RESERVED))
+    assert [message for _, message in found] == ["Not checked, because earlier checks took too long.", "done"]
 
 
 def test_a_check_that_fails_by_itself_hides_no_other() -> None:
-    found = told(Check("a", lambda _: ok(str(1 / 0))), check("b", ok("fine")))
+    found = messages(Check("a", lambda _: ok(str(1 / 0))), check("b", ok("fine")))
     assert "ZeroDivisionError" in found[0][1]
     assert found[1] == ("b", "fine")
 
@@ -89,7 +89,7 @@ def test_ctrl_c_is_no_finding() -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        told(Check("a", stopped, by_s3=True))
+        messages(Check("a", stopped, by_s3=True))
 
 
 def test_a_file_of_metaflow_s_configuration_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,8 +97,8 @@ def test_a_file_of_metaflow_s_configuration_that_is_not_there(tmp_path: Path, mo
     monkeypatch.delenv("METAFLOW_PROFILE", raising=False)
     origins = []
     for _ in range(2):
-        (told,) = (fact for fact in Examination()._settings if fact.name == "config_file")
-        assert told.value == str(tmp_path / "config.json")
-        origins.append(told.origin)
+        (config_file,) = (fact for fact in Examination()._settings if fact.name == "config_file")
+        assert config_file.value == str(tmp_path / "config.json")
+        origins.append(config_file.origin)
         (tmp_path / "config.json").write_text("{}")
     assert origins == ["does not exist", ""]

@@ -49,7 +49,7 @@ def test_each_refusal_has_its_remedy(code: Code, s3_code: str, remedy: str) -> N
 
 
 @pytest.mark.parametrize(
-    ("pages", "status", "told", "figures"),
+    ("pages", "status", "message", "figures"),
     [
         ([[]], Status.OK, "below s3://bucket/prefix: none.", {"open": 0}),
         ([[YOUNG, UNDATED]], Status.OK, "2, none older than a day", {"open": 2}),
@@ -58,28 +58,28 @@ def test_each_refusal_has_its_remedy(code: Code, s3_code: str, remedy: str) -> N
     ],
     ids=["none", "young ones", "two pages", "a great many"],
 )
-def test_open_uploads_are_counted(context_of, monkeypatch, pages, status, told, figures):
+def test_open_uploads_are_counted(context_of, monkeypatch, pages, status, message, figures):
     context = context_of()
     left = [UploadsPage(page, ["k", str(number)], NOW) for number, page in enumerate(pages)]
     left[-1] = left[-1]._replace(after=None)
-    asked = []
+    requests = []
 
     def run(plan):
         [job] = plan.start()
-        asked.append((job.operation, job.bucket, job.key, job.arguments["after"]))
+        requests.append((job.operation, job.bucket, job.key, job.arguments["after"]))
         plan.receive(job, Outcome(job.number, left.pop(0)))
 
     monkeypatch.setattr(context, "run", run)
     finding = check_uploads(context)
-    assert (finding.status, told in finding.message) == (status, True)
+    assert (finding.status, message in finding.message) == (status, True)
     assert figures is None or finding.figures == figures
     assert ("metaflow fasts3 uploads s3://bucket/prefix --older-than 1d" in finding.remedy) == (status is not Status.OK)
     assert (
-        asked[:2]
+        requests[:2]
         == [
             ("list_uploads", "bucket", "prefix/", None),
             ("list_uploads", "bucket", "prefix/", ["k", "0"]),
-        ][: len(asked)]
+        ][: len(requests)]
     )
 
 

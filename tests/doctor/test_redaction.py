@@ -27,8 +27,8 @@ def test_a_short_secret_does_not_spoil_the_name_of_a_bucket() -> None:
 
 
 def test_the_identity_in_an_error_is_masked() -> None:
-    told = "PutObject failed (HTTP 403, access key id AKIAIOSFODNN7EXAMPLE, 1 try in 0.0 s)."
-    assert Redactor().text(told) == "PutObject failed (HTTP 403, access key id AKIA***MPLE, 1 try in 0.0 s)."
+    message = "PutObject failed (HTTP 403, access key id AKIAIOSFODNN7EXAMPLE, 1 try in 0.0 s)."
+    assert Redactor().text(message) == "PutObject failed (HTTP 403, access key id AKIA***MPLE, 1 try in 0.0 s)."
 
 
 def test_secrets_in_the_environment_are_known() -> None:

@@ -16,7 +16,7 @@ FINDINGS = [
     problem("It fails: the-secret.", "Allow it.")._replace(name="write"),
     skipped("Not looked at.")._replace(name="read"),
     skipped("Not looked at.")._replace(name="delete"),
-    skipped("Not told.")._replace(name="region"),
+    skipped("Not known.")._replace(name="region"),
 ]
 CONCEALER = Redactor(["the-secret"])
 
@@ -40,7 +40,7 @@ def test_findings_have_a_mark_and_their_remedy() -> None:
         "  PROBLEM  write          It fails: ***.",
         "                          -> Allow it.",
         "  skipped  read, delete:  Not looked at.",
-        "  skipped  region         Not told.",
+        "  skipped  region         Not known.",
     ]
 
 

@@ -59,7 +59,7 @@ def with_files(s3, place, folder):
 
 
 def nowhere_for_files(s3, place):
-    """Downloads to files raise an error that says what to do."""
+    """Downloads to files raise an error with a remedy."""
     import pytest  # only here: this takes longer than most calls
 
     with pytest.raises(MetaflowS3Exception, match="Set `tmproot`"):

@@ -78,7 +78,7 @@ def test_the_error_of_a_head_that_stays_refused_names_the_expired_token(server, 
 
 def test_a_head_for_the_wrong_region_is_redirected_once(server, tmp_path):
     """No header names the region, only the document in the response to a GET."""
-    told = (
+    document = (
         b"<Error><Code>AuthorizationHeaderMalformed</Code><Message>expecting 'eu-west-1'</Message>"
         b"<Region>eu-west-1</Region></Error>"
     )
@@ -86,15 +86,15 @@ def test_a_head_for_the_wrong_region_is_redirected_once(server, tmp_path):
     def respond(head):
         if b"/eu-west-1/s3/" in head:
             return headed(head, OBJECT)
-        return BARE if head.startswith(b"HEAD ") else response(told, "400 Bad Request")
+        return BARE if head.startswith(b"HEAD ") else response(document, "400 Bad Request")
 
     server.respond = respond
     with S3(s3root="s3://bucket/root", client_params=server.client_params(), tmproot=str(tmp_path)) as s3:
         assert s3.info("a").size == 1
-        asked = len(server.heads)
+        first = len(server.heads)
         assert [one.size for one in s3.info_many(["a", "b", "c", "d"])] == [1] * 4
-    assert asked == 3  # HEAD, GET for its reason, HEAD
-    assert len(server.heads) - asked == 4
+    assert first == 3  # HEAD, GET for its reason, HEAD
+    assert len(server.heads) - first == 4
 
 
 def test_the_error_of_a_bare_403_has_its_code(server, tmp_path):

@@ -55,7 +55,7 @@ def test_a_download(world, monkeypatch):
 def test_one_kind_of_refusal_is_of_its_class(world):
     world.stored.put_all(SMALL)
     world.proxy.inject_where(of("m/03"), faults.error(403, "AccessDenied"), times=None)
-    for there in (19, 20):  # the second time, a file of the same size has the object's header asked for
+    for there in (19, 20):  # the second time, an equal size causes a HEAD
         with pytest.raises(MetaflowS3AccessDenied, match=r"GetObject of s3://.*/m/03 failed: AccessDenied") as raised:
             world.s3.download("m", world.folder / "m")
         assert list(raised.value.failed) == [f"{world.root}/m/03"]

@@ -61,7 +61,7 @@ class Column(NamedTuple):
 
 
 COLUMNS = {
-    **{name: Column(*trouble) for name, trouble in TRANSIENT.items()},
+    **{name: Column(*transient) for name, transient in TRANSIENT.items()},
     "announces too little": Column(faults.announces_too_little, GETS | DOCUMENTS),
     "corrupt": Column(faults.corrupt, GETS),
     # A server that returns another range than requested does not support ranges; a retry would not help.

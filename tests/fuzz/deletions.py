@@ -30,8 +30,8 @@ def check(data: bytes) -> bool:
     rows = [node for node in tree if node.tag == "Error"]
     assert len(rows) == len(refusals)
     for refusal, texts in zip(refusals, map(texts_below, rows)):
-        for said, name in zip(refusal, ("Key", "Code", "Message")):
-            assert said == texts.get(name, said)
+        for value, name in zip(refusal, ("Key", "Code", "Message")):
+            assert value == texts.get(name, value)
     assert sum(len(text) for refusal in refusals for text in refusal) <= len(data)  # nothing grows
     failures = checked(refusals, [key for key, _, _ in refusals])
     assert set(failures) == {key for key, _, _ in refusals}

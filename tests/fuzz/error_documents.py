@@ -18,19 +18,19 @@ HEADERS = {"x-amz-request-id": "R", "retry-after": "3"}
 
 def check(data: bytes) -> bool:
     """Read a document; whether it is one of S3's kind."""
-    root, told = texts(data)
+    root, fields = texts(data)
     for status, headers in ((404, {}), (503, HEADERS)):
         failure = failure_of(status, headers, data)
         assert [type(field) for field in failure[1:]] == [str, str, int, str, int, float, float, int, str, str]
         assert type(failure) is Failure
         assert failure.code is (code_of(failure.s3_code, status) if headers or not is_page(data) else Code.NOT_S3)
         assert failure.s3_code
-    assert len(root) + sum(len(name) + len(text) for name, text in told.items()) <= len(data)  # nothing grows
+    assert len(root) + sum(len(name) + len(text) for name, text in fields.items()) <= len(data)  # nothing grows
     if not root:
-        assert not told
+        assert not fields
         return False
     tree = tree_of(data)
     assert depth(tree) <= MAX_DEPTH
-    assert (root, set(told)) == (tree.tag, {child.tag for child in tree})
-    assert told.items() >= texts_below(tree).items()
+    assert (root, set(fields)) == (tree.tag, {child.tag for child in tree})
+    assert fields.items() >= texts_below(tree).items()
     return True

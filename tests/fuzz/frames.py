@@ -1,6 +1,6 @@
 """Streams of the workers' protocol.
 
-The first byte says how the bytes of the stream, which follow, are split. Frames have at most 4 KiB here, so that a
+The first byte determines how the following bytes, the stream, are split. Frames have at most 4 KiB here, so that a
 reader that buffers more is noticed.
 """
 
@@ -19,7 +19,7 @@ TOKENS = [
 
 
 def check(data: bytes) -> bool:
-    """Read a stream, cut in four ways; whether it held nothing but frames."""
+    """Read a stream, split in four ways; return whether it consists of frames only."""
     width, stream = max(1, *data[:1]) if data else 1, data[1:]
     with mock.patch.multiple(messages, LIMIT=LIMIT, VERSION=VERSION):
         at = width * len(stream) // 256

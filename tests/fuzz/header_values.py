@@ -57,6 +57,6 @@ def _is_wait(value):
 
 
 def _is_checksum(value):
-    told = full_object_checksum({"x-amz-checksum-sha256": value})
-    assert told is None or (told.value == value and told.algorithm in ALGORITHMS)
-    return told is not None
+    checksum = full_object_checksum({"x-amz-checksum-sha256": value})
+    assert checksum is None or (checksum.value == value and checksum.algorithm in ALGORITHMS)
+    return checksum is not None

@@ -1,7 +1,7 @@
 """HTTP responses, heads and bodies, as a connection reads them; the oracle is h11.
 
 The first byte is the request: `G` for GET, `H` for HEAD; in lower case the limits are small, so that few bytes reach
-them. The second byte says how the bytes of the response, which follow, are split.
+them. The second byte determines how the following bytes, the response, are split.
 """
 
 import contextlib

@@ -65,20 +65,20 @@ def _compare(page, root):
     assert (len(page.objects), len(page.prefixes)) == (len(rows), len(prefixes))
     assert all({"Key", "Size"} <= {child.tag for child in row} for row in rows)
     assert all("Prefix" in {child.tag for child in prefix} for prefix in prefixes)
-    told = texts_below(root)
-    if {node.tag for node in root} - {"Contents", "CommonPrefixes"} - set(told):
+    fields = texts_below(root)
+    if {node.tag for node in root} - {"Contents", "CommonPrefixes"} - set(fields):
         return
-    decode = unquote_plus if told.get("EncodingType") == "url" else str
+    decode = unquote_plus if fields.get("EncodingType") == "url" else str
     for row, texts in zip(page.objects, map(texts_below, rows)):
         assert row.key == decode(texts.get("Key", row.key))
         assert row.size == int(texts.get("Size", row.size))
     for prefix, texts in zip(page.prefixes, map(texts_below, prefixes)):
         assert prefix == decode(texts.get("Prefix", prefix))
-    more = told.get("IsTruncated") == "true"
+    more = fields.get("IsTruncated") == "true"
     if not more:
         assert page.next_token is None
-    elif told.get("NextContinuationToken") or told.keys().isdisjoint({"Marker", "NextMarker"}):
-        assert page.next_token == told.get("NextContinuationToken", "")
+    elif fields.get("NextContinuationToken") or fields.keys().isdisjoint({"Marker", "NextMarker"}):
+        assert page.next_token == fields.get("NextContinuationToken", "")
     else:
         last = max([*(row.key for row in page.objects[-1:]), *page.prefixes[-1:]], default="")
-        assert page.next_token in ("", MARKER + (decode(told.get("NextMarker", "")) or last))
+        assert page.next_token in ("", MARKER + (decode(fields.get("NextMarker", "")) or last))

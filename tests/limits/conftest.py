@@ -17,13 +17,13 @@ from servers.s3_server import S3Server
 
 from metaflow_extensions.fasts3.workers import worker_pool
 
-# What scripts begin with: `s3`, on the test's root, and `told`, what the test has told it.
+# The beginning of scripts: `s3`, on the test's root, and the `options` that the test passed.
 PRELUDE = """
 import contextlib, json, logging, os, resource, sys
 from metaflow import S3
 from metaflow.plugins.datatools.s3.s3 import MetaflowS3Exception, MetaflowS3InsufficientDiskSpace
-told = json.loads(sys.argv[1])
-s3 = S3(s3root=told["root"], client_params=told["params"], tmproot=told["tmproot"])
+options = json.loads(sys.argv[1])
+s3 = S3(s3root=options["root"], client_params=options["params"], tmproot=options["tmproot"])
 """
 
 
@@ -102,8 +102,8 @@ def run(
     """Run a script in a separate process with limits that the test's process must not have; see `PRELUDE`."""
 
     def run(script: str, wrapper: "Sequence[str]" = (), **more: Any) -> "subprocess.CompletedProcess[str]":
-        told = {"root": root, "params": seaweedfs.client_params(), "tmproot": str(tmproot), **more}
-        command = [*wrapper, sys.executable, "-c", PRELUDE + textwrap.dedent(script), json.dumps(told)]
+        options = {"root": root, "params": seaweedfs.client_params(), "tmproot": str(tmproot), **more}
+        command = [*wrapper, sys.executable, "-c", PRELUDE + textwrap.dedent(script), json.dumps(options)]
         done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
         return done

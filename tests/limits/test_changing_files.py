@@ -103,8 +103,8 @@ def nothing_is_left(stored):
 def test_put_files(change, through, proxy, stored, path):
     fill(path, LARGE)
     at_the_first_part(proxy, lambda: change(path))
-    error, told = CHANGES[change]
-    with pytest.raises(error, match=told) as raised:
+    error, message = CHANGES[change]
+    with pytest.raises(error, match=message) as raised:
         through.put_files([("key", path)])
     assert "UploadPart of s3://" in str(raised.value)
     assert path in str(raised.value)
@@ -124,8 +124,8 @@ PUTS = {
 def test_an_open_file(change, verb, through, proxy, stored, path):
     fill(path, LARGE)
     at_the_first_part(proxy, lambda: change(path))
-    error, told = CHANGES[change]
-    with open(path, "rb") as file, pytest.raises(error, match=told) as raised:
+    error, message = CHANGES[change]
+    with open(path, "rb") as file, pytest.raises(error, match=message) as raised:
         PUTS[verb](through, file)
     assert "'key'" in str(raised.value)
     assert nothing_is_left(stored)

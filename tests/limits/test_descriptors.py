@@ -1,4 +1,4 @@
-"""A process without free descriptors continues with those it has, or raises immediately and says so."""
+"""A process without free descriptors continues with those it has, or raises immediately."""
 
 import contextlib
 import json
@@ -28,11 +28,11 @@ keys = [str(number) for number in range(40)]
 calls = {
     "get": lambda: s3.get("0").size == 10_001,
     "get_many": lambda: [got.size for got in s3.get_many(keys)] == [10_001] * 40,
-    "large get": lambda: s3.get("large").size == told["large"],
+    "large get": lambda: s3.get("large").size == options["large"],
     "info_many": lambda: [got.size for got in s3.info_many(keys)] == [10_001] * 40,
     "list_recursive": lambda: len(s3.list_recursive()) >= 41,
     "put_many": lambda: len(s3.put_many((f"new/{key}", "x") for key in keys)) == 40,
-    "put_files": lambda: len(s3.put_files((f"new/{key}", told["file"]) for key in keys)) == 40,
+    "put_files": lambda: len(s3.put_files((f"new/{key}", options["file"]) for key in keys)) == 40,
 }
 resource.setrlimit(resource.RLIMIT_NOFILE, (256, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
 
@@ -67,8 +67,8 @@ def test_the_user_s_process_has_few_left_or_none(run, stored, tmp_path):
     (tmp_path / "file").write_bytes(BLOB)
     done = run(IN_THE_PARENT, large=3 * PART_SIZE, file=str(tmp_path / "file"))
     none_left, *some = json.loads(done.stdout)
-    refused = [told for told in (*none_left.values(), *(one for row in some for one in row.values())) if told]
-    assert all("Too many open files" in told and "ulimit -n" in told for told in refused)
+    refused = [message for message in (*none_left.values(), *(one for row in some for one in row.values())) if message]
+    assert all("Too many open files" in message and "ulimit -n" in message for message in refused)
     assert all(none_left.values())
     assert not any(some[-1].values())
     assert "could not start a worker process" in done.stderr  # there is a number with which just these can't
@@ -97,11 +97,11 @@ def test_workers_have_few_left(call, s3, stored, fresh_workers, tmp_path):
             refused.append("")
     assert refused[0]
     assert not any(refused[-5:])
-    assert all("Too many open files" in told and "ulimit -n" in told for told in refused if told)
+    assert all("Too many open files" in message and "ulimit -n" in message for message in refused if message)
 
 
 def test_jobs_that_took_the_last_ones_from_one_another_are_done_one_by_one():
-    """All fail at the same moment: none is told that there are too few before it has been alone."""
+    """All fail at the same moment; a job fails for lack of descriptors only after it has run alone."""
 
     class Crowded:
         def __init__(self):

@@ -151,8 +151,8 @@ print(len(s3.put_many((str(number), "x") for number in range(1500))))
 
 
 def test_a_stopped_parent_while_workers_send_outcomes(root, seaweedfs, stored, tmproot, implementation):
-    told = {"root": root, "params": seaweedfs.client_params(), "tmproot": str(tmproot)}
-    command = [sys.executable, "-c", PRELUDE + PUTS, json.dumps(told)]
+    options = {"root": root, "params": seaweedfs.client_params(), "tmproot": str(tmproot)}
+    command = [sys.executable, "-c", PRELUDE + PUTS, json.dumps(options)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
         try:
             wait_until(lambda: len(stored.list()) > 200)

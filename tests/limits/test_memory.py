@@ -12,20 +12,20 @@ MEASURED = """
 from metaflow_extensions.fasts3.workers import worker_pool
 os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:2])  # so that there are two workers at the most
 with open("large", "wb") as file:
-    file.truncate(told["large"])
+    file.truncate(options["large"])
 
 def put_open_file():
     with open("large", "rb") as file:
         s3.put("large", file)
 
 calls = {
-    "put_many": lambda: s3.put_many((str(n), bytes([n % 251]) * 2**20) for n in range(told["values"])),
-    "put_many_in_parts": lambda: s3.put_many((str(n), bytes([n]) * 2**26) for n in range(told["values"] // 64)),
+    "put_many": lambda: s3.put_many((str(n), bytes([n % 251]) * 2**20) for n in range(options["values"])),
+    "put_many_in_parts": lambda: s3.put_many((str(n), bytes([n]) * 2**26) for n in range(options["values"] // 64)),
     "put_files": lambda: s3.put_files([("large", "large")]),
     "put": put_open_file,
     "get": lambda: s3.get("large"),
 }
-calls[told["call"]]()
+calls[options["call"]]()
 processes = [os.getpid(), *(worker.pid for worker in worker_pool.shared._idle)]
 # Not ru_maxrss, which begins with that of the process that forked.
 peaks = [open(f"/proc/{process}/status").read().partition("VmHWM:")[2].split()[0] for process in processes]

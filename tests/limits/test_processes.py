@@ -21,7 +21,7 @@ NO_PROCESSES = """
 import tempfile, threading
 from metaflow_extensions.fasts3.boto import endpoints
 from metaflow_extensions.fasts3.workers import worker_pool
-keys = [str(number) for number in range(told["count"])]
+keys = [str(number) for number in range(options["count"])]
 assert len(s3.get_many(keys)) == len(keys)  # what has to be imported, is: another user may not read it
 s3.close()
 worker_pool.shared.close()
@@ -39,7 +39,7 @@ endpoints._answered.clear()
 with tempfile.TemporaryDirectory() as folder:
     with open(f"{folder}/file", "w") as file:
         file.write("x")
-    with S3(s3root=told["root"], client_params=told["params"], tmproot=folder) as s3:
+    with S3(s3root=options["root"], client_params=options["params"], tmproot=folder) as s3:
         print(s3.get("large").size)
         print(sum(got.size for got in s3.get_many(keys)))
         print(len(s3.put_many((f"new/{key}", key) for key in keys)))

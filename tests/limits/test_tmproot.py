@@ -81,7 +81,7 @@ def test_the_working_directory_is_gone(run, stored):
         """
         os.mkdir("here")
         os.chdir("here")
-        here = S3(s3root=told["root"], client_params=told["params"], tmproot=".")
+        here = S3(s3root=options["root"], client_params=options["params"], tmproot=".")
         print(here.get("a").size)
         here.close()
         os.rmdir(os.getcwd())
@@ -96,7 +96,7 @@ def test_the_working_directory_is_gone(run, stored):
     first, *refused, last = done.stdout.splitlines()
     assert (first, last) == ("1000", "2000")
     assert len(refused) == 2
-    assert all("in '.'" in told and "tmproot" in told for told in refused)
+    assert all("in '.'" in message and "tmproot" in message for message in refused)
 
 
 if can_be_made():

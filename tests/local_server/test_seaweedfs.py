@@ -187,11 +187,11 @@ def test_a_given_port_is_used() -> None:
 def test_a_free_port_lost_to_another_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     honest = seaweedfs_command.choose_ports
     with socket.create_server(("127.0.0.1", 0)) as other:
-        answers = [{"master.port": other.getsockname()[1]}, {}]
-        monkeypatch.setattr(seaweedfs, "choose_ports", lambda port: {**honest(port), **answers.pop(0)})
+        ports = [{"master.port": other.getsockname()[1]}, {}]
+        monkeypatch.setattr(seaweedfs, "choose_ports", lambda port: {**honest(port), **ports.pop(0)})
         with SeaweedFS() as server:
             assert listens(server.endpoint_url)
-    assert answers == []
+    assert ports == []
 
 
 def test_a_running_server_is_not_started_again(running: SeaweedFS) -> None:

@@ -51,8 +51,8 @@ def test_jedi_shows_arguments_and_docstrings(complete):
     (signature,) = script.get_signatures(*place)
     assert {"s3root", "anonymous", "extra_args", "progress"} <= {one.name for one in signature.params}
     script, (line, column) = complete(CODE + "s3.iter_many")
-    (told,) = script.infer(line, column - 1)
-    assert "look_ahead" in told.docstring()
+    (completion,) = script.infer(line, column - 1)
+    assert "look_ahead" in completion.docstring()
 
 
 def pyright(python, code, folder):

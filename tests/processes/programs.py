@@ -121,12 +121,12 @@ def run(environment, folder, name, *arguments):
     """Run a program in a folder; give what it has printed, to stdout and to stderr."""
     with start(environment, folder, name, *arguments) as process:
         try:
-            told, complained = process.communicate(timeout=200)
+            output, errors = process.communicate(timeout=200)
         except BaseException:
             process.kill()
             raise
-    assert process.returncode == 0, complained
-    return told.splitlines(), complained
+    assert process.returncode == 0, errors
+    return output.splitlines(), errors
 
 
 if __name__ == "__main__":

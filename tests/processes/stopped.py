@@ -164,8 +164,8 @@ def main(count, seed):
     after = settled(before)
     s3.close()
     left = os.listdir(tmproot)
-    facts = {"stops": stops, "slowest": slowest, "wrong": wrong, "left": left, "before": before, "after": after}
-    print(json.dumps(facts), flush=True)
+    figures = {"stops": stops, "slowest": slowest, "wrong": wrong, "left": left, "before": before, "after": after}
+    print(json.dumps(figures), flush=True)
 
 
 main(int(sys.argv[1]), int(sys.argv[2]))

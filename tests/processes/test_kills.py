@@ -10,7 +10,7 @@ from metaflow_extensions.fasts3.workers import process_runner, worker_pool
 
 SMALL = {f"small/{number}": os.urandom(number) for number in range(150)}
 LARGE = {f"large/{number}": os.urandom(2 * PART_SIZE + number) for number in range(2)}
-MOSTLY = 0.9  # of the kills are of workers that have said hello, so that something is done between them
+MOSTLY = 0.9  # of the kills are of workers that have sent their first frame, so that work is done between kills
 
 
 def busy(chance):
@@ -63,6 +63,6 @@ def test_nothing_is_lost(s3, tmp_path, implementation, once, kills, pauses, seaw
     assert killer.kills == kills
     once(s3, folder)
     opened = seaweedfs.boto3_client().list_multipart_uploads(Bucket=seaweedfs.bucket, Prefix=prefix)
-    # A worker that dies between S3's answer to CreateMultipartUpload and its own leaves an upload that nobody knows.
+    # A worker that dies between S3's response to CreateMultipartUpload and its outcome leaves an unknown upload.
     assert len(opened.get("Uploads", [])) <= killer.kills
     assert [path.name for path in tmp_path.iterdir()] == ["files"]

@@ -27,12 +27,12 @@ def test_a_stopped_call_ends_at_once_and_leaves_nothing(environment, transfers, 
     environment["METAFLOW_S3_TRANSFERS"] = transfers
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    facts = json.loads(done.stdout.splitlines()[-1])
-    assert facts["stops"] > count / 10  # most, unless the processors were busy only while it measured the calls
-    assert facts["wrong"] == 0
-    assert facts["slowest"] < AT_ONCE
-    assert facts["left"] == []
-    before, after = facts["before"], facts["after"]
+    figures = json.loads(done.stdout.splitlines()[-1])
+    assert figures["stops"] > count / 10  # most, unless the processors were busy only while it measured the calls
+    assert figures["wrong"] == 0
+    assert figures["slowest"] < AT_ONCE
+    assert figures["left"] == []
+    before, after = figures["before"], figures["after"]
     for name in ("descriptors", "threads", "workers"):
         assert len(after[name]) <= len(before[name]), f"{name}: {before[name]} and {after[name]}"
     # Kept for the next calls.

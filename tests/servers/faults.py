@@ -119,10 +119,10 @@ def if_a_checksum_shows_it(fault: Fault) -> Fault:
         checksum = next(
             (value for name, value in response.headers.items() if name.lower() == "x-amz-checksum-crc32"), "-"
         )
-        told = (
+        verifiable = (
             response.status == 200 and "range" not in exchange.request.headers and "-" not in checksum
         )  # "-": COMPOSITE
-        (fault if told and response.body else pass_through)(exchange)
+        (fault if verifiable and response.body else pass_through)(exchange)
 
     return do
 
@@ -146,8 +146,8 @@ def redirect(status: int, location: str, region: Optional[str] = None) -> Fault:
 def _error(exchange: Exchange, status: int, code: str, headers: "dict[str, str]") -> Response:
     document = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>It is so.</Message></Error>".encode()
     body = b"" if exchange.request.method == "HEAD" else document
-    told = {"x-amz-request-id": "REQUEST", **headers, "Content-Length": str(len(body))}
-    return Response(status, told, body)
+    fields = {"x-amz-request-id": "REQUEST", **headers, "Content-Length": str(len(body))}
+    return Response(status, fields, body)
 
 
 def _with(response: Response, **headers: str) -> Response:

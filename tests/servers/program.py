@@ -34,15 +34,15 @@ def running(
         port = _free_port()
         # The supervisor ends the server, and removes `scratch`, when this end of the pipe is closed:
         # at the end of the block, or when this process dies in whatever way.
-        told, leash = os.pipe()
+        reader, writer = os.pipe()
         (scratch / "data").mkdir()
         try:
-            process = _start(command(port, scratch / "data"), environment(port, scratch / "data"), told, scratch)
+            process = _start(command(port, scratch / "data"), environment(port, scratch / "data"), reader, scratch)
         except BaseException:
-            os.close(leash)
+            os.close(writer)
             raise
         finally:
-            os.close(told)
+            os.close(reader)
         try:
             _wait_until_it_accepts(process, port, scratch / "log")
             yield port
@@ -51,16 +51,16 @@ def running(
             if attempt == _ATTEMPTS:
                 raise
         finally:
-            os.close(leash)
+            os.close(writer)
             process.wait()
 
 
-def _start(command: list[str], environment: Mapping[str, str], told: int, scratch: Path) -> subprocess.Popen[bytes]:
+def _start(command: list[str], environment: Mapping[str, str], reader: int, scratch: Path) -> subprocess.Popen[bytes]:
     supervision = [sys.executable, "-I", "-S", supervisor.__file__, "0", str(scratch), "--"]
     with open(scratch / "log", "wb") as log:
         return subprocess.Popen(
             [*supervision, *command],
-            stdin=told,
+            stdin=reader,
             stdout=log,
             stderr=log,
             cwd=scratch,

@@ -1,4 +1,4 @@
-"""The proxies of macOS's system settings, which `urllib.request` asks for there: none."""
+"""The proxies of macOS's system settings, which `urllib.request` reads there: none."""
 
 
 def _get_proxy_settings():

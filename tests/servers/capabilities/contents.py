@@ -138,8 +138,8 @@ def _(client: Any, server: S3Server, prefix: str) -> None:
 def _(client: Any, server: S3Server, prefix: str) -> None:
     """And tags."""
     for key in _stored_both_ways(client, server, prefix, Tagging="team=data&level=a%20b"):
-        told = client.get_object_tagging(Bucket=server.bucket, Key=key)["TagSet"]
-        assert {one["Key"]: one["Value"] for one in told} == {"team": "data", "level": "a b"}
+        tags = client.get_object_tagging(Bucket=server.bucket, Key=key)["TagSet"]
+        assert {one["Key"]: one["Value"] for one in tags} == {"team": "data", "level": "a b"}
 
 
 @capability("tag-count")

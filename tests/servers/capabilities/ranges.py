@@ -9,16 +9,16 @@ from servers.s3_server import S3Server
 @capability("ranges")
 def _(client: Any, server: S3Server, prefix: str) -> None:
     """From-to, open-ended, past-the-end and last-bytes ranges: the bytes, and the size of the whole."""
-    for asked, given, content in _RANGES:
-        response = _get_range(client, server.bucket, prefix, asked)
+    for byte_range, given, content in _RANGES:
+        response = _get_range(client, server.bucket, prefix, byte_range)
         assert (response["ContentRange"], response["Body"].read()) == (given, content)
 
 
 @capability("206-for-ranges")
 def _(client: Any, server: S3Server, prefix: str) -> None:
     """The status of such a response is 206."""
-    for asked, _given, _content in _RANGES:
-        response = _get_range(client, server.bucket, prefix, asked)
+    for byte_range, _given, _content in _RANGES:
+        response = _get_range(client, server.bucket, prefix, byte_range)
         response["Body"].read()
         assert response["ResponseMetadata"]["HTTPStatusCode"] == 206
 
@@ -29,8 +29,8 @@ def _(client: Any, server: S3Server, prefix: str) -> None:
 
     boto3 requests checksums by default, and reports a checksum mismatch for such a response.
     """
-    for asked, _given, content in _RANGES:
-        response = _get_range(client, server.bucket, prefix, asked, ChecksumMode="ENABLED")
+    for byte_range, _given, content in _RANGES:
+        response = _get_range(client, server.bucket, prefix, byte_range, ChecksumMode="ENABLED")
         assert response["Body"].read() == content
 
 
@@ -49,9 +49,9 @@ _RANGES = [
 ]
 
 
-def _get_range(client: Any, bucket: str, key: str, asked: str, **options: str) -> Any:
+def _get_range(client: Any, bucket: str, key: str, byte_range: str, **options: str) -> Any:
     client.put_object(Bucket=bucket, Key=key, Body=b"0123456789")
-    return client.get_object(Bucket=bucket, Key=key, Range=asked, **options)
+    return client.get_object(Bucket=bucket, Key=key, Range=byte_range, **options)
 
 
 @capability("unsatisfiable-ranges")

@@ -76,9 +76,9 @@ def _(client: Any, server: S3Server, prefix: str) -> None:
 def _(client: Any, server: S3Server, prefix: str) -> None:
     """A list of versions continues after the markers of its first page."""
     with _two_versions(client, prefix) as (place, first, second):
-        asked = {"Bucket": place["Bucket"], "Prefix": place["Key"], "MaxKeys": 1}
-        page = client.list_object_versions(**asked)
+        params = {"Bucket": place["Bucket"], "Prefix": place["Key"], "MaxKeys": 1}
+        page = client.list_object_versions(**params)
         after = {"KeyMarker": page["NextKeyMarker"], "VersionIdMarker": page["NextVersionIdMarker"]}
-        other = client.list_object_versions(**asked, **after)
+        other = client.list_object_versions(**params, **after)
         found = [one["VersionId"] for one in (*page["Versions"], *other["Versions"])]
         assert found == [second, first]
