@@ -131,7 +131,7 @@ def test_headers():
     ("content_type", "metadata"),
     [("text/plain\r\nx-evil: 1", None), (5, None), (None, {"a": object()}), (None, {"a": {1, 2}}), (None, {(1, 2): 3})],
 )
-def test_what_can_not_be_a_header_is_refused(content_type, metadata):
+def test_invalid_headers_raise(content_type, metadata):
     with pytest.raises(MetaflowS3InvalidObject, match=r"'k'"):
         headers_of("k", content_type, metadata, None, None)
 
@@ -161,7 +161,7 @@ NO_ETAGS = [
 
 
 @pytest.mark.parametrize("given", NO_ETAGS, ids=repr)
-def test_what_is_no_etag_is_refused(given):
+def test_invalid_etags_raise(given):
     with pytest.raises(MetaflowS3InvalidObject, match=r"'k'.*not an ETag.*`etag` of the S3Object"):
         condition_of("k", given, overwrite=True)
 

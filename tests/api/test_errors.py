@@ -50,7 +50,7 @@ def test_a_message_holds_all_that_helps(operation, name):
 @pytest.mark.parametrize(
     "exception", sorted({errors.MetaflowS3URLException, *TABLE.values()}, key=lambda exception: exception.__name__)
 )
-def test_where_no_request_failed_the_facts_are_empty(exception):
+def test_without_a_failed_request_the_attributes_are_empty(exception):
     error = exception("why")
     assert (error.url, error.s3_code, error.status, error.request_id) == ("", "", 0, "")
     assert isinstance(error, MetaflowException)
@@ -95,7 +95,7 @@ def test_the_error_without_credentials_has_no_access_key_id():
         ("", False),
     ],
 )
-def test_where_a_server_of_one_s_own_is_gone_it_is_named(endpoint_url, is_asked):
+def test_the_error_names_a_stopped_local_server(endpoint_url, is_asked):
     message = str(exception_of("get", "s3://b/k", Failure(Code.UNREACHABLE, "why"), "AKIA", endpoint_url))
     assert ("metaflow fasts3 serve" in message) is is_asked
     assert errors.REMEDIES[Code.UNREACHABLE] in message

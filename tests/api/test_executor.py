@@ -306,7 +306,7 @@ def test_uploads_that_can_not_be_aborted_are_reported(
 
 
 @pytest.mark.parametrize("pairs", [("key", "data"), {"ab": b"x"}, ["hello"], [("a",)], [None]])
-def test_what_is_no_pair_is_refused_before_anything_is_stored(client, pairs):
+def test_invalid_pairs_raise_before_anything_is_stored(client, pairs):
     for verb in (client.put_many, client.put_files):
         with pytest.raises(MetaflowS3InvalidObject, match="not a pair"):
             verb(pairs)
@@ -353,7 +353,7 @@ def test_an_interrupted_call_ends_soon_and_the_client_goes_on(client):
     assert len(client.get_many(str(n) for n in range(300))) == 300
 
 
-def test_nothing_is_left_open_after_many_clients(seaweedfs, prefix, tmp_path):
+def test_many_clients_leave_nothing_open(seaweedfs, prefix, tmp_path):
     def once():
         root = f"s3://{seaweedfs.bucket}/{prefix}"
         with S3(s3root=root, client_params=seaweedfs.client_params(), tmproot=str(tmp_path)) as client:

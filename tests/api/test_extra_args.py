@@ -19,7 +19,7 @@ def of(given, own=NOTHING, client=NOTHING, encryption=None):
     return combined("k", own, given, client, encryption)
 
 
-def test_nothing_is_nothing():
+def test_no_arguments_are_no_headers():
     assert of(None) == of({}) == PutHeaders()
     assert of(None, encryption="AES256") == of({}, encryption="AES256") == PutHeaders(encryption="AES256")
     assert of_client(None, "AES256", None) is NOTHING
@@ -54,7 +54,7 @@ def test_the_object_s_come_before_the_client_s():
     assert got == PutHeaders("text/a", None, None, {"x-amz-storage-class": "GLACIER", "cache-control": "no-store"})
 
 
-def test_whose_encryption_it_is():
+def test_which_encryption_applies():
     client = of_client({"ServerSideEncryption": "aws:kms"}, "AES256", "AES256")
     assert of(None, client=client, encryption="AES256").encryption == "aws:kms"  # not the configuration's default
     assert of({"ServerSideEncryption": "AES256"}, client=client).encryption == "AES256"
@@ -85,7 +85,7 @@ def test_it_is_a_dict(given):
         S3(extra_args=given)
 
 
-def test_what_was_checked_is_not_checked_again(monkeypatch):
+def test_validated_arguments_are_not_validated_again(monkeypatch):
     monkeypatch.setattr(extra_args, "_kept", {})
     for number in range(extra_args._MOST_KEPT + 1):
         of({"CacheControl": f"max-age={number}"})

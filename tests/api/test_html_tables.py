@@ -134,7 +134,7 @@ def test_a_list_has_a_total(shown, objects):
     assert page(S3Objects(objects)).around == [shown]
 
 
-def test_of_a_long_list_twenty_rows_are_shown_and_all_are_counted():
+def test_a_long_list_shows_twenty_rows_and_counts_all():
     listed = page(S3Objects(stored(f"{number:06}", 1024) for number in range(12_345)))
     assert [row[0] for row in listed.rows[1:]] == [f"{number:06}" for number in range(20)]
     assert listed.around == ["12,345 objects, 12.1 MiB", "and 12,325 more"]
@@ -146,7 +146,7 @@ def test_exactly_as_many_as_are_shown():
     assert listed.around == ["20 objects, 100 bytes"]
 
 
-def test_what_a_user_puts_into_the_list_is_shown_too():
+def test_other_values_in_the_list_are_shown():
     listed = page(S3Objects([stored("a"), None, "<b>"]))
     assert listed.rows == [["key", "size"], ["a", "5 bytes"], ["None", ""], ["'<b>'", ""]]
     assert listed.around == ["1 object, 5 bytes; 2 other things"]
@@ -167,7 +167,7 @@ ATTACKS = {
 
 
 @pytest.mark.parametrize("text", ATTACKS.values(), ids=ATTACKS)
-def test_whatever_the_texts_are_they_are_shown_as_text(text):
+def test_html_in_values_is_escaped(text):
     evil = stored(
         text,
         content_type=text,
@@ -208,7 +208,7 @@ def test_an_object_in_memory_is_shown_without_a_file():
     assert page(S3Objects([one])).rows[1] == ["a", "5 bytes"]
 
 
-def test_what_can_t_be_shown_is_named_by_its_class():
+def test_values_whose_repr_raises_show_their_class():
     class Odd:
         def __repr__(self):
             raise ValueError

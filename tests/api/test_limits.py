@@ -29,14 +29,14 @@ def each(table):
 
 
 @each(GOOD)
-def test_what_makes_sense_is_taken(name, value):
+def test_valid_values_are_accepted(name, value):
     limits = {"max_connections": None, "max_bandwidth": None, "part_size": None, name: value}
     assert getattr(chosen_limits(**limits), name) == value
     S3(**{name: value})
 
 
 @each(BAD)
-def test_what_makes_none_is_named(name, value, tmp_path):
+def test_invalid_values_raise_and_name_the_argument(name, value, tmp_path):
     with pytest.raises(MetaflowS3Exception, match=rf"^{name} is .*, "):
         S3(tmproot=str(tmp_path), **{name: value})
 
@@ -47,7 +47,7 @@ def test_a_failure_rate_that_is_no_percentage(rate):
         S3(inject_failure_rate=rate)
 
 
-def test_nothing_is_nothing_chosen():
+def test_none_is_no_limit():
     assert chosen_limits(None, None, None) == Chosen()
 
 

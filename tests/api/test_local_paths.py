@@ -39,7 +39,7 @@ def test_names_that_lead_elsewhere_are_refused(name):
 
 
 @given(st.lists(st.text(min_size=1, max_size=12, alphabet="ab./\\~é\0\n"), unique=True, max_size=5))
-def test_nothing_leaves_the_directory(names):
+def test_no_path_leaves_the_directory(names):
     try:
         found = targets("/d", named(*names), False)
     except MetaflowS3URLException:

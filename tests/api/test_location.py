@@ -188,7 +188,7 @@ def test_names_do_not_steer_a_terminal(refused):
 
 
 @pytest.mark.parametrize("key", ["", None])
-def test_nothing_is_stored_beside_a_run(key):
+def test_no_key_leaves_the_run(key):
     assert Location("s3://b/p/Flow/1", is_run=True).url(key) == "s3://b/p/Flow/1"
     with pytest.raises(MetaflowS3URLException, match=r"which is not part of the run's data\. Give a key\."):
         Location("s3://b/p/Flow/1", is_run=True).url_to_store(key)

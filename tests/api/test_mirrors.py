@@ -41,7 +41,7 @@ def kept(root, *names):
     return [os.path.join(root, name) for name in names]
 
 
-def test_what_is_not_kept_goes_with_its_directories(root, left_out):
+def test_other_files_are_deleted_with_their_directories(root, left_out):
     write(root, "a", "b", "c/d/e", "c/f", "g/h/i")
     (root / "empty").mkdir()
     noted = LocalDestination(str(root), ALL)
@@ -71,7 +71,7 @@ def test_the_directory_itself_stays(root, left_out):
     assert LocalDestination(str(root / "none"), ALL).delete_others([], False, left_out) == []
 
 
-def test_what_is_not_selected_stays(root, left_out):
+def test_unselected_files_stay(root, left_out):
     write(root, "a.csv", "b.csv", "b.txt", "c/d.csv", "c/d.log")
     noted = LocalDestination(str(root), PathPatterns("*.csv", "c/*"))
     assert noted.delete_others(kept(root, "a.csv"), False, left_out) == kept(root, "b.csv")
@@ -100,7 +100,7 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
-def test_what_changes_meanwhile_stays(root, left_out, change):
+def test_files_that_change_meanwhile_stay(root, left_out, change):
     write(root, "a", "b")
     noted = LocalDestination(str(root), ALL)
     change(root / "a")
@@ -175,7 +175,7 @@ def test_case_and_normalization_where_the_file_system_ignores_them(root, left_ou
     assert len(LocalDestination(str(root), ALL).delete_others(names, False, left_out)) == 2
 
 
-def test_what_is_neither_a_file_nor_a_link_stays(root, left_out):
+def test_special_files_stay(root, left_out):
     os.mkfifo(root / "pipe")
     with open(os.fsencode(root) + b"/\xff", "wb"):
         pass
@@ -186,7 +186,7 @@ def test_what_is_neither_a_file_nor_a_link_stays(root, left_out):
     assert left_out.reasons == {}
 
 
-def test_what_can_t_be_deleted_is_named_and_does_not_stop_the_others(root, left_out, monkeypatch):
+def test_undeletable_files_are_named_and_do_not_stop_the_others(root, left_out, monkeypatch):
     write(root, "a/b", "c")
     unlink = os.unlink
 

@@ -163,7 +163,7 @@ def test_a_text_file_that_is_detached_leaves_its_bytes(begin, store):
 
 
 @pytest.mark.parametrize("kind", [None, TextWriter])
-def test_what_can_t_be_closed_in_a_cycle_stores_nothing(begin, store, kind):
+def test_a_file_in_a_reference_cycle_stores_nothing(begin, store, kind):
     file = begin(kind=kind)
     cycle = [file]
     cycle.append(cycle)

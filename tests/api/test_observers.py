@@ -107,7 +107,7 @@ def test_without_a_delay_any_call_is_shown_and_has_an_end(watch):
     assert [progress.done for progress in nothing.shown] == [True]
 
 
-def test_what_is_shown(watch):
+def test_displayed_progress(watch):
     display = Display()
     _, come = watch(display)
     come(2.0)
@@ -137,7 +137,7 @@ def test_an_object_that_is_begun_again_is_no_negative_rate(watch):
     assert display.shown[-1].rate > 0
 
 
-def test_nothing_is_shown_of_an_outcome_that_fails_the_plan(watch):
+def test_an_outcome_that_fails_the_plan_is_not_shown(watch):
     display = Display()
     _, come = watch(display)
     come(1.0)
@@ -165,7 +165,7 @@ def test_a_display_that_raises_is_called_once_and_ends_the_call_with_its_error(w
     assert display.closed == 1
 
 
-def test_nothing_is_shown_after_the_end(watch):
+def test_no_progress_after_the_end(watch):
     display = Display()
     observed, come = watch(display)
     observed.conclude(lambda: None)

@@ -57,7 +57,7 @@ def directory(folder):
     return found
 
 
-def test_what_was_left_is_found(tmp_path, begin):
+def test_a_partial_file_is_found(tmp_path, begin):
     begin((0, 10), (30, 40))
     with opened(tmp_path) as partials:
         found = partials.claim(0).kept
@@ -83,7 +83,7 @@ def test_it_is_removed_when_the_download_is_complete(tmp_path, begin):
     assert os.listdir(tmp_path) == []
 
 
-def test_nothing_stays_if_nothing_was_complete(tmp_path, begin):
+def test_without_complete_pieces_no_partial_file_stays(tmp_path, begin):
     begin()
     assert os.listdir(tmp_path) == []
 
@@ -139,7 +139,7 @@ def test_a_download_that_begins_anew_forgets_the_old_pieces(tmp_path, begin):
         pytest.param(lambda data, record: (data.parent.parent / "link").hardlink_to(data), id="a second name"),
     ],
 )
-def test_what_is_not_as_it_was_left_is_not_used(tmp_path, begin, damage):
+def test_a_changed_partial_file_is_not_used(tmp_path, begin, damage):
     begin((0, 10), (20, 30))
     there = directory(tmp_path)
     [data] = there.glob("data-*")

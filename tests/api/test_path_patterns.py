@@ -24,7 +24,7 @@ NAMES = ["a.csv", "a.txt", "b/a.csv", "b/c/d.bin", ".hidden", "A.CSV", "[x]"]
         (iter(["a.csv"]), iter(["b/*"]), ["a.csv"]),
     ],
 )
-def test_what_is_selected(include, exclude, selected):
+def test_selected_paths(include, exclude, selected):
     patterns = PathPatterns(include, exclude)
     assert [name for name in NAMES if patterns.select(name)] == selected
     assert [name for name in NAMES if patterns.select(name)] == selected  # an iterator is read once
@@ -78,7 +78,7 @@ def test_an_escaped_text_is_its_own_beginning(text):
 
 
 @pytest.mark.parametrize("given", [5, b"*", [b"*"], ["*", None], True])
-def test_what_is_no_pattern(given):
+def test_invalid_patterns(given):
     with pytest.raises(MetaflowS3Exception, match=r"^include is .* Give a pattern such as"):
         PathPatterns(given, None)
     with pytest.raises(MetaflowS3Exception, match=r"^exclude is "):

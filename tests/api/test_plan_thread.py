@@ -89,7 +89,7 @@ def test_a_forked_child_neither_stops_nor_awaits_it(monkeypatch):
     assert thread.join(LONG)
 
 
-def test_where_no_thread_can_be_started(monkeypatch):
+def test_no_thread_can_be_started(monkeypatch):
     def refuse(_):
         raise RuntimeError("can't start new thread")
 

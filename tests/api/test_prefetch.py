@@ -125,7 +125,7 @@ def test_a_slow_iterator_of_keys_is_read_after_the_pending_results(begin, ordere
     assert [received.requested.url for received in loop] == ["s3://b/b"]
 
 
-def test_what_came_before_a_problem_of_the_keys_comes_first(begin):
+def test_results_before_an_error_of_the_keys_are_returned_first(begin):
     def keys():
         yield from "ab"
         raise ZeroDivisionError
@@ -147,7 +147,7 @@ def test_keys_may_come_from_what_the_loop_finds(begin):
     assert seen == ["a", "b", "c"]
 
 
-def test_what_is_there_is_handed_out_while_keys_take_their_time(begin):
+def test_results_are_returned_while_keys_are_slow(begin):
     """Each key takes as long as the object before it: none of them has to wait for all of the look-ahead."""
     store, read, result_taken = Store(a=b"1"), [], threading.Semaphore(1)
 
@@ -182,7 +182,7 @@ def test_a_thread_that_ends_too_early_is_no_end(begin):
         next(begin(lambda *_: None, ["a"]))
 
 
-def test_where_no_thread_can_be_started(begin, monkeypatch):
+def test_no_thread_can_be_started(begin, monkeypatch):
     loop = begin(Store(a=b"1").run, ["a"])
     monkeypatch.setattr(threading.Thread, "start", lambda self: (_ for _ in ()).throw(RuntimeError("can't start")))
     with pytest.raises(MetaflowS3Exception, match="Could not start a thread"):

@@ -56,7 +56,7 @@ class Enough(Exception):
     """The exception of a user's function."""
 
 
-def test_what_is_wrong_is_refused_at_once():
+def test_invalid_values_raise_at_once():
     with pytest.raises(MetaflowS3Exception, match=r"S3\(progress='bar'\) is invalid\. Give None"):
         S3(progress="bar")
 
@@ -154,14 +154,14 @@ CALLS = {
 
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
-def test_what_a_function_raises_ends_the_call_and_reaches_the_user(make_s3, call):
+def test_an_exception_of_the_function_ends_the_call_and_is_raised(make_s3, call):
     make_s3().put_many(SMALL.items())
     with pytest.raises(Enough):
         call(make_s3(progress=refuse))
     assert len(make_s3().get_many(list(SMALL))) == len(SMALL)
 
 
-def test_nothing_is_kept_of_a_call_that_it_ended(make_s3):
+def test_a_call_that_it_ended_leaves_nothing(make_s3):
     s3, descriptors, chains = make_s3(progress=refuse), [], []
     s3_without = make_s3()
     # Tests that stop calls before each instruction may leave an exception that Python takes for one being handled.
@@ -183,7 +183,7 @@ def test_nothing_is_kept_of_a_call_that_it_ended(make_s3):
 
 
 @pytest.mark.parametrize("put", ["put", "put_files"])
-def test_what_it_ends_is_put_right(make_s3, tmp_path, put, open_uploads):
+def test_a_multipart_upload_that_it_ends_is_aborted(make_s3, tmp_path, put, open_uploads):
     path = tmp_path / "large"
     with open(path, "wb") as file:
         file.truncate(3 * PART_SIZE)
@@ -252,7 +252,7 @@ def test_a_terminal_shows_nothing_of_a_short_call(run_program, setting):
 
 
 @pytest.mark.parametrize("setting", [["--after", "0", "null", "0"], ["false", "0"]], ids=["automatic", "never"])
-def test_nothing_is_written_elsewhere(run_program, setting):
+def test_without_a_terminal_nothing_is_written(run_program, setting):
     assert run_program(*setting, terminal=False) == ""
 
 

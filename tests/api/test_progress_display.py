@@ -74,7 +74,7 @@ def print_nothing(progress):
 
 
 @pytest.mark.parametrize("progress", [None, True, False, print_nothing, Screen])
-def test_what_users_may_give(progress):
+def test_accepted_values(progress):
     assert checked(progress) is progress
 
 
@@ -99,7 +99,7 @@ def test_anything_else_is_refused_with_what_to_give(progress):
         (["none", "flow"], None, None),
     ],
 )
-def test_where_it_is_shown(request, stderr, where, automatic, always):
+def test_outputs_that_show_it(request, stderr, where, automatic, always):
     stream = stderr(Screen() if "terminal" in where else io.StringIO())
     if "closed" in where:
         stream.close()
@@ -224,7 +224,7 @@ def test_lines_of_other_code_have_their_own_line(terminal):
     assert text.count("\n") == 2
 
 
-def test_nothing_is_written_where_nothing_was_shown():
+def test_without_a_display_nothing_is_written():
     screen = Screen()
     bar = Bar(screen, 0.0)
     bar.close()

@@ -28,7 +28,7 @@ ONE, OTHER, PARTS = '"' + "1" * 32 + '"', '"' + "2" * 32 + '"', '"' + "3" * 32 +
         ((5, "", 10.0), (5, "", None), False),
     ],
 )
-def test_what_is_a_copy(source, copy, expected):
+def test_which_objects_are_copies(source, copy, expected):
     assert _is_copy(DetailedObject("a", *source), DetailedObject("b", *copy)) is expected
 
 

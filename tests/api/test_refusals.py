@@ -80,7 +80,7 @@ def test_a_look_that_fails_is_an_error_and_nothing_is_stored(client, refusing, t
 
 @pytest.mark.parametrize("status", [404, 403], ids=["not there", "who may only store"])
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
-def test_what_may_not_be_there_is_stored_on_the_condition_that_it_is_not(client, refusing, tmp_path, call, status):
+def test_without_head_the_upload_is_conditional(client, refusing, tmp_path, call, status):
     refusing.refusal = status
     call(client, str(tmp_path / "local"))
     assert {request for request in refusing.requests if request != "HEAD"} == {"PUT, If-None-Match: *"}

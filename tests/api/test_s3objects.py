@@ -123,7 +123,7 @@ def test_it_changes_as_a_list_does(objects):
     assert keys(objects) == ["b", "a", "e", "f"]
 
 
-def test_what_is_made_of_it_is_as_of_a_list(objects, plain):
+def test_copies_and_slices_are_as_of_a_list(objects, plain):
     first, *rest = objects
     assert first is plain[0]
     assert type(rest) is list

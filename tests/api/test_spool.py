@@ -28,7 +28,7 @@ def whole(kept, step=7):
 
 
 @given(st.lists(st.binary(max_size=60) | st.text(max_size=60)))
-def test_whatever_is_kept_comes_back(tmp_path_factory, values):
+def test_kept_values_are_returned(tmp_path_factory, values):
     with Spool(lambda: str(tmp_path_factory.getbasetemp())) as spool:
         kept = [spool.keep(value) for value in values]
         assert [whole(one) for one in kept] == [one if isinstance(one, bytes) else one.encode() for one in values]
@@ -71,7 +71,7 @@ def test_threads_after_the_end_read_no_other_file(tmp_path):
     [io.BytesIO(b"x" * 200), None, 5, "\ud800" * 200, memoryview(array("d", [1.5] * 30))],
     ids=lambda value: type(value).__name__,
 )
-def test_what_is_no_value_is_left_for_others_to_refuse(tmp_path, value):
+def test_invalid_values_are_passed_on(tmp_path, value):
     with Spool(lambda: str(tmp_path)) as spool:
         assert spool.keep(value) is value
 

@@ -51,7 +51,7 @@ def no_stderr(request, monkeypatch):
     return request.param
 
 
-def test_what_can_not_be_written_is_lost(no_stderr, capfd, monkeypatch):
+def test_output_that_can_not_be_written_is_dropped(no_stderr, capfd, monkeypatch):
     monkeypatch.setattr(log, "propagate", False)  # pytest's own handlers, which keep what they get
     write_line("line")
     log.warning("logged")

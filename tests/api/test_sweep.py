@@ -39,7 +39,7 @@ def holder(tmp_path):
         process.kill()
 
 
-def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path, holder):
+def test_the_directory_of_a_killed_process_is_removed_by_the_next(tmp_path, holder):
     path = holder.stdout.readline().split()[0]
     holder.send_signal(signal.SIGKILL)
     holder.wait()
@@ -48,7 +48,7 @@ def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path, holder):
     assert os.listdir(tmp_path) == []
 
 
-def test_what_is_in_use_is_left_alone(tmp_path, holder):
+def test_directories_in_use_stay(tmp_path, holder):
     path = holder.stdout.readline().split()[0]
     temporary_directory.sweep(str(tmp_path))
     assert os.listdir(path) == ["1-0-file"]
@@ -96,7 +96,7 @@ def test_a_link_inside_is_not_followed(tmp_path):
     assert os.listdir(tmp_path / "precious") == ["file"]
 
 
-def test_what_another_user_put_there_is_left_alone(tmp_path, monkeypatch):
+def test_directories_of_other_users_stay(tmp_path, monkeypatch):
     (tmp_path / ".metaflow.s3.locked.theirs").mkdir()
     monkeypatch.setattr(temporary_directory.os, "geteuid", lambda: 12345)
     temporary_directory.sweep(str(tmp_path))
@@ -127,7 +127,7 @@ def test_descriptors_are_given_back_and_not_spent_without_end(tmp_path):
 
 
 @pytest.mark.parametrize("other", ["thesis.tex", "1-0-directory/", ".git/", "1-a", "-1-0-x"])
-def test_what_has_no_name_of_ours_is_left_alone(tmp_path, other):
+def test_directories_with_other_names_stay(tmp_path, other):
     """Where there is no sticky bit, a neighbour can give any directory of this user's the name of one of ours."""
     theirs = tmp_path / ".metaflow.s3.locked.renamed"
     theirs.mkdir()

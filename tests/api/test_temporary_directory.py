@@ -88,9 +88,7 @@ def test_an_empty_file_is_made_where_there_is_none(tmp_path):
 
 
 @pytest.mark.parametrize("configured", [".", "/somewhere"])
-def test_where_nothing_is_configured_the_working_directory_may_be_one_that_takes_no_files(
-    configured, tmp_path, monkeypatch
-):
+def test_the_default_working_directory_may_be_read_only(configured, tmp_path, monkeypatch):
     monkeypatch.setattr(temporary_directory.tempfile, "tempdir", str(tmp_path))
     monkeypatch.chdir("/proc")  # takes no directories
     directory = TemporaryDirectory(*temporary_directory.roots(configured))
@@ -111,7 +109,7 @@ def test_a_machine_without_any_directory_that_can_be_written(monkeypatch):
     assert temporary_directory.roots(".") == (".",)
 
 
-def test_where_no_root_takes_a_directory_all_are_named():
+def test_the_error_names_all_unusable_roots():
     with pytest.raises(MetaflowS3Exception, match="in '/proc' or '/no/such/directory'"):
         TemporaryDirectory("/proc", "/no/such/directory").path()
 
@@ -131,7 +129,7 @@ def test_file_browsers_do_not_show_it(tmp_path):
     directory.remove()
 
 
-def test_nothing_is_left_where_others_still_write(tmp_path, monkeypatch):
+def test_the_directory_is_removed_while_others_still_write(tmp_path, monkeypatch):
     """As workers do, and threads, when one thread closes a client that another one uses."""
     directory = TemporaryDirectory(str(tmp_path))
     name = directory.namer()

@@ -112,13 +112,13 @@ def test_a_connection_is_a_stream():
 
 
 @pytest.mark.parametrize("rewind", [True, False])
-def test_what_can_only_be_read_is_a_stream(rewind):
+def test_unseekable_files_are_streams(rewind):
     assert read_stream(value_source("k", OnlyRead(b"0123456789"), rewind)) == b"0123456789"
 
 
 @pytest.mark.parametrize("module", [gzip, bz2, lzma])
 @pytest.mark.parametrize(("rewind", "expected"), [(True, b"0123456789"), (False, b"3456789")])
-def test_what_decompresses_is_a_stream(module, rewind, expected):
+def test_decompressing_files_are_streams(module, rewind, expected):
     # Its end can only be found by decompressing all of it, and its beginning again after that.
     with module.open(io.BytesIO(module.compress(b"0123456789"))) as file:
         file.read(3)

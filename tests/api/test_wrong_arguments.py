@@ -83,7 +83,7 @@ def test_metadata_is_a_dict(rooted, metadata):
 
 
 @pytest.mark.parametrize("item", [("a", "b", "c"), ["a", "b", "c"], ("a",), (), {"a": 1, "b": 2}, {"a", "b"}, "ab", 5])
-def test_what_is_no_pair_is_not_cut_to_one(rooted, item):
+def test_longer_tuples_are_not_truncated_to_pairs(rooted, item):
     for store in (rooted.put_many, rooted.put_files):
         with pytest.raises(MetaflowS3InvalidObject, match=r"is not a pair\. Give \(key, .* content type and metadata"):
             store([item])
@@ -138,6 +138,6 @@ def test_no_directory_is_made_for_a_tilde(rooted, tmp_path, monkeypatch):
     assert not (tmp_path / "~").exists()
 
 
-def test_nothing_is_read_of_a_generator_with_a_wrong_argument(rooted):
+def test_a_generator_is_not_read_with_an_invalid_argument(rooted):
     with pytest.raises(MetaflowS3Exception, match="overwrite"):
         rooted.put_many(((str(number), "v") for number in itertools.count()), overwrite="no")

@@ -22,7 +22,7 @@ def test_no_header_becomes_two(server, s3, field):
     assert server.heads == []
 
 
-def test_nor_by_the_client_s_own_encryption(server, tmproot):
+def test_the_encryption_of_the_client_adds_no_header(server, tmproot):
     params = server.client_params()
     for value in NO_HEADERS:
         with (
@@ -34,7 +34,7 @@ def test_nor_by_the_client_s_own_encryption(server, tmproot):
     assert server.heads == []
 
 
-def test_nor_by_the_etag_that_is_to_be_replaced(server, s3):
+def test_the_etag_of_if_match_adds_no_header(server, s3):
     for value in NO_HEADERS:
         with case(value):
             with pytest.raises(MetaflowS3InvalidObject, match=r"the-key.*not an ETag"):

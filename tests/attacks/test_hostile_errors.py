@@ -30,7 +30,7 @@ def test_a_long_message_is_cut(server, s3, call):
 
 
 @each_call
-def test_nothing_steers_a_terminal(server, s3, call):
+def test_control_characters_of_messages_are_escaped(server, s3, call):
     # XML has no ESC; CSI, the same in one character, it has, and so has a line that overwrites another.
     server.respond = lambda _: error("a\x9b31mred\u202eback\rover\nnext", "Code\x9b2J")
     message = message_of(s3, call)
@@ -39,7 +39,7 @@ def test_nothing_steers_a_terminal(server, s3, call):
 
 
 @each_call
-def test_nor_does_a_header(server, s3, call):
+def test_control_characters_of_headers_are_escaped(server, s3, call):
     server.respond = lambda _: response(b"", "403 \x1b[31mNo", x_amz_request_id="\x1b]0;title\x07" + "i" * 5000)
     message = message_of(s3, call)
     assert message.isprintable()

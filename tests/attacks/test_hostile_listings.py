@@ -87,7 +87,7 @@ UGLY = [
 
 
 @pytest.mark.parametrize("return_info", [True, False])
-def test_whatever_the_keys_are_files_stay_where_they_belong(server, s3, tmproot, return_info):
+def test_no_key_writes_a_file_outside_its_directory(server, s3, tmproot, return_info):
     keys = [f"root/sub/{end}" for end in UGLY]
     server.respond = listing(page(*keys))
     got = s3.get_recursive(["sub"], return_info)

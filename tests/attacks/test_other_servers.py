@@ -144,7 +144,7 @@ def test_white_space_before_a_document(s3, server):
     ],
     ids=["another document", "not well-formed", "not HTTP"],
 )
-def test_what_is_wrong_for_good_is_tried_once_more(s3, server, data, monkeypatch):
+def test_malformed_responses_are_retried_once(s3, server, data, monkeypatch):
     monkeypatch.setattr("metaflow.metaflow_config.S3_RETRY_COUNT", 20)
     server.respond = lambda _: data
     with pytest.raises(MetaflowS3Exception, match=" 2 tries in "):

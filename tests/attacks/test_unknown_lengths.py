@@ -94,7 +94,7 @@ def test_chunks_that_end_too_soon_are_no_object(s3, server, end):
         s3.get("d/k")
 
 
-def test_nothing_may_be_compressed_on_its_way(s3, server):
+def test_responses_must_not_be_compressed(s3, server):
     """As boto3 sends it. It is not signed, because GCS receives another value."""
     server.respond = responding(chunked(SMALL))
     s3.get("d/k")

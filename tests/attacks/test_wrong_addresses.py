@@ -9,7 +9,7 @@ NO_BUCKETS = ["B UCK", "a\nb", "a\x1b[2Jb", "a..b", ".", "..", ".a", "a" * 300, 
 
 
 @pytest.mark.parametrize("verb", EVERY.values(), ids=EVERY)
-def test_what_can_t_be_a_bucket_is_named(tmproot, server, verb):
+def test_invalid_buckets_are_named(tmproot, server, verb):
     for bucket in NO_BUCKETS:
         with (
             S3(tmproot=str(tmproot), client_params=server.client_params()) as s3,
@@ -21,7 +21,7 @@ def test_what_can_t_be_a_bucket_is_named(tmproot, server, verb):
 
 
 @pytest.mark.parametrize("bucket", NO_BUCKETS)
-def test_nor_is_it_a_root(bucket):
+def test_an_invalid_bucket_of_a_root_is_named(bucket):
     with pytest.raises(MetaflowS3URLException, match="is not a valid bucket name"):
         S3(s3root=f"s3://{bucket}/prefix")
 
@@ -39,7 +39,7 @@ def test_bytes_that_are_no_text(tmproot, verb):
         verb(s3, b"s3://bucket/\xff")
 
 
-def test_nor_as_a_root():
+def test_an_invalid_root_is_named():
     with pytest.raises(MetaflowS3URLException, match="not valid UTF-8"):
         S3(s3root=b"s3://bucket/\xff")
 
@@ -60,7 +60,7 @@ NO_ENDPOINTS = [
 
 
 @pytest.mark.parametrize("endpoint_url", NO_ENDPOINTS)
-def test_what_can_t_be_an_endpoint_is_named(tmproot, server, endpoint_url):
+def test_invalid_endpoints_are_named(tmproot, server, endpoint_url):
     params = server.client_params(endpoint_url=endpoint_url)
     with S3(s3root="s3://bucket/x", tmproot=str(tmproot), client_params=params) as s3:
         for verb in (*METHODS.values(), lambda s3, _: s3.transfers):

@@ -128,7 +128,7 @@ def expected(request, alone, portal, monkeypatch):
     return expected
 
 
-def test_whatever_a_provider_raises_is_one_exception_with_what_to_do(expected, tmp_path):
+def test_every_error_of_a_provider_is_one_exception_with_a_remedy(expected, tmp_path):
     with S3(tmproot=str(tmp_path)) as s3, pytest.raises(MetaflowS3Exception) as raised:
         s3.get_many(["s3://bucket/a", "s3://bucket/b"])
     for part in expected:

@@ -119,7 +119,7 @@ def test_a_provider_that_repeats_the_refused_set_is_not_used_for_every_request(r
     assert not signing.renew(signing.current().generation)
 
 
-def test_nothing_is_signed_with_a_set_from_its_last_second_on():
+def test_credentials_are_not_used_in_their_last_second():
     CredentialSet("AKIA", "hush").check(1e12)
     CredentialSet("AKIA", "hush", None, 100.0).check(99.9)
     with pytest.raises(TransferError) as refused:

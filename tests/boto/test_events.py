@@ -126,7 +126,7 @@ def test_a_body_waits_while_it_is_sent(plain, seaweedfs, prefix, allowance, wait
     assert plain.get_object(Bucket=seaweedfs.bucket, Key=prefix)["Body"].read() == b"x" * 500_000
 
 
-def test_what_the_user_sends_by_the_same_client_waits_for_nothing(plain, seaweedfs, prefix, allowance, waits):
+def test_other_requests_of_the_same_client_do_not_wait(plain, seaweedfs, prefix, allowance, waits):
     Boto3Transfers(plain).put(seaweedfs.bucket, prefix, body=b"x", allowance=allowance)
     del waits[:]
     plain.put_object(Bucket=seaweedfs.bucket, Key=prefix, Body=b"y" * 500_000)

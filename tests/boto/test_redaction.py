@@ -54,7 +54,7 @@ def test_short_secrets_are_taken_out_as_words_and_long_ones_everywhere(secret, t
     assert without_secrets(text, [secret]) == left
 
 
-def test_of_two_secrets_the_one_that_holds_the_other_is_taken_out_whole():
+def test_a_secret_that_contains_another_is_removed_completely():
     assert without_secrets("secret-and-more, secret", ["secret", "secret-and-more"]) == "***, ***"
 
 

@@ -111,7 +111,7 @@ def test_workers_make_a_client_that_knows_the_regions(connected, monkeypatch):
     copy.close()
 
 
-def test_what_helps(connected):
+def test_regions_of_redirects_are_learned(connected):
     here = connected(endpoint_url=LOCAL)
     assert not here.learn_region("bucket", "us-west-2")  # it was sent there
     assert here.learn_region("bucket", "eu-west-1")
@@ -172,7 +172,7 @@ def test_head_bucket_gets_a_region_that_no_redirect_names(connected):
     [OK, response(status="403 Forbidden"), response(status="301 Moved Permanently"), response(status="503 Slow Down")],
     ids=["200", "403", "301", "503"],
 )
-def test_where_no_response_names_the_region(connected, error):
+def test_no_response_names_the_region(connected, error):
     with Scripted([[expect, respond(error), silence]]) as server:
         here = connected(endpoint_url=f"http://127.0.0.1:{server.port}")
         assert not here.learn_region("bucket", "")

@@ -488,7 +488,7 @@ def test_how_the_server_is_trusted_and_waited_for(client, tmp_path, monkeypatch,
     assert for_ever.connect_timeout == for_ever.read_timeout >= 86_400
 
 
-def test_what_is_read_off(client, no_network):
+def test_fields_of_a_template(client, no_network):
     plain, secure = RequestTemplates(client(endpoint_url=LOCAL)), RequestTemplates(client())
     assert plain("GetObject", "b")[1:3] == ("127.0.0.1:9", "/b/")
     assert plain("HeadBucket", "b").path == plain("ListObjectsV2", "b").path == "/b"

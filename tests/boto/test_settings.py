@@ -31,7 +31,7 @@ def test_an_implementation_that_does_not_exist_is_named(monkeypatch):
         Settings.read()
 
 
-def test_what_is_chosen_for_one_client_comes_before_what_is_configured(monkeypatch):
+def test_arguments_override_the_configuration(monkeypatch):
     monkeypatch.setattr(configuration, "S3_WORKER_COUNT", 8)
     chosen = Settings.read(Chosen(3, 1e6, 2**24))
     assert (chosen.connections, chosen.bandwidth, chosen.part_size) == (3, 1e6, 2**24)

@@ -121,7 +121,7 @@ def test_a_directory_bucket_is_left_to_boto3_and_others_are_not(client):
     assert isinstance(transfer_client.template("wire", "GetObject", "mine"), RequestTemplate)
 
 
-def test_what_boto3_refuses_is_left_to_boto3_to_refuse(client):
+def test_requests_that_boto3_refuses_are_left_to_boto3(client):
     transfer_client = TransferClient(client(), ours=True)
     assert transfer_client.template("wire", "GetObject", "no bucket's name").startswith("boto3 refuses: ")
     with pytest.raises(TransferError) as failed:

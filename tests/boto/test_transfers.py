@@ -85,7 +85,7 @@ def test_a_checksum_goes_before_the_body(tmp_path, scheme, upload, setting):
         assert str(headers["content-length"]) == "5"
 
 
-def test_what_is_empty_in_an_error_is_not_none():
+def test_empty_fields_of_an_error_are_not_none():
     error = ClientError({"Error": {"Code": "NoSuchBucket", "Message": None}, "ResponseMetadata": {}}, "GetObject")
     assert failure_of(error).message == ""
 

@@ -81,7 +81,7 @@ def test_the_header_is_boto3_s(client, name):
     assert stored_headers(headers_of_arguments({name: SAMPLES[name]})) == added
 
 
-def test_what_has_an_argument_of_its_own_stands_apart():
+def test_headers_with_their_own_argument_are_separate():
     given = {name: SAMPLES[name] for name in ("ContentType", "Metadata", "ServerSideEncryption", "StorageClass")}
     assert headers_of_arguments(given) == PutHeaders(
         "text/x-test", {"source": "sensor 1"}, "aws:kms", {"x-amz-storage-class": "GLACIER_IR"}
@@ -119,7 +119,7 @@ def test_an_unknown_name_raises_with_the_known_ones(name):
 
 
 @pytest.mark.parametrize("name", [*NOT_TAKEN, "ChecksumAlgorithm", "ChecksumSHA256", "ChecksumType"])
-def test_what_can_t_be_honored_is_refused_with_the_reason(name):
+def test_unsupported_arguments_raise_with_the_reason(name):
     with pytest.raises(InvalidArgument, match=rf"^{name} is not possible here: .{{20}}"):
         headers_of_arguments({name: "hush"})
 
@@ -131,6 +131,6 @@ def test_a_wrong_type_raises(value):
 
 
 @pytest.mark.parametrize("value", ["a\r\nx-evil: 1", "a\n", "a\0b", 'attachment; filename="ü"'])
-def test_what_is_no_header_is_refused(value):
+def test_values_that_are_no_headers_raise(value):
     with pytest.raises(InvalidArgument, match=r"header content-disposition .* printable ASCII"):
         headers_of_arguments({"ContentDisposition": value})

@@ -41,7 +41,7 @@ def test_as_text_below_the_configured_place(fasts3, root, stored, monkeypatch):
     assert stored.list() == set()
 
 
-def test_what_fails_in_between_leaves_nothing(fasts3, root, stored, monkeypatch):
+def test_a_failure_in_between_leaves_nothing(fasts3, root, stored, monkeypatch):
     def fail(*_):
         assert stored.list()  # there is something to be removed
         raise KeyboardInterrupt
@@ -89,11 +89,11 @@ def test_sizes_are_read(text, size):
 
 
 @pytest.mark.parametrize("text", ["x", "-1", "1TB", "6GiB", "1 2"])
-def test_what_is_no_size_is_bad_usage(fasts3, text):
+def test_an_invalid_size_is_bad_usage(fasts3, text):
     assert fasts3("bench", "--root", "s3://b/x", "--size", text).exit_code == 2
 
 
-def test_of_large_objects_there_are_few():
+def test_few_large_objects():
     assert cases(None, 2**30, quick=False) == [Case(1, 2**30)]
     assert cases(None, 10, quick=False) == [Case(1000, 10)]
     assert cases(7, None, quick=False) == [Case(7, 1000)]

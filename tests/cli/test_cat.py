@@ -59,7 +59,7 @@ def test_ranges(fasts3, root, stored, given, expected, transfers):
 
 
 @pytest.mark.parametrize("given", ["", "-", "1", "2-1", "-0", "a-b", "1-2-3", "0-99999999999999999999"])
-def test_what_is_no_range_is_bad_usage(fasts3, given):
+def test_an_invalid_range_is_bad_usage(fasts3, given):
     done = fasts3("cat", "--range", given, "s3://bucket/a")
     assert done.exit_code == 2
     assert "is not a range" in done.stderr
@@ -93,7 +93,7 @@ def test_bad_usage(fasts3, root, filled, arguments, message):
     assert message.format(root=root) in " ".join(done.stderr.split())
 
 
-def test_what_is_missing_is_named_before_anything_is_written(fasts3, root, filled):
+def test_missing_objects_are_named_before_any_output(fasts3, root, filled):
     done = fasts3("cat", "--root", root, "a/1.txt", "none", "nothing")
     assert (done.exit_code, done.stdout) == (1, "")
     assert f"{root}/none" in done.stderr

@@ -117,7 +117,7 @@ def test_charges_are_accepted(fasts3, root, stored):
         (["--no-sign-request", "--request-payer"], "can't be combined"),
     ],
 )
-def test_what_is_refused_is_one_sentence(fasts3, options, message):
+def test_errors_of_options_are_one_sentence(fasts3, options, message):
     done = fasts3("ls", *options, "s3://bucket/")
     assert (done.exit_code, done.stdout) == (2 if message else 1, "")
     assert re.search(r"^Error: ", done.stderr, re.MULTILINE)

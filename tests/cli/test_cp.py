@@ -75,7 +75,7 @@ def test_streams(fasts3, start, root, stored):
         (["s3://bucket/a", "s3://bucket/b", "--exclude", "x"], "is the key of one object"),
     ],
 )
-def test_what_is_wrong_is_one_sentence(fasts3, here, arguments, message):
+def test_errors_are_one_sentence(fasts3, here, arguments, message):
     done = fasts3("cp", *arguments)
     assert done.exit_code == 2
     assert message in " ".join(done.stderr.split())
@@ -140,7 +140,7 @@ def test_headers_are_stored_with_unchanged_files_too(fasts3, root, stored, tree)
 
 
 @pytest.mark.parametrize("option", ["--no-overwrite", "--no-clobber", "-n"])
-def test_what_exists_is_left_alone(fasts3, here, root, filled, tree, option):
+def test_existing_objects_are_kept(fasts3, here, root, filled, tree, option):
     filled.put_all({"x/1.csv": b"mine", "y/a.txt": b"mine"})
     done = fasts3("cp", f"{root}/a/", f"{root}/x", option, "--json")
     assert [json.loads(line)["url"] for line in done.stdout.splitlines()] == [f"{root}/x/b/2.csv", f"{root}/x/b/3.txt"]

@@ -302,7 +302,7 @@ def test_a_missing_permission_to_delete_warns_and_names_what_remains(
 
 
 @pytest.mark.parametrize("fault", [faults.error(403, "AccessDenied"), faults.corrupt, faults.stall])
-def test_what_was_written_is_gone_also_where_it_can_not_be_read(
+def test_the_test_object_is_deleted_even_if_it_can_not_be_read(
     fault: Any, proxy: FaultyS3, through: "dict[str, str]", seaweedfs: S3Server, prefix: str
 ) -> None:
     proxy.inject("GetObject", fault, times=None)

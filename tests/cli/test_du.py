@@ -25,7 +25,7 @@ def test_objects_and_bytes_below_a_prefix(fasts3, root, filled):
     assert groups_of(fasts3("du", "--json", "--root", root)) == [(f"{root}/", 5, 2055)]
 
 
-def test_of_a_pattern(fasts3, root, filled):
+def test_sizes_of_a_pattern(fasts3, root, filled):
     assert groups_of(fasts3("du", "--json", f"{root}/*.csv")) == [(f"{root}/*.csv", 2, 2048)]
 
 
@@ -46,7 +46,7 @@ def test_as_text(fasts3, root, filled):
 
 
 @pytest.mark.parametrize("arguments", [["{root}/none"], ["{root}/no*"], ["--root", "{root}/none"]])
-def test_nothing_is_an_error(fasts3, root, filled, arguments):
+def test_an_empty_result_is_an_error(fasts3, root, filled, arguments):
     done = fasts3("du", "--json", *(argument.format(root=root) for argument in arguments))
     assert (done.exit_code, done.stdout) == (1, "")
     assert done.stderr.startswith(("Error: No objects under ", "Error: No key matches "))

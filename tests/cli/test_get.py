@@ -150,7 +150,7 @@ def test_several_missing_objects_are_all_named(fasts3, root, filled):
     assert done.stderr.splitlines()[-1] == directory_of(root)
 
 
-def test_what_is_missing_does_not_stop_the_others(fasts3, here, root, filled):
+def test_missing_objects_do_not_stop_the_others(fasts3, here, root, filled):
     done = fasts3("get", "--root", root, "none", "missing/", "nothing*", "a/b/", "out")
     assert done.exit_code == 1
     assert "3 of 5 objects were not downloaded" in done.stderr
@@ -159,7 +159,7 @@ def test_what_is_missing_does_not_stop_the_others(fasts3, here, root, filled):
 
 
 @pytest.mark.parametrize("url", ["{root}/none", "{root}/none/", "{root}/none*"])
-def test_where_nothing_comes_nothing_is_left(fasts3, here, root, url):
+def test_a_failed_download_leaves_no_file(fasts3, here, root, url):
     assert fasts3("get", url.format(root=root), "out/").exit_code == 1
     assert list(here.iterdir()) == []
 
@@ -172,9 +172,7 @@ def test_two_objects_of_one_name_are_not_mixed_up(fasts3, here, root, stored):
     assert files(here) == {"out/same": b"x"}
 
 
-def test_where_case_does_not_count_one_object_does_not_replace_another_listed_later(
-    fasts3, here, root, stored, monkeypatch
-):
+def test_keys_that_differ_in_case_do_not_replace_each_other(fasts3, here, root, stored, monkeypatch):
     monkeypatch.setattr(local_paths, "ignores_case", lambda directory: True)
     monkeypatch.setattr(local_paths, "seems_to_ignore_case", lambda directory: True)
     monkeypatch.setattr(to_local, "listed", one_page_at_a_time)
@@ -227,7 +225,7 @@ def test_a_file_that_would_be_a_directory_too_is_one_sentence(fasts3, here, odd)
     assert files(here) == {"out/f/g": b"g"}
 
 
-def test_what_has_come_before_is_not_downloaded_again(fasts3, here, root, filled, monkeypatch):
+def test_completed_downloads_are_not_repeated(fasts3, here, root, filled, monkeypatch):
     monkeypatch.setattr(file_times, "YOUNG", float("-inf"))  # as if all objects had been stored long ago
     assert fasts3("get", f"{root}/a/", "out").exit_code == 0
     before = {path: path.stat().st_ino for path in (here / "out").rglob("*.csv")}
@@ -286,7 +284,7 @@ def test_a_refusal_has_its_reason_also_where_the_file_is_there(fasts3, here, roo
     assert done.stderr.endswith("Check the secret key: it does not match the access key id.\n")
 
 
-def test_what_was_there_already_is_not_counted_as_downloaded(fasts3, here, root, filled, monkeypatch):
+def test_existing_files_are_not_counted_as_downloaded(fasts3, here, root, filled, monkeypatch):
     monkeypatch.setattr(file_times, "YOUNG", float("-inf"))
     fasts3("get", f"{root}/a/", "out")
     assert fasts3("get", f"{root}/a/", "out").stderr == "Downloaded 0 objects; 3 already existed.\n"

@@ -50,7 +50,7 @@ def test_several_and_patterns(fasts3, root, filled):
     assert [one["url"][-1] for one in shown] == ["b", "a", "a", "b"]
 
 
-def test_what_is_missing_is_named_and_the_rest_shown(fasts3, root, filled):
+def test_missing_objects_are_named_and_the_others_shown(fasts3, root, filled):
     done = fasts3("info", f"{root}/a", f"{root}/none", f"{root}/x*")
     assert done.exit_code == 1
     assert done.stdout.startswith(f"{root}/a\n")
@@ -81,7 +81,7 @@ def test_a_missing_permission_to_list_is_named(fasts3, root, stored, monkeypatch
     assert fasts3("info", f"{root}/a").stderr == f"Error: There is no object {root}/a.\n"
 
 
-def test_of_many_that_are_missing_none_is_listed(fasts3, root, stored):
+def test_many_missing_objects_are_only_counted(fasts3, root, stored):
     stored.put("a/b", b"")
     done = fasts3("info", "--root", root, *"abcde")
     assert done.stderr.count("There is no object") == 5

@@ -112,7 +112,7 @@ def test_buckets_that_may_not_be_listed_are_one_sentence(fasts3, monkeypatch):
         (["--root", "{root}/none"], "No objects or directories at {root}/none/."),
     ],
 )
-def test_nothing_is_an_error(fasts3, root, arguments, message):
+def test_an_empty_result_is_an_error(fasts3, root, arguments, message):
     done = fasts3("ls", *(argument.format(root=root) for argument in arguments))
     assert (done.exit_code, done.stdout) == (1, "")
     assert message.format(root=root) in done.stderr
@@ -208,7 +208,7 @@ def test_include_and_exclude(fasts3, root, filled, arguments, names):
     assert [name for _, name in shown] == names
 
 
-def test_nothing_that_is_included_is_an_error(fasts3, root, filled):
+def test_no_included_object_is_an_error(fasts3, root, filled):
     done = fasts3("ls", "-r", "--include", "*.nope", root)
     assert (done.exit_code, done.stdout) == (1, "")
     assert "--include and --exclude leave no object of" in done.stderr

@@ -21,7 +21,7 @@ def test_a_bucket_is_created(fasts3, bucket, end):
     assert f"s3://{bucket}/" in fasts3("ls").stdout.splitlines()
 
 
-def test_one_that_exists_is_an_error(fasts3, bucket):
+def test_an_existing_bucket_is_an_error(fasts3, bucket):
     assert fasts3("mb", "--quiet", f"s3://{bucket}").stderr == ""
     done = fasts3("mb", f"s3://{bucket}")
     assert (done.exit_code, done.stdout) == (1, "")
@@ -38,7 +38,7 @@ def test_one_that_exists_is_an_error(fasts3, bucket):
         ("s3://arn:aws:s3:eu-west-1:123456789012:accesspoint/x", 1, "is not a valid bucket name"),
     ],
 )
-def test_what_is_refused(fasts3, url, status, message):
+def test_invalid_arguments(fasts3, url, status, message):
     done = fasts3("mb", url)
     assert (done.exit_code, done.stdout) == (status, "")
     assert message in " ".join(done.stderr.split())

@@ -109,7 +109,7 @@ def test_a_dry_run_changes_nothing(fasts3, here, root, filled, tree):
         (["-r", "{bucket}/", "s3://other/x/"], "is a whole bucket, which is not moved"),
     ],
 )
-def test_what_is_refused(fasts3, here, root, filled, arguments, message):
+def test_invalid_arguments(fasts3, here, root, filled, arguments, message):
     bucket = f"s3://{filled.bucket}"
     done = fasts3("mv", *(argument.format(root=root, bucket=bucket) for argument in arguments))
     assert done.exit_code == 2
@@ -141,7 +141,7 @@ def test_without_overwriting_the_source_of_what_exists_stays(fasts3, here, root,
     }
 
 
-def test_what_was_transferred_before_is_moved_on(fasts3, here, root, filled, tree):
+def test_unchanged_files_are_moved_too(fasts3, here, root, filled, tree):
     assert fasts3("cp", f"{root}/a/", "out").exit_code == 0
     assert fasts3("mv", f"{root}/a/", "out").exit_code == 0
     assert files(here / "out") == {"1.csv": b"1", "b/2.csv": b"22", "b/3.txt": b"3"}
@@ -221,7 +221,7 @@ def test_a_file_that_is_added_meanwhile_stays(fasts3, root, stored, tree, monkey
     assert files(tree) == {"new": b"new"}
 
 
-def test_of_a_link_the_link_goes(fasts3, here, root, stored, tree):
+def test_a_moved_link_is_deleted_and_not_its_target(fasts3, here, root, stored, tree):
     (here / "outside").write_bytes(b"o")
     (tree / "link").symlink_to(here / "outside")
     assert fasts3("mv", "tree", f"{root}/x").exit_code == 0
@@ -316,7 +316,7 @@ def of(operation, name):
         ("DeleteObject", "{root}/a/b/2.csv", "{root}/x/"),
     ],
 )
-def test_what_fails_stays(fasts3, here, root, filled, tree, proxy, operation, source, destination):
+def test_failed_objects_stay(fasts3, here, root, filled, tree, proxy, operation, source, destination):
     name = "c.csv" if operation == "PutObject" else "/2.csv"
     proxy.inject_where(of(operation, name), faults.error(403, "AccessDenied"), times=None)
     done = fasts3("mv", source.format(root=root), destination.format(root=root))

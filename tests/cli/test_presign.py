@@ -56,7 +56,7 @@ def test_json_lines(fasts3):
         (["--no-sign-request", "s3://bucket/a"], 1, "does not sign requests"),
     ],
 )
-def test_what_is_refused(fasts3, arguments, status, message):
+def test_invalid_arguments(fasts3, arguments, status, message):
     done = fasts3("presign", *arguments)
     assert (done.exit_code, done.stdout) == (status, "")
     assert message in " ".join(done.stderr.split())

@@ -51,7 +51,7 @@ def test_an_empty_argument_is_refused(fasts3, root, stored, tree, arguments):
     assert stored.list() == set()
 
 
-def test_of_a_directory_what_fits(fasts3, root, stored, tree):
+def test_matching_files_of_a_directory(fasts3, root, stored, tree):
     options = ["--include", "b/*", "--include", "*.txt", "--exclude", "*.tmp"]
     assert fasts3("put", "tree", root, *options).exit_code == 0
     assert stored.list() == {"a.txt", "b/c.csv"}
@@ -104,12 +104,12 @@ def test_stdin_is_not_reported_if_the_object_exists(fasts3, root, stored, option
     assert fasts3("put", "--json", *option, "-", f"{root}/x", stdin="new").stdout == f'{{"url": "{root}/x"}}\n'
 
 
-def test_what_is_read_from_stdin_needs_a_key(fasts3, root):
+def test_stdin_needs_a_key(fasts3, root):
     assert fasts3("put", "-", f"{root}/", stdin="x").exit_code == 2
     assert fasts3("put", "-", "-", f"{root}/x", stdin="x").exit_code == 2
 
 
-def test_what_is_not_there_is_one_sentence(fasts3, root, stored, tree):
+def test_the_error_for_a_missing_file_is_one_sentence(fasts3, root, stored, tree):
     done = fasts3("put", "none", f"{root}/x")
     assert done.exit_code == 1
     assert done.stderr == f"Error: Local file not found: none (for the key '{root}/x').\n"
@@ -117,7 +117,7 @@ def test_what_is_not_there_is_one_sentence(fasts3, root, stored, tree):
 
 
 @pytest.mark.parametrize("options", [[], ["--content-type", "text/plain"], ["--no-overwrite"]])
-def test_what_can_t_be_uploaded_does_not_stop_the_others(fasts3, root, stored, tree, options):
+def test_unreadable_files_do_not_stop_the_others(fasts3, root, stored, tree, options):
     os.mkfifo(tree / "pipe")
     with open(os.fsencode(tree) + b"/\xff", "wb"):
         pass
@@ -141,7 +141,7 @@ def test_the_one_file_that_can_t_be_uploaded_is_one_sentence(fasts3, root, store
     assert len(stored.list()) == 4
 
 
-def test_what_is_there_already_is_not_uploaded_again(fasts3, root, stored, tree):
+def test_existing_objects_are_not_uploaded_again(fasts3, root, stored, tree):
     assert fasts3("put", "tree", root).exit_code == 0
     (tree / "a.txt").write_bytes(b"b")
     urls = [json.loads(line)["url"] for line in fasts3("put", "--json", "tree", root).stdout.splitlines()]
@@ -149,7 +149,7 @@ def test_what_is_there_already_is_not_uploaded_again(fasts3, root, stored, tree)
     assert stored.blob("a.txt") == b"b"
 
 
-def test_what_was_there_already_is_not_counted_as_uploaded(fasts3, root, stored, tree):
+def test_existing_objects_are_not_counted_as_uploaded(fasts3, root, stored, tree):
     assert re.fullmatch(r"Uploaded 4 files in [0-9.]+ s\.\n", fasts3("put", "tree", root).stderr)
     assert fasts3("put", "tree", root, "--exclude", ".*").stderr == "Uploaded 0 files; 3 already existed.\n"
     stderr = fasts3("put", "--no-overwrite", "tree/a.txt", f"{root}/").stderr

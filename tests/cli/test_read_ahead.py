@@ -30,7 +30,7 @@ def test_it_reads_ahead_up_to_its_limit():
         assert next(ahead) == 0
 
 
-def test_what_is_ready_is_given_at_once():
+def test_available_items_are_returned_at_once():
     go, all_there = threading.Event(), threading.Event()
 
     def items():
@@ -49,7 +49,7 @@ def test_what_is_ready_is_given_at_once():
         assert list(ahead) == []
 
 
-def test_what_comes_in_time_is_waited_for_until_the_end():
+def test_items_that_arrive_in_time_are_returned():
     with ReadAhead(iter(range(3)), 10) as ahead:
         assert ahead.ready(within=3600) == [0, 1, 2]
         assert ahead.ready(within=3600) == []

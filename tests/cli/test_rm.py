@@ -65,12 +65,12 @@ def test_permission_to_delete_is_enough(fasts3, root, filled, monkeypatch):
     assert filled.list() == KEYS - {"z"}
 
 
-def test_what_is_below_a_prefix(fasts3, root, filled):
+def test_objects_below_a_prefix(fasts3, root, filled):
     assert fasts3("rm", "--recursive", "--yes", f"{root}/a").exit_code == 0
     assert filled.list() == {"ab", "z"}
 
 
-def test_what_fits_a_pattern(fasts3, root, filled):
+def test_objects_that_match_a_pattern(fasts3, root, filled):
     done = fasts3("rm", "--yes", "--json", "--root", root, "a/*.csv")
     assert done.exit_code == 0
     assert [json.loads(line) for line in done.stdout.splitlines()] == [
@@ -154,11 +154,11 @@ def test_a_directory_needs_recursive(fasts3, root, filled):
 
 
 @pytest.mark.parametrize("url", ["{root}/none", "{root}/none*"])
-def test_nothing_below_a_prefix_is_an_error(fasts3, root, url):
+def test_an_empty_prefix_is_an_error(fasts3, root, url):
     assert fasts3("rm", "--yes", "--recursive", url.format(root=root)).exit_code == 1
 
 
-def test_what_can_not_be_deleted_is_named_and_the_rest_goes(fasts3, root, filled, monkeypatch):
+def test_undeletable_objects_are_named_and_the_others_deleted(fasts3, root, filled, monkeypatch):
     delete_many = S3.delete_many
 
     def refuse(s3, urls):
@@ -181,7 +181,7 @@ def test_what_can_not_be_deleted_is_named_and_the_rest_goes(fasts3, root, filled
     assert filled.list() == {"a/1.csv", "ab", "z"}
 
 
-def test_what_is_known_to_be_deleted_is_not_deleted_again(fasts3, root, filled, monkeypatch):
+def test_deleted_objects_are_not_deleted_again(fasts3, root, filled, monkeypatch):
     calls = []
 
     def refuse(s3, urls):
@@ -197,7 +197,7 @@ def test_what_is_known_to_be_deleted_is_not_deleted_again(fasts3, root, filled, 
     assert calls == [[f"{root}/{key}" for key in sorted(KEYS) if key.startswith("a/")]]
 
 
-def test_what_was_deleted_is_counted_where_an_error_ends_it(fasts3, root, filled, monkeypatch):
+def test_deleted_objects_are_counted_after_an_error(fasts3, root, filled, monkeypatch):
     delete_many = S3.delete_many
 
     def refuse(s3, urls):
@@ -212,7 +212,7 @@ def test_what_was_deleted_is_counted_where_an_error_ends_it(fasts3, root, filled
     assert filled.list() == {"ab", "z"}
 
 
-def test_where_s3_refuses_altogether_it_ends(fasts3, root, filled, monkeypatch):
+def test_a_general_refusal_ends_it(fasts3, root, filled, monkeypatch):
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
     done = fasts3("rm", f"{root}/z")
     assert done.exit_code == 1

@@ -78,7 +78,7 @@ def test_a_run_without_a_configured_place_is_one_sentence(monkeypatch):
 
 
 @pytest.mark.parametrize("run", ["MyFlow", "MyFlow/", "/1", "MyFlow/1/start", "", "My Flow/1"])
-def test_what_is_no_run_is_refused(run):
+def test_an_invalid_run_raises(run):
     with pytest.raises(click.UsageError, match="name of a flow and the id of a run"):
         location_from(run, None)
 

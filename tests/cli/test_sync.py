@@ -175,7 +175,7 @@ def test_a_dry_run_changes_nothing(fasts3, here, root, remote, local):
         (["s3://bucket/a", "b", "--sse", "AES256"], "this command downloads"),
     ],
 )
-def test_what_is_wrong_is_one_sentence(fasts3, here, arguments, message):
+def test_errors_are_one_sentence(fasts3, here, arguments, message):
     done = fasts3("sync", *arguments)
     assert done.exit_code == 2
     assert message in " ".join(done.stderr.split())
@@ -235,7 +235,7 @@ def test_mirrors_that_are_refused(fasts3, here, root, remote, local, monkeypatch
         ("CopyObject", "{root}/r", "{root}/copy"),
     ],
 )
-def test_nothing_is_deleted_if_anything_fails(
+def test_a_failure_prevents_deletions(
     fasts3, here, root, remote, local, server, monkeypatch, operation, source, destination
 ):
     remote.put_all({"up/extra": b"", "copy/extra": b""})
@@ -256,7 +256,7 @@ def test_nothing_is_deleted_if_anything_fails(
     assert {"1.csv": b"1", "b/3.txt": b"3", "extra": b""} in there
 
 
-def test_what_can_t_be_transferred_is_named(fasts3, root, remote, local):
+def test_failed_objects_are_named(fasts3, root, remote, local):
     os.mkfifo(local / "pipe")
     remote.put("up/extra", b"")
     done = fasts3("sync", "local", f"{root}/up", "--delete")

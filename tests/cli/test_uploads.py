@@ -52,7 +52,7 @@ def pages_of_two(monkeypatch):
         ("none", []),
     ],
 )
-def test_what_is_open_is_listed_page_by_page(fasts3, begun, root, url, keys, transfers, monkeypatch, pages_of_two):
+def test_open_uploads_are_listed_page_by_page(fasts3, begun, root, url, keys, transfers, monkeypatch, pages_of_two):
     monkeypatch.setattr(metaflow_config, "S3_TRANSFERS", transfers)
     done = fasts3("uploads", "--json", "--root", root, url)
     assert done.exit_code == 0
@@ -90,7 +90,7 @@ def test_the_server_s_clock_decides_on_ages(fasts3, begun, root, monkeypatch):
 
 
 @pytest.mark.parametrize("transfers", ["wire", "boto3"])
-def test_what_is_refused_is_named_and_the_others_go(fasts3, begun, root, still_open, transfers, monkeypatch):
+def test_refused_uploads_are_named_and_the_others_are_aborted(fasts3, begun, root, still_open, transfers, monkeypatch):
     monkeypatch.setattr(metaflow_config, "S3_TRANSFERS", transfers)
     real = Performer._call_transfers
 

@@ -142,7 +142,7 @@ def test_anyone_reads_a_public_bucket(make_s3, public, proxy, without_credential
 
 
 @pytest.mark.needs("unsigned-requests-are-denied")
-def test_what_is_not_public_is_refused_and_why(make_s3, root, stored, without_credentials):
+def test_private_objects_are_denied_with_a_reason(make_s3, root, stored, without_credentials):
     stored.put("a", b"value")
     s3 = make_s3(s3root=root, client_params=without_credentials, anonymous=True)
     for read in (lambda: s3.get("a"), s3.list_paths):

@@ -26,7 +26,7 @@ def test_a_created_bucket_is_listed(bare, server, name):
     bare.delete(f"s3://{name}/a")
 
 
-def test_one_that_exists_raises(bare, name):
+def test_an_existing_bucket_raises(bare, name):
     bare.create_bucket(name)
     with pytest.raises(MetaflowS3Exception, match=f"The bucket s3://{name} exists already"):
         bare.create_bucket(name)
@@ -42,6 +42,6 @@ def test_the_region_is_that_of_the_client(make_s3, server, name, region):
 
 
 @pytest.mark.parametrize("wrong", ["", "s3://bucket", "a/b", "a b", "..", None, 5])
-def test_what_is_no_name_is_refused(bare, wrong):
+def test_invalid_names_raise(bare, wrong):
     with pytest.raises(MetaflowS3URLException, match="is not a valid bucket name"):
         bare.create_bucket(wrong)

@@ -56,7 +56,7 @@ def test_an_empty_object(s3, stored):
 
 
 @pytest.mark.needs("copies-keep-headers", "copies-replace-headers")
-def test_what_is_given_replaces_that_of_the_source(s3, stored, size):
+def test_given_headers_replace_those_of_the_source(s3, stored, size):
     s3.put("a", noise(size), content_type="text/x-a", metadata={"n": 1})
     s3.copy("a", "type", content_type="text/x-b")
     s3.copy("a", "metadata", metadata={"m": [2]})
@@ -83,7 +83,7 @@ def test_encryption(make_s3, s3, root, stored, size):
 
 
 @pytest.mark.needs("copies-onto-themselves")
-def test_what_is_stored_with_an_object_is_changed_in_its_place(s3, stored):
+def test_headers_of_an_object_are_changed_in_place(s3, stored):
     s3.put("a", b"value", content_type="text/x-a", metadata={"n": 1})
     s3.copy("a", "a", content_type="text/x-b")
     got = s3.get("a")
@@ -214,7 +214,7 @@ def test_the_source_must_be_the_one_that_was_read(s3, root, stored, size):
     assert stored.blob("current") == b"changed"
 
 
-def test_what_exists_is_not_overwritten(s3, root, stored, size):
+def test_existing_objects_are_not_overwritten(s3, root, stored, size):
     stored.put_all({"a": noise(size), "old": b"old"})
     assert s3.copy("a", "old", overwrite=False) == f"{root}/old"
     pairs = [("a", "old"), ("a", "new"), ("old", "new")]
@@ -316,7 +316,7 @@ def test_ugly_prefixes(s3, stored, server):
         stored.delete(f"{name}/leaf")
 
 
-def test_nothing_that_exists_is_overwritten_below_a_prefix(s3, root, stored):
+def test_existing_objects_below_a_prefix_are_not_overwritten(s3, root, stored):
     stored.put_all({"a/1": b"new", "a/2": b"new", "b/1": b"old"})
     assert s3.copy_recursive("a", "b", overwrite=False) == [("b/2", f"{root}/b/2")]
     assert stored.blob("b/1") == b"old"

@@ -42,7 +42,7 @@ def test_a_full_url_and_bytes(bare, s3, root, stored):
     assert stored.list() == {"c"}
 
 
-def test_what_is_not_there_is_no_error(s3, stored):
+def test_missing_keys_are_no_error(s3, stored):
     stored.put("here", b"x")
     s3.delete("nowhere")
     assert s3.delete_many(["nowhere", "not here either"]) == 2
@@ -218,7 +218,7 @@ each_call = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 
 @each_call
 @pytest.mark.parametrize("root_given", [None, "s3://bucket", "s3://bucket/prefix"])
-def test_nothing_empty_deletes_anything(tmproot, call, root_given):
+def test_empty_arguments_delete_nothing(tmproot, call, root_given):
     with S3(tmproot=str(tmproot), s3root=root_given) as s3:
         for name, key in NAMELESS.items():
             with case(name):
@@ -301,7 +301,7 @@ def test_objects_that_were_replaced_since_stay(s3, root, stored):
 
 
 @pytest.mark.usefixtures("tree")
-def test_one_that_is_refused_keeps_all(s3, stored):
+def test_one_invalid_argument_deletes_nothing(s3, stored):
     for call in (lambda: s3.delete_many(["lo", ""]), lambda: s3.delete_recursive(["log", "/"])):
         with pytest.raises(MetaflowS3URLException):
             call()

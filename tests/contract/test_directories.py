@@ -80,7 +80,7 @@ def test_an_object_in_pieces(s3, stored, tmp_path):
 
 
 @pytest.mark.usefixtures("remote", "settled")
-def test_what_is_there_unchanged_is_left_alone(s3, stored, tmp_path):
+def test_unchanged_files_are_kept(s3, stored, tmp_path):
     s3.download("m", tmp_path)
     before = {name: os.stat(tmp_path / name).st_ino for name in TREE}
     (tmp_path / "b/1.csv").write_bytes(b"9,9")  # of the same size, but later
@@ -92,7 +92,7 @@ def test_what_is_there_unchanged_is_left_alone(s3, stored, tmp_path):
     assert {name for name in TREE if before[name] != after[name]} == {"b/1.csv"}
 
 
-def test_what_is_replaced_within_the_second_of_its_change_is_downloaded(s3, stored, tmp_path):
+def test_an_object_that_changes_twice_within_a_second_is_downloaded(s3, stored, tmp_path):
     for _ in range(20):
         stored.put("m/a", b"old")
         s3.download("m", tmp_path)
@@ -105,7 +105,7 @@ def test_what_is_replaced_within_the_second_of_its_change_is_downloaded(s3, stor
 
 
 @pytest.mark.usefixtures("remote")
-def test_what_was_young_is_downloaded_once_more_and_then_left_alone(s3, tmp_path, monkeypatch):
+def test_a_recent_object_is_downloaded_once_more_and_then_kept(s3, tmp_path, monkeypatch):
     def inode():
         s3.download("m", tmp_path)
         return os.stat(tmp_path / "0.txt").st_ino, os.stat(tmp_path / "0.txt").st_mtime_ns % 10**9
@@ -295,7 +295,7 @@ def test_patterns_choose_files(s3, local):
     assert names(include=iter(["b/*"]), exclude=iter(["*.bin"])) == ["b/1.csv"]
 
 
-def test_what_is_stored_already_is_not_uploaded_again(s3, local, stored):
+def test_unchanged_objects_are_not_uploaded_again(s3, local, stored):
     write(local, {"large": os.urandom(2 * PART_SIZE + 1)})
     assert len(s3.upload(local, "m")) == 5
     assert s3.upload(local, "m") == []
@@ -359,7 +359,7 @@ def test_the_one_file_that_can_t_be_uploaded_has_an_error_of_its_own(s3, local, 
     assert len(stored.list()) == len(TREE)
 
 
-def test_what_is_no_directory(s3, local, stored):
+def test_invalid_directories(s3, local, stored):
     stored.put("m/a", b"1")
     with pytest.raises(MetaflowS3NotFound, match="is not a local directory"):
         s3.upload(local / "0.txt", "m")
@@ -401,7 +401,7 @@ def jobs(monkeypatch):
 
 
 @pytest.mark.usefixtures("settled")
-def test_what_is_there_unchanged_is_known_from_a_listing(s3, tmp_path, jobs):
+def test_a_listing_identifies_unchanged_files(s3, tmp_path, jobs):
     tree = {f"{number // 10}/{number}": b"%d" % number for number in range(30)}
     write(tmp_path / "up", tree)
     s3.upload(tmp_path / "up", "m")

@@ -21,7 +21,7 @@ WRITES = {
 
 
 @pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
-def test_what_is_written_is_encrypted(encrypting, stored, tmp_path, write):
+def test_uploads_are_encrypted(encrypting, stored, tmp_path, write):
     local = tmp_path / "local"
     local.write_bytes(b"value")
 

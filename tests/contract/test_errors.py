@@ -142,7 +142,7 @@ def test_after_an_error_the_client_still_works(make_s3, root, stored):
             assert s3.get("k").exists
 
 
-def test_nothing_is_left_on_disk_after_an_error(make_s3, prefix, tmproot):
+def test_an_error_leaves_no_files(make_s3, prefix, tmproot):
     for name, verb in {**READS, **LISTINGS}.items():
         with case(name):
             with make_s3(s3root=f"s3://no-{prefix}") as s3, pytest.raises(MetaflowS3NotFound):

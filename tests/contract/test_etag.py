@@ -37,7 +37,7 @@ def test_it_is_sent_as_s3_has_it(s3, stored, read):
     assert etag.endswith('"')
 
 
-def test_of_an_object_in_parts(s3, stored):
+def test_the_etag_of_an_object_in_parts(s3, stored):
     s3.put("k", noise(PART_SIZE + 1))
     assert s3.get("k").etag == s3.info("k").etag == stored.head("k")["ETag"]
 

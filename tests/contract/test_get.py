@@ -94,7 +94,7 @@ def test_a_directory_is_no_object(s3, stored):
     assert s3.get("dir", return_missing=True).exists is False
 
 
-def test_what_was_got_does_not_change_when_it_is_got_again(s3, stored):
+def test_results_do_not_change_with_the_next_download(s3, stored):
     stored.put("a", b"first")
     first = s3.get("a")
     stored.put("a", b"second time")

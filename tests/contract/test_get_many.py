@@ -83,7 +83,7 @@ def test_return_missing_keeps_the_order_of_keys(s3, root, stored, return_info):
     ]
 
 
-def test_nothing_but_missing_keys(s3):
+def test_only_missing_keys(s3):
     assert [o.exists for o in s3.get_many(["no", "never"], return_missing=True)] == [False, False]
 
 
@@ -137,7 +137,7 @@ def test_none_is_the_object_at_the_root(make_s3, root, stored):
     assert (got.blob, got.prefix, got.key) == (b"x", None, f"{root}/single")
 
 
-def test_what_was_got_does_not_change_when_it_is_got_again(s3, stored):
+def test_results_do_not_change_with_the_next_download(s3, stored):
     stored.put("a", b"first")
     (first,) = s3.get_many(["a"])
     stored.put("a", b"second time")

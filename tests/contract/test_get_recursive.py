@@ -105,7 +105,7 @@ def test_an_object_with_the_name_of_the_prefix_is_not_below_it(s3, stored):
 
 
 @pytest.mark.parametrize("prefix", ["part-", "part-1"], ids=["beginning of names", "whole name"])
-def test_nothing_below_though_keys_begin_with_the_text_is_warned_of(s3, stored, prefix):
+def test_a_prefix_that_only_matches_parts_of_names_warns(s3, stored, prefix):
     # Metaflow's own class would have returned them, so a flow may count on it.
     stored.put_all({"part-1": b"1", "part-2": b"2"})
     with pytest.warns(UserWarning, match="part-"):

@@ -44,7 +44,7 @@ def local(tmp_path):
 
 @each_size
 @each_write
-def test_what_is_still_the_same_is_replaced(s3, stored, local, write, size):
+def test_an_unchanged_object_is_replaced(s3, stored, local, write, size):
     stored.put("k", b"old")
     write(s3, local, "k", noise(size), s3.get("k").etag)
     assert digest(stored.blob("k")) == digest(noise(size))
@@ -66,7 +66,7 @@ def test_without_its_quotes(s3, stored):
 
 @each_size
 @each_write
-def test_what_has_been_changed_is_left_alone(s3, root, stored, local, write, size):
+def test_changed_objects_are_kept(s3, root, stored, local, write, size):
     stored.put("k", b"old")
     etag = s3.get("k").etag
     stored.put("k", b"changed", ContentType="text/x-changed")
@@ -86,7 +86,7 @@ def test_what_has_been_changed_is_left_alone(s3, root, stored, local, write, siz
 
 @each_size
 @each_write
-def test_what_is_not_there_any_more_is_not_made_anew(s3, root, stored, local, write, size):
+def test_deleted_objects_are_not_created_again(s3, root, stored, local, write, size):
     stored.put("k", b"old")
     etag = s3.get("k").etag
     stored.delete("k")
@@ -95,7 +95,7 @@ def test_what_is_not_there_any_more_is_not_made_anew(s3, root, stored, local, wr
     assert stored.list() == set()
 
 
-def test_what_is_stored_with_it(s3, stored):
+def test_headers_of_a_replaced_object(s3, stored):
     stored.put("k", b"old", ContentType="text/x-old")
     s3.put("k", b"new", content_type="text/x-new", metadata={"a": 1}, if_match=s3.get("k").etag)
     info = s3.info("k")
@@ -137,7 +137,7 @@ def test_one_of_many_that_has_been_changed(s3, stored):
 
 @pytest.mark.needs("conditional-replacements")
 @pytest.mark.parametrize("same", [False, True], ids=["different bytes", "the same bytes"])
-def test_of_many_at_once_one_wins(make_s3, root, stored, same):
+def test_one_of_many_concurrent_uploads_wins(make_s3, root, stored, same):
     """Also where all of them store the same: who counts may not take another's 6 for its own."""
     stored.put("k", b"old")
     clients = [make_s3(s3root=root) for _ in range(8)]

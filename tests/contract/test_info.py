@@ -127,7 +127,7 @@ def test_no_keys_no_objects(s3, none):
 
 
 @both_verbs
-def test_nothing_is_left_on_disk(s3, stored, tmproot, verb):
+def test_no_files_are_left_on_disk(s3, stored, tmproot, verb):
     stored.put("a", b"12345")
     before = {path for path in tmproot.rglob("*") if path.is_file()}
     verb(s3, "a")

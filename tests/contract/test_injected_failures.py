@@ -42,7 +42,7 @@ ALWAYS = {
 
 
 @pytest.mark.parametrize("verb", ALWAYS.values(), ids=ALWAYS)
-def test_what_always_fails_is_an_error_in_the_end(make_s3, root, stored, verb):
+def test_permanent_failures_are_an_error(make_s3, root, stored, verb):
     stored.put_all({"a": b"1", "b": b"2", "dir/x": b"3"})
     with pytest.raises(MetaflowS3Exception):
         verb(make_s3(s3root=root, inject_failure_rate=100))

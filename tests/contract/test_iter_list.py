@@ -118,7 +118,7 @@ def test_the_loop_begins_with_the_first_page(s3, stored, monkeypatch):
     assert len(list(s3.iter_list(["many"]))) == 2345
 
 
-def test_what_is_invalid_raises_at_once(s3, bare):
+def test_invalid_arguments_raise_at_once(s3, bare):
     for call in (
         lambda: s3.iter_list(["s3://bucket/full"]),
         lambda: bare.iter_list(["a"]),

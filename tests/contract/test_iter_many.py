@@ -123,7 +123,7 @@ def test_no_keys_no_objects(s3, none):
     assert list(s3.iter_many(none)) == []
 
 
-def test_what_makes_no_sense_is_refused_before_the_loop(s3, bare):
+def test_invalid_arguments_raise_before_the_loop(s3, bare):
     with pytest.raises(MetaflowS3URLException, match="requires a list"):
         s3.iter_many("key")
     with pytest.raises(MetaflowS3URLException, match="requires a list"):

@@ -76,7 +76,7 @@ def test_uploads_are_cut_into_parts_of_this_size(limited, proxy, stored, tmp_pat
 
 
 @ways_in
-def test_what_is_no_larger_is_one_request(limited, proxy, stored, tmp_path, way_in):
+def test_objects_up_to_the_part_size_take_one_request(limited, proxy, stored, tmp_path, way_in):
     blob = noise(12 * MIB)
     way_in(limited(part_size=12 * MIB), "k", blob, tmp_path / "local")
     assert [len(one.body) for one in requests_of(proxy, "PutObject")] == [12 * MIB]

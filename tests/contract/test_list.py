@@ -57,7 +57,7 @@ both_verbs = pytest.mark.parametrize("verb", [list_paths, list_recursive], ids=[
 
 @both_verbs
 @pytest.mark.usefixtures("example")
-def test_what_is_listed_is_not_downloaded(s3, verb):
+def test_listings_download_nothing(s3, verb):
     for o in verb(s3, ["a"]):
         assert (o.downloaded, o.path, o.blob, o.text, o.has_info) == (False, None, None, None, False)
         assert (o.content_type, o.metadata, o.range_info, o.last_modified) == (None, None, None, None)
@@ -138,7 +138,7 @@ def test_prefix_by_prefix_in_the_order_of_the_prefixes(s3, verb):
 
 @both_verbs
 @pytest.mark.usefixtures("example")
-def test_nothing_below_is_no_error(s3, verb):
+def test_empty_listings_are_no_error(s3, verb):
     assert verb(s3, ["nowhere"]) == []
     assert [o.key for o in verb(s3, ["nowhere", "f", "a/b/1"])] == ["4.txt"]
 

@@ -82,7 +82,7 @@ def test_metadata_of_other_clients_is_not_ours(s3, stored):
     assert [o.metadata for o in every_read(s3)] == [None] * 5
 
 
-def test_what_other_clients_store_in_our_place_is_not_ours(s3, stored):
+def test_metadata_of_other_clients_under_our_name_is_ignored(s3, stored):
     for foreign in ("not JSON", "[1, 2]", "5"):
         with case(foreign):
             stored.put("k", b"value", Metadata={"metaflow-user-attributes": foreign})

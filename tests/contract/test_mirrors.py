@@ -62,7 +62,7 @@ def test_many_objects_and_files(s3, tmp_path, stored):
 
 
 @pytest.mark.usefixtures("remote")
-def test_what_the_patterns_leave_out_is_left_alone(s3, local, tmp_path, stored):
+def test_excluded_files_are_kept(s3, local, tmp_path, stored):
     stored.put_all({"m/x.log": b"1", "m/b/y.log": b"2", "m/x.csv": b"3"})
     s3.upload(local, "m", exclude="*.log", delete=True)
     assert below(stored, "m/") == {**TREE, "x.log": b"1", "b/y.log": b"2"}
@@ -102,7 +102,7 @@ def test_without_overwrite_what_is_there_stays_and_what_is_extra_goes(s3, local,
 
 
 @pytest.mark.needs("object-beside-prefix")
-def test_nothing_is_deleted_if_an_object_can_t_be_a_file(s3, root, stored, tmp_path):
+def test_no_file_is_deleted_if_an_object_can_t_be_a_file(s3, root, stored, tmp_path):
     stored.put_all({"m/a": b"no", "m/a/b": b"1"})
     write(tmp_path, EXTRA)
     with pytest.raises(MetaflowS3URLException) as raised:
@@ -111,7 +111,7 @@ def test_nothing_is_deleted_if_an_object_can_t_be_a_file(s3, root, stored, tmp_p
     assert tree_of(tmp_path) == {**EXTRA, "a/b": b"1"}
 
 
-def test_nothing_is_deleted_if_files_can_t_be_uploaded(s3, local, stored):
+def test_no_object_is_deleted_if_files_can_t_be_uploaded(s3, local, stored):
     stored.put("m/extra", b"extra")
     (local / "broken").symlink_to("nowhere")
     (local / "broken too").symlink_to("nowhere")
@@ -122,7 +122,7 @@ def test_nothing_is_deleted_if_files_can_t_be_uploaded(s3, local, stored):
     assert below(stored, "m/") == TREE
 
 
-def test_nothing_to_transfer_deletes_nothing_unless_that_is_meant(s3, stored, tmp_path):
+def test_an_empty_source_deletes_only_with_allow_empty(s3, stored, tmp_path):
     (tmp_path / "empty").mkdir()
     stored.put("m/a", b"1")
     for given in ({}, {"include": "*.typo"}):
@@ -177,7 +177,7 @@ def test_a_wrong_directory_or_prefix_raises_first(s3, bare, local, stored):
     assert stored.list() == {"m/a"}
 
 
-def test_what_others_add_meanwhile_stays(s3, local, stored, tmp_path, monkeypatch):
+def test_files_that_others_add_meanwhile_stay(s3, local, stored, tmp_path, monkeypatch):
     """The destination is looked at first, so what comes later is not known."""
     stored.put_all({"m/extra": b"", "m/0.txt": b""})
     entries_in = directory_walk.entries_in

@@ -73,7 +73,7 @@ def test_each_object_has_its_own(s3, stored):
 
 
 @pytest.mark.needs("object-headers")
-def test_what_is_read_is_what_was_stored(s3, stored):
+def test_stored_headers_are_read(s3, stored):
     """Nothing is decoded: the bytes are those of the object, for any headers."""
     s3.put("k", b"not compressed at all", content_type="text/x", metadata={"a": 1}, extra_args=HEADERS)
     got = s3.get("k")

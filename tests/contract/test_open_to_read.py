@@ -136,7 +136,7 @@ def test_keys_and_urls(s3, bare, stored, root):
         bare.open("a/b")
 
 
-def test_what_is_missing_is_known_at_once(s3, bare, root):
+def test_missing_objects_raise_in_open(s3, bare, root):
     with pytest.raises(MetaflowS3NotFound, match="GetObject") as raised:
         s3.open("missing")
     assert raised.value.url == f"{root}/missing"

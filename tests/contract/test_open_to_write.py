@@ -24,7 +24,7 @@ LARGE = os.urandom(2 * PART_SIZE + 12_345)
 
 @pytest.mark.parametrize("size", [1, 1000, PART_SIZE, PART_SIZE + 1, len(LARGE)])
 @pytest.mark.parametrize("amount", [PART_SIZE * 3, 1_000_000])
-def test_what_was_written_is_stored(s3, stored, size, amount):
+def test_written_bytes_are_stored(s3, stored, size, amount):
     with s3.open("key", "wb") as file:
         for start in range(0, size, amount):
             assert file.write(LARGE[start : min(size, start + amount)]) == min(amount, size - start)

@@ -69,7 +69,7 @@ def test_only_missing_keys_are_uploaded_and_returned(put_pairs, root, stored, ve
 
 
 @both_verbs
-def test_nothing_is_missing(put_pairs, stored, verb):
+def test_no_object_is_missing(put_pairs, stored, verb):
     stored.put_all({"a": b"1", "b": b"2"})
     assert put_pairs[verb]([("a", b"new"), ("b", b"new")], overwrite=False) == []
     assert stored.blobs() == {"a": b"1", "b": b"2"}
@@ -117,7 +117,7 @@ def test_nothing_to_put(s3):
 
 
 @pytest.mark.needs("conditional-writes")
-def test_of_many_at_once_one_wins(make_s3, root, stored):
+def test_one_of_many_concurrent_uploads_wins(make_s3, root, stored):
     # Each client sees that the key is missing; the server decides.
     clients = [make_s3(s3root=root) for _ in range(8)]
 

@@ -99,7 +99,7 @@ def test_a_method_that_can_not_be(s3, wrong):
         s3.presign("a", method=wrong)
 
 
-def test_what_can_not_be_presigned(s3, bare, root):
+def test_invalid_uses_of_presign(s3, bare, root):
     with pytest.raises(MetaflowS3InvalidRange):
         s3.presign(S3GetObject("a", 1, 2))
     for call in (lambda: s3.presign(f"{root}/a"), lambda: bare.presign("a"), lambda: bare.presign("s3://bucket")):

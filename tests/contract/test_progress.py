@@ -96,7 +96,7 @@ def test_large_objects_are_one_object_each(s3, heard, tmp_path):
     assert ends(heard.take()) == {"get": met(1, 2 * PART)}
 
 
-def test_what_is_downloaded_recursively_has_its_totals_from_the_listing(s3, heard, stored):
+def test_recursive_downloads_have_totals_from_the_listing(s3, heard, stored):
     stored.put_all(BLOBS)
     for call in (s3.get_all, lambda: s3.get_recursive(["d"])):
         call()
@@ -128,13 +128,13 @@ def test_keys_that_are_missing_are_done_too(s3, heard, stored):
     assert ends(heard.take()) == {"info": met(2, 0)}
 
 
-def test_what_exists_is_not_moved(s3, heard, stored):
+def test_existing_objects_are_not_transferred(s3, heard, stored):
     stored.put("a", b"old")
     assert [key for key, _ in s3.put_many([("a", b"new one"), ("b", b"new")], overwrite=False)] == ["b"]
     assert ends(heard.take()) == {"put": met(2, 3)}
 
 
-def test_nothing_to_do_is_nothing_to_hear(s3, heard):
+def test_calls_without_work_report_nothing(s3, heard):
     s3.get_many([])
     s3.put_many([])
     s3.info_many([])

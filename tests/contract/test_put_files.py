@@ -58,7 +58,7 @@ WAYS = {
 
 
 @pytest.mark.parametrize(("way", "has_info"), WAYS.values(), ids=WAYS)
-def test_what_a_key_and_a_path_may_come_in(s3, root, stored, local, way, has_info):
+def test_accepted_pairs_of_key_and_path(s3, root, stored, local, way, has_info):
     assert s3.put_files([way(local / "two")]) == [("k", f"{root}/k")]
 
     assert stored.blobs() == {"k": b"22"}

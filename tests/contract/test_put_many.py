@@ -86,7 +86,7 @@ ONE = {
 
 
 @pytest.mark.parametrize(("one", "info"), ONE.values(), ids=ONE)
-def test_what_a_key_and_a_value_may_come_in(s3, root, stored, one, info):
+def test_accepted_pairs_of_key_and_value(s3, root, stored, one, info):
     assert s3.put_many([one]) == [("k", f"{root}/k")]
     assert stored.blobs() == {"k": b"x"}
     got = s3.info("k")

@@ -175,7 +175,7 @@ DUCKS = {
 
 
 @both_verbs
-def test_whatever_has_a_key_an_offset_and_a_length(s3, stored, get):
+def test_any_object_with_key_offset_and_length(s3, stored, get):
     stored.put("k", BODY)
     for name, (duck, expected) in DUCKS.items():
         with case(name):

@@ -22,7 +22,7 @@ def names(pairs):
     return [key.partition("/")[2] for key, _ in pairs]
 
 
-def test_what_the_target_has_already_is_not_copied_again(s3, root, stored):
+def test_unchanged_objects_are_not_copied_again(s3, root, stored):
     assert names(s3.copy_recursive("m", "c")) == sorted(TREE)
     stored.put("m/0.txt", b"new!")
     stored.put("m/new", b"new")
@@ -75,7 +75,7 @@ def test_headers_are_changed_in_place(s3, stored):
     assert {stored.head(key)["ContentType"] for key in stored.list()} == {"text/x-new"}
 
 
-def test_of_two_that_differ_the_source_counts(s3, stored):
+def test_different_objects_are_copied_from_the_source(s3, stored):
     """Of the same size, and the target is newer: by ETags, unless an object is encrypted with KMS."""
     stored.put("c/0.txt", b"ZERO")
     assert "0.txt" in names(s3.copy_recursive("m", "c", compare=True))
@@ -125,7 +125,7 @@ def test_a_prefix_becomes_a_mirror(s3, root, stored, own_bucket, bare):
     assert below(own_bucket, "to/") == TREE
 
 
-def test_what_the_patterns_leave_out_stays(s3, stored):
+def test_excluded_objects_stay(s3, stored):
     stored.put_all({"c/x.log": b"1", "c/x.csv": b"3"})
     assert names(s3.copy_recursive("m", "c", include=["*.csv", "0*"], delete=True)) == ["0.txt", "b/1.csv"]
     assert sorted(below(stored, "c/")) == ["0.txt", "b/1.csv", "x.log"]
@@ -155,7 +155,7 @@ def test_mirrors_that_are_refused(s3, bare, root, own_bucket, stored):
     assert below(stored, "m/") == TREE
 
 
-def test_nothing_is_deleted_if_an_object_can_t_be_copied(s3, root, stored):
+def test_no_object_is_deleted_if_one_can_t_be_copied(s3, root, stored):
     stored.put("m/" + "x" * 100, b"1")
     long = "/".join(["y" * 200] * 4)
     stored.put(f"{long}/extra", b"1")

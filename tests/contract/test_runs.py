@@ -116,7 +116,7 @@ def test_a_past_run(reports, place):
 
 
 @pytest.mark.parametrize("what", ["a name", "a number", "a flow that is not running", "a step", "a run and s3root"])
-def test_what_is_no_run_is_an_error_with_a_sentence(reports, what):
+def test_an_invalid_run_is_an_error_of_one_sentence(reports, what):
     name, message = reports["notebook"]["wrong"][what]
     assert name == "MetaflowS3URLException"
     assert len(message.split()) >= 4

@@ -134,7 +134,7 @@ def test_a_forked_child_uses_the_client_of_its_parent(s3, stored, used_before):
 
 
 @forks
-def test_what_the_parent_got_survives_its_children(s3, stored):
+def test_files_of_the_parent_survive_its_children(s3, stored):
     stored.put_all({"a": b"1", "b": b"2", "dir/c": b"3"})
     before = s3.get_many(["a", "b"])
     children = [multiprocessing.get_context("fork").Process(target=everything, args=(s3,)) for _ in range(3)]

@@ -138,7 +138,7 @@ def test_objects_get_paths_of_their_own(s3, root, tmp_path):
 
 
 @pytest.mark.parametrize("item", [("a",), ("a", "b", "c"), ("a", 5), ("a", None)])
-def test_what_is_no_pair(s3, tmp_path, item):
+def test_invalid_pairs(s3, tmp_path, item):
     with pytest.raises(MetaflowS3URLException, match="is not a pair"):
         s3.download([item], tmp_path)
 

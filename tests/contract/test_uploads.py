@@ -54,7 +54,7 @@ def test_the_given_ones_are_aborted(s3, root, begun, stored):
     assert s3.abort_uploads([]) == 0
 
 
-def test_what_is_refused_is_named_and_the_others_are_aborted(s3, root, begun, stored, monkeypatch):
+def test_refused_uploads_are_named_and_the_others_are_aborted(s3, root, begun, stored, monkeypatch):
     real = Performer._call_transfers
 
     def attempt(performer, job, *given):
@@ -73,7 +73,7 @@ def test_what_is_refused_is_named_and_the_others_are_aborted(s3, root, begun, st
     assert sorted(stored.open_uploads()) == sorted(begun[key] for key in ("data/a", "data2"))
 
 
-def test_what_is_invalid_raises_at_once(s3, bare):
+def test_invalid_arguments_raise_at_once(s3, bare):
     for call in (lambda: s3.iter_uploads(["s3://bucket/full"]), bare.iter_uploads, lambda: s3.iter_uploads("a")):
         with pytest.raises(MetaflowS3URLException):
             call()

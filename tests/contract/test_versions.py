@@ -96,7 +96,7 @@ def test_a_directory_gets_the_given_versions(s3, put, tmp_path):
         assert digest(found[4].blob) == digest(noise(LARGE))
 
 
-def test_what_was_read_is_pinned_in_an_artifact(s3, put):
+def test_an_artifact_keeps_the_version_that_was_read(s3, put):
     put("a", b"what was read")
     pinned = pickle.loads(pickle.dumps([(one.key, one.version_id) for one in s3.get_many(["a"])]))
     put("a", b"another")
@@ -119,7 +119,7 @@ def test_a_version_that_does_not_exist(s3, put):
 
 
 @pytest.mark.parametrize("wrong", ["", 5, "line\nbreak", "spa ce", b"bytes", "ü"])
-def test_what_is_no_version_id(s3, put, wrong):
+def test_invalid_version_ids(s3, put, wrong):
     put("a", b"1")
     for call in (
         lambda: s3.get(S3GetObject("a", version_id=wrong)),

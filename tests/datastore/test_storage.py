@@ -83,7 +83,7 @@ def test_without_keys_there_are_no_requests(make, proxy):
     assert proxy.requests == []
 
 
-def test_what_exists_stays_without_overwrite(make):
+def test_existing_objects_stay_without_overwrite(make):
     storage = make()
     storage.save_bytes(iter([("key", BytesIO(b"first"))]))
     storage.save_bytes(iter([("key", (BytesIO(b"second"), {"a": 1})), ("other", (BytesIO(b"third"), {"a": 1}))]))
@@ -143,7 +143,7 @@ def test_a_large_artifact_that_exists_is_not_compressed(make, monkeypatch):
     store(make(), {"large": VALUES["large"], "again": VALUES["large"]}, attempt=1)
 
 
-def test_what_is_handed_over_is_stored_in_parts_of_bounded_memory(make, monkeypatch, proxy):
+def test_streams_are_stored_in_parts_with_limited_memory(make, monkeypatch, proxy):
     monkeypatch.setattr(module, "BATCH", 4000)
     written = []
 
@@ -170,7 +170,7 @@ def test_a_small_artifact_is_loaded_once_and_known_to_exist(make, proxy):
     assert requested(proxy, "PutObject", "/data/") == []
 
 
-def test_what_is_loaded_again_is_a_file_until_the_result_is_closed(make, monkeypatch):
+def test_loaded_objects_are_files_until_the_result_is_closed(make, monkeypatch):
     store(make(), {"text": "a text"})
     storage = make()
     path = f"{FLOW}/data/" + next("/".join([key[:2], key]) for _, key in task_of(storage).items())

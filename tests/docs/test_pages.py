@@ -23,7 +23,7 @@ def test_the_code_of_a_page_runs(page, reader):
 
 
 @pytest.mark.parametrize("block", [block for block in BLOCKS if block.left_out], ids=lambda block: block.place)
-def test_what_is_not_run_is_listed(block):
+def test_blocks_that_are_not_run_are_listed(block):
     pytest.skip(f"{block.place}: {block.left_out}")
 
 
@@ -58,7 +58,7 @@ def test_an_error_names_the_line_of_the_page(tmp_path):
     assert (str(last.path), last.lineno) == (str(page), 4)  # counted from 0
 
 
-def test_what_is_shown_and_not_printed_is_an_error(tmp_path):
+def test_output_that_is_not_printed_is_an_error(tmp_path):
     page = page_of("```python\nprint(2)\n```\n\n<!-- printed -->\n```text\n3\n```\n", tmp_path)
     with pytest.raises(NotPrinted, match=r"page\.md:7"):
         follow(page)
@@ -73,6 +73,6 @@ def test_a_mark_belongs_to_the_next_block_only(tmp_path):
     assert [block.left_out for block in blocks_of(page)] == ["it has a reason", "no_such_module is not installed", ""]
 
 
-def test_what_code_that_is_left_out_would_print_is_left_out_too(tmp_path):
+def test_the_output_of_omitted_code_is_omitted(tmp_path):
     text = "```python\nprint(1)\n```\n\n<!-- not run: for another day -->\n```python\nprint(2)\n```\n\n"
     follow(page_of(f"{text}<!-- printed -->\n```text\n2\n```\n", tmp_path))

@@ -105,7 +105,7 @@ def test_parts_of_objects_are_read(cells):
     assert [row[1] for row in table[1:]] == ["56 bytes"] * 3
 
 
-def test_what_is_added_is_among_the_data_of_the_run(cells):
+def test_added_objects_belong_to_the_run(cells):
     summary, table = rows(cells["put"])
     assert summary.startswith("8 objects, ")
     assert [row[0] for row in table[1:]] == [
@@ -118,7 +118,7 @@ def test_what_is_added_is_among_the_data_of_the_run(cells):
     assert dict(rows(cells["note"])[1])["metadata"] == "author: tutorial<br>stations: [&quot;Quito&quot;]"
 
 
-def test_nothing_of_it_is_left(executed):
+def test_it_leaves_nothing(executed):
     folder, cells = executed
     assert [path.name for path in folder.iterdir()] == ["executed.ipynb"]
     (port,) = set(re.findall(r"http://127\.0\.0\.1:(\d+)", str(cells["server"].outputs)))

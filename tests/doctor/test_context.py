@@ -14,7 +14,7 @@ MakeContext = Callable[..., Context]
 @pytest.mark.parametrize(
     ("root", "prefix"), [("s3://bucket", ""), ("s3://bucket/a/b", "a/b/"), ("s3://bucket/a/b/", "a/b/")]
 )
-def test_what_is_written_lies_below_the_root(root: str, prefix: str, context_of: MakeContext) -> None:
+def test_test_objects_are_below_the_root(root: str, prefix: str, context_of: MakeContext) -> None:
     context = context_of(root)
     assert context.prefix == prefix
     first, second = context.new_url(), context.new_url()
@@ -34,7 +34,7 @@ def test_patience_is_over_at_the_end(
     assert vars(configuration) == before
 
 
-def test_what_was_written_is_gone_at_the_end(seaweedfs: S3Server, prefix: str, context_of: MakeContext) -> None:
+def test_test_objects_are_deleted_at_the_end(seaweedfs: S3Server, prefix: str, context_of: MakeContext) -> None:
     client = seaweedfs.boto3_client()
     with context_of(f"s3://{seaweedfs.bucket}/{prefix}", **seaweedfs.client_params()) as context:
         context.written = context.new_url()

@@ -12,7 +12,7 @@ def test_work_that_is_done_in_time_gives_its_value() -> None:
     assert limited(5, lambda: "value") == "value"
 
 
-def test_what_work_raises_is_raised() -> None:
+def test_exceptions_of_the_check_are_raised() -> None:
     with pytest.raises(ZeroDivisionError):
         limited(5, lambda: 1 / 0)
 

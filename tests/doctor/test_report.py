@@ -56,7 +56,7 @@ def test_long_lines_are_wrapped_to_the_terminal() -> None:
     assert lines[1].startswith(" " * 26 + "word")
 
 
-def test_what_steers_a_terminal_does_not_reach_it() -> None:
+def test_control_characters_are_escaped() -> None:
     assert "\x1b" not in "".join(Report(CONCEALER).findings([ok("a \x1b[31m name")._replace(name="bucket")]))
 
 

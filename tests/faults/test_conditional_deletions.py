@@ -71,7 +71,7 @@ def comparing(request, world, lost):
 
 
 @pytest.mark.parametrize("count", [1, len(KEYS)])
-def test_what_is_the_same_goes_and_what_was_replaced_stays(comparing, count):
+def test_unchanged_objects_are_deleted_and_replaced_ones_stay(comparing, count):
     read = comparing.s3.info_many(KEYS[:count])
     comparing.stored.put(KEYS[0], b"another")
     with pytest.raises(MetaflowS3PreconditionFailed, match="has been replaced since it was read") as raised:
@@ -80,7 +80,7 @@ def test_what_is_the_same_goes_and_what_was_replaced_stays(comparing, count):
     assert comparing.stored.list() == {KEYS[0], *KEYS[count:], "neighbour"}
 
 
-def test_what_is_gone_is_no_failure(comparing):
+def test_missing_objects_are_no_failure(comparing):
     read = comparing.s3.info_many(KEYS)
     comparing.stored.delete(KEYS[1])
     assert comparing.s3.delete_many(read) == len(KEYS)

@@ -61,7 +61,7 @@ def stored(world):
 
 
 @each_call
-def test_what_may_not_be_deleted_is_named_and_the_rest_is_gone(world, stored, refuse, call):
+def test_refused_keys_are_named_and_the_others_are_deleted(world, stored, refuse, call):
     refuse({"dir/1": "AccessDenied", "dir/4": "AccessDenied"})
     with pytest.raises(MetaflowS3AccessDenied) as raised:
         call(world)

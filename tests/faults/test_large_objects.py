@@ -45,7 +45,7 @@ def test_each_byte_is_requested_once(world, monkeypatch, processors):
 
 
 @pytest.mark.parametrize("size", [0, 1, 3 * 2**20, 4 * PART_SIZE - 5], ids="{} bytes".format)
-def test_what_a_broken_first_response_did_not_bring_is_requested(world, implementation, monkeypatch, size):
+def test_missing_bytes_of_a_broken_first_response_are_requested(world, implementation, monkeypatch, size):
     """Its share is four pieces here. On boto3 it is one piece, which is requested again as a whole."""
     monkeypatch.setattr(object_downloads, "SIDE_BY_SIDE", 2)
     monkeypatch.setattr(object_downloads, "processors", lambda: 1)

@@ -64,7 +64,7 @@ def test_one_kind_of_refusal_is_of_its_class(world):
 
 
 @pytest.mark.parametrize("refusal", [(404, "NoSuchBucket"), (400, "ExpiredToken")])
-def test_what_all_would_fail_of_ends_the_call(world, refusal):
+def test_a_failure_that_affects_all_ends_the_call(world, refusal):
     world.stored.put_all(SMALL)
     world.proxy.inject("GetObject", faults.error(*refusal), times=None)
     with pytest.raises((MetaflowS3NotFound, MetaflowS3AccessDenied), match=f"failed: {refusal[1]}"):

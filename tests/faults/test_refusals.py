@@ -60,7 +60,7 @@ def test_in_the_user_s_own_process_too(world, provider, through):
     assert len(provider.issued) == 2
 
 
-def test_what_stays_expired_is_an_error(world, provider, through):
+def test_credentials_that_stay_expired_are_an_error(world, provider, through):
     world.stored.put("a", SMALL)
     world.proxy.inject("GetObject", faults.error(400, "ExpiredToken"), times=None)
     for call in (lambda: through.get("a"), lambda: through.get_many(["a", "b"])):

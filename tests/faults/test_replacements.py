@@ -41,7 +41,7 @@ def test_another_writer_is_faster_after_the_head(world, etag, operation, blob):
 
 
 @each_size
-def test_of_many_at_once_one_wins(world, etag, operation, blob):
+def test_one_of_many_concurrent_uploads_wins(world, etag, operation, blob):
     """Of several that have looked. The proxy has one write of a key done at a time.
 
     SeaweedFS by itself looks and completes in two steps: of uploads in parts that end at the same moment, several win.

@@ -195,7 +195,7 @@ def through_gate(seaweedfs, root, tmproot, implementation):
 
 
 @pytest.mark.parametrize("change", [grow, replace, os.unlink], ids=lambda change: change.__name__)
-def test_what_was_opened_is_stored(change, through_gate, stored, path):
+def test_an_opened_file_is_stored(change, through_gate, stored, path):
     fill(path, PART_SIZE)
     through_gate(lambda: change(path)).put_files([("key", path)])
     assert stored.blob("key") == OLD * (PART_SIZE // len(OLD))

@@ -42,7 +42,7 @@ print(sum(map(int, peaks)) * 1024)
         "put, get",
     ],
 )
-def test_what_is_held_does_not_grow_with_what_is_moved(calls, run, stored, implementation):
+def test_memory_does_not_grow_with_the_transferred_bytes(calls, run, stored, implementation):
     for call in calls.split(", "):  # each in a process of its own
         done = run(MEASURED, call=call, large=LARGE, values=VALUES)
         assert 0 < int(done.stdout) < LIMITS[implementation], call

@@ -10,7 +10,7 @@ AS_A_USER = () if os.geteuid() else ("setpriv", "--bounding-set", "-dac_override
 
 
 @pytest.mark.skipif(bool(AS_A_USER) and not shutil.which("setpriv"), reason="root may read everything")
-def test_what_may_not_be_read(run, stored, tmp_path):
+def test_unreadable_files(run, stored, tmp_path):
     for name in ("a", "secret", "b/c", "b/secret", "closed/d"):
         path = tmp_path / "local" / name
         path.parent.mkdir(parents=True, exist_ok=True)

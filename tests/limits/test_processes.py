@@ -153,7 +153,9 @@ worker.serve(*map(int, sys.argv[1:]))
 """
 
 
-def test_what_ends_workers_is_not_done_in_this_process(s3, stored, can_start, fresh_workers, monkeypatch, tmp_path):
+def test_jobs_that_end_workers_are_not_executed_in_this_process(
+    s3, stored, can_start, fresh_workers, monkeypatch, tmp_path
+):
     stored.put_all(BLOBS)
     script = tmp_path / "dies.py"
     script.write_text(DIES.replace("{folder!r}", repr(str(worker_process.SCRIPT.parent))))

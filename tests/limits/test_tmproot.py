@@ -26,7 +26,7 @@ def call(request, stored):
 
 
 @pytest.mark.parametrize("why", ["not there", "a file", "not for us"])
-def test_where_no_directory_can_be_made(why, call, make_s3, tmp_path):
+def test_no_directory_can_be_created(why, call, make_s3, tmp_path):
     where = {"not there": tmp_path / "no" / "such", "a file": tmp_path / "file", "not for us": "/sys"}[why]
     (tmp_path / "file").touch()
     with pytest.raises(MetaflowS3Exception, match=f"in '{where}'.*Set `tmproot`"):

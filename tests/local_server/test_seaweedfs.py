@@ -271,7 +271,7 @@ def test_data_and_credentials_are_there_the_next_time(tmp_path: Path) -> None:
         client.close()
 
 
-def test_what_was_acknowledged_survives_a_killed_server(tmp_path: Path) -> None:
+def test_acknowledged_objects_survive_a_killed_server(tmp_path: Path) -> None:
     with SeaweedFS(tmp_path) as server:
         client = client_of(server)
         for number in range(20):

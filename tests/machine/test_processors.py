@@ -85,7 +85,7 @@ def test_the_least_memory_limit_on_the_way_up_counts(container, group, mounts, l
     assert container_memory(container(group, mounts, limits)) == expected
 
 
-def test_where_there_are_no_control_groups_there_is_no_quota(tmp_path):
+def test_without_control_groups_there_is_no_quota(tmp_path):
     assert quota(tmp_path / "nowhere") == math.inf
 
 
@@ -97,7 +97,7 @@ def test_a_quota_is_rounded_up_and_the_affinity_holds(container, monkeypatch, li
 
 
 @pytest.mark.parametrize(("value", "expected"), [("5", 5), ("default", 3), ("0", 3), ("many", 3), ("", 3)])
-def test_what_python_is_configured_to_use_decides(monkeypatch, value, expected):
+def test_the_cpu_count_of_python_decides(monkeypatch, value, expected):
     monkeypatch.setattr(module, "_affinity", lambda: 3)
     monkeypatch.setattr(module, "quota", lambda _: math.inf)
     monkeypatch.setenv("PYTHON_CPU_COUNT", value)

@@ -81,7 +81,7 @@ def test_a_function_may_report_before_it_ends(threads):
     assert [(result.value, result.ended) for result in threads.results(LONG)] == [(True, True)]
 
 
-def test_whoever_waits_for_something_else_is_woken():
+def test_the_callback_wakes_another_wait():
     woken = threading.Event()
     threads = Threads(1, "test", woken.set)
     threads.give(lambda: None)

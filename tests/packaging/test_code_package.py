@@ -46,7 +46,7 @@ def remotely(remote, seaweedfs, prefix, tmp_path):
     return run
 
 
-def test_nothing_is_installed_there(remotely):
+def test_neither_package_is_installed_there(remotely):
     listed = {entry["name"] for entry in json.loads(remotely("-m", "pip", "list", "--format=json"))}
     assert "boto3" in listed
     assert not [name for name in listed if "metaflow" in name]

@@ -37,7 +37,7 @@ def test_every_name_is_imported_from_one_place_whatever_was_imported_first(first
 
 
 @pytest.mark.parametrize("name", OWN)
-def test_what_is_raised_is_caught_by_code_written_for_metaflows_class(name):
+def test_exceptions_are_caught_by_code_for_metaflows_own_class(name):
     scope = {}
     exec(f"from {METAFLOWS} import {name} as caught\nfrom {PLACE} import {name} as raised", scope)
     with pytest.raises(scope["caught"], match="gone"):
@@ -53,7 +53,7 @@ def test_a_pickled_exception_keeps_its_message(name):
     assert (str(again), again.url, again.status) == (str(error), "s3://bucket/key", 404)
 
 
-def test_what_was_pickled_is_read_by_a_process_that_has_imported_nothing():
+def test_pickles_are_read_by_a_process_without_imports():
     entry = typed.S3Object(None, "s3://bucket/key")
     kept = [
         typed.S3,  # of a function that was sent to another process

@@ -157,7 +157,7 @@ def test_without_permission_to_list_and_head_all_files_are_uploaded(tmp_path):
 
 
 @pytest.mark.parametrize("operation", ["list_page", "head"])
-def test_what_no_other_request_would_mend_ends_it(tmp_path, operation):
+def test_permanent_errors_end_it(tmp_path, operation):
     count = 20 if operation == "list_page" else 3
     uploads = uploads_of(tmp_path, {f"{number}": b"" for number in range(count)})
     with pytest.raises(JobFailed):
@@ -186,7 +186,7 @@ def test_a_listing_ends_once_all_have_been_found(tmp_path):
     assert carried_out(uploads, store) == (set(), {"list_page": 1})
 
 
-def test_what_exists_is_left_alone_without_a_look_and_the_rest_is_stored_on_its_condition(tmp_path):
+def test_listed_objects_are_kept_without_a_head_and_others_are_uploaded_conditionally(tmp_path):
     contents = {f"m/{number}": b"%d" % number for number in range(20)}
     uploads, store = uploads_of(tmp_path, contents, ABSENT), Store()
     for number in range(15):
@@ -200,7 +200,7 @@ def test_without_a_comparison_all_are_uploaded(tmp_path):
     assert carried_out(uploads_of(tmp_path, contents), Store(), compare=False) == (set(contents), {"put": 20})
 
 
-def test_what_differs_is_uploaded_while_the_rest_is_compared(tmp_path, monkeypatch):
+def test_different_files_are_uploaded_while_others_are_compared(tmp_path, monkeypatch):
     contents = {f"m/{number}": b"%d" % number for number in range(20)}
     uploads, store, uploaded = uploads_of(tmp_path, contents), Store(), threading.Event()
     for key, data in contents.items():
@@ -243,7 +243,7 @@ def test_work_ends_when_the_call_does():
     assert ended.wait(30)
 
 
-def test_where_there_are_no_threads_the_caller_works(monkeypatch):
+def test_without_threads_the_caller_computes_hashes(monkeypatch):
     def start(_):
         raise RuntimeError("can't start new thread")
 

@@ -122,7 +122,7 @@ def test_a_missing_source_fails_alone():
 
 
 @pytest.mark.parametrize("size", [3, 35], ids=["at once", "in parts"])
-def test_what_is_replaced_and_what_is_kept(size):
+def test_replaced_and_kept_headers(size):
     store = Store()
     stored = PutHeaders("text/a", {"one": "1", MARK: "of its upload"}, "aws:kms", KMS)
     store.write("b", "k", body(size), stored)
@@ -332,7 +332,7 @@ def test_copies_in_parts_keep_the_kind_of_checksum():
     assert copy.arguments["headers"].others == {}  # S3 keeps it
 
 
-def test_what_is_open_is_aborted_after_a_failure():
+def test_open_uploads_are_aborted_after_a_failure():
     store = Store(k=body(35))
 
     def denied(job):

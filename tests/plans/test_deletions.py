@@ -97,7 +97,7 @@ DELICATE += ["a/../b", "..", ".", "./a", "a/.", "a/..", "\u3000"]
 
 
 @pytest.mark.parametrize("key", DELICATE)
-def test_what_a_parser_may_read_otherwise_goes_alone(key):
+def test_keys_that_xml_parsers_change_are_deleted_one_by_one(key):
     wanted = [("b", "x"), ("b", key), ("b", "y")]
     store = Store(wanted)
     done = carry_out(Deletions(wanted), store)
@@ -112,7 +112,7 @@ def test_all_else_goes_with_the_others(key):
     assert job.arguments == {"keys": ["x", key]}
 
 
-def test_what_is_refused_is_tried_alone_and_the_rest_is_done():
+def test_refused_keys_are_retried_alone_and_the_others_are_deleted():
     wanted = [("b", str(number)) for number in range(10)]
     store = Store(wanted, {"3": STUCK, "5": STUCK})
     plan = Deletions(wanted)
@@ -123,7 +123,7 @@ def test_what_is_refused_is_tried_alone_and_the_rest_is_done():
     assert {url: refusal.failure for url, refusal in plan.failures.items()} == {"s3://b/3": STUCK, "s3://b/5": STUCK}
 
 
-def test_what_was_refused_with_others_may_go_alone():
+def test_a_key_that_is_refused_with_others_may_succeed_alone():
     store = Store([("b", "x"), ("b", "y")], {"y": STUCK})
     plan = Deletions([("b", "x"), ("b", "y")])
 
@@ -187,7 +187,7 @@ def test_one_key_may_spoil_a_document_and_the_others_go_together():
     assert (plan.deleted, store.stored) == (3000, set())
 
 
-def test_where_one_alone_is_refused_likewise_the_others_are_not_tried():
+def test_after_one_refusal_alone_the_others_are_not_tried():
     wanted = [("b", str(number)) for number in range(100)]
     rejected = Failure(Code.REJECTED, "no", "InvalidRequest", 400)
     plan = Deletions(wanted)
@@ -207,7 +207,7 @@ def test_some_servers_respond_404_for_missing_keys():
 
 @pytest.mark.parametrize("wanted", [[("b", "x")], [("b", "x"), ("b", "y")]])
 @pytest.mark.parametrize("code", [Code.UNREACHABLE, Code.NO_BUCKET, Code.NO_CREDENTIALS, Code.UNTRUSTED, Code.EXPIRED])
-def test_where_nothing_can_succeed_nothing_more_is_tried(wanted, code):
+def test_permanent_refusals_end_the_requests(wanted, code):
     with pytest.raises(JobFailed) as failed:
         carry_out(Deletions(wanted), lambda _: Failure(code))
     assert failed.value.job.operation == ("delete" if len(wanted) == 1 else "delete_objects")
@@ -215,7 +215,7 @@ def test_where_nothing_can_succeed_nothing_more_is_tried(wanted, code):
 
 
 @pytest.mark.parametrize("code", [Code.ACCESS_DENIED, Code.BUSY, Code.BROKEN, Code.NOT_FOUND])
-def test_nor_where_the_request_for_many_itself_fails(code):
+def test_a_failed_request_for_many_ends_the_requests(code):
     with pytest.raises(JobFailed):
         carry_out(Deletions([("b", "x"), ("b", "y")]), lambda _: Failure(code))
 
@@ -271,7 +271,7 @@ def test_all_below_prefixes_page_by_page(pick, overlap):
     assert len({job.number for job in done}) == len(done)
 
 
-def test_what_stays_is_named_and_the_listing_goes_on():
+def test_undeleted_keys_are_named_and_the_listing_continues():
     keys = [("b", f"x/{number:02}") for number in range(20)]
     store = Store(keys, {"x/00": DENIED, "x/07": STUCK}, overlap=2)
     plan = ListedDeletions([Listing("b", "x/")])
@@ -399,7 +399,7 @@ def test_etags_go_with_the_keys():
     assert job.arguments == {"keys": ["x", "y"], "etags": ['"1"', ""]}
 
 
-def test_what_was_replaced_stays_and_what_is_gone_is_no_failure():
+def test_replaced_objects_stay_and_missing_ones_are_no_failure():
     wanted = [("b", str(number), f'"{number}"') for number in range(6)]
     store = Versions({key: etag for _, key, etag in wanted})
     store.etags["2"] = '"another"'
@@ -413,7 +413,7 @@ def test_what_was_replaced_stays_and_what_is_gone_is_no_failure():
 
 
 @pytest.mark.parametrize("etag", ['"1"', '"another"'])
-def test_one_that_must_be_the_same(etag):
+def test_one_conditional_deletion(etag):
     store = Versions({"k": etag})
     plan = Deletions([("b", "k", '"1"')])
     carry_out(plan, store)

@@ -228,7 +228,7 @@ def test_the_checksum_of_pieces_is_that_of_the_whole(pick):
     assert plan.results[0].response.verified == "crc32"
 
 
-def test_what_was_compared_is_counted():
+def test_compared_checksums_are_counted():
     store = Store(a=body(75), b=b"small")
     plan = Downloads([Download("bucket", key) for key in ("a", "b", "no")], ["/a", "/b", "/no"], True, STEP)
     assert compared(plan.results) == "nothing"
@@ -275,7 +275,7 @@ def test_the_first_response_goes_on_while_others_get_the_rest(large, pick):
     assert (jobs[0].number < 0) == (pick == -1)  # it was not waited for
 
 
-def test_where_there_are_many_objects_one_response_brings_all_of_each(large):
+def test_with_many_objects_one_response_has_all_of_each(large):
     large.objects.update({str(number): body(11 * STEP) for number in range(16)})
     del large.objects["a"]
     large.etags = dict.fromkeys(large.objects, '"1"')

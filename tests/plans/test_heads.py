@@ -51,7 +51,7 @@ def test_outcomes_of_requests_are_kept():
     assert plan.results == {3: INFO}
 
 
-def test_what_follows_from_the_oldest_comes_first():
+def test_jobs_that_follow_from_the_oldest_come_first():
     """Parts, then the completion, of the first object come before the parts of the second, however late they follow."""
     begun = [Job(number, "create_upload", "b", f"begun {number}") for number in range(3)]
     follow = [[Job(10 * number + part, "upload_part", "b") for part in (3, 4)] for number in range(2)]

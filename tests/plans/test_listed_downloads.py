@@ -100,7 +100,7 @@ def test_a_page_or_an_object_that_fails_fails_all(failing):
     assert failed.value.job.operation == failing
 
 
-def test_nothing_below_a_prefix_is_done_after_one_page():
+def test_an_empty_prefix_takes_one_page():
     plan = plan_of("x/")
     assert [job.operation for job in carry_out(plan, Store({}))] == ["list_page"]
     assert below(plan, "x/") == [[]]

@@ -44,7 +44,7 @@ def test_pages_come_one_by_one_in_key_order():
     assert paged({None: first, "1": last}) == [("x/a", 1), ("x/b/", None), ("x/c", 3), ("x/d", 4)]
 
 
-def test_what_a_page_repeats_of_the_one_before_comes_once():
+def test_entries_that_a_page_repeats_are_returned_once():
     first = Page([ListedObject("x/a", 1)], ["x/b/"], "1")
     last = Page([ListedObject("x/a", 1), ListedObject("x/c", 1)], ["x/b/"], None)
     assert [entry.key for entry in paged({None: first, "1": last})] == ["x/a", "x/b/", "x/c"]
@@ -129,7 +129,7 @@ def test_a_few_pages_at_a_time():
     assert rounds < 30
 
 
-def test_all_that_a_long_listing_finds_is_deleted_once():
+def test_each_object_of_a_long_listing_is_deleted_once():
     deleted = []
 
     def perform(job):

@@ -39,7 +39,7 @@ def test_the_first_object_is_begun_however_small_it_is():
     assert ahead.begin(1)
 
 
-def test_what_is_missing_gives_its_room_back():
+def test_missing_objects_release_their_bytes():
     ahead = LookAhead(UNKNOWN)
     assert ahead.begin(0)
     assert not ahead.begin(1)

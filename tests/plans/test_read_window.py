@@ -125,7 +125,7 @@ def test_a_jump_ends_the_reading_ahead():
     assert total(read(reads, 300 * MIB, 10)) == 10 + BUFFER
 
 
-def test_what_was_requested_ahead_is_not_needed_after_a_jump():
+def test_pieces_ahead_are_not_needed_after_a_jump():
     reads = window()
     for number in range(200):
         read(reads, number * BUFFER, BUFFER)
@@ -163,7 +163,7 @@ def test_memory_is_used_again():
     assert after == before
 
 
-def test_what_is_under_way_after_a_jump_counts():
+def test_running_requests_count_after_a_jump():
     reads, size = window(), 8 * MIB
     for number in range(3):  # nothing arrives
         reads.begin(number * size, (number + 1) * size)
@@ -194,7 +194,7 @@ def test_a_directory_that_is_read_again_and_again_stays():
         read(reads, chance.randrange(MIB, SIZE - MIB), 30_000)
 
 
-def test_what_is_lost_is_requested_again():
+def test_lost_pieces_are_requested_again():
     reads = window()
     reads.begin(MIB, MIB + 10)
     [piece] = reads.request(MIB)

@@ -121,7 +121,7 @@ def failure_of(store, size, etag=OLD.etag, perform=None):
 
 @pytest.mark.parametrize("quotes", [True, False])
 @sizes
-def test_what_is_still_the_same_is_replaced(size, quotes):
+def test_an_unchanged_object_is_replaced(size, quotes):
     store = Store()
     plan = Uploads([upload(size, store.stored.etag if quotes else store.stored.etag.strip('"'))], STEP)
     jobs = carry_out(plan, store)
@@ -133,7 +133,7 @@ def test_what_is_still_the_same_is_replaced(size, quotes):
 
 
 @sizes
-def test_what_has_been_changed_is_left_alone_and_nothing_is_sent(size):
+def test_a_changed_object_is_kept_and_no_body_is_sent(size):
     store, operations = Store(), []
     failure = failure_of(store, size, '"another"', lambda job: operations.append(job.operation) or store(job))
     assert (failure.code, failure.s3_code) == (Code.STALE, "PreconditionFailed")
@@ -143,7 +143,7 @@ def test_what_has_been_changed_is_left_alone_and_nothing_is_sent(size):
 
 
 @sizes
-def test_what_is_changed_after_the_look_is_left_alone(size):
+def test_an_object_that_changes_after_the_head_is_kept(size):
     store = Store(meanwhile=[Stored(b"somebody else's", {})])
     assert failure_of(store, size).code is Code.STALE
     assert store.stored.body == b"somebody else's"
@@ -158,7 +158,7 @@ def test_an_equal_object_of_another_writer_is_not_ours(size, metadata):
 
 
 @sizes
-def test_what_an_earlier_try_has_stored_is_ours(size):
+def test_an_object_of_an_earlier_try_is_ours(size):
     store = Store(loses=1)
     plan = Uploads([upload(size, OLD.etag)], STEP)
     jobs = carry_out(plan, store)
@@ -202,7 +202,7 @@ def test_an_upload_that_vanished_is_begun_again_after_another_look():
 
 @pytest.mark.parametrize("late", [False, True], ids=["at the look", "after the look"])
 @sizes
-def test_what_is_gone_is_not_made_anew(size, late):
+def test_a_deleted_object_is_not_created_again(size, late):
     store = Store(meanwhile=[None]) if late else Store()
     if not late:
         store.stored = None
@@ -228,7 +228,7 @@ def test_retries_end_on_a_server_that_contradicts_itself(size):
 
 
 @sizes
-def test_nothing_is_stored_unconditionally_on_a_server_that_knows_no_if_match(size):
+def test_a_server_without_if_match_gets_no_unconditional_upload(size):
     store = Store()
 
     def perform(job):
@@ -331,7 +331,7 @@ def test_two_that_replace_the_same_version_are_noticed(mark, is_success):
 
 
 @pytest.mark.parametrize("code", [Code.NOT_FOUND, Code.ACCESS_DENIED, Code.BUSY])
-def test_what_was_stored_stays_a_success_where_the_last_look_fails(code):
+def test_a_stored_object_is_a_success_if_the_last_head_fails(code):
     store, looks = Store(), iter([False, True])
 
     def perform(job):

@@ -91,7 +91,7 @@ def test_each_piece_is_recorded_with_its_crc(pick, whole):
     assert all(crc == zlib.crc32(BODY[at : at + size]) for at, (crc, size) in record.pieces.items())
 
 
-def test_what_is_not_worth_a_record_is_downloaded_as_ever():
+def test_small_downloads_need_no_record():
     store = Store()
     assert download(store, None).path == "temporary"
     assert bytes(store.files["temporary"]) == BODY

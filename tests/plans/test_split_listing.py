@@ -80,7 +80,7 @@ ODD = {
 @pytest.mark.parametrize("odd", [{}, *ODD.values()], ids=["S3", *ODD])
 @given(keys=st.sets(names, max_size=120), dense=st.integers(0, 300), seed=st.integers(0, 2**32))
 @examples(200)
-def test_nothing_is_missing_nothing_comes_twice(odd, keys, dense, seed):
+def test_each_key_is_returned_once(odd, keys, dense, seed):
     chance = random.Random(seed)
     keys = {PREFIX + key for key in keys} | {f"{PREFIX}b/{number:05}" for number in range(dense)}
     server = Server(keys, **odd)
@@ -88,7 +88,7 @@ def test_nothing_is_missing_nothing_comes_twice(odd, keys, dense, seed):
     assert found == server.keys
 
 
-def test_what_is_deleted_meanwhile_is_no_reason_to_go_on_alone():
+def test_concurrent_deletions_do_not_end_the_parallel_listing():
     keys = [f"{PREFIX}{number:04}" for number in range(2000)]
     server = Server(keys)
     listing = SplitListing(PREFIX, 8)

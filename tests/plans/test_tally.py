@@ -144,7 +144,7 @@ def test_a_small_file_counts_too():
     assert plan.tally == Tally("put", 1, 5, 1, 5)
 
 
-def test_what_exists_and_is_left_alone_is_finished_and_moves_nothing():
+def test_existing_objects_count_as_finished_without_bytes():
     store = Objects(b=25)
     plan = store.watching(uploads(5, 25, absent=True))
     carry_out(plan, store)

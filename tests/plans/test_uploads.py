@@ -111,7 +111,7 @@ def test_all_sizes_from_memory_and_from_files(size, condition, pick):
     assert any(job.operation == "create_upload" for job in jobs) == (size > STEP)
 
 
-def test_what_comes_from_memory_is_cut_smaller():
+def test_parts_from_memory_are_smaller():
     store = Store(files={"/f": body(95)})
     sources = {"read": from_memory("read", body(95)), "data": Upload("bucket", "data", 95, HEADERS, data=body(95))}
     plan = Uploads([*sources.values(), Upload("bucket", "file", 95, HEADERS, path="/f")], 50)
@@ -135,7 +135,7 @@ def test_parts_of_files_are_as_large_as_s3_takes_them():
     assert places == [(0, 5 * gib, None), (5 * gib, 5 * gib, None), (10 * gib, 2 * gib, None)]
 
 
-def test_what_fits_into_a_part_is_one_put_but_from_memory():
+def test_a_file_of_one_part_is_one_put():
     store = Store(files={"/f": body(50)})
     plan = Uploads([from_memory("memory", body(50)), Upload("bucket", "f", 50, HEADERS, path="/f")], 50)
     plan._carried = 49
@@ -145,7 +145,7 @@ def test_what_fits_into_a_part_is_one_put_but_from_memory():
 
 
 @pytest.mark.parametrize("size", [1, 55])
-def test_what_exists_is_left_alone(size):
+def test_existing_objects_are_kept(size):
     store = Store(a=b"old")
     plan = Uploads([from_memory(key, body(size), ABSENT) for key in "ab"], STEP)
     jobs = carry_out(plan, store)
@@ -173,7 +173,7 @@ def test_a_lost_race_overwrites_nothing_and_leaves_nothing_open(size):
 
 @pytest.mark.parametrize("from_file", [False, True], ids=["memory", "file"])
 @pytest.mark.parametrize("size", [0, 1, 55])
-def test_what_an_earlier_try_has_stored_is_ours(size, from_file, tmp_path):
+def test_an_object_of_an_earlier_try_is_ours(size, from_file, tmp_path):
     """The response was lost, and If-None-Match of the retry fails."""
     path = tmp_path / "file"
     path.write_bytes(body(size))
@@ -194,7 +194,7 @@ def test_what_an_earlier_try_has_stored_is_ours(size, from_file, tmp_path):
     assert plan.cleanup() == []
 
 
-def test_what_is_gone_by_the_time_of_the_comparison_is_uploaded():
+def test_an_object_that_is_deleted_before_the_comparison_is_uploaded():
     store = Store()
     refused = []
 
@@ -283,7 +283,7 @@ def test_a_forbidden_head_is_an_error_if_only_it_could_identify_the_object():
 
 
 @pytest.mark.parametrize("size", [1, 55])
-def test_nothing_is_stored_where_neither_look_nor_condition_is_to_be_had(size):
+def test_without_head_and_condition_nothing_is_stored(size):
     store = Store()
 
     def perform(job):

@@ -52,7 +52,7 @@ def large(s3, folder):
     ],
     indirect=["implementation"],
 )
-def test_nothing_is_lost(s3, tmp_path, implementation, once, kills, pauses, seaweedfs, prefix, monkeypatch):
+def test_no_data_is_lost(s3, tmp_path, implementation, once, kills, pauses, seaweedfs, prefix, monkeypatch):
     # On a busy machine, a part takes longer than the pause between any dozen of kills.
     monkeypatch.setattr(process_runner, "KILLS_OVER_A_JOB", kills)
     folder = tmp_path / "files"

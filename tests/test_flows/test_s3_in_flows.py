@@ -55,7 +55,7 @@ def test_a_join_reads_what_each_task_of_a_foreach_stored(user, stored, datastore
     assert len(stored("data")) == 150
 
 
-def test_what_ran_with_metaflows_own_class_is_read(user):
+def test_runs_with_metaflows_own_class_are_read(user):
     flow = user.runs("versioned_flow.py", "--datastore", "s3", "run", own_class=True)
     assert class_named_in(flow) == OWN
     check_notebook(user)

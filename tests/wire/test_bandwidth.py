@@ -70,7 +70,7 @@ def test_a_call_keeps_it_from_the_beginning(rate):
         assert moved_at(Bandwidth(rate), [size], 1)[0] >= size / rate - SHORTEST_PAUSE
 
 
-def test_what_is_not_used_is_kept_for_a_moment_and_no_longer():
+def test_unused_bandwidth_is_kept_briefly():
     bandwidth = Bandwidth(RATE)
     bandwidth.take(1, 0.0)
     assert bandwidth.take(int(UNUSED * RATE), 1000.0) == 0.0

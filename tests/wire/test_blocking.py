@@ -122,7 +122,7 @@ def test_an_interruption_leaves_no_descriptor():
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
-def test_what_is_raised_while_it_waits_is_raised_in_the_coroutine_too(error):
+def test_exceptions_during_a_wait_are_raised_in_the_coroutine(error):
     let_go = []
 
     async def hold():

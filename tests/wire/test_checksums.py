@@ -104,7 +104,7 @@ def test_known_values(awscrt, algorithm, kind):
         ("sha256", base64_of(hashlib.sha256(b"").hexdigest())),
     ],
 )
-def test_of_no_bytes(awscrt, algorithm, expected):
+def test_checksums_of_no_bytes(awscrt, algorithm, expected):
     assert start(algorithm).value() == expected
 
 
@@ -125,7 +125,7 @@ def test_two_do_not_share_anything(awscrt):
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_what_can_be_computed_without_awscrt(no_awscrt, algorithm):
+def test_algorithms_without_awscrt(no_awscrt, algorithm):
     assert (start(algorithm) is None) == (algorithm in NEED_AWSCRT)
 
 
@@ -232,13 +232,13 @@ def test_the_checksum_of_a_response_with_more_algorithms(awscrt, headers, expect
 
 
 @pytest.mark.parametrize("best", [CRC32C, CRC64])
-def test_what_can_t_be_computed_here_does_not_hide_what_can(no_awscrt, best):
+def test_unsupported_checksums_do_not_hide_supported_ones(no_awscrt, best):
     assert full_object_checksum(dict([best, SHA1])) == Checksum("sha1", SHA1[1])
     assert full_object_checksum(dict([best])) is None
 
 
 @pytest.mark.parametrize("best", [CRC32C, CRC64])
-def test_what_awscrt_computes_is_verified(awscrt, best):
+def test_checksums_of_awscrt_are_verified(awscrt, best):
     assert full_object_checksum(dict([best, SHA1])) == Checksum(best[0].rpartition("-")[2], best[1])
 
 
@@ -253,7 +253,7 @@ def test_what_awscrt_computes_is_verified(awscrt, best):
         ("sha256", "FULL_OBJECT", {"algorithm": "SHA256"}),
     ],
 )
-def test_what_a_copy_in_parts_keeps_of_a_checksum(algorithm, kind, expected):
+def test_checksums_of_copies_in_parts(algorithm, kind, expected):
     headers = {"etag": '"e"', **({f"x-amz-checksum-{algorithm}": "AAAA=="} if algorithm else {})}
     headers.update({"x-amz-checksum-type": kind} if kind else {})
     assert checksums.kept(headers) == {f"x-amz-checksum-{name}": value for name, value in expected.items()}

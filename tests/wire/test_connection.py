@@ -86,7 +86,7 @@ def test_a_hundred_responses_that_came_at_once_are_read_one_after_the_other():
         assert connection.read_response("GET")[0].headers["number"] == str(number)
 
 
-def test_what_follows_a_response_is_seen():
+def test_bytes_after_a_response_are_detected():
     connection = over([FIRST + b"hello" + b"HTTP"])
     connection.read_response("GET")
     assert take_body(connection, 5) == b"hello"
@@ -153,7 +153,7 @@ def test_buffered_bytes_are_returned_first_and_up_to_the_count():
     assert lost.value.response_began
 
 
-def test_nothing_is_read_beyond_the_body():
+def test_no_byte_is_read_beyond_the_body():
     connection = over([FIRST, b"hello" + SECOND])
     connection.read_response("GET")
     assert bytes(connection.read_some(5, memoryview(bytearray(100)))) == b"hello"

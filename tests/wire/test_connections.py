@@ -104,7 +104,7 @@ def test_a_fresh_one_is_none_of_those_kept(connections_to):
         fresh.close()
 
 
-def test_one_that_rested_is_looked_at_first(connections_to, clock):
+def test_idle_connections_are_checked_before_use(connections_to, clock):
     ended = threading.Event()
     with Scripted([[close, lambda _: ended.set()], GOOD]) as server:
         connections = connections_to(server)
@@ -121,7 +121,7 @@ def test_one_that_rested_is_looked_at_first(connections_to, clock):
         second.close()
 
 
-def test_one_that_rested_and_is_well_is_taken(connections_to, clock):
+def test_an_open_idle_connection_is_used(connections_to, clock):
     with Scripted([GOOD]) as server:
         connections = connections_to(server)
         first = connections.take()
@@ -497,7 +497,7 @@ def test_a_server_without_tls(certificates, opened):
             Completed(opened(Connections(endpoint))).take()
 
 
-def test_what_is_spoken_is_http_1(certificates, connections_to, opened):
+def test_alpn_selects_http_1(certificates, connections_to, opened):
     context = certificates.server()
     context.set_alpn_protocols(["h2", "http/1.1"])
     with Scripted([GOOD], context) as server:

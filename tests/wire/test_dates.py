@@ -28,7 +28,7 @@ def test_older_forms(date):
         *("Sun Nov  6 3333333308:49:37 14", "37 Nov 99999999999999999999-:4906 ,"),
     ],
 )
-def test_what_is_no_date(date):
+def test_invalid_dates(date):
     assert http_timestamp(date) is None
 
 
@@ -49,5 +49,5 @@ def test_what_is_no_date(date):
         ("", None),
     ],
 )
-def test_what_servers_write_in_xml(date, expected):
+def test_dates_in_xml(date, expected):
     assert xml_timestamp(date) == expected

@@ -73,7 +73,7 @@ def test_md5_is_sent_after_the_server_required_it(transfers_with):
 
 
 @pytest.mark.parametrize("key", ["a\x00", "\x0b", "a\x1f", "\ufffe", "\uffff", "\ud800"])
-def test_what_xml_can_t_hold_is_never_sent(transfers_with, key):
+def test_characters_that_xml_forbids_are_never_sent(transfers_with, key):
     with Scripted([]) as server:
         failure = failure_of(transfers_with(server).delete_objects, "bucket", keys=["good", key])
     assert failure.code is Code.REJECTED

@@ -268,7 +268,7 @@ def test_an_error_that_is_cut_short_is_broken(exchange_with):
     assert (failure.code, failure.status) == (Code.BROKEN, 404)
 
 
-def test_of_an_error_page_that_does_not_end_the_status_counts(exchange_with, monkeypatch):
+def test_the_status_of_an_endless_error_page_counts(exchange_with, monkeypatch):
     monkeypatch.setattr(module, "MAX_ERROR", 1000)
     with Scripted([[expect, respond(response(b"x" * 1001, "403 No")), silence]]) as server:
         failure = failure_of(exchange_with(server))
@@ -286,7 +286,7 @@ def test_a_document_over_the_limit_ends_the_connection(exchange_with):
     assert server.accepted == 2
 
 
-def test_what_follows_a_response_is_not_the_next_response(tls, exchange_with):
+def test_bytes_after_a_response_are_not_the_next_response(tls, exchange_with):
     """An attacker who can make a server send surplus bytes must not choose the response to the next request."""
     injected = response(b"somebody else's")
     with Scripted(
@@ -306,7 +306,7 @@ def take(response, count):
 
 
 @pytest.mark.parametrize("size", [1, 5, 3 * 2**20])
-def test_nor_is_what_comes_with_the_last_byte_of_its_body(tls, exchange_with, size):
+def test_bytes_in_the_packet_of_the_last_byte_are_not_the_next_response(tls, exchange_with, size):
     """A body is read to its end, and not beyond: what is in the same packet is still there when it has been read."""
     body, injected, taken = b"x" * size, response(b"somebody else's"), threading.Event()
     first = [expect, respond(response(body)[:-1]), lambda _: taken.wait(LONG), respond(body[-1:] + injected), silence]

@@ -71,7 +71,7 @@ def without_templates(*buckets):
     return dict.fromkeys(buckets, NONE)
 
 
-def test_what_the_first_can_do_the_second_never_hears_of():
+def test_the_second_gets_no_calls_that_the_first_can_execute():
     both = Both()
     assert both.call("head", "b", "k") == "first: head b"
     assert both.call("list_page", "b", "k", delimiter="/") == "first: list_page b"
@@ -90,12 +90,12 @@ def test_a_bucket_may_be_named():
     assert Both().call("head_bucket", bucket="b") == "first: head_bucket b"
 
 
-def test_nothing_else_is_a_method():
+def test_other_names_are_no_methods():
     for name in ("close", "template", "__await__", "deepcopy", "_pool"):
         assert not hasattr(Both().fallback, name)
 
 
-def test_what_has_no_template_goes_to_the_second_and_all_that_follows():
+def test_after_a_missing_template_all_calls_go_to_the_second():
     both = Both({"b": NoTemplate("a proxy")})
     assert both.call("head", "b", "k") == "second: head b"
     assert both.fallback.reasons == {"b": "a proxy"}
@@ -122,7 +122,7 @@ def test_failures_stay_what_they_are(error):
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), ValueError("b")])
-def test_what_is_no_failure_of_a_transfer_is_not_hidden(error):
+def test_other_exceptions_are_not_hidden(error):
     both = Both({"b": error})
     with pytest.raises(type(error)) as failed:
         both.call("head", "b", "k")
@@ -130,7 +130,7 @@ def test_what_is_no_failure_of_a_transfer_is_not_hidden(error):
     assert both.made == 0
 
 
-def test_what_the_second_can_t_do_either_is_its_error_and_is_not_remembered():
+def test_failures_of_the_second_are_raised_and_not_remembered():
     failure = FAILURES["a failure"]
     both = Both(without_templates("b"), {"b": failure})
     for times in (1, 2):

@@ -321,7 +321,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("raw", REFUSED.values(), ids=REFUSED)
-def test_what_is_refused_however_it_is_cut(raw):
+def test_rejected_responses_at_any_split(raw):
     for pieces in cuts(raw):
         with pytest.raises(ProtocolError):
             read(pieces)

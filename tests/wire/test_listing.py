@@ -293,7 +293,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("document", REFUSED.values(), ids=REFUSED)
-def test_what_is_no_listing_is_broken(document):
+def test_other_documents_are_malformed(document):
     broken(document.encode())
 
 

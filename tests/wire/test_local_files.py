@@ -65,7 +65,7 @@ def failing(number):
         (errno.EROFS, Code.LOCAL_FILE),
     ],
 )
-def test_what_an_error_of_the_file_system_means(number, code):
+def test_codes_of_file_system_errors(number, code):
     failure = local_failure(OSError(number, "the reason", "/some/file"))
     assert failure == Failure(code, f"[Errno {number}] the reason: '/some/file'")
 
@@ -119,7 +119,7 @@ def test_a_link_is_not_followed(path, tmp_path, position):
 
 
 @pytest.mark.parametrize("where", ["", "no-directory/f"])
-def test_where_no_file_can_be_made(tmp_path, where):
+def test_no_file_can_be_created(tmp_path, where):
     with pytest.raises(TransferError) as failed:
         open_to_write(str(tmp_path / where), 0)
     assert failed.value.failure.code is Code.LOCAL_FILE
@@ -135,7 +135,7 @@ def test_bytes_go_where_they_belong(path):
     assert content(path) == b"hello world"
 
 
-def test_what_is_written_in_pieces_is_written_whole(path, monkeypatch):
+def test_short_writes_are_continued(path, monkeypatch):
     write = os.pwrite
     monkeypatch.setattr(local_files.os, "pwrite", lambda file, data, at: write(file, data[:3], at))
     file = open_to_write(path, 0)
@@ -246,7 +246,7 @@ def test_a_file_that_is_changed_meanwhile(path, closed, change, how):
 
 
 @pytest.mark.parametrize("change", [lengthen, os.unlink])
-def test_what_was_opened_is_one_version_while_it_grows_or_loses_its_name(path, closed, change):
+def test_an_open_file_is_one_version_while_it_grows_or_is_deleted(path, closed, change):
     fill(path, b"hello")
     upload(path, change)
     assert len(closed) == 1
@@ -300,7 +300,7 @@ def test_a_file_that_is_not_there(path):
 
 
 @pytest.mark.parametrize("error", [TransferError(Failure(Code.BUSY)), KeyboardInterrupt(), RuntimeError()])
-def test_what_else_happens_is_left_as_it_is(path, closed, error):
+def test_other_exceptions_are_unchanged(path, closed, error):
     fill(path, b"hello")
     with pytest.raises(type(error)) as failed, open_to_read(path):
         raise error

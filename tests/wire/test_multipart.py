@@ -143,7 +143,7 @@ def test_complete(tls, transfers_with, framed):
     ]
 
 
-def test_what_parts_are_called_is_text(transfers_with):
+def test_etags_of_parts_are_escaped(transfers_with):
     ugly = {"ETag": "\"<&>'ü</ETag>", "ChecksumCRC32": "a+/=&"}
     with Scripted([[expect, respond(response(COMPLETED)), silence]]) as server:
         transfers_with(server).complete_upload(*UPLOAD, [ugly])

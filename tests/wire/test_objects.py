@@ -304,7 +304,7 @@ def test_a_share_is_reported_before_its_bytes_arrive(tls, get, path):
     assert path.read_bytes() == DATA[:2000]
 
 
-def test_what_a_broken_share_brought_counts(tls, get, path):
+def test_bytes_of_a_broken_share_count(tls, get, path):
     sums = {"x_amz_checksum_crc32": crc32(DATA)}
     head = len(response(DATA, **sums)) - len(DATA)
     with Scripted([[expect, respond(response(DATA, **sums)[: head + 1500]), close]], tls) as server:

@@ -76,7 +76,7 @@ def test_the_region_in_the_header_of_another_failure_is_no_redirect(status):
     "region",
     ["", "elsewhere.example", "elsewhere.example/#", "eu west", "-eu", "eu-", "eu_west", "é", "eu\n", "e" * 64, "a@b"],
 )
-def test_what_can_t_be_part_of_a_host_name_is_no_region(region):
+def test_a_region_must_be_valid_in_a_host_name(region):
     headers = {"x-amz-bucket-region": region}
     assert region_in(headers) == failure_of(301, headers, b"").region == ""
     if region.isprintable():

@@ -82,7 +82,7 @@ TABLE = [
 
 
 @pytest.mark.parametrize(("s3_code", "status", "code"), TABLE)
-def test_what_codes_mean(s3_code, status, code):
+def test_meanings_of_codes(s3_code, status, code):
     assert code_of(s3_code, status) is code
 
 

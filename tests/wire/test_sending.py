@@ -144,7 +144,7 @@ def test_silence_is_not_waited_for_twice(tls, connections_to):
     assert server.accepted == 1
 
 
-def test_what_is_not_http_is_broken_and_ends_the_connection(tls, connections_to):
+def test_malformed_responses_end_the_connection(tls, connections_to):
     with Scripted(
         [[expect, respond(b"SSH-2.0-OpenSSH\r\n\r\n"), silence], [expect, respond(OK), silence]], tls
     ) as server:
@@ -320,7 +320,7 @@ class Stop(BaseException):
 
 
 @pytest.mark.parametrize("method", ["send", "read_response"])
-def test_whatever_is_raised_in_the_middle_ends_the_connection(connections_to, method, monkeypatch):
+def test_any_exception_in_the_middle_ends_the_connection(connections_to, method, monkeypatch):
     with Scripted([[expect, respond(OK), silence]]) as server:
         connections = connections_to(server)
         put(connections)

@@ -43,7 +43,7 @@ def test_memory_of_the_caller():
         assert sink.room(scratch) is scratch
 
 
-def test_nothing_at_all_is_no_bytes():
+def test_no_body_is_empty():
     with Sink(None) as sink:
         pass
     assert sink.body == b""

@@ -128,7 +128,7 @@ def test_each_byte_of_a_body_is_requested_once(transfers, server, prefix, tmp_pa
     }
 
 
-def test_what_is_not_limited_is_not_slowed_down_by_what_was(transfers, server, prefix):
+def test_unlimited_calls_are_not_slowed_down_by_limited_ones(transfers, server, prefix):
     bandwidth = Counting()
     transfers.put(server.bucket, prefix, body=b"x" * 1000, allowance=Allowance(bandwidth))
     transfers.put(server.bucket, prefix, body=b"x" * 1000)

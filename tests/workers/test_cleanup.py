@@ -62,7 +62,7 @@ def test_time_has_an_end():
 
 
 @pytest.mark.parametrize("code", [Code.NO_DESCRIPTORS, Code.UNREACHABLE])
-def test_where_descriptors_or_servers_are_gone(code):
+def test_aborts_without_descriptors_or_server(code):
     """Descriptors are released as other aborts end; an unreachable server receives no request for each upload."""
     lock, under_way, most = threading.Lock(), [], 3
     keys = []

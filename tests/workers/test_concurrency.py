@@ -112,7 +112,7 @@ def test_with_latency_it_grows_as_far_as_it_may():
     assert widths == [64, 128, 256] + [512] * 27
 
 
-def test_where_descriptors_are_the_limit_no_more_is_tried():
+def test_descriptors_limit_the_number_of_connections():
     state = narrow(5)
     for _ in range(100):
         state = adapt(state, 1000.0 * state.width)
@@ -129,14 +129,14 @@ def test_it_stops_where_the_processor_is_the_limit():
     assert widths.count(256) <= 2
 
 
-def test_where_nothing_is_different_it_stays():
+def test_without_a_difference_it_stays():
     widths, _ = settle(lambda width: 20_000, 512)
     assert widths[:3] == [FIRST_WIDTH, 2 * FIRST_WIDTH, FIRST_WIDTH // 2]
     assert widths.count(FIRST_WIDTH) >= len(widths) - 2 * (1 + len(widths) // PROBE_AFTER)
 
 
 @pytest.mark.parametrize("good", [1, 8, 16])
-def test_where_more_is_slower_there_are_fewer(good):
+def test_if_more_is_slower_there_are_fewer(good):
     widths, state = settle(lambda width: 1000 * good / max(width, good), 512, rounds=20)
     assert max(widths) == 128  # tried once
     assert begin(512, state).width == good

@@ -98,7 +98,7 @@ def test_a_module_of_the_working_directory_is_not_executed(tmp_path, path):
     assert not list(folder.rglob("executed"))
 
 
-def test_what_runs_at_the_start_of_an_interpreter_may_print_and_read(tmp_path):
+def test_startup_code_of_an_interpreter_may_print_and_read(tmp_path):
     folder, library = tmp_path / "data", tmp_path / "library"
     folder.mkdir()
     library.mkdir()
@@ -107,7 +107,7 @@ def test_what_runs_at_the_start_of_an_interpreter_may_print_and_read(tmp_path):
     assert (library / "executed").exists()
 
 
-def test_what_depends_on_the_working_directory_is_left_out(monkeypatch):
+def test_relative_paths_are_left_out(monkeypatch):
     mine = {"PYTHONPATH": "a::/b:.:/c", "PYTHONUSERBASE": "base", "PYTHONPYCACHEPREFIX": "/cache", "HOME": "/home"}
     assert environment(mine) == {"PYTHONPATH": "/b:/c", "PYTHONPYCACHEPREFIX": "/cache", "HOME": "/home"}
     monkeypatch.setattr(sys, "_xoptions", {"pycache_prefix": "here", "dev": True})

@@ -30,7 +30,7 @@ def stop(monkeypatch):
     signal.signal(signal.SIGUSR1, before)
 
 
-def test_what_it_returns_and_what_it_raises():
+def test_results_and_exceptions():
     assert interruptible(lambda _: 7) == 7
     assert interruptible(lambda _: None) is None
     with pytest.raises(ZeroDivisionError):
@@ -96,7 +96,7 @@ def helpers():
     return [thread for thread in threading.enumerate() if thread.name == "fasts3-call"]
 
 
-def test_nothing_is_left_wherever_an_exception_comes_in_between():
+def test_an_exception_at_any_point_leaves_nothing():
     descriptors = len(os.listdir("/dev/fd"))
     others = set(helpers())
     instruction = 1
@@ -147,7 +147,7 @@ def test_the_end_of_the_interpreter_does_not_wait_for_threads():
     assert (done.stdout, done.stderr, done.returncode) == ("done", "", 0)
 
 
-def test_what_a_handler_raises_is_no_lack_of_threads(monkeypatch):
+def test_an_exception_of_a_handler_is_no_lack_of_threads(monkeypatch):
     class Stop(RuntimeError):
         pass
 

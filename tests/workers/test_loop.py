@@ -106,7 +106,7 @@ def test_pauses_end_in_their_order(loop):
     assert order == [0.0, 0.01, 0.03]
 
 
-def test_what_blocks_is_done_aside(loop, pair):
+def test_blocking_calls_run_in_threads(loop, pair):
     left, right = pair
     begun, main = threading.Event(), threading.get_ident()
 
@@ -124,7 +124,7 @@ def test_what_blocks_is_done_aside(loop, pair):
     assert begun.is_set()
 
 
-def test_what_is_raised_aside_is_raised_where_it_is_awaited(loop):
+def test_exceptions_of_threads_are_raised_in_the_coroutine(loop):
     async def aside():
         try:
             await wait_for(InThread(lambda: 1 / 0))

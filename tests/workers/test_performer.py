@@ -174,7 +174,7 @@ def test_a_throttled_job_waits_for_its_turn():
     assert 1.5 < clock.now - began < 4  # at some 20 a second
 
 
-def test_what_a_call_before_has_met_is_forgotten():
+def test_a_call_does_not_inherit_the_failures_of_the_previous_one():
     clock = Clock()
     terms = Terms(retries=3, outage_limit=120, answered=True)
     one = performer(Scripted(*[failing(Code.UNREACHABLE)] * 5, "result"), clock, terms)
@@ -241,7 +241,7 @@ def test_an_outage_under_a_limit_comes_to_its_end():
     assert clock.now <= 100
 
 
-def test_whoever_pauses_can_stop_what_waits_for_the_limit():
+def test_waits_for_the_limit_can_be_stopped():
     clock = Clock(stops=True)
     with pytest.raises(Interrupted):
         perform(performer(Moving(*["result"] * 9), clock, Terms(bandwidth=1e6)), GET)
@@ -262,7 +262,7 @@ def drive(work, results):
         return 0.0
 
 
-def test_whoever_pauses_can_stop_the_tries():
+def test_waits_between_tries_can_be_stopped():
     clock = Clock(stops=True)
     outcome = perform(performer(Scripted(*[failing(Code.BUSY)] * 9), clock), JOB)
     assert outcome.failure.code is Code.BUSY
@@ -293,7 +293,7 @@ def test_thousands_of_objects_arrive_at_the_highest_rate():
 
 
 @pytest.mark.parametrize("operation", ["no_such_operation", "__init__"])
-def test_what_is_no_operation_is_refused(operation):
+def test_unknown_operations_raise(operation):
     assert perform(performer(Scripted(), Clock()), Job(1, operation, "b", "k")).failure.code is Code.REJECTED
 
 

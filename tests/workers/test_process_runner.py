@@ -109,7 +109,7 @@ def test_a_handful_of_jobs_takes_one_worker(run, pool, seaweedfs, prefix):
     assert len(pool._idle) == 1
 
 
-def test_where_each_may_do_only_its_part_all_get_as_much(run, seaweedfs, prefix, monkeypatch):
+def test_limited_workers_get_equal_numbers_of_jobs(run, seaweedfs, prefix, monkeypatch):
     given = Counter()
     send_jobs = worker_process.WorkerProcess.send_jobs
 
@@ -131,7 +131,7 @@ def test_bodies_larger_than_a_pipe(run, seaweedfs, prefix, tmp_path):
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_what_a_worker_had_begun_when_it_died_is_left_to_others(run, seaweedfs, prefix, script, tmp_path, workers):
+def test_other_workers_repeat_the_jobs_of_a_dead_one(run, seaweedfs, prefix, script, tmp_path, workers):
     data, path = os.urandom(2**20), tmp_path / "object"
     run(Requests([Job(0, "put", seaweedfs.bucket, prefix, {}, data)]))
     script(BEGINNING)

@@ -54,7 +54,7 @@ def test_a_region_that_does_not_help_is_no_reason(region):
     assert [relocation.wants_again(*redirected(number, region)) for number in (1, 2)] == [False, False]
 
 
-def test_nothing_else_is_done_again():
+def test_other_failures_are_not_repeated():
     relocation = Relocation(lambda *_: 1 / 0)
     job, _ = redirected(1)
     assert not relocation.wants_again(job, Outcome(1, "response"))

@@ -37,16 +37,16 @@ def test_a_set_with_which_nothing_works_is_not_replaced():
     assert renewed == [1]
 
 
-def test_where_there_is_no_newer_set_the_job_has_failed():
+def test_without_newer_credentials_the_job_fails():
     assert not Renewal(lambda _: False).wants_again(*refused(1, 1))
 
 
-def test_of_a_set_that_is_not_known_each_job_is_done_again_once():
+def test_with_unknown_credentials_each_job_is_repeated_once():
     renewal = Renewal(lambda _: True)
     assert [renewal.wants_again(*refused(number)) for number in (1, 2, 1)] == [True, True, False]
 
 
-def test_nothing_else_is_done_again():
+def test_other_failures_are_not_repeated():
     renewal = Renewal(lambda _: 1 / 0)
     assert not renewal.wants_again(*refused(1, 1, Code.ACCESS_DENIED))
     assert not renewal.wants_again(*succeeded(1))

@@ -19,12 +19,12 @@ PATIENT = Terms(retries=20, outage_limit=300)
 
 
 @pytest.mark.parametrize("code", sorted(set(Code) - TRANSIENT - ONCE_MORE))
-def test_what_stays_wrong_is_not_tried_again(code):
+def test_permanent_failures_are_not_retried(code):
     assert decide(PATIENT, Failure(code), 1, 0.0, True, 0.5) is None
 
 
 @pytest.mark.parametrize("code", sorted(TRANSIENT))
-def test_what_may_pass_is_tried_again(code):
+def test_transient_failures_are_retried(code):
     assert decide(PATIENT, Failure(code), 1, 0.0, True, 0.5) is not None
 
 
@@ -73,7 +73,7 @@ def test_an_injected_failure_costs_no_time():
 
 @pytest.mark.parametrize("code", sorted(ONCE_MORE))
 @pytest.mark.parametrize("tries", [1, 5])
-def test_what_is_probably_the_same_the_next_time_is_tried_once_more(code, tries):
+def test_probably_permanent_failures_are_retried_once(code, tries):
     assert decide(PATIENT, Failure(code), tries, 0.0, True, 0.5) is not None
     assert decide(PATIENT, Failure(code), tries, 0.0, True, 0.5, again=True) is None
     assert decide(Terms(retries=0), Failure(code), tries, 0.0, True, 0.5) is None
@@ -169,7 +169,7 @@ def test_a_job_waits_for_its_retry_and_then_for_the_throttle():
     assert policy.seconds_to_wait(refused, now) == 0.0  # nothing is reserved twice
 
 
-def test_what_threads_share_is_changed_by_one_at_a_time():
+def test_shared_state_is_locked():
     class Guarded(RetryPolicy):
         guarded = False
 

@@ -60,7 +60,7 @@ def test_a_limit_that_rises_is_followed_and_one_that_is_gone_forgotten():
     assert [pace.reserve(5.0 + 30.0 + FORGOTTEN) for _ in range(1000)] == [0.0] * 1000
 
 
-def test_where_nothing_was_done_yet_a_limit_is_found_within_seconds():
+def test_a_new_throttle_finds_the_limit_within_seconds():
     pace, server = Throttle(), Server(300)
     server.tokens = 0.0
     pace.slow_down(0.0)  # the very first request
