@@ -22,13 +22,13 @@ class Terminal:
         os.close(self._ours)
 
     def hang_up(self):
-        """Let go of the end that is written to; a child has its own."""
+        """Close the end for writing; a child has its own."""
         if self.descriptor is not None:
             os.close(self.descriptor)
             self.descriptor = None
 
     def read_until(self, wanted):
-        """What is written until there is this text in it; at the end of all writers, what there was."""
+        """Return the output up to this text, or all output when the last writer has ended."""
         text = ""
         while not text or wanted not in text:
             try:

@@ -70,14 +70,14 @@ def test_small_calls_need_no_worker(client, used_workers, tmp_path):
 
 
 def warm():
-    """Have workers that are ready, as after an earlier call."""
+    """Start workers, as an earlier call would."""
     worker_pool.shared.start(2)
     while not worker_pool.shared.is_ready():
         select.select([one for one in worker_pool.shared._idle if not one.greeted], [], [], 30)
 
 
 def test_the_first_call_moves_bytes_while_workers_start(client, used_workers, monkeypatch):
-    """Nothing waits for them: where they are not ready before all is done, they do nothing."""
+    """No call waits for workers; if all jobs end before they are ready, they execute none."""
     monkeypatch.setattr(worker_pool.WorkerPool, "is_ready", lambda _: False)
     many = dict(pairs_of(50))
     client.put_many(many.items())
@@ -249,7 +249,7 @@ def test_a_listing_may_have_more_requests_under_way_than_other_calls_in_this_pro
 @pytest.mark.parametrize("place", [Place.HERE, Place.WORKERS])
 @pytest.mark.parametrize("count", [1, 3])
 def test_a_defect_of_ours_comes_with_its_traceback(client, seaweedfs, monkeypatch, transfers, place, count):
-    """It is no refusal of S3's, which a flow may handle."""
+    """It is not an error of S3, which a flow may handle."""
     monkeypatch.setattr(metaflow_config, "S3_TRANSFERS", transfers)
     jobs = [Job(number, "delete", seaweedfs.bucket, f"k{number}") for number in range(count)]
     jobs[-1] = jobs[-1]._replace(arguments={"surprise": 1})

@@ -24,7 +24,7 @@ LONG = 10.0  # seconds
 
 
 class Store:
-    """Carries out plans as an executor does, one job at a time, and aborts what an interruption leaves."""
+    """Executes plans as an executor does, one job at a time, and aborts uploads after an interruption."""
 
     def __init__(self):
         self.stored = None

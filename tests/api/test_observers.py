@@ -34,7 +34,7 @@ class Ten(Plan):
 
 
 class Display:
-    """Keeps what it is to show."""
+    """Records what it is told to show."""
 
     def __init__(self, first=0.0, interval=0.1):
         self.first, self.interval = first, interval
@@ -52,7 +52,7 @@ class Display:
 
 @pytest.fixture
 def watch():
-    """Begin to watch ten objects; gives what watches, and a function that has an outcome come so much later."""
+    """Begin to observe ten objects; return the observer, and a function that delivers an outcome after some seconds."""
 
     def begin(display):
         now, plan = [100.0], Ten()

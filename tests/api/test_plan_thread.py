@@ -14,7 +14,7 @@ LONG = 10.0  # seconds
 
 
 def begin(run):
-    """Start a thread; gives it, and the list to which its end is added."""
+    """Start a thread; return it and the list to which its end is added."""
     ends = []
     thread = PlanThread(run, Requests([]), ends.append, "fasts3-file")
     thread.start("a test", "none")

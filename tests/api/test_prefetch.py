@@ -247,7 +247,7 @@ def test_no_thread_or_descriptor_is_left_wherever_an_exception_comes_in_between(
 
 @pytest.mark.parametrize("ordered", [True, False])
 def test_each_of_many_that_wait_is_found_at_once(begin, ordered):
-    """A search through all that were taken before would take minutes."""
+    """A search through all previous results would take minutes."""
     count = 400_000
     loop = begin(lambda *_: None, [], ordered, count)
     loop._outstanding = dict.fromkeys(range(count))

@@ -201,7 +201,7 @@ def test_a_multipart_upload_that_it_ends_is_aborted(make_s3, tmp_path, put, open
 
 @pytest.fixture
 def run_program(seaweedfs, prefix, tmp_path, make_s3):
-    """Run shown.py; what it wrote to stderr."""
+    """Run shown.py; return its stderr."""
     make_s3().put_many(SMALL.items())
     (tmp_path / "tmp").mkdir()
     environment = {

@@ -25,7 +25,7 @@ sys.stdin.read()
 
 @pytest.fixture(autouse=True)
 def a_new_start(monkeypatch):
-    """Sweep as a process that has just started would."""
+    """Sweep as in a new process."""
     monkeypatch.setattr(temporary_directory, "_swept", set())
 
 
@@ -128,7 +128,7 @@ def test_descriptors_are_given_back_and_not_spent_without_end(tmp_path):
 
 @pytest.mark.parametrize("other", ["thesis.tex", "1-0-directory/", ".git/", "1-a", "-1-0-x"])
 def test_directories_with_other_names_stay(tmp_path, other):
-    """Where there is no sticky bit, a neighbour can give any directory of this user's the name of one of ours."""
+    """Without a sticky bit, another user can rename any directory of this user to one of our names."""
     theirs = tmp_path / ".metaflow.s3.locked.renamed"
     theirs.mkdir()
     (theirs / other).mkdir() if other.endswith("/") else (theirs / other).touch()
@@ -176,7 +176,7 @@ def test_another_name_for_a_file_does_not_take_the_file_away(tmp_path):
 
 @pytest.mark.parametrize("taken_by", ["a file", "a link", "a full directory"])
 def test_another_process_takes_the_name_first(tmp_path, monkeypatch, taken_by):
-    """The name can be known once the directory is there; a neighbour who watches the root may be faster."""
+    """Another user who watches the root can read the name of a new directory and be faster."""
     made = temporary_directory.tempfile.mkdtemp
 
     def mkdtemp_before_a_neighbour(**given):

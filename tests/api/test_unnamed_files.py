@@ -40,7 +40,7 @@ def no_proc(monkeypatch):
 
 
 def another_pid_namespace(monkeypatch):
-    """/proc is of another PID namespace: there, a process with this process id has other files."""
+    """/proc belongs to another PID namespace, where this process id is another process."""
     other = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, close_fds=False)
     monkeypatch.setattr(local_files.os, "getpid", lambda: other.pid)
     yield

@@ -59,7 +59,7 @@ class Caught(Exception):
 
 
 def prepared(client, bucket):
-    """The request that a client would send: all that decides where it goes and how; or why it would send none."""
+    """The request that a client would send: target, headers and signing; or the reason why it sends none."""
     seen = []
 
     def catch(request, **_):

@@ -48,7 +48,7 @@ def portal():
 
 @pytest.fixture
 def alone(tmp_path, monkeypatch):
-    """A process that has no credentials but what a test gives it."""
+    """A process without credentials, except those that a test sets."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))

@@ -7,7 +7,7 @@ from metaflow_extensions.fasts3.boto import endpoints
 
 @pytest.fixture
 def url(request):
-    """An endpoint that no other test knows."""
+    """An endpoint that no other test uses."""
     return f"https://{request.node.name}.example"
 
 

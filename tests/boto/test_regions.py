@@ -136,7 +136,7 @@ def test_the_user_s_client_that_can_t_be_copied_follows_by_itself(connected):
 
 @pytest.mark.parametrize("region", ["cn-north-1", "us-gov-west-1", "us-iso-east-1", "cn-north-9"])
 def test_no_request_leaves_a_partition_of_aws(connected, region):
-    """Its hosts are others, and it has no account of this client's."""
+    """Another partition has other hosts, and this client has no account there."""
     here = connected()
     assert not here.learn_region("bucket", region)
     assert here.template("wire", "GetObject", "bucket").host == "bucket.s3.us-west-2.amazonaws.com"

@@ -225,7 +225,7 @@ def client():
 
 
 def boto3_s(client, operation, bucket):
-    """The request that boto3 would send, signed without what belongs to one try of its own."""
+    """The request that boto3 would send, signed without the headers of its retries."""
     seen = []
 
     def catch(request, **_):
@@ -419,7 +419,7 @@ def test_requests_that_no_template_can_describe(params, bucket, reason, client, 
 
 
 def test_requests_before_the_operation_make_no_template(client, no_network):
-    """For one request, boto3 may send others before it: those are not to be taken for it."""
+    """boto3 may send other requests first, which must not be taken for this one."""
     one = client()
     asking = threading.local()
 

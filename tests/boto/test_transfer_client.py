@@ -34,7 +34,7 @@ def client():
 
 
 def left_to_boto3(transfer_client, reason, chosen="wire"):
-    """Whether all ways say that boto3 does it, and why."""
+    """Whether all interfaces report that boto3 transfers, and the reason."""
     assert reason in transfer_client.why_boto3(chosen)
     assert transfer_client.transfers(chosen) is transfer_client.boto3
     assert transfer_client.template(chosen, "GetObject", "bucket") == transfer_client.why_boto3(chosen)

@@ -70,7 +70,7 @@ def environment(server: S3Server, root: Optional[str], **changes: str) -> "dict[
 
 
 def started(settings: "dict[str, str]", *options: str) -> Ran:
-    """Examine in a separate process, as users do, with the time limits that they have."""
+    """Examine in a separate process, as users do, with the default time limits."""
     done = subprocess.run(
         [METAFLOW, "fasts3", "doctor", "--quick", "--json", *options],
         capture_output=True,
@@ -113,7 +113,7 @@ def doctor(settings: "dict[str, str]", *options: str, never_end: Sequence[str] =
 
 
 def examined(settings: "dict[str, str]", *options: str, never_end: Sequence[str] = ()) -> Ran:
-    """Examine without moving much, and give what can be read by programs."""
+    """Examine with little data, and return the JSON document."""
     return doctor(settings, "--quick", "--json", *options, never_end=never_end)
 
 
@@ -137,7 +137,7 @@ def proxy(seaweedfs: S3Server) -> Iterator[FaultyS3]:
 
 @pytest.fixture
 def through(proxy: FaultyS3, seaweedfs: S3Server, place: str) -> "dict[str, str]":
-    """Settings that lead through the proxy."""
+    """Settings for the proxy."""
     return environment(seaweedfs, place, AWS_ENDPOINT_URL_S3=proxy.client_params()["endpoint_url"])
 
 
@@ -345,7 +345,7 @@ def test_an_interruption_leaves_nothing_behind(
 
 
 def clock_off_by(seconds: float) -> Any:
-    """The server's clock is another."""
+    """The clock of the server is wrong."""
 
     def do(exchange: Exchange) -> None:
         response = exchange.forward()

@@ -18,7 +18,7 @@ ROWS = rows("{:06}")
 
 
 class Endless(ListingServer):
-    """Lists without an end, and gives nothing of what it lists."""
+    """Lists without an end, and yields nothing."""
 
     def __init__(self):
         super().__init__()

@@ -27,7 +27,7 @@ def filled(stored):
 
 
 def files(folder):
-    """All files at any depth, those of directories that should be gone included, with what they hold."""
+    """All files at any depth with their contents, including those of leftover directories."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
@@ -184,7 +184,7 @@ def test_keys_that_differ_in_case_do_not_replace_each_other(fasts3, here, root, 
 
 
 def one_page_at_a_time(s3, selection):
-    """A listing with a page for each object, of which the next is not there yet."""
+    """A listing with one object per page, whose next page has not arrived yet."""
     found = ReadAhead(([one] for one in s3.iter_list([f"s3://{selection.bucket}/{selection.prefix}"])), 1)
     found.ready = lambda wait=0.0: []
     return found
@@ -198,7 +198,7 @@ def test_an_object_that_is_named_twice_comes_once(fasts3, here, root, stored):
 
 @pytest.fixture
 def odd(moto, monkeypatch):
-    """A place on a server that stores all keys there are."""
+    """A root on a server that supports all keys."""
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", moto.endpoint_url)
     client = moto.boto3_client()
     yield Stored(client, moto.bucket, f"odd-{uuid.uuid4().hex}/")

@@ -307,7 +307,7 @@ def test_one_named_object_needs_no_confirmation(confirm, root, stored):
 
 @pytest.fixture
 def slashed(moto, monkeypatch):
-    """A bucket on a server that keeps keys apart by their leading slashes, and one such key in it."""
+    """A bucket with a key with a leading slash, on a server that supports such keys."""
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", moto.endpoint_url)
     client = moto.boto3_client()
     bucket = f"slashed-{uuid.uuid4().hex}"

@@ -25,7 +25,7 @@ LONG = 200.0  # seconds after which a test gives up
 def serving(
     *options: str, environment: Optional[dict[str, str]] = None
 ) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
-    """Run the command, and give it with the variables that it prints."""
+    """Run the command; return the process and the variables that it prints."""
     process = subprocess.Popen(
         [METAFLOW, "fasts3", "serve", *options],
         stdout=subprocess.PIPE,
@@ -55,7 +55,7 @@ def read_exports(process: subprocess.Popen[str]) -> dict[str, str]:
 
 
 def failing(*options: str, environment: Optional[dict[str, str]] = None, program: str = METAFLOW) -> str:
-    """Run the command to its end, which is an error, and give the sentence."""
+    """Run the command until it fails, and return its message."""
     done = subprocess.run(
         [program, "fasts3", "serve", *options],
         capture_output=True,
@@ -190,7 +190,7 @@ def test_without_the_extra_the_error_has_the_command_to_install_it(tmp_path: Pat
 
 
 def example_of_the_help() -> str:
-    """The lines that users paste, with another last command in place of their flow."""
+    """The lines that users paste, with another command in place of the flow."""
     shown = subprocess.run([METAFLOW, "fasts3", "serve", "--help"], capture_output=True, text=True, check=True)
     assert all(option in shown.stdout for option in ("--dir", "--port", "--bucket"))
     lines = shown.stdout.partition("Example")[2].partition("Options:")[0].splitlines()[1:]
@@ -201,7 +201,7 @@ def example_of_the_help() -> str:
 
 
 def pasted(shell: str, text: str, home: Path) -> subprocess.CompletedProcess[str]:
-    """Paste a text into a shell whose user has this directory, and is there."""
+    """Paste a text into a shell in this directory, which is also its home."""
     path = os.pathsep.join([str(Path(METAFLOW).parent), os.environ["PATH"]])
     return subprocess.run(
         [shell, "-e", "-c", text],

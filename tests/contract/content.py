@@ -7,7 +7,7 @@ from functools import lru_cache
 
 @lru_cache(maxsize=16)
 def noise(size: int, seed: int = 0) -> bytes:
-    """The same `size` bytes each time, none like its neighbours: a part out of place is noticed."""
+    """The same `size` bytes each time, all different from their neighbors, so that a misplaced part is detected."""
     return random.Random(size + (seed << 40)).randbytes(size)
 
 

@@ -10,7 +10,7 @@ import sys
 
 
 def main() -> None:
-    """Read the orders, carry them out, and write what came of them."""
+    """Read the orders, execute them, and write the results."""
     from metaflow import S3
     from metaflow.datatools.s3 import S3PutObject
 

@@ -35,7 +35,7 @@ def params(proxy):
 
 @pytest.fixture
 def without_credentials(params, monkeypatch):
-    """Arguments of a client, in a process that has no credentials."""
+    """Arguments for a client in a process without credentials."""
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     return {"endpoint_url": params["endpoint_url"], "region_name": params["region_name"]}
 
@@ -81,7 +81,7 @@ def test_an_error_does_not_suggest_requester_pays_if_it_is_set(make_s3, root, pr
 
 
 def test_other_clients_do_not_pay(make_s3, root, proxy, params):
-    """Clients of one process are shared: those that pay are others."""
+    """A process shares its clients, but not between those that pay and those that do not."""
     make_s3(s3root=root, client_params=params, requester_pays=True).put("a", b"value")
     proxy.clear()
     make_s3(s3root=root, client_params=params).put("a", b"value")
@@ -113,9 +113,9 @@ def test_a_client_that_can_t_be_copied_is_refused(root, server, tmproot):
 
 @pytest.fixture
 def public(own_bucket, server):
-    """A bucket that everybody may read."""
+    """A public bucket."""
     bucket = f"arn:aws:s3:::{own_bucket.bucket}"
-    # moto has names of its own for actions.
+    # moto has its own names for actions.
     narrow = "any-action-in-policies" in server.lacks
     allowed = [
         {"Effect": "Allow", "Principal": "*", "Action": action if narrow else "s3:*", "Resource": resource}

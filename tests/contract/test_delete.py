@@ -61,7 +61,7 @@ def test_missing_keys_raise_on_request(s3, root, stored, server):
 @pytest.mark.needs("delete-of-a-prefix")
 @pytest.mark.usefixtures("tree")
 def test_a_directory_is_no_object(s3, stored):
-    """Not by `delete`: what is below a prefix goes with `delete_recursive` only."""
+    """`delete` never deletes below a prefix; only `delete_recursive` does."""
     for missing in ("log", "log/deep", "l"):
         s3.delete(missing)
     s3.delete_many(["log", "log/deep", "l"])
@@ -126,7 +126,7 @@ WAYS = {
 @pytest.mark.needs("bulk-delete-leaves-nothing")
 @pytest.mark.parametrize("delete", WAYS.values(), ids=WAYS)
 def test_ugly_keys(s3, stored, server, delete):
-    """Alone, and with others: what looks like the key to a careless reader stays."""
+    """Alone, and with others: similar keys stay."""
     keys, near = [], []
     for number, key in enumerate(keys_for(server)):
         keys.append(f"{number}/{key}")

@@ -119,7 +119,7 @@ def test_a_recent_object_is_downloaded_once_more_and_then_kept(s3, tmp_path, mon
 
 @pytest.fixture
 def late(monkeypatch):
-    """Have something done once all has been looked at, before any file is put in its place."""
+    """Call a function after all comparisons, before any file is moved to its place."""
 
     def have(done):
         download = file_download.FileDownload._download
@@ -320,7 +320,7 @@ def test_links_to_files_are_followed_and_links_to_directories_not(s3, local, sto
 
 
 def odd_files(folder):
-    """Put one of each kind that can't be uploaded into a directory; their names."""
+    """Create one file of each kind that can't be uploaded; return their names."""
     (folder / "odd").mkdir()
     os.mkfifo(folder / "odd" / "pipe")
     with socket.socket(socket.AF_UNIX) as one:
@@ -376,7 +376,7 @@ def test_temporary_files_of_a_client_are_no_files_to_upload(make_s3, root, local
 
 @pytest.fixture
 def jobs(monkeypatch):
-    """The operations of all jobs that were begun, in order."""
+    """The operations of all started jobs, in order."""
     begun = []
 
     class Queue(executor.JobQueue):

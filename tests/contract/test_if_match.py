@@ -138,7 +138,7 @@ def test_one_of_many_that_has_been_changed(s3, stored):
 @pytest.mark.needs("conditional-replacements")
 @pytest.mark.parametrize("same", [False, True], ids=["different bytes", "the same bytes"])
 def test_one_of_many_concurrent_uploads_wins(make_s3, root, stored, same):
-    """Also where all of them store the same: who counts may not take another's 6 for its own."""
+    """Also if all store equal bytes: a counter must not take the 6 of another client for its own."""
     stored.put("k", b"old")
     clients = [make_s3(s3root=root) for _ in range(8)]
     etag = clients[0].get("k").etag

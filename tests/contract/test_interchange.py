@@ -39,7 +39,7 @@ OBJECTS = {
 
 
 def own_class(server, folder, orders):
-    """Have Metaflow's own class carry out orders, in a process where our extension is not found."""
+    """Execute orders with Metaflow's own class, in a process that does not find our extension."""
     environment = {
         **os.environ,
         "METAFLOW_EXTENSIONS_SEARCH_DIRS": str(folder),
@@ -68,7 +68,7 @@ def encoded(blob):
 
 @pytest.fixture(scope="module")
 def exchange(server, tmp_path_factory):
-    """Two roots, each with all objects: of one class each; and what Metaflow's own class read of ours."""
+    """Two roots with the same objects, each stored by one class, and what Metaflow's own class read of ours."""
     base = f"s3://{server.bucket}/interchange-{uuid.uuid4().hex}"
     ours, theirs = f"{base}/ours", f"{base}/theirs"
     tmproot = str(tmp_path_factory.mktemp("tmproot"))

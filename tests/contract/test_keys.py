@@ -56,7 +56,7 @@ KEYS_BY_CAPABILITY = {
 
 
 def keys_for(server):
-    """Those that the server can store."""
+    """The keys that the server can store."""
     return [*KEYS.values(), *(key for key, need in KEYS_BY_CAPABILITY.values() if need not in server.lacks)]
 
 

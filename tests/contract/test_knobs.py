@@ -23,7 +23,7 @@ def proxy(server):
 
 @pytest.fixture
 def limited(make_s3, proxy, root):
-    """Make an `S3` with limits that goes through the proxy, of which nothing is known yet."""
+    """Create an `S3` with limits behind the proxy, without knowledge of the endpoint."""
 
     def make(**limits):
         s3 = make_s3(s3root=root, client_params=proxy.client_params(), **limits)

@@ -178,7 +178,7 @@ def test_a_wrong_directory_or_prefix_raises_first(s3, bare, local, stored):
 
 
 def test_files_that_others_add_meanwhile_stay(s3, local, stored, tmp_path, monkeypatch):
-    """The destination is looked at first, so what comes later is not known."""
+    """The destination is listed first, so later files are not known."""
     stored.put_all({"m/extra": b"", "m/0.txt": b""})
     entries_in = directory_walk.entries_in
 

@@ -15,7 +15,7 @@ class Heard(list):
     """The arguments of the calls of the function."""
 
     def take(self):
-        """What came of the last call, one list for each operation; looks at what holds for all of them."""
+        """Return the reports of the last call, a list for each operation, after checks that apply to all."""
         steps = {}
         for one in self:
             assert type(one) is Progress

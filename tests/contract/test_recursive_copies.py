@@ -76,7 +76,7 @@ def test_headers_are_changed_in_place(s3, stored):
 
 
 def test_different_objects_are_copied_from_the_source(s3, stored):
-    """Of the same size, and the target is newer: by ETags, unless an object is encrypted with KMS."""
+    """Objects of the same size with a newer target are compared by ETags, unless one is encrypted with KMS."""
     stored.put("c/0.txt", b"ZERO")
     assert "0.txt" in names(s3.copy_recursive("m", "c", compare=True))
     assert stored.blob("c/0.txt") == TREE["0.txt"]

@@ -11,7 +11,7 @@ from metaflow.datatools.s3 import MetaflowS3Exception
 
 @pytest.fixture(scope="session")
 def closed_port():
-    """A port that is bound, so that no other program can listen on it, but on which nothing listens."""
+    """A bound port that nothing listens on, and that no other program can listen on."""
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))
         yield f"http://127.0.0.1:{holder.getsockname()[1]}"
@@ -26,7 +26,7 @@ def silence():
 
 @pytest.fixture(scope="session", params=["closed port", "unresolvable name", "silence"])
 def calls(request, closed_port, silence, tmp_path_factory):
-    """Every call, made to the endpoint: its error, and what it left on disk."""
+    """Every call to the endpoint: its error, and the files that it left."""
     endpoints = {
         "closed port": closed_port,
         "unresolvable name": "http://no-such-host.invalid:9000",

@@ -30,7 +30,7 @@ TYPES_WITH_OWN_URL = ("data:", "blob:", "about:")
 
 
 def program() -> Optional[str]:
-    """Give the browser's path; None where there is none."""
+    """Return the path of the browser, or None."""
     return next(filter(None, map(shutil.which, PROGRAMS)), None)
 
 
@@ -88,13 +88,13 @@ class Chromium:
             self._receive()
 
     def evaluate(self, expression: str) -> Any:
-        """Give the value of a JavaScript expression; a promise is waited for."""
+        """Return the value of a JavaScript expression; wait for promises."""
         result = self.call("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True)
         assert "exceptionDetails" not in result, result
         return result["result"].get("value")
 
     def wait_for(self, expression: str) -> Any:
-        """Look at an expression before each frame that is drawn, until it is true, and give its value."""
+        """Evaluate an expression before each frame until it is true; return its value."""
         return self.evaluate(
             f"new Promise(done => {{ const look = () => {{ const value = {expression};"
             " value ? done(value) : requestAnimationFrame(look) }; look() })"

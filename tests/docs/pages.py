@@ -47,7 +47,7 @@ class Block:
 
     @property
     def left_out(self) -> str:
-        """Why it is not run here; nothing where it is."""
+        """Why it is not run here; empty if it is."""
         if self.mark == "not run":
             return self.argument
         lacking = [name for name in self.argument.split() if self.mark == "needs" and not find_spec(name)]
@@ -55,7 +55,7 @@ class Block:
 
     @property
     def is_code(self) -> bool:
-        """Whether it is run, and not only saved, compared or looked at."""
+        """Whether it is run, and not only saved, compared or checked."""
         return self.language in RUN and not self.title
 
 

@@ -28,7 +28,7 @@ def kernel_manager(folder):
 
 
 def main(source, target):
-    """Run all cells; the first that fails is the error."""
+    """Run all cells; raise the first error."""
     notebook = nbformat.read(source, as_version=4)
     # A short path: a socket's has 107 characters at the most.
     with tempfile.TemporaryDirectory(prefix="fasts3-kernel-") as folder:

@@ -15,7 +15,7 @@ from docs.pages import Block, blocks_of
 
 
 class NotPrinted(Exception):
-    """A page shows what its code does not print."""
+    """A page shows output that its code does not print."""
 
 
 def follow(page: Path) -> None:
@@ -35,7 +35,7 @@ def follow(page: Path) -> None:
 
 
 def run_python(block: Block, names: "dict[str, Any]") -> str:
-    """Run it among the names of the blocks before it, and give what it printed."""
+    """Run a block with the names of the blocks before it; return its output."""
     out = io.StringIO()
     code = compile("\n" * block.line + block.code, str(block.page), "exec")
     try:
@@ -47,7 +47,7 @@ def run_python(block: Block, names: "dict[str, Any]") -> str:
 
 
 def run_bash(block: Block) -> str:
-    """Run it, and give what it printed."""
+    """Run a block; return its output."""
     command = ["bash", "-eu", "-o", "pipefail", "-c", block.code]
     done = subprocess.run(
         command,
@@ -63,7 +63,7 @@ def run_bash(block: Block) -> str:
 
 
 def compare(block: Block, printed: str) -> None:
-    """See that a page shows what its code prints."""
+    """Check that a page shows the output of its code."""
     checker, options = doctest.OutputChecker(), doctest.ELLIPSIS
     if not checker.check_output(block.code, printed, options):
         expected = doctest.Example("", block.code)

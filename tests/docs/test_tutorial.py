@@ -20,7 +20,7 @@ pytestmark = pytest.mark.timeout(900)
 
 @pytest.fixture(scope="module")
 def executed():
-    """The folder that it ran in, which is that of temporary files too, and its cells by name."""
+    """Its working directory, which is also that of temporary files, and its cells by name."""
     # pytest's own folders have names that are too long for sockets below them.
     with tempfile.TemporaryDirectory(prefix="fasts3-") as name:
         folder = Path(name)

@@ -109,7 +109,7 @@ def test_the_error_of_a_bare_403_has_its_code(server, tmp_path):
 
 
 def test_a_long_listing_outlives_any_number_of_sets(server, provider, tmp_path):
-    """One job number for all of its pages: what counts is which set was refused."""
+    """All pages have the same job number, so the refused set decides whether to renew."""
     good = {"key": "AKIA1", "left": EACH}
 
     def respond(head):

@@ -20,7 +20,7 @@ COUNT = 280  # 7 seconds' worth at least, so that one set is not enough
 
 
 class Watching:
-    """A fault that is none: notes when which access key signed, and takes its time until a second one has."""
+    """Not a fault: records the time and access key of each request, and delays until a second key is used."""
 
     def __init__(self):
         self.signed = []
@@ -38,7 +38,7 @@ class Watching:
 
 @pytest.fixture(params=["wire", "boto3"])
 def s3(request, moto, tmp_path, prefix, monkeypatch):
-    """An `S3` whose credentials live for seconds, the provider, and what a server sees; moto takes any access key."""
+    """An `S3` whose credentials are valid for seconds, the provider, and the signatures that the server receives."""
     provider = Provider(tmp_path, "AKIA", "hush", "token", LIFETIME, numbered=True)
     monkeypatch.setenv("AWS_CONFIG_FILE", str(provider.config))
     monkeypatch.setattr(clients, "_clients", {})

@@ -22,7 +22,7 @@ def ranges(world):
 
 
 def breaks_after(size: int) -> Fault:
-    """The connection is reset after so many bytes of the body."""
+    """Reset the connection after this many bytes of the body."""
 
     def do(exchange: Exchange) -> None:
         response = exchange.forward()

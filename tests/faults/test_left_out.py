@@ -30,7 +30,7 @@ def of_a_piece(request):
 
 
 def files_in(folder):
-    """The files, without what is kept of an object that was downloaded in part."""
+    """The files, without partial files."""
     return {
         path.relative_to(folder.parent).as_posix(): path.read_bytes()
         for path in folder.rglob("*")

@@ -51,7 +51,7 @@ REPEATS = {"502", "429", "done, then 500", "done, then 503"}
 
 
 class Column(NamedTuple):
-    """A fault that is met once."""
+    """A fault that occurs once."""
 
     fault: Fault
     only: "Optional[frozenset[str]]" = None  # operations that can meet it; None: all

@@ -11,7 +11,7 @@ AWAY = 5.0  # seconds
 
 
 class GoesAway:
-    """A fault: the whole server vanishes, and is back after a while."""
+    """A fault: the server stops, and listens again after a while."""
 
     def __init__(self, proxy: FaultyS3) -> None:
         self._proxy = proxy
@@ -78,7 +78,7 @@ def test_an_endpoint_that_is_away_for_longer_than_allowed_is_an_error(world, mon
 
 
 def test_an_object_that_changes_between_two_ranges_is_never_mixed(world):
-    """If-Match finds it out, and the download is begun again."""
+    """If-Match detects it, and the download begins again."""
     world.stored.put("a", LARGE)
     other = bytes(reversed(LARGE))
 

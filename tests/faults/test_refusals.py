@@ -96,7 +96,7 @@ class Allowance:
 
 
 def test_throttling_reduces_the_request_rate_without_errors(world):
-    """How much of what the server allows is used: tests/workers/test_throttle.py, with a clock of its own."""
+    """tests/workers/test_throttle.py tests how much of the allowed rate is used, with its own clock."""
     keys = [str(number) for number in range(200)]
     world.stored.put_all(dict.fromkeys(keys[:1], SMALL))
     allowance = Allowance(rate=RATE)

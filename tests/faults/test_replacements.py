@@ -42,7 +42,7 @@ def test_another_writer_is_faster_after_the_head(world, etag, operation, blob):
 
 @each_size
 def test_one_of_many_concurrent_uploads_wins(world, etag, operation, blob):
-    """Of several that have looked. The proxy has one write of a key done at a time.
+    """Several clients have sent their HEAD. The proxy executes one write of a key at a time.
 
     SeaweedFS by itself looks and completes in two steps: of uploads in parts that end at the same moment, several win.
     """
@@ -79,7 +79,7 @@ def test_the_object_is_deleted_after_the_head(world, etag, operation, blob):
 
 @each_size
 def test_another_writer_stores_the_same_bytes_while_a_response_is_lost(world, etag, operation, blob):
-    """Nothing of ours was stored: theirs has the ETag that ours would have, and is not ours."""
+    """Our upload was not stored; the other object has the same ETag, and is not ours."""
 
     def somebody_else(exchange):
         world.s3.put("a", blob)

@@ -38,7 +38,7 @@ def folder(world: World) -> Path:
 
 
 def download(world: World, folder: Path, **arguments: object) -> "list[str]":
-    """Download, and give the ranges that were requested of the large object; "" for all of it."""
+    """Download; return the requested ranges of the large object, "" for the whole object."""
     before = len(world.proxy.requests)
     params = world.proxy.client_params()
     given = {"part_size": LEAST_PART, "max_connections": 1, "tmproot": str(world.folder), **arguments}
@@ -150,7 +150,7 @@ def test_a_process_that_was_ended_leaves_what_it_had(world: World, folder: Path,
 
 
 def test_two_at_the_same_time(world: World, folder: Path) -> None:
-    """Each gets the whole object; at the end there is one file, and nothing else."""
+    """Each gets the whole object, and one file remains."""
     stop(world, folder)
     failures: list[BaseException] = []
 

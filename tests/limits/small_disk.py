@@ -37,7 +37,7 @@ class SmallDisk:
         self._do(f"mount -o remount,{options} {_WHERE}")
 
     def close(self) -> None:
-        """The file system goes with the last process that sees it."""
+        """The file system ends with its last process."""
         assert self._process.stdin
         assert self._process.stdout
         self._process.stdin.close()
@@ -57,7 +57,7 @@ class SmallDisk:
 
 
 def can_be_made() -> bool:
-    """Whether this machine lets us; some containers do not."""
+    """Whether this machine permits it; some containers do not."""
     try:
         SmallDisk("size=64k").close()
     except OSError:

@@ -144,7 +144,7 @@ def test_a_file_in_memory_that_shrinks(verb, through, proxy, stored):
 
 
 class Acting(io.BytesIO):
-    """A file that does something when it is read."""
+    """A file that calls a function when it is read."""
 
     def __init__(self, act):
         super().__init__(b"x")

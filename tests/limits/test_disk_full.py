@@ -31,7 +31,7 @@ CALLS = {
 
 @pytest.fixture(scope="module")
 def full_root(seaweedfs, oracle):
-    """Where the objects are that do not fit."""
+    """The root of the objects that do not fit."""
     prefix = f"test-{uuid.uuid4().hex}"
     for key, size in {**SMALL, **LARGE, "tiny": 10}.items():
         oracle.put_object(Bucket=seaweedfs.bucket, Key=f"{prefix}/{key}", Body=bytes(size))

@@ -76,7 +76,7 @@ def test_a_worker_reads_while_its_parent_does_not(talkative):
 
 @pytest.fixture
 def stopped(fresh_workers, monkeypatch):
-    """Have the next worker stand still as soon as it has been leased; gives a list that it is in then."""
+    """Stop the next worker when it is leased; return a list to which it is added."""
     leased, lease = [], worker_pool.WorkerPool.lease
 
     def stop(self, *args):
@@ -92,7 +92,7 @@ def stopped(fresh_workers, monkeypatch):
 
 @pytest.fixture
 def when_full(stopped):
-    """Do something as soon as the pipe to the stopped worker is full."""
+    """Call a function when the pipe to the stopped worker is full."""
     threads = []
 
     def when_full(then):

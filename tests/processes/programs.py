@@ -24,7 +24,7 @@ def client(tmproot="."):
 
 
 def round_trip(number):
-    """Store and read back what is this process's own."""
+    """Store an object of this process and read it back."""
     with client() as s3:
         s3.put_many((f"{number}/{key}", blob) for key, blob in SMALL.items())
         s3.put(f"{number}/one", str(number))
@@ -46,7 +46,7 @@ def by_parallel_map():
 
 
 def never_closed():
-    """What is forgotten keeps its files, which a user may still hold, until the process ends."""
+    """An unclosed client keeps its files until the process ends, because a user may still use them."""
     s3 = client("tmp")
     s3.put_many(SMALL.items())
     path = s3.get("7").path
@@ -101,7 +101,7 @@ def held():
 
 
 def held_and_talkative():
-    """The same, with all logs there are at the lowest level, and a failure with its traceback now and then."""
+    """The same, with all loggers at the lowest level, and occasional failures with tracebacks."""
     logging.basicConfig(level=logging.DEBUG)
     try:
         client("tmp").get("not there")
@@ -118,7 +118,7 @@ def start(environment, folder, name, *arguments, stderr=subprocess.PIPE):
 
 
 def run(environment, folder, name, *arguments):
-    """Run a program in a folder; give what it has printed, to stdout and to stderr."""
+    """Run a program in a folder; return its stdout and stderr."""
     with start(environment, folder, name, *arguments) as process:
         try:
             output, errors = process.communicate(timeout=200)

@@ -44,7 +44,7 @@ class Alarm:
             raise self._kinds[0]
 
     def call(self, function, seconds):
-        """Call a function and stop it after so long. Whether it was stopped, and how long that took."""
+        """Call a function and stop it after some seconds. Return whether it was stopped, and how long that took."""
         try:
             return self._call(function, seconds)
         except (Stopped, KeyboardInterrupt):  # it rang just when the function had ended
@@ -106,7 +106,7 @@ def state():
 
 
 def settled(before):
-    """The state once what was left to end by itself has ended; as it is after 10 seconds, otherwise."""
+    """The state after background work has ended, at most 10 seconds later."""
     until = time.monotonic() + 10
     while True:
         after = state()

@@ -16,7 +16,7 @@ SECRETS = {
 
 @pytest.fixture
 def log():
-    """The file of a program's stderr; nobody would read a pipe, and the program would wait when it is full."""
+    """The file for the stderr of a program, which would wait on a full pipe without a reader."""
     with tempfile.TemporaryFile("w+", encoding="utf-8") as file:
         yield file
 

@@ -7,7 +7,7 @@ OWN = "S3 is metaflow.plugins.datatools.s3.s3"
 
 
 def class_named_in(output):
-    """The line that the program prints about S3, without what Metaflow puts before it."""
+    """The line that the program prints about S3, without the prefix of Metaflow."""
     [line] = [line[line.index("S3 is") :] for line in output.splitlines() if "S3 is" in line]
     return line
 

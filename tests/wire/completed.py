@@ -6,7 +6,7 @@ from metaflow_extensions.fasts3.wire.blocking import complete
 
 
 def at_once(coroutine):
-    """Drive a coroutine for which everything is there already."""
+    """Run a coroutine that never has to wait."""
     for _ in range(10_000):
         try:
             coroutine.send(None)
@@ -16,7 +16,7 @@ def at_once(coroutine):
 
 
 class Completed:
-    """An object whose methods are driven to their end as they are called."""
+    """Wraps an object: its coroutine methods run to their end when called."""
 
     def __init__(self, inner, drive=complete):
         self.inner = inner

@@ -99,5 +99,5 @@ DIFFERENCES = {
 
 
 def may_be_taken_by_us_alone(method: str, raw: bytes, ours: Parsed) -> bool:
-    """Whether one of the differences explains that h11 refuses what we take."""
+    """Whether a known difference explains that h11 rejects a response that we accept."""
     return any(explains(method, raw, ours) for explains in DIFFERENCES.values())

@@ -37,7 +37,7 @@ class Clock:
 
 
 def moved_at(bandwidth, sizes, side_by_side, oversleeps=0.0):
-    """Move objects, so many side by side, step by step; when each of them is there."""
+    """Transfer objects in parallel, step by step; return the time at which each is complete."""
     todo = list(enumerate(sizes))[::-1]
     at_work = [(0.0, *todo.pop()) for _ in range(min(side_by_side, len(todo)))]
     heapq.heapify(at_work)

@@ -44,7 +44,7 @@ def reflected_crc(polynomial, width):
 
 @pytest.fixture
 def no_awscrt(monkeypatch):
-    """Have no `awscrt`, installed or not."""
+    """Make imports of `awscrt` fail."""
     for name in list(sys.modules):
         if name.partition(".")[0] == "awscrt":
             monkeypatch.delitem(sys.modules, name)
@@ -56,7 +56,7 @@ def no_awscrt(monkeypatch):
 
 @pytest.fixture
 def awscrt(no_awscrt, monkeypatch):
-    """Have an `awscrt` that is this test's."""
+    """Replace `awscrt`."""
     package, module = ModuleType("awscrt"), ModuleType("awscrt.checksums")
     module.crc32c = reflected_crc(0x82F63B78, 4)
     module.crc64nvme = reflected_crc(0x9A6C9329AC4BC9B5, 8)
@@ -188,7 +188,7 @@ def test_the_order_of_pieces_matters():
 
 
 def test_pieces_that_are_larger_than_memory():
-    """The period of x modulo the polynomial, which is primitive, is 2^32 - 1: so many bytes change no CRC's power."""
+    """The period of x modulo the polynomial, which is primitive, is 2^32 - 1: that many bytes change no CRC."""
     crc = zlib.crc32(b"first")
     one_more, as_much = crc32_of_all([(crc, 5), (0, 2**32)]), crc32_of_all([(crc, 5), (0, 1)])
     assert one_more == as_much != crc

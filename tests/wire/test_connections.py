@@ -507,7 +507,7 @@ def test_alpn_selects_http_1(certificates, connections_to, opened):
 
 
 def test_python_is_not_stricter_than_boto3_about_an_authority(certificates):
-    """From 3.13 on, Python refuses authorities that lack an extension, as many companies' own do; boto3 does not."""
+    """Since 3.13, Python rejects authorities without some extensions, as many companies have; boto3 accepts them."""
     context = Connections(Endpoint(True, "127.0.0.1", 9, certificates.bundle))._context
     assert not context.verify_flags & ssl.VERIFY_X509_STRICT
     assert context.verify_mode == ssl.CERT_REQUIRED

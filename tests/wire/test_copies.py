@@ -103,7 +103,7 @@ def test_a_200_that_is_no_success(transfers_with, call, document, code, s3_code)
 
 @pytest.mark.parametrize("call", [copy, copy_part], ids=["copy", "part"])
 def test_a_server_that_stores_the_empty_body(transfers_with, call):
-    """As rclone does with parts: it does not know the header of the source."""
+    """As rclone responds to UploadPartCopy, because it ignores x-amz-copy-source."""
     with Scripted([[expect, respond(response(etag='"e"')), silence]]) as server, pytest.raises(TransferError) as failed:
         call(transfers_with(server))
     assert failed.value.failure.code is Code.NOT_IMPLEMENTED

@@ -307,7 +307,7 @@ def take(response, count):
 
 @pytest.mark.parametrize("size", [1, 5, 3 * 2**20])
 def test_bytes_in_the_packet_of_the_last_byte_are_not_the_next_response(tls, exchange_with, size):
-    """A body is read to its end, and not beyond: what is in the same packet is still there when it has been read."""
+    """A body is read to its end only, so later bytes in the same packet are still unread."""
     body, injected, taken = b"x" * size, response(b"somebody else's"), threading.Event()
     first = [expect, respond(response(body)[:-1]), lambda _: taken.wait(LONG), respond(body[-1:] + injected), silence]
     with Scripted([first, [expect, respond(response(b"next")), silence]], tls) as server:

@@ -72,7 +72,7 @@ class Reading:
             del self._buffer[:wanted]
 
     def read(self, ended):
-        """Give what was read; None where something is missing."""
+        """Return what was read; None if it is incomplete."""
         if self._head is None:
             return None
         framing = self._framed.framing
@@ -498,7 +498,7 @@ words = st.lists(word.filter(bool), max_size=3).map(lambda some: "  ".join(some)
 
 @st.composite
 def fields(draw):
-    """Lines of a head that do not frame."""
+    """Lines of a head without effect on the framing."""
     lines = []
     for field in draw(st.lists(st.one_of(name, st.just(b"X-Again")), max_size=4)):
         pad = st.sampled_from([b"", b" ", b"\t", b" \t "])
@@ -522,7 +522,7 @@ def chunked(draw):
 
 @st.composite
 def responses(draw):
-    """A method, and a response to it with what follows on the connection."""
+    """A method, a response to it, and the bytes after it on the connection."""
     raw = b""
     for status in draw(st.lists(st.sampled_from([100, 102, 103, 199]), max_size=2)):
         raw += b"HTTP/1.1 %d Wait" % status + END + b"".join(line + END for line in draw(fields())) + END

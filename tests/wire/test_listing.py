@@ -46,7 +46,7 @@ def listing(keys=(), prefixes=(), token=None, encode=None, xmlns=XMLNS, more=Non
 
 @pytest.fixture(scope="module")
 def parsed_by_boto3():
-    """Give a function that has boto3 parse a document, as a `Page`."""
+    """Return a function that parses a document with boto3 and returns a `Page`."""
     documents = []
     client = boto3.client(
         "s3",

@@ -26,7 +26,7 @@ def path(tmp_path):
 
 @pytest.fixture
 def closed(monkeypatch):
-    """Tell the descriptors that were closed."""
+    """Record the closed descriptors."""
     closed, close = [], os.close
     monkeypatch.setattr(local_files.os, "close", lambda file: (closed.append(file), close(file)))
     return closed

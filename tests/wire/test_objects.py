@@ -359,7 +359,7 @@ def test_checksums_that_are_right_and_wrong(tls, transfers_with, path, algorithm
 
 @pytest.mark.parametrize("algorithm", ["crc32c", "crc64nvme"])
 def test_checksums_that_awscrt_computes(get, path, algorithm, monkeypatch):
-    """A stand-in computes them where awscrt is not installed."""
+    """A replacement computes them if awscrt is not installed."""
 
     class Other(checksums._Crc):
         pass
@@ -416,7 +416,7 @@ def elsewhere(monkeypatch):
     "date", ["Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"]
 )
 def test_dates_in_all_three_forms(transfers_with, elsewhere, date):
-    """Both old forms too, and all are in UTC (RFC 9110 section 5.6.7)."""
+    """Including both obsolete forms; all are in UTC (RFC 9110 section 5.6.7)."""
     with Scripted([[expect, respond(response(last_modified=date)), silence]]) as server:
         assert transfers_with(server).head("bucket", "key").last_modified == 784111777
 
@@ -536,7 +536,7 @@ def test_a_refusal_while_the_body_is_sent_is_s3_s_own(tls, transfers_with):
 
 
 class Shrinking:
-    """Cuts a file while it is uploaded: when its head has come, or before."""
+    """Truncates a file during its upload: after the head of the request, or before."""
 
     def __init__(self, path):
         self.path = path

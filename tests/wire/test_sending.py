@@ -44,7 +44,7 @@ def head_for(payload, expect_nod=False):
 
 
 def put(connections, payload=Payload(b"small"), expect_nod=False):
-    """Status and body of the response; the connection is kept where it may be."""
+    """Status and body of the response; the connection is kept if possible."""
     head, body, connection = complete(send(connections, "PUT", head_for(payload, expect_nod), payload, expect_nod))
     document = Completed(connection).read_document(body, 10_000)
     if head.keep_alive and not connection.has_leftover:
@@ -89,7 +89,7 @@ def test_a_large_body_on_a_connection_that_is_gone(tls, connections_to, large):
 
 
 def test_only_once(connections_to):
-    """Others that are kept are not tried: they are as old. And who closes a new one as well has a reason."""
+    """Other kept connections are as old and are not tried. If the server closes a new one too, that is an error."""
     both = threading.Barrier(2, timeout=LONG)
     kept = [expect, lambda _: both.wait(), respond(OK), expect_or_end, close]
     with Scripted([kept, kept, [expect, close]]) as server:
@@ -213,7 +213,7 @@ def test_a_body_waits_for_the_nod(tls, connections_to, large):
 
 
 def test_no_nod_within_a_while(tls, connections_to, large, monkeypatch):
-    """Not every server knows how to; a TLS server's tickets are no nod."""
+    """Not every server supports it; the tickets of a TLS server are no 100 Continue."""
     monkeypatch.setattr(sending, "WAIT_FOR_CONTINUE", 0.05)
     with Scripted([[expect_head, read_body, respond(OK), silence]], tls) as server:
         assert put(connections_to(server), large, expect_nod=True)[0] == 200

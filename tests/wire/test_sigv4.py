@@ -185,7 +185,7 @@ def test_a_header_that_proxies_change_is_not_signed():
 
 @pytest.fixture(scope="module")
 def prepared():
-    """Give a function that has boto3 prepare and sign a request, and gives it instead of sending it."""
+    """Return a function that prepares and signs a request with boto3, and returns it unsent."""
     caught = []
 
     def catch(request, **_):

@@ -9,7 +9,7 @@ class Stopped(Exception):
 
 
 def stopped_before(instruction, modules, function):
-    """Call a function, and raise `Stopped` before the n-th instruction that these modules do in this thread.
+    """Call a function, and raise `Stopped` before the n-th instruction of these modules in this thread.
 
     Returns
     -------

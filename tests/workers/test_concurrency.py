@@ -99,7 +99,7 @@ def test_speed_is_that_of_the_last_seconds():
 
 
 def settle(rate_of, most, rounds=60):
-    """The widths that a worker goes through where so many requests side by side are done at that rate."""
+    """The widths of a worker for which this many parallel requests reach that rate."""
     state, widths = begin(most), []
     for _ in range(rounds):
         widths.append(state.width)

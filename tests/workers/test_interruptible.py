@@ -20,7 +20,7 @@ from metaflow_extensions.fasts3.workers.interruptible import interruptible
 
 @pytest.fixture
 def stop(monkeypatch):
-    """Give a function that raises in the main thread, as a signal's handler does."""
+    """Return a function that raises in the main thread, as a signal handler does."""
 
     def handler(*_):
         raise Stopped
@@ -92,7 +92,7 @@ def test_work_that_does_not_listen_is_left_to_itself(stop, monkeypatch):
 
 
 def helpers():
-    """Give the threads that do the main thread's work."""
+    """Return the threads that do the work of the main thread."""
     return [thread for thread in threading.enumerate() if thread.name == "fasts3-call"]
 
 

@@ -25,7 +25,7 @@ def pair():
 
 
 def run(loop, coroutines, turns=2000):
-    """Drive all to their ends; what they return."""
+    """Run all to their end; return their results."""
     ends = {}
     for number, coroutine in enumerate(coroutines):
         loop.spawn(coroutine, lambda value, number=number: ends.__setitem__(number, value))

@@ -225,7 +225,7 @@ def test_the_jobs_of_a_call_share_its_bandwidth():
 
 
 def test_waits_for_the_limit_do_not_count_as_failing():
-    """Each try takes ten times as long as an outage is waited for."""
+    """Each try takes ten times the outage limit."""
     clock = Clock()
     terms = Terms(retries=5, outage_limit=100, answered=True, bandwidth=1e3)
     outcome = perform(performer(Moving(*[failing(Code.BROKEN)] * 3, "result"), clock, terms), GET)

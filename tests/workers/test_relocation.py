@@ -8,7 +8,7 @@ from metaflow_extensions.fasts3.workers.relocation import Relocation
 
 
 class Learning:
-    """Records what it is given, and returns the same each time."""
+    """Records its arguments, and always returns the same result."""
 
     def __init__(self, helps=True):
         self.helps = helps

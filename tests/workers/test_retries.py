@@ -97,7 +97,7 @@ def policy_of(outage_limit=300.0):
 
 
 def failed(policy, now, code=Code.BUSY, times=1):
-    """A job that begins and fails so many times."""
+    """A job that begins and fails this many times."""
     attempts = policy.begin(now)
     for _ in range(times):
         assert policy.note_failure(attempts, Failure(code), now)

@@ -18,7 +18,7 @@ from metaflow_extensions.fasts3.workers.worker_pool import shared
 
 
 def run(program, *arguments, environment=None, flags=(), cwd=None):
-    """Run a program that prints what there is to be seen."""
+    """Run a program that prints its observations."""
     command = [sys.executable, *flags, "-c", PRELUDE + textwrap.dedent(program), *arguments]
     done = subprocess.run(
         command,
