@@ -15,6 +15,7 @@ from metaflow_extensions.fasts3.plans.object_downloads import RESTARTS
 from metaflow_extensions.fasts3.plans.pieces import MAX_OBJECT, PART_SIZE
 from metaflow_extensions.fasts3.plans.plan import JobFailed
 from metaflow_extensions.fasts3.plans.refusals import Refusals
+from metaflow_extensions.fasts3.plans.resumable_downloads import ResumableDownloads
 from metaflow_extensions.fasts3.wire.checksums import crc32_text
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
 from metaflow_extensions.fasts3.wire.ranges import most_of
@@ -329,7 +330,7 @@ def test_an_object_that_was_given_up_is_not_finished_by_its_first_response(large
     large.crc = None
     refusals = Refusals()
     wanted = [Download("bucket", "a"), Download("bucket", "b")]
-    plan = Downloads(wanted, ["/a", "/b"], step=STEP, refusals=refusals)
+    plan = ResumableDownloads(wanted, ["/a", "/b"], lambda _: None, STEP, refusals)
 
     class Refusing:
         begin = large.begin

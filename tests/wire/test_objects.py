@@ -313,6 +313,11 @@ def test_bytes_of_a_broken_share_count(tls, get, path):
     assert path.read_bytes() == DATA[:1500]
 
 
+def test_a_response_without_interim_outcome_ends_at_its_limit(get):
+    with Scripted([[expect, respond(response(DATA)), silence]]) as server:
+        assert get(server, limit=1000, ways=100)[2:4] == (len(DATA), 1000)
+
+
 def test_a_single_response_sends_no_interim_outcome(get, path):
     with Scripted([[expect, respond(response(DATA)), silence]]) as server:
         assert (

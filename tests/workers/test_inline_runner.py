@@ -42,7 +42,7 @@ class Server:
         os.close(self._writable)
 
     async def get(self, bucket, key, path, limit=None, ways=0, begun=None, position=0, byte_range=None, **_):
-        most = STEP if byte_range else most_of(SIZE, limit, False, ways)
+        most = STEP if byte_range else most_of(SIZE, limit, False, ways if begun else 0)
         response = GetResponse(ObjectInfo(SIZE, "e", None, {}, 0, None), position, STEP if byte_range else SIZE, most)
         self.requests.append((position, most))
         if begun:

@@ -322,10 +322,8 @@ class Sharing:
 
     def __init__(self, brings):
         self.brings = brings
-        self.given = []
 
     def get(self, bucket, key, ways, begun=None):
-        self.given.append(ways)
         result = GetResponse(ObjectInfo(9, "", None, {}, 0, None), 0, 9, 5)
         if begun:
             begun(result)
@@ -337,15 +335,12 @@ SHARED = Job(7, "get", "bucket", "key", {"ways": 4})
 
 @pytest.mark.parametrize("brings", [5, 3])
 def test_an_interim_outcome_is_sent_and_a_broken_connection_is_reported(brings):
-    interim, transfers = [], Sharing(brings)
-    outcome = perform(performer(transfers, Clock()), SHARED, interim.append)
+    interim = []
+    outcome = perform(performer(Sharing(brings), Clock()), SHARED, interim.append)
     assert [(one.number, one.begun, one.result.received, one.failure) for one in interim] == [(7, True, 5, None)]
     assert (outcome.begun, outcome.result.received) == (False, brings)
     assert (outcome.retried and outcome.retried.code) == (None if brings == 5 else Code.BROKEN)
-    assert transfers.given == [4]
 
 
-def test_a_response_without_interim_outcomes_ends_at_its_limit():
-    transfers = Sharing(5)
-    assert perform(performer(transfers, Clock()), SHARED).retried is None
-    assert transfers.given == [0]
+def test_without_an_observer_no_other_request_gets_the_rest():
+    assert perform(performer(Sharing(5), Clock()), SHARED).retried is None

@@ -209,7 +209,7 @@ def _carry_out(queue: JobQueue, place: Place, call: Call) -> None:
     unable = why_no_workers()
     if unable:
         log.debug("no workers: %s", unable)
-    if unable or client.recipe is None:
+    if unable or client.why_inline:
         place = Place.HERE
     reason = client.why_boto3(settings.transfers)
     log.debug("carried out %s, by %s", place.value, f"boto3: {reason}" if reason else "the wire")

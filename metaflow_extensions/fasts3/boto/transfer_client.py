@@ -43,7 +43,8 @@ class TransferClient:
     A client that is `ours` was created by this package, which may modify it. `profile` is for messages. With
     `requester_pays`, requests accept the charges of Requester Pays buckets; raises NotPortable if that can't be applied
     to this client, because it can't be copied. `boto3` are the transfers of this process on boto3. `why_inline` says
-    why workers can't create the same client.
+    why workers can't create the same client. `proxy` is the URL of the proxy, without a password; None without a proxy,
+    or if it is unknown.
     """
 
     def __init__(self, client: Any, ours: bool, profile: Optional[str] = None, requester_pays: bool = False) -> None:
@@ -61,7 +62,10 @@ class TransferClient:
             if requester_pays:
                 raise NotPortable(f"requester_pays can't be applied to this client: {error}. {ADD_HEADER}") from error
             self.why_inline = str(error)
+        self.proxy: Optional[str] = None
         if self._recipe is not None:
+            url = self._recipe.config["proxies"].get(urlsplit(self.endpoint_url).scheme)
+            self.proxy = without_password(url if "://" in url else f"http://{url}") if url else None
             signs_as = credentials and GivenCredentials(self.credentials.current)
             # The user's own client is not modified. A company's provider may have ignored our settings.
             if ours and tries_once(client):
@@ -119,13 +123,6 @@ class TransferClient:
         except Exception as error:
             raise TransferError(failure_of(error)) from error
 
-    @property
-    def proxy(self) -> Optional[str]:
-        """The URL of the proxy, without a password; None without a proxy, or if it is unknown."""
-        proxies = self.recipe.config["proxies"] if self.recipe else {}
-        url = proxies.get(urlsplit(self.endpoint_url).scheme)
-        return without_password(url if "://" in url else f"http://{url}") if url else None
-
     def learn_region(self, bucket: str, region: str) -> bool:
         """Direct the requests for a bucket to another region from now on, after a redirect.
 
@@ -179,7 +176,7 @@ class TransferClient:
     @property
     def identity(self) -> str:
         """The access key id of the requests, for messages; not a secret."""
-        if self.recipe is not None and self.recipe.anonymous:
+        if self._recipe is not None and self._recipe.anonymous:
             return ANONYMOUS
         return self.credentials.access_key
 

@@ -5,18 +5,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Optional
 
 from metaflow_extensions.fasts3.plans.download import Download, Downloaded, Spill
-from metaflow_extensions.fasts3.plans.jobs import Job, Outcome
+from metaflow_extensions.fasts3.plans.jobs import Job
 from metaflow_extensions.fasts3.plans.object_downloads import ObjectDownloads
 from metaflow_extensions.fasts3.plans.pieces import PART_SIZE
-from metaflow_extensions.fasts3.plans.plan import JobFailed
-from metaflow_extensions.fasts3.plans.refusals import Refusals
 
 
 class Downloads(ObjectDownloads):
     """`Plan` for downloads that are known in advance and whose results are kept.
 
-    `results` has one per object, in the same order; None if unfinished, missing or failed. `refusals` records the
-    failures of single objects; without it, the first failure ends the plan.
+    `results` has one per object, in the same order; None if unfinished, missing or failed.
     """
 
     def __init__(
@@ -26,10 +23,8 @@ class Downloads(ObjectDownloads):
         missing_ok: bool = False,
         step: int = PART_SIZE,
         spill: Optional[Spill] = None,
-        refusals: Optional[Refusals] = None,
     ) -> None:
         super().__init__(wanted, paths, missing_ok, step, spill)
-        self._refusals = refusals
         for one in wanted:
             self._expect(one)
         self._expect_no_more(len(wanted))
@@ -39,21 +34,8 @@ class Downloads(ObjectDownloads):
     def start(self) -> Iterator[Optional[Job]]:
         return (self._first_job(index, path) for index, path in enumerate(self._all_paths))
 
-    def receive(self, job: Job, outcome: Outcome) -> Iterable[Optional[Job]]:
-        index = self._pieces[job.number][0] if job.number in self._pieces else job.number
-        try:
-            return super().receive(job, outcome)
-        except JobFailed as failed:
-            if self._refusals is None:
-                raise
-            self._refusals.note(failed.job, failed.failure)
-            self._give_up(index)
-            return ()
-
     def _finish(self, index: int, result: Optional[Downloaded]) -> None:
         self.results[index] = result
-        if self._refusals:
-            self._refusals.note_success()
 
 
 def compared(results: Iterable[Optional[Downloaded]]) -> str:

@@ -101,15 +101,12 @@ class JobQueue:
             elif job is None:
                 place += 1
             else:
-                self._note_rank(job, rank)
+                if rank >= _FIRST_ONES:
+                    self._begun += 1
+                    rank = self._begun
+                self._ranks.setdefault(job.number, rank)  # a repeated job keeps its rank
                 return job
         return None
-
-    def _note_rank(self, job: Job, rank: int) -> None:
-        if rank >= _FIRST_ONES:
-            self._begun += 1
-            rank = self._begun
-        self._ranks.setdefault(job.number, rank)  # a repeated job keeps its rank
 
     def _add(self, rank: int, jobs: Iterable[Optional[Job]]) -> None:
         self._count += 1
@@ -163,7 +160,7 @@ class JobQueue:
 
     def has_more(self) -> bool:
         """Whether `take` would return a job."""
-        return self.at_least(1)
+        return bool(self._next) or self.at_least(1)
 
     def at_least(self, count: int) -> bool:
         """Whether `take` would return this many jobs in a row, or fewer with bodies above `PEEKED` bytes in all."""

@@ -1,12 +1,13 @@
 """The plan of downloads that continue what an interrupted one has left, and leave what they have when interrupted."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Callable, NamedTuple, Optional, Protocol
 
 from metaflow_extensions.fasts3.plans.download import Download, Downloaded, LargeObject
 from metaflow_extensions.fasts3.plans.downloads import Downloads
-from metaflow_extensions.fasts3.plans.jobs import Job
+from metaflow_extensions.fasts3.plans.jobs import Job, Outcome
 from metaflow_extensions.fasts3.plans.pieces import PART_SIZE
+from metaflow_extensions.fasts3.plans.plan import JobFailed
 from metaflow_extensions.fasts3.plans.refusals import Refusals
 from metaflow_extensions.fasts3.wire.transfers import GetResponse
 
@@ -37,7 +38,8 @@ class ResumableDownloads(Downloads):
 
     The pieces that an interrupted download has left are not requested. Those that are carry If-Match with the ETag of
     the first response, as in any download in pieces. So if the object has changed, it is downloaded again. `record_of`
-    returns the record of an object, by its index; None for one that is not worth it.
+    returns the record of an object, by its index; None for one that is not worth it. `refusals`
+    records the failures of single objects; without it, the first failure ends the plan.
     """
 
     def __init__(
@@ -49,7 +51,8 @@ class ResumableDownloads(Downloads):
         refusals: Optional[Refusals] = None,
     ) -> None:
         self._files: list[Optional[str]] = list(paths)
-        super().__init__(wanted, self._files, step=step, refusals=refusals)
+        super().__init__(wanted, self._files, step=step)
+        self._refusals = refusals
         self._record_of = record_of
         self._records: dict[int, Record] = {}  # of unfinished objects
 
@@ -63,6 +66,17 @@ class ResumableDownloads(Downloads):
                 yield from self._resume(index, record.kept)
             else:
                 yield self._first_job(index, self._files[index])
+
+    def receive(self, job: Job, outcome: Outcome) -> Iterable[Optional[Job]]:
+        index = self._pieces[job.number][0] if job.number in self._pieces else job.number
+        try:
+            return super().receive(job, outcome)
+        except JobFailed as failed:
+            if self._refusals is None:
+                raise
+            self._refusals.note(failed.job, failed.failure)
+            self._give_up(index)
+            return ()
 
     def _resume(self, index: int, kept: Kept) -> Iterator[Optional[Job]]:
         large = LargeObject(Downloaded(kept.path, kept.response), missing=0, checksums=dict(kept.pieces), reading=False)
@@ -89,3 +103,5 @@ class ResumableDownloads(Downloads):
     def _finish(self, index: int, result: Optional[Downloaded]) -> None:
         self._records.pop(index, None)
         super()._finish(index, result)
+        if self._refusals:
+            self._refusals.note_success()

@@ -79,7 +79,7 @@ class ObjectTransfers:
                 raise malformed("the response has status 204, without a body")
             length = response.body.length or _length(response.head)
             first, total = span(response.head.headers.get("content-range"), byte_range, length)
-            most = most_of(length, limit, path is None, ways)
+            most = most_of(length, limit, path is None, ways if begun else 0)
             sums = _Checksums(
                 None if byte_range else full_object_checksum(response.head.headers), crc, most in (None, length)
             )
@@ -91,7 +91,10 @@ class ObjectTransfers:
                 count = await _copy(response, sink, most, sums, allowance, shared)
                 if length is not None and count != most and not shared:
                     raise broken(f"the body ended after {count} bytes of {most}")
-                ended = not shared and await _has_ended(response, count, most, length)
+                if shared or response.has_length:
+                    ended = count == length
+                else:
+                    ended = count != most or not await response.read_some(1, _scratch())
                 verified = sums.compare() if ended or count == length else None
             if ended:
                 response.finish()
@@ -219,13 +222,6 @@ async def _copy(
         allowed -= len(view)
         count += len(view)
     return count
-
-
-async def _has_ended(response: Response, count: int, most: Optional[int], length: Optional[int]) -> bool:
-    """Whether the body was read to its end, so that the connection can be reused."""
-    if count != most or response.has_length:
-        return count != most or count == length
-    return not await response.read_some(1, _scratch())
 
 
 _local = threading.local()

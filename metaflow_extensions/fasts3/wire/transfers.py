@@ -171,7 +171,8 @@ class Transfers(Protocol):
         keep : bool
             Do not empty the file, because other requests write to it too.
         ways : int
-            Number of responses that share an object over the limit; this one reads as much as each of the others.
+            Number of responses that share an object over the limit, if `begun` is given; this one reads as much as each
+            of the others.
         begun : callable, optional
             Called before the body of such an object is read, so that the other requests can start. This one then
             reads only the first `received` bytes, or fewer if the connection breaks.

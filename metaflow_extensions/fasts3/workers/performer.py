@@ -128,8 +128,8 @@ class Performer:
         arguments = job.arguments
         if allowance and job.operation in DATA_TRANSFERS:
             arguments = {**arguments, "allowance": allowance}
-        if "ways" in arguments:
-            arguments = {**arguments, "begun": download} if download else {**arguments, "ways": 0}
+        if download:
+            arguments = {**arguments, "begun": download}
         if job.body is not None:
             return method(job.bucket, job.key, body=job.body, **arguments)
         return method(job.bucket, job.key, **arguments)
