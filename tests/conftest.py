@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Callable, Optional
+from urllib.request import Request, urlopen
 
 import botocore.loaders
 import hypothesis
@@ -77,7 +78,7 @@ botocore.loaders.Loader.FILE_LOADER_CLASS = lambda _: _read_once
 # After Metaflow, because these modules import this project's.
 from servers.lacks import LACKS  # noqa: E402
 from servers.release_servers import RELEASE_STARTERS  # noqa: E402
-from servers.s3_server import S3Server  # noqa: E402
+from servers.s3_server import S3Server, with_bucket  # noqa: E402
 from servers.starters import STARTERS  # noqa: E402
 from servers.stored import Stored  # noqa: E402
 
@@ -253,17 +254,31 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-def running_server() -> Iterator[Callable[[str], S3Server]]:
+def running_servers() -> "dict[str, S3Server]":
+    """The servers that have started, by name."""
+    return {}
+
+
+@pytest.fixture(scope="session")
+def running_server(running_servers: "dict[str, S3Server]") -> Iterator[Callable[[str], S3Server]]:
     """Return a server by name; it starts on first use and stops with the session."""
-    running: dict[str, S3Server] = {}
     with ExitStack() as stack:
 
         def get(name: str) -> S3Server:
-            if name not in running:
-                running[name] = stack.enter_context(STARTERS[name]())
-            return running[name]
+            if name not in running_servers:
+                running_servers[name] = stack.enter_context(STARTERS[name]())
+            return running_servers[name]
 
         yield get
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _moto_is_empty_after_each_module(running_servers: "dict[str, S3Server]") -> Iterator[None]:
+    """Reset moto, which keeps each large object in an open file: a run of all tests would fill tens of gigabytes."""
+    yield
+    if moto := running_servers.get("moto"):
+        with urlopen(Request(f"{moto.endpoint_url}/moto-api/reset", method="POST"), timeout=60):
+            with_bucket(moto)
 
 
 @pytest.fixture(scope="session")
