@@ -41,7 +41,7 @@ def test_metadata_in_the_old_place_is_metadata():
     assert S3PutObject(*new) == new
 
 
-def test_the_condition_comes_last_so_that_no_place_has_changed():
+def test_the_condition_is_the_last_field():
     assert S3PutObject("k", "v", "p", "text/plain", "AES256", {"a": 1}, "e").if_match == "e"
     assert S3PutObject("k", extra_args={"ACL": "private"})[-1] == {"ACL": "private"}
     assert S3PutObject("k", if_match="e") == ("k", None, None, None, None, None, "e", None)

@@ -165,7 +165,7 @@ def test_each_worker_has_its_part_of_the_limits(seaweedfs, prefix, tmp_path, mon
     assert {(connections, terms.bandwidth) for _, _, terms, connections in setups} == {expected}
 
 
-def test_a_client_that_workers_can_not_make_is_used_here(seaweedfs, prefix, tmp_path, used_workers, caplog):
+def test_a_client_that_workers_can_not_create_is_used_here(seaweedfs, prefix, tmp_path, used_workers, caplog):
     hooked = boto3.client("s3", **seaweedfs.client_params())
     calls = []
     hooked.meta.events.register("before-send.s3", lambda request, **_: calls.append(request.method))
@@ -248,7 +248,7 @@ def test_a_listing_may_have_more_requests_under_way_than_other_calls_in_this_pro
 @pytest.mark.parametrize("transfers", ["wire", "boto3"])
 @pytest.mark.parametrize("place", [Place.HERE, Place.WORKERS])
 @pytest.mark.parametrize("count", [1, 3])
-def test_a_defect_of_ours_comes_with_its_traceback(client, seaweedfs, monkeypatch, transfers, place, count):
+def test_a_bug_of_this_package_has_its_traceback(client, seaweedfs, monkeypatch, transfers, place, count):
     """It is not an error of S3, which a flow may handle."""
     monkeypatch.setattr(metaflow_config, "S3_TRANSFERS", transfers)
     jobs = [Job(number, "delete", seaweedfs.bucket, f"k{number}") for number in range(count)]
@@ -336,7 +336,7 @@ def test_warm_workers_follow_the_user_s_identity(seaweedfs, prefix, tmp_path):
                     client.put_many([("k", "v")])
 
 
-def test_an_interrupted_call_ends_soon_and_the_client_goes_on(client):
+def test_an_interrupted_call_ends_soon_and_the_client_stays_usable(client):
     client.put_many([(str(n), "x" * 1000) for n in range(300)])
 
     def interrupt():

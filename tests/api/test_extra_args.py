@@ -47,7 +47,7 @@ def test_a_contradiction_is_an_error(own, given, ours, boto3s):
         of(given, own)
 
 
-def test_the_object_s_come_before_the_client_s():
+def test_arguments_of_the_object_override_those_of_the_client():
     client = of_client({**COLD, "CacheControl": "no-store", "ContentType": "text/c"}, None, None)
     assert of(None, client=client) == PutHeaders("text/c", None, None, {**COLD_HEADER, "cache-control": "no-store"})
     got = of({"StorageClass": "GLACIER"}, PutHeaders("text/a"), client)
@@ -116,7 +116,7 @@ def test_every_call_checks_them_before_any_request(rooted, call):
         call(rooted, {"storageClass": "GLACIER"})
 
 
-def test_a_client_checks_them_when_it_is_made(monkeypatch):
+def test_a_client_validates_them_at_its_creation(monkeypatch):
     with pytest.raises(MetaflowS3Exception, match="Did you mean 'StorageClass'"):
         S3(extra_args={"storage_class": "GLACIER"})
     monkeypatch.setattr(s3, "S3_SERVER_SIDE_ENCRYPTION", None)

@@ -220,7 +220,7 @@ def test_a_size_beyond_all_units_is_a_number():
     assert readable(10**399) == f"1{133 * ',000'} bytes"
 
 
-def test_a_client_that_is_not_made_yet_has_a_repr():
+def test_a_client_without_a_boto3_client_has_a_repr():
     assert repr(S3.__new__(S3)) == "<S3 with full s3:// URLs>"
     assert repr(S3(s3root="s3://b/\x1b[31m")).isprintable()
 

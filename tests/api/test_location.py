@@ -36,7 +36,7 @@ def configured(monkeypatch):
 
 
 @given(st.text(alphabet=st.characters(blacklist_categories=["Cs"]), min_size=1, max_size=100))
-def test_any_key_comes_back_as_it_was(key):
+def test_any_key_is_returned_unchanged(key):
     assert split_url(f"s3://bucket/{key}") == ("bucket", key)
     key = key.lstrip("/") or "k"
     assert split_url(Location("s3://bucket/root").url(key)) == ("bucket", f"root/{key}")
@@ -120,7 +120,7 @@ def test_the_error_for_a_run_without_a_root_names_the_variable(monkeypatch):
         (None, "s3://b//k", "s3://b//k"),
     ],
 )
-def test_keys_become_urls(root, key, url):
+def test_urls_of_keys(root, key, url):
     assert Location(root).url(key) == url
 
 

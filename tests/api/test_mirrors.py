@@ -57,7 +57,7 @@ def test_a_dry_run_deletes_nothing(root, left_out):
     assert names_in(root) == {"a", "b", "c/", "c/d/", "c/d/e", "c/f"}
 
 
-def test_a_directory_of_its_own_stays(root, left_out):
+def test_a_directory_with_its_own_mark_stays(root, left_out):
     write(root, "marked/a", "other/a")
     noted = LocalDestination(str(root), ALL)
     assert noted.delete_others(kept(root, "marked/"), False, left_out) == kept(root, "marked/a", "other/a")

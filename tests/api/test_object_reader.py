@@ -132,7 +132,7 @@ def test_an_exception_at_any_instruction_leaves_the_file_usable(begin):
     assert instruction > 50
 
 
-def test_a_forked_child_has_requests_of_its_own(begin, monkeypatch):
+def test_a_forked_child_has_its_own_requests(begin, monkeypatch):
     file = begin()
     file.seek(MIB)
     assert file.read(10) == BLOB[MIB : MIB + 10]

@@ -42,7 +42,7 @@ def test_a_great_many_are_counted():
         (["s3://b/d/k", "s3://b2/d/k", "s3://b/d/x/y"], "s3://b/d/"),
     ],
 )
-def test_the_place_to_look_at_holds_all_of_a_bucket(urls, place):
+def test_the_suggested_url_has_the_whole_bucket(urls, place):
     assert f"uploads {place}`" in open_uploads_message([], urls)
 
 

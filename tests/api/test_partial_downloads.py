@@ -103,7 +103,7 @@ def test_a_continued_download_can_be_interrupted_again(tmp_path, begin):
     assert kept(tmp_path) == [(0, 10), (20, 30)]
 
 
-def test_a_download_that_begins_anew_forgets_the_old_pieces(tmp_path, begin):
+def test_a_restarted_download_drops_its_pieces(tmp_path, begin):
     begin((0, 10))
     with opened(tmp_path) as partials:
         found = partials.claim(0)

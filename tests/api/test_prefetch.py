@@ -136,7 +136,7 @@ def test_results_before_an_error_of_the_keys_are_returned_first(begin):
         next(loop)
 
 
-def test_keys_may_come_from_what_the_loop_finds(begin):
+def test_the_loop_may_add_keys(begin):
     found = ["a"]
     loop = begin(Store(a=b"1", b=b"2", c=b"3").run, iter(lambda: found.pop() if found else None, None), True, 1)
     seen = []
@@ -226,7 +226,7 @@ def test_a_forked_child_gets_nothing_and_removes_nothing(begin, tmp_path):
     assert next(loop).requested.url == "s3://b/b"
 
 
-def test_no_thread_or_descriptor_is_left_wherever_an_exception_comes_in_between(begin):
+def test_an_exception_at_any_point_leaves_no_thread_or_descriptor(begin):
     descriptors = len(os.listdir("/dev/fd"))
     store = Store(a=b"1", b=b"2" * STEP, c=b"3" * (STEP + 1))
     instruction = 1

@@ -310,7 +310,7 @@ def only_the_first():
         thread.join()
 
 
-def test_ctrl_c_leaves_the_terminal_on_a_line_of_its_own(only_the_first, tmp_path):
+def test_ctrl_c_leaves_the_terminal_on_a_new_line(only_the_first, tmp_path):
     pytest.importorskip("tqdm")
     (tmp_path / "tmp").mkdir()
     command = [sys.executable, PROGRAM, "true", "0"]

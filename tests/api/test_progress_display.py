@@ -309,7 +309,7 @@ def test_a_bar_is_closed_by_one_thread_while_another_is_stuck_in_it():
     assert screen.getvalue().endswith("\n")
 
 
-def test_a_bar_has_no_thread_of_its_own():
+def test_a_bar_has_no_thread():
     before = threading.active_count()
     bar = Bar(Screen(), 0.0)
     bar.show(HALF)

@@ -67,7 +67,7 @@ CALLS = {
 
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
-def test_a_look_that_fails_is_an_error_and_nothing_is_stored(client, refusing, tmp_path, call):
+def test_a_failed_head_is_an_error_and_nothing_is_stored(client, refusing, tmp_path, call):
     refusing.refusal = 503
     with pytest.raises(MetaflowS3Exception) as raised:
         call(client, str(tmp_path / "local"))

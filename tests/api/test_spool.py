@@ -44,7 +44,7 @@ def test_the_first_are_held_as_they_are(tmp_path):
         assert all(spool.keep(value) is value for value in values)
 
 
-def test_the_file_has_no_name_and_is_gone_at_the_end(tmp_path):
+def test_the_file_has_no_name_and_is_deleted_at_the_end(tmp_path):
     with Spool(lambda: str(tmp_path)) as spool:
         kept = spool.keep(b"x" * 101)
         assert isinstance(kept, Spooled)

@@ -54,7 +54,7 @@ def test_directories_in_use_stay(tmp_path, holder):
     assert os.listdir(path) == ["1-0-file"]
 
 
-def test_a_child_that_goes_on_keeps_what_its_killed_parent_had(tmp_path):
+def test_a_child_keeps_the_files_of_its_killed_parent(tmp_path):
     command = [sys.executable, "-c", HOLDER, tmp_path, "fork"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as parent:
         child = int(parent.stdout.readline().split()[1])

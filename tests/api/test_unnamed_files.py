@@ -77,7 +77,7 @@ def descriptors():
     return len(os.listdir("/proc/self/fd"))
 
 
-def test_bytes_come_together(files):
+def test_all_pieces_are_in_one_file(files):
     before = descriptors()
     path = files.make(response(b"01234", 12))
     for position, data in ((9, b"9ab"), (5, b"5678")):

@@ -29,7 +29,7 @@ def whole(source, step):
 
 
 @given(st.text(max_size=50), st.integers(1, 60), st.sampled_from([10, 1000]))
-def test_text_is_utf_8_however_it_is_cut(text, step, part_size):
+def test_text_is_utf_8_at_any_split(text, step, part_size):
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(upload_sources, "PART_SIZE", part_size)
         source = value_source("k", text, rewind=False)
@@ -58,7 +58,7 @@ def test_text_that_is_none():
 
 
 @pytest.mark.parametrize(("rewind", "expected"), [(True, b"0123456789"), (False, b"3456789")])
-def test_a_file_from_its_beginning_or_from_where_it_stands(rewind, expected):
+def test_a_file_from_its_beginning_or_its_position(rewind, expected):
     file = io.BytesIO(b"0123456789")
     file.seek(3)
     assert whole(value_source("k", file, rewind), 4) == expected

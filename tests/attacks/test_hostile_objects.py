@@ -54,7 +54,7 @@ LIES = {
 
 
 @pytest.mark.parametrize("call", ["get", "get_many"])
-def test_a_lie_about_the_length_is_an_error(server, s3, call):
+def test_a_wrong_length_is_an_error(server, s3, call):
     for name, headers in LIES.items():
         server.respond = lambda _, headers=headers: response(b"x", connection="close", **headers)
         with case(name):

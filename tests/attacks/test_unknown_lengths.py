@@ -51,7 +51,7 @@ CALLS = {
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 @pytest.mark.parametrize("framed", [chunked, until_the_end])
-def test_all_of_an_object_comes_whatever_ends_it(s3, server, tmp_path, framed, call):
+def test_an_object_is_complete_however_its_response_ends(s3, server, tmp_path, framed, call):
     for name, body in {"empty": b"", "small": SMALL, "large": LARGE}.items():
         server.respond = responding(framed(body))
         with case(name):

@@ -127,7 +127,7 @@ def test_equal_parameters_share_one_client(monkeypatch):
 
 @pytest.mark.parametrize("enabled", [True, False])
 @pytest.mark.parametrize("fails", [True, False])
-def test_the_garbage_collector_rests_while_a_client_is_made(monkeypatch, enabled, fails):
+def test_garbage_collection_is_paused_while_a_client_is_created(monkeypatch, enabled, fails):
     seen = []
 
     def provider(*args, **kwargs):
@@ -233,7 +233,7 @@ def test_external_clients_in_all_forms():
     assert transfer_client_of(client()) is not transfer_client_of(raw)
 
 
-def test_refreshed_credentials_are_taken_from_the_live_client():
+def test_renewed_credentials_are_those_of_the_client():
     class Refreshing(Credentials):
         count = 0
 

@@ -133,7 +133,7 @@ def test_other_requests_of_the_same_client_do_not_wait(plain, seaweedfs, prefix,
     assert waits == []
 
 
-def test_workers_can_make_the_client_again_all_the_same(plain, seaweedfs, prefix, allowance):
+def test_workers_can_create_the_client_again(plain, seaweedfs, prefix, allowance):
     before = recipe_of(plain)
     Boto3Transfers(plain).put(seaweedfs.bucket, prefix, body=b"x", allowance=allowance)
     assert recipe_of(plain) == before

@@ -36,7 +36,7 @@ def query_of(url):
 
 @pytest.mark.parametrize("region", ["us-east-1", "us-west-2", "eu-central-1", "cn-north-1"])
 @pytest.mark.parametrize("method", METHODS)
-def test_a_url_of_version_4_for_the_client_s_region(client_of, region, method):
+def test_a_url_of_version_4_for_the_region_of_the_client(client_of, region, method):
     """boto3 presigns with version 2 where it may, which no bucket with KMS and no newer region accepts."""
     url = presigned(client_of(region_name=region), METHODS[method], "a b/ü?+")
     query = query_of(url)
@@ -63,7 +63,7 @@ def test_a_signature_version_that_the_user_chose_stays(client_of):
     assert "AWSAccessKeyId" in query_of(presigned(client_of(config=Config(signature_version="s3"))))
 
 
-def test_a_client_of_the_user_stays_as_it_is(client_of):
+def test_a_client_of_the_user_is_not_modified(client_of):
     client = client_of(region_name="us-east-1")
     assert "X-Amz-Signature" in query_of(presigned(client))
     plain = client.generate_presigned_url("get_object", {"Bucket": "bucket", "Key": "k"}, 60)

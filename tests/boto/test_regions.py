@@ -102,7 +102,7 @@ def test_clients_of_one_endpoint_share_regions(connected):
         assert client.template("wire", "GetObject", "bucket").scope.region == region
 
 
-def test_workers_make_a_client_that_knows_the_regions(connected, monkeypatch):
+def test_workers_create_a_client_that_knows_the_regions(connected, monkeypatch):
     here = connected()
     here.learn_region("bucket", "eu-west-1")
     monkeypatch.setattr(regions, "_known", {})  # another process
@@ -125,7 +125,7 @@ def test_an_arn_has_its_region(connected, bucket):
     assert not connected().learn_region(bucket, "eu-central-1")
 
 
-def test_the_user_s_client_that_can_t_be_copied_follows_by_itself(connected):
+def test_a_client_of_the_user_that_can_t_be_copied_follows_redirects(connected):
     here = connected()
     hooked = boto3.client("s3", region_name="us-west-2", **KEYS)
     hooked.meta.events.register("before-send.s3", lambda **_: None)
@@ -198,7 +198,7 @@ def test_boto3_s_transfers_report_a_redirect(connected):
     assert len(server.requests) == 1
 
 
-def test_for_its_user_a_client_of_ours_follows(monkeypatch):
+def test_clients_of_users_follow_redirects(monkeypatch):
     """As any client of boto3."""
     with Scripted([[expect, respond(ELSEWHERE), expect, respond(OK), silence]]) as server:
         parameters = {**KEYS, "endpoint_url": f"http://127.0.0.1:{server.port}", "region_name": "us-west-2"}

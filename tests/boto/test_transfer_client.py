@@ -41,7 +41,7 @@ def left_to_boto3(transfer_client, reason, chosen="wire"):
     return True
 
 
-def test_a_plain_client_s_bytes_go_over_our_own_wire(client):
+def test_a_plain_client_uses_the_wire(client):
     transfer_client = TransferClient(client(), ours=True)
     assert transfer_client.why_boto3("wire") is None
     assert transfer_client.transfers("wire") is not transfer_client.boto3
@@ -90,12 +90,12 @@ def test_a_proxy_that_is_not_for_this_endpoint(client, monkeypatch):
     assert TransferClient(client(endpoint_url="http://s3.example", config=none), ours=True).why_boto3("wire") is None
 
 
-def test_a_proxy_of_the_client_s(client):
+def test_a_proxy_of_the_client(client):
     config = Config(proxies={"http": "http://127.0.0.1:3128"})
     assert left_to_boto3(TransferClient(client(config=config), ours=True), "requests go through a proxy")
 
 
-def test_a_proxy_is_that_of_the_moment_when_the_client_was_made(client, monkeypatch):
+def test_a_client_keeps_the_proxy_of_its_creation(client, monkeypatch):
     """For workers, too, which were started in another environment."""
     direct = client(endpoint_url="http://s3.example")
     monkeypatch.setenv("HTTP_PROXY", "me:word@127.0.0.1:3128")
@@ -181,7 +181,7 @@ def test_credentials_that_can_t_be_fetched(client):
     [(True, ONE_TRY, False), (False, ONE_TRY, True), (True, Config(retries={"max_attempts": 5}), True)],
     ids=["ours", "the user's", "ours, with retries"],
 )
-def test_the_user_s_client_is_left_as_it_is(client, ours, config, copied):
+def test_the_client_of_the_user_is_not_modified(client, ours, config, copied):
     given = client(config=config)
     transfer_client = TransferClient(given, ours=ours)
     assert (transfer_client._templates._client is not given) is copied

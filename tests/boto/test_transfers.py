@@ -61,7 +61,7 @@ UPLOADS = {
 @pytest.mark.parametrize("upload", UPLOADS.values(), ids=UPLOADS)
 @pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.parametrize("setting", ["when_supported", "when_required"])
-def test_a_checksum_goes_before_the_body(tmp_path, scheme, upload, setting):
+def test_a_checksum_precedes_the_body(tmp_path, scheme, upload, setting):
     """Ceph 16 responds with 411 to a checksum in a trailer, as boto3 would send it over TLS."""
     sent = []
     client = client_of(f"{scheme}://s3.example", request_checksum_calculation=setting)

@@ -396,7 +396,7 @@ def test_another_root(seaweedfs: S3Server, place: str) -> None:
     assert ran.findings["root"]["told"] == f"The root is {place} (--root)."
 
 
-def test_a_root_that_makes_no_sense_is_one_sentence(seaweedfs: S3Server, place: str) -> None:
+def test_the_error_for_an_invalid_root_is_one_sentence(seaweedfs: S3Server, place: str) -> None:
     ran = doctor(environment(seaweedfs, place), "--root", "bucket/prefix")
     assert ran.status == 2
     assert "'bucket/prefix' has no bucket. The form of an S3 URL is s3://bucket/key." in ran.err

@@ -116,7 +116,7 @@ def test_an_object_to_stdout(start, root, stored):
 
 
 @pytest.mark.parametrize("arguments", [["{root}/a/", "-"], ["{root}/a*", "-"], ["{root}/ab", "{root}/z", "-"]])
-def test_only_one_object_goes_to_stdout(fasts3, root, arguments):
+def test_only_one_object_can_be_written_to_stdout(fasts3, root, arguments):
     assert fasts3("get", *(argument.format(root=root) for argument in arguments)).exit_code == 2
 
 
@@ -190,7 +190,7 @@ def one_page_at_a_time(s3, selection):
     return found
 
 
-def test_an_object_that_is_named_twice_comes_once(fasts3, here, root, stored):
+def test_an_object_that_is_named_twice_is_returned_once(fasts3, here, root, stored):
     stored.put("x/same", b"x")
     assert fasts3("get", f"{root}/x/same", f"{root}/x/*", "out").exit_code == 0
     assert files(here) == {"out/same": b"x"}
@@ -266,7 +266,7 @@ def test_an_object_that_was_named_replaces_another_one_of_the_same_size_and_time
     assert ("1 object" in done.stderr) == (option != ["-n"])
 
 
-def test_an_object_that_is_gone_is_missing_also_where_its_file_is_not(fasts3, here, root, filled):
+def test_a_deleted_object_is_missing_even_if_its_file_exists(fasts3, here, root, filled):
     (here / "none").write_bytes(b"mine")
     done = fasts3("get", f"{root}/none", ".")
     assert done.exit_code == 1
@@ -309,7 +309,7 @@ def test_a_url_is_no_destination(fasts3, here, root, filled, source):
     assert files(here) == {}
 
 
-def test_a_pattern_without_quotes_is_thought_of(fasts3, here, root, filled):
+def test_an_unquoted_pattern_has_a_hint(fasts3, here, root, filled):
     for name in ("mine", "my"):
         (here / name).touch()
     done = fasts3("get", "--root", root, "mine", "my", "out")

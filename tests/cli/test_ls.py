@@ -96,7 +96,7 @@ def test_without_a_url_the_buckets_are_listed(fasts3, server):
     assert {"url": f"s3://{server.bucket}/", "key": "", "size": None, "directory": True} in shown
 
 
-def test_buckets_that_may_not_be_listed_are_one_sentence(fasts3, monkeypatch):
+def test_the_error_for_denied_bucket_lists_is_one_sentence(fasts3, monkeypatch):
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
     done = fasts3("ls")
     assert (done.exit_code, done.stdout) == (1, "")

@@ -109,7 +109,7 @@ def test_other_buckets_with_the_same_keys(fasts3, aliased, there):
         there.client.delete_bucket(Bucket=other.bucket)
 
 
-def test_an_access_point_that_may_not_be_read(fasts3, aliased, there):
+def test_an_unreadable_access_point(fasts3, aliased, there):
     there.put_all(BLOBS)
     aliased.inject_where(
         lambda request: request.operation in ("HeadObject", "GetObject") and ALIAS in request.target,

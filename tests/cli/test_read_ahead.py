@@ -55,7 +55,7 @@ def test_items_that_arrive_in_time_are_returned():
         assert ahead.ready(within=3600) == []
 
 
-def test_an_error_comes_where_it_happened():
+def test_an_error_is_raised_at_its_position():
     def items():
         yield 1
         raise KeyError("x")

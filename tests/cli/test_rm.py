@@ -125,7 +125,7 @@ def test_no_spelling_means_a_whole_bucket(fasts3, server, filled, options, rest)
         assert filled.list() == KEYS
 
 
-def test_below_a_root_a_pattern_needs_no_prefix_of_its_own(fasts3, root, filled):
+def test_below_a_root_a_pattern_needs_no_prefix(fasts3, root, filled):
     done = fasts3("rm", "--yes", "--no-progress", "--root", root, "*")
     assert (done.exit_code, done.stderr) == (0, f"Deleted {len(KEYS)} objects.\n")
     assert filled.list() == set()

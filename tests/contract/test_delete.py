@@ -175,7 +175,7 @@ def test_an_object_that_is_called_as_the_prefix_stays(s3, stored):
 
 
 @pytest.mark.needs("trailing-slash-keys", "trailing-slash-beside-prefix")
-def test_the_marker_of_a_directory_goes_with_it(s3, stored):
+def test_the_marker_of_a_directory_is_deleted_with_it(s3, stored):
     stored.put_all({"log/": b"", "log/x": b"", "log.": b""})
     assert s3.delete_recursive(["log"]) == 2
     assert stored.list() == {"log."}

@@ -135,7 +135,7 @@ def late(monkeypatch):
 
 @pytest.mark.usefixtures("remote")
 @pytest.mark.parametrize("refusal", [None, errno.EPERM, errno.ENOTSUP])
-def test_a_file_that_comes_in_the_meantime_stays_without_overwrite(s3, tmp_path, late, monkeypatch, refusal):
+def test_a_new_file_stays_without_overwrite(s3, tmp_path, late, monkeypatch, refusal):
     def link(path, target):
         raise OSError(refusal, "no links here")
 
@@ -148,7 +148,7 @@ def test_a_file_that_comes_in_the_meantime_stays_without_overwrite(s3, tmp_path,
 
 
 @pytest.mark.usefixtures("remote")
-def test_a_link_that_comes_in_the_meantime_is_not_followed(s3, tmp_path, late):
+def test_a_new_link_is_not_followed(s3, tmp_path, late):
     folder, outside = tmp_path / "d", tmp_path / "outside"
     outside.mkdir()
 
@@ -214,7 +214,7 @@ def test_keys_that_can_t_be_files_are_left_out_of_the_download_of_all_others(s3,
         assert (folder / "empty").is_dir()
 
 
-def test_the_one_object_that_can_t_be_a_file_has_an_error_of_its_own(s3, root, stored, tmp_path):
+def test_a_single_object_that_can_t_be_a_file_has_its_own_error(s3, root, stored, tmp_path):
     stored.put_all({"m/a": b"1", "m/z": b"2"})
     (tmp_path / "a").mkdir()
     with pytest.raises(MetaflowS3Exception, match=r"^'s3://.*/m/a' would become .*, which is a directory") as raised:
@@ -231,7 +231,7 @@ def test_marks_of_directories_become_directories(s3, stored, tmp_path):
     assert tree_of(tmp_path) == {"full/x": b"1"}
 
 
-def test_a_range_does_not_become_a_file(s3, stored, tmp_path):
+def test_a_range_in_memory_creates_no_file(s3, stored, tmp_path):
     stored.put("a", b"value")
     for source in (s3.get(S3GetObject("a", 1, 2)), (S3GetObject("a", 1, 2), "a")):
         with pytest.raises(MetaflowS3InvalidObject, match="is a range of an object"):
@@ -351,7 +351,7 @@ def test_files_that_can_t_be_uploaded_do_not_stop_the_others(s3, root, local, st
     assert s3.upload(local, "n", include=["b/*", "*.nothing"], overwrite=overwrite) != []
 
 
-def test_the_one_file_that_can_t_be_uploaded_has_an_error_of_its_own(s3, local, stored):
+def test_a_single_file_that_can_t_be_uploaded_has_its_own_error(s3, local, stored):
     (local / "broken").symlink_to("/no/such/file")
     with pytest.raises(MetaflowS3NotFound, match=r"broken' is a broken link: '/no/such/file' does not exist") as raised:
         s3.upload(local, "m")

@@ -60,7 +60,7 @@ def test_it_wins_over_client_params(make_s3, root, server, oracle, stored):
     assert s3.get_many(["a"])[0].blob == b"value"
 
 
-def test_client_params_are_left_as_they_are(make_s3, root, server, stored):
+def test_client_params_are_not_modified(make_s3, root, server, stored):
     # Metaflow's own class writes a Config into them, and get_many after get is a TypeError.
     params = server.client_params()
     s3 = make_s3(s3root=root, client_params=params)

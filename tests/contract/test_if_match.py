@@ -210,7 +210,7 @@ def test_a_key_that_is_given_twice_is_refused_before_anything_is_stored(s3, stor
 
 @pytest.mark.needs("signatures")
 @each_write
-def test_not_allowed_to_look_is_an_error(make_s3, server, root, stored, local, write):
+def test_a_denied_head_is_an_error(make_s3, server, root, stored, local, write):
     stored.put("k", b"old")
     denied = make_s3(s3root=root, client_params={**server.client_params(), "aws_secret_access_key": "wrong"})
     with pytest.raises(MetaflowS3AccessDenied):

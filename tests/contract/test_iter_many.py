@@ -137,7 +137,7 @@ def test_invalid_arguments_raise_before_the_loop(s3, bare):
             s3.iter_recursive(["a"], look_ahead_objects=bound)
 
 
-def test_two_loops_side_by_side(s3, blobs):
+def test_two_loops_in_parallel(s3, blobs):
     pairs = zip(s3.iter_many(list(blobs)), s3.iter_many(list(reversed(blobs))))
     assert [(one.blob, other.blob) for one, other in pairs] == list(zip(blobs.values(), reversed(list(blobs.values()))))
 

@@ -68,7 +68,7 @@ def test_fields_that_were_not_requested_are_none(s3, stored, tmproot):
     assert {path for path in tmproot.rglob("*") if path.is_file()} == {Path(got.path).resolve()}
 
 
-def test_only_the_owner_may_look(s3, stored, tmproot):
+def test_only_the_owner_can_read_it(s3, stored, tmproot):
     stored.put("a", b"1")
     for got in (s3.get("a"), s3.get_many(["a"])[0]):
         assert stat.S_IMODE(folder_of(got, tmproot).stat().st_mode) == 0o700
@@ -146,6 +146,6 @@ def test_no_key_leads_out_of_the_temporary_directory(s3, stored, server, tmproot
             assert not set(path.name) & set("/\\:*?\"'<>|$` \t\n")
 
 
-def test_a_client_that_did_nothing_closes_too(make_s3, tmproot):
+def test_an_unused_client_closes(make_s3, tmproot):
     make_s3().close()
     assert list(tmproot.iterdir()) == []

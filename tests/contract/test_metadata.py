@@ -54,7 +54,7 @@ NEAR_THE_LIMIT = {"near 2 KB": {"k": "v" * 1900}}  # needs large-metadata
 
 
 @each_write
-def test_metadata_comes_back_as_it_was(s3, stored, server, local, write):
+def test_metadata_is_returned_unchanged(s3, stored, server, local, write):
     for name, metadata in {**METADATA, **({} if "large-metadata" in server.lacks else NEAR_THE_LIMIT)}.items():
         with case(name):
             write(s3, local, metadata=metadata)

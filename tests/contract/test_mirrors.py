@@ -202,7 +202,7 @@ def test_files_that_others_add_meanwhile_stay(s3, local, stored, tmp_path, monke
     assert tree_of(tmp_path / "d") == {**below(stored, "m/"), "mine": b"new", "changed": b"new"}
 
 
-def test_a_file_that_comes_meanwhile_keeps_its_object(s3, local, stored, monkeypatch):
+def test_a_new_file_keeps_its_object(s3, local, stored, monkeypatch):
     stored.put_all({"m/late": b"object", "m/extra": b""})
     others = mirrors.StoredDestination.others
 

@@ -57,7 +57,7 @@ def test_the_headers_of_a_client(make_s3, root, stored, tmp_path, write):
 
 
 @pytest.mark.needs("object-headers")
-def test_those_of_a_call_come_first(make_s3, root, stored):
+def test_those_of_a_call_take_precedence(make_s3, root, stored):
     s3 = make_s3(s3root=root, extra_args={**HEADERS, "ContentType": "text/x-client"})
     s3.put("k", b"value", content_type="text/x-call", extra_args=OTHERS)
     assert stored_with(stored, HEADERS) == {**HEADERS, **OTHERS}
@@ -128,13 +128,13 @@ def test_files_that_are_stored_keep_their_headers(s3, stored, tmp_path):
 
 
 @pytest.mark.needs("object-headers")
-def test_a_file_that_is_written_has_those_of_the_client(make_s3, root, stored):
+def test_a_written_file_has_the_headers_of_the_client(make_s3, root, stored):
     with make_s3(s3root=root, extra_args=HEADERS).open("k", "wb") as file:
         file.write(b"value")
     assert stored_with(stored, HEADERS) == HEADERS
 
 
-def test_a_content_type_comes_before_the_one_of_the_name(make_s3, s3, root, stored, tmp_path):
+def test_a_given_content_type_overrides_that_of_the_name(make_s3, s3, root, stored, tmp_path):
     (tmp_path / "a.txt").write_bytes(b"value")
     s3.upload(tmp_path, "call", extra_args={"ContentType": "text/x-call"})
     make_s3(s3root=root, extra_args={"ContentType": "text/x-client"}).upload(tmp_path, "client")

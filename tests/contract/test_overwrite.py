@@ -143,7 +143,7 @@ def test_the_first_duplicate_is_uploaded_and_returned(put_pairs, root, stored, v
 
 @pytest.mark.needs("signatures")
 @both_verbs
-def test_not_allowed_to_look_is_an_error(make_s3, put_pairs, server, root, stored, verb):
+def test_a_denied_head_is_an_error(make_s3, put_pairs, server, root, stored, verb):
     # Metaflow's own class takes any response but a 404 to HEAD as 'it exists', and the data is lost.
     denied = make_s3(s3root=root, client_params={**server.client_params(), "aws_secret_access_key": "wrong"})
     with pytest.raises(MetaflowS3AccessDenied):

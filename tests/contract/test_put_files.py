@@ -68,7 +68,7 @@ def test_accepted_pairs_of_key_and_path(s3, root, stored, local, way, has_info):
 
 
 @pytest.mark.parametrize("shape", [tuple, iter], ids=["tuple", "iterator"])
-def test_pairs_may_come_from_anything(s3, stored, local, shape):
+def test_pairs_may_be_any_iterable(s3, stored, local, shape):
     s3.put_files(shape([("a", str(local / "one")), ("b", str(local / "two"))]))
     assert stored.blobs() == {"a": b"1", "b": b"22"}
 

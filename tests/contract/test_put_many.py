@@ -44,7 +44,7 @@ def test_each_duplicate_is_returned_and_the_last_is_stored(s3, root, stored):
 
 
 @pytest.mark.parametrize("shape", [tuple, iter], ids=["tuple", "iterator"])
-def test_pairs_may_come_from_anything(s3, stored, shape):
+def test_pairs_may_be_any_iterable(s3, stored, shape):
     s3.put_many(shape([("a", b"1"), ("b", b"2")]))
     assert stored.blobs() == {"a": b"1", "b": b"2"}
 
@@ -107,7 +107,7 @@ def test_files_are_read_from_where_they_are_and_stay_open(s3, stored, tmp_path):
     assert stored.blobs() == {"file": b"456789", "buffer": b"cdef", "bytes": b"x"}
 
 
-def test_a_file_that_stands_at_its_end_is_an_error_not_an_empty_object(s3, stored):
+def test_a_file_at_its_end_raises_instead_of_storing_an_empty_object(s3, stored):
     written = io.BytesIO()
     written.write(b"and not rewound")
     with pytest.raises(MetaflowS3InvalidObject, match="the-key"):

@@ -124,7 +124,7 @@ def test_helper_objects_are_tuples_with_names():
     assert RangeInfo(5) == (5, 0, -1)
 
 
-def test_all_names_come_from_both_places():
+def test_both_modules_have_all_names():
     import metaflow
     from metaflow.datatools import s3 as documented
     from metaflow.plugins.datatools.s3 import s3 as internal

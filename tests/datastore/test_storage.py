@@ -53,7 +53,7 @@ def test_metaflow_uses_it():
     assert [one for one in DATASTORES if one.TYPE == "s3"] == [module.S3Storage]
 
 
-def test_few_objects_are_handled_side_by_side(make, together):
+def test_few_objects_are_transferred_in_parallel(make, together):
     storage, paths = make(), [path for path, _ in pairs(5)]
     together("PutObject", 5)
     storage.save_bytes(iter(pairs(5)), overwrite=True)
@@ -122,7 +122,7 @@ def test_both_classes_store_the_same(make, proxy):
     assert stored[0] == stored[1]
 
 
-def test_artifacts_are_looked_for_and_stored_together_each_once(make, proxy, together):
+def test_artifacts_are_checked_and_stored_together_and_once(make, proxy, together):
     values = {name: value for name, value in VALUES.items() if name != "large"}
     different = len(values) - 1
     together("HeadObject", 8)
@@ -185,7 +185,7 @@ def test_loaded_objects_are_files_until_the_result_is_closed(make, monkeypatch):
     assert loaded(storage, [path]) == [(path, data, metadata)]
 
 
-def test_an_artifact_that_was_seen_long_ago_is_looked_for_again(make, proxy, monkeypatch):
+def test_an_artifact_that_was_seen_long_ago_gets_another_head(make, proxy, monkeypatch):
     storage = make()
     store(storage, {"text": "a text"})
     monkeypatch.setattr(blobs, "TRUSTED", 0.0)
@@ -203,7 +203,7 @@ def test_a_task_is_done_only_after_all_else_is_stored(make, proxy):
     assert [key.rpartition("/")[2] for key in requested(proxy, "PutObject")[-2:]] == ["0.data.json", "0.DONE.lock"]
 
 
-def test_a_task_is_opened_with_one_look_and_each_time_anew(make, proxy, together):
+def test_a_task_is_opened_with_one_request_each_time(make, proxy, together):
     writer, reader = make(), make()
     store(writer, {"text": "first"})
     proxy.clear()

@@ -1,7 +1,7 @@
 from metaflow_extensions.fasts3.doctor.checks import FIRST, REST, why_no_url
 
 
-def test_every_check_comes_after_those_that_it_needs() -> None:
+def test_every_check_runs_after_those_that_it_needs() -> None:
     done: set[str] = set()
     for one in (*FIRST, *REST):
         assert set(one.needs) <= done, one.name

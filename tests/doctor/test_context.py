@@ -23,7 +23,7 @@ def test_test_objects_are_below_the_root(root: str, prefix: str, context_of: Mak
 
 
 @pytest.mark.parametrize("unknown", [[], ["S3_LOG_TRANSIENT_RETRIES"]])  # Metaflow 2.13
-def test_patience_is_over_at_the_end(
+def test_settings_are_restored_at_the_end(
     unknown: "list[str]", context_of: MakeContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in unknown:

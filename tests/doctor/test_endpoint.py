@@ -144,7 +144,7 @@ def test_regions(theirs: str, ours: str, status: Status, context_of: MakeContext
 
 
 @pytest.mark.parametrize("configured", [False, True])
-def test_without_an_endpoint_a_local_server_is_thought_of(
+def test_without_an_endpoint_the_error_suggests_a_local_server(
     configured: bool, context_of: MakeContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if configured:

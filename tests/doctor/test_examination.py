@@ -78,7 +78,7 @@ def test_time_is_reserved_for_the_cleanup() -> None:
     assert [message for _, message in found] == ["Not checked, because earlier checks took too long.", "done"]
 
 
-def test_a_check_that_fails_by_itself_hides_no_other() -> None:
+def test_a_failed_check_hides_no_other() -> None:
     found = messages(Check("a", lambda _: ok(str(1 / 0))), check("b", ok("fine")))
     assert "ZeroDivisionError" in found[0][1]
     assert found[1] == ("b", "fine")

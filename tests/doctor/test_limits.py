@@ -60,7 +60,7 @@ def test_no_alarm_is_left() -> None:
         signal.setitimer(signal.ITIMER_REAL, *timer)
 
 
-def test_a_deadline_comes_nearer_and_stays() -> None:
+def test_a_deadline_can_only_become_earlier() -> None:
     now = 100.0
     deadline = Deadline(10, lambda: now)
     assert deadline.left() == 10

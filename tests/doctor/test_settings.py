@@ -29,7 +29,7 @@ def test_the_file_that_the_profile_names(monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert found.origin == f"METAFLOW_DATATOOLS_S3ROOT in {tmp_path}/config_mine.json"
 
 
-def test_the_file_of_a_project_comes_before_that_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_file_of_a_project_overrides_that_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sources, "METAFLOW_LOCAL_CONFIG", {"METAFLOW_S3_RETRY_COUNT": 7})
     monkeypatch.setattr(sources, "METAFLOW_CONFIG", {"METAFLOW_S3_RETRY_COUNT": 8})
     assert settings.metaflow_setting("S3_RETRY_COUNT").origin.startswith("METAFLOW_S3_RETRY_COUNT in .metaflow")

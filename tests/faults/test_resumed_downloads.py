@@ -73,7 +73,7 @@ def check(world: World, folder: Path, body: bytes = BODY) -> None:
 
 
 @pytest.mark.parametrize("connections", [1, 8])
-def test_a_download_that_failed_goes_on(world: World, folder: Path, connections: int) -> None:
+def test_a_failed_download_continues(world: World, folder: Path, connections: int) -> None:
     stop(world, folder)
     assert not (folder / "a").exists()
     assert len(list(folder.glob(PARTIAL))) == 1
@@ -85,7 +85,7 @@ def test_a_download_that_failed_goes_on(world: World, folder: Path, connections:
     check(world, folder)
 
 
-def test_it_goes_on_several_times(world: World, folder: Path) -> None:
+def test_it_continues_several_times(world: World, folder: Path) -> None:
     stop(world, folder)
     stop(world, folder)
     ranges = download(world, folder)
@@ -93,7 +93,7 @@ def test_it_goes_on_several_times(world: World, folder: Path) -> None:
     check(world, folder)
 
 
-def test_an_object_that_was_changed_is_downloaded_anew(world: World, folder: Path) -> None:
+def test_a_changed_object_is_downloaded_again(world: World, folder: Path) -> None:
     stop(world, folder)
     changed = BODY[::-1]
     world.stored.put("dir/a", changed)
@@ -102,7 +102,7 @@ def test_an_object_that_was_changed_is_downloaded_anew(world: World, folder: Pat
     check(world, folder, changed)
 
 
-def test_an_object_that_is_gone_is_none(world: World, folder: Path) -> None:
+def test_a_deleted_object_is_none(world: World, folder: Path) -> None:
     stop(world, folder)
     world.stored.delete("dir/a")
     assert download(world, folder) == []

@@ -113,14 +113,14 @@ def when_full(stopped):
 BLOBS = {str(number): bytes([number]) * (7 * 2**20) for number in range(12)}  # more than one worker is given
 
 
-def test_a_worker_that_stands_still_while_it_is_sent_64_mb(s3, stored, when_full):
+def test_a_worker_that_is_stopped_while_it_receives_64_mb(s3, stored, when_full):
     when_full(lambda worker: os.kill(worker.pid, signal.SIGCONT))
     assert len(s3.put_many(BLOBS.items())) == len(BLOBS)
     assert {key: stored.head(key)["ContentLength"] for key in stored.list()} == {key: 7 * 2**20 for key in BLOBS}
     assert stored.blob("11") == BLOBS["11"]
 
 
-def test_ctrl_c_while_a_worker_stands_still(s3, stored, when_full, stopped):
+def test_ctrl_c_while_a_worker_is_stopped(s3, stored, when_full, stopped):
     when_full(lambda worker: os.kill(os.getpid(), signal.SIGINT))
     with pytest.raises(KeyboardInterrupt):
         s3.put_many(BLOBS.items())
@@ -129,7 +129,7 @@ def test_ctrl_c_while_a_worker_stands_still(s3, stored, when_full, stopped):
     assert len(s3.put_many([("after", "x")])) == 1
 
 
-def test_others_go_on_while_one_stands_still(s3, stored, stopped):
+def test_other_workers_continue_while_one_is_stopped(s3, stored, stopped):
     blobs = {str(number): bytes([number % 251]) * 100 for number in range(400)}
 
     def let_it_go_on():

@@ -44,7 +44,7 @@ def test_a_working_directory_that_takes_no_files(stored, root, seaweedfs, tmp_pa
     assert os.listdir(tmp_path / "system") == []
 
 
-def test_a_root_that_goes_and_comes_back_between_calls(call, make_s3, tmproot):
+def test_a_root_that_is_removed_and_created_between_calls(call, make_s3, tmproot):
     s3 = make_s3(tmproot)
     call(s3)
     shutil.rmtree(tmproot)
@@ -56,7 +56,7 @@ def test_a_root_that_goes_and_comes_back_between_calls(call, make_s3, tmproot):
     assert os.listdir(tmproot) == []
 
 
-def test_the_directory_alone_is_made_anew(call, make_s3, tmproot):
+def test_only_the_directory_is_created_again(call, make_s3, tmproot):
     s3 = make_s3(tmproot)
     first = call(s3)
     shutil.rmtree(os.path.dirname(first[0].path))
@@ -66,7 +66,7 @@ def test_the_directory_alone_is_made_anew(call, make_s3, tmproot):
 
 
 @pytest.mark.parametrize("many", [False, True], ids=["get", "get_many"])
-def test_a_directory_that_goes_in_the_middle_of_a_call(many, make_s3, stored, tmproot, monkeypatch):
+def test_a_directory_that_is_removed_during_a_call(many, make_s3, stored, tmproot, monkeypatch):
     stored.put_all(dict.fromkeys(KEYS, BLOB))
     s3 = make_s3(tmproot)
     path = s3._tempdir.path

@@ -148,7 +148,7 @@ def test_settings_of_the_user_do_not_reach_it(monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.release
-def test_a_directory_goes_with_its_last_object(running: SeaweedFS) -> None:
+def test_a_directory_ends_with_its_last_object(running: SeaweedFS) -> None:
     """Within half a minute; SeaweedFS itself takes more than two."""
     client = client_of(running)
     client.put_object(Bucket=running.bucket, Key="gone/b/c", Body=b"x")
@@ -203,7 +203,7 @@ def test_a_running_server_is_not_started_again(running: SeaweedFS) -> None:
 # --- The end
 
 
-def test_stopped_it_is_gone_with_its_temporary_data() -> None:
+def test_stop_removes_its_temporary_data() -> None:
     with SeaweedFS() as server:
         home = server.directory
         left = leftovers(server_process(server))

@@ -94,7 +94,7 @@ def test_thousands_that_are_unchanged_take_a_request_a_page(tmp_path):
     assert carried_out(uploads, store) == (set(), {"list_page": 4})
 
 
-def test_only_what_a_listing_leaves_open_is_looked_at(tmp_path, monkeypatch):
+def test_only_files_that_the_listing_does_not_decide_get_a_head(tmp_path, monkeypatch):
     monkeypatch.setattr(unchanged, "WORTH_A_READ", 25)
     keys = ["same", "bytes", "size", "missing", "kms", "kms changed", "no md5", "parts", "other parts", "large", "none"]
     contents = {f"m/{key}": key.encode().ljust(20, b".") for key in keys}

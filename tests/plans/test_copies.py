@@ -156,7 +156,7 @@ def test_default_encryption_is_not_requested():
     assert encryptions == {"1": None, "2": "aws:kms", "3": "AES256"}
 
 
-def test_a_version_is_looked_at_and_copied():
+def test_a_version_gets_a_head_and_is_copied():
     store = Store(k=b"1")
     jobs = carry_out(Copies([Copy(Source("b", "k", "v1"), "c", "k")], STEP), store)
     assert jobs[0].arguments == {"version_id": "v1"}
@@ -196,7 +196,7 @@ def test_a_lost_response_is_recognized_by_the_mark():
 
 @pytest.mark.parametrize("size", [3, 35], ids=["at once", "in parts"])
 @pytest.mark.parametrize("condition", [None, ABSENT])
-def test_a_source_that_changes_is_looked_at_again(size, condition):
+def test_a_changed_source_gets_another_head(size, condition):
     store, changes = Store(k=body(size)), [1, 2]
 
     def changing(job):

@@ -107,7 +107,7 @@ def test_keys_that_xml_parsers_change_are_deleted_one_by_one(key):
 
 
 @pytest.mark.parametrize("key", ["a b", "a..b", "...", "a/.hidden/b", "<&>'\"]]>", "100%", "a+b", "é", "🦄", "a/"])
-def test_all_else_goes_with_the_others(key):
+def test_other_keys_are_deleted_together(key):
     (job,) = carry_out(Deletions([("b", "x"), ("b", key)]), Store([]))
     assert job.arguments == {"keys": ["x", key]}
 
@@ -147,7 +147,7 @@ def test_without_permission_to_delete_there_is_one_retry_and_none_for_each_key()
     assert next(iter(plan.failures.values())) == ("delete", DENIED)  # with its request id
 
 
-def test_if_that_one_goes_the_others_are_tried():
+def test_after_a_success_alone_the_others_are_tried():
     wanted = [("b", key) for key in "abc"]
     store = Store(wanted, dict.fromkeys("abc", DENIED))
     plan = Deletions(wanted)
@@ -324,7 +324,7 @@ def test_a_listing_in_circles_ends():
     assert pages == 3
 
 
-def test_empty_pages_are_borne():
+def test_empty_pages_are_accepted():
     pages = iter([*(Page([], [], str(number)) for number in range(50)), Page([ListedObject("x/a", 1)], [], None)])
     plan = ListedDeletions([Listing("b", "x/")])
     carry_out(plan, lambda job: next(pages) if job.operation == "list_page" else None)

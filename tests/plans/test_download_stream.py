@@ -66,7 +66,7 @@ class Loop:
     look_ahead=st.sampled_from([1, STEP, 4 * STEP, 1000 * STEP]),
     random=st.randoms(),
 )
-def test_everything_comes_however_little_may_be_ahead(ordered, sizes, look_ahead, random):
+def test_every_object_is_returned_with_any_look_ahead(ordered, sizes, look_ahead, random):
     store = Store(**{f"k{number}": body(size) for number, size in enumerate(sizes)})
     loop = Loop(store, look_ahead, ordered)
     loop.want(store.objects)

@@ -173,7 +173,7 @@ def test_no_more_of_an_object_that_changed_is_fetched():
     assert [job.arguments["path"] for job in jobs].count("/f") == 6
 
 
-def test_the_pieces_of_the_largest_object_are_thought_of_when_they_are_fetched():
+def test_pieces_of_the_largest_object_are_created_when_they_are_fetched():
     size = MAX_OBJECT
     plan = Downloads([Download("bucket", "a")], ["/f"])
     (first,) = plan.start()
@@ -266,7 +266,7 @@ def large(monkeypatch):
 
 
 @pytest.mark.parametrize("pick", [0, -1], ids=["oldest first", "newest first"])
-def test_the_first_response_goes_on_while_others_get_the_rest(large, pick):
+def test_the_first_response_continues_while_others_fetch_the_rest(large, pick):
     plan = Downloads([Download("bucket", "a")], ["/f"], step=STEP)
     jobs = carry_out(plan, large, pick)
     assert large.files["/f"] == body(100 * STEP)
@@ -290,7 +290,7 @@ def test_with_many_objects_one_response_has_all_of_each(large):
 
 @pytest.mark.parametrize("lost", [1, STEP, 6 * STEP], ids=["a byte", "a piece", "all"])
 @pytest.mark.parametrize("pick", [0, -1], ids=["oldest first", "newest first"])
-def test_others_get_what_the_first_response_did_not_bring(large, lost, pick):
+def test_other_requests_fetch_missing_bytes_of_the_first_response(large, lost, pick):
     large.lost = lost
     plan = Downloads([Download("bucket", "a")], ["/f"], step=STEP)
     jobs = carry_out(plan, large, pick)

@@ -59,7 +59,7 @@ def test_everything_below_each_prefix_is_downloaded_once(pick, room):
     assert below(plan, *prefixes) == expected
 
 
-def test_objects_are_requested_while_the_listing_goes_on_and_pages_before_objects():
+def test_objects_are_requested_during_the_listing_and_pages_first():
     plan, store = plan_of("x/"), Store({f"x/{number}": 1 for number in range(9)})
     queue = JobQueue(plan)
     page = queue.take()

@@ -13,7 +13,7 @@ from metaflow_extensions.fasts3.wire.failures import Code, Failure
 from metaflow_extensions.fasts3.wire.transfers import ListedObject, Page
 
 
-def test_listings_follow_their_pages_side_by_side():
+def test_listings_request_their_pages_in_parallel():
     def perform(job):
         page = int(job.arguments["token"] or 0)
         objects = [ListedObject(f"{job.key}{page}-{row}", row) for row in range(2)]
@@ -38,7 +38,7 @@ def paged(pages):
     return found
 
 
-def test_pages_come_one_by_one_in_key_order():
+def test_pages_are_returned_in_key_order():
     first = Page([ListedObject("x/c", 3), ListedObject("x/a", 1)], ["x/b/"], "1")
     last = Page([ListedObject("x/d", 4)], [], None)
     assert paged({None: first, "1": last}) == [("x/a", 1), ("x/b/", None), ("x/c", 3), ("x/d", 4)]
@@ -77,7 +77,7 @@ def plans_of(pages):
 
 
 @pytest.mark.parametrize("pager", ["list", "pages", "delete"])
-def test_pages_that_are_borne(pager):
+def test_unusual_pages_are_accepted(pager):
     """Empty ones, those that begin with what the one before ended with, and keys in an order that is not that of S3."""
     rows = [["x/2", "x/3"], ["x/3", "x/4"], ["x/4"], [], ["x/0", "x/1"]]
     pages = {
@@ -87,7 +87,7 @@ def test_pages_that_are_borne(pager):
     assert plans_of(pages)[pager]() == [f"x/{number}" for number in range(5)]
 
 
-def test_a_common_prefix_of_many_pages_is_borne():
+def test_a_common_prefix_on_many_pages_is_accepted():
     """Servers that split pages before they group keys return the prefix on each page."""
     pages = {number or None: Page([], ["x/a/"], number + 1 if number < 50 else None) for number in range(51)}
     assert [entry.key for entry in paged(pages)] == ["x/a/"]

@@ -29,7 +29,7 @@ def test_objects_of_one_size_fill_it_with_a_small_margin():
     assert 1900 <= begun(ahead) <= 2000
 
 
-def test_the_first_object_is_begun_however_small_it_is():
+def test_the_first_object_always_begins():
     ahead = LookAhead(1)
     assert ahead.begin(0)
     assert not ahead.begin(1)

@@ -62,7 +62,7 @@ def test_a_large_read_is_divided():
 
 
 @pytest.mark.parametrize("length", [8 * MIB - 1, 8 * MIB + 1, 8 * MIB + 4321, 3 * MIB + 1, 2 * MIB - 1, MIB + 10])
-def test_a_read_that_is_divided_needs_no_request_for_a_short_rest(length):
+def test_a_divided_read_needs_no_request_for_a_short_rest(length):
     requested = read(window(), 100 * MIB, length)
     assert total(requested) == length + BUFFER
     assert len(requested) == min(8, max(1, (length + BUFFER) // MIB))

@@ -183,7 +183,7 @@ def test_an_upload_that_was_completed_is_not_sent_again():
     ]
 
 
-def test_an_upload_that_vanished_is_begun_again_after_another_look():
+def test_a_lost_multipart_upload_begins_again_after_another_head():
     store = Store()
 
     def perform(job, vanish=iter([True])):
@@ -287,7 +287,7 @@ def test_a_server_that_compares_etags_as_they_are_gets_them_without_quotes(size)
 @pytest.mark.parametrize("lost", [True, False])
 @pytest.mark.parametrize("code", [Code.BUSY, Code.REJECTED], ids=["a known code", "another"])
 @sizes
-def test_a_conflict_that_lasts_ends_as_what_became_of_the_object(size, code, lost):
+def test_a_lasting_conflict_ends_with_the_state_of_the_object(size, code, lost):
     store = Store()
     conflict = Failure(code, "", "ConcurrentModification", 409)
 
@@ -310,7 +310,7 @@ MARKS = {
 
 
 @pytest.mark.parametrize(("mark", "is_success"), MARKS.values(), ids=MARKS)
-def test_two_that_replace_the_same_version_are_noticed(mark, is_success):
+def test_two_replacements_of_the_same_version_are_detected(mark, is_success):
     """The server accepts both. Only a later upload replaced ours, so ours counts as stored."""
     store = Store()
 

@@ -160,7 +160,7 @@ def test_no_more_waits_than_is_allowed():
 
 
 @given(low=names, high=names, seen=st.lists(names, min_size=1, max_size=20))
-def test_a_middle_lies_between(low, high, seen):
+def test_a_middle_is_between_its_bounds(low, high, seen):
     space = KeySpace(PREFIX)
     space.learn(PREFIX + key for key in seen)
     low, high = sorted((PREFIX + low, PREFIX + high))

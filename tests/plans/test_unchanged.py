@@ -108,7 +108,7 @@ def test_an_md5_decides_if_the_mark_is_missing_or_differs(path, data):
         assert not same(info._replace(etag=f'"{"0" * 32}"'), path)
 
 
-def test_a_file_that_is_gone_has_no_mark_and_is_not_the_same(path):
+def test_a_deleted_file_has_no_mark_and_is_different(path):
     info, size = stored(path), os.stat(path).st_size
     os.remove(path)
     assert marked(PutHeaders(), path) == PutHeaders()

@@ -3,7 +3,7 @@
 from servers.s3_server import S3Server
 
 
-def test_an_object_goes_in_and_comes_out(server: S3Server, prefix: str) -> None:
+def test_an_object_is_stored_and_read(server: S3Server, prefix: str) -> None:
     client = server.boto3_client()
     client.put_object(Bucket=server.bucket, Key=f"{prefix}/key", Body=b"value")
     assert client.get_object(Bucket=server.bucket, Key=f"{prefix}/key")["Body"].read() == b"value"

@@ -74,7 +74,7 @@ def refreshed():
             thread.join(LONG)
 
 
-def test_many_connections_look_a_name_up_once(name_server):
+def test_many_connections_resolve_a_name_once(name_server):
     name_server.open.clear()
     begun = threading.Barrier(17)
     found = []
@@ -121,7 +121,7 @@ def test_a_name_server_that_is_away_is_no_reason_to_wait(name_server, clock):
         assert order(known) == ["10.0.0.1"]
 
 
-def test_very_old_addresses_are_looked_up_before_they_are_used(name_server, clock):
+def test_stale_addresses_are_resolved_before_use(name_server, clock):
     known = Addresses("s3.example", 443)
     order(known)
     name_server.addresses = ["10.0.0.2"]

@@ -141,7 +141,7 @@ def test_an_unknown_algorithm(algorithm):
     assert start(algorithm) is None
 
 
-def test_awscrt_is_looked_for_once(no_awscrt, monkeypatch):
+def test_awscrt_is_imported_once(no_awscrt, monkeypatch):
     assert start("crc32c") is None
     imports = []
     monkeypatch.setattr("builtins.__import__", lambda *args, **_: imports.append(args))

@@ -64,7 +64,7 @@ def take_body(connection, length, limit=100):
 # --- Heads.
 
 
-def test_responses_however_they_are_cut():
+def test_responses_at_any_split():
     for pieces in cut(CONTINUE + FIRST + b"hello" + SECOND):
         connection = over(pieces)
         head, body = connection.read_response("GET")
@@ -76,7 +76,7 @@ def test_responses_however_they_are_cut():
         assert not connection.has_leftover
 
 
-def test_a_hundred_responses_that_came_at_once_are_read_one_after_the_other():
+def test_a_hundred_responses_in_one_packet_are_read_in_order():
     many = [
         b"HTTP/1.1 200 OK\r\nNumber: %d\r\nPad: %s\r\nContent-Length: 0\r\n\r\n" % (n, b"x" * 900) for n in range(200)
     ]
@@ -168,7 +168,7 @@ BODIES = {
 
 
 @pytest.mark.parametrize(("body", "data", "after"), BODIES.values(), ids=BODIES)
-def test_documents_however_they_are_cut(body, data, after):
+def test_documents_at_any_split(body, data, after):
     for pieces in cut(data + after):
         connection = over(pieces)
         assert connection.read_document(body, 5) == b"abcde"
@@ -206,7 +206,7 @@ def test_an_end_within_a_document(name):
         assert lost.value.response_began
 
 
-def test_a_chunked_document_that_makes_no_sense():
+def test_a_malformed_chunked_document():
     with pytest.raises(ProtocolError):
         over([b"zz\r\n"]).read_document(Body(Framing.CHUNKED), 100)
 

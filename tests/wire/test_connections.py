@@ -143,7 +143,7 @@ def test_old_ones_are_closed(connections_to, clock):
         assert [one.inner._socket.fileno() < 0 for one in map(Completed, (old, middle, new))] == [True, False, False]
 
 
-def test_an_old_one_is_replaced_however_much_it_is_used(connections_to, clock):
+def test_an_old_connection_is_replaced_even_if_it_is_busy(connections_to, clock):
     """Its server may have another address by now."""
     with Scripted([GOOD] * 2) as server:
         connections = connections_to(server)

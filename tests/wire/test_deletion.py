@@ -174,7 +174,7 @@ def test_fields_are_those_of_one_error_each():
 @given(st.text(st.characters(codec="utf-8"), min_size=1))
 @example("a/b.c")
 @example("<&>]]>\"'")
-def test_it_comes_back_from_any_parser(key):
+def test_any_xml_parser_returns_the_key(key):
     if goes_with_others(key):
         names = [one.text for one in ElementTree.fromstring(document_of([key])).iter() if one.tag.endswith("Key")]
         assert names == [key]

@@ -256,7 +256,7 @@ RESPONSES = [
 
 
 @pytest.mark.parametrize(("method", "raw", "expected"), RESPONSES)
-def test_responses_however_they_are_cut(method, raw, expected):
+def test_responses_at_any_split(method, raw, expected):
     for pieces in cuts(raw):
         assert read(pieces, method) == expected
 
@@ -358,7 +358,7 @@ REFUSED_CHUNKS = {
 
 
 @pytest.mark.parametrize("raw", REFUSED_CHUNKS.values(), ids=REFUSED_CHUNKS)
-def test_chunks_that_are_refused_however_they_are_cut(raw):
+def test_rejected_chunks_at_any_split(raw):
     for pieces in cuts(raw):
         with pytest.raises(ProtocolError):
             read([CHUNKED_HEAD, *pieces])

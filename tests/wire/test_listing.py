@@ -307,7 +307,7 @@ def test_the_deepest_document_that_is_read():
     assert parse_page(document.encode()).objects == [ListedObject("a", 1)]
 
 
-def test_a_text_that_comes_in_many_pieces_takes_time_in_proportion():
+def test_text_in_many_pieces_takes_linear_time():
     def seconds(size):
         document = b"<ListBucketResult><Name>" + b"x\n" * (size // 2) + b"</Name></ListBucketResult>"
         begun = time.process_time()
@@ -391,7 +391,7 @@ def test_the_first_page_has_no_token():
         pytest.param("<Marker/><CommonPrefixes><Prefix>%C3%AA/</Prefix></CommonPrefixes>", "ê/", id="the last prefix"),
     ],
 )
-def test_version_1_goes_on_after_a_marker(element, marker):
+def test_version_1_continues_after_a_marker(element, marker):
     keys = [("a", 1), ("é b", 2)]
     document = listing(keys, more="true", encode=quote_plus).replace(b"<Contents>", f"{element}<Contents>".encode(), 1)
     token = list_page(document, "").next_token

@@ -95,7 +95,7 @@ def test_position_0_empties_and_others_do_not(path):
     assert content(path) == b""
 
 
-def test_a_range_may_come_before_the_beginning(path):
+def test_a_range_may_begin_before_the_object(path):
     file = open_to_write(path, 5)
     write_all(file, memoryview(b"later"), 5)
     os.close(file)

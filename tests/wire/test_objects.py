@@ -187,7 +187,7 @@ def test_a_range(tls, get, path):
 
 
 @pytest.mark.parametrize("pieces", [respond, drip], ids=["at once", "byte by byte"])
-def test_a_range_goes_into_memory_of_the_caller(tls, transfers_with, pieces):
+def test_a_range_is_received_into_memory_of_the_caller(tls, transfers_with, pieces):
     memory = bytearray(b"." * 1200)
     with Scripted([[expect, pieces(part("bytes 10-1009/2000", DATA[:1000])), silence]], tls) as server:
         got = transfers_with(server).get("bucket", "key", byte_range="bytes=10-1009", into=memoryview(memory)[100:1100])
@@ -195,7 +195,7 @@ def test_a_range_goes_into_memory_of_the_caller(tls, transfers_with, pieces):
     assert memory == b"." * 100 + DATA[:1000] + b"." * 100
 
 
-def test_a_range_in_chunks_goes_into_memory_of_the_caller(transfers_with):
+def test_a_chunked_range_is_received_into_memory_of_the_caller(transfers_with):
     chunked = part(
         "bytes 0-7/9", b"3\r\nabc\r\n5\r\ndefgh\r\n0\r\n\r\n", content_length=None, transfer_encoding="chunked"
     )
@@ -219,7 +219,7 @@ def test_a_range_in_chunks_goes_into_memory_of_the_caller(transfers_with):
         ("bytes 0-4/100", Code.REJECTED),
     ],
 )
-def test_a_content_range_that_lies(get, path, header, expected):
+def test_a_wrong_content_range(get, path, header, expected):
     path.write_bytes(b"before")
     with Scripted([[expect, respond(part(header)), silence]]) as server:
         assert failure_of(get, server, byte_range="bytes=10-14", position=3).code is expected

@@ -91,7 +91,7 @@ def test_an_unrequested_range_is_an_error():
         (100, None, 5, 100),
     ],
 )
-def test_how_much_one_response_brings(length, limit, ways, most):
+def test_the_share_of_one_response(length, limit, ways, most):
     assert most_of(length, limit, False, ways) == most
 
 

@@ -122,7 +122,7 @@ def test_an_error_s_document(document):
     assert failure_of(404, {}, document) == expected
 
 
-def test_the_request_id_of_the_header_goes_first():
+def test_the_request_id_of_the_header_takes_precedence():
     assert failure_of(404, {"x-amz-request-id": "H"}, NO_KEY).request_id == "H"
     assert failure_of(404, {"x-amz-request-id": "H"}, b"").request_id == "H"
 
@@ -214,7 +214,7 @@ def test_texts_of_other_documents():
     assert texts(b"<Lonely/>") == ("Lonely", {})
 
 
-def test_a_parser_s_refusal_comes_before_any_entity():
+def test_entities_are_rejected_before_they_are_expanded():
     parser, seen = new_parser(), []
     parser.CharacterDataHandler = seen.append
     with pytest.raises(ValueError, match="no entities"):

@@ -69,7 +69,7 @@ def large(request, tmp_path):
 
 @pytest.mark.parametrize("end", [close, reset])
 @pytest.mark.parametrize("after_request", [False, True], ids=["before", "after the request"])
-def test_a_kept_connection_that_is_gone_is_no_failure(tls, connections_to, end, after_request):
+def test_a_closed_kept_connection_is_no_failure(tls, connections_to, end, after_request):
     gone = threading.Event()
     closing = [expect, end] if after_request else [end, announce(gone)]
     with Scripted([[expect, respond(OK), *closing], [expect, respond(OK), silence]], tls) as server:
@@ -258,7 +258,7 @@ def test_an_end_instead_of_the_nod(tls, connections_to, large, end):
 
 
 @pytest.mark.parametrize("end", [close, reset], ids=["close", "reset"])
-def test_a_reason_that_comes_before_the_body_was_sent(tls, connections_to, large, end):
+def test_an_error_response_before_the_body_was_sent(tls, connections_to, large, end):
     """Closing with unread bytes breaks the connection off, but after the reason."""
     with Scripted([[expect_head, respond(error("EntityTooLarge", "400 Bad Request")), end]], tls) as server:
         status, document = put(connections_to(server), large)

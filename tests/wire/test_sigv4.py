@@ -218,7 +218,7 @@ def target_of(request):
 
 @SOME
 @given(key=ugly.filter(bool))
-def test_a_key_stands_in_the_path_as_boto3_puts_it(prepared, key):
+def test_a_key_is_encoded_in_the_path_as_by_boto3(prepared, key):
     assert f"/bucket/{encode_path(key)}" == target_of(prepared("head_object", Key=key))[0]
 
 

@@ -24,7 +24,7 @@ TEMPLATES = {
 
 @pytest.mark.parametrize("given", TEMPLATES.values(), ids=TEMPLATES)
 @pytest.mark.parametrize("endpoint", ENDPOINTS.values(), ids=ENDPOINTS)
-def test_a_template_comes_over_a_pipe_as_it_was(endpoint, given):
+def test_a_template_is_unchanged_by_a_pipe(endpoint, given):
     template = RequestTemplate(**{"endpoint": endpoint, "host": "h:1", "path": "/büc ket/", "headers": {}, **given})
     came = template_of(json.loads(json.dumps(template)))
     assert came == template

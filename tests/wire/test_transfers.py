@@ -56,7 +56,7 @@ def test_get_and_head_return_the_same_fields(transfers, stored, tmp_path):
     assert (tmp_path / "f").read_bytes() == bytes(range(100))
 
 
-def test_a_limit_brings_the_beginning_and_the_length(transfers, stored, tmp_path):
+def test_a_limit_returns_the_beginning_and_the_length(transfers, stored, tmp_path):
     assert transfers.get(*stored, path=str(tmp_path / "f"), limit=30)[1:4] == (0, 100, 30)
     assert (tmp_path / "f").read_bytes() == bytes(range(30))
 
@@ -71,7 +71,7 @@ def test_ranges_go_where_they_belong(transfers, stored, tmp_path):
     assert (tmp_path / "f").read_bytes() == bytes(range(10))
 
 
-def test_a_range_goes_into_memory_of_the_caller(transfers, stored):
+def test_a_range_is_received_into_memory_of_the_caller(transfers, stored):
     memory = bytearray(12)
     response = transfers.get(*stored, byte_range="bytes=40-49", into=memoryview(memory)[1:11])
     assert (response.info.size, *response[1:4], response.body) == (100, 40, 10, 10, None)
@@ -146,7 +146,7 @@ def test_files_are_their_owner_s_and_links_are_not_followed(transfers, stored, t
     assert (tmp_path / "target").read_text() == "untouched"
 
 
-def test_a_file_that_became_shorter_is_not_stored_in_part(transfers, server, prefix, tmp_path):
+def test_a_truncated_file_is_not_stored(transfers, server, prefix, tmp_path):
     (tmp_path / "f").write_bytes(b"x" * 100)
     with pytest.raises(TransferError) as failed:
         transfers.upload_part(server.bucket, prefix, "any", 1, path=str(tmp_path / "f"), position=50, length=100)
@@ -177,7 +177,7 @@ def test_a_file_that_is_not_there(transfers, server, prefix, tmp_path):
         assert failed.value.failure.code is Code.NO_FILE
 
 
-def test_aborting_what_is_gone_is_no_error(transfers, server, prefix):
+def test_aborting_a_missing_upload_is_no_error(transfers, server, prefix):
     upload = transfers.create_upload(server.bucket, f"{prefix}/k")
     transfers.abort_upload(server.bucket, f"{prefix}/k", upload)
     transfers.abort_upload(server.bucket, f"{prefix}/k", upload)

@@ -31,7 +31,7 @@ class Uploads:
         self.aborted.add(upload_id)
 
 
-def test_hundreds_are_aborted_side_by_side():
+def test_hundreds_of_uploads_are_aborted_in_parallel():
     together = threading.Barrier(THREADS)  # none is done before so many are under way
     transfers = Uploads(lambda key: together.wait(LONG) and None)
     assert clean_up(Performer(transfers, Terms()), aborts(4 * THREADS), LONG) == []

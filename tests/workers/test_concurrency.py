@@ -150,7 +150,7 @@ def test_it_tries_again_after_a_while():
 
 
 @pytest.mark.parametrize("latency", [0.0001, 2.0])
-def test_in_another_world_it_tries_again_at_once(latency):
+def test_changed_conditions_allow_an_immediate_retry(latency):
     _, state = settle(lambda width: 100, 64, rounds=1)
     state = adapt(state, 10_000.0)  # fewer were tried, and just then the server was no longer held up
     assert (state.width, state.settled) == (16, 0)

@@ -333,7 +333,7 @@ cuttings = st.lists(st.integers(1, 50), min_size=1, max_size=5)
 
 
 @given(st.lists(st.lists(jobs_of_any_kind, max_size=3), max_size=3), cuttings)
-def test_any_jobs_arrive_however_the_stream_is_cut(batches, widths):
+def test_jobs_arrive_at_any_split_of_the_stream(batches, widths):
     reader = FrameReader()
     stream = b"".join(to_bytes(frame) for batch in batches for frame in jobs_frames(batch))
     arrived = [job for piece in cut(stream, widths) for frame in reader.feed(piece) for job in jobs_of(frame)]
@@ -345,7 +345,7 @@ def test_any_jobs_arrive_however_the_stream_is_cut(batches, widths):
 
 
 @given(st.lists(outcomes_and_jobs(), max_size=3), cuttings)
-def test_any_outcomes_arrive_however_the_stream_is_cut(batches, widths):
+def test_outcomes_arrive_at_any_split_of_the_stream(batches, widths):
     reader = FrameReader()
     stream = b"".join(to_bytes(frame) for outcomes, _ in batches for frame in outcomes_frames(outcomes))
     frames = [frame for piece in cut(stream, widths) for frame in reader.feed(piece)]

@@ -81,7 +81,7 @@ def run(monkeypatch):
 
 
 @pytest.mark.parametrize(("objects", "threads"), [(1, 2), (1, 8), (2, 8)])
-def test_others_get_the_rest_while_the_first_response_goes_on(run, objects, threads, monkeypatch):
+def test_other_requests_fetch_the_rest_during_the_first_response(run, objects, threads, monkeypatch):
     monkeypatch.setattr(object_downloads, "processors", lambda: 2 * objects)
     server = Server(objects)
     plan = run(server, objects, threads)

@@ -116,7 +116,7 @@ def test_relative_paths_are_left_out(monkeypatch):
     assert options[options.index("-X") + 1] == "dev"
 
 
-def test_the_standard_library_comes_first_on_the_import_path(monkeypatch):
+def test_the_standard_library_is_first_on_the_import_path(monkeypatch):
     library = [entry for entry in sys.path if entry == os.path.dirname(os.__file__) or entry.endswith("lib-dynload")]
     assert len(library) == 2
     monkeypatch.setattr(sys, "path", ["", "/user", "relative", *library, None, "/site-packages"])

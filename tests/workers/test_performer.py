@@ -70,7 +70,7 @@ def test_a_success_is_reported_at_once():
     assert clock.waits == []
 
 
-def test_a_body_goes_with_its_job():
+def test_a_body_is_sent_with_its_job():
     transfers = Scripted()
     perform(performer(transfers, Clock()), Job(1, "put", "b", "k", {"condition": "absent"}, b"body"))
     assert transfers.calls == [("b", "k", b"body", {"condition": "absent"})]
@@ -233,7 +233,7 @@ def test_waits_for_the_limit_do_not_count_as_failing():
     assert clock.now == pytest.approx(4000, rel=0.01)
 
 
-def test_an_outage_under_a_limit_comes_to_its_end():
+def test_an_outage_ends_within_the_limit():
     clock = Clock()
     terms = Terms(retries=1000, outage_limit=100, answered=True, bandwidth=1e6)
     outcome = perform(performer(Moving(*[failing(Code.BUSY, status=503)] * 1000), clock, terms), GET)
@@ -273,7 +273,7 @@ def test_waits_between_tries_can_be_stopped():
     ("rate", "chance", "injected"),
     [(50, 0.49, 1), (50, 0.5, 0), (50, 0.2, 2), (90, 0.4, 2), (90, 0.001, 10), (99, 0.9, 0), (99.9, 0.89, 1)],
 )
-def test_failures_are_injected_into_first_tries_and_fewer_of_each_further_one(rate, chance, injected):
+def test_failures_are_injected_less_often_into_retries(rate, chance, injected):
     transfers = Scripted("result")
     outcome = perform(performer(transfers, Clock(), Terms(failure_rate=rate), chance), JOB)
     assert (outcome.result, outcome.retried.tries if outcome.retried else 0) == ("result", injected)

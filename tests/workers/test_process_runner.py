@@ -191,7 +191,7 @@ def test_a_silent_worker_is_detected(run, pool, seaweedfs, prefix, monkeypatch, 
             os.close(descriptor)
 
 
-def test_boto3_comes_from_where_this_process_has_it_by_now(run, seaweedfs, prefix, monkeypatch, tmp_path):
+def test_boto3_is_imported_from_the_current_location_of_this_process(run, seaweedfs, prefix, monkeypatch, tmp_path):
     (tmp_path / "botocore").mkdir()
     (tmp_path / "botocore" / "__init__.py").write_text("raise ImportError('this one was found')")
     run(Requests(puts(seaweedfs, prefix, 1)))  # on the path of before

@@ -127,7 +127,7 @@ def test_an_outage_before_an_idle_time_does_not_count():
     failed(policy, 1000.0)
 
 
-def test_however_many_jobs_wait_for_the_end_of_an_outage_they_retry_in_turns():
+def test_jobs_that_wait_for_the_end_of_an_outage_retry_in_turns():
     policy = policy_of()
     failed(policy, 0.0)
     moments = [failed(policy, 2 * SHORTEST_OUTAGE).retry_at for _ in range(500)]

@@ -51,7 +51,7 @@ def test_a_server_s_limit_is_used_and_hardly_exceeded(limit):
     assert server.refused <= 0.1 * server.done
 
 
-def test_a_limit_that_rises_is_followed_and_one_that_is_gone_forgotten():
+def test_a_rising_limit_is_followed_and_an_ended_one_forgotten():
     pace, server = Throttle(), Server(50)
     run(pace, server, 5.0)
     server.limit, server.done = 1000, 0
@@ -88,7 +88,7 @@ def test_many_refusals_at_once_are_one():
     assert max(pace.reserve(1.0) for _ in range(85)) < 1.3
 
 
-def test_a_rate_of_long_ago_does_not_count():
+def test_an_old_rate_does_not_count():
     pace = Throttle()
     pace.note_success(0.0)
     for tick in range(100):
