@@ -9,6 +9,7 @@ import pytest
 from plans.carrying_out import carry_out, missing
 
 from metaflow_extensions.fasts3.plans import changed_uploads, unchanged
+from metaflow_extensions.fasts3.plans import hashing as hashing_module
 from metaflow_extensions.fasts3.plans.changed_uploads import ChangedUploads
 from metaflow_extensions.fasts3.plans.hashing import HashThreads, Stopped
 from metaflow_extensions.fasts3.plans.jobs import Outcome
@@ -201,6 +202,7 @@ def test_without_a_comparison_all_are_uploaded(tmp_path):
 
 
 def test_different_files_are_uploaded_while_others_are_compared(tmp_path, monkeypatch):
+    monkeypatch.setattr(changed_uploads, "SMALL", 0)
     contents = {f"m/{number}": b"%d" % number for number in range(20)}
     uploads, store, uploaded = uploads_of(tmp_path, contents), Store(), threading.Event()
     for key, data in contents.items():
@@ -222,6 +224,57 @@ def test_different_files_are_uploaded_while_others_are_compared(tmp_path, monkey
                 if job.operation == "put":
                     uploaded.set()
     assert [upload.key for upload, stored in zip(uploads, plan.stored) if stored] == ["m/7"]
+
+
+@pytest.mark.parametrize(
+    ("size", "is_here"), [(10, True), (changed_uploads.SMALL, True), (changed_uploads.SMALL + 1, False)]
+)
+def test_small_files_are_compared_without_threads(tmp_path, monkeypatch, size, is_here):
+    contents = {f"m/{number}": b"%d".ljust(size, b".") % number for number in range(100)}
+    uploads, store, threads = uploads_of(tmp_path, contents), Store(), set()
+    for key, data in contents.items():
+        store.add(key, data)
+
+    def compare(*_):
+        threads.add(threading.current_thread())
+        return True
+
+    monkeypatch.setattr(changed_uploads, "has_etag", compare)
+    with HashThreads(2) as hashing:
+        plan = ChangedUploads(uploads, 2**20, make=uploads.__getitem__, hashing=hashing)
+        queue = JobQueue(plan)
+        while queue.is_held:
+            job = queue.take()
+            if job:
+                queue.receive(job, Outcome(job.number, store(job)))
+    assert not any(plan.stored)
+    assert (threading.current_thread() in threads) is is_here
+    assert len(threads) == 1 or not is_here
+
+
+def test_requests_are_sent_before_small_files_are_compared(tmp_path, monkeypatch):
+    contents = {f"m/{number}": b"%d" % number for number in range(20)}
+    uploads, compared = uploads_of(tmp_path, contents), []
+    listed = [DetailedObject(key, len(data), md5(data), 1.5) for key, data in contents.items() if key != "m/7"]
+    monkeypatch.setattr(changed_uploads, "has_etag", lambda *_: compared.append(1) or True)
+    with HashThreads(0) as hashing:
+        plan = ChangedUploads(uploads, STEP, make=uploads.__getitem__, hashing=hashing, listed=listed)
+        jobs = plan.start()
+        assert (next(jobs).key, compared) == ("m/7", [])
+        assert (next(jobs, None), len(compared)) == (None, 19)
+    assert not any(plan.stored)
+
+
+def test_small_files_of_a_slow_file_system_are_read_in_threads(monkeypatch):
+    clock, results = iter([0.0, 1.0]), []
+    monkeypatch.setattr(hashing_module, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    with HashThreads(1) as hashing:
+        hashing.give_small(threading.current_thread, results.append)
+        assert results == [threading.current_thread()]
+        hashing.give_small(threading.current_thread, results.append)
+        while len(results) < 2:
+            hashing.settle()
+    assert results[1] is not threading.current_thread()
 
 
 def test_work_ends_when_the_call_does():

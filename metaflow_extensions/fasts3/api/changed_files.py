@@ -76,7 +76,8 @@ class ChangedFileMethods(PutMethods):
             stored = [True] * len(found)
         else:
             stored = self._store_changed(bucket, found, options, refusals, listed)
-        left_out.note_refusals(refusals.by_url, {one.url: one.file.path for one in found})
+        if refusals.by_url:
+            left_out.note_refusals(refusals.by_url, {one.url: one.file.path for one in found})
         for one, is_new in zip(found, stored):
             if is_new:
                 result.append((one.file.key, one.url))

@@ -122,13 +122,13 @@ class DirectoryMethods(ChangedFileMethods, DeleteMethods):
         mirror = LocalDestination(path, patterns) if delete else None
         download = FileDownload(path, self._executor, dry_run)
         below = self._objects_of(asked, download, overwrite and compare, allow_empty)
-        found = [one for one in below if patterns.select(one.wanted.name)]
+        found = [one for one in below if patterns.selects_all or patterns.select(one.wanted.name)]
         # Without objects, the directory is not created either.
         files = download.fetch([one.wanted for one in found], overwrite, compare) if found else []
         result = S3Downloads()
         for (prefix, wanted), file in zip(found, files):
             if file is not None:
-                there = S3Object(prefix, wanted.url, file.path, file.size, etag=file.etag, version_id=wanted.version_id)
+                there = S3Object.in_file(prefix, wanted.url, file.path, file.size, file.etag, wanted.version_id)
                 result.append(there)
                 if not file.is_new:
                     result.unchanged.append(there)
@@ -299,8 +299,7 @@ class DirectoryMethods(ChangedFileMethods, DeleteMethods):
             listing, entries = found[one]
             if not entries and not allow_empty:
                 download.left_out.note(one, MetaflowS3NotFound(self._nothing_below(one)))
+            start, parent = len(listing.prefix), f"s3://{listing.bucket}/"
             for entry in entries:
-                name = entry.key[len(listing.prefix) :]
-                url = f"s3://{listing.bucket}/{entry.key}"
-                modified, etag = getattr(entry, "modified", None), getattr(entry, "etag", None)
-                yield _Found(one, WantedFile(url, name, entry.size or 0, modified, etag))
+                key, modified, etag = entry.key, getattr(entry, "modified", None), getattr(entry, "etag", None)
+                yield _Found(one, WantedFile(parent + key, key[start:], entry.size or 0, modified, etag))

@@ -81,7 +81,7 @@ def entries_in(root: str, patterns: PathPatterns, refuse: Refuse) -> "list[tuple
     It is not called for paths that the patterns exclude.
     """
     found: list[tuple[str, os.DirEntry[str]]] = []
-    folders = [("", root)]
+    folders, selects_all = [("", root)], patterns.selects_all
     while folders:
         below, folder = folders.pop()
         try:
@@ -98,7 +98,7 @@ def entries_in(root: str, patterns: PathPatterns, refuse: Refuse) -> "list[tuple
                 # Not the temporary directory of a running download, of this client or another.
                 if not entry.is_symlink() and not entry.name.startswith(temporary_directory.PREFIXES):
                     folders.append((f"{name}/", entry.path))
-            elif not patterns.select(name):
+            elif not (selects_all or patterns.select(name)):
                 continue
             elif name.isascii() or _is_utf8(name):
                 found.append((name, entry))

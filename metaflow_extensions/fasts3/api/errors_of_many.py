@@ -94,7 +94,7 @@ class LeftOut:
 
     def count_of(self, names: Iterable[str]) -> int:
         """How many of these were skipped."""
-        return sum(name in self.reasons for name in names)
+        return sum(name in self.reasons for name in names) if self.reasons else 0
 
     def raise_if_any(self, count: int, done: str, noun: str = "objects", more: str = "", result: Any = None) -> None:
         """Raise an exception if anything was skipped.

@@ -126,17 +126,19 @@ class FileDownload:
         No file has another object for it: names are distinct, and no links lead to the directories.
         """
         found: list[Optional[Placed]] = [None] * len(objects)
-        folders = {one.name.rpartition("/")[0] for one in objects}
+        names = {one.name for one in objects}
+        folders = {name.rpartition("/")[0] for name in names}
         real = os.path.join(os.path.realpath(self._directory), "")
-        if len({one.name for one in objects}) < len(objects) or any(map(partial(_is_odd, real), folders)):
+        if len(names) < len(objects) or any(map(partial(_is_odd, real), folders)):
             return found
         given = os.path.join(self._directory, "")
         for number, (_, name, size, modified, etag, _) in enumerate(objects):
-            status = status_of(given + name) if modified is not None and local_paths.is_plain(name) else None
+            path = given + name
+            status = status_of(path) if modified is not None and local_paths.is_plain(name) else None
             if not status or status.st_size != size or not stat.S_ISREG(status.st_mode):
                 continue
             if compare_with_listing(status.st_mtime_ns, modified) is Comparison.SAME:
-                found[number] = Placed(given + name, False, size, etag)
+                found[number] = Placed(path, False, size, etag)
         return found
 
     def _fetch(

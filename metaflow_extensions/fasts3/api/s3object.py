@@ -83,6 +83,20 @@ class S3Object(LocalCopy):
         return entry
 
     @classmethod
+    def in_file(
+        cls, prefix: Optional[str], url: str, path: str, size: int, etag: Optional[str], version_id: Optional[str]
+    ) -> "S3Object":
+        """An object in a file of the user."""
+        one = cls.__new__(cls)  # without __init__, as in `listed`
+        one._url, one._path, one._size = url, path, size
+        one._prefix = None if prefix == url else prefix
+        if etag:
+            one._etag = etag
+        if version_id:
+            one._version_id = version_id
+        return one
+
+    @classmethod
     def version(cls, prefix: Optional[str], url: str, found: ObjectVersion) -> "S3Object":
         """A version in a listing of versions."""
         modified = None if found.modified is None else int(found.modified)

@@ -2,8 +2,8 @@
 
 A listing shows what is stored: 1,000 objects a page, while a HEAD shows one. A different size, or a key that is not
 listed, is sufficient. For equal sizes, threads compute the file's MD5 in parallel with the requests, and it is compared
-with the ETag. A HEAD decides the remaining cases, because the ETag need not be an MD5. Changed files are uploaded while
-others are compared.
+with the ETag; small files need no thread. A HEAD decides the remaining cases, because the ETag need not be an MD5.
+Changed files are uploaded while others are compared.
 """
 
 from collections import deque
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, Callable, NamedTuple, Optional
 
-from metaflow_extensions.fasts3.plans.hashing import HashThreads
+from metaflow_extensions.fasts3.plans.hashing import SMALL, HashThreads
 from metaflow_extensions.fasts3.plans.jobs import Job, Outcome
 from metaflow_extensions.fasts3.plans.listings import Listing, Pager, common_prefix
 from metaflow_extensions.fasts3.plans.pieces import PART_SIZE
@@ -71,6 +71,7 @@ class ChangedUploads(Uploads):
         self._to_upload: deque[int] = deque()
         self._to_hash: list[tuple[int, str]] = []  # index, and the ETag of its object
         self._size_to_hash = 0  # bytes of these files
+        self._small: deque[list[tuple[int, str]]] = deque()  # small files, compared when no request is to be sent
         self._heads: dict[int, tuple[int, str]] = {}  # by job number
         self._page_numbers = iter(range(-1, -(2**63), -1))
         self._pager: Optional[Pager] = None
@@ -95,6 +96,9 @@ class ChangedUploads(Uploads):
                 yield self._compare_by_head(*self._to_compare.popleft())
             elif self._to_upload:
                 yield self._begin_upload(self._to_upload.popleft())
+            elif self._small:
+                some = self._small.popleft()
+                self._hashing.give_small(partial(self._have_etags, some), partial(self._hashed, some))
             else:
                 yield None
 
@@ -177,9 +181,12 @@ class ChangedUploads(Uploads):
             self._to_compare.append((index, ""))
 
     def _hash(self) -> None:
-        """Compare files with ETags in a thread."""
-        some, self._to_hash, self._size_to_hash = self._to_hash, [], 0
-        if some:
+        """Compare files with ETags."""
+        some, size = self._to_hash, self._size_to_hash
+        self._to_hash, self._size_to_hash = [], 0
+        if some and size <= SMALL * len(some):
+            self._small.append(some)
+        elif some:
             self._hashing.give(partial(self._have_etags, some), partial(self._hashed, some))
 
     def _have_etags(self, some: list[tuple[int, str]]) -> list[bool]:
