@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from metaflow_extensions.fasts3.api.files import LOOK_AHEAD
 from metaflow_extensions.fasts3.plans.pieces import Piece
 from metaflow_extensions.fasts3.plans.read_window import (
     BUFFER,
@@ -116,6 +117,13 @@ def test_pieces_ahead_end_at_multiples_of_their_size():
     assert {piece.first % LEAST_PIECE for piece in requested[10:]} == {0}
     assert {piece.first % size for piece in requested[-10:]} == {0}
     assert {piece.length for piece in requested[-10:]} == {size}
+
+
+@pytest.mark.parametrize(("look_ahead", "expected"), [(LOOK_AHEAD, 8), (32 * MIB, 4), (20 * MIB, 2)])
+def test_a_full_window_is_read_in_few_large_pieces(look_ahead, expected):
+    reads = window(look_ahead=look_ahead)
+    requested = [piece for start in range(0, 200 * MIB, MIB) for piece in read(reads, start, MIB)]
+    assert {piece.length for piece in requested[-3:]} == {expected * MIB}
 
 
 def test_a_jump_ends_the_reading_ahead():

@@ -24,6 +24,7 @@ TAIL = 128 * 1024
 IN_A_ROW = 3  # reads; a read of whole buffers and the buffer after it are two
 GROWTH = 2  # bytes ahead for each that was read in a row; those behind a member of a ZIP are requested in vain
 SIDE_BY_SIDE = 8  # requests for one window of bytes
+FEWEST = 6  # requests for a full window: larger pieces are worth more than more of them, because servers work on each
 LEAST_PIECE = 2**20  # bytes; with fewer, the requests cost more than they gain
 KEPT = 4 * 2**20  # bytes of pieces that were read, or were requested in vain
 WASTE = 16  # memory of a dropped piece is used for another piece if this is longer than 15/16 of it
@@ -61,13 +62,13 @@ class ReadWindow:
     look_ahead : int
         Maximum bytes ahead of the reader.
     step : int
-        Usual maximum bytes of a piece; one that would leave a short rest is larger.
+        Usual maximum bytes of a piece, rounded down to a power of two; one that would leave a short rest is larger.
     """
 
     def __init__(self, size: int, look_ahead: int, step: int) -> None:
         self._size = size
         self._look_ahead = look_ahead
-        self._step = max(1, min(step, look_ahead // SIDE_BY_SIDE))
+        self._step = 1 << (max(1, min(step, look_ahead // FEWEST)).bit_length() - 1)
         self._held: dict[int, Held] = {}  # by offset
         self._firsts: list[int] = []  # sorted: their offsets
         self._spare: list[bytearray] = []  # memory of dropped pieces
