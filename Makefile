@@ -8,8 +8,8 @@ JOBS ?= $(shell $(PYTHON) -c 'import os as o; f = getattr(o, "sched_getaffinity"
 # Selects the servers on which test-oldest and test-versions run the contract suite: pytest's -k. SeaweedFS does not depend
 # on the Python version; the last moto for Python 3.9 sends wrong checksums for multipart uploads.
 CONTRACT ?= seaweedfs
-# The oldest and the newest version that setup.py allows; a version that is not on this machine is skipped.
-PYTHONS ?= 3.9 3.13
+# The oldest and the newest version that setup.py names; a version that is not on this machine is skipped.
+PYTHONS ?= 3.9 3.14
 # Seconds for each target of the fuzzer, and for the soak.
 FUZZ_SECONDS ?= 60
 SOAK_SECONDS ?= 600
