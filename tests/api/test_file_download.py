@@ -1,7 +1,6 @@
 """Tests of which files are downloaded again, according to the times in listings and headers."""
 
 import os
-from types import SimpleNamespace
 
 import pytest
 from metaflow.datatools.s3 import MetaflowS3Exception
@@ -17,12 +16,11 @@ THEN = 1_700_000_000  # seconds; when the files were delivered
 class Executor:
     """Executes plans on objects of 3 bytes with the same Last-Modified, and records the requests."""
 
+    part_size = 100
+
     def __init__(self, modified):
         self.modified = modified
         self.requests = []
-
-    def settings(self):
-        return SimpleNamespace(part_size=100)
 
     def run(self, plan, place):
         self.requests += [job.operation for job in carry_out(plan, self._answer)]

@@ -106,7 +106,7 @@ class ChangedFileMethods(PutMethods):
         with HashThreads(processors()) as hashing:
             plan = ChangedUploads(
                 candidates,
-                self._executor.settings().part_size,
+                self._executor.part_size,
                 make=upload,
                 hashing=hashing,
                 refusals=refusals,

@@ -250,7 +250,7 @@ MetaflowS3URLException, MetaflowS3Exception
         chosen = {one.url: one for one in (asked if overwrite else reversed(asked))}
         condition, mark = (None, None) if overwrite else (ABSENT, uuid.uuid4().hex)
         on_aws = is_aws(self._executor.client().endpoint_url)
-        step = max(self._executor.settings().part_size, copies.COPY_STEP)
+        step = max(self._executor.part_size, copies.COPY_STEP)
         stored: dict[str, Asked] = {}
         kept: set[str] = set()  # sources whose copies failed
         for urls in _rounds(chosen) if overwrite else [list(chosen)]:

@@ -81,6 +81,11 @@ class Executor:
         """The current settings."""
         return Settings.read(self._chosen)
 
+    @property
+    def part_size(self) -> int:
+        """Bytes of the ranges of downloads and of the parts of uploads."""
+        return self._chosen.part_size
+
     def run(
         self, plan: Plan, place: Place, interruption: Optional[Interruption] = None, with_progress: bool = True
     ) -> None:

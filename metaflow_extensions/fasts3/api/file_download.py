@@ -245,7 +245,7 @@ class FileDownload:
             return True
 
         refusals = Refusals()
-        step = self._executor.settings().part_size
+        step = self._executor.part_size
         large = [partial_downloads.Resumable(target.url, target.path, one.size) for target, one in objects]
         with PartialDownloads(self._directory, large, step + step // 2 + 1) as partials:
             paths = [name(one.key) for one in wanted]

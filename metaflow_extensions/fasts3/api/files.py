@@ -213,7 +213,7 @@ class FileMethods(PutMethods):
         plan = FirstRead(bucket, key, FIRST, version_id, if_match)
         with naming_all(self._executor, lambda: [(bucket, key, version_id)], self._location.root):
             self._run_beside(plan, None)
-        step = self._executor.settings().part_size
+        step = self._executor.part_size
         raw = ObjectReader(self._run_beside, bucket, key, plan.response, look_ahead, step, version_id)
         self._files.add(raw)
         reader: io.BufferedReader = io.BufferedReader(cast("io.RawIOBase", raw), BUFFER)

@@ -204,9 +204,7 @@ MetaflowS3Exception
         wanted = list(dict.fromkeys(requests))
         name = self._namer(in_memory)
         with MemoryFiles(self._tempdir.file) as files:
-            plan = Downloads(
-                wanted, [name(one.key) for one in wanted], missing_ok, self._executor.settings().part_size, files
-            )
+            plan = Downloads(wanted, [name(one.key) for one in wanted], missing_ok, self._executor.part_size, files)
             objects = ((one.bucket, one.key, one.version_id) for one in wanted)
             with naming_all(self._executor, lambda: objects, self._location.root):
                 self._executor.run(plan, place)
@@ -222,7 +220,7 @@ MetaflowS3Exception
         if not listings:
             return []
         with MemoryFiles(self._tempdir.file) as files:
-            plan = ListedDownloads(listings, self._namer(in_memory), self._executor.settings().part_size, files)
+            plan = ListedDownloads(listings, self._namer(in_memory), self._executor.part_size, files)
             with naming_all(self._executor, lambda: plan.objects, self._location.root):
                 self._executor.run(plan, Place.WORKERS)
         _conclude(plan.results)

@@ -189,7 +189,7 @@ MetaflowS3Exception
 
         spare = self._tempdir.file
         name = None if in_memory else self._tempdir.namer()
-        step = self._executor.settings().part_size
+        step = self._executor.part_size
         prefetch = Prefetch(run, requests, name, spare, ordered, look_ahead, look_ahead_objects, return_missing, step)
         self._prefetches.add(prefetch)
         with contextlib.closing(prefetch):

@@ -7,7 +7,7 @@ from typing import Any, Optional
 
 from metaflow_extensions.fasts3.api.errors import MetaflowS3Exception
 from metaflow_extensions.fasts3.boto.settings import Chosen
-from metaflow_extensions.fasts3.plans.pieces import LEAST_PART, MOST_PART
+from metaflow_extensions.fasts3.plans.pieces import LEAST_PART, MOST_PART, PART_SIZE
 
 LEAST_BANDWIDTH = 1024  # bytes per second; a lower value probably means megabytes
 
@@ -26,7 +26,7 @@ def chosen_limits(max_connections: Any, max_bandwidth: Any, part_size: Any) -> C
             f"part_size is {part_size!r:.80}, in bytes; it must be from {LEAST_PART:,} bytes (5 MiB) to "
             f"{MOST_PART:,} bytes (5 GiB). For MiB, multiply by 2**20, e.g. part_size=64 * 2**20."
         )
-    return Chosen(connections, bandwidth, size)
+    return Chosen(connections, bandwidth, size or PART_SIZE)
 
 
 def checked_failure_rate(given: Any) -> float:

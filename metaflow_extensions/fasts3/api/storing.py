@@ -63,7 +63,7 @@ class StoreMethods(Client):
         chosen = {urls[number]: number for number in (numbers if overwrite else reversed(numbers))}
         number = uuid.uuid4().hex
         uploads = [to_store(body, url, condition, number) for body, url, condition in zip(bodies, urls, conditions)]
-        step = self._executor.settings().part_size
+        step = self._executor.part_size
         sized = {url: uploads[number] for url, number in chosen.items() if uploads[number].size != UNSIZED}
         work = Uploads(list(sized.values()), step)
         if sized:
@@ -78,7 +78,7 @@ class StoreMethods(Client):
 
     def _writer(self, upload: Upload, mode: str = "wb") -> ObjectWriter:
         """A file that stores an object."""
-        step = min(self._executor.settings().part_size, CARRIED)
+        step = min(self._executor.part_size, CARRIED)
         writer = ObjectWriter(self._run_beside, upload, step, mode)
         self._files.add(writer)
         return writer

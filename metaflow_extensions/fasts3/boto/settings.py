@@ -13,11 +13,11 @@ METAFLOWS_WORKERS = 64  # Metaflow's default of S3_WORKER_COUNT, which counts pr
 
 
 class Chosen(NamedTuple):
-    """The user's limits of one `S3` object, which override the configuration; None: not set."""
+    """The user's limits of one `S3` object, which override the configuration."""
 
-    max_connections: Optional[int] = None
-    max_bandwidth: Optional[float] = None
-    part_size: Optional[int] = None
+    max_connections: Optional[int] = None  # None: by the configuration
+    max_bandwidth: Optional[float] = None  # bytes per second; None: unlimited
+    part_size: int = PART_SIZE  # bytes of the ranges of downloads and of the parts of uploads
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Settings:
     # Maximum number of concurrent requests: `max_connections`, or S3_WORKER_COUNT if the user has set it.
     connections: int = 256
     bandwidth: Optional[float] = None  # maximum bytes of object data per second; `max_bandwidth`
-    part_size: int = PART_SIZE  # bytes of the ranges of downloads and of the parts of uploads
+    part_size: int = PART_SIZE
     transfers: str = "wire"  # or "boto3"; S3_TRANSFERS
     log_retries: bool = False  # print retries; S3_LOG_TRANSIENT_RETRIES
 
@@ -41,7 +41,7 @@ class Settings:
             outage_timeout=float(getattr(configuration, "S3_OUTAGE_TIMEOUT", cls.outage_timeout)),
             connections=chosen.max_connections or max(1, _connections()),
             bandwidth=chosen.max_bandwidth,
-            part_size=chosen.part_size or cls.part_size,
+            part_size=chosen.part_size,
             transfers=_transfers(),
             log_retries=str(getattr(configuration, "S3_LOG_TRANSIENT_RETRIES", "")).lower() in ("1", "true", "yes"),
         )
