@@ -234,7 +234,7 @@ def test_one_worker_of_nonsense_is_replaced(run, script, seaweedfs, prefix, monk
 
 
 def test_a_worker_that_was_alone_when_a_call_failed_works_for_the_next(run, pool, script):
-    """In the past, such a worker kept a wrong count of jobs, and the next call sent it none."""
+    """The suspected worker gets no other jobs. The next call must not take it for a busy one, or no job would run."""
     script(SUSPECTING)
     pool._warm = 1  # the one that is alone comes back first
     with pytest.raises(JobFailed) as failed:
