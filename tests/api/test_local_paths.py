@@ -13,6 +13,7 @@ from metaflow_extensions.fasts3.api.local_paths import (
     is_plain,
     make_parents,
     passes_link,
+    seems_a_url,
     targets,
 )
 
@@ -142,6 +143,12 @@ def test_a_file_in_the_place_of_a_directory(tmp_path):
     (tmp_path / "a").write_text("")
     with pytest.raises(MetaflowS3Exception, match="Could not create the directory"):
         make_parents(str(tmp_path), targets(str(tmp_path), named("a/b"), False))
+
+
+def test_paths_that_are_probably_urls():
+    urls = ("s3://b/k", "s3:/b/k", "s3:b", "S3://b", "s3//b/k", "gs://b", "file:///x", "HTTPS://x")
+    paths = ("s3", "s3/b", "a/s3://b", "./s3://b", "/s3:/b", "c:/x", "a:b", "12:/x", "a b:/", "")
+    assert [one for one in urls + paths if seems_a_url(one)] == list(urls)
 
 
 def test_control_characters_do_not_reach_a_terminal():

@@ -128,6 +128,14 @@ def test_then_the_wrong_url_is():
                 call()
 
 
+@pytest.mark.parametrize("directory", ["s3://bucket/k", "s3:/bucket/k", b"s3://bucket/k"])
+def test_no_directory_is_made_for_a_url(rooted, tmp_path, monkeypatch, directory):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(MetaflowS3URLException, match="looks like a URL, but must be a local directory"):
+        rooted.download("k", directory)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_no_directory_is_made_for_a_tilde(rooted, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for call in (lambda: rooted.download("k", "~/there"), lambda: S3(tmproot="~/tmp")):

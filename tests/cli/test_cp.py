@@ -82,6 +82,24 @@ def test_errors_are_one_sentence(fasts3, here, arguments, message):
     assert list(here.iterdir()) == []
 
 
+MISTYPED = ["s3:/bucket/b", "S3://bucket/b", "s3//bucket/b", "s3:bucket/b", "gs://bucket/b", "file:///b"]
+
+
+@pytest.mark.parametrize("path", MISTYPED)
+def test_a_mistyped_url_is_no_local_path(fasts3, here, root, filled, path):
+    commands = (["cp"], ["mv"], ["get"], ["sync", "--delete"])
+    downloads = [[*command, f"{root}/a/", path] for command in commands]
+    uploads = [[command, path, f"{root}/x"] for command in ("cp", "mv", "put", "sync")]
+    for arguments in downloads + uploads:
+        done = fasts3(*arguments)
+        assert done.exit_code == 2
+        assert f"{path!r} looks like a URL" in done.stderr
+    assert list(here.iterdir()) == []
+    assert filled.blobs() == FILES
+    assert fasts3("cp", f"{root}/z", f"./{path}").exit_code == 0
+    assert files(here) == {os.path.normpath(path): b"zz"}
+
+
 # --- Within S3.
 
 

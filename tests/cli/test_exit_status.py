@@ -131,4 +131,50 @@ def test_errors_of_the_file_system_are_sentences():
     assert sentence_of(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "a\x1bb")) == (
         "a\\x1bb: No space left on device."
     )
-    assert sentence_of(OSError("odd")) == "odd."
+    assert sentence_of(OSError("odd")) == "Could not read stdin or write stdout: odd."
+
+
+def closing(*streams):
+    """The arguments of a process whose standard streams with these numbers are closed."""
+    return {"preexec_fn": lambda: [os.close(stream) for stream in streams]}
+
+
+@pytest.mark.parametrize(
+    "arguments", [["ls"], ["cat"], ["info"], ["presign"], ["du"], ["rm", "--dry-run"], ["get", "{}", "-"], ["doctor"]]
+)
+@pytest.mark.parametrize("place", ["closed", "full"])
+def test_results_that_can_not_be_written_are_an_error(start, root, stored, arguments, place):
+    stored.put("a", b"x")
+    url = f"{root}/a"
+    given = [url if one == "{}" else one for one in arguments]
+    if given == arguments and arguments != ["doctor"]:
+        given.append(url)
+    with open("/dev/full", "wb") as full:
+        changes = closing(1) if place == "closed" else {"stdout": full}
+        process = start(*given, **changes)
+        errors = process.communicate()[1]
+    reason = b"Bad file descriptor" if place == "closed" else b"No space left on device"
+    assert process.returncode == 1
+    assert errors.endswith(b"Error: Could not read stdin or write stdout: " + reason + b".\n")
+    assert b"Traceback" not in errors
+
+
+def test_a_closed_stdout_matters_only_to_results(start, here, root, stored):
+    stored.put("a", b"x")
+    process = start("get", f"{root}/a", "a", **closing(0, 1))
+    assert process.communicate()[1].startswith(b"Downloaded 1 object")
+    assert (process.returncode, (here / "a").read_bytes()) == (0, b"x")
+
+
+@pytest.mark.parametrize("arguments", [["cat", "{}/a", "{}/missing"], ["cat"], ["nothing"]])
+def test_messages_do_not_go_to_stdout_if_stderr_is_closed(start, root, stored, arguments):
+    stored.put("a", b"x")
+    process = start(*(one.format(root) for one in arguments), **closing(2))
+    assert process.communicate()[0] == b""
+    assert process.returncode in {1, 2}
+
+
+def test_a_closed_stdin_is_no_empty_object(start, root, stored):
+    process = start("put", "-", f"{root}/a", **closing(0))
+    errors = process.communicate()[1]
+    assert (process.returncode, errors.count(b"\n"), stored.blobs()) == (1, 1, {})

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+import socket
 import stat
 import subprocess
 import uuid
@@ -39,6 +40,39 @@ def test_an_object_into_a_file(fasts3, here, root, filled):
     mask = os.umask(0)
     os.umask(mask)
     assert stat.S_IMODE((here / "deep/er/file").stat().st_mode) == 0o666 & ~mask
+
+
+def special_files(folder):
+    """A pipe, a socket and a link to a device, which a download must not replace."""
+    os.mkfifo(folder / "pipe")
+    with socket.socket(socket.AF_UNIX) as one:
+        one.bind("socket")  # relative: such paths are short
+    (folder / "device").symlink_to(os.devnull)
+    return {name: os.lstat(folder / name) for name in ("pipe", "socket", "device")}
+
+
+@pytest.mark.parametrize("command", ["get", "cp", "mv"])
+def test_what_is_no_file_is_not_replaced(fasts3, here, root, filled, command):
+    before = special_files(here)
+    for name, status in before.items():
+        done = fasts3(command, f"{root}/z", name)
+        assert done.exit_code == 2
+        assert f"'{name}' is a {name}, which a file would replace. To write to it, use cat" in done.stderr
+        assert os.lstat(here / name) == status
+    assert filled.blobs() == FILES
+
+
+def test_what_is_no_file_is_skipped_among_many(fasts3, here, root, stored):
+    stored.put_all({"d/pipe": b"1", "d/socket": b"2", "d/device": b"3", "d/file": b"4"})
+    before = special_files(here)
+    for command in ("get", "mv", "sync"):
+        done = fasts3(command, f"{root}/d/", ".")
+        assert done.exit_code == 1
+        for name, status in before.items():
+            assert f"/{name}', which is a {name}." in done.stderr
+            assert os.lstat(here / name) == status
+    assert (here / "file").read_bytes() == b"4"
+    assert set(stored.blobs()) == {"d/pipe", "d/socket", "d/device"}  # mv moved the file
 
 
 @pytest.mark.parametrize("destination", [".", "new/", "there"])

@@ -17,7 +17,7 @@ from metaflow_extensions.fasts3.api.errors import (
 )
 from metaflow_extensions.fasts3.api.errors_of_many import LeftOut
 from metaflow_extensions.fasts3.api.file_download import FileDownload, WantedFile
-from metaflow_extensions.fasts3.api.local_paths import hint_of_home, refuse_home
+from metaflow_extensions.fasts3.api.local_paths import hint_of_home, refuse_home, refuse_url
 from metaflow_extensions.fasts3.api.location import as_directory, split_object_url, split_url
 from metaflow_extensions.fasts3.api.mirrors import (
     NOTHING_DELETED,
@@ -116,6 +116,7 @@ class DirectoryMethods(ChangedFileMethods, DeleteMethods):
         check_booleans(overwrite=overwrite, delete=delete, allow_empty=allow_empty, dry_run=dry_run, compare=compare)
         patterns = PathPatterns(include, exclude)
         refuse_home(directory)
+        refuse_url(directory)
         is_one = isinstance(prefixes, (str, bytes, S3Object)) or prefixes is None
         asked = self._asked_to_download([prefixes] if is_one else several(prefixes))
         path = os.path.abspath(os.fspath(directory))

@@ -120,8 +120,8 @@ REMEDIES = {
     Code.SKEWED: "Set this machine's clock.",
     Code.UNTRUSTED: "Check the host name of the endpoint. For a private certificate authority, set AWS_CA_BUNDLE or "
     "METAFLOW_S3_VERIFY_CERTIFICATE to the path of its bundle.",
-    Code.DISK_FULL: "Free disk space, or set `tmproot` to a directory on a larger disk. "
-    "If there is free space, check the quota and `ulimit -f`.",
+    Code.DISK_FULL: "Free disk space, or use a larger disk: another directory for the downloaded files, or another "
+    "`tmproot` for temporary files. If there is free space, check the quota and `ulimit -f`.",
     Code.NO_DESCRIPTORS: "Close unused files, or raise the limit of open files (`ulimit -n`).",
     Code.NOT_S3: "Check the endpoint and its port (METAFLOW_S3_ENDPOINT_URL, AWS_ENDPOINT_URL_S3, client_params).",
     Code.MALFORMED: "The response violates the S3 API, so the client does not retry. Report it to the operator of "

@@ -23,6 +23,15 @@ from metaflow_extensions.fasts3.api.errors import (
 LONGEST_NAME = 255  # bytes of the name of a file or directory, on all common file systems
 EXPAND = "Only a shell expands '~' to the home directory: use os.path.expanduser."
 INSTEAD = "Use get_many, which chooses its own file names, or exclude the object."
+DIRECTORY = "directory"
+_KINDS: dict[Callable[[int], bool], str] = {
+    stat.S_ISDIR: DIRECTORY,
+    stat.S_ISCHR: "device",
+    stat.S_ISBLK: "device",
+    stat.S_ISFIFO: "pipe",
+    stat.S_ISSOCK: "socket",
+}
+_URL = re.compile(r"s3(:|//)|[a-z][a-z0-9+.-]+:/", re.IGNORECASE)
 _ODD = re.compile(r"/\.{0,2}/")  # between two slashes: nothing, one dot, two dots
 
 
@@ -144,11 +153,21 @@ def _check_makeable(directory: str) -> None:
 def _check_free(target: Target) -> None:
     if target.path.endswith("/"):
         return  # a directory itself
-    if os.path.isdir(target.path) and not os.path.islink(target.path):
+    kind = unlike_a_file(target.path)
+    if kind and not (kind == DIRECTORY and os.path.islink(target.path)):
         raise MetaflowS3Exception(
-            f"'{shown(target.url, MOST_URL)}' would become '{shown(target.path)}', which is a directory. Download "
+            f"'{shown(target.url, MOST_URL)}' would become '{shown(target.path)}', which is a {kind}. Download "
             "into another directory, or under another name."
         )
+
+
+def unlike_a_file(path: str) -> str:
+    """What a path is that a file must not replace, links followed: /dev/null, a pipe; "" for a file or nothing."""
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        return ""
+    return next((name for is_kind, name in _KINDS.items() if is_kind(mode)), "")
 
 
 def _file_at_or_above(place: str, files: "dict[str, str]") -> Optional[str]:
@@ -269,6 +288,24 @@ def _collision(one: str, other: str) -> MetaflowS3URLException:
 def hint_of_home(path: Any) -> str:
     """The remedy for a missing path that begins with a tilde; "" for others."""
     return f" {EXPAND}" if str(path).startswith("~") else ""
+
+
+def seems_a_url(path: str) -> bool:
+    """Whether a local path is probably a URL, mistyped or of another system: s3:/bucket/key, S3://..., file:///...
+
+    It would be created in the working directory.
+    """
+    return _URL.match(path) is not None
+
+
+def refuse_url(directory: Any) -> None:
+    """Raise MetaflowS3URLException for a local directory that is probably a URL."""
+    path = os.fsdecode(directory)
+    if seems_a_url(path):
+        raise MetaflowS3URLException(
+            f"'{shown(path, MOST_URL)}' looks like a URL, but must be a local directory. To copy within S3, use "
+            f"copy_recursive; for a directory of this name, write './{shown(path, MOST_URL)}'."
+        )
 
 
 def refuse_home(directory: Any) -> None:

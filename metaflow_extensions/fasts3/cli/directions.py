@@ -6,7 +6,7 @@ from enum import Enum
 from metaflow._vendor import click
 
 from metaflow_extensions.fasts3.api.location import SCHEME, Location
-from metaflow_extensions.fasts3.cli.selection import Selection, filtered, refuse_empty, select
+from metaflow_extensions.fasts3.cli.selection import Selection, filtered, refuse_empty, refuse_url_paths, select
 from metaflow_extensions.fasts3.cli.transfers import Options
 
 
@@ -21,9 +21,12 @@ class Direction(Enum):
 def direction_of(sources: "Sequence[str]", destination: str, command: str, options: Options) -> Direction:
     """Read the arguments of a transfer; `command` is that of the shell which does this with local files.
 
-    Raises click.UsageError if all are local, local files and S3 URLs are mixed, or headers are given for a download.
+    Raises click.UsageError if all are local, local files and S3 URLs are mixed, a path is probably a mistyped URL, or
+    headers are given for a download.
     """
-    refuse_empty([*sources, destination])
+    arguments = [*sources, destination]
+    refuse_empty(arguments)
+    refuse_url_paths(one for one in arguments if not one.startswith(SCHEME))
     remote = [source.startswith(SCHEME) for source in sources]
     if any(remote) and not all(remote):
         raise click.UsageError("Some sources are in S3, and others are local. Use two commands.")

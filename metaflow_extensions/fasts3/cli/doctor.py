@@ -14,7 +14,7 @@ from metaflow_extensions.fasts3.api.standard_error import write_line
 from metaflow_extensions.fasts3.boto.clients import S3Client
 from metaflow_extensions.fasts3.boto.redaction import without_password
 from metaflow_extensions.fasts3.cli.connection import Connection, with_connection
-from metaflow_extensions.fasts3.cli.exit_status import INTERRUPTED
+from metaflow_extensions.fasts3.cli.exit_status import with_exit_status
 from metaflow_extensions.fasts3.doctor.checks import why_no_url
 from metaflow_extensions.fasts3.doctor.context import Access
 from metaflow_extensions.fasts3.doctor.examination import Examination
@@ -30,6 +30,7 @@ WIDEST = 120  # columns; longer lines are hard to read
 @click.option("--quick", "--no-throughput", "quick", is_flag=True, help="Transfer no large object.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON document without secrets, for bug reports.")
 @with_connection
+@with_exit_status
 def doctor(root: Optional[str], read_only: bool, quick: bool, as_json: bool, connection: Connection) -> None:
     """Print the configuration of S3 with the origin of each setting, and check that it works.
 
@@ -53,9 +54,6 @@ def doctor(root: Optional[str], read_only: bool, quick: bool, as_json: bool, con
     try:
         with examination.context:
             findings = _print_json(examination) if as_json else _print_text(examination)
-    except KeyboardInterrupt:
-        write_line("Stopped.")
-        sys.exit(INTERRUPTED)
     finally:
         if examination.context.written:
             write_line(f"{examination.context.written} may still exist. It is a test object and may be deleted.")

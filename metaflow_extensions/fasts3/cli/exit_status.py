@@ -47,9 +47,11 @@ def with_exit_status(function: "Callable[..., None]") -> "Callable[..., None]":
 
 
 def sentence_of(error: OSError) -> str:
-    """An error of the file system as a sentence."""
+    """An error of the file system as a sentence. Only errors of stdin and stdout have no file name."""
     reason = error.strerror or str(error)
-    return f"{shown(os.fsdecode(error.filename))}: {reason}." if error.filename else f"{shown(reason)}."
+    if error.filename:
+        return f"{shown(os.fsdecode(error.filename))}: {reason}."
+    return f"Could not read stdin or write stdout: {shown(reason)}."
 
 
 @contextmanager

@@ -17,7 +17,14 @@ from metaflow_extensions.fasts3.cli.options import (
     with_quiet,
     with_raw,
 )
-from metaflow_extensions.fasts3.cli.selection import filtered, location_from, refuse_empty, select, unquoted_hint
+from metaflow_extensions.fasts3.cli.selection import (
+    filtered,
+    location_from,
+    refuse_empty,
+    refuse_url_paths,
+    select,
+    unquoted_hint,
+)
 from metaflow_extensions.fasts3.cli.transfers import Options, with_dry_run, with_no_overwrite, with_recursive
 
 
@@ -78,6 +85,7 @@ def get(
         raise click.UsageError(
             f"DEST is {destination!r}, but this command downloads. To upload: metaflow fasts3 put SOURCE {destination}"
         )
+    refuse_url_paths([destination])
     location = location_from(run, root)
     options = Options(include, exclude, recursive, not no_overwrite, dry_run=dry_run, as_json=as_json, quiet=quiet)
     found = [select(url, location, raw) for url in urls]

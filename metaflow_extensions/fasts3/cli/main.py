@@ -4,6 +4,7 @@ Metaflow imports this file at every start, so each command has its own module, w
 """
 
 import importlib
+import sys
 from typing import Any, Optional
 
 from metaflow._vendor import click
@@ -73,6 +74,13 @@ class LazyGroup(click.Group):  # type: ignore[misc]
         if cmd_name not in COMMANDS:
             return super().get_command(ctx, cmd_name)
         return getattr(importlib.import_module(f".{cmd_name}", __package__), cmd_name)
+
+    def invoke(self, ctx: Any) -> Any:
+        if None in (sys.stdin, sys.stdout, sys.stderr):
+            from metaflow_extensions.fasts3.cli.closed_streams import replace_closed_streams
+
+            replace_closed_streams()
+        return super().invoke(ctx)
 
     def resolve_command(self, ctx: Any, args: "list[str]") -> Any:
         # Not while a shell completes a line: an error would be printed into it.

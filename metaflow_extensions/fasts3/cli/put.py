@@ -15,7 +15,7 @@ from metaflow_extensions.fasts3.cli.options import (
     with_progress,
     with_quiet,
 )
-from metaflow_extensions.fasts3.cli.selection import location_from, refuse_empty, select
+from metaflow_extensions.fasts3.cli.selection import location_from, refuse_empty, refuse_url_paths, select
 from metaflow_extensions.fasts3.cli.transfers import Headers, Options, with_dry_run, with_headers, with_no_overwrite
 
 
@@ -69,6 +69,7 @@ def put(
     if not sources:
         # click assigns a single argument to the last parameter.
         raise click.UsageError("URL is missing, the last argument: s3://bucket/key, or a key below --run or --root.")
+    refuse_url_paths(one for one in sources if not one.startswith(SCHEME))
     for source in sources:
         if source.startswith(SCHEME):
             raise click.UsageError(

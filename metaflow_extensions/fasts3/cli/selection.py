@@ -12,6 +12,7 @@ from metaflow._vendor import click
 from metaflow.exception import MetaflowException
 
 from metaflow_extensions.fasts3.api.errors import MetaflowS3URLException
+from metaflow_extensions.fasts3.api.local_paths import seems_a_url
 from metaflow_extensions.fasts3.api.location import SCHEME, Location, as_directory, location_of, split_url
 from metaflow_extensions.fasts3.api.path_patterns import PathPatterns
 from metaflow_extensions.fasts3.api.s3 import S3
@@ -178,6 +179,20 @@ def refuse_empty(texts: "Iterable[str]") -> None:
         raise click.UsageError(
             "An argument is empty (''), perhaps because a shell variable is not set. To select everything below --run "
             "or --root, write /."
+        )
+
+
+def refuse_url_paths(paths: "Iterable[str]") -> None:
+    """Refuse local paths that are probably mistyped URLs: `mv` would move objects into a local directory `s3:`.
+
+    Raises
+    ------
+    click.UsageError
+    """
+    for path in filter(seems_a_url, paths):
+        raise click.UsageError(
+            f"{path!r} looks like a URL, but S3 URLs begin with {SCHEME}. For a local path of this name, write "
+            f"'./{path}'."
         )
 
 

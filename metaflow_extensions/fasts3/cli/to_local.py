@@ -1,6 +1,7 @@
 """Transfers from S3 to local files: of objects by their keys, and of everything that prefixes and patterns select."""
 
 import os
+import shlex
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -90,6 +91,12 @@ def _directory_and_name(destination: str, several: bool) -> "tuple[str, Optional
         if os.path.lexists(destination) and not os.path.isdir(destination):
             raise click.UsageError(f"{destination!r} is not a directory; several objects need a directory.")
         return destination, None
+    kind = local_paths.unlike_a_file(destination)
+    if kind:
+        raise click.UsageError(
+            f"{destination!r} is a {kind}, which a file would replace. To write to it, use cat, or a DEST of -, and "
+            f"redirect stdout: > {shlex.quote(destination)}"
+        )
     folder, name = os.path.split(destination)
     return folder or ".", name
 
