@@ -15,7 +15,7 @@ import pytest
 from metaflow import S3, metaflow_config
 from metaflow.datatools.s3 import MetaflowS3Exception, MetaflowS3InvalidObject, MetaflowS3NotFound
 
-from metaflow_extensions.fasts3.api import executor, placement, storing
+from metaflow_extensions.fasts3.api import executor, placement, put
 from metaflow_extensions.fasts3.api.placement import Place
 from metaflow_extensions.fasts3.boto import endpoints
 from metaflow_extensions.fasts3.plans.jobs import Job
@@ -206,7 +206,7 @@ def test_a_failed_upload_leaves_no_multipart_open(client, seaweedfs, prefix, mon
         file.truncate(5 * PART_SIZE)
     real = version_of(os.stat(path))
     os.truncate(path, 2 * PART_SIZE)
-    monkeypatch.setattr(storing, "path_source", lambda key, given: (given, real))
+    monkeypatch.setattr(put, "path_source", lambda key, given: (given, real))
     with pytest.raises(MetaflowS3InvalidObject, match="became shorter"):
         client.put_files([("k", path)])
     listed = seaweedfs.boto3_client().list_multipart_uploads(Bucket=seaweedfs.bucket, Prefix=prefix)
@@ -220,12 +220,12 @@ def test_a_call_that_fails_leaves_no_multipart_open(client, seaweedfs, prefix, t
             file.truncate(3 * PART_SIZE)
     vanishing = tmp_path / "vanishing"
     vanishing.write_text("x")
-    sized = storing.path_source(None, str(vanishing))
+    sized = put.path_source(None, str(vanishing))
     vanishing.unlink()
     pairs = [("vanishing", str(vanishing)), *((name, str(tmp_path / name)) for name in "abcdefgh")]
-    real = storing.path_source
+    real = put.path_source
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(storing, "path_source", lambda key, path: sized if key == "vanishing" else real(key, path))
+        patched.setattr(put, "path_source", lambda key, path: sized if key == "vanishing" else real(key, path))
         with pytest.raises(MetaflowS3NotFound, match="No such file"):
             client.put_files(pairs)
     listed = seaweedfs.boto3_client().list_multipart_uploads(Bucket=seaweedfs.bucket, Prefix=prefix)
@@ -293,7 +293,7 @@ def test_uploads_that_can_not_be_aborted_are_reported(
     with monkeypatch.context() as patched:
         patched.setattr(Performer, "_call_transfers", refuse_aborts)
         patched.setattr(Uploads, "_part_done", lambda plan, index, job, result: give_up(plan, job, result))
-        patched.setattr(storing, "path_source", lambda key, given: (given, version))
+        patched.setattr(put, "path_source", lambda key, given: (given, version))
         with pytest.raises(BaseException) as raised:  # noqa: PT011
             client.put_files([("k", path)])
     [upload] = seaweedfs.boto3_client().list_multipart_uploads(Bucket=seaweedfs.bucket, Prefix=prefix)["Uploads"]

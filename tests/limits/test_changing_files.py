@@ -12,7 +12,7 @@ from metaflow import S3
 from metaflow.datatools.s3 import MetaflowS3InvalidObject, MetaflowS3NotFound
 from servers.faulty import FaultyS3, pass_through
 
-from metaflow_extensions.fasts3.api import executor, storing
+from metaflow_extensions.fasts3.api import executor, put
 from metaflow_extensions.fasts3.plans.pieces import PART_SIZE
 
 LARGE = 4 * PART_SIZE
@@ -169,8 +169,8 @@ def test_small_open_files_that_shrink_or_grow_before_their_turn(s3, stored, path
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
 def test_small_files_that_change_before_their_turn_are_stored_as_they_are_then(change, s3, stored, path, monkeypatch):
     fill(path, 1000)
-    look = storing.path_source
-    monkeypatch.setattr(storing, "path_source", lambda key, path: (look(key, path), change(path))[0])
+    look = put.path_source
+    monkeypatch.setattr(put, "path_source", lambda key, path: (look(key, path), change(path))[0])
     if change is os.unlink:
         with pytest.raises(MetaflowS3NotFound, match=path):
             s3.put_files([("key", path)])

@@ -11,10 +11,9 @@ from metaflow_extensions.fasts3.api.directory_walk import LocalFile
 from metaflow_extensions.fasts3.api.errors_of_many import LeftOut
 from metaflow_extensions.fasts3.api.location import LONGEST_KEY, SCHEME, split_object_url
 from metaflow_extensions.fasts3.api.placement import Place
-from metaflow_extensions.fasts3.api.put import PutMethods
+from metaflow_extensions.fasts3.api.put import PutMethods, to_store
 from metaflow_extensions.fasts3.api.put_arguments import PutArguments
 from metaflow_extensions.fasts3.api.s3transfers import S3Transfers
-from metaflow_extensions.fasts3.api.storing import to_store
 from metaflow_extensions.fasts3.api.upload_sources import path_source
 from metaflow_extensions.fasts3.machine.processors import processors
 from metaflow_extensions.fasts3.plans.changed_uploads import Candidate, ChangedUploads

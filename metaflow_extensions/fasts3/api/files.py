@@ -18,8 +18,7 @@ from metaflow_extensions.fasts3.api.errors_of_many import naming_all
 from metaflow_extensions.fasts3.api.location import split_object_url
 from metaflow_extensions.fasts3.api.object_reader import ObjectReader
 from metaflow_extensions.fasts3.api.object_writer import TextWriter, exists
-from metaflow_extensions.fasts3.api.put import PutMethods
-from metaflow_extensions.fasts3.api.storing import to_store
+from metaflow_extensions.fasts3.api.put import PutMethods, to_store
 from metaflow_extensions.fasts3.plans.file_reads import FirstRead
 from metaflow_extensions.fasts3.plans.heads import Heads
 from metaflow_extensions.fasts3.plans.pieces import Piece

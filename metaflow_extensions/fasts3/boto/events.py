@@ -1,10 +1,9 @@
 """Event handlers on boto3 clients, for behavior without a setting in botocore.
 
 `hook_into` changes only calls within `translated`, because the client may be the user's own. `tune` is for our clients.
-botocore emits events in the calling thread, so this module keeps the current call of each thread.
+botocore emits events in the calling thread, so `calls.current` is the call that an event belongs to.
 """
 
-import threading
 from types import SimpleNamespace
 from typing import Any, Callable, Optional
 
@@ -12,10 +11,11 @@ import botocore
 from botocore.utils import parse_timestamp
 
 from metaflow_extensions.fasts3.boto.botocore_private import do_not_redirect
+from metaflow_extensions.fasts3.boto.calls import current
 from metaflow_extensions.fasts3.boto.regions import regions_at
 from metaflow_extensions.fasts3.wire.bandwidth import Allowance
 from metaflow_extensions.fasts3.wire.deletion import md5_of
-from metaflow_extensions.fasts3.wire.failures import Failure, TransferError
+from metaflow_extensions.fasts3.wire.failures import TransferError
 from metaflow_extensions.fasts3.wire.not_s3 import check_body, refusal_of_another_server
 from metaflow_extensions.fasts3.wire.operations import OPERATIONS
 from metaflow_extensions.fasts3.wire.s3_errors import named
@@ -33,45 +33,6 @@ SENT_AT_ONCE = 64 * 1024  # bytes
 # The first botocore that discards a final response received instead of 100. Earlier ones return it for the next request
 # on the connection: an upload that was never sent would seem to have succeeded or failed.
 DISCARDS_LATE_RESPONSES = (1, 44)
-
-
-class Call:
-    """A call of a boto3 client, with the data that the handlers and the caller exchange."""
-
-    def __init__(self, allowance: Optional[Allowance] = None) -> None:
-        self.allowance = allowance  # limits the rate of the body
-        self.stored_headers: dict[str, str] = {}  # headers of an upload or a copy, besides boto3's arguments
-        self.md5 = False  # whether DeleteObjects has Content-MD5 instead of another checksum
-        self.head_buckets = 0  # number of nested HeadBucket calls
-        self.signed_as = 0  # the generation of the credentials of the request
-        self.document = b""  # body of the last response: boto3 omits fields that its model lacks
-        self.response: Any = None  # set by the caller; later failures have its status and request id
-
-    def check(self, check: "Callable[[dict[str, str]], object]") -> None:
-        """Check the response's headers, if any; a stub of a client may have none."""
-        headers = self.response.get("ResponseMetadata", {}).get("HTTPHeaders")
-        if headers is not None:
-            check(headers)
-
-    def naming_response(self, failure: Failure) -> Failure:
-        """A failure with the status and request id of the response, if any."""
-        if self.response is None:
-            return failure
-        metadata = self.response.get("ResponseMetadata", {})
-        return named(failure, metadata.get("HTTPStatusCode", 0), metadata.get("HTTPHeaders", {}))
-
-
-class _Current(threading.local):
-    call: Optional[Call] = None
-
-
-current = _Current()
-
-
-def note_signature(generation: int) -> None:
-    """Record the generation of the credentials with which this thread signs a request."""
-    if current.call:
-        current.call.signed_as = generation
 
 
 def hook_into(client: Any) -> None:

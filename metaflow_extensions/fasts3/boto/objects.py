@@ -8,9 +8,8 @@ from botocore import xform_name
 from botocore.exceptions import ClientError
 
 from metaflow_extensions.fasts3.boto.bodies import checksum_argument, copy, source
-from metaflow_extensions.fasts3.boto.calls import translated, unix_time
+from metaflow_extensions.fasts3.boto.calls import Call, translated, unix_time
 from metaflow_extensions.fasts3.boto.errors import failure_of
-from metaflow_extensions.fasts3.boto.events import Call
 from metaflow_extensions.fasts3.boto.request_arguments import condition_argument, stored_arguments, version_argument
 from metaflow_extensions.fasts3.wire import deletion
 from metaflow_extensions.fasts3.wire.bandwidth import Allowance

@@ -24,6 +24,7 @@ from metaflow_extensions.fasts3.boto.botocore_private import (
     signature_chosen_for,
     verify_of,
 )
+from metaflow_extensions.fasts3.boto.calls import note_signature
 from metaflow_extensions.fasts3.boto.regions import regions_at
 from metaflow_extensions.fasts3.wire.credentials import CredentialSet
 
@@ -109,7 +110,7 @@ class GivenCredentials(Credentials):
         current = self.__current()
         if current is None:
             raise NoCredentialsError
-        events.note_signature(current.generation)
+        note_signature(current.generation)
         current.check(time.time())
         return ReadOnlyCredentials(current.access_key, current.secret_key, current.token)
 
