@@ -38,11 +38,7 @@ class SmallDisk:
 
     def close(self) -> None:
         """The file system ends with its last process."""
-        assert self._process.stdin
-        assert self._process.stdout
-        self._process.stdin.close()
-        self._process.wait()
-        self._process.stdout.close()
+        self._process.communicate()  # closes its standard input, also if it has ended already
 
     def _do(self, command: str) -> None:
         assert self._process.stdin
