@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from metaflow_extensions.fasts3.api.errors import MetaflowS3Exception, MetaflowS3URLException
 from metaflow_extensions.fasts3.api.local_paths import (
     Target,
+    folded,
     ignores_case,
     is_plain,
     make_parents,
@@ -91,6 +92,28 @@ def test_whether_a_file_system_ignores_case(tmp_path):
     assert ignores_case(str(tmp_path / "probe")) == os.path.exists(tmp_path / "PROBE")
     (tmp_path / "PROBE").mkdir(exist_ok=True)  # the other name is there as well, as it is where case does not count
     assert ignores_case(str(tmp_path / "probe"))
+
+
+@pytest.mark.parametrize("other", ["e\u0301", "a"])
+def test_whether_a_file_system_does_not_distinguish_other_names(tmp_path, other):
+    (tmp_path / "probe" / other).mkdir(parents=True)  # as if that were the name that `ignores_case` has created
+    assert ignores_case(str(tmp_path / "probe"))
+
+
+def test_names_that_the_probe_can_t_use_are_distinct(tmp_path, monkeypatch):
+    def refuse(path):
+        raise UnicodeEncodeError("ascii", path, 0, 1, "no such letter")
+
+    (tmp_path / "probe").mkdir()
+    monkeypatch.setattr(os, "mkdir", refuse)
+    assert ignores_case(str(tmp_path / "probe")) == os.path.exists(tmp_path / "PROBE")
+
+
+def test_names_that_file_systems_do_not_distinguish():
+    for one, other in (("A/b", "a/B"), ("\u00e9", "E\u0301"), ("a./b. .", "a/b"), ("a /b", "a/b")):
+        assert folded(one) == folded(other)
+    for one, other in (("...", ""), ("a/...", "a/"), ("a", "b"), (".a", "a"), ("a.b", "ab"), ("a. b", "a b")):
+        assert folded(one) != folded(other)
 
 
 def test_links_that_lead_out_are_refused(tmp_path):

@@ -73,18 +73,7 @@ class FileDownload:
         if self._ignores_case is None and self._dry_run:
             self._ignores_case = local_paths.seems_to_ignore_case(self._directory)
         elif self._ignores_case is None:
-            try:
-                os.makedirs(self._directory, exist_ok=True)
-            except OSError as error:
-                problem = f"Could not create the directory '{shown(self._directory)}'"
-                raise exception_of_files(
-                    problem, error, "Give a directory, or a path where one can be created."
-                ) from error
-            probe = TemporaryDirectory(self._directory, remedy=ELSEWHERE)
-            try:
-                self._ignores_case = local_paths.ignores_case(probe.path())
-            finally:
-                probe.remove()
+            self._ignores_case = ignores_case_in(self._directory)
         return self._ignores_case
 
     def wants_times(self, overwrite: bool) -> bool:
@@ -275,6 +264,20 @@ class _Delivered(ResumableDownloads):
         super()._finish(index, result)
         if result is None or self._deliver(index, result):
             self._partials.done(index)
+
+
+def ignores_case_in(directory: str) -> bool:
+    """Whether the file system of a directory ignores case; creates the directory if necessary."""
+    try:
+        os.makedirs(directory, exist_ok=True)
+    except OSError as error:
+        problem = f"Could not create the directory '{shown(directory)}'"
+        raise exception_of_files(problem, error, "Give a directory, or a path where one can be created.") from error
+    probe = TemporaryDirectory(directory, remedy=ELSEWHERE)
+    try:
+        return local_paths.ignores_case(probe.path())
+    finally:
+        probe.remove()
 
 
 def _is_odd(root: str, folder: str) -> bool:

@@ -32,6 +32,8 @@ _KINDS: dict[Callable[[int], bool], str] = {
     stat.S_ISSOCK: "socket",
 }
 _URL = re.compile(r"s3(:|//)|[a-z][a-z0-9+.-]+:/", re.IGNORECASE)
+_ALIKE = (("\u00e9", "e\u0301"), ("a.", "a"))  # macOS and ZFS, FAT and SMB
+_END = re.compile(r"(?<=[^/. ])[. ]+(?=/|\Z)")  # dots and spaces at the end of a name, which FAT and SMB omit
 _ODD = re.compile(r"/\.{0,2}/")  # between two slashes: nothing, one dot, two dots
 
 
@@ -202,11 +204,28 @@ def passes_link(directory: str, path: str) -> bool:
 
 
 def ignores_case(directory: str) -> bool:
-    """Whether a file system ignores case; `directory` was just created, with letters in its name."""
+    """Whether a file system does not distinguish case, Unicode normalization, or dots at the end of a name.
+
+    Parameters
+    ----------
+    directory : str
+        A private one that was just created, with letters in its name.
+    """
     folder, name = os.path.split(directory)
     try:
-        return stat.S_ISDIR(os.lstat(os.path.join(folder, name.swapcase())).st_mode)
+        if stat.S_ISDIR(os.lstat(os.path.join(folder, name.swapcase())).st_mode):
+            return True
     except OSError:
+        pass
+    return any(_is_one(os.path.join(directory, one), os.path.join(directory, other)) for one, other in _ALIKE)
+
+
+def _is_one(path: str, other: str) -> bool:
+    """Whether two new names are those of the same directory."""
+    try:
+        os.mkdir(path)
+        return os.path.lexists(other)
+    except (OSError, UnicodeEncodeError):  # names with these characters can't be used here
         return False
 
 
@@ -223,7 +242,7 @@ def seems_to_ignore_case(directory: str) -> bool:
 
 def folded(name: str) -> str:
     """A form of a name that is the same for all names that a case-insensitive file system does not distinguish."""
-    return unicodedata.normalize("NFC", name).casefold()
+    return _END.sub("", unicodedata.normalize("NFC", name).casefold())
 
 
 def _is_path(url: str, name: str, refuse: Refuse) -> bool:

@@ -18,6 +18,7 @@ from metaflow_extensions.fasts3.api.errors import (
     MetaflowS3URLException,
     shown,
 )
+from metaflow_extensions.fasts3.api.file_download import ignores_case_in
 from metaflow_extensions.fasts3.api.placement import FEW_PIECES
 from metaflow_extensions.fasts3.api.s3 import S3
 from metaflow_extensions.fasts3.api.s3object import S3Object
@@ -31,6 +32,10 @@ from metaflow_extensions.fasts3.plans.pieces import PART_SIZE
 from metaflow_extensions.fasts3.plans.unchanged import has_etag
 from metaflow_extensions.fasts3.workers import worker_pool
 
+LINKED = (
+    "'{}' was skipped: '{}' exists, and may be the file of another object, because a symbolic link joins two "
+    "directories. Move the objects one directory at a time."
+)
 COPIED = 2**20  # bytes at a time, to stdout
 
 
@@ -121,7 +126,9 @@ class _Downloads:
         self._name = name
         self._hint = hint
         self._report = Report(DOWNLOAD, options)
-        self._ignores_case = local_paths.seems_to_ignore_case(os.path.abspath(directory))
+        self._ignores_case: Optional[bool] = None  # not known yet
+        self._folders: dict[str, str] = {}  # directory of files, relative -> without links
+        self._first: dict[str, str] = {}  # directory without links -> the first of those that lead to it
         self._targets = Targets(self._report.left_out)
         self._objects = {one.url: one for one in selections if not options.selects_many(one)}
 
@@ -222,15 +229,43 @@ class _Downloads:
 
     def _is_new(self, url: str, name: str) -> bool:
         """Whether neither this object nor another one for the same file was selected before."""
-        if len(self._selections) == 1 and not self._ignores_case:
+        if len(self._selections) == len(self._objects) == 1:
+            return True
+        if self._options.moves and self._replaces_another(name):
+            self._report.left_out.note(url, MetaflowS3URLException(LINKED.format(shown(url), shown(name))))
+            return False
+        folds = self._folds()
+        if len(self._selections) == 1 and not folds:
             return True  # without remembering a million keys
         return self._targets.is_new(
-            local_paths.folded(name) if self._ignores_case else name,
+            local_paths.folded(name) if folds else name,
             url,
             lambda: MetaflowS3URLException(
                 f"'{shown(url)}' was skipped: another object has the same file name '{shown(name)}'."
             ),
         )
+
+    def _folds(self) -> bool:
+        """Whether the file system ignores case, which only the directory itself shows: it may be a mounted one."""
+        if self._ignores_case is None:
+            path = os.path.abspath(self._directory)
+            find = local_paths.seems_to_ignore_case if self._options.dry_run else ignores_case_in
+            self._ignores_case = find(path)
+        return self._ignores_case
+
+    def _replaces_another(self, name: str) -> bool:
+        """Whether a file exists that an earlier object of a move may have become, because links join directories.
+
+        Within a batch, `S3.download` finds out.
+        """
+        folder = os.path.dirname(name)
+        try:
+            if folder not in self._folders:
+                self._folders[folder] = os.path.realpath(os.path.join(self._directory, folder))
+            first = self._first.setdefault(self._folders[folder], folder)
+            return first != folder and os.path.lexists(os.path.join(self._directory, name))
+        except ValueError:  # a NUL, which no file name has
+            return False
 
     def _raise_for_failures(self) -> None:
         try:
