@@ -9,6 +9,7 @@ from metaflow import S3
 from servers import faults
 from servers.faulty import FaultyS3
 
+from metaflow_extensions.fasts3.api import file_delivery
 from metaflow_extensions.fasts3.cli import removal, to_s3
 
 FILES = {"a/1.csv": b"1", "a/b/2.csv": b"22", "a/b/3.txt": b"3", "ab": b"", "z": b"zz"}
@@ -139,6 +140,20 @@ def test_without_overwriting_the_source_of_what_exists_stays(fasts3, here, root,
         "x/2.csv": b"mine",
         "x/3.txt": b"3",
     }
+
+
+def test_without_overwriting_the_source_of_what_is_created_meanwhile_stays(fasts3, here, root, filled, monkeypatch):
+    deliver = file_delivery.deliver
+
+    def later(*arguments):
+        (here / "3.txt").write_bytes(b"mine")
+        return deliver(*arguments)
+
+    monkeypatch.setattr(file_delivery, "deliver", later)
+    done = fasts3("mv", "-n", f"{root}/a/b/3.txt", ".")
+    assert done.stderr == "Moved 0 objects; 1 already existed.\n"
+    assert (here / "3.txt").read_bytes() == b"mine"
+    assert filled.blobs() == FILES
 
 
 def test_unchanged_files_are_moved_too(fasts3, here, root, filled, tree):

@@ -13,8 +13,10 @@ from metaflow_extensions.fasts3.plans.download import Downloaded
 NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS)  # errors of file systems without hard links
 
 
-def deliver(result: Downloaded, target: Target, directory: str, mode: int, began: float, overwrite: bool) -> None:
+def deliver(result: Downloaded, target: Target, directory: str, mode: int, began: float, overwrite: bool) -> bool:
     """Move a downloaded file to its path, with the permissions `mode` and the time of its object.
+
+    Returns False if a file exists, and must not be replaced.
 
     `directory` is the absolute path of the user's directory, `began` the Unix timestamp of the beginning of the
     downloads. Raises MetaflowException if this file can't have this path, and OSError if no file can be written, e.g.
@@ -31,25 +33,29 @@ def deliver(result: Downloaded, target: Target, directory: str, mode: int, began
         modified = result.response.info.last_modified
         if modified is not None:
             set_time(path, modified, began)
-        _put_in_place(path, place, overwrite)
+        return _put_in_place(path, place, overwrite)
     except OSError as error:
         raise exception_of_files(f"Could not write the file '{shown(place)}'", error, INSTEAD) from error
 
 
-def _put_in_place(path: str, target: str, overwrite: bool) -> None:
+def _put_in_place(path: str, target: str, overwrite: bool) -> bool:
     if overwrite:
         os.replace(path, target)
-        return
+        return True
     try:
         os.link(path, target)  # unlike os.rename, it never replaces a file
+        is_new = True
     except FileExistsError:
-        pass
+        is_new = False
     except OSError as error:
         if error.errno not in NO_LINKS:
             raise
-        os.replace(path, target)
-        return
+        is_new = not os.path.lexists(target)  # it may have been created since the call began
+        if is_new:
+            os.replace(path, target)
+            return True
     os.unlink(path)
+    return is_new
 
 
 def mode_of_new_files(path: str) -> int:

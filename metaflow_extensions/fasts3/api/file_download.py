@@ -224,13 +224,14 @@ class FileDownload:
         def deliver(number: int, result: Downloaded) -> bool:
             target = objects[number][0]
             try:
-                file_delivery.deliver(result, target, self._directory, mode, began, overwrite)
+                is_new = file_delivery.deliver(result, target, self._directory, mode, began, overwrite)
             except MetaflowS3InsufficientDiskSpace:
                 raise
             except MetaflowException as error:
                 self.left_out.note(target.url, error)
                 return False
-            delivered[target] = Placed(target.path, True, result.response.length, result.response.info.etag or None)
+            response = result.response
+            delivered[target] = Placed(target.path, is_new, response.length, response.info.etag or None)
             return True
 
         refusals = Refusals()
