@@ -109,8 +109,8 @@ bench: .venv-bench/installed
 	.venv-bench/bin/python -m benchmarks.race $(BENCH)
 
 # All rows and libraries, or the options in BENCH: make bench-files BENCH="--rows columns --rounds 3"
-bench-files: .venv-bench/installed
-	.venv-bench/bin/python -m benchmarks.files $(BENCH)
+bench-files: .venv-bench-files/installed
+	.venv-bench-files/bin/python -m benchmarks.files $(BENCH)
 
 test-oldest: .venv-oldest/installed
 	.venv-oldest/bin/python -m pytest $(PARALLEL) --all tests/contract tests/datastore -k "$(CONTRACT) or datastore"
@@ -162,6 +162,12 @@ endef
 	$(call make_venv,$(OLDEST))
 	@echo "Installing the oldest versions into $(@D)."
 	@$(@D)/bin/python $(PIP_INSTALL) --constraint tests/oldest.txt --editable '.[dev]'
+	@touch $@
+
+.venv-bench-files/installed: setup.py
+	$(call make_venv,$(PYTHON))
+	@echo "Installing this package and libraries for files in S3 into $(@D)."
+	@$(@D)/bin/python $(PIP_INSTALL) --editable '.[bench-files]'
 	@touch $@
 
 .venv-bench/installed: setup.py

