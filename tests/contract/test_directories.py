@@ -141,10 +141,10 @@ def test_a_new_file_stays_without_overwrite(s3, tmp_path, late, monkeypatch, ref
 
     if refusal:
         monkeypatch.setattr(os, "link", link)
-    else:
-        late(lambda: write(tmp_path, {"0.txt": b"mine"}))
-    s3.download("m", tmp_path, overwrite=False)
-    assert tree_of(tmp_path) == (TREE if refusal else {**TREE, "0.txt": b"mine"})
+    late(lambda: write(tmp_path, {"0.txt": b"mine"}))
+    found = s3.download("m", tmp_path, overwrite=False)
+    assert tree_of(tmp_path) == {**TREE, "0.txt": b"mine"}
+    assert [one.key for one in found.unchanged] == ["0.txt"]
 
 
 @pytest.mark.usefixtures("remote")
