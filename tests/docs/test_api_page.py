@@ -8,7 +8,16 @@ from metaflow import S3
 from metaflow.datatools.s3 import S3Object
 
 PAGE = (REPOSITORY / "docs" / "api.md").read_text(encoding="utf-8")
-NOT_FOR_USERS = {"TYPE", "get_root_from_config", "directory", "in_memory", "listed", "remove_file", "version"}
+NOT_FOR_USERS = {
+    "TYPE",
+    "get_root_from_config",
+    "directory",
+    "in_file",
+    "in_memory",
+    "listed",
+    "remove_file",
+    "version",
+}
 
 
 @pytest.mark.parametrize("what", [S3, S3Object])
