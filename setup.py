@@ -56,7 +56,7 @@ BENCH = [
     "trustme",
 ]
 
-# Libraries that open objects as files, and what `make bench-files` needs besides. The extra of aiobotocore, which s3fs needs,
+# Libraries that open objects as files, and what `make bench-files` needs besides. s3fs needs aiobotocore, whose extra
 # names the boto3 that goes with it; pip would try all of them.
 BENCH_FILES = [
     *LOCAL,
