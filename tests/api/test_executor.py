@@ -87,7 +87,7 @@ def test_the_first_call_moves_bytes_while_workers_start(client, used_workers, mo
 
 def test_workers_begin_after_the_first_response(client, used_workers, monkeypatch):
     warm()
-    monkeypatch.setattr(endpoints, "_answered", set())
+    monkeypatch.setattr(endpoints, "_responded", set())
     done = []
     perform = Performer.perform
     monkeypatch.setattr(Performer, "perform", lambda self, job, *args: done.append(job) or perform(self, job, *args))
@@ -138,7 +138,7 @@ def test_workers_start_for_large_objects_where_processors_would_be_idle(monkeypa
     monkeypatch.setattr(placement, "start_workers", started.append)
     monkeypatch.setattr(worker_pool.WorkerPool, "is_warm", lambda _: False)
     queue = JobQueue(Requests(Job(number, "get", "bucket") for number in range(jobs)))
-    placement.may_leave(SimpleNamespace(moves_much=True, answered=False), queue, placement.FEW_REQUESTS)()
+    placement.may_leave(SimpleNamespace(moves_much=True, responded=False), queue, placement.FEW_REQUESTS)()
     assert bool(started) == starts
 
 

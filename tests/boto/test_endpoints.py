@@ -12,11 +12,11 @@ def url(request):
 
 
 def test_endpoints_are_remembered_for_this_process_only(url, monkeypatch):
-    assert not endpoints.has_answered(url)
-    endpoints.note_answer(url)
-    assert endpoints.has_answered(url)
+    assert not endpoints.has_responded(url)
+    endpoints.note_response(url)
+    assert endpoints.has_responded(url)
     monkeypatch.setattr(endpoints.os, "getpid", lambda: -1)
-    assert not endpoints.has_answered(url)
+    assert not endpoints.has_responded(url)
 
 
 def test_buckets_are_remembered_for_this_process_only(url, monkeypatch):

@@ -95,7 +95,7 @@ def doctor(settings: "dict[str, str]", *options: str, never_end: Sequence[str] =
             if hasattr(configuration, setting):
                 patch.setattr(configuration, setting, json.loads(value) if value.startswith("{") else value)
         patch.setattr(clients, "_clients", {})
-        patch.setattr(endpoints, "_answered", set())
+        patch.setattr(endpoints, "_responded", set())
         patch.setattr(examination, "TOTAL", 10 * examination.TOTAL)
         if never_end:
             limit = {name: SHORT for name in never_end}
@@ -155,7 +155,7 @@ def test_all_is_well(server: S3Server, root: str, prefix: str) -> None:
     assert ran.having("problem") == []
     assert ran.status == 0
     assert {"signature", "bucket", "list", "write", "read", "round_trip", "delete"} <= set(ran.having("ok"))
-    assert ran.findings["transfers"]["told"] == "This package's own HTTP client transfers the data."
+    assert ran.findings["transfers"]["message"] == "This package's own HTTP client transfers the data."
     assert ran.findings["round_trip"]["figures"]["milliseconds"] > 0
     assert keys_below(server, prefix) == []
 
@@ -163,7 +163,7 @@ def test_all_is_well(server: S3Server, root: str, prefix: str) -> None:
 def test_all_is_well_with_boto3(seaweedfs: S3Server, place: str, prefix: str) -> None:
     ran = examined(environment(seaweedfs, place, METAFLOW_S3_TRANSFERS="boto3"))
     assert ran.status == 0
-    assert "S3_TRANSFERS is 'boto3'" in ran.findings["transfers"]["told"]
+    assert "S3_TRANSFERS is 'boto3'" in ran.findings["transfers"]["message"]
     assert keys_below(seaweedfs, prefix) == []
 
 
@@ -195,9 +195,9 @@ def test_a_wrong_secret(seaweedfs: S3Server, place: str) -> None:
     ran = examined(environment(seaweedfs, place, AWS_SECRET_ACCESS_KEY="not-this-one-at-all"))
     assert ran.status == 1
     assert ran.having("problem") == ["signature"]
-    assert "SignatureDoesNotMatch" in ran.findings["signature"]["told"]
+    assert "SignatureDoesNotMatch" in ran.findings["signature"]["message"]
     assert ran.findings["signature"]["remedy"].startswith("Check the secret key")
-    assert ran.findings["write"]["told"] == "Not checked: needs 'signature'."
+    assert ran.findings["write"]["message"] == "Not checked: needs 'signature'."
     assert "not-this-one-at-all" not in ran.out
 
 
@@ -221,15 +221,15 @@ def test_no_such_profile(seaweedfs: S3Server, place: str) -> None:
     ran = examined(environment(seaweedfs, place, AWS_PROFILE="nobody-has-it"))
     assert ran.status == 1
     assert ran.having("problem") == ["client"]
-    assert "nobody-has-it" in ran.findings["client"]["told"]
+    assert "nobody-has-it" in ran.findings["client"]["message"]
 
 
 def test_a_missing_bucket(server: S3Server) -> None:
     ran = examined(environment(server, "s3://there-is-no-such-bucket/data"))
     assert ran.status == 1
     assert ran.having("problem") == ["bucket"]
-    assert ran.findings["bucket"]["told"] == "The bucket there-is-no-such-bucket does not exist."
-    assert ran.findings["list"]["told"] == "Not checked: needs 'bucket'."
+    assert ran.findings["bucket"]["message"] == "The bucket there-is-no-such-bucket does not exist."
+    assert ran.findings["list"]["message"] == "Not checked: needs 'bucket'."
 
 
 def test_a_closed_port(seaweedfs: S3Server, place: str) -> None:
@@ -238,25 +238,25 @@ def test_a_closed_port(seaweedfs: S3Server, place: str) -> None:
         url = f"http://127.0.0.1:{taken.getsockname()[1]}"
         ran = examined(environment(seaweedfs, place, AWS_ENDPOINT_URL_S3=url))
     assert ran.status == 1
-    assert ran.having("problem") == ["answer"]
-    assert "Check the network and the endpoint" in ran.findings["answer"]["remedy"]
-    assert ran.findings["signature"]["told"] == "Not checked: needs 'answer'."
+    assert ran.having("problem") == ["response"]
+    assert "Check the network and the endpoint" in ran.findings["response"]["remedy"]
+    assert ran.findings["signature"]["message"] == "Not checked: needs 'response'."
 
 
 def test_a_name_that_does_not_resolve(seaweedfs: S3Server, place: str) -> None:
     ran = examined(environment(seaweedfs, place, AWS_ENDPOINT_URL_S3="http://s3.nowhere.invalid"))
     assert ran.status == 1
     assert ran.having("problem") == ["resolve"]
-    assert "The name s3.nowhere.invalid does not resolve" in ran.findings["resolve"]["told"]
-    assert ran.findings["answer"]["told"] == "Not checked: needs 'resolve'."
+    assert "The name s3.nowhere.invalid does not resolve" in ran.findings["resolve"]["message"]
+    assert ran.findings["response"]["message"] == "Not checked: needs 'resolve'."
 
 
 def test_a_server_that_accepts_and_does_not_respond(seaweedfs: S3Server, place: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         ran = started(environment(seaweedfs, place, AWS_ENDPOINT_URL_S3=url))
-    assert ran.having("problem") == ["answer"]
-    assert "The check took more than 6 seconds." in ran.findings["answer"]["told"]
+    assert ran.having("problem") == ["response"]
+    assert "The check took more than 6 seconds." in ran.findings["response"]["message"]
 
 
 @pytest.mark.parametrize("transfers", ["wire", "boto3"])
@@ -265,7 +265,7 @@ def test_a_server_that_stops_responding(transfers: str, proxy: FaultyS3, through
         proxy.inject(operation, faults.stall, times=None)
     ran = examined({**through, "METAFLOW_S3_TRANSFERS": transfers}, never_end=("read", "delete"))
     assert ran.having("problem") == ["read", "delete"]
-    assert all("The check took more than" in ran.findings[name]["told"] for name in ("read", "delete"))
+    assert all("The check took more than" in ran.findings[name]["message"] for name in ("read", "delete"))
     assert f"/{FOLDER}/" in ran.err  # it could not be deleted, so it is named
     assert "may be deleted" in ran.err
 
@@ -277,7 +277,7 @@ def test_a_missing_permission_to_write_is_named(proxy: FaultyS3, through: "dict[
     assert ran.having("problem") == ["write"]
     wanted = f"Allow s3:PutObject on arn:aws:s3:::{place[len('s3://') :]}/* for these credentials."
     assert ran.findings["write"]["remedy"] == wanted
-    assert ran.findings["delete"]["told"] == "No object was written."
+    assert ran.findings["delete"]["message"] == "No object was written."
     assert {"list", "round_trip"} <= set(ran.having("ok"))
 
 
@@ -297,7 +297,7 @@ def test_a_missing_permission_to_delete_warns_and_names_what_remains(
     ran = examined(through)
     assert ran.status == 0
     assert ran.having("warning") == ["delete"]
-    assert f"/{FOLDER}/" in ran.findings["delete"]["told"]
+    assert f"/{FOLDER}/" in ran.findings["delete"]["message"]
     assert "s3:DeleteObject" in ran.findings["delete"]["remedy"]
 
 
@@ -370,7 +370,7 @@ def test_another_clock(seconds: int, status: str, told: str, proxy: FaultyS3, th
     finding = ran.findings["clock"]
     assert finding["status"] == status
     assert abs(-finding["figures"]["seconds_ahead"] - seconds) < 10
-    assert told.split(" s ")[1] in finding["told"]
+    assert told.split(" s ")[1] in finding["message"]
     assert "clock" in finding["remedy"]
     assert ran.status == (1 if status == "problem" else 0)
 
@@ -380,20 +380,20 @@ def test_no_root(seaweedfs: S3Server) -> None:
     assert ran.status == 1
     assert ran.having("problem") == ["root"]
     assert "METAFLOW_DATATOOLS_S3ROOT=s3://" in ran.findings["root"]["remedy"]
-    assert ran.findings["answer"]["status"] == "ok"
-    assert ran.findings["write"]["told"] == "Not checked: needs 'root'."
+    assert ran.findings["response"]["status"] == "ok"
+    assert ran.findings["write"]["message"] == "Not checked: needs 'root'."
 
 
 def test_a_root_that_is_no_url(seaweedfs: S3Server) -> None:
     ran = examined(environment(seaweedfs, "/a/local/place"))
     assert ran.having("problem") == ["root"]
-    assert "/a/local/place" in ran.findings["root"]["told"]
+    assert "/a/local/place" in ran.findings["root"]["message"]
 
 
 def test_another_root(seaweedfs: S3Server, place: str) -> None:
     ran = examined(environment(seaweedfs, None), "--root", f"{place}/")
     assert ran.status == 0
-    assert ran.findings["root"]["told"] == f"The root is {place} (--root)."
+    assert ran.findings["root"]["message"] == f"The root is {place} (--root)."
 
 
 def test_the_error_for_an_invalid_root_is_one_sentence(seaweedfs: S3Server, place: str) -> None:
@@ -406,8 +406,8 @@ def test_read_only_it_writes_nothing(proxy: FaultyS3, through: "dict[str, str]",
     ran = examined(through, "--read-only")
     assert ran.status == 0
     assert {request.method for request in proxy.requests} <= {"GET", "HEAD"}
-    assert ran.findings["write"]["told"] == "Not checked with --read-only."
-    assert "There is no object to read below" in ran.findings["read"]["told"]
+    assert ran.findings["write"]["message"] == "Not checked with --read-only."
+    assert "There is no object to read below" in ran.findings["read"]["message"]
 
 
 def test_read_only_it_reads_what_is_there(
@@ -475,7 +475,7 @@ def test_no_secret_of_a_proxy_is_printed(seaweedfs: S3Server, place: str) -> Non
         "http://***@proxy.invalid:3128",
         "environment variable HTTP_PROXY",
     )
-    assert "proxy.invalid" in ran.findings["resolve"]["told"]
+    assert "proxy.invalid" in ran.findings["resolve"]["message"]
     assert "Check the proxy" in ran.findings["resolve"]["remedy"]
 
 

@@ -108,7 +108,7 @@ def test_a_server_without_tls_is_reported(context_of: MakeContext) -> None:
     with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
-        found = endpoint.check_answer(context_of(endpoint_url=f"https://127.0.0.1:{server.server_port}", **KEYS))
+        found = endpoint.check_response(context_of(endpoint_url=f"https://127.0.0.1:{server.server_port}", **KEYS))
         server.shutdown()
         thread.join()
     assert found.status is Status.PROBLEM
@@ -119,7 +119,7 @@ def test_a_server_without_tls_is_reported(context_of: MakeContext) -> None:
 def test_no_certificate_is_called_verified_before_it_was_seen(context_of: MakeContext) -> None:
     found = endpoint.check_certificates(context_of(endpoint_url="https://no-such-host.invalid", **KEYS))
     assert "is verified" not in found.message
-    assert "`answer` reports the result" in found.message
+    assert "`response` reports the result" in found.message
 
 
 def test_an_unverified_server_is_a_warning(context_of: MakeContext) -> None:

@@ -74,13 +74,13 @@ def test_the_end_counts() -> None:
 
 def test_the_document() -> None:
     report = json.loads(document(FACTS, FINDINGS, 1.234, CONCEALER))
-    assert report["format"] == 1
+    assert report["format"] == 2
     assert report["facts"]["endpoint"]["endpoint_url"] == {"value": "http://host", "origin": "environment variable X"}
     assert report["facts"]["machine"]["names"]["value"] == ["a", "b"]
     assert report["findings"][2] == {
         "name": "write",
         "status": "problem",
-        "told": "It fails: ***.",
+        "message": "It fails: ***.",
         "remedy": "Allow it.",
         "figures": {},
     }

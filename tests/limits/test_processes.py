@@ -35,7 +35,7 @@ try:
     raise AssertionError("there are threads")
 except RuntimeError:
     pass
-endpoints._answered.clear()
+endpoints._responded.clear()
 with tempfile.TemporaryDirectory() as folder:
     with open(f"{folder}/file", "w") as file:
         file.write("x")

@@ -149,12 +149,12 @@ def test_an_unresponsive_address_is_tried_last_for_a_while(name_server, clock, m
     monkeypatch.setattr(os, "getpid", lambda: 0)
     name_server.addresses = ["10.0.0.1", "10.0.0.2"]
     known = Addresses("s3.example", 443)
-    known.note(("10.0.0.1", 443), answers=False)
+    known.note(("10.0.0.1", 443), responds=False)
     assert [order(known)[0] for _ in range(4)] == ["10.0.0.2"] * 4
     clock.now += LEFT_OUT_FOR
     assert {order(known)[0] for _ in range(4)} == {"10.0.0.1", "10.0.0.2"}
-    known.note(("10.0.0.1", 443), answers=False)
-    known.note(("10.0.0.1", 443), answers=True)
+    known.note(("10.0.0.1", 443), responds=False)
+    known.note(("10.0.0.1", 443), responds=True)
     assert {order(known)[0] for _ in range(4)} == {"10.0.0.1", "10.0.0.2"}
 
 
@@ -165,7 +165,7 @@ def test_a_forked_child_waits_for_no_thread_of_its_parent(name_server):
     assert name_server.asking.wait(LONG)
     child = os.fork()
     if not child:
-        os._exit(addresses_of("s3.example", 443)._asking.locked())
+        os._exit(addresses_of("s3.example", 443)._lookup_lock.locked())
     assert os.waitpid(child, 0)[1] == 0
     name_server.open.set()
     thread.join(LONG)

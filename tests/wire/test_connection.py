@@ -368,7 +368,7 @@ def test_stale_or_not_with_many_files_open(connect, opened):
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         moved = Completed(opened(Connection(socket.socket(fileno=high), 10.0)))
         moved.send(REQUEST)
-        assert moved.has_answer(LONG)
+        assert moved.has_response(LONG)
         assert moved.read_head().status == 100
         assert not moved.is_stale()
         moved.send(REQUEST)
@@ -384,12 +384,12 @@ def test_a_response_that_has_arrived_or_not(tls, connect):
     with Scripted([[expect, lambda _: send.wait(LONG), respond(CONTINUE + OK), silence]], tls) as server:
         connection = connect(server)
         connection.send(REQUEST)
-        assert not connection.has_answer(0)
-        assert not connection.has_answer(0.05)
+        assert not connection.has_response(0)
+        assert not connection.has_response(0.05)
         send.set()
-        assert connection.has_answer(LONG)
+        assert connection.has_response(LONG)
         assert connection.read_head().status == 100
-        assert connection.has_answer(0)  # read ahead
+        assert connection.has_response(0)  # read ahead
         assert connection.read_response("GET")[0].status == 200
         assert not connection.is_stale()
 
@@ -398,7 +398,7 @@ def test_waiting_for_a_response_keeps_the_timeout(tls, connect):
     with Scripted([[expect, silence]], tls) as server:
         connection = connect(server, read_timeout=SHORT)
         connection.send(REQUEST)
-        assert not connection.has_answer(0.01)
+        assert not connection.has_response(0.01)
         with pytest.raises(ConnectionLost, match=r"0\.15 seconds"):
             connection.read_head()
 
@@ -409,7 +409,7 @@ def test_a_closed_connection_counts_as_a_response(tls, connect, end):
         connection = connect(server)
         connection.send(REQUEST)
         with contextlib.suppress(ConnectionLost):
-            assert connection.has_answer(LONG)
+            assert connection.has_response(LONG)
         with pytest.raises(ConnectionLost):
             connection.read_head()
 

@@ -21,11 +21,11 @@ from metaflow_extensions.fasts3.wire.sending import Payload
 from metaflow_extensions.fasts3.wire.transfers import PutHeaders
 from metaflow_extensions.fasts3.wire.waiting import InThread
 
-ASKED = ("GetObject", "bucket", "key")
+REQUEST = ("GetObject", "bucket", "key")
 
 
 def ask(exchange, *arguments, **named):
-    return Completed(Completed(exchange).ask(*(arguments or ASKED), **named))
+    return Completed(Completed(exchange).request(*(arguments or REQUEST), **named))
 
 
 def failure_of(exchange, *arguments, **named):
@@ -279,7 +279,7 @@ def test_a_document_over_the_limit_ends_the_connection(exchange_with):
     script = [expect, respond(response(b"x" * 1001)), silence]
     with Scripted([script, [expect, respond(OK), silence]]) as server:
         exchange = exchange_with(server)
-        with pytest.raises(TransferError) as failed, complete(exchange.ask(*ASKED)) as long:
+        with pytest.raises(TransferError) as failed, complete(exchange.request(*REQUEST)) as long:
             complete(long.read_all(1000))
         assert failed.value.failure.code is Code.MALFORMED
         ask(exchange).finish()

@@ -337,7 +337,7 @@ class Exchange(Response):
         self.requests = []
         self.finished = 0
 
-    async def ask(self, operation, bucket, key="", query=()):
+    async def request(self, operation, bucket, key="", query=()):
         self.requests.append((operation, bucket, key, list(query)))
         if isinstance(self.response, Failure):
             raise TransferError(self.response)

@@ -40,7 +40,7 @@ class Exchange(Response):
         self.documents = list(documents)
         self.requests = []
 
-    async def ask(self, operation, bucket, key="", query=()):
+    async def request(self, operation, bucket, key="", query=()):
         self.requests.append((operation, bucket, key, dict(query)))
         return self
 

@@ -167,9 +167,9 @@ def test_nonsense_is_refused(stream):
         list(FrameReader().feed(stream))
 
 
-def row(number, result=None, failure=None, answered=True):
+def row(number, result=None, failure=None, responded=True):
     """An outcome as it arrives, with as many fields as it has today."""
-    return [*Outcome(number, result, failure, answered)]
+    return [*Outcome(number, result, failure, responded)]
 
 
 JOB_OF_EACH_KIND = {

@@ -88,11 +88,11 @@ def test_transient_failures_are_tried_again_after_growing_waits():
 def test_a_failure_has_the_number_and_duration_of_tries():
     clock = Clock()
     transfers = Scripted(*[failing(Code.BUSY, s3_code="SlowDown")] * 4)
-    outcome = perform(performer(transfers, clock, Terms(retries=3, answered=True)), JOB)
+    outcome = perform(performer(transfers, clock, Terms(retries=3, responded=True)), JOB)
     assert outcome.failure.s3_code == "SlowDown"
     assert outcome.failure.tries == 4
     assert outcome.failure.seconds == pytest.approx(sum(clock.waits), abs=0.001)
-    assert outcome.answered
+    assert outcome.responded
 
 
 def test_an_endpoint_that_never_responds_is_given_up_within_seconds():
@@ -100,12 +100,12 @@ def test_an_endpoint_that_never_responds_is_given_up_within_seconds():
     outcome = perform(performer(Scripted(*[failing(Code.UNREACHABLE)] * 100), clock), JOB)
     assert outcome.failure.code is Code.UNREACHABLE
     assert clock.now < 6
-    assert not outcome.answered
+    assert not outcome.responded
 
 
 def test_an_endpoint_that_responded_before_is_waited_for():
     clock = Clock()
-    terms = Terms(retries=100, outage_limit=120, answered=True)
+    terms = Terms(retries=100, outage_limit=120, responded=True)
     perform(performer(Scripted(*[failing(Code.UNREACHABLE)] * 200), clock, terms), JOB)
     assert 90 < clock.now <= 120
 
@@ -121,7 +121,7 @@ def test_a_response_to_one_job_makes_the_next_one_wait_longer():
 def test_an_outage_is_waited_for_once_and_not_once_an_object():
     """A job that begins during an outage waits only for the rest of its time."""
     clock = Clock()
-    terms = Terms(retries=100, outage_limit=120, answered=True)
+    terms = Terms(retries=100, outage_limit=120, responded=True)
     one = performer(Scripted(*[failing(Code.UNREACHABLE)] * 1000), clock, terms)
     first = one.perform(JOB)
     until_it_waits(first)
@@ -139,7 +139,7 @@ def test_time_spent_before_the_first_failure_is_no_outage():
             clock.now += 1000 if len(self.results) == 2 else 0
             return super().head(bucket, key)
 
-    terms = Terms(retries=5, outage_limit=120, answered=True)
+    terms = Terms(retries=5, outage_limit=120, responded=True)
     outcome = perform(performer(Slow(failing(Code.UNREACHABLE), "result"), clock, terms), JOB)
     assert outcome.result == "result"
     assert outcome.retried.seconds == 1000
@@ -147,7 +147,7 @@ def test_time_spent_before_the_first_failure_is_no_outage():
 
 def test_the_end_of_an_outage_is_the_end_of_all_waits():
     clock, results = Clock(), []
-    terms = Terms(retries=100, answered=True)
+    terms = Terms(retries=100, responded=True)
     one = performer(Scripted(*[failing(Code.UNREACHABLE)] * 8, "result", "result"), clock, terms)
     waiting = one.perform(JOB)
     clock.now += until_it_waits(waiting)
@@ -164,7 +164,7 @@ def test_the_end_of_an_outage_is_the_end_of_all_waits():
 def test_a_throttled_job_waits_for_its_turn():
     clock = Clock()
     refused = failing(Code.BUSY, status=503)
-    one = performer(Scripted(*["result"] * 20, refused, *["result"] * 100), clock, Terms(answered=True))
+    one = performer(Scripted(*["result"] * 20, refused, *["result"] * 100), clock, Terms(responded=True))
     for _ in range(20):
         clock.now += 0.05
         perform(one, JOB)
@@ -176,7 +176,7 @@ def test_a_throttled_job_waits_for_its_turn():
 
 def test_a_call_does_not_inherit_the_failures_of_the_previous_one():
     clock = Clock()
-    terms = Terms(retries=3, outage_limit=120, answered=True)
+    terms = Terms(retries=3, outage_limit=120, responded=True)
     one = performer(Scripted(*[failing(Code.UNREACHABLE)] * 5, "result"), clock, terms)
     perform(one, JOB)
     clock.now += 10_000
@@ -227,7 +227,7 @@ def test_the_jobs_of_a_call_share_its_bandwidth():
 def test_waits_for_the_limit_do_not_count_as_failing():
     """Each try takes ten times the outage limit."""
     clock = Clock()
-    terms = Terms(retries=5, outage_limit=100, answered=True, bandwidth=1e3)
+    terms = Terms(retries=5, outage_limit=100, responded=True, bandwidth=1e3)
     outcome = perform(performer(Moving(*[failing(Code.BROKEN)] * 3, "result"), clock, terms), GET)
     assert outcome.result == "result"
     assert clock.now == pytest.approx(4000, rel=0.01)
@@ -235,7 +235,7 @@ def test_waits_for_the_limit_do_not_count_as_failing():
 
 def test_an_outage_ends_within_the_limit():
     clock = Clock()
-    terms = Terms(retries=1000, outage_limit=100, answered=True, bandwidth=1e6)
+    terms = Terms(retries=1000, outage_limit=100, responded=True, bandwidth=1e6)
     outcome = perform(performer(Moving(*[failing(Code.BUSY, status=503)] * 1000), clock, terms), GET)
     assert outcome.failure.code is Code.BUSY
     assert clock.now <= 100

@@ -53,11 +53,11 @@ def test_chance_spreads_the_waits_over_half():
 
 
 @pytest.mark.parametrize(
-    ("answered", "limit"), [(False, FIRST_CONTACT_LIMIT), (True, PATIENT.outage_limit)], ids=["mistake", "outage"]
+    ("responded", "limit"), [(False, FIRST_CONTACT_LIMIT), (True, PATIENT.outage_limit)], ids=["mistake", "outage"]
 )
-def test_an_endpoint_that_never_responded_is_given_up_soon(answered, limit):
-    assert decide(PATIENT, Failure(Code.UNREACHABLE), 1, limit - 1, answered, 0.5) is not None
-    assert decide(PATIENT, Failure(Code.UNREACHABLE), 1, limit, answered, 0.5) is None
+def test_an_endpoint_that_never_responded_is_given_up_soon(responded, limit):
+    assert decide(PATIENT, Failure(Code.UNREACHABLE), 1, limit - 1, responded, 0.5) is not None
+    assert decide(PATIENT, Failure(Code.UNREACHABLE), 1, limit, responded, 0.5) is None
 
 
 def test_an_endpoint_that_never_responded_gets_three_tries():
@@ -93,7 +93,7 @@ def test_retry_after_is_respected_up_to_a_limit(asked, least, most):
 
 def policy_of(outage_limit=300.0):
     """A policy for an endpoint that has responded, with the shortest waits."""
-    return RetryPolicy(Terms(1000, outage_limit, answered=True), lambda: 0.0)
+    return RetryPolicy(Terms(1000, outage_limit, responded=True), lambda: 0.0)
 
 
 def failed(policy, now, code=Code.BUSY, times=1):

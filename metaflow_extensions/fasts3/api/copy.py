@@ -41,7 +41,7 @@ CopySource = Union[str, S3GetObject, S3Object]
 AMAZON_S3_ENCRYPTION = "AES256"
 
 
-class Asked(NamedTuple):
+class CopyRequest(NamedTuple):
     """One object to copy."""
 
     key: Any  # as the user gave it; of the result
@@ -120,9 +120,9 @@ class CopyMethods(Client):
         """
         check_booleans(overwrite=overwrite)
         given = self._given(key_of(key), content_type, metadata, encryption, extra_args)
-        asked = self._asked_to_copy(source, key, given, if_match)
-        self._run_copies([asked], Place.HERE, overwrite, given, None)
-        return asked.url
+        request = self._copy_request(source, key, given, if_match)
+        self._run_copies([request], Place.HERE, overwrite, given, None)
+        return request.url
 
     def copy_many(
         self,
@@ -169,9 +169,9 @@ MetaflowS3URLException, MetaflowS3Exception
         """
         check_booleans(overwrite=overwrite, dry_run=dry_run)
         given = self._given("the copies", content_type, metadata, encryption, extra_args)
-        asked = [self._asked_to_copy(*_pair(item), given) for item in iterated(pairs)]
+        requests = [self._copy_request(*_pair(item), given) for item in iterated(pairs)]
         result = S3Transfers()
-        self._copy_all(asked, overwrite, given, LeftOut(self._executor), result, dry_run=dry_run)
+        self._copy_all(requests, overwrite, given, LeftOut(self._executor), result, dry_run=dry_run)
         return result
 
     def _given(self, key: Any, content_type: Any, metadata: Any, encryption: Any, extra_args: Any) -> PutHeaders:
@@ -188,7 +188,7 @@ MetaflowS3URLException, MetaflowS3Exception
             return text
         return self._location.url(text)
 
-    def _asked_to_copy(self, source: Any, key: Any, given: PutHeaders, if_match: Any = None) -> Asked:
+    def _copy_request(self, source: Any, key: Any, given: PutHeaders, if_match: Any = None) -> CopyRequest:
         url = self._url_of_source(source)
         check_whole(source, url)
         to = self._location.url_to_store(key_of(key))
@@ -199,11 +199,11 @@ MetaflowS3URLException, MetaflowS3Exception
         etag = condition_of(url, if_match, overwrite=True)
         if etag is None and version_id is None and isinstance(source, S3Object):
             etag = strong(source.etag or "")
-        return Asked(key_of(key), to, Source(*split_object_url(url), version_id), etag)
+        return CopyRequest(key_of(key), to, Source(*split_object_url(url), version_id), etag)
 
     def _copy_all(
         self,
-        asked: Sequence[Asked],
+        requests: Sequence[CopyRequest],
         overwrite: bool,
         given: PutHeaders,
         left_out: LeftOut,
@@ -215,43 +215,43 @@ MetaflowS3URLException, MetaflowS3Exception
 
         `more` is a sentence for that.
         """
-        stored: dict[str, Asked] = {}
+        stored: dict[str, CopyRequest] = {}
         refusals = Refusals()
-        if asked and dry_run:
-            stored = self._absent(asked) if not overwrite else {one.url: one for one in asked}
-        elif asked:
-            stored = self._run_copies(asked, Place.WORKERS, overwrite, given, refusals)
+        if requests and dry_run:
+            stored = self._absent(requests) if not overwrite else {one.url: one for one in requests}
+        elif requests:
+            stored = self._run_copies(requests, Place.WORKERS, overwrite, given, refusals)
             left_out.note_refusals(refusals.by_url)
         failed = left_out.reasons
-        for one in asked:
+        for one in requests:
             if one.url in stored if overwrite else stored.get(one.url) is one:
                 result.append((one.key, one.url))
             elif one.url not in failed and url_of(one.source) not in failed:
                 result.unchanged.append((one.key, one.url))
         left_out.raise_if_any(len(stored), "copied", more=more, result=result)
 
-    def _absent(self, asked: Sequence[Asked]) -> dict[str, Asked]:
+    def _absent(self, requests: Sequence[CopyRequest]) -> dict[str, CopyRequest]:
         """The copies whose keys have no object."""
-        chosen = {one.url: one for one in reversed(asked)}
+        chosen = {one.url: one for one in reversed(requests)}
         plan = Heads([split_object_url(url) for url in chosen], missing_ok=True)
         self._executor.run(plan, Place.WORKERS)
         return {url: one for (url, one), info in zip(chosen.items(), plan.results) if info is None}
 
     def _run_copies(
         self,
-        asked: Sequence[Asked],
+        requests: Sequence[CopyRequest],
         place: Place,
         overwrite: bool,
         given: PutHeaders,
         refusals: Optional[Refusals],
-    ) -> dict[str, Asked]:
+    ) -> dict[str, CopyRequest]:
         """Copy objects; return those that were stored, by the URLs of the copies."""
         # One copy for each key, as `put_many` does it.
-        chosen = {one.url: one for one in (asked if overwrite else reversed(asked))}
+        chosen = {one.url: one for one in (requests if overwrite else reversed(requests))}
         condition, mark = (None, None) if overwrite else (ABSENT, uuid.uuid4().hex)
         on_aws = is_aws(self._executor.client().endpoint_url)
         step = max(self._executor.part_size, copies.COPY_STEP)
-        stored: dict[str, Asked] = {}
+        stored: dict[str, CopyRequest] = {}
         kept: set[str] = set()  # sources whose copies failed
         for urls in _rounds(chosen) if overwrite else [list(chosen)]:
             some = [chosen[url] for url in urls if url not in kept]
@@ -267,7 +267,7 @@ MetaflowS3URLException, MetaflowS3Exception
         return stored
 
 
-def _rounds(chosen: dict[str, Asked]) -> list[list[str]]:
+def _rounds(chosen: dict[str, CopyRequest]) -> list[list[str]]:
     """The URLs of copies in rounds: an object that is also the source of another copy is replaced after that."""
     if not any(url_of(one.source) in chosen and url_of(one.source) != url for url, one in chosen.items()):
         return [list(chosen)]

@@ -118,11 +118,11 @@ class DirectoryMethods(ChangedFileMethods, DeleteMethods):
         refuse_home(directory)
         refuse_url(directory)
         is_one = isinstance(prefixes, (str, bytes, S3Object)) or prefixes is None
-        asked = self._asked_to_download([prefixes] if is_one else several(prefixes))
+        requested = self._requested_downloads([prefixes] if is_one else several(prefixes))
         path = os.path.abspath(os.fspath(directory))
         mirror = LocalDestination(path, patterns) if delete else None
         download = FileDownload(path, self._executor, dry_run)
-        below = self._objects_of(asked, download, overwrite and compare, allow_empty)
+        below = self._objects_of(requested, download, overwrite and compare, allow_empty)
         found = [one for one in below if patterns.selects_all or patterns.select(one.wanted.name)]
         # Without objects, the directory is not created either.
         files = download.fetch([one.wanted for one in found], overwrite, compare) if found else []
@@ -136,7 +136,7 @@ class DirectoryMethods(ChangedFileMethods, DeleteMethods):
         more = NOTHING_DELETED if delete else ""
         download.left_out.raise_if_any(len(result), "downloaded", more=more, result=result)
         if mirror:
-            source = ", ".join(one if isinstance(one, str) else one.wanted.url for one in asked)
+            source = ", ".join(one if isinstance(one, str) else one.wanted.url for one in requested)
             check_source(f"'{shown(source, MOST_URL)}'", not found, allow_empty)
             kept = [os.path.join(path, one.wanted.name) for one in found]
             folds = bool(kept) and download.ignores_case()
@@ -251,9 +251,9 @@ class DirectoryMethods(ChangedFileMethods, DeleteMethods):
             )
         return [os.fsdecode(directory)]
 
-    def _asked_to_download(self, given: Iterable[Any]) -> list[Union[_Found, str]]:
+    def _requested_downloads(self, given: Iterable[Any]) -> list[Union[_Found, str]]:
         """Objects, and the URLs of prefixes, each of these once: an object listed twice would collide with itself."""
-        asked: list[Union[_Found, str]] = []
+        requested: list[Union[_Found, str]] = []
         known: set[Any] = set()
         for item in given:
             one = self._single(item)
@@ -262,8 +262,8 @@ class DirectoryMethods(ChangedFileMethods, DeleteMethods):
             identity = as_directory(url) if one is None else (*one.wanted[:2], one.wanted.version_id)
             if identity not in known:
                 known.add(identity)
-                asked.append(url if one is None else one)
-        return asked
+                requested.append(url if one is None else one)
+        return requested
 
     def _single(self, item: Any) -> Optional[_Found]:
         """One object to download; None for a prefix."""
@@ -286,14 +286,14 @@ class DirectoryMethods(ChangedFileMethods, DeleteMethods):
         return _Found(item.prefix, wanted)
 
     def _objects_of(
-        self, asked: Sequence[Union[_Found, str]], download: FileDownload, compare: bool, allow_empty: bool
+        self, requested: Sequence[Union[_Found, str]], download: FileDownload, compare: bool, allow_empty: bool
     ) -> Iterator[_Found]:
-        """The objects of a download, in the order asked for."""
+        """The objects of a download, in the order of the request."""
         times = download.wants_times(compare)
-        urls = [one for one in asked if isinstance(one, str)]
+        urls = [one for one in requested if isinstance(one, str)]
         listings = [Listing(*split_url(as_directory(url)), details=times) for url in urls]
         found = dict(zip(urls, zip(listings, self._list(listings))))
-        for one in asked:
+        for one in requested:
             if not isinstance(one, str):
                 yield one
                 continue

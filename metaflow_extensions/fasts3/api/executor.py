@@ -30,7 +30,7 @@ from metaflow_extensions.fasts3.machine.threads import within
 from metaflow_extensions.fasts3.plans.jobs import Job
 from metaflow_extensions.fasts3.plans.plan import JobFailed, JobQueue, Plan, Requests
 from metaflow_extensions.fasts3.wire.blocking import Interruption
-from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError, shows_answer
+from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError, shows_response
 from metaflow_extensions.fasts3.wire.local_files import NO_DESCRIPTORS
 from metaflow_extensions.fasts3.wire.log import log
 from metaflow_extensions.fasts3.workers import concurrency, worker_pool
@@ -134,7 +134,7 @@ class Executor:
         terms = Terms(
             settings.retries,
             settings.outage_timeout,
-            endpoints.has_answered(client.endpoint_url),
+            endpoints.has_responded(client.endpoint_url),
             self._failure_rate,
             settings.bandwidth,
         )
@@ -160,7 +160,7 @@ class Executor:
         finally:
             if retries:
                 retries.write()
-        endpoints.note_answer(client.endpoint_url)
+        endpoints.note_response(client.endpoint_url)
 
     def _write(self, display: Optional[Display], line: str) -> None:
         if display:
@@ -222,11 +222,11 @@ def _carry_out(queue: JobQueue, place: Place, call: Call) -> None:
     here = InlineRunner(call, min(INLINE_PAGES if place is Place.LISTING else INLINE_THREADS, settings.connections))
     here.run(queue, may_leave(here, queue, few) if few is not None else lambda: False)
     if queue.has_more():
-        if here.answered:
-            endpoints.note_answer(client.endpoint_url)
+        if here.responded:
+            endpoints.note_response(client.endpoint_url)
         memory_limits = concurrency.memory_limits(memory(), min(processors(), MOST_WORKERS))
         share = concurrency.share(memory_limits.workers, settings.connections, settings.bandwidth)
-        call = call._replace(terms=call.terms._replace(answered=here.answered))
+        call = call._replace(terms=call.terms._replace(responded=here.responded))
         try:
             ProcessRunner(worker_pool.shared, call, queue, share, memory_limits.body_bytes).run()
         except NoWorkers as error:
@@ -254,9 +254,9 @@ def _clean_up(plan: Plan, queue: JobQueue, call: Call, limit: float) -> str:
 
 def _noted(failure: Failure, endpoint: str) -> Failure:
     """Record that an endpoint has responded; if it never has, say so in the failure."""
-    if shows_answer(failure):
-        endpoints.note_answer(endpoint)
-    elif failure.code is Code.UNREACHABLE and not endpoints.has_answered(endpoint):
+    if shows_response(failure):
+        endpoints.note_response(endpoint)
+    elif failure.code is Code.UNREACHABLE and not endpoints.has_responded(endpoint):
         return failure._replace(message=f"S3 can't be reached at {endpoint}: {failure.message}")
     return failure
 

@@ -55,6 +55,6 @@ def may_leave(here: InlineRunner, queue: JobQueue, few: int) -> Callable[[], boo
                 return False
             start_workers(queue)
         starting = True
-        return here.answered and pool.is_ready()
+        return here.responded and pool.is_ready()
 
     return leave

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Optional, Union
 from metaflow.exception import MetaflowException
 
 from metaflow_extensions.fasts3.api.arguments import check_booleans, key_of
-from metaflow_extensions.fasts3.api.copy import SAME, Asked, CopyMethods
+from metaflow_extensions.fasts3.api.copy import SAME, CopyMethods, CopyRequest
 from metaflow_extensions.fasts3.api.delete import DeleteMethods
 from metaflow_extensions.fasts3.api.errors import (
     MOST_URL,
@@ -129,8 +129,8 @@ MetaflowS3Exception
         found = {name: one for one in entries if patterns.select(name := one.key[len(listing.prefix) :])}
         left = self._unchanged(found, listing.bucket, to, stored, overwrite) if compare or not overwrite else set()
         result = S3Transfers()
-        asked = list(self._asked_below(found, listing.bucket, to, left, left_out, result))
-        self._copy_all(asked, overwrite, given, left_out, result, NOTHING_DELETED if delete else "", dry_run)
+        requests = list(self._requests_below(found, listing.bucket, to, left, left_out, result))
+        self._copy_all(requests, overwrite, given, left_out, result, NOTHING_DELETED if delete else "", dry_run)
         if delete:
             check_source(f"'{shown(below, MOST_URL)}'", not found, allow_empty)
             mirror = StoredDestination(*split_url(as_directory(to)), patterns, stored)
@@ -157,7 +157,7 @@ MetaflowS3Exception
                 raise
             return []
 
-    def _asked_below(
+    def _requests_below(
         self,
         found: "dict[str, Any]",
         bucket: str,
@@ -165,7 +165,7 @@ MetaflowS3Exception
         left: "set[str]",
         left_out: LeftOut,
         result: S3Transfers,
-    ) -> "Iterator[Asked]":
+    ) -> "Iterator[CopyRequest]":
         """The copies of objects, given by name; notes those that are left, and those with impossible keys."""
         root, to = self._location.root, as_directory(to)
         for name, one in found.items():
@@ -179,7 +179,7 @@ MetaflowS3Exception
             except MetaflowException as error:
                 left_out.note(f"s3://{bucket}/{one.key}", error)
             else:
-                yield Asked(key, url, Source(bucket, one.key), None, one.size or 0)
+                yield CopyRequest(key, url, Source(bucket, one.key), None, one.size or 0)
 
     def _unchanged(
         self, found: "dict[str, Any]", bucket: str, to: str, stored: Sequence[Any], overwrite: bool

@@ -23,7 +23,7 @@ MOST_STDERR = 300  # characters of a program's stderr
 CHECK_PROXY = "Check that the proxy is running, and HTTP_PROXY, HTTPS_PROXY and NO_PROXY."
 CHECK_NETWORK = "Check the network, the region and the proxy settings (HTTPS_PROXY, NO_PROXY)."
 NOT_AWS = (
-    "Another server, for instance a proxy, may have answered. Check HTTPS_PROXY, NO_PROXY and, if it is set, "
+    "Another server, for instance a proxy, may have responded. Check HTTPS_PROXY, NO_PROXY and, if it is set, "
     "AWS_ENDPOINT_URL_STS."
 )
 SET_REGION = "Set AWS_DEFAULT_REGION, or region in the profile."
@@ -96,9 +96,9 @@ def _explained(error: Any, provider: _Provider) -> "tuple[str, str]":
         return f"credential_process{provider.of_profile} {_of_program(error)}", RUN_BY_HAND
     if isinstance(error, botocore_errors.ClientError):
         document = error.response.get("Error", {})
-        answer = ": ".join(str(part) for part in (document.get("Code"), document.get("Message")) if part)
+        reason = ": ".join(str(part) for part in (document.get("Code"), document.get("Message")) if part)
         remedy = CHECK_ROLE if error.operation_name.startswith("AssumeRole") else CHECK_PROFILE
-        return f"{error.operation_name} was refused: {answer}", remedy
+        return f"{error.operation_name} was refused: {reason}", remedy
     for types, reason, remedy in BY_TYPE:
         if isinstance(error, types):
             texts = {"of_profile": provider.of_profile, "option": provider.option, "service": provider.service}

@@ -8,7 +8,7 @@ import ipaddress
 import os
 from urllib.parse import urlsplit
 
-_answered: set[tuple[int, str]] = set()  # (process id, endpoint URL): a forked child starts without any
+_responded: set[tuple[int, str]] = set()  # (process id, endpoint URL): a forked child starts without any
 _buckets: set[tuple[int, str, str]] = set()  # likewise, with the name of a bucket that exists
 
 
@@ -22,14 +22,14 @@ def note_bucket(endpoint_url: str, bucket: str) -> None:
     _buckets.add((os.getpid(), endpoint_url, bucket))
 
 
-def has_answered(endpoint_url: str) -> bool:
+def has_responded(endpoint_url: str) -> bool:
     """Whether S3 has responded to this process at this endpoint."""
-    return (os.getpid(), endpoint_url) in _answered
+    return (os.getpid(), endpoint_url) in _responded
 
 
-def note_answer(endpoint_url: str) -> None:
+def note_response(endpoint_url: str) -> None:
     """Remember that S3 has responded at this endpoint."""
-    _answered.add((os.getpid(), endpoint_url))
+    _responded.add((os.getpid(), endpoint_url))
 
 
 def is_loopback(url: str) -> bool:

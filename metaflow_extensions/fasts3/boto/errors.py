@@ -63,7 +63,7 @@ def failure_of(error: Exception) -> Failure:
 
         return failure_of_provider(error)
     if isinstance(error, botocore_errors.ClientError):
-        return _answered(error)
+        return _failure_of_response(error)
     known = next(filter(None, (_meaning_of(cause, error) for cause in causes(error))), None)
     if known:
         return known
@@ -115,7 +115,7 @@ def frames(error: BaseException) -> Iterator[Any]:
         traceback = traceback.tb_next
 
 
-def _answered(error: botocore_errors.ClientError) -> Failure:
+def _failure_of_response(error: botocore_errors.ClientError) -> Failure:
     document = error.response.get("Error", {})
     response = error.response.get("ResponseMetadata", {})
     s3_code = str(document.get("Code") or "")

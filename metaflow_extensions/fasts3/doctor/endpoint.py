@@ -87,7 +87,7 @@ def check_certificates(context: Context) -> Finding:
         message = f"The certificates in {bundle}{f' ({origin})' if origin else ''} can't be read."
         return problem(message, REMEDIES[Code.UNTRUSTED])
     source = bundle or "botocore's own certificates"
-    return ok(f"Certificates are checked against {source}; `answer` reports the result.")
+    return ok(f"Certificates are checked against {source}; `response` reports the result.")
 
 
 def check_name(context: Context) -> Finding:
@@ -114,14 +114,14 @@ def check_name(context: Context) -> Finding:
     return ok(f"{host} is {addresses[0]}{more}.", milliseconds=round(took, 1), addresses=len(addresses))
 
 
-def check_answer(context: Context) -> Finding:
+def check_response(context: Context) -> Finding:
     """Whether the endpoint responds, with any status. Uses boto3, which also returns the headers of error responses."""
     from botocore.exceptions import ClientError
 
     from metaflow_extensions.fasts3.boto.errors import failure_of
 
     client = context.client.client
-    asked_at, began = time.time(), time.monotonic()
+    requested_at, began = time.time(), time.monotonic()
     try:
         response = client.head_bucket(Bucket=context.bucket) if context.root else client.list_buckets()
     except ClientError as error:
@@ -139,7 +139,7 @@ def check_answer(context: Context) -> Finding:
     about = response.get("ResponseMetadata", {})
     headers = {str(key).lower(): str(value) for key, value in about.get("HTTPHeaders", {}).items()}
     status = int(about.get("HTTPStatusCode", 0))
-    context.response = Response(status, headers, asked_at + seconds / 2, seconds)
+    context.response = Response(status, headers, requested_at + seconds / 2, seconds)
     server = f" from {shown(headers['server'], MOST_NAMED)}" if "server" in headers else ""
     return ok(
         f"The endpoint responds: HTTP {status}{server}, in {seconds * 1000:.0f} ms.",

@@ -77,7 +77,7 @@ class Examination:
                 lambda: in_other_thread(lambda: found.extend(facts())),
             )
         except Exception as error:
-            found.append(Fact(section, "not_told", f"{type(error).__name__}: {error}"))
+            found.append(Fact(section, "unavailable", f"{type(error).__name__}: {error}"))
         return found
 
 

@@ -11,7 +11,7 @@ from metaflow_extensions.fasts3.api.formatting import duration, readable
 from metaflow_extensions.fasts3.doctor.findings import Fact, Finding, Status, Value
 from metaflow_extensions.fasts3.doctor.redaction import Redactor
 
-FORMAT = 1  # of the JSON document; increased when a name is removed or changes its meaning
+FORMAT = 2  # of the JSON document; increased when a name is removed or changes its meaning
 LABEL = 29  # columns for the name of a fact
 MARK = 9  # columns for the mark of a finding
 NAME = 15  # columns for its name
@@ -99,8 +99,8 @@ class Report:
 def document(facts: Iterable[Fact], findings: Iterable[Finding], seconds: float, redactor: Redactor) -> str:
     """Facts and findings as JSON.
 
-    ``format``: 1. ``facts``: by section and name, each with ``value`` and ``origin``. ``findings``: in order, each with
-    ``name``, ``status``, ``told``, ``remedy`` and ``figures``. ``problems`` and ``warnings``: how many. ``seconds``:
+    ``format``: 2. ``facts``: by section and name, each with ``value`` and ``origin``. ``findings``: in order, each with
+    ``name``, ``status``, ``message``, ``remedy`` and ``figures``. ``problems`` and ``warnings``: how many. ``seconds``:
     how long it took.
     """
     sections: dict[str, dict[str, Any]] = {}
@@ -123,7 +123,7 @@ def _of_json(finding: Finding, redactor: Redactor) -> "dict[str, Any]":
     return {
         "name": finding.name,
         "status": finding.status.value,
-        "told": redactor.text(finding.message),
+        "message": redactor.text(finding.message),
         "remedy": redactor.text(finding.remedy),
         "figures": finding.figures,
     }

@@ -23,12 +23,12 @@ def make_bucket(bucket: str, endpoint_url: str, keys: Keys, deadline: float) -> 
                 client.create_bucket(Bucket=bucket)
                 return
             except ClientError as error:
-                answer = error.response["Error"]
-                if answer["Code"] in _EXISTS:
+                details = error.response["Error"]
+                if details["Code"] in _EXISTS:
                     return
                 status = error.response["ResponseMetadata"]["HTTPStatusCode"]
                 if status < 500 or time.monotonic() > deadline:
-                    reason = answer.get("Message", answer["Code"]).rstrip(".")
+                    reason = details.get("Message", details["Code"]).rstrip(".")
                     raise ServerFailed(f"The server refused to create the bucket {bucket!r}: {reason}.") from error
             except BotoCoreError as error:
                 if time.monotonic() > deadline:

@@ -49,6 +49,6 @@ class Outcome(NamedTuple):
     number: int
     result: Any = None  # the method's result
     failure: Optional[Failure] = None
-    answered: bool = False  # S3 has responded to the worker, now or before
+    responded: bool = False  # S3 has responded to the worker, now or before
     retried: Optional[Failure] = None  # the last failure that was retried
     begun: bool = False  # the job continues and will have another outcome; `result` states the bytes of its response

@@ -1,4 +1,4 @@
-"""A server's addresses, resolved once for all connections of a process; addresses that do not answer come last."""
+"""A server's addresses, resolved once for all connections of a process; addresses that do not respond come last."""
 
 import errno
 import ipaddress
@@ -12,9 +12,9 @@ from typing import Any, Optional
 from metaflow_extensions.fasts3.wire.waiting import InThread, wait_for
 
 RESOLVED_FOR = 30.0  # seconds; S3 changes its addresses and rotates them to spread the load
-STALE_FOR = 300.0  # seconds for which known addresses are used while the name server is asked again
+STALE_FOR = 300.0  # seconds for which known addresses are used while the name is looked up again
 RESOLVE_LIMIT = 8.0  # seconds; a resolver may wait for minutes
-LEFT_OUT_FOR = 60.0  # seconds for which an address that did not answer is tried last
+LEFT_OUT_FOR = 60.0  # seconds for which an address that did not respond is tried last
 
 
 class Addresses:
@@ -31,11 +31,11 @@ class Addresses:
         self._host = host
         self._port = port
         self._found: list[Any] = []
-        self._found_at = self._asked_at = 0.0
-        self._asked = 0  # number of lookups
+        self._found_at = self._looked_up_at = 0.0
+        self._lookups = 0  # number of lookups
         self._problem: Optional[Exception] = None  # of the last lookup
-        self._asking = threading.Lock()
-        self._left_out: dict[Any, float] = {}  # addresses that did not answer, and until when they come last
+        self._lookup_lock = threading.Lock()
+        self._left_out: dict[Any, float] = {}  # addresses that did not respond, and until when they come last
         self._turn = itertools.count(os.getpid())  # workers start with different addresses
 
     async def in_order(self) -> "list[Any]":
@@ -51,61 +51,61 @@ class Addresses:
         if not usable:
             # InThread, because a name server may take seconds; a literal address takes none.
             if is_address(self._host):
-                self._look_up(self._asked)
+                self._look_up(self._lookups)
             else:
                 await wait_for(InThread(self._look_up_in_time))
             found, problem = self._found, self._problem  # perhaps outdated: the name server is down, the server not
             if problem is not None and not found:
                 raise problem
-        elif now - self._asked_at > RESOLVED_FOR and not self._asking.locked():
-            self._asked_at = now
-            if not is_address(self._host) and not self._start_lookup(self._asked):  # in the background
-                self._asked_at = 0.0  # the next connection tries again
+        elif now - self._looked_up_at > RESOLVED_FOR and not self._lookup_lock.locked():
+            self._looked_up_at = now
+            if not is_address(self._host) and not self._start_lookup(self._lookups):  # in the background
+                self._looked_up_at = 0.0  # the next connection tries again
         return self._ordered(found)
 
-    def note(self, address: Any, answers: bool) -> None:
-        """Record whether an address answered."""
-        if answers:
+    def note(self, address: Any, responds: bool) -> None:
+        """Record whether an address responds."""
+        if responds:
             self._left_out.pop(address, None)
         else:
             self._left_out[address] = time.monotonic() + LEFT_OUT_FOR
 
     def forget(self) -> None:
-        """Resolve the name before the next connection, because no address answers."""
+        """Resolve the name before the next connection, because no address responds."""
         self._found_at, self._problem = -STALE_FOR, None
 
     def _look_up_in_time(self) -> None:
         """Resolve the name; raise TimeoutError if it takes more than `RESOLVE_LIMIT` seconds."""
-        asked = self._asked
-        thread = self._start_lookup(asked)
+        lookups = self._lookups
+        thread = self._start_lookup(lookups)
         if thread:
             thread.join(RESOLVE_LIMIT)
         else:
-            self._look_up(asked)
-        if self._asked == asked:
-            message = f"the name server has not answered within {RESOLVE_LIMIT:.0f} seconds"
+            self._look_up(lookups)
+        if self._lookups == lookups:
+            message = f"the name server has not responded within {RESOLVE_LIMIT:.0f} seconds"
             raise TimeoutError(errno.ETIMEDOUT, message)
 
-    def _start_lookup(self, asked: int) -> Optional[threading.Thread]:
+    def _start_lookup(self, lookups: int) -> Optional[threading.Thread]:
         """Resolve the name in another thread; return None if no more threads can be started."""
-        thread = threading.Thread(target=self._look_up, args=(asked,), name="fasts3-resolve", daemon=True)
+        thread = threading.Thread(target=self._look_up, args=(lookups,), name="fasts3-resolve", daemon=True)
         try:
             thread.start()
         except RuntimeError:
             return None
         return thread
 
-    def _look_up(self, asked_before: int) -> None:
+    def _look_up(self, lookups_before: int) -> None:
         """Resolve the name, unless another thread has done so meanwhile."""
-        with self._asking:
-            if self._asked == asked_before:
+        with self._lookup_lock:
+            if self._lookups == lookups_before:
                 try:
                     self._found = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
                     self._found_at, self._problem = time.monotonic(), None
                 except (OSError, UnicodeError) as error:  # UnicodeError: not a valid host name
                     self._problem = error
-                self._asked_at = time.monotonic()
-                self._asked += 1
+                self._looked_up_at = time.monotonic()
+                self._lookups += 1
 
     def _ordered(self, found: "list[Any]") -> "list[Any]":
         """Rotate addresses within a family and alternate families in the system's order (RFC 8305 section 4)."""

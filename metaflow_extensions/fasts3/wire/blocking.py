@@ -123,24 +123,24 @@ def complete(
     Ctrl-C, is raised in the coroutine, so that it releases its resources.
     """
     until = None if within is None else time.monotonic() + within
-    answer: Any = None
+    result: Any = None
     problem: Optional[BaseException] = None
     while True:
         try:
-            wanted = coroutine.throw(problem) if problem else coroutine.send(answer)
+            wanted = coroutine.throw(problem) if problem else coroutine.send(result)
         except StopIteration as end:
             value: T = end.value
             return value
         finally:
-            answer, problem = None, None  # the exception's traceback references this frame
+            result, problem = None, None  # the exception's traceback references this frame
         try:
             if isinstance(wanted, Readiness):
                 events = select.POLLIN if wanted.direction == READ else select.POLLOUT
                 _poll(wanted.descriptor, events, interruption, _shorter(wanted.timeout, until))
             elif isinstance(wanted, Pause):
-                answer = pause(_shorter(wanted.seconds, until)) or (until is not None and time.monotonic() >= until)
+                result = pause(_shorter(wanted.seconds, until)) or (until is not None and time.monotonic() >= until)
             elif isinstance(wanted, InThread):
-                answer = wanted.function()
+                result = wanted.function()
             else:
                 raise TypeError(f"not a wait: {type(wanted).__name__}")
         except BaseException as error:

@@ -154,11 +154,11 @@ class Connection:
         await self.send(data)
         return len(data)
 
-    async def has_answer(self, seconds: float) -> bool:
+    async def has_response(self, seconds: float) -> bool:
         """Wait at most `seconds` until there is something to read, the end included."""
         until = time.monotonic() + seconds
         while self._start == self._end:
-            # Readable bytes may be no response: TLS 1.3 servers send session tickets unasked (RFC 8446 section 4.6.1).
+            # Readable bytes may be no response: TLS 1.3 servers send session tickets, too (RFC 8446 section 4.6.1).
             try:
                 count = self._socket.recv_into(self._view)
             except NOT_YET_READ:

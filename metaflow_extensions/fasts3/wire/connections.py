@@ -19,7 +19,7 @@ from metaflow_extensions.fasts3.wire.template import Endpoint
 from metaflow_extensions.fasts3.wire.waiting import READ, WRITE, Readiness, wait_for
 
 ASK_WHETHER_ALIVE = 1.0  # seconds of idleness after which a connection is checked before use
-NEXT_ADDRESS_AFTER = 1.0  # seconds without an answer, if there are other addresses (RFC 8305 section 5: at most 2 s)
+NEXT_ADDRESS_AFTER = 1.0  # seconds without a response, if there are other addresses (RFC 8305 section 5: at most 2 s)
 MOST_AGE = 300.0  # seconds; replacing older connections picks up new addresses
 KEPT_FOR = 20.0  # seconds of idleness; S3 closes connections after about as long
 
@@ -104,7 +104,7 @@ class Connections:
                     last = number == len(addresses)
                     patience = self._endpoint.read_timeout if last else self._endpoint.connect_timeout
                     sock = await self._encrypt(sock, self._context, patience)
-                self._addresses.note(address, answers=True)
+                self._addresses.note(address, responds=True)
                 return Connection(sock, self._endpoint.read_timeout)
             except ssl.SSLCertVerificationError as error:
                 sock.close()
@@ -112,7 +112,7 @@ class Connections:
                 raise TransferError(Failure(Code.UNTRUSTED, message)) from error
             except OSError as error:
                 sock.close()
-                self._addresses.note(address, answers=False)
+                self._addresses.note(address, responds=False)
                 problem = error
             except BaseException:
                 sock.close()

@@ -72,7 +72,7 @@ class CopyTransfers:
         S3 sends 200 before it has copied, white space while it copies, and then the result or an error (API reference
         of CopyObject: "a 200 OK response can contain either a success or an error").
         """
-        with await self._exchange.ask(operation, bucket, key, query, headers) as response:
+        with await self._exchange.request(operation, bucket, key, query, headers) as response:
             document = await response.document()
             if not document and response.head.headers.get("etag"):
                 raise TransferError(no_copy(operation))

@@ -37,25 +37,25 @@ class DeletionTransfers:
         if bucket in self._exchange.only_md5:
             template = by_md5
         try:
-            response = await self._ask(bucket, document, template)
+            response = await self._request(bucket, document, template)
         except TransferError as error:
             if not template.checksum or not may_want_md5(error.failure):
                 raise
-            response = await self._ask(bucket, document, by_md5)
+            response = await self._request(bucket, document, by_md5)
             self._exchange.only_md5.add(bucket)
         with response:
-            answer = await response.document()
-            root, refusals = parse(answer)
+            body = await response.document()
+            root, refusals = parse(body)
             if root == "Error":  # like CompleteMultipartUpload, S3 may send 200 before it knows the result
-                raise TransferError(late_failure_of(response.head.status, response.head.headers, answer))
+                raise TransferError(late_failure_of(response.head.status, response.head.headers, body))
             return checked(refusals, keys)
 
-    async def _ask(self, bucket: str, document: bytes, template: RequestTemplate) -> Response:
+    async def _request(self, bucket: str, document: bytes, template: RequestTemplate) -> Response:
         headers = {"content-type": "application/xml"}
         if not template.checksum:  # S3 requires one of the two
             headers["content-md5"] = md5_of(document)
         payload, query = Payload(document), [("delete", "")]
-        return await self._exchange.ask("DeleteObjects", bucket, "", query, headers, payload, template=template)
+        return await self._exchange.request("DeleteObjects", bucket, "", query, headers, payload, template=template)
 
 
 def md5_of(document: bytes) -> str:
@@ -126,10 +126,10 @@ def checked(refusals: "Iterable[tuple[str, str, str]]", keys: Sequence[str]) -> 
     TransferError
         MALFORMED: the response has a key that the request did not have, so the result is unknown.
     """
-    asked = set(keys)
+    requested = set(keys)
     errors = {}
     for key, code, message in refusals:
-        if key not in asked:
+        if key not in requested:
             what = f"the key {key[:80]!r}, which was not in the request: {code[:80]}"
             raise malformed(f"the response to DeleteObjects has {what}")
         errors[key] = f"{code or 'unknown'}: {message}"[:MAX_MESSAGE]

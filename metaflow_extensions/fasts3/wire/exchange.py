@@ -126,7 +126,7 @@ class Exchange:
         self._denied: set[str] = set()  # buckets with a missing permission: later HEADs skip the explaining GET
         self._lock = threading.Lock()
 
-    async def ask(
+    async def request(
         self,
         operation: str,
         bucket: str,
@@ -196,7 +196,7 @@ class Exchange:
         if failure.status not in by.statuses or (failure.status == 403 and bucket in self._denied):
             return failure
         try:
-            with await self.ask(by.operation, bucket, key, (*query, *by.query), by.headers):
+            with await self.request(by.operation, bucket, key, (*query, *by.query), by.headers):
                 now = signer and self._heads.signer(self.template(by.operation, bucket))
                 if signer and now and now.credentials.generation != signer.credentials.generation:
                     # The credentials were renewed after the HEAD was signed, for another request.

@@ -30,7 +30,7 @@ class Code(str, Enum):
     BUSY = "busy"  # 5xx, 429, SlowDown, timeouts that S3 reports: retry later
     BROKEN = "broken"  # a response that was damaged in transit: cut short, or with a checksum mismatch
     MALFORMED = "malformed"  # a complete, invalid response: the next one is probably the same
-    NOT_S3 = "not-s3"  # a response that no S3 server sends: another kind of server answers
+    NOT_S3 = "not-s3"  # a response that no S3 server sends: another kind of server responds
     INJECTED = "injected"  # injected for tests (inject_failure_rate)
     DISK_FULL = "disk-full"  # no space for a local file: the disk, a quota or a file size limit
     NO_DESCRIPTORS = "no-descriptors"  # this process or the machine has reached its limit of open files
@@ -66,7 +66,7 @@ UNANSWERED = frozenset(
 """Failures that do not show that the endpoint exists."""
 
 
-def shows_answer(failure: "Failure") -> bool:
+def shows_response(failure: "Failure") -> bool:
     """Whether a failure shows that the endpoint exists; requests that boto3 rejects are never sent."""
     return failure.code not in UNANSWERED and (failure.code is not Code.REJECTED or failure.status > 0)
 

@@ -52,7 +52,7 @@ class BucketTransfers:
 
     async def head_bucket(self, bucket: str, key: str = "") -> None:  # all methods have a key
         try:
-            with await self._exchange.ask("HeadBucket", bucket) as response:
+            with await self._exchange.request("HeadBucket", bucket) as response:
                 response.finish()
                 check_bucket(response.head.headers)
         except TransferError as error:
@@ -80,7 +80,7 @@ class BucketTransfers:
         if token:
             marker = marker_of(token)
             query.append(("continuation-token", token) if marker is None else ("marker", marker))
-        with await self._exchange.ask("ListObjectsV2", bucket, query=query) as response:
+        with await self._exchange.request("ListObjectsV2", bucket, query=query) as response:
             return checked(parse_page(await response.document(), details), key, token)
 
 

@@ -29,7 +29,7 @@ class MultipartTransfers:
         algorithm = self._exchange.template("UploadPart", bucket).checksum
         if algorithm and checksums:
             given["x-amz-checksum-algorithm"] = algorithm.upper()
-        with await self._exchange.ask("CreateMultipartUpload", bucket, key, [("uploads", "")], given) as response:
+        with await self._exchange.request("CreateMultipartUpload", bucket, key, [("uploads", "")], given) as response:
             upload_id = texts(await response.document())[1].get("UploadId")
             if not upload_id:
                 raise malformed("the response to CreateMultipartUpload has no UploadId")
@@ -51,7 +51,7 @@ class MultipartTransfers:
         query = [("partNumber", str(number)), ("uploadId", upload_id)]
         with (
             payload_of(body, path, position, length, version, allowance) as payload,
-            await self._exchange.ask("UploadPart", bucket, key, query, payload=payload) as response,
+            await self._exchange.request("UploadPart", bucket, key, query, payload=payload) as response,
         ):
             await response.document()
             part = {"ETag": stored_etag(response.head.headers)}
@@ -66,7 +66,7 @@ class MultipartTransfers:
     ) -> str:
         headers = {"content-type": "application/xml", **condition_headers(condition)}
         query, payload = [("uploadId", upload_id)], Payload(_document(parts))
-        with await self._exchange.ask("CompleteMultipartUpload", bucket, key, query, headers, payload) as response:
+        with await self._exchange.request("CompleteMultipartUpload", bucket, key, query, headers, payload) as response:
             document = await response.document()
             root, fields = texts(document)
             # S3 sends 200 before it knows the result (API reference of CompleteMultipartUpload: "you must check the
@@ -79,7 +79,9 @@ class MultipartTransfers:
 
     async def abort_upload(self, bucket: str, key: str, upload_id: str) -> None:
         try:
-            with await self._exchange.ask("AbortMultipartUpload", bucket, key, [("uploadId", upload_id)]) as response:
+            with await self._exchange.request(
+                "AbortMultipartUpload", bucket, key, [("uploadId", upload_id)]
+            ) as response:
                 await response.document()
         except TransferError as error:
             if error.failure.code is not Code.NO_UPLOAD:

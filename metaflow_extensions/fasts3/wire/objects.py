@@ -41,7 +41,7 @@ class ObjectTransfers:
         self, bucket: str, key: str, version_id: Optional[str] = None, checksums: bool = False
     ) -> ObjectInfo:
         given = {CHECKSUM_MODE: "ENABLED"} if checksums else None
-        with await self._exchange.ask("HeadObject", bucket, key, version_query(version_id), given) as response:
+        with await self._exchange.request("HeadObject", bucket, key, version_query(version_id), given) as response:
             response.finish()
             headers = response.head.headers
             check_object(headers)
@@ -73,7 +73,7 @@ class ObjectTransfers:
         if if_match:
             headers["if-match"] = if_match
         query = version_query(version_id)
-        with await self._exchange.ask("GetObject", bucket, key, query, headers, template=template) as response:
+        with await self._exchange.request("GetObject", bucket, key, query, headers, template=template) as response:
             check_object(response.head.headers)
             if response.head.status == 204:
                 raise malformed("the response has status 204, without a body")
@@ -116,7 +116,7 @@ class ObjectTransfers:
         given = {**stored_headers(headers), **condition_headers(condition)}
         with payload_of(body, path, allowance=allowance) as payload:
             expect = condition is not None and payload.size > EXPECT_ABOVE
-            with await self._exchange.ask("PutObject", bucket, key, (), given, payload, expect) as response:
+            with await self._exchange.request("PutObject", bucket, key, (), given, payload, expect) as response:
                 await response.document()
                 return stored_etag(response.head.headers)
 
@@ -124,7 +124,7 @@ class ObjectTransfers:
         self, bucket: str, key: str, version_id: Optional[str] = None, if_match: Optional[str] = None
     ) -> None:
         given = condition_headers(if_match)
-        with await self._exchange.ask("DeleteObject", bucket, key, version_query(version_id), given) as response:
+        with await self._exchange.request("DeleteObject", bucket, key, version_query(version_id), given) as response:
             await response.document()
 
 

@@ -36,7 +36,7 @@ class OpenUploadTransfers:
         # SeaweedFS sends only the upload id, and continues only if it receives only that.
         markers = [(name, value) for name, value in zip(("key-marker", "upload-id-marker"), after or ()) if value]
         query = [("uploads", ""), ("prefix", key), ("max-uploads", str(MOST_UPLOADS)), *encoded, *markers]
-        with await self._exchange.ask("ListMultipartUploads", bucket, query=query) as response:
+        with await self._exchange.request("ListMultipartUploads", bucket, query=query) as response:
             now = http_timestamp(response.head.headers.get("date", ""))
             return checked(parse(await response.document())._replace(now=now), key, after)
 

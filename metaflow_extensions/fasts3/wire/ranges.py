@@ -15,7 +15,7 @@ def length_in(header: Optional[str]) -> Optional[int]:
     return int(match[2]) - int(match[1]) + 1 if match else None
 
 
-def span(header: Optional[str], asked: Optional[str], length: Optional[int]) -> "tuple[int, Optional[int]]":
+def span(header: Optional[str], requested: Optional[str], length: Optional[int]) -> "tuple[int, Optional[int]]":
     """Return the first byte received and the size of the whole object, None if unknown.
 
     Checks that the response has the requested range: servers may ignore Range (RFC 9110 section 14.2).
@@ -24,7 +24,7 @@ def span(header: Optional[str], asked: Optional[str], length: Optional[int]) -> 
     ----------
     header : str or None
         Content-Range, e.g. `bytes 0-99/1234` (RFC 9110 section 14.4); the whole object without it.
-    asked : str or None
+    requested : str or None
         The request's Range header.
     length : int or None
         Length of the body; None if unknown.
@@ -36,8 +36,8 @@ def span(header: Optional[str], asked: Optional[str], length: Optional[int]) -> 
         differs from the requested one, or the length of one is unknown.
     """
     if length is None:
-        if asked is not None:
-            message = f"requested {asked}; the server sent the whole object, without its length"
+        if requested is not None:
+            message = f"requested {requested}; the server sent the whole object, without its length"
             raise TransferError(Failure(Code.REJECTED, message))
         return 0, None
     first, total = 0, length
@@ -46,15 +46,15 @@ def span(header: Optional[str], asked: Optional[str], length: Optional[int]) -> 
         first, last, total = map(int, match.groups()) if match else (0, 0, 0)
         if last - first + 1 != length or last >= total:
             raise malformed(f"Content-Range {header!r} does not match a length of {length} bytes")
-    if asked is None:
+    if requested is None:
         if length != total:
             raise malformed(f"received {length} of {total} bytes without requesting a range")
         return first, total
-    start, _, end = asked.partition("=")[2].partition("-")
+    start, _, end = requested.partition("=")[2].partition("-")
     begin = int(start) if start else max(0, total - int(end))
     last = total - 1 if not (start and end) else min(int(end), total - 1)
     if (first, length) != (begin, last - begin + 1):
-        message = f"requested {asked}, received {length} bytes from {first} of {total}"
+        message = f"requested {requested}, received {length} bytes from {first} of {total}"
         raise TransferError(Failure(Code.REJECTED, message))
     return first, total
 

@@ -72,7 +72,7 @@ class RequestHeads:
         headers: "dict[str, str]",
         body_headers: "Optional[dict[str, str]]",
     ) -> bytes:
-        """Write the head of one request; see `Exchange.ask`.
+        """Write the head of one request; see `Exchange.request`.
 
         Parameters
         ----------

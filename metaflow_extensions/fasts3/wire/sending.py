@@ -120,21 +120,21 @@ async def _converse(
         await connection.send(head + payload.data if payload.data else head)
         return await connection.read_response(method)
     await connection.send(head)
-    if expect and await connection.has_answer(WAIT_FOR_CONTINUE):
-        answer = await connection.read_head()
-        if answer.status >= 200:  # final: the body is not sent, but the server may expect it, so close the connection
-            return answer._replace(keep_alive=False), body_of(method, answer)
+    if expect and await connection.has_response(WAIT_FOR_CONTINUE):
+        response = await connection.read_head()
+        if response.status >= 200:  # final: the body is not sent, but the server may expect it, so close the connection
+            return response._replace(keep_alive=False), body_of(method, response)
     try:
         await _send_body(connection, payload)
     except ConnectionLost as lost:
         # A server that refuses a request stops reading; its response may have arrived before the connection broke.
-        if not await connection.has_answer(0):
+        if not await connection.has_response(0):
             raise
         try:
-            answer, body = await connection.read_response(method)
+            response, body = await connection.read_response(method)
         except ConnectionLost as silent:
             raise ConnectionLost(str(lost), lost.response_began or silent.response_began) from lost
-        return answer._replace(keep_alive=False), body
+        return response._replace(keep_alive=False), body
     return await connection.read_response(method)
 
 

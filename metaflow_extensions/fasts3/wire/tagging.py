@@ -17,7 +17,7 @@ class TaggingTransfers:
 
     async def get_tags(self, bucket: str, key: str, version_id: Optional[str] = None) -> "dict[str, str]":
         query = [("tagging", ""), *version_query(version_id)]
-        with await self._exchange.ask("GetObjectTagging", bucket, key, query) as response:
+        with await self._exchange.request("GetObjectTagging", bucket, key, query) as response:
             return parse(await response.document())
 
 

@@ -22,7 +22,7 @@ class VersionTransfers:
     async def list_versions(self, bucket: str, key: str, after: Optional[Sequence[str]] = None) -> VersionsPage:
         markers = [(name, value) for name, value in zip(("key-marker", "version-id-marker"), after or ()) if value]
         query = [("versions", ""), ("prefix", key), ("encoding-type", "url"), *markers]
-        with await self._exchange.ask("ListObjectVersions", bucket, query=query) as response:
+        with await self._exchange.request("ListObjectVersions", bucket, query=query) as response:
             return checked(parse(await response.document()), key, after)
 
 

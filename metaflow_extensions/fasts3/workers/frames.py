@@ -166,12 +166,12 @@ def outcomes_of(frame: Frame, jobs: Mapping[int, Job]) -> Iterator[Outcome]:
     bodies, fields_of_outcome = _Bodies(frame.raw), _fields_of(Outcome)
     try:
         for row in _list(frame.document):
-            number, result, failure, answered, retried, begun = fields_of_outcome(row)
+            number, result, failure, responded, retried, begun = fields_of_outcome(row)
             operation = jobs[number].operation
             if begun and operation != "get":
                 raise ValueError("only downloads report that they have begun")
             result = None if failure else _result(operation, result, bodies)
-            yield Outcome(number, result, failure, answered, retried, begun)
+            yield Outcome(number, result, failure, responded, retried, begun)
         bodies.check_end()
     except (LookupError, TypeError, ValueError) as error:
         raise _invalid("outcomes", error) from None

@@ -49,9 +49,9 @@ class InlineRunner:
         return self._moved > self._done * MUCH
 
     @property
-    def answered(self) -> bool:
+    def responded(self) -> bool:
         """Whether the endpoint has responded to this process."""
-        return self._performer.policy.answered
+        return self._performer.policy.responded
 
     def run(self, queue: JobQueue, leave: Callable[[], bool] = lambda: False) -> None:
         """Run a queue's jobs and those that follow from them.

@@ -77,8 +77,8 @@ class Loop:
             else:
                 self._resume(task)
         if self._threads.under_way:
-            for task, answer, error, _ in self._threads.results():
-                self._resume(task, answer, error)
+            for task, result, error, _ in self._threads.results():
+                self._resume(task, result, error)
         now = time.monotonic()
         while self._pauses and self._pauses[0][0] <= now:
             self._resume(heapq.heappop(self._pauses)[2], False)
@@ -94,9 +94,9 @@ class Loop:
             timeout = min(timeout, max(0.0, self._pauses[0][0] - time.monotonic()))
         return timeout
 
-    def _resume(self, task: _Task, answer: Any = None, problem: Optional[BaseException] = None) -> None:
+    def _resume(self, task: _Task, result: Any = None, problem: Optional[BaseException] = None) -> None:
         try:
-            wanted = task.coroutine.throw(problem) if problem else task.coroutine.send(answer)
+            wanted = task.coroutine.throw(problem) if problem else task.coroutine.send(result)
         except StopIteration as end:
             task.done(end.value)
             return

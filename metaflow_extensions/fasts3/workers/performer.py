@@ -97,7 +97,7 @@ class Performer:
             while True:
                 while (seconds := policy.seconds_to_wait(attempts, self._clock())) > 0:
                     if await wait_for(Pause(seconds)):
-                        return Outcome(job.number, None, failure or INTERRUPTED, policy.answered, retried)
+                        return Outcome(job.number, None, failure or INTERRUPTED, policy.responded, retried)
                 retried = failure
                 allowance = Allowance(self._bandwidth, self._clock, self._pause) if self._bandwidth else None
                 try:
@@ -117,7 +117,7 @@ class Performer:
                 retry = policy.note_failure(attempts, failure, now, bool(allowance and allowance.has_moved))
                 failure = failure._replace(tries=attempts.failed, seconds=round(now - attempts.began, 3))
                 if not retry:
-                    return Outcome(job.number, None, failure, policy.answered, retried)
+                    return Outcome(job.number, None, failure, policy.responded, retried)
         finally:
             policy.end(succeeded_at)
 

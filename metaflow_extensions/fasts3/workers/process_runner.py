@@ -81,7 +81,7 @@ class ProcessRunner:
             self._selector.register(self._waker.descriptor, selectors.EVENT_READ)
         self._workers: dict[WorkerProcess, concurrency.Speed] = {}
         self._idle_since: dict[WorkerProcess, float] = {}  # since when workers have had no job, while the plan is held
-        self._answered: deque[tuple[Job, Outcome]] = deque()  # not yet passed to the plan
+        self._received: deque[tuple[Job, Outcome]] = deque()  # not yet passed to the plan
 
     def run(self) -> None:
         """Run all jobs.
@@ -119,14 +119,14 @@ class ProcessRunner:
             if time.monotonic() >= check_at:
                 check_at = self._renew_credentials()
             all_given = self._feed()
-            if not self._has_jobs() and not self._answered:
+            if not self._has_jobs() and not self._received:
                 if not all_given:  # impossible, but ending here would lose jobs without an error
                     raise RuntimeError("jobs remain, and no worker accepts them")
                 if queue.has_more():  # new since _feed
                     continue
                 if not queue.is_held:
                     return
-            patience = 0.0 if self._answered else max(0.0, check_at - time.monotonic())
+            patience = 0.0 if self._received else max(0.0, check_at - time.monotonic())
             if queue.is_held:
                 self._return_idle()
                 patience = min(patience, HELD_CHECK_INTERVAL)
@@ -149,8 +149,8 @@ class ProcessRunner:
     def _pass_on(self) -> bool:
         """Pass outcomes to the plan; return whether jobs run again, perhaps with new credentials."""
         again = False
-        while self._answered:
-            job, outcome = self._answered.popleft()
+        while self._received:
+            job, outcome = self._received.popleft()
             if self._call.wants_again(job, outcome):
                 self._queue.put_back([job])
                 again = True
@@ -177,7 +177,7 @@ class ProcessRunner:
             worker = self._pool.lease(not self._workers, self._call.interruption.check)
         except OSError as error:
             if not self._workers:
-                if not self._answered:  # else the plan may have more jobs, before this call gives up
+                if not self._received:  # else the plan may have more jobs, before this call gives up
                     self._give_up(error)
                 return False
             self._most = len(self._workers)  # continue with these workers
@@ -275,7 +275,7 @@ class ProcessRunner:
         count, now = self._workers[worker].count, time.monotonic()
         try:
             for job, outcome in worker.outcomes():
-                self._answered.append((job, outcome))  # one at a time, so that outcomes before an invalid one count
+                self._received.append((job, outcome))  # one at a time, so that outcomes before an invalid one count
                 if outcome.begun:
                     continue
                 count(now)
@@ -291,7 +291,7 @@ class ProcessRunner:
         alone = len(worker.jobs) == 1
         for number, outcome in worker.begun.items():  # other jobs get the rest of the object; now they get all of it
             result = outcome.result._replace(received=0, crc=0)
-            self._answered.append((worker.jobs.pop(number), outcome._replace(result=result, begun=False)))
+            self._received.append((worker.jobs.pop(number), outcome._replace(result=result, begun=False)))
         jobs, worker.jobs = list(worker.jobs.values()), {}
         if not worker.greeted:
             self._failed_starts += DEATHS / KILLS_AT_THE_START if gone.killed else 1.0
@@ -316,12 +316,12 @@ class ProcessRunner:
             for key, _ in self._selector.select(max(0.0, until - time.monotonic())):
                 worker: WorkerProcess = key.fileobj  # type: ignore[assignment]
                 try:
-                    self._answered.extend(worker.outcomes())
+                    self._received.extend(worker.outcomes())
                 except WorkerGone:
                     self._discard([worker])
         self._discard([worker for worker in self._workers if worker.jobs])
-        while self._answered:
-            self._queue.conclude(*self._answered.popleft())
+        while self._received:
+            self._queue.conclude(*self._received.popleft())
 
     def _discard(self, workers: Iterable[WorkerProcess]) -> None:
         for worker in workers:

@@ -9,7 +9,7 @@ import random
 import threading
 from typing import Callable, NamedTuple, Optional
 
-from metaflow_extensions.fasts3.wire.failures import ONCE_MORE, TRANSIENT, Code, Failure, shows_answer
+from metaflow_extensions.fasts3.wire.failures import ONCE_MORE, TRANSIENT, Code, Failure, shows_response
 from metaflow_extensions.fasts3.workers.throttle import Throttle
 
 FIRST_WAIT = 0.1  # seconds; one transient failure should cost almost nothing
@@ -29,13 +29,13 @@ class Terms(NamedTuple):
 
     retries: int = 20  # the larger of S3_RETRY_COUNT and S3_TRANSIENT_RETRY_COUNT
     outage_limit: float = 300.0  # maximum duration in seconds of an outage of an endpoint that has responded before
-    answered: bool = False  # whether the endpoint responded to this process before the call
+    responded: bool = False  # whether the endpoint responded to this process before the call
     failure_rate: float = 0.0  # per cent of first attempts that fail artificially (inject_failure_rate)
     bandwidth: Optional[float] = None  # maximum bytes of objects a second, uploads and downloads together
 
 
 def decide(
-    terms: Terms, failure: Failure, tries: int, elapsed: float, answered: bool, chance: float, again: bool = False
+    terms: Terms, failure: Failure, tries: int, elapsed: float, responded: bool, chance: float, again: bool = False
 ) -> Optional[float]:
     """Return the seconds to wait before the next attempt, or None to give up.
 
@@ -49,7 +49,7 @@ def decide(
         Number of attempts so far, at least 1.
     elapsed : float
         Seconds since this job, or all jobs, began to fail; without any response, since the first attempt began.
-    answered : bool
+    responded : bool
         Whether this endpoint has ever responded to this process: retries cover outages, not mistakes.
     chance : float
         A random number from 0 to 1, so that many clients do not retry at the same moment.
@@ -66,12 +66,12 @@ def decide(
         return None
     if failure.code in (Code.SKEWED, Code.INJECTED):
         return 0.0  # the next attempt is signed for the server's time; an injected failure only tests the retries
-    if failure.code is Code.UNREACHABLE and not answered and tries > FIRST_CONTACT_RETRIES:
+    if failure.code is Code.UNREACHABLE and not responded and tries > FIRST_CONTACT_RETRIES:
         return None
     # Exponential backoff with equal jitter: half of the wait is fixed, half random.
     ceiling = min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(tries - 1, 16))
     wait = max(ceiling * (0.5 + 0.5 * chance), min(failure.retry_after, LONGEST_WAIT))
-    limit = terms.outage_limit if answered else min(FIRST_CONTACT_LIMIT, terms.outage_limit)
+    limit = terms.outage_limit if responded else min(FIRST_CONTACT_LIMIT, terms.outage_limit)
     return wait if elapsed + wait <= limit else None
 
 
@@ -104,7 +104,7 @@ class RetryPolicy:
 
     Attributes
     ----------
-    answered : bool
+    responded : bool
         Whether the endpoint has responded to this process.
     """
 
@@ -118,7 +118,7 @@ class RetryPolicy:
         self._outage_began: Optional[float] = None
         self._outage_ended = 0.0  # the last one that took at least SHORTEST_OUTAGE
         self._next_retry = 0.0  # during an outage
-        self.answered = terms.answered
+        self.responded = terms.responded
 
     def begin(self, now: float) -> Attempts:
         """Begin a job."""
@@ -133,7 +133,7 @@ class RetryPolicy:
         with self._lock:
             self._jobs -= 1
             if succeeded_at is not None:
-                self.answered = True
+                self.responded = True
                 self._throttle.note_success(succeeded_at)
                 if self._outage_began is not None:
                     self._end_outage(succeeded_at)
@@ -182,8 +182,8 @@ class RetryPolicy:
                 self._end_outage(now)
             if moved or attempts.failing_since is None:
                 attempts.failing_since = now
-            self.answered = self.answered or shows_answer(failure)
-            elapsed = now - (attempts.failing_since if self.answered else attempts.began)
+            self.responded = self.responded or shows_response(failure)
+            elapsed = now - (attempts.failing_since if self.responded else attempts.began)
             if failure.status in TOO_MANY:
                 self._throttle.slow_down(now)
             if failure.code in TRANSIENT:
@@ -193,7 +193,7 @@ class RetryPolicy:
             again = failure.code in attempts.codes
             attempts.codes |= {failure.code}
             attempts.failed += 1
-            wait = decide(self._terms, failure, attempts.failed, elapsed, self.answered, self._chance(), again)
+            wait = decide(self._terms, failure, attempts.failed, elapsed, self.responded, self._chance(), again)
             if wait is None:
                 return False
             attempts.unreachable_at = now if failure.code is Code.UNREACHABLE else None
