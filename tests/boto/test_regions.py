@@ -38,11 +38,6 @@ CLIENTS = {
 }
 
 
-@pytest.fixture(autouse=True)
-def nothing_known(monkeypatch):
-    monkeypatch.setattr(regions, "_known", {})
-
-
 @pytest.fixture
 def connected():
     """Make a `TransferClient` of a client in us-west-2, or with other parameters."""

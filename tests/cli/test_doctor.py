@@ -459,7 +459,7 @@ def test_no_secret_is_printed(where: str, options: "tuple[str, ...]", seaweedfs:
     assert "AKIA***MPLE" in ran.out
     assert f"http://***@{host}" in ran.out
     if options:
-        assert ran.document["format"] == 1
+        assert ran.document["format"] == 2
 
 
 def test_no_secret_of_a_proxy_is_printed(seaweedfs: S3Server, place: str) -> None:
