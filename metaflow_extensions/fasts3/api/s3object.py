@@ -71,11 +71,17 @@ class S3Object(LocalCopy):
         return entry
 
     @classmethod
+    def _bare(cls, prefix: Optional[str], url: str, size: Optional[int]) -> "S3Object":
+        """An object without `__init__`, which takes most of the time of a long listing."""
+        one = cls.__new__(cls)
+        one._url, one._size = url, size
+        one._prefix = None if prefix == url else prefix
+        return one
+
+    @classmethod
     def listed(cls, prefix: Optional[str], url: str, found: DetailedObject) -> "S3Object":
         """An object in a listing with details."""
-        entry = cls.__new__(cls)  # without __init__, which takes most of the time of a long listing
-        entry._url, entry._size = url, found.size
-        entry._prefix = None if prefix == url else prefix
+        entry = cls._bare(prefix, url, found.size)
         if found.modified is not None:
             entry._last_modified = int(found.modified)
         entry._etag = in_quotes(found.etag) or None
@@ -87,13 +93,8 @@ class S3Object(LocalCopy):
         cls, prefix: Optional[str], url: str, path: str, size: int, etag: Optional[str], version_id: Optional[str]
     ) -> "S3Object":
         """An object in a file of the user."""
-        one = cls.__new__(cls)  # without __init__, as in `listed`
-        one._url, one._path, one._size = url, path, size
-        one._prefix = None if prefix == url else prefix
-        if etag:
-            one._etag = etag
-        if version_id:
-            one._version_id = version_id
+        one = cls._bare(prefix, url, size)
+        one._path, one._etag, one._version_id = path, etag or None, version_id or None
         return one
 
     @classmethod
