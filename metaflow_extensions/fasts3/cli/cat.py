@@ -20,6 +20,7 @@ from metaflow_extensions.fasts3.cli.selection import (
     is_directory,
     listed,
     location_from,
+    refuse_directories,
     refuse_empty,
     select,
     url_of,
@@ -92,9 +93,7 @@ def cat(
     refuse_empty(urls)
     location = location_from(run, root)
     selections = [select(url, location, raw) for url in urls]
-    for one in selections:
-        if one.is_directory:
-            raise click.UsageError(f"{one.url} is a directory. For all objects below it, give a pattern: '{one.url}*'")
+    refuse_directories(selections)
     several = len(selections) > 1 or selections[0].pattern is not None
     if several and byte_range is not None:
         raise click.UsageError("--range needs the URL of one object.")

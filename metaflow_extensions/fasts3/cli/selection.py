@@ -196,6 +196,13 @@ def refuse_url_paths(paths: "Iterable[str]") -> None:
         )
 
 
+def refuse_directories(selections: "Iterable[Selection]") -> None:
+    """Refuse prefixes, in commands that take keys and patterns only."""
+    for one in selections:
+        if one.is_directory:
+            raise click.UsageError(f"{one.url} is a directory. For all objects below it, give a pattern: '{one.url}*'")
+
+
 def refuse_whole_bucket(selection: Selection, refusal: str) -> None:
     """Refuse a selection that is, or may match, a whole bucket; `refusal` is a clause about the refused action."""
     if selection.is_whole_bucket:
