@@ -80,7 +80,21 @@ class LazyGroup(click.Group):  # type: ignore[misc]
             from metaflow_extensions.fasts3.cli.closed_streams import replace_closed_streams
 
             replace_closed_streams()
-        return super().invoke(ctx)
+        try:
+            return super().invoke(ctx)
+        except click.NoSuchOption as error:
+            from metaflow_extensions.fasts3.cli.other_options import explain
+
+            explain(error)
+            raise
+
+    def parse_args(self, ctx: Any, args: "list[str]") -> Any:
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            if not error.possibilities:
+                error.message += ". Options follow the command: metaflow fasts3 ls --json"
+            raise
 
     def resolve_command(self, ctx: Any, args: "list[str]") -> Any:
         # Not while a shell completes a line: an error would be printed into it.
