@@ -11,7 +11,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Callable, Optional
 from urllib.request import Request, urlopen
@@ -217,8 +217,11 @@ def pytest_collection() -> Iterator[Optional[object]]:
 
 # One timeout fails one test, and the run continues. The alarm of pytest-timeout rings once, and is canceled after a
 # failure: a `with` block or a fixture that hangs then would hang the run. So it rings again, also during the teardown.
+# It only raises inside a test or a fixture: elsewhere, for instance while pytest reports the failure on a busy machine,
+# the exception would end the run.
 RINGS_AGAIN = 60.0  # seconds
 TIMEOUT = pytest.StashKey[Any]()
+MAY_RAISE = pytest.StashKey[bool]()
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True, optionalhook=True)
@@ -227,15 +230,44 @@ def pytest_timeout_set_timer(item: pytest.Item, settings: Any) -> Iterator[None]
     item.stash[TIMEOUT] = settings
     seconds, _ = signal.getitimer(signal.ITIMER_REAL)
     if seconds:
+        fail = signal.getsignal(signal.SIGALRM)
+
+        def ring(*arguments: Any) -> None:
+            if item.stash.get(MAY_RAISE, False) and callable(fail):
+                fail(*arguments)
+
+        signal.signal(signal.SIGALRM, ring)
         signal.setitimer(signal.ITIMER_REAL, seconds, RINGS_AGAIN)
     return done
+
+
+@contextmanager
+def _timeout_may_raise(item: pytest.Item) -> Iterator[None]:
+    item.stash[MAY_RAISE] = True
+    try:
+        yield
+    finally:
+        item.stash[MAY_RAISE] = False
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
+    with _timeout_may_raise(item):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    with _timeout_may_raise(item):
+        return (yield)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
     if TIMEOUT in item.stash:
         item.config.hook.pytest_timeout_set_timer(item=item, settings=item.stash[TIMEOUT])
-    return (yield)
+    with _timeout_may_raise(item):
+        return (yield)
 
 
 @pytest.hookimpl(wrapper=True)
