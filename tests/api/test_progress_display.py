@@ -252,6 +252,7 @@ def test_a_stream_that_closes_meanwhile_ends_nothing(stderr):
     displays = [Bar(screen, 0.0), Lines(0.0)]
     for stream, display in zip((screen, log), displays):
         display.show(HALF)
+        assert "500/1,000 objects" in stream.getvalue()
         stream.close()
         display.show(MORE)
         display.make_room()
@@ -267,13 +268,18 @@ def test_a_closed_output_ends_nothing(stderr):
             display.show(HALF)
             display.show(DONE)
             display.close()
+        with pytest.raises(BrokenPipeError):
+            stream.flush()  # of what they wrote
         os.dup2(nowhere.fileno(), theirs)  # so that the stream itself can be closed
         stream.close()
 
 
 @pytest.mark.parametrize("what", ["__init__", "set_description_str", "clear"])
 def test_a_bar_that_can_not_be_drawn_is_missed_less_than_the_call(monkeypatch, what):
+    attempts = []
+
     def broken(*_, **__):
+        attempts.append(what)
         raise RuntimeError("no bar today")
 
     monkeypatch.setattr(tqdm_of_terminals, what, broken)
@@ -282,6 +288,7 @@ def test_a_bar_that_can_not_be_drawn_is_missed_less_than_the_call(monkeypatch, w
     bar.show(HALF)
     bar.make_room()
     bar.close()
+    assert attempts == [what]  # and none after the error
 
 
 def test_a_bar_is_closed_by_one_thread_while_another_is_stuck_in_it():

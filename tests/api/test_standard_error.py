@@ -61,13 +61,17 @@ def test_output_that_can_not_be_written_is_dropped(no_stderr, capfd, monkeypatch
 
 @pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), ValueError("closed file")])
 def test_a_warning_that_can_not_be_shown_is_lost(error, monkeypatch):
-    def show(*_, **__):
+    shown = []
+
+    def show(message, *_, **__):
+        shown.append(str(message))
         raise error
 
     monkeypatch.setattr(warnings, "showwarning", show)
     with warnings.catch_warnings():
         warnings.simplefilter("always")
         warn("warned", 1)
+    assert shown == ["warned"]
 
 
 def test_a_warning_that_is_an_error_to_the_user_is_raised():

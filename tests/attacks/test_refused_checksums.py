@@ -34,10 +34,11 @@ def test_the_error_names_the_setting(s3, server, call):
     assert "AWS_RESPONSE_CHECKSUM_VALIDATION=when_required" in str(raised.value)
 
 
-@pytest.mark.parametrize("name", ["put", "put_many", "get"])
-def test_which_then_works(server, tmproot, monkeypatch, name):
+@pytest.mark.parametrize(("name", "requests"), [("put", 1), ("put_many", 6), ("get", 1)])
+def test_which_then_works(server, tmproot, monkeypatch, name, requests):
     monkeypatch.setenv("AWS_REQUEST_CHECKSUM_CALCULATION", "when_required")
     monkeypatch.setenv("AWS_RESPONSE_CHECKSUM_VALIDATION", "when_required")
     server.respond = refusing
     with S3(s3root="s3://bucket/root", client_params=server.client_params(), tmproot=str(tmproot)) as s3:
         CALLS[name](s3)
+    assert len([head for head in server.heads if not head.startswith(b"HEAD ")]) == requests

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 from contract.verbs import EVERY, LISTINGS, ROOTED
 from metaflow import S3
-from metaflow.datatools.s3 import MetaflowS3NotFound
+from metaflow.datatools.s3 import MetaflowS3Exception, MetaflowS3NotFound
 from metaflow.plugins.datatools.s3.s3 import S3Client
 
 CLIENTS = {
@@ -24,10 +24,13 @@ def external(request, oracle, server, root, tmproot, monkeypatch):
         yield s3
 
 
-def test_every_call_uses_it(external, stored):
+def test_every_call_uses_it(external, stored, root, tmproot):
     for verb in {**EVERY, **ROOTED}.values():
         stored.put_all({"a": b"value", "aa": b"value", "dir/x": b"value"})
         verb(external, "dir" if verb in LISTINGS.values() else "a")
+    without = S3(s3root=root, tmproot=str(tmproot))
+    with without, pytest.raises(MetaflowS3Exception, match="Unable to locate credentials"):
+        without.get("a")
 
 
 def test_many_calls_read_and_write_with_it(external, root, stored, tmp_path):

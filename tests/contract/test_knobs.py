@@ -220,11 +220,12 @@ def test_calls_one_after_the_other_keep_the_limit(limited):
     assert seconds(lambda: [s3.put(key, value) for key, value in SMALL.items()]) >= AT_LEAST
 
 
-def test_the_limit_belongs_to_its_client(limited, make_s3, proxy, root):
+def test_the_limit_belongs_to_its_client(limited, make_s3, proxy, root, stored):
     """The same workers do both; with the limit, this would take a quarter of an hour and end in a time-out."""
     limited(max_bandwidth=1024).put_many([("small", b"x" * 100)])
     free = make_s3(s3root=root, client_params=proxy.client_params())
     free.put_many(list(SMALL.items()))
+    assert stored.blobs() == {"small": b"x" * 100, **SMALL}
 
 
 @pytest.mark.parametrize("many", [False, True], ids=["get", "get_many"])

@@ -141,6 +141,8 @@ def test_a_large_artifact_that_exists_is_not_compressed(make, monkeypatch):
     monkeypatch.setattr(module, "QUICK", 0.0)  # as if it had taken long to make
     monkeypatch.setattr(ContentAddressedStore, "_pack_v1", lambda *_: pytest.fail("it was compressed"))
     store(make(), {"large": VALUES["large"], "again": VALUES["large"]}, attempt=1)
+    with pytest.raises(pytest.fail.Exception, match="it was compressed"):
+        store(make(), {"another": os.urandom(2 * 2**20)}, attempt=2)
 
 
 def test_streams_are_stored_in_parts_with_limited_memory(make, monkeypatch, proxy):

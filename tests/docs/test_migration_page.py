@@ -26,23 +26,23 @@ def calls_of(code, owner):
             yield call.func.attr, len(call.args), [word.arg for word in call.keywords if word.arg]
 
 
-def test_there_are_documented_calls():
-    assert len(CALLS) > 30
-
-
 def test_our_calls_have_these_arguments():
+    names = set()
     for code in CALLS:
         for name, positional, words in calls_of(code, "s3"):
+            names.add(name)
             with case(code):
                 inspect.signature(getattr(S3, name)).bind(None, *[None] * positional, **dict.fromkeys(words))
+    assert names > {"get", "get_many", "put", "put_many", "list_paths"}  # and the others
 
 
 def test_our_class_has_these_arguments():
-    for code in CALLS:
-        if code.startswith("S3("):
-            with case(code):
-                [call] = parts(code, ast.Call)
-                inspect.signature(S3).bind(**{str(word.arg): None for word in call.keywords})
+    calls = [code for code in CALLS if code.startswith("S3(")]
+    assert calls
+    for code in calls:
+        with case(code):
+            [call] = parts(code, ast.Call)
+            inspect.signature(S3).bind(**{str(word.arg): None for word in call.keywords})
 
 
 @pytest.fixture(scope="module")
@@ -53,11 +53,14 @@ def client():
 
 
 def test_boto3_has_these_calls(client):
+    names = set()
     for code in CALLS:
         for name, _, words in calls_of(code, "client"):
+            names.add(name)
             with case(code):
                 operation = client.meta.method_to_api_mapping.get(name)
                 assert hasattr(client, name)
                 if operation:
                     known = client.meta.service_model.operation_model(operation).input_shape.members
                     assert set(words) <= set(known)
+    assert names > {"get_object", "put_object"}  # and the others
