@@ -69,7 +69,7 @@ def test_a_range_behind_the_end_is_an_error(fasts3, root, stored):
     stored.put("digits", b"0123456789")
     done = fasts3("cat", "--range", "10-", f"{root}/digits")
     assert (done.exit_code, done.stdout_bytes) == (1, b"")
-    assert "A range must begin before the end" in done.stderr
+    assert "A range must begin before the end of the object; `metaflow fasts3 info` shows its size." in done.stderr
 
 
 def test_the_range_type_is_that_of_http():
@@ -98,13 +98,14 @@ def test_missing_objects_are_named_before_any_output(fasts3, root, filled):
     assert (done.exit_code, done.stdout) == (1, "")
     assert f"{root}/none" in done.stderr
     assert f"{root}/nothing" in done.stderr
+    assert done.stderr.endswith(" Use `metaflow fasts3 ls` to list the existing keys.\n")
 
 
 def test_the_error_for_a_missing_object_names_the_directory(fasts3, root, filled):
     done = fasts3("cat", f"{root}/a")
     assert (done.exit_code, done.stdout) == (1, "")
     assert f"but a directory of that name. For all objects below it, give a pattern: '{root}/a/*'" in done.stderr
-    assert "NoSuchKey" in fasts3("cat", f"{root}/none").stderr
+    assert fasts3("cat", f"{root}/none").stderr == f"Error: There is no object {root}/none.\n"
 
 
 def test_a_pattern_without_a_match_is_an_error(fasts3, root, filled):

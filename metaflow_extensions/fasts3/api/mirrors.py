@@ -231,6 +231,6 @@ def check_source(source: str, is_empty: bool, allow_empty: bool) -> None:
     """Raise MetaflowS3Exception for a mirror of nothing: a wrong path, or a disk that is not mounted."""
     if is_empty and not allow_empty:
         raise MetaflowS3Exception(
-            f"{source} has nothing to transfer, so delete=True would delete everything in the destination."
+            f"{source} has nothing to transfer, so a mirror of it would delete everything in the destination."
             f"{NOTHING_DELETED} {ASK_FOR_EMPTY}"
         )

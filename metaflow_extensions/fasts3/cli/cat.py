@@ -9,15 +9,15 @@ from typing import Any, NamedTuple, Optional
 from metaflow._vendor import click
 
 from metaflow_extensions.fasts3.api.arguments import S3GetObject
-from metaflow_extensions.fasts3.api.errors import MOST_URL, MetaflowS3NotFound, shown
+from metaflow_extensions.fasts3.api.errors import MetaflowS3NotFound
 from metaflow_extensions.fasts3.api.s3 import S3
 from metaflow_extensions.fasts3.api.s3object import S3Object
 from metaflow_extensions.fasts3.cli.connection import Connection, with_connection
 from metaflow_extensions.fasts3.cli.exit_status import with_exit_status
+from metaflow_extensions.fasts3.cli.missing import no_object
 from metaflow_extensions.fasts3.cli.options import with_location, with_raw
 from metaflow_extensions.fasts3.cli.selection import (
     Selection,
-    is_directory,
     listed,
     location_from,
     refuse_directories,
@@ -113,13 +113,7 @@ def _one(s3: S3, selection: Selection, byte_range: Optional[Bytes]) -> "Iterator
             with open(str(found.path), "rb") as file:
                 yield from iter(lambda: file.read(COPIED), b"")
     except MetaflowS3NotFound as error:
-        if error.s3_code == "NoSuchBucket" or not is_directory(s3, selection.bucket, selection.key):
-            raise
-        shown_url = shown(selection.url, MOST_URL)
-        raise click.ClickException(
-            f"There is no object {shown_url}, but a directory of that name. For all objects below it, give a pattern: "
-            f"'{shown_url}/*'"
-        ) from error
+        raise no_object(s3, selection, error, takes_prefixes=False) from error
 
 
 def _several(s3: S3, selections: "list[Selection]") -> "Iterator[bytes]":

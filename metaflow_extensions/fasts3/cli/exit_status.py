@@ -16,6 +16,7 @@ from metaflow.exception import MetaflowException
 
 from metaflow_extensions.fasts3.api.errors import shown
 from metaflow_extensions.fasts3.api.standard_error import write_line
+from metaflow_extensions.fasts3.cli.remedies import in_commands
 
 INTERRUPTED = 128 + signal.SIGINT  # the status in shells of a program that Ctrl-C ended
 ALLOCATIONS = 50_000  # of objects, before Python looks for reference cycles among them
@@ -39,7 +40,7 @@ def with_exit_status(function: "Callable[..., None]") -> "Callable[..., None]":
             write_line("Stopped.")
             sys.exit(INTERRUPTED)
         except MetaflowException as error:
-            raise click.ClickException(str(error)) from error
+            raise click.ClickException(in_commands(str(error))) from error
         except OSError as error:
             raise click.ClickException(sentence_of(error)) from error
 

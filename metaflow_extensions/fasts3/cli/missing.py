@@ -9,11 +9,17 @@ from metaflow_extensions.fasts3.cli.selection import Selection, is_directory
 FEW = 4  # missing objects; of more, none is looked up as a directory
 
 
-def no_object(s3: S3, selection: Selection, error: MetaflowS3NotFound) -> MetaflowS3NotFound:
-    """The error for one missing object; the hint that it is a directory replaces all other advice."""
+def no_object(
+    s3: S3, selection: Selection, error: MetaflowS3NotFound, takes_prefixes: bool = True
+) -> MetaflowS3NotFound:
+    """The error for one missing object; the hint that it is a directory replaces all other advice.
+
+    Commands that do not take prefixes take patterns.
+    """
     if error.s3_code == "NoSuchBucket":
         return error
-    return MetaflowS3NotFound(_slash_hint(s3, selection) or f"There is no object {shown(selection.url, MOST_URL)}.")
+    hint = _directory_hint(s3, selection, takes_prefixes)
+    return MetaflowS3NotFound(hint or f"There is no object {shown(selection.url, MOST_URL)}.")
 
 
 def with_hints(
@@ -26,14 +32,16 @@ def with_hints(
     if failures == 1:
         lines = [f"{no_object(s3, missing[0], error)} {hint}".rstrip()]
     else:
-        hints = (_slash_hint(s3, one) for one in missing[:FEW])
+        hints = (_directory_hint(s3, one) for one in missing[:FEW])
         lines = list(filter(None, [str(error), *hints, hint]))
     return MetaflowS3NotFound("\n".join(lines))
 
 
-def _slash_hint(s3: S3, selection: Selection) -> str:
+def _directory_hint(s3: S3, selection: Selection, takes_prefixes: bool = True) -> str:
     """The hint for a directory given without its slash; "" for anything else."""
     if not is_directory(s3, selection.bucket, selection.key):
         return ""
     url = shown(selection.url, MOST_URL)
-    return f"There is no object {url}, but a directory of that name. To select everything in it, add a slash: {url}/"
+    everything = f"To select everything in it, add a slash: {url}/"
+    pattern = f"For all objects below it, give a pattern: '{url}/*'"
+    return f"There is no object {url}, but a directory of that name. {everything if takes_prefixes else pattern}"
