@@ -141,7 +141,20 @@ def closing(*streams):
 
 @pytest.mark.parametrize(
     "command",
-    ["ls {}/a", "cat {}/a", "info {}/a", "presign {}/a", "du {}", "rm --dry-run {}/a", "get {}/a -", "doctor"],
+    [
+        "ls {}/a",
+        "cat {}/a",
+        "info {}/a",
+        "presign {}/a",
+        "du {}",
+        "rm --dry-run {}/a",
+        "get {}/a -",
+        "doctor",
+        "ls --help",
+        "--help",
+        "--version",
+        "",
+    ],
 )
 @pytest.mark.parametrize("place", ["closed", "full"])
 def test_results_that_can_not_be_written_are_an_error(start, root, stored, command, place):
@@ -171,7 +184,12 @@ def test_messages_do_not_go_to_stdout_if_stderr_is_closed(start, root, stored, a
     assert process.returncode in {1, 2}
 
 
-def test_a_closed_stdin_is_no_empty_object(start, root, stored):
-    process = start("put", "-", f"{root}/a", **closing(0))
-    errors = process.communicate()[1]
-    assert (process.returncode, errors.count(b"\n"), stored.blobs()) == (1, 1, {})
+@pytest.mark.parametrize("command", ["put - {}/a", "cp - {}/a"])
+@pytest.mark.parametrize("place", ["closed", "write-only"])
+def test_a_stdin_that_can_not_be_read_is_an_error(start, here, root, stored, command, place):
+    with open(here / "file", "wb") as file:
+        changes = closing(0) if place == "closed" else {"stdin": file}
+        process = start(*command.format(root).split(), **changes)
+        errors = process.communicate()[1]
+    assert errors == b"Error: Could not read stdin or write stdout: Bad file descriptor.\n"
+    assert (process.returncode, stored.blobs()) == (1, {})

@@ -126,9 +126,7 @@ def test_an_empty_source_deletes_only_with_allow_empty(s3, stored, tmp_path):
     (tmp_path / "empty").mkdir()
     stored.put("m/a", b"1")
     for given in ({}, {"include": "*.typo"}):
-        with pytest.raises(
-            MetaflowS3Exception, match=r"has nothing to transfer, so delete=True .* add allow_empty=True"
-        ):
+        with pytest.raises(MetaflowS3Exception, match=r"has nothing to transfer, so a mirror .* add allow_empty=True"):
             s3.upload(tmp_path / "empty", "m", delete=True, **given)
     assert below(stored, "m/") == {"a": b"1"}
     assert s3.upload(tmp_path / "empty", "m", delete=True, allow_empty=True) == []
@@ -138,7 +136,7 @@ def test_an_empty_source_deletes_only_with_allow_empty(s3, stored, tmp_path):
     with pytest.raises(MetaflowS3NotFound, match="No objects under"):
         s3.download("m", tmp_path / "d", delete=True)
     stored.put("m/a", b"1")
-    with pytest.raises(MetaflowS3Exception, match="has nothing to transfer, so delete=True"):
+    with pytest.raises(MetaflowS3Exception, match="has nothing to transfer, so a mirror"):
         s3.download("m", tmp_path / "d", include="*.typo", delete=True)
     with pytest.raises(MetaflowS3NotFound, match="No objects under"):
         s3.download(["m", "none"], tmp_path / "d", delete=True)

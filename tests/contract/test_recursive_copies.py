@@ -136,7 +136,7 @@ def test_a_mirror_of_nothing(s3, stored):
     with pytest.raises(MetaflowS3NotFound, match="No objects under") as raised:
         s3.copy_recursive("none", "c", delete=True)
     assert raised.value.result == []
-    with pytest.raises(MetaflowS3Exception, match="has nothing to transfer, so delete=True"):
+    with pytest.raises(MetaflowS3Exception, match="has nothing to transfer, so a mirror"):
         s3.copy_recursive("m", "c", include="*.typo", delete=True)
     assert below(stored, "c/") == {"a": b"1"}
     assert s3.copy_recursive("none", "c", allow_empty=True) == []

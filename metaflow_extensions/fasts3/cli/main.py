@@ -5,6 +5,8 @@ Metaflow imports this file at every start, so each command has its own module, w
 
 import importlib
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Optional
 
 from metaflow._vendor import click
@@ -49,6 +51,19 @@ _EQUIVALENTS = {
 ALTERNATIVES = {name: sentence for sentence, names in _EQUIVALENTS.items() for name in names.split()}
 
 
+@contextmanager
+def _sentences() -> "Iterator[None]":
+    """Turn an error of writing help or the version into a sentence; those of commands are sentences already."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        from metaflow_extensions.fasts3.cli.exit_status import sentence_of
+
+        raise click.ClickException(sentence_of(error)) from error
+
+
 class QuietGroup(click.Group):  # type: ignore[misc]  # metaflow's copy of click has no types
     """Holds the command that Metaflow merges into its own, and suppresses Metaflow's greeting for it.
 
@@ -75,26 +90,28 @@ class LazyGroup(click.Group):  # type: ignore[misc]
             return super().get_command(ctx, cmd_name)
         return getattr(importlib.import_module(f".{cmd_name}", __package__), cmd_name)
 
-    def invoke(self, ctx: Any) -> Any:
+    def parse_args(self, ctx: Any, args: "list[str]") -> Any:
         if None in (sys.stdin, sys.stdout, sys.stderr):
             from metaflow_extensions.fasts3.cli.closed_streams import replace_closed_streams
 
             replace_closed_streams()
-        try:
-            return super().invoke(ctx)
-        except click.NoSuchOption as error:
-            from metaflow_extensions.fasts3.cli.other_options import explain
+        with _sentences():
+            try:
+                return super().parse_args(ctx, args)
+            except click.NoSuchOption as error:
+                if not error.possibilities:
+                    error.message += ". Options follow the command: metaflow fasts3 ls --json"
+                raise
 
-            explain(error)
-            raise
+    def invoke(self, ctx: Any) -> Any:
+        with _sentences():
+            try:
+                return super().invoke(ctx)
+            except click.NoSuchOption as error:
+                from metaflow_extensions.fasts3.cli.other_options import explain
 
-    def parse_args(self, ctx: Any, args: "list[str]") -> Any:
-        try:
-            return super().parse_args(ctx, args)
-        except click.NoSuchOption as error:
-            if not error.possibilities:
-                error.message += ". Options follow the command: metaflow fasts3 ls --json"
-            raise
+                explain(error)
+                raise
 
     def resolve_command(self, ctx: Any, args: "list[str]") -> Any:
         # Not while a shell completes a line: an error would be printed into it.

@@ -48,12 +48,14 @@ def upload(s3: S3, sources: "Sequence[str]", destination: Selection, options: Op
 def _from_stdin(s3: S3, destination: Selection, options: Options) -> None:
     url = _url(destination)
     report = Report(UPLOAD, options._replace(quiet=True))
+    stdin = sys.stdin.buffer
+    getattr(stdin, "raw", stdin).read(0)  # OSError if it is closed, or open for writing only
     if options.dry_run:
         is_stored = options.overwrite or not s3.info(url, return_missing=True).exists
     else:
         kind = options.headers.content_type or content_type_of(url)
         # From its current position: a shell may have read its first lines.
-        value = S3PutObject(url, sys.stdin.buffer, content_type=kind, extra_args=options.headers.extra_args)
+        value = S3PutObject(url, stdin, content_type=kind, extra_args=options.headers.extra_args)
         is_stored = bool(s3.put_many([value], overwrite=options.overwrite))
     if is_stored:
         report.add([(STDIN, url)])
