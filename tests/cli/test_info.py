@@ -6,6 +6,8 @@ import pytest
 from metaflow import S3
 from metaflow.datatools.s3 import MetaflowS3AccessDenied
 
+from metaflow_extensions.fasts3.plans.unchanged import FILE
+
 
 @pytest.fixture
 def filled(stored):
@@ -41,6 +43,14 @@ def test_metadata_of_ours_is_as_it_was_given(fasts3, root, here):
         s3.put("k", b"", metadata={"epoch": 3, "of": ["x"]})
     (info,) = map(json.loads, fasts3("info", "--json", "--root", root, "k").stdout.splitlines())
     assert info["metadata"] == {"epoch": 3, "of": ["x"]}
+
+
+def test_metadata_for_unchanged_files_is_not_shown(fasts3, root, here, stored):
+    (here / "a").write_bytes(b"a")
+    assert fasts3("put", "a", f"{root}/").exit_code == 0
+    assert FILE in stored.head("a")["Metadata"]
+    assert "metadata" not in fasts3("info", f"{root}/a").stdout
+    assert json.loads(fasts3("info", "--json", f"{root}/a").stdout)["metadata"] == {}
 
 
 def test_several_and_patterns(fasts3, root, filled):

@@ -7,6 +7,7 @@ from typing import Any, Optional
 from metaflow_extensions.fasts3.api.arguments import USER_ATTRIBUTES, RangeInfo
 from metaflow_extensions.fasts3.api.errors import MOST_URL, shown
 from metaflow_extensions.fasts3.api.local_copy import LocalCopy
+from metaflow_extensions.fasts3.plans.unchanged import FILE
 from metaflow_extensions.fasts3.wire.conditions import in_quotes
 from metaflow_extensions.fasts3.wire.transfers import DetailedObject, ObjectVersion
 
@@ -52,8 +53,8 @@ class S3Object(LocalCopy):
         self._content_type = content_type
         if metadata:
             self._metadata = _user_attributes(metadata)
-            ours = None if self._metadata is None else USER_ATTRIBUTES
-            self._other_metadata = {name: text for name, text in metadata.items() if name != ours}
+            ours = {FILE} if self._metadata is None else {FILE, USER_ATTRIBUTES}
+            self._other_metadata = {name: text for name, text in metadata.items() if name not in ours}
         self._range_info = range_info
         self._last_modified = last_modified
         self._encryption = encryption
@@ -209,7 +210,7 @@ class S3Object(LocalCopy):
         -------
         Dict
             `metadata`, and what other programs have stored: names in lower case, with their texts. None if the object
-            has no user metadata.
+            has no user metadata. What `upload` stores to recognize unchanged files is not included.
         """
         return {**(self._other_metadata or {}), **(self._metadata or {})} or None
 
