@@ -1,5 +1,6 @@
 """`S3.open` in the modes that read."""
 
+import errno
 import gc
 import io
 import os
@@ -9,6 +10,7 @@ import threading
 
 import pytest
 from metaflow.datatools.s3 import (
+    MetaflowS3AccessDenied,
     MetaflowS3Exception,
     MetaflowS3InvalidObject,
     MetaflowS3NotFound,
@@ -16,6 +18,8 @@ from metaflow.datatools.s3 import (
     MetaflowS3URLException,
     S3GetObject,
 )
+from servers import faults
+from servers.faulty import FaultyS3
 
 MIB = 2**20
 BLOB = os.urandom(9 * MIB + 12_345)
@@ -140,8 +144,22 @@ def test_missing_objects_raise_in_open(s3, bare, root):
     with pytest.raises(MetaflowS3NotFound, match="GetObject") as raised:
         s3.open("missing")
     assert raised.value.url == f"{root}/missing"
+    assert isinstance(raised.value, FileNotFoundError)
+    assert raised.value.errno == errno.ENOENT
     with pytest.raises(MetaflowS3NotFound):
         bare.open("s3://no-such-bucket-here/key")
+    with pytest.raises(FileNotFoundError, match="means the root of this client itself"):
+        s3.open()
+
+
+def test_a_missing_permission_is_that_of_a_file(make_s3, server, root):
+    with FaultyS3(server) as proxy:
+        proxy.inject("GetObject", faults.error(403, "AccessDenied"), times=None)
+        s3 = make_s3(s3root=root, client_params=proxy.client_params())
+        with pytest.raises(MetaflowS3AccessDenied, match="GetObject") as raised:
+            s3.open("key")
+    assert isinstance(raised.value, PermissionError)
+    assert (raised.value.errno, raised.value.status) == (errno.EACCES, 403)
 
 
 @pytest.mark.parametrize(

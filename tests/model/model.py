@@ -17,6 +17,7 @@ from metaflow.datatools.s3 import (
     MetaflowS3InvalidRange,
     MetaflowS3NotFound,
     MetaflowS3ObjectExists,
+    MetaflowS3ObjectNotFound,
     RangeInfo,
     S3PutObject,
 )
@@ -170,7 +171,7 @@ class Model:
     @contextmanager
     def open(self, key: str, mode: str = "rb", content_type: Any = None, metadata: Any = None) -> Iterator[BytesIO]:
         if mode == "rb" and key not in self.objects:
-            raise Refused({MetaflowS3NotFound})
+            raise Refused({MetaflowS3ObjectNotFound})
         if mode == "xb" and key in self.objects:
             raise Refused({MetaflowS3ObjectExists})
         file = BytesIO(self.objects[key].blob if mode == "rb" else b"")

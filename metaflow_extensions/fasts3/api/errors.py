@@ -1,5 +1,6 @@
 """The exceptions that users catch, and the one table that maps each failure to its exception."""
 
+from errno import EACCES, EEXIST, ENOENT
 from typing import TYPE_CHECKING, Any, Optional, TypeVar
 
 from metaflow.exception import MetaflowException
@@ -66,6 +67,7 @@ class MetaflowS3ObjectExists(MetaflowS3PreconditionFailed, FileExistsError):
     """The object that `open` should create (mode 'x') exists; also a FileExistsError, as of Python's own `open`."""
 
     headline = "S3 object exists"
+    errno = EEXIST
 
 
 class MetaflowS3NotFound(_S3Failure):
@@ -74,10 +76,24 @@ class MetaflowS3NotFound(_S3Failure):
     headline = "S3 object not found"
 
 
+class MetaflowS3ObjectNotFound(MetaflowS3NotFound, FileNotFoundError):
+    """The object that `open` should read, or the bucket, does not exist; also a FileNotFoundError."""
+
+    headline = "S3 object not found"
+    errno = ENOENT
+
+
 class MetaflowS3AccessDenied(_S3Failure):
     """The identity lacks the permission, or its credentials have expired."""
 
     headline = "S3 access denied"
+
+
+class MetaflowS3ObjectAccessDenied(MetaflowS3AccessDenied, PermissionError):
+    """The identity lacks the permission for a file of `open`; also a PermissionError."""
+
+    headline = "S3 access denied"
+    errno = EACCES
 
 
 class MetaflowS3InvalidRange(_S3Failure):

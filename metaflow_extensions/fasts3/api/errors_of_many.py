@@ -59,7 +59,7 @@ def _naming(error: MetaflowS3NotFound, missing: list[str], count: int, root: Opt
             "The key is empty, which means the root of this client itself. Give a key; get_all() and list_recursive() "
             "return the objects under the root.",
         )
-    return MetaflowS3NotFound(" ".join(sentences)).about(error)
+    return type(error)(" ".join(sentences)).about(error)
 
 
 class LeftOut:

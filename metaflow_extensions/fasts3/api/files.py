@@ -13,7 +13,13 @@ from metaflow_extensions.fasts3.api.arguments import (
     range_of,
     version_of,
 )
-from metaflow_extensions.fasts3.api.errors import MetaflowS3AccessDenied, MetaflowS3Exception
+from metaflow_extensions.fasts3.api.errors import (
+    MetaflowS3AccessDenied,
+    MetaflowS3Exception,
+    MetaflowS3NotFound,
+    MetaflowS3ObjectAccessDenied,
+    MetaflowS3ObjectNotFound,
+)
 from metaflow_extensions.fasts3.api.errors_of_many import naming_all
 from metaflow_extensions.fasts3.api.location import split_object_url
 from metaflow_extensions.fasts3.api.object_reader import ObjectReader
@@ -22,8 +28,10 @@ from metaflow_extensions.fasts3.api.put import PutMethods, to_store
 from metaflow_extensions.fasts3.plans.file_reads import FirstRead
 from metaflow_extensions.fasts3.plans.heads import Heads
 from metaflow_extensions.fasts3.plans.pieces import Piece
+from metaflow_extensions.fasts3.plans.plan import Plan
 from metaflow_extensions.fasts3.plans.read_window import BUFFER
 from metaflow_extensions.fasts3.plans.upload import Upload
+from metaflow_extensions.fasts3.wire.blocking import Interruption
 
 LOOK_AHEAD = 48 * 2**20  # bytes: six pieces of the size of a part
 FIRST = Piece(0, 256 * 1024)  # the first request of a file: all of a small one
@@ -151,10 +159,10 @@ class FileMethods(PutMethods):
 
         Raises
         ------
-        MetaflowS3NotFound
-            The object or the bucket does not exist.
-        MetaflowS3AccessDenied
-            The identity lacks the permission.
+        MetaflowS3ObjectNotFound
+            The object or the bucket does not exist. It is a MetaflowS3NotFound and a FileNotFoundError.
+        MetaflowS3ObjectAccessDenied
+            The identity lacks the permission. It is a MetaflowS3AccessDenied and a PermissionError.
         MetaflowS3PreconditionFailed
             The object does not have the ETag `if_match`. While reading: the object has been changed since the file was
             opened. Open it again.
@@ -202,7 +210,7 @@ class FileMethods(PutMethods):
         if mode[0] == "x" and self._is_there(url):
             raise exists(url)
         upload = to_store(Upload("", "", 0, headers), url, condition, uuid.uuid4().hex)
-        writer = self._writer(upload, f"{mode[0]}b")
+        writer = self._writer(upload, self._run_for_file, f"{mode[0]}b")
         return writer if "b" in mode else TextWriter(cast("Any", writer), encoding or "utf-8", errors, newline)
 
     def _open_to_read(
@@ -211,18 +219,27 @@ class FileMethods(PutMethods):
         bucket, key = split_object_url(url)
         plan = FirstRead(bucket, key, FIRST, version_id, if_match)
         with naming_all(self._executor, lambda: [(bucket, key, version_id)], self._location.root):
-            self._run_beside(plan, None)
+            self._run_for_file(plan, None)
         step = self._executor.part_size
-        raw = ObjectReader(self._run_beside, bucket, key, plan.response, look_ahead, step, version_id)
+        raw = ObjectReader(self._run_for_file, bucket, key, plan.response, look_ahead, step, version_id)
         self._files.add(raw)
         reader: io.BufferedReader = io.BufferedReader(cast("io.RawIOBase", raw), BUFFER)
         return reader
+
+    def _run_for_file(self, plan: Plan, interruption: Optional[Interruption]) -> None:
+        """Run a plan; its exceptions are also those of Python's own `open`, which libraries expect of a file."""
+        try:
+            self._run_beside(plan, interruption)
+        except MetaflowS3NotFound as error:
+            raise MetaflowS3ObjectNotFound(str(error)).about(error) from error.__cause__
+        except MetaflowS3AccessDenied as error:
+            raise MetaflowS3ObjectAccessDenied(str(error)).about(error) from error.__cause__
 
     def _is_there(self, url: str) -> bool:
         """Whether an object exists; False if HEAD is not permitted, because `close` checks again."""
         heads = Heads([split_object_url(url)], missing_ok=True)
         with contextlib.suppress(MetaflowS3AccessDenied):
-            self._run_beside(heads, None)
+            self._run_for_file(heads, None)
         return heads.results[0] is not None
 
 

@@ -16,7 +16,7 @@ from metaflow_extensions.fasts3.api.arguments import (
 )
 from metaflow_extensions.fasts3.api.client import Client
 from metaflow_extensions.fasts3.api.location import split_object_url
-from metaflow_extensions.fasts3.api.object_writer import ObjectWriter
+from metaflow_extensions.fasts3.api.object_writer import ObjectWriter, Run
 from metaflow_extensions.fasts3.api.placement import Place
 from metaflow_extensions.fasts3.api.put_arguments import PutArguments, check_duplicates, check_own_value, put_arguments
 from metaflow_extensions.fasts3.api.unnamed_files import HOLDING, Spool
@@ -236,16 +236,16 @@ MetaflowS3Exception
             for number, (item, url) in enumerate(zip(given, urls))
         ]
 
-    def _writer(self, upload: Upload, mode: str = "wb") -> ObjectWriter:
-        """A file that stores an object."""
+    def _writer(self, upload: Upload, run: Run, mode: str = "wb") -> ObjectWriter:
+        """A file that stores an object; `run` carries out its plans."""
         step = min(self._executor.part_size, CARRIED)
-        writer = ObjectWriter(self._run_beside, upload, step, mode)
+        writer = ObjectWriter(run, upload, step, mode)
         self._files.add(writer)
         return writer
 
     def _store_stream(self, upload: Upload) -> bool:
         """Store what a stream brings; return False if the object exists and must not be overwritten."""
-        writer = self._writer(upload._replace(size=0, read=None))
+        writer = self._writer(upload._replace(size=0, read=None), self._run_beside)
         try:
             while upload.read and (data := upload.read(Piece(0, READ_AT_A_TIME))):
                 writer.write(data)
