@@ -35,6 +35,7 @@ def test_an_existing_bucket_is_an_error(fasts3, bucket):
         ("s3://bucket/key", 2, "s3://bucket/key has a key, not only a bucket"),
         ("s3://", 1, "has no bucket"),
         ("s3://a bucket", 1, "is not a valid bucket name"),
+        ("s3://My_Bucket", 1, "The name of a bucket has 3 to 63 lower-case letters"),
         ("s3://arn:aws:s3:eu-west-1:123456789012:accesspoint/x", 1, "is not a valid bucket name"),
     ],
 )

@@ -169,6 +169,7 @@ ELSEWHERE = frozenset(
 SERVE_AGAIN = "Is `metaflow fasts3 serve` still running? The port changes at every start; paste the new export lines."
 CHECK_PROXY = "Check that it is running; HTTP_PROXY, HTTPS_PROXY and NO_PROXY decide which requests go through it."
 CHECK_PROFILE = "Check AWS_PROFILE, ~/.aws/config and ~/.aws/credentials."
+BUCKET_NAMES = "The name of a bucket has 3 to 63 lower-case letters, digits, dots and hyphens, with a letter or digit at both ends."
 DOTS = "Many servers reject keys with '.' or '..' between slashes. Choose another key."
 MOST_MESSAGE = 1000  # characters of a server's message; S3's own messages have at most 200
 MOST_NAMED = 100  # characters of its codes and ids
@@ -269,6 +270,7 @@ def _remedy(operation: str, url: str, failure: Failure, client: "TransferClient"
         (code is Code.NOT_S3, _remedy_of_not_s3(client)),
         (bool(failure.remedy), failure.remedy),
         (failure.s3_code in REMEDIES_OF_S3_CODES, REMEDIES_OF_S3_CODES.get(failure.s3_code, "")),
+        (failure.s3_code == "InvalidBucketName", BUCKET_NAMES),
         (300 <= failure.status < 400 or failure.s3_code in ELSEWHERE, OTHER_REGION),
         (failure.status == 400 and not {".", ".."}.isdisjoint(url.split("/")), DOTS),
         (failure.s3_code in DENIED, _remedy_of_denied(operation, client)),
