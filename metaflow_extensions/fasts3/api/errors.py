@@ -169,7 +169,10 @@ ELSEWHERE = frozenset(
 SERVE_AGAIN = "Is `metaflow fasts3 serve` still running? The port changes at every start; paste the new export lines."
 CHECK_PROXY = "Check that it is running; HTTP_PROXY, HTTPS_PROXY and NO_PROXY decide which requests go through it."
 CHECK_PROFILE = "Check AWS_PROFILE, ~/.aws/config and ~/.aws/credentials."
-BUCKET_NAMES = "The name of a bucket has 3 to 63 lower-case letters, digits, dots and hyphens, with a letter or digit at both ends."
+BUCKET_NAMES = (
+    "The name of a bucket has 3 to 63 lower-case letters, digits, dots and hyphens, with a letter or digit at both "
+    "ends."
+)
 DOTS = "Many servers reject keys with '.' or '..' between slashes. Choose another key."
 MOST_MESSAGE = 1000  # characters of a server's message; S3's own messages have at most 200
 MOST_NAMED = 100  # characters of its codes and ids
