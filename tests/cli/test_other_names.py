@@ -129,3 +129,18 @@ def test_copies_of_a_prefix_in_python(aliased, there, tmp_path):
             s3.copy_recursive(f"{at}a", f"{alias}a/b")
         s3.copy_recursive(f"{at}a/b", f"{alias}c")
     assert there.blobs() == {**BLOBS, "c/k": b"2", "c/b/k": b"3"}
+
+
+def test_pairs_that_replace_sources_under_another_name(aliased, there, tmp_path):
+    there.put_all(BLOBS)
+    at, alias = (f"s3://{name}/{there.prefix}" for name in (there.bucket, ALIAS))
+    with S3(tmproot=str(tmp_path)) as s3:
+        for pairs in (
+            [(f"{at}a/k", f"{alias}a/b/k"), (f"{at}a/b/k", f"{at}c")],
+            [(f"{alias}a/b/k", f"{at}c"), (f"{at}a/k", f"{at}a/b/k")],
+        ):
+            with pytest.raises(MetaflowException, match="under another name"):
+                s3.copy_many(pairs)
+            assert there.blobs() == BLOBS
+        s3.copy_many([(f"{at}a/k", f"{alias}c"), (f"{at}a/b/k", f"{alias}d")])
+    assert there.blobs() == {**BLOBS, "c": BLOBS["a/k"], "d": BLOBS["a/b/k"]}

@@ -22,13 +22,14 @@ from metaflow_extensions.fasts3.api.errors import (
 )
 from metaflow_extensions.fasts3.api.errors_of_many import LeftOut
 from metaflow_extensions.fasts3.api.location import SCHEME, split_object_url, split_url
+from metaflow_extensions.fasts3.api.other_names import OTHER_NAME, may_be_one, replaced_sources
 from metaflow_extensions.fasts3.api.placement import Place
 from metaflow_extensions.fasts3.api.s3object import S3Object
 from metaflow_extensions.fasts3.api.s3transfers import S3Transfers
 from metaflow_extensions.fasts3.boto.endpoints import is_aws
 from metaflow_extensions.fasts3.plans import copies
 from metaflow_extensions.fasts3.plans.copies import Copies, Copy, rounds, url_of
-from metaflow_extensions.fasts3.plans.heads import Heads
+from metaflow_extensions.fasts3.plans.heads import Heads, TolerantHeads
 from metaflow_extensions.fasts3.plans.refusals import Refusal, Refusals
 from metaflow_extensions.fasts3.wire.conditions import ABSENT, strong
 from metaflow_extensions.fasts3.wire.copies import Source
@@ -170,9 +171,23 @@ MetaflowS3URLException, MetaflowS3Exception
         check_booleans(overwrite=overwrite, dry_run=dry_run)
         given = self._given("the copies", content_type, metadata, encryption, extra_args)
         requests = [self._copy_request(*_pair(item), given) for item in iterated(pairs)]
+        if overwrite:  # the order of copies depends on the names
+            urls = [(url_of(one.source), one.url) for one in requests if one.source.version_id is None]
+            for source, url in replaced_sources(urls):
+                self._refuse_other_name(source, url)
         result = S3Transfers()
         self._copy_all(requests, overwrite, given, LeftOut(self._executor), result, dry_run=dry_run)
         return result
+
+    def _refuse_other_name(self, url: str, name: Optional[str]) -> None:
+        """Raise an exception if an object seems to have another name, as its headers show."""
+        if name is None:
+            return
+        plan = TolerantHeads([split_object_url(url), split_object_url(name)], missing_ok=True)
+        self._executor.run(plan, Place.HERE, with_progress=False)
+        one, other = plan.results
+        if one and other and may_be_one(one, other):
+            raise MetaflowS3InvalidObject(OTHER_NAME.format(shown(name, MOST_URL), shown(url, MOST_URL)))
 
     def _given(self, key: Any, content_type: Any, metadata: Any, encryption: Any, extra_args: Any) -> PutHeaders:
         """The headers that replace those of the sources."""

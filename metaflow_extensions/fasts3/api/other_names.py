@@ -6,6 +6,7 @@ a source by the name that it would have in the destination, and compares the hea
 """
 
 import re
+from collections.abc import Iterator, Sequence
 from itertools import takewhile
 from typing import Optional, Protocol
 
@@ -59,6 +60,31 @@ def other_name(url: str, below: str, to: str) -> Optional[str]:
     start = _beginning(destination, count)
     name = start + end if end else start.rstrip("/\\")
     return None if (bucket, key) == (target, name) or not name else f"{SCHEME}{target}/{name}"
+
+
+def replaced_sources(pairs: "Sequence[tuple[str, str]]") -> "Iterator[tuple[str, str]]":
+    """Find copies that replace the source of another one, if their buckets are one.
+
+    Parameters
+    ----------
+    pairs : sequence of tuple of str
+        The URLs of sources and copies.
+
+    Yields
+    ------
+    tuple of str
+        The URL of a source, and of the copy that would replace it; one example for each two buckets.
+    """
+    numbers = {split_url(source)[1]: number for number, (source, _) in enumerate(pairs)}
+    seen = set()
+    for number, (_, url) in enumerate(pairs):
+        bucket, key = split_url(url)
+        replaced = numbers.get(key, number)
+        source = pairs[replaced][0]
+        buckets = split_url(source)[0], bucket
+        if replaced != number and buckets[0] != bucket and buckets not in seen:
+            seen.add(buckets)
+            yield source, url
 
 
 def is_nested(below: str, to: str) -> bool:

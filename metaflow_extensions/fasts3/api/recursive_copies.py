@@ -19,7 +19,7 @@ from metaflow_extensions.fasts3.api.errors import (
 from metaflow_extensions.fasts3.api.errors_of_many import LeftOut
 from metaflow_extensions.fasts3.api.location import as_directory, split_object_url, split_url
 from metaflow_extensions.fasts3.api.mirrors import NOTHING_DELETED, StoredDestination, check_prefix, check_source
-from metaflow_extensions.fasts3.api.other_names import OTHER_NAME, is_nested, may_be_one, other_name
+from metaflow_extensions.fasts3.api.other_names import is_nested, other_name
 from metaflow_extensions.fasts3.api.path_patterns import PathPatterns, Patterns
 from metaflow_extensions.fasts3.api.placement import Place
 from metaflow_extensions.fasts3.api.s3object import S3Object
@@ -122,7 +122,8 @@ MetaflowS3Exception
         listing = Listing(*split_url(as_directory(below)), details=True)
         entries = self._list([listing])[0]
         if entries and is_nested(below, to):
-            self._refuse_other_name(f"s3://{listing.bucket}/{entries[0].key}", as_directory(below), as_directory(to))
+            first = f"s3://{listing.bucket}/{entries[0].key}"
+            self._refuse_other_name(first, other_name(first, as_directory(below), as_directory(to)))
         left_out = LeftOut(self._executor)
         if not entries and not allow_empty:
             left_out.note(below, MetaflowS3NotFound(self._nothing_below(below)))
@@ -136,17 +137,6 @@ MetaflowS3Exception
             mirror = StoredDestination(*split_url(as_directory(to)), patterns, stored)
             self._delete_others(mirror.others(found), result, dry_run)
         return result
-
-    def _refuse_other_name(self, url: str, below: str, to: str) -> None:
-        """Raise an exception if the target overlaps the prefix under another name, as far as an object of it shows."""
-        name = other_name(url, below, to)
-        if name is None:
-            return
-        plan = TolerantHeads([split_object_url(url), split_object_url(name)], missing_ok=True)
-        self._executor.run(plan, Place.HERE, with_progress=False)
-        one, other = plan.results
-        if one and other and may_be_one(one, other):
-            raise MetaflowS3InvalidObject(OTHER_NAME.format(shown(name, MOST_URL), shown(url, MOST_URL)))
 
     def _stored_below(self, to: str, delete: bool) -> Sequence[Any]:
         """The objects under the target; none if this identity may not list it, which raises for a mirror."""
