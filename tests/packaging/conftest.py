@@ -1,6 +1,7 @@
 """Environments to install into, created once per session for all pytest workers."""
 
 import fcntl
+import importlib.metadata
 import json
 import os
 import shutil
@@ -9,6 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 ENTRY_POINTS = Path(__file__).with_name("entry_points.py")
@@ -38,9 +41,43 @@ def make_environment(folder, *requirements):
     """Create a virtual environment with these requirements, and return its interpreter."""
     run(sys.executable, "-m", "virtualenv", "--quiet", folder)
     python = folder / "bin" / "python"
-    # What is imported is compiled then; that is a small part of what is installed.
-    run(python, "-m", "pip", "install", "--quiet", "--no-compile", *requirements)
+    if requirements:
+        # What is imported is compiled then; that is a small part of what is installed.
+        run(python, "-m", "pip", "install", "--quiet", "--no-compile", *requirements)
     return python
+
+
+def packages_of(python):
+    """The directory of the packages of an environment."""
+    return run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip()
+
+
+def copy_environment(folder, *names):
+    """The same as `make_environment`, with the versions that this environment has.
+
+    To copy the files takes a tenth of the processor time that pip takes to find and unpack them.
+    """
+    python = make_environment(folder)
+    packages = Path(packages_of(python))
+    for distribution in required_by(*names):
+        for file in distribution.files:
+            if ".." not in file.parts and "__pycache__" not in file.parts:  # scripts are elsewhere
+                target = packages / file
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(file.locate(), target)
+    return python
+
+
+def required_by(*names):
+    """The installed distributions with these names, and all that they require."""
+    found, left = {}, list(names)
+    while left:
+        name = canonicalize_name(left.pop())
+        if name not in found:
+            found[name] = importlib.metadata.distribution(name)
+            required = [Requirement(text) for text in found[name].requires or ()]
+            left += [one.name for one in required if not one.marker or one.marker.evaluate({"extra": ""})]
+    return found.values()
 
 
 def copy_of_the_sources(folder):
@@ -61,7 +98,8 @@ def install_in_every_way(folder):
     elsewhere = folder / "elsewhere"
     elsewhere.mkdir()
     sources = copy_of_the_sources(folder)
-    python = make_environment(folder / "environment", "metaflow", "metaflow-checkpoint", "boto3")
+    python = copy_environment(folder / "environment", "metaflow", "boto3")
+    run(python, "-m", "pip", "install", "--quiet", "--no-compile", "--no-deps", "metaflow-checkpoint")
 
     def pip(*arguments):
         run(python, "-m", "pip", *arguments, "--quiet", cwd=elsewhere)
@@ -90,7 +128,7 @@ def install_in_every_way(folder):
     return {
         "seen": seen,
         "wheel": str(wheel),
-        "site-packages": run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip(),
+        "site-packages": packages_of(python),
         "sources": str(sources),
         "code package": str(package),
         "code package metadata": output[output.index("{") : output.rindex("}") + 1],
@@ -130,7 +168,9 @@ def user(once, installed):
     """The interpreter of a user who has installed the wheel without development tools."""
 
     def make(folder):
-        return str(make_environment(folder / "environment", installed["wheel"]))
+        python = copy_environment(folder / "environment", "metaflow", "boto3")
+        run(python, "-m", "pip", "install", "--quiet", "--no-deps", installed["wheel"])
+        return str(python)
 
     return once("user", make)
 
@@ -143,9 +183,6 @@ def user_with_stubs(once, user):
     """
 
     def make(folder):
-        def packages_of(python):
-            return run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip()
-
         run(sys.executable, "-m", "virtualenv", "--quiet", "--no-pip", folder / "environment")
         python = folder / "environment" / "bin" / "python"
         packages = Path(packages_of(python))
@@ -162,7 +199,7 @@ def remote(once, installed, request):
     """A machine with only the requirements of Metaflow and this project, and an extracted code package."""
 
     def newest(folder):
-        python = make_environment(folder / "environment", "boto3", "requests")
+        python = copy_environment(folder / "environment", "boto3", "requests")
         return {"python": str(python), **extracted(folder / "task", installed)}
 
     def oldest(folder):
