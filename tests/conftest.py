@@ -97,6 +97,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "few_here: calls for a few objects use no workers, as for users")
     config.addinivalue_line("markers", "semantics: servers differ in it; `make test` also runs it on moto")
     config.addinivalue_line("markers", "one_server: takes long on moto; there, `make test-all` runs it")
+    config.addinivalue_line(
+        "markers", "above_transfers: the same with boto3's transfers; there, `make test-all` runs it"
+    )
     config.addinivalue_line("markers", "release: slow and rarely finds anything; `make test-all` runs it")
 
 
@@ -137,6 +140,7 @@ ABOVE_TRANSFERS = {
     "attacks/test_wrong_addresses",
     "contract/test_directories",
     "contract/test_few",
+    "contract/test_get_many",
     "contract/test_get_recursive",
     "contract/test_injected_failures",
     "contract/test_interchange",
@@ -150,6 +154,8 @@ ABOVE_TRANSFERS = {
     "contract/test_open_with_libraries",
     "contract/test_presign",
     "contract/test_progress",
+    "contract/test_put_files",
+    "contract/test_put_many",
     "contract/test_recursive_copies",
     "contract/test_s3object",
     "contract/test_sharing",
@@ -168,6 +174,7 @@ def _is_for_releases(item: pytest.Item) -> bool:
     parameters = getattr(getattr(item, "callspec", None), "params", {})
     return parameters.get("implementation") == "boto3" and (
         parameters.get("server_name") == "moto"
+        or item.get_closest_marker("above_transfers") is not None
         or not WITH_WIRE.isdisjoint(item.path.parts)
         or f"{item.path.parent.name}/{item.path.stem}" in ABOVE_TRANSFERS
     )

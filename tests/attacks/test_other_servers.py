@@ -3,7 +3,7 @@
 import pytest
 from attacks.hostile import response
 from case import case
-from contract.verbs import EVERY, KEEPING
+from contract.verbs import EVERY, KEEPING, as_parameters
 from metaflow.datatools.s3 import MetaflowS3Exception
 
 PAGE = b"<!DOCTYPE html>\n<html><head><title>Console</title></head><body>Sign in<br></body></html>"
@@ -27,7 +27,7 @@ def check(error, server):
     assert " 1 try in " in str(error)
 
 
-@pytest.mark.parametrize("verb", EVERY.values(), ids=EVERY)
+@pytest.mark.parametrize("verb", as_parameters(EVERY))
 def test_a_server_that_always_responds_200_is_not_s3(s3, server, verb):
     for kind, data in ALWAYS.items():
         server.respond = responding(data)
@@ -47,7 +47,7 @@ def test_a_page_is_no_error_of_s3(s3, server, verb):
             check(raised.value, server)
 
 
-@pytest.mark.parametrize("verb", EVERY.values(), ids=EVERY)
+@pytest.mark.parametrize("verb", as_parameters(EVERY))
 def test_a_login_is_no_bucket_of_another_region(s3, server, verb):
     server.respond = lambda _: response(b"", "302 Found", location="/login", content_type="text/html")
     with pytest.raises(MetaflowS3Exception) as raised:

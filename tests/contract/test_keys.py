@@ -85,7 +85,7 @@ def directories(server):
     return directories_for(server)
 
 
-@pytest.fixture(params=["rooted", "full URL"])
+@pytest.fixture(params=["rooted", pytest.param("full URL", marks=pytest.mark.above_transfers)])
 def way(request, s3, bare, root):
     """The two ways to name an object, and the attributes of its S3Object."""
     if request.param == "rooted":

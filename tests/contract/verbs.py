@@ -1,5 +1,7 @@
 """Every call of `S3` that sends requests, as `verb(s3, key)`, for tests of all of them."""
 
+import pytest
+
 READS = {
     "get": lambda s3, key: s3.get(key),
     "get_many": lambda s3, key: s3.get_many([key]),
@@ -63,3 +65,14 @@ METHODS = {
 KEEPING = {**READS, **LENIENT_READS, **LISTINGS, **WRITES}
 
 EVERY = {**KEEPING, **DELETES}
+
+# Those with requests that no other one has. The others differ from them above the transfers.
+OF_TRANSFERS = {"get", "info", "list_paths", "put", "put_files", "put, no overwrite", "delete", "delete_many of two"}
+
+
+def as_parameters(verbs):
+    """Verbs as parameters of a test: with boto3's transfers, `make test` runs those of `OF_TRANSFERS`."""
+    return [
+        pytest.param(verb, id=name, marks=() if name in OF_TRANSFERS else pytest.mark.above_transfers)
+        for name, verb in verbs.items()
+    ]
