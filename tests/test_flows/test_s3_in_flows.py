@@ -27,25 +27,23 @@ def check_notebook(user, own_class=False):
     check_past_run(notebook)
 
 
-def run_versioned_flow(user, stored, datastore):
+def run_versioned_flow(user, datastore):
     flow = user.runs("versioned_flow.py", "--datastore", datastore, "run")
     assert class_named_in(flow) == OURS
     assert "Read 102 objects back." in flow
-    assert bool(stored("metaflow")) == (datastore == "s3")
 
 
 def test_versioned_data_from_step_to_step_and_from_a_past_run_with_both_classes(user, stored):
-    run_versioned_flow(user, stored, "s3")
+    run_versioned_flow(user, "local")
+    assert not stored("metaflow")
     assert len([key for key in stored("data") if key.startswith("VersionedFlow/")]) == 102
     check_notebook(user)
-    check_notebook(user, own_class=True)
 
-
-def test_a_run_sees_its_own_data_only(user, stored):
-    for runs in (1, 2):
-        run_versioned_flow(user, stored, "local")
-        assert len(stored("data")) == runs * 102
+    run_versioned_flow(user, "s3")  # which sees its own data only
+    assert stored("metaflow")
+    assert len(stored("data")) == 2 * 102
     check_notebook(user)
+    check_notebook(user, own_class=True)
 
 
 @pytest.mark.parametrize("datastore", [pytest.param("local", marks=pytest.mark.release), "s3"])
@@ -55,6 +53,7 @@ def test_a_join_reads_what_each_task_of_a_foreach_stored(user, stored, datastore
     assert len(stored("data")) == 150
 
 
+@pytest.mark.release  # tests/contract/test_interchange.py reads what Metaflow's class stores
 def test_runs_with_metaflows_own_class_are_read(user):
     flow = user.runs("versioned_flow.py", "--datastore", "s3", "run", own_class=True)
     assert class_named_in(flow) == OWN
