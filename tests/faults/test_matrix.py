@@ -33,10 +33,10 @@ EVERY_FAULT = {
     "put_large_complete",  # a success that may be an error, after which the upload may be gone
     "copy_if_absent",  # a success that may be an error, and a condition
 }
-# Faults that every row is tested with, one of each kind: no response, half of one, a wrong one, throttling,
-# a refusal, an error that looks like success, and a response that is lost after the work was done.
+# Faults that every row is tested with, one of each kind: half of a response, a wrong one, throttling, a refusal, an
+# error that looks like success, and a response that is lost after the work was done. A lost request is retried like
+# throttling, and `test_a_permanent_fault_is_an_error_with_all_details` has it with every row.
 KINDS = {
-    "reset before the head",
     "reset in the body",
     "corrupt",
     "another range",
