@@ -7,8 +7,8 @@ import pytest
 from servers.listing_server import PAGE, ListingServer, rows
 
 FEW = 30  # pages: more than are ever read ahead, and so than one batch of a command has
-PAGES = 300
-LIMIT = 32 * 2**20  # bytes that 270 more pages may take; if they were kept, 80 MB and more
+PAGES = 200
+LIMIT = 20 * 2**20  # bytes that 170 more pages may take; if they were kept, 50 MB and more
 URL = "s3://bucket/below/"
 ROWS = rows("/part-{:08}.parquet")
 # Not ru_maxrss, which begins with that of the process that forked.
