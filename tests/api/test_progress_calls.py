@@ -251,7 +251,11 @@ def test_a_terminal_shows_nothing_of_a_short_call(run_program, setting):
     assert run_program(*setting, terminal=True) == ""
 
 
-@pytest.mark.parametrize("setting", [["--after", "0", "null", "0"], ["false", "0"]], ids=["automatic", "never"])
+@pytest.mark.parametrize(
+    "setting",
+    [["--after", "0", "null", "0"], pytest.param(["false", "0"], marks=pytest.mark.release)],
+    ids=["automatic", "never"],
+)
 def test_without_a_terminal_nothing_is_written(run_program, setting):
     assert run_program(*setting, terminal=False) == ""
 

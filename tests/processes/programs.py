@@ -35,14 +35,14 @@ def round_trip(number):
 def started_by(method, used_before):
     """Children by fork, spawn or forkserver, of a parent that has used S3 before or not."""
     assert used_before == "fresh" or round_trip("parent")
-    with multiprocessing.get_context(method).Pool(3) as pool:
-        print(pool.map(round_trip, range(6)) == [True] * 6)
+    with multiprocessing.get_context(method).Pool(2) as pool:
+        print(pool.map(round_trip, range(3)) == [True] * 3)
     print(round_trip("parent again"))
 
 
 def by_parallel_map():
     assert round_trip("parent")
-    print(parallel_map(round_trip, range(6), max_parallel=3) == [True] * 6)
+    print(parallel_map(round_trip, range(3), max_parallel=2) == [True] * 3)
 
 
 def never_closed():
@@ -63,7 +63,7 @@ def ended_in_a_call(daemon):
     s3.put_many(SMALL.items())
 
     def go_on():
-        for number in range(10**9 if daemon == "daemon" else 20):
+        for number in range(10**9 if daemon == "daemon" else 8):
             got = s3.get_many(SMALL)
             assert [one.blob for one in got] == list(SMALL.values())
             if number == 2:

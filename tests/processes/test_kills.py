@@ -44,7 +44,7 @@ def large(s3, folder):
 @pytest.mark.parametrize(
     ("implementation", "once", "kills", "pauses"),
     [
-        ("wire", small, 50, (0.01, 0.1)),
+        ("wire", small, 30, (0.01, 0.1)),
         ("wire", large, 8, (0.3, 0.8)),
         pytest.param("wire", small, 220, (0.01, 0.1), marks=pytest.mark.release),
         pytest.param("wire", large, 40, (0.3, 0.8), marks=pytest.mark.release),

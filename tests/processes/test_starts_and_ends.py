@@ -16,7 +16,7 @@ WITHIN = 0.8 * IDLE_LIMIT  # seconds; not for want of work
 @pytest.mark.parametrize(
     ("method", "used_before"),
     [
-        ("fork", "fresh"),
+        pytest.param("fork", "fresh", marks=pytest.mark.release),
         ("fork", "used before"),
         ("spawn", "used before"),
         pytest.param("forkserver", "used before", marks=pytest.mark.release),
@@ -49,7 +49,16 @@ def test_a_call_from_an_exit_handler(environment, tmp_path):
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
-@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP], ids=str)
+@pytest.mark.parametrize(
+    "end",
+    [
+        signal.SIGKILL,
+        signal.SIGTERM,
+        signal.SIGINT,
+        pytest.param(signal.SIGHUP, marks=pytest.mark.release),  # ends a process as SIGTERM does
+    ],
+    ids=str,
+)
 def test_workers_go_with_their_parent_and_the_next_one_sweeps(environment, tmp_path, end):
     with programs.start(environment, tmp_path, "held") as parent:
         try:
