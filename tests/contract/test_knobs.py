@@ -40,7 +40,9 @@ def requests_of(proxy, operation):
     return [one for one in proxy.requests if one.operation == operation]
 
 
-# --- part_size
+# --- part_size. Plans cut objects, above the transfers; `test_sizes` has parts with both.
+
+above_transfers = pytest.mark.above_transfers
 
 
 def put_bytes(s3, key, blob, local):
@@ -67,6 +69,7 @@ ways_in = pytest.mark.parametrize(
 )
 
 
+@above_transfers
 @ways_in
 def test_uploads_are_cut_into_parts_of_this_size(limited, proxy, stored, tmp_path, way_in):
     blob = noise(12 * MIB)
@@ -75,6 +78,7 @@ def test_uploads_are_cut_into_parts_of_this_size(limited, proxy, stored, tmp_pat
     assert digest(stored.blob("k")) == digest(blob)
 
 
+@above_transfers
 @ways_in
 def test_objects_up_to_the_part_size_take_one_request(limited, proxy, stored, tmp_path, way_in):
     blob = noise(12 * MIB)
@@ -84,6 +88,7 @@ def test_objects_up_to_the_part_size_take_one_request(limited, proxy, stored, tm
     assert digest(stored.blob("k")) == digest(blob)
 
 
+@above_transfers
 @pytest.mark.parametrize(
     ("part_size", "ranges"),
     [
@@ -104,6 +109,7 @@ def test_downloads_are_cut_into_pieces_of_this_size(limited, proxy, stored, part
     assert {one.headers.get("range") for one in requests_of(proxy, "GetObject")} == expected
 
 
+@above_transfers
 @pytest.mark.parametrize("way_in", [put_bytes, put_many], ids=lambda way: way.__name__)
 def test_values_in_memory_are_sent_in_smaller_parts(limited, proxy, stored, tmp_path, way_in):
     blob = noise(33 * MIB)
@@ -112,6 +118,7 @@ def test_values_in_memory_are_sent_in_smaller_parts(limited, proxy, stored, tmp_
     assert digest(stored.blob("k")) == digest(blob)
 
 
+@above_transfers
 def test_files_are_sent_in_parts_of_any_size(limited, proxy, stored, tmp_path):
     blob = noise(33 * MIB)
     put_files(limited(part_size=2**30), "k", blob, tmp_path / "local")

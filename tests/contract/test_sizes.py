@@ -7,7 +7,7 @@ from contract.content import digest, noise
 from metaflow.datatools.s3 import RangeInfo, S3GetObject
 
 PART = 8 * 2**20  # of boto3's multipart uploads and downloads, and of this project's
-LARGE = 70 * 2**20
+LARGE = 44 * 2**20
 
 SIZES = {"nothing": 0, "one byte": 1, "a part less one": PART - 1, "a part": PART, "a part and one": PART + 1}
 
