@@ -11,15 +11,18 @@ _EQUIVALENTS = {
     "--dry-run": "dryrun just-print",
     "--endpoint-url": "endpoint s3-endpoint",
     "--expires-in": "expire expires",
+    "--help": "h",
     "--human": "humanize H",
-    "--json": "output query format",
-    "--long": "etag storage-class show-fullpath",
+    "--json": "output query format show-fullpath",
+    "--long": "etag storage-class",
     "--max-bandwidth": "bwlimit",
     "--max-connections": "concurrency numworkers transfers checkers max-concurrent-requests",
     "--no-overwrite": "ignore-existing immutable",
     "--no-sign-request": "anonymous",
     "--quiet": "only-show-errors silent",
     "--range": "offset count head tail",
+    "--recursive": "R",
+    "--root": "run",
     "--yes": "force f y",
 }
 _OURS = {name: option for option, names in _EQUIVALENTS.items() for name in names.split()}
@@ -29,9 +32,10 @@ _REASONS = {
     "recursive r R": "put, sync, du and uploads always include all levels; info, cat and presign take patterns, in "
     "quotes: 's3://bucket/prefix/*'.",
     "run root": "cp, mv, sync and mb take full URLs only, s3://bucket/key.",
-    "progress show-progress stats stat P": "Progress is shown on a terminal, without an option.",
-    "filter include-from exclude-from files-from min-age max-age min-size max-size": "The filters are --include and "
-    "--exclude; they match paths.",
+    "progress show-progress stats stat P": "get, put, cp, mv, sync and rm show progress on a terminal, without an "
+    "option.",
+    "include exclude filter include-from exclude-from files-from min-age max-age min-size max-size": "ls, info, get, "
+    "put, cp, mv, sync, rm and du have --include and --exclude, which match paths.",
     "exact-timestamps size-only checksum update if-size-differ if-source-newer hash-only": "sync compares contents, by "
     "sizes and ETags or times; no option changes that.",
     "checksum-algorithm checksum-mode": "No option is needed: the client verifies checksums.",
@@ -39,7 +43,8 @@ _REASONS = {
     "page-size no-paginate max-items fast-list use-list-objects-v1": "No option is needed: listings are read page by "
     "page.",
     "part-size s3-chunk-size multipart-chunksize": "In Python, S3(part_size=...) sets the size of parts.",
-    "retries retry-count low-level-retries": "METAFLOW_S3_RETRY_COUNT sets the number of retries.",
+    "retries retry-count low-level-retries": "The larger of METAFLOW_S3_RETRY_COUNT and "
+    "METAFLOW_S3_TRANSIENT_RETRY_COUNT is the number of retries; 0 in either turns them off.",
     "ca-bundle ca-cert no-verify-ssl no-check-certificate": "METAFLOW_S3_VERIFY_CERTIFICATE, or AWS_CA_BUNDLE, is the "
     "file of the certificate authorities to trust.",
     "credentials-file": "AWS_SHARED_CREDENTIALS_FILE is the path of the file.",
@@ -50,7 +55,7 @@ _REASONS = {
     "Python, by extra_args.",
     "metadata-directive copy-props": "Copies keep the headers of their source, except those that are given.",
     "no-guess-mime-type": "--content-type sets the type of uploads.",
-    "sse-c sse-c-key sse-c-copy-source sse-c-copy-source-key": "Keys of customers (SSE-C) are not supported.",
+    "sse-c sse-c-key sse-c-copy-source sse-c-copy-source-key": "Customer-provided keys (SSE-C) are not supported.",
     "version-id all-versions versions": "In Python, S3GetObject(key, version_id=...) selects a version, and "
     "list_versions() lists them.",
 }
@@ -60,7 +65,8 @@ _WHY = {name: reason for names, reason in _REASONS.items() for name in names.spl
 def explain(error: "click.NoSuchOption") -> None:
     """Add to the error what to use instead of the option, if that is known."""
     name = error.option_name.lstrip("-")
-    options = [option for parameter in error.ctx.command.params for option in parameter.opts if option[:1] == "-"]
+    parameters = error.ctx.command.get_params(error.ctx)  # includes --help
+    options = [option for parameter in parameters for option in parameter.opts if option[:1] == "-"]
     similar = get_close_matches(error.option_name, options, 1)
     if _OURS.get(name) in options:
         hint = f"Use {_OURS[name]}."
