@@ -2,7 +2,13 @@
 
 import pytest
 
-from metaflow_extensions.fasts3.api.other_names import is_access_point, is_nested, may_be_one, other_name
+from metaflow_extensions.fasts3.api.other_names import (
+    is_access_point,
+    is_nested,
+    may_be_one,
+    other_name,
+    replaced_sources,
+)
 from metaflow_extensions.fasts3.wire.transfers import ObjectInfo
 
 ARN = "arn:aws:s3:eu-west-1:123456789012:accesspoint/mine"
@@ -38,6 +44,22 @@ ARN = "arn:aws:s3:eu-west-1:123456789012:accesspoint/mine"
 )
 def test_the_name_in_the_destination(url, below, to, expected):
     assert other_name(*(f"s3://{one}" for one in (url, below, to))) == (expected and f"s3://{expected}")
+
+
+@pytest.mark.parametrize(
+    ("pairs", "expected"),
+    [
+        (["a/k b/x", "b/x a/k"], []),  # of one bucket each
+        (["a/x c/y", "b/k c/x"], ["a/x c/x"]),
+        (["a/k b/k"], []),  # its own source
+        (["a/k b/k", "a/k c/x"], ["a/k b/k"]),
+        (["a/k c/x", "b/k c/y", "d/z e/k"], ["a/k e/k", "b/k e/k"]),  # one key in several buckets
+        (["a/1 c/x", "a/2 c/y", "d/z e/1", "d/z e/2"], ["a/1 e/1"]),  # one example
+    ],
+)
+def test_sources_that_copies_may_replace(pairs, expected):
+    given = [[f"s3://{one}" for one in pair.split()] for pair in pairs]
+    assert [f"{source[5:]} {url[5:]}" for source, url in replaced_sources(given)] == expected
 
 
 def test_whether_prefixes_differ():

@@ -75,16 +75,17 @@ def replaced_sources(pairs: "Sequence[tuple[str, str]]") -> "Iterator[tuple[str,
     tuple of str
         The URL of a source, and of the copy that would replace it; one example for each two buckets.
     """
-    numbers = {split_url(source)[1]: number for number, (source, _) in enumerate(pairs)}
+    sources: dict[str, dict[str, int]] = {}  # key -> bucket -> the number of its last copy
+    for number, (source, _) in enumerate(pairs):
+        bucket, key = split_url(source)
+        sources.setdefault(key, {})[bucket] = number
     seen = set()
     for number, (_, url) in enumerate(pairs):
-        bucket, key = split_url(url)
-        replaced = numbers.get(key, number)
-        source = pairs[replaced][0]
-        buckets = split_url(source)[0], bucket
-        if replaced != number and buckets[0] != bucket and buckets not in seen:
-            seen.add(buckets)
-            yield source, url
+        target, key = split_url(url)
+        for bucket, replaced in sources.get(key, {}).items():
+            if replaced != number and bucket != target and (bucket, target) not in seen:
+                seen.add((bucket, target))
+                yield pairs[replaced][0], url
 
 
 def is_nested(below: str, to: str) -> bool:
