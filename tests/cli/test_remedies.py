@@ -8,7 +8,14 @@ from metaflow_extensions.fasts3.api import errors
 from metaflow_extensions.fasts3.api.mirrors import ASK_FOR_EMPTY
 from metaflow_extensions.fasts3.cli.remedies import in_commands
 
-OTHERS = [errors.NO_WRITING, errors.MAY_BE_MISSING, errors.MAY_CHARGE, errors.NOT_PUBLIC, ASK_FOR_EMPTY]
+OTHERS = [
+    errors.CHECK_PREFIX,
+    errors.NO_WRITING,
+    errors.MAY_BE_MISSING,
+    errors.MAY_CHARGE,
+    errors.NOT_PUBLIC,
+    ASK_FOR_EMPTY,
+]
 PYTHON = re.compile(r"\w\(|=True|tmproot|client_params|\bPython\b")
 
 

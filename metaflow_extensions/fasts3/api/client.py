@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Optional, Union
 
 from metaflow_extensions.fasts3.api.arguments import key_of, several
-from metaflow_extensions.fasts3.api.errors import MOST_URL, shown
+from metaflow_extensions.fasts3.api.errors import CHECK_PREFIX, MOST_URL, shown
 from metaflow_extensions.fasts3.api.executor import INLINE_THREADS, Executor
 from metaflow_extensions.fasts3.api.location import Location, as_directory, split_url
 from metaflow_extensions.fasts3.api.object_reader import ObjectReader
@@ -73,7 +73,7 @@ class Client:
         if other:
             other = shown(other, MOST_URL)
             return f"{sentence} A prefix is a directory; another key that begins with the same text is '{other}'."
-        return f"{sentence} Check the prefix: `metaflow fasts3 ls` and list_paths() list what exists."
+        return f"{sentence} {CHECK_PREFIX}"
 
     def _similar_key(self, url: str) -> Optional[str]:
         """The URL of an object outside a prefix without objects, whose key begins with the same text."""

@@ -173,6 +173,7 @@ BUCKET_NAMES = (
     "The name of a bucket has 3 to 63 lower-case letters, digits, dots and hyphens, with a letter or digit at both "
     "ends."
 )
+CHECK_PREFIX = "Check the prefix: `metaflow fasts3 ls` and list_paths() list what exists."
 DOTS = "Many servers reject keys with '.' or '..' between slashes. Choose another key."
 MOST_MESSAGE = 1000  # characters of a server's message; S3's own messages have at most 200
 MOST_NAMED = 100  # characters of its codes and ids

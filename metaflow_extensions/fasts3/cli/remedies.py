@@ -1,6 +1,13 @@
 """What to do after an error, in terms of commands: exceptions name Python's methods and arguments."""
 
-from metaflow_extensions.fasts3.api.errors import MAY_BE_MISSING, MAY_CHARGE, NO_WRITING, NOT_PUBLIC, REMEDIES
+from metaflow_extensions.fasts3.api.errors import (
+    CHECK_PREFIX,
+    MAY_BE_MISSING,
+    MAY_CHARGE,
+    NO_WRITING,
+    NOT_PUBLIC,
+    REMEDIES,
+)
 from metaflow_extensions.fasts3.api.mirrors import ASK_FOR_EMPTY
 from metaflow_extensions.fasts3.wire.failures import Code
 
@@ -16,6 +23,7 @@ _IN_COMMANDS = {
     "without credentials, use --no-sign-request.",
     REMEDIES[Code.DISK_FULL]: "Free disk space, or use a larger disk: another directory for the downloaded files, or "
     "another METAFLOW_TEMPDIR for temporary files. If there is free space, check the quota and `ulimit -f`.",
+    CHECK_PREFIX: "Check the prefix: `metaflow fasts3 ls` lists what exists.",
     NO_WRITING: "Set METAFLOW_TEMPDIR to a writable directory.",
     MAY_BE_MISSING: "S3 also returns 403 if the key does not exist and the identity lacks s3:ListBucket on the bucket.",
     MAY_CHARGE: "S3 also returns 403 if the bucket is another account's Requester Pays bucket; --request-payer accepts "
