@@ -163,6 +163,24 @@ def test_a_missing_permission_is_that_of_a_file(make_s3, server, root):
 
 
 @pytest.mark.parametrize(
+    ("status", "code", "kind"), [(403, "AccessDenied", PermissionError), (404, "NoSuchKey", FileNotFoundError)]
+)
+def test_errors_of_a_file_that_is_stored_are_those_of_its_object(make_s3, server, root, stored, status, code, kind):
+    stored.put("source", bytes(MIB))
+    with FaultyS3(server) as proxy:
+        s3 = make_s3(s3root=root, client_params=proxy.client_params())
+        file = s3.open("source")
+        proxy.inject("GetObject", faults.error(status, code), times=None)
+        with pytest.raises(kind, match=r"GetObject of .*/source failed") as raised:
+            s3.put("target", file)
+    copied = pickle.loads(pickle.dumps(raised.value))
+    for error in (raised.value, copied):
+        assert (error.url, error.s3_code, error.status) == (f"{root}/source", code, status)
+    assert (type(copied), str(copied)) == (type(raised.value), str(raised.value))
+    assert stored.blobs().keys() == {"source"}
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ({"mode": "a"}, "mode is 'a'"),

@@ -77,9 +77,8 @@ class MetaflowS3NotFound(_S3Failure):
 
 
 class MetaflowS3ObjectNotFound(MetaflowS3NotFound, FileNotFoundError):
-    """The object that `open` should read, or the bucket, does not exist; also a FileNotFoundError."""
+    """The object of a file of `open`, or the bucket, does not exist; also a FileNotFoundError."""
 
-    headline = "S3 object not found"
     errno = ENOENT
 
 
@@ -92,7 +91,6 @@ class MetaflowS3AccessDenied(_S3Failure):
 class MetaflowS3ObjectAccessDenied(MetaflowS3AccessDenied, PermissionError):
     """The identity lacks the permission for a file of `open`; also a PermissionError."""
 
-    headline = "S3 access denied"
     errno = EACCES
 
 
