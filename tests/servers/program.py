@@ -1,13 +1,14 @@
 """Runs a server program during a ``with`` block."""
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Callable
 
@@ -29,30 +30,43 @@ def running(
 
     It has an empty environment but for PATH, HOME and what ``environment(port, empty_directory)`` returns.
     """
-    for attempt in range(1, _ATTEMPTS + 1):
-        scratch = Path(tempfile.mkdtemp(prefix="fasts3-test-"))
-        port = _free_port()
-        # The supervisor ends the server, and removes `scratch`, when this end of the pipe is closed:
-        # at the end of the block, or when this process dies in whatever way.
-        reader, writer = os.pipe()
-        (scratch / "data").mkdir()
-        try:
-            process = _start(command(port, scratch / "data"), environment(port, scratch / "data"), reader, scratch)
-        except BaseException:
-            os.close(writer)
-            raise
-        finally:
-            os.close(reader)
-        try:
-            _wait_until_it_accepts(process, port, scratch / "log")
-            yield port
-            return
-        except ServerDied:
-            if attempt == _ATTEMPTS:
-                raise
-        finally:
-            os.close(writer)
-            process.wait()
+    with ExitStack() as stack:
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                port = stack.enter_context(_running_once(command, environment))
+                break
+            except ServerDied:
+                if attempt == _ATTEMPTS:
+                    raise
+        # Not below `except`: the block may start a server that dies, too.
+        yield port
+
+
+@contextmanager
+def _running_once(
+    command: Callable[[int, Path], list[str]], environment: Callable[[int, Path], Mapping[str, str]]
+) -> Iterator[int]:
+    scratch = Path(tempfile.mkdtemp(prefix="fasts3-test-"))
+    port = _free_port()
+    # The supervisor ends the server, and removes `scratch`, when this end of the pipe is closed:
+    # at the end of the block, or when this process dies in whatever way.
+    reader, writer = os.pipe()
+    (scratch / "data").mkdir()
+    try:
+        process = _start(command(port, scratch / "data"), environment(port, scratch / "data"), reader, scratch)
+    except BaseException:
+        os.close(writer)
+        shutil.rmtree(scratch)
+        raise
+    finally:
+        os.close(reader)
+    try:
+        _wait_until_it_accepts(process, port, scratch / "log")
+        yield port
+    finally:
+        os.close(writer)
+        process.wait()
+        shutil.rmtree(scratch, ignore_errors=True)  # of a server that ended before, the supervisor has left the log
 
 
 def _start(command: list[str], environment: Mapping[str, str], reader: int, scratch: Path) -> subprocess.Popen[bytes]:
