@@ -82,6 +82,12 @@ class Store:
         self.write(job.bucket, job.key, b"".join(parts[number] for number in sorted(parts)), headers)
         return '"completed"'
 
+    def put(self, job):
+        if job.arguments["condition"] == ABSENT and (job.bucket, job.key) in self.objects:
+            return PRECONDITION
+        self.write(job.bucket, job.key, job.body, job.arguments["headers"])
+        return '"put"'
+
     def abort_upload(self, job):
         self.open.pop(job.arguments["upload_id"], None)
 
@@ -192,6 +198,41 @@ def test_a_lost_response_is_recognized_by_the_mark():
 
     carry_out(plan, loses_the_first)
     assert plan.stored == [True]
+
+
+def compares_with_the_source(store):
+    """Return a server that applies If-None-Match of CopyObject to the source, as Swift does."""
+    return lambda job: PRECONDITION if job.operation == "copy" and "condition" in job.arguments else store(job)
+
+
+@pytest.mark.parametrize("size", [0, 3])
+def test_a_condition_that_the_server_compares_with_the_source(size):
+    store = Store(k=body(size))
+    store.write("c", "old", b"old")
+    wanted = [of("k", name, condition=ABSENT, mark="mine") for name in ("old", "new")]
+    plan = Copies(wanted, STEP)
+    jobs = carry_out(plan, compares_with_the_source(store))
+    assert plan.stored == [False, True]
+    assert store.objects["c", "old"][0] == b"old"
+    assert store.objects["c", "new"][:2] == (body(size), PutHeaders("text/a", {"one": "1", MARK: "mine"}, None, {}))
+    assert [job.operation for job in jobs if job.key == "new"].count("copy") == 1
+    assert not store.open
+
+
+@pytest.mark.parametrize("size", [0, 3])
+def test_such_a_server_and_another_client_that_is_faster(size):
+    store = Store(k=body(size))
+
+    def faster(job):
+        if job.operation in ("put", "complete_upload"):
+            store.write("c", "new", b"theirs")
+        return compares_with_the_source(store)(job)
+
+    plan = Copies([of("k", "new", condition=ABSENT, mark="mine")], STEP)
+    carry_out(plan, faster)
+    assert plan.stored == [False]
+    assert store.objects["c", "new"][0] == b"theirs"
+    assert not store.open
 
 
 @pytest.mark.parametrize("size", [3, 35], ids=["at once", "in parts"])
@@ -308,6 +349,16 @@ def test_an_object_that_is_too_large_for_that_loses_its_tags_with_a_warning(refu
     assert "the tags of s3://b/k are not copied" in caplog.text
     with pytest.raises(JobFailed):  # without tags, a refusal is one of the copy
         plan.receive(job, Outcome(job.number, None, DENIED))
+
+
+def test_tags_and_a_condition_that_the_server_compares_with_the_source(caplog):
+    for tags, others, warnings in ((TAGS, {TAGGING: ENCODED}, 0), (DENIED, {}, 1)):
+        store, plan = with_tags(3, condition=ABSENT, mark="mine")
+        compares = compares_with_the_source(store)
+        carry_out(plan, lambda job, tags=tags, of=compares: tags if job.operation == "get_tags" else of(job))
+        assert plan.stored == [True]
+        assert store.objects["c", "new"][1].others == others
+        assert len(caplog.records) == warnings
 
 
 def test_tags_that_can_t_be_read_for_another_reason_are_a_failure():

@@ -80,6 +80,7 @@ class Copies(Uploads):
         self._sources: dict[int, _SourceHead] = {}  # by index
         self._with_tags: set[int] = set()  # copies that are created with the tags of their source
         self._refused_copies: set[int] = set()  # by index, until the target or the source shows why
+        self._not_at_once: set[int] = set()  # copies whose condition the server compares with the source
         self._changes: Counter[int] = Counter()  # how often a source changed during its copy
         self._unsized = len(wanted)  # copies whose sources have not been seen
         self.tally = Tally("copy", len(wanted))
@@ -122,6 +123,11 @@ class Copies(Uploads):
         if info.size is None or not 0 <= info.size <= MAX_OBJECT:
             raise JobFailed(job, Failure(Code.MALFORMED, f"S3 reports an impossible size of {info.size} bytes"))
         headers = self._headers(copy, info)
+        known = self._sources.get(index)
+        if copy.condition and known and known.etag == info.etag:
+            # CopyObject was refused, although HEAD requests found no object and the source is the same. Swift compares
+            # If-None-Match of CopyObject with the source, and of the other uploads with the target, as S3 does.
+            self._not_at_once.add(index)
         given = copy.headers
         replace = bool(given.content_type or given.metadata is not None or given.others or copy.mark)
         self._targets[index] = target._replace(size=info.size, headers=headers)
@@ -157,7 +163,8 @@ class Copies(Uploads):
 
     def _begin(self, index: int) -> Job:
         # CopyObject copies the tags itself. Parts have none.
-        if self._sources[index].has_tags and self._targets[index].size > self._step:
+        in_parts = self._targets[index].size > self._step or index in self._not_at_once
+        if self._sources[index].has_tags and in_parts:
             return self._of_source(index, "get_tags")
         return super()._begin(index)
 
@@ -174,7 +181,7 @@ class Copies(Uploads):
     def _without_tags(self, index: int) -> Job:
         """Return the job that copies an object whose tags may not be read or stored."""
         self._set_tags(index, {})
-        if self._targets[index].size <= MOST_PART:
+        if self._targets[index].size <= MOST_PART and index not in self._not_at_once:
             return self._store(index)  # S3 copies them, or refuses
         log.warning(
             "S3: the tags of %s are not copied: this identity may not read or store them",
@@ -192,6 +199,10 @@ class Copies(Uploads):
 
     def _store(self, index: int) -> Job:
         headers = self._targets[index].headers
+        if index in self._not_at_once:
+            if self._targets[index].size:
+                return self._create(index)
+            return self._job(index, "put", b"", headers=headers, **self._condition(index))
         if TAGGING in (headers.others or {}):  # otherwise CopyObject copies the tags of the source
             headers = headers._replace(others={**(headers.others or {}), f"{TAGGING}-directive": "REPLACE"})
         arguments: dict[str, Any] = {"headers": headers, **self._source(index)}
