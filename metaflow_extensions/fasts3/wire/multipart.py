@@ -64,7 +64,7 @@ class MultipartTransfers:
     async def complete_upload(
         self, bucket: str, key: str, upload_id: str, parts: "list[dict[str, str]]", condition: Optional[str] = None
     ) -> str:
-        headers = {"content-type": "application/xml", **condition_headers(condition)}
+        headers = condition_headers(condition)  # no content-type: Swift would store it as the object's
         query, payload = [("uploadId", upload_id)], Payload(_document(parts))
         with await self._exchange.request("CompleteMultipartUpload", bucket, key, query, headers, payload) as response:
             document = await response.document()
