@@ -14,7 +14,7 @@ PYTHONS ?= 3.9 3.14
 FUZZ_SECONDS ?= 60
 SOAK_SECONDS ?= 600
 # Servers that only test-all uses; the tests skip those that can't be installed on this machine.
-SERVERS = juicefs localstack ceph
+SERVERS = juicefs localstack ceph swift
 PYENV_ROOT ?= $(HOME)/.pyenv
 # worksteal: tests of a module stay with one worker, and so do the fixtures that they share.
 PARALLEL = -n $(JOBS) --dist worksteal
@@ -194,6 +194,13 @@ endef
 	$(call make_venv,$(PYTHON))
 	@echo "Installing LocalStack into $(@D)."
 	@$(@D)/bin/python $(PIP_INSTALL) "localstack-core[base-runtime]==4.5.0" "moto-ext[all]" "pyopenssl<25" "cbor2<5.7" service-identity
+	@touch $@
+
+# Wheels of pyeclib contain the library liberasurecode; to build it would need a compiler and that library.
+.venv-swift/installed:
+	$(call make_venv,$(PYTHON))
+	@echo "Installing OpenStack Swift into $(@D)."
+	@$(@D)/bin/python $(PIP_INSTALL) --only-binary pyeclib "swift==2.38.*" "pyeclib>=1.7"
 	@touch $@
 
 # Unpacked, not installed: no other program of this machine is changed, and no service is started.

@@ -42,6 +42,7 @@ def local(tmp_path):
     return tmp_path / "local"
 
 
+@pytest.mark.needs("uploads-with-if-match")
 @each_size
 @each_write
 def test_an_unchanged_object_is_replaced(s3, stored, local, write, size):
@@ -50,6 +51,7 @@ def test_an_unchanged_object_is_replaced(s3, stored, local, write, size):
     assert digest(stored.blob("k")) == digest(noise(size))
 
 
+@pytest.mark.needs("uploads-with-if-match")
 @each_write
 def test_one_after_the_other(s3, stored, local, write):
     stored.put("k", b"0")
@@ -58,6 +60,7 @@ def test_one_after_the_other(s3, stored, local, write):
     assert stored.blob("k") == b"3"
 
 
+@pytest.mark.needs("uploads-with-if-match")
 def test_without_its_quotes(s3, stored):
     stored.put("k", b"old")
     s3.put("k", b"new", if_match=s3.get("k").etag.strip('"'))
@@ -95,6 +98,7 @@ def test_deleted_objects_are_not_created_again(s3, root, stored, local, write, s
     assert stored.list() == set()
 
 
+@pytest.mark.needs("uploads-with-if-match")
 def test_headers_of_a_replaced_object(s3, stored):
     stored.put("k", b"old", ContentType="text/x-old")
     s3.put("k", b"new", content_type="text/x-new", metadata={"a": 1}, if_match=s3.get("k").etag)
@@ -102,12 +106,14 @@ def test_headers_of_a_replaced_object(s3, stored):
     assert (info.content_type, info.metadata) == ("text/x-new", {"a": 1})
 
 
+@pytest.mark.needs("uploads-with-if-match")
 def test_it_is_no_metadata(s3, stored):
     stored.put("k", b"old")
     s3.put("k", b"new", if_match=s3.get("k").etag)
     assert s3.get("k").metadata is None
 
 
+@pytest.mark.needs("uploads-with-if-match")
 def test_an_object_with_its_own_in_put(s3, stored):
     stored.put("k", b"old")
     etag = s3.get("k").etag
@@ -117,6 +123,7 @@ def test_an_object_with_its_own_in_put(s3, stored):
         s3.put(S3PutObject("k", if_match=etag), b"newer")
 
 
+@pytest.mark.needs("uploads-with-if-match")
 def test_many_each_with_its_own(s3, root, stored):
     stored.put_all({"a": b"1", "b": b"2", "c": b"3"})
     infos = {one.key: one.etag for one in s3.info_many(["a", "b", "c"])}
@@ -125,6 +132,7 @@ def test_many_each_with_its_own(s3, root, stored):
     assert stored.blobs() == {"a": b"11", "b": b"2", "c": b"33", "new": b"4"}
 
 
+@pytest.mark.needs("uploads-with-if-match")
 def test_one_of_many_that_has_been_changed(s3, stored):
     keys = [str(number) for number in range(30)]
     stored.put_all(dict.fromkeys(keys, b"old"))

@@ -213,7 +213,7 @@ def test_a_new_file_keeps_its_object(s3, local, stored, monkeypatch):
     assert below(stored, "m/") == {**TREE, "late": b"object"}
 
 
-@pytest.mark.needs("conditional-deletions")
+@pytest.mark.needs("conditional-bulk-deletions")
 def test_an_object_that_is_replaced_meanwhile_stays(s3, local, stored, monkeypatch):
     stored.put_all({"m/extra": b"", "m/gone": b"", "m/replaced": b""})
     others = mirrors.StoredDestination.others

@@ -116,7 +116,7 @@ def test_nothing_to_put(s3):
     assert s3.put_files([], overwrite=False) == []
 
 
-@pytest.mark.needs("conditional-writes")
+@pytest.mark.needs("conditional-writes", "overlapping-conditional-writes")
 def test_one_of_many_concurrent_uploads_wins(make_s3, root, stored):
     # Each client sees that the key is missing; the server decides.
     clients = [make_s3(s3root=root) for _ in range(8)]

@@ -31,6 +31,7 @@ def found(uploads):
     return sorted((one.url, one.upload_id) for one in uploads)
 
 
+@pytest.mark.needs("list-uploads-below-an-upload")
 def test_a_key_selects_its_object_and_what_is_below_it(s3, bare, root, begun):
     assert found(s3.iter_uploads()) == named(root, begun, *begun)
     assert found(s3.iter_uploads(["data"])) == named(root, begun, "data", "data/a", "data/b/c")

@@ -177,7 +177,7 @@ def test_many_versions(s3, put):
     assert {one.blob for one in read} == {b"%d" % number for number in range(5)}
 
 
-@pytest.mark.needs("newline-keys")
+@pytest.mark.needs("newline-keys", "versions-of-percent-keys")
 def test_ugly_keys(s3, put):
     for key in ("a b+c", "ü&<>", "100%25?", "two\nlines"):
         version = put(key, key.encode())

@@ -10,6 +10,7 @@ from servers.ceph import start_ceph
 from servers.installed import installed
 from servers.program import running
 from servers.s3_server import S3Server, on_port, with_bucket
+from servers.swift import start_swift
 
 
 @contextmanager
@@ -55,4 +56,9 @@ def _localstack(port: int, data: Path) -> "dict[str, str]":
     }
 
 
-RELEASE_STARTERS = {"juicefs": start_juicefs, "localstack": start_localstack, "ceph": start_ceph}
+RELEASE_STARTERS = {
+    "juicefs": start_juicefs,
+    "localstack": start_localstack,
+    "ceph": start_ceph,
+    "swift": start_swift,
+}

@@ -41,11 +41,20 @@ class Stored:
 
     def open_uploads(self) -> "list[str]":
         """Open multipart uploads."""
+        return [upload["UploadId"] for upload in self._uploads()]
+
+    def parts_of_open_uploads(self) -> int:
+        """How many parts open multipart uploads have."""
+        places = ({"Key": upload["Key"], "UploadId": upload["UploadId"]} for upload in self._uploads())
+        responses = (self.client.list_parts(Bucket=self.bucket, **place) for place in places)
+        return sum(len(response.get("Parts", [])) for response in responses)
+
+    def _uploads(self) -> "list[dict[str, Any]]":
         try:
             response = self.client.list_multipart_uploads(Bucket=self.bucket, Prefix=self.prefix)
         except self.client.exceptions.NoSuchUpload:  # rclone, while there are none
             return []
-        return [upload["UploadId"] for upload in response.get("Uploads", [])]
+        return list(response.get("Uploads", []))
 
 
 @contextmanager

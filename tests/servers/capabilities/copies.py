@@ -51,11 +51,12 @@ def _(client: Any, server: S3Server, prefix: str) -> None:
 
 @capability("conditional-copies")
 def _(client: Any, server: S3Server, prefix: str) -> None:
-    """CopyObject with ``If-None-Match: *`` gets 412 if the object exists, and changes nothing."""
+    """CopyObject with ``If-None-Match: *`` copies to a missing key; to others it gets 412, and changes nothing."""
     source = {"Bucket": server.bucket, "Key": f"{prefix}/a"}
     place = {"Bucket": server.bucket, "Key": f"{prefix}/b"}
+    client.put_object(**source, Body=b"old")
+    client.copy_object(**place, CopySource=source, IfNoneMatch="*")
     client.put_object(**source, Body=b"new")
-    client.put_object(**place, Body=b"old")
     refused(lambda: client.copy_object(**place, CopySource=source, IfNoneMatch="*"), 412)
     assert client.get_object(**place)["Body"].read() == b"old"
 

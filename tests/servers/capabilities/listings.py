@@ -107,6 +107,18 @@ def _(client: Any, server: S3Server, prefix: str) -> None:
         client.delete_bucket(Bucket=bucket)
 
 
+@capability("list-uploads-below-an-upload")
+def _(client: Any, server: S3Server, prefix: str) -> None:
+    """An upload of the key ``a`` is not below the prefix ``a/``."""
+    at = {"Bucket": server.bucket, "Key": f"{prefix}/a"}
+    upload_id = client.create_multipart_upload(**at)["UploadId"]
+    try:
+        found = client.list_multipart_uploads(Bucket=server.bucket, Prefix=f"{prefix}/a/")
+    finally:
+        client.abort_multipart_upload(**at, UploadId=upload_id)
+    assert "Uploads" not in found
+
+
 @capability("bulk-delete")
 def _(client: Any, server: S3Server, prefix: str) -> None:
     keys = _put_all(client, server.bucket, [f"{prefix}/{name}" for name in "abc"])

@@ -82,3 +82,18 @@ def _(client: Any, server: S3Server, prefix: str) -> None:
         other = client.list_object_versions(**params, **after)
         found = [one["VersionId"] for one in (*page["Versions"], *other["Versions"])]
         assert found == [second, first]
+
+
+@capability("versions-of-percent-keys")
+def _(client: Any, server: S3Server, prefix: str) -> None:
+    """The versions of a key with ``%`` can be deleted, and then the bucket."""
+    with versioned_bucket(client, prefix) as bucket:
+        client.put_object(Bucket=bucket.bucket, Key="a%25", Body=b"value")
+
+
+@capability("conditional-deletions-with-versions")
+def _(client: Any, server: S3Server, prefix: str) -> None:
+    """An object that has not changed is deleted by DeleteObject with ``If-Match``: a delete marker hides it."""
+    with _two_versions(client, prefix) as (place, *_):
+        client.delete_object(**place, IfMatch=client.head_object(**place)["ETag"])
+        refused(lambda: client.head_object(**place), 404)
