@@ -7,6 +7,7 @@ from metaflow import S3
 from metaflow.datatools.s3 import MetaflowS3AccessDenied
 
 from metaflow_extensions.fasts3.plans.unchanged import FILE
+from metaflow_extensions.fasts3.wire.conditions import MARK
 
 
 @pytest.fixture
@@ -50,6 +51,13 @@ def test_metadata_for_unchanged_files_is_not_shown(fasts3, root, here, stored):
     assert fasts3("put", "a", f"{root}/").exit_code == 0
     assert FILE in stored.head("a")["Metadata"]
     assert "metadata" not in fasts3("info", f"{root}/a").stdout
+    assert json.loads(fasts3("info", "--json", f"{root}/a").stdout)["metadata"] == {}
+
+
+def test_the_mark_of_a_conditional_upload_is_not_shown(fasts3, root, here, stored):
+    (here / "a").write_bytes(b"a")
+    assert fasts3("put", "--no-overwrite", "a", f"{root}/a").exit_code == 0
+    assert MARK in stored.head("a")["Metadata"]
     assert json.loads(fasts3("info", "--json", f"{root}/a").stdout)["metadata"] == {}
 
 

@@ -8,7 +8,7 @@ from metaflow_extensions.fasts3.api.arguments import USER_ATTRIBUTES, RangeInfo
 from metaflow_extensions.fasts3.api.errors import MOST_URL, shown
 from metaflow_extensions.fasts3.api.local_copy import LocalCopy
 from metaflow_extensions.fasts3.plans.unchanged import FILE
-from metaflow_extensions.fasts3.wire.conditions import in_quotes
+from metaflow_extensions.fasts3.wire.conditions import MARK, in_quotes
 from metaflow_extensions.fasts3.wire.transfers import DetailedObject, ObjectVersion
 
 
@@ -53,7 +53,7 @@ class S3Object(LocalCopy):
         self._content_type = content_type
         if metadata:
             self._metadata = _user_attributes(metadata)
-            ours = {FILE} if self._metadata is None else {FILE, USER_ATTRIBUTES}
+            ours = {FILE, MARK} if self._metadata is None else {FILE, MARK, USER_ATTRIBUTES}
             self._other_metadata = {name: text for name, text in metadata.items() if name not in ours}
         self._range_info = range_info
         self._last_modified = last_modified
@@ -210,7 +210,8 @@ class S3Object(LocalCopy):
         -------
         Dict
             `metadata`, and what other programs have stored: names in lower case, with their texts. None if the object
-            has no user metadata. What `upload` stores to recognize unchanged files is not included.
+            has no user metadata. What this client stores to recognize unchanged files, and its own
+            conditional uploads, is not included.
         """
         return {**(self._other_metadata or {}), **(self._metadata or {})} or None
 
