@@ -72,7 +72,8 @@ def presign(
         raise click.BadParameter("the URLs can be valid for one second to 7 days (7d).", param_hint="'--expires-in'")
     location = location_from(run, root)
     selections = [select(url, location, raw) for url in urls]
-    refuse_directories(selections)
+    # With --raw, a key may end in a slash: an object that stands for a directory.
+    refuse_directories(one for one in selections if not (raw and one.key))
     if method.upper() == "PUT":
         _refuse_patterns(selections)
     with connection.open(progress=False) as s3:
