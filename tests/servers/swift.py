@@ -61,6 +61,8 @@ error_suppression_limit = 1000000
 [filter:s3api]
 use = egg:swift#s3api
 max_upload_part_num = 10000
+# Deletes 8 objects of a DeleteObjects request at a time, instead of 2: tests delete more than a thousand.
+multi_delete_concurrency = 8
 
 [filter:tempauth]
 use = egg:swift#tempauth
