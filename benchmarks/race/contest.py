@@ -148,7 +148,7 @@ class Contest:
             prefix,
             row.objects,
             row.size,
-            warm=not row.fresh,
+            warm_up=0 if row.fresh else row.warm_up,
             folder=str(folder / "downloads"),
             files=str(files) if files else None,
             check=not memory,

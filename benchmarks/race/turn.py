@@ -34,7 +34,7 @@ class Order(NamedTuple):
     prefix: str  # of the objects to read or write
     objects: int
     size: int
-    warm: bool
+    warm_up: int  # objects of `WARM_UP` to get before
     folder: str  # for downloads
     files: Optional[str]  # folder of the local files to upload
     check: bool  # compare what was downloaded, byte by byte
@@ -68,8 +68,8 @@ def measure(order: Order) -> "dict[str, float]":
     spent, started = processor_time.of_process_tree(), time.perf_counter()
     peer = peer_class(order.client)(order.place, order.size)  # imports the client
     peer.open()
-    if order.warm:
-        _warm_up(peer, order.folder)
+    if order.warm_up:
+        _warm_up(peer, order)
         spent, started = processor_time.of_process_tree(), time.perf_counter()
     result = _call(peer, order, keys, pairs, paths)
     sizes = peer.sizes(order.verb, result)
@@ -85,12 +85,11 @@ def measure(order: Order) -> "dict[str, float]":
     return {"seconds": seconds, "cpu_seconds": cpu_seconds}
 
 
-def _warm_up(peer: Peer, folder: str) -> None:
-    objects, size = WARM_UP
-    elsewhere = f"{folder}/warm-up"
+def _warm_up(peer: Peer, order: Order) -> None:
+    elsewhere = f"{order.folder}/warm-up"
     os.mkdir(elsewhere)
     large, peer.large = peer.large, False
-    peer.get([f"{set_name(objects, size)}/{key_of(name)}" for name in names(objects)], elsewhere)
+    peer.get([f"{set_name(*WARM_UP)}/{key_of(name)}" for name in names(order.warm_up)], elsewhere)
     peer.large = large
 
 
