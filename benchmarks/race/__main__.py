@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 from ..machine import description
-from ..peers import PEERS
+from ..peers import OURS, PEERS
 from ..servers import nginx_program
 from .contest import Contest, Failed
 from .plots import PLOTS, draw
@@ -58,7 +58,9 @@ def main() -> int:
     document = report(rows, outcome, arguments.rounds, machine, (before, os.getloadavg()[0]))
     page = markdown(document)
     print(page)
-    whole = rows == ROWS and len(clients) == len(PEERS) and not outcome.failures
+    # The page lists failed turns of other clients: a client that crashes must not discard an hour of measurements.
+    complete = all(failed.client in PEERS and failed.client != OURS for failed in outcome.failures)
+    whole = rows == ROWS and len(clients) == len(PEERS) and complete
     output = arguments.output or (RESULTS if whole else None)
     if output:
         _write(document, page, output)
