@@ -184,7 +184,7 @@ MetaflowS3Exception
         look_ahead: int,
         look_ahead_objects: int,
     ) -> Iterator[S3Object]:
-        def run(plan: Plan, interruption: Interruption) -> None:
+        def run(plan: Plan, interruption: Optional[Interruption]) -> None:
             self._executor.run(plan, Place.WORKERS, interruption)
 
         spare = self._tempdir.file

@@ -5,7 +5,7 @@ import os
 from typing import TYPE_CHECKING, Any, Optional
 
 from metaflow_extensions.fasts3.api.errors import MetaflowS3Exception, shown
-from metaflow_extensions.fasts3.api.plan_thread import PlanThread, Run
+from metaflow_extensions.fasts3.api.plan_thread import PlanThread, RunPlan
 from metaflow_extensions.fasts3.plans.file_reads import FileReads
 from metaflow_extensions.fasts3.wire.transfers import GetResponse
 from metaflow_extensions.fasts3.workers.interruptible import SIGNAL_CHECK_INTERVAL
@@ -21,7 +21,7 @@ class ObjectReader(io.RawIOBase):
 
     Parameters
     ----------
-    run : Run
+    run : RunPlan
     bucket, key : str
     first : GetResponse
         The response to the first request.
@@ -35,7 +35,7 @@ class ObjectReader(io.RawIOBase):
 
     def __init__(
         self,
-        run: Run,
+        run: RunPlan,
         bucket: str,
         key: str,
         first: GetResponse,

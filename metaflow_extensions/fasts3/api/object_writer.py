@@ -10,7 +10,7 @@ import io
 import os
 import sys
 import uuid
-from typing import TYPE_CHECKING, Any, Callable, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 from metaflow_extensions.fasts3.api.errors import (
     MetaflowS3Exception,
@@ -19,12 +19,10 @@ from metaflow_extensions.fasts3.api.errors import (
     shown,
 )
 from metaflow_extensions.fasts3.api.object_reader import NO_CLIENT
-from metaflow_extensions.fasts3.api.plan_thread import PlanThread
-from metaflow_extensions.fasts3.plans.plan import Plan
+from metaflow_extensions.fasts3.api.plan_thread import PlanThread, RunPlan
 from metaflow_extensions.fasts3.plans.upload import Upload
 from metaflow_extensions.fasts3.plans.upload_stream import UploadStream, size_of_part
 from metaflow_extensions.fasts3.plans.uploads import Uploads
-from metaflow_extensions.fasts3.wire.blocking import Interruption
 from metaflow_extensions.fasts3.wire.conditions import MARK
 from metaflow_extensions.fasts3.wire.log import log
 from metaflow_extensions.fasts3.workers.interruptible import SIGNAL_CHECK_INTERVAL
@@ -35,8 +33,6 @@ if TYPE_CHECKING:
 MOST_HELD = 64 * 2**20  # bytes of full parts that are not stored yet
 LEAVE_AFTER = 1.0  # seconds for an upload to be aborted
 _uploads: "dict[UploadStream, PlanThread]" = {}  # under way, to be aborted at the end of the process
-
-Run = Callable[[Plan, Optional[Interruption]], None]
 
 
 @atexit.register
@@ -60,8 +56,8 @@ class ObjectWriter(io.BufferedIOBase):
 
     Parameters
     ----------
-    run : callable
-        Runs a plan; with an `Interruption`, in the calling thread.
+    run : RunPlan
+        With an `Interruption`, it runs the plan in the calling thread.
     upload : Upload
         What to store, without its bytes.
     step : int
@@ -69,7 +65,7 @@ class ObjectWriter(io.BufferedIOBase):
     mode : str
     """
 
-    def __init__(self, run: Run, upload: Upload, step: int, mode: str = "wb") -> None:
+    def __init__(self, run: RunPlan, upload: Upload, step: int, mode: str = "wb") -> None:
         super().__init__()
         self.name = f"s3://{upload.bucket}/{upload.key}"
         self.mode = mode

@@ -8,8 +8,8 @@ from metaflow_extensions.fasts3.api.errors import MetaflowS3Exception
 from metaflow_extensions.fasts3.plans.plan import Plan, Unwanted
 from metaflow_extensions.fasts3.wire.blocking import Interrupted, Interruption
 
-Run = Callable[[Plan, Interruption], None]
-"""Runs a plan until the `Interruption` that ends it."""
+RunPlan = Callable[[Plan, Optional[Interruption]], None]
+"""Runs a plan until its end, or until the `Interruption`."""
 
 
 class PlanThread:
@@ -17,7 +17,7 @@ class PlanThread:
 
     Parameters
     ----------
-    run : Run
+    run : RunPlan
     plan : Plan
     ended : callable
         Called in the thread at its end, with the error that ended the plan, or None. An interruption is no error, nor
@@ -26,7 +26,7 @@ class PlanThread:
         Name of the thread.
     """
 
-    def __init__(self, run: Run, plan: Plan, ended: Callable[[Optional[BaseException]], None], name: str) -> None:
+    def __init__(self, run: RunPlan, plan: Plan, ended: Callable[[Optional[BaseException]], None], name: str) -> None:
         self._run = run
         self._plan = plan
         self._ended = ended

@@ -8,7 +8,7 @@ from queue import Empty, SimpleQueue
 from typing import Callable, NamedTuple, Optional, Union
 
 from metaflow_extensions.fasts3.api.errors import MetaflowS3Exception
-from metaflow_extensions.fasts3.api.plan_thread import PlanThread, Run
+from metaflow_extensions.fasts3.api.plan_thread import PlanThread, RunPlan
 from metaflow_extensions.fasts3.api.unnamed_files import MemoryFiles
 from metaflow_extensions.fasts3.plans.download import Download, Downloaded
 from metaflow_extensions.fasts3.plans.download_stream import DownloadStream, StreamedDownload
@@ -55,7 +55,7 @@ class Prefetch:
 
     def __init__(
         self,
-        run: Run,
+        run: RunPlan,
         requests: Iterator[Optional[Requested]],
         name: Optional[Callable[[str], str]],
         spare_name: Callable[[str], str],

@@ -16,8 +16,9 @@ from metaflow_extensions.fasts3.api.arguments import (
 )
 from metaflow_extensions.fasts3.api.client import Client
 from metaflow_extensions.fasts3.api.location import split_object_url
-from metaflow_extensions.fasts3.api.object_writer import ObjectWriter, Run
+from metaflow_extensions.fasts3.api.object_writer import ObjectWriter
 from metaflow_extensions.fasts3.api.placement import Place
+from metaflow_extensions.fasts3.api.plan_thread import RunPlan
 from metaflow_extensions.fasts3.api.put_arguments import PutArguments, check_duplicates, check_own_value, put_arguments
 from metaflow_extensions.fasts3.api.unnamed_files import HOLDING, Spool
 from metaflow_extensions.fasts3.api.upload_sources import UNSIZED, path_source, value_source
@@ -236,7 +237,7 @@ MetaflowS3Exception
             for number, (item, url) in enumerate(zip(given, urls))
         ]
 
-    def _writer(self, upload: Upload, run: Run, mode: str = "wb") -> ObjectWriter:
+    def _writer(self, upload: Upload, run: RunPlan, mode: str = "wb") -> ObjectWriter:
         """A file that stores an object; `run` carries out its plans."""
         step = min(self._executor.part_size, CARRIED)
         writer = ObjectWriter(run, upload, step, mode)
