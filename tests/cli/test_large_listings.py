@@ -7,8 +7,10 @@ import pytest
 from servers.listing_server import PAGE, ListingServer, rows
 
 FEW = 30  # pages: more than are ever read ahead, and so than one batch of a command has
-PAGES = 200
-LIMIT = 20 * 2**20  # bytes that 170 more pages may take; if they were kept, 50 MB and more
+PAGES = 400
+# Bytes that 370 more pages may take. If they were kept, it would be 110 MB and more. Pages that are read ahead take up
+# to 55 MB more in one process than in another.
+LIMIT = 80 * 2**20
 URL = "s3://bucket/below/"
 ROWS = rows("/part-{:08}.parquet")
 # Not ru_maxrss, which begins with that of the process that forked.

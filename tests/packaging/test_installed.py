@@ -31,7 +31,7 @@ def test_exceptions_are_one_class_each_in_every_place(installed, way):
     home = "metaflow_extensions.fasts3.api.errors" if WAYS[way] == OURS else OWN
     found = installed["seen"][way]["exceptions"]
     assert found == {name: [f"<class '{home}.{name}'>"] for name in found}
-    assert len(found) == (9 if WAYS[way] == OURS else 7)
+    assert len(found) == (11 if WAYS[way] == OURS else 7)
 
 
 @each_way
