@@ -5,13 +5,13 @@ from xml.parsers import expat
 
 
 def tree_of(document: bytes) -> Element:
-    """The root of a document."""
+    """The root of a document; white space before it is ignored, as some servers send it before the declaration."""
     builder = TreeBuilder()
     parser = expat.ParserCreate()
     parser.StartElementHandler = builder.start
     parser.EndElementHandler = builder.end
     parser.CharacterDataHandler = builder.data
-    parser.Parse(document, True)
+    parser.Parse(document.lstrip(), True)
     return builder.close()
 
 
