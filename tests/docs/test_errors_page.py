@@ -38,7 +38,6 @@ REMEDIES = [*errors.REMEDIES.values(), *errors.REMEDIES_OF_S3_CODES.values()]
         errors.NO_WRITING,
         errors.SERVE_AGAIN,
         NO_TLS,
-        errors.BUCKET_NAMES,
         errors.DOTS,
         errors.NO_CHECKSUMS,
         errors.CHECK_PROXY,

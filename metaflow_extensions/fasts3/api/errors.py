@@ -149,6 +149,8 @@ REMEDIES = {
 REMEDIES_OF_S3_CODES = {
     "InvalidAccessKeyId": "Check that the credentials belong to this endpoint and still exist.",
     "SignatureDoesNotMatch": "Check the secret key: it does not match the access key id.",
+    "InvalidBucketName": "The name of a bucket has 3 to 63 lower-case letters, digits, dots and hyphens, with a letter "
+    "or digit at both ends.",
 }
 NO_CHECKSUMS = (
     "If this server does not support S3's newer checksums, set AWS_REQUEST_CHECKSUM_CALCULATION=when_required and "
@@ -167,10 +169,6 @@ ELSEWHERE = frozenset(
 SERVE_AGAIN = "Is `metaflow fasts3 serve` still running? The port changes at every start; paste the new export lines."
 CHECK_PROXY = "Check that it is running; HTTP_PROXY, HTTPS_PROXY and NO_PROXY decide which requests go through it."
 CHECK_PROFILE = "Check AWS_PROFILE, ~/.aws/config and ~/.aws/credentials."
-BUCKET_NAMES = (
-    "The name of a bucket has 3 to 63 lower-case letters, digits, dots and hyphens, with a letter or digit at both "
-    "ends."
-)
 CHECK_PREFIX = "Check the prefix: `metaflow fasts3 ls` and list_paths() list what exists."
 DOTS = "Many servers reject keys with '.' or '..' between slashes. Choose another key."
 MOST_MESSAGE = 1000  # characters of a server's message; S3's own messages have at most 200
@@ -272,7 +270,6 @@ def _remedy(operation: str, url: str, failure: Failure, client: "TransferClient"
         (code is Code.NOT_S3, _remedy_of_not_s3(client)),
         (bool(failure.remedy), failure.remedy),
         (failure.s3_code in REMEDIES_OF_S3_CODES, REMEDIES_OF_S3_CODES.get(failure.s3_code, "")),
-        (failure.s3_code == "InvalidBucketName", BUCKET_NAMES),
         (300 <= failure.status < 400 or failure.s3_code in ELSEWHERE, OTHER_REGION),
         (failure.status == 400 and not {".", ".."}.isdisjoint(url.split("/")), DOTS),
         (failure.s3_code in DENIED, _remedy_of_denied(operation, client)),
