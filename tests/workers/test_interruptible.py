@@ -37,11 +37,66 @@ def test_results_and_exceptions():
         interruptible(lambda _: 1 // 0)
 
 
-def test_the_main_thread_only_waits_and_its_helper_ends_with_the_call():
+@pytest.fixture
+def stay(monkeypatch):
+    """Return a function that sets how long threads wait for another call; none is left from before or after."""
+    module._end_idle()
+    yield lambda seconds: monkeypatch.setattr(module, "STAY", seconds)
+    module._end_idle()
+
+
+def test_the_main_thread_only_waits_and_calls_in_a_row_share_a_thread(stay):
+    stay(60)
+    first, *others = [interruptible(lambda _: threading.current_thread()) for _ in range(5)]
+    assert first is not threading.main_thread()
+    assert set(others) == {first}
+
+
+def test_a_thread_without_another_call_ends(stay):
+    stay(0.001)
     for _ in range(5):
-        helper = interruptible(lambda _: threading.current_thread())
-        assert helper is not threading.main_thread()
-        assert not helper.is_alive()
+        thread = interruptible(lambda _: threading.current_thread())
+        thread.join(60)
+        assert not thread.is_alive()
+    assert module._idle == []
+
+
+def test_a_fork_ends_the_idle_thread_and_both_processes_continue():
+    program = (
+        "import os, threading\n"
+        "from metaflow_extensions.fasts3.workers import interruptible as module\n"
+        "module.STAY = 60\n"
+        "module.interruptible(lambda _: None)\n"
+        "child = os.fork()\n"  # Python 3.12 warns of other threads
+        "if child: status = os.waitpid(child, 0)[1], threading.active_count()\n"
+        "print(module.interruptible(lambda _: 'done'), status if child else '', flush=True)\n"
+        "os._exit(0)\n"
+    )
+    assert outcome_of(program) == ("done \ndone (0, 1)\n", "", 0)
+
+
+def test_a_child_forked_by_another_thread_does_not_use_the_parents_thread():
+    program = (
+        "import os\n"
+        "def meanwhile(): module.interruptible(lambda _: None)\n"  # what the main thread does after the idle ones ended
+        "os.register_at_fork(before=meanwhile)\n"  # the first one registered is called last
+        "from metaflow_extensions.fasts3.workers import interruptible as module\n"
+        "import warnings; warnings.simplefilter('ignore')\n"  # of that thread
+        "module.STAY = 60\n"
+        "if not os.fork():\n"
+        "    print(module.interruptible(lambda _: 'done'), flush=True)\n"
+        "    os._exit(0)\n"
+        "print(os.wait()[1], len(module._idle), flush=True)\n"
+        "os._exit(0)\n"
+    )
+    assert outcome_of(program) == ("done\n0 1\n", "", 0)
+
+
+def outcome_of(program):
+    """Run a program, and return its output, its errors and its exit status."""
+    command = [sys.executable, "-W", "error", "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
+    return done.stdout, done.stderr, done.returncode
 
 
 def test_another_thread_does_its_work_itself():
@@ -143,8 +198,7 @@ def test_the_end_of_the_interpreter_does_not_wait_for_threads():
         "interruptible(lambda _: None)\n"
         "late = Late()\n"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=200, check=False)
-    assert (done.stdout, done.stderr, done.returncode) == ("done", "", 0)
+    assert outcome_of(program) == ("done", "", 0)
 
 
 def test_an_exception_of_a_handler_is_no_lack_of_threads(monkeypatch):

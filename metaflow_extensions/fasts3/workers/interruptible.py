@@ -6,8 +6,10 @@ exceptions, and the main thread only waits.
 """
 
 import contextlib
+import os
 import sys
 import threading
+import time
 import weakref
 from queue import Empty, SimpleQueue
 from typing import Any, Callable, NamedTuple, Optional, TypeVar
@@ -18,6 +20,11 @@ T = TypeVar("T")
 
 SIGNAL_CHECK_INTERVAL = 0.1  # seconds between a waiting thread's checks for signals and for the end of another thread
 LEAVE_AFTER = 0.8  # seconds for an orderly end of the work; then the caller stops waiting
+# Seconds for which a thread waits for the next call: a loop of calls starts one thread, not one for each call, which
+# would cost a quarter of a small request to a server next door. Not longer, because a thread keeps the permissions and
+# namespaces that it was started with.
+STAY = 0.05
+END_WITHIN = 0.1  # seconds until the kernel no longer counts a thread that Python has ended
 
 
 class _Result(NamedTuple):
@@ -28,30 +35,41 @@ class _Result(NamedTuple):
 
 
 class _CallThread:
-    """A thread that does one piece of work and ends."""
+    """A thread that does one piece of work after another, and ends soon after the last."""
 
     def __init__(self) -> None:
-        self.work: SimpleQueue[Any] = SimpleQueue()  # a callable; None, or the weak reference below, means no work
+        self.work: SimpleQueue[Any] = SimpleQueue()  # callables; None, or the weak reference below, ends the thread
         self.results: SimpleQueue[_Result] = SimpleQueue()
         self.ended = threading.Event()
         # An exception may make the main thread lose this object at any point, even here. The thread must then end: it
         # holds only a weak reference, whose callback puts it into the thread's queue.
-        forgotten = weakref.ref(self, self.work.put)
+        lost = weakref.ref(self, self.work.put)
         self.thread = threading.Thread(
-            target=_run, args=(self.work, self.results, self.ended, forgotten), name="fasts3-call"
+            target=_run, args=(self.work, self.results, self.ended, lost), name="fasts3-call"
         )
         self.thread.daemon = True  # the process does not wait for it at exit
         self.thread.start()
+
+
+_idle: list[_CallThread] = []  # of the main thread. Each takes itself out when it ends
 
 
 def _run(
     queue: "SimpleQueue[Any]",
     results: "SimpleQueue[_Result]",
     ended: threading.Event,
-    forgotten: "weakref.ref[_CallThread]",
+    lost: "weakref.ref[_CallThread]",
 ) -> None:
-    work = queue.get()
-    if work is not None and work is not forgotten:
+    while True:
+        try:
+            work = queue.get(timeout=STAY)
+        except Empty:
+            with contextlib.suppress(ValueError):  # it is not idle: the main thread has just taken it
+                _idle.remove(lost())  # type: ignore[arg-type]  # None is not in it
+                break
+            continue
+        if work is None or work is lost:
+            break
         try:
             result = _Result(work())
         except BaseException as error:
@@ -60,6 +78,29 @@ def _run(
         results.put(result)
         del result
     ended.set()
+
+
+def _take_or_start() -> _CallThread:
+    try:
+        return _idle.pop()
+    except IndexError:
+        return _CallThread()
+
+
+def _end_idle() -> None:
+    """Before a fork: Python 3.12 warns of other threads, which it counts as the kernel does."""
+    with contextlib.suppress(IndexError):
+        while True:
+            call = _idle.pop()
+            call.work.put(None)
+            call.thread.join()
+            until = time.monotonic() + END_WITHIN
+            while os.path.exists(f"/proc/self/task/{call.thread.native_id}") and time.monotonic() < until:
+                time.sleep(0.0001)
+
+
+# Another thread may fork while a call of the main thread ends: the child does not have its thread.
+os.register_at_fork(before=_end_idle, after_in_child=_idle.clear)
 
 
 def interruptible(work: "Callable[[Interruption], T]") -> T:
@@ -84,7 +125,7 @@ def interruptible(work: "Callable[[Interruption], T]") -> T:
     if threading.current_thread() is not threading.main_thread() or sys.is_finalizing():
         return do()
     try:
-        call = _CallThread()
+        call = _take_or_start()
     except RuntimeError as error:  # can't start a thread, or the interpreter is shutting down
         if type(error) is not RuntimeError:  # a signal handler may raise any exception
             raise
@@ -101,9 +142,7 @@ def interruptible(work: "Callable[[Interruption], T]") -> T:
             interruption.set()
             call.work.put(None)  # in case it has no work yet
             call.ended.wait(LEAVE_AFTER)
-    # End it after each call: Python 3.12 warns about threads at a fork, and a thread that stays would keep the
-    # permissions and namespaces that it was started with.
-    call.thread.join()
+    _idle.append(call)
     try:
         if result.error is not None:
             raise result.error
