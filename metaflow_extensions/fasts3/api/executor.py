@@ -37,7 +37,6 @@ from metaflow_extensions.fasts3.workers import concurrency, worker_pool
 from metaflow_extensions.fasts3.workers.call import Call
 from metaflow_extensions.fasts3.workers.cleanup import NO_TIME, Undone, clean_up
 from metaflow_extensions.fasts3.workers.inline_runner import InlineRunner
-from metaflow_extensions.fasts3.workers.interpreter import why_no_workers
 from metaflow_extensions.fasts3.workers.interruptible import interruptible
 from metaflow_extensions.fasts3.workers.performer import Performer
 from metaflow_extensions.fasts3.workers.process_runner import NoWorkers, ProcessRunner
@@ -211,10 +210,7 @@ class Executor:
 
 def _carry_out(queue: JobQueue, place: Place, call: Call) -> None:
     client, settings = call.client, call.settings
-    unable = why_no_workers()
-    if unable:
-        log.debug("no workers: %s", unable)
-    if unable or client.why_inline:
+    if client.why_inline:
         place = Place.HERE
     reason = client.why_boto3(settings.transfers)
     log.debug("carried out %s, by %s", place.value, f"boto3: {reason}" if reason else "the wire")

@@ -7,8 +7,10 @@ from metaflow_extensions.fasts3.boto.settings import Settings
 from metaflow_extensions.fasts3.machine.processors import processors
 from metaflow_extensions.fasts3.plans.pieces import PART_SIZE
 from metaflow_extensions.fasts3.plans.plan import JobQueue
+from metaflow_extensions.fasts3.wire.log import log
 from metaflow_extensions.fasts3.workers import concurrency, worker_pool
 from metaflow_extensions.fasts3.workers.inline_runner import InlineRunner
+from metaflow_extensions.fasts3.workers.interpreter import why_no_workers
 
 # Limits below which a plan does not need workers. Starting a worker takes as long as about a hundred small requests, of
 # which each transfers at most a range of the default size.
@@ -43,11 +45,15 @@ def start_workers(queue: JobQueue) -> None:
 def may_leave(here: InlineRunner, queue: JobQueue, few: int) -> Callable[[], bool]:
     """Return a function that decides when workers take over: for many jobs, once workers and the endpoint respond."""
     starting = False
+    able: Optional[bool] = None  # to start workers; not yet known
 
     def leave() -> bool:
-        nonlocal starting
+        nonlocal starting, able
         pool = worker_pool.shared
         if not queue.at_least(few + 1):
+            return False
+        able = _can_start_workers() if able is None else able
+        if not able:
             return False
         if not starting and not pool.is_warm():
             large = here.moves_much and processors() > FILLED_PROCESSORS
@@ -58,3 +64,10 @@ def may_leave(here: InlineRunner, queue: JobQueue, few: int) -> Callable[[], boo
         return here.responded and pool.is_ready()
 
     return leave
+
+
+def _can_start_workers() -> bool:
+    reason = why_no_workers()
+    if reason:
+        log.debug("no workers: %s", reason)
+    return not reason
