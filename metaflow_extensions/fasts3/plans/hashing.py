@@ -8,8 +8,8 @@ from metaflow_extensions.fasts3.machine.threads import Threads
 
 PATIENCE = 0.3  # seconds for the threads to end; each checks between reads
 SMALL = 16 * 1024  # bytes of a file; reading and hashing more takes longer than opening it
-# Seconds for a few small files; if the file system takes that long, threads wait for it in parallel. More than the waits
-# for the interpreter's lock: at each system call, a thread that reads a page of a listing may take it for 5 ms.
+# Seconds for a few small files; if the file system takes that long, threads wait for it in parallel. More than the
+# waits for the interpreter's lock: at each system call, a thread that reads a page of a listing may take it for 5 ms.
 SLOW = 0.1
 
 
