@@ -51,12 +51,13 @@ def test_objects_go_to_files(fasts3, here, root, filled):
     assert files(here) == {"out/1.csv": b"1", "out/b/2.csv": b"22", "out/b/3.txt": b"3", "file": b"zz"}
 
 
-def test_streams(fasts3, start, root, stored):
+def test_streams(fasts3, root, stored):
     body = os.urandom(9 * 2**20)
-    process = start("cp", "-", f"{root}/x", "--content-type", "application/x-random")
-    assert process.communicate(body) == (b"", b"")
+    done = fasts3("cp", "-", f"{root}/x", "--content-type", "application/x-random", stdin=body)
+    assert (done.exit_code, done.stdout, done.stderr) == (0, "", "")
     assert stored.head("x")["ContentType"] == "application/x-random"
-    assert start("cp", f"{root}/x", "-").communicate() == (body, b"")
+    done = fasts3("cp", f"{root}/x", "-")
+    assert (done.stdout_bytes == body, done.stderr) == (True, "")
 
 
 @pytest.mark.parametrize(

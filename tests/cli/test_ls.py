@@ -131,10 +131,10 @@ def test_bad_usage_is_exit_status_2(fasts3, arguments):
     assert (done.exit_code, done.stdout) == (2, "")
 
 
-def test_names_are_raw_for_a_program_and_harmless_for_a_terminal(start, root, stored):
+def test_names_are_raw_for_a_program_and_harmless_for_a_terminal(fasts3, start, root, stored):
     name = "a\x1b[31mred"
     stored.put(name)
-    raw, _ = start("ls", f"{root}/").communicate()
+    raw = fasts3("ls", f"{root}/").stdout_bytes
     assert raw[TIME:] == b"           0 " + name.encode() + b"\n"
     ours, theirs = pty.openpty()
     process = start("ls", f"{root}/", stdout=theirs)

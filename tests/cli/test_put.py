@@ -75,14 +75,22 @@ def test_existing_objects_are_replaced_or_left_alone(fasts3, root, stored, tree)
     assert stored.blob("a.txt") == b"a"
 
 
-@pytest.mark.parametrize("size", [0, 8 * 2**20, 20 * 2**20])
-def test_stdin(start, here, root, stored, size):
-    body = os.urandom(size)
+def test_a_pipe(start, here, root, stored):
+    body = os.urandom(20 * 2**20)
     process = start("put", "-", f"{root}/x", "--content-type", "application/gzip")
     assert process.communicate(body) == (b"", b"")
     assert process.returncode == 0
     assert hashlib.sha256(stored.blob("x")).digest() == hashlib.sha256(body).digest()
     assert stored.head("x")["ContentType"] == "application/gzip"
+    assert list(here.iterdir()) == []
+
+
+@pytest.mark.parametrize("size", [0, 8 * 2**20])
+def test_stdin(fasts3, here, root, stored, size):
+    body = os.urandom(size)
+    done = fasts3("put", "-", f"{root}/x", stdin=body)
+    assert (done.exit_code, done.stdout, done.stderr) == (0, "", "")
+    assert hashlib.sha256(stored.blob("x")).digest() == hashlib.sha256(body).digest()
     assert list(here.iterdir()) == []
 
 
