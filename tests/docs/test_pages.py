@@ -6,13 +6,13 @@ import pytest
 from docs.pages import PAGES, RUN, SHOWN, blocks_of
 from docs.run_page import NotPrinted, compare, follow
 
-BLOCKS = [block for page in PAGES for block in blocks_of(page)]
+BLOCKS = {page: blocks_of(page) for page in PAGES}
 # Dozens of processes import Metaflow for these. tests/cli and tests/test_flows run the same code.
 FOR_RELEASES = {"command_line.md", "datastore.md", "versioned_data.md"}
 TO_FOLLOW = [
     pytest.param(page, id=page.name, marks=[pytest.mark.release] if page.name in FOR_RELEASES else [])
-    for page in PAGES
-    if any(block.is_code and not block.left_out for block in blocks_of(page))
+    for page, blocks in BLOCKS.items()
+    if any(block.is_code and not block.left_out for block in blocks)
 ]
 
 
@@ -22,15 +22,18 @@ def test_the_code_of_a_page_runs(page, reader):
     reader.follows(page)
 
 
-@pytest.mark.parametrize("block", [block for block in BLOCKS if block.left_out], ids=lambda block: block.place)
+@pytest.mark.parametrize(
+    "block",
+    [block for blocks in BLOCKS.values() for block in blocks if block.left_out],
+    ids=lambda block: block.place,
+)
 def test_blocks_that_are_not_run_are_listed(block):
     pytest.skip(f"{block.place}: {block.left_out}")
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_block_has_a_known_language(page):
+def test_every_block_has_a_known_language():
     """Otherwise, blocks without a language, or with an unknown one, would not be tested."""
-    for block in blocks_of(page):
+    for block in (block for blocks in BLOCKS.values() for block in blocks):
         assert block.language in (*RUN, *SHOWN), f"{block.place}: {block.language!r} is none of {RUN + SHOWN}"
         assert block.mark in ("", "printed") or block.argument, f"{block.place}: {block.mark} needs a reason"
 
