@@ -13,6 +13,8 @@ PYTHONS ?= 3.9 3.14
 # Seconds for each target of the fuzzer, and for the soak.
 FUZZ_SECONDS ?= 60
 SOAK_SECONDS ?= 600
+# Calls in the long run of the model.
+OPERATIONS ?= 1000000
 # Servers that only test-all uses; the tests skip those that can't be installed on this machine.
 SERVERS = juicefs localstack ceph swift
 PYENV_ROOT ?= $(HOME)/.pyenv
@@ -28,7 +30,7 @@ PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-all servers lint docs dist bench bench-files bench-flow bench-smoke bench-memory test-oldest test-versions test-site fuzz soak clean
+.PHONY: help demo test test-all servers lint docs dist bench bench-files bench-flow bench-smoke bench-memory test-oldest test-versions test-site fuzz soak model clean
 
 help:
 	@echo "make demo           run a flow against an S3 server on this machine, and read its data back"
@@ -47,6 +49,7 @@ help:
 	@echo "make test-versions  run the contract and datastore tests on Python $(PYTHONS), if installed"
 	@echo "make test-site      test the documentation site, opened as files, in a browser (needs Chromium)"
 	@echo "make soak           run users, faults and kills for $(SOAK_SECONDS) seconds, and compare every byte"
+	@echo "make model          compare $(OPERATIONS) random calls with a dictionary (hours)"
 	@echo "make fuzz           fuzz responses and worker messages with atheris ($(FUZZ_SECONDS) seconds per target)"
 	@echo "make clean          remove all generated files"
 
@@ -125,6 +128,9 @@ test-python%:
 
 soak: .venv/installed
 	@cd tests && ../$(BIN)/python -m soak $(SOAK_SECONDS)
+
+model: .venv/installed
+	@cd tests && ../$(BIN)/python -m model $(OPERATIONS)
 
 # Targets side by side: each uses one processor.
 fuzz: .venv-fuzz/installed

@@ -16,7 +16,7 @@ from typing import Any
 from contract.trees import tree_of
 from hypothesis import strategies as st
 from model.fields import shown
-from model.values import CONTENT_TYPES, METADATA, SMALL, Value
+from model.values import CONTENT_TYPES, METADATA, Value
 
 from metaflow_extensions.fasts3.plans.pieces import PART_SIZE
 
@@ -138,9 +138,9 @@ def readings(keys: "st.SearchStrategy[str]") -> "st.SearchStrategy[Reading]":
     return st.builds(Reading, keys, st.lists(read | read | line | seek | end | tell, max_size=8))
 
 
-def writings(keys: "list[str]", independent: "list[str]") -> "st.SearchStrategy[Writing]":
+def writings(keys: "list[str]", independent: "list[str]", sizes: "list[int]") -> "st.SearchStrategy[Writing]":
     """Files of one part and of several."""
-    pieces = st.lists(_values([*SMALL * 4, PART_SIZE, PART_SIZE + 1]), max_size=4)
+    pieces = st.lists(_values(sizes), max_size=4)
     headers = st.fixed_dictionaries(
         {"content_type": st.sampled_from(CONTENT_TYPES), "metadata": st.sampled_from(METADATA)}
     )
@@ -151,30 +151,32 @@ def writings(keys: "list[str]", independent: "list[str]") -> "st.SearchStrategy[
     )
 
 
-def presigned(keys: "st.SearchStrategy[str]") -> "st.SearchStrategy[Presigned]":
+def presigned(keys: "st.SearchStrategy[str]", sizes: "list[int]") -> "st.SearchStrategy[Presigned]":
     """Requests without this client."""
-    return st.builds(Presigned, st.sampled_from(["GET", "PUT", "DELETE"]), keys, _values(SMALL))
+    return st.builds(Presigned, st.sampled_from(["GET", "PUT", "DELETE"]), keys, _values(sizes))
 
 
-def downloadings(strict: bool) -> "st.SearchStrategy[Downloading]":
+def downloadings(strict: bool, sizes: "list[int]") -> "st.SearchStrategy[Downloading]":
     """Directories, mirrors, and some files of them.
 
     Parameters
     ----------
     strict : bool
         Whether what is empty may be an error: the server shows no directories below which there is nothing any more.
+    sizes : list of int
+        Of files, in bytes.
     """
     excluded = st.sampled_from(EXCLUDED).map(lambda given: [*NO_FILES, *_several(given)])
     options = {**_options(strict), "include": st.sampled_from(INCLUDED), "exclude": excluded}
     prefixes = st.lists(st.sampled_from(PREFIXES), min_size=1, max_size=1)
-    return st.builds(Downloading, prefixes, _files(), st.fixed_dictionaries(options))
+    return st.builds(Downloading, prefixes, _files(sizes), st.fixed_dictionaries(options))
 
 
-def uploadings() -> "st.SearchStrategy[Uploading]":
+def uploadings(sizes: "list[int]") -> "st.SearchStrategy[Uploading]":
     """Likewise in the other direction."""
     options = {**_options(True), "include": st.sampled_from(INCLUDED), "exclude": st.sampled_from(EXCLUDED)}
     prefixes = st.sampled_from(["log", "log/deep", "year=2026", "new/one/"])
-    return st.builds(Uploading, _files(), prefixes, st.fixed_dictionaries(options))
+    return st.builds(Uploading, _files(sizes), prefixes, st.fixed_dictionaries(options))
 
 
 def _options(strict: bool) -> "dict[str, st.SearchStrategy[bool]]":
@@ -189,8 +191,8 @@ def _several(given: Any) -> "list[str]":
     return [given] if isinstance(given, str) else given or []
 
 
-def _files() -> "st.SearchStrategy[dict[str, Value]]":
-    return st.dictionaries(st.sampled_from(NAMES), _values(SMALL), max_size=4)
+def _files(sizes: "list[int]") -> "st.SearchStrategy[dict[str, Value]]":
+    return st.dictionaries(st.sampled_from(NAMES), _values(sizes), max_size=4)
 
 
 def _values(sizes: "list[int]") -> "st.SearchStrategy[Value]":

@@ -4,12 +4,14 @@ import tempfile
 import warnings
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any, Callable, Optional
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 from model.calls import every_call, pool_for
 from model.model import Expected, Model, actual_and_expected
+from model.tally import Counted, Tally
+from model.values import USUAL, Sizes
 from servers.faulty import FaultyS3
 from servers.transient import TRANSIENT
 from servers.world import SILENCE, new_world
@@ -33,6 +35,7 @@ class Comparison(RuleBasedStateMachine):
 
     proxy: FaultyS3
     oracle: Any
+    tally: Tally
 
     def __init__(self) -> None:
         super().__init__()
@@ -40,6 +43,7 @@ class Comparison(RuleBasedStateMachine):
         self.folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory()))
         silence = SILENCES.get(self.proxy.real.name, SILENCE)
         self.world = self._stack.enter_context(new_world(self.proxy, self.oracle, self.folder, silence=silence))
+        self.s3 = Counted(self.world.s3, self.tally)
         self.model = Model(self.world.root, self.proxy.real.lacks)
 
     def same(self, call: Any, faults: "list[tuple[str, int]]") -> None:
@@ -49,11 +53,13 @@ class Comparison(RuleBasedStateMachine):
             self.world.proxy.inject_where(fault.matches, fault.fault, after=skipped)
         with warnings.catch_warnings(record=True) as seen:
             warnings.simplefilter("always")
-            actual, expected = actual_and_expected(call, self.world.s3, self.model, self.folder)
-        assert actual == expected
+            actual, expected = actual_and_expected(call, self.s3, self.model, self.folder)
+        assert actual == expected, f"{call!r} returned {actual!r}, expected {expected!r}"
         warned = [one.category for one in seen]
         assert warned.count(UserWarning) == warned.count(Expected) == len(warned) / 2
         self.world.proxy.remove_faults()
+        self.tally.with_faults += bool(faults)
+        self.tally.warnings += warned.count(UserWarning)
 
     def meanwhile(self, deleted: "list[str]", closes: bool) -> None:
         """Another client deletes objects; this client may be closed, and continues."""
@@ -65,6 +71,8 @@ class Comparison(RuleBasedStateMachine):
             assert self.world.left_behind() == []
 
     def teardown(self) -> None:
+        self.tally.examples += 1
+        self.tally.faults += self.proxy.injected
         with self._stack:
             world, objects = self.world, self.model.objects
             assert world.stored.blobs() == {key: one.blob for key, one in objects.items()}
@@ -75,17 +83,23 @@ class Comparison(RuleBasedStateMachine):
             assert world.left_behind() == []
 
 
-def machine_for(proxy: FaultyS3, oracle: Any) -> "type[Comparison]":
+def machine_for(
+    proxy: FaultyS3,
+    oracle: Any,
+    tally: Optional[Tally] = None,
+    sizes: Sizes = USUAL,
+    faults: "st.SearchStrategy[list[tuple[str, int]]]" = FAULTS,
+) -> "type[Comparison]":
     """The state machine for a server behind a proxy, with keys that it takes."""
-    pool = pool_for(proxy.real)
+    pool = pool_for(proxy.real, sizes)
     rules = {}
     for method, calls in every_call(pool).items():
         # Programs that use presigned URLs have their own retries.
-        faults = st.just([]) if method == "presign" else FAULTS
-        rules[method] = rule(call=calls, faults=faults)(_step(method))
+        injected = st.just([]) if method == "presign" else faults
+        rules[method] = rule(call=calls, faults=injected)(_step(method))
     deleted = st.lists(st.sampled_from(pool.keys), max_size=3)
     rules["meanwhile"] = rule(deleted=deleted, closes=st.booleans())(Comparison.meanwhile)
-    return type("Machine", (Comparison,), {"proxy": proxy, "oracle": oracle, **rules})
+    return type("Machine", (Comparison,), {"proxy": proxy, "oracle": oracle, "tally": tally or Tally(), **rules})
 
 
 def _step(method: str) -> Callable[..., None]:

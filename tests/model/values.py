@@ -12,9 +12,24 @@ from metaflow_extensions.fasts3.plans.pieces import PART_SIZE
 
 SMALL = [1, 0, 17, 1024, 65_536, 300_000]
 LARGE = [PART_SIZE - 1, PART_SIZE, PART_SIZE + 1, 2 * PART_SIZE + 5]  # bytes; on both sides of one piece
-SIZES = SMALL * 30 + LARGE  # large ones now and then: each takes as long as a hundred small ones
 METADATA = [None, {"n": 1, "ü": ["\u20ac"]}, {"text": "a, b; c=d  e"}]
 CONTENT_TYPES = [None, "text/x-test", "application/json; charset=utf-8"]
+
+
+class Sizes(NamedTuple):
+    """The sizes to choose from, in bytes."""
+
+    small: "list[int]"
+    values: "list[int]"
+    pieces: "list[int]"  # that files are written in
+
+
+# Large values now and then: each takes as long as a hundred small ones.
+USUAL = Sizes(SMALL, SMALL * 30 + LARGE, SMALL * 4 + LARGE[1:3])
+# For long runs, where the bytes of objects would take most of the time.
+MOSTLY_TINY = Sizes(
+    SMALL[:4] * 20 + SMALL[4:], SMALL[:4] * 400 + SMALL[4:] * 20 + LARGE, SMALL[:4] * 400 + SMALL[4:] * 20 + LARGE[1:3]
+)
 
 
 class Value(NamedTuple):
@@ -56,14 +71,14 @@ def given(argument: Any, folder: Path) -> Any:
 
 
 @st.composite
-def values(draw: st.DrawFn) -> Value:
+def values(draw: st.DrawFn, sizes: "list[int]") -> Value:
     """Values in memory."""
-    size = draw(st.sampled_from(SIZES))
+    size = draw(st.sampled_from(sizes))
     form = draw(st.sampled_from(["bytes", "str", "file"]))
     skipped = draw(st.sampled_from([0, size // 2, size])) if form == "file" else 0
     return Value(size, draw(st.integers(0, 3)), form, skipped)
 
 
-def files() -> "st.SearchStrategy[Value]":
+def files(sizes: "list[int]") -> "st.SearchStrategy[Value]":
     """Values on disk."""
-    return st.tuples(st.sampled_from(SIZES), st.integers(0, 3), st.just("path")).map(lambda fields: Value(*fields))
+    return st.tuples(st.sampled_from(sizes), st.integers(0, 3), st.just("path")).map(lambda fields: Value(*fields))

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from metaflow import S3
 from metaflow.datatools.s3 import MetaflowS3Exception, MetaflowS3NotFound, S3GetObject
+from model.tally import Counted, Tally
 from model.values import SMALL, Value
 from servers.faulty import FaultyS3
 from servers.stored import versioned_bucket
@@ -28,6 +29,7 @@ class Versions(RuleBasedStateMachine):
 
     proxy: FaultyS3
     oracle: Any
+    tally: Tally
 
     def __init__(self) -> None:
         super().__init__()
@@ -36,7 +38,8 @@ class Versions(RuleBasedStateMachine):
         folder = self._stack.enter_context(tempfile.TemporaryDirectory())
         bucket = self._stack.enter_context(versioned_bucket(self.oracle, uuid.uuid4().hex))
         params = self.proxy.client_params()
-        self.s3 = self._stack.enter_context(S3(s3root=f"s3://{bucket.bucket}", client_params=params, tmproot=folder))
+        s3 = self._stack.enter_context(S3(s3root=f"s3://{bucket.bucket}", client_params=params, tmproot=folder))
+        self.s3 = Counted(s3, self.tally)
         self.folder = Path(folder)
         self.kept: dict[str, list[tuple[str, Optional[bytes]]]] = {}
 
@@ -114,6 +117,8 @@ class Versions(RuleBasedStateMachine):
         }
 
     def teardown(self) -> None:
+        self.tally.examples += 1
+        self.tally.faults += self.proxy.injected
         self._stack.close()
 
     def _stored(self, key: str, blob: bytes) -> None:
@@ -126,10 +131,11 @@ class Versions(RuleBasedStateMachine):
         return versions[number % len(versions)] if versions else (None, None)
 
     def _inject(self, names: "list[str]") -> None:
+        self.tally.with_faults += bool(names)
         for name in names:
             self.proxy.inject_where(TRANSIENT[name].matches, TRANSIENT[name].fault)
 
 
-def versions_for(proxy: FaultyS3, oracle: Any) -> "type[Versions]":
+def versions_for(proxy: FaultyS3, oracle: Any, tally: Optional[Tally] = None) -> "type[Versions]":
     """The state machine for a server behind a proxy."""
-    return type("Machine", (Versions,), {"proxy": proxy, "oracle": oracle})
+    return type("Machine", (Versions,), {"proxy": proxy, "oracle": oracle, "tally": tally or Tally()})
