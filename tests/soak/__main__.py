@@ -92,7 +92,7 @@ def run(seconds):
         with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as users:
             listening = threading.Thread(target=soak.listen, args=(users.stdout,))
             listening.start()
-            with killer(lambda: list(soak.done), seed=2) as killing:
+            with killer(lambda: list(soak.done), lambda: soak.totals()[0], seed=2) as killing:
                 reported = time.monotonic()
                 end = reported + seconds
                 while users.poll() is None:

@@ -8,7 +8,10 @@ from servers.killer import Killer, workers_of
 from servers.transient import TRANSIENT
 
 SHARE = 0.03  # of the requests
-PAUSES = (0.5, 1.5)  # seconds between two kills
+PAUSES = (0.5, 1.5)  # seconds between two kills, at least and at most
+# Operations between two kills: on a busy machine, each worker would be killed before it has done anything, and a call
+# gives up after some.
+BETWEEN_KILLS = 4
 
 
 class RandomFaults(FaultyS3):
@@ -29,6 +32,16 @@ class RandomFaults(FaultyS3):
             return TRANSIENT[name].fault
 
 
-def killer(users, seed):
-    """Kills a worker of the users' processes, `users()`, from time to time."""
-    return Killer(lambda _: [worker.pid for pid in users() for worker in workers_of(pid)], PAUSES, seed)
+def killer(users, operations, seed):
+    """Kills a worker of the users' processes, `users()`, from time to time, while the number `operations()` grows."""
+    at_last_kill = 0
+
+    def victims(_):
+        nonlocal at_last_kill
+        if operations() < at_last_kill + BETWEEN_KILLS:
+            return []
+        found = [worker.pid for pid in users() for worker in workers_of(pid)]
+        at_last_kill = operations() if found else at_last_kill
+        return found
+
+    return Killer(victims, PAUSES, seed)
