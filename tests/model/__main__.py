@@ -4,8 +4,8 @@
 
 Runs batches in new processes, each with its own server, until they have made that many calls. An operation is a call of
 a public method of `S3`, with one key or many. Prints a line for each batch and a table at the end. A difference is
-printed with all steps that led to it, and the run continues; then the exit status is 1. After Ctrl-C, the batches that
-run are the last.
+printed with all steps that led to it, and the run continues; then the exit status is 1. Ctrl-C ends the run with the
+table, a second Ctrl-C without.
 """
 
 import argparse
@@ -19,13 +19,12 @@ import time
 from collections import Counter
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
-MOST = 5000  # operations of a batch: the server's data grow with them, and the memory of hypothesis
+MOST = 10_000  # operations of a batch: the server's data grow with them, and the memory of hypothesis
 LEAST = 40
-ENOUGH = 20  # differences after which no batch starts: the machine or the server is broken
+ENOUGH = 20  # differences and failures after which no batch starts
 PARTS = 20  # batches of a short run
-TIMEOUT = 3600.0  # seconds of a batch
 
 
 class Run:
@@ -37,32 +36,37 @@ class Run:
         self.kinds: Counter[str] = Counter()
         self.sums: Counter[str] = Counter()
         self.differences: list[int] = []  # numbers of batches
+        self.failed: list[int] = []  # batches whose process ended without a result
+        self._processes: set[subprocess.Popen[str]] = set()
         self.stopped = False
 
     @property
     def operations(self) -> int:
         return sum(self.calls.values())
 
-    def batch(self, number: int) -> "tuple[int, dict[str, Any]]":
+    def batch(self, number: int) -> "tuple[int, Optional[dict[str, Any]]]":
         """Run a batch in a new process."""
         command = [sys.executable, "-m", "model.batch", str(number), str(self.seed), str(self.size)]
-        try:
-            # In a session of its own, which Ctrl-C does not reach.
-            done = subprocess.run(
-                command, stdout=subprocess.PIPE, text=True, check=True, timeout=TIMEOUT, start_new_session=True
-            )
-            result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-        except (subprocess.SubprocessError, ValueError, IndexError) as error:
-            result = {"kind": "failed", "calls": {}, "seconds": 0.0, "difference": str(error)}
-        return number, result
+        # In a session of its own, which Ctrl-C does not reach.
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
+            self._processes.add(process)
+            output, _ = process.communicate()
+            self._processes.discard(process)
+        return number, json.loads(output) if process.returncode == 0 else None
 
     def stop(self, *_: object) -> None:
-        """Start no other batch. A second signal interrupts."""
+        """Start no other batch, and end those that run. A second signal interrupts."""
         self.stopped = True
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        for process in list(self._processes):
+            process.send_signal(signal.SIGINT)
 
-    def add(self, number: int, result: "dict[str, Any]") -> None:
+    def add(self, number: int, result: "Optional[dict[str, Any]]") -> None:
         """Take the numbers of a batch."""
+        if result is None:
+            self.failed.append(number)
+            print(f"batch {number} failed", flush=True)
+            return
         self.calls.update(result["calls"])
         self.kinds[result["kind"]] += sum(result["calls"].values())
         self.sums.update({name: result.get(name, 0) for name in ("with_faults", "faults", "warnings", "read")})
@@ -85,8 +89,8 @@ class Run:
         for name, label in names.items():
             print(f"{label:22} {self.sums[name]:10,}")
         print(f"{'minutes':22} {seconds / 60:10.1f}\n{'seed':22} {self.seed:10}")
-        print(f"{'differences':22} {len(self.differences):10}")
-        return 1 if self.differences or not self.operations else 0
+        print(f"{'failed batches':22} {len(self.failed):10}\n{'differences':22} {len(self.differences):10}")
+        return 1 if self.differences or self.failed or not self.operations else 0
 
 
 def main() -> int:
@@ -105,7 +109,7 @@ def main() -> int:
             while (
                 len(running) < options.processes
                 and not run.stopped
-                and len(run.differences) < ENOUGH
+                and len(run.differences + run.failed) < ENOUGH
                 and run.operations + len(running) * run.size < options.operations
             ):
                 running.add(pool.submit(run.batch, following))

@@ -2,12 +2,14 @@
 
     python -m model.batch NUMBER SEED OPERATIONS
 
-A program. The number determines the kind of the batch; number and seed together determine the calls. At the end it
-prints a line of JSON: what was done, and the first difference.
+A program. The number determines the kind of the batch; number and seed together determine the calls. At the end,
+or at the end of an example after a SIGINT, it prints a line of JSON: what was done, and the first difference.
 """
 
 import json
+import signal
 import sys
+import threading
 import time
 import traceback
 from typing import Any, NamedTuple, Optional
@@ -23,6 +25,7 @@ from model.values import MOSTLY_TINY
 from model.versions import versions_for
 from servers.faulty import FaultyS3
 from servers.starters import STARTERS
+from servers.world import PATIENCE, SILENCE
 from soak.load import have_workers
 
 # Of an example. To begin, and to compare all objects at the end, takes as long as ten steps. Lists of versions grow.
@@ -68,7 +71,7 @@ class Direct(FaultyS3):
 
 def run(number: int, chosen: int, operations: int) -> "dict[str, Any]":
     """Run a batch, until its first difference."""
-    kind, tally, difference = KINDS[number % len(KINDS)], Tally(), None
+    kind, tally = KINDS[number % len(KINDS)], Tally()
     started = time.monotonic()
     metaflow.metaflow_config.S3_TRANSFERS = kind.transfers
     if kind.workers:
@@ -76,15 +79,30 @@ def run(number: int, chosen: int, operations: int) -> "dict[str, Any]":
     with STARTERS[kind.server]() as server, (FaultyS3 if kind.faults else Direct)(server) as proxy:
         oracle = server.boto3_client()
         if kind.machine == "versions":
-            machine: Any = versions_for(proxy, oracle, tally)
+            machine = versions_for(proxy, oracle, tally)
         else:
-            machine = machine_for(proxy, oracle, tally, MOSTLY_TINY, SOME_FAULTS if kind.faults else st.just([]))
+            faults, silence = (SOME_FAULTS, SILENCE) if kind.faults else (st.just([]), PATIENCE)
+            machine = machine_for(proxy, oracle, tally, MOSTLY_TINY, faults, silence)
         steps = min(STEPS[kind.machine], -(-operations // CALLS_PER_STEP[kind.machine]))
-        seed(chosen * 1_000_000 + number)(machine)
+        machine = seed(chosen * 1_000_000 + number)(stoppable(machine))
         difference = first_difference(machine, steps, 1 + -(-operations // (steps * CALLS_PER_STEP[kind.machine])))
         oracle.close()
     seconds = time.monotonic() - started
     return {**vars(tally), "kind": str(kind), "seconds": seconds, "difference": difference}
+
+
+def stoppable(machine: Any) -> Any:
+    """Make a machine that begins no example after a SIGINT."""
+    stopping = threading.Event()
+    signal.signal(signal.SIGINT, lambda *_: stopping.set())
+
+    class Stoppable(machine):  # type: ignore[misc]
+        def __init__(self) -> None:
+            if stopping.is_set():
+                raise KeyboardInterrupt
+            super().__init__()
+
+    return Stoppable
 
 
 def first_difference(machine: Any, steps: int, examples: int) -> Optional[str]:
@@ -101,6 +119,8 @@ def first_difference(machine: Any, steps: int, examples: int) -> Optional[str]:
     )
     try:
         run_state_machine_as_test(machine, settings=chosen)
+    except KeyboardInterrupt:
+        return None
     except Exception:
         return traceback.format_exc()
     return None

@@ -36,13 +36,13 @@ class Comparison(RuleBasedStateMachine):
     proxy: FaultyS3
     oracle: Any
     tally: Tally
+    silence: float  # seconds after which the client gives up a request without a response
 
     def __init__(self) -> None:
         super().__init__()
         self._stack = ExitStack()
         self.folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory()))
-        silence = SILENCES.get(self.proxy.real.name, SILENCE)
-        self.world = self._stack.enter_context(new_world(self.proxy, self.oracle, self.folder, silence=silence))
+        self.world = self._stack.enter_context(new_world(self.proxy, self.oracle, self.folder, silence=self.silence))
         self.s3 = Counted(self.world.s3, self.tally)
         self.model = Model(self.world.root, self.proxy.real.lacks)
 
@@ -89,6 +89,7 @@ def machine_for(
     tally: Optional[Tally] = None,
     sizes: Sizes = USUAL,
     faults: "st.SearchStrategy[list[tuple[str, int]]]" = FAULTS,
+    silence: Optional[float] = None,
 ) -> "type[Comparison]":
     """The state machine for a server behind a proxy, with keys that it takes."""
     pool = pool_for(proxy.real, sizes)
@@ -99,7 +100,9 @@ def machine_for(
         rules[method] = rule(call=calls, faults=injected)(_step(method))
     deleted = st.lists(st.sampled_from(pool.keys), max_size=3)
     rules["meanwhile"] = rule(deleted=deleted, closes=st.booleans())(Comparison.meanwhile)
-    return type("Machine", (Comparison,), {"proxy": proxy, "oracle": oracle, "tally": tally or Tally(), **rules})
+    fields = {"proxy": proxy, "oracle": oracle, "tally": tally or Tally()}
+    fields["silence"] = silence or SILENCES.get(proxy.real.name, SILENCE)
+    return type("Machine", (Comparison,), {**fields, **rules})
 
 
 def _step(method: str) -> Callable[..., None]:

@@ -260,6 +260,8 @@ class Model:
             for at, letter in enumerate(key)
             if letter == "/" and not self._below(key[:at])
         }
+        if not self.objects:
+            empty.add(f"{self._root}/")
         return [item for item in result if getattr(item, "url", None) not in empty]
 
     def _store(self, items: "list[S3PutObject]", overwrite: bool) -> "list[tuple[str, str]]":
