@@ -1,5 +1,6 @@
 """Tests of calls that may be interrupted at any point."""
 
+import contextvars
 import gc
 import os
 import signal
@@ -59,6 +60,74 @@ def test_a_thread_without_another_call_ends(stay):
         thread.join(60)
         assert not thread.is_alive()
     assert module._idle == []
+
+
+def test_a_thread_that_something_else_has_ended_is_replaced(stay):
+    stay(60)
+    thread = interruptible(lambda _: threading.current_thread())
+    module._idle[0].work.put(None)  # as an exception in the thread, while it waits
+    thread.join(60)
+    assert interruptible(lambda _: threading.current_thread()) is not thread
+
+
+def test_calls_share_no_context(stay):
+    stay(60)
+    variable = contextvars.ContextVar("variable", default="unset")
+    interruptible(lambda _: variable.set("by the first call"))
+    assert interruptible(lambda _: variable.get()) == "unset"
+
+
+def test_an_exception_after_the_result_ends_the_thread_although_it_is_kept(stay, monkeypatch):
+    class Interrupting(list):
+        def append(self, _):
+            raise Stopped
+
+    stay(60)
+    monkeypatch.setattr(module, "_idle", Interrupting())
+    threads = []
+    with pytest.raises(Stopped) as kept:
+        interruptible(lambda _: threads.append(threading.current_thread()))
+    threads[0].join(60)
+    assert not threads[0].is_alive()
+    assert kept.value.__traceback__
+
+
+def test_a_fork_does_not_wait_for_a_thread_that_waits_for_the_forking_one(stay, monkeypatch):
+    monkeypatch.setattr(module, "END_WITHIN", 0.01)
+    call, forked, waited = module._CallThread(), threading.Event(), []
+    call.work.put(lambda: waited.append(forked.wait(60)))  # as a finalizer that the thread runs meanwhile
+    module._idle.append(call)
+    module._end_idle()
+    forked.set()
+    call.thread.join(60)
+    assert waited == [True]
+
+
+def test_a_child_forked_by_the_work_ends():
+    program = (
+        "import os, warnings; warnings.simplefilter('ignore')\n"
+        "from metaflow_extensions.fasts3.workers.interruptible import interruptible\n"
+        "child = interruptible(lambda _: os.fork())\n"
+        "print(os.waitpid(child, 0)[1], flush=True)\n"
+        "os._exit(0)\n"
+    )
+    assert outcome_of(program) == ("0\n", "", 0)
+
+
+def test_a_child_forked_by_a_handler_after_the_result_does_not_use_the_parents_thread():
+    program = (
+        "import os, sys, warnings; warnings.simplefilter('ignore')\n"
+        "from metaflow_extensions.fasts3.workers import interruptible as module\n"
+        "class Forking(list):\n"
+        "    def append(self, call): self.child = os.fork(); super().append(call)\n"
+        "module._idle = Forking()\n"
+        "module.interruptible(lambda _: None)\n"
+        "child, module._idle = module._idle.child, list(module._idle)\n"
+        "status = os.waitpid(child, 0)[1] if child else None\n"
+        "print(module.interruptible(lambda _: 'done'), status, flush=True)\n"
+        "os._exit(0)\n"
+    )
+    assert outcome_of(program) == ("done None\ndone 0\n", "", 0)
 
 
 def test_a_fork_ends_the_idle_thread_and_both_processes_continue():
@@ -151,14 +220,25 @@ def helpers():
     return [thread for thread in threading.enumerate() if thread.name == "fasts3-call"]
 
 
-def test_an_exception_at_any_point_leaves_nothing():
+@pytest.mark.parametrize("is_idle", [False, True], ids=["new thread", "idle thread"])
+def test_an_exception_at_any_point_leaves_nothing(stay, is_idle):
+    stay(60)
     descriptors = len(os.listdir("/dev/fd"))
     others = set(helpers())
+
+    def prepare():
+        module._end_idle()
+        if is_idle:
+            interruptible(lambda _: None)
+
     instruction = 1
+    prepare()
     while stopped_before(instruction, [module, blocking], lambda: interruptible(lambda _: None)):
         instruction += 1
+        prepare()
     assert instruction > 50
     assert interruptible(lambda _: "and goes on") == "and goes on"
+    module._end_idle()
     gc.collect()
     left = set(helpers()) - others
     for thread in left:

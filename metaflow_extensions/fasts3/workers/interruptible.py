@@ -6,6 +6,7 @@ exceptions, and the main thread only waits.
 """
 
 import contextlib
+import contextvars
 import os
 import sys
 import threading
@@ -21,10 +22,11 @@ T = TypeVar("T")
 SIGNAL_CHECK_INTERVAL = 0.1  # seconds between a waiting thread's checks for signals and for the end of another thread
 LEAVE_AFTER = 0.8  # seconds for an orderly end of the work; then the caller stops waiting
 # Seconds for which a thread waits for the next call: a loop of calls starts one thread, not one for each call, which
-# would cost a quarter of a small request to a server next door. Not longer, because a thread keeps the permissions and
-# namespaces that it was started with.
+# would cost a quarter of a small request to a server next door. Not longer, because programs expect no threads of a
+# library that does nothing: a thread keeps the permissions that it was started with, and with two threads a process
+# can't enter a user namespace.
 STAY = 0.05
-END_WITHIN = 0.1  # seconds until the kernel no longer counts a thread that Python has ended
+END_WITHIN = 0.1  # seconds for an idle thread to end, until the kernel no longer counts it
 
 
 class _Result(NamedTuple):
@@ -60,10 +62,13 @@ def _run(
     ended: threading.Event,
     lost: "weakref.ref[_CallThread]",
 ) -> None:
+    process = os.getpid()
     while True:
         try:
             work = queue.get(timeout=STAY)
         except Empty:
+            if os.getpid() != process:  # the work has forked, and the main thread is the parent's
+                break
             with contextlib.suppress(ValueError):  # it is not idle: the main thread has just taken it
                 _idle.remove(lost())  # type: ignore[arg-type]  # None is not in it
                 break
@@ -71,7 +76,7 @@ def _run(
         if work is None or work is lost:
             break
         try:
-            result = _Result(work())
+            result = _Result(contextvars.Context().run(work))  # empty, as that of a new thread
         except BaseException as error:
             result = _Result(error=error)
         del work
@@ -81,10 +86,12 @@ def _run(
 
 
 def _take_or_start() -> _CallThread:
-    try:
-        return _idle.pop()
-    except IndexError:
-        return _CallThread()
+    with contextlib.suppress(IndexError):
+        while True:
+            call = _idle.pop()
+            if call.thread.is_alive():  # not a parent process's thread, nor one that an exception has ended
+                return call
+    return _CallThread()
 
 
 def _end_idle() -> None:
@@ -93,8 +100,8 @@ def _end_idle() -> None:
         while True:
             call = _idle.pop()
             call.work.put(None)
-            call.thread.join()
             until = time.monotonic() + END_WITHIN
+            call.thread.join(END_WITHIN)  # no longer: it may be in a finalizer that waits for a lock of this thread
             while os.path.exists(f"/proc/self/task/{call.thread.native_id}") and time.monotonic() < until:
                 time.sleep(0.0001)
 
@@ -137,12 +144,14 @@ def interruptible(work: "Callable[[Interruption], T]") -> T:
             # With a timeout: a signal that arrives just before a thread blocks does not wake it.
             with contextlib.suppress(Empty):
                 result = call.results.get(timeout=SIGNAL_CHECK_INTERVAL)
+        _idle.append(call)
     finally:
         if result is None:
             interruption.set()
             call.work.put(None)  # in case it has no work yet
             call.ended.wait(LEAVE_AFTER)
-    _idle.append(call)
+        elif call not in _idle:  # an exception came before, and its traceback may keep the call for long
+            call.work.put(None)
     try:
         if result.error is not None:
             raise result.error
