@@ -31,3 +31,13 @@ def named_in(page: str) -> "set[str]":
 def test_a_page_names_files_that_exist(page):
     roots = (SOURCE, REPOSITORY, REPOSITORY / "tests")
     assert sorted(path for path in named_in(page) if not any((root / path).exists() for root in roots)) == []
+
+
+def test_the_files_to_copy_use_what_the_table_says():
+    table = re.findall(
+        r"^ *\|[^|]+\| `(cli/\w+\.py)` \| (.+?) \|$", (REPOSITORY / "CONTRIBUTING.md").read_text(), re.MULTILINE
+    )
+    assert table
+    for file, names in table:
+        text = (SOURCE / file).read_text()
+        assert [name for name in re.findall(r"`(\w+)`", names) if f"{name}(" not in text] == [], file
