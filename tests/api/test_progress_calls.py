@@ -234,7 +234,12 @@ def run_program(seaweedfs, prefix, tmp_path, make_s3):
     return run
 
 
-@pytest.mark.parametrize("setting", [["true", "0"], ["--after", "0", "null", "0"]], ids=["always", "automatic"])
+@pytest.mark.parametrize(
+    "setting",
+    # Always: the test of retries shows the same.
+    [["--after", "0", "null", "0"], pytest.param(["true", "0"], marks=pytest.mark.release)],
+    ids=["automatic", "always"],
+)
 def test_a_terminal_shows_a_bar(run_program, setting):
     pytest.importorskip("tqdm")
     text = run_program(*setting, terminal=True)
@@ -246,7 +251,11 @@ def test_a_terminal_shows_a_bar(run_program, setting):
     assert text.endswith("\r\n")
 
 
-@pytest.mark.parametrize("setting", [["--after", "600", "null", "0"], ["false", "0"]], ids=["automatic", "never"])
+@pytest.mark.parametrize(
+    "setting",
+    [["--after", "600", "null", "0"], pytest.param(["false", "0"], marks=pytest.mark.release)],
+    ids=["automatic", "never"],
+)
 def test_a_terminal_shows_nothing_of_a_short_call(run_program, setting):
     assert run_program(*setting, terminal=True) == ""
 
