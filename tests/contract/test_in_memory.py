@@ -6,12 +6,13 @@ import pickle
 from pathlib import Path
 
 import pytest
+from contract.content import noise
 from metaflow.datatools.s3 import MetaflowS3InvalidRange, MetaflowS3NotFound, RangeInfo, S3GetObject
 
 from metaflow_extensions.fasts3.api import temporary_directory
 from metaflow_extensions.fasts3.plans.pieces import PART_SIZE
 
-LARGE = os.urandom(2 * PART_SIZE + 12345)
+LARGE = noise(2 * PART_SIZE + 12345)
 
 
 def files_below(folder):

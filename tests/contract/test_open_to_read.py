@@ -9,6 +9,7 @@ import random
 import threading
 
 import pytest
+from contract.content import noise
 from metaflow.datatools.s3 import (
     MetaflowS3AccessDenied,
     MetaflowS3Exception,
@@ -22,7 +23,7 @@ from servers import faults
 from servers.faulty import FaultyS3
 
 MIB = 2**20
-BLOB = os.urandom(9 * MIB + 12_345)
+BLOB = noise(9 * MIB + 12_345)
 
 
 @pytest.fixture(scope="module")

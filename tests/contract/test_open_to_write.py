@@ -8,6 +8,7 @@ import sys
 import threading
 
 import pytest
+from contract.content import noise
 from metaflow.datatools.s3 import (
     MetaflowS3Exception,
     MetaflowS3InvalidObject,
@@ -19,7 +20,7 @@ from metaflow.datatools.s3 import (
 
 from metaflow_extensions.fasts3.plans.pieces import PART_SIZE
 
-LARGE = os.urandom(2 * PART_SIZE + 12_345)
+LARGE = noise(2 * PART_SIZE + 12_345)
 
 
 @pytest.mark.parametrize("size", [1, 1000, PART_SIZE, PART_SIZE + 1, len(LARGE)])

@@ -1,8 +1,7 @@
 """A failed object does not stop a directory: the others are transferred, and one error names the skipped ones."""
 
-import os
-
 import pytest
+from contract.content import noise
 from metaflow.datatools.s3 import MetaflowS3AccessDenied, MetaflowS3Exception, MetaflowS3NotFound
 from servers import faults
 
@@ -11,7 +10,7 @@ from metaflow_extensions.fasts3.plans import object_downloads, refusals
 from metaflow_extensions.fasts3.plans.pieces import PART_SIZE
 
 SMALL = {f"m/{number:02}": b"%d" % number for number in range(20)}
-LARGE = os.urandom(2 * PART_SIZE + 5)
+LARGE = noise(2 * PART_SIZE + 5)
 REFUSALS = {
     "m/archived": (403, "InvalidObjectState"),
     "m/gone": (404, "NoSuchKey"),

@@ -3,13 +3,14 @@
 import os
 
 import pytest
+from contract.content import noise
 from servers.killer import Killer
 
 from metaflow_extensions.fasts3.plans.pieces import PART_SIZE
 from metaflow_extensions.fasts3.workers import process_runner, worker_pool
 
 SMALL = {f"small/{number}": os.urandom(number) for number in range(150)}
-LARGE = {f"large/{number}": os.urandom(2 * PART_SIZE + number) for number in range(2)}
+LARGE = {f"large/{number}": noise(2 * PART_SIZE + number) for number in range(2)}
 MOSTLY = 0.9  # of the kills are of workers that have sent their first frame, so that work is done between kills
 
 
