@@ -40,4 +40,4 @@ def test_the_files_to_copy_use_what_the_table_says():
     assert table
     for file, names in table:
         text = (SOURCE / file).read_text()
-        assert [name for name in re.findall(r"`(\w+)`", names) if f"{name}(" not in text] == [], file
+        assert [name for name in re.findall(r"`(\w+)`", names) if not re.search(rf"\b{name}\b", text)] == [], file
