@@ -83,6 +83,7 @@ from servers.starters import STARTERS  # noqa: E402
 from servers.stored import Stored  # noqa: E402
 
 from metaflow_extensions.fasts3.api import executor, placement  # noqa: E402
+from metaflow_extensions.fasts3.workers import interruptible  # noqa: E402
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -359,6 +360,7 @@ def _many_are_for_workers(request: pytest.FixtureRequest, monkeypatch: pytest.Mo
 def _threads_end_with_their_test() -> Iterator[None]:
     """Fail the test that leaves a thread running, not a later one that is affected by it."""
     yield
+    interruptible.end_idle()  # now, instead of waiting for its end after each test
     deadline = time.monotonic() + 60
     while left := [one.name for one in threading.enumerate() if one.name in OF_CALLS]:
         assert time.monotonic() < deadline, f"threads are still running after the test: {left}"

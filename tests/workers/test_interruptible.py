@@ -41,9 +41,9 @@ def test_results_and_exceptions():
 @pytest.fixture
 def stay(monkeypatch):
     """Return a function that sets how long threads wait for another call; none is left from before or after."""
-    module._end_idle()
+    module.end_idle()
     yield lambda seconds: monkeypatch.setattr(module, "STAY", seconds)
-    module._end_idle()
+    module.end_idle()
 
 
 def test_the_main_thread_only_waits_and_calls_in_a_row_share_a_thread(stay):
@@ -97,7 +97,7 @@ def test_a_fork_does_not_wait_for_a_thread_that_waits_for_the_forking_one(stay, 
     call, forked, waited = module._CallThread(), threading.Event(), []
     call.work.put(lambda: waited.append(forked.wait(60)))  # as a finalizer that the thread runs meanwhile
     module._idle.append(call)
-    module._end_idle()
+    module.end_idle()
     forked.set()
     call.thread.join(60)
     assert waited == [True]
@@ -227,7 +227,7 @@ def test_an_exception_at_any_point_leaves_nothing(stay, is_idle):
     others = set(helpers())
 
     def prepare():
-        module._end_idle()
+        module.end_idle()
         if is_idle:
             interruptible(lambda _: None)
 
@@ -238,7 +238,7 @@ def test_an_exception_at_any_point_leaves_nothing(stay, is_idle):
         prepare()
     assert instruction > 50
     assert interruptible(lambda _: "and goes on") == "and goes on"
-    module._end_idle()
+    module.end_idle()
     gc.collect()
     left = set(helpers()) - others
     for thread in left:

@@ -94,8 +94,8 @@ def _take_or_start() -> _CallThread:
     return _CallThread()
 
 
-def _end_idle() -> None:
-    """Before a fork: Python 3.12 warns of other threads, which it counts as the kernel does."""
+def end_idle() -> None:
+    """End idle threads, before a fork: Python 3.12 warns of other threads, which it counts as the kernel does."""
     with contextlib.suppress(IndexError):
         while True:
             call = _idle.pop()
@@ -107,7 +107,7 @@ def _end_idle() -> None:
 
 
 # Another thread may fork while a call of the main thread ends: the child does not have its thread.
-os.register_at_fork(before=_end_idle, after_in_child=_idle.clear)
+os.register_at_fork(before=end_idle, after_in_child=_idle.clear)
 
 
 def interruptible(work: "Callable[[Interruption], T]") -> T:
