@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from metaflow_extensions.fasts3.api import unnamed_files as module
+from metaflow_extensions.fasts3.api import upload_sources
 from metaflow_extensions.fasts3.api.unnamed_files import Spool, Spooled
-from metaflow_extensions.fasts3.api.upload_sources import value_source
+from metaflow_extensions.fasts3.api.upload_sources import kept_value, value_source
 from metaflow_extensions.fasts3.plans.pieces import Piece, pieces
 from metaflow_extensions.fasts3.wire.blocking import Interrupted
 
@@ -86,6 +87,32 @@ def test_without_a_directory_or_room_they_are_held_all_the_same(tmp_path, monkey
                 patched.setattr(os, name, function)
             values = [b"x" * 101, b"y" * 101]
             assert [spool.keep(value) for value in values] == values
+
+
+class Stream:
+    """Brings bytes of unknown number."""
+
+    def __init__(self, data):
+        self.read = io.BytesIO(data).read
+
+
+@pytest.mark.parametrize("kind", [io.BytesIO, Stream])
+@pytest.mark.parametrize("size", [0, 5, 99, 101, 1000])
+@pytest.mark.parametrize("room", [0, 150, 10_000])
+def test_files_are_read_at_once(tmp_path, monkeypatch, kind, size, room):
+    def limited(descriptor, data, position, write=os.pwrite):
+        if position + len(data) > room:
+            raise OSError(28, "No space left on device")
+        return write(descriptor, data, position)
+
+    monkeypatch.setattr(upload_sources, "STEP", 40)
+    monkeypatch.setattr(os, "pwrite", limited)
+    data = os.urandom(size)
+    with Spool(lambda: str(tmp_path)) as spool:
+        kept = [kept_value(spool, "k", value) for value in (kind(data), b"x" * 50, kind(data))]
+        assert [whole(one) for one in kept] == [data, b"x" * 50, data]
+        if size > 100 and room > 2000:
+            assert [type(one) for one in kept[::2]] == [Spooled] * 2
 
 
 def test_less_than_was_kept_is_never_given(tmp_path):

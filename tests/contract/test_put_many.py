@@ -1,6 +1,7 @@
 """`S3.put_many`: many values, with results in the order given."""
 
 import io
+import subprocess
 from array import array
 from collections import namedtuple
 from types import SimpleNamespace
@@ -115,6 +116,26 @@ def test_a_file_at_its_end_raises_instead_of_storing_an_empty_object(s3, stored)
     assert stored.list() == set()
     s3.put_many([("empty", io.BytesIO())])
     assert stored.blobs() == {"empty": b""}
+
+
+def test_files_of_a_generator_that_closes_them_or_fills_them_again(s3, stored, tmp_path):
+    def pairs():
+        (tmp_path / "f").write_bytes(b"of a file")
+        with open(tmp_path / "f", "rb") as file:
+            file.seek(3)
+            yield "file", file
+        with subprocess.Popen(["echo", "-n", "of a pipe"], stdout=subprocess.PIPE) as process:
+            yield "pipe", process.stdout
+        buffer = io.BytesIO()
+        for number in range(3):
+            buffer.seek(0)
+            buffer.write(b"%d" % number)
+            buffer.seek(0)
+            yield S3PutObject(f"buffer-{number}", buffer)
+
+    s3.put_many(pairs())
+    buffers = {"buffer-0": b"0", "buffer-1": b"1", "buffer-2": b"2"}
+    assert stored.blobs() == {"file": b"a file", "pipe": b"of a pipe", **buffers}
 
 
 BAD_VALUES = {"None": None, "number": 5, "array": array("d", [1.5]), "text file": io.StringIO("x")}

@@ -21,7 +21,7 @@ from metaflow_extensions.fasts3.api.placement import Place
 from metaflow_extensions.fasts3.api.plan_thread import RunPlan
 from metaflow_extensions.fasts3.api.put_arguments import PutArguments, check_duplicates, check_own_value, put_arguments
 from metaflow_extensions.fasts3.api.unnamed_files import HOLDING, Spool
-from metaflow_extensions.fasts3.api.upload_sources import UNSIZED, path_source, value_source
+from metaflow_extensions.fasts3.api.upload_sources import UNSIZED, kept_value, path_source, value_source
 from metaflow_extensions.fasts3.plans.pieces import CARRIED, LEAST_PART, Piece
 from metaflow_extensions.fasts3.plans.upload import Upload
 from metaflow_extensions.fasts3.plans.uploads import Uploads
@@ -129,7 +129,8 @@ class PutMethods(Client):
         Parameters
         ----------
         key_objs : Iterable[Union[Tuple[str, PutValue], S3PutObject]]
-            Objects to upload. If it is a generator, values beyond 32 MiB in total are buffered in a file in `tmproot`.
+            Objects to upload. If it is a generator, all values are read before the first upload, also files, which it
+            may close; values beyond 32 MiB in total are buffered in a file in `tmproot`.
         overwrite : bool, default True
             If False, objects that exist are not replaced.
 
@@ -148,8 +149,8 @@ MetaflowS3Exception
         """
         check_booleans(overwrite=overwrite)
         with Spool(self._tempdir.path) as spool:
-            keep = (lambda value: value) if isinstance(key_objs, HOLDING) else spool.keep
-            given = [put_arguments(item, "value", keep) for item in iterated(key_objs)]
+            keep = [] if isinstance(key_objs, HOLDING) else [partial(kept_value, spool)]
+            given = [put_arguments(item, "value", *keep) for item in iterated(key_objs)]
             return self._stored(given, self._from_value, overwrite)
 
     def put_files(

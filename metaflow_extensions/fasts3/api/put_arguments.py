@@ -20,8 +20,8 @@ class PutArguments(NamedTuple):
     suggested_type: Optional[str] = None  # the content type, if nothing else says it
 
 
-def put_arguments(item: Any, source: str, keep: Callable[[Any], Any] = lambda value: value) -> PutArguments:
-    """Read a pair, an S3PutObject, or any object with its attributes; `keep` replaces the value, e.g. by a buffer."""
+def put_arguments(item: Any, source: str, keep: Callable[[Any, Any], Any] = lambda key, value: value) -> PutArguments:
+    """Read a pair, an S3PutObject, or any object with its attributes; `keep` replaces the value of a key."""
     if hasattr(item, "key") and hasattr(item, source):
         if getattr(item, "path", None) is not None and getattr(item, "value", None) is not None:
             raise MetaflowS3InvalidObject(
@@ -29,7 +29,7 @@ def put_arguments(item: Any, source: str, keep: Callable[[Any], Any] = lambda va
             )
         return PutArguments(
             key_of(item),
-            keep(getattr(item, source)),
+            keep(key_of(item), getattr(item, source)),
             getattr(item, "content_type", None),
             getattr(item, "metadata", None),
             getattr(item, "encryption", None),
@@ -45,7 +45,7 @@ def put_arguments(item: Any, source: str, keep: Callable[[Any], Any] = lambda va
             f"{item!r:.200} is not a pair. Give (key, {'path' if source == 'path' else 'value'}) or an S3PutObject, "
             "which can also have a content type and metadata; for a dict, give its items()."
         ) from None
-    return PutArguments(key_of(key), keep(given))
+    return PutArguments(key_of(key), keep(key_of(key), given))
 
 
 def check_duplicates(objects: list[PutArguments], urls: list[str]) -> None:

@@ -10,6 +10,7 @@ import io
 import os
 import tempfile
 import threading
+from collections.abc import Iterable
 from typing import IO, Any, Callable, NamedTuple, Optional
 
 from metaflow.exception import MetaflowException
@@ -79,7 +80,7 @@ class Spool:
         """The object to keep for a value: the value, a copy of its bytes, or its position in the file."""
         value = snapshot(value)
         if not isinstance(value, (str, bytes)):
-            return value  # an open file, or a value that is refused later
+            return value  # it is refused later
         try:
             data = value.encode("utf-8") if isinstance(value, str) else value
         except UnicodeEncodeError:
@@ -87,7 +88,17 @@ class Spool:
         self._size += len(data)
         return value if self._size <= HELD or not self._works else self._write(data) or value
 
-    def _write(self, data: bytes) -> Optional[Spooled]:
+    def keep_file(self, chunks: Iterable[Buffer], size: int) -> Any:
+        """The object to keep for the bytes of an open file; a negative size is unknown."""
+        self._size += max(0, size)
+        is_short = size >= 0 and self._size <= HELD
+        kept = [(not is_short and self._works and self._write(chunk)) or bytes(chunk) for chunk in chunks]
+        in_file = [one for one in kept if isinstance(one, Spooled)]
+        if in_file and len(in_file) == len(kept):
+            return Spooled(self, in_file[0].start, sum(one.size for one in in_file))
+        return b"".join(one if isinstance(one, bytes) else one.read(Piece(0, one.size)) for one in kept)
+
+    def _write(self, data: Buffer) -> Optional[Spooled]:
         try:
             if self._file is None:
                 self._file = tempfile.TemporaryFile(dir=self._folder())  # noqa: SIM115  # closed with the spool

@@ -12,9 +12,9 @@ from metaflow.exception import MetaflowException
 
 from metaflow_extensions.fasts3.api.errors import MOST_URL, REMEDIES, MetaflowS3InvalidObject, MetaflowS3NotFound, shown
 from metaflow_extensions.fasts3.api.local_paths import hint_of_home
-from metaflow_extensions.fasts3.api.unnamed_files import Spooled, snapshot
+from metaflow_extensions.fasts3.api.unnamed_files import STEP, Spool, Spooled, snapshot
 from metaflow_extensions.fasts3.plans.jobs import Buffer
-from metaflow_extensions.fasts3.plans.pieces import PART_SIZE, Piece
+from metaflow_extensions.fasts3.plans.pieces import PART_SIZE, Piece, pieces
 from metaflow_extensions.fasts3.wire.failures import Code
 from metaflow_extensions.fasts3.wire.local_files import Version, version_of
 
@@ -56,6 +56,20 @@ def value_source(key: Any, value: Any, rewind: bool) -> Source:
         f"Object corresponding to the key '{_named(key)}' is not a string or a bytes object, but "
         f"{type(value).__name__}. {_remedy(value)}"
     )
+
+
+def kept_value(spool: Spool, key: Any, value: Any) -> Any:
+    """What to keep of a generator's value: of a file its bytes, because the generator may close it, or fill it again.
+
+    Raises MetaflowS3InvalidObject as `value_source` does, and what reading a stream raises.
+    """
+    if not hasattr(value, "read"):
+        return spool.keep(value)
+    size, _, read = value_source(key, value, rewind=False)
+    assert read is not None  # noqa: S101  # for the type checker
+    if size == UNSIZED:
+        return spool.keep_file(iter(partial(read, Piece(0, STEP)), b""), size)
+    return spool.keep_file(map(read, pieces(0, size, STEP)), size)
 
 
 def _remedy(value: Any) -> str:
