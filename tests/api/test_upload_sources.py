@@ -9,6 +9,7 @@ import socket
 import tempfile
 import tracemalloc
 from array import array
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -125,21 +126,58 @@ def test_decompressing_files_are_streams(module, rewind, expected):
         assert read_stream(value_source("k", file, rewind)) == expected
 
 
-@pytest.mark.parametrize("length", [10, 12])
-def test_an_http_response_that_is_cut_short_is_an_error(length):
+@contextmanager
+def http_response(length):
+    """The response of a server that ends the connection after ten bytes; without a length, it sends them in a chunk."""
+    size = b"Content-Length: %d" % length if length else b"Transfer-Encoding: chunked"
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        theirs.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n0123456789" % length)
+        body = b"0123456789" if length else b"a\r\n0123456789\r\n0\r\n\r\n"
+        theirs.sendall(b"HTTP/1.1 200 OK\r\n%b\r\n\r\n%b" % (size, body))
         theirs.shutdown(socket.SHUT_WR)
         response = http.client.HTTPResponse(ours)
         response.begin()
-        source = value_source("k", response, rewind=True)
-        if length == 10:
-            assert read_stream(source) == b"0123456789"
-        else:
+        yield response
+        response.close()
+
+
+@pytest.mark.parametrize("wrapped", [lambda one: one, io.BufferedReader], ids=["plain", "buffered"])
+@pytest.mark.parametrize("length", [None, 10, 12])
+def test_an_http_response_that_is_cut_short_is_an_error(length, wrapped):
+    with http_response(length) as response:
+        source = value_source("k", wrapped(response), rewind=True)
+        if length == 12:
             with pytest.raises((MetaflowS3InvalidObject, http.client.IncompleteRead)):
                 read_stream(source)
-        response.close()
+        else:
+            assert read_stream(source) == b"0123456789"
+
+
+@pytest.mark.parametrize("missing", [0, 2])
+def test_a_response_of_an_old_urllib3_that_is_cut_short_is_an_error(missing):
+    response = OnlyRead(b"0123456789")
+    response.length_remaining = missing
+    source = value_source("k", response, rewind=True)
+    if missing:
+        with pytest.raises(MetaflowS3InvalidObject, match="'k' ended early"):
+            read_stream(source)
+    else:
+        assert read_stream(source) == b"0123456789"
+
+
+@pytest.mark.parametrize("length", [None, 10])
+@pytest.mark.parametrize("end", ["close", "read"])
+def test_an_http_response_that_has_ended_is_an_error(length, end):
+    with http_response(length) as response:
+        getattr(response, end)()
+        with pytest.raises(MetaflowS3InvalidObject, match="'the-key' is not readable"):
+            value_source("the-key", response, rewind=True)
+
+
+def test_an_empty_http_response():
+    with http_response(10) as response:
+        response.length = 0
+        assert read_stream(value_source("k", response, rewind=True)) == b""
 
 
 def test_a_stream_without_bytes_now_is_an_error():

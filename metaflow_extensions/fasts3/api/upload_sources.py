@@ -134,8 +134,11 @@ def _is_decompressed(file: Any) -> bool:
 
 def _is_cut_short(file: Any) -> bool:
     """Whether an HTTP response has ended before its Content-Length; its `read(amount)` does not raise then."""
+    file = getattr(file, "raw", file)  # of an `io.BufferedReader`
     client = sys.modules.get("http.client")
-    return client is not None and isinstance(file, client.HTTPResponse) and bool(file.length)
+    if client is not None and isinstance(file, client.HTTPResponse):
+        return bool(file.length)
+    return bool(getattr(file, "length_remaining", 0))  # of urllib3 before version 2, also below requests
 
 
 def _file_source(key: Any, file: Any, rewind: bool) -> Source:
@@ -171,7 +174,9 @@ def _is_seekable(key: Any, file: Any) -> bool:
         return bool(getattr(file, name, lambda: True)())
 
     try:
-        nothing = "" if isinstance(file, TextIOBase) else file.read(0) if able("readable") else None
+        # HTTP responses that were closed, or read to their end, are readable nevertheless, and return no bytes.
+        is_over = True in (getattr(file, "closed", False), getattr(file, "isclosed", bool)())
+        nothing = "" if isinstance(file, TextIOBase) else file.read(0) if not is_over and able("readable") else None
     except (OSError, ValueError, AttributeError, TypeError):  # closed, write-only, or another kind of `read`
         nothing = None
     if nothing is None:
