@@ -103,6 +103,18 @@ def test_a_continued_download_can_be_interrupted_again(tmp_path, begin):
     assert kept(tmp_path) == [(0, 10), (20, 30)]
 
 
+def test_the_check_of_its_pieces_can_be_interrupted(tmp_path, begin, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    begin((0, 10), (30, 40))
+    with monkeypatch.context() as patched:
+        patched.setattr(partial_downloads, "_crc_of", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            kept(tmp_path)
+    assert kept(tmp_path) == [(0, 10), (30, 40)]
+
+
 def test_a_restarted_download_drops_its_pieces(tmp_path, begin):
     begin((0, 10))
     with opened(tmp_path) as partials:

@@ -65,13 +65,14 @@ class PartialDownload:
 
     def read(self) -> None:
         """Find out what can be used of an earlier download; delete the rest."""
+        self._is_worth_keeping = True  # an interruption of the check does not remove it
         try:
             self.kept = self._checked(*self._lines())
         except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
             log.debug("the partial download in %s can't be continued: %s", self._path, error)
+        self._is_worth_keeping = self.kept is not None
         kept_name = os.path.basename(self.kept.path) if self.kept else None
         if self.kept:
-            self._is_worth_keeping = True
             with self._recording():
                 self._record = self._open_record(os.O_APPEND)
                 os.write(self._record, b"\n")  # ends a line that was cut short
@@ -201,12 +202,16 @@ class PartialDownloads:
 
     def __enter__(self) -> "PartialDownloads":
         remove_old(self._directory)
-        for index, one in enumerate(self._objects):
-            # A check of the pieces may take long. So it is done here, where an interruption ends it.
-            if self._may_have_pieces(one) and os.path.isdir(_path_for(self._directory, one)):
-                found = self.claim(index)
-                if found:
-                    found.read()
+        try:
+            for index, one in enumerate(self._objects):
+                # A check of the pieces may take long. So it is done here, where an interruption ends it.
+                if self._may_have_pieces(one) and os.path.isdir(_path_for(self._directory, one)):
+                    found = self.claim(index)
+                    if found:
+                        found.read()
+        except BaseException:
+            self.__exit__()  # otherwise the locks would remain until the end of the process
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
