@@ -1,6 +1,7 @@
 """The deletions of a mirror: only files that existed before, have not changed since, and are below its directory."""
 
 import os
+import tempfile
 from types import SimpleNamespace
 
 import pytest
@@ -184,6 +185,14 @@ def test_special_files_stay(root, left_out):
     assert "a" not in os.listdir(root)
     assert len(os.listdir(root)) == 3
     assert left_out.reasons == {}
+
+
+def test_only_temporary_directories_are_skipped(root, left_out):
+    theirs = os.path.basename(tempfile.mkdtemp(prefix="metaflow.s3.", dir=root))  # as Metaflow's own class does it
+    write(root, f"{theirs}/0", ".metaflow.s3.locked.abc/0", "metaflow.s3.config/a", "metaflow.s3./b")
+    deleted = LocalDestination(str(root), ALL).delete_others([], False, left_out)
+    assert deleted == kept(root, "metaflow.s3./b", "metaflow.s3.config/a")
+    assert sorted(os.listdir(root)) == [".metaflow.s3.locked.abc", theirs]
 
 
 def test_undeletable_files_are_named_and_do_not_stop_the_others(root, left_out, monkeypatch):

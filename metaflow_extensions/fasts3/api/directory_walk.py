@@ -96,7 +96,7 @@ def entries_in(root: str, patterns: PathPatterns, refuse: Refuse) -> "list[tuple
             name = below + entry.name
             if _is_directory(entry):
                 # Not the temporary directory of a running download, of this client or another.
-                if not entry.is_symlink() and not entry.name.startswith(temporary_directory.PREFIXES):
+                if not entry.is_symlink() and not temporary_directory.DIRECTORY.match(entry.name):
                     folders.append((f"{name}/", entry.path))
             elif not (selects_all or patterns.select(name)):
                 continue

@@ -27,7 +27,8 @@ from metaflow_extensions.fasts3.api.errors import NO_WRITING, exception_of_files
 from metaflow_extensions.fasts3.workers.interruptible import interruptible
 
 PREFIX = ".metaflow.s3."  # hidden, because the root may be the user's own directory
-PREFIXES = (PREFIX, "metaflow.s3.")  # those of Metaflow's own class as well
+# Also those of Metaflow's own class, which `mkdtemp` names; not a user's `metaflow.s3.config`.
+DIRECTORY = re.compile(r"\.metaflow\.s3\.|metaflow\.s3\.[a-z0-9_]{8}\Z")
 LOCKED = f"{PREFIX}locked."
 FILE = re.compile(r"[0-9]+-[0-9]+-[A-Za-z0-9._-]*\Z")  # the file names of `TemporaryDirectory`
 _NOT_YET = f"{PREFIX}new."
