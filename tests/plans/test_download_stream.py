@@ -108,7 +108,7 @@ def test_jobs_that_are_done_again_do_not_wait_behind_a_plan_that_is_held():
         plan.want(StreamedDownload(number, Download("bucket", str(number)), f"/{number}"))
     job = queue.take()
     assert queue.take() is None
-    queue.put_last([job])
+    queue.put_last([job], Failure(Code.CRASHED))
     assert queue.take() is job
 
 

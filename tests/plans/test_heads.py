@@ -51,6 +51,27 @@ def test_outcomes_of_requests_are_kept():
     assert plan.results == {3: INFO}
 
 
+def test_an_outcome_tells_what_happened_to_its_job_before():
+    """S3 may have executed a job whose response was lost, also if the job was then put into the queue again."""
+    jobs = [Job(number, "head", "b", str(number)) for number in range(3)]
+    lost, died, broke = Failure(Code.UNREACHABLE), Failure(Code.CRASHED), Failure(Code.BROKEN)
+    plan = Requests(jobs)
+    queue, seen = JobQueue(plan, [lambda outcome: seen.append(outcome.retried)]), []
+    for job in jobs:
+        assert queue.take() is job
+    queue.repeat(jobs[0], lost)
+    queue.repeat(jobs[1], None)
+    queue.put_last(jobs[2:], died)
+    assert [queue.take() for _ in range(4)] == [jobs[1], jobs[0], jobs[2], None]
+    queue.receive(jobs[0], Outcome(0, begun=True))
+    for number in range(3):
+        queue.receive(jobs[number], Outcome(number))
+    queue.put_last(jobs[2:], died)
+    queue.receive(jobs[2], Outcome(2, retried=broke))
+    queue.receive(jobs[2], Outcome(2))
+    assert seen == [None, lost, None, died, broke, None]
+
+
 def test_jobs_that_follow_from_the_oldest_come_first():
     """Parts, then the completion, of the first object come before the parts of the second, however late they follow."""
     begun = [Job(number, "create_upload", "b", f"begun {number}") for number in range(3)]
@@ -64,7 +85,8 @@ def test_jobs_that_follow_from_the_oldest_come_first():
     queue.follow(follow[0][0], [completion])
     taken = [queue.take() for _ in range(4)]
     assert taken == [follow[0][1], completion, *follow[1]]
-    queue.put_last([taken[2]])  # its worker died; what follows from it later is still of the second object
+    # Its worker died; what follows from it later is still of the second object.
+    queue.put_last([taken[2]], Failure(Code.CRASHED))
     assert [queue.take(), queue.take(), queue.take()] == [begun[2], taken[2], None]
     queue.follow(begun[2], [Job(50, "upload_part", "b")])
     queue.follow(taken[2], [Job(51, "upload_part", "b")])

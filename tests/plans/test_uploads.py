@@ -8,7 +8,7 @@ from plans.carrying_out import carry_out, missing
 
 from metaflow_extensions.fasts3.plans.jobs import Outcome
 from metaflow_extensions.fasts3.plans.pieces import MOST_PART
-from metaflow_extensions.fasts3.plans.plan import JobFailed
+from metaflow_extensions.fasts3.plans.plan import JobFailed, JobQueue
 from metaflow_extensions.fasts3.plans.upload import Upload
 from metaflow_extensions.fasts3.plans.uploads import RESTARTS, Uploads
 from metaflow_extensions.fasts3.wire.conditions import ABSENT, MARK
@@ -279,6 +279,23 @@ def test_a_forbidden_head_is_an_error_if_only_it_could_identify_the_object():
     (look,) = plan.receive(put, Outcome(put.number, None, store(put), retried=lost))
     with pytest.raises(JobFailed) as failed:
         plan.receive(look, Outcome(look.number, None, DENIED))
+    assert "may have stored it" in failed.value.failure.message
+
+
+def test_an_upload_whose_worker_died_may_be_stored_too():
+    store = Store()
+    plan = Uploads([from_memory("a", b"1", ABSENT)], STEP)
+    queue = JobQueue(plan)
+    look = queue.take()
+    queue.receive(look, Outcome(look.number, None, DENIED))
+    put = queue.take()
+    store(put)
+    queue.put_last([put], Failure(Code.CRASHED, "the worker died"))
+    assert queue.take() is put
+    queue.receive(put, Outcome(put.number, None, store(put)))
+    look = queue.take()
+    with pytest.raises(JobFailed) as failed:
+        queue.receive(look, Outcome(look.number, None, DENIED))
     assert "may have stored it" in failed.value.failure.message
 
 

@@ -12,7 +12,7 @@ from metaflow_extensions.fasts3.plans import object_downloads
 from metaflow_extensions.fasts3.plans.download import Download
 from metaflow_extensions.fasts3.plans.downloads import Downloads
 from metaflow_extensions.fasts3.plans.jobs import Job
-from metaflow_extensions.fasts3.plans.plan import JobFailed, JobQueue, Plan
+from metaflow_extensions.fasts3.plans.plan import JobFailed, JobQueue, Plan, Requests
 from metaflow_extensions.fasts3.wire.blocking import Interruption
 from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
 from metaflow_extensions.fasts3.wire.ranges import most_of
@@ -20,6 +20,8 @@ from metaflow_extensions.fasts3.wire.transfers import GetResponse, ObjectInfo
 from metaflow_extensions.fasts3.wire.waiting import READ, Readiness, wait_for
 from metaflow_extensions.fasts3.workers import inline_runner
 from metaflow_extensions.fasts3.workers.inline_runner import InlineRunner
+from metaflow_extensions.fasts3.workers.renewal import Renewal
+from metaflow_extensions.fasts3.workers.retries import Terms
 
 STEP, SIZE = 10, 320
 PIECES = 30  # of each object; its first response brings two
@@ -104,6 +106,26 @@ def test_a_piece_that_fails_ends_the_first_response(run, objects):
         run(server, objects, 8)
     assert failed.value.failure.code is Code.ACCESS_DENIED
     assert not server.timed_out
+
+
+def test_an_outcome_tells_of_a_retry_before_new_credentials():
+    """The first response was lost, so S3 may have executed the request."""
+    codes = iter([Code.UNREACHABLE, Code.EXPIRED, Code.PRECONDITION])
+
+    class Refusing:
+        async def put(self, bucket, key):
+            raise TransferError(Failure(next(codes)))
+
+    class Retried(Requests):
+        def receive(self, job, outcome):
+            self.results[job.number] = (outcome.failure.code, outcome.retried and outcome.retried.code)
+            return ()
+
+    plan = Retried([Job(0, "put", "bucket", "key")])
+    with Interruption() as interruption:
+        call = call_on(Refusing(), interruption)._replace(terms=Terms(1), renewal=Renewal(lambda _: True))
+        InlineRunner(call, 1).run(JobQueue(plan))
+    assert plan.results == {0: (Code.PRECONDITION, Code.UNREACHABLE)}
 
 
 class Announced(Plan):

@@ -141,6 +141,18 @@ def test_other_workers_repeat_the_jobs_of_a_dead_one(run, seaweedfs, prefix, scr
     assert plan.results[0].response.verified == "crc32"
 
 
+def test_an_outcome_tells_that_another_worker_died_during_the_job(run, script):
+    died = "__file__ + '.died'"
+    script(POISONED.replace("{end}", f"os.path.exists({died}) or (open({died}, 'w'), os._exit(9))"))
+
+    class Retried(Requests):
+        def receive(self, job, outcome):
+            self.results[job.number] = outcome.retried and outcome.retried.code
+            return ()
+
+    assert run(Retried([Job(0, "head", "bucket", "poison")])).results == {0: Code.CRASHED}
+
+
 def test_workers_killed_at_any_time_lose_nothing(run, pool, seaweedfs, prefix):
     run(Requests(puts(seaweedfs, prefix, 200)))
 

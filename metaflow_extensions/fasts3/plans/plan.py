@@ -86,6 +86,7 @@ class JobQueue:
         self._count = 0  # of sources
         self._begun = 0  # of the plan's first jobs
         self._ranks: dict[int, int] = {}  # number of a taken job -> rank of the jobs that follow from it
+        self._retried: dict[int, Failure] = {}  # number of a job to repeat -> why, if S3 may have executed it
         self._next: list[Job] = []
 
     def take(self) -> Optional[Job]:
@@ -130,12 +131,23 @@ class JobQueue:
         """Return taken jobs that were not started; they come next."""
         self._next.extend(jobs)
 
-    def put_last(self, jobs: Iterable[Job]) -> None:
-        """Return jobs to repeat after all others."""
-        self._add(_LAST_ONES, list(jobs))
+    def repeat(self, job: Job, retried: Optional[Failure]) -> None:
+        """Return a job to repeat next, with the failure that was retried before, if any."""
+        if retried:
+            self._retried[job.number] = retried
+        self.put_back([job])
+
+    def put_last(self, jobs: Iterable[Job], failure: Failure) -> None:
+        """Return jobs to repeat after all others, because of a failure; S3 may have executed them."""
+        jobs = list(jobs)
+        self._retried.update((job.number, failure) for job in jobs)
+        self._add(_LAST_ONES, jobs)
 
     def receive(self, job: Job, outcome: Outcome) -> None:
         """Pass a taken job's outcome to the plan, and add the jobs that follow from it."""
+        if job.number in self._retried and not outcome.begun:
+            retried = self._retried.pop(job.number)
+            outcome = outcome._replace(retried=outcome.retried or retried)
         follow = self._plan.receive(job, outcome)
         for observer in self._observers:
             observer(outcome)

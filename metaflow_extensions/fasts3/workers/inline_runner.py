@@ -13,7 +13,7 @@ from metaflow_extensions.fasts3.plans.plan import (
     JobQueue,
 )
 from metaflow_extensions.fasts3.wire.blocking import Interruption, complete
-from metaflow_extensions.fasts3.wire.failures import Code
+from metaflow_extensions.fasts3.wire.failures import Code, Failure
 from metaflow_extensions.fasts3.workers.call import Call
 from metaflow_extensions.fasts3.workers.job_threads import JobThreads
 from metaflow_extensions.fasts3.workers.performer import OnBegin, Performer
@@ -117,10 +117,12 @@ class InlineRunner:
         queue.receive(job, outcome)
 
     def _perform(self, job: Job, interruption: Interruption, on_begin: Optional[OnBegin] = None) -> Outcome:
+        retried: Optional[Failure] = None
         while True:
             outcome = complete(self._performer.perform(job, on_begin), self._pause, interruption)
+            retried = outcome.retried or retried
             if not self._wants_again(job, outcome):
-                return outcome
+                return outcome._replace(retried=retried)
 
     def _run_parallel(self, queue: JobQueue, leave: Callable[[], bool], others: Callable[[], int] = lambda: 0) -> None:
         """Run jobs in parallel, on as many threads fewer as `others` returns: jobs that run elsewhere."""
@@ -159,7 +161,7 @@ class InlineRunner:
                     width = widths.pop(job.number)
                     if outcome.failure and outcome.failure.code is Code.NO_DESCRIPTORS and width > 1:
                         threads.size = max(1, min(threads.size, width - 1))  # the other jobs used the descriptors
-                        queue.put_back([job])
+                        queue.repeat(job, outcome.retried)
                     else:
                         self._pass_on(queue, job, outcome)
 

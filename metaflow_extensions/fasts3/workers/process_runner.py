@@ -152,7 +152,7 @@ class ProcessRunner:
         while self._received:
             job, outcome = self._received.popleft()
             if self._call.wants_again(job, outcome):
-                self._queue.put_back([job])
+                self._queue.repeat(job, outcome.retried)
                 again = True
             else:
                 self._queue.receive(job, outcome)
@@ -304,7 +304,7 @@ class ProcessRunner:
             if deaths >= (KILLS_OVER_A_JOB if gone.killed else DEATHS):
                 raise JobFailed(job, Failure(Code.CRASHED, f"{deaths} workers died during this job; the last: {gone}"))
         # Last, because the cause of the deaths may have passed by then.
-        self._queue.put_last(jobs)
+        self._queue.put_last(jobs, Failure(Code.CRASHED, str(gone)))
 
     def _let_jobs_end(self, patience: float) -> None:
         """Wait a limited time for running jobs, then end the busy workers."""
