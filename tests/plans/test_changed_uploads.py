@@ -1,6 +1,8 @@
 """Tests of which files are uploaded, and of the number of requests."""
 
 import hashlib
+import itertools
+import os
 import threading
 from collections import Counter
 from types import SimpleNamespace
@@ -93,6 +95,40 @@ def test_thousands_that_are_unchanged_take_a_request_a_page(tmp_path):
     for key, data in contents.items():
         store.add(key, data)
     assert carried_out(uploads, store) == (set(), {"list_page": 4})
+
+
+@pytest.mark.parametrize("etag", [None, '"of KMS"'])
+def test_a_file_that_changes_before_its_upload_is_not_stored_with_the_mark_of_its_earlier_bytes(tmp_path, etag):
+    """Otherwise it would seem to be stored when it has these bytes again."""
+    (upload,) = uploads = uploads_of(tmp_path, {"m/switch": b"off"})
+    contents, times = itertools.chain([b"on.", b"on."], itertools.repeat(b"off")), itertools.count(1)
+
+    class Changing(Store):
+        def put(self, job):
+            with open(upload.path, "wb") as file:
+                file.write(next(contents))
+            os.utime(upload.path, (0, next(times)))  # it may have been created within the same tick
+            super().put(job)
+            self[job.key].etag = etag or self[job.key].etag
+            return self[job.key].etag
+
+    store = Changing()
+    assert carried_out(uploads, store) == ({"m/switch"}, {"head": 1, "put": 2})
+    assert FILE not in store["m/switch"].metadata
+    uploads_of(tmp_path, {"m/switch": b"off"})
+    assert carried_out(uploads, store)[0] == {"m/switch"}
+
+
+def test_a_file_that_grows_during_its_upload_is_uploaded_once(tmp_path):
+    (upload,) = uploads = uploads_of(tmp_path, {"m/log": b"1"})
+
+    class Growing(Store):
+        def put(self, job):
+            with open(upload.path, "ab") as file:
+                file.write(b"2")
+            return super().put(job)
+
+    assert carried_out(uploads, Growing()) == ({"m/log"}, {"head": 1, "put": 1})
 
 
 def test_only_files_that_the_listing_does_not_decide_get_a_head(tmp_path, monkeypatch):

@@ -17,7 +17,14 @@ from metaflow_extensions.fasts3.plans.listings import Listing, Pager, common_pre
 from metaflow_extensions.fasts3.plans.pieces import PART_SIZE
 from metaflow_extensions.fasts3.plans.plan import JobFailed
 from metaflow_extensions.fasts3.plans.refusals import Refusals, is_hopeless
-from metaflow_extensions.fasts3.plans.unchanged import has_etag, is_unchanged, is_worth_a_read, marked
+from metaflow_extensions.fasts3.plans.unchanged import (
+    FILE,
+    has_etag,
+    has_other_bytes,
+    is_unchanged,
+    is_worth_a_read,
+    with_state,
+)
 from metaflow_extensions.fasts3.plans.upload import Upload, UploadsOnDemand
 from metaflow_extensions.fasts3.plans.uploads import Uploads
 from metaflow_extensions.fasts3.wire.failures import Code
@@ -73,6 +80,7 @@ class ChangedUploads(Uploads):
         self._size_to_hash = 0  # bytes of these files
         self._small: deque[list[tuple[int, str]]] = deque()  # small files, compared when no request is to be sent
         self._heads: dict[int, tuple[int, str]] = {}  # by job number
+        self._states: dict[int, str] = {}  # of files that are marked with their SHA-256, when it was computed
         self._page_numbers = iter(range(-1, -(2**63), -1))
         self._pager: Optional[Pager] = None
         self._unlisted: dict[str, int] = {file.key: index for index, file in enumerate(files)}
@@ -236,12 +244,25 @@ class ChangedUploads(Uploads):
             self._undecided -= 1
             self._end(index, True)
             return
-        work = partial(marked, self._made[index].headers, self._files[index].path, self._hashing.check)
+        work = partial(with_state, self._made[index].headers, self._files[index].path, self._hashing.check)
         self._hashing.give(work, partial(self._marked, index))
 
-    def _marked(self, index: int, headers: PutHeaders) -> None:
+    def _marked(self, index: int, found: "tuple[PutHeaders, Optional[str]]") -> None:
+        headers, state = found
         self._made.replace(index, headers)
+        if state and not self._files[index].condition:
+            self._states[index] = state
         self._to_upload.append(index)
+
+    def _done(self, index: int, job: Job, result: object) -> Iterable[Job]:
+        file, state = self._files[index], self._states.pop(index, None)
+        if state is None or job.operation != "put" or not has_other_bytes(file.path, file.size, state):
+            return super()._done(index, job, result)
+        # Other bytes may be stored than those of the mark. If the file got these again, it would seem to be stored.
+        headers = self._made[index].headers
+        metadata = {name: value for name, value in headers.metadata.items() if name != FILE}
+        self._made.replace(index, headers._replace(metadata=metadata))
+        return [self._begin(index)]
 
     def _size_of(self, index: int) -> int:
         return self._files[index].size

@@ -12,7 +12,7 @@ import re
 import time
 from collections.abc import Iterable
 from io import FileIO
-from typing import Callable
+from typing import Callable, Optional
 
 from metaflow_extensions.fasts3.plans.pieces import PART_SIZE, part_size
 from metaflow_extensions.fasts3.wire.transfers import ObjectInfo, PutHeaders
@@ -47,6 +47,27 @@ def marked(headers: PutHeaders, path: str, check: Callable[[], object] = _never)
     except OSError:
         return headers  # the upload will report the problem
     return headers._replace(metadata={**(headers.metadata or {}), FILE: mark}) if mark else headers
+
+
+def with_state(
+    headers: PutHeaders, path: str, check: Callable[[], object] = _never
+) -> "tuple[PutHeaders, Optional[str]]":
+    """Return the headers as `marked` does, and the state of the file before, if its mark is a SHA-256."""
+    try:
+        state = _state(os.stat(path))
+    except OSError:
+        return headers, None
+    found = marked(headers, path, check)
+    return found, None if " " in (found.metadata or {}).get(FILE, " ") else state
+
+
+def has_other_bytes(path: str, size: int, state: str) -> bool:
+    """Whether a file may have other bytes than in an earlier state, and as many."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return False
+    return status.st_size == size and _state(status) != state
 
 
 def is_worth_a_read(etag: str, size: int) -> bool:
