@@ -252,6 +252,27 @@ def test_a_changed_source_gets_another_head(size, condition):
     assert not store.open
 
 
+@pytest.mark.parametrize("size", [3, 35], ids=["at once", "in parts"])
+def test_a_changed_source_and_a_target_that_this_identity_may_not_see(size):
+    """S3 has one error for both. Without HEAD of the target, that of the source shows which it is."""
+    store, changes = Store(k=body(size), other=body(size)), [1]
+    store.write("c", "old", b"old")
+
+    def changing(job):
+        if job.operation == "head" and job.bucket == "c":
+            return DENIED
+        if job.operation in ("copy", "copy_part") and job.key == "new" and changes:
+            store.write("b", "k", body(size + changes.pop()))
+        return store(job)
+
+    plan = Copies([of("k", "new", condition=ABSENT, mark="m"), of("other", "old", condition=ABSENT, mark="m")], STEP)
+    carry_out(plan, changing)
+    assert plan.stored == [True, False]
+    assert store.objects["c", "new"][0] == body(size + 1)
+    assert store.objects["c", "old"][0] == b"old"
+    assert not store.open
+
+
 def test_a_source_that_changes_all_the_time():
     store = Store(k=b"1")
 

@@ -80,6 +80,7 @@ class Copies(Uploads):
         self._sources: dict[int, _SourceHead] = {}  # by index
         self._with_tags: set[int] = set()  # copies that are created with the tags of their source
         self._refused_copies: set[int] = set()  # by index, until the target or the source shows why
+        self._denied: dict[int, tuple[Job, Failure]] = {}  # refused copies whose target can't be seen: the HEADs of it
         self._not_at_once: set[int] = set()  # copies whose condition the server compares with the source
         self._changes: Counter[int] = Counter()  # how often a source changed during its copy
         self._unsized = len(wanted)  # copies whose sources have not been seen
@@ -113,6 +114,9 @@ class Copies(Uploads):
         if outcome.failure:
             raise JobFailed(job, outcome.failure)
         self._note(index, job, outcome.result)
+        denied = self._denied.pop(index, None)
+        if denied and index in self._not_at_once:  # the source is the same, so the target exists
+            return super()._head_failed(index, *denied)
         return [super()._first(index)]
 
     def _note(self, index: int, job: Job, info: ObjectInfo) -> None:
@@ -234,6 +238,12 @@ class Copies(Uploads):
             self._refused_copies.remove(index)
             return self._source_head(index)
         return super()._continue(index)
+
+    def _head_failed(self, index: int, job: Job, failure: Failure) -> Iterable[Job]:
+        if index not in self._refused_copies or failure.code is not Code.ACCESS_DENIED:
+            return super()._head_failed(index, job, failure)
+        self._denied[index] = job, failure
+        return [self._continue(index)]
 
     def _refused(self, index: int, job: Job, failure: Failure) -> Job:
         if job.operation == "copy" and failure.code is Code.PRECONDITION:
