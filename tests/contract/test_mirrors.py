@@ -147,6 +147,24 @@ def test_an_empty_source_deletes_only_with_allow_empty(s3, stored, tmp_path):
     assert tree_of(tmp_path / "d") == {}
 
 
+@pytest.mark.needs("trailing-slash-keys")
+@pytest.mark.semantics
+def test_objects_that_stand_for_directories_are_nothing_to_transfer(s3, stored, tmp_path):
+    stored.put_all({"m/": b"", "m/sub/": b"", "n/": b"", "c/a": b"1"})
+    write(tmp_path / "d", EXTRA)
+    for call in (
+        lambda: s3.download("m", tmp_path / "d", delete=True),
+        lambda: s3.download("m", tmp_path / "d", delete=True, dry_run=True),
+        lambda: s3.copy_recursive("n", "c", delete=True),
+    ):
+        with pytest.raises(MetaflowS3Exception, match="has nothing to transfer, so a mirror"):
+            call()
+    assert tree_of(tmp_path / "d") == EXTRA
+    assert below(stored, "c/") == {"a": b"1", "": b""}
+    assert s3.download("m", tmp_path / "d", delete=True, allow_empty=True) == []
+    assert tree_of(tmp_path / "d") == {}
+
+
 def test_without_delete_an_empty_prefix_may_be_allowed_too(s3, tmp_path):
     assert s3.download("none", tmp_path / "d", allow_empty=True) == []
     assert not (tmp_path / "d").exists()

@@ -137,7 +137,8 @@ class DirectoryMethods(ChangedFileMethods, DeleteMethods):
         download.left_out.raise_if_any(len(result), "downloaded", more=more, result=result)
         if mirror:
             source = ", ".join(one if isinstance(one, str) else one.wanted.url for one in requested)
-            check_source(f"'{shown(source, MOST_URL)}'", not found, allow_empty)
+            # An object that stands for a directory is no file: the prefix may be empty except for its own.
+            check_source(f"'{shown(source, MOST_URL)}'", not result, allow_empty)
             kept = [os.path.join(path, one.wanted.name) for one in found]
             folds = bool(kept) and download.ignores_case()
             result.deleted = mirror.delete_others(kept, folds, download.left_out, dry_run)

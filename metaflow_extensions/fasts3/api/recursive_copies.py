@@ -133,7 +133,8 @@ MetaflowS3Exception
         requests = list(self._requests_below(found, listing.bucket, to, left, left_out, result))
         self._copy_all(requests, overwrite, given, left_out, result, NOTHING_DELETED if delete else "", dry_run)
         if delete:
-            check_source(f"'{shown(below, MOST_URL)}'", not found, allow_empty)
+            # "" is the object that stands for the prefix itself, as S3's console creates it.
+            check_source(f"'{shown(below, MOST_URL)}'", not any(found), allow_empty)
             mirror = StoredDestination(*split_url(as_directory(to)), patterns, stored)
             self._delete_others(mirror.others(found), result, dry_run)
         return result
