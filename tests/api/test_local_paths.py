@@ -1,6 +1,8 @@
 """Tests of the path of an object below a directory."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 from hypothesis import given
@@ -166,6 +168,13 @@ def test_a_file_in_the_place_of_a_directory(tmp_path):
     (tmp_path / "a").write_text("")
     with pytest.raises(MetaflowS3Exception, match="Could not create the directory"):
         make_parents(str(tmp_path), targets(str(tmp_path), named("a/b"), False))
+
+
+def test_a_link_in_dev_is_no_file_although_stdout_is_one(tmp_path):
+    code = "from metaflow_extensions.fasts3.api.local_paths import *; print(unlike_a_file('/dev/stdout'))"
+    with open(tmp_path / "out", "wb") as out:
+        subprocess.run([sys.executable, "-c", code], stdout=out, check=True)
+    assert (tmp_path / "out").read_text() == "device\n"
 
 
 def test_paths_that_are_probably_urls():

@@ -165,6 +165,8 @@ def _check_free(target: Target) -> None:
 
 def unlike_a_file(path: str) -> str:
     """What a path is that a file must not replace, links followed: /dev/null, a pipe; "" for a file or nothing."""
+    if os.path.islink(path) and os.path.dirname(os.path.abspath(path)) == os.path.dirname(os.devnull):
+        return "device"  # /dev/stdout, which leads to a file if stdout is one
     try:
         mode = os.stat(path).st_mode
     except OSError:
