@@ -154,6 +154,15 @@ def test_an_object_to_stdout(start, root, stored):
     assert err == b""
 
 
+def test_a_dry_run_does_not_write_an_object_to_stdout(fasts3, root, stored):
+    stored.put("x", b"1")
+    done = fasts3("get", "--dry-run", f"{root}/x", "-")
+    assert (done.exit_code, done.stdout) == (0, f"download: {root}/x to -\n")
+    assert done.stderr == "Would download 1 object, 1 byte.\n"
+    assert json.loads(fasts3("cp", "--dry-run", "--json", f"{root}/x", "-").stdout)["url"] == f"{root}/x"
+    assert fasts3("cp", "--dry-run", f"{root}/none", "-").stderr == f"Error: There is no object {root}/none.\n"
+
+
 @pytest.mark.parametrize("arguments", [["{root}/a/", "-"], ["{root}/a*", "-"], ["{root}/ab", "{root}/z", "-"]])
 def test_only_one_object_can_be_written_to_stdout(fasts3, root, arguments):
     assert fasts3("get", *(argument.format(root=root) for argument in arguments)).exit_code == 2

@@ -57,10 +57,16 @@ def to_stdout(s3: S3, selections: "Sequence[Selection]", options: Options) -> No
             "Only one object can be written to stdout. Give the URL of one object, or use cat, or a directory as DEST."
         )
     [selection] = selections
+    url = url_of(selection.bucket, selection.key)
     try:
-        found = s3.get(url_of(selection.bucket, selection.key), return_info=False)
+        found = s3.info(url) if options.dry_run else s3.get(url, return_info=False)
     except MetaflowS3NotFound as error:
         raise no_object(s3, selection, error) from error
+    if options.dry_run:
+        with Report(DOWNLOAD, options) as report:
+            report.add([(url, "-")], size=found.size)
+            report.print_json([{"url": url, "path": "-", "size": found.size}])
+        return
     with open(str(found.path), "rb") as file:
         shutil.copyfileobj(file, sys.stdout.buffer, COPIED)
     sys.stdout.buffer.flush()
