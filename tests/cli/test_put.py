@@ -104,10 +104,12 @@ def test_content_types_by_name(fasts3, root, stored, tree):
 
 
 @pytest.mark.parametrize("option", [[], ["--dry-run"]])
-def test_stdin_is_not_reported_if_the_object_exists(fasts3, root, stored, option):
+def test_stdin_is_not_stored_if_the_object_exists(fasts3, root, stored, option):
     stored.put("x", b"mine")
     done = fasts3("put", "-n", "--json", *option, "-", f"{root}/x", stdin="new")
     assert (done.exit_code, done.stdout) == (0, "")
+    assert done.stderr == f"{'Would upload' if option else 'Uploaded'} 0 files; 1 already existed.\n"
+    assert fasts3("put", "-n", "-q", *option, "-", f"{root}/x", stdin="new").stderr == ""
     assert stored.blob("x") == b"mine"
     assert fasts3("put", "--json", *option, "-", f"{root}/x", stdin="new").stdout == f'{{"url": "{root}/x"}}\n'
 

@@ -47,7 +47,7 @@ def upload(s3: S3, sources: "Sequence[str]", destination: Selection, options: Op
 
 def _from_stdin(s3: S3, destination: Selection, options: Options) -> None:
     url = _url(destination)
-    report = Report(UPLOAD, options._replace(quiet=True))
+    report = Report(UPLOAD, options)
     stdin = sys.stdin.buffer
     getattr(stdin, "raw", stdin).read(0)  # OSError if it is closed, or open for writing only
     if options.dry_run:
@@ -60,6 +60,9 @@ def _from_stdin(s3: S3, destination: Selection, options: Options) -> None:
     if is_stored:
         report.add([(STDIN, url)])
         report.print_json([{"url": url}])
+        return
+    with report:  # prints that nothing was stored
+        report.add([], 1)
 
 
 class _Group:
