@@ -114,6 +114,14 @@ def test_stdin_is_not_stored_if_the_object_exists(fasts3, root, stored, option):
     assert fasts3("put", "--json", *option, "-", f"{root}/x", stdin="new").stdout == f'{{"url": "{root}/x"}}\n'
 
 
+def test_names_that_are_not_utf_8_are_printed_unchanged(fasts3, root, here):
+    os.mkdir(b"\xff")
+    (here / os.fsdecode(b"\xff") / "a").write_bytes(b"1")
+    done = fasts3("put", "--dry-run", os.fsdecode(b"\xff"), f"{root}/x")
+    assert done.exit_code == 0
+    assert done.stdout_bytes == b"upload: \xff/a to %s/x/a\n" % root.encode()
+
+
 def test_stdin_needs_a_key(fasts3, root):
     assert fasts3("put", "-", f"{root}/", stdin="x").exit_code == 2
     assert fasts3("put", "-", "-", f"{root}/x", stdin="x").exit_code == 2

@@ -20,8 +20,8 @@ def print_lines(lines: "Iterable[str]") -> None:
     """Print lines with one write: click flushes after each."""
     text = "\n".join(lines)
     if text:
-        # Without `color`, click would remove control characters from names even if stdout is not a terminal.
-        click.echo(text, color=True)
+        # As bytes: names of local files may not be UTF-8, and click would remove control characters from text.
+        click.echo(text.encode("utf-8", "surrogateescape"))
 
 
 def json_line(**fields: Any) -> str:
