@@ -217,6 +217,17 @@ def test_a_task_is_opened_with_one_request_each_time(make, proxy, together):
     assert task_of(reader, attempt=1).attempt == 1
 
 
+def test_what_was_stored_after_a_task_was_opened_is_read(make):
+    storage, opening = make(), "F/1/s/2/0.attempt.json"
+    data, done = "F/1/s/2/0.data.json", "F/1/s/2/0.DONE.lock"
+    storage.save_bytes([(opening, BytesIO(b"")), (data, BytesIO(b"old"))])
+    assert storage.is_file([opening]) == [True]
+    storage.save_bytes([(data, BytesIO(b"new")), (done, BytesIO(b""))], overwrite=True)
+    assert storage.is_file([done]) == [True]
+    with storage.load_bytes([data]) as loaded:
+        assert [Path(file).read_bytes() for _, file, _ in loaded] == [b"new"]
+
+
 def test_a_task_that_has_not_begun_or_is_not_done_can_be_opened_later(make):
     writer, reader = make(), make()
     with pytest.raises(Exception, match="No completed attempts"):

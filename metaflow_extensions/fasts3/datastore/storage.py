@@ -91,6 +91,7 @@ class S3Storage(s3_storage.S3Storage):  # type: ignore[misc]  # metaflow has no 
             self._store(batch, storing, overwrite)
         finally:
             self._thread.storing = outer
+            self._thread.preloaded = Preloaded({})  # it may have objects as they were before
 
     def load_bytes(self, paths: Sequence[str]) -> Any:
         """Load objects during the iteration; yields path, local file and metadata, the latter two None if missing."""
