@@ -382,9 +382,10 @@ def test_another_root(seaweedfs: S3Server, place: str) -> None:
 
 
 def test_the_error_for_an_invalid_root_is_one_sentence(seaweedfs: S3Server, place: str) -> None:
-    ran = doctor(environment(seaweedfs, place), "--root", "bucket/prefix")
-    assert ran.status == 2
-    assert "'bucket/prefix' has no bucket. The form of an S3 URL is s3://bucket/key." in ran.err
+    for given in ("bucket/prefix", ""):  # an unset shell variable
+        ran = doctor(environment(seaweedfs, place), "--root", given)
+        assert ran.status == 2
+        assert f"'{given}' has no bucket. The form of an S3 URL is s3://bucket/key." in ran.err
 
 
 def test_read_only_it_writes_nothing(proxy: FaultyS3, through: "dict[str, str]", seaweedfs: S3Server) -> None:

@@ -44,7 +44,7 @@ def doctor(root: Optional[str], read_only: bool, quick: bool, as_json: bool, con
         metaflow fasts3 doctor --profile dev --region eu-west-1
         metaflow fasts3 doctor --json > report.json
     """
-    reason = root and why_no_url(root)
+    reason = None if root is None else why_no_url(root)
     if reason:
         raise click.BadParameter(reason, param_hint="--root")
     for number in (signal.SIGTERM, signal.SIGHUP):  # as Ctrl-C: the written object has to be removed
