@@ -5,7 +5,9 @@ import re
 import pytest
 
 from metaflow_extensions.fasts3.api import errors
-from metaflow_extensions.fasts3.api.mirrors import ASK_FOR_EMPTY
+from metaflow_extensions.fasts3.api.copy import CHANGE_SOMETHING
+from metaflow_extensions.fasts3.api.local_paths import EXPAND, INSTEAD
+from metaflow_extensions.fasts3.api.mirrors import ASK_FOR_EMPTY, KEPT
 from metaflow_extensions.fasts3.cli.remedies import in_commands
 
 OTHERS = [
@@ -15,8 +17,12 @@ OTHERS = [
     errors.MAY_CHARGE,
     errors.NOT_PUBLIC,
     ASK_FOR_EMPTY,
+    CHANGE_SOMETHING,
+    EXPAND,
+    INSTEAD,
+    KEPT,
 ]
-PYTHON = re.compile(r"\w\(|=True|tmproot|client_params|\bPython\b")
+PYTHON = re.compile(r"\w\(|=True|tmproot|client_params|get_many|expanduser|`exclude`|\bPython\b")
 
 
 @pytest.mark.parametrize("remedy", [*errors.REMEDIES.values(), *errors.REMEDIES_OF_S3_CODES.values(), *OTHERS])

@@ -305,10 +305,11 @@ KEPT = Refusal(
         remedy="Repeat the call when that copy succeeds.",
     ),
 )
-SAME = (
-    "'{}' is both the source and the copy. To change what is stored with an object, give content_type, metadata or "
-    "encryption; to restore an earlier version, give S3GetObject(key, version_id=...)."
+CHANGE_SOMETHING = (
+    "To change what is stored with an object, give content_type, metadata or encryption; to restore an earlier "
+    "version, give S3GetObject(key, version_id=...)."
 )
+SAME = f"'{{}}' is both the source and the copy. {CHANGE_SOMETHING}"
 
 
 def _pair(item: Any) -> tuple[Any, Any]:

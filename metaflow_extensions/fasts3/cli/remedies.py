@@ -1,5 +1,6 @@
 """What to do after an error, in terms of commands: exceptions name Python's methods and arguments."""
 
+from metaflow_extensions.fasts3.api.copy import CHANGE_SOMETHING
 from metaflow_extensions.fasts3.api.errors import (
     CHECK_PREFIX,
     MAY_BE_MISSING,
@@ -8,6 +9,7 @@ from metaflow_extensions.fasts3.api.errors import (
     NOT_PUBLIC,
     REMEDIES,
 )
+from metaflow_extensions.fasts3.api.local_paths import EXPAND, INSTEAD
 from metaflow_extensions.fasts3.api.mirrors import ASK_FOR_EMPTY
 from metaflow_extensions.fasts3.wire.failures import Code
 
@@ -29,6 +31,10 @@ _IN_COMMANDS = {
     MAY_CHARGE: "S3 also returns 403 if the bucket is another account's Requester Pays bucket; --request-payer accepts "
     "its charges.",
     NOT_PUBLIC: "Unsigned requests can access public data only. To sign requests, omit --no-sign-request.",
+    CHANGE_SOMETHING: "To change what is stored with an object, add an option such as --content-type or --metadata.",
+    EXPAND: "The shell expands '~' to the home directory only if it is not quoted.",
+    INSTEAD: "Give it another name in DEST, write it to stdout with `metaflow fasts3 cat`, or skip it with --exclude.",
+    "with `exclude`": "with --exclude",
     ASK_FOR_EMPTY: "If the source is meant to be empty, add --allow-empty.",
 }
 
