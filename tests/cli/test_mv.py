@@ -295,7 +295,7 @@ def test_an_object_that_waits_for_its_move_is_not_replaced(fasts3, root, stored)
 
 @pytest.mark.parametrize("source", ["{root}/a/2", "{root}/a/"])
 def test_a_file_of_the_same_size_and_time_is_not_taken_for_the_object(fasts3, here, root, stored, source):
-    """Objects that are stored together have the same time, in whole seconds."""
+    """Another program may have downloaded another object of the same second into it."""
     stored.put("a/2", b"two")
     os.makedirs("out")
     (here / "out" / "2").write_bytes(b"one")

@@ -8,8 +8,6 @@ import pytest
 from servers import faults
 from servers.faulty import FaultyS3
 
-from metaflow_extensions.fasts3.api import file_times
-
 TREE = {"1.csv": b"1", "b/2.csv": b"22", "b/3.txt": b"3"}
 
 
@@ -23,12 +21,6 @@ def local(here):
 def remote(stored):
     stored.put_all({f"r/{name}": blob for name, blob in TREE.items()})
     return stored
-
-
-@pytest.fixture(autouse=True)
-def settled(monkeypatch):
-    """Makes all objects appear old, because files of new objects are downloaded twice."""
-    monkeypatch.setattr(file_times, "YOUNG", float("-inf"))
 
 
 def write(folder, tree):

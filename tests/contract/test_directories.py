@@ -16,14 +16,8 @@ from metaflow.datatools.s3 import (
     S3GetObject,
 )
 
-from metaflow_extensions.fasts3.api import executor, file_download, file_times
+from metaflow_extensions.fasts3.api import executor, file_download
 from metaflow_extensions.fasts3.plans.pieces import PART_SIZE
-
-
-@pytest.fixture
-def settled(monkeypatch):
-    """Makes all objects appear old, because files of new objects are downloaded twice."""
-    monkeypatch.setattr(file_times, "YOUNG", float("-inf"))
 
 
 @pytest.mark.usefixtures("remote")
@@ -79,7 +73,7 @@ def test_an_object_in_pieces(s3, stored, tmp_path):
     assert tree_of(tmp_path) == {"large": large}
 
 
-@pytest.mark.usefixtures("remote", "settled")
+@pytest.mark.usefixtures("remote")
 def test_unchanged_files_are_kept(s3, stored, tmp_path):
     s3.download("m", tmp_path)
     before = {name: os.stat(tmp_path / name).st_ino for name in TREE}
@@ -104,17 +98,11 @@ def test_an_object_that_changes_twice_within_a_second_is_downloaded(s3, stored, 
     assert tree_of(tmp_path) == {"a": b"new"}
 
 
-@pytest.mark.usefixtures("remote")
-def test_a_recent_object_is_downloaded_once_more_and_then_kept(s3, tmp_path, monkeypatch):
-    def inode():
-        s3.download("m", tmp_path)
-        return os.stat(tmp_path / "0.txt").st_ino, os.stat(tmp_path / "0.txt").st_mtime_ns % 10**9
-
-    young = inode()
-    monkeypatch.setattr(file_times, "YOUNG", float("-inf"))
-    settled = inode()
-    assert (young[1], settled[1]) == (file_times.MARK, 0)
-    assert inode() == settled
+def test_objects_that_were_stored_within_a_second_are_distinguished(s3, stored, tmp_path):
+    stored.put_all({f"{number}/f": b"%d" % number for number in range(20)})
+    for number in range(20):
+        s3.download(str(number), tmp_path)
+        assert tree_of(tmp_path) == {"f": b"%d" % number}
 
 
 @pytest.fixture
@@ -400,7 +388,6 @@ def jobs(monkeypatch):
     return begun
 
 
-@pytest.mark.usefixtures("settled")
 def test_a_listing_identifies_unchanged_files(s3, tmp_path, jobs):
     tree = {f"{number // 10}/{number}": b"%d" % number for number in range(30)}
     write(tmp_path / "up", tree)

@@ -11,8 +11,6 @@ from metaflow.datatools.s3 import (
     MetaflowS3URLException,
 )
 
-from metaflow_extensions.fasts3.api import file_times
-
 
 def below(stored, prefix):
     return {key[len(prefix) :]: stored.blob(key) for key in stored.list() if key.startswith(prefix)}
@@ -24,12 +22,6 @@ def keys(objects):
 
 def names(pairs):
     return [key.partition("/")[2] for key, _ in pairs]
-
-
-@pytest.fixture(autouse=True)
-def settled(monkeypatch):
-    """Makes all objects appear old, because files of new objects are downloaded twice."""
-    monkeypatch.setattr(file_times, "YOUNG", float("-inf"))
 
 
 # --- Downloads.

@@ -13,14 +13,13 @@ from metaflow_extensions.fasts3.plans.download import Downloaded
 NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS)  # errors of file systems without hard links
 
 
-def deliver(result: Downloaded, target: Target, directory: str, mode: int, began: float, overwrite: bool) -> bool:
+def deliver(result: Downloaded, target: Target, directory: str, mode: int, overwrite: bool) -> bool:
     """Move a downloaded file to its path, with the permissions `mode` and the time of its object.
 
     Returns False if a file exists, and must not be replaced.
 
-    `directory` is the absolute path of the user's directory, `began` the Unix timestamp of the beginning of the
-    downloads. Raises MetaflowException if this file can't have this path, and OSError if no file can be written, e.g.
-    because the disk is full.
+    `directory` is the absolute path of the user's directory. Raises MetaflowException if this file can't have this
+    path, and OSError if no file can be written, e.g. because the disk is full.
     """
     path, place = result.path or "", target.path
     if local_paths.passes_link(directory, place):
@@ -30,9 +29,7 @@ def deliver(result: Downloaded, target: Target, directory: str, mode: int, began
         if result.response.length == 0:
             make_empty(path)
         os.chmod(path, mode)
-        modified = result.response.info.last_modified
-        if modified is not None:
-            set_time(path, modified, began)
+        set_time(path, result.response.info)
         return _put_in_place(path, place, overwrite)
     except OSError as error:
         raise exception_of_files(f"Could not write the file '{shown(place)}'", error, INSTEAD) from error

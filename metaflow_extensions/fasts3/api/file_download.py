@@ -2,7 +2,6 @@
 
 import os
 import stat
-import time
 from collections.abc import Sequence
 from functools import partial
 from typing import Callable, NamedTuple, Optional
@@ -126,7 +125,7 @@ class FileDownload:
             status = status_of(path) if modified is not None and local_paths.is_plain(name) else None
             if not status or status.st_size != size or not stat.S_ISREG(status.st_mode):
                 continue
-            if compare_with_listing(status.st_mtime_ns, modified) is Comparison.SAME:
+            if compare_with_listing(status.st_mtime_ns, modified, etag) is Comparison.SAME:
                 found[number] = Placed(path, False, size, etag)
         return found
 
@@ -182,16 +181,16 @@ class FileDownload:
             return [target for target, status in zip(targets, there) if status is None]
         current: set[str] = set()  # paths
         unclear: list[Target] = []
-        later: list[Target] = []  # by the listing, the object has changed
+        later: list[Target] = []  # by the listing, the object or the file has changed
         for one, status in zip(targets, there):
             if not status or wanted[one].size not in (None, status.st_size) or not stat.S_ISREG(status.st_mode):
                 continue
-            verdict = compare_with_listing(status.st_mtime_ns, wanted[one].modified)
+            verdict = compare_with_listing(status.st_mtime_ns, wanted[one].modified, wanted[one].etag)
             if verdict is Comparison.SAME:
                 current.add(one.path)
             elif verdict is Comparison.UNCLEAR:
                 unclear.append(one)
-            elif verdict is Comparison.OTHER:
+            else:
                 later.append(one)
         current |= self._current(unclear + later[:PROBES], wanted)
         if any(one.path in current for one in later[:PROBES]):  # the times of the listing differ from the headers
@@ -206,16 +205,13 @@ class FileDownload:
         heads = TolerantHeads(objects, missing_ok=True)
         self._executor.run(heads, Place.WORKERS)
         return {
-            target.path
-            for target, info in zip(targets, heads.results)
-            if info and info.last_modified and is_as_delivered(target.path, info.size, info.last_modified)
+            target.path for target, info in zip(targets, heads.results) if info and is_as_delivered(target.path, info)
         }
 
     def _download(
         self, objects: Sequence[tuple[Target, WantedFile]], overwrite: bool, temporary: TemporaryDirectory
     ) -> dict[Target, Placed]:
         """Download objects into their files; return those that succeeded."""
-        began = time.time()
         name = temporary.namer()
         wanted = [Download(*split_object_url(one.url), size=one.size, version_id=one.version_id) for _, one in objects]
         mode = file_delivery.mode_of_new_files(name("mode"))
@@ -224,7 +220,7 @@ class FileDownload:
         def deliver(number: int, result: Downloaded) -> bool:
             target = objects[number][0]
             try:
-                is_new = file_delivery.deliver(result, target, self._directory, mode, began, overwrite)
+                is_new = file_delivery.deliver(result, target, self._directory, mode, overwrite)
             except MetaflowS3InsufficientDiskSpace:
                 raise
             except MetaflowException as error:

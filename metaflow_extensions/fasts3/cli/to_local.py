@@ -28,8 +28,6 @@ from metaflow_extensions.fasts3.cli.removal import remove_objects
 from metaflow_extensions.fasts3.cli.selection import HEAD_START, Selection, listed, url_of
 from metaflow_extensions.fasts3.cli.transfers import DOWNLOAD, Options, Report, Targets
 from metaflow_extensions.fasts3.machine.processors import processors
-from metaflow_extensions.fasts3.plans.pieces import PART_SIZE
-from metaflow_extensions.fasts3.plans.unchanged import has_etag
 from metaflow_extensions.fasts3.workers import worker_pool
 
 LINKED = (
@@ -143,53 +141,36 @@ class _Downloads:
         with self._report:
             named = self._without_missing(list(self._named()))
             if named:
-                self._fetch(named, named=True)
+                self._fetch(named)
             for selection in self._selections:
                 if self._options.selects_many(selection):
                     for batch in self._listed(selection):
-                        self._fetch(batch, named=False)
+                        self._fetch(batch)
         self._raise_for_failures()
 
-    def _fetch(self, batch: "Sequence[_Wanted]", named: bool) -> None:
-        """Download a batch, except for objects whose files are up to date."""
+    def _fetch(self, batch: "Sequence[_Wanted]") -> None:
+        """Download a batch, except for objects whose files are up to date.
+
+        A move downloads all: it deletes the object, so the time of a file is not sufficient.
+        """
         options, report = self._options, self._report
-        found = self._download(batch, options.overwrite)
-        if found.unchanged and options.overwrite and (named or options.moves):
-            found = self._with_others_again(found, batch)
+        found = self._download(batch)
         left = set(map(id, found.unchanged))
-        # A file that is up to date was downloaded before; without overwriting, it may be any other.
-        done = [one for one in found if id(one) not in left or (options.moves and options.overwrite)]
+        done = [one for one in found if id(one) not in left]
         if options.moves and not options.dry_run:
             done = remove_objects(self._s3, done, report)
         paths = {id(one): self._path(one) for one in found}
-        report.add(
-            [(one.url, paths[id(one)]) for one in done],
-            len(left) if not (options.moves and options.overwrite) else 0,
-            sum(one.size or 0 for one in done),
-        )
+        report.add([(one.url, paths[id(one)]) for one in done], len(left), sum(one.size or 0 for one in done))
         shown_ones = done if options.moves or options.dry_run else found
         report.print_json({"url": one.url, "path": paths[id(one)], "size": one.size} for one in shown_ones)
 
-    def _download(self, batch: "Sequence[_Wanted]", overwrite: bool, compare: bool = True) -> S3Downloads:
-        dry_run = self._options.dry_run
+    def _download(self, batch: "Sequence[_Wanted]") -> S3Downloads:
+        options = self._options
         return self._report.call(
-            lambda: self._s3.download(batch, self._directory, overwrite, dry_run=dry_run, compare=compare)
+            lambda: self._s3.download(
+                batch, self._directory, options.overwrite, dry_run=options.dry_run, compare=not options.moves
+            )
         )
-
-    def _with_others_again(self, found: S3Downloads, batch: "Sequence[_Wanted]") -> S3Downloads:
-        """Download objects whose files have another object of the same size and time.
-
-        Objects that are stored together have the same time, in whole seconds. Two that are given for the same file, one
-        after the other, would be mistaken for each other, and a move would delete the second one.
-        """
-        unknown = [one.url for one in found.unchanged if not one.etag]
-        etags = {info.url: info.etag for info in self._s3.info_many(unknown, return_missing=True)}
-        others = {one.url for one in found.unchanged if not _has_contents(one, one.etag or etags[one.url] or "")}
-        if not others:
-            return found
-        again = self._download([one for one in batch if one.url in others], True, compare=False)
-        same = [one for one in found.unchanged if one.url not in others]
-        return S3Downloads([*(one for one in found if one.url not in others), *again], same)
 
     def _path(self, one: S3Object) -> str:
         """The path of a file, relative to the working directory if DEST is."""
@@ -282,8 +263,3 @@ class _Downloads:
             if not missing:
                 raise
             raise with_hints(self._s3, missing, len(reasons), error, self._hint) from error
-
-
-def _has_contents(one: S3Object, etag: str) -> bool:
-    """Whether a file has the ETag of its object; False also for an ETag that is no MD5."""
-    return has_etag(str(one.path), etag, one.size or 0, PART_SIZE)
