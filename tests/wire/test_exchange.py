@@ -6,11 +6,12 @@ import itertools
 import threading
 import traceback
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from wire.completed import Completed
 from wire.conftest import CREDENTIALS, NOW
-from wire.scripted import LONG, OK, Scripted, close, error, expect, respond, response, silence
+from wire.scripted import LONG, OK, Scripted, close, error, expect, expect_or_end, respond, response, silence
 
 from metaflow_extensions.fasts3.wire import exchange as module
 from metaflow_extensions.fasts3.wire.blocking import complete
@@ -448,6 +449,16 @@ def test_after_a_refusal_requests_are_signed_for_the_server_s_time(exchange_with
         assert failure_of(exchange, operation, "bucket", "key").code is Code.SKEWED
         ask(exchange, operation, "bucket", "key").finish()
     assert [request.headers["x-amz-date"] for request in server.requests] == ["20270115T080000Z", "20270115T093000Z"]
+
+
+def test_all_heads_in_progress_are_repeated_for_the_server_s_time(exchange_with):
+    """The response to one of them adjusts the clock before the others' arrive."""
+    refusal, both = response(status="403 Forbidden", date=LATER), threading.Barrier(2, timeout=LONG)
+    script = [expect, lambda _: both.wait(), respond(refusal), expect_or_end, respond(OK), silence]
+    with Scripted([script] * 2) as server, ThreadPoolExecutor(2) as threads:
+        exchange = exchange_with(server)
+        failures = threads.map(lambda key: failure_of(exchange, "HeadObject", "bucket", key), ["a", "b"])
+        assert [failure.code for failure in failures] == [Code.SKEWED] * 2
 
 
 @pytest.mark.parametrize("date", ["Fri, 15 Jan 2027 08:00:01 GMT", "yesterday", None])

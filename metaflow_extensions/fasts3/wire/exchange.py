@@ -171,6 +171,7 @@ class Exchange:
             describing = partial(describe, payload, template)
             body_headers = await wait_for(InThread(describing)) if payload.size > LONG else describing()
         signer = self._heads.signer(template)
+        ahead = self._heads.ahead(template.endpoint)
         head = self._heads.write(row, bucket, key, template, signer, query, headers, body_headers)
         connections = self._connections.get(template.endpoint) or self._connect_to(template.endpoint)
         response = Response(row, *await send(connections, row.http_method, head, payload, expect), connections)
@@ -182,7 +183,7 @@ class Exchange:
             except DocumentTooLong:
                 document = b""  # a proxy's page, far larger than S3's errors; the status is enough
         failure = failure_of(response.head.status, response.head.headers, document)
-        failure = self._in_time(template.endpoint, failure, response.head)
+        failure = self._in_time(template.endpoint, ahead, failure, response.head)
         if failure.code is Code.EXPIRED and signer:
             failure = failure._replace(signed_as=signer.credentials.generation)
         elif failure.code is not Code.SKEWED and failure.region in ("", template.scope and template.scope.region):
@@ -207,12 +208,15 @@ class Exchange:
                 self._denied.add(bucket)
             return explanation(failure, error.failure)
 
-    def _in_time(self, endpoint: Endpoint, failure: Failure, head: Head) -> Failure:
-        """Adjust our clock to the server's if it refuses the signature's time; a HEAD's 403 states no reason."""
+    def _in_time(self, endpoint: Endpoint, ahead: float, failure: Failure, head: Head) -> Failure:
+        """Adjust our clock to the server's if it refuses the signature's time; a HEAD's 403 states no reason.
+
+        `ahead` is what the request was signed with: another one may have adjusted the clock since.
+        """
         bare = failure.status == 403 and failure.s3_code == "403"
         if failure.code is Code.SKEWED or bare:
             now = http_timestamp(head.headers.get("date", ""))
-            if now is not None and self._heads.set_clock(endpoint, now) > ALLOWED_SKEW and bare:
+            if now is not None and abs(self._heads.set_clock(endpoint, now) - ahead) > ALLOWED_SKEW and bare:
                 return failure._replace(code=Code.SKEWED)
         return failure
 

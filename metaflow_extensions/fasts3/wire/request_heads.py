@@ -143,14 +143,17 @@ class RequestHeads:
         Returns
         -------
         float
-            Seconds by which the signed time was wrong.
+            Seconds that it is ahead of ours.
         """
-        before, ahead = self._ahead.get(endpoint, 0.0), now - self._clock()
-        self._ahead[endpoint] = ahead
-        return abs(ahead - before)
+        self._ahead[endpoint] = now - self._clock()
+        return self._ahead[endpoint]
+
+    def ahead(self, endpoint: Endpoint) -> float:
+        """Return the seconds that requests are signed ahead of our clock."""
+        return self._ahead.get(endpoint, 0.0) if self._ahead else 0.0
 
     def _now(self, endpoint: Endpoint) -> float:
-        return self._clock() + (self._ahead.get(endpoint, 0.0) if self._ahead else 0.0)
+        return self._clock() + self.ahead(endpoint)
 
     def _amz_date(self, endpoint: Endpoint) -> str:
         now = int(self._now(endpoint))
