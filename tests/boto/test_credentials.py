@@ -6,6 +6,7 @@ import pytest
 from boto.provider import Provider
 from botocore.credentials import ReadOnlyCredentials
 from metaflow import S3
+from metaflow.datatools.s3 import MetaflowS3Exception
 
 from metaflow_extensions.fasts3.boto import clients
 from metaflow_extensions.fasts3.boto.credentials import SigningCredentials
@@ -143,3 +144,24 @@ def test_credentials_without_expiry_are_read_each_time():
     assert signing.renew(1)
     assert signing.current() == CredentialSet("AKIA2", "hush", generation=2)
     assert SigningCredentials(None).current() is None
+
+
+@pytest.mark.usefixtures("implementation")
+@pytest.mark.parametrize(
+    ("argument", "name"),
+    [
+        ("aws_access_key_id", "access key id"),
+        ("aws_secret_access_key", "secret access key"),
+        ("aws_session_token", "session token"),
+    ],
+)
+def test_a_line_break_in_credentials_is_named_and_never_sent(tmp_path, argument, name):
+    """As of a file, or of a secret of Kubernetes. The address has no server: a request would fail otherwise."""
+    keys = {"aws_access_key_id": "AKIAEXAMPLE", "aws_secret_access_key": "hush-hush", "aws_session_token": "token-token"}
+    params = {"endpoint_url": "http://127.0.0.1:1", **keys, argument: f"{keys[argument]}\n"}
+    with S3(client_params=params, tmproot=str(tmp_path)) as s3, pytest.raises(MetaflowS3Exception) as raised:
+        s3.get("s3://bucket/key")
+    assert f"the {name} contains a line break" in str(raised.value)
+    assert "hush" not in str(raised.value)
+    assert "token-token" not in str(raised.value)
+    assert "\n" not in str(raised.value)

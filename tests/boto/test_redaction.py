@@ -47,6 +47,7 @@ def test_no_error_holds_the_password_of_an_endpoint(tmp_path: Path) -> None:
         ("a/b+c=.*", "xa/b+c=.*x", "x***x"),
         ("a.c", "abc", "abc"),
         ("a.c.", "abcd a.c.", "abcd ***"),
+        ("token-token\n", r"Invalid header value b'token-token\n'", "Invalid header value b'***'"),
         ("", "nothing", "nothing"),
     ],
 )

@@ -313,7 +313,7 @@ def exception_of(operation: str, url: str, failure: Failure, client: "TransferCl
     reason = reason_of(failure)
     details = [f"HTTP {failure.status}"] if failure.status else []
     details += [f"request id {shown(failure.request_id, MOST_NAMED)}"] if failure.request_id else []
-    details += [f"access key id {client.identity}"] if client.identity != NO_IDENTITY else []
+    details += [f"access key id {shown(client.identity)}"] if client.identity != NO_IDENTITY else []
     details += [f"{counted(failure.tries, 'try', 'tries')} in {duration(failure.seconds)}"]
     remedy = _remedy(operation, url, failure, client)
     problem = f"{_done(operation, url)} failed: {reason.rstrip('.')} ({', '.join(details)})."

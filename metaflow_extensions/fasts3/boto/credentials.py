@@ -4,13 +4,14 @@ botocore itself calls the provider at every request in the last 15 minutes. Cred
 cause a call at every request.
 """
 
+import re
 import threading
 import time
 from typing import Any, Callable, Optional
 
 from metaflow_extensions.fasts3.boto.botocore_private import expire, expiry_of, keys_in
 from metaflow_extensions.fasts3.wire.credentials import CredentialSet
-from metaflow_extensions.fasts3.wire.failures import Failure, TransferError
+from metaflow_extensions.fasts3.wire.failures import Code, Failure, TransferError
 from metaflow_extensions.fasts3.wire.log import log
 
 NO_IDENTITY = "none"  # instead of the access key id, without credentials
@@ -69,6 +70,8 @@ class SigningCredentials:
         """The credentials with their generation: unchanged if they equal the previous ones."""
         before = self._latest or CredentialSet("", "")
         same = found == before._replace(generation=0)
+        if not same:
+            _check(found)
         self._latest = found._replace(generation=before.generation + (not same))
         return self._latest
 
@@ -116,3 +119,16 @@ class SigningCredentials:
     def method(self) -> Optional[str]:
         """The provider's name in botocore, e.g. "env" or "sso"; None without credentials."""
         return None if self._credentials is None else str(getattr(self._credentials, "method", "unknown"))
+
+
+def _check(found: CredentialSet) -> None:
+    """Raise NO_CREDENTIALS, a TransferError, for a line break.
+
+    Files and Kubernetes secrets often end with one. HTTP allows none in headers, where it could add others, and the
+    message of Python's HTTP client would show the token.
+    """
+    for name, value in zip(("access key id", "secret access key", "session token"), found):
+        if value and re.search(r"[\r\n\0]", str(value)):
+            message = f"the {name} contains a line break or a NUL"
+            remedy = "Remove it from the environment variable, file or argument that sets the credentials."
+            raise TransferError(Failure(Code.NO_CREDENTIALS, message, remedy=remedy))

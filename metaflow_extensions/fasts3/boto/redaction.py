@@ -24,7 +24,8 @@ def without_password(text: str) -> str:
 
 def without_secrets(text: str, secrets: Iterable[str]) -> str:
     """A text without secrets. Short ones, such as a local server's "test", are removed as whole words only."""
-    for secret in sorted(set(secrets), key=len, reverse=True):  # one may contain another
+    forms = {form for secret in secrets for form in (secret, repr(secret)[1:-1])}  # messages quote invalid values
+    for secret in sorted(forms, key=len, reverse=True):  # one may contain another
         if len(secret) >= LONG:
             text = text.replace(secret, HIDDEN)
         elif len(secret) >= SHORTEST:
