@@ -205,6 +205,16 @@ def test_a_chunked_range_is_received_into_memory_of_the_caller(transfers_with):
     assert memory == b"abcdefgh"
 
 
+def test_a_connection_with_bytes_after_a_chunked_range_is_not_used_again(transfers_with):
+    """The end of the chunks is read byte by byte, from a buffer that has the bytes after it, too."""
+    chunked = part("bytes 0-2/9", b"3\r\nabc\r\n0\r\n\r\n", content_length=None, transfer_encoding="chunked")
+    with Scripted([[expect, respond(chunked + b"HTTP/1.1 200"), silence], [expect, respond(OK), silence]]) as server:
+        transfers = transfers_with(server)
+        assert transfers.get("bucket", "key", byte_range="bytes=0-2").body == b"abc"
+        transfers.head("bucket", "key")
+    assert server.accepted == 2
+
+
 @pytest.mark.parametrize(
     ("header", "expected"),
     [

@@ -287,6 +287,7 @@ class Connection:
 
     def put_back(self, data: bytes) -> None:
         """Return bytes to the buffer: the rest of the last read, at most `capacity`."""
+        data += bytes(self._view[self._start : self._end])  # what that read has left in it
         self._start, self._end = 0, len(data)
         self._buffer[: len(data)] = data
 
