@@ -53,6 +53,29 @@ def test_a_key_outside_the_requested_prefix_is_an_error(server, s3, tmproot, cal
             assert list(tmproot.rglob("*-*")) == []
 
 
+INCOMPLETE = {
+    "<ListBucketResult><Contents><Key>root/a</Key></Contents></ListBucketResult>": LISTS["list_paths"],
+    "<ListBucketResult><Contents><Size>1</Size></Contents></ListBucketResult>": LISTS["list_paths"],
+    "<ListBucketResult><CommonPrefixes/></ListBucketResult>": LISTS["list_paths"],
+    "<ListVersionsResult><Version><Key>root/a</Key><VersionId>1</VersionId></Version></ListVersionsResult>": (
+        lambda s3: s3.list_versions(["a"])
+    ),
+    "<ListVersionsResult><DeleteMarker><Key>root/a</Key></DeleteMarker></ListVersionsResult>": (
+        lambda s3: s3.list_versions(["a"])
+    ),
+    "<ListMultipartUploadsResult><Upload><Key>root/a</Key></Upload></ListMultipartUploadsResult>": (
+        lambda s3: list(s3.iter_uploads())
+    ),
+}
+
+
+def test_a_row_that_lacks_something_is_an_error(server, s3):
+    for document, call in INCOMPLETE.items():
+        server.respond = lambda _, document=document: response(document.encode())
+        with case(document), pytest.raises(MetaflowS3Exception, match="can't be read"):
+            call(s3)
+
+
 def test_such_a_key_is_never_deleted(server, s3):
     for key in OUTSIDE:
         server.respond = listing(page("root/sub/a", key))

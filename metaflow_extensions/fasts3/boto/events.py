@@ -4,6 +4,7 @@
 botocore emits events in the calling thread, so `calls.current` is the call that an event belongs to.
 """
 
+from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any, Callable, Optional
 
@@ -13,6 +14,7 @@ from botocore.utils import parse_timestamp
 from metaflow_extensions.fasts3.boto.botocore_private import do_not_redirect
 from metaflow_extensions.fasts3.boto.calls import current
 from metaflow_extensions.fasts3.boto.regions import regions_at
+from metaflow_extensions.fasts3.wire import listing, open_uploads, tagging, versions
 from metaflow_extensions.fasts3.wire.bandwidth import Allowance
 from metaflow_extensions.fasts3.wire.deletion import md5_of
 from metaflow_extensions.fasts3.wire.failures import TransferError
@@ -23,6 +25,12 @@ from metaflow_extensions.fasts3.wire.xml_documents import read
 
 _ROOTS = {name: operation.roots for name, operation in OPERATIONS.items()}
 _ROOTS["ListObjects"] = _ROOTS["ListObjectsV2"]
+_ROWS: "dict[str, Mapping[str, Sequence[str]]]" = {
+    "GetObjectTagging": tagging.ROWS,
+    "ListMultipartUploads": open_uploads.ROWS,
+    "ListObjectVersions": versions.ROWS,
+    **dict.fromkeys(("ListObjects", "ListObjectsV2"), listing.ROWS),
+}
 _NO_REGION = {
     "Error": {"Code": "301", "Message": "The bucket's region is not known"},
     "ResponseMetadata": {"HTTPStatusCode": 301, "HTTPHeaders": {}},
@@ -151,8 +159,9 @@ def _check_response(operation_model: Any, response_dict: "dict[str, Any]", **_: 
 def _check_document(operation: str, headers: "dict[str, str]", body: bytes) -> None:
     roots = _ROOTS.get(operation)
     check_body(body, headers, is_xml=roots is not None)
-    if roots:  # boto3 accepts any root, and reads even an empty document as an empty listing; it raises for Error
-        read(body, f"the response to {operation}", {}, (*roots, "Error"))
+    # boto3 accepts any root, rows without a key, and an empty document as an empty listing; it raises for Error.
+    if roots:
+        read(body, f"the response to {operation}", _ROWS.get(operation, {}), (*roots, "Error"))
 
 
 def _is_date(text: Any) -> bool:

@@ -22,7 +22,7 @@ from metaflow_extensions.fasts3.wire.xml_documents import Document, read
 
 MARKER = "\0"
 """First character of tokens that are version 1 markers. XML can't hold it, so no server's token starts with it."""
-_ROWS = {"Contents": ("Key", "Size"), "CommonPrefixes": ("Prefix",)}
+ROWS = {"Contents": ("Key", "Size"), "CommonPrefixes": ("Prefix",)}
 _SIZE = re.compile(r"[0-9]{1,19}\Z")  # bytes; int() also accepts signs, underscores and other digits
 _CHARACTERS = r"[ -%'-;=-\\^-~]*"  # ASCII without < and &, and without ], which may not start "]]>"
 _TEXT = rf"{_CHARACTERS}(?:&(?:quot|apos|amp|lt|gt|#3[49]);{_CHARACTERS})*"
@@ -171,7 +171,7 @@ def parse_page(document: bytes, details: bool = False) -> Page:
 
 
 def _read(document: bytes) -> Document:
-    return read(document, "the listing", _ROWS, OPERATIONS["ListObjectsV2"].roots)
+    return read(document, "the listing", ROWS, OPERATIONS["ListObjectsV2"].roots)
 
 
 def size_of(row: "dict[str, str]") -> int:

@@ -13,6 +13,7 @@ from metaflow_extensions.fasts3.wire.transfers import OpenUpload, UploadsPage
 from metaflow_extensions.fasts3.wire.xml_documents import read
 
 MOST_UPLOADS = 1000  # per page
+ROWS = {"Upload": ("Key", "UploadId")}
 
 
 class OpenUploadTransfers:
@@ -63,7 +64,7 @@ def parse(document: bytes) -> UploadsPage:
         See `xml_documents.read`; MALFORMED for another document.
     """
     roots = OPERATIONS["ListMultipartUploads"].roots
-    found = read(document, "the list of uploads", {"Upload": ("Key", "UploadId")}, roots)
+    found = read(document, "the list of uploads", ROWS, roots)
     texts, rows = found.texts, found.rows["Upload"]
     decode = unquote_plus if texts.get("EncodingType") == "url" else str
     more = texts.get("IsTruncated") == "true"

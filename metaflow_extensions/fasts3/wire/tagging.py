@@ -8,6 +8,7 @@ from metaflow_extensions.fasts3.wire.operations import OPERATIONS
 from metaflow_extensions.fasts3.wire.xml_documents import read
 
 _ROW = "TagSet/Tag"
+ROWS = {_ROW: ("Key", "Value")}
 
 
 class TaggingTransfers:
@@ -30,5 +31,5 @@ def parse(document: bytes) -> "dict[str, str]":
         See `xml_documents.read`; MALFORMED for another document.
     """
     roots = OPERATIONS["GetObjectTagging"].roots
-    found = read(document, "the list of tags", {_ROW: ("Key", "Value")}, roots)
+    found = read(document, "the list of tags", ROWS, roots)
     return {row["Key"]: row["Value"] for row in found.rows[_ROW]}

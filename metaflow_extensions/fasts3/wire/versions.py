@@ -11,7 +11,7 @@ from metaflow_extensions.fasts3.wire.operations import OPERATIONS
 from metaflow_extensions.fasts3.wire.transfers import ObjectVersion, VersionsPage
 from metaflow_extensions.fasts3.wire.xml_documents import read
 
-_ROWS = {"Version": ("Key", "VersionId", "Size"), "DeleteMarker": ("Key", "VersionId")}
+ROWS = {"Version": ("Key", "VersionId", "Size"), "DeleteMarker": ("Key", "VersionId")}
 
 
 class VersionTransfers:
@@ -47,7 +47,7 @@ def parse(document: bytes) -> VersionsPage:
     TransferError
         See `xml_documents.read`; MALFORMED for another document.
     """
-    found = read(document, "the list of versions", _ROWS, OPERATIONS["ListObjectVersions"].roots)
+    found = read(document, "the list of versions", ROWS, OPERATIONS["ListObjectVersions"].roots)
     texts = found.texts
     decode = unquote_plus if texts.get("EncodingType") == "url" else str
     versions = [
@@ -59,7 +59,7 @@ def parse(document: bytes) -> VersionsPage:
             row.get("ETag", ""),
             xml_timestamp(row.get("LastModified", "")),
         )
-        for name in _ROWS
+        for name in ROWS
         for row in found.rows[name]
     ]
     more = texts.get("IsTruncated") == "true"
