@@ -1,5 +1,6 @@
 """Tests of signatures: compared with AWS's published ones, and with botocore's for generated requests."""
 
+import hmac
 import sys
 import threading
 from hashlib import sha256
@@ -126,10 +127,10 @@ text = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 ugly = st.lists(st.one_of(st.sampled_from(UGLY), text), max_size=6).map("".join)
 token = st.text("abcdefghijklmnopqrstuvwxyz0123456789-", min_size=1, max_size=12).filter(lambda name: name != "-")
 value = st.one_of(
-    st.lists(st.sampled_from(["a", "B", " ", "  ", "\t", "  \t ", ",", '"', "x=y", "é", "日"]), max_size=8).map(
+    st.lists(st.sampled_from(["a", "B", " ", "  ", "\t", "  \t ", ",", '"', "x=y"]), max_size=8).map(
         "".join
     ),
-    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\n\0"), max_size=12),
+    st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=12),
 )
 secret = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=40)
 credential_sets = st.builds(CredentialSet, st.just("AKIAEXAMPLE"), secret, st.one_of(st.none(), secret))
@@ -177,6 +178,18 @@ def test_signatures_are_botocore_s(method, key, query, headers, credentials, reg
     signer = Signer(credentials, Scope(region))
     sign(signer, method, path, sent_query, headers, payload_hash, expected["x-amz-date"])
     assert headers == {"host": "s3.example.com:8443", **expected}
+
+
+def test_the_bytes_of_headers_are_signed_as_they_are_sent():
+    """A copy with other headers repeats those of its source; S3 signs their bytes, botocore the UTF-8 of them."""
+    headers = {"host": "h", "content-disposition": " filename=\xc3\xa0.txt "}  # "à" in UTF-8, as it is received
+    signer = Signer(CredentialSet("AKIAEXAMPLE", "hush"), Scope("eu-west-1"))
+    prepared = signer.prepare(headers, UNSIGNED_PAYLOAD, "20270115T080000Z")
+    assert prepared.tail.startswith("content-disposition:filename=\xc3\xa0.txt\nhost:h\n")
+    request = b"GET\n/key\n\n" + prepared.tail.encode("latin-1")
+    to_sign = f"{prepared.to_sign}{sha256(request).hexdigest()}".encode()
+    signature = hmac.digest(signer._key_of("20270115"), to_sign, "sha256").hex()
+    assert prepared.authorization("GET", "/key", "") == prepared.header + signature
 
 
 def test_a_header_that_proxies_change_is_not_signed():

@@ -1,7 +1,7 @@
 """AWS Signature Version 4 for S3.
 
-https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html. Pure: the time is an argument. The
-signature of a request equals botocore's, byte for byte. The signing key, which changes daily, is cached.
+https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html. Pure: the time is an argument. With ASCII
+headers, the signature equals botocore's, byte for byte. The signing key, which changes daily, is cached.
 """
 
 import hmac
@@ -66,7 +66,8 @@ class Prepared(NamedTuple):
         str
             The Authorization header.
         """
-        digest = sha256(f"{method}\n{path}\n{query}\n{tail or self.tail}".encode()).hexdigest()
+        # Latin-1, as headers are sent and were received: another client may have stored an object with UTF-8 in them.
+        digest = sha256(f"{method}\n{path}\n{query}\n{tail or self.tail}".encode("latin-1")).hexdigest()
         inner, outer = self.inner.copy(), self.outer.copy()
         inner.update((self.to_sign + digest).encode())
         outer.update(inner.digest())
@@ -105,7 +106,9 @@ class Signer:
             headers["x-amz-security-token"] = self.credentials.token
         names = sorted(name for name in headers if name not in NOT_SIGNED)
         signed_names = ";".join(names)
-        lines = "\n".join([f"{name}:{' '.join(headers[name].split())}" for name in names])
+        # As bytes: str.split takes some bytes of UTF-8 as white space.
+        values = (b" ".join(headers[name].encode("latin-1").split()).decode("latin-1") for name in names)
+        lines = "\n".join([f"{name}:{value}" for name, value in zip(names, values)])
         day = amz_date[:8]
         scope = f"{day}/{self._scope.region}/{self._scope.service}/aws4_request"
         credential = f"{self.credentials.access_key}/{scope}"
