@@ -157,8 +157,13 @@ def test_credentials_without_expiry_are_read_each_time():
 )
 def test_a_line_break_in_credentials_is_named_and_never_sent(tmp_path, argument, name):
     """As of a file, or of a secret of Kubernetes. The address has no server: a request would fail otherwise."""
-    keys = {"aws_access_key_id": "AKIAEXAMPLE", "aws_secret_access_key": "hush-hush", "aws_session_token": "token-token"}
-    params = {"endpoint_url": "http://127.0.0.1:1", **keys, argument: f"{keys[argument]}\n"}
+    params = {
+        "endpoint_url": "http://127.0.0.1:1",
+        "aws_access_key_id": "AKIAEXAMPLE",
+        "aws_secret_access_key": "hush-hush",
+        "aws_session_token": "token-token",
+    }
+    params[argument] += "\n"
     with S3(client_params=params, tmproot=str(tmp_path)) as s3, pytest.raises(MetaflowS3Exception) as raised:
         s3.get("s3://bucket/key")
     assert f"the {name} contains a line break" in str(raised.value)

@@ -127,9 +127,7 @@ text = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 ugly = st.lists(st.one_of(st.sampled_from(UGLY), text), max_size=6).map("".join)
 token = st.text("abcdefghijklmnopqrstuvwxyz0123456789-", min_size=1, max_size=12).filter(lambda name: name != "-")
 value = st.one_of(
-    st.lists(st.sampled_from(["a", "B", " ", "  ", "\t", "  \t ", ",", '"', "x=y"]), max_size=8).map(
-        "".join
-    ),
+    st.lists(st.sampled_from(["a", "B", " ", "  ", "\t", "  \t ", ",", '"', "x=y"]), max_size=8).map("".join),
     st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=12),
 )
 secret = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=40)
