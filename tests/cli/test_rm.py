@@ -154,8 +154,13 @@ def test_a_directory_needs_recursive(fasts3, root, filled):
 
 
 @pytest.mark.parametrize("url", ["{root}/none", "{root}/none*"])
-def test_an_empty_prefix_is_an_error(fasts3, root, url):
-    assert fasts3("rm", "--yes", "--recursive", url.format(root=root)).exit_code == 1
+def test_an_empty_prefix_is_an_error(fasts3, root, filled, url):
+    url = url.format(root=root)
+    done = fasts3("rm", "--yes", "--recursive", url)
+    assert (done.exit_code, filled.list()) == (1, KEYS)
+    others = fasts3("rm", "--yes", "--recursive", url, f"{root}/a")
+    assert (others.exit_code, others.stderr.splitlines()[1:]) == (1, done.stderr.splitlines()[1:])
+    assert filled.list() == {key for key in KEYS if not key.startswith("a/")}
 
 
 def test_undeletable_objects_are_named_and_the_others_deleted(fasts3, root, filled, monkeypatch):

@@ -154,6 +154,15 @@ def test_a_dry_run_changes_nothing(fasts3, here, root, remote, local):
     assert files(here / "down") == {"extra": b""}
 
 
+def test_a_prefix_with_brackets_is_raw(fasts3, here, root, stored):
+    stored.put_all({"[1]/a": b"1", "1/b": b"2"})
+    assert fasts3("sync", "--raw", f"{root}/[1]", "down").exit_code == 0
+    assert files(here / "down") == {"a": b"1"}
+    assert fasts3("sync", "--raw", "--delete", "down", f"{root}/[2]*").exit_code == 0
+    assert below(stored, "[2]*/") == {"a": b"1"}
+    assert "add --raw" in fasts3("sync", f"{root}/[1]", "down").stderr
+
+
 # --- Refused arguments, and failures.
 
 

@@ -161,15 +161,19 @@ def _batches(s3: S3, selections: "list[Selection]", options: Options) -> "Iterat
     if named and not (asks and options.hint and not click.confirm(question, err=True)):
         missing = set() if options.missing_ok else _missing(s3, named)
         yield [url for url in named if url not in missing], [url for url in named if url in missing]
+    empty: list[str] = []  # sentences
     for selection in wide:
         with listed(s3, selection) as pages:
             first = list(islice(pages, PAGES_AHEAD))
             if not first:
-                raise click.ClickException(selection.nothing())
+                empty.append(selection.nothing())
+                continue
             if asks and not _confirmed(selection, first):
                 continue
             for page in chain(first, pages):
                 yield [one.url for one in chain(page, *pages.ready())], []
+    if empty:
+        raise click.ClickException(" ".join(empty))
 
 
 def _missing(s3: S3, urls: "list[str]") -> "set[str]":

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from metaflow._vendor import click
 
 from metaflow_extensions.fasts3.api.errors import shown
-from metaflow_extensions.fasts3.api.location import Location, as_directory
+from metaflow_extensions.fasts3.api.location import SCHEME, Location, as_directory
 from metaflow_extensions.fasts3.api.s3 import S3
 from metaflow_extensions.fasts3.api.s3transfers import S3Transfers
 from metaflow_extensions.fasts3.cli.connection import Connection, with_connection
 from metaflow_extensions.fasts3.cli.directions import Direction, direction_of
 from metaflow_extensions.fasts3.cli.exit_status import with_exit_status
-from metaflow_extensions.fasts3.cli.options import with_json, with_patterns, with_progress, with_quiet
+from metaflow_extensions.fasts3.cli.options import with_json, with_patterns, with_progress, with_quiet, with_raw
 from metaflow_extensions.fasts3.cli.output import LONGEST
 from metaflow_extensions.fasts3.cli.selection import select, url_of
 from metaflow_extensions.fasts3.cli.transfers import (
@@ -36,6 +36,7 @@ from metaflow_extensions.fasts3.cli.transfers import (
 @with_dry_run
 @with_headers
 @with_json
+@with_raw
 @with_progress
 @with_quiet
 @with_connection
@@ -50,6 +51,7 @@ def sync(
     dry_run: bool,
     headers: Headers,
     as_json: bool,
+    raw: bool,
     no_progress: bool,
     quiet: bool,
     connection: Connection,
@@ -72,6 +74,7 @@ def sync(
     direction = direction_of([source], destination, "rsync", options)
     if "-" in (source, destination):
         raise click.UsageError("Stdin and stdout are not directories. Use cp.")
+    source, destination = (_prefix(one, raw) if one.startswith(SCHEME) else one for one in (source, destination))
     with connection.open(progress=False if no_progress or quiet else None) as s3:
         _SYNCS[direction](s3, source, destination, options, delete, allow_empty)
 
@@ -81,7 +84,7 @@ def _download(s3: S3, source: str, directory: str, options: Options, delete: boo
     with report:
         found = report.call(
             lambda: s3.download(
-                _prefix(source),
+                source,
                 directory,
                 include=options.include or None,
                 exclude=options.exclude or None,
@@ -101,8 +104,7 @@ def _download(s3: S3, source: str, directory: str, options: Options, delete: boo
     report.raise_for_failures()
 
 
-def _upload(s3: S3, directory: str, target: str, options: Options, delete: bool, allow_empty: bool) -> None:
-    prefix = _prefix(target)
+def _upload(s3: S3, directory: str, prefix: str, options: Options, delete: bool, allow_empty: bool) -> None:
     if not os.path.isdir(directory):
         raise click.ClickException(f"{shown(repr(directory), LONGEST)} is not a local directory. For files, use cp.")
 
@@ -129,12 +131,10 @@ def _upload(s3: S3, directory: str, target: str, options: Options, delete: bool,
     report.raise_for_failures()
 
 
-def _copy(s3: S3, source: str, target: str, options: Options, delete: bool, allow_empty: bool) -> None:
-    below, prefix = _prefix(source), _prefix(target)
-
+def _copy(s3: S3, source: str, prefix: str, options: Options, delete: bool, allow_empty: bool) -> None:
     def call() -> S3Transfers:
         return s3.copy_recursive(
-            below,
+            source,
             prefix,
             content_type=options.headers.content_type,
             extra_args=options.headers.extra_args,
@@ -150,7 +150,7 @@ def _copy(s3: S3, source: str, target: str, options: Options, delete: bool, allo
     with report:
         found = report.call(call)
         _refuse_nothing(source, not (found or found.unchanged or report.left_out.reasons), allow_empty)
-        rows = [(below + url[len(prefix) :], url) for _, url in found]
+        rows = [(source + url[len(prefix) :], url) for _, url in found]
         report.print_json({"source": one, "url": url} for one, url in rows)
         _add(report, rows, found)
     report.raise_for_failures()
@@ -164,11 +164,14 @@ def _add(report: Report, rows: "Sequence[tuple[str, str]]", found: S3Transfers) 
     report.add_deleted(found.deleted, "url")
 
 
-def _prefix(url: str) -> str:
+def _prefix(url: str, raw: bool) -> str:
     """The URL of a prefix, with its slash; a wildcard after that is the same, and the habit of other programs."""
-    selection = select(url[:-1] if url.endswith("/*") else url, Location())
+    selection = select(url[:-1] if url.endswith("/*") and not raw else url, Location(), raw)
     if selection.pattern:
-        raise click.UsageError(f"{url!r} has wildcards, but sync takes a prefix. Give it, and a pattern as --include.")
+        raise click.UsageError(
+            f"{url!r} has wildcards, but sync takes a prefix. Give it, and a pattern as --include. If *, ? or [ are "
+            "part of the prefix, add --raw."
+        )
     return as_directory(url_of(selection.bucket, selection.key))
 
 
